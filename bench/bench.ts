@@ -1,0 +1,115 @@
+/**
+ * `npm run bench`: measures the whole path against bare Aedes, against itself without consent and
+ * sealing, and against one job per message. `--help` lists the options.
+ */
+import { rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
+import { environment } from "./environment.ts";
+import type { Measured } from "./measure.ts";
+import { type BenchRun, type Findings, markdown, summary, table } from "./report.ts";
+import {
+  bareAedes,
+  idleBareAedesKb,
+  idleGatewayKb,
+  onePerJob,
+  type ScenarioOptions,
+  wholePath,
+  withoutPrivacy,
+} from "./scenarios.ts";
+
+const HELP = `npm run bench -- [options]
+
+  --json           the last line of the output is one JSON object
+  --write          writes docs/benchmarks.md from this run
+  --quick          short windows: under a minute, and noisier
+  --duration <s>   length of the peak window (default 15)
+  --devices <n>    devices, one connection each (default 200)
+  --only <name>    one of: bare, path, no-privacy, one-per-job, idle; may be given several times
+  --cpu-prof       profiles the gateway of "path" into data/profile; see bench/top-functions.ts
+`;
+
+const SCENARIOS = ["bare", "path", "no-privacy", "one-per-job", "idle"] as const;
+type Scenario = (typeof SCENARIOS)[number];
+
+const ROOT = fileURLToPath(new URL("..", import.meta.url));
+/** Progress goes to stderr, so that stdout holds nothing but the result. */
+const say = (line: string) => process.stderr.write(`${line}\n`);
+
+async function main(): Promise<void> {
+  const { values: flags } = parseArgs({
+    options: {
+      json: { type: "boolean", default: false },
+      write: { type: "boolean", default: false },
+      quick: { type: "boolean", default: false },
+      duration: { type: "string" },
+      devices: { type: "string", default: "200" },
+      only: { type: "string", multiple: true, default: [] },
+      "cpu-prof": { type: "boolean", default: false },
+      help: { type: "boolean", default: false },
+    },
+  });
+  if (flags.help) {
+    process.stdout.write(HELP);
+    return;
+  }
+  const wanted = scenariosIn(flags.only);
+  const durationMs = 1000 * positive("duration", flags.duration ?? (flags.quick ? "4" : "15"));
+  const profile = ["--cpu-prof", "--cpu-prof-dir", join(ROOT, "data", "profile")];
+  const options: ScenarioOptions = {
+    dir: join(ROOT, "data", `bench-${process.pid}`),
+    devices: positive("devices", flags.devices),
+    durationMs,
+    warmUpMs: flags.quick ? 2000 : 4000,
+    idleConnections: flags.quick ? 2000 : 5200,
+    nodeOptions: flags["cpu-prof"] ? profile : [],
+    quick: flags.quick,
+  };
+  const findings = await findingsOf(wanted, options).finally(() => rm(options.dir, { recursive: true, force: true }));
+  const { devices, idleConnections } = options;
+  const run: BenchRun = { environment: environment(), devices, durationMs, idleConnections, findings };
+  process.stdout.write(`${table(run)}\n`);
+  if (flags.write) await writeFile(join(ROOT, "docs", "benchmarks.md"), markdown(run));
+  if (flags.json) process.stdout.write(`${JSON.stringify(summary(run))}\n`);
+}
+
+/** One after the other: two at once would measure each other. */
+async function findingsOf(wanted: ReadonlySet<Scenario>, options: ScenarioOptions): Promise<Findings> {
+  const when = async <Result>(name: Scenario, what: string, run: (options: ScenarioOptions) => Promise<Result>) => {
+    if (!wanted.has(name)) return undefined;
+    say(what);
+    return await run(options);
+  };
+  const before = await when("bare", "bare Aedes …", bareAedes);
+  const path = await when("path", "whole path: peak, then half of it …", wholePath);
+  const without = await when("no-privacy", "consent and sealing off …", withoutPrivacy);
+  const after = options.quick ? undefined : await when("bare", "bare Aedes again …", bareAedes);
+  const perJob = await when("one-per-job", "one job per message …", onePerJob);
+  const gateway = await when("idle", "idle connections, gateway …", idleGatewayKb);
+  const aedes = await when("idle", "idle connections, bare Aedes …", idleBareAedesKb);
+  return {
+    bareAedes: [before, after].filter((run): run is Measured => run !== undefined),
+    wholePath: path,
+    withoutPrivacy: without,
+    onePerJob: perJob,
+    idleKb: { gateway, bareAedes: aedes },
+  };
+}
+
+function scenariosIn(only: readonly string[]): ReadonlySet<Scenario> {
+  const unknown = only.find((name) => !SCENARIOS.some((scenario) => scenario === name));
+  if (unknown !== undefined) throw new Error(`--only takes one of ${SCENARIOS.join(", ")}`);
+  return new Set(SCENARIOS.filter((scenario) => only.length === 0 || only.includes(scenario)));
+}
+
+function positive(name: string, text: string): number {
+  const value = Number(text);
+  if (!(value > 0)) throw new Error(`--${name} takes a positive number`);
+  return value;
+}
+
+main().catch((error: unknown) => {
+  say(error instanceof Error ? error.message : String(error));
+  process.exitCode = 1;
+});

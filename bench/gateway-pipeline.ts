@@ -1,0 +1,180 @@
+/**
+ * The gateway as a child process on its own Redis and InfluxDB, its devices provisioned over HTTP
+ * with consent to analytics, weather and scene. No service subscribes: every message is stored.
+ */
+import { type ChildProcess, spawn } from "node:child_process";
+import { randomBytes } from "node:crypto";
+import { mkdir, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { fileURLToPath } from "node:url";
+import type { BenchDevice, Pipeline, StoredCounts } from "./pipeline.ts";
+import { metricSum } from "./prometheus-text.ts";
+import { type BenchServers, startServers } from "./servers.ts";
+
+export interface GatewayOptions {
+  /** Emptied by the caller; keys, configuration and the servers' data go here. */
+  readonly dir: string;
+  readonly devices: number;
+  /** `bench/no-privacy.ts` runs the same gateway with consent and sealing taken out. */
+  readonly entry: "src/main.ts" | "bench/no-privacy.ts";
+  readonly nodeOptions: readonly string[];
+}
+
+const ROOT = fileURLToPath(new URL("..", import.meta.url));
+/** Ends the gateway when the bench is killed outright. */
+const FOLLOW_PARENT = new URL("../scripts/follow-parent.mjs", import.meta.url).href;
+const READY_DEADLINE_MS = 60_000;
+const STOP_DEADLINE_MS = 30_000;
+const REQUESTS_AT_ONCE = 64;
+const CONSENT = {
+  policyVersion: 1,
+  purposes: { analytics: ["model", "location", "status"], weather: ["location", "status"], scene: ["model", "status"] },
+  method: "app",
+  by: "subject",
+  language: "en",
+  jurisdiction: ["IN"],
+};
+
+export async function startGateway(options: GatewayOptions): Promise<Pipeline> {
+  const servers = await startServers(options.dir);
+  const apiToken = randomBytes(32).toString("base64url");
+  const gateway = new GatewayProcess();
+  const stop = async () => {
+    await gateway.stop();
+    await servers.stop();
+  };
+  try {
+    await gateway.start(await writeConfiguration(options.dir, servers, apiToken), options);
+    const http = `http://127.0.0.1:${gateway.portOf("http")}`;
+    const devices = await provision(http, apiToken, options.devices);
+    return {
+      port: gateway.portOf("mqtt-tcp"),
+      pids: { gateway: gateway.pid, redis: servers.redisPid, influx: servers.influxPid },
+      devices,
+      counts: () => countsOf(http),
+      rows: () => servers.rows(),
+      stop,
+    };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+/** JSON is YAML. The limits per device are lifted, because a few devices stand for a large fleet here. */
+async function writeConfiguration(dir: string, servers: BenchServers, apiToken: string): Promise<string> {
+  const file = join(dir, "gateway.yaml");
+  const configuration = {
+    redis: { url: servers.redisUrl },
+    mqtt: { tcp: { port: 0 }, rate: { perSecond: 100_000, burst: 1_000_000 } },
+    sinks: { influx: { url: servers.influxUrl, database: servers.database } },
+    http: { port: 0, token: apiToken },
+    keys: { dir: join(dir, "keys"), create: true },
+  };
+  await mkdir(dir, { recursive: true, mode: 0o700 });
+  await writeFile(file, JSON.stringify(configuration), { mode: 0o600 });
+  return file;
+}
+
+class GatewayProcess {
+  readonly #ports = new Map<string, number>();
+  readonly #lastLines: string[] = [];
+  #process: ChildProcess | undefined;
+  #ended: Promise<void> = Promise.resolve();
+
+  get pid(): number {
+    return this.#process?.pid ?? 0;
+  }
+
+  portOf(listener: string): number {
+    const port = this.#ports.get(listener);
+    if (port === undefined) throw new Error(`the gateway announced no listener ${listener}`);
+    return port;
+  }
+
+  async start(configFile: string, options: GatewayOptions): Promise<void> {
+    const child = spawn(
+      process.execPath,
+      ["--import", "tsx", "--import", FOLLOW_PARENT, ...options.nodeOptions, options.entry, "--config", configFile],
+      { cwd: ROOT, env: ownEnvironment(), stdio: ["ignore", "pipe", "inherit", "ipc"] },
+    );
+    this.#process = child;
+    this.#ended = new Promise((resolve) => child.once("exit", () => resolve()));
+    await new Promise<void>((resolve, reject) => {
+      const fail = (what: string) => reject(new Error(`the gateway ${what}\n${this.#lastLines.join("\n")}`));
+      const deadline = setTimeout(() => fail("was not ready in time"), READY_DEADLINE_MS);
+      child.once("exit", (code, signal) => fail(`ended: ${signal ?? code}`));
+      if (child.stdout === null) return fail("has no output");
+      createInterface({ input: child.stdout }).on("line", (line) => {
+        if (this.#heard(line) !== "ready") return;
+        clearTimeout(deadline);
+        resolve();
+      });
+    });
+  }
+
+  async stop(): Promise<void> {
+    if (this.#process === undefined) return;
+    this.#process.kill("SIGTERM");
+    const insist = setTimeout(() => this.#process?.kill("SIGKILL"), STOP_DEADLINE_MS);
+    await this.#ended;
+    clearTimeout(insist);
+  }
+
+  #heard(line: string): string | undefined {
+    this.#lastLines.push(line);
+    if (this.#lastLines.length > 20) this.#lastLines.shift();
+    if (!line.startsWith("{")) return undefined;
+    const { msg, listener, port } = JSON.parse(line) as { msg?: string; listener?: string; port?: number };
+    if (msg === "listening" && listener !== undefined && port !== undefined) this.#ports.set(listener, port);
+    return msg;
+  }
+}
+
+/** Nothing that would override the configuration file. */
+function ownEnvironment(): NodeJS.ProcessEnv {
+  const foreign = (name: string) => name.startsWith("CONSENTRY_") || name === "REDIS_URL" || name === "INFLUX_URL";
+  // biome-ignore lint/style/noProcessEnv: handed on to a child process, not read
+  const kept = Object.entries(process.env).filter(([name]) => !foreign(name));
+  return { ...Object.fromEntries(kept), BOOTSTRAP_PID: String(process.pid) };
+}
+
+/** One data subject for each device, as in a fleet of single homes. */
+async function provision(http: string, apiToken: string, count: number): Promise<BenchDevice[]> {
+  const call = async (method: string, path: string, body?: object): Promise<unknown> => {
+    const headers = { authorization: `Bearer ${apiToken}`, "content-type": "application/json" };
+    const response = await fetch(`${http}${path}`, {
+      method,
+      headers: body === undefined ? { authorization: headers.authorization } : headers,
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    });
+    const text = await response.text();
+    if (!response.ok)
+      throw new Error(`${method} ${path.replace(/bench-\d+/g, "…")} answered ${response.status}: ${text}`);
+    return text === "" ? undefined : JSON.parse(text);
+  };
+  const devices: BenchDevice[] = [];
+  let next = 0;
+  const provisionNext = async (): Promise<void> => {
+    for (let index = next++; index < count; index = next++) {
+      const id = `bench-${index}`;
+      const { token } = (await call("POST", `/v1/devices/${id}/token`)) as { token: string };
+      await call("PUT", `/v1/subjects/home-${id}/devices/${id}`);
+      await call("POST", `/v1/subjects/home-${id}/consents`, CONSENT);
+      devices.push({ id, token });
+    }
+  };
+  await Promise.all(Array.from({ length: REQUESTS_AT_ONCE }, provisionNext));
+  return devices;
+}
+
+async function countsOf(http: string): Promise<StoredCounts> {
+  const text = await (await fetch(`${http}/metrics`)).text();
+  const total = (name: string) => metricSum(text, `consentry_messages_${name}_total`);
+  return {
+    received: total("received"),
+    stored: total("stored"),
+    astray: total("refused") + total("forwarded_only") + total("dead_lettered"),
+  };
+}

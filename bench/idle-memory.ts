@@ -1,0 +1,48 @@
+/** Resident memory that one more idle, authenticated connection costs, after garbage was collected. */
+import { setTimeout as wait } from "node:timers/promises";
+import { Child } from "./child.ts";
+import type { LoaderCommands } from "./loader.ts";
+import type { Pipeline } from "./pipeline.ts";
+import { residentBytes } from "./process-usage.ts";
+
+/** What the measured process must have been started with. */
+export const COLLECTABLE = ["--expose-gc", "--import", new URL("collect-garbage.ts", import.meta.url).href];
+
+/** Opened before the first reading, so that code loaded on first use is not charged to the connections. */
+const FIRST_CONNECTIONS = 200;
+const KEEP_ALIVE_SECONDS = 600;
+const SETTLE_POLL_MS = 250;
+const SETTLED_SHARE = 0.003;
+const SETTLE_DEADLINE_MS = 15_000;
+
+/** In KB of 1,024 bytes. */
+export async function idleConnectionKb(pipeline: Pipeline): Promise<number> {
+  const loader = new Child<LoaderCommands>("loader.ts");
+  const pid = pipeline.pids.gateway ?? 0;
+  const target = { port: pipeline.port, window: 0, keepAliveSeconds: KEEP_ALIVE_SECONDS };
+  try {
+    const first = pipeline.devices.slice(0, FIRST_CONNECTIONS);
+    const rest = pipeline.devices.slice(FIRST_CONNECTIONS);
+    await loader.ask("connect", { ...target, devices: first });
+    const before = await settledBytes(pid);
+    await loader.ask("connect", { ...target, devices: rest });
+    const after = await settledBytes(pid);
+    return Math.round(((after - before) / rest.length / 1024) * 10) / 10;
+  } finally {
+    await loader.stop();
+  }
+}
+
+/** Collects until resident memory stops falling. */
+async function settledBytes(pid: number): Promise<number> {
+  const deadline = Date.now() + SETTLE_DEADLINE_MS;
+  let last = residentBytes(pid);
+  for (let calm = 0; calm < 3 && Date.now() < deadline; ) {
+    process.kill(pid, "SIGUSR2");
+    await wait(SETTLE_POLL_MS);
+    const now = residentBytes(pid);
+    calm = Math.abs(last - now) < last * SETTLED_SHARE ? calm + 1 : 0;
+    last = now;
+  }
+  return last;
+}

@@ -1,0 +1,169 @@
+/**
+ * The load, in a process of its own: many MQTT connections that publish pre-encoded telemetry at
+ * QoS 1, either as fast as acknowledgements come back (closed loop) or at a given rate (paced).
+ */
+import { answer } from "./child.ts";
+import { LatencyHistogram, type LatencySummary } from "./latency-histogram.ts";
+import { LoadConnection } from "./load-connection.ts";
+import { PublishRing, payloadTemplate } from "./publish-ring.ts";
+
+export interface LoaderTarget {
+  readonly port: number;
+  readonly devices: readonly { readonly id: string; readonly token: string }[];
+  /** Unacknowledged messages each connection may have; 0 makes idle connections. */
+  readonly window: number;
+  readonly keepAliveSeconds: number;
+}
+
+export interface LoaderSample {
+  /** Since the connections were opened. */
+  readonly sent: number;
+  readonly acked: number;
+  readonly outOfOrder: number;
+  readonly lostConnections: number;
+  /** CPU of the loader since it started, user and system. */
+  readonly cpuUs: number;
+  /** Unix ms of the sample. */
+  readonly atMs: number;
+  /** Send to PUBACK in ms, of the messages acknowledged since the sample before. */
+  readonly latency: LatencySummary;
+}
+
+export interface LoadShape {
+  /** `undefined`: as fast as acknowledgements allow. */
+  readonly ratePerSecond?: number | undefined;
+  /** When paced: messages a device sends in one write; half the window unless given, as in the closed loop. */
+  readonly burst?: number | undefined;
+}
+
+export type LoaderCommands = typeof commands;
+
+const CONNECTS_AT_ONCE = 100;
+const TICK_MS = 1;
+const STOP_DEADLINE_MS = 20_000;
+
+const latency = new LatencyHistogram();
+let connections: LoadConnection[] = [];
+let lostConnections = 0;
+let closedLoop = false;
+let halfWindow = 1;
+let pacing: NodeJS.Timeout | undefined;
+let settled: (() => void) | undefined;
+
+const commands = {
+  /** Opens connections in addition to those that are open; returns how many there are. */
+  async connect(target: LoaderTarget): Promise<number> {
+    halfWindow = Math.max(1, Math.floor(target.window / 2));
+    const opening = target.devices.map(
+      ({ id, token }, index) =>
+        new LoadConnection({
+          port: target.port,
+          id,
+          password: token,
+          keepAliveSeconds: target.keepAliveSeconds,
+          ring:
+            target.window === 0
+              ? undefined
+              : new PublishRing(`devices/${id}/telemetry`, payloadTemplate(index), target.window),
+          latency,
+          freed,
+          lost,
+        }),
+    );
+    for (let at = 0; at < opening.length; at += CONNECTS_AT_ONCE) {
+      await Promise.all(opening.slice(at, at + CONNECTS_AT_ONCE).map((connection) => connection.open()));
+    }
+    connections.push(...opening);
+    return connections.length;
+  },
+
+  start(shape: LoadShape): void {
+    latency.reset();
+    if (shape.ratePerSecond !== undefined) {
+      pacing = startPacing(shape.ratePerSecond, Math.min(shape.burst ?? halfWindow, halfWindow));
+      return;
+    }
+    closedLoop = true;
+    const nowMs = performance.now();
+    for (const connection of connections) connection.send(connection.free, nowMs);
+  },
+
+  /** Also begins a new measuring window for the latencies. */
+  sample(): LoaderSample {
+    const cpu = process.cpuUsage();
+    const sample = {
+      sent: total((connection) => connection.sent),
+      acked: total((connection) => connection.acked),
+      outOfOrder: total((connection) => connection.outOfOrder),
+      lostConnections,
+      cpuUs: cpu.user + cpu.system,
+      atMs: Date.now(),
+      latency: latency.summary(),
+    };
+    latency.reset();
+    return sample;
+  },
+
+  /** Sends no more and waits until everything sent was acknowledged. Returns how many never were. */
+  async stop(): Promise<number> {
+    closedLoop = false;
+    clearInterval(pacing);
+    pacing = undefined;
+    if (outstanding() > 0) {
+      await new Promise<void>((resolve) => {
+        const deadline = setTimeout(resolve, STOP_DEADLINE_MS);
+        settled = () => {
+          clearTimeout(deadline);
+          resolve();
+        };
+      });
+      settled = undefined;
+    }
+    return outstanding();
+  },
+};
+
+/** Half a window at a time: few writes for many messages, and the broker never runs dry. */
+function freed(connection: LoadConnection): void {
+  if (closedLoop && connection.free >= halfWindow) connection.send(connection.free, performance.now());
+  if (settled !== undefined && outstanding() === 0) settled();
+}
+
+function lost(connection: LoadConnection): void {
+  lostConnections += 1;
+  connections = connections.filter((other) => other !== connection);
+  if (settled !== undefined && outstanding() === 0) settled();
+}
+
+/**
+ * One burst per connection in turn. A message's time runs from the moment its burst was due, not from when it could
+ * be sent: a broker that stalls is charged for the messages that had to wait outside too.
+ */
+function startPacing(ratePerSecond: number, burst: number): NodeJS.Timeout {
+  const startedMs = performance.now();
+  let sent = 0;
+  let turn = 0;
+  return setInterval(() => {
+    const due = Math.floor(((performance.now() - startedMs) * ratePerSecond) / 1000);
+    for (let busy = 0; sent + burst <= due && busy < connections.length; turn += 1) {
+      const connection = connections[turn % connections.length];
+      if (connection === undefined || connection.free < burst) {
+        busy += 1;
+        continue;
+      }
+      busy = 0;
+      sent += burst;
+      connection.send(burst, startedMs + (sent * 1000) / ratePerSecond);
+    }
+  }, TICK_MS);
+}
+
+function outstanding(): number {
+  return total((connection) => connection.outstanding);
+}
+
+function total(of: (connection: LoadConnection) => number): number {
+  return connections.reduce((sum, connection) => sum + of(connection), 0);
+}
+
+answer(commands);

@@ -1,0 +1,114 @@
+/**
+ * One measuring window over a pipeline under load: warm-up discarded, CPU by process, and for
+ * storing pipelines the time until the last acknowledged message of the window was stored.
+ */
+import { setTimeout as wait } from "node:timers/promises";
+import type { Child } from "./child.ts";
+import type { LatencySummary } from "./latency-histogram.ts";
+import type { LoaderCommands, LoaderSample } from "./loader.ts";
+import type { Pipeline, StoredCounts } from "./pipeline.ts";
+import { cpuUs } from "./process-usage.ts";
+
+export interface LoadPlan {
+  readonly warmUpMs: number;
+  readonly durationMs: number;
+  /** `undefined` runs the closed loop: as fast as acknowledgements come back. */
+  readonly ratePerSecond?: number | undefined;
+  /** Messages of one device sent in one write when paced. */
+  readonly burst?: number | undefined;
+}
+
+export interface Measured {
+  readonly messages: number;
+  readonly acknowledgedPerSecond: number;
+  /** Messages of the window over the time until all of them were stored; the acknowledged rate where nothing is stored. */
+  readonly endToEndPerSecond: number;
+  /** Acknowledged and not yet stored when the window closed. */
+  readonly backlog: number;
+  readonly drainMs: number;
+  /** By process, and `loader`; the cost of draining the backlog is included. */
+  readonly cpuPerMessageUs: Readonly<Record<string, number>>;
+  readonly pubackMs: LatencySummary;
+}
+
+interface Edge {
+  readonly load: LoaderSample;
+  readonly counts: StoredCounts | undefined;
+  readonly cpu: Readonly<Record<string, number>>;
+}
+
+const DRAIN_POLL_MS = 20;
+const DRAIN_STALL_MS = 30_000;
+
+export async function measure(loader: Child<LoaderCommands>, pipeline: Pipeline, plan: LoadPlan): Promise<Measured> {
+  await loader.ask("start", { ratePerSecond: plan.ratePerSecond, burst: plan.burst });
+  await wait(plan.warmUpMs);
+  const opened = await edge(loader, pipeline);
+  await wait(plan.durationMs);
+  const closed = await edge(loader, pipeline);
+  const unacknowledged = await loader.ask("stop", undefined);
+  const settled = await drained(loader, pipeline);
+  refuseDishonest(unacknowledged, settled);
+  return figures(opened, closed, settled);
+}
+
+async function edge(loader: Child<LoaderCommands>, pipeline: Pipeline): Promise<Edge> {
+  const [load, counts] = await Promise.all([loader.ask("sample", undefined), pipeline.counts?.()]);
+  const cpu = Object.fromEntries(Object.entries(pipeline.pids).map(([name, pid]) => [name, cpuUs(pid)]));
+  return { load, counts, cpu };
+}
+
+/** Waits until everything received was stored; gives up when nothing moves any more. */
+async function drained(loader: Child<LoaderCommands>, pipeline: Pipeline): Promise<Edge> {
+  let last = -1;
+  let movedAtMs = Date.now();
+  for (;;) {
+    const now = await edge(loader, pipeline);
+    if (now.counts === undefined || now.counts.stored + now.counts.astray >= now.load.acked) return now;
+    if (now.counts.stored !== last) {
+      last = now.counts.stored;
+      movedAtMs = Date.now();
+    }
+    if (Date.now() - movedAtMs > DRAIN_STALL_MS) {
+      throw new Error(`the backlog stopped draining: ${now.load.acked} acknowledged, ${now.counts.stored} stored`);
+    }
+    await wait(DRAIN_POLL_MS);
+  }
+}
+
+/** A figure from a run that lost connections, refused messages or reordered acknowledgements would mean nothing. */
+function refuseDishonest(unacknowledged: number, settled: Edge): void {
+  const { outOfOrder, lostConnections } = settled.load;
+  const astray = settled.counts?.astray ?? 0;
+  if (unacknowledged + outOfOrder + lostConnections + astray === 0) return;
+  const found = { unacknowledged, outOfOrder, lostConnections, astray };
+  throw new Error(`the run is not valid: ${JSON.stringify(found)}`);
+}
+
+function figures(opened: Edge, closed: Edge, settled: Edge): Measured {
+  const windowMs = closed.load.atMs - opened.load.atMs;
+  // Sending ends a moment after the window: what was acknowledged until then also had to be stored, so it counts.
+  const messages = settled.load.acked - opened.load.acked;
+  const endToEndMs = settled.load.atMs - opened.load.atMs;
+  const inWindow = closed.load.acked - opened.load.acked;
+  const stores = settled.counts !== undefined;
+  const cpuPerMessageUs = Object.fromEntries(
+    Object.entries(settled.cpu).map(([name, us]) => [name, tenth((us - (opened.cpu[name] ?? 0)) / messages)]),
+  );
+  return {
+    messages,
+    acknowledgedPerSecond: Math.round((inWindow * 1000) / windowMs),
+    endToEndPerSecond: Math.round(stores ? (messages * 1000) / endToEndMs : (inWindow * 1000) / windowMs),
+    backlog: closed.counts === undefined ? 0 : Math.max(0, closed.load.acked - closed.counts.stored),
+    drainMs: settled.load.atMs - closed.load.atMs,
+    cpuPerMessageUs: {
+      ...cpuPerMessageUs,
+      loader: tenth((settled.load.cpuUs - opened.load.cpuUs) / messages),
+    },
+    pubackMs: closed.load.latency,
+  };
+}
+
+function tenth(value: number): number {
+  return Math.round(value * 10) / 10;
+}

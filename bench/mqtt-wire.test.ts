@@ -1,0 +1,76 @@
+import { parser } from "mqtt-packet";
+import { describe, expect, it } from "vitest";
+import { AckParser, encodeConnect, encodePublish } from "./mqtt-wire.ts";
+
+/** What an independent implementation reads. */
+function readBack(bytes: Buffer): Record<string, unknown>[] {
+  const read: Record<string, unknown>[] = [];
+  const reader = parser();
+  reader.on("packet", (packet) => read.push({ ...packet }));
+  reader.on("error", (error) => {
+    throw error;
+  });
+  reader.parse(bytes);
+  return read;
+}
+
+function collector() {
+  const seen: string[] = [];
+  const sink = {
+    connack: (code: number) => seen.push(`connack ${code}`),
+    puback: (id: number) => seen.push(`puback ${id}`),
+  };
+  return { seen, parser: new AckParser(sink) };
+}
+
+describe("encoding", () => {
+  it("writes a CONNECT whose client id is its username", () => {
+    const bytes = encodeConnect({ id: "bench-7", password: "t".repeat(43), keepAliveSeconds: 300 });
+    expect(readBack(bytes)).toMatchObject([
+      { cmd: "connect", protocolVersion: 4, clientId: "bench-7", username: "bench-7", clean: true, keepalive: 300 },
+    ]);
+    expect(String(readBack(bytes)[0]?.password)).toBe("t".repeat(43));
+  });
+
+  it.each([1, 100, 127, 128, 20_000])("writes a PUBLISH with a payload of %i bytes", (size) => {
+    const bytes = encodePublish("devices/bench-7/telemetry", 0xabcd, Buffer.alloc(size, 120));
+    const [packet] = readBack(bytes);
+    expect(packet).toMatchObject({ cmd: "publish", qos: 1, dup: false, retain: false, messageId: 0xabcd });
+    expect(packet?.topic).toBe("devices/bench-7/telemetry");
+    expect(packet?.payload).toHaveLength(size);
+  });
+});
+
+describe("AckParser", () => {
+  const stream = Uint8Array.from([0x20, 2, 0, 0, 0x40, 2, 0, 1, 0x40, 2, 0xff, 0xfe, 0xd0, 0, 0x40, 2, 1, 0]);
+  const expected = ["connack 0", "puback 1", "puback 65534", "puback 256"];
+
+  it("reads whole packets", () => {
+    const { seen, parser: acks } = collector();
+    acks.feed(stream, stream.length);
+    expect(seen).toEqual(expected);
+  });
+
+  it("reads the same from a stream cut at any two places", () => {
+    for (let first = 0; first <= stream.length; first += 1) {
+      for (let second = first; second <= stream.length; second += 1) {
+        const { seen, parser: acks } = collector();
+        for (const part of [stream.slice(0, first), stream.slice(first, second), stream.slice(second)]) {
+          acks.feed(part, part.length);
+        }
+        expect(seen, `cut at ${first} and ${second}`).toEqual(expected);
+      }
+    }
+  });
+
+  it("does not look past the given length of a reused buffer", () => {
+    const { seen, parser: acks } = collector();
+    acks.feed(Uint8Array.from([0x40, 2, 0, 9, 0x40, 2, 0, 8]), 4);
+    expect(seen).toEqual(["puback 9"]);
+  });
+
+  it("refuses a packet it does not expect", () => {
+    const { parser: acks } = collector();
+    expect(() => acks.feed(Uint8Array.from([0x30, 2, 0, 0]), 4)).toThrow("packet type 3");
+  });
+});

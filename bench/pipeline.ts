@@ -1,0 +1,28 @@
+/** What the bench needs of a thing it measures, whether it is the gateway or something to compare it with. */
+export interface Pipeline {
+  readonly port: number;
+  /** Process ids whose CPU is counted, by the name used in the report. */
+  readonly pids: Readonly<Record<string, number>>;
+  readonly devices: readonly BenchDevice[];
+  /** Absent when the pipeline stores nothing. */
+  counts?(): Promise<StoredCounts>;
+  /** Called once everything is processed: writes what is still buffered, and counts what the store holds. */
+  rows?(): Promise<number>;
+  stop(): Promise<void>;
+}
+
+export interface BenchDevice {
+  readonly id: string;
+  readonly token: string;
+}
+
+export interface StoredCounts {
+  readonly received: number;
+  readonly stored: number;
+  /** Refused, forwarded without storing, or dead-lettered: zero in every honest run. */
+  readonly astray: number;
+}
+
+export function devicesNamed(count: number, token: string): BenchDevice[] {
+  return Array.from({ length: count }, (_, index) => ({ id: `bench-${index}`, token }));
+}

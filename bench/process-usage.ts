@@ -1,0 +1,19 @@
+/** What a process has cost so far, as the kernel counts it: all threads, user and system time. */
+import { readFileSync } from "node:fs";
+
+/** Linux reports times in ticks of 1/100 s to user space on every architecture. */
+const TICK_US = 10_000;
+
+/** CPU time in microseconds since the process started; its children are not included. */
+export function cpuUs(pid: number): number {
+  const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
+  // The second field is the command in parentheses and may contain spaces: count from its end.
+  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+  return (Number(fields[11]) + Number(fields[12])) * TICK_US;
+}
+
+/** Resident memory in bytes. */
+export function residentBytes(pid: number): number {
+  const line = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"));
+  return Number(line?.[1] ?? 0) * 1024;
+}

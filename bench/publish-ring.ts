@@ -1,0 +1,73 @@
+/**
+ * The outgoing messages of one connection: a ring of encoded PUBLISH packets, laid out one after
+ * the other so that several go out in one write. Per message only the id and a few digits change.
+ */
+import { encodePublish } from "./mqtt-wire.ts";
+
+/** Where a device of the bench stands: cities, so that cells and crowds look like a fleet's. */
+const CITIES: readonly (readonly [lat: number, lon: number])[] = [
+  [12.97, 77.59],
+  [19.07, 72.87],
+  [28.61, 77.2],
+  [13.08, 80.27],
+  [22.57, 88.36],
+  [17.38, 78.48],
+];
+const MODELS = ["HB-200", "HB-210", "LK-500", "TH-310", "BL-900"];
+const DIGIT_ZERO = 48;
+
+/** About 150 bytes. `#` marks a digit that changes from message to message. */
+export function payloadTemplate(device: number): string {
+  const [lat, lon] = CITIES[device % CITIES.length] ?? [0, 0];
+  const model = MODELS[device % MODELS.length] ?? "HB-200";
+  return (
+    `{"model":"${model}","location":{"lat":${lat.toFixed(2)}###,"lon":${lon.toFixed(2)}###},` +
+    `"status":{"power":"on","battery":8#,"temperature":2#.#,"humidity":4#,"signal_dbm":-6#}}`
+  );
+}
+
+export class PublishRing {
+  readonly packetBytes: number;
+  readonly slots: number;
+  readonly #bytes: Buffer;
+  readonly #messageIdAt: number;
+  readonly #digitsAt: readonly number[];
+
+  constructor(topic: string, template: string, slots: number) {
+    const payload = Buffer.from(template.replaceAll("#", "0"));
+    const packet = encodePublish(topic, 0, payload);
+    const payloadAt = packet.length - payload.length;
+    this.packetBytes = packet.length;
+    this.slots = slots;
+    this.#bytes = Buffer.concat(Array.from({ length: slots }, () => packet));
+    this.#messageIdAt = payloadAt - 2;
+    this.#digitsAt = [...template].flatMap((char, at) => (char === "#" ? [payloadAt + at] : []));
+  }
+
+  /**
+   * Prepares up to `count` messages from number `sequence` on and returns them as one buffer, fewer when the ring
+   * wraps. A slot may be taken again only after its message was acknowledged: until then the socket may still own it.
+   */
+  take(sequence: number, count: number): { readonly bytes: Buffer; readonly taken: number } {
+    const first = sequence % this.slots;
+    const taken = Math.min(count, this.slots - first);
+    for (let i = 0; i < taken; i += 1) this.#patch((first + i) * this.packetBytes, sequence + i);
+    return { bytes: this.#bytes.subarray(first * this.packetBytes, (first + taken) * this.packetBytes), taken };
+  }
+
+  #patch(at: number, sequence: number): void {
+    const messageId = messageIdOf(sequence);
+    this.#bytes[at + this.#messageIdAt] = messageId >> 8;
+    this.#bytes[at + this.#messageIdAt + 1] = messageId & 0xff;
+    let noise = Math.imul(sequence, 0x9e3779b1) >>> 0;
+    for (const digitAt of this.#digitsAt) {
+      this.#bytes[at + digitAt] = DIGIT_ZERO + (noise % 10);
+      noise = Math.imul(noise, 0x01000193) >>> 7;
+    }
+  }
+}
+
+/** 1–65,535 in turn; zero is not a message id (MQTT 3.1.1, 2.3.1). */
+export function messageIdOf(sequence: number): number {
+  return (sequence % 65_535) + 1;
+}

@@ -1,0 +1,204 @@
+/** Turns measurements into the one JSON object, the table on the terminal and `docs/benchmarks.md`. */
+import type { Environment } from "./environment.ts";
+import type { Measured } from "./measure.ts";
+import type { WholePath } from "./scenarios.ts";
+
+export interface Findings {
+  /** Before and after the gateway: a noisy machine shows here. */
+  readonly bareAedes: readonly Measured[];
+  readonly wholePath?: WholePath | undefined;
+  readonly withoutPrivacy?: Measured | undefined;
+  readonly onePerJob?: Measured | undefined;
+  readonly idleKb?: { readonly gateway?: number | undefined; readonly bareAedes?: number | undefined } | undefined;
+}
+
+export interface BenchRun {
+  readonly environment: Environment;
+  readonly devices: number;
+  readonly durationMs: number;
+  readonly idleConnections: number;
+  readonly findings: Findings;
+}
+
+type Row = readonly [scenario: string, measured: Measured];
+
+/** Absent figures belong to scenarios that were not run. */
+export function summary({ environment, devices, durationMs, findings }: BenchRun) {
+  const { wholePath, withoutPrivacy, onePerJob, idleKb } = findings;
+  const peak = wholePath?.peak;
+  const bareAedesCpuUs = mean(findings.bareAedes.map((run) => run.cpuPerMessageUs.gateway ?? 0));
+  return {
+    endToEndPerSecond: peak?.endToEndPerSecond,
+    acknowledgedPerSecond: peak?.acknowledgedPerSecond,
+    cpuPerMessageUs: peak && {
+      gateway: gatewayUs(peak),
+      redis: peak.cpuPerMessageUs.redis,
+      influx: peak.cpuPerMessageUs.influx,
+    },
+    bareAedesCpuUs,
+    bareAedesPerSecond: Math.round(mean(findings.bareAedes.map((run) => run.acknowledgedPerSecond)) ?? 0),
+    ratioToBareAedes: peak && bareAedesCpuUs && hundredth(gatewayUs(peak) / bareAedesCpuUs),
+    onePerJob: onePerJob && {
+      endToEndPerSecond: onePerJob.endToEndPerSecond,
+      cpuPerMessageUs: onePerJob.cpuPerMessageUs,
+    },
+    privacyCostShare: peak && withoutPrivacy && costShare(peak.endToEndPerSecond, withoutPrivacy.endToEndPerSecond),
+    privacyCpuShare: peak && withoutPrivacy && costShare(gatewayUs(withoutPrivacy), gatewayUs(peak)),
+    withoutPrivacyPerSecond: withoutPrivacy?.endToEndPerSecond,
+    pubackMsAtHalfPeak: wholePath && { p50: wholePath.halfPeak.pubackMs.p50, p99: wholePath.halfPeak.pubackMs.p99 },
+    pubackMsAtHalfPeakSingly: wholePath?.halfPeakSingly && {
+      p50: wholePath.halfPeakSingly.pubackMs.p50,
+      p99: wholePath.halfPeakSingly.pubackMs.p99,
+    },
+    backlogAtPeak: peak?.backlog,
+    drainMs: peak?.drainMs,
+    loaderCpuUs: peak?.cpuPerMessageUs.loader,
+    idleConnectionKb: idleKb?.gateway,
+    idleConnectionKbBareAedes: idleKb?.bareAedes,
+    devices,
+    durationMs,
+    ...environment,
+  };
+}
+
+/** For the terminal, columns padded. */
+export function table(run: BenchRun): string {
+  const lines = [HEAD, ...rowsOf(run.findings).map(cells)];
+  const widths = HEAD.map((_, column) => Math.max(...lines.map((line) => (line[column] ?? "").length)));
+  const padded = (line: readonly string[]) =>
+    line
+      .map((cell, column) => (column === 0 ? cell.padEnd(widths[0] ?? 0) : cell.padStart(widths[column] ?? 0)))
+      .join("  ");
+  return lines.map(padded).join("\n");
+}
+
+export function markdown(run: BenchRun): string {
+  const { environment: env, findings } = run;
+  const figures = summary(run);
+  const rows = rowsOf(findings).map((row) => `| ${cells(row).join(" | ")} |`);
+  const versions = Object.entries(env.versions).map(([name, version]) => `${name} ${version}`);
+  return `# Benchmarks
+
+This page is written by \`npm run bench -- --write\`. Figures of different machines, or of different runs on a busy
+machine, cannot be compared; the ratios of one run can.
+
+${env.cpu}, ${env.cores} cores, ${env.memoryGib} GiB, loader and servers on the same cores. Commit ${env.commit}, ${env.date}.
+${versions.join(" · ")}.
+
+| ${HEAD.join(" | ")} |
+|---|${"---:|".repeat(HEAD.length - 1)}
+${rows.join("\n")}
+
+| figure | value |
+|---|---:|
+${figureRows(run)
+  .map(([name, value]) => `| ${name} | ${value} |`)
+  .join("\n")}
+
+## How it is measured
+
+- **Load.** ${run.devices} devices, each on a connection of its own with 20 messages under way, QoS 1, about 150 bytes of JSON
+  with changing coordinates and status. Packets are encoded before the run and sent over raw sockets, half a window in
+  one write, by a process of its own (${figures.loaderCpuUs ?? "–"} µs of CPU per message). ${run.durationMs / 1000} s for the peak, after a warm-up
+  that is thrown away; somewhat shorter for the rest.
+- **Whole path.** The gateway as shipped, Redis with \`appendfsync always\`, InfluxDB, all fresh. Every device has consented to
+  analytics, weather and scene; no service listens. Limits per device are lifted, nothing else is configured.
+- **Stored per second** is the number of messages acknowledged from the start of the window on, divided by the time until the
+  last of them was stored: a backlog that grows during the run is paid for. A run in which a message was refused, a
+  connection lost, an acknowledgement out of order, or in which InfluxDB counts other rows than the gateway, is no result.
+- **CPU per message** is user and system time of the whole process from the kernel, over the same span.
+- **Bare Aedes** acknowledges the same load from memory, in the same run, once before and once after the gateway.
+- **Latency** runs from the moment a message was due to its PUBACK. At half of the peak the devices send the same bursts as at the
+  peak; "singly" sends every message in a packet of its own, which costs loader and gateway more per message.
+- **One job per message** is Aedes, one BullMQ job for each message, 64 workers and the buffering InfluxDB client: without
+  consent, sealing or coarsening.
+- **Consent and sealing off** is the same gateway composed with a gate that lets everything pass and an envelope that leaves the
+  batch readable (\`bench/no-privacy.ts\`); the product has no such switch.
+- **Memory** is resident memory after garbage collection, ${run.idleConnections} authenticated connections against 200.
+`;
+}
+
+const HEAD = [
+  "scenario",
+  "acked/s",
+  "stored/s",
+  "gateway µs",
+  "redis µs",
+  "influx µs",
+  "PUBACK p50 ms",
+  "p99 ms",
+  "backlog",
+];
+
+function rowsOf({ bareAedes, wholePath, withoutPrivacy, onePerJob }: Findings): Row[] {
+  const rows: [string, Measured | undefined][] = [
+    ...bareAedes.map((run, index): [string, Measured] => [`bare Aedes, in memory (${index + 1})`, run]),
+    ["whole path, peak", wholePath?.peak],
+    ["whole path, half of the peak", wholePath?.halfPeak],
+    ["whole path, half, singly", wholePath?.halfPeakSingly],
+    ["consent and sealing off, peak", withoutPrivacy],
+    ["one job per message, peak", onePerJob],
+  ];
+  return rows.flatMap(([name, measured]) => (measured === undefined ? [] : [[name, measured] as const]));
+}
+
+function cells([name, run]: Row): string[] {
+  const us = (process: string) => run.cpuPerMessageUs[process]?.toFixed(1) ?? "–";
+  const stores = run.cpuPerMessageUs.redis !== undefined;
+  return [
+    name,
+    run.acknowledgedPerSecond.toLocaleString("en"),
+    stores ? run.endToEndPerSecond.toLocaleString("en") : "–",
+    us("gateway"),
+    us("redis"),
+    us("influx"),
+    run.pubackMs.p50.toFixed(1),
+    run.pubackMs.p99.toFixed(1),
+    stores ? run.backlog.toLocaleString("en") : "–",
+  ];
+}
+
+function figureRows(run: BenchRun): [string, string][] {
+  const figures = summary(run);
+  const percent = (share: number) => `${(share * 100).toFixed(1)} %`;
+  const rows: [string, string | undefined][] = [
+    [
+      "CPU of the gateway per stored message, as a multiple of bare Aedes",
+      figures.ratioToBareAedes ? `${figures.ratioToBareAedes} ×` : undefined,
+    ],
+    [
+      "stored per second, as a multiple of one job per message",
+      multiple(figures.endToEndPerSecond, figures.onePerJob?.endToEndPerSecond),
+    ],
+    ["share of the rate that consent and sealing cost", present(figures.privacyCostShare, percent)],
+    ["share of the gateway's CPU that consent and sealing cost", present(figures.privacyCpuShare, percent)],
+    ["memory per idle connection, gateway", present(figures.idleConnectionKb, (kb) => `${kb} KB`)],
+    ["memory per idle connection, bare Aedes", present(figures.idleConnectionKbBareAedes, (kb) => `${kb} KB`)],
+  ];
+  return rows.flatMap(([name, value]) => (value === undefined ? [] : [[name, value] as [string, string]]));
+}
+
+function gatewayUs(run: Measured): number {
+  return run.cpuPerMessageUs.gateway ?? 0;
+}
+
+/** Which share of `without` is lost in `withIt`; negative when noise is larger than the cost. */
+function costShare(withIt: number, without: number): number {
+  return without === 0 ? 0 : Math.round((1 - withIt / without) * 1000) / 1000;
+}
+
+function multiple(value: number | undefined, of: number | undefined): string | undefined {
+  return value === undefined || of === undefined || of === 0 ? undefined : `${hundredth(value / of)} ×`;
+}
+
+function present<Value>(value: Value | undefined, as: (value: Value) => string): string | undefined {
+  return value === undefined ? undefined : as(value);
+}
+
+function mean(values: readonly number[]): number | undefined {
+  return values.length === 0 ? undefined : hundredth(values.reduce((sum, value) => sum + value, 0) / values.length);
+}
+
+function hundredth(value: number): number {
+  return Math.round(value * 100) / 100;
+}

@@ -1,0 +1,157 @@
+/**
+ * Runs a program of this repository on a machine that has only Node and npm: installs the npm
+ * packages when they are missing or not those of the lock file, then hands over. Its own words go to
+ * stderr, so stdout belongs to the program; exit code and signals pass through.
+ */
+import { spawn } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { constants } from "node:os";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
+const FOLLOW = join(ROOT, "scripts", "follow-parent.mjs");
+
+const RUN_BY_NPM = process.env.npm_lifecycle_event !== undefined;
+
+/** A program of ours, in TypeScript. */
+const source = (file, ...args) => ["--import", "tsx", join(ROOT, file), ...args];
+/** A tool from node_modules. */
+const tool = (file, ...args) => [join(ROOT, "node_modules", file), ...args];
+
+const vitest = (...args) => tool("vitest/vitest.mjs", "run", ...args);
+const biome = (...args) => tool("@biomejs/biome/bin/biome", ...args);
+const tsc = (...args) => tool("typescript/bin/tsc", ...args);
+
+/** What to run for each word, one after the other while they succeed; the last takes the arguments. */
+const PROGRAMS = {
+  demo: [source("simulators/demo.ts")],
+  start: [source("src/main.ts", ...privateServices())],
+  simulate: [source("simulators/simulate.ts")],
+  bench: [source("bench/bench.ts")],
+  "dead-letters": [source("src/dead-letters.ts")],
+  test: [vitest()],
+  check: [
+    biome("check", "--error-on-warnings"),
+    tsc("--noEmit"),
+    tool("knip/bin/knip.js"),
+    vitest("--project", "unit", "--exclude", "tests/architecture/check.test.ts"),
+  ],
+  format: [biome("check", "--write")],
+  build: [tsc("-p", "tsconfig.build.json")],
+  "config:docs": [source("scripts/generate-docs.ts")],
+};
+
+const [word, ...args] = process.argv.slice(2);
+const steps = Object.hasOwn(PROGRAMS, word ?? "") ? PROGRAMS[word] : undefined;
+if (steps === undefined) {
+  say(`usage: node scripts/bootstrap.mjs ${Object.keys(PROGRAMS).join("|")} [arguments]`);
+  process.exit(2);
+}
+if (Number(process.versions.node.split(".")[0]) < 20) {
+  say(`Node 20 or newer is needed, this is ${process.version}`);
+  process.exit(1);
+}
+await installPackages();
+for (const [index, step] of steps.entries()) {
+  const last = index === steps.length - 1;
+  const code = await run(process.execPath, ["--import", FOLLOW, ...step, ...(last ? args : [])]);
+  if (code !== 0) process.exit(code);
+}
+
+/** `npm start` brings its own Redis and InfluxDB unless it is told of others. */
+function privateServices() {
+  const given = process.argv.some((arg) => /^--(config|services)(=|$)/.test(arg));
+  const { REDIS_URL, CONSENTRY_REDIS_URL, INFLUX_URL, CONSENTRY_SINKS_INFLUX_URL } = process.env;
+  const urls = (REDIS_URL || CONSENTRY_REDIS_URL) && (INFLUX_URL || CONSENTRY_SINKS_INFLUX_URL);
+  return given || urls ? [] : ["--services", "private"];
+}
+
+async function installPackages() {
+  if (packagesAreCurrent()) return;
+  say("installing npm packages (npm ci) …");
+  const npm = process.platform === "win32" ? "npm.cmd" : "npm";
+  const code = await run(npm, ["ci", "--no-audit", "--no-fund", "--loglevel=error"], { stdout: "stderr" });
+  if (code !== 0) {
+    say(`npm ci ended with code ${code}`);
+    process.exit(code);
+  }
+  say("npm packages are in place");
+}
+
+/**
+ * Whether node_modules holds what the lock file says. npm writes its own copy of the lock at the end of
+ * every installation (half an installation has none); packages for other platforms are absent from it.
+ */
+function packagesAreCurrent() {
+  const wanted = packagesIn("package-lock.json");
+  const installed = packagesIn(join("node_modules", ".package-lock.json"));
+  if (installed === undefined || wanted === undefined) return false;
+  const required = Object.entries(wanted).filter(([path, { optional }]) => path !== "" && !optional);
+  return (
+    required.every(([path]) => installed[path] !== undefined) &&
+    Object.entries(installed).every(([path, { version }]) => wanted[path]?.version === version)
+  );
+}
+
+function packagesIn(lockFile) {
+  try {
+    return JSON.parse(readFileSync(join(ROOT, lockFile), "utf8")).packages;
+  } catch {
+    return undefined;
+  }
+}
+
+/**
+ * Resolves with the exit code, 128 + number after a signal. The child has a process group of its own: a
+ * Ctrl-C reaches the whole group of the terminal and npm forwards it once more, but the child gets it once.
+ */
+function run(command, commandArgs, { stdout = "inherit" } = {}) {
+  return new Promise((resolve) => {
+    const child = spawn(command, commandArgs, {
+      cwd: ROOT,
+      detached: true,
+      env: { ...process.env, BOOTSTRAP_PID: String(process.pid) },
+      // The channel carries nothing; that it breaks tells the child that this process is gone.
+      stdio: ["inherit", stdout === "stderr" ? 2 : "inherit", "inherit", "ipc"],
+    });
+    const stopForwarding = forwardSignals(child);
+    const end = (code) => {
+      stopForwarding();
+      resolve(code);
+    };
+    child.once("error", (error) => {
+      say(`${command}: ${error.code}`);
+      end(127);
+    });
+    child.once("exit", (code, signal) => end(code ?? 128 + (constants.signals[signal] ?? 0)));
+  });
+}
+
+/** A repeat within a second is the same key press arriving by another way; a later one is meant. */
+function forwardSignals(child) {
+  const lastAtMs = new Map();
+  const forward = (signal) => {
+    const now = performance.now();
+    if (now - (lastAtMs.get(signal) ?? -Infinity) < 1000) return;
+    lastAtMs.set(signal, now);
+    child.kill(signal === "SIGHUP" ? "SIGTERM" : signal);
+  };
+  const signals = ["SIGINT", "SIGTERM", "SIGHUP"];
+  for (const signal of signals) process.on(signal, forward);
+  // npm signals only the shell between us, and some shells end without passing it on.
+  const shell = process.ppid;
+  const orphaned = setInterval(() => {
+    if (!RUN_BY_NPM || process.ppid === shell) return;
+    clearInterval(orphaned);
+    forward("SIGTERM");
+  }, 250);
+  return () => {
+    clearInterval(orphaned);
+    for (const signal of signals) process.off(signal, forward);
+  };
+}
+
+function say(line) {
+  process.stderr.write(`consentry: ${line}\n`);
+}

@@ -1,0 +1,184 @@
+/**
+ * Writes every document that has its source in code: the annotated defaults, and the references for
+ * configuration, metrics and errors. A test fails when a file on disk differs from what this makes.
+ */
+import { mkdirSync, writeFileSync } from "node:fs";
+import { dirname } from "node:path";
+import { fileURLToPath } from "node:url";
+import { type OptionRow, optionRows } from "../src/config/options.ts";
+import { ERRORS } from "../src/model/errors.ts";
+import { DEAD_LETTER_REASONS, REFUSALS } from "../src/model/outcome.ts";
+import { METRICS, type MetricRow } from "../src/observe/metric-table.ts";
+
+const COMMAND = "npm run config:docs";
+
+/** Path from the root of the repository → content. */
+export function generatedDocuments(): Map<string, string> {
+  const rows = optionRows();
+  return new Map([
+    ["config/defaults.yaml", defaultsYaml(rows)],
+    ["docs/configuration.md", configurationPage(rows)],
+    ["docs/metrics.md", metricsPage()],
+    ["docs/errors.md", errorsPage()],
+  ]);
+}
+
+function defaultsYaml(rows: readonly OptionRow[]): string {
+  const lines = [
+    `# Every option with its default. Made by \`${COMMAND}\`; copy what you change into a file of your own.`,
+    "# A commented option has no default and may be left out.",
+  ];
+  let open: readonly string[] = [];
+  for (const row of rows) {
+    const parents = row.path.slice(0, -1);
+    const shared = parents.findIndex((name, depth) => open[depth] !== name);
+    const from = shared === -1 ? parents.length : shared;
+    if (parents.length === 0 || from === 0) lines.push("");
+    for (let depth = from; depth < parents.length; depth += 1) lines.push(`${indent(depth)}${parents[depth]}:`);
+    open = parents;
+    lines.push(...optionYaml(row, indent(parents.length)));
+  }
+  return `${lines.join("\n")}\n`;
+}
+
+function optionYaml(row: OptionRow, margin: string): string[] {
+  const unit = row.unit === undefined ? "" : ` [${row.unit}]`;
+  const name = row.path.at(-1);
+  const comment = `${margin}# ${row.description}${unit}${row.environment === undefined ? "" : ` ${row.environment}`}`;
+  if (row.default === undefined) return [comment, `${margin}# ${name}:`];
+  if (row.kind !== "objects") return [comment, `${margin}${name}: ${JSON.stringify(row.default)}`];
+  const entries = row.default as readonly object[];
+  if (entries.length === 0) return [comment, `${margin}${name}: []`];
+  return [comment, `${margin}${name}:`, ...entries.map((entry) => `${margin}  - ${JSON.stringify(entry)}`)];
+}
+
+function configurationPage(rows: readonly OptionRow[]): string {
+  const sections = new Map<string, OptionRow[]>();
+  for (const row of rows) {
+    const section = row.path[0] ?? "";
+    sections.set(section, [...(sections.get(section) ?? []), row]);
+  }
+  const tables = [...sections].flatMap(([section, part]) => [
+    `## ${section}`,
+    "",
+    ...table(["option", "default", "unit", "environment", "description"], part.map(optionCells)),
+    ...part.filter((row) => row.kind === "objects").flatMap(fieldsOf),
+  ]);
+  return page("Configuration", CONFIGURATION_INTRODUCTION, tables);
+}
+
+const CONFIGURATION_INTRODUCTION = [
+  "An option takes its value from the environment, else from the file given with `--config`, else from its default. The",
+  "gateway does not start on an unknown option, an unknown `CONSENTRY_…` variable or a value out of range; the error lists",
+  "every one as `path: code` and shows no values.",
+  "",
+  "- The environment name follows from the path. Lists of plain values are separated by commas; lists of objects can only",
+  "  be given in a file. An empty variable counts as not set. `REDIS_URL` and `INFLUX_URL` stand for",
+  "  `CONSENTRY_REDIS_URL` and `CONSENTRY_SINKS_INFLUX_URL` when those are not set.",
+  "- A **secret** comes from the environment or from the file its `…File` option names, which must be readable by its owner",
+  "  alone (mode 0600 or 0400). It may stand in the configuration file itself only when that is closed to others as well.",
+  "- The file is plain YAML 1.2 without tags and aliases. Relative paths start at the working directory.",
+];
+
+function optionCells(row: OptionRow): string[] {
+  const name = `\`${row.path.join(".")}\``;
+  return [name, defaultCell(row), row.unit ?? "", code(row.environment), `${row.description}${secretNote(row)}`];
+}
+
+function fieldsOf(row: OptionRow): string[] {
+  const cells = row.fields.map((field) => [`\`${field.path.join(".")}\``, `${field.description}${secretNote(field)}`]);
+  return [`Each entry of \`${row.path.join(".")}\`:`, "", ...table(["field", "description"], cells)];
+}
+
+function defaultCell(row: OptionRow): string {
+  if (row.default === undefined) return "–";
+  if (row.kind !== "objects")
+    return code(row.kind === "text" ? String(row.default) || '""' : JSON.stringify(row.default));
+  const entries = row.default as readonly object[];
+  return entries.length === 0 ? code("[]") : `${entries.length} entries, see config/defaults.yaml`;
+}
+
+function secretNote(row: OptionRow): string {
+  return row.secret === undefined ? "" : " **Secret.**";
+}
+
+function metricsPage(): string {
+  const rows: MetricRow[] = Object.values(METRICS);
+  const cells = rows.map((row) => [`\`${row.name}\``, row.kind, labelsCell(row), row.help]);
+  return page("Metrics", METRICS_INTRODUCTION, [
+    ...table(["metric", "kind", "labels and their values", "meaning"], cells),
+    "Beside these stand the usual figures of a Node.js process, `consentry_process_…` and `consentry_nodejs_…`: CPU time,",
+    "memory, file handles, garbage collection.",
+    "",
+  ]);
+}
+
+const METRICS_INTRODUCTION = [
+  "Served as Prometheus text under `/metrics`. Labels take their values from the closed sets below: no series names a",
+  "device, a subject, a pseudonym or an address. The books balance when",
+  "",
+  "```",
+  "received + recovered + replayed = refused + stored + forwarded_only + dead_lettered + in_flight",
+  "```",
+  "",
+  "Units are in the names: `_seconds`, `_bytes`; everything else is a count.",
+];
+
+function labelsCell(row: MetricRow): string {
+  return Object.entries(row.labels)
+    .map(([label, values]) => `\`${label}\`: ${values.join(", ")}`)
+    .join("; ");
+}
+
+function errorsPage(): string {
+  const faults = Object.entries(ERRORS).map(([name, row]) => [code(name), row.retryable ? "yes" : "no", row.meaning]);
+  const reasons = (set: Readonly<Record<string, string>>) =>
+    Object.entries(set).map(([name, text]) => [code(name), text]);
+  return page("Errors and outcomes", ERRORS_INTRODUCTION, [
+    "## Faults",
+    "",
+    "Something is wrong with the gateway or with what it depends on.",
+    "",
+    ...table(["code", "tried again", "meaning"], faults),
+    "## Refusals",
+    "",
+    "Nothing is wrong: the message may not, or cannot, be kept. The `reason` of `consentry_messages_refused_total`. A refused",
+    "message is acknowledged and dropped; only `not-durable` withholds the PUBACK.",
+    "",
+    ...table(["reason", "meaning"], reasons(REFUSALS)),
+    "## Dead letters",
+    "",
+    "Set aside, sealed, for an operator. The `reason` of `consentry_messages_dead_lettered_total`.",
+    "",
+    ...table(["reason", "meaning"], reasons(DEAD_LETTER_REASONS)),
+  ]);
+}
+
+const ERRORS_INTRODUCTION = ["Messages hold codes and names of options, never a value that came from outside."];
+
+function page(title: string, introduction: readonly string[], body: readonly string[]): string {
+  const note = `<!-- Made by \`${COMMAND}\`; edit the source, not this file. -->`;
+  return `${[note, `# ${title}`, "", ...introduction, "", ...body].join("\n").trimEnd()}\n`;
+}
+
+function table(head: readonly string[], cells: readonly (readonly string[])[]): string[] {
+  const line = (parts: readonly string[]) => `| ${parts.map((part) => part.replaceAll("|", "\\|")).join(" | ")} |`;
+  return [line(head), line(head.map(() => "---")), ...cells.map(line), ""];
+}
+
+function code(text: string | undefined): string {
+  return text === undefined ? "" : `\`${text}\``;
+}
+
+function indent(depth: number): string {
+  return "  ".repeat(depth);
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  const root = new URL("../", import.meta.url);
+  for (const [path, content] of generatedDocuments()) {
+    const file = fileURLToPath(new URL(path, root));
+    mkdirSync(dirname(file), { recursive: true });
+    writeFileSync(file, content);
+  }
+}

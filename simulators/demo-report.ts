@@ -1,0 +1,154 @@
+/** What the demo prints: for a person at a terminal, and for a program. */
+import { REFUSALS, type Refusal } from "../src/model/outcome.ts";
+import { type GatewayBooks, refusedTotal } from "./books.ts";
+import type { InfluxRow } from "./influx-reader.ts";
+import type { LeakScanResult } from "./leak-scan.ts";
+import { count, megabytes } from "./progress.ts";
+import type { SentLog } from "./sent-log.ts";
+import type { SimulationReport } from "./simulation.ts";
+
+export interface DemoResult {
+  readonly report: SimulationReport;
+  readonly scan: LeakScanResult;
+  readonly durability: string;
+}
+
+export function leakCount({ leaks }: LeakScanResult): number {
+  return leaks.reduce((sum, leak) => sum + leak.count, 0);
+}
+
+/** Books and scan are both clean, and nothing else went wrong. */
+export function demoPassed({ report, scan }: DemoResult): boolean {
+  return report.books !== undefined && report.problems.length === 0 && scan.leaks.length === 0;
+}
+
+export function demoJson(result: DemoResult): Record<string, unknown> {
+  const { report, scan, durability } = result;
+  return {
+    published: report.published,
+    acknowledged: report.acknowledged,
+    received: report.books?.received,
+    stored: report.books?.stored,
+    forwarded: report.books?.forwarded,
+    forwardedOnly: report.books?.forwardedOnly,
+    refused: report.books?.refused,
+    deadLettered: report.books?.deadLettered,
+    inFlight: report.books?.inFlight,
+    balanced: report.books !== undefined && report.problems.length === 0,
+    problems: report.problems,
+    leaks: leakCount(scan),
+    scannedBytes: scan.scannedBytes,
+    pubackMs: report.pubackMs,
+    durability,
+    attacks: { tried: report.attacks.length, held: report.attacks.filter(({ held }) => held).length },
+  };
+}
+
+export function demoText(result: DemoResult, log: SentLog): string {
+  const { report, scan } = result;
+  const { books } = report;
+  if (books === undefined) return "The gateway's metrics could not be read.";
+  const lines = [
+    row(
+      "Published",
+      report.published,
+      `in ${(report.elapsedMs / 1000).toFixed(0)} s; those of QoS 0, and what cut a connection off, are never acknowledged`,
+    ),
+    row(
+      "Acknowledged",
+      report.acknowledged,
+      `PUBACK after ${report.pubackMs.p50} ms (median), ${report.pubackMs.p99} ms (p99); ${DURABILITY[result.durability] ?? result.durability}`,
+    ),
+    row("Stored", books.stored, "in InfluxDB, under pseudonyms and in coarse cells"),
+    row("Forwarded only", books.forwardedOnly, "passed on to a service, kept nowhere"),
+    row("Refused", refusedTotal(books), "acknowledged and dropped; nothing of them was kept:"),
+    ...refusalLines(books.refused),
+    "",
+    row(
+      "Services got",
+      books.forwarded.weather + books.forwarded.scene + books.forwarded.network,
+      `packets: weather ${count(books.forwarded.weather)}, scene ${count(books.forwarded.scene)}, network ${count(books.forwarded.network)}`,
+    ),
+    row(
+      "Withdrawals",
+      report.withdrawals.people,
+      `people, in mid-run; each answered within ${report.withdrawals.slowestMs} ms, nothing stored afterwards`,
+    ),
+    row(
+      "Attacks",
+      report.attacks.length,
+      `${report.attacks.filter(({ held }) => held).length} came to nothing and disturbed nobody; ${report.eavesdropping.filter(({ answer }) => answer !== "granted").length} of ${report.eavesdropping.length} eavesdropping attempts denied`,
+    ),
+    "",
+    "What came in, and all that is kept of it:",
+    ...sampleLines(report, log),
+    "",
+    ...scanLines(scan),
+    row("Books", books.received, `received = ${booksSum(books)}`),
+    ...report.problems.slice(0, 8).map((problem) => `  DOES NOT ADD UP: ${problem}`),
+    ...scan.leaks
+      .slice(0, 8)
+      .map(({ canaryKind, form, where, count: found }) => `  LEAK: ${found} × ${canaryKind} (${form}) in ${where}`),
+    demoPassed(result) ? "Everything adds up, and nothing leaked." : "The demo FAILED.",
+  ];
+  return lines.join("\n");
+}
+
+function booksSum(books: GatewayBooks): string {
+  const { stored, forwardedOnly, deadLettered, inFlight } = books;
+  return `${count(stored)} stored + ${count(forwardedOnly)} forwarded only + ${count(refusedTotal(books))} refused + ${deadLettered} dead-lettered + ${inFlight} in flight`;
+}
+
+const DURABILITY: Readonly<Record<string, string>> = {
+  fsync: "each one means: on disk, fsynced",
+  everysec: "a power cut may lose the last second",
+  none: "kept in memory only",
+};
+
+function row(label: string, value: number, remark: string): string {
+  return `${label.padEnd(15)}${count(value).padStart(8)}  ${remark}`.trimEnd();
+}
+
+function refusalLines(refused: Readonly<Partial<Record<Refusal, number>>>): string[] {
+  const rows = Object.entries(refused) as [Refusal, number][];
+  return rows
+    .sort(([, a], [, b]) => b - a)
+    .map(([reason, value]) => `${count(value).padStart(23)}  ${reason.padEnd(18)} ${REFUSALS[reason]}`);
+}
+
+const SAMPLES = 2;
+
+/** Stored rows beside the messages they came from: raw on the terminal only, where the simulator's own data may be shown. */
+function sampleLines(report: SimulationReport, log: SentLog): string[] {
+  const lines: string[] = [];
+  const kinds = new Set<string>();
+  for (const message of log.messages) {
+    const stored = report.stored?.bySeq.get(message.seq);
+    const kind = message.topic.slice("devices/".length).replace(/-[0-9a-f]+\/.*/, "");
+    if (stored === undefined || message.part !== "telemetry" || message.standing !== "consenting" || kinds.has(kind))
+      continue;
+    kinds.add(kind);
+    lines.push(`  in    ${message.topic}  ${message.payload}`, `  kept  device_status ${rowText(stored)}`);
+    const place = report.stored?.places.get(String(stored.device));
+    if (place !== undefined) lines.push(`        device_location ${rowText(place)}`);
+    if (kinds.size === SAMPLES) break;
+  }
+  return lines;
+}
+
+function rowText(row: InfluxRow): string {
+  const fields = Object.entries(row).filter(([name, value]) => name !== "time" && value !== null);
+  return fields.map(([name, value]) => `${name}=${value}`).join(" ");
+}
+
+function scanLines(scan: LeakScanResult): string[] {
+  const verdict = scan.leaks.length === 0 ? "none was found" : `${leakCount(scan)} FOUND`;
+  return [
+    row(
+      "Leak scan",
+      scan.canaryCount,
+      "ids, addresses, places and secrets sought, plain, in hex, in base64 and in other forms,",
+    ),
+    `${" ".repeat(25)}in ${megabytes(scan.scannedBytes)} of files, keys, rows, logs, metrics and packets: ${verdict}`,
+  ];
+}

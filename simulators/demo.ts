@@ -1,0 +1,123 @@
+/**
+ * `npm run demo`: the whole gateway on a real Redis and InfluxDB, a simulated fleet with everything a
+ * fleet can do wrong, and a scan of all that was left behind. Exit code 0 only if the books balance,
+ * in three independent accounts, and the scan is clean.
+ */
+import { join } from "node:path";
+import { Command, InvalidArgumentError } from "commander";
+import { type DemoResult, demoJson, demoPassed, demoText } from "./demo-report.ts";
+import { leakScan } from "./leak-scan.ts";
+import { showProgress } from "./progress.ts";
+import { Simulation } from "./simulation.ts";
+import { Stack } from "./stack.ts";
+
+interface DemoFlags {
+  readonly json: boolean;
+  readonly devices: number;
+  readonly rate: number;
+  readonly duration: number;
+  readonly seed: number;
+}
+
+const flags = new Command("demo")
+  .description("Runs the gateway on private servers with a simulated fleet, and checks what was left behind.")
+  .option("--json", "result as one JSON object on the last line; everything else goes to stderr", false)
+  .option("--devices <count>", "simulated devices", positive, 240)
+  .option("--rate <per second>", "messages per second, over all devices", positive, 800)
+  .option("--duration <seconds>", "how long they publish", positive, 20)
+  .option("--seed <number>", "same seed, same fleet", positive, 7)
+  .parse()
+  .opts<DemoFlags>();
+
+const DATA_DIR = join("data", "demo");
+
+async function demo(signal: AbortSignal): Promise<DemoResult> {
+  const out = flags.json ? process.stderr : process.stdout;
+  const say = (line: string) => void out.write(`${line}\n`);
+  say("Consentry: telemetry is acknowledged once it is durable, and kept only with consent.\n");
+  // Servers that the person running the demo already has.
+  const { REDIS_URL, INFLUX_URL } = process.env;
+  const stack = new Stack({
+    dir: DATA_DIR,
+    fresh: true,
+    say: (line) => say(`  ${line}`),
+    redisUrl: REDIS_URL || undefined,
+    influxUrl: INFLUX_URL || undefined,
+  });
+  let simulation: Simulation | undefined;
+  try {
+    await stack.start();
+    signal.throwIfAborted();
+    simulation = new Simulation({
+      mqttUrl: stack.mqttUrl,
+      api: stack.api,
+      influx: { url: stack.influxUrl, database: stack.database },
+      services: stack.config.services,
+      devices: flags.devices,
+      rate: flags.rate,
+      durationMs: flags.duration * 1000,
+      seed: flags.seed,
+      hostile: true,
+      withdrawAfterMs: flags.duration * 500,
+    });
+    const { households, devices } = simulation.population;
+    say(`  gateway on ${stack.mqttUrl}, log in ${join(DATA_DIR, "logs", "gateway.log")}`);
+    say(
+      `  ${devices.length} devices in ${households.length} homes: some consent, some only partly, some withdraw, some never answered, some attack\n`,
+    );
+    await simulation.prepare();
+    signal.throwIfAborted();
+    const stopProgress = showProgress(simulation.log, flags.duration * 1000, out);
+    await simulation.run(signal).finally(stopProgress);
+    signal.throwIfAborted();
+    const result = await inspect(stack, simulation);
+    say(`\n${demoText(result, simulation.log)}`);
+    return result;
+  } finally {
+    await simulation?.stop();
+    await stack.stop();
+  }
+}
+
+/** Stops the gateway before the scan, so that what it writes on its way out is seen too. */
+async function inspect(stack: Stack, simulation: Simulation): Promise<DemoResult> {
+  const report = await simulation.report();
+  const metrics = await stack.api.metrics();
+  const { durability } = stack.gateway;
+  await simulation.stop();
+  await stack.gateway.stop();
+  const scan = await leakScan({
+    ...stack.leakScanPlaces(),
+    canaries: [...simulation.canaries(), { kind: "service-token", value: stack.config.apiToken }],
+    buffers: { ...simulation.packets(), "metrics of the gateway": metrics },
+  });
+  return { report, scan, durability };
+}
+
+function positive(text: string): number {
+  const value = Number(text);
+  if (!Number.isInteger(value) || value <= 0) throw new InvalidArgumentError("a whole number above 0 is needed.");
+  return value;
+}
+
+const stopping = new AbortController();
+for (const signal of ["SIGINT", "SIGTERM"] as const) {
+  process.on(signal, () => {
+    if (stopping.signal.aborted) process.exit(130);
+    process.stderr.write("\nstopping; once more to stop at once\n");
+    stopping.abort();
+  });
+}
+
+try {
+  const result = await demo(stopping.signal);
+  if (flags.json) process.stdout.write(`${JSON.stringify(demoJson(result))}\n`);
+  process.exitCode = demoPassed(result) ? 0 : 1;
+} catch (error) {
+  if (stopping.signal.aborted) {
+    process.exitCode = 130;
+  } else {
+    process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
+    process.exitCode = 1;
+  }
+}

@@ -1,0 +1,89 @@
+/**
+ * What must become of a message, worked out from the person's decision and the kind of message
+ * alone. Written apart from the gateway's own rules on purpose: it is what they are checked against.
+ */
+import type { ServicePurpose } from "../src/model/consent.ts";
+import type { Refusal } from "../src/model/outcome.ts";
+import type { Household, Standing } from "./population.ts";
+
+export const MESSAGE_PARTS = ["telemetry", "model", "ip", "location", "status"] as const;
+export type MessagePart = (typeof MESSAGE_PARTS)[number];
+
+/**
+ * `stored` and `forwarded` are what the message may reach; `refused` is why it may reach nothing.
+ * `either` is for messages on the way while their person withdraws, and for storms over the rate
+ * limit: one of the two, and the books must still balance.
+ */
+export type Expectation =
+  | { readonly kind: "stored"; readonly forwarded: readonly ServicePurpose[] }
+  | { readonly kind: "forwarded"; readonly forwarded: readonly ServicePurpose[] }
+  | { readonly kind: "refused"; readonly reason: Refusal }
+  | { readonly kind: "either"; readonly reason: Refusal; readonly forwarded: readonly ServicePurpose[] };
+
+type Row = Readonly<Record<MessagePart, Expectation>>;
+
+const stored = (...forwarded: ServicePurpose[]): Expectation => ({ kind: "stored", forwarded });
+const forwarded = (...purposes: ServicePurpose[]): Expectation => ({ kind: "forwarded", forwarded: purposes });
+const refused = (reason: Refusal): Expectation => ({ kind: "refused", reason });
+const always = (expectation: Expectation): Row => ({
+  telemetry: expectation,
+  model: expectation,
+  ip: expectation,
+  location: expectation,
+  status: expectation,
+});
+
+const FULL: Row = {
+  telemetry: stored("weather", "scene", "network"),
+  model: forwarded("network"),
+  ip: forwarded("network"),
+  location: stored("weather"),
+  status: stored("scene"),
+};
+
+const ROWS: Readonly<Record<Standing, Row>> = {
+  consenting: FULL,
+  withdrawing: FULL,
+  partial: {
+    telemetry: stored("scene"),
+    model: refused("purpose-denied"),
+    ip: refused("purpose-denied"),
+    location: refused("purpose-denied"),
+    status: stored("scene"),
+  },
+  "forward-only": {
+    telemetry: forwarded("weather", "network"),
+    model: forwarded("network"),
+    ip: forwarded("network"),
+    location: forwarded("weather"),
+    status: refused("purpose-denied"),
+  },
+  "minor-with-guardian": {
+    telemetry: forwarded("weather", "scene", "network"),
+    model: forwarded("network"),
+    ip: forwarded("network"),
+    location: forwarded("weather"),
+    status: forwarded("scene"),
+  },
+  "without-consent": always(refused("no-consent")),
+  minor: always(refused("guardian-missing")),
+  expired: always(refused("consent-expired")),
+  unbound: always(refused("unknown-device")),
+  malformed: always(refused("invalid-payload")),
+};
+
+/** `listening` are the purposes that a service is subscribed to during the run. */
+export function expectationOf(
+  household: Household,
+  part: MessagePart,
+  listening: ReadonlySet<ServicePurpose>,
+): Expectation {
+  const row = ROWS[household.standing][part];
+  if (household.withdrawal?.answeredAt !== undefined) return refused("consent-withdrawn");
+  if (row.kind === "refused" || row.kind === "either") return row;
+  const reachable = row.forwarded.filter((purpose) => listening.has(purpose));
+  if (household.standing === "withdrawing")
+    return { kind: "either", reason: "consent-withdrawn", forwarded: reachable };
+  if (row.kind === "stored") return { kind: "stored", forwarded: reachable };
+  return reachable.length > 0 ? { kind: "forwarded", forwarded: reachable } : refused("no-recipient");
+}

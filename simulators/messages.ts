@@ -1,0 +1,104 @@
+/**
+ * Composes what a device publishes. Every status carries `seq`, a number no other message has:
+ * stored rows name no device and no message, and `seq` is how the run recognises them all the same.
+ */
+
+import type { StatusFields } from "./device-profiles.ts";
+import { MESSAGE_PARTS, type MessagePart } from "./expectation.ts";
+import { coordinate } from "./homes.ts";
+import type { SimulatedDevice } from "./population.ts";
+import type { Random } from "./random.ts";
+
+export interface ComposedMessage {
+  readonly topic: string;
+  readonly payload: string;
+  readonly part: MessagePart;
+  /** What in it must never be found again. */
+  readonly raw: { readonly id?: string; readonly ip?: string; readonly lat?: number; readonly lon?: number };
+  /** Whether `seq` travels in it, so that a stored row can be told. */
+  readonly traceable: boolean;
+}
+
+const PARTS = [
+  ["telemetry", 70],
+  ["status", 15],
+  ["location", 7],
+  ["ip", 4],
+  ["model", 4],
+] as const satisfies readonly (readonly [MessagePart, number])[];
+
+export function composeMessage(device: SimulatedDevice, seq: number, nowMs: number): ComposedMessage {
+  const { random } = device;
+  if (device.household.standing === "malformed") return composeMalformed(device, seq);
+  const part = random.weighted<MessagePart>(PARTS);
+  const place = part === "telemetry" || part === "location" ? nextPlace(device) : undefined;
+  const status: StatusFields = { ...device.profile.status(random), seq };
+  const id = `msg-${random.hex(16)}`;
+  const identity = random.chance(0.6) ? { ts: nowMs, id } : { id };
+  const ip = part === "telemetry" || part === "ip" ? device.ip : undefined;
+  const bodies: Record<MessagePart, unknown> = {
+    telemetry: { model: device.model, ip, location: place, status, ...identity },
+    model: { model: device.model, ...identity },
+    ip: { ip, ...identity },
+    location: { ...place, ...identity },
+    status: { ...status, ...identity },
+  };
+  return {
+    topic: `devices/${device.id}/${part}`,
+    payload: JSON.stringify(bodies[part]),
+    part,
+    raw: { id, ...(ip !== undefined && { ip }), ...place },
+    traceable: part === "telemetry" || part === "status",
+  };
+}
+
+/** Fixed devices report their home with the noise of a receiver; moving ones wander off. */
+function nextPlace(device: SimulatedDevice): { lat: number; lon: number } {
+  const { random } = device;
+  const step = device.profile.moving ? 0.004 : 0.00008;
+  const from = device.profile.moving ? device.place : device.household;
+  device.place = {
+    lat: coordinate(clamp(from.lat + random.gaussian() * step, 89)),
+    lon: coordinate(clamp(from.lon + random.gaussian() * step, 179)),
+  };
+  return device.place;
+}
+
+function clamp(value: number, bound: number): number {
+  return Math.min(bound, Math.max(-bound, value));
+}
+
+/** Every one of these is `invalid-payload`. Those that hold personal data double as canaries. */
+const MALFORMED: readonly ((device: SimulatedDevice, random: Random) => string)[] = [
+  (device) => JSON.stringify({ model: device.model, status: { power: "on" }, email: device.household.email }),
+  (device) => JSON.stringify({ status: { power: "on" }, account: { password: device.household.password } }),
+  (device) => JSON.stringify({ status: { owner_email: device.household.email } }),
+  (device) => JSON.stringify({ model: device.model, shoeSize: 43 }),
+  (device) => `model=${device.model};ip=${device.ip}`,
+  () => `${"[".repeat(3000)}${"]".repeat(3000)}`,
+  () => `{"status":${'{"a":'.repeat(400)}1${"}".repeat(400)}}`,
+  () => '{"location":{"lat":NaN,"lon":77.59}}',
+  () => '{"location":{"lat":91.5,"lon":77.59}}',
+  () => '{"location":{"lat":1e999,"lon":77.59}}',
+  () => '{"__proto__":{"admin":true},"model":"HB-200"}',
+  () => '{"status":{"__proto__":{"admin":true}}}',
+  () => '{"ip":"300.1.2.3"}',
+  () => "{}",
+  () => "null",
+  () => "",
+  (device) => JSON.stringify({ model: device.model, status: { power: ["on"] } }),
+  (device) => `{"model":"${device.model}","ip":"${device.ip}"`,
+  (_device, random) => `{"status":{"${random.hex(40)}":1}}`,
+];
+
+function composeMalformed(device: SimulatedDevice, seq: number): ComposedMessage {
+  const template = MALFORMED[seq % MALFORMED.length] ?? MALFORMED[0];
+  if (template === undefined) throw new RangeError("no malformed payloads");
+  return {
+    topic: `devices/${device.id}/telemetry`,
+    payload: template(device, device.random),
+    part: MESSAGE_PARTS[0],
+    raw: { ip: device.ip },
+    traceable: false,
+  };
+}

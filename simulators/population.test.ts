@@ -1,0 +1,43 @@
+/** The same seed makes the same fleet, and every fleet has everything a fleet can have wrong with it. */
+import { describe, expect, it } from "vitest";
+import { composeMessage } from "./messages.ts";
+import { makePopulation, STANDINGS } from "./population.ts";
+
+describe("makePopulation", () => {
+  it("repeats itself for the same seed, and not for another", () => {
+    const facts = (seed: number) =>
+      makePopulation(seed, 80).devices.map((device) => [
+        device.id,
+        device.ip,
+        composeMessage(device, 1, 1_000).payload,
+      ]);
+    expect(facts(5)).toEqual(facts(5));
+    expect(facts(5)).not.toEqual(facts(6));
+  });
+
+  it("has every standing, fixed and moving devices, and nothing that two devices share by accident", () => {
+    const { devices, households } = makePopulation(1, 200);
+    expect(new Set(households.map(({ standing }) => standing))).toEqual(new Set(Object.keys(STANDINGS)));
+    expect(new Set(devices.map(({ profile }) => profile.moving))).toEqual(new Set([true, false]));
+    expect(new Set(devices.map(({ id }) => id)).size).toBe(200);
+    expect(devices).toHaveLength(200);
+  });
+
+  it("sends coordinates whose digits survive JSON, all nine of them, and never twice", () => {
+    const { devices } = makePopulation(3, 60);
+    const seen = new Set<string>();
+    let messages = 0;
+    for (let round = 0; round < 20; round += 1) {
+      for (const device of devices) {
+        const { raw, payload } = composeMessage(device, 1, 1_000);
+        if (raw.lat === undefined) continue;
+        messages += 1;
+        seen.add(String(raw.lat));
+        expect(payload).toContain(`"lat":${raw.lat}`);
+        expect(String(raw.lat)).toMatch(/\.\d{9}$/);
+        expect(String(raw.lon)).toMatch(/\.\d{9}$/);
+      }
+    }
+    expect(seen.size).toBe(messages);
+  });
+});

@@ -1,0 +1,123 @@
+/**
+ * The simulated population: homes with their devices, and what each person has decided. The
+ * standing of a home says what must become of its messages, so the run can be checked afterwards.
+ */
+import type { Category, Purpose } from "../src/model/consent.ts";
+import { DEVICE_PROFILES, type DeviceProfile } from "./device-profiles.ts";
+import { carrierIpv4, type Home, makeHome } from "./homes.ts";
+import { Random } from "./random.ts";
+
+/** What a person has decided, with its share of the homes. */
+export const STANDINGS = {
+  consenting: { share: 58, meaning: "every purpose, every category" },
+  partial: { share: 9, meaning: "status for analytics and scenes, no location, no address" },
+  "forward-only": { share: 5, meaning: "weather and network only, nothing kept" },
+  "minor-with-guardian": { share: 4, meaning: "a minor whose guardian was verified: forwarded, never kept" },
+  withdrawing: { share: 6, meaning: "consents, and withdraws in the middle of the run" },
+  "without-consent": { share: 5, meaning: "bound to a person who never answered" },
+  minor: { share: 4, meaning: "a minor without a verified guardian" },
+  expired: { share: 3, meaning: "consented once, and the time has run out" },
+  unbound: { share: 3, meaning: "a device that belongs to nobody yet" },
+  malformed: { share: 3, meaning: "consents, but its firmware sends broken payloads" },
+} as const satisfies Record<string, { share: number; meaning: string }>;
+export type Standing = keyof typeof STANDINGS;
+
+export interface SimulatedDevice {
+  readonly id: string;
+  readonly profile: DeviceProfile;
+  readonly model: string;
+  readonly household: Household;
+  readonly random: Random;
+  /** Where it is; moving devices change it as they go. */
+  place: { lat: number; lon: number };
+  readonly ip: string;
+  /** MQTT password; set when the device is provisioned. */
+  token: string;
+}
+
+export interface Household extends Home {
+  readonly standing: Standing;
+  readonly devices: SimulatedDevice[];
+  /** Unix ms. Absent until the person withdraws, or until the gateway has confirmed it. */
+  withdrawal?: { readonly askedAt: number; answeredAt?: number; waitedMs?: number };
+}
+
+export interface Population {
+  readonly seed: number;
+  readonly households: readonly Household[];
+  readonly devices: readonly SimulatedDevice[];
+}
+
+/** `deviceCount` devices in homes of 1–4; every standing is present once there are enough homes for it. */
+export function makePopulation(seed: number, deviceCount: number): Population {
+  const random = new Random(seed);
+  const standings = Object.entries(STANDINGS).map(([name, { share }]) => [name as Standing, share] as const);
+  const households: Household[] = [];
+  const devices: SimulatedDevice[] = [];
+  while (devices.length < deviceCount) {
+    const standing = standings[households.length]?.[0] ?? random.weighted(standings);
+    const household: Household = { ...makeHome(random), standing, devices: [] };
+    const size = Math.min(1 + random.int(4), deviceCount - devices.length);
+    for (let index = 0; index < size; index += 1) household.devices.push(makeDevice(household, random));
+    households.push(household);
+    devices.push(...household.devices);
+  }
+  return { seed, households, devices };
+}
+
+function makeDevice(household: Household, random: Random): SimulatedDevice {
+  const profile = random.weighted(DEVICE_PROFILES.map((row) => [row, row.weight] as const));
+  return {
+    id: `${profile.kind}-${random.hex(12)}`,
+    profile,
+    model: random.pick(profile.models),
+    household,
+    random: random.fork(profile.kind),
+    place: { lat: household.lat, lon: household.lon },
+    ip: profile.moving ? carrierIpv4(random) : household.ip,
+    token: "",
+  };
+}
+
+type Purposes = Partial<Record<Purpose, readonly Category[]>>;
+
+const EVERYTHING: Purposes = {
+  analytics: ["model", "location", "status"],
+  weather: ["location", "status"],
+  scene: ["model", "status"],
+  network: ["model", "ip"],
+};
+
+/** Body of `POST /v1/subjects/{subject}/consents`; `undefined` when the person never answered. */
+export function consentBody(household: Household, expiresAt: number): Record<string, unknown> | undefined {
+  const common = {
+    policyVersion: 1,
+    purposes: EVERYTHING,
+    method: "app",
+    by: "subject",
+    language: household.city.language,
+    jurisdiction: [household.city.jurisdiction],
+  };
+  switch (household.standing) {
+    case "without-consent":
+    case "unbound":
+      return undefined;
+    case "partial":
+      return { ...common, purposes: { analytics: ["model", "status"], scene: ["model", "status"] } };
+    case "forward-only":
+      return { ...common, purposes: { weather: ["location"], network: ["model", "ip"] } };
+    case "minor":
+      return { ...common, minor: true };
+    case "minor-with-guardian":
+      return {
+        ...common,
+        by: "guardian",
+        minor: true,
+        guardian: { verified: true, method: "id-check", evidenceRef: "case-1" },
+      };
+    case "expired":
+      return { ...common, expiresAt };
+    default:
+      return common;
+  }
+}

@@ -1,0 +1,90 @@
+/**
+ * Writes the configuration of a private gateway: free ports, its own keys, and fresh secrets in
+ * files of their own, so that the configuration itself holds none.
+ */
+import { randomBytes } from "node:crypto";
+import { mkdir, writeFile } from "node:fs/promises";
+import { join, resolve } from "node:path";
+import { SERVICE_PURPOSES, type ServicePurpose } from "../src/model/consent.ts";
+import type { ServiceCredential } from "./services.ts";
+
+/** Options to set on top, nested as in the configuration file. Lists replace lists. */
+export interface ConfigTree {
+  readonly [option: string]: string | number | boolean | readonly unknown[] | ConfigTree;
+}
+
+export interface ScratchConfigInput {
+  readonly dir: string;
+  readonly redisUrl: string;
+  readonly influxUrl: string;
+  readonly database: string;
+  readonly keyPrefix: string;
+  readonly overrides?: ConfigTree | undefined;
+}
+
+export interface ScratchConfig {
+  readonly file: string;
+  readonly apiToken: string;
+  /** One credential for each service purpose. */
+  readonly services: Readonly<Record<ServicePurpose, ServiceCredential>>;
+  /** Where keys and tokens are meant to be; a leak scan leaves these out. */
+  readonly secretDirs: readonly string[];
+}
+
+/** Files are written anew with every call; the gateway's keys in `<dir>/keys` are left as they are. */
+export async function writeScratchConfig(input: ScratchConfigInput): Promise<ScratchConfig> {
+  const dir = resolve(input.dir);
+  const secrets = join(dir, "secrets");
+  await mkdir(secrets, { recursive: true, mode: 0o700 });
+  const secretFile = async (name: string) => {
+    const token = randomBytes(32).toString("base64url");
+    const file = join(secrets, `${name}.token`);
+    await writeFile(file, `${token}\n`, { mode: 0o600 });
+    return { file, token };
+  };
+  const api = await secretFile("api");
+  const weather = await secretFile("weather");
+  const scene = await secretFile("scene");
+  const network = await secretFile("network");
+  const tokens = { weather, scene, network };
+  const nameOf = (purpose: ServicePurpose) => `${purpose}-service`;
+  const config: ConfigTree = {
+    redis: { url: input.redisUrl, keyPrefix: input.keyPrefix },
+    mqtt: { tcp: { port: 0 } },
+    sinks: { influx: { url: input.influxUrl, api: "v1", database: input.database } },
+    services: SERVICE_PURPOSES.map((purpose) => ({
+      name: nameOf(purpose),
+      purposes: [purpose],
+      region: "IN",
+      tokenFile: tokens[purpose].file,
+    })),
+    http: { port: 0, tokenFile: api.file },
+    keys: { dir: join(dir, "keys"), create: true },
+  };
+  const file = join(dir, "consentry.yaml");
+  // JSON is YAML.
+  await writeFile(file, `${JSON.stringify(merge(config, input.overrides ?? {}), undefined, 2)}\n`, { mode: 0o600 });
+  return {
+    file,
+    apiToken: api.token,
+    services: {
+      weather: { name: nameOf("weather"), token: weather.token },
+      scene: { name: nameOf("scene"), token: scene.token },
+      network: { name: nameOf("network"), token: network.token },
+    },
+    secretDirs: [secrets, join(dir, "keys")],
+  };
+}
+
+function merge(base: ConfigTree, over: ConfigTree): ConfigTree {
+  const result: Record<string, ConfigTree[string]> = { ...base };
+  for (const [option, value] of Object.entries(over)) {
+    const below = result[option];
+    result[option] = isTree(below) && isTree(value) ? merge(below, value) : value;
+  }
+  return result;
+}
+
+function isTree(value: unknown): value is ConfigTree {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}

@@ -1,0 +1,242 @@
+/**
+ * One run from the first device to the last reconciled figure: provision, subscribe, publish, attack,
+ * withdraw in the middle, drain, compare. Demo, command line and tests differ only in what they plug in.
+ */
+import { randomBytes } from "node:crypto";
+import { SERVICE_PURPOSES, type ServicePurpose } from "../src/model/consent.ts";
+import type { AccountService } from "./account-service.ts";
+import { booksBetween, type GatewayBooks, readBooks } from "./books.ts";
+import type { Canary } from "./canary-forms.ts";
+import { eventually } from "./concurrency.ts";
+import { Fleet, populationCanaries } from "./fleet.ts";
+import { type AttackResult, runAttacks } from "./hostile-attacks.ts";
+import { makePopulation, type Population } from "./population.ts";
+import { reconcile } from "./reconcile.ts";
+import { percentile, SentLog } from "./sent-log.ts";
+import {
+  Eavesdropper,
+  type EavesdropResult,
+  packetBytes,
+  type ServiceCredential,
+  ServiceSubscriber,
+} from "./services.ts";
+import { readStoredRows, type StoredRows } from "./stored-rows.ts";
+
+export interface SimulationOptions {
+  readonly mqttUrl: string;
+  /** Without it devices are not provisioned, and only acknowledgements can be compared: any broker will do. */
+  readonly api?: AccountService | undefined;
+  readonly influx?: { readonly url: string; readonly database: string } | undefined;
+  readonly services: Partial<Record<ServicePurpose, ServiceCredential>>;
+  readonly devices: number;
+  /** Messages per second, over all devices. */
+  readonly rate: number;
+  readonly durationMs: number;
+  readonly seed: number;
+  /** Attack while the fleet publishes. */
+  readonly hostile: boolean;
+  /** People who withdraw do so this far into the run. */
+  readonly withdrawAfterMs: number;
+  readonly firstSeq?: number;
+  /** Reconnect and resend after a lost connection, for runs in which the gateway is killed. */
+  readonly reconnect?: boolean;
+}
+
+export interface SimulationReport {
+  readonly published: number;
+  readonly acknowledged: number;
+  readonly elapsedMs: number;
+  readonly pubackMs: { readonly p50: number; readonly p99: number };
+  readonly books: GatewayBooks | undefined;
+  readonly stored: StoredRows | undefined;
+  readonly arrived: Partial<Record<ServicePurpose, number>>;
+  readonly withdrawals: { readonly people: number; readonly slowestMs: number };
+  readonly attacks: readonly AttackResult[];
+  readonly eavesdropping: readonly EavesdropResult[];
+  /** What does not add up, one sentence each. */
+  readonly problems: readonly string[];
+}
+
+/** Consents that run out do so this long after they are given, before the first message is sent. */
+const EXPIRY_MS = 3_000;
+const WINDOW = 16;
+const DRAIN_TIMEOUT_MS = 60_000;
+
+export class Simulation {
+  readonly population: Population;
+  readonly log: SentLog;
+  readonly #options: SimulationOptions;
+  readonly #attackers: Population;
+  readonly #subscribers: ServiceSubscriber[];
+  readonly #eavesdropper: Eavesdropper | undefined;
+  readonly #fleet: Fleet;
+  #before: GatewayBooks | undefined;
+  #attacks: AttackResult[] = [];
+  #elapsedMs = 0;
+
+  constructor(options: SimulationOptions) {
+    this.#options = options;
+    this.log = new SentLog(options.firstSeq);
+    this.population = makePopulation(options.seed, options.devices);
+    this.#attackers = makePopulation(options.seed ^ 0x5eed, 1);
+    const { services, mqttUrl } = options;
+    this.#subscribers = SERVICE_PURPOSES.flatMap((purpose) => {
+      const credential = services[purpose];
+      return credential === undefined ? [] : [new ServiceSubscriber(mqttUrl, purpose, credential)];
+    });
+    this.#eavesdropper =
+      options.hostile && services.weather !== undefined
+        ? new Eavesdropper(mqttUrl, "weather", services.weather)
+        : undefined;
+    const listening = new Set(this.#subscribers.map(({ purpose }) => purpose));
+    const { rate, reconnect = false } = options;
+    this.#fleet = new Fleet(this.population, { url: mqttUrl, rate, window: WINDOW, listening, reconnect }, this.log);
+  }
+
+  /** Provisions and connects everybody; afterwards nothing has been published yet. */
+  async prepare(): Promise<void> {
+    const { api } = this.#options;
+    const expiresAt = Date.now() + EXPIRY_MS;
+    if (api === undefined) {
+      for (const device of this.population.devices) device.token = randomBytes(32).toString("base64url");
+    } else {
+      this.#before = readBooks(await api.metrics());
+      await api.provision(this.population, expiresAt);
+      await api.provision(this.#attackers, expiresAt);
+    }
+    for (const subscriber of this.#subscribers) await subscriber.start();
+    await this.#eavesdropper?.start();
+    await this.#fleet.connect();
+    if (api !== undefined) await eventually(() => Date.now() > expiresAt, EXPIRY_MS + 1_000);
+  }
+
+  /** Publishes for the whole duration, or until the signal; attacks and withdrawals run alongside. */
+  async run(signal: AbortSignal): Promise<void> {
+    const startedAt = performance.now();
+    await Promise.all([
+      this.#fleet.run(this.#options.durationMs, signal),
+      this.#attack(signal),
+      this.#withdraw(signal),
+    ]);
+    await this.#fleet.settle(DRAIN_TIMEOUT_MS);
+    this.#elapsedMs = performance.now() - startedAt;
+  }
+
+  /** Waits until nothing is in flight, then compares all accounts. */
+  async report(): Promise<SimulationReport> {
+    const { api, influx } = this.#options;
+    const after = api === undefined ? undefined : await drained(api, this.#fleet);
+    const books = after && this.#before && booksBetween(this.#before, after);
+    if (books !== undefined) {
+      await eventually(
+        () => this.#subscribers.every(({ purpose, packets }) => packets.length >= books.forwarded[purpose]),
+        10_000,
+      );
+    }
+    await this.#eavesdropper?.collect();
+    const stored = influx && (await readStoredRows(influx.url, influx.database, this.log.firstSeq));
+    const arrived = Object.fromEntries(this.#subscribers.map(({ purpose, packets }) => [purpose, packets.length]));
+    const problems = reconcile({ log: this.log, books, stored, arrived });
+    const waits = this.population.households.flatMap(({ withdrawal }) => withdrawal?.waitedMs ?? []);
+    return {
+      published: this.log.messages.length + this.log.uncertain,
+      acknowledged: this.log.acknowledgedCount,
+      elapsedMs: this.#elapsedMs,
+      pubackMs: { p50: percentile(this.log.pubackMs, 0.5), p99: percentile(this.log.pubackMs, 0.99) },
+      books,
+      stored,
+      arrived,
+      withdrawals: { people: waits.length, slowestMs: Math.max(0, ...waits) },
+      attacks: this.#attacks,
+      eavesdropping: this.#eavesdropper?.results ?? [],
+      problems: [...problems, ...this.#misbehaviour()],
+    };
+  }
+
+  async stop(): Promise<void> {
+    await this.#fleet.stop();
+    await this.#eavesdropper?.leave();
+    for (const subscriber of this.#subscribers) await subscriber.stop();
+  }
+
+  /** Everything personal or secret that was sent in this run. */
+  canaries(): Canary[] {
+    const credentials = Object.values(this.#options.services).map(
+      ({ token }): Canary => ({ kind: "service-token", value: token }),
+    );
+    return [
+      ...populationCanaries(this.population),
+      ...populationCanaries(this.#attackers),
+      ...credentials,
+      ...this.log.canaries,
+    ];
+  }
+
+  /** Every packet that any subscriber of this run saw. */
+  packets(): Record<string, Buffer> {
+    const seen = this.#subscribers.map(
+      ({ purpose, packets }) => [`packets of the ${purpose} service`, packetBytes(packets)] as const,
+    );
+    const overheard = packetBytes(this.#eavesdropper?.packets ?? []);
+    return { ...Object.fromEntries(seen), "packets of the eavesdropper": overheard };
+  }
+
+  async #attack(signal: AbortSignal): Promise<void> {
+    const [attacker] = this.#attackers.devices;
+    const victim = this.population.devices.find(({ household }) => household.standing === "consenting");
+    if (!this.#options.hostile || attacker === undefined || victim === undefined) return;
+    this.#attacks = await runAttacks({ url: this.#options.mqttUrl, attacker, victim, log: this.log }, signal);
+  }
+
+  async #withdraw(signal: AbortSignal): Promise<void> {
+    const { api, withdrawAfterMs, durationMs } = this.#options;
+    await abortableDelay(Math.min(withdrawAfterMs, durationMs), signal);
+    if (signal.aborted) return;
+    // Gone, but with a session left behind for which the broker might queue.
+    await this.#eavesdropper?.leave();
+    await api?.withdrawAll(this.population.households.filter(({ standing }) => standing === "withdrawing"));
+  }
+
+  #misbehaviour(): string[] {
+    const { lostConnections } = this.#fleet;
+    return [
+      ...this.#attacks.filter(({ held }) => !held).map(({ name, outcome }) => `attack "${name}" ended in ${outcome}`),
+      ...(this.#eavesdropper?.results ?? [])
+        .filter(({ answer }) => answer === "granted")
+        .map(({ filters }) => `an eavesdropper was granted ${filters.join(" and ")}`),
+      ...(lostConnections > 0 && this.#options.reconnect !== true
+        ? [`${lostConnections} devices lost their connection`]
+        : []),
+    ];
+  }
+}
+
+/** The books once nothing is in flight and nothing has arrived between two readings; the last reading if that never happens. */
+async function drained(api: AccountService, fleet: Fleet): Promise<GatewayBooks> {
+  let last = readBooks(await api.metrics());
+  await fleet.settle(DRAIN_TIMEOUT_MS);
+  await eventually(
+    async () => {
+      const previous = last;
+      last = readBooks(await api.metrics());
+      return last.inFlight === 0 && last.received === previous.received;
+    },
+    DRAIN_TIMEOUT_MS,
+    150,
+  );
+  return last;
+}
+
+async function abortableDelay(delayMs: number, signal: AbortSignal): Promise<void> {
+  await new Promise<void>((resolve) => {
+    const timer = setTimeout(resolve, delayMs);
+    signal.addEventListener(
+      "abort",
+      () => {
+        clearTimeout(timer);
+        resolve();
+      },
+      { once: true },
+    );
+  });
+}

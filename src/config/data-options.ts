@@ -1,0 +1,104 @@
+/** Options that decide what is left of a message: consent, and how coarse the result must be. */
+import { z } from "zod";
+import { count, days, milliseconds, optionalPath, path, share, text } from "./leaves.ts";
+
+/** What a weather service can use; anything else in `status` would say more about the home than about the sky. */
+const WEATHER_STATUS_KEYS = [
+  "temperature",
+  "humidity",
+  "pressure",
+  "wind",
+  "wind_speed",
+  "wind_direction",
+  "rain",
+  "uv_index",
+  "pm25",
+  "pm10",
+];
+
+const MODEL_RULES = [
+  { match: "HB-*", as: "hub" },
+  { match: "BL-*", as: "bulb" },
+  { match: "LK-*", as: "lock" },
+  { match: "TH-*", as: "thermostat" },
+  { match: "WS-*", as: "weather-station" },
+  { match: "PH-*", as: "phone" },
+  { match: "CR-*", as: "car" },
+];
+
+export const consentOptions = z.strictObject({
+  leaseMs: milliseconds(
+    200,
+    2_000,
+    30_000,
+    "How long a worker may hold consent it has read; the longest a withdrawal waits.",
+  ),
+  controller: text(
+    "the vendor of these devices",
+    "Who answers for the data, as named in consent records and receipts.",
+    /^[^\p{Cc}]{1,128}$/u,
+  ),
+  policyFile: path("config/policies/1.json", "Policy published at start when Redis holds none yet."),
+  expiryDays: days(1, 365, 3_650, "How long consent lasts when the record names no end."),
+});
+
+const location = z.strictObject({
+  finestResolution: count(
+    0,
+    6,
+    6,
+    "Finest H3 resolution ever stored or forwarded; 6 is about 36 km², finer is not allowed.",
+  ),
+  defaultResolution: count(0, 5, 6, "H3 resolution of a place the density table does not know."),
+  densityFile: optionalPath("Table of places and the resolution their population density allows."),
+  stickiness: share(
+    0.15,
+    0.5,
+    "How far past a border, as a share of the cell's radius, a device must move before its cell changes.",
+  ),
+  maxDevices: count(
+    1_000,
+    200_000,
+    10_000_000,
+    "Devices whose current cell is remembered; the longest unseen are forgotten first.",
+    "devices",
+  ),
+});
+
+const ip = z.strictObject({
+  v4PrefixBits: count(0, 16, 16, "Leading bits kept of an IPv4 address, for the network purpose alone.", "bits"),
+  v6PrefixBits: count(0, 32, 32, "Leading bits kept of an IPv6 address, for the network purpose alone.", "bits"),
+});
+
+const atStepMs = z.strictObject({
+  weather: milliseconds(1_000, 60_000, 86_400_000, "Step to which the time of a weather message is rounded down."),
+  scene: milliseconds(1, 1_000, 86_400_000, "Step to which the time of a scene message is rounded down."),
+  network: milliseconds(1_000, 60_000, 86_400_000, "Step to which the time of a network message is rounded down."),
+});
+
+const modelRule = z.strictObject({
+  match: z
+    .string()
+    .regex(/^[A-Za-z0-9 _./*?+-]{1,64}$/)
+    .meta({ description: "Model as the device names it; `*` stands for any run of characters, `?` for one." }),
+  as: z
+    .string()
+    .regex(/^[a-z][a-z0-9-]{0,31}$/)
+    .meta({ description: "Kind of device that is kept instead." }),
+});
+
+export const deidentifyOptions = z.strictObject({
+  epochDays: days(1, 7, 31, "After this many days a device's pseudonyms change."),
+  location: location.prefault({}),
+  models: z.array(modelRule).max(1_000).default(MODEL_RULES).meta({
+    description:
+      "Rules that turn a model into a kind of device, the first match wins; a model without a rule becomes `other`.",
+  }),
+  ip: ip.prefault({}),
+  atStepMs: atStepMs.prefault({}),
+  weatherStatusKeys: z
+    .array(z.string().regex(/^[a-z][a-z0-9_]{0,31}$/))
+    .max(32)
+    .default(WEATHER_STATUS_KEYS)
+    .meta({ description: "Status keys a weather service may see." }),
+});

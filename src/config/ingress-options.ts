@@ -1,0 +1,131 @@
+/** Options of the MQTT side and of the durable queue behind it: every bound a sender can run into. */
+import { z } from "zod";
+import { bytes, choice, count, days, flag, milliseconds, optionalPath, port, text } from "./leaves.ts";
+
+const LOOPBACK = "127.0.0.1";
+const MIB = 1024 * 1024;
+const HOUR_MS = 3_600_000;
+
+const tcp = z.strictObject({
+  enabled: flag(true, "Listen for MQTT over plain TCP."),
+  host: text(LOOPBACK, "Address to listen on; anything but loopback sends device tokens in the clear."),
+  port: port(1883, "Port of MQTT over TCP; 0 takes a free one."),
+});
+
+const tls = z.strictObject({
+  enabled: flag(false, "Listen for MQTT over TLS."),
+  host: text(LOOPBACK, "Address to listen on."),
+  port: port(8883, "Port of MQTT over TLS; 0 takes a free one."),
+  certFile: optionalPath("Certificate chain in PEM; needed when TLS is enabled."),
+  keyFile: optionalPath("Private key in PEM; needed when TLS is enabled."),
+});
+
+const ws = z.strictObject({
+  enabled: flag(false, "Listen for MQTT over WebSocket."),
+  host: text(LOOPBACK, "Address to listen on."),
+  port: port(8083, "Port of MQTT over WebSocket; 0 takes a free one."),
+  path: text("/mqtt", "Request path of the WebSocket upgrade.", /^\/[A-Za-z0-9_./-]{0,128}$/),
+});
+
+const rate = z.strictObject({
+  perSecond: count(1, 100, 1_000_000, "Messages a device may publish per second, on average.", "messages/s"),
+  burst: count(1, 200, 1_000_000, "Messages a device may publish at once after a quiet time.", "messages"),
+});
+
+export const mqttOptions = z.strictObject({
+  tcp: tcp.prefault({}),
+  tls: tls.prefault({}),
+  ws: ws.prefault({}),
+  connectTimeoutMs: milliseconds(100, 5_000, 60_000, "A connection must have sent its CONNECT by then."),
+  maxKeepaliveS: count(5, 1_200, 65_535, "Longest keepalive a client may ask for.", "s"),
+  maxConnections: count(1, 20_000, 1_000_000, "Open connections, devices and services together.", "connections"),
+  maxPayloadBytes: bytes(64, 8_192, MIB, "Largest payload of a device message; a larger one is refused `too-large`."),
+  maxPacketBytes: bytes(256, 65_536, 4 * MIB, "Largest MQTT packet; a larger one ends the connection."),
+  maxConnectPacketBytes: bytes(128, 4_096, 65_536, "Largest packet before the client is authenticated."),
+  maxTopicLevels: count(3, 8, 64, "Deepest topic.", "levels"),
+  inFlightPerConnection: count(
+    1,
+    256,
+    65_535,
+    "Unacknowledged messages of one connection before its reading pauses.",
+    "messages",
+  ),
+  inFlightMessages: count(
+    1,
+    50_000,
+    10_000_000,
+    "Messages held in memory by the whole gateway before reading pauses.",
+    "messages",
+  ),
+  inFlightBytes: bytes(
+    65_536,
+    64 * MIB,
+    4_096 * MIB,
+    "Payload held in memory by the whole gateway before reading pauses.",
+  ),
+  enqueueDeadlineMs: milliseconds(
+    100,
+    5_000,
+    60_000,
+    "A message not durable by then is not acknowledged; the device sends it again.",
+  ),
+  rate: rate.prefault({}),
+  failedLoginsPerMinute: count(
+    1,
+    60,
+    100_000,
+    "Failed logins from one remote address before it is refused unheard.",
+    "logins/min",
+  ),
+  clockWindowPastMs: milliseconds(
+    0,
+    24 * HOUR_MS,
+    366 * 24 * HOUR_MS,
+    "How far in the past a device's `ts` may lie; beyond it the time of receipt is taken.",
+  ),
+  clockWindowFutureMs: milliseconds(
+    0,
+    300_000,
+    24 * HOUR_MS,
+    "How far in the future a device's `ts` may lie; beyond it the time of receipt is taken.",
+  ),
+  drainTimeoutMs: milliseconds(0, 10_000, 600_000, "On stop, how long messages in flight may take to become durable."),
+});
+
+export const queueOptions = z.strictObject({
+  maxBatchMessages: count(1, 1_000, 100_000, "Messages sealed into one batch.", "messages"),
+  maxBatchBytes: bytes(1_024, 524_288, 64 * MIB, "Payload sealed into one batch."),
+  flushesInFlight: count(1, 2, 64, "Batches on their way to Redis at the same time.", "batches"),
+  workerConcurrency: count(1, 3, 256, "Batches processed at the same time.", "batches"),
+  backlogBytes: bytes(
+    MIB,
+    1_024 * MIB,
+    1_024 * 1_024 * MIB,
+    "Budget of the queue in Redis; over it nothing is acknowledged and reading pauses.",
+  ),
+  requireDurability: choice(
+    ["fsync", "everysec", "none"],
+    "fsync",
+    "What Redis must really do before the gateway starts: `appendfsync always`, `everysec`, or whatever it does.",
+  ),
+  maxAttemptsBeforeIsolation: count(
+    1,
+    5,
+    1_000,
+    "Attempts that ended the process before a batch is opened message by message.",
+    "attempts",
+  ),
+  watchdogMs: milliseconds(
+    1_000,
+    60_000,
+    3_600_000,
+    "With work waiting and nothing completing for this long the process gives way to its supervisor.",
+  ),
+  stopDeadlineMs: milliseconds(
+    0,
+    10_000,
+    600_000,
+    "On stop, how long batches under way may take; the rest stays in the queue.",
+  ),
+  deadLetterRetentionDays: days(1, 7, 365, "How long a message set aside is kept, sealed, for an operator to look at."),
+});

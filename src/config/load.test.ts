@@ -1,0 +1,198 @@
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { GatewayError } from "../model/errors.ts";
+import { loadConfig } from "./load.ts";
+
+const TOKEN = "correct-horse-battery-staple-0123456789";
+const OTHER_TOKEN = "another-token-of-sufficient-length-9876";
+
+let dir: string;
+beforeEach(() => {
+  dir = mkdtempSync(join(tmpdir(), "consentry-config-"));
+});
+afterEach(() => rmSync(dir, { recursive: true }));
+
+function file(content: string, mode = 0o600, name = "config.yaml"): string {
+  const path = join(dir, name);
+  writeFileSync(path, content);
+  chmodSync(path, mode);
+  return path;
+}
+
+function load(yaml?: string, env: Record<string, string> = {}, mode?: number) {
+  return loadConfig({
+    file: yaml === undefined ? undefined : file(yaml, mode),
+    env: { CONSENTRY_HTTP_TOKEN: TOKEN, PATH: "/bin", ...env },
+  });
+}
+
+function refusal(yaml?: string, env: Record<string, string> = {}, mode?: number): string {
+  try {
+    load(yaml, env, mode);
+  } catch (error) {
+    expect(error).toBeInstanceOf(GatewayError);
+    return (error as GatewayError).message;
+  }
+  throw new Error("was accepted");
+}
+
+describe("sources", () => {
+  it("needs nothing but a bearer token", () => {
+    const config = load();
+    expect(config.mqtt.tcp).toEqual({ enabled: true, host: "127.0.0.1", port: 1883 });
+    expect(config.queue.requireDurability).toBe("fsync");
+    expect(config.http.token).toBe(TOKEN);
+    expect(() => loadConfig({ env: {} })).toThrow("CONFIG_INVALID: http.token: required");
+  });
+
+  it("lays the file over the defaults and the environment over the file", () => {
+    const yaml = "mqtt:\n  tcp: { port: 2000, host: 0.0.0.0 }\n  maxTopicLevels: 9\n";
+    const config = load(yaml, { CONSENTRY_MQTT_TCP_PORT: "3000" });
+    expect(config.mqtt.tcp).toEqual({ enabled: true, host: "0.0.0.0", port: 3000 });
+    expect(config.mqtt.maxTopicLevels).toBe(9);
+    expect(config.mqtt.maxPayloadBytes).toBe(8192);
+  });
+
+  it("reads each kind of value from the environment", () => {
+    const config = load(undefined, {
+      CONSENTRY_MQTT_WS_ENABLED: "true",
+      CONSENTRY_DEIDENTIFY_LOCATION_STICKINESS: "0.25",
+      CONSENTRY_DEIDENTIFY_WEATHER_STATUS_KEYS: "temperature, rain",
+      CONSENTRY_SINKS_INFLUX_DATABASE: "42",
+      CONSENTRY_QUEUE_REQUIRE_DURABILITY: "",
+    });
+    expect(config.mqtt.ws.enabled).toBe(true);
+    expect(config.deidentify.location.stickiness).toBe(0.25);
+    expect(config.deidentify.weatherStatusKeys).toEqual(["temperature", "rain"]);
+    expect(config.sinks.influx.database).toBe("42");
+    expect(config.queue.requireDurability).toBe("fsync");
+  });
+
+  it("takes REDIS_URL and INFLUX_URL unless our own names are set", () => {
+    const urls = { REDIS_URL: "redis://a:1", INFLUX_URL: "http://b:2" };
+    expect(load("redis: { url: 'redis://file:9' }", urls).redis.url).toBe("redis://a:1");
+    expect(load(undefined, urls).sinks.influx.url).toBe("http://b:2");
+    expect(load(undefined, { ...urls, CONSENTRY_REDIS_URL: "redis://c:3" }).redis.url).toBe("redis://c:3");
+  });
+
+  it("cannot be changed afterwards", () => {
+    const config = load();
+    expect(() => {
+      config.mqtt.rate.perSecond = 1;
+    }).toThrow(TypeError);
+  });
+});
+
+describe("what is refused", () => {
+  it("lists every problem at once, unknown names included", () => {
+    const message = refusal("mqtt: { tpc: {}, maxTopicLevels: deep }\nextra: 1\n", {
+      CONSENTRY_MQTT_PORT: "1",
+      CONSENTRY_QUEUE_WATCHDOG_MS: "soon",
+    });
+    expect(message).toContain("CONSENTRY_MQTT_PORT: unknown-variable");
+    expect(message).toContain("mqtt.tpc: unknown-option");
+    expect(message).toContain("extra: unknown-option");
+    expect(message).toContain("mqtt.maxTopicLevels: invalid-type");
+    expect(message).toContain("queue.watchdogMs: invalid-type");
+  });
+
+  it.each([
+    ["deidentify: { location: { finestResolution: 7 } }", "deidentify.location.finestResolution: too-big"],
+    ["deidentify: { ip: { v4PrefixBits: 17 } }", "deidentify.ip.v4PrefixBits: too-big"],
+    ["deidentify: { ip: { v6PrefixBits: 33 } }", "deidentify.ip.v6PrefixBits: too-big"],
+    ["sinks: { influx: { timeoutMs: 2000 } }", "sinks.influx.timeoutMs: must-be-below-consent-lease"],
+    ["mqtt: { tls: { enabled: true } }", "mqtt.tls.certFile: required-for-tls"],
+    ["mqtt: { tcp: { enabled: false } }", "mqtt: no-listener-enabled"],
+    ["sinks: { influx: { api: v2, org: o } }", "sinks.influx.bucket: required-for-v2"],
+    ["sinks: { influx: { url: 'http://u:p@h:1' } }", "sinks.influx.url: credentials-or-query-in-url"],
+    ["redis: { url: 'http://h:1' }", "redis.url: invalid-format"],
+    ["services: [{ name: a, purposes: [marketing], region: IN }]", "services.0.purposes.0: invalid-value"],
+    ["services: [{ name: a, purposes: [scene], region: IN }]", "services.0.token: required"],
+    ["role: worker", "role: invalid-value"],
+    ["mqtt: 5", "mqtt: invalid-type"],
+    ["- 1", "file: not-a-mapping"],
+    ['{"__proto__": {"role": "all"}}', "(unprintable): unknown-option"],
+    ["redis: &r { keyPrefix: a }\nkeys: *r", "file: alias-not-allowed"],
+    ["role: !!js/function 'x'", "file line 1: TAG_RESOLVE_FAILED"],
+    ["role: all\nrole: all", "file line 2: DUPLICATE_KEY"],
+  ])("%s", (yaml, problem) => {
+    expect(refusal(yaml)).toContain(problem);
+  });
+
+  it("names a service and a token once", () => {
+    const service = (name: string, token: string) =>
+      `  - { name: ${name}, purposes: [scene], region: IN, token: ${token} }\n`;
+    expect(refusal(`services:\n${service("a", TOKEN)}${service("a", OTHER_TOKEN)}`)).toContain("name-used-twice");
+    expect(refusal(`services:\n${service("a", TOKEN)}${service("b", TOKEN)}`)).toContain("token-used-twice");
+    expect(load(`services:\n${service("a", TOKEN)}${service("b", OTHER_TOKEN)}`).services).toHaveLength(2);
+  });
+
+  it("a file that is not there", () => {
+    expect(() => loadConfig({ file: join(dir, "none.yaml"), env: {} })).toThrow("CONFIG_INVALID: file: ENOENT");
+  });
+});
+
+describe("secrets", () => {
+  it("come from a file whose owner alone can read it", () => {
+    const tokenFile = file(`${OTHER_TOKEN}\n`, 0o400, "token");
+    expect(load("", { CONSENTRY_HTTP_TOKEN: "", CONSENTRY_HTTP_TOKEN_FILE: tokenFile }).http.token).toBe(OTHER_TOKEN);
+    chmodSync(tokenFile, 0o440);
+    expect(refusal("", { CONSENTRY_HTTP_TOKEN: "", CONSENTRY_HTTP_TOKEN_FILE: tokenFile })).toContain(
+      "http.tokenFile: readable-by-others",
+    );
+    expect(refusal(`sinks: { influx: { tokenFile: ${join(dir, "none")} } }`)).toContain(
+      "sinks.influx.tokenFile: ENOENT",
+    );
+  });
+
+  it("are read for each service and for the address of Redis", () => {
+    const tokenFile = file(OTHER_TOKEN, 0o600, "token");
+    const urlFile = file("redis://:pass@h:1\n", 0o600, "url");
+    const config = load(
+      `services: [{ name: a, purposes: [scene], region: IN, tokenFile: ${tokenFile} }]\nredis: { urlFile: ${urlFile} }`,
+    );
+    expect(config.services[0]?.token).toBe(OTHER_TOKEN);
+    expect(config.redis.url).toBe("redis://:pass@h:1");
+  });
+
+  it("may stand in the configuration file only when it is closed to others", () => {
+    const yaml = `http: { token: ${OTHER_TOKEN} }\nredis: { url: "redis://:pass@h:1" }`;
+    expect(load(yaml, { CONSENTRY_HTTP_TOKEN: "" }, 0o600).http.token).toBe(OTHER_TOKEN);
+    const message = refusal(yaml, { CONSENTRY_HTTP_TOKEN: "" }, 0o644);
+    expect(message).toContain("http.token: secret-in-open-file");
+    expect(message).toContain("redis.url: secret-in-open-file");
+    expect(load("redis: { url: 'redis://h:1' }", {}, 0o644).redis.url).toBe("redis://h:1");
+  });
+
+  it("in the environment take the place of those in the file, whichever form they have", () => {
+    const tokenFile = file(OTHER_TOKEN, 0o600, "token");
+    expect(load(`http: { tokenFile: ${tokenFile} }`).http.token).toBe(TOKEN);
+    const fromFile = { CONSENTRY_HTTP_TOKEN: "", CONSENTRY_HTTP_TOKEN_FILE: tokenFile };
+    expect(load(`http: { token: ${TOKEN} }`, fromFile).http.token).toBe(OTHER_TOKEN);
+    expect(refusal("", { CONSENTRY_HTTP_TOKEN_FILE: tokenFile })).toContain("http.token: given-twice");
+  });
+
+  it("must be long enough, and never show in an error", () => {
+    const short = "short-secret-0000";
+    const canary = "CANARY-value-in-the-wrong-place-12345";
+    const message = refusal(
+      `http: { port: "${canary}", ${canary}: 1 }\nredis: { url: "redis://:${canary}@[bad" }\nrole: ${canary}\n` +
+        `sinks: { influx: { token: "${canary}", tokenFile: "/${canary}" }, residency: ["${canary}"] }\n` +
+        `services: [{ name: "${canary}", purposes: ["${canary}"], region: IN, token: ${short} }]\n${canary}: [`,
+      { CONSENTRY_HTTP_TOKEN: short, CONSENTRY_CANARY: canary },
+    );
+    expect(message).not.toContain(canary);
+    const second = refusal(
+      `http: { port: "${canary}" }\nredis: { url: "redis://:${canary}@[bad" }\nrole: ${canary}\n` +
+        `sinks: { influx: { token: "${canary}", tokenFile: "/${canary}" }, residency: ["${canary}"] }\n` +
+        `services: [{ name: "${canary}", purposes: ["${canary}"], region: IN, token: ${short}, "${canary}": 1 }]\n`,
+      { CONSENTRY_HTTP_TOKEN: short, CONSENTRY_CANARY: canary },
+    );
+    expect(second).toContain("http.token: too-small");
+    expect(second).toContain("services.0.token: too-small");
+    expect(second).not.toContain(canary);
+    expect(second).not.toContain(short);
+  });
+});

@@ -1,0 +1,86 @@
+/** Options of everything data leaves through: the store, the services, the HTTP interface. */
+import { z } from "zod";
+import { SERVICE_PURPOSES } from "../model/consent.ts";
+import { bytes, choice, count, milliseconds, optionalPath, port, regionCode, secret, text } from "./leaves.ts";
+
+/** Shortest token the gateway accepts as a credential of its own; 32 characters of base64url are 192 bits. */
+export const MIN_TOKEN_LENGTH = 32;
+
+const plainHttpUrl = z
+  .url({ protocol: /^https?$/ })
+  .refine((value) => !value.includes("@") && !value.includes("?"), { error: "credentials-or-query-in-url" });
+
+const influx = z.strictObject({
+  url: plainHttpUrl
+    .default("http://127.0.0.1:8086")
+    .meta({ description: "Address of InfluxDB; credentials have options of their own." }),
+  api: choice(["v1", "v2"], "v1", "`v1` writes to /write (InfluxDB 1.x), `v2` to /api/v2/write (2.x and 3.x)."),
+  database: text("consentry", "Database (v1)."),
+  retentionPolicy: text("", "Retention policy (v1); empty for the database's own default."),
+  org: text("", "Organisation (v2)."),
+  bucket: text("", "Bucket (v2)."),
+  token: secret(1, "Token the store issued (v2)."),
+  tokenFile: optionalPath("File that holds the token (v2), readable by its owner alone."),
+  username: text("", "User name (v1); empty when the store asks for none."),
+  password: secret(1, "Password (v1)."),
+  passwordFile: optionalPath("File that holds the password (v1), readable by its owner alone."),
+  region: regionCode
+    .default("IN")
+    .meta({ description: "Where this store keeps its data: ISO 3166 country, optionally a subdivision." }),
+  timeoutMs: milliseconds(
+    50,
+    1_500,
+    29_999,
+    "A write without an answer by then is given up and retried; must stay below `consent.leaseMs`.",
+  ),
+  maxLinesPerRequest: count(1, 5_000, 100_000, "Points sent in one request.", "points"),
+});
+
+const cellActivity = z.strictObject({
+  windowMs: milliseconds(1_000, 60_000, 86_400_000, "Length of a window over which the devices of a cell are counted."),
+  minDevices: count(2, 5, 1_000, "Fewer devices than this in a window and the cell is not written at all.", "devices"),
+});
+
+const breaker = z.strictObject({
+  failures: count(1, 3, 1_000, "Failed writes in a row before writing pauses.", "writes"),
+  openMs: milliseconds(10, 500, 600_000, "First pause; it doubles with every further failure."),
+  maxOpenMs: milliseconds(10, 15_000, 3_600_000, "Longest pause."),
+});
+
+export const sinkOptions = z.strictObject({
+  influx: influx.prefault({}),
+  residency: z.array(regionCode).max(16).default(["IN"]).meta({
+    description:
+      "Regions that must hold the data before a message counts as stored; the gateway does not start without a store in each.",
+  }),
+  cellActivity: cellActivity.prefault({}),
+  breaker: breaker.prefault({}),
+});
+
+const service = z.strictObject({
+  name: z
+    .string()
+    .regex(/^[a-z][a-z0-9-]{0,31}$/)
+    .meta({ description: "MQTT user name of the service." }),
+  purposes: z
+    .array(z.enum(SERVICE_PURPOSES))
+    .min(1)
+    .meta({ description: `What it may subscribe to: ${SERVICE_PURPOSES.join(", ")}.` }),
+  region: regionCode.meta({ description: "Where the service is run: ISO 3166 country, optionally a subdivision." }),
+  token: secret(MIN_TOKEN_LENGTH, "Its MQTT password."),
+  tokenFile: optionalPath("File that holds its MQTT password, readable by its owner alone."),
+});
+
+export const serviceOptions = z
+  .array(service)
+  .max(1_000)
+  .default([])
+  .meta({ description: "Services that may subscribe to processed topics." });
+
+export const httpOptions = z.strictObject({
+  host: text("127.0.0.1", "Address the HTTP interface listens on."),
+  port: port(8080, "Port of the HTTP interface; 0 takes a free one."),
+  token: secret(MIN_TOKEN_LENGTH, "Bearer token of the account service and of operators; needed, here or in a file."),
+  tokenFile: optionalPath("File that holds the bearer token, readable by its owner alone."),
+  bodyLimitBytes: bytes(1_024, 65_536, 1_048_576, "Largest request body."),
+});

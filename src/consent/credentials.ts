@@ -1,0 +1,65 @@
+/**
+ * Device tokens: 256 random bits, shown once, kept only as a keyed hash that is good for one device.
+ * A stolen copy of Redis lets nobody log in.
+ */
+import { createHmac, randomBytes, timingSafeEqual } from "node:crypto";
+import type { Redis } from "ioredis";
+import type { DeviceKey, SubjectTag } from "../model/ids.ts";
+import { orConsentUnreachable } from "../platform/redis.ts";
+import type { RedisKeys } from "../platform/redis-keys.ts";
+import { type RedisScript, runScript } from "../platform/redis-script.ts";
+
+const TOKEN = /^[A-Za-z0-9_-]{43}$/;
+const TOKEN_BYTES = 32;
+
+const ISSUE_TOKEN: RedisScript = {
+  name: "consentryIssueToken",
+  lua: `--[[
+  Replaces the token of a device and ends the session that the old one opened.
+  KEYS[1] credential hash
+  ARGV[1] MAC of the new token   ARGV[2] channel for sessions to end   ARGV[3] device key
+  Reply: 1
+]]
+redis.call("HSET", KEYS[1], "mac", ARGV[1])
+redis.call("PUBLISH", ARGV[2], ARGV[3])
+return 1`,
+};
+
+export class Credentials {
+  readonly #redis: Redis;
+  readonly #keys: RedisKeys;
+  readonly #tokenKey: Buffer;
+
+  constructor(redis: Redis, keys: RedisKeys, tokenKey: Buffer) {
+    this.#redis = redis;
+    this.#keys = keys;
+    this.#tokenKey = tokenKey;
+  }
+
+  /** A new token, 43 base64url characters; the one before stops working. Throws `CONSENT_UNREACHABLE`. */
+  async issue(device: DeviceKey): Promise<string> {
+    const token = randomBytes(TOKEN_BYTES).toString("base64url");
+    const mac = this.#mac(device, token).toString("base64url");
+    const names = [this.#keys.credential(device)];
+    await orConsentUnreachable(() => runScript(this.#redis, ISSUE_TOKEN, names, [mac, this.#keys.sessionEnd, device]));
+    return token;
+  }
+
+  /**
+   * `undefined` when the token is not the device's; otherwise the subject the device is bound to, if any.
+   * Throws `CONSENT_UNREACHABLE`.
+   */
+  async verify(device: DeviceKey, token: string): Promise<{ subjectTag: SubjectTag | undefined } | undefined> {
+    if (!TOKEN.test(token)) return undefined;
+    const [mac, tag] = await orConsentUnreachable(() => this.#redis.hmget(this.#keys.credential(device), "mac", "tag"));
+    const expected = Buffer.from(mac ?? "", "base64url");
+    const actual = this.#mac(device, token);
+    if (expected.length !== actual.length || !timingSafeEqual(expected, actual)) return undefined;
+    return { subjectTag: tag ? (tag as SubjectTag) : undefined };
+  }
+
+  /** The device key is part of the input: a MAC copied to another device's record opens nothing. */
+  #mac(device: DeviceKey, token: string): Buffer {
+    return createHmac("sha256", this.#tokenKey).update(`${device}\0${token}`).digest();
+  }
+}

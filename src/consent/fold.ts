@@ -1,0 +1,149 @@
+/**
+ * From events to state, and from state to the decision of each device. Pure: the ledger is the only
+ * truth, everything else is computed from it and can be computed again.
+ */
+import { type ConsentState, type Decision, grantsOf } from "../model/consent.ts";
+import type { ConsentEvent, EventOf, Guardian, PurposeTerms } from "../model/consent-record.ts";
+import type { DeviceKey } from "../model/ids.ts";
+
+/** One statement of the subject, with the terms it was made under. */
+export interface Consent {
+  readonly state: Extract<ConsentState, "given" | "refused" | "withdrawn">;
+  readonly recordId: string;
+  readonly at: number;
+  readonly controller: string;
+  readonly jurisdiction: string[];
+  readonly policyVersion: number;
+  readonly policyHash: string;
+  readonly noticeLanguage: string;
+  readonly purposes: readonly PurposeTerms[];
+  readonly expiresAt: number;
+  /** A verified guardian stands behind this very statement. */
+  readonly guardianApproved: boolean;
+}
+
+export interface SubjectState {
+  readonly fence: number;
+  readonly devices: ReadonlySet<DeviceKey>;
+  /** For every device that has no statement of its own. */
+  readonly general: Consent | undefined;
+  readonly own: ReadonlyMap<DeviceKey, Consent>;
+  readonly minor: boolean;
+  readonly guardian: Guardian | undefined;
+  readonly hold: { readonly ref: string; readonly until: number } | undefined;
+}
+
+export const EMPTY_STATE: SubjectState = {
+  fence: 0,
+  devices: new Set(),
+  general: undefined,
+  own: new Map(),
+  minor: false,
+  guardian: undefined,
+  hold: undefined,
+};
+
+export function fold(state: SubjectState, event: ConsentEvent): SubjectState {
+  const next = { ...state, fence: event.fence };
+  switch (event.type) {
+    case "bound":
+      return { ...next, devices: new Set(state.devices).add(event.device) };
+    case "unbound":
+      // Its own statement stays: should the device come back, a withdrawal made for it must still hold.
+      return { ...next, devices: without(state.devices, event.device) };
+    case "given":
+      return given(next, event);
+    case "refused":
+      return stated(next, event.devices, { ...refusedTerms(event), guardianApproved: false });
+    case "withdrawn":
+      return withdrawn(next, event);
+    case "held":
+      return { ...next, hold: { ref: event.ref, until: event.until } };
+    case "released":
+      return { ...next, hold: undefined };
+  }
+}
+
+/** The decision of every bound device about which something was stated. */
+export function materialise(state: SubjectState, wrappedSubjectKey: string): Map<DeviceKey, Decision> {
+  const decisions = new Map<DeviceKey, Decision>();
+  for (const device of state.devices) {
+    const consent = state.own.get(device) ?? state.general;
+    if (consent === undefined) continue;
+    decisions.set(device, {
+      state: consent.state,
+      fence: state.fence,
+      expiresAt: consent.expiresAt,
+      policyVersion: consent.policyVersion,
+      grants: grantsOf(Object.fromEntries(consent.purposes.map((terms) => [terms.id, terms.categories]))),
+      minor: state.minor,
+      guardianVerified: consent.guardianApproved,
+      held: state.hold !== undefined,
+      wrappedSubjectKey,
+    });
+  }
+  return decisions;
+}
+
+function given(state: SubjectState, event: EventOf<"given">): SubjectState {
+  const guardian = event.guardian === undefined ? state.guardian : { ...event.guardian, at: event.at };
+  // A verification on file does not approve what the child alone states later.
+  const guardianApproved = guardian?.verified === true && (event.guardian !== undefined || event.by === "guardian");
+  const consent: Consent = {
+    ...terms(event),
+    state: "given",
+    purposes: event.purposes,
+    expiresAt: event.expiresAt,
+    guardianApproved,
+  };
+  return { ...stated(state, event.devices, consent), minor: event.minor ?? state.minor, guardian };
+}
+
+function refusedTerms(event: EventOf<"refused">): Omit<Consent, "guardianApproved"> {
+  return { ...terms(event), state: "refused", purposes: [], expiresAt: event.at };
+}
+
+function terms(event: EventOf<"given"> | EventOf<"refused">) {
+  const { recordId, at, controller, jurisdiction, policyVersion, policyHash, noticeLanguage } = event;
+  return { recordId, at, controller, jurisdiction, policyVersion, policyHash, noticeLanguage };
+}
+
+/** A statement about everything replaces all earlier ones; a statement about some devices replaces theirs. */
+function stated(state: SubjectState, devices: readonly DeviceKey[] | undefined, consent: Consent): SubjectState {
+  if (devices === undefined) return { ...state, general: consent, own: new Map() };
+  const own = new Map(state.own);
+  for (const device of devices) own.set(device, consent);
+  return { ...state, own };
+}
+
+function withdrawn(state: SubjectState, event: EventOf<"withdrawn">): SubjectState {
+  const own = new Map(state.own);
+  if (event.devices !== undefined) {
+    for (const device of event.devices) {
+      const consent = state.own.get(device) ?? state.general;
+      if (consent !== undefined) own.set(device, narrowed(consent, event));
+    }
+    return { ...state, own };
+  }
+  for (const [device, consent] of state.own) own.set(device, narrowed(consent, event));
+  return { ...state, own, general: state.general && narrowed(state.general, event) };
+}
+
+function narrowed(consent: Consent, event: EventOf<"withdrawn">): Consent {
+  if (consent.state !== "given") return consent;
+  const purposes: PurposeTerms[] = [];
+  for (const terms of consent.purposes) {
+    const hit = event.purposes === undefined || event.purposes.includes(terms.id);
+    const categories = hit
+      ? terms.categories.filter((one) => !(event.categories?.includes(one) ?? true))
+      : terms.categories;
+    if (categories.length > 0) purposes.push({ ...terms, categories });
+  }
+  return purposes.length > 0 ? { ...consent, purposes } : { ...consent, purposes, state: "withdrawn" };
+}
+
+function without(devices: ReadonlySet<DeviceKey>, device: DeviceKey): ReadonlySet<DeviceKey> {
+  const rest = new Set(devices);
+  rest.delete(device);
+  return rest;
+}

@@ -1,0 +1,132 @@
+/**
+ * The ledger in Redis: read as one consistent whole, appended to only when nobody else did meanwhile.
+ * Event, head, fence, device set and every decision change in one transaction, in one slot.
+ */
+import type { Redis } from "ioredis";
+import type { Decision } from "../model/consent.ts";
+import { type ConsentEvent, consentEvent } from "../model/consent-record.ts";
+import { GatewayError } from "../model/errors.ts";
+import type { DeviceKey, SubjectTag } from "../model/ids.ts";
+import { orConsentUnreachable } from "../platform/redis.ts";
+import type { RedisKeys } from "../platform/redis-keys.ts";
+import { type RedisScript, runScript } from "../platform/redis-script.ts";
+import { encodeDecision } from "./decision-record.ts";
+import { EMPTY_STATE, fold, type SubjectState } from "./fold.ts";
+import { canonicalJson, genesis, hashText } from "./hash-chain.ts";
+
+/** Everything the ledger says about one subject at one moment. */
+export interface SubjectLedger {
+  readonly tag: SubjectTag;
+  /** Hash of the last event, or the subject's genesis hash. */
+  readonly head: string;
+  readonly wrappedSubjectKey: string | undefined;
+  readonly events: readonly ConsentEvent[];
+  readonly state: SubjectState;
+}
+
+export interface Append {
+  readonly event: ConsentEvent;
+  readonly state: SubjectState;
+  readonly wrappedSubjectKey: string;
+  readonly decisions: ReadonlyMap<DeviceKey, Decision>;
+}
+
+const APPEND_EVENT: RedisScript = {
+  name: "consentryAppendEvent",
+  lua: `--[[
+  Appends one consent event and everything that follows from it, unless the ledger moved on meanwhile.
+  KEYS[1] subject hash   KEYS[2] ledger list   KEYS[3] device set   KEYS[4..] one decision per device in ARGV[7..]
+  ARGV[1] head the event builds on   ARGV[2] head after it   ARGV[3] head of an empty ledger
+  ARGV[4] fence   ARGV[5] wrapped subject key   ARGV[6] event
+  ARGV[7..] triples: device key, 1 if bound else 0, decision text or "" for none
+  Reply: 1 appended, 0 the head is another one
+]]
+local head = redis.call("HGET", KEYS[1], "head") or ARGV[3]
+if head ~= ARGV[1] then return 0 end
+redis.call("RPUSH", KEYS[2], ARGV[6])
+redis.call("HSET", KEYS[1], "head", ARGV[2], "fence", ARGV[4], "key", ARGV[5])
+for index = 4, #KEYS do
+  local at = 7 + (index - 4) * 3
+  if ARGV[at + 1] == "1" then redis.call("SADD", KEYS[3], ARGV[at]) else redis.call("SREM", KEYS[3], ARGV[at]) end
+  if ARGV[at + 2] == "" then redis.call("DEL", KEYS[index]) else redis.call("SET", KEYS[index], ARGV[at + 2]) end
+end
+return 1`,
+};
+
+export class LedgerStore {
+  readonly #redis: Redis;
+  readonly #keys: RedisKeys;
+
+  constructor(redis: Redis, keys: RedisKeys) {
+    this.#redis = redis;
+    this.#keys = keys;
+  }
+
+  /** Verifies the chain while reading. Throws `CONSENT_UNREACHABLE`, `LEDGER_BROKEN`. */
+  async read(tag: SubjectTag): Promise<SubjectLedger> {
+    const replies = await orConsentUnreachable(() =>
+      this.#redis.multi().hmget(this.#keys.subject(tag), "head", "key").lrange(this.#keys.ledger(tag), 0, -1).exec(),
+    );
+    const subject = reply(replies, 0);
+    const texts = reply(replies, 1);
+    const head = typeof subject[0] === "string" ? subject[0] : genesis(tag);
+    const events = verifiedEvents(tag, head, texts.map(String));
+    return {
+      tag,
+      head,
+      wrappedSubjectKey: typeof subject[1] === "string" ? subject[1] : undefined,
+      events,
+      state: events.reduce(fold, EMPTY_STATE),
+    };
+  }
+
+  /** `false` when another writer was first. Throws `CONSENT_UNREACHABLE`. */
+  async append(before: SubjectLedger, append: Append): Promise<boolean> {
+    const { tag } = before;
+    const text = canonicalJson(append.event);
+    const devices = new Set([...before.state.devices, ...append.state.devices]);
+    const names = [this.#keys.subject(tag), this.#keys.ledger(tag), this.#keys.devices(tag)];
+    const fence = append.state.fence;
+    const args = [before.head, hashText(text), genesis(tag), fence, append.wrappedSubjectKey, text];
+    for (const device of devices) {
+      const decision = append.decisions.get(device);
+      names.push(this.#keys.decision(tag, device));
+      args.push(
+        device,
+        append.state.devices.has(device) ? 1 : 0,
+        decision === undefined ? "" : encodeDecision(decision),
+      );
+    }
+    return (await orConsentUnreachable(() => runScript(this.#redis, APPEND_EVENT, names, args))) === 1;
+  }
+}
+
+/** The events in order, each found to follow from the one before. Throws `LEDGER_BROKEN`. */
+export function verifiedEvents(tag: SubjectTag, head: string, texts: readonly string[]): ConsentEvent[] {
+  let previous = genesis(tag);
+  const events = texts.map((text) => {
+    const event = readEvent(text);
+    if (event.prevHash !== previous)
+      throw new GatewayError("LEDGER_BROKEN", "an event does not follow from the one before");
+    previous = hashText(text);
+    return event;
+  });
+  if (previous !== head) throw new GatewayError("LEDGER_BROKEN", "the last event is not the head");
+  return events;
+}
+
+function readEvent(text: string): ConsentEvent {
+  try {
+    return consentEvent.parse(JSON.parse(text));
+  } catch {
+    throw new GatewayError("LEDGER_BROKEN", "an event cannot be read");
+  }
+}
+
+function reply(replies: [error: Error | null, result: unknown][] | null, index: number): unknown[] {
+  const entry = replies?.[index];
+  if (entry === undefined || entry[0] !== null || !Array.isArray(entry[1])) {
+    throw new GatewayError("CONSENT_UNREACHABLE", "reading a ledger");
+  }
+  return entry[1];
+}

@@ -1,0 +1,258 @@
+/**
+ * What a data subject may say and what follows from it: bind, unbind, give, refuse, withdraw. Every
+ * change is one event; the fence grows with every change after which a device may do less than before.
+ */
+import { randomInt, randomUUID } from "node:crypto";
+import { setTimeout as delay } from "node:timers/promises";
+import type { Redis } from "ioredis";
+import { type Decision, type PolicyFloors, PURPOSES } from "../model/consent.ts";
+import type {
+  GiveInput,
+  LedgerAnswer,
+  LedgerChange,
+  LedgerRefusal,
+  RefuseInput,
+  WithdrawInput,
+} from "../model/consent-change.ts";
+import {
+  type ConsentEvent,
+  type ConsentRecord,
+  type EventOf,
+  type PurposeTerms,
+  SCHEMA_VERSION,
+} from "../model/consent-record.ts";
+import { GatewayError } from "../model/errors.ts";
+import type { DeviceKey, SubjectTag } from "../model/ids.ts";
+import type { RedisKeys } from "../platform/redis-keys.ts";
+import { decide } from "./decide.ts";
+import { DeviceClaims } from "./device-claim.ts";
+import { fold, materialise, type SubjectState } from "./fold.ts";
+import { LedgerStore, type SubjectLedger } from "./ledger-store.ts";
+import { type Policy, readFloors, readPolicy } from "./policies.ts";
+import { showRecord } from "./show-record.ts";
+
+export interface LedgerOptions {
+  /** A fresh random subject key, wrapped by the master key. */
+  createSubjectKey(): string;
+  /** Unix ms. */
+  now(): number;
+  /** Who is named as controller in every record. */
+  readonly controller: string;
+  /** How long consent holds when the subject names no end. */
+  readonly expiryDays: number;
+}
+
+type Distribute<T> = T extends ConsentEvent
+  ? Omit<T, "schemaVersion" | "recordId" | "at" | "fence" | "prevHash">
+  : never;
+type Draft = Distribute<ConsentEvent>;
+
+const DAY_MS = 86_400_000;
+const MAX_CONSENT_DAYS = 3_660;
+const MAX_ATTEMPTS = 12;
+const MAX_BACKOFF_MS = 40;
+const NO_FLOORS: PolicyFloors = { analytics: 0, weather: 0, scene: 0, network: 0 };
+
+export class Ledger {
+  readonly #redis: Redis;
+  readonly #keys: RedisKeys;
+  readonly #options: LedgerOptions;
+  readonly #store: LedgerStore;
+  readonly #claims: DeviceClaims;
+
+  constructor(redis: Redis, keys: RedisKeys, options: LedgerOptions) {
+    this.#redis = redis;
+    this.#keys = keys;
+    this.#options = options;
+    this.#store = new LedgerStore(redis, keys);
+    this.#claims = new DeviceClaims(redis, keys);
+  }
+
+  /**
+   * Binds the device, taking it away from any other subject first; its live session ends. `moved` says that
+   * it was taken away. Throws `CONSENT_UNREACHABLE`, `CONSENT_CONFLICT`, `LEDGER_BROKEN`.
+   */
+  async bind(tag: SubjectTag, device: DeviceKey): Promise<{ readonly moved: boolean; readonly fence: number }> {
+    const claim = await this.#claims.claim(tag, device);
+    const others = claim?.others ?? [];
+    for (const other of others) await this.#drop(other, device);
+    const bound = await this.#change(tag, ({ state }) =>
+      state.devices.has(device) ? undefined : { type: "bound", by: "controller", device },
+    );
+    if (claim !== undefined && !(await this.#claims.settle(tag, device, claim))) {
+      await this.#drop(tag, device);
+      throw new GatewayError("CONSENT_CONFLICT", "binding a device");
+    }
+    return { moved: others.length > 0, fence: bound.fence };
+  }
+
+  /** `undefined` when the device was not bound to this subject. Throws as `bind` does. */
+  async unbind(tag: SubjectTag, device: DeviceKey): Promise<LedgerChange | undefined> {
+    // The credential first: from here on no new session can open under this subject.
+    await this.#claims.release(tag, device);
+    return this.#drop(tag, device);
+  }
+
+  async give(tag: SubjectTag, input: GiveInput): Promise<LedgerAnswer> {
+    const now = this.#options.now();
+    const expiresAt = input.expiresAt ?? now + this.#options.expiryDays * DAY_MS;
+    if (expiresAt <= now || expiresAt > now + MAX_CONSENT_DAYS * DAY_MS) return { refused: "expiry-out-of-range" };
+    const policy = await readPolicy(this.#redis, this.#keys, input.policyVersion);
+    if (policy === undefined) return { refused: "policy-version-unknown" };
+    const purposes = termsOf(input.purposes, policy);
+    if (purposes === undefined) return { refused: "purpose-not-in-policy" };
+    const floors = await readFloors(this.#redis, this.#keys);
+    if (purposes.some(({ id }) => input.policyVersion < floors[id])) return { refused: "policy-superseded" };
+
+    return this.#state(tag, input, {
+      ...this.#notice(input, policy),
+      type: "given",
+      purposes,
+      expiresAt,
+      minor: input.minor,
+      guardian: input.guardian,
+    });
+  }
+
+  async refuse(tag: SubjectTag, input: RefuseInput): Promise<LedgerAnswer> {
+    const policy = await readPolicy(this.#redis, this.#keys, input.policyVersion);
+    if (policy === undefined) return { refused: "policy-version-unknown" };
+    return this.#state(tag, input, { ...this.#notice(input, policy), type: "refused" });
+  }
+
+  /**
+   * Takes back all, or only the named purposes or categories, or the named categories of the named purposes.
+   * Once this resolves no later batch uses what was withdrawn; batches under way end with the drain of the leases.
+   */
+  async withdraw(tag: SubjectTag, input: WithdrawInput): Promise<LedgerAnswer> {
+    const { purposes, categories, devices, evidenceRef, by = "subject", method = "api" } = input;
+    return this.#state(
+      tag,
+      { devices },
+      {
+        type: "withdrawn",
+        by,
+        method,
+        evidenceRef,
+        devices: copyOf(devices),
+        purposes: copyOf(purposes),
+        categories: copyOf(categories),
+      },
+    );
+  }
+
+  /** `undefined` when nothing is held about this subject. */
+  async record(tag: SubjectTag): Promise<ConsentRecord | undefined> {
+    const ledger = await this.#store.read(tag);
+    return ledger.events.length === 0 ? undefined : showRecord(ledger, this.#options.controller);
+  }
+
+  /** Appends a statement, once it is clear that subject and devices exist. */
+  async #state(
+    tag: SubjectTag,
+    about: { devices?: readonly DeviceKey[] | undefined },
+    draft: Draft,
+  ): Promise<LedgerAnswer> {
+    let refused: LedgerRefusal | undefined;
+    const change = await this.#change(tag, ({ events, state }) => {
+      refused = undefined;
+      if (events.length === 0 && draft.type === "withdrawn") refused = "unknown-subject";
+      else if (about.devices?.some((device) => !state.devices.has(device))) refused = "device-not-bound";
+      return refused === undefined ? draft : undefined;
+    });
+    return refused === undefined ? change : { refused };
+  }
+
+  async #drop(tag: SubjectTag, device: DeviceKey): Promise<LedgerChange | undefined> {
+    let found = false;
+    const change = await this.#change(tag, ({ state }) => {
+      found = state.devices.has(device);
+      return found ? { type: "unbound", by: "controller", device } : undefined;
+    });
+    return found ? change : undefined;
+  }
+
+  /** Read, decide what to append, append; again from the start when another writer was first. */
+  async #change(tag: SubjectTag, draft: (ledger: SubjectLedger) => Draft | undefined): Promise<LedgerChange> {
+    for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt += 1) {
+      const before = await this.#store.read(tag);
+      const body = draft(before);
+      if (body === undefined) return { fence: before.state.fence, narrowed: false, silenced: [] };
+      const key = before.wrappedSubjectKey ?? this.#options.createSubjectKey();
+      const planned = this.#plan(before, body, key);
+      if (await this.#store.append(before, planned)) return planned.change;
+      await delay(randomInt(MAX_BACKOFF_MS) + 1);
+    }
+    throw new GatewayError("CONSENT_CONFLICT", "appending to a ledger");
+  }
+
+  #plan(before: SubjectLedger, body: Draft, wrappedSubjectKey: string) {
+    const now = this.#options.now();
+    const stamp = { schemaVersion: SCHEMA_VERSION, recordId: randomUUID(), at: now, prevHash: before.head } as const;
+    const fence = before.state.fence;
+    const was = materialise(before.state, wrappedSubjectKey);
+    const tried = fold(before.state, { ...stamp, ...body, fence });
+    const narrowed = losesAnything(was, materialise(tried, wrappedSubjectKey), now);
+    const grows = narrowed || body.type === "withdrawn" || body.type === "unbound";
+
+    const event: ConsentEvent = { ...stamp, ...body, fence: grows ? fence + 1 : fence };
+    const state = fold(before.state, event);
+    const decisions = materialise(state, wrappedSubjectKey);
+    const change: LedgerChange = {
+      fence: state.fence,
+      narrowed: grows,
+      silenced: silenced(before.state, state, decisions, now),
+    };
+    return { event, state, decisions, wrappedSubjectKey, change };
+  }
+
+  #notice(input: RefuseInput, policy: Policy) {
+    return {
+      by: input.by,
+      method: input.method,
+      evidenceRef: input.evidenceRef,
+      controller: this.#options.controller,
+      policyVersion: input.policyVersion,
+      policyHash: policy.hash,
+      noticeLanguage: input.language,
+      jurisdiction: [...input.jurisdiction],
+      devices: copyOf(input.devices),
+    } satisfies Partial<EventOf<"refused">>;
+  }
+}
+
+/** The policy's terms, cut down to what was consented to; `undefined` when the policy offers no such thing. */
+function termsOf(asked: GiveInput["purposes"], policy: Policy): PurposeTerms[] | undefined {
+  const terms: PurposeTerms[] = [];
+  for (const id of PURPOSES) {
+    const categories = [...new Set(asked[id] ?? [])];
+    if (categories.length === 0) continue;
+    const offered = policy.document.purposes[id];
+    if (offered === undefined || categories.some((category) => !offered.categories.includes(category)))
+      return undefined;
+    const { basis, recipients, retentionDays, regions } = offered;
+    terms.push({ id, basis, categories, recipients, retentionDays, regions });
+  }
+  return terms;
+}
+
+type Decisions = ReadonlyMap<DeviceKey, Decision>;
+
+function losesAnything(was: Decisions, now: Decisions, nowMs: number): boolean {
+  for (const [device, decision] of was) if (usable(decision, nowMs) & ~usable(now.get(device), nowMs)) return true;
+  return false;
+}
+
+function silenced(before: SubjectState, after: SubjectState, decisions: Decisions, nowMs: number): DeviceKey[] {
+  const devices = new Set([...before.devices, ...after.devices]);
+  return [...devices].filter((device) => usable(decisions.get(device), nowMs) === 0);
+}
+
+/** What the subject allows, whatever the policy has become since. */
+function usable(decision: Decision | undefined, nowMs: number): number {
+  return decide(decision, NO_FLOORS, nowMs).grants ?? 0;
+}
+
+function copyOf<T>(items: readonly T[] | undefined): T[] | undefined {
+  return items && [...items];
+}

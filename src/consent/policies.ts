@@ -1,0 +1,155 @@
+/**
+ * Policy versions: published once, kept byte for byte, never changed. Publishing moves the floors in
+ * the same transaction, so from that moment on older consents stop counting where they must.
+ */
+import type { Redis } from "ioredis";
+import type { PolicyFloors } from "../model/consent.ts";
+import { GatewayError } from "../model/errors.ts";
+import {
+  MAX_POLICY_BYTES,
+  type PolicyDocument,
+  type PolicySummary,
+  type PublishResult,
+  policyDocument,
+} from "../model/policy-document.ts";
+import { orConsentUnreachable } from "../platform/redis.ts";
+import type { RedisKeys } from "../platform/redis-keys.ts";
+import { type RedisScript, runScript } from "../platform/redis-script.ts";
+import { hashText } from "./hash-chain.ts";
+import { floorsOf, suspendedBy, widenings } from "./policy-changes.ts";
+import { decodeFloors, encodeFloors } from "./policy-floors.ts";
+
+export interface Policy {
+  readonly document: PolicyDocument;
+  /** Exactly what was published. */
+  readonly text: string;
+  /** SHA-256 of those bytes, base64url. */
+  readonly hash: string;
+}
+
+const PUBLISH_POLICY: RedisScript = {
+  name: "consentryPublishPolicy",
+  lua: `--[[
+  Adds the next policy version and moves the floors with it.
+  KEYS[1] hash version -> document   KEYS[2] floors
+  ARGV[1] version   ARGV[2] document   ARGV[3] floors after it
+  Reply: 1 published, 0 another version was published meanwhile
+]]
+if redis.call("HLEN", KEYS[1]) ~= tonumber(ARGV[1]) - 1 then return 0 end
+if redis.call("HSETNX", KEYS[1], ARGV[1], ARGV[2]) == 0 then return 0 end
+redis.call("SET", KEYS[2], ARGV[3])
+return 1`,
+};
+
+export class Policies {
+  readonly #redis: Redis;
+  readonly #keys: RedisKeys;
+
+  constructor(redis: Redis, keys: RedisKeys) {
+    this.#redis = redis;
+    this.#keys = keys;
+  }
+
+  /**
+   * Makes sure that the version this release ships is published, and that floors exist. Does nothing the
+   * second time. Throws `CONFIG_INVALID` when the same version was published with other bytes.
+   */
+  async ensureShipped(bytes: Uint8Array): Promise<void> {
+    const result = await this.publish(bytes);
+    if (result.refused !== undefined) throw new GatewayError("CONFIG_INVALID", `shipped policy: ${result.refused}`);
+    await this.#restoreFloors();
+  }
+
+  /** Idempotent for the same bytes. Throws `CONSENT_UNREACHABLE`, `CONSENT_CONFLICT`. */
+  async publish(bytes: Uint8Array): Promise<PublishResult> {
+    const policy = parsePolicy(bytes);
+    if (policy === undefined) return { refused: "policy-invalid" };
+    const { document, text, hash } = policy;
+    const earlier = await this.#all();
+    const same = earlier[document.version - 1];
+    if (same !== undefined) {
+      const before = earlier[document.version - 2]?.document;
+      return same.hash === hash
+        ? { version: document.version, hash, suspended: suspendedBy(before, document) }
+        : { refused: "policy-version-taken" };
+    }
+    if (document.version !== earlier.length + 1) return { refused: "policy-version-gap" };
+    const before = earlier.at(-1)?.document;
+    if (understated(before, document)) return { refused: "policy-change-understated" };
+
+    const floors = encodeFloors(floorsOf([...earlier.map((one) => one.document), document]));
+    const names = [this.#keys.policies, this.#keys.policyFloors];
+    const args = [document.version, text, floors];
+    const reply = await orConsentUnreachable(() => runScript(this.#redis, PUBLISH_POLICY, names, args));
+    if (reply !== 1) throw new GatewayError("CONSENT_CONFLICT", "policies");
+    return { version: document.version, hash, suspended: suspendedBy(before, document) };
+  }
+
+  async get(version: number): Promise<Policy | undefined> {
+    return readPolicy(this.#redis, this.#keys, version);
+  }
+
+  /** Oldest first. */
+  async list(): Promise<PolicySummary[]> {
+    const policies = await this.#all();
+    return policies.map(({ document, hash }) => ({
+      version: document.version,
+      hash,
+      change: document.change.kind,
+      effectiveFrom: document.effectiveFrom,
+    }));
+  }
+
+  async floors(): Promise<PolicyFloors> {
+    return readFloors(this.#redis, this.#keys);
+  }
+
+  /** Floors that went missing would deny everything for ever; they follow from the documents. */
+  async #restoreFloors(): Promise<void> {
+    const documents = (await this.#all()).map((policy) => policy.document);
+    const floors = encodeFloors(floorsOf(documents));
+    await orConsentUnreachable(() => this.#redis.set(this.#keys.policyFloors, floors, "NX"));
+  }
+
+  async #all(): Promise<Policy[]> {
+    const stored = await orConsentUnreachable(() => this.#redis.hgetall(this.#keys.policies));
+    return Object.values(stored)
+      .map(storedPolicy)
+      .sort((left, right) => left.document.version - right.document.version);
+  }
+}
+
+/** One version as published. Throws `CONSENT_UNREACHABLE`. */
+export async function readPolicy(redis: Redis, keys: RedisKeys, version: number): Promise<Policy | undefined> {
+  const text = await orConsentUnreachable(() => redis.hget(keys.policies, String(version)));
+  return text === null ? undefined : storedPolicy(text);
+}
+
+export async function readFloors(redis: Redis, keys: RedisKeys): Promise<PolicyFloors> {
+  return decodeFloors(await orConsentUnreachable(() => redis.get(keys.policyFloors)));
+}
+
+/** `undefined` when the bytes are not UTF-8, not JSON or not a policy document. */
+export function parsePolicy(bytes: Uint8Array): Policy | undefined {
+  if (bytes.length > MAX_POLICY_BYTES) return undefined;
+  try {
+    // A byte order mark is kept, so that it fails as JSON instead of vanishing from the archive.
+    const text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
+    const document = policyDocument.safeParse(JSON.parse(text));
+    return document.success ? { document: document.data, text, hash: hashText(bytes) } : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function storedPolicy(text: string): Policy {
+  const policy = parsePolicy(Buffer.from(text));
+  if (policy === undefined) throw new GatewayError("LEDGER_BROKEN", "policies");
+  return policy;
+}
+
+function understated(before: PolicyDocument | undefined, document: PolicyDocument): boolean {
+  const { kind } = document.change;
+  if (before === undefined) return kind !== "first";
+  return kind === "first" || (kind === "minor" && widenings(before, document).length > 0);
+}

@@ -1,0 +1,53 @@
+/**
+ * What changes from one policy version to the next, and which consents go on counting. Pure.
+ */
+import { type PolicyFloors, PURPOSES, type Purpose } from "../model/consent.ts";
+import type { PolicyDocument, PolicyTerms } from "../model/policy-document.ts";
+
+export type WideningKind = "purpose" | "categories" | "recipients" | "regions" | "retention" | "basis";
+export interface Widening {
+  readonly purpose: Purpose;
+  readonly what: WideningKind;
+}
+
+/** Everything that `after` allows and `before` did not. Empty: nobody's data is used for more than before. */
+export function widenings(before: PolicyDocument, after: PolicyDocument): Widening[] {
+  return PURPOSES.flatMap((purpose) => {
+    const now = after.purposes[purpose];
+    if (now === undefined) return [];
+    const was = before.purposes[purpose];
+    if (was === undefined) return [{ purpose, what: "purpose" as const }];
+    return widened(was, now).map((what) => ({ purpose, what }));
+  });
+}
+
+function widened(was: PolicyTerms, now: PolicyTerms): WideningKind[] {
+  const kinds: WideningKind[] = [];
+  if (now.categories.some((category) => !was.categories.includes(category))) kinds.push("categories");
+  if (now.recipients.some((recipient) => !was.recipients.includes(recipient))) kinds.push("recipients");
+  if (now.regions.some((region) => !was.regions.includes(region))) kinds.push("regions");
+  if (now.retentionDays > was.retentionDays) kinds.push("retention");
+  if (now.basis !== was.basis) kinds.push("basis");
+  return kinds;
+}
+
+/** The purposes for which consent to an earlier version stops counting with `after`. */
+export function suspendedBy(before: PolicyDocument | undefined, after: PolicyDocument): Purpose[] {
+  if (before === undefined) return [...PURPOSES];
+  const suspended = new Set<Purpose>(widenings(before, after).map(({ purpose }) => purpose));
+  // A purpose that the policy no longer names has no ground left, however the change is called.
+  for (const purpose of PURPOSES) if (after.purposes[purpose] === undefined) suspended.add(purpose);
+  if (after.change.kind === "material") for (const purpose of after.change.affects ?? PURPOSES) suspended.add(purpose);
+  return PURPOSES.filter((purpose) => suspended.has(purpose));
+}
+
+/** Floors after all versions, oldest first. A purpose the newest version does not name is out of reach of every consent to it. */
+export function floorsOf(versions: readonly PolicyDocument[]): PolicyFloors {
+  const floors: Record<Purpose, number> = { analytics: 1, weather: 1, scene: 1, network: 1 };
+  let before: PolicyDocument | undefined;
+  for (const document of versions) {
+    for (const purpose of suspendedBy(before, document)) floors[purpose] = document.version;
+    before = document;
+  }
+  return floors;
+}

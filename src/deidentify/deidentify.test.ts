@@ -1,0 +1,179 @@
+import { randomBytes } from "node:crypto";
+import fc from "fast-check";
+import { cellToLatLng, latLngToCell } from "h3-js";
+import { describe, expect, it } from "vitest";
+import {
+  CATEGORIES,
+  type Category,
+  grantsOf,
+  PURPOSE_NEEDS,
+  PURPOSE_USES,
+  PURPOSES,
+  type Purpose,
+} from "../model/consent.ts";
+import type { Deidentified } from "../model/deidentified.ts";
+import type { DeviceKey, SubjectTag } from "../model/ids.ts";
+import { carriedBy, type RawMessage, type RawTelemetry } from "../model/raw.ts";
+import { Deidentifier, type DeidentifierOptions } from "./deidentify.ts";
+import { Keyring } from "./keyring.ts";
+
+const WEEK_MS = 7 * 86_400_000;
+const EPOCH = 2950;
+const AT = EPOCH * WEEK_MS + 123_456_789;
+const options: DeidentifierOptions = {
+  epochMs: { analytics: WEEK_MS, scene: WEEK_MS, network: WEEK_MS },
+  location: { finestResolution: 6, defaultResolution: 5, densities: [], stickiness: 0.15, maxDevices: 1000 },
+  models: [{ match: "HB-*", as: "hub" }],
+  ip: { v4PrefixBits: 16, v6PrefixBits: 32 },
+  atStepMs: { weather: 60_000, scene: 1000, network: 10_000 },
+  weatherStatusKeys: ["temperature", "humidity", "constructor"],
+};
+const keyring = new Keyring({ masterKey: randomBytes(32), pepper: randomBytes(32) });
+const wrapped = keyring.createSubjectKey();
+const deviceKey = "AAAAAAAAAAAAAAAAAAAAAA" as DeviceKey;
+const full: RawTelemetry = {
+  model: "HB-2718-canary",
+  ip: "203.0.113.7",
+  location: { lat: 12.971612, lon: 77.594587 },
+  status: { power: "on", battery: 87, temperature: 21.5, humidity: "wet" },
+  ts: 1,
+  id: "message-canary",
+};
+const everything = grantsOf(Object.fromEntries(PURPOSES.map((purpose) => [purpose, CATEGORIES])));
+
+function message(telemetry: RawTelemetry, at = AT, sub = 42): RawMessage {
+  return { device: { deviceKey, subjectTag: "S" as SubjectTag }, at, sub, telemetry, carried: carriedBy(telemetry) };
+}
+
+describe("Deidentifier", () => {
+  it("gives each purpose exactly its fields", () => {
+    const result = new Deidentifier(options, keyring).deidentify(message(full), everything, wrapped);
+    const cell = latLngToCell(12.971612, 77.594587, 5);
+    const [centerLat, centerLon] = cellToLatLng(cell);
+    expect(result).toEqual({
+      analytics: {
+        device: keyring.pseudonym(wrapped, deviceKey, "analytics", EPOCH),
+        model: "hub",
+        status: full.status,
+        timestampNs: `${AT}000042`,
+        location: { cell, resolution: 5, epochStart: EPOCH * WEEK_MS },
+      },
+      weather: {
+        cell,
+        center: { lat: Math.round(centerLat * 1e4) / 1e4, lon: Math.round(centerLon * 1e4) / 1e4 },
+        at: Math.floor(AT / 60_000) * 60_000,
+        status: { temperature: 21.5 },
+      },
+      scene: {
+        device: keyring.pseudonym(wrapped, deviceKey, "scene", EPOCH),
+        model: "hub",
+        status: full.status,
+        at: Math.floor(AT / 1000) * 1000,
+      },
+      network: {
+        device: keyring.pseudonym(wrapped, deviceKey, "network", EPOCH),
+        model: "hub",
+        ipPrefix: "203.0.0.0/16",
+        at: Math.floor(AT / 10_000) * 10_000,
+      },
+    });
+  });
+
+  it("gives a purpose a category only when it was granted, carried and of use to it: every combination", () => {
+    const deidentifier = new Deidentifier(options, keyring);
+    for (const carried of subsets(CATEGORIES)) {
+      const telemetry = Object.fromEntries(carried.map((category) => [category, full[category]])) as RawTelemetry;
+      for (const granted of subsets(CATEGORIES)) {
+        for (const purpose of PURPOSES) {
+          const grants = grantsOf({ [purpose]: granted });
+          const result = deidentifier.deidentify(message(telemetry), grants, wrapped);
+          const allowed = granted.filter(
+            (category) => carried.includes(category) && has(PURPOSE_USES[purpose], category),
+          );
+          const useful = allowed.some((category) => has(PURPOSE_NEEDS[purpose], category));
+          expect(Object.keys(result)).toEqual(useful ? [purpose] : []);
+          if (useful) expect(categoriesIn(result, purpose).toSorted()).toEqual(allowed.toSorted());
+        }
+      }
+    }
+  });
+
+  it("lets nothing of a raw message through, whatever was granted", () => {
+    const coordinate = fc
+      .double({ min: -89, max: 89, noNaN: true })
+      .map((value) => Math.round(value * 1e6) / 1e6 + 1e-7);
+    const deidentifier = new Deidentifier(options, keyring);
+    fc.assert(
+      fc.property(
+        coordinate,
+        coordinate,
+        fc.ipV4(),
+        fc.string({ minLength: 6, maxLength: 30 }),
+        fc.nat(0xffff),
+        (lat, lon, ip, model, grants) => {
+          const raw = message({ ...full, location: { lat, lon }, ip, model, id: "message-canary" });
+          const told = JSON.stringify(deidentifier.deidentify(raw, grants, wrapped));
+          for (const secret of [String(lat), String(lon), deviceKey, wrapped, "message-canary"])
+            expect(told).not.toContain(secret);
+          if (!ip.endsWith(".0.0")) expect(told).not.toContain(`"${ip}`);
+          expect(told).not.toContain(JSON.stringify(model));
+        },
+      ),
+    );
+  });
+
+  it("names a device differently for every purpose and in every epoch, by the time of the message", () => {
+    const deidentifier = new Deidentifier(options, keyring);
+    const names = [AT, AT - WEEK_MS].flatMap((at) => {
+      const { analytics, scene, network } = deidentifier.deidentify(message(full, at), everything, wrapped);
+      return [analytics?.device, scene?.device, network?.device];
+    });
+    expect(new Set(names).size).toBe(6);
+    expect(names[3]).toBe(keyring.pseudonym(wrapped, deviceKey, "analytics", EPOCH - 1));
+  });
+
+  it("keeps the status of a late message but not its place, and says the same when it comes again", () => {
+    const deidentifier = new Deidentifier(options, keyring);
+    const now = deidentifier.deidentify(message(full), everything, wrapped);
+    const moved = { ...full, location: { lat: 40, lon: -3 } };
+    const late = deidentifier.deidentify(message(moved, AT - 1000), everything, wrapped);
+    expect(late.analytics?.status).toEqual(full.status);
+    expect(late.analytics?.location).toBeUndefined();
+    expect(deidentifier.deidentify(message(full), everything, wrapped)).toEqual(now);
+  });
+
+  it("writes 19 digits of time whatever the digits below the millisecond", () => {
+    const deidentifier = new Deidentifier(options, keyring);
+    const time = (sub: number) =>
+      deidentifier.deidentify(message(full, AT, sub), everything, wrapped).analytics?.timestampNs;
+    expect(time(0)).toBe(`${AT}000000`);
+    expect(time(7)).toBe(`${AT}000007`);
+    expect(time(999_999)).toBe(`${AT}999999`);
+  });
+
+  it("takes only own numbers of the message for weather", () => {
+    const deidentifier = new Deidentifier(options, keyring);
+    const status = { power: "on", humidity: "text" };
+    const { weather } = deidentifier.deidentify(message({ location: { lat: 1, lon: 1 }, status }), everything, wrapped);
+    expect(weather).toBeDefined();
+    expect(weather?.status).toBeUndefined();
+  });
+});
+
+function subsets(of: readonly Category[]): Category[][] {
+  return Array.from({ length: 2 ** of.length }, (_, mask) => of.filter((_, index) => (mask >> index) & 1));
+}
+
+function has(mask: number, category: Category): boolean {
+  return ((mask >> CATEGORIES.indexOf(category)) & 1) === 1;
+}
+
+function categoriesIn(result: Deidentified, purpose: Purpose): Category[] {
+  const record: Record<string, unknown> = { ...result[purpose] };
+  const present: Category[] = [];
+  if (record.model !== undefined) present.push("model");
+  if (record.ipPrefix !== undefined) present.push("ip");
+  if (record.location !== undefined || record.cell !== undefined) present.push("location");
+  if (record.status !== undefined) present.push("status");
+  return present;
+}

@@ -1,0 +1,172 @@
+/**
+ * De-identification: a raw message and what its subject granted go in, and for each purpose exactly
+ * what that purpose may have comes out. No I/O, and no field of the result can hold an id, an
+ * address or a coordinate.
+ *
+ *   RawMessage ─┬─ analytics: pseudonym, family, status, current cell
+ *               ├─ weather:   cell and measurements, no device
+ *               ├─ scene:     another pseudonym, family, status
+ *               └─ network:   a third pseudonym, family, address prefix
+ */
+import { type Grants, IP, LOCATION, MODEL, type ServicePurpose, STATUS, usable } from "../model/consent.ts";
+import type {
+  AnalyticsRecord,
+  CurrentLocation,
+  Deidentified,
+  NetworkRecord,
+  SceneRecord,
+  StatusFields,
+  StatusValue,
+  WeatherRecord,
+} from "../model/deidentified.ts";
+import type { RawMessage } from "../model/raw.ts";
+import { type IpOptions, ipPrefix } from "./ip-address.ts";
+import type { Keyring, PseudonymPurpose } from "./keyring.ts";
+import { type Located, type LocationOptions, Locations } from "./location.ts";
+import { ModelFamilies, type ModelRule } from "./model.ts";
+
+export interface DeidentifierOptions {
+  /** How long a pseudonym lives, for each purpose that has one. Milliseconds. */
+  readonly epochMs: Readonly<Record<PseudonymPurpose, number>>;
+  readonly location: LocationOptions;
+  readonly models: readonly ModelRule[];
+  readonly ip: IpOptions;
+  /** Times told to services are rounded down to a multiple of this, so that two services cannot join on them. Milliseconds. */
+  readonly atStepMs: Readonly<Record<ServicePurpose, number>>;
+  /** Status keys that are weather; only their numbers go to weather services. */
+  readonly weatherStatusKeys: readonly string[];
+}
+
+type Writable<T> = { -readonly [K in keyof T]: T[K] };
+
+export class Deidentifier {
+  private readonly options: DeidentifierOptions;
+  private readonly keyring: Keyring;
+  private readonly locations: Locations;
+  private readonly models: ModelFamilies;
+
+  constructor(options: DeidentifierOptions, keyring: Keyring) {
+    this.options = options;
+    this.keyring = keyring;
+    this.locations = new Locations(options.location);
+    this.models = new ModelFamilies(options.models);
+  }
+
+  /**
+   * Throws SUBJECT_KEY_UNREADABLE when the subject's key does not open. Safe to repeat for the same message.
+   * An analytics record whose place was overtaken by a newer one comes out without a location, possibly
+   * without anything to write: it counts as stored, since what is kept of location is the current one only.
+   */
+  deidentify(message: RawMessage, grants: Grants, wrappedSubjectKey: string): Deidentified {
+    const { carried } = message;
+    const forAnalytics = usable(grants, "analytics", carried);
+    const forWeather = usable(grants, "weather", carried);
+    const forScene = usable(grants, "scene", carried);
+    const forNetwork = usable(grants, "network", carried);
+
+    const result: Writable<Deidentified> = {};
+    const wantsPlace = ((forAnalytics | forWeather) & LOCATION) !== 0;
+    if (forAnalytics !== 0 || wantsPlace) {
+      const epoch = Math.floor(message.at / this.options.epochMs.analytics);
+      const device = this.keyring.pseudonym(wrappedSubjectKey, message.device.deviceKey, "analytics", epoch);
+      const located = wantsPlace ? this.locate(device, message) : undefined;
+      if (forAnalytics !== 0) {
+        const record = this.analytics(message, forAnalytics, device);
+        if (located?.newest === true && (forAnalytics & LOCATION) !== 0) {
+          record.location = currentLocation(located, epoch * this.options.epochMs.analytics);
+        }
+        result.analytics = record;
+      }
+      if (located !== undefined && (forWeather & LOCATION) !== 0) {
+        result.weather = this.weather(message, forWeather, located);
+      }
+    }
+    if (forScene !== 0) result.scene = this.scene(message, forScene, wrappedSubjectKey);
+    if (forNetwork !== 0) {
+      const network = this.network(message, forNetwork, wrappedSubjectKey);
+      if (network !== undefined) result.network = network;
+    }
+    return result;
+  }
+
+  private locate(device: AnalyticsRecord["device"], message: RawMessage): Located | undefined {
+    const location = message.telemetry.location;
+    return location && this.locations.locate(device, location.lat, location.lon, message.at);
+  }
+
+  private analytics(message: RawMessage, mask: number, device: AnalyticsRecord["device"]): Writable<AnalyticsRecord> {
+    const record: Writable<AnalyticsRecord> = { device, timestampNs: timestampNs(message.at, message.sub) };
+    const { model, status } = message.telemetry;
+    if ((mask & MODEL) !== 0 && model !== undefined) record.model = this.models.familyOf(model);
+    if ((mask & STATUS) !== 0 && status !== undefined) record.status = status;
+    return record;
+  }
+
+  private weather(message: RawMessage, mask: number, located: Located): WeatherRecord {
+    const record: Writable<WeatherRecord> = {
+      cell: located.place.cell,
+      center: located.place.center,
+      at: floorTo(message.at, this.options.atStepMs.weather),
+    };
+    if ((mask & STATUS) !== 0 && message.telemetry.status !== undefined) {
+      const status = this.weatherStatus(message.telemetry.status);
+      if (status !== undefined) record.status = status;
+    }
+    return record;
+  }
+
+  /** Numbers only: a text is no measurement, and in a record without a device it could name one. */
+  private weatherStatus(status: StatusFields): StatusFields | undefined {
+    let picked: Record<string, StatusValue> | undefined;
+    for (const key of this.options.weatherStatusKeys) {
+      if (!Object.hasOwn(status, key)) continue;
+      const value = status[key];
+      if (typeof value !== "number") continue;
+      picked ??= {};
+      picked[key] = value;
+    }
+    return picked;
+  }
+
+  private scene(message: RawMessage, mask: number, wrappedSubjectKey: string): SceneRecord {
+    const record: Writable<SceneRecord> = {
+      device: this.pseudonym(message, "scene", wrappedSubjectKey),
+      status: message.telemetry.status ?? {},
+      at: floorTo(message.at, this.options.atStepMs.scene),
+    };
+    const { model } = message.telemetry;
+    if ((mask & MODEL) !== 0 && model !== undefined) record.model = this.models.familyOf(model);
+    return record;
+  }
+
+  private network(message: RawMessage, mask: number, wrappedSubjectKey: string): NetworkRecord | undefined {
+    const { model, ip } = message.telemetry;
+    const prefix = (mask & IP) !== 0 && ip !== undefined ? ipPrefix(ip, this.options.ip) : undefined;
+    if (prefix === undefined && (mask & MODEL) === 0) return undefined;
+    const record: Writable<NetworkRecord> = {
+      device: this.pseudonym(message, "network", wrappedSubjectKey),
+      at: floorTo(message.at, this.options.atStepMs.network),
+    };
+    if ((mask & MODEL) !== 0 && model !== undefined) record.model = this.models.familyOf(model);
+    if (prefix !== undefined) record.ipPrefix = prefix;
+    return record;
+  }
+
+  private pseudonym(message: RawMessage, purpose: PseudonymPurpose, wrappedSubjectKey: string): SceneRecord["device"] {
+    const epoch = Math.floor(message.at / this.options.epochMs[purpose]);
+    return this.keyring.pseudonym(wrappedSubjectKey, message.device.deviceKey, purpose, epoch);
+  }
+}
+
+function currentLocation(located: Located, epochStart: number): CurrentLocation {
+  return { cell: located.place.cell, resolution: located.place.resolution, epochStart };
+}
+
+/** Unix nanoseconds as text; a double cannot hold them. */
+function timestampNs(atMs: number, sub: number): string {
+  return `${atMs}${String(1_000_000 + sub).slice(1)}`;
+}
+
+function floorTo(atMs: number, stepMs: number): number {
+  return atMs - (atMs % stepMs);
+}

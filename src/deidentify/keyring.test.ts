@@ -1,0 +1,108 @@
+import { createDecipheriv, createHmac, hkdfSync, randomBytes } from "node:crypto";
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import type { DeviceKey } from "../model/ids.ts";
+import { Keyring, PSEUDONYM_PURPOSES } from "./keyring.ts";
+
+const masterKey = randomBytes(32);
+const pepper = randomBytes(32);
+const keyring = new Keyring({ masterKey, pepper });
+const device = "AAAAAAAAAAAAAAAAAAAAAA" as DeviceKey;
+
+function unwrap(wrapped: string): Buffer {
+  const bytes = Buffer.from(wrapped, "base64url");
+  const decipher = createDecipheriv("aes-256-gcm", masterKey, bytes.subarray(1, 13));
+  decipher.setAAD(Buffer.from("consentry subject key 1"));
+  decipher.setAuthTag(bytes.subarray(-16));
+  return Buffer.concat([decipher.update(bytes.subarray(13, -16)), decipher.final()]);
+}
+
+describe("Keyring", () => {
+  it("makes pseudonyms by the documented formula", () => {
+    const wrapped = keyring.createSubjectKey();
+    const purposeKey = hkdfSync("sha256", unwrap(wrapped), pepper, "consentry pseudonym\0scene\x002900", 32);
+    const mac = createHmac("sha256", Buffer.from(purposeKey)).update(device).digest();
+    expect(keyring.pseudonym(wrapped, device, "scene", 2900)).toBe(mac.subarray(0, 16).toString("base64url"));
+  });
+
+  it("gives one name for each subject key, device, purpose and epoch, and the same one every time", () => {
+    const subjects = [keyring.createSubjectKey(), keyring.createSubjectKey()];
+    const other = new Keyring({ masterKey, pepper });
+    const seen = new Set<string>();
+    for (const subject of subjects) {
+      for (const key of [device, "BBBBBBBBBBBBBBBBBBBBBB" as DeviceKey]) {
+        for (const purpose of PSEUDONYM_PURPOSES) {
+          for (const epoch of [3, 1, 4, 2, 4, 1]) {
+            const name = keyring.pseudonym(subject, key, purpose, epoch);
+            expect(name).toMatch(/^[A-Za-z0-9_-]{22}$/);
+            expect(other.pseudonym(subject, key, purpose, epoch)).toBe(name);
+            seen.add(name);
+          }
+        }
+      }
+    }
+    expect(seen.size).toBe(2 * 2 * PSEUDONYM_PURPOSES.length * 4);
+  });
+
+  it("remembers nothing that changes an answer, in whatever order epochs and keys are asked for", () => {
+    const subjects = [keyring.createSubjectKey(), keyring.createSubjectKey()];
+    const reference = new Keyring({ masterKey, pepper });
+    const question = fc.tuple(
+      fc.constantFrom(...subjects),
+      fc.constantFrom(...PSEUDONYM_PURPOSES),
+      fc.integer({ min: 0, max: 4 }),
+    );
+    fc.assert(
+      fc.property(fc.array(question, { maxLength: 12 }), (questions) => {
+        const asked = questions.map(([subject, purpose, epoch]) => keyring.pseudonym(subject, device, purpose, epoch));
+        const alone = questions.map(([subject, purpose, epoch]) => {
+          reference.forget(device);
+          return reference.pseudonym(subject, device, purpose, epoch);
+        });
+        expect(asked).toEqual(alone);
+      }),
+    );
+  });
+
+  it("depends on the pepper", () => {
+    const wrapped = keyring.createSubjectKey();
+    const elsewhere = new Keyring({ masterKey, pepper: randomBytes(32) });
+    expect(elsewhere.pseudonym(wrapped, device, "network", 1)).not.toBe(
+      keyring.pseudonym(wrapped, device, "network", 1),
+    );
+  });
+
+  it("never makes the same subject key twice, nor shows it", () => {
+    const wrapped = Array.from({ length: 50 }, () => keyring.createSubjectKey());
+    expect(new Set(wrapped.map((one) => unwrap(one).toString("hex"))).size).toBe(50);
+    for (const one of wrapped) expect(Buffer.from(one, "base64url").includes(unwrap(one))).toBe(false);
+  });
+
+  it("refuses a key that was altered, cut, or wrapped by another master key, without telling it", () => {
+    const wrapped = keyring.createSubjectKey();
+    const altered = Buffer.from(wrapped, "base64url");
+    altered[20] = (altered[20] ?? 0) ^ 1;
+    const foreign = new Keyring({ masterKey: randomBytes(32), pepper }).createSubjectKey();
+    for (const bad of [altered.toString("base64url"), wrapped.slice(0, 40), "", foreign]) {
+      const fault = catchFault(() => keyring.pseudonym(bad, device, "analytics", 1));
+      expect(fault).toMatchObject({ code: "SUBJECT_KEY_UNREADABLE" });
+      if (bad !== "") expect(String(fault)).not.toContain(bad);
+    }
+  });
+
+  it("has a forgotten device's key opened again", () => {
+    const wrapped = keyring.createSubjectKey();
+    const name = keyring.pseudonym(wrapped, device, "scene", 7);
+    keyring.forget(device);
+    expect(keyring.pseudonym(wrapped, device, "scene", 7)).toBe(name);
+  });
+});
+
+function catchFault(act: () => unknown): unknown {
+  try {
+    act();
+  } catch (error) {
+    return error;
+  }
+  throw new Error("nothing was thrown");
+}

@@ -1,0 +1,135 @@
+/**
+ * Subject keys and the pseudonyms made with them. A pseudonym names a device for one purpose and one
+ * epoch; without the subject's key, which erasure destroys, nobody can make it again or follow it.
+ */
+import { createCipheriv, createDecipheriv, createHmac, hkdfSync, randomBytes } from "node:crypto";
+import { LRUCache } from "lru-cache";
+import { GatewayError } from "../model/errors.ts";
+import type { DeviceKey, Pseudonym } from "../model/ids.ts";
+
+/** Purposes that name a device at all; a weather service never does. */
+export const PSEUDONYM_PURPOSES = ["analytics", "scene", "network"] as const;
+export type PseudonymPurpose = (typeof PSEUDONYM_PURPOSES)[number];
+
+export interface KeyringKeys {
+  /** 32 bytes; wraps the subject keys. */
+  readonly masterKey: Buffer;
+  /** 32 bytes; without it not even a leaked subject key gives a pseudonym. */
+  readonly pepper: Buffer;
+}
+
+const VERSION = 1;
+const IV_BYTES = 12;
+const TAG_BYTES = 16;
+const SUBJECT_KEY_BYTES = 32;
+const PSEUDONYM_BYTES = 16;
+const WRAP_CONTEXT = Buffer.from("consentry subject key 1");
+
+/** Bounds what a process remembers; an erased subject's pseudonyms leave memory after this long at the latest. */
+const MAX_REMEMBERED_DEVICES = 200_000;
+const REMEMBERED_MS = 10 * 60_000;
+
+interface Named {
+  readonly epoch: number;
+  readonly pseudonym: Pseudonym;
+}
+
+/** The two newest epochs of one purpose: around a change of epoch messages of both arrive. */
+interface Recent {
+  newest: Named;
+  older: Named | undefined;
+}
+
+interface Remembered {
+  readonly wrappedSubjectKey: string;
+  analytics: Recent | undefined;
+  scene: Recent | undefined;
+  network: Recent | undefined;
+}
+
+export class Keyring {
+  private readonly masterKey: Buffer;
+  private readonly pepper: Buffer;
+  private readonly devices = new LRUCache<DeviceKey, Remembered>({
+    max: MAX_REMEMBERED_DEVICES,
+    ttl: REMEMBERED_MS,
+    ttlResolution: 1000,
+  });
+
+  constructor(keys: KeyringKeys) {
+    this.masterKey = keys.masterKey;
+    this.pepper = keys.pepper;
+  }
+
+  /** A new random 256-bit subject key, wrapped by the master key (AES-256-GCM), base64url. Safe to rest in Redis. */
+  createSubjectKey(): string {
+    const iv = randomBytes(IV_BYTES);
+    const cipher = createCipheriv("aes-256-gcm", this.masterKey, iv);
+    cipher.setAAD(WRAP_CONTEXT);
+    const sealed = Buffer.concat([cipher.update(randomBytes(SUBJECT_KEY_BYTES)), cipher.final()]);
+    return Buffer.concat([Buffer.of(VERSION), iv, sealed, cipher.getAuthTag()]).toString("base64url");
+  }
+
+  /**
+   * 22 base64url characters: HMAC-SHA-256(HKDF-SHA-256(subject key, salt = pepper, info = purpose and epoch), device key),
+   * truncated to 128 bits. Throws SUBJECT_KEY_UNREADABLE when the wrapped key does not open.
+   */
+  pseudonym(wrappedSubjectKey: string, device: DeviceKey, purpose: PseudonymPurpose, epoch: number): Pseudonym {
+    let remembered = this.devices.get(device);
+    // The key is compared, not trusted: after erasure or re-binding the same device has another one.
+    if (remembered === undefined || remembered.wrappedSubjectKey !== wrappedSubjectKey) {
+      remembered = { wrappedSubjectKey, analytics: undefined, scene: undefined, network: undefined };
+      const made = this.derive(wrappedSubjectKey, device, purpose, epoch);
+      this.devices.set(device, remembered);
+      remembered[purpose] = { newest: { epoch, pseudonym: made }, older: undefined };
+      return made;
+    }
+    const recent = remembered[purpose];
+    if (recent?.newest.epoch === epoch) return recent.newest.pseudonym;
+    if (recent?.older?.epoch === epoch) return recent.older.pseudonym;
+    const named: Named = { epoch, pseudonym: this.derive(wrappedSubjectKey, device, purpose, epoch) };
+    remembered[purpose] = remember(recent, named);
+    return named.pseudonym;
+  }
+
+  /** Drops what is remembered of a device; erasure calls it so that nothing waits for the time limit. */
+  forget(device: DeviceKey): void {
+    this.devices.delete(device);
+  }
+
+  private derive(wrapped: string, device: DeviceKey, purpose: PseudonymPurpose, epoch: number): Pseudonym {
+    const subjectKey = this.unwrap(wrapped);
+    const info = `consentry pseudonym\0${purpose}\0${epoch}`;
+    const purposeKey = Buffer.from(hkdfSync("sha256", subjectKey, this.pepper, info, 32));
+    subjectKey.fill(0);
+    const mac = createHmac("sha256", purposeKey).update(device).digest();
+    purposeKey.fill(0);
+    return mac.toString("base64url", 0, PSEUDONYM_BYTES) as Pseudonym;
+  }
+
+  private unwrap(wrapped: string): Buffer {
+    const bytes = Buffer.from(wrapped, "base64url");
+    if (bytes.length !== 1 + IV_BYTES + SUBJECT_KEY_BYTES + TAG_BYTES || bytes[0] !== VERSION) {
+      throw new GatewayError("SUBJECT_KEY_UNREADABLE", "format");
+    }
+    const decipher = createDecipheriv("aes-256-gcm", this.masterKey, bytes.subarray(1, 1 + IV_BYTES), {
+      authTagLength: TAG_BYTES,
+    });
+    decipher.setAAD(WRAP_CONTEXT);
+    decipher.setAuthTag(bytes.subarray(bytes.length - TAG_BYTES));
+    try {
+      const sealed = bytes.subarray(1 + IV_BYTES, bytes.length - TAG_BYTES);
+      return Buffer.concat([decipher.update(sealed), decipher.final()]);
+    } catch {
+      throw new GatewayError("SUBJECT_KEY_UNREADABLE", "authentication");
+    }
+  }
+}
+
+/** Keeps the two newest epochs; a look-up of a long past one (erasure, export) must not push them out. */
+function remember(recent: Recent | undefined, named: Named): Recent {
+  if (recent === undefined) return { newest: named, older: undefined };
+  if (named.epoch > recent.newest.epoch) return { newest: named, older: recent.newest };
+  if (recent.older === undefined || named.epoch > recent.older.epoch) recent.older = named;
+  return recent;
+}

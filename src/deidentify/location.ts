@@ -1,0 +1,135 @@
+/**
+ * Coordinates become one coarse H3 cell: never finer than resolution 6, coarser where few people
+ * live, and steady. Noise at a border does not make a device hop between two cells, because the hops
+ * would say more about where it is than either cell does.
+ */
+import { cellToLatLng, cellToParent, getResolution, isValidCell, latLngToCell } from "h3-js";
+import { LRUCache } from "lru-cache";
+import type { CellId, Pseudonym } from "../model/ids.ts";
+import { CellOutlines } from "./cell-outline.ts";
+
+/** How coarse places inside a large cell must be. */
+export interface DensityRow {
+  /** H3 index of resolution 2 or 3. */
+  readonly cell: string;
+  /** Resolution to report inside it, 0 to 6. */
+  readonly resolution: number;
+}
+
+export interface LocationOptions {
+  /** Finest resolution ever reported, 0 to 6. */
+  readonly finestResolution: number;
+  /** Resolution for places the density table does not name: the coarsest the operator wants. */
+  readonly defaultResolution: number;
+  readonly densities: readonly DensityRow[];
+  /** How far outside its cell a device may seem to be before it counts as moved; share of the cell's radius, 0 to 0.5. */
+  readonly stickiness: number;
+  /** Devices whose current cell is remembered; the longest unseen are forgotten first. */
+  readonly maxDevices: number;
+}
+
+/** One coarse place; the same object for every message from it. */
+export interface Place {
+  readonly cell: CellId;
+  readonly resolution: number;
+  /** Centre of the cell, not of the device; 4 decimals. */
+  readonly center: { readonly lat: number; readonly lon: number };
+}
+
+export const FINEST_RESOLUTION = 6;
+const TABLE_RESOLUTIONS = [3, 2] as const;
+const MAX_REMEMBERED_PLACES = 65_536;
+
+/** Where a device is now, as far as this process knows. Memory only, and never a coordinate. */
+interface Current {
+  place: Place;
+  /** Unix ms of the newest message that told it. */
+  at: number;
+}
+
+export interface Located {
+  readonly place: Place;
+  /** False when a newer message has already told where the device is: then this place must not be stored. */
+  readonly newest: boolean;
+}
+
+export class Locations {
+  private readonly options: LocationOptions;
+  private readonly densities: ReadonlyMap<string, number>;
+  private readonly places = new LRUCache<string, Place>({ max: MAX_REMEMBERED_PLACES });
+  private readonly current: LRUCache<Pseudonym, Current>;
+  private readonly outlines = new CellOutlines();
+
+  constructor(options: LocationOptions) {
+    this.options = options;
+    this.densities = new Map(options.densities.map((row) => [row.cell, row.resolution]));
+    this.current = new LRUCache({ max: options.maxDevices });
+  }
+
+  /**
+   * The place of a device that said at `at` (Unix ms) to be at these WGS 84 degrees.
+   * `undefined` when they are no coordinates. A repeated message gives the same answer.
+   */
+  locate(device: Pseudonym, lat: number, lon: number, at: number): Located | undefined {
+    if (!(lat >= -90 && lat <= 90 && lon >= -180 && lon <= 180)) return undefined;
+    const here = this.placeOf(lat, lon);
+    const current = this.current.get(device);
+    if (current === undefined) {
+      this.current.set(device, { place: here, at });
+      return { place: here, newest: true };
+    }
+    const place = here === current.place || this.stillIn(current.place, lat, lon) ? current.place : here;
+    if (at < current.at) return { place, newest: false };
+    current.place = place;
+    current.at = at;
+    return { place, newest: true };
+  }
+
+  /** The coarse place of a point, whatever device asks. */
+  placeOf(lat: number, lon: number): Place {
+    const fine = latLngToCell(lat, lon, Math.min(this.options.finestResolution, FINEST_RESOLUTION));
+    const known = this.places.get(fine);
+    if (known !== undefined) return known;
+    const cell = cellToParent(fine, this.resolutionFor(fine));
+    // All points of one coarse cell must share one object, so that places compare by identity.
+    const place = this.places.get(cell) ?? describe(cell);
+    this.places.set(cell, place);
+    this.places.set(fine, place);
+    return place;
+  }
+
+  private resolutionFor(fine: string): number {
+    const finest = getResolution(fine);
+    for (const tableResolution of TABLE_RESOLUTIONS) {
+      if (tableResolution > finest) continue;
+      const resolution = this.densities.get(cellToParent(fine, tableResolution));
+      if (resolution !== undefined) return Math.min(resolution, finest);
+    }
+    return Math.min(this.options.defaultResolution, finest);
+  }
+
+  private stillIn(place: Place, lat: number, lon: number): boolean {
+    return this.outlines.reaches(place.cell, lat, lon, this.options.stickiness);
+  }
+}
+
+/** Problems of a density table as `row: reason`; empty when it can be used. */
+export function checkDensities(rows: readonly DensityRow[]): string[] {
+  return rows.flatMap((row, index) => {
+    if (!isValidCell(row.cell)) return [`${index}: not an H3 cell`];
+    if (!TABLE_RESOLUTIONS.some((resolution) => resolution === getResolution(row.cell))) {
+      return [`${index}: cell must have resolution 2 or 3`];
+    }
+    const fits = Number.isInteger(row.resolution) && row.resolution >= 0 && row.resolution <= FINEST_RESOLUTION;
+    return fits ? [] : [`${index}: resolution must be 0 to ${FINEST_RESOLUTION}`];
+  });
+}
+
+function describe(cell: string): Place {
+  const [lat, lon] = cellToLatLng(cell);
+  return {
+    cell: cell as CellId,
+    resolution: getResolution(cell),
+    center: { lat: Math.round(lat * 1e4) / 1e4, lon: Math.round(lon * 1e4) / 1e4 },
+  };
+}

@@ -1,0 +1,58 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { globMatches, ModelFamilies } from "./model.ts";
+
+describe("ModelFamilies", () => {
+  const families = new ModelFamilies([
+    { match: "HB-1*", as: "hub-old" },
+    { match: "HB-*", as: "hub" },
+    { match: "bulb ?", as: "bulb" },
+  ]);
+
+  it.each([
+    ["HB-100", "hub-old"],
+    ["hb-200", "hub"],
+    ["Bulb 7", "bulb"],
+    ["Bulb 77", "other"],
+    ["", "other"],
+    ["prototype of one", "other"],
+  ])("%j is %s", (model, family) => {
+    expect(families.familyOf(model)).toBe(family);
+    expect(families.familyOf(model)).toBe(family);
+  });
+
+  it("only ever answers with a name from its rules", () => {
+    fc.assert(
+      fc.property(fc.string(), (model) => ["hub-old", "hub", "bulb", "other"].includes(families.familyOf(model))),
+    );
+  });
+});
+
+describe("globMatches", () => {
+  it("agrees with the regular expression of the same meaning", () => {
+    const glyph = fc.constantFrom("a", "b", "*", "?");
+    const letter = fc.constantFrom("a", "b", "c");
+    fc.assert(
+      fc.property(
+        fc.string({ unit: glyph, maxLength: 8 }),
+        fc.string({ unit: letter, maxLength: 10 }),
+        (glob, text) => {
+          const pattern = new RegExp(`^${glob.replaceAll("*", ".*").replaceAll("?", ".")}$`, "s");
+          expect(globMatches(glob, text)).toBe(pattern.test(text));
+        },
+      ),
+      { numRuns: 2000 },
+    );
+  });
+
+  it("takes characters of regular expressions as they are", () => {
+    expect(globMatches("a.c+(1)", "a.c+(1)")).toBe(true);
+    expect(globMatches("a.c", "abc")).toBe(false);
+  });
+
+  it("stays quick on a pattern that makes backtracking matchers explode", () => {
+    const started = performance.now();
+    expect(globMatches("*a*a*a*a*a*a*a*a*b", "a".repeat(64))).toBe(false);
+    expect(performance.now() - started).toBeLessThan(50);
+  });
+});

@@ -1,0 +1,59 @@
+/**
+ * A device model becomes the name of its family. Rare models point at people, so a model that no
+ * rule names is "other", never itself.
+ */
+import { LRUCache } from "lru-cache";
+
+export interface ModelRule {
+  /** Glob over the whole model, letter case ignored: `*` any run of characters, `?` any one. */
+  readonly match: string;
+  /** The family to report in its place. */
+  readonly as: string;
+}
+
+export const OTHER_MODEL = "other";
+const MAX_REMEMBERED_MODELS = 4096;
+
+export class ModelFamilies {
+  private readonly rules: readonly ModelRule[];
+  private readonly known = new LRUCache<string, string>({ max: MAX_REMEMBERED_MODELS });
+
+  constructor(rules: readonly ModelRule[]) {
+    this.rules = rules;
+  }
+
+  /** The family of the first rule that matches, else `"other"`. */
+  familyOf(model: string): string {
+    let family = this.known.get(model);
+    if (family === undefined) {
+      const lower = model.toLowerCase();
+      family = this.rules.find((rule) => globMatches(rule.match.toLowerCase(), lower))?.as ?? OTHER_MODEL;
+      this.known.set(model, family);
+    }
+    return family;
+  }
+}
+
+/** Backtracks to the last `*` only, so the cost is bounded by the product of the lengths whatever a device sends. */
+export function globMatches(glob: string, text: string): boolean {
+  let g = 0;
+  let t = 0;
+  let star = -1;
+  let resume = 0;
+  while (t < text.length) {
+    if (glob[g] === "*") {
+      star = g++;
+      resume = t;
+    } else if (g < glob.length && (glob[g] === "?" || glob[g] === text[t])) {
+      g += 1;
+      t += 1;
+    } else if (star >= 0) {
+      g = star + 1;
+      t = ++resume;
+    } else {
+      return false;
+    }
+  }
+  while (glob[g] === "*") g += 1;
+  return g === glob.length;
+}

@@ -1,0 +1,361 @@
+/**
+ * The composition root: every part is built here with a plain constructor, in the order in which a
+ * message meets it, and every door between two stages is a function handed across on this page.
+ *
+ *   device ─PUBLISH→ ingress ─→ admission ─→ consent ─→ queue ─→ pipeline ─→ sinks
+ *                                  ↑ PUBACK once durable    consent again, de-identify
+ */
+import { readFileSync } from "node:fs";
+import type { Config } from "./config/schema.ts";
+import { Credentials } from "./consent/credentials.ts";
+import { decide } from "./consent/decide.ts";
+import { ConsentGate } from "./consent/gate.ts";
+import { Leases } from "./consent/leases.ts";
+import { Ledger } from "./consent/ledger.ts";
+import { Policies } from "./consent/policies.ts";
+import { Deidentifier } from "./deidentify/deidentify.ts";
+import { DENSITY_TABLE, parseDensityTable } from "./deidentify/density-table.ts";
+import { Keyring } from "./deidentify/keyring.ts";
+import { HttpApi } from "./http/server.ts";
+import { Access } from "./ingress/access.ts";
+import { Admission } from "./ingress/admission.ts";
+import { GatewayBroker } from "./ingress/broker.ts";
+import { Commands } from "./ingress/commands.ts";
+import { FanOut } from "./ingress/fan-out.ts";
+import { Flow } from "./ingress/flow.ts";
+import { Listeners } from "./ingress/listeners.ts";
+import { Rates } from "./ingress/rate.ts";
+import type { CheckConsent, Verdict } from "./model/consent.ts";
+import { GatewayError } from "./model/errors.ts";
+import type { DeviceKey } from "./model/ids.ts";
+import type { Log } from "./model/log.ts";
+import { Metrics } from "./observe/metrics.ts";
+import { Pipeline } from "./pipeline/pipeline.ts";
+import { CircuitBreaker } from "./platform/circuit-breaker.ts";
+import type { Keys } from "./platform/key-files.ts";
+import { type Part, startAll, stopAll } from "./platform/lifecycle.ts";
+import { Lookup } from "./platform/lookup.ts";
+import { Periodic } from "./platform/periodic.ts";
+import { connectRedis } from "./platform/redis.ts";
+import { redisKeys } from "./platform/redis-keys.ts";
+import { Backlog } from "./queue/backlog.ts";
+import { DeadLetters } from "./queue/dead-letters.ts";
+import { checkDurability, type Durability } from "./queue/durability.ts";
+import { Envelope } from "./queue/envelope.ts";
+import { jobSize } from "./queue/job.ts";
+import { KnownJobs } from "./queue/known-jobs.ts";
+import { Producer } from "./queue/producer.ts";
+import { BatchWorker } from "./queue/worker.ts";
+import { CellActivity } from "./sinks/cell-activity.ts";
+import { InfluxSink } from "./sinks/influx.ts";
+import { PurposeTopics } from "./sinks/purpose-topics.ts";
+import { requireResidency } from "./sinks/residency.ts";
+
+const DAY_MS = 86_400_000;
+
+/** Parts that a measurement may replace; the product itself never does. */
+export interface Overrides {
+  readonly checkConsent?: CheckConsent;
+  readonly envelope?: Pick<Envelope, "seal" | "open">;
+}
+
+export interface Gateway {
+  start(signal: AbortSignal): Promise<void>;
+  stop(): Promise<void>;
+  /** What a PUBACK is worth; known after `start`. */
+  readonly durability: Durability | undefined;
+}
+
+/** `fatal` is called when the gateway can no longer do its work and a supervisor must start it anew. */
+export function createGateway(
+  config: Config,
+  secrets: Keys,
+  log: Log,
+  fatal: (error: Error) => void,
+  overrides: Overrides = {},
+): Gateway {
+  const { mqtt, queue, consent, deidentify, sinks, http } = config;
+  const keys = redisKeys(config.redis.keyPrefix);
+  const metrics = new Metrics({ eventLoopDelayMs: config.observe.eventLoopDelayMs });
+
+  // Connections, apart by what an outage must mean to their users.
+  const storeRedis = connectRedis(config.redis.url, "store", config.redis.commandTimeoutMs);
+  const producerRedis = connectRedis(config.redis.url, "producer", config.redis.commandTimeoutMs);
+  const workerRedis = connectRedis(config.redis.url, "worker", config.redis.commandTimeoutMs);
+  const eventRedis = connectRedis(config.redis.url, "subscriber", config.redis.commandTimeoutMs);
+
+  // Consent: asked at admission and again right before anything is written.
+  const lookup = new Lookup(secrets.lookup);
+  const keyring = new Keyring({ masterKey: secrets.master, pepper: secrets.pepper });
+  const credentials = new Credentials(storeRedis, keys, secrets.token);
+  const gate = new ConsentGate(storeRedis, keys);
+  const checkConsent = overrides.checkConsent ?? consentCheck(gate);
+  const leases = new Leases(storeRedis, keys, { leaseMs: consent.leaseMs });
+  const policies = new Policies(storeRedis, keys);
+  const ledger = new Ledger(storeRedis, keys, {
+    createSubjectKey: () => keyring.createSubjectKey(),
+    now: Date.now,
+    controller: consent.controller,
+    expiryDays: consent.expiryDays,
+  });
+
+  // Queue: sealed batches, durable before anything is acknowledged.
+  const envelope = overrides.envelope ?? new Envelope(secrets.queue);
+  const known = new KnownJobs((id) => metrics.recovered(jobSize(id).messages));
+  const producer = new Producer(producerRedis, keys, envelope, known);
+  const deadLetters = new DeadLetters(storeRedis, keys, envelope);
+  const backlog = new Backlog(storeRedis, keys, { maxBytes: queue.backlogBytes, pollMs: 500 }, log);
+  const backlogFull = (): boolean => backlog.full;
+
+  // Ingress: from the socket to the PUBACK.
+  const flow = new Flow(mqtt);
+  const admission = new Admission(
+    {
+      maxPayloadBytes: mqtt.maxPayloadBytes,
+      times: mqtt,
+      commit: {
+        maxItems: queue.maxBatchMessages,
+        maxBytes: queue.maxBatchBytes,
+        flushesInFlight: queue.flushesInFlight,
+        deadlineMs: mqtt.enqueueDeadlineMs,
+      },
+    },
+    flow,
+    {
+      checkConsent,
+      enqueue: (messages, signal) => producer.enqueue(messages, signal),
+      backlogFull,
+      books: metrics,
+      observe: metrics,
+      log,
+    },
+  );
+  const fanOut = new FanOut({ maxUnsentBytes: 4 * 1024 * 1024 }, (count) => metrics.forwardDropped(count));
+  const commands: Commands = new Commands(
+    { maxPayloadBytes: mqtt.maxPayloadBytes, remembered: 200_000 },
+    {
+      checkConsent,
+      scenePseudonym: (device, wrappedKey) => {
+        const epoch = Math.floor(Date.now() / (deidentify.epochDays * DAY_MS));
+        return keyring.pseudonym(wrappedKey, device.deviceKey, "scene", epoch);
+      },
+      connectedDevice: (device) => broker.connectedDevice(device),
+      send: (topic, payload, done) => broker.publish({ cmd: "publish", topic, payload, qos: 1, retain: false, dup: false }, done),
+      counted: (outcome) => metrics.command(outcome),
+    },
+  );
+  const access = new Access(
+    config.services,
+    new Rates({ ...mqtt.rate, remembered: 200_000 }),
+    new Rates({ perSecond: mqtt.failedLoginsPerMinute / 60, burst: mqtt.failedLoginsPerMinute, remembered: 10_000 }),
+    {
+      deviceKey: (device) => lookup.deviceKey(device),
+      verify: (device, token) => credentials.verify(device, token),
+    },
+  );
+  const broker: GatewayBroker = new GatewayBroker(mqtt, { access, admission, commands, fanOut, flow, backlogFull, observe: metrics });
+  const listeners = new Listeners(
+    { ...mqtt, handshakeTimeoutMs: mqtt.connectTimeoutMs },
+    (stream, remoteAddress) => broker.accept(stream, remoteAddress),
+    log,
+  );
+
+  // Sinks: the store, and the services by purpose.
+  const sink = new InfluxSink(
+    { ...sinks.influx, createDatabase: true, startTimeoutMs: 15_000, maxSockets: queue.workerConcurrency + 1 },
+    log,
+  );
+  const breaker = new CircuitBreaker(sinks.breaker);
+  const activity = new CellActivity(sinks.cellActivity);
+  const purposeTopics = new PurposeTopics(fanOut, (purpose, count) => metrics.forwarded(purpose, count));
+
+  // Pipeline: what a batch meets after the queue.
+  const deidentifier = new Deidentifier(deidentifierOptions(config), keyring);
+  const pipeline = new Pipeline({
+    acquireLease: () => leases.acquire(),
+    checkConsent,
+    deidentify: (message, grants, wrappedKey) => deidentifier.deidentify(message, grants, wrappedKey),
+    store: (records, signal) => observed(() => sink.write(records, signal), metrics),
+    stored: (records) => activity.add(records, Date.now()),
+    forward: (batch) => purposeTopics.forward(batch),
+    addressable: (pseudonym, device) => commands.remember(pseudonym, device),
+    deadLetter: (reason, messages) => deadLetters.add(reason, messages),
+    breaker,
+    books: metrics,
+    log,
+  });
+  const worker = new BatchWorker(
+    workerRedis,
+    keys,
+    { ...queue, passesInFlight: queue.workerConcurrency, maxMessagesPerPass: 4_000, lockMs: 10_000 },
+    { envelope, producer, deadLetters, known },
+    {
+      process: (messages, stop) => pipeline.process(messages, stop),
+      deadLettered: (reason, count) => metrics.deadLettered(reason, count),
+      waitingOnPurpose: () => pipeline.waiting,
+      backlogJobs: () => backlog.depth.jobs,
+      stalled: fatal,
+      log,
+    },
+  );
+
+  // The account service's and the operator's side.
+  let durability: Durability | undefined;
+  const readiness = (): { ready: boolean; reasons: string[] } => {
+    const reasons = [
+      storeRedis.status === "ready" ? "" : "redis-unreachable",
+      backlog.full ? "backlog-full" : "",
+      breaker.state === "closed" ? "" : "store-unavailable",
+      metrics.eventLoopDelayed() ? "event-loop-delayed" : "",
+      durability === undefined ? "starting" : "",
+    ].filter((reason) => reason !== "");
+    return { ready: reasons.length === 0, reasons };
+  };
+  const api = new HttpApi(http, {
+    lookup,
+    credentials,
+    ledger,
+    policies,
+    leases,
+    purgeDeadLetters: (devices: readonly DeviceKey[]) => deadLetters.purge(devices),
+    readiness,
+    metricsText: () => metrics.text(),
+    withdrawalAnswered: (durationMs: number) => metrics.withdrawalAnswered(durationMs),
+    log,
+  });
+
+  metrics.beforeScrape(async () => {
+    metrics.gauge("pausedConnections", flow.pausedConnections);
+    metrics.gauge("breakerOpen", breaker.state === "closed" ? 0 : 1);
+    metrics.gauge("backlogMessages", backlog.depth.messages);
+    metrics.gauge("backlogBytes", backlog.depth.bytes);
+    metrics.gauge("deadLetters", await deadLetters.count());
+  });
+
+  const writeActivity = async (final: boolean): Promise<void> => {
+    const lines = activity.take(Date.now(), final);
+    if (lines.length > 0) await sink.writeLines(lines, AbortSignal.timeout(sinks.influx.timeoutMs));
+  };
+  const periodic = new Periodic(
+    [
+      { name: "cell activity", everyMs: 1_000, run: () => writeActivity(false) },
+      {
+        name: "dead letter retention",
+        everyMs: 3_600_000,
+        run: async () => void (await deadLetters.expire(Date.now() - queue.deadLetterRetentionDays * DAY_MS)),
+      },
+    ],
+    log,
+  );
+
+  // Downstream first: nothing is let in before everything behind it can take it on.
+  const parts: Part[] = [
+    { name: "metrics", start: () => metrics.start(), stop: () => metrics.stop() },
+    {
+      name: "redis",
+      start: async () => {
+        await Promise.all([storeRedis, producerRedis, workerRedis, eventRedis].map((redis) => redis.connect()));
+      },
+      stop: () => {
+        for (const redis of [storeRedis, producerRedis, workerRedis, eventRedis]) redis.disconnect();
+      },
+    },
+    {
+      name: "durability",
+      start: async () => {
+        durability = await checkDurability(storeRedis, queue.requireDurability);
+      },
+      stop: () => undefined,
+    },
+    { name: "policies", start: () => policies.ensureShipped(readFileSync(consent.policyFile)), stop: () => undefined },
+    {
+      name: "store",
+      start: async (signal) => {
+        requireResidency([{ name: "influx", region: sink.region }], sinks.residency);
+        await sink.start(signal);
+      },
+      stop: async () => {
+        await writeActivity(true);
+        await sink.stop();
+      },
+    },
+    { name: "periodic", start: () => periodic.start(), stop: () => periodic.stop() },
+    { name: "backlog", start: () => backlog.start(), stop: () => backlog.stop() },
+    { name: "producer", start: () => producer.start(), stop: () => producer.stop() },
+    { name: "worker", start: () => worker.start(), stop: () => worker.stop() },
+    { name: "broker", start: () => broker.listen(), stop: () => broker.stop() },
+    {
+      name: "admission",
+      start: () => admission.start(),
+      stop: async () => {
+        broker.quiesce();
+        await admission.stop();
+      },
+    },
+    {
+      name: "session ends",
+      start: async () => {
+        eventRedis.on("message", (_channel: string, device: string) => broker.endDevice(device as DeviceKey));
+        await eventRedis.subscribe(keys.sessionEnd);
+      },
+      stop: () => undefined,
+    },
+    { name: "http", start: (signal) => api.start(signal), stop: () => api.stop() },
+    { name: "listeners", start: () => listeners.start(), stop: () => listeners.close() },
+  ];
+  const lifecycle = { stopDeadlineMs: Math.max(queue.stopDeadlineMs, mqtt.drainTimeoutMs) + 2_000, log };
+
+  return {
+    start: (signal) => startAll(parts, signal, lifecycle),
+    stop: async () => {
+      await stopAll(parts, lifecycle);
+      await listeners.stop();
+    },
+    get durability() {
+      return durability;
+    },
+  };
+}
+
+/** Times a write and counts how it failed. */
+async function observed<T>(write: () => Promise<T>, metrics: Metrics): Promise<T> {
+  const startedAt = performance.now();
+  try {
+    return await write();
+  } catch (error) {
+    if (error instanceof GatewayError) metrics.sinkFailed("influx", error.code);
+    throw error;
+  } finally {
+    metrics.sinkWrote("influx", performance.now() - startedAt);
+  }
+}
+
+/** One round trip for a whole batch, and the rule applied to each answer. */
+function consentCheck(gate: ConsentGate): CheckConsent {
+  return async (devices) => {
+    const { decisions, floors } = await gate.read(devices);
+    const now = Date.now();
+    return decisions.map((decision): Verdict => {
+      const verdict = decide(decision, floors, now);
+      if (verdict.refusal !== undefined) return { refusal: verdict.refusal };
+      return { grants: verdict.grants, wrappedSubjectKey: decision?.wrappedSubjectKey ?? "" };
+    });
+  };
+}
+
+function deidentifierOptions({ deidentify }: Config): ConstructorParameters<typeof Deidentifier>[0] {
+  const epochMs = deidentify.epochDays * DAY_MS;
+  const { densityFile, ...location } = deidentify.location;
+  return {
+    epochMs: { analytics: epochMs, scene: epochMs, network: epochMs },
+    location: {
+      ...location,
+      densities: densityFile === undefined ? DENSITY_TABLE : parseDensityTable(readFileSync(densityFile, "utf8")),
+      maxDevices: 200_000,
+    },
+    models: deidentify.models,
+    ip: deidentify.ip,
+    atStepMs: deidentify.atStepMs,
+    weatherStatusKeys: deidentify.weatherStatusKeys,
+  };
+}

@@ -1,0 +1,115 @@
+/** The consent record of a subject: what was stated, what holds now, and new statements. */
+import type { FastifyInstance } from "fastify";
+import type { ZodTypeProvider } from "fastify-type-provider-zod";
+import { z } from "zod";
+import { CATEGORIES, PURPOSES } from "../model/consent.ts";
+import {
+  consentRecord,
+  countryCode,
+  guardianStatement,
+  languageTag,
+  methodCode,
+  opaqueReference,
+  timestampMs,
+} from "../model/consent-record.ts";
+import { CONSENT_EXAMPLE, RECORD_EXAMPLE } from "./examples.ts";
+import { deviceId, subjectPath } from "./fields.ts";
+import type { HttpPorts } from "./ports.ts";
+import { BODY_PROBLEMS, CHANGE_PROBLEMS, COMMON_PROBLEMS, problemResponses, refuse } from "./problems.ts";
+import { settle } from "./settle.ts";
+
+const consentBody = z
+  .strictObject({
+    state: z.enum(["given", "refused"]).default("given"),
+    policyVersion: z.number().int().min(1).max(100_000),
+    purposes: z
+      .partialRecord(z.enum(PURPOSES), z.array(z.enum(CATEGORIES)).min(1).max(CATEGORIES.length))
+      .default({})
+      .describe("Categories by purpose. Replaces what was given before; needed unless refused."),
+    method: methodCode.describe("How consent was asked for, as a code."),
+    by: z.enum(["subject", "guardian"]),
+    language: languageTag.describe("Language of the notice shown, BCP 47."),
+    jurisdiction: z.array(countryCode).min(1).max(16),
+    expiresAt: timestampMs
+      .optional()
+      .describe("Unix ms; absent: as long as the gateway is configured to let consent last."),
+    minor: z.boolean().optional().describe("Absent: as stated before."),
+    guardian: guardianStatement.optional(),
+    evidenceRef: opaqueReference
+      .optional()
+      .describe(
+        "Opaque reference to evidence kept elsewhere. Never an id of a person or device, a name or an address.",
+      ),
+    devices: z
+      .array(deviceId)
+      .min(1)
+      .max(256)
+      .optional()
+      .describe("Absent: all devices of the subject, later ones included."),
+  })
+  .refine((body) => (body.state === "given") === Object.keys(body.purposes).length > 0, { path: ["purposes"] })
+  .meta({ examples: [CONSENT_EXAMPLE] });
+
+const recordAnswer = consentRecord
+  .describe("State of today and the hash-chained events that led to it. Subject and devices appear under keyed hashes.")
+  .meta({ examples: [RECORD_EXAMPLE] });
+
+export function consentRoutes(scope: FastifyInstance, ports: HttpPorts): void {
+  const app = scope.withTypeProvider<ZodTypeProvider>();
+
+  app.get(
+    "/v1/subjects/:subject/consents",
+    {
+      schema: {
+        operationId: "getConsents",
+        tags: ["consent"],
+        summary: "The consent record of a subject",
+        description: "What holds now and every event that led to it, oldest first.",
+        params: subjectPath,
+        response: { 200: recordAnswer, ...problemResponses(...COMMON_PROBLEMS, "unknown-subject") },
+      },
+    },
+    async (request, reply) => {
+      const record = await ports.ledger.record(ports.lookup.subjectTag(request.params.subject));
+      return record === undefined ? refuse(reply, "unknown-subject") : reply.code(200).send(record);
+    },
+  );
+
+  app.post(
+    "/v1/subjects/:subject/consents",
+    {
+      schema: {
+        operationId: "recordConsent",
+        tags: ["consent"],
+        summary: "Record that consent was given or refused",
+        description:
+          "Replaces what was stated before for the same devices. Once answered, no batch under way uses more than the new statement allows.",
+        params: subjectPath,
+        body: consentBody,
+        response: {
+          201: recordAnswer,
+          ...problemResponses(
+            ...CHANGE_PROBLEMS,
+            ...BODY_PROBLEMS,
+            "device-not-bound",
+            "policy-superseded",
+            "policy-version-unknown",
+            "purpose-not-in-policy",
+            "expiry-out-of-range",
+          ),
+        },
+      },
+    },
+    async (request, reply) => {
+      const { state, devices, ...body } = request.body;
+      const tag = ports.lookup.subjectTag(request.params.subject);
+      const input = { ...body, devices: devices?.map((device) => ports.lookup.deviceKey(device)) };
+      const change = await (state === "given" ? ports.ledger.give(tag, input) : ports.ledger.refuse(tag, input));
+      if (change.refused !== undefined) return refuse(reply, change.refused);
+      const { drained } = await settle(ports, change.silenced);
+      if (!drained) return refuse(reply, "not-drained");
+      const record = await ports.ledger.record(tag);
+      return record === undefined ? refuse(reply, "unknown-subject") : reply.code(201).send(record);
+    },
+  );
+}

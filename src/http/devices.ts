@@ -1,0 +1,79 @@
+/** Which devices belong to a subject, and the tokens devices log in with. */
+import type { FastifyInstance } from "fastify";
+import type { ZodTypeProvider } from "fastify-type-provider-zod";
+import { z } from "zod";
+import { devicePath, subjectDevicePath } from "./fields.ts";
+import type { HttpPorts } from "./ports.ts";
+import { BODY_PROBLEMS, CHANGE_PROBLEMS, COMMON_PROBLEMS, problemResponses, refuse } from "./problems.ts";
+import { settle } from "./settle.ts";
+
+const done = z.null().describe("Done; no body.");
+const tokenAnswer = z
+  .strictObject({ token: z.string() })
+  .describe("The new token. It is shown this once and kept only as a keyed hash.")
+  .meta({ examples: [{ token: "8Xq0w1n2f9aQ5cVbL7eR3tYu6iOp4sDfGhJkZxCvBnM" }] });
+
+export function deviceRoutes(scope: FastifyInstance, ports: HttpPorts): void {
+  const app = scope.withTypeProvider<ZodTypeProvider>();
+
+  app.put(
+    "/v1/subjects/:subject/devices/:device",
+    {
+      schema: {
+        operationId: "bindDevice",
+        tags: ["devices"],
+        summary: "Bind a device to a data subject",
+        description:
+          "Idempotent. A device bound to another subject is taken away from that one first: its live session ends, what was set aside for it is deleted, and nothing of the old consent carries over. Binding is not consent.",
+        params: subjectDevicePath,
+        response: { 204: done, ...problemResponses(...CHANGE_PROBLEMS) },
+      },
+    },
+    async (request, reply) => {
+      const device = ports.lookup.deviceKey(request.params.device);
+      const { moved } = await ports.ledger.bind(ports.lookup.subjectTag(request.params.subject), device);
+      const { drained } = await settle(ports, moved ? [device] : []);
+      return drained ? reply.code(204).send(null) : refuse(reply, "not-drained");
+    },
+  );
+
+  app.delete(
+    "/v1/subjects/:subject/devices/:device",
+    {
+      schema: {
+        operationId: "unbindDevice",
+        tags: ["devices"],
+        summary: "Unbind a device",
+        description:
+          "Its live session ends. Once answered, no message of this device is stored or forwarded for this subject.",
+        params: subjectDevicePath,
+        response: { 204: done, ...problemResponses(...CHANGE_PROBLEMS, "device-not-bound") },
+      },
+    },
+    async (request, reply) => {
+      const device = ports.lookup.deviceKey(request.params.device);
+      const change = await ports.ledger.unbind(ports.lookup.subjectTag(request.params.subject), device);
+      const { drained } = await settle(ports, change === undefined ? [] : [device]);
+      if (!drained) return refuse(reply, "not-drained");
+      return change === undefined ? refuse(reply, "device-not-bound") : reply.code(204).send(null);
+    },
+  );
+
+  app.post(
+    "/v1/devices/:device/token",
+    {
+      schema: {
+        operationId: "issueToken",
+        tags: ["devices"],
+        summary: "Issue a new token for a device",
+        description: "The token before stops working and the device's live session ends.",
+        params: devicePath,
+        response: { 201: tokenAnswer, ...problemResponses(...COMMON_PROBLEMS, ...BODY_PROBLEMS) },
+      },
+    },
+    async (request, reply) => {
+      const token = await ports.credentials.issue(ports.lookup.deviceKey(request.params.device));
+      return reply.code(201).header("cache-control", "no-store").send({ token });
+    },
+  );
+}

@@ -1,0 +1,112 @@
+/**
+ * From whatever was thrown to a problem. The one place where an error of Fastify, zod, Redis or the
+ * gateway is looked at; its message, which may hold parts of the request, goes no further.
+ */
+import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
+import { hasZodFastifySchemaValidationErrors } from "fastify-type-provider-zod";
+import { z } from "zod";
+import { GatewayError } from "../model/errors.ts";
+import type { Log } from "../model/log.ts";
+import { redisErrorCode } from "../platform/redis.ts";
+import { type FieldError, PROBLEM_TYPE, PROBLEMS, type ProblemCode, problemOf, refuse } from "./problems.ts";
+
+const FASTIFY_CODES: Readonly<Record<string, ProblemCode>> = {
+  FST_ERR_BAD_URL: "invalid-request",
+  FST_ERR_MAX_PARAM_LENGTH: "uri-too-long",
+  FST_ERR_CTP_BODY_TOO_LARGE: "payload-too-large",
+  FST_ERR_CTP_INVALID_MEDIA_TYPE: "unsupported-media-type",
+  FST_ERR_CTP_EMPTY_JSON_BODY: "invalid-json",
+  FST_ERR_CTP_INVALID_JSON_BODY: "invalid-json",
+  FST_ERR_HANDLER_TIMEOUT: "timeout",
+};
+const MAX_FIELD_ERRORS = 16;
+
+/** Answers every fault of a route with a problem; only what an operator must know is logged, as a code. */
+export function answerFaults(app: FastifyInstance, log: Log): void {
+  const fields = fieldsOfRoutes(app);
+  app.setErrorHandler((error: unknown, _request, reply) => answer(error, reply, log, fields));
+  app.setNotFoundHandler((_request, reply) => refuse(reply, "unknown-route"));
+}
+
+/** For errors that Fastify meets before a route is found. */
+export function answerFrameworkFault(error: { code?: string }, _request: FastifyRequest, reply: FastifyReply): void {
+  refuse(reply, FASTIFY_CODES[error.code ?? ""] ?? "invalid-request");
+}
+
+/** For bytes that are not HTTP, or come too slowly: there is no request to answer, only a socket. */
+export function answerClientError(
+  error: { code?: string },
+  socket: { writable: boolean; end(text: string): void; destroy(): void },
+): void {
+  if (error.code === "ECONNRESET" || !socket.writable) {
+    socket.destroy();
+    return;
+  }
+  const codes: Record<string, ProblemCode> = {
+    ERR_HTTP_REQUEST_TIMEOUT: "request-timeout",
+    HPE_HEADER_OVERFLOW: "headers-too-large",
+  };
+  const code = codes[error.code ?? ""] ?? "invalid-request";
+  const body = JSON.stringify(problemOf(code));
+  const head = `HTTP/1.1 ${PROBLEMS[code].status} Refused\r\nContent-Type: ${PROBLEM_TYPE}`;
+  socket.end(`${head}\r\nContent-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`);
+}
+
+function answer(error: unknown, reply: FastifyReply, log: Log, fields: ReadonlySet<string>): FastifyReply {
+  if (hasZodFastifySchemaValidationErrors(error)) return refuse(reply, "invalid-request", fieldErrors(error, fields));
+  const code = problemCodeOf(error);
+  if (PROBLEMS[code].status >= 500) {
+    log.error("request failed", {
+      status: PROBLEMS[code].status,
+      code: error instanceof GatewayError ? error.code : code,
+    });
+  }
+  return refuse(reply, code);
+}
+
+function problemCodeOf(error: unknown): ProblemCode {
+  if (error instanceof GatewayError) {
+    if (error.code === "CONSENT_CONFLICT") return "conflict";
+    return error.retryable ? "unavailable" : "internal";
+  }
+  if (!(error instanceof Error)) return "internal";
+  const known = "code" in error && typeof error.code === "string" ? FASTIFY_CODES[error.code] : undefined;
+  if (known !== undefined) return known;
+  if (error instanceof SyntaxError) return "invalid-json";
+  if ("statusCode" in error && Number(error.statusCode) >= 400 && Number(error.statusCode) < 500)
+    return "invalid-request";
+  return redisErrorCode(error) === "UNKNOWN" ? "internal" : "unavailable";
+}
+
+function fieldErrors(
+  error: { validation: readonly { instancePath: string; keyword: string }[]; validationContext?: string },
+  fields: ReadonlySet<string>,
+): FieldError[] {
+  return error.validation.slice(0, MAX_FIELD_ERRORS).map(({ instancePath, keyword }) => {
+    const path = instancePath.split("/").filter((segment) => segment !== "");
+    // A key that is not ours came with the request and could be anything.
+    const shown = path.map((segment) => (fields.has(segment) || /^\d{1,4}$/.test(segment) ? segment : "*"));
+    return { path: [error.validationContext ?? "request", ...shown].join("."), code: keyword };
+  });
+}
+
+/** The names of all fields of the contract, gathered from the schemas as routes are added. */
+function fieldsOfRoutes(app: FastifyInstance): ReadonlySet<string> {
+  const fields = new Set<string>();
+  app.addHook("onRoute", ({ schema }) => {
+    for (const part of [schema?.body, schema?.params, schema?.querystring]) {
+      if (part instanceof z.ZodType)
+        collectNames(z.toJSONSchema(part, { io: "input", unrepresentable: "any" }), fields);
+    }
+  });
+  return fields;
+}
+
+function collectNames(schema: unknown, into: Set<string>): void {
+  if (typeof schema !== "object" || schema === null) return;
+  for (const [keyword, value] of Object.entries(schema)) {
+    if (keyword === "properties") for (const name of Object.keys(value)) into.add(name);
+    if (keyword === "propertyNames") for (const name of value.enum ?? []) into.add(String(name));
+    collectNames(value, into);
+  }
+}

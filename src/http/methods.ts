@@ -1,0 +1,28 @@
+/** A known address asked with another method answers 405 and names the methods it has. */
+import type { FastifyInstance, HTTPMethods } from "fastify";
+import { refuse } from "./problems.ts";
+
+const METHODS: readonly HTTPMethods[] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
+
+/** Watches the routes added to this scope from now on; call what it returns once all are there. */
+export function refuseOtherMethods(scope: FastifyInstance): () => void {
+  const known = new Map<string, Set<string>>();
+  scope.addHook("onRoute", ({ url, method }) => {
+    const methods = known.get(url) ?? new Set();
+    for (const one of [method].flat()) methods.add(one);
+    known.set(url, methods);
+  });
+  return () => {
+    for (const [url, methods] of [...known]) {
+      const allowed = [...methods].sort().join(", ");
+      scope.route({
+        url,
+        method: METHODS.filter((method) => !methods.has(method)),
+        schema: { hide: true },
+        // Before the body: what it holds does not matter to this answer.
+        onRequest: async (_request, reply) => refuse(reply.header("allow", allowed), "method-not-allowed"),
+        handler: async (_request, reply) => refuse(reply, "method-not-allowed"),
+      });
+    }
+  };
+}

@@ -1,0 +1,52 @@
+/**
+ * What the HTTP interface needs from the rest of the gateway, and nothing more. It learns ids from
+ * paths, turns them into keyed hashes at once, and hands only those on.
+ */
+import type { PolicyFloors } from "../model/consent.ts";
+import type { GiveInput, LedgerAnswer, LedgerChange, RefuseInput, WithdrawInput } from "../model/consent-change.ts";
+import type { ConsentRecord } from "../model/consent-record.ts";
+import type { DeviceId, DeviceKey, SubjectId, SubjectTag } from "../model/ids.ts";
+import type { Log } from "../model/log.ts";
+import type { PolicySummary, PublishResult } from "../model/policy-document.ts";
+
+export interface LookupPort {
+  deviceKey(id: DeviceId): DeviceKey;
+  subjectTag(id: SubjectId): SubjectTag;
+}
+
+export interface LedgerPort {
+  bind(subject: SubjectTag, device: DeviceKey): Promise<{ readonly moved: boolean }>;
+  unbind(subject: SubjectTag, device: DeviceKey): Promise<LedgerChange | undefined>;
+  give(subject: SubjectTag, input: GiveInput): Promise<LedgerAnswer>;
+  refuse(subject: SubjectTag, input: RefuseInput): Promise<LedgerAnswer>;
+  withdraw(subject: SubjectTag, input: WithdrawInput): Promise<LedgerAnswer>;
+  record(subject: SubjectTag): Promise<ConsentRecord | undefined>;
+}
+
+export interface PoliciesPort {
+  publish(bytes: Uint8Array): Promise<PublishResult>;
+  get(version: number): Promise<{ readonly text: string; readonly hash: string } | undefined>;
+  list(): Promise<readonly PolicySummary[]>;
+  floors(): Promise<PolicyFloors>;
+}
+
+export interface Drain {
+  readonly drained: boolean;
+  readonly waitedMs: number;
+}
+
+export interface HttpPorts {
+  readonly lookup: LookupPort;
+  readonly credentials: { issue(device: DeviceKey): Promise<string> };
+  readonly ledger: LedgerPort;
+  readonly policies: PoliciesPort;
+  /** Waits for every batch that read its decisions before now. */
+  readonly leases: { drain(): Promise<Drain> };
+  purgeDeadLetters(devices: readonly DeviceKey[]): Promise<unknown>;
+  readiness(): { readonly ready: boolean; readonly reasons: readonly string[] };
+  /** Prometheus text format. */
+  metricsText(): Promise<string>;
+  /** From the request to a truthful answer. */
+  withdrawalAnswered(durationMs: number): void;
+  readonly log: Log;
+}

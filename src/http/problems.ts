@@ -1,0 +1,99 @@
+/**
+ * Every error the HTTP interface can answer with, in one table, as problem details of RFC 9457.
+ * A problem names codes and fields of our own contract; it never repeats what the request said.
+ */
+import type { FastifyReply } from "fastify";
+import { z } from "zod";
+
+export const PROBLEMS = {
+  "invalid-request": { status: 400, title: "The request does not match the contract" },
+  "invalid-json": { status: 400, title: "The body is not acceptable JSON" },
+  "policy-invalid": { status: 400, title: "The body is not a policy document" },
+  unauthorized: { status: 401, title: "A valid bearer token is required" },
+  "unknown-route": { status: 404, title: "There is nothing at this address" },
+  "unknown-subject": { status: 404, title: "Nothing is held about this subject" },
+  "unknown-policy": { status: 404, title: "There is no such policy version" },
+  "device-not-bound": { status: 404, title: "The device is not bound to this subject" },
+  "method-not-allowed": { status: 405, title: "The address exists, the method does not" },
+  "request-timeout": { status: 408, title: "The request did not arrive in time" },
+  conflict: { status: 409, title: "Another writer was faster; try again" },
+  "policy-superseded": { status: 409, title: "Consent to this policy version no longer counts" },
+  "policy-version-taken": { status: 409, title: "This version is published already and cannot change" },
+  "policy-version-gap": { status: 409, title: "Only the next version can be published" },
+  "payload-too-large": { status: 413, title: "The body is larger than allowed" },
+  "uri-too-long": { status: 414, title: "The address is longer than allowed" },
+  "unsupported-media-type": { status: 415, title: "The body must be application/json" },
+  "policy-version-unknown": { status: 422, title: "Consent refers to a policy version that was never published" },
+  "purpose-not-in-policy": { status: 422, title: "The policy version does not offer this purpose or category" },
+  "expiry-out-of-range": { status: 422, title: "The end of consent must lie ahead, and within ten years" },
+  "policy-change-understated": { status: 422, title: "The terms widen, so the change is material" },
+  "headers-too-large": { status: 431, title: "The header fields are larger than allowed" },
+  internal: { status: 500, title: "The gateway failed" },
+  unavailable: { status: 503, title: "The consent store does not answer" },
+  "not-drained": {
+    status: 503,
+    title: "Recorded, but earlier batches are still being written; ask again before relying on it",
+  },
+  timeout: { status: 503, title: "The answer took too long" },
+} as const satisfies Record<string, { status: number; title: string }>;
+export type ProblemCode = keyof typeof PROBLEMS;
+
+export const PROBLEM_TYPE = "application/problem+json";
+
+/** When to come back, for those problems that pass by themselves. */
+const RETRY_AFTER_SECONDS: Partial<Record<ProblemCode, number>> = {
+  conflict: 1,
+  unavailable: 2,
+  "not-drained": 1,
+  timeout: 2,
+};
+
+const problem = z.strictObject({
+  type: z.string(),
+  title: z.string(),
+  status: z.number().int(),
+  code: z.string(),
+  errors: z.array(z.strictObject({ path: z.string(), code: z.string() })).optional(),
+});
+type Problem = z.infer<typeof problem>;
+export type FieldError = NonNullable<Problem["errors"]>[number];
+
+export function problemOf(code: ProblemCode, errors?: FieldError[]): Problem {
+  const { status, title } = PROBLEMS[code];
+  return { type: `urn:consentry:problem:${code}`, title, status, code, ...(errors && { errors }) };
+}
+
+/** Sends the problem; the reply is finished afterwards. */
+export function refuse(reply: FastifyReply, code: ProblemCode, errors?: FieldError[]): FastifyReply {
+  const retryAfter = RETRY_AFTER_SECONDS[code];
+  if (retryAfter !== undefined) reply.header("retry-after", retryAfter);
+  const body = Buffer.from(JSON.stringify(problemOf(code, errors)));
+  return reply.code(PROBLEMS[code].status).type(PROBLEM_TYPE).send(body);
+}
+
+type ProblemResponse = { description: string; content: { [PROBLEM_TYPE]: { schema: z.ZodType } } };
+
+/** The error cases of a route for its OpenAPI description, grouped by status, each with an example. */
+export function problemResponses(...codes: readonly ProblemCode[]): Record<number, ProblemResponse> {
+  const byStatus = new Map<number, ProblemCode[]>();
+  for (const code of codes) {
+    const { status } = PROBLEMS[code];
+    byStatus.set(status, [...(byStatus.get(status) ?? []), code]);
+  }
+  return Object.fromEntries(
+    [...byStatus].map(([status, group]) => [
+      status,
+      {
+        description: group.map((code) => `\`${code}\`: ${PROBLEMS[code].title}.`).join(" "),
+        content: { [PROBLEM_TYPE]: { schema: problem.meta({ examples: group.map((code) => problemOf(code)) }) } },
+      },
+    ]),
+  );
+}
+
+/** What every route behind the token can answer. */
+export const COMMON_PROBLEMS = ["invalid-request", "unauthorized", "unavailable", "timeout", "internal"] as const;
+/** What every route that changes a ledger can answer as well. */
+export const CHANGE_PROBLEMS = [...COMMON_PROBLEMS, "conflict", "not-drained"] as const;
+/** What every route with a body can answer as well. */
+export const BODY_PROBLEMS = ["invalid-json", "payload-too-large", "unsupported-media-type"] as const;

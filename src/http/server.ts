@@ -1,0 +1,141 @@
+/**
+ * The HTTP interface of the account service and of operators: Fastify, every body and path checked
+ * against a schema, every error a problem without a value in it, no line logged about any request.
+ */
+import type { AddressInfo } from "node:net";
+import swagger from "@fastify/swagger";
+import swaggerUi from "@fastify/swagger-ui";
+import Fastify, { type FastifyInstance } from "fastify";
+import { jsonSchemaTransform, serializerCompiler, validatorCompiler } from "fastify-type-provider-zod";
+import { GatewayError } from "../model/errors.ts";
+import { requireToken } from "./access.ts";
+import { consentRoutes } from "./consents.ts";
+import { deviceRoutes } from "./devices.ts";
+import { answerClientError, answerFaults, answerFrameworkFault } from "./faults.ts";
+import { healthRoutes } from "./health.ts";
+import { refuseOtherMethods } from "./methods.ts";
+import { policyRoutes } from "./policies.ts";
+import type { HttpPorts } from "./ports.ts";
+import { withdrawalRoutes } from "./withdrawals.ts";
+
+export interface HttpOptions {
+  readonly host: string;
+  /** 0 takes a free one. */
+  readonly port: number;
+  /** The bearer token that every route but health and documentation asks for. */
+  readonly token: string;
+  readonly bodyLimitBytes: number;
+}
+
+/** A request must have arrived by then; slower senders are cut off. */
+const REQUEST_TIMEOUT_MS = 10_000;
+/** Above the longest configurable lease, for which a withdrawal waits. */
+const HANDLER_TIMEOUT_MS = 45_000;
+const MAX_CONNECTIONS = 512;
+const MAX_HEADER_BYTES = 8 * 1024;
+/** Ids may arrive percent-encoded, three characters each. */
+const MAX_PARAMETER_LENGTH = 3 * 128;
+const STOP_DEADLINE_MS = 5_000;
+
+export class HttpApi {
+  readonly #options: HttpOptions;
+  readonly #ports: HttpPorts;
+  #app: FastifyInstance | undefined;
+
+  constructor(options: HttpOptions, ports: HttpPorts) {
+    this.#options = options;
+    this.#ports = ports;
+  }
+
+  /** Listens once it resolves; an abort meanwhile leaves nothing open and throws `START_CANCELLED`. */
+  async start(signal: AbortSignal): Promise<void> {
+    const { host, port } = this.#options;
+    const app = await createApp(this.#options, this.#ports);
+    this.#app = app;
+    await app.listen({ host, port });
+    if (signal.aborted) {
+      await this.stop();
+      throw new GatewayError("START_CANCELLED", "http");
+    }
+    this.#ports.log.info("listening", { listener: "http", host, port: this.port });
+  }
+
+  /** The port it listens on; 0 when it does not. */
+  get port(): number {
+    const address = this.#app?.server.address() as AddressInfo | null | undefined;
+    return address?.port ?? 0;
+  }
+
+  /** Lets requests under way finish, at most until the deadline; then cuts their connections. */
+  async stop(): Promise<void> {
+    const app = this.#app;
+    this.#app = undefined;
+    if (app === undefined) return;
+    const deadline = setTimeout(() => app.server.closeAllConnections(), STOP_DEADLINE_MS);
+    await app.close();
+    clearTimeout(deadline);
+  }
+}
+
+/** The application without a socket: routes, checks and the OpenAPI description. */
+export async function createApp(options: HttpOptions, ports: HttpPorts): Promise<FastifyInstance> {
+  const app = Fastify({
+    // Request lines carry ids.
+    logger: false,
+    bodyLimit: options.bodyLimitBytes,
+    requestTimeout: REQUEST_TIMEOUT_MS,
+    handlerTimeout: HANDLER_TIMEOUT_MS,
+    forceCloseConnections: "idle",
+    routerOptions: { maxParamLength: MAX_PARAMETER_LENGTH },
+    http: { maxHeaderSize: MAX_HEADER_BYTES, headersTimeout: REQUEST_TIMEOUT_MS, connectionsCheckingInterval: 1_000 },
+    onProtoPoisoning: "error",
+    onConstructorPoisoning: "error",
+    frameworkErrors: answerFrameworkFault,
+    clientErrorHandler: answerClientError,
+  });
+  app.server.maxConnections = MAX_CONNECTIONS;
+  app.removeContentTypeParser("text/plain");
+  app.setValidatorCompiler(validatorCompiler);
+  app.setSerializerCompiler(serializerCompiler);
+  answerFaults(app, ports.log);
+  await describeApi(app);
+
+  await app.register(async (scope) => {
+    const finish = refuseOtherMethods(scope);
+    healthRoutes(scope, ports);
+    finish();
+  });
+  await app.register(async (scope) => {
+    requireToken(scope, options.token);
+    const finish = refuseOtherMethods(scope);
+    deviceRoutes(scope, ports);
+    consentRoutes(scope, ports);
+    withdrawalRoutes(scope, ports);
+    // A scope of its own: its bodies are kept as bytes.
+    await scope.register(async (own) => policyRoutes(own, ports));
+    finish();
+  });
+  await app.ready();
+  return app;
+}
+
+/** OpenAPI 3.1 at `/docs/json`, readable at `/docs`. It describes the contract and holds no data, so it needs no token. */
+async function describeApi(app: FastifyInstance): Promise<void> {
+  await app.register(swagger, {
+    openapi: {
+      openapi: "3.1.0",
+      info: {
+        title: "Consentry",
+        version: "1",
+        description: "Devices, consent and policies of a telemetry gateway that stores nothing without consent.",
+      },
+      components: { securitySchemes: { token: { type: "http", scheme: "bearer" } } },
+    },
+    transform: (document) => {
+      const transformed = jsonSchemaTransform(document);
+      if (!document.url.startsWith("/v1/") || transformed.schema === undefined) return transformed;
+      return { ...transformed, schema: { ...transformed.schema, security: [{ token: [] }] } };
+    },
+  });
+  await app.register(swaggerUi, { routePrefix: "/docs", staticCSP: true });
+}

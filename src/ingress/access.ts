@@ -1,0 +1,106 @@
+/**
+ * Who may connect. A device proves itself with its own token and may only use its own id; a service
+ * proves itself with a token that names its purposes. Failed logins are limited by remote address,
+ * which is kept in memory only.
+ */
+import { createHash, timingSafeEqual } from "node:crypto";
+import type { Client } from "aedes";
+import type { ServicePurpose } from "../model/consent.ts";
+import { DeviceId, type DeviceKey, type SubjectTag } from "../model/ids.ts";
+import type { ConnectionRefusal } from "../model/outcome.ts";
+import type { Rates } from "./rate.ts";
+import type { DeviceSession, ServiceSession, Will } from "./session.ts";
+import { publishTopics } from "./topics.ts";
+
+export type LoginRefusal = Extract<
+  ConnectionRefusal,
+  "bad-credentials" | "foreign-client-id" | "too-many-failures" | "unavailable"
+>;
+
+export interface ServiceCredential {
+  readonly name: string;
+  readonly token: string;
+  readonly purposes: readonly ServicePurpose[];
+}
+
+export interface Login {
+  readonly client: Client;
+  readonly clientId: string;
+  readonly username: string;
+  readonly password: string;
+  readonly remoteAddress: string;
+  readonly will: Will | undefined;
+}
+
+export interface AccessPorts {
+  deviceKey(device: DeviceId): DeviceKey;
+  /** The device's binding when the token is right. Rejects when the credential store does not answer. */
+  verify(device: DeviceKey, token: string): Promise<{ subjectTag: SubjectTag | undefined } | undefined>;
+}
+
+export class Access {
+  readonly #services: ReadonlyMap<string, ServiceCredential>;
+  readonly #deviceRates: Rates;
+  readonly #failureRates: Rates;
+  readonly #ports: AccessPorts;
+
+  constructor(services: readonly ServiceCredential[], deviceRates: Rates, failureRates: Rates, ports: AccessPorts) {
+    this.#services = new Map(services.map((service) => [service.name, service]));
+    this.#deviceRates = deviceRates;
+    this.#failureRates = failureRates;
+    this.#ports = ports;
+  }
+
+  async login(login: Login): Promise<DeviceSession | ServiceSession | LoginRefusal> {
+    const now = Date.now();
+    const failures = this.#failureRates.bucket(login.remoteAddress, now);
+    if (!failures.peek(now)) return "too-many-failures";
+    const service = this.#services.get(login.username);
+    const session = service === undefined ? await this.#device(login, now) : serviceSession(login, service);
+    if (session === "bad-credentials") failures.take(now);
+    return session;
+  }
+
+  async #device(login: Login, now: number): Promise<DeviceSession | LoginRefusal> {
+    const id = DeviceId(login.username);
+    if (id === undefined) return "bad-credentials";
+    const key = this.#ports.deviceKey(id);
+    let credential: { subjectTag: SubjectTag | undefined } | undefined;
+    try {
+      credential = await this.#ports.verify(key, login.password);
+    } catch {
+      return "unavailable";
+    }
+    if (credential === undefined) return "bad-credentials";
+    // Checked after the token, so that a stranger learns nothing; without it any device could evict another.
+    if (login.clientId !== id) return "foreign-client-id";
+    const { subjectTag } = credential;
+    return {
+      kind: "device",
+      client: login.client,
+      id,
+      key,
+      ref: subjectTag && { deviceKey: key, subjectTag },
+      topics: publishTopics(id),
+      bucket: this.#deviceRates.bucket(key, now),
+      will: login.will,
+      inFlight: 0,
+      paused: false,
+    };
+  }
+}
+
+function serviceSession(login: Login, service: ServiceCredential): ServiceSession | LoginRefusal {
+  if (!sameSecret(login.password, service.token)) return "bad-credentials";
+  if (login.clientId === "") return "foreign-client-id";
+  return { kind: "service", client: login.client, name: service.name, purposes: new Set(service.purposes) };
+}
+
+/** Compares digests, so that neither content nor length shows in the time it takes. */
+function sameSecret(given: string, expected: string): boolean {
+  return timingSafeEqual(sha256(given), sha256(expected));
+}
+
+function sha256(text: string): Buffer {
+  return createHash("sha256").update(text).digest();
+}

@@ -1,0 +1,53 @@
+/**
+ * Writes the PUBACKs of a settled batch: for each connection one write, in the order the messages
+ * came. Aedes would make one write and one turn of the event loop for each message; handing it the
+ * packet as QoS 0 afterwards tells it that this acknowledgement is already done.
+ */
+import type { Client } from "aedes";
+import type { Attempt } from "./attempt.ts";
+
+const PUBACK = 0x40;
+const REMAINING_LENGTH = 2;
+const PUBACK_BYTES = 4;
+
+/** A peer that publishes and never reads its acknowledgements is cut off here. */
+const MAX_UNREAD_BYTES = 64 * 1024;
+
+const notDurable = new Error("not durable");
+
+export function acknowledge(batch: readonly Attempt[]): void {
+  const byClient = new Map<Client, Attempt[]>();
+  for (const attempt of batch) {
+    const { client } = attempt.session;
+    if (attempt.packet?.qos !== 1 || attempt.refusal === "not-durable") continue;
+    const attempts = byClient.get(client);
+    if (attempts === undefined) byClient.set(client, [attempt]);
+    else attempts.push(attempt);
+  }
+  for (const [client, attempts] of byClient) writePubacks(client, attempts);
+  for (const attempt of batch) finish(attempt);
+}
+
+function writePubacks(client: Client, attempts: readonly Attempt[]): void {
+  const { conn } = client;
+  if (conn.destroyed || !conn.writable) return;
+  const bytes = Buffer.allocUnsafe(attempts.length * PUBACK_BYTES);
+  let offset = 0;
+  for (const { packet } of attempts) {
+    if (packet?.messageId === undefined) continue;
+    bytes[offset] = PUBACK;
+    bytes[offset + 1] = REMAINING_LENGTH;
+    bytes[offset + 2] = packet.messageId >> 8;
+    bytes[offset + 3] = packet.messageId & 0xff;
+    offset += PUBACK_BYTES;
+    packet.qos = 0;
+  }
+  if (conn.writableLength > MAX_UNREAD_BYTES) conn.destroy();
+  else conn.write(bytes.subarray(0, offset));
+}
+
+/** QoS 2 goes on to Aedes with a blank payload, which sends its PUBREC; QoS 0 was never going to be acknowledged. */
+function finish({ packet, refusal, done }: Attempt): void {
+  // An error makes Aedes close the connection without acknowledging: the device keeps the message and sends it again.
+  done(refusal === "not-durable" && packet !== undefined && packet.qos > 0 ? notDurable : null);
+}

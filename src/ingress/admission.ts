@@ -1,0 +1,213 @@
+/**
+ * The hot path, from a PUBLISH of a device to its PUBACK:
+ *
+ *   bounded → addressed → paced → parsed → valid → impersonal → timed → bound   (one message, no I/O)
+ *     → consented → durable → acknowledged                                     (a batch, one round trip each)
+ *
+ * A step answers with a refusal or lets the message pass. Refused messages travel in the same line,
+ * because PUBACKs must leave in the order the messages came [MQTT-4.6.0-2].
+ */
+import { isUtf8 } from "node:buffer";
+import { type CheckConsent, usableByAny } from "../model/consent.ts";
+import { GatewayError } from "../model/errors.ts";
+import type { DeviceRef } from "../model/ids.ts";
+import type { Log } from "../model/log.ts";
+import type { Books, Refusal, SecurityEvent } from "../model/outcome.ts";
+import { carriedBy, namesPerson, PARTS, type RawTelemetry, validatePart } from "../model/raw.ts";
+import { GroupCommit, type GroupCommitOptions } from "../platform/group-commit.ts";
+import { acknowledge } from "./acknowledge.ts";
+import type { Attempt } from "./attempt.ts";
+import { type Flow } from "./flow.ts";
+import { MessageTimes, type MessageTimesOptions } from "./message-times.ts";
+
+export interface AdmissionOptions {
+  readonly maxPayloadBytes: number;
+  readonly commit: GroupCommitOptions;
+  readonly times: MessageTimesOptions;
+}
+
+/** One admitted message on its way into the queue: the payload text as it came, never parsed again here. */
+export interface Admitted {
+  readonly ref: DeviceRef;
+  /** Index into `PARTS`. */
+  readonly part: number;
+  readonly at: number;
+  readonly sub: number;
+  readonly text: string;
+}
+
+export interface AdmissionPorts {
+  readonly checkConsent: CheckConsent;
+  /** Resolves when the messages are durable. */
+  readonly enqueue: (messages: readonly Admitted[], signal: AbortSignal) => Promise<void>;
+  /** True while the backlog is over its budget. */
+  readonly backlogFull: () => boolean;
+  readonly books: Books;
+  readonly observe: {
+    batch(messages: number): void;
+    pubackSeconds(seconds: number, count: number): void;
+    clockReplaced(): void;
+    securityEvent(kind: SecurityEvent): void;
+  };
+  readonly log: Log;
+}
+
+type Step = (attempt: Attempt) => Refusal | undefined;
+
+export class Admission {
+  readonly #options: AdmissionOptions;
+  readonly #ports: AdmissionPorts;
+  readonly #flow: Flow;
+  readonly #times: MessageTimes;
+  readonly #commit: GroupCommit<Attempt>;
+  readonly #steps: readonly Step[];
+
+  constructor(options: AdmissionOptions, flow: Flow, ports: AdmissionPorts) {
+    this.#options = options;
+    this.#flow = flow;
+    this.#ports = ports;
+    this.#times = new MessageTimes(options.times, () => ports.observe.clockReplaced());
+    this.#commit = new GroupCommit(options.commit, {
+      flush: (batch, signal) => this.#admit(batch, signal),
+      settle: (batch, error) => this.#settle(batch, error),
+      held: ports.backlogFull,
+    });
+    this.#steps = [this.#bounded, this.#addressed, paced, this.#parsed, this.#valid, impersonal, this.#timed, bound];
+  }
+
+  start(): void {
+    this.#commit.start();
+  }
+
+  stop(): Promise<void> {
+    return this.#commit.stop();
+  }
+
+  /** Messages received and not yet settled. */
+  get inFlight(): number {
+    return this.#flow.messages;
+  }
+
+  /** Takes a message in; `attempt.done` is called once it is settled, in order of arrival. */
+  submit(attempt: Attempt): void {
+    this.#ports.books.received(1);
+    this.#flow.arrived(attempt.session, attempt.bytes);
+    for (const step of this.#steps) {
+      attempt.refusal = step(attempt);
+      if (attempt.refusal !== undefined) break;
+    }
+    attempt.json = undefined;
+    attempt.telemetry = undefined;
+    // Refused messages weigh nothing: they only keep their place in the line.
+    this.#commit.add(attempt, attempt.refusal === undefined ? attempt.bytes : 0);
+  }
+
+  readonly #bounded: Step = (attempt) =>
+    attempt.bytes > this.#options.maxPayloadBytes ? "too-large" : undefined;
+
+  readonly #addressed: Step = (attempt) => {
+    attempt.part = attempt.session.topics.get(attempt.topic);
+    if (attempt.part !== undefined) return undefined;
+    this.#ports.observe.securityEvent("foreign-topic");
+    return "invalid-topic";
+  };
+
+  readonly #parsed: Step = (attempt) => {
+    if (!isUtf8(attempt.payload)) return "invalid-payload";
+    attempt.text = attempt.payload.toString("utf8");
+    try {
+      attempt.json = JSON.parse(attempt.text);
+    } catch {
+      return "invalid-payload";
+    }
+    return undefined;
+  };
+
+  readonly #valid: Step = (attempt) => {
+    attempt.telemetry = attempt.part && validatePart(attempt.part, attempt.json);
+    if (attempt.telemetry !== undefined) return undefined;
+    if (namesPerson(attempt.json)) this.#ports.observe.securityEvent("account-key");
+    return "invalid-payload";
+  };
+
+  readonly #timed: Step = (attempt) => {
+    const telemetry = attempt.telemetry as RawTelemetry;
+    const time = this.#times.fix(attempt.session.key, telemetry, attempt.receivedAt);
+    attempt.at = time.at;
+    attempt.sub = time.sub;
+    attempt.carried = carriedBy(telemetry);
+    return undefined;
+  };
+
+  async #admit(batch: readonly Attempt[], signal: AbortSignal): Promise<void> {
+    await this.#consented(batch);
+    if (!signal.aborted) await this.#durable(batch, signal);
+  }
+
+  async #consented(batch: readonly Attempt[]): Promise<void> {
+    const asked = new Map<DeviceRef, number>();
+    for (const { refusal, session } of batch) {
+      if (refusal === undefined && session.ref !== undefined && !asked.has(session.ref)) asked.set(session.ref, asked.size);
+    }
+    if (asked.size === 0) return;
+    const verdicts = await this.#ports.checkConsent([...asked.keys()]);
+    for (const attempt of batch) {
+      if (attempt.refusal !== undefined) continue;
+      const verdict = verdicts[asked.get(attempt.session.ref as DeviceRef) ?? -1];
+      if (verdict === undefined) attempt.refusal = "no-consent";
+      else if (verdict.refusal !== undefined) attempt.refusal = verdict.refusal;
+      else if (!usableByAny(verdict.grants, attempt.carried)) attempt.refusal = "purpose-denied";
+    }
+  }
+
+  async #durable(batch: readonly Attempt[], signal: AbortSignal): Promise<void> {
+    const admitted: Admitted[] = [];
+    for (const { refusal, session, part, at, sub, text } of batch) {
+      if (refusal !== undefined || session.ref === undefined || part === undefined) continue;
+      admitted.push({ ref: session.ref, part: PARTS.indexOf(part), at, sub, text });
+    }
+    if (admitted.length === 0) return;
+    await this.#ports.enqueue(admitted, signal);
+  }
+
+  #settle(batch: readonly Attempt[], error: unknown): void {
+    let admitted = 0;
+    const refused = new Map<Refusal, number>();
+    for (const attempt of batch) {
+      if (error !== undefined && attempt.refusal === undefined) attempt.refusal = "not-durable";
+      this.#flow.settled(attempt.session, attempt.bytes);
+      if (attempt.refusal === undefined) admitted += 1;
+      else refused.set(attempt.refusal, (refused.get(attempt.refusal) ?? 0) + 1);
+    }
+    this.#ports.books.admitted(admitted);
+    for (const [reason, count] of refused) this.#ports.books.refused(reason, count);
+    if (error !== undefined) {
+      const code = error instanceof GatewayError ? error.code : "NOT_DURABLE";
+      this.#ports.log.warn("batch not durable, its publishers are disconnected", { code, count: batch.length });
+    }
+    const oldest = batch[0];
+    if (oldest !== undefined) this.#ports.observe.pubackSeconds((performance.now() - oldest.startedAt) / 1000, batch.length);
+    if (admitted > 0) this.#ports.observe.batch(admitted);
+    acknowledge(batch);
+    this.#flow.release();
+  }
+}
+
+const paced: Step = (attempt) => (attempt.session.bucket.take(attempt.receivedAt) ? undefined : "over-rate");
+
+/** Shorter ids would match by chance. */
+const MIN_ID_LENGTH = 6;
+
+/** A device that writes its own id into a value would carry it past the pseudonym. */
+const impersonal: Step = (attempt) => {
+  const { id } = attempt.session;
+  if (id.length < MIN_ID_LENGTH || !attempt.text.includes(id)) return undefined;
+  const { model, status } = attempt.telemetry as RawTelemetry;
+  if (model?.includes(id)) return "invalid-payload";
+  for (const value of Object.values(status ?? {})) {
+    if (typeof value === "string" && value.includes(id)) return "invalid-payload";
+  }
+  return undefined;
+};
+
+const bound: Step = (attempt) => (attempt.session.ref === undefined ? "unknown-device" : undefined);

@@ -1,0 +1,83 @@
+/**
+ * One message between its PUBLISH and its PUBACK. Lives in memory only, and its payload is dropped
+ * as soon as it is settled.
+ */
+import type { CategoryMask } from "../model/consent.ts";
+import type { Refusal } from "../model/outcome.ts";
+import type { Part, RawTelemetry } from "../model/raw.ts";
+import type { DeviceSession } from "./session.ts";
+
+/** The part of an Aedes publish packet that settling touches. */
+export interface PublishPacket {
+  topic: string;
+  payload: string | Buffer;
+  qos: 0 | 1 | 2;
+  retain: boolean;
+  messageId?: number | undefined;
+}
+
+export type Done = (error?: Error | null) => void;
+
+export interface Attempt {
+  readonly session: DeviceSession;
+  /** Absent for a will: there is nobody left to acknowledge to. */
+  readonly packet: PublishPacket | undefined;
+  readonly done: Done;
+  readonly topic: string;
+  readonly payload: Buffer;
+  readonly bytes: number;
+  /** Unix ms. */
+  readonly receivedAt: number;
+  /** Monotonic ms. */
+  readonly startedAt: number;
+  part: Part | undefined;
+  text: string;
+  json: unknown;
+  telemetry: RawTelemetry | undefined;
+  at: number;
+  sub: number;
+  carried: CategoryMask;
+  refusal: Refusal | undefined;
+}
+
+const NOTHING = Buffer.alloc(0);
+
+export function attemptOf(session: DeviceSession, packet: PublishPacket, done: Done): Attempt {
+  const payload = typeof packet.payload === "string" ? Buffer.from(packet.payload) : packet.payload;
+  // From here on the packet itself is blank: wherever Aedes may put it, there is nothing in it.
+  packet.payload = NOTHING;
+  packet.retain = false;
+  return attempt(session, packet, done, packet.topic, payload);
+}
+
+/** A will is telemetry that the device left behind: it takes the same path, and nobody waits for its end. */
+export function attemptOfWill(session: DeviceSession, topic: string, payload: Buffer): Attempt {
+  return attempt(session, undefined, () => undefined, topic, payload);
+}
+
+function attempt(
+  session: DeviceSession,
+  packet: PublishPacket | undefined,
+  done: Done,
+  topic: string,
+  payload: Buffer,
+): Attempt {
+  return {
+    session,
+    packet,
+    done,
+    topic,
+    payload,
+    bytes: payload.length,
+    receivedAt: Date.now(),
+    startedAt: performance.now(),
+    part: undefined,
+    text: "",
+    json: undefined,
+    telemetry: undefined,
+    at: 0,
+    sub: 0,
+    carried: 0,
+    refusal: undefined,
+  };
+}

@@ -1,0 +1,255 @@
+/**
+ * Aedes with the doors that matter closed: a packet that came from a client never reaches the
+ * emitter, the retained store, an offline queue or a subscriber, and no `$SYS` packet exists at all.
+ * What devices publish goes to admission; what services publish are commands; what subscribers get
+ * is what the gateway itself says.
+ */
+import { Aedes, type AuthenticateError, type Client, type ConnectPacket, type Subscription } from "aedes";
+import type { DeviceId, DeviceKey, DeviceRef } from "../model/ids.ts";
+import type { ConnectionRefusal, SecurityEvent } from "../model/outcome.ts";
+import type { Access, LoginRefusal } from "./access.ts";
+import { type BrokerInternals, internals } from "./aedes-internals.ts";
+import type { Admission } from "./admission.ts";
+import { attemptOf, attemptOfWill, type PublishPacket } from "./attempt.ts";
+import type { Commands } from "./commands.ts";
+import type { FanOut } from "./fan-out.ts";
+import type { Flow } from "./flow.ts";
+import { limitPackets, type PacketLimits } from "./packet-limit.ts";
+import { type DeviceSession, openSession, type Session, sessionOf, type Will } from "./session.ts";
+import { deviceMayReceive, deviceMaySubscribe, serviceFilter } from "./topics.ts";
+
+export interface BrokerOptions extends PacketLimits {
+  readonly connectTimeoutMs: number;
+  readonly maxKeepaliveS: number;
+  readonly maxConnections: number;
+  readonly maxTopicLevels: number;
+  readonly drainTimeoutMs: number;
+}
+
+export interface BrokerPorts {
+  readonly access: Access;
+  readonly admission: Admission;
+  readonly commands: Commands;
+  readonly fanOut: FanOut;
+  readonly flow: Flow;
+  readonly backlogFull: () => boolean;
+  readonly observe: {
+    connected(kind: "device" | "service", change: 1 | -1): void;
+    connectionRefused(reason: ConnectionRefusal): void;
+    securityEvent(kind: SecurityEvent): void;
+  };
+}
+
+/** CONNACK return codes [MQTT-3.2.2.3]. */
+const RETURN_CODES: Readonly<Record<LoginRefusal | "backlog", 2 | 3 | 4>> = {
+  "bad-credentials": 4,
+  "foreign-client-id": 2,
+  "too-many-failures": 3,
+  unavailable: 3,
+  backlog: 3,
+};
+
+const HEARTBEAT_MS = 3_600_000;
+
+type PublishDone = (error?: Error) => void;
+
+export class GatewayBroker extends Aedes {
+  readonly #options: BrokerOptions;
+  readonly #ports: BrokerPorts;
+  readonly #wills = new WeakMap<Client, Will>();
+  readonly #nameless = new WeakSet<Client>();
+  readonly #devices = new Map<DeviceKey, DeviceSession>();
+  #connections = 0;
+
+  constructor(options: BrokerOptions, ports: BrokerPorts) {
+    super({
+      connectTimeout: options.connectTimeoutMs,
+      drainTimeout: options.drainTimeoutMs,
+      heartbeatInterval: HEARTBEAT_MS,
+      maxClientsIdLength: 128,
+      maxTopicLevels: options.maxTopicLevels,
+      preConnect: (client, packet, done) => this.#preConnect(client, packet, done),
+      authenticate: (client, username, password, done) => {
+        this.#authenticate(client, username, password, done).catch(() => done(refusalError("unavailable"), null));
+      },
+      authorizePublish: (client, packet, done) => this.#authorizePublish(client, packet as PublishPacket, done),
+      authorizeSubscribe: (client, subscription, done) => this.#authorizeSubscribe(client, subscription, done),
+      authorizeForward: (client, packet) => (mayReceive(sessionOf(client), packet.topic) ? packet : null),
+    });
+    this.#options = options;
+    this.#ports = ports;
+    this.on("clientReady", (client) => this.#ready(client));
+    this.on("clientDisconnect", (client) => this.#gone(client));
+    this.on("unsubscribe", (filters, client) => this.#unsubscribed(client, filters));
+    // What goes wrong on one connection ends that connection; Aedes throws where nobody listens.
+    this.on("clientError", () => undefined);
+    this.on("connectionError", () => ports.observe.connectionRefused("protocol"));
+  }
+
+  /** A new connection from a listener. The stream carries MQTT 3.1.1. */
+  accept(stream: Parameters<Aedes["handle"]>[0], remoteAddress: string): void {
+    if (this.#connections >= this.#options.maxConnections) {
+      this.#ports.observe.connectionRefused("too-many");
+      stream.destroy();
+      return;
+    }
+    this.#connections += 1;
+    stream.once("close", () => {
+      this.#connections -= 1;
+    });
+    const client = this.handle(stream, { connDetails: { ipAddress: remoteAddress } } as never);
+    limitPackets(client, this.#options, () => this.#ports.observe.securityEvent("oversize"));
+  }
+
+  /** Reads no further packet from anyone, so that what is in flight can settle and be acknowledged. */
+  quiesce(): void {
+    for (const client of this.#clients()) internals(client).pause();
+  }
+
+  async stop(): Promise<void> {
+    await new Promise<void>((resolve) => this.close(resolve));
+  }
+
+  /** The id under which a device is connected right now. */
+  connectedDevice(ref: DeviceRef): DeviceId | undefined {
+    return this.#devices.get(ref.deviceKey)?.id;
+  }
+
+  /** Ends the session of a device, for instance after it was bound to another subject. */
+  endDevice(key: DeviceKey): void {
+    this.#devices.get(key)?.client.close();
+  }
+
+  #clients(): Client[] {
+    return Object.values((this as unknown as BrokerInternals).clients);
+  }
+
+  /** Only the gateway's own packets go further than this. */
+  override publish(packet: unknown, clientOrDone?: unknown, done?: unknown): void {
+    const fromClient = typeof clientOrDone === "object" && clientOrDone !== null;
+    const finished = (typeof clientOrDone === "function" ? clientOrDone : done) as PublishDone | undefined;
+    if (fromClient || (packet as { topic: string }).topic.startsWith("$")) {
+      finished?.();
+      return;
+    }
+    super.publish(packet as Parameters<Aedes["publish"]>[0], finished ?? (() => undefined));
+  }
+
+  #preConnect(client: Client, packet: ConnectPacket, done: (error: Error | null, success: boolean) => void): void {
+    // Aedes would store the will, raw. It waits here instead, and only a device's own will is ever used.
+    const { will } = packet;
+    if (will !== undefined && will !== null) {
+      this.#wills.set(client, { topic: will.topic, payload: Buffer.from(will.payload) });
+      delete packet.will;
+    }
+    // A client id is the server's to choose only for a session that is not kept [MQTT-3.1.3-8].
+    if (packet.clientId.length === 0 && !packet.clean) this.#nameless.add(client);
+    // No session outlives its connection: an offline queue would hold data past a withdrawal.
+    packet.clean = true;
+    // Aedes would refuse a longer keepalive with a return code that MQTT 3.1.1 does not have.
+    const limit = this.#options.maxKeepaliveS;
+    if (!packet.keepalive || packet.keepalive > limit) packet.keepalive = limit;
+    done(null, true);
+  }
+
+  async #authenticate(
+    client: Client,
+    username: string | undefined,
+    password: Buffer | undefined,
+    done: (error: AuthenticateError | null, success: boolean | null) => void,
+  ): Promise<void> {
+    const login = await this.#ports.access.login({
+      client,
+      clientId: this.#nameless.has(client) ? "" : client.id,
+      username: username ?? "",
+      password: password?.toString("utf8") ?? "",
+      remoteAddress: internals(client).connDetails?.ipAddress ?? "",
+      will: this.#wills.get(client),
+    });
+    this.#wills.delete(client);
+    const refusal = typeof login === "string" ? login : this.#overloaded(login);
+    if (refusal !== undefined || typeof login === "string") {
+      const reason = refusal ?? "bad-credentials";
+      this.#ports.observe.connectionRefused(reason);
+      if (reason === "bad-credentials" || reason === "foreign-client-id") this.#ports.observe.securityEvent("failed-login");
+      done(refusalError(reason), null);
+      return;
+    }
+    openSession(login);
+    // A service gets a client id of its own name space, so that it can never evict a device.
+    if (login.kind === "service") internals(client).id = `service/${login.name}/${client.id}`;
+    done(null, true);
+  }
+
+  #overloaded(session: Session): "backlog" | undefined {
+    return session.kind === "device" && this.#ports.backlogFull() ? "backlog" : undefined;
+  }
+
+  #authorizePublish(client: Client | null, packet: PublishPacket, done: (error?: Error | null) => void): void {
+    const session = client === null ? undefined : sessionOf(client);
+    if (session?.kind === "device") {
+      this.#ports.admission.submit(attemptOf(session, packet, done));
+    } else if (session?.kind === "service") {
+      this.#ports.commands.submit(session, packet, done);
+    } else {
+      done(new Error("no session"));
+    }
+  }
+
+  #authorizeSubscribe(
+    client: Client,
+    subscription: Subscription,
+    done: (error: Error | null, subscription?: Subscription | null) => void,
+  ): void {
+    const session = sessionOf(client);
+    if (session?.kind === "device" && deviceMaySubscribe(session.id, subscription.topic)) {
+      done(null, subscription);
+      return;
+    }
+    const filter = session?.kind === "service" ? serviceFilter(subscription.topic) : undefined;
+    if (session?.kind === "service" && filter !== undefined && session.purposes.has(filter.purpose)) {
+      if (filter.kind === "processed") this.#ports.fanOut.subscribe(session, subscription.topic, filter);
+      done(null, subscription);
+      return;
+    }
+    this.#ports.observe.securityEvent("acl-denied");
+    done(null, null);
+  }
+
+  #ready(client: Client): void {
+    const session = sessionOf(client);
+    if (session === undefined) return;
+    this.#ports.observe.connected(session.kind, 1);
+    if (session.kind === "device") this.#devices.set(session.key, session);
+  }
+
+  #gone(client: Client): void {
+    const session = sessionOf(client);
+    if (session === undefined) return;
+    this.#ports.observe.connected(session.kind, -1);
+    if (session.kind === "service") {
+      this.#ports.fanOut.closed(session);
+      return;
+    }
+    if (this.#devices.get(session.key) === session) this.#devices.delete(session.key);
+    this.#ports.flow.closed(session);
+    if (session.will !== undefined && !internals(client)._disconnected) {
+      this.#ports.admission.submit(attemptOfWill(session, session.will.topic, session.will.payload));
+    }
+  }
+
+  #unsubscribed(client: Client, filters: readonly string[]): void {
+    const session = sessionOf(client);
+    if (session?.kind === "service") for (const filter of filters) this.#ports.fanOut.unsubscribe(session, filter);
+  }
+}
+
+function refusalError(reason: LoginRefusal | "backlog"): AuthenticateError {
+  return Object.assign(new Error(reason), { returnCode: RETURN_CODES[reason] }) as AuthenticateError;
+}
+
+function mayReceive(session: Session | undefined, topic: string): boolean {
+  if (session?.kind === "device") return deviceMayReceive(session.id, topic);
+  const filter = serviceFilter(topic);
+  return session?.kind === "service" && filter !== undefined && session.purposes.has(filter.purpose);
+}

@@ -1,0 +1,49 @@
+/**
+ * Who is behind a connection, fixed at CONNECT: a device under its key, or a service with its purposes.
+ * Raw ids and the will live here, in memory, and nowhere else.
+ */
+import type { Client } from "aedes";
+import type { ServicePurpose } from "../model/consent.ts";
+import type { DeviceId, DeviceKey, DeviceRef } from "../model/ids.ts";
+import type { Part } from "../model/raw.ts";
+import type { TokenBucket } from "./rate.ts";
+
+/** A will taken out of CONNECT before Aedes could store it. */
+export interface Will {
+  readonly topic: string;
+  readonly payload: Buffer;
+}
+
+export interface DeviceSession {
+  readonly kind: "device";
+  readonly client: Client;
+  readonly id: DeviceId;
+  readonly key: DeviceKey;
+  /** Absent while the device is bound to no data subject: it may connect, and nothing of it is admitted. */
+  readonly ref: DeviceRef | undefined;
+  /** The five topics this device may publish to; a lookup by the exact name spares parsing. */
+  readonly topics: ReadonlyMap<string, Part>;
+  readonly bucket: TokenBucket;
+  readonly will: Will | undefined;
+  inFlight: number;
+  paused: boolean;
+}
+
+export interface ServiceSession {
+  readonly kind: "service";
+  readonly client: Client;
+  readonly name: string;
+  readonly purposes: ReadonlySet<ServicePurpose>;
+}
+
+export type Session = DeviceSession | ServiceSession;
+
+const sessions = new WeakMap<Client, Session>();
+
+export function sessionOf(client: Client): Session | undefined {
+  return sessions.get(client);
+}
+
+export function openSession(session: Session): void {
+  sessions.set(session.client, session);
+}

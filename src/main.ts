@@ -1,0 +1,90 @@
+/**
+ * The process: reads flags and configuration, starts the gateway, waits for a signal, stops it, and
+ * says with its exit code how that went (0 asked to stop, 1 fault, 2 wrong usage or configuration).
+ */
+import { parseArgs } from "node:util";
+import { loadConfig } from "./config/load.ts";
+import { createGateway } from "./gateway.ts";
+import { GatewayError } from "./model/errors.ts";
+import type { Log } from "./model/log.ts";
+import { createLog } from "./observe/logger.ts";
+import { readKeys } from "./platform/key-files.ts";
+import { startPrivateServices } from "./private-start.ts";
+
+const USAGE = `Usage: consentry [--config <file.yaml>] [--services private]
+
+  --config <file>       configuration; every option can also come from the environment (docs/configuration.md)
+  --services private    bring up a private Redis and InfluxDB under ./data for whichever of REDIS_URL and
+                        INFLUX_URL is not given, with keys and an API token made on first start
+`;
+
+async function main(): Promise<number> {
+  const { values } = parseArgs({
+    options: { config: { type: "string" }, services: { type: "string" }, help: { type: "boolean", short: "h" } },
+  });
+  if (values.help) {
+    process.stdout.write(USAGE);
+    return 0;
+  }
+  const privately = values.services === "private" ? await startPrivateServices(process.env) : undefined;
+  try {
+    const config = loadConfig({ file: values.config, env: privately?.env ?? process.env });
+    return await run(createLog(config.observe.logLevel), config, readKeys(config.keys.dir, config.keys));
+  } finally {
+    await privately?.stop();
+  }
+}
+
+async function run(
+  log: Log,
+  config: ReturnType<typeof loadConfig>,
+  keys: ReturnType<typeof readKeys>,
+): Promise<number> {
+  const stopping = new AbortController();
+  let exitCode = 0;
+  const ended = new Promise<void>((resolve) => {
+    stopping.signal.addEventListener("abort", () => resolve(), { once: true });
+  });
+  const fatal = (error: Error): void => {
+    exitCode = 1;
+    log.error("gateway gives way to its supervisor", { code: codeOf(error) });
+    stopping.abort();
+  };
+  for (const signal of ["SIGINT", "SIGTERM"] as const) {
+    process.once(signal, () => {
+      log.info("stopping", { signal });
+      stopping.abort();
+    });
+  }
+  // What nobody caught may hold anything in its message: only its code is told.
+  process.on("uncaughtException", fatal);
+  process.on("unhandledRejection", (reason) => fatal(reason instanceof Error ? reason : new Error("rejection")));
+
+  const gateway = createGateway(config, keys, log, fatal);
+  try {
+    await gateway.start(stopping.signal);
+  } catch (error) {
+    if (stopping.signal.aborted && exitCode === 0) return 0;
+    throw error;
+  }
+  log.info("ready", { durability: gateway.durability ?? "none", role: config.role });
+  await ended;
+  await gateway.stop();
+  log.info("stopped");
+  return exitCode;
+}
+
+function codeOf(error: unknown): string {
+  return error instanceof GatewayError ? error.code : error instanceof Error ? error.name : "FAULT";
+}
+
+main().then(
+  (code) => process.exit(code),
+  (error: unknown) => {
+    // A GatewayError names options and codes only, so its message may be shown; any other may not.
+    const known = error instanceof GatewayError;
+    const usage = error instanceof TypeError && "code" in error && String(error.code).startsWith("ERR_PARSE_ARGS");
+    process.stderr.write(known ? `${error.message}\n` : usage ? USAGE : `consentry: ${codeOf(error)}\n`);
+    process.exit(usage || (known && ["CONFIG_INVALID", "KEY_INVALID"].includes(error.code)) ? 2 : 1);
+  },
+);

@@ -1,0 +1,58 @@
+/** What a data subject can state about their devices, and what the ledger answers. */
+import type { Category, Purpose } from "./consent.ts";
+import type { Actor } from "./consent-record.ts";
+import type { DeviceKey } from "./ids.ts";
+
+/** Who said it and how; `evidenceRef` is an opaque reference, never an id, a name or an address. */
+export interface Statement {
+  readonly by: Actor;
+  readonly method: string;
+  readonly evidenceRef?: string | undefined;
+  /** Absent: every device of the subject. */
+  readonly devices?: readonly DeviceKey[] | undefined;
+}
+
+export interface RefuseInput extends Statement {
+  readonly policyVersion: number;
+  readonly language: string;
+  readonly jurisdiction: readonly string[];
+}
+
+export interface GiveInput extends RefuseInput {
+  readonly purposes: Partial<Record<Purpose, readonly Category[] | undefined>>;
+  /** Unix ms; absent: as long as configured. */
+  readonly expiresAt?: number | undefined;
+  /** Absent: as stated before. */
+  readonly minor?: boolean | undefined;
+  readonly guardian?: GuardianInput | undefined;
+}
+
+export interface GuardianInput {
+  readonly verified: boolean;
+  readonly method: string;
+  readonly evidenceRef?: string | undefined;
+}
+
+/** Absent purposes or categories: all of them. */
+export interface WithdrawInput extends Partial<Statement> {
+  readonly purposes?: readonly Purpose[] | undefined;
+  readonly categories?: readonly Category[] | undefined;
+}
+
+export type LedgerRefusal =
+  | "unknown-subject"
+  | "device-not-bound"
+  | "policy-version-unknown"
+  | "policy-superseded"
+  | "purpose-not-in-policy"
+  | "expiry-out-of-range";
+
+export interface LedgerChange {
+  readonly refused?: undefined;
+  readonly fence: number;
+  /** Some device may do less than before. */
+  readonly narrowed: boolean;
+  /** Bound or just unbound devices that may do nothing any more. */
+  readonly silenced: readonly DeviceKey[];
+}
+export type LedgerAnswer = LedgerChange | { readonly refused: LedgerRefusal };

@@ -1,0 +1,131 @@
+/**
+ * The consent record: events as they are appended, and the record as it is shown. Field names follow
+ * ISO/IEC TS 27560. Free text has no place here; `method` and `evidenceRef` are codes and opaque
+ * references that the account service can resolve and nobody else, never an id, a name or an address.
+ */
+import { z } from "zod";
+import { CATEGORIES, PURPOSES } from "./consent.ts";
+import type { DeviceKey, SubjectTag } from "./ids.ts";
+
+export const SCHEMA_VERSION = 1;
+
+/** The legal bases of the policy; there is none for marketing. */
+export const LEGAL_BASES = ["consent", "contract", "legal-obligation", "legitimate-interest"] as const;
+export const ACTORS = ["subject", "guardian", "authority", "controller"] as const;
+export type Actor = (typeof ACTORS)[number];
+
+/** Unix ms. */
+export const timestampMs = z.number().int().nonnegative();
+/** SHA-256, base64url. */
+export const contentHash = z.string().regex(/^[A-Za-z0-9_-]{43}$/);
+export const methodCode = z.string().regex(/^[a-z0-9-]{1,32}$/);
+/** Names evidence kept elsewhere. Never an id of a person or a device, a name or an address. */
+export const opaqueReference = z.string().regex(/^[A-Za-z0-9._:/+=-]{1,128}$/);
+/** BCP 47. */
+export const languageTag = z.string().regex(/^[A-Za-z]{2,3}(?:-[A-Za-z0-9]{1,8}){0,3}$/);
+/** ISO 3166-1 alpha-2. */
+export const countryCode = z.string().regex(/^[A-Z]{2}$/);
+const keyedHash = z.string().regex(/^[A-Za-z0-9_-]{22}$/);
+const deviceKey = keyedHash as unknown as z.ZodType<DeviceKey, string>;
+const subjectTag = keyedHash as unknown as z.ZodType<SubjectTag, string>;
+
+export const purposeTerms = z.strictObject({
+  id: z.enum(PURPOSES),
+  basis: z.enum(LEGAL_BASES),
+  categories: z.array(z.enum(CATEGORIES)).min(1),
+  recipients: z.array(z.string().min(1).max(128)),
+  /** 0: passed on and not kept. */
+  retentionDays: z.number().int().nonnegative(),
+  regions: z.array(countryCode),
+});
+export type PurposeTerms = z.infer<typeof purposeTerms>;
+
+export const guardianStatement = z.strictObject({
+  verified: z.boolean(),
+  method: methodCode,
+  evidenceRef: opaqueReference.optional(),
+});
+
+const common = {
+  schemaVersion: z.literal(SCHEMA_VERSION),
+  recordId: z.uuid(),
+  at: timestampMs,
+  by: z.enum(ACTORS),
+  /** Value of the fence once this event counts. */
+  fence: z.number().int().nonnegative(),
+  prevHash: contentHash,
+  method: methodCode.optional(),
+  evidenceRef: opaqueReference.optional(),
+};
+/** Absent: the statement covers every device of the subject, those bound later included. */
+const devices = z.array(deviceKey).min(1).max(256).optional();
+const notice = {
+  controller: z.string().min(1).max(128),
+  policyVersion: z.number().int().positive(),
+  policyHash: contentHash,
+  noticeLanguage: languageTag,
+  jurisdiction: z.array(countryCode).min(1).max(16),
+};
+
+export const consentEvent = z.discriminatedUnion("type", [
+  z.strictObject({ ...common, type: z.literal("bound"), device: deviceKey }),
+  z.strictObject({ ...common, type: z.literal("unbound"), device: deviceKey }),
+  z.strictObject({
+    ...common,
+    ...notice,
+    type: z.literal("given"),
+    devices,
+    purposes: z.array(purposeTerms).max(PURPOSES.length),
+    expiresAt: timestampMs,
+    /** Absent: as stated before. */
+    minor: z.boolean().optional(),
+    guardian: guardianStatement.optional(),
+  }),
+  z.strictObject({ ...common, ...notice, type: z.literal("refused"), devices }),
+  z.strictObject({
+    ...common,
+    type: z.literal("withdrawn"),
+    devices,
+    /** Absent: every purpose. */
+    purposes: z.array(z.enum(PURPOSES)).min(1).optional(),
+    /** Absent: every category. */
+    categories: z.array(z.enum(CATEGORIES)).min(1).optional(),
+  }),
+  z.strictObject({ ...common, type: z.literal("held"), ref: opaqueReference, until: timestampMs }),
+  z.strictObject({ ...common, type: z.literal("released") }),
+]);
+export type ConsentEvent = z.infer<typeof consentEvent>;
+export type EventOf<T extends ConsentEvent["type"]> = Extract<ConsentEvent, { type: T }>;
+
+/** One statement and the terms it was made under. */
+const statement = z.strictObject({
+  state: z.enum(["given", "refused", "withdrawn"]),
+  recordId: z.uuid(),
+  at: timestampMs,
+  ...notice,
+  purposes: z.array(purposeTerms).readonly(),
+  expiresAt: timestampMs,
+});
+const guardian = guardianStatement.extend({ at: timestampMs });
+export type Guardian = z.infer<typeof guardian>;
+
+/**
+ * The record as shown to the account service, and through it to the data subject: the state of today
+ * with the events that led to it. Devices and subject appear under keyed hashes.
+ */
+export const consentRecord = z.strictObject({
+  schemaVersion: z.literal(SCHEMA_VERSION),
+  subject: subjectTag,
+  controller: z.string(),
+  fence: z.number().int().nonnegative(),
+  /** Hash of the last event; with it a copy of the events can be verified later. */
+  head: contentHash,
+  minor: z.boolean(),
+  guardian: guardian.optional(),
+  hold: z.strictObject({ ref: opaqueReference, until: timestampMs }).optional(),
+  /** What holds for every device without a statement of its own. */
+  consent: statement.optional(),
+  devices: z.array(z.strictObject({ device: deviceKey, consent: statement.optional() })),
+  events: z.array(consentEvent).readonly(),
+});
+export type ConsentRecord = z.infer<typeof consentRecord>;

@@ -1,0 +1,105 @@
+/**
+ * The closed vocabulary of consent: purposes, field categories, and the small record per device
+ * that the hot path reads. Adding a purpose is a policy change, not a configuration option.
+ */
+import type { DeviceRef } from "./ids.ts";
+
+export const PURPOSES = ["analytics", "weather", "scene", "network"] as const;
+export type Purpose = (typeof PURPOSES)[number];
+
+export const CATEGORIES = ["model", "ip", "location", "status"] as const;
+export type Category = (typeof CATEGORIES)[number];
+
+/** The purposes that services subscribe to; `analytics` is the store's own. */
+export const SERVICE_PURPOSES = ["weather", "scene", "network"] as const;
+export type ServicePurpose = (typeof SERVICE_PURPOSES)[number];
+
+/** Bit set of field categories, bit i standing for `CATEGORIES[i]`. */
+export type CategoryMask = number;
+export const MODEL: CategoryMask = 1;
+export const IP: CategoryMask = 2;
+export const LOCATION: CategoryMask = 4;
+export const STATUS: CategoryMask = 8;
+
+/** 16 bits, `CATEGORIES.length` for each purpose in the order of `PURPOSES`. */
+export type Grants = number;
+
+/**
+ * What a purpose can use at all, whatever the subject grants.
+ * IP addresses serve the network alone; a weather service never sees a model.
+ */
+export const PURPOSE_USES: Readonly<Record<Purpose, CategoryMask>> = {
+  analytics: MODEL | LOCATION | STATUS,
+  weather: LOCATION | STATUS,
+  scene: MODEL | STATUS,
+  network: MODEL | IP,
+};
+
+/** Without at least one of these a purpose has nothing to do with a message. */
+export const PURPOSE_NEEDS: Readonly<Record<Purpose, CategoryMask>> = {
+  analytics: LOCATION | STATUS,
+  weather: LOCATION,
+  scene: STATUS,
+  network: MODEL | IP,
+};
+
+export function grantsOf(purposes: Partial<Record<Purpose, readonly Category[]>>): Grants {
+  let grants = 0;
+  for (const [index, purpose] of PURPOSES.entries()) {
+    for (const category of purposes[purpose] ?? []) {
+      grants |= 1 << (index * CATEGORIES.length + CATEGORIES.indexOf(category));
+    }
+  }
+  return grants;
+}
+
+/** The categories of `carried` that `purpose` may use under `grants`; 0 when it can do nothing with them. */
+export function usable(grants: Grants, purpose: Purpose, carried: CategoryMask): CategoryMask {
+  const granted = (grants >> (PURPOSES.indexOf(purpose) * CATEGORIES.length)) & 0xf;
+  const mask = granted & carried & PURPOSE_USES[purpose];
+  return (mask & PURPOSE_NEEDS[purpose]) === 0 ? 0 : mask;
+}
+
+/** Whether any purpose at all may use something of a message that carries these categories. */
+export function usableByAny(grants: Grants, carried: CategoryMask): boolean {
+  return PURPOSES.some((purpose) => usable(grants, purpose, carried) !== 0);
+}
+
+export type ConsentState = "given" | "refused" | "withdrawn" | "expired" | "requested";
+
+/** The materialised decision of one device; written only in the transaction that appends its event. */
+export interface Decision {
+  readonly state: ConsentState;
+  /** Grows by one with every withdrawal, erasure and re-binding. */
+  readonly fence: number;
+  /** Unix ms. */
+  readonly expiresAt: number;
+  readonly policyVersion: number;
+  readonly grants: Grants;
+  readonly minor: boolean;
+  readonly guardianVerified: boolean;
+  /** A legal hold freezes every use. */
+  readonly held: boolean;
+  /** The subject's key, wrapped by the master key; opaque to everything but the keyring. */
+  readonly wrappedSubjectKey: string;
+}
+
+/** Lowest policy version under which consent still counts, for each purpose. */
+export type PolicyFloors = Readonly<Record<Purpose, number>>;
+
+/** What the consent check says about one device at one moment. */
+export type Verdict =
+  | { readonly refusal?: undefined; readonly grants: Grants; readonly wrappedSubjectKey: string }
+  | { readonly refusal: ConsentRefusal };
+
+export type ConsentRefusal =
+  | "no-consent"
+  | "consent-withdrawn"
+  | "consent-expired"
+  | "policy-superseded"
+  | "guardian-missing"
+  | "legal-hold"
+  | "purpose-denied";
+
+/** One batched question to the consent store; answers in the order asked. Rejects with CONSENT_UNREACHABLE. */
+export type CheckConsent = (devices: readonly DeviceRef[]) => Promise<readonly Verdict[]>;

@@ -1,0 +1,42 @@
+/**
+ * Every fault the gateway can raise, in one table. A message holds codes and paths, never values.
+ * `docs/errors.md` lists the same rows and a test keeps the two equal.
+ */
+export const ERRORS = {
+  CONFIG_INVALID: { retryable: false, meaning: "a configuration option is unknown, missing or out of range" },
+  KEY_INVALID: { retryable: false, meaning: "a key file is missing, too short or readable by others" },
+  DURABILITY_TOO_WEAK: { retryable: false, meaning: "Redis would not keep what a PUBACK promises" },
+  RESIDENCY_UNSATISFIED: { retryable: false, meaning: "no sink lies in the region the residency rule demands" },
+  NOT_DURABLE: { retryable: true, meaning: "a batch could not be made durable before its deadline" },
+  CONSENT_UNREACHABLE: { retryable: true, meaning: "the consent store did not answer; nothing is admitted" },
+  ENVELOPE_UNREADABLE: { retryable: false, meaning: "a sealed batch does not open: unknown key, or altered" },
+  SUBJECT_KEY_UNREADABLE: { retryable: false, meaning: "a wrapped subject key does not open: another master key, or altered" },
+  LEASE_LOST: { retryable: true, meaning: "the batch outlived its lease and was abandoned before it wrote" },
+  SINK_UNAVAILABLE: { retryable: true, meaning: "the store is down, busy or timed out" },
+  SINK_DENIED: { retryable: true, meaning: "the store refuses our credential, database or bucket; an operator must act" },
+  SINK_TOO_LARGE: { retryable: false, meaning: "the store finds the request too large; it is split" },
+  SINK_REJECTED: { retryable: false, meaning: "the store refuses lines as malformed; they are isolated" },
+  CONSENT_CONFLICT: { retryable: true, meaning: "another writer changed the same record; read again and retry" },
+  LEDGER_BROKEN: { retryable: false, meaning: "a consent ledger does not verify: an event was changed, lost or reordered" },
+  START_CANCELLED: { retryable: false, meaning: "a stop was asked for while starting" },
+  SERVICE_MISSING: { retryable: false, meaning: "Redis or InfluxDB is not installed and could not be installed" },
+  SERVICE_FAILED: { retryable: false, meaning: "a private Redis or InfluxDB did not start, or its folder is in use" },
+  PIPELINE_STALLED: { retryable: false, meaning: "work is waiting and nothing completes; the process gives way to its supervisor" },
+} as const satisfies Record<string, { retryable: boolean; meaning: string }>;
+export type ErrorCode = keyof typeof ERRORS;
+
+export class GatewayError extends Error {
+  readonly code: ErrorCode;
+  readonly retryable: boolean;
+  /** Honoured before the next attempt, when the other side asked for it. Milliseconds. */
+  readonly retryAfterMs: number | undefined;
+
+  /** `detail` names a path, option or step; never a value that came from outside. */
+  constructor(code: ErrorCode, detail?: string, options?: { cause?: unknown; retryAfterMs?: number }) {
+    super(detail === undefined ? code : `${code}: ${detail}`, { cause: options?.cause });
+    this.name = "GatewayError";
+    this.code = code;
+    this.retryable = ERRORS[code].retryable;
+    this.retryAfterMs = options?.retryAfterMs;
+  }
+}

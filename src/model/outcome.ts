@@ -1,0 +1,75 @@
+/**
+ * What can become of a message: one closed table. Expected refusals are values from here,
+ * never exceptions. `docs/errors.md` lists the same rows and a test keeps the two equal.
+ */
+export const REFUSALS = {
+  "no-consent": "the subject has given no consent for this device",
+  "consent-withdrawn": "consent was withdrawn, before admission or while the message was queued",
+  "consent-expired": "the consent record has passed its expiry",
+  "policy-superseded": "consent was given to a policy version that no longer counts",
+  "guardian-missing": "the subject is a minor without a verified guardian",
+  "legal-hold": "a legal hold freezes every use of this subject's data",
+  "purpose-denied": "no consented purpose may use any field the message carries",
+  "no-recipient": "consented for forwarding only, and no entitled service is listening",
+  "unknown-device": "the device is not bound to a data subject",
+  "invalid-payload": "the payload is not the JSON of the contract",
+  "invalid-topic": "the topic is not one this device may publish to",
+  "over-rate": "the device publishes faster than its rate limit",
+  "too-large": "the payload exceeds the size limit",
+  "not-durable": "the queue could not store it in time; not acknowledged, the device sends it again",
+} as const;
+export type Refusal = keyof typeof REFUSALS;
+export const REFUSAL_REASONS = Object.keys(REFUSALS) as Refusal[];
+
+/** Why a connection was refused or ended before it was authenticated. */
+export const CONNECTION_REFUSALS = [
+  "bad-credentials",
+  "foreign-client-id",
+  "too-many-failures",
+  "unavailable",
+  "too-many",
+  "backlog",
+  "protocol",
+] as const;
+export type ConnectionRefusal = (typeof CONNECTION_REFUSALS)[number];
+
+/** What became of a command that a scene service sent. */
+export const COMMAND_OUTCOMES = [
+  "delivered",
+  "acl-denied",
+  "too-large",
+  "unknown-device",
+  "no-consent",
+  "unavailable",
+] as const;
+export type CommandOutcome = (typeof COMMAND_OUTCOMES)[number];
+
+/** Attempts to do what is not allowed; counted, never with a name. */
+export const SECURITY_EVENTS = ["failed-login", "foreign-topic", "account-key", "oversize", "acl-denied"] as const;
+export type SecurityEvent = (typeof SECURITY_EVENTS)[number];
+
+/** Why a message was set aside for an operator to look at. */
+export const DEAD_LETTER_REASONS = {
+  "sink-rejected": "the store refused this record as malformed",
+  "unopenable": "the sealed batch could not be opened with any key at hand",
+  "poison": "processing this message ended the process repeatedly",
+  "pipeline-fault": "de-identification failed on this message",
+} as const;
+export type DeadLetterReason = keyof typeof DEAD_LETTER_REASONS;
+
+/**
+ * The books: every received message ends in exactly one of stored, forwarded-only, refused,
+ * dead-lettered, or is still in flight. Counts only, so a book can never name anyone.
+ */
+export interface Books {
+  received(count: number): void;
+  refused(reason: Refusal, count: number): void;
+  /** Durable in the queue; what the PUBACK stands for. */
+  admitted(count: number): void;
+  /** Found in the queue without having been admitted by this run: an earlier run's, or a replayed dead letter. */
+  recovered(count: number): void;
+  stored(count: number): void;
+  /** Not stored, but delivered to at least one purpose. */
+  forwardedOnly(count: number): void;
+  deadLettered(reason: DeadLetterReason, count: number): void;
+}

@@ -1,0 +1,70 @@
+/**
+ * What a policy version says, in a form that can be compared: purposes with their terms, and the
+ * statements people read.
+ */
+import { z } from "zod";
+import { CATEGORIES, PURPOSES, type Purpose } from "./consent.ts";
+import { countryCode, LEGAL_BASES, languageTag } from "./consent-record.ts";
+
+export const MAX_POLICY_BYTES = 256 * 1024;
+
+const text = z.string().min(1).max(4_000);
+const terms = z.strictObject({
+  description: text,
+  basis: z.enum(LEGAL_BASES),
+  categories: z.array(z.enum(CATEGORIES)).min(1).max(CATEGORIES.length),
+  /** Names of recipients or of kinds of recipients, never of a person. */
+  recipients: z.array(z.string().min(1).max(128)).max(32),
+  /** Days that the result is kept; 0: passed on and not kept. */
+  retentionDays: z.number().int().min(0).max(3_650),
+  regions: z.array(countryCode).min(1).max(64),
+});
+export type PolicyTerms = z.infer<typeof terms>;
+
+export const policyDocument = z.strictObject({
+  schemaVersion: z.literal(1),
+  version: z.number().int().min(1).max(100_000),
+  /** ISO 8601 date. */
+  effectiveFrom: z.iso.date(),
+  language: languageTag,
+  title: z.string().min(1).max(200),
+  change: z.strictObject({
+    kind: z.enum(["first", "minor", "material"]),
+    summary: text,
+    /** Purposes that a material change concerns beyond those whose terms widen; absent: all of them. */
+    affects: z.array(z.enum(PURPOSES)).min(1).max(PURPOSES.length).optional(),
+  }),
+  purposes: z.partialRecord(z.enum(PURPOSES), terms),
+  statements: z
+    .array(z.strictObject({ clause: z.string().regex(/^[0-9]{1,2}(?:\.[0-9]{1,2}){0,2}$|^preamble$/), says: text }))
+    .max(200),
+});
+export type PolicyDocument = z.infer<typeof policyDocument>;
+
+export interface PolicySummary {
+  readonly version: number;
+  /** SHA-256 of the published bytes, base64url. */
+  readonly hash: string;
+  readonly change: PolicyDocument["change"]["kind"];
+  readonly effectiveFrom: string;
+}
+
+export type PublishRefusal =
+  /** Not a policy document. */
+  | "policy-invalid"
+  /** This version exists already, with other bytes. */
+  | "policy-version-taken"
+  /** Versions have no gaps: only the next one may be published. */
+  | "policy-version-gap"
+  /** Terms widen, so the change is not minor; or `first` stands on a later version. */
+  | "policy-change-understated";
+
+export type PublishResult =
+  | { readonly refused: PublishRefusal }
+  | {
+      readonly refused?: undefined;
+      readonly version: number;
+      readonly hash: string;
+      /** Consent to earlier versions stopped counting for these. */
+      readonly suspended: readonly Purpose[];
+    };

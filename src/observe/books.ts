@@ -1,0 +1,72 @@
+/** The books: plain numbers that balance at every moment, because what is in flight is what the others leave over. */
+import { type Books, type DeadLetterReason, REFUSAL_REASONS, type Refusal } from "../model/outcome.ts";
+import { DEAD_LETTERS } from "./metric-table.ts";
+
+/** Counts at one moment; `inFlight` is what the others leave over. */
+export interface BooksSnapshot {
+  readonly received: number;
+  readonly recovered: number;
+  readonly replayed: number;
+  readonly admitted: number;
+  readonly refused: Readonly<Record<Refusal, number>>;
+  readonly stored: number;
+  readonly forwardedOnly: number;
+  readonly deadLettered: Readonly<Record<DeadLetterReason, number>>;
+  readonly inFlight: number;
+}
+
+export class BookCounts implements Books {
+  readonly #books = { received: 0, recovered: 0, replayed: 0, admitted: 0, stored: 0, forwardedOnly: 0 };
+  readonly #refused = zeros(REFUSAL_REASONS);
+  readonly #deadLettered = zeros(DEAD_LETTERS);
+
+  received(count: number): void {
+    this.#books.received += count;
+  }
+
+  refused(reason: Refusal, count: number): void {
+    this.#refused[reason] += count;
+  }
+
+  admitted(count: number): void {
+    this.#books.admitted += count;
+  }
+
+  recovered(count: number): void {
+    this.#books.recovered += count;
+  }
+
+  stored(count: number): void {
+    this.#books.stored += count;
+  }
+
+  forwardedOnly(count: number): void {
+    this.#books.forwardedOnly += count;
+  }
+
+  deadLettered(reason: DeadLetterReason, count: number): void {
+    this.#deadLettered[reason] += count;
+  }
+
+  replayed(count: number): void {
+    this.#books.replayed += count;
+  }
+
+  books(): BooksSnapshot {
+    const { received, recovered, replayed, admitted, stored, forwardedOnly } = this.#books;
+    const refused = { ...this.#refused };
+    const deadLettered = { ...this.#deadLettered };
+    const done = sum(refused) + stored + forwardedOnly + sum(deadLettered);
+    const inFlight = received + recovered + replayed - done;
+    return { received, recovered, replayed, admitted, refused, stored, forwardedOnly, deadLettered, inFlight };
+  }
+}
+
+/** One counter for each name, so that counting needs no test whether it exists. */
+export function zeros<Name extends string>(names: readonly Name[]): Record<Name, number> {
+  return Object.fromEntries(names.map((name) => [name, 0])) as Record<Name, number>;
+}
+
+function sum(counts: Readonly<Record<string, number>>): number {
+  return Object.values(counts).reduce((total, count) => total + count, 0);
+}

@@ -1,0 +1,56 @@
+/** Watches how late the event loop runs, over windows of a few seconds. */
+import { type IntervalHistogram, monitorEventLoopDelay } from "node:perf_hooks";
+
+const SAMPLE_MS = 20;
+const WINDOW_MS = 5_000;
+const NS_PER_MS = 1e6;
+
+/** Milliseconds beyond the time the loop was due. */
+export interface EventLoopDelay {
+  readonly p50: number;
+  readonly p99: number;
+  readonly max: number;
+}
+
+/**
+ * A histogram is blind for one sample after a reset, and a block may begin just then. So there are two,
+ * reset in turn: each reading covers one window, and no moment is missed by both.
+ */
+export class EventLoopWatch {
+  #histograms: IntervalHistogram[] = [];
+  #timer: NodeJS.Timeout | undefined;
+  #last: EventLoopDelay = { p50: 0, p99: 0, max: 0 };
+
+  /** The last window; renewed twice in its length, and all 0 at first. */
+  get delayMs(): EventLoopDelay {
+    return this.#last;
+  }
+
+  start(windowMs = WINDOW_MS): void {
+    this.#histograms = [0, 1].map(() => monitorEventLoopDelay({ resolution: SAMPLE_MS }));
+    for (const histogram of this.#histograms) histogram.enable();
+    // After a block every timer is due at once; only when their turn is over has the block been recorded.
+    this.#timer = setInterval(() => setImmediate(() => this.#closeWindow()), windowMs / 2).unref();
+  }
+
+  stop(): void {
+    clearInterval(this.#timer);
+    for (const histogram of this.#histograms) histogram.disable();
+    this.#histograms = [];
+  }
+
+  #closeWindow(): void {
+    const older = this.#histograms.shift();
+    if (older === undefined) return;
+    this.#last = read(older);
+    older.reset();
+    this.#histograms.push(older);
+  }
+}
+
+/** Node records the whole time between two samples, of which the sampling interval itself is no delay. */
+function read(histogram: IntervalHistogram): EventLoopDelay {
+  if (histogram.count === 0) return { p50: 0, p99: 0, max: 0 };
+  const beyond = (ns: number) => Math.max(0, ns / NS_PER_MS - SAMPLE_MS);
+  return { p50: beyond(histogram.percentile(50)), p99: beyond(histogram.percentile(99)), max: beyond(histogram.max) };
+}

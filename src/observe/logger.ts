@@ -1,0 +1,83 @@
+/**
+ * JSON lines on stdout, made of an allow-list: what is not a known field, a code or a whole number
+ * does not appear, whatever the caller's types say. The last wall between a person and a log file.
+ */
+import { type DestinationStream, destination as openDestination, pino } from "pino";
+import type { Log, LogFields } from "../model/log.ts";
+import { VERSION } from "./version.ts";
+
+export type LogLevel = "info" | "warn" | "error" | "silent";
+
+const WORD = "[a-z]+[0-9]{0,2}";
+const CONSTANT = "[A-Z]+[0-9]{0,3}";
+/** `no-consent`, `SINK_UNAVAILABLE`, `TimeoutError`: never an address, a coordinate, a serial number or a hash. */
+const CODE = new RegExp(`^(?:${WORD}(?:-${WORD})*|${CONSTANT}(?:_(?:${CONSTANT}|[0-9]{1,3}))*|(?:[A-Z][a-z]+)+)$`);
+const REGION = /^[A-Z]{2}(?:-[A-Z0-9]{1,3})?$/;
+const VERSION_NUMBER = /^\d{1,5}(?:\.\d{1,5}){0,2}(?:-[a-z]+(?:\.\d{1,3})?)?$/;
+const HOST = /^[A-Za-z0-9.:_-]+$/;
+const PHRASE = /^[A-Za-z][A-Za-z0-9 ,;'()/-]{0,79}$/;
+const MAX_TEXT = 64;
+
+const FIELDS = {
+  code: CODE,
+  reason: CODE,
+  stage: CODE,
+  purpose: CODE,
+  listener: CODE,
+  sink: CODE,
+  region: REGION,
+  state: CODE,
+  durability: CODE,
+  role: CODE,
+  version: VERSION_NUMBER,
+  signal: CODE,
+  host: HOST,
+  port: "number",
+  status: "number",
+  count: "number",
+  bytes: "number",
+  attempt: "number",
+  durationMs: "number",
+  deadlineMs: "number",
+} as const satisfies Record<keyof LogFields, RegExp | "number">;
+
+/** `destination` stands in for stdout. Lines are written at once, so the last one before an exit is not lost. */
+export function createLog(
+  level: LogLevel,
+  destination: DestinationStream = openDestination({ dest: 1, sync: true }),
+): Log {
+  const lines = pino(
+    {
+      level,
+      base: { name: "consentry" },
+      timestamp: () => `,"time":"${new Date().toISOString()}"`,
+      formatters: { level: (label) => ({ level: label }) },
+    },
+    destination,
+  );
+  const write = (severity: "info" | "warn" | "error", event: string, fields: LogFields | undefined) => {
+    lines[severity]({ version: VERSION, ...allowed(fields) }, PHRASE.test(event) ? event : "event withheld");
+  };
+  return {
+    info: (event, fields) => write("info", event, fields),
+    warn: (event, fields) => write("warn", event, fields),
+    error: (event, fields) => write("error", event, fields),
+  };
+}
+
+function allowed(fields: LogFields | undefined): Record<string, string | number> {
+  const kept: Record<string, string | number> = {};
+  if (fields === undefined) return kept;
+  for (const [name, rule] of Object.entries(FIELDS)) {
+    const value: unknown = fields[name as keyof LogFields];
+    if (rule === "number") {
+      // Whole numbers only: a coordinate has digits behind the point.
+      if (typeof value === "number" && Number.isFinite(value)) kept[name] = Math.round(value);
+    } else if (typeof value === "string" && value.length <= MAX_TEXT && rule.test(value)) {
+      kept[name] = value;
+    }
+  }
+  // An address is only ever our own, and ours is only ever that of a listener.
+  if (kept.listener === undefined) delete kept.host;
+  return kept;
+}

@@ -1,0 +1,128 @@
+/**
+ * Every metric, in one table. Labels take their values from closed sets, so no series can ever name a
+ * device, a subject or a pseudonym. `docs/metrics.md` lists the same rows and a test keeps the two equal.
+ */
+import { SERVICE_PURPOSES } from "../model/consent.ts";
+import type { ErrorCode } from "../model/errors.ts";
+import {
+  COMMAND_OUTCOMES,
+  CONNECTION_REFUSALS,
+  DEAD_LETTER_REASONS,
+  type DeadLetterReason,
+  REFUSAL_REASONS,
+  SECURITY_EVENTS,
+} from "../model/outcome.ts";
+
+export interface MetricRow {
+  readonly name: string;
+  readonly kind: "counter" | "gauge" | "histogram";
+  /** At most two labels, each with all values it can take. */
+  readonly labels: Readonly<Record<string, readonly string[]>>;
+  readonly help: string;
+  /** Upper bounds of a histogram, in the unit of its name. */
+  readonly buckets?: readonly number[];
+}
+
+export const CLIENT_KINDS = ["device", "service"] as const;
+export type ClientKind = (typeof CLIENT_KINDS)[number];
+
+export const SINKS = ["influx"] as const;
+export type SinkName = (typeof SINKS)[number];
+
+export const SINK_FAILURES = [
+  "SINK_UNAVAILABLE",
+  "SINK_DENIED",
+  "SINK_TOO_LARGE",
+  "SINK_REJECTED",
+  "LEASE_LOST",
+] as const satisfies readonly ErrorCode[];
+export type SinkFailure = (typeof SINK_FAILURES)[number];
+
+export const DEAD_LETTERS = Object.keys(DEAD_LETTER_REASONS) as DeadLetterReason[];
+
+const LATENCY_S = [0.001, 0.002, 0.004, 0.006, 0.008, 0.012, 0.016, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5];
+const BATCH_SIZES = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000, 10_000];
+const WITHDRAWAL_S = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 1.5, 2, 2.5, 5, 10];
+
+export const METRICS = {
+  received: counter("messages_received_total", "Messages a device published, before any check."),
+  admitted: counter("messages_admitted_total", "Messages made durable in the queue; what a PUBACK stands for."),
+  recovered: counter("messages_recovered_total", "Messages found in the queue at start, admitted by an earlier run."),
+  replayed: counter("messages_replayed_total", "Messages taken back from the dead letters into the queue."),
+  refused: counter("messages_refused_total", "Messages dropped on purpose, before the queue or behind it.", {
+    reason: REFUSAL_REASONS,
+  }),
+  stored: counter("messages_stored_total", "Messages the store has confirmed."),
+  forwardedOnly: counter("messages_forwarded_only_total", "Messages not stored but delivered to at least one purpose."),
+  deadLettered: counter("messages_dead_lettered_total", "Messages set aside for an operator.", {
+    reason: DEAD_LETTERS,
+  }),
+  inFlight: gauge(
+    "messages_in_flight",
+    "received + recovered + replayed - refused - stored - forwarded_only - dead_lettered: the books balance when this returns to 0.",
+  ),
+  forwarded: counter(
+    "forwarded_total",
+    "Records forwarded to a purpose's topics; one message can count once for each purpose.",
+    { purpose: SERVICE_PURPOSES },
+  ),
+  forwardDropped: counter("forward_dropped_total", "Records a service missed because it reads too slowly."),
+  connections: gauge("connections", "Open MQTT connections.", { kind: CLIENT_KINDS }),
+  connectionsRefused: counter(
+    "connections_refused_total",
+    "Connections refused or ended before they were authenticated.",
+    { reason: CONNECTION_REFUSALS },
+  ),
+  securityEvents: counter("security_events_total", "Attempts to do what is not allowed.", { kind: SECURITY_EVENTS }),
+  commands: counter("commands_total", "Commands of scene services to devices.", { outcome: COMMAND_OUTCOMES }),
+  clockReplaced: counter(
+    "clock_replaced_total",
+    "Messages whose device time lay outside the window and was replaced by the time of receipt.",
+  ),
+  pausedConnections: gauge("paused_connections", "Connections not being read because a bound was reached."),
+  batches: counter("batches_total", "Sealed batches made durable."),
+  batchMessages: histogram("batch_messages", "Messages in a sealed batch.", BATCH_SIZES),
+  puback: histogram(
+    "puback_seconds",
+    "Receipt of a message to its PUBACK; a batch is observed once, weighted by its messages.",
+    LATENCY_S,
+  ),
+  backlogMessages: gauge("backlog_messages", "Messages durable in the queue and not yet done."),
+  backlogBytes: gauge("backlog_bytes", "Size of the queue in Redis, against `queue.backlogBytes`."),
+  deadLetters: gauge("dead_letters", "Messages set aside and not yet replayed or expired."),
+  sinkWrite: histogram("sink_write_seconds", "One write to a store, answered or not.", LATENCY_S, { sink: SINKS }),
+  sinkFailures: counter("sink_failures_total", "Writes that failed; each is retried or isolated, none is dropped.", {
+    sink: SINKS,
+    code: SINK_FAILURES,
+  }),
+  breakerOpen: gauge("breaker_open", "1 while writing pauses because the store keeps failing."),
+  withdrawal: histogram(
+    "withdrawal_seconds",
+    "A withdrawal from request to answer: fence set, leases drained.",
+    WITHDRAWAL_S,
+  ),
+  eventLoopDelay: gauge("event_loop_delay_seconds", "Delay of the event loop over the last 5 s.", {
+    quantile: ["0.5", "0.99", "1"],
+  }),
+} as const satisfies Record<string, MetricRow>;
+export type MetricName = keyof typeof METRICS;
+
+type Labels = Readonly<Record<string, readonly string[]>>;
+type NoLabels = Readonly<Record<never, never>>;
+
+function counter<const Set extends Labels = NoLabels>(name: string, help: string, labels?: Set) {
+  return { name: `consentry_${name}`, kind: "counter", labels: labels ?? ({} as Set), help } as const;
+}
+
+function gauge<const Set extends Labels = NoLabels>(name: string, help: string, labels?: Set) {
+  return { name: `consentry_${name}`, kind: "gauge", labels: labels ?? ({} as Set), help } as const;
+}
+
+function histogram<const Set extends Labels = NoLabels>(
+  name: string,
+  help: string,
+  buckets: readonly number[],
+  labels?: Set,
+) {
+  return { name: `consentry_${name}`, kind: "histogram", labels: labels ?? ({} as Set), help, buckets } as const;
+}

@@ -1,0 +1,213 @@
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { DEAD_LETTER_REASONS, REFUSAL_REASONS, type Refusal } from "../model/outcome.ts";
+import { EventLoopWatch } from "./event-loop.ts";
+import { METRICS, type MetricRow } from "./metric-table.ts";
+import { Metrics } from "./metrics.ts";
+
+let metrics: Metrics;
+beforeEach(async () => {
+  metrics = new Metrics({ eventLoopDelayMs: 250 });
+  await metrics.start();
+});
+afterEach(() => metrics.stop());
+
+async function sample(series: string): Promise<number | undefined> {
+  const line = (await metrics.text()).split("\n").find((candidate) => candidate.startsWith(`${series} `));
+  return line === undefined ? undefined : Number(line.slice(series.length + 1));
+}
+
+/** One of everything that can be counted. */
+function countEverything(): void {
+  metrics.received(7);
+  metrics.recovered(2);
+  metrics.replayed(1);
+  metrics.admitted(5);
+  for (const reason of REFUSAL_REASONS) metrics.refused(reason, 1);
+  metrics.stored(3);
+  metrics.forwardedOnly(1);
+  metrics.deadLettered("poison", 1);
+  metrics.forwarded("weather", 4);
+  metrics.forwardDropped(1);
+  metrics.connected("device", 1);
+  metrics.connectionRefused("bad-credentials");
+  metrics.securityEvent("foreign-topic");
+  metrics.clockReplaced();
+  metrics.command("delivered");
+  metrics.batch(500);
+  metrics.pubackSeconds(0.003, 500);
+  metrics.sinkWrote("influx", 20);
+  metrics.sinkFailed("influx", "SINK_DENIED");
+  metrics.withdrawalAnswered(12);
+  for (const name of ["pausedConnections", "backlogMessages", "backlogBytes", "deadLetters", "breakerOpen"] as const) {
+    metrics.gauge(name, 1);
+  }
+}
+
+describe("the books", () => {
+  it("balance: what came in is what went out and what is in flight", () => {
+    let seed = 42;
+    const random = (below: number) => {
+      seed = (seed * 1_103_515_245 + 12_345) % 2_147_483_648;
+      return seed % below;
+    };
+    let inFlight = 0;
+    for (let turn = 0; turn < 500; turn += 1) {
+      const incoming = 1 + random(20);
+      const source = random(3);
+      if (source === 0) metrics.received(incoming);
+      else if (source === 1) metrics.recovered(incoming);
+      else metrics.replayed(incoming);
+      inFlight += incoming;
+      const settled = random(inFlight + 1);
+      const way = random(4);
+      if (way === 0) metrics.stored(settled);
+      else if (way === 1) metrics.forwardedOnly(settled);
+      else if (way === 2) metrics.refused(REFUSAL_REASONS[random(REFUSAL_REASONS.length)] as Refusal, settled);
+      else metrics.deadLettered("sink-rejected", settled);
+      inFlight -= settled;
+      expect(metrics.books().inFlight).toBe(inFlight);
+    }
+    const { received, recovered, replayed, stored, forwardedOnly, refused, deadLettered } = metrics.books();
+    const sum = (counts: Readonly<Record<string, number>>) => Object.values(counts).reduce((a, b) => a + b, 0);
+    expect(received + recovered + replayed).toBe(stored + forwardedOnly + sum(refused) + sum(deadLettered) + inFlight);
+    expect(Object.keys(refused)).toEqual(REFUSAL_REASONS);
+    expect(Object.keys(deadLettered)).toEqual(Object.keys(DEAD_LETTER_REASONS));
+  });
+
+  it("are a copy: a snapshot does not move", () => {
+    const before = metrics.books();
+    metrics.refused("over-rate", 3);
+    expect(before.refused["over-rate"]).toBe(0);
+    expect(metrics.books().refused["over-rate"]).toBe(3);
+  });
+
+  it("show what was counted, however often they are scraped", async () => {
+    countEverything();
+    for (let scrape = 0; scrape < 2; scrape += 1) {
+      expect(await sample("consentry_messages_received_total")).toBe(7);
+      expect(await sample('consentry_messages_refused_total{reason="over-rate"}')).toBe(1);
+      expect(await sample('consentry_messages_dead_lettered_total{reason="poison"}')).toBe(1);
+      expect(await sample("consentry_messages_in_flight")).toBe(10 - REFUSAL_REASONS.length - 5);
+      expect(await sample('consentry_forwarded_total{purpose="weather"}')).toBe(4);
+      expect(await sample('consentry_connections{kind="device"}')).toBe(1);
+      expect(await sample('consentry_sink_failures_total{sink="influx",code="SINK_DENIED"}')).toBe(1);
+    }
+  });
+});
+
+describe("the text", () => {
+  it("has every row of the table, with every value of its labels, from the first scrape on", async () => {
+    const text = await metrics.text();
+    for (const row of Object.values(METRICS) as MetricRow[]) {
+      expect(text).toContain(`# HELP ${row.name} `);
+      expect(text).toContain(`# TYPE ${row.name} ${row.kind}\n`);
+      for (const [label, values] of Object.entries(row.labels)) {
+        for (const value of values) expect(text).toMatch(new RegExp(`^${row.name}\\w*\\{.*${label}="${value}"`, "m"));
+      }
+    }
+    expect(text).toContain("consentry_process_cpu_seconds_total");
+  });
+
+  it("has no label value outside the closed sets of the table", async () => {
+    countEverything();
+    const text = await metrics.text();
+    const rows = Object.values(METRICS) as MetricRow[];
+    let seen = 0;
+    for (const [, name, labels] of text.matchAll(/^(consentry_\w+)\{(.*)\} /gm)) {
+      const row = rows.find(
+        (candidate) => name?.replace(/_bucket$|_sum$|_count$/, "") === candidate.name || name === candidate.name,
+      );
+      if (row === undefined) continue;
+      for (const [, label, value] of (labels ?? "").matchAll(/(\w+)="([^"]*)"/g)) {
+        seen += 1;
+        const allowed = label === "le" ? [...(row.buckets ?? []).map(String), "+Inf"] : row.labels[label ?? ""];
+        expect(allowed, `${name} ${label}`).toContain(value);
+      }
+    }
+    expect(seen).toBeGreaterThan(50);
+  });
+
+  it("names metrics after the project, with the unit or `_total` at the end of a counter", () => {
+    for (const row of Object.values(METRICS) as MetricRow[]) {
+      expect(row.name).toMatch(/^consentry_[a-z_]+$/);
+      expect(row.name.endsWith("_total")).toBe(row.kind === "counter");
+      if (row.buckets !== undefined) expect([...row.buckets].sort((a, b) => a - b)).toEqual(row.buckets);
+    }
+  });
+
+  it("cannot be given an id for a label", () => {
+    const device = "hub-1" as string;
+    // @ts-expect-error a label takes values of its closed set only
+    metrics.forwarded(device, 0);
+    // @ts-expect-error the same for the books
+    metrics.refused(device, 0);
+    // @ts-expect-error the same for connections
+    metrics.connectionRefused(device);
+    expect(metrics.books().received).toBe(0);
+  });
+
+  it("is refreshed first, and does not wait for ever or fail with a refresh that does", async () => {
+    metrics.beforeScrape(() => metrics.gauge("backlogBytes", 99));
+    metrics.beforeScrape(() => Promise.reject(new Error("unreachable")));
+    metrics.beforeScrape(() => {
+      throw new Error("broken");
+    });
+    expect(await sample("consentry_backlog_bytes")).toBe(99);
+    metrics.beforeScrape(() => new Promise(() => {}));
+    expect(await sample("consentry_backlog_bytes")).toBe(99);
+  });
+});
+
+describe("histograms", () => {
+  it("count each message of a batch with the one observation of the batch", async () => {
+    metrics.pubackSeconds(0.003, 100);
+    metrics.pubackSeconds(0.02, 50);
+    metrics.pubackSeconds(60, 1);
+    expect(await sample('consentry_puback_seconds_bucket{le="0.002"}')).toBe(0);
+    expect(await sample('consentry_puback_seconds_bucket{le="0.004"}')).toBe(100);
+    expect(await sample('consentry_puback_seconds_bucket{le="0.025"}')).toBe(150);
+    expect(await sample('consentry_puback_seconds_bucket{le="5"}')).toBe(150);
+    expect(await sample('consentry_puback_seconds_bucket{le="+Inf"}')).toBe(151);
+    expect(await sample("consentry_puback_seconds_count")).toBe(151);
+    expect(await sample("consentry_puback_seconds_sum")).toBeCloseTo(61.3);
+  });
+
+  it("put a value on a bound into the bucket of that bound", async () => {
+    metrics.batch(500);
+    expect(await sample('consentry_batch_messages_bucket{le="200"}')).toBe(0);
+    expect(await sample('consentry_batch_messages_bucket{le="500"}')).toBe(1);
+    expect(await sample("consentry_batches_total")).toBe(1);
+  });
+
+  it("carry their labels", async () => {
+    metrics.sinkWrote("influx", 20);
+    expect(await sample('consentry_sink_write_seconds_bucket{sink="influx",le="0.025"}')).toBe(1);
+    expect(await sample('consentry_sink_write_seconds_count{sink="influx"}')).toBe(1);
+  });
+});
+
+describe("the event loop", () => {
+  it("shows that it was blocked, and not the time it waited on purpose", async () => {
+    const watch = new EventLoopWatch();
+    watch.start(100);
+    try {
+      await windows(watch, (delay) => delay.p50 < 15);
+      const until = performance.now() + 150;
+      while (performance.now() < until);
+      await windows(watch, (delay) => delay.max >= 100);
+      expect(watch.delayMs.p99).toBeLessThanOrEqual(watch.delayMs.max);
+    } finally {
+      watch.stop();
+    }
+  });
+});
+
+/** Resolves once a window satisfies the condition; vitest's timeout ends a wait in vain. */
+async function windows(watch: EventLoopWatch, done: (delay: EventLoopWatch["delayMs"]) => boolean): Promise<void> {
+  const before = watch.delayMs;
+  const abort = AbortSignal.timeout(10_000);
+  while (watch.delayMs === before || !done(watch.delayMs)) {
+    if (abort.aborted) throw new Error("no such window");
+    await new Promise(setImmediate);
+  }
+}

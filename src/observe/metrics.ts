@@ -1,0 +1,212 @@
+/**
+ * The books and everything else that is counted. On the path of a message a count is one addition to a
+ * plain number; names and labels wait for the scrape.
+ */
+import { collectDefaultMetrics, Registry } from "prom-client";
+import type { ErrorCode } from "../model/errors.ts";
+import { SERVICE_PURPOSES, type ServicePurpose } from "../model/consent.ts";
+import {
+  COMMAND_OUTCOMES,
+  CONNECTION_REFUSALS,
+  type CommandOutcome,
+  type ConnectionRefusal,
+  SECURITY_EVENTS,
+  type SecurityEvent,
+} from "../model/outcome.ts";
+import { BookCounts, zeros } from "./books.ts";
+import { Distribution } from "./distribution.ts";
+import { EventLoopWatch } from "./event-loop.ts";
+import {
+  CLIENT_KINDS,
+  type ClientKind,
+  METRICS,
+  SINK_FAILURES,
+  SINKS,
+  type SinkFailure,
+  type SinkName,
+} from "./metric-table.ts";
+import { by, registerAll, type Sources, single } from "./scrape.ts";
+
+/** Gauges whose value somebody else knows. `breakerOpen` is 0 or 1. */
+export type GaugeName = "pausedConnections" | "backlogMessages" | "backlogBytes" | "deadLetters" | "breakerOpen";
+
+const REFRESH_DEADLINE_MS = 1_000;
+
+export class Metrics extends BookCounts {
+  readonly #eventLoopDelayMs: number;
+  readonly #registry = new Registry();
+  readonly #eventLoop = new EventLoopWatch();
+  readonly #refreshes: (() => void | Promise<void>)[] = [];
+
+  readonly #forwarded = zeros(SERVICE_PURPOSES);
+  readonly #connections = zeros(CLIENT_KINDS);
+  readonly #connectionsRefused = zeros(CONNECTION_REFUSALS);
+  readonly #securityEvents = zeros(SECURITY_EVENTS);
+  readonly #commands = zeros(COMMAND_OUTCOMES);
+  readonly #sinkFailures = Object.fromEntries(SINKS.map((sink) => [sink, zeros(SINK_FAILURES)])) as Record<
+    SinkName,
+    Record<SinkFailure, number>
+  >;
+  readonly #gauges = zeros<GaugeName>([
+    "pausedConnections",
+    "backlogMessages",
+    "backlogBytes",
+    "deadLetters",
+    "breakerOpen",
+  ]);
+  #forwardDropped = 0;
+  #clockReplaced = 0;
+  #batches = 0;
+  readonly #batchMessages = new Distribution(METRICS.batchMessages.buckets);
+  readonly #puback = new Distribution(METRICS.puback.buckets);
+  readonly #withdrawal = new Distribution(METRICS.withdrawal.buckets);
+  readonly #sinkWrite = Object.fromEntries(
+    SINKS.map((sink) => [sink, new Distribution(METRICS.sinkWrite.buckets)]),
+  ) as Record<SinkName, Distribution>;
+
+  /** `eventLoopDelayMs` is the delay from which `eventLoopDelayed` says so. */
+  constructor(options: { readonly eventLoopDelayMs: number }) {
+    super();
+    this.#eventLoopDelayMs = options.eventLoopDelayMs;
+  }
+
+  /** Begins to watch the process and the event loop, and makes `text` complete; counting works before. */
+  async start(): Promise<void> {
+    registerAll(this.#registry, this.#sources());
+    collectDefaultMetrics({ register: this.#registry, prefix: "consentry_" });
+    this.#eventLoop.start();
+  }
+
+  async stop(): Promise<void> {
+    this.#eventLoop.stop();
+    this.#registry.clear();
+  }
+
+  forwarded(purpose: ServicePurpose, count: number): void {
+    this.#forwarded[purpose] += count;
+  }
+
+  forwardDropped(count: number): void {
+    this.#forwardDropped += count;
+  }
+
+  connected(kind: ClientKind, change: 1 | -1): void {
+    this.#connections[kind] += change;
+  }
+
+  connectionRefused(reason: ConnectionRefusal): void {
+    this.#connectionsRefused[reason] += 1;
+  }
+
+  securityEvent(kind: SecurityEvent): void {
+    this.#securityEvents[kind] += 1;
+  }
+
+  clockReplaced(): void {
+    this.#clockReplaced += 1;
+  }
+
+  /** What became of one command of a scene service. */
+  command(outcome: CommandOutcome): void {
+    this.#commands[outcome] += 1;
+  }
+
+  /** One sealed batch became durable. */
+  batch(messages: number): void {
+    this.#batches += 1;
+    this.#batchMessages.observe(messages, 1);
+  }
+
+  /** `count` messages were acknowledged after `seconds` each. */
+  pubackSeconds(seconds: number, count: number): void {
+    this.#puback.observe(seconds, count);
+  }
+
+  sinkWrote(sink: SinkName, durationMs: number): void {
+    this.#sinkWrite[sink].observe(durationMs / 1_000, 1);
+  }
+
+  /** Codes outside the table are no failures of a sink and are not counted here. */
+  sinkFailed(sink: SinkName, code: ErrorCode): void {
+    const failure = SINK_FAILURES.find((known) => known === code);
+    if (failure !== undefined) this.#sinkFailures[sink][failure] += 1;
+  }
+
+  withdrawalAnswered(durationMs: number): void {
+    this.#withdrawal.observe(durationMs / 1_000, 1);
+  }
+
+  gauge(name: GaugeName, value: number): void {
+    this.#gauges[name] = value;
+  }
+
+  /** `refresh` sets gauges just before each scrape; one that fails or takes too long leaves the old values. */
+  beforeScrape(refresh: () => void | Promise<void>): void {
+    this.#refreshes.push(refresh);
+  }
+
+  /** Whether the event loop ran later than its limit over the last 5 s; a reason not to be ready. */
+  eventLoopDelayed(): boolean {
+    return this.#eventLoop.delayMs.p99 > this.#eventLoopDelayMs;
+  }
+
+  /** The Prometheus text format, version 0.0.4. Complete between `start` and `stop`. */
+  async text(): Promise<string> {
+    await Promise.all(this.#refreshes.map(withinDeadline));
+    return this.#registry.metrics();
+  }
+
+  #sources(): Sources {
+    const books = () => this.books();
+    return {
+      received: () => single(books().received),
+      admitted: () => single(books().admitted),
+      recovered: () => single(books().recovered),
+      replayed: () => single(books().replayed),
+      refused: () => by("reason", books().refused),
+      stored: () => single(books().stored),
+      forwardedOnly: () => single(books().forwardedOnly),
+      deadLettered: () => by("reason", books().deadLettered),
+      inFlight: () => single(books().inFlight),
+      forwarded: () => by("purpose", this.#forwarded),
+      forwardDropped: () => single(this.#forwardDropped),
+      connections: () => by("kind", this.#connections),
+      connectionsRefused: () => by("reason", this.#connectionsRefused),
+      securityEvents: () => by("kind", this.#securityEvents),
+      commands: () => by("outcome", this.#commands),
+      clockReplaced: () => single(this.#clockReplaced),
+      pausedConnections: () => single(this.#gauges.pausedConnections),
+      batches: () => single(this.#batches),
+      batchMessages: () => [[{}, this.#batchMessages]],
+      puback: () => [[{}, this.#puback]],
+      backlogMessages: () => single(this.#gauges.backlogMessages),
+      backlogBytes: () => single(this.#gauges.backlogBytes),
+      deadLetters: () => single(this.#gauges.deadLetters),
+      sinkWrite: () => SINKS.map((sink) => [{ sink }, this.#sinkWrite[sink]]),
+      sinkFailures: () =>
+        SINKS.flatMap((sink) =>
+          by("code", this.#sinkFailures[sink]).map(([labels, value]) => [{ sink, ...labels }, value] as const),
+        ),
+      breakerOpen: () => single(this.#gauges.breakerOpen),
+      withdrawal: () => [[{}, this.#withdrawal]],
+      eventLoopDelay: () => {
+        const { p50, p99, max } = this.#eventLoop.delayMs;
+        return by("quantile", { "0.5": p50 / 1_000, "0.99": p99 / 1_000, "1": max / 1_000 });
+      },
+    };
+  }
+}
+
+async function withinDeadline(refresh: () => void | Promise<void>): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const deadline = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, REFRESH_DEADLINE_MS);
+  });
+  try {
+    await Promise.race([refresh(), deadline]);
+  } catch {
+    // The gauge keeps its last value; whoever failed to refresh it has its own way to complain.
+  } finally {
+    clearTimeout(timer);
+  }
+}

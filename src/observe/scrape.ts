@@ -1,0 +1,54 @@
+/** From plain numbers to the Prometheus text: series come into being only when somebody scrapes. */
+import { Counter, Gauge, type Registry } from "prom-client";
+import type { Distribution } from "./distribution.ts";
+import { ScrapedHistogram } from "./distribution.ts";
+import { METRICS, type MetricName, type MetricRow } from "./metric-table.ts";
+
+type Labels = Record<string, string>;
+export type Series = readonly (readonly [labels: Labels, value: number])[];
+export type Distributions = readonly (readonly [labels: Labels, kept: Distribution])[];
+
+/** Where each row of the table gets its numbers; a row without a source does not compile. */
+export type Sources = {
+  readonly [Name in MetricName]: () => (typeof METRICS)[Name]["kind"] extends "histogram" ? Distributions : Series;
+};
+
+export function registerAll(registry: Registry, sources: Sources): void {
+  for (const [name, row] of Object.entries(METRICS) as [MetricName, MetricRow][]) {
+    const source = sources[name];
+    registry.registerMetric(
+      row.kind === "histogram"
+        ? new ScrapedHistogram(row, source as () => Distributions)
+        : scraped(row, source as () => Series),
+    );
+  }
+}
+
+/** One series without labels. */
+export function single(value: number): Series {
+  return [[{}, value]];
+}
+
+/** One series for each value of the label. */
+export function by(label: string, values: Readonly<Record<string, number>>): Series {
+  return Object.entries(values).map(([value, amount]) => [{ [label]: value }, amount]);
+}
+
+function scraped(row: MetricRow, source: () => Series): Counter | Gauge {
+  const shape = { name: row.name, help: row.help, labelNames: Object.keys(row.labels), registers: [] };
+  if (row.kind === "gauge") {
+    return new Gauge({
+      ...shape,
+      collect() {
+        for (const [labels, value] of source()) this.set(labels, value);
+      },
+    });
+  }
+  return new Counter({
+    ...shape,
+    collect() {
+      this.reset();
+      for (const [labels, value] of source()) this.inc(labels, value);
+    },
+  });
+}

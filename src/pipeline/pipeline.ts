@@ -1,0 +1,210 @@
+/**
+ * What happens to a batch after the queue:
+ *
+ *   leased → consented again → de-identified → stored → forwarded → set aside → settled
+ *
+ * The lease comes before the consent check and is given back after the last write: a withdrawal that
+ * waits for older leases knows that nothing is under way any more. A batch whose sink is down waits
+ * here, without a lease, and asks for consent anew each time it tries.
+ */
+import { setTimeout as sleep } from "node:timers/promises";
+import { type CheckConsent, usableByAny, type Verdict } from "../model/consent.ts";
+import type { AnalyticsRecord, Deidentified } from "../model/deidentified.ts";
+import { GatewayError } from "../model/errors.ts";
+import type { DeviceRef, Pseudonym } from "../model/ids.ts";
+import type { Log } from "../model/log.ts";
+import type { Books, DeadLetterReason, Refusal } from "../model/outcome.ts";
+import type { RawMessage } from "../model/raw.ts";
+
+export interface Lease {
+  /** Aborts before the lease ends, early enough for a write under way to be broken off. */
+  readonly signal: AbortSignal;
+  release(): Promise<void>;
+}
+
+export interface PipelinePorts {
+  readonly acquireLease: () => Promise<Lease>;
+  readonly checkConsent: CheckConsent;
+  readonly deidentify: (message: RawMessage, grants: number, wrappedSubjectKey: string) => Deidentified;
+  /** Definite: resolves when the store has every record but the rejected ones (indexes into `records`). */
+  readonly store: (records: readonly AnalyticsRecord[], signal: AbortSignal) => Promise<{ readonly rejected: readonly number[] }>;
+  /** Delivers to whoever is entitled and listening; tells for each message whether anybody got it. */
+  readonly forward: (batch: readonly Deidentified[]) => readonly boolean[];
+  /** A scene service may answer this pseudonym with a command. */
+  readonly addressable: (pseudonym: Pseudonym, device: DeviceRef) => void;
+  readonly deadLetter: (reason: DeadLetterReason, messages: readonly RawMessage[]) => Promise<void>;
+  readonly stored: (records: readonly AnalyticsRecord[]) => void;
+  readonly breaker: {
+    waitMs(): number;
+    passed(): void;
+    failed(retryAfterMs?: number): void;
+  };
+  readonly books: Books;
+  readonly log: Log;
+}
+
+/** One message of a batch on its way through. */
+interface Passage {
+  readonly message: RawMessage;
+  verdict: Verdict | undefined;
+  result: Deidentified | undefined;
+  refusal: Refusal | undefined;
+  setAside: DeadLetterReason | undefined;
+  forwarded: boolean;
+}
+
+const RETRY_MS = 250;
+
+export class Pipeline {
+  readonly #ports: PipelinePorts;
+  #waiting = 0;
+
+  constructor(ports: PipelinePorts) {
+    this.#ports = ports;
+  }
+
+  /** True while a batch waits for a sink or for the consent store. */
+  get waiting(): boolean {
+    return this.#waiting > 0;
+  }
+
+  /** Settles every message, however long the sinks are away. Rejects when `stop` fires while it waits. */
+  async process(messages: readonly RawMessage[], stop: AbortSignal): Promise<void> {
+    for (;;) {
+      await this.#pause(this.#ports.breaker.waitMs(), stop);
+      try {
+        await this.#attempt(messages);
+        return;
+      } catch (error) {
+        if (!(error instanceof GatewayError) || !error.retryable) throw error;
+        this.#ports.log.warn("batch waits and will be tried again", { code: error.code, count: messages.length });
+        if (error.code === "SINK_UNAVAILABLE" || error.code === "SINK_DENIED") this.#ports.breaker.failed(error.retryAfterMs);
+        else await this.#pause(RETRY_MS, stop);
+      }
+    }
+  }
+
+  async #pause(ms: number, stop: AbortSignal): Promise<void> {
+    stop.throwIfAborted();
+    if (ms <= 0) return;
+    this.#waiting += 1;
+    try {
+      await sleep(ms, undefined, { signal: stop });
+    } finally {
+      this.#waiting -= 1;
+    }
+  }
+
+  async #attempt(messages: readonly RawMessage[]): Promise<void> {
+    const batch = messages.map(
+      (message): Passage => ({
+        message,
+        verdict: undefined,
+        result: undefined,
+        refusal: undefined,
+        setAside: undefined,
+        forwarded: false,
+      }),
+    );
+    const lease = await this.#ports.acquireLease();
+    try {
+      await this.#consented(batch);
+      this.#deidentified(batch);
+      await this.#stored(batch, lease.signal);
+      if (lease.signal.aborted) throw new GatewayError("LEASE_LOST", "before forwarding");
+      this.#forwarded(batch);
+      await this.#setAside(batch);
+    } finally {
+      await lease.release();
+    }
+    this.#settled(batch);
+  }
+
+  async #consented(batch: readonly Passage[]): Promise<void> {
+    const devices = new Map<DeviceRef, number>();
+    for (const { message } of batch) if (!devices.has(message.device)) devices.set(message.device, devices.size);
+    const verdicts = await this.#ports.checkConsent([...devices.keys()]);
+    for (const passage of batch) {
+      const verdict = verdicts[devices.get(passage.message.device) ?? -1];
+      passage.verdict = verdict;
+      if (verdict === undefined) passage.refusal = "no-consent";
+      else if (verdict.refusal !== undefined) passage.refusal = verdict.refusal;
+      else if (!usableByAny(verdict.grants, passage.message.carried)) passage.refusal = "purpose-denied";
+    }
+  }
+
+  #deidentified(batch: readonly Passage[]): void {
+    for (const passage of batch) {
+      const { message, verdict } = passage;
+      if (passage.refusal !== undefined || verdict === undefined || verdict.refusal !== undefined) continue;
+      try {
+        passage.result = this.#ports.deidentify(message, verdict.grants, verdict.wrappedSubjectKey);
+      } catch {
+        passage.setAside = "pipeline-fault";
+      }
+    }
+  }
+
+  async #stored(batch: readonly Passage[], signal: AbortSignal): Promise<void> {
+    const passages: Passage[] = [];
+    const records: AnalyticsRecord[] = [];
+    for (const passage of batch) {
+      if (passage.result?.analytics === undefined) continue;
+      passages.push(passage);
+      records.push(passage.result.analytics);
+    }
+    if (records.length === 0) return;
+    const { rejected } = await this.#ports.store(records, signal);
+    this.#ports.breaker.passed();
+    for (const index of rejected) {
+      const passage = passages[index];
+      if (passage !== undefined) passage.setAside = "sink-rejected";
+    }
+    this.#ports.stored(rejected.length === 0 ? records : records.filter((_, index) => !rejected.includes(index)));
+  }
+
+  #forwarded(batch: readonly Passage[]): void {
+    const passages: Passage[] = [];
+    const results: Deidentified[] = [];
+    for (const passage of batch) {
+      if (passage.result === undefined || passage.setAside !== undefined) continue;
+      passages.push(passage);
+      results.push(passage.result);
+      if (passage.result.scene !== undefined) this.#ports.addressable(passage.result.scene.device, passage.message.device);
+    }
+    for (const [index, delivered] of this.#ports.forward(results).entries()) {
+      const passage = passages[index];
+      if (passage !== undefined) passage.forwarded = delivered;
+    }
+  }
+
+  async #setAside(batch: readonly Passage[]): Promise<void> {
+    const byReason = new Map<DeadLetterReason, RawMessage[]>();
+    for (const { message, setAside } of batch) {
+      if (setAside === undefined) continue;
+      const messages = byReason.get(setAside);
+      if (messages === undefined) byReason.set(setAside, [message]);
+      else messages.push(message);
+    }
+    for (const [reason, messages] of byReason) {
+      await this.#ports.deadLetter(reason, messages);
+      this.#ports.books.deadLettered(reason, messages.length);
+    }
+  }
+
+  #settled(batch: readonly Passage[]): void {
+    const { books } = this.#ports;
+    let stored = 0;
+    let forwardedOnly = 0;
+    const refused = new Map<Refusal, number>();
+    for (const { result, refusal, setAside, forwarded } of batch) {
+      if (setAside !== undefined) continue;
+      if (refusal === undefined && result?.analytics !== undefined) stored += 1;
+      else if (refusal === undefined && forwarded) forwardedOnly += 1;
+      else refused.set(refusal ?? "no-recipient", (refused.get(refusal ?? "no-recipient") ?? 0) + 1);
+    }
+    books.stored(stored);
+    books.forwardedOnly(forwardedOnly);
+    for (const [reason, count] of refused) books.refused(reason, count);
+  }
+}

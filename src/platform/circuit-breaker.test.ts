@@ -1,0 +1,79 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { CircuitBreaker } from "./circuit-breaker.ts";
+
+function breakerAt(options = { failures: 3, openMs: 100, maxOpenMs: 1000 }) {
+  const clock = { ms: 5_000 };
+  return { clock, breaker: new CircuitBreaker(options, () => clock.ms) };
+}
+
+describe("CircuitBreaker", () => {
+  it("opens after enough failures in a row, and a success between them starts the count again", () => {
+    const { breaker } = breakerAt();
+    breaker.failed();
+    breaker.failed();
+    breaker.passed();
+    breaker.failed();
+    breaker.failed();
+    expect(breaker.state).toBe("closed");
+    expect(breaker.waitMs()).toBe(0);
+    breaker.failed();
+    expect(breaker.state).toBe("open");
+    expect(breaker.waitMs()).toBe(100);
+  });
+
+  it("lets one attempt decide: a failure doubles the pause up to the longest, a success closes it", () => {
+    const { breaker, clock } = breakerAt();
+    for (let i = 0; i < 3; i += 1) breaker.failed();
+    const pauses = [];
+    for (let i = 0; i < 6; i += 1) {
+      clock.ms += breaker.waitMs();
+      expect(breaker.state).toBe("half-open");
+      breaker.failed();
+      pauses.push(breaker.waitMs());
+    }
+    expect(pauses).toEqual([200, 400, 800, 1000, 1000, 1000]);
+    clock.ms += 1000;
+    breaker.passed();
+    expect(breaker.state).toBe("closed");
+    for (let i = 0; i < 3; i += 1) breaker.failed();
+    expect(breaker.waitMs()).toBe(100);
+  });
+
+  it("does what the server asks, at the first failure, but not for longer than ten minutes", () => {
+    const { breaker, clock } = breakerAt();
+    breaker.failed(5_000);
+    expect(breaker.state).toBe("open");
+    expect(breaker.waitMs()).toBe(5_000);
+    clock.ms += 5_000;
+    breaker.failed(86_400_000);
+    expect(breaker.waitMs()).toBe(600_000);
+  });
+
+  it("is not closed sooner, nor its pause doubled, by late failures of attempts made before it opened", () => {
+    const { breaker, clock } = breakerAt();
+    for (let i = 0; i < 3; i += 1) breaker.failed();
+    clock.ms += 40;
+    breaker.failed();
+    breaker.failed(10);
+    expect(breaker.waitMs()).toBe(60);
+    breaker.failed(90);
+    expect(breaker.waitMs()).toBe(90);
+  });
+
+  it("never asks to wait longer than its own longest pause unless the server did", () => {
+    const step = fc.oneof(fc.constant("passed"), fc.constant("failed"), fc.nat(2000));
+    fc.assert(
+      fc.property(fc.array(step), (steps) => {
+        const { breaker, clock } = breakerAt();
+        for (const one of steps) {
+          if (one === "passed") breaker.passed();
+          else if (one === "failed") breaker.failed();
+          else if (typeof one === "number") clock.ms += one;
+          expect(breaker.waitMs()).toBeLessThanOrEqual(1000);
+          expect(breaker.state === "open").toBe(breaker.waitMs() > 0);
+        }
+      }),
+    );
+  });
+});

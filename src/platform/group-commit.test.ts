@@ -1,0 +1,114 @@
+import { setImmediate as turn } from "node:timers/promises";
+import { describe, expect, it } from "vitest";
+import { DeadlinePassed, GroupCommit, type GroupCommitOptions } from "./group-commit.ts";
+
+const OPTIONS: GroupCommitOptions = { maxItems: 3, maxBytes: 100, flushesInFlight: 2, deadlineMs: 200 };
+
+interface Flush {
+  readonly batch: readonly string[];
+  readonly done: () => void;
+  readonly fail: (error: unknown) => void;
+  readonly signal: AbortSignal;
+}
+
+function setUp(options: Partial<GroupCommitOptions> = {}) {
+  const flushes: Flush[] = [];
+  const settled: { batch: readonly string[]; error: unknown }[] = [];
+  const state = { held: false };
+  const commit = new GroupCommit<string>(
+    { ...OPTIONS, ...options },
+    {
+      flush: (batch, signal) =>
+        new Promise((resolve, reject) => flushes.push({ batch, done: resolve, fail: reject, signal })),
+      settle: (batch, error) => settled.push({ batch, error }),
+      held: () => state.held,
+    },
+  );
+  return { commit, flushes, settled, state };
+}
+
+const until = async (condition: () => boolean): Promise<void> => {
+  while (!condition()) await turn();
+};
+
+describe("GroupCommit", () => {
+  it("flushes what one turn of the event loop brought as one batch, and collects while the places are taken", async () => {
+    const { commit, flushes } = setUp();
+    for (const item of ["a", "b"]) commit.add(item, 1);
+    await turn();
+    expect(flushes.map(({ batch }) => batch)).toEqual([["a", "b"]]);
+    commit.add("c", 1);
+    await turn();
+    for (const item of ["d", "e"]) commit.add(item, 1);
+    await turn();
+    expect(flushes).toHaveLength(2);
+    flushes[0]?.done();
+    await until(() => flushes.length === 3);
+    expect(flushes[2]?.batch).toEqual(["d", "e"]);
+  });
+
+  it("keeps the bounds of a batch, yet never refuses a single large item", async () => {
+    const { commit, flushes } = setUp({ flushesInFlight: 9 });
+    for (const [item, bytes] of [["a", 60], ["b", 60], ["c", 500], ["d", 1], ["e", 1], ["f", 1], ["g", 1]] as const) {
+      commit.add(item, bytes);
+    }
+    await turn();
+    expect(flushes.map(({ batch }) => batch)).toEqual([["a"], ["b"], ["c"], ["d", "e", "f"], ["g"]]);
+  });
+
+  it("settles in the order of arrival even when a later batch is durable first", async () => {
+    const { commit, flushes, settled } = setUp();
+    commit.add("first", 1);
+    await turn();
+    commit.add("second", 1);
+    await turn();
+    flushes[1]?.done();
+    await turn();
+    expect(settled).toEqual([]);
+    flushes[0]?.done();
+    await until(() => settled.length === 2);
+    expect(settled.map(({ batch }) => batch)).toEqual([["first"], ["second"]]);
+  });
+
+  it("hands the error to the batch that failed and goes on with the next", async () => {
+    const { commit, flushes, settled } = setUp({ flushesInFlight: 1 });
+    commit.add("a", 1);
+    await turn();
+    commit.add("b", 1);
+    flushes[0]?.fail(new Error("gone"));
+    await until(() => flushes.length === 2);
+    flushes[1]?.done();
+    await until(() => settled.length === 2);
+    expect(settled.map(({ error }) => error instanceof Error)).toEqual([true, false]);
+  });
+
+  it("gives up on a flush that outlives the deadline and tells it so", async () => {
+    const { commit, flushes, settled } = setUp({ deadlineMs: 20 });
+    commit.add("a", 1);
+    await until(() => settled.length === 1);
+    expect(settled[0]?.error).toBeInstanceOf(DeadlinePassed);
+    expect(flushes[0]?.signal.aborted).toBe(true);
+  });
+
+  it("flushes nothing while held, and expires what has waited too long", async () => {
+    const { commit, flushes, settled, state } = setUp({ deadlineMs: 40 });
+    state.held = true;
+    commit.start();
+    commit.add("a", 1);
+    await until(() => settled.length === 1);
+    expect(flushes).toHaveLength(0);
+    expect(settled[0]?.error).toBeInstanceOf(DeadlinePassed);
+    await commit.stop();
+  });
+
+  it("stop flushes and settles what is waiting", async () => {
+    const { commit, flushes, settled } = setUp();
+    commit.start();
+    commit.add("a", 1);
+    const stopped = commit.stop();
+    await until(() => flushes.length === 1);
+    flushes[0]?.done();
+    await stopped;
+    expect(settled).toEqual([{ batch: ["a"], error: undefined }]);
+  });
+});

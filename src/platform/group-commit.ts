@@ -1,0 +1,160 @@
+/**
+ * Group commit without a timer: with no flush under way the next one starts at once, while some are
+ * under way arrivals collect. Low load gets the latency of one round trip, high load large batches.
+ * Batches settle in the order they were taken, so acknowledgements keep the order of arrival.
+ */
+export interface GroupCommitOptions {
+  readonly maxItems: number;
+  readonly maxBytes: number;
+  readonly flushesInFlight: number;
+  /** From arrival to settlement; an item that is older is settled as failed. */
+  readonly deadlineMs: number;
+}
+
+export interface GroupCommitPorts<T> {
+  /** Makes a batch durable. A rejection fails the whole batch; so does the deadline, which aborts `signal`. */
+  flush(batch: readonly T[], signal: AbortSignal): Promise<void>;
+  settle(batch: readonly T[], error: unknown): void;
+  /** While true nothing is flushed: items wait for their deadline or for better times. */
+  held(): boolean;
+}
+
+interface Waiting<T> {
+  readonly item: T;
+  readonly bytes: number;
+  readonly since: number;
+}
+
+export class DeadlinePassed extends Error {}
+
+export class GroupCommit<T> {
+  readonly #options: GroupCommitOptions;
+  readonly #ports: GroupCommitPorts<T>;
+  #waiting: Waiting<T>[] = [];
+  #head = 0;
+  #underWay = 0;
+  #scheduled = false;
+  #settled: Promise<void> = Promise.resolve();
+  #sweeper: NodeJS.Timeout | undefined;
+
+  constructor(options: GroupCommitOptions, ports: GroupCommitPorts<T>) {
+    this.#options = options;
+    this.#ports = ports;
+  }
+
+  start(): void {
+    this.#sweeper = setInterval(() => this.#sweep(), Math.min(250, this.#options.deadlineMs / 4));
+    this.#sweeper.unref();
+  }
+
+  /** Flushes what is waiting, as far as the deadline allows, and settles everything. */
+  async stop(): Promise<void> {
+    const deadline = performance.now() + this.#options.deadlineMs;
+    while ((this.size > 0 || this.#underWay > 0) && performance.now() < deadline) {
+      this.#flush();
+      await Promise.race([this.#settled, new Promise((resolve) => setTimeout(resolve, 20))]);
+    }
+    clearInterval(this.#sweeper);
+    this.#expire(Number.POSITIVE_INFINITY);
+    await this.#settled;
+  }
+
+  get size(): number {
+    return this.#waiting.length - this.#head;
+  }
+
+  add(item: T, bytes: number): void {
+    this.#waiting.push({ item, bytes, since: performance.now() });
+    if (!this.#scheduled && this.#underWay < this.#options.flushesInFlight) {
+      // After the poll phase, so that everything the sockets delivered in this turn travels together.
+      this.#scheduled = true;
+      setImmediate(() => {
+        this.#scheduled = false;
+        this.#flush();
+      });
+    }
+  }
+
+  #flush(): void {
+    while (this.size > 0 && this.#underWay < this.#options.flushesInFlight && !this.#ports.held()) {
+      this.#commit(this.#take());
+    }
+  }
+
+  #take(): T[] {
+    const batch: T[] = [];
+    let bytes = 0;
+    while (this.#head < this.#waiting.length && batch.length < this.#options.maxItems) {
+      const next = this.#waiting[this.#head];
+      if (next === undefined || (batch.length > 0 && bytes + next.bytes > this.#options.maxBytes)) break;
+      batch.push(next.item);
+      bytes += next.bytes;
+      this.#head += 1;
+    }
+    this.#compact();
+    return batch;
+  }
+
+  #compact(): void {
+    if (this.#head === this.#waiting.length) {
+      this.#waiting = [];
+      this.#head = 0;
+    } else if (this.#head > 4096) {
+      this.#waiting = this.#waiting.slice(this.#head);
+      this.#head = 0;
+    }
+  }
+
+  #commit(batch: readonly T[]): void {
+    this.#underWay += 1;
+    const flushed = withDeadline((signal) => this.#ports.flush(batch, signal), this.#options.deadlineMs);
+    const previous = this.#settled;
+    this.#settled = flushed.then(
+      () => this.#settle(previous, batch, undefined),
+      (error: unknown) => this.#settle(previous, batch, error ?? new Error("flush failed")),
+    );
+  }
+
+  async #settle(previous: Promise<void>, batch: readonly T[], error: unknown): Promise<void> {
+    // The place is free as soon as the work is done; only the acknowledgement waits for its turn.
+    this.#underWay -= 1;
+    this.#flush();
+    await previous;
+    this.#ports.settle(batch, error);
+  }
+
+  #sweep(): void {
+    this.#expire(performance.now() - this.#options.deadlineMs);
+    this.#flush();
+  }
+
+  #expire(before: number): void {
+    const expired: T[] = [];
+    while (this.#head < this.#waiting.length) {
+      const next = this.#waiting[this.#head];
+      if (next === undefined || next.since > before) break;
+      expired.push(next.item);
+      this.#head += 1;
+    }
+    this.#compact();
+    if (expired.length === 0) return;
+    const previous = this.#settled;
+    this.#settled = previous.then(() => this.#ports.settle(expired, new DeadlinePassed("waited past its deadline")));
+  }
+}
+
+async function withDeadline(work: (signal: AbortSignal) => Promise<void>, deadlineMs: number): Promise<void> {
+  const late = new AbortController();
+  let timer: NodeJS.Timeout | undefined;
+  const deadline = new Promise<void>((_, reject) => {
+    timer = setTimeout(() => {
+      late.abort();
+      reject(new DeadlinePassed("flush took too long"));
+    }, deadlineMs);
+  });
+  try {
+    await Promise.race([work(late.signal), deadline]);
+  } finally {
+    clearTimeout(timer);
+  }
+}

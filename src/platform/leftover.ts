@@ -1,0 +1,103 @@
+/**
+ * Finds and stops the server that an earlier, dead run left behind in a folder, by the pid file it
+ * wrote there, and never a stranger that has been given the same pid since.
+ */
+import { execFile } from "node:child_process";
+import { readFileSync, rmSync, writeFileSync } from "node:fs";
+import { basename, join } from "node:path";
+import { setTimeout as wait } from "node:timers/promises";
+import { promisify } from "node:util";
+import { GatewayError } from "../model/errors.ts";
+import type { Say } from "./service-binaries.ts";
+
+/** A process is ours when its command line holds both the program and the folder. */
+export interface Identity {
+  readonly name: string;
+  readonly binary: string;
+  /** Absolute. */
+  readonly dir: string;
+}
+
+const STOP_DEADLINE_MS = 10_000;
+const POLL_MS = 20;
+
+export function record(identity: Identity, pid: number): void {
+  writeFileSync(pidFile(identity), JSON.stringify({ pid, owner: process.pid }), { mode: 0o600 });
+}
+
+export function forget(identity: Identity): void {
+  rmSync(pidFile(identity), { force: true });
+}
+
+/** Throws `SERVICE_FAILED` while the run that owns the server is alive. */
+export async function stopLeftover(identity: Identity, say: Say): Promise<void> {
+  const { name, binary, dir } = identity;
+  const recorded = readRecord(pidFile(identity));
+  if (recorded === undefined) return;
+  const found = await processInfo(recorded.pid);
+  if (found?.command.includes(basename(binary)) && found.command.includes(dir)) {
+    // An orphan gets a new parent, so a parent that is still the recorded one is alive.
+    if (found.parent === recorded.owner) {
+      throw new GatewayError("SERVICE_FAILED", `${dir} is in use by the running process ${recorded.owner}`);
+    }
+    say(`stopping the ${name} that an earlier run left behind in ${dir}`);
+    await endProcess(recorded.pid);
+  }
+  forget(identity);
+}
+
+function pidFile({ name, dir }: Identity): string {
+  return join(dir, `${name}.pid`);
+}
+
+function readRecord(path: string): { pid: number; owner: number } | undefined {
+  try {
+    const { pid, owner } = JSON.parse(readFileSync(path, "utf8")) as { pid?: unknown; owner?: unknown };
+    return typeof pid === "number" && pid > 1 && typeof owner === "number" ? { pid, owner } : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+async function processInfo(pid: number): Promise<{ parent: number; command: string } | undefined> {
+  try {
+    if (process.platform === "linux") {
+      const parent = /^PPid:\s*(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1];
+      return { parent: Number(parent), command: readFileSync(`/proc/${pid}/cmdline`, "utf8").replaceAll("\0", " ") };
+    }
+    const { stdout } = await promisify(execFile)("ps", ["-o", "ppid=,command=", "-p", String(pid)]);
+    const [, parent, command] = /^\s*(\d+)\s+(.*)$/m.exec(stdout) ?? [];
+    return { parent: Number(parent), command: command ?? "" };
+  } catch {
+    return undefined;
+  }
+}
+
+async function endProcess(pid: number): Promise<void> {
+  const deadline = performance.now() + STOP_DEADLINE_MS;
+  send(pid, "SIGTERM");
+  while (isAlive(pid)) {
+    if (performance.now() > deadline) send(pid, "SIGKILL");
+    await wait(POLL_MS);
+  }
+}
+
+/** It may end by itself between the look and the signal. */
+function send(pid: number, signal: NodeJS.Signals | 0): boolean {
+  try {
+    return process.kill(pid, signal);
+  } catch {
+    return false;
+  }
+}
+
+/** In a container whose init does not reap, an ended orphan stays visible for ever: a zombie is not alive. */
+function isAlive(pid: number): boolean {
+  if (!send(pid, 0)) return false;
+  if (process.platform !== "linux") return true;
+  try {
+    return !/^State:\s*Z/m.test(readFileSync(`/proc/${pid}/status`, "utf8"));
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,71 @@
+/**
+ * Connections to Redis, by the role they play. An outage must surface as a failed command at once
+ * where someone waits for the answer, and must never end the process.
+ */
+import { Redis, type RedisOptions } from "ioredis";
+import { GatewayError } from "../model/errors.ts";
+
+export type RedisRole = "producer" | "worker" | "store" | "subscriber";
+
+/** Longer than any healthy fsync, shorter than what a device or a person waits for. */
+const COMMAND_TIMEOUT_MS = 5_000;
+const CONNECT_TIMEOUT_MS = 5_000;
+const MAX_RECONNECT_DELAY_MS = 1_000;
+
+/** Fails at once while Redis is away; a command whose fate is unknown is not sent twice behind the caller's back. */
+const FAIL_FAST = {
+  enableOfflineQueue: false,
+  maxRetriesPerRequest: 1,
+  autoResendUnfulfilledCommands: false,
+  commandTimeout: COMMAND_TIMEOUT_MS,
+} satisfies RedisOptions;
+
+const OPTIONS = {
+  producer: FAIL_FAST,
+  store: FAIL_FAST,
+  // Blocking reads wait as long as they must, over any number of reconnections.
+  worker: { maxRetriesPerRequest: null },
+  subscriber: { maxRetriesPerRequest: null, autoResubscribe: true },
+} satisfies Record<RedisRole, RedisOptions>;
+
+/**
+ * A connection that is not opened yet: call `connect()`. Reconnects for ever by itself.
+ * Connection errors are swallowed here because each command reports its own failure.
+ */
+export function connectRedis(url: string, role: RedisRole, commandTimeoutMs = COMMAND_TIMEOUT_MS): Redis {
+  const redis = new Redis(url, {
+    ...OPTIONS[role],
+    ...("commandTimeout" in OPTIONS[role] && { commandTimeout: commandTimeoutMs }),
+    lazyConnect: true,
+    connectTimeout: CONNECT_TIMEOUT_MS,
+    retryStrategy: (times) => Math.min(times * 50, MAX_RECONNECT_DELAY_MS),
+    disableClientInfo: true,
+  });
+  // Without a listener a lost connection would be an uncaught exception.
+  redis.on("error", () => {});
+  return redis;
+}
+
+/**
+ * What may be said of a Redis error. The error object itself carries the command and its arguments,
+ * so it is never logged, never wrapped as a cause.
+ */
+export function redisErrorCode(error: unknown): string {
+  if (!(error instanceof Error)) return "UNKNOWN";
+  if ("code" in error && typeof error.code === "string" && /^E[A-Z_]{2,20}$/.test(error.code)) return error.code;
+  if (error.name === "MaxRetriesPerRequestError") return "MAX_RETRIES";
+  if (error.message === "Command timed out") return "TIMEOUT";
+  if (/^(Connection is closed|Stream isn't writeable)/.test(error.message)) return "NOT_CONNECTED";
+  // Redis opens a reply error with a word in capitals: OOM, READONLY, NOAUTH, WRONGTYPE, …
+  const reply = /^([A-Z]{2,20}) /.exec(error.message);
+  return error.name === "ReplyError" && reply?.[1] !== undefined ? reply[1] : "UNKNOWN";
+}
+
+/** Runs a consent read or write; whatever Redis throws becomes `CONSENT_UNREACHABLE` with its code alone. */
+export async function orConsentUnreachable<T>(command: () => Promise<T>): Promise<T> {
+  try {
+    return await command();
+  } catch (error) {
+    throw error instanceof GatewayError ? error : new GatewayError("CONSENT_UNREACHABLE", redisErrorCode(error));
+  }
+}

@@ -1,0 +1,72 @@
+import { chmod, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { ensureBinaries, onPath } from "./service-binaries.ts";
+
+let bin: string;
+const silent = { say: () => {} };
+
+beforeEach(async () => {
+  bin = await mkdtemp(join(tmpdir(), "binaries-"));
+  vi.stubEnv("PATH", bin);
+});
+
+afterEach(async () => {
+  vi.unstubAllEnvs();
+  await rm(bin, { recursive: true, force: true });
+});
+
+async function program(name: string, script = ""): Promise<string> {
+  const path = join(bin, name);
+  await writeFile(path, `#!/bin/sh\n${script}\n`);
+  await chmod(path, 0o755);
+  return path;
+}
+
+describe("ensureBinaries", () => {
+  it("takes what is on PATH and installs nothing", async () => {
+    const redis = await program("redis-server");
+    const influx = await program("influxd", "echo 'InfluxDB v1.8.10 (git: 1.8 688e697c51fd)'");
+    await program("apt-get", `touch ${bin}/called`);
+    expect(await ensureBinaries({ need: ["redis", "influx"], ...silent })).toEqual({ redis, influx });
+    expect(onPath("called")).toBeUndefined();
+  });
+
+  it("names every way to get what is missing, and only that", async () => {
+    await program("redis-server");
+    const refused = ensureBinaries({ need: ["redis", "influx"], ...silent });
+    await expect(refused).rejects.toMatchObject({ code: "SERVICE_MISSING" });
+    await expect(refused).rejects.toThrow(
+      /apt-get install influxdb\n[\s\S]*brew install influxdb@1\n[\s\S]*docker compose up/,
+    );
+  });
+
+  it.each(["InfluxDB v2.7.11 (git: fbf5d4ab5e)", "influxdb3 3.0.0"])(
+    "does not touch an influxd of another generation: %s",
+    async (version) => {
+      await program("influxd", `echo '${version}'`);
+      await program("apt-get", `touch ${bin}/called`);
+      await expect(ensureBinaries({ need: ["influx"], ...silent })).rejects.toThrow(
+        /influxd on PATH is [\s\S]*INFLUX_URL/,
+      );
+      expect(onPath("called")).toBeUndefined();
+    },
+  );
+
+  it("overlooks a file that nobody may run", async () => {
+    await chmod(await program("redis-server"), 0o644);
+    await expect(ensureBinaries({ need: ["redis"], ...silent })).rejects.toMatchObject({ code: "SERVICE_MISSING" });
+  });
+
+  it.runIf(process.getuid?.() === 0)(
+    "says what it installs before it does, and what to do when that fails",
+    async () => {
+      await program("apt-get", "exit 100");
+      const said: string[] = [];
+      const refused = ensureBinaries({ need: ["redis"], say: (line) => said.push(line) });
+      await expect(refused).rejects.toThrow(/apt-get could not install redis-server[\s\S]*docker compose up/);
+      expect(said[0]).toContain("installing with apt-get: redis-server");
+    },
+  );
+});

@@ -1,0 +1,145 @@
+/**
+ * Finds redis-server and influxd on this machine, or installs them where that is possible without
+ * asking anyone. Whatever it installs it says first; it never removes a package and never leaves a
+ * system daemon running.
+ */
+import { execFile, spawn } from "node:child_process";
+import { accessSync, constants, existsSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { delimiter, join } from "node:path";
+import { promisify } from "node:util";
+import { GatewayError } from "../model/errors.ts";
+
+export type ServiceKind = "redis" | "influx";
+/** One line for a person who waits. */
+export type Say = (line: string) => void;
+export type ServiceBinaries = Readonly<Partial<Record<ServiceKind, string>>>;
+
+const EXECUTABLE = { redis: "redis-server", influx: "influxd" } as const;
+const DEBIAN_PACKAGE = { redis: "redis-server", influx: "influxdb" } as const;
+const PRODUCT = { redis: "Redis", influx: "InfluxDB 1.x" } as const;
+
+/**
+ * Absolute paths of the executables in `need`: from PATH, else by `apt-get` when this process is root.
+ * Throws `SERVICE_MISSING` with what to install when neither works.
+ */
+export async function ensureBinaries(options: { need: readonly ServiceKind[]; say: Say }): Promise<ServiceBinaries> {
+  const { need, say } = options;
+  const missing: ServiceKind[] = [];
+  for (const kind of need) if ((await findBinary(kind)) === undefined) missing.push(kind);
+  if (missing.length > 0) {
+    if (!canInstall()) throw missingError(missing, "not found on PATH");
+    await installPackages(missing, say);
+  }
+  const found: Partial<Record<ServiceKind, string>> = {};
+  for (const kind of need) {
+    const path = await findBinary(kind);
+    if (path === undefined) throw missingError([kind], "not found on PATH after the installation");
+    found[kind] = path;
+  }
+  return found;
+}
+
+/**
+ * `undefined` when it is not on PATH. Throws `SERVICE_MISSING` for an influxd that is not 1.x: its
+ * package and the 1.x package replace each other, so installing over it would take away a person's server.
+ */
+async function findBinary(kind: ServiceKind): Promise<string | undefined> {
+  const path = onPath(EXECUTABLE[kind]);
+  if (path === undefined || kind === "redis") return path;
+  const major = await influxMajor(path);
+  if (major === 1) return path;
+  const version = major === undefined ? "of an unknown version" : `${major}.x`;
+  throw missingError(["influx"], `the influxd on PATH is ${version}; start it yourself and give INFLUX_URL, or`);
+}
+
+export function onPath(executable: string): string | undefined {
+  for (const folder of (pathVariable() ?? "").split(delimiter)) {
+    if (folder === "") continue;
+    const path = join(folder, executable);
+    try {
+      accessSync(path, constants.X_OK);
+      if (statSync(path).isFile()) return path;
+    } catch {
+      // Not in this folder.
+    }
+  }
+  return undefined;
+}
+
+function pathVariable(): string | undefined {
+  // biome-ignore lint/style/noProcessEnv: PATH is where the system keeps programs, not an option of the gateway.
+  return process.env.PATH;
+}
+
+async function influxMajor(path: string): Promise<number | undefined> {
+  try {
+    const { stdout } = await promisify(execFile)(path, ["version"], { timeout: 20_000 });
+    const major = /InfluxDB v?(\d+)\./i.exec(stdout)?.[1];
+    return major === undefined ? undefined : Number(major);
+  } catch {
+    return undefined;
+  }
+}
+
+function canInstall(): boolean {
+  return process.getuid?.() === 0 && onPath("apt-get") !== undefined;
+}
+
+async function installPackages(kinds: readonly ServiceKind[], say: Say): Promise<void> {
+  const packages = kinds.map((kind) => DEBIAN_PACKAGE[kind]);
+  say(`installing with apt-get: ${packages.join(", ")} (no system daemon will be started)`);
+  const allowDaemons = forbidDaemons();
+  try {
+    // A stale or partly unreachable index is no reason to give up: the packages may be in what is there.
+    if (!(await aptGet(["update"]))) say("apt-get update did not finish cleanly; trying with the index at hand");
+    const installed = await aptGet(["install", "-y", "--no-install-recommends", "--no-remove", ...packages]);
+    if (!installed) throw missingError(kinds, `apt-get could not install ${packages.join(", ")}`);
+  } finally {
+    allowDaemons();
+  }
+  say(`installed ${packages.join(", ")}`);
+}
+
+function aptGet(args: readonly string[]): Promise<boolean> {
+  return new Promise((resolve) => {
+    // Another apt-get may be at work on a fresh machine; wait for its lock instead of failing.
+    const child = spawn("apt-get", ["-qq", "-o", "DPkg::Lock::Timeout=180", ...args], {
+      // What apt writes must not end up on stdout, where a program's result may be read from.
+      stdio: ["ignore", 2, 2],
+      env: { ...inheritedEnvironment(), DEBIAN_FRONTEND: "noninteractive", RUNLEVEL: "1" },
+    });
+    child.once("error", () => resolve(false));
+    child.once("exit", (code) => resolve(code === 0));
+  });
+}
+
+function inheritedEnvironment(): NodeJS.ProcessEnv {
+  // biome-ignore lint/style/noProcessEnv: passed on whole to apt-get, nothing is read from it.
+  return process.env;
+}
+
+/** Debian packages start their daemon unless `policy-rc.d` says 101. Returns the undoing. */
+function forbidDaemons(): () => void {
+  const path = "/usr/sbin/policy-rc.d";
+  if (existsSync(path)) return () => {};
+  const undo = () => rmSync(path, { force: true });
+  writeFileSync(path, "#!/bin/sh\nexit 101\n", { mode: 0o755 });
+  process.once("exit", undo);
+  return () => {
+    process.off("exit", undo);
+    undo();
+  };
+}
+
+function missingError(kinds: readonly ServiceKind[], why: string): GatewayError {
+  const names = kinds.map((kind) => PRODUCT[kind]).join(" and ");
+  const lines = [
+    `${names} needed: ${why} install one of these ways:`,
+    `  Debian, Ubuntu   sudo apt-get install ${kinds.map((kind) => DEBIAN_PACKAGE[kind]).join(" ")}`,
+    `  macOS            brew install ${kinds.map((kind) => (kind === "redis" ? "redis" : "influxdb@1")).join(" ")}`,
+    `  Fedora           sudo dnf install ${kinds.map((kind) => (kind === "redis" ? "redis" : "influxdb")).join(" ")}`,
+    "  Docker           docker compose up   (brings its own Redis and InfluxDB)",
+    "or give the address of running ones: REDIS_URL=redis://… INFLUX_URL=http://…",
+  ];
+  return new GatewayError("SERVICE_MISSING", lines.join("\n"));
+}

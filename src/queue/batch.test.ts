@@ -1,0 +1,81 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import type { DeviceKey, DeviceRef, SubjectTag } from "../model/ids.ts";
+import { carriedBy, PARTS, validatePart } from "../model/raw.ts";
+import { decodeBatch, encodeBatch, encodeMessages, type QueuedMessage } from "./batch.ts";
+import { jobId, jobSize } from "./job.ts";
+
+const ref = (name: string): DeviceRef => ({ deviceKey: `key-${name}` as DeviceKey, subjectTag: `tag-${name}` as SubjectTag });
+const alice = ref("alice");
+const bob = ref("bob");
+
+const status = fc.dictionary(
+  fc.stringMatching(/^[a-z]{3,8}x$/),
+  fc.oneof(fc.double({ noNaN: true, noDefaultInfinity: true }), fc.boolean(), fc.stringMatching(/^[A-Za-z ]{0,20}$/)),
+  { minKeys: 1, maxKeys: 5 },
+);
+const telemetry = fc.record(
+  {
+    model: fc.constantFrom("HB-200", "TH-7 Pro"),
+    ip: fc.ipV4(),
+    location: fc.record({ lat: fc.double({ min: -90, max: 90, noNaN: true }), lon: fc.double({ min: -180, max: 180, noNaN: true }) }),
+    status,
+    id: fc.stringMatching(/^[a-z0-9]{1,12}$/),
+  },
+  { requiredKeys: ["status"] },
+);
+
+describe("a batch", () => {
+  it("comes out as it went in, whatever valid payloads it holds", () => {
+    fc.assert(
+      fc.property(fc.array(fc.tuple(fc.constantFrom(alice, bob), telemetry), { maxLength: 20 }), (rows) => {
+        const queued = rows.map(([device, payload], index): QueuedMessage => ({
+          ref: device,
+          part: PARTS.indexOf("telemetry"),
+          at: 1_700_000_000_000 + index,
+          sub: index,
+          text: JSON.stringify(payload),
+        }));
+        const opened = decodeBatch(encodeBatch(queued));
+        expect(opened.map(({ device, at, sub }) => ({ device, at, sub }))).toEqual(
+          queued.map(({ ref: device, at, sub }) => ({ device, at, sub })),
+        );
+        for (const [index, message] of opened.entries()) {
+          const expected = JSON.parse(queued[index]?.text ?? "");
+          expect(message.telemetry).toEqual(expected);
+          expect(message.carried).toBe(carriedBy(expected));
+        }
+        expect(decodeBatch(encodeMessages(opened))).toEqual(opened);
+      }),
+    );
+  });
+
+  it("shapes the payload of every topic as admission did", () => {
+    const payloads: Record<string, unknown> = {
+      model: { model: "HB-200", id: "m1" },
+      ip: { ip: "203.0.113.7" },
+      location: { lat: 12.97, lon: 77.59, ts: 1_700_000_000_000 },
+      status: { power: "on", battery: 87, ts: 1_700_000_000_000, id: "s1" },
+    };
+    for (const [part, payload] of Object.entries(payloads)) {
+      const name = PARTS.find((candidate) => candidate === part) ?? "telemetry";
+      const text = JSON.stringify(payload);
+      const [opened] = decodeBatch(encodeBatch([{ ref: alice, part: PARTS.indexOf(name), at: 1, sub: 2, text }]));
+      expect(JSON.parse(JSON.stringify(opened?.telemetry))).toEqual(JSON.parse(JSON.stringify(validatePart(name, payload))));
+    }
+  });
+
+  it("names each device once, however many messages it sent", () => {
+    const text = encodeBatch([1, 2, 3].map((sub) => ({ ref: alice, part: 4, at: 1, sub, text: '{"on":true}' })));
+    expect(text.split("key-alice")).toHaveLength(2);
+  });
+});
+
+describe("a job id", () => {
+  it("tells the size of its batch, and is neither an integer nor contains a colon", () => {
+    const id = jobId({ messages: 500, bytes: 65_536 });
+    expect(jobSize(id)).toEqual({ messages: 500, bytes: 65_536 });
+    expect(id).not.toMatch(/:|^\d+$/);
+    expect(jobId({ messages: 500, bytes: 65_536 })).not.toBe(id);
+  });
+});

@@ -1,0 +1,65 @@
+/**
+ * Seals and opens batches. The queue is the only place where a raw message rests, and it rests
+ * sealed: AES-256-GCM, a random 96-bit nonce for each batch (NIST SP 800-38D), the key id in the clear and the key
+ * never in Redis. Destroying a key makes every remnant sealed under it unreadable, AOF included.
+ */
+import { createCipheriv, createDecipheriv, randomBytes } from "node:crypto";
+import { GatewayError } from "../model/errors.ts";
+
+export interface Sealed {
+  /** Id of the key. */
+  readonly k: string;
+  /** Base64 of nonce, ciphertext and tag. */
+  readonly s: string;
+}
+
+export interface QueueKeys {
+  /** Id of the key that seals. */
+  readonly active: string;
+  /** Every key that still opens. */
+  readonly all: ReadonlyMap<string, Buffer>;
+}
+
+const CIPHER = "aes-256-gcm";
+const NONCE_BYTES = 12;
+const TAG_BYTES = 16;
+
+export class Envelope {
+  readonly #keys: QueueKeys;
+
+  constructor(keys: QueueKeys) {
+    this.#keys = keys;
+  }
+
+  /** `purpose` is bound into the seal: a dead letter can't be passed off as a batch. */
+  seal(text: string, purpose: string): Sealed {
+    const id = this.#keys.active;
+    const key = this.#keys.all.get(id);
+    if (key === undefined) throw new GatewayError("KEY_INVALID", "active queue key");
+    const nonce = randomBytes(NONCE_BYTES);
+    const cipher = createCipheriv(CIPHER, key, nonce);
+    cipher.setAAD(associated(id, purpose));
+    const sealed = Buffer.concat([nonce, cipher.update(text, "utf8"), cipher.final(), cipher.getAuthTag()]);
+    return { k: id, s: sealed.toString("base64") };
+  }
+
+  /** Fails with ENVELOPE_UNREADABLE when the key is gone or a byte was changed. */
+  open(sealed: Sealed, purpose: string): string {
+    const key = this.#keys.all.get(sealed.k);
+    if (key === undefined) throw new GatewayError("ENVELOPE_UNREADABLE", "unknown key");
+    const bytes = Buffer.from(sealed.s, "base64");
+    if (bytes.length < NONCE_BYTES + TAG_BYTES) throw new GatewayError("ENVELOPE_UNREADABLE", "too short");
+    const decipher = createDecipheriv(CIPHER, key, bytes.subarray(0, NONCE_BYTES), { authTagLength: TAG_BYTES });
+    decipher.setAAD(associated(sealed.k, purpose));
+    decipher.setAuthTag(bytes.subarray(-TAG_BYTES));
+    try {
+      return decipher.update(bytes.subarray(NONCE_BYTES, -TAG_BYTES), undefined, "utf8") + decipher.final("utf8");
+    } catch (cause) {
+      throw new GatewayError("ENVELOPE_UNREADABLE", "altered", { cause });
+    }
+  }
+}
+
+function associated(keyId: string, purpose: string): Buffer {
+  return Buffer.from(`consentry ${purpose} v1 ${keyId}`);
+}

@@ -1,0 +1,66 @@
+/**
+ * Makes batches durable: one group of messages, one sealed BullMQ job. When `enqueue` resolves the job
+ * is in Redis, with the durability that was established at start-up.
+ */
+import { Queue } from "bullmq";
+import type { Redis } from "ioredis";
+import { GatewayError } from "../model/errors.ts";
+import type { RedisKeys } from "../platform/redis-keys.ts";
+import { encodeBatch, type QueuedMessage } from "./batch.ts";
+import type { Envelope } from "./envelope.ts";
+import { BATCH_SEAL, JOB_NAME, JOB_OPTIONS, type JobData, jobId } from "./job.ts";
+import type { KnownJobs } from "./known-jobs.ts";
+
+export class Producer {
+  readonly #redis: Redis;
+  readonly #keys: RedisKeys;
+  readonly #envelope: Pick<Envelope, "seal">;
+  readonly #known: KnownJobs;
+  #queue: Queue<JobData> | undefined;
+
+  constructor(redis: Redis, keys: RedisKeys, envelope: Pick<Envelope, "seal">, known: KnownJobs) {
+    this.#redis = redis;
+    this.#keys = keys;
+    this.#envelope = envelope;
+    this.#known = known;
+  }
+
+  async start(): Promise<void> {
+    this.#queue = new Queue<JobData>(this.#keys.queueName, {
+      connection: this.#redis,
+      prefix: this.#keys.queuePrefix,
+      streams: { events: { maxLen: 0 } },
+      skipWaitingForReady: true,
+    });
+    // Its errors come back from `add` as well; what is emitted may hold command arguments and is dropped.
+    this.#queue.on("error", () => undefined);
+    await this.#queue.waitUntilReady();
+  }
+
+  async stop(): Promise<void> {
+    await this.#queue?.close();
+  }
+
+  /**
+   * Rejects with NOT_DURABLE when Redis did not confirm, and is disregarded once `signal` is aborted;
+   * either way the batch may exist all the same, and the books allow for it.
+   */
+  async enqueue(messages: readonly QueuedMessage[], signal?: AbortSignal): Promise<void> {
+    await this.add(this.#envelope.seal(encodeBatch(messages), BATCH_SEAL), messages.length, signal);
+  }
+
+  async add(sealed: JobData, messages: number, signal?: AbortSignal): Promise<void> {
+    if (this.#queue === undefined) throw new GatewayError("NOT_DURABLE", "not started");
+    const id = jobId({ messages, bytes: sealed.s.length });
+    this.#known.announce(id);
+    try {
+      await this.#queue.add(JOB_NAME, sealed, { ...JOB_OPTIONS, jobId: id });
+    } catch {
+      this.#known.disown(id);
+      // The cause carries the command with its arguments: it ends here.
+      throw new GatewayError("NOT_DURABLE", "queue");
+    }
+    if (signal?.aborted) this.#known.disown(id);
+    else this.#known.confirm(id);
+  }
+}

@@ -1,0 +1,85 @@
+/**
+ * How busy a cell is, without any device: counts per cell and time window, and only of cells where a
+ * crowd was active. Which devices were counted is known in memory until the window ends, and nowhere else.
+ */
+import type { AnalyticsRecord } from "../model/deidentified.ts";
+import type { CellId, Pseudonym } from "../model/ids.ts";
+import { activityLine } from "./line-protocol.ts";
+
+export interface CellActivityOptions {
+  /** Length of a window. Milliseconds. */
+  readonly windowMs: number;
+  /** A cell with fewer devices in a window is not told at all. */
+  readonly minDevices: number;
+  /** Most pairs of cell and device remembered at once; default 500,000. What goes over is not counted. */
+  readonly maxMembers?: number;
+}
+
+interface Cell {
+  readonly devices: Set<Pseudonym>;
+  messages: number;
+}
+
+const DEFAULT_MAX_MEMBERS = 500_000;
+
+export class CellActivity {
+  private readonly options: CellActivityOptions;
+  private readonly maxMembers: number;
+  /** Window start in Unix ms → its cells. Rarely more than two. */
+  private readonly windows = new Map<number, Map<CellId, Cell>>();
+  private members = 0;
+
+  constructor(options: CellActivityOptions) {
+    this.options = options;
+    this.maxMembers = options.maxMembers ?? DEFAULT_MAX_MEMBERS;
+  }
+
+  /** Counts stored records that carry a place into the window of `nowMs` (Unix ms); call it once per stored record. */
+  add(records: readonly AnalyticsRecord[], nowMs: number): void {
+    const window = this.windowAt(nowMs);
+    for (const record of records) {
+      if (record.location === undefined) continue;
+      const known = window.get(record.location.cell);
+      if (known?.devices.has(record.device) === true) {
+        known.messages += 1;
+        continue;
+      }
+      // Counting too few devices only withholds a cell; counting their messages without them would mislead.
+      if (this.members >= this.maxMembers) continue;
+      this.members += 1;
+      const cell = known ?? newCell(window, record.location.cell);
+      cell.devices.add(record.device);
+      cell.messages += 1;
+    }
+  }
+
+  /** Lines for the windows that ended before `nowMs`, or for all when `final`; they are forgotten with this call. */
+  take(nowMs: number, final = false): string[] {
+    const lines: string[] = [];
+    for (const [start, cells] of this.windows) {
+      if (!final && start + this.options.windowMs > nowMs) continue;
+      this.windows.delete(start);
+      for (const [cell, { devices, messages }] of cells) {
+        this.members -= devices.size;
+        if (devices.size >= this.options.minDevices) lines.push(activityLine(cell, devices.size, messages, start));
+      }
+    }
+    return lines;
+  }
+
+  private windowAt(nowMs: number): Map<CellId, Cell> {
+    const start = nowMs - (nowMs % this.options.windowMs);
+    let window = this.windows.get(start);
+    if (window === undefined) {
+      window = new Map();
+      this.windows.set(start, window);
+    }
+    return window;
+  }
+}
+
+function newCell(window: Map<CellId, Cell>, id: CellId): Cell {
+  const cell: Cell = { devices: new Set(), messages: 0 };
+  window.set(id, cell);
+  return cell;
+}

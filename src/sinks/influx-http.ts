@@ -1,0 +1,142 @@
+/**
+ * One HTTP request to InfluxDB, one answer: a number. The official client's transport does the talking;
+ * its WriteApi is not used, because it buffers, retries on its own, lets a timed-out request run on, and
+ * writes the lines of a refused batch to the console.
+ */
+import { Agent as HttpAgent } from "node:http";
+import { Agent as HttpsAgent } from "node:https";
+import { HttpError, InfluxDB, setLogger, type Transport } from "@influxdata/influxdb-client";
+
+export interface InfluxHttpOptions {
+  readonly url: string;
+  /** A request without a complete answer by then is given up and its connection closed. Milliseconds. */
+  readonly timeoutMs: number;
+  readonly maxSockets: number;
+  /** InfluxDB 2 and 3. */
+  readonly token?: string | undefined;
+  /** InfluxDB 1. */
+  readonly username?: string | undefined;
+  readonly password?: string | undefined;
+}
+
+/** What the server said, without a word of it: an error text repeats the lines it is about. */
+export interface Answer {
+  /** HTTP status; 0 when there was none: refused, reset, timed out or given up. */
+  readonly status: number;
+  readonly retryAfterMs: number | undefined;
+  /** Points an InfluxDB 1 says it dropped from this request. */
+  readonly dropped: number | undefined;
+  /** Body of a good answer to a query; empty for anything else. */
+  readonly body: string;
+}
+
+/** Below the idle timeout of every common server, so that a request does not meet a connection just being closed. */
+const IDLE_SOCKET_MS = 20_000;
+const GZIP_THRESHOLD_BYTES = 4096;
+const MAX_QUERY_ANSWER_BYTES = 4 * 1024 * 1024;
+const LOOPBACK = /^(?:localhost|127(?:\.\d+){3}|\[::1\])$/;
+
+export class InfluxHttp {
+  private readonly options: InfluxHttpOptions;
+  private readonly agent: HttpAgent;
+  private readonly transport: Transport;
+  private readonly headers: Readonly<Record<string, string>>;
+  private readonly gzip: { gzipThreshold?: number };
+
+  constructor(options: InfluxHttpOptions) {
+    this.options = options;
+    const { protocol, hostname } = new URL(options.url);
+    const Agent = protocol === "https:" ? HttpsAgent : HttpAgent;
+    this.agent = new Agent({ keepAlive: true, maxSockets: options.maxSockets, timeout: IDLE_SOCKET_MS });
+    this.headers = authorization(options);
+    this.gzip = LOOPBACK.test(hostname) ? {} : { gzipThreshold: GZIP_THRESHOLD_BYTES };
+    // The client logs what a server answered; nothing a server answered may reach a console.
+    setLogger({ error: () => {}, warn: () => {} });
+    this.transport = new InfluxDB({
+      url: options.url,
+      timeout: options.timeoutMs,
+      transportOptions: { agent: this.agent },
+    }).transport;
+  }
+
+  close(): void {
+    this.agent.destroy();
+  }
+
+  /** Never throws. When `signal` fires or the time is up the connection is closed at once and the status is 0. */
+  send(method: "GET" | "POST", path: string, body: string, signal: AbortSignal): Promise<Answer> {
+    if (signal.aborted) return Promise.resolve(NO_ANSWER);
+    return new Promise((resolve) => {
+      // A controller of its own: the client never takes its listener off the signal it is given.
+      const request = new AbortController();
+      const giveUp = () => request.abort();
+      const deadline = setTimeout(giveUp, this.options.timeoutMs);
+      signal.addEventListener("abort", giveUp, { once: true });
+      const settle = (answer: Answer) => {
+        clearTimeout(deadline);
+        signal.removeEventListener("abort", giveUp);
+        resolve(answer);
+      };
+      let status = 0;
+      const chunks: Uint8Array[] = [];
+      let bytes = 0;
+      this.transport.send(
+        path,
+        body,
+        { method, headers: { ...this.headers }, signal: request.signal, ...this.gzip },
+        {
+          responseStarted: (_headers, statusCode) => {
+            status = statusCode ?? 0;
+          },
+          next: (chunk) => {
+            bytes += chunk.length;
+            if (bytes <= MAX_QUERY_ANSWER_BYTES) chunks.push(chunk);
+            else giveUp();
+          },
+          error: (error) => settle(answerOf(error)),
+          complete: () => {
+            const text = method === "GET" || status === 200 ? Buffer.concat(chunks).toString("utf8") : "";
+            settle({ status, retryAfterMs: undefined, dropped: undefined, body: text });
+          },
+        },
+      );
+    });
+  }
+}
+
+const NO_ANSWER: Answer = { status: 0, retryAfterMs: undefined, dropped: undefined, body: "" };
+
+function authorization({ token, username, password }: InfluxHttpOptions): Record<string, string> {
+  const headers: Record<string, string> = { "content-type": "text/plain; charset=utf-8" };
+  if (token) headers.authorization = `Token ${token}`;
+  else if (username) {
+    headers.authorization = `Basic ${Buffer.from(`${username}:${password ?? ""}`).toString("base64")}`;
+  }
+  return headers;
+}
+
+function answerOf(error: unknown): Answer {
+  if (!(error instanceof HttpError)) return NO_ANSWER;
+  return {
+    status: error.statusCode,
+    retryAfterMs: parseRetryAfter(error.headers?.["retry-after"]),
+    dropped: parseDropped(error.json),
+    body: "",
+  };
+}
+
+/** Seconds or an HTTP date (RFC 9110, 10.2.3). The client itself takes the seconds for milliseconds. */
+export function parseRetryAfter(header: string | string[] | undefined, nowMs = Date.now()): number | undefined {
+  if (typeof header !== "string") return undefined;
+  if (/^\d{1,9}$/.test(header)) return Number(header) * 1000;
+  const at = Date.parse(header);
+  return Number.isNaN(at) ? undefined : Math.max(0, at - nowMs);
+}
+
+/** The count an InfluxDB 1 puts at the very end of a "partial write"; earlier in the text a device may have written it. */
+function parseDropped(json: unknown): number | undefined {
+  if (typeof json !== "object" || json === null || !("error" in json) || typeof json.error !== "string")
+    return undefined;
+  const count = / dropped=(\d{1,9})$/.exec(json.error)?.[1];
+  return count === undefined ? undefined : Number(count);
+}

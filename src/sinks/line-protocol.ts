@@ -1,0 +1,126 @@
+/**
+ * InfluxDB line protocol for what the store may keep, one line per measurement and record.
+ * https://docs.influxdata.com/influxdb/v2/reference/syntax/line-protocol/
+ *
+ * Numbers are always floats: whether a device sends `20` or `20.5` must not decide the type of a field.
+ */
+import type { AnalyticsRecord, StatusFields } from "../model/deidentified.ts";
+import type { CellId, Pseudonym } from "../model/ids.ts";
+
+export const DEVICE_STATUS = "device_status";
+export const DEVICE_LOCATION = "device_location";
+export const CELL_ACTIVITY = "cell_activity";
+
+const TAG_SPECIAL = /[,= \\]/;
+const ESCAPE_IN_TAG = /[,= ]/g;
+// biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is looked for
+const CONTROL = /[\u0000-\u001f\u007f]/;
+// biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is looked for
+const EVERY_CONTROL = /[\u0000-\u001f\u007f]/g;
+const STRING_SPECIAL = /["\\]/;
+const EVERY_STRING_SPECIAL = /["\\]/g;
+/** Names a column of these measurements already has; InfluxDB drops a field called `time` without a word. */
+const TAKEN = /^(?:time|device|model)_*$/;
+
+export interface EncodedBatch {
+  readonly lines: string[];
+  /** For each line the index of the record it came from. */
+  readonly owners: number[];
+}
+
+/** All lines of a batch; of the places only those that `places` names, by device and record index. */
+export function encodeBatch(records: readonly AnalyticsRecord[], places: ReadonlyMap<Pseudonym, number>): EncodedBatch {
+  const lines: string[] = [];
+  const owners: number[] = [];
+  for (const [index, record] of records.entries()) {
+    const status = statusLine(record);
+    if (status !== undefined) {
+      lines.push(status);
+      owners.push(index);
+    }
+    if (record.location === undefined || places.get(record.device) !== index) continue;
+    const location = locationLine(record);
+    if (location !== undefined) {
+      lines.push(location);
+      owners.push(index);
+    }
+  }
+  return { lines, owners };
+}
+
+/** A `device_status` line; `undefined` when the record has no status that can be written. */
+export function statusLine(record: AnalyticsRecord): string | undefined {
+  if (record.status === undefined) return undefined;
+  const fields = fieldSet(record.status);
+  if (fields === "") return undefined;
+  const tags = record.model === undefined ? "" : tag("model", record.model);
+  return `${DEVICE_STATUS}${tag("device", record.device)}${tags} ${fields} ${record.timestampNs}`;
+}
+
+/** A `device_location` line, timed at the start of the epoch so that it overwrites the one before. */
+export function locationLine(record: AnalyticsRecord): string | undefined {
+  const location = record.location;
+  if (location === undefined) return undefined;
+  const fields = `cell=${quoted(location.cell)},resolution=${location.resolution}`;
+  return `${DEVICE_LOCATION}${tag("device", record.device)} ${fields} ${location.epochStart}000000`;
+}
+
+/** A `cell_activity` line for the window that began at `windowStartMs`. */
+export function activityLine(cell: CellId, devices: number, messages: number, windowStartMs: number): string {
+  return `${CELL_ACTIVITY}${tag("cell", cell)} devices=${devices},messages=${messages} ${windowStartMs}000000`;
+}
+
+/**
+ * The name a status key has in the store: itself, but with one `_` more when it is the name of a column,
+ * or such a name with `_` at its end, so that no two keys ever meet.
+ */
+export function fieldName(key: string): string {
+  return TAKEN.test(key) ? `${key}_` : key;
+}
+
+function fieldSet(status: StatusFields): string {
+  let fields = "";
+  for (const key in status) {
+    const value = status[key];
+    let text: string;
+    if (typeof value === "number") {
+      // There is no way to write NaN or an infinity; one such value must not cost the record its others.
+      if (!Number.isFinite(value)) continue;
+      text = `${value}`;
+    } else if (typeof value === "boolean") {
+      text = value ? "true" : "false";
+    } else if (typeof value === "string") {
+      text = quoted(value);
+    } else {
+      continue;
+    }
+    fields += fields === "" ? `${fieldKey(key)}=${text}` : `,${fieldKey(key)}=${text}`;
+  }
+  return fields;
+}
+
+function fieldKey(key: string): string {
+  return escaped(fieldName(key));
+}
+
+/** With its leading comma; nothing for an empty value, which the protocol has no place for. */
+function tag(key: string, value: string): string {
+  const text = escaped(value);
+  return text === "" ? "" : `,${key}=${text}`;
+}
+
+/**
+ * For tags and keys. A backslash at the end cannot be written, it would swallow the separator, and is dropped.
+ * Control characters become spaces: a line break is the end of a line for some servers wherever it stands.
+ */
+function escaped(text: string): string {
+  let clean = CONTROL.test(text) ? text.replace(EVERY_CONTROL, " ") : text;
+  if (!TAG_SPECIAL.test(clean)) return clean;
+  while (clean.endsWith("\\")) clean = clean.slice(0, -1);
+  return clean.replace(ESCAPE_IN_TAG, "\\$&");
+}
+
+function quoted(text: string): string {
+  const clean = CONTROL.test(text) ? text.replace(EVERY_CONTROL, " ") : text;
+  return STRING_SPECIAL.test(clean) ? `"${clean.replace(EVERY_STRING_SPECIAL, "\\$&")}"` : `"${clean}"`;
+}

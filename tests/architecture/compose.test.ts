@@ -1,0 +1,116 @@
+/** The composition for production keeps what the gateway promises, and no service runs with more than it needs. */
+import { readFileSync } from "node:fs";
+import { describe, expect, it } from "vitest";
+import { parse } from "yaml";
+
+interface Service {
+  readonly image: string;
+  readonly user?: string;
+  readonly command?: readonly string[];
+  readonly read_only?: boolean;
+  readonly cap_drop?: readonly string[];
+  readonly security_opt?: readonly string[];
+  readonly privileged?: boolean;
+  readonly network_mode?: string;
+  readonly healthcheck?: { readonly test: readonly string[] };
+  readonly ports?: readonly string[];
+  readonly networks?: readonly string[];
+  readonly volumes?: readonly string[];
+  readonly secrets?: readonly string[];
+  readonly environment?: Readonly<Record<string, string>>;
+}
+
+interface Compose {
+  readonly services: Readonly<Record<string, Service>>;
+  readonly volumes: Readonly<Record<string, unknown>>;
+  readonly secrets: Readonly<Record<string, { readonly file: string }>>;
+  readonly networks: Readonly<Record<string, { readonly internal?: boolean } | null>>;
+}
+
+const read = (file: string) => readFileSync(new URL(`../../${file}`, import.meta.url), "utf8");
+const compose = parse(read("docker-compose.yml")) as Compose;
+const services = Object.entries(compose.services);
+
+function service(name: string): Service {
+  const found = compose.services[name];
+  if (found === undefined) throw new Error(`no service ${name}`);
+  return found;
+}
+
+describe("docker-compose.yml", () => {
+  it("runs the gateway, Redis and InfluxDB 2", () => {
+    expect(services.map(([name]) => name).sort()).toEqual(["gateway", "influxdb", "redis"]);
+    expect(service("redis").image).toMatch(/^redis:7/);
+    expect(service("influxdb").image).toMatch(/^influxdb:2/);
+  });
+
+  it("keeps what a PUBACK promises: fsync on every write, no eviction, data on a named volume", () => {
+    const command = service("redis").command ?? [];
+    const option = (name: string) => command[command.indexOf(name) + 1];
+    expect(option("--appendonly")).toBe("yes");
+    expect(option("--appendfsync")).toBe("always");
+    expect(option("--maxmemory-policy")).toBe("noeviction");
+    expect(service("redis").volumes).toContain("redis-data:/data");
+    expect(compose.volumes).toHaveProperty("redis-data");
+  });
+
+  it.each(services)("%s is confined: not root, nothing writable but its volumes, no capability", (_name, one) => {
+    expect(one.user).toMatch(/^[1-9]\d*:[1-9]\d*$/);
+    expect(one.read_only).toBe(true);
+    expect(one.cap_drop).toEqual(["ALL"]);
+    expect(one.security_opt).toContain("no-new-privileges:true");
+    expect(one.privileged).toBeUndefined();
+    expect(one.network_mode).toBeUndefined();
+  });
+
+  it.each(services)("%s has a health check", (_name, one) => {
+    expect(one.healthcheck?.test.length).toBeGreaterThan(1);
+  });
+
+  it("publishes the gateway's ports alone, on loopback, and keeps the others on an internal network", () => {
+    const published = services.filter(([, { ports }]) => ports !== undefined);
+    expect(published.map(([name]) => name)).toEqual(["gateway"]);
+    for (const port of service("gateway").ports ?? []) expect(port).toMatch(/^127\.0\.0\.1:/);
+    expect(service("redis").networks).toEqual(["inside"]);
+    expect(service("influxdb").networks).toEqual(["inside"]);
+    expect(compose.networks.inside?.internal).toBe(true);
+  });
+
+  it("takes every secret from a file, made by make-secrets.sh", () => {
+    for (const [name, { environment }] of services) {
+      for (const variable of Object.keys(environment ?? {})) {
+        if (/PASSWORD|TOKEN|SECRET|KEY/.test(variable)) expect(variable, name).toMatch(/_FILE$/);
+      }
+    }
+    const script = read("scripts/make-secrets.sh");
+    for (const [name, { file }] of Object.entries(compose.secrets)) {
+      expect(file).toBe(`./secrets/${name}`);
+      expect(script).toMatch(new RegExp(`[ /]${name.replace(".", "\\.")}[" ;]`));
+    }
+    for (const [name, { secrets }] of services) {
+      for (const secret of secrets ?? []) expect(compose.secrets, name).toHaveProperty([secret]);
+    }
+  });
+
+  it("holds nothing that looks like a secret itself", () => {
+    for (const file of ["docker-compose.yml", "Dockerfile", "config/compose.yaml"]) {
+      expect(read(file), file).not.toMatch(/[0-9a-f]{32,}|[A-Za-z0-9+_-]{40,}|:\/\/[^/\s]*:[^/\s]*@/);
+    }
+  });
+});
+
+describe("Dockerfile", () => {
+  it("ends as a user without rights, with a health check", () => {
+    const stages = read("Dockerfile").split(/^FROM /m);
+    expect(stages.at(-1)).toMatch(/^USER node$/m);
+    expect(stages.at(-1)).toMatch(/^HEALTHCHECK /m);
+  });
+
+  it("is built from a list of files; secrets, data and git history are not among them", () => {
+    const [first, ...rest] = read(".dockerignore")
+      .split("\n")
+      .filter((line) => line !== "" && !line.startsWith("#"));
+    expect(first).toBe("*");
+    expect(rest.filter((line) => /secrets|data|\.git|\.env/.test(line))).toEqual([]);
+  });
+});

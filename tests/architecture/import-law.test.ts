@@ -1,0 +1,199 @@
+/** The linter enforces the import law: each rule is broken on purpose once, beside a lawful neighbour. */
+import { copyFile, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { execa } from "execa";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+
+const ROOT = fileURLToPath(new URL("../..", import.meta.url));
+const IMPORTS = "lint/style/noRestrictedImports";
+
+interface Case {
+  readonly what: string;
+  /** Below the repository; where a rule looks at the folder. */
+  readonly file: string;
+  readonly source: string;
+  /** The rule that must speak; none when the file is lawful. */
+  readonly rule?: string;
+}
+
+const imports = (specifier: string) => `import { x } from "${specifier}";\n\nexport const y = x;\n`;
+
+const UNLAWFUL: readonly Case[] = [
+  ["model imports a stage", "src/model", "../ingress/session.ts"],
+  ["model imports platform", "src/model", "../platform/redis-keys.ts"],
+  ["model imports a vendor", "src/model", "ioredis"],
+  ["model does I/O", "src/model", "node:fs"],
+  ["platform imports a stage", "src/platform", "../queue/producer.ts"],
+  ["platform names raw data", "src/platform", "../model/raw.ts"],
+  ["platform imports bullmq", "src/platform", "bullmq"],
+  ["config imports platform", "src/config", "../platform/redis.ts"],
+  ["ingress imports consent", "src/ingress", "../consent/gate.ts"],
+  ["ingress imports the composition root", "src/ingress", "../gateway.ts"],
+  ["ingress imports configuration", "src/ingress", "../config/schema.ts"],
+  ["ingress imports redis", "src/ingress", "ioredis"],
+  ["consent imports the queue", "src/consent", "../queue/producer.ts"],
+  ["consent names raw data", "src/consent", "../model/raw.ts"],
+  ["queue imports the sinks", "src/queue", "../sinks/influx.ts"],
+  ["queue imports aedes", "src/queue", "aedes"],
+  ["deidentify reads files", "src/deidentify", "node:fs"],
+  ["deidentify opens sockets", "src/deidentify", "node:net"],
+  ["deidentify imports redis", "src/deidentify", "ioredis"],
+  ["deidentify imports platform", "src/deidentify", "../platform/redis.ts"],
+  ["pipeline imports deidentify", "src/pipeline", "../deidentify/deidentify.ts"],
+  ["pipeline imports the influx client", "src/pipeline", "@influxdata/influxdb-client"],
+  ["sinks import ingress", "src/sinks", "../ingress/broker.ts"],
+  ["sinks name raw data", "src/sinks", "../model/raw.ts"],
+  ["sinks import redis", "src/sinks", "ioredis"],
+  ["rights import consent", "src/rights", "../consent/ledger.ts"],
+  ["http imports consent", "src/http", "../consent/ledger.ts"],
+  ["http names raw data", "src/http", "../model/raw.ts"],
+  ["http imports pino", "src/http", "pino"],
+  ["observe imports sinks", "src/observe", "../sinks/influx.ts"],
+  ["observe names raw data", "src/observe", "../model/raw.ts"],
+  ["a stage imports yaml", "src/observe", "yaml"],
+  ["a stage imports a package nobody spoke about", "src/sinks", "left-pad"],
+].map(([what = "", folder = "", specifier = ""], index) => ({
+  what,
+  file: `${folder}/case-${index}.ts`,
+  source: imports(specifier),
+  rule: IMPORTS,
+}));
+
+const MORE_UNLAWFUL: readonly Case[] = [
+  { what: "the decision does I/O", file: "src/consent/decide.ts", source: imports("ioredis"), rule: IMPORTS },
+  {
+    what: "the decision reaches Redis keys",
+    file: "src/consent/decide.ts",
+    source: imports("../platform/redis-keys.ts"),
+    rule: IMPORTS,
+  },
+  {
+    what: "a type import crosses stages",
+    file: "src/sinks/type.ts",
+    source: 'export type { X } from "../queue/producer.ts";\n',
+    rule: IMPORTS,
+  },
+  {
+    what: "a dynamic import crosses stages",
+    file: "src/sinks/dynamic.ts",
+    source: 'export const later = () => import("../queue/producer.ts");\n',
+    rule: IMPORTS,
+  },
+  {
+    what: "a stage reads the environment",
+    file: "src/ingress/env.ts",
+    source: "export const home = process.env.HOME;\n",
+    rule: "lint/style/noProcessEnv",
+  },
+  {
+    what: "a stage prints",
+    file: "src/sinks/print.ts",
+    source: 'console.log("stored");\n',
+    rule: "lint/suspicious/noConsole",
+  },
+  {
+    what: "a barrel",
+    file: "src/model/all.ts",
+    source: 'export * from "./ids.ts";\n',
+    rule: "lint/performance/noBarrelFile",
+  },
+  {
+    what: "a file name in camel case",
+    file: "src/model/someThing.ts",
+    source: "export const x = 1;\n",
+    rule: "lint/style/useFilenamingConvention",
+  },
+];
+
+const LAWFUL: readonly Case[] = [
+  ["src/model", "./ids.ts"],
+  ["src/model", "zod"],
+  ["src/platform", "../model/errors.ts"],
+  ["src/platform", "ioredis"],
+  ["src/platform", "node:timers/promises"],
+  ["src/config", "yaml"],
+  ["src/ingress", "../model/raw.ts"],
+  ["src/ingress", "aedes"],
+  ["src/consent", "../platform/redis.ts"],
+  ["src/queue", "bullmq"],
+  ["src/queue", "../model/raw.ts"],
+  ["src/deidentify", "node:crypto"],
+  ["src/deidentify", "h3-js"],
+  ["src/pipeline", "../model/raw.ts"],
+  ["src/sinks", "@influxdata/influxdb-client"],
+  ["src/rights", "ioredis"],
+  ["src/http", "@fastify/swagger-ui"],
+  ["src/observe", "prom-client"],
+  ["src", "./sinks/influx.ts"],
+].map(([folder = "", specifier = ""], index) => ({
+  what: `${folder} imports ${specifier}`,
+  file: `${folder}/lawful-${index}.ts`,
+  source: imports(specifier),
+}));
+
+const MORE_LAWFUL: readonly Case[] = [
+  { what: "a test imports anything", file: "src/sinks/x.test.ts", source: imports("../queue/producer.ts") },
+  {
+    what: "the configuration loader reads the environment",
+    file: "src/config/load.ts",
+    source: "export const home = process.env.HOME;\n",
+  },
+  { what: "the process prints", file: "src/main.ts", source: 'console.log("ready");\n' },
+];
+
+/** Each in a tree of its own, so that two cases may use the same file name. */
+let tree: string;
+let rulesByCase: Map<Case, string[]>;
+
+beforeAll(async () => {
+  tree = await mkdtemp(join(tmpdir(), "import-law-"));
+  const cases = [...UNLAWFUL, ...MORE_UNLAWFUL, ...LAWFUL, ...MORE_LAWFUL];
+  const rounds: Case[][] = [];
+  for (const one of cases) {
+    const round = rounds.find((taken) => !taken.some(({ file }) => file === one.file));
+    if (round === undefined) rounds.push([one]);
+    else round.push(one);
+  }
+  const results = await Promise.all(rounds.map((round, index) => lint(join(tree, String(index)), round)));
+  rulesByCase = new Map(results.flat());
+});
+
+afterAll(() => rm(tree, { recursive: true, force: true }));
+
+async function lint(root: string, cases: readonly Case[]): Promise<[Case, string[]][]> {
+  for (const { file, source } of cases) {
+    await mkdir(join(root, dirname(file)), { recursive: true });
+    await writeFile(join(root, file), source);
+  }
+  for (const name of ["biome.json", ".gitignore"]) await copyFile(join(ROOT, name), join(root, name));
+  const biome = join(ROOT, "node_modules/@biomejs/biome/bin/biome");
+  const { stdout } = await execa(process.execPath, [biome, "lint", "--reporter=json", "--max-diagnostics=none"], {
+    cwd: root,
+    reject: false,
+  });
+  const { diagnostics } = JSON.parse(stdout) as {
+    diagnostics: { category: string; severity: string; location: { path: string | { file: string } } }[];
+  };
+  const rulesOf = (file: string) =>
+    diagnostics
+      .filter(
+        ({ severity, location: { path } }) =>
+          severity === "error" && (typeof path === "string" ? path : path.file) === file,
+      )
+      .map(({ category }) => category);
+  return cases.map((one) => [one, rulesOf(one.file)]);
+}
+
+describe("refused", () => {
+  it.each([...UNLAWFUL, ...MORE_UNLAWFUL])("$what", (one) => {
+    expect(rulesByCase.get(one)).toContain(one.rule);
+  });
+});
+
+describe("allowed", () => {
+  it.each([...LAWFUL, ...MORE_LAWFUL])("$what", (one) => {
+    expect(rulesByCase.get(one)).toEqual([]);
+  });
+});

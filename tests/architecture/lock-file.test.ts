@@ -1,0 +1,62 @@
+/** The lock file installs on every platform and on the oldest Node this package promises. */
+import { readFileSync } from "node:fs";
+import { describe, expect, it } from "vitest";
+
+interface Package {
+  readonly version?: string;
+  readonly engines?: { readonly node?: string };
+  readonly optional?: boolean;
+  readonly dependencies?: Readonly<Record<string, string>>;
+  readonly devDependencies?: Readonly<Record<string, string>>;
+  readonly optionalDependencies?: Readonly<Record<string, string>>;
+}
+
+function read(file: string): Package & { packages: Readonly<Record<string, Package>> } {
+  return JSON.parse(readFileSync(new URL(`../../${file}`, import.meta.url), "utf8"));
+}
+
+const { packages } = read("package-lock.json");
+
+describe("package-lock.json", () => {
+  it("names the platform packages of every platform; `node scripts/complete-lock.mjs` adds them", () => {
+    const missing = Object.entries(packages).flatMap(([path, { optionalDependencies }]) =>
+      Object.keys(optionalDependencies ?? {}).filter(
+        (name) =>
+          packages[`node_modules/${name}`] === undefined && packages[`${path}/node_modules/${name}`] === undefined,
+      ),
+    );
+    expect(missing).toEqual([]);
+  });
+
+  it("holds no package that refuses Node 20", () => {
+    const refusing = Object.entries(packages)
+      .filter(([, { engines, optional }]) => !optional && engines?.node !== undefined && !allowsNode20(engines.node))
+      .map(([path]) => path);
+    expect(refusing).toEqual([]);
+  });
+
+  it("pins every direct dependency exactly", () => {
+    const { dependencies, devDependencies } = read("package.json");
+    for (const [name, version] of Object.entries({ ...dependencies, ...devDependencies })) {
+      expect(version, name).toMatch(/^\d+\.\d+\.\d+$/);
+      expect(packages[`node_modules/${name}`]?.version, name).toBe(version);
+    }
+  });
+});
+
+/** Enough of semver for `engines`: alternatives, each a lower bound, a caret or a bare major. */
+function allowsNode20(range: string): boolean {
+  return range.split("||").some((alternative) =>
+    alternative
+      .trim()
+      .replace(/([<>=^~])\s+/g, "$1")
+      .split(/\s+/)
+      .every((bound) => {
+        const [, operator = "", major] = /^([<>=^~]*)\s*v?(\d+|\*)/.exec(bound) ?? [];
+        if (major === "*" || major === undefined) return true;
+        if (operator.startsWith(">")) return Number(major) <= 20;
+        if (operator.startsWith("<")) return Number(major) > 20;
+        return Number(major) === 20;
+      }),
+  );
+}

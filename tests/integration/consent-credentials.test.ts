@@ -1,0 +1,69 @@
+/** Promise: a token opens its own device and nothing else, and cannot be read back from Redis. */
+import { once } from "node:events";
+import { expect, test } from "vitest";
+import { connectRedis } from "../../src/platform/redis.ts";
+import { consentStore, device, everythingIn, subject } from "./consent-fixture.ts";
+
+const { store, server } = consentStore();
+const HUB = device("hub-1");
+const LOCK = device("lock-1");
+
+test("the token issued last opens the device; older and foreign ones do not", async () => {
+  const { credentials } = store();
+  const first = await credentials.issue(HUB);
+  expect(first).toMatch(/^[A-Za-z0-9_-]{43}$/);
+  expect(await credentials.verify(HUB, first)).toEqual({ subjectTag: undefined });
+  const second = await credentials.issue(HUB);
+  expect(await credentials.verify(HUB, first)).toBeUndefined();
+  expect(await credentials.verify(HUB, second)).toBeDefined();
+  await credentials.issue(LOCK);
+  expect(await credentials.verify(LOCK, second)).toBeUndefined();
+});
+
+test.each(["", "x", "A".repeat(43), "A".repeat(100_000), "__proto__"])(
+  "token number %# that was never issued is refused",
+  async (token) => {
+    const { credentials } = store();
+    expect(await credentials.verify(HUB, token)).toBeUndefined();
+    await credentials.issue(HUB);
+    expect(await credentials.verify(HUB, token)).toBeUndefined();
+  },
+);
+
+test("a MAC copied to another device opens nothing there", async () => {
+  const { credentials, redis, keys } = store();
+  const token = await credentials.issue(HUB);
+  await redis.hset(keys.credential(LOCK), "mac", (await redis.hget(keys.credential(HUB), "mac")) ?? "");
+  expect(await credentials.verify(LOCK, token)).toBeUndefined();
+});
+
+test("tells the subject a device is bound to, and keeps that over a new token", async () => {
+  const { credentials, ledger } = store();
+  await ledger.bind(subject("anna"), HUB);
+  const token = await credentials.issue(HUB);
+  expect(await credentials.verify(HUB, token)).toEqual({ subjectTag: subject("anna") });
+});
+
+test("issuing ends the running session of that device", async () => {
+  const { credentials, keys } = store();
+  const listener = connectRedis(server().url, "subscriber");
+  await listener.connect();
+  await listener.subscribe(keys.sessionEnd);
+  const told = once(listener, "message");
+  await credentials.issue(HUB);
+  expect(await told).toEqual([keys.sessionEnd, HUB]);
+  listener.disconnect();
+});
+
+test("Redis holds no token", async () => {
+  const { credentials, redis } = store();
+  const token = await credentials.issue(HUB);
+  expect(await everythingIn(redis)).not.toContain(token);
+});
+
+test("an outage is a fault, never a refusal", async () => {
+  const { credentials, redis } = store();
+  const token = await credentials.issue(HUB);
+  redis.disconnect();
+  await expect(credentials.verify(HUB, token)).rejects.toMatchObject({ code: "CONSENT_UNREACHABLE" });
+});

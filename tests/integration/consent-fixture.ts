@@ -1,0 +1,118 @@
+/** One private Redis for a test file, a fresh key prefix for each test, and the consent parts on top of it. */
+import { randomBytes, randomUUID } from "node:crypto";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { Redis } from "ioredis";
+import { afterAll, afterEach, beforeAll, beforeEach } from "vitest";
+import { Credentials } from "../../src/consent/credentials.ts";
+import { ConsentGate } from "../../src/consent/gate.ts";
+import { Leases } from "../../src/consent/leases.ts";
+import { Ledger } from "../../src/consent/ledger.ts";
+import { Policies } from "../../src/consent/policies.ts";
+import type { GiveInput } from "../../src/model/consent-change.ts";
+import type { DeviceId, DeviceKey, SubjectId, SubjectTag } from "../../src/model/ids.ts";
+import { Lookup } from "../../src/platform/lookup.ts";
+import { connectRedis } from "../../src/platform/redis.ts";
+import { type RedisKeys, redisKeys } from "../../src/platform/redis-keys.ts";
+import { type PrivateServer, startRedis } from "../../src/platform/services.ts";
+
+export const shippedPolicy = await readFile(new URL("../../config/policies/1.json", import.meta.url));
+export const lookup = new Lookup(Buffer.alloc(32, 3));
+export const device = (id: string): DeviceKey => lookup.deviceKey(id as DeviceId);
+export const subject = (id: string): SubjectTag => lookup.subjectTag(id as SubjectId);
+
+export const CONSENT: GiveInput = {
+  policyVersion: 1,
+  purposes: { analytics: ["model", "location", "status"], weather: ["location"], scene: ["status"], network: ["ip"] },
+  method: "app",
+  by: "subject",
+  language: "en",
+  jurisdiction: ["IN"],
+};
+
+export interface Store {
+  readonly redis: Redis;
+  readonly keys: RedisKeys;
+  readonly ledger: Ledger;
+  readonly gate: ConsentGate;
+  readonly credentials: Credentials;
+  readonly leases: Leases;
+  readonly policies: Policies;
+  /** Another gateway on the same Redis. */
+  another(): Promise<Store>;
+}
+
+/** Starts Redis for the file; `store()` is the one of the running test, policy 1 published. */
+export function consentStore(options: { leaseMs: number } = { leaseMs: 2_000 }): {
+  store(): Store;
+  server(): PrivateServer;
+} {
+  let dir: string;
+  let server: PrivateServer | undefined;
+  let store: Store | undefined;
+  const opened: Redis[] = [];
+
+  async function open(keys: RedisKeys): Promise<Store> {
+    const redis = connectRedis(proven(server).url, "store");
+    opened.push(redis);
+    await redis.connect();
+    return {
+      redis,
+      keys,
+      ledger: new Ledger(redis, keys, {
+        createSubjectKey: () => randomBytes(60).toString("base64url"),
+        now: Date.now,
+        controller: "vendor",
+        expiryDays: 365,
+      }),
+      gate: new ConsentGate(redis, keys),
+      credentials: new Credentials(redis, keys, Buffer.alloc(32, 9)),
+      leases: new Leases(redis, keys, options),
+      policies: new Policies(redis, keys),
+      another: () => open(keys),
+    };
+  }
+
+  beforeAll(async () => {
+    dir = await mkdtemp(join(tmpdir(), "consent-"));
+    server = await startRedis({ dir, say: () => {} });
+  });
+  beforeEach(async () => {
+    store = await open(redisKeys(`t-${randomUUID().slice(0, 8)}`));
+    await store.policies.ensureShipped(shippedPolicy);
+  });
+  afterEach(() => {
+    for (const redis of opened.splice(0)) redis.disconnect();
+  });
+  afterAll(async () => {
+    await server?.stop();
+    await rm(dir, { recursive: true, force: true });
+  });
+  return { store: () => proven(store), server: () => proven(server) };
+}
+
+/** Every key and value, whatever its type, as one text. */
+export async function everythingIn(redis: Redis): Promise<string> {
+  const texts: string[] = [];
+  for (const key of await redis.keys("*")) {
+    const type = await redis.type(key);
+    const value =
+      type === "string"
+        ? await redis.get(key)
+        : type === "hash"
+          ? await redis.hgetall(key)
+          : type === "list"
+            ? await redis.lrange(key, 0, -1)
+            : type === "set"
+              ? await redis.smembers(key)
+              : await redis.zrange(key, "0", "-1");
+    texts.push(key, JSON.stringify(value));
+  }
+  return texts.join("\n");
+}
+
+function proven<T>(value: T | undefined): T {
+  if (value === undefined) throw new Error("used before the test began");
+  return value;
+}

@@ -1,0 +1,117 @@
+/** Promise: a drain waits for every batch that began before it, and for no other. */
+import { describe, expect, test, vi } from "vitest";
+import { consentStore } from "./consent-fixture.ts";
+
+const LEASE_MS = 1_000;
+const { store } = consentStore({ leaseMs: LEASE_MS });
+
+/** Resolves after a drain under way has looked at the leases a few times more. */
+async function severalLooks(): Promise<void> {
+  const { redis } = store();
+  const looks = async () =>
+    Number(/cmdstat_zrangebyscore:calls=(\d+)/.exec(await redis.info("commandstats"))?.[1] ?? 0);
+  const before = await looks();
+  await vi.waitFor(async () => expect(await looks()).toBeGreaterThan(before + 3), { interval: 5, timeout: LEASE_MS });
+}
+
+test("with no batch under way it answers at once", async () => {
+  const { leases } = store();
+  expect(await leases.drain()).toMatchObject({ drained: true });
+});
+
+test("waits until the last older lease is released", async () => {
+  const { leases } = store();
+  const older = await Promise.all([leases.acquire(), leases.acquire()]);
+  let drained = false;
+  const draining = leases.drain().then((answer) => {
+    drained = true;
+    return answer;
+  });
+  await older[0].release();
+  await severalLooks();
+  expect(drained).toBe(false);
+  await older[1].release();
+  expect(await draining).toMatchObject({ drained: true });
+});
+
+test("does not wait for a lease taken after it began", async () => {
+  const { leases } = store();
+  const older = await leases.acquire();
+  const draining = leases.drain();
+  // A round trip on the same connection puts the newer lease behind the drain's first look.
+  const newer = await leases.acquire();
+  await older.release();
+  const { drained, waitedMs } = await draining;
+  expect(drained).toBe(true);
+  expect(waitedMs).toBeLessThan(LEASE_MS / 2);
+  expect(newer.signal.aborted).toBe(false);
+  await newer.release();
+});
+
+test("a lease whose holder died ends by itself, and the drain with it", async () => {
+  const { leases, another } = store();
+  const dead = await another();
+  await dead.leases.acquire();
+  dead.redis.disconnect();
+  const { drained, waitedMs } = await leases.drain();
+  expect(drained).toBe(true);
+  expect(waitedMs).toBeLessThanOrEqual(LEASE_MS + 200);
+});
+
+test("sees the leases of other processes", async () => {
+  const { leases, another } = store();
+  const lease = await (await another()).leases.acquire();
+  let drained = false;
+  const draining = leases.drain().then(() => {
+    drained = true;
+  });
+  await severalLooks();
+  expect(drained).toBe(false);
+  await lease.release();
+  await draining;
+});
+
+test("answers undrained rather than wrong when a lease outlasts the bound", async () => {
+  const { leases, redis, keys } = store();
+  await redis.zadd(keys.leases, Date.now() + 60_000, "of-a-clock-that-jumped");
+  const { drained, waitedMs } = await leases.drain();
+  expect(drained).toBe(false);
+  expect(waitedMs).toBeGreaterThanOrEqual(LEASE_MS);
+});
+
+describe("the signal", () => {
+  test("aborts while the lease still holds", async () => {
+    const { leases, redis, keys } = store();
+    const lease = await leases.acquire();
+    await new Promise((aborted) => lease.signal.addEventListener("abort", aborted));
+    const end = Number(await redis.zscore(keys.leases, lease.id));
+    expect(end - Date.now()).toBeGreaterThan(0);
+    expect(end - Date.now()).toBeLessThanOrEqual(LEASE_MS * 0.25);
+  });
+
+  test("stays quiet after a release, which may be repeated", async () => {
+    const { leases, redis, keys } = store();
+    const lease = await leases.acquire();
+    await lease.release();
+    await lease.release();
+    expect(await redis.zcard(keys.leases)).toBe(0);
+    expect(lease.signal.aborted).toBe(false);
+  });
+});
+
+test("leases that ran out are swept by the next one", async () => {
+  const { leases, redis, keys } = store();
+  await redis.zadd(keys.leases, Date.now() - 1, "left-behind");
+  const lease = await leases.acquire();
+  expect(await redis.zrange(keys.leases, "0", "-1")).toEqual([lease.id]);
+  await lease.release();
+});
+
+test("while Redis is away nobody gets a lease and nothing drains", async () => {
+  const { leases, redis } = store();
+  const lease = await leases.acquire();
+  redis.disconnect();
+  await expect(leases.acquire()).rejects.toMatchObject({ code: "CONSENT_UNREACHABLE" });
+  await expect(leases.drain()).rejects.toMatchObject({ code: "CONSENT_UNREACHABLE" });
+  await expect(lease.release()).resolves.toBeUndefined();
+});

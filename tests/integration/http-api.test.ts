@@ -1,0 +1,289 @@
+/** Promise: the account service can bind, ask, withdraw and read back, and an answer is given only once it is true. */
+import { createHash } from "node:crypto";
+import { setTimeout as tick } from "node:timers/promises";
+import { describe, expect, test, vi } from "vitest";
+import { decide } from "../../src/consent/decide.ts";
+import { device, shippedPolicy, subject } from "./consent-fixture.ts";
+import { httpApi } from "./http-fixture.ts";
+
+const LEASE_MS = 600;
+const api = httpApi({ leaseMs: LEASE_MS });
+const { call } = api;
+
+const CONSENT = {
+  policyVersion: 1,
+  purposes: {
+    analytics: ["model", "location", "status"],
+    weather: ["location", "status"],
+    scene: ["model", "status"],
+    network: ["model", "ip"],
+  },
+  method: "app",
+  by: "subject",
+  language: "en",
+  jurisdiction: ["IN"],
+};
+const HUB = "/v1/subjects/anna/devices/hub-1";
+const CONSENTS = "/v1/subjects/anna/consents";
+const WITHDRAWALS = "/v1/subjects/anna/withdrawals";
+
+async function verdict(subjectId = "anna", deviceId = "hub-1") {
+  const { decisions, floors } = await api
+    .store()
+    .gate.read([{ subjectTag: subject(subjectId), deviceKey: device(deviceId) }]);
+  return decide(decisions[0], floors, Date.now());
+}
+
+test("a device is bound, gets a token, is consented for, and may publish", async () => {
+  const issued = await call("POST", "/v1/devices/hub-1/token");
+  expect(issued.status).toBe(201);
+  expect(issued.headers.get("cache-control")).toBe("no-store");
+  expect(await call("PUT", HUB)).toMatchObject({ status: 204, text: "" });
+  expect(await api.store().credentials.verify(device("hub-1"), issued.json.token)).toEqual({
+    subjectTag: subject("anna"),
+  });
+  expect(await verdict()).toEqual({ refusal: "no-consent" });
+
+  const given = await call("POST", CONSENTS, CONSENT);
+  expect(given.status).toBe(201);
+  expect(given.json).toMatchObject({
+    schemaVersion: 1,
+    subject: subject("anna"),
+    controller: "vendor",
+    fence: 0,
+    consent: {
+      state: "given",
+      policyVersion: 1,
+      policyHash: createHash("sha256").update(shippedPolicy).digest("base64url"),
+    },
+    devices: [{ device: device("hub-1") }],
+  });
+  expect(given.text).not.toMatch(/anna|hub-1/);
+  expect((await verdict()).refusal).toBeUndefined();
+  expect((await call("GET", CONSENTS)).json).toEqual(given.json);
+});
+
+test("a token may be asked for with an empty JSON body too", async () => {
+  expect((await call("POST", "/v1/devices/hub-1/token", {})).status).toBe(201);
+});
+
+describe("a withdrawal", () => {
+  test("is answered with the fence, and forgets what was set aside for silenced devices only", async () => {
+    await call("PUT", HUB);
+    await call("POST", CONSENTS, CONSENT);
+    api.purged.length = 0;
+    const part = await call("POST", WITHDRAWALS, { purposes: ["weather"] });
+    expect(part).toMatchObject({ status: 200, json: { drained: true, fence: 1 } });
+    expect(api.purged).toEqual([]);
+    const all = await call("POST", WITHDRAWALS, {});
+    expect(all).toMatchObject({ status: 200, json: { drained: true, fence: 2 } });
+    expect(api.purged).toEqual([[device("hub-1")]]);
+    expect(api.withdrawalsMs).toHaveLength(2);
+    expect(await verdict()).toEqual({ refusal: "consent-withdrawn" });
+  });
+
+  test("is answered only after a batch that began before it has ended, and is in force at once", async () => {
+    await call("PUT", HUB);
+    await call("POST", CONSENTS, CONSENT);
+    const lease = await api.store().leases.acquire();
+    let answered = false;
+    const withdrawal = call("POST", WITHDRAWALS, {}).then((answer) => {
+      answered = true;
+      return answer;
+    });
+    await vi.waitFor(async () => expect(await verdict()).toEqual({ refusal: "consent-withdrawn" }), { interval: 5 });
+    await tick(20);
+    expect(answered).toBe(false);
+    await lease.release();
+    expect(await withdrawal).toMatchObject({ status: 200, json: { drained: true } });
+  });
+
+  test("that cannot drain is a 503, never a false 200, and is in force all the same", async () => {
+    await call("PUT", HUB);
+    await call("POST", CONSENTS, CONSENT);
+    const { redis, keys } = api.store();
+    await redis.zadd(keys.leases, Date.now() + 60_000, "of-a-clock-that-jumped");
+    const answer = await call("POST", WITHDRAWALS, {});
+    expect(answer).toMatchObject({ status: 503, json: { code: "not-drained" } });
+    expect(answer.headers.get("retry-after")).toBe("1");
+    expect(api.withdrawalsMs).toEqual([]);
+    expect(await verdict()).toEqual({ refusal: "consent-withdrawn" });
+    await redis.del(keys.leases);
+    expect((await call("POST", WITHDRAWALS, {})).status).toBe(200);
+  });
+
+  test("of a subject nobody knows, or for a foreign device, is refused", async () => {
+    expect(await call("POST", WITHDRAWALS, {})).toMatchObject({ status: 404, json: { code: "unknown-subject" } });
+    await call("PUT", HUB);
+    expect(await call("POST", WITHDRAWALS, { devices: ["hub-2"] })).toMatchObject({
+      status: 404,
+      json: { code: "device-not-bound" },
+    });
+  });
+});
+
+describe("a device", () => {
+  test("that moves to another subject leaves its consent and what was set aside behind", async () => {
+    await call("PUT", HUB);
+    await call("POST", CONSENTS, CONSENT);
+    expect((await call("PUT", "/v1/subjects/boris/devices/hub-1")).status).toBe(204);
+    expect(api.purged).toEqual([[device("hub-1")]]);
+    expect(await verdict("anna")).toEqual({ refusal: "no-consent" });
+    expect(await verdict("boris")).toEqual({ refusal: "no-consent" });
+    expect((await call("DELETE", HUB)).json.code).toBe("device-not-bound");
+  });
+
+  test("that is unbound may do nothing; a second time there is nothing to unbind", async () => {
+    await call("PUT", HUB);
+    await call("POST", CONSENTS, CONSENT);
+    expect(await call("DELETE", HUB)).toMatchObject({ status: 204, text: "" });
+    expect(await verdict()).toEqual({ refusal: "no-consent" });
+    expect(await call("DELETE", HUB)).toMatchObject({ status: 404, json: { code: "device-not-bound" } });
+  });
+
+  test("may have colons, dots and 128 characters in its id, percent-encoded or not", async () => {
+    const id = `a:b.c_d-${"x".repeat(120)}`;
+    expect((await call("PUT", `/v1/subjects/anna/devices/${id}`)).status).toBe(204);
+    expect((await call("DELETE", `/v1/subjects/anna/devices/${id.replaceAll(":", "%3A")}`)).status).toBe(204);
+    const encoded = [..."h".repeat(128)].map(() => "%68").join("");
+    expect((await call("PUT", `/v1/subjects/anna/devices/${encoded}`)).status).toBe(204);
+    expect((await call("DELETE", `/v1/subjects/anna/devices/${"h".repeat(128)}`)).status).toBe(204);
+  });
+});
+
+describe("consent", () => {
+  test("can be refused, which is on record", async () => {
+    await call("PUT", HUB);
+    const { purposes: _, ...notice } = CONSENT;
+    const refused = await call("POST", CONSENTS, { ...notice, state: "refused" });
+    expect(refused).toMatchObject({ status: 201, json: { consent: { state: "refused", purposes: [] } } });
+    expect(await verdict()).toEqual({ refusal: "no-consent" });
+  });
+
+  test("of a minor needs a guardian", async () => {
+    await call("PUT", HUB);
+    await call("POST", CONSENTS, { ...CONSENT, minor: true });
+    expect(await verdict()).toEqual({ refusal: "guardian-missing" });
+    const guardian = { verified: true, method: "id-check", evidenceRef: "case:7" };
+    const answer = await call("POST", CONSENTS, { ...CONSENT, by: "guardian", minor: true, guardian });
+    expect(answer.json).toMatchObject({ minor: true, guardian });
+    expect((await verdict()).refusal).toBeUndefined();
+  });
+
+  test.each([
+    [422, "policy-version-unknown", { policyVersion: 9 }],
+    [422, "purpose-not-in-policy", { purposes: { weather: ["ip"] } }],
+    [422, "expiry-out-of-range", { expiresAt: 1 }],
+    [404, "device-not-bound", { devices: ["hub-9"] }],
+  ])("is answered %i %s when it cannot hold", async (status, code, change) => {
+    await call("PUT", HUB);
+    expect(await call("POST", CONSENTS, { ...CONSENT, ...change })).toMatchObject({ status, json: { code, status } });
+    expect(await verdict()).toEqual({ refusal: "no-consent" });
+  });
+
+  test("of a subject nobody knows is not found", async () => {
+    expect(await call("GET", CONSENTS)).toMatchObject({ status: 404, json: { code: "unknown-subject" } });
+  });
+});
+
+describe("policies", () => {
+  const second = (change: object) => {
+    const document = JSON.parse(shippedPolicy.toString());
+    return { ...document, version: 2, change: { kind: "minor", summary: "Wording." }, ...change };
+  };
+
+  test("the shipped one comes back byte for byte, under its hash", async () => {
+    const hash = createHash("sha256").update(shippedPolicy).digest("base64url");
+    const answer = await call("GET", "/v1/policies/1");
+    expect(answer.text).toBe(shippedPolicy.toString());
+    expect(answer.headers.get("etag")).toBe(`"${hash}"`);
+    expect((await call("GET", "/v1/policies")).json).toEqual({
+      policies: [{ version: 1, hash, change: "first", effectiveFrom: "2022-06-17" }],
+      floors: { analytics: 1, weather: 1, scene: 1, network: 1 },
+    });
+    expect((await call("GET", "/v1/policies/2")).json.code).toBe("unknown-policy");
+  });
+
+  test("a material one suspends the purposes it affects until consent is given again", async () => {
+    await call("PUT", HUB);
+    await call("POST", CONSENTS, { ...CONSENT, purposes: { scene: ["status"] } });
+    // Spacing is kept: what is archived is what was sent.
+    const text = JSON.stringify(
+      second({ change: { kind: "material", summary: "Scenes.", affects: ["scene"] } }),
+      null,
+      3,
+    );
+    const published = await call("POST", "/v1/policies", text);
+    expect(published).toMatchObject({ status: 201, json: { version: 2, suspended: ["scene"] } });
+    expect(published.headers.get("location")).toBe("/v1/policies/2");
+    expect((await call("GET", "/v1/policies/2")).text).toBe(text);
+    expect((await call("GET", "/v1/policies/1")).text).toBe(shippedPolicy.toString());
+    expect(await verdict()).toEqual({ refusal: "policy-superseded" });
+    expect((await call("POST", CONSENTS, { ...CONSENT, purposes: { scene: ["status"] } })).json.code).toBe(
+      "policy-superseded",
+    );
+    expect(
+      (await call("POST", CONSENTS, { ...CONSENT, policyVersion: 2, purposes: { scene: ["status"] } })).status,
+    ).toBe(201);
+    expect((await verdict()).refusal).toBeUndefined();
+    expect((await call("POST", "/v1/policies", text)).status).toBe(201);
+  });
+
+  test.each([
+    [409, "policy-version-taken", { version: 1 }],
+    [409, "policy-version-gap", { version: 3 }],
+    [422, "policy-change-understated", { change: { kind: "first", summary: "No." } }],
+    [400, "invalid-request", { purposes: { marketing: {} } }],
+    [400, "invalid-request", { version: 0 }],
+  ])("an unfit one is answered %i %s and changes nothing", async (status, code, change) => {
+    expect(await call("POST", "/v1/policies", second(change))).toMatchObject({ status, json: { code } });
+    expect((await call("GET", "/v1/policies")).json.policies).toHaveLength(1);
+  });
+
+  test("terms that widen cannot be called minor", async () => {
+    const document = second({});
+    document.purposes.scene.recipients.push("advertisers");
+    expect(await call("POST", "/v1/policies", document)).toMatchObject({
+      status: 422,
+      json: { code: "policy-change-understated" },
+    });
+  });
+
+  test("two published at once: one of them is version 2", async () => {
+    const answers = await Promise.all(
+      ["A.", "B.", "C."].map((title) => call("POST", "/v1/policies", second({ title }))),
+    );
+    expect(answers.filter(({ status }) => status === 201)).toHaveLength(1);
+    for (const { status } of answers) expect([201, 409]).toContain(status);
+    expect((await call("GET", "/v1/policies")).json.policies).toHaveLength(2);
+  });
+});
+
+describe("health", () => {
+  const open = { authorization: "" };
+  test("is open, and tells codes only", async () => {
+    expect(await call("GET", "/livez", undefined, open)).toMatchObject({ status: 200, json: { alive: true } });
+    expect(await call("GET", "/readyz", undefined, open)).toMatchObject({ status: 200, json: { ready: true } });
+    api.readiness = { ready: false, reasons: ["backlog-full"] };
+    expect(await call("GET", "/readyz", undefined, open)).toMatchObject({
+      status: 503,
+      json: { ready: false, reasons: ["backlog-full"] },
+    });
+    const metrics = await call("GET", "/metrics", undefined, open);
+    expect(metrics.text).toBe("consentry_messages_received_total 0\n");
+    expect(metrics.headers.get("content-type")).toBe("text/plain; version=0.0.4; charset=utf-8");
+  });
+
+  test("the description can be read without the token", async () => {
+    expect((await call("GET", "/docs/json", undefined, open)).json.openapi).toBe("3.1.0");
+    const page = await fetch(`http://127.0.0.1:${api.port()}/docs/`);
+    expect([page.status, page.headers.get("content-type")]).toEqual([200, expect.stringContaining("text/html")]);
+  });
+});
+
+test("says on which port it listens, and nothing about any request", async () => {
+  await call("PUT", HUB);
+  await call("POST", CONSENTS, CONSENT);
+  await call("GET", "/v1/subjects/anna/nowhere");
+  expect(api.logged).toEqual([["listening", { listener: "http", host: "127.0.0.1", port: api.port() }]]);
+});

@@ -1,0 +1,254 @@
+/** Promise: whatever is sent, the answer is a problem from the table, repeats nothing of it, and the next request works. */
+import { connect } from "node:net";
+import { text } from "node:stream/consumers";
+import { afterEach, describe, expect, test } from "vitest";
+import { PROBLEMS, type ProblemCode } from "../../src/http/problems.ts";
+import { type Answer, httpApi, TOKEN } from "./http-fixture.ts";
+
+const api = httpApi();
+const { call } = api;
+const CONSENTS = "/v1/subjects/anna/consents";
+const WITHDRAWALS = "/v1/subjects/anna/withdrawals";
+const CONSENT = {
+  policyVersion: 1,
+  purposes: { scene: ["status"] },
+  method: "app",
+  by: "subject",
+  language: "en",
+  jurisdiction: ["IN"],
+};
+
+function expectProblem(answer: Answer, code: ProblemCode): void {
+  expect(answer.headers.get("content-type")).toBe("application/problem+json");
+  expect(answer.json).toMatchObject({ type: `urn:consentry:problem:${code}`, code, status: PROBLEMS[code].status });
+  expect(answer.status).toBe(PROBLEMS[code].status);
+  expect(answer.text).not.toMatch(/canary/i);
+}
+
+afterEach(async () => {
+  expect((await call("GET", "/livez")).status).toBe(200);
+  expect(JSON.stringify(api.logged)).not.toMatch(/canary|anna/i);
+});
+
+describe("without the token", () => {
+  test.each([
+    "",
+    "Bearer",
+    "Bearer wrong-canary",
+    `Bearer ${TOKEN}x`,
+    `Bearer ${TOKEN.slice(0, -1)}`,
+    `Basic ${TOKEN}`,
+    `Bearer ${"x".repeat(4_000)}`,
+  ])("%#: every address behind it answers 401, whatever else is wrong", async (authorization) => {
+    for (const [method, path] of [
+      ["GET", CONSENTS],
+      ["POST", WITHDRAWALS],
+      ["PUT", "/v1/subjects/canary%20/devices/canary"],
+      ["PATCH", CONSENTS],
+      ["GET", "/v1/policies"],
+      ["POST", "/v1/devices/canary/token"],
+    ] as const) {
+      const answer = await call(method, path, undefined, { authorization });
+      expectProblem(answer, "unauthorized");
+      expect(answer.headers.get("www-authenticate")).toBe('Bearer realm="consentry"');
+    }
+  });
+});
+
+describe("addresses", () => {
+  test.each([
+    "/",
+    "/v1",
+    "/v1/subjects",
+    "/v1/subjects/canary",
+    "/v1/subjects/canary/erasures",
+    "/docs/../canary",
+    "/v2/policies",
+  ])("%s is not found", async (path) => expectProblem(await call("GET", path), "unknown-route"));
+
+  test.each([
+    ["DELETE", CONSENTS, "GET, HEAD, POST"],
+    ["GET", WITHDRAWALS, "POST"],
+    ["POST", "/v1/subjects/canary/devices/canary", "DELETE, PUT"],
+    ["PUT", "/v1/policies", "GET, HEAD, POST"],
+    ["DELETE", "/v1/policies/1", "GET, HEAD"],
+    ["POST", "/metrics", "GET, HEAD"],
+    ["OPTIONS", CONSENTS, "GET, HEAD, POST"],
+  ])("%s %s is not allowed, but %s", async (method, path, allowed) => {
+    const answer = await call(method, path);
+    expectProblem(answer, "method-not-allowed");
+    expect(answer.headers.get("allow")).toBe(allowed);
+  });
+
+  test.each([
+    "/v1/subjects/canary%20space/consents",
+    "/v1/subjects/canary%2Fslash/consents",
+    "/v1/subjects/canary@example.org/consents",
+    `/v1/subjects/${"c".repeat(129)}/consents`,
+    "/v1/subjects/%C3%A9/consents",
+    "/v1/subjects/%00/consents",
+    "/v1/subjects//consents",
+    "/v1/policies/0",
+    "/v1/policies/1e3",
+    "/v1/policies/__proto__",
+  ])("%s names nothing valid", async (path) => {
+    const answer = await call("GET", path);
+    expectProblem(answer, "invalid-request");
+    expect(answer.json.errors).toEqual([
+      { path: expect.stringMatching(/^params\.(subject|version)$/), code: "invalid_format" },
+    ]);
+  });
+
+  test("a broken percent-encoding is a bad request", async () => {
+    expectProblem(await call("GET", "/v1/subjects/%canary/consents"), "invalid-request");
+  });
+
+  test("a parameter without end is refused before it is looked at", async () => {
+    expectProblem(await call("GET", `/v1/subjects/${"c".repeat(2_000)}/consents`), "uri-too-long");
+  });
+
+  test("`__proto__` is an id like any other", async () => {
+    expect((await call("PUT", "/v1/subjects/__proto__/devices/constructor")).status).toBe(204);
+    expect((await call("GET", "/v1/subjects/__proto__/consents")).status).toBe(200);
+    expect((await call("GET", "/v1/subjects/constructor/consents")).status).toBe(404);
+  });
+});
+
+describe("bodies", () => {
+  test.each([
+    "",
+    "{",
+    "canary",
+    '{"a":1}}',
+    '{"__proto__":{"canary":1}}',
+    '{"purposes":{"__proto__":{"canary":1}}}',
+    '{"constructor":{"prototype":{"canary":1}}}',
+    "﻿{}",
+    "[".repeat(10_000),
+  ])("number %# is not acceptable JSON", async (body) => {
+    for (const path of [WITHDRAWALS, "/v1/policies"]) expectProblem(await call("POST", path, body), "invalid-json");
+  });
+
+  test("that are no UTF-8 are no policy", async () => {
+    const bytes = Buffer.from(JSON.stringify({ version: 2 }));
+    bytes[2] = 0xff;
+    const answer = await call("POST", "/v1/policies", bytes);
+    expect(answer.status).toBe(400);
+  });
+
+  test.each([
+    "text/plain",
+    "application/x-www-form-urlencoded",
+    "application/xml",
+    "multipart/form-data; boundary=x",
+    "canary",
+  ])("of type %s are refused", async (type) =>
+    expectProblem(await call("POST", WITHDRAWALS, "{}", { "content-type": type }), "unsupported-media-type"),
+  );
+
+  test("above the limit are refused; policies have a wider one", async () => {
+    expectProblem(await call("POST", CONSENTS, { ...CONSENT, method: "c".repeat(20_000) }), "payload-too-large");
+    expectProblem(await call("POST", "/v1/policies", { title: "c".repeat(20_000) }), "invalid-request");
+    expectProblem(await call("POST", "/v1/policies", { title: "c".repeat(300_000) }), "payload-too-large");
+  });
+
+  test("that are missing are a bad request", async () => {
+    expect((await call("POST", WITHDRAWALS)).status).toBe(400);
+    expect((await call("POST", CONSENTS)).status).toBe(400);
+  });
+
+  test.each<[string, unknown, string]>([
+    ["unknown field", { ...CONSENT, canaryField: 1 }, "body"],
+    ["account data", { ...CONSENT, email: "canary@example.org" }, "body"],
+    ["unknown purpose", { ...CONSENT, purposes: { canaryPurpose: ["status"] } }, "body.purposes"],
+    ["unknown category", { ...CONSENT, purposes: { scene: ["canary"] } }, "body.purposes.scene.0"],
+    ["no purpose", { ...CONSENT, purposes: {} }, "body.purposes"],
+    ["no category", { ...CONSENT, purposes: { scene: [] } }, "body.purposes.scene"],
+    ["purposes when refused", { ...CONSENT, state: "refused" }, "body.purposes"],
+    ["a version that is none", { ...CONSENT, policyVersion: "canary" }, "body.policyVersion"],
+    ["a version that is no integer", { ...CONSENT, policyVersion: 1.5 }, "body.policyVersion"],
+    ["a time that is none", { ...CONSENT, expiresAt: "canary" }, "body.expiresAt"],
+    ["free text as method", { ...CONSENT, method: "Canary Street 5" }, "body.method"],
+    ["an address as evidence", { ...CONSENT, evidenceRef: "canary@example.org" }, "body.evidenceRef"],
+    ["a long evidence", { ...CONSENT, evidenceRef: "c".repeat(129) }, "body.evidenceRef"],
+    ["an authority that consents", { ...CONSENT, by: "authority" }, "body.by"],
+    ["a country that is none", { ...CONSENT, jurisdiction: ["canary"] }, "body.jurisdiction.0"],
+    ["no jurisdiction", { ...CONSENT, jurisdiction: [] }, "body.jurisdiction"],
+    ["a guardian without method", { ...CONSENT, guardian: { verified: true } }, "body.guardian.method"],
+    ["a device id that is none", { ...CONSENT, devices: ["canary device"] }, "body.devices.0"],
+    [
+      "too many devices",
+      { ...CONSENT, devices: Array.from({ length: 257 }, (_, index) => `d${index}`) },
+      "body.devices",
+    ],
+    ["not an object", ["canary"], "body"],
+    ["null", null, "body"],
+  ])("with %s are answered by the field, not by what it held", async (_name, body, path) => {
+    const answer = await call("POST", CONSENTS, body);
+    expectProblem(answer, "invalid-request");
+    expect(answer.json.errors.map((error: { path: string }) => error.path)).toContain(path);
+    expect((await call("GET", CONSENTS)).status).toBe(404);
+  });
+
+  test.each([
+    { purposes: [] },
+    { purposes: ["canary"] },
+    { categories: ["canary"] },
+    { devices: [] },
+    { everything: true },
+  ])("%j withdraws nothing", async (body) => expectProblem(await call("POST", WITHDRAWALS, body), "invalid-request"));
+});
+
+test("an outage of Redis is a 503 with a time to come back, and a log line with codes only", async () => {
+  await call("PUT", "/v1/subjects/anna/devices/hub-1");
+  api.store().redis.disconnect();
+  for (const [method, path, body] of [
+    ["GET", CONSENTS, undefined],
+    ["POST", CONSENTS, CONSENT],
+    ["POST", WITHDRAWALS, {}],
+    ["POST", "/v1/devices/hub-1/token", undefined],
+    ["GET", "/v1/policies", undefined],
+  ] as const) {
+    const answer = await call(method, path, body);
+    expectProblem(answer, "unavailable");
+    expect(answer.headers.get("retry-after")).toBe("2");
+  }
+  expect(api.logged.slice(1)).toEqual(Array(5).fill(["request failed", { status: 503, code: "CONSENT_UNREACHABLE" }]));
+});
+
+test("a broken ledger is a 500 that says no more than that", async () => {
+  await call("PUT", "/v1/subjects/anna/devices/hub-1");
+  const { redis } = api.store();
+  const [list = ""] = await redis.keys("*:ledger");
+  for (const key of await redis.keys("*:ledger")) await redis.lset(key, 0, '{"canary":true}');
+  expect(list).not.toBe("");
+  expectProblem(await call("GET", CONSENTS), "internal");
+  expect(api.logged.at(-1)).toEqual(["request failed", { status: 500, code: "LEDGER_BROKEN" }]);
+});
+
+describe("on the wire", () => {
+  /** Sends raw bytes, returns everything that comes back until the end. */
+  function exchange(bytes: string): Promise<string> {
+    const socket = connect({ host: "127.0.0.1", port: api.port() });
+    socket.write(bytes);
+    return text(socket);
+  }
+
+  test("what is not HTTP gets a problem and a closed connection", async () => {
+    const answer = await exchange("canary canary canary\r\n\r\n");
+    expect(answer).toMatch(/^HTTP\/1\.1 400 .*application\/problem\+json.*"invalid-request"/s);
+    expect(answer).not.toMatch(/canary/);
+  });
+
+  test("headers without end get one too", async () => {
+    const answer = await exchange(`GET /livez HTTP/1.1\r\nHost: x\r\nX-Canary: ${"c".repeat(20_000)}\r\n\r\n`);
+    expect(answer).toMatch(/^HTTP\/1\.1 431 .*"headers-too-large"/s);
+  });
+
+  test("a request that does not arrive in time is cut off", { timeout: 30_000 }, async () => {
+    const answer = await exchange(
+      `POST ${WITHDRAWALS} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${TOKEN}\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{`,
+    );
+    expect(answer).toMatch(/^HTTP\/1\.1 408 .*"request-timeout"/s);
+  });
+});

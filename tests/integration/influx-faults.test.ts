@@ -1,0 +1,282 @@
+/**
+ * Answers that no real server can be made to give on demand, from a small HTTP server of our own:
+ * what the sink makes of each, and that nothing of a server's text is ever passed on.
+ */
+import { getEventListeners, once } from "node:events";
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import type { AddressInfo, Socket } from "node:net";
+import { inspect } from "node:util";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import type { GatewayError } from "../../src/model/errors.ts";
+import type { InfluxSink, InfluxSinkOptions } from "../../src/sinks/influx.ts";
+import { never, record, sinkFor } from "./influx-fixture.ts";
+
+type Answer = (lines: string[], response: ServerResponse, request: IncomingMessage) => void;
+
+let server: Server;
+let url: string;
+let answer: Answer;
+let requests: string[][];
+let connections: Socket[];
+const sinks: InfluxSink[] = [];
+
+beforeEach(async () => {
+  requests = [];
+  connections = [];
+  server = createServer((request, response) => {
+    const chunks: Buffer[] = [];
+    request.on("data", (chunk: Buffer) => chunks.push(chunk));
+    request.on("end", () => {
+      const body = Buffer.concat(chunks).toString();
+      if (body === "") return void response.writeHead(204).end();
+      const lines = body.split("\n");
+      requests.push(lines);
+      answer(lines, response, request);
+    });
+  });
+  server.on("connection", (socket) => connections.push(socket));
+  await once(server.listen(0, "127.0.0.1"), "listening");
+  url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+});
+
+afterEach(async () => {
+  await Promise.all(sinks.splice(0).map((sink) => sink.stop()));
+  server.closeAllConnections();
+  await new Promise((closed) => server.close(closed));
+});
+
+async function started(options: Partial<InfluxSinkOptions> = {}) {
+  const { sink, logged } = sinkFor(url, {
+    api: "v2",
+    org: "o",
+    bucket: "b",
+    token: "secret-token",
+    timeoutMs: 1_000,
+    ...options,
+  });
+  sinks.push(sink);
+  await sink.start(never);
+  return { sink, logged };
+}
+
+const batch = (count: number) => Array.from({ length: count }, (_, n) => record(`canary${n}`, n, { n }));
+const numberOf = (line: string) => Number(/n=(\d+)/.exec(line)?.[1]);
+const always =
+  (status: number, headers: Record<string, string> = {}, body = ""): Answer =>
+  (_lines, response) =>
+    void response.writeHead(status, headers).end(body);
+
+async function fault(writing: Promise<unknown>): Promise<GatewayError> {
+  return await writing.then(
+    () => Promise.reject(new Error("it was accepted")),
+    (error: GatewayError) => error,
+  );
+}
+
+describe("answers", () => {
+  it.each([
+    [429, "3", 3_000],
+    [503, "120", 120_000],
+    [503, undefined, undefined],
+    [503, "soon", undefined],
+    [500, undefined, undefined],
+    [502, undefined, undefined],
+    [408, undefined, undefined],
+    [425, undefined, undefined],
+  ])("%d with Retry-After %s: the batch comes again", async (status, header, retryAfterMs) => {
+    answer = always(status, header === undefined ? {} : { "retry-after": header });
+    const { sink } = await started();
+    const error = await fault(sink.write(batch(3), never));
+    expect({ ...error }).toMatchObject({ code: "SINK_UNAVAILABLE", retryable: true, retryAfterMs });
+    expect(requests).toHaveLength(1);
+  });
+
+  it("reads a date in Retry-After", async () => {
+    answer = always(503, { "retry-after": new Date(Date.now() + 60_000).toUTCString() });
+    const { sink } = await started();
+    const { retryAfterMs } = await fault(sink.write(batch(1), never));
+    expect(retryAfterMs).toBeGreaterThan(50_000);
+    expect(retryAfterMs).toBeLessThanOrEqual(60_000);
+  });
+
+  it.each([401, 403, 404, 405, 302, 200])("%d is for an operator, and nothing counts as stored", async (status) => {
+    answer = always(status, { location: "/elsewhere" }, "<html>please sign in</html>");
+    const { sink } = await started();
+    expect(await fault(sink.write(batch(3), never))).toMatchObject({ code: "SINK_DENIED", retryable: true });
+    expect(requests).toHaveLength(1);
+  });
+
+  it.each([400, 422, 201])("%d: halves until the refused records stand alone, the others stored", async (status) => {
+    const bad = new Set([3, 4, 30]);
+    const accepted = new Set<number>();
+    answer = (lines, response) => {
+      const refused = lines.some((line) => bad.has(numberOf(line)));
+      if (!refused) for (const line of lines) accepted.add(numberOf(line));
+      response.writeHead(refused ? status : 204).end();
+    };
+    const { sink } = await started();
+    expect(await sink.write(batch(32), never)).toEqual({ rejected: [...bad] });
+    expect(accepted.size).toBe(29);
+    expect(requests.length).toBeLessThan(40);
+  });
+
+  it("413: halves until it fits; a single line too large is refused", async () => {
+    const accepted: number[] = [];
+    answer = (lines, response) => {
+      if (lines.length > 5 || lines.some((line) => numberOf(line) === 17)) return void response.writeHead(413).end();
+      accepted.push(...lines.map(numberOf));
+      response.writeHead(204).end();
+    };
+    const { sink } = await started();
+    expect(await sink.write(batch(40), never)).toEqual({ rejected: [17] });
+    expect(accepted.toSorted((a, b) => a - b)).toEqual(batch(40).flatMap((_, n) => (n === 17 ? [] : [n])));
+  });
+
+  it("a connection reset, before or within the answer: the batch comes again", async () => {
+    const { sink } = await started();
+    answer = (_lines, response) => void response.socket?.resetAndDestroy();
+    expect(await fault(sink.write(batch(1), never))).toMatchObject({ code: "SINK_UNAVAILABLE" });
+    answer = (_lines, response) => {
+      response.writeHead(400, { "content-length": "1000", "content-type": "application/json" }).write('{"error":');
+      setImmediate(() => response.socket?.resetAndDestroy());
+    };
+    expect(await fault(sink.write(batch(1), never))).toMatchObject({ code: "SINK_UNAVAILABLE" });
+  });
+
+  it("an outage in the middle of the halving is an outage, not a refusal", async () => {
+    answer = (lines, response) => void response.writeHead(lines.length === 8 ? 400 : 503).end();
+    const { sink } = await started();
+    expect(await fault(sink.write(batch(8), never))).toMatchObject({ code: "SINK_UNAVAILABLE" });
+    expect(requests).toHaveLength(2);
+  });
+});
+
+describe("no detached work", () => {
+  it("closes the connection of a request that takes too long", async () => {
+    const closed: Promise<unknown>[] = [];
+    answer = (_lines, response) => void closed.push(once(response, "close"));
+    const { sink } = await started({ timeoutMs: 100 });
+    expect(await fault(sink.write(batch(1), never))).toMatchObject({ code: "SINK_UNAVAILABLE" });
+    await Promise.all(closed);
+    expect(closed).toHaveLength(1);
+  });
+
+  it("does not count time between the bytes of a dripping answer as progress", async () => {
+    answer = (_lines, response) => {
+      response.writeHead(200, { "content-type": "text/plain" });
+      const drip = setInterval(() => response.write("."), 20);
+      response.on("close", () => clearInterval(drip));
+    };
+    const { sink } = await started({ timeoutMs: 200 });
+    const begun = performance.now();
+    expect(await fault(sink.write(batch(1), never))).toMatchObject({ code: "SINK_UNAVAILABLE" });
+    expect(performance.now() - begun).toBeLessThan(2_000);
+  });
+
+  it("gives up at once when the signal fires, sends nothing more, and leaves no listener behind", async () => {
+    const lease = new AbortController();
+    const { sink } = await started();
+    let gone: Promise<unknown> | undefined;
+    answer = (lines, response) => {
+      if (lines.length === 8) return void response.writeHead(400).end();
+      gone = once(response, "close");
+      lease.abort();
+    };
+    expect(await fault(sink.write(batch(8), lease.signal))).toMatchObject({ code: "SINK_UNAVAILABLE" });
+    await gone;
+    expect(requests.map((lines) => lines.length)).toEqual([8, 4]);
+    expect(await fault(sink.write(batch(8), lease.signal))).toMatchObject({ code: "SINK_UNAVAILABLE" });
+    expect(requests).toHaveLength(2);
+    expect(getEventListeners(lease.signal, "abort")).toHaveLength(0);
+  });
+
+  it("leaves no listener on a signal that outlives many batches", async () => {
+    answer = always(204);
+    const { sink } = await started();
+    const lease = new AbortController();
+    for (let n = 0; n < 20; n += 1) await sink.write(batch(1), lease.signal);
+    expect(getEventListeners(lease.signal, "abort")).toHaveLength(0);
+  });
+
+  it("continues looking for refused lines where a batch that ran out of time left off", async () => {
+    const bad = new Set([1, 2, 5, 9, 12, 14]);
+    let budget = 10;
+    let lease = new AbortController();
+    answer = (lines, response) => {
+      budget -= 1;
+      if (budget === 0) lease.abort();
+      response.writeHead(lines.some((line) => bad.has(numberOf(line))) ? 400 : 204).end();
+    };
+    const { sink } = await started();
+    let attempts = 0;
+    let result: { rejected: number[] } | undefined;
+    while (result === undefined && attempts < 20) {
+      attempts += 1;
+      budget = 10;
+      lease = new AbortController();
+      result = await sink.write(batch(16), lease.signal).catch(() => undefined);
+    }
+    expect(attempts).toBeGreaterThan(1);
+    expect(result).toEqual({ rejected: [...bad] });
+  });
+
+  it("keeps one connection for batches in a row, and sends them as they are on loopback", async () => {
+    const encodings: (string | undefined)[] = [];
+    answer = (_lines, response, request) => {
+      encodings.push(request.headers["content-encoding"]);
+      response.writeHead(204).end();
+    };
+    const { sink } = await started();
+    for (let n = 0; n < 10; n += 1) await sink.write(batch(200), never);
+    expect(connections).toHaveLength(1);
+    expect(new Set(encodings)).toEqual(new Set([undefined]));
+  });
+
+  it("stores nothing before it was started or after it was stopped", async () => {
+    const { sink } = await started();
+    await sink.stop();
+    expect(await fault(sink.write(batch(1), never))).toMatchObject({ code: "SINK_UNAVAILABLE" });
+    expect(requests).toHaveLength(0);
+  });
+});
+
+describe("secrets", () => {
+  it.each([400, 401, 422, 429, 500])(
+    "an answer %d that repeats our lines reaches no error, log or console",
+    async (status) => {
+      const printed = [
+        vi.spyOn(console, "error"),
+        vi.spyOn(console, "warn"),
+        vi.spyOn(process.stderr, "write"),
+        vi.spyOn(process.stdout, "write"),
+      ];
+      try {
+        const { sink, logged } = await started();
+        answer = (lines, response) => {
+          const error = `partial write: unable to parse '${lines.join(" ")}'`;
+          response.writeHead(status, error, { "content-type": "application/json", "x-influxdb-error": error });
+          response.end(JSON.stringify({ error, message: error, code: error }));
+        };
+        const outcome = await sink.write(batch(2), never).catch((error: unknown) => error);
+        const told = `${inspect(outcome, { depth: 10, showHidden: true })}\n${logged.join("\n")}\n${JSON.stringify(printed.flatMap((spy) => spy.mock.calls))}`;
+        expect(requests.length).toBeGreaterThan(0);
+        expect(told).not.toContain("canary");
+        expect(told).not.toContain("partial write");
+        expect(told).not.toContain("secret-token");
+      } finally {
+        for (const spy of printed) spy.mockRestore();
+      }
+    },
+  );
+
+  it("sends the token, and it alone", async () => {
+    const seen: (string | undefined)[] = [];
+    answer = (_lines, response, request) => {
+      seen.push(request.headers.authorization, request.url);
+      response.writeHead(204).end();
+    };
+    const { sink } = await started({ username: "name", password: "word", org: "my org", bucket: "b&c" });
+    await sink.write(batch(1), never);
+    expect(seen).toEqual(["Token secret-token", "/api/v2/write?precision=ns&org=my+org&bucket=b%26c"]);
+  });
+});

@@ -1,0 +1,322 @@
+/** The sink on a real InfluxDB 1: what it says is stored is stored, and what it says is refused is named exactly. */
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import type { AnalyticsRecord } from "../../src/model/deidentified.ts";
+import type { PrivateServer } from "../../src/platform/private-server.ts";
+import { startInflux } from "../../src/platform/services.ts";
+import { CellActivity } from "../../src/sinks/cell-activity.ts";
+import type { InfluxSink } from "../../src/sinks/influx.ts";
+import {
+  AT,
+  located,
+  never,
+  query,
+  quiet,
+  record,
+  sinkFor,
+  startInfluxWithPasswords,
+  temporaryFolder,
+  writeRequests,
+} from "./influx-fixture.ts";
+
+let folder: Awaited<ReturnType<typeof temporaryFolder>>;
+let influx: PrivateServer;
+let sink: InfluxSink;
+let logged: string[];
+
+beforeAll(async () => {
+  folder = await temporaryFolder();
+  influx = await startInflux({ dir: `${folder.dir}/open`, say: quiet });
+});
+
+afterAll(async () => {
+  await sink.stop();
+  await influx.stop();
+  await folder.remove();
+});
+
+beforeEach(async () => {
+  await query(influx.url, "DROP DATABASE consentry");
+  ({ sink, logged } = sinkFor(influx.url));
+  await sink.start(never);
+});
+
+const statusRows = () => query(influx.url, "SELECT * FROM device_status");
+const locationRows = () => query(influx.url, "SELECT * FROM device_location");
+
+describe("storing", () => {
+  it("keeps every field, tag and time as it was given, odd characters included", async () => {
+    const odd = ['"', "\\", 'end\\"', "a,b=c d", "\\\\", "", "#", "€😀", " lead and trail ", "\\n", "ü".repeat(64)];
+    const records = odd.map(
+      (text, n): AnalyticsRecord => ({ ...record("dev", n, { text, n, on: n % 2 === 0 }), model: "hub" }),
+    );
+    expect(await sink.write(records, never)).toEqual({ rejected: [] });
+    const rows = await statusRows();
+    expect(rows.map((row) => row.text)).toEqual(odd);
+    expect(rows.map((row) => row.n)).toEqual(odd.map((_, n) => n));
+    expect(rows.map((row) => row.on)).toEqual(odd.map((_, n) => n % 2 === 0));
+    expect(rows.map((row) => row.time)).toEqual(records.map((one) => one.timestampNs));
+    expect(new Set(rows.map((row) => `${row.device} ${row.model}`))).toEqual(new Set(["dev hub"]));
+  });
+
+  it("accepts every model name, and keeps it", async () => {
+    const models = ["a b", "a,b", "a=b", "a\\b", "a\\,b", 'a"b', "a\\\\b", "é", "trailing"];
+    await sink.write(
+      models.map((model, n): AnalyticsRecord => ({ ...record("dev", n, { n }), model })),
+      never,
+    );
+    await sink.write([{ ...record("dev", models.length, { n: models.length }), model: "trailing\\" }], never);
+    const rows = await statusRows();
+    expect(rows.map((row) => row.model)).toEqual([...models, "trailing"]);
+  });
+
+  it("stores numbers as floats, the largest and the smallest too", async () => {
+    const numbers = [0, -0, 1, 1e21, -1.7976931348623157e308, 5e-324, 0.1, Number.MAX_SAFE_INTEGER];
+    expect(
+      await sink.write(
+        numbers.map((value, n) => record("dev", n, { value })),
+        never,
+      ),
+    ).toEqual({ rejected: [] });
+    expect((await statusRows()).map((row) => Number(row.value))).toEqual(numbers.map((value) => value + 0));
+    const [key] = await query(influx.url, "SHOW FIELD KEYS FROM device_status");
+    expect(key).toMatchObject({ fieldKey: "value", fieldType: "float" });
+  });
+
+  it("does not lose a status key that has the name of a column", async () => {
+    const status = { time: 1, device: 2, model: "x", power: true };
+    expect(await sink.write([{ ...record("dev", 1, status), model: "hub" }], never)).toEqual({ rejected: [] });
+    expect(await statusRows()).toEqual([
+      { time: `${AT}000001`, device: "dev", device_: 2, model: "hub", model_: "x", power: true, time_: 1 },
+    ]);
+  });
+
+  it("overwrites a batch that comes again with itself", async () => {
+    const batch = [record("a", 1, { n: 1 }), located("a", 2, "8560145bfffffff"), record("b", 1, { n: 2 })];
+    for (let time = 0; time < 3; time += 1) await sink.write(batch, never);
+    expect(await statusRows()).toHaveLength(2);
+    expect(await locationRows()).toHaveLength(1);
+  });
+
+  it("keeps one place for each device and epoch, the newest, however often it moved", async () => {
+    const route = Array.from({ length: 500 }, (_, n) => located("mover", n, `cell ${n}`));
+    for (let from = 0; from < 500; from += 50) await sink.write(route.slice(from, from + 50), never);
+    await sink.write([located("mover", 123, "cell of an old message")], never);
+    expect(await locationRows()).toEqual([{ time: `${AT}000000`, device: "mover", cell: "cell 499", resolution: 5 }]);
+  });
+
+  it("keeps the newest place when batches of one device are written at the same time", async () => {
+    await Promise.all(Array.from({ length: 40 }, (_, n) => sink.write([located("mover", n, `cell ${n}`)], never)));
+    expect((await locationRows()).map((row) => row.cell)).toEqual(["cell 39"]);
+  });
+
+  it("asks the store nothing when a place has not changed, until its rows were deleted", async () => {
+    await sink.write([located("still", 1, "here")], never);
+    const before = await writeRequests(influx.url);
+    await sink.write([located("still", 2, "here")], never);
+    expect(await writeRequests(influx.url)).toBe(before);
+    await query(influx.url, "DROP SERIES FROM device_location WHERE device = 'still'");
+    sink.forgetLocations([located("still", 3, "here").device]);
+    await sink.write([located("still", 3, "here")], never);
+    expect(await locationRows()).toHaveLength(1);
+  });
+
+  it("writes the activity of cells, and nothing for a batch without lines", async () => {
+    const activity = new CellActivity({ windowMs: 60_000, minDevices: 2 });
+    const start = AT - (AT % 60_000);
+    activity.add([located("a", 1, "8560145bfffffff"), located("b", 2, "8560145bfffffff")], start);
+    expect(await sink.writeLines(activity.take(start, true), never)).toEqual({ rejected: [] });
+    expect(await query(influx.url, "SELECT * FROM cell_activity")).toEqual([
+      { time: `${start}000000`, cell: "8560145bfffffff", devices: 2, messages: 2 },
+    ]);
+    const before = await writeRequests(influx.url);
+    expect(await sink.write([], never)).toEqual({ rejected: [] });
+    expect(await sink.write([{ device: located("a", 1, "x").device, timestampNs: "1" }], never)).toEqual({
+      rejected: [],
+    });
+    expect(await writeRequests(influx.url)).toBe(before);
+  });
+
+  it("splits a batch into requests of the size it was given", async () => {
+    const small = sinkFor(influx.url, { maxLinesPerRequest: 7 }).sink;
+    await small.start(never);
+    const before = await writeRequests(influx.url);
+    await small.write(
+      Array.from({ length: 50 }, (_, n) => record("dev", n, { n })),
+      never,
+    );
+    expect((await writeRequests(influx.url)) - before).toBe(8);
+    expect(await statusRows()).toHaveLength(50);
+    await small.stop();
+  });
+});
+
+describe("refused lines", () => {
+  it("names exactly the records whose field has another type, and stores all others", async () => {
+    await sink.write([record("first", 0, { power: "on" })], never);
+    const bad = new Set([0, 7, 8, 99, 150, 199]);
+    const records = Array.from({ length: 200 }, (_, n) =>
+      record(`dev${n}`, n + 1, { power: bad.has(n) ? n : "off", n }),
+    );
+    const result = await sink.write(records, never);
+    expect(result.rejected).toEqual([...bad]);
+    expect(await statusRows()).toHaveLength(1 + 200 - bad.size);
+  });
+
+  it("stores the place of a record whose status is refused", async () => {
+    await sink.write([record("first", 0, { power: "on" })], never);
+    const both = { ...located("dev", 2, "here"), status: { power: 1 } };
+    expect(await sink.write([both, record("dev2", 3, { power: "off" })], never)).toEqual({ rejected: [0] });
+    expect(await locationRows()).toHaveLength(1);
+    expect(await statusRows()).toHaveLength(2);
+  });
+
+  it("isolates lines that are not the protocol at all", async () => {
+    const lines = [
+      "device_status,device=a n=1 1",
+      "device_status",
+      "device_status,device=b n=1 2",
+      "device_status,device=c n= 3",
+    ];
+    expect(await sink.writeLines(lines, never)).toEqual({ rejected: [1, 3] });
+    expect(await statusRows()).toHaveLength(2);
+  });
+
+  it("needs one request to learn that a whole batch is older than the store keeps", async () => {
+    await query(influx.url, "CREATE RETENTION POLICY brief ON consentry DURATION 1h REPLICATION 1 DEFAULT");
+    const old = Array.from({ length: 300 }, (_, n) => ({
+      ...record("dev", n, { n }),
+      timestampNs: `${AT - 7_200_000}${100_000 + n}`,
+    }));
+    const before = await writeRequests(influx.url);
+    const { rejected } = await sink.write(old, never);
+    expect(rejected).toEqual(old.map((_, n) => n));
+    expect((await writeRequests(influx.url)) - before).toBe(1);
+  });
+
+  it("is not misled by a server that counts a record once for each of its faults", async () => {
+    await sink.write([record("first", 0, { power: "on", light: "on", fan: "on" })], never);
+    const records = [
+      record("good", 1, { power: "off" }),
+      record("bad", 2, { power: 1, light: 2, fan: 3 }),
+      record("fair", 3, { fan: "off" }),
+    ];
+    expect(await sink.write(records, never)).toEqual({ rejected: [1] });
+    expect(await statusRows()).toHaveLength(3);
+  });
+
+  it("is not talked into refusing a batch by a text that looks like the server's", async () => {
+    await sink.write([record("first", 0, { power: "on" })], never);
+    const records = [record("evil", 1, { power: 1, text: "dropped=2" }), record("good", 2, { text: "x dropped=2" })];
+    expect(await sink.write(records, never)).toEqual({ rejected: [0] });
+    expect(await query(influx.url, "SELECT * FROM device_status WHERE device = 'good'")).toHaveLength(1);
+  });
+
+  it("takes a refused record when it is sent again after the store was repaired", async () => {
+    await sink.write([record("first", 0, { power: "on" })], never);
+    const repaired = [record("dev", 1, { power: 1 })];
+    expect(await sink.write(repaired, never)).toEqual({ rejected: [0] });
+    await query(influx.url, "DROP MEASUREMENT device_status");
+    expect(await sink.write(repaired, never)).toEqual({ rejected: [] });
+    expect(await statusRows()).toHaveLength(1);
+  });
+
+  it("logs how many were refused and no word of what they said", async () => {
+    await sink.write([record("first", 0, { power: "canary-value" })], never);
+    await sink.write([record("canary-device", 1, { power: 1 })], never);
+    expect(logged.join("\n")).toContain('lines refused by the store {"sink":"influx","count":1}');
+    expect(logged.join("\n")).not.toContain("canary");
+  });
+});
+
+describe("starting", () => {
+  it("creates a missing database when it may, and says so when it may not", async () => {
+    await query(influx.url, "DROP DATABASE consentry");
+    const careful = sinkFor(influx.url, { createDatabase: false }).sink;
+    await expect(careful.start(never)).rejects.toMatchObject({ code: "SINK_DENIED" });
+    const odd = sinkFor(influx.url, { database: 'odd "name" of a database' });
+    await odd.sink.start(never);
+    expect(odd.logged[0]).toBe('database created {"sink":"influx"}');
+    expect(await odd.sink.write([record("dev", 1, { n: 1 })], never)).toEqual({ rejected: [] });
+    await odd.sink.stop();
+  });
+
+  it("does not start with a retention policy the database has not", async () => {
+    const unknown = sinkFor(influx.url, { retentionPolicy: "forever" }).sink;
+    await expect(unknown.start(never)).rejects.toMatchObject({ code: "SINK_DENIED" });
+    await query(influx.url, "CREATE RETENTION POLICY forever ON consentry DURATION INF REPLICATION 1");
+    await unknown.start(never);
+    await unknown.write([record("dev", 1, { n: 1 })], never);
+    expect(await query(influx.url, "SELECT * FROM forever.device_status")).toHaveLength(1);
+    await unknown.stop();
+  });
+
+  it("says that a database which vanished is the operator's business", async () => {
+    await query(influx.url, "DROP DATABASE consentry");
+    await expect(sink.write([record("dev", 1, { n: 1 })], never)).rejects.toMatchObject({
+      code: "SINK_DENIED",
+      retryable: true,
+    });
+  });
+
+  it("logs in with a name and password, and says when they are wrong", async () => {
+    const user = { name: "gateway", password: "pass word:ä" };
+    const guarded = await startInfluxWithPasswords(`${folder.dir}/guarded`, user);
+    const right = sinkFor(guarded.url, { username: user.name, password: user.password }).sink;
+    await right.start(never);
+    expect(await right.write([record("dev", 1, { n: 1 })], never)).toEqual({ rejected: [] });
+    const authorization = `Basic ${Buffer.from(`${user.name}:${user.password}`).toString("base64")}`;
+    expect(await query(guarded.url, "SELECT * FROM device_status", { authorization })).toHaveLength(1);
+    const wrong = sinkFor(guarded.url, { username: user.name, password: "guess" });
+    await expect(wrong.sink.start(never)).rejects.toMatchObject({ code: "SINK_DENIED" });
+    await expect(wrong.sink.write([record("dev", 2, { n: 1 })], never)).rejects.toMatchObject({ code: "SINK_DENIED" });
+    expect(wrong.logged).toEqual([]);
+    await Promise.all([right.stop(), wrong.sink.stop()]);
+    await guarded.stop();
+  });
+});
+
+describe("a store that fails", () => {
+  it("is unavailable while it is down, and takes the same batch when it is back", async () => {
+    const batch = [record("dev", 1, { n: 1 })];
+    await sink.write(batch, never);
+    await influx.kill("SIGKILL");
+    try {
+      await expect(sink.write(batch, never)).rejects.toMatchObject({ code: "SINK_UNAVAILABLE", retryable: true });
+      const late = sinkFor(influx.url, { startTimeoutMs: 20_000 }).sink;
+      const starting = late.start(never);
+      await influx.start();
+      await starting;
+      await late.stop();
+    } finally {
+      await influx.start();
+    }
+    expect(await sink.write(batch, never)).toEqual({ rejected: [] });
+    expect(await statusRows()).toHaveLength(1);
+  });
+
+  it("is unavailable when it does not answer in time, and the batch can come again", async () => {
+    const hasty = sinkFor(influx.url, { timeoutMs: 150 }).sink;
+    await hasty.start(never);
+    process.kill(influx.pid, "SIGSTOP");
+    try {
+      await expect(hasty.write([record("dev", 1, { n: 1 })], never)).rejects.toMatchObject({
+        code: "SINK_UNAVAILABLE",
+      });
+    } finally {
+      process.kill(influx.pid, "SIGCONT");
+    }
+    await sink.write([record("dev", 1, { n: 1 })], never);
+    expect(await statusRows()).toHaveLength(1);
+    await hasty.stop();
+  });
+
+  it("is given up on while starting when a stop is asked for, or when its time is over", async () => {
+    const elsewhere = "http://127.0.0.1:9";
+    const stop = new AbortController();
+    const starting = sinkFor(elsewhere, { startTimeoutMs: 60_000 }).sink.start(stop.signal);
+    stop.abort();
+    await expect(starting).rejects.toMatchObject({ code: "START_CANCELLED" });
+    const hopeless = sinkFor(elsewhere, { startTimeoutMs: 300 }).sink;
+    await expect(hopeless.start(never)).rejects.toMatchObject({ code: "SINK_UNAVAILABLE" });
+  });
+});

@@ -1,0 +1,83 @@
+/** The unchanged client and sink on `/api/v2/write` of a real server: VictoriaMetrics, which takes the same requests. */
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { PrivateServer } from "../../src/platform/private-server.ts";
+import {
+  AT,
+  located,
+  never,
+  record,
+  sinkFor,
+  startVictoriaMetrics,
+  temporaryFolder,
+  victoriaMetrics,
+} from "./influx-fixture.ts";
+
+if (victoriaMetrics === undefined) {
+  process.stderr.write("influx-v2: skipped, no victoria-metrics on this machine (apt-get install victoria-metrics)\n");
+}
+
+describe.skipIf(victoriaMetrics === undefined)("InfluxSink on /api/v2/write", () => {
+  let folder: Awaited<ReturnType<typeof temporaryFolder>>;
+  let server: PrivateServer;
+
+  beforeAll(async () => {
+    folder = await temporaryFolder();
+    server = await startVictoriaMetrics(victoriaMetrics ?? "", folder.dir);
+  });
+
+  afterAll(async () => {
+    await server.stop();
+    await folder.remove();
+  });
+
+  /** Values of a metric by device; the server makes written points searchable on demand. */
+  async function stored(metric: string): Promise<Record<string, number[]>> {
+    await fetch(`${server.url}/internal/force_flush`);
+    const body = new URLSearchParams({ "match[]": metric });
+    const text = await (await fetch(`${server.url}/api/v1/export`, { method: "POST", body })).text();
+    const series = text.split("\n").filter((line) => line !== "");
+    return Object.fromEntries(
+      series.map((line) => {
+        const { metric: labels, values } = JSON.parse(line) as { metric: Record<string, string>; values: number[] };
+        return [labels.device, values];
+      }),
+    );
+  }
+
+  it("stores numbers and places under their names and tags", async () => {
+    const { sink } = sinkFor(server.url, { api: "v2", org: "an org", bucket: "a bucket", token: "unused" });
+    await sink.start(never);
+    const records = [
+      record("a", 1, { temperature: 21.5 }),
+      record("b", 2, { temperature: -3 }),
+      located("a", 3, "8560145bfffffff"),
+    ];
+    expect(await sink.write(records, never)).toEqual({ rejected: [] });
+    expect(await stored("device_status_temperature")).toEqual({ a: [21.5], b: [-3] });
+    expect(await stored("device_location_resolution")).toEqual({ a: [5] });
+    await sink.stop();
+  });
+
+  it("cannot be given a forged line in a text, though this server ends lines at any line break", async () => {
+    const { sink } = sinkFor(server.url, { api: "v2", org: "o", bucket: "b" });
+    await sink.start(never);
+    const forged = `\ndevice_status,device=forged temperature=99 ${AT}000000\n`;
+    await sink.write([record("honest", 1, { note: forged, battery: 50 })], never);
+    expect(await stored("device_status_battery")).toEqual({ honest: [50] });
+    expect(await stored("device_status_temperature")).not.toHaveProperty("forged");
+    await sink.stop();
+  });
+
+  it("is unavailable while the server is down", async () => {
+    const { sink } = sinkFor(server.url, { api: "v2", org: "o", bucket: "b", startTimeoutMs: 300 });
+    await sink.start(never);
+    await server.kill("SIGKILL");
+    await expect(sink.write([record("a", 9, { n: 1 })], never)).rejects.toMatchObject({ code: "SINK_UNAVAILABLE" });
+    await expect(sinkFor(server.url, { api: "v2", startTimeoutMs: 300 }).sink.start(never)).rejects.toMatchObject({
+      code: "SINK_UNAVAILABLE",
+    });
+    await server.start();
+    await expect(sink.write([record("a", 9, { n: 1 })], never)).resolves.toEqual({ rejected: [] });
+    await sink.stop();
+  });
+});

@@ -1,0 +1,33 @@
+/** Two projects: `unit` needs nothing but Node; `integration` runs on a real Redis and a real InfluxDB. */
+import { defineConfig } from "vitest/config";
+
+export default defineConfig({
+  test: {
+    reporters: ["default", "./tests/summary-reporter.ts"],
+    projects: [
+      {
+        test: {
+          name: "unit",
+          include: ["{src,simulators,bench,tests}/**/*.test.ts"],
+          exclude: ["tests/integration/**"],
+          pool: "threads",
+          maxWorkers: 2,
+          testTimeout: 20_000,
+        },
+      },
+      {
+        test: {
+          name: "integration",
+          include: ["tests/integration/**/*.test.ts"],
+          globalSetup: ["tests/integration-setup.ts"],
+          // Each file brings its own servers; processes, so that a file that dies takes only its own with it.
+          pool: "forks",
+          maxWorkers: 2,
+          testTimeout: 60_000,
+          hookTimeout: 120_000,
+          sequence: { groupOrder: 1 },
+        },
+      },
+    ],
+  },
+});
