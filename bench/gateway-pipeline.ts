@@ -135,7 +135,6 @@ class GatewayProcess {
 /** Nothing that would override the configuration file. */
 function ownEnvironment(): NodeJS.ProcessEnv {
   const foreign = (name: string) => name.startsWith("CONSENTRY_") || name === "REDIS_URL" || name === "INFLUX_URL";
-  // biome-ignore lint/style/noProcessEnv: handed on to a child process, not read
   const kept = Object.entries(process.env).filter(([name]) => !foreign(name));
   return { ...Object.fromEntries(kept), BOOTSTRAP_PID: String(process.pid) };
 }

@@ -37,7 +37,7 @@ export async function idleConnectionKb(pipeline: Pipeline): Promise<number> {
 async function settledBytes(pid: number): Promise<number> {
   const deadline = Date.now() + SETTLE_DEADLINE_MS;
   let last = residentBytes(pid);
-  for (let calm = 0; calm < 3 && Date.now() < deadline; ) {
+  for (let calm = 0; calm < 5 && Date.now() < deadline; ) {
     process.kill(pid, "SIGUSR2");
     await wait(SETTLE_POLL_MS);
     const now = residentBytes(pid);

@@ -25,14 +25,6 @@ interface CpuProfile {
 
 const OWN = /^(?:src|bench)\//;
 
-const { values, positionals } = parseArgs({
-  allowPositionals: true,
-  options: { rows: { type: "string", default: "40" }, skip: { type: "string", default: "0" } },
-});
-const [file] = positionals;
-if (file === undefined) throw new Error("give the path of a .cpuprofile");
-report(JSON.parse(readFileSync(file, "utf8")) as CpuProfile, Number(values.skip) * 1e6, Number(values.rows));
-
 function report(profile: CpuProfile, skipUs: number, rows: number): void {
   const nodes = new Map(profile.nodes.map((node) => [node.id, node]));
   const parents = new Map(
@@ -96,3 +88,11 @@ function packageOf(frame: CallFrame): string {
   const place = placeOf(frame);
   return /node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(place)?.[1] ?? (place || frame.functionName);
 }
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: { rows: { type: "string", default: "40" }, skip: { type: "string", default: "0" } },
+});
+const [file] = positionals;
+if (file === undefined) throw new Error("give the path of a .cpuprofile");
+report(JSON.parse(readFileSync(file, "utf8")) as CpuProfile, Number(values.skip) * 1e6, Number(values.rows));

@@ -14,6 +14,9 @@ export interface AccountServiceOptions {
   readonly timeoutMs: number;
 }
 
+const RETRY_FOR_MS = 30_000;
+const RETRY_EVERY_MS = 250;
+
 export class ApiError extends Error {
   readonly status: number;
 
@@ -69,9 +72,23 @@ export class AccountService {
   async withdrawAll(households: readonly Household[]): Promise<void> {
     await eachLimited(households, this.#options.concurrency, async (household) => {
       household.withdrawal = { askedAt: Date.now() };
-      const { waitedMs } = await this.withdraw(household.subject);
+      const { waitedMs } = await this.#untilAnswered(() => this.withdraw(household.subject));
       household.withdrawal = { askedAt: household.withdrawal.askedAt, answeredAt: Date.now(), waitedMs };
     });
+  }
+
+  /** A person's withdrawal is not given up because the gateway happens to be down. */
+  async #untilAnswered<T>(request: () => Promise<T>): Promise<T> {
+    const deadline = Date.now() + RETRY_FOR_MS;
+    for (;;) {
+      try {
+        return await request();
+      } catch (error) {
+        const refused = error instanceof ApiError && error.status < 500;
+        if (refused || Date.now() > deadline) throw error;
+        await new Promise((resolve) => setTimeout(resolve, RETRY_EVERY_MS));
+      }
+    }
   }
 
   async metrics(): Promise<string> {

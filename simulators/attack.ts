@@ -1,4 +1,5 @@
 /** What an attack is, and publishing on behalf of an attacker: one connection, one message, and what became of both. */
+import type { ServicePurpose } from "../src/model/consent.ts";
 import { connectMqtt, disconnectMqtt } from "./connection.ts";
 import type { Expectation } from "./expectation.ts";
 import type { SimulatedDevice } from "./population.ts";
@@ -11,6 +12,8 @@ export interface AttackContext {
   /** Somebody else, whose data the attacker abuses. Never connects itself. */
   readonly victim: SimulatedDevice;
   readonly log: SentLog;
+  /** Purposes that a service of this run is subscribed to. */
+  readonly listening: ReadonlySet<ServicePurpose>;
 }
 
 /**
@@ -42,7 +45,7 @@ const ANSWER_MS = 5_000;
  * `"seq":0` becomes its number. `undefined` as expectation: must not even be counted as received.
  */
 export async function publishOnce(
-  { url, attacker, log }: AttackContext,
+  { url, attacker, log, listening }: AttackContext,
   topic: string,
   template: string,
   expectation: Expectation | undefined,
@@ -79,7 +82,7 @@ export async function publishOnce(
       topic,
       payload,
       traceable: template.includes('"seq":0'),
-      expectation,
+      expectation: amongListening(expectation, listening),
       sentAt,
     };
     log.add(message);
@@ -88,4 +91,10 @@ export async function publishOnce(
     log.uncertain += 1;
   }
   return outcome;
+}
+
+/** Nothing is forwarded to a purpose for which nobody listens. */
+export function amongListening(expectation: Expectation, listening: ReadonlySet<ServicePurpose>): Expectation {
+  if (expectation.kind === "refused") return expectation;
+  return { ...expectation, forwarded: expectation.forwarded.filter((purpose) => listening.has(purpose)) };
 }

@@ -13,6 +13,8 @@ export interface GatewayBooks {
   readonly deadLettered: number;
   /** As the gateway says; the difference of the others, if it counts well. */
   readonly inFlight: number;
+  /** Messages in the durable queue, those of an earlier process included; a reading, not a count. */
+  readonly backlog: number;
   readonly refused: Readonly<Partial<Record<Refusal, number>>>;
   readonly forwarded: Readonly<Record<ServicePurpose, number>>;
 }
@@ -34,6 +36,7 @@ export function readBooks(metricsText: string): GatewayBooks {
     forwardedOnly: total("messages_forwarded_only_total"),
     deadLettered: total("messages_dead_lettered_total"),
     inFlight: total("messages_in_flight"),
+    backlog: total("backlog_messages"),
     refused: Object.fromEntries(refused.filter(([, count]) => count > 0)),
     forwarded: Object.fromEntries(SERVICE_PURPOSES.map((purpose) => [purpose, forwardedTo(purpose)])) as Record<
       ServicePurpose,
@@ -57,6 +60,7 @@ export function booksBetween(before: GatewayBooks, after: GatewayBooks): Gateway
     forwardedOnly: after.forwardedOnly - before.forwardedOnly,
     deadLettered: after.deadLettered - before.deadLettered,
     inFlight: after.inFlight,
+    backlog: after.backlog,
     refused: Object.fromEntries(refused.filter(([, count]) => count > 0)),
     forwarded: {
       weather: after.forwarded.weather - before.forwarded.weather,

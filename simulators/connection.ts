@@ -19,7 +19,8 @@ export async function connectMqtt(
     protocolVersion: 4,
     keepalive: 30,
     connectTimeout: timeoutMs,
-    reconnectOnConnackError: false,
+    // After an outage the broker may say "not yet" before it lets us in.
+    reconnectOnConnackError: reconnectPeriod > 0,
     resubscribe: false,
     ...options,
     reconnectPeriod,

@@ -12,13 +12,13 @@ export type MessagePart = (typeof MESSAGE_PARTS)[number];
 /**
  * `stored` and `forwarded` are what the message may reach; `refused` is why it may reach nothing.
  * `either` is for messages on the way while their person withdraws, and for storms over the rate
- * limit: one of the two, and the books must still balance.
+ * limit: one or the other, and the books must still balance.
  */
 export type Expectation =
   | { readonly kind: "stored"; readonly forwarded: readonly ServicePurpose[] }
   | { readonly kind: "forwarded"; readonly forwarded: readonly ServicePurpose[] }
   | { readonly kind: "refused"; readonly reason: Refusal }
-  | { readonly kind: "either"; readonly reason: Refusal; readonly forwarded: readonly ServicePurpose[] };
+  | { readonly kind: "either"; readonly reasons: readonly Refusal[]; readonly forwarded: readonly ServicePurpose[] };
 
 type Row = Readonly<Record<MessagePart, Expectation>>;
 
@@ -82,8 +82,12 @@ export function expectationOf(
   if (household.withdrawal?.answeredAt !== undefined) return refused("consent-withdrawn");
   if (row.kind === "refused" || row.kind === "either") return row;
   const reachable = row.forwarded.filter((purpose) => listening.has(purpose));
-  if (household.standing === "withdrawing")
-    return { kind: "either", reason: "consent-withdrawn", forwarded: reachable };
+  const idle = row.kind === "forwarded" && reachable.length === 0;
+  if (household.standing === "withdrawing") {
+    return { kind: "either", reasons: ["consent-withdrawn", ...(idle ? NO_RECIPIENT : [])], forwarded: reachable };
+  }
   if (row.kind === "stored") return { kind: "stored", forwarded: reachable };
-  return reachable.length > 0 ? { kind: "forwarded", forwarded: reachable } : refused("no-recipient");
+  return idle ? refused("no-recipient") : { kind: "forwarded", forwarded: reachable };
 }
+
+const NO_RECIPIENT = ["no-recipient"] as const;

@@ -115,7 +115,7 @@ export class Fleet {
     const { device, client } = connection;
     const now = Date.now();
     const seq = this.#log.nextSeq();
-    const composed = composeMessage(device, seq, now);
+    const composed = composeMessage(device, seq, now, this.#options.reconnect);
     const qos = this.#random.weighted<0 | 1 | 2>(QOS_SHARES);
     const message: SentMessage = {
       seq,

@@ -3,7 +3,7 @@
  * anybody else. Attacks run one after the other, each on a connection of its own.
  */
 import type { Refusal } from "../src/model/outcome.ts";
-import { type Attack, type AttackContext, type AttackOutcome, publishOnce } from "./attack.ts";
+import { type Attack, type AttackContext, type AttackOutcome, amongListening, publishOnce } from "./attack.ts";
 import { connectMqtt, disconnectMqtt } from "./connection.ts";
 import { BROKEN_CONNECTIONS } from "./hostile-connections.ts";
 import type { SentMessage } from "./sent-log.ts";
@@ -93,7 +93,7 @@ const FLOOD: Attack = {
   name: "flood over the rate limit",
   allowed: ["acknowledged"],
   run: async (context) => {
-    const { attacker, log } = context;
+    const { attacker, log, listening } = context;
     const client = await connectMqtt(context.url, {
       clientId: attacker.id,
       username: attacker.id,
@@ -110,7 +110,7 @@ const FLOOD: Attack = {
         topic: `devices/${attacker.id}/status`,
         payload: JSON.stringify({ power: "on", seq }),
         traceable: true,
-        expectation: { kind: "either", reason: "over-rate", forwarded: ["scene"] },
+        expectation: amongListening({ kind: "either", reasons: ["over-rate"], forwarded: ["scene"] }, listening),
         sentAt: Date.now(),
       };
       log.add(message);

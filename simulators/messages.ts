@@ -27,14 +27,15 @@ const PARTS = [
   ["model", 4],
 ] as const satisfies readonly (readonly [MessagePart, number])[];
 
-export function composeMessage(device: SimulatedDevice, seq: number, nowMs: number): ComposedMessage {
+/** With `timed` every message carries its time: redelivered after a crash it must still count as the same one. */
+export function composeMessage(device: SimulatedDevice, seq: number, nowMs: number, timed = false): ComposedMessage {
   const { random } = device;
   if (device.household.standing === "malformed") return composeMalformed(device, seq);
   const part = random.weighted<MessagePart>(PARTS);
   const place = part === "telemetry" || part === "location" ? nextPlace(device) : undefined;
   const status: StatusFields = { ...device.profile.status(random), seq };
   const id = `msg-${random.hex(16)}`;
-  const identity = random.chance(0.6) ? { ts: nowMs, id } : { id };
+  const identity = timed || random.chance(0.6) ? { ts: nowMs, id } : { id };
   const ip = part === "telemetry" || part === "ip" ? device.ip : undefined;
   const bodies: Record<MessagePart, unknown> = {
     telemetry: { model: device.model, ip, location: place, status, ...identity },

@@ -8,7 +8,7 @@ import type { StoredRows } from "./stored-rows.ts";
 
 const STORED: Expectation = { kind: "stored", forwarded: ["scene"] };
 const DENIED: Expectation = { kind: "refused", reason: "no-consent" };
-const FENCED: Expectation = { kind: "either", reason: "consent-withdrawn", forwarded: [] };
+const FENCED: Expectation = { kind: "either", reasons: ["consent-withdrawn"], forwarded: [] };
 
 function sent(expectations: readonly Expectation[], acknowledged = true): SentLog {
   const log = new SentLog();
@@ -40,6 +40,7 @@ function books(changes: Partial<GatewayBooks> = {}): GatewayBooks {
     forwardedOnly: 0,
     deadLettered: 0,
     inFlight: 0,
+    backlog: 0,
     refused: { "no-consent": 1 },
     forwarded: { weather: 0, scene: 2, network: 0 },
     ...changes,

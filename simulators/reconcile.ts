@@ -48,7 +48,9 @@ function compareCounts(log: SentLog, books: GatewayBooks): string[] {
     outside("stored", books.stored, stored),
     outside("forwarded only", books.forwardedOnly, forwarded),
     ...REFUSAL_REASONS.map((reason) => {
-      const either = log.count(({ expectation }) => expectation.kind === "either" && expectation.reason === reason);
+      const either = log.count(
+        ({ expectation }) => expectation.kind === "either" && expectation.reasons.includes(reason),
+      );
       const certain = ({ expectation }: SentMessage) => expectation.kind === "refused" && expectation.reason === reason;
       return outside(`refused ${reason}`, books.refused[reason] ?? 0, bounds(log, certain, either + log.uncertain));
     }),

@@ -38,7 +38,7 @@ export interface SimulationOptions {
   /** People who withdraw do so this far into the run. */
   readonly withdrawAfterMs: number;
   readonly firstSeq?: number;
-  /** Reconnect and resend after a lost connection, for runs in which the gateway is killed. */
+  /** Reconnect and resend after a lost connection, for runs in which the gateway is killed; its books are then not compared. */
   readonly reconnect?: boolean;
 }
 
@@ -70,6 +70,7 @@ export class Simulation {
   readonly #subscribers: ServiceSubscriber[];
   readonly #eavesdropper: Eavesdropper | undefined;
   readonly #fleet: Fleet;
+  readonly #listening: ReadonlySet<ServicePurpose>;
   #before: GatewayBooks | undefined;
   #attacks: AttackResult[] = [];
   #elapsedMs = 0;
@@ -88,9 +89,13 @@ export class Simulation {
       options.hostile && services.weather !== undefined
         ? new Eavesdropper(mqttUrl, "weather", services.weather)
         : undefined;
-    const listening = new Set(this.#subscribers.map(({ purpose }) => purpose));
+    this.#listening = new Set(this.#subscribers.map(({ purpose }) => purpose));
     const { rate, reconnect = false } = options;
-    this.#fleet = new Fleet(this.population, { url: mqttUrl, rate, window: WINDOW, listening, reconnect }, this.log);
+    this.#fleet = new Fleet(
+      this.population,
+      { url: mqttUrl, rate, window: WINDOW, listening: this.#listening, reconnect },
+      this.log,
+    );
   }
 
   /** Provisions and connects everybody; afterwards nothing has been published yet. */
@@ -126,7 +131,9 @@ export class Simulation {
   async report(): Promise<SimulationReport> {
     const { api, influx } = this.#options;
     const after = api === undefined ? undefined : await drained(api, this.#fleet);
-    const books = after && this.#before && booksBetween(this.#before, after);
+    // A gateway that was killed has begun new books.
+    const comparable = this.#options.reconnect !== true;
+    const books = comparable ? after && this.#before && booksBetween(this.#before, after) : undefined;
     if (books !== undefined) {
       await eventually(
         () => this.#subscribers.every(({ purpose, packets }) => packets.length >= books.forwarded[purpose]),
@@ -185,7 +192,10 @@ export class Simulation {
     const [attacker] = this.#attackers.devices;
     const victim = this.population.devices.find(({ household }) => household.standing === "consenting");
     if (!this.#options.hostile || attacker === undefined || victim === undefined) return;
-    this.#attacks = await runAttacks({ url: this.#options.mqttUrl, attacker, victim, log: this.log }, signal);
+    this.#attacks = await runAttacks(
+      { url: this.#options.mqttUrl, attacker, victim, log: this.log, listening: this.#listening },
+      signal,
+    );
   }
 
   async #withdraw(signal: AbortSignal): Promise<void> {
@@ -219,7 +229,7 @@ async function drained(api: AccountService, fleet: Fleet): Promise<GatewayBooks>
     async () => {
       const previous = last;
       last = readBooks(await api.metrics());
-      return last.inFlight === 0 && last.received === previous.received;
+      return last.inFlight === 0 && last.backlog === 0 && last.received === previous.received;
     },
     DRAIN_TIMEOUT_MS,
     150,

@@ -49,7 +49,7 @@ const location = z.strictObject({
     6,
     "Finest H3 resolution ever stored or forwarded; 6 is about 36 km², finer is not allowed.",
   ),
-  defaultResolution: count(0, 5, 6, "H3 resolution of a place the density table does not know."),
+  defaultResolution: count(0, 4, 6, "H3 resolution of a place the density table does not know; 4 is about 1,770 km²."),
   densityFile: optionalPath("Table of places and the resolution their population density allows."),
   stickiness: share(
     0.15,

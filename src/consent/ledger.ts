@@ -2,10 +2,10 @@
  * What a data subject may say and what follows from it: bind, unbind, give, refuse, withdraw. Every
  * change is one event; the fence grows with every change after which a device may do less than before.
  */
-import { randomInt, randomUUID } from "node:crypto";
+import { randomInt } from "node:crypto";
 import { setTimeout as delay } from "node:timers/promises";
 import type { Redis } from "ioredis";
-import { type Decision, type PolicyFloors, PURPOSES } from "../model/consent.ts";
+import { PURPOSES } from "../model/consent.ts";
 import type {
   GiveInput,
   LedgerAnswer,
@@ -14,20 +14,13 @@ import type {
   RefuseInput,
   WithdrawInput,
 } from "../model/consent-change.ts";
-import {
-  type ConsentEvent,
-  type ConsentRecord,
-  type EventOf,
-  type PurposeTerms,
-  SCHEMA_VERSION,
-} from "../model/consent-record.ts";
+import type { ConsentRecord, EventOf, PurposeTerms } from "../model/consent-record.ts";
 import { GatewayError } from "../model/errors.ts";
 import type { DeviceKey, SubjectTag } from "../model/ids.ts";
 import type { RedisKeys } from "../platform/redis-keys.ts";
-import { decide } from "./decide.ts";
 import { DeviceClaims } from "./device-claim.ts";
-import { fold, materialise, type SubjectState } from "./fold.ts";
 import { LedgerStore, type SubjectLedger } from "./ledger-store.ts";
+import { type Draft, planChange } from "./plan-change.ts";
 import { type Policy, readFloors, readPolicy } from "./policies.ts";
 import { showRecord } from "./show-record.ts";
 
@@ -42,16 +35,10 @@ export interface LedgerOptions {
   readonly expiryDays: number;
 }
 
-type Distribute<T> = T extends ConsentEvent
-  ? Omit<T, "schemaVersion" | "recordId" | "at" | "fence" | "prevHash">
-  : never;
-type Draft = Distribute<ConsentEvent>;
-
 const DAY_MS = 86_400_000;
 const MAX_CONSENT_DAYS = 3_660;
 const MAX_ATTEMPTS = 12;
 const MAX_BACKOFF_MS = 40;
-const NO_FLOORS: PolicyFloors = { analytics: 0, weather: 0, scene: 0, network: 0 };
 
 export class Ledger {
   readonly #redis: Redis;
@@ -179,31 +166,11 @@ export class Ledger {
       const body = draft(before);
       if (body === undefined) return { fence: before.state.fence, narrowed: false, silenced: [] };
       const key = before.wrappedSubjectKey ?? this.#options.createSubjectKey();
-      const planned = this.#plan(before, body, key);
+      const planned = planChange(before, body, { wrappedSubjectKey: key, now: this.#options.now() });
       if (await this.#store.append(before, planned)) return planned.change;
       await delay(randomInt(MAX_BACKOFF_MS) + 1);
     }
     throw new GatewayError("CONSENT_CONFLICT", "appending to a ledger");
-  }
-
-  #plan(before: SubjectLedger, body: Draft, wrappedSubjectKey: string) {
-    const now = this.#options.now();
-    const stamp = { schemaVersion: SCHEMA_VERSION, recordId: randomUUID(), at: now, prevHash: before.head } as const;
-    const fence = before.state.fence;
-    const was = materialise(before.state, wrappedSubjectKey);
-    const tried = fold(before.state, { ...stamp, ...body, fence });
-    const narrowed = losesAnything(was, materialise(tried, wrappedSubjectKey), now);
-    const grows = narrowed || body.type === "withdrawn" || body.type === "unbound";
-
-    const event: ConsentEvent = { ...stamp, ...body, fence: grows ? fence + 1 : fence };
-    const state = fold(before.state, event);
-    const decisions = materialise(state, wrappedSubjectKey);
-    const change: LedgerChange = {
-      fence: state.fence,
-      narrowed: grows,
-      silenced: silenced(before.state, state, decisions, now),
-    };
-    return { event, state, decisions, wrappedSubjectKey, change };
   }
 
   #notice(input: RefuseInput, policy: Policy) {
@@ -234,23 +201,6 @@ function termsOf(asked: GiveInput["purposes"], policy: Policy): PurposeTerms[] |
     terms.push({ id, basis, categories, recipients, retentionDays, regions });
   }
   return terms;
-}
-
-type Decisions = ReadonlyMap<DeviceKey, Decision>;
-
-function losesAnything(was: Decisions, now: Decisions, nowMs: number): boolean {
-  for (const [device, decision] of was) if (usable(decision, nowMs) & ~usable(now.get(device), nowMs)) return true;
-  return false;
-}
-
-function silenced(before: SubjectState, after: SubjectState, decisions: Decisions, nowMs: number): DeviceKey[] {
-  const devices = new Set([...before.devices, ...after.devices]);
-  return [...devices].filter((device) => usable(decisions.get(device), nowMs) === 0);
-}
-
-/** What the subject allows, whatever the policy has become since. */
-function usable(decision: Decision | undefined, nowMs: number): number {
-  return decide(decision, NO_FLOORS, nowMs).grants ?? 0;
 }
 
 function copyOf<T>(items: readonly T[] | undefined): T[] | undefined {

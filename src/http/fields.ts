@@ -5,7 +5,7 @@ import type { DeviceId, SubjectId } from "../model/ids.ts";
 const id = z.string().regex(/^[A-Za-z0-9_.:-]{1,128}$/);
 
 export const deviceId = id.meta({ examples: ["hub-42"] }) as unknown as z.ZodType<DeviceId, string>;
-export const subjectId = id.meta({ examples: ["s-7f3a"] }) as unknown as z.ZodType<SubjectId, string>;
+const subjectId = id.meta({ examples: ["s-7f3a"] }) as unknown as z.ZodType<SubjectId, string>;
 
 export const subjectPath = z.strictObject({ subject: subjectId });
 export const devicePath = z.strictObject({ device: deviceId });

@@ -4,7 +4,7 @@ import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Redis } from "ioredis";
-import { afterAll, afterEach, beforeAll, beforeEach } from "vitest";
+import { afterAll, afterEach, beforeAll, beforeEach, expect, vi } from "vitest";
 import { Credentials } from "../../src/consent/credentials.ts";
 import { ConsentGate } from "../../src/consent/gate.ts";
 import { Leases } from "../../src/consent/leases.ts";
@@ -90,6 +90,16 @@ export function consentStore(options: { leaseMs: number } = { leaseMs: 2_000 }):
     await rm(dir, { recursive: true, force: true });
   });
   return { store: () => proven(store), server: () => proven(server) };
+}
+
+/** Resolves after a drain under way has looked at the leases a few times more. */
+export async function severalLooks(redis: Redis): Promise<void> {
+  const looks = async () => {
+    const stats = await redis.info("commandstats");
+    return Number(/cmdstat_zrangebyscore:calls=(\d+)/.exec(stats)?.[1] ?? 0);
+  };
+  const before = await looks();
+  await vi.waitFor(async () => expect(await looks()).toBeGreaterThan(before + 3), { interval: 5, timeout: 1_000 });
 }
 
 /** Every key and value, whatever its type, as one text. */

@@ -1,18 +1,9 @@
 /** Promise: a drain waits for every batch that began before it, and for no other. */
-import { describe, expect, test, vi } from "vitest";
-import { consentStore } from "./consent-fixture.ts";
+import { describe, expect, test } from "vitest";
+import { consentStore, severalLooks } from "./consent-fixture.ts";
 
 const LEASE_MS = 1_000;
 const { store } = consentStore({ leaseMs: LEASE_MS });
-
-/** Resolves after a drain under way has looked at the leases a few times more. */
-async function severalLooks(): Promise<void> {
-  const { redis } = store();
-  const looks = async () =>
-    Number(/cmdstat_zrangebyscore:calls=(\d+)/.exec(await redis.info("commandstats"))?.[1] ?? 0);
-  const before = await looks();
-  await vi.waitFor(async () => expect(await looks()).toBeGreaterThan(before + 3), { interval: 5, timeout: LEASE_MS });
-}
 
 test("with no batch under way it answers at once", async () => {
   const { leases } = store();
@@ -28,7 +19,7 @@ test("waits until the last older lease is released", async () => {
     return answer;
   });
   await older[0].release();
-  await severalLooks();
+  await severalLooks(store().redis);
   expect(drained).toBe(false);
   await older[1].release();
   expect(await draining).toMatchObject({ drained: true });
@@ -65,7 +56,7 @@ test("sees the leases of other processes", async () => {
   const draining = leases.drain().then(() => {
     drained = true;
   });
-  await severalLooks();
+  await severalLooks(store().redis);
   expect(drained).toBe(false);
   await lease.release();
   await draining;

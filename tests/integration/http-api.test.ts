@@ -1,9 +1,8 @@
 /** Promise: the account service can bind, ask, withdraw and read back, and an answer is given only once it is true. */
 import { createHash } from "node:crypto";
-import { setTimeout as tick } from "node:timers/promises";
 import { describe, expect, test, vi } from "vitest";
 import { decide } from "../../src/consent/decide.ts";
-import { device, shippedPolicy, subject } from "./consent-fixture.ts";
+import { device, severalLooks, shippedPolicy, subject } from "./consent-fixture.ts";
 import { httpApi } from "./http-fixture.ts";
 
 const LEASE_MS = 600;
@@ -92,7 +91,7 @@ describe("a withdrawal", () => {
       return answer;
     });
     await vi.waitFor(async () => expect(await verdict()).toEqual({ refusal: "consent-withdrawn" }), { interval: 5 });
-    await tick(20);
+    await severalLooks(api.store().redis);
     expect(answered).toBe(false);
     await lease.release();
     expect(await withdrawal).toMatchObject({ status: 200, json: { drained: true } });

@@ -3,6 +3,7 @@ import { connect } from "node:net";
 import { text } from "node:stream/consumers";
 import { afterEach, describe, expect, test } from "vitest";
 import { PROBLEMS, type ProblemCode } from "../../src/http/problems.ts";
+import { shippedPolicy } from "./consent-fixture.ts";
 import { type Answer, httpApi, TOKEN } from "./http-fixture.ts";
 
 const api = httpApi();
@@ -123,17 +124,23 @@ describe("bodies", () => {
     '{"__proto__":{"canary":1}}',
     '{"purposes":{"__proto__":{"canary":1}}}',
     '{"constructor":{"prototype":{"canary":1}}}',
-    "﻿{}",
     "[".repeat(10_000),
   ])("number %# is not acceptable JSON", async (body) => {
     for (const path of [WITHDRAWALS, "/v1/policies"]) expectProblem(await call("POST", path, body), "invalid-json");
   });
 
-  test("that are no UTF-8 are no policy", async () => {
-    const bytes = Buffer.from(JSON.stringify({ version: 2 }));
-    bytes[2] = 0xff;
-    const answer = await call("POST", "/v1/policies", bytes);
-    expect(answer.status).toBe(400);
+  test("that are no UTF-8, or open with a byte order mark, are no policy", async () => {
+    const document = {
+      ...JSON.parse(shippedPolicy.toString()),
+      version: 2,
+      change: { kind: "minor", summary: "Wording." },
+    };
+    const bytes = Buffer.from(JSON.stringify({ ...document, title: "A title that is broken on the way" }));
+    const broken = Buffer.from(bytes);
+    broken[broken.indexOf("broken")] = 0xff;
+    const marked = Buffer.concat([Buffer.from([0xef, 0xbb, 0xbf]), bytes]);
+    for (const body of [broken, marked]) expectProblem(await call("POST", "/v1/policies", body), "policy-invalid");
+    expect((await call("POST", "/v1/policies", bytes)).status).toBe(201);
   });
 
   test.each([

@@ -1,0 +1,187 @@
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { CATEGORIES, type Decision, PURPOSES } from "../model/consent.ts";
+import { type ConsentEvent, consentEvent, type PurposeTerms } from "../model/consent-record.ts";
+import type { DeviceKey } from "../model/ids.ts";
+import { decide } from "./decide.ts";
+import { EMPTY_STATE, fold, materialise, type SubjectState } from "./fold.ts";
+import { canonicalJson } from "./hash-chain.ts";
+
+const NOW = 1_700_000_000_000;
+const HASH = "h".repeat(43);
+const DEVICES = ["a", "b", "c"].map((letter) => letter.repeat(22) as DeviceKey);
+const FLOORS = { analytics: 1, weather: 1, scene: 1, network: 1 };
+
+const common = {
+  schemaVersion: fc.constant(1 as const),
+  recordId: fc.uuid(),
+  at: fc.constant(NOW),
+  by: fc.constantFrom("subject" as const, "guardian" as const),
+  fence: fc.nat(1_000),
+  prevHash: fc.constant(HASH),
+};
+const device = fc.constantFrom(...DEVICES);
+const devices = fc.option(fc.uniqueArray(device, { minLength: 1 }), { nil: undefined });
+const categories = fc.uniqueArray(fc.constantFrom(...CATEGORIES), { minLength: 1 });
+const notice = {
+  controller: fc.constant("vendor"),
+  policyVersion: fc.constant(1),
+  policyHash: fc.constant(HASH),
+  noticeLanguage: fc.constant("en"),
+  jurisdiction: fc.constant<string[]>(["IN"]),
+};
+const terms: fc.Arbitrary<PurposeTerms> = fc.record({
+  id: fc.constantFrom(...PURPOSES),
+  basis: fc.constant("consent" as const),
+  categories,
+  recipients: fc.constant<string[]>([]),
+  retentionDays: fc.constant(0),
+  regions: fc.constant<string[]>(["IN"]),
+});
+const givenEvent = fc.record({
+  ...common,
+  ...notice,
+  type: fc.constant("given" as const),
+  devices,
+  purposes: fc.uniqueArray(terms, { selector: ({ id }) => id }),
+  expiresAt: fc.constant(NOW + 1_000),
+  minor: fc.option(fc.boolean(), { nil: undefined }),
+  guardian: fc.option(fc.record({ verified: fc.boolean(), method: fc.constant("id-check") }), { nil: undefined }),
+});
+const withdrawnEvent = fc.record({
+  ...common,
+  type: fc.constant("withdrawn" as const),
+  devices,
+  purposes: fc.option(fc.uniqueArray(fc.constantFrom(...PURPOSES), { minLength: 1 }), { nil: undefined }),
+  categories: fc.option(categories, { nil: undefined }),
+});
+const anyEvent: fc.Arbitrary<ConsentEvent> = fc.oneof(
+  fc.record({ ...common, type: fc.constant("bound" as const), device }),
+  fc.record({ ...common, type: fc.constant("unbound" as const), device }),
+  givenEvent,
+  fc.record({ ...common, ...notice, type: fc.constant("refused" as const), devices }),
+  withdrawnEvent,
+  fc.record({ ...common, type: fc.constant("held" as const), ref: fc.constant("order:1"), until: fc.constant(NOW) }),
+  fc.record({ ...common, type: fc.constant("released" as const) }),
+);
+const anyState = fc.array(anyEvent, { maxLength: 12 }).map((events) => events.reduce(fold, EMPTY_STATE));
+
+function grants(decision: Decision | undefined): number {
+  return decide(decision, FLOORS, NOW).grants ?? 0;
+}
+
+/** What each device may do after every event, as bits. */
+function allowed(state: SubjectState): number[] {
+  const decisions = materialise(state, "key");
+  return DEVICES.map((key) => grants(decisions.get(key)));
+}
+
+test("every event is one the ledger can write and read back", () => {
+  fc.assert(
+    fc.property(anyEvent, (event) => {
+      const text = canonicalJson(event);
+      expect(canonicalJson(consentEvent.parse(JSON.parse(text)))).toBe(text);
+    }),
+  );
+});
+
+test("a device that is not bound has no decision, whatever was said", () => {
+  fc.assert(
+    fc.property(anyState, (state) => {
+      for (const key of materialise(state, "key").keys()) expect(state.devices.has(key)).toBe(true);
+    }),
+  );
+});
+
+describe("nothing but giving opens anything", () => {
+  test("a withdrawal, a refusal, an unbinding and a hold only take away", () => {
+    fc.assert(
+      fc.property(anyState, anyEvent, (state, event) => {
+        fc.pre(!["given", "bound", "released"].includes(event.type));
+        const before = allowed(state);
+        for (const [index, after] of allowed(fold(state, event)).entries())
+          expect(after & ~(before[index] ?? 0)).toBe(0);
+      }),
+    );
+  });
+
+  test("without any consent there are no grants, in whatever order the rest happens", () => {
+    fc.assert(
+      fc.property(fc.array(anyEvent), (events) => {
+        const state = events.filter((event) => event.type !== "given").reduce(fold, EMPTY_STATE);
+        expect(allowed(state)).toEqual([0, 0, 0]);
+      }),
+    );
+  });
+});
+
+describe("a withdrawal", () => {
+  test("of everything leaves nothing, of a purpose or category nothing of that", () => {
+    fc.assert(
+      fc.property(anyState, withdrawnEvent, (state, event) => {
+        const after = allowed(fold(state, event));
+        for (const [index, key] of DEVICES.entries()) {
+          if (event.devices !== undefined && !event.devices.includes(key)) continue;
+          for (const [row, purpose] of PURPOSES.entries()) {
+            for (const [column, category] of CATEGORIES.entries()) {
+              const named =
+                (event.purposes?.includes(purpose) ?? true) && (event.categories?.includes(category) ?? true);
+              if (named) expect((after[index] ?? 0) & (1 << (row * CATEGORIES.length + column))).toBe(0);
+            }
+          }
+        }
+      }),
+    );
+  });
+
+  test("leaves what it does not name as it was", () => {
+    fc.assert(
+      fc.property(anyState, withdrawnEvent, (state, event) => {
+        const before = allowed(state);
+        for (const [index, after] of allowed(fold(state, event)).entries()) {
+          const key = DEVICES[index];
+          const spared = key !== undefined && event.devices !== undefined && !event.devices.includes(key);
+          if (spared) expect(after).toBe(before[index]);
+          for (const [row, purpose] of PURPOSES.entries()) {
+            if (event.purposes === undefined || event.purposes.includes(purpose)) continue;
+            const bits = 0xf << (row * CATEGORIES.length);
+            expect(after & bits).toBe((before[index] ?? 0) & bits);
+          }
+        }
+      }),
+    );
+  });
+});
+
+test("a minor never has analytics, and nothing at all without an approving guardian", () => {
+  fc.assert(
+    fc.property(anyState, (state) => {
+      if (!state.minor) return;
+      const decisions = materialise(state, "key");
+      for (const [key, decision] of decisions) {
+        expect(grants(decision) & 0xf).toBe(0);
+        const consent = state.own.get(key) ?? state.general;
+        if (!consent?.guardianApproved) expect(grants(decision)).toBe(0);
+      }
+    }),
+  );
+});
+
+test("a hold freezes every device, a release gives back what was", () => {
+  fc.assert(
+    fc.property(anyState, fc.uuid(), (state, recordId) => {
+      const stamp = {
+        schemaVersion: 1,
+        recordId,
+        at: NOW,
+        by: "authority",
+        fence: state.fence,
+        prevHash: HASH,
+      } as const;
+      const free = fold(state, { ...stamp, type: "released" });
+      const held = fold(free, { ...stamp, type: "held", ref: "order:1", until: NOW });
+      expect(allowed(held)).toEqual([0, 0, 0]);
+      expect(allowed(fold(held, { ...stamp, type: "released" }))).toEqual(allowed(free));
+    }),
+  );
+});

@@ -1,0 +1,59 @@
+/**
+ * From a statement to the event that records it and everything that follows from it. Here the fence
+ * grows: with each withdrawal, each unbinding, and whatever else lets a device do less than before.
+ */
+import { randomUUID } from "node:crypto";
+import type { Decision, PolicyFloors } from "../model/consent.ts";
+import type { LedgerChange } from "../model/consent-change.ts";
+import { type ConsentEvent, SCHEMA_VERSION } from "../model/consent-record.ts";
+import type { DeviceKey } from "../model/ids.ts";
+import { decide } from "./decide.ts";
+import { fold, materialise, type SubjectState } from "./fold.ts";
+import type { Append, SubjectLedger } from "./ledger-store.ts";
+
+/** An event without what only its place in the ledger can tell. */
+export type Draft = WithoutStamp<ConsentEvent>;
+type WithoutStamp<T> = T extends ConsentEvent
+  ? Omit<T, "schemaVersion" | "recordId" | "at" | "fence" | "prevHash">
+  : never;
+
+export interface PlannedChange extends Append {
+  readonly change: LedgerChange;
+}
+
+const NO_FLOORS: PolicyFloors = { analytics: 0, weather: 0, scene: 0, network: 0 };
+
+export function planChange(
+  before: SubjectLedger,
+  draft: Draft,
+  { wrappedSubjectKey, now }: { readonly wrappedSubjectKey: string; readonly now: number },
+): PlannedChange {
+  const stamp = { schemaVersion: SCHEMA_VERSION, recordId: randomUUID(), at: now, prevHash: before.head } as const;
+  const { fence } = before.state;
+  const was = materialise(before.state, wrappedSubjectKey);
+  const tried = materialise(fold(before.state, { ...stamp, ...draft, fence }), wrappedSubjectKey);
+  const narrowed = draft.type === "withdrawn" || draft.type === "unbound" || losesAnything(was, tried, now);
+
+  const event: ConsentEvent = { ...stamp, ...draft, fence: narrowed ? fence + 1 : fence };
+  const state = fold(before.state, event);
+  const decisions = materialise(state, wrappedSubjectKey);
+  const change = { fence: state.fence, narrowed, silenced: silenced(before.state, state, decisions, now) };
+  return { event, state, decisions, wrappedSubjectKey, change };
+}
+
+type Decisions = ReadonlyMap<DeviceKey, Decision>;
+
+function losesAnything(was: Decisions, now: Decisions, nowMs: number): boolean {
+  for (const [device, decision] of was) if (allowed(decision, nowMs) & ~allowed(now.get(device), nowMs)) return true;
+  return false;
+}
+
+function silenced(before: SubjectState, after: SubjectState, decisions: Decisions, nowMs: number): DeviceKey[] {
+  const devices = new Set([...before.devices, ...after.devices]);
+  return [...devices].filter((device) => allowed(decisions.get(device), nowMs) === 0);
+}
+
+/** What the subject allows, whatever the policy has become since. */
+function allowed(decision: Decision | undefined, nowMs: number): number {
+  return decide(decision, NO_FLOORS, nowMs).grants ?? 0;
+}

@@ -1,0 +1,165 @@
+import { readFile } from "node:fs/promises";
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { CATEGORIES, grantsOf, PURPOSE_USES, PURPOSES, type Purpose } from "../model/consent.ts";
+import type { PolicyDocument, PolicyTerms } from "../model/policy-document.ts";
+import { parsePolicy } from "./policies.ts";
+import { floorsOf, suspendedBy, widenings } from "./policy-changes.ts";
+import { DENY_ALL_FLOORS, decodeFloors, encodeFloors } from "./policy-floors.ts";
+
+const anyTerms: fc.Arbitrary<PolicyTerms> = fc.record({
+  description: fc.constant("text"),
+  basis: fc.constantFrom("consent" as const, "contract" as const),
+  categories: fc.uniqueArray(fc.constantFrom(...CATEGORIES), { minLength: 1 }),
+  recipients: fc.uniqueArray(fc.constantFrom("controller", "partner", "city")),
+  retentionDays: fc.nat(3),
+  regions: fc.uniqueArray(fc.constantFrom("IN", "DE"), { minLength: 1 }),
+});
+const anyPurposes = fc.record(
+  { analytics: anyTerms, weather: anyTerms, scene: anyTerms, network: anyTerms },
+  { requiredKeys: [] },
+);
+const anyChange: fc.Arbitrary<PolicyDocument["change"]> = fc.record(
+  {
+    kind: fc.constantFrom("minor" as const, "material" as const),
+    summary: fc.constant("text"),
+    affects: fc.uniqueArray(fc.constantFrom(...PURPOSES), { minLength: 1 }),
+  },
+  { requiredKeys: ["kind", "summary"] },
+);
+const anyDocument = fc.record({ purposes: anyPurposes, change: anyChange }).map(
+  (parts): PolicyDocument => ({
+    schemaVersion: 1,
+    version: 1,
+    effectiveFrom: "2026-01-01",
+    language: "en",
+    title: "Policy",
+    statements: [],
+    ...parts,
+  }),
+);
+
+function numbered(documents: readonly PolicyDocument[]): PolicyDocument[] {
+  return documents.map((document, index) => ({ ...document, version: index + 1 }));
+}
+
+function document(change: Partial<PolicyTerms>, purposes: readonly Purpose[] = ["scene"]): PolicyDocument {
+  const terms: PolicyTerms = {
+    description: "text",
+    basis: "consent",
+    categories: ["status"],
+    recipients: ["controller"],
+    retentionDays: 30,
+    regions: ["IN"],
+    ...change,
+  };
+  return {
+    schemaVersion: 1,
+    version: 1,
+    effectiveFrom: "2026-01-01",
+    language: "en",
+    title: "Policy",
+    change: { kind: "minor", summary: "text" },
+    statements: [],
+    purposes: Object.fromEntries(purposes.map((purpose) => [purpose, terms])),
+  };
+}
+
+describe("widening", () => {
+  test.each([
+    ["categories", { categories: ["status", "model"] }],
+    ["recipients", { recipients: ["controller", "partner"] }],
+    ["recipients", { recipients: ["partner"] }],
+    ["regions", { regions: ["IN", "DE"] }],
+    ["retention", { retentionDays: 31 }],
+    ["basis", { basis: "legitimate-interest" }],
+  ] as const)("of %s is seen", (what, change) => {
+    expect(widenings(document({}), document(structuredClone(change) as Partial<PolicyTerms>))).toEqual([
+      { purpose: "scene", what },
+    ]);
+  });
+
+  test("by a purpose is seen", () => {
+    expect(widenings(document({}), document({}, ["scene", "network"]))).toEqual([
+      { purpose: "network", what: "purpose" },
+    ]);
+  });
+
+  test("is not what narrows or is worded anew", () => {
+    const wide = document({ categories: ["status", "model"], regions: ["IN", "DE"] }, ["scene", "weather"]);
+    const narrow = document({ recipients: [], retentionDays: 1, description: "other words" });
+    expect(widenings(wide, narrow)).toEqual([]);
+  });
+
+  test("a version compared with itself never widens; without one, two widen nothing only if both are within each other", () => {
+    fc.assert(
+      fc.property(anyDocument, anyDocument, (one, other) => {
+        expect(widenings(one, one)).toEqual([]);
+        for (const { purpose } of widenings(one, other)) expect(suspendedBy(one, other)).toContain(purpose);
+      }),
+    );
+  });
+});
+
+describe("suspension", () => {
+  test("is everything with the first version, nothing with a minor one that keeps the terms", () => {
+    expect(suspendedBy(undefined, document({}))).toEqual([...PURPOSES]);
+    const all = document({}, PURPOSES);
+    expect(suspendedBy(all, all)).toEqual([]);
+  });
+
+  test("with a material one is what it names, or else all", () => {
+    const all = document({}, PURPOSES);
+    const material = (affects?: Purpose[]): PolicyDocument => ({
+      ...all,
+      change: { kind: "material", summary: "text", ...(affects && { affects }) },
+    });
+    expect(suspendedBy(all, material(["network"]))).toEqual(["network"]);
+    expect(suspendedBy(all, material())).toEqual([...PURPOSES]);
+  });
+
+  test("always includes a purpose that the policy no longer names", () => {
+    expect(suspendedBy(document({}, PURPOSES), document({}, ["scene", "weather", "network"]))).toEqual(["analytics"]);
+  });
+});
+
+describe("floors", () => {
+  test("only ever rise, and never above the newest version", () => {
+    fc.assert(
+      fc.property(fc.array(anyDocument, { minLength: 1, maxLength: 6 }), anyDocument, (documents, next) => {
+        const before = floorsOf(numbered(documents));
+        const after = floorsOf(numbered([...documents, next]));
+        for (const purpose of PURPOSES) {
+          expect(after[purpose]).toBeGreaterThanOrEqual(before[purpose]);
+          expect(after[purpose]).toBeLessThanOrEqual(documents.length + 1);
+        }
+      }),
+    );
+  });
+
+  test("survive their text; anything else reads as out of reach", () => {
+    fc.assert(
+      fc.property(fc.array(anyDocument, { minLength: 1, maxLength: 6 }), fc.string(), (documents, text) => {
+        const floors = floorsOf(numbered(documents));
+        expect(decodeFloors(encodeFloors(floors))).toEqual(floors);
+        if (!/^\d{1,9}(,\d{1,9}){3}$/.test(text)) expect(decodeFloors(text)).toEqual(DENY_ALL_FLOORS);
+      }),
+    );
+    for (const text of [null, undefined, "", "1,1,1", "1,1,1,1,1", "1,1,1,-1", " 1,1,1,1", "1,1,1,1e3"]) {
+      expect(decodeFloors(text)).toEqual(DENY_ALL_FLOORS);
+    }
+  });
+});
+
+describe("the shipped first version", () => {
+  test("offers each purpose exactly what that purpose can use, in India, on consent", async () => {
+    const policy = parsePolicy(await readFile(new URL("../../config/policies/1.json", import.meta.url)));
+    for (const purpose of PURPOSES) {
+      const terms = policy?.document.purposes[purpose];
+      const bits = grantsOf({ [purpose]: terms?.categories ?? [] }) >> (PURPOSES.indexOf(purpose) * CATEGORIES.length);
+      expect(bits).toBe(PURPOSE_USES[purpose]);
+      expect(terms).toMatchObject({ basis: "consent", regions: ["IN"] });
+    }
+    expect(policy?.document).toMatchObject({ version: 1, change: { kind: "first" } });
+  });
+});

@@ -1,0 +1,113 @@
+/**
+ * The operator's command for messages that were set aside:
+ *
+ *   npm run dead-letters -- list            one line each, without content
+ *   npm run dead-letters -- inspect <id>    field names and types, never values
+ *   npm run dead-letters -- replay <id|all> back into the queue: consent is checked and everything is de-identified anew
+ *   npm run dead-letters -- purge <id|all>  gone for good
+ */
+import { parseArgs } from "node:util";
+import { loadConfig } from "./config/load.ts";
+import { GatewayError } from "./model/errors.ts";
+import { DEAD_LETTER_REASONS } from "./model/outcome.ts";
+import { readKeys } from "./platform/key-files.ts";
+import { connectRedis } from "./platform/redis.ts";
+import { redisKeys } from "./platform/redis-keys.ts";
+import { type DeadLetter, DeadLetters } from "./queue/dead-letters.ts";
+import { Envelope } from "./queue/envelope.ts";
+import { KnownJobs } from "./queue/known-jobs.ts";
+import { Producer } from "./queue/producer.ts";
+
+const USAGE = `Usage: npm run dead-letters -- <command> [--config <file.yaml>]
+
+  list               every message set aside: id, when, why, how many
+  inspect <id>       what it holds, by name and type only
+  replay <id|all>    back into the queue; consent is checked anew
+  purge <id|all>     removes it for good
+`;
+
+interface Tools {
+  readonly letters: DeadLetters;
+  readonly producer: Producer;
+}
+
+type Command = (tools: Tools, id: string | undefined) => Promise<string[]>;
+
+const COMMANDS: Readonly<Record<string, Command>> = {
+  list: async ({ letters }) => {
+    const all = await collect(letters);
+    all.sort((left, right) => left.at - right.at);
+    return all.length === 0 ? ["nothing was set aside"] : all.map(describe);
+  },
+  inspect: async ({ letters }, id) => {
+    const [letter] = await select(letters, id);
+    if (letter === undefined) return ["no such dead letter"];
+    const shapes = letter.reason === "unopenable" ? [] : letters.shapes(letter);
+    return [describe(letter), `  ${DEAD_LETTER_REASONS[letter.reason]}`, ...shapes.map((shape) => `  ${JSON.stringify(shape)}`)];
+  },
+  replay: async ({ letters, producer }, id) => {
+    const selected = await select(letters, id);
+    for (const letter of selected) {
+      // First into the queue, then out of here: interrupted in between it is tried twice, and stores the same.
+      await producer.add(letter.sealed, letter.messages);
+      await letters.remove(letter);
+    }
+    return [`${selected.length} put back into the queue`];
+  },
+  purge: async ({ letters }, id) => {
+    const selected = await select(letters, id);
+    for (const letter of selected) await letters.remove(letter);
+    return [`${selected.length} removed`];
+  },
+};
+
+async function select(letters: DeadLetters, id: string | undefined): Promise<DeadLetter[]> {
+  if (id === "all") return collect(letters);
+  const letter = id === undefined ? undefined : await letters.get(id);
+  return letter === undefined ? [] : [letter];
+}
+
+async function collect(letters: DeadLetters): Promise<DeadLetter[]> {
+  const all: DeadLetter[] = [];
+  for await (const letter of letters.list()) all.push(letter);
+  return all;
+}
+
+function describe({ id, at, reason, messages }: DeadLetter): string {
+  return `${id}  ${new Date(at).toISOString()}  ${reason}  ${messages} message${messages === 1 ? "" : "s"}`;
+}
+
+async function main(): Promise<number> {
+  const { values, positionals } = parseArgs({ options: { config: { type: "string" } }, allowPositionals: true });
+  const [name = "", id] = positionals;
+  const command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
+  if (command === undefined || (name !== "list" && id === undefined)) {
+    process.stderr.write(USAGE);
+    return 2;
+  }
+  const config = loadConfig({ file: values.config, env: process.env });
+  const envelope = new Envelope(readKeys(config.keys.dir, { create: false }).queue);
+  const keys = redisKeys(config.redis.keyPrefix);
+  const store = connectRedis(config.redis.url, "store");
+  const queue = connectRedis(config.redis.url, "producer");
+  try {
+    await Promise.all([store.connect(), queue.connect()]);
+    const producer = new Producer(queue, keys, envelope, new KnownJobs(() => undefined));
+    await producer.start();
+    const lines = await command({ letters: new DeadLetters(store, keys, envelope), producer }, id);
+    process.stdout.write(`${lines.join("\n")}\n`);
+    await producer.stop();
+    return 0;
+  } finally {
+    store.disconnect();
+    queue.disconnect();
+  }
+}
+
+main().then(
+  (code) => process.exit(code),
+  (error: unknown) => {
+    process.stderr.write(`${error instanceof GatewayError ? error.message : "dead-letters: Redis is not reachable"}\n`);
+    process.exit(1);
+  },
+);

@@ -1,0 +1,108 @@
+/**
+ * Once a withdrawal is answered, no message of that device is stored or forwarded any more: not from a
+ * backlog, not from a batch under way, and not more of it than a partial withdrawal leaves.
+ */
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { until } from "../fixtures/eventually.ts";
+import type { Listener } from "../fixtures/listener.ts";
+import { startSystem, type TestSystem } from "../fixtures/system.ts";
+
+let system: TestSystem;
+let scene: Listener;
+let weather: Listener;
+
+beforeAll(async () => {
+  system = await startSystem();
+  scene = await system.listen("scene");
+  weather = await system.listen("weather");
+});
+afterAll(() => system?.stop());
+
+const BENGALURU = { lat: 12.9715987, lon: 77.5945627 };
+const DELHI = { lat: 28.6139391, lon: 77.2090212 };
+
+async function storedMarks(): Promise<unknown[]> {
+  return (await system.rows("device_status")).map((row) => row.mark);
+}
+
+test("of what waits in a backlog, nothing withdrawn is stored or forwarded, and everything else is", async () => {
+  const [withdrawn, noAnalytics, noLocation, other] = await system.devices(4);
+  if (!withdrawn || !noAnalytics || !noLocation || !other) throw new Error("devices");
+  await system.stack.influx.kill("SIGKILL");
+  const message = (mark: string, location = BENGALURU) => ({ model: "HB-200", location, status: { mark } });
+  for (let round = 0; round < 20; round += 1) {
+    await Promise.all([
+      system.say(withdrawn, message("withdrawn")),
+      system.say(noAnalytics, message("no-analytics")),
+      system.say(noLocation, message("no-location", DELHI)),
+      system.say(other, message("other")),
+    ]);
+  }
+  expect((await system.books()).inFlight).toBe(80);
+
+  const { api } = system.stack;
+  expect(await api.withdraw(withdrawn.subject)).toMatchObject({ drained: true });
+  expect(await api.withdraw(noAnalytics.subject, { purposes: ["analytics"] })).toMatchObject({ drained: true });
+  expect(await api.withdraw(noLocation.subject, { categories: ["location"] })).toMatchObject({ drained: true });
+  await system.stack.influx.start();
+  const books = await system.settled();
+
+  const marks = await storedMarks();
+  expect(marks.filter((mark) => mark === "other")).toHaveLength(20);
+  expect(marks.filter((mark) => mark === "no-location")).toHaveLength(20);
+  expect(marks).not.toContain("withdrawn");
+  expect(marks).not.toContain("no-analytics");
+  // One device is left that may tell where it is.
+  expect(await system.rows("device_location")).toHaveLength(1);
+
+  await Promise.all([scene.caughtUp(), weather.caughtUp()]);
+  const shown = scene.records.map(({ status }) => (status as { mark: string }).mark);
+  expect(shown.filter((mark) => mark === "no-analytics")).toHaveLength(20);
+  expect(shown).not.toContain("withdrawn");
+  // Weather still gets the places of those who kept that purpose and that category.
+  expect(weather.packets).toHaveLength(40);
+  expect(new Set(weather.records.map(({ cell }) => cell)).size).toBe(1);
+  expect(books.refused["consent-withdrawn"]).toBe(20);
+  expect(books.stored).toBe(40);
+});
+
+test("of a device that publishes without a pause, nothing is stored or forwarded after the answer", async () => {
+  const devices = await system.devices(12);
+  const background = await system.devices(4);
+  let publishing = true;
+  const stream = async (mark: string, index: number) => {
+    const device = [...devices, ...background][index];
+    if (device === undefined) throw new Error("device");
+    const client = await system.connect(device);
+    for (let seq = 0; publishing; seq += 4) {
+      const burst = [0, 1, 2, 3].map((step) =>
+        client.publishAsync(`devices/${device.id}/status`, JSON.stringify({ mark, seq: seq + step }), { qos: 1 }),
+      );
+      await Promise.all(burst);
+    }
+  };
+  const streams = [...devices, ...background].map((_, index) => stream(`stream-${index}`, index));
+  const countOf = async (mark: string) => {
+    await scene.caughtUp();
+    const shown = scene.records.filter(({ status }) => (status as { mark?: string }).mark === mark).length;
+    const stored = (await storedMarks()).filter((one) => one === mark).length;
+    return { shown, stored };
+  };
+
+  await until("every stream is being stored", async () => new Set(await storedMarks()).size >= 16 + 2);
+  const answered = new Map<string, { shown: number; stored: number }>();
+  for (const [index, device] of devices.entries()) {
+    expect(await system.stack.api.withdraw(device.subject)).toMatchObject({ drained: true });
+    answered.set(`stream-${index}`, await countOf(`stream-${index}`));
+  }
+  publishing = false;
+  await Promise.all(streams);
+  await system.settled();
+
+  for (const [mark, counts] of answered) {
+    expect(counts.stored).toBeGreaterThan(0);
+    expect({ mark, ...(await countOf(mark)) }).toEqual({ mark, ...counts });
+  }
+  const last = await countOf(`stream-${devices.length}`);
+  expect(last.shown).toBe(last.stored);
+});
