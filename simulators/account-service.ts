@@ -17,7 +17,7 @@ export interface AccountServiceOptions {
 const RETRY_FOR_MS = 30_000;
 const RETRY_EVERY_MS = 250;
 
-export class ApiError extends Error {
+class ApiError extends Error {
   readonly status: number;
 
   /** `route` is the pattern, not the path: paths hold ids. */

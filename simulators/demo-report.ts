@@ -13,7 +13,7 @@ export interface DemoResult {
   readonly durability: string;
 }
 
-export function leakCount({ leaks }: LeakScanResult): number {
+function leakCount({ leaks }: LeakScanResult): number {
   return leaks.reduce((sum, leak) => sum + leak.count, 0);
 }
 
@@ -100,9 +100,9 @@ function booksSum(books: GatewayBooks): string {
 }
 
 const DURABILITY: Readonly<Record<string, string>> = {
-  fsync: "each one means: on disk, fsynced",
-  everysec: "a power cut may lose the last second",
-  none: "kept in memory only",
+  fsync: "what is kept is on disk (fsync) before it",
+  everysec: "a power cut may still lose the last second",
+  none: "what is kept is in memory only",
 };
 
 function row(label: string, value: number, remark: string): string {

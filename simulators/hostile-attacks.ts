@@ -147,7 +147,7 @@ const SUBSCRIPTIONS: readonly Attack[] = [
   },
 }));
 
-export const ATTACKS: readonly Attack[] = [...PUBLISHES, ...SUBSCRIPTIONS, ...BROKEN_CONNECTIONS, FLOOD];
+const ATTACKS: readonly Attack[] = [...PUBLISHES, ...SUBSCRIPTIONS, ...BROKEN_CONNECTIONS, FLOOD];
 
 /** Runs every attack in turn. An attack that fails to run at all counts as `failed`, which is never allowed. */
 export async function runAttacks(context: AttackContext, signal: AbortSignal): Promise<AttackResult[]> {

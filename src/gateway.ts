@@ -25,7 +25,7 @@ import { FanOut } from "./ingress/fan-out.ts";
 import { Flow } from "./ingress/flow.ts";
 import { Listeners } from "./ingress/listeners.ts";
 import { Rates } from "./ingress/rate.ts";
-import type { CheckConsent, Verdict } from "./model/consent.ts";
+import { allOf, type CheckConsent, SERVICE_PURPOSES, type Verdict } from "./model/consent.ts";
 import { GatewayError } from "./model/errors.ts";
 import type { DeviceKey } from "./model/ids.ts";
 import type { Log } from "./model/log.ts";
@@ -175,6 +175,7 @@ export function createGateway(
     acquireLease: () => leases.acquire(),
     checkConsent,
     deidentify: (message, grants, wrappedKey) => deidentifier.deidentify(message, grants, wrappedKey),
+    wanted: () => allOf(["analytics", ...SERVICE_PURPOSES.filter((purpose) => fanOut.listening(purpose))]),
     store: (records, signal) => observed(() => sink.write(records, signal), metrics),
     stored: (records) => activity.add(records, Date.now()),
     forward: (batch) => purposeTopics.forward(batch),

@@ -98,16 +98,16 @@ export class Admission {
     }
     attempt.json = undefined;
     attempt.telemetry = undefined;
-    // Refused messages weigh nothing: they only keep their place in the line.
-    this.#commit.add(attempt, attempt.refusal === undefined ? attempt.bytes : 0);
+    if (attempt.refusal !== undefined) attempt.weight = 0;
+    this.#commit.add(attempt);
   }
 
   readonly #bounded: Step = (attempt) =>
     attempt.bytes > this.#options.maxPayloadBytes ? "too-large" : undefined;
 
   readonly #addressed: Step = (attempt) => {
-    attempt.part = attempt.session.topics.get(attempt.topic);
-    if (attempt.part !== undefined) return undefined;
+    attempt.part = attempt.session.topics.get(attempt.topic) ?? -1;
+    if (attempt.part !== -1) return undefined;
     this.#ports.observe.securityEvent("foreign-topic");
     return "invalid-topic";
   };
@@ -124,7 +124,8 @@ export class Admission {
   };
 
   readonly #valid: Step = (attempt) => {
-    attempt.telemetry = attempt.part && validatePart(attempt.part, attempt.json);
+    const part = PARTS[attempt.part];
+    attempt.telemetry = part && validatePart(part, attempt.json);
     if (attempt.telemetry !== undefined) return undefined;
     if (namesPerson(attempt.json)) this.#ports.observe.securityEvent("account-key");
     return "invalid-payload";
@@ -146,14 +147,14 @@ export class Admission {
 
   async #consented(batch: readonly Attempt[]): Promise<void> {
     const asked = new Map<DeviceRef, number>();
-    for (const { refusal, session } of batch) {
-      if (refusal === undefined && session.ref !== undefined && !asked.has(session.ref)) asked.set(session.ref, asked.size);
+    for (const { refusal, ref } of batch) {
+      if (refusal === undefined && ref !== undefined && !asked.has(ref)) asked.set(ref, asked.size);
     }
     if (asked.size === 0) return;
     const verdicts = await this.#ports.checkConsent([...asked.keys()]);
     for (const attempt of batch) {
       if (attempt.refusal !== undefined) continue;
-      const verdict = verdicts[asked.get(attempt.session.ref as DeviceRef) ?? -1];
+      const verdict = verdicts[asked.get(attempt.ref as DeviceRef) ?? -1];
       if (verdict === undefined) attempt.refusal = "no-consent";
       else if (verdict.refusal !== undefined) attempt.refusal = verdict.refusal;
       else if (!usableByAny(verdict.grants, attempt.carried)) attempt.refusal = "purpose-denied";
@@ -161,13 +162,8 @@ export class Admission {
   }
 
   async #durable(batch: readonly Attempt[], signal: AbortSignal): Promise<void> {
-    const admitted: Admitted[] = [];
-    for (const { refusal, session, part, at, sub, text } of batch) {
-      if (refusal !== undefined || session.ref === undefined || part === undefined) continue;
-      admitted.push({ ref: session.ref, part: PARTS.indexOf(part), at, sub, text });
-    }
-    if (admitted.length === 0) return;
-    await this.#ports.enqueue(admitted, signal);
+    const admitted = batch.filter(isAdmitted);
+    if (admitted.length > 0) await this.#ports.enqueue(admitted, signal);
   }
 
   #settle(batch: readonly Attempt[], error: unknown): void {
@@ -210,4 +206,8 @@ const impersonal: Step = (attempt) => {
   return undefined;
 };
 
-const bound: Step = (attempt) => (attempt.session.ref === undefined ? "unknown-device" : undefined);
+const bound: Step = (attempt) => (attempt.ref === undefined ? "unknown-device" : undefined);
+
+function isAdmitted(attempt: Attempt): attempt is Attempt & Admitted {
+  return attempt.refusal === undefined && attempt.ref !== undefined;
+}

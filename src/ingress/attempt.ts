@@ -3,8 +3,9 @@
  * as soon as it is settled.
  */
 import type { CategoryMask } from "../model/consent.ts";
+import type { DeviceRef } from "../model/ids.ts";
 import type { Refusal } from "../model/outcome.ts";
-import type { Part, RawTelemetry } from "../model/raw.ts";
+import type { RawTelemetry } from "../model/raw.ts";
 import type { DeviceSession } from "./session.ts";
 
 /** The part of an Aedes publish packet that settling touches. */
@@ -20,17 +21,23 @@ export type Done = (error?: Error | null) => void;
 
 export interface Attempt {
   readonly session: DeviceSession;
+  /** Where its consent is found; absent while the device is bound to nobody. */
+  readonly ref: DeviceRef | undefined;
   /** Absent for a will: there is nobody left to acknowledge to. */
   readonly packet: PublishPacket | undefined;
   readonly done: Done;
   readonly topic: string;
   readonly payload: Buffer;
   readonly bytes: number;
+  /** As `bytes`, but nothing once it is refused: such a message only keeps its place in the line. */
+  weight: number;
   /** Unix ms. */
   readonly receivedAt: number;
   /** Monotonic ms. */
   readonly startedAt: number;
-  part: Part | undefined;
+  /** Index into `PARTS`; -1 while unknown. */
+  part: number;
+  /** The payload as the device sent it; never serialised again. */
   text: string;
   json: unknown;
   telemetry: RawTelemetry | undefined;
@@ -64,14 +71,16 @@ function attempt(
 ): Attempt {
   return {
     session,
+    ref: session.ref,
     packet,
     done,
     topic,
     payload,
     bytes: payload.length,
+    weight: payload.length,
     receivedAt: Date.now(),
     startedAt: performance.now(),
-    part: undefined,
+    part: -1,
     text: "",
     json: undefined,
     telemetry: undefined,

@@ -5,7 +5,6 @@
 import type { Client } from "aedes";
 import type { ServicePurpose } from "../model/consent.ts";
 import type { DeviceId, DeviceKey, DeviceRef } from "../model/ids.ts";
-import type { Part } from "../model/raw.ts";
 import type { TokenBucket } from "./rate.ts";
 
 /** A will taken out of CONNECT before Aedes could store it. */
@@ -21,8 +20,8 @@ export interface DeviceSession {
   readonly key: DeviceKey;
   /** Absent while the device is bound to no data subject: it may connect, and nothing of it is admitted. */
   readonly ref: DeviceRef | undefined;
-  /** The five topics this device may publish to; a lookup by the exact name spares parsing. */
-  readonly topics: ReadonlyMap<string, Part>;
+  /** The five topics this device may publish to, each with its index into `PARTS`; a lookup by the exact name spares parsing. */
+  readonly topics: ReadonlyMap<string, number>;
   readonly bucket: TokenBucket;
   readonly will: Will | undefined;
   inFlight: number;

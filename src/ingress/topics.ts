@@ -4,10 +4,11 @@
  */
 import { SERVICE_PURPOSES, type ServicePurpose } from "../model/consent.ts";
 import type { DeviceId } from "../model/ids.ts";
-import { PARTS, type Part } from "../model/raw.ts";
+import { PARTS } from "../model/raw.ts";
 
-export function publishTopics(device: DeviceId): ReadonlyMap<string, Part> {
-  return new Map(PARTS.map((part) => [`devices/${device}/${part}`, part]));
+/** The topics a device may publish to, each with the index of its part. */
+export function publishTopics(device: DeviceId): ReadonlyMap<string, number> {
+  return new Map(PARTS.map((part, index) => [`devices/${device}/${part}`, index]));
 }
 
 /** `devices/<id>/commands/…` and `devices/<id>/notices` of its own id. */

@@ -43,19 +43,25 @@ export const PURPOSE_NEEDS: Readonly<Record<Purpose, CategoryMask>> = {
   network: MODEL | IP,
 };
 
+/** Where a purpose's bits begin. */
+const SHIFT: Readonly<Record<Purpose, number>> = { analytics: 0, weather: 4, scene: 8, network: 12 };
+
+/** Every category of these purposes. */
+export function allOf(purposes: readonly Purpose[]): Grants {
+  return purposes.reduce((grants, purpose) => grants | (0xf << SHIFT[purpose]), 0);
+}
+
 export function grantsOf(purposes: Partial<Record<Purpose, readonly Category[]>>): Grants {
   let grants = 0;
-  for (const [index, purpose] of PURPOSES.entries()) {
-    for (const category of purposes[purpose] ?? []) {
-      grants |= 1 << (index * CATEGORIES.length + CATEGORIES.indexOf(category));
-    }
+  for (const purpose of PURPOSES) {
+    for (const category of purposes[purpose] ?? []) grants |= 1 << (SHIFT[purpose] + CATEGORIES.indexOf(category));
   }
   return grants;
 }
 
 /** The categories of `carried` that `purpose` may use under `grants`; 0 when it can do nothing with them. */
 export function usable(grants: Grants, purpose: Purpose, carried: CategoryMask): CategoryMask {
-  const granted = (grants >> (PURPOSES.indexOf(purpose) * CATEGORIES.length)) & 0xf;
+  const granted = (grants >> SHIFT[purpose]) & 0xf;
   const mask = granted & carried & PURPOSE_USES[purpose];
   return (mask & PURPOSE_NEEDS[purpose]) === 0 ? 0 : mask;
 }

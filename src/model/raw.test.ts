@@ -56,6 +56,8 @@ describe("the wire schema", () => {
     }
     expect(accepted("telemetry", JSON.parse('{"status":{"__proto__":1}}'))).toBe(false);
     expect(accepted("telemetry", JSON.parse('{"status":{"on":true,"__proto__":1}}'))).toBe(false);
+    expect(accepted("telemetry", JSON.parse('{"location":{"lat":1,"lon":2,"__proto__":{}}}'))).toBe(false);
+    expect(accepted("location", JSON.parse('{"lat":1,"lon":2,"__proto__":{}}'))).toBe(false);
     expect(accepted("status", { constructor: 1 })).toBe(true);
     expect(({} as Record<string, unknown>).model).toBeUndefined();
   });

@@ -8,7 +8,7 @@
  * here, without a lease, and asks for consent anew each time it tries.
  */
 import { setTimeout as sleep } from "node:timers/promises";
-import { type CheckConsent, usableByAny, type Verdict } from "../model/consent.ts";
+import { type CheckConsent, type Grants, usableByAny, type Verdict } from "../model/consent.ts";
 import type { AnalyticsRecord, Deidentified } from "../model/deidentified.ts";
 import { GatewayError } from "../model/errors.ts";
 import type { DeviceRef, Pseudonym } from "../model/ids.ts";
@@ -25,7 +25,9 @@ export interface Lease {
 export interface PipelinePorts {
   readonly acquireLease: () => Promise<Lease>;
   readonly checkConsent: CheckConsent;
-  readonly deidentify: (message: RawMessage, grants: number, wrappedSubjectKey: string) => Deidentified;
+  readonly deidentify: (message: RawMessage, grants: Grants, wrappedSubjectKey: string) => Deidentified;
+  /** The purposes anybody has a use for right now: what nobody would get is not made. */
+  readonly wanted: () => Grants;
   /** Definite: resolves when the store has every record but the rejected ones (indexes into `records`). */
   readonly store: (records: readonly AnalyticsRecord[], signal: AbortSignal) => Promise<{ readonly rejected: readonly number[] }>;
   /** Delivers to whoever is entitled and listening; tells for each message whether anybody got it. */
@@ -134,11 +136,12 @@ export class Pipeline {
   }
 
   #deidentified(batch: readonly Passage[]): void {
+    const wanted = this.#ports.wanted();
     for (const passage of batch) {
       const { message, verdict } = passage;
       if (passage.refusal !== undefined || verdict === undefined || verdict.refusal !== undefined) continue;
       try {
-        passage.result = this.#ports.deidentify(message, verdict.grants, verdict.wrappedSubjectKey);
+        passage.result = this.#ports.deidentify(message, verdict.grants & wanted, verdict.wrappedSubjectKey);
       } catch {
         passage.setAside = "pipeline-fault";
       }

@@ -4,6 +4,18 @@ import { DeadlinePassed, GroupCommit, type GroupCommitOptions } from "./group-co
 
 const OPTIONS: GroupCommitOptions = { maxItems: 3, maxBytes: 100, flushesInFlight: 2, deadlineMs: 200 };
 
+class Item {
+  readonly startedAt = performance.now();
+  readonly name: string;
+  readonly weight: number;
+  constructor(name: string, weight: number) {
+    this.name = name;
+    this.weight = weight;
+  }
+}
+
+const names = (batch: readonly Item[]): string[] => batch.map(({ name }) => name);
+
 interface Flush {
   readonly batch: readonly string[];
   readonly done: () => void;
@@ -15,12 +27,12 @@ function setUp(options: Partial<GroupCommitOptions> = {}) {
   const flushes: Flush[] = [];
   const settled: { batch: readonly string[]; error: unknown }[] = [];
   const state = { held: false };
-  const commit = new GroupCommit<string>(
+  const commit = new GroupCommit<Item>(
     { ...OPTIONS, ...options },
     {
       flush: (batch, signal) =>
-        new Promise((resolve, reject) => flushes.push({ batch, done: resolve, fail: reject, signal })),
-      settle: (batch, error) => settled.push({ batch, error }),
+        new Promise((resolve, reject) => flushes.push({ batch: names(batch), done: resolve, fail: reject, signal })),
+      settle: (batch, error) => settled.push({ batch: names(batch), error }),
       held: () => state.held,
     },
   );
@@ -34,12 +46,12 @@ const until = async (condition: () => boolean): Promise<void> => {
 describe("GroupCommit", () => {
   it("flushes what one turn of the event loop brought as one batch, and collects while the places are taken", async () => {
     const { commit, flushes } = setUp();
-    for (const item of ["a", "b"]) commit.add(item, 1);
+    for (const item of ["a", "b"]) commit.add(new Item(item, 1));
     await turn();
     expect(flushes.map(({ batch }) => batch)).toEqual([["a", "b"]]);
-    commit.add("c", 1);
+    commit.add(new Item("c", 1));
     await turn();
-    for (const item of ["d", "e"]) commit.add(item, 1);
+    for (const item of ["d", "e"]) commit.add(new Item(item, 1));
     await turn();
     expect(flushes).toHaveLength(2);
     flushes[0]?.done();
@@ -50,7 +62,7 @@ describe("GroupCommit", () => {
   it("keeps the bounds of a batch, yet never refuses a single large item", async () => {
     const { commit, flushes } = setUp({ flushesInFlight: 9 });
     for (const [item, bytes] of [["a", 60], ["b", 60], ["c", 500], ["d", 1], ["e", 1], ["f", 1], ["g", 1]] as const) {
-      commit.add(item, bytes);
+      commit.add(new Item(item, bytes));
     }
     await turn();
     expect(flushes.map(({ batch }) => batch)).toEqual([["a"], ["b"], ["c"], ["d", "e", "f"], ["g"]]);
@@ -58,9 +70,9 @@ describe("GroupCommit", () => {
 
   it("settles in the order of arrival even when a later batch is durable first", async () => {
     const { commit, flushes, settled } = setUp();
-    commit.add("first", 1);
+    commit.add(new Item("first", 1));
     await turn();
-    commit.add("second", 1);
+    commit.add(new Item("second", 1));
     await turn();
     flushes[1]?.done();
     await turn();
@@ -72,9 +84,9 @@ describe("GroupCommit", () => {
 
   it("hands the error to the batch that failed and goes on with the next", async () => {
     const { commit, flushes, settled } = setUp({ flushesInFlight: 1 });
-    commit.add("a", 1);
+    commit.add(new Item("a", 1));
     await turn();
-    commit.add("b", 1);
+    commit.add(new Item("b", 1));
     flushes[0]?.fail(new Error("gone"));
     await until(() => flushes.length === 2);
     flushes[1]?.done();
@@ -84,7 +96,7 @@ describe("GroupCommit", () => {
 
   it("gives up on a flush that outlives the deadline and tells it so", async () => {
     const { commit, flushes, settled } = setUp({ deadlineMs: 20 });
-    commit.add("a", 1);
+    commit.add(new Item("a", 1));
     await until(() => settled.length === 1);
     expect(settled[0]?.error).toBeInstanceOf(DeadlinePassed);
     expect(flushes[0]?.signal.aborted).toBe(true);
@@ -94,7 +106,7 @@ describe("GroupCommit", () => {
     const { commit, flushes, settled, state } = setUp({ deadlineMs: 40 });
     state.held = true;
     commit.start();
-    commit.add("a", 1);
+    commit.add(new Item("a", 1));
     await until(() => settled.length === 1);
     expect(flushes).toHaveLength(0);
     expect(settled[0]?.error).toBeInstanceOf(DeadlinePassed);
@@ -104,7 +116,7 @@ describe("GroupCommit", () => {
   it("stop flushes and settles what is waiting", async () => {
     const { commit, flushes, settled } = setUp();
     commit.start();
-    commit.add("a", 1);
+    commit.add(new Item("a", 1));
     const stopped = commit.stop();
     await until(() => flushes.length === 1);
     flushes[0]?.done();

@@ -19,18 +19,20 @@ export interface GroupCommitPorts<T> {
   held(): boolean;
 }
 
-interface Waiting<T> {
-  readonly item: T;
-  readonly bytes: number;
-  readonly since: number;
+/** What an item must tell of itself, so that a waiting one costs no object of its own. */
+export interface Committable {
+  /** Counted against `maxBytes`. */
+  readonly weight: number;
+  /** Monotonic ms of its arrival. */
+  readonly startedAt: number;
 }
 
 export class DeadlinePassed extends Error {}
 
-export class GroupCommit<T> {
+export class GroupCommit<T extends Committable> {
   readonly #options: GroupCommitOptions;
   readonly #ports: GroupCommitPorts<T>;
-  #waiting: Waiting<T>[] = [];
+  #waiting: T[] = [];
   #head = 0;
   #underWay = 0;
   #scheduled = false;
@@ -63,8 +65,8 @@ export class GroupCommit<T> {
     return this.#waiting.length - this.#head;
   }
 
-  add(item: T, bytes: number): void {
-    this.#waiting.push({ item, bytes, since: performance.now() });
+  add(item: T): void {
+    this.#waiting.push(item);
     if (!this.#scheduled && this.#underWay < this.#options.flushesInFlight) {
       // After the poll phase, so that everything the sockets delivered in this turn travels together.
       this.#scheduled = true;
@@ -86,9 +88,9 @@ export class GroupCommit<T> {
     let bytes = 0;
     while (this.#head < this.#waiting.length && batch.length < this.#options.maxItems) {
       const next = this.#waiting[this.#head];
-      if (next === undefined || (batch.length > 0 && bytes + next.bytes > this.#options.maxBytes)) break;
-      batch.push(next.item);
-      bytes += next.bytes;
+      if (next === undefined || (batch.length > 0 && bytes + next.weight > this.#options.maxBytes)) break;
+      batch.push(next);
+      bytes += next.weight;
       this.#head += 1;
     }
     this.#compact();
@@ -132,8 +134,8 @@ export class GroupCommit<T> {
     const expired: T[] = [];
     while (this.#head < this.#waiting.length) {
       const next = this.#waiting[this.#head];
-      if (next === undefined || next.since > before) break;
-      expired.push(next.item);
+      if (next === undefined || next.startedAt > before) break;
+      expired.push(next);
       this.#head += 1;
     }
     this.#compact();

@@ -1,0 +1,122 @@
+/**
+ * Without a consent that holds, a message leaves no trace: it is acknowledged and counted by reason, and
+ * Redis, InfluxDB and every subscriber are exactly as they were before.
+ */
+import { createHash } from "node:crypto";
+import { readFile } from "node:fs/promises";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { SERVICE_PURPOSES } from "../../src/model/consent.ts";
+import type { Refusal } from "../../src/model/outcome.ts";
+import { until } from "../fixtures/eventually.ts";
+import type { Listener } from "../fixtures/listener.ts";
+import { RawPeer } from "../fixtures/raw-peer.ts";
+import { consentTo, type Device, EVERYTHING, name, startSystem, type TestSystem } from "../fixtures/system.ts";
+
+let system: TestSystem;
+let listeners: Listener[];
+
+beforeAll(async () => {
+  system = await startSystem();
+  listeners = await Promise.all(SERVICE_PURPOSES.map((purpose) => system.listen(purpose)));
+});
+afterAll(() => system?.stop());
+
+const PARTS: Readonly<Record<string, unknown>> = {
+  telemetry: { model: "HB-200", ip: "203.0.113.7", location: { lat: 12.9716, lon: 77.5946 }, status: { power: "on" } },
+  model: { model: "HB-200" },
+  ip: { ip: "203.0.113.7" },
+  location: { lat: 12.9716, lon: 77.5946 },
+  status: { power: "on" },
+};
+
+/** Every key of Redis with its content. Left out is the housekeeping that goes on without any message. */
+async function redisContent(): Promise<Map<string, string>> {
+  const content = new Map<string, string>();
+  for (const key of await system.redis.keys("*")) {
+    if (key.endsWith(":stalled-check")) continue;
+    const dump = await system.redis.dumpBuffer(key);
+    content.set(key, createHash("sha256").update(dump ?? "").digest("hex"));
+  }
+  return content;
+}
+
+/** Publishes one message of each part with each QoS and expects every one refused for `reason`, without a trace. */
+async function leavesNoTrace(device: Device, reason: Refusal, parts = Object.keys(PARTS)): Promise<void> {
+  const before = { redis: await redisContent(), books: await system.books() };
+  const client = await system.connect(device);
+  for (const qos of [1, 2, 0] as const) {
+    for (const part of parts) {
+      const payload = JSON.stringify(PARTS[part]);
+      await client.publishAsync(`devices/${device.id}/${part}`, payload, { qos, retain: true });
+    }
+  }
+  const sent = 3 * parts.length;
+  await until("every message has come", async () => (await system.books()).received >= before.books.received + sent);
+  await client.endAsync();
+  const books = await system.settled();
+  expect((books.refused[reason] ?? 0) - (before.books.refused[reason] ?? 0)).toBe(sent);
+  expect(books.stored + books.forwardedOnly + books.admitted).toBe(0);
+  expect(await redisContent()).toEqual(before.redis);
+  for (const measurement of ["device_status", "device_location", "cell_activity"] as const) {
+    expect(await system.rows(measurement)).toEqual([]);
+  }
+  for (const listener of listeners) {
+    await listener.caughtUp();
+    expect(listener.packets).toEqual([]);
+  }
+}
+
+test("an unknown device is not even let in", async () => {
+  const before = await redisContent();
+  const peer = RawPeer.to(system.stack.mqttUrl);
+  expect(await peer.login({ id: name("device"), token: "A".repeat(43) })).toBe(4);
+  expect(await redisContent()).toEqual(before);
+});
+
+test("a device that is bound to nobody", async () => {
+  await leavesNoTrace(await system.device({ bound: false }), "unknown-device");
+});
+
+test("a bound device whose person has said nothing", async () => {
+  await leavesNoTrace(await system.device({ consent: null }), "no-consent");
+});
+
+test("a person who refused", async () => {
+  const { policyVersion, method, by, language, jurisdiction } = consentTo({});
+  const refused = { state: "refused", policyVersion, method, by, language, jurisdiction };
+  await leavesNoTrace(await system.device({ consent: refused }), "no-consent");
+});
+
+test("a person who took the consent back", async () => {
+  const device = await system.device();
+  await system.stack.api.withdraw(device.subject);
+  await leavesNoTrace(device, "consent-withdrawn");
+});
+
+test("a consent that has run out", async () => {
+  const expiresAt = Date.now() + 1_500;
+  const device = await system.device({ consent: consentTo(EVERYTHING, { expiresAt }) });
+  await until("the consent has run out", () => Date.now() > expiresAt);
+  await leavesNoTrace(device, "consent-expired");
+});
+
+test("a minor without a verified guardian", async () => {
+  const unverified = { minor: true, by: "guardian", guardian: { verified: false, method: "none", evidenceRef: "case:1" } };
+  await leavesNoTrace(await system.device({ consent: consentTo(EVERYTHING, { minor: true }) }), "guardian-missing");
+  await leavesNoTrace(await system.device({ consent: consentTo(EVERYTHING, unverified) }), "guardian-missing");
+});
+
+test("messages that carry nothing a consented purpose may use", async () => {
+  const scenesOnly = await system.device({ consent: consentTo({ scene: ["status"] }) });
+  await leavesNoTrace(scenesOnly, "purpose-denied", ["model", "ip", "location"]);
+  const addressesOnly = await system.device({ consent: consentTo({ network: ["ip"] }) });
+  await leavesNoTrace(addressesOnly, "purpose-denied", ["model", "location", "status"]);
+});
+
+test("a consent to a policy that has been superseded", async () => {
+  const device = await system.device();
+  const shipped = JSON.parse(await readFile("config/policies/1.json", "utf8")) as Record<string, unknown>;
+  const change = { kind: "material", summary: "Everything is asked anew." };
+  await system.stack.api.call("POST", "/v1/policies", [], { ...shipped, version: 2, change });
+  await leavesNoTrace(device, "policy-superseded");
+});

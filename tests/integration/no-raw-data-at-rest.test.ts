@@ -1,0 +1,234 @@
+/**
+ * Whatever devices send, and whatever happens to it on the way, no raw identifier comes to rest: not in
+ * Redis or its files, not in InfluxDB or its files, not in a log or a metric, not in any packet that
+ * anybody receives. A scan byte by byte finds none of hundreds of canaries, and finds each planted one.
+ */
+import { readdir, appendFile } from "node:fs/promises";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { type LeakScanResult, leakScan } from "../../simulators/leak-scan.ts";
+import { Eavesdropper, packetBytes, type RecordedPacket, subscribe } from "../../simulators/services.ts";
+import { SERVICE_PURPOSES } from "../../src/model/consent.ts";
+import { Canaries } from "../fixtures/canaries.ts";
+import { until } from "../fixtures/eventually.ts";
+import type { Listener } from "../fixtures/listener.ts";
+import { RawPeer } from "../fixtures/raw-peer.ts";
+import { consentTo, type Device, type DeviceOptions, EVERYTHING, startSystem, type TestSystem } from "../fixtures/system.ts";
+
+const canaries = new Canaries();
+const spied: RecordedPacket[] = [];
+let system: TestSystem;
+let listeners: Listener[];
+let eavesdroppers: Eavesdropper[];
+
+beforeAll(async () => {
+  system = await startSystem({ mqtt: { failedLoginsPerMinute: 100_000 } });
+  for (const { token } of Object.values(system.stack.config.services)) canaries.add("service-token", token);
+  canaries.add("service-token", system.stack.config.apiToken);
+  listeners = await Promise.all(SERVICE_PURPOSES.map((purpose) => system.listen(purpose)));
+  eavesdroppers = SERVICE_PURPOSES.map(
+    (purpose) => new Eavesdropper(system.stack.mqttUrl, purpose, system.stack.serviceCredential(purpose)),
+  );
+});
+afterAll(() => system?.stop());
+
+/** A device whose id, subject and token are canaries. */
+async function marked(options: DeviceOptions = {}): Promise<Device> {
+  const id = canaries.text("device-id", "device");
+  const device = await system.device({ ...options, id, subject: canaries.text("subject-id", "subject") });
+  canaries.add("token", device.token);
+  return device;
+}
+
+async function scan(): Promise<LeakScanResult> {
+  const { influxUrl, ...places } = system.stack.leakScanPlaces();
+  return leakScan({
+    ...places,
+    // While it is down only its files can be read.
+    ...(system.stack.influx.running && influxUrl !== undefined && { influxUrl }),
+    canaries: canaries.all,
+    buffers: {
+      metrics: await system.stack.api.metrics(),
+      ...Object.fromEntries(listeners.map(({ purpose, packets }) => [`packets of ${purpose}`, packetBytes(packets)])),
+      eavesdropped: packetBytes([...spied, ...eavesdroppers.flatMap(({ packets }) => packets)]),
+    },
+  });
+}
+
+async function publishEverything(device: Device): Promise<void> {
+  const client = await system.connect(device);
+  for (const qos of [0, 1, 2] as const) {
+    const { model, ip, location, status, id } = canaries.message();
+    const parts = { telemetry: { model, ip, location, status, id }, model: { model }, ip: { ip }, location, status };
+    for (const [part, payload] of Object.entries(parts)) {
+      await client.publishAsync(`devices/${device.id}/${part}`, JSON.stringify(payload), { qos, retain: true });
+    }
+  }
+  await client.endAsync();
+}
+
+test("ordinary traffic, and everybody who tries to overhear it", async () => {
+  await Promise.all(eavesdroppers.map((eavesdropper) => eavesdropper.start()));
+  const spy = await system.device();
+  const persistent = { clean: false, resubscribe: false };
+  const spyClient = await system.connect(spy, persistent);
+  spyClient.on("message", (topic, payload) => spied.push({ topic, payload }));
+  const victim = await marked();
+  const own = `devices/${spy.id}/commands/#`;
+  for (const filters of [["#"], ["$SYS/#"], ["+/+/telemetry"], [`devices/${victim.id}/commands/#`], [own, "devices/#"]]) {
+    expect(await subscribe(spyClient, filters)).toBe("denied");
+  }
+
+  const standings: DeviceOptions[] = [
+    {},
+    { consent: consentTo({ analytics: ["status"], scene: ["status"] }) },
+    { consent: consentTo({ weather: ["location"], network: ["ip"] }) },
+    { consent: consentTo(EVERYTHING, { minor: true }) },
+    { consent: null },
+    { bound: false },
+  ];
+  await publishEverything(victim);
+  for (const options of standings) await publishEverything(await marked(options));
+
+  // Everybody leaves, more is published, and whoever had a session comes back for what was kept for it.
+  await Promise.all(eavesdroppers.map((eavesdropper) => eavesdropper.leave()));
+  await spyClient.endAsync();
+  await publishEverything(victim);
+  await system.settled();
+  await Promise.all(eavesdroppers.map((eavesdropper) => eavesdropper.collect()));
+  const again = await system.connect(spy, persistent);
+  again.on("message", (topic, payload) => spied.push({ topic, payload }));
+  await subscribe(again, [own]);
+
+  expect(eavesdroppers.flatMap(({ results }) => results).filter(({ answer }) => answer === "granted")).toEqual([]);
+  expect(spied).toEqual([]);
+  await Promise.all(listeners.map((listener) => listener.caughtUp()));
+  for (const { packets } of listeners) expect(packets.length).toBeGreaterThan(0);
+  expect(await system.rows("device_status")).not.toHaveLength(0);
+  const { leaks, scannedBytes } = await scan();
+  expect(leaks).toEqual([]);
+  expect(scannedBytes).toBeGreaterThan(100_000);
+});
+
+test("malformed messages, foreign topics, oversize packets, wills and failed logins", async () => {
+  const device = await marked();
+  const peer = RawPeer.to(system.stack.mqttUrl);
+  await peer.login(device);
+  const victim = canaries.text("device-id", "victim");
+  const email = canaries.text("account", "someone@example.org ");
+  const { lat, lon } = canaries.place();
+  const bad: [part: string, payload: string][] = [
+    ["telemetry", `{"email":"${email}","status":{"power":"on"}}`],
+    ["telemetry", `{"status":{"note":"${email}"}}`],
+    ["telemetry", `{"status":{"note":"${lat}, ${lon}"}}`],
+    ["status", `{"note":"I am ${device.id}"}`],
+    ["telemetry", `{"__proto__":{"model":"${victim}"}}`],
+    ["telemetry", `not json: ${victim} ${email}`],
+    ["location", `{"lat":${lat},"lon":1e9}`],
+    ["telemetry", `{"status":{"note":"${victim.repeat(400)}"}}`],
+    [`telemetry/${victim}`, "{}"],
+    [`../${victim}/telemetry`, JSON.stringify(canaries.message())],
+  ];
+  for (const [index, [part, payload]] of bad.entries()) {
+    peer.publish(`devices/${device.id}/${part}`, payload, index + 1);
+  }
+  expect(await peer.answered(bad.length)).toBe("acknowledged");
+  peer.publish(`devices/${device.id}/telemetry`, canaries.text("account", "big").repeat(4_000), 99);
+  await peer.gone();
+
+  for (const topic of [`devices/${device.id}/telemetry`, `devices/${victim}/telemetry`, `$SYS/${victim}`]) {
+    const payload = Buffer.from(JSON.stringify(canaries.message()));
+    const client = await system.connect(device, { will: { topic, payload, qos: 1, retain: true } });
+    const before = (await system.books()).received;
+    client.stream.destroy();
+    await until("the will has come", async () => (await system.books()).received > before);
+  }
+  const stranger = { id: canaries.text("device-id", "stranger"), token: canaries.text("token", "wrong-token") };
+  for (const login of [stranger, { ...device, token: stranger.token }, { ...device, id: stranger.id }]) {
+    expect(await RawPeer.to(system.stack.mqttUrl).login(login)).toBe(4);
+  }
+  RawPeer.to(system.stack.mqttUrl).bytes(Buffer.from(`GET /${victim}?${email} HTTP/1.1\r\n\r\n`));
+
+  const { httpUrl } = system.stack;
+  const headers = { authorization: `Bearer ${system.stack.config.apiToken}`, "content-type": "application/json" };
+  const body = JSON.stringify({ email, policyVersion: victim, [email]: true });
+  for (const path of [`/v1/subjects/${device.subject}/consents`, `/v1/${victim}`, `/v1/subjects/${encodeURIComponent(email)}/withdrawals`]) {
+    expect((await fetch(`${httpUrl}${path}`, { method: "POST", headers, body })).ok).toBe(false);
+  }
+  await system.settled();
+  expect((await scan()).leaks).toEqual([]);
+});
+
+test("an outage of the store, a killed gateway, an abandoned, a poisoned and an unopenable batch", async () => {
+  const [recovered, poisoned, unopenable, rejected] = [await marked(), await marked(), await marked(), await marked()];
+  await system.say(rejected, canaries.message({ status: { conflict: "text" } }));
+  await system.settled();
+  await system.stack.influx.kill("SIGKILL");
+  const jobs = async () => new Set((await system.redis.keys("*:batches:b*")).filter((key) => !key.endsWith(":lock")));
+  const publish = async (device: Device): Promise<string> => {
+    const before = await jobs();
+    await system.say(device, canaries.message());
+    return [...(await jobs())].find((key) => !before.has(key)) ?? "";
+  };
+  await publish(recovered);
+  const poisonedJob = await publish(poisoned);
+  const unopenableJob = await publish(unopenable);
+  expect((await system.books()).inFlight).toBe(3);
+  expect((await scan()).leaks).toEqual([]);
+
+  await system.stack.gateway.kill("SIGKILL");
+  // One batch looks as if it had been abandoned a hundred times; another was sealed under a key that is gone.
+  await system.redis.hset(poisonedJob, "stc", "100");
+  const sealed = (await system.redis.hget(unopenableJob, "data")) ?? "";
+  await system.redis.hset(unopenableJob, "data", sealed.replace(/"k":"\w+"/, '"k":"q0000"'));
+  await system.stack.influx.start();
+  await system.stack.startGateway();
+  listeners = [...listeners, ...(await Promise.all(SERVICE_PURPOSES.map((purpose) => system.listen(purpose))))];
+  await system.say(rejected, canaries.message({ status: { conflict: 5 } }));
+  const books = await system.settled(90_000);
+  expect(books.stored).toBe(1);
+  expect(books.recovered).toBe(3);
+  const letters = await system.redis.hvals("{consentry:queue}:dead-letters");
+  expect(letters.map((letter) => (JSON.parse(letter) as { reason: string }).reason).sort()).toEqual([
+    "poison",
+    "sink-rejected",
+    "unopenable",
+  ]);
+  expect((await scan()).leaks).toEqual([]);
+}, 150_000);
+
+describe("the same scan finds a canary", () => {
+  const planted = new Canaries();
+  const found = async (buffers: Record<string, string> = {}) => {
+    const { leaks } = await leakScan({ ...system.stack.leakScanPlaces(), canaries: planted.all, buffers });
+    return leaks.map(({ where }) => where);
+  };
+
+  test("in a key, a value, a stream and the append-only file of Redis", async () => {
+    await system.redis.set(planted.text("device-id", "planted"), "1");
+    await system.redis.hset("a-hash", "field", Buffer.from(planted.text("ip", "planted")).toString("base64"));
+    await system.redis.xadd("a-stream", "*", "field", planted.text("message-id", "planted"));
+    const where = await found();
+    expect(where).toEqual(
+      expect.arrayContaining(["redis key name", "redis hash value", "redis stream value", expect.stringContaining("appendonly")]),
+    );
+  });
+
+  test("in InfluxDB", async () => {
+    const body = `device_location,device=${planted.text("device-id", "planted")} lat=${planted.place().lat}`;
+    const { influxUrl, database } = system.stack;
+    expect((await fetch(`${influxUrl}/write?db=${database}`, { method: "POST", body })).status).toBe(204);
+    const where = await found();
+    expect(where.filter((one) => one === `influx database ${database}`)).not.toHaveLength(0);
+    expect(where).toEqual(expect.arrayContaining([expect.stringContaining("influxdb/")]));
+  });
+
+  test("in the log, in the metrics and in a packet", async () => {
+    const logs = join(system.stack.dir, "logs");
+    expect(await readdir(logs)).toContain("gateway.log");
+    await appendFile(join(logs, "gateway.log"), `{"msg":"hello ${planted.text("subject-id", "planted")}"}\n`);
+    const metrics = `x{label="${planted.text("token", "planted")}"} 1`;
+    const packets = packetBytes([{ topic: "a", payload: Buffer.from(String(planted.place().lon)) }]).toString();
+    expect(await found({ metrics, packets })).toEqual(expect.arrayContaining(["logs/gateway.log", "metrics", "packets"]));
+  });
+});
