@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { environment } from "./environment.ts";
+import { FIRST_CONNECTIONS } from "./idle-memory.ts";
 import type { Measured } from "./measure.ts";
 import { type BenchRun, type Findings, markdown, summary, table } from "./report.ts";
 import {
@@ -62,7 +63,7 @@ async function main(): Promise<void> {
     devices: positive("devices", flags.devices),
     durationMs,
     warmUpMs: flags.quick ? 2000 : 4000,
-    idleConnections: flags.quick ? 2000 : 5200,
+    idleConnections: FIRST_CONNECTIONS + (flags.quick ? 2000 : 5000),
     nodeOptions: flags["cpu-prof"] ? profile : [],
     quick: flags.quick,
   };

@@ -1,5 +1,6 @@
 /** Turns measurements into the one JSON object, the table on the terminal and `docs/benchmarks.md`. */
 import type { Environment } from "./environment.ts";
+import { FIRST_CONNECTIONS } from "./idle-memory.ts";
 import type { Measured } from "./measure.ts";
 import type { WholePath } from "./scenarios.ts";
 
@@ -114,7 +115,7 @@ ${figureRows(run)
   consent, sealing or coarsening.
 - **Consent and sealing off** is the same gateway composed with a gate that lets everything pass and an envelope that leaves the
   batch readable (\`bench/no-privacy.ts\`); the product has no such switch.
-- **Memory** is resident memory after garbage collection, ${run.idleConnections} authenticated connections against 200.
+- **Memory** is resident memory after garbage collection, ${run.idleConnections.toLocaleString("en")} authenticated connections against ${FIRST_CONNECTIONS.toLocaleString("en")}.
 `;
 }
 

@@ -35,16 +35,22 @@ export class AccountService {
     this.#options = options;
   }
 
-  /** Tokens for all, bindings for all but the unbound, then consents. `expiresAt` applies to homes whose consent runs out. */
-  async provision(population: Population, expiresAt: number): Promise<void> {
+  /**
+   * Tokens for all, bindings for all but the unbound, then consents. Homes whose consent runs out get one that
+   * lasts `shortLifeMs` from when it is given; returns when the last of these has run out (Unix ms).
+   */
+  async provision(population: Population, shortLifeMs: number): Promise<number> {
+    let expired = 0;
     await eachLimited(population.devices, this.#options.concurrency, async (device) => {
       device.token = await this.issueToken(device.id);
       if (device.household.standing !== "unbound") await this.bind(device.household.subject, device.id);
     });
     await eachLimited(population.households, this.#options.concurrency, async (household) => {
-      const body = consentBody(household, expiresAt);
+      expired = Math.max(expired, Date.now() + shortLifeMs);
+      const body = consentBody(household, Date.now() + shortLifeMs);
       if (body !== undefined) await this.consent(household.subject, body);
     });
+    return expired;
   }
 
   async issueToken(device: string): Promise<string> {

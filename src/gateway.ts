@@ -36,7 +36,7 @@ import type { Keys } from "./platform/key-files.ts";
 import { type Part, startAll, stopAll } from "./platform/lifecycle.ts";
 import { Lookup } from "./platform/lookup.ts";
 import { Periodic } from "./platform/periodic.ts";
-import { connectRedis } from "./platform/redis.ts";
+import { connectRedis, redisErrorCode } from "./platform/redis.ts";
 import { redisKeys } from "./platform/redis-keys.ts";
 import { Backlog } from "./queue/backlog.ts";
 import { DeadLetters } from "./queue/dead-letters.ts";
@@ -255,7 +255,7 @@ export function createGateway(
     {
       name: "redis",
       start: async () => {
-        await Promise.all([storeRedis, producerRedis, workerRedis, eventRedis].map((redis) => redis.connect()));
+        await Promise.all([storeRedis, producerRedis, workerRedis, eventRedis].map(connect));
       },
       stop: () => {
         for (const redis of [storeRedis, producerRedis, workerRedis, eventRedis]) redis.disconnect();
@@ -316,6 +316,14 @@ export function createGateway(
       return durability;
     },
   };
+}
+
+async function connect(redis: ReturnType<typeof connectRedis>): Promise<void> {
+  try {
+    await redis.connect();
+  } catch (error) {
+    throw new GatewayError("REDIS_UNREACHABLE", redisErrorCode(error));
+  }
 }
 
 /** Times a write and counts how it failed. */

@@ -106,7 +106,7 @@ export function consentRoutes(scope: FastifyInstance, ports: HttpPorts): void {
       const input = { ...body, devices: devices?.map((device) => ports.lookup.deviceKey(device)) };
       const change = await (state === "given" ? ports.ledger.give(tag, input) : ports.ledger.refuse(tag, input));
       if (change.refused !== undefined) return refuse(reply, change.refused);
-      const { drained } = await settle(ports, change.silenced);
+      const { drained } = await settle(ports, tag, change.silenced);
       if (!drained) return refuse(reply, "not-drained");
       const record = await ports.ledger.record(tag);
       return record === undefined ? refuse(reply, "unknown-subject") : reply.code(201).send(record);

@@ -40,8 +40,11 @@ export interface HttpPorts {
   readonly credentials: { issue(device: DeviceKey): Promise<string> };
   readonly ledger: LedgerPort;
   readonly policies: PoliciesPort;
-  /** Waits for every batch that read its decisions before now. */
-  readonly leases: { drain(): Promise<Drain> };
+  /**
+   * Waits for every batch that read its decisions before now; of those whose writes the store has not
+   * confirmed, only for the ones that hold something of `concerned`.
+   */
+  readonly leases: { drain(concerned: SubjectTag | DeviceKey): Promise<Drain> };
   purgeDeadLetters(devices: readonly DeviceKey[]): Promise<unknown>;
   readiness(): { readonly ready: boolean; readonly reasons: readonly string[] };
   /** Prometheus text format. */

@@ -2,15 +2,19 @@
  * The end of every change to a ledger: wait until no batch that began before it can still write, then
  * forget what was set aside for devices that may do nothing any more. Only then is an answer true.
  */
-import type { DeviceKey } from "../model/ids.ts";
+import type { DeviceKey, SubjectTag } from "../model/ids.ts";
 import type { Drain, HttpPorts } from "./ports.ts";
 
 /**
  * `drained: false` means that the bound passed: the change is recorded, but must not be reported as done.
  * Every change settles, also one that took nothing away: it may be the second try of one that did.
  */
-export async function settle(ports: HttpPorts, silenced: readonly DeviceKey[]): Promise<Drain> {
-  const drain = await ports.leases.drain();
+export async function settle(
+  ports: HttpPorts,
+  concerned: SubjectTag | DeviceKey,
+  silenced: readonly DeviceKey[],
+): Promise<Drain> {
+  const drain = await ports.leases.drain(concerned);
   if (silenced.length > 0) await ports.purgeDeadLetters(silenced);
   return drain;
 }

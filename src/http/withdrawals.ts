@@ -55,9 +55,10 @@ export function withdrawalRoutes(scope: FastifyInstance, ports: HttpPorts): void
       const startedAt = performance.now();
       const { devices, ...body } = request.body;
       const input = { ...body, devices: devices?.map((device) => ports.lookup.deviceKey(device)) };
-      const change = await ports.ledger.withdraw(ports.lookup.subjectTag(request.params.subject), input);
+      const tag = ports.lookup.subjectTag(request.params.subject);
+      const change = await ports.ledger.withdraw(tag, input);
       if (change.refused !== undefined) return refuse(reply, change.refused);
-      const { drained, waitedMs } = await settle(ports, change.silenced);
+      const { drained, waitedMs } = await settle(ports, tag, change.silenced);
       if (!drained) return refuse(reply, "not-drained");
       ports.withdrawalAnswered(performance.now() - startedAt);
       return reply.code(200).send({ drained, waitedMs, fence: change.fence });

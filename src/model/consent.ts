@@ -96,7 +96,8 @@ export type PolicyFloors = Readonly<Record<Purpose, number>>;
 /** What the consent check says about one device at one moment. */
 export type Verdict =
   | { readonly refusal?: undefined; readonly grants: Grants; readonly wrappedSubjectKey: string }
-  | { readonly refusal: ConsentRefusal };
+  /** The key is told, if there is one, for whoever must find what was stored before the refusal. */
+  | { readonly refusal: ConsentRefusal; readonly wrappedSubjectKey?: string | undefined };
 
 export type ConsentRefusal =
   | "no-consent"

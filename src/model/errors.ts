@@ -7,6 +7,7 @@ export const ERRORS = {
   KEY_INVALID: { retryable: false, meaning: "a key file is missing, too short or readable by others" },
   DURABILITY_TOO_WEAK: { retryable: false, meaning: "Redis would not keep what a PUBACK promises" },
   RESIDENCY_UNSATISFIED: { retryable: false, meaning: "no sink lies in the region the residency rule demands" },
+  REDIS_UNREACHABLE: { retryable: false, meaning: "Redis does not answer at start; check redis.url" },
   NOT_DURABLE: { retryable: true, meaning: "a batch could not be made durable before its deadline" },
   CONSENT_UNREACHABLE: { retryable: true, meaning: "the consent store did not answer; nothing is admitted" },
   ENVELOPE_UNREADABLE: { retryable: false, meaning: "a sealed batch does not open: unknown key, or altered" },
@@ -30,13 +31,16 @@ export class GatewayError extends Error {
   readonly retryable: boolean;
   /** Honoured before the next attempt, when the other side asked for it. Milliseconds. */
   readonly retryAfterMs: number | undefined;
+  /** What was asked for may have happened, or may still happen: the request went out and no answer came. */
+  readonly inDoubt: boolean;
 
   /** `detail` names a path, option or step; never a value that came from outside. */
-  constructor(code: ErrorCode, detail?: string, options?: { cause?: unknown; retryAfterMs?: number }) {
+  constructor(code: ErrorCode, detail?: string, options?: { cause?: unknown; retryAfterMs?: number; inDoubt?: boolean }) {
     super(detail === undefined ? code : `${code}: ${detail}`, { cause: options?.cause });
     this.name = "GatewayError";
     this.code = code;
     this.retryable = ERRORS[code].retryable;
     this.retryAfterMs = options?.retryAfterMs;
+    this.inDoubt = options?.inDoubt ?? false;
   }
 }

@@ -24,6 +24,8 @@ export interface RedisKeys {
   readonly policyFloors: string;
   /** Sorted set of leases under which workers write; score = Unix ms when the lease ends. */
   readonly leases: string;
+  /** Set: subject tags and device keys whose writes a lease beyond its term stands for. */
+  keptLease(lease: string): string;
   /** Hash id → sealed dead letter; and its index by device. */
   readonly deadLetters: string;
   deadLettersOf(device: DeviceKey): string;
@@ -43,6 +45,7 @@ export function redisKeys(prefix: string): RedisKeys {
     policies: `${prefix}:policies`,
     policyFloors: `${prefix}:policy-floors`,
     leases: `${prefix}:leases`,
+    keptLease: (lease) => `${prefix}:leases:${lease}`,
     deadLetters: `{${prefix}:queue}:dead-letters`,
     deadLettersOf: (device) => `{${prefix}:queue}:dead-letters:${device}`,
     sessionEnd: `${prefix}:session-end`,

@@ -23,6 +23,8 @@ export interface InfluxHttpOptions {
 export interface Answer {
   /** HTTP status; 0 when there was none: refused, reset, timed out or given up. */
   readonly status: number;
+  /** With status 0: the server may have received the request, and may still carry it out. */
+  readonly inDoubt: boolean;
   readonly retryAfterMs: number | undefined;
   /** Points an InfluxDB 1 says it dropped from this request. */
   readonly dropped: number | undefined;
@@ -34,6 +36,7 @@ export interface Answer {
 const IDLE_SOCKET_MS = 20_000;
 const GZIP_THRESHOLD_BYTES = 4096;
 const MAX_QUERY_ANSWER_BYTES = 4 * 1024 * 1024;
+const LINES = "text/plain; charset=utf-8";
 const LOOPBACK = /^(?:localhost|127(?:\.\d+){3}|\[::1\])$/;
 
 export class InfluxHttp {
@@ -64,8 +67,11 @@ export class InfluxHttp {
   }
 
   /** Never throws. When `signal` fires or the time is up the connection is closed at once and the status is 0. */
-  send(method: "GET" | "POST", path: string, body: string, signal: AbortSignal): Promise<Answer> {
-    if (signal.aborted) return Promise.resolve(NO_ANSWER);
+  send(method: "GET" | "POST", path: string, body: string, signal: AbortSignal, type = LINES): Promise<Answer> {
+    if (signal.aborted) return Promise.resolve(NOT_SENT);
+    const headers = { ...this.headers, "content-type": type };
+    // Only writes are read compressed by every server.
+    const gzip = type === LINES ? this.gzip : {};
     return new Promise((resolve) => {
       // A controller of its own: the client never takes its listener off the signal it is given.
       const request = new AbortController();
@@ -83,7 +89,7 @@ export class InfluxHttp {
       this.transport.send(
         path,
         body,
-        { method, headers: { ...this.headers }, signal: request.signal, ...this.gzip },
+        { method, headers, signal: request.signal, ...gzip },
         {
           responseStarted: (_headers, statusCode) => {
             status = statusCode ?? 0;
@@ -96,7 +102,7 @@ export class InfluxHttp {
           error: (error) => settle(answerOf(error)),
           complete: () => {
             const text = method === "GET" || status === 200 ? Buffer.concat(chunks).toString("utf8") : "";
-            settle({ status, retryAfterMs: undefined, dropped: undefined, body: text });
+            settle({ status, inDoubt: false, retryAfterMs: undefined, dropped: undefined, body: text });
           },
         },
       );
@@ -104,25 +110,31 @@ export class InfluxHttp {
   }
 }
 
-const NO_ANSWER: Answer = { status: 0, retryAfterMs: undefined, dropped: undefined, body: "" };
+const NOT_SENT: Answer = { status: 0, inDoubt: false, retryAfterMs: undefined, dropped: undefined, body: "" };
+const NO_ANSWER: Answer = { ...NOT_SENT, inDoubt: true };
 
 function authorization({ token, username, password }: InfluxHttpOptions): Record<string, string> {
-  const headers: Record<string, string> = { "content-type": "text/plain; charset=utf-8" };
-  if (token) headers.authorization = `Token ${token}`;
-  else if (username) {
-    headers.authorization = `Basic ${Buffer.from(`${username}:${password ?? ""}`).toString("base64")}`;
-  }
-  return headers;
+  if (token) return { authorization: `Token ${token}` };
+  if (!username) return {};
+  return { authorization: `Basic ${Buffer.from(`${username}:${password ?? ""}`).toString("base64")}` };
 }
 
 function answerOf(error: unknown): Answer {
-  if (!(error instanceof HttpError)) return NO_ANSWER;
+  if (!(error instanceof HttpError)) return neverConnected(error) ? NOT_SENT : NO_ANSWER;
   return {
     status: error.statusCode,
+    inDoubt: false,
     retryAfterMs: parseRetryAfter(error.headers?.["retry-after"]),
     dropped: parseDropped(error.json),
     body: "",
   };
+}
+
+/** No connection came about: refused, unreachable, or the name is unknown. */
+function neverConnected(error: unknown): boolean {
+  if (error instanceof AggregateError) return error.errors.length > 0 && error.errors.every(neverConnected);
+  const call = error instanceof Error && "syscall" in error ? error.syscall : undefined;
+  return call === "connect" || call === "getaddrinfo";
 }
 
 /** Seconds or an HTTP date (RFC 9110, 10.2.3). The client itself takes the seconds for milliseconds. */

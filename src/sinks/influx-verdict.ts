@@ -6,7 +6,8 @@ import type { Answer } from "./influx-http.ts";
 export type Verdict = "stored" | "halve" | "all-refused";
 
 /** Throws SINK_UNAVAILABLE or SINK_DENIED when nothing can be said about the lines. */
-export function judge({ status, retryAfterMs, dropped }: Answer, lineCount: number): Verdict {
+export function judge(answer: Answer, lineCount: number): Verdict {
+  const { status, dropped } = answer;
   switch (status) {
     case 204:
       return "stored";
@@ -21,16 +22,23 @@ export function judge({ status, retryAfterMs, dropped }: Answer, lineCount: numb
     case 408:
     case 425:
     case 429:
-      throw unavailable(status, retryAfterMs);
+      throw unavailable(answer);
     default:
-      if (status === 0 || status >= 500) throw unavailable(status, retryAfterMs);
+      if (status === 0 || status >= 500) throw unavailable(answer);
       // Anything else, a 200 from a proxy's sign-in page included, has not stored anything.
       throw new GatewayError("SINK_DENIED", `http ${status}`);
   }
 }
 
-/** Without a cause: the client's own error carries the server's text, and that repeats the lines. */
-function unavailable(status: number, retryAfterMs: number | undefined): GatewayError {
-  const detail = status === 0 ? "no answer" : `http ${status}`;
-  return new GatewayError("SINK_UNAVAILABLE", detail, retryAfterMs === undefined ? {} : { retryAfterMs });
+/**
+ * A server that says 503 has not begun. Behind any other 5xx the write may go on: InfluxDB 1 says 500 when
+ * it lost patience with its own shard writer, a proxy says 502 or 504 when it lost patience with InfluxDB.
+ *
+ * Without a cause: the client's own error carries the server's text, and that repeats the lines.
+ */
+export function unavailable({ status, inDoubt, retryAfterMs }: Answer): GatewayError {
+  return new GatewayError("SINK_UNAVAILABLE", status === 0 ? "no answer" : `http ${status}`, {
+    inDoubt: inDoubt || (status >= 500 && status !== 503),
+    ...(retryAfterMs !== undefined && { retryAfterMs }),
+  });
 }

@@ -1,0 +1,220 @@
+/**
+ * Every purpose gets the fields of its contract, of those who consented to them, under a name that exists
+ * for that purpose alone; of where a device is, one coarse place stays; and a scene service can act on a
+ * device that it cannot name.
+ */
+import { cellToLatLng, getResolution, gridDistance, latLngToCell } from "h3-js";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { subscribe } from "../../simulators/services.ts";
+import { type Category, PURPOSES, type Purpose, SERVICE_PURPOSES, type ServicePurpose } from "../../src/model/consent.ts";
+import { until } from "../fixtures/eventually.ts";
+import type { Listener } from "../fixtures/listener.ts";
+import { consentTo, type Device, startSystem, type TestSystem } from "../fixtures/system.ts";
+
+const EPOCH_MS = 7 * 86_400_000;
+const HOUR_MS = 3_600_000;
+const PLACE = { lat: 12.9715987, lon: 77.5945627 };
+const MESSAGE = {
+  model: "HB-200",
+  ip: "203.0.113.7",
+  location: PLACE,
+  status: { power: "on", temperature: 21.5, mood: "private" },
+};
+
+let system: TestSystem;
+let listeners: Readonly<Record<ServicePurpose, Listener>>;
+
+beforeAll(async () => {
+  system = await startSystem({ sinks: { cellActivity: { windowMs: HOUR_MS, minDevices: 5 } } });
+  const [weather, scene, network] = await Promise.all(SERVICE_PURPOSES.map((purpose) => system.listen(purpose)));
+  if (!weather || !scene || !network) throw new Error("listeners");
+  listeners = { weather, scene, network };
+});
+afterAll(() => system?.stop());
+
+/** What came out for each purpose since the last call. */
+async function harvest(): Promise<Record<string, Record<string, unknown>[]>> {
+  await system.settled();
+  const records: Record<string, Record<string, unknown>[]> = {};
+  for (const [purpose, listener] of Object.entries(listeners)) {
+    await listener.caughtUp();
+    records[purpose] = listener.records;
+    listener.packets.length = 0;
+  }
+  for (const measurement of ["device_status", "device_location"] as const) {
+    records[measurement] = (await system.rows(measurement)).map((row) => withoutNull(row));
+    await emptied(measurement);
+  }
+  return records;
+}
+
+async function emptied(measurement: string): Promise<void> {
+  const body = new URLSearchParams({ db: system.stack.database, q: `DROP MEASUREMENT ${measurement}` });
+  await fetch(`${system.stack.influxUrl}/query`, { method: "POST", body });
+}
+
+function withoutNull(row: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(row).filter(([, value]) => value !== null));
+}
+
+/** The fields of the contract, by what was granted: written from the contract, not from the code. */
+const STATUS_ROW = ["device", "mood", "power", "temperature", "time"];
+const LOCATION_ROW = ["cell", "device", "resolution", "time"];
+type Outcome = Readonly<Record<string, readonly string[]>>;
+const MATRIX: readonly [Purpose, readonly Category[], Outcome | "purpose-denied"][] = [
+  ["analytics", ["model"], "purpose-denied"],
+  ["analytics", ["location"], { device_location: LOCATION_ROW }],
+  ["analytics", ["status"], { device_status: STATUS_ROW }],
+  ["analytics", ["model", "location"], { device_location: LOCATION_ROW }],
+  ["analytics", ["model", "status"], { device_status: [...STATUS_ROW, "model"] }],
+  ["analytics", ["location", "status"], { device_status: STATUS_ROW, device_location: LOCATION_ROW }],
+  ["analytics", ["model", "location", "status"], { device_status: [...STATUS_ROW, "model"], device_location: LOCATION_ROW }],
+  ["weather", ["status"], "purpose-denied"],
+  ["weather", ["location"], { weather: ["cell", "center", "at"] }],
+  ["weather", ["location", "status"], { weather: ["cell", "center", "at", "status"] }],
+  ["scene", ["model"], "purpose-denied"],
+  ["scene", ["status"], { scene: ["device", "status", "at"] }],
+  ["scene", ["model", "status"], { scene: ["device", "model", "status", "at"] }],
+  ["network", ["model"], { network: ["device", "model", "at"] }],
+  ["network", ["ip"], { network: ["device", "ipPrefix", "at"] }],
+  ["network", ["model", "ip"], { network: ["device", "model", "ipPrefix", "at"] }],
+];
+
+describe("consent to one purpose", () => {
+  test.each(MATRIX)("%s with %j", async (purpose, categories, expected) => {
+    const refusedBefore = (await system.books()).refused["purpose-denied"] ?? 0;
+    const device = await system.device({ consent: consentTo({ [purpose]: categories }) });
+    await system.say(device, MESSAGE);
+    const records = await harvest();
+    const shown = Object.fromEntries(
+      Object.entries(records)
+        .filter(([, list]) => list.length > 0)
+        .map(([where, list]) => [where, list.map((record) => Object.keys(record).sort())]),
+    );
+    const wanted = expected === "purpose-denied" ? {} : expected;
+    expect(shown).toEqual(Object.fromEntries(Object.entries(wanted).map(([where, fields]) => [where, [[...fields].sort()]])));
+    const refused = (await system.books()).refused["purpose-denied"] ?? 0;
+    expect(refused - refusedBefore).toBe(expected === "purpose-denied" ? 1 : 0);
+  });
+
+  test("the matrix names every purpose with every choice of its categories", () => {
+    expect(MATRIX).toHaveLength(7 + 3 + 3 + 3);
+    expect(new Set(MATRIX.map(([purpose]) => purpose))).toEqual(new Set(PURPOSES));
+  });
+});
+
+test("what each purpose gets is generalised, and no name of a device is good for two purposes", async () => {
+  const devices = await system.devices(2);
+  for (const device of devices) await system.say(device, MESSAGE);
+  const { weather = [], scene = [], network = [], device_status = [], device_location = [] } = await harvest();
+  const { cell, center } = weather[0] as { cell: string; center: { lat: number; lon: number } };
+  const [lat, lon] = cellToLatLng(cell);
+  expect(getResolution(cell)).toBeLessThanOrEqual(6);
+  expect([center.lat, center.lon]).toEqual([Number(lat.toFixed(4)), Number(lon.toFixed(4))]);
+  expect(weather[0]).toMatchObject({ status: { temperature: 21.5 } });
+  expect(weather[0]?.status).not.toHaveProperty("mood");
+  expect(scene[0]).toMatchObject({ model: "hub", status: MESSAGE.status });
+  expect(network[0]).toMatchObject({ model: "hub", ipPrefix: "203.0.0.0/16" });
+  expect(device_status[0]).toMatchObject({ model: "hub", power: "on" });
+  expect(device_location[0]).toMatchObject({ cell, resolution: getResolution(cell) });
+  expect((Number(weather[0]?.at) / 60_000) % 1).toBe(0);
+
+  const names = [scene, network, device_status].map((records) => records.map(({ device }) => String(device)));
+  expect(names.map((list) => list.length)).toEqual([2, 2, 2]);
+  expect(new Set(names.flat()).size).toBe(6);
+  // Nor is one of them what Redis knows the device by.
+  const keys = (await system.redis.keys("*")).join("\n");
+  for (const pseudonym of names.flat()) expect(keys).not.toContain(pseudonym);
+});
+
+test("a service is given nothing of another purpose, whatever it asks for", async () => {
+  for (const [purpose, listener] of Object.entries(listeners)) {
+    for (const other of SERVICE_PURPOSES.filter((one) => one !== purpose)) {
+      expect(await subscribe(listener.client, [`processed/${other}/#`])).toBe("denied");
+      expect(await subscribe(listener.client, [`privacy/erased/${other}`])).toBe("denied");
+    }
+  }
+});
+
+test("a device that travels a thousand kilometres leaves one place, the last, and no track", async () => {
+  const device = await system.device();
+  const client = await system.connect(device);
+  const steps = 500;
+  const from = Date.now() - (steps + 10) * 60_000;
+  let last = PLACE;
+  for (let step = 0; step < steps; step += 1) {
+    last = { lat: PLACE.lat + step * 0.018, lon: PLACE.lon + step * 0.001 };
+    const message = { location: last, status: { step }, ts: from + step * 60_000 };
+    const sending = client.publishAsync(`devices/${device.id}/telemetry`, JSON.stringify(message), { qos: 1 });
+    // Some steps travel alone, others share a batch.
+    if (step % 7 === 0) await sending;
+  }
+  await client.publishAsync(`devices/${device.id}/status`, '{"arrived":true}', { qos: 1 });
+  const { device_location = [], device_status = [], scene = [] } = await harvest();
+  expect(device_status).toHaveLength(steps + 1);
+  for (const record of [...device_status, ...scene]) expect(JSON.stringify(record)).not.toMatch(/cell|lat|lon/);
+
+  const epochs = new Set(Array.from({ length: steps }, (_, step) => Math.floor((from + step * 60_000) / EPOCH_MS)));
+  expect(device_location).toHaveLength(epochs.size);
+  const newest = device_location.at(-1);
+  const cell = String(newest?.cell);
+  // It may still be counted in the cell next door, but not further back.
+  expect(gridDistance(cell, latLngToCell(last.lat, last.lon, getResolution(cell)))).toBeLessThanOrEqual(1);
+  expect(Number(newest?.time) / 1e6).toBe(Math.max(...epochs) * EPOCH_MS);
+});
+
+describe("a command of a scene service", () => {
+  let device: Device;
+  let pseudonym: string;
+  const received: string[] = [];
+  const command = async (text: string, listener = listeners.scene) => {
+    await listener.client.publishAsync(`commands/${pseudonym}/light`, text, { qos: 1 });
+  };
+  const outcome = (name: string) => system.metric("commands_total", `{outcome="${name}"}`);
+
+  beforeAll(async () => {
+    device = await system.device();
+    const client = await system.connect(device);
+    client.on("message", (topic, payload) => received.push(`${topic} ${payload.toString()}`));
+    await client.subscribeAsync(`devices/${device.id}/commands/#`, { qos: 1 });
+    await client.publishAsync(`devices/${device.id}/status`, '{"power":"off"}', { qos: 1 });
+    pseudonym = String((await harvest()).scene?.[0]?.device);
+  });
+
+  test("reaches the device while scene consent holds, and only from a scene service", async () => {
+    await command("on");
+    await until("the command has come", () => received.length === 1);
+    expect(received).toEqual([`devices/${device.id}/commands/light on`]);
+    await command("on", listeners.network);
+    expect(await outcome("acl-denied")).toBe(1);
+  });
+
+  test("does not reach it once scene consent was withdrawn", async () => {
+    await system.stack.api.withdraw(device.subject, { purposes: ["scene"] });
+    await command("off");
+    expect([await outcome("delivered"), await outcome("no-consent")]).toEqual([1, 1]);
+    expect(received).toHaveLength(1);
+  });
+});
+
+/** Last, because the counts are written when their window ends or the gateway stops. */
+test("how busy a cell is says nothing about any device, and nothing at all where few are", async () => {
+  const CROWD = { lat: 28.6139391, lon: 77.2090212 };
+  const FEW = { lat: 19.0759837, lon: 72.8776559 };
+  for (const [place, count] of [[CROWD, 6], [FEW, 4]] as const) {
+    for (const device of await system.devices(count)) {
+      await system.say(device, place, "location");
+      await system.say(device, place, "location");
+    }
+  }
+  await system.settled();
+  expect((await system.stack.gateway.stop()).code).toBe(0);
+  const rows = await system.rows("cell_activity");
+  const crowd = rows.find(({ devices }) => devices === 6);
+  expect(crowd).toMatchObject({ devices: 6, messages: 12 });
+  expect(latLngToCell(CROWD.lat, CROWD.lon, getResolution(String(crowd?.cell)))).toBe(crowd?.cell);
+  for (const row of rows) {
+    expect(Object.keys(row).sort()).toEqual(["cell", "devices", "messages", "time"]);
+    expect(row.devices).toBeGreaterThanOrEqual(5);
+  }
+});

@@ -1,0 +1,151 @@
+/**
+ * The gateway starts only where it can keep its promises. Where it can't, it says in one line what is
+ * missing and ends with an exit code; where less was asked for, it starts and says how much less.
+ */
+import { spawn } from "node:child_process";
+import { chmod, mkdtemp, rm } from "node:fs/promises";
+import { createServer, type Server } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
+import { type Exit, type GatewayProcess, startGateway } from "../../simulators/gateway-process.ts";
+import { type ConfigTree, writeScratchConfig } from "../../simulators/scratch-config.ts";
+import { INFLUX_DATABASE, type PrivateServer, startInflux, startRedis } from "../../src/platform/services.ts";
+
+const say = () => {};
+let dir: string;
+let influx: PrivateServer;
+const started: (PrivateServer | GatewayProcess)[] = [];
+
+beforeAll(async () => {
+  dir = await mkdtemp(join(tmpdir(), "consentry-start-"));
+  influx = await startInflux({ dir: join(dir, "influxdb"), say });
+});
+afterEach(async () => {
+  for (const one of started.splice(0).reverse()) await one.stop();
+});
+afterAll(async () => {
+  await influx?.stop();
+  await rm(dir, { recursive: true, force: true });
+});
+
+async function redisWith(...extraArgs: string[]): Promise<string> {
+  const redis = await startRedis({ dir: await mkdtemp(join(dir, "redis-")), say, extraArgs });
+  started.push(redis);
+  return redis.url;
+}
+
+async function configWith(redisUrl: string, overrides: ConfigTree = {}) {
+  const folder = await mkdtemp(join(dir, "gateway-"));
+  const names = { database: INFLUX_DATABASE, keyPrefix: "consentry" };
+  const config = await writeScratchConfig({ dir: folder, redisUrl, influxUrl: influx.url, ...names, overrides });
+  return { folder, file: config.file };
+}
+
+/** The running gateway, or its last words and how it ended. */
+async function startsWith(redisUrl: string, overrides?: ConfigTree): Promise<GatewayProcess | string> {
+  const { folder, file } = await configWith(redisUrl, overrides);
+  return starting(folder, file);
+}
+
+async function starting(folder: string, configFile: string): Promise<GatewayProcess | string> {
+  try {
+    const gateway = await startGateway({ configFile, logFile: join(folder, "gateway.log") });
+    started.push(gateway);
+    return gateway;
+  } catch (error) {
+    return (error as Error).message;
+  }
+}
+
+const requireDurability = (durability: string) => ({ queue: { requireDurability: durability } });
+
+test("on a Redis that syncs with every write it starts, and says that a PUBACK is on disk", async () => {
+  expect(await startsWith(await redisWith())).toMatchObject({ durability: "fsync" });
+});
+
+test("a Redis that syncs every second is refused, unless that is asked for", async () => {
+  const url = await redisWith("--appendfsync", "everysec");
+  const refused = await startsWith(url);
+  expect(refused).toContain("ended with 1");
+  expect(refused).toContain("DURABILITY_TOO_WEAK: Redis gives everysec, queue.requireDurability asks for fsync");
+  expect(await startsWith(url, requireDurability("everysec"))).toMatchObject({ durability: "everysec" });
+});
+
+test("a Redis without an append-only file is refused, unless that is asked for", async () => {
+  const url = await redisWith("--appendonly", "no");
+  expect(await startsWith(url)).toContain("DURABILITY_TOO_WEAK: Redis gives none");
+  expect(await startsWith(url, requireDurability("everysec"))).toContain("DURABILITY_TOO_WEAK");
+  expect(await startsWith(url, requireDurability("none"))).toMatchObject({ durability: "none" });
+});
+
+test("a Redis that may drop keys when its memory is full is refused, whatever is asked for", async () => {
+  const url = await redisWith("--maxmemory", "64mb", "--maxmemory-policy", "allkeys-lru");
+  for (const overrides of [{}, requireDurability("none")]) {
+    expect(await startsWith(url, overrides)).toContain("DURABILITY_TOO_WEAK: maxmemory-policy must be noeviction");
+  }
+});
+
+test("a store outside the region that the data must stay in is refused", async () => {
+  const refused = await startsWith(await redisWith(), { sinks: { residency: ["DE"] } });
+  expect(refused).toContain("ended with 1");
+  expect(refused).toContain("RESIDENCY_UNSATISFIED");
+});
+
+test("missing keys, and keys that others can read, are refused", async () => {
+  const url = await redisWith();
+  const missing = await startsWith(url, { keys: { create: false } });
+  expect(missing).toContain("ended with 2");
+  expect(missing).toContain("KEY_INVALID: lookup.key: missing");
+
+  const { folder, file } = await configWith(url);
+  const gateway = await starting(folder, file);
+  expect(gateway).toMatchObject({ durability: "fsync" });
+  await (gateway as GatewayProcess).stop();
+  await chmod(join(folder, "keys", "pepper.key"), 0o644);
+  const readable = await starting(folder, file);
+  expect(readable).toContain("ended with 2");
+  expect(readable).toContain("KEY_INVALID: pepper.key: readable-by-others");
+  await chmod(join(folder, "keys", "pepper.key"), 0o600);
+  expect(await starting(folder, file)).toMatchObject({ durability: "fsync" });
+});
+
+test("an option that does not exist is refused by name", async () => {
+  const refused = await startsWith(await redisWith(), { mqtt: { tpc: { port: 0 } } });
+  expect(refused).toContain("ended with 2");
+  expect(refused).toMatch(/CONFIG_INVALID: .*mqtt.*tpc/);
+});
+
+test("a Redis that is not there ends the start with a reason", async () => {
+  const refused = await startsWith(`redis://127.0.0.1:${await closedPort()}`);
+  expect(refused).toContain("ended with 1");
+  expect(refused).toMatch(/redis/i);
+});
+
+test("asked to stop while it is still starting, it ends at once and with success", async () => {
+  const silent = createServer();
+  const asked = new Promise<void>((resolve) => silent.once("connection", () => resolve()));
+  const port = await listening(silent);
+  const { file } = await configWith(await redisWith(), { sinks: { influx: { url: `http://127.0.0.1:${port}` } } });
+  const child = spawn(process.execPath, ["--import", "tsx", "src/main.ts", "--config", file], { stdio: "ignore" });
+  const exited = new Promise<Exit>((resolve) => child.once("exit", (code, signal) => resolve({ code, signal })));
+  await asked;
+  const askedAt = performance.now();
+  child.kill("SIGTERM");
+  expect(await exited).toEqual({ code: 0, signal: null });
+  expect(performance.now() - askedAt).toBeLessThan(5_000);
+  silent.close();
+});
+
+async function listening(server: Server): Promise<number> {
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const address = server.address();
+  return typeof address === "object" && address !== null ? address.port : 0;
+}
+
+async function closedPort(): Promise<number> {
+  const server = createServer();
+  const port = await listening(server);
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+}
