@@ -2,6 +2,7 @@
  * A bench part in a process of its own, asked over the process channel: one typed request, one
  * answer. Separate processes are what makes CPU per part measurable.
  */
+import { nodeFlags } from "../src/platform/node-flags.ts";
 import { type ChildProcess, fork } from "node:child_process";
 import { fileURLToPath } from "node:url";
 
@@ -43,7 +44,8 @@ export class Child<Table extends Commands> {
   /** `file` is relative to the bench folder. */
   constructor(file: string, nodeOptions: readonly string[] = []) {
     this.#process = fork(fileURLToPath(new URL(file, import.meta.url)), [], {
-      execArgv: ["--import", "tsx", ...nodeOptions],
+      // The flags of the gateway for everything it is compared with, so that they are nobody's advantage.
+      execArgv: [...nodeFlags(), "--import", "tsx", ...nodeOptions],
       serialization: "advanced",
     });
     this.#process.on("message", (reply: Reply) => {

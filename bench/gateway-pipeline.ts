@@ -8,6 +8,7 @@ import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
+import { nodeFlags } from "../src/platform/node-flags.ts";
 import type { BenchDevice, Pipeline, StoredCounts } from "./pipeline.ts";
 import { metricSum } from "./prometheus-text.ts";
 import { type BenchServers, startServers } from "./servers.ts";
@@ -96,7 +97,7 @@ class GatewayProcess {
   async start(configFile: string, options: GatewayOptions): Promise<void> {
     const child = spawn(
       process.execPath,
-      ["--import", "tsx", "--import", FOLLOW_PARENT, ...options.nodeOptions, options.entry, "--config", configFile],
+      [...nodeFlags(), "--import", "tsx", "--import", FOLLOW_PARENT, ...options.nodeOptions, options.entry, "--config", configFile],
       { cwd: ROOT, env: ownEnvironment(), stdio: ["ignore", "pipe", "inherit", "ipc"] },
     );
     this.#process = child;

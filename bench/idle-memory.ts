@@ -15,7 +15,8 @@ export const COLLECTABLE = ["--expose-gc", "--import", new URL("collect-garbage.
 export const FIRST_CONNECTIONS = 1000;
 const KEEP_ALIVE_SECONDS = 600;
 const SETTLE_POLL_MS = 250;
-const SETTLED_SHARE = 0.003;
+const CALM_MS = 4_000;
+const NOISE_SHARE = 0.002;
 const SETTLE_DEADLINE_MS = 15_000;
 
 /** In KB of 1,024 bytes. */
@@ -36,16 +37,17 @@ export async function idleConnectionKb(pipeline: Pipeline): Promise<number> {
   }
 }
 
-/** Collects until resident memory stops falling. */
+/** The lowest reading: V8 gives pages back in steps, the last of them seconds after a collection. */
 async function settledBytes(pid: number): Promise<number> {
   const deadline = Date.now() + SETTLE_DEADLINE_MS;
-  let last = residentBytes(pid);
-  for (let calm = 0; calm < 5 && Date.now() < deadline; ) {
+  let lowest = Number.POSITIVE_INFINITY;
+  let loweredAt = Date.now();
+  while (Date.now() < Math.min(loweredAt + CALM_MS, deadline)) {
     process.kill(pid, "SIGUSR2");
     await wait(SETTLE_POLL_MS);
     const now = residentBytes(pid);
-    calm = Math.abs(last - now) < last * SETTLED_SHARE ? calm + 1 : 0;
-    last = now;
+    if (now < lowest * (1 - NOISE_SHARE)) loweredAt = Date.now();
+    lowest = Math.min(lowest, now);
   }
-  return last;
+  return lowest;
 }

@@ -14,6 +14,9 @@ const FOLLOW = join(ROOT, "scripts", "follow-parent.mjs");
 
 const RUN_BY_NPM = process.env.npm_lifecycle_event !== undefined;
 
+/** For the gateway itself; see src/platform/node-flags.ts. */
+const NODE_FLAGS = JSON.parse(readFileSync(join(ROOT, "config", "node-flags.json"), "utf8"));
+
 /** A program of ours, in TypeScript. */
 const source = (file, ...args) => ["--import", "tsx", join(ROOT, file), ...args];
 /** A tool from node_modules. */
@@ -26,7 +29,7 @@ const tsc = (...args) => tool("typescript/bin/tsc", ...args);
 /** What to run for each word, one after the other while they succeed; the last takes the arguments. */
 const PROGRAMS = {
   demo: [source("simulators/demo.ts")],
-  start: [source("src/main.ts", ...privateServices())],
+  start: [[...NODE_FLAGS, ...source("src/main.ts", ...privateServices())]],
   simulate: [source("simulators/simulate.ts")],
   bench: [source("bench/bench.ts")],
   "dead-letters": [source("src/dead-letters.ts")],

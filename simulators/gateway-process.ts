@@ -8,6 +8,7 @@ import { mkdir } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
+import { nodeFlags } from "../src/platform/node-flags.ts";
 
 const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
 const READY_TIMEOUT_MS = 30_000;
@@ -37,6 +38,7 @@ export async function startGateway(options: GatewayProcessOptions): Promise<Gate
   const child = spawn(
     process.execPath,
     [
+      ...nodeFlags(),
       ...(options.nodeArgs ?? []),
       "--import",
       "tsx",

@@ -7,7 +7,7 @@
  * A step answers with a refusal or lets the message pass. Refused messages travel in the same line,
  * because PUBACKs must leave in the order the messages came [MQTT-4.6.0-2].
  */
-import { isUtf8 } from "node:buffer";
+import { isAscii, isUtf8 } from "node:buffer";
 import { type CheckConsent, usableByAny } from "../model/consent.ts";
 import { GatewayError } from "../model/errors.ts";
 import type { DeviceRef } from "../model/ids.ts";
@@ -16,7 +16,7 @@ import type { Books, Refusal, SecurityEvent } from "../model/outcome.ts";
 import { carriedBy, namesPerson, PARTS, type RawTelemetry, validatePart } from "../model/raw.ts";
 import { GroupCommit, type GroupCommitOptions } from "../platform/group-commit.ts";
 import { acknowledge } from "./acknowledge.ts";
-import type { Attempt } from "./attempt.ts";
+import { type Attempt, NOTHING } from "./attempt.ts";
 import { type Flow } from "./flow.ts";
 import { MessageTimes, type MessageTimesOptions } from "./message-times.ts";
 
@@ -113,8 +113,12 @@ export class Admission {
   };
 
   readonly #parsed: Step = (attempt) => {
-    if (!isUtf8(attempt.payload)) return "invalid-payload";
-    attempt.text = attempt.payload.toString("utf8");
+    const { payload } = attempt;
+    // Most payloads are ASCII, which needs no decoding; anything else must be well-formed UTF-8.
+    if (isAscii(payload)) attempt.text = payload.toString("latin1");
+    else if (isUtf8(payload)) attempt.text = payload.toString("utf8");
+    else return "invalid-payload";
+    attempt.payload = NOTHING;
     try {
       attempt.json = JSON.parse(attempt.text);
     } catch {

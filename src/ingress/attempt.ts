@@ -27,7 +27,8 @@ export interface Attempt {
   readonly packet: PublishPacket | undefined;
   readonly done: Done;
   readonly topic: string;
-  readonly payload: Buffer;
+  /** Let go as soon as it is text. */
+  payload: Buffer;
   readonly bytes: number;
   /** As `bytes`, but nothing once it is refused: such a message only keeps its place in the line. */
   weight: number;
@@ -47,7 +48,7 @@ export interface Attempt {
   refusal: Refusal | undefined;
 }
 
-const NOTHING = Buffer.alloc(0);
+export const NOTHING = Buffer.alloc(0);
 
 export function attemptOf(session: DeviceSession, packet: PublishPacket, done: Done): Attempt {
   const payload = typeof packet.payload === "string" ? Buffer.from(packet.payload) : packet.payload;

@@ -53,7 +53,10 @@ export class Envelope {
     decipher.setAAD(associated(sealed.k, purpose));
     decipher.setAuthTag(bytes.subarray(-TAG_BYTES));
     try {
-      return decipher.update(bytes.subarray(NONCE_BYTES, -TAG_BYTES), undefined, "utf8") + decipher.final("utf8");
+      // As one buffer: decoding piece by piece costs more than the decryption itself.
+      const text = decipher.update(bytes.subarray(NONCE_BYTES, -TAG_BYTES));
+      decipher.final();
+      return text.toString("utf8");
     } catch (cause) {
       throw new GatewayError("ENVELOPE_UNREADABLE", "altered", { cause });
     }

@@ -20,6 +20,8 @@ import { ensureDatabase } from "./influx-database.ts";
 import { InfluxHttp } from "./influx-http.ts";
 import { judge, type Verdict } from "./influx-verdict.ts";
 import { encodeBatch } from "./line-protocol.ts";
+import { type Removal, type RowDelete, RowRemoval } from "./row-removal.ts";
+import { rowsOfDevices, rowsOfRecords, type StoredRows } from "./stored-rows.ts";
 
 export interface InfluxSinkOptions {
   /** `http` or `https`, a path prefix is kept. */
@@ -68,6 +70,7 @@ export class InfluxSink {
   private readonly locations: CurrentLocations;
   private readonly refused = new LRUCache<string, true>({ max: MAX_REFUSED_LINES, ttl: REFUSED_MS });
   private http: InfluxHttp | undefined;
+  private ability: RowDelete = "none";
 
   constructor(options: InfluxSinkOptions, log: Log) {
     this.options = options;
@@ -86,6 +89,7 @@ export class InfluxSink {
     for (;;) {
       try {
         await this.probe(this.http, signal);
+        this.ability = await new RowRemoval(this.http, this.options).ability(signal);
         break;
       } catch (error) {
         const retryable = error instanceof GatewayError && error.code === "SINK_UNAVAILABLE";
@@ -95,6 +99,7 @@ export class InfluxSink {
       }
     }
     this.log.info("sink ready", { sink: this.name, region: this.region });
+    if (this.ability === "none") this.log.warn("the store cannot delete rows", { sink: this.name });
   }
 
   /** Closes the connections. A write still under way ends with SINK_UNAVAILABLE. */
@@ -107,6 +112,7 @@ export class InfluxSink {
    * Stores a batch. `rejected` holds the indexes of records the server refuses as malformed; all others are
    * stored. Of each device only the newest place of the batch is written; a record with nothing to write is fine.
    * Throws SINK_UNAVAILABLE or SINK_DENIED: then some lines may be stored, and the whole batch must come again.
+   * An error with `inDoubt` says more: some may yet be stored, after this has thrown.
    */
   async write(records: readonly AnalyticsRecord[], signal: AbortSignal): Promise<{ rejected: number[] }> {
     const places = this.locations.select(records);
@@ -127,9 +133,38 @@ export class InfluxSink {
     return { rejected: await this.store(lines, signal) };
   }
 
-  /** To be called after rows of these devices were deleted, so that a place is written again when it may be. */
-  forgetLocations(devices: Iterable<Pseudonym>): void {
-    this.locations.forget(devices);
+  /** What the store can do to make rows disappear; known after `start`. */
+  get rowDelete(): RowDelete {
+    return this.ability;
+  }
+
+  /** Resolves when the server answers and knows us. Throws SINK_UNAVAILABLE or SINK_DENIED. */
+  async ask(signal: AbortSignal): Promise<void> {
+    await this.probe(this.started(), signal);
+  }
+
+  /**
+   * Removes exactly the rows that writing these records would have stored, wherever they came from; of a
+   * location that is the device's one place in that epoch. Throws SINK_UNAVAILABLE or SINK_DENIED: call again.
+   */
+  async remove(records: readonly AnalyticsRecord[], signal: AbortSignal): Promise<Removal> {
+    return await this.removeRows(rowsOfRecords(records), signal);
+  }
+
+  /** Removes everything stored under these pseudonyms. Throws like `remove`. */
+  async removeDevices(devices: readonly Pseudonym[], signal: AbortSignal): Promise<Removal> {
+    return await this.removeRows(rowsOfDevices(devices), signal);
+  }
+
+  private async removeRows(rows: readonly StoredRows[], signal: AbortSignal): Promise<Removal> {
+    const http = this.started();
+    if (this.ability === "none") return "unsupported";
+    try {
+      return await new RowRemoval(http, this.options).remove(rows, signal);
+    } finally {
+      // Else a place that is gone would be taken for stored, and not written when it may be again.
+      this.locations.forget(new Set(rows.map(({ device }) => device)));
+    }
   }
 
   /** Indexes of the lines that the server refuses; every other line is stored when this returns. */
@@ -177,11 +212,14 @@ export class InfluxSink {
   }
 
   private async post(body: string, lineCount: number, signal: AbortSignal): Promise<Verdict> {
-    if (this.http === undefined) throw new GatewayError("SINK_UNAVAILABLE", "not started");
+    const http = this.started();
     if (signal.aborted) throw new GatewayError("SINK_UNAVAILABLE", "given up");
-    const answer = await this.http.send("POST", this.writePath, body, signal);
-    if (answer.status === 0 && signal.aborted) throw new GatewayError("SINK_UNAVAILABLE", "given up");
-    return judge(answer, lineCount);
+    return judge(await http.send("POST", this.writePath, body, signal), lineCount);
+  }
+
+  private started(): InfluxHttp {
+    if (this.http === undefined) throw new GatewayError("SINK_UNAVAILABLE", "not started");
+    return this.http;
   }
 
   private async probe(http: InfluxHttp, signal: AbortSignal): Promise<void> {

@@ -71,6 +71,16 @@ export function activityLine(cell: CellId, devices: number, messages: number, wi
 }
 
 /**
+ * What the store holds for a tag or key. A backslash at the end cannot be written, it would swallow the separator,
+ * and is dropped. Control characters become spaces: a line break is the end of a line for some servers wherever it stands.
+ */
+export function tagValue(text: string): string {
+  let value = CONTROL.test(text) ? text.replace(EVERY_CONTROL, " ") : text;
+  while (value.endsWith("\\")) value = value.slice(0, -1);
+  return value;
+}
+
+/**
  * The name a status key has in the store: itself, but with one `_` more when it is the name of a column,
  * or such a name with `_` at its end, so that no two keys ever meet.
  */
@@ -109,15 +119,10 @@ function tag(key: string, value: string): string {
   return text === "" ? "" : `,${key}=${text}`;
 }
 
-/**
- * For tags and keys. A backslash at the end cannot be written, it would swallow the separator, and is dropped.
- * Control characters become spaces: a line break is the end of a line for some servers wherever it stands.
- */
+/** For tags and keys. */
 function escaped(text: string): string {
-  let clean = CONTROL.test(text) ? text.replace(EVERY_CONTROL, " ") : text;
-  if (!TAG_SPECIAL.test(clean)) return clean;
-  while (clean.endsWith("\\")) clean = clean.slice(0, -1);
-  return clean.replace(ESCAPE_IN_TAG, "\\$&");
+  const value = tagValue(text);
+  return TAG_SPECIAL.test(value) ? value.replace(ESCAPE_IN_TAG, "\\$&") : value;
 }
 
 function quoted(text: string): string {

@@ -23,7 +23,8 @@ beforeAll(async () => {
 });
 afterAll(() => system?.stop());
 
-const COUNTERS = /^consentry_((?:messages_refused|connections_refused|security_events|clock_replaced)_total(?:\{[^}]*\})?) (\d+)$/gm;
+const COUNTERS =
+  /^consentry_((?:messages_refused|connections_refused|security_events|clock_replaced)_total(?:\{[^}]*\})?) (\d+)$/gm;
 
 async function counters(): Promise<Map<string, number>> {
   const text = await system.stack.api.metrics();
@@ -35,8 +36,16 @@ async function counted(act: () => Promise<unknown>, expected: Readonly<Record<st
   const before = await counters();
   await act();
   const moved = async () =>
-    Object.fromEntries([...(await counters())].map(([sample, value]) => [sample, value - (before.get(sample) ?? 0)] as const).filter(([, by]) => by !== 0));
-  await until(`${JSON.stringify(expected)} is counted`, async () => Object.keys(await moved()).length >= Object.keys(expected).length, 5_000).catch(() => {});
+    Object.fromEntries(
+      [...(await counters())]
+        .map(([sample, value]) => [sample, value - (before.get(sample) ?? 0)] as const)
+        .filter(([, by]) => by !== 0),
+    );
+  await until(
+    `${JSON.stringify(expected)} is counted`,
+    async () => Object.keys(await moved()).length >= Object.keys(expected).length,
+    5_000,
+  ).catch(() => {});
   expect(await moved()).toEqual(expected);
 }
 
@@ -76,7 +85,12 @@ const PUBLISHES: readonly [what: string, topic: string, payload: string, expecte
   ["a coordinate as text", "devices/{me}/location", '{"lat":"12.97","lon":"77.59"}', INVALID],
   ["an address that is none", "devices/{me}/ip", '{"ip":"203.0.113.256"}', INVALID],
   ["a model of 65 characters", "devices/{me}/model", `{"model":"${"x".repeat(65)}"}`, INVALID],
-  ["too many status keys", "devices/{me}/status", JSON.stringify(Object.fromEntries(Array.from({ length: 33 }, (_, i) => [`k${i}`, i]))), INVALID],
+  [
+    "too many status keys",
+    "devices/{me}/status",
+    JSON.stringify(Object.fromEntries(Array.from({ length: 33 }, (_, i) => [`k${i}`, i]))),
+    INVALID,
+  ],
   ["a payload over 8 KB", OWN, `{"status":{"note":"${"x".repeat(8_200)}"}}`, refused("too-large")],
   ["a clock of the year 287396", OWN, '{"status":{"power":"on"},"ts":9007199254740991}', { clock_replaced_total: 1 }],
   ["a clock before time began", OWN, '{"status":{"power":"on"},"ts":-1e300}', { clock_replaced_total: 1 }],
@@ -93,13 +107,16 @@ describe("a publish over a bare socket", () => {
   });
   afterAll(() => peer.end());
 
-  test.each(PUBLISHES)("to or with %s is acknowledged, dropped and counted", async (_what, topic, payload, expected) => {
-    messageId += 1;
-    await counted(async () => {
-      peer.publish(filled(topic), filled(payload), messageId);
-      expect(await peer.answered(messageId)).toBe("acknowledged");
-    }, expected);
-  });
+  test.each(PUBLISHES)(
+    "to or with %s is acknowledged, dropped and counted",
+    async (_what, topic, payload, expected) => {
+      messageId += 1;
+      await counted(async () => {
+        peer.publish(filled(topic), filled(payload), messageId);
+        expect(await peer.answered(messageId)).toBe("acknowledged");
+      }, expected);
+    },
+  );
 
   test("with bytes that are no UTF-8 is acknowledged, dropped and counted", async () => {
     await counted(async () => {
@@ -116,7 +133,10 @@ describe("a publish over a bare socket", () => {
     for (const filter of [filled(OWN), "#", "devices/#"]) {
       peer.send({ cmd: "subscribe", messageId: 7, subscriptions: [{ topic: filter, qos: 1 }] });
     }
-    await until("the subscriptions are answered", () => peer.packets.filter(({ cmd }) => cmd === "suback").length === 3);
+    await until(
+      "the subscriptions are answered",
+      () => peer.packets.filter(({ cmd }) => cmd === "suback").length === 3,
+    );
     expect(peer.packets.filter(({ cmd }) => cmd === "publish")).toEqual([]);
   });
 });
@@ -124,20 +144,42 @@ describe("a publish over a bare socket", () => {
 const mosquitto = onPath("mosquitto_pub");
 /** The same from a client written by somebody else; without it on the machine there is nothing to run. */
 describe.skipIf(mosquitto === undefined)("a publish by mosquitto_pub", () => {
-  test.each(PUBLISHES)("to or with %s is acknowledged, dropped and counted", async (_what, topic, payload, expected) => {
-    const login = ["-h", "127.0.0.1", "-p", String(new URL(system.stack.mqttUrl).port), "-i", device.id, "-u", device.id, "-P", device.token];
-    await counted(async () => {
-      const sent = await execa(mosquitto ?? "", [...login, "-q", "1", "-t", filled(topic), "-s"], { input: filled(payload), timeout: 20_000 });
-      expect(sent.exitCode).toBe(0);
-    }, expected);
-  });
+  test.each(PUBLISHES)(
+    "to or with %s is acknowledged, dropped and counted",
+    async (_what, topic, payload, expected) => {
+      const login = [
+        "-h",
+        "127.0.0.1",
+        "-p",
+        String(new URL(system.stack.mqttUrl).port),
+        "-i",
+        device.id,
+        "-u",
+        device.id,
+        "-P",
+        device.token,
+      ];
+      await counted(async () => {
+        const sent = await execa(mosquitto ?? "", [...login, "-q", "1", "-t", filled(topic), "-s"], {
+          input: filled(payload),
+          timeout: 20_000,
+        });
+        expect(sent.exitCode).toBe(0);
+      }, expected);
+    },
+  );
 });
 
 /** `{length}` bytes are announced and never come. */
 const announced = (...length: number[]) => Buffer.from([0x32, ...length]);
 const publishTo = (topic: string, flags = 0x32) => {
   const text = Buffer.from(topic);
-  const body = Buffer.concat([Buffer.from([text.length >> 8, text.length & 0xff]), text, Buffer.from([0, 9]), Buffer.from(OK)]);
+  const body = Buffer.concat([
+    Buffer.from([text.length >> 8, text.length & 0xff]),
+    text,
+    Buffer.from([0, 9]),
+    Buffer.from(OK),
+  ]);
   return Buffer.concat([Buffer.from([flags, 0x80 | (body.length & 0x7f), body.length >> 7]), body]);
 };
 const BROKEN: readonly [what: string, bytes: () => Buffer, expected: Record<string, number>][] = [
@@ -150,7 +192,11 @@ const BROKEN: readonly [what: string, bytes: () => Buffer, expected: Record<stri
   ["an empty topic", () => publishTo(""), event("protocol")],
   ["QoS 3", () => publishTo("devices/x/telemetry", 0x36), event("protocol")],
   ["a packet of a reserved type", () => Buffer.from([0xf0, 0x00]), event("protocol")],
-  ["a second CONNECT", () => Buffer.from([0x10, 0x0c, 0, 4, 0x4d, 0x51, 0x54, 0x54, 4, 2, 0, 60, 0, 0]), event("protocol")],
+  [
+    "a second CONNECT",
+    () => Buffer.from([0x10, 0x0c, 0, 4, 0x4d, 0x51, 0x54, 0x54, 4, 2, 0, 60, 0, 0]),
+    event("protocol"),
+  ],
 ];
 
 describe("a connection that is logged in", () => {
@@ -178,7 +224,11 @@ describe("a connection that is logged in", () => {
   });
 
   test("leaves a will as telemetry of its own, and none in another's name", async () => {
-    for (const [topic, counts] of [["devices/{me}/telemetry", {}], ["devices/{other}/telemetry", FOREIGN], ["$SYS/x", FOREIGN]] as const) {
+    for (const [topic, counts] of [
+      ["devices/{me}/telemetry", {}],
+      ["devices/{other}/telemetry", FOREIGN],
+      ["$SYS/x", FOREIGN],
+    ] as const) {
       const peer = RawPeer.to(system.stack.mqttUrl);
       await peer.login(device, { will: { topic: filled(topic), payload: Buffer.from(OK), qos: 1, retain: true } });
       await counted(async () => peer.end(), counts);
@@ -187,14 +237,54 @@ describe("a connection that is logged in", () => {
   });
 });
 
-const STRANGERS: readonly [what: string, login: () => Parameters<RawPeer["login"]>, code: number, expected: Record<string, number>][] = [
-  ["no client id", () => [device, { clientId: "" }], 2, { ...turnedAway("foreign-client-id"), ...event("failed-login") }],
-  ["__proto__ as id", () => [{ ...device, id: "__proto__" }], 4, { ...turnedAway("bad-credentials"), ...event("failed-login") }],
-  ["constructor as id", () => [{ ...device, id: "constructor" }], 4, { ...turnedAway("bad-credentials"), ...event("failed-login") }],
-  ["an id that is none", () => [{ ...device, id: "a/b" }], 4, { ...turnedAway("bad-credentials"), ...event("failed-login") }],
-  ["a wrong token", () => [{ ...device, token: "A".repeat(43) }], 4, { ...turnedAway("bad-credentials"), ...event("failed-login") }],
-  ["no password", () => [device, { password: undefined }], 4, { ...turnedAway("bad-credentials"), ...event("failed-login") }],
-  ["an unknown device", () => [{ ...device, id: name("device") }], 4, { ...turnedAway("bad-credentials"), ...event("failed-login") }],
+const STRANGERS: readonly [
+  what: string,
+  login: () => Parameters<RawPeer["login"]>,
+  code: number,
+  expected: Record<string, number>,
+][] = [
+  [
+    "no client id",
+    () => [device, { clientId: "" }],
+    2,
+    { ...turnedAway("foreign-client-id"), ...event("failed-login") },
+  ],
+  [
+    "__proto__ as id",
+    () => [{ ...device, id: "__proto__" }],
+    4,
+    { ...turnedAway("bad-credentials"), ...event("failed-login") },
+  ],
+  [
+    "constructor as id",
+    () => [{ ...device, id: "constructor" }],
+    4,
+    { ...turnedAway("bad-credentials"), ...event("failed-login") },
+  ],
+  [
+    "an id that is none",
+    () => [{ ...device, id: "a/b" }],
+    4,
+    { ...turnedAway("bad-credentials"), ...event("failed-login") },
+  ],
+  [
+    "a wrong token",
+    () => [{ ...device, token: "A".repeat(43) }],
+    4,
+    { ...turnedAway("bad-credentials"), ...event("failed-login") },
+  ],
+  [
+    "no password",
+    () => [device, { password: undefined }],
+    4,
+    { ...turnedAway("bad-credentials"), ...event("failed-login") },
+  ],
+  [
+    "an unknown device",
+    () => [{ ...device, id: name("device") }],
+    4,
+    { ...turnedAway("bad-credentials"), ...event("failed-login") },
+  ],
 ];
 
 describe("a login", () => {
@@ -206,7 +296,11 @@ describe("a login", () => {
 
   test.each([
     ["bytes that are no MQTT", Buffer.from("GET / HTTP/1.1\r\n\r\n"), turnedAway("protocol")],
-    ["a packet of 256 MB", Buffer.from([0x10, 0xff, 0xff, 0xff, 0x7f]), { ...turnedAway("protocol"), ...event("oversize") }],
+    [
+      "a packet of 256 MB",
+      Buffer.from([0x10, 0xff, 0xff, 0xff, 0x7f]),
+      { ...turnedAway("protocol"), ...event("oversize") },
+    ],
     ["a publish before CONNECT", publishTo("devices/x/telemetry"), turnedAway("protocol")],
     ["half a CONNECT and then silence", Buffer.from([0x10, 0x20, 0x00, 0x04]), turnedAway("protocol")],
   ])("that begins with %s is cut off and counted", async (_what, bytes, expected) => {

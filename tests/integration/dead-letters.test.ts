@@ -49,7 +49,9 @@ async function conflict(device: Device, count = 1): Promise<void> {
   );
   for (let index = 0; index < count; index += 1) {
     const status = { level: 5 + index, note: SECRET, open: true };
-    publishing.push(bad.publishAsync(`devices/${device.id}/telemetry`, JSON.stringify({ model: "HB-1", status }), { qos: 1 }));
+    publishing.push(
+      bad.publishAsync(`devices/${device.id}/telemetry`, JSON.stringify({ model: "HB-1", status }), { qos: 1 }),
+    );
   }
   await Promise.all(publishing);
   const books = await system.settled();
@@ -63,15 +65,24 @@ test("it is set aside and its neighbours are stored; list and inspect say nothin
   expect(await system.metric("dead_letters")).toBe(2);
   const stored = await system.redis.hgetall(LETTERS);
   for (const letter of Object.values(stored)) {
-    expect(Object.keys(JSON.parse(letter) as object).sort()).toEqual(["at", "deviceKey", "messages", "reason", "sealed"]);
+    expect(Object.keys(JSON.parse(letter) as object).sort()).toEqual([
+      "at",
+      "deviceKey",
+      "messages",
+      "reason",
+      "sealed",
+    ]);
   }
 
   const listed = await run("list");
   expect(listed).toHaveLength(2);
-  for (const line of listed) expect(line).toMatch(/^[0-9a-f]{24} {2}\d{4}-\d\d-\d\dT[\d:.]+Z {2}sink-rejected {2}1 message$/);
+  for (const line of listed)
+    expect(line).toMatch(/^[0-9a-f]{24} {2}\d{4}-\d\d-\d\dT[\d:.]+Z {2}sink-rejected {2}1 message$/);
   const [id = ""] = listed[0]?.split(" ") ?? [];
   const inspected = (await run("inspect", id)).join("\n");
-  expect(inspected).toContain('{"fields":["model","status"],"statusKeys":{"level":"number","note":"string","open":"boolean"}}');
+  expect(inspected).toContain(
+    '{"fields":["model","status"],"statusKeys":{"level":"number","note":"string","open":"boolean"}}',
+  );
   for (const secret of [SECRET, device.id, device.subject, "HB-1"]) {
     expect(`${listed.join("\n")}${inspected}`).not.toContain(secret);
     expect(JSON.stringify(stored)).not.toContain(secret);
@@ -119,7 +130,9 @@ test("a withdrawal takes it away, and of what is replayed at that moment nothing
 
 test("wrong use is answered with the usage and an exit code", async () => {
   for (const args of [[], ["destroy"], ["replay"]]) {
-    const { exitCode, stderr } = await execa(process.execPath, ["--import", "tsx", "src/dead-letters.ts", ...args], { reject: false });
+    const { exitCode, stderr } = await execa(process.execPath, ["--import", "tsx", "src/dead-letters.ts", ...args], {
+      reject: false,
+    });
     expect([exitCode, stderr.split("\n")[0]]).toEqual([2, expect.stringContaining("Usage:")]);
   }
 });

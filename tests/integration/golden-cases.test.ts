@@ -6,8 +6,8 @@
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
+import type { ConfigTree } from "../../simulators/scratch-config.ts";
 import { SERVICE_PURPOSES } from "../../src/model/consent.ts";
-import { type ConfigTree } from "../../simulators/scratch-config.ts";
 import { startSystem, type TestSystem } from "../fixtures/system.ts";
 
 const CASES = "tests/cases";
@@ -61,7 +61,9 @@ function comparable(record: Json): Json {
   return result;
 }
 
-const names = (await readdir(CASES, { withFileTypes: true })).filter((entry) => entry.isDirectory()).map(({ name }) => name);
+const names = (await readdir(CASES, { withFileTypes: true }))
+  .filter((entry) => entry.isDirectory())
+  .map(({ name }) => name);
 
 test.each(names)("%s", async (name) => {
   const consent = await read<Json>(name, "consent");
@@ -72,9 +74,10 @@ test.each(names)("%s", async (name) => {
   const client = await current.connect(device);
   for (const { topic, payload } of published) {
     await client.publishAsync(topic.replace("<device>", device.id), JSON.stringify(payload), { qos: 1 });
+    // One after the other, so that what comes out can be written down in order.
+    await current.settled();
   }
   await client.endAsync();
-  await current.settled();
 
   const stored: Json = {};
   for (const measurement of MEASUREMENTS) stored[measurement] = (await current.rows(measurement)).map(comparable);
@@ -89,5 +92,8 @@ test.each(names)("%s", async (name) => {
     }
     await listener.stop();
   }
-  expect({ stored, forwarded }).toEqual({ stored: await read(name, "stored"), forwarded: await read(name, "forwarded") });
+  expect({ stored, forwarded }).toEqual({
+    stored: await read(name, "stored"),
+    forwarded: await read(name, "forwarded"),
+  });
 });

@@ -32,7 +32,11 @@ beforeAll(async () => {
   const keyFile = join(certificates, "gateway-key.pem");
   await writeFile(certFile, pems.cert);
   await writeFile(keyFile, pems.private, { mode: 0o600 });
-  const mqtt = { tls: { enabled: true, port: 0, certFile, keyFile }, ws: { enabled: true, port: 0 }, connectTimeoutMs: 1_000 };
+  const mqtt = {
+    tls: { enabled: true, port: 0, certFile, keyFile },
+    ws: { enabled: true, port: 0 },
+    connectTimeoutMs: 1_000,
+  };
   system = await startSystem({ mqtt });
   device = await system.device();
 });
@@ -76,7 +80,9 @@ test("the TLS certificate is the gateway's own, and an older protocol than TLS 1
   await expect(system.connect(device, {}, url.tls())).rejects.toThrow(/self.signed|verify/i);
   const old = { minVersion: "TLSv1", maxVersion: "TLSv1.1", ciphers: "DEFAULT@SECLEVEL=0" } as const;
   const fault = await new Promise<NodeJS.ErrnoException>((resolve, reject) => {
-    const socket = connectTls({ host: "127.0.0.1", port: port("mqtt-tls"), ca, ...old }, () => reject(new Error("let in")));
+    const socket = connectTls({ host: "127.0.0.1", port: port("mqtt-tls"), ca, ...old }, () =>
+      reject(new Error("let in")),
+    );
     socket.once("error", resolve);
   });
   expect(fault.code).toBe("ERR_SSL_TLSV1_ALERT_PROTOCOL_VERSION");
@@ -96,29 +102,44 @@ test("WebSocket needs the path and the protocol of MQTT", async () => {
 
 /** What a peer may get wrong, each on a connection of its own that the gateway must end. */
 const STRANGERS: readonly [what: string, come: () => Promise<void>][] = [
-  ["plain MQTT on the TLS port", async () => {
-    const peer = RawPeer.to(`mqtt://127.0.0.1:${port("mqtt-tls")}`);
-    expect(await peer.login(device)).toBe("closed");
-  }],
+  [
+    "plain MQTT on the TLS port",
+    async () => {
+      const peer = RawPeer.to(`mqtt://127.0.0.1:${port("mqtt-tls")}`);
+      expect(await peer.login(device)).toBe("closed");
+    },
+  ],
   ["nothing at all on the TLS port", () => RawPeer.to(`mqtt://127.0.0.1:${port("mqtt-tls")}`).gone()],
-  ["a TLS greeting on the TCP port", async () => {
-    const peer = RawPeer.to(url.tcp());
-    peer.bytes([0x16, 0x03, 0x01, 0x02, 0x00, 0x01, 0x00, 0x01, 0xfc, 0x03, 0x03]);
-    await peer.gone();
-  }],
-  ["bytes that are no HTTP on the WebSocket port", async () => {
-    const socket = connect(port("mqtt-ws"), "127.0.0.1");
-    socket.on("error", () => {}).on("data", () => {});
-    socket.write(Buffer.alloc(512, 0xfe));
-    await new Promise((resolve) => socket.once("close", resolve));
-  }],
+  [
+    "a TLS greeting on the TCP port",
+    async () => {
+      const peer = RawPeer.to(url.tcp());
+      peer.bytes([0x16, 0x03, 0x01, 0x02, 0x00, 0x01, 0x00, 0x01, 0xfc, 0x03, 0x03]);
+      await peer.gone();
+    },
+  ],
+  [
+    "bytes that are no HTTP on the WebSocket port",
+    async () => {
+      const socket = connect(port("mqtt-ws"), "127.0.0.1");
+      socket.on("error", () => {}).on("data", () => {});
+      socket.write(Buffer.alloc(512, 0xfe));
+      await new Promise((resolve) => socket.once("close", resolve));
+    },
+  ],
   ["garbage in a frame", () => closedAfter((socket) => socket.send(Buffer.alloc(1_000, 0xfe)))],
   ["text instead of bytes", () => closedAfter((socket) => socket.send("let me in"))],
   ["a frame of 1 MB", () => closedAfter((socket) => socket.send(Buffer.alloc(1 << 20)))],
   ["a broken frame", () => closedAfter((socket) => rawSocketOf(socket).write(Buffer.alloc(64, 0xff)))],
-  ["a connection cut in the middle of a frame", () => closedAfter((socket) => {
-    rawSocketOf(socket).write(Buffer.from([0x82, 0xfe, 0x0f, 0xff, 1, 2, 3, 4, 5]), () => rawSocketOf(socket).destroy());
-  })],
+  [
+    "a connection cut in the middle of a frame",
+    () =>
+      closedAfter((socket) => {
+        rawSocketOf(socket).write(Buffer.from([0x82, 0xfe, 0x0f, 0xff, 1, 2, 3, 4, 5]), () =>
+          rawSocketOf(socket).destroy(),
+        );
+      }),
+  ],
 ];
 
 async function closedAfter(act: (socket: WebSocket) => void): Promise<void> {

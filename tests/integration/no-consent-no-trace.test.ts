@@ -35,7 +35,12 @@ async function redisContent(): Promise<Map<string, string>> {
   for (const key of await system.redis.keys("*")) {
     if (key.endsWith(":stalled-check")) continue;
     const dump = await system.redis.dumpBuffer(key);
-    content.set(key, createHash("sha256").update(dump ?? "").digest("hex"));
+    content.set(
+      key,
+      createHash("sha256")
+        .update(dump ?? "")
+        .digest("hex"),
+    );
   }
   return content;
 }
@@ -101,7 +106,11 @@ test("a consent that has run out", async () => {
 });
 
 test("a minor without a verified guardian", async () => {
-  const unverified = { minor: true, by: "guardian", guardian: { verified: false, method: "none", evidenceRef: "case:1" } };
+  const unverified = {
+    minor: true,
+    by: "guardian",
+    guardian: { verified: false, method: "none", evidenceRef: "case:1" },
+  };
   await leavesNoTrace(await system.device({ consent: consentTo(EVERYTHING, { minor: true }) }), "guardian-missing");
   await leavesNoTrace(await system.device({ consent: consentTo(EVERYTHING, unverified) }), "guardian-missing");
 });

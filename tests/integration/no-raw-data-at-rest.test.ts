@@ -3,7 +3,7 @@
  * Redis or its files, not in InfluxDB or its files, not in a log or a metric, not in any packet that
  * anybody receives. A scan byte by byte finds none of hundreds of canaries, and finds each planted one.
  */
-import { readdir, appendFile } from "node:fs/promises";
+import { appendFile, readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type LeakScanResult, leakScan } from "../../simulators/leak-scan.ts";
@@ -13,7 +13,14 @@ import { Canaries } from "../fixtures/canaries.ts";
 import { until } from "../fixtures/eventually.ts";
 import type { Listener } from "../fixtures/listener.ts";
 import { RawPeer } from "../fixtures/raw-peer.ts";
-import { consentTo, type Device, type DeviceOptions, EVERYTHING, startSystem, type TestSystem } from "../fixtures/system.ts";
+import {
+  consentTo,
+  type Device,
+  type DeviceOptions,
+  EVERYTHING,
+  startSystem,
+  type TestSystem,
+} from "../fixtures/system.ts";
 
 const canaries = new Canaries();
 const spied: RecordedPacket[] = [];
@@ -75,7 +82,13 @@ test("ordinary traffic, and everybody who tries to overhear it", async () => {
   spyClient.on("message", (topic, payload) => spied.push({ topic, payload }));
   const victim = await marked();
   const own = `devices/${spy.id}/commands/#`;
-  for (const filters of [["#"], ["$SYS/#"], ["+/+/telemetry"], [`devices/${victim.id}/commands/#`], [own, "devices/#"]]) {
+  for (const filters of [
+    ["#"],
+    ["$SYS/#"],
+    ["+/+/telemetry"],
+    [`devices/${victim.id}/commands/#`],
+    [own, "devices/#"],
+  ]) {
     expect(await subscribe(spyClient, filters)).toBe("denied");
   }
 
@@ -152,7 +165,11 @@ test("malformed messages, foreign topics, oversize packets, wills and failed log
   const { httpUrl } = system.stack;
   const headers = { authorization: `Bearer ${system.stack.config.apiToken}`, "content-type": "application/json" };
   const body = JSON.stringify({ email, policyVersion: victim, [email]: true });
-  for (const path of [`/v1/subjects/${device.subject}/consents`, `/v1/${victim}`, `/v1/subjects/${encodeURIComponent(email)}/withdrawals`]) {
+  for (const path of [
+    `/v1/subjects/${device.subject}/consents`,
+    `/v1/${victim}`,
+    `/v1/subjects/${encodeURIComponent(email)}/withdrawals`,
+  ]) {
     expect((await fetch(`${httpUrl}${path}`, { method: "POST", headers, body })).ok).toBe(false);
   }
   await system.settled();
@@ -210,7 +227,12 @@ describe("the same scan finds a canary", () => {
     await system.redis.xadd("a-stream", "*", "field", planted.text("message-id", "planted"));
     const where = await found();
     expect(where).toEqual(
-      expect.arrayContaining(["redis key name", "redis hash value", "redis stream value", expect.stringContaining("appendonly")]),
+      expect.arrayContaining([
+        "redis key name",
+        "redis hash value",
+        "redis stream value",
+        expect.stringContaining("appendonly"),
+      ]),
     );
   });
 
@@ -229,6 +251,8 @@ describe("the same scan finds a canary", () => {
     await appendFile(join(logs, "gateway.log"), `{"msg":"hello ${planted.text("subject-id", "planted")}"}\n`);
     const metrics = `x{label="${planted.text("token", "planted")}"} 1`;
     const packets = packetBytes([{ topic: "a", payload: Buffer.from(String(planted.place().lon)) }]).toString();
-    expect(await found({ metrics, packets })).toEqual(expect.arrayContaining(["logs/gateway.log", "metrics", "packets"]));
+    expect(await found({ metrics, packets })).toEqual(
+      expect.arrayContaining(["logs/gateway.log", "metrics", "packets"]),
+    );
   });
 });

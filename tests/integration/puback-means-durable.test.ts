@@ -80,7 +80,9 @@ test("Redis is killed under load and comes back with what it had on disk", { tim
   expect([system.stack.gateway.running, system.stack.gateway.pid]).toEqual([true, pid]);
 });
 
-test("InfluxDB is away for a while: publishing goes on, and everything arrives later", { timeout: 240_000 }, async () => {
+test("InfluxDB is away for a while: publishing goes on, and everything arrives later", {
+  timeout: 240_000,
+}, async () => {
   const { pid } = system.stack.gateway;
   let resident = 0;
   await survives(async (publishers) => {

@@ -6,7 +6,13 @@
 import { cellToLatLng, getResolution, gridDistance, latLngToCell } from "h3-js";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { subscribe } from "../../simulators/services.ts";
-import { type Category, PURPOSES, type Purpose, SERVICE_PURPOSES, type ServicePurpose } from "../../src/model/consent.ts";
+import {
+  type Category,
+  PURPOSES,
+  type Purpose,
+  SERVICE_PURPOSES,
+  type ServicePurpose,
+} from "../../src/model/consent.ts";
 import { until } from "../fixtures/eventually.ts";
 import type { Listener } from "../fixtures/listener.ts";
 import { consentTo, type Device, startSystem, type TestSystem } from "../fixtures/system.ts";
@@ -68,7 +74,11 @@ const MATRIX: readonly [Purpose, readonly Category[], Outcome | "purpose-denied"
   ["analytics", ["model", "location"], { device_location: LOCATION_ROW }],
   ["analytics", ["model", "status"], { device_status: [...STATUS_ROW, "model"] }],
   ["analytics", ["location", "status"], { device_status: STATUS_ROW, device_location: LOCATION_ROW }],
-  ["analytics", ["model", "location", "status"], { device_status: [...STATUS_ROW, "model"], device_location: LOCATION_ROW }],
+  [
+    "analytics",
+    ["model", "location", "status"],
+    { device_status: [...STATUS_ROW, "model"], device_location: LOCATION_ROW },
+  ],
   ["weather", ["status"], "purpose-denied"],
   ["weather", ["location"], { weather: ["cell", "center", "at"] }],
   ["weather", ["location", "status"], { weather: ["cell", "center", "at", "status"] }],
@@ -92,7 +102,9 @@ describe("consent to one purpose", () => {
         .map(([where, list]) => [where, list.map((record) => Object.keys(record).sort())]),
     );
     const wanted = expected === "purpose-denied" ? {} : expected;
-    expect(shown).toEqual(Object.fromEntries(Object.entries(wanted).map(([where, fields]) => [where, [[...fields].sort()]])));
+    expect(shown).toEqual(
+      Object.fromEntries(Object.entries(wanted).map(([where, fields]) => [where, [[...fields].sort()]])),
+    );
     const refused = (await system.books()).refused["purpose-denied"] ?? 0;
     expect(refused - refusedBefore).toBe(expected === "purpose-denied" ? 1 : 0);
   });
@@ -201,7 +213,10 @@ describe("a command of a scene service", () => {
 test("how busy a cell is says nothing about any device, and nothing at all where few are", async () => {
   const CROWD = { lat: 28.6139391, lon: 77.2090212 };
   const FEW = { lat: 19.0759837, lon: 72.8776559 };
-  for (const [place, count] of [[CROWD, 6], [FEW, 4]] as const) {
+  for (const [place, count] of [
+    [CROWD, 6],
+    [FEW, 4],
+  ] as const) {
     for (const device of await system.devices(count)) {
       await system.say(device, place, "location");
       await system.say(device, place, "location");

@@ -1,0 +1,119 @@
+/**
+ * Takes rows out of InfluxDB again and asks whether they are gone. The three generations differ in what
+ * they can do: 1.x deletes at once, 2.x accepts a deletion and carries it out, others cannot delete rows.
+ */
+import { GatewayError } from "../model/errors.ts";
+import type { Answer, InfluxHttp } from "./influx-http.ts";
+import { deletePredicate, deleteStatement, fluxQuery, selectStatement, timeRange } from "./row-queries.ts";
+import type { StoredRows } from "./stored-rows.ts";
+import { unavailable } from "./influx-verdict.ts";
+
+/** `async`: a deletion is accepted first and carried out later. */
+export type RowDelete = "sync" | "async" | "none";
+/** `verified`: a query found nothing left. `accepted`: the store lets nobody look. `unsupported`: it cannot delete rows. */
+export type Removal = "verified" | "accepted" | "unsupported";
+
+export interface RowRemovalOptions {
+  readonly api: "v1" | "v2";
+  readonly database: string;
+  readonly retentionPolicy: string;
+  readonly org: string;
+  readonly bucket: string;
+}
+
+const ROWS_PER_REQUEST = 50;
+const FORM = "application/x-www-form-urlencoded";
+const JSON_TYPE = "application/json";
+const FLUX = "application/vnd.flux";
+
+export class RowRemoval {
+  private readonly http: InfluxHttp;
+  private readonly options: RowRemovalOptions;
+
+  constructor(http: InfluxHttp, options: RowRemovalOptions) {
+    this.http = http;
+    this.options = options;
+  }
+
+  /** Asks a v2 server by deleting nothing: servers that imitate its writes often know no deletion. Throws SINK_UNAVAILABLE. */
+  async ability(signal: AbortSignal): Promise<RowDelete> {
+    if (this.options.api === "v1") return "sync";
+    const nothing = { start: "1970-01-01T00:00:00Z", stop: "1970-01-01T00:00:00Z", predicate: '_measurement="none"' };
+    const answer = await this.http.send("POST", this.deletePath(), JSON.stringify(nothing), signal, JSON_TYPE);
+    if (answer.status === 204 || answer.status === 200) return "async";
+    if (isOutage(answer) && answer.status !== 501) throw unavailable(answer);
+    return "none";
+  }
+
+  /**
+   * Resolves when the rows are gone as far as the store can tell; rows that were never there are fine. Throws
+   * SINK_UNAVAILABLE, also while the store still shows one of them, or SINK_DENIED: call again then.
+   */
+  async remove(rows: readonly StoredRows[], signal: AbortSignal): Promise<Exclude<Removal, "unsupported">> {
+    let outcome: "verified" | "accepted" = "verified";
+    for (let from = 0; from < rows.length; from += ROWS_PER_REQUEST) {
+      const some = rows.slice(from, from + ROWS_PER_REQUEST);
+      const left = this.options.api === "v1" ? await this.removeV1(some, signal) : await this.removeV2(some, signal);
+      if (left === undefined) outcome = "accepted";
+      else if (left) throw new GatewayError("SINK_UNAVAILABLE", "rows to be removed are still there");
+    }
+    return outcome;
+  }
+
+  /** Whether any of the rows is left; `undefined` when the store does not let us look. */
+  private async removeV1(rows: readonly StoredRows[], signal: AbortSignal): Promise<boolean | undefined> {
+    await this.query(rows.map(deleteStatement), signal);
+    const select = (row: StoredRows) => selectStatement(row, this.options.retentionPolicy);
+    const results = await this.query(rows.map(select), signal);
+    return results.some(({ series }) => series !== undefined);
+  }
+
+  private async query(statements: readonly string[], signal: AbortSignal): Promise<readonly QueryResult[]> {
+    const path = `/query?${new URLSearchParams({ db: this.options.database, epoch: "ns" })}`;
+    const body = new URLSearchParams({ q: statements.join(";") }).toString();
+    const answer = await this.http.send("POST", path, body, signal, FORM);
+    if (isOutage(answer)) throw unavailable(answer);
+    if (answer.status !== 200) throw new GatewayError("SINK_DENIED", `query: http ${answer.status}`);
+    const results = resultsOf(answer.body);
+    if (results.length !== statements.length || results.some(({ error }) => error !== undefined)) {
+      throw new GatewayError("SINK_DENIED", "query");
+    }
+    return results;
+  }
+
+  private async removeV2(rows: readonly StoredRows[], signal: AbortSignal): Promise<boolean | undefined> {
+    for (const row of rows) {
+      const body = JSON.stringify({ ...timeRange(row), predicate: deletePredicate(row) });
+      const answer = await this.http.send("POST", this.deletePath(), body, signal, JSON_TYPE);
+      if (isOutage(answer)) throw unavailable(answer);
+      if (answer.status !== 204 && answer.status !== 200) throw new GatewayError("SINK_DENIED", `http ${answer.status}`);
+    }
+    const path = `/api/v2/query?${new URLSearchParams({ org: this.options.org })}`;
+    const answer = await this.http.send("POST", path, fluxQuery(this.options.bucket, rows), signal, FLUX);
+    if (isOutage(answer)) throw unavailable(answer);
+    return answer.status === 200 ? answer.body.trim() !== "" : undefined;
+  }
+
+  private deletePath(): string {
+    const { org, bucket } = this.options;
+    return `/api/v2/delete?${new URLSearchParams({ org, bucket })}`;
+  }
+}
+
+function isOutage({ status }: Answer): boolean {
+  return status === 0 || status === 408 || status === 425 || status === 429 || status >= 500;
+}
+
+interface QueryResult {
+  readonly error?: unknown;
+  readonly series?: unknown;
+}
+
+function resultsOf(body: string): readonly QueryResult[] {
+  try {
+    const { results } = JSON.parse(body) as { results?: unknown };
+    return Array.isArray(results) ? results : [];
+  } catch {
+    return [];
+  }
+}
