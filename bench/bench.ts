@@ -17,6 +17,7 @@ import {
   onePerJob,
   type ScenarioOptions,
   wholePath,
+  wholePathAgain,
   withoutPrivacy,
 } from "./scenarios.ts";
 
@@ -85,13 +86,15 @@ async function findingsOf(wanted: ReadonlySet<Scenario>, options: ScenarioOption
   const before = await when("bare", "bare Aedes …", bareAedes);
   const path = await when("path", "whole path: peak, then half of it …", wholePath);
   const without = await when("no-privacy", "consent and sealing off …", withoutPrivacy);
+  const again = options.quick ? undefined : await when("no-privacy", "whole path again …", wholePathAgain);
   const after = options.quick ? undefined : await when("bare", "bare Aedes again …", bareAedes);
   const perJob = await when("one-per-job", "one job per message …", onePerJob);
   const gateway = await when("idle", "idle connections, gateway …", idleGatewayKb);
-  const aedes = await when("idle", "idle connections, bare Aedes …", idleBareAedesKb);
+  const aedes = options.quick ? undefined : await when("idle", "idle connections, bare Aedes …", idleBareAedesKb);
   return {
     bareAedes: [before, after].filter((run): run is Measured => run !== undefined),
     wholePath: path,
+    wholePathAgain: again,
     withoutPrivacy: without,
     onePerJob: perJob,
     idleKb: { gateway, bareAedes: aedes },

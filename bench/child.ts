@@ -2,9 +2,10 @@
  * A bench part in a process of its own, asked over the process channel: one typed request, one
  * answer. Separate processes are what makes CPU per part measurable.
  */
-import { nodeFlags } from "../src/platform/node-flags.ts";
+
 import { type ChildProcess, fork } from "node:child_process";
 import { fileURLToPath } from "node:url";
+import { nodeFlags } from "../src/platform/node-flags.ts";
 
 /** What a child answers to: request name → function of one argument. */
 export type Commands = Record<string, (argument: never) => unknown>;

@@ -97,7 +97,17 @@ class GatewayProcess {
   async start(configFile: string, options: GatewayOptions): Promise<void> {
     const child = spawn(
       process.execPath,
-      [...nodeFlags(), "--import", "tsx", "--import", FOLLOW_PARENT, ...options.nodeOptions, options.entry, "--config", configFile],
+      [
+        ...nodeFlags(),
+        "--import",
+        "tsx",
+        "--import",
+        FOLLOW_PARENT,
+        ...options.nodeOptions,
+        options.entry,
+        "--config",
+        configFile,
+      ],
       { cwd: ROOT, env: ownEnvironment(), stdio: ["ignore", "pipe", "inherit", "ipc"] },
     );
     this.#process = child;

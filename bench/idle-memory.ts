@@ -5,8 +5,16 @@ import type { LoaderCommands } from "./loader.ts";
 import type { Pipeline } from "./pipeline.ts";
 import { residentBytes } from "./process-usage.ts";
 
-/** What the measured process must have been started with. */
-export const COLLECTABLE = ["--expose-gc", "--import", new URL("collect-garbage.ts", import.meta.url).href];
+/**
+ * What the measured process must have been started with. The space for young objects is kept small, because its size
+ * follows the load of the last seconds and would drown the connections in noise; idle connections do not live there.
+ */
+export const COLLECTABLE = [
+  "--expose-gc",
+  "--max-semi-space-size=1",
+  "--import",
+  new URL("collect-garbage.ts", import.meta.url).href,
+];
 
 /**
  * Opened before the first reading: they fill the heap that start-up left half empty and load what is loaded on
@@ -15,7 +23,7 @@ export const COLLECTABLE = ["--expose-gc", "--import", new URL("collect-garbage.
 export const FIRST_CONNECTIONS = 1000;
 const KEEP_ALIVE_SECONDS = 600;
 const SETTLE_POLL_MS = 250;
-const CALM_MS = 4_000;
+const CALM_MS = 2_500;
 const NOISE_SHARE = 0.002;
 const SETTLE_DEADLINE_MS = 15_000;
 

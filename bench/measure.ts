@@ -2,12 +2,13 @@
  * One measuring window over a pipeline under load: warm-up discarded, CPU by process, and for
  * storing pipelines the time until the last acknowledged message of the window was stored.
  */
+import { availableParallelism } from "node:os";
 import { setTimeout as wait } from "node:timers/promises";
 import type { Child } from "./child.ts";
 import type { LatencySummary } from "./latency-histogram.ts";
 import type { LoaderCommands, LoaderSample } from "./loader.ts";
 import type { Pipeline, StoredCounts } from "./pipeline.ts";
-import { cpuUs } from "./process-usage.ts";
+import { cpuUs, machineCpuUs } from "./process-usage.ts";
 
 export interface LoadPlan {
   readonly warmUpMs: number;
@@ -29,12 +30,16 @@ export interface Measured {
   /** By process, and `loader`; the cost of draining the backlog is included. */
   readonly cpuPerMessageUs: Readonly<Record<string, number>>;
   readonly pubackMs: LatencySummary;
+  /** Share of the machine's cores that processes of others took meanwhile; much of it makes a run worthless. */
+  readonly foreignCpuShare: number;
 }
 
 interface Edge {
   readonly load: LoaderSample;
   readonly counts: StoredCounts | undefined;
   readonly cpu: Readonly<Record<string, number>>;
+  /** CPU of the whole machine beyond what is accounted for here. */
+  readonly foreignCpuUs: number;
 }
 
 const DRAIN_POLL_MS = 20;
@@ -55,7 +60,9 @@ export async function measure(loader: Child<LoaderCommands>, pipeline: Pipeline,
 async function edge(loader: Child<LoaderCommands>, pipeline: Pipeline): Promise<Edge> {
   const [load, counts] = await Promise.all([loader.ask("sample", undefined), pipeline.counts?.()]);
   const cpu = Object.fromEntries(Object.entries(pipeline.pids).map(([name, pid]) => [name, cpuUs(pid)]));
-  return { load, counts, cpu };
+  const own = process.cpuUsage();
+  const accountedUs = Object.values(cpu).reduce((sum, us) => sum + us, load.cpuUs + own.user + own.system);
+  return { load, counts, cpu, foreignCpuUs: machineCpuUs() - accountedUs };
 }
 
 /** Waits until everything received was stored; gives up when nothing moves any more. */
@@ -106,7 +113,14 @@ function figures(opened: Edge, closed: Edge, settled: Edge): Measured {
       loader: tenth((settled.load.cpuUs - opened.load.cpuUs) / messages),
     },
     pubackMs: closed.load.latency,
+    foreignCpuShare: foreignShare(opened, settled),
   };
+}
+
+function foreignShare(opened: Edge, settled: Edge): number {
+  const availableUs = (settled.load.atMs - opened.load.atMs) * 1000 * availableParallelism();
+  const share = (settled.foreignCpuUs - opened.foreignCpuUs) / availableUs;
+  return Math.round(Math.max(0, share) * 100) / 100;
 }
 
 function tenth(value: number): number {

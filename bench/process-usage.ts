@@ -17,3 +17,9 @@ export function residentBytes(pid: number): number {
   const line = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"));
   return Number(line?.[1] ?? 0) * 1024;
 }
+
+/** CPU time in microseconds that all processes of the machine have used since it started; interrupts left out. */
+export function machineCpuUs(): number {
+  const [user = 0, nice = 0, system = 0] = readFileSync("/proc/stat", "utf8").split(/\s+/).slice(1, 4).map(Number);
+  return (user + nice + system) * TICK_US;
+}

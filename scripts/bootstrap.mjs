@@ -33,6 +33,9 @@ const PROGRAMS = {
   simulate: [source("simulators/simulate.ts")],
   bench: [source("bench/bench.ts")],
   "dead-letters": [source("src/dead-letters.ts")],
+  receipt: [source("src/receipt.ts")],
+  audit: [source("src/audit.ts")],
+  retention: [source("src/retention.ts")],
   test: [vitest()],
   check: [
     biome("check", "--error-on-warnings"),

@@ -118,7 +118,7 @@ const METRICS_INTRODUCTION = [
   "device, a subject, a pseudonym or an address. The books balance when",
   "",
   "```",
-  "received + recovered + replayed = refused + stored + forwarded_only + dead_lettered + in_flight",
+  "received + recovered = refused + stored + forwarded_only + dead_lettered + in_flight",
   "```",
   "",
   "Units are in the names: `_seconds`, `_bytes`; everything else is a count.",

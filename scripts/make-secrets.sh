@@ -21,7 +21,7 @@ new="$dir.new.$$"
 trap 'rm -rf "$new"' EXIT
 mkdir -p "$new/keys/queue"
 
-for key in keys/lookup keys/pepper keys/master keys/token keys/queue/q0001; do
+for key in keys/lookup keys/pepper keys/master keys/token keys/receipt keys/backup keys/queue/q0001; do
   random >"$new/$key.key"
 done
 for secret in http-token influx-token influx-password weather-token scene-token network-token; do

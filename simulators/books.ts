@@ -7,7 +7,6 @@ export interface GatewayBooks {
   readonly received: number;
   readonly admitted: number;
   readonly recovered: number;
-  readonly replayed: number;
   readonly stored: number;
   readonly forwardedOnly: number;
   readonly deadLettered: number;
@@ -31,7 +30,6 @@ export function readBooks(metricsText: string): GatewayBooks {
     received: total("messages_received_total"),
     admitted: total("messages_admitted_total"),
     recovered: total("messages_recovered_total"),
-    replayed: total("messages_replayed_total"),
     stored: total("messages_stored_total"),
     forwardedOnly: total("messages_forwarded_only_total"),
     deadLettered: total("messages_dead_lettered_total"),
@@ -55,7 +53,6 @@ export function booksBetween(before: GatewayBooks, after: GatewayBooks): Gateway
     received: after.received - before.received,
     admitted: after.admitted - before.admitted,
     recovered: after.recovered - before.recovered,
-    replayed: after.replayed - before.replayed,
     stored: after.stored - before.stored,
     forwardedOnly: after.forwardedOnly - before.forwardedOnly,
     deadLettered: after.deadLettered - before.deadLettered,
@@ -74,9 +71,9 @@ export function refusedTotal(books: GatewayBooks): number {
   return Object.values(books.refused).reduce((sum, count) => sum + count, 0);
 }
 
-/** received + recovered + replayed = stored + forwarded only + refused + dead-lettered + in flight. */
+/** received + recovered = stored + forwarded only + refused + dead-lettered + in flight. */
 export function booksBalance(books: GatewayBooks): boolean {
-  const taken = books.received + books.recovered + books.replayed;
+  const taken = books.received + books.recovered;
   return taken === books.stored + books.forwardedOnly + refusedTotal(books) + books.deadLettered + books.inFlight;
 }
 

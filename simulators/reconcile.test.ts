@@ -35,7 +35,6 @@ function books(changes: Partial<GatewayBooks> = {}): GatewayBooks {
     received: 3,
     admitted: 2,
     recovered: 0,
-    replayed: 0,
     stored: 2,
     forwardedOnly: 0,
     deadLettered: 0,

@@ -59,6 +59,7 @@ export async function writeScratchConfig(input: ScratchConfigInput): Promise<Scr
       tokenFile: tokens[purpose].file,
     })),
     http: { port: 0, tokenFile: api.file },
+    backup: { dir: join(dir, "backups"), journalFile: join(dir, "erasures.journal") },
     keys: { dir: join(dir, "keys"), create: true },
   };
   const file = join(dir, "consentry.yaml");

@@ -43,7 +43,11 @@ const COMMANDS: Readonly<Record<string, Command>> = {
     const [letter] = await select(letters, id);
     if (letter === undefined) return ["no such dead letter"];
     const shapes = letter.reason === "unopenable" ? [] : letters.shapes(letter);
-    return [describe(letter), `  ${DEAD_LETTER_REASONS[letter.reason]}`, ...shapes.map((shape) => `  ${JSON.stringify(shape)}`)];
+    return [
+      describe(letter),
+      `  ${DEAD_LETTER_REASONS[letter.reason]}`,
+      ...shapes.map((shape) => `  ${JSON.stringify(shape)}`),
+    ];
   },
   replay: async ({ letters, producer }, id) => {
     const selected = await select(letters, id);

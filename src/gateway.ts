@@ -21,11 +21,12 @@ import { Access } from "./ingress/access.ts";
 import { Admission } from "./ingress/admission.ts";
 import { GatewayBroker } from "./ingress/broker.ts";
 import { Commands } from "./ingress/commands.ts";
+import { ErasedTopics } from "./ingress/erased-topics.ts";
 import { FanOut } from "./ingress/fan-out.ts";
 import { Flow } from "./ingress/flow.ts";
 import { Listeners } from "./ingress/listeners.ts";
 import { Rates } from "./ingress/rate.ts";
-import { allOf, type CheckConsent, SERVICE_PURPOSES, type Verdict } from "./model/consent.ts";
+import { allOf, type CheckConsent, type Decision, NO_SUBJECT_KEY, SERVICE_PURPOSES, type Verdict } from "./model/consent.ts";
 import { GatewayError } from "./model/errors.ts";
 import type { DeviceKey } from "./model/ids.ts";
 import type { Log } from "./model/log.ts";
@@ -46,10 +47,14 @@ import { jobSize } from "./queue/job.ts";
 import { KnownJobs } from "./queue/known-jobs.ts";
 import { Producer } from "./queue/producer.ts";
 import { BatchWorker } from "./queue/worker.ts";
+import { createRights, type Rights } from "./rights-wiring.ts";
 import { CellActivity } from "./sinks/cell-activity.ts";
 import { InfluxSink } from "./sinks/influx.ts";
+import { createSafekeeping } from "./safekeeping-wiring.ts";
+import { PatientStart } from "./sinks/patient-start.ts";
 import { PurposeTopics } from "./sinks/purpose-topics.ts";
 import { requireResidency } from "./sinks/residency.ts";
+import { createUpkeep } from "./upkeep-wiring.ts";
 
 const DAY_MS = 86_400_000;
 
@@ -62,6 +67,8 @@ export interface Overrides {
 export interface Gateway {
   start(signal: AbortSignal): Promise<void>;
   stop(): Promise<void>;
+  /** Takes changed key files up at once; otherwise that takes a second or two. */
+  reloadKeys(): void;
   /** What a PUBACK is worth; known after `start`. */
   readonly durability: Durability | undefined;
 }
@@ -84,10 +91,22 @@ export function createGateway(
   const workerRedis = connectRedis(config.redis.url, "worker", config.redis.commandTimeoutMs);
   const eventRedis = connectRedis(config.redis.url, "subscriber", config.redis.commandTimeoutMs);
 
+  // What outlives a loss; and the keys, which may change while all this works.
+  const safekeeping = createSafekeeping({
+    config,
+    secrets,
+    redis: storeRedis,
+    keys,
+    metrics,
+    audit: (act) => upkeep.http.audit.note(act),
+    fatal,
+    log,
+  });
+
   // Consent: asked at admission and again right before anything is written.
   const lookup = new Lookup(secrets.lookup);
-  const keyring = new Keyring({ masterKey: secrets.master, pepper: secrets.pepper });
-  const credentials = new Credentials(storeRedis, keys, secrets.token);
+  const keyring = new Keyring(safekeeping.liveKeys.subjects);
+  const credentials = new Credentials(storeRedis, keys, secrets.token, safekeeping.journal.tokenIssued);
   const gate = new ConsentGate(storeRedis, keys);
   const checkConsent = overrides.checkConsent ?? consentCheck(gate);
   const leases = new Leases(storeRedis, keys, { leaseMs: consent.leaseMs });
@@ -97,10 +116,11 @@ export function createGateway(
     now: Date.now,
     controller: consent.controller,
     expiryDays: consent.expiryDays,
+    narrowing: safekeeping.journal.narrowing,
   });
 
   // Queue: sealed batches, durable before anything is acknowledged.
-  const envelope = overrides.envelope ?? new Envelope(secrets.queue);
+  const envelope = overrides.envelope ?? new Envelope(safekeeping.liveKeys.queue);
   const known = new KnownJobs((id) => metrics.recovered(jobSize(id).messages));
   const producer = new Producer(producerRedis, keys, envelope, known);
   const deadLetters = new DeadLetters(storeRedis, keys, envelope);
@@ -140,7 +160,8 @@ export function createGateway(
         return keyring.pseudonym(wrappedKey, device.deviceKey, "scene", epoch);
       },
       connectedDevice: (device) => broker.connectedDevice(device),
-      send: (topic, payload, done) => broker.publish({ cmd: "publish", topic, payload, qos: 1, retain: false, dup: false }, done),
+      send: (topic, payload, done) =>
+        broker.publish({ cmd: "publish", topic, payload, qos: 1, retain: false, dup: false }, done),
       counted: (outcome) => metrics.command(outcome),
     },
   );
@@ -153,7 +174,22 @@ export function createGateway(
       verify: (device, token) => credentials.verify(device, token),
     },
   );
-  const broker: GatewayBroker = new GatewayBroker(mqtt, { access, admission, commands, fanOut, flow, backlogFull, observe: metrics });
+  const erased = new ErasedTopics({
+    acknowledged: (id, purpose, service) => rights.acknowledged(id, purpose, service),
+    // Whoever comes back is told at the next turn anyway; this only makes it come sooner.
+    listening: () => void rights.wake().catch(() => undefined),
+    denied: () => metrics.erasureAnswer("denied"),
+  });
+  const broker: GatewayBroker = new GatewayBroker(mqtt, {
+    access,
+    admission,
+    commands,
+    fanOut,
+    erased,
+    flow,
+    backlogFull,
+    observe: metrics,
+  });
   const listeners = new Listeners(
     { ...mqtt, handshakeTimeoutMs: mqtt.connectTimeoutMs },
     (stream, remoteAddress) => broker.accept(stream, remoteAddress),
@@ -162,9 +198,10 @@ export function createGateway(
 
   // Sinks: the store, and the services by purpose.
   const sink = new InfluxSink(
-    { ...sinks.influx, createDatabase: true, startTimeoutMs: 15_000, maxSockets: queue.workerConcurrency + 1 },
+    { ...sinks.influx, createDatabase: true, startTimeoutMs: 5_000, maxSockets: queue.workerConcurrency + 1 },
     log,
   );
+  const store = new PatientStart(sink, log);
   const breaker = new CircuitBreaker(sinks.breaker);
   const activity = new CellActivity(sinks.cellActivity);
   const purposeTopics = new PurposeTopics(fanOut, (purpose, count) => metrics.forwarded(purpose, count));
@@ -176,7 +213,10 @@ export function createGateway(
     checkConsent,
     deidentify: (message, grants, wrappedKey) => deidentifier.deidentify(message, grants, wrappedKey),
     wanted: () => allOf(["analytics", ...SERVICE_PURPOSES.filter((purpose) => fanOut.listening(purpose))]),
-    store: (records, signal) => observed(() => sink.write(records, signal), metrics),
+    store: (records, signal) => observed(() => store.use(() => sink.write(records, signal)), metrics),
+    askStore: (signal) => sink.ask(signal),
+    removeStored: async (records, signal) => (await sink.remove(records, signal)) !== "unsupported",
+    inDoubtGraceMs: sinks.influx.timeoutMs,
     stored: (records) => activity.add(records, Date.now()),
     forward: (batch) => purposeTopics.forward(batch),
     addressable: (pseudonym, device) => commands.remember(pseudonym, device),
@@ -191,7 +231,7 @@ export function createGateway(
     { ...queue, passesInFlight: queue.workerConcurrency, maxMessagesPerPass: 4_000, lockMs: 10_000 },
     { envelope, producer, deadLetters, known },
     {
-      process: (messages, stop) => pipeline.process(messages, stop),
+      process: (messages, stop, begunBefore) => pipeline.process(messages, stop, begunBefore),
       deadLettered: (reason, count) => metrics.deadLettered(reason, count),
       waitingOnPurpose: () => pipeline.waiting,
       backlogJobs: () => backlog.depth.jobs,
@@ -200,13 +240,44 @@ export function createGateway(
     },
   );
 
+  // The rights of data subjects, besides consent itself.
+  const upkeep = createUpkeep({
+    config,
+    secrets,
+    redis: storeRedis,
+    keys,
+    metrics,
+    log,
+    purgeDeadLetters: (devices) => deadLetters.purge(devices),
+    narrowing: safekeeping.journal.narrowing,
+    freed: () => rights.wake(),
+  });
+  const rights: Rights = createRights({
+    config,
+    secrets,
+    keys,
+    redis: { store: storeRedis, producer: producerRedis, worker: workerRedis },
+    leases,
+    keyring,
+    envelope,
+    backlog,
+    deadLetters,
+    sink,
+    store,
+    audit: (act) => upkeep.http.audit.note(act),
+    journal: safekeeping.journal.erasure,
+    tell: (notice) => erased.tell(notice),
+    metrics,
+    log,
+  });
+
   // The account service's and the operator's side.
   let durability: Durability | undefined;
   const readiness = (): { ready: boolean; reasons: string[] } => {
     const reasons = [
       storeRedis.status === "ready" ? "" : "redis-unreachable",
       backlog.full ? "backlog-full" : "",
-      breaker.state === "closed" ? "" : "store-unavailable",
+      store.ready && breaker.state === "closed" ? "" : "store-unavailable",
       metrics.eventLoopDelayed() ? "event-loop-delayed" : "",
       durability === undefined ? "starting" : "",
     ].filter((reason) => reason !== "");
@@ -216,8 +287,15 @@ export function createGateway(
     lookup,
     credentials,
     ledger,
-    policies,
+    policies: {
+      publish: async (bytes: Uint8Array) => safekeeping.journal.published(await policies.publish(bytes)),
+      get: (version: number) => policies.get(version),
+      list: () => policies.list(),
+      floors: () => policies.floors(),
+    },
     leases,
+    ...upkeep.http,
+    ...rights.http,
     purgeDeadLetters: (devices: readonly DeviceKey[]) => deadLetters.purge(devices),
     readiness,
     metricsText: () => metrics.text(),
@@ -261,6 +339,7 @@ export function createGateway(
         for (const redis of [storeRedis, producerRedis, workerRedis, eventRedis]) redis.disconnect();
       },
     },
+    ...safekeeping.parts,
     {
       name: "durability",
       start: async () => {
@@ -273,16 +352,17 @@ export function createGateway(
       name: "store",
       start: async (signal) => {
         requireResidency([{ name: "influx", region: sink.region }], sinks.residency);
-        await sink.start(signal);
+        await store.start(signal);
       },
       stop: async () => {
-        await writeActivity(true);
-        await sink.stop();
+        if (store.ready) await writeActivity(true);
+        await store.stop();
       },
     },
     { name: "periodic", start: () => periodic.start(), stop: () => periodic.stop() },
     { name: "backlog", start: () => backlog.start(), stop: () => backlog.stop() },
     { name: "producer", start: () => producer.start(), stop: () => producer.stop() },
+    ...rights.parts,
     { name: "worker", start: () => worker.start(), stop: () => worker.stop() },
     { name: "broker", start: () => broker.listen(), stop: () => broker.stop() },
     {
@@ -301,6 +381,7 @@ export function createGateway(
       },
       stop: () => undefined,
     },
+    ...upkeep.parts,
     { name: "http", start: (signal) => api.start(signal), stop: () => api.stop() },
     { name: "listeners", start: () => listeners.start(), stop: () => listeners.close() },
   ];
@@ -312,6 +393,7 @@ export function createGateway(
       await stopAll(parts, lifecycle);
       await listeners.stop();
     },
+    reloadKeys: () => safekeeping.reloadKeys(),
     get durability() {
       return durability;
     },
@@ -344,12 +426,22 @@ function consentCheck(gate: ConsentGate): CheckConsent {
   return async (devices) => {
     const { decisions, floors } = await gate.read(devices);
     const now = Date.now();
-    return decisions.map((decision): Verdict => {
+    return decisions.map((decision, index): Verdict => {
       const verdict = decide(decision, floors, now);
-      if (verdict.refusal !== undefined) return { refusal: verdict.refusal };
-      return { grants: verdict.grants, wrappedSubjectKey: decision?.wrappedSubjectKey ?? "" };
+      if (decision === undefined || verdict.refusal !== undefined) {
+        return { refusal: verdict.refusal ?? "no-consent", wrappedSubjectKey: keyOf(decision) };
+      }
+      const { generation, wrappedSubjectKey } = decision;
+      // Admitted before an erasure: no consent given afterwards covers it, and no row of it is under the new key.
+      const admitted = devices[index]?.generation ?? generation;
+      if (admitted !== generation) return { refusal: "consent-withdrawn" };
+      return { grants: verdict.grants, wrappedSubjectKey, generation };
     });
   };
+}
+
+function keyOf(decision: Decision | undefined): string | undefined {
+  return decision?.wrappedSubjectKey === NO_SUBJECT_KEY ? undefined : decision?.wrappedSubjectKey;
 }
 
 function deidentifierOptions({ deidentify }: Config): ConstructorParameters<typeof Deidentifier>[0] {

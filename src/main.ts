@@ -61,6 +61,7 @@ async function run(
   process.on("unhandledRejection", (reason) => fatal(reason instanceof Error ? reason : new Error("rejection")));
 
   const gateway = createGateway(config, keys, log, fatal);
+  process.on("SIGHUP", () => gateway.reloadKeys());
   try {
     await gateway.start(stopping.signal);
   } catch (error) {

@@ -130,7 +130,14 @@ function parse(tree: Tree, problems: string[]): Config | undefined {
   };
   return {
     ...rest,
-    http: { ...http, token: required(http.token, "http.token") },
+    http: {
+      ...http,
+      token: required(http.token, "http.token"),
+      approvers: http.approvers.map((approver, index) => ({
+        ...approver,
+        token: required(approver.token, `http.approvers.${index}.token`),
+      })),
+    },
     services: services.map((service, index) => ({
       ...service,
       token: required(service.token, `services.${index}.token`),

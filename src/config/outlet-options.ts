@@ -77,10 +77,24 @@ export const serviceOptions = z
   .default([])
   .meta({ description: "Services that may subscribe to processed topics." });
 
+const approver = z.strictObject({
+  name: z
+    .string()
+    .regex(/^[a-z][a-z0-9-]{0,31}$/)
+    .meta({ description: "Code of the approver in the audit log; not a person's name." }),
+  token: secret(MIN_TOKEN_LENGTH, "Bearer token of this approver alone."),
+  tokenFile: optionalPath("File that holds the token, readable by its owner alone."),
+});
+
 export const httpOptions = z.strictObject({
   host: text("127.0.0.1", "Address the HTTP interface listens on."),
   port: port(8080, "Port of the HTTP interface; 0 takes a free one."),
   token: secret(MIN_TOKEN_LENGTH, "Bearer token of the account service and of operators; needed, here or in a file."),
   tokenFile: optionalPath("File that holds the bearer token, readable by its owner alone."),
+  approvers: z
+    .array(approver)
+    .max(32)
+    .default([])
+    .meta({ description: "Who may place legal holds; each hold takes two of them. Without any there are no holds." }),
   bodyLimitBytes: bytes(1_024, 65_536, 1_048_576, "Largest request body."),
 });

@@ -3,10 +3,12 @@
  * the annotated YAML and the documentation follow. An unknown option is an error.
  */
 import { z } from "zod";
+import { backupOptions } from "./backup-options.ts";
 import { consentOptions, deidentifyOptions } from "./data-options.ts";
 import { mqttOptions, queueOptions } from "./ingress-options.ts";
 import { choice, flag, milliseconds, optionalPath, path, text } from "./leaves.ts";
 import { httpOptions, serviceOptions, sinkOptions } from "./outlet-options.ts";
+import { erasureOptions, holdOptions, retentionOptions } from "./upkeep-options.ts";
 
 const redisOptions = z.strictObject({
   url: z
@@ -28,7 +30,7 @@ const redisOptions = z.strictObject({
 const keysOptions = z.strictObject({
   dir: path(
     "./data/keys",
-    "Directory of the key files: lookup.key, pepper.key, master.key, token.key, queue/<id>.key.",
+    "Directory of the key files: lookup.key, pepper.key, master.key, token.key, receipt.key, queue/<id>.key.",
   ),
   create: flag(
     false,
@@ -57,6 +59,10 @@ export const configSchema = z
     sinks: sinkOptions.prefault({}),
     services: serviceOptions,
     http: httpOptions.prefault({}),
+    erasure: erasureOptions.prefault({}),
+    hold: holdOptions.prefault({}),
+    retention: retentionOptions.prefault({}),
+    backup: backupOptions.prefault({}),
     keys: keysOptions.prefault({}),
     observe: observeOptions.prefault({}),
   })
@@ -71,7 +77,7 @@ type WithToken<Part extends { token?: string | undefined }> = Omit<Part, "token"
 
 /** The configuration as the gateway runs on it: every option present, every `…File` already read. */
 export type Config = Omit<Parsed, "http" | "services"> & {
-  http: WithToken<Parsed["http"]>;
+  http: Omit<WithToken<Parsed["http"]>, "approvers"> & { approvers: WithToken<Parsed["http"]["approvers"][number]>[] };
   services: WithToken<Parsed["services"][number]>[];
 };
 
@@ -83,7 +89,10 @@ function contradictions({
   deidentify,
   sinks,
   services,
-}: Omit<Parsed, "http">): [string, string][] {
+  http,
+  erasure,
+  retention,
+}: Parsed): [string, string][] {
   const { influx, breaker } = sinks;
   const rules: [broken: boolean, path: string, code: string][] = [
     [influx.timeoutMs >= consent.leaseMs, "sinks.influx.timeoutMs", "must-be-below-consent-lease"],
@@ -104,6 +113,15 @@ function contradictions({
     [influx.api === "v2" && influx.bucket === "", "sinks.influx.bucket", "required-for-v2"],
     [influx.username !== "" && influx.password === undefined, "sinks.influx.password", "required-with-username"],
     [breaker.openMs > breaker.maxOpenMs, "sinks.breaker.openMs", "must-not-exceed-max-open"],
+    [erasure.sweepAfterMs <= influx.timeoutMs, "erasure.sweepAfterMs", "must-exceed-influx-timeout"],
+    [retention.deviceLocationDays <= deidentify.epochDays, "retention.deviceLocationDays", "must-exceed-epoch"],
+    [http.approvers.length === 1, "http.approvers", "needs-two"],
+    [hasTwins(http.approvers.map(({ name }) => name)), "http.approvers", "name-used-twice"],
+    [
+      hasTwins([http.token, ...http.approvers.map(({ token }) => token)].flatMap((token) => token ?? [])),
+      "http.approvers",
+      "token-used-twice",
+    ],
     [hasTwins(services.map(({ name }) => name)), "services", "name-used-twice"],
     [hasTwins(services.flatMap(({ token }) => token ?? [])), "services", "token-used-twice"],
   ];

@@ -29,11 +29,19 @@ export class Credentials {
   readonly #redis: Redis;
   readonly #keys: RedisKeys;
   readonly #tokenKey: Buffer;
+  readonly #issued: (device: DeviceKey, mac: string) => Promise<void>;
 
-  constructor(redis: Redis, keys: RedisKeys, tokenKey: Buffer) {
+  /** `issued` notes down, outside Redis, how the new token is kept; the token is not given out before. */
+  constructor(
+    redis: Redis,
+    keys: RedisKeys,
+    tokenKey: Buffer,
+    issued: (device: DeviceKey, mac: string) => Promise<void> = async () => undefined,
+  ) {
     this.#redis = redis;
     this.#keys = keys;
     this.#tokenKey = tokenKey;
+    this.#issued = issued;
   }
 
   /** A new token, 43 base64url characters; the one before stops working. Throws `CONSENT_UNREACHABLE`. */
@@ -42,6 +50,7 @@ export class Credentials {
     const mac = this.#mac(device, token).toString("base64url");
     const names = [this.#keys.credential(device)];
     await orConsentUnreachable(() => runScript(this.#redis, ISSUE_TOKEN, names, [mac, this.#keys.sessionEnd, device]));
+    await this.#issued(device, mac);
     return token;
   }
 

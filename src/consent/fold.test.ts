@@ -63,6 +63,8 @@ const anyEvent: fc.Arbitrary<ConsentEvent> = fc.oneof(
   withdrawnEvent,
   fc.record({ ...common, type: fc.constant("held" as const), ref: fc.constant("order:1"), until: fc.constant(NOW) }),
   fc.record({ ...common, type: fc.constant("released" as const) }),
+  fc.record({ ...common, type: fc.constant("erasure-requested" as const), erasure: fc.uuid() }),
+  fc.record({ ...common, type: fc.constant("erased" as const), erasure: fc.uuid() }),
 );
 const anyState = fc.array(anyEvent, { maxLength: 12 }).map((events) => events.reduce(fold, EMPTY_STATE));
 

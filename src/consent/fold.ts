@@ -3,12 +3,12 @@
  * truth, everything else is computed from it and can be computed again.
  */
 import { type ConsentState, type Decision, grantsOf } from "../model/consent.ts";
-import type { ConsentEvent, EventOf, Guardian, PurposeTerms } from "../model/consent-record.ts";
+import type { ConsentEvent, EventOf, Guardian, LegalHold, PurposeTerms } from "../model/consent-record.ts";
 import type { DeviceKey } from "../model/ids.ts";
 
 /** One statement of the subject, with the terms it was made under. */
 export interface Consent {
-  readonly state: Extract<ConsentState, "given" | "refused" | "withdrawn">;
+  readonly state: Extract<ConsentState, "given" | "refused" | "withdrawn" | "expired">;
   readonly recordId: string;
   readonly at: number;
   readonly controller: string;
@@ -30,7 +30,10 @@ export interface SubjectState {
   readonly own: ReadonlyMap<DeviceKey, Consent>;
   readonly minor: boolean;
   readonly guardian: Guardian | undefined;
-  readonly hold: { readonly ref: string; readonly until: number } | undefined;
+  /** By reference; any of them freezes what it covers. */
+  readonly holds: ReadonlyMap<string, LegalHold>;
+  /** How often erasure was asked for. What was admitted under an earlier generation is never used under a later one. */
+  readonly generation: number;
 }
 
 export const EMPTY_STATE: SubjectState = {
@@ -40,7 +43,8 @@ export const EMPTY_STATE: SubjectState = {
   own: new Map(),
   minor: false,
   guardian: undefined,
-  hold: undefined,
+  holds: new Map(),
+  generation: 0,
 };
 
 export function fold(state: SubjectState, event: ConsentEvent): SubjectState {
@@ -58,9 +62,15 @@ export function fold(state: SubjectState, event: ConsentEvent): SubjectState {
     case "withdrawn":
       return withdrawn(next, event);
     case "held":
-      return { ...next, hold: { ref: event.ref, until: event.until } };
+      return { ...next, holds: new Map(state.holds).set(event.ref, holdOf(event)) };
     case "released":
-      return { ...next, hold: undefined };
+      return { ...next, holds: withoutHold(state.holds, event.ref) };
+    case "expired":
+      return expired(next, event.at);
+    case "erasure-requested":
+      return { ...withdrawn(next, {}), generation: state.generation + 1 };
+    case "erased":
+      return next;
   }
 }
 
@@ -78,11 +88,39 @@ export function materialise(state: SubjectState, wrappedSubjectKey: string): Map
       grants: grantsOf(Object.fromEntries(consent.purposes.map((terms) => [terms.id, terms.categories]))),
       minor: state.minor,
       guardianVerified: consent.guardianApproved,
-      held: state.hold !== undefined,
+      held: isHeld(state, device),
+      generation: state.generation,
       wrappedSubjectKey,
     });
   }
   return decisions;
+}
+
+/** Whether a legal hold covers the device, bound or not. */
+export function isHeld(state: SubjectState, device: DeviceKey): boolean {
+  for (const { devices } of state.holds.values()) if (devices?.includes(device) ?? true) return true;
+  return false;
+}
+
+function holdOf({ ref, until, devices }: EventOf<"held">): LegalHold {
+  return devices === undefined ? { ref, until } : { ref, until, devices };
+}
+
+function withoutHold(holds: SubjectState["holds"], ref: string | undefined): SubjectState["holds"] {
+  const rest = new Map(ref === undefined ? [] : holds);
+  if (ref !== undefined) rest.delete(ref);
+  return rest;
+}
+
+/** The consent itself stays on record; only its state changes. */
+function expired(state: SubjectState, at: number): SubjectState {
+  const ended = (consent: Consent): Consent => (hasRunOut(consent, at) ? { ...consent, state: "expired" } : consent);
+  const own = new Map([...state.own].map(([device, consent]) => [device, ended(consent)]));
+  return { ...state, own, general: state.general && ended(state.general) };
+}
+
+export function hasRunOut({ state, expiresAt }: { readonly state: ConsentState; readonly expiresAt: number }, at: number): boolean {
+  return state === "given" && expiresAt <= at;
 }
 
 function given(state: SubjectState, event: EventOf<"given">): SubjectState {
@@ -116,7 +154,10 @@ function stated(state: SubjectState, devices: readonly DeviceKey[] | undefined, 
   return { ...state, own };
 }
 
-function withdrawn(state: SubjectState, event: EventOf<"withdrawn">): SubjectState {
+/** What is taken back; what it leaves out stands for all. */
+type Withdrawal = Partial<Pick<EventOf<"withdrawn">, "devices" | "purposes" | "categories">>;
+
+function withdrawn(state: SubjectState, event: Withdrawal): SubjectState {
   const own = new Map(state.own);
   if (event.devices !== undefined) {
     for (const device of event.devices) {
@@ -129,7 +170,7 @@ function withdrawn(state: SubjectState, event: EventOf<"withdrawn">): SubjectSta
   return { ...state, own, general: state.general && narrowed(state.general, event) };
 }
 
-function narrowed(consent: Consent, event: EventOf<"withdrawn">): Consent {
+function narrowed(consent: Consent, event: Withdrawal): Consent {
   if (consent.state !== "given") return consent;
   const purposes: PurposeTerms[] = [];
   for (const terms of consent.purposes) {

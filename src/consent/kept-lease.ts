@@ -17,8 +17,8 @@ export interface KeptLeaseOptions {
 /** Follows the id of a kept lease in the sorted set; no character of an id. */
 export const KEPT_MARK = "*";
 
-/** Outlives a process that is killed by more than its supervisor and the queue need to take its batches up again. */
-const TERM_MS = 60_000;
+/** Outlives a killed process by what its supervisor and the queue need until its batches are taken up again. */
+export const KEPT_TERM_MS = 30_000;
 
 const KEEP_LEASE: RedisScript = {
   name: "consentryKeepLease",
@@ -80,10 +80,10 @@ export class KeptLease {
     const { id, concerned } = this.#options;
     const key = this.#keys.keptLease(id);
     // Whom it concerns is written first and outlasts the lease: without it the lease would concern everybody.
-    if ((await this.#redis.pexpire(key, 2 * TERM_MS)) === 0 && concerned.size > 0) {
+    if ((await this.#redis.pexpire(key, 2 * KEPT_TERM_MS)) === 0 && concerned.size > 0) {
       await this.#redis.sadd(key, ...concerned);
-      await this.#redis.pexpire(key, 2 * TERM_MS);
+      await this.#redis.pexpire(key, 2 * KEPT_TERM_MS);
     }
-    await runScript(this.#redis, KEEP_LEASE, [this.#keys.leases], [id, KEPT_MARK, TERM_MS]);
+    await runScript(this.#redis, KEEP_LEASE, [this.#keys.leases], [id, KEPT_MARK, KEPT_TERM_MS]);
   }
 }

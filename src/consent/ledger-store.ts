@@ -3,7 +3,7 @@
  * Event, head, fence, device set and every decision change in one transaction, in one slot.
  */
 import type { Redis } from "ioredis";
-import type { Decision } from "../model/consent.ts";
+import { type Decision, NO_SUBJECT_KEY } from "../model/consent.ts";
 import { type ConsentEvent, consentEvent } from "../model/consent-record.ts";
 import { GatewayError } from "../model/errors.ts";
 import type { DeviceKey, SubjectTag } from "../model/ids.ts";
@@ -35,18 +35,21 @@ const APPEND_EVENT: RedisScript = {
   name: "consentryAppendEvent",
   lua: `--[[
   Appends one consent event and everything that follows from it, unless the ledger moved on meanwhile.
-  KEYS[1] subject hash   KEYS[2] ledger list   KEYS[3] device set   KEYS[4..] one decision per device in ARGV[7..]
+  KEYS[1] subject hash   KEYS[2] ledger list   KEYS[3] device set   KEYS[4..] one decision per device in ARGV[8..]
   ARGV[1] head the event builds on   ARGV[2] head after it   ARGV[3] head of an empty ledger
-  ARGV[4] fence   ARGV[5] wrapped subject key   ARGV[6] event
-  ARGV[7..] triples: device key, 1 if bound else 0, decision text or "" for none
-  Reply: 1 appended, 0 the head is another one
+  ARGV[4] fence   ARGV[5] wrapped subject key, "" for none yet   ARGV[6] event
+  ARGV[7] wrapped subject key the event builds on, "" for none: it may be destroyed or wrapped anew meanwhile
+  ARGV[8..] triples: device key, 1 if bound else 0, decision text or "" for none
+  Reply: 1 appended, 0 head or key is another one
 ]]
 local head = redis.call("HGET", KEYS[1], "head") or ARGV[3]
 if head ~= ARGV[1] then return 0 end
+if (redis.call("HGET", KEYS[1], "key") or "") ~= ARGV[7] then return 0 end
 redis.call("RPUSH", KEYS[2], ARGV[6])
-redis.call("HSET", KEYS[1], "head", ARGV[2], "fence", ARGV[4], "key", ARGV[5])
+redis.call("HSET", KEYS[1], "head", ARGV[2], "fence", ARGV[4])
+if ARGV[5] ~= "" then redis.call("HSET", KEYS[1], "key", ARGV[5]) end
 for index = 4, #KEYS do
-  local at = 7 + (index - 4) * 3
+  local at = 8 + (index - 4) * 3
   if ARGV[at + 1] == "1" then redis.call("SADD", KEYS[3], ARGV[at]) else redis.call("SREM", KEYS[3], ARGV[at]) end
   if ARGV[at + 2] == "" then redis.call("DEL", KEYS[index]) else redis.call("SET", KEYS[index], ARGV[at + 2]) end
 end
@@ -87,7 +90,8 @@ export class LedgerStore {
     const devices = new Set([...before.state.devices, ...append.state.devices]);
     const names = [this.#keys.subject(tag), this.#keys.ledger(tag), this.#keys.devices(tag)];
     const fence = append.state.fence;
-    const args = [before.head, hashText(text), genesis(tag), fence, append.wrappedSubjectKey, text];
+    const key = append.wrappedSubjectKey === NO_SUBJECT_KEY ? "" : append.wrappedSubjectKey;
+    const args = [before.head, hashText(text), genesis(tag), fence, key, text, before.wrappedSubjectKey ?? ""];
     for (const device of devices) {
       const decision = append.decisions.get(device);
       names.push(this.#keys.decision(tag, device));

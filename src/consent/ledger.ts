@@ -2,8 +2,6 @@
  * What a data subject may say and what follows from it: bind, unbind, give, refuse, withdraw. Every
  * change is one event; the fence grows with every change after which a device may do less than before.
  */
-import { randomInt } from "node:crypto";
-import { setTimeout as delay } from "node:timers/promises";
 import type { Redis } from "ioredis";
 import { PURPOSES } from "../model/consent.ts";
 import type {
@@ -18,9 +16,10 @@ import type { ConsentRecord, EventOf, PurposeTerms } from "../model/consent-reco
 import { GatewayError } from "../model/errors.ts";
 import type { DeviceKey, SubjectTag } from "../model/ids.ts";
 import type { RedisKeys } from "../platform/redis-keys.ts";
+import { changeLedger } from "./change-ledger.ts";
 import { DeviceClaims } from "./device-claim.ts";
 import { LedgerStore, type SubjectLedger } from "./ledger-store.ts";
-import { type Draft, planChange } from "./plan-change.ts";
+import type { Draft } from "./plan-change.ts";
 import { type Policy, readFloors, readPolicy } from "./policies.ts";
 import { showRecord } from "./show-record.ts";
 
@@ -33,12 +32,16 @@ export interface LedgerOptions {
   readonly controller: string;
   /** How long consent holds when the subject names no end. */
   readonly expiryDays: number;
+  /** Notes down, outside Redis, that less is allowed from `fence` on; the change is not answered before. */
+  narrowing?(tag: SubjectTag, fence: number): Promise<void>;
+}
+
+export interface Binding extends Pick<LedgerChange, "fence" | "silenced"> {
+  readonly moved: boolean;
 }
 
 const DAY_MS = 86_400_000;
 const MAX_CONSENT_DAYS = 3_660;
-const MAX_ATTEMPTS = 12;
-const MAX_BACKOFF_MS = 40;
 
 export class Ledger {
   readonly #redis: Redis;
@@ -56,13 +59,18 @@ export class Ledger {
   }
 
   /**
-   * Binds the device, taking it away from any other subject first; its live session ends. `moved` says that
-   * it was taken away. Throws `CONSENT_UNREACHABLE`, `CONSENT_CONFLICT`, `LEDGER_BROKEN`.
+   * Binds the device, taking it away from any other subject first (`moved`); its live session ends.
+   * Throws `CONSENT_UNREACHABLE`, `CONSENT_CONFLICT`, `LEDGER_BROKEN`.
    */
-  async bind(tag: SubjectTag, device: DeviceKey): Promise<{ readonly moved: boolean; readonly fence: number }> {
+  async bind(tag: SubjectTag, device: DeviceKey): Promise<Binding> {
     const claim = await this.#claims.claim(tag, device);
     const others = claim?.others ?? [];
-    for (const other of others) await this.#drop(other, device);
+    // Under a hold of an earlier owner what was set aside for the device must stay.
+    let kept = false;
+    for (const other of others) {
+      const dropped = await this.#drop(other, device);
+      kept ||= dropped !== undefined && !dropped.silenced.includes(device);
+    }
     const bound = await this.#change(tag, ({ state }) =>
       state.devices.has(device) ? undefined : { type: "bound", by: "controller", device },
     );
@@ -70,7 +78,8 @@ export class Ledger {
       await this.#drop(tag, device);
       throw new GatewayError("CONSENT_CONFLICT", "binding a device");
     }
-    return { moved: others.length > 0, fence: bound.fence };
+    const moved = others.length > 0;
+    return { moved, fence: bound.fence, silenced: moved && !kept ? [device] : [] };
   }
 
   /** `undefined` when the device was not bound to this subject. Throws as `bind` does. */
@@ -159,18 +168,8 @@ export class Ledger {
     return found ? change : undefined;
   }
 
-  /** Read, decide what to append, append; again from the start when another writer was first. */
-  async #change(tag: SubjectTag, draft: (ledger: SubjectLedger) => Draft | undefined): Promise<LedgerChange> {
-    for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt += 1) {
-      const before = await this.#store.read(tag);
-      const body = draft(before);
-      if (body === undefined) return { fence: before.state.fence, narrowed: false, silenced: [] };
-      const key = before.wrappedSubjectKey ?? this.#options.createSubjectKey();
-      const planned = planChange(before, body, { wrappedSubjectKey: key, now: this.#options.now() });
-      if (await this.#store.append(before, planned)) return planned.change;
-      await delay(randomInt(MAX_BACKOFF_MS) + 1);
-    }
-    throw new GatewayError("CONSENT_CONFLICT", "appending to a ledger");
+  #change(tag: SubjectTag, draft: (ledger: SubjectLedger) => Draft | undefined): Promise<LedgerChange> {
+    return changeLedger(this.#store, tag, this.#options, draft);
   }
 
   #notice(input: RefuseInput, policy: Policy) {

@@ -8,7 +8,7 @@ import type { LedgerChange } from "../model/consent-change.ts";
 import { type ConsentEvent, SCHEMA_VERSION } from "../model/consent-record.ts";
 import type { DeviceKey } from "../model/ids.ts";
 import { decide } from "./decide.ts";
-import { fold, materialise, type SubjectState } from "./fold.ts";
+import { fold, isHeld, materialise, type SubjectState } from "./fold.ts";
 import type { Append, SubjectLedger } from "./ledger-store.ts";
 
 /** An event without what only its place in the ledger can tell. */
@@ -21,6 +21,7 @@ export interface PlannedChange extends Append {
   readonly change: LedgerChange;
 }
 
+const ALWAYS_NARROW: ReadonlySet<Draft["type"]> = new Set(["withdrawn", "unbound", "erasure-requested"]);
 const NO_FLOORS: PolicyFloors = { analytics: 0, weather: 0, scene: 0, network: 0 };
 
 export function planChange(
@@ -32,7 +33,7 @@ export function planChange(
   const { fence } = before.state;
   const was = materialise(before.state, wrappedSubjectKey);
   const tried = materialise(fold(before.state, { ...stamp, ...draft, fence }), wrappedSubjectKey);
-  const narrowed = draft.type === "withdrawn" || draft.type === "unbound" || losesAnything(was, tried, now);
+  const narrowed = ALWAYS_NARROW.has(draft.type) || losesAnything(was, tried, now);
 
   const event: ConsentEvent = { ...stamp, ...draft, fence: narrowed ? fence + 1 : fence };
   const state = fold(before.state, event);
@@ -50,7 +51,8 @@ function losesAnything(was: Decisions, now: Decisions, nowMs: number): boolean {
 
 function silenced(before: SubjectState, after: SubjectState, decisions: Decisions, nowMs: number): DeviceKey[] {
   const devices = new Set([...before.devices, ...after.devices]);
-  return [...devices].filter((device) => allowed(decisions.get(device), nowMs) === 0);
+  // What a hold covers may do nothing either, but must be kept.
+  return [...devices].filter((device) => allowed(decisions.get(device), nowMs) === 0 && !isHeld(after, device));
 }
 
 /** What the subject allows, whatever the policy has become since. */

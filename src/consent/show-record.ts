@@ -13,7 +13,7 @@ export function showRecord(ledger: SubjectLedger, controller: string): ConsentRe
     head,
     minor: state.minor,
     guardian: state.guardian,
-    hold: state.hold,
+    holds: [...state.holds.values()],
     consent: shown(state.general),
     devices: [...state.devices].map((device) => ({ device, consent: shown(state.own.get(device)) })),
     events,

@@ -11,9 +11,12 @@ import type { DeviceKey, Pseudonym } from "../model/ids.ts";
 export const PSEUDONYM_PURPOSES = ["analytics", "scene", "network"] as const;
 export type PseudonymPurpose = (typeof PSEUDONYM_PURPOSES)[number];
 
+/** Read anew for every use, so that a rotation reaches a keyring that is at work. */
 export interface KeyringKeys {
   /** 32 bytes; wraps the subject keys. */
   readonly masterKey: Buffer;
+  /** Master keys that still open, during a rotation. */
+  readonly otherMasterKeys?: readonly Buffer[];
   /** 32 bytes; without it not even a leaked subject key gives a pseudonym. */
   readonly pepper: Buffer;
 }
@@ -48,8 +51,7 @@ interface Remembered {
 }
 
 export class Keyring {
-  private readonly masterKey: Buffer;
-  private readonly pepper: Buffer;
+  private readonly keys: KeyringKeys;
   private readonly devices = new LRUCache<DeviceKey, Remembered>({
     max: MAX_REMEMBERED_DEVICES,
     ttl: REMEMBERED_MS,
@@ -57,17 +59,21 @@ export class Keyring {
   });
 
   constructor(keys: KeyringKeys) {
-    this.masterKey = keys.masterKey;
-    this.pepper = keys.pepper;
+    this.keys = keys;
   }
 
   /** A new random 256-bit subject key, wrapped by the master key (AES-256-GCM), base64url. Safe to rest in Redis. */
   createSubjectKey(): string {
-    const iv = randomBytes(IV_BYTES);
-    const cipher = createCipheriv("aes-256-gcm", this.masterKey, iv);
-    cipher.setAAD(WRAP_CONTEXT);
-    const sealed = Buffer.concat([cipher.update(randomBytes(SUBJECT_KEY_BYTES)), cipher.final()]);
-    return Buffer.concat([Buffer.of(VERSION), iv, sealed, cipher.getAuthTag()]).toString("base64url");
+    return this.wrap(randomBytes(SUBJECT_KEY_BYTES));
+  }
+
+  /**
+   * The same subject key under the present master key; `undefined` when that one wraps it already.
+   * Throws SUBJECT_KEY_UNREADABLE when no master key opens it.
+   */
+  rewrap(wrapped: string): string | undefined {
+    if (tryUnwrap(wrapped, this.keys.masterKey) !== undefined) return undefined;
+    return this.wrap(this.unwrap(wrapped));
   }
 
   /**
@@ -100,29 +106,47 @@ export class Keyring {
   private derive(wrapped: string, device: DeviceKey, purpose: PseudonymPurpose, epoch: number): Pseudonym {
     const subjectKey = this.unwrap(wrapped);
     const info = `consentry pseudonym\0${purpose}\0${epoch}`;
-    const purposeKey = Buffer.from(hkdfSync("sha256", subjectKey, this.pepper, info, 32));
+    const purposeKey = Buffer.from(hkdfSync("sha256", subjectKey, this.keys.pepper, info, 32));
     subjectKey.fill(0);
     const mac = createHmac("sha256", purposeKey).update(device).digest();
     purposeKey.fill(0);
     return mac.toString("base64url", 0, PSEUDONYM_BYTES) as Pseudonym;
   }
 
+  private wrap(subjectKey: Buffer): string {
+    const iv = randomBytes(IV_BYTES);
+    const cipher = createCipheriv("aes-256-gcm", this.keys.masterKey, iv);
+    cipher.setAAD(WRAP_CONTEXT);
+    const sealed = Buffer.concat([cipher.update(subjectKey), cipher.final()]);
+    subjectKey.fill(0);
+    return Buffer.concat([Buffer.of(VERSION), iv, sealed, cipher.getAuthTag()]).toString("base64url");
+  }
+
   private unwrap(wrapped: string): Buffer {
-    const bytes = Buffer.from(wrapped, "base64url");
-    if (bytes.length !== 1 + IV_BYTES + SUBJECT_KEY_BYTES + TAG_BYTES || bytes[0] !== VERSION) {
-      throw new GatewayError("SUBJECT_KEY_UNREADABLE", "format");
+    for (const masterKey of [this.keys.masterKey, ...(this.keys.otherMasterKeys ?? [])]) {
+      const subjectKey = tryUnwrap(wrapped, masterKey);
+      if (subjectKey !== undefined) return subjectKey;
     }
-    const decipher = createDecipheriv("aes-256-gcm", this.masterKey, bytes.subarray(1, 1 + IV_BYTES), {
-      authTagLength: TAG_BYTES,
-    });
-    decipher.setAAD(WRAP_CONTEXT);
-    decipher.setAuthTag(bytes.subarray(bytes.length - TAG_BYTES));
-    try {
-      const sealed = bytes.subarray(1 + IV_BYTES, bytes.length - TAG_BYTES);
-      return Buffer.concat([decipher.update(sealed), decipher.final()]);
-    } catch {
-      throw new GatewayError("SUBJECT_KEY_UNREADABLE", "authentication");
-    }
+    throw new GatewayError("SUBJECT_KEY_UNREADABLE", "authentication");
+  }
+}
+
+/** `undefined` when this master key does not open it. Throws SUBJECT_KEY_UNREADABLE when it is no wrapped key at all. */
+function tryUnwrap(wrapped: string, masterKey: Buffer): Buffer | undefined {
+  const bytes = Buffer.from(wrapped, "base64url");
+  if (bytes.length !== 1 + IV_BYTES + SUBJECT_KEY_BYTES + TAG_BYTES || bytes[0] !== VERSION) {
+    throw new GatewayError("SUBJECT_KEY_UNREADABLE", "format");
+  }
+  const decipher = createDecipheriv("aes-256-gcm", masterKey, bytes.subarray(1, 1 + IV_BYTES), {
+    authTagLength: TAG_BYTES,
+  });
+  decipher.setAAD(WRAP_CONTEXT);
+  decipher.setAuthTag(bytes.subarray(bytes.length - TAG_BYTES));
+  try {
+    const sealed = bytes.subarray(1 + IV_BYTES, bytes.length - TAG_BYTES);
+    return Buffer.concat([decipher.update(sealed), decipher.final()]);
+  } catch {
+    return undefined;
   }
 }
 

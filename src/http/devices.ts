@@ -31,8 +31,8 @@ export function deviceRoutes(scope: FastifyInstance, ports: HttpPorts): void {
     },
     async (request, reply) => {
       const device = ports.lookup.deviceKey(request.params.device);
-      const { moved } = await ports.ledger.bind(ports.lookup.subjectTag(request.params.subject), device);
-      const { drained } = await settle(ports, device, moved ? [device] : []);
+      const { silenced } = await ports.ledger.bind(ports.lookup.subjectTag(request.params.subject), device);
+      const { drained } = await settle(ports, device, silenced);
       return drained ? reply.code(204).send(null) : refuse(reply, "not-drained");
     },
   );
@@ -53,7 +53,7 @@ export function deviceRoutes(scope: FastifyInstance, ports: HttpPorts): void {
     async (request, reply) => {
       const device = ports.lookup.deviceKey(request.params.device);
       const change = await ports.ledger.unbind(ports.lookup.subjectTag(request.params.subject), device);
-      const { drained } = await settle(ports, device, change === undefined ? [] : [device]);
+      const { drained } = await settle(ports, device, change?.silenced ?? []);
       if (!drained) return refuse(reply, "not-drained");
       return change === undefined ? refuse(reply, "device-not-bound") : reply.code(204).send(null);
     },

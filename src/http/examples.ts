@@ -40,6 +40,7 @@ export const RECORD_EXAMPLE = {
   fence: 0,
   head: HEAD,
   minor: false,
+  holds: [],
   consent: {
     state: "given",
     recordId: "0d9f6f1e-7c1b-4b9e-9d53-3f6a4f0c2b11",
@@ -84,4 +85,72 @@ export const POLICY_EXAMPLE = {
     },
   },
   statements: [{ clause: "5", says: "Data is kept no longer than the days stated for the purpose." }],
+};
+
+export const AUDIT_EXAMPLE = {
+  records: [
+    {
+      index: 41,
+      at: 1_767_225_600_000,
+      act: "consent-withdrawn",
+      by: "account-service",
+      subject: SUBJECT,
+      outcome: "asked",
+      detail: { stated: "subject" },
+      prev: GENESIS,
+    },
+    {
+      index: 42,
+      at: 1_767_225_600_120,
+      act: "consent-withdrawn",
+      by: "account-service",
+      subject: SUBJECT,
+      outcome: "done",
+      of: 41,
+      prev: HEAD,
+    },
+  ],
+  first: 0,
+  head: { next: 43, hash: POLICY_HASH },
+};
+
+export const HOLD_EXAMPLE = { reference: "court:2026-118", until: 1_798_761_600_000, scope: { devices: ["hub-42"] } };
+
+export const HOLDS_EXAMPLE = {
+  standing: [{ ref: "court:2026-118", until: 1_798_761_600_000, devices: [DEVICE] }],
+  proposed: [{ ref: "court:2026-204", until: 1_798_761_600_000, approver: "legal", at: 1_767_225_600_000 }],
+};
+
+const ERASURE = "7b1f0b52-4a3e-4c5e-9f0f-2d8f1f6f3c9a";
+const KEY_ID = "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k";
+
+export const ERASURE_EXAMPLE = {
+  id: ERASURE,
+  state: "completed" as const,
+  requestedAt: 1_767_225_600_000,
+  completedAt: 1_767_225_606_200,
+  services: [{ purpose: "scene" as const, notified: 1, acknowledged: 1, unacknowledged: 0 }],
+  receipt: {
+    receipt: {
+      schemaVersion: 1 as const,
+      id: ERASURE,
+      controller: "vendor",
+      requestedAt: 1_767_225_600_000,
+      completedAt: 1_767_225_606_200,
+      sinks: [{ name: "influx", region: "IN", rowsDeleted: 1_204, verified: true, method: "deleted" as const }],
+      services: [{ purpose: "scene" as const, notified: 1, acknowledged: 1, unacknowledged: 0 }],
+      keyDestroyed: true,
+      policyVersion: 1,
+      ledgerHead: HEAD,
+    },
+    protected: "eyJhbGciOiJFZERTQSIsImtpZCI6ImtQcktfcW14VldhWVZBOXd3QkY2SXVvM3ZWeno3VHhIQ1R3WEJ5Z3JTNGsifQ",
+    signature: "q9p1cT0oPqfE6d0l7oC2mS8w3m7zI5n1b4k8y2r6u0v9x3t5s7a1d4f6g8h0j2l4z6x8c0v2b4n6m8Q0W2E4Rg",
+  },
+};
+
+export const RECEIPT_KEY_EXAMPLE = {
+  kid: KEY_ID,
+  alg: "EdDSA" as const,
+  pem: "-----BEGIN PUBLIC KEY-----\nMCowBQYDK2VwAyEA11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=\n-----END PUBLIC KEY-----\n",
+  jwk: { kty: "OKP" as const, crv: "Ed25519" as const, x: "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo" },
 };

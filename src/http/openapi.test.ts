@@ -37,7 +37,7 @@ let operations: [name: string, operation: z.infer<typeof operation>][];
 let routes: string[];
 
 beforeAll(async () => {
-  const app = await createApp({ host: "127.0.0.1", port: 0, token: "token", bodyLimitBytes: 1_024 }, ports);
+  const app = await createApp({ host: "127.0.0.1", port: 0, token: "token", approvers: [], bodyLimitBytes: 1_024 }, ports);
   const { paths } = description.parse(app.swagger());
   operations = Object.entries(paths).flatMap(([path, methods]) =>
     Object.entries(methods).map(([method, one]): [string, z.infer<typeof operation>] => [
@@ -56,17 +56,24 @@ function exampleOf(one: z.infer<typeof media> | undefined): unknown {
 test("describes exactly the routes there are", () => {
   expect(routes.sort()).toEqual([
     "DELETE /v1/subjects/{subject}/devices/{device}",
+    "DELETE /v1/subjects/{subject}/hold",
     "GET /livez",
     "GET /metrics",
     "GET /readyz",
+    "GET /v1/audit",
+    "GET /v1/erasures/{id}",
+    "GET /v1/keys/receipt",
     "GET /v1/policies",
     "GET /v1/policies/{version}",
     "GET /v1/subjects/{subject}/consents",
+    "GET /v1/subjects/{subject}/hold",
     "POST /v1/devices/{device}/token",
     "POST /v1/policies",
     "POST /v1/subjects/{subject}/consents",
+    "POST /v1/subjects/{subject}/erasures",
     "POST /v1/subjects/{subject}/withdrawals",
     "PUT /v1/subjects/{subject}/devices/{device}",
+    "PUT /v1/subjects/{subject}/hold",
   ]);
 });
 

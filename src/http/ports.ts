@@ -2,9 +2,18 @@
  * What the HTTP interface needs from the rest of the gateway, and nothing more. It learns ids from
  * paths, turns them into keyed hashes at once, and hands only those on.
  */
+import type { AuditAct, AuditPage } from "../model/audit.ts";
 import type { PolicyFloors } from "../model/consent.ts";
-import type { GiveInput, LedgerAnswer, LedgerChange, RefuseInput, WithdrawInput } from "../model/consent-change.ts";
-import type { ConsentRecord } from "../model/consent-record.ts";
+import type {
+  GiveInput,
+  LedgerAnswer,
+  LedgerChange,
+  LedgerRefusal,
+  RefuseInput,
+  WithdrawInput,
+} from "../model/consent-change.ts";
+import type { Actor, ConsentRecord, LegalHold } from "../model/consent-record.ts";
+import type { ErasureStatus, ReceiptKey } from "../model/erasure.ts";
 import type { DeviceId, DeviceKey, SubjectId, SubjectTag } from "../model/ids.ts";
 import type { Log } from "../model/log.ts";
 import type { PolicySummary, PublishResult } from "../model/policy-document.ts";
@@ -15,7 +24,7 @@ export interface LookupPort {
 }
 
 export interface LedgerPort {
-  bind(subject: SubjectTag, device: DeviceKey): Promise<{ readonly moved: boolean }>;
+  bind(subject: SubjectTag, device: DeviceKey): Promise<Pick<LedgerChange, "silenced">>;
   unbind(subject: SubjectTag, device: DeviceKey): Promise<LedgerChange | undefined>;
   give(subject: SubjectTag, input: GiveInput): Promise<LedgerAnswer>;
   refuse(subject: SubjectTag, input: RefuseInput): Promise<LedgerAnswer>;
@@ -30,6 +39,41 @@ export interface PoliciesPort {
   floors(): Promise<PolicyFloors>;
 }
 
+export interface AuditPort {
+  /** Resolves with the index of the line once it cannot be lost; rejects when the act must not happen. */
+  append(act: AuditAct): Promise<number>;
+  /** For what happened already. Never rejects. */
+  note(act: AuditAct): Promise<void>;
+  list(page: { readonly from: number; readonly limit: number }): Promise<AuditPage>;
+}
+
+export interface HoldsPort {
+  place(
+    subject: SubjectTag,
+    hold: LegalHold,
+    approver: string,
+  ): Promise<
+    | { readonly refused: LedgerRefusal | "hold-too-long" | "hold-terms-differ" }
+    | { readonly refused?: undefined; readonly state: "proposed" | "standing" }
+  >;
+  release(subject: SubjectTag, reference: string): Promise<{ readonly refused?: LedgerRefusal }>;
+  list(subject: SubjectTag): Promise<{
+    readonly standing: readonly LegalHold[];
+    readonly proposed: readonly (LegalHold & { readonly approver: string; readonly at: number })[];
+  }>;
+}
+
+export interface ErasuresPort {
+  request(
+    subject: SubjectTag,
+    input: { readonly by: Actor; readonly method: string; readonly evidenceRef?: string | undefined },
+  ): Promise<
+    { readonly refused: "unknown-subject" } | { readonly refused?: undefined; readonly status: ErasureStatus }
+  >;
+  status(id: string): Promise<ErasureStatus | undefined>;
+  readonly receiptKey: ReceiptKey;
+}
+
 export interface Drain {
   readonly drained: boolean;
   readonly waitedMs: number;
@@ -40,6 +84,9 @@ export interface HttpPorts {
   readonly credentials: { issue(device: DeviceKey): Promise<string> };
   readonly ledger: LedgerPort;
   readonly policies: PoliciesPort;
+  readonly audit: AuditPort;
+  readonly erasures: ErasuresPort;
+  readonly holds: HoldsPort;
   /**
    * Waits for every batch that read its decisions before now; of those whose writes the store has not
    * confirmed, only for the ones that hold something of `concerned`.

@@ -8,11 +8,15 @@ import swaggerUi from "@fastify/swagger-ui";
 import Fastify, { type FastifyInstance } from "fastify";
 import { jsonSchemaTransform, serializerCompiler, validatorCompiler } from "fastify-type-provider-zod";
 import { GatewayError } from "../model/errors.ts";
-import { requireToken } from "./access.ts";
+import { type Approver, requireApprover, requireToken } from "./access.ts";
+import { auditRoutes } from "./audit.ts";
+import { auditActs } from "./audited.ts";
 import { consentRoutes } from "./consents.ts";
 import { deviceRoutes } from "./devices.ts";
+import { erasureRoutes } from "./erasures.ts";
 import { answerClientError, answerFaults, answerFrameworkFault } from "./faults.ts";
 import { healthRoutes } from "./health.ts";
+import { holdRoutes } from "./holds.ts";
 import { refuseOtherMethods } from "./methods.ts";
 import { policyRoutes } from "./policies.ts";
 import type { HttpPorts } from "./ports.ts";
@@ -24,6 +28,8 @@ export interface HttpOptions {
   readonly port: number;
   /** The bearer token that every route but health and documentation asks for. */
   readonly token: string;
+  /** Who may place legal holds, each under a token of their own. */
+  readonly approvers: readonly Approver[];
   readonly bodyLimitBytes: number;
 }
 
@@ -107,12 +113,22 @@ export async function createApp(options: HttpOptions, ports: HttpPorts): Promise
   });
   await app.register(async (scope) => {
     requireToken(scope, options.token);
+    auditActs(scope, ports, () => "account-service");
     const finish = refuseOtherMethods(scope);
     deviceRoutes(scope, ports);
     consentRoutes(scope, ports);
     withdrawalRoutes(scope, ports);
+    erasureRoutes(scope, ports);
+    auditRoutes(scope, ports);
     // A scope of its own: its bodies are kept as bytes.
     await scope.register(async (own) => policyRoutes(own, ports));
+    finish();
+  });
+  await app.register(async (scope) => {
+    requireApprover(scope, options.approvers);
+    auditActs(scope, ports, () => "approver");
+    const finish = refuseOtherMethods(scope);
+    holdRoutes(scope, ports);
     finish();
   });
   await app.ready();
@@ -129,12 +145,18 @@ async function describeApi(app: FastifyInstance): Promise<void> {
         version: "1",
         description: "Devices, consent and policies of a telemetry gateway that stores nothing without consent.",
       },
-      components: { securitySchemes: { token: { type: "http", scheme: "bearer" } } },
+      components: {
+        securitySchemes: {
+          token: { type: "http", scheme: "bearer" },
+          approver: { type: "http", scheme: "bearer", description: "Each approver has a token of their own." },
+        },
+      },
     },
     transform: (document) => {
       const transformed = jsonSchemaTransform(document);
       if (!document.url.startsWith("/v1/") || transformed.schema === undefined) return transformed;
-      return { ...transformed, schema: { ...transformed.schema, security: [{ token: [] }] } };
+      const security = transformed.schema.security ?? [{ token: [] }];
+      return { ...transformed, schema: { ...transformed.schema, security } };
     },
   });
   await app.register(swaggerUi, { routePrefix: "/docs", staticCSP: true });

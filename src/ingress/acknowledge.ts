@@ -13,7 +13,8 @@ const PUBACK_BYTES = 4;
 /** A peer that publishes and never reads its acknowledgements is cut off here. */
 const MAX_UNREAD_BYTES = 64 * 1024;
 
-const notDurable = new Error("not durable");
+export const NOT_DURABLE = "not durable";
+const notDurable = new Error(NOT_DURABLE);
 
 export function acknowledge(batch: readonly Attempt[]): void {
   const byClient = new Map<Client, Attempt[]>();

@@ -17,7 +17,7 @@ import { carriedBy, namesPerson, PARTS, type RawTelemetry, validatePart } from "
 import { GroupCommit, type GroupCommitOptions } from "../platform/group-commit.ts";
 import { acknowledge } from "./acknowledge.ts";
 import { type Attempt, NOTHING } from "./attempt.ts";
-import { type Flow } from "./flow.ts";
+import type { Flow } from "./flow.ts";
 import { MessageTimes, type MessageTimesOptions } from "./message-times.ts";
 
 export interface AdmissionOptions {
@@ -29,6 +29,7 @@ export interface AdmissionOptions {
 /** One admitted message on its way into the queue: the payload text as it came, never parsed again here. */
 export interface Admitted {
   readonly ref: DeviceRef;
+  readonly generation: number | undefined;
   /** Index into `PARTS`. */
   readonly part: number;
   readonly at: number;
@@ -102,8 +103,7 @@ export class Admission {
     this.#commit.add(attempt);
   }
 
-  readonly #bounded: Step = (attempt) =>
-    attempt.bytes > this.#options.maxPayloadBytes ? "too-large" : undefined;
+  readonly #bounded: Step = (attempt) => (attempt.bytes > this.#options.maxPayloadBytes ? "too-large" : undefined);
 
   readonly #addressed: Step = (attempt) => {
     attempt.part = attempt.session.topics.get(attempt.topic) ?? -1;
@@ -162,6 +162,7 @@ export class Admission {
       if (verdict === undefined) attempt.refusal = "no-consent";
       else if (verdict.refusal !== undefined) attempt.refusal = verdict.refusal;
       else if (!usableByAny(verdict.grants, attempt.carried)) attempt.refusal = "purpose-denied";
+      else attempt.generation = verdict.generation;
     }
   }
 
@@ -186,7 +187,8 @@ export class Admission {
       this.#ports.log.warn("batch not durable, its publishers are disconnected", { code, count: batch.length });
     }
     const oldest = batch[0];
-    if (oldest !== undefined) this.#ports.observe.pubackSeconds((performance.now() - oldest.startedAt) / 1000, batch.length);
+    if (oldest !== undefined)
+      this.#ports.observe.pubackSeconds((performance.now() - oldest.startedAt) / 1000, batch.length);
     if (admitted > 0) this.#ports.observe.batch(admitted);
     acknowledge(batch);
     this.#flow.release();

@@ -46,6 +46,8 @@ export interface Attempt {
   sub: number;
   carried: CategoryMask;
   refusal: Refusal | undefined;
+  /** Of the subject, at the moment consent was found. */
+  generation: number | undefined;
 }
 
 export const NOTHING = Buffer.alloc(0);
@@ -89,5 +91,6 @@ function attempt(
     sub: 0,
     carried: 0,
     refusal: undefined,
+    generation: undefined,
   };
 }

@@ -1,9 +1,15 @@
 /** The door as a device, a service and an attacker find it: real sockets, real Aedes. */
 import { connect, type Socket } from "node:net";
-import mqttPacket, { type Packet } from "mqtt-packet";
 import { connectAsync, type MqttClient } from "mqtt";
+import mqttPacket, { type Packet } from "mqtt-packet";
 import { afterEach, describe, expect, it } from "vitest";
-import { type IngressFixture, type IngressOverrides, SERVICE_TOKEN, startIngress, TOKEN } from "../../tests/fixtures/ingress.ts";
+import {
+  type IngressFixture,
+  type IngressOverrides,
+  SERVICE_TOKEN,
+  startIngress,
+  TOKEN,
+} from "../../tests/fixtures/ingress.ts";
 import type { CellId } from "../model/ids.ts";
 
 let ingress: IngressFixture;
@@ -43,8 +49,15 @@ class RawPeer {
 
   async login(clientId: string, more: object = {}): Promise<void> {
     this.send({
-      cmd: "connect", protocolId: "MQTT", protocolVersion: 4, clean: true, keepalive: 30,
-      clientId, username: clientId, password: Buffer.from(TOKEN), ...more,
+      cmd: "connect",
+      protocolId: "MQTT",
+      protocolVersion: 4,
+      clean: true,
+      keepalive: 30,
+      clientId,
+      username: clientId,
+      password: Buffer.from(TOKEN),
+      ...more,
     });
     await until(() => this.packets.length > 0 || this.closed);
   }
@@ -66,7 +79,13 @@ class RawPeer {
 
 describe("a login", () => {
   const refusal = async (options: object): Promise<unknown> =>
-    connectAsync(`mqtt://127.0.0.1:${ingress.port}`, { reconnectPeriod: 0, clientId: "hub-1", username: "hub-1", password: TOKEN, ...options }).then(
+    connectAsync(`mqtt://127.0.0.1:${ingress.port}`, {
+      reconnectPeriod: 0,
+      clientId: "hub-1",
+      username: "hub-1",
+      password: TOKEN,
+      ...options,
+    }).then(
       (client) => {
         client.end(true);
         return "connected";
@@ -81,8 +100,14 @@ describe("a login", () => {
     expect(await refusal({ clientId: "", clean: true })).toBe(2);
     const nameless = new RawPeer(ingress.port);
     const connectPacket = mqttPacket.generate({
-      cmd: "connect", protocolId: "MQTT", protocolVersion: 4, clean: true, keepalive: 30,
-      clientId: "", username: "services", password: Buffer.from(SERVICE_TOKEN),
+      cmd: "connect",
+      protocolId: "MQTT",
+      protocolVersion: 4,
+      clean: true,
+      keepalive: 30,
+      clientId: "",
+      username: "services",
+      password: Buffer.from(SERVICE_TOKEN),
     });
     const flags = 9;
     connectPacket[flags] = (connectPacket[flags] ?? 0) & ~0x02;
@@ -141,7 +166,9 @@ describe("a publish", () => {
     ingress.behind.enqueue = () => new Promise((resolve) => (durable = resolve));
     const device = await ingress.device("hub-1");
     let acknowledged = false;
-    const published = device.publishAsync("devices/hub-1/telemetry", STATUS, { qos: 1 }).then(() => (acknowledged = true));
+    const published = device
+      .publishAsync("devices/hub-1/telemetry", STATUS, { qos: 1 })
+      .then(() => (acknowledged = true));
     await until(() => ingress.counts.received === 1);
     await new Promise((resolve) => setTimeout(resolve, 30));
     expect(acknowledged).toBe(false);
@@ -266,7 +293,8 @@ describe("a publish", () => {
     await start({ rate: { perSecond: 0.001, burst: 3 } });
     for (let round = 0; round < 2; round += 1) {
       const device = await ingress.device("hub-1");
-      for (let index = 0; index < 3; index += 1) await device.publishAsync("devices/hub-1/telemetry", STATUS, { qos: 1 });
+      for (let index = 0; index < 3; index += 1)
+        await device.publishAsync("devices/hub-1/telemetry", STATUS, { qos: 1 });
       await device.endAsync();
     }
     expect(ingress.admitted).toHaveLength(3);
@@ -290,7 +318,10 @@ describe("a publish", () => {
 describe("an oversized packet", () => {
   it("ends the connection at its header: 1 MB, 256 MB, and more than 4 KB before login", async () => {
     await start();
-    for (const length of [[0x80, 0x80, 0x40], [0xff, 0xff, 0xff, 0x7f]]) {
+    for (const length of [
+      [0x80, 0x80, 0x40],
+      [0xff, 0xff, 0xff, 0x7f],
+    ]) {
       const peer = new RawPeer(ingress.port);
       await peer.login("hub-1");
       peer.socket.write(Buffer.from([0x32, ...length]));
@@ -329,7 +360,8 @@ describe("a connection over its window", () => {
     ingress.behind.enqueue = () => new Promise((resolve) => waiting.push(resolve));
     const peers = ["a1", "b1", "c1"].map((id) => [id, new RawPeer(ingress.port)] as const);
     for (const [id, peer] of peers) await peer.login(id);
-    for (const [id, peer] of peers) for (let index = 1; index <= 3000; index += 1) peer.publish(`devices/${id}/telemetry`, STATUS, index);
+    for (const [id, peer] of peers)
+      for (let index = 1; index <= 3000; index += 1) peer.publish(`devices/${id}/telemetry`, STATUS, index);
     await until(() => ingress.flow.pausedConnections === 3);
     ingress.behind.enqueue = async () => undefined;
     for (const resume of waiting) resume();
@@ -341,7 +373,8 @@ describe("a raw message", () => {
   it("reaches no subscriber, no retained store and no offline queue, not even past a denied filter", async () => {
     await start();
     const seen: string[] = [];
-    const watch = (client: MqttClient): MqttClient => client.on("message", (topic, payload) => seen.push(`${topic} ${payload.toString()}`));
+    const watch = (client: MqttClient): MqttClient =>
+      client.on("message", (topic, payload) => seen.push(`${topic} ${payload.toString()}`));
     const service = watch(await ingress.service({ clientId: "eve", clean: false }));
     const filters = ["#", "$SYS/#", "devices/#", "devices/hub-1/telemetry", "processed/weather/#", "+/+/+"];
     const refused = await service.subscribeAsync(filters, { qos: 1 }).catch((error) => error.packet.granted);
@@ -352,7 +385,8 @@ describe("a raw message", () => {
 
     const device = watch(await ingress.device("hub-1"));
     await device.subscribeAsync("devices/hub-1/notices", { qos: 1 });
-    for (const qos of [0, 1, 2] as const) await device.publishAsync("devices/hub-1/telemetry", STATUS, { qos, retain: true });
+    for (const qos of [0, 1, 2] as const)
+      await device.publishAsync("devices/hub-1/telemetry", STATUS, { qos, retain: true });
     await until(() => ingress.admitted.length === 3);
 
     const back = watch(await ingress.service({ clientId: "eve", clean: false }));
@@ -364,8 +398,13 @@ describe("a raw message", () => {
 
   it("left as a will is telemetry on its own topic, and refused on a foreign one", async () => {
     await start();
-    for (const [id, topic] of [["hub-1", "devices/hub-1/status"], ["hub-3", "devices/hub-2/status"]] as const) {
-      const device = await ingress.device(id, { will: { topic, payload: Buffer.from('{"online":false}'), qos: 1, retain: true } });
+    for (const [id, topic] of [
+      ["hub-1", "devices/hub-1/status"],
+      ["hub-3", "devices/hub-2/status"],
+    ] as const) {
+      const device = await ingress.device(id, {
+        will: { topic, payload: Buffer.from('{"online":false}'), qos: 1, retain: true },
+      });
       device.stream.destroy();
     }
     await until(() => ingress.counts.received === 2);
@@ -375,7 +414,9 @@ describe("a raw message", () => {
 
   it("left as a will is forgotten after an orderly disconnect", async () => {
     await start();
-    const device = await ingress.device("hub-1", { will: { topic: "devices/hub-1/status", payload: Buffer.from('{"online":false}'), qos: 1, retain: false } });
+    const device = await ingress.device("hub-1", {
+      will: { topic: "devices/hub-1/status", payload: Buffer.from('{"online":false}'), qos: 1, retain: false },
+    });
     await device.endAsync();
     await until(() => ingress.events.includes("closed:device"));
     expect(ingress.counts.received).toBe(0);

@@ -8,13 +8,15 @@ import { Aedes, type AuthenticateError, type Client, type ConnectPacket, type Su
 import type { DeviceId, DeviceKey, DeviceRef } from "../model/ids.ts";
 import type { ConnectionRefusal, SecurityEvent } from "../model/outcome.ts";
 import type { Access, LoginRefusal } from "./access.ts";
-import { type BrokerInternals, internals } from "./aedes-internals.ts";
 import type { Admission } from "./admission.ts";
+import { type BrokerInternals, internals } from "./aedes-internals.ts";
+import { NOT_DURABLE } from "./acknowledge.ts";
 import { attemptOf, attemptOfWill, type PublishPacket } from "./attempt.ts";
 import type { Commands } from "./commands.ts";
+import type { ErasedTopics } from "./erased-topics.ts";
 import type { FanOut } from "./fan-out.ts";
 import type { Flow } from "./flow.ts";
-import { limitPackets, type PacketLimits } from "./packet-limit.ts";
+import { limitPackets, OVERSIZE, type PacketLimits } from "./packet-limit.ts";
 import { type DeviceSession, openSession, type Session, sessionOf, type Will } from "./session.ts";
 import { deviceMayReceive, deviceMaySubscribe, serviceFilter } from "./topics.ts";
 
@@ -31,6 +33,7 @@ export interface BrokerPorts {
   readonly admission: Admission;
   readonly commands: Commands;
   readonly fanOut: FanOut;
+  readonly erased: ErasedTopics;
   readonly flow: Flow;
   readonly backlogFull: () => boolean;
   readonly observe: {
@@ -48,6 +51,9 @@ const RETURN_CODES: Readonly<Record<LoginRefusal | "backlog", 2 | 3 | 4>> = {
   unavailable: 3,
   backlog: 3,
 };
+
+/** Errors that Aedes or the ingress itself raises for reasons other than a breach of the protocol. */
+const COUNTED_ELSEWHERE: ReadonlySet<string> = new Set([OVERSIZE, NOT_DURABLE, "keep alive timeout", "drain timeout"]);
 
 const HEARTBEAT_MS = 3_600_000;
 
@@ -82,7 +88,9 @@ export class GatewayBroker extends Aedes {
     this.on("clientDisconnect", (client) => this.#gone(client));
     this.on("unsubscribe", (filters, client) => this.#unsubscribed(client, filters));
     // What goes wrong on one connection ends that connection; Aedes throws where nobody listens.
-    this.on("clientError", () => undefined);
+    this.on("clientError", (_client, error) => {
+      if (isProtocolBreach(error)) ports.observe.securityEvent("protocol");
+    });
     this.on("connectionError", () => ports.observe.connectionRefused("protocol"));
   }
 
@@ -171,7 +179,8 @@ export class GatewayBroker extends Aedes {
     if (refusal !== undefined || typeof login === "string") {
       const reason = refusal ?? "bad-credentials";
       this.#ports.observe.connectionRefused(reason);
-      if (reason === "bad-credentials" || reason === "foreign-client-id") this.#ports.observe.securityEvent("failed-login");
+      if (reason === "bad-credentials" || reason === "foreign-client-id")
+        this.#ports.observe.securityEvent("failed-login");
       done(refusalError(reason), null);
       return;
     }
@@ -190,7 +199,7 @@ export class GatewayBroker extends Aedes {
     if (session?.kind === "device") {
       this.#ports.admission.submit(attemptOf(session, packet, done));
     } else if (session?.kind === "service") {
-      this.#ports.commands.submit(session, packet, done);
+      if (!this.#ports.erased.submit(session, packet, done)) this.#ports.commands.submit(session, packet, done);
     } else {
       done(new Error("no session"));
     }
@@ -209,6 +218,7 @@ export class GatewayBroker extends Aedes {
     const filter = session?.kind === "service" ? serviceFilter(subscription.topic) : undefined;
     if (session?.kind === "service" && filter !== undefined && session.purposes.has(filter.purpose)) {
       if (filter.kind === "processed") this.#ports.fanOut.subscribe(session, subscription.topic, filter);
+      else this.#ports.erased.subscribe(session, subscription.topic, filter.purpose, subscription.qos);
       done(null, subscription);
       return;
     }
@@ -229,6 +239,7 @@ export class GatewayBroker extends Aedes {
     this.#ports.observe.connected(session.kind, -1);
     if (session.kind === "service") {
       this.#ports.fanOut.closed(session);
+      this.#ports.erased.closed(session);
       return;
     }
     if (this.#devices.get(session.key) === session) this.#devices.delete(session.key);
@@ -240,12 +251,21 @@ export class GatewayBroker extends Aedes {
 
   #unsubscribed(client: Client, filters: readonly string[]): void {
     const session = sessionOf(client);
-    if (session?.kind === "service") for (const filter of filters) this.#ports.fanOut.unsubscribe(session, filter);
+    if (session?.kind !== "service") return;
+    for (const filter of filters) {
+      this.#ports.fanOut.unsubscribe(session, filter);
+      this.#ports.erased.unsubscribe(session, filter);
+    }
   }
 }
 
 function refusalError(reason: LoginRefusal | "backlog"): AuthenticateError {
   return Object.assign(new Error(reason), { returnCode: RETURN_CODES[reason] }) as AuthenticateError;
+}
+
+/** What MQTT forbids, told apart from a lost connection and from what has a counter of its own. */
+function isProtocolBreach(error: Error): boolean {
+  return !("code" in error) && !COUNTED_ELSEWHERE.has(error.message);
 }
 
 function mayReceive(session: Session | undefined, topic: string): boolean {

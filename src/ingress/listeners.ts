@@ -5,8 +5,8 @@
 import { readFileSync } from "node:fs";
 import { createServer as createHttpServer } from "node:http";
 import { type AddressInfo, createServer as createTcpServer, type Server, type Socket } from "node:net";
-import { createServer as createTlsServer } from "node:tls";
 import type { Duplex } from "node:stream";
+import { createServer as createTlsServer } from "node:tls";
 import { createWebSocketStream, WebSocketServer } from "ws";
 import type { Log } from "../model/log.ts";
 
@@ -83,9 +83,12 @@ export class Listeners {
 
   #wsServer(): Server {
     const { ws, maxPacketBytes, handshakeTimeoutMs } = this.#options;
-    const http = createHttpServer({ requestTimeout: handshakeTimeoutMs, headersTimeout: handshakeTimeoutMs }, (_, response) => {
-      response.writeHead(426, { connection: "close" }).end();
-    });
+    const http = createHttpServer(
+      { requestTimeout: handshakeTimeoutMs, headersTimeout: handshakeTimeoutMs },
+      (_, response) => {
+        response.writeHead(426, { connection: "close" }).end();
+      },
+    );
     const sockets = new WebSocketServer({
       server: http,
       path: ws.path,

@@ -7,6 +7,8 @@
 import type { Client } from "aedes";
 import { internals } from "./aedes-internals.ts";
 
+export const OVERSIZE = "packet too large";
+
 export interface PacketLimits {
   readonly maxPacketBytes: number;
   /** Smaller: nothing is known of the peer before CONNECT is done. */
@@ -21,7 +23,7 @@ export function limitPackets(client: Client, limits: PacketLimits, oversize: () 
     const limit = internals(client)._authorized ? limits.maxPacketBytes : limits.maxConnectPacketBytes;
     if (known && parser.packet.length > limit) {
       oversize();
-      parser.emit("error", new Error("packet too large"));
+      parser.emit("error", new Error(OVERSIZE));
       return false;
     }
     return known;

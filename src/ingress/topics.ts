@@ -42,6 +42,13 @@ export function serviceFilter(filter: string): ServiceFilter | undefined {
   return purpose && { kind: "erased", purpose };
 }
 
+const ERASED_ANSWER = /^privacy\/erased\/([a-z]+)\/ack$/;
+
+/** The purpose of `privacy/erased/<purpose>/ack`, on which a service answers that it has forgotten. */
+export function erasedAnswerTopic(topic: string): ServicePurpose | undefined {
+  return servicePurpose(ERASED_ANSWER.exec(topic)?.[1]);
+}
+
 function servicePurpose(text: string | undefined): ServicePurpose | undefined {
   return SERVICE_PURPOSES.find((purpose) => purpose === text);
 }

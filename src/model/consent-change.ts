@@ -45,7 +45,8 @@ export type LedgerRefusal =
   | "policy-version-unknown"
   | "policy-superseded"
   | "purpose-not-in-policy"
-  | "expiry-out-of-range";
+  | "expiry-out-of-range"
+  | "hold-unknown";
 
 export interface LedgerChange {
   readonly refused?: undefined;

@@ -91,15 +91,26 @@ export const consentEvent = z.discriminatedUnion("type", [
     /** Absent: every category. */
     categories: z.array(z.enum(CATEGORIES)).min(1).optional(),
   }),
-  z.strictObject({ ...common, type: z.literal("held"), ref: opaqueReference, until: timestampMs }),
-  z.strictObject({ ...common, type: z.literal("released") }),
+  /** Freezes deletion and every use. Several holds can stand at a time; the same reference again replaces its terms. */
+  z.strictObject({ ...common, type: z.literal("held"), ref: opaqueReference, until: timestampMs, devices }),
+  /** Ends the hold of this reference; absent: all of them. */
+  z.strictObject({ ...common, type: z.literal("released"), ref: opaqueReference.optional() }),
+  /** Consent that has run out by `at` counts as expired from here on; it was not used since its end. */
+  z.strictObject({ ...common, type: z.literal("expired") }),
+  /** Withdraws everything and takes the subject's key out of use; later consent begins under a new one. */
+  z.strictObject({ ...common, type: z.literal("erasure-requested"), erasure: z.uuid() }),
+  /** The key is destroyed and what was stored under it is gone. */
+  z.strictObject({ ...common, type: z.literal("erased"), erasure: z.uuid() }),
 ]);
 export type ConsentEvent = z.infer<typeof consentEvent>;
 export type EventOf<T extends ConsentEvent["type"]> = Extract<ConsentEvent, { type: T }>;
 
+export const legalHold = z.strictObject({ ref: opaqueReference, until: timestampMs, devices });
+export type LegalHold = z.infer<typeof legalHold>;
+
 /** One statement and the terms it was made under. */
 const statement = z.strictObject({
-  state: z.enum(["given", "refused", "withdrawn"]),
+  state: z.enum(["given", "refused", "withdrawn", "expired"]),
   recordId: z.uuid(),
   at: timestampMs,
   ...notice,
@@ -122,7 +133,8 @@ export const consentRecord = z.strictObject({
   head: contentHash,
   minor: z.boolean(),
   guardian: guardian.optional(),
-  hold: z.strictObject({ ref: opaqueReference, until: timestampMs }).optional(),
+  /** Legal holds that stand; without devices they cover all. */
+  holds: z.array(legalHold),
   /** What holds for every device without a statement of its own. */
   consent: statement.optional(),
   devices: z.array(z.strictObject({ device: deviceKey, consent: statement.optional() })),

@@ -1,9 +1,23 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { allOf, CATEGORIES, type Category, grantsOf, PURPOSE_NEEDS, PURPOSE_USES, PURPOSES, type Purpose, usable, usableByAny } from "./consent.ts";
+import {
+  allOf,
+  CATEGORIES,
+  type Category,
+  grantsOf,
+  PURPOSE_NEEDS,
+  PURPOSE_USES,
+  PURPOSES,
+  type Purpose,
+  usable,
+  usableByAny,
+} from "./consent.ts";
 
 const consent = fc.record(
-  Object.fromEntries(PURPOSES.map((purpose) => [purpose, fc.subarray([...CATEGORIES])])) as Record<Purpose, fc.Arbitrary<Category[]>>,
+  Object.fromEntries(PURPOSES.map((purpose) => [purpose, fc.subarray([...CATEGORIES])])) as Record<
+    Purpose,
+    fc.Arbitrary<Category[]>
+  >,
 );
 const carried = fc.integer({ min: 0, max: 15 });
 
@@ -11,10 +25,12 @@ describe("grants", () => {
   it("give a purpose exactly what was granted, is carried and is of use to it, for all combinations", () => {
     fc.assert(
       fc.property(consent, carried, fc.constantFrom(...PURPOSES), (given, mask, purpose) => {
-        const expected = CATEGORIES.reduce(
-          (bits, category, index) => (given[purpose].includes(category) && mask & (1 << index) ? bits | (1 << index) : bits),
-          0,
-        ) & PURPOSE_USES[purpose];
+        const expected =
+          CATEGORIES.reduce(
+            (bits, category, index) =>
+              given[purpose].includes(category) && mask & (1 << index) ? bits | (1 << index) : bits,
+            0,
+          ) & PURPOSE_USES[purpose];
         expect(usable(grantsOf(given), purpose, mask)).toBe(expected & PURPOSE_NEEDS[purpose] ? expected : 0);
       }),
       { numRuns: 2000 },

@@ -71,6 +71,9 @@ export function usableByAny(grants: Grants, carried: CategoryMask): boolean {
   return PURPOSES.some((purpose) => usable(grants, purpose, carried) !== 0);
 }
 
+/** Stands for the key of a subject that has none: nothing was consented to since the last erasure. */
+export const NO_SUBJECT_KEY = "-";
+
 export type ConsentState = "given" | "refused" | "withdrawn" | "expired" | "requested";
 
 /** The materialised decision of one device; written only in the transaction that appends its event. */
@@ -86,6 +89,8 @@ export interface Decision {
   readonly guardianVerified: boolean;
   /** A legal hold freezes every use. */
   readonly held: boolean;
+  /** Grows with every erasure asked for. */
+  readonly generation: number;
   /** The subject's key, wrapped by the master key; opaque to everything but the keyring. */
   readonly wrappedSubjectKey: string;
 }
@@ -95,7 +100,13 @@ export type PolicyFloors = Readonly<Record<Purpose, number>>;
 
 /** What the consent check says about one device at one moment. */
 export type Verdict =
-  | { readonly refusal?: undefined; readonly grants: Grants; readonly wrappedSubjectKey: string }
+  | {
+      readonly refusal?: undefined;
+      readonly grants: Grants;
+      readonly wrappedSubjectKey: string;
+      /** What is admitted on this verdict is good for this generation of the subject alone. */
+      readonly generation?: number | undefined;
+    }
   /** The key is told, if there is one, for whoever must find what was stored before the refusal. */
   | { readonly refusal: ConsentRefusal; readonly wrappedSubjectKey?: string | undefined };
 

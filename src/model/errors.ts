@@ -11,18 +11,58 @@ export const ERRORS = {
   NOT_DURABLE: { retryable: true, meaning: "a batch could not be made durable before its deadline" },
   CONSENT_UNREACHABLE: { retryable: true, meaning: "the consent store did not answer; nothing is admitted" },
   ENVELOPE_UNREADABLE: { retryable: false, meaning: "a sealed batch does not open: unknown key, or altered" },
-  SUBJECT_KEY_UNREADABLE: { retryable: false, meaning: "a wrapped subject key does not open: another master key, or altered" },
+  SUBJECT_KEY_UNREADABLE: {
+    retryable: false,
+    meaning: "a wrapped subject key does not open: another master key, or altered",
+  },
   LEASE_LOST: { retryable: true, meaning: "the batch outlived its lease and was abandoned before it wrote" },
   SINK_UNAVAILABLE: { retryable: true, meaning: "the store is down, busy or timed out" },
-  SINK_DENIED: { retryable: true, meaning: "the store refuses our credential, database or bucket; an operator must act" },
+  SINK_DENIED: {
+    retryable: true,
+    meaning: "the store refuses our credential, database or bucket; an operator must act",
+  },
   SINK_TOO_LARGE: { retryable: false, meaning: "the store finds the request too large; it is split" },
   SINK_REJECTED: { retryable: false, meaning: "the store refuses lines as malformed; they are isolated" },
   CONSENT_CONFLICT: { retryable: true, meaning: "another writer changed the same record; read again and retry" },
-  LEDGER_BROKEN: { retryable: false, meaning: "a consent ledger does not verify: an event was changed, lost or reordered" },
+  LEDGER_BROKEN: {
+    retryable: false,
+    meaning: "a consent ledger does not verify: an event was changed, lost or reordered",
+  },
+  AUDIT_BROKEN: {
+    retryable: false,
+    meaning: "the audit log was changed, cut short or rolled back; nothing more is written to it",
+  },
+  ARCHIVE_INVALID: {
+    retryable: false,
+    meaning: "a backup archive is altered, cut short, of another installation, key or version",
+  },
+  RESTORE_REFUSED: {
+    retryable: false,
+    meaning: "a restore would overwrite or run beside something that is in use; nothing was changed",
+  },
+  RESTORE_UNFINISHED: {
+    retryable: false,
+    meaning: "a restore is under way or was broken off; nothing is served until it has ended",
+  },
+  JOURNAL_UNWRITABLE: {
+    retryable: true,
+    meaning: "the erasure journal could not be written; what it was about is not answered as done",
+  },
+  JOURNAL_INVALID: {
+    retryable: false,
+    meaning: "the erasure journal is missing, altered or has a gap; a restore could bring back what was erased",
+  },
+  KEY_IN_USE: {
+    retryable: false,
+    meaning: "a key still opens something, or a gateway still uses it; it is not destroyed",
+  },
   START_CANCELLED: { retryable: false, meaning: "a stop was asked for while starting" },
   SERVICE_MISSING: { retryable: false, meaning: "Redis or InfluxDB is not installed and could not be installed" },
   SERVICE_FAILED: { retryable: false, meaning: "a private Redis or InfluxDB did not start, or its folder is in use" },
-  PIPELINE_STALLED: { retryable: false, meaning: "work is waiting and nothing completes; the process gives way to its supervisor" },
+  PIPELINE_STALLED: {
+    retryable: false,
+    meaning: "work is waiting and nothing completes; the process gives way to its supervisor",
+  },
 } as const satisfies Record<string, { retryable: boolean; meaning: string }>;
 export type ErrorCode = keyof typeof ERRORS;
 
@@ -35,7 +75,11 @@ export class GatewayError extends Error {
   readonly inDoubt: boolean;
 
   /** `detail` names a path, option or step; never a value that came from outside. */
-  constructor(code: ErrorCode, detail?: string, options?: { cause?: unknown; retryAfterMs?: number; inDoubt?: boolean }) {
+  constructor(
+    code: ErrorCode,
+    detail?: string,
+    options?: { cause?: unknown; retryAfterMs?: number; inDoubt?: boolean },
+  ) {
     super(detail === undefined ? code : `${code}: ${detail}`, { cause: options?.cause });
     this.name = "GatewayError";
     this.code = code;

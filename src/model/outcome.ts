@@ -45,14 +45,14 @@ export const COMMAND_OUTCOMES = [
 export type CommandOutcome = (typeof COMMAND_OUTCOMES)[number];
 
 /** Attempts to do what is not allowed; counted, never with a name. */
-export const SECURITY_EVENTS = ["failed-login", "foreign-topic", "account-key", "oversize", "acl-denied"] as const;
+export const SECURITY_EVENTS = ["failed-login", "foreign-topic", "account-key", "oversize", "acl-denied", "protocol"] as const;
 export type SecurityEvent = (typeof SECURITY_EVENTS)[number];
 
 /** Why a message was set aside for an operator to look at. */
 export const DEAD_LETTER_REASONS = {
   "sink-rejected": "the store refused this record as malformed",
-  "unopenable": "the sealed batch could not be opened with any key at hand",
-  "poison": "processing this message ended the process repeatedly",
+  unopenable: "the sealed batch could not be opened with any key at hand",
+  poison: "processing this message ended the process repeatedly",
   "pipeline-fault": "de-identification failed on this message",
 } as const;
 export type DeadLetterReason = keyof typeof DEAD_LETTER_REASONS;

@@ -141,7 +141,9 @@ export function validatePart(part: Part, json: unknown): RawTelemetry | undefine
 /** Whether a refused payload tried to bring account data along; told apart so that an operator hears of it. */
 export function namesPerson(json: unknown): boolean {
   if (typeof json !== "object" || json === null) return false;
-  const keys = Object.keys(json).slice(0, MAX_STATUS_KEYS).filter((key) => !CONTRACT_KEYS.has(key));
+  const keys = Object.keys(json)
+    .slice(0, MAX_STATUS_KEYS)
+    .filter((key) => !CONTRACT_KEYS.has(key));
   return keys.some((key) => isPersonal(key.toLowerCase())) || namesPerson((json as { status?: unknown }).status);
 }
 

@@ -6,7 +6,6 @@ import { DEAD_LETTERS } from "./metric-table.ts";
 export interface BooksSnapshot {
   readonly received: number;
   readonly recovered: number;
-  readonly replayed: number;
   readonly admitted: number;
   readonly refused: Readonly<Record<Refusal, number>>;
   readonly stored: number;
@@ -16,7 +15,7 @@ export interface BooksSnapshot {
 }
 
 export class BookCounts implements Books {
-  readonly #books = { received: 0, recovered: 0, replayed: 0, admitted: 0, stored: 0, forwardedOnly: 0 };
+  readonly #books = { received: 0, recovered: 0, admitted: 0, stored: 0, forwardedOnly: 0 };
   readonly #refused = zeros(REFUSAL_REASONS);
   readonly #deadLettered = zeros(DEAD_LETTERS);
 
@@ -48,17 +47,13 @@ export class BookCounts implements Books {
     this.#deadLettered[reason] += count;
   }
 
-  replayed(count: number): void {
-    this.#books.replayed += count;
-  }
-
   books(): BooksSnapshot {
-    const { received, recovered, replayed, admitted, stored, forwardedOnly } = this.#books;
+    const { received, recovered, admitted, stored, forwardedOnly } = this.#books;
     const refused = { ...this.#refused };
     const deadLettered = { ...this.#deadLettered };
     const done = sum(refused) + stored + forwardedOnly + sum(deadLettered);
-    const inFlight = received + recovered + replayed - done;
-    return { received, recovered, replayed, admitted, refused, stored, forwardedOnly, deadLettered, inFlight };
+    const inFlight = received + recovered - done;
+    return { received, recovered, admitted, refused, stored, forwardedOnly, deadLettered, inFlight };
   }
 }
 

@@ -3,6 +3,7 @@
  * device, a subject or a pseudonym. `docs/metrics.md` lists the same rows and a test keeps the two equal.
  */
 import { SERVICE_PURPOSES } from "../model/consent.ts";
+import { ERASURE_ANSWERS, ERASURE_OUTCOMES } from "../model/erasure.ts";
 import type { ErrorCode } from "../model/errors.ts";
 import {
   COMMAND_OUTCOMES,
@@ -43,12 +44,12 @@ export const DEAD_LETTERS = Object.keys(DEAD_LETTER_REASONS) as DeadLetterReason
 const LATENCY_S = [0.001, 0.002, 0.004, 0.006, 0.008, 0.012, 0.016, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5];
 const BATCH_SIZES = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000, 10_000];
 const WITHDRAWAL_S = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 1.5, 2, 2.5, 5, 10];
+const ERASURE_S = [0.5, 1, 2, 5, 10, 15, 30, 60, 300, 900, 3_600, 86_400];
 
 export const METRICS = {
   received: counter("messages_received_total", "Messages a device published, before any check."),
   admitted: counter("messages_admitted_total", "Messages made durable in the queue; what a PUBACK stands for."),
-  recovered: counter("messages_recovered_total", "Messages found in the queue at start, admitted by an earlier run."),
-  replayed: counter("messages_replayed_total", "Messages taken back from the dead letters into the queue."),
+  recovered: counter("messages_recovered_total", "Messages found in the queue that this run had not admitted: an earlier run's, or replayed dead letters."),
   refused: counter("messages_refused_total", "Messages dropped on purpose, before the queue or behind it.", {
     reason: REFUSAL_REASONS,
   }),
@@ -59,7 +60,7 @@ export const METRICS = {
   }),
   inFlight: gauge(
     "messages_in_flight",
-    "received + recovered + replayed - refused - stored - forwarded_only - dead_lettered: the books balance when this returns to 0.",
+    "received + recovered - refused - stored - forwarded_only - dead_lettered: the books balance when this returns to 0.",
   ),
   forwarded: counter(
     "forwarded_total",
@@ -100,6 +101,21 @@ export const METRICS = {
     "withdrawal_seconds",
     "A withdrawal from request to answer: fence set, leases drained.",
     WITHDRAWAL_S,
+  ),
+  erasures: counter("erasures_total", "Erasures completed, by whether every store could delete the rows.", {
+    outcome: ERASURE_OUTCOMES,
+  }),
+  erasure: histogram("erasure_seconds", "An erasure from its request to its receipt.", ERASURE_S),
+  erasureAnswers: counter(
+    "erasure_answers_total",
+    "Answers of services that they have forgotten the names of an erasure.",
+    { outcome: ERASURE_ANSWERS },
+  ),
+  auditLate: counter("audit_late_total", "Audit lines that could not be written at once; each is tried again until it stands."),
+  notices: counter("notices_total", "Policy notices handed to connected devices."),
+  backupAge: gauge(
+    "backup_age_seconds",
+    "Age of the newest whole backup in `backup.dir`; +Inf while there is none.",
   ),
   eventLoopDelay: gauge("event_loop_delay_seconds", "Delay of the event loop over the last 5 s.", {
     quantile: ["0.5", "0.99", "1"],

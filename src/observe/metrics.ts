@@ -5,6 +5,7 @@
 import { collectDefaultMetrics, Registry } from "prom-client";
 import type { ErrorCode } from "../model/errors.ts";
 import { SERVICE_PURPOSES, type ServicePurpose } from "../model/consent.ts";
+import { ERASURE_ANSWERS, ERASURE_OUTCOMES, type ErasureAnswer, type ErasureOutcome } from "../model/erasure.ts";
 import {
   COMMAND_OUTCOMES,
   CONNECTION_REFUSALS,
@@ -28,7 +29,7 @@ import {
 import { by, registerAll, type Sources, single } from "./scrape.ts";
 
 /** Gauges whose value somebody else knows. `breakerOpen` is 0 or 1. */
-export type GaugeName = "pausedConnections" | "backlogMessages" | "backlogBytes" | "deadLetters" | "breakerOpen";
+export type GaugeName = "pausedConnections" | "backlogMessages" | "backlogBytes" | "deadLetters" | "breakerOpen" | "backupAge";
 
 const REFRESH_DEADLINE_MS = 1_000;
 
@@ -53,9 +54,15 @@ export class Metrics extends BookCounts {
     "backlogBytes",
     "deadLetters",
     "breakerOpen",
+    "backupAge",
   ]);
   #forwardDropped = 0;
   #clockReplaced = 0;
+  #auditLate = 0;
+  readonly #erasures = zeros(ERASURE_OUTCOMES);
+  readonly #erasureAnswers = zeros(ERASURE_ANSWERS);
+  readonly #erasure = new Distribution(METRICS.erasure.buckets);
+  #notices = 0;
   #batches = 0;
   readonly #batchMessages = new Distribution(METRICS.batchMessages.buckets);
   readonly #puback = new Distribution(METRICS.puback.buckets);
@@ -136,6 +143,24 @@ export class Metrics extends BookCounts {
     this.#withdrawal.observe(durationMs / 1_000, 1);
   }
 
+  erasureCompleted(outcome: ErasureOutcome, durationMs: number): void {
+    this.#erasures[outcome] += 1;
+    this.#erasure.observe(durationMs / 1_000, 1);
+  }
+
+  /** What a service's answer to an erasure was worth. */
+  erasureAnswer(outcome: ErasureAnswer): void {
+    this.#erasureAnswers[outcome] += 1;
+  }
+
+  auditLate(): void {
+    this.#auditLate += 1;
+  }
+
+  notified(count: number): void {
+    this.#notices += count;
+  }
+
   gauge(name: GaugeName, value: number): void {
     this.#gauges[name] = value;
   }
@@ -162,7 +187,6 @@ export class Metrics extends BookCounts {
       received: () => single(books().received),
       admitted: () => single(books().admitted),
       recovered: () => single(books().recovered),
-      replayed: () => single(books().replayed),
       refused: () => by("reason", books().refused),
       stored: () => single(books().stored),
       forwardedOnly: () => single(books().forwardedOnly),
@@ -189,6 +213,12 @@ export class Metrics extends BookCounts {
         ),
       breakerOpen: () => single(this.#gauges.breakerOpen),
       withdrawal: () => [[{}, this.#withdrawal]],
+      erasures: () => by("outcome", this.#erasures),
+      erasure: () => [[{}, this.#erasure]],
+      erasureAnswers: () => by("outcome", this.#erasureAnswers),
+      auditLate: () => single(this.#auditLate),
+      notices: () => single(this.#notices),
+      backupAge: () => single(this.#gauges.backupAge),
       eventLoopDelay: () => {
         const { p50, p99, max } = this.#eventLoop.delayMs;
         return by("quantile", { "0.5": p50 / 1_000, "0.99": p99 / 1_000, "1": max / 1_000 });

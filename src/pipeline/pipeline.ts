@@ -5,44 +5,44 @@
  *
  * The lease comes before the consent check and is given back after the last write: a withdrawal that
  * waits for older leases knows that nothing is under way any more. A batch whose sink is down waits
- * here, without a lease, and asks for consent anew each time it tries.
+ * here, without a lease, and asks for consent anew each time it tries. Only while a write is in doubt,
+ * sent and not answered, a lease is kept until it is known what became of it.
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import { type CheckConsent, type Grants, usableByAny, type Verdict } from "../model/consent.ts";
 import type { AnalyticsRecord, Deidentified } from "../model/deidentified.ts";
 import { GatewayError } from "../model/errors.ts";
 import type { DeviceRef, Pseudonym } from "../model/ids.ts";
-import type { Log } from "../model/log.ts";
 import type { Books, DeadLetterReason, Refusal } from "../model/outcome.ts";
 import type { RawMessage } from "../model/raw.ts";
+import { Turns } from "../platform/turns.ts";
+import { InDoubt, type InDoubtPorts, type KeepableLease } from "./in-doubt.ts";
 
-export interface Lease {
+export interface Lease extends KeepableLease {
   /** Aborts before the lease ends, early enough for a write under way to be broken off. */
   readonly signal: AbortSignal;
-  release(): Promise<void>;
 }
 
-export interface PipelinePorts {
+export interface PipelinePorts extends Omit<InDoubtPorts, "pause"> {
   readonly acquireLease: () => Promise<Lease>;
   readonly checkConsent: CheckConsent;
-  readonly deidentify: (message: RawMessage, grants: Grants, wrappedSubjectKey: string) => Deidentified;
   /** The purposes anybody has a use for right now: what nobody would get is not made. */
   readonly wanted: () => Grants;
-  /** Definite: resolves when the store has every record but the rejected ones (indexes into `records`). */
-  readonly store: (records: readonly AnalyticsRecord[], signal: AbortSignal) => Promise<{ readonly rejected: readonly number[] }>;
+  /**
+   * Definite: resolves when the store has every record but the rejected ones (indexes into `records`). Rejects
+   * with an error `inDoubt` when some may be stored later.
+   */
+  readonly store: (
+    records: readonly AnalyticsRecord[],
+    signal: AbortSignal,
+  ) => Promise<{ readonly rejected: readonly number[] }>;
   /** Delivers to whoever is entitled and listening; tells for each message whether anybody got it. */
   readonly forward: (batch: readonly Deidentified[]) => readonly boolean[];
   /** A scene service may answer this pseudonym with a command. */
   readonly addressable: (pseudonym: Pseudonym, device: DeviceRef) => void;
   readonly deadLetter: (reason: DeadLetterReason, messages: readonly RawMessage[]) => Promise<void>;
   readonly stored: (records: readonly AnalyticsRecord[]) => void;
-  readonly breaker: {
-    waitMs(): number;
-    passed(): void;
-    failed(retryAfterMs?: number): void;
-  };
   readonly books: Books;
-  readonly log: Log;
 }
 
 /** One message of a batch on its way through. */
@@ -59,10 +59,13 @@ const RETRY_MS = 250;
 
 export class Pipeline {
   readonly #ports: PipelinePorts;
+  readonly #inDoubtPorts: InDoubtPorts;
+  readonly #forwarding = new Turns();
   #waiting = 0;
 
   constructor(ports: PipelinePorts) {
     this.#ports = ports;
+    this.#inDoubtPorts = { ...ports, pause: (ms, stop) => this.#pause(ms, stop) };
   }
 
   /** True while a batch waits for a sink or for the consent store. */
@@ -70,19 +73,30 @@ export class Pipeline {
     return this.#waiting > 0;
   }
 
-  /** Settles every message, however long the sinks are away. Rejects when `stop` fires while it waits. */
-  async process(messages: readonly RawMessage[], stop: AbortSignal): Promise<void> {
-    for (;;) {
-      await this.#pause(this.#ports.breaker.waitMs(), stop);
-      try {
-        await this.#attempt(messages);
-        return;
-      } catch (error) {
-        if (!(error instanceof GatewayError) || !error.retryable) throw error;
-        this.#ports.log.warn("batch waits and will be tried again", { code: error.code, count: messages.length });
-        if (error.code === "SINK_UNAVAILABLE" || error.code === "SINK_DENIED") this.#ports.breaker.failed(error.retryAfterMs);
-        else await this.#pause(RETRY_MS, stop);
+  /**
+   * Settles every message, however long the sinks are away. Rejects when `stop` fires while it waits.
+   * `begunBefore`: an earlier run had these messages and never told what it wrote of them.
+   */
+  async process(messages: readonly RawMessage[], stop: AbortSignal, begunBefore = false): Promise<void> {
+    const doubt = new InDoubt(this.#inDoubtPorts, begunBefore);
+    try {
+      for (;;) {
+        await this.#pause(this.#ports.breaker.waitMs(), stop);
+        try {
+          const batch = await this.#attempt(messages, doubt);
+          if (doubt.open) await doubt.settle(batch, stop);
+          this.#settled(batch);
+          return;
+        } catch (error) {
+          if (!(error instanceof GatewayError) || !error.retryable) throw error;
+          this.#ports.log.warn("batch waits and will be tried again", { code: error.code, count: messages.length });
+          if (error.code === "SINK_UNAVAILABLE" || error.code === "SINK_DENIED")
+            this.#ports.breaker.failed(error.retryAfterMs);
+          else await this.#pause(RETRY_MS, stop);
+        }
       }
+    } finally {
+      doubt.abandon();
     }
   }
 
@@ -97,7 +111,7 @@ export class Pipeline {
     }
   }
 
-  async #attempt(messages: readonly RawMessage[]): Promise<void> {
+  async #attempt(messages: readonly RawMessage[], doubt: InDoubt): Promise<readonly Passage[]> {
     const batch = messages.map(
       (message): Passage => ({
         message,
@@ -108,18 +122,26 @@ export class Pipeline {
         forwarded: false,
       }),
     );
-    const lease = await this.#ports.acquireLease();
+    // Batches are written side by side; what services hear of a device must keep its order all the same.
+    const turn = this.#forwarding.enter();
+    const lease = await this.#ports.acquireLease().catch((error: unknown) => {
+      turn.leave();
+      throw error;
+    });
     try {
+      if (doubt.begunBefore) await doubt.keep(lease, messages);
       await this.#consented(batch);
       this.#deidentified(batch);
-      await this.#stored(batch, lease.signal);
+      await this.#stored(batch, lease, doubt);
+      await turn.mine;
       if (lease.signal.aborted) throw new GatewayError("LEASE_LOST", "before forwarding");
       this.#forwarded(batch);
       await this.#setAside(batch);
     } finally {
-      await lease.release();
+      turn.leave();
+      if (!doubt.keeps(lease)) await lease.release();
     }
-    this.#settled(batch);
+    return batch;
   }
 
   async #consented(batch: readonly Passage[]): Promise<void> {
@@ -148,7 +170,7 @@ export class Pipeline {
     }
   }
 
-  async #stored(batch: readonly Passage[], signal: AbortSignal): Promise<void> {
+  async #stored(batch: readonly Passage[], lease: Lease, doubt: InDoubt): Promise<void> {
     const passages: Passage[] = [];
     const records: AnalyticsRecord[] = [];
     for (const passage of batch) {
@@ -156,8 +178,14 @@ export class Pipeline {
       passages.push(passage);
       records.push(passage.result.analytics);
     }
-    if (records.length === 0) return;
-    const { rejected } = await this.#ports.store(records, signal);
+    if (records.length === 0) {
+      if (doubt.open) await this.#ports.askStore(lease.signal);
+      return;
+    }
+    const { rejected } = await this.#ports.store(records, lease.signal).catch(async (error: unknown) => {
+      if (error instanceof GatewayError && error.inDoubt) await doubt.add(lease, passages);
+      throw error;
+    });
     this.#ports.breaker.passed();
     for (const index of rejected) {
       const passage = passages[index];
@@ -173,7 +201,8 @@ export class Pipeline {
       if (passage.result === undefined || passage.setAside !== undefined) continue;
       passages.push(passage);
       results.push(passage.result);
-      if (passage.result.scene !== undefined) this.#ports.addressable(passage.result.scene.device, passage.message.device);
+      if (passage.result.scene !== undefined)
+        this.#ports.addressable(passage.result.scene.device, passage.message.device);
     }
     for (const [index, delivered] of this.#ports.forward(results).entries()) {
       const passage = passages[index];

@@ -61,7 +61,15 @@ describe("GroupCommit", () => {
 
   it("keeps the bounds of a batch, yet never refuses a single large item", async () => {
     const { commit, flushes } = setUp({ flushesInFlight: 9 });
-    for (const [item, bytes] of [["a", 60], ["b", 60], ["c", 500], ["d", 1], ["e", 1], ["f", 1], ["g", 1]] as const) {
+    for (const [item, bytes] of [
+      ["a", 60],
+      ["b", 60],
+      ["c", 500],
+      ["d", 1],
+      ["e", 1],
+      ["f", 1],
+      ["g", 1],
+    ] as const) {
       commit.add(new Item(item, bytes));
     }
     await turn();

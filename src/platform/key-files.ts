@@ -28,15 +28,25 @@ export interface Keys {
   readonly pepper: Buffer;
   /** Wraps the subjects' keys; kept apart from ordinary backups. */
   readonly master: Buffer;
+  /** Takes over from `master` while that one is being rotated. */
+  readonly nextMaster: Buffer | undefined;
+  /** Seed of the Ed25519 key that signs receipts. */
+  readonly receipt: Buffer;
   /** Makes the stored form of device tokens. */
   readonly token: Buffer;
+  /** Seals backup archives, all but those of subject keys; needed for nothing else. */
+  readonly backup: Buffer | undefined;
   /** Seals batches: `active` is the id that seals, `all` holds every key that may still have to open one. */
   readonly queue: { readonly active: string; readonly all: ReadonlyMap<string, Buffer> };
 }
 
-const SINGLE_KEYS = ["lookup", "pepper", "master", "token"] as const;
+const SINGLE_KEYS = ["lookup", "pepper", "master", "token", "receipt"] as const;
+export const BACKUP_KEY_FILE = "backup.key";
+export const NEXT_MASTER_FILE = "master-next.key";
+/** Former master keys, which only a restore of an older archive still reads. */
+export const RETIRED_DIR = "retired";
 const FIRST_QUEUE_KEY = "q0001";
-const QUEUE_KEY_FILE = /^([a-z][a-z0-9]{0,15})\.key$/;
+export const QUEUE_KEY_FILE = /^([a-z][a-z0-9]{0,15})\.key$/;
 const KEY_BYTES = 32;
 const MAX_FILE_BYTES = 1_024;
 const OPEN_TO_OTHERS = 0o077;
@@ -48,12 +58,26 @@ const OPEN_TO_OTHERS = 0o077;
  */
 export function readKeys(dir: string, { create }: { create: boolean }): Keys {
   if (create && isMissingOrEmpty(dir)) createKeys(resolve(dir));
-  const [lookup, pepper, master, token] = SINGLE_KEYS.map((name) => readKey(join(dir, `${name}.key`)));
+  const [lookup, pepper, master, token, receipt] = SINGLE_KEYS.map((name) => readKey(join(dir, `${name}.key`)));
   const all = readQueueKeys(join(dir, "queue"));
   const active = [...all.keys()].at(-1);
-  if (!(lookup && pepper && master && token && active)) throw new GatewayError("KEY_INVALID", "queue: missing");
-  refuseTwins([lookup, pepper, master, token, ...all.values()]);
-  return { lookup, pepper, master, token, queue: { active, all } };
+  if (!(lookup && pepper && master && token && receipt && active)) throw new GatewayError("KEY_INVALID", "queue: missing");
+  const nextMaster = readOptionalKey(join(dir, NEXT_MASTER_FILE));
+  const backup = readOptionalKey(join(dir, BACKUP_KEY_FILE));
+  const optional = [nextMaster, backup].filter((key) => key !== undefined);
+  refuseTwins([lookup, pepper, master, token, receipt, ...optional, ...all.values()]);
+  return { lookup, pepper, master, nextMaster, token, receipt, backup, queue: { active, all } };
+}
+
+/** Former master keys by file name; none when there never was a rotation. Throws KEY_INVALID. */
+export function readRetiredKeys(dir: string): Map<string, Buffer> {
+  const folder = join(dir, RETIRED_DIR);
+  const files = existsSync(folder) ? readdirSync(folder).filter((name) => name.endsWith(".key")) : [];
+  return new Map(files.sort().map((name) => [name, readKey(join(folder, name))]));
+}
+
+function readOptionalKey(file: string): Buffer | undefined {
+  return existsSync(file) ? readKey(file) : undefined;
 }
 
 /** Ids in the order of their names, so that the newest comes last. */
@@ -125,6 +149,7 @@ function createKeys(dir: string): void {
   try {
     mkdirSync(join(staging, "queue"), { mode: 0o700 });
     for (const name of SINGLE_KEYS) writeKey(join(staging, `${name}.key`));
+    writeKey(join(staging, BACKUP_KEY_FILE));
     writeKey(join(staging, "queue", `${FIRST_QUEUE_KEY}.key`));
     for (const folder of [join(staging, "queue"), staging]) syncFolder(folder);
     renameSync(staging, dir);
@@ -137,11 +162,12 @@ function createKeys(dir: string): void {
   }
 }
 
-function writeKey(file: string): void {
+/** A new random key in a new file, on disk when this returns but for its name: see `syncFolder`. */
+export function writeKey(file: string): void {
   writeFileSync(file, `${randomBytes(KEY_BYTES).toString("hex")}\n`, { mode: 0o600, flag: "wx", flush: true });
 }
 
-function syncFolder(folder: string): void {
+export function syncFolder(folder: string): void {
   const handle = openSync(folder, "r");
   try {
     fsyncSync(handle);

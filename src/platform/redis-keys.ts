@@ -31,6 +31,37 @@ export interface RedisKeys {
   deadLettersOf(device: DeviceKey): string;
   /** Pub/sub channel: device keys whose sessions must end. */
   readonly sessionEnd: string;
+  /** Hash: one erasure on its way and after it, see rights/erasure-record.ts. */
+  erasure(subject: SubjectTag, id: string): string;
+  /** Prefix and name of the BullMQ queue of erasures. */
+  readonly erasureQueuePrefix: string;
+  readonly erasureQueueName: string;
+  /** Hash: erasure id → subject tag. */
+  readonly erasureIndex: string;
+  /** Set: ids of erasures not finished. */
+  readonly openErasures: string;
+  /** Hash: subject tag → JSON of the latest erasure asked for; replayed after a restore, before anything is served. */
+  readonly tombstones: string;
+  /** Set: every epoch length, in ms, that pseudonyms were ever made with. */
+  readonly epochLengths: string;
+  /** BullMQ queue of what recurs over days. */
+  readonly upkeepQueuePrefix: string;
+  readonly upkeepQueueName: string;
+  /** Hash reference → hold that one approver has placed and a second one has not confirmed yet. */
+  holdProposals(subject: SubjectTag): string;
+  /** Sorted set of subjects under a legal hold; score = Unix ms when the last of their holds ends. */
+  readonly heldSubjects: string;
+  /** List of audit lines, oldest first; and the seal that says where the list begins and ends. */
+  readonly auditLines: string;
+  readonly auditSeal: string;
+  /** Sorted set of live gateways, score = Unix ms when their word runs out; and hash id → which keys they hold. */
+  readonly gateways: string;
+  readonly gatewayReports: string;
+  /** String: a restore that is under way or was broken off; and how many have ended. In one slot with `gateways`. */
+  readonly restoring: string;
+  readonly restores: string;
+  /** String: the gateway that is taking a backup; ends by itself. */
+  readonly backupTurn: string;
 }
 
 export function redisKeys(prefix: string): RedisKeys {
@@ -49,5 +80,23 @@ export function redisKeys(prefix: string): RedisKeys {
     deadLetters: `{${prefix}:queue}:dead-letters`,
     deadLettersOf: (device) => `{${prefix}:queue}:dead-letters:${device}`,
     sessionEnd: `${prefix}:session-end`,
+    erasure: (subject, id) => `${prefix}:{${subject}}:erasure:${id}`,
+    erasureQueuePrefix: `{${prefix}:erasures}`,
+    erasureQueueName: "runs",
+    erasureIndex: `{${prefix}:erasures}:index`,
+    openErasures: `{${prefix}:erasures}:open`,
+    tombstones: `${prefix}:tombstones`,
+    epochLengths: `${prefix}:epoch-lengths`,
+    upkeepQueuePrefix: `{${prefix}:upkeep}`,
+    upkeepQueueName: "upkeep",
+    holdProposals: (subject) => `${prefix}:{${subject}}:hold-proposals`,
+    heldSubjects: `${prefix}:held-subjects`,
+    auditLines: `{${prefix}:audit}:lines`,
+    auditSeal: `{${prefix}:audit}:seal`,
+    gateways: `{${prefix}:gateways}`,
+    gatewayReports: `{${prefix}:gateways}:reports`,
+    restoring: `{${prefix}:gateways}:restoring`,
+    restores: `{${prefix}:gateways}:restores`,
+    backupTurn: `${prefix}:backup-turn`,
   };
 }

@@ -15,7 +15,9 @@ const MAX_RECONNECT_DELAY_MS = 1_000;
 /** Fails at once while Redis is away; a command whose fate is unknown is not sent twice behind the caller's back. */
 const FAIL_FAST = {
   enableOfflineQueue: false,
-  maxRetriesPerRequest: 1,
+  // Commands under way fail with the connection. With 1, ioredis fails them at every second loss only, and after a
+  // quick reconnect they would hang until their timeout.
+  maxRetriesPerRequest: 0,
   autoResendUnfulfilledCommands: false,
   commandTimeout: COMMAND_TIMEOUT_MS,
 } satisfies RedisOptions;

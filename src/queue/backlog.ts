@@ -62,7 +62,8 @@ export class Backlog {
     return this.#full;
   }
 
-  async measure(): Promise<BacklogDepth> {
+  /** Ids of all batches that are not settled, in no order. Rejects when Redis does not answer. */
+  async batches(): Promise<string[]> {
     const { queuePrefix, queueName } = this.#keys;
     const key = (state: string): string => `${queuePrefix}:${queueName}:${state}`;
     const [waiting, active, paused, delayed] = await Promise.all([
@@ -71,9 +72,13 @@ export class Backlog {
       this.#redis.lrange(key("paused"), 0, -1),
       this.#redis.zrange(key("delayed"), "0", "-1"),
     ]);
+    return [...waiting, ...active, ...paused, ...delayed];
+  }
+
+  async measure(): Promise<BacklogDepth> {
     let messages = 0;
     let bytes = 0;
-    const ids = [...waiting, ...active, ...paused, ...delayed];
+    const ids = await this.batches();
     for (const id of ids) {
       const size = jobSize(id);
       messages += size.messages;

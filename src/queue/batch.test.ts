@@ -5,7 +5,10 @@ import { carriedBy, PARTS, validatePart } from "../model/raw.ts";
 import { decodeBatch, encodeBatch, encodeMessages, type QueuedMessage } from "./batch.ts";
 import { jobId, jobSize } from "./job.ts";
 
-const ref = (name: string): DeviceRef => ({ deviceKey: `key-${name}` as DeviceKey, subjectTag: `tag-${name}` as SubjectTag });
+const ref = (name: string): DeviceRef => ({
+  deviceKey: `key-${name}` as DeviceKey,
+  subjectTag: `tag-${name}` as SubjectTag,
+});
 const alice = ref("alice");
 const bob = ref("bob");
 
@@ -18,7 +21,10 @@ const telemetry = fc.record(
   {
     model: fc.constantFrom("HB-200", "TH-7 Pro"),
     ip: fc.ipV4(),
-    location: fc.record({ lat: fc.double({ min: -90, max: 90, noNaN: true }), lon: fc.double({ min: -180, max: 180, noNaN: true }) }),
+    location: fc.record({
+      lat: fc.double({ min: -90, max: 90, noNaN: true }),
+      lon: fc.double({ min: -180, max: 180, noNaN: true }),
+    }),
     status,
     id: fc.stringMatching(/^[a-z0-9]{1,12}$/),
   },
@@ -29,13 +35,15 @@ describe("a batch", () => {
   it("comes out as it went in, whatever valid payloads it holds", () => {
     fc.assert(
       fc.property(fc.array(fc.tuple(fc.constantFrom(alice, bob), telemetry), { maxLength: 20 }), (rows) => {
-        const queued = rows.map(([device, payload], index): QueuedMessage => ({
-          ref: device,
-          part: PARTS.indexOf("telemetry"),
-          at: 1_700_000_000_000 + index,
-          sub: index,
-          text: JSON.stringify(payload),
-        }));
+        const queued = rows.map(
+          ([device, payload], index): QueuedMessage => ({
+            ref: device,
+            part: PARTS.indexOf("telemetry"),
+            at: 1_700_000_000_000 + index,
+            sub: index,
+            text: JSON.stringify(payload),
+          }),
+        );
         const opened = decodeBatch(encodeBatch(queued));
         expect(opened.map(({ device, at, sub }) => ({ device, at, sub }))).toEqual(
           queued.map(({ ref: device, at, sub }) => ({ device, at, sub })),
@@ -61,7 +69,9 @@ describe("a batch", () => {
       const name = PARTS.find((candidate) => candidate === part) ?? "telemetry";
       const text = JSON.stringify(payload);
       const [opened] = decodeBatch(encodeBatch([{ ref: alice, part: PARTS.indexOf(name), at: 1, sub: 2, text }]));
-      expect(JSON.parse(JSON.stringify(opened?.telemetry))).toEqual(JSON.parse(JSON.stringify(validatePart(name, payload))));
+      expect(JSON.parse(JSON.stringify(opened?.telemetry))).toEqual(
+        JSON.parse(JSON.stringify(validatePart(name, payload))),
+      );
     }
   });
 

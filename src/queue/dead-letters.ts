@@ -109,15 +109,25 @@ export class DeadLetters {
     return purged;
   }
 
-  /** Retention: removes what was set aside before `before` (Unix ms). */
-  async expire(before: number): Promise<number> {
+  /** Retention: how many `expire` would remove. */
+  async older(before: number, spared: () => Promise<ReadonlySet<string>>): Promise<number> {
+    let count = 0;
+    for await (const _ of this.#older(before, await spared())) count += 1;
+    return count;
+  }
+
+  /** Retention: removes what was set aside before `before` (Unix ms), but nothing of the devices that are `spared`. */
+  async expire(before: number, spared: () => Promise<ReadonlySet<string>>): Promise<number> {
     let expired = 0;
-    for await (const letter of this.list()) {
-      if (letter.at >= before) continue;
+    for await (const letter of this.#older(before, await spared())) {
       await this.remove(letter);
       expired += 1;
     }
     return expired;
+  }
+
+  async *#older(before: number, spared: ReadonlySet<string>): AsyncGenerator<DeadLetter> {
+    for await (const letter of this.list()) if (letter.at < before && !spared.has(letter.deviceKey)) yield letter;
   }
 }
 

@@ -16,7 +16,10 @@ export async function checkDurability(redis: Redis, required: Durability): Promi
   }
   const actual = durabilityOf(settings);
   if (DURABILITIES.indexOf(actual) < DURABILITIES.indexOf(required)) {
-    throw new GatewayError("DURABILITY_TOO_WEAK", `Redis gives ${actual}, queue.requireDurability asks for ${required}`);
+    throw new GatewayError(
+      "DURABILITY_TOO_WEAK",
+      `Redis gives ${actual}, queue.requireDurability asks for ${required}`,
+    );
   }
   return actual;
 }

@@ -7,7 +7,13 @@ import { Envelope } from "./envelope.ts";
 const oldKey = randomBytes(32);
 const newKey = randomBytes(32);
 const before = new Envelope({ active: "q0001", all: new Map([["q0001", oldKey]]) });
-const rotated = new Envelope({ active: "q0002", all: new Map([["q0001", oldKey], ["q0002", newKey]]) });
+const rotated = new Envelope({
+  active: "q0002",
+  all: new Map([
+    ["q0001", oldKey],
+    ["q0002", newKey],
+  ]),
+});
 
 function code(open: () => unknown): string {
   try {
@@ -21,9 +27,12 @@ function code(open: () => unknown): string {
 describe("Envelope", () => {
   it("opens what it sealed, for any text", () => {
     fc.assert(
-      fc.property(fc.string({ unit: "binary" }).filter((text) => text.isWellFormed()), (text) => {
-        expect(before.open(before.seal(text, "batch"), "batch")).toBe(text);
-      }),
+      fc.property(
+        fc.string({ unit: "binary" }).filter((text) => text.isWellFormed()),
+        (text) => {
+          expect(before.open(before.seal(text, "batch"), "batch")).toBe(text);
+        },
+      ),
     );
   });
 
@@ -47,9 +56,13 @@ describe("Envelope", () => {
     for (let index = 0; index < bytes.length; index += 1) {
       const changed = Buffer.from(bytes);
       changed[index] = (changed[index] ?? 0) ^ 1;
-      expect(code(() => before.open({ ...sealed, s: changed.toString("base64") }, "batch"))).toBe("ENVELOPE_UNREADABLE");
+      expect(code(() => before.open({ ...sealed, s: changed.toString("base64") }, "batch"))).toBe(
+        "ENVELOPE_UNREADABLE",
+      );
     }
-    expect(code(() => before.open({ ...sealed, s: bytes.subarray(0, 20).toString("base64") }, "batch"))).toBe("ENVELOPE_UNREADABLE");
+    expect(code(() => before.open({ ...sealed, s: bytes.subarray(0, 20).toString("base64") }, "batch"))).toBe(
+      "ENVELOPE_UNREADABLE",
+    );
     expect(code(() => rotated.open({ ...sealed, k: "q0002" }, "batch"))).toBe("ENVELOPE_UNREADABLE");
     expect(code(() => before.open(sealed, "other"))).toBe("ENVELOPE_UNREADABLE");
   });

@@ -18,12 +18,15 @@ export interface QueueKeys {
   readonly active: string;
   /** Every key that still opens. */
   readonly all: ReadonlyMap<string, Buffer>;
+  /** Asked when a key is missing: it may have been added since. */
+  lookAgain?(): void;
 }
 
 const CIPHER = "aes-256-gcm";
 const NONCE_BYTES = 12;
 const TAG_BYTES = 16;
 
+/** The keys are read anew for every seal, so that a rotation takes effect between two batches. */
 export class Envelope {
   readonly #keys: QueueKeys;
 
@@ -45,7 +48,7 @@ export class Envelope {
 
   /** Fails with ENVELOPE_UNREADABLE when the key is gone or a byte was changed. */
   open(sealed: Sealed, purpose: string): string {
-    const key = this.#keys.all.get(sealed.k);
+    const key = this.#key(sealed.k);
     if (key === undefined) throw new GatewayError("ENVELOPE_UNREADABLE", "unknown key");
     const bytes = Buffer.from(sealed.s, "base64");
     if (bytes.length < NONCE_BYTES + TAG_BYTES) throw new GatewayError("ENVELOPE_UNREADABLE", "too short");
@@ -60,6 +63,11 @@ export class Envelope {
     } catch (cause) {
       throw new GatewayError("ENVELOPE_UNREADABLE", "altered", { cause });
     }
+  }
+
+  #key(id: string): Buffer | undefined {
+    if (!this.#keys.all.has(id)) this.#keys.lookAgain?.();
+    return this.#keys.all.get(id);
   }
 }
 

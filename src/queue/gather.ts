@@ -11,25 +11,32 @@ export interface GatherOptions {
 
 interface Waiting {
   readonly messages: readonly RawMessage[];
+  readonly begunBefore: boolean;
   readonly resolve: () => void;
   readonly reject: (error: unknown) => void;
 }
 
 export class Gather {
   readonly #options: GatherOptions;
-  readonly #process: (messages: readonly RawMessage[]) => Promise<void>;
+  readonly #process: (messages: readonly RawMessage[], begunBefore: boolean) => Promise<void>;
   #waiting: Waiting[] = [];
   #underWay = 0;
 
-  constructor(options: GatherOptions, process: (messages: readonly RawMessage[]) => Promise<void>) {
+  constructor(
+    options: GatherOptions,
+    process: (messages: readonly RawMessage[], begunBefore: boolean) => Promise<void>,
+  ) {
     this.#options = options;
     this.#process = process;
   }
 
-  /** Resolves when every message of this batch is settled; rejects with what the shared pass rejects with. */
-  add(messages: readonly RawMessage[]): Promise<void> {
+  /**
+   * Resolves when every message of this batch is settled; rejects with what the shared pass rejects with.
+   * A pass that holds anything begun before is itself taken for begun before.
+   */
+  add(messages: readonly RawMessage[], begunBefore: boolean): Promise<void> {
     return new Promise((resolve, reject) => {
-      this.#waiting.push({ messages, resolve, reject });
+      this.#waiting.push({ messages, begunBefore, resolve, reject });
       if (this.#underWay < this.#options.passesInFlight) this.#pass();
     });
   }
@@ -38,11 +45,19 @@ export class Gather {
     const group = this.#take();
     if (group.length === 0) return;
     this.#underWay += 1;
-    const messages = group.length === 1 && group[0] !== undefined ? group[0].messages : group.flatMap((one) => one.messages);
-    this.#process(messages)
+    const messages =
+      group.length === 1 && group[0] !== undefined ? group[0].messages : group.flatMap((one) => one.messages);
+    this.#process(
+      messages,
+      group.some((one) => one.begunBefore),
+    )
       .then(
-        () => group.forEach(({ resolve }) => resolve()),
-        (error: unknown) => group.forEach(({ reject }) => reject(error)),
+        () => {
+          for (const { resolve } of group) resolve();
+        },
+        (error: unknown) => {
+          for (const { reject } of group) reject(error);
+        },
       )
       .finally(() => {
         this.#underWay -= 1;

@@ -38,8 +38,8 @@ export interface WorkerParts {
 }
 
 export interface WorkerPorts {
-  /** Settles every message of a batch, or rejects when `stop` fires first. */
-  readonly process: (messages: readonly RawMessage[], stop: AbortSignal) => Promise<void>;
+  /** Settles every message of a batch, or rejects when `stop` fires first; `begunBefore` by a run that did not finish it. */
+  readonly process: (messages: readonly RawMessage[], stop: AbortSignal, begunBefore: boolean) => Promise<void>;
   readonly deadLettered: (reason: DeadLetterReason, count: number) => void;
   /** True when there is a reason to wait: then silence is not a stall. */
   readonly waitingOnPurpose: () => boolean;
@@ -74,7 +74,7 @@ export class BatchWorker {
     this.#ports = ports;
     this.#gather = new Gather(
       { passesInFlight: options.passesInFlight, maxMessages: options.maxMessagesPerPass },
-      (messages) => ports.process(messages, this.#stop.signal),
+      (messages, begunBefore) => ports.process(messages, this.#stop.signal, begunBefore),
     );
   }
 
@@ -143,7 +143,7 @@ export class BatchWorker {
       return;
     }
     if (job.stalledCounter > this.#options.maxAttemptsBeforeIsolation) await this.#isolate(messages);
-    else await this.#gather.add(messages);
+    else await this.#gather.add(messages, job.stalledCounter > 0 || job.attemptsStarted > 1);
   }
 
   /** Halves go back into the queue as batches of their own, each with a clean record. */

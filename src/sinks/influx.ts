@@ -156,6 +156,14 @@ export class InfluxSink {
     return await this.removeRows(rowsOfDevices(devices), signal);
   }
 
+  /**
+   * How many rows the store holds under these pseudonyms; `undefined` when it does not let us look. Of rows
+   * with different fields at least as many as the commonest field has. Throws like `remove`.
+   */
+  async countRows(devices: readonly Pseudonym[], signal: AbortSignal): Promise<number | undefined> {
+    return await new RowRemoval(this.started(), this.options).count(rowsOfDevices(devices), signal);
+  }
+
   private async removeRows(rows: readonly StoredRows[], signal: AbortSignal): Promise<Removal> {
     const http = this.started();
     if (this.ability === "none") return "unsupported";

@@ -6,6 +6,10 @@ const ALL_TIME = { start: "1970-01-01T00:00:00Z", stop: "2262-04-11T23:47:16Z" }
 
 /** https://docs.influxdata.com/influxdb/v1/query_language/manage-database/#delete-series-with-delete */
 export function deleteStatement(rows: StoredRows): string {
+  // DELETE would leave the name of the series in the index, and the pseudonym is part of it.
+  if (rows.model === undefined && rows.timeNs === undefined) {
+    return `DROP SERIES FROM ${name(rows.measurement)} WHERE ${condition(rows)}`;
+  }
   return `DELETE FROM ${name(rows.measurement)} WHERE ${condition(rows)}`;
 }
 
@@ -13,6 +17,12 @@ export function deleteStatement(rows: StoredRows): string {
 export function selectStatement(rows: StoredRows, retentionPolicy: string): string {
   const policy = retentionPolicy === "" ? "" : `${name(retentionPolicy)}.`;
   return `SELECT * FROM ${policy}${name(rows.measurement)} WHERE ${condition(rows)} LIMIT 1`;
+}
+
+/** For each field how many of the rows have it. */
+export function countStatement(rows: StoredRows, retentionPolicy: string): string {
+  const policy = retentionPolicy === "" ? "" : `${name(retentionPolicy)}.`;
+  return `SELECT COUNT(*) FROM ${policy}${name(rows.measurement)} WHERE ${condition(rows)}`;
 }
 
 function condition({ device, model, timeNs }: StoredRows): string {
@@ -55,6 +65,18 @@ export function fluxQuery(bucket: string, rows: readonly StoredRows[]): string {
     // Fields of different types would not fit into one answer.
     'keep(columns: ["device"])',
     "limit(n: 1)",
+  ].join(" |> ");
+}
+
+/** One line for each measurement, device and field, with the number of rows in the column `_time`. */
+export function fluxCount(bucket: string, rows: readonly StoredRows[]): string {
+  return [
+    `from(bucket: ${quoted(bucket)})`,
+    `range(start: ${ALL_TIME.start}, stop: ${ALL_TIME.stop})`,
+    `filter(fn: (r) => ${rows.map((row) => `(${fluxCondition(row)})`).join(" or ")})`,
+    'keep(columns: ["_measurement", "device", "_field", "_time"])',
+    'group(columns: ["_measurement", "device", "_field"])',
+    'count(column: "_time")',
   ].join(" |> ");
 }
 

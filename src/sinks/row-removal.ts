@@ -4,9 +4,18 @@
  */
 import { GatewayError } from "../model/errors.ts";
 import type { Answer, InfluxHttp } from "./influx-http.ts";
-import { deletePredicate, deleteStatement, fluxQuery, selectStatement, timeRange } from "./row-queries.ts";
-import type { StoredRows } from "./stored-rows.ts";
 import { unavailable } from "./influx-verdict.ts";
+import { countedByFlux, countedByInfluxQl } from "./row-counts.ts";
+import {
+  countStatement,
+  deletePredicate,
+  deleteStatement,
+  fluxCount,
+  fluxQuery,
+  selectStatement,
+  timeRange,
+} from "./row-queries.ts";
+import type { StoredRows } from "./stored-rows.ts";
 
 /** `async`: a deletion is accepted first and carried out later. */
 export type RowDelete = "sync" | "async" | "none";
@@ -60,6 +69,36 @@ export class RowRemoval {
     return outcome;
   }
 
+  /**
+   * How many rows there are, by their commonest field; `undefined` when the store does not let us look.
+   * Throws SINK_UNAVAILABLE or SINK_DENIED.
+   */
+  async count(rows: readonly StoredRows[], signal: AbortSignal): Promise<number | undefined> {
+    let total = 0;
+    for (let from = 0; from < rows.length; from += ROWS_PER_REQUEST) {
+      const some = rows.slice(from, from + ROWS_PER_REQUEST);
+      const counted = this.options.api === "v1" ? await this.countV1(some, signal) : await this.countV2(some, signal);
+      if (counted === undefined) return undefined;
+      total += counted;
+    }
+    return total;
+  }
+
+  private async countV1(rows: readonly StoredRows[], signal: AbortSignal): Promise<number> {
+    const results = await this.query(
+      rows.map((row) => countStatement(row, this.options.retentionPolicy)),
+      signal,
+    );
+    return results.reduce((total, { series }) => total + countedByInfluxQl(series), 0);
+  }
+
+  private async countV2(rows: readonly StoredRows[], signal: AbortSignal): Promise<number | undefined> {
+    const path = `/api/v2/query?${new URLSearchParams({ org: this.options.org })}`;
+    const answer = await this.http.send("POST", path, fluxCount(this.options.bucket, rows), signal, FLUX);
+    if (isOutage(answer)) throw unavailable(answer);
+    return answer.status === 200 ? countedByFlux(answer.body) : undefined;
+  }
+
   /** Whether any of the rows is left; `undefined` when the store does not let us look. */
   private async removeV1(rows: readonly StoredRows[], signal: AbortSignal): Promise<boolean | undefined> {
     await this.query(rows.map(deleteStatement), signal);
@@ -86,7 +125,8 @@ export class RowRemoval {
       const body = JSON.stringify({ ...timeRange(row), predicate: deletePredicate(row) });
       const answer = await this.http.send("POST", this.deletePath(), body, signal, JSON_TYPE);
       if (isOutage(answer)) throw unavailable(answer);
-      if (answer.status !== 204 && answer.status !== 200) throw new GatewayError("SINK_DENIED", `http ${answer.status}`);
+      if (answer.status !== 204 && answer.status !== 200)
+        throw new GatewayError("SINK_DENIED", `http ${answer.status}`);
     }
     const path = `/api/v2/query?${new URLSearchParams({ org: this.options.org })}`;
     const answer = await this.http.send("POST", path, fluxQuery(this.options.bucket, rows), signal, FLUX);

@@ -11,5 +11,6 @@ export const anyDecision: fc.Arbitrary<Decision> = fc.record({
   minor: fc.boolean(),
   guardianVerified: fc.boolean(),
   held: fc.boolean(),
+  generation: fc.nat({ max: 100_000 }),
   wrappedSubjectKey: fc.stringMatching(/^[A-Za-z0-9_-]{1,120}$/),
 });

@@ -116,7 +116,9 @@ export async function everythingIn(redis: Redis): Promise<string> {
             ? await redis.lrange(key, 0, -1)
             : type === "set"
               ? await redis.smembers(key)
-              : await redis.zrange(key, "0", "-1");
+              : type === "stream"
+                ? await redis.xrange(key, "-", "+")
+                : await redis.zrange(key, "0", "-1");
     texts.push(key, JSON.stringify(value));
   }
   return texts.join("\n");

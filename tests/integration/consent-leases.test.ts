@@ -1,6 +1,9 @@
 /** Promise: a drain waits for every batch that began before it, and for no other. */
 import { describe, expect, test } from "vitest";
-import { consentStore, severalLooks } from "./consent-fixture.ts";
+import { KEPT_TERM_MS } from "../../src/consent/kept-lease.ts";
+import type { Lease } from "../../src/consent/leases.ts";
+import { until } from "../fixtures/eventually.ts";
+import { consentStore, device, severalLooks, subject } from "./consent-fixture.ts";
 
 const LEASE_MS = 1_000;
 const { store } = consentStore({ leaseMs: LEASE_MS });
@@ -87,6 +90,74 @@ describe("the signal", () => {
     await lease.release();
     expect(await redis.zcard(keys.leases)).toBe(0);
     expect(lease.signal.aborted).toBe(false);
+  });
+});
+
+describe("kept beyond its term", () => {
+  const mine = new Set([subject("mine"), device("of-mine")]);
+  const afterATerm = (lease: Lease) =>
+    until("the term is over", async () => lease.signal.aborted && (await isKept(lease)));
+  const isKept = async ({ id }: Lease) => {
+    const { redis, keys } = store();
+    return Number(await redis.zscore(keys.leases, `${id}*`)) > Date.now() + KEPT_TERM_MS - LEASE_MS;
+  };
+
+  test("it holds up whom it concerns, and nobody else", async () => {
+    const { leases, redis, keys } = store();
+    const lease = await leases.acquire();
+    await lease.keep(mine);
+    await afterATerm(lease);
+    expect((await leases.drain(subject("mine"))).drained).toBe(false);
+    expect((await leases.drain(device("of-mine"))).drained).toBe(false);
+    expect((await leases.drain()).drained).toBe(false);
+    expect(await leases.drain(subject("other"))).toMatchObject({ drained: true });
+    await lease.release();
+    expect(await leases.drain(subject("mine"))).toMatchObject({ drained: true });
+    expect(await redis.keys(`${keys.leases}*`)).toEqual([]);
+  });
+
+  test("a drain under way goes on waiting when its lease is kept, and stops when that concerns others", async () => {
+    const { leases } = store();
+    const lease = await leases.acquire();
+    const drains = Promise.all([leases.drain(subject("mine")), leases.drain(subject("other"))]);
+    await severalLooks(store().redis);
+    await lease.keep(mine);
+    expect(await drains).toMatchObject([{ drained: false }, { drained: true }]);
+    await lease.release();
+  });
+
+  test("nobody knows whom it concerns: then everybody", async () => {
+    const { leases, redis, keys } = store();
+    const lease = await leases.acquire();
+    await lease.keep(mine);
+    lease.abandon();
+    await redis.del(keys.keptLease(lease.id));
+    expect((await leases.drain(subject("other"))).drained).toBe(false);
+  });
+
+  test("abandoned, it runs out by itself; released, it does not come back", async () => {
+    const { leases, redis, keys } = store();
+    const [abandoned, released] = await Promise.all([leases.acquire(), leases.acquire()]);
+    await Promise.all([abandoned.keep(mine), released.keep(mine)]);
+    abandoned.abandon();
+    await released.release();
+    const end = await redis.zscore(keys.leases, `${abandoned.id}*`);
+    const later = await leases.acquire();
+    await later.keep(mine);
+    await afterATerm(later);
+    expect(await redis.zscore(keys.leases, `${abandoned.id}*`)).toBe(end);
+    expect(await redis.zscore(keys.leases, `${released.id}*`)).toBe(null);
+  });
+
+  test("it survives an outage of Redis shorter than its term", async () => {
+    const { leases, redis } = store();
+    const lease = await leases.acquire();
+    redis.disconnect();
+    await expect(lease.keep(mine)).resolves.toBeUndefined();
+    await until("Redis is back", () => redis.connect().then(() => true));
+    await until("it is kept", () => isKept(lease));
+    expect((await leases.drain(subject("mine"))).drained).toBe(false);
+    await lease.release();
   });
 });
 

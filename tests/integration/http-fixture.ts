@@ -1,10 +1,20 @@
 /** The HTTP interface on a free port, on top of the real consent parts of the running test. */
 import { afterEach, beforeEach } from "vitest";
+import { LedgerHolds } from "../../src/consent/holds.ts";
 import { HttpApi } from "../../src/http/server.ts";
-import type { DeviceKey } from "../../src/model/ids.ts";
+import { AuditLog } from "../../src/rights/audit.ts";
+import { AuditTrail } from "../../src/rights/audit-trail.ts";
+import { LegalHolds } from "../../src/rights/holds.ts";
+import type { DeviceKey, SubjectTag } from "../../src/model/ids.ts";
 import type { LogFields } from "../../src/model/log.ts";
 import { consentStore, lookup, type Store } from "./consent-fixture.ts";
+import { erasuresOn, signer } from "./erasure-fixture.ts";
 
+export const AUDIT_KEY = Buffer.alloc(32, 5);
+export const APPROVERS = [
+  { name: "legal", token: "approver-token-of-the-test-suite-legal-01" },
+  { name: "privacy", token: "approver-token-of-the-test-suite-privacy-2" },
+];
 export const TOKEN = "api-token-of-the-test-suite-0123456789";
 
 export interface Answer {
@@ -21,15 +31,22 @@ export interface Api {
   /** With the token, and as JSON when there is a body. A body given as text or bytes is sent as it is. */
   call(method: string, path: string, body?: unknown, headers?: Record<string, string>): Promise<Answer>;
   readonly purged: DeviceKey[][];
+  /** Subjects of whom nothing is held any more. */
+  readonly freed: SubjectTag[];
   readonly withdrawalsMs: number[];
   readonly logged: [event: string, fields: LogFields | undefined][];
   readiness: { ready: boolean; reasons: string[] };
+  /** The clock of legal holds. */
+  now(): number;
+  holds(): LegalHolds;
 }
 
 export function httpApi(options: { leaseMs: number } = { leaseMs: 2_000 }): Api {
   const { store } = consentStore(options);
   let api: HttpApi | undefined;
+  let holds: LegalHolds | undefined;
   const purged: DeviceKey[][] = [];
+  const freed: SubjectTag[] = [];
   const withdrawalsMs: number[] = [];
   const logged: [string, LogFields | undefined][] = [];
   const line = (event: string, fields?: LogFields) => void logged.push([event, fields]);
@@ -60,26 +77,66 @@ export function httpApi(options: { leaseMs: number } = { leaseMs: 2_000 }): Api 
     purged,
     withdrawalsMs,
     logged,
+    freed,
     readiness: { ready: true, reasons: [] },
+    now: Date.now,
+    holds: () => {
+      if (holds === undefined) throw new Error("used before the test began");
+      return holds;
+    },
   };
 
   beforeEach(async () => {
-    for (const list of [purged, withdrawalsMs, logged]) list.length = 0;
+    for (const list of [purged, withdrawalsMs, logged, freed]) list.length = 0;
+    self.now = Date.now;
     self.readiness = { ready: true, reasons: [] };
-    const { credentials, ledger, policies, leases } = store();
+    const { credentials, ledger, policies, leases, redis, keys } = store();
+    const log = { info: line, warn: line, error: line };
+    const audit = new AuditLog(redis, keys, { keys: [AUDIT_KEY], now: Date.now });
+    const trail = new AuditTrail({ audit, late: () => {}, log });
+    holds = new LegalHolds(
+      redis,
+      keys,
+      { maxMs: 3_600_000, proposalMs: 60_000, now: () => self.now() },
+      {
+        ledger: new LedgerHolds(redis, keys, { now: () => self.now() }),
+        approved: (tag, hold, [proposedBy, confirmedBy]) =>
+          trail.append({
+            act: "hold-approved",
+            by: "approver",
+            subject: tag,
+            detail: { proposedBy, confirmedBy, reference: hold.ref },
+          }),
+        expired: (tag) => trail.note({ act: "hold-expired", by: "gateway", subject: tag }),
+        purge: async (devices) => void purged.push([...devices]),
+        freed: async (tag) => void freed.push(tag),
+      },
+    );
+    const { erasures } = erasuresOn(store());
     api = new HttpApi(
-      { host: "127.0.0.1", port: 0, token: TOKEN, bodyLimitBytes: 16_384 },
+      { host: "127.0.0.1", port: 0, token: TOKEN, approvers: APPROVERS, bodyLimitBytes: 16_384 },
       {
         lookup,
         credentials,
         ledger,
         policies,
         leases,
+        audit: {
+          append: (act) => trail.append(act),
+          note: (act) => trail.note(act),
+          list: (page) => audit.list(page),
+        },
+        holds,
+        erasures: {
+          request: (tag, input) => erasures.request(tag, input),
+          status: (id) => erasures.status(id),
+          receiptKey: signer.publicKey,
+        },
         purgeDeadLetters: async (devices) => void purged.push([...devices]),
         readiness: () => self.readiness,
         metricsText: async () => "consentry_messages_received_total 0\n",
         withdrawalAnswered: (durationMs) => void withdrawalsMs.push(durationMs),
-        log: { info: line, warn: line, error: line },
+        log,
       },
     );
     await api.start(new AbortController().signal);

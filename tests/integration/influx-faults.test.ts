@@ -9,7 +9,7 @@ import { inspect } from "node:util";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import type { GatewayError } from "../../src/model/errors.ts";
 import type { InfluxSink, InfluxSinkOptions } from "../../src/sinks/influx.ts";
-import { never, record, sinkFor } from "./influx-fixture.ts";
+import { AT, located, never, record, sinkFor } from "./influx-fixture.ts";
 
 type Answer = (lines: string[], response: ServerResponse, request: IncomingMessage) => void;
 
@@ -18,16 +18,22 @@ let url: string;
 let answer: Answer;
 let requests: string[][];
 let connections: Socket[];
+let deletion: (body: string, response: ServerResponse) => void;
+let rowsLeft: (body: string, response: ServerResponse) => void;
 const sinks: InfluxSink[] = [];
 
 beforeEach(async () => {
   requests = [];
   connections = [];
+  deletion = (_body, response) => void response.writeHead(204).end();
+  rowsLeft = (_body, response) => void response.writeHead(200).end("\r\n");
   server = createServer((request, response) => {
     const chunks: Buffer[] = [];
     request.on("data", (chunk: Buffer) => chunks.push(chunk));
     request.on("end", () => {
       const body = Buffer.concat(chunks).toString();
+      if (request.url?.startsWith("/api/v2/delete")) return void deletion(body, response);
+      if (request.url?.startsWith("/api/v2/query")) return void rowsLeft(body, response);
       if (body === "") return void response.writeHead(204).end();
       const lines = body.split("\n");
       requests.push(lines);
@@ -149,6 +155,115 @@ describe("answers", () => {
     expect(await fault(sink.write(batch(8), never))).toMatchObject({ code: "SINK_UNAVAILABLE" });
     expect(requests).toHaveLength(2);
   });
+});
+
+describe("what became of a write that failed", () => {
+  it.each([500, 502, 504])("%d: somebody gave up waiting, the store itself may not have", async (status) => {
+    answer = always(status);
+    const { sink } = await started();
+    expect(await fault(sink.write(batch(1), never))).toMatchObject({ code: "SINK_UNAVAILABLE", inDoubt: true });
+  });
+
+  it.each([401, 404, 408, 429, 503])("%d: it was not carried out", async (status) => {
+    answer = always(status);
+    const { sink } = await started();
+    expect(await fault(sink.write(batch(1), never))).toMatchObject({ inDoubt: false });
+  });
+
+  it("no answer in time, a signal and a reset leave it in doubt", async () => {
+    const { sink } = await started({ timeoutMs: 100 });
+    answer = () => {};
+    expect(await fault(sink.write(batch(1), never))).toMatchObject({ code: "SINK_UNAVAILABLE", inDoubt: true });
+    const lease = new AbortController();
+    answer = () => lease.abort();
+    expect(await fault(sink.write(batch(1), lease.signal))).toMatchObject({ inDoubt: true });
+    answer = (_lines, response) => void response.socket?.resetAndDestroy();
+    expect(await fault(sink.write(batch(1), never))).toMatchObject({ code: "SINK_UNAVAILABLE", inDoubt: true });
+  });
+
+  it("what was never sent is in no doubt", async () => {
+    const { sink } = await started();
+    expect(await fault(sink.write(batch(1), AbortSignal.abort()))).toMatchObject({ inDoubt: false });
+    server.closeAllConnections();
+    await new Promise((closed) => server.close(closed));
+    // The first may still find a connection that nobody is at the other end of.
+    await fault(sink.write(batch(1), never));
+    expect(await fault(sink.write(batch(1), never))).toMatchObject({ code: "SINK_UNAVAILABLE", inDoubt: false });
+    await sink.stop();
+    expect(await fault(sink.write(batch(1), never))).toMatchObject({ inDoubt: false });
+    server.listen(0, "127.0.0.1");
+  });
+});
+
+describe("removal over /api/v2/delete", () => {
+  const AT_NS = `${new Date(AT).toISOString().slice(0, -1)}000007Z`;
+
+  it("names device, model and the exact time, and looks whether the rows are gone", async () => {
+    const deleted: unknown[] = [];
+    const asked: string[] = [];
+    const { sink } = await started({ org: "o", bucket: 'a "b"' });
+    expect(sink.rowDelete).toBe("async");
+    deletion = (body, response) => {
+      deleted.push(JSON.parse(body));
+      response.writeHead(204).end();
+    };
+    rowsLeft = (body, response) => {
+      asked.push(body);
+      response.writeHead(200).end("\r\n");
+    };
+    const place = located("dev", 7, "cell", AT);
+    expect(await sink.remove([{ ...record("dev", 7, { n: 1 }), model: "hub" }, place, place], never)).toBe("verified");
+    const at = new Date(AT).toISOString().replace("Z", "000000Z");
+    expect(deleted).toEqual([
+      { start: AT_NS, stop: AT_NS, predicate: '_measurement="device_status" AND device="dev" AND model="hub"' },
+      { start: at, stop: at, predicate: '_measurement="device_location" AND device="dev"' },
+    ]);
+    expect(asked).toHaveLength(1);
+    expect(asked[0]).toContain('from(bucket: "a \\"b\\"")');
+    expect(asked[0]).toContain(`r.device == "dev" and r.model == "hub" and r._time == ${AT_NS}`);
+  });
+
+  it("of a whole device, everything", async () => {
+    const deleted: unknown[] = [];
+    const { sink } = await started();
+    deletion = (body, response) => {
+      deleted.push(JSON.parse(body));
+      response.writeHead(204).end();
+    };
+    await sink.removeDevices([record("dev", 1, {}).device], never);
+    const ever = { start: "1970-01-01T00:00:00Z", stop: "2262-04-11T23:47:16Z" };
+    expect(deleted).toEqual([
+      { ...ever, predicate: '_measurement="device_status" AND device="dev"' },
+      { ...ever, predicate: '_measurement="device_location" AND device="dev"' },
+    ]);
+  });
+
+  it("is not done while the store still shows a row, and says when nobody may look", async () => {
+    const { sink } = await started();
+    rowsLeft = (_body, response) => void response.writeHead(200).end(",result,table,device\r\n,,0,dev\r\n");
+    expect(await fault(sink.remove(batch(1), never))).toMatchObject({ code: "SINK_UNAVAILABLE" });
+    rowsLeft = (_body, response) => void response.writeHead(403).end();
+    expect(await sink.remove(batch(1), never)).toBe("accepted");
+  });
+
+  it("is tried again after an outage, and left to an operator after a refusal", async () => {
+    const { sink } = await started();
+    deletion = (_body, response) => void response.writeHead(503, { "retry-after": "2" }).end();
+    expect(await fault(sink.remove(batch(1), never))).toMatchObject({ code: "SINK_UNAVAILABLE", retryAfterMs: 2_000 });
+    deletion = (_body, response) => void response.writeHead(403).end();
+    expect(await fault(sink.remove(batch(1), never))).toMatchObject({ code: "SINK_DENIED" });
+  });
+
+  it.each([400, 404, 405, 501])(
+    "a server that answers %d to it cannot delete rows, and that is said",
+    async (status) => {
+      deletion = (_body, response) => void response.writeHead(status).end();
+      const { sink, logged } = await started();
+      expect(sink.rowDelete).toBe("none");
+      expect(logged).toContain('the store cannot delete rows {"sink":"influx"}');
+      expect(await sink.remove(batch(1), never)).toBe("unsupported");
+    },
+  );
 });
 
 describe("no detached work", () => {

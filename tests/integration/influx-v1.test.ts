@@ -114,8 +114,7 @@ describe("storing", () => {
     const before = await writeRequests(influx.url);
     await sink.write([located("still", 2, "here")], never);
     expect(await writeRequests(influx.url)).toBe(before);
-    await query(influx.url, "DROP SERIES FROM device_location WHERE device = 'still'");
-    sink.forgetLocations([located("still", 3, "here").device]);
+    expect(await sink.removeDevices([located("still", 3, "here").device], never)).toBe("verified");
     await sink.write([located("still", 3, "here")], never);
     expect(await locationRows()).toHaveLength(1);
   });
@@ -272,6 +271,75 @@ describe("starting", () => {
     expect(wrong.logged).toEqual([]);
     await Promise.all([right.stop(), wrong.sink.stop()]);
     await guarded.stop();
+  });
+});
+
+describe("removing", () => {
+  const rows = [
+    { ...record("a", 1, { n: 1 }), model: "hub" },
+    { ...record("a", 2, { n: 2 }), model: "hub" },
+    record("a", 1, { n: 3 }),
+    record("b", 1, { n: 4 }),
+  ];
+  const left = async () => (await statusRows()).map(({ n }) => n).sort();
+
+  it("takes exactly the rows of a record: this device, this time, this model or none", async () => {
+    expect(sink.rowDelete).toBe("sync");
+    await sink.write(rows, never);
+    expect(await sink.remove(rows.slice(0, 1), never)).toBe("verified");
+    expect(await left()).toEqual([2, 3, 4]);
+    expect(await sink.remove(rows.slice(2, 3), never)).toBe("verified");
+    expect(await left()).toEqual([2, 4]);
+    expect(await sink.remove(rows, never)).toBe("verified");
+    expect(await left()).toEqual([]);
+    expect(await sink.remove(rows, never)).toBe("verified");
+  });
+
+  it("takes the place of a device in that epoch, and lets it be written again", async () => {
+    const before = AT - 86_400_000;
+    await sink.write([located("a", 1, "here", before), located("b", 1, "here")], never);
+    await sink.write([located("a", 2, "here")], never);
+    const places = async () => (await locationRows()).map(({ device, time }) => `${device} ${time}`).sort();
+    await sink.remove([located("a", 2, "here")], never);
+    expect(await places()).toEqual([`a ${before}000000`, `b ${AT}000000`]);
+    await sink.write([located("a", 3, "here")], never);
+    expect(await places()).toEqual([`a ${before}000000`, `a ${AT}000000`, `b ${AT}000000`]);
+  });
+
+  it("takes thousands of rows, and rows of odd models, in a named retention policy too", async () => {
+    await query(influx.url, "CREATE RETENTION POLICY brief ON consentry DURATION 1h REPLICATION 1");
+    const brief = sinkFor(influx.url, { retentionPolicy: "brief" }).sink;
+    await brief.start(never);
+    const models = ["it's", 'a "hub"', "a\\b", "é €", "tail\\", "a\nb", ""];
+    const many = Array.from({ length: 2_000 }, (_, n) => ({
+      ...record(`dev-${n % 7}`, n, { n }),
+      model: models[n % models.length] ?? "",
+    }));
+    expect(await brief.write(many, never)).toEqual({ rejected: [] });
+    const count = () => query(influx.url, "SELECT count(n) FROM brief.device_status");
+    expect(await count()).toMatchObject([{ count: 2_000 }]);
+    expect(await brief.remove(many, never)).toBe("verified");
+    expect(await count()).toEqual([]);
+    await brief.stop();
+  });
+
+  it("takes everything of a device, its name included, and nothing of others", async () => {
+    await sink.write([...rows, located("a", 1, "here"), located("b", 1, "there")], never);
+    expect(await sink.removeDevices([record("a", 0, {}).device], never)).toBe("verified");
+    expect((await query(influx.url, "SHOW SERIES")).map(({ key }) => key)).toEqual([
+      "device_location,device=b",
+      "device_status,device=b",
+    ]);
+  });
+
+  it("fails while the store is down or refuses, and leaves the rows", async () => {
+    await sink.write(rows, never);
+    process.kill(influx.pid, "SIGSTOP");
+    const hasty = sinkFor(influx.url, { timeoutMs: 150 }).sink;
+    await expect(hasty.start(never)).rejects.toMatchObject({ code: "SINK_UNAVAILABLE" });
+    process.kill(influx.pid, "SIGCONT");
+    await query(influx.url, "DROP DATABASE consentry");
+    await expect(sink.remove(rows, never)).rejects.toMatchObject({ code: "SINK_DENIED" });
   });
 });
 

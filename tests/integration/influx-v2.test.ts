@@ -1,5 +1,5 @@
 /** The unchanged client and sink on `/api/v2/write` of a real server: VictoriaMetrics, which takes the same requests. */
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import type { PrivateServer } from "../../src/platform/private-server.ts";
 import {
   AT,
@@ -30,7 +30,10 @@ describe.skipIf(victoriaMetrics === undefined)("InfluxSink on /api/v2/write", ()
     await folder.remove();
   });
 
-  /** Values of a metric by device; the server makes written points searchable on demand. */
+  /** The server makes written points searchable a little later than it says. */
+  const searchable = (look: () => Promise<void>) => vi.waitFor(look, { interval: 100, timeout: 20_000 });
+
+  /** Values of a metric by device. */
   async function stored(metric: string): Promise<Record<string, number[]>> {
     await fetch(`${server.url}/internal/force_flush`);
     const body = new URLSearchParams({ "match[]": metric });
@@ -53,8 +56,10 @@ describe.skipIf(victoriaMetrics === undefined)("InfluxSink on /api/v2/write", ()
       located("a", 3, "8560145bfffffff"),
     ];
     expect(await sink.write(records, never)).toEqual({ rejected: [] });
-    expect(await stored("device_status_temperature")).toEqual({ a: [21.5], b: [-3] });
-    expect(await stored("device_location_resolution")).toEqual({ a: [5] });
+    await searchable(async () => {
+      expect(await stored("device_status_temperature")).toEqual({ a: [21.5], b: [-3] });
+      expect(await stored("device_location_resolution")).toEqual({ a: [5] });
+    });
     await sink.stop();
   });
 
@@ -63,8 +68,16 @@ describe.skipIf(victoriaMetrics === undefined)("InfluxSink on /api/v2/write", ()
     await sink.start(never);
     const forged = `\ndevice_status,device=forged temperature=99 ${AT}000000\n`;
     await sink.write([record("honest", 1, { note: forged, battery: 50 })], never);
-    expect(await stored("device_status_battery")).toEqual({ honest: [50] });
+    await searchable(async () => expect(await stored("device_status_battery")).toEqual({ honest: [50] }));
     expect(await stored("device_status_temperature")).not.toHaveProperty("forged");
+    await sink.stop();
+  });
+
+  it("says that this server cannot delete rows", async () => {
+    const { sink } = sinkFor(server.url, { api: "v2", org: "o", bucket: "b" });
+    await sink.start(never);
+    expect(sink.rowDelete).toBe("none");
+    expect(await sink.remove([record("a", 1, { n: 1 })], never)).toBe("unsupported");
     await sink.stop();
   });
 

@@ -1,6 +1,6 @@
 /**
- * What was acknowledged is stored, exactly once, whatever is killed: the gateway three times under load,
- * Redis, InfluxDB, and the gateway again by an orderly stop.
+ * What was acknowledged is stored, exactly once, whatever is killed, stands still or is asked to stop: the
+ * gateway three times under load, Redis, InfluxDB. What is not durable yet is not acknowledged.
  * CONSENTRY_TEST_OUTAGE_MS=60000 makes the outage of InfluxDB a full minute.
  */
 import { setTimeout as pause } from "node:timers/promises";
@@ -11,9 +11,12 @@ import { Publishers } from "../fixtures/publishers.ts";
 import { type Device, startSystem, type TestSystem } from "../fixtures/system.ts";
 
 const DEVICES = 16;
-const OUTAGE_MS = Number(process.env.CONSENTRY_TEST_OUTAGE_MS ?? 12_000);
+const WINDOW = 8;
+const OUTAGE_MS = Number(process.env.CONSENTRY_TEST_OUTAGE_MS ?? 8_000);
 /** Measured at about 170 MB; a leak or an unbounded buffer goes far past it. */
 const MAX_RESIDENT_BYTES = 450 * 1024 * 1024;
+/** Some thirty times as long as a publisher rests. */
+const STILL_LOOKS = 25;
 /** A killed gateway's batches stay locked for up to 15 s before they are taken up again. */
 const RECOVERY_MS = 90_000;
 
@@ -30,7 +33,7 @@ afterAll(() => system?.stop());
 /** Publishes under load while `fault` happens; then everything acknowledged must be there, once. */
 async function survives(fault: (publishers: Publishers) => Promise<void>): Promise<void> {
   run += 1;
-  const publishers = new Publishers(system, devices, { run, window: 8, restMs: 20 });
+  const publishers = new Publishers(system, devices, { run, window: WINDOW, restMs: 20 });
   await publishers.start();
   await more(publishers, 500);
   await fault(publishers);
@@ -59,11 +62,31 @@ async function more(publishers: Publishers, count: number): Promise<void> {
   await until(`${count} more messages are acknowledged`, () => publishers.acknowledged.size >= target);
 }
 
+/**
+ * Redis goes on reading and holds back every write: consent can be asked, and nothing can become durable.
+ * Resolves when nothing moves any more and publishers wait for acknowledgements that must not come.
+ */
+async function writesHeldBack(publishers: Publishers): Promise<void> {
+  await system.redis.call("CLIENT", "PAUSE", "60000", "WRITE");
+  let still = 0;
+  let before = "";
+  await until("nothing moves any more", async () => {
+    const { received, inFlight } = await system.books();
+    const now = `${received} ${inFlight} ${publishers.acknowledged.size}`;
+    still = now === before && inFlight > 0 ? still + 1 : 0;
+    before = now;
+    return still === STILL_LOOKS;
+  });
+  expect(publishers.acknowledged.size).toBeLessThan(publishers.sent);
+}
+
 test("the gateway is killed three times under load", { timeout: 180_000 }, async () => {
   await survives(async (publishers) => {
     for (let kill = 0; kill < 3; kill += 1) {
+      if (kill === 1) await writesHeldBack(publishers);
       const exit = await system.stack.gateway.kill("SIGKILL");
       expect(exit.signal).toBe("SIGKILL");
+      await system.redis.call("CLIENT", "UNPAUSE");
       await system.stack.startGateway();
       await more(publishers, 300);
     }
@@ -72,7 +95,14 @@ test("the gateway is killed three times under load", { timeout: 180_000 }, async
 
 test("Redis is killed under load and comes back with what it had on disk", { timeout: 180_000 }, async () => {
   const { pid } = system.stack.gateway;
-  await survives(async () => {
+  await survives(async (publishers) => {
+    await system.stack.redis.kill("SIGKILL");
+    await system.stack.redis.start();
+    const backAt = performance.now();
+    await more(publishers, 300);
+    // What was under way failed at once: nobody had to wait for the 5 s after which a command is given up.
+    expect(performance.now() - backAt).toBeLessThan(4_500);
+    await writesHeldBack(publishers);
     await system.stack.redis.kill("SIGKILL");
     await system.stack.redis.start();
   });
@@ -100,11 +130,39 @@ test("InfluxDB is away for a while: publishing goes on, and everything arrives l
   expect([system.stack.gateway.running, system.stack.gateway.pid]).toEqual([true, pid]);
 });
 
+test("Redis stands still for longer than a message may wait: nothing is acknowledged, nothing is lost", {
+  timeout: 180_000,
+}, async () => {
+  await survives(async (publishers) => {
+    const { refused: before } = await system.books();
+    process.kill(system.stack.redis.pid, "SIGSTOP");
+    await until("what waited is given up", async () => {
+      const { refused } = await system.books();
+      return (refused["not-durable"] ?? 0) - (before["not-durable"] ?? 0) >= DEVICES * WINDOW;
+    });
+    const { size } = publishers.acknowledged;
+    process.kill(system.stack.redis.pid, "SIGCONT");
+    expect(publishers.acknowledged.size).toBe(size);
+  });
+});
+
 test("the gateway is asked to stop under load: it ends in time and with success", { timeout: 180_000 }, async () => {
   await survives(async () => {
     const askedAt = performance.now();
     expect(await system.stack.gateway.kill("SIGTERM")).toEqual({ code: 0, signal: null });
     expect(performance.now() - askedAt).toBeLessThan(15_000);
+    await system.stack.startGateway();
+  });
+});
+
+test("the gateway is asked to stop while InfluxDB is away: what it holds goes back into the queue", {
+  timeout: 180_000,
+}, async () => {
+  await survives(async (publishers) => {
+    await system.stack.influx.kill("SIGKILL");
+    await more(publishers, 300);
+    expect(await system.stack.gateway.kill("SIGTERM")).toEqual({ code: 0, signal: null });
+    await system.stack.influx.start();
     await system.stack.startGateway();
   });
 });

@@ -82,7 +82,7 @@ test("of a device that publishes without a pause, nothing is stored or forwarded
     }
   };
   const streams = [...devices, ...background].map((_, index) => stream(`stream-${index}`, index));
-  const countOf = async (mark: string) => {
+  const seen = async (mark: string) => {
     await scene.caughtUp();
     const shown = scene.records.filter(({ status }) => (status as { mark?: string }).mark === mark).length;
     const stored = (await storedMarks()).filter((one) => one === mark).length;
@@ -93,7 +93,7 @@ test("of a device that publishes without a pause, nothing is stored or forwarded
   const answered = new Map<string, { shown: number; stored: number }>();
   for (const [index, device] of devices.entries()) {
     expect(await system.stack.api.withdraw(device.subject)).toMatchObject({ drained: true });
-    answered.set(`stream-${index}`, await countOf(`stream-${index}`));
+    answered.set(`stream-${index}`, await seen(`stream-${index}`));
   }
   publishing = false;
   await Promise.all(streams);
@@ -101,8 +101,48 @@ test("of a device that publishes without a pause, nothing is stored or forwarded
 
   for (const [mark, counts] of answered) {
     expect(counts.stored).toBeGreaterThan(0);
-    expect({ mark, ...(await countOf(mark)) }).toEqual({ mark, ...counts });
+    expect({ mark, ...(await seen(mark)) }).toEqual({ mark, ...counts });
   }
-  const last = await countOf(`stream-${devices.length}`);
+  const last = await seen(`stream-${devices.length}`);
   expect(last.shown).toBe(last.stored);
 });
+
+test("of a write that the store has received and not carried out, nothing appears after the answer", async () => {
+  for (let round = 0; round < 3; round += 1) {
+    const device = await system.device();
+    const mark = `frozen-${round}`;
+    process.kill(system.stack.influx.pid, "SIGSTOP");
+    await system.say(device, { location: BENGALURU, status: { mark } });
+    await until("the write is under way", async () => (await system.redis.zcard(LEASES)) > 0);
+    const early = await answeredNow(device.subject);
+    process.kill(system.stack.influx.pid, "SIGCONT");
+    // An answer may be refused while it cannot be true; asked again it must come.
+    if (!early) await until("the withdrawal is answered", () => answeredNow(device.subject));
+    const atAnswer = early ? 0 : await countOf(mark);
+    await system.settled();
+    expect({ mark, stored: await countOf(mark) }).toEqual({ mark, stored: atAnswer });
+    await scene.caughtUp();
+    const shown = scene.records.filter(({ status }) => (status as { mark?: string }).mark === mark).length;
+    expect(shown).toBeLessThanOrEqual(atAnswer);
+  }
+});
+
+const LEASES = "consentry:leases";
+
+async function countOf(mark: string): Promise<number> {
+  return (await storedMarks()).filter((one) => one === mark).length;
+}
+
+/** Whether the withdrawal is answered with a success; `not-drained` is the one other answer there may be. */
+async function answeredNow(subject: string): Promise<boolean> {
+  const { httpUrl, config } = system.stack;
+  const response = await fetch(`${httpUrl}/v1/subjects/${subject}/withdrawals`, {
+    method: "POST",
+    headers: { authorization: `Bearer ${config.apiToken}`, "content-type": "application/json" },
+    body: "{}",
+  });
+  const answer = (await response.json()) as { drained?: boolean; code?: string };
+  if (response.status === 200) expect(answer.drained).toBe(true);
+  else expect([response.status, answer.code]).toEqual([503, "not-drained"]);
+  return response.ok;
+}

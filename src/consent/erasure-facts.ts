@@ -1,0 +1,24 @@
+/**
+ * What the ledger knows about the data that an erasure has to find: whose devices, for which purposes,
+ * since when. Pure. Rather too much than too little: a device that moved on long ago left rows behind.
+ */
+import { PURPOSES } from "../model/consent.ts";
+import type { ConsentEvent } from "../model/consent-record.ts";
+import type { ErasureFacts } from "../model/erasure.ts";
+import type { DeviceKey } from "../model/ids.ts";
+
+export function erasureFacts(events: readonly ConsentEvent[]): ErasureFacts {
+  const devices = new Set<DeviceKey>();
+  for (const event of events) if (event.type === "bound") devices.add(event.device);
+  // What was stored before the last request was stored under a key that request has taken along.
+  const last = events.findLastIndex((event) => event.type === "erasure-requested");
+  const given = events.slice(last + 1).filter((event) => event.type === "given");
+  const asked = new Set(given.flatMap(({ purposes }) => purposes.map(({ id }) => id)));
+  return {
+    devices: [...devices],
+    purposes: PURPOSES.filter((purpose) => asked.has(purpose)),
+    // The clock of another gateway may have been behind the one that wrote the event before.
+    since: given.length === 0 ? undefined : Math.min(...given.map(({ at }) => at)),
+    policyVersion: given.at(-1)?.policyVersion,
+  };
+}

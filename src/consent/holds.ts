@@ -1,0 +1,77 @@
+/**
+ * Legal holds in the ledger of a subject. A hold freezes deletion and every use of what it covers; several
+ * can stand at a time, and a device is free only when none of them covers it any more.
+ */
+import type { Redis } from "ioredis";
+import type { LedgerAnswer, LedgerChange, LedgerRefusal } from "../model/consent-change.ts";
+import type { LegalHold } from "../model/consent-record.ts";
+import type { DeviceKey, SubjectTag } from "../model/ids.ts";
+import type { RedisKeys } from "../platform/redis-keys.ts";
+import { type ChangeOptions, changeLedger } from "./change-ledger.ts";
+import { LedgerStore } from "./ledger-store.ts";
+
+export class LedgerHolds {
+  readonly #store: LedgerStore;
+  readonly #options: ChangeOptions;
+
+  constructor(redis: Redis, keys: RedisKeys, options: ChangeOptions) {
+    this.#store = new LedgerStore(redis, keys);
+    this.#options = options;
+  }
+
+  /**
+   * Once this resolves no later batch uses what is covered; batches under way end with the drain of the
+   * leases. The same hold again changes nothing. Throws as every change of a ledger does.
+   */
+  async place(tag: SubjectTag, hold: LegalHold): Promise<LedgerAnswer> {
+    let refused: LedgerRefusal | undefined;
+    const change = await changeLedger(this.#store, tag, this.#options, ({ events, state }) => {
+      refused = undefined;
+      // Also of a device that has moved on since: what it left behind is still there.
+      const known = new Set<DeviceKey>(events.flatMap((event) => (event.type === "bound" ? [event.device] : [])));
+      if (events.length === 0) refused = "unknown-subject";
+      else if (hold.devices?.some((device) => !known.has(device))) refused = "device-not-bound";
+      else if (!sameHold(state.holds.get(hold.ref), hold)) {
+        const devices = hold.devices && [...hold.devices];
+        return { type: "held", by: "authority", method: "legal-hold", ref: hold.ref, until: hold.until, devices };
+      }
+      return undefined;
+    });
+    return refused === undefined ? change : { refused };
+  }
+
+  /** `silenced` names what may be deleted now and is of no use to anyone. */
+  async release(tag: SubjectTag, ref: string): Promise<LedgerAnswer> {
+    let found = false;
+    const change = await changeLedger(this.#store, tag, this.#options, ({ state }) => {
+      found = state.holds.has(ref);
+      return found ? { type: "released", by: "authority", method: "legal-hold", ref } : undefined;
+    });
+    return found ? change : { refused: "hold-unknown" };
+  }
+
+  /** Ends the holds whose time is over. Returns one change for each. */
+  async expire(tag: SubjectTag): Promise<LedgerChange[]> {
+    const changes: LedgerChange[] = [];
+    for (;;) {
+      let ref: string | undefined;
+      const change = await changeLedger(this.#store, tag, this.#options, ({ state }) => {
+        ref = [...state.holds.values()].find(({ until }) => until <= this.#options.now())?.ref;
+        return ref === undefined ? undefined : { type: "released", by: "controller", method: "expiry", ref };
+      });
+      if (ref === undefined) return changes;
+      changes.push(change);
+    }
+  }
+
+  /** Those that stand, whether or not their time is over: until its release a hold holds. */
+  async standing(tag: SubjectTag): Promise<readonly LegalHold[]> {
+    return [...(await this.#store.read(tag)).state.holds.values()];
+  }
+}
+
+function sameHold(left: LegalHold | undefined, right: LegalHold): boolean {
+  if (left === undefined || left.until !== right.until) return false;
+  const [mine, theirs] = [left.devices, right.devices].map((devices) => devices && [...devices].sort().join());
+  return mine === theirs;
+}

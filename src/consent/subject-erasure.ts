@@ -1,0 +1,157 @@
+/**
+ * The two moments of an erasure that belong to the ledger. When it is asked for, everything is withdrawn
+ * and the subject's key is taken out of use in the same call, so that whatever is consented to later
+ * begins under another key; when everything is deleted, the key is destroyed.
+ */
+import { setTimeout as delay } from "node:timers/promises";
+import { randomInt } from "node:crypto";
+import type { Redis } from "ioredis";
+import { NO_SUBJECT_KEY } from "../model/consent.ts";
+import type { Actor } from "../model/consent-record.ts";
+import type { ErasureFacts } from "../model/erasure.ts";
+import { GatewayError } from "../model/errors.ts";
+import type { SubjectTag } from "../model/ids.ts";
+import { orConsentUnreachable } from "../platform/redis.ts";
+import type { RedisKeys } from "../platform/redis-keys.ts";
+import { type RedisScript, runScript } from "../platform/redis-script.ts";
+import { encodeDecision } from "./decision-record.ts";
+import { erasureFacts } from "./erasure-facts.ts";
+import { canonicalJson, genesis, hashText } from "./hash-chain.ts";
+import { LedgerStore, type SubjectLedger } from "./ledger-store.ts";
+import { type Draft, planChange } from "./plan-change.ts";
+
+export interface ErasureRequest {
+  readonly id: string;
+  readonly by: Actor;
+  readonly method: string;
+  readonly evidenceRef?: string | undefined;
+}
+
+export type BegunErasure =
+  | { readonly refused: "unknown-subject" }
+  | {
+      readonly refused?: undefined;
+      /** Another one's when that one is still under way and nothing was consented to since it began. */
+      readonly id: string;
+      readonly fence: number;
+    };
+
+const BEGIN_ERASURE: RedisScript = {
+  name: "consentryBeginErasure",
+  lua: `--[[
+  Appends the request, withdraws every decision and moves the subject's key into the record of the erasure.
+  KEYS[1] subject hash   KEYS[2] ledger list   KEYS[3] record of the erasure   KEYS[4..] one decision per device
+  ARGV[1] head the event builds on   ARGV[2] head after it   ARGV[3] head of an empty ledger
+  ARGV[4] fence   ARGV[5] event   ARGV[6] erasure id   ARGV[7] facts   ARGV[8] Unix ms
+  ARGV[9..] decision text or "" for none, in the order of KEYS[4..]
+  Reply: 1 begun, 0 the head is another one
+]]
+local head = redis.call("HGET", KEYS[1], "head") or ARGV[3]
+if head ~= ARGV[1] then return 0 end
+local key = redis.call("HGET", KEYS[1], "key")
+redis.call("RPUSH", KEYS[2], ARGV[5])
+redis.call("HSET", KEYS[1], "head", ARGV[2], "fence", ARGV[4], "erasure", ARGV[6])
+redis.call("HDEL", KEYS[1], "key")
+if key then redis.call("HSET", KEYS[3], "key", key) end
+redis.call("HSET", KEYS[3], "requestedAt", ARGV[8], "facts", ARGV[7], "step", "drain")
+for index = 4, #KEYS do
+  local decision = ARGV[9 + index - 4]
+  if decision == "" then redis.call("DEL", KEYS[index]) else redis.call("SET", KEYS[index], decision) end
+end
+return 1`,
+};
+
+const DESTROY_KEY: RedisScript = {
+  name: "consentryDestroyKey",
+  lua: `--[[
+  Destroys the key an erasure has taken out of use, and appends that it is done.
+  KEYS[1] subject hash   KEYS[2] ledger list   KEYS[3] record of the erasure
+  ARGV[1] head the event builds on   ARGV[2] head after it   ARGV[3] event   ARGV[4] erasure id   ARGV[5] Unix ms
+  Reply: 1 destroyed, 0 the head is another one
+]]
+if redis.call("HGET", KEYS[1], "head") ~= ARGV[1] then return 0 end
+redis.call("RPUSH", KEYS[2], ARGV[3])
+redis.call("HSET", KEYS[1], "head", ARGV[2])
+if redis.call("HGET", KEYS[1], "erasure") == ARGV[4] then redis.call("HDEL", KEYS[1], "erasure") end
+redis.call("HDEL", KEYS[3], "key")
+redis.call("HSET", KEYS[3], "destroyedAt", ARGV[5], "ledgerHead", ARGV[2])
+return 1`,
+};
+
+const MAX_ATTEMPTS = 12;
+const MAX_BACKOFF_MS = 40;
+
+export class SubjectErasure {
+  readonly #redis: Redis;
+  readonly #keys: RedisKeys;
+  readonly #now: () => number;
+  readonly #store: LedgerStore;
+
+  constructor(redis: Redis, keys: RedisKeys, options: { now(): number }) {
+    this.#redis = redis;
+    this.#keys = keys;
+    this.#now = options.now;
+    this.#store = new LedgerStore(redis, keys);
+  }
+
+  /**
+   * Once this resolves no later batch uses anything of the subject, and nothing admitted before is used after
+   * a new consent either. Throws `CONSENT_UNREACHABLE`, `CONSENT_CONFLICT`, `LEDGER_BROKEN`.
+   */
+  async begin(tag: SubjectTag, request: ErasureRequest): Promise<BegunErasure> {
+    for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt += 1) {
+      const before = await this.#store.read(tag);
+      if (before.events.length === 0) return { refused: "unknown-subject" };
+      const running = before.wrappedSubjectKey === undefined ? await this.#running(tag) : undefined;
+      if (running !== undefined) return { id: running, fence: before.state.fence };
+      const fence = await this.#begin(before, request);
+      if (fence !== undefined) return { id: request.id, fence };
+      await delay(randomInt(MAX_BACKOFF_MS) + 1);
+    }
+    throw new GatewayError("CONSENT_CONFLICT", "beginning an erasure");
+  }
+
+  /** Idempotent. Throws as `begin` does. */
+  async destroyKey(tag: SubjectTag, id: string): Promise<void> {
+    for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt += 1) {
+      const record = this.#keys.erasure(tag, id);
+      if ((await orConsentUnreachable(() => this.#redis.hexists(record, "destroyedAt"))) === 1) return;
+      const before = await this.#store.read(tag);
+      const now = this.#now();
+      const { event } = planChange(before, erased(id), { wrappedSubjectKey: NO_SUBJECT_KEY, now });
+      const text = canonicalJson(event);
+      const names = [this.#keys.subject(tag), this.#keys.ledger(tag), record];
+      const args = [before.head, hashText(text), text, id, now];
+      if ((await orConsentUnreachable(() => runScript(this.#redis, DESTROY_KEY, names, args))) === 1) return;
+      await delay(randomInt(MAX_BACKOFF_MS) + 1);
+    }
+    throw new GatewayError("CONSENT_CONFLICT", "destroying a key");
+  }
+
+  async #running(tag: SubjectTag): Promise<string | undefined> {
+    return (await orConsentUnreachable(() => this.#redis.hget(this.#keys.subject(tag), "erasure"))) ?? undefined;
+  }
+
+  /** The fence after it; `undefined` when another writer was first. */
+  async #begin(before: SubjectLedger, { id, by, method, evidenceRef }: ErasureRequest): Promise<number | undefined> {
+    const { tag } = before;
+    const now = this.#now();
+    const draft: Draft = { type: "erasure-requested", erasure: id, by, method, evidenceRef };
+    const { event, state, decisions } = planChange(before, draft, { wrappedSubjectKey: NO_SUBJECT_KEY, now });
+    const text = canonicalJson(event);
+    const facts: ErasureFacts = erasureFacts(before.events);
+    const names = [this.#keys.subject(tag), this.#keys.ledger(tag), this.#keys.erasure(tag, id)];
+    const args = [before.head, hashText(text), genesis(tag), state.fence, text, id, JSON.stringify(facts), now];
+    for (const device of state.devices) {
+      const decision = decisions.get(device);
+      names.push(this.#keys.decision(tag, device));
+      args.push(decision === undefined ? "" : encodeDecision(decision));
+    }
+    const begun = await orConsentUnreachable(() => runScript(this.#redis, BEGIN_ERASURE, names, args));
+    return begun === 1 ? state.fence : undefined;
+  }
+}
+
+function erased(id: string): Draft {
+  return { type: "erased", erasure: id, by: "controller", method: "erasure" };
+}

@@ -1,0 +1,118 @@
+/**
+ * Every route that changes something stands in this table, and so in the audit log: one line before the
+ * act (`asked`) and one after it (`done`, `refused`, `failed`). A changing route without a row does not
+ * start. A line that cannot be written stops the act, except where the act is a right of the data subject:
+ * that goes ahead, and its line follows.
+ */
+import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
+import type { AuditAct, AuditActName, AuditDetail, AuditOutcome, AuditRole } from "../model/audit.ts";
+import type { DeviceId, SubjectId } from "../model/ids.ts";
+import { approverOf } from "./access.ts";
+import type { HttpPorts } from "./ports.ts";
+
+interface AuditedRoute {
+  readonly act: AuditActName | ((request: FastifyRequest) => AuditActName);
+  readonly detail?: (request: FastifyRequest) => AuditDetail;
+  /** A right of the data subject: no fault of the log may stand in its way. */
+  readonly unstoppable?: true;
+}
+
+/** Method and address → what it is called in the log. */
+const AUDITED: Readonly<Record<string, AuditedRoute>> = {
+  "POST /v1/devices/:device/token": { act: "token-issued" },
+  "PUT /v1/subjects/:subject/devices/:device": { act: "device-bound" },
+  "DELETE /v1/subjects/:subject/devices/:device": { act: "device-unbound", unstoppable: true },
+  "POST /v1/subjects/:subject/consents": {
+    act: (request) => (field(request, "state") === "refused" ? "consent-refused" : "consent-given"),
+    detail: (request) => ({ ...stated(request), policyVersion: Number(field(request, "policyVersion")) }),
+  },
+  "POST /v1/subjects/:subject/withdrawals": { act: "consent-withdrawn", detail: stated, unstoppable: true },
+  "POST /v1/subjects/:subject/erasures": { act: "erasure-requested", detail: stated, unstoppable: true },
+  "POST /v1/policies": {
+    act: "policy-published",
+    detail: (request) => ({ version: Number(field(request, "version")) }),
+  },
+  "PUT /v1/subjects/:subject/hold": {
+    act: "hold-placed",
+    detail: (request) => ({
+      approver: approverOf(request) ?? "",
+      reference: String(field(request, "reference")),
+      until: Number(field(request, "until")),
+    }),
+  },
+  "DELETE /v1/subjects/:subject/hold": {
+    act: "hold-released",
+    detail: (request) => ({
+      approver: approverOf(request) ?? "",
+      reference: (request.query as { reference: string }).reference,
+    }),
+    unstoppable: true,
+  },
+};
+
+const CHANGING = new Set(["POST", "PUT", "PATCH", "DELETE"]);
+
+/** Audits every route that is added to this scope, and to scopes within it, from now on. */
+export function auditActs(
+  scope: FastifyInstance,
+  ports: Pick<HttpPorts, "audit" | "lookup">,
+  by: (request: FastifyRequest) => AuditRole,
+): void {
+  const begun = new WeakMap<FastifyRequest, AuditAct>();
+
+  scope.addHook("onRoute", ({ method, url, schema }) => {
+    if ((schema as { hide?: boolean } | undefined)?.hide === true) return;
+    for (const one of [method].flat()) {
+      if (CHANGING.has(one) && !Object.hasOwn(AUDITED, `${one} ${url}`)) {
+        throw new Error(`${one} ${url} has no row in src/http/audited.ts`);
+      }
+    }
+  });
+
+  // Once the request is known to be well-formed, and before anything is done about it.
+  scope.addHook("preHandler", async (request) => {
+    const route = AUDITED[`${request.method} ${request.routeOptions.url}`];
+    if (route === undefined) return;
+    const params = request.params as { subject?: SubjectId; device?: DeviceId };
+    const act: AuditAct = {
+      act: typeof route.act === "function" ? route.act(request) : route.act,
+      by: by(request),
+      subject: params.subject && ports.lookup.subjectTag(params.subject),
+      device: params.device && ports.lookup.deviceKey(params.device),
+    };
+    const asked: AuditAct = { ...act, outcome: "asked", detail: route.detail?.(request) };
+    if (route.unstoppable) {
+      begun.set(request, { ...act, of: await ports.audit.append(asked).catch(() => later(ports, asked)) });
+    } else {
+      begun.set(request, { ...act, of: await ports.audit.append(asked) });
+    }
+  });
+
+  scope.addHook("onSend", async (request, reply, payload) => {
+    const act = begun.get(request);
+    if (act === undefined) return payload;
+    begun.delete(request);
+    const outcome = outcomeOf(reply);
+    await ports.audit.note({ ...act, outcome, ...(outcome !== "done" && { detail: { status: reply.statusCode } }) });
+    return payload;
+  });
+}
+
+async function later(ports: Pick<HttpPorts, "audit">, act: AuditAct): Promise<undefined> {
+  await ports.audit.note(act);
+  return undefined;
+}
+
+function outcomeOf({ statusCode }: FastifyReply): AuditOutcome {
+  if (statusCode < 400) return "done";
+  return statusCode < 500 ? "refused" : "failed";
+}
+
+function field(request: FastifyRequest, name: string): unknown {
+  return (request.body as Record<string, unknown> | null | undefined)?.[name];
+}
+
+/** On whose word the account service acts. */
+function stated(request: FastifyRequest): AuditDetail {
+  return { stated: String(field(request, "by")) };
+}

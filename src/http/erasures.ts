@@ -1,0 +1,92 @@
+/** Erasure: asked for, followed, and proved by a receipt that anyone with the public key can check. */
+import type { FastifyInstance } from "fastify";
+import type { ZodTypeProvider } from "fastify-type-provider-zod";
+import { z } from "zod";
+import { ACTORS, methodCode, opaqueReference } from "../model/consent-record.ts";
+import { erasureStatus, receiptKey } from "../model/erasure.ts";
+import { ERASURE_EXAMPLE, RECEIPT_KEY_EXAMPLE } from "./examples.ts";
+import { subjectPath } from "./fields.ts";
+import type { HttpPorts } from "./ports.ts";
+import { BODY_PROBLEMS, CHANGE_PROBLEMS, COMMON_PROBLEMS, problemResponses, refuse } from "./problems.ts";
+
+const erasureBody = z
+  .strictObject({
+    by: z.enum(ACTORS).default("subject"),
+    method: methodCode.default("api"),
+    evidenceRef: opaqueReference.optional().describe("Opaque reference to evidence kept elsewhere."),
+  })
+  .meta({ examples: [{}, { by: "guardian", evidenceRef: "form:2f81" }] });
+
+const erasurePath = z.strictObject({ id: z.uuid().meta({ examples: [ERASURE_EXAMPLE.id] }) });
+
+const statusAnswer = erasureStatus.describe(
+  "How far the erasure is. The receipt is there once everything under the gateway's own control is done; a later one replaces it when services answer late.",
+);
+
+export function erasureRoutes(scope: FastifyInstance, ports: HttpPorts): void {
+  const app = scope.withTypeProvider<ZodTypeProvider>();
+
+  app.post(
+    "/v1/subjects/:subject/erasures",
+    {
+      schema: {
+        operationId: "requestErasure",
+        tags: ["erasure"],
+        summary: "Erase everything held about a subject",
+        description:
+          "From the answer on nothing the subject consented to before is used any more; what is stored is deleted in the background, see `Location`. Asking again while it is under way answers with the same erasure. Under a legal hold it waits. Consent given afterwards begins anew, under another key.",
+        params: subjectPath,
+        body: erasureBody,
+        response: {
+          202: statusAnswer.meta({ examples: [{ ...ERASURE_EXAMPLE, state: "running", step: "drain", services: [] }] }),
+          ...problemResponses(...CHANGE_PROBLEMS, ...BODY_PROBLEMS, "unknown-subject"),
+        },
+      },
+    },
+    async (request, reply) => {
+      const tag = ports.lookup.subjectTag(request.params.subject);
+      const requested = await ports.erasures.request(tag, request.body);
+      if (requested.refused !== undefined) return refuse(reply, requested.refused);
+      const { status } = requested;
+      return reply.code(202).header("location", `/v1/erasures/${status.id}`).send(status);
+    },
+  );
+
+  app.get(
+    "/v1/erasures/:id",
+    {
+      schema: {
+        operationId: "getErasure",
+        tags: ["erasure"],
+        summary: "How far an erasure is, and its receipt",
+        description: "Names nobody: whoever knows the id may be shown the answer.",
+        params: erasurePath,
+        response: {
+          200: statusAnswer.meta({ examples: [ERASURE_EXAMPLE] }),
+          ...problemResponses(...COMMON_PROBLEMS, "unknown-erasure"),
+        },
+      },
+    },
+    async (request, reply) => {
+      const status = await ports.erasures.status(request.params.id);
+      return status === undefined ? refuse(reply, "unknown-erasure") : reply.code(200).send(status);
+    },
+  );
+
+  app.get(
+    "/v1/keys/receipt",
+    {
+      schema: {
+        operationId: "getReceiptKey",
+        tags: ["erasure"],
+        summary: "The public key that receipts are verified with",
+        description: "Ed25519, as PEM and as JSON Web Key; `kid` is its thumbprint (RFC 7638).",
+        response: {
+          200: receiptKey.meta({ examples: [RECEIPT_KEY_EXAMPLE] }),
+          ...problemResponses(...COMMON_PROBLEMS),
+        },
+      },
+    },
+    async (_request, reply) => reply.code(200).send(ports.erasures.receiptKey),
+  );
+}

@@ -1,0 +1,130 @@
+/**
+ * What an erasure is made of: the facts it starts from, the steps it takes, the status it shows, and the
+ * receipt that says what was done. No shape in here has a place for a device, a subject or a pseudonym.
+ */
+import { z } from "zod";
+import { type Purpose, SERVICE_PURPOSES } from "./consent.ts";
+import { ACTORS, contentHash, timestampMs } from "./consent-record.ts";
+import type { DeviceKey } from "./ids.ts";
+
+export const RECEIPT_SCHEMA_VERSION = 1;
+
+/** Taken from the ledger when the erasure is asked for. Stays in Redis until the erasure is complete. */
+export interface ErasureFacts {
+  /** Every device that was ever bound to the subject. */
+  readonly devices: readonly DeviceKey[];
+  /** Every purpose that was consented to since the erasure before. */
+  readonly purposes: readonly Purpose[];
+  /** Unix ms; nothing can have been stored earlier. Absent: nothing was ever consented to. */
+  readonly since?: number | undefined;
+  /** Of the latest consent. */
+  readonly policyVersion?: number | undefined;
+}
+
+/** In this order; each is done again from its beginning when a process ends in the middle of it. */
+export const ERASURE_STEPS = [
+  /** Until no batch that began before the request can write any more. */
+  "drain",
+  /** Until every batch that was in the queue by then is settled, its messages refused. */
+  "backlog",
+  "delete",
+  /** Once more, after whatever the store was still carrying out. */
+  "sweep",
+  "dead-letters",
+  /** Which names the services know: sealed, because after the next step nobody can work them out again. */
+  "notices",
+  "destroy-key",
+  "notify",
+  "receipt",
+  /** Services that did not answer in time are reminded; the last answer makes a new receipt. */
+  "remind",
+] as const;
+export type ErasureStep = (typeof ERASURE_STEPS)[number];
+
+/** `held`: a legal hold keeps it from going on. */
+export const ERASURE_STATES = ["held", "running", "completed"] as const;
+export type ErasureState = (typeof ERASURE_STATES)[number];
+
+export const ERASURE_OUTCOMES = ["deleted", "unlinkable"] as const;
+export type ErasureOutcome = (typeof ERASURE_OUTCOMES)[number];
+
+/** `unexpected`: not of an erasure that waits for it. `denied`: malformed, or of a service without that purpose. */
+export const ERASURE_ANSWERS = ["accepted", "unexpected", "denied"] as const;
+export type ErasureAnswer = (typeof ERASURE_ANSWERS)[number];
+
+const sinkResult = z.strictObject({
+  name: z.string(),
+  region: z.string(),
+  /** Rows found before they were deleted; of rows with different fields at least as many as the commonest field has. */
+  rowsDeleted: z.number().int().nonnegative(),
+  /** A query found nothing left. */
+  verified: z.boolean(),
+  /** `unlinkable`: the store cannot delete rows; with the key destroyed nobody can tell whose they are. */
+  method: z.enum(["deleted", "unlinkable"]),
+});
+export type SinkResult = z.infer<typeof sinkResult>;
+
+const serviceResult = z.strictObject({
+  purpose: z.enum(SERVICE_PURPOSES),
+  /** Services of this purpose that were sent the names to forget. */
+  notified: z.number().int().nonnegative(),
+  /** Of all services of this purpose. */
+  acknowledged: z.number().int().nonnegative(),
+  unacknowledged: z.number().int().nonnegative(),
+});
+export type ServiceResult = z.infer<typeof serviceResult>;
+
+export const receipt = z.strictObject({
+  schemaVersion: z.literal(RECEIPT_SCHEMA_VERSION),
+  /** Id of the erasure. */
+  id: z.uuid(),
+  controller: z.string(),
+  requestedAt: timestampMs,
+  completedAt: timestampMs,
+  sinks: z.array(sinkResult),
+  services: z.array(serviceResult),
+  keyDestroyed: z.boolean(),
+  /** Of the last consent; 0 when nothing was ever consented to. */
+  policyVersion: z.number().int().nonnegative(),
+  /** Hash of the event that closes the erasure in the consent ledger. */
+  ledgerHead: contentHash,
+  /** Hash of the receipt this one replaces. */
+  prev: contentHash.optional(),
+});
+export type Receipt = z.infer<typeof receipt>;
+
+/** JSON Web Signature, flattened, with the payload detached: the payload is the canonical JSON of `receipt`. */
+export const signedReceipt = z.strictObject({
+  receipt,
+  /** Base64url of `{"alg":"EdDSA","kid":…,"typ":…}`. */
+  protected: z.string(),
+  /** Base64url, Ed25519 over `protected` + "." + base64url(payload). */
+  signature: z.string(),
+});
+export type SignedReceipt = z.infer<typeof signedReceipt>;
+
+export const erasureStatus = z.strictObject({
+  id: z.uuid(),
+  state: z.enum(ERASURE_STATES),
+  /** What it is at, or waits to begin with. */
+  step: z.enum(ERASURE_STEPS).optional(),
+  requestedAt: timestampMs,
+  /** When everything under our own control was done. */
+  completedAt: timestampMs.optional(),
+  /** When the hold ends by itself, if it is held. */
+  heldUntil: timestampMs.optional(),
+  services: z.array(serviceResult),
+  receipt: signedReceipt.optional(),
+});
+export type ErasureStatus = z.infer<typeof erasureStatus>;
+
+export const erasureActor = z.enum(ACTORS);
+
+/** As a verifier needs it. */
+export const receiptKey = z.strictObject({
+  kid: z.string(),
+  alg: z.literal("EdDSA"),
+  pem: z.string(),
+  jwk: z.strictObject({ kty: z.literal("OKP"), crv: z.literal("Ed25519"), x: z.string() }),
+});
+export type ReceiptKey = z.infer<typeof receiptKey>;

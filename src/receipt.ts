@@ -1,0 +1,91 @@
+/**
+ * Anyone's check of an erasure receipt; it needs nothing but the receipt and the public key:
+ *
+ *   npm run receipt -- verify <file> [--key <file>]
+ *
+ * Exit code 0 when exactly this receipt was signed with exactly this key, 1 when not, 2 for wrong usage.
+ */
+import { readFileSync } from "node:fs";
+import { parseArgs } from "node:util";
+import { loadConfig } from "./config/load.ts";
+import type { Receipt } from "./model/erasure.ts";
+import { GatewayError } from "./model/errors.ts";
+import { readKeys } from "./platform/key-files.ts";
+import { ReceiptSigner, verifyReceipt } from "./rights/receipt.ts";
+
+const USAGE = `Usage: npm run receipt -- verify <file> [--key <file>] [--config <file.yaml>]
+
+  <file>          the receipt, or the whole answer of GET /v1/erasures/{id}
+  --key <file>    public key: PEM, or the answer of GET /v1/keys/receipt;
+                  without it the key of the gateway configured on this machine
+`;
+
+const REASONS = {
+  "not-a-receipt": "this is no receipt",
+  "another-key": "it was signed with another key",
+  altered: "it was altered after it was signed",
+} as const;
+
+interface Options {
+  readonly key?: string | undefined;
+  readonly config?: string | undefined;
+}
+
+function main(): number {
+  const { values, positionals } = parseArgs({
+    options: { key: { type: "string" }, config: { type: "string" } },
+    allowPositionals: true,
+  });
+  const [command, file, ...more] = positionals;
+  if (command !== "verify" || file === undefined || more.length > 0) {
+    process.stderr.write(USAGE);
+    return 2;
+  }
+  const json = JSON.parse(readFileSync(file, "utf8")) as { receipt?: { receipt?: unknown } } | null;
+  const verification = verifyReceipt(json?.receipt?.receipt === undefined ? json : json.receipt, publicKey(values));
+  if (!verification.valid) {
+    process.stderr.write(`not valid: ${REASONS[verification.reason]} (${verification.reason})\n`);
+    return 1;
+  }
+  process.stdout.write(`${describe(verification.receipt, verification.kid).join("\n")}\n`);
+  return 0;
+}
+
+function publicKey({ key, config }: Options): string {
+  if (key === undefined) {
+    const { keys } = loadConfig({ file: config, env: process.env });
+    return new ReceiptSigner(readKeys(keys.dir, { create: false }).receipt).publicKey.pem;
+  }
+  const text = readFileSync(key, "utf8");
+  return text.trimStart().startsWith("{") ? String((JSON.parse(text) as { pem?: unknown }).pem) : text;
+}
+
+function describe(receipt: Receipt, kid: string): string[] {
+  const time = (ms: number) => new Date(ms).toISOString();
+  return [
+    "valid",
+    `  erasure   ${receipt.id}`,
+    `  by        ${receipt.controller}`,
+    `  asked     ${time(receipt.requestedAt)}`,
+    `  complete  ${time(receipt.completedAt)}`,
+    ...receipt.sinks.map(({ name, region, method, rowsDeleted, verified }) => {
+      const proof = verified ? "verified by query" : "not verified";
+      return `  store     ${name} (${region}): ${method}, ${rowsDeleted} rows, ${proof}`;
+    }),
+    ...receipt.services.map(
+      ({ purpose, notified, acknowledged, unacknowledged }) =>
+        `  services  ${purpose}: ${notified} told, ${acknowledged} answered, ${unacknowledged} did not`,
+    ),
+    `  key       ${receipt.keyDestroyed ? "destroyed" : "not destroyed"}`,
+    `  signed by ${kid}`,
+  ];
+}
+
+try {
+  process.exitCode = main();
+} catch (error) {
+  const usage = error instanceof TypeError && "code" in error && String(error.code).startsWith("ERR_PARSE_ARGS");
+  const reason = error instanceof GatewayError ? error.message : "a file cannot be read, or is not what it should be";
+  process.stderr.write(usage ? USAGE : `receipt: ${reason}\n`);
+  process.exitCode = usage ? 2 : 1;
+}

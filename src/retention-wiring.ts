@@ -1,0 +1,147 @@
+/** Everything that is kept for a time only, and what lets it go; for the gateway and for the operator's command alike. */
+import type { Redis } from "ioredis";
+import type { Config } from "./config/schema.ts";
+import { erasureFacts } from "./consent/erasure-facts.ts";
+import { ConsentExpiry } from "./consent/expiry.ts";
+import { LedgerStore } from "./consent/ledger-store.ts";
+import { Minors } from "./consent/minors.ts";
+import type { Keyring } from "./deidentify/keyring.ts";
+import type { AuditAct } from "./model/audit.ts";
+import { NO_SUBJECT_KEY } from "./model/consent.ts";
+import type { DeviceKey, SubjectTag } from "./model/ids.ts";
+import type { Log } from "./model/log.ts";
+import type { RedisKeys } from "./platform/redis-keys.ts";
+import type { DeadLetters } from "./queue/dead-letters.ts";
+import type { AuditLog } from "./rights/audit.ts";
+import { ErasureRecords } from "./rights/erasure-record.ts";
+import { heldNames } from "./rights/held-names.ts";
+import type { LegalHolds } from "./rights/holds.ts";
+import { Retention, type RetentionItem, type RetentionKind } from "./rights/retention.ts";
+import type { OldRows, RowRetention } from "./sinks/row-retention.ts";
+
+export interface RetentionDeps {
+  readonly config: Config;
+  readonly redis: Redis;
+  readonly keys: RedisKeys;
+  readonly keyring: Pick<Keyring, "pseudonym">;
+  readonly rows: Pick<RowRetention, "count" | "remove">;
+  readonly deadLetters: Pick<DeadLetters, "count" | "older" | "expire" | "purge">;
+  readonly holds: Pick<LegalHolds, "heldSubjects" | "standing">;
+  readonly auditLog: Pick<AuditLog, "older" | "trim">;
+  readonly audit: (act: AuditAct) => Promise<unknown>;
+  /** Begins the erasure of everything stored of a subject. */
+  purgeStored(tag: SubjectTag): Promise<unknown>;
+  readonly log: Log;
+}
+
+const DAY_MS = 86_400_000;
+
+export function createRetention(deps: RetentionDeps): Retention {
+  const { retention, queue } = deps.config;
+  const before = (days: number) => Date.now() - days * DAY_MS;
+  const items = [
+    rowItem(deps, "deviceStatus", "device_status", () => before(retention.deviceStatusDays)),
+    rowItem(deps, "deviceLocation", "device_location", () => before(retention.deviceLocationDays)),
+    rowItem(deps, "cellActivity", "cell_activity", () => before(retention.cellActivityDays)),
+    expiredConsents(deps),
+    minors(deps),
+    counted("deadLetters", {
+      due: () => deps.deadLetters.older(before(queue.deadLetterRetentionDays), () => heldDevices(deps)),
+      run: () => deps.deadLetters.expire(before(queue.deadLetterRetentionDays), () => heldDevices(deps)),
+    }),
+    counted("audit", {
+      due: () => deps.auditLog.older(before(retention.auditDays)),
+      run: () => deps.auditLog.trim(before(retention.auditDays)),
+    }),
+  ];
+  return new Retention(items, { audit: deps.audit, log: deps.log });
+}
+
+function counted(kind: RetentionKind, work: { due(): Promise<number>; run(): Promise<number> }): RetentionItem {
+  return { kind, due: () => work.due(), run: async () => ({ state: "done", count: await work.run() }) };
+}
+
+function rowItem(
+  deps: RetentionDeps,
+  kind: RetentionKind,
+  measurement: OldRows["measurement"],
+  beforeMs: () => number,
+): RetentionItem {
+  // Counts of a cell name nobody and are under no hold.
+  const except = async () => (measurement === "cell_activity" ? [] : await namesUnderHold(deps));
+  return {
+    kind,
+    due: async (signal) => deps.rows.count({ measurement, beforeMs: beforeMs(), except: await except() }, signal),
+    run: async (signal) => {
+      const old: OldRows = { measurement, beforeMs: beforeMs(), except: await except() };
+      const count = await deps.rows.count(old, signal);
+      if (count === 0) return { state: "done", count };
+      const aging = await deps.rows.remove(old, signal);
+      return { state: aging === "deleted" ? "done" : aging, count };
+    },
+  };
+}
+
+function expiredConsents({ redis, keys, deadLetters, audit }: RetentionDeps): RetentionItem {
+  const expiry = new ConsentExpiry(redis, keys, { now: Date.now });
+  return counted("expiredConsents", {
+    due: async () => (await expiry.due()).length,
+    run: async () => {
+      let count = 0;
+      for (const subject of await expiry.due()) {
+        const change = await expiry.expire(subject);
+        if (change === undefined) continue;
+        count += 1;
+        if (change.silenced.length > 0) await deadLetters.purge(change.silenced);
+        await audit({ act: "consent-expired", by: "gateway", subject });
+      }
+      return count;
+    },
+  });
+}
+
+/** Normally purged as soon as it is known; here is found what a crash cut short. */
+function minors({ redis, keys, purgeStored }: RetentionDeps): RetentionItem {
+  const minors = new Minors(redis, keys);
+  return counted("minors", {
+    due: async () => (await minors.due()).length,
+    run: async () => {
+      const due = await minors.due();
+      for (const tag of due) await purgeStored(tag);
+      return due.length;
+    },
+  });
+}
+
+function namesUnderHold(deps: RetentionDeps) {
+  const { config, redis, keys, keyring, holds } = deps;
+  const store = new LedgerStore(redis, keys);
+  return heldNames({
+    heldSubjects: () => holds.heldSubjects(),
+    standing: (tag) => holds.standing(tag),
+    facts: async (tag) => {
+      const { events, wrappedSubjectKey } = await store.read(tag);
+      const key = wrappedSubjectKey === NO_SUBJECT_KEY ? undefined : wrappedSubjectKey;
+      return { facts: erasureFacts(events), wrappedSubjectKey: key };
+    },
+    erasures: new ErasureRecords(redis, keys),
+    options: config.mqtt,
+    pseudonym: (key, device, purpose, epoch) => keyring.pseudonym(key, device, purpose, epoch),
+    now: Date.now,
+  });
+}
+
+/** What was set aside for these devices stays, too. */
+async function heldDevices({ redis, keys, holds }: RetentionDeps): Promise<ReadonlySet<DeviceKey>> {
+  const store = new LedgerStore(redis, keys);
+  const devices = new Set<DeviceKey>();
+  for (const tag of await holds.heldSubjects()) {
+    const standing = await holds.standing(tag);
+    const all = erasureFacts((await store.read(tag)).events).devices;
+    const covered = standing.some((hold) => hold.devices === undefined)
+      ? all
+      : standing.flatMap((hold) => hold.devices ?? []);
+    for (const device of covered) devices.add(device);
+  }
+  return devices;
+}

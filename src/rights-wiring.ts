@@ -1,0 +1,155 @@
+/**
+ * Wires what a data subject can ask for besides consent: erasure, with its queue, its receipts and the
+ * topics on which services answer.
+ */
+import type { Config } from "./config/schema.ts";
+import { LedgerHolds } from "./consent/holds.ts";
+import type { Leases } from "./consent/leases.ts";
+import { SubjectErasure } from "./consent/subject-erasure.ts";
+import type { Keyring } from "./deidentify/keyring.ts";
+import type { ErasuresPort } from "./http/ports.ts";
+import type { ServicePurpose } from "./model/consent.ts";
+import type { AuditAct } from "./model/audit.ts";
+import type { DeviceKey, SubjectTag } from "./model/ids.ts";
+import type { Log } from "./model/log.ts";
+import type { Metrics } from "./observe/metrics.ts";
+import type { Keys } from "./platform/key-files.ts";
+import type { Part } from "./platform/lifecycle.ts";
+import type { connectRedis } from "./platform/redis.ts";
+import type { RedisKeys } from "./platform/redis-keys.ts";
+import type { Backlog } from "./queue/backlog.ts";
+import type { DeadLetters } from "./queue/dead-letters.ts";
+import type { Envelope } from "./queue/envelope.ts";
+import { Erasures } from "./rights/erasure.ts";
+import type { ErasableSink, ErasurePorts, Notice } from "./rights/erasure-ports.ts";
+import { ErasureQueue } from "./rights/erasure-queue.ts";
+import { ErasureRecords } from "./rights/erasure-record.ts";
+import { ReceiptSigner } from "./rights/receipt.ts";
+import type { InfluxSink } from "./sinks/influx.ts";
+import type { PatientStart } from "./sinks/patient-start.ts";
+
+const DAY_MS = 86_400_000;
+const NAMES_SEAL = "names to forget";
+
+type Redis = ReturnType<typeof connectRedis>;
+
+export interface RightsDeps {
+  readonly config: Config;
+  readonly secrets: Pick<Keys, "receipt">;
+  readonly keys: RedisKeys;
+  readonly redis: { readonly store: Redis; readonly producer: Redis; readonly worker: Redis };
+  readonly leases: Pick<Leases, "drain">;
+  readonly keyring: Pick<Keyring, "pseudonym" | "forget">;
+  readonly envelope: Pick<Envelope, "seal" | "open">;
+  readonly backlog: Pick<Backlog, "batches">;
+  readonly deadLetters: Pick<DeadLetters, "purge">;
+  readonly sink: InfluxSink;
+  readonly store: Pick<PatientStart, "use">;
+  readonly audit: (act: AuditAct) => Promise<unknown>;
+  /** Notes on disk, outside Redis, that the subject's data must not come back with a backup. */
+  readonly journal: ErasurePorts["journal"];
+  /** Sends to the services that listen; answers whom it was sent to just now. */
+  readonly tell: (notice: Notice) => readonly string[];
+  readonly metrics: Pick<Metrics, "erasureCompleted" | "erasureAnswer">;
+  readonly log: Log;
+}
+
+export interface Rights {
+  /** In the order in which they start. */
+  readonly parts: readonly Part[];
+  readonly http: { readonly erasures: ErasuresPort };
+  /** A service says that it has forgotten. Rejects when that could not be noted. */
+  acknowledged(id: string, purpose: ServicePurpose, service: string): Promise<void>;
+  /** A service begins to listen, or nothing of a subject is held any more: what waited for that goes on. */
+  wake(): Promise<void>;
+}
+
+export function createRights(deps: RightsDeps): Rights {
+  const { config, secrets, keys, redis, metrics, log } = deps;
+  const records = new ErasureRecords(redis.store, keys);
+  const signer = new ReceiptSigner(secrets.receipt);
+  const queue = new ErasureQueue(redis, keys, { advance: (id, stop) => erasures.advance(id, stop), log });
+  const erasures: Erasures = new Erasures(
+    {
+      controller: config.consent.controller,
+      clockWindowPastMs: config.mqtt.clockWindowPastMs,
+      clockWindowFutureMs: config.mqtt.clockWindowFutureMs,
+      sweepAfterMs: config.erasure.sweepAfterMs,
+      acknowledgeWaitMs: config.erasure.acknowledgeWaitMs,
+      acknowledgeDeadlineMs: config.erasure.acknowledgeDays * DAY_MS,
+    },
+    records,
+    queue,
+    erasurePorts(deps, signer),
+  );
+
+  return {
+    parts: [
+      {
+        name: "epoch lengths",
+        start: () => records.useEpochLength(config.deidentify.epochDays * DAY_MS),
+        stop: () => undefined,
+      },
+      {
+        name: "erasures",
+        start: async () => {
+          await queue.start();
+          await erasures.takeUp();
+        },
+        stop: () => queue.stop(),
+      },
+    ],
+    http: {
+      erasures: {
+        request: (tag, input) => erasures.request(tag, input),
+        status: (id) => erasures.status(id),
+        receiptKey: signer.publicKey,
+      },
+    },
+    acknowledged: async (id, purpose, service) => {
+      const expected = await erasures.acknowledge(id, purpose, service);
+      metrics.erasureAnswer(expected ? "accepted" : "unexpected");
+    },
+    wake: () => erasures.wakeAll(),
+  };
+}
+
+function erasurePorts(deps: RightsDeps, signer: ReceiptSigner): ErasurePorts {
+  const { config, keys, redis, keyring, envelope } = deps;
+  const holds = new LedgerHolds(redis.store, keys, { now: Date.now });
+  return {
+    ledger: new SubjectErasure(redis.store, keys, { now: Date.now }),
+    drain: (tag) => deps.leases.drain(tag),
+    queuedBatches: () => deps.backlog.batches(),
+    pseudonym: (key, device, purpose, epoch) => keyring.pseudonym(key, device, purpose, epoch),
+    sinks: [erasableSink(deps)],
+    purgeDeadLetters: (devices: readonly DeviceKey[]) => deps.deadLetters.purge(devices),
+    forgetDevice: (device) => keyring.forget(device),
+    seal: (text) => JSON.stringify(envelope.seal(text, NAMES_SEAL)),
+    open: (sealed) => envelope.open(JSON.parse(sealed), NAMES_SEAL),
+    services: (purpose) =>
+      config.services.filter((service) => service.purposes.includes(purpose)).map(({ name }) => name),
+    tell: deps.tell,
+    heldUntil: async (tag) => {
+      const standing = await holds.standing(tag);
+      return standing.length === 0 ? undefined : Math.max(...standing.map(({ until }) => until));
+    },
+    journal: deps.journal,
+    sign: (receipt) => signer.sign(receipt),
+    audit: deps.audit,
+    completed: (outcome, durationMs) => deps.metrics.erasureCompleted(outcome, durationMs),
+    now: Date.now,
+    log: deps.log,
+  };
+}
+
+/** The store takes no question before it has started. */
+function erasableSink({ sink, store }: Pick<RightsDeps, "sink" | "store">): ErasableSink {
+  return {
+    name: sink.name,
+    region: sink.region,
+    ability: () => store.use(async () => sink.rowDelete),
+    countRows: (devices, signal) => store.use(() => sink.countRows(devices, signal)),
+    removeDevices: (devices, signal) => store.use(() => sink.removeDevices(devices, signal)),
+  };
+}

@@ -1,0 +1,88 @@
+/**
+ * Writing to the audit log around an act. Before an act a line that cannot be written stops the act;
+ * after it, the act has happened: the line is then written later, again and again, and alarmed meanwhile.
+ */
+import type { AuditAct } from "../model/audit.ts";
+import { GatewayError } from "../model/errors.ts";
+import type { Log } from "../model/log.ts";
+import type { AuditLog } from "./audit.ts";
+
+export interface AuditTrailPorts {
+  readonly audit: Pick<AuditLog, "append">;
+  /** A line could not be written at once. */
+  readonly late: () => void;
+  readonly log: Log;
+}
+
+/** Kept in memory until they can be written; beyond this the oldest is lost, and that is logged. */
+const MAX_LATE = 10_000;
+const FIRST_RETRY_MS = 1_000;
+const LAST_RETRY_MS = 30_000;
+
+export class AuditTrail {
+  readonly #ports: AuditTrailPorts;
+  readonly #late: AuditAct[] = [];
+  #retryMs = FIRST_RETRY_MS;
+  #timer: NodeJS.Timeout | undefined;
+  #stopped = false;
+
+  constructor(ports: AuditTrailPorts) {
+    this.#ports = ports;
+  }
+
+  /** For an act that must not happen without its line. Resolves with its index; throws as `AuditLog.append` does. */
+  append(act: AuditAct): Promise<number> {
+    return this.#ports.audit.append(act);
+  }
+
+  /** For an act that has happened, or that nothing may stop. Never rejects; tries once before it resolves. */
+  async note(act: AuditAct): Promise<void> {
+    try {
+      await this.#ports.audit.append(act);
+    } catch (error) {
+      this.#postpone(act, error);
+    }
+  }
+
+  /** One more try for everything that is still waiting. */
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    clearTimeout(this.#timer);
+    await this.#flush();
+    if (this.#late.length > 0) this.#ports.log.error("audit lines lost", { count: this.#late.length });
+  }
+
+  #postpone(act: AuditAct, error: unknown): void {
+    this.#ports.late();
+    this.#ports.log.error("audit line is late", { code: error instanceof GatewayError ? error.code : "FAULT" });
+    this.#late.push(act);
+    if (this.#late.length > MAX_LATE) {
+      this.#late.shift();
+      this.#ports.log.error("audit lines lost", { count: 1 });
+    }
+    this.#schedule();
+  }
+
+  #schedule(): void {
+    if (this.#timer !== undefined || this.#stopped) return;
+    this.#timer = setTimeout(() => {
+      this.#timer = undefined;
+      void this.#flush().then(() => {
+        this.#retryMs = this.#late.length === 0 ? FIRST_RETRY_MS : Math.min(this.#retryMs * 2, LAST_RETRY_MS);
+        if (this.#late.length > 0) this.#schedule();
+      });
+    }, this.#retryMs);
+    this.#timer.unref();
+  }
+
+  async #flush(): Promise<void> {
+    while (this.#late[0] !== undefined) {
+      try {
+        await this.#ports.audit.append(this.#late[0]);
+      } catch {
+        return;
+      }
+      this.#late.shift();
+    }
+  }
+}

@@ -1,0 +1,244 @@
+/**
+ * The audit log in Redis: append-only, chained, sealed. Lines are appended by one Lua call that refuses
+ * when the log is not exactly what this process continues, so that two gateways cannot fork it.
+ */
+import { randomInt } from "node:crypto";
+import { setTimeout as delay } from "node:timers/promises";
+import type { Redis } from "ioredis";
+import type { AuditAct, AuditHead, AuditPage, AuditRecord, AuditVerdict } from "../model/audit.ts";
+import { GatewayError } from "../model/errors.ts";
+import { orConsentUnreachable } from "../platform/redis.ts";
+import type { RedisKeys } from "../platform/redis-keys.ts";
+import { type RedisScript, runScript } from "../platform/redis-script.ts";
+import { type AuditState, ChainCheck, EMPTY_LOG, hashLine, nextLine, openLine, openSeal, seal } from "./audit-chain.ts";
+
+export interface AuditOptions {
+  /** The first writes, all of them verify. */
+  readonly keys: readonly [Buffer, ...Buffer[]];
+  /** Unix ms. */
+  now(): number;
+}
+
+const APPEND_LINES: RedisScript = {
+  name: "consentryAppendAudit",
+  lua: `--[[
+  Appends lines to the audit log and replaces its seal, or trims lines off its beginning.
+  KEYS[1] list of lines   KEYS[2] seal
+  ARGV[1] seal that must stand there, "" for none   ARGV[2] number of lines that must stand there
+  ARGV[3] seal afterwards   ARGV[4] lines to trim   ARGV[5..] lines to append
+  Reply: 1 done, 0 another seal stands there, -1 the number of lines is not what the seal says
+]]
+if (redis.call("GET", KEYS[2]) or "") ~= ARGV[1] then return 0 end
+if redis.call("LLEN", KEYS[1]) ~= tonumber(ARGV[2]) then return -1 end
+if tonumber(ARGV[4]) > 0 then redis.call("LTRIM", KEYS[1], ARGV[4], -1) end
+for index = 5, #ARGV do redis.call("RPUSH", KEYS[1], ARGV[index]) end
+redis.call("SET", KEYS[2], ARGV[3])
+return 1`,
+};
+
+const MAX_BATCH = 128;
+const MAX_ATTEMPTS = 20;
+const MAX_BACKOFF_MS = 30;
+const PAGE = 500;
+
+interface Waiting {
+  readonly act: AuditAct;
+  readonly resolve: (index: number) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+interface Bounds {
+  readonly sealText: string;
+  readonly count: number;
+}
+
+interface Known {
+  readonly sealText: string;
+  readonly state: AuditState;
+}
+
+export class AuditLog {
+  readonly #redis: Redis;
+  readonly #keys: RedisKeys;
+  readonly #options: AuditOptions;
+  #waiting: Waiting[] = [];
+  #writing = false;
+  /** What this process wrote or read last; the log may only ever have grown from there. */
+  #known: Known | undefined;
+
+  constructor(redis: Redis, keys: RedisKeys, options: AuditOptions) {
+    this.#redis = redis;
+    this.#keys = keys;
+    this.#options = options;
+  }
+
+  /**
+   * Resolves with the index of the line once it is in Redis. What arrives while a call is under way travels
+   * together. Throws `CONSENT_UNREACHABLE`, `CONSENT_CONFLICT`; `AUDIT_BROKEN` when the log was tampered with.
+   */
+  append(act: AuditAct): Promise<number> {
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({ act, resolve, reject });
+      if (!this.#writing) void this.#write();
+    });
+  }
+
+  /** Reads the whole log. `noted` is a head written down earlier, of which this log must be a continuation. */
+  async verify(noted?: AuditHead): Promise<AuditVerdict> {
+    const before = await this.#bounds();
+    const verdict = await this.#follow(before, noted);
+    if (verdict.intact) return verdict;
+    // Lines that retention trimmed meanwhile moved all others; then, and only then, look once more.
+    const now = await this.#bounds();
+    const [was, is] = [before, now].map(({ sealText }) => openSeal(sealText, this.#options.keys)?.first);
+    return was === is ? verdict : this.#follow(now, noted);
+  }
+
+  async #follow({ sealText, count }: Bounds, noted: AuditHead | undefined): Promise<AuditVerdict> {
+    const state = sealText === "" && count === 0 ? EMPTY_LOG : openSeal(sealText, this.#options.keys);
+    if (state === undefined) return { intact: false, index: 0, problem: "seal-broken" };
+    const check = new ChainCheck(state, this.#options.keys);
+    let notedHash = noted?.next === state.first ? state.base : undefined;
+    let position = 0;
+    for await (const line of this.#lines(0, count)) {
+      const breach = check.follow(line);
+      if (breach?.problem === "missing" && (await this.#stands(breach.index, position, count))) {
+        return { intact: false, index: breach.index, problem: "reordered" };
+      }
+      if (breach !== undefined) return { intact: false, ...breach };
+      position += 1;
+      if (noted?.next === state.first + position) notedHash = hashLine(line);
+    }
+    const breach = check.end(state);
+    if (breach !== undefined) return { intact: false, ...breach };
+    // Lines past their retention can no longer be compared.
+    if (noted !== undefined && noted.next >= state.first && notedHash !== noted.hash) {
+      return { intact: false, index: Math.min(noted.next, state.next), problem: "rolled-back" };
+    }
+    return { intact: true, first: state.first, head: { next: state.next, hash: state.head } };
+  }
+
+  /** Lines from index `from` on, oldest first. Throws `AUDIT_BROKEN` when one of them does not open. */
+  async list({ from, limit }: { readonly from: number; readonly limit: number }): Promise<AuditPage> {
+    const { state } = await this.#read();
+    const start = Math.max(from, state.first);
+    const end = Math.min(start + limit, state.next);
+    const records: AuditRecord[] = [];
+    for await (const line of this.#lines(start - state.first, end - state.first)) records.push(this.#opened(line));
+    return { records, first: state.first, head: { next: state.next, hash: state.head } };
+  }
+
+  /** Lines written before `beforeMs` (Unix ms), which `trim` would remove. */
+  async older(beforeMs: number): Promise<number> {
+    const { state } = await this.#read();
+    let count = 0;
+    for await (const line of this.#lines(0, state.next - state.first)) {
+      if (this.#opened(line).at >= beforeMs) break;
+      count += 1;
+    }
+    return count;
+  }
+
+  /** Retention: removes lines written before `beforeMs`; the seal remembers where the log begins now. */
+  async trim(beforeMs: number): Promise<number> {
+    const count = await this.older(beforeMs);
+    if (count === 0) return 0;
+    const { state, sealText } = await this.#read();
+    const last = await orConsentUnreachable(() => this.#redis.lindex(this.#keys.auditLines, count - 1));
+    if (last === null) throw new GatewayError("AUDIT_BROKEN", "truncated");
+    const after = { ...state, first: state.first + count, base: hashLine(last) };
+    if (!(await this.#replace({ state, sealText }, after, count, []))) throw new GatewayError("CONSENT_CONFLICT", "audit");
+    return count;
+  }
+
+  async #write(): Promise<void> {
+    this.#writing = true;
+    while (this.#waiting.length > 0) {
+      const batch = this.#waiting.splice(0, MAX_BATCH);
+      try {
+        const first = await this.#appendAll(batch.map(({ act }) => act));
+        for (const [offset, { resolve }] of batch.entries()) resolve(first + offset);
+      } catch (error) {
+        for (const { reject } of batch) reject(error);
+      }
+    }
+    this.#writing = false;
+  }
+
+  async #appendAll(acts: readonly AuditAct[]): Promise<number> {
+    for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt += 1) {
+      const before = attempt === 1 && this.#known !== undefined ? this.#known : await this.#read();
+      const lines: string[] = [];
+      let state = before.state;
+      for (const act of acts) {
+        const next = nextLine(state, act, this.#options.now(), this.#options.keys[0]);
+        lines.push(next.line);
+        state = next.state;
+      }
+      if (await this.#replace(before, state, 0, lines)) return before.state.next;
+      await delay(randomInt(MAX_BACKOFF_MS) + 1);
+    }
+    throw new GatewayError("CONSENT_CONFLICT", "audit");
+  }
+
+  /** `false` when another process wrote meanwhile. */
+  async #replace(before: Known, after: AuditState, trimmed: number, lines: readonly string[]): Promise<boolean> {
+    const sealText = seal(after, this.#options.keys[0]);
+    const names = [this.#keys.auditLines, this.#keys.auditSeal];
+    const count = before.state.next - before.state.first;
+    const args = [before.sealText, count, sealText, trimmed, ...lines];
+    const reply = await orConsentUnreachable(() => runScript(this.#redis, APPEND_LINES, names, args));
+    if (reply === -1) throw new GatewayError("AUDIT_BROKEN", "lines do not match the seal");
+    if (reply !== 1) return false;
+    this.#known = { sealText, state: after };
+    return true;
+  }
+
+  /** The state as sealed, found to be no older than what this process knows. */
+  async #read(): Promise<Known> {
+    const { sealText, count } = await this.#bounds();
+    const state = sealText === "" && count === 0 ? EMPTY_LOG : openSeal(sealText, this.#options.keys);
+    if (state === undefined) throw new GatewayError("AUDIT_BROKEN", "seal");
+    const known = this.#known?.state;
+    if (known !== undefined && state.next < known.next) throw new GatewayError("AUDIT_BROKEN", "rolled back");
+    if (known !== undefined && known.next > state.first) {
+      const last = await orConsentUnreachable(() =>
+        this.#redis.lindex(this.#keys.auditLines, known.next - 1 - state.first),
+      );
+      if (last === null || hashLine(last) !== known.head) throw new GatewayError("AUDIT_BROKEN", "rolled back");
+    }
+    return { sealText, state };
+  }
+
+  async #bounds(): Promise<Bounds> {
+    const replies = await orConsentUnreachable(() =>
+      this.#redis.multi().get(this.#keys.auditSeal).llen(this.#keys.auditLines).exec(),
+    );
+    const [sealReply, countReply] = replies ?? [];
+    if (sealReply === undefined || countReply === undefined || sealReply[0] !== null || countReply[0] !== null) {
+      throw new GatewayError("CONSENT_UNREACHABLE", "audit");
+    }
+    return { sealText: typeof sealReply[1] === "string" ? sealReply[1] : "", count: Number(countReply[1]) };
+  }
+
+  async *#lines(start: number, end: number): AsyncGenerator<string> {
+    for (let at = start; at < end; at += PAGE) {
+      const last = Math.min(at + PAGE, end) - 1;
+      yield* await orConsentUnreachable(() => this.#redis.lrange(this.#keys.auditLines, at, last));
+    }
+  }
+
+  /** Whether the line of this index stands further back. */
+  async #stands(index: number, from: number, count: number): Promise<boolean> {
+    for await (const line of this.#lines(from, count)) {
+      if (openLine(line, this.#options.keys)?.index === index) return true;
+    }
+    return false;
+  }
+
+  #opened(line: string): AuditRecord {
+    const record = openLine(line, this.#options.keys);
+    if (record === undefined) throw new GatewayError("AUDIT_BROKEN", "a line does not open");
+    return record;
+  }
+}

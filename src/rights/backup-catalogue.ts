@@ -1,0 +1,58 @@
+/**
+ * What of Redis goes into a backup, one decision for each name of the key table. A new name does not
+ * compile until it stands here.
+ */
+import type { RedisKeys } from "../platform/redis-keys.ts";
+
+/**
+ * `subject`, `credential`: kept, through their own records. `shared`: kept as it is. `derived`: made anew
+ * from what is kept. `passing`: gone with the moment; the queue and what was set aside are raw messages,
+ * sealed, and a copy of those would outlive every withdrawal.
+ */
+type Place = "subject" | "credential" | "shared" | "derived" | "passing";
+
+export const CATALOGUE = {
+  credential: "credential",
+  ledger: "subject",
+  subject: "subject",
+  erasure: "subject",
+  decision: "derived",
+  devices: "derived",
+  policies: "shared",
+  policyFloors: "shared",
+  tombstones: "shared",
+  erasureIndex: "shared",
+  openErasures: "shared",
+  epochLengths: "shared",
+  heldSubjects: "shared",
+  auditLines: "shared",
+  auditSeal: "shared",
+  queuePrefix: "passing",
+  queueName: "passing",
+  erasureQueuePrefix: "passing",
+  erasureQueueName: "passing",
+  leases: "passing",
+  keptLease: "passing",
+  deadLetters: "passing",
+  deadLettersOf: "passing",
+  sessionEnd: "passing",
+  gateways: "passing",
+  gatewayReports: "passing",
+  holdProposals: "passing",
+  upkeepQueuePrefix: "passing",
+  upkeepQueueName: "passing",
+  restoring: "passing",
+  restores: "passing",
+  backupTurn: "passing",
+} as const satisfies Record<keyof RedisKeys, Place>;
+
+export type SharedName = {
+  [Name in keyof typeof CATALOGUE]: (typeof CATALOGUE)[Name] extends "shared" ? Name : never;
+}[keyof typeof CATALOGUE];
+
+export const SHARED_NAMES = (Object.keys(CATALOGUE) as (keyof typeof CATALOGUE)[]).filter(
+  (name): name is SharedName => CATALOGUE[name] === "shared",
+);
+
+/** Kept over a restore as well as restored: what was erased once stays erased. */
+export const UNITED: ReadonlySet<SharedName> = new Set<SharedName>(["tombstones"]);

@@ -1,0 +1,169 @@
+/**
+ * Takes a backup while the gateway works: one archive with everything that can't be computed again, and
+ * one with the wrapped subject keys alone. Each subject is read in one transaction, so that ledger, head
+ * and key belong together; between subjects there is no common moment, and none is needed.
+ */
+import { randomBytes } from "node:crypto";
+import { mkdir, rm } from "node:fs/promises";
+import { join } from "node:path";
+import type { Redis } from "ioredis";
+import { GatewayError } from "../model/errors.ts";
+import type { DeviceKey, SubjectTag } from "../model/ids.ts";
+import { orConsentUnreachable } from "../platform/redis.ts";
+import type { RedisKeys } from "../platform/redis-keys.ts";
+import { archiveName, archivesIn, installationOf, type KeysLine, type RecordsLine, subjectArchiveKey } from "./archive.ts";
+import { SHARED_NAMES } from "./backup-catalogue.ts";
+import { erasureIdsIn, splitErasure } from "./erasure-parts.ts";
+import { execAll, keysLike, storedPages } from "./redis-values.ts";
+import { SealedFileWriter } from "./sealed-writer.ts";
+
+export interface BackupKeys {
+  readonly lookup: Buffer;
+  readonly master: Buffer;
+  readonly backup: Buffer;
+}
+
+export interface BackupResult {
+  /** Paths of the two archives. */
+  readonly records: string;
+  readonly subjectKeys: string;
+  readonly subjects: number;
+  readonly credentials: number;
+  readonly keys: number;
+}
+
+const SUBJECTS_AT_ONCE = 25;
+const MAX_ATTEMPTS = 10;
+
+interface SubjectReading {
+  readonly line: Extract<RecordsLine, { is: "subject" }>;
+  readonly keys: Extract<KeysLine, { is: "key" }>[];
+}
+
+export class Backup {
+  readonly #redis: Redis;
+  readonly #keys: RedisKeys;
+  readonly #prefix: string;
+
+  constructor(redis: Redis, keys: RedisKeys, prefix: string) {
+    this.#redis = redis;
+    this.#keys = keys;
+    this.#prefix = prefix;
+  }
+
+  /**
+   * Writes both archives into `dir` (made when missing) or none. Key archives of earlier backups in it are
+   * removed: in them the keys of subjects erased since live on, and with the newest one every older
+   * archive of records can be restored. Throws CONSENT_UNREACHABLE and errors of the file system.
+   */
+  async take(dir: string, secrets: BackupKeys, now = Date.now()): Promise<BackupResult> {
+    await mkdir(dir, { recursive: true, mode: 0o700 });
+    const installation = installationOf(secrets.lookup);
+    const earlier = await archivesIn(dir, "subject-keys", installation);
+    const about = { createdAt: now, installation, backup: randomBytes(8).toString("hex") };
+    const names = { records: join(dir, archiveName(about, "records")), keys: join(dir, archiveName(about, "subject-keys")) };
+    const records = new SealedFileWriter(names.records, secrets.backup, { ...about, kind: "records" });
+    const keys = new SealedFileWriter(names.keys, subjectArchiveKey(secrets.master), { ...about, kind: "subject-keys" });
+    try {
+      const counts = await orConsentUnreachable(() => this.#write(records, keys));
+      // The keys first: an archive of records without keys would look like a whole backup.
+      await keys.finish();
+      await records.finish();
+      for (const file of earlier) await rm(file, { force: true });
+      return { records: names.records, subjectKeys: names.keys, ...counts };
+    } catch (error) {
+      await Promise.all([records.abandon(), keys.abandon()]);
+      throw error;
+    }
+  }
+
+  async #write(records: SealedFileWriter, keys: SealedFileWriter) {
+    const counts = { subjects: 0, credentials: 0, keys: 0 };
+    const record = (line: RecordsLine) => records.line(JSON.stringify(line));
+    const key = (line: KeysLine) => keys.line(JSON.stringify(line));
+    for await (const { line, keys: wrapped } of this.#subjects()) {
+      counts.subjects += 1;
+      counts.keys += wrapped.length;
+      await record(line);
+      for (const one of wrapped) await key(one);
+    }
+    for await (const line of this.#credentials()) {
+      counts.credentials += 1;
+      await record(line);
+    }
+    for (const name of SHARED_NAMES) {
+      for await (const { kind, first, items } of storedPages(this.#redis, this.#keys[name])) {
+        await record({ is: "shared", name, kind, first, items: [...items] });
+      }
+    }
+    await record({ is: "end", subjects: counts.subjects, credentials: counts.credentials, keys: 0 });
+    await key({ is: "end", subjects: 0, credentials: 0, keys: counts.keys });
+    return counts;
+  }
+
+  async *#subjects(): AsyncGenerator<SubjectReading> {
+    const pattern = new RegExp(`^${this.#prefix}:\\{([A-Za-z0-9_-]{22})\\}:subject$`);
+    for await (const names of keysLike(this.#redis, this.#keys.subject("*" as SubjectTag))) {
+      const tags = names.flatMap((name) => (pattern.exec(name)?.[1] ?? []) as SubjectTag | []);
+      for (let at = 0; at < tags.length; at += SUBJECTS_AT_ONCE) {
+        const readings = await Promise.all(tags.slice(at, at + SUBJECTS_AT_ONCE).map((tag) => this.#subject(tag)));
+        yield* readings.filter((reading) => reading !== undefined);
+      }
+    }
+  }
+
+  async #subject(tag: SubjectTag): Promise<SubjectReading | undefined> {
+    let erasures: readonly string[] = [];
+    for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt += 1) {
+      const transaction = this.#redis.multi().time().hgetall(this.#keys.subject(tag));
+      transaction.lrange(this.#keys.ledger(tag), 0, -1);
+      for (const id of erasures) transaction.hgetall(this.#keys.erasure(tag, id));
+      const [time, subject, texts, ...records] = await execAll(transaction);
+      const { head, fence, key, ...more } = subject as Record<string, string>;
+      const events = texts as string[];
+      if (head === undefined || fence === undefined) return undefined;
+      // Which erasures belong to the subject stands in its ledger; were there more, all is read again.
+      const named = erasureIdsIn(events);
+      if (named.length !== erasures.length) {
+        erasures = named;
+        continue;
+      }
+      const parts = named.map((id, index) => ({ id, ...splitErasure(records[index] as Record<string, string>) }));
+      const wrapped = [{ name: "", key }, ...parts.map((part) => ({ name: part.id, key: part.key }))];
+      return {
+        line: {
+          is: "subject",
+          tag,
+          at: millisecondsOf(time),
+          fields: { head, fence, ...more },
+          events,
+          erasures: Object.fromEntries(parts.map(({ id, rest }) => [id, rest])),
+        },
+        keys: wrapped.flatMap(({ name, key: one }) => (one ? [{ is: "key" as const, tag, name, key: one }] : [])),
+      };
+    }
+    throw new GatewayError("CONSENT_CONFLICT", "reading a subject");
+  }
+
+  async *#credentials() {
+    const prefix = this.#keys.credential("" as DeviceKey);
+    for await (const names of keysLike(this.#redis, `${prefix}*`)) {
+      const pipeline = this.#redis.pipeline();
+      for (const name of names) pipeline.hgetall(name);
+      pipeline.time();
+      const replies = await execAll(pipeline);
+      const at = millisecondsOf(replies.at(-1));
+      for (const [index, name] of names.entries()) {
+        const fields = replies[index] as Record<string, string>;
+        const device = name.slice(prefix.length) as DeviceKey;
+        if (Object.keys(fields).length > 0) yield { is: "credential" as const, device, at, fields };
+      }
+    }
+  }
+}
+
+/** What TIME answers. */
+function millisecondsOf(reply: unknown): number {
+  const [seconds, micros] = reply as [string | number, string | number];
+  return Number(seconds) * 1_000 + Math.floor(Number(micros) / 1_000);
+}

@@ -1,0 +1,65 @@
+/** Finds everything a store holds under a subject's names, deletes it, and makes sure by query that it is gone. */
+import type { Pseudonym } from "../model/ids.ts";
+import type { ErasableSink, ErasureOptions, ErasurePorts } from "./erasure-ports.ts";
+import type { ErasureRecord, ErasureRecords } from "./erasure-record.ts";
+import { liveNames, type NamedPurpose } from "./live-names.ts";
+
+export interface DeletionParts {
+  readonly options: ErasureOptions;
+  readonly ports: ErasurePorts;
+  readonly records: ErasureRecords;
+}
+
+/** Bounds one call to a store. */
+const NAMES_PER_CALL = 500;
+
+/** Nothing without a key: then nothing was stored under it. Throws SUBJECT_KEY_UNREADABLE. */
+export async function namesOf(
+  record: ErasureRecord,
+  { options, ports, records }: DeletionParts,
+  purpose: NamedPurpose,
+): Promise<Pseudonym[]> {
+  const { facts, wrappedSubjectKey } = record;
+  if (wrappedSubjectKey === undefined || !facts.purposes.includes(purpose)) return [];
+  const epochLengthsMs = await records.epochLengths();
+  const { pseudonym } = ports;
+  return await liveNames({
+    facts,
+    wrappedSubjectKey,
+    purpose,
+    epochLengthsMs,
+    nowMs: ports.now(),
+    options,
+    pseudonym: (key, device, of, epoch) => pseudonym(key, device, of, epoch),
+  });
+}
+
+/**
+ * `counted` names the field that keeps how many rows were there. Throws SINK_UNAVAILABLE or SINK_DENIED,
+ * also while a query still finds something.
+ */
+export async function deleteFrom(
+  sink: ErasableSink,
+  names: readonly Pseudonym[],
+  counted: "rows" | "swept",
+  record: ErasureRecord,
+  { records }: DeletionParts,
+  stop: AbortSignal,
+): Promise<void> {
+  const { name } = sink;
+  if (names.length > 0 && (await sink.ability()) === "none") {
+    await records.set(record, { [`method:${name}`]: "unlinkable", [`verified:${name}`]: 0 });
+    return;
+  }
+  let rows = 0;
+  for (const some of chunks(names)) rows += (await sink.countRows(some, stop)) ?? 0;
+  // Kept from the first attempt: a later one finds less.
+  await records.setOnce(record, `${counted}:${name}`, rows);
+  let verified = true;
+  for (const some of chunks(names)) verified = (await sink.removeDevices(some, stop)) === "verified" && verified;
+  await records.set(record, { [`method:${name}`]: "deleted", [`verified:${name}`]: Number(verified) });
+}
+
+function* chunks(names: readonly Pseudonym[]): Generator<readonly Pseudonym[]> {
+  for (let from = 0; from < names.length; from += NAMES_PER_CALL) yield names.slice(from, from + NAMES_PER_CALL);
+}

@@ -1,0 +1,114 @@
+import { randomBytes } from "node:crypto";
+import { appendFileSync, chmodSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, expect, it } from "vitest";
+import type { DeviceKey, SubjectTag } from "../model/ids.ts";
+import { ErasureJournal, journalKey } from "./erasure-journal.ts";
+import { readJournals } from "./journal-reading.ts";
+
+const key = journalKey(randomBytes(32));
+const tag = (letter: string) => letter.repeat(22) as SubjectTag;
+const device = (letter: string) => letter.repeat(22) as DeviceKey;
+const MAC = "m".repeat(43);
+const ERASURE = "7d3c0a58-3a1c-4b6e-9f55-0c1d2e3f4a5b";
+
+let root: string;
+let file: string;
+beforeEach(() => {
+  root = mkdtempSync(join(tmpdir(), "consentry-journal-"));
+  file = join(root, "deep", "erasures.journal");
+});
+afterEach(() => rmSync(root, { recursive: true }));
+
+async function journal(work: (journal: ErasureJournal) => Promise<unknown>): Promise<void> {
+  const opened = new ErasureJournal(file, key);
+  await opened.start();
+  await work(opened);
+  await opened.stop();
+}
+
+const lines = () => readFileSync(file, "utf8").trimEnd().split("\n");
+const rewrite = (changed: readonly string[]) => writeFileSync(file, `${changed.join("\n")}\n`);
+
+it("gives back what was recorded, over several runs and files, from a moment on", async () => {
+  await journal(async (one) => {
+    await one.record({ what: "erasure-asked", tag: tag("a"), erasure: ERASURE }, 100);
+    await one.record({ what: "narrowed", tag: tag("b"), fence: 3 }, 150);
+    await Promise.all([one.record({ what: "narrowed", tag: tag("b"), fence: 7 }, 200), one.record({ what: "erased", tag: tag("c"), erasure: ERASURE }, 200)]);
+  });
+  await journal(async (one) => {
+    await one.record({ what: "token-issued", device: device("d"), mac: MAC }, 300);
+    await one.record({ what: "policy-published", version: 4 }, 300);
+  });
+  expect(statSync(file).mode & 0o777).toBe(0o600);
+  expect(lines()).toHaveLength(8);
+
+  const all = await readJournals([file], key, 0);
+  expect([...all.erasures]).toEqual([
+    [tag("a"), new Map([[ERASURE, { at: 100, destroyed: false }]])],
+    [tag("c"), new Map([[ERASURE, { at: 200, destroyed: true }]])],
+  ]);
+  expect(all.narrowed.get(tag("b"))).toEqual([
+    { at: 150, fence: 3 },
+    { at: 200, fence: 7 },
+  ]);
+  expect([all.tokens.get(device("d")), all.policyVersion, all.entries, all.torn]).toEqual([MAC, 4, 6, 0]);
+
+  const later = await readJournals([file], key, 200);
+  expect([...later.erasures.keys()]).toEqual([tag("c")]);
+  expect(later.narrowed.get(tag("b"))).toEqual([{ at: 200, fence: 7 }]);
+});
+
+it("notices a line that was changed, moved, taken out or written by somebody else", async () => {
+  await journal(async (one) => {
+    for (const letter of "abcd") await one.record({ what: "erased", tag: tag(letter), erasure: ERASURE }, 100);
+  });
+  const right = lines();
+  const [opened = "", first = "", second = "", ...rest] = right;
+  const broken: [string, string[]][] = [
+    ["altered", [opened, first.replace("aaaa", "aaab"), second, ...rest]],
+    ["altered", [opened, first.replace(",100,", ",101,"), second, ...rest]],
+    ["altered", [opened, `${first.slice(0, -3)}"]`, second, ...rest]],
+    ["gap", [opened, second, first, ...rest]],
+    ["gap", [opened, second, ...rest]],
+    ["gap", [opened, first, first, second, ...rest]],
+    ["gap", [first, second, ...rest]],
+  ];
+  for (const [code, changed] of broken) {
+    rewrite(changed);
+    await expect(readJournals([file], key, 0)).rejects.toMatchObject({ message: `JOURNAL_INVALID: ${code}` });
+  }
+  rewrite(right);
+  await expect(readJournals([file], journalKey(randomBytes(32)), 0)).rejects.toMatchObject({ message: "JOURNAL_INVALID: altered" });
+  await expect(readJournals([join(root, "none")], key, 0)).rejects.toMatchObject({ message: "JOURNAL_INVALID: missing" });
+  expect((await readJournals([file], key, 0)).erasures.size).toBe(4);
+});
+
+it("goes on after a crash in the middle of a line, and says that there was one", async () => {
+  await journal((one) => one.record({ what: "erased", tag: tag("a"), erasure: ERASURE }, 100));
+  appendFileSync(file, lines().at(-1)?.slice(0, 40) ?? "");
+  await journal((one) => one.record({ what: "erased", tag: tag("b"), erasure: ERASURE }, 200));
+  const { erasures, torn } = await readJournals([file], key, 0);
+  expect([[...erasures.keys()], torn]).toEqual([[tag("a"), tag("b")], 1]);
+});
+
+it("shares a file between processes that write at the same time", async () => {
+  const journals = Array.from({ length: 3 }, () => new ErasureJournal(file, key));
+  for (const one of journals) await one.start();
+  const recorded = journals.flatMap((one) =>
+    Array.from({ length: 50 }, (_, fence) => one.record({ what: "narrowed", tag: tag("n"), fence })),
+  );
+  await Promise.all(recorded);
+  for (const one of journals) await one.stop();
+  expect((await readJournals([file], key, 0)).narrowed.get(tag("n"))).toHaveLength(150);
+});
+
+it("refuses a file that others can read, a place it can't write, and an entry while it is closed", async () => {
+  await journal(async () => {});
+  chmodSync(file, 0o644);
+  await expect(new ErasureJournal(file, key).start()).rejects.toMatchObject({ message: "JOURNAL_UNWRITABLE: readable-by-others" });
+  await expect(new ErasureJournal(root, key).start()).rejects.toMatchObject({ message: "JOURNAL_UNWRITABLE: EISDIR" });
+  const closed = new ErasureJournal(file, key);
+  await expect(closed.record({ what: "erased", tag: tag("a"), erasure: ERASURE })).rejects.toMatchObject({ message: "JOURNAL_UNWRITABLE: not-open" });
+});

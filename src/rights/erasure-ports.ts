@@ -1,0 +1,77 @@
+/** What an erasure needs from the rest of the gateway. */
+import type { AuditAct } from "../model/audit.ts";
+import type { ServicePurpose } from "../model/consent.ts";
+import type { Actor } from "../model/consent-record.ts";
+import type { ErasureOutcome, Receipt, SignedReceipt } from "../model/erasure.ts";
+import type { DeviceKey, Pseudonym, SubjectTag } from "../model/ids.ts";
+import type { Log } from "../model/log.ts";
+import type { LiveNamesOptions, NamedPurpose } from "./live-names.ts";
+
+export interface ErasureRequest {
+  readonly by: Actor;
+  readonly method: string;
+  readonly evidenceRef?: string | undefined;
+}
+
+/** A store that rows can be looked for in, and perhaps deleted from. All of it may throw SINK_UNAVAILABLE or SINK_DENIED. */
+export interface ErasableSink {
+  readonly name: string;
+  readonly region: string;
+  /** Known once the store has answered for the first time. */
+  ability(): Promise<"sync" | "async" | "none">;
+  /** `undefined` when the store does not let us look. */
+  countRows(devices: readonly Pseudonym[], signal: AbortSignal): Promise<number | undefined>;
+  removeDevices(devices: readonly Pseudonym[], signal: AbortSignal): Promise<"verified" | "accepted" | "unsupported">;
+}
+
+export interface ErasurePorts {
+  readonly ledger: {
+    begin(
+      tag: SubjectTag,
+      request: ErasureRequest & { readonly id: string },
+    ): Promise<{ readonly refused: "unknown-subject" } | { readonly refused?: undefined; readonly id: string }>;
+    destroyKey(tag: SubjectTag, id: string): Promise<void>;
+  };
+  drain(tag: SubjectTag): Promise<{ readonly drained: boolean }>;
+  /** Ids of all batches not settled yet. */
+  queuedBatches(): Promise<readonly string[]>;
+  pseudonym(wrappedSubjectKey: string, device: DeviceKey, purpose: NamedPurpose, epoch: number): Pseudonym;
+  readonly sinks: readonly ErasableSink[];
+  purgeDeadLetters(devices: readonly DeviceKey[]): Promise<unknown>;
+  /** Drops what memory holds about a device. */
+  forgetDevice(device: DeviceKey): void;
+  seal(text: string): string;
+  /** Throws ENVELOPE_UNREADABLE when the key it was sealed with is gone. */
+  open(sealed: string): string;
+  /** Names of all services of a purpose, connected or not. */
+  services(purpose: ServicePurpose): readonly string[];
+  /** Sends to the services that listen and are not in `acknowledged`; answers whom it was sent to just now. */
+  tell(notice: Notice): readonly string[];
+  /** Unix ms, when a legal hold that stands is due to end; until its release it holds. `undefined`: none stands. */
+  heldUntil(tag: SubjectTag): Promise<number | undefined>;
+  /** Notes down, outside Redis, that this subject's data must not come back with a backup. */
+  journal(tag: SubjectTag, id: string, what: "asked" | "destroyed"): Promise<void>;
+  sign(receipt: Receipt): SignedReceipt;
+  audit(act: AuditAct): Promise<unknown>;
+  completed(outcome: ErasureOutcome, durationMs: number): void;
+  /** Unix ms. */
+  now(): number;
+  readonly log: Log;
+}
+
+export interface Notice {
+  readonly id: string;
+  readonly purpose: ServicePurpose;
+  readonly payloads: readonly string[];
+  readonly acknowledged: ReadonlySet<string>;
+}
+
+export interface ErasureOptions extends LiveNamesOptions {
+  readonly controller: string;
+  /** Longer than the store may take over a write it has received. */
+  readonly sweepAfterMs: number;
+  /** How long the first receipt waits for the services. */
+  readonly acknowledgeWaitMs: number;
+  /** How long services are reminded. */
+  readonly acknowledgeDeadlineMs: number;
+}

@@ -1,0 +1,126 @@
+/**
+ * Gives erasures their turns, through a BullMQ queue of its own: one job for each, holding nothing but its
+ * id, taken up by another process when one dies, and tried for ever.
+ */
+import { DelayedError, type Job, Queue, Worker } from "bullmq";
+import type { Redis } from "ioredis";
+import { GatewayError } from "../model/errors.ts";
+import type { Log } from "../model/log.ts";
+import { orConsentUnreachable } from "../platform/redis.ts";
+import type { RedisKeys } from "../platform/redis-keys.ts";
+
+export interface ErasureQueuePorts {
+  /** Milliseconds until the next turn; `undefined` when there is nothing left to do. */
+  advance(id: string, stop: AbortSignal): Promise<number | undefined>;
+  readonly log: Log;
+}
+
+export interface ErasureQueueConnections {
+  readonly producer: Redis;
+  readonly worker: Redis;
+}
+
+const JOB_NAME = "erasure";
+const CONCURRENCY = 8;
+/** A killed process's erasures are taken up after this long. */
+const LOCK_MS = 3_000;
+const FIRST_RETRY_MS = 250;
+const LAST_RETRY_MS = 30_000;
+const FOR_EVER = 1_000_000_000;
+const STOP_DEADLINE_MS = 4_000;
+
+export class ErasureQueue {
+  readonly #connections: ErasureQueueConnections;
+  readonly #keys: RedisKeys;
+  readonly #ports: ErasureQueuePorts;
+  readonly #stop = new AbortController();
+  readonly #failures = new Map<string, number>();
+  #queue: Queue | undefined;
+  #worker: Worker | undefined;
+
+  constructor(connections: ErasureQueueConnections, keys: RedisKeys, ports: ErasureQueuePorts) {
+    this.#connections = connections;
+    this.#keys = keys;
+    this.#ports = ports;
+  }
+
+  async start(): Promise<void> {
+    const { erasureQueueName: name, erasureQueuePrefix: prefix } = this.#keys;
+    this.#queue = new Queue(name, {
+      connection: this.#connections.producer,
+      prefix,
+      streams: { events: { maxLen: 0 } },
+      skipWaitingForReady: true,
+    });
+    this.#queue.on("error", () => undefined);
+    await this.#queue.waitUntilReady();
+    this.#worker = new Worker(name, (job, token) => this.#turn(job, token), {
+      connection: this.#connections.worker,
+      prefix,
+      concurrency: CONCURRENCY,
+      maxStalledCount: FOR_EVER,
+      lockDuration: LOCK_MS,
+      stalledInterval: LOCK_MS / 2,
+      removeOnComplete: { count: 0 },
+      autorun: false,
+    });
+    // Errors of Redis may hold arguments; an erasure that does not go on shows in its status.
+    this.#worker.on("error", () => undefined);
+    await this.#worker.waitUntilReady();
+    this.#worker.run().catch(() => this.#ports.log.error("worker loop ended", { stage: "rights" }));
+  }
+
+  async stop(): Promise<void> {
+    this.#stop.abort();
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<void>((resolve) => {
+      timer = setTimeout(resolve, STOP_DEADLINE_MS);
+    });
+    // What does not end in time is taken up by the next start.
+    await Promise.race([this.#worker?.close(), late]);
+    clearTimeout(timer);
+    await this.#queue?.close();
+  }
+
+  /** Harmless for an erasure that has its job. Throws CONSENT_UNREACHABLE. */
+  async add(id: string): Promise<void> {
+    const queue = this.#queue;
+    if (queue === undefined) throw new GatewayError("CONSENT_UNREACHABLE", "erasures are not started");
+    const options = { jobId: id, removeOnComplete: true, attempts: FOR_EVER, stackTraceLimit: 0 };
+    const backoff = { type: "fixed", delay: 1_000 };
+    await orConsentUnreachable(() => queue.add(JOB_NAME, {}, { ...options, backoff }));
+  }
+
+  /** Best effort: what is not woken has its turn when its waiting ends. */
+  async wake(id: string): Promise<void> {
+    try {
+      const job = await this.#queue?.getJob(id);
+      if (job !== undefined && (await job.isDelayed())) await job.promote();
+    } catch {
+      // Its turn came meanwhile, or Redis is away.
+    }
+  }
+
+  async #turn(job: Job, token: string | undefined): Promise<void> {
+    const id = job.id ?? "";
+    const waitMs = await this.#advance(id);
+    if (waitMs === undefined) return;
+    await job.moveToDelayed(Date.now() + Math.ceil(waitMs), token);
+    throw new DelayedError();
+  }
+
+  async #advance(id: string): Promise<number | undefined> {
+    try {
+      const waitMs = await this.#ports.advance(id, this.#stop.signal);
+      this.#failures.delete(id);
+      return waitMs;
+    } catch (error) {
+      if (this.#stop.signal.aborted) return FIRST_RETRY_MS;
+      const failures = (this.#failures.get(id) ?? 0) + 1;
+      this.#failures.set(id, failures);
+      const code = error instanceof GatewayError ? error.code : "FAULT";
+      this.#ports.log.warn("erasure waits and will go on", { code, attempt: failures });
+      return Math.min(LAST_RETRY_MS, FIRST_RETRY_MS * 2 ** Math.min(failures - 1, 10));
+    }
+  }
+}

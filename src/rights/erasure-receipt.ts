@@ -1,0 +1,53 @@
+/** From the record of an erasure to what its receipt and its status say. */
+import {
+  RECEIPT_SCHEMA_VERSION,
+  type Receipt,
+  type ServiceResult,
+  type SignedReceipt,
+  type SinkResult,
+} from "../model/erasure.ts";
+import { notedPurposes } from "./erasure-notices.ts";
+import type { ErasableSink, ErasureOptions, ErasurePorts } from "./erasure-ports.ts";
+import type { ErasureRecord } from "./erasure-record.ts";
+
+export function receiptFrom(record: ErasureRecord, ports: ErasurePorts, options: ErasureOptions): Receipt {
+  const { fields, facts } = record;
+  return {
+    schemaVersion: RECEIPT_SCHEMA_VERSION,
+    id: record.id,
+    controller: options.controller,
+    requestedAt: record.requestedAt,
+    completedAt: Number(fields.completedAt),
+    sinks: ports.sinks.map((sink) => sinkResult(sink, fields)),
+    services: serviceResults(record, ports),
+    keyDestroyed: fields.destroyedAt !== undefined,
+    policyVersion: facts.policyVersion ?? 0,
+    ledgerHead: fields.ledgerHead ?? "",
+  };
+}
+
+export function signedReceiptOf({ fields }: ErasureRecord): SignedReceipt | undefined {
+  return fields.receipt === undefined ? undefined : (JSON.parse(fields.receipt) as SignedReceipt);
+}
+
+/** Nothing before the names to forget are known: until then nobody was told. */
+export function serviceResults({ facts, fields }: ErasureRecord, ports: ErasurePorts): ServiceResult[] {
+  if (fields.notices === undefined) return [];
+  return notedPurposes(facts.purposes).flatMap((purpose) => {
+    const services = ports.services(purpose);
+    const count = (what: "told" | "ack") => services.filter((service) => `${what}:${purpose}:${service}` in fields).length;
+    if (services.length === 0) return [];
+    const acknowledged = count("ack");
+    return [{ purpose, notified: count("told"), acknowledged, unacknowledged: services.length - acknowledged }];
+  });
+}
+
+function sinkResult({ name, region }: ErasableSink, fields: ErasureRecord["fields"]): SinkResult {
+  return {
+    name,
+    region,
+    rowsDeleted: Number(fields[`rows:${name}`] ?? 0) + Number(fields[`swept:${name}`] ?? 0),
+    verified: fields[`verified:${name}`] === "1",
+    method: fields[`method:${name}`] === "unlinkable" ? "unlinkable" : "deleted",
+  };
+}

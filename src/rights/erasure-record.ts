@@ -1,0 +1,117 @@
+/**
+ * The record of an erasure in Redis: what is known, which step comes next, what each step found. Every
+ * write is one that may be made twice. Field by field:
+ *
+ *   requestedAt facts step key · heldUntil · rows:<sink> swept:<sink> method:<sink> verified:<sink> sweepAt
+ *   notices notifyAt told:<purpose>:<service> ack:<purpose>:<service> · destroyedAt ledgerHead
+ *   completedAt receipt
+ */
+import type { Redis } from "ioredis";
+import type { ErasureFacts, ErasureStep } from "../model/erasure.ts";
+import type { DeviceKey, SubjectTag } from "../model/ids.ts";
+import { orConsentUnreachable } from "../platform/redis.ts";
+import type { RedisKeys } from "../platform/redis-keys.ts";
+
+export interface ErasureRecord {
+  readonly id: string;
+  readonly tag: SubjectTag;
+  readonly requestedAt: number;
+  /** Absent once everything is done. */
+  readonly step: ErasureStep | undefined;
+  /** The key the erasure took out of use; absent when there was none, and once it is destroyed. */
+  readonly wrappedSubjectKey: string | undefined;
+  readonly facts: ErasureFacts;
+  readonly fields: Readonly<Record<string, string>>;
+}
+
+/** What may be kept of a finished erasure: no device, no name, no key. */
+const DROPPED_AT_THE_END = ["facts", "notices", "key", "step", "heldUntil", "sweepAt"] as const;
+
+const NO_FACTS: ErasureFacts = { devices: [], purposes: [] };
+
+/** Everything here throws CONSENT_UNREACHABLE when Redis does not answer. */
+export class ErasureRecords {
+  readonly #redis: Redis;
+  readonly #keys: RedisKeys;
+
+  constructor(redis: Redis, keys: RedisKeys) {
+    this.#redis = redis;
+    this.#keys = keys;
+  }
+
+  /** Before the erasure begins, so that one that began is always found again. */
+  async register(id: string, tag: SubjectTag): Promise<void> {
+    await this.#run((redis) =>
+      Promise.all([redis.hset(this.#keys.erasureIndex, id, tag), redis.sadd(this.#keys.openErasures, id)]),
+    );
+  }
+
+  /** For an id that was never begun. */
+  async unregister(id: string): Promise<void> {
+    await this.#run((redis) =>
+      Promise.all([redis.srem(this.#keys.openErasures, id), redis.hdel(this.#keys.erasureIndex, id)]),
+    );
+  }
+
+  open(): Promise<string[]> {
+    return this.#run((redis) => redis.smembers(this.#keys.openErasures));
+  }
+
+  async read(id: string): Promise<ErasureRecord | undefined> {
+    const tag = (await this.#run((redis) => redis.hget(this.#keys.erasureIndex, id))) as SubjectTag | null;
+    if (tag === null) return undefined;
+    const fields = await this.#run((redis) => redis.hgetall(this.#keys.erasure(tag, id)));
+    if (fields.requestedAt === undefined) return undefined;
+    return {
+      id,
+      tag,
+      requestedAt: Number(fields.requestedAt),
+      step: fields.step as ErasureStep | undefined,
+      wrappedSubjectKey: fields.key,
+      facts: fields.facts === undefined ? NO_FACTS : (JSON.parse(fields.facts) as ErasureFacts),
+      fields,
+    };
+  }
+
+  async set({ tag, id }: ErasureRecord, fields: Readonly<Record<string, string | number>>): Promise<void> {
+    await this.#run((redis) => redis.hset(this.#keys.erasure(tag, id), { ...fields }));
+  }
+
+  /** Keeps what an earlier attempt found. */
+  async setOnce({ tag, id }: ErasureRecord, field: string, value: string | number): Promise<void> {
+    await this.#run((redis) => redis.hsetnx(this.#keys.erasure(tag, id), field, value));
+  }
+
+  async unset({ tag, id }: ErasureRecord, ...fields: string[]): Promise<void> {
+    await this.#run((redis) => redis.hdel(this.#keys.erasure(tag, id), ...fields));
+  }
+
+  async close(record: ErasureRecord): Promise<void> {
+    await this.unset(record, ...DROPPED_AT_THE_END);
+    await this.#run((redis) => redis.srem(this.#keys.openErasures, record.id));
+  }
+
+  /** What a restore needs to know about this subject: that everything up to `requestedAt` must go. */
+  async entomb(record: ErasureRecord, more: { readonly head?: string; readonly completedAt?: number } = {}): Promise<void> {
+    const stone = { erasure: record.id, at: record.requestedAt, ...more };
+    await this.#run((redis) => redis.hset(this.#keys.tombstones, record.tag, JSON.stringify(stone)));
+  }
+
+  boundDevices(tag: SubjectTag): Promise<DeviceKey[]> {
+    return this.#run((redis) => redis.smembers(this.#keys.devices(tag)) as Promise<DeviceKey[]>);
+  }
+
+  /** Pseudonyms are made with epochs of this length from now on. */
+  async useEpochLength(lengthMs: number): Promise<void> {
+    await this.#run((redis) => redis.sadd(this.#keys.epochLengths, lengthMs));
+  }
+
+  async epochLengths(): Promise<number[]> {
+    const lengths = await this.#run((redis) => redis.smembers(this.#keys.epochLengths));
+    return lengths.map(Number).filter((length) => length > 0);
+  }
+
+  #run<T>(command: (redis: Redis) => Promise<T>): Promise<T> {
+    return orConsentUnreachable(() => command(this.#redis));
+  }
+}

@@ -1,0 +1,128 @@
+/**
+ * What an erasure does, step by step. A step that comes to its end lets the next one begin; one that must
+ * wait says for how long and is called again. Each can be broken off anywhere and begun anew.
+ *
+ *   drain → backlog → delete → sweep → dead-letters → notices → destroy-key → notify → receipt → remind
+ */
+import type { ErasureStep } from "../model/erasure.ts";
+import type { Pseudonym } from "../model/ids.ts";
+import { type DeletionParts, deleteFrom, namesOf } from "./erasure-deletion.ts";
+import { type NotedPurpose, notedPurposes, tellServices, writeNames } from "./erasure-notices.ts";
+import { receiptFrom, signedReceiptOf } from "./erasure-receipt.ts";
+import type { ErasureRecord } from "./erasure-record.ts";
+import { receiptHash } from "./receipt.ts";
+
+export interface StepParts extends DeletionParts {
+  /** By erasure, the batches that were in the queue when it began to wait; lost with the process, then counted anew. */
+  readonly awaited: Map<string, ReadonlySet<string>>;
+}
+
+/** Milliseconds to wait before it is called again; `undefined` once it is done. */
+type Step = (record: ErasureRecord, parts: StepParts, stop: AbortSignal) => Promise<number | undefined>;
+
+const DRAIN_AGAIN_MS = 50;
+const BACKLOG_POLL_MS = 250;
+const NOTIFY_POLL_MS = 250;
+const MIN_REMIND_MS = 2_000;
+const MAX_REMIND_MS = 600_000;
+
+const drain: Step = async (record, { ports, records }) => {
+  // Again, should the process have ended right after the erasure began.
+  await records.entomb(record);
+  return (await ports.drain(record.tag)).drained ? undefined : DRAIN_AGAIN_MS;
+};
+
+const backlog: Step = async ({ id }, { ports, awaited }) => {
+  const queued = new Set(await ports.queuedBatches());
+  const left = new Set([...(awaited.get(id) ?? queued)].filter((batch) => queued.has(batch)));
+  if (left.size > 0) awaited.set(id, left);
+  else awaited.delete(id);
+  return left.size > 0 ? BACKLOG_POLL_MS : undefined;
+};
+
+const deletion: Step = async (record, parts, stop) => {
+  const names = await namesOf(record, parts, "analytics");
+  for (const sink of parts.ports.sinks) await deleteFrom(sink, names, "rows", record, parts, stop);
+  await parts.records.setOnce(record, "sweepAt", parts.ports.now() + parts.options.sweepAfterMs);
+  return undefined;
+};
+
+const sweep: Step = async (record, parts, stop) => {
+  const waitMs = Number(record.fields.sweepAt ?? 0) - parts.ports.now();
+  if (waitMs > 0 && record.wrappedSubjectKey !== undefined) return waitMs;
+  const names = await namesOf(record, parts, "analytics");
+  for (const sink of parts.ports.sinks) await deleteFrom(sink, names, "swept", record, parts, stop);
+  return undefined;
+};
+
+const deadLetters: Step = async ({ tag }, { ports, records }) => {
+  // Those of a device that moved on were purged when it did; what is there now is its new owner's.
+  await ports.purgeDeadLetters(await records.boundDevices(tag));
+  return undefined;
+};
+
+const notices: Step = async (record, parts) => {
+  if (record.wrappedSubjectKey === undefined) return undefined;
+  const names: Partial<Record<NotedPurpose, Pseudonym[]>> = {};
+  for (const purpose of notedPurposes(record.facts.purposes)) names[purpose] = await namesOf(record, parts, purpose);
+  await parts.records.set(record, { notices: parts.ports.seal(writeNames(names)) });
+  return undefined;
+};
+
+const destroyKey: Step = async (record, { ports, records }) => {
+  await ports.journal(record.tag, record.id, "destroyed");
+  await ports.ledger.destroyKey(record.tag, record.id);
+  for (const device of record.facts.devices) ports.forgetDevice(device);
+  const fields = (await records.read(record.id))?.fields ?? {};
+  await records.entomb(record, { head: fields.ledgerHead ?? "", completedAt: Number(fields.destroyedAt) });
+  return undefined;
+};
+
+const notify: Step = async (record, parts) => {
+  const { ports, records, options } = parts;
+  await records.setOnce(record, "notifyAt", ports.now());
+  if (!(await tellServices(record, parts))) return undefined;
+  const waitedMs = ports.now() - Number(record.fields.notifyAt ?? ports.now());
+  return waitedMs < options.acknowledgeWaitMs ? NOTIFY_POLL_MS : undefined;
+};
+
+const receipt: Step = async (record, { ports, records, options }) => {
+  await records.setOnce(record, "completedAt", ports.now());
+  const known = (await records.read(record.id)) ?? record;
+  const made = receiptFrom(known, ports, options);
+  await records.setOnce(record, "receipt", JSON.stringify(ports.sign(made)));
+  await ports.audit({ act: "erasure-completed", by: "gateway", subject: record.tag, detail: { erasure: record.id } });
+  const unlinkable = made.sinks.some(({ method }) => method === "unlinkable");
+  ports.completed(unlinkable ? "unlinkable" : "deleted", ports.now() - record.requestedAt);
+  return undefined;
+};
+
+const remind: Step = async (record, parts) => {
+  const { ports, records, options } = parts;
+  const sinceMs = ports.now() - Number(record.fields.completedAt ?? 0);
+  if ((await tellServices(record, parts)) && sinceMs < options.acknowledgeDeadlineMs) {
+    return Math.min(MAX_REMIND_MS, Math.max(MIN_REMIND_MS, sinceMs / 10));
+  }
+  const known = (await records.read(record.id)) ?? record;
+  const first = signedReceiptOf(known)?.receipt;
+  const last = receiptFrom(known, ports, options);
+  // Only when services answered after the first receipt was made.
+  if (first !== undefined && JSON.stringify(last.services) !== JSON.stringify(first.services)) {
+    const signed = ports.sign({ ...last, prev: receiptHash(first) });
+    await records.set(record, { receipt: JSON.stringify(signed) });
+  }
+  return undefined;
+};
+
+export const STEPS: Readonly<Record<ErasureStep, Step>> = {
+  drain,
+  backlog,
+  delete: deletion,
+  sweep,
+  "dead-letters": deadLetters,
+  notices,
+  "destroy-key": destroyKey,
+  notify,
+  receipt,
+  remind,
+};

@@ -1,0 +1,149 @@
+/**
+ * Erasure of everything held about a subject: asked for, carried out step by step, proved by a receipt.
+ * The steps are recorded in Redis, so that whatever ends a process, another goes on where it was.
+ */
+import { randomUUID } from "node:crypto";
+import type { ServicePurpose } from "../model/consent.ts";
+import { ERASURE_STEPS, type ErasureStatus, type ErasureStep } from "../model/erasure.ts";
+import type { SubjectTag } from "../model/ids.ts";
+import type { ErasureOptions, ErasurePorts, ErasureRequest } from "./erasure-ports.ts";
+import { serviceResults, signedReceiptOf } from "./erasure-receipt.ts";
+import type { ErasureRecord, ErasureRecords } from "./erasure-record.ts";
+import { STEPS, type StepParts } from "./erasure-steps.ts";
+
+export type RequestedErasure =
+  | { readonly refused: "unknown-subject" }
+  | { readonly refused?: undefined; readonly status: ErasureStatus };
+
+/** Whose turn an erasure is: the queue of erasures. */
+export interface Turns {
+  /** Makes sure that it will be carried on; harmless for one that is. */
+  add(id: string): Promise<void>;
+  /** Ends its waiting early. Never throws. */
+  wake(id: string): Promise<void>;
+}
+
+const HELD_POLL_MS = 5_000;
+/** A hold keeps an erasure from taking any of these steps. */
+const STOPPED_BY_HOLD: ReadonlySet<ErasureStep> = new Set(ERASURE_STEPS.slice(0, ERASURE_STEPS.indexOf("notify")));
+/** Long enough for whoever registered it to begin it. */
+const UNBEGUN_MS = 60_000;
+
+export class Erasures {
+  readonly #records: ErasureRecords;
+  readonly #ports: ErasurePorts;
+  readonly #turns: Turns;
+  readonly #parts: StepParts;
+  readonly #unbegun = new Set<string>();
+
+  constructor(options: ErasureOptions, records: ErasureRecords, turns: Turns, ports: ErasurePorts) {
+    this.#records = records;
+    this.#ports = ports;
+    this.#turns = turns;
+    this.#parts = { options, ports, records, awaited: new Map() };
+  }
+
+  /**
+   * From here on nothing of the subject is used any more. Answers with the erasure that is under way when
+   * nothing was consented to since it began. Throws CONSENT_UNREACHABLE, CONSENT_CONFLICT, LEDGER_BROKEN: ask again.
+   */
+  async request(tag: SubjectTag, request: ErasureRequest): Promise<RequestedErasure> {
+    const id = randomUUID();
+    await this.#records.register(id, tag);
+    const begun = await this.#ports.ledger.begin(tag, { ...request, id });
+    if (begun.refused !== undefined || begun.id !== id) await this.#records.unregister(id);
+    if (begun.refused !== undefined) return begun;
+    const record = await this.#records.read(begun.id);
+    if (record === undefined) return { refused: "unknown-subject" };
+    await this.#ports.journal(tag, record.id, "asked");
+    await this.#records.entomb(record);
+    await this.#held(record);
+    await this.#turns.add(record.id);
+    return { status: this.#show((await this.#records.read(record.id)) ?? record) };
+  }
+
+  /** `undefined` when there is no such erasure. Throws CONSENT_UNREACHABLE. */
+  async status(id: string): Promise<ErasureStatus | undefined> {
+    const record = await this.#records.read(id);
+    return record && this.#show(record);
+  }
+
+  /** False when this erasure does not wait for an answer. Throws CONSENT_UNREACHABLE: then nothing was noted. */
+  async acknowledge(id: string, purpose: ServicePurpose, service: string): Promise<boolean> {
+    const record = await this.#records.read(id);
+    if (record === undefined || !(`told:${purpose}:${service}` in record.fields)) return false;
+    await this.#records.setOnce(record, `ack:${purpose}:${service}`, this.#ports.now());
+    await this.#turns.wake(id);
+    return true;
+  }
+
+  /** To be called when a hold ended, and when a service begins to listen. */
+  async wakeAll(): Promise<void> {
+    for (const id of await this.#records.open()) await this.#turns.wake(id);
+  }
+
+  /** Gives a turn to every erasure that is not finished, whoever began it. */
+  async takeUp(): Promise<void> {
+    for (const id of await this.#records.open()) await this.#turns.add(id);
+  }
+
+  /**
+   * Goes on as far as it can. Milliseconds to wait before the next call; `undefined` when there is nothing
+   * left to do. Throws whatever keeps a step from its end: call again.
+   */
+  async advance(id: string, stop: AbortSignal): Promise<number | undefined> {
+    for (;;) {
+      const record = await this.#records.read(id);
+      if (record === undefined) return await this.#unknown(id);
+      const { step } = record;
+      if (step === undefined) break;
+      if (STOPPED_BY_HOLD.has(step) && (await this.#held(record))) return HELD_POLL_MS;
+      const waitMs = await STEPS[step](record, this.#parts, stop);
+      if (waitMs !== undefined) return waitMs;
+      const next = ERASURE_STEPS[ERASURE_STEPS.indexOf(step) + 1];
+      if (next === undefined) {
+        await this.#records.close(record);
+        break;
+      }
+      await this.#records.set(record, { step: next });
+      stop.throwIfAborted();
+    }
+    return undefined;
+  }
+
+  async #held(record: ErasureRecord): Promise<boolean> {
+    const until = await this.#ports.heldUntil(record.tag);
+    if (until !== undefined) {
+      if (record.fields.heldUntil !== String(until)) await this.#records.set(record, { heldUntil: until });
+      return true;
+    }
+    if (record.fields.heldUntil !== undefined) await this.#records.unset(record, "heldUntil");
+    return false;
+  }
+
+  /** Registered and never begun: given up once it is clear that nobody is about to begin it. */
+  async #unknown(id: string): Promise<number | undefined> {
+    if (!this.#unbegun.delete(id)) {
+      this.#unbegun.add(id);
+      return UNBEGUN_MS;
+    }
+    await this.#records.unregister(id);
+    return undefined;
+  }
+
+  #show(record: ErasureRecord): ErasureStatus {
+    const { id, requestedAt, step, fields } = record;
+    const { completedAt, heldUntil } = fields;
+    const receipt = signedReceiptOf(record);
+    return {
+      id,
+      state: completedAt !== undefined ? "completed" : heldUntil !== undefined ? "held" : "running",
+      ...(step !== undefined && { step }),
+      requestedAt,
+      ...(completedAt !== undefined && { completedAt: Number(completedAt) }),
+      ...(heldUntil !== undefined && { heldUntil: Number(heldUntil) }),
+      services: step === undefined ? (receipt?.receipt.services ?? []) : serviceResults(record, this.#ports),
+      ...(receipt !== undefined && { receipt }),
+    };
+  }
+}

@@ -1,0 +1,54 @@
+/**
+ * Every name a subject's devices can have been given: one for each device, purpose and epoch since the
+ * first consent. Rather a name too many, which finds nothing, than one too few, which leaves something.
+ */
+import { setImmediate as turn } from "node:timers/promises";
+import type { ErasureFacts } from "../model/erasure.ts";
+import type { DeviceKey, Pseudonym } from "../model/ids.ts";
+
+export type NamedPurpose = "analytics" | "scene" | "network";
+
+export interface LiveNamesOptions {
+  /** How far a device's clock may differ from ours, as admission allows it. Milliseconds. */
+  readonly clockWindowPastMs: number;
+  readonly clockWindowFutureMs: number;
+}
+
+/** Numbers of all epochs between two moments (Unix ms), for every length an epoch ever had. */
+export function epochsBetween(sinceMs: number, untilMs: number, lengthsMs: readonly number[]): number[] {
+  const epochs = new Set<number>();
+  for (const lengthMs of lengthsMs) {
+    const last = Math.floor(untilMs / lengthMs);
+    for (let epoch = Math.floor(sinceMs / lengthMs); epoch <= last; epoch += 1) epochs.add(epoch);
+  }
+  return [...epochs];
+}
+
+/** A derivation costs tens of microseconds; after this many others get their turn. */
+const NAMES_PER_TURN = 500;
+
+export interface LiveNamesInput {
+  readonly facts: ErasureFacts;
+  readonly wrappedSubjectKey: string;
+  readonly purpose: NamedPurpose;
+  readonly epochLengthsMs: readonly number[];
+  readonly nowMs: number;
+  readonly options: LiveNamesOptions;
+  pseudonym(wrappedSubjectKey: string, device: DeviceKey, purpose: NamedPurpose, epoch: number): Pseudonym;
+}
+
+/** Throws SUBJECT_KEY_UNREADABLE when the key does not open. */
+export async function liveNames(input: LiveNamesInput): Promise<Pseudonym[]> {
+  const { facts, options, nowMs, wrappedSubjectKey, purpose } = input;
+  if (facts.since === undefined) return [];
+  const since = facts.since - options.clockWindowPastMs;
+  const epochs = epochsBetween(since, nowMs + options.clockWindowFutureMs, input.epochLengthsMs);
+  const names: Pseudonym[] = [];
+  for (const device of facts.devices) {
+    for (const epoch of epochs) {
+      names.push(input.pseudonym(wrappedSubjectKey, device, purpose, epoch));
+      if (names.length % NAMES_PER_TURN === 0) await turn();
+    }
+  }
+  return names;
+}

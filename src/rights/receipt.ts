@@ -1,0 +1,91 @@
+/**
+ * Signs and verifies receipts: Ed25519 over the canonical JSON of what the receipt says, in the form of a
+ * flattened JSON Web Signature with detached payload (RFC 7515, appendix F; RFC 8037).
+ */
+import { createHash, createPrivateKey, createPublicKey, type KeyObject, sign, verify } from "node:crypto";
+import { type Receipt, type ReceiptKey, type SignedReceipt, signedReceipt } from "../model/erasure.ts";
+
+const TYPE = "consentry-erasure-receipt+json";
+/** PKCS8 of an Ed25519 key is this and the 32 bytes of its seed (RFC 8410). */
+const PKCS8_PREFIX = Buffer.from("302e020100300506032b657004220420", "hex");
+
+export class ReceiptSigner {
+  readonly #key: KeyObject;
+  readonly publicKey: ReceiptKey;
+
+  /** `seed`: 32 bytes. */
+  constructor(seed: Buffer) {
+    this.#key = createPrivateKey({ key: Buffer.concat([PKCS8_PREFIX, seed]), format: "der", type: "pkcs8" });
+    this.publicKey = describe(createPublicKey(this.#key));
+  }
+
+  sign(receipt: Receipt): SignedReceipt {
+    const header = { alg: "EdDSA", kid: this.publicKey.kid, typ: TYPE };
+    const protectedHeader = Buffer.from(JSON.stringify(header)).toString("base64url");
+    const signature = sign(null, signingInput(protectedHeader, receipt), this.#key).toString("base64url");
+    return { receipt, protected: protectedHeader, signature };
+  }
+}
+
+export type Verification =
+  | { readonly valid: true; readonly receipt: Receipt; readonly kid: string }
+  | { readonly valid: false; readonly reason: "not-a-receipt" | "another-key" | "altered" };
+
+/** Whether exactly this receipt was signed with exactly this key. `pem`: a public key. Throws on one that is none. */
+export function verifyReceipt(json: unknown, pem: string): Verification {
+  const parsed = signedReceipt.safeParse(json);
+  const header = parsed.success ? headerOf(parsed.data.protected) : undefined;
+  if (!parsed.success || header === undefined) return { valid: false, reason: "not-a-receipt" };
+  const key = createPublicKey(pem);
+  const { kid } = describe(key);
+  if (header.kid !== kid) return { valid: false, reason: "another-key" };
+  const signature = Buffer.from(parsed.data.signature, "base64url");
+  const input = signingInput(parsed.data.protected, parsed.data.receipt);
+  if (signature.toString("base64url") !== parsed.data.signature || !verify(null, input, key, signature)) {
+    return { valid: false, reason: "altered" };
+  }
+  return { valid: true, receipt: parsed.data.receipt, kid };
+}
+
+/** What the next receipt of the same erasure names as the one before; base64url. */
+export function receiptHash(receipt: Receipt): string {
+  return createHash("sha256").update(canonical(receipt)).digest("base64url");
+}
+
+function signingInput(protectedHeader: string, receipt: Receipt): Buffer {
+  return Buffer.from(`${protectedHeader}.${Buffer.from(canonical(receipt)).toString("base64url")}`);
+}
+
+function headerOf(text: string): { readonly kid: string } | undefined {
+  try {
+    const header = JSON.parse(Buffer.from(text, "base64url").toString("utf8")) as Record<string, unknown>;
+    const { alg, kid, typ } = header;
+    return alg === "EdDSA" && typ === TYPE && typeof kid === "string" && Object.keys(header).length === 3
+      ? { kid }
+      : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function describe(key: KeyObject): ReceiptKey {
+  const x = String(key.export({ format: "jwk" }).x);
+  // RFC 7638, with the members in the order it asks for.
+  const thumbprint = createHash("sha256").update(`{"crv":"Ed25519","kty":"OKP","x":"${x}"}`).digest("base64url");
+  return {
+    kid: thumbprint,
+    alg: "EdDSA",
+    pem: String(key.export({ format: "pem", type: "spki" })),
+    jwk: { kty: "OKP", crv: "Ed25519", x },
+  };
+}
+
+/** JSON with sorted keys and without undefined members: one text for one receipt. */
+function canonical(value: unknown): string {
+  if (Array.isArray(value)) return `[${value.map(canonical).join(",")}]`;
+  if (typeof value !== "object" || value === null) return JSON.stringify(value);
+  const members = Object.entries(value)
+    .filter(([, member]) => member !== undefined)
+    .sort(([left], [right]) => (left < right ? -1 : 1));
+  return `{${members.map(([name, member]) => `${JSON.stringify(name)}:${canonical(member)}`).join(",")}}`;
+}

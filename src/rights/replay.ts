@@ -1,0 +1,73 @@
+/** What happened since a backup, asked for each subject and device as it is restored. */
+import type { Redis } from "ioredis";
+import { z } from "zod";
+import type { DeviceKey, SubjectTag } from "../model/ids.ts";
+import type { RedisKeys } from "../platform/redis-keys.ts";
+import type { SubjectLine } from "./archive.ts";
+import type { JournalErasure, JournalReading } from "./journal-reading.ts";
+import { storedPages } from "./redis-values.ts";
+
+/** A change of fence from before the snapshot of a subject can only be taken for a later one within this. */
+const CLOCK_MARGIN_MS = 5 * 60_000;
+
+const tombstone = z.object({ erasure: z.uuid(), at: z.number(), completedAt: z.number().optional() });
+
+export class Replay {
+  readonly #journal: JournalReading | undefined;
+  readonly #erasures = new Map<SubjectTag, Map<string, JournalErasure>>();
+
+  /** Without a journal everybody is taken to have withdrawn. */
+  constructor(journal: JournalReading | undefined) {
+    this.#journal = journal;
+    for (const [tag, ofSubject] of journal?.erasures ?? []) this.#erasures.set(tag, new Map(ofSubject));
+  }
+
+  /** Erasures that the installation about to be replaced knows of. */
+  async addTombstones(redis: Redis, keys: RedisKeys): Promise<void> {
+    for await (const { items } of storedPages(redis, keys.tombstones)) {
+      for (let index = 0; index + 1 < items.length; index += 2) {
+        const stone = tombstone.safeParse(safeJson(items[index + 1] ?? ""));
+        if (!stone.success) continue;
+        const { erasure, at, completedAt } = stone.data;
+        const tag = items[index] as SubjectTag;
+        const ofSubject = this.#erasures.get(tag) ?? new Map<string, JournalErasure>();
+        const destroyed = completedAt !== undefined || ofSubject.get(erasure)?.destroyed === true;
+        this.#erasures.set(tag, ofSubject.set(erasure, { at: completedAt ?? at, destroyed }));
+      }
+    }
+  }
+
+  erasuresOf(tag: SubjectTag): { id: string; at: number; destroyed: boolean }[] {
+    return [...(this.#erasures.get(tag) ?? [])].map(([id, erasure]) => ({ id, ...erasure }));
+  }
+
+  /** Whether the subject allowed less at some moment after it was read for the backup. */
+  narrowedSince({ tag, at, fields }: Pick<SubjectLine, "tag" | "at" | "fields">): boolean {
+    if (this.#journal === undefined) return true;
+    const entries = this.#journal.narrowed.get(tag) ?? [];
+    return entries.some((entry) => entry.fence > Number(fields.fence) && entry.at >= at - CLOCK_MARGIN_MS);
+  }
+
+  /** Whether the device has been given another token than this one. */
+  tokenReplaced(device: DeviceKey, mac: string | undefined): boolean {
+    const latest = this.#journal?.tokens.get(device);
+    return latest !== undefined && latest !== mac;
+  }
+
+  get policyVersion(): number {
+    return this.#journal?.policyVersion ?? 0;
+  }
+
+  /** False when a key of the subject that was read at `readAt` may be one that an erasure has destroyed since. */
+  keyMayLive(tag: SubjectTag, readAt: number): boolean {
+    return this.erasuresOf(tag).every(({ at, destroyed }) => !destroyed || at < readAt - CLOCK_MARGIN_MS);
+  }
+}
+
+function safeJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,111 @@
+/**
+ * The sign in Redis that a restore is under way. While it stands no gateway starts; from the moment the
+ * restored values begin to take their places it stays until they all have, crash or not.
+ */
+import { randomBytes } from "node:crypto";
+import type { Redis } from "ioredis";
+import { GatewayError } from "../model/errors.ts";
+import { orConsentUnreachable } from "../platform/redis.ts";
+import type { RedisKeys } from "../platform/redis-keys.ts";
+import { type RedisScript, runScript } from "../platform/redis-script.ts";
+
+const GOOD_FOR_MS = 15_000;
+const RENEW_MS = 3_000;
+
+const RAISE: RedisScript = {
+  name: "consentryRaiseRestore",
+  lua: `--[[
+  Begins or goes on with a restore, unless a gateway works here or another restore is under way.
+  KEYS[1] sorted set of gateways   KEYS[2] restore under way
+  ARGV[1] id   ARGV[2] ms the sign is good for   ARGV[3] "1" when values take their places from now on
+  Reply: "ok", "gateway-running", "restore-running", or "lost" when another restore took over
+]]
+local time = redis.call("TIME")
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+redis.call("ZREMRANGEBYSCORE", KEYS[1], "-inf", now)
+if redis.call("ZCARD", KEYS[1]) > 0 then return "gateway-running" end
+local text = redis.call("GET", KEYS[2])
+local swapping = ARGV[3] == "1"
+if text then
+  local other = cjson.decode(text)
+  if other.id ~= ARGV[1] and other.untilMs > now then return "restore-running" end
+  swapping = swapping or other.swapping
+elseif ARGV[3] == "1" then
+  return "lost"
+end
+redis.call("SET", KEYS[2], cjson.encode({ id = ARGV[1], untilMs = now + tonumber(ARGV[2]), swapping = swapping }))
+return "ok"`,
+};
+
+const LOWER: RedisScript = {
+  name: "consentryLowerRestore",
+  lua: `--[[
+  Ends a restore; one that was broken off while values took their places stays.
+  KEYS[1] restore under way   KEYS[2] restores ended
+  ARGV[1] id   ARGV[2] "1" when it is complete
+  Reply: 1
+]]
+local text = redis.call("GET", KEYS[1])
+if not text then return 1 end
+local marker = cjson.decode(text)
+if marker.id ~= ARGV[1] then return 1 end
+if ARGV[2] == "1" then
+  redis.call("DEL", KEYS[1])
+  redis.call("INCR", KEYS[2])
+elseif marker.swapping then
+  marker.untilMs = 0
+  redis.call("SET", KEYS[1], cjson.encode(marker))
+else
+  redis.call("DEL", KEYS[1])
+end
+return 1`,
+};
+
+export class RestoreMarker {
+  readonly #redis: Redis;
+  readonly #keys: RedisKeys;
+  readonly #id = randomBytes(8).toString("hex");
+  #timer: NodeJS.Timeout | undefined;
+  #lost: GatewayError | undefined;
+
+  constructor(redis: Redis, keys: RedisKeys) {
+    this.#redis = redis;
+    this.#keys = keys;
+  }
+
+  /** Throws RESTORE_REFUSED: gateway-running, restore-running. */
+  async raise(): Promise<void> {
+    await this.#raise(false);
+    this.#timer = setInterval(() => {
+      this.#raise(false).catch((error: unknown) => {
+        // An outage passes or ends the restore by itself; that somebody else took over must end it here.
+        if (error instanceof GatewayError && error.code === "RESTORE_REFUSED") this.#lost = error;
+      });
+    }, RENEW_MS);
+    this.#timer.unref();
+  }
+
+  /** From here on nothing is served until `lower(true)`. */
+  async swapping(): Promise<void> {
+    this.held();
+    await this.#raise(true);
+  }
+
+  /** Throws when the sign is not ours any more. */
+  held(): void {
+    if (this.#lost !== undefined) throw this.#lost;
+  }
+
+  async lower(complete: boolean): Promise<void> {
+    clearInterval(this.#timer);
+    const names = [this.#keys.restoring, this.#keys.restores];
+    await orConsentUnreachable(() => runScript(this.#redis, LOWER, names, [this.#id, complete ? "1" : "0"]));
+  }
+
+  async #raise(swapping: boolean): Promise<void> {
+    const names = [this.#keys.gateways, this.#keys.restoring];
+    const args = [this.#id, GOOD_FOR_MS, swapping ? "1" : "0"];
+    const reply = await orConsentUnreachable(() => runScript(this.#redis, RAISE, names, args));
+    if (reply !== "ok") throw new GatewayError("RESTORE_REFUSED", String(reply));
+  }
+}

@@ -1,0 +1,216 @@
+/**
+ * Takes the lines of the archives one by one, replays what happened since, and writes what comes of it to
+ * waiting names; or, without a Redis, only finds out whether all of it could be written.
+ */
+import type { Redis } from "ioredis";
+import { NO_SUBJECT_KEY } from "../model/consent.ts";
+import type { ErasureFacts } from "../model/erasure.ts";
+import type { DeviceKey, SubjectTag } from "../model/ids.ts";
+import type { RedisKeys } from "../platform/redis-keys.ts";
+import type { CredentialLine, KeysLine, RecordsLine, SharedLine, SubjectLine } from "./archive.ts";
+import type { SharedName } from "./backup-catalogue.ts";
+import type { Replay } from "./replay.ts";
+import { execAll, keysLike, writePage } from "./redis-values.ts";
+import { waitingName } from "./restore-staging.ts";
+import type { RestoreSummary } from "./restore.ts";
+
+export interface RebuiltSubject {
+  readonly head: string;
+  readonly fence: number;
+  readonly events: readonly string[];
+  readonly devices: readonly DeviceKey[];
+  readonly decisions: readonly (readonly [DeviceKey, string])[];
+  readonly wrappedSubjectKey: string | undefined;
+  /** Erasures that begin again, with the key they will destroy. */
+  readonly begun: readonly { readonly id: string; readonly facts: ErasureFacts; readonly wrappedSubjectKey: string | undefined }[];
+}
+
+export interface RestorePorts {
+  /** Verifies a ledger, appends what happened since, computes the rest. Throws LEDGER_BROKEN. */
+  rebuild(
+    saved: { tag: SubjectTag; head: string; events: readonly string[]; wrappedSubjectKey: string | undefined },
+    since: { withdraw: boolean; erasures: readonly { id: string; destroyed: boolean }[] },
+    now: number,
+  ): RebuiltSubject;
+  /** The key under the present master key; `undefined` when it is already. Throws SUBJECT_KEY_UNREADABLE. */
+  rewrap(wrappedSubjectKey: string): string | undefined;
+  /** Policy floors that no consent reaches. */
+  readonly closedFloors: string;
+  /** Unix ms. */
+  now(): number;
+}
+
+const EVENTS_PER_PUSH = 500;
+const COMMANDS_PER_TRIP = 400;
+
+type Subject = Extract<KeysLine, { is: "key" }>;
+
+export class RestoreWriter {
+  readonly #redis: Redis | undefined;
+  readonly #keys: RedisKeys;
+  readonly #ports: RestorePorts;
+  readonly #replay: Replay;
+  readonly #keysReadAt: number;
+  readonly #counts = { subjects: 0, credentials: 0, keys: 0, erased: 0, erasing: 0, withdrawn: 0, tokensDropped: 0 };
+  readonly #begun: { tag: SubjectTag; id: string; at: number }[] = [];
+  readonly #tombstones = new Map<SubjectTag, string>();
+  #policyVersion = 0;
+  #pending: ReturnType<Redis["pipeline"]> | undefined;
+
+  constructor(redis: Redis | undefined, keys: RedisKeys, ports: RestorePorts, replay: Replay, keysReadAt: number) {
+    this.#redis = redis;
+    this.#keys = keys;
+    this.#ports = ports;
+    this.#replay = replay;
+    this.#keysReadAt = keysReadAt;
+  }
+
+  async key({ tag, name, key }: Subject): Promise<void> {
+    const adopted = this.#ports.rewrap(key) ?? key;
+    const erasing = this.#replay.erasuresOf(tag).find(({ id }) => id === name);
+    const lives = name === "" ? this.#replay.keyMayLive(tag, this.#keysReadAt) : erasing?.destroyed !== true;
+    if (!lives) return;
+    this.#counts.keys += 1;
+    const hash = name === "" ? this.#keys.subject(tag) : this.#keys.erasure(tag, name);
+    await this.#write((to) => to.hset(waitingName(hash), "key", adopted));
+  }
+
+  /** After the last key and before the first record. */
+  async keysEnded(): Promise<void> {
+    await this.#flush();
+  }
+
+  async line(line: Exclude<RecordsLine, { is: "end" }>): Promise<void> {
+    if (line.is === "subject") await this.#subject(line);
+    if (line.is === "credential") await this.#credential(line);
+    if (line.is === "shared") await this.#shared(line);
+  }
+
+  async end(): Promise<void> {
+    const { openErasures, erasureIndex, tombstones, policyFloors } = this.#keys;
+    for (const { tag, id, at } of this.#begun) {
+      await this.#write((to) => to.sadd(waitingName(openErasures), id).hset(waitingName(erasureIndex), id, tag));
+      this.#tombstones.set(tag, JSON.stringify({ erasure: id, at }));
+    }
+    for (const [tag, stone] of this.#tombstones) await this.#write((to) => to.hset(waitingName(tombstones), tag, stone));
+    if (this.#policyMissing) await this.#write((to) => to.set(waitingName(policyFloors), this.#ports.closedFloors));
+    await this.#flush();
+    // Keys of subjects and erasures that the records, which are older, do not know.
+    await this.#dropWithout("head", this.#keys.subject("*" as SubjectTag));
+    await this.#dropWithout("requestedAt", this.#keys.erasure("*" as SubjectTag, "*"));
+  }
+
+  summary(): Omit<RestoreSummary, "createdAt"> {
+    return { ...this.#counts, policyMissing: this.#policyMissing };
+  }
+
+  get #policyMissing(): boolean {
+    return this.#replay.policyVersion > this.#policyVersion;
+  }
+
+  async #subject(line: SubjectLine): Promise<void> {
+    const { tag, fields, events, erasures } = line;
+    const wrappedSubjectKey = await this.#waitingKey(tag);
+    const since = { withdraw: this.#replay.narrowedSince(line), erasures: this.#replay.erasuresOf(tag) };
+    const rebuilt = this.#ports.rebuild({ tag, head: fields.head, events, wrappedSubjectKey }, since, this.#ports.now());
+    this.#count(line, rebuilt);
+
+    const name = (key: string) => waitingName(key);
+    const hash = name(this.#keys.subject(tag));
+    const begunNow = rebuilt.begun.at(-1);
+    const { erasure: _erasure, ...rest } = fields;
+    const running = begunNow?.id ?? this.#stillRunning(line);
+    await this.#write((to) => {
+      to.hset(hash, { ...rest, head: rebuilt.head, fence: rebuilt.fence, ...(running !== undefined && { erasure: running }) });
+      if (rebuilt.wrappedSubjectKey === undefined) to.hdel(hash, "key");
+      to.del(name(this.#keys.ledger(tag)));
+      for (let at = 0; at < rebuilt.events.length; at += EVENTS_PER_PUSH) {
+        to.rpush(name(this.#keys.ledger(tag)), ...rebuilt.events.slice(at, at + EVENTS_PER_PUSH));
+      }
+      if (rebuilt.devices.length > 0) to.sadd(name(this.#keys.devices(tag)), ...rebuilt.devices);
+      for (const [device, decision] of rebuilt.decisions) to.set(name(this.#keys.decision(tag, device)), decision);
+      for (const [id, record] of Object.entries(erasures)) {
+        const destroyed = since.erasures.find((one) => one.id === id && one.destroyed);
+        const gone = destroyed && { destroyedAt: destroyed.at, ledgerHead: rebuilt.head };
+        if (Object.keys(record).length > 0) to.hset(name(this.#keys.erasure(tag, id)), { ...record, ...gone });
+      }
+      for (const { id, facts, wrappedSubjectKey: key } of rebuilt.begun) {
+        const at = since.erasures.find((one) => one.id === id)?.at ?? this.#ports.now();
+        const record = { requestedAt: at, facts: JSON.stringify(facts), step: "drain", ...(key !== undefined && { key }) };
+        to.hset(name(this.#keys.erasure(tag, id)), record);
+        this.#begun.push({ tag, id, at });
+      }
+    });
+  }
+
+  /** The erasure the subject hash named, unless its key is destroyed by now. */
+  #stillRunning({ tag, fields }: SubjectLine): string | undefined {
+    const { erasure } = fields as Record<string, string>;
+    const done = this.#replay.erasuresOf(tag).some(({ id, destroyed }) => id === erasure && destroyed);
+    return done ? undefined : erasure;
+  }
+
+  #count({ tag, events, at }: SubjectLine, rebuilt: RebuiltSubject): void {
+    const added = rebuilt.events.slice(events.length).map((text) => (JSON.parse(text) as { type: string }).type);
+    this.#counts.subjects += 1;
+    if (rebuilt.begun.length > 0) this.#counts.erasing += 1;
+    if (added.includes("withdrawn")) this.#counts.withdrawn += 1;
+    if (!added.includes("erased")) return;
+    this.#counts.erased += 1;
+    const latest = this.#replay.erasuresOf(tag).findLast(({ destroyed }) => destroyed);
+    const stone = { erasure: latest?.id, at: latest?.at ?? at, completedAt: latest?.at ?? at, head: rebuilt.head };
+    this.#tombstones.set(tag, JSON.stringify(stone));
+  }
+
+  async #credential({ device, fields }: CredentialLine): Promise<void> {
+    this.#counts.credentials += 1;
+    const kept = { ...fields };
+    if (this.#replay.tokenReplaced(device, fields.mac)) {
+      delete kept.mac;
+      this.#counts.tokensDropped += 1;
+    }
+    const key = waitingName(this.#keys.credential(device));
+    await this.#write((to) => {
+      to.del(key);
+      if (Object.keys(kept).length > 0) to.hset(key, kept);
+    });
+  }
+
+  async #shared({ name, kind, first, items }: SharedLine): Promise<void> {
+    if (name === "policies") {
+      const versions = items.filter((_, index) => index % 2 === 0).map(Number);
+      this.#policyVersion = Math.max(this.#policyVersion, ...versions);
+    }
+    await this.#write((to) => writePage(to, waitingName(this.#keys[name as SharedName]), { kind, first, items }));
+  }
+
+  async #waitingKey(tag: SubjectTag): Promise<string | undefined> {
+    // Without writing nobody knows which key belongs to whom; any that is there will do.
+    if (this.#redis === undefined) return this.#keysReadAt === 0 ? undefined : NO_SUBJECT_KEY;
+    return (await this.#redis.hget(waitingName(this.#keys.subject(tag)), "key")) ?? undefined;
+  }
+
+  async #dropWithout(field: string, pattern: string): Promise<void> {
+    if (this.#redis === undefined) return;
+    for await (const names of keysLike(this.#redis, waitingName(pattern))) {
+      const asked = this.#redis.pipeline();
+      for (const name of names) asked.hexists(name, field);
+      const found = await execAll(asked);
+      const incomplete = names.filter((_, index) => found[index] === 0);
+      if (incomplete.length > 0) await this.#redis.unlink(...incomplete);
+    }
+  }
+
+  async #write(commands: (to: ReturnType<Redis["pipeline"]>) => unknown): Promise<void> {
+    if (this.#redis === undefined) return;
+    this.#pending ??= this.#redis.pipeline();
+    commands(this.#pending);
+    if (this.#pending.length >= COMMANDS_PER_TRIP) await this.#flush();
+  }
+
+  async #flush(): Promise<void> {
+    const pending = this.#pending;
+    this.#pending = undefined;
+    if (pending !== undefined) await execAll(pending);
+  }
+}

@@ -1,0 +1,164 @@
+/**
+ * Brings an installation back from its archives. Everything is read and verified before anything is
+ * written, then waits beside its place, and takes it only when all of it is there. What was taken back,
+ * erased or replaced since the backup is taken back, erased or replaced again before a gateway may start.
+ */
+import type { Redis } from "ioredis";
+import { GatewayError } from "../model/errors.ts";
+import type { RedisKeys } from "../platform/redis-keys.ts";
+import { fingerprint } from "../platform/key-fingerprint.ts";
+import { archiveLines, installationOf, keysLine, ownArchive, recordsLine, subjectArchiveKey } from "./archive.ts";
+import { journalKey } from "./erasure-journal.ts";
+import { readJournals } from "./journal-reading.ts";
+import { Replay } from "./replay.ts";
+import { RestoreMarker } from "./restore-marker.ts";
+import { Staging } from "./restore-staging.ts";
+import { RestoreWriter, type RestorePorts } from "./restore-writer.ts";
+import type { SealedHeader } from "./sealed-format.ts";
+
+export interface RestoreInput {
+  /** Archive of records. */
+  readonly records: string;
+  /** Archive of subject keys; without one nothing restored can be processed until it is consented to anew. */
+  readonly subjectKeys: string | undefined;
+  /** Every journal of the installation; `lost`: all consent is withdrawn and no key restored. */
+  readonly journals: readonly string[] | "lost";
+  /** Whether an installation that is not empty may be replaced. */
+  readonly replace: boolean;
+}
+
+/** Present and former keys: an archive is opened by the one that sealed it. */
+export interface RestoreSecrets {
+  readonly lookup: Buffer;
+  readonly backup: readonly Buffer[];
+  readonly masters: readonly Buffer[];
+}
+
+export interface RestoreSummary {
+  /** Unix ms of the backup. */
+  readonly createdAt: number;
+  readonly subjects: number;
+  readonly credentials: number;
+  readonly keys: number;
+  /** Subjects whose key was destroyed since, and is not restored. */
+  readonly erased: number;
+  /** Subjects whose erasure begins again when a gateway starts. */
+  readonly erasing: number;
+  /** Subjects whose consent is withdrawn for what happened since, or for want of a key. */
+  readonly withdrawn: number;
+  /** Devices that need a new token, because theirs was replaced since. */
+  readonly tokensDropped: number;
+  /** A policy published since is missing; until it is published again no consent counts. */
+  readonly policyMissing: boolean;
+}
+
+interface Opened {
+  readonly records: { readonly file: string; readonly key: Buffer; readonly header: SealedHeader };
+  readonly subjectKeys: Opened["records"] | undefined;
+}
+
+/** What the journal holds of the day before the backup is read as well: clocks differ, and most of it is known to the ledger. */
+const CLOCK_MARGIN_MS = 24 * 60 * 60_000;
+
+export class Restore {
+  readonly #redis: Redis;
+  readonly #keys: RedisKeys;
+  readonly #staging: Staging;
+  readonly #secrets: RestoreSecrets;
+  readonly #ports: RestorePorts;
+
+  constructor(redis: Redis, keys: RedisKeys, prefix: string, secrets: RestoreSecrets, ports: RestorePorts) {
+    this.#redis = redis;
+    this.#keys = keys;
+    this.#staging = new Staging(redis, keys, prefix);
+    this.#secrets = secrets;
+    this.#ports = ports;
+  }
+
+  /**
+   * Reads and verifies everything, and says what a restore would do; writes nothing.
+   * Throws ARCHIVE_INVALID, JOURNAL_INVALID, LEDGER_BROKEN, SUBJECT_KEY_UNREADABLE.
+   */
+  async check(input: RestoreInput): Promise<RestoreSummary> {
+    const opened = await this.#open(input);
+    const replay = await this.#replay(input, opened.records.header);
+    const writer = new RestoreWriter(undefined, this.#keys, this.#ports, replay, keysCreatedAt(opened));
+    await this.#pass(opened, writer, () => undefined);
+    return { createdAt: opened.records.header.createdAt, ...writer.summary() };
+  }
+
+  /**
+   * Throws what `check` throws, and RESTORE_REFUSED: gateway-running, restore-running, not-empty. Up to the
+   * last step a failure leaves everything as it was; from there on no gateway starts until a restore ended.
+   */
+  async run(input: RestoreInput): Promise<RestoreSummary> {
+    await this.check(input);
+    const marker = new RestoreMarker(this.#redis, this.#keys);
+    await marker.raise();
+    let complete = false;
+    try {
+      if (!input.replace && !(await this.#staging.installationIsEmpty())) {
+        throw new GatewayError("RESTORE_REFUSED", "not-empty");
+      }
+      const opened = await this.#open(input);
+      const replay = await this.#replay(input, opened.records.header);
+      await replay.addTombstones(this.#redis, this.#keys);
+      const writer = new RestoreWriter(this.#redis, this.#keys, this.#ports, replay, keysCreatedAt(opened));
+      await this.#staging.clear();
+      await this.#pass(opened, writer, () => marker.held());
+      await this.#staging.unite();
+      await marker.swapping();
+      await this.#staging.swap(() => marker.held());
+      complete = true;
+      return { createdAt: opened.records.header.createdAt, ...writer.summary() };
+    } catch (error) {
+      await this.#staging.clear().catch(() => undefined);
+      throw error;
+    } finally {
+      await marker.lower(complete);
+    }
+  }
+
+  async #pass({ records, subjectKeys }: Opened, writer: RestoreWriter, held: () => void): Promise<void> {
+    if (subjectKeys !== undefined) {
+      for await (const line of archiveLines(subjectKeys.file, subjectKeys.key, keysLine)) {
+        held();
+        await writer.key(line);
+      }
+      await writer.keysEnded();
+    }
+    for await (const line of archiveLines(records.file, records.key, recordsLine)) {
+      held();
+      await writer.line(line);
+    }
+    await writer.end();
+  }
+
+  async #open({ records, subjectKeys, journals }: RestoreInput): Promise<Opened> {
+    const installation = installationOf(this.#secrets.lookup);
+    const header = await ownArchive(records, "records", installation);
+    const opened = { file: records, header, key: keyOf(header, this.#secrets.backup) };
+    if (subjectKeys === undefined) return { records: opened, subjectKeys: undefined };
+    if (journals === "lost") throw new GatewayError("RESTORE_REFUSED", "subject-keys-need-a-journal");
+    const keysHeader = await ownArchive(subjectKeys, "subject-keys", installation);
+    // In an older archive there could be a key that was destroyed before the records were read.
+    if (keysHeader.createdAt < header.createdAt) throw new GatewayError("ARCHIVE_INVALID", "subject-keys-older-than-records");
+    const key = keyOf(keysHeader, this.#secrets.masters.map(subjectArchiveKey));
+    return { records: opened, subjectKeys: { file: subjectKeys, header: keysHeader, key } };
+  }
+
+  async #replay({ journals }: RestoreInput, { createdAt }: SealedHeader): Promise<Replay> {
+    if (journals === "lost") return new Replay(undefined);
+    return new Replay(await readJournals(journals, journalKey(this.#secrets.lookup), createdAt - CLOCK_MARGIN_MS));
+  }
+}
+
+function keysCreatedAt({ subjectKeys }: Opened): number {
+  return subjectKeys?.header.createdAt ?? 0;
+}
+
+function keyOf({ keyId }: SealedHeader, keys: readonly Buffer[]): Buffer {
+  const key = keys.find((one) => fingerprint(one) === keyId);
+  if (key === undefined) throw new GatewayError("ARCHIVE_INVALID", "foreign-key");
+  return key;
+}

@@ -1,0 +1,132 @@
+/**
+ * Wires what lets an installation outlive a loss: keys that may change while it works, the word it gives
+ * the others that it works, backups, and the journal of what no restore may undo.
+ */
+import type { Redis } from "ioredis";
+import type { Config } from "./config/schema.ts";
+import type { AuditAct } from "./model/audit.ts";
+import { GatewayError } from "./model/errors.ts";
+import type { DeviceKey, SubjectTag } from "./model/ids.ts";
+import type { Log } from "./model/log.ts";
+import type { PublishResult } from "./model/policy-document.ts";
+import type { Metrics } from "./observe/metrics.ts";
+import type { Keys } from "./platform/key-files.ts";
+import type { Part } from "./platform/lifecycle.ts";
+import { LiveKeys } from "./platform/live-keys.ts";
+import { Periodic } from "./platform/periodic.ts";
+import { Presence } from "./platform/presence.ts";
+import type { RedisKeys } from "./platform/redis-keys.ts";
+import { Backup } from "./rights/backup.ts";
+import { BackupSchedule } from "./rights/backup-schedule.ts";
+import { ErasureJournal, journalKey } from "./rights/erasure-journal.ts";
+
+export interface SafekeepingDeps {
+  readonly config: Config;
+  readonly secrets: Keys;
+  readonly redis: Redis;
+  readonly keys: RedisKeys;
+  readonly metrics: Pick<Metrics, "gauge" | "beforeScrape">;
+  readonly audit: (act: AuditAct) => Promise<unknown>;
+  readonly fatal: (error: Error) => void;
+  readonly log: Log;
+}
+
+export interface Safekeeping {
+  readonly liveKeys: LiveKeys;
+  /** What must not be answered before it is on disk. All of them throw JOURNAL_UNWRITABLE. */
+  readonly journal: {
+    narrowing(tag: SubjectTag, fence: number): Promise<void>;
+    erasure(tag: SubjectTag, id: string, what: "asked" | "destroyed"): Promise<void>;
+    tokenIssued(device: DeviceKey, mac: string): Promise<void>;
+    published(result: PublishResult): Promise<PublishResult>;
+  };
+  /** Takes changed key files up at once. Never throws. */
+  reloadKeys(): void;
+  /** To be started right after Redis, before anything is read or written. */
+  readonly parts: readonly Part[];
+}
+
+const HOUR_MS = 3_600_000;
+const BEAT_MS = 1_500;
+const BACKUP_CHECK_MS = 30_000;
+
+export function createSafekeeping(deps: SafekeepingDeps): Safekeeping {
+  const { config, secrets, redis, keys, log } = deps;
+  const liveKeys = new LiveKeys(
+    { dir: config.keys.dir, sealedLateMs: 2 * config.mqtt.enqueueDeadlineMs },
+    secrets,
+    log,
+  );
+  const presence = new Presence(redis, keys, {
+    report: () => liveKeys.report(),
+    reported: (reports) => liveKeys.settle(reports),
+    replaced: deps.fatal,
+  });
+  const file = new ErasureJournal(config.backup.journalFile, journalKey(secrets.lookup));
+  const beat = async (): Promise<void> => {
+    liveKeys.reload();
+    // Without Redis there is nobody to tell; as soon as it is back we tell again.
+    await presence.beat().catch(() => undefined);
+  };
+  const beats = new Periodic([{ name: "presence", everyMs: BEAT_MS, run: beat }], log);
+
+  return {
+    liveKeys,
+    journal: {
+      narrowing: (tag, fence) => file.record({ what: "narrowed", tag, fence }),
+      erasure: (tag, erasure, what) =>
+        file.record({ what: what === "asked" ? "erasure-asked" : "erased", tag, erasure }),
+      tokenIssued: (device, mac) => file.record({ what: "token-issued", device, mac }),
+      published: async (result) => {
+        if (result.refused === undefined) await file.record({ what: "policy-published", version: result.version });
+        return result;
+      },
+    },
+    reloadKeys: () => void beat(),
+    parts: [
+      { name: "journal", start: () => file.start(), stop: () => file.stop() },
+      {
+        name: "presence",
+        start: async () => {
+          await presence.start();
+          beats.start();
+        },
+        stop: async () => {
+          beats.stop();
+          await presence.stop();
+        },
+      },
+      backups(deps, liveKeys),
+    ],
+  };
+}
+
+function backups({ config, redis, keys, metrics, audit, log }: SafekeepingDeps, liveKeys: LiveKeys): Part {
+  const { dir, everyHours, keep } = config.backup;
+  const backup = new Backup(redis, keys, config.redis.keyPrefix);
+  const schedule = new BackupSchedule(redis, keys, backup, { dir, keep, everyMs: everyHours * HOUR_MS });
+  const turn = async (): Promise<void> => {
+    const { lookup, backup: key } = liveKeys.present;
+    if (key === undefined || everyHours === 0) return;
+    const taken = await schedule.turn({ lookup, master: liveKeys.wrapping, backup: key });
+    if (taken === undefined) return;
+    log.info("backup taken", { count: taken.subjects });
+    await audit({ act: "backup", by: "gateway", detail: { subjects: taken.subjects, keys: taken.keys } });
+  };
+  const turns = new Periodic([{ name: "backup", everyMs: BACKUP_CHECK_MS, run: turn }], log);
+  metrics.beforeScrape(async () => {
+    metrics.gauge("backupAge", (await schedule.ageMs(liveKeys.present.lookup)) / 1_000);
+  });
+  return {
+    name: "backups",
+    start: () => {
+      if (everyHours > 0 && liveKeys.present.backup === undefined) {
+        throw new GatewayError("KEY_INVALID", "backup.key: missing");
+      }
+      turns.start();
+      // The first one needs nobody to wait for it, and nobody to be kept waiting.
+      void turn().catch(() => log.warn("backup failed, it is tried again", { stage: "backup" }));
+    },
+    stop: () => turns.stop(),
+  };
+}

@@ -1,0 +1,83 @@
+/** What watches over the rights of data subjects besides the path of a message: the audit log and legal holds. */
+import type { Redis } from "ioredis";
+import type { Config } from "./config/schema.ts";
+import { LedgerHolds } from "./consent/holds.ts";
+import type { HttpPorts } from "./http/ports.ts";
+import type { DeviceKey, SubjectTag } from "./model/ids.ts";
+import type { Log } from "./model/log.ts";
+import type { Metrics } from "./observe/metrics.ts";
+import type { Keys } from "./platform/key-files.ts";
+import type { Part } from "./platform/lifecycle.ts";
+import { Periodic } from "./platform/periodic.ts";
+import type { RedisKeys } from "./platform/redis-keys.ts";
+import { AuditLog } from "./rights/audit.ts";
+import { auditKey } from "./rights/audit-chain.ts";
+import { AuditTrail } from "./rights/audit-trail.ts";
+import { LegalHolds } from "./rights/holds.ts";
+
+export interface UpkeepDeps {
+  readonly config: Config;
+  readonly secrets: Pick<Keys, "lookup">;
+  readonly redis: Redis;
+  readonly keys: RedisKeys;
+  readonly metrics: Pick<Metrics, "auditLate">;
+  readonly log: Log;
+  purgeDeadLetters(devices: readonly DeviceKey[]): Promise<unknown>;
+  /** Notes down, outside Redis, that less is allowed from `fence` on. */
+  narrowing(tag: SubjectTag, fence: number): Promise<void>;
+  /** Nothing of the subject is held any more: what waited for that may go on. */
+  freed(tag: SubjectTag): Promise<void>;
+}
+
+export interface Upkeep {
+  readonly parts: readonly Part[];
+  readonly trail: AuditTrail;
+  readonly holds: LegalHolds;
+  readonly http: Pick<HttpPorts, "audit" | "holds">;
+}
+
+const DAY_MS = 86_400_000;
+const HOUR_MS = 3_600_000;
+
+export function createUpkeep(deps: UpkeepDeps): Upkeep {
+  const { config, redis, keys, log } = deps;
+  const audit = new AuditLog(redis, keys, { keys: [auditKey(deps.secrets.lookup)], now: Date.now });
+  const trail = new AuditTrail({ audit, late: () => deps.metrics.auditLate(), log });
+
+  const holds = new LegalHolds(
+    redis,
+    keys,
+    { maxMs: config.hold.maxDays * DAY_MS, proposalMs: config.hold.proposalHours * HOUR_MS, now: Date.now },
+    {
+      ledger: new LedgerHolds(redis, keys, { now: Date.now, narrowing: (tag, fence) => deps.narrowing(tag, fence) }),
+      approved: (subject, hold, [proposedBy, confirmedBy]) => {
+        const detail = { proposedBy, confirmedBy, reference: hold.ref, until: hold.until };
+        return trail.append({ act: "hold-approved", by: "approver", subject, detail });
+      },
+      expired: (subject) => trail.note({ act: "hold-expired", by: "gateway", subject }),
+      purge: (devices) => deps.purgeDeadLetters(devices),
+      freed: (tag) => deps.freed(tag),
+    },
+  );
+  const sweeps = new Periodic(
+    [{ name: "legal holds", everyMs: config.hold.sweepMs, run: async () => void (await holds.sweep()) }],
+    log,
+  );
+
+  return {
+    parts: [
+      { name: "audit", start: () => undefined, stop: () => trail.stop() },
+      { name: "legal holds", start: () => sweeps.start(), stop: () => sweeps.stop() },
+    ],
+    trail,
+    holds,
+    http: {
+      audit: {
+        append: (act) => trail.append(act),
+        note: (act) => trail.note(act),
+        list: (page) => audit.list(page),
+      },
+      holds,
+    },
+  };
+}

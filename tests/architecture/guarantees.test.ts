@@ -1,0 +1,74 @@
+/** `docs/privacy/guarantees.md` promises nothing without a test: every clause has a row, every row a proof or an honest "not yet". */
+import { existsSync, readFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { describe, expect, it } from "vitest";
+
+const PAGE = fileURLToPath(new URL("../../docs/privacy/guarantees.md", import.meta.url));
+
+/** The clauses of the policy that concern telemetry; a page that loses one has lost a promise. */
+const CLAUSES = (
+  "preamble,1.1,1.2,1.3-1,1.3-2,1.3-3,1.3 access,1.3 logs,1.3 loss,1.3 backup,1.3 deletion,2.1,2.2,2.3,2.4,2.4-1,2.4-2,2.4-3," +
+  "2.4-4,2.4-5,3,4.1,4.2,4.3,5,5 research,5 hold,6,6 removal,6 guardian,7,8,9,10,10 rights,10 archive"
+).split(",");
+
+interface Proof {
+  readonly file: string;
+  /** A test's title, or the name of its case. */
+  readonly title: string;
+}
+
+interface Row {
+  readonly clause: string;
+  readonly today: string;
+  readonly proofs: readonly Proof[];
+  /** The cell as written, for what is not of the form of a proof. */
+  readonly provedBy: string;
+  readonly notYet: string;
+}
+
+function readRows(page: string): Row[] {
+  const table = page.split("\n").filter((line) => line.startsWith("| "));
+  return table.slice(1).map((line) => {
+    const cells = line
+      .split("|")
+      .slice(1, -1)
+      .map((cell) => cell.trim());
+    const [clause = "", , today = "", provedBy = "", notYet = ""] = cells;
+    const proofs = [...provedBy.matchAll(/\[[^\]]+\]\(([^)]+)\) "([^"]+)"/g)].map(([, file = "", title = ""]) => ({
+      file,
+      title,
+    }));
+    return { clause, today, proofs, provedBy, notYet };
+  });
+}
+
+const rows = readRows(readFileSync(PAGE, "utf8"));
+const named = rows.map((row, index) => [`${row.clause} (row ${index + 1})`, row] as const);
+
+describe("the table of guarantees", () => {
+  it("has a row for every clause, and for nothing else", () => {
+    expect([...new Set(rows.map(({ clause }) => clause))].toSorted()).toEqual([...CLAUSES].toSorted());
+  });
+
+  it.each(named)("%s has a proof, or says what is not there yet", (_name, { proofs, today, notYet }) => {
+    expect(proofs.length > 0 || notYet !== "").toBe(true);
+    if (today === "–") expect(notYet).not.toBe("");
+  });
+
+  it.each(named)("%s names its proofs by file and title", (_name, { proofs, provedBy }) => {
+    const links = provedBy.match(/\]\(/g) ?? [];
+    expect(proofs).toHaveLength(links.length);
+    if (provedBy !== "") expect(proofs.length).toBeGreaterThan(0);
+  });
+
+  it.each(rows.flatMap(({ proofs }) => proofs.map(({ file, title }) => [file, title] as const)))(
+    "%s has the test %j",
+    (file, title) => {
+      expect(file).toMatch(/\.test\.ts$/);
+      const path = join(dirname(PAGE), file);
+      expect(existsSync(path), `${file} does not exist`).toBe(true);
+      expect(readFileSync(path, "utf8")).toContain(title);
+    },
+  );
+});

@@ -1,0 +1,462 @@
+/**
+ * Archives on a real Redis: what goes in comes back, what was taken back since stays taken back, what
+ * cannot be trusted changes nothing.
+ */
+import { createHash, randomBytes, randomUUID } from "node:crypto";
+import { cp, mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { Redis } from "ioredis";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { decide } from "../../src/consent/decide.ts";
+import { Credentials } from "../../src/consent/credentials.ts";
+import { ConsentGate } from "../../src/consent/gate.ts";
+import { Ledger } from "../../src/consent/ledger.ts";
+import { Policies } from "../../src/consent/policies.ts";
+import { rebuildSubject } from "../../src/consent/rebuild.ts";
+import { SubjectErasure } from "../../src/consent/subject-erasure.ts";
+import { Keyring } from "../../src/deidentify/keyring.ts";
+import type { DeviceKey, SubjectTag } from "../../src/model/ids.ts";
+import { connectRedis } from "../../src/platform/redis.ts";
+import { type RedisKeys, redisKeys } from "../../src/platform/redis-keys.ts";
+import { Presence } from "../../src/platform/presence.ts";
+import { type PrivateServer, startRedis } from "../../src/platform/services.ts";
+import { Backup, type BackupResult } from "../../src/rights/backup.ts";
+import { ErasureJournal, journalKey } from "../../src/rights/erasure-journal.ts";
+import { Restore, type RestoreInput } from "../../src/rights/restore.ts";
+import { SealedFileWriter } from "../../src/rights/sealed-writer.ts";
+import { CONSENT, device, shippedPolicy, subject } from "./consent-fixture.ts";
+
+let root: string;
+let server: PrivateServer;
+beforeAll(async () => {
+  root = await mkdtemp(join(tmpdir(), "consentry-backup-"));
+  server = await startRedis({ dir: join(root, "redis"), say: () => {} });
+});
+afterAll(async () => {
+  await server?.stop();
+  await rm(root, { recursive: true, force: true });
+});
+
+/** One installation: its keys, its Redis names, its files, and the parts that work on them. */
+class Installation {
+  readonly secrets = { lookup: randomBytes(32), master: randomBytes(32), backup: randomBytes(32) };
+  readonly pepper = randomBytes(32);
+  readonly prefix = `t-${randomUUID().slice(0, 8)}`;
+  readonly keys: RedisKeys = redisKeys(this.prefix);
+  readonly dir = join(root, this.prefix);
+  readonly redis: Redis = connectRedis(server.url, "store");
+  readonly keyring = new Keyring({ masterKey: this.secrets.master, pepper: this.pepper });
+  readonly policies = new Policies(this.redis, this.keys);
+  readonly credentials = new Credentials(this.redis, this.keys, Buffer.alloc(32, 9));
+  readonly gate = new ConsentGate(this.redis, this.keys);
+  readonly erasure = new SubjectErasure(this.redis, this.keys, { now: Date.now });
+  readonly journalFile = join(this.dir, "erasures.journal");
+  readonly journal = new ErasureJournal(this.journalFile, journalKey(this.secrets.lookup));
+  readonly ledger = new Ledger(this.redis, this.keys, {
+    createSubjectKey: () => this.keyring.createSubjectKey(),
+    now: Date.now,
+    controller: "vendor",
+    expiryDays: 365,
+    narrowing: (tag, fence) => this.journal.record({ what: "narrowed", tag, fence }),
+  });
+
+  async open(): Promise<void> {
+    await this.redis.connect();
+    await this.policies.ensureShipped(shippedPolicy);
+    await this.journal.start();
+  }
+
+  async close(): Promise<void> {
+    await this.journal.stop();
+    this.redis.disconnect();
+  }
+
+  async home(name: string): Promise<{ tag: SubjectTag; device: DeviceKey; token: string }> {
+    const home = { tag: subject(name), device: device(`${name}-lamp`) };
+    const token = await this.credentials.issue(home.device);
+    await this.ledger.bind(home.tag, home.device);
+    await this.ledger.give(home.tag, CONSENT);
+    return { ...home, token };
+  }
+
+  backup(dir = join(this.dir, "backups")): Promise<BackupResult> {
+    return new Backup(this.redis, this.keys, this.prefix).take(dir, this.secrets);
+  }
+
+  restorer(secrets = this.secrets): Restore {
+    const all = { lookup: secrets.lookup, backup: [secrets.backup], masters: [secrets.master] };
+    return new Restore(this.redis, this.keys, this.prefix, all, {
+      rebuild: rebuildSubject,
+      rewrap: (wrapped) => this.keyring.rewrap(wrapped),
+      closedFloors: "999999999,999999999,999999999,999999999",
+      now: Date.now,
+    });
+  }
+
+  input({ records, subjectKeys }: BackupResult, more: Partial<RestoreInput> = {}): RestoreInput {
+    return { records, subjectKeys, journals: [this.journalFile], replace: false, ...more };
+  }
+
+  /** Everything is lost but the key files, the archives and the journal. */
+  async lose(): Promise<void> {
+    const names = await this.names();
+    if (names.length > 0) await this.redis.del(...names);
+  }
+
+  async names(): Promise<string[]> {
+    return (await this.redis.keys(`*${this.prefix}:*`)).sort();
+  }
+
+  /** Every key with its value. */
+  async everything(): Promise<Record<string, unknown>> {
+    const found: Record<string, unknown> = {};
+    for (const name of await this.names()) found[name] = await this.value(name);
+    return found;
+  }
+
+  async value(name: string): Promise<unknown> {
+    const type = await this.redis.type(name);
+    if (type === "hash") return this.redis.hgetall(name);
+    if (type === "list") return this.redis.lrange(name, 0, -1);
+    if (type === "set") return (await this.redis.smembers(name)).sort();
+    if (type === "zset") return this.redis.zrange(name, "0", "-1", "WITHSCORES");
+    return this.redis.get(name);
+  }
+
+  async grants(home: { tag: SubjectTag; device: DeviceKey }): Promise<number | string> {
+    const { decisions, floors } = await this.gate.read([{ subjectTag: home.tag, deviceKey: home.device }]);
+    const verdict = decide(decisions[0], floors, Date.now());
+    return verdict.grants ?? verdict.refusal;
+  }
+
+  async pseudonym(home: { tag: SubjectTag; device: DeviceKey }): Promise<string> {
+    const key = (await this.redis.hget(this.keys.subject(home.tag), "key")) ?? "";
+    return this.keyring.pseudonym(key, home.device, "analytics", 2900);
+  }
+}
+
+let here: Installation;
+beforeEach(async () => {
+  here = new Installation();
+  await here.open();
+});
+afterEach(() => here.close());
+
+const refused = (code: string, message: string) => ({ code, message: `${code}: ${message}` });
+
+test("brings back everything that cannot be computed, and computes the rest to the same bytes", async () => {
+  const homes = [await here.home("a"), await here.home("b"), await here.home("c")];
+  await here.ledger.withdraw(homes[1]?.tag ?? subject("b"), { purposes: ["analytics"] });
+  await here.redis.rpush(here.keys.auditLines, ...Array.from({ length: 1_300 }, (_, index) => `line ${index} ä`));
+  await here.redis.set(here.keys.auditSeal, "seal");
+  await here.redis.zadd(here.keys.heldSubjects, 1_893_456_000_000, subject("held"));
+  const before = await here.everything();
+  const names = await Promise.all(homes.map((home) => here.pseudonym(home)));
+
+  const made = await here.backup();
+  expect([made.subjects, made.credentials, made.keys]).toEqual([3, 3, 3]);
+  expect(await here.everything()).toEqual(before);
+  await here.lose();
+  const summary = await here.restorer().run(here.input(made));
+
+  const { [here.keys.restores]: restores, ...after } = await here.everything();
+  expect(restores).toBe("1");
+  expect(after).toEqual(before);
+  expect(await Promise.all(homes.map((home) => here.pseudonym(home)))).toEqual(names);
+  expect(summary).toMatchObject({ subjects: 3, credentials: 3, keys: 3, erased: 0, erasing: 0, withdrawn: 0, tokensDropped: 0, policyMissing: false });
+});
+
+test("the archive of records has no key in it, the other nothing but keys, and each takes a key of its own", async () => {
+  const home = await here.home("a");
+  const { records, subjectKeys } = await here.backup();
+  for (const file of [records, subjectKeys]) expect((await stat(file)).mode & 0o777).toBe(0o600);
+  const wrapped = (await here.redis.hget(here.keys.subject(home.tag), "key")) ?? "none";
+  const { archiveLines, keysLine, recordsLine, subjectArchiveKey } = await import("../../src/rights/archive.ts");
+  const inRecords: string[] = [];
+  for await (const line of archiveLines(records, here.secrets.backup, recordsLine)) inRecords.push(JSON.stringify(line));
+  expect(inRecords.join("\n")).not.toContain(wrapped);
+  expect(inRecords.join("\n")).not.toContain('"decision');
+  const inKeys: unknown[] = [];
+  for await (const line of archiveLines(subjectKeys, subjectArchiveKey(here.secrets.master), keysLine)) inKeys.push(line);
+  expect(inKeys).toEqual([{ is: "key", tag: home.tag, name: "", key: wrapped }]);
+  const exchanged = here.restorer({ ...here.secrets, backup: here.secrets.master, master: here.secrets.backup });
+  await expect(exchanged.check(here.input({ records, subjectKeys } as BackupResult))).rejects.toMatchObject(refused("ARCHIVE_INVALID", "foreign-key"));
+});
+
+test("a backup removes the key archives before it and keeps the records; the newest keys fit older records", async () => {
+  const home = await here.home("a");
+  const first = await here.backup();
+  const second = await here.backup();
+  expect((await readdir(join(here.dir, "backups"))).filter((name) => name.endsWith("subject-keys"))).toHaveLength(1);
+  const name = await here.pseudonym(home);
+  await here.lose();
+  await here.restorer().run(here.input({ ...first, subjectKeys: second.subjectKeys }));
+  expect(await here.pseudonym(home)).toBe(name);
+});
+
+describe("what happened since the backup", () => {
+  test("a withdrawal, a narrower consent and an unbinding are not undone; others keep theirs", async () => {
+    const [stays, withdraws, narrows, unbinds] = [await here.home("s"), await here.home("w"), await here.home("n"), await here.home("u")];
+    const given = await here.grants(stays);
+    const made = await here.backup();
+    await here.ledger.withdraw(withdraws.tag, { purposes: ["analytics"] });
+    await here.ledger.give(narrows.tag, { ...CONSENT, purposes: { weather: ["location"] } });
+    await here.ledger.unbind(unbinds.tag, unbinds.device);
+    await here.lose();
+    const summary = await here.restorer().run(here.input(made));
+    expect(summary.withdrawn).toBe(3);
+    expect(await here.grants(stays)).toBe(given);
+    for (const home of [withdraws, narrows, unbinds]) expect(await here.grants(home)).toBe("consent-withdrawn");
+    const record = await here.ledger.record(withdraws.tag);
+    expect(record?.events.at(-1)).toMatchObject({ type: "withdrawn", by: "controller", method: "restore" });
+    expect((await here.ledger.give(withdraws.tag, CONSENT)).refused).toBeUndefined();
+    expect(await here.grants(withdraws)).toBe(given);
+  });
+
+  test("an erasure is not undone: no key, no consent, the ledger says why, and the tombstone stands", async () => {
+    const [stays, goes] = [await here.home("s"), await here.home("g")];
+    const [kept, lost] = [await here.pseudonym(stays), await here.pseudonym(goes)];
+    const wrapped = (await here.redis.hget(here.keys.subject(goes.tag), "key")) ?? "none";
+    const made = await here.backup();
+    const id = randomUUID();
+    await here.journal.record({ what: "erasure-asked", tag: goes.tag, erasure: id });
+    await here.journal.record({ what: "erased", tag: goes.tag, erasure: id });
+    await here.lose();
+    const summary = await here.restorer().run(here.input(made));
+    expect(summary).toMatchObject({ subjects: 2, keys: 1, erased: 1, erasing: 0 });
+    expect(JSON.stringify(await here.everything())).not.toContain(wrapped);
+    expect(await here.redis.hget(here.keys.subject(goes.tag), "key")).toBeNull();
+    await expect(here.pseudonym(goes)).rejects.toMatchObject({ code: "SUBJECT_KEY_UNREADABLE" });
+    expect(await here.grants(goes)).toBe("consent-withdrawn");
+    expect((await here.ledger.record(goes.tag))?.events.slice(-2)).toMatchObject([
+      { type: "erasure-requested", erasure: id, method: "restore" },
+      { type: "erased", erasure: id, method: "restore" },
+    ]);
+    expect(JSON.parse((await here.redis.hget(here.keys.tombstones, goes.tag)) ?? "")).toMatchObject({ erasure: id });
+    expect(await here.pseudonym(stays)).toBe(kept);
+    await here.ledger.give(goes.tag, CONSENT);
+    expect(await here.pseudonym(goes)).not.toBe(lost);
+  });
+
+  test("an erasure that was asked for and not finished begins again, with the key it needs", async () => {
+    const home = await here.home("a");
+    const wrapped = await here.redis.hget(here.keys.subject(home.tag), "key");
+    const made = await here.backup();
+    const id = randomUUID();
+    await here.journal.record({ what: "erasure-asked", tag: home.tag, erasure: id });
+    await here.lose();
+    expect(await here.restorer().run(here.input(made))).toMatchObject({ erased: 0, erasing: 1 });
+    expect(await here.grants(home)).toBe("consent-withdrawn");
+    expect(await here.redis.hgetall(here.keys.subject(home.tag))).not.toHaveProperty("key");
+    expect(await here.redis.hget(here.keys.subject(home.tag), "erasure")).toBe(id);
+    const record = await here.redis.hgetall(here.keys.erasure(home.tag, id));
+    expect(record).toMatchObject({ key: wrapped, step: "drain" });
+    expect(JSON.parse(record.facts ?? "")).toMatchObject({ devices: [home.device], purposes: ["analytics", "weather", "scene", "network"] });
+    expect(await here.redis.smembers(here.keys.openErasures)).toEqual([id]);
+    expect(await here.redis.hget(here.keys.erasureIndex, id)).toBe(home.tag);
+    await here.erasure.destroyKey(home.tag, id);
+    expect(JSON.stringify(await here.everything())).not.toContain(wrapped);
+  });
+
+  test("an erasure under way at the backup goes on, or is at its end when its key was destroyed since", async () => {
+    const [on, over] = [await here.home("on"), await here.home("over")];
+    const ids = [randomUUID(), randomUUID()] as const;
+    for (const [index, home] of [on, over].entries()) {
+      await here.erasure.begin(home.tag, { id: ids[index] ?? "", by: "subject", method: "api" });
+      await here.journal.record({ what: "erasure-asked", tag: home.tag, erasure: ids[index] ?? "" });
+    }
+    const keys = await Promise.all([on, over].map((home, index) => here.redis.hget(here.keys.erasure(home.tag, ids[index] ?? ""), "key")));
+    const before = await here.everything();
+    const made = await here.backup();
+    await here.journal.record({ what: "erased", tag: over.tag, erasure: ids[1] });
+    await here.lose();
+    expect(await here.restorer().run(here.input(made))).toMatchObject({ erased: 1, erasing: 0, keys: 1 });
+    expect(await here.value(here.keys.erasure(on.tag, ids[0]))).toEqual(before[here.keys.erasure(on.tag, ids[0])]);
+    expect(await here.value(here.keys.subject(on.tag))).toEqual(before[here.keys.subject(on.tag)]);
+    const everything = JSON.stringify(await here.everything());
+    expect([everything.includes(keys[0] ?? "none"), everything.includes(keys[1] ?? "none")]).toEqual([true, false]);
+    expect(await here.redis.hget(here.keys.erasure(over.tag, ids[1]), "destroyedAt")).not.toBeNull();
+    expect(await here.redis.hget(here.keys.subject(over.tag), "erasure")).toBeNull();
+  });
+
+  test("a token that was replaced since does not work again, others do", async () => {
+    const [keeps, changes] = [await here.home("k"), await here.home("c")];
+    const issued = async (home: { device: DeviceKey }) => {
+      const mac = await here.redis.hget(here.keys.credential(home.device), "mac");
+      await here.journal.record({ what: "token-issued", device: home.device, mac: mac ?? "" });
+    };
+    await issued(keeps);
+    await issued(changes);
+    const made = await here.backup();
+    await here.credentials.issue(changes.device);
+    await issued(changes);
+    await here.lose();
+    expect((await here.restorer().run(here.input(made))).tokensDropped).toBe(1);
+    expect(await here.credentials.verify(keeps.device, keeps.token)).toEqual({ subjectTag: keeps.tag });
+    expect(await here.credentials.verify(changes.device, changes.token)).toBeUndefined();
+  });
+
+  test("a policy published since is missed: no consent counts until it is published again", async () => {
+    const home = await here.home("a");
+    const given = await here.grants(home);
+    const made = await here.backup();
+    await here.journal.record({ what: "policy-published", version: 2 });
+    await here.lose();
+    expect((await here.restorer().run(here.input(made))).policyMissing).toBe(true);
+    await here.policies.ensureShipped(shippedPolicy);
+    expect(await here.grants(home)).toBe("policy-superseded");
+    const second = JSON.parse(shippedPolicy.toString()) as Record<string, unknown>;
+    const published = await here.policies.publish(Buffer.from(JSON.stringify({ ...second, version: 2, change: { kind: "minor", summary: "as before" } })));
+    expect(published.refused).toBeUndefined();
+    expect(await here.grants(home)).toBe(given);
+  });
+
+  test("without a journal everybody has withdrawn, and no key is taken", async () => {
+    const home = await here.home("a");
+    const made = await here.backup();
+    await here.lose();
+    const restorer = here.restorer();
+    await expect(restorer.run(here.input(made, { journals: "lost" }))).rejects.toMatchObject(refused("RESTORE_REFUSED", "subject-keys-need-a-journal"));
+    await expect(restorer.run(here.input(made, { journals: [join(root, "no-such.journal")] }))).rejects.toMatchObject(refused("JOURNAL_INVALID", "missing"));
+    expect(await here.names()).toEqual([]);
+    await restorer.run(here.input(made, { journals: "lost", subjectKeys: undefined }));
+    expect(await here.grants(home)).toBe("consent-withdrawn");
+    expect(await here.redis.hget(here.keys.subject(home.tag), "key")).toBeNull();
+  });
+});
+
+describe("refuses", () => {
+  let made: BackupResult;
+  beforeEach(async () => {
+    await here.home("a");
+    made = await here.backup();
+  });
+
+  /** Redis holds the same as before, to the byte. */
+  async function changesNothing(input: RestoreInput, error: object, restorer = here.restorer()): Promise<void> {
+    const before = await here.everything();
+    await expect(restorer.run(input)).rejects.toMatchObject(error);
+    expect(await here.everything()).toEqual(before);
+  }
+
+  const checksum = async (file: string) => createHash("sha256").update(await readFile(file)).digest("hex");
+
+  test.each(["records", "subjectKeys"] as const)("an altered, shortened or foreign archive of %s, and changes nothing", async (which) => {
+    const bytes = await readFile(made[which]);
+    const input = here.input(made, { replace: true });
+    const altered = Buffer.from(bytes);
+    altered.writeUInt8(altered.readUInt8(altered.length - 30) ^ 4, altered.length - 30);
+    await writeFile(made[which], altered);
+    await changesNothing(input, refused("ARCHIVE_INVALID", "altered"));
+    await writeFile(made[which], bytes.subarray(0, bytes.length - 5));
+    await changesNothing(input, refused("ARCHIVE_INVALID", "truncated"));
+    await writeFile(made[which], bytes.toString("latin1").replace('"version":1', '"version":7'), "latin1");
+    await changesNothing(input, refused("ARCHIVE_INVALID", "wrong-version"));
+    const other = new Installation();
+    await other.open();
+    await other.home("x");
+    const foreign = await other.backup();
+    await other.close();
+    await cp(foreign[which], made[which]);
+    await changesNothing(input, refused("ARCHIVE_INVALID", "foreign-installation"));
+    await writeFile(made[which], bytes);
+    const otherKeys = here.restorer({ ...here.secrets, backup: randomBytes(32), master: randomBytes(32) });
+    await changesNothing(input, refused("ARCHIVE_INVALID", "foreign-key"), otherKeys);
+  });
+
+  test("archives in each other's place, keys older than the records, and an archive that has no end", async () => {
+    const { records, subjectKeys } = made;
+    await changesNothing(here.input({ ...made, records: subjectKeys, subjectKeys: records }, { replace: true }), refused("ARCHIVE_INVALID", "wrong-kind"));
+    await cp(subjectKeys, join(root, "older.subject-keys"));
+    const newer = await here.backup();
+    await changesNothing(
+      here.input({ ...newer, subjectKeys: join(root, "older.subject-keys") }, { replace: true }),
+      refused("ARCHIVE_INVALID", "subject-keys-older-than-records"),
+    );
+    const { installationOf } = await import("../../src/rights/archive.ts");
+    const endless = join(root, `${here.prefix}.records`);
+    const about = { createdAt: 1, installation: installationOf(here.secrets.lookup), backup: "c".repeat(16) };
+    const writer = new SealedFileWriter(endless, here.secrets.backup, { ...about, kind: "records" });
+    await writer.line(JSON.stringify({ is: "credential", device: device("x"), at: 1, fields: {} }));
+    await writer.finish();
+    await changesNothing(here.input({ ...newer, records: endless }, { replace: true }), refused("ARCHIVE_INVALID", "incomplete"));
+  });
+
+  test("an archive in which a ledger does not verify", async () => {
+    await here.redis.lset(here.keys.ledger(subject("a")), 0, "{}");
+    const broken = await here.backup();
+    await changesNothing(here.input(broken, { replace: true }), { code: "LEDGER_BROKEN" });
+  });
+
+  test("an installation that is not empty, unless told to replace it; then nothing of it is left but tombstones", async () => {
+    await changesNothing(here.input(made), refused("RESTORE_REFUSED", "not-empty"));
+    const late = await here.home("late");
+    await here.redis.hset(here.keys.tombstones, subject("gone"), JSON.stringify({ erasure: randomUUID(), at: Date.now() }));
+    await here.redis.set(`{${here.prefix}:queue}:batches:id`, "7");
+    await here.restorer().run(here.input(made, { replace: true }));
+    expect(JSON.stringify(await here.everything())).not.toContain(late.tag);
+    expect(await here.redis.hkeys(here.keys.tombstones)).toEqual([subject("gone")]);
+    expect(await here.redis.get(`{${here.prefix}:queue}:batches:id`)).toBe("7");
+  });
+
+  test("an erasure that only the replaced installation knows of is replayed all the same", async () => {
+    const erasure = randomUUID();
+    await here.redis.hset(here.keys.tombstones, subject("a"), JSON.stringify({ erasure, at: Date.now(), completedAt: Date.now() }));
+    expect(await here.restorer().run(here.input(made, { replace: true }))).toMatchObject({ erased: 1, keys: 0 });
+    expect(await here.redis.hget(here.keys.subject(subject("a")), "key")).toBeNull();
+  });
+
+  test("while a gateway runs; and a gateway, while a restore is not finished", async () => {
+    const reports: unknown[] = [];
+    const replaced: unknown[] = [];
+    const report = { queue: {}, sealing: [], masters: [], wrapping: "" };
+    const presence = () =>
+      new Presence(here.redis, here.keys, { report: () => report, reported: (all) => reports.push(all), replaced: (error) => replaced.push(error) });
+    const running = presence();
+    await running.start();
+    await expect(here.restorer().run(here.input(made, { replace: true }))).rejects.toMatchObject(refused("RESTORE_REFUSED", "gateway-running"));
+    expect(reports).toEqual([[report]]);
+    await running.stop();
+
+    // Broken off while values took their places.
+    await here.redis.set(here.keys.restoring, JSON.stringify({ id: "x", untilMs: 0, swapping: true }));
+    await expect(presence().start()).rejects.toMatchObject({ code: "RESTORE_UNFINISHED" });
+    await here.restorer().run(here.input(made, { replace: true }));
+    await presence().start();
+
+    // A gateway that slept through a restore must not go on with what it knew.
+    await running.beat();
+    expect(replaced).toMatchObject([{ code: "RESTORE_UNFINISHED" }]);
+  });
+
+  test("a second restore while one is under way", async () => {
+    await here.redis.set(here.keys.restoring, JSON.stringify({ id: "x", untilMs: Date.now() + 60_000, swapping: false }));
+    await changesNothing(here.input(made, { replace: true }), refused("RESTORE_REFUSED", "restore-running"));
+  });
+
+  test("nothing in a dry run, and says what would be done", async () => {
+    await here.ledger.withdraw(subject("a"), {});
+    const [records, keys] = [await checksum(made.records), await checksum(made.subjectKeys)];
+    const before = await here.everything();
+    expect(await here.restorer().check(here.input(made))).toMatchObject({ subjects: 1, credentials: 1, keys: 1, withdrawn: 1 });
+    expect(await here.everything()).toEqual(before);
+    expect([await checksum(made.records), await checksum(made.subjectKeys)]).toEqual([records, keys]);
+  });
+});
+
+test("a backup taken while the ledger changes holds every subject whole", async () => {
+  for (let index = 0; index < 40; index += 1) await here.home(`h${index}`);
+  let writing = true;
+  const changes = (async () => {
+    for (let round = 0; writing; round += 1) {
+      await here.ledger.withdraw(subject(`h${round % 40}`), { categories: ["ip"] });
+      await here.ledger.give(subject(`h${round % 40}`), CONSENT);
+    }
+  })();
+  const made: BackupResult[] = [];
+  for (let round = 0; round < 5; round += 1) made.push(await here.backup(join(here.dir, String(round))));
+  writing = false;
+  await changes;
+  for (const one of made) expect(await here.restorer().check(here.input(one))).toMatchObject({ subjects: 40, keys: 40 });
+});

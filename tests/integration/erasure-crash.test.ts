@@ -1,0 +1,192 @@
+/**
+ * An erasure that is cut off at any of its commands to Redis or to the store, before or after the command
+ * takes effect, is carried to its end by the next process: nothing is left, and the receipt tells the truth.
+ */
+import { randomUUID } from "node:crypto";
+import type { Redis } from "ioredis";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { Ledger } from "../../src/consent/ledger.ts";
+import { SubjectErasure } from "../../src/consent/subject-erasure.ts";
+import type { DeviceKey, Pseudonym, SubjectTag } from "../../src/model/ids.ts";
+import { type PrivateServer, startInflux } from "../../src/platform/services.ts";
+import type { ErasurePorts } from "../../src/rights/erasure-ports.ts";
+import { verifyReceipt } from "../../src/rights/receipt.ts";
+import type { InfluxSink } from "../../src/sinks/influx.ts";
+import { CONSENT, consentStore, device, type Store, subject } from "./consent-fixture.ts";
+import { EPOCH_MS, erasuresOn, keyring, never, signer } from "./erasure-fixture.ts";
+import { query, quiet, sinkFor, temporaryFolder } from "./influx-fixture.ts";
+
+const { store } = consentStore();
+let folder: Awaited<ReturnType<typeof temporaryFolder>>;
+let influx: PrivateServer;
+let sink: InfluxSink;
+
+beforeAll(async () => {
+  folder = await temporaryFolder();
+  influx = await startInflux({ dir: folder.dir, say: quiet });
+  ({ sink } = sinkFor(influx.url));
+  await sink.start(never);
+});
+afterAll(async () => {
+  await sink.stop();
+  await influx.stop();
+  await folder.remove();
+});
+
+const SERVICE = "lights";
+
+/** A process that dies at its `at`-th command; afterwards nothing it does has any effect. */
+class Doomed {
+  readonly #at: number;
+  readonly #effect: "before" | "after";
+  #count = 0;
+  #dead = false;
+
+  constructor(at: number, effect: "before" | "after") {
+    this.#at = at;
+    this.#effect = effect;
+  }
+
+  get dead(): boolean {
+    return this.#dead;
+  }
+
+  async run<T>(command: () => Promise<T>): Promise<T> {
+    this.#count += 1;
+    const last = this.#count === this.#at;
+    if (this.#dead || (last && this.#effect === "before")) {
+      this.#dead = true;
+      throw new Error("killed");
+    }
+    const result = await command();
+    if (!last) return result;
+    this.#dead = true;
+    throw new Error("killed");
+  }
+
+  /** Every command of this connection counts; `multi` counts when it is opened. */
+  redis(redis: Redis): Redis {
+    return new Proxy(redis, {
+      get: (target, name) => {
+        const value: unknown = Reflect.get(target, name);
+        if (typeof value !== "function" || name === "defineCommand" || name === "multi") return value;
+        return (...args: unknown[]) => this.run(async () => value.apply(target, args));
+      },
+    });
+  }
+}
+
+interface World {
+  readonly tag: SubjectTag;
+  readonly device: DeviceKey;
+  readonly name: Pseudonym;
+  readonly ledger: Ledger;
+}
+
+/** Someone with three stored rows. */
+async function someone(): Promise<World> {
+  const { redis, keys } = store();
+  const ledger = new Ledger(redis, keys, {
+    createSubjectKey: () => keyring.createSubjectKey(),
+    now: Date.now,
+    controller: "vendor",
+    expiryDays: 365,
+  });
+  const [tag, key] = [subject(randomUUID()), device(randomUUID())];
+  await ledger.bind(tag, key);
+  await ledger.give(tag, CONSENT);
+  const wrapped = (await redis.hget(keys.subject(tag), "key")) ?? "";
+  const now = Date.now();
+  const name = keyring.pseudonym(wrapped, key, "analytics", Math.floor(now / EPOCH_MS));
+  const records = [1, 2].map((n) => ({ device: name, status: { n }, timestampNs: `${now}00000${n}` }));
+  const location = { cell: "8560145bfffffff" as never, resolution: 5, epochStart: now - (now % EPOCH_MS) };
+  await sink.write([...records, { device: name, location, timestampNs: `${now}000003` }], never);
+  return { tag, device: key, name, ledger };
+}
+
+function processOn({ redis, keys, leases }: Store, doomed?: Doomed) {
+  const run = <T>(command: () => Promise<T>) => (doomed === undefined ? command() : doomed.run(command));
+  const connection = doomed === undefined ? redis : doomed.redis(redis);
+  const ports: Partial<ErasurePorts> = {
+    ledger: new SubjectErasure(connection, keys, { now: Date.now }),
+    drain: (tag) => run(() => leases.drain(tag)),
+    purgeDeadLetters: () => run(async () => undefined),
+    journal: () => run(async () => undefined),
+    services: (purpose) => (purpose === "scene" ? [SERVICE] : []),
+    tell: ({ acknowledged }) => (acknowledged.has(SERVICE) ? [] : [SERVICE]),
+    sinks: [
+      {
+        name: "influx",
+        region: "IN",
+        ability: async () => sink.rowDelete,
+        countRows: (devices, signal) => run(() => sink.countRows(devices, signal)),
+        removeDevices: (devices, signal) => run(() => sink.removeDevices(devices, signal)),
+      },
+    ],
+  };
+  return erasuresOn({ ...store(), redis: connection }, ports, { acknowledgeDeadlineMs: 3_600_000 });
+}
+
+/** Asks and goes on until it waits for the service's answer or is done; false when it died on the way. */
+async function carriedOut(world: World, fixture: ReturnType<typeof processOn>, again: boolean): Promise<boolean> {
+  try {
+    if (again) await fixture.erasures.request(world.tag, { by: "subject", method: "api" });
+    for (const id of await fixture.records.open()) {
+      await fixture.erasures.advance(id, never);
+      if ((await fixture.erasures.status(id)) === undefined) await fixture.erasures.advance(id, never);
+    }
+    return true;
+  } catch {
+    // What the end of a process is turned into on its way up does not matter.
+    return false;
+  }
+}
+
+async function expectErased({ tag, device: key, name, ledger }: World): Promise<void> {
+  const { redis, keys } = store();
+  const fixture = processOn(store());
+  const [id = ""] = await fixture.records.open();
+  expect(await fixture.erasures.acknowledge(id, "scene", SERVICE)).toBe(true);
+  await fixture.erasures.advance(id, never);
+  expect(await fixture.records.open()).toEqual([]);
+
+  const status = await fixture.erasures.status(id);
+  expect(status).toMatchObject({ state: "completed", services: [{ purpose: "scene", notified: 1, acknowledged: 1 }] });
+  const verification = verifyReceipt(status?.receipt, signer.publicKey.pem);
+  expect(verification).toMatchObject({
+    valid: true,
+    receipt: { keyDestroyed: true, sinks: [{ rowsDeleted: 3, verified: true, method: "deleted" }] },
+  });
+  expect(await query(influx.url, `SELECT * FROM device_status, device_location WHERE device = '${name}'`)).toEqual([]);
+  expect(await redis.hget(keys.subject(tag), "key")).toBeNull();
+  expect(Object.keys(await redis.hgetall(keys.erasure(tag, id)))).not.toEqual(
+    expect.arrayContaining([expect.stringMatching(/^(key|facts|notices)$/)]),
+  );
+  expect(await redis.get(keys.decision(tag, key))).toMatch(/^2\|withdrawn\|.*\|1\|-$/);
+  const record = await ledger.record(tag);
+  expect(record?.events.map(({ type }) => type)).toEqual(["bound", "given", "erasure-requested", "erased"]);
+  expect(JSON.parse((await redis.hget(keys.tombstones, tag)) ?? "{}")).toMatchObject({ erasure: id, head: record?.head });
+}
+
+test.each(["before", "after"] as const)("a process that ends %s any of its commands loses nothing", async (effect) => {
+  await processOn(store()).records.useEpochLength(EPOCH_MS);
+  let cuts = 0;
+  for (let at = 1; ; at += 1) {
+    const world = await someone();
+    const doomed = new Doomed(at, effect);
+    const finished = await carriedOut(world, processOn(store(), doomed), true);
+    if (finished && !doomed.dead) {
+      await expectErased(world);
+      break;
+    }
+    cuts += 1;
+    // The one who asked had no answer, or had one: asking again is safe in both cases.
+    expect(await carriedOut(world, processOn(store()), at % 2 === 0 || !(await begun(world)))).toBe(true);
+    await expectErased(world);
+  }
+  expect(cuts).toBeGreaterThan(40);
+});
+
+async function begun({ tag }: World): Promise<boolean> {
+  return (await store().redis.hexists(store().keys.subject(tag), "erasure")) === 1;
+}

@@ -1,0 +1,79 @@
+/** Erasures on the real consent parts of a running test; its turns are given by the test instead of a queue. */
+import { SubjectErasure } from "../../src/consent/subject-erasure.ts";
+import { Keyring } from "../../src/deidentify/keyring.ts";
+import type { SignedReceipt } from "../../src/model/erasure.ts";
+import { Erasures } from "../../src/rights/erasure.ts";
+import type { ErasureOptions, ErasurePorts } from "../../src/rights/erasure-ports.ts";
+import { ErasureRecords } from "../../src/rights/erasure-record.ts";
+import { ReceiptSigner } from "../../src/rights/receipt.ts";
+import type { Store } from "./consent-fixture.ts";
+
+export const signer = new ReceiptSigner(Buffer.alloc(32, 21));
+export const keyring = new Keyring({ masterKey: Buffer.alloc(32, 22), pepper: Buffer.alloc(32, 23) });
+export const EPOCH_MS = 7 * 86_400_000;
+export const never = new AbortController().signal;
+
+export interface ErasureFixture {
+  readonly erasures: Erasures;
+  readonly records: ErasureRecords;
+  /** Ids that were given a turn. */
+  readonly added: string[];
+  /** Lets it go on until it is complete. */
+  finish(id: string): Promise<SignedReceipt>;
+}
+
+export function erasuresOn(
+  store: Store,
+  ports: Partial<ErasurePorts> = {},
+  options: Partial<ErasureOptions> = {},
+): ErasureFixture {
+  const records = new ErasureRecords(store.redis, store.keys);
+  const added: string[] = [];
+  const turns = { add: async (id: string) => void added.push(id), wake: async () => undefined };
+  const erasures = new Erasures(
+    {
+      controller: "vendor",
+      clockWindowPastMs: 86_400_000,
+      clockWindowFutureMs: 300_000,
+      sweepAfterMs: 0,
+      acknowledgeWaitMs: 0,
+      acknowledgeDeadlineMs: 0,
+      ...options,
+    },
+    records,
+    turns,
+    {
+      ledger: new SubjectErasure(store.redis, store.keys, { now: Date.now }),
+      drain: (tag) => store.leases.drain(tag),
+      queuedBatches: async () => [],
+      pseudonym: (key, device, purpose, epoch) => keyring.pseudonym(key, device, purpose, epoch),
+      sinks: [],
+      purgeDeadLetters: async () => undefined,
+      forgetDevice: (device) => keyring.forget(device),
+      seal: (text) => Buffer.from(text).toString("base64"),
+      open: (sealed) => Buffer.from(sealed, "base64").toString(),
+      services: () => [],
+      tell: () => [],
+      heldUntil: async () => undefined,
+      journal: async () => undefined,
+      sign: (receipt) => signer.sign(receipt),
+      audit: async () => undefined,
+      completed: () => undefined,
+      now: Date.now,
+      log: { info: () => {}, warn: () => {}, error: () => {} },
+      ...ports,
+    },
+  );
+  return {
+    erasures,
+    records,
+    added,
+    finish: async (id) => {
+      await records.useEpochLength(EPOCH_MS);
+      while ((await erasures.advance(id, never)) !== undefined);
+      const receipt = (await erasures.status(id))?.receipt;
+      if (receipt === undefined) throw new Error("finished without a receipt");
+      return receipt;
+    },
+  };
+}

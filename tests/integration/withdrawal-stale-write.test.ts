@@ -1,0 +1,127 @@
+/**
+ * A write that the store has received and not yet carried out cannot be called back. As long as it may still
+ * happen, no withdrawal it concerns is answered as drained; once one is, nothing of that device is or gets stored.
+ */
+import { setTimeout as pause } from "node:timers/promises";
+import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
+import { KEPT_TERM_MS } from "../../src/consent/kept-lease.ts";
+import { until } from "../fixtures/eventually.ts";
+import { type Device, startSystem, type TestSystem } from "../fixtures/system.ts";
+
+/** Breaker, grace and a busy machine; the grace alone is 1.5 s. */
+const BOUND_MS = 20_000;
+const LATER_MS = 3_000;
+const BENGALURU = { lat: 12.9715987, lon: 77.5945627 };
+
+let system: TestSystem;
+
+beforeAll(async () => {
+  system = await startSystem({ sinks: { breaker: { maxOpenMs: 1_000 } } });
+});
+afterEach(() => resume());
+afterAll(() => system?.stop());
+
+function freeze(): void {
+  process.kill(system.stack.influx.pid, "SIGSTOP");
+}
+
+function resume(): void {
+  if (system.stack.influx.running) process.kill(system.stack.influx.pid, "SIGCONT");
+}
+
+/** The message of a device is on its way to a store that does not move. */
+async function sendIntoFrozenStore(...messages: [device: Device, mark: string][]): Promise<void> {
+  freeze();
+  await Promise.all(messages.map(([device, mark]) => system.say(device, messageWith(mark))));
+  await until("a write is in doubt", async () => (await system.redis.keys("consentry:leases:*")).length > 0);
+}
+
+function messageWith(mark: string) {
+  return { model: "HB-200", location: BENGALURU, status: { mark } };
+}
+
+async function rowsWith(mark: string): Promise<number> {
+  return (await system.rows("device_status")).filter((row) => row.mark === mark).length;
+}
+
+/** Asks as an account service does, until the gateway says that it is done. */
+async function withdrawn(device: Device, body?: Record<string, unknown>, boundMs = BOUND_MS): Promise<void> {
+  const { api } = system.stack;
+  await until("the withdrawal is drained", async () => (await api.withdraw(device.subject, body)).drained, boundMs);
+}
+
+test("a withdrawal waits for it, and then nothing of the device is stored, now or later", async () => {
+  const [gone, stays] = await system.devices(2);
+  if (!gone || !stays) throw new Error("devices");
+  const places = (await system.rows("device_location")).length;
+  await sendIntoFrozenStore([gone, "gone"], [stays, "stays"]);
+
+  await expect(system.stack.api.withdraw(gone.subject)).rejects.toMatchObject({ status: 503 });
+  await expect(system.stack.api.withdraw(gone.subject)).rejects.toMatchObject({ status: 503 });
+  resume();
+  await withdrawn(gone);
+
+  const seen = async () => ({ gone: await rowsWith("gone"), places: (await system.rows("device_location")).length });
+  expect(await seen()).toEqual({ gone: 0, places: places + 1 });
+  const books = await system.settled();
+  expect(books.refused["consent-withdrawn"]).toBe(1);
+  expect(await rowsWith("stays")).toBe(1);
+  await pause(LATER_MS);
+  expect(await seen()).toEqual({ gone: 0, places: places + 1 });
+});
+
+test("when nobody is left to store for, the store is asked before anything is promised", async () => {
+  const device = await system.device();
+  await sendIntoFrozenStore([device, "alone"]);
+  await expect(system.stack.api.withdraw(device.subject)).rejects.toMatchObject({ status: 503 });
+  resume();
+  await withdrawn(device);
+  expect(await rowsWith("alone")).toBe(0);
+  await pause(LATER_MS);
+  expect(await rowsWith("alone")).toBe(0);
+});
+
+test("of a partial withdrawal, only what it took is removed", async () => {
+  const [noPlace, noModel] = await system.devices(2);
+  if (!noPlace || !noModel) throw new Error("devices");
+  const places = (await system.rows("device_location")).length;
+  await sendIntoFrozenStore([noPlace, "no-place"], [noModel, "no-model"]);
+  const takePlace = { categories: ["location"] };
+  const takeModel = { categories: ["model"] };
+  await expect(system.stack.api.withdraw(noPlace.subject, takePlace)).rejects.toMatchObject({ status: 503 });
+  await expect(system.stack.api.withdraw(noModel.subject, takeModel)).rejects.toMatchObject({ status: 503 });
+  resume();
+  await Promise.all([withdrawn(noPlace, takePlace), withdrawn(noModel, takeModel)]);
+  await system.settled();
+  const rows = (await system.rows("device_status")).filter(({ mark }) => mark === "no-place" || mark === "no-model");
+  expect(
+    rows.map(({ mark, model }) => ({ mark, model })).sort((a, b) => `${a.mark}`.localeCompare(`${b.mark}`)),
+  ).toEqual([
+    { mark: "no-model", model: null },
+    { mark: "no-place", model: "hub" },
+  ]);
+  expect(await system.rows("device_location")).toHaveLength(places + 1);
+});
+
+test("nobody else's withdrawal or consent waits for it", async () => {
+  const [stuck, other] = await system.devices(2);
+  if (!stuck || !other) throw new Error("devices");
+  await sendIntoFrozenStore([stuck, "stuck"]);
+  expect(await system.stack.api.withdraw(other.subject)).toMatchObject({ drained: true });
+  await expect(system.device()).resolves.toBeDefined();
+  resume();
+  await system.settled();
+  expect(await rowsWith("stuck")).toBe(1);
+});
+
+test("a gateway killed meanwhile takes the doubt up again when it is back", async () => {
+  const device = await system.device();
+  await sendIntoFrozenStore([device, "killed"]);
+  await system.stack.gateway.kill("SIGKILL");
+  resume();
+  await system.stack.startGateway();
+  await withdrawn(device, undefined, 2 * BOUND_MS + KEPT_TERM_MS);
+  expect(await rowsWith("killed")).toBe(0);
+  await system.settled();
+  expect(await rowsWith("killed")).toBe(0);
+}, 120_000);
