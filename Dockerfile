@@ -14,6 +14,8 @@ COPY --from=build /app/node_modules ./node_modules
 COPY --from=build /app/dist ./dist
 COPY package.json LICENSE ./
 COPY config ./config
+# Where the erasure journal and backups lie; a volume mounted here takes over its owner.
+RUN mkdir data && chown node:node data
 USER node
 EXPOSE 1883 8080
 HEALTHCHECK --interval=10s --timeout=5s --start-period=20s --retries=3 \

@@ -9,7 +9,7 @@ import { parseArgs } from "node:util";
 import { environment } from "./environment.ts";
 import { FIRST_CONNECTIONS } from "./idle-memory.ts";
 import type { Measured } from "./measure.ts";
-import { type BenchRun, type Findings, markdown, summary, table } from "./report.ts";
+import { type BenchRun, disturbed, type Findings, markdown, summary, table } from "./report.ts";
 import {
   bareAedes,
   idleBareAedesKb,
@@ -24,7 +24,7 @@ import {
 const HELP = `npm run bench -- [options]
 
   --json           the last line of the output is one JSON object
-  --write          writes docs/benchmarks.md from this run
+  --write          writes docs/benchmarks.md; refused for a partial run or on a busy machine
   --quick          short windows: under a minute, and noisier
   --duration <s>   length of the peak window (default 15)
   --devices <n>    devices, one connection each (default 200)
@@ -72,8 +72,21 @@ async function main(): Promise<void> {
   const { devices, idleConnections } = options;
   const run: BenchRun = { environment: environment(), devices, durationMs, idleConnections, findings };
   process.stdout.write(`${table(run)}\n`);
-  if (flags.write) await writeFile(join(ROOT, "docs", "benchmarks.md"), markdown(run));
+  if (disturbed(findings)) say("other processes disturbed this run: its rows cannot be compared with each other");
+  if (flags.write) await writePage(run);
   if (flags.json) process.stdout.write(`${JSON.stringify(summary(run))}\n`);
+}
+
+/** A page that compares disturbed or missing rows would be worse than none. */
+async function writePage(run: BenchRun): Promise<void> {
+  const { wholePath, withoutPrivacy, onePerJob } = run.findings;
+  const complete = wholePath !== undefined && withoutPrivacy !== undefined && onePerJob !== undefined;
+  if (!complete || disturbed(run.findings)) {
+    say("docs/benchmarks.md not written: that takes a complete run on a quiet machine");
+    process.exitCode = 1;
+    return;
+  }
+  await writeFile(join(ROOT, "docs", "benchmarks.md"), markdown(run));
 }
 
 /** One after the other: two at once would measure each other. */

@@ -56,7 +56,8 @@ export function summary({ environment, devices, durationMs, findings }: BenchRun
     },
     backlogAtPeak: peak?.backlog,
     drainMs: peak?.drainMs,
-    foreignCpuShare: Math.max(...rowsOf(findings).map(([, run]) => run.foreignCpuShare)),
+    foreignCpuShare: worstForeignShare(findings),
+    disturbed: disturbed(findings),
     loaderCpuUs: peak?.cpuPerMessageUs.loader,
     idleConnectionKb: idleKb?.gateway,
     idleConnectionKbBareAedes: idleKb?.bareAedes,
@@ -64,6 +65,18 @@ export function summary({ environment, devices, durationMs, findings }: BenchRun
     durationMs,
     ...environment,
   };
+}
+
+/** Above this share of the machine, what others did decides rates and latencies, and differs from row to row. */
+const MAX_FOREIGN_CPU_SHARE = 0.1;
+
+/** Whether other processes took so much of the machine that the rows cannot be compared with each other. */
+export function disturbed(findings: Findings): boolean {
+  return worstForeignShare(findings) > MAX_FOREIGN_CPU_SHARE;
+}
+
+function worstForeignShare(findings: Findings): number {
+  return Math.max(0, ...rowsOf(findings).map(([, run]) => run.foreignCpuShare));
 }
 
 /** For the terminal, columns padded. */
@@ -84,8 +97,8 @@ export function markdown(run: BenchRun): string {
   const versions = Object.entries(env.versions).map(([name, version]) => `${name} ${version}`);
   return `# Benchmarks
 
-This page is written by \`npm run bench -- --write\`. Figures of different machines, or of different runs on a busy
-machine, cannot be compared; the ratios of one run can.
+This page is written by \`npm run bench -- --write\`, which refuses when other processes disturbed the run. Figures of
+different machines cannot be compared; the ratios of one run can.
 
 ${env.cpu}, ${env.cores} cores, ${env.memoryGib} GiB, loader and servers on the same cores. Commit ${env.commit}, ${env.date}.
 ${versions.join(" · ")}.
@@ -118,10 +131,11 @@ ${figureRows(run)
 - **Latency** runs from the moment a message was due to its PUBACK. At half of the peak the devices send the same bursts as at the
   peak; "singly" sends every message in a packet of its own, which costs loader and gateway more per message.
 - **One job per message** is Aedes, one BullMQ job for each message, 64 workers and the buffering InfluxDB client: without
-  consent, sealing or coarsening.
+  consent, sealing or coarsening. It is not tuned, and in a closed loop its intake starves its own workers: a sender that
+  holds back would see somewhat more stored per second.
 - **Consent and sealing off** is the same gateway composed with a gate that lets everything pass and an envelope that leaves the
-  batch readable (\`bench/no-privacy.ts\`), compared with the mean of a run before and a run after it. The product has no
-  such switch.
+  batch readable (\`bench/no-privacy.ts\`), compared with the mean of a run before and a run after it. Leases, pseudonyms
+  and coarsening stay. The product has no such switch.
 - **Memory** is resident memory after garbage collection, ${run.idleConnections.toLocaleString("en")} authenticated connections against ${FIRST_CONNECTIONS.toLocaleString("en")}.
 `;
 }

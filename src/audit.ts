@@ -95,7 +95,10 @@ async function main(): Promise<number> {
   const redis = connectRedis(config.redis.url, "store");
   try {
     await redis.connect();
-    const log = new AuditLog(redis, redisKeys(config.redis.keyPrefix), { keys: [auditKey(keys.lookup)], now: Date.now });
+    const log = new AuditLog(redis, redisKeys(config.redis.keyPrefix), {
+      keys: [auditKey(keys.lookup)],
+      now: Date.now,
+    });
     return await command(log, values);
   } finally {
     redis.disconnect();

@@ -13,6 +13,7 @@ import { ConsentGate } from "./consent/gate.ts";
 import { Leases } from "./consent/leases.ts";
 import { Ledger } from "./consent/ledger.ts";
 import { Policies } from "./consent/policies.ts";
+import { suspensionOf } from "./consent/policy-changes.ts";
 import { Deidentifier } from "./deidentify/deidentify.ts";
 import { DENSITY_TABLE, parseDensityTable } from "./deidentify/density-table.ts";
 import { Keyring } from "./deidentify/keyring.ts";
@@ -25,8 +26,16 @@ import { ErasedTopics } from "./ingress/erased-topics.ts";
 import { FanOut } from "./ingress/fan-out.ts";
 import { Flow } from "./ingress/flow.ts";
 import { Listeners } from "./ingress/listeners.ts";
+import { Notices } from "./ingress/notices.ts";
 import { Rates } from "./ingress/rate.ts";
-import { allOf, type CheckConsent, type Decision, NO_SUBJECT_KEY, SERVICE_PURPOSES, type Verdict } from "./model/consent.ts";
+import {
+  allOf,
+  type CheckConsent,
+  type Decision,
+  NO_SUBJECT_KEY,
+  SERVICE_PURPOSES,
+  type Verdict,
+} from "./model/consent.ts";
 import { GatewayError } from "./model/errors.ts";
 import type { DeviceKey } from "./model/ids.ts";
 import type { Log } from "./model/log.ts";
@@ -48,9 +57,9 @@ import { KnownJobs } from "./queue/known-jobs.ts";
 import { Producer } from "./queue/producer.ts";
 import { BatchWorker } from "./queue/worker.ts";
 import { createRights, type Rights } from "./rights-wiring.ts";
+import { createSafekeeping } from "./safekeeping-wiring.ts";
 import { CellActivity } from "./sinks/cell-activity.ts";
 import { InfluxSink } from "./sinks/influx.ts";
-import { createSafekeeping } from "./safekeeping-wiring.ts";
 import { PatientStart } from "./sinks/patient-start.ts";
 import { PurposeTopics } from "./sinks/purpose-topics.ts";
 import { requireResidency } from "./sinks/residency.ts";
@@ -190,6 +199,18 @@ export function createGateway(
     backlogFull,
     observe: metrics,
   });
+  const notices = new Notices({
+    connected: () => broker.connectedDevices(),
+    suspensions: async (devices) => {
+      const { decisions, floors } = await gate.read(devices);
+      return decisions.map((decision) => suspensionOf(decision, floors, Date.now()));
+    },
+    policyChange: async (version) => (await policies.list()).find((policy) => policy.version === version),
+    send: (topic, payload, done) =>
+      broker.publish({ cmd: "publish", topic, payload, qos: 1, retain: false, dup: false }, done),
+    counted: (count) => metrics.notified(count),
+    log,
+  });
   const listeners = new Listeners(
     { ...mqtt, handshakeTimeoutMs: mqtt.connectTimeoutMs },
     (stream, remoteAddress) => broker.accept(stream, remoteAddress),
@@ -214,8 +235,8 @@ export function createGateway(
     deidentify: (message, grants, wrappedKey) => deidentifier.deidentify(message, grants, wrappedKey),
     wanted: () => allOf(["analytics", ...SERVICE_PURPOSES.filter((purpose) => fanOut.listening(purpose))]),
     store: (records, signal) => observed(() => store.use(() => sink.write(records, signal)), metrics),
-    askStore: (signal) => sink.ask(signal),
-    removeStored: async (records, signal) => (await sink.remove(records, signal)) !== "unsupported",
+    askStore: (signal) => store.use(() => sink.ask(signal)),
+    removeStored: async (records, signal) => (await store.use(() => sink.remove(records, signal))) !== "unsupported",
     inDoubtGraceMs: sinks.influx.timeoutMs,
     stored: (records) => activity.add(records, Date.now()),
     forward: (batch) => purposeTopics.forward(batch),
@@ -244,11 +265,13 @@ export function createGateway(
   const upkeep = createUpkeep({
     config,
     secrets,
-    redis: storeRedis,
+    redis: { store: storeRedis, producer: producerRedis, worker: workerRedis },
     keys,
+    keyring,
+    deadLetters,
     metrics,
     log,
-    purgeDeadLetters: (devices) => deadLetters.purge(devices),
+    purgeStored: (tag) => rights.http.erasures.request(tag, { by: "controller", method: "minor" }),
     narrowing: safekeeping.journal.narrowing,
     freed: () => rights.wake(),
   });
@@ -267,6 +290,10 @@ export function createGateway(
     audit: (act) => upkeep.http.audit.note(act),
     journal: safekeeping.journal.erasure,
     tell: (notice) => erased.tell(notice),
+    forgetNames: (names) => {
+      deidentifier.forget(names);
+      commands.forget(names);
+    },
     metrics,
     log,
   });
@@ -303,12 +330,12 @@ export function createGateway(
     log,
   });
 
-  metrics.beforeScrape(async () => {
+  // From memory alone: the metrics are wanted most when Redis hangs.
+  metrics.beforeScrape(() => {
     metrics.gauge("pausedConnections", flow.pausedConnections);
     metrics.gauge("breakerOpen", breaker.state === "closed" ? 0 : 1);
     metrics.gauge("backlogMessages", backlog.depth.messages);
     metrics.gauge("backlogBytes", backlog.depth.bytes);
-    metrics.gauge("deadLetters", await deadLetters.count());
   });
 
   const writeActivity = async (final: boolean): Promise<void> => {
@@ -319,9 +346,9 @@ export function createGateway(
     [
       { name: "cell activity", everyMs: 1_000, run: () => writeActivity(false) },
       {
-        name: "dead letter retention",
-        everyMs: 3_600_000,
-        run: async () => void (await deadLetters.expire(Date.now() - queue.deadLetterRetentionDays * DAY_MS)),
+        name: "dead letter count",
+        everyMs: 1_000,
+        run: async () => metrics.gauge("deadLetters", await deadLetters.count()),
       },
     ],
     log,
@@ -374,10 +401,14 @@ export function createGateway(
       },
     },
     {
-      name: "session ends",
+      name: "events",
       start: async () => {
-        eventRedis.on("message", (_channel: string, device: string) => broker.endDevice(device as DeviceKey));
-        await eventRedis.subscribe(keys.sessionEnd);
+        notices.watch(broker);
+        eventRedis.on("message", (channel: string, message: string) => {
+          if (channel === keys.sessionEnd) broker.endDevice(message as DeviceKey);
+          else void notices.policyPublished(Number(message));
+        });
+        await eventRedis.subscribe(keys.sessionEnd, keys.policyPublished);
       },
       stop: () => undefined,
     },

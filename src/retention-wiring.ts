@@ -15,7 +15,7 @@ import type { DeadLetters } from "./queue/dead-letters.ts";
 import type { AuditLog } from "./rights/audit.ts";
 import { ErasureRecords } from "./rights/erasure-record.ts";
 import { heldNames } from "./rights/held-names.ts";
-import type { LegalHolds } from "./rights/holds.ts";
+import type { HeldSubjects } from "./rights/held-subjects.ts";
 import { Retention, type RetentionItem, type RetentionKind } from "./rights/retention.ts";
 import type { OldRows, RowRetention } from "./sinks/row-retention.ts";
 
@@ -26,11 +26,11 @@ export interface RetentionDeps {
   readonly keyring: Pick<Keyring, "pseudonym">;
   readonly rows: Pick<RowRetention, "count" | "remove">;
   readonly deadLetters: Pick<DeadLetters, "count" | "older" | "expire" | "purge">;
-  readonly holds: Pick<LegalHolds, "heldSubjects" | "standing">;
+  readonly holds: Pick<HeldSubjects, "all" | "standing">;
   readonly auditLog: Pick<AuditLog, "older" | "trim">;
   readonly audit: (act: AuditAct) => Promise<unknown>;
-  /** Begins the erasure of everything stored of a subject. */
-  purgeStored(tag: SubjectTag): Promise<unknown>;
+  /** Begins the erasure of everything stored of a subject. Absent: that is left to the gateway. */
+  purgeStored?(tag: SubjectTag): Promise<unknown>;
   readonly log: Log;
 }
 
@@ -103,21 +103,23 @@ function expiredConsents({ redis, keys, deadLetters, audit }: RetentionDeps): Re
 /** Normally purged as soon as it is known; here is found what a crash cut short. */
 function minors({ redis, keys, purgeStored }: RetentionDeps): RetentionItem {
   const minors = new Minors(redis, keys);
-  return counted("minors", {
+  return {
+    kind: "minors",
     due: async () => (await minors.due()).length,
     run: async () => {
       const due = await minors.due();
+      if (purgeStored === undefined) return { state: due.length === 0 ? "done" : "postponed", count: due.length };
       for (const tag of due) await purgeStored(tag);
-      return due.length;
+      return { state: "done", count: due.length };
     },
-  });
+  };
 }
 
 function namesUnderHold(deps: RetentionDeps) {
   const { config, redis, keys, keyring, holds } = deps;
   const store = new LedgerStore(redis, keys);
   return heldNames({
-    heldSubjects: () => holds.heldSubjects(),
+    heldSubjects: () => holds.all(),
     standing: (tag) => holds.standing(tag),
     facts: async (tag) => {
       const { events, wrappedSubjectKey } = await store.read(tag);
@@ -135,7 +137,7 @@ function namesUnderHold(deps: RetentionDeps) {
 async function heldDevices({ redis, keys, holds }: RetentionDeps): Promise<ReadonlySet<DeviceKey>> {
   const store = new LedgerStore(redis, keys);
   const devices = new Set<DeviceKey>();
-  for (const tag of await holds.heldSubjects()) {
+  for (const tag of await holds.all()) {
     const standing = await holds.standing(tag);
     const all = erasureFacts((await store.read(tag)).events).devices;
     const covered = standing.some((hold) => hold.devices === undefined)

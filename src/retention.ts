@@ -6,11 +6,11 @@
  */
 import { parseArgs } from "node:util";
 import { loadConfig } from "./config/load.ts";
+import type { Config } from "./config/schema.ts";
 import { LedgerHolds } from "./consent/holds.ts";
-import { SubjectErasure } from "./consent/subject-erasure.ts";
 import { Keyring } from "./deidentify/keyring.ts";
 import { GatewayError } from "./model/errors.ts";
-import { createLog } from "./observe/logger.ts";
+import type { Log } from "./model/log.ts";
 import { readKeys } from "./platform/key-files.ts";
 import { connectRedis } from "./platform/redis.ts";
 import { redisKeys } from "./platform/redis-keys.ts";
@@ -19,6 +19,7 @@ import { Envelope } from "./queue/envelope.ts";
 import { createRetention } from "./retention-wiring.ts";
 import { AuditLog } from "./rights/audit.ts";
 import { auditKey } from "./rights/audit-chain.ts";
+import { HeldSubjects } from "./rights/held-subjects.ts";
 import type { RetentionResult } from "./rights/retention.ts";
 import { RowRetention } from "./sinks/row-retention.ts";
 
@@ -28,6 +29,8 @@ const USAGE = `Usage: npm run retention -- [--dry-run] [--json] [--config <file.
 `;
 
 const DAY_MS = 86_400_000;
+/** What fails is told line by line. */
+const SILENT: Log = { info: () => undefined, warn: () => undefined, error: () => undefined };
 
 async function main(): Promise<number> {
   const { values } = parseArgs({
@@ -41,27 +44,51 @@ async function main(): Promise<number> {
   try {
     await redis.connect();
     rows.start();
-    const auditLog = new AuditLog(redis, keys, { keys: [auditKey(secrets.master)], now: Date.now });
+    const ledgerHolds = new LedgerHolds(redis, keys, { now: Date.now });
+    const auditLog = new AuditLog(redis, keys, { keys: [auditKey(secrets.lookup)], now: Date.now });
     const retention = createRetention({
       config,
       redis,
       keys,
-      keyring: new Keyring({ masterKey: secrets.master, pepper: secrets.pepper }),
+      keyring: new Keyring({
+        masterKey: secrets.master,
+        otherMasterKeys: secrets.nextMaster === undefined ? [] : [secrets.nextMaster],
+        pepper: secrets.pepper,
+      }),
       rows,
       deadLetters: new DeadLetters(redis, keys, new Envelope(secrets.queue)),
-      holds: heldNow(new LedgerHolds(redis, keys, { now: Date.now }), () => redis.zrange(keys.heldSubjects, "0", "-1")),
+      holds: new HeldSubjects(redis, keys, (tag) => ledgerHolds.standing(tag)),
       auditLog,
       audit: (act) => auditLog.append(act),
-      purgeStored: undefined,
-      log: createLog("silent"),
+      log: SILENT,
     });
     const never = new AbortController().signal;
     const results = values["dry-run"] ? await retention.plan(never) : await retention.run("operator", never);
     for (const result of results) process.stdout.write(`${values.json ? JSON.stringify(result) : describe(result)}\n`);
-    if (!values.json && values["dry-run"]) process.stdout.write(`${epochNote(config)}\n`);
+    if (!values.json) process.stdout.write(`${epochNote(config)}\n`);
     return results.some(({ state }) => state === "failed") ? 1 : 0;
   } finally {
     rows.stop();
     redis.disconnect();
   }
 }
+
+function describe({ kind, state, count }: RetentionResult): string {
+  return `${kind.padEnd(16)} ${state.padEnd(11)} ${count ?? "unknown"}`;
+}
+
+/** A name of an epoch stands nowhere but in its rows, so it goes with them. */
+function epochNote({ deidentify, retention }: Config): string {
+  const oldest = Date.now() - Math.max(retention.deviceStatusDays, retention.deviceLocationDays) * DAY_MS;
+  return `no name of a device is left from before epoch ${Math.floor(oldest / (deidentify.epochDays * DAY_MS))}`;
+}
+
+main().then(
+  (code) => process.exit(code),
+  (error: unknown) => {
+    const usage = error instanceof TypeError && "code" in error && String(error.code).startsWith("ERR_PARSE_ARGS");
+    const reason = error instanceof GatewayError ? error.message : "retention: Redis is not reachable";
+    process.stderr.write(usage ? USAGE : `${reason}\n`);
+    process.exit(usage ? 2 : 1);
+  },
+);

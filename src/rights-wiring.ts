@@ -8,9 +8,9 @@ import type { Leases } from "./consent/leases.ts";
 import { SubjectErasure } from "./consent/subject-erasure.ts";
 import type { Keyring } from "./deidentify/keyring.ts";
 import type { ErasuresPort } from "./http/ports.ts";
-import type { ServicePurpose } from "./model/consent.ts";
 import type { AuditAct } from "./model/audit.ts";
-import type { DeviceKey, SubjectTag } from "./model/ids.ts";
+import type { ServicePurpose } from "./model/consent.ts";
+import type { DeviceKey, Pseudonym } from "./model/ids.ts";
 import type { Log } from "./model/log.ts";
 import type { Metrics } from "./observe/metrics.ts";
 import type { Keys } from "./platform/key-files.ts";
@@ -50,6 +50,8 @@ export interface RightsDeps {
   readonly journal: ErasurePorts["journal"];
   /** Sends to the services that listen; answers whom it was sent to just now. */
   readonly tell: (notice: Notice) => readonly string[];
+  /** Drops whatever memory holds under these pseudonyms, of any purpose. */
+  readonly forgetNames: (names: readonly Pseudonym[]) => void;
   readonly metrics: Pick<Metrics, "erasureCompleted" | "erasureAnswer">;
   readonly log: Log;
 }
@@ -124,7 +126,10 @@ function erasurePorts(deps: RightsDeps, signer: ReceiptSigner): ErasurePorts {
     pseudonym: (key, device, purpose, epoch) => keyring.pseudonym(key, device, purpose, epoch),
     sinks: [erasableSink(deps)],
     purgeDeadLetters: (devices: readonly DeviceKey[]) => deps.deadLetters.purge(devices),
-    forgetDevice: (device) => keyring.forget(device),
+    forget: (devices, names) => {
+      for (const device of devices) keyring.forget(device);
+      deps.forgetNames(names);
+    },
     seal: (text) => JSON.stringify(envelope.seal(text, NAMES_SEAL)),
     open: (sealed) => envelope.open(JSON.parse(sealed), NAMES_SEAL),
     services: (purpose) =>

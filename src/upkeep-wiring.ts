@@ -1,28 +1,40 @@
-/** What watches over the rights of data subjects besides the path of a message: the audit log and legal holds. */
+/**
+ * What watches over the rights of data subjects besides the path of a message: the audit log, legal holds,
+ * minors, and the retention of everything that is kept.
+ */
 import type { Redis } from "ioredis";
 import type { Config } from "./config/schema.ts";
 import { LedgerHolds } from "./consent/holds.ts";
+import { Minors } from "./consent/minors.ts";
+import type { Keyring } from "./deidentify/keyring.ts";
 import type { HttpPorts } from "./http/ports.ts";
-import type { DeviceKey, SubjectTag } from "./model/ids.ts";
+import type { SubjectTag } from "./model/ids.ts";
 import type { Log } from "./model/log.ts";
 import type { Metrics } from "./observe/metrics.ts";
 import type { Keys } from "./platform/key-files.ts";
 import type { Part } from "./platform/lifecycle.ts";
 import { Periodic } from "./platform/periodic.ts";
 import type { RedisKeys } from "./platform/redis-keys.ts";
+import type { DeadLetters } from "./queue/dead-letters.ts";
+import { createRetention } from "./retention-wiring.ts";
 import { AuditLog } from "./rights/audit.ts";
 import { auditKey } from "./rights/audit-chain.ts";
 import { AuditTrail } from "./rights/audit-trail.ts";
 import { LegalHolds } from "./rights/holds.ts";
+import { Schedule } from "./rights/schedule.ts";
+import { RowRetention } from "./sinks/row-retention.ts";
 
 export interface UpkeepDeps {
   readonly config: Config;
   readonly secrets: Pick<Keys, "lookup">;
-  readonly redis: Redis;
+  readonly redis: { readonly store: Redis; readonly producer: Redis; readonly worker: Redis };
   readonly keys: RedisKeys;
   readonly metrics: Pick<Metrics, "auditLate">;
   readonly log: Log;
-  purgeDeadLetters(devices: readonly DeviceKey[]): Promise<unknown>;
+  readonly keyring: Pick<Keyring, "pseudonym">;
+  readonly deadLetters: Pick<DeadLetters, "count" | "older" | "expire" | "purge">;
+  /** Begins the erasure of everything stored of a subject. */
+  purgeStored(tag: SubjectTag): Promise<unknown>;
   /** Notes down, outside Redis, that less is allowed from `fence` on. */
   narrowing(tag: SubjectTag, fence: number): Promise<void>;
   /** Nothing of the subject is held any more: what waited for that may go on. */
@@ -33,14 +45,16 @@ export interface Upkeep {
   readonly parts: readonly Part[];
   readonly trail: AuditTrail;
   readonly holds: LegalHolds;
-  readonly http: Pick<HttpPorts, "audit" | "holds">;
+  readonly http: Pick<HttpPorts, "audit" | "holds" | "minors">;
 }
 
 const DAY_MS = 86_400_000;
 const HOUR_MS = 3_600_000;
+const MINUTE_MS = 60_000;
 
 export function createUpkeep(deps: UpkeepDeps): Upkeep {
-  const { config, redis, keys, log } = deps;
+  const { config, keys, log, deadLetters } = deps;
+  const redis = deps.redis.store;
   const audit = new AuditLog(redis, keys, { keys: [auditKey(deps.secrets.lookup)], now: Date.now });
   const trail = new AuditTrail({ audit, late: () => deps.metrics.auditLate(), log });
 
@@ -55,7 +69,7 @@ export function createUpkeep(deps: UpkeepDeps): Upkeep {
         return trail.append({ act: "hold-approved", by: "approver", subject, detail });
       },
       expired: (subject) => trail.note({ act: "hold-expired", by: "gateway", subject }),
-      purge: (devices) => deps.purgeDeadLetters(devices),
+      purge: (devices) => deadLetters.purge(devices),
       freed: (tag) => deps.freed(tag),
     },
   );
@@ -64,10 +78,36 @@ export function createUpkeep(deps: UpkeepDeps): Upkeep {
     log,
   );
 
+  const minors = new Minors(redis, keys);
+  const purgeStored = async (subject: SubjectTag): Promise<void> => {
+    await trail.append({ act: "minor-purged", by: "gateway", subject });
+    await deps.purgeStored(subject);
+  };
+
+  const rows = new RowRetention(config.sinks.influx);
+  const retention = createRetention({
+    ...deps,
+    redis,
+    rows,
+    holds: holds.held,
+    auditLog: audit,
+    audit: (act) => trail.note(act),
+    purgeStored,
+  });
+  const everyMs = config.retention.everyMinutes * MINUTE_MS;
+  const schedule = new Schedule(
+    deps.redis,
+    keys,
+    [{ name: "retention", everyMs, run: (stop) => retention.run("gateway", stop) }],
+    log,
+  );
+
   return {
     parts: [
+      { name: "row retention", start: () => rows.start(), stop: () => rows.stop() },
       { name: "audit", start: () => undefined, stop: () => trail.stop() },
       { name: "legal holds", start: () => sweeps.start(), stop: () => sweeps.stop() },
+      { name: "schedule", start: () => schedule.start(), stop: () => schedule.stop() },
     ],
     trail,
     holds,
@@ -78,6 +118,13 @@ export function createUpkeep(deps: UpkeepDeps): Upkeep {
         list: (page) => audit.list(page),
       },
       holds,
+      minors: {
+        purgeIfDue: async (tag) => {
+          const due = await minors.mustBePurged(tag);
+          if (due) await purgeStored(tag);
+          return due;
+        },
+      },
     },
   };
 }

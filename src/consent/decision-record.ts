@@ -42,7 +42,8 @@ export function decodeDecision(text: string | null | undefined): Decision | unde
   const held = nextNumber(text);
   const generation = nextNumber(text);
   // A field that could not be read is -1; the flags may be nothing but 0 and 1.
-  if (fence < 0 || expiresAt < 0 || policyVersion < 0 || generation < 0 || grants < 0 || grants > MAX_GRANTS) return undefined;
+  if (fence < 0 || expiresAt < 0 || policyVersion < 0 || generation < 0 || grants < 0 || grants > MAX_GRANTS)
+    return undefined;
   if (minor >>> 1 !== 0 || guardian >>> 1 !== 0 || held >>> 1 !== 0) return undefined;
 
   const wrappedSubjectKey = text.slice(cursor);

@@ -119,7 +119,10 @@ function expired(state: SubjectState, at: number): SubjectState {
   return { ...state, own, general: state.general && ended(state.general) };
 }
 
-export function hasRunOut({ state, expiresAt }: { readonly state: ConsentState; readonly expiresAt: number }, at: number): boolean {
+export function hasRunOut(
+  { state, expiresAt }: { readonly state: ConsentState; readonly expiresAt: number },
+  at: number,
+): boolean {
   return state === "given" && expiresAt <= at;
 }
 

@@ -14,6 +14,7 @@ import type {
 } from "../model/consent-change.ts";
 import type { ConsentRecord, EventOf, PurposeTerms } from "../model/consent-record.ts";
 import { GatewayError } from "../model/errors.ts";
+import { type GuardianClaim, isForeignGuardian } from "../model/guardian.ts";
 import type { DeviceKey, SubjectTag } from "../model/ids.ts";
 import type { RedisKeys } from "../platform/redis-keys.ts";
 import { changeLedger } from "./change-ledger.ts";
@@ -121,10 +122,10 @@ export class Ledger {
    * Once this resolves no later batch uses what was withdrawn; batches under way end with the drain of the leases.
    */
   async withdraw(tag: SubjectTag, input: WithdrawInput): Promise<LedgerAnswer> {
-    const { purposes, categories, devices, evidenceRef, by = "subject", method = "api" } = input;
+    const { purposes, categories, devices, evidenceRef, guardianRef, by = "subject", method = "api" } = input;
     return this.#state(
       tag,
-      { devices },
+      { devices, by, guardianRef },
       {
         type: "withdrawn",
         by,
@@ -146,7 +147,7 @@ export class Ledger {
   /** Appends a statement, once it is clear that subject and devices exist. */
   async #state(
     tag: SubjectTag,
-    about: { devices?: readonly DeviceKey[] | undefined },
+    about: { devices?: readonly DeviceKey[] | undefined } & GuardianClaim,
     draft: Draft,
   ): Promise<LedgerAnswer> {
     let refused: LedgerRefusal | undefined;
@@ -154,6 +155,7 @@ export class Ledger {
       refused = undefined;
       if (events.length === 0 && draft.type === "withdrawn") refused = "unknown-subject";
       else if (about.devices?.some((device) => !state.devices.has(device))) refused = "device-not-bound";
+      else if (isForeignGuardian(state.guardian, about)) refused = "guardian-mismatch";
       return refused === undefined ? draft : undefined;
     });
     return refused === undefined ? change : { refused };

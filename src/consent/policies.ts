@@ -32,12 +32,13 @@ const PUBLISH_POLICY: RedisScript = {
   lua: `--[[
   Adds the next policy version and moves the floors with it.
   KEYS[1] hash version -> document   KEYS[2] floors
-  ARGV[1] version   ARGV[2] document   ARGV[3] floors after it
+  ARGV[1] version   ARGV[2] document   ARGV[3] floors after it   ARGV[4] channel for whoever must tell devices
   Reply: 1 published, 0 another version was published meanwhile
 ]]
 if redis.call("HLEN", KEYS[1]) ~= tonumber(ARGV[1]) - 1 then return 0 end
 if redis.call("HSETNX", KEYS[1], ARGV[1], ARGV[2]) == 0 then return 0 end
 redis.call("SET", KEYS[2], ARGV[3])
+redis.call("PUBLISH", ARGV[4], ARGV[1])
 return 1`,
 };
 
@@ -79,7 +80,7 @@ export class Policies {
 
     const floors = encodeFloors(floorsOf([...earlier.map((one) => one.document), document]));
     const names = [this.#keys.policies, this.#keys.policyFloors];
-    const args = [document.version, text, floors];
+    const args = [document.version, text, floors, this.#keys.policyPublished];
     const reply = await orConsentUnreachable(() => runScript(this.#redis, PUBLISH_POLICY, names, args));
     if (reply !== 1) throw new GatewayError("CONSENT_CONFLICT", "policies");
     return { version: document.version, hash, suspended: suspendedBy(before, document) };
@@ -92,11 +93,12 @@ export class Policies {
   /** Oldest first. */
   async list(): Promise<PolicySummary[]> {
     const policies = await this.#all();
-    return policies.map(({ document, hash }) => ({
+    return policies.map(({ document, hash }, index) => ({
       version: document.version,
       hash,
       change: document.change.kind,
       effectiveFrom: document.effectiveFrom,
+      suspended: index === 0 ? [] : suspendedBy(policies[index - 1]?.document, document),
     }));
   }
 

@@ -1,7 +1,7 @@
 /**
  * What changes from one policy version to the next, and which consents go on counting. Pure.
  */
-import { type PolicyFloors, PURPOSES, type Purpose } from "../model/consent.ts";
+import { allOf, type Decision, type PolicyFloors, PURPOSES, type Purpose } from "../model/consent.ts";
 import type { PolicyDocument, PolicyTerms } from "../model/policy-document.ts";
 
 export type WideningKind = "purpose" | "categories" | "recipients" | "regions" | "retention" | "basis";
@@ -39,6 +39,22 @@ export function suspendedBy(before: PolicyDocument | undefined, after: PolicyDoc
   for (const purpose of PURPOSES) if (after.purposes[purpose] === undefined) suspended.add(purpose);
   if (after.change.kind === "material") for (const purpose of after.change.affects ?? PURPOSES) suspended.add(purpose);
   return PURPOSES.filter((purpose) => suspended.has(purpose));
+}
+
+/** What a device's consent was given for and no longer counts for; `undefined` when all of it counts. */
+export function suspensionOf(
+  decision: Decision | undefined,
+  floors: PolicyFloors,
+  nowMs: number,
+): { readonly version: number; readonly purposes: Purpose[] } | undefined {
+  if (decision?.state !== "given" || !(decision.expiresAt > nowMs)) return undefined;
+  const { grants, policyVersion } = decision;
+  const purposes = PURPOSES.filter(
+    (purpose) =>
+      (grants & allOf([purpose])) !== 0 && policyVersion < floors[purpose] && Number.isFinite(floors[purpose]),
+  );
+  if (purposes.length === 0) return undefined;
+  return { version: Math.max(...purposes.map((purpose) => floors[purpose])), purposes };
 }
 
 /** Floors after all versions, oldest first. A purpose the newest version does not name is out of reach of every consent to it. */

@@ -13,6 +13,9 @@ export const DENY_ALL_FLOORS: PolicyFloors = {
   network: Infinity,
 };
 
+/** The same as text, for a restore that knows of a policy it does not have; publishing that policy replaces it. */
+export const DENY_ALL_UNTIL_PUBLISHED = "999999999,999999999,999999999,999999999";
+
 export function encodeFloors(floors: PolicyFloors): string {
   return PURPOSES.map((purpose) => floors[purpose]).join(",");
 }

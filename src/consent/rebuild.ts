@@ -59,7 +59,13 @@ export function rebuildSubject(saved: SavedSubject, since: Since, now: number): 
     const { event, state: after } = planChange(ledger, draft, { wrappedSubjectKey: keyAfter ?? NO_SUBJECT_KEY, now });
     const text = canonicalJson(event);
     texts.push(text);
-    ledger = { ...ledger, head: hashText(text), events: [...ledger.events, event], state: after, wrappedSubjectKey: keyAfter };
+    ledger = {
+      ...ledger,
+      head: hashText(text),
+      events: [...ledger.events, event],
+      state: after,
+      wrappedSubjectKey: keyAfter,
+    };
   };
   for (const { id, destroyed } of since.erasures) {
     const known = ledger.events.flatMap((event) => ("erasure" in event && event.erasure === id ? [event.type] : []));
@@ -68,7 +74,8 @@ export function rebuildSubject(saved: SavedSubject, since: Since, now: number): 
       if (!destroyed) begun.push({ id, facts: erasureFacts(ledger.events), wrappedSubjectKey });
       append({ type: "erasure-requested", erasure: id, ...BY_RESTORE }, undefined);
     }
-    if (destroyed && !known.includes("erased")) append({ type: "erased", erasure: id, ...BY_RESTORE }, ledger.wrappedSubjectKey);
+    if (destroyed && !known.includes("erased"))
+      append({ type: "erased", erasure: id, ...BY_RESTORE }, ledger.wrappedSubjectKey);
   }
   const given = [ledger.state.general, ...ledger.state.own.values()].some((consent) => consent?.state === "given");
   // Without its key nothing of a subject can be processed under its name; the next consent begins a new one.

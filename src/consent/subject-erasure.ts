@@ -3,8 +3,9 @@
  * and the subject's key is taken out of use in the same call, so that whatever is consented to later
  * begins under another key; when everything is deleted, the key is destroyed.
  */
-import { setTimeout as delay } from "node:timers/promises";
+
 import { randomInt } from "node:crypto";
+import { setTimeout as delay } from "node:timers/promises";
 import type { Redis } from "ioredis";
 import { NO_SUBJECT_KEY } from "../model/consent.ts";
 import type { Actor } from "../model/consent-record.ts";
@@ -31,7 +32,7 @@ export type BegunErasure =
   | { readonly refused: "unknown-subject" }
   | {
       readonly refused?: undefined;
-      /** Another one's when that one is still under way and nothing was consented to since it began. */
+      /** An earlier one's when nothing was consented to since that one began: there is nothing else to erase. */
       readonly id: string;
       readonly fence: number;
     };
@@ -66,15 +67,14 @@ const DESTROY_KEY: RedisScript = {
   lua: `--[[
   Destroys the key an erasure has taken out of use, and appends that it is done.
   KEYS[1] subject hash   KEYS[2] ledger list   KEYS[3] record of the erasure
-  ARGV[1] head the event builds on   ARGV[2] head after it   ARGV[3] event   ARGV[4] erasure id   ARGV[5] Unix ms
+  ARGV[1] head the event builds on   ARGV[2] head after it   ARGV[3] event   ARGV[4] Unix ms
   Reply: 1 destroyed, 0 the head is another one
 ]]
 if redis.call("HGET", KEYS[1], "head") ~= ARGV[1] then return 0 end
 redis.call("RPUSH", KEYS[2], ARGV[3])
 redis.call("HSET", KEYS[1], "head", ARGV[2])
-if redis.call("HGET", KEYS[1], "erasure") == ARGV[4] then redis.call("HDEL", KEYS[1], "erasure") end
 redis.call("HDEL", KEYS[3], "key")
-redis.call("HSET", KEYS[3], "destroyedAt", ARGV[5], "ledgerHead", ARGV[2])
+redis.call("HSET", KEYS[3], "destroyedAt", ARGV[4], "ledgerHead", ARGV[2])
 return 1`,
 };
 
@@ -102,8 +102,8 @@ export class SubjectErasure {
     for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt += 1) {
       const before = await this.#store.read(tag);
       if (before.events.length === 0) return { refused: "unknown-subject" };
-      const running = before.wrappedSubjectKey === undefined ? await this.#running(tag) : undefined;
-      if (running !== undefined) return { id: running, fence: before.state.fence };
+      const earlier = before.wrappedSubjectKey === undefined ? await this.#latest(tag) : undefined;
+      if (earlier !== undefined) return { id: earlier, fence: before.state.fence };
       const fence = await this.#begin(before, request);
       if (fence !== undefined) return { id: request.id, fence };
       await delay(randomInt(MAX_BACKOFF_MS) + 1);
@@ -121,15 +121,18 @@ export class SubjectErasure {
       const { event } = planChange(before, erased(id), { wrappedSubjectKey: NO_SUBJECT_KEY, now });
       const text = canonicalJson(event);
       const names = [this.#keys.subject(tag), this.#keys.ledger(tag), record];
-      const args = [before.head, hashText(text), text, id, now];
+      const args = [before.head, hashText(text), text, now];
       if ((await orConsentUnreachable(() => runScript(this.#redis, DESTROY_KEY, names, args))) === 1) return;
       await delay(randomInt(MAX_BACKOFF_MS) + 1);
     }
     throw new GatewayError("CONSENT_CONFLICT", "destroying a key");
   }
 
-  async #running(tag: SubjectTag): Promise<string | undefined> {
-    return (await orConsentUnreachable(() => this.#redis.hget(this.#keys.subject(tag), "erasure"))) ?? undefined;
+  async #latest(tag: SubjectTag): Promise<string | undefined> {
+    return orConsentUnreachable(async () => {
+      const id = await this.#redis.hget(this.#keys.subject(tag), "erasure");
+      return id !== null && (await this.#redis.exists(this.#keys.erasure(tag, id))) === 1 ? id : undefined;
+    });
   }
 
   /** The fence after it; `undefined` when another writer was first. */

@@ -19,6 +19,7 @@ import type {
   StatusValue,
   WeatherRecord,
 } from "../model/deidentified.ts";
+import type { Pseudonym } from "../model/ids.ts";
 import type { RawMessage } from "../model/raw.ts";
 import { type IpOptions, ipPrefix } from "./ip-address.ts";
 import type { Keyring, PseudonymPurpose } from "./keyring.ts";
@@ -87,6 +88,11 @@ export class Deidentifier {
       if (network !== undefined) result.network = network;
     }
     return result;
+  }
+
+  /** Drops what is remembered under these analytics pseudonyms. */
+  forget(devices: Iterable<Pseudonym>): void {
+    this.locations.forget(devices);
   }
 
   private locate(device: AnalyticsRecord["device"], message: RawMessage): Located | undefined {

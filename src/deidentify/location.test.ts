@@ -73,6 +73,14 @@ describe("placeOf", () => {
 });
 
 describe("locate", () => {
+  it("knows nothing any more of a device that was forgotten", () => {
+    const locations = new Locations(base);
+    expect(locations.locate(device, 12.97, 77.59, 2_000)?.newest).toBe(true);
+    expect(locations.locate(device, 12.97, 77.59, 1_000)?.newest).toBe(false);
+    locations.forget([device]);
+    expect(locations.locate(device, 12.97, 77.59, 1_000)?.newest).toBe(true);
+  });
+
   it("does not flap when a device at a border jitters by the error of a receiver", () => {
     const border = onBorder();
     const metres = fc.integer({ min: -250, max: 250 });

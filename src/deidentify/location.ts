@@ -85,6 +85,11 @@ export class Locations {
     return { place, newest: true };
   }
 
+  /** Drops where these devices are; erasure calls it. */
+  forget(devices: Iterable<Pseudonym>): void {
+    for (const device of devices) this.current.delete(device);
+  }
+
   /** The coarse place of a point, whatever device asks. */
   placeOf(lat: number, lon: number): Place {
     const fine = latLngToCell(lat, lon, Math.min(this.options.finestResolution, FINEST_RESOLUTION));

@@ -12,7 +12,9 @@ const MAX_PAGE = 500;
 const index = z.coerce.number().int().min(0).max(Number.MAX_SAFE_INTEGER);
 
 const auditQuery = z.strictObject({
-  from: index.default(0).meta({ description: "Index of the first line wanted; lines past their retention are skipped." }),
+  from: index
+    .default(0)
+    .meta({ description: "Index of the first line wanted; lines past their retention are skipped." }),
   limit: z.coerce.number().int().min(1).max(MAX_PAGE).default(100),
 });
 

@@ -13,7 +13,7 @@ import {
   timestampMs,
 } from "../model/consent-record.ts";
 import { CONSENT_EXAMPLE, RECORD_EXAMPLE } from "./examples.ts";
-import { deviceId, subjectPath } from "./fields.ts";
+import { deviceId, guardianRef, subjectPath } from "./fields.ts";
 import type { HttpPorts } from "./ports.ts";
 import { BODY_PROBLEMS, CHANGE_PROBLEMS, COMMON_PROBLEMS, problemResponses, refuse } from "./problems.ts";
 import { settle } from "./settle.ts";
@@ -35,6 +35,7 @@ const consentBody = z
       .describe("Unix ms; absent: as long as the gateway is configured to let consent last."),
     minor: z.boolean().optional().describe("Absent: as stated before."),
     guardian: guardianStatement.optional(),
+    guardianRef,
     evidenceRef: opaqueReference
       .optional()
       .describe(
@@ -96,6 +97,7 @@ export function consentRoutes(scope: FastifyInstance, ports: HttpPorts): void {
             "policy-version-unknown",
             "purpose-not-in-policy",
             "expiry-out-of-range",
+            "guardian-mismatch",
           ),
         },
       },
@@ -108,7 +110,12 @@ export function consentRoutes(scope: FastifyInstance, ports: HttpPorts): void {
       if (change.refused !== undefined) return refuse(reply, change.refused);
       const { drained } = await settle(ports, tag, change.silenced);
       if (!drained) return refuse(reply, "not-drained");
-      const record = await ports.ledger.record(tag);
+      let record = await ports.ledger.record(tag);
+      if (record?.minor && (await ports.minors.purgeIfDue(tag))) {
+        // The purge withdrew this statement as well; it stands anew, apart from what was stored before.
+        await (state === "given" ? ports.ledger.give(tag, input) : ports.ledger.refuse(tag, input));
+        record = await ports.ledger.record(tag);
+      }
       return record === undefined ? refuse(reply, "unknown-subject") : reply.code(201).send(record);
     },
   );

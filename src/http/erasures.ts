@@ -4,8 +4,9 @@ import type { ZodTypeProvider } from "fastify-type-provider-zod";
 import { z } from "zod";
 import { ACTORS, methodCode, opaqueReference } from "../model/consent-record.ts";
 import { erasureStatus, receiptKey } from "../model/erasure.ts";
+import { isForeignGuardian } from "../model/guardian.ts";
 import { ERASURE_EXAMPLE, RECEIPT_KEY_EXAMPLE } from "./examples.ts";
-import { subjectPath } from "./fields.ts";
+import { guardianRef, subjectPath } from "./fields.ts";
 import type { HttpPorts } from "./ports.ts";
 import { BODY_PROBLEMS, CHANGE_PROBLEMS, COMMON_PROBLEMS, problemResponses, refuse } from "./problems.ts";
 
@@ -13,6 +14,7 @@ const erasureBody = z
   .strictObject({
     by: z.enum(ACTORS).default("subject"),
     method: methodCode.default("api"),
+    guardianRef,
     evidenceRef: opaqueReference.optional().describe("Opaque reference to evidence kept elsewhere."),
   })
   .meta({ examples: [{}, { by: "guardian", evidenceRef: "form:2f81" }] });
@@ -34,18 +36,21 @@ export function erasureRoutes(scope: FastifyInstance, ports: HttpPorts): void {
         tags: ["erasure"],
         summary: "Erase everything held about a subject",
         description:
-          "From the answer on nothing the subject consented to before is used any more; what is stored is deleted in the background, see `Location`. Asking again while it is under way answers with the same erasure. Under a legal hold it waits. Consent given afterwards begins anew, under another key.",
+          "From the answer on nothing the subject consented to before is used any more; what is stored is deleted in the background, see `Location`. Asking again, with nothing consented to in between, answers with the same erasure. Under a legal hold it waits. Consent given afterwards begins anew, under another key.",
         params: subjectPath,
         body: erasureBody,
         response: {
           202: statusAnswer.meta({ examples: [{ ...ERASURE_EXAMPLE, state: "running", step: "drain", services: [] }] }),
-          ...problemResponses(...CHANGE_PROBLEMS, ...BODY_PROBLEMS, "unknown-subject"),
+          ...problemResponses(...CHANGE_PROBLEMS, ...BODY_PROBLEMS, "unknown-subject", "guardian-mismatch"),
         },
       },
     },
     async (request, reply) => {
       const tag = ports.lookup.subjectTag(request.params.subject);
-      const requested = await ports.erasures.request(tag, request.body);
+      const { guardianRef: named, ...body } = request.body;
+      const onFile = body.by === "guardian" ? (await ports.ledger.record(tag))?.guardian : undefined;
+      if (isForeignGuardian(onFile, { by: body.by, guardianRef: named })) return refuse(reply, "guardian-mismatch");
+      const requested = await ports.erasures.request(tag, body);
       if (requested.refused !== undefined) return refuse(reply, requested.refused);
       const { status } = requested;
       return reply.code(202).header("location", `/v1/erasures/${status.id}`).send(status);

@@ -1,5 +1,6 @@
 /** Fields that several routes share. */
 import { z } from "zod";
+import { opaqueReference } from "../model/consent-record.ts";
 import type { DeviceId, SubjectId } from "../model/ids.ts";
 
 const id = z.string().regex(/^[A-Za-z0-9_.:-]{1,128}$/);
@@ -10,3 +11,9 @@ const subjectId = id.meta({ examples: ["s-7f3a"] }) as unknown as z.ZodType<Subj
 export const subjectPath = z.strictObject({ subject: subjectId });
 export const devicePath = z.strictObject({ device: deviceId });
 export const subjectDevicePath = z.strictObject({ subject: subjectId, device: deviceId });
+
+export const guardianRef = opaqueReference
+  .optional()
+  .describe(
+    "`evidenceRef` of the guardian on whose authority this is stated; needed once a verified guardian with one is on file, to act as the guardian or to replace them.",
+  );

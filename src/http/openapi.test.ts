@@ -2,8 +2,9 @@
 import { beforeAll, describe, expect, test } from "vitest";
 import { z } from "zod";
 import { consentRecord } from "../model/consent-record.ts";
+import { erasureStatus, receiptKey } from "../model/erasure.ts";
 import { policyDocument } from "../model/policy-document.ts";
-import { POLICY_EXAMPLE, RECORD_EXAMPLE } from "./examples.ts";
+import { ERASURE_EXAMPLE, POLICY_EXAMPLE, RECEIPT_KEY_EXAMPLE, RECORD_EXAMPLE } from "./examples.ts";
 import type { HttpPorts } from "./ports.ts";
 import { PROBLEM_TYPE, PROBLEMS, type problemOf } from "./problems.ts";
 import { createApp } from "./server.ts";
@@ -37,7 +38,10 @@ let operations: [name: string, operation: z.infer<typeof operation>][];
 let routes: string[];
 
 beforeAll(async () => {
-  const app = await createApp({ host: "127.0.0.1", port: 0, token: "token", approvers: [], bodyLimitBytes: 1_024 }, ports);
+  const app = await createApp(
+    { host: "127.0.0.1", port: 0, token: "token", approvers: [], bodyLimitBytes: 1_024 },
+    ports,
+  );
   const { paths } = description.parse(app.swagger());
   operations = Object.entries(paths).flatMap(([path, methods]) =>
     Object.entries(methods).map(([method, one]): [string, z.infer<typeof operation>] => [
@@ -118,4 +122,6 @@ describe("every route", () => {
 test("the examples are what the schemas accept", () => {
   expect(consentRecord.safeParse(RECORD_EXAMPLE).error).toBeUndefined();
   expect(policyDocument.safeParse(POLICY_EXAMPLE).error).toBeUndefined();
+  expect(erasureStatus.safeParse(ERASURE_EXAMPLE).error).toBeUndefined();
+  expect(receiptKey.safeParse(RECEIPT_KEY_EXAMPLE).error).toBeUndefined();
 });

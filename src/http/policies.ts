@@ -28,6 +28,10 @@ const listAnswer = z
         hash: contentHash,
         change: z.enum(["first", "minor", "material"]),
         effectiveFrom: z.string(),
+        suspended: z
+          .array(z.enum(PURPOSES))
+          .readonly()
+          .describe("Purposes for which consent to earlier versions stopped counting."),
       }),
     ),
     floors: z
@@ -37,7 +41,7 @@ const listAnswer = z
   .meta({
     examples: [
       {
-        policies: [{ version: 1, hash: HASH_EXAMPLE, change: "first", effectiveFrom: "2022-06-17" }],
+        policies: [{ version: 1, hash: HASH_EXAMPLE, change: "first", effectiveFrom: "2022-06-17", suspended: [] }],
         floors: { analytics: 1, weather: 1, scene: 1, network: 1 },
       },
     ],

@@ -87,6 +87,10 @@ export interface HttpPorts {
   readonly audit: AuditPort;
   readonly erasures: ErasuresPort;
   readonly holds: HoldsPort;
+  readonly minors: {
+    /** Begins to delete what was stored while a minor counted as an adult, unless that has begun already. True: just begun. */
+    purgeIfDue(subject: SubjectTag): Promise<boolean>;
+  };
   /**
    * Waits for every batch that read its decisions before now; of those whose writes the store has not
    * confirmed, only for the ones that hold something of `concerned`.

@@ -10,6 +10,7 @@ export const PROBLEMS = {
   "invalid-json": { status: 400, title: "The body is not acceptable JSON" },
   "policy-invalid": { status: 400, title: "The body is not a policy document" },
   unauthorized: { status: 401, title: "A valid bearer token is required" },
+  "guardian-mismatch": { status: 403, title: "Another guardian is on file for this subject" },
   "unknown-route": { status: 404, title: "There is nothing at this address" },
   "unknown-subject": { status: 404, title: "Nothing is held about this subject" },
   "unknown-policy": { status: 404, title: "There is no such policy version" },

@@ -4,7 +4,7 @@ import type { ZodTypeProvider } from "fastify-type-provider-zod";
 import { z } from "zod";
 import { CATEGORIES, PURPOSES } from "../model/consent.ts";
 import { ACTORS, methodCode, opaqueReference } from "../model/consent-record.ts";
-import { deviceId, subjectPath } from "./fields.ts";
+import { deviceId, guardianRef, subjectPath } from "./fields.ts";
 import type { HttpPorts } from "./ports.ts";
 import { BODY_PROBLEMS, CHANGE_PROBLEMS, problemResponses, refuse } from "./problems.ts";
 import { settle } from "./settle.ts";
@@ -21,6 +21,7 @@ const withdrawalBody = z
     devices: z.array(deviceId).min(1).max(256).optional().describe("Absent: every device of the subject."),
     by: z.enum(ACTORS).default("subject"),
     method: methodCode.default("api"),
+    guardianRef,
     evidenceRef: opaqueReference.optional().describe("Opaque reference to evidence kept elsewhere."),
   })
   .meta({ examples: [{}, { purposes: ["weather"] }, { categories: ["location"] }] });
@@ -47,7 +48,13 @@ export function withdrawalRoutes(scope: FastifyInstance, ports: HttpPorts): void
         body: withdrawalBody,
         response: {
           200: withdrawalAnswer,
-          ...problemResponses(...CHANGE_PROBLEMS, ...BODY_PROBLEMS, "unknown-subject", "device-not-bound"),
+          ...problemResponses(
+            ...CHANGE_PROBLEMS,
+            ...BODY_PROBLEMS,
+            "unknown-subject",
+            "device-not-bound",
+            "guardian-mismatch",
+          ),
         },
       },
     },

@@ -123,6 +123,11 @@ export class GatewayBroker extends Aedes {
     return this.#devices.get(ref.deviceKey)?.id;
   }
 
+  /** Every device that is connected right now and bound to a subject. */
+  connectedDevices(): { readonly ref: DeviceRef; readonly id: DeviceId }[] {
+    return [...this.#devices.values()].flatMap(({ ref, id }) => (ref === undefined ? [] : [{ ref, id }]));
+  }
+
   /** Ends the session of a device, for instance after it was bound to another subject. */
   endDevice(key: DeviceKey): void {
     this.#devices.get(key)?.client.close();

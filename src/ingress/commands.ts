@@ -44,6 +44,11 @@ export class Commands {
     this.#devices.set(pseudonym, device);
   }
 
+  /** These scene pseudonyms name nobody any more. */
+  forget(pseudonyms: Iterable<Pseudonym>): void {
+    for (const pseudonym of pseudonyms) this.#devices.delete(pseudonym);
+  }
+
   /** Acknowledged whatever becomes of it, like every publish; the outcome is counted. */
   submit(session: ServiceSession, packet: PublishPacket, done: (error?: Error | null) => void): void {
     const payload = Buffer.from(packet.payload);

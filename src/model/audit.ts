@@ -29,6 +29,7 @@ export const AUDIT_ACTS = [
   "backup",
   "restore",
   "key-rotated",
+  "key-destroyed",
   "dead-letters-replayed",
   "dead-letters-purged",
 ] as const;

@@ -8,6 +8,8 @@ export interface Statement {
   readonly by: Actor;
   readonly method: string;
   readonly evidenceRef?: string | undefined;
+  /** Names the guardian on whose authority this is stated, by the reference on file. */
+  readonly guardianRef?: string | undefined;
   /** Absent: every device of the subject. */
   readonly devices?: readonly DeviceKey[] | undefined;
 }
@@ -46,7 +48,8 @@ export type LedgerRefusal =
   | "policy-superseded"
   | "purpose-not-in-policy"
   | "expiry-out-of-range"
-  | "hold-unknown";
+  | "hold-unknown"
+  | "guardian-mismatch";
 
 export interface LedgerChange {
   readonly refused?: undefined;

@@ -47,6 +47,8 @@ export interface PolicySummary {
   readonly hash: string;
   readonly change: PolicyDocument["change"]["kind"];
   readonly effectiveFrom: string;
+  /** Consent to earlier versions stopped counting for these. */
+  readonly suspended: readonly Purpose[];
 }
 
 export type PublishRefusal =

@@ -49,7 +49,10 @@ const ERASURE_S = [0.5, 1, 2, 5, 10, 15, 30, 60, 300, 900, 3_600, 86_400];
 export const METRICS = {
   received: counter("messages_received_total", "Messages a device published, before any check."),
   admitted: counter("messages_admitted_total", "Messages made durable in the queue; what a PUBACK stands for."),
-  recovered: counter("messages_recovered_total", "Messages found in the queue that this run had not admitted: an earlier run's, or replayed dead letters."),
+  recovered: counter(
+    "messages_recovered_total",
+    "Messages found in the queue that this run had not admitted: an earlier run's, or replayed dead letters.",
+  ),
   refused: counter("messages_refused_total", "Messages dropped on purpose, before the queue or behind it.", {
     reason: REFUSAL_REASONS,
   }),
@@ -111,12 +114,12 @@ export const METRICS = {
     "Answers of services that they have forgotten the names of an erasure.",
     { outcome: ERASURE_ANSWERS },
   ),
-  auditLate: counter("audit_late_total", "Audit lines that could not be written at once; each is tried again until it stands."),
-  notices: counter("notices_total", "Policy notices handed to connected devices."),
-  backupAge: gauge(
-    "backup_age_seconds",
-    "Age of the newest whole backup in `backup.dir`; +Inf while there is none.",
+  auditLate: counter(
+    "audit_late_total",
+    "Audit lines that could not be written at once; each is tried again until it stands.",
   ),
+  notices: counter("notices_total", "Policy notices handed to connected devices."),
+  backupAge: gauge("backup_age_seconds", "Age of the newest whole backup in `backup.dir`; +Inf while there is none."),
   eventLoopDelay: gauge("event_loop_delay_seconds", "Delay of the event loop over the last 5 s.", {
     quantile: ["0.5", "0.99", "1"],
   }),

@@ -3,9 +3,9 @@
  * plain number; names and labels wait for the scrape.
  */
 import { collectDefaultMetrics, Registry } from "prom-client";
-import type { ErrorCode } from "../model/errors.ts";
 import { SERVICE_PURPOSES, type ServicePurpose } from "../model/consent.ts";
 import { ERASURE_ANSWERS, ERASURE_OUTCOMES, type ErasureAnswer, type ErasureOutcome } from "../model/erasure.ts";
+import type { ErrorCode } from "../model/errors.ts";
 import {
   COMMAND_OUTCOMES,
   CONNECTION_REFUSALS,
@@ -29,7 +29,13 @@ import {
 import { by, registerAll, type Sources, single } from "./scrape.ts";
 
 /** Gauges whose value somebody else knows. `breakerOpen` is 0 or 1. */
-export type GaugeName = "pausedConnections" | "backlogMessages" | "backlogBytes" | "deadLetters" | "breakerOpen" | "backupAge";
+export type GaugeName =
+  | "pausedConnections"
+  | "backlogMessages"
+  | "backlogBytes"
+  | "deadLetters"
+  | "breakerOpen"
+  | "backupAge";
 
 const REFRESH_DEADLINE_MS = 1_000;
 

@@ -43,11 +43,11 @@ describe("making keys", () => {
     expect(again).toEqual(made);
     expect(readKeys(dir, { create: false })).toEqual(made);
     expect(made.queue.active).toBe("q0001");
-    const keys = [made.lookup, made.pepper, made.master, made.token, ...made.queue.all.values()];
-    expect(new Set(keys.map((key) => key.toString("hex"))).size).toBe(5);
+    const keys = [made.lookup, made.pepper, made.master, made.token, made.receipt, ...made.queue.all.values()];
+    expect(new Set(keys.map((key) => key.toString("hex"))).size).toBe(6);
     for (const key of keys) expect(key).toHaveLength(32);
     for (const path of [dir, join(dir, "queue")]) expect(modeOf(path)).toBe(0o700);
-    for (const name of ["lookup.key", "pepper.key", "master.key", "token.key", "queue/q0001.key"]) {
+    for (const name of ["lookup.key", "pepper.key", "master.key", "token.key", "receipt.key", "queue/q0001.key"]) {
       expect(modeOf(join(dir, name))).toBe(0o600);
     }
     expect(readdirSync(join(root, "private"))).toEqual(["keys"]);

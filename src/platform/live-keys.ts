@@ -153,7 +153,7 @@ function liveSubjects(live: LiveKeys) {
       return live.wrapping;
     },
     get otherMasterKeys() {
-      return live.masters.filter((key) => key !== live.wrapping);
+      return live.masters.filter((key) => !key.equals(live.wrapping));
     },
     get pepper() {
       return live.present.pepper;

@@ -31,6 +31,8 @@ export interface RedisKeys {
   deadLettersOf(device: DeviceKey): string;
   /** Pub/sub channel: device keys whose sessions must end. */
   readonly sessionEnd: string;
+  /** Pub/sub channel: numbers of policy versions as they are published. */
+  readonly policyPublished: string;
   /** Hash: one erasure on its way and after it, see rights/erasure-record.ts. */
   erasure(subject: SubjectTag, id: string): string;
   /** Prefix and name of the BullMQ queue of erasures. */
@@ -80,6 +82,7 @@ export function redisKeys(prefix: string): RedisKeys {
     deadLetters: `{${prefix}:queue}:dead-letters`,
     deadLettersOf: (device) => `{${prefix}:queue}:dead-letters:${device}`,
     sessionEnd: `${prefix}:session-end`,
+    policyPublished: `${prefix}:policy-published`,
     erasure: (subject, id) => `${prefix}:{${subject}}:erasure:${id}`,
     erasureQueuePrefix: `{${prefix}:erasures}`,
     erasureQueueName: "runs",

@@ -75,6 +75,16 @@ describe("a batch", () => {
     }
   });
 
+  it("keeps under which generation of its subject a message was admitted, however often it is packed", () => {
+    const text = '{"on":true}';
+    const packed = encodeBatch([
+      { ref: alice, generation: 3, part: 4, at: 1, sub: 1, text },
+      { ref: bob, part: 4, at: 1, sub: 2, text },
+    ]);
+    const opened = decodeBatch(encodeMessages(decodeBatch(packed)));
+    expect(opened.map(({ device }) => device.generation)).toEqual([3, undefined]);
+  });
+
   it("names each device once, however many messages it sent", () => {
     const text = encodeBatch([1, 2, 3].map((sub) => ({ ref: alice, part: 4, at: 1, sub, text: '{"on":true}' })));
     expect(text.split("key-alice")).toHaveLength(2);

@@ -7,8 +7,8 @@ import { timestampMs } from "../model/consent-record.ts";
 import { GatewayError } from "../model/errors.ts";
 import type { DeviceKey, SubjectTag } from "../model/ids.ts";
 import { SHARED_NAMES } from "./backup-catalogue.ts";
-import { readSealedHeader, readSealedLines } from "./sealed-reader.ts";
 import type { SealedHeader } from "./sealed-format.ts";
+import { readSealedHeader, readSealedLines } from "./sealed-reader.ts";
 
 export const ARCHIVE_KINDS = ["records", "subject-keys"] as const;
 export type ArchiveKind = (typeof ARCHIVE_KINDS)[number];
@@ -65,7 +65,10 @@ export function subjectArchiveKey(masterKey: Buffer): Buffer {
   return Buffer.from(hkdfSync("sha256", masterKey, Buffer.alloc(0), "consentry subject key archive 1", 32));
 }
 
-export function archiveName({ createdAt, backup }: Pick<SealedHeader, "createdAt" | "backup">, kind: ArchiveKind): string {
+export function archiveName(
+  { createdAt, backup }: Pick<SealedHeader, "createdAt" | "backup">,
+  kind: ArchiveKind,
+): string {
   const time = new Date(createdAt).toISOString().replace(/[-:]|\.\d+/g, "");
   return `consentry-${time}-${backup}.${kind}`;
 }
@@ -75,7 +78,10 @@ const NAME = /^consentry-(\d{8}T\d{6}Z)-[0-9a-f]{16}\.(records|subject-keys)$/;
 /** Paths of this installation's archives of one kind in a directory, oldest first; others that lie there are none of ours. */
 export async function archivesIn(dir: string, kind: ArchiveKind, installation: string): Promise<string[]> {
   const names = await readdir(dir).catch((): string[] => []);
-  const files = names.filter((name) => NAME.exec(name)?.[2] === kind).sort().map((name) => join(dir, name));
+  const files = names
+    .filter((name) => NAME.exec(name)?.[2] === kind)
+    .sort()
+    .map((name) => join(dir, name));
   const headers = await Promise.all(files.map((file) => readSealedHeader(file).catch(() => undefined)));
   return files.filter((_, index) => headers[index]?.installation === installation);
 }

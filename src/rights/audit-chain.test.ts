@@ -17,7 +17,10 @@ import {
 
 const KEY = auditKey(Buffer.alloc(32, 1));
 const OTHER = auditKey(Buffer.alloc(32, 2));
-const act: fc.Arbitrary<AuditAct> = fc.record({ act: fc.constantFrom(...AUDIT_ACTS), by: fc.constantFrom(...AUDIT_ROLES) });
+const act: fc.Arbitrary<AuditAct> = fc.record({
+  act: fc.constantFrom(...AUDIT_ACTS),
+  by: fc.constantFrom(...AUDIT_ROLES),
+});
 const acts = fc.array(act, { minLength: 1, maxLength: 12 });
 
 function logOf(acts: readonly AuditAct[], key = KEY): { lines: string[]; state: AuditState } {
@@ -102,8 +105,14 @@ describe("a log", () => {
 
 describe("a line", () => {
   test("of another log with the same number does not fit", () => {
-    const mine = logOf([{ act: "backup", by: "operator" }, { act: "export", by: "subject" }]);
-    const theirs = logOf([{ act: "restore", by: "operator" }, { act: "export", by: "subject" }]);
+    const mine = logOf([
+      { act: "backup", by: "operator" },
+      { act: "export", by: "subject" },
+    ]);
+    const theirs = logOf([
+      { act: "restore", by: "operator" },
+      { act: "export", by: "subject" },
+    ]);
     expect(check([mine.lines[0] ?? "", theirs.lines[1] ?? ""], mine.state)).toEqual({ index: 1, problem: "changed" });
   });
 

@@ -35,7 +35,12 @@ export function hashLine(line: string): string {
 }
 
 /** The line that continues the log, and the state after it. */
-export function nextLine(state: AuditState, act: AuditAct, at: number, key: Buffer): { line: string; state: AuditState } {
+export function nextLine(
+  state: AuditState,
+  act: AuditAct,
+  at: number,
+  key: Buffer,
+): { line: string; state: AuditState } {
   const record: AuditRecord = { index: state.next, at, ...withoutUndefined(act), prev: state.head };
   const text = JSON.stringify(record);
   const line = `${mac(key, "line", text)} ${text}`;

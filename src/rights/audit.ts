@@ -147,7 +147,8 @@ export class AuditLog {
     const last = await orConsentUnreachable(() => this.#redis.lindex(this.#keys.auditLines, count - 1));
     if (last === null) throw new GatewayError("AUDIT_BROKEN", "truncated");
     const after = { ...state, first: state.first + count, base: hashLine(last) };
-    if (!(await this.#replace({ state, sealText }, after, count, []))) throw new GatewayError("CONSENT_CONFLICT", "audit");
+    if (!(await this.#replace({ state, sealText }, after, count, [])))
+      throw new GatewayError("CONSENT_CONFLICT", "audit");
     return count;
   }
 

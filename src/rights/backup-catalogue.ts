@@ -36,6 +36,7 @@ export const CATALOGUE = {
   deadLetters: "passing",
   deadLettersOf: "passing",
   sessionEnd: "passing",
+  policyPublished: "passing",
   gateways: "passing",
   gatewayReports: "passing",
   holdProposals: "passing",

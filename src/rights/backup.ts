@@ -11,7 +11,14 @@ import { GatewayError } from "../model/errors.ts";
 import type { DeviceKey, SubjectTag } from "../model/ids.ts";
 import { orConsentUnreachable } from "../platform/redis.ts";
 import type { RedisKeys } from "../platform/redis-keys.ts";
-import { archiveName, archivesIn, installationOf, type KeysLine, type RecordsLine, subjectArchiveKey } from "./archive.ts";
+import {
+  archiveName,
+  archivesIn,
+  installationOf,
+  type KeysLine,
+  type RecordsLine,
+  subjectArchiveKey,
+} from "./archive.ts";
 import { SHARED_NAMES } from "./backup-catalogue.ts";
 import { erasureIdsIn, splitErasure } from "./erasure-parts.ts";
 import { execAll, keysLike, storedPages } from "./redis-values.ts";
@@ -61,9 +68,15 @@ export class Backup {
     const installation = installationOf(secrets.lookup);
     const earlier = await archivesIn(dir, "subject-keys", installation);
     const about = { createdAt: now, installation, backup: randomBytes(8).toString("hex") };
-    const names = { records: join(dir, archiveName(about, "records")), keys: join(dir, archiveName(about, "subject-keys")) };
+    const names = {
+      records: join(dir, archiveName(about, "records")),
+      keys: join(dir, archiveName(about, "subject-keys")),
+    };
     const records = new SealedFileWriter(names.records, secrets.backup, { ...about, kind: "records" });
-    const keys = new SealedFileWriter(names.keys, subjectArchiveKey(secrets.master), { ...about, kind: "subject-keys" });
+    const keys = new SealedFileWriter(names.keys, subjectArchiveKey(secrets.master), {
+      ...about,
+      kind: "subject-keys",
+    });
     try {
       const counts = await orConsentUnreachable(() => this.#write(records, keys));
       // The keys first: an archive of records without keys would look like a whole backup.

@@ -13,14 +13,19 @@ export interface DeletionParts {
 /** Bounds one call to a store. */
 const NAMES_PER_CALL = 500;
 
-/** Nothing without a key: then nothing was stored under it. Throws SUBJECT_KEY_UNREADABLE. */
+/** The names under which rows can be stored. Throws as `namesOf`. */
+export async function storedNames(record: ErasureRecord, parts: DeletionParts): Promise<Pseudonym[]> {
+  return record.facts.purposes.includes("analytics") ? await namesOf(record, parts, "analytics") : [];
+}
+
+/** Nothing without a key: then there were no names. Throws SUBJECT_KEY_UNREADABLE, CONSENT_UNREACHABLE. */
 export async function namesOf(
   record: ErasureRecord,
   { options, ports, records }: DeletionParts,
   purpose: NamedPurpose,
 ): Promise<Pseudonym[]> {
   const { facts, wrappedSubjectKey } = record;
-  if (wrappedSubjectKey === undefined || !facts.purposes.includes(purpose)) return [];
+  if (wrappedSubjectKey === undefined) return [];
   const epochLengthsMs = await records.epochLengths();
   const { pseudonym } = ports;
   return await liveNames({

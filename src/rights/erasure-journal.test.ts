@@ -35,7 +35,10 @@ it("gives back what was recorded, over several runs and files, from a moment on"
   await journal(async (one) => {
     await one.record({ what: "erasure-asked", tag: tag("a"), erasure: ERASURE }, 100);
     await one.record({ what: "narrowed", tag: tag("b"), fence: 3 }, 150);
-    await Promise.all([one.record({ what: "narrowed", tag: tag("b"), fence: 7 }, 200), one.record({ what: "erased", tag: tag("c"), erasure: ERASURE }, 200)]);
+    await Promise.all([
+      one.record({ what: "narrowed", tag: tag("b"), fence: 7 }, 200),
+      one.record({ what: "erased", tag: tag("c"), erasure: ERASURE }, 200),
+    ]);
   });
   await journal(async (one) => {
     await one.record({ what: "token-issued", device: device("d"), mac: MAC }, 300);
@@ -80,8 +83,12 @@ it("notices a line that was changed, moved, taken out or written by somebody els
     await expect(readJournals([file], key, 0)).rejects.toMatchObject({ message: `JOURNAL_INVALID: ${code}` });
   }
   rewrite(right);
-  await expect(readJournals([file], journalKey(randomBytes(32)), 0)).rejects.toMatchObject({ message: "JOURNAL_INVALID: altered" });
-  await expect(readJournals([join(root, "none")], key, 0)).rejects.toMatchObject({ message: "JOURNAL_INVALID: missing" });
+  await expect(readJournals([file], journalKey(randomBytes(32)), 0)).rejects.toMatchObject({
+    message: "JOURNAL_INVALID: altered",
+  });
+  await expect(readJournals([join(root, "none")], key, 0)).rejects.toMatchObject({
+    message: "JOURNAL_INVALID: missing",
+  });
   expect((await readJournals([file], key, 0)).erasures.size).toBe(4);
 });
 
@@ -107,8 +114,12 @@ it("shares a file between processes that write at the same time", async () => {
 it("refuses a file that others can read, a place it can't write, and an entry while it is closed", async () => {
   await journal(async () => {});
   chmodSync(file, 0o644);
-  await expect(new ErasureJournal(file, key).start()).rejects.toMatchObject({ message: "JOURNAL_UNWRITABLE: readable-by-others" });
+  await expect(new ErasureJournal(file, key).start()).rejects.toMatchObject({
+    message: "JOURNAL_UNWRITABLE: readable-by-others",
+  });
   await expect(new ErasureJournal(root, key).start()).rejects.toMatchObject({ message: "JOURNAL_UNWRITABLE: EISDIR" });
   const closed = new ErasureJournal(file, key);
-  await expect(closed.record({ what: "erased", tag: tag("a"), erasure: ERASURE })).rejects.toMatchObject({ message: "JOURNAL_UNWRITABLE: not-open" });
+  await expect(closed.record({ what: "erased", tag: tag("a"), erasure: ERASURE })).rejects.toMatchObject({
+    message: "JOURNAL_UNWRITABLE: not-open",
+  });
 });

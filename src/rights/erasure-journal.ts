@@ -85,7 +85,8 @@ export class ErasureJournal {
       await mkdir(dirname(this.#file), { recursive: true });
       const { O_APPEND, O_CREAT, O_RDWR } = constants;
       this.#handle = await open(this.#file, O_APPEND | O_CREAT | O_RDWR, 0o600);
-      if (((await this.#handle.stat()).mode & OPEN_TO_OTHERS) !== 0) throw new GatewayError("JOURNAL_UNWRITABLE", "readable-by-others");
+      if (((await this.#handle.stat()).mode & OPEN_TO_OTHERS) !== 0)
+        throw new GatewayError("JOURNAL_UNWRITABLE", "readable-by-others");
       await endTornLine(this.#handle);
       await syncFolder(dirname(this.#file));
     } catch (cause) {

@@ -1,4 +1,8 @@
-/** What a backup must know of an erasure: which ones a ledger names, and where in them a key could be. */
+/** What backups and keys must know of erasures: which ones a ledger names, and where in them a key or a seal is. */
+import type { Redis } from "ioredis";
+import type { SubjectTag } from "../model/ids.ts";
+import type { RedisKeys } from "../platform/redis-keys.ts";
+import { execAll, keysLike } from "./redis-values.ts";
 
 /** Ids of the erasures that were asked for, in the order of the ledger. */
 export function erasureIdsIn(events: readonly string[]): string[] {
@@ -10,7 +14,24 @@ export function erasureIdsIn(events: readonly string[]): string[] {
 }
 
 /** The wrapped key that an erasure on its way still holds, apart from everything else. */
-export function splitErasure(fields: Record<string, string>): { key: string | undefined; rest: Record<string, string> } {
+export function splitErasure(fields: Record<string, string>): {
+  key: string | undefined;
+  rest: Record<string, string>;
+} {
   const { key, ...rest } = fields;
   return { key, rest };
+}
+
+/** Under which queue keys erasures on their way keep the names that services must forget: seals by key id. */
+export async function noticesByKey(redis: Redis, keys: RedisKeys): Promise<Map<string, number>> {
+  const counts = new Map<string, number>();
+  for await (const names of keysLike(redis, keys.erasure("*" as SubjectTag, "*"))) {
+    const asked = redis.pipeline();
+    for (const name of names) asked.hget(name, "notices");
+    for (const text of await execAll(asked)) {
+      const id = typeof text === "string" ? (JSON.parse(text) as { k?: string }).k : undefined;
+      if (id !== undefined) counts.set(id, (counts.get(id) ?? 0) + 1);
+    }
+  }
+  return counts;
 }

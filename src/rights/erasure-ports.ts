@@ -38,8 +38,8 @@ export interface ErasurePorts {
   pseudonym(wrappedSubjectKey: string, device: DeviceKey, purpose: NamedPurpose, epoch: number): Pseudonym;
   readonly sinks: readonly ErasableSink[];
   purgeDeadLetters(devices: readonly DeviceKey[]): Promise<unknown>;
-  /** Drops what memory holds about a device. */
-  forgetDevice(device: DeviceKey): void;
+  /** Drops what memory holds about these devices, and under these names of theirs. */
+  forget(devices: readonly DeviceKey[], names: readonly Pseudonym[]): void;
   seal(text: string): string;
   /** Throws ENVELOPE_UNREADABLE when the key it was sealed with is gone. */
   open(sealed: string): string;

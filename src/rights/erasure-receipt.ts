@@ -35,10 +35,11 @@ export function serviceResults({ facts, fields }: ErasureRecord, ports: ErasureP
   if (fields.notices === undefined) return [];
   return notedPurposes(facts.purposes).flatMap((purpose) => {
     const services = ports.services(purpose);
-    const count = (what: "told" | "ack") => services.filter((service) => `${what}:${purpose}:${service}` in fields).length;
     if (services.length === 0) return [];
-    const acknowledged = count("ack");
-    return [{ purpose, notified: count("told"), acknowledged, unacknowledged: services.length - acknowledged }];
+    const answered = services.filter((service) => `ack:${purpose}:${service}` in fields);
+    const notified = services.filter((service) => `told:${purpose}:${service}` in fields || answered.includes(service));
+    const acknowledged = answered.length;
+    return [{ purpose, notified: notified.length, acknowledged, unacknowledged: services.length - acknowledged }];
   });
 }
 

@@ -11,6 +11,7 @@ import type { ErasureFacts, ErasureStep } from "../model/erasure.ts";
 import type { DeviceKey, SubjectTag } from "../model/ids.ts";
 import { orConsentUnreachable } from "../platform/redis.ts";
 import type { RedisKeys } from "../platform/redis-keys.ts";
+import { type RedisScript, runScript } from "../platform/redis-script.ts";
 
 export interface ErasureRecord {
   readonly id: string;
@@ -23,6 +24,20 @@ export interface ErasureRecord {
   readonly facts: ErasureFacts;
   readonly fields: Readonly<Record<string, string>>;
 }
+
+const ENTOMB: RedisScript = {
+  name: "consentryEntomb",
+  lua: `--[[
+  Writes the tombstone of a subject, unless there is one of a later erasure.
+  KEYS[1] hash tag -> tombstone
+  ARGV[1] tag   ARGV[2] Unix ms when the erasure was asked for   ARGV[3] tombstone
+  Reply: 1 written, 0 there is a later one
+]]
+local known = redis.call("HGET", KEYS[1], ARGV[1])
+if known and cjson.decode(known).at > tonumber(ARGV[2]) then return 0 end
+redis.call("HSET", KEYS[1], ARGV[1], ARGV[3])
+return 1`,
+};
 
 /** What may be kept of a finished erasure: no device, no name, no key. */
 const DROPPED_AT_THE_END = ["facts", "notices", "key", "step", "heldUntil", "sweepAt"] as const;
@@ -92,9 +107,11 @@ export class ErasureRecords {
   }
 
   /** What a restore needs to know about this subject: that everything up to `requestedAt` must go. */
-  async entomb(record: ErasureRecord, more: { readonly head?: string; readonly completedAt?: number } = {}): Promise<void> {
-    const stone = { erasure: record.id, at: record.requestedAt, ...more };
-    await this.#run((redis) => redis.hset(this.#keys.tombstones, record.tag, JSON.stringify(stone)));
+  async entomb({ id, tag, requestedAt, fields }: ErasureRecord): Promise<void> {
+    const { destroyedAt, ledgerHead } = fields;
+    const done = destroyedAt === undefined ? {} : { head: ledgerHead, completedAt: Number(destroyedAt) };
+    const stone = JSON.stringify({ erasure: id, at: requestedAt, ...done });
+    await this.#run((redis) => runScript(redis, ENTOMB, [this.#keys.tombstones], [tag, requestedAt, stone]));
   }
 
   boundDevices(tag: SubjectTag): Promise<DeviceKey[]> {

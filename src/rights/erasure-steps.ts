@@ -6,7 +6,7 @@
  */
 import type { ErasureStep } from "../model/erasure.ts";
 import type { Pseudonym } from "../model/ids.ts";
-import { type DeletionParts, deleteFrom, namesOf } from "./erasure-deletion.ts";
+import { type DeletionParts, deleteFrom, namesOf, storedNames } from "./erasure-deletion.ts";
 import { type NotedPurpose, notedPurposes, tellServices, writeNames } from "./erasure-notices.ts";
 import { receiptFrom, signedReceiptOf } from "./erasure-receipt.ts";
 import type { ErasureRecord } from "./erasure-record.ts";
@@ -21,7 +21,8 @@ export interface StepParts extends DeletionParts {
 type Step = (record: ErasureRecord, parts: StepParts, stop: AbortSignal) => Promise<number | undefined>;
 
 const DRAIN_AGAIN_MS = 50;
-const BACKLOG_POLL_MS = 250;
+const MIN_BACKLOG_POLL_MS = 250;
+const MAX_BACKLOG_POLL_MS = 5_000;
 const NOTIFY_POLL_MS = 250;
 const MIN_REMIND_MS = 2_000;
 const MAX_REMIND_MS = 600_000;
@@ -37,11 +38,12 @@ const backlog: Step = async ({ id }, { ports, awaited }) => {
   const left = new Set([...(awaited.get(id) ?? queued)].filter((batch) => queued.has(batch)));
   if (left.size > 0) awaited.set(id, left);
   else awaited.delete(id);
-  return left.size > 0 ? BACKLOG_POLL_MS : undefined;
+  // A long backlog is a long answer; it is asked for less often.
+  return left.size > 0 ? Math.min(MAX_BACKLOG_POLL_MS, Math.max(MIN_BACKLOG_POLL_MS, left.size)) : undefined;
 };
 
 const deletion: Step = async (record, parts, stop) => {
-  const names = await namesOf(record, parts, "analytics");
+  const names = await storedNames(record, parts);
   for (const sink of parts.ports.sinks) await deleteFrom(sink, names, "rows", record, parts, stop);
   await parts.records.setOnce(record, "sweepAt", parts.ports.now() + parts.options.sweepAfterMs);
   return undefined;
@@ -50,7 +52,7 @@ const deletion: Step = async (record, parts, stop) => {
 const sweep: Step = async (record, parts, stop) => {
   const waitMs = Number(record.fields.sweepAt ?? 0) - parts.ports.now();
   if (waitMs > 0 && record.wrappedSubjectKey !== undefined) return waitMs;
-  const names = await namesOf(record, parts, "analytics");
+  const names = await storedNames(record, parts);
   for (const sink of parts.ports.sinks) await deleteFrom(sink, names, "swept", record, parts, stop);
   return undefined;
 };
@@ -69,12 +71,14 @@ const notices: Step = async (record, parts) => {
   return undefined;
 };
 
-const destroyKey: Step = async (record, { ports, records }) => {
+const destroyKey: Step = async (record, parts) => {
+  const { ports, records } = parts;
+  // Not only those of consented purposes: where a device is, is remembered for weather under an analytics name.
+  const names = [...(await namesOf(record, parts, "analytics")), ...(await namesOf(record, parts, "scene"))];
   await ports.journal(record.tag, record.id, "destroyed");
   await ports.ledger.destroyKey(record.tag, record.id);
-  for (const device of record.facts.devices) ports.forgetDevice(device);
-  const fields = (await records.read(record.id))?.fields ?? {};
-  await records.entomb(record, { head: fields.ledgerHead ?? "", completedAt: Number(fields.destroyedAt) });
+  ports.forget(record.facts.devices, names);
+  await records.entomb((await records.read(record.id)) ?? record);
   return undefined;
 };
 

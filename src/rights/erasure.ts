@@ -6,6 +6,7 @@ import { randomUUID } from "node:crypto";
 import type { ServicePurpose } from "../model/consent.ts";
 import { ERASURE_STEPS, type ErasureStatus, type ErasureStep } from "../model/erasure.ts";
 import type { SubjectTag } from "../model/ids.ts";
+import { notedPurposes } from "./erasure-notices.ts";
 import type { ErasureOptions, ErasurePorts, ErasureRequest } from "./erasure-ports.ts";
 import { serviceResults, signedReceiptOf } from "./erasure-receipt.ts";
 import type { ErasureRecord, ErasureRecords } from "./erasure-record.ts";
@@ -44,8 +45,8 @@ export class Erasures {
   }
 
   /**
-   * From here on nothing of the subject is used any more. Answers with the erasure that is under way when
-   * nothing was consented to since it began. Throws CONSENT_UNREACHABLE, CONSENT_CONFLICT, LEDGER_BROKEN: ask again.
+   * From here on nothing of the subject is used any more. Answers with the erasure before, under way or not,
+   * when nothing was consented to since that one began. Throws CONSENT_UNREACHABLE, CONSENT_CONFLICT, LEDGER_BROKEN: ask again.
    */
   async request(tag: SubjectTag, request: ErasureRequest): Promise<RequestedErasure> {
     const id = randomUUID();
@@ -55,10 +56,7 @@ export class Erasures {
     if (begun.refused !== undefined) return begun;
     const record = await this.#records.read(begun.id);
     if (record === undefined) return { refused: "unknown-subject" };
-    await this.#ports.journal(tag, record.id, "asked");
-    await this.#records.entomb(record);
-    await this.#held(record);
-    await this.#turns.add(record.id);
+    if (record.step !== undefined) await this.#setOut(record);
     return { status: this.#show((await this.#records.read(record.id)) ?? record) };
   }
 
@@ -71,10 +69,16 @@ export class Erasures {
   /** False when this erasure does not wait for an answer. Throws CONSENT_UNREACHABLE: then nothing was noted. */
   async acknowledge(id: string, purpose: ServicePurpose, service: string): Promise<boolean> {
     const record = await this.#records.read(id);
-    if (record === undefined || !(`told:${purpose}:${service}` in record.fields)) return false;
+    if (record === undefined || !this.#awaits(record, purpose, service)) return false;
     await this.#records.setOnce(record, `ack:${purpose}:${service}`, this.#ports.now());
     await this.#turns.wake(id);
     return true;
+  }
+
+  /** Not only from those noted as told: an answer can be quicker than the note. */
+  #awaits({ facts, fields }: ErasureRecord, purpose: ServicePurpose, service: string): boolean {
+    const noted = notedPurposes(facts.purposes).some((one) => one === purpose);
+    return fields.notices !== undefined && noted && this.#ports.services(purpose).includes(service);
   }
 
   /** To be called when a hold ended, and when a service begins to listen. */
@@ -109,6 +113,14 @@ export class Erasures {
       stop.throwIfAborted();
     }
     return undefined;
+  }
+
+  /** Whatever a crash may have cut short the first time; harmless when it did not. */
+  async #setOut(record: ErasureRecord): Promise<void> {
+    await this.#ports.journal(record.tag, record.id, "asked");
+    await this.#records.entomb(record);
+    await this.#held(record);
+    await this.#turns.add(record.id);
   }
 
   async #held(record: ErasureRecord): Promise<boolean> {

@@ -9,6 +9,7 @@ import type { DeviceKey, SubjectTag } from "../model/ids.ts";
 import { orConsentUnreachable } from "../platform/redis.ts";
 import type { RedisKeys } from "../platform/redis-keys.ts";
 import { type RedisScript, runScript } from "../platform/redis-script.ts";
+import { HeldSubjects } from "./held-subjects.ts";
 
 export interface HoldOptions {
   readonly maxMs: number;
@@ -75,12 +76,14 @@ export class LegalHolds {
   readonly #keys: RedisKeys;
   readonly #options: HoldOptions;
   readonly #ports: HoldPorts;
+  readonly held: HeldSubjects;
 
   constructor(redis: Redis, keys: RedisKeys, options: HoldOptions, ports: HoldPorts) {
     this.#redis = redis;
     this.#keys = keys;
     this.#options = options;
     this.#ports = ports;
+    this.held = new HeldSubjects(redis, keys, (tag) => ports.ledger.standing(tag));
   }
 
   /**
@@ -97,10 +100,10 @@ export class LegalHolds {
     if (first === "") return { refused: "hold-terms-differ" };
 
     await this.#ports.approved(tag, hold, [first, approver]);
-    await this.#index(tag, hold.until);
+    await this.held.add(tag, hold.until);
     const answer = await this.#ports.ledger.place(tag, hold);
     // Once more: a sweep that read the ledger in between has found nothing and taken the subject off.
-    await this.#index(tag, hold.until);
+    await this.held.add(tag, hold.until);
     await orConsentUnreachable(() => this.#redis.hdel(this.#keys.holdProposals(tag), hold.ref));
     return answer.refused === undefined ? { state: "standing" } : answer;
   }
@@ -137,21 +140,10 @@ export class LegalHolds {
     return undefined;
   }
 
-  standing(tag: SubjectTag): Promise<readonly LegalHold[]> {
-    return this.#ports.ledger.standing(tag);
-  }
-
-  /** Everybody of whom something is held. */
-  async heldSubjects(): Promise<SubjectTag[]> {
-    const tags = await orConsentUnreachable(() => this.#redis.zrange(this.#keys.heldSubjects, "0", "-1"));
-    return tags as SubjectTag[];
-  }
-
   /** Ends every hold whose time is over. Returns how many subjects that concerned. */
   async sweep(): Promise<number> {
-    const now = this.#options.now();
-    const due = await orConsentUnreachable(() => this.#redis.zrangebyscore(this.#keys.heldSubjects, "-inf", String(now)));
-    for (const tag of due) await this.#expire(tag as SubjectTag);
+    const due = await this.held.due(this.#options.now());
+    for (const tag of due) await this.#expire(tag);
     return due.length;
   }
 
@@ -163,19 +155,7 @@ export class LegalHolds {
 
   async #ended(tag: SubjectTag, changes: readonly LedgerChange[]): Promise<void> {
     for (const { silenced } of changes) if (silenced.length > 0) await this.#ports.purge(silenced);
-    const standing = await this.#ports.ledger.standing(tag);
-    if (standing.length > 0) {
-      const next = Math.min(...standing.map(({ until }) => until));
-      await orConsentUnreachable(() => this.#redis.zadd(this.#keys.heldSubjects, String(next), tag));
-      return;
-    }
-    await orConsentUnreachable(() => this.#redis.zrem(this.#keys.heldSubjects, tag));
-    await this.#ports.freed(tag);
-  }
-
-  /** The score is the earliest end, at which the subject is looked at again. */
-  #index(tag: SubjectTag, until: number): Promise<unknown> {
-    return orConsentUnreachable(() => this.#redis.zadd(this.#keys.heldSubjects, "LT", String(until), tag));
+    if (!(await this.held.renew(tag))) await this.#ports.freed(tag);
   }
 
   /** Who proposed the same before; `""` when the terms differ, `undefined` when this is the first proposal. */

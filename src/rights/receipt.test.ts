@@ -26,7 +26,11 @@ describe("a signed receipt", () => {
   test("verifies with its key, however its JSON is written down", () => {
     expect(verifyReceipt(signed, pem)).toEqual({ valid: true, receipt: RECEIPT, kid: signer.publicKey.kid });
     const shuffled = { ...Object.fromEntries(Object.entries(RECEIPT).reverse()) } as Receipt;
-    const text = JSON.stringify({ signature: signed.signature, receipt: shuffled, protected: signed.protected }, null, 4);
+    const text = JSON.stringify(
+      { signature: signed.signature, receipt: shuffled, protected: signed.protected },
+      null,
+      4,
+    );
     expect(verifyReceipt(JSON.parse(text), pem).valid).toBe(true);
   });
 
@@ -59,7 +63,9 @@ describe("a signed receipt", () => {
       const result = verifyReceipt({ ...signed, receipt: { ...RECEIPT, ...change } }, pem);
       expect(result, JSON.stringify(change)).toEqual({ valid: false, reason: "altered" });
     }
-    expect(verifyReceipt({ ...signed, receipt: { ...RECEIPT, note: "also erased: everything" } }, pem).valid).toBe(false);
+    expect(verifyReceipt({ ...signed, receipt: { ...RECEIPT, note: "also erased: everything" } }, pem).valid).toBe(
+      false,
+    );
   });
 
   test("does not verify after any edit of its text that changes what it says", () => {
@@ -89,7 +95,9 @@ test.each([null, 1, "x", [], {}, { receipt: RECEIPT }, { ...signer.sign(RECEIPT)
 );
 
 test("a header that names another algorithm is refused before anything is computed", () => {
-  const forged = Buffer.from(JSON.stringify({ alg: "none", kid: signer.publicKey.kid, typ: "consentry-erasure-receipt+json" }));
+  const forged = Buffer.from(
+    JSON.stringify({ alg: "none", kid: signer.publicKey.kid, typ: "consentry-erasure-receipt+json" }),
+  );
   const signed: SignedReceipt = { ...signer.sign(RECEIPT), protected: forged.toString("base64url") };
   expect(verifyReceipt(signed, pem)).toEqual({ valid: false, reason: "not-a-receipt" });
 });

@@ -9,10 +9,10 @@ import type { DeviceKey, SubjectTag } from "../model/ids.ts";
 import type { RedisKeys } from "../platform/redis-keys.ts";
 import type { CredentialLine, KeysLine, RecordsLine, SharedLine, SubjectLine } from "./archive.ts";
 import type { SharedName } from "./backup-catalogue.ts";
-import type { Replay } from "./replay.ts";
 import { execAll, keysLike, writePage } from "./redis-values.ts";
-import { waitingName } from "./restore-staging.ts";
+import type { Replay } from "./replay.ts";
 import type { RestoreSummary } from "./restore.ts";
+import { waitingName } from "./restore-staging.ts";
 
 export interface RebuiltSubject {
   readonly head: string;
@@ -22,7 +22,11 @@ export interface RebuiltSubject {
   readonly decisions: readonly (readonly [DeviceKey, string])[];
   readonly wrappedSubjectKey: string | undefined;
   /** Erasures that begin again, with the key they will destroy. */
-  readonly begun: readonly { readonly id: string; readonly facts: ErasureFacts; readonly wrappedSubjectKey: string | undefined }[];
+  readonly begun: readonly {
+    readonly id: string;
+    readonly facts: ErasureFacts;
+    readonly wrappedSubjectKey: string | undefined;
+  }[];
 }
 
 export interface RestorePorts {
@@ -92,7 +96,8 @@ export class RestoreWriter {
       await this.#write((to) => to.sadd(waitingName(openErasures), id).hset(waitingName(erasureIndex), id, tag));
       this.#tombstones.set(tag, JSON.stringify({ erasure: id, at }));
     }
-    for (const [tag, stone] of this.#tombstones) await this.#write((to) => to.hset(waitingName(tombstones), tag, stone));
+    for (const [tag, stone] of this.#tombstones)
+      await this.#write((to) => to.hset(waitingName(tombstones), tag, stone));
     if (this.#policyMissing) await this.#write((to) => to.set(waitingName(policyFloors), this.#ports.closedFloors));
     await this.#flush();
     // Keys of subjects and erasures that the records, which are older, do not know.
@@ -112,7 +117,11 @@ export class RestoreWriter {
     const { tag, fields, events, erasures } = line;
     const wrappedSubjectKey = await this.#waitingKey(tag);
     const since = { withdraw: this.#replay.narrowedSince(line), erasures: this.#replay.erasuresOf(tag) };
-    const rebuilt = this.#ports.rebuild({ tag, head: fields.head, events, wrappedSubjectKey }, since, this.#ports.now());
+    const rebuilt = this.#ports.rebuild(
+      { tag, head: fields.head, events, wrappedSubjectKey },
+      since,
+      this.#ports.now(),
+    );
     this.#count(line, rebuilt);
 
     const name = (key: string) => waitingName(key);
@@ -121,7 +130,12 @@ export class RestoreWriter {
     const { erasure: _erasure, ...rest } = fields;
     const running = begunNow?.id ?? this.#stillRunning(line);
     await this.#write((to) => {
-      to.hset(hash, { ...rest, head: rebuilt.head, fence: rebuilt.fence, ...(running !== undefined && { erasure: running }) });
+      to.hset(hash, {
+        ...rest,
+        head: rebuilt.head,
+        fence: rebuilt.fence,
+        ...(running !== undefined && { erasure: running }),
+      });
       if (rebuilt.wrappedSubjectKey === undefined) to.hdel(hash, "key");
       to.del(name(this.#keys.ledger(tag)));
       for (let at = 0; at < rebuilt.events.length; at += EVENTS_PER_PUSH) {
@@ -136,7 +150,12 @@ export class RestoreWriter {
       }
       for (const { id, facts, wrappedSubjectKey: key } of rebuilt.begun) {
         const at = since.erasures.find((one) => one.id === id)?.at ?? this.#ports.now();
-        const record = { requestedAt: at, facts: JSON.stringify(facts), step: "drain", ...(key !== undefined && { key }) };
+        const record = {
+          requestedAt: at,
+          facts: JSON.stringify(facts),
+          step: "drain",
+          ...(key !== undefined && { key }),
+        };
         to.hset(name(this.#keys.erasure(tag, id)), record);
         this.#begun.push({ tag, id, at });
       }

@@ -5,15 +5,15 @@
  */
 import type { Redis } from "ioredis";
 import { GatewayError } from "../model/errors.ts";
-import type { RedisKeys } from "../platform/redis-keys.ts";
 import { fingerprint } from "../platform/key-fingerprint.ts";
+import type { RedisKeys } from "../platform/redis-keys.ts";
 import { archiveLines, installationOf, keysLine, ownArchive, recordsLine, subjectArchiveKey } from "./archive.ts";
 import { journalKey } from "./erasure-journal.ts";
 import { readJournals } from "./journal-reading.ts";
 import { Replay } from "./replay.ts";
 import { RestoreMarker } from "./restore-marker.ts";
 import { Staging } from "./restore-staging.ts";
-import { RestoreWriter, type RestorePorts } from "./restore-writer.ts";
+import { type RestorePorts, RestoreWriter } from "./restore-writer.ts";
 import type { SealedHeader } from "./sealed-format.ts";
 
 export interface RestoreInput {
@@ -142,7 +142,8 @@ export class Restore {
     if (journals === "lost") throw new GatewayError("RESTORE_REFUSED", "subject-keys-need-a-journal");
     const keysHeader = await ownArchive(subjectKeys, "subject-keys", installation);
     // In an older archive there could be a key that was destroyed before the records were read.
-    if (keysHeader.createdAt < header.createdAt) throw new GatewayError("ARCHIVE_INVALID", "subject-keys-older-than-records");
+    if (keysHeader.createdAt < header.createdAt)
+      throw new GatewayError("ARCHIVE_INVALID", "subject-keys-older-than-records");
     const key = keyOf(keysHeader, this.#secrets.masters.map(subjectArchiveKey));
     return { records: opened, subjectKeys: { file: subjectKeys, header: keysHeader, key } };
   }

@@ -17,7 +17,7 @@ export const RETENTION_KINDS = [
 ] as const;
 export type RetentionKind = (typeof RETENTION_KINDS)[number];
 
-/** `postponed`: a legal hold stands in the way. `unsupported`: the store cannot delete rows. `failed`: tried again next time. */
+/** `postponed`: a legal hold stands in the way, or it is left to the gateway. `unsupported`: the store cannot delete rows. `failed`: tried again next time. */
 export type RetentionState = "due" | "done" | "postponed" | "unsupported" | "failed";
 
 export interface RetentionResult {
@@ -59,7 +59,9 @@ export class Retention {
     const results = await this.#each((item) => item.run(signal));
     const told = results.filter(({ state, count }) => state === "failed" || (state === "done" && count !== 0));
     if (told.length > 0) {
-      const detail = Object.fromEntries(told.map(({ kind, state, count }) => [kind, state === "done" ? (count ?? state) : state]));
+      const detail = Object.fromEntries(
+        told.map(({ kind, state, count }) => [kind, state === "done" ? (count ?? state) : state]),
+      );
       await this.#ports.audit({ act: "retention-run", by, detail });
     }
     return results;

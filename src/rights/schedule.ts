@@ -75,8 +75,11 @@ export class Schedule {
 
   /** One scheduler for each task; those of earlier releases go. */
   async #arrange(queue: Queue): Promise<void> {
-    const names = new Set(this.#tasks.map(({ name }) => name));
-    for (const { key } of await queue.getJobSchedulers()) if (!names.has(key)) await queue.removeJobScheduler(key);
+    const paces = new Map(this.#tasks.map(({ name, everyMs }) => [name, everyMs]));
+    // One of another pace would have its next turn as it was planned before.
+    for (const { key, every } of await queue.getJobSchedulers()) {
+      if (paces.get(key) !== Number(every)) await queue.removeJobScheduler(key);
+    }
     for (const { name, everyMs } of this.#tasks) {
       const opts = { removeOnComplete: true, removeOnFail: true, stackTraceLimit: 0 };
       await queue.upsertJobScheduler(name, { every: everyMs }, { name, opts });

@@ -65,7 +65,18 @@ describe("refuses", () => {
   it("every changed byte of header, frame, text and tag", async () => {
     const bytes = await write(LINES.slice(0, 20));
     const [start = 0] = frames(bytes);
-    const places = [14, 60, 120, start - 2, start + 1, start + 3, start + 4, start + 1_000, bytes.length - 17, bytes.length - 1];
+    const places = [
+      14,
+      60,
+      120,
+      start - 2,
+      start + 1,
+      start + 3,
+      start + 4,
+      start + 1_000,
+      bytes.length - 17,
+      bytes.length - 1,
+    ];
     for (const at of places) {
       const changed = Buffer.from(bytes);
       changed.writeUInt8(changed.readUInt8(at) ^ 1, at);
@@ -77,7 +88,16 @@ describe("refuses", () => {
   it("a file cut short anywhere, also exactly between two chunks", async () => {
     const bytes = await write();
     const starts = frames(bytes);
-    for (const at of [5, 11, 40, starts[0] ?? 0, (starts[0] ?? 0) + 2, starts[1] ?? 0, starts.at(-2) ?? 0, bytes.length - 1]) {
+    for (const at of [
+      5,
+      11,
+      40,
+      starts[0] ?? 0,
+      (starts[0] ?? 0) + 2,
+      starts[1] ?? 0,
+      starts.at(-2) ?? 0,
+      bytes.length - 1,
+    ]) {
       writeFileSync(file, bytes.subarray(0, at));
       await refused("truncated");
     }

@@ -7,7 +7,20 @@ import { pipeline } from "node:stream/promises";
 import { createGunzip } from "node:zlib";
 import { GatewayError } from "../model/errors.ts";
 import { fingerprint } from "../platform/key-fingerprint.ts";
-import { CHUNK_BYTES, CIPHER, fileKey, LAST, MAGIC, MAX_HEADER_BYTES, nonce, place, SEALED_FILE_VERSION, type SealedHeader, sealedHeader, TAG_BYTES } from "./sealed-format.ts";
+import {
+  CHUNK_BYTES,
+  CIPHER,
+  fileKey,
+  LAST,
+  MAGIC,
+  MAX_HEADER_BYTES,
+  nonce,
+  place,
+  SEALED_FILE_VERSION,
+  type SealedHeader,
+  sealedHeader,
+  TAG_BYTES,
+} from "./sealed-format.ts";
 
 /** Far above the record of any subject; a bound, so that a broken file can't fill the memory. */
 const MAX_LINE_LENGTH = 512 * 1024 * 1024;

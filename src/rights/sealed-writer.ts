@@ -7,7 +7,19 @@ import { dirname } from "node:path";
 import { pipeline } from "node:stream/promises";
 import { createGzip, type Gzip } from "node:zlib";
 import { fingerprint } from "../platform/key-fingerprint.ts";
-import { CHUNK_BYTES, CIPHER, fileKey, LAST, MAGIC, nonce, place, SEALED_FILE_VERSION, type SealedHeader, TAG_BYTES, u32 } from "./sealed-format.ts";
+import {
+  CHUNK_BYTES,
+  CIPHER,
+  fileKey,
+  LAST,
+  MAGIC,
+  nonce,
+  place,
+  SEALED_FILE_VERSION,
+  type SealedHeader,
+  TAG_BYTES,
+  u32,
+} from "./sealed-format.ts";
 
 /** Lines go in; the file appears under its name, whole and on disk, when `finish` resolves, or never. */
 export class SealedFileWriter {

@@ -70,7 +70,7 @@ export class InfluxSink {
   private readonly locations: CurrentLocations;
   private readonly refused = new LRUCache<string, true>({ max: MAX_REFUSED_LINES, ttl: REFUSED_MS });
   private http: InfluxHttp | undefined;
-  private ability: RowDelete = "none";
+  private ability: RowDelete | undefined;
 
   constructor(options: InfluxSinkOptions, log: Log) {
     this.options = options;
@@ -133,9 +133,9 @@ export class InfluxSink {
     return { rejected: await this.store(lines, signal) };
   }
 
-  /** What the store can do to make rows disappear; known after `start`. */
+  /** What the store can do to make rows disappear; before `start` it has told us, nothing. */
   get rowDelete(): RowDelete {
-    return this.ability;
+    return this.ability ?? "none";
   }
 
   /** Resolves when the server answers and knows us. Throws SINK_UNAVAILABLE or SINK_DENIED. */
@@ -166,6 +166,7 @@ export class InfluxSink {
 
   private async removeRows(rows: readonly StoredRows[], signal: AbortSignal): Promise<Removal> {
     const http = this.started();
+    if (this.ability === undefined) throw new GatewayError("SINK_UNAVAILABLE", "not started");
     if (this.ability === "none") return "unsupported";
     try {
       return await new RowRemoval(http, this.options).remove(rows, signal);

@@ -84,12 +84,12 @@ export class RowRemoval {
     return total;
   }
 
-  private async countV1(rows: readonly StoredRows[], signal: AbortSignal): Promise<number> {
+  private async countV1(rows: readonly StoredRows[], signal: AbortSignal): Promise<number | undefined> {
     const results = await this.query(
       rows.map((row) => countStatement(row, this.options.retentionPolicy)),
       signal,
     );
-    return results.reduce((total, { series }) => total + countedByInfluxQl(series), 0);
+    return results?.reduce((total, { series }) => total + countedByInfluxQl(series), 0);
   }
 
   private async countV2(rows: readonly StoredRows[], signal: AbortSignal): Promise<number | undefined> {
@@ -101,17 +101,21 @@ export class RowRemoval {
 
   /** Whether any of the rows is left; `undefined` when the store does not let us look. */
   private async removeV1(rows: readonly StoredRows[], signal: AbortSignal): Promise<boolean | undefined> {
-    await this.query(rows.map(deleteStatement), signal);
+    if ((await this.query(rows.map(deleteStatement), signal)) === undefined) {
+      throw new GatewayError("SINK_DENIED", "delete");
+    }
     const select = (row: StoredRows) => selectStatement(row, this.options.retentionPolicy);
     const results = await this.query(rows.map(select), signal);
-    return results.some(({ series }) => series !== undefined);
+    return results?.some(({ series }) => series !== undefined);
   }
 
-  private async query(statements: readonly string[], signal: AbortSignal): Promise<readonly QueryResult[]> {
+  /** One result for each statement; `undefined` when our user may not. */
+  private async query(statements: readonly string[], signal: AbortSignal): Promise<readonly QueryResult[] | undefined> {
     const path = `/query?${new URLSearchParams({ db: this.options.database, epoch: "ns" })}`;
     const body = new URLSearchParams({ q: statements.join(";") }).toString();
     const answer = await this.http.send("POST", path, body, signal, FORM);
     if (isOutage(answer)) throw unavailable(answer);
+    if (answer.status === 401 || answer.status === 403) return undefined;
     if (answer.status !== 200) throw new GatewayError("SINK_DENIED", `query: http ${answer.status}`);
     const results = resultsOf(answer.body);
     if (results.length !== statements.length || results.some(({ error }) => error !== undefined)) {

@@ -53,8 +53,12 @@ export class RowRetention {
   /** By their commonest field; `undefined` when the store does not let us look. Throws SINK_UNAVAILABLE, SINK_DENIED. */
   async count(rows: OldRows, signal: AbortSignal): Promise<number | undefined> {
     if (this.#options.api === "v1") {
-      const policy = this.#options.retentionPolicy === "" ? "" : `"${this.#options.retentionPolicy.replace(/["\\]/g, "\\$&")}".`;
-      const [result] = await this.#query(`SELECT COUNT(*) FROM ${policy}"${rows.measurement}" WHERE ${condition(rows)}`, signal);
+      const policy =
+        this.#options.retentionPolicy === "" ? "" : `"${this.#options.retentionPolicy.replace(/["\\]/g, "\\$&")}".`;
+      const [result] = await this.#query(
+        `SELECT COUNT(*) FROM ${policy}"${rows.measurement}" WHERE ${condition(rows)}`,
+        signal,
+      );
       return countedByInfluxQl(result?.series);
     }
     const path = `/api/v2/query?${new URLSearchParams({ org: this.#options.org })}`;
@@ -72,7 +76,11 @@ export class RowRetention {
     // A predicate of v2 knows "is" and "and", not "is not".
     if (rows.except.length > 0) return "postponed";
     const { org, bucket } = this.#options;
-    const body = { start: BEGINNING, stop: new Date(rows.beforeMs).toISOString(), predicate: `_measurement="${rows.measurement}"` };
+    const body = {
+      start: BEGINNING,
+      stop: new Date(rows.beforeMs).toISOString(),
+      predicate: `_measurement="${rows.measurement}"`,
+    };
     const path = `/api/v2/delete?${new URLSearchParams({ org, bucket })}`;
     const answer = await this.#send(path, JSON.stringify(body), signal, JSON_TYPE, [404, 405, 501]);
     if ([404, 405, 501].includes(answer.status)) return "unsupported";
@@ -90,7 +98,13 @@ export class RowRetention {
     return results;
   }
 
-  async #send(path: string, body: string, signal: AbortSignal, type: string, known: readonly number[] = []): Promise<Answer> {
+  async #send(
+    path: string,
+    body: string,
+    signal: AbortSignal,
+    type: string,
+    known: readonly number[] = [],
+  ): Promise<Answer> {
     if (this.#http === undefined) throw new GatewayError("SINK_UNAVAILABLE", "not started");
     const answer = await this.#http.send("POST", path, body, signal, type);
     const outage = answer.status === 0 || answer.status === 408 || answer.status === 429 || answer.status >= 500;

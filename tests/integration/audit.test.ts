@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 import type { AuditAct } from "../../src/model/audit.ts";
 import { AuditLog } from "../../src/rights/audit.ts";
 import { AuditTrail } from "../../src/rights/audit-trail.ts";
-import { shippedPolicy, device, subject } from "./consent-fixture.ts";
+import { device, shippedPolicy, subject } from "./consent-fixture.ts";
 import { AUDIT_KEY, httpApi } from "./http-fixture.ts";
 
 const api = httpApi({ leaseMs: 400 });
@@ -137,7 +137,12 @@ describe("whoever has Redis in his hands", () => {
     if (!verdict.intact) throw new Error("not intact");
     expect(await log().verify(verdict.head)).toEqual(verdict);
 
-    await redis.multi().set(keys.auditSeal, seal ?? "").del(keys.auditLines).rpush(keys.auditLines, ...lines).exec();
+    await redis
+      .multi()
+      .set(keys.auditSeal, seal ?? "")
+      .del(keys.auditLines)
+      .rpush(keys.auditLines, ...lines)
+      .exec();
     await expect(writer.append(ACT)).rejects.toMatchObject({ code: "AUDIT_BROKEN" });
     expect(await log().verify()).toMatchObject({ intact: true });
     expect(await log().verify(verdict.head)).toEqual({ intact: false, index: 3, problem: "rolled-back" });

@@ -8,22 +8,25 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Redis } from "ioredis";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { decide } from "../../src/consent/decide.ts";
 import { Credentials } from "../../src/consent/credentials.ts";
+import { decide } from "../../src/consent/decide.ts";
 import { ConsentGate } from "../../src/consent/gate.ts";
 import { Ledger } from "../../src/consent/ledger.ts";
+import { LedgerStore } from "../../src/consent/ledger-store.ts";
+import { planChange } from "../../src/consent/plan-change.ts";
 import { Policies } from "../../src/consent/policies.ts";
 import { rebuildSubject } from "../../src/consent/rebuild.ts";
 import { SubjectErasure } from "../../src/consent/subject-erasure.ts";
 import { Keyring } from "../../src/deidentify/keyring.ts";
 import type { DeviceKey, SubjectTag } from "../../src/model/ids.ts";
+import { Presence } from "../../src/platform/presence.ts";
 import { connectRedis } from "../../src/platform/redis.ts";
 import { type RedisKeys, redisKeys } from "../../src/platform/redis-keys.ts";
-import { Presence } from "../../src/platform/presence.ts";
 import { type PrivateServer, startRedis } from "../../src/platform/services.ts";
 import { Backup, type BackupResult } from "../../src/rights/backup.ts";
 import { ErasureJournal, journalKey } from "../../src/rights/erasure-journal.ts";
 import { Restore, type RestoreInput } from "../../src/rights/restore.ts";
+import { rewrapAll } from "../../src/rights/rewrap.ts";
 import { SealedFileWriter } from "../../src/rights/sealed-writer.ts";
 import { CONSENT, device, shippedPolicy, subject } from "./consent-fixture.ts";
 
@@ -164,7 +167,16 @@ test("brings back everything that cannot be computed, and computes the rest to t
   expect(restores).toBe("1");
   expect(after).toEqual(before);
   expect(await Promise.all(homes.map((home) => here.pseudonym(home)))).toEqual(names);
-  expect(summary).toMatchObject({ subjects: 3, credentials: 3, keys: 3, erased: 0, erasing: 0, withdrawn: 0, tokensDropped: 0, policyMissing: false });
+  expect(summary).toMatchObject({
+    subjects: 3,
+    credentials: 3,
+    keys: 3,
+    erased: 0,
+    erasing: 0,
+    withdrawn: 0,
+    tokensDropped: 0,
+    policyMissing: false,
+  });
 });
 
 test("the archive of records has no key in it, the other nothing but keys, and each takes a key of its own", async () => {
@@ -174,14 +186,18 @@ test("the archive of records has no key in it, the other nothing but keys, and e
   const wrapped = (await here.redis.hget(here.keys.subject(home.tag), "key")) ?? "none";
   const { archiveLines, keysLine, recordsLine, subjectArchiveKey } = await import("../../src/rights/archive.ts");
   const inRecords: string[] = [];
-  for await (const line of archiveLines(records, here.secrets.backup, recordsLine)) inRecords.push(JSON.stringify(line));
+  for await (const line of archiveLines(records, here.secrets.backup, recordsLine))
+    inRecords.push(JSON.stringify(line));
   expect(inRecords.join("\n")).not.toContain(wrapped);
   expect(inRecords.join("\n")).not.toContain('"decision');
   const inKeys: unknown[] = [];
-  for await (const line of archiveLines(subjectKeys, subjectArchiveKey(here.secrets.master), keysLine)) inKeys.push(line);
+  for await (const line of archiveLines(subjectKeys, subjectArchiveKey(here.secrets.master), keysLine))
+    inKeys.push(line);
   expect(inKeys).toEqual([{ is: "key", tag: home.tag, name: "", key: wrapped }]);
   const exchanged = here.restorer({ ...here.secrets, backup: here.secrets.master, master: here.secrets.backup });
-  await expect(exchanged.check(here.input({ records, subjectKeys } as BackupResult))).rejects.toMatchObject(refused("ARCHIVE_INVALID", "foreign-key"));
+  await expect(exchanged.check(here.input({ records, subjectKeys } as BackupResult))).rejects.toMatchObject(
+    refused("ARCHIVE_INVALID", "foreign-key"),
+  );
 });
 
 test("a backup removes the key archives before it and keeps the records; the newest keys fit older records", async () => {
@@ -195,9 +211,86 @@ test("a backup removes the key archives before it and keeps the records; the new
   expect(await here.pseudonym(home)).toBe(name);
 });
 
+test("archives from before a change of the master key and of the backup key open with the former ones", async () => {
+  const home = await here.home("a");
+  const name = await here.pseudonym(home);
+  const made = await here.backup();
+  const [master, backup] = [randomBytes(32), randomBytes(32)];
+  const changed = new Keyring({ masterKey: master, otherMasterKeys: [here.secrets.master], pepper: here.pepper });
+  const { lookup } = here.secrets;
+  const restorer = new Restore(
+    here.redis,
+    here.keys,
+    here.prefix,
+    {
+      lookup,
+      backup: [backup, here.secrets.backup],
+      masters: [master, here.secrets.master],
+    },
+    { rebuild: rebuildSubject, rewrap: (wrapped) => changed.rewrap(wrapped), closedFloors: "", now: Date.now },
+  );
+  await here.lose();
+  await restorer.run(here.input(made));
+  const wrapped = (await here.redis.hget(here.keys.subject(home.tag), "key")) ?? "";
+  const present = new Keyring({ masterKey: master, pepper: here.pepper });
+  expect(present.pseudonym(wrapped, home.device, "analytics", 2900)).toBe(name);
+});
+
+test("wrapping anew reaches every key and decision, leaves no name changed, and brings nothing back", async () => {
+  const homes = await Promise.all(Array.from({ length: 12 }, (_, index) => here.home(`h${index}`)));
+  const [gone, erasing] = [homes[10], homes[11]];
+  if (!gone || !erasing) throw new Error("homes");
+  const id = randomUUID();
+  await here.erasure.begin(erasing.tag, { id, by: "subject", method: "api" });
+  await here.redis.hdel(here.keys.subject(gone.tag), "key");
+  const names = await Promise.all(homes.slice(0, 10).map((home) => here.pseudonym(home)));
+  const before = await here.everything();
+  const former = await Promise.all(homes.map(({ tag }) => here.redis.hget(here.keys.subject(tag), "key")));
+  const master = randomBytes(32);
+  const both = new Keyring({ masterKey: master, otherMasterKeys: [here.secrets.master], pepper: here.pepper });
+  const pass = () => rewrapAll(here.redis, here.keys, (wrapped) => both.rewrap(wrapped));
+  // Somebody changes a ledger in the middle of it.
+  const [first] = await Promise.all([pass(), here.ledger.withdraw(homes[0]?.tag ?? gone.tag, { categories: ["ip"] })]);
+  expect(first).toBe(11);
+  expect(await pass()).toBe(0);
+  const present = new Keyring({ masterKey: master, pepper: here.pepper });
+  for (const [index, { tag, device: key }] of homes.slice(0, 10).entries()) {
+    const wrapped = (await here.redis.hget(here.keys.subject(tag), "key")) ?? "";
+    expect(present.pseudonym(wrapped, key, "analytics", 2900)).toBe(names[index]);
+    expect((await here.redis.get(here.keys.decision(tag, key)))?.endsWith(`|${wrapped}`)).toBe(true);
+  }
+  const everything = JSON.stringify(await here.everything());
+  for (const wrapped of former) if (wrapped !== null) expect(everything).not.toContain(wrapped);
+  expect(await here.value(here.keys.subject(gone.tag))).toEqual(before[here.keys.subject(gone.tag)]);
+  expect(await here.redis.hget(here.keys.subject(erasing.tag), "key")).toBeNull();
+  expect(present.rewrap((await here.redis.hget(here.keys.erasure(erasing.tag, id), "key")) ?? "")).toBeUndefined();
+});
+
+test("a change that builds on a key wrapped the former way is made again on the present one", async () => {
+  const home = await here.home("a");
+  const store = new LedgerStore(here.redis, here.keys);
+  const before = await store.read(home.tag);
+  const master = randomBytes(32);
+  const both = new Keyring({ masterKey: master, otherMasterKeys: [here.secrets.master], pepper: here.pepper });
+  await rewrapAll(here.redis, here.keys, (wrapped) => both.rewrap(wrapped));
+  const planned = planChange(
+    before,
+    { type: "withdrawn", by: "subject" },
+    { wrappedSubjectKey: before.wrappedSubjectKey ?? "", now: 1 },
+  );
+  expect(await store.append(before, planned)).toBe(false);
+  await here.ledger.withdraw(home.tag, {});
+  expect(await here.redis.get(here.keys.decision(home.tag, home.device))).not.toContain(before.wrappedSubjectKey);
+});
+
 describe("what happened since the backup", () => {
   test("a withdrawal, a narrower consent and an unbinding are not undone; others keep theirs", async () => {
-    const [stays, withdraws, narrows, unbinds] = [await here.home("s"), await here.home("w"), await here.home("n"), await here.home("u")];
+    const [stays, withdraws, narrows, unbinds] = [
+      await here.home("s"),
+      await here.home("w"),
+      await here.home("n"),
+      await here.home("u"),
+    ];
     const given = await here.grants(stays);
     const made = await here.backup();
     await here.ledger.withdraw(withdraws.tag, { purposes: ["analytics"] });
@@ -252,7 +345,10 @@ describe("what happened since the backup", () => {
     expect(await here.redis.hget(here.keys.subject(home.tag), "erasure")).toBe(id);
     const record = await here.redis.hgetall(here.keys.erasure(home.tag, id));
     expect(record).toMatchObject({ key: wrapped, step: "drain" });
-    expect(JSON.parse(record.facts ?? "")).toMatchObject({ devices: [home.device], purposes: ["analytics", "weather", "scene", "network"] });
+    expect(JSON.parse(record.facts ?? "")).toMatchObject({
+      devices: [home.device],
+      purposes: ["analytics", "weather", "scene", "network"],
+    });
     expect(await here.redis.smembers(here.keys.openErasures)).toEqual([id]);
     expect(await here.redis.hget(here.keys.erasureIndex, id)).toBe(home.tag);
     await here.erasure.destroyKey(home.tag, id);
@@ -266,7 +362,9 @@ describe("what happened since the backup", () => {
       await here.erasure.begin(home.tag, { id: ids[index] ?? "", by: "subject", method: "api" });
       await here.journal.record({ what: "erasure-asked", tag: home.tag, erasure: ids[index] ?? "" });
     }
-    const keys = await Promise.all([on, over].map((home, index) => here.redis.hget(here.keys.erasure(home.tag, ids[index] ?? ""), "key")));
+    const keys = await Promise.all(
+      [on, over].map((home, index) => here.redis.hget(here.keys.erasure(home.tag, ids[index] ?? ""), "key")),
+    );
     const before = await here.everything();
     const made = await here.backup();
     await here.journal.record({ what: "erased", tag: over.tag, erasure: ids[1] });
@@ -307,7 +405,9 @@ describe("what happened since the backup", () => {
     await here.policies.ensureShipped(shippedPolicy);
     expect(await here.grants(home)).toBe("policy-superseded");
     const second = JSON.parse(shippedPolicy.toString()) as Record<string, unknown>;
-    const published = await here.policies.publish(Buffer.from(JSON.stringify({ ...second, version: 2, change: { kind: "minor", summary: "as before" } })));
+    const published = await here.policies.publish(
+      Buffer.from(JSON.stringify({ ...second, version: 2, change: { kind: "minor", summary: "as before" } })),
+    );
     expect(published.refused).toBeUndefined();
     expect(await here.grants(home)).toBe(given);
   });
@@ -317,8 +417,12 @@ describe("what happened since the backup", () => {
     const made = await here.backup();
     await here.lose();
     const restorer = here.restorer();
-    await expect(restorer.run(here.input(made, { journals: "lost" }))).rejects.toMatchObject(refused("RESTORE_REFUSED", "subject-keys-need-a-journal"));
-    await expect(restorer.run(here.input(made, { journals: [join(root, "no-such.journal")] }))).rejects.toMatchObject(refused("JOURNAL_INVALID", "missing"));
+    await expect(restorer.run(here.input(made, { journals: "lost" }))).rejects.toMatchObject(
+      refused("RESTORE_REFUSED", "subject-keys-need-a-journal"),
+    );
+    await expect(restorer.run(here.input(made, { journals: [join(root, "no-such.journal")] }))).rejects.toMatchObject(
+      refused("JOURNAL_INVALID", "missing"),
+    );
     expect(await here.names()).toEqual([]);
     await restorer.run(here.input(made, { journals: "lost", subjectKeys: undefined }));
     expect(await here.grants(home)).toBe("consent-withdrawn");
@@ -340,34 +444,43 @@ describe("refuses", () => {
     expect(await here.everything()).toEqual(before);
   }
 
-  const checksum = async (file: string) => createHash("sha256").update(await readFile(file)).digest("hex");
+  const checksum = async (file: string) =>
+    createHash("sha256")
+      .update(await readFile(file))
+      .digest("hex");
 
-  test.each(["records", "subjectKeys"] as const)("an altered, shortened or foreign archive of %s, and changes nothing", async (which) => {
-    const bytes = await readFile(made[which]);
-    const input = here.input(made, { replace: true });
-    const altered = Buffer.from(bytes);
-    altered.writeUInt8(altered.readUInt8(altered.length - 30) ^ 4, altered.length - 30);
-    await writeFile(made[which], altered);
-    await changesNothing(input, refused("ARCHIVE_INVALID", "altered"));
-    await writeFile(made[which], bytes.subarray(0, bytes.length - 5));
-    await changesNothing(input, refused("ARCHIVE_INVALID", "truncated"));
-    await writeFile(made[which], bytes.toString("latin1").replace('"version":1', '"version":7'), "latin1");
-    await changesNothing(input, refused("ARCHIVE_INVALID", "wrong-version"));
-    const other = new Installation();
-    await other.open();
-    await other.home("x");
-    const foreign = await other.backup();
-    await other.close();
-    await cp(foreign[which], made[which]);
-    await changesNothing(input, refused("ARCHIVE_INVALID", "foreign-installation"));
-    await writeFile(made[which], bytes);
-    const otherKeys = here.restorer({ ...here.secrets, backup: randomBytes(32), master: randomBytes(32) });
-    await changesNothing(input, refused("ARCHIVE_INVALID", "foreign-key"), otherKeys);
-  });
+  test.each(["records", "subjectKeys"] as const)(
+    "an altered, shortened or foreign archive of %s, and changes nothing",
+    async (which) => {
+      const bytes = await readFile(made[which]);
+      const input = here.input(made, { replace: true });
+      const altered = Buffer.from(bytes);
+      altered.writeUInt8(altered.readUInt8(altered.length - 30) ^ 4, altered.length - 30);
+      await writeFile(made[which], altered);
+      await changesNothing(input, refused("ARCHIVE_INVALID", "altered"));
+      await writeFile(made[which], bytes.subarray(0, bytes.length - 5));
+      await changesNothing(input, refused("ARCHIVE_INVALID", "truncated"));
+      await writeFile(made[which], bytes.toString("latin1").replace('"version":1', '"version":7'), "latin1");
+      await changesNothing(input, refused("ARCHIVE_INVALID", "wrong-version"));
+      const other = new Installation();
+      await other.open();
+      await other.home("x");
+      const foreign = await other.backup();
+      await other.close();
+      await cp(foreign[which], made[which]);
+      await changesNothing(input, refused("ARCHIVE_INVALID", "foreign-installation"));
+      await writeFile(made[which], bytes);
+      const otherKeys = here.restorer({ ...here.secrets, backup: randomBytes(32), master: randomBytes(32) });
+      await changesNothing(input, refused("ARCHIVE_INVALID", "foreign-key"), otherKeys);
+    },
+  );
 
   test("archives in each other's place, keys older than the records, and an archive that has no end", async () => {
     const { records, subjectKeys } = made;
-    await changesNothing(here.input({ ...made, records: subjectKeys, subjectKeys: records }, { replace: true }), refused("ARCHIVE_INVALID", "wrong-kind"));
+    await changesNothing(
+      here.input({ ...made, records: subjectKeys, subjectKeys: records }, { replace: true }),
+      refused("ARCHIVE_INVALID", "wrong-kind"),
+    );
     await cp(subjectKeys, join(root, "older.subject-keys"));
     const newer = await here.backup();
     await changesNothing(
@@ -380,7 +493,10 @@ describe("refuses", () => {
     const writer = new SealedFileWriter(endless, here.secrets.backup, { ...about, kind: "records" });
     await writer.line(JSON.stringify({ is: "credential", device: device("x"), at: 1, fields: {} }));
     await writer.finish();
-    await changesNothing(here.input({ ...newer, records: endless }, { replace: true }), refused("ARCHIVE_INVALID", "incomplete"));
+    await changesNothing(
+      here.input({ ...newer, records: endless }, { replace: true }),
+      refused("ARCHIVE_INVALID", "incomplete"),
+    );
   });
 
   test("an archive in which a ledger does not verify", async () => {
@@ -392,7 +508,11 @@ describe("refuses", () => {
   test("an installation that is not empty, unless told to replace it; then nothing of it is left but tombstones", async () => {
     await changesNothing(here.input(made), refused("RESTORE_REFUSED", "not-empty"));
     const late = await here.home("late");
-    await here.redis.hset(here.keys.tombstones, subject("gone"), JSON.stringify({ erasure: randomUUID(), at: Date.now() }));
+    await here.redis.hset(
+      here.keys.tombstones,
+      subject("gone"),
+      JSON.stringify({ erasure: randomUUID(), at: Date.now() }),
+    );
     await here.redis.set(`{${here.prefix}:queue}:batches:id`, "7");
     await here.restorer().run(here.input(made, { replace: true }));
     expect(JSON.stringify(await here.everything())).not.toContain(late.tag);
@@ -402,7 +522,11 @@ describe("refuses", () => {
 
   test("an erasure that only the replaced installation knows of is replayed all the same", async () => {
     const erasure = randomUUID();
-    await here.redis.hset(here.keys.tombstones, subject("a"), JSON.stringify({ erasure, at: Date.now(), completedAt: Date.now() }));
+    await here.redis.hset(
+      here.keys.tombstones,
+      subject("a"),
+      JSON.stringify({ erasure, at: Date.now(), completedAt: Date.now() }),
+    );
     expect(await here.restorer().run(here.input(made, { replace: true }))).toMatchObject({ erased: 1, keys: 0 });
     expect(await here.redis.hget(here.keys.subject(subject("a")), "key")).toBeNull();
   });
@@ -412,10 +536,16 @@ describe("refuses", () => {
     const replaced: unknown[] = [];
     const report = { queue: {}, sealing: [], masters: [], wrapping: "" };
     const presence = () =>
-      new Presence(here.redis, here.keys, { report: () => report, reported: (all) => reports.push(all), replaced: (error) => replaced.push(error) });
+      new Presence(here.redis, here.keys, {
+        report: () => report,
+        reported: (all) => reports.push(all),
+        replaced: (error) => replaced.push(error),
+      });
     const running = presence();
     await running.start();
-    await expect(here.restorer().run(here.input(made, { replace: true }))).rejects.toMatchObject(refused("RESTORE_REFUSED", "gateway-running"));
+    await expect(here.restorer().run(here.input(made, { replace: true }))).rejects.toMatchObject(
+      refused("RESTORE_REFUSED", "gateway-running"),
+    );
     expect(reports).toEqual([[report]]);
     await running.stop();
 
@@ -431,7 +561,10 @@ describe("refuses", () => {
   });
 
   test("a second restore while one is under way", async () => {
-    await here.redis.set(here.keys.restoring, JSON.stringify({ id: "x", untilMs: Date.now() + 60_000, swapping: false }));
+    await here.redis.set(
+      here.keys.restoring,
+      JSON.stringify({ id: "x", untilMs: Date.now() + 60_000, swapping: false }),
+    );
     await changesNothing(here.input(made, { replace: true }), refused("RESTORE_REFUSED", "restore-running"));
   });
 
@@ -439,7 +572,12 @@ describe("refuses", () => {
     await here.ledger.withdraw(subject("a"), {});
     const [records, keys] = [await checksum(made.records), await checksum(made.subjectKeys)];
     const before = await here.everything();
-    expect(await here.restorer().check(here.input(made))).toMatchObject({ subjects: 1, credentials: 1, keys: 1, withdrawn: 1 });
+    expect(await here.restorer().check(here.input(made))).toMatchObject({
+      subjects: 1,
+      credentials: 1,
+      keys: 1,
+      withdrawn: 1,
+    });
     expect(await here.everything()).toEqual(before);
     expect([await checksum(made.records), await checksum(made.subjectKeys)]).toEqual([records, keys]);
   });
@@ -458,5 +596,6 @@ test("a backup taken while the ledger changes holds every subject whole", async 
   for (let round = 0; round < 5; round += 1) made.push(await here.backup(join(here.dir, String(round))));
   writing = false;
   await changes;
-  for (const one of made) expect(await here.restorer().check(here.input(one))).toMatchObject({ subjects: 40, keys: 40 });
+  for (const one of made)
+    expect(await here.restorer().check(here.input(one))).toMatchObject({ subjects: 40, keys: 40 });
 });

@@ -49,7 +49,9 @@ export function erasuresOn(
       pseudonym: (key, device, purpose, epoch) => keyring.pseudonym(key, device, purpose, epoch),
       sinks: [],
       purgeDeadLetters: async () => undefined,
-      forgetDevice: (device) => keyring.forget(device),
+      forget: (devices) => {
+        for (const one of devices) keyring.forget(one);
+      },
       seal: (text) => Buffer.from(text).toString("base64"),
       open: (sealed) => Buffer.from(sealed, "base64").toString(),
       services: () => [],

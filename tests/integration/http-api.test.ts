@@ -197,7 +197,7 @@ describe("policies", () => {
     expect(answer.text).toBe(shippedPolicy.toString());
     expect(answer.headers.get("etag")).toBe(`"${hash}"`);
     expect((await call("GET", "/v1/policies")).json).toEqual({
-      policies: [{ version: 1, hash, change: "first", effectiveFrom: "2022-06-17" }],
+      policies: [{ version: 1, hash, change: "first", effectiveFrom: "2022-06-17", suspended: [] }],
       floors: { analytics: 1, weather: 1, scene: 1, network: 1 },
     });
     expect((await call("GET", "/v1/policies/2")).json.code).toBe("unknown-policy");

@@ -1,12 +1,13 @@
 /** The HTTP interface on a free port, on top of the real consent parts of the running test. */
 import { afterEach, beforeEach } from "vitest";
 import { LedgerHolds } from "../../src/consent/holds.ts";
+import { Minors } from "../../src/consent/minors.ts";
 import { HttpApi } from "../../src/http/server.ts";
+import type { DeviceKey, SubjectTag } from "../../src/model/ids.ts";
+import type { LogFields } from "../../src/model/log.ts";
 import { AuditLog } from "../../src/rights/audit.ts";
 import { AuditTrail } from "../../src/rights/audit-trail.ts";
 import { LegalHolds } from "../../src/rights/holds.ts";
-import type { DeviceKey, SubjectTag } from "../../src/model/ids.ts";
-import type { LogFields } from "../../src/model/log.ts";
 import { consentStore, lookup, type Store } from "./consent-fixture.ts";
 import { erasuresOn, signer } from "./erasure-fixture.ts";
 
@@ -113,6 +114,7 @@ export function httpApi(options: { leaseMs: number } = { leaseMs: 2_000 }): Api 
       },
     );
     const { erasures } = erasuresOn(store());
+    const minors = new Minors(redis, keys);
     api = new HttpApi(
       { host: "127.0.0.1", port: 0, token: TOKEN, approvers: APPROVERS, bodyLimitBytes: 16_384 },
       {
@@ -127,6 +129,13 @@ export function httpApi(options: { leaseMs: number } = { leaseMs: 2_000 }): Api 
           list: (page) => audit.list(page),
         },
         holds,
+        minors: {
+          purgeIfDue: async (tag) => {
+            const due = await minors.mustBePurged(tag);
+            if (due) await erasures.request(tag, { by: "controller", method: "minor" });
+            return due;
+          },
+        },
         erasures: {
           request: (tag, input) => erasures.request(tag, input),
           status: (id) => erasures.status(id),

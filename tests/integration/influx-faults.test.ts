@@ -238,6 +238,23 @@ describe("removal over /api/v2/delete", () => {
     ]);
   });
 
+  it("counts before it deletes, if it may look", async () => {
+    const { sink } = await started({ org: "o", bucket: "b" });
+    const device = record("dev", 1, {}).device;
+    let asked = "";
+    rowsLeft = (body, response) => {
+      asked = body;
+      const rows = [",_result,0,device_status,power,dev,4", ",_result,1,device_location,cell,dev,1"];
+      response.writeHead(200).end([",result,table,_measurement,_field,device,_time", ...rows, ""].join("\r\n"));
+    };
+    expect(await sink.countRows([device], never)).toBe(5);
+    expect(asked).toContain('r._measurement == "device_location" and r.device == "dev"');
+    rowsLeft = (_body, response) => void response.writeHead(403).end();
+    expect(await sink.countRows([device], never)).toBeUndefined();
+    rowsLeft = (_body, response) => void response.writeHead(503).end();
+    expect(await fault(sink.countRows([device], never))).toMatchObject({ code: "SINK_UNAVAILABLE" });
+  });
+
   it("is not done while the store still shows a row, and says when nobody may look", async () => {
     const { sink } = await started();
     rowsLeft = (_body, response) => void response.writeHead(200).end(",result,table,device\r\n,,0,dev\r\n");

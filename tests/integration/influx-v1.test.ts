@@ -119,6 +119,23 @@ describe("storing", () => {
     expect(await locationRows()).toHaveLength(1);
   });
 
+  it("counts the rows of devices, and leaves not even their names when they are removed", async () => {
+    const [gone, kept] = ["gone", "kept"].map((name) => record(name, 0, {}).device);
+    if (gone === undefined || kept === undefined) throw new Error("names");
+    expect(await sink.countRows([gone], never)).toBe(0);
+    for (const name of ["gone", "kept"]) {
+      const rows = [record(name, 1, { a: 1, b: 1 }), record(name, 2, { a: 2 }), record(name, 3, { b: 3 })];
+      await sink.write([...rows, { ...record(name, 4, { a: 4 }), model: "hub" }, located(name, 5, "here")], never);
+    }
+    // Three rows have the commonest field, one is a place.
+    expect(await sink.countRows([gone], never)).toBe(4);
+    expect(await sink.countRows([gone, kept], never)).toBe(8);
+    expect(await sink.removeDevices([gone], never)).toBe("verified");
+    expect(await sink.countRows([gone, kept], never)).toBe(4);
+    const names = await query(influx.url, "SHOW TAG VALUES WITH KEY = device");
+    expect(new Set(names.map(({ value }) => value))).toEqual(new Set(["kept"]));
+  });
+
   it("writes the activity of cells, and nothing for a batch without lines", async () => {
     const activity = new CellActivity({ windowMs: 60_000, minDevices: 2 });
     const start = AT - (AT % 60_000);
@@ -332,12 +349,33 @@ describe("removing", () => {
     ]);
   });
 
-  it("fails while the store is down or refuses, and leaves the rows", async () => {
+  it("with a user that may only write, removes and says that nobody could look", async () => {
+    const admin = { name: "admin", password: "of the store" };
+    const authorization = `Basic ${Buffer.from(`${admin.name}:${admin.password}`).toString("base64")}`;
+    const guarded = await startInfluxWithPasswords(`${folder.dir}/writers`, admin);
+    for (const q of ["CREATE DATABASE consentry", "CREATE USER w WITH PASSWORD 'w'", "GRANT WRITE ON consentry TO w"]) {
+      await query(guarded.url, q, { authorization });
+    }
+    const writer = sinkFor(guarded.url, { username: "w", password: "w" }).sink;
+    await writer.start(never);
+    await writer.write(rows, never);
+    expect(await writer.remove(rows.slice(1), never)).toBe("accepted");
+    expect(await query(guarded.url, "SELECT * FROM device_status", { authorization })).toHaveLength(1);
+    await writer.stop();
+    await guarded.stop();
+  });
+
+  it("fails while the store is down or refuses", async () => {
     await sink.write(rows, never);
-    process.kill(influx.pid, "SIGSTOP");
     const hasty = sinkFor(influx.url, { timeoutMs: 150 }).sink;
-    await expect(hasty.start(never)).rejects.toMatchObject({ code: "SINK_UNAVAILABLE" });
-    process.kill(influx.pid, "SIGCONT");
+    await hasty.start(never);
+    process.kill(influx.pid, "SIGSTOP");
+    try {
+      await expect(hasty.remove(rows, never)).rejects.toMatchObject({ code: "SINK_UNAVAILABLE" });
+    } finally {
+      process.kill(influx.pid, "SIGCONT");
+    }
+    await hasty.stop();
     await query(influx.url, "DROP DATABASE consentry");
     await expect(sink.remove(rows, never)).rejects.toMatchObject({ code: "SINK_DENIED" });
   });

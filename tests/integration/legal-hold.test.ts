@@ -59,7 +59,10 @@ describe("placing a hold", () => {
     });
     expect((await as("privacy", "PUT", HOLD, body)).status).toBe(200);
     expect(await verdict()).toBe("legal-hold");
-    expect((await as("legal", "GET", HOLD)).json).toEqual({ standing: [{ ref: "court:1", until: body.until }], proposed: [] });
+    expect((await as("legal", "GET", HOLD)).json).toEqual({
+      standing: [{ ref: "court:1", until: body.until }],
+      proposed: [],
+    });
     // Asked again by anybody it stands already.
     expect((await as("legal", "PUT", HOLD, body)).status).toBe(200);
     const record = await api.store().ledger.record(subject("anna"));
@@ -74,7 +77,10 @@ describe("placing a hold", () => {
   });
 
   test("is refused when it makes no sense", async () => {
-    expect(await as("legal", "PUT", HOLD, terms({ until: Date.now() - 1 }))).toMatchObject({ status: 422, json: { code: "hold-too-long" } });
+    expect(await as("legal", "PUT", HOLD, terms({ until: Date.now() - 1 }))).toMatchObject({
+      status: 422,
+      json: { code: "hold-too-long" },
+    });
     expect(await as("legal", "PUT", HOLD, terms({ until: Date.now() + 3_700_000 }))).toMatchObject({ status: 422 });
     expect((await as("legal", "PUT", HOLD, { reference: "a b", until: 1 })).status).toBe(400);
     const nobody = terms();
@@ -83,8 +89,14 @@ describe("placing a hold", () => {
     await anna();
     const foreign = terms({ scope: { devices: ["hub-9"] } });
     await as("legal", "PUT", HOLD, foreign);
-    expect(await as("privacy", "PUT", HOLD, foreign)).toMatchObject({ status: 404, json: { code: "device-not-bound" } });
-    expect(await as("legal", "DELETE", `${HOLD}?reference=court:9`)).toMatchObject({ status: 404, json: { code: "hold-unknown" } });
+    expect(await as("privacy", "PUT", HOLD, foreign)).toMatchObject({
+      status: 404,
+      json: { code: "device-not-bound" },
+    });
+    expect(await as("legal", "DELETE", `${HOLD}?reference=court:9`)).toMatchObject({
+      status: 404,
+      json: { code: "hold-unknown" },
+    });
   });
 
   test("lapses when nobody confirms it in time, and can be taken back before", async () => {
@@ -172,7 +184,7 @@ describe("a hold ends", () => {
     expect(await verdict()).toBe("consent-withdrawn");
     expect(api.purged.map((devices) => [...devices].sort())).toEqual([[device("hub-1"), device("hub-2")].sort()]);
     expect(api.freed).toEqual([subject("anna")]);
-    expect(await api.holds().heldSubjects()).toEqual([]);
+    expect(await api.holds().held.all()).toEqual([]);
     expect(await api.holds().heldUntil(subject("anna"))).toBeUndefined();
   });
 

@@ -1,0 +1,34 @@
+/**
+ * Takes a backup, while the gateway works or not:
+ *
+ *   npm run backup -- --out <dir>    two archives: everything but the subject keys, and the subject keys
+ */
+import { parseArgs } from "node:util";
+import { GatewayError } from "./model/errors.ts";
+import { COMMON_OPTIONS, COMMON_USAGE, runCommand, UsageError, withOperator } from "./operator-command.ts";
+import { readKeys } from "./platform/key-files.ts";
+import { Backup } from "./rights/backup.ts";
+
+const USAGE = `Usage: npm run backup -- --out <dir> [options]
+
+  --out <dir>              where the two archives go; key archives of earlier backups in it are removed
+${COMMON_USAGE}`;
+
+async function main(): Promise<number> {
+  const { values } = parseArgs({ options: { ...COMMON_OPTIONS, out: { type: "string" } } });
+  const { out } = values;
+  if (out === undefined || out === "") throw new UsageError();
+  return withOperator(values, async ({ config, redis, keys, audit }) => {
+    const { lookup, master, backup } = readKeys(config.keys.dir, { create: false });
+    if (backup === undefined) throw new GatewayError("KEY_INVALID", "backup.key: missing");
+    const taken = await new Backup(redis, keys, config.redis.keyPrefix).take(out, { lookup, master, backup });
+    await audit({ act: "backup", detail: { subjects: taken.subjects, keys: taken.keys } }, lookup);
+    const { records, subjectKeys, subjects, credentials } = taken;
+    process.stdout.write(
+      `${subjects} subjects, ${credentials} devices\nrecords       ${records}\nsubject keys  ${subjectKeys}\n`,
+    );
+    return 0;
+  });
+}
+
+runCommand("backup", USAGE, main);

@@ -1,0 +1,97 @@
+/**
+ * Tells devices that a policy has changed in a way that suspends what was consented to: those connected
+ * at once, others when they next subscribe to their notices. One packet on `devices/<id>/notices`, QoS 1.
+ */
+import type { Aedes } from "aedes";
+import type { Purpose } from "../model/consent.ts";
+import { GatewayError } from "../model/errors.ts";
+import type { DeviceId, DeviceRef } from "../model/ids.ts";
+import type { Log } from "../model/log.ts";
+import { sessionOf } from "./session.ts";
+
+/** What of a device's consent no longer counts, and since which policy version. */
+export interface Suspension {
+  readonly version: number;
+  readonly purposes: readonly Purpose[];
+}
+
+export interface ConnectedDevice {
+  readonly ref: DeviceRef;
+  readonly id: DeviceId;
+}
+
+export interface PolicyChange {
+  readonly version: number;
+  readonly change: "first" | "minor" | "material";
+  readonly suspended: readonly Purpose[];
+}
+
+export interface NoticesPorts {
+  readonly connected: () => readonly ConnectedDevice[];
+  /** For each device, in the order asked; `undefined` when everything consented to counts. */
+  readonly suspensions: (devices: readonly DeviceRef[]) => Promise<readonly (Suspension | undefined)[]>;
+  /** `undefined` when there is no such version. */
+  readonly policyChange: (version: number) => Promise<PolicyChange | undefined>;
+  readonly send: (topic: string, payload: Buffer, done: () => void) => void;
+  readonly counted: (count: number) => void;
+  readonly log: Log;
+}
+
+const PAGE = 500;
+
+export class Notices {
+  readonly #ports: NoticesPorts;
+
+  constructor(ports: NoticesPorts) {
+    this.#ports = ports;
+  }
+
+  /** From here on a device that subscribes to its notices is told what it missed. */
+  watch(broker: Pick<Aedes, "on">): void {
+    broker.on("subscribe", (subscriptions, client) => {
+      const session = sessionOf(client);
+      if (session?.kind !== "device" || session.ref === undefined) return;
+      const topic = `devices/${session.id}/notices`;
+      if (!subscriptions.some((subscription) => subscription.topic === topic)) return;
+      void this.#quietly(this.#tell([{ ref: session.ref, id: session.id }]));
+    });
+  }
+
+  /** Never rejects; a device that is not told now is told when it subscribes again. */
+  async policyPublished(version: number): Promise<void> {
+    await this.#quietly(
+      (async () => {
+        const change = await this.#ports.policyChange(version);
+        if (change === undefined || change.suspended.length === 0) return;
+        const devices = this.#ports.connected();
+        for (let from = 0; from < devices.length; from += PAGE)
+          await this.#tell(devices.slice(from, from + PAGE), change);
+      })(),
+    );
+  }
+
+  /** Those of the devices whose consent the change concerns; without one, those concerned by any. */
+  async #tell(devices: readonly ConnectedDevice[], change?: PolicyChange): Promise<void> {
+    const suspensions = await this.#ports.suspensions(devices.map(({ ref }) => ref));
+    let count = 0;
+    for (const [index, { id }] of devices.entries()) {
+      const suspension = suspensions[index];
+      const purposes = suspension?.purposes.filter((purpose) => change?.suspended.includes(purpose) ?? true) ?? [];
+      if (suspension === undefined || purposes.length === 0) continue;
+      const version = change?.version ?? suspension.version;
+      const kind = change?.change ?? (await this.#ports.policyChange(version))?.change ?? "material";
+      const notice = { type: "policy-change", version, change: kind, purposesSuspended: purposes };
+      this.#ports.send(`devices/${id}/notices`, Buffer.from(JSON.stringify(notice)), () => undefined);
+      count += 1;
+    }
+    if (count > 0) this.#ports.counted(count);
+  }
+
+  async #quietly(work: Promise<void>): Promise<void> {
+    try {
+      await work;
+    } catch (error) {
+      this.#ports.log.warn("policy notices not sent", { code: error instanceof GatewayError ? error.code : "FAULT" });
+    }
+  }
+}

@@ -1,0 +1,147 @@
+/** What `npm run keys` does: each command first makes sure that no gateway and nothing sealed is left without its key. */
+import { existsSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { setTimeout as pause } from "node:timers/promises";
+import { Keyring } from "./deidentify/keyring.ts";
+import { GatewayError } from "./model/errors.ts";
+import type { Operator } from "./operator-command.ts";
+import { addQueueKey, beginMaster, describeKeys, endMaster, removeKey } from "./platform/key-changes.ts";
+import { type Keys, readKeys, readRetiredKeys } from "./platform/key-files.ts";
+import { fingerprint } from "./platform/key-fingerprint.ts";
+import type { KeyReport } from "./platform/live-keys.ts";
+import { liveGateways } from "./platform/presence.ts";
+import { sealsByKey } from "./queue/key-use.ts";
+import { noticesByKey } from "./rights/erasure-parts.ts";
+import { rewrapAll, wrappedKeys } from "./rights/rewrap.ts";
+
+const POLL_MS = 200;
+const TAKEN_UP_MS = 30_000;
+/** Longer than any change of a ledger takes that may still carry a key wrapped the former way. */
+const LATE_CHANGE_MS = 6_000;
+
+const read = ({ config }: Operator): Keys => readKeys(config.keys.dir, { create: false });
+
+export async function rotateQueue(operator: Operator): Promise<string[]> {
+  const id = addQueueKey(operator.config.keys.dir);
+  const print = fingerprint(read(operator).queue.all.get(id) ?? Buffer.alloc(0));
+  await operator.audit({ act: "key-rotated", detail: { key: id } }, read(operator).lookup);
+  const gateways = await takenUp(operator, (report) => report.queue[id] === print && report.sealing[0] === id);
+  if (gateways === undefined) return [`${id} made; not every gateway has it yet, and until then none seals under it`];
+  return [
+    gateways === 0
+      ? `${id} made; no gateway is running`
+      : `${id} made; ${gateways} gateway${gateways === 1 ? "" : "s"} seal under it`,
+  ];
+}
+
+/** Resumable: a next master key that is there already is the one that takes over. */
+export async function rotateMaster(operator: Operator, say: (lines: string[]) => unknown): Promise<string[]> {
+  const { config, redis, keys } = operator;
+  beginMaster(config.keys.dir);
+  const { master, nextMaster, pepper, lookup } = read(operator);
+  if (nextMaster === undefined) throw new GatewayError("KEY_INVALID", "master-next.key: missing");
+  const print = fingerprint(nextMaster);
+  const gateways = await takenUp(operator, ({ wrapping }) => wrapping === print);
+  if (gateways === undefined)
+    throw new GatewayError("KEY_IN_USE", "a gateway does not have master-next.key; run this again once it does");
+  const keyring = new Keyring({ masterKey: nextMaster, otherMasterKeys: [master], pepper });
+  const pass = () => rewrapAll(redis, keys, (wrapped) => keyring.rewrap(wrapped));
+  let total = await pass();
+  say([`${total} subject keys wrapped anew`]);
+  for (let changed = 1; changed > 0; total += changed) {
+    if (gateways > 0) await pause(LATE_CHANGE_MS);
+    changed = await pass();
+  }
+  const retired = endMaster(config.keys.dir);
+  await operator.audit({ act: "key-rotated", detail: { key: "master", subjects: total } }, lookup);
+  return [
+    `the master key is replaced; ${retired} only opens key archives made before`,
+    `take a backup now, then: npm run keys -- destroy ${retired}`,
+  ];
+}
+
+export async function destroyKey(operator: Operator, id: string): Promise<string[]> {
+  const { config, redis, keys } = operator;
+  const { queue, lookup } = read(operator);
+  if (queue.all.has(id)) {
+    if (id === queue.active) throw new GatewayError("KEY_IN_USE", "it seals new batches; rotate first");
+    await refuseWhileSealing(operator, id);
+    const seals = [await sealsByKey(redis, keys), await noticesByKey(redis, keys)];
+    const left = seals.reduce((sum, counts) => sum + (counts.get(id) ?? 0), 0);
+    if (left > 0) throw new GatewayError("KEY_IN_USE", `${left} batches, dead letters or notices are sealed under it`);
+  } else if (readRetiredKeys(config.keys.dir).has(`${id}.key`)) {
+    const left = id.startsWith("master-") ? await unreadable(operator) : 0;
+    if (left > 0)
+      throw new GatewayError("KEY_IN_USE", `${left} subject keys are not wrapped by the present master key`);
+  } else {
+    throw new GatewayError("KEY_INVALID", "no queue key and no retired key of this id");
+  }
+  removeKey(config.keys.dir, id);
+  await operator.audit({ act: "key-destroyed", detail: { key: id } }, lookup);
+  return [`${id} is destroyed; what else was sealed under it, in old files of Redis too, can't be read any more`];
+}
+
+/** What is not as it should be; empty when all is well. */
+export async function checkKeys(operator: Operator): Promise<string[]> {
+  const { config, redis, keys } = operator;
+  const { dir } = config.keys;
+  const present = read(operator);
+  describeKeys(dir);
+  const problems: string[] = [];
+  for (const folder of [dir, join(dir, "queue"), join(dir, "retired")]) {
+    if (existsSync(folder) && (statSync(folder).mode & 0o022) !== 0)
+      problems.push("others may write in the key directory");
+  }
+  if (present.backup === undefined) problems.push("backup.key is missing: no backup can be taken");
+  if (present.nextMaster !== undefined)
+    problems.push("a rotation of the master key was broken off; run rotate master again");
+  for (const counts of [await sealsByKey(redis, keys), await noticesByKey(redis, keys)]) {
+    for (const [id, count] of counts)
+      if (!present.queue.all.has(id)) problems.push(`${id} is missing and ${count} seals need it`);
+  }
+  for (const report of await liveGateways(redis, keys)) {
+    for (const [id, key] of present.queue.all) {
+      if (report.queue[id] !== fingerprint(key)) problems.push(`a gateway does not hold ${id} as it is here`);
+    }
+    if (!report.masters.includes(fingerprint(present.master))) problems.push("a gateway has another master key");
+  }
+  const left = await unreadable(operator);
+  if (left > 0) problems.push(`${left} subject keys do not open`);
+  return problems;
+}
+
+/** Subject keys that the present master keys do not open. */
+async function unreadable(operator: Operator): Promise<number> {
+  const { master, nextMaster, pepper } = read(operator);
+  const keyring = new Keyring({
+    masterKey: master,
+    otherMasterKeys: nextMaster === undefined ? [] : [nextMaster],
+    pepper,
+  });
+  let left = 0;
+  for await (const wrapped of wrappedKeys(operator.redis, operator.keys)) {
+    try {
+      keyring.rewrap(wrapped);
+    } catch {
+      left += 1;
+    }
+  }
+  return left;
+}
+
+/** A batch may still be on its way into the queue under a key its gateway has just left. */
+async function refuseWhileSealing({ redis, keys }: Operator, id: string): Promise<void> {
+  const reports = await liveGateways(redis, keys);
+  if (reports.some((report) => report.sealing.includes(id) || report.sealing.length === 0)) {
+    throw new GatewayError("KEY_IN_USE", "a gateway seals under it, or did moments ago");
+  }
+}
+
+/** Number of live gateways once all of them answer `yes`; `undefined` when one does not in time. */
+async function takenUp({ redis, keys }: Operator, yes: (report: KeyReport) => boolean): Promise<number | undefined> {
+  for (const deadline = performance.now() + TAKEN_UP_MS; performance.now() < deadline; await pause(POLL_MS)) {
+    const reports = await liveGateways(redis, keys);
+    if (reports.every(yes)) return reports.length;
+  }
+  return undefined;
+}

@@ -1,0 +1,89 @@
+/**
+ * The operator's command for keys. Key material is never shown: ids, fingerprints and ages only.
+ *
+ *   npm run keys -- list                   every key
+ *   npm run keys -- create                 a whole new set, or the backup key where only that is missing
+ *   npm run keys -- rotate queue           batches are sealed under a new key; older ones go on opening
+ *   npm run keys -- rotate master          all subject keys are wrapped anew; goes on where it was broken off
+ *   npm run keys -- rotate backup          archives are sealed under a new key
+ *   npm run keys -- destroy <id>           a queue key or a retired key that nothing needs any more
+ *   npm run keys -- check                  files, gateways and everything sealed agree
+ */
+import { parseArgs } from "node:util";
+import { loadConfig } from "./config/load.ts";
+import { checkKeys, destroyKey, rotateMaster, rotateQueue } from "./key-commands.ts";
+import { COMMON_OPTIONS, COMMON_USAGE, runCommand, UsageError, withOperator } from "./operator-command.ts";
+import { describeKeys, replaceBackupKey } from "./platform/key-changes.ts";
+import { readKeys } from "./platform/key-files.ts";
+
+const USAGE = `Usage: npm run keys -- <command> [options]
+
+  list                     every key: id, what it is for, fingerprint, age
+  create                   a whole new set, or the backup key where only that is missing
+  rotate queue             batches are sealed under a new key from now on; older ones go on opening
+  rotate master            all subject keys are wrapped anew; goes on where it was broken off
+  rotate backup            archives are sealed under a new key
+  destroy <id>             removes a queue key or a retired key that nothing needs any more
+  check                    whether files, gateways and everything sealed agree
+
+${COMMON_USAGE}`;
+const DAY_MS = 86_400_000;
+
+async function main(): Promise<number> {
+  const { values, positionals } = parseArgs({ options: COMMON_OPTIONS, allowPositionals: true });
+  const [command, what, ...more] = positionals;
+  if (more.length > 0) throw new UsageError();
+  if (what === undefined && (command === "list" || command === "create")) {
+    const { dir } = loadConfig({ file: values.config, env: process.env }).keys;
+    return command === "list" ? list(dir) : create(dir);
+  }
+  return withOperator(values, async (operator) => {
+    const { dir } = operator.config.keys;
+    switch (`${command} ${what ?? ""}`.trim()) {
+      case "rotate queue":
+        return say(await rotateQueue(operator));
+      case "rotate master":
+        return say(await rotateMaster(operator, say));
+      case "rotate backup": {
+        const retired = replaceBackupKey(dir);
+        await operator.audit(
+          { act: "key-rotated", detail: { key: "backup" } },
+          readKeys(dir, { create: false }).lookup,
+        );
+        return say([
+          retired === undefined ? "backup key made" : `backup key replaced; ${retired} still opens older archives`,
+        ]);
+      }
+      case "check": {
+        const problems = await checkKeys(operator);
+        say(problems.length === 0 ? ["every key is there, private, and agrees with gateways and data"] : problems);
+        return problems.length === 0 ? 0 : 1;
+      }
+      default:
+        if (command !== "destroy" || what === undefined) throw new UsageError();
+        return say(await destroyKey(operator, what));
+    }
+  });
+}
+
+function list(dir: string): number {
+  const now = Date.now();
+  const rows = describeKeys(dir).map(({ id, role, fingerprint, createdAt }) => {
+    const days = `${Math.max(0, Math.floor((now - createdAt) / DAY_MS))} d`;
+    return `${id.padEnd(24)} ${fingerprint}  ${days.padStart(7)}  ${role}`;
+  });
+  return say(rows);
+}
+
+function create(dir: string): number {
+  const { backup, queue } = readKeys(dir, { create: true });
+  if (backup === undefined) replaceBackupKey(dir);
+  return say([backup === undefined ? "backup key made" : `keys are in place; ${queue.active} seals`]);
+}
+
+function say(lines: readonly string[]): number {
+  process.stdout.write(`${lines.join("\n")}\n`);
+  return 0;
+}
+
+runCommand("keys", USAGE, main);

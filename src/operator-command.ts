@@ -1,0 +1,79 @@
+/** What every command of an operator begins and ends with: configuration, Redis, and words for what went wrong. */
+import type { Redis } from "ioredis";
+import { loadConfig } from "./config/load.ts";
+import type { Config } from "./config/schema.ts";
+import type { AuditAct } from "./model/audit.ts";
+import { ERRORS, GatewayError } from "./model/errors.ts";
+import { connectRedis } from "./platform/redis.ts";
+import { type RedisKeys, redisKeys } from "./platform/redis-keys.ts";
+import { startPrivateServices } from "./private-start.ts";
+import { AuditLog } from "./rights/audit.ts";
+import { auditKey } from "./rights/audit-chain.ts";
+
+export interface Operator {
+  readonly config: Config;
+  readonly redis: Redis;
+  readonly keys: RedisKeys;
+  /** Records what the operator did. Throws what `AuditLog.append` throws. */
+  audit(act: Omit<AuditAct, "by">, lookupKey: Buffer): Promise<void>;
+}
+
+export interface CommonOptions {
+  readonly config?: string | undefined;
+  readonly services?: string | undefined;
+}
+
+/** For `parseArgs`. */
+export const COMMON_OPTIONS = { config: { type: "string" }, services: { type: "string" } } as const;
+export const COMMON_USAGE = `  --config <file.yaml>     the gateway's configuration
+  --services private       with the private Redis of a gateway that was started so and is stopped now
+`;
+
+/** Runs `work` with a connection, and ends everything afterwards. */
+export async function withOperator<T>(options: CommonOptions, work: (operator: Operator) => Promise<T>): Promise<T> {
+  const privately = options.services === "private" ? await startPrivateServices(process.env) : undefined;
+  try {
+    const config = loadConfig({ file: options.config, env: privately?.env ?? process.env });
+    const redis = connectRedis(config.redis.url, "store", config.redis.commandTimeoutMs);
+    const keys = redisKeys(config.redis.keyPrefix);
+    try {
+      await redis.connect();
+      const audit: Operator["audit"] = async (act, lookupKey) => {
+        const log = new AuditLog(redis, keys, { keys: [auditKey(lookupKey)], now: Date.now });
+        await log.append({ ...act, by: "operator" });
+      };
+      return await work({ config, redis, keys, audit });
+    } finally {
+      redis.disconnect();
+    }
+  } finally {
+    await privately?.stop();
+  }
+}
+
+/** Wrong usage: the usage is shown and nothing else. */
+export class UsageError extends Error {}
+
+/** Ends the process: 0 when `main` answers 0, 1 when it failed, 2 for wrong usage. */
+export function runCommand(name: string, usage: string, main: () => Promise<number>): void {
+  main().then(
+    (code) => process.exit(code),
+    (error: unknown) => {
+      if (error instanceof GatewayError) {
+        process.stderr.write(`${name}: ${error.message} (${ERRORS[error.code].meaning})\n`);
+        process.exit(1);
+      }
+      const wrong =
+        error instanceof UsageError || (error instanceof TypeError && codeOf(error).startsWith("ERR_PARSE_ARGS"));
+      process.stderr.write(wrong ? usage : `${name}: ${codeOf(error)}\n`);
+      process.exit(wrong ? 2 : 1);
+    },
+  );
+}
+
+/** Messages of Redis and the file system may hold names and values; their codes do not. */
+function codeOf(error: unknown): string {
+  const code = (error as { code?: unknown } | null)?.code;
+  if (typeof code === "string") return code;
+  return error instanceof Error && /closed|connect/i.test(error.message) ? "Redis is not reachable" : "failed";
+}

@@ -1,0 +1,208 @@
+/** What becomes of each message of a batch behind the queue, and in which order things happen to it. */
+import { describe, expect, it } from "vitest";
+import { allOf, type CheckConsent, type Verdict } from "../model/consent.ts";
+import type { Deidentified } from "../model/deidentified.ts";
+import { GatewayError } from "../model/errors.ts";
+import type { DeviceKey, Pseudonym, SubjectTag } from "../model/ids.ts";
+import type { RawMessage } from "../model/raw.ts";
+import { Pipeline, type PipelinePorts } from "./pipeline.ts";
+
+const STATUS = 8;
+const granted: Verdict = { grants: allOf(["analytics", "scene"]), wrappedSubjectKey: "key" };
+const never = new AbortController().signal;
+
+const message = (device: string): RawMessage => ({
+  device: { deviceKey: device as DeviceKey, subjectTag: `tag-${device}` as SubjectTag },
+  at: 1,
+  sub: 2,
+  telemetry: { status: { on: true } },
+  carried: STATUS,
+});
+
+const analytics = (device: string): Deidentified => ({
+  analytics: { device: `a-${device}` as Pseudonym, timestampNs: "1", status: { on: true } },
+});
+const scene = (device: string): Deidentified => ({
+  scene: { device: `s-${device}` as Pseudonym, status: { on: true }, at: 1 },
+});
+
+function setUp(ports: Partial<PipelinePorts> = {}) {
+  const books: Record<string, number> = {};
+  const count = (name: string, many: number): void => {
+    if (many > 0) books[name] = (books[name] ?? 0) + many;
+  };
+  const happened: string[] = [];
+  const pipeline = new Pipeline({
+    acquireLease: async () => {
+      happened.push("leased");
+      return {
+        signal: never,
+        release: async () => void happened.push("released"),
+        keep: async () => undefined,
+        abandon: () => undefined,
+      };
+    },
+    checkConsent: async (devices) => {
+      happened.push("asked");
+      return devices.map(() => granted);
+    },
+    deidentify: ({ device }) => ({ ...analytics(device.deviceKey), ...scene(device.deviceKey) }),
+    wanted: () => 0xffff,
+    store: async (records) => {
+      happened.push(`stored ${records.map(({ device }) => device).join(" ")}`);
+      return { rejected: [] };
+    },
+    askStore: async () => undefined,
+    removeStored: async () => true,
+    inDoubtGraceMs: 1,
+    stored: () => undefined,
+    forward: (batch) => {
+      happened.push(`forwarded ${batch.length}`);
+      return batch.map(() => true);
+    },
+    addressable: () => undefined,
+    deadLetter: async (reason, messages) => void happened.push(`set aside ${messages.length} ${reason}`),
+    breaker: { waitMs: () => 0, passed: () => undefined, failed: () => undefined },
+    books: {
+      received: () => undefined,
+      admitted: () => undefined,
+      recovered: () => undefined,
+      refused: (reason, many) => count(reason, many),
+      stored: (many) => count("stored", many),
+      forwardedOnly: (many) => count("forwarded-only", many),
+      deadLettered: (reason, many) => count(reason, many),
+    },
+    log: { info: () => undefined, warn: () => undefined, error: () => undefined },
+    ...ports,
+  });
+  return { pipeline, books, happened };
+}
+
+describe("a batch", () => {
+  it("holds its lease from before the consent check until after the last write", async () => {
+    const { pipeline, happened } = setUp();
+    await pipeline.process([message("one")], never);
+    expect(happened).toEqual(["leased", "asked", "stored a-one", "forwarded 1", "released"]);
+  });
+
+  it("asks once for each device, however many messages it has", async () => {
+    let asked = 0;
+    const checkConsent: CheckConsent = async (devices) => {
+      asked += devices.length;
+      return devices.map(() => granted);
+    };
+    const { pipeline, books } = setUp({ checkConsent });
+    const one = message("one");
+    await pipeline.process([one, { ...one, sub: 3 }, message("two")], never);
+    expect([asked, books.stored]).toEqual([2, 3]);
+  });
+
+  it("ends each message in exactly one place", async () => {
+    const verdicts: Record<string, Verdict> = {
+      gone: { refusal: "consent-withdrawn", wrappedSubjectKey: "key" },
+      other: { grants: allOf(["network"]), wrappedSubjectKey: "key" },
+    };
+    const { pipeline, books, happened } = setUp({
+      checkConsent: async (devices) => devices.map(({ deviceKey }) => verdicts[deviceKey] ?? granted),
+      deidentify: ({ device: { deviceKey } }) => {
+        if (deviceKey === "broken") throw new Error("fault");
+        return deviceKey.startsWith("scene") ? scene(deviceKey) : analytics(deviceKey);
+      },
+      store: async (records) => ({ rejected: [records.findIndex(({ device }) => device === "a-odd")] }),
+      forward: (batch) => batch.map(({ scene: record }) => record?.device === "s-scene-heard"),
+    });
+    await pipeline.process(
+      ["kept", "odd", "gone", "other", "broken", "scene-heard", "scene-unheard"].map(message),
+      never,
+    );
+    expect(books).toEqual({
+      stored: 1,
+      "forwarded-only": 1,
+      "sink-rejected": 1,
+      "pipeline-fault": 1,
+      "consent-withdrawn": 1,
+      "purpose-denied": 1,
+      "no-recipient": 1,
+    });
+    expect(happened.filter((step) => step.startsWith("set aside"))).toEqual([
+      "set aside 1 sink-rejected",
+      "set aside 1 pipeline-fault",
+    ]);
+  });
+
+  it("makes nothing for a purpose that nobody wants", async () => {
+    const grantsSeen: number[] = [];
+    const { pipeline } = setUp({
+      wanted: () => allOf(["analytics"]),
+      deidentify: ({ device }, grants) => {
+        grantsSeen.push(grants);
+        return analytics(device.deviceKey);
+      },
+    });
+    await pipeline.process([message("one")], never);
+    expect(grantsSeen).toEqual([allOf(["analytics"])]);
+  });
+
+  it("that could not be stored asks for consent anew before it tries again", async () => {
+    let attempts = 0;
+    const { pipeline, books, happened } = setUp({
+      checkConsent: async (devices) =>
+        devices.map(() => (attempts === 0 ? granted : { refusal: "consent-withdrawn", wrappedSubjectKey: "key" })),
+      store: async () => {
+        attempts += 1;
+        throw new GatewayError("SINK_UNAVAILABLE", "refused connection");
+      },
+    });
+    await pipeline.process([message("one")], never);
+    expect([attempts, books]).toEqual([1, { "consent-withdrawn": 1 }]);
+    expect(happened.filter((step) => step === "released")).toHaveLength(2);
+  });
+
+  it("whose lease ended is not forwarded, and comes again", async () => {
+    const leases = [AbortSignal.abort(), never];
+    const { pipeline, books, happened } = setUp({
+      acquireLease: async () => ({
+        signal: leases.shift() ?? never,
+        release: async () => undefined,
+        keep: async () => undefined,
+        abandon: () => undefined,
+      }),
+    });
+    await pipeline.process([message("one")], never);
+    expect(happened.filter((step) => step === "forwarded 1")).toHaveLength(1);
+    expect(books).toEqual({ stored: 1 });
+  });
+
+  it("gives up waiting when it is told to stop", async () => {
+    const stop = new AbortController();
+    const { pipeline } = setUp({ breaker: { waitMs: () => 60_000, passed: () => undefined, failed: () => undefined } });
+    const processed = pipeline.process([message("one")], stop.signal);
+    expect(pipeline.waiting).toBe(true);
+    stop.abort();
+    await expect(processed).rejects.toThrow();
+    expect(pipeline.waiting).toBe(false);
+  });
+});
+
+describe("batches side by side", () => {
+  it("are forwarded in the order they began, whichever is stored first", async () => {
+    const storing: (() => void)[] = [];
+    const forwarded: string[] = [];
+    const { pipeline } = setUp({
+      store: () => new Promise((resolve) => storing.push(() => resolve({ rejected: [] }))),
+      forward: (batch) => {
+        for (const { analytics: record } of batch) forwarded.push(record?.device ?? "");
+        return batch.map(() => true);
+      },
+    });
+    const first = pipeline.process([message("first")], never);
+    const second = pipeline.process([message("second")], never);
+    while (storing.length < 2) await new Promise((resolve) => setImmediate(resolve));
+    storing[1]?.();
+    await new Promise((resolve) => setTimeout(resolve, 5));
+    expect(forwarded).toEqual([]);
+    storing[0]?.();
+    await Promise.all([first, second]);
+    expect(forwarded).toEqual(["a-first", "a-second"]);
+  });
+});

@@ -1,0 +1,121 @@
+/**
+ * The changes an operator may make to the key files. Each appears whole or not at all, and one that takes
+ * several steps can be broken off anywhere and gone on with.
+ */
+import { existsSync, linkSync, mkdirSync, readdirSync, renameSync, rmSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { GatewayError } from "../model/errors.ts";
+import {
+  BACKUP_KEY_FILE,
+  NEXT_MASTER_FILE,
+  QUEUE_KEY_FILE,
+  RETIRED_DIR,
+  readKeys,
+  readRetiredKeys,
+  syncFolder,
+  writeKey,
+} from "./key-files.ts";
+import { fingerprint } from "./key-fingerprint.ts";
+
+export interface KeyDescription {
+  readonly id: string;
+  readonly role: string;
+  readonly fingerprint: string;
+  /** Unix ms. */
+  readonly createdAt: number;
+}
+
+/** Every key, ids and fingerprints only. Throws KEY_INVALID. */
+export function describeKeys(dir: string): KeyDescription[] {
+  const { queue, nextMaster, backup, lookup, pepper, master, token, receipt } = readKeys(dir, { create: false });
+  const found: [id: string, role: string, key: Buffer | undefined, file: string][] = [
+    ["lookup", "names devices and subjects; cannot change", lookup, "lookup.key"],
+    ["pepper", "salts pseudonyms; cannot change", pepper, "pepper.key"],
+    ["token", "keeps device tokens", token, "token.key"],
+    ["receipt", "signs receipts", receipt, "receipt.key"],
+    ["master", "wraps subject keys", master, "master.key"],
+    ["master-next", "takes over from master", nextMaster, NEXT_MASTER_FILE],
+    ["backup", "seals backup archives", backup, BACKUP_KEY_FILE],
+  ];
+  for (const [id, key] of queue.all) {
+    found.push([id, id === queue.active ? "seals batches" : "opens batches", key, join("queue", `${id}.key`)]);
+  }
+  for (const [file, key] of readRetiredKeys(dir)) {
+    found.push([file.replace(/\.key$/, ""), "retired: opens older archives", key, join(RETIRED_DIR, file)]);
+  }
+  return found.flatMap(([id, role, key, file]) => {
+    if (key === undefined) return [];
+    return [{ id, role, fingerprint: fingerprint(key), createdAt: statSync(join(dir, file)).mtimeMs }];
+  });
+}
+
+/** Makes the next queue key and answers its id. Gateways take it up by themselves. */
+export function addQueueKey(dir: string): string {
+  const folder = join(dir, "queue");
+  const newest = readdirSync(folder)
+    .flatMap((name) => QUEUE_KEY_FILE.exec(name)?.[1] ?? [])
+    .sort()
+    .at(-1);
+  const id = following(newest ?? "q0000");
+  writeKey(join(folder, `${id}.key`));
+  syncFolder(folder);
+  return id;
+}
+
+/** Makes the master key that will take over, unless there is one from a rotation that was broken off. */
+export function beginMaster(dir: string): void {
+  if (existsSync(join(dir, NEXT_MASTER_FILE))) return;
+  writeKey(join(dir, NEXT_MASTER_FILE));
+  syncFolder(dir);
+}
+
+/** The next master key becomes the master key; the former one is retired. Answers the id of the retired one. */
+export function endMaster(dir: string): string {
+  return replaceKey(dir, "master", NEXT_MASTER_FILE);
+}
+
+/** Makes a new backup key; the former one is retired. Answers the id of that, if there was one. */
+export function replaceBackupKey(dir: string): string | undefined {
+  if (!existsSync(join(dir, BACKUP_KEY_FILE))) {
+    writeKey(join(dir, BACKUP_KEY_FILE));
+    syncFolder(dir);
+    return undefined;
+  }
+  const fresh = "backup-next.part";
+  rmSync(join(dir, fresh), { force: true });
+  writeKey(join(dir, fresh));
+  return replaceKey(dir, "backup", fresh);
+}
+
+/** Removes a queue key or a retired key for good; whether it is still needed must be known before. */
+export function removeKey(dir: string, id: string): void {
+  const [folder, file] = existsSync(join(dir, "queue", `${id}.key`))
+    ? ["queue", `${id}.key`]
+    : [RETIRED_DIR, `${id}.key`];
+  rmSync(join(dir, folder, file));
+  syncFolder(join(dir, folder));
+}
+
+function replaceKey(dir: string, name: "master" | "backup", fresh: string): string {
+  if (!existsSync(join(dir, fresh))) throw new GatewayError("KEY_INVALID", `${fresh}: missing`);
+  const former = readKeys(dir, { create: false })[name];
+  if (former === undefined) throw new GatewayError("KEY_INVALID", `${name}.key: missing`);
+  const id = `${name}-${fingerprint(former)}`;
+  const retired = join(dir, RETIRED_DIR);
+  mkdirSync(retired, { recursive: true, mode: 0o700 });
+  // First a second name for the former key, then the first name for the new one: at no time is either without.
+  if (!existsSync(join(retired, `${id}.key`))) linkSync(join(dir, `${name}.key`), join(retired, `${id}.key`));
+  syncFolder(retired);
+  renameSync(join(dir, fresh), join(dir, `${name}.key`));
+  syncFolder(dir);
+  return id;
+}
+
+/** q0001 → q0002. Ids sort by name, so a number never gets longer. */
+function following(id: string): string {
+  const [, letters = "", digits = ""] = /^(.*?)(\d+)$/.exec(id) ?? [];
+  const next = String(Number(digits) + 1).padStart(digits.length, "0");
+  if (digits === "" || next.length > digits.length)
+    throw new GatewayError("KEY_INVALID", "queue: no name left after the newest");
+  return `${letters}${next}`;
+}

@@ -1,0 +1,272 @@
+/** What an erasure promises whatever else happens to the same subject, store and services meanwhile. */
+import { randomUUID } from "node:crypto";
+import { expect, test } from "vitest";
+import { Ledger } from "../../src/consent/ledger.ts";
+import { SubjectErasure } from "../../src/consent/subject-erasure.ts";
+import { GatewayError } from "../../src/model/errors.ts";
+import type { DeviceKey, Pseudonym, SubjectTag } from "../../src/model/ids.ts";
+import type { ErasableSink } from "../../src/rights/erasure-ports.ts";
+import { CONSENT, consentStore, device, everythingIn, subject } from "./consent-fixture.ts";
+import { EPOCH_MS, erasuresOn, keyring, never } from "./erasure-fixture.ts";
+
+const { store } = consentStore();
+const BY_SUBJECT = { by: "subject", method: "api" } as const;
+
+function ledgerOf(): Ledger {
+  const { redis, keys } = store();
+  const createSubjectKey = () => keyring.createSubjectKey();
+  return new Ledger(redis, keys, { createSubjectKey, now: Date.now, controller: "vendor", expiryDays: 365 });
+}
+
+async function someone(): Promise<{ tag: SubjectTag; hub: DeviceKey; key: string }> {
+  const [tag, hub] = [subject(randomUUID()), device(randomUUID())];
+  const ledger = ledgerOf();
+  await ledger.bind(tag, hub);
+  await ledger.give(tag, CONSENT);
+  return { tag, hub, key: (await store().redis.hget(store().keys.subject(tag), "key")) ?? "" };
+}
+
+async function idOf(requested: ReturnType<ReturnType<typeof erasuresOn>["erasures"]["request"]>): Promise<string> {
+  const answer = await requested;
+  if (answer.refused !== undefined) throw new Error(answer.refused);
+  return answer.status.id;
+}
+
+/** A store with some rows under every name; a test decides what it can do. */
+function fakeSink(more: Partial<ErasableSink> = {}): ErasableSink & { removed: Pseudonym[] } {
+  const removed: Pseudonym[] = [];
+  return {
+    name: "influx",
+    region: "IN",
+    removed,
+    ability: async () => "sync",
+    countRows: async () => 2,
+    removeDevices: async (devices) => {
+      removed.push(...devices);
+      return "verified";
+    },
+    ...more,
+  };
+}
+
+test("nobody who writes the same ledger meanwhile can bring the key back", async () => {
+  const { tag, hub, key } = await someone();
+  const { redis, keys } = store();
+  const ledger = ledgerOf();
+  const fixture = erasuresOn(store());
+  const others = [1, 2, 3].map((n) => device(`${randomUUID()}-${n}`));
+  const [id] = await Promise.all([
+    idOf(fixture.erasures.request(tag, BY_SUBJECT)),
+    ...others.map((other) => ledger.bind(tag, other)),
+    ledger.withdraw(tag, { purposes: ["weather"] }),
+    ledger.give(tag, CONSENT),
+  ]);
+  await fixture.finish(id);
+  expect(await everythingIn(redis)).not.toContain(key);
+  expect((await ledger.record(tag))?.events.map(({ type }) => type)).toEqual(
+    expect.arrayContaining(["erasure-requested", "erased"]),
+  );
+  // Whichever came last, what it left behind is the state of an erased or of a newly consenting person.
+  const decision = await redis.get(keys.decision(tag, hub));
+  expect(decision).toMatch(/^2\|(given|withdrawn)\|/);
+});
+
+test("consent given before the erasure is done begins under a key the erasure does not touch", async () => {
+  const { tag, hub, key } = await someone();
+  const { redis, keys } = store();
+  const sink = fakeSink();
+  const fixture = erasuresOn(store(), { sinks: [sink] });
+  const id = await idOf(fixture.erasures.request(tag, BY_SUBJECT));
+  await ledgerOf().give(tag, CONSENT);
+  const fresh = (await redis.hget(keys.subject(tag), "key")) ?? "";
+  expect(fresh).not.toBe(key);
+  await fixture.finish(id);
+  expect(await redis.hget(keys.subject(tag), "key")).toBe(fresh);
+  const epoch = Math.floor(Date.now() / EPOCH_MS);
+  expect(sink.removed).toContain(keyring.pseudonym(key, hub, "analytics", epoch));
+  expect(sink.removed).not.toContain(keyring.pseudonym(fresh, hub, "analytics", epoch));
+  // What is asked for now is another erasure, of what is stored under the new key.
+  expect(await idOf(fixture.erasures.request(tag, BY_SUBJECT))).not.toBe(id);
+});
+
+test("of many requests at the same time one erasure comes, and it is also the answer after it is complete", async () => {
+  const { tag } = await someone();
+  const fixture = erasuresOn(store());
+  const ids = await Promise.all(Array.from({ length: 8 }, () => idOf(fixture.erasures.request(tag, BY_SUBJECT))));
+  expect(new Set(ids).size).toBe(1);
+  expect(await fixture.records.open()).toEqual([ids[0]]);
+  await fixture.finish(ids[0] ?? "");
+  const again = await fixture.erasures.request(tag, BY_SUBJECT);
+  expect(again).toMatchObject({
+    status: { id: ids[0], state: "completed", receipt: { receipt: { keyDestroyed: true } } },
+  });
+  expect(await fixture.records.open()).toEqual([]);
+});
+
+test("a legal hold lets nothing be deleted; once it has ended the erasure goes on by itself", async () => {
+  const { tag, key } = await someone();
+  const until = Date.now() + 1_000_000;
+  let held: number | undefined = until;
+  const sink = fakeSink();
+  const fixture = erasuresOn(store(), { sinks: [sink], heldUntil: async () => held });
+  const requested = await fixture.erasures.request(tag, BY_SUBJECT);
+  expect(requested).toMatchObject({ status: { state: "held", heldUntil: until, step: "drain" } });
+  const id = await idOf(fixture.erasures.request(tag, BY_SUBJECT));
+  expect(await fixture.erasures.advance(id, never)).toBeGreaterThan(0);
+  expect(sink.removed).toEqual([]);
+  expect(await store().redis.hget(store().keys.erasure(tag, id), "key")).toBe(key);
+  // Use has ended all the same.
+  expect((await ledgerOf().record(tag))?.consent?.state).toBe("withdrawn");
+  held = undefined;
+  const { receipt } = await fixture.finish(id);
+  expect(receipt).toMatchObject({ keyDestroyed: true, sinks: [{ method: "deleted", verified: true }] });
+});
+
+test("a store that cannot delete rows makes the receipt say so, one that does not let us look as well", async () => {
+  const receiptWith = async (sink: ErasableSink) => {
+    const { tag } = await someone();
+    const fixture = erasuresOn(store(), { sinks: [sink] });
+    return (await fixture.finish(await idOf(fixture.erasures.request(tag, BY_SUBJECT)))).receipt;
+  };
+  const incapable = fakeSink({ ability: async () => "none" });
+  expect(await receiptWith(incapable)).toMatchObject({
+    keyDestroyed: true,
+    sinks: [{ method: "unlinkable", verified: false, rowsDeleted: 0 }],
+  });
+  expect(incapable.removed).toEqual([]);
+  const blind = fakeSink({ countRows: async () => undefined, removeDevices: async () => "accepted" });
+  expect(await receiptWith(blind)).toMatchObject({ sinks: [{ method: "deleted", verified: false, rowsDeleted: 0 }] });
+});
+
+test("a row that turns up between the two searches is found, counted and deleted", async () => {
+  const { tag } = await someone();
+  const found = [5, 1];
+  const sink = fakeSink({ countRows: async () => found.shift() ?? 0 });
+  const fixture = erasuresOn(store(), { sinks: [sink] });
+  const { receipt } = await fixture.finish(await idOf(fixture.erasures.request(tag, BY_SUBJECT)));
+  expect(receipt.sinks).toMatchObject([{ rowsDeleted: 6, verified: true }]);
+});
+
+test("while the store is away nothing is claimed and the key is kept", async () => {
+  const { tag, key } = await someone();
+  let away = true;
+  const sink = fakeSink({
+    countRows: async () => {
+      if (away) throw new GatewayError("SINK_UNAVAILABLE", "test");
+      return 3;
+    },
+  });
+  const fixture = erasuresOn(store(), { sinks: [sink] });
+  const id = await idOf(fixture.erasures.request(tag, BY_SUBJECT));
+  await fixture.records.useEpochLength(EPOCH_MS);
+  await expect(fixture.erasures.advance(id, never)).rejects.toMatchObject({ code: "SINK_UNAVAILABLE" });
+  expect(await fixture.erasures.status(id)).toMatchObject({ state: "running", step: "delete" });
+  expect(await store().redis.hget(store().keys.erasure(tag, id), "key")).toBe(key);
+  away = false;
+  expect((await fixture.finish(id)).receipt.sinks).toMatchObject([{ verified: true }]);
+});
+
+test("rows are found under the names of every epoch length there ever was", async () => {
+  const { tag, hub, key } = await someone();
+  const sink = fakeSink();
+  const fixture = erasuresOn(store(), { sinks: [sink] });
+  await fixture.records.useEpochLength(86_400_000);
+  await fixture.finish(await idOf(fixture.erasures.request(tag, BY_SUBJECT)));
+  for (const length of [EPOCH_MS, 86_400_000]) {
+    expect(sink.removed).toContain(keyring.pseudonym(key, hub, "analytics", Math.floor(Date.now() / length)));
+  }
+});
+
+test("someone who never consented is erased without a question to the store", async () => {
+  const tag = subject(randomUUID());
+  await ledgerOf().bind(tag, device(randomUUID()));
+  const sink = fakeSink();
+  const fixture = erasuresOn(store(), { sinks: [sink], services: () => ["lights"] });
+  const { receipt } = await fixture.finish(await idOf(fixture.erasures.request(tag, BY_SUBJECT)));
+  expect(receipt).toMatchObject({ policyVersion: 0, services: [], sinks: [{ rowsDeleted: 0, verified: true }] });
+  expect(sink.removed).toEqual([]);
+});
+
+test("only services of purposes that were consented to learn anything, and the names go when time is up", async () => {
+  const [tag, hub] = [subject(randomUUID()), device(randomUUID())];
+  const ledger = ledgerOf();
+  await ledger.bind(tag, hub);
+  await ledger.give(tag, { ...CONSENT, purposes: { network: ["model"] } });
+  const told: string[] = [];
+  const fixture = erasuresOn(store(), {
+    services: () => ["a", "b"],
+    tell: ({ purpose, payloads }) => {
+      told.push(`${purpose} ${payloads.length}`);
+      return ["a"];
+    },
+  });
+  const id = await idOf(fixture.erasures.request(tag, BY_SUBJECT));
+  const { receipt } = await fixture.finish(id);
+  expect(new Set(told)).toEqual(new Set(["network 1"]));
+  expect(receipt.services).toEqual([{ purpose: "network", notified: 1, acknowledged: 0, unacknowledged: 2 }]);
+  const left = await store().redis.hgetall(store().keys.erasure(tag, id));
+  for (const field of ["notices", "facts", "key"]) expect(left).not.toHaveProperty(field);
+  expect(await fixture.erasures.acknowledge(id, "scene", "a")).toBe(false);
+});
+
+test("an unknown subject is refused and leaves nothing", async () => {
+  const fixture = erasuresOn(store());
+  const tag = subject(randomUUID());
+  expect(await fixture.erasures.request(tag, BY_SUBJECT)).toEqual({ refused: "unknown-subject" });
+  expect(await fixture.records.open()).toEqual([]);
+  expect(await everythingIn(store().redis)).not.toContain(tag);
+});
+
+test("one that was registered and never begun is given up, and not at once", async () => {
+  const fixture = erasuresOn(store());
+  const id = randomUUID();
+  await fixture.records.register(id, subject("nobody"));
+  expect(await fixture.erasures.advance(id, never)).toBeGreaterThan(1_000);
+  expect(await fixture.records.open()).toEqual([id]);
+  expect(await fixture.erasures.advance(id, never)).toBeUndefined();
+  expect(await fixture.records.open()).toEqual([]);
+});
+
+test("a tombstone of a later erasure is not replaced by the end of an earlier one", async () => {
+  const { tag } = await someone();
+  const fixture = erasuresOn(store());
+  const first = await idOf(fixture.erasures.request(tag, BY_SUBJECT));
+  await ledgerOf().give(tag, CONSENT);
+  // The clock of the requests is in milliseconds.
+  while ((await fixture.erasures.status(first))?.requestedAt === Date.now());
+  const second = await idOf(fixture.erasures.request(tag, BY_SUBJECT));
+  await fixture.finish(first);
+  const stone = JSON.parse((await store().redis.hget(store().keys.tombstones, tag)) ?? "{}") as { erasure: string };
+  expect(stone.erasure).toBe(second);
+});
+
+test("destroying a key twice destroys it once", async () => {
+  const { tag } = await someone();
+  const fixture = erasuresOn(store());
+  const id = await idOf(fixture.erasures.request(tag, BY_SUBJECT));
+  const ledger = new SubjectErasure(store().redis, store().keys, { now: Date.now });
+  await Promise.all([ledger.destroyKey(tag, id), ledger.destroyKey(tag, id)]);
+  const types = (await ledgerOf().record(tag))?.events.map(({ type }) => type);
+  expect(types?.filter((type) => type === "erased").length).toBe(1);
+  await ledger.destroyKey(tag, id);
+  expect((await ledgerOf().record(tag))?.events.map(({ type }) => type)).toEqual(types);
+});
+
+test("an answer that is quicker than the note that the service was told counts all the same", async () => {
+  const { tag } = await someone();
+  const answers: Promise<boolean>[] = [];
+  const fixture = erasuresOn(
+    store(),
+    {
+      services: (purpose) => (purpose === "scene" ? ["lights"] : []),
+      tell: ({ id, purpose, acknowledged }) => {
+        if (!acknowledged.has("lights")) answers.push(fixture.erasures.acknowledge(id, purpose, "lights"));
+        return [];
+      },
+    },
+    { acknowledgeWaitMs: 60_000 },
+  );
+  const { receipt } = await fixture.finish(await idOf(fixture.erasures.request(tag, BY_SUBJECT)));
+  expect(await Promise.all(answers)).toContain(true);
+  expect(receipt.services).toEqual([{ purpose: "scene", notified: 1, acknowledged: 1, unacknowledged: 0 }]);
+});

@@ -1,0 +1,168 @@
+/**
+ * Keys change while devices publish: every acknowledged message is stored, names stay what they were, and
+ * a key goes only when nothing needs it any more.
+ */
+import { readdir, unlink } from "node:fs/promises";
+import { join } from "node:path";
+import { execa } from "execa";
+import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
+import { beginMaster } from "../../src/platform/key-changes.ts";
+import { until } from "../fixtures/eventually.ts";
+import { type Device, startSystem, type TestSystem } from "../fixtures/system.ts";
+
+let system: TestSystem;
+let device: Device;
+let keysDir: string;
+
+beforeAll(async () => {
+  system = await startSystem({ mqtt: { enqueueDeadlineMs: 1_000 } });
+  device = await system.device();
+  keysDir = join(system.stack.dir, "keys");
+});
+afterEach(() => publishing?.stop());
+afterAll(() => system?.stop());
+
+async function keys(...args: string[]): Promise<{ code: number | undefined; lines: string[]; error: string }> {
+  const command = ["--import", "tsx", "src/keys.ts", ...args, "--config", system.stack.config.file];
+  const { exitCode, stdout, stderr } = await execa(process.execPath, command, { reject: false });
+  return { code: exitCode, lines: stdout.split("\n"), error: stderr };
+}
+
+/** One device that publishes without a pause and counts its PUBACKs. */
+class Publishing {
+  acknowledged = 0;
+  #on = true;
+  #ended: Promise<void> = Promise.resolve();
+
+  async start(): Promise<this> {
+    const client = await system.connect(device);
+    this.#ended = (async () => {
+      for (let seq = 0; this.#on; seq += 10) {
+        const packets = Array.from({ length: 10 }, (_, index) =>
+          client.publishAsync(
+            `devices/${device.id}/telemetry`,
+            JSON.stringify({ model: "HB-1", status: { seq: seq + index } }),
+            { qos: 1 },
+          ),
+        );
+        await Promise.all(packets);
+        this.acknowledged += packets.length;
+      }
+    })();
+    return this;
+  }
+
+  async stop(): Promise<number> {
+    this.#on = false;
+    await this.#ended;
+    return this.acknowledged;
+  }
+}
+let publishing: Publishing | undefined;
+
+const stored = async (): Promise<number> => (await system.rows("device_status")).length;
+const names = async () => [...new Set((await system.rows("device_status")).map((row) => row.device))];
+
+test("the queue key changes under load, and every acknowledged message is stored", async () => {
+  publishing = await new Publishing().start();
+  await until("messages are stored", async () => (await stored()) > 0);
+  expect(await keys("rotate", "queue")).toMatchObject({
+    code: 0,
+    error: "",
+    lines: ["q0002 made; 1 gateway seal under it"],
+  });
+  const before = publishing.acknowledged;
+  system.stack.gateway.signal("SIGHUP");
+  await until("it goes on", () => (publishing?.acknowledged ?? 0) > before);
+  expect(await keys("rotate", "queue")).toMatchObject({ code: 0, lines: ["q0003 made; 1 gateway seal under it"] });
+  const count = await publishing.stop();
+  const books = await system.settled();
+  expect(books.deadLettered).toBe(0);
+  expect(await stored()).toBe(count);
+});
+
+test("a key that seals, or under which something lies, is not destroyed; afterwards it is", async () => {
+  expect(await keys("destroy", "q0003")).toMatchObject({
+    code: 1,
+    error: expect.stringContaining("KEY_IN_USE: it seals new batches"),
+  });
+  await system.stack.influx.kill("SIGKILL");
+  await system.say(device, { status: { seq: -1 } });
+  expect(await keys("rotate", "queue")).toMatchObject({ code: 0, lines: [expect.stringContaining("q0004")] });
+  await until("no batch under the former key can be on its way", async () => {
+    const { error } = await keys("destroy", "q0003");
+    return error.includes("1 batches, dead letters or notices are sealed under it");
+  });
+  await system.stack.influx.start();
+  await system.settled();
+
+  const sealed = JSON.stringify({ reason: "poison", at: 1, messages: 1, sealed: { k: "q0003", s: "" }, deviceKey: "" });
+  await system.redis.hset("{consentry:queue}:dead-letters", "x", sealed);
+  expect((await keys("destroy", "q0003")).error).toContain("KEY_IN_USE");
+  await system.redis.hdel("{consentry:queue}:dead-letters", "x");
+  expect(await keys("destroy", "q0003")).toMatchObject({ code: 0, error: "" });
+  expect((await readdir(join(keysDir, "queue"))).sort()).toEqual(["q0001.key", "q0002.key", "q0004.key"]);
+  expect(await keys("destroy", "q0003")).toMatchObject({ code: 1, error: expect.stringContaining("KEY_INVALID") });
+  await until("the gateway has let go of it", async () => (await keys("check")).code === 0);
+  await system.say(device, { status: { seq: -2 } });
+  await system.settled();
+});
+
+test("the master key changes under load: names stay, the former key is retired and can go", async () => {
+  const before = await names();
+  expect(before).toHaveLength(1);
+  const hash = (await system.redis.keys("consentry:{*}:subject"))[0] ?? "";
+  const wrapped = await system.redis.hget(hash, "key");
+  publishing = await new Publishing().start();
+  const rotated = await keys("rotate", "master");
+  expect(rotated).toMatchObject({ code: 0, error: "" });
+  expect(rotated.lines[0]).toBe("1 subject keys wrapped anew");
+  const retired = /keys -- destroy (master-[0-9a-f]{16})/.exec(rotated.lines.join("\n"))?.[1] ?? "none";
+  const late = await system.device();
+  await system.say(late, { status: { seq: -3 } });
+  await publishing.stop();
+  expect((await system.settled()).deadLettered).toBe(0);
+  const after = await names();
+  expect(after).toHaveLength(2);
+  expect(after).toContain(before[0]);
+  expect(await system.redis.hget(hash, "key")).not.toBe(wrapped);
+  for (const decision of await system.redis.keys("consentry:{*}:decision:*")) {
+    expect(await system.redis.get(decision)).not.toContain(wrapped);
+  }
+
+  expect((await keys("list")).lines.join("\n")).toContain(retired);
+  expect(await keys("destroy", retired)).toMatchObject({ code: 0, error: "" });
+  expect(await keys("check")).toMatchObject({ code: 0 });
+  await system.stack.gateway.stop();
+  await system.stack.startGateway();
+  await system.say(device, { status: { seq: -4 } });
+  await system.settled();
+  expect(await names()).toHaveLength(2);
+});
+
+test("a rotation of the master key that was broken off goes on with the same next key", async () => {
+  await system.stack.gateway.stop();
+  // The next key is there and nothing is wrapped anew yet, as after a crash.
+  beginMaster(keysDir);
+  const next = (await keys("list")).lines.find((line) => line.startsWith("master-next"))?.split(/ +/)[1];
+  expect((await keys("check")).lines).toEqual(["a rotation of the master key was broken off; run rotate master again"]);
+  await system.stack.startGateway();
+  await system.say(device, { status: { seq: -5 } });
+  expect(await keys("rotate", "master")).toMatchObject({ code: 0, error: "" });
+  expect((await keys("list")).lines.find((line) => line.startsWith("master "))?.split(/ +/)[1]).toBe(next);
+  await system.say(device, { status: { seq: -6 } });
+  await system.settled();
+  expect(await names()).toHaveLength(2);
+});
+
+test("nothing that is printed is a key", async () => {
+  const printed = [await keys("list"), await keys("check"), await keys("create")]
+    .map(({ lines }) => lines.join("\n"))
+    .join("\n");
+  expect(printed).toContain("q0004");
+  expect(printed).not.toMatch(/[0-9a-f]{32}/);
+  await unlink(join(keysDir, "backup.key"));
+  expect((await keys("check")).lines).toEqual(["backup.key is missing: no backup can be taken"]);
+  expect((await keys("create")).lines).toEqual(["backup key made"]);
+  expect((await keys("rotate", "token")).code).toBe(2);
+});

@@ -1,0 +1,138 @@
+/** Promise: whoever turns out to be a minor is refused and purged; their guardian, and nobody else's, may say otherwise. */
+import { describe, expect, test } from "vitest";
+import { decide } from "../../src/consent/decide.ts";
+import { Minors } from "../../src/consent/minors.ts";
+import { PURPOSES, type Purpose, usable } from "../../src/model/consent.ts";
+import { device, subject } from "./consent-fixture.ts";
+import { httpApi } from "./http-fixture.ts";
+
+const api = httpApi({ leaseMs: 400 });
+const { call } = api;
+const CONSENTS = "/v1/subjects/anna/consents";
+const WITHDRAWALS = "/v1/subjects/anna/withdrawals";
+const ADULT = {
+  policyVersion: 1,
+  purposes: { analytics: ["status"], weather: ["location"], scene: ["status"] },
+  method: "app",
+  by: "subject",
+  language: "en",
+  jurisdiction: ["IN"],
+};
+const MOTHER = { verified: true, method: "id-check", evidenceRef: "guardian:mother" };
+const MINOR = { ...ADULT, minor: true };
+const GUARDED = { ...MINOR, by: "guardian", guardian: MOTHER };
+
+async function verdict(): Promise<string | Purpose[]> {
+  const ref = { subjectTag: subject("anna"), deviceKey: device("hub-1") };
+  const { decisions, floors } = await api.store().gate.read([ref]);
+  const { refusal, grants } = decide(decisions[0], floors, Date.now());
+  return refusal ?? PURPOSES.filter((purpose) => usable(grants, purpose, 0xf) !== 0);
+}
+
+async function events(): Promise<string[]> {
+  return ((await api.store().ledger.record(subject("anna")))?.events ?? []).map(({ type }) => type);
+}
+
+async function say(body: object): Promise<number> {
+  return (await call("POST", CONSENTS, body)).status;
+}
+
+async function bound(): Promise<void> {
+  await call("PUT", "/v1/subjects/anna/devices/hub-1");
+}
+
+describe("an adult who turns out to be a minor", () => {
+  test("is refused without a guardian, and what was stored goes", async () => {
+    await bound();
+    expect(await say(ADULT)).toBe(201);
+    expect(await verdict()).toEqual(["analytics", "weather", "scene"]);
+    expect(await say(MINOR)).toBe(201);
+    expect(await verdict()).toBe("guardian-missing");
+    expect(await events()).toEqual(["bound", "given", "given", "erasure-requested", "given"]);
+    // Said again it is not erased again.
+    await say(MINOR);
+    expect((await events()).filter((type) => type === "erasure-requested")).toHaveLength(1);
+  });
+
+  test("keeps the service purposes with a guardian, and what was stored goes all the same", async () => {
+    await bound();
+    await say(ADULT);
+    expect(await say(GUARDED)).toBe(201);
+    expect(await verdict()).toEqual(["weather", "scene"]);
+    expect(await events()).toContain("erasure-requested");
+  });
+
+  test("is found later when the answer was cut short", async () => {
+    const { ledger, redis, keys } = api.store();
+    const minors = new Minors(redis, keys);
+    await bound();
+    await say(ADULT);
+    expect(await minors.due()).toEqual([]);
+    await ledger.give(subject("anna"), { ...MINOR, by: "subject", purposes: { scene: ["status"] } });
+    expect(await minors.due()).toEqual([subject("anna")]);
+  });
+});
+
+describe("a guardian", () => {
+  test("may give, look, change and withdraw for the child", async () => {
+    await bound();
+    expect(await say(GUARDED)).toBe(201);
+    expect(await verdict()).toEqual(["weather", "scene"]);
+    expect(await events()).not.toContain("erasure-requested");
+    const record = (await call("GET", CONSENTS)).json;
+    expect(record).toMatchObject({ minor: true, guardian: MOTHER });
+    expect(await say({ ...GUARDED, purposes: { scene: ["status"] } })).toBe(201);
+    expect(await verdict()).toEqual(["scene"]);
+    expect(await say({ ...ADULT, by: "guardian", guardianRef: "guardian:mother" })).toBe(201);
+    expect(await verdict()).toEqual(["weather", "scene"]);
+    const withdrawn = await call("POST", WITHDRAWALS, { by: "guardian", guardianRef: "guardian:mother" });
+    expect(withdrawn.status).toBe(200);
+    expect(await verdict()).toBe("consent-withdrawn");
+  });
+
+  test("may have everything erased", async () => {
+    await bound();
+    await say(GUARDED);
+    const body = { by: "guardian", guardianRef: "guardian:mother" };
+    expect((await call("POST", "/v1/subjects/anna/erasures", body)).status).toBe(202);
+    expect(await events()).toContain("erasure-requested");
+  });
+
+  test("of another child is refused, whatever they ask", async () => {
+    await bound();
+    await say(GUARDED);
+    const before = await events();
+    const stranger = { ...MOTHER, evidenceRef: "guardian:stranger" };
+    const attempts: [string, object][] = [
+      [CONSENTS, { ...GUARDED, guardian: stranger }],
+      [CONSENTS, { ...ADULT, by: "guardian" }],
+      [CONSENTS, { ...ADULT, by: "guardian", guardianRef: "guardian:stranger" }],
+      [CONSENTS, { ...ADULT, guardian: stranger }],
+      [CONSENTS, { ...ADULT, state: "refused", purposes: {}, by: "guardian", guardianRef: "guardian:stranger" }],
+      [WITHDRAWALS, { by: "guardian", guardianRef: "guardian:stranger" }],
+      [WITHDRAWALS, { by: "guardian" }],
+      ["/v1/subjects/anna/erasures", { by: "guardian", guardianRef: "guardian:stranger" }],
+    ];
+    for (const [path, body] of attempts) {
+      expect(await call("POST", path, body), path).toMatchObject({ status: 403, json: { code: "guardian-mismatch" } });
+    }
+    expect(await events()).toEqual(before);
+    expect(await verdict()).toEqual(["weather", "scene"]);
+  });
+
+  test("can be replaced by whoever names the one on file", async () => {
+    await bound();
+    await say(GUARDED);
+    const father = { ...MOTHER, evidenceRef: "guardian:father" };
+    expect(await say({ ...GUARDED, guardian: father, guardianRef: "guardian:mother" })).toBe(201);
+    expect((await call("POST", WITHDRAWALS, { by: "guardian", guardianRef: "guardian:mother" })).status).toBe(403);
+    expect((await call("POST", WITHDRAWALS, { by: "guardian", guardianRef: "guardian:father" })).status).toBe(200);
+  });
+
+  test("does not stand behind what the child alone says later", async () => {
+    await bound();
+    await say(GUARDED);
+    expect(await say(MINOR)).toBe(201);
+    expect(await verdict()).toBe("guardian-missing");
+  });
+});

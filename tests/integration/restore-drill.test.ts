@@ -1,0 +1,195 @@
+/**
+ * The drill: back up, go on living, lose Redis, restore. Whoever was erased in between stays erased, whoever
+ * withdrew stays withdrawn, everybody else goes on under the same names; and nothing raw is in any archive.
+ */
+import { readdir, readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { execa } from "execa";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { leakScan } from "../../simulators/leak-scan.ts";
+import { Keyring } from "../../src/deidentify/keyring.ts";
+import type { ErasureStatus } from "../../src/model/erasure.ts";
+import type { DeviceId, DeviceKey, SubjectId, SubjectTag } from "../../src/model/ids.ts";
+import { type Keys, readKeys } from "../../src/platform/key-files.ts";
+import { Lookup } from "../../src/platform/lookup.ts";
+import { Canaries } from "../fixtures/canaries.ts";
+import { until } from "../fixtures/eventually.ts";
+import { type Device, startSystem, type TestSystem } from "../fixtures/system.ts";
+
+const canaries = new Canaries();
+let system: TestSystem;
+let secrets: Keys;
+let lookup: Lookup;
+let out: string;
+
+beforeAll(async () => {
+  system = await startSystem({
+    sinks: { influx: { timeoutMs: 900 } },
+    erasure: { sweepAfterMs: 1_000, acknowledgeWaitMs: 300 },
+    backup: { everyHours: 1 },
+  });
+  secrets = readKeys(join(system.stack.dir, "keys"), { create: false });
+  lookup = new Lookup(secrets.lookup);
+  out = join(system.stack.dir, "out");
+});
+afterAll(() => system?.stop());
+
+async function home(): Promise<Device> {
+  const id = canaries.text("device-id", "device");
+  const device = await system.device({ id, subject: canaries.text("subject-id", "subject") });
+  canaries.add("token", device.token);
+  return device;
+}
+
+function run(program: string, ...args: string[]) {
+  const command = ["--import", "tsx", `src/${program}.ts`, ...args, "--config", system.stack.config.file];
+  return execa(process.execPath, command, { reject: false });
+}
+
+async function archives(): Promise<{ from: string; keys: string }> {
+  const files = (await readdir(out)).sort().map((name) => join(out, name));
+  const of = (kind: string) => files.filter((file) => file.endsWith(kind)).at(-1) ?? "none";
+  return { from: of(".records"), keys: of(".subject-keys") };
+}
+
+/** Names under which rows with this mark are stored. */
+async function namesOf(mark: string): Promise<unknown[]> {
+  const rows = await system.rows("device_status");
+  return [...new Set(rows.filter((row) => row.mark === mark).map((row) => row.device))];
+}
+
+const tagOf = (device: Device): SubjectTag => lookup.subjectTag(device.subject as SubjectId);
+const keyOf = (device: Device): DeviceKey => lookup.deviceKey(device.id as DeviceId);
+const wrappedKey = (device: Device) => system.redis.hget(`consentry:{${tagOf(device)}}:subject`, "key");
+
+async function say(device: Device, mark: string): Promise<void> {
+  await system.say(device, { ...canaries.message(), status: { mark } });
+}
+
+/** Every pseudonym that the keys in Redis can still make for this device, over some weeks. */
+async function makeableNames(device: Device): Promise<string[]> {
+  const keyring = new Keyring({ masterKey: secrets.master, pepper: secrets.pepper });
+  const names: string[] = [];
+  const epoch = Math.floor(Date.now() / (7 * 86_400_000));
+  for (const hash of await system.redis.keys("consentry:{*}:*")) {
+    const wrapped = (await system.redis.type(hash)) === "hash" ? await system.redis.hget(hash, "key") : null;
+    if (wrapped === null) continue;
+    for (const at of [epoch - 1, epoch, epoch + 1])
+      names.push(keyring.pseudonym(wrapped, keyOf(device), "analytics", at));
+  }
+  return names;
+}
+
+test("erased and withdrawn since the backup stay so, the others keep names and consent, and no canary is anywhere", async () => {
+  const [stays, erased, withdrawn] = [await home(), await home(), await home()];
+  for (const device of [stays, erased, withdrawn])
+    await say(device, device === stays ? "stays" : device === erased ? "erased" : "withdrawn");
+  await system.settled();
+  const [name] = await namesOf("stays");
+  const [lost = "none"] = (await namesOf("erased")) as string[];
+  expect(await makeableNames(erased)).toContain(lost);
+  const wrapped = (await wrappedKey(erased)) ?? "none";
+
+  const taken = await run("backup", "--out", out);
+  expect([taken.exitCode, taken.stderr, taken.stdout.split("\n")[0]]).toEqual([0, "", "3 subjects, 3 devices"]);
+  const { from, keys } = await archives();
+
+  const erasure = (await system.stack.api.call(
+    "POST",
+    "/v1/subjects/{subject}/erasures",
+    [erased.subject],
+    {},
+  )) as ErasureStatus;
+  await until("the erasure is complete", async () => {
+    const status = (await system.stack.api.call("GET", "/v1/erasures/{id}", [erasure.id])) as ErasureStatus;
+    return status.state === "completed";
+  });
+  await system.stack.api.withdraw(withdrawn.subject);
+  const beside = await run("restore", "--from", from, "--keys", keys, "--replace");
+  expect([beside.exitCode, beside.stderr]).toEqual([1, expect.stringContaining("RESTORE_REFUSED: gateway-running")]);
+
+  // Redis is lost, files and all; what is left are key files, archives and the journal.
+  await system.stack.gateway.stop();
+  await system.redis.flushall();
+  const dry = await run("restore", "--from", from, "--keys", keys, "--dry-run");
+  expect([dry.exitCode, await system.redis.dbsize()]).toEqual([0, 0]);
+  const restored = await run("restore", "--from", from, "--keys", keys);
+  expect([restored.exitCode, restored.stderr]).toEqual([0, ""]);
+  expect(restored.stdout).toMatch(/subjects {11}3, 2 keys[\s\S]*erased since {7}1[\s\S]*withdrawn {10}1/);
+  await system.stack.startGateway();
+
+  await say(stays, "again");
+  for (const device of [erased, withdrawn]) await say(device, "never");
+  const books = await system.settled();
+  expect(books.refused["consent-withdrawn"]).toBe(2);
+  expect(await namesOf("again")).toEqual([name]);
+  expect([await namesOf("erased"), await namesOf("never")]).toEqual([[], []]);
+  expect(await wrappedKey(erased)).toBeNull();
+  expect(await makeableNames(erased)).not.toContain(lost);
+
+  // Consent given anew begins under another key.
+  await system.stack.api.consent(erased.subject, {
+    policyVersion: 1,
+    purposes: { analytics: ["status"] },
+    method: "app",
+    by: "subject",
+    language: "en",
+    jurisdiction: ["IN"],
+  });
+  await say(erased, "anew");
+  await system.settled();
+  expect(await namesOf("anew")).not.toContain(lost);
+  expect(await makeableNames(erased)).not.toContain(lost);
+
+  // Its key is in no plain text of any archive, and the canaries are nowhere at all.
+  for (const file of [from, keys]) expect((await readFile(file)).includes(wrapped)).toBe(false);
+  const scan = await leakScan({ ...system.stack.leakScanPlaces(), canaries: canaries.all });
+  expect(scan.leaks).toEqual([]);
+  expect(scan.scannedBytes).toBeGreaterThan(100_000);
+});
+
+test("the gateway takes backups by itself, tells their age, and records what was done", async () => {
+  const dir = join(system.stack.dir, "backups");
+  await until(
+    "the first backup is there",
+    async () => (await readdir(dir)).filter((file) => file.endsWith(".records")).length === 1,
+  );
+  await until("its age is told", async () => {
+    const age = await system.metric("backup_age_seconds");
+    return age > 0 && age < 600;
+  });
+  const audit = await execa(process.execPath, [
+    "--import",
+    "tsx",
+    "src/audit.ts",
+    "list",
+    "--config",
+    system.stack.config.file,
+  ]);
+  expect(audit.stdout).toMatch(/backup .*by=gateway/);
+  expect(audit.stdout).toMatch(/restore .*by=operator.*erased=1/);
+});
+
+test("a gateway does not start on a restore that was broken off", async () => {
+  await system.stack.gateway.stop();
+  await system.redis.set("{consentry:gateways}:restoring", JSON.stringify({ id: "x", untilMs: 0, swapping: true }));
+  await expect(system.stack.startGateway()).rejects.toThrow("RESTORE_UNFINISHED");
+  const { from, keys } = await archives();
+  expect((await run("restore", "--from", from, "--keys", keys)).stderr).toContain("RESTORE_REFUSED: not-empty");
+  expect((await run("restore", "--from", from, "--keys", keys, "--replace")).exitCode).toBe(0);
+  await system.stack.startGateway();
+});
+
+test("wrong use is answered with the usage", async () => {
+  for (const [program, ...args] of [
+    ["backup"],
+    ["restore"],
+    ["restore", "--from", "a", "--journal", "b", "--journal-lost"],
+    ["restore", "--form", "a"],
+  ]) {
+    const { exitCode, stderr } = await run(program ?? "", ...args);
+    expect([exitCode, stderr.split(" ")[0]]).toEqual([2, "Usage:"]);
+  }
+  const { exitCode, stderr } = await run("restore", "--from", join(out, "no-such.records"));
+  expect([exitCode, stderr]).toEqual([1, expect.stringContaining("ARCHIVE_INVALID: unreadable")]);
+});
