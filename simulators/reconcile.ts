@@ -93,7 +93,7 @@ function compareStoredCount(log: SentLog, stored: StoredRows, books: GatewayBook
 }
 
 /** Acknowledged, to be stored, and not there. Empty whenever a PUBACK means durable. */
-export function missingFromStore(log: SentLog, stored: Pick<StoredRows, "bySeq">): SentMessage[] {
+function missingFromStore(log: SentLog, stored: Pick<StoredRows, "bySeq">): SentMessage[] {
   return log.messages.filter(
     ({ acknowledgedAt, expectation, traceable, seq }) =>
       acknowledgedAt !== undefined && expectation.kind === "stored" && traceable && !stored.bySeq.has(seq),
@@ -101,7 +101,7 @@ export function missingFromStore(log: SentLog, stored: Pick<StoredRows, "bySeq">
 }
 
 /** Rows of messages that had to be refused, and rows that no message accounts for. */
-export function wronglyStored(log: SentLog, stored: Pick<StoredRows, "bySeq">): number {
+function wronglyStored(log: SentLog, stored: Pick<StoredRows, "bySeq">): number {
   const allowed = new Set<number>();
   for (const { expectation, seq } of log.messages) {
     if (expectation.kind === "stored" || expectation.kind === "either") allowed.add(seq);

@@ -8,6 +8,8 @@
  */
 import { parseArgs } from "node:util";
 import { loadConfig } from "./config/load.ts";
+import { heldDevices } from "./held-devices.ts";
+import type { AuditActName } from "./model/audit.ts";
 import { GatewayError } from "./model/errors.ts";
 import { DEAD_LETTER_REASONS } from "./model/outcome.ts";
 import { readKeys } from "./platform/key-files.ts";
@@ -17,6 +19,8 @@ import { type DeadLetter, DeadLetters } from "./queue/dead-letters.ts";
 import { Envelope } from "./queue/envelope.ts";
 import { KnownJobs } from "./queue/known-jobs.ts";
 import { Producer } from "./queue/producer.ts";
+import { AuditLog } from "./rights/audit.ts";
+import { auditKey } from "./rights/audit-chain.ts";
 
 const USAGE = `Usage: npm run dead-letters -- <command> [--config <file.yaml>]
 
@@ -29,6 +33,9 @@ const USAGE = `Usage: npm run dead-letters -- <command> [--config <file.yaml>]
 interface Tools {
   readonly letters: DeadLetters;
   readonly producer: Producer;
+  /** Neither replayed nor purged: a replay is refused under a hold, and then the message would be gone. */
+  readonly held: ReadonlySet<string>;
+  audit(act: AuditActName, count: number): Promise<unknown>;
 }
 
 type Command = (tools: Tools, id: string | undefined) => Promise<string[]>;
@@ -49,21 +56,29 @@ const COMMANDS: Readonly<Record<string, Command>> = {
       ...shapes.map((shape) => `  ${JSON.stringify(shape)}`),
     ];
   },
-  replay: async ({ letters, producer }, id) => {
-    const selected = await select(letters, id);
-    for (const letter of selected) {
+  replay: async ({ letters, producer, held, audit }, id) => {
+    const { free, kept } = apart(await select(letters, id), held);
+    await audit("dead-letters-replayed", free.length);
+    for (const letter of free) {
       // First into the queue, then out of here: interrupted in between it is tried twice, and stores the same.
       await producer.add(letter.sealed, letter.messages);
       await letters.remove(letter);
     }
-    return [`${selected.length} put back into the queue`];
+    return [`${free.length} put back into the queue`, ...kept];
   },
-  purge: async ({ letters }, id) => {
-    const selected = await select(letters, id);
-    for (const letter of selected) await letters.remove(letter);
-    return [`${selected.length} removed`];
+  purge: async ({ letters, held, audit }, id) => {
+    const { free, kept } = apart(await select(letters, id), held);
+    await audit("dead-letters-purged", free.length);
+    for (const letter of free) await letters.remove(letter);
+    return [`${free.length} removed`, ...kept];
   },
 };
+
+function apart(selected: readonly DeadLetter[], held: ReadonlySet<string>): { free: DeadLetter[]; kept: string[] } {
+  const free = selected.filter(({ deviceKey }) => !held.has(deviceKey));
+  const count = selected.length - free.length;
+  return { free, kept: count === 0 ? [] : [`${count} left as they are, under a legal hold`] };
+}
 
 async function select(letters: DeadLetters, id: string | undefined): Promise<DeadLetter[]> {
   if (id === "all") return collect(letters);
@@ -90,7 +105,8 @@ async function main(): Promise<number> {
     return 2;
   }
   const config = loadConfig({ file: values.config, env: process.env });
-  const envelope = new Envelope(readKeys(config.keys.dir, { create: false }).queue);
+  const secrets = readKeys(config.keys.dir, { create: false });
+  const envelope = new Envelope(secrets.queue);
   const keys = redisKeys(config.redis.keyPrefix);
   const store = connectRedis(config.redis.url, "store");
   const queue = connectRedis(config.redis.url, "producer");
@@ -98,7 +114,14 @@ async function main(): Promise<number> {
     await Promise.all([store.connect(), queue.connect()]);
     const producer = new Producer(queue, keys, envelope, new KnownJobs(() => undefined));
     await producer.start();
-    const lines = await command({ letters: new DeadLetters(store, keys, envelope), producer }, id);
+    const log = new AuditLog(store, keys, { keys: [auditKey(secrets.lookup)], now: Date.now });
+    const tools: Tools = {
+      letters: new DeadLetters(store, keys, envelope),
+      producer,
+      held: await heldDevices(store, keys),
+      audit: (act, count) => (count === 0 ? Promise.resolve() : log.append({ act, by: "operator", detail: { count } })),
+    };
+    const lines = await command(tools, id);
     process.stdout.write(`${lines.join("\n")}\n`);
     await producer.stop();
     return 0;

@@ -416,7 +416,7 @@ export function createGateway(
     { name: "http", start: (signal) => api.start(signal), stop: () => api.stop() },
     { name: "listeners", start: () => listeners.start(), stop: () => listeners.close() },
   ];
-  const lifecycle = { stopDeadlineMs: Math.max(queue.stopDeadlineMs, mqtt.drainTimeoutMs) + 2_000, log };
+  const lifecycle = { stopDeadlineMs: Math.max(queue.stopDeadlineMs, mqtt.enqueueDeadlineMs) + 2_000, log };
 
   return {
     start: (signal) => startAll(parts, signal, lifecycle),

@@ -10,9 +10,15 @@
  *   npm run keys -- check                  files, gateways and everything sealed agree
  */
 import { parseArgs } from "node:util";
-import { loadConfig } from "./config/load.ts";
 import { checkKeys, destroyKey, rotateMaster, rotateQueue } from "./key-commands.ts";
-import { COMMON_OPTIONS, COMMON_USAGE, runCommand, UsageError, withOperator } from "./operator-command.ts";
+import {
+  COMMON_OPTIONS,
+  COMMON_USAGE,
+  commandConfig,
+  runCommand,
+  UsageError,
+  withOperator,
+} from "./operator-command.ts";
 import { describeKeys, replaceBackupKey } from "./platform/key-changes.ts";
 import { readKeys } from "./platform/key-files.ts";
 
@@ -34,7 +40,7 @@ async function main(): Promise<number> {
   const [command, what, ...more] = positionals;
   if (more.length > 0) throw new UsageError();
   if (what === undefined && (command === "list" || command === "create")) {
-    const { dir } = loadConfig({ file: values.config, env: process.env }).keys;
+    const { dir } = commandConfig(values.config, process.env).keys;
     return command === "list" ? list(dir) : create(dir);
   }
   return withOperator(values, async (operator) => {

@@ -33,7 +33,7 @@ export const COMMON_USAGE = `  --config <file.yaml>     the gateway's configurat
 export async function withOperator<T>(options: CommonOptions, work: (operator: Operator) => Promise<T>): Promise<T> {
   const privately = options.services === "private" ? await startPrivateServices(process.env) : undefined;
   try {
-    const config = loadConfig({ file: options.config, env: privately?.env ?? process.env });
+    const config = commandConfig(options.config, privately?.env ?? process.env);
     const redis = connectRedis(config.redis.url, "store", config.redis.commandTimeoutMs);
     const keys = redisKeys(config.redis.keyPrefix);
     try {
@@ -49,6 +49,13 @@ export async function withOperator<T>(options: CommonOptions, work: (operator: O
   } finally {
     await privately?.stop();
   }
+}
+
+/** A command serves no HTTP: where no configuration names a token for it, none is asked for. */
+export function commandConfig(file: string | undefined, env: Readonly<Record<string, string | undefined>>): Config {
+  const { CONSENTRY_HTTP_TOKEN: token, CONSENTRY_HTTP_TOKEN_FILE: tokenFile } = env;
+  const spare = file === undefined && !token && !tokenFile ? { CONSENTRY_HTTP_TOKEN: "-".repeat(64) } : {};
+  return loadConfig({ file, env: { ...env, ...spare } });
 }
 
 /** Wrong usage: the usage is shown and nothing else. */

@@ -5,10 +5,12 @@ import { erasureFacts } from "./consent/erasure-facts.ts";
 import { ConsentExpiry } from "./consent/expiry.ts";
 import { LedgerStore } from "./consent/ledger-store.ts";
 import { Minors } from "./consent/minors.ts";
+import { Policies } from "./consent/policies.ts";
 import type { Keyring } from "./deidentify/keyring.ts";
+import { heldDevices } from "./held-devices.ts";
 import type { AuditAct } from "./model/audit.ts";
 import { NO_SUBJECT_KEY } from "./model/consent.ts";
-import type { DeviceKey, SubjectTag } from "./model/ids.ts";
+import type { SubjectTag } from "./model/ids.ts";
 import type { Log } from "./model/log.ts";
 import type { RedisKeys } from "./platform/redis-keys.ts";
 import type { DeadLetters } from "./queue/dead-letters.ts";
@@ -39,15 +41,23 @@ const DAY_MS = 86_400_000;
 export function createRetention(deps: RetentionDeps): Retention {
   const { retention, queue } = deps.config;
   const before = (days: number) => Date.now() - days * DAY_MS;
+  const policies = new Policies(deps.redis, deps.keys);
+  // What is configured may be less than what the policy promises, never more.
+  const promised = async (days: number) => {
+    const limit = await policies.retentionLimitDays("analytics", Date.now());
+    return before(Math.min(days, limit ?? days));
+  };
   const items = [
-    rowItem(deps, "deviceStatus", "device_status", () => before(retention.deviceStatusDays)),
-    rowItem(deps, "deviceLocation", "device_location", () => before(retention.deviceLocationDays)),
-    rowItem(deps, "cellActivity", "cell_activity", () => before(retention.cellActivityDays)),
+    rowItem(deps, "deviceStatus", "device_status", () => promised(retention.deviceStatusDays)),
+    rowItem(deps, "deviceLocation", "device_location", () => promised(retention.deviceLocationDays)),
+    rowItem(deps, "cellActivity", "cell_activity", async () => before(retention.cellActivityDays)),
     expiredConsents(deps),
     minors(deps),
     counted("deadLetters", {
-      due: () => deps.deadLetters.older(before(queue.deadLetterRetentionDays), () => heldDevices(deps)),
-      run: () => deps.deadLetters.expire(before(queue.deadLetterRetentionDays), () => heldDevices(deps)),
+      due: () =>
+        deps.deadLetters.older(before(queue.deadLetterRetentionDays), () => heldDevices(deps.redis, deps.keys)),
+      run: () =>
+        deps.deadLetters.expire(before(queue.deadLetterRetentionDays), () => heldDevices(deps.redis, deps.keys)),
     }),
     counted("audit", {
       due: () => deps.auditLog.older(before(retention.auditDays)),
@@ -65,15 +75,15 @@ function rowItem(
   deps: RetentionDeps,
   kind: RetentionKind,
   measurement: OldRows["measurement"],
-  beforeMs: () => number,
+  beforeMs: () => Promise<number>,
 ): RetentionItem {
   // Counts of a cell name nobody and are under no hold.
   const except = async () => (measurement === "cell_activity" ? [] : await namesUnderHold(deps));
   return {
     kind,
-    due: async (signal) => deps.rows.count({ measurement, beforeMs: beforeMs(), except: await except() }, signal),
+    due: async (signal) => deps.rows.count({ measurement, beforeMs: await beforeMs(), except: await except() }, signal),
     run: async (signal) => {
-      const old: OldRows = { measurement, beforeMs: beforeMs(), except: await except() };
+      const old: OldRows = { measurement, beforeMs: await beforeMs(), except: await except() };
       const count = await deps.rows.count(old, signal);
       if (count === 0) return { state: "done", count };
       const aging = await deps.rows.remove(old, signal);
@@ -131,19 +141,4 @@ function namesUnderHold(deps: RetentionDeps) {
     pseudonym: (key, device, purpose, epoch) => keyring.pseudonym(key, device, purpose, epoch),
     now: Date.now,
   });
-}
-
-/** What was set aside for these devices stays, too. */
-async function heldDevices({ redis, keys, holds }: RetentionDeps): Promise<ReadonlySet<DeviceKey>> {
-  const store = new LedgerStore(redis, keys);
-  const devices = new Set<DeviceKey>();
-  for (const tag of await holds.all()) {
-    const standing = await holds.standing(tag);
-    const all = erasureFacts((await store.read(tag)).events).devices;
-    const covered = standing.some((hold) => hold.devices === undefined)
-      ? all
-      : standing.flatMap((hold) => hold.devices ?? []);
-    for (const device of covered) devices.add(device);
-  }
-  return devices;
 }

@@ -15,6 +15,7 @@ import type { Log } from "./model/log.ts";
 import type { Metrics } from "./observe/metrics.ts";
 import type { Keys } from "./platform/key-files.ts";
 import type { Part } from "./platform/lifecycle.ts";
+import { Periodic } from "./platform/periodic.ts";
 import type { connectRedis } from "./platform/redis.ts";
 import type { RedisKeys } from "./platform/redis-keys.ts";
 import type { Backlog } from "./queue/backlog.ts";
@@ -24,10 +25,12 @@ import { Erasures } from "./rights/erasure.ts";
 import type { ErasableSink, ErasurePorts, Notice } from "./rights/erasure-ports.ts";
 import { ErasureQueue } from "./rights/erasure-queue.ts";
 import { ErasureRecords } from "./rights/erasure-record.ts";
+import { KeyRemnants } from "./rights/key-remnants.ts";
 import { ReceiptSigner } from "./rights/receipt.ts";
 import type { InfluxSink } from "./sinks/influx.ts";
 import type { PatientStart } from "./sinks/patient-start.ts";
 
+const MINUTE_MS = 60_000;
 const DAY_MS = 86_400_000;
 const NAMES_SEAL = "names to forget";
 
@@ -70,6 +73,18 @@ export function createRights(deps: RightsDeps): Rights {
   const { config, secrets, keys, redis, metrics, log } = deps;
   const records = new ErasureRecords(redis.store, keys);
   const signer = new ReceiptSigner(secrets.receipt);
+  const remnants = new KeyRemnants(redis.store, keys, log);
+  const stopping = new AbortController();
+  const rewrites = new Periodic(
+    [
+      {
+        name: "key remnants",
+        everyMs: config.erasure.rewriteEveryMinutes * MINUTE_MS,
+        run: async () => void (await remnants.clear(stopping.signal)),
+      },
+    ],
+    log,
+  );
   const queue = new ErasureQueue(redis, keys, { advance: (id, stop) => erasures.advance(id, stop), log });
   const erasures: Erasures = new Erasures(
     {
@@ -82,7 +97,7 @@ export function createRights(deps: RightsDeps): Rights {
     },
     records,
     queue,
-    erasurePorts(deps, signer),
+    erasurePorts(deps, signer, remnants),
   );
 
   return {
@@ -100,6 +115,14 @@ export function createRights(deps: RightsDeps): Rights {
         },
         stop: () => queue.stop(),
       },
+      {
+        name: "key remnants",
+        start: () => rewrites.start(),
+        stop: () => {
+          rewrites.stop();
+          stopping.abort();
+        },
+      },
     ],
     http: {
       erasures: {
@@ -116,7 +139,7 @@ export function createRights(deps: RightsDeps): Rights {
   };
 }
 
-function erasurePorts(deps: RightsDeps, signer: ReceiptSigner): ErasurePorts {
+function erasurePorts(deps: RightsDeps, signer: ReceiptSigner, remnants: KeyRemnants): ErasurePorts {
   const { config, keys, redis, keyring, envelope } = deps;
   const holds = new LedgerHolds(redis.store, keys, { now: Date.now });
   return {
@@ -126,6 +149,7 @@ function erasurePorts(deps: RightsDeps, signer: ReceiptSigner): ErasurePorts {
     pseudonym: (key, device, purpose, epoch) => keyring.pseudonym(key, device, purpose, epoch),
     sinks: [erasableSink(deps)],
     purgeDeadLetters: (devices: readonly DeviceKey[]) => deps.deadLetters.purge(devices),
+    keyDeleted: () => remnants.mark(),
     forget: (devices, names) => {
       for (const device of devices) keyring.forget(device);
       deps.forgetNames(names);

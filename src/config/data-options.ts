@@ -38,7 +38,10 @@ export const consentOptions = z.strictObject({
     "Who answers for the data, as named in consent records and receipts.",
     /^[^\p{Cc}]{1,128}$/u,
   ),
-  policyFile: path("config/policies/1.json", "Policy published at start when Redis holds none yet."),
+  policyFile: path(
+    "config/policies/1.json",
+    "Policy document made sure of at each start: published when it is the next version, nothing when it is known; other bytes under a known version end the start.",
+  ),
   expiryDays: days(1, 365, 3_650, "How long consent lasts when the record names no end."),
 });
 

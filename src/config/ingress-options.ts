@@ -37,7 +37,13 @@ export const mqttOptions = z.strictObject({
   tls: tls.prefault({}),
   ws: ws.prefault({}),
   connectTimeoutMs: milliseconds(100, 5_000, 60_000, "A connection must have sent its CONNECT by then."),
-  maxKeepaliveS: count(5, 1_200, 65_535, "Longest keepalive a client may ask for.", "s"),
+  maxKeepaliveS: count(
+    5,
+    1_200,
+    65_535,
+    "Longest silence allowed; a client that asks for a longer keepalive, or for none, is held to this one.",
+    "s",
+  ),
   maxConnections: count(1, 20_000, 1_000_000, "Open connections, devices and services together.", "connections"),
   maxPayloadBytes: bytes(64, 8_192, MIB, "Largest payload of a device message; a larger one is refused `too-large`."),
   maxPacketBytes: bytes(256, 65_536, 4 * MIB, "Largest MQTT packet; a larger one ends the connection."),
@@ -89,14 +95,25 @@ export const mqttOptions = z.strictObject({
     24 * HOUR_MS,
     "How far in the future a device's `ts` may lie; beyond it the time of receipt is taken.",
   ),
-  drainTimeoutMs: milliseconds(0, 10_000, 600_000, "On stop, how long messages in flight may take to become durable."),
+  drainTimeoutMs: milliseconds(
+    0,
+    10_000,
+    600_000,
+    "A client that does not read what it is sent for this long is disconnected.",
+  ),
 });
 
 export const queueOptions = z.strictObject({
   maxBatchMessages: count(1, 1_000, 100_000, "Messages sealed into one batch.", "messages"),
   maxBatchBytes: bytes(1_024, 524_288, 64 * MIB, "Payload sealed into one batch."),
   flushesInFlight: count(1, 2, 64, "Batches on their way to Redis at the same time.", "batches"),
-  workerConcurrency: count(1, 3, 256, "Batches processed at the same time.", "batches"),
+  workerConcurrency: count(
+    1,
+    2,
+    256,
+    "Passes through the pipeline at the same time; each takes the batches that wait, up to 4,000 messages.",
+    "passes",
+  ),
   backlogBytes: bytes(
     MIB,
     1_024 * MIB,
@@ -112,7 +129,7 @@ export const queueOptions = z.strictObject({
     1,
     5,
     1_000,
-    "Attempts that ended the process before a batch is opened message by message.",
+    "Attempts that ended the process before a batch is halved, again and again, until the culprit is alone.",
     "attempts",
   ),
   watchdogMs: milliseconds(

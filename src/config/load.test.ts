@@ -110,6 +110,7 @@ describe("what is refused", () => {
     ["redis: { url: 'http://h:1' }", "redis.url: invalid-format"],
     ["services: [{ name: a, purposes: [marketing], region: IN }]", "services.0.purposes.0: invalid-value"],
     ["services: [{ name: a, purposes: [scene], region: IN }]", "services.0.token: required"],
+    ["retention: { deviceLocationDays: 7 }", "retention.deviceLocationDays: must-exceed-epoch"],
     ["role: worker", "role: invalid-value"],
     ["mqtt: 5", "mqtt: invalid-type"],
     ["- 1", "file: not-a-mapping"],
@@ -127,6 +128,23 @@ describe("what is refused", () => {
     expect(refusal(`services:\n${service("a", TOKEN)}${service("a", OTHER_TOKEN)}`)).toContain("name-used-twice");
     expect(refusal(`services:\n${service("a", TOKEN)}${service("b", TOKEN)}`)).toContain("token-used-twice");
     expect(load(`services:\n${service("a", TOKEN)}${service("b", OTHER_TOKEN)}`).services).toHaveLength(2);
+  });
+
+  it("asks for two approvers or none, each with a name and a token of their own", () => {
+    const third = "third-token-0123456789-0123456789-01234";
+    const approvers = (...list: [name: string, token: string][]) =>
+      `http:\n  approvers:\n${list.map(([name, token]) => `    - { name: ${name}, token: ${token} }\n`).join("")}`;
+    const config = load(approvers(["legal", OTHER_TOKEN], ["privacy", third]));
+    expect(config.http.approvers.map(({ name }) => name)).toEqual(["legal", "privacy"]);
+    expect(load().http.approvers).toEqual([]);
+    expect(refusal(approvers(["legal", OTHER_TOKEN]))).toContain("http.approvers: needs-two");
+    expect(refusal(approvers(["legal", OTHER_TOKEN], ["legal", third]))).toContain("http.approvers: name-used-twice");
+    expect(refusal(approvers(["legal", third], ["privacy", third]))).toContain("http.approvers: token-used-twice");
+    // Else the account service could approve what it asks for.
+    expect(refusal(approvers(["legal", OTHER_TOKEN], ["privacy", TOKEN]))).toContain(
+      "http.approvers: token-used-twice",
+    );
+    expect(refusal("http: { approvers: [{ name: a }, { name: b }] }")).toContain("http.approvers.1.token: required");
   });
 
   it("a file that is not there", () => {

@@ -4,7 +4,7 @@ import { SERVICE_PURPOSES } from "../model/consent.ts";
 import { bytes, choice, count, milliseconds, optionalPath, port, regionCode, secret, text } from "./leaves.ts";
 
 /** Shortest token the gateway accepts as a credential of its own; 32 characters of base64url are 192 bits. */
-export const MIN_TOKEN_LENGTH = 32;
+const MIN_TOKEN_LENGTH = 32;
 
 const plainHttpUrl = z
   .url({ protocol: /^https?$/ })

@@ -35,4 +35,11 @@ export const erasureOptions = z.strictObject({
     "How long the first receipt waits for services to answer that they have forgotten.",
   ),
   acknowledgeDays: days(1, 7, 90, "How long a service that does not answer is told again; then the names are dropped."),
+  rewriteEveryMinutes: count(
+    1,
+    60,
+    10_080,
+    "How soon after a key was destroyed Redis rewrites its append-only file, which still tells of it.",
+    "minutes",
+  ),
 });

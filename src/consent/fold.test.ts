@@ -4,7 +4,7 @@ import { CATEGORIES, type Decision, PURPOSES } from "../model/consent.ts";
 import { type ConsentEvent, consentEvent, type PurposeTerms } from "../model/consent-record.ts";
 import type { DeviceKey } from "../model/ids.ts";
 import { decide } from "./decide.ts";
-import { EMPTY_STATE, fold, materialise, type SubjectState } from "./fold.ts";
+import { EMPTY_STATE, fold, isHeld, materialise, type SubjectState } from "./fold.ts";
 import { canonicalJson } from "./hash-chain.ts";
 
 const NOW = 1_700_000_000_000;
@@ -55,14 +55,23 @@ const withdrawnEvent = fc.record({
   purposes: fc.option(fc.uniqueArray(fc.constantFrom(...PURPOSES), { minLength: 1 }), { nil: undefined }),
   categories: fc.option(categories, { nil: undefined }),
 });
+const orderRef = fc.constantFrom("order:1", "order:2", "order:3");
+const heldEvent = fc.record({
+  ...common,
+  type: fc.constant("held" as const),
+  ref: orderRef,
+  until: fc.constant(NOW),
+  devices,
+});
 const anyEvent: fc.Arbitrary<ConsentEvent> = fc.oneof(
   fc.record({ ...common, type: fc.constant("bound" as const), device }),
   fc.record({ ...common, type: fc.constant("unbound" as const), device }),
   givenEvent,
   fc.record({ ...common, ...notice, type: fc.constant("refused" as const), devices }),
   withdrawnEvent,
-  fc.record({ ...common, type: fc.constant("held" as const), ref: fc.constant("order:1"), until: fc.constant(NOW) }),
-  fc.record({ ...common, type: fc.constant("released" as const) }),
+  heldEvent,
+  fc.record({ ...common, type: fc.constant("released" as const), ref: fc.option(orderRef, { nil: undefined }) }),
+  fc.record({ ...common, type: fc.constant("expired" as const) }),
   fc.record({ ...common, type: fc.constant("erasure-requested" as const), erasure: fc.uuid() }),
   fc.record({ ...common, type: fc.constant("erased" as const), erasure: fc.uuid() }),
 );
@@ -184,6 +193,61 @@ test("a hold freezes every device, a release gives back what was", () => {
       const held = fold(free, { ...stamp, type: "held", ref: "order:1", until: NOW });
       expect(allowed(held)).toEqual([0, 0, 0]);
       expect(allowed(fold(held, { ...stamp, type: "released" }))).toEqual(allowed(free));
+    }),
+  );
+});
+
+describe("a legal hold", () => {
+  test("freezes what it covers and nothing else, whatever else is held", () => {
+    fc.assert(
+      fc.property(anyState, heldEvent, (state, event) => {
+        const without = fold(state, { ...event, type: "released", ref: event.ref });
+        const after = fold(state, event);
+        for (const one of DEVICES) {
+          const covered = event.devices?.includes(one) ?? true;
+          expect(isHeld(after, one)).toBe(covered || isHeld(without, one));
+        }
+        for (const [one, decision] of materialise(after, "key")) {
+          expect(decision.held).toBe(isHeld(after, one));
+          if (decision.held) expect(decide(decision, FLOORS, NOW)).toEqual({ refusal: "legal-hold" });
+        }
+      }),
+    );
+  });
+
+  test("placed and released again leaves no trace, and a release without a reference ends all", () => {
+    fc.assert(
+      fc.property(anyState, heldEvent, (state, event) => {
+        const ref = "order:9";
+        const back = fold(fold(state, { ...event, ref }), { ...event, type: "released", ref });
+        expect(materialise({ ...back, fence: 0 }, "key")).toEqual(materialise({ ...state, fence: 0 }, "key"));
+        const free = fold(state, { ...event, type: "released", ref: undefined });
+        expect(DEVICES.some((one) => isHeld(free, one))).toBe(false);
+      }),
+    );
+  });
+});
+
+test("expiry ends exactly the consent that has run out, and allows nothing new", () => {
+  fc.assert(
+    fc.property(anyState, fc.boolean(), (state, late) => {
+      const at = late ? NOW + 1_000 : NOW + 999;
+      const after = fold(state, {
+        schemaVersion: 1,
+        recordId: "",
+        by: "controller",
+        fence: 0,
+        prevHash: HASH,
+        type: "expired",
+        at,
+      });
+      const decisions = materialise(after, "key");
+      for (const [one, before] of materialise(state, "key")) {
+        const ends = before.state === "given" && before.expiresAt <= at;
+        expect(decisions.get(one)?.state).toBe(ends ? "expired" : before.state);
+        expect(decisions.get(one)?.grants).toBe(before.grants);
+      }
+      expect(late ? allowed(after).every((bits) => bits === 0) : allowed(after)).toEqual(late ? true : allowed(state));
     }),
   );
 });

@@ -3,7 +3,7 @@
  * the same transaction, so from that moment on older consents stop counting where they must.
  */
 import type { Redis } from "ioredis";
-import type { PolicyFloors } from "../model/consent.ts";
+import type { PolicyFloors, Purpose } from "../model/consent.ts";
 import { GatewayError } from "../model/errors.ts";
 import {
   MAX_POLICY_BYTES,
@@ -16,7 +16,7 @@ import { orConsentUnreachable } from "../platform/redis.ts";
 import type { RedisKeys } from "../platform/redis-keys.ts";
 import { type RedisScript, runScript } from "../platform/redis-script.ts";
 import { hashText } from "./hash-chain.ts";
-import { floorsOf, suspendedBy, widenings } from "./policy-changes.ts";
+import { floorsOf, retentionLimitDays, suspendedBy, widenings } from "./policy-changes.ts";
 import { decodeFloors, encodeFloors } from "./policy-floors.ts";
 
 export interface Policy {
@@ -100,6 +100,12 @@ export class Policies {
       effectiveFrom: document.effectiveFrom,
       suspended: index === 0 ? [] : suspendedBy(policies[index - 1]?.document, document),
     }));
+  }
+
+  /** The longest that data of a purpose may be kept now; `undefined` when no version says anything. */
+  async retentionLimitDays(purpose: Purpose, nowMs: number): Promise<number | undefined> {
+    const documents = (await this.#all()).map(({ document }) => document);
+    return retentionLimitDays(documents, purpose, nowMs);
   }
 
   async floors(): Promise<PolicyFloors> {

@@ -4,7 +4,7 @@ import { describe, expect, test } from "vitest";
 import { CATEGORIES, grantsOf, PURPOSE_USES, PURPOSES, type Purpose } from "../model/consent.ts";
 import type { PolicyDocument, PolicyTerms } from "../model/policy-document.ts";
 import { parsePolicy } from "./policies.ts";
-import { floorsOf, suspendedBy, widenings } from "./policy-changes.ts";
+import { floorsOf, retentionLimitDays, suspendedBy, suspensionOf, widenings } from "./policy-changes.ts";
 import { DENY_ALL_FLOORS, decodeFloors, encodeFloors } from "./policy-floors.ts";
 
 const anyTerms: fc.Arbitrary<PolicyTerms> = fc.record({
@@ -161,5 +161,80 @@ describe("the shipped first version", () => {
       expect(terms).toMatchObject({ basis: "consent", regions: ["IN"] });
     }
     expect(policy?.document).toMatchObject({ version: 1, change: { kind: "first" } });
+  });
+});
+
+describe("what data may be kept", () => {
+  const DAY_MS = 86_400_000;
+  const versions = [30, 90, 10].map((retentionDays, index) => ({
+    ...document({ retentionDays }),
+    version: index + 1,
+    effectiveFrom: ["2026-01-01", "2026-06-01", "2026-07-01"][index] ?? "",
+  }));
+  const at = (date: string) => Date.parse(date);
+
+  test.each([
+    ["2026-03-01", 1, 30],
+    // What was collected under the first version must be gone after its days, whatever the second one says.
+    ["2026-06-02", 2, 30],
+    ["2026-06-30", 2, 30],
+    ["2026-07-01", 2, 90],
+    ["2026-07-02", 3, 10],
+    ["2027-07-02", 3, 10],
+  ])("on %s with %i versions: %i days", (date, count, days) => {
+    expect(retentionLimitDays(versions.slice(0, count), "scene", at(date))).toBe(days);
+  });
+
+  test("is nobody's word when no version names the purpose", () => {
+    expect(retentionLimitDays(versions, "network", at("2026-03-01"))).toBeUndefined();
+  });
+
+  test("never exceeds what the newest version says, nor what any version does that data may still be under", () => {
+    fc.assert(
+      fc.property(fc.array(fc.nat(400), { minLength: 1, maxLength: 5 }), fc.nat(900), (list, day) => {
+        const documents = list.map((retentionDays, index) => ({
+          ...document({ retentionDays }),
+          effectiveFrom: new Date(at("2026-01-01") + index * 100 * DAY_MS).toISOString().slice(0, 10),
+        }));
+        const now = at("2026-01-01") + day * DAY_MS;
+        const limit = retentionLimitDays(documents, "scene", now) ?? Number.NaN;
+        expect(limit).toBeLessThanOrEqual(list.at(-1) ?? 0);
+        for (const [index, days] of list.entries()) {
+          const lastCollected = at("2026-01-01") + (index + 1) * 100 * DAY_MS;
+          const last = index === list.length - 1;
+          // Whatever was collected under it on its last day is kept no longer than it promised.
+          if (!last && now < lastCollected + days * DAY_MS) expect(limit).toBeLessThanOrEqual(days);
+        }
+      }),
+    );
+  });
+});
+
+describe("what is suspended for a device", () => {
+  const decision = {
+    state: "given" as const,
+    fence: 0,
+    expiresAt: 1_000,
+    policyVersion: 2,
+    grants: grantsOf({ scene: ["status"], network: ["ip"] }),
+    minor: false,
+    guardianVerified: false,
+    held: false,
+    generation: 0,
+    wrappedSubjectKey: "key",
+  };
+  const floors = { analytics: 5, weather: 1, scene: 3, network: 4 };
+
+  test("is what it was given for and is below its floor, since the latest of those versions", () => {
+    expect(suspensionOf(decision, floors, 0)).toEqual({ version: 4, purposes: ["scene", "network"] });
+    expect(suspensionOf({ ...decision, policyVersion: 3 }, floors, 0)).toEqual({ version: 4, purposes: ["network"] });
+    expect(suspensionOf({ ...decision, policyVersion: 4 }, floors, 0)).toBeUndefined();
+  });
+
+  test("is nothing without consent that otherwise counts, or while floors are unknown", () => {
+    expect(suspensionOf(undefined, floors, 0)).toBeUndefined();
+    expect(suspensionOf({ ...decision, state: "withdrawn" }, floors, 0)).toBeUndefined();
+    expect(suspensionOf(decision, floors, 1_000)).toBeUndefined();
+    expect(suspensionOf(decision, DENY_ALL_FLOORS, 0)).toBeUndefined();
   });
 });

@@ -67,3 +67,22 @@ export function floorsOf(versions: readonly PolicyDocument[]): PolicyFloors {
   }
   return floors;
 }
+
+const DAY_MS = 86_400_000;
+
+/**
+ * The longest that data of a purpose may be kept now, in days: what the newest version says, and every earlier
+ * one for as long as something collected under it may still be there. `undefined` when none says anything.
+ */
+export function retentionLimitDays(
+  versions: readonly PolicyDocument[],
+  purpose: Purpose,
+  nowMs: number,
+): number | undefined {
+  const limits = versions.flatMap(({ purposes }, index) => {
+    const days = purposes[purpose]?.retentionDays;
+    const supersededAt = Date.parse(versions[index + 1]?.effectiveFrom ?? "9999-12-31");
+    return days === undefined || nowMs >= supersededAt + days * DAY_MS ? [] : [days];
+  });
+  return limits.length === 0 ? undefined : Math.min(...limits);
+}

@@ -11,8 +11,8 @@ export interface IpOptions {
   readonly v6PrefixBits: number;
 }
 
-export const FINEST_V4_PREFIX_BITS = 16;
-export const FINEST_V6_PREFIX_BITS = 32;
+const FINEST_V4_PREFIX_BITS = 16;
+const FINEST_V6_PREFIX_BITS = 32;
 
 /**
  * The CIDR prefix of an address, `203.0.0.0/16` or `2001:db8::/32`; `undefined` when it is no address.

@@ -36,7 +36,7 @@ export interface Place {
   readonly center: { readonly lat: number; readonly lon: number };
 }
 
-export const FINEST_RESOLUTION = 6;
+const FINEST_RESOLUTION = 6;
 const TABLE_RESOLUTIONS = [3, 2] as const;
 const MAX_REMEMBERED_PLACES = 65_536;
 

@@ -11,7 +11,7 @@ export interface ModelRule {
   readonly as: string;
 }
 
-export const OTHER_MODEL = "other";
+const OTHER_MODEL = "other";
 const MAX_REMEMBERED_MODELS = 4096;
 
 export class ModelFamilies {

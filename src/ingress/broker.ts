@@ -8,9 +8,9 @@ import { Aedes, type AuthenticateError, type Client, type ConnectPacket, type Su
 import type { DeviceId, DeviceKey, DeviceRef } from "../model/ids.ts";
 import type { ConnectionRefusal, SecurityEvent } from "../model/outcome.ts";
 import type { Access, LoginRefusal } from "./access.ts";
+import { NOT_DURABLE } from "./acknowledge.ts";
 import type { Admission } from "./admission.ts";
 import { type BrokerInternals, internals } from "./aedes-internals.ts";
-import { NOT_DURABLE } from "./acknowledge.ts";
 import { attemptOf, attemptOfWill, type PublishPacket } from "./attempt.ts";
 import type { Commands } from "./commands.ts";
 import type { ErasedTopics } from "./erased-topics.ts";

@@ -1,7 +1,7 @@
 /**
  * Delivers processed messages to the services that subscribed to them, straight to their
- * connections. A subscriber that does not read loses messages and, past a bound, its connection;
- * it never holds up the pipeline or another subscriber. Nothing is kept for one that is away.
+ * connections. A subscriber that does not read loses messages, and its connection once it has not read
+ * for `mqtt.drainTimeoutMs`; it never holds up the pipeline or another subscriber. Nothing is kept for one that is away.
  */
 import type { ServicePurpose } from "../model/consent.ts";
 import type { ServiceSession } from "./session.ts";

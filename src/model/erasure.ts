@@ -4,7 +4,7 @@
  */
 import { z } from "zod";
 import { type Purpose, SERVICE_PURPOSES } from "./consent.ts";
-import { ACTORS, contentHash, timestampMs } from "./consent-record.ts";
+import { contentHash, timestampMs } from "./consent-record.ts";
 import type { DeviceKey } from "./ids.ts";
 
 export const RECEIPT_SCHEMA_VERSION = 1;
@@ -40,10 +40,6 @@ export const ERASURE_STEPS = [
   "remind",
 ] as const;
 export type ErasureStep = (typeof ERASURE_STEPS)[number];
-
-/** `held`: a legal hold keeps it from going on. */
-export const ERASURE_STATES = ["held", "running", "completed"] as const;
-export type ErasureState = (typeof ERASURE_STATES)[number];
 
 export const ERASURE_OUTCOMES = ["deleted", "unlinkable"] as const;
 export type ErasureOutcome = (typeof ERASURE_OUTCOMES)[number];
@@ -105,7 +101,8 @@ export type SignedReceipt = z.infer<typeof signedReceipt>;
 
 export const erasureStatus = z.strictObject({
   id: z.uuid(),
-  state: z.enum(ERASURE_STATES),
+  /** `held`: a legal hold keeps it from going on. */
+  state: z.enum(["held", "running", "completed"]),
   /** What it is at, or waits to begin with. */
   step: z.enum(ERASURE_STEPS).optional(),
   requestedAt: timestampMs,
@@ -117,8 +114,6 @@ export const erasureStatus = z.strictObject({
   receipt: signedReceipt.optional(),
 });
 export type ErasureStatus = z.infer<typeof erasureStatus>;
-
-export const erasureActor = z.enum(ACTORS);
 
 /** As a verifier needs it. */
 export const receiptKey = z.strictObject({

@@ -15,14 +15,15 @@ export const ERRORS = {
     retryable: false,
     meaning: "a wrapped subject key does not open: another master key, or altered",
   },
-  LEASE_LOST: { retryable: true, meaning: "the batch outlived its lease and was abandoned before it wrote" },
+  LEASE_LOST: {
+    retryable: true,
+    meaning: "the batch outlived its lease; nothing of it was forwarded, and it is tried again",
+  },
   SINK_UNAVAILABLE: { retryable: true, meaning: "the store is down, busy or timed out" },
   SINK_DENIED: {
     retryable: true,
     meaning: "the store refuses our credential, database or bucket; an operator must act",
   },
-  SINK_TOO_LARGE: { retryable: false, meaning: "the store finds the request too large; it is split" },
-  SINK_REJECTED: { retryable: false, meaning: "the store refuses lines as malformed; they are isolated" },
   CONSENT_CONFLICT: { retryable: true, meaning: "another writer changed the same record; read again and retry" },
   LEDGER_BROKEN: {
     retryable: false,

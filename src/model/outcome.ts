@@ -45,7 +45,14 @@ export const COMMAND_OUTCOMES = [
 export type CommandOutcome = (typeof COMMAND_OUTCOMES)[number];
 
 /** Attempts to do what is not allowed; counted, never with a name. */
-export const SECURITY_EVENTS = ["failed-login", "foreign-topic", "account-key", "oversize", "acl-denied", "protocol"] as const;
+export const SECURITY_EVENTS = [
+  "failed-login",
+  "foreign-topic",
+  "account-key",
+  "oversize",
+  "acl-denied",
+  "protocol",
+] as const;
 export type SecurityEvent = (typeof SECURITY_EVENTS)[number];
 
 /** Why a message was set aside for an operator to look at. */

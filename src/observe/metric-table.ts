@@ -30,13 +30,7 @@ export type ClientKind = (typeof CLIENT_KINDS)[number];
 export const SINKS = ["influx"] as const;
 export type SinkName = (typeof SINKS)[number];
 
-export const SINK_FAILURES = [
-  "SINK_UNAVAILABLE",
-  "SINK_DENIED",
-  "SINK_TOO_LARGE",
-  "SINK_REJECTED",
-  "LEASE_LOST",
-] as const satisfies readonly ErrorCode[];
+export const SINK_FAILURES = ["SINK_UNAVAILABLE", "SINK_DENIED"] as const satisfies readonly ErrorCode[];
 export type SinkFailure = (typeof SINK_FAILURES)[number];
 
 export const DEAD_LETTERS = Object.keys(DEAD_LETTER_REASONS) as DeadLetterReason[];

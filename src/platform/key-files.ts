@@ -61,7 +61,8 @@ export function readKeys(dir: string, { create }: { create: boolean }): Keys {
   const [lookup, pepper, master, token, receipt] = SINGLE_KEYS.map((name) => readKey(join(dir, `${name}.key`)));
   const all = readQueueKeys(join(dir, "queue"));
   const active = [...all.keys()].at(-1);
-  if (!(lookup && pepper && master && token && receipt && active)) throw new GatewayError("KEY_INVALID", "queue: missing");
+  if (!(lookup && pepper && master && token && receipt && active))
+    throw new GatewayError("KEY_INVALID", "queue: missing");
   const nextMaster = readOptionalKey(join(dir, NEXT_MASTER_FILE));
   const backup = readOptionalKey(join(dir, BACKUP_KEY_FILE));
   const optional = [nextMaster, backup].filter((key) => key !== undefined);

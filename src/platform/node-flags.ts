@@ -8,7 +8,7 @@
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 
-export const NODE_FLAGS_FILE = fileURLToPath(new URL("../../config/node-flags.json", import.meta.url));
+const NODE_FLAGS_FILE = fileURLToPath(new URL("../../config/node-flags.json", import.meta.url));
 
 export function nodeFlags(): string[] {
   return JSON.parse(readFileSync(NODE_FLAGS_FILE, "utf8")) as string[];

@@ -12,7 +12,7 @@ import type { RedisKeys } from "./redis-keys.ts";
 import { type RedisScript, runScript } from "./redis-script.ts";
 
 /** A gateway that was killed counts as working for this long. */
-export const PRESENT_MS = 6_000;
+const PRESENT_MS = 6_000;
 
 const SWEEP = `
 local time = redis.call("TIME")

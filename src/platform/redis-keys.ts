@@ -46,6 +46,8 @@ export interface RedisKeys {
   readonly tombstones: string;
   /** Set: every epoch length, in ms, that pseudonyms were ever made with. */
   readonly epochLengths: string;
+  /** Counter: keys deleted since the append-only file was rewritten on their account. */
+  readonly keyRemnants: string;
   /** BullMQ queue of what recurs over days. */
   readonly upkeepQueuePrefix: string;
   readonly upkeepQueueName: string;
@@ -89,6 +91,7 @@ export function redisKeys(prefix: string): RedisKeys {
     erasureIndex: `{${prefix}:erasures}:index`,
     openErasures: `{${prefix}:erasures}:open`,
     tombstones: `${prefix}:tombstones`,
+    keyRemnants: `${prefix}:key-remnants`,
     epochLengths: `${prefix}:epoch-lengths`,
     upkeepQueuePrefix: `{${prefix}:upkeep}`,
     upkeepQueueName: "upkeep",

@@ -1,5 +1,6 @@
 /**
- * How much is waiting in the queue, read from the ids of the jobs, so that it is right after any crash.
+ * How much is waiting in the queue, read from the ids of the jobs, so that it is right after any crash. Of a
+ * long queue both ends are read and the rest is taken to be alike, so that looking costs the same at any depth.
  * Over its budget in bytes the backlog is a state, not a fault: admission stops acknowledging and
  * stops reading until the worker has caught up.
  */
@@ -18,6 +19,12 @@ export interface BacklogDepth {
   readonly messages: number;
   readonly bytes: number;
 }
+
+/** Ids read from each end of the queue: exact up to this many jobs. */
+const SAMPLED = 1_000;
+
+/** What Redis needs for a job besides its sealed bytes; counts when many small batches wait. */
+const JOB_OVERHEAD_BYTES = 1_024;
 
 /** A full backlog is taken to be full until it has shrunk to this share of its budget. */
 const RELIEF = 0.9;
@@ -64,29 +71,42 @@ export class Backlog {
 
   /** Ids of all batches that are not settled, in no order. Rejects when Redis does not answer. */
   async batches(): Promise<string[]> {
-    const { queuePrefix, queueName } = this.#keys;
-    const key = (state: string): string => `${queuePrefix}:${queueName}:${state}`;
-    const [waiting, active, paused, delayed] = await Promise.all([
-      this.#redis.lrange(key("wait"), 0, -1),
-      this.#redis.lrange(key("active"), 0, -1),
-      this.#redis.lrange(key("paused"), 0, -1),
-      this.#redis.zrange(key("delayed"), "0", "-1"),
-    ]);
-    return [...waiting, ...active, ...paused, ...delayed];
+    const [waiting, rest] = await Promise.all([this.#redis.lrange(this.#key("wait"), 0, -1), this.#notWaiting()]);
+    return [...waiting, ...rest];
   }
 
   async measure(): Promise<BacklogDepth> {
-    let messages = 0;
-    let bytes = 0;
-    const ids = await this.batches();
-    for (const id of ids) {
-      const size = jobSize(id);
-      messages += size.messages;
-      bytes += size.bytes;
-    }
-    this.#depth = { jobs: ids.length, messages, bytes };
+    const wait = this.#key("wait");
+    const [waitingJobs, newest, oldest, others] = await Promise.all([
+      this.#redis.llen(wait),
+      this.#redis.lrange(wait, 0, SAMPLED - 1),
+      this.#redis.lrange(wait, -SAMPLED, -1),
+      this.#notWaiting(),
+    ]);
+    const sample = waitingJobs <= SAMPLED ? newest : [...newest, ...oldest];
+    const share = sample.length === 0 ? 0 : waitingJobs / sample.length;
+    const waiting = totalOf(sample);
+    const rest = totalOf(others);
+    this.#depth = {
+      jobs: waitingJobs + rest.jobs,
+      messages: Math.round(waiting.messages * share) + rest.messages,
+      bytes: Math.round(waiting.bytes * share) + rest.bytes,
+    };
     this.#judge();
     return this.#depth;
+  }
+
+  async #notWaiting(): Promise<string[]> {
+    const [active, paused, delayed] = await Promise.all([
+      this.#redis.lrange(this.#key("active"), 0, -1),
+      this.#redis.lrange(this.#key("paused"), 0, -1),
+      this.#redis.zrange(this.#key("delayed"), "0", "-1"),
+    ]);
+    return [...active, ...paused, ...delayed];
+  }
+
+  #key(state: string): string {
+    return `${this.#keys.queuePrefix}:${this.#keys.queueName}:${state}`;
   }
 
   #judge(): void {
@@ -100,4 +120,15 @@ export class Backlog {
       });
     }
   }
+}
+
+function totalOf(ids: readonly string[]): BacklogDepth {
+  let messages = 0;
+  let bytes = 0;
+  for (const id of ids) {
+    const size = jobSize(id);
+    messages += size.messages;
+    bytes += size.bytes + JOB_OVERHEAD_BYTES;
+  }
+  return { jobs: ids.length, messages, bytes };
 }

@@ -18,7 +18,7 @@ const tag = keyedHash as unknown as z.ZodType<SubjectTag, string>;
 const device = keyedHash as unknown as z.ZodType<DeviceKey, string>;
 const count = z.number().int().nonnegative();
 const fields = z.record(z.string(), z.string());
-export const STORED_KINDS = ["string", "hash", "list", "set", "zset"] as const;
+const STORED_KINDS = ["string", "hash", "list", "set", "zset"] as const;
 
 const subjectLine = z.strictObject({
   is: z.literal("subject"),

@@ -31,6 +31,7 @@ export const CATALOGUE = {
   queueName: "passing",
   erasureQueuePrefix: "passing",
   erasureQueueName: "passing",
+  keyRemnants: "passing",
   leases: "passing",
   keptLease: "passing",
   deadLetters: "passing",

@@ -100,6 +100,21 @@ it("goes on after a crash in the middle of a line, and says that there was one",
   expect([[...erasures.keys()], torn]).toEqual([[tag("a"), tag("b")], 1]);
 });
 
+it("can be closed and opened again, and after a write that failed counts from the beginning", async () => {
+  await journal((one) => one.record({ what: "narrowed", tag: tag("n"), fence: 1 }));
+  const again = new ErasureJournal(file, key);
+  await again.start();
+  await again.stop();
+  await expect(again.record({ what: "narrowed", tag: tag("n"), fence: 2 })).rejects.toMatchObject({
+    code: "JOURNAL_UNWRITABLE",
+  });
+  await again.start();
+  await Promise.all([3, 4].map((fence) => again.record({ what: "narrowed", tag: tag("n"), fence })));
+  await again.stop();
+  const { narrowed } = await readJournals([file], key, 0);
+  expect(narrowed.get(tag("n"))?.map(({ fence }) => fence)).toEqual([1, 3, 4]);
+});
+
 it("shares a file between processes that write at the same time", async () => {
   const journals = Array.from({ length: 3 }, () => new ErasureJournal(file, key));
   for (const one of journals) await one.start();
@@ -119,6 +134,9 @@ it("refuses a file that others can read, a place it can't write, and an entry wh
   });
   await expect(new ErasureJournal(root, key).start()).rejects.toMatchObject({ message: "JOURNAL_UNWRITABLE: EISDIR" });
   const closed = new ErasureJournal(file, key);
+  await expect(closed.record({ what: "policy-published", version: 1 })).rejects.toMatchObject({
+    code: "JOURNAL_UNWRITABLE",
+  });
   await expect(closed.record({ what: "erased", tag: tag("a"), erasure: ERASURE })).rejects.toMatchObject({
     message: "JOURNAL_UNWRITABLE: not-open",
   });

@@ -54,6 +54,9 @@ interface Waiting {
   readonly failed: (error: GatewayError) => void;
 }
 
+/** The first line of a run, when nobody waits for it. */
+const OPENED: Waiting = { at: 0, entry: { what: "opened" }, done: () => undefined, failed: () => undefined };
+
 /** Derived from the lookup key: without that one the tags of the journal mean nothing, with it they do. */
 export function journalKey(lookupKey: Buffer): Buffer {
   return Buffer.from(hkdfSync("sha256", lookupKey, Buffer.alloc(0), "consentry erasure journal 1", 32));
@@ -67,7 +70,7 @@ export function journalMac(key: Buffer, run: string, number: number, at: number,
 export class ErasureJournal {
   readonly #file: string;
   readonly #key: Buffer;
-  readonly #run = randomBytes(8).toString("hex");
+  #run = newRun();
   #handle: FileHandle | undefined;
   #number = 0;
   #waiting: Waiting[] = [];
@@ -87,12 +90,14 @@ export class ErasureJournal {
       this.#handle = await open(this.#file, O_APPEND | O_CREAT | O_RDWR, 0o600);
       if (((await this.#handle.stat()).mode & OPEN_TO_OTHERS) !== 0)
         throw new GatewayError("JOURNAL_UNWRITABLE", "readable-by-others");
-      await endTornLine(this.#handle);
       await syncFolder(dirname(this.#file));
+      this.#beginRun();
+      await this.#append({ what: "opened" }, Date.now());
     } catch (cause) {
+      await this.#handle?.close().catch(() => undefined);
+      this.#handle = undefined;
       throw cause instanceof GatewayError ? cause : new GatewayError("JOURNAL_UNWRITABLE", codeOf(cause));
     }
-    await this.#append({ what: "opened" }, Date.now());
   }
 
   async stop(): Promise<void> {
@@ -117,28 +122,41 @@ export class ErasureJournal {
   }
 
   async #write(): Promise<void> {
+    // Whoever called must be able to note that this runs before it can have ended.
+    await Promise.resolve();
     while (this.#waiting.length > 0) {
       const batch = this.#waiting;
       this.#waiting = [];
+      if (this.#number === 0 && batch[0]?.entry.what !== "opened") batch.unshift(OPENED);
       const lines = batch.map(({ entry, at }, index) => {
         const number = this.#number + index;
         return `${JSON.stringify([this.#run, number, at, entry, journalMac(this.#key, this.#run, number, at, entry)])}\n`;
       });
       try {
         if (this.#handle === undefined) throw new GatewayError("JOURNAL_UNWRITABLE", "not-open");
+        if (this.#number === 0) await endTornLine(this.#handle);
         await this.#handle.writeFile(lines.join(""));
         await this.#handle.datasync();
         this.#number += batch.length;
         for (const { done } of batch) done();
       } catch (cause) {
         const error = new GatewayError("JOURNAL_UNWRITABLE", codeOf(cause));
-        // What was half written must not run into the next line, which begins a number that is still free.
-        if (this.#handle !== undefined) await endTornLine(this.#handle).catch(() => undefined);
+        // How much of it is there nobody knows: what follows counts from the beginning, on a line of its own.
+        this.#beginRun();
         for (const { failed } of batch) failed(error);
       }
     }
     this.#writing = undefined;
   }
+
+  #beginRun(): void {
+    this.#run = newRun();
+    this.#number = 0;
+  }
+}
+
+function newRun(): string {
+  return randomBytes(8).toString("hex");
 }
 
 /** A line cut short by a crash was never acknowledged: it is ended, so that what follows stands on its own. */

@@ -77,6 +77,7 @@ const destroyKey: Step = async (record, parts) => {
   const names = [...(await namesOf(record, parts, "analytics")), ...(await namesOf(record, parts, "scene"))];
   await ports.journal(record.tag, record.id, "destroyed");
   await ports.ledger.destroyKey(record.tag, record.id);
+  await ports.keyDeleted();
   ports.forget(record.facts.devices, names);
   await records.entomb((await records.read(record.id)) ?? record);
   return undefined;

@@ -138,7 +138,7 @@ function neverConnected(error: unknown): boolean {
 }
 
 /** Seconds or an HTTP date (RFC 9110, 10.2.3). The client itself takes the seconds for milliseconds. */
-export function parseRetryAfter(header: string | string[] | undefined, nowMs = Date.now()): number | undefined {
+function parseRetryAfter(header: string | string[] | undefined, nowMs = Date.now()): number | undefined {
   if (typeof header !== "string") return undefined;
   if (/^\d{1,9}$/.test(header)) return Number(header) * 1000;
   const at = Date.parse(header);

@@ -60,8 +60,8 @@ describe("delete predicates and Flux", () => {
   });
 
   it("have no way out of a text", () => {
-    const odd = { ...row, model: '"\\ ${x}' };
-    expect(deletePredicate(odd)).toContain('model="\\"\\\\ \\${x}"');
+    const odd = { ...row, model: `"\\ ${"$"}{x}` };
+    expect(deletePredicate(odd)).toContain(`model="\\"\\\\ \\${"$"}{x}"`);
     expect(fluxQuery('b"', [odd])).toContain('from(bucket: "b\\"")');
   });
 });

@@ -113,9 +113,7 @@ describe("Dockerfile", () => {
     expect(first).toBe("*");
     expect(rest.filter((line) => /secrets|data|\.git|\.env/.test(line))).toEqual([]);
   });
-});
 
-describe("Dockerfile", () => {
   it("starts the gateway with the flags every other start uses", () => {
     const entrypoint = JSON.parse(/^ENTRYPOINT (.*)$/m.exec(read("Dockerfile"))?.[1] ?? "[]") as string[];
     expect(entrypoint).toEqual(["node", ...(JSON.parse(read("config/node-flags.json")) as string[]), "dist/main.js"]);

@@ -430,6 +430,23 @@ describe("what happened since the backup", () => {
   });
 });
 
+test("a journal that cannot be written keeps the answer back, never the withdrawal itself", async () => {
+  const home = await here.home("a");
+  const made = await here.backup();
+  await here.journal.stop();
+  await expect(here.ledger.withdraw(home.tag, {})).rejects.toMatchObject({
+    code: "JOURNAL_UNWRITABLE",
+    retryable: true,
+  });
+  expect(await here.grants(home)).toBe("consent-withdrawn");
+  // Asked again, as whoever got no answer does.
+  await here.journal.start();
+  await here.ledger.withdraw(home.tag, {});
+  await here.lose();
+  await here.restorer().run(here.input(made));
+  expect(await here.grants(home)).toBe("consent-withdrawn");
+});
+
 describe("refuses", () => {
   let made: BackupResult;
   beforeEach(async () => {

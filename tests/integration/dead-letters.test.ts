@@ -62,7 +62,7 @@ async function conflict(device: Device, count = 1): Promise<void> {
 test("it is set aside and its neighbours are stored; list and inspect say nothing of what it holds", async () => {
   const device = await system.device();
   await conflict(device, 2);
-  expect(await system.metric("dead_letters")).toBe(2);
+  await until("the gauge shows them", async () => (await system.metric("dead_letters")) === 2);
   const stored = await system.redis.hgetall(LETTERS);
   for (const letter of Object.values(stored)) {
     expect(Object.keys(JSON.parse(letter) as object).sort()).toEqual([

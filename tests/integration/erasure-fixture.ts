@@ -49,6 +49,7 @@ export function erasuresOn(
       pseudonym: (key, device, purpose, epoch) => keyring.pseudonym(key, device, purpose, epoch),
       sinks: [],
       purgeDeadLetters: async () => undefined,
+      keyDeleted: async () => undefined,
       forget: (devices) => {
         for (const one of devices) keyring.forget(one);
       },

@@ -62,7 +62,7 @@ describe("addresses", () => {
     "/v1",
     "/v1/subjects",
     "/v1/subjects/canary",
-    "/v1/subjects/canary/erasures",
+    "/v1/subjects/canary/erasures/canary",
     "/docs/../canary",
     "/v2/policies",
   ])("%s is not found", async (path) => expectProblem(await call("GET", path), "unknown-route"));

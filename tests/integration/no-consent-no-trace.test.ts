@@ -29,11 +29,14 @@ const PARTS: Readonly<Record<string, unknown>> = {
   status: { power: "on" },
 };
 
-/** Every key of Redis with its content. Left out is the housekeeping that goes on without any message. */
+/** Which gateways are alive, and what is scheduled: changes by itself, without any message. */
+const HOUSEKEEPING = /:stalled-check$|^\{consentry:(gateways|upkeep)\}/;
+
+/** Every other key of Redis with its content. */
 async function redisContent(): Promise<Map<string, string>> {
   const content = new Map<string, string>();
   for (const key of await system.redis.keys("*")) {
-    if (key.endsWith(":stalled-check")) continue;
+    if (HOUSEKEEPING.test(key)) continue;
     const dump = await system.redis.dumpBuffer(key);
     content.set(
       key,

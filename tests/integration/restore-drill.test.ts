@@ -181,15 +181,12 @@ test("a gateway does not start on a restore that was broken off", async () => {
 });
 
 test("wrong use is answered with the usage", async () => {
-  for (const [program, ...args] of [
-    ["backup"],
-    ["restore"],
-    ["restore", "--from", "a", "--journal", "b", "--journal-lost"],
-    ["restore", "--form", "a"],
-  ]) {
-    const { exitCode, stderr } = await run(program ?? "", ...args);
-    expect([exitCode, stderr.split(" ")[0]]).toEqual([2, "Usage:"]);
-  }
+  const wrong = await Promise.all([
+    run("backup"),
+    run("restore", "--from", "a", "--journal", "b", "--journal-lost"),
+    run("restore", "--form", "a"),
+  ]);
+  for (const { exitCode, stderr } of wrong) expect([exitCode, stderr.split(" ")[0]]).toEqual([2, "Usage:"]);
   const { exitCode, stderr } = await run("restore", "--from", join(out, "no-such.records"));
   expect([exitCode, stderr]).toEqual([1, expect.stringContaining("ARCHIVE_INVALID: unreadable")]);
 });

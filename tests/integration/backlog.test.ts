@@ -1,0 +1,68 @@
+/** The depth of the queue: exact while it is short, close enough and equally cheap when it is long. */
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { Redis } from "ioredis";
+import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
+import { redisKeys } from "../../src/platform/redis-keys.ts";
+import { type PrivateServer, startRedis } from "../../src/platform/services.ts";
+import { Backlog } from "../../src/queue/backlog.ts";
+import { jobId } from "../../src/queue/job.ts";
+
+const keys = redisKeys("consentry");
+const list = `${keys.queuePrefix}:${keys.queueName}:wait`;
+const silent = { info: () => undefined, warn: () => undefined, error: () => undefined };
+
+let dir: string;
+let server: PrivateServer;
+let redis: Redis;
+
+beforeAll(async () => {
+  dir = await mkdtemp(join(tmpdir(), "consentry-backlog-"));
+  server = await startRedis({ dir, say: () => undefined });
+  redis = new Redis(server.url);
+});
+
+afterAll(async () => {
+  redis.disconnect();
+  await server.stop();
+  await rm(dir, { recursive: true, force: true });
+});
+
+beforeEach(() => redis.flushall());
+
+const fill = async (jobs: number, size: (index: number) => { messages: number; bytes: number }): Promise<void> => {
+  const ids = Array.from({ length: jobs }, (_, index) => jobId(size(index)));
+  for (let start = 0; start < ids.length; start += 1000) await redis.lpush(list, ...ids.slice(start, start + 1000));
+};
+
+test("counts what waits and what is being worked on, exactly", async () => {
+  await fill(300, (index) => ({ messages: index, bytes: 10 }));
+  await redis.lpush(`${keys.queuePrefix}:${keys.queueName}:active`, jobId({ messages: 7, bytes: 10 }));
+  const backlog = new Backlog(redis, keys, { maxBytes: 1e9, pollMs: 1000 }, silent);
+  expect(await backlog.measure()).toMatchObject({ jobs: 301, messages: (299 * 300) / 2 + 7 });
+});
+
+test("estimates a long queue from both of its ends", async () => {
+  await fill(20_000, (index) => ({ messages: 50 + (index % 11), bytes: 5_000 }));
+  const backlog = new Backlog(redis, keys, { maxBytes: 1e9, pollMs: 1000 }, silent);
+  const { jobs, messages } = await backlog.measure();
+  expect(jobs).toBe(20_000);
+  expect(Math.abs(messages - 20_000 * 55) / (20_000 * 55)).toBeLessThan(0.02);
+});
+
+test("is full over its budget and free again only well below it", async () => {
+  const backlog = new Backlog(redis, keys, { maxBytes: 1_000_000, pollMs: 1000 }, silent);
+  const states: boolean[] = [];
+  for (const jobs of [50, 60, -8, -10]) {
+    if (jobs > 0) await fill(jobs, () => ({ messages: 1, bytes: 9_000 }));
+    else await redis.ltrim(list, -jobs, -1);
+    await backlog.measure();
+    states.push(backlog.full);
+  }
+  // 0.5, 1.1, 1.02 and 0.92 of the budget: the last is still above the mark of relief.
+  expect(states).toEqual([false, true, true, true]);
+  await redis.ltrim(list, 10, -1);
+  await backlog.measure();
+  expect(backlog.full).toBe(false);
+});

@@ -1,0 +1,59 @@
+/** Promise: what was set aside for a device under a legal hold outlives every retention, until the hold ends. */
+import { randomBytes } from "node:crypto";
+import { expect, test } from "vitest";
+import { LedgerHolds } from "../../src/consent/holds.ts";
+import { heldDevices } from "../../src/held-devices.ts";
+import type { RawMessage } from "../../src/model/raw.ts";
+import { DeadLetters } from "../../src/queue/dead-letters.ts";
+import { Envelope } from "../../src/queue/envelope.ts";
+import { HeldSubjects } from "../../src/rights/held-subjects.ts";
+import { CONSENT, consentStore, device, subject } from "./consent-fixture.ts";
+
+const { store } = consentStore();
+const ANNA = subject("anna");
+const DEVICES = ["hub-1", "hub-2", "hub-3"].map(device);
+
+async function inFuture(days: number, letters: DeadLetters): Promise<number> {
+  const { redis, keys } = store();
+  return letters.expire(Date.now() + days * 86_400_000, () => heldDevices(redis, keys));
+}
+
+test("the covered devices, also one that has moved on, and no others", async () => {
+  const { redis, keys, ledger } = store();
+  const holds = new LedgerHolds(redis, keys, { now: Date.now });
+  const held = new HeldSubjects(redis, keys, (tag) => holds.standing(tag));
+  const letters = new DeadLetters(redis, keys, new Envelope({ active: "q1", all: new Map([["q1", randomBytes(32)]]) }));
+  for (const key of DEVICES) await ledger.bind(ANNA, key);
+  await ledger.give(ANNA, CONSENT);
+  const messages = DEVICES.map(
+    (deviceKey): RawMessage => ({
+      device: { deviceKey, subjectTag: ANNA },
+      at: Date.now(),
+      sub: 0,
+      telemetry: { status: { power: "on" } },
+      carried: 8,
+    }),
+  );
+  await letters.add("poison", messages);
+  const until = Date.now() + 60_000;
+  const [first, second, third] = DEVICES;
+  if (first === undefined || second === undefined || third === undefined) throw new Error("devices");
+
+  await held.add(ANNA, until);
+  await holds.place(ANNA, { ref: "order:1", until, devices: [first] });
+  await holds.place(ANNA, { ref: "order:2", until, devices: [second] });
+  await ledger.unbind(ANNA, second);
+  expect(await heldDevices(redis, keys)).toEqual(new Set([first, second]));
+  expect(await letters.older(Date.now() + 1_000, () => heldDevices(redis, keys))).toBe(1);
+  expect([await inFuture(1, letters), await letters.count()]).toEqual([1, 2]);
+
+  await holds.release(ANNA, "order:1");
+  expect([await inFuture(1, letters), await letters.count()]).toEqual([1, 1]);
+  await holds.place(ANNA, { ref: "order:3", until });
+  expect(await heldDevices(redis, keys)).toEqual(new Set(DEVICES));
+  await holds.release(ANNA, "order:2");
+  await holds.release(ANNA, "order:3");
+  expect(await held.renew(ANNA)).toBe(false);
+  expect(await heldDevices(redis, keys)).toEqual(new Set());
+  expect([await inFuture(1, letters), await letters.count()]).toEqual([1, 0]);
+});

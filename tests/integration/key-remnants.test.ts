@@ -1,0 +1,64 @@
+/** What a deleted key leaves in the files of Redis, and that it is gone after they were rewritten. */
+import { randomBytes, randomUUID } from "node:crypto";
+import { readdir, readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import { KeyRemnants } from "../../src/rights/key-remnants.ts";
+import { consentStore, subject } from "./consent-fixture.ts";
+import { never } from "./erasure-fixture.ts";
+
+const { store, server } = consentStore();
+const quiet = { info: () => {}, warn: () => {}, error: () => {} };
+
+/** Whether any file of the server holds the text. */
+async function onDisk(text: string): Promise<boolean> {
+  const dir = (await store().redis.config("GET", "dir")) as string[];
+  const files = await readdir(dir[1] ?? "", { recursive: true, withFileTypes: true });
+  for (const file of files) {
+    if (file.isFile() && (await readFile(join(file.parentPath, file.name))).includes(text)) return true;
+  }
+  return false;
+}
+
+test("a deleted key is still in the file, until it is cleared", async () => {
+  const { redis, keys } = store();
+  const remnants = new KeyRemnants(redis, keys, quiet);
+  const [tag, key] = [subject(randomUUID()), randomBytes(40).toString("base64url")];
+  await redis.hset(keys.subject(tag), "key", key, "head", "kept-head");
+  await redis.hdel(keys.subject(tag), "key");
+  expect(await onDisk(key)).toBe(true);
+  // Nobody said that there is something to clear.
+  expect(await remnants.clear(never)).toBe(true);
+  expect(await onDisk(key)).toBe(true);
+
+  await remnants.mark();
+  expect(await remnants.clear(never)).toBe(true);
+  expect(await onDisk(key)).toBe(false);
+  expect(await onDisk("kept-head")).toBe(true);
+  expect(await redis.exists(keys.keyRemnants)).toBe(0);
+});
+
+test("a key that is deleted while the file is rewritten is dealt with the next time", async () => {
+  const { redis, keys } = store();
+  const remnants = new KeyRemnants(redis, keys, quiet);
+  await remnants.mark();
+  const clearing = remnants.clear(never);
+  await remnants.mark();
+  await clearing;
+  expect(await redis.exists(keys.keyRemnants)).toBe(1);
+  expect(await remnants.clear(never)).toBe(true);
+  expect(await redis.exists(keys.keyRemnants)).toBe(0);
+});
+
+test("a server that does not let itself be asked is asked again later", async () => {
+  const { redis, keys } = store();
+  const logged: string[] = [];
+  const remnants = new KeyRemnants(redis, keys, { ...quiet, warn: (event) => void logged.push(event) });
+  await redis.call("ACL", "SETUSER", "modest", "on", ">modest", "~*", "&*", "+@all", "-bgrewriteaof");
+  await redis.call("AUTH", "modest", "modest");
+  await remnants.mark();
+  expect(await remnants.clear(never)).toBe(false);
+  expect(await redis.exists(keys.keyRemnants)).toBe(1);
+  expect(logged).toEqual(["append-only file not rewritten"]);
+  expect(server().port).toBeGreaterThan(0);
+});
