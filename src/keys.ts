@@ -33,6 +33,7 @@ const USAGE = `Usage: npm run keys -- <command> [options]
   check                    whether files, gateways and everything sealed agree
 
 ${COMMON_USAGE}`;
+const COMMANDS = /^(?:check |rotate (?:queue|master|backup)|destroy [a-z][a-z0-9-]{0,40})$/;
 const DAY_MS = 86_400_000;
 
 async function main(): Promise<number> {
@@ -43,6 +44,7 @@ async function main(): Promise<number> {
     const { dir } = commandConfig(values.config, process.env).keys;
     return command === "list" ? list(dir) : create(dir);
   }
+  if (!COMMANDS.test([command, what].join(" "))) throw new UsageError();
   return withOperator(values, async (operator) => {
     const { dir } = operator.config.keys;
     switch (`${command} ${what ?? ""}`.trim()) {
@@ -66,8 +68,7 @@ async function main(): Promise<number> {
         return problems.length === 0 ? 0 : 1;
       }
       default:
-        if (command !== "destroy" || what === undefined) throw new UsageError();
-        return say(await destroyKey(operator, what));
+        return say(await destroyKey(operator, what ?? ""));
     }
   });
 }

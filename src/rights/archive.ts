@@ -78,12 +78,14 @@ const NAME = /^consentry-(\d{8}T\d{6}Z)-[0-9a-f]{16}\.(records|subject-keys)$/;
 /** Paths of this installation's archives of one kind in a directory, oldest first; others that lie there are none of ours. */
 export async function archivesIn(dir: string, kind: ArchiveKind, installation: string): Promise<string[]> {
   const names = await readdir(dir).catch((): string[] => []);
-  const files = names
-    .filter((name) => NAME.exec(name)?.[2] === kind)
-    .sort()
-    .map((name) => join(dir, name));
-  const headers = await Promise.all(files.map((file) => readSealedHeader(file).catch(() => undefined)));
-  return files.filter((_, index) => headers[index]?.installation === installation);
+  const files = names.filter((name) => NAME.exec(name)?.[2] === kind).map((name) => join(dir, name));
+  const found = await Promise.all(
+    files.map(async (file) => ({ file, header: await readSealedHeader(file).catch(() => undefined) })),
+  );
+  return found
+    .flatMap(({ file, header }) => (header?.installation === installation ? [{ file, at: header.createdAt }] : []))
+    .sort((left, right) => left.at - right.at)
+    .map(({ file }) => file);
 }
 
 /** The header, found to be of this kind and this installation. Throws ARCHIVE_INVALID. */

@@ -100,19 +100,21 @@ export class Erasures {
       const record = await this.#records.read(id);
       if (record === undefined) return await this.#unknown(id);
       const { step } = record;
-      if (step === undefined) break;
+      if (step === undefined) {
+        await this.#records.close(record);
+        return undefined;
+      }
       if (STOPPED_BY_HOLD.has(step) && (await this.#held(record))) return HELD_POLL_MS;
       const waitMs = await STEPS[step](record, this.#parts, stop);
       if (waitMs !== undefined) return waitMs;
       const next = ERASURE_STEPS[ERASURE_STEPS.indexOf(step) + 1];
       if (next === undefined) {
         await this.#records.close(record);
-        break;
+        return undefined;
       }
       await this.#records.set(record, { step: next });
       stop.throwIfAborted();
     }
-    return undefined;
   }
 
   /** Whatever a crash may have cut short the first time; harmless when it did not. */

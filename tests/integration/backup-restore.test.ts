@@ -7,7 +7,7 @@ import { cp, mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/pro
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Redis } from "ioredis";
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
 import { Credentials } from "../../src/consent/credentials.ts";
 import { decide } from "../../src/consent/decide.ts";
 import { ConsentGate } from "../../src/consent/gate.ts";
@@ -24,6 +24,7 @@ import { connectRedis } from "../../src/platform/redis.ts";
 import { type RedisKeys, redisKeys } from "../../src/platform/redis-keys.ts";
 import { type PrivateServer, startRedis } from "../../src/platform/services.ts";
 import { Backup, type BackupResult } from "../../src/rights/backup.ts";
+import { BackupSchedule } from "../../src/rights/backup-schedule.ts";
 import { ErasureJournal, journalKey } from "../../src/rights/erasure-journal.ts";
 import { Restore, type RestoreInput } from "../../src/rights/restore.ts";
 import { rewrapAll } from "../../src/rights/rewrap.ts";
@@ -598,6 +599,37 @@ describe("refuses", () => {
     expect(await here.everything()).toEqual(before);
     expect([await checksum(made.records), await checksum(made.subjectKeys)]).toEqual([records, keys]);
   });
+});
+
+test("a schedule takes one when the newest is too old, one gateway at a time, and keeps as many as it should", async () => {
+  await here.home("a");
+  const dir = join(here.dir, "backups");
+  const other = new Installation();
+  await other.open();
+  const neighbour = await other.backup(dir);
+  const schedule = (everyMs: number) =>
+    new BackupSchedule(here.redis, here.keys, new Backup(here.redis, here.keys, here.prefix), {
+      dir,
+      everyMs,
+      keep: 2,
+    });
+  expect(await schedule(0).turn(here.secrets)).toBeUndefined();
+  expect(await schedule(1).ageMs(here.secrets.lookup)).toBe(Number.POSITIVE_INFINITY);
+  const first = await Promise.all([schedule(60_000).turn(here.secrets), schedule(60_000).turn(here.secrets)]);
+  expect(first.filter((taken) => taken !== undefined)).toHaveLength(1);
+  expect(await schedule(60_000).turn(here.secrets)).toBeUndefined();
+  expect(await schedule(60_000).ageMs(here.secrets.lookup)).toBeLessThan(60_000);
+  for (let round = 0; round < 3; round += 1) {
+    await vi.waitFor(async () => expect(await schedule(1).ageMs(here.secrets.lookup)).toBeGreaterThan(1));
+    expect(await schedule(1).turn(here.secrets)).toBeDefined();
+  }
+  const files = (await readdir(dir)).map((name) => join(dir, name));
+  const mine = files.filter((file) => file !== neighbour.records && file !== neighbour.subjectKeys);
+  expect(files).toHaveLength(mine.length + 2);
+  expect(mine.filter((file) => file.endsWith(".records"))).toHaveLength(2);
+  expect(mine.filter((file) => file.endsWith(".subject-keys"))).toHaveLength(1);
+  expect(await here.redis.exists(here.keys.backupTurn)).toBe(0);
+  await other.close();
 });
 
 test("a backup taken while the ledger changes holds every subject whole", async () => {

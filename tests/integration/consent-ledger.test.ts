@@ -203,7 +203,8 @@ describe("a minor", () => {
     expect(await verdict(ANNA, HUB)).toEqual(["weather", "scene", "network"]);
     await ledger.give(ANNA, CONSENT);
     expect(await verdict(ANNA, HUB)).toBe("guardian-missing");
-    await ledger.give(ANNA, { ...CONSENT, by: "guardian" });
+    expect(await ledger.give(ANNA, { ...CONSENT, by: "guardian" })).toEqual({ refused: "guardian-mismatch" });
+    await ledger.give(ANNA, { ...CONSENT, by: "guardian", guardianRef: guardian.evidenceRef });
     expect(await verdict(ANNA, HUB)).toEqual(["weather", "scene", "network"]);
   });
 });

@@ -270,3 +270,14 @@ test("an answer that is quicker than the note that the service was told counts a
   expect(await Promise.all(answers)).toContain(true);
   expect(receipt.services).toEqual([{ purpose: "scene", notified: 1, acknowledged: 1, unacknowledged: 0 }]);
 });
+
+test("one that was cut off while it was being closed is closed the next time", async () => {
+  const { tag } = await someone();
+  const fixture = erasuresOn(store());
+  const id = await idOf(fixture.erasures.request(tag, BY_SUBJECT));
+  await fixture.finish(id);
+  await store().redis.sadd(store().keys.openErasures, id);
+  expect(await fixture.erasures.advance(id, never)).toBeUndefined();
+  expect(await fixture.records.open()).toEqual([]);
+  expect(await fixture.erasures.status(id)).toMatchObject({ state: "completed" });
+});

@@ -5,10 +5,16 @@
 import { readdir, unlink } from "node:fs/promises";
 import { join } from "node:path";
 import { execa } from "execa";
-import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
-import { beginMaster } from "../../src/platform/key-changes.ts";
+import { afterAll, afterEach, beforeAll, expect, test, vi } from "vitest";
+import { startGateway } from "../../simulators/gateway-process.ts";
+import { checkKeys, destroyKey, rotateMaster, rotateQueue } from "../../src/key-commands.ts";
+import { withOperator } from "../../src/operator-command.ts";
+import { addQueueKey, beginMaster } from "../../src/platform/key-changes.ts";
+import type { KeyReport } from "../../src/platform/live-keys.ts";
 import { until } from "../fixtures/eventually.ts";
 import { type Device, startSystem, type TestSystem } from "../fixtures/system.ts";
+
+vi.setConfig({ testTimeout: 180_000 });
 
 let system: TestSystem;
 let device: Device;
@@ -22,10 +28,34 @@ beforeAll(async () => {
 afterEach(() => publishing?.stop());
 afterAll(() => system?.stop());
 
-async function keys(...args: string[]): Promise<{ code: number | undefined; lines: string[]; error: string }> {
+interface Answer {
+  readonly code: number | undefined;
+  readonly lines: readonly string[];
+  readonly error: string;
+}
+
+/** The command as an operator calls it. */
+async function typed(...args: string[]): Promise<Answer> {
   const command = ["--import", "tsx", "src/keys.ts", ...args, "--config", system.stack.config.file];
   const { exitCode, stdout, stderr } = await execa(process.execPath, command, { reject: false });
   return { code: exitCode, lines: stdout.split("\n"), error: stderr };
+}
+
+/** What it does, without the time that a process of its own takes. */
+async function keys(command: "rotate" | "destroy" | "check", what = ""): Promise<Answer> {
+  const said: string[] = [];
+  try {
+    await withOperator({ config: system.stack.config.file }, async (operator) => {
+      if (command === "check") said.push(...(await checkKeys(operator)));
+      if (command === "destroy") said.push(...(await destroyKey(operator, what)));
+      if (command === "rotate" && what === "queue") said.push(...(await rotateQueue(operator)));
+      if (command === "rotate" && what === "master")
+        said.push(...(await rotateMaster(operator, (lines) => said.push(...lines))));
+    });
+    return { code: command === "check" && said.length > 0 ? 1 : 0, lines: said, error: "" };
+  } catch (error) {
+    return { code: 1, lines: said, error: (error as Error).message };
+  }
 }
 
 /** One device that publishes without a pause and counts its PUBACKs. */
@@ -108,6 +138,40 @@ test("a key that seals, or under which something lies, is not destroyed; afterwa
   await system.settled();
 });
 
+test("with two gateways a new key seals when both hold it, whichever of them opens what was sealed", async () => {
+  const other = await startGateway({
+    configFile: system.stack.config.file,
+    logFile: join(system.stack.dir, "logs", "other.log"),
+  });
+  try {
+    publishing = await new Publishing().start();
+    // One that has stopped for a while still counts: the key it lacks must not seal.
+    other.signal("SIGSTOP");
+    const before = await stored();
+    const id = addQueueKey(keysDir);
+    const reports = async () =>
+      (await system.redis.hvals("{consentry:gateways}:reports")).map((text) => JSON.parse(text) as KeyReport);
+    await until("one of them holds it", async () => (await reports()).some(({ queue }) => id in queue));
+    expect((await reports()).map(({ sealing }) => sealing[0])).not.toContain(id);
+    other.signal("SIGCONT");
+    await until(
+      "both seal under it",
+      async () => (await reports()).every(({ sealing }) => sealing[0] === id) && (await reports()).length === 2,
+    );
+    expect(await keys("rotate", "queue")).toMatchObject({
+      code: 0,
+      lines: [expect.stringContaining("2 gateways seal under it")],
+    });
+    await until("it goes on", async () => (await stored()) > before);
+    await publishing.stop();
+    await until("all is stored", async () => (await system.queuedJobs()) === 0);
+    expect(await system.redis.exists("{consentry:queue}:dead-letters")).toBe(0);
+  } finally {
+    other.signal("SIGCONT");
+    await other.stop();
+  }
+});
+
 test("the master key changes under load: names stay, the former key is retired and can go", async () => {
   const before = await names();
   expect(before).toHaveLength(1);
@@ -130,7 +194,7 @@ test("the master key changes under load: names stay, the former key is retired a
     expect(await system.redis.get(decision)).not.toContain(wrapped);
   }
 
-  expect((await keys("list")).lines.join("\n")).toContain(retired);
+  expect((await typed("list")).lines.join("\n")).toContain(retired);
   expect(await keys("destroy", retired)).toMatchObject({ code: 0, error: "" });
   expect(await keys("check")).toMatchObject({ code: 0 });
   await system.stack.gateway.stop();
@@ -144,25 +208,25 @@ test("a rotation of the master key that was broken off goes on with the same nex
   await system.stack.gateway.stop();
   // The next key is there and nothing is wrapped anew yet, as after a crash.
   beginMaster(keysDir);
-  const next = (await keys("list")).lines.find((line) => line.startsWith("master-next"))?.split(/ +/)[1];
+  const next = (await typed("list")).lines.find((line) => line.startsWith("master-next"))?.split(/ +/)[1];
   expect((await keys("check")).lines).toEqual(["a rotation of the master key was broken off; run rotate master again"]);
   await system.stack.startGateway();
   await system.say(device, { status: { seq: -5 } });
   expect(await keys("rotate", "master")).toMatchObject({ code: 0, error: "" });
-  expect((await keys("list")).lines.find((line) => line.startsWith("master "))?.split(/ +/)[1]).toBe(next);
+  expect((await typed("list")).lines.find((line) => line.startsWith("master "))?.split(/ +/)[1]).toBe(next);
   await system.say(device, { status: { seq: -6 } });
   await system.settled();
   expect(await names()).toHaveLength(2);
 });
 
 test("nothing that is printed is a key", async () => {
-  const printed = [await keys("list"), await keys("check"), await keys("create")]
+  const printed = (await Promise.all([typed("list"), typed("check"), typed("create")]))
     .map(({ lines }) => lines.join("\n"))
     .join("\n");
-  expect(printed).toContain("q0004");
+  expect(printed).toContain("q0006");
   expect(printed).not.toMatch(/[0-9a-f]{32}/);
   await unlink(join(keysDir, "backup.key"));
   expect((await keys("check")).lines).toEqual(["backup.key is missing: no backup can be taken"]);
-  expect((await keys("create")).lines).toEqual(["backup key made"]);
-  expect((await keys("rotate", "token")).code).toBe(2);
+  expect((await typed("create")).lines).toEqual(["backup key made"]);
+  expect((await typed("rotate", "token")).code).toBe(2);
 });

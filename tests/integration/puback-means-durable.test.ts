@@ -13,8 +13,8 @@ import { type Device, startSystem, type TestSystem } from "../fixtures/system.ts
 const DEVICES = 16;
 const WINDOW = 8;
 const OUTAGE_MS = Number(process.env.CONSENTRY_TEST_OUTAGE_MS ?? 8_000);
-/** Measured at about 170 MB; a leak or an unbounded buffer goes far past it. */
-const MAX_RESIDENT_BYTES = 450 * 1024 * 1024;
+/** Measured at 220 MB idle and 350 MB under this load; what grows without a bound goes past it. */
+const MAX_RESIDENT_BYTES = 600 * 1024 * 1024;
 /** A killed gateway's batches stay locked for up to 15 s before they are taken up again. */
 const RECOVERY_MS = 90_000;
 

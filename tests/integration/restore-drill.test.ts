@@ -5,7 +5,7 @@
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { execa } from "execa";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { leakScan } from "../../simulators/leak-scan.ts";
 import { Keyring } from "../../src/deidentify/keyring.ts";
 import type { ErasureStatus } from "../../src/model/erasure.ts";
@@ -15,6 +15,8 @@ import { Lookup } from "../../src/platform/lookup.ts";
 import { Canaries } from "../fixtures/canaries.ts";
 import { until } from "../fixtures/eventually.ts";
 import { type Device, startSystem, type TestSystem } from "../fixtures/system.ts";
+
+vi.setConfig({ testTimeout: 180_000 });
 
 const canaries = new Canaries();
 let system: TestSystem;
