@@ -31,6 +31,7 @@ beforeAll(async () => {
   root = await mkdtemp(join(tmpdir(), "bootstrap-"));
   await cp(join(ROOT, "scripts"), join(root, "scripts"), { recursive: true });
   await cp(join(ROOT, "package-lock.json"), join(root, "package-lock.json"));
+  await cp(join(ROOT, "config", "node-flags.json"), join(root, "config", "node-flags.json"));
   await symlink(join(ROOT, "node_modules"), join(root, "node_modules"));
   await writeFile(join(root, "package.json"), '{ "type": "module" }');
   await mkdir(join(root, "simulators"));
