@@ -88,8 +88,9 @@ export class GatewayBroker extends Aedes {
     this.on("clientDisconnect", (client) => this.#gone(client));
     this.on("unsubscribe", (filters, client) => this.#unsubscribed(client, filters));
     // What goes wrong on one connection ends that connection; Aedes throws where nobody listens.
-    this.on("clientError", (_client, error) => {
-      if (isProtocolBreach(error)) ports.observe.securityEvent("protocol");
+    this.on("clientError", (client, error) => {
+      // A refused login is counted as that.
+      if (sessionOf(client) !== undefined && isProtocolBreach(error)) ports.observe.securityEvent("protocol");
     });
     this.on("connectionError", () => ports.observe.connectionRefused("protocol"));
   }
