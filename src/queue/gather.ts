@@ -9,9 +9,16 @@ export interface GatherOptions {
   readonly maxMessages: number;
 }
 
-interface Waiting {
-  readonly messages: readonly RawMessage[];
+export interface GatheredBatch {
+  /** How many messages it holds. */
+  readonly size: number;
+  /** It was worked on before, and what became of that is not known. */
   readonly begunBefore: boolean;
+  /** Opens it; called when its pass begins, so that a batch that waits rests as sealed bytes, not as thousands of objects. */
+  readonly open: () => readonly RawMessage[];
+}
+
+interface Waiting extends GatheredBatch {
   readonly resolve: () => void;
   readonly reject: (error: unknown) => void;
 }
@@ -31,26 +38,23 @@ export class Gather {
   }
 
   /**
-   * Resolves when every message of this batch is settled; rejects with what the shared pass rejects with.
-   * A pass that holds anything begun before is itself taken for begun before.
+   * Resolves when every message of this batch is settled; rejects with what opening it throws, or with what the
+   * shared pass rejects with. A pass that holds anything begun before is itself taken for begun before.
    */
-  add(messages: readonly RawMessage[], begunBefore: boolean): Promise<void> {
+  add(batch: GatheredBatch): Promise<void> {
     return new Promise((resolve, reject) => {
-      this.#waiting.push({ messages, begunBefore, resolve, reject });
+      this.#waiting.push({ ...batch, resolve, reject });
       if (this.#underWay < this.#options.passesInFlight) this.#pass();
     });
   }
 
   #pass(): void {
-    const group = this.#take();
-    if (group.length === 0) return;
+    if (this.#waiting.length === 0) return;
     this.#underWay += 1;
-    const messages =
-      group.length === 1 && group[0] !== undefined ? group[0].messages : group.flatMap((one) => one.messages);
-    this.#process(
-      messages,
-      group.some((one) => one.begunBefore),
-    )
+    const messages: RawMessage[] = [];
+    const group = this.#take().filter((batch) => openInto(messages, batch));
+    const begunBefore = group.some((batch) => batch.begunBefore);
+    (group.length === 0 ? Promise.resolve() : this.#process(messages, begunBefore))
       .then(
         () => {
           for (const { resolve } of group) resolve();
@@ -68,11 +72,22 @@ export class Gather {
   #take(): Waiting[] {
     let count = 0;
     let taken = 0;
-    for (const { messages } of this.#waiting) {
-      if (taken > 0 && count + messages.length > this.#options.maxMessages) break;
-      count += messages.length;
+    for (const { size } of this.#waiting) {
+      if (taken > 0 && count + size > this.#options.maxMessages) break;
+      count += size;
       taken += 1;
     }
     return this.#waiting.splice(0, taken);
+  }
+}
+
+/** False when the batch does not open: it is told so, and the others go on without it. */
+function openInto(messages: RawMessage[], batch: Waiting): boolean {
+  try {
+    for (const message of batch.open()) messages.push(message);
+    return true;
+  } catch (error) {
+    batch.reject(error);
+    return false;
   }
 }

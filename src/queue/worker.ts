@@ -134,16 +134,25 @@ export class BatchWorker {
   }
 
   async #settle(job: Job<JobData>): Promise<void> {
-    let messages: RawMessage[];
+    const size = jobSize(job.id ?? "").messages;
+    const begunBefore = job.stalledCounter > 0 || job.attemptsStarted > 1;
+    const open = (): RawMessage[] => this.#open(job);
     try {
-      messages = decodeBatch(this.#parts.envelope.open(job.data, BATCH_SEAL));
-    } catch {
-      await this.#parts.deadLetters.addBatch("unopenable", job.data, jobSize(job.id ?? "").messages);
-      this.#ports.deadLettered("unopenable", jobSize(job.id ?? "").messages);
-      return;
+      if (job.stalledCounter > this.#options.maxAttemptsBeforeIsolation) await this.#isolate(open());
+      else await this.#gather.add({ size, begunBefore, open });
+    } catch (error) {
+      if (!(error instanceof GatewayError) || error.code !== "ENVELOPE_UNREADABLE") throw error;
+      await this.#parts.deadLetters.addBatch("unopenable", job.data, size);
+      this.#ports.deadLettered("unopenable", size);
     }
-    if (job.stalledCounter > this.#options.maxAttemptsBeforeIsolation) await this.#isolate(messages);
-    else await this.#gather.add(messages, job.stalledCounter > 0 || job.attemptsStarted > 1);
+  }
+
+  #open(job: Job<JobData>): RawMessage[] {
+    try {
+      return decodeBatch(this.#parts.envelope.open(job.data, BATCH_SEAL));
+    } catch (error) {
+      throw error instanceof GatewayError ? error : new GatewayError("ENVELOPE_UNREADABLE", "not a batch");
+    }
   }
 
   /** Halves go back into the queue as batches of their own, each with a clean record. */

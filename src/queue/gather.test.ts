@@ -1,0 +1,101 @@
+import { setImmediate as turn } from "node:timers/promises";
+import { describe, expect, it } from "vitest";
+import type { RawMessage } from "../model/raw.ts";
+import { Gather } from "./gather.ts";
+
+const message = (name: string): RawMessage => ({ at: name }) as unknown as RawMessage;
+const batch = (names: string[], begunBefore = false) => ({
+  size: names.length,
+  begunBefore,
+  open: () => names.map(message),
+});
+
+function setUp(passesInFlight = 1, maxMessages = 3) {
+  const passes: { names: unknown[]; begunBefore: boolean; done: () => void; fail: (error: Error) => void }[] = [];
+  const gather = new Gather({ passesInFlight, maxMessages }, (messages, begunBefore) => {
+    return new Promise((resolve, reject) => {
+      passes.push({ names: messages.map(({ at }) => at), begunBefore, done: resolve, fail: reject });
+    });
+  });
+  return { gather, passes };
+}
+
+describe("Gather", () => {
+  it("takes a lone batch at once, and those that wait together, up to the bound", async () => {
+    const { gather, passes } = setUp();
+    const settled = [["a"], ["b"], ["c", "d"], ["e"]].map((names) => gather.add(batch(names)));
+    expect(passes.map(({ names }) => names)).toEqual([["a"]]);
+    passes[0]?.done();
+    await settled[0];
+    await turn();
+    expect(passes[1]?.names).toEqual(["b", "c", "d"]);
+    passes[1]?.done();
+    await Promise.all([settled[1], settled[2]]);
+    await turn();
+    passes[2]?.done();
+    await settled[3];
+  });
+
+  it("opens a batch only when its pass begins", async () => {
+    const { gather, passes } = setUp();
+    let opened = 0;
+    const open = () => {
+      opened += 1;
+      return [message("b")];
+    };
+    gather.add(batch(["a"]));
+    gather.add({ size: 1, begunBefore: false, open });
+    await turn();
+    expect(opened).toBe(0);
+    passes[0]?.done();
+    await turn();
+    expect(opened).toBe(1);
+  });
+
+  it("tells a batch that does not open, and goes on with the others", async () => {
+    const { gather, passes } = setUp();
+    const first = gather.add(batch(["a"]));
+    const broken = gather.add({
+      size: 1,
+      begunBefore: false,
+      open: () => {
+        throw new Error("sealed for ever");
+      },
+    });
+    const good = gather.add(batch(["b"]));
+    passes[0]?.done();
+    await first;
+    await expect(broken).rejects.toThrow("sealed for ever");
+    expect(passes[1]?.names).toEqual(["b"]);
+    passes[1]?.done();
+    await good;
+  });
+
+  it("goes on after a pass of nothing but broken batches", async () => {
+    const { gather, passes } = setUp();
+    await expect(
+      gather.add({
+        size: 1,
+        begunBefore: false,
+        open: () => {
+          throw new Error("broken");
+        },
+      }),
+    ).rejects.toThrow();
+    await turn();
+    gather.add(batch(["a"]));
+    expect(passes.map(({ names }) => names)).toEqual([["a"]]);
+  });
+
+  it("hands a failure to every batch of the pass, and says when one of them was begun before", async () => {
+    const { gather, passes } = setUp(1, 10);
+    gather.add(batch(["a"])).catch(() => undefined);
+    const both = [gather.add(batch(["b"])), gather.add(batch(["c"], true))];
+    passes[0]?.done();
+    await turn();
+    await turn();
+    expect([passes[0]?.begunBefore, passes[1]?.begunBefore]).toEqual([false, true]);
+    passes[1]?.fail(new Error("stopped"));
+    for (const one of both) await expect(one).rejects.toThrow("stopped");
+  });
+});
