@@ -106,10 +106,10 @@ export const mqttOptions = z.strictObject({
 export const queueOptions = z.strictObject({
   maxBatchMessages: count(1, 1_000, 100_000, "Messages sealed into one batch.", "messages"),
   maxBatchBytes: bytes(1_024, 524_288, 64 * MIB, "Payload sealed into one batch."),
-  flushesInFlight: count(1, 2, 64, "Batches on their way to Redis at the same time.", "batches"),
+  flushesInFlight: count(1, 1, 64, "Batches on their way to Redis at the same time.", "batches"),
   workerConcurrency: count(
     1,
-    2,
+    1,
     256,
     "Passes through the pipeline at the same time; each takes the batches that wait, up to 4,000 messages.",
     "passes",
