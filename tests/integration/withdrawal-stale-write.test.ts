@@ -16,7 +16,8 @@ const BENGALURU = { lat: 12.9715987, lon: 77.5945627 };
 let system: TestSystem;
 
 beforeAll(async () => {
-  system = await startSystem({ sinks: { breaker: { maxOpenMs: 1_000 } } });
+  // Passes side by side, so that messages sent together are all under way and none still waits its turn.
+  system = await startSystem({ sinks: { breaker: { maxOpenMs: 1_000 } }, queue: { workerConcurrency: 3 } });
 });
 afterEach(() => resume());
 afterAll(() => system?.stop());
