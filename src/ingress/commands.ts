@@ -4,8 +4,7 @@
  * to `devices/<id>/commands/<name>`. The table behind it is bounded, in memory, and gone at a restart.
  */
 import { LRUCache } from "lru-cache";
-import type { CheckConsent } from "../model/consent.ts";
-import { STATUS, usable } from "../model/consent.ts";
+import { type CheckConsent, STATUS, usable } from "../model/consent.ts";
 import type { DeviceId, DeviceRef, Pseudonym } from "../model/ids.ts";
 import type { CommandOutcome } from "../model/outcome.ts";
 import type { PublishPacket } from "./attempt.ts";
