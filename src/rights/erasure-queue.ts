@@ -2,22 +2,17 @@
  * Gives erasures their turns, through a BullMQ queue of its own: one job for each, holding nothing but its
  * id, taken up by another process when one dies, and tried for ever.
  */
-import { DelayedError, type Job, Queue, Worker } from "bullmq";
-import type { Redis } from "ioredis";
+import { DelayedError, type Job, type Queue, type Worker } from "bullmq";
 import { GatewayError } from "../model/errors.ts";
 import type { Log } from "../model/log.ts";
 import { orConsentUnreachable } from "../platform/redis.ts";
 import type { RedisKeys } from "../platform/redis-keys.ts";
+import { type BullConnections, closeBoth, openQueue, openWorker } from "./bull-workshop.ts";
 
 export interface ErasureQueuePorts {
   /** Milliseconds until the next turn; `undefined` when there is nothing left to do. */
   advance(id: string, stop: AbortSignal): Promise<number | undefined>;
   readonly log: Log;
-}
-
-export interface ErasureQueueConnections {
-  readonly producer: Redis;
-  readonly worker: Redis;
 }
 
 const JOB_NAME = "erasure";
@@ -27,10 +22,9 @@ const LOCK_MS = 3_000;
 const FIRST_RETRY_MS = 250;
 const LAST_RETRY_MS = 30_000;
 const FOR_EVER = 1_000_000_000;
-const STOP_DEADLINE_MS = 4_000;
 
 export class ErasureQueue {
-  readonly #connections: ErasureQueueConnections;
+  readonly #connections: BullConnections;
   readonly #keys: RedisKeys;
   readonly #ports: ErasureQueuePorts;
   readonly #stop = new AbortController();
@@ -38,48 +32,33 @@ export class ErasureQueue {
   #queue: Queue | undefined;
   #worker: Worker | undefined;
 
-  constructor(connections: ErasureQueueConnections, keys: RedisKeys, ports: ErasureQueuePorts) {
+  constructor(connections: BullConnections, keys: RedisKeys, ports: ErasureQueuePorts) {
     this.#connections = connections;
     this.#keys = keys;
     this.#ports = ports;
   }
 
   async start(): Promise<void> {
-    const { erasureQueueName: name, erasureQueuePrefix: prefix } = this.#keys;
-    this.#queue = new Queue(name, {
-      connection: this.#connections.producer,
-      prefix,
-      streams: { events: { maxLen: 0 } },
-      skipWaitingForReady: true,
-    });
-    this.#queue.on("error", () => undefined);
-    await this.#queue.waitUntilReady();
-    this.#worker = new Worker(name, (job, token) => this.#turn(job, token), {
-      connection: this.#connections.worker,
-      prefix,
-      concurrency: CONCURRENCY,
-      maxStalledCount: FOR_EVER,
-      lockDuration: LOCK_MS,
-      stalledInterval: LOCK_MS / 2,
-      removeOnComplete: { count: 0 },
-      autorun: false,
-    });
-    // Errors of Redis may hold arguments; an erasure that does not go on shows in its status.
-    this.#worker.on("error", () => undefined);
-    await this.#worker.waitUntilReady();
-    this.#worker.run().catch(() => this.#ports.log.error("worker loop ended", { stage: "rights" }));
+    const queue = { name: this.#keys.erasureQueueName, prefix: this.#keys.erasureQueuePrefix };
+    this.#queue = await openQueue(this.#connections, queue);
+    this.#worker = await openWorker(
+      this.#connections,
+      queue,
+      (job, token) => this.#turn(job, token),
+      {
+        concurrency: CONCURRENCY,
+        maxStalledCount: FOR_EVER,
+        lockDuration: LOCK_MS,
+        stalledInterval: LOCK_MS / 2,
+        removeOnComplete: { count: 0 },
+      },
+      () => this.#ports.log.error("worker loop ended", { stage: "rights" }),
+    );
   }
 
   async stop(): Promise<void> {
     this.#stop.abort();
-    let timer: NodeJS.Timeout | undefined;
-    const late = new Promise<void>((resolve) => {
-      timer = setTimeout(resolve, STOP_DEADLINE_MS);
-    });
-    // What does not end in time is taken up by the next start.
-    await Promise.race([this.#worker?.close(), late]);
-    clearTimeout(timer);
-    await this.#queue?.close();
+    await closeBoth(this.#worker, this.#queue);
   }
 
   /** Harmless for an erasure that has its job. Throws CONSENT_UNREACHABLE. */

@@ -2,11 +2,11 @@
  * Work that recurs over days, by the clock of Redis: BullMQ job schedulers, so that of several gateways
  * one does it at a time, and a gateway that was down at the hour does it when it is back.
  */
-import { type Job, Queue, Worker } from "bullmq";
-import type { Redis } from "ioredis";
+import type { Job, Queue, Worker } from "bullmq";
 import { GatewayError } from "../model/errors.ts";
 import type { Log } from "../model/log.ts";
 import type { RedisKeys } from "../platform/redis-keys.ts";
+import { type BullConnections, closeBoth, openQueue, openWorker } from "./bull-workshop.ts";
 
 export interface ScheduledTask {
   /** A constant from the source. */
@@ -16,10 +16,9 @@ export interface ScheduledTask {
 }
 
 const LOCK_MS = 30_000;
-const STOP_DEADLINE_MS = 4_000;
 
 export class Schedule {
-  readonly #connections: { readonly producer: Redis; readonly worker: Redis };
+  readonly #connections: BullConnections;
   readonly #keys: RedisKeys;
   readonly #tasks: readonly ScheduledTask[];
   readonly #log: Log;
@@ -27,12 +26,7 @@ export class Schedule {
   #queue: Queue | undefined;
   #worker: Worker | undefined;
 
-  constructor(
-    connections: { readonly producer: Redis; readonly worker: Redis },
-    keys: RedisKeys,
-    tasks: readonly ScheduledTask[],
-    log: Log,
-  ) {
+  constructor(connections: BullConnections, keys: RedisKeys, tasks: readonly ScheduledTask[], log: Log) {
     this.#connections = connections;
     this.#keys = keys;
     this.#tasks = tasks;
@@ -40,37 +34,21 @@ export class Schedule {
   }
 
   async start(): Promise<void> {
-    const { upkeepQueueName: name, upkeepQueuePrefix: prefix } = this.#keys;
-    this.#queue = new Queue(name, {
-      connection: this.#connections.producer,
-      prefix,
-      streams: { events: { maxLen: 0 } },
-      skipWaitingForReady: true,
-    });
-    this.#queue.on("error", () => undefined);
-    await this.#queue.waitUntilReady();
+    const queue = { name: this.#keys.upkeepQueueName, prefix: this.#keys.upkeepQueuePrefix };
+    this.#queue = await openQueue(this.#connections, queue);
     await this.#arrange(this.#queue);
-    this.#worker = new Worker(name, (job) => this.#turn(job), {
-      connection: this.#connections.worker,
-      prefix,
-      concurrency: 1,
-      lockDuration: LOCK_MS,
-      autorun: false,
-    });
-    this.#worker.on("error", () => undefined);
-    await this.#worker.waitUntilReady();
-    this.#worker.run().catch(() => this.#log.error("worker loop ended", { stage: "upkeep" }));
+    this.#worker = await openWorker(
+      this.#connections,
+      queue,
+      (job) => this.#turn(job),
+      { concurrency: 1, lockDuration: LOCK_MS },
+      () => this.#log.error("worker loop ended", { stage: "upkeep" }),
+    );
   }
 
   async stop(): Promise<void> {
     this.#stop.abort();
-    let timer: NodeJS.Timeout | undefined;
-    const late = new Promise<void>((resolve) => {
-      timer = setTimeout(resolve, STOP_DEADLINE_MS);
-    });
-    await Promise.race([this.#worker?.close(), late]);
-    clearTimeout(timer);
-    await this.#queue?.close();
+    await closeBoth(this.#worker, this.#queue);
   }
 
   /** One scheduler for each task; those of earlier releases go. */
