@@ -8,7 +8,6 @@
  */
 import { parseArgs } from "node:util";
 import { loadConfig } from "./config/load.ts";
-import { heldDevices } from "./held-devices.ts";
 import type { AuditActName } from "./model/audit.ts";
 import { GatewayError } from "./model/errors.ts";
 import { DEAD_LETTER_REASONS } from "./model/outcome.ts";
@@ -21,6 +20,7 @@ import { KnownJobs } from "./queue/known-jobs.ts";
 import { Producer } from "./queue/producer.ts";
 import { AuditLog } from "./rights/audit.ts";
 import { auditKey } from "./rights/audit-chain.ts";
+import { heldDevices } from "./wiring/held-devices.ts";
 
 const USAGE = `Usage: npm run dead-letters -- <command> [--config <file.yaml>]
 

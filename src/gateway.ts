@@ -56,14 +56,14 @@ import { jobSize } from "./queue/job.ts";
 import { KnownJobs } from "./queue/known-jobs.ts";
 import { Producer } from "./queue/producer.ts";
 import { BatchWorker } from "./queue/worker.ts";
-import { createRights, type Rights } from "./rights-wiring.ts";
-import { createSafekeeping } from "./safekeeping-wiring.ts";
 import { CellActivity } from "./sinks/cell-activity.ts";
 import { InfluxSink } from "./sinks/influx.ts";
 import { PatientStart } from "./sinks/patient-start.ts";
 import { PurposeTopics } from "./sinks/purpose-topics.ts";
 import { requireResidency } from "./sinks/residency.ts";
-import { createUpkeep } from "./upkeep-wiring.ts";
+import { createRights, type Rights } from "./wiring/rights.ts";
+import { createSafekeeping } from "./wiring/safekeeping.ts";
+import { createUpkeep } from "./wiring/upkeep.ts";
 
 const DAY_MS = 86_400_000;
 

@@ -16,12 +16,12 @@ import { connectRedis } from "./platform/redis.ts";
 import { redisKeys } from "./platform/redis-keys.ts";
 import { DeadLetters } from "./queue/dead-letters.ts";
 import { Envelope } from "./queue/envelope.ts";
-import { createRetention } from "./retention-wiring.ts";
 import { AuditLog } from "./rights/audit.ts";
 import { auditKey } from "./rights/audit-chain.ts";
 import { HeldSubjects } from "./rights/held-subjects.ts";
 import type { RetentionResult } from "./rights/retention.ts";
 import { RowRetention } from "./sinks/row-retention.ts";
+import { createRetention } from "./wiring/retention.ts";
 
 const USAGE = `Usage: npm run retention -- [--dry-run] [--json] [--config <file.yaml>]
 

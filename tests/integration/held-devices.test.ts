@@ -2,11 +2,11 @@
 import { randomBytes } from "node:crypto";
 import { expect, test } from "vitest";
 import { LedgerHolds } from "../../src/consent/holds.ts";
-import { heldDevices } from "../../src/held-devices.ts";
 import type { RawMessage } from "../../src/model/raw.ts";
 import { DeadLetters } from "../../src/queue/dead-letters.ts";
 import { Envelope } from "../../src/queue/envelope.ts";
 import { HeldSubjects } from "../../src/rights/held-subjects.ts";
+import { heldDevices } from "../../src/wiring/held-devices.ts";
 import { CONSENT, consentStore, device, subject } from "./consent-fixture.ts";
 
 const { store } = consentStore();

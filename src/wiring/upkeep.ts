@@ -3,26 +3,26 @@
  * minors, and the retention of everything that is kept.
  */
 import type { Redis } from "ioredis";
-import type { Config } from "./config/schema.ts";
-import { LedgerHolds } from "./consent/holds.ts";
-import { Minors } from "./consent/minors.ts";
-import type { Keyring } from "./deidentify/keyring.ts";
-import type { HttpPorts } from "./http/ports.ts";
-import type { SubjectTag } from "./model/ids.ts";
-import type { Log } from "./model/log.ts";
-import type { Metrics } from "./observe/metrics.ts";
-import type { Keys } from "./platform/key-files.ts";
-import type { Part } from "./platform/lifecycle.ts";
-import { Periodic } from "./platform/periodic.ts";
-import type { RedisKeys } from "./platform/redis-keys.ts";
-import type { DeadLetters } from "./queue/dead-letters.ts";
-import { createRetention } from "./retention-wiring.ts";
-import { AuditLog } from "./rights/audit.ts";
-import { auditKey } from "./rights/audit-chain.ts";
-import { AuditTrail } from "./rights/audit-trail.ts";
-import { LegalHolds } from "./rights/holds.ts";
-import { Schedule } from "./rights/schedule.ts";
-import { RowRetention } from "./sinks/row-retention.ts";
+import type { Config } from "../config/schema.ts";
+import { LedgerHolds } from "../consent/holds.ts";
+import { Minors } from "../consent/minors.ts";
+import type { Keyring } from "../deidentify/keyring.ts";
+import type { HttpPorts } from "../http/ports.ts";
+import type { SubjectTag } from "../model/ids.ts";
+import type { Log } from "../model/log.ts";
+import type { Metrics } from "../observe/metrics.ts";
+import type { Keys } from "../platform/key-files.ts";
+import type { Part } from "../platform/lifecycle.ts";
+import { Periodic } from "../platform/periodic.ts";
+import type { RedisKeys } from "../platform/redis-keys.ts";
+import type { DeadLetters } from "../queue/dead-letters.ts";
+import { AuditLog } from "../rights/audit.ts";
+import { auditKey } from "../rights/audit-chain.ts";
+import { AuditTrail } from "../rights/audit-trail.ts";
+import { LegalHolds } from "../rights/holds.ts";
+import { Schedule } from "../rights/schedule.ts";
+import { RowRetention } from "../sinks/row-retention.ts";
+import { createRetention } from "./retention.ts";
 
 export interface UpkeepDeps {
   readonly config: Config;

@@ -3,22 +3,22 @@
  * the others that it works, backups, and the journal of what no restore may undo.
  */
 import type { Redis } from "ioredis";
-import type { Config } from "./config/schema.ts";
-import type { AuditAct } from "./model/audit.ts";
-import { GatewayError } from "./model/errors.ts";
-import type { DeviceKey, SubjectTag } from "./model/ids.ts";
-import type { Log } from "./model/log.ts";
-import type { PublishResult } from "./model/policy-document.ts";
-import type { Metrics } from "./observe/metrics.ts";
-import type { Keys } from "./platform/key-files.ts";
-import type { Part } from "./platform/lifecycle.ts";
-import { LiveKeys } from "./platform/live-keys.ts";
-import { Periodic } from "./platform/periodic.ts";
-import { Presence } from "./platform/presence.ts";
-import type { RedisKeys } from "./platform/redis-keys.ts";
-import { Backup } from "./rights/backup.ts";
-import { BackupSchedule } from "./rights/backup-schedule.ts";
-import { ErasureJournal, journalKey } from "./rights/erasure-journal.ts";
+import type { Config } from "../config/schema.ts";
+import type { AuditAct } from "../model/audit.ts";
+import { GatewayError } from "../model/errors.ts";
+import type { DeviceKey, SubjectTag } from "../model/ids.ts";
+import type { Log } from "../model/log.ts";
+import type { PublishResult } from "../model/policy-document.ts";
+import type { Metrics } from "../observe/metrics.ts";
+import type { Keys } from "../platform/key-files.ts";
+import type { Part } from "../platform/lifecycle.ts";
+import { LiveKeys } from "../platform/live-keys.ts";
+import { Periodic } from "../platform/periodic.ts";
+import { Presence } from "../platform/presence.ts";
+import type { RedisKeys } from "../platform/redis-keys.ts";
+import { Backup } from "../rights/backup.ts";
+import { BackupSchedule } from "../rights/backup-schedule.ts";
+import { ErasureJournal, journalKey } from "../rights/erasure-journal.ts";
 
 export interface SafekeepingDeps {
   readonly config: Config;

@@ -1,25 +1,25 @@
 /** Everything that is kept for a time only, and what lets it go; for the gateway and for the operator's command alike. */
 import type { Redis } from "ioredis";
-import type { Config } from "./config/schema.ts";
-import { erasureFacts } from "./consent/erasure-facts.ts";
-import { ConsentExpiry } from "./consent/expiry.ts";
-import { LedgerStore } from "./consent/ledger-store.ts";
-import { Minors } from "./consent/minors.ts";
-import { Policies } from "./consent/policies.ts";
-import type { Keyring } from "./deidentify/keyring.ts";
+import type { Config } from "../config/schema.ts";
+import { erasureFacts } from "../consent/erasure-facts.ts";
+import { ConsentExpiry } from "../consent/expiry.ts";
+import { LedgerStore } from "../consent/ledger-store.ts";
+import { Minors } from "../consent/minors.ts";
+import { Policies } from "../consent/policies.ts";
+import type { Keyring } from "../deidentify/keyring.ts";
+import type { AuditAct } from "../model/audit.ts";
+import { NO_SUBJECT_KEY } from "../model/consent.ts";
+import type { SubjectTag } from "../model/ids.ts";
+import type { Log } from "../model/log.ts";
+import type { RedisKeys } from "../platform/redis-keys.ts";
+import type { DeadLetters } from "../queue/dead-letters.ts";
+import type { AuditLog } from "../rights/audit.ts";
+import { ErasureRecords } from "../rights/erasure-record.ts";
+import { heldNames } from "../rights/held-names.ts";
+import type { HeldSubjects } from "../rights/held-subjects.ts";
+import { Retention, type RetentionItem, type RetentionKind } from "../rights/retention.ts";
+import type { OldRows, RowRetention } from "../sinks/row-retention.ts";
 import { heldDevices } from "./held-devices.ts";
-import type { AuditAct } from "./model/audit.ts";
-import { NO_SUBJECT_KEY } from "./model/consent.ts";
-import type { SubjectTag } from "./model/ids.ts";
-import type { Log } from "./model/log.ts";
-import type { RedisKeys } from "./platform/redis-keys.ts";
-import type { DeadLetters } from "./queue/dead-letters.ts";
-import type { AuditLog } from "./rights/audit.ts";
-import { ErasureRecords } from "./rights/erasure-record.ts";
-import { heldNames } from "./rights/held-names.ts";
-import type { HeldSubjects } from "./rights/held-subjects.ts";
-import { Retention, type RetentionItem, type RetentionKind } from "./rights/retention.ts";
-import type { OldRows, RowRetention } from "./sinks/row-retention.ts";
 
 export interface RetentionDeps {
   readonly config: Config;
