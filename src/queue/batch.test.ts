@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import type { DeviceKey, DeviceRef, SubjectTag } from "../model/ids.ts";
 import { carriedBy, PARTS, validatePart } from "../model/raw.ts";
 import { decodeBatch, encodeBatch, encodeMessages, type QueuedMessage } from "./batch.ts";
-import { jobId, jobSize } from "./job.ts";
+import { JobIds, jobPlace, jobSize } from "./job.ts";
 
 const ref = (name: string): DeviceRef => ({
   deviceKey: `key-${name}` as DeviceKey,
@@ -92,10 +92,19 @@ describe("a batch", () => {
 });
 
 describe("a job id", () => {
+  const size = { messages: 500, bytes: 65_536 };
+
   it("tells the size of its batch, and is neither an integer nor contains a colon", () => {
-    const id = jobId({ messages: 500, bytes: 65_536 });
-    expect(jobSize(id)).toEqual({ messages: 500, bytes: 65_536 });
+    const id = new JobIds().next(size);
+    expect(jobSize(id)).toEqual(size);
     expect(id).not.toMatch(/:|^\d+$/);
-    expect(jobId({ messages: 500, bytes: 65_536 })).not.toBe(id);
+    expect(new JobIds().next(size)).not.toBe(id);
+  });
+
+  it("tells its place among those of its producer", () => {
+    const ids = new JobIds();
+    const [first, second] = [jobPlace(ids.next(size)), jobPlace(ids.next(size))];
+    expect(second).toEqual({ origin: first.origin, number: first.number + 1 });
+    expect(jobPlace(new JobIds().next(size)).origin).not.toBe(first.origin);
   });
 });

@@ -4,7 +4,13 @@ import type { RawMessage } from "../model/raw.ts";
 import { Gather } from "./gather.ts";
 
 const message = (name: string): RawMessage => ({ at: name }) as unknown as RawMessage;
+let number = 0;
+const place = () => {
+  number += 1;
+  return { origin: "a", number };
+};
 const batch = (names: string[], begunBefore = false) => ({
+  place: place(),
   size: names.length,
   begunBefore,
   open: () => names.map(message),
@@ -23,14 +29,19 @@ function setUp(passesInFlight = 1, maxMessages = 3) {
 describe("Gather", () => {
   it("takes a lone batch at once, and those that wait together, up to the bound", async () => {
     const { gather, passes } = setUp();
-    const settled = [["a"], ["b"], ["c", "d"], ["e"]].map((names) => gather.add(batch(names)));
+    const alone = gather.add(batch(["a"]));
+    await turn();
+    const settled = [alone, ...[["b"], ["c", "d"], ["e"]].map((names) => gather.add(batch(names)))];
+    await turn();
     expect(passes.map(({ names }) => names)).toEqual([["a"]]);
     passes[0]?.done();
     await settled[0];
     await turn();
+    await turn();
     expect(passes[1]?.names).toEqual(["b", "c", "d"]);
     passes[1]?.done();
     await Promise.all([settled[1], settled[2]]);
+    await turn();
     await turn();
     passes[2]?.done();
     await settled[3];
@@ -44,10 +55,12 @@ describe("Gather", () => {
       return [message("b")];
     };
     gather.add(batch(["a"]));
-    gather.add({ size: 1, begunBefore: false, open });
+    await turn();
+    gather.add({ place: place(), size: 1, begunBefore: false, open });
     await turn();
     expect(opened).toBe(0);
     passes[0]?.done();
+    await turn();
     await turn();
     expect(opened).toBe(1);
   });
@@ -55,7 +68,9 @@ describe("Gather", () => {
   it("tells a batch that does not open, and goes on with the others", async () => {
     const { gather, passes } = setUp();
     const first = gather.add(batch(["a"]));
+    await turn();
     const broken = gather.add({
+      place: place(),
       size: 1,
       begunBefore: false,
       open: () => {
@@ -66,6 +81,7 @@ describe("Gather", () => {
     passes[0]?.done();
     await first;
     await expect(broken).rejects.toThrow("sealed for ever");
+    await turn();
     expect(passes[1]?.names).toEqual(["b"]);
     passes[1]?.done();
     await good;
@@ -75,6 +91,7 @@ describe("Gather", () => {
     const { gather, passes } = setUp();
     await expect(
       gather.add({
+        place: place(),
         size: 1,
         begunBefore: false,
         open: () => {
@@ -84,12 +101,14 @@ describe("Gather", () => {
     ).rejects.toThrow();
     await turn();
     gather.add(batch(["a"]));
+    await turn();
     expect(passes.map(({ names }) => names)).toEqual([["a"]]);
   });
 
   it("hands a failure to every batch of the pass, and says when one of them was begun before", async () => {
     const { gather, passes } = setUp(1, 10);
     gather.add(batch(["a"])).catch(() => undefined);
+    await turn();
     const both = [gather.add(batch(["b"])), gather.add(batch(["c"], true))];
     passes[0]?.done();
     await turn();
@@ -97,5 +116,20 @@ describe("Gather", () => {
     expect([passes[0]?.begunBefore, passes[1]?.begunBefore]).toEqual([false, true]);
     passes[1]?.fail(new Error("stopped"));
     for (const one of both) await expect(one).rejects.toThrow("stopped");
+  });
+
+  it("waits for a batch that was announced before, and for one that goes elsewhere no longer", async () => {
+    const { gather, passes } = setUp(1, 10);
+    const [first, second, third] = [batch(["a"]), batch(["b"]), batch(["c"])];
+    gather.announce(first.place);
+    gather.announce(second.place);
+    gather.add(third);
+    await turn();
+    gather.add(second);
+    await turn();
+    expect(passes).toEqual([]);
+    gather.drop(first.place);
+    await turn();
+    expect(passes.map(({ names }) => names)).toEqual([["b", "c"]]);
   });
 });

@@ -3,6 +3,8 @@
  * batch goes at once; under load many small batches share one lease, one consent read and one write.
  */
 import type { RawMessage } from "../model/raw.ts";
+import type { JobPlace } from "./job.ts";
+import { WaitingLine } from "./waiting-line.ts";
 
 export interface GatherOptions {
   readonly passesInFlight: number;
@@ -10,6 +12,7 @@ export interface GatherOptions {
 }
 
 export interface GatheredBatch {
+  readonly place: JobPlace;
   /** How many messages it holds. */
   readonly size: number;
   /** It was worked on before, and what became of that is not known. */
@@ -26,8 +29,9 @@ interface Waiting extends GatheredBatch {
 export class Gather {
   readonly #options: GatherOptions;
   readonly #process: (messages: readonly RawMessage[], begunBefore: boolean) => Promise<void>;
-  #waiting: Waiting[] = [];
+  readonly #line = new WaitingLine<Waiting>();
   #underWay = 0;
+  #scheduled = false;
 
   constructor(
     options: GatherOptions,
@@ -37,22 +41,45 @@ export class Gather {
     this.#process = process;
   }
 
+  /** A batch that will be added, or dropped: those behind it wait until then. */
+  announce(place: JobPlace): void {
+    this.#line.announce(place);
+  }
+
+  drop(place: JobPlace): void {
+    this.#line.drop(place);
+    this.#schedule();
+  }
+
   /**
    * Resolves when every message of this batch is settled; rejects with what opening it throws, or with what the
    * shared pass rejects with. A pass that holds anything begun before is itself taken for begun before.
    */
   add(batch: GatheredBatch): Promise<void> {
     return new Promise((resolve, reject) => {
-      this.#waiting.push({ ...batch, resolve, reject });
-      if (this.#underWay < this.#options.passesInFlight) this.#pass();
+      this.#line.arrive(batch.place, { ...batch, resolve, reject });
+      this.#schedule();
     });
   }
 
-  #pass(): void {
-    if (this.#waiting.length === 0) return;
+  /** After this turn of the event loop, in which those before it may still be announced. */
+  #schedule(): void {
+    if (this.#scheduled) return;
+    this.#scheduled = true;
+    setImmediate(() => {
+      this.#scheduled = false;
+      let begun = true;
+      while (begun && this.#underWay < this.#options.passesInFlight) begun = this.#pass();
+    });
+  }
+
+  /** False when there is nothing to begin with. */
+  #pass(): boolean {
+    const taken = this.#take();
+    if (taken.length === 0) return false;
     this.#underWay += 1;
     const messages: RawMessage[] = [];
-    const group = this.#take().filter((batch) => openInto(messages, batch));
+    const group = taken.filter((batch) => openInto(messages, batch));
     const begunBefore = group.some((batch) => batch.begunBefore);
     (group.length === 0 ? Promise.resolve() : this.#process(messages, begunBefore))
       .then(
@@ -65,19 +92,18 @@ export class Gather {
       )
       .finally(() => {
         this.#underWay -= 1;
-        this.#pass();
+        this.#schedule();
       });
+    return true;
   }
 
   #take(): Waiting[] {
     let count = 0;
-    let taken = 0;
-    for (const { size } of this.#waiting) {
-      if (taken > 0 && count + size > this.#options.maxMessages) break;
+    return this.#line.take(({ size }) => {
+      const fits = count === 0 || count + size <= this.#options.maxMessages;
       count += size;
-      taken += 1;
-    }
-    return this.#waiting.splice(0, taken);
+      return fits;
+    });
   }
 }
 

@@ -1,7 +1,7 @@
 /**
- * What BullMQ gets to see of a batch: a constant name, sealed bytes, and an id that is random but for
- * two counts. The counts in the id let the depth of the queue be read from Redis without opening or
- * fetching a single batch.
+ * What BullMQ gets to see of a batch: a constant name, sealed bytes, and an id that is random but for a
+ * place in line and two counts. The counts let the depth of the queue be read from Redis without opening
+ * or fetching a single batch; the place lets a worker put batches right that were handed to it out of order.
  */
 import { randomBytes } from "node:crypto";
 import type { JobsOptions } from "bullmq";
@@ -29,12 +29,30 @@ export interface JobSize {
   readonly bytes: number;
 }
 
-/** Random, never an integer and without `:`, both of which BullMQ reserves. */
-export function jobId({ messages, bytes }: JobSize): string {
-  return `b${randomBytes(12).toString("hex")}-${messages}-${bytes}`;
+/** Where a batch stands among those of the same producer. */
+export interface JobPlace {
+  readonly origin: string;
+  /** Grows by one with every batch of the origin. */
+  readonly number: number;
+}
+
+/** Ids of one producer, in the order of its batches: never an integer and without `:`, both of which BullMQ reserves. */
+export class JobIds {
+  readonly #origin = `b${randomBytes(12).toString("hex")}`;
+  #number = 0;
+
+  next({ messages, bytes }: JobSize): string {
+    this.#number += 1;
+    return `${this.#origin}-${this.#number}-${messages}-${bytes}`;
+  }
 }
 
 export function jobSize(id: string): JobSize {
-  const [, messages, bytes] = id.split("-");
+  const [, , messages, bytes] = id.split("-");
   return { messages: Number(messages ?? 0), bytes: Number(bytes ?? 0) };
+}
+
+export function jobPlace(id: string): JobPlace {
+  const [origin = "", number] = id.split("-");
+  return { origin, number: Number(number ?? 0) };
 }

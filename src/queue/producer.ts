@@ -8,7 +8,7 @@ import { GatewayError } from "../model/errors.ts";
 import type { RedisKeys } from "../platform/redis-keys.ts";
 import { encodeBatch, type QueuedMessage } from "./batch.ts";
 import type { Envelope } from "./envelope.ts";
-import { BATCH_SEAL, JOB_NAME, JOB_OPTIONS, type JobData, jobId } from "./job.ts";
+import { BATCH_SEAL, JOB_NAME, JOB_OPTIONS, type JobData, JobIds } from "./job.ts";
 import type { KnownJobs } from "./known-jobs.ts";
 
 export class Producer {
@@ -16,6 +16,7 @@ export class Producer {
   readonly #keys: RedisKeys;
   readonly #envelope: Pick<Envelope, "seal">;
   readonly #known: KnownJobs;
+  readonly #ids = new JobIds();
   #queue: Queue<JobData> | undefined;
 
   constructor(redis: Redis, keys: RedisKeys, envelope: Pick<Envelope, "seal">, known: KnownJobs) {
@@ -51,7 +52,7 @@ export class Producer {
 
   async add(sealed: JobData, messages: number, signal?: AbortSignal): Promise<void> {
     if (this.#queue === undefined) throw new GatewayError("NOT_DURABLE", "not started");
-    const id = jobId({ messages, bytes: sealed.s.length });
+    const id = this.#ids.next({ messages, bytes: sealed.s.length });
     this.#known.announce(id);
     try {
       await this.#queue.add(JOB_NAME, sealed, { ...JOB_OPTIONS, jobId: id });

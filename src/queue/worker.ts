@@ -14,7 +14,7 @@ import { decodeBatch, encodeMessages } from "./batch.ts";
 import type { DeadLetters } from "./dead-letters.ts";
 import type { Envelope } from "./envelope.ts";
 import { Gather } from "./gather.ts";
-import { BATCH_SEAL, type JobData, jobSize } from "./job.ts";
+import { BATCH_SEAL, type JobData, jobPlace, jobSize } from "./job.ts";
 import type { KnownJobs } from "./known-jobs.ts";
 import type { Producer } from "./producer.ts";
 
@@ -92,6 +92,7 @@ export class BatchWorker {
     });
     // Errors of Redis may hold arguments; what matters shows in the metrics and in the watchdog.
     this.#worker.on("error", () => undefined);
+    this.#worker.on("active", (job) => this.#gather.announce(jobPlace(job.id ?? "")));
     await this.#worker.waitUntilReady();
     this.#progressed();
     this.#worker.run().catch(() => this.#ports.log.error("worker loop ended", { stage: "queue" }));
@@ -135,11 +136,14 @@ export class BatchWorker {
 
   async #settle(job: Job<JobData>): Promise<void> {
     const size = jobSize(job.id ?? "").messages;
+    const place = jobPlace(job.id ?? "");
     const begunBefore = job.stalledCounter > 0 || job.attemptsStarted > 1;
     const open = (): RawMessage[] => this.#open(job);
     try {
-      if (job.stalledCounter > this.#options.maxAttemptsBeforeIsolation) await this.#isolate(open());
-      else await this.#gather.add({ size, begunBefore, open });
+      if (job.stalledCounter > this.#options.maxAttemptsBeforeIsolation) {
+        this.#gather.drop(place);
+        await this.#isolate(open());
+      } else await this.#gather.add({ place, size, begunBefore, open });
     } catch (error) {
       if (!(error instanceof GatewayError) || error.code !== "ENVELOPE_UNREADABLE") throw error;
       await this.#parts.deadLetters.addBatch("unopenable", job.data, size);

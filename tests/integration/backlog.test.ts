@@ -7,7 +7,7 @@ import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import { redisKeys } from "../../src/platform/redis-keys.ts";
 import { type PrivateServer, startRedis } from "../../src/platform/services.ts";
 import { Backlog } from "../../src/queue/backlog.ts";
-import { jobId } from "../../src/queue/job.ts";
+import { JobIds } from "../../src/queue/job.ts";
 
 const keys = redisKeys("consentry");
 const list = `${keys.queuePrefix}:${keys.queueName}:wait`;
@@ -31,14 +31,15 @@ afterAll(async () => {
 
 beforeEach(() => redis.flushall());
 
-const fill = async (jobs: number, size: (index: number) => { messages: number; bytes: number }): Promise<void> => {
-  const ids = Array.from({ length: jobs }, (_, index) => jobId(size(index)));
+const fill = async (count: number, size: (index: number) => { messages: number; bytes: number }): Promise<void> => {
+  const jobs = new JobIds();
+  const ids = Array.from({ length: count }, (_, index) => jobs.next(size(index)));
   for (let start = 0; start < ids.length; start += 1000) await redis.lpush(list, ...ids.slice(start, start + 1000));
 };
 
 test("counts what waits and what is being worked on, exactly", async () => {
   await fill(300, (index) => ({ messages: index, bytes: 10 }));
-  await redis.lpush(`${keys.queuePrefix}:${keys.queueName}:active`, jobId({ messages: 7, bytes: 10 }));
+  await redis.lpush(`${keys.queuePrefix}:${keys.queueName}:active`, new JobIds().next({ messages: 7, bytes: 10 }));
   const backlog = new Backlog(redis, keys, { maxBytes: 1e9, pollMs: 1000 }, silent);
   expect(await backlog.measure()).toMatchObject({ jobs: 301, messages: (299 * 300) / 2 + 7 });
 });

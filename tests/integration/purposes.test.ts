@@ -152,7 +152,7 @@ test("a service hears of a device in the order in which the device spoke", async
   const speakers = await system.devices(4);
   const speeches = speakers.map(async (device) => {
     const client = await system.connect(device);
-    for (let seq = 0; seq < 60; seq += 1) {
+    for (let seq = 0; seq < 300; seq += 1) {
       await client.publishAsync(`devices/${device.id}/status`, JSON.stringify({ seq }), { qos: 1 });
     }
   });
@@ -162,7 +162,7 @@ test("a service hears of a device in the order in which the device spoke", async
   for (const { device, status } of scene) {
     heard.set(device, [...(heard.get(device) ?? []), (status as { seq: number }).seq]);
   }
-  expect([...heard.values()]).toEqual(speakers.map(() => Array.from({ length: 60 }, (_, seq) => seq)));
+  expect([...heard.values()]).toEqual(speakers.map(() => Array.from({ length: 300 }, (_, seq) => seq)));
 });
 
 test("a device that travels a thousand kilometres leaves one place, the last, and no track", async () => {

@@ -1,0 +1,58 @@
+/**
+ * Batches in the order of their producer, although BullMQ may hand them over in another: of two that
+ * arrive with the same answer of Redis, either may come first. Whoever is announced has a place, and those
+ * behind wait for it.
+ */
+import type { JobPlace } from "./job.ts";
+
+interface Slot<T> {
+  readonly place: JobPlace;
+  /** Absent until it arrives. */
+  item: T | undefined;
+}
+
+export class WaitingLine<T> {
+  #slots: Slot<T>[] = [];
+
+  /** It is certain to arrive, or to be dropped. */
+  announce(place: JobPlace): void {
+    if (this.#find(place) === undefined) this.#insert({ place, item: undefined });
+  }
+
+  arrive(place: JobPlace, item: T): void {
+    const slot = this.#find(place);
+    if (slot === undefined) this.#insert({ place, item });
+    else slot.item = item;
+  }
+
+  /** It will not arrive here. */
+  drop(place: JobPlace): void {
+    this.#slots = this.#slots.filter((slot) => !same(slot.place, place));
+  }
+
+  /** Takes from the head what has arrived, as far as `fits` says yes. */
+  take(fits: (item: T) => boolean): T[] {
+    const taken: T[] = [];
+    for (const { item } of this.#slots) {
+      if (item === undefined || !fits(item)) break;
+      taken.push(item);
+    }
+    this.#slots.splice(0, taken.length);
+    return taken;
+  }
+
+  #find(place: JobPlace): Slot<T> | undefined {
+    return this.#slots.find((slot) => same(slot.place, place));
+  }
+
+  /** Before the first later one of its origin; between origins the order is that of arrival. */
+  #insert(slot: Slot<T>): void {
+    const { origin, number } = slot.place;
+    const later = this.#slots.findIndex(({ place }) => place.origin === origin && place.number > number);
+    this.#slots.splice(later === -1 ? this.#slots.length : later, 0, slot);
+  }
+}
+
+function same(one: JobPlace, other: JobPlace): boolean {
+  return one.number === other.number && one.origin === other.origin;
+}
