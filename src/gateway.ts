@@ -14,6 +14,7 @@ import { Leases } from "./consent/leases.ts";
 import { Ledger } from "./consent/ledger.ts";
 import { Policies } from "./consent/policies.ts";
 import { suspensionOf } from "./consent/policy-changes.ts";
+import { heldSince } from "./consent/uninterrupted.ts";
 import { Deidentifier } from "./deidentify/deidentify.ts";
 import { DENSITY_TABLE, parseDensityTable } from "./deidentify/density-table.ts";
 import { Keyring } from "./deidentify/keyring.ts";
@@ -462,11 +463,11 @@ function consentCheck(gate: ConsentGate): CheckConsent {
       if (decision === undefined || verdict.refusal !== undefined) {
         return { refusal: verdict.refusal ?? "no-consent", wrappedSubjectKey: keyOf(decision) };
       }
-      const { generation, wrappedSubjectKey } = decision;
-      // Admitted before an erasure: no consent given afterwards covers it, and no row of it is under the new key.
-      const admitted = devices[index]?.generation ?? generation;
-      if (admitted !== generation) return { refusal: "consent-withdrawn" };
-      return { grants: verdict.grants, wrappedSubjectKey, generation };
+      const { revision, wrappedSubjectKey } = decision;
+      const admitted = devices[index]?.revision ?? revision;
+      // What was taken back while a message waited does not come back to it with a later consent.
+      const grants = admitted === revision ? verdict.grants : verdict.grants & heldSince(decision.since, admitted);
+      return grants === 0 ? { refusal: "consent-withdrawn" } : { grants, wrappedSubjectKey, revision };
     });
   };
 }

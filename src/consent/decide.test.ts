@@ -41,7 +41,7 @@ function* everyCombination(): Generator<{ decision: Decision; floors: PolicyFloo
             for (const grants of GRANTS)
               for (const policyVersion of VERSIONS)
                 for (const floors of FLOORS) {
-                  const key = { fence: 1, generation: 0, wrappedSubjectKey: "key" };
+                  const key = { fence: 1, revision: 0, since: "", wrappedSubjectKey: "key" };
                   yield {
                     decision: { state, expiresAt, minor, guardianVerified, held, grants, policyVersion, ...key },
                     floors,
@@ -126,7 +126,8 @@ describe("names the reason", () => {
     minor: false,
     guardianVerified: false,
     held: false,
-    generation: 0,
+    revision: 0,
+    since: "",
     wrappedSubjectKey: "key",
   };
   const floors: PolicyFloors = { analytics: 1, weather: 1, scene: 1, network: 1 };

@@ -39,6 +39,13 @@ export function decide(decision: Decision | undefined, floors: PolicyFloors, now
   return grants === 0 ? { refusal: "policy-superseded" } : { grants };
 }
 
+const NO_FLOORS: PolicyFloors = { analytics: 0, weather: 0, scene: 0, network: 0 };
+
+/** What the subject allows at `nowMs`, whatever the policy has become since. */
+export function allowed(decision: Decision | undefined, nowMs: number): Grants {
+  return decide(decision, NO_FLOORS, nowMs).grants ?? 0;
+}
+
 /** The bits of all purposes whose floor this policy version reaches. */
 function bitsAbove(floors: PolicyFloors, policyVersion: number): Grants {
   let bits = 0;

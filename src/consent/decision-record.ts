@@ -2,11 +2,11 @@
  * The materialised decision as one short text in Redis. Decoding runs for every device of every
  * batch, so it scans by hand; whatever is not exactly what `encodeDecision` writes reads as no decision.
  *
- *   2|given|fence|expiresAt|policyVersion|grants|minor|guardian|held|generation|wrappedSubjectKey
+ *   3|given|fence|expiresAt|policyVersion|grants|minor|guardian|held|revision|since|wrappedSubjectKey
  */
 import type { ConsentState, Decision } from "../model/consent.ts";
 
-const FORMAT = "2|";
+const FORMAT = "3|";
 const SEPARATOR = 0x7c;
 const ZERO = 0x30;
 /** Digits that a safe integer can have without a comparison at the end. */
@@ -21,8 +21,8 @@ const STATES: ReadonlyMap<string, ConsentState> = new Map(
 export function encodeDecision(decision: Decision): string {
   const { state, fence, expiresAt, policyVersion, grants, minor, guardianVerified, held } = decision;
   const flags = `${Number(minor)}|${Number(guardianVerified)}|${Number(held)}`;
-  const { generation, wrappedSubjectKey } = decision;
-  return `${FORMAT}${state}|${fence}|${expiresAt}|${policyVersion}|${grants}|${flags}|${generation}|${wrappedSubjectKey}`;
+  const { revision, since, wrappedSubjectKey } = decision;
+  return `${FORMAT}${state}|${fence}|${expiresAt}|${policyVersion}|${grants}|${flags}|${revision}|${since}|${wrappedSubjectKey}`;
 }
 
 /** `undefined` for a missing or unreadable record: both mean deny. */
@@ -40,13 +40,17 @@ export function decodeDecision(text: string | null | undefined): Decision | unde
   const minor = nextNumber(text);
   const guardian = nextNumber(text);
   const held = nextNumber(text);
-  const generation = nextNumber(text);
+  const revision = nextNumber(text);
   // A field that could not be read is -1; the flags may be nothing but 0 and 1.
-  if (fence < 0 || expiresAt < 0 || policyVersion < 0 || generation < 0 || grants < 0 || grants > MAX_GRANTS)
+  if (fence < 0 || expiresAt < 0 || policyVersion < 0 || revision < 0 || grants < 0 || grants > MAX_GRANTS)
     return undefined;
   if (minor >>> 1 !== 0 || guardian >>> 1 !== 0 || held >>> 1 !== 0) return undefined;
 
-  const wrappedSubjectKey = text.slice(cursor);
+  const sinceEnd = text.indexOf("|", cursor);
+  if (sinceEnd < 0) return undefined;
+  // Read only for a message that was admitted under an earlier revision, which is rare.
+  const since = text.slice(cursor, sinceEnd);
+  const wrappedSubjectKey = text.slice(sinceEnd + 1);
   if (wrappedSubjectKey === "" || wrappedSubjectKey.includes("|")) return undefined;
   return {
     state,
@@ -57,7 +61,8 @@ export function decodeDecision(text: string | null | undefined): Decision | unde
     minor: minor === 1,
     guardianVerified: guardian === 1,
     held: held === 1,
-    generation,
+    revision,
+    since,
     wrappedSubjectKey,
   };
 }

@@ -1,11 +1,12 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { CATEGORIES, type Decision, PURPOSES } from "../model/consent.ts";
-import { type ConsentEvent, consentEvent, type PurposeTerms } from "../model/consent-record.ts";
+import { type ConsentEvent, consentEvent, type EventOf, type PurposeTerms } from "../model/consent-record.ts";
 import type { DeviceKey } from "../model/ids.ts";
 import { decide } from "./decide.ts";
 import { EMPTY_STATE, fold, isHeld, materialise, type SubjectState } from "./fold.ts";
 import { canonicalJson } from "./hash-chain.ts";
+import { heldSince } from "./uninterrupted.ts";
 
 const NOW = 1_700_000_000_000;
 const HASH = "h".repeat(43);
@@ -126,6 +127,52 @@ describe("nothing but giving opens anything", () => {
   });
 });
 
+describe("what held since a revision", () => {
+  const unheld = anyEvent.filter(({ type }) => type !== "held");
+
+  test("is exactly what was granted after every event since then", () => {
+    fc.assert(
+      fc.property(fc.array(unheld, { minLength: 1, maxLength: 15 }), (events) => {
+        const states = [EMPTY_STATE];
+        for (const event of events) states.push(fold(states.at(-1) ?? EMPTY_STATE, event));
+        const last = materialise(states.at(-1) ?? EMPTY_STATE, "key");
+        for (const [index, key] of DEVICES.entries()) {
+          const decision = last.get(key);
+          if (decision === undefined) continue;
+          for (const admitted of states) {
+            const later = states.slice(admitted.revision).map((state) => allowed(state)[index] ?? 0);
+            const unbroken = later.reduce((bits, after) => bits & after, 0xffff);
+            expect(heldSince(decision.since, admitted.revision)).toBe(unbroken);
+          }
+        }
+      }),
+    );
+  });
+
+  test("ends where consent ran out by the clock, though nothing was written then", () => {
+    const key = "a".repeat(22) as DeviceKey;
+    const [any] = fc.sample(givenEvent, 1) as [EventOf<"given">];
+    const [offered] = fc.sample(terms, 1) as [PurposeTerms];
+    const given: EventOf<"given"> = {
+      ...any,
+      minor: false,
+      devices: undefined,
+      purposes: [{ ...offered, id: "scene" }],
+    };
+    const { schemaVersion, recordId, at, by, fence, prevHash } = given;
+    const bound: ConsentEvent = { schemaVersion, recordId, at, by, fence, prevHash, type: "bound", device: key };
+    const consented = [bound, given].reduce(fold, EMPTY_STATE);
+    const anew = fold(consented, { ...given, at: NOW + 2_000, expiresAt: NOW + 9_000 });
+    const { since = "" } = materialise(anew, "key").get(key) ?? {};
+    expect(heldSince(since, consented.revision)).toBe(0);
+    expect(heldSince(since, anew.revision)).not.toBe(0);
+  });
+
+  test.each(["", "1", "1.", ".1", "1.1,", "1.1,x", "1.1;2.2", "-1.1", "1.999999"])("%j holds nothing", (text) => {
+    expect(heldSince(text, 1_000)).toBe(0);
+  });
+});
+
 describe("a withdrawal", () => {
   test("of everything leaves nothing, of a purpose or category nothing of that", () => {
     fc.assert(
@@ -220,7 +267,8 @@ describe("a legal hold", () => {
       fc.property(anyState, heldEvent, (state, event) => {
         const ref = "order:9";
         const back = fold(fold(state, { ...event, ref }), { ...event, type: "released", ref });
-        expect(materialise({ ...back, fence: 0 }, "key")).toEqual(materialise({ ...state, fence: 0 }, "key"));
+        const { fence, revision } = state;
+        expect(materialise({ ...back, fence, revision }, "key")).toEqual(materialise(state, "key"));
         const free = fold(state, { ...event, type: "released", ref: undefined });
         expect(DEVICES.some((one) => isHeld(free, one))).toBe(false);
       }),

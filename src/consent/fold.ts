@@ -2,9 +2,11 @@
  * From events to state, and from state to the decision of each device. Pure: the ledger is the only
  * truth, everything else is computed from it and can be computed again.
  */
-import { type ConsentState, type Decision, grantsOf } from "../model/consent.ts";
+import { type ConsentState, type Decision, type Grants, grantsOf } from "../model/consent.ts";
 import type { ConsentEvent, EventOf, Guardian, LegalHold, PurposeTerms } from "../model/consent-record.ts";
 import type { DeviceKey } from "../model/ids.ts";
+import { allowed } from "./decide.ts";
+import { continued, encodeSince, type GrantedSince } from "./uninterrupted.ts";
 
 /** One statement of the subject, with the terms it was made under. */
 export interface Consent {
@@ -32,8 +34,10 @@ export interface SubjectState {
   readonly guardian: Guardian | undefined;
   /** By reference; any of them freezes what it covers. */
   readonly holds: ReadonlyMap<string, LegalHold>;
-  /** How often erasure was asked for. What was admitted under an earlier generation is never used under a later one. */
-  readonly generation: number;
+  /** How many events led here. */
+  readonly revision: number;
+  /** Since when each grant of a bound device has held without a break. */
+  readonly since: ReadonlyMap<DeviceKey, readonly GrantedSince[]>;
 }
 
 export const EMPTY_STATE: SubjectState = {
@@ -44,34 +48,67 @@ export const EMPTY_STATE: SubjectState = {
   minor: false,
   guardian: undefined,
   holds: new Map(),
-  generation: 0,
+  revision: 0,
+  since: new Map(),
 };
 
 export function fold(state: SubjectState, event: ConsentEvent): SubjectState {
-  const next = { ...state, fence: event.fence };
+  const next = applied({ ...state, fence: event.fence, revision: state.revision + 1 }, event);
+  return { ...next, since: sinceAfter(state, next, event.at) };
+}
+
+function applied(state: SubjectState, event: ConsentEvent): SubjectState {
   switch (event.type) {
     case "bound":
-      return { ...next, devices: new Set(state.devices).add(event.device) };
+      return { ...state, devices: new Set(state.devices).add(event.device) };
     case "unbound":
       // Its own statement stays: should the device come back, a withdrawal made for it must still hold.
-      return { ...next, devices: without(state.devices, event.device) };
+      return { ...state, devices: without(state.devices, event.device) };
     case "given":
-      return given(next, event);
+      return given(state, event);
     case "refused":
-      return stated(next, event.devices, { ...refusedTerms(event), guardianApproved: false });
+      return stated(state, event.devices, { ...refusedTerms(event), guardianApproved: false });
     case "withdrawn":
-      return withdrawn(next, event);
+      return withdrawn(state, event);
     case "held":
-      return { ...next, holds: new Map(state.holds).set(event.ref, holdOf(event)) };
+      return { ...state, holds: new Map(state.holds).set(event.ref, holdOf(event)) };
     case "released":
-      return { ...next, holds: withoutHold(state.holds, event.ref) };
+      return { ...state, holds: withoutHold(state.holds, event.ref) };
     case "expired":
-      return expired(next, event.at);
+      return expired(state, event.at);
     case "erasure-requested":
-      return { ...withdrawn(next, {}), generation: state.generation + 1 };
+      return withdrawn(state, {});
     case "erased":
-      return next;
+      return state;
   }
+}
+
+function sinceAfter(before: SubjectState, after: SubjectState, at: number): SubjectState["since"] {
+  const stoodBefore = grantsByDevice(before, at);
+  const standsAfter = grantsByDevice(after, at);
+  const since = new Map<DeviceKey, readonly GrantedSince[]>();
+  for (const device of after.devices) {
+    // What ran out by the clock ended without an event of its own.
+    const unbroken = continued(before.since.get(device) ?? [], stoodBefore(device), before.revision);
+    const lasting = continued(unbroken, standsAfter(device), after.revision);
+    if (lasting.length > 0) since.set(device, lasting);
+  }
+  return since;
+}
+
+/** What each device is allowed by its consent, worked out once for all that share one. */
+function grantsByDevice(state: SubjectState, at: number): (device: DeviceKey) => Grants {
+  const known = new Map<Consent, Grants>();
+  return (device) => {
+    const consent = state.devices.has(device) ? (state.own.get(device) ?? state.general) : undefined;
+    if (consent === undefined) return 0;
+    let grants = known.get(consent);
+    if (grants === undefined) {
+      grants = allowed(decisionOf(state, consent), at);
+      known.set(consent, grants);
+    }
+    return grants;
+  };
 }
 
 /** The decision of every bound device about which something was stated. */
@@ -80,20 +117,27 @@ export function materialise(state: SubjectState, wrappedSubjectKey: string): Map
   for (const device of state.devices) {
     const consent = state.own.get(device) ?? state.general;
     if (consent === undefined) continue;
-    decisions.set(device, {
-      state: consent.state,
-      fence: state.fence,
-      expiresAt: consent.expiresAt,
-      policyVersion: consent.policyVersion,
-      grants: grantsOf(Object.fromEntries(consent.purposes.map((terms) => [terms.id, terms.categories]))),
-      minor: state.minor,
-      guardianVerified: consent.guardianApproved,
-      held: isHeld(state, device),
-      generation: state.generation,
-      wrappedSubjectKey,
-    });
+    const since = encodeSince(state.since.get(device) ?? []);
+    decisions.set(device, { ...decisionOf(state, consent), held: isHeld(state, device), since, wrappedSubjectKey });
   }
   return decisions;
+}
+
+/** What a consent says by itself, of any device it covers. */
+function decisionOf(state: SubjectState, consent: Consent): Decision {
+  return {
+    state: consent.state,
+    fence: state.fence,
+    expiresAt: consent.expiresAt,
+    policyVersion: consent.policyVersion,
+    grants: grantsOf(Object.fromEntries(consent.purposes.map((terms) => [terms.id, terms.categories]))),
+    minor: state.minor,
+    guardianVerified: consent.guardianApproved,
+    held: false,
+    revision: state.revision,
+    since: "",
+    wrappedSubjectKey: "",
+  };
 }
 
 /** Whether a legal hold covers the device, bound or not. */

@@ -3,11 +3,11 @@
  * grows: with each withdrawal, each unbinding, and whatever else lets a device do less than before.
  */
 import { randomUUID } from "node:crypto";
-import type { Decision, PolicyFloors } from "../model/consent.ts";
+import type { Decision } from "../model/consent.ts";
 import type { LedgerChange } from "../model/consent-change.ts";
 import { type ConsentEvent, SCHEMA_VERSION } from "../model/consent-record.ts";
 import type { DeviceKey } from "../model/ids.ts";
-import { decide } from "./decide.ts";
+import { allowed } from "./decide.ts";
 import { fold, isHeld, materialise, type SubjectState } from "./fold.ts";
 import type { Append, SubjectLedger } from "./ledger-store.ts";
 
@@ -22,7 +22,6 @@ export interface PlannedChange extends Append {
 }
 
 const ALWAYS_NARROW: ReadonlySet<Draft["type"]> = new Set(["withdrawn", "unbound", "erasure-requested"]);
-const NO_FLOORS: PolicyFloors = { analytics: 0, weather: 0, scene: 0, network: 0 };
 
 export function planChange(
   before: SubjectLedger,
@@ -53,9 +52,4 @@ function silenced(before: SubjectState, after: SubjectState, decisions: Decision
   const devices = new Set([...before.devices, ...after.devices]);
   // What a hold covers may do nothing either, but must be kept.
   return [...devices].filter((device) => allowed(decisions.get(device), nowMs) === 0 && !isHeld(after, device));
-}
-
-/** What the subject allows, whatever the policy has become since. */
-function allowed(decision: Decision | undefined, nowMs: number): number {
-  return decide(decision, NO_FLOORS, nowMs).grants ?? 0;
 }

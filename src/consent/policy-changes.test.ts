@@ -220,7 +220,8 @@ describe("what is suspended for a device", () => {
     minor: false,
     guardianVerified: false,
     held: false,
-    generation: 0,
+    revision: 0,
+    since: "",
     wrappedSubjectKey: "key",
   };
   const floors = { analytics: 5, weather: 1, scene: 3, network: 4 };

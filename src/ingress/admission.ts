@@ -29,7 +29,7 @@ export interface AdmissionOptions {
 /** One admitted message on its way into the queue: the payload text as it came, never parsed again here. */
 export interface Admitted {
   readonly ref: DeviceRef;
-  readonly generation: number | undefined;
+  readonly revision: number | undefined;
   /** Index into `PARTS`. */
   readonly part: number;
   readonly at: number;
@@ -162,7 +162,7 @@ export class Admission {
       if (verdict === undefined) attempt.refusal = "no-consent";
       else if (verdict.refusal !== undefined) attempt.refusal = verdict.refusal;
       else if (!usableByAny(verdict.grants, attempt.carried)) attempt.refusal = "purpose-denied";
-      else attempt.generation = verdict.generation;
+      else attempt.revision = verdict.revision;
     }
   }
 

@@ -47,7 +47,7 @@ export interface Attempt {
   carried: CategoryMask;
   refusal: Refusal | undefined;
   /** Of the subject, at the moment consent was found. */
-  generation: number | undefined;
+  revision: number | undefined;
 }
 
 export const NOTHING = Buffer.alloc(0);
@@ -91,6 +91,6 @@ function attempt(
     sub: 0,
     carried: 0,
     refusal: undefined,
-    generation: undefined,
+    revision: undefined,
   };
 }

@@ -89,8 +89,10 @@ export interface Decision {
   readonly guardianVerified: boolean;
   /** A legal hold freezes every use. */
   readonly held: boolean;
-  /** Grows with every erasure asked for. */
-  readonly generation: number;
+  /** How many events the ledger held when this was decided. */
+  readonly revision: number;
+  /** Since which revision each grant has held without a break; see consent/uninterrupted.ts. */
+  readonly since: string;
   /** The subject's key, wrapped by the master key; opaque to everything but the keyring. */
   readonly wrappedSubjectKey: string;
 }
@@ -104,8 +106,8 @@ export type Verdict =
       readonly refusal?: undefined;
       readonly grants: Grants;
       readonly wrappedSubjectKey: string;
-      /** What is admitted on this verdict is good for this generation of the subject alone. */
-      readonly generation?: number | undefined;
+      /** What is admitted on this verdict may later be used for what was granted at this revision, and ever since. */
+      readonly revision?: number | undefined;
     }
   /** The key is told, if there is one, for whoever must find what was stored before the refusal. */
   | { readonly refusal: ConsentRefusal; readonly wrappedSubjectKey?: string | undefined };

@@ -37,6 +37,6 @@ export function SubjectId(text: string): SubjectId | undefined {
 export interface DeviceRef {
   readonly deviceKey: DeviceKey;
   readonly subjectTag: SubjectTag;
-  /** For a message in the queue: how many erasures the subject had asked for when it was admitted. */
-  readonly generation?: number | undefined;
+  /** For a message in the queue: the state of the subject's ledger under which it was admitted. */
+  readonly revision?: number | undefined;
 }

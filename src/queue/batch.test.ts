@@ -75,14 +75,14 @@ describe("a batch", () => {
     }
   });
 
-  it("keeps under which generation of its subject a message was admitted, however often it is packed", () => {
+  it("keeps under which revision of the ledger a message was admitted, however often it is packed", () => {
     const text = '{"on":true}';
     const packed = encodeBatch([
-      { ref: alice, generation: 3, part: 4, at: 1, sub: 1, text },
+      { ref: alice, revision: 3, part: 4, at: 1, sub: 1, text },
       { ref: bob, part: 4, at: 1, sub: 2, text },
     ]);
     const opened = decodeBatch(encodeMessages(decodeBatch(packed)));
-    expect(opened.map(({ device }) => device.generation)).toEqual([3, undefined]);
+    expect(opened.map(({ device }) => device.revision)).toEqual([3, undefined]);
   });
 
   it("names each device once, however many messages it sent", () => {

@@ -2,7 +2,7 @@
  * The text inside a sealed batch. Payloads are passed on as the text the device sent, so admission
  * never serialises them again, and opening a batch is one JSON.parse for all of its messages.
  *
- *   {"d":[[deviceKey,subjectTag,generation],…],"m":[[device index,part,at,sub,payload],…]}
+ *   {"d":[[deviceKey,subjectTag,revision],…],"m":[[device index,part,at,sub,payload],…]}
  */
 import type { DeviceKey, DeviceRef, SubjectTag } from "../model/ids.ts";
 import { carriedBy, normalise, PARTS, type RawMessage } from "../model/raw.ts";
@@ -11,7 +11,7 @@ import { carriedBy, normalise, PARTS, type RawMessage } from "../model/raw.ts";
 export interface QueuedMessage {
   readonly ref: DeviceRef;
   /** The same for all messages of one `ref` in a batch, as they share one consent check. */
-  readonly generation?: number | undefined;
+  readonly revision?: number | undefined;
   /** Index into `PARTS`. */
   readonly part: number;
   /** Unix ms, fixed at admission. */
@@ -24,25 +24,25 @@ export function encodeBatch(messages: readonly QueuedMessage[]): string {
   const indexes = new Map<DeviceRef, number>();
   let devices = "";
   let body = "";
-  for (const { ref, generation, part, at, sub, text } of messages) {
+  for (const { ref, revision, part, at, sub, text } of messages) {
     let index = indexes.get(ref);
     if (index === undefined) {
       index = indexes.size;
       indexes.set(ref, index);
-      devices += `${index === 0 ? "" : ","}["${ref.deviceKey}","${ref.subjectTag}"${generation === undefined ? "" : `,${generation}`}]`;
+      devices += `${index === 0 ? "" : ","}["${ref.deviceKey}","${ref.subjectTag}"${revision === undefined ? "" : `,${revision}`}]`;
     }
     body += `${body === "" ? "" : ","}[${index},${part},${at},${sub},${text}]`;
   }
   return `{"d":[${devices}],"m":[${body}]}`;
 }
 
-type Sender = readonly [DeviceKey, SubjectTag, generation?: number];
+type Sender = readonly [DeviceKey, SubjectTag, revision?: number];
 type Row = readonly [device: number, part: number, at: number, sub: number, payload: unknown];
 
 /** The inverse of `encodeBatch`; the seal vouches for the content. Messages of one device share one `DeviceRef`. */
 export function decodeBatch(text: string): RawMessage[] {
   const { d, m } = JSON.parse(text) as { d: readonly Sender[]; m: readonly Row[] };
-  const devices = d.map(([deviceKey, subjectTag, generation]): DeviceRef => ({ deviceKey, subjectTag, generation }));
+  const devices = d.map(([deviceKey, subjectTag, revision]): DeviceRef => ({ deviceKey, subjectTag, revision }));
   const messages: RawMessage[] = [];
   for (const [index, part, at, sub, payload] of m) {
     const device = devices[index];
@@ -59,7 +59,7 @@ export function encodeMessages(messages: readonly RawMessage[]): string {
   return encodeBatch(
     messages.map(({ device, at, sub, telemetry }) => ({
       ref: device,
-      generation: device.generation,
+      revision: device.revision,
       part: PARTS.indexOf("telemetry"),
       at,
       sub,

@@ -11,6 +11,7 @@ export const anyDecision: fc.Arbitrary<Decision> = fc.record({
   minor: fc.boolean(),
   guardianVerified: fc.boolean(),
   held: fc.boolean(),
-  generation: fc.nat({ max: 100_000 }),
+  revision: fc.nat({ max: 100_000 }),
+  since: fc.stringMatching(/^([1-9]\d{0,4}\.[1-9]\d{0,3}(,[1-9]\d{0,4}\.[1-9]\d{0,3}){0,3})?$/),
   wrappedSubjectKey: fc.stringMatching(/^[A-Za-z0-9_-]{1,120}$/),
 });

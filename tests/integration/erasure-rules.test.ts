@@ -68,7 +68,7 @@ test("nobody who writes the same ledger meanwhile can bring the key back", async
   );
   // Whichever came last, what it left behind is the state of an erased or of a newly consenting person.
   const decision = await redis.get(keys.decision(tag, hub));
-  expect(decision).toMatch(/^2\|(given|withdrawn)\|/);
+  expect(decision).toMatch(/^3\|(given|withdrawn)\|/);
 });
 
 test("consent given before the erasure is done begins under a key the erasure does not touch", async () => {

@@ -5,7 +5,7 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { until } from "../fixtures/eventually.ts";
 import type { Listener } from "../fixtures/listener.ts";
-import { startSystem, type TestSystem } from "../fixtures/system.ts";
+import { consentTo, EVERYTHING, startSystem, type TestSystem } from "../fixtures/system.ts";
 
 let system: TestSystem;
 let scene: Listener;
@@ -64,6 +64,32 @@ test("of what waits in a backlog, nothing withdrawn is stored or forwarded, and 
   expect(new Set(weather.records.map(({ cell }) => cell)).size).toBe(1);
   expect(books.refused["consent-withdrawn"]).toBe(20);
   expect(books.stored).toBe(40);
+});
+
+test("consent given again does not reach back to what was said before it", async () => {
+  const [all, analytics, narrower] = await system.devices(3);
+  if (!all || !analytics || !narrower) throw new Error("devices");
+  const { api, influx } = system.stack;
+  const heard = scene.records.length;
+  await influx.kill("SIGKILL");
+  for (const device of [all, analytics, narrower]) await system.say(device, { status: { mark: "before" } });
+  expect((await system.books()).inFlight).toBe(3);
+
+  await api.withdraw(all.subject);
+  await api.withdraw(analytics.subject, { purposes: ["analytics"] });
+  for (const device of [all, analytics, narrower]) await api.consent(device.subject, consentTo(EVERYTHING));
+  for (const device of [all, analytics, narrower]) await system.say(device, { status: { mark: "after" } });
+  await influx.start();
+  await system.settled();
+
+  const marks = await storedMarks();
+  // Said anew without a withdrawal in between, a consent goes on; whoever withdrew analytics alone kept the scene.
+  expect(marks.filter((mark) => mark === "before")).toHaveLength(1);
+  expect(marks.filter((mark) => mark === "after")).toHaveLength(3);
+  await scene.caughtUp();
+  const shown = scene.records.slice(heard).map(({ status }) => (status as { mark: string }).mark);
+  expect(shown.filter((mark) => mark === "before")).toHaveLength(2);
+  expect(shown.filter((mark) => mark === "after")).toHaveLength(3);
 });
 
 test("of a device that publishes without a pause, nothing is stored or forwarded after the answer", async () => {
