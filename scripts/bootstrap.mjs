@@ -31,7 +31,9 @@ const PROGRAMS = {
   demo: [source("simulators/demo.ts")],
   start: [[...NODE_FLAGS, ...source("src/main.ts", ...privateServices())]],
   simulate: [source("simulators/simulate.ts")],
+  centre: [source("simulators/centre.ts")],
   bench: [source("bench/bench.ts")],
+  race: [source("simulators/race/race.ts")],
   backup: [source("src/backup.ts")],
   restore: [source("src/restore.ts")],
   keys: [source("src/keys.ts")],
@@ -43,6 +45,7 @@ const PROGRAMS = {
   check: [
     biome("check", "--error-on-warnings"),
     tsc("--noEmit"),
+    tsc("-p", "web/tsconfig.json"),
     tool("knip/bin/knip.js"),
     vitest("--project", "unit", "--exclude", "tests/architecture/check.test.ts"),
   ],

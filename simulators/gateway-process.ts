@@ -24,6 +24,8 @@ export interface GatewayProcessOptions {
   readonly env?: Readonly<Record<string, string>> | undefined;
   /** For Node itself: `["--cpu-prof"]`. */
   readonly nodeArgs?: readonly string[] | undefined;
+  /** Program to run in the gateway's place, below the repository; it must log as the gateway does. */
+  readonly entry?: string | undefined;
 }
 
 export interface Exit {
@@ -45,7 +47,7 @@ export async function startGateway(options: GatewayProcessOptions): Promise<Gate
       // Ends the gateway when this process is killed outright.
       "--import",
       join(ROOT, "scripts", "follow-parent.mjs"),
-      join(ROOT, "src", "main.ts"),
+      join(ROOT, options.entry ?? "src/main.ts"),
       "--config",
       options.configFile,
     ],

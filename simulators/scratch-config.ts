@@ -8,6 +8,13 @@ import { join, resolve } from "node:path";
 import { SERVICE_PURPOSES, type ServicePurpose } from "../src/model/consent.ts";
 import type { ServiceCredential } from "./services.ts";
 
+/** What the shipped policy calls them. */
+const RECIPIENTS: Readonly<Record<ServicePurpose, string>> = {
+  weather: "weather services",
+  scene: "scene services",
+  network: "network functions",
+};
+
 /** Options to set on top, nested as in the configuration file. Lists replace lists. */
 export interface ConfigTree {
   readonly [option: string]: string | number | boolean | readonly unknown[] | ConfigTree;
@@ -56,6 +63,8 @@ export async function writeScratchConfig(input: ScratchConfigInput): Promise<Scr
       name: nameOf(purpose),
       purposes: [purpose],
       region: "IN",
+      relation: "third-party",
+      recipient: RECIPIENTS[purpose],
       tokenFile: tokens[purpose].file,
     })),
     http: { port: 0, tokenFile: api.file },

@@ -24,7 +24,6 @@ import { Admission } from "./ingress/admission.ts";
 import { GatewayBroker } from "./ingress/broker.ts";
 import { Commands } from "./ingress/commands.ts";
 import { ErasedTopics } from "./ingress/erased-topics.ts";
-import { FanOut } from "./ingress/fan-out.ts";
 import { Flow } from "./ingress/flow.ts";
 import { Listeners } from "./ingress/listeners.ts";
 import { Notices } from "./ingress/notices.ts";
@@ -60,8 +59,10 @@ import { BatchWorker } from "./queue/worker.ts";
 import { CellActivity } from "./sinks/cell-activity.ts";
 import { InfluxSink } from "./sinks/influx.ts";
 import { PatientStart } from "./sinks/patient-start.ts";
-import { PurposeTopics } from "./sinks/purpose-topics.ts";
 import { requireResidency } from "./sinks/residency.ts";
+import { createAccess } from "./wiring/access.ts";
+import { createCentre } from "./wiring/centre.ts";
+import { createOutlets } from "./wiring/outlets.ts";
 import { createRights, type Rights } from "./wiring/rights.ts";
 import { createSafekeeping } from "./wiring/safekeeping.ts";
 import { createUpkeep } from "./wiring/upkeep.ts";
@@ -72,6 +73,7 @@ const DAY_MS = 86_400_000;
 export interface Overrides {
   readonly checkConsent?: CheckConsent;
   readonly envelope?: Pick<Envelope, "seal" | "open">;
+  readonly leases?: typeof Leases;
 }
 
 export interface Gateway {
@@ -119,7 +121,7 @@ export function createGateway(
   const credentials = new Credentials(storeRedis, keys, secrets.token, safekeeping.journal.tokenIssued);
   const gate = new ConsentGate(storeRedis, keys);
   const checkConsent = overrides.checkConsent ?? consentCheck(gate);
-  const leases = new Leases(storeRedis, keys, { leaseMs: consent.leaseMs });
+  const leases = new (overrides.leases ?? Leases)(storeRedis, keys, { leaseMs: consent.leaseMs });
   const policies = new Policies(storeRedis, keys);
   const ledger = new Ledger(storeRedis, keys, {
     createSubjectKey: () => keyring.createSubjectKey(),
@@ -160,7 +162,8 @@ export function createGateway(
       log,
     },
   );
-  const fanOut = new FanOut({ maxUnsentBytes: 4 * 1024 * 1024 }, (count) => metrics.forwardDropped(count));
+  const outlets = createOutlets({ config, redis: storeRedis, keys, policies, metrics, log });
+  const { fanOut } = outlets;
   const commands: Commands = new Commands(
     { maxPayloadBytes: mqtt.maxPayloadBytes, remembered: 200_000 },
     {
@@ -226,7 +229,9 @@ export function createGateway(
   const store = new PatientStart(sink, log);
   const breaker = new CircuitBreaker(sinks.breaker);
   const activity = new CellActivity(sinks.cellActivity);
-  const purposeTopics = new PurposeTopics(fanOut, (purpose, count) => metrics.forwarded(purpose, count));
+
+  // Privacy centre: people look on at what becomes of their own messages.
+  const centre = createCentre({ config, secrets, redis: storeRedis, keys });
 
   // Pipeline: what a batch meets after the queue.
   const deidentifier = new Deidentifier(deidentifierOptions(config), keyring);
@@ -240,10 +245,11 @@ export function createGateway(
     removeStored: async (records, signal) => (await store.use(() => sink.remove(records, signal))) !== "unsupported",
     inDoubtGraceMs: sinks.influx.timeoutMs,
     stored: (records) => activity.add(records, Date.now()),
-    forward: (batch) => purposeTopics.forward(batch),
+    announce: (batch) => outlets.announce(batch),
     addressable: (pseudonym, device) => commands.remember(pseudonym, device),
     deadLetter: (reason, messages) => deadLetters.add(reason, messages),
     breaker,
+    samples: centre.samples,
     books: metrics,
     log,
   });
@@ -286,6 +292,7 @@ export function createGateway(
     envelope,
     backlog,
     deadLetters,
+    disclosures: outlets.disclosures,
     sink,
     store,
     audit: (act) => upkeep.http.audit.note(act),
@@ -296,6 +303,19 @@ export function createGateway(
       commands.forget(names);
     },
     metrics,
+    log,
+  });
+
+  const portability = createAccess({
+    config,
+    redis: storeRedis,
+    keys,
+    ledger,
+    gate,
+    keyring,
+    deadLetters,
+    erasures: rights.http.erasures,
+    disclosures: outlets.http.disclosures,
     log,
   });
 
@@ -316,7 +336,11 @@ export function createGateway(
     credentials,
     ledger,
     policies: {
-      publish: async (bytes: Uint8Array) => safekeeping.journal.published(await policies.publish(bytes)),
+      publish: async (bytes: Uint8Array) => {
+        const result = await safekeeping.journal.published(await policies.publish(bytes));
+        await outlets.policyPublished();
+        return result;
+      },
       get: (version: number) => policies.get(version),
       list: () => policies.list(),
       floors: () => policies.floors(),
@@ -324,6 +348,9 @@ export function createGateway(
     leases,
     ...upkeep.http,
     ...rights.http,
+    ...outlets.http,
+    ...portability.http,
+    centre: centre.http,
     purgeDeadLetters: (devices: readonly DeviceKey[]) => deadLetters.purge(devices),
     readiness,
     metricsText: () => metrics.text(),
@@ -376,6 +403,7 @@ export function createGateway(
       stop: () => undefined,
     },
     { name: "policies", start: () => policies.ensureShipped(readFileSync(consent.policyFile)), stop: () => undefined },
+    outlets.part,
     {
       name: "store",
       start: async (signal) => {
@@ -391,6 +419,7 @@ export function createGateway(
     { name: "backlog", start: () => backlog.start(), stop: () => backlog.stop() },
     { name: "producer", start: () => producer.start(), stop: () => producer.stop() },
     ...rights.parts,
+    ...portability.parts,
     { name: "worker", start: () => worker.start(), stop: () => worker.stop() },
     { name: "broker", start: () => broker.listen(), stop: () => broker.stop() },
     {
@@ -406,8 +435,13 @@ export function createGateway(
       start: async () => {
         notices.watch(broker);
         eventRedis.on("message", (channel: string, message: string) => {
-          if (channel === keys.sessionEnd) broker.endDevice(message as DeviceKey);
-          else void notices.policyPublished(Number(message));
+          if (channel === keys.sessionEnd) {
+            broker.endDevice(message as DeviceKey);
+            centre.samples.endDevice(message as DeviceKey);
+          } else {
+            void outlets.policyPublished();
+            void notices.policyPublished(Number(message));
+          }
         });
         await eventRedis.subscribe(keys.sessionEnd, keys.policyPublished);
       },

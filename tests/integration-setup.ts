@@ -1,6 +1,8 @@
-/** Makes sure Redis and InfluxDB are installed once, before any integration test starts its own. */
-import { ensureBinaries } from "../src/platform/service-binaries.ts";
+/** Makes sure Redis and InfluxDB are installed once, before any integration test starts its own; a browser too, if it can be had. */
+import { ensureBinaries, offerBrowser } from "../src/platform/service-binaries.ts";
 
 export async function setup(): Promise<void> {
-  await ensureBinaries({ need: ["redis", "influx"], say: (line) => process.stderr.write(`${line}\n`) });
+  const say = (line: string) => void process.stderr.write(`${line}\n`);
+  await ensureBinaries({ need: ["redis", "influx"], say });
+  await offerBrowser(process.env.CHROMIUM_PATH, say);
 }

@@ -6,6 +6,7 @@ import { GatewayError } from "../model/errors.ts";
 import { loadConfig } from "./load.ts";
 
 const TOKEN = "correct-horse-battery-staple-0123456789";
+const SERVICE = "name: a, purposes: [scene], region: IN, recipient: scene services";
 const OTHER_TOKEN = "another-token-of-sufficient-length-9876";
 
 let dir: string;
@@ -107,9 +108,16 @@ describe("what is refused", () => {
     ["mqtt: { tcp: { enabled: false } }", "mqtt: no-listener-enabled"],
     ["sinks: { influx: { api: v2, org: o } }", "sinks.influx.bucket: required-for-v2"],
     ["sinks: { influx: { url: 'http://u:p@h:1' } }", "sinks.influx.url: credentials-or-query-in-url"],
+    ["centre: { publicUrl: 'https://privacy.example/?x' }", "centre.publicUrl: not-a-plain-http-url"],
+    ["centre: { publicUrl: 'javascript:x' }", "centre.publicUrl: not-a-plain-http-url"],
+    ["centre: { linkSeconds: 901 }", "centre.linkSeconds: too-big"],
     ["redis: { url: 'http://h:1' }", "redis.url: invalid-format"],
     ["services: [{ name: a, purposes: [marketing], region: IN }]", "services.0.purposes.0: invalid-value"],
-    ["services: [{ name: a, purposes: [scene], region: IN }]", "services.0.token: required"],
+    ["services: [{ name: a, purposes: [scene], region: IN }]", "services.0.relation: invalid-value"],
+    ["services: [{ name: a, purposes: [scene], region: IN }]", "services.0.recipient: invalid-type"],
+    [`services: [{ ${SERVICE}, relation: third-party }]`, "services.0.token: required"],
+    [`services: [{ ${SERVICE}, relation: processor }]`, "services.0.contractRef: required-for-processor"],
+    [`services: [{ ${SERVICE}, relation: processor, contractRef: "a|b" }]`, "services.0.contractRef: invalid-format"],
     ["retention: { deviceLocationDays: 7 }", "retention.deviceLocationDays: must-exceed-epoch"],
     ["role: worker", "role: invalid-value"],
     ["mqtt: 5", "mqtt: invalid-type"],
@@ -124,7 +132,7 @@ describe("what is refused", () => {
 
   it("names a service and a token once", () => {
     const service = (name: string, token: string) =>
-      `  - { name: ${name}, purposes: [scene], region: IN, token: ${token} }\n`;
+      `  - { ${SERVICE.replace("name: a", `name: ${name}`)}, relation: third-party, token: ${token} }\n`;
     expect(refusal(`services:\n${service("a", TOKEN)}${service("a", OTHER_TOKEN)}`)).toContain("name-used-twice");
     expect(refusal(`services:\n${service("a", TOKEN)}${service("b", TOKEN)}`)).toContain("token-used-twice");
     expect(load(`services:\n${service("a", TOKEN)}${service("b", OTHER_TOKEN)}`).services).toHaveLength(2);
@@ -169,7 +177,7 @@ describe("secrets", () => {
     const tokenFile = file(OTHER_TOKEN, 0o600, "token");
     const urlFile = file("redis://:pass@h:1\n", 0o600, "url");
     const config = load(
-      `services: [{ name: a, purposes: [scene], region: IN, tokenFile: ${tokenFile} }]\nredis: { urlFile: ${urlFile} }`,
+      `services: [{ ${SERVICE}, relation: third-party, tokenFile: ${tokenFile} }]\nredis: { urlFile: ${urlFile} }`,
     );
     expect(config.services[0]?.token).toBe(OTHER_TOKEN);
     expect(config.redis.url).toBe("redis://:pass@h:1");

@@ -1,6 +1,8 @@
 /** Options of everything data leaves through: the store, the services, the HTTP interface. */
 import { z } from "zod";
 import { SERVICE_PURPOSES } from "../model/consent.ts";
+import { opaqueReference } from "../model/consent-record.ts";
+import { SERVICE_RELATIONS } from "../model/service-terms.ts";
 import { bytes, choice, count, milliseconds, optionalPath, port, regionCode, secret, text } from "./leaves.ts";
 
 /** Shortest token the gateway accepts as a credential of its own; 32 characters of base64url are 192 bits. */
@@ -66,7 +68,19 @@ const service = z.strictObject({
     .array(z.enum(SERVICE_PURPOSES))
     .min(1)
     .meta({ description: `What it may subscribe to: ${SERVICE_PURPOSES.join(", ")}.` }),
-  region: regionCode.meta({ description: "Where the service is run: ISO 3166 country, optionally a subdivision." }),
+  region: regionCode.meta({
+    description:
+      "Where the service is run: ISO 3166 country, optionally a subdivision. The policy must name it for each of its purposes.",
+  }),
+  relation: z.enum(SERVICE_RELATIONS).meta({
+    description: "`processor`: works for the controller, under a contract; `third-party`: works for itself.",
+  }),
+  recipient: z.string().min(1).max(128).meta({
+    description: "Which of the recipients that the policy names for its purposes this service is, word for word.",
+  }),
+  contractRef: opaqueReference.optional().meta({
+    description: "Code of the contract with it, as it stands in accounts of disclosure; a processor needs one.",
+  }),
   token: secret(MIN_TOKEN_LENGTH, "Its MQTT password."),
   tokenFile: optionalPath("File that holds its MQTT password, readable by its owner alone."),
 });

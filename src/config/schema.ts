@@ -4,6 +4,7 @@
  */
 import { z } from "zod";
 import { backupOptions } from "./backup-options.ts";
+import { centreOptions } from "./centre-options.ts";
 import { consentOptions, deidentifyOptions } from "./data-options.ts";
 import { mqttOptions, queueOptions } from "./ingress-options.ts";
 import { choice, flag, milliseconds, optionalPath, path, text } from "./leaves.ts";
@@ -59,6 +60,7 @@ export const configSchema = z
     sinks: sinkOptions.prefault({}),
     services: serviceOptions,
     http: httpOptions.prefault({}),
+    centre: centreOptions.prefault({}),
     erasure: erasureOptions.prefault({}),
     hold: holdOptions.prefault({}),
     retention: retentionOptions.prefault({}),
@@ -122,6 +124,11 @@ function contradictions({
       "http.approvers",
       "token-used-twice",
     ],
+    ...services.map(({ relation, contractRef }, index): [boolean, string, string] => [
+      relation === "processor" && contractRef === undefined,
+      `services.${index}.contractRef`,
+      "required-for-processor",
+    ]),
     [hasTwins(services.map(({ name }) => name)), "services", "name-used-twice"],
     [hasTwins(services.flatMap(({ token }) => token ?? [])), "services", "token-used-twice"],
   ];

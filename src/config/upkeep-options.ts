@@ -9,14 +9,20 @@ export const holdOptions = z.strictObject({
 });
 
 export const retentionOptions = z.strictObject({
-  deviceStatusDays: days(1, 365, 3_650, "How long rows of `device_status` are kept."),
+  deviceStatusDays: days(
+    1,
+    365,
+    3_650,
+    "How long rows of `device_status` are kept; not longer than the policy says for analytics.",
+  ),
   deviceLocationDays: days(
     1,
     30,
     3_650,
-    "How long rows of `device_location` are kept, from the start of their epoch; must exceed `deidentify.epochDays`.",
+    "How long rows of `device_location` are kept, from the start of their epoch; must exceed `deidentify.epochDays`, and not what the policy says for analytics.",
   ),
   cellActivityDays: days(1, 1_095, 36_500, "How long rows of `cell_activity` are kept; they name no device."),
+  disclosureDays: days(1, 365, 3_650, "How long the account of who was given data is kept, from the day it is about."),
   auditDays: days(30, 3_650, 36_500, "How long lines of the audit log are kept."),
   everyMinutes: count(1, 60, 10_080, "How often what is past its time is deleted.", "minutes"),
 });

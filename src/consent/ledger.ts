@@ -147,15 +147,16 @@ export class Ledger {
   /** Appends a statement, once it is clear that subject and devices exist. */
   async #state(
     tag: SubjectTag,
-    about: { devices?: readonly DeviceKey[] | undefined } & GuardianClaim,
+    about: { devices?: readonly DeviceKey[] | undefined; basedOn?: string | undefined } & GuardianClaim,
     draft: Draft,
   ): Promise<LedgerAnswer> {
     let refused: LedgerRefusal | undefined;
-    const change = await this.#change(tag, ({ events, state }) => {
+    const change = await this.#change(tag, ({ events, state, head }) => {
       refused = undefined;
       if (events.length === 0 && draft.type === "withdrawn") refused = "unknown-subject";
       else if (about.devices?.some((device) => !state.devices.has(device))) refused = "device-not-bound";
       else if (isForeignGuardian(state.guardian, about)) refused = "guardian-mismatch";
+      else if (about.basedOn !== undefined && about.basedOn !== head) refused = "changed-meanwhile";
       return refused === undefined ? draft : undefined;
     });
     return refused === undefined ? change : { refused };

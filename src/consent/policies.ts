@@ -90,6 +90,13 @@ export class Policies {
     return readPolicy(this.#redis, this.#keys, version);
   }
 
+  /** The document of the highest version; `undefined` when that is not higher than `known`. */
+  async newest(known: number): Promise<PolicyDocument | undefined> {
+    // Versions have no gaps.
+    const version = await orConsentUnreachable(() => this.#redis.hlen(this.#keys.policies));
+    return version > known ? (await this.get(version))?.document : undefined;
+  }
+
   /** Oldest first. */
   async list(): Promise<PolicySummary[]> {
     const policies = await this.#all();

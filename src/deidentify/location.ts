@@ -130,6 +130,11 @@ export function checkDensities(rows: readonly DensityRow[]): string[] {
   });
 }
 
+/** Middle of a cell, to four decimals; `undefined` for what is no cell. */
+export function centerOf(cell: string): Place["center"] | undefined {
+  return isValidCell(cell) ? describe(cell).center : undefined;
+}
+
 function describe(cell: string): Place {
   const [lat, lon] = cellToLatLng(cell);
   return {

@@ -1,12 +1,13 @@
 /**
- * Every route that changes something stands in this table, and so in the audit log: one line before the
- * act (`asked`) and one after it (`done`, `refused`, `failed`). A changing route without a row does not
- * start. A line that cannot be written stops the act, except where the act is a right of the data subject:
- * that goes ahead, and its line follows.
+ * Every route that changes something, or gives out everything, stands in this table, and so in the audit
+ * log: one line before the act (`asked`) and one after it (`done`, `refused`, `failed`). A changing route
+ * without a row does not start. A line that cannot be written stops the act, except where the act is a right
+ * of the data subject: that goes ahead, and its line follows.
  */
+import { finished, Readable } from "node:stream";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import type { AuditAct, AuditActName, AuditDetail, AuditOutcome, AuditRole } from "../model/audit.ts";
-import type { DeviceId, SubjectId } from "../model/ids.ts";
+import type { DeviceId, SubjectId, SubjectTag } from "../model/ids.ts";
 import { approverOf } from "./access.ts";
 import type { HttpPorts } from "./ports.ts";
 
@@ -18,7 +19,7 @@ interface AuditedRoute {
 }
 
 /** Method and address → what it is called in the log. */
-const AUDITED: Readonly<Record<string, AuditedRoute>> = {
+const AUDITED: Readonly<Record<string, AuditedRoute | "keeps nothing">> = {
   "POST /v1/devices/:device/token": { act: "token-issued" },
   "PUT /v1/subjects/:subject/devices/:device": { act: "device-bound" },
   "DELETE /v1/subjects/:subject/devices/:device": { act: "device-unbound", unstoppable: true },
@@ -28,6 +29,18 @@ const AUDITED: Readonly<Record<string, AuditedRoute>> = {
   },
   "POST /v1/subjects/:subject/withdrawals": { act: "consent-withdrawn", detail: stated, unstoppable: true },
   "POST /v1/subjects/:subject/erasures": { act: "erasure-requested", detail: stated, unstoppable: true },
+  "POST /v1/subjects/:subject/links": { act: "link-issued", detail: stated },
+  "POST /centre/session": { act: "link-used" },
+  "DELETE /centre/session": "keeps nothing",
+  "POST /centre/api/consents": { act: "consent-given" },
+  "POST /centre/api/withdrawals": { act: "consent-withdrawn", unstoppable: true },
+  "POST /centre/api/erasures": { act: "erasure-requested", unstoppable: true },
+  "GET /centre/api/export": { act: "export", unstoppable: true },
+  "GET /v1/subjects/:subject/export": {
+    act: "export",
+    detail: (request) => ({ stated: (request.query as { by: string }).by }),
+    unstoppable: true,
+  },
   "POST /v1/policies": {
     act: "policy-published",
     detail: (request) => ({ version: Number(field(request, "version")) }),
@@ -52,11 +65,15 @@ const AUDITED: Readonly<Record<string, AuditedRoute>> = {
 
 const CHANGING = new Set(["POST", "PUT", "PATCH", "DELETE"]);
 
-/** Audits every route that is added to this scope, and to scopes within it, from now on. */
+/**
+ * Audits every route that is added to this scope, and to scopes within it, from now on. `about` tells whom a
+ * request concerns that names nobody in its address.
+ */
 export function auditActs(
   scope: FastifyInstance,
   ports: Pick<HttpPorts, "audit" | "lookup">,
   by: (request: FastifyRequest) => AuditRole,
+  about: (request: FastifyRequest) => SubjectTag | undefined = () => undefined,
 ): void {
   const begun = new WeakMap<FastifyRequest, AuditAct>();
 
@@ -72,12 +89,12 @@ export function auditActs(
   // Once the request is known to be well-formed, and before anything is done about it.
   scope.addHook("preHandler", async (request) => {
     const route = AUDITED[`${request.method} ${request.routeOptions.url}`];
-    if (route === undefined) return;
+    if (route === undefined || route === "keeps nothing") return;
     const params = request.params as { subject?: SubjectId; device?: DeviceId };
     const act: AuditAct = {
       act: typeof route.act === "function" ? route.act(request) : route.act,
       by: by(request),
-      subject: params.subject && ports.lookup.subjectTag(params.subject),
+      subject: params.subject === undefined ? about(request) : ports.lookup.subjectTag(params.subject),
       device: params.device && ports.lookup.deviceKey(params.device),
     };
     const asked: AuditAct = { ...act, outcome: "asked", detail: route.detail?.(request) };
@@ -92,8 +109,14 @@ export function auditActs(
     const act = begun.get(request);
     if (act === undefined) return payload;
     begun.delete(request);
-    const outcome = outcomeOf(reply);
-    await ports.audit.note({ ...act, outcome, ...(outcome !== "done" && { detail: { status: reply.statusCode } }) });
+    const note = (outcome: AuditOutcome) =>
+      ports.audit.note({ ...act, outcome, ...(outcome !== "done" && { detail: { status: reply.statusCode } }) });
+    if (payload instanceof Readable) {
+      // Not done before its last byte: what breaks off in the middle has failed.
+      finished(payload, (error) => void note(error ? "failed" : "done"));
+    } else {
+      await note(outcomeOf(reply));
+    }
     return payload;
   });
 }

@@ -12,11 +12,11 @@ import {
   opaqueReference,
   timestampMs,
 } from "../model/consent-record.ts";
+import { stateConsent } from "./acts.ts";
 import { CONSENT_EXAMPLE, RECORD_EXAMPLE } from "./examples.ts";
 import { deviceId, guardianRef, subjectPath } from "./fields.ts";
 import type { HttpPorts } from "./ports.ts";
 import { BODY_PROBLEMS, CHANGE_PROBLEMS, COMMON_PROBLEMS, problemResponses, refuse } from "./problems.ts";
-import { settle } from "./settle.ts";
 
 const consentBody = z
   .strictObject({
@@ -106,17 +106,8 @@ export function consentRoutes(scope: FastifyInstance, ports: HttpPorts): void {
       const { state, devices, ...body } = request.body;
       const tag = ports.lookup.subjectTag(request.params.subject);
       const input = { ...body, devices: devices?.map((device) => ports.lookup.deviceKey(device)) };
-      const change = await (state === "given" ? ports.ledger.give(tag, input) : ports.ledger.refuse(tag, input));
-      if (change.refused !== undefined) return refuse(reply, change.refused);
-      const { drained } = await settle(ports, tag, change.silenced);
-      if (!drained) return refuse(reply, "not-drained");
-      let record = await ports.ledger.record(tag);
-      if (record?.minor && (await ports.minors.purgeIfDue(tag))) {
-        // The purge withdrew this statement as well; it stands anew, apart from what was stored before.
-        await (state === "given" ? ports.ledger.give(tag, input) : ports.ledger.refuse(tag, input));
-        record = await ports.ledger.record(tag);
-      }
-      return record === undefined ? refuse(reply, "unknown-subject") : reply.code(201).send(record);
+      const stated = await stateConsent(ports, tag, { state, input });
+      return stated.refused === undefined ? reply.code(201).send(stated.record) : refuse(reply, stated.refused);
     },
   );
 }

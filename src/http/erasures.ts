@@ -4,7 +4,7 @@ import type { ZodTypeProvider } from "fastify-type-provider-zod";
 import { z } from "zod";
 import { ACTORS, methodCode, opaqueReference } from "../model/consent-record.ts";
 import { erasureStatus, receiptKey } from "../model/erasure.ts";
-import { isForeignGuardian } from "../model/guardian.ts";
+import { requestErasure } from "./acts.ts";
 import { ERASURE_EXAMPLE, RECEIPT_KEY_EXAMPLE } from "./examples.ts";
 import { guardianRef, subjectPath } from "./fields.ts";
 import type { HttpPorts } from "./ports.ts";
@@ -46,11 +46,7 @@ export function erasureRoutes(scope: FastifyInstance, ports: HttpPorts): void {
       },
     },
     async (request, reply) => {
-      const tag = ports.lookup.subjectTag(request.params.subject);
-      const { guardianRef: named, ...body } = request.body;
-      const onFile = body.by === "guardian" ? (await ports.ledger.record(tag))?.guardian : undefined;
-      if (isForeignGuardian(onFile, { by: body.by, guardianRef: named })) return refuse(reply, "guardian-mismatch");
-      const requested = await ports.erasures.request(tag, body);
+      const requested = await requestErasure(ports, ports.lookup.subjectTag(request.params.subject), request.body);
       if (requested.refused !== undefined) return refuse(reply, requested.refused);
       const { status } = requested;
       return reply.code(202).header("location", `/v1/erasures/${status.id}`).send(status);

@@ -1,4 +1,5 @@
 /** Examples for the OpenAPI description; a test keeps each true to its schema. */
+import type { DeviceKey, SubjectTag } from "../model/ids.ts";
 
 const POLICY_HASH = "mL0V1cPq4o8s2Zk7Yw3TnXbR5dGfH6jKaE9uSiWvQyM";
 const GENESIS = "9bT2vXyLr0cF4hNq7wKsJ1uEaPzDgM6iYoS3tRkBx8U";
@@ -114,6 +115,22 @@ export const AUDIT_EXAMPLE = {
   head: { next: 43, hash: POLICY_HASH },
 };
 
+const DISCLOSURE = {
+  recipient: "scenes",
+  purpose: "scene" as const,
+  day: "2026-03-07",
+  count: 1_204,
+  region: "IN",
+  contract: "dpa:2026-03",
+};
+
+export const DISCLOSURES_EXAMPLE = { disclosures: [DISCLOSURE] };
+export const DISCLOSURE_TOTALS_EXAMPLE = {
+  from: "2026-02-05",
+  to: "2026-03-07",
+  disclosures: [{ ...DISCLOSURE, count: 8_120_433 }],
+};
+
 export const HOLD_EXAMPLE = { reference: "court:2026-118", until: 1_798_761_600_000, scope: { devices: ["hub-42"] } };
 
 export const HOLDS_EXAMPLE = {
@@ -153,4 +170,105 @@ export const RECEIPT_KEY_EXAMPLE = {
   alg: "EdDSA" as const,
   pem: "-----BEGIN PUBLIC KEY-----\nMCowBQYDK2VwAyEA11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=\n-----END PUBLIC KEY-----\n",
   jwk: { kty: "OKP" as const, crv: "Ed25519" as const, x: "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo" },
+};
+
+export const EXPORT_EXAMPLE = [
+  {
+    kind: "export" as const,
+    format: 1 as const,
+    at: 1_767_225_600_000,
+    controller: "vendor",
+    subject: SUBJECT as SubjectTag,
+    by: "subject" as const,
+  },
+  { kind: "device" as const, device: DEVICE as DeviceKey, bound: true, asked: 0 },
+  {
+    kind: "decision" as const,
+    device: DEVICE as DeviceKey,
+    state: "given" as const,
+    given: { analytics: ["location" as const, "status" as const] },
+    used: { analytics: ["location" as const, "status" as const] },
+    suspended: [],
+    policyVersion: 1,
+    expiresAt: 1_798_761_600_000,
+    minor: false,
+    guardianVerified: false,
+    held: false,
+  },
+  {
+    kind: "disclosure" as const,
+    recipient: "weather-service",
+    purpose: "weather" as const,
+    day: "2025-12-31",
+    count: 48,
+    region: "IN",
+  },
+  {
+    kind: "location" as const,
+    device: DEVICE as DeviceKey,
+    cell: "8560145bfffffff",
+    resolution: 5,
+    epochStart: 1_766_620_800_000,
+    center: { lat: 12.9716, lon: 77.5946 },
+  },
+  {
+    kind: "status" as const,
+    device: DEVICE as DeviceKey,
+    at: 1_767_225_599_123,
+    timeNs: "1767225599123000456",
+    model: "hub",
+    status: { power: true, temperature: 21.5, mode: "eco" },
+  },
+  {
+    kind: "end" as const,
+    counts: { devices: 1, locations: 1, statuses: 1, setAside: 0, disclosures: 1 },
+    sha256: "0c3e1b6f5a9d4872e1f0b3c6d9a8e7f4051627384950a1b2c3d4e5f60718293a",
+  },
+];
+
+export const EXPORT_SUMMARY_EXAMPLE = "What is held about you\n======================\n";
+
+const STANDING = {
+  state: "given" as const,
+  used: { scene: ["status" as const] },
+  waiting: {},
+  suspended: [],
+  at: 1_767_225_600_000,
+  expiresAt: 1_798_761_600_000,
+  policyVersion: 1,
+};
+
+export const OVERVIEW_EXAMPLE = {
+  now: 1_767_225_600_000,
+  by: "subject" as const,
+  endsAt: 1_767_226_500_000,
+  controller: "vendor",
+  head: HEAD,
+  policy: {
+    version: 1,
+    title: "Smart-home telemetry",
+    language: "en",
+    effectiveFrom: "2022-06-17",
+    hash: POLICY_HASH,
+    statements: [{ clause: "2.3", says: "Saying no to one purpose leaves the others as they are." }],
+  },
+  minor: false,
+  guardian: false,
+  standing: STANDING,
+  purposes: [
+    {
+      id: "scene" as const,
+      description: "Device states under a pseudonym let a scene service act on what happens at home.",
+      basis: "consent" as const,
+      recipients: ["scene services"],
+      regions: ["IN"],
+      retentionDays: 0,
+      offered: ["model" as const, "status" as const],
+      needs: ["status" as const],
+      closed: false,
+    },
+  ],
+  devices: [{ number: 1, label: "Hallway hub", held: false }],
+  disclosed: [],
+  closed: false,
 };

@@ -67,6 +67,8 @@ function answer(error: unknown, reply: FastifyReply, log: Log, fields: ReadonlyS
 function problemCodeOf(error: unknown): ProblemCode {
   if (error instanceof GatewayError) {
     if (error.code === "CONSENT_CONFLICT") return "conflict";
+    if (error.code === "SINK_UNAVAILABLE") return "store-unavailable";
+    if (error.code === "SINK_DENIED") return "store-unreadable";
     return error.retryable ? "unavailable" : "internal";
   }
   if (!(error instanceof Error)) return "internal";

@@ -1,10 +1,19 @@
 /** The description is complete: every route has an example, its error cases with examples, and each example is true. */
 import { beforeAll, describe, expect, test } from "vitest";
 import { z } from "zod";
+import { centreOverview } from "../model/centre.ts";
 import { consentRecord } from "../model/consent-record.ts";
 import { erasureStatus, receiptKey } from "../model/erasure.ts";
+import { exportLine } from "../model/export.ts";
 import { policyDocument } from "../model/policy-document.ts";
-import { ERASURE_EXAMPLE, POLICY_EXAMPLE, RECEIPT_KEY_EXAMPLE, RECORD_EXAMPLE } from "./examples.ts";
+import {
+  ERASURE_EXAMPLE,
+  EXPORT_EXAMPLE,
+  OVERVIEW_EXAMPLE,
+  POLICY_EXAMPLE,
+  RECEIPT_KEY_EXAMPLE,
+  RECORD_EXAMPLE,
+} from "./examples.ts";
 import type { HttpPorts } from "./ports.ts";
 import { PROBLEM_TYPE, PROBLEMS, type problemOf } from "./problems.ts";
 import { createApp } from "./server.ts";
@@ -32,6 +41,7 @@ const ports = {
   lookup: { deviceKey: () => "", subjectTag: () => "" },
   log: { info: () => {}, warn: () => {}, error: () => {} },
   metricsText: never,
+  centre: { samples: { stop: () => {} } },
 } as unknown as HttpPorts;
 
 let operations: [name: string, operation: z.infer<typeof operation>][];
@@ -59,22 +69,35 @@ function exampleOf(one: z.infer<typeof media> | undefined): unknown {
 
 test("describes exactly the routes there are", () => {
   expect(routes.sort()).toEqual([
+    "DELETE /centre/session",
     "DELETE /v1/subjects/{subject}/devices/{device}",
     "DELETE /v1/subjects/{subject}/hold",
+    "GET /centre/api/devices/{device}/live",
+    "GET /centre/api/erasures/{id}",
+    "GET /centre/api/export",
+    "GET /centre/api/overview",
     "GET /livez",
     "GET /metrics",
     "GET /readyz",
     "GET /v1/audit",
+    "GET /v1/disclosures",
     "GET /v1/erasures/{id}",
     "GET /v1/keys/receipt",
     "GET /v1/policies",
     "GET /v1/policies/{version}",
     "GET /v1/subjects/{subject}/consents",
+    "GET /v1/subjects/{subject}/disclosures",
+    "GET /v1/subjects/{subject}/export",
     "GET /v1/subjects/{subject}/hold",
+    "POST /centre/api/consents",
+    "POST /centre/api/erasures",
+    "POST /centre/api/withdrawals",
+    "POST /centre/session",
     "POST /v1/devices/{device}/token",
     "POST /v1/policies",
     "POST /v1/subjects/{subject}/consents",
     "POST /v1/subjects/{subject}/erasures",
+    "POST /v1/subjects/{subject}/links",
     "POST /v1/subjects/{subject}/withdrawals",
     "PUT /v1/subjects/{subject}/devices/{device}",
     "PUT /v1/subjects/{subject}/hold",
@@ -86,9 +109,11 @@ describe("every route", () => {
     expect(new Set(operations.map(([, { operationId }]) => operationId)).size).toBe(operations.length);
   });
 
-  test("asks for the token, unless it is for health", () => {
+  test("asks for the token or a session, unless it is for health or the way to a session", () => {
     for (const [name, { security }] of operations) {
-      expect([name, security !== undefined]).toEqual([name, name.includes("/v1/")]);
+      const closed = name.includes("/v1/") || name.includes("/centre/api/");
+      expect([name, security !== undefined]).toEqual([name, closed]);
+      if (name.includes("/centre/api/")) expect(security).toEqual([{ centre: [] }]);
     }
   });
 
@@ -113,7 +138,7 @@ describe("every route", () => {
         expect(example?.code, `${name} ${status}`).toBeOneOf(Object.keys(PROBLEMS));
         expect(String(example.status)).toBe(status);
       }
-      if (name.includes("/v1/"))
+      if (name.includes("/v1/") || name.includes("/centre/api/"))
         expect(errors.map(([status]) => status)).toEqual(expect.arrayContaining(["400", "401", "500", "503"]));
     }
   });
@@ -123,5 +148,7 @@ test("the examples are what the schemas accept", () => {
   expect(consentRecord.safeParse(RECORD_EXAMPLE).error).toBeUndefined();
   expect(policyDocument.safeParse(POLICY_EXAMPLE).error).toBeUndefined();
   expect(erasureStatus.safeParse(ERASURE_EXAMPLE).error).toBeUndefined();
+  expect(centreOverview.safeParse(OVERVIEW_EXAMPLE).error).toBeUndefined();
   expect(receiptKey.safeParse(RECEIPT_KEY_EXAMPLE).error).toBeUndefined();
+  for (const line of EXPORT_EXAMPLE) expect(exportLine.safeParse(line).error).toBeUndefined();
 });

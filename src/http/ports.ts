@@ -3,6 +3,7 @@
  * paths, turns them into keyed hashes at once, and hands only those on.
  */
 import type { AuditAct, AuditPage } from "../model/audit.ts";
+import type { WatchEnd } from "../model/centre.ts";
 import type { PolicyFloors } from "../model/consent.ts";
 import type {
   GiveInput,
@@ -13,10 +14,13 @@ import type {
   WithdrawInput,
 } from "../model/consent-change.ts";
 import type { Actor, ConsentRecord, LegalHold } from "../model/consent-record.ts";
+import type { DayRange, Disclosure } from "../model/disclosure.ts";
 import type { ErasureStatus, ReceiptKey } from "../model/erasure.ts";
-import type { DeviceId, DeviceKey, SubjectId, SubjectTag } from "../model/ids.ts";
+import type { BegunExport, ExportItem, ExportRequest } from "../model/export.ts";
+import type { DeviceId, DeviceKey, DeviceRef, SubjectId, SubjectTag } from "../model/ids.ts";
 import type { Log } from "../model/log.ts";
 import type { PolicySummary, PublishResult } from "../model/policy-document.ts";
+import type { Seal } from "../platform/seal.ts";
 
 export interface LookupPort {
   deviceKey(id: DeviceId): DeviceKey;
@@ -74,6 +78,50 @@ export interface ErasuresPort {
   readonly receiptKey: ReceiptKey;
 }
 
+export interface ExportsPort {
+  /**
+   * Makes sure first that everything can be read. Rejects with SINK_UNAVAILABLE, SINK_DENIED, CONSENT_UNREACHABLE;
+   * so do the items, in whose middle a fault means that the export is not whole.
+   */
+  begin(subject: SubjectTag, request: ExportRequest): Promise<BegunExport>;
+  /** The same in plain words, once all of it is read. */
+  summary(items: AsyncIterable<ExportItem>): Promise<string>;
+}
+
+/** Looking on at the messages of one device; what is seen passes through here as text and is never looked into. */
+export interface SamplesPort {
+  /** `undefined`: too many look on already. The function returned ends it. */
+  watch(watch: {
+    readonly device: Pick<DeviceRef, "deviceKey" | "subjectTag">;
+    readonly session: string;
+    readonly forMs: number;
+    sample(json: string): void;
+    ended(why: WatchEnd): void;
+  }): (() => void) | undefined;
+  endSubject(subject: SubjectTag): void;
+  endSession(session: string): void;
+  stop(): void;
+}
+
+export interface CentrePort {
+  readonly links: Seal;
+  readonly sessions: Seal;
+  /** True the first time a link is shown. */
+  spend(nonce: string, forMs: number): Promise<boolean>;
+  readonly samples: SamplesPort;
+  readonly linkSeconds: number;
+  readonly sessionMinutes: number;
+  /** Where people reach the gateway; absent: where it listens. */
+  readonly publicUrl: string | undefined;
+}
+
+export interface DisclosuresPort {
+  /** Whom data of the subject was given to; oldest first, of other gateways as of some seconds ago. */
+  of(subject: SubjectTag): Promise<readonly Disclosure[]>;
+  /** The same of all subjects together. */
+  totals(range: DayRange): Promise<readonly Disclosure[]>;
+}
+
 export interface Drain {
   readonly drained: boolean;
   readonly waitedMs: number;
@@ -86,6 +134,8 @@ export interface HttpPorts {
   readonly policies: PoliciesPort;
   readonly audit: AuditPort;
   readonly erasures: ErasuresPort;
+  readonly disclosures: DisclosuresPort;
+  readonly exports: ExportsPort;
   readonly holds: HoldsPort;
   readonly minors: {
     /** Begins to delete what was stored while a minor counted as an adult, unless that has begun already. True: just begun. */
@@ -97,6 +147,8 @@ export interface HttpPorts {
    */
   readonly leases: { drain(concerned: SubjectTag | DeviceKey): Promise<Drain> };
   purgeDeadLetters(devices: readonly DeviceKey[]): Promise<unknown>;
+  /** The privacy centre; absent: switched off. */
+  readonly centre?: CentrePort | undefined;
   readiness(): { readonly ready: boolean; readonly reasons: readonly string[] };
   /** Prometheus text format. */
   metricsText(): Promise<string>;

@@ -11,12 +11,16 @@ import { GatewayError } from "../model/errors.ts";
 import { type Approver, requireApprover, requireToken } from "./access.ts";
 import { auditRoutes } from "./audit.ts";
 import { auditActs } from "./audited.ts";
+import { centreRoutes } from "./centre/routes.ts";
 import { consentRoutes } from "./consents.ts";
 import { deviceRoutes } from "./devices.ts";
+import { disclosureRoutes } from "./disclosures.ts";
 import { erasureRoutes } from "./erasures.ts";
+import { exportRoutes } from "./export.ts";
 import { answerClientError, answerFaults, answerFrameworkFault } from "./faults.ts";
 import { healthRoutes } from "./health.ts";
 import { holdRoutes } from "./holds.ts";
+import { linkRoutes } from "./links.ts";
 import { refuseOtherMethods } from "./methods.ts";
 import { policyRoutes } from "./policies.ts";
 import type { HttpPorts } from "./ports.ts";
@@ -119,7 +123,10 @@ export async function createApp(options: HttpOptions, ports: HttpPorts): Promise
     consentRoutes(scope, ports);
     withdrawalRoutes(scope, ports);
     erasureRoutes(scope, ports);
+    disclosureRoutes(scope, ports);
+    exportRoutes(scope, ports);
     auditRoutes(scope, ports);
+    if (ports.centre !== undefined) linkRoutes(scope, ports, ports.centre, () => addressOf(app, options.host));
     // A scope of its own: its bodies are kept as bytes.
     await scope.register(async (own) => policyRoutes(own, ports));
     finish();
@@ -131,8 +138,17 @@ export async function createApp(options: HttpOptions, ports: HttpPorts): Promise
     holdRoutes(scope, ports);
     finish();
   });
+  const { centre } = ports;
+  if (centre !== undefined) await app.register(async (scope) => centreRoutes(scope, ports, centre));
   await app.ready();
   return app;
+}
+
+/** Where the application listens, as a browser on this machine finds it. */
+function addressOf(app: FastifyInstance, host: string): string {
+  const { port } = app.server.address() as AddressInfo;
+  const name = host === "0.0.0.0" || host === "::" ? "localhost" : host;
+  return `http://${name.includes(":") ? `[${name}]` : name}:${port}`;
 }
 
 /** OpenAPI 3.1 at `/docs/json`, readable at `/docs`. It describes the contract and holds no data, so it needs no token. */
@@ -149,6 +165,7 @@ async function describeApi(app: FastifyInstance): Promise<void> {
         securitySchemes: {
           token: { type: "http", scheme: "bearer" },
           approver: { type: "http", scheme: "bearer", description: "Each approver has a token of their own." },
+          centre: { type: "apiKey", in: "cookie", name: "consentry-centre", description: "From a link, for minutes." },
         },
       },
     },

@@ -4,10 +4,10 @@ import type { ZodTypeProvider } from "fastify-type-provider-zod";
 import { z } from "zod";
 import { CATEGORIES, PURPOSES } from "../model/consent.ts";
 import { ACTORS, methodCode, opaqueReference } from "../model/consent-record.ts";
+import { withdrawConsent } from "./acts.ts";
 import { deviceId, guardianRef, subjectPath } from "./fields.ts";
 import type { HttpPorts } from "./ports.ts";
 import { BODY_PROBLEMS, CHANGE_PROBLEMS, problemResponses, refuse } from "./problems.ts";
-import { settle } from "./settle.ts";
 
 const withdrawalBody = z
   .strictObject({
@@ -59,16 +59,12 @@ export function withdrawalRoutes(scope: FastifyInstance, ports: HttpPorts): void
       },
     },
     async (request, reply) => {
-      const startedAt = performance.now();
       const { devices, ...body } = request.body;
       const input = { ...body, devices: devices?.map((device) => ports.lookup.deviceKey(device)) };
-      const tag = ports.lookup.subjectTag(request.params.subject);
-      const change = await ports.ledger.withdraw(tag, input);
-      if (change.refused !== undefined) return refuse(reply, change.refused);
-      const { drained, waitedMs } = await settle(ports, tag, change.silenced);
-      if (!drained) return refuse(reply, "not-drained");
-      ports.withdrawalAnswered(performance.now() - startedAt);
-      return reply.code(200).send({ drained, waitedMs, fence: change.fence });
+      const withdrawn = await withdrawConsent(ports, ports.lookup.subjectTag(request.params.subject), input);
+      if (withdrawn.refused !== undefined) return refuse(reply, withdrawn.refused);
+      const { waitedMs, fence } = withdrawn;
+      return reply.code(200).send({ drained: true, waitedMs, fence });
     },
   );
 }

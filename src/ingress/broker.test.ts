@@ -10,7 +10,6 @@ import {
   startIngress,
   TOKEN,
 } from "../../tests/fixtures/ingress.ts";
-import type { CellId } from "../model/ids.ts";
 
 let ingress: IngressFixture;
 afterEach(() => ingress.stop());
@@ -391,7 +390,7 @@ describe("a raw message", () => {
 
     const back = watch(await ingress.service({ clientId: "eve", clean: false }));
     await back.subscribeAsync(["#", "devices/hub-1/telemetry", "processed/weather/#"]).catch(() => undefined);
-    ingress.fanOut.publish("weather", "cell" as CellId, "the only thing to be seen");
+    ingress.forward("weather", "cell", "the only thing to be seen");
     await until(() => seen.length > 0);
     expect(seen).toEqual(["processed/weather/cell the only thing to be seen"]);
   });
@@ -437,7 +436,7 @@ describe("processed messages", () => {
     await quick.subscribeAsync("processed/scene/+");
     const payload = "x".repeat(10_000);
     for (let round = 0; round < 200; round += 1) {
-      for (let index = 0; index < 10; index += 1) ingress.fanOut.publish("scene", `device-${index}`, payload);
+      for (let index = 0; index < 10; index += 1) ingress.forward("scene", `device-${index}`, payload);
       await until(() => received === (round + 1) * 10);
     }
     expect(received).toBe(2000);
@@ -451,13 +450,43 @@ describe("processed messages", () => {
     const service = await ingress.service();
     await service.subscribeAsync("processed/weather/abc");
     expect(ingress.fanOut.listening("weather")).toBe(true);
-    expect(ingress.fanOut.publish("weather", "other", "{}")).toBe(0);
-    expect(ingress.fanOut.publish("weather", "abc", "{}")).toBe(1);
+    expect(ingress.forward("weather", "other", "{}")).toBe(0);
+    expect(ingress.forward("weather", "abc", "{}")).toBe(1);
     await service.unsubscribeAsync("processed/weather/abc");
     expect(ingress.fanOut.listening("weather")).toBe(false);
     await service.subscribeAsync("processed/weather/abc");
     await service.endAsync();
     await until(() => !ingress.fanOut.listening("weather"));
+  });
+
+  it("of one purpose go to each service once, on all its connections", async () => {
+    await start();
+    const seen: string[] = [];
+    for (const clientId of ["one", "two"]) {
+      const service = await ingress.service({ clientId });
+      service.on("message", (topic) => void seen.push(`${clientId} ${topic}`));
+      await service.subscribeAsync("processed/scene/#");
+    }
+    expect(ingress.fanOut.outlets("scene").map(({ recipient }) => recipient.name)).toEqual(["services"]);
+    expect(ingress.forward("scene", "abc", "{}")).toBe(1);
+    await until(() => seen.length === 2);
+    expect(seen.sort()).toEqual(["one processed/scene/abc", "two processed/scene/abc"]);
+  });
+
+  it("do not go to a service that is not covered any more, and it can't subscribe anew", async () => {
+    await start();
+    const service = await ingress.service();
+    await service.subscribeAsync(["processed/scene/#", "processed/weather/#"]);
+    ingress.behind.uncovered = "scene";
+    expect(ingress.forward("scene", "abc", "{}")).toBe(0);
+    expect(ingress.fanOut.listening("scene")).toBe(false);
+    expect(ingress.forward("weather", "abc", "{}")).toBe(1);
+    const other = await ingress.service({ clientId: "other" });
+    const granted = await other.subscribeAsync(["processed/scene/#"]).catch((error) => error.packet.granted);
+    expect(granted).toEqual([128]);
+    // What it must forget it is told all the same.
+    await other.subscribeAsync("privacy/erased/scene");
+    expect(ingress.events.filter((event) => event === "acl-denied")).toHaveLength(1);
   });
 });
 

@@ -223,10 +223,13 @@ export class GatewayBroker extends Aedes {
     }
     const filter = session?.kind === "service" ? serviceFilter(subscription.topic) : undefined;
     if (session?.kind === "service" && filter !== undefined && session.purposes.has(filter.purpose)) {
-      if (filter.kind === "processed") this.#ports.fanOut.subscribe(session, subscription.topic, filter);
-      else this.#ports.erased.subscribe(session, subscription.topic, filter.purpose, subscription.qos);
-      done(null, subscription);
-      return;
+      // What it must forget it is told even while it may not be given anything.
+      if (filter.kind === "erased")
+        this.#ports.erased.subscribe(session, subscription.topic, filter.purpose, subscription.qos);
+      if (filter.kind === "erased" || this.#ports.fanOut.subscribe(session, subscription.topic, filter)) {
+        done(null, subscription);
+        return;
+      }
     }
     this.#ports.observe.securityEvent("acl-denied");
     done(null, null);

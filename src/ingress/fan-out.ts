@@ -4,46 +4,62 @@
  * for `mqtt.drainTimeoutMs`; it never holds up the pipeline or another subscriber. Nothing is kept for one that is away.
  */
 import type { ServicePurpose } from "../model/consent.ts";
+import type { Recipient } from "../model/disclosure.ts";
 import type { ServiceSession } from "./session.ts";
 import type { ServiceFilter } from "./topics.ts";
 
 type ProcessedFilter = Extract<ServiceFilter, { kind: "processed" }>;
-
-interface Subscriptions {
-  /** Filter text → the name it is limited to, or `undefined` for all names of its purpose. */
-  readonly filters: Map<string, ProcessedFilter>;
-}
+/** By their text. */
+type Filters = Map<string, ProcessedFilter>;
 
 export interface FanOutOptions {
   /** Unsent bytes after which a subscriber misses messages. */
   readonly maxUnsentBytes: number;
 }
 
+export interface FanOutPorts {
+  /** What a service is for a purpose; `undefined` while it may not be given anything for it. */
+  readonly recipient: (service: string, purpose: ServicePurpose) => Recipient | undefined;
+  readonly dropped: (count: number) => void;
+}
+
+/** One service that listens to one purpose, on however many connections. */
+export interface FanOutlet {
+  readonly recipient: Recipient;
+  /** Whether it listens to `processed/<purpose>/<name>`. */
+  hears(name: string): boolean;
+  /** Hands it over; false when no connection of the service took it. */
+  deliver(name: string, payload: string): boolean;
+}
+
 export class FanOut {
   readonly #options: FanOutOptions;
-  readonly #dropped: (count: number) => void;
-  readonly #byPurpose = new Map<ServicePurpose, Map<ServiceSession, Subscriptions>>();
+  readonly #ports: FanOutPorts;
+  readonly #byPurpose = new Map<ServicePurpose, Map<ServiceSession, Filters>>();
 
-  constructor(options: FanOutOptions, dropped: (count: number) => void) {
+  constructor(options: FanOutOptions, ports: FanOutPorts) {
     this.#options = options;
-    this.#dropped = dropped;
+    this.#ports = ports;
   }
 
-  subscribe(session: ServiceSession, text: string, filter: ProcessedFilter): void {
+  /** False when the service may not be given anything for this purpose; then nothing changes. */
+  subscribe(session: ServiceSession, text: string, filter: ProcessedFilter): boolean {
+    if (this.#ports.recipient(session.name, filter.purpose) === undefined) return false;
     let sessions = this.#byPurpose.get(filter.purpose);
     if (sessions === undefined) {
       sessions = new Map();
       this.#byPurpose.set(filter.purpose, sessions);
     }
     const known = sessions.get(session);
-    if (known === undefined) sessions.set(session, { filters: new Map([[text, filter]]) });
-    else known.filters.set(text, filter);
+    if (known === undefined) sessions.set(session, new Map([[text, filter]]));
+    else known.set(text, filter);
+    return true;
   }
 
   unsubscribe(session: ServiceSession, text: string): void {
     for (const [purpose, sessions] of this.#byPurpose) {
       const known = sessions.get(session);
-      if (known?.filters.delete(text) && known.filters.size === 0) this.#forget(purpose, session);
+      if (known?.delete(text) && known.size === 0) this.#forget(purpose, session);
     }
   }
 
@@ -53,24 +69,41 @@ export class FanOut {
 
   /** Whether anybody entitled listens; what nobody hears is not even built. */
   listening(purpose: ServicePurpose): boolean {
-    return this.#byPurpose.has(purpose);
+    return this.#byPurpose.has(purpose) && this.outlets(purpose).length > 0;
   }
 
-  /** Delivers `processed/<purpose>/<name>`; returns to how many subscribers it went. */
-  publish(purpose: ServicePurpose, name: string, payload: string): number {
-    const sessions = this.#byPurpose.get(purpose);
-    if (sessions === undefined) return 0;
-    let delivered = 0;
-    const topic = `processed/${purpose}/${name}`;
-    for (const [session, { filters }] of sessions) {
-      if (matches(filters, name) && this.#deliver(session, topic, payload)) delivered += 1;
+  /** The services that listen to the purpose and may be given something for it, as of now. */
+  outlets(purpose: ServicePurpose): readonly FanOutlet[] {
+    const byService = new Map<string, [ServiceSession, Filters][]>();
+    for (const one of this.#byPurpose.get(purpose) ?? []) {
+      const known = byService.get(one[0].name);
+      if (known === undefined) byService.set(one[0].name, [one]);
+      else known.push(one);
     }
-    return delivered;
+    return [...byService].flatMap(([service, sessions]) => {
+      const recipient = this.#ports.recipient(service, purpose);
+      return recipient === undefined ? [] : [this.#outlet(recipient, sessions)];
+    });
+  }
+
+  #outlet(recipient: Recipient, sessions: readonly (readonly [ServiceSession, Filters])[]): FanOutlet {
+    const prefix = `processed/${recipient.purpose}/`;
+    return {
+      recipient,
+      hears: (name) => sessions.some(([, filters]) => matches(filters, name)),
+      deliver: (name, payload) => {
+        let delivered = false;
+        for (const [session, filters] of sessions) {
+          if (matches(filters, name) && this.#deliver(session, prefix + name, payload)) delivered = true;
+        }
+        return delivered;
+      },
+    };
   }
 
   #deliver({ client }: ServiceSession, topic: string, payload: string): boolean {
     if (client.closed || client.conn.writableLength > this.#options.maxUnsentBytes) {
-      this.#dropped(1);
+      this.#ports.dropped(1);
       return false;
     }
     client.publish({ cmd: "publish", topic, payload, qos: 0, retain: false, dup: false }, () => undefined);
@@ -84,7 +117,7 @@ export class FanOut {
   }
 }
 
-function matches(filters: ReadonlyMap<string, ProcessedFilter>, name: string): boolean {
+function matches(filters: Filters, name: string): boolean {
   for (const filter of filters.values()) if (filter.name === undefined || filter.name === name) return true;
   return false;
 }

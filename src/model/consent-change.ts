@@ -27,6 +27,8 @@ export interface GiveInput extends RefuseInput {
   /** Absent: as stated before. */
   readonly minor?: boolean | undefined;
   readonly guardian?: GuardianInput | undefined;
+  /** Hash of the last event when the statement was made; after any other it is refused. */
+  readonly basedOn?: string | undefined;
 }
 
 export interface GuardianInput {
@@ -49,7 +51,8 @@ export type LedgerRefusal =
   | "purpose-not-in-policy"
   | "expiry-out-of-range"
   | "hold-unknown"
-  | "guardian-mismatch";
+  | "guardian-mismatch"
+  | "changed-meanwhile";
 
 export interface LedgerChange {
   readonly refused?: undefined;

@@ -26,8 +26,8 @@ export const languageTag = z.string().regex(/^[A-Za-z]{2,3}(?:-[A-Za-z0-9]{1,8})
 /** ISO 3166-1 alpha-2. */
 export const countryCode = z.string().regex(/^[A-Z]{2}$/);
 const keyedHash = z.string().regex(/^[A-Za-z0-9_-]{22}$/);
-const deviceKey = keyedHash as unknown as z.ZodType<DeviceKey, string>;
-const subjectTag = keyedHash as unknown as z.ZodType<SubjectTag, string>;
+export const deviceKey = keyedHash as unknown as z.ZodType<DeviceKey, string>;
+export const subjectTag = keyedHash as unknown as z.ZodType<SubjectTag, string>;
 
 export const purposeTerms = z.strictObject({
   id: z.enum(PURPOSES),

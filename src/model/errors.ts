@@ -6,7 +6,18 @@ export const ERRORS = {
   CONFIG_INVALID: { retryable: false, meaning: "a configuration option is unknown, missing or out of range" },
   KEY_INVALID: { retryable: false, meaning: "a key file is missing, too short or readable by others" },
   DURABILITY_TOO_WEAK: { retryable: false, meaning: "Redis would not keep what a PUBACK promises" },
-  RESIDENCY_UNSATISFIED: { retryable: false, meaning: "no sink lies in the region the residency rule demands" },
+  RESIDENCY_UNSATISFIED: {
+    retryable: false,
+    meaning: "no store lies in a region that the residency rule demands, or one lies outside those of the policy",
+  },
+  SERVICE_NOT_COVERED: {
+    retryable: false,
+    meaning: "the newest policy does not cover a configured service: its recipient, its region or its contract",
+  },
+  RETENTION_EXCEEDS_POLICY: {
+    retryable: false,
+    meaning: "data would be kept for more days than the newest policy says",
+  },
   REDIS_UNREACHABLE: { retryable: false, meaning: "Redis does not answer at start; check redis.url" },
   NOT_DURABLE: { retryable: true, meaning: "a batch could not be made durable before its deadline" },
   CONSENT_UNREACHABLE: { retryable: true, meaning: "the consent store did not answer; nothing is admitted" },

@@ -64,6 +64,10 @@ export const METRICS = {
     "Records forwarded to a purpose's topics; one message can count once for each purpose.",
     { purpose: SERVICE_PURPOSES },
   ),
+  servicesNotCovered: gauge(
+    "services_not_covered",
+    "Services that the newest policy does not cover and that get nothing; one counts once for each such purpose.",
+  ),
   forwardDropped: counter("forward_dropped_total", "Records a service missed because it reads too slowly."),
   connections: gauge("connections", "Open MQTT connections.", { kind: CLIENT_KINDS }),
   connectionsRefused: counter(

@@ -35,6 +35,7 @@ export type GaugeName =
   | "backlogBytes"
   | "deadLetters"
   | "breakerOpen"
+  | "servicesNotCovered"
   | "backupAge";
 
 const REFRESH_DEADLINE_MS = 1_000;
@@ -60,6 +61,7 @@ export class Metrics extends BookCounts {
     "backlogBytes",
     "deadLetters",
     "breakerOpen",
+    "servicesNotCovered",
     "backupAge",
   ]);
   #forwardDropped = 0;
@@ -199,6 +201,7 @@ export class Metrics extends BookCounts {
       deadLettered: () => by("reason", books().deadLettered),
       inFlight: () => single(books().inFlight),
       forwarded: () => by("purpose", this.#forwarded),
+      servicesNotCovered: () => single(this.#gauges.servicesNotCovered),
       forwardDropped: () => single(this.#forwardDropped),
       connections: () => by("kind", this.#connections),
       connectionsRefused: () => by("reason", this.#connectionsRefused),

@@ -80,10 +80,11 @@ class Outside {
       },
       inDoubtGraceMs: GRACE_MS,
       stored: nothing,
-      forward: (batch) => batch.map(() => false),
+      announce: async (batch) => () => batch.map(() => false),
       addressable: nothing,
       deadLetter: async () => undefined,
       breaker: { waitMs: () => 1, passed: nothing, failed: nothing },
+      samples: { watching: false, offer: nothing },
       books: {
         stored: nothing,
         forwardedOnly: nothing,

@@ -56,13 +56,17 @@ function setUp(ports: Partial<PipelinePorts> = {}) {
     removeStored: async () => true,
     inDoubtGraceMs: 1,
     stored: () => undefined,
-    forward: (batch) => {
-      happened.push(`forwarded ${batch.length}`);
-      return batch.map(() => true);
+    announce: async (batch) => {
+      happened.push(`announced ${batch.length}`);
+      return () => {
+        happened.push(`forwarded ${batch.length}`);
+        return batch.map(() => true);
+      };
     },
     addressable: () => undefined,
     deadLetter: async (reason, messages) => void happened.push(`set aside ${messages.length} ${reason}`),
     breaker: { waitMs: () => 0, passed: () => undefined, failed: () => undefined },
+    samples: { watching: false, offer: () => undefined },
     books: {
       received: () => undefined,
       admitted: () => undefined,
@@ -82,7 +86,7 @@ describe("a batch", () => {
   it("holds its lease from before the consent check until after the last write", async () => {
     const { pipeline, happened } = setUp();
     await pipeline.process([message("one")], never);
-    expect(happened).toEqual(["leased", "asked", "stored a-one", "forwarded 1", "released"]);
+    expect(happened).toEqual(["leased", "asked", "stored a-one", "announced 1", "forwarded 1", "released"]);
   });
 
   it("asks once for each device, however many messages it has", async () => {
@@ -109,7 +113,7 @@ describe("a batch", () => {
         return deviceKey.startsWith("scene") ? scene(deviceKey) : analytics(deviceKey);
       },
       store: async (records) => ({ rejected: [records.findIndex(({ device }) => device === "a-odd")] }),
-      forward: (batch) => batch.map(({ scene: record }) => record?.device === "s-scene-heard"),
+      announce: async (batch) => () => batch.map(({ result }) => result.scene?.device === "s-scene-heard"),
     });
     await pipeline.process(
       ["kept", "odd", "gone", "other", "broken", "scene-heard", "scene-unheard"].map(message),
@@ -173,6 +177,45 @@ describe("a batch", () => {
     expect(books).toEqual({ stored: 1 });
   });
 
+  it("goes to nobody before the account says to whom, and waits while it can't be written", async () => {
+    let failures = 2;
+    const announced: unknown[] = [];
+    const { pipeline, books, happened } = setUp({
+      checkConsent: async (devices) => devices.map(() => ({ ...granted, revision: 3 })),
+      announce: async (batch) => {
+        announced.push(...batch.map(({ subject, revision }) => [subject, revision]));
+        if (failures-- > 0) throw new GatewayError("CONSENT_UNREACHABLE", "TIMEOUT");
+        happened.push("on the account");
+        return () => batch.map(() => happened.push("forwarded") > 0);
+      },
+    });
+    await pipeline.process([message("one")], never);
+    expect(happened.slice(-4)).toEqual(["stored a-one", "on the account", "forwarded", "released"]);
+    expect(happened.filter((step) => step === "released")).toHaveLength(3);
+    expect(announced).toEqual([1, 2, 3].map(() => ["tag-one", 3]));
+    expect(books).toEqual({ stored: 1 });
+  });
+
+  it("whose lease ended while it was put on the account is not forwarded", async () => {
+    const lease = new AbortController();
+    const leases = [lease.signal, never];
+    const { pipeline, happened } = setUp({
+      acquireLease: async () => ({
+        signal: leases.shift() ?? never,
+        release: async () => undefined,
+        keep: async () => undefined,
+        abandon: () => undefined,
+      }),
+      announce: async (batch) => {
+        lease.abort();
+        return () => batch.map(() => happened.push("forwarded") > 0);
+      },
+    });
+    await pipeline.process([message("one")], never);
+    expect(happened.filter((step) => step === "forwarded")).toHaveLength(1);
+    expect(leases).toEqual([]);
+  });
+
   it("gives up waiting when it is told to stop", async () => {
     const stop = new AbortController();
     const { pipeline } = setUp({ breaker: { waitMs: () => 60_000, passed: () => undefined, failed: () => undefined } });
@@ -190,8 +233,8 @@ describe("batches side by side", () => {
     const forwarded: string[] = [];
     const { pipeline } = setUp({
       store: () => new Promise((resolve) => storing.push(() => resolve({ rejected: [] }))),
-      forward: (batch) => {
-        for (const { analytics: record } of batch) forwarded.push(record?.device ?? "");
+      announce: async (batch) => () => {
+        for (const { result } of batch) forwarded.push(result.analytics?.device ?? "");
         return batch.map(() => true);
       },
     });

@@ -1,7 +1,7 @@
 /**
  * What happens to a batch after the queue:
  *
- *   leased → consented again → de-identified → stored → forwarded → set aside → settled
+ *   leased → consented again → de-identified → stored → accounted → forwarded → set aside → settled
  *
  * The lease comes before the consent check and is given back after the last write: a withdrawal that
  * waits for older leases knows that nothing is under way any more. A batch whose sink is down waits
@@ -11,12 +11,14 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { type CheckConsent, type Grants, usableByAny, type Verdict } from "../model/consent.ts";
 import type { AnalyticsRecord, Deidentified } from "../model/deidentified.ts";
+import type { Outgoing } from "../model/disclosure.ts";
 import { GatewayError } from "../model/errors.ts";
 import type { DeviceRef, Pseudonym } from "../model/ids.ts";
 import type { Books, DeadLetterReason, Refusal } from "../model/outcome.ts";
 import type { RawMessage } from "../model/raw.ts";
 import { Turns } from "../platform/turns.ts";
 import { InDoubt, type InDoubtPorts, type KeepableLease } from "./in-doubt.ts";
+import type { Samples, Settled } from "./samples.ts";
 
 export interface Lease extends KeepableLease {
   /** Aborts before the lease ends, early enough for a write under way to be broken off. */
@@ -36,13 +38,18 @@ export interface PipelinePorts extends Omit<InDoubtPorts, "pause"> {
     records: readonly AnalyticsRecord[],
     signal: AbortSignal,
   ) => Promise<{ readonly rejected: readonly number[] }>;
-  /** Delivers to whoever is entitled and listening; tells for each message whether anybody got it. */
-  readonly forward: (batch: readonly Deidentified[]) => readonly boolean[];
+  /**
+   * Puts on the account of disclosures whoever is entitled and listening. Resolves with what delivers it to them,
+   * which tells for each message whether anybody got it. Rejects with a retryable `GatewayError`.
+   */
+  readonly announce: (batch: readonly Outgoing[]) => Promise<() => readonly boolean[]>;
   /** A scene service may answer this pseudonym with a command. */
   readonly addressable: (pseudonym: Pseudonym, device: DeviceRef) => void;
   readonly deadLetter: (reason: DeadLetterReason, messages: readonly RawMessage[]) => Promise<void>;
   readonly stored: (records: readonly AnalyticsRecord[]) => void;
   readonly books: Books;
+  /** Who looks on at messages of their own. */
+  readonly samples: Pick<Samples, "watching" | "offer">;
 }
 
 /** One message of a batch on its way through. */
@@ -133,9 +140,10 @@ export class Pipeline {
       await this.#consented(batch);
       this.#deidentified(batch);
       await this.#stored(batch, lease, doubt);
+      const forward = await this.#announced(batch);
       await turn.mine;
       if (lease.signal.aborted) throw new GatewayError("LEASE_LOST", "before forwarding");
-      this.#forwarded(batch);
+      forward();
       await this.#setAside(batch);
     } finally {
       turn.leave();
@@ -194,20 +202,27 @@ export class Pipeline {
     this.#ports.stored(rejected.length === 0 ? records : records.filter((_, index) => !rejected.includes(index)));
   }
 
-  #forwarded(batch: readonly Passage[]): void {
+  /** Nobody is given anything before the account says so; until then nothing is given to anybody. */
+  async #announced(batch: readonly Passage[]): Promise<() => void> {
     const passages: Passage[] = [];
-    const results: Deidentified[] = [];
+    const outgoing: Outgoing[] = [];
     for (const passage of batch) {
-      if (passage.result === undefined || passage.setAside !== undefined) continue;
+      const { message, verdict, result, setAside } = passage;
+      if (result === undefined || setAside !== undefined || verdict === undefined || verdict.refusal !== undefined)
+        continue;
       passages.push(passage);
-      results.push(passage.result);
-      if (passage.result.scene !== undefined)
-        this.#ports.addressable(passage.result.scene.device, passage.message.device);
+      outgoing.push({ subject: message.device.subjectTag, revision: verdict.revision ?? 0, result });
     }
-    for (const [index, delivered] of this.#ports.forward(results).entries()) {
-      const passage = passages[index];
-      if (passage !== undefined) passage.forwarded = delivered;
-    }
+    const deliver = await this.#ports.announce(outgoing);
+    return () => {
+      for (const { message, result } of passages) {
+        if (result?.scene !== undefined) this.#ports.addressable(result.scene.device, message.device);
+      }
+      for (const [index, delivered] of deliver().entries()) {
+        const passage = passages[index];
+        if (passage !== undefined) passage.forwarded = delivered;
+      }
+    };
   }
 
   async #setAside(batch: readonly Passage[]): Promise<void> {
@@ -238,5 +253,14 @@ export class Pipeline {
     books.stored(stored);
     books.forwardedOnly(forwardedOnly);
     for (const [reason, count] of refused) books.refused(reason, count);
+    const { samples } = this.#ports;
+    if (!samples.watching) return;
+    for (const passage of batch) samples.offer(passage.message.device, () => settledOf(passage));
   }
+}
+
+/** `undefined` for a message that was refused: nothing of it is used. */
+function settledOf({ message, verdict, result, refusal, setAside, forwarded }: Passage): Settled | undefined {
+  if (refusal !== undefined || verdict === undefined || verdict.refusal !== undefined) return undefined;
+  return { message, grants: verdict.grants, result, stored: setAside === undefined, forwarded };
 }

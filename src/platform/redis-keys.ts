@@ -1,6 +1,6 @@
 /**
  * Every Redis key the gateway writes, in one table. Names are made of keyed hashes only.
- * All keys of one subject share the hash tag `{subjectTag}`, so each Lua call stays in one slot.
+ * All keys of one subject share the hash tag `{subjectTag}`, so that a Lua call about a subject stays in one slot.
  */
 import type { DeviceKey, SubjectTag } from "../model/ids.ts";
 
@@ -66,6 +66,13 @@ export interface RedisKeys {
   readonly restores: string;
   /** String: the gateway that is taking a backup; ends by itself. */
   readonly backupTurn: string;
+  /** Hash: who was given data of the subject, see rights/disclosures.ts; and the same of all subjects together. */
+  disclosures(subject: SubjectTag): string;
+  readonly disclosureTotals: string;
+  /** Number of the last call with which a gateway has added counts to these; ends by itself. */
+  disclosureWriter(writer: string): string;
+  /** String: a link to the privacy centre that was used, under its random number; ends with the link. */
+  spentLink(nonce: string): string;
 }
 
 export function redisKeys(prefix: string): RedisKeys {
@@ -104,5 +111,9 @@ export function redisKeys(prefix: string): RedisKeys {
     restoring: `{${prefix}:gateways}:restoring`,
     restores: `{${prefix}:gateways}:restores`,
     backupTurn: `${prefix}:backup-turn`,
+    disclosures: (subject) => `${prefix}:{${subject}}:disclosures`,
+    disclosureTotals: `${prefix}:disclosure-totals`,
+    disclosureWriter: (writer) => `${prefix}:disclosure-writer:${writer}`,
+    spentLink: (nonce) => `${prefix}:spent-link:${nonce}`,
   };
 }

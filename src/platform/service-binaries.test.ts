@@ -1,8 +1,9 @@
+import { existsSync } from "node:fs";
 import { chmod, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { ensureBinaries, onPath } from "./service-binaries.ts";
+import { ensureBinaries, findBrowser, offerBrowser, onPath } from "./service-binaries.ts";
 
 let bin: string;
 const silent = { say: () => {} };
@@ -69,4 +70,27 @@ describe("ensureBinaries", () => {
       expect(said[0]).toContain("installing with apt-get: redis-server");
     },
   );
+});
+
+describe("a browser", () => {
+  it("is the one that was named, else one on PATH, else none", async () => {
+    expect(findBrowser(undefined)).toBeUndefined();
+    expect(findBrowser("")).toBeUndefined();
+    const chrome = await program("google-chrome");
+    expect(findBrowser(undefined)).toBe(chrome);
+    const chromium = await program("chromium");
+    expect(findBrowser(undefined)).toBe(chromium);
+    expect(findBrowser("/opt/browser")).toBe("/opt/browser");
+  });
+
+  it("that is there is not installed, and one that cannot be had fails nothing", async () => {
+    await program("apt-get", `: > ${bin}/called\nexit 100`);
+    const said: string[] = [];
+    await offerBrowser("/opt/browser", (line) => said.push(line));
+    expect([said, existsSync(join(bin, "called"))]).toEqual([[], false]);
+    await offerBrowser(undefined, (line) => said.push(line));
+    const mayInstall = process.getuid?.() === 0;
+    expect(existsSync(join(bin, "called"))).toBe(mayInstall);
+    if (mayInstall) expect(said.at(-1)).toContain("tests that need a browser are skipped");
+  });
 });

@@ -1,6 +1,6 @@
 /**
- * Finds redis-server and influxd on this machine, or installs them where that is possible without
- * asking anyone. Whatever it installs it says first; it never removes a package and never leaves a
+ * Finds redis-server and influxd on this machine, and a browser for tests, or installs them where that is
+ * possible without asking anyone. Whatever it installs it says first; it never removes a package and never leaves a
  * system daemon running.
  */
 import { execFile, spawn } from "node:child_process";
@@ -37,6 +37,22 @@ export async function ensureBinaries(options: { need: readonly ServiceKind[]; sa
     found[kind] = path;
   }
   return found;
+}
+
+/** Names under which Debian, other distributions and Google install a browser that can be driven. */
+const BROWSERS = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"];
+
+/** The browser at `given`, else on PATH; `undefined` when there is none. Nothing of the gateway needs one, only tests do. */
+export function findBrowser(given: string | undefined): string | undefined {
+  if (given !== undefined && given !== "") return given;
+  return BROWSERS.map(onPath).find((path) => path !== undefined);
+}
+
+/** Installs one when this process may; never fails, since whoever asks can do without. */
+export async function offerBrowser(given: string | undefined, say: Say): Promise<void> {
+  if (findBrowser(given) !== undefined || !canInstall()) return;
+  const installed = await installDebian(["chromium"], say).catch(() => false);
+  if (!installed) say("chromium could not be installed; tests that need a browser are skipped");
 }
 
 /**
@@ -87,17 +103,23 @@ function canInstall(): boolean {
 
 async function installPackages(kinds: readonly ServiceKind[], say: Say): Promise<void> {
   const packages = kinds.map((kind) => DEBIAN_PACKAGE[kind]);
+  if (!(await installDebian(packages, say))) {
+    throw missingError(kinds, `apt-get could not install ${packages.join(", ")}`);
+  }
+}
+
+async function installDebian(packages: readonly string[], say: Say): Promise<boolean> {
   say(`installing with apt-get: ${packages.join(", ")} (no system daemon will be started)`);
   const allowDaemons = forbidDaemons();
   try {
     // A stale or partly unreachable index is no reason to give up: the packages may be in what is there.
     if (!(await aptGet(["update"]))) say("apt-get update did not finish cleanly; trying with the index at hand");
     const installed = await aptGet(["install", "-y", "--no-install-recommends", "--no-remove", ...packages]);
-    if (!installed) throw missingError(kinds, `apt-get could not install ${packages.join(", ")}`);
+    if (installed) say(`installed ${packages.join(", ")}`);
+    return installed;
   } finally {
     allowDaemons();
   }
-  say(`installed ${packages.join(", ")}`);
 }
 
 function aptGet(args: readonly string[]): Promise<boolean> {

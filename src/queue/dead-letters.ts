@@ -92,6 +92,27 @@ export class DeadLetters {
     }));
   }
 
+  /** What was set aside for a device, opened, for the person whose message it is; without it when the seal no longer opens. */
+  async *of(
+    device: DeviceKey,
+  ): AsyncGenerator<{ readonly letter: DeadLetter; readonly message: RawMessage | undefined }> {
+    const ids = await this.#redis.smembers(this.#keys.deadLettersOf(device));
+    for (const id of ids) {
+      const letter = await this.get(id);
+      if (letter === undefined) continue;
+      const [message] = this.#opened(letter);
+      yield { letter, message };
+    }
+  }
+
+  #opened(letter: DeadLetter): RawMessage[] {
+    try {
+      return decodeBatch(this.#envelope.open(letter.sealed, BATCH_SEAL));
+    } catch {
+      return [];
+    }
+  }
+
   async remove(letter: DeadLetter): Promise<void> {
     const transaction = this.#redis.multi().hdel(this.#keys.deadLetters, letter.id);
     if (letter.deviceKey !== "") transaction.srem(this.#keys.deadLettersOf(letter.deviceKey), letter.id);

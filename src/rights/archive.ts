@@ -30,6 +30,8 @@ const subjectLine = z.strictObject({
   events: z.array(z.string()),
   /** Erasures of this subject by their id, without the key. */
   erasures: z.record(z.string(), fields),
+  /** Who was given data of the subject; archives of before there was such an account have none. */
+  disclosures: fields.default({}),
 });
 const credentialLine = z.strictObject({ is: z.literal("credential"), device, at: timestampMs, fields });
 const sharedLine = z.strictObject({

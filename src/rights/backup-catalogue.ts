@@ -16,6 +16,7 @@ export const CATALOGUE = {
   ledger: "subject",
   subject: "subject",
   erasure: "subject",
+  disclosures: "subject",
   decision: "derived",
   devices: "derived",
   policies: "shared",
@@ -27,6 +28,7 @@ export const CATALOGUE = {
   heldSubjects: "shared",
   auditLines: "shared",
   auditSeal: "shared",
+  disclosureTotals: "shared",
   queuePrefix: "passing",
   queueName: "passing",
   erasureQueuePrefix: "passing",
@@ -46,6 +48,8 @@ export const CATALOGUE = {
   restoring: "passing",
   restores: "passing",
   backupTurn: "passing",
+  disclosureWriter: "passing",
+  spentLink: "passing",
 } as const satisfies Record<keyof RedisKeys, Place>;
 
 export type SharedName = {

@@ -130,8 +130,9 @@ export class Backup {
     for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt += 1) {
       const transaction = this.#redis.multi().time().hgetall(this.#keys.subject(tag));
       transaction.lrange(this.#keys.ledger(tag), 0, -1);
+      transaction.hgetall(this.#keys.disclosures(tag));
       for (const id of erasures) transaction.hgetall(this.#keys.erasure(tag, id));
-      const [time, subject, texts, ...records] = await execAll(transaction);
+      const [time, subject, texts, disclosures, ...records] = await execAll(transaction);
       const { head, fence, key, ...more } = subject as Record<string, string>;
       const events = texts as string[];
       if (head === undefined || fence === undefined) return undefined;
@@ -151,6 +152,7 @@ export class Backup {
           fields: { head, fence, ...more },
           events,
           erasures: Object.fromEntries(parts.map(({ id, rest }) => [id, rest])),
+          disclosures: disclosures as Record<string, string>,
         },
         keys: wrapped.flatMap(({ name, key: one }) => (one ? [{ is: "key" as const, tag, name, key: one }] : [])),
       };

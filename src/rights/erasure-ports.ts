@@ -38,6 +38,8 @@ export interface ErasurePorts {
   pseudonym(wrappedSubjectKey: string, device: DeviceKey, purpose: NamedPurpose, epoch: number): Pseudonym;
   readonly sinks: readonly ErasableSink[];
   purgeDeadLetters(devices: readonly DeviceKey[]): Promise<unknown>;
+  /** Deletes the account of whom the subject's data went to, up to when this erasure was asked for. */
+  eraseDisclosures(tag: SubjectTag, id: string): Promise<void>;
   /** The key is deleted; what is left of it in files may go now. */
   keyDeleted(): Promise<void>;
   /** Drops what memory holds about these devices, and under these names of theirs. */

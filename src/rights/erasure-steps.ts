@@ -57,9 +57,10 @@ const sweep: Step = async (record, parts, stop) => {
   return undefined;
 };
 
-const deadLetters: Step = async ({ tag }, { ports, records }) => {
+const deadLetters: Step = async ({ tag, id }, { ports, records }) => {
   // Those of a device that moved on were purged when it did; what is there now is its new owner's.
   await ports.purgeDeadLetters(await records.boundDevices(tag));
+  await ports.eraseDisclosures(tag, id);
   return undefined;
 };
 

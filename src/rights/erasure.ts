@@ -147,8 +147,10 @@ export class Erasures {
 
   #show(record: ErasureRecord): ErasureStatus {
     const { id, requestedAt, step, fields } = record;
-    const { completedAt, heldUntil } = fields;
+    const { heldUntil } = fields;
     const receipt = signedReceiptOf(record);
+    // Its time is noted a moment before the receipt is; nobody is told of the one without the other.
+    const completedAt = receipt && fields.completedAt;
     return {
       id,
       state: completedAt !== undefined ? "completed" : heldUntil !== undefined ? "held" : "running",

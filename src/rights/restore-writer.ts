@@ -9,6 +9,7 @@ import type { DeviceKey, SubjectTag } from "../model/ids.ts";
 import type { RedisKeys } from "../platform/redis-keys.ts";
 import type { CredentialLine, KeysLine, RecordsLine, SharedLine, SubjectLine } from "./archive.ts";
 import type { SharedName } from "./backup-catalogue.ts";
+import { linesFrom, revisionsErased } from "./disclosures.ts";
 import { execAll, keysLike, writePage } from "./redis-values.ts";
 import type { Replay } from "./replay.ts";
 import type { RestoreSummary } from "./restore.ts";
@@ -114,7 +115,7 @@ export class RestoreWriter {
   }
 
   async #subject(line: SubjectLine): Promise<void> {
-    const { tag, fields, events, erasures } = line;
+    const { tag, fields, events, erasures, disclosures } = line;
     const wrappedSubjectKey = await this.#waitingKey(tag);
     const since = { withdraw: this.#replay.narrowedSince(line), erasures: this.#replay.erasuresOf(tag) };
     const rebuilt = this.#ports.rebuild(
@@ -148,6 +149,9 @@ export class RestoreWriter {
         const gone = destroyed && { destroyedAt: destroyed.at, ledgerHead: rebuilt.head };
         if (Object.keys(record).length > 0) to.hset(name(this.#keys.erasure(tag, id)), { ...record, ...gone });
       }
+      // What an erasure took since the backup stays away; the lines of one that begins again go with it.
+      const account = linesFrom(this.#erasedUpTo(tag, rebuilt), disclosures);
+      if (Object.keys(account).length > 0) to.hset(name(this.#keys.disclosures(tag)), account);
       for (const { id, facts, wrappedSubjectKey: key } of rebuilt.begun) {
         const at = since.erasures.find((one) => one.id === id)?.at ?? this.#ports.now();
         const record = {
@@ -160,6 +164,12 @@ export class RestoreWriter {
         this.#begun.push({ tag, id, at });
       }
     });
+  }
+
+  /** The revision of the ledger at which the last erasure that is done was asked for. */
+  #erasedUpTo(tag: SubjectTag, { events }: RebuiltSubject): number {
+    const destroyed = this.#replay.erasuresOf(tag).flatMap((one) => (one.destroyed ? [one.id] : []));
+    return revisionsErased(events, destroyed);
   }
 
   /** The erasure the subject hash named, unless its key is destroyed by now. */

@@ -13,6 +13,7 @@ export const RETENTION_KINDS = [
   "expiredConsents",
   "minors",
   "deadLetters",
+  "disclosures",
   "audit",
 ] as const;
 export type RetentionKind = (typeof RETENTION_KINDS)[number];

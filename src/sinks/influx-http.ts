@@ -30,6 +30,8 @@ export interface Answer {
   readonly dropped: number | undefined;
   /** Body of a good answer to a query; empty for anything else. */
   readonly body: string;
+  /** With status 0: the answer was good, but longer than is kept of one. */
+  readonly tooLong?: true;
 }
 
 /** Below the idle timeout of every common server, so that a request does not meet a connection just being closed. */
@@ -86,6 +88,7 @@ export class InfluxHttp {
       let status = 0;
       const chunks: Uint8Array[] = [];
       let bytes = 0;
+      let tooLong = false;
       this.transport.send(
         path,
         body,
@@ -97,9 +100,12 @@ export class InfluxHttp {
           next: (chunk) => {
             bytes += chunk.length;
             if (bytes <= MAX_QUERY_ANSWER_BYTES) chunks.push(chunk);
-            else giveUp();
+            else {
+              tooLong = true;
+              giveUp();
+            }
           },
-          error: (error) => settle(answerOf(error)),
+          error: (error) => settle({ ...answerOf(error), ...(tooLong && { tooLong }) }),
           complete: () => {
             const text = method === "GET" || status === 200 ? Buffer.concat(chunks).toString("utf8") : "";
             settle({ status, inDoubt: false, retryAfterMs: undefined, dropped: undefined, body: text });

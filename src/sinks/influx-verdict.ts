@@ -42,3 +42,8 @@ export function unavailable({ status, inDoubt, retryAfterMs }: Answer): GatewayE
     ...(retryAfterMs !== undefined && { retryAfterMs }),
   });
 }
+
+/** Passes by itself: whatever was asked may be asked again. */
+export function isOutage({ status }: Answer): boolean {
+  return status === 0 || status === 408 || status === 425 || status === 429 || status >= 500;
+}

@@ -88,6 +88,11 @@ export function fieldName(key: string): string {
   return TAKEN.test(key) ? `${key}_` : key;
 }
 
+/** The inverse of `fieldName`: the key a device used. */
+export function statusKey(field: string): string {
+  return TAKEN.test(field) && field.endsWith("_") ? field.slice(0, -1) : field;
+}
+
 function fieldSet(status: StatusFields): string {
   let fields = "";
   for (const key in status) {

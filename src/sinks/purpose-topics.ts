@@ -1,68 +1,142 @@
 /**
- * Hands each service what its purpose may have, as JSON on the topics of the contract. A record for
- * which nobody listens is not even built.
+ * Hands each service what its purpose may have, as JSON on the topics of the contract, and nothing that is
+ * not on the account of disclosures before. A record for which nobody listens is not even built.
  */
 import { SERVICE_PURPOSES, type ServicePurpose } from "../model/consent.ts";
 import type { Deidentified, NetworkRecord, SceneRecord, WeatherRecord } from "../model/deidentified.ts";
+import { dayOf, type Outgoing, type Recipient } from "../model/disclosure.ts";
+import type { Accounting, SubjectAccount } from "./accounting.ts";
+
+/** One service that listens to one purpose, on however many connections. */
+export interface Outlet {
+  readonly recipient: Recipient;
+  /** Whether it listens to `processed/<purpose>/<name>`. */
+  hears(name: string): boolean;
+  /** Hands it over; false when no connection of the service took it. */
+  deliver(name: string, payload: string): boolean;
+}
 
 export interface PurposeTopicsPort {
-  /** Delivers to `processed/<purpose>/<name>`; returns how many services got it. */
-  publish(purpose: ServicePurpose, name: string, payload: string): number;
-  /** Whether any service entitled to the purpose is subscribed right now. */
-  listening(purpose: ServicePurpose): boolean;
+  /** The services entitled to the purpose that listen right now. */
+  outlets(purpose: ServicePurpose): readonly Outlet[];
+  /** How many records of which purpose went out. */
+  counted(purpose: ServicePurpose, count: number): void;
+  /** Unix ms. */
+  now(): number;
 }
 
 export class PurposeTopics {
-  private readonly port: PurposeTopicsPort;
-  private readonly counted: (purpose: ServicePurpose, count: number) => void;
+  readonly #port: PurposeTopicsPort;
+  readonly #accounting: Accounting;
 
-  /** `counted` accounts for each disclosure: how many records of which purpose went out. */
-  constructor(port: PurposeTopicsPort, counted: (purpose: ServicePurpose, count: number) => void) {
-    this.port = port;
-    this.counted = counted;
+  constructor(port: PurposeTopicsPort, accounting: Accounting) {
+    this.#port = port;
+    this.#accounting = accounting;
   }
 
-  /** For each message of the batch whether at least one purpose got something of it. */
-  forward(batch: readonly Deidentified[]): boolean[] {
+  /**
+   * Puts everybody on the account who would get something of the batch now. Resolves with what hands it over,
+   * which tells for each message whether anybody got something of it. Rejects when the account can't be written.
+   */
+  async announce(batch: readonly Outgoing[]): Promise<() => boolean[]> {
+    const purposes = SERVICE_PURPOSES.filter((purpose) => this.#port.outlets(purpose).length > 0);
+    if (purposes.length === 0) return () => new Array<boolean>(batch.length).fill(false);
+    const day = dayOf(this.#port.now());
+    const accounts = batch.map(({ subject, revision }) => this.#accounting.account(subject, revision, day));
+    const wanted = new Map<SubjectAccount, Set<Recipient>>();
+    for (const purpose of purposes) this.#want(purpose, batch, accounts, wanted);
+    if (wanted.size > 0) {
+      await this.#accounting.open(
+        [...wanted].flatMap(([account, recipients]) =>
+          [...recipients].map((recipient) => [account, recipient] as const),
+        ),
+      );
+    }
+    return () => this.#forward(batch, accounts);
+  }
+
+  #want(
+    purpose: ServicePurpose,
+    batch: readonly Outgoing[],
+    accounts: readonly SubjectAccount[],
+    wanted: Map<SubjectAccount, Set<Recipient>>,
+  ): void {
+    const name = NAMES[purpose];
+    for (const outlet of this.#port.outlets(purpose)) {
+      for (let index = 0; index < batch.length; index += 1) {
+        const account = accounts[index];
+        const outgoing = batch[index];
+        if (account === undefined || outgoing === undefined || this.#accounting.isOpen(account, outlet.recipient))
+          continue;
+        const heard = name(outgoing.result);
+        if (heard === undefined || !outlet.hears(heard)) continue;
+        const recipients = wanted.get(account);
+        if (recipients === undefined) wanted.set(account, new Set([outlet.recipient]));
+        else recipients.add(outlet.recipient);
+      }
+    }
+  }
+
+  #forward(batch: readonly Outgoing[], accounts: readonly SubjectAccount[]): boolean[] {
     const delivered = new Array<boolean>(batch.length).fill(false);
     for (const purpose of SERVICE_PURPOSES) {
-      if (!this.port.listening(purpose)) continue;
+      // Asked anew: who stopped listening, or may not listen any more, gets nothing.
+      const outlets = this.#port.outlets(purpose);
+      if (outlets.length === 0) continue;
       let count = 0;
-      for (const [index, message] of batch.entries()) {
-        const publication = PUBLICATIONS[purpose](message);
-        if (publication === undefined) continue;
-        if (this.port.publish(purpose, publication.name, publication.payload) === 0) continue;
+      for (let index = 0; index < batch.length; index += 1) {
+        const outgoing = batch[index];
+        const account = accounts[index];
+        if (outgoing === undefined || account === undefined) continue;
+        if (!this.#hand(purpose, outgoing.result, account, outlets)) continue;
         delivered[index] = true;
         count += 1;
       }
-      if (count > 0) this.counted(purpose, count);
+      if (count > 0) this.#port.counted(purpose, count);
+    }
+    return delivered;
+  }
+
+  #hand(purpose: ServicePurpose, result: Deidentified, account: SubjectAccount, outlets: readonly Outlet[]): boolean {
+    const name = NAMES[purpose](result);
+    if (name === undefined) return false;
+    let payload: string | undefined;
+    let delivered = false;
+    for (const outlet of outlets) {
+      // Whoever began to listen after the account was written is not on it, and hears the next batch.
+      if (!this.#accounting.isOpen(account, outlet.recipient) || !outlet.hears(name)) continue;
+      payload ??= PAYLOADS[purpose](result);
+      if (!outlet.deliver(name, payload)) continue;
+      this.#accounting.count(account, outlet.recipient);
+      delivered = true;
     }
     return delivered;
   }
 }
 
-interface Publication {
-  /** The last level of the topic. */
-  readonly name: string;
-  readonly payload: string;
-}
-
-/** Each names the fields of its contract one by one: a field added to a record does not leave by itself. */
-const PUBLICATIONS: Readonly<Record<ServicePurpose, (message: Deidentified) => Publication | undefined>> = {
-  weather: ({ weather }) => weather && weatherPublication(weather),
-  scene: ({ scene }) => scene && scenePublication(scene),
-  network: ({ network }) => network && networkPublication(network),
+/** The last level of the topic; `undefined` when the message has nothing for the purpose. */
+const NAMES: Readonly<Record<ServicePurpose, (message: Deidentified) => string | undefined>> = {
+  weather: ({ weather }) => weather?.cell,
+  scene: ({ scene }) => scene?.device,
+  network: ({ network }) => network?.device,
 };
 
-function weatherPublication({ cell, center, at, status }: WeatherRecord): Publication {
+/** Each names the fields of its contract one by one: a field added to a record does not leave by itself. */
+const PAYLOADS: Readonly<Record<ServicePurpose, (message: Deidentified) => string>> = {
+  weather: ({ weather }) => weatherPayload(weather as WeatherRecord),
+  scene: ({ scene }) => scenePayload(scene as SceneRecord),
+  network: ({ network }) => networkPayload(network as NetworkRecord),
+};
+
+function weatherPayload({ cell, center, at, status }: WeatherRecord): string {
   const { lat, lon } = center;
-  return { name: cell, payload: JSON.stringify({ cell, center: { lat, lon }, at, status }) };
+  return JSON.stringify({ cell, center: { lat, lon }, at, status });
 }
 
-function scenePublication({ device, model, status, at }: SceneRecord): Publication {
-  return { name: device, payload: JSON.stringify({ device, model, status, at }) };
+function scenePayload({ device, model, status, at }: SceneRecord): string {
+  return JSON.stringify({ device, model, status, at });
 }
 
-function networkPublication({ device, model, ipPrefix, at }: NetworkRecord): Publication {
-  return { name: device, payload: JSON.stringify({ device, model, ipPrefix, at }) };
+function networkPayload({ device, model, ipPrefix, at }: NetworkRecord): string {
+  return JSON.stringify({ device, model, ipPrefix, at });
 }

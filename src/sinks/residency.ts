@@ -1,5 +1,6 @@
 /** The residency rule: what a message counts as stored in must include a store in every required region. */
 import { GatewayError } from "../model/errors.ts";
+import { liesIn } from "../model/region.ts";
 
 export interface RegionalSink {
   readonly name: string;
@@ -14,8 +15,4 @@ export function requireResidency(sinks: readonly RegionalSink[], required: reado
       throw new GatewayError("RESIDENCY_UNSATISFIED", `no sink in ${region}`);
     }
   }
-}
-
-function liesIn(region: string, required: string): boolean {
-  return region === required || region.startsWith(`${required}-`);
 }

@@ -1,6 +1,16 @@
 import { describe, expect, it } from "vitest";
 import type { CellId, Pseudonym } from "../model/ids.ts";
-import { deletePredicate, deleteStatement, fluxQuery, selectStatement, timeRange } from "./row-queries.ts";
+import {
+  deletePredicate,
+  deleteStatement,
+  fieldKeysStatement,
+  fluxNames,
+  fluxPage,
+  fluxQuery,
+  pageStatement,
+  selectStatement,
+  timeRange,
+} from "./row-queries.ts";
 import { rowsOfDevices, rowsOfRecords, type StoredRows } from "./stored-rows.ts";
 
 const device = "dev" as Pseudonym;
@@ -63,5 +73,46 @@ describe("delete predicates and Flux", () => {
     const odd = { ...row, model: `"\\ ${"$"}{x}` };
     expect(deletePredicate(odd)).toContain(`model="\\"\\\\ \\${"$"}{x}"`);
     expect(fluxQuery('b"', [odd])).toContain('from(bucket: "b\\"")');
+  });
+});
+
+describe("pages", () => {
+  const page = {
+    measurement: "device_status",
+    devices: ["a'", 'b"'] as Pseudonym[],
+    fromNs: "1700000000123000456",
+    untilNs: "1700000001999999999",
+    limit: 7,
+  } as const;
+
+  it("ask in InfluxQL for many names at once, and for every type of a field that has several", () => {
+    const where = `WHERE ("device" = 'a\\'' OR "device" = 'b"') AND time >= 1700000000123000456 AND time <= 1700000001999999999 ORDER BY time ASC LIMIT 7`;
+    expect(pageStatement(page, "")).toBe(`SELECT * FROM "device_status" ${where}`);
+    const types = ["float", "string"].map((type) => ({ field: 'a"b', type }));
+    expect(pageStatement(page, "kept", types)).toBe(
+      `SELECT *, "a\\"b"::float AS "a\\"b::float", "a\\"b"::string AS "a\\"b::string" FROM "kept"."device_status" ${where}`,
+    );
+    expect(fieldKeysStatement("device_location")).toBe('SHOW FIELD KEYS FROM "device_location"');
+  });
+
+  it("ask in Flux for whose rows there are, and for both ends of a range", () => {
+    const condition = (name: string) => `r._measurement == "device_status" and r.device == "${name}"`;
+    expect(fluxNames("data", "device_status", page.devices)).toContain(
+      `filter(fn: (r) => (${condition("a'")}) or (${condition('b\\"')})) |> keep(columns: ["device"]) |> limit(n: 1)`,
+    );
+    expect(fluxPage('da"ta', page)).toBe(
+      [
+        'from(bucket: "da\\"ta")',
+        "range(start: 2023-11-14T22:13:20.123000456Z, stop: 2023-11-14T22:13:22.000000000Z)",
+        `filter(fn: (r) => (${condition("a'")}) or (${condition('b\\"')}))`,
+        'drop(columns: ["_start", "_stop", "_measurement"])',
+        'sort(columns: ["_time"])',
+        "limit(n: 7)",
+      ].join(" |> "),
+    );
+  });
+
+  it("begin at the beginning of time", () => {
+    expect(fluxPage("b", { ...page, fromNs: "0" })).toContain("range(start: 1970-01-01T00:00:00.000000000Z,");
   });
 });

@@ -1,4 +1,5 @@
 /** Rows of the store, told in the query languages of its generations: InfluxQL (1.x), delete predicates and Flux (2.x). */
+import type { Pseudonym } from "../model/ids.ts";
 import type { StoredRows } from "./stored-rows.ts";
 
 /** Whatever an RFC 3339 time of the store can be. */
@@ -23,6 +24,39 @@ export function selectStatement(rows: StoredRows, retentionPolicy: string): stri
 export function countStatement(rows: StoredRows, retentionPolicy: string): string {
   const policy = retentionPolicy === "" ? "" : `${name(retentionPolicy)}.`;
   return `SELECT COUNT(*) FROM ${policy}${name(rows.measurement)} WHERE ${condition(rows)}`;
+}
+
+/** Rows of several devices in one measurement, oldest first, both ends included. */
+export interface RowPage {
+  readonly measurement: StoredRows["measurement"];
+  readonly devices: readonly Pseudonym[];
+  /** Unix ns in decimal. */
+  readonly fromNs: string;
+  readonly untilNs: string;
+  readonly limit: number;
+}
+
+/** Name and type of every field of a measurement; a field can have several types, one in each shard. */
+export function fieldKeysStatement(measurement: StoredRows["measurement"]): string {
+  return `SHOW FIELD KEYS FROM ${name(measurement)}`;
+}
+
+/**
+ * Of a field with several types the server shows one and leaves the others empty; `conflicting` names them
+ * all, and each comes in a column `<field>::<type>` of its own.
+ */
+export function pageStatement(
+  { measurement, devices, fromNs, untilNs, limit }: RowPage,
+  retentionPolicy: string,
+  conflicting: readonly { readonly field: string; readonly type: string }[] = [],
+): string {
+  const policy = retentionPolicy === "" ? "" : `${name(retentionPolicy)}.`;
+  const apart = conflicting.map(({ field, type }) => `, ${name(field)}::${type} AS ${name(`${field}::${type}`)}`);
+  const wanted = devices.map((device) => `"device" = ${literal(device)}`).join(" OR ");
+  return [
+    `SELECT *${apart.join("")} FROM ${policy}${name(measurement)}`,
+    `WHERE (${wanted}) AND time >= ${fromNs} AND time <= ${untilNs} ORDER BY time ASC LIMIT ${limit}`,
+  ].join(" ");
 }
 
 function condition({ device, model, timeNs }: StoredRows): string {
@@ -80,6 +114,35 @@ export function fluxCount(bucket: string, rows: readonly StoredRows[]): string {
   ].join(" |> ");
 }
 
+/** Which of the devices have any row: one line for each. */
+export function fluxNames(
+  bucket: string,
+  measurement: StoredRows["measurement"],
+  devices: readonly Pseudonym[],
+): string {
+  return fluxQuery(
+    bucket,
+    devices.map((device) => ({ measurement, device })),
+  );
+}
+
+/**
+ * One table for each field and model of one device, since fields of different types would not fit into one;
+ * `limit` is that of each table.
+ */
+export function fluxPage(bucket: string, { measurement, devices, fromNs, untilNs, limit }: RowPage): string {
+  const wanted = devices.map((device) => fluxCondition({ measurement, device })).join(") or (");
+  return [
+    `from(bucket: ${quoted(bucket)})`,
+    // The stop does not belong to a range.
+    `range(start: ${rfc3339(fromNs)}, stop: ${rfc3339(String(BigInt(untilNs) + 1n))})`,
+    `filter(fn: (r) => (${wanted}))`,
+    'drop(columns: ["_start", "_stop", "_measurement"])',
+    'sort(columns: ["_time"])',
+    `limit(n: ${limit})`,
+  ].join(" |> ");
+}
+
 function fluxCondition({ measurement, device, model, timeNs }: StoredRows): string {
   const conditions = [`r._measurement == ${quoted(measurement)}`, `r.device == ${quoted(device)}`];
   if (model) conditions.push(`r.model == ${quoted(model)}`);
@@ -92,6 +155,7 @@ function quoted(text: string): string {
 }
 
 function rfc3339(timeNs: string): string {
-  const iso = new Date(Number(timeNs.slice(0, -6))).toISOString();
-  return `${iso.slice(0, -1)}${timeNs.slice(-6)}Z`;
+  const digits = timeNs.padStart(7, "0");
+  const iso = new Date(Number(digits.slice(0, -6))).toISOString();
+  return `${iso.slice(0, -1)}${digits.slice(-6)}Z`;
 }

@@ -3,8 +3,9 @@
  * they can do: 1.x deletes at once, 2.x accepts a deletion and carries it out, others cannot delete rows.
  */
 import { GatewayError } from "../model/errors.ts";
-import type { Answer, InfluxHttp } from "./influx-http.ts";
-import { unavailable } from "./influx-verdict.ts";
+import type { InfluxHttp } from "./influx-http.ts";
+import { askStatements, type QueryResult, statementResults } from "./influx-statements.ts";
+import { isOutage, unavailable } from "./influx-verdict.ts";
 import { countedByFlux, countedByInfluxQl } from "./row-counts.ts";
 import {
   countStatement,
@@ -31,7 +32,6 @@ export interface RowRemovalOptions {
 }
 
 const ROWS_PER_REQUEST = 50;
-const FORM = "application/x-www-form-urlencoded";
 const JSON_TYPE = "application/json";
 const FLUX = "application/vnd.flux";
 
@@ -111,17 +111,8 @@ export class RowRemoval {
 
   /** One result for each statement; `undefined` when our user may not. */
   private async query(statements: readonly string[], signal: AbortSignal): Promise<readonly QueryResult[] | undefined> {
-    const path = `/query?${new URLSearchParams({ db: this.options.database, epoch: "ns" })}`;
-    const body = new URLSearchParams({ q: statements.join(";") }).toString();
-    const answer = await this.http.send("POST", path, body, signal, FORM);
-    if (isOutage(answer)) throw unavailable(answer);
-    if (answer.status === 401 || answer.status === 403) return undefined;
-    if (answer.status !== 200) throw new GatewayError("SINK_DENIED", `query: http ${answer.status}`);
-    const results = resultsOf(answer.body);
-    if (results.length !== statements.length || results.some(({ error }) => error !== undefined)) {
-      throw new GatewayError("SINK_DENIED", "query");
-    }
-    return results;
+    const answer = await askStatements(this.http, this.options.database, statements, signal);
+    return statementResults(answer, statements.length);
   }
 
   private async removeV2(rows: readonly StoredRows[], signal: AbortSignal): Promise<boolean | undefined> {
@@ -141,23 +132,5 @@ export class RowRemoval {
   private deletePath(): string {
     const { org, bucket } = this.options;
     return `/api/v2/delete?${new URLSearchParams({ org, bucket })}`;
-  }
-}
-
-function isOutage({ status }: Answer): boolean {
-  return status === 0 || status === 408 || status === 425 || status === 429 || status >= 500;
-}
-
-interface QueryResult {
-  readonly error?: unknown;
-  readonly series?: unknown;
-}
-
-function resultsOf(body: string): readonly QueryResult[] {
-  try {
-    const { results } = JSON.parse(body) as { results?: unknown };
-    return Array.isArray(results) ? results : [];
-  } catch {
-    return [];
   }
 }

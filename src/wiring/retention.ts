@@ -9,11 +9,13 @@ import { Policies } from "../consent/policies.ts";
 import type { Keyring } from "../deidentify/keyring.ts";
 import type { AuditAct } from "../model/audit.ts";
 import { NO_SUBJECT_KEY } from "../model/consent.ts";
+import { dayOf } from "../model/disclosure.ts";
 import type { SubjectTag } from "../model/ids.ts";
 import type { Log } from "../model/log.ts";
 import type { RedisKeys } from "../platform/redis-keys.ts";
 import type { DeadLetters } from "../queue/dead-letters.ts";
 import type { AuditLog } from "../rights/audit.ts";
+import { Disclosures } from "../rights/disclosures.ts";
 import { ErasureRecords } from "../rights/erasure-record.ts";
 import { heldNames } from "../rights/held-names.ts";
 import type { HeldSubjects } from "../rights/held-subjects.ts";
@@ -42,6 +44,8 @@ export function createRetention(deps: RetentionDeps): Retention {
   const { retention, queue } = deps.config;
   const before = (days: number) => Date.now() - days * DAY_MS;
   const policies = new Policies(deps.redis, deps.keys);
+  const disclosures = new Disclosures(deps.redis, deps.keys);
+  const held = async () => new Set(await deps.holds.all());
   // What is configured may be less than what the policy promises, never more.
   const promised = async (days: number) => {
     const limit = await policies.retentionLimitDays("analytics", Date.now());
@@ -58,6 +62,10 @@ export function createRetention(deps: RetentionDeps): Retention {
         deps.deadLetters.older(before(queue.deadLetterRetentionDays), () => heldDevices(deps.redis, deps.keys)),
       run: () =>
         deps.deadLetters.expire(before(queue.deadLetterRetentionDays), () => heldDevices(deps.redis, deps.keys)),
+    }),
+    counted("disclosures", {
+      due: async () => disclosures.older(dayOf(before(retention.disclosureDays)), await held()),
+      run: async () => disclosures.expire(dayOf(before(retention.disclosureDays)), await held()),
     }),
     counted("audit", {
       due: () => deps.auditLog.older(before(retention.auditDays)),

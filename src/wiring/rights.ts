@@ -21,6 +21,7 @@ import type { RedisKeys } from "../platform/redis-keys.ts";
 import type { Backlog } from "../queue/backlog.ts";
 import type { DeadLetters } from "../queue/dead-letters.ts";
 import type { Envelope } from "../queue/envelope.ts";
+import type { Disclosures } from "../rights/disclosures.ts";
 import { Erasures } from "../rights/erasure.ts";
 import type { ErasableSink, ErasurePorts, Notice } from "../rights/erasure-ports.ts";
 import { ErasureQueue } from "../rights/erasure-queue.ts";
@@ -46,6 +47,7 @@ export interface RightsDeps {
   readonly envelope: Pick<Envelope, "seal" | "open">;
   readonly backlog: Pick<Backlog, "batches">;
   readonly deadLetters: Pick<DeadLetters, "purge">;
+  readonly disclosures: Pick<Disclosures, "erase">;
   readonly sink: InfluxSink;
   readonly store: Pick<PatientStart, "use">;
   readonly audit: (act: AuditAct) => Promise<unknown>;
@@ -149,6 +151,7 @@ function erasurePorts(deps: RightsDeps, signer: ReceiptSigner, remnants: KeyRemn
     pseudonym: (key, device, purpose, epoch) => keyring.pseudonym(key, device, purpose, epoch),
     sinks: [erasableSink(deps)],
     purgeDeadLetters: (devices: readonly DeviceKey[]) => deps.deadLetters.purge(devices),
+    eraseDisclosures: (tag, id) => deps.disclosures.erase(tag, id),
     keyDeleted: () => remnants.mark(),
     forget: (devices, names) => {
       for (const device of devices) keyring.forget(device);

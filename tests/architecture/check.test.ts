@@ -13,6 +13,7 @@ async function tool(file: string, ...args: string[]): Promise<{ exitCode: number
 it.each([
   ["format and lint", "@biomejs/biome/bin/biome", "check", "--error-on-warnings", "--colors=off"],
   ["types", "typescript/bin/tsc", "--noEmit", "--pretty", "false"],
+  ["types of the page", "typescript/bin/tsc", "-p", "web/tsconfig.json", "--pretty", "false"],
   ["unused code", "knip/bin/knip.js", "--no-progress"],
 ])("%s", { timeout: 180_000 }, async (_what, file, ...args) => {
   const { exitCode, output } = await tool(file, ...args);

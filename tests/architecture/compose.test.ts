@@ -114,6 +114,14 @@ describe("Dockerfile", () => {
     expect(rest.filter((line) => /secrets|data|\.git|\.env/.test(line))).toEqual([]);
   });
 
+  it("takes along what the gateway reads at start", () => {
+    const last = read("Dockerfile")
+      .split(/^FROM /m)
+      .at(-1);
+    for (const folder of ["config", "web/privacy-centre"]) expect(last).toContain(`COPY ${folder} ./${folder}\n`);
+    for (const folder of ["config", "web"]) expect(read(".dockerignore")).toContain(`\n!${folder}\n`);
+  });
+
   it("starts the gateway with the flags every other start uses", () => {
     const entrypoint = JSON.parse(/^ENTRYPOINT (.*)$/m.exec(read("Dockerfile"))?.[1] ?? "[]") as string[];
     expect(entrypoint).toEqual(["node", ...(JSON.parse(read("config/node-flags.json")) as string[]), "dist/main.js"]);

@@ -142,7 +142,7 @@ function isMetric(text: string): boolean {
 
 /** Variables that other programs know too. */
 function isVariable(name: string): boolean {
-  return name.startsWith("CONSENTRY_") || ["REDIS_URL", "INFLUX_URL"].includes(name);
+  return name.startsWith("CONSENTRY_") || ["REDIS_URL", "INFLUX_URL", "CHROMIUM_PATH"].includes(name);
 }
 
 function isFile(name: string): boolean {

@@ -50,6 +50,8 @@ const UNLAWFUL: readonly Case[] = [
   ["http imports consent", "src/http", "../consent/ledger.ts"],
   ["http names raw data", "src/http", "../model/raw.ts"],
   ["http imports pino", "src/http", "pino"],
+  ["the centre imports the pipeline", "src/http/centre", "../../pipeline/samples.ts"],
+  ["the centre names raw data", "src/http/centre", "../../model/raw.ts"],
   ["observe imports sinks", "src/observe", "../sinks/influx.ts"],
   ["observe names raw data", "src/observe", "../model/raw.ts"],
   ["a stage imports yaml", "src/observe", "yaml"],

@@ -25,6 +25,7 @@ import { type RedisKeys, redisKeys } from "../../src/platform/redis-keys.ts";
 import { type PrivateServer, startRedis } from "../../src/platform/services.ts";
 import { Backup, type BackupResult } from "../../src/rights/backup.ts";
 import { BackupSchedule } from "../../src/rights/backup-schedule.ts";
+import { Disclosures } from "../../src/rights/disclosures.ts";
 import { ErasureJournal, journalKey } from "../../src/rights/erasure-journal.ts";
 import { Restore, type RestoreInput } from "../../src/rights/restore.ts";
 import { rewrapAll } from "../../src/rights/rewrap.ts";
@@ -134,6 +135,17 @@ class Installation {
     return verdict.grants ?? verdict.refusal;
   }
 
+  /** On the account, and counted: one message to a scene service. */
+  async disclose(tag: SubjectTag): Promise<void> {
+    const recipient = { index: 0, name: "lights", purpose: "scene", region: "IN", contract: undefined } as const;
+    const revision = await this.redis.llen(this.keys.ledger(tag));
+    const line = { subject: tag, revision, recipient, day: "2026-03-07" };
+    const disclosures = new Disclosures(this.redis, this.keys);
+    await disclosures.open([line]);
+    await disclosures.add(1, [[line, 1]]);
+    await this.redis.del(await this.redis.keys(this.keys.disclosureWriter("*")));
+  }
+
   async pseudonym(home: { tag: SubjectTag; device: DeviceKey }): Promise<string> {
     const key = (await this.redis.hget(this.keys.subject(home.tag), "key")) ?? "";
     return this.keyring.pseudonym(key, home.device, "analytics", 2900);
@@ -155,6 +167,7 @@ test("brings back everything that cannot be computed, and computes the rest to t
   await here.redis.rpush(here.keys.auditLines, ...Array.from({ length: 1_300 }, (_, index) => `line ${index} ä`));
   await here.redis.set(here.keys.auditSeal, "seal");
   await here.redis.zadd(here.keys.heldSubjects, 1_893_456_000_000, subject("held"));
+  for (const { tag } of homes) await here.disclose(tag);
   const before = await here.everything();
   const names = await Promise.all(homes.map((home) => here.pseudonym(home)));
 
@@ -312,6 +325,7 @@ describe("what happened since the backup", () => {
     const [stays, goes] = [await here.home("s"), await here.home("g")];
     const [kept, lost] = [await here.pseudonym(stays), await here.pseudonym(goes)];
     const wrapped = (await here.redis.hget(here.keys.subject(goes.tag), "key")) ?? "none";
+    for (const { tag } of [stays, goes]) await here.disclose(tag);
     const made = await here.backup();
     const id = randomUUID();
     await here.journal.record({ what: "erasure-asked", tag: goes.tag, erasure: id });
@@ -320,6 +334,9 @@ describe("what happened since the backup", () => {
     const summary = await here.restorer().run(here.input(made));
     expect(summary).toMatchObject({ subjects: 2, keys: 1, erased: 1, erasing: 0 });
     expect(JSON.stringify(await here.everything())).not.toContain(wrapped);
+    const disclosures = new Disclosures(here.redis, here.keys);
+    expect(await disclosures.of(stays.tag)).toHaveLength(1);
+    expect(await disclosures.of(goes.tag)).toEqual([]);
     expect(await here.redis.hget(here.keys.subject(goes.tag), "key")).toBeNull();
     await expect(here.pseudonym(goes)).rejects.toMatchObject({ code: "SUBJECT_KEY_UNREADABLE" });
     expect(await here.grants(goes)).toBe("consent-withdrawn");

@@ -2,6 +2,7 @@
 import { SubjectErasure } from "../../src/consent/subject-erasure.ts";
 import { Keyring } from "../../src/deidentify/keyring.ts";
 import type { SignedReceipt } from "../../src/model/erasure.ts";
+import { Disclosures } from "../../src/rights/disclosures.ts";
 import { Erasures } from "../../src/rights/erasure.ts";
 import type { ErasureOptions, ErasurePorts } from "../../src/rights/erasure-ports.ts";
 import { ErasureRecords } from "../../src/rights/erasure-record.ts";
@@ -28,6 +29,7 @@ export function erasuresOn(
   options: Partial<ErasureOptions> = {},
 ): ErasureFixture {
   const records = new ErasureRecords(store.redis, store.keys);
+  const disclosures = new Disclosures(store.redis, store.keys);
   const added: string[] = [];
   const turns = { add: async (id: string) => void added.push(id), wake: async () => undefined };
   const erasures = new Erasures(
@@ -49,6 +51,7 @@ export function erasuresOn(
       pseudonym: (key, device, purpose, epoch) => keyring.pseudonym(key, device, purpose, epoch),
       sinks: [],
       purgeDeadLetters: async () => undefined,
+      eraseDisclosures: (tag, id) => disclosures.erase(tag, id),
       keyDeleted: async () => undefined,
       forget: (devices) => {
         for (const one of devices) keyring.forget(one);

@@ -47,6 +47,7 @@ describe("without the token", () => {
       ["PUT", "/v1/subjects/canary%20/devices/canary"],
       ["PATCH", CONSENTS],
       ["GET", "/v1/policies"],
+      ["GET", "/v1/subjects/canary/export?device=canary%20"],
       ["POST", "/v1/devices/canary/token"],
     ] as const) {
       const answer = await call(method, path, undefined, { authorization });

@@ -2,14 +2,20 @@
 import { afterEach, beforeEach } from "vitest";
 import { LedgerHolds } from "../../src/consent/holds.ts";
 import { Minors } from "../../src/consent/minors.ts";
+import type { ExportsPort } from "../../src/http/ports.ts";
 import { HttpApi } from "../../src/http/server.ts";
 import type { DeviceKey, SubjectTag } from "../../src/model/ids.ts";
-import type { LogFields } from "../../src/model/log.ts";
+import type { Log, LogFields } from "../../src/model/log.ts";
+import { DeadLetters } from "../../src/queue/dead-letters.ts";
+import { Envelope } from "../../src/queue/envelope.ts";
 import { AuditLog } from "../../src/rights/audit.ts";
 import { AuditTrail } from "../../src/rights/audit-trail.ts";
+import { Disclosures } from "../../src/rights/disclosures.ts";
+import type { Erasures } from "../../src/rights/erasure.ts";
 import { LegalHolds } from "../../src/rights/holds.ts";
+import { createAccess } from "../../src/wiring/access.ts";
 import { consentStore, lookup, type Store } from "./consent-fixture.ts";
-import { erasuresOn, signer } from "./erasure-fixture.ts";
+import { erasuresOn, keyring, signer } from "./erasure-fixture.ts";
 
 export const AUDIT_KEY = Buffer.alloc(32, 5);
 export const APPROVERS = [
@@ -141,6 +147,8 @@ export function httpApi(options: { leaseMs: number } = { leaseMs: 2_000 }): Api 
           status: (id) => erasures.status(id),
           receiptKey: signer.publicKey,
         },
+        exports: exportsOn(store(), erasures, log),
+        disclosures: new Disclosures(redis, keys),
         purgeDeadLetters: async (devices) => void purged.push([...devices]),
         readiness: () => self.readiness,
         metricsText: async () => "consentry_messages_received_total 0\n",
@@ -154,4 +162,25 @@ export function httpApi(options: { leaseMs: number } = { leaseMs: 2_000 }): Api 
     await api?.stop();
   });
   return self;
+}
+
+/** As the gateway wires them, on a store of device data that is away. */
+function exportsOn(store: Store, erasures: Erasures, log: Log): ExportsPort {
+  const influx = {
+    url: "http://127.0.0.1:1",
+    api: "v1",
+    database: "d",
+    retentionPolicy: "",
+    org: "",
+    bucket: "",
+  } as const;
+  return createAccess({
+    ...store,
+    config: { mqtt: { clockWindowPastMs: 86_400_000, clockWindowFutureMs: 300_000 }, sinks: { influx } },
+    keyring,
+    deadLetters: new DeadLetters(store.redis, store.keys, new Envelope({ active: "", all: new Map() })),
+    erasures,
+    disclosures: new Disclosures(store.redis, store.keys),
+    log,
+  }).http.exports;
 }

@@ -1,6 +1,7 @@
 /** The unchanged client and sink on `/api/v2/write` of a real server: VictoriaMetrics, which takes the same requests. */
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import type { PrivateServer } from "../../src/platform/private-server.ts";
+import { RowReading } from "../../src/sinks/row-reading.ts";
 import {
   AT,
   located,
@@ -79,6 +80,20 @@ describe.skipIf(victoriaMetrics === undefined)("InfluxSink on /api/v2/write", ()
     expect(sink.rowDelete).toBe("none");
     expect(await sink.remove([record("a", 1, { n: 1 })], never)).toBe("unsupported");
     await sink.stop();
+  });
+
+  it("does not take the answers of a server that knows no queries for an empty store", async () => {
+    const reading = new RowReading({
+      url: server.url,
+      api: "v2",
+      org: "o",
+      bucket: "b",
+      database: "",
+      retentionPolicy: "",
+    });
+    reading.start();
+    await expect(reading.check(never)).rejects.toMatchObject({ code: "SINK_DENIED" });
+    reading.stop();
   });
 
   it("is unavailable while the server is down", async () => {

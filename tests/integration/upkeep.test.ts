@@ -77,7 +77,12 @@ describe("retention", () => {
       `device_location,device=${RESIDENT} cell="a",resolution=4`,
     );
     await past(1_096, "cell_activity,cell=a devices=7,messages=9");
+    const [subjectKey = ""] = await system.redis.keys("consentry:{*}:subject");
+    const myAccount = subjectKey.replace(/subject$/, "disclosures");
+    await system.redis.hset(myAccount, "1|sky|weather|IN||2020-02", "07:3 08:4", "1|sky|weather|IN||9999-12", "31:5");
+    await system.redis.hset(`consentry:{${RESIDENT}}:disclosures`, "1|sky|weather|IN||2020-02", "07:1");
     expect(await retention("--dry-run")).toMatchObject({
+      disclosures: ["due", 3],
       deviceStatus: ["due", 2],
       deviceLocation: ["due", 2],
       cellActivity: ["due", 1],
@@ -90,6 +95,7 @@ describe("retention", () => {
       deviceStatus: ["done", 1],
       deviceLocation: ["done", 1],
       cellActivity: ["done", 1],
+      disclosures: ["done", 1],
     });
     expect((await system.rows("device_status")).map(({ device }) => device).sort()).toEqual(
       [mine, mine, RESIDENT].sort(),
@@ -97,11 +103,14 @@ describe("retention", () => {
     expect(await system.rows("cell_activity")).toEqual([]);
 
     expect(await hold("DELETE", 0, order)).toBe(204);
+    expect(await system.redis.hkeys(myAccount)).toHaveLength(2);
     expect(await retention()).toMatchObject({
       deviceStatus: ["done", 1],
       deviceLocation: ["done", 1],
       cellActivity: ["done", 0],
+      disclosures: ["done", 2],
     });
+    expect(await system.redis.hgetall(myAccount)).toEqual({ "1|sky|weather|IN||9999-12": "31:5" });
     expect(await system.rows("device_status")).toHaveLength(2);
     expect(await system.rows("device_location")).toHaveLength(1);
     // A name of an epoch that is past goes with its rows.

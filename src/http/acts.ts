@@ -1,0 +1,80 @@
+/**
+ * What can be done about a subject's consent and data, whoever asks for it: each act takes keyed hashes and
+ * answers only once it is true. A refusal is the code of a problem.
+ */
+import type { GiveInput, RefuseInput, WithdrawInput } from "../model/consent-change.ts";
+import type { Actor, ConsentRecord } from "../model/consent-record.ts";
+import type { ErasureStatus } from "../model/erasure.ts";
+import { isForeignGuardian } from "../model/guardian.ts";
+import type { SubjectTag } from "../model/ids.ts";
+import type { HttpPorts } from "./ports.ts";
+import type { ProblemCode } from "./problems.ts";
+import { settle } from "./settle.ts";
+
+export interface Refused {
+  readonly refused: ProblemCode;
+}
+export type Done<T> = T & { readonly refused?: undefined };
+
+export type Statement =
+  | { readonly state: "given"; readonly input: GiveInput }
+  | { readonly state: "refused"; readonly input: RefuseInput };
+
+/** Records that consent was given or refused; what a minor left behind as an adult begins to be erased. */
+export async function stateConsent(
+  ports: HttpPorts,
+  tag: SubjectTag,
+  statement: Statement,
+): Promise<Refused | Done<{ record: ConsentRecord }>> {
+  const say = ({ state, input }: Statement) =>
+    state === "given" ? ports.ledger.give(tag, input) : ports.ledger.refuse(tag, input);
+  const change = await say(statement);
+  if (change.refused !== undefined) return { refused: change.refused };
+  if (statement.state === "refused") ports.centre?.samples.endSubject(tag);
+  const { drained } = await settle(ports, tag, change.silenced);
+  if (!drained) return { refused: "not-drained" };
+  let record = await ports.ledger.record(tag);
+  if (record?.minor && (await ports.minors.purgeIfDue(tag))) {
+    // The purge withdrew this statement as well; it stands anew, apart from what was stored before.
+    await say(
+      statement.state === "given" ? { state: "given", input: { ...statement.input, basedOn: undefined } } : statement,
+    );
+    record = await ports.ledger.record(tag);
+  }
+  return record === undefined ? { refused: "unknown-subject" } : { record };
+}
+
+export async function withdrawConsent(
+  ports: HttpPorts,
+  tag: SubjectTag,
+  input: WithdrawInput,
+): Promise<Refused | Done<{ waitedMs: number; fence: number }>> {
+  const startedAt = performance.now();
+  const change = await ports.ledger.withdraw(tag, input);
+  if (change.refused !== undefined) return { refused: change.refused };
+  if (input.purposes === undefined && input.categories === undefined) ports.centre?.samples.endSubject(tag);
+  const { drained, waitedMs } = await settle(ports, tag, change.silenced);
+  if (!drained) return { refused: "not-drained" };
+  ports.withdrawalAnswered(performance.now() - startedAt);
+  return { waitedMs, fence: change.fence };
+}
+
+export interface ErasureAct {
+  readonly by: Actor;
+  readonly method: string;
+  readonly guardianRef?: string | undefined;
+  readonly evidenceRef?: string | undefined;
+}
+
+export async function requestErasure(
+  ports: HttpPorts,
+  tag: SubjectTag,
+  { guardianRef, ...act }: ErasureAct,
+): Promise<Refused | Done<{ status: ErasureStatus }>> {
+  const onFile = act.by === "guardian" ? (await ports.ledger.record(tag))?.guardian : undefined;
+  if (isForeignGuardian(onFile, { by: act.by, guardianRef })) return { refused: "guardian-mismatch" };
+  const requested = await ports.erasures.request(tag, act);
+  if (requested.refused !== undefined) return { refused: requested.refused };
+  ports.centre?.samples.endSubject(tag);
+  return { status: requested.status };
+}

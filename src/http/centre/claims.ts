@@ -1,0 +1,67 @@
+/**
+ * What a link and a session say about whom they stand for: sealed, so that whoever carries them can neither
+ * read nor change them, and nothing about the person has to rest here.
+ */
+import { randomBytes } from "node:crypto";
+import { z } from "zod";
+import { deviceNumber } from "../../model/centre.ts";
+import { countryCode, methodCode, opaqueReference, subjectTag, timestampMs } from "../../model/consent-record.ts";
+import type { Seal } from "../../platform/seal.ts";
+
+/** A cookie may have 4,096 bytes, its name and attributes included. */
+const MAX_SEALED_CHARACTERS = 3_600;
+
+/** For whom a link is, and in what role they come. */
+const holder = z.strictObject({
+  tag: subjectTag,
+  by: z.enum(["subject", "guardian"]),
+  /** The guardian on file as whom they act. */
+  guardianRef: opaqueReference.optional(),
+  /** How whoever issued the link made sure of the guardian. */
+  verification: z.strictObject({ method: methodCode, evidenceRef: opaqueReference }).optional(),
+  jurisdiction: z.array(countryCode),
+  labels: z.array(z.tuple([deviceNumber, z.string()])),
+});
+export type Holder = z.infer<typeof holder>;
+
+const linkClaims = holder.extend({ nonce: z.string(), exp: timestampMs });
+export type LinkClaims = z.infer<typeof linkClaims>;
+
+const sessionClaims = holder.extend({ id: z.string(), iat: timestampMs, exp: timestampMs });
+export type SessionClaims = z.infer<typeof sessionClaims>;
+
+export interface SealedLink {
+  readonly token: string;
+  readonly expiresAt: number;
+}
+
+/** `undefined`: it would not fit into a session later. */
+export function sealLink(seal: Seal, who: Holder, expiresAt: number): SealedLink | undefined {
+  const token = seal.seal({ ...who, nonce: randomId(), exp: expiresAt } satisfies LinkClaims);
+  return token.length > MAX_SEALED_CHARACTERS ? undefined : { token, expiresAt };
+}
+
+/** Whoever holds it may be someone else than it was made for: see that it is spent only once. */
+export function openLink(
+  seal: Seal,
+  token: string,
+  now: number,
+): LinkClaims | { readonly refused: "link-invalid" | "link-expired" } {
+  const claims = linkClaims.safeParse(seal.open(token));
+  if (!claims.success) return { refused: "link-invalid" };
+  return claims.data.exp > now ? claims.data : { refused: "link-expired" };
+}
+
+export function beginSession({ nonce: _, exp: __, ...who }: LinkClaims, now: number, lastsMs: number): SessionClaims {
+  return { ...who, id: randomId(), iat: now, exp: now + lastsMs };
+}
+
+/** `undefined` when it is none of ours, or over. */
+export function openSession(seal: Seal, text: string, now: number): SessionClaims | undefined {
+  const claims = sessionClaims.safeParse(seal.open(text));
+  return claims.success && claims.data.exp > now ? claims.data : undefined;
+}
+
+function randomId(): string {
+  return randomBytes(16).toString("base64url");
+}

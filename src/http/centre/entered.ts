@@ -1,0 +1,56 @@
+/** Who stands behind a request to the centre, and whether the session still stands for them. */
+import type { FastifyRequest } from "fastify";
+import type { DeviceKey } from "../../model/ids.ts";
+import type { HttpPorts } from "../ports.ts";
+import type { ProblemCode } from "../problems.ts";
+import type { SessionClaims } from "./claims.ts";
+import { guardianRefusal } from "./guardian.ts";
+import { type Person, personOf } from "./overview.ts";
+import { sessionOf } from "./session.ts";
+import { devicesEver } from "./standing.ts";
+
+export const CENTRE_PROBLEMS = [
+  "invalid-request",
+  "session-ended",
+  "guardian-mismatch",
+  "unknown-subject",
+  "unavailable",
+  "timeout",
+  "internal",
+] as const;
+export interface Entered {
+  readonly session: SessionClaims;
+  readonly person: Person;
+}
+
+/** The person of the session, if the session still stands for whom it was made. */
+export async function enter(
+  ports: HttpPorts,
+  request: FastifyRequest,
+): Promise<Entered | { readonly refused: ProblemCode }> {
+  const session = sessionOf(request);
+  const person = await personOf(ports, session);
+  if (person === undefined) return { refused: "unknown-subject" };
+  const refused = guardianRefusal(person.record, session);
+  return refused === undefined ? { session, person } : { refused: "guardian-mismatch" };
+}
+
+/** The same for whatever cannot be done any more once an erasure was asked for. */
+export async function enterOpen(
+  ports: HttpPorts,
+  request: FastifyRequest,
+): Promise<Entered | { readonly refused: ProblemCode }> {
+  const entered = await enter(ports, request);
+  return "person" in entered && entered.person.closed ? { refused: "session-closed" } : entered;
+}
+
+/** `undefined`: all of them. */
+export function devicesOf(
+  { record }: Person,
+  number: number | undefined,
+): readonly DeviceKey[] | undefined | "unknown" {
+  if (number === undefined) return undefined;
+  const key = devicesEver(record)[number - 1];
+  const bound = record.devices.some(({ device }) => device === key);
+  return key !== undefined && bound ? [key] : "unknown";
+}

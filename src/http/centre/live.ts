@@ -1,0 +1,84 @@
+/** A person looks on at their own device: server-sent events, for minutes, from this gateway's memory alone. */
+import type { FastifyInstance } from "fastify";
+import type { ZodTypeProvider } from "fastify-type-provider-zod";
+import { z } from "zod";
+import type { WatchEnd } from "../../model/centre.ts";
+import type { CentrePort, HttpPorts } from "../ports.ts";
+import { problemResponses, refuse } from "../problems.ts";
+import { CENTRE_PROBLEMS, enterOpen } from "./entered.ts";
+import { PAGE_HEADERS } from "./page.ts";
+import { devicesEver } from "./standing.ts";
+
+const KEEP_ALIVE_MS = 15_000;
+/** Above the longest look, so that it ends by itself. */
+const HANDLER_TIMEOUT_MS = 16 * 60_000;
+
+const livePath = z.strictObject({
+  device: z
+    .string()
+    .regex(/^[1-9][0-9]{0,4}$/)
+    .meta({ examples: ["1"] }),
+});
+
+const EVENTS =
+  'event: sample\ndata: {"at":1767225600000,"sent":{"model":"HB-200"},"purposes":{"scene":{"nothing":"nobody-listens"}}}\n\n';
+const events = z.string().meta({ examples: [EVENTS] });
+
+export function liveRoutes(scope: FastifyInstance, ports: HttpPorts, { samples }: CentrePort): void {
+  // A server that stops must not wait for those who look on.
+  scope.addHook("preClose", async () => samples.stop());
+
+  scope.withTypeProvider<ZodTypeProvider>().get(
+    "/centre/api/devices/:device/live",
+    {
+      handlerTimeout: HANDLER_TIMEOUT_MS,
+      exposeHeadRoute: false,
+      schema: {
+        operationId: "centreLive",
+        tags: ["privacy centre"],
+        security: [{ centre: [] }],
+        summary: "The last message of a device, and what each purpose was given of it",
+        description:
+          "Server-sent events: `sample` for a message that was processed by this gateway, `end` with the reason when no more comes. Nothing of it is kept anywhere.",
+        params: livePath,
+        response: {
+          200: { description: "Events as they happen.", content: { "text/event-stream": { schema: events } } },
+          ...problemResponses(...CENTRE_PROBLEMS, "session-closed", "device-not-bound", "too-many-watchers"),
+        },
+      },
+    },
+    async (request, reply) => {
+      const entered = await enterOpen(ports, request);
+      if ("refused" in entered) return refuse(reply, entered.refused);
+      const { session, person } = entered;
+      const deviceKey = devicesEver(person.record)[Number(request.params.device) - 1];
+      const bound = person.record.devices.some(({ device }) => device === deviceKey);
+      if (deviceKey === undefined || !bound) return refuse(reply, "device-not-bound");
+      const { raw } = reply;
+      let keepAlive: NodeJS.Timeout | undefined;
+      const end = (why: WatchEnd): void => {
+        clearInterval(keepAlive);
+        raw.end(`event: end\ndata: ${JSON.stringify({ why })}\n\n`);
+      };
+      const stop = samples.watch({
+        device: { deviceKey, subjectTag: session.tag },
+        session: session.id,
+        forMs: session.exp - Date.now(),
+        sample: (json) => {
+          // Whoever does not read misses messages; the latest comes again soon enough.
+          if (!raw.writableNeedDrain) raw.write(`event: sample\ndata: ${json}\n\n`);
+        },
+        ended: end,
+      });
+      if (stop === undefined) return refuse(reply, "too-many-watchers");
+      reply.hijack();
+      raw.writeHead(200, { ...PAGE_HEADERS, "cache-control": "no-store", "content-type": "text/event-stream" });
+      raw.write(": open\n\n");
+      keepAlive = setInterval(() => raw.write(": open\n\n"), KEEP_ALIVE_MS);
+      raw.once("close", () => {
+        clearInterval(keepAlive);
+        stop();
+      });
+    },
+  );
+}

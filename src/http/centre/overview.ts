@@ -1,0 +1,122 @@
+/** Everything the page shows at first sight, gathered anew each time: nothing of it is remembered. */
+import type { CentreOverview } from "../../model/centre.ts";
+import { CATEGORIES, type Category, type PolicyFloors, PURPOSE_NEEDS, PURPOSES } from "../../model/consent.ts";
+import type { ConsentRecord } from "../../model/consent-record.ts";
+import type { Disclosure } from "../../model/disclosure.ts";
+import { type PolicyDocument, policyDocument } from "../../model/policy-document.ts";
+import type { HttpPorts } from "../ports.ts";
+import type { SessionClaims } from "./claims.ts";
+import { devicesEver, latestErasure, standingOf } from "./standing.ts";
+
+/** What holds about whoever's session it is. */
+export interface Person {
+  readonly record: ConsentRecord;
+  readonly policy: { readonly document: PolicyDocument; readonly hash: string };
+  readonly floors: PolicyFloors;
+  readonly minor: boolean;
+  /** An erasure was asked for since the session began. */
+  readonly closed: boolean;
+}
+
+/** `undefined` when nothing is held about them. */
+export async function personOf(ports: HttpPorts, session: SessionClaims): Promise<Person | undefined> {
+  const [record, versions, floors] = await Promise.all([
+    ports.ledger.record(session.tag),
+    ports.policies.list(),
+    ports.policies.floors(),
+  ]);
+  const policy = await ports.policies.get(versions.at(-1)?.version ?? 0);
+  if (record === undefined || policy === undefined) return undefined;
+  return {
+    record,
+    policy: { document: policyDocument.parse(JSON.parse(policy.text)), hash: policy.hash },
+    floors,
+    minor: record.minor || session.by === "guardian",
+    closed: isClosed(record, session),
+  };
+}
+
+/** What the gateway erases by itself, as of a minor, ends nobody's session. */
+function isClosed(record: ConsentRecord, session: SessionClaims): boolean {
+  return record.events.some(
+    (event) => event.type === "erasure-requested" && event.by !== "controller" && event.at >= session.iat,
+  );
+}
+
+export async function overviewOf(ports: HttpPorts, session: SessionClaims, person: Person): Promise<CentreOverview> {
+  const { record, policy, floors, minor, closed } = person;
+  const now = Date.now();
+  const asOf = { floors, now, minor };
+  const { version, title, language, effectiveFrom, statements } = policy.document;
+  const erasure = latestErasure(record);
+  const [status, disclosures] = await Promise.all([
+    erasure && ports.erasures.status(erasure.erasure),
+    ports.disclosures.of(session.tag),
+  ]);
+  return {
+    now,
+    by: session.by,
+    endsAt: session.exp,
+    controller: record.controller,
+    head: record.head,
+    policy: { version, title, language, effectiveFrom, hash: policy.hash, statements },
+    minor,
+    guardian: record.guardian?.verified === true,
+    ...(record.holds.length > 0 && { heldUntil: Math.max(...record.holds.map(({ until }) => until)) }),
+    standing: standingOf(record, record.consent, asOf),
+    purposes: purposesOf(policy.document, minor),
+    devices: devicesOf(record, session, asOf),
+    disclosed: summedUp(disclosures),
+    closed,
+    ...(status && { erasure: { status, key: ports.erasures.receiptKey } }),
+  };
+}
+
+/** One line for each recipient and purpose, whatever the days; they come oldest first. */
+function summedUp(disclosures: readonly Disclosure[]): CentreOverview["disclosed"] {
+  const sums = new Map<string, CentreOverview["disclosed"][number]>();
+  for (const { recipient, purpose, region, count, day } of disclosures) {
+    const key = [recipient, purpose, region].join(" ");
+    const sum = sums.get(key) ?? { recipient, purpose, region, count: 0, from: day, to: day };
+    sums.set(key, { ...sum, count: sum.count + count, to: day });
+  }
+  return [...sums.values()];
+}
+
+function purposesOf(document: PolicyDocument, minor: boolean): CentreOverview["purposes"] {
+  return PURPOSES.flatMap((id) => {
+    const terms = document.purposes[id];
+    if (terms === undefined) return [];
+    const { description, basis, recipients, regions, retentionDays, categories } = terms;
+    const closed = minor && id === "analytics";
+    const needs = categoriesOf(PURPOSE_NEEDS[id]);
+    return [{ id, description, basis, recipients, regions, retentionDays, offered: categories, needs, closed }];
+  });
+}
+
+function categoriesOf(mask: number): Category[] {
+  return CATEGORIES.filter((_, bit) => (mask & (1 << bit)) !== 0);
+}
+
+function devicesOf(
+  record: ConsentRecord,
+  { labels }: SessionClaims,
+  asOf: Parameters<typeof standingOf>[2],
+): CentreOverview["devices"] {
+  const names = new Map(labels);
+  const bound = new Map(record.devices.map(({ device, consent }) => [device, consent]));
+  return devicesEver(record).flatMap((device, index) => {
+    if (!bound.has(device)) return [];
+    const number = index + 1;
+    const label = names.get(number);
+    const own = bound.get(device);
+    return [
+      {
+        number,
+        ...(label !== undefined && { label }),
+        ...(own && { own: standingOf(record, own, asOf) }),
+        held: record.holds.some(({ devices }) => devices?.includes(device) ?? true),
+      },
+    ];
+  });
+}

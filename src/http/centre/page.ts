@@ -1,0 +1,60 @@
+/** The page of the privacy centre: a fixed table of files, read once, served with everything forbidden that it does not need. */
+import { readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import type { FastifyInstance } from "fastify";
+import { CENTRE_PATH } from "./session.ts";
+
+/** Beside `src` in the sources, and beside `dist` in what is built. */
+const FOLDER = new URL("../../../web/privacy-centre/", import.meta.url);
+
+const HTML = "text/html; charset=utf-8";
+const SCRIPT = "text/javascript; charset=utf-8";
+const FILES: Readonly<Record<string, string>> = {
+  "index.html": HTML,
+  "centre.css": "text/css; charset=utf-8",
+  "icon.svg": "image/svg+xml",
+  "centre.js": SCRIPT,
+  "api.js": SCRIPT,
+  "choices.js": SCRIPT,
+  "dialog.js": SCRIPT,
+  "dom.js": SCRIPT,
+  "erasure.js": SCRIPT,
+  "live.js": SCRIPT,
+  "receipt.js": SCRIPT,
+  "sections.js": SCRIPT,
+  "words.js": SCRIPT,
+};
+
+/** For everything below `/centre`, files and answers alike. */
+export const PAGE_HEADERS: Readonly<Record<string, string>> = {
+  "content-security-policy":
+    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+  "referrer-policy": "no-referrer",
+  "x-content-type-options": "nosniff",
+  "x-frame-options": "DENY",
+  "cross-origin-opener-policy": "same-origin",
+  "cross-origin-resource-policy": "same-origin",
+  "cross-origin-embedder-policy": "require-corp",
+  "permissions-policy": "camera=(), geolocation=(), microphone=()",
+};
+
+export function guardAnswers(scope: FastifyInstance): void {
+  scope.addHook("onSend", async (_request, reply, payload) => {
+    reply.headers(PAGE_HEADERS);
+    if (!reply.hasHeader("cache-control")) reply.header("cache-control", "no-store");
+    return payload;
+  });
+}
+
+/** Throws when a file of the page is missing: an installation without it is not whole. */
+export function pageRoutes(scope: FastifyInstance): void {
+  for (const [name, type] of Object.entries(FILES)) {
+    const content = readFileSync(fileURLToPath(new URL(name, FOLDER)));
+    const url = `${CENTRE_PATH}/${name === "index.html" ? "" : name}`;
+    scope.get(url, { schema: { hide: true } }, async (_request, reply) =>
+      // Looked after anew each time: the page must fit the gateway that answers it.
+      reply.type(type).header("cache-control", "no-cache").send(content),
+    );
+  }
+  scope.get(CENTRE_PATH, { schema: { hide: true } }, async (_request, reply) => reply.redirect(`${CENTRE_PATH}/`, 308));
+}

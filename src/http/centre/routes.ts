@@ -1,0 +1,44 @@
+/** Everything below `/centre`: the page, the way in and out, and what can be done inside. */
+import type { FastifyInstance } from "fastify";
+import { auditActs } from "../audited.ts";
+import { refuseOtherMethods } from "../methods.ts";
+import type { CentrePort, HttpPorts } from "../ports.ts";
+import { centreApi } from "./api.ts";
+import { exportRoute } from "./export-route.ts";
+import { liveRoutes } from "./live.ts";
+import { guardAnswers, pageRoutes } from "./page.ts";
+import { givenSession, requirePage, requireSession, sessionOf } from "./session.ts";
+import { sessionRoutes } from "./session-routes.ts";
+
+export async function centreRoutes(scope: FastifyInstance, ports: HttpPorts, centre: CentrePort): Promise<void> {
+  guardAnswers(scope);
+  await scope.register(async (own) => {
+    const finish = refuseOtherMethods(own);
+    pageRoutes(own);
+    finish();
+  });
+  await scope.register(async (own) => {
+    requirePage(own);
+    const finish = refuseOtherMethods(own);
+    sessionRoutes(own, ports, centre, (request) => {
+      const session = givenSession(request, centre);
+      if (session !== undefined) centre.samples.endSession(session.id);
+    });
+    finish();
+  });
+  await scope.register(async (own) => {
+    requireSession(own, centre);
+    requirePage(own);
+    auditActs(
+      own,
+      ports,
+      (request) => sessionOf(request).by,
+      (request) => sessionOf(request).tag,
+    );
+    const finish = refuseOtherMethods(own);
+    centreApi(own, ports);
+    liveRoutes(own, ports, centre);
+    exportRoute(own, ports);
+    finish();
+  });
+}

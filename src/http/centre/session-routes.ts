@@ -1,0 +1,105 @@
+/** The way into the privacy centre and out of it: a link is exchanged for a session, once. */
+import type { FastifyInstance, FastifyRequest } from "fastify";
+import type { ZodTypeProvider } from "fastify-type-provider-zod";
+import { z } from "zod";
+import { timestampMs } from "../../model/consent-record.ts";
+import { auditActs } from "../audited.ts";
+import type { CentrePort, HttpPorts } from "../ports.ts";
+import { BODY_PROBLEMS, problemResponses, refuse } from "../problems.ts";
+import { beginSession, type LinkClaims, openLink } from "./claims.ts";
+import { guardianRefusal } from "./guardian.ts";
+import { clearSession, setSession } from "./session.ts";
+
+const MAX_TOKEN_CHARACTERS = 4_096;
+
+const exchangeBody = z
+  .strictObject({ token: z.string().min(1).max(MAX_TOKEN_CHARACTERS) })
+  .meta({ examples: [{ token: "1.qY7d…" }] });
+const exchangeAnswer = z
+  .strictObject({ endsAt: timestampMs })
+  .describe("The session itself is a cookie that no script can read.")
+  .meta({ examples: [{ endsAt: 1_767_226_500_000 }] });
+const done = z.null().describe("Done; no body.");
+
+const links = new WeakMap<FastifyRequest, LinkClaims>();
+
+/** Ends the looking on of whoever leaves, as far as it is known who that is. */
+export type Leaving = (request: FastifyRequest) => void;
+
+export function sessionRoutes(scope: FastifyInstance, ports: HttpPorts, centre: CentrePort, leaving: Leaving): void {
+  // Before the audit log hears of it: only a link of ours is worth a line, or anybody could fill the log.
+  scope.addHook("preHandler", async (request, reply) => {
+    if (request.method !== "POST") return;
+    const link = openLink(centre.links, (request.body as z.infer<typeof exchangeBody>).token, Date.now());
+    if ("refused" in link) return refuse(reply, link.refused);
+    links.set(request, link);
+  });
+  auditActs(
+    scope,
+    ports,
+    (request) => links.get(request)?.by ?? "subject",
+    (request) => links.get(request)?.tag,
+  );
+  const app = scope.withTypeProvider<ZodTypeProvider>();
+
+  app.post(
+    "/centre/session",
+    {
+      schema: {
+        operationId: "openCentre",
+        tags: ["privacy centre"],
+        summary: "Exchange a link for a session",
+        description: "The link is spent with it. The session lasts minutes and is good below `/centre` alone.",
+        body: exchangeBody,
+        response: {
+          201: exchangeAnswer,
+          ...problemResponses(
+            ...BODY_PROBLEMS,
+            "invalid-request",
+            "link-invalid",
+            "link-expired",
+            "link-used",
+            "guardian-mismatch",
+            "guardian-unverified",
+            "unknown-subject",
+            "not-from-the-page",
+            "unavailable",
+            "timeout",
+            "internal",
+          ),
+        },
+      },
+    },
+    async (request, reply) => {
+      const link = links.get(request);
+      if (link === undefined) return refuse(reply, "link-invalid");
+      const now = Date.now();
+      if (!(await centre.spend(link.nonce, link.exp - now))) return refuse(reply, "link-used");
+      const record = await ports.ledger.record(link.tag);
+      if (record === undefined) return refuse(reply, "unknown-subject");
+      const refusal = guardianRefusal(record, link);
+      if (refusal !== undefined) return refuse(reply, refusal);
+      const session = beginSession(link, now, centre.sessionMinutes * 60_000);
+      setSession(request, reply, centre, centre.sessions.seal(session));
+      return reply.code(201).send({ endsAt: session.exp });
+    },
+  );
+
+  app.delete(
+    "/centre/session",
+    {
+      schema: {
+        operationId: "leaveCentre",
+        tags: ["privacy centre"],
+        summary: "Leave",
+        description: "Takes the cookie back; the page has nothing to remember afterwards.",
+        response: { 204: done, ...problemResponses("not-from-the-page", "internal") },
+      },
+    },
+    async (request, reply) => {
+      leaving(request);
+      clearSession(request, reply, centre);
+      return reply.code(204).send(null);
+    },
+  );
+}

@@ -1,0 +1,109 @@
+/**
+ * What the privacy centre shows a person about themselves, in the shapes its page gets them. Devices appear
+ * under numbers, and under the names whoever issued the link gave them: no id and no keyed hash among them.
+ */
+import { z } from "zod";
+import { CATEGORIES, PURPOSES } from "./consent.ts";
+import { contentHash, countryCode, LEGAL_BASES, timestampMs } from "./consent-record.ts";
+import { erasureStatus, receiptKey } from "./erasure.ts";
+
+/** A link or a session lasts at most so long. */
+export const MAX_CENTRE_MINUTES = 15;
+
+const byPurpose = z.partialRecord(z.enum(PURPOSES), z.array(z.enum(CATEGORIES)));
+/** Which of the subject's devices: counted from 1 in the order in which they were first bound, for ever. */
+export const deviceNumber = z.number().int().min(1).max(100_000);
+
+const STANDING_STATES = ["none", "given", "refused", "withdrawn", "expired", "unapproved"] as const;
+
+/** What holds for the devices of one statement. */
+export const standing = z.strictObject({
+  /** `unapproved`: given, but by a minor without a guardian. */
+  state: z.enum(STANDING_STATES),
+  /** What is used at this moment. Under a legal hold nothing of it is. */
+  used: byPurpose,
+  /** Given, and not used: a newer policy version asks anew, or a guardian has to agree. */
+  waiting: byPurpose,
+  suspended: z.array(z.enum(PURPOSES)),
+  at: timestampMs.optional(),
+  expiresAt: timestampMs.optional(),
+  policyVersion: z.number().int().positive().optional(),
+});
+export type Standing = z.infer<typeof standing>;
+
+const purpose = z.strictObject({
+  id: z.enum(PURPOSES),
+  description: z.string(),
+  basis: z.enum(LEGAL_BASES),
+  recipients: z.array(z.string()),
+  regions: z.array(countryCode),
+  /** 0: passed on and not kept. */
+  retentionDays: z.number().int().nonnegative(),
+  offered: z.array(z.enum(CATEGORIES)),
+  /** Without at least one of these the purpose can do nothing. */
+  needs: z.array(z.enum(CATEGORIES)),
+  /** Closed to minors, whoever agrees. */
+  closed: z.boolean(),
+});
+
+const device = z.strictObject({
+  number: deviceNumber,
+  label: z.string().optional(),
+  /** There when something was stated about this device alone; it replaces what holds for all. */
+  own: standing.optional(),
+  held: z.boolean(),
+});
+
+/** One line of the account of disclosures, summed up over days. */
+const disclosed = z.strictObject({
+  recipient: z.string(),
+  purpose: z.enum(PURPOSES),
+  region: z.string(),
+  /** At least so many messages. */
+  count: z.number().int().nonnegative(),
+  /** UTC, YYYY-MM-DD. */
+  from: z.string(),
+  to: z.string(),
+});
+
+export const centreOverview = z.strictObject({
+  /** Unix ms of the gateway's clock. */
+  now: timestampMs,
+  by: z.enum(["subject", "guardian"]),
+  /** When the session ends by itself. */
+  endsAt: timestampMs,
+  controller: z.string(),
+  /** Names the state that is shown here; a change made upon another one is refused. */
+  head: contentHash,
+  policy: z.strictObject({
+    version: z.number().int().positive(),
+    title: z.string(),
+    language: z.string(),
+    effectiveFrom: z.string(),
+    hash: contentHash,
+    statements: z.array(z.strictObject({ clause: z.string(), says: z.string() })),
+  }),
+  minor: z.boolean(),
+  /** A verified guardian is on file. */
+  guardian: z.boolean(),
+  /** When the last legal hold ends; absent: none stands. */
+  heldUntil: timestampMs.optional(),
+  /** What holds for every device without a statement of its own. */
+  standing,
+  purposes: z.array(purpose),
+  devices: z.array(device),
+  disclosed: z.array(disclosed),
+  /** An erasure was asked for in this session: it can be followed, and nothing else can be done. */
+  closed: z.boolean(),
+  /** The latest, under way or not. */
+  erasure: z.strictObject({ status: erasureStatus, key: receiptKey }).optional(),
+});
+export type CentreOverview = z.infer<typeof centreOverview>;
+
+/** Why a purpose gets nothing of a message. */
+export const NOTHING_REASONS = ["not-agreed", "not-carried", "nobody-listens", "set-aside"] as const;
+export type NothingReason = (typeof NOTHING_REASONS)[number];
+
+/** Why a live view ended. */
+export const WATCH_ENDS = ["time", "withdrawn", "unbound", "stopping"] as const;
+export type WatchEnd = (typeof WATCH_ENDS)[number];

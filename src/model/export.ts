@@ -1,0 +1,184 @@
+/**
+ * The lines of an export: everything held for one data subject, one JSON object a line. Devices appear under
+ * their keyed hashes, and the last line tells a whole download from one that was cut off.
+ */
+import { z } from "zod";
+import { CATEGORIES, type ConsentRefusal, PURPOSES, SERVICE_PURPOSES } from "./consent.ts";
+import { consentRecord, deviceKey, opaqueReference, subjectTag, timestampMs } from "./consent-record.ts";
+import { signedReceipt } from "./erasure.ts";
+import type { DeviceKey } from "./ids.ts";
+import { DEAD_LETTER_REASONS, type DeadLetterReason } from "./outcome.ts";
+
+export const EXPORT_FORMAT = 1;
+/** Who may ask for an export; also names whose right it is. */
+export const EXPORT_ASKERS = ["subject", "guardian"] as const;
+
+const refusals = [
+  "no-consent",
+  "consent-withdrawn",
+  "consent-expired",
+  "policy-superseded",
+  "guardian-missing",
+  "legal-hold",
+  "purpose-denied",
+] as const satisfies readonly ConsentRefusal[];
+const reasons = Object.keys(DEAD_LETTER_REASONS) as [DeadLetterReason, ...DeadLetterReason[]];
+const statusFields = z.record(z.string(), z.union([z.number(), z.boolean(), z.string()]));
+const byPurpose = z.partialRecord(z.enum(PURPOSES), z.array(z.enum(CATEGORIES)));
+const coordinates = z.strictObject({ lat: z.number(), lon: z.number() });
+/** Unix ns in decimal; a JSON number cannot hold them. */
+const timestampNs = z.string().regex(/^\d{1,20}$/);
+
+const head = z.strictObject({
+  kind: z.literal("export"),
+  format: z.literal(EXPORT_FORMAT),
+  /** What came later is not in the export. */
+  at: timestampMs,
+  controller: z.string(),
+  subject: subjectTag,
+  by: z.enum(EXPORT_ASKERS),
+});
+
+const record = z.strictObject({ kind: z.literal("consent-record"), record: consentRecord });
+
+const device = z.strictObject({
+  kind: z.literal("device"),
+  device: deviceKey,
+  /** False: it was, and what it said while it was may still be there. */
+  bound: z.boolean(),
+  /** Which of the device parameters of the request this is, counted from 0. */
+  asked: z.number().int().nonnegative().optional(),
+  /** As whoever asked calls it. */
+  label: z.string().optional(),
+});
+
+const decision = z.strictObject({
+  kind: z.literal("decision"),
+  device: deviceKey,
+  state: z.enum(["given", "refused", "withdrawn", "expired", "requested"]),
+  given: byPurpose,
+  /** What of it is used at this moment; nothing when `refusal` says why. */
+  used: byPurpose,
+  refusal: z.enum(refusals).optional(),
+  /** Purposes for which a newer policy version asks for consent anew. */
+  suspended: z.array(z.enum(PURPOSES)),
+  policyVersion: z.number().int().nonnegative(),
+  expiresAt: timestampMs,
+  minor: z.boolean(),
+  guardianVerified: z.boolean(),
+  held: z.boolean(),
+});
+
+/** `device_location`: one row for each device and epoch. */
+const location = z.strictObject({
+  kind: z.literal("location"),
+  device: deviceKey,
+  /** H3 index. */
+  cell: z.string(),
+  resolution: z.number(),
+  epochStart: timestampMs,
+  /** Middle of the cell; where in the cell the device is, nobody knows. */
+  center: coordinates.optional(),
+});
+
+/** `device_status`: one row for each reading. */
+const status = z.strictObject({
+  kind: z.literal("status"),
+  device: deviceKey,
+  at: timestampMs,
+  timeNs: timestampNs,
+  model: z.string().optional(),
+  status: statusFields,
+});
+
+/** A message that could not be processed, kept sealed for an operator. */
+const setAside = z.strictObject({
+  kind: z.literal("set-aside"),
+  device: deviceKey,
+  at: timestampMs,
+  reason: z.enum(reasons),
+  /** As the device said it. */
+  message: z.strictObject({
+    at: timestampMs,
+    model: z.string().optional(),
+    ip: z.string().optional(),
+    location: coordinates.optional(),
+    status: statusFields.optional(),
+  }),
+});
+
+const disclosure = z.strictObject({
+  kind: z.literal("disclosure"),
+  recipient: z.string(),
+  purpose: z.enum(SERVICE_PURPOSES),
+  /** UTC, YYYY-MM-DD. */
+  day: z.string(),
+  /** At least so many messages. */
+  count: z.number().int().nonnegative(),
+  region: z.string(),
+  contract: z.string().optional(),
+});
+
+const hold = z.strictObject({ kind: z.literal("hold"), reference: opaqueReference, until: timestampMs });
+
+const erasure = z.strictObject({
+  kind: z.literal("erasure"),
+  id: z.uuid(),
+  state: z.enum(["held", "running", "completed"]),
+  requestedAt: timestampMs,
+  completedAt: timestampMs.optional(),
+  receipt: signedReceipt.optional(),
+});
+
+const counts = z.strictObject({
+  devices: z.number().int(),
+  locations: z.number().int(),
+  statuses: z.number().int(),
+  setAside: z.number().int(),
+  disclosures: z.number().int(),
+});
+
+const end = z.strictObject({
+  kind: z.literal("end"),
+  counts,
+  /** Hexadecimal, over every byte before this line: `head -n -1 file | sha256sum`. */
+  sha256: z.string().regex(/^[0-9a-f]{64}$/),
+});
+
+/** Whatever the store and the ledgers hold; the `end` is added as the lines are written. */
+export const exportItem = z.discriminatedUnion("kind", [
+  head,
+  record,
+  device,
+  decision,
+  location,
+  status,
+  setAside,
+  disclosure,
+  hold,
+  erasure,
+]);
+export type ExportItem = z.infer<typeof exportItem>;
+export const exportLine = z.discriminatedUnion("kind", [...exportItem.options, end]);
+export type ExportLine = z.infer<typeof exportLine>;
+export type ExportLineOf<K extends ExportLine["kind"]> = Extract<ExportLine, { kind: K }>;
+
+export interface ExportRequest {
+  readonly by: (typeof EXPORT_ASKERS)[number];
+  /** The guardian on file, named to act as them. */
+  readonly guardianRef?: string | undefined;
+  /** Devices whose key the caller wants to know, in the order of the parameters. */
+  readonly asked?: readonly DeviceKey[] | undefined;
+  readonly labels?: ReadonlyMap<DeviceKey, string> | undefined;
+}
+
+export type ExportRefusal = "unknown-subject" | "guardian-mismatch" | "device-not-bound" | "too-many-exports";
+
+export type BegunExport =
+  | { readonly refused: ExportRefusal }
+  | {
+      readonly refused?: undefined;
+      readonly items: AsyncIterable<ExportItem>;
+      /** To be called if the items are not read to their end: ends what is under way and frees the place. Harmless otherwise. */
+      close(): void;
+    };

@@ -1,0 +1,183 @@
+/**
+ * Lets a person look on while their own device's messages are processed: the last message as it came, and
+ * beside it what each purpose was given of it. In memory only, bounded, and over within minutes. Messages
+ * that are refused are not shown: nothing of them is used, not even for this.
+ */
+import type { NothingReason, WatchEnd } from "../model/centre.ts";
+import { type Grants, PURPOSES, type Purpose, usable } from "../model/consent.ts";
+import type { Deidentified } from "../model/deidentified.ts";
+import type { DeviceKey, DeviceRef, Pseudonym, SubjectTag } from "../model/ids.ts";
+import type { RawMessage } from "../model/raw.ts";
+
+export interface SamplesOptions {
+  /** In this process. */
+  readonly maxWatchers: number;
+  readonly maxPerSession: number;
+  readonly maxMs: number;
+  /** A watcher is told at most this often, and then of the latest message only. */
+  readonly everyMs: number;
+}
+
+export interface Watch {
+  readonly device: Pick<DeviceRef, "deviceKey" | "subjectTag">;
+  /** Names the session that watches. */
+  readonly session: string;
+  readonly forMs: number;
+  /** One sample as JSON. */
+  sample(json: string): void;
+  /** Nothing more comes. Not called when the watcher itself stopped. */
+  ended(why: WatchEnd): void;
+}
+
+/** A message that went through, and what became of it. */
+export interface Settled {
+  readonly message: RawMessage;
+  readonly grants: Grants;
+  readonly result: Deidentified | undefined;
+  readonly stored: boolean;
+  readonly forwarded: boolean;
+}
+
+interface Watcher {
+  readonly watch: Watch;
+  readonly end: NodeJS.Timeout;
+  latest: string | undefined;
+  pause: NodeJS.Timeout | undefined;
+}
+
+type Shown = Readonly<Record<string, unknown>>;
+
+export class Samples {
+  readonly #options: SamplesOptions;
+  readonly #watchers = new Map<DeviceKey, Set<Watcher>>();
+  #count = 0;
+
+  constructor(options: SamplesOptions) {
+    this.#options = options;
+  }
+
+  /** Whether anybody watches anything; all that a batch pays while nobody does. */
+  get watching(): boolean {
+    return this.#count > 0;
+  }
+
+  /** Watches until `ended` or until the function returned is called. `undefined`: too many watch already. */
+  watch(watch: Watch): (() => void) | undefined {
+    const all = [...this.#watchers.values()].flatMap((set) => [...set]);
+    const own = all.filter((one) => one.watch.session === watch.session).length;
+    if (all.length >= this.#options.maxWatchers || own >= this.#options.maxPerSession) return undefined;
+    const forMs = Math.max(0, Math.min(watch.forMs, this.#options.maxMs));
+    const watcher: Watcher = {
+      watch,
+      end: setTimeout(() => this.#finish(watcher, "time"), forMs),
+      latest: undefined,
+      pause: undefined,
+    };
+    const { deviceKey } = watch.device;
+    this.#watchers.set(deviceKey, (this.#watchers.get(deviceKey) ?? new Set()).add(watcher));
+    this.#count += 1;
+    return () => void this.#drop(watcher);
+  }
+
+  /** `settled` is asked for only when somebody watches this device for the subject the message belongs to. */
+  offer(device: DeviceRef, settled: () => Settled | undefined): void {
+    const watchers = this.#watchers.get(device.deviceKey);
+    if (watchers === undefined) return;
+    const mine = [...watchers].filter(({ watch }) => watch.device.subjectTag === device.subjectTag);
+    const one = mine.length === 0 ? undefined : settled();
+    if (one === undefined) return;
+    const json = JSON.stringify(sampleOf(one));
+    for (const watcher of mine) this.#tell(watcher, json);
+  }
+
+  /** The device changes hands, or may no longer be what it was. */
+  endDevice(device: DeviceKey): void {
+    for (const watcher of [...(this.#watchers.get(device) ?? [])]) this.#finish(watcher, "unbound");
+  }
+
+  endSubject(subject: SubjectTag): void {
+    this.#endAll("withdrawn", ({ watch }) => watch.device.subjectTag === subject);
+  }
+
+  endSession(session: string): void {
+    this.#endAll("time", ({ watch }) => watch.session === session);
+  }
+
+  stop(): void {
+    this.#endAll("stopping", () => true);
+  }
+
+  #endAll(why: WatchEnd, which: (watcher: Watcher) => boolean): void {
+    for (const set of [...this.#watchers.values()]) {
+      for (const watcher of [...set].filter(which)) this.#finish(watcher, why);
+    }
+  }
+
+  #tell(watcher: Watcher, json: string): void {
+    if (watcher.pause !== undefined) {
+      watcher.latest = json;
+      return;
+    }
+    watcher.watch.sample(json);
+    watcher.pause = setTimeout(() => {
+      watcher.pause = undefined;
+      const { latest } = watcher;
+      watcher.latest = undefined;
+      if (latest !== undefined) this.#tell(watcher, latest);
+    }, this.#options.everyMs);
+  }
+
+  #finish(watcher: Watcher, why: WatchEnd): void {
+    if (this.#drop(watcher)) watcher.watch.ended(why);
+  }
+
+  #drop(watcher: Watcher): boolean {
+    const { deviceKey } = watcher.watch.device;
+    const set = this.#watchers.get(deviceKey);
+    if (set?.delete(watcher) !== true) return false;
+    if (set.size === 0) this.#watchers.delete(deviceKey);
+    this.#count -= 1;
+    clearTimeout(watcher.end);
+    clearTimeout(watcher.pause);
+    watcher.latest = undefined;
+    return true;
+  }
+}
+
+function sampleOf(settled: Settled): Shown {
+  const { model, ip, location, status } = settled.message.telemetry;
+  return {
+    at: settled.message.at,
+    sent: { model, ip, location, status },
+    purposes: Object.fromEntries(PURPOSES.map((purpose) => [purpose, outcomeOf(purpose, settled)])),
+  };
+}
+
+function outcomeOf(purpose: Purpose, settled: Settled): Shown {
+  const { grants, message, result } = settled;
+  if (usable(grants, purpose, 0xf) === 0) return nothing("not-agreed");
+  if (usable(grants, purpose, message.carried) === 0) return nothing("not-carried");
+  if (result === undefined) return nothing("set-aside");
+  if (purpose === "analytics") {
+    return settled.stored && result.analytics ? { given: analyticsOf(result.analytics) } : nothing("set-aside");
+  }
+  const record = result[purpose];
+  return record === undefined || !settled.forwarded ? nothing("nobody-listens") : { given: serviceRecordOf(record) };
+}
+
+function nothing(why: NothingReason): Shown {
+  return { nothing: why };
+}
+
+function analyticsOf({ device, model, status, location }: NonNullable<Deidentified["analytics"]>): Shown {
+  return { name: initials(device), model, status, cell: location?.cell };
+}
+
+function serviceRecordOf(record: NonNullable<Deidentified["weather" | "scene" | "network"]>): Shown {
+  return "device" in record ? { ...record, device: undefined, name: initials(record.device) } : { ...record };
+}
+
+/** Enough to see that each purpose has another name; too little to look anything up with. */
+function initials(name: Pseudonym): string {
+  return name.slice(0, 4);
+}

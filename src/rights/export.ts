@@ -1,0 +1,219 @@
+/**
+ * Access and portability: everything held for a data subject, one item after the other, read while it is
+ * sent. Whether everything can be read is found out first; a fault in the middle ends the items with an error,
+ * so that what is not whole never looks whole.
+ */
+import type { ConsentRecord } from "../model/consent-record.ts";
+import type { ErasureStatus } from "../model/erasure.ts";
+import { GatewayError } from "../model/errors.ts";
+import { type BegunExport, EXPORT_FORMAT, type ExportItem, type ExportRequest } from "../model/export.ts";
+import { isForeignGuardian } from "../model/guardian.ts";
+import type { DeviceKey, Pseudonym, SubjectTag } from "../model/ids.ts";
+import type { ErasureRecord } from "./erasure-record.ts";
+import type { ExportableRow, ExportPorts, KeyedFacts } from "./export-ports.ts";
+import { ExportTurns } from "./export-turns.ts";
+import { liveNames } from "./live-names.ts";
+
+type Source = KeyedFacts & { readonly wrappedSubjectKey: string };
+
+/** All that is small, gathered before the first item. */
+interface Gathered {
+  readonly at: number;
+  readonly first: readonly ExportItem[];
+  readonly devices: readonly DeviceKey[];
+  /** What names were made of under which something can be stored. */
+  readonly sources: readonly Source[];
+  readonly epochLengthsMs: readonly number[];
+}
+
+const MAX_EXPORTS = 4;
+
+export class Exports {
+  readonly #ports: ExportPorts;
+  readonly #turns = new ExportTurns(MAX_EXPORTS);
+
+  constructor(ports: ExportPorts) {
+    this.#ports = ports;
+  }
+
+  /** Throws CONSENT_UNREACHABLE, LEDGER_BROKEN, SINK_UNAVAILABLE, SINK_DENIED, before anything was given out. */
+  async begin(tag: SubjectTag, request: ExportRequest): Promise<BegunExport> {
+    // The key before the record: an erasure that begins in between is found in one of them, or in both.
+    const keyed = await this.#ports.facts(tag);
+    const record = await this.#ports.record(tag);
+    if (record === undefined) return { refused: "unknown-subject" };
+    if (isForeignGuardian(record.guardian, request)) return { refused: "guardian-mismatch" };
+    const devices = everBound(record);
+    if (request.asked?.some((device) => !devices.includes(device))) return { refused: "device-not-bound" };
+    const release = this.#turns.take(tag);
+    if (release === undefined) return { refused: "too-many-exports" };
+    const ending = new AbortController();
+    const close = (): void => {
+      ending.abort();
+      release();
+    };
+    try {
+      const gathered = await this.#gather(tag, keyed, record, devices, request);
+      if (gathered.sources.length > 0) await this.#ports.rows.check(ending.signal);
+      return { items: this.#items(tag, gathered, ending.signal, close), close };
+    } catch (error) {
+      close();
+      throw error;
+    }
+  }
+
+  async #gather(
+    tag: SubjectTag,
+    keyed: KeyedFacts,
+    record: ConsentRecord,
+    devices: readonly DeviceKey[],
+    request: ExportRequest,
+  ): Promise<Gathered> {
+    const { decisions, disclosures, erasures, now } = this.#ports;
+    const at = now();
+    const bound = record.devices.map(({ device }) => device);
+    const asked = record.events.flatMap((event) => (event.type === "erasure-requested" ? [event.erasure] : []));
+    const [decided, given, epochLengthsMs] = await Promise.all([
+      decisions(tag, bound),
+      disclosures(tag),
+      erasures.epochLengths(),
+    ]);
+    // An erasure that has not come to its end leaves rows under a key that is no longer the subject's.
+    const under = [keyed, ...(await Promise.all(asked.map((id) => erasures.read(id))))];
+    const states = await Promise.all(asked.map((id) => erasures.status(id)));
+    const { controller } = record;
+    return {
+      at,
+      devices,
+      epochLengthsMs,
+      sources: sourcesAmong(under),
+      first: [
+        { kind: "export", format: EXPORT_FORMAT, at, controller, subject: tag, by: request.by },
+        { kind: "consent-record", record },
+        ...devices.map((device) => deviceItem(device, bound.includes(device), request)),
+        ...decided,
+        ...record.holds.map(({ ref, until }) => ({ kind: "hold" as const, reference: ref, until })),
+        ...states.flatMap((status) => (status === undefined ? [] : [erasureItem(status)])),
+        ...given.map((disclosure) => ({ kind: "disclosure" as const, ...disclosure })),
+      ],
+    };
+  }
+
+  async *#items(
+    tag: SubjectTag,
+    gathered: Gathered,
+    signal: AbortSignal,
+    close: () => void,
+  ): AsyncGenerator<ExportItem> {
+    try {
+      yield* gathered.first;
+      for (const device of gathered.devices) yield* this.#ports.setAside(tag, device);
+      const names = await this.#names(gathered);
+      yield* this.#rows("device_location", names, gathered.at, signal);
+      yield* this.#rows("device_status", names, gathered.at, signal);
+    } catch (error) {
+      if (!signal.aborted) {
+        this.#ports.log.error("an export broke off", { code: error instanceof GatewayError ? error.code : "FAULT" });
+      }
+      throw error;
+    } finally {
+      close();
+    }
+  }
+
+  /** Whose each name is under which something can be stored; names of one device together, oldest first. */
+  async #names({ at, sources, epochLengthsMs }: Gathered): Promise<Map<Pseudonym, DeviceKey>> {
+    const { options, pseudonym } = this.#ports;
+    const names = new Map<Pseudonym, DeviceKey>();
+    for (const { facts, wrappedSubjectKey } of sources) {
+      for (const device of facts.devices) {
+        const input = {
+          wrappedSubjectKey,
+          purpose: "analytics",
+          epochLengthsMs,
+          nowMs: at,
+          options,
+          pseudonym,
+        } as const;
+        const of = await liveNames({ ...input, facts: { ...facts, devices: [device] } });
+        for (const name of of) names.set(name, device);
+      }
+    }
+    return names;
+  }
+
+  async *#rows(
+    measurement: "device_status" | "device_location",
+    names: ReadonlyMap<Pseudonym, DeviceKey>,
+    at: number,
+    signal: AbortSignal,
+  ): AsyncGenerator<ExportItem> {
+    const { options, rows, centerOf } = this.#ports;
+    const untilNs = `${at + options.clockWindowFutureMs}000000`;
+    for await (const page of rows.rows(measurement, [...names.keys()], untilNs, signal)) {
+      for (const row of page) {
+        const device = names.get(row.device);
+        if (device === undefined) throw new GatewayError("SINK_DENIED", "rows that were not asked for");
+        yield measurement === "device_status" ? statusItem(device, row) : placeItem(device, row, centerOf);
+      }
+    }
+  }
+}
+
+/** Each key once: the same one may have been found in two places. */
+function sourcesAmong(found: readonly (Pick<ErasureRecord, "facts" | "wrappedSubjectKey"> | undefined)[]): Source[] {
+  const sources = new Map<string, Source>();
+  for (const one of found) {
+    if (one?.wrappedSubjectKey === undefined || !one.facts.purposes.includes("analytics")) continue;
+    sources.set(one.wrappedSubjectKey, { facts: one.facts, wrappedSubjectKey: one.wrappedSubjectKey });
+  }
+  return [...sources.values()];
+}
+
+/** Oldest first. */
+function everBound({ events }: ConsentRecord): DeviceKey[] {
+  return [...new Set(events.flatMap((event) => (event.type === "bound" ? [event.device] : [])))];
+}
+
+function deviceItem(device: DeviceKey, bound: boolean, { asked, labels }: ExportRequest): ExportItem {
+  const index = asked?.indexOf(device) ?? -1;
+  const label = labels?.get(device);
+  return { kind: "device", device, bound, ...(index >= 0 && { asked: index }), ...(label !== undefined && { label }) };
+}
+
+function erasureItem({ id, state, requestedAt, completedAt, receipt }: ErasureStatus): ExportItem {
+  return {
+    kind: "erasure",
+    id,
+    state,
+    requestedAt,
+    ...(completedAt !== undefined && { completedAt }),
+    ...(receipt !== undefined && { receipt }),
+  };
+}
+
+function statusItem(device: DeviceKey, { timeNs, model, fields }: ExportableRow): ExportItem {
+  const at = millisecondsOf(timeNs);
+  return { kind: "status", device, at, timeNs, ...(model !== undefined && { model }), status: { ...fields } };
+}
+
+function placeItem(
+  device: DeviceKey,
+  { timeNs, fields }: ExportableRow,
+  centerOf: ExportPorts["centerOf"],
+): ExportItem {
+  const cell = String(fields.cell);
+  const center = centerOf(cell);
+  return {
+    kind: "location",
+    device,
+    cell,
+    resolution: Number(fields.resolution),
+    epochStart: millisecondsOf(timeNs),
+    ...(center !== undefined && { center: { ...center } }),
+  };
+}
+
+function millisecondsOf(timeNs: string): number {
+  return Number(timeNs.slice(0, -6));
+}

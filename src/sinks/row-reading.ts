@@ -1,0 +1,180 @@
+/**
+ * Reads rows of devices page by page: in InfluxQL (InfluxDB 1 and 3) a page of many names together, in Flux
+ * (InfluxDB 2) the names that have rows and then each by itself. A connection of its own, so that nobody's reading holds up a
+ * write. What cannot be read is an error, never a shorter answer.
+ */
+import { GatewayError } from "../model/errors.ts";
+import type { Pseudonym } from "../model/ids.ts";
+import { type Answer, InfluxHttp, type InfluxHttpOptions } from "./influx-http.ts";
+import { askStatements, type QueryResult, statementResults } from "./influx-statements.ts";
+import { isOutage, unavailable } from "./influx-verdict.ts";
+import { conflictingFields, devicesByFlux, rowsByFlux, rowsByInfluxQl, type StoredRow } from "./row-answers.ts";
+import { fieldKeysStatement, fluxNames, fluxPage, pageStatement, type RowPage } from "./row-queries.ts";
+import type { RowRemovalOptions } from "./row-removal.ts";
+import type { StoredRows } from "./stored-rows.ts";
+
+export type RowReadingOptions = RowRemovalOptions & Omit<InfluxHttpOptions, "timeoutMs" | "maxSockets">;
+export type Measurement = StoredRows["measurement"];
+type Conflicting = ReturnType<typeof conflictingFields>;
+
+const TIMEOUT_MS = 20_000;
+const MAX_SOCKETS = 4;
+const NAMES_PER_QUERY = 100;
+const ROWS_PER_PAGE = 500;
+/** With fewer a page might hold no whole moment. */
+const MIN_ROWS_PER_PAGE = 2;
+const MAX_ROWS_PER_PAGE = 8_000;
+const JSON_TYPE = "application/json";
+const NO_SUCH_QUERIES: ReadonlySet<number> = new Set([404, 405, 501]);
+/** Nobody's name. */
+const NOBODY = "-" as Pseudonym;
+
+export class RowReading {
+  readonly #options: RowReadingOptions;
+  readonly #rowsPerPage: number;
+  #http: InfluxHttp | undefined;
+  #speaksFlux = false;
+
+  /** `rowsPerPage` is where a page begins; a page that does not fit into one answer is made smaller. */
+  constructor(options: RowReadingOptions, rowsPerPage = ROWS_PER_PAGE) {
+    this.#options = options;
+    this.#rowsPerPage = rowsPerPage;
+  }
+
+  start(): void {
+    this.#http = new InfluxHttp({ ...this.#options, timeoutMs: TIMEOUT_MS, maxSockets: MAX_SOCKETS });
+  }
+
+  stop(): void {
+    this.#http?.close();
+    this.#http = undefined;
+  }
+
+  /** Resolves when the store answers and lets us read. Throws SINK_UNAVAILABLE or SINK_DENIED. */
+  async check(signal: AbortSignal): Promise<void> {
+    for await (const _ of this.rows("device_status", [NOBODY], "1", signal));
+  }
+
+  /**
+   * Everything stored under these names up to `untilNs` (Unix ns), in pages; of each name oldest first. Throws
+   * SINK_UNAVAILABLE, SINK_DENIED.
+   */
+  async *rows(
+    measurement: Measurement,
+    names: readonly Pseudonym[],
+    untilNs: string,
+    signal: AbortSignal,
+  ): AsyncGenerator<StoredRow[]> {
+    const language = await this.#spoken(signal);
+    const conflicting = language === "influxql" ? await this.#conflicting(measurement, signal) : [];
+    for (let from = 0; from < names.length; from += NAMES_PER_QUERY) {
+      const devices = names.slice(from, from + NAMES_PER_QUERY);
+      if (language === "influxql") {
+        yield* this.#pages({ measurement, devices, untilNs }, (page) => this.#pageInfluxQl(page, conflicting, signal));
+        continue;
+      }
+      const known = new Set(
+        devicesByFlux(await this.#flux(fluxNames(this.#options.bucket, measurement, devices), signal)),
+      );
+      for (const device of devices.filter((one) => known.has(one))) {
+        yield* this.#pages({ measurement, devices: [device], untilNs }, (page) => this.#pageFlux(page, signal));
+      }
+    }
+  }
+
+  /** An InfluxDB 3 takes the writes of a 2 and answers the queries of a 1. */
+  async #spoken(signal: AbortSignal): Promise<"influxql" | "flux"> {
+    if (this.#options.api === "v1") return "influxql";
+    if (!this.#speaksFlux) {
+      const answer = await this.#ask(fluxNames(this.#options.bucket, "device_status", [NOBODY]), signal);
+      if (NO_SUCH_QUERIES.has(answer.status)) return "influxql";
+      csvOf(answer);
+      this.#speaksFlux = true;
+    }
+    return "flux";
+  }
+
+  async *#pages(
+    which: Omit<RowPage, "fromNs" | "limit">,
+    read: (page: RowPage) => Promise<Page>,
+  ): AsyncGenerator<StoredRow[]> {
+    let fromNs = "0";
+    let limit = this.#rowsPerPage;
+    let most = MAX_ROWS_PER_PAGE;
+    for (;;) {
+      const page = await read({ ...which, fromNs, limit });
+      if (page === "too-long") {
+        if (limit <= MIN_ROWS_PER_PAGE) throw new GatewayError("SINK_DENIED", "a row is too long");
+        most = limit >> 1;
+        limit = Math.max(MIN_ROWS_PER_PAGE, limit >> 2);
+        continue;
+      }
+      if (page.rows.length > 0) yield page.rows;
+      if (page.nextNs === undefined) return;
+      if (page.rows.length === 0) {
+        // All of one moment, and more of it may follow.
+        if (limit >= most) throw new GatewayError("SINK_DENIED", "a moment has too many rows");
+        limit = Math.min(most, limit * 2);
+      }
+      fromNs = page.nextNs;
+    }
+  }
+
+  async #pageInfluxQl(page: RowPage, conflicting: Conflicting, signal: AbortSignal): Promise<Page> {
+    const policy = this.#options.api === "v1" ? this.#options.retentionPolicy : "";
+    const answer = await this.#statement(pageStatement(page, policy, conflicting), signal);
+    if (answer === "too-long") return answer;
+    const { rows, partial } = rowsByInfluxQl(answer.series);
+    if (rows.length < page.limit && !partial) return { rows };
+    // The last moment may go on in the next page; that one begins with it.
+    const nextNs = rows.at(-1)?.timeNs ?? page.fromNs;
+    return { rows: rows.filter(({ timeNs }) => timeNs !== nextNs), nextNs };
+  }
+
+  async #pageFlux(page: RowPage, signal: AbortSignal): Promise<Page> {
+    const answer = await this.#ask(fluxPage(this.#options.bucket, page), signal);
+    if (answer.tooLong) return "too-long";
+    const { rows, cutAtNs } = rowsByFlux(csvOf(answer), page.limit);
+    return { rows, nextNs: cutAtNs === undefined ? undefined : String(BigInt(cutAtNs) + 1n) };
+  }
+
+  async #conflicting(measurement: Measurement, signal: AbortSignal): Promise<Conflicting> {
+    const answer = await this.#statement(fieldKeysStatement(measurement), signal);
+    if (answer === "too-long") throw new GatewayError("SINK_DENIED", "too many fields");
+    return conflictingFields(answer.series);
+  }
+
+  async #statement(statement: string, signal: AbortSignal): Promise<QueryResult | "too-long"> {
+    const { api, database, bucket } = this.#options;
+    const answer = await askStatements(this.#started(), api === "v1" ? database : bucket, [statement], signal);
+    if (answer.tooLong) return "too-long";
+    const [result] = statementResults(answer, 1) ?? [];
+    if (result === undefined) throw new GatewayError("SINK_DENIED", "query");
+    return result;
+  }
+
+  async #flux(query: string, signal: AbortSignal): Promise<string> {
+    return csvOf(await this.#ask(query, signal));
+  }
+
+  #ask(query: string, signal: AbortSignal): Promise<Answer> {
+    const path = `/api/v2/query?${new URLSearchParams({ org: this.#options.org })}`;
+    // Without annotations a number could not be told from a text.
+    const dialect = { header: true, delimiter: ",", annotations: ["datatype", "group", "default"] };
+    return this.#started().send("POST", path, JSON.stringify({ query, type: "flux", dialect }), signal, JSON_TYPE);
+  }
+
+  #started(): InfluxHttp {
+    if (this.#http === undefined) throw new GatewayError("SINK_UNAVAILABLE", "not started");
+    return this.#http;
+  }
+}
+
+/** `nextNs`: where to go on; absent on the last page. */
+type Page = "too-long" | { readonly rows: StoredRow[]; readonly nextNs?: string | undefined };
+
+function csvOf(answer: Answer): string {
+  if (isOutage(answer)) throw unavailable(answer);
+  if (answer.status !== 200) throw new GatewayError("SINK_DENIED", `query: http ${answer.status}`);
+  return answer.body;
+}

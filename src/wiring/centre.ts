@@ -1,0 +1,41 @@
+/** Wires the privacy centre: what seals its links and sessions, where spent links are noted, and who may look on. */
+import type { Redis } from "ioredis";
+import type { Config } from "../config/schema.ts";
+import type { CentrePort } from "../http/ports.ts";
+import { Samples } from "../pipeline/samples.ts";
+import type { Keys } from "../platform/key-files.ts";
+import type { RedisKeys } from "../platform/redis-keys.ts";
+import { Seal } from "../platform/seal.ts";
+import { SpentLinks } from "../rights/spent-links.ts";
+
+export interface CentreDeps {
+  readonly config: Pick<Config, "centre">;
+  readonly secrets: Pick<Keys, "token">;
+  readonly redis: Redis;
+  readonly keys: RedisKeys;
+}
+
+export interface Centre {
+  readonly samples: Samples;
+  /** Absent while it is switched off. */
+  readonly http: CentrePort | undefined;
+}
+
+/** A page on a desk and one on a phone for each session, and no more than a small crowd in all. */
+const LOOKING_ON = { maxWatchers: 32, maxPerSession: 2, maxMs: 10 * 60_000, everyMs: 250 };
+
+export function createCentre({ config, secrets, redis, keys }: CentreDeps): Centre {
+  const { enabled, linkSeconds, sessionMinutes, publicUrl } = config.centre;
+  const samples = new Samples(LOOKING_ON);
+  const spent = new SpentLinks(redis, keys);
+  const http: CentrePort = {
+    links: new Seal(secrets.token, "privacy centre link"),
+    sessions: new Seal(secrets.token, "privacy centre session"),
+    spend: (nonce, forMs) => spent.spend(nonce, forMs),
+    samples,
+    linkSeconds,
+    sessionMinutes,
+    publicUrl: publicUrl === "" ? undefined : publicUrl,
+  };
+  return { samples, http: enabled ? http : undefined };
+}

@@ -1,0 +1,122 @@
+/**
+ * Wires what data leaves through towards services: who of them the policy covers, the account of what each is
+ * given, and the topics. Only what is on the account is handed over, and only to who is covered.
+ */
+import type { Redis } from "ioredis";
+import type { Config } from "../config/schema.ts";
+import type { Policies } from "../consent/policies.ts";
+import type { DisclosuresPort } from "../http/ports.ts";
+import { FanOut } from "../ingress/fan-out.ts";
+import type { ServicePurpose } from "../model/consent.ts";
+import type { Outgoing, Recipient } from "../model/disclosure.ts";
+import type { Log } from "../model/log.ts";
+import type { Metrics } from "../observe/metrics.ts";
+import type { Part } from "../platform/lifecycle.ts";
+import { Periodic } from "../platform/periodic.ts";
+import type { RedisKeys } from "../platform/redis-keys.ts";
+import { Disclosures } from "../rights/disclosures.ts";
+import { Accounting } from "../sinks/accounting.ts";
+import { PurposeTopics } from "../sinks/purpose-topics.ts";
+import { ServiceCoverage } from "./service-coverage.ts";
+
+export interface OutletsDeps {
+  readonly config: Pick<Config, "services" | "retention" | "sinks">;
+  readonly redis: Redis;
+  readonly keys: RedisKeys;
+  readonly policies: Pick<Policies, "newest">;
+  readonly metrics: Pick<Metrics, "forwarded" | "forwardDropped" | "gauge">;
+  readonly log: Log;
+}
+
+export interface Outlets {
+  readonly fanOut: FanOut;
+  readonly disclosures: Disclosures;
+  /** To be started after the policies. Throws what `ServiceCoverage.require` throws. */
+  readonly part: Part;
+  readonly http: { readonly disclosures: DisclosuresPort };
+  announce(batch: readonly Outgoing[]): Promise<() => readonly boolean[]>;
+  /** A policy was published: who it does not cover gets nothing from here on. Never rejects. */
+  policyPublished(): Promise<void>;
+}
+
+const MAX_UNSENT_BYTES = 4 * 1024 * 1024;
+/** Lines of the account known to be on record: all of some 300,000 people with three services. */
+const REMEMBERED_LINES = 1_000_000;
+const FLUSH_MS = 10_000;
+/** For what a lost connection may have kept from being heard. */
+const POLICY_POLL_MS = 2_000;
+
+export function createOutlets({ config, redis, keys, policies, metrics, log }: OutletsDeps): Outlets {
+  const coverage = new ServiceCoverage(config.services, {
+    newest: (known) => policies.newest(known),
+    uncovered: (count) => metrics.gauge("servicesNotCovered", count),
+    log,
+  });
+  const recipients = recipientsOf(config.services);
+  const byName = new Map(recipients.map((one) => [`${one.name}|${one.purpose}`, one]));
+  const recipient = (service: string, purpose: ServicePurpose): Recipient | undefined =>
+    coverage.covers(service, purpose) ? byName.get(`${service}|${purpose}`) : undefined;
+
+  const fanOut = new FanOut(
+    { maxUnsentBytes: MAX_UNSENT_BYTES },
+    { recipient, dropped: (count) => metrics.forwardDropped(count) },
+  );
+  const disclosures = new Disclosures(redis, keys);
+  const accounting = new Accounting({ recipients, maxLines: REMEMBERED_LINES }, disclosures);
+  const topics = new PurposeTopics(
+    {
+      outlets: (purpose) => fanOut.outlets(purpose),
+      counted: (purpose, count) => metrics.forwarded(purpose, count),
+      now: Date.now,
+    },
+    accounting,
+  );
+  const periodic = new Periodic(
+    [
+      { name: "disclosures", everyMs: FLUSH_MS, run: () => accounting.flush() },
+      { name: "service terms", everyMs: POLICY_POLL_MS, run: () => coverage.refresh() },
+    ],
+    log,
+  );
+
+  return {
+    fanOut,
+    disclosures,
+    part: {
+      name: "services",
+      start: async () => {
+        await coverage.require({ ...config.retention, region: config.sinks.influx.region });
+        periodic.start();
+      },
+      stop: async () => {
+        periodic.stop();
+        await accounting.flush();
+      },
+    },
+    http: {
+      disclosures: {
+        of: async (subject) => {
+          await accounting.flush();
+          return disclosures.of(subject);
+        },
+        totals: async (range) => {
+          await accounting.flush();
+          return disclosures.totals(range);
+        },
+      },
+    },
+    announce: (batch) => topics.announce(batch),
+    policyPublished: () => coverage.refresh().catch(() => log.warn("service terms wait and will be checked again")),
+  };
+}
+
+function recipientsOf(services: Config["services"]): Recipient[] {
+  const all = services.flatMap((service) => [...new Set(service.purposes)].map((purpose) => ({ service, purpose })));
+  return all.map(({ service: { name, region, contractRef }, purpose }, index) => ({
+    index,
+    name,
+    purpose,
+    region,
+    contract: contractRef,
+  }));
+}

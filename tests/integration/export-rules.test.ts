@@ -1,0 +1,195 @@
+/** When an export may begin and what it looks for, on the real ledgers: nothing that is held slips between two readings. */
+import { randomUUID } from "node:crypto";
+import { beforeEach, describe, expect, test } from "vitest";
+import { erasureFacts } from "../../src/consent/erasure-facts.ts";
+import { LedgerStore } from "../../src/consent/ledger-store.ts";
+import { SubjectErasure } from "../../src/consent/subject-erasure.ts";
+import type { BegunExport, ExportItem } from "../../src/model/export.ts";
+import type { DeviceKey, Pseudonym, SubjectTag } from "../../src/model/ids.ts";
+import { ErasureRecords } from "../../src/rights/erasure-record.ts";
+import { Exports } from "../../src/rights/export.ts";
+import type { ExportPorts } from "../../src/rights/export-ports.ts";
+import { CONSENT, consentStore, device, subject } from "./consent-fixture.ts";
+import { EPOCH_MS, erasuresOn } from "./erasure-fixture.ts";
+
+const { store } = consentStore();
+const ANNA = subject("anna");
+const HUB = device("hub");
+const NOBODY_ELSE = { by: "subject" } as const;
+
+/** Keys under which names were made and asked for. */
+let lookedUnder: Set<string>;
+let logged: string[];
+
+beforeEach(async () => {
+  lookedUnder = new Set();
+  logged = [];
+  await store().ledger.bind(ANNA, HUB);
+  await store().ledger.give(ANNA, CONSENT);
+  await new ErasureRecords(store().redis, store().keys).useEpochLength(EPOCH_MS);
+});
+
+function exportsWith(ports: Partial<ExportPorts> = {}): Exports {
+  const { redis, keys, ledger } = store();
+  const ledgers = new LedgerStore(redis, keys);
+  const records = new ErasureRecords(redis, keys);
+  const { erasures } = erasuresOn(store());
+  return new Exports({
+    record: (tag) => ledger.record(tag),
+    facts: async (tag) => {
+      const { events, wrappedSubjectKey } = await ledgers.read(tag);
+      return { facts: erasureFacts(events), wrappedSubjectKey };
+    },
+    decisions: async () => [],
+    setAside: async function* () {},
+    disclosures: async () => [],
+    erasures: {
+      status: (id) => erasures.status(id),
+      read: (id) => records.read(id),
+      epochLengths: () => records.epochLengths(),
+    },
+    rows: {
+      check: async () => undefined,
+      rows: async function* () {},
+    },
+    options: { clockWindowPastMs: EPOCH_MS, clockWindowFutureMs: 0 },
+    pseudonym: (key, of, _purpose, epoch) => {
+      lookedUnder.add(key);
+      return `${key}|${of}|${epoch}` as Pseudonym;
+    },
+    centerOf: () => undefined,
+    now: Date.now,
+    log: { info: () => {}, warn: () => {}, error: (event, fields) => void logged.push(`${event} ${fields?.code}`) },
+    ...ports,
+  });
+}
+
+async function read(begun: BegunExport): Promise<ExportItem[]> {
+  if (begun.refused !== undefined) throw new Error(begun.refused);
+  const items: ExportItem[] = [];
+  for await (const item of begun.items) items.push(item);
+  return items;
+}
+
+async function keyOf(tag: SubjectTag): Promise<string> {
+  const { redis, keys } = store();
+  return (await redis.hget(keys.subject(tag), "key")) ?? "";
+}
+
+function beginErasure(tag: SubjectTag): Promise<unknown> {
+  const { redis, keys } = store();
+  const request = { id: randomUUID(), by: "subject", method: "api" } as const;
+  const records = new ErasureRecords(redis, keys);
+  return records
+    .register(request.id, tag)
+    .then(() => new SubjectErasure(redis, keys, { now: Date.now }).begin(tag, request));
+}
+
+describe("an erasure that begins", () => {
+  test.each(["facts", "record", "decisions"] as const)(
+    "right after the %s were read takes nothing away from the export",
+    async (after) => {
+      const key = await keyOf(ANNA);
+      let begun = 0;
+      const { ledger } = store();
+      const ledgers = new LedgerStore(store().redis, store().keys);
+      const meanwhile = async <T>(which: string, value: T): Promise<T> => {
+        if (which === after && begun === 0) {
+          begun += 1;
+          await beginErasure(ANNA);
+        }
+        return value;
+      };
+      const exports = exportsWith({
+        facts: async (tag) => {
+          const { events, wrappedSubjectKey } = await ledgers.read(tag);
+          return meanwhile("facts", { facts: erasureFacts(events), wrappedSubjectKey });
+        },
+        record: async (tag) => meanwhile("record", await ledger.record(tag)),
+        decisions: async () => meanwhile("decisions", []),
+      });
+      await read(await exports.begin(ANNA, NOBODY_ELSE));
+      expect(begun).toBe(1);
+      expect([...lookedUnder]).toEqual([key]);
+    },
+  );
+
+  test("and a consent after it are looked for under both keys", async () => {
+    const first = await keyOf(ANNA);
+    await beginErasure(ANNA);
+    await store().ledger.give(ANNA, CONSENT);
+    const second = await keyOf(ANNA);
+    expect(second).not.toBe(first);
+    await read(await exportsWith().begin(ANNA, NOBODY_ELSE));
+    expect(lookedUnder).toEqual(new Set([first, second]));
+  });
+});
+
+describe("places", () => {
+  const others = ["ben", "cleo", "dora", "emil"].map((name) => subject(name));
+
+  beforeEach(async () => {
+    for (const [index, tag] of others.entries()) await store().ledger.bind(tag, device(`lamp-${index}`));
+  });
+
+  test("are few, and each is given back once, whatever becomes of the export", async () => {
+    const exports = exportsWith();
+    const open = await Promise.all(others.map((tag) => exports.begin(tag, NOBODY_ELSE)));
+    expect(open.map(({ refused }) => refused)).toEqual([undefined, undefined, undefined, undefined]);
+    const refused = async (tag: SubjectTag) => (await exports.begin(tag, NOBODY_ELSE)).refused;
+    expect(await refused(ANNA)).toBe("too-many-exports");
+    const [ben, cleo] = open;
+    // Never begun to be read.
+    if (ben !== undefined && ben.refused === undefined) {
+      ben.close();
+      const anna = await exports.begin(ANNA, NOBODY_ELSE);
+      // A second time is nobody else's loss.
+      ben.close();
+      expect(await refused(ANNA)).toBe("too-many-exports");
+      await read(anna);
+    }
+    if (cleo !== undefined) await read(cleo);
+    expect(await refused(ANNA)).toBeUndefined();
+  });
+
+  test("are given back when the store does not answer, at the beginning or in the middle", async () => {
+    let away = true;
+    const gone = () => Promise.reject(new Error("away"));
+    const exports = exportsWith({
+      rows: {
+        check: () => (away ? gone() : Promise.resolve()),
+        rows: async function* () {
+          yield [];
+          await gone();
+        },
+      },
+    });
+    await expect(exports.begin(ANNA, NOBODY_ELSE)).rejects.toThrow("away");
+    expect(logged).toEqual([]);
+    away = false;
+    for (let round = 0; round < 6; round += 1) {
+      await expect(read(await exports.begin(ANNA, NOBODY_ELSE))).rejects.toThrow("away");
+    }
+    expect(logged).toHaveLength(6);
+    expect(logged[0]).toBe("an export broke off FAULT");
+  });
+});
+
+test("without consent to analysis there is nothing to look for, and no store is needed", async () => {
+  const tag = subject("ben");
+  await store().ledger.bind(tag, device("lamp"));
+  await store().ledger.give(tag, { ...CONSENT, purposes: { scene: ["status"] } });
+  const rows = { check: () => Promise.reject(new Error("away")), rows: async function* () {} };
+  const items = await read(await exportsWith({ rows }).begin(tag, NOBODY_ELSE));
+  expect(items.map(({ kind }) => kind)).toEqual(["export", "consent-record", "device"]);
+});
+
+test("a device is named as the caller calls it, and by its place among those asked for", async () => {
+  await store().ledger.bind(ANNA, device("lamp"));
+  const labels = new Map<DeviceKey, string>([[HUB, "Hall"]]);
+  const items = await read(await exportsWith().begin(ANNA, { ...NOBODY_ELSE, asked: [device("lamp"), HUB], labels }));
+  expect(items.filter(({ kind }) => kind === "device")).toEqual([
+    { kind: "device", device: HUB, bound: true, asked: 1, label: "Hall" },
+    { kind: "device", device: device("lamp"), bound: true, asked: 0 },
+  ]);
+});

@@ -1,0 +1,320 @@
+/**
+ * The page of the privacy centre in a real browser, at the width of a phone: what a person sees is what
+ * holds, what they switch counts, and everybody can use it.
+ */
+import { type Browser, chromium } from "playwright-core";
+import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
+import { findBrowser } from "../../src/platform/service-binaries.ts";
+import { verifyReceipt } from "../../src/rights/receipt.ts";
+import { linkFor, Session } from "../fixtures/centre-client.ts";
+import {
+  accessibility,
+  contrast,
+  downloaded,
+  overflow,
+  PHONE,
+  sample,
+  tabTo,
+  told,
+  type Visit,
+  visit,
+} from "../fixtures/centre-visit.ts";
+import { until } from "../fixtures/eventually.ts";
+import type { Listener } from "../fixtures/listener.ts";
+import { consentTo, type Device, name, startSystem, type TestSystem } from "../fixtures/system.ts";
+import { shippedPolicy } from "./consent-fixture.ts";
+
+const MESSAGE = {
+  model: "HB-200",
+  ip: "203.0.113.77",
+  location: { lat: 12.9715987, lon: 77.5945627 },
+  status: { power: "on", temperature: 21.5 },
+};
+const MOTHER = { by: "guardian", verification: { method: "id-check", evidenceRef: "guardian:mother" } };
+
+const path = findBrowser(process.env.CHROMIUM_PATH);
+
+/** A browser is not a part of the gateway: without one on the machine there is nothing to run. */
+describe.skipIf(path === undefined)("in a browser", () => {
+  let system: TestSystem;
+  let browser: Browser;
+  let listeners: Listener[];
+  const visits: Visit[] = [];
+
+  beforeAll(async () => {
+    system = await startSystem({
+      sinks: { influx: { timeoutMs: 900 } },
+      erasure: { sweepAfterMs: 1_000, acknowledgeWaitMs: 0 },
+    });
+    listeners = [await system.listen("weather"), await system.listen("network")];
+    // Chromium refuses its sandbox to root, which containers run as.
+    const args = process.getuid?.() === 0 ? ["--no-sandbox", "--disable-dev-shm-usage"] : [];
+    browser = await chromium.launch({ executablePath: path ?? "", args });
+  });
+  afterAll(async () => {
+    await browser?.close();
+    for (const listener of listeners ?? []) await listener.stop();
+    await system?.stop();
+  });
+  afterEach(async () => {
+    for (const { context, complaints } of visits.splice(0)) {
+      expect(complaints).toEqual([]);
+      await context.close();
+    }
+  });
+
+  async function home(look = PHONE): Promise<Visit & { device: Device }> {
+    const device = await system.device();
+    const lamp = await system.device({ subject: device.subject });
+    const devices = [
+      { device: device.id, label: "Hallway hub" },
+      { device: lamp.id, label: "Kitchen lamp" },
+    ];
+    return { device, ...(await open(await linkFor(system, device.subject, { devices }), look)) };
+  }
+
+  async function open(url: string, look = PHONE): Promise<Visit> {
+    const opened = await visit(browser, url, look);
+    visits.push(opened);
+    return opened;
+  }
+
+  async function usedNow(device: Device): Promise<Record<string, unknown>> {
+    return { ...(await (await Session.of(system, device.subject)).overview()).standing.used };
+  }
+
+  test("a message is seen as it was sent, beside what each purpose was given; what is switched off is gone from the next", async () => {
+    const { page, device } = await home();
+    await page.locator("#summary", { hasText: "2 devices connected. 4 of 4 purposes" }).waitFor();
+    expect(page.url()).toBe(`${system.stack.httpUrl}/centre/`);
+    await page.locator("#watch-1").click();
+    await page.locator(".live-state", { hasText: "Waiting for the next message of Hallway hub" }).waitFor();
+    await system.say(device, MESSAGE);
+    const { "The device sent": sent, ...first } = await sample(page, "203.0.113.77");
+    expect(sent).toContain("12.9715987, 77.5945627");
+    expect(first["Improving the products"]).toContain("hub");
+    expect(first["Weather for your area"]).toMatch(/An area of about [\d,]+ km² around 12\.9\d*, 77\.5\d*/);
+    expect(first["Scenes at home"]).toContain("Nobody was listening");
+    expect(first["Keeping devices reachable"]).toContain("203.0.0.0/16");
+    for (const text of Object.values(first)) expect(text).not.toMatch(/203\.0\.113|12\.9715|HB-200/);
+
+    await page.locator("#switch-network-ip").click();
+    await told(page, "Network address is no longer used for: Keeping devices reachable.");
+    expect(await page.locator("#switch-network-ip").isChecked()).toBe(false);
+    expect(await usedNow(device)).toMatchObject({ network: ["model"], weather: ["location", "status"] });
+    await system.say(device, { ...MESSAGE, ip: "198.51.100.5" });
+    const second = await sample(page, "198.51.100.5");
+    expect(second["Keeping devices reachable"]).toMatch(/hubNetwork addressnothing/);
+    const networkRecords = () => listeners[1]?.records.filter(({ model }) => model === "hub") ?? [];
+    await until("the service got both", () => networkRecords().length === 2);
+    expect(networkRecords().map((record) => record.ipPrefix)).toEqual(["203.0.0.0/16", undefined]);
+    expect(await overflow(page)).toBe(0);
+  });
+
+  test("a reload keeps the session, the link is spent, and leaving ends it", async () => {
+    const { subject } = await system.device();
+    const url = await linkFor(system, subject);
+    const { page, context } = await open(url);
+    await page.locator("#summary").waitFor();
+    await page.reload();
+    await page.locator("#summary").waitFor();
+    expect(await page.evaluate("document.cookie + JSON.stringify({ ...localStorage, ...sessionStorage })")).toBe("{}");
+    await page.locator("#leave").click();
+    await page.locator("h1", { hasText: "You have left" }).waitFor();
+    expect(await context.cookies()).toEqual([]);
+
+    const again = await open(url);
+    await again.page.locator("h1", { hasText: "This link was used before" }).waitFor();
+    const none = await open(`${system.stack.httpUrl}/centre/`);
+    await none.page.locator("h1", { hasText: "This page opens with a link" }).waitFor();
+    // What the browser itself says about an answer of 410 or 401.
+    for (const one of [again, none]) one.complaints.splice(0, 1);
+  });
+
+  test("all of it can be downloaded, taken back and erased, down to a receipt that verifies", async () => {
+    const { page, device } = await home();
+    const own = name("mark");
+    await system.say(device, { ...MESSAGE, status: { mark: own } });
+    await system.settled();
+    expect((await system.rows("device_status")).filter(({ mark }) => mark === own)).toHaveLength(1);
+    await page.locator("#summary").waitFor();
+    const lines = (await downloaded(page, "copy-lines")).trimEnd().split("\n");
+    expect(JSON.parse(lines[0] ?? "")).toMatchObject({ kind: "export", by: "subject" });
+    expect(JSON.parse(lines.at(-1) ?? "")).toMatchObject({ kind: "end", counts: { devices: 2, statuses: 1 } });
+    expect(lines.join("\n")).toContain('"label":"Hallway hub"');
+    await told(page, "Saved as my-data.ndjson");
+    expect(await downloaded(page, "copy-summary")).toContain("Hallway hub");
+    await told(page, "Saved as my-data.txt");
+
+    await page.locator("#withdraw-all").click();
+    await page.getByRole("dialog").getByRole("button", { name: "Take everything back" }).click();
+    await told(page, "Nothing of any device is used any more.");
+    expect(await usedNow(device)).toEqual({});
+    await page.locator("#summary", { hasText: "the agreement was taken back" }).waitFor();
+
+    await page.locator("#erase-all").click();
+    await page.keyboard.press("Escape");
+    expect(await page.getByRole("dialog").isVisible()).toBe(false);
+    await page.locator("#erase-all").click();
+    await page.getByRole("dialog").getByRole("button", { name: "Erase everything" }).click();
+    await page.locator("h2", { hasText: "The data was erased" }).waitFor();
+    await page.locator("#receipt-check.valid", { hasText: "valid" }).waitFor();
+    await page.locator(".receipt", { hasText: "rows deleted, and a search found nothing left" }).waitFor();
+    const receipt = JSON.parse(await downloaded(page, "save-receipt"));
+    const { pem } = (await system.stack.api.call("GET", "/v1/keys/receipt", [])) as { pem: string };
+    expect(verifyReceipt(receipt, pem)).toMatchObject({ valid: true });
+    expect((await system.rows("device_status")).filter(({ mark }) => mark === own)).toEqual([]);
+    await page.reload();
+    await page.locator("#receipt-check.valid").waitFor();
+    expect(await page.getByRole("switch").count()).toBe(0);
+    expect(await overflow(page)).toBe(0);
+  });
+
+  test("a receipt that was altered on its way is called what it is", async () => {
+    const { page, context } = await home();
+    await page.locator("#summary").waitFor();
+    await context.route("**/centre/api/erasures/*", async (route) => {
+      const answer = await route.fetch();
+      const status = (await answer.json()) as { receipt?: { receipt: { keyDestroyed: boolean } } };
+      if (status.receipt) status.receipt.receipt.keyDestroyed = false;
+      await route.fulfill({ response: answer, json: status });
+    });
+    await page.locator("#erase-all").click();
+    await page.getByRole("dialog").getByRole("button", { name: "Erase everything" }).click();
+    await page.locator("#receipt-check.invalid", { hasText: "not valid" }).waitFor();
+  });
+
+  test("a guardian agrees, and the child's device is let in for the services alone", async () => {
+    const consent = consentTo({ analytics: ["status"], weather: ["location"] }, { minor: true });
+    const child = await system.device({ consent });
+    const before = await system.metric("messages_refused_total", '{reason="guardian-missing"}');
+    await system.say(child, MESSAGE);
+    await until(
+      "the device is refused",
+      async () => (await system.metric("messages_refused_total", '{reason="guardian-missing"}')) > before,
+    );
+    const { page } = await open(await linkFor(system, child.subject, MOTHER));
+    await page.locator("h1", { hasText: "The child’s data" }).waitFor();
+    await page.locator(".approval", { hasText: "Asked for: Weather for your area." }).waitFor();
+    await page.locator(".purpose", { hasText: "Improving the products" }).getByText("Never for a minor").waitFor();
+    await page.locator("#approve").click();
+    await told(page, "You agreed.");
+    expect(await page.locator("#switch-weather-location").isChecked()).toBe(true);
+    const heard = listeners[0]?.records.length ?? 0;
+    const stored = (await system.books()).stored;
+    await system.say(child, MESSAGE);
+    await until("the weather service hears the device", () => (listeners[0]?.records.length ?? 0) > heard);
+    expect((await system.settled()).stored).toBe(stored);
+    const own = await open(await linkFor(system, child.subject));
+    await own.page.getByText("a parent or guardian decides what may be used").waitFor();
+    expect(await own.page.locator("#switch-weather-location").isDisabled()).toBe(false);
+    expect(await own.page.locator("#switch-scene").isDisabled()).toBe(true);
+  });
+
+  test("what changed elsewhere in the meantime is shown, not overwritten", async () => {
+    const { page, device, complaints } = await home();
+    await page.locator("#switch-weather").click();
+    await told(page, "Weather for your area is off.");
+    await system.stack.api.withdraw(device.subject, { purposes: ["scene"] });
+    await page.locator("#switch-weather").click();
+    await told(page, "Something was changed elsewhere");
+    expect(complaints.splice(0)).toEqual([expect.stringContaining("409")]);
+    expect(await page.locator("#switch-scene").isChecked()).toBe(false);
+    expect(await usedNow(device)).not.toHaveProperty("weather");
+  });
+
+  test("a device with settings of its own is not widened along with the others unasked", async () => {
+    const { page, device } = await home();
+    await page.locator("#scope").selectOption({ label: "Kitchen lamp" });
+    await page.locator("#switch-network").click();
+    await told(page, "Keeping devices reachable is off.");
+    await page.locator("#scope").selectOption({ label: "All devices" });
+    expect(await page.locator("#switch-network").isChecked()).toBe(true);
+    await page.locator("#switch-weather-location").click();
+    await told(page, "Area is no longer used");
+    await page.locator("#switch-weather-location").click();
+    await page.getByRole("dialog", { name: "For all devices?" }).getByRole("button", { name: "Go back" }).click();
+    expect(await page.locator("#switch-weather-location").isChecked()).toBe(false);
+    expect(await usedNow(device)).toMatchObject({ weather: ["status"] });
+  });
+
+  test("a switch and a question are worked with the keyboard alone, and the focus stays where it was", async () => {
+    const { page, device } = await home();
+    await page.locator("#summary").waitFor();
+    await page.keyboard.press("Tab");
+    expect(await page.evaluate("document.activeElement?.className")).toBe("skip");
+    await tabTo(page, "switch-scene-status");
+    await page.keyboard.press("Space");
+    await told(page, "Readings is no longer used for: Scenes at home.");
+    expect(await page.evaluate("document.activeElement?.id")).toBe("switch-scene-status");
+    expect(await usedNow(device)).toMatchObject({ scene: ["model"] });
+    await page.keyboard.press("Space");
+    await told(page, "Readings may be used for: Scenes at home.");
+    await tabTo(page, "withdraw-all");
+    await page.keyboard.press("Enter");
+    expect(await page.evaluate("document.activeElement?.textContent")).toBe("Go back");
+    await page.keyboard.press("Enter");
+    expect(await page.evaluate("document.activeElement?.id")).toBe("withdraw-all");
+    expect(await usedNow(device)).toMatchObject({ scene: ["model", "status"] });
+  });
+
+  test("everybody can read and find everything, on a phone and at a desk, by day and by night", async () => {
+    const opened = await home();
+    const { page, device } = opened;
+    await page.locator("#watch-1").click();
+    await page.locator(".live-state", { hasText: "Waiting" }).waitFor();
+    await system.say(device, MESSAGE);
+    await sample(page, "203.0.113.77");
+    await page.locator("summary").click();
+    for (const viewport of [PHONE, { width: 1280, height: 900 }]) {
+      await page.setViewportSize(viewport);
+      for (const colorScheme of ["light", "dark"] as const) {
+        await page.emulateMedia({ colorScheme, reducedMotion: "reduce" });
+        const { poor, looked } = await contrast(page);
+        expect(looked).toBeGreaterThan(100);
+        expect(poor, `${colorScheme}, ${viewport.width} px`).toEqual([]);
+        expect(await overflow(page)).toBe(0);
+      }
+    }
+    const { controls, headings, landmarks } = await accessibility(opened);
+    expect(controls.length).toBeGreaterThan(20);
+    expect(controls.filter(({ name }) => name.trim() === "")).toEqual([]);
+    const names = controls.filter(({ role }) => role === "switch").map(({ name }) => name);
+    expect(names).toHaveLength(13);
+    expect(new Set(names).size).toBe(names.length);
+    expect(headings.filter(({ level }) => level === 1)).toHaveLength(1);
+    expect(headings[0]?.level).toBe(1);
+    for (const [index, { level, name }] of headings.entries()) {
+      expect(level - (headings[index - 1]?.level ?? 0), name).toBeLessThanOrEqual(1);
+    }
+    expect(landmarks).toEqual(expect.arrayContaining(["banner", "main", "status"]));
+  });
+
+  test("a session that has ended elsewhere closes the page when it is looked at again", async () => {
+    const { page, context } = await home();
+    await page.locator("#summary").waitFor();
+    await context.clearCookies();
+    await page.evaluate("document.dispatchEvent(new Event('visibilitychange'))");
+    await page.locator("h1", { hasText: "Your session is over" }).waitFor();
+    expect(await page.locator("#page").textContent()).not.toContain("Hallway hub");
+    visits.at(-1)?.complaints.splice(0, 1);
+  });
+
+  test("a newer policy asks again on the page, and agreeing again counts", async () => {
+    const { page, device } = await home();
+    await page.locator("#summary", { hasText: "4 of 4 purposes" }).waitFor();
+    const next = {
+      ...JSON.parse(shippedPolicy.toString("utf8")),
+      version: 2,
+      change: { kind: "material", summary: "Kept longer.", affects: ["analytics"] },
+    };
+    await system.stack.api.call("POST", "/v1/policies", [], next);
+    await page.reload();
+    await page.locator("#summary", { hasText: "3 of 4 purposes" }).waitFor();
+    await page.getByText("The policy changed, so your earlier answer no longer counts.").waitFor();
+    await page.locator("#again-analytics").click();
+    await told(page, "Improving the products is on.");
+    expect(await usedNow(device)).toMatchObject({ analytics: ["model", "location", "status"] });
+    expect(await page.locator("#again-analytics").count()).toBe(0);
+  });
+});

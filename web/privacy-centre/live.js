@@ -1,0 +1,162 @@
+// @ts-check
+/** The last message of a device as it came, and beside it what each purpose was given of it. */
+import { ask, Problem } from "./api.js";
+import { el, fill, icon } from "./dom.js";
+import { area, CATEGORY_NAMES, NOTHING, PURPOSE_NAMES, problemText, time, WATCH_ENDS } from "./words.js";
+
+/** @typedef {import("../../src/model/consent.ts").Purpose} Purpose */
+/** @typedef {import("../../src/model/consent.ts").Category} Category */
+/** @typedef {Record<string, string | number | boolean>} Readings */
+/** @typedef {{ lat: number, lon: number }} Place */
+/** @typedef {{ model?: string, ip?: string, location?: Place, status?: Readings }} Sent */
+/** @typedef {{ name?: string, model?: string, status?: Readings, cell?: string, center?: Place, ipPrefix?: string }} Given */
+/** @typedef {{ at: number, sent: Sent, purposes: Record<Purpose, { given?: Given, nothing?: string }> }} Sample */
+
+/** @type {readonly Purpose[]} */
+const PURPOSES = ["analytics", "weather", "scene", "network"];
+/** @type {readonly Category[]} */
+const KINDS = ["model", "ip", "location", "status"];
+
+/** Looks on at one device until `stop`, or until the gateway ends it. */
+export class LiveView {
+  /** @param {number} device @param {string} waiting What to say until a message comes. */
+  constructor(device, waiting) {
+    this.device = device;
+    this.waiting = waiting;
+    this.leave = new AbortController();
+    this.state = el("p", { class: "live-state", role: "status" });
+    this.place = el("div", { class: "sample" });
+    this.element = el("div", { class: "live", id: `live-${device}` }, this.state, this.place);
+  }
+
+  async start() {
+    this.say("Connecting …");
+    try {
+      const path = `api/devices/${this.device}/live`;
+      const { body } = await ask("GET", path, undefined, this.leave.signal);
+      if (body !== null) await this.#follow(body);
+    } catch (error) {
+      if (this.leave.signal.aborted) return;
+      this.say(error instanceof Problem ? problemText(error.code) : (WATCH_ENDS.stopping ?? ""));
+    }
+  }
+
+  stop() {
+    this.leave.abort();
+  }
+
+  /** @param {string} text */
+  say(text) {
+    if (this.state.textContent !== text) this.state.textContent = text;
+  }
+
+  /** @param {ReadableStream<Uint8Array>} body */
+  async #follow(body) {
+    const decoder = new TextDecoder();
+    const reader = body.getReader();
+    let text = "";
+    for (;;) {
+      const { done, value } = await reader.read();
+      if (done) return;
+      if (this.place.childElementCount === 0) this.say(this.waiting);
+      const events = (text + decoder.decode(value, { stream: true })).split("\n\n");
+      text = events.pop() ?? "";
+      for (const event of events) this.#heard(event);
+    }
+  }
+
+  /** @param {string} event */
+  #heard(event) {
+    const [, kind, data] = /^event: (\w+)\ndata: (.*)$/.exec(event) ?? [];
+    if (kind === "sample" && data !== undefined) this.#show(JSON.parse(data));
+    if (kind === "end" && data !== undefined) this.say(WATCH_ENDS[JSON.parse(data).why] ?? "");
+  }
+
+  /** @param {Sample} sample */
+  #show(sample) {
+    this.say("The latest message is shown here as it comes, and kept nowhere for this.");
+    fill(
+      this.place,
+      el(
+        "section",
+        { class: "sent", "aria-label": "What the device sent" },
+        el("h4", {}, "The device sent"),
+        rows([["At", code(time(sample.at, true))], ...KINDS.map((kind) => row(kind, sentValue(kind, sample.sent)))]),
+      ),
+      el("div", { class: "received" }, ...PURPOSES.map((purpose) => receivedCard(purpose, sample))),
+    );
+  }
+}
+
+/** @param {Purpose} purpose @param {Sample} sample */
+function receivedCard(purpose, { purposes, sent }) {
+  const { given, nothing } = purposes[purpose];
+  const head = el("h4", {}, icon(purpose), PURPOSE_NAMES[purpose]);
+  const label = { class: given ? "got" : "got empty", "aria-label": `What is received for: ${PURPOSE_NAMES[purpose]}` };
+  if (given === undefined) {
+    return el("section", label, head, el("p", {}, el("strong", {}, "Nothing. "), NOTHING[nothing ?? ""] ?? ""));
+  }
+  return el(
+    "section",
+    label,
+    head,
+    rows([
+      ["Known as", given.name === undefined ? "no device, only an area" : known(given.name)],
+      ...KINDS.filter((kind) => sent[kind] !== undefined).map((kind) => row(kind, givenValue(kind, given))),
+    ]),
+  );
+}
+
+/** @param {string} initials */
+function known(initials) {
+  return el("span", {}, code(`${initials}…`), ", a name for this purpose alone");
+}
+
+/** A value as it is written. @param {string} text */
+function code(text) {
+  return el("span", { class: "code" }, text);
+}
+
+/** @param {Category} kind @param {Node | string | undefined} value @param {string} [name] @returns {[string, Node | string | undefined]} */
+function row(kind, value, name = CATEGORY_NAMES[kind]) {
+  return [name, value];
+}
+
+/** @param {[string, Node | string | undefined][]} values */
+function rows(values) {
+  return el(
+    "dl",
+    {},
+    ...values.map(([name, value]) =>
+      el("div", {}, el("dt", {}, name), el("dd", value === undefined ? { class: "none" } : {}, value ?? "nothing")),
+    ),
+  );
+}
+
+/** @param {Category} kind @param {Sent} sent */
+function sentValue(kind, { model, ip, location, status }) {
+  if (kind === "model") return model && code(model);
+  if (kind === "ip") return ip && code(ip);
+  if (kind === "location") return location && code(`${location.lat}, ${location.lon}`);
+  return status && readings(status);
+}
+
+/** @param {Category} kind @param {Given} given */
+function givenValue(kind, { model, ipPrefix, cell, center, status }) {
+  if (kind === "model") return model;
+  if (kind === "ip") return ipPrefix && el("span", {}, code(ipPrefix), ", the block of the provider");
+  if (kind === "location") {
+    if (cell === undefined || center === undefined) return cell && area(cell);
+    return el("span", {}, `${area(cell)} around `, code(`${center.lat}, ${center.lon}`));
+  }
+  return status && Object.keys(status).length > 0 ? readings(status) : undefined;
+}
+
+/** @param {Readings} status */
+function readings(status) {
+  return el(
+    "ul",
+    { class: "readings" },
+    ...Object.entries(status).map(([name, value]) => el("li", {}, el("span", {}, name), ` ${String(value)}`)),
+  );
+}

@@ -1,0 +1,137 @@
+// @ts-check
+/** What the page says, in plain language. Names of purposes and kinds of data, times, places, and problems. */
+
+/** @typedef {import("../../src/model/consent.ts").Purpose} Purpose */
+/** @typedef {import("../../src/model/consent.ts").Category} Category */
+
+/** @type {Record<Purpose, string>} */
+export const PURPOSE_NAMES = {
+  analytics: "Improving the products",
+  weather: "Weather for your area",
+  scene: "Scenes at home",
+  network: "Keeping devices reachable",
+};
+
+/** @type {Record<Category, string>} */
+export const CATEGORY_NAMES = {
+  model: "Kind of device",
+  ip: "Network address",
+  location: "Area",
+  status: "Readings",
+};
+
+/** What is left of each kind of data when a purpose gets it. @param {Purpose} purpose @param {Category} category */
+export function remainder(purpose, category) {
+  if (category === "model") return "The kind, such as “hub”; never the exact model.";
+  if (category === "ip") return "The provider’s block; never the whole address.";
+  if (category === "status") {
+    return purpose === "weather" ? "Weather numbers alone, such as temperature." : "What the device reports, as it is.";
+  }
+  return purpose === "analytics"
+    ? "One wide area for a stretch of days, overwritten as you move; never a point."
+    : "One wide area without the device; never a point.";
+}
+
+/** @type {Record<string, string>} */
+export const NOTHING = {
+  "not-agreed": "This was not agreed to.",
+  "not-carried": "There was nothing in this message for it.",
+  "nobody-listens": "Nobody was listening, so it went nowhere.",
+  "set-aside": "It could not be stored. An operator will look after it; nothing was passed on.",
+};
+
+/** @type {Record<string, string>} */
+export const WATCH_ENDS = {
+  time: "Watching ended by itself after a while.",
+  withdrawn: "Watching ended, because nothing of this device is used any more.",
+  unbound: "Watching ended, because the device was reconnected or is no longer yours.",
+  stopping: "Watching was cut off. You can begin again in a moment.",
+};
+
+/** @type {Record<string, string>} */
+const PROBLEMS = {
+  offline: "The gateway could not be reached. Nothing was changed; please try again.",
+  "changed-meanwhile":
+    "Something was changed elsewhere in the meantime. Here is how it stands now; please choose again.",
+  conflict: "Somebody else was changing the same thing at this moment. Please try again.",
+  "not-drained":
+    "Your decision is recorded and nothing new is used. A message of before is still being finished; please look again in a minute.",
+  "guardian-needed": "Only a parent or guardian can switch something on for a minor.",
+  "guardian-mismatch": "Another guardian is on file. Please ask for a new link.",
+  "session-closed": "An erasure was asked for. It can be followed here, and nothing else can be changed.",
+  "too-many-watchers": "Too many are watching at the moment. Please try again later.",
+  "too-many-exports": "Too many downloads are being prepared at the moment. Please try again in a minute.",
+  "store-unavailable": "The store does not answer, so a download would not be complete. Please try again later.",
+  "cut-off": "The download was cut off before its end, so it was thrown away. Please try again.",
+  "device-not-bound": "This device is no longer connected to you.",
+};
+
+/** @param {string} code */
+export function problemText(code) {
+  return PROBLEMS[code] ?? "That did not work. Please try again in a moment.";
+}
+
+/** @type {Record<string, readonly [title: string, text: string]>} */
+export const SCREENS = {
+  "session-ended": [
+    "This page opens with a link",
+    "Your privacy centre opens through a fresh link from your account, so that nobody else can look in. Ask for one there; each link works once, for a few minutes.",
+  ],
+  "link-used": [
+    "This link was used before",
+    "Every link opens once, so that nobody who finds it later can look in. If it was not you who opened it, tell your provider. Ask for a new link in your account.",
+  ],
+  "link-expired": ["This link is too old", "Links last a few minutes. Ask for a new one in your account."],
+  "link-invalid": [
+    "This link does not work",
+    "It is incomplete or was altered on its way. Ask for a new one in your account, and open it without changing it.",
+  ],
+  over: [
+    "Your session is over",
+    "It ended by itself to protect you. What you changed counts. Ask for a new link to come back.",
+  ],
+  left: [
+    "You have left",
+    "Nothing of this page stays on this device but what you saved. Ask for a new link to come back.",
+  ],
+  "unknown-subject": ["Nothing is held about you", "There is no device and no decision of yours here."],
+  "guardian-mismatch": ["Another guardian is on file", "This link does not fit. Ask for a new one in your account."],
+  "guardian-unverified": ["No guardian is on file", "This link does not fit. Ask for a new one in your account."],
+  unreachable: ["The gateway does not answer", "Nothing was changed. Please load this page again in a moment."],
+};
+
+/** @param {readonly string[]} words */
+export function list(words) {
+  return new Intl.ListFormat("en", { type: "conjunction" }).format(words);
+}
+
+/** @param {number} count @param {string} one @param {string} [many] */
+export function counted(count, one, many = `${one}s`) {
+  return `${new Intl.NumberFormat("en").format(count)} ${count === 1 ? one : many}`;
+}
+
+/** @param {number} ms */
+export function date(ms) {
+  return new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "long", year: "numeric" }).format(ms);
+}
+
+/** @param {number} ms @param {boolean} [seconds] */
+export function time(ms, seconds = false) {
+  const style = /** @type {const} */ ({ hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
+  return new Intl.DateTimeFormat("en-GB", seconds ? { ...style, second: "2-digit" } : style).format(ms);
+}
+
+/** @param {string} code ISO 3166, maybe with a subdivision */
+export function country(code) {
+  const [land = code] = code.split("-");
+  return new Intl.DisplayNames("en", { type: "region", fallback: "code" }).of(land) ?? land;
+}
+
+/** Average area of a cell by its resolution, in km². */
+const CELL_KM2 = [4_357_449, 609_789, 86_802, 12_393, 1_770, 253, 36];
+
+/** @param {string} cell H3 index in hexadecimal; its second digit is the resolution */
+export function area(cell) {
+  const km2 = CELL_KM2[Number.parseInt(cell.charAt(1), 16)];
+  return km2 === undefined ? "A wide area" : `An area of about ${new Intl.NumberFormat("en").format(km2)} km²`;
+}
