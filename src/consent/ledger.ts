@@ -98,7 +98,7 @@ export class Ledger {
     if (policy === undefined) return { refused: "policy-version-unknown" };
     const purposes = termsOf(input.purposes, policy);
     if (purposes === undefined) return { refused: "purpose-not-in-policy" };
-    const floors = await readFloors(this.#redis, this.#keys);
+    const floors = await readFloors(this.#redis, this.#keys, now);
     if (purposes.some(({ id }) => input.policyVersion < floors[id])) return { refused: "policy-superseded" };
 
     return this.#state(tag, input, {
