@@ -67,6 +67,7 @@ function answer(error: unknown, reply: FastifyReply, log: Log, fields: ReadonlyS
 function problemCodeOf(error: unknown): ProblemCode {
   if (error instanceof GatewayError) {
     if (error.code === "CONSENT_CONFLICT") return "conflict";
+    if (error.code === "LEDGER_FULL") return "record-full";
     return error.retryable ? "unavailable" : "internal";
   }
   if (!(error instanceof Error)) return "internal";
