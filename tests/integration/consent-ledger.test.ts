@@ -323,7 +323,7 @@ describe("a ledger that has all the events it may have", () => {
       "withdrawn",
       "withdrawn",
     ]);
-    expect(await verdict(ANNA, HUB)).toEqual([]);
+    expect(await verdict(ANNA, HUB)).toBe("consent-withdrawn");
     await full.unbind(ANNA, HUB);
     expect((await full.record(ANNA))?.devices).toEqual([]);
   });
