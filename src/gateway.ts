@@ -13,7 +13,7 @@ import { ConsentGate } from "./consent/gate.ts";
 import { Leases } from "./consent/leases.ts";
 import { Ledger } from "./consent/ledger.ts";
 import { Policies } from "./consent/policies.ts";
-import { suspensionOf } from "./consent/policy-changes.ts";
+import { standingOf } from "./consent/policy-changes.ts";
 import { heldSince } from "./consent/uninterrupted.ts";
 import { Deidentifier } from "./deidentify/deidentify.ts";
 import { DENSITY_TABLE, parseDensityTable } from "./deidentify/density-table.ts";
@@ -205,9 +205,9 @@ export function createGateway(
   });
   const notices = new Notices({
     connected: () => broker.connectedDevices(),
-    suspensions: async (devices) => {
-      const { decisions, floors } = await gate.read(devices);
-      return decisions.map((decision) => suspensionOf(decision, floors, Date.now()));
+    standings: async (devices) => {
+      const { decisions, plan } = await gate.read(devices);
+      return decisions.map((decision) => standingOf(decision, plan, Date.now()));
     },
     policyChange: async (version) => (await policies.list()).find((policy) => policy.version === version),
     send: (topic, payload, done) =>

@@ -5,6 +5,7 @@ import { NO_SUBJECT_KEY } from "../model/consent.ts";
 import type { LedgerChange } from "../model/consent-change.ts";
 import { GatewayError } from "../model/errors.ts";
 import type { SubjectTag } from "../model/ids.ts";
+import { roomFor } from "./ledger-bound.ts";
 import type { LedgerStore, SubjectLedger } from "./ledger-store.ts";
 import { type Draft, planChange } from "./plan-change.ts";
 
@@ -13,6 +14,8 @@ export interface ChangeOptions {
   createSubjectKey?(): string;
   /** Unix ms. */
   now(): number;
+  /** Events after which nothing is added that lets a device do more. */
+  readonly wideningLimit?: number;
   /** Notes down, outside Redis, that less is allowed from `fence` on; the change is not answered before. */
   narrowing?(tag: SubjectTag, fence: number): Promise<void>;
 }
@@ -22,7 +25,7 @@ const MAX_BACKOFF_MS = 40;
 
 /**
  * `draft` may be asked more than once and answers `undefined` when nothing is to be appended.
- * Throws `CONSENT_UNREACHABLE`, `CONSENT_CONFLICT`, `LEDGER_BROKEN`.
+ * Throws `CONSENT_UNREACHABLE`, `CONSENT_CONFLICT`, `LEDGER_BROKEN`, `LEDGER_FULL`.
  */
 export async function changeLedger(
   store: LedgerStore,
@@ -37,6 +40,9 @@ export async function changeLedger(
     const created = body.type === "given" ? options.createSubjectKey?.() : undefined;
     const wrappedSubjectKey = before.wrappedSubjectKey ?? created ?? NO_SUBJECT_KEY;
     const planned = planChange(before, body, { wrappedSubjectKey, now: options.now() });
+    const room = roomFor(body.type, before.events.length, planned.losesAnything, options.wideningLimit);
+    if (room === "full") throw new GatewayError("LEDGER_FULL", body.type);
+    if (room === "nothing") return { fence: before.state.fence, narrowed: false, silenced: [] };
     // Side by side: a journal that can't be written must keep the answer back, never the withdrawal itself.
     const noted = planned.change.narrowed ? options.narrowing?.(tag, planned.state.fence) : undefined;
     const [appended, note] = await Promise.allSettled([store.append(before, planned), noted]);

@@ -8,12 +8,14 @@ import type { DeviceRef } from "../model/ids.ts";
 import { orConsentUnreachable } from "../platform/redis.ts";
 import type { RedisKeys } from "../platform/redis-keys.ts";
 import { decodeDecision } from "./decision-record.ts";
-import { decodeFloors } from "./policy-floors.ts";
+import { decodeFloors, type FloorPlan, floorsAt } from "./policy-floors.ts";
 
 export interface GateReading {
   /** In the order of the references asked for; `undefined` where there is none or it cannot be read. */
   readonly decisions: (Decision | undefined)[];
   readonly floors: PolicyFloors;
+  /** Those floors, and the ones that will hold later. */
+  readonly plan: FloorPlan;
 }
 
 export class ConsentGate {
@@ -34,6 +36,7 @@ export class ConsentGate {
     const texts = await orConsentUnreachable(() => this.#redis.mget(names));
     const decisions = new Array<Decision | undefined>(refs.length);
     for (let index = 0; index < refs.length; index += 1) decisions[index] = decodeDecision(texts[index + 1]);
-    return { decisions, floors: decodeFloors(texts[0]) };
+    const plan = decodeFloors(texts[0]);
+    return { decisions, floors: floorsAt(plan, Date.now()), plan };
   }
 }

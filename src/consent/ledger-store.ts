@@ -65,8 +65,28 @@ export class LedgerStore {
     this.#keys = keys;
   }
 
-  /** Verifies the chain while reading. Throws `CONSENT_UNREACHABLE`, `LEDGER_BROKEN`. */
+  /**
+   * Verifies the chain while reading. Throws `CONSENT_UNREACHABLE`, and `LEDGER_BROKEN` after taking the
+   * decisions away that were made from it: what cannot be proved allows nothing.
+   */
   async read(tag: SubjectTag): Promise<SubjectLedger> {
+    try {
+      return await this.#read(tag);
+    } catch (error) {
+      if (error instanceof GatewayError && error.code === "LEDGER_BROKEN") await this.#close(tag);
+      throw error;
+    }
+  }
+
+  async #close(tag: SubjectTag): Promise<void> {
+    await orConsentUnreachable(async () => {
+      const devices = await this.#redis.smembers(this.#keys.devices(tag));
+      const names = devices.map((device) => this.#keys.decision(tag, device as DeviceKey));
+      if (names.length > 0) await this.#redis.del(names);
+    });
+  }
+
+  async #read(tag: SubjectTag): Promise<SubjectLedger> {
     const replies = await orConsentUnreachable(() =>
       this.#redis.multi().hmget(this.#keys.subject(tag), "head", "key").lrange(this.#keys.ledger(tag), 0, -1).exec(),
     );

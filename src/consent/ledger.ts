@@ -19,6 +19,7 @@ import type { DeviceKey, SubjectTag } from "../model/ids.ts";
 import type { RedisKeys } from "../platform/redis-keys.ts";
 import { changeLedger } from "./change-ledger.ts";
 import { DeviceClaims } from "./device-claim.ts";
+import { roomFor } from "./ledger-bound.ts";
 import { LedgerStore, type SubjectLedger } from "./ledger-store.ts";
 import type { Draft } from "./plan-change.ts";
 import { type Policy, readFloors, readPolicy } from "./policies.ts";
@@ -29,6 +30,8 @@ export interface LedgerOptions {
   createSubjectKey(): string;
   /** Unix ms. */
   now(): number;
+  /** Events after which nothing is added that lets a device do more. */
+  readonly wideningLimit?: number;
   /** Who is named as controller in every record. */
   readonly controller: string;
   /** How long consent holds when the subject names no end. */
@@ -61,9 +64,13 @@ export class Ledger {
 
   /**
    * Binds the device, taking it away from any other subject first (`moved`); its live session ends.
-   * Throws `CONSENT_UNREACHABLE`, `CONSENT_CONFLICT`, `LEDGER_BROKEN`.
+   * Throws `CONSENT_UNREACHABLE`, `CONSENT_CONFLICT`, `LEDGER_BROKEN`, `LEDGER_FULL`.
    */
   async bind(tag: SubjectTag, device: DeviceKey): Promise<Binding> {
+    // Before anything is taken from anybody.
+    const { events, state } = await this.#store.read(tag);
+    if (!state.devices.has(device) && roomFor("bound", events.length, false, this.#options.wideningLimit) === "full")
+      throw new GatewayError("LEDGER_FULL", "bound");
     const claim = await this.#claims.claim(tag, device);
     const others = claim?.others ?? [];
     // Under a hold of an earlier owner what was set aside for the device must stay.
@@ -98,7 +105,7 @@ export class Ledger {
     if (policy === undefined) return { refused: "policy-version-unknown" };
     const purposes = termsOf(input.purposes, policy);
     if (purposes === undefined) return { refused: "purpose-not-in-policy" };
-    const floors = await readFloors(this.#redis, this.#keys);
+    const floors = await readFloors(this.#redis, this.#keys, now);
     if (purposes.some(({ id }) => input.policyVersion < floors[id])) return { refused: "policy-superseded" };
 
     return this.#state(tag, input, {

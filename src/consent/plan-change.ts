@@ -19,6 +19,8 @@ type WithoutStamp<T> = T extends ConsentEvent
 
 export interface PlannedChange extends Append {
   readonly change: LedgerChange;
+  /** Some device may do less than before; `change.narrowed` counts what is said without effect too. */
+  readonly losesAnything: boolean;
 }
 
 const ALWAYS_NARROW: ReadonlySet<Draft["type"]> = new Set(["withdrawn", "unbound", "erasure-requested"]);
@@ -32,13 +34,14 @@ export function planChange(
   const { fence } = before.state;
   const was = materialise(before.state, wrappedSubjectKey);
   const tried = materialise(fold(before.state, { ...stamp, ...draft, fence }), wrappedSubjectKey);
-  const narrowed = ALWAYS_NARROW.has(draft.type) || losesAnything(was, tried, now);
+  const loses = losesAnything(was, tried, now);
+  const narrowed = ALWAYS_NARROW.has(draft.type) || loses;
 
   const event: ConsentEvent = { ...stamp, ...draft, fence: narrowed ? fence + 1 : fence };
   const state = fold(before.state, event);
   const decisions = materialise(state, wrappedSubjectKey);
   const change = { fence: state.fence, narrowed, silenced: silenced(before.state, state, decisions, now) };
-  return { event, state, decisions, wrappedSubjectKey, change };
+  return { event, state, decisions, wrappedSubjectKey, change, losesAnything: loses };
 }
 
 type Decisions = ReadonlyMap<DeviceKey, Decision>;

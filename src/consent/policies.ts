@@ -16,8 +16,8 @@ import { orConsentUnreachable } from "../platform/redis.ts";
 import type { RedisKeys } from "../platform/redis-keys.ts";
 import { type RedisScript, runScript } from "../platform/redis-script.ts";
 import { hashText } from "./hash-chain.ts";
-import { floorsOf, retentionLimitDays, suspendedBy, widenings } from "./policy-changes.ts";
-import { decodeFloors, encodeFloors } from "./policy-floors.ts";
+import { floorsOf, reconfirmation, retentionLimitDays, suspendedBy, widenings } from "./policy-changes.ts";
+import { decodeFloors, encodeFloors, floorsAt } from "./policy-floors.ts";
 
 export interface Policy {
   readonly document: PolicyDocument;
@@ -70,9 +70,7 @@ export class Policies {
     const same = earlier[document.version - 1];
     if (same !== undefined) {
       const before = earlier[document.version - 2]?.document;
-      return same.hash === hash
-        ? { version: document.version, hash, suspended: suspendedBy(before, document) }
-        : { refused: "policy-version-taken" };
+      return same.hash === hash ? published(before, policy) : { refused: "policy-version-taken" };
     }
     if (document.version !== earlier.length + 1) return { refused: "policy-version-gap" };
     const before = earlier.at(-1)?.document;
@@ -83,7 +81,7 @@ export class Policies {
     const args = [document.version, text, floors, this.#keys.policyPublished];
     const reply = await orConsentUnreachable(() => runScript(this.#redis, PUBLISH_POLICY, names, args));
     if (reply !== 1) throw new GatewayError("CONSENT_CONFLICT", "policies");
-    return { version: document.version, hash, suspended: suspendedBy(before, document) };
+    return published(before, policy);
   }
 
   async get(version: number): Promise<Policy | undefined> {
@@ -100,13 +98,11 @@ export class Policies {
   /** Oldest first. */
   async list(): Promise<PolicySummary[]> {
     const policies = await this.#all();
-    return policies.map(({ document, hash }, index) => ({
-      version: document.version,
-      hash,
-      change: document.change.kind,
-      effectiveFrom: document.effectiveFrom,
-      suspended: index === 0 ? [] : suspendedBy(policies[index - 1]?.document, document),
-    }));
+    return policies.map((policy, index) => {
+      const { change, effectiveFrom } = policy.document;
+      const summary = published(policies[index - 1]?.document, policy);
+      return { ...summary, change: change.kind, effectiveFrom, ...(index === 0 && { suspended: [] }) };
+    });
   }
 
   /** The longest that data of a purpose may be kept now; `undefined` when no version says anything. */
@@ -115,8 +111,8 @@ export class Policies {
     return retentionLimitDays(documents, purpose, nowMs);
   }
 
-  async floors(): Promise<PolicyFloors> {
-    return readFloors(this.#redis, this.#keys);
+  async floors(nowMs = Date.now()): Promise<PolicyFloors> {
+    return readFloors(this.#redis, this.#keys, nowMs);
   }
 
   /** Floors that went missing would deny everything for ever; they follow from the documents. */
@@ -140,8 +136,8 @@ export async function readPolicy(redis: Redis, keys: RedisKeys, version: number)
   return text === null ? undefined : storedPolicy(text);
 }
 
-export async function readFloors(redis: Redis, keys: RedisKeys): Promise<PolicyFloors> {
-  return decodeFloors(await orConsentUnreachable(() => redis.get(keys.policyFloors)));
+export async function readFloors(redis: Redis, keys: RedisKeys, nowMs: number): Promise<PolicyFloors> {
+  return floorsAt(decodeFloors(await orConsentUnreachable(() => redis.get(keys.policyFloors))), nowMs);
 }
 
 /** `undefined` when the bytes are not UTF-8, not JSON or not a policy document. */
@@ -163,8 +159,15 @@ function storedPolicy(text: string): Policy {
   return policy;
 }
 
+/** What follows from a version for consent to earlier ones. */
+function published(before: PolicyDocument | undefined, { document, hash }: Policy) {
+  const reconfirm = reconfirmation(before, document);
+  const suspended = suspendedBy(before, document);
+  return { version: document.version, hash, suspended, ...(reconfirm !== undefined && { reconfirm }) };
+}
+
 function understated(before: PolicyDocument | undefined, document: PolicyDocument): boolean {
   const { kind } = document.change;
   if (before === undefined) return kind !== "first";
-  return kind === "first" || (kind === "minor" && widenings(before, document).length > 0);
+  return kind === "first" || (kind !== "material" && widenings(before, document).length > 0);
 }

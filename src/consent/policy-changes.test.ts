@@ -4,8 +4,8 @@ import { describe, expect, test } from "vitest";
 import { CATEGORIES, grantsOf, PURPOSE_USES, PURPOSES, type Purpose } from "../model/consent.ts";
 import type { PolicyDocument, PolicyTerms } from "../model/policy-document.ts";
 import { parsePolicy } from "./policies.ts";
-import { floorsOf, retentionLimitDays, suspendedBy, suspensionOf, widenings } from "./policy-changes.ts";
-import { DENY_ALL_FLOORS, decodeFloors, encodeFloors } from "./policy-floors.ts";
+import { floorsOf, reconfirmation, retentionLimitDays, standingOf, suspendedBy, widenings } from "./policy-changes.ts";
+import { DENY_ALL_FLOORS, decodeFloors, encodeFloors, floorsAt } from "./policy-floors.ts";
 
 const anyTerms: fc.Arbitrary<PolicyTerms> = fc.record({
   description: fc.constant("text"),
@@ -19,14 +19,16 @@ const anyPurposes = fc.record(
   { analytics: anyTerms, weather: anyTerms, scene: anyTerms, network: anyTerms },
   { requiredKeys: [] },
 );
-const anyChange: fc.Arbitrary<PolicyDocument["change"]> = fc.record(
-  {
-    kind: fc.constantFrom("minor" as const, "material" as const),
-    summary: fc.constant("text"),
-    affects: fc.uniqueArray(fc.constantFrom(...PURPOSES), { minLength: 1 }),
-  },
-  { requiredKeys: ["kind", "summary"] },
-);
+const anyChange: fc.Arbitrary<PolicyDocument["change"]> = fc
+  .record(
+    {
+      kind: fc.constantFrom("minor" as const, "material" as const, "reconfirm" as const),
+      summary: fc.constant("text"),
+      affects: fc.uniqueArray(fc.constantFrom(...PURPOSES), { minLength: 1 }),
+    },
+    { requiredKeys: ["kind", "summary"] },
+  )
+  .map((change) => (change.kind === "reconfirm" ? { ...change, confirmBy: "2026-12-31" } : change));
 const anyDocument = fc.record({ purposes: anyPurposes, change: anyChange }).map(
   (parts): PolicyDocument => ({
     schemaVersion: 1,
@@ -129,12 +131,28 @@ describe("floors", () => {
       fc.property(fc.array(anyDocument, { minLength: 1, maxLength: 6 }), anyDocument, (documents, next) => {
         const before = floorsOf(numbered(documents));
         const after = floorsOf(numbered([...documents, next]));
-        for (const purpose of PURPOSES) {
-          expect(after[purpose]).toBeGreaterThanOrEqual(before[purpose]);
-          expect(after[purpose]).toBeLessThanOrEqual(documents.length + 1);
+        for (const now of [0, Number.MAX_SAFE_INTEGER]) {
+          for (const purpose of PURPOSES) {
+            expect(floorsAt(after, now)[purpose]).toBeGreaterThanOrEqual(floorsAt(before, now)[purpose]);
+            expect(floorsAt(after, now)[purpose]).toBeLessThanOrEqual(documents.length + 1);
+          }
         }
       }),
     );
+  });
+
+  test("wait for the end of the day by which consent is to be confirmed, and rise then", () => {
+    const first = document({}, PURPOSES);
+    const asking: PolicyDocument = {
+      ...first,
+      change: { kind: "reconfirm", summary: "text", affects: ["scene", "network"], confirmBy: "2026-03-31" },
+    };
+    const until = Date.parse("2026-04-01");
+    expect(reconfirmation(first, asking)).toEqual({ purposes: ["scene", "network"], until });
+    const plan = floorsOf(numbered([first, asking]));
+    expect(floorsAt(plan, until - 1)).toEqual({ analytics: 1, weather: 1, scene: 1, network: 1 });
+    expect(floorsAt(plan, until)).toEqual({ analytics: 1, weather: 1, scene: 2, network: 2 });
+    expect(floorsAt(plan, Number.NaN)).toEqual(floorsAt(plan, until));
   });
 
   test("survive their text; anything else reads as out of reach", () => {
@@ -142,11 +160,12 @@ describe("floors", () => {
       fc.property(fc.array(anyDocument, { minLength: 1, maxLength: 6 }), fc.string(), (documents, text) => {
         const floors = floorsOf(numbered(documents));
         expect(decodeFloors(encodeFloors(floors))).toEqual(floors);
-        if (!/^\d{1,9}(,\d{1,9}){3}$/.test(text)) expect(decodeFloors(text)).toEqual(DENY_ALL_FLOORS);
+        if (!/^\d{1,9}(,\d{1,9}){3}$/.test(text)) expect(decodeFloors(text).floors).toEqual(DENY_ALL_FLOORS);
       }),
     );
-    for (const text of [null, undefined, "", "1,1,1", "1,1,1,1,1", "1,1,1,-1", " 1,1,1,1", "1,1,1,1e3"]) {
-      expect(decodeFloors(text)).toEqual(DENY_ALL_FLOORS);
+    const short = [null, undefined, "", "1,1,1", "1,1,1,1,1", "1,1,1,-1", " 1,1,1,1", "1,1,1,1e3"];
+    for (const text of [...short, "1,1,1,1;", "1,1,1,1;5", "1,1,1,1;5:1,1,1", "1,1,1,1;x:1,1,1,1"]) {
+      expect(floorsAt(decodeFloors(text), 0)).toEqual(DENY_ALL_FLOORS);
     }
   });
 });
@@ -224,7 +243,8 @@ describe("what is suspended for a device", () => {
     since: "",
     wrappedSubjectKey: "key",
   };
-  const floors = { analytics: 5, weather: 1, scene: 3, network: 4 };
+  const floors = { floors: { analytics: 5, weather: 1, scene: 3, network: 4 }, later: [] };
+  const suspensionOf = (...given: Parameters<typeof standingOf>) => standingOf(...given).suspended;
 
   test("is what it was given for and is below its floor, since the latest of those versions", () => {
     expect(suspensionOf(decision, floors, 0)).toEqual({ version: 4, purposes: ["scene", "network"] });
@@ -232,10 +252,25 @@ describe("what is suspended for a device", () => {
     expect(suspensionOf({ ...decision, policyVersion: 4 }, floors, 0)).toBeUndefined();
   });
 
+  test("will be more when the day has passed by which it is to be confirmed", () => {
+    const later = [{ at: 500, floors: { analytics: 0, weather: 0, scene: 5, network: 5 } }];
+    const plan = { ...floors, later };
+    const newer = { ...decision, policyVersion: 3 };
+    expect(standingOf(newer, plan, 499)).toEqual({
+      suspended: { version: 4, purposes: ["network"] },
+      toConfirm: { version: 5, purposes: ["scene"], until: 500 },
+    });
+    expect(standingOf(newer, plan, 500)).toEqual({
+      suspended: { version: 5, purposes: ["scene", "network"] },
+      toConfirm: undefined,
+    });
+    expect(standingOf({ ...decision, policyVersion: 5 }, plan, 499).toConfirm).toBeUndefined();
+  });
+
   test("is nothing without consent that otherwise counts, or while floors are unknown", () => {
     expect(suspensionOf(undefined, floors, 0)).toBeUndefined();
     expect(suspensionOf({ ...decision, state: "withdrawn" }, floors, 0)).toBeUndefined();
     expect(suspensionOf(decision, floors, 1_000)).toBeUndefined();
-    expect(suspensionOf(decision, DENY_ALL_FLOORS, 0)).toBeUndefined();
+    expect(suspensionOf(decision, { floors: DENY_ALL_FLOORS, later: [] }, 0)).toBeUndefined();
   });
 });

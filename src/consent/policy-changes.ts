@@ -2,7 +2,10 @@
  * What changes from one policy version to the next, and which consents go on counting. Pure.
  */
 import { allOf, type Decision, type PolicyFloors, PURPOSES, type Purpose } from "../model/consent.ts";
-import type { PolicyDocument, PolicyTerms } from "../model/policy-document.ts";
+import type { PolicyDocument, PolicyTerms, Reconfirmation } from "../model/policy-document.ts";
+import { type FloorPlan, floorsAt } from "./policy-floors.ts";
+
+const DAY_MS = 86_400_000;
 
 export type WideningKind = "purpose" | "categories" | "recipients" | "regions" | "retention" | "basis";
 export interface Widening {
@@ -41,12 +44,41 @@ export function suspendedBy(before: PolicyDocument | undefined, after: PolicyDoc
   return PURPOSES.filter((purpose) => suspended.has(purpose));
 }
 
-/** What a device's consent was given for and no longer counts for; `undefined` when all of it counts. */
-export function suspensionOf(
-  decision: Decision | undefined,
-  floors: PolicyFloors,
-  nowMs: number,
-): { readonly version: number; readonly purposes: Purpose[] } | undefined {
+/** What a `reconfirm` change asks for, beyond what `after` suspends at once. */
+export function reconfirmation(before: PolicyDocument | undefined, after: PolicyDocument): Reconfirmation | undefined {
+  const { kind, affects = PURPOSES, confirmBy } = after.change;
+  if (kind !== "reconfirm" || confirmBy === undefined) return undefined;
+  const suspended = suspendedBy(before, after);
+  const purposes = PURPOSES.filter((purpose) => affects.includes(purpose) && !suspended.includes(purpose));
+  return purposes.length === 0 ? undefined : { purposes, until: Date.parse(confirmBy) + DAY_MS };
+}
+
+export interface Suspension {
+  /** The version that people have to consent to. */
+  readonly version: number;
+  readonly purposes: Purpose[];
+}
+
+/** What of a device's consent no longer counts, and what will not unless it is said again by `until` (Unix ms). */
+export interface Standing {
+  readonly suspended: Suspension | undefined;
+  readonly toConfirm: (Suspension & { readonly until: number }) | undefined;
+}
+
+export function standingOf(decision: Decision | undefined, plan: FloorPlan, nowMs: number): Standing {
+  const floors = floorsAt(plan, nowMs);
+  const suspended = suspensionOf(decision, floors, nowMs);
+  for (const { at } of plan.later.toSorted((one, other) => one.at - other.at)) {
+    const then = suspensionOf(decision, floorsAt(plan, at), nowMs);
+    const purposes = then?.purposes.filter((purpose) => !suspended?.purposes.includes(purpose)) ?? [];
+    if (then !== undefined && purposes.length > 0)
+      return { suspended, toConfirm: { version: then.version, purposes, until: at } };
+  }
+  return { suspended, toConfirm: undefined };
+}
+
+/** What a device's consent was given for and does not count for under these floors; `undefined` when all of it counts. */
+export function suspensionOf(decision: Decision | undefined, floors: PolicyFloors, nowMs: number): Suspension | undefined {
   if (decision?.state !== "given" || !(decision.expiresAt > nowMs)) return undefined;
   const { grants, policyVersion } = decision;
   const purposes = PURPOSES.filter(
@@ -58,17 +90,22 @@ export function suspensionOf(
 }
 
 /** Floors after all versions, oldest first. A purpose the newest version does not name is out of reach of every consent to it. */
-export function floorsOf(versions: readonly PolicyDocument[]): PolicyFloors {
+export function floorsOf(versions: readonly PolicyDocument[]): FloorPlan {
   const floors: Record<Purpose, number> = { analytics: 1, weather: 1, scene: 1, network: 1 };
+  const later: FloorPlan["later"][number][] = [];
   let before: PolicyDocument | undefined;
   for (const document of versions) {
     for (const purpose of suspendedBy(before, document)) floors[purpose] = document.version;
+    const asked = reconfirmation(before, document);
+    if (asked !== undefined) {
+      const raised: Record<Purpose, number> = { analytics: 0, weather: 0, scene: 0, network: 0 };
+      for (const purpose of asked.purposes) raised[purpose] = document.version;
+      later.push({ at: asked.until, floors: raised });
+    }
     before = document;
   }
-  return floors;
+  return { floors, later };
 }
-
-const DAY_MS = 86_400_000;
 
 /**
  * The longest that data of a purpose may be kept now, in days: what the newest version says, and every earlier

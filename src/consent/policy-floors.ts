@@ -1,10 +1,17 @@
 /**
- * Policy floors as one short text in Redis: `analytics,weather,scene,network`. Missing or unreadable
- * floors read as infinite, under which no consent counts.
+ * Policy floors as one short text in Redis: `analytics,weather,scene,network`, and after it what will hold
+ * later, each as `;Unix ms:analytics,weather,scene,network` with 0 for what stays as it is. Missing or
+ * unreadable floors read as infinite, under which no consent counts.
  */
 import { type PolicyFloors, PURPOSES } from "../model/consent.ts";
 
-const TEXT = /^\d{1,9}(?:,\d{1,9}){3}$/;
+/** Floors, and those that rise by themselves when their time has come. */
+export interface FloorPlan {
+  readonly floors: PolicyFloors;
+  readonly later: readonly { /** Unix ms. */ readonly at: number; readonly floors: PolicyFloors }[];
+}
+
+const TEXT = /^\d{1,9}(?:,\d{1,9}){3}(?:;\d{1,15}:\d{1,9}(?:,\d{1,9}){3}){0,200}$/;
 
 export const DENY_ALL_FLOORS: PolicyFloors = {
   analytics: Infinity,
@@ -12,16 +19,47 @@ export const DENY_ALL_FLOORS: PolicyFloors = {
   scene: Infinity,
   network: Infinity,
 };
+const DENY_ALL: FloorPlan = { floors: DENY_ALL_FLOORS, later: [] };
 
 /** The same as text, for a restore that knows of a policy it does not have; publishing that policy replaces it. */
 export const DENY_ALL_UNTIL_PUBLISHED = "999999999,999999999,999999999,999999999";
 
-export function encodeFloors(floors: PolicyFloors): string {
+export function encodeFloors({ floors, later }: FloorPlan): string {
+  return [numbers(floors), ...later.map((step) => `${step.at}:${numbers(step.floors)}`)].join(";");
+}
+
+export function decodeFloors(text: string | null | undefined): FloorPlan {
+  if (!text || !TEXT.test(text)) return DENY_ALL;
+  const [now = "", ...later] = text.split(";");
+  return {
+    floors: floorsOf(now),
+    later: later.map((step) => {
+      const [at = "", floors = ""] = step.split(":");
+      return { at: Number(at), floors: floorsOf(floors) };
+    }),
+  };
+}
+
+/** What holds at a moment. A clock that is not a number gets everything that will ever hold. */
+export function floorsAt({ floors, later }: FloorPlan, nowMs: number): PolicyFloors {
+  let held = floors;
+  for (const step of later) {
+    if (nowMs < step.at) continue;
+    held = {
+      analytics: Math.max(held.analytics, step.floors.analytics),
+      weather: Math.max(held.weather, step.floors.weather),
+      scene: Math.max(held.scene, step.floors.scene),
+      network: Math.max(held.network, step.floors.network),
+    };
+  }
+  return held;
+}
+
+function numbers(floors: PolicyFloors): string {
   return PURPOSES.map((purpose) => floors[purpose]).join(",");
 }
 
-export function decodeFloors(text: string | null | undefined): PolicyFloors {
-  if (!text || !TEXT.test(text)) return DENY_ALL_FLOORS;
+function floorsOf(text: string): PolicyFloors {
   const [analytics = Infinity, weather = Infinity, scene = Infinity, network = Infinity] = text.split(",").map(Number);
   return { analytics, weather, scene, network };
 }

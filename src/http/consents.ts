@@ -94,6 +94,7 @@ export function consentRoutes(scope: FastifyInstance, ports: HttpPorts): void {
             ...BODY_PROBLEMS,
             "device-not-bound",
             "policy-superseded",
+            "record-full",
             "policy-version-unknown",
             "purpose-not-in-policy",
             "expiry-out-of-range",

@@ -26,7 +26,7 @@ export function deviceRoutes(scope: FastifyInstance, ports: HttpPorts): void {
         description:
           "Idempotent. A device bound to another subject is taken away from that one first: its live session ends, what was set aside for it is deleted, and nothing of the old consent carries over. Binding is not consent.",
         params: subjectDevicePath,
-        response: { 204: done, ...problemResponses(...CHANGE_PROBLEMS) },
+        response: { 204: done, ...problemResponses(...CHANGE_PROBLEMS, "record-full") },
       },
     },
     async (request, reply) => {

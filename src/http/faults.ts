@@ -5,7 +5,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { hasZodFastifySchemaValidationErrors } from "fastify-type-provider-zod";
 import { z } from "zod";
-import { GatewayError } from "../model/errors.ts";
+import { type ErrorCode, GatewayError } from "../model/errors.ts";
 import type { Log } from "../model/log.ts";
 import { redisErrorCode } from "../platform/redis.ts";
 import { type FieldError, PROBLEM_TYPE, PROBLEMS, type ProblemCode, problemOf, refuse } from "./problems.ts";
@@ -18,6 +18,13 @@ const FASTIFY_CODES: Readonly<Record<string, ProblemCode>> = {
   FST_ERR_CTP_EMPTY_JSON_BODY: "invalid-json",
   FST_ERR_CTP_INVALID_JSON_BODY: "invalid-json",
   FST_ERR_HANDLER_TIMEOUT: "timeout",
+};
+/** The others are `unavailable` when they pass by themselves, and `internal` when they do not. */
+const GATEWAY_CODES: Partial<Record<ErrorCode, ProblemCode>> = {
+  CONSENT_CONFLICT: "conflict",
+  LEDGER_FULL: "record-full",
+  SINK_UNAVAILABLE: "store-unavailable",
+  SINK_DENIED: "store-unreadable",
 };
 const MAX_FIELD_ERRORS = 16;
 
@@ -66,9 +73,8 @@ function answer(error: unknown, reply: FastifyReply, log: Log, fields: ReadonlyS
 
 function problemCodeOf(error: unknown): ProblemCode {
   if (error instanceof GatewayError) {
-    if (error.code === "CONSENT_CONFLICT") return "conflict";
-    if (error.code === "SINK_UNAVAILABLE") return "store-unavailable";
-    if (error.code === "SINK_DENIED") return "store-unreadable";
+    const known = GATEWAY_CODES[error.code];
+    if (known !== undefined) return known;
     return error.retryable ? "unavailable" : "internal";
   }
   if (!(error instanceof Error)) return "internal";

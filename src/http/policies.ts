@@ -3,8 +3,8 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import type { ZodTypeProvider } from "fastify-type-provider-zod";
 import { z } from "zod";
 import { type PolicyFloors, PURPOSES } from "../model/consent.ts";
-import { contentHash } from "../model/consent-record.ts";
-import { MAX_POLICY_BYTES, policyDocument } from "../model/policy-document.ts";
+import { contentHash, timestampMs } from "../model/consent-record.ts";
+import { CHANGE_KINDS, MAX_POLICY_BYTES, policyDocument } from "../model/policy-document.ts";
 import { POLICY_EXAMPLE } from "./examples.ts";
 import type { HttpPorts } from "./ports.ts";
 import { BODY_PROBLEMS, COMMON_PROBLEMS, problemResponses, refuse } from "./problems.ts";
@@ -19,6 +19,9 @@ const policyPath = z.strictObject({
     .meta({ examples: ["1"] }),
 });
 
+const reconfirm = z
+  .strictObject({ purposes: z.array(z.enum(PURPOSES)).readonly(), until: timestampMs })
+  .describe("Purposes for which consent to earlier versions stops counting at `until`, unless it is given again.");
 const floor = z.number().int().nonnegative().nullable();
 const listAnswer = z
   .strictObject({
@@ -26,12 +29,13 @@ const listAnswer = z
       z.strictObject({
         version,
         hash: contentHash,
-        change: z.enum(["first", "minor", "material"]),
+        change: z.enum(CHANGE_KINDS),
         effectiveFrom: z.string(),
         suspended: z
           .array(z.enum(PURPOSES))
           .readonly()
           .describe("Purposes for which consent to earlier versions stopped counting."),
+        reconfirm: reconfirm.optional(),
       }),
     ),
     floors: z
@@ -48,7 +52,12 @@ const listAnswer = z
   });
 
 const publishAnswer = z
-  .strictObject({ version, hash: contentHash, suspended: z.array(z.enum(PURPOSES)).readonly() })
+  .strictObject({
+    version,
+    hash: contentHash,
+    suspended: z.array(z.enum(PURPOSES)).readonly(),
+    reconfirm: reconfirm.optional(),
+  })
   .describe("`suspended`: purposes for which consent to earlier versions no longer counts.")
   .meta({ examples: [{ version: 2, hash: HASH_EXAMPLE, suspended: ["analytics"] }] });
 
@@ -112,7 +121,7 @@ export function policyRoutes(scope: FastifyInstance, ports: HttpPorts): void {
         tags: ["policies"],
         summary: "Publish the next policy version",
         description:
-          "Versions are immutable; publishing the same bytes again changes nothing. A version that widens purposes, categories, recipients, regions, retention or changes the legal basis cannot be called minor. From a material version on, consent to earlier ones no longer counts for the purposes it affects.",
+          "Versions are immutable; publishing the same bytes again changes nothing. A version that widens purposes, categories, recipients, regions, retention or changes the legal basis must be called material. From a material version on, consent to earlier ones no longer counts for the purposes it affects; `reconfirm` gives people until the end of the day `confirmBy` (UTC) to consent again.",
         body: policyDocument.meta({ examples: [POLICY_EXAMPLE] }),
         response: {
           201: publishAnswer,

@@ -29,6 +29,10 @@ export const PROBLEMS = {
   "policy-superseded": { status: 409, title: "Consent to this policy version no longer counts" },
   "policy-version-taken": { status: 409, title: "This version is published already and cannot change" },
   "policy-version-gap": { status: 409, title: "Only the next version can be published" },
+  "record-full": {
+    status: 409,
+    title: "This record has as many entries as it may; it can only be withdrawn or erased",
+  },
   "hold-terms-differ": { status: 409, title: "Another approver proposed this hold with other terms" },
   "link-expired": { status: 410, title: "The link is too old" },
   "link-used": { status: 410, title: "The link was used before, and each is good once" },

@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 import type { Purpose } from "../model/consent.ts";
 import { GatewayError } from "../model/errors.ts";
 import type { DeviceId, DeviceKey, DeviceRef, SubjectTag } from "../model/ids.ts";
-import { type ConnectedDevice, Notices, type PolicyChange, type Suspension } from "./notices.ts";
+import { type ConnectedDevice, Notices, type PolicyChange, type Standing, type Suspension } from "./notices.ts";
 
 const MATERIAL: PolicyChange = { version: 3, change: "material", suspended: ["analytics", "scene"] };
 
@@ -11,16 +11,20 @@ function device(name: string): ConnectedDevice {
   return { id: name as DeviceId, ref: { deviceKey: name as DeviceKey, subjectTag: "tag" as SubjectTag } };
 }
 
-function notices(suspended: Record<string, Suspension | undefined>, change: PolicyChange | undefined = MATERIAL) {
+function notices(
+  suspended: Record<string, Suspension | undefined>,
+  change: PolicyChange | undefined = MATERIAL,
+  toConfirm: Record<string, Standing["toConfirm"]> = {},
+) {
   const told: Record<string, unknown> = {};
   const logged: unknown[] = [];
   let counted = 0;
   let asked = 0;
   const self = new Notices({
     connected: () => Object.keys(suspended).map(device),
-    suspensions: async (devices: readonly DeviceRef[]) => {
+    standings: async (devices: readonly DeviceRef[]) => {
       asked += 1;
-      return devices.map(({ deviceKey }) => suspended[deviceKey]);
+      return devices.map(({ deviceKey }) => ({ suspended: suspended[deviceKey], toConfirm: toConfirm[deviceKey] }));
     },
     policyChange: async (version) => {
       if (version === 666) throw new GatewayError("CONSENT_UNREACHABLE");
@@ -58,6 +62,23 @@ describe("a published policy", () => {
       "devices/one/notices": { type: "policy-change", version: 3, change: "material", purposesSuspended: ["scene"] },
     });
     expect(counted()).toBe(2);
+  });
+
+  test("that asks for consent anew is told with what, and until when", async () => {
+    const asking: PolicyChange = { version: 3, change: "reconfirm", suspended: [], reconfirm: { purposes: ["scene"] } };
+    const waiting = { version: 3, purposes: ["scene" as const], until: 1_900_000_000_000 };
+    const { self, told } = notices({ one: undefined, confirmed: undefined }, asking, { one: waiting });
+    await self.policyPublished(3);
+    expect(told).toEqual({
+      "devices/one/notices": {
+        type: "policy-change",
+        version: 3,
+        change: "reconfirm",
+        purposesSuspended: [],
+        purposesToConfirm: ["scene"],
+        confirmUntil: 1_900_000_000_000,
+      },
+    });
   });
 
   test("that suspends nothing is told to nobody, and consent is not looked at", async () => {

@@ -1,6 +1,6 @@
 /**
- * Tells devices that a policy has changed in a way that suspends what was consented to: those connected
- * at once, others when they next subscribe to their notices. One packet on `devices/<id>/notices`, QoS 1.
+ * Tells devices that a policy has changed in a way that suspends what was consented to, or asks for it anew:
+ * those connected at once, others when they next subscribe to their notices. One packet on `devices/<id>/notices`, QoS 1.
  */
 import type { Aedes } from "aedes";
 import type { Purpose } from "../model/consent.ts";
@@ -15,6 +15,12 @@ export interface Suspension {
   readonly purposes: readonly Purpose[];
 }
 
+/** Besides: what will not count from `until` (Unix ms) on, unless it is said again. */
+export interface Standing {
+  readonly suspended: Suspension | undefined;
+  readonly toConfirm: (Suspension & { readonly until: number }) | undefined;
+}
+
 export interface ConnectedDevice {
   readonly ref: DeviceRef;
   readonly id: DeviceId;
@@ -22,14 +28,15 @@ export interface ConnectedDevice {
 
 export interface PolicyChange {
   readonly version: number;
-  readonly change: "first" | "minor" | "material";
+  readonly change: "first" | "minor" | "material" | "reconfirm";
   readonly suspended: readonly Purpose[];
+  readonly reconfirm?: { readonly purposes: readonly Purpose[] } | undefined;
 }
 
 export interface NoticesPorts {
   readonly connected: () => readonly ConnectedDevice[];
-  /** For each device, in the order asked; `undefined` when everything consented to counts. */
-  readonly suspensions: (devices: readonly DeviceRef[]) => Promise<readonly (Suspension | undefined)[]>;
+  /** For each device, in the order asked. */
+  readonly standings: (devices: readonly DeviceRef[]) => Promise<readonly Standing[]>;
   /** `undefined` when there is no such version. */
   readonly policyChange: (version: number) => Promise<PolicyChange | undefined>;
   readonly send: (topic: string, payload: Buffer, done: () => void) => void;
@@ -62,7 +69,7 @@ export class Notices {
     await this.#quietly(
       (async () => {
         const change = await this.#ports.policyChange(version);
-        if (change === undefined || change.suspended.length === 0) return;
+        if (change === undefined || concerned(change).length === 0) return;
         const devices = this.#ports.connected();
         for (let from = 0; from < devices.length; from += PAGE)
           await this.#tell(devices.slice(from, from + PAGE), change);
@@ -72,19 +79,28 @@ export class Notices {
 
   /** Those of the devices whose consent the change concerns; without one, those concerned by any. */
   async #tell(devices: readonly ConnectedDevice[], change?: PolicyChange): Promise<void> {
-    const suspensions = await this.#ports.suspensions(devices.map(({ ref }) => ref));
+    const standings = await this.#ports.standings(devices.map(({ ref }) => ref));
     let count = 0;
     for (const [index, { id }] of devices.entries()) {
-      const suspension = suspensions[index];
-      const purposes = suspension?.purposes.filter((purpose) => change?.suspended.includes(purpose) ?? true) ?? [];
-      if (suspension === undefined || purposes.length === 0) continue;
-      const version = change?.version ?? suspension.version;
-      const kind = change?.change ?? (await this.#ports.policyChange(version))?.change ?? "material";
-      const notice = { type: "policy-change", version, change: kind, purposesSuspended: purposes };
+      const notice = await this.#notice(standings[index], change);
+      if (notice === undefined) continue;
       this.#ports.send(`devices/${id}/notices`, Buffer.from(JSON.stringify(notice)), () => undefined);
       count += 1;
     }
     if (count > 0) this.#ports.counted(count);
+  }
+
+  async #notice(standing: Standing | undefined, change: PolicyChange | undefined): Promise<object | undefined> {
+    const named = (one: Suspension | undefined): readonly Purpose[] =>
+      one?.purposes.filter((purpose) => change === undefined || concerned(change).includes(purpose)) ?? [];
+    const [purposesSuspended, purposesToConfirm] = [named(standing?.suspended), named(standing?.toConfirm)];
+    if (purposesSuspended.length + purposesToConfirm.length === 0) return undefined;
+    const version = change?.version ?? Math.max(standing?.suspended?.version ?? 0, standing?.toConfirm?.version ?? 0);
+    const kind = change?.change ?? (await this.#ports.policyChange(version))?.change ?? "material";
+    const notice = { type: "policy-change", version, change: kind, purposesSuspended };
+    return purposesToConfirm.length === 0
+      ? notice
+      : { ...notice, purposesToConfirm, confirmUntil: standing?.toConfirm?.until };
   }
 
   async #quietly(work: Promise<void>): Promise<void> {
@@ -94,4 +110,8 @@ export class Notices {
       this.#ports.log.warn("policy notices not sent", { code: error instanceof GatewayError ? error.code : "FAULT" });
     }
   }
+}
+
+function concerned({ suspended, reconfirm }: PolicyChange): readonly Purpose[] {
+  return [...suspended, ...(reconfirm?.purposes ?? [])];
 }

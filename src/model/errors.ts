@@ -40,6 +40,10 @@ export const ERRORS = {
     retryable: false,
     meaning: "a consent ledger does not verify: an event was changed, lost or reordered",
   },
+  LEDGER_FULL: {
+    retryable: false,
+    meaning: "a consent ledger has as many events as it may; it takes nothing any more but what narrows",
+  },
   AUDIT_BROKEN: {
     retryable: false,
     meaning: "the audit log was changed, cut short or rolled back; nothing more is written to it",

@@ -8,6 +8,12 @@ import { countryCode, LEGAL_BASES, languageTag } from "./consent-record.ts";
 
 export const MAX_POLICY_BYTES = 256 * 1024;
 
+/**
+ * `minor` leaves every consent as it is. `material` suspends the purposes it affects until people consent again.
+ * `reconfirm` asks them to say yes once more, to nothing wider, and suspends only when the day has passed.
+ */
+export const CHANGE_KINDS = ["first", "minor", "material", "reconfirm"] as const;
+
 const text = z.string().min(1).max(4_000);
 const terms = z.strictObject({
   description: text,
@@ -28,12 +34,16 @@ export const policyDocument = z.strictObject({
   effectiveFrom: z.iso.date(),
   language: languageTag,
   title: z.string().min(1).max(200),
-  change: z.strictObject({
-    kind: z.enum(["first", "minor", "material"]),
-    summary: text,
-    /** Purposes that a material change concerns beyond those whose terms widen; absent: all of them. */
-    affects: z.array(z.enum(PURPOSES)).min(1).max(PURPOSES.length).optional(),
-  }),
+  change: z
+    .strictObject({
+      kind: z.enum(CHANGE_KINDS),
+      summary: text,
+      /** Purposes that a change concerns: a material one beyond those whose terms widen. Absent: all of them. */
+      affects: z.array(z.enum(PURPOSES)).min(1).max(PURPOSES.length).optional(),
+      /** Last day (UTC) on which consent to an earlier version still counts; with `reconfirm` alone. */
+      confirmBy: z.iso.date().optional(),
+    })
+    .refine(({ kind, confirmBy }) => (kind === "reconfirm") === (confirmBy !== undefined), { path: ["confirmBy"] }),
   purposes: z.partialRecord(z.enum(PURPOSES), terms),
   statements: z
     .array(z.strictObject({ clause: z.string().regex(/^[0-9]{1,2}(?:\.[0-9]{1,2}){0,2}$|^preamble$/), says: text }))
@@ -49,6 +59,13 @@ export interface PolicySummary {
   readonly effectiveFrom: string;
   /** Consent to earlier versions stopped counting for these. */
   readonly suspended: readonly Purpose[];
+  readonly reconfirm?: Reconfirmation | undefined;
+}
+
+/** Consent to earlier versions stops counting for these purposes at `until`, Unix ms. */
+export interface Reconfirmation {
+  readonly purposes: readonly Purpose[];
+  readonly until: number;
 }
 
 export type PublishRefusal =
@@ -69,4 +86,5 @@ export type PublishResult =
       readonly hash: string;
       /** Consent to earlier versions stopped counting for these. */
       readonly suspended: readonly Purpose[];
+      readonly reconfirm?: Reconfirmation | undefined;
     };

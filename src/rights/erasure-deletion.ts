@@ -40,13 +40,13 @@ export async function namesOf(
 }
 
 /**
- * `counted` names the field that keeps how many rows were there. Throws SINK_UNAVAILABLE or SINK_DENIED,
+ * `counted` names the field that keeps how many rows were there; the receipt adds them up. Throws SINK_UNAVAILABLE or SINK_DENIED,
  * also while a query still finds something.
  */
 export async function deleteFrom(
   sink: ErasableSink,
   names: readonly Pseudonym[],
-  counted: "rows" | "swept",
+  counted: string,
   record: ErasureRecord,
   { records }: DeletionParts,
   stop: AbortSignal,

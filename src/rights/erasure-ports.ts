@@ -51,8 +51,7 @@ export interface ErasurePorts {
   services(purpose: ServicePurpose): readonly string[];
   /** Sends to the services that listen and are not in `acknowledged`; answers whom it was sent to just now. */
   tell(notice: Notice): readonly string[];
-  /** Unix ms, when a legal hold that stands is due to end; until its release it holds. `undefined`: none stands. */
-  heldUntil(tag: SubjectTag): Promise<number | undefined>;
+  hold(tag: SubjectTag): Promise<StandingHold | undefined>;
   /** Notes down, outside Redis, that this subject's data must not come back with a backup. */
   journal(tag: SubjectTag, id: string, what: "asked" | "destroyed"): Promise<void>;
   sign(receipt: Receipt): SignedReceipt;
@@ -61,6 +60,14 @@ export interface ErasurePorts {
   /** Unix ms. */
   now(): number;
   readonly log: Log;
+}
+
+/** Legal holds that stand, taken together. */
+export interface StandingHold {
+  /** Unix ms when the last of them is due to end; until its release it holds. */
+  readonly until: number;
+  /** Absent: all devices of the subject. */
+  readonly devices?: ReadonlySet<DeviceKey> | undefined;
 }
 
 export interface Notice {

@@ -10,6 +10,9 @@ import { notedPurposes } from "./erasure-notices.ts";
 import type { ErasableSink, ErasureOptions, ErasurePorts } from "./erasure-ports.ts";
 import type { ErasureRecord } from "./erasure-record.ts";
 
+/** Rows found before each of the deletions. */
+const COUNTED = /^(?:rows|swept|freed-[0-9a-f]{8}):/;
+
 export function receiptFrom(record: ErasureRecord, ports: ErasurePorts, options: ErasureOptions): Receipt {
   const { fields, facts } = record;
   return {
@@ -44,10 +47,11 @@ export function serviceResults({ facts, fields }: ErasureRecord, ports: ErasureP
 }
 
 function sinkResult({ name, region }: ErasableSink, fields: ErasureRecord["fields"]): SinkResult {
+  const counts = Object.entries(fields).filter(([field]) => COUNTED.test(field) && field.endsWith(`:${name}`));
   return {
     name,
     region,
-    rowsDeleted: Number(fields[`rows:${name}`] ?? 0) + Number(fields[`swept:${name}`] ?? 0),
+    rowsDeleted: counts.reduce((sum, [, rows]) => sum + Number(rows), 0),
     verified: fields[`verified:${name}`] === "1",
     method: fields[`method:${name}`] === "unlinkable" ? "unlinkable" : "deleted",
   };

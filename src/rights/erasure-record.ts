@@ -2,7 +2,7 @@
  * The record of an erasure in Redis: what is known, which step comes next, what each step found. Every
  * write is one that may be made twice. Field by field:
  *
- *   requestedAt facts step key · heldUntil · rows:<sink> swept:<sink> method:<sink> verified:<sink> sweepAt
+ *   requestedAt facts step key · heldUntil spared · freed-<spared>:<sink> rows:<sink> swept:<sink> method:<sink> verified:<sink> sweepAt
  *   notices notifyAt told:<purpose>:<service> ack:<purpose>:<service> · destroyedAt ledgerHead
  *   completedAt receipt
  */
@@ -40,7 +40,7 @@ return 1`,
 };
 
 /** What may be kept of a finished erasure: no device, no name, no key. */
-const DROPPED_AT_THE_END = ["facts", "notices", "key", "step", "heldUntil", "sweepAt"] as const;
+const DROPPED_AT_THE_END = ["facts", "notices", "key", "step", "heldUntil", "spared", "sweepAt"] as const;
 
 const NO_FACTS: ErasureFacts = { devices: [], purposes: [] };
 

@@ -4,8 +4,9 @@
  *
  *   drain → backlog → delete → sweep → dead-letters → notices → destroy-key → notify → receipt → remind
  */
+import { createHash } from "node:crypto";
 import type { ErasureStep } from "../model/erasure.ts";
-import type { Pseudonym } from "../model/ids.ts";
+import type { DeviceKey, Pseudonym } from "../model/ids.ts";
 import { type DeletionParts, deleteFrom, namesOf, storedNames } from "./erasure-deletion.ts";
 import { type NotedPurpose, notedPurposes, tellServices, writeNames } from "./erasure-notices.ts";
 import { receiptFrom, signedReceiptOf } from "./erasure-receipt.ts";
@@ -48,6 +49,29 @@ const deletion: Step = async (record, parts, stop) => {
   await parts.records.setOnce(record, "sweepAt", parts.ports.now() + parts.options.sweepAfterMs);
   return undefined;
 };
+
+/**
+ * Of a subject of whom only some devices are under a hold: everything stored of the others. Done once for the
+ * same devices; the steps that follow, and the key, wait for the end of the hold.
+ */
+export async function deleteUnheld(
+  record: ErasureRecord,
+  held: ReadonlySet<DeviceKey>,
+  parts: StepParts,
+  stop: AbortSignal,
+): Promise<void> {
+  const spared = createHash("sha256")
+    .update([...held].sort().join())
+    .digest("hex")
+    .slice(0, 8);
+  if (record.fields.spared === spared) return;
+  const devices = record.facts.devices.filter((device) => !held.has(device));
+  const names = await storedNames({ ...record, facts: { ...record.facts, devices } }, parts);
+  for (const sink of parts.ports.sinks) await deleteFrom(sink, names, `freed-${spared}`, record, parts, stop);
+  const bound = await parts.records.boundDevices(record.tag);
+  await parts.ports.purgeDeadLetters(bound.filter((device) => !held.has(device)));
+  await parts.records.set(record, { spared });
+}
 
 const sweep: Step = async (record, parts, stop) => {
   const waitMs = Number(record.fields.sweepAt ?? 0) - parts.ports.now();

@@ -7,10 +7,10 @@ import type { ServicePurpose } from "../model/consent.ts";
 import { ERASURE_STEPS, type ErasureStatus, type ErasureStep } from "../model/erasure.ts";
 import type { SubjectTag } from "../model/ids.ts";
 import { notedPurposes } from "./erasure-notices.ts";
-import type { ErasureOptions, ErasurePorts, ErasureRequest } from "./erasure-ports.ts";
+import type { ErasureOptions, ErasurePorts, ErasureRequest, StandingHold } from "./erasure-ports.ts";
 import { serviceResults, signedReceiptOf } from "./erasure-receipt.ts";
 import type { ErasureRecord, ErasureRecords } from "./erasure-record.ts";
-import { STEPS, type StepParts } from "./erasure-steps.ts";
+import { deleteUnheld, STEPS, type StepParts } from "./erasure-steps.ts";
 
 export type RequestedErasure =
   | { readonly refused: "unknown-subject" }
@@ -25,8 +25,9 @@ export interface Turns {
 }
 
 const HELD_POLL_MS = 5_000;
-/** A hold keeps an erasure from taking any of these steps. */
+/** A hold keeps an erasure from taking any of these steps; over some devices only, it may get as far as to delete the others. */
 const STOPPED_BY_HOLD: ReadonlySet<ErasureStep> = new Set(ERASURE_STEPS.slice(0, ERASURE_STEPS.indexOf("notify")));
+const DELETES_NOTHING: ReadonlySet<ErasureStep> = new Set(["drain", "backlog"]);
 /** Long enough for whoever registered it to begin it. */
 const UNBEGUN_MS = 60_000;
 
@@ -104,7 +105,12 @@ export class Erasures {
         await this.#records.close(record);
         return undefined;
       }
-      if (STOPPED_BY_HOLD.has(step) && (await this.#held(record))) return HELD_POLL_MS;
+      const hold = STOPPED_BY_HOLD.has(step) ? await this.#hold(record) : undefined;
+      if (hold !== undefined && (hold.devices === undefined || !DELETES_NOTHING.has(step))) {
+        if (hold.devices !== undefined && step === "delete")
+          await deleteUnheld(record, hold.devices, this.#parts, stop);
+        return HELD_POLL_MS;
+      }
       const waitMs = await STEPS[step](record, this.#parts, stop);
       if (waitMs !== undefined) return waitMs;
       const next = ERASURE_STEPS[ERASURE_STEPS.indexOf(step) + 1];
@@ -121,18 +127,17 @@ export class Erasures {
   async #setOut(record: ErasureRecord): Promise<void> {
     await this.#ports.journal(record.tag, record.id, "asked");
     await this.#records.entomb(record);
-    await this.#held(record);
+    await this.#hold(record);
     await this.#turns.add(record.id);
   }
 
-  async #held(record: ErasureRecord): Promise<boolean> {
-    const until = await this.#ports.heldUntil(record.tag);
-    if (until !== undefined) {
-      if (record.fields.heldUntil !== String(until)) await this.#records.set(record, { heldUntil: until });
-      return true;
-    }
-    if (record.fields.heldUntil !== undefined) await this.#records.unset(record, "heldUntil");
-    return false;
+  /** The hold that stands, and the record says so from here on. */
+  async #hold(record: ErasureRecord): Promise<StandingHold | undefined> {
+    const hold = await this.#ports.hold(record.tag);
+    if (hold !== undefined) {
+      if (record.fields.heldUntil !== String(hold.until)) await this.#records.set(record, { heldUntil: hold.until });
+    } else if (record.fields.heldUntil !== undefined) await this.#records.unset(record, "heldUntil");
+    return hold;
   }
 
   /** Registered and never begun: given up once it is clear that nobody is about to begin it. */

@@ -162,9 +162,12 @@ function erasurePorts(deps: RightsDeps, signer: ReceiptSigner, remnants: KeyRemn
     services: (purpose) =>
       config.services.filter((service) => service.purposes.includes(purpose)).map(({ name }) => name),
     tell: deps.tell,
-    heldUntil: async (tag) => {
+    hold: async (tag) => {
       const standing = await holds.standing(tag);
-      return standing.length === 0 ? undefined : Math.max(...standing.map(({ until }) => until));
+      if (standing.length === 0) return undefined;
+      const until = Math.max(...standing.map((one) => one.until));
+      const all = standing.some(({ devices }) => devices === undefined);
+      return all ? { until } : { until, devices: new Set(standing.flatMap(({ devices }) => devices ?? [])) };
     },
     journal: deps.journal,
     sign: (receipt) => signer.sign(receipt),

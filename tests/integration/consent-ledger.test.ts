@@ -304,6 +304,31 @@ describe("two writers on one record", () => {
   });
 });
 
+describe("a ledger that has all the events it may have", () => {
+  test("takes no more consent, and everything that takes away; said twice that is not written twice", async () => {
+    const { redis, keys } = store();
+    const options = { createSubjectKey: () => "key", controller: "vendor", expiryDays: 1, now: Date.now };
+    const full = new Ledger(redis, keys, { ...options, wideningLimit: 2 });
+    await full.bind(ANNA, HUB);
+    await full.give(ANNA, CONSENT);
+    await expect(full.give(ANNA, CONSENT)).rejects.toMatchObject({ code: "LEDGER_FULL" });
+    await full.bind(BORIS, device("lamp-1"));
+    await expect(full.bind(ANNA, device("lamp-1"))).rejects.toMatchObject({ code: "LEDGER_FULL" });
+    expect((await full.record(BORIS))?.devices).toHaveLength(1);
+    await full.withdraw(ANNA, { purposes: ["scene"] });
+    for (let time = 0; time < 3; time += 1) await full.withdraw(ANNA, {});
+    expect((await full.record(ANNA))?.events.map(({ type }) => type)).toEqual([
+      "bound",
+      "given",
+      "withdrawn",
+      "withdrawn",
+    ]);
+    expect(await verdict(ANNA, HUB)).toBe("consent-withdrawn");
+    await full.unbind(ANNA, HUB);
+    expect((await full.record(ANNA))?.devices).toEqual([]);
+  });
+});
+
 describe("the chain", () => {
   async function texts(): Promise<{ head: string; texts: string[] }> {
     const { ledger, redis, keys } = store();
@@ -348,6 +373,17 @@ describe("the chain", () => {
     await redis.lset(keys.ledger(ANNA), 1, "{}");
     await expect(ledger.give(ANNA, CONSENT)).rejects.toMatchObject({ code: "LEDGER_BROKEN" });
     await expect(ledger.record(ANNA)).rejects.toMatchObject({ code: "LEDGER_BROKEN" });
+  });
+
+  test("broken in Redis, it allows nothing from the moment that is found", async () => {
+    const { ledger, redis, keys } = store();
+    await texts();
+    await ledger.give(ANNA, CONSENT);
+    expect(await redis.get(keys.decision(ANNA, HUB))).toContain("|given|");
+    await redis.lset(keys.ledger(ANNA), 1, "{}");
+    // Even a withdrawal cannot be written on it, but what it would take away is gone.
+    await expect(ledger.withdraw(ANNA, {})).rejects.toMatchObject({ code: "LEDGER_BROKEN" });
+    expect(await redis.get(keys.decision(ANNA, HUB))).toBeNull();
   });
 });
 

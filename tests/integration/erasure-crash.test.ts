@@ -162,7 +162,7 @@ async function expectErased({ tag, device: key, name, ledger }: World): Promise<
   expect(Object.keys(await redis.hgetall(keys.erasure(tag, id)))).not.toEqual(
     expect.arrayContaining([expect.stringMatching(/^(key|facts|notices)$/)]),
   );
-  expect(await redis.get(keys.decision(tag, key))).toMatch(/^2\|withdrawn\|.*\|1\|-$/);
+  expect(await redis.get(keys.decision(tag, key))).toMatch(/^3\|withdrawn\|.*\|\|-$/);
   const record = await ledger.record(tag);
   expect(record?.events.map(({ type }) => type)).toEqual(["bound", "given", "erasure-requested", "erased"]);
   expect(JSON.parse((await redis.hget(keys.tombstones, tag)) ?? "{}")).toMatchObject({

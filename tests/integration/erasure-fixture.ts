@@ -60,7 +60,7 @@ export function erasuresOn(
       open: (sealed) => Buffer.from(sealed, "base64").toString(),
       services: () => [],
       tell: () => [],
-      heldUntil: async () => undefined,
+      hold: async () => undefined,
       journal: async () => undefined,
       sign: (receipt) => signer.sign(receipt),
       audit: async () => undefined,

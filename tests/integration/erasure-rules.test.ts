@@ -5,7 +5,7 @@ import { Ledger } from "../../src/consent/ledger.ts";
 import { SubjectErasure } from "../../src/consent/subject-erasure.ts";
 import { GatewayError } from "../../src/model/errors.ts";
 import type { DeviceKey, Pseudonym, SubjectTag } from "../../src/model/ids.ts";
-import type { ErasableSink } from "../../src/rights/erasure-ports.ts";
+import type { ErasableSink, StandingHold } from "../../src/rights/erasure-ports.ts";
 import { CONSENT, consentStore, device, everythingIn, subject } from "./consent-fixture.ts";
 import { EPOCH_MS, erasuresOn, keyring, never } from "./erasure-fixture.ts";
 
@@ -106,9 +106,9 @@ test("of many requests at the same time one erasure comes, and it is also the an
 test("a legal hold lets nothing be deleted; once it has ended the erasure goes on by itself", async () => {
   const { tag, key } = await someone();
   const until = Date.now() + 1_000_000;
-  let held: number | undefined = until;
+  let held: StandingHold | undefined = { until };
   const sink = fakeSink();
-  const fixture = erasuresOn(store(), { sinks: [sink], heldUntil: async () => held });
+  const fixture = erasuresOn(store(), { sinks: [sink], hold: async () => held });
   const requested = await fixture.erasures.request(tag, BY_SUBJECT);
   expect(requested).toMatchObject({ status: { state: "held", heldUntil: until, step: "drain" } });
   const id = await idOf(fixture.erasures.request(tag, BY_SUBJECT));
@@ -120,6 +120,38 @@ test("a legal hold lets nothing be deleted; once it has ended the erasure goes o
   held = undefined;
   const { receipt } = await fixture.finish(id);
   expect(receipt).toMatchObject({ keyDestroyed: true, sinks: [{ method: "deleted", verified: true }] });
+});
+
+test("a hold over one device lets everything of the others be deleted at once, and the rest when it ends", async () => {
+  const { tag, key, hub: kept } = await someone();
+  const free = device(randomUUID());
+  await ledgerOf().bind(tag, free);
+  const until = Date.now() + 1_000_000;
+  let held: StandingHold | undefined = { until, devices: new Set([kept]) };
+  const purged: DeviceKey[] = [];
+  const sink = fakeSink({ countRows: async (names) => names.length });
+  const fixture = erasuresOn(store(), {
+    sinks: [sink],
+    hold: async () => held,
+    purgeDeadLetters: async (some) => void purged.push(...some),
+  });
+  await fixture.records.useEpochLength(EPOCH_MS);
+  const id = await idOf(fixture.erasures.request(tag, BY_SUBJECT));
+  for (let turn = 0; turn < 3; turn += 1) expect(await fixture.erasures.advance(id, never)).toBeGreaterThan(0);
+  expect(await fixture.erasures.status(id)).toMatchObject({ state: "held", heldUntil: until, step: "delete" });
+  const nameOf = (device: DeviceKey) => keyring.pseudonym(key, device, "analytics", Math.floor(Date.now() / EPOCH_MS));
+  expect(sink.removed).toContain(nameOf(free));
+  expect(sink.removed).not.toContain(nameOf(kept));
+  expect(purged).toEqual([free]);
+  const early = sink.removed.length;
+  expect(await store().redis.hget(store().keys.erasure(tag, id), "key")).toBe(key);
+
+  held = undefined;
+  const { receipt } = await fixture.finish(id);
+  expect(sink.removed).toContain(nameOf(kept));
+  // What went early counts as well: all names once, the first of them once more, and all of them in the sweep.
+  expect(receipt.sinks[0]?.rowsDeleted).toBe(sink.removed.length);
+  expect(sink.removed.length).toBeGreaterThan(2 * early);
 });
 
 test("a store that cannot delete rows makes the receipt say so, one that does not let us look as well", async () => {

@@ -228,24 +228,51 @@ describe("policies", () => {
     expect((await call("POST", "/v1/policies", text)).status).toBe(201);
   });
 
+  test("one to be reconfirmed leaves consent as it is until its day has passed, and then suspends", async () => {
+    await call("PUT", HUB);
+    await call("POST", CONSENTS, { ...CONSENT, purposes: { scene: ["status"] } });
+    const change = { kind: "reconfirm", summary: "Please look again.", affects: ["scene"], confirmBy: "2099-12-31" };
+    const until = Date.parse("2100-01-01");
+    const reconfirm = { purposes: ["scene"], until };
+    expect(await call("POST", "/v1/policies", second({ change }))).toMatchObject({
+      status: 201,
+      json: { suspended: [], reconfirm },
+    });
+    expect((await verdict()).refusal).toBeUndefined();
+    expect((await call("GET", "/v1/policies")).json).toMatchObject({
+      policies: [{ version: 1 }, { version: 2, change: "reconfirm", reconfirm }],
+      floors: { scene: 1 },
+    });
+
+    const passed = { ...second({ change: { ...change, confirmBy: "2020-12-31" } }), version: 3 };
+    expect((await call("POST", "/v1/policies", passed)).status).toBe(201);
+    expect(await verdict()).toEqual({ refusal: "policy-superseded" });
+    await call("POST", CONSENTS, { ...CONSENT, policyVersion: 3, purposes: { scene: ["status"] } });
+    expect((await verdict()).refusal).toBeUndefined();
+  });
+
   test.each([
     [409, "policy-version-taken", { version: 1 }],
     [409, "policy-version-gap", { version: 3 }],
     [422, "policy-change-understated", { change: { kind: "first", summary: "No." } }],
     [400, "invalid-request", { purposes: { marketing: {} } }],
     [400, "invalid-request", { version: 0 }],
+    [400, "invalid-request", { change: { kind: "reconfirm", summary: "No day is named." } }],
+    [400, "invalid-request", { change: { kind: "minor", summary: "A day.", confirmBy: "2026-01-31" } }],
   ])("an unfit one is answered %i %s and changes nothing", async (status, code, change) => {
     expect(await call("POST", "/v1/policies", second(change))).toMatchObject({ status, json: { code } });
     expect((await call("GET", "/v1/policies")).json.policies).toHaveLength(1);
   });
 
-  test("terms that widen cannot be called minor", async () => {
-    const document = second({});
-    document.purposes.scene.recipients.push("advertisers");
-    expect(await call("POST", "/v1/policies", document)).toMatchObject({
-      status: 422,
-      json: { code: "policy-change-understated" },
-    });
+  test("terms that widen cannot be called minor, nor left to be reconfirmed", async () => {
+    for (const kind of [{ kind: "minor" }, { kind: "reconfirm", confirmBy: "2099-12-31" }]) {
+      const document = second({ change: { ...kind, summary: "Nothing much." } });
+      document.purposes.scene.recipients.push("advertisers");
+      expect(await call("POST", "/v1/policies", document)).toMatchObject({
+        status: 422,
+        json: { code: "policy-change-understated" },
+      });
+    }
   });
 
   test("two published at once: one of them is version 2", async () => {
