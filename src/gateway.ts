@@ -237,6 +237,7 @@ export function createGateway(
   const deidentifier = new Deidentifier(deidentifierOptions(config), keyring);
   const pipeline = new Pipeline({
     acquireLease: () => leases.acquire(),
+    left: (signal) => outlets.fanOut.left(signal),
     checkConsent,
     deidentify: (message, grants, wrappedKey) => deidentifier.deidentify(message, grants, wrappedKey),
     wanted: () => allOf(["analytics", ...SERVICE_PURPOSES.filter((purpose) => fanOut.listening(purpose))]),
@@ -420,7 +421,14 @@ export function createGateway(
     { name: "producer", start: () => producer.start(), stop: () => producer.stop() },
     ...rights.parts,
     ...portability.parts,
-    { name: "worker", start: () => worker.start(), stop: () => worker.stop() },
+    {
+      name: "worker",
+      start: () => worker.start(),
+      stop: async () => {
+        await worker.stop();
+        await pipeline.left();
+      },
+    },
     { name: "broker", start: () => broker.listen(), stop: () => broker.stop() },
     {
       name: "admission",

@@ -16,6 +16,8 @@ export interface Lease {
   readonly id: string;
   /** Aborts a quarter of the term before the lease ends: whatever writes under it must stop then. */
   readonly signal: AbortSignal;
+  /** As the signal says, by the clock: after a stall of the process the signal comes later than what waited with it. */
+  readonly over: boolean;
   /** Ends the lease; safe to call more than once. Never throws: a lease that cannot be released runs out. */
   release(): Promise<void>;
   /**
@@ -77,6 +79,7 @@ export class Leases {
     const id = randomBytes(12).toString("base64url");
     const controller = new AbortController();
     // Counted from before the request, so the abort can only be early compared with the clock of Redis.
+    const overAt = performance.now() + this.#leaseMs * ABORT_AT;
     const timer = setTimeout(() => controller.abort(), this.#leaseMs * ABORT_AT);
     timer.unref();
     try {
@@ -89,6 +92,9 @@ export class Leases {
     return {
       id,
       signal: controller.signal,
+      get over() {
+        return controller.signal.aborted || performance.now() >= overAt;
+      },
       release: async () => {
         clearTimeout(timer);
         if (kept !== undefined) await kept.release();

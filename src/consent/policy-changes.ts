@@ -78,7 +78,11 @@ export function standingOf(decision: Decision | undefined, plan: FloorPlan, nowM
 }
 
 /** What a device's consent was given for and does not count for under these floors; `undefined` when all of it counts. */
-export function suspensionOf(decision: Decision | undefined, floors: PolicyFloors, nowMs: number): Suspension | undefined {
+export function suspensionOf(
+  decision: Decision | undefined,
+  floors: PolicyFloors,
+  nowMs: number,
+): Suspension | undefined {
   if (decision?.state !== "given" || !(decision.expiresAt > nowMs)) return undefined;
   const { grants, policyVersion } = decision;
   const purposes = PURPOSES.filter(

@@ -1,12 +1,14 @@
 /**
  * Delivers processed messages to the services that subscribed to them, straight to their
- * connections. A subscriber that does not read loses messages, and its connection once it has not read
- * for `mqtt.drainTimeoutMs`; it never holds up the pipeline or another subscriber. Nothing is kept for one that is away.
+ * connections. A subscriber that reads slowly misses messages; one that has not taken what it was handed by
+ * the end of the lease loses its connection. It never holds up the pipeline or another subscriber. Nothing is
+ * kept for one that is away.
  */
 import type { ServicePurpose } from "../model/consent.ts";
 import type { Recipient } from "../model/disclosure.ts";
 import type { ServiceSession } from "./session.ts";
 import type { ServiceFilter } from "./topics.ts";
+import { Unsent } from "./unsent.ts";
 
 type ProcessedFilter = Extract<ServiceFilter, { kind: "processed" }>;
 /** By their text. */
@@ -15,12 +17,16 @@ type Filters = Map<string, ProcessedFilter>;
 export interface FanOutOptions {
   /** Unsent bytes after which a subscriber misses messages. */
   readonly maxUnsentBytes: number;
+  /** After this long without taking what it was handed a subscriber misses messages, so that it can catch up. */
+  readonly maxUnsentMs: number;
 }
 
 export interface FanOutPorts {
   /** What a service is for a purpose; `undefined` while it may not be given anything for it. */
   readonly recipient: (service: string, purpose: ServicePurpose) => Recipient | undefined;
   readonly dropped: (count: number) => void;
+  /** A connection was ended because it did not take what it was handed. */
+  readonly cutOff: () => void;
 }
 
 /** One service that listens to one purpose, on however many connections. */
@@ -35,11 +41,21 @@ export interface FanOutlet {
 export class FanOut {
   readonly #options: FanOutOptions;
   readonly #ports: FanOutPorts;
+  readonly #unsent: Unsent;
   readonly #byPurpose = new Map<ServicePurpose, Map<ServiceSession, Filters>>();
 
   constructor(options: FanOutOptions, ports: FanOutPorts) {
     this.#options = options;
     this.#ports = ports;
+    this.#unsent = new Unsent(() => ports.cutOff());
+  }
+
+  /**
+   * `undefined` when nothing was delivered since the last call. Else resolves once all of it has left the process;
+   * what has not when the signal fires is thrown away with its connection. Never rejects.
+   */
+  left(signal: AbortSignal): Promise<void> | undefined {
+    return this.#unsent.left(signal);
   }
 
   /** False when the service may not be given anything for this purpose; then nothing changes. */
@@ -88,25 +104,32 @@ export class FanOut {
 
   #outlet(recipient: Recipient, sessions: readonly (readonly [ServiceSession, Filters])[]): FanOutlet {
     const prefix = `processed/${recipient.purpose}/`;
+    const slow = new Set(
+      sessions.flatMap(([session]) => (this.#unsent.waitingMs(session) > this.#options.maxUnsentMs ? [session] : [])),
+    );
     return {
       recipient,
       hears: (name) => sessions.some(([, filters]) => matches(filters, name)),
       deliver: (name, payload) => {
         let delivered = false;
         for (const [session, filters] of sessions) {
-          if (matches(filters, name) && this.#deliver(session, prefix + name, payload)) delivered = true;
+          if (!matches(filters, name)) continue;
+          if (slow.has(session)) this.#ports.dropped(1);
+          else if (this.#deliver(session, prefix + name, payload)) delivered = true;
         }
         return delivered;
       },
     };
   }
 
-  #deliver({ client }: ServiceSession, topic: string, payload: string): boolean {
+  #deliver(session: ServiceSession, topic: string, payload: string): boolean {
+    const { client } = session;
     if (client.closed || client.conn.writableLength > this.#options.maxUnsentBytes) {
       this.#ports.dropped(1);
       return false;
     }
     client.publish({ cmd: "publish", topic, payload, qos: 0, retain: false, dup: false }, () => undefined);
+    this.#unsent.written(session);
     return true;
   }
 

@@ -69,6 +69,10 @@ export const METRICS = {
     "Services that the newest policy does not cover and that get nothing; one counts once for each such purpose.",
   ),
   forwardDropped: counter("forward_dropped_total", "Records a service missed because it reads too slowly."),
+  servicesCutOff: counter(
+    "services_cut_off_total",
+    "Connections of services ended because they did not take in time what they were handed.",
+  ),
   connections: gauge("connections", "Open MQTT connections.", { kind: CLIENT_KINDS }),
   connectionsRefused: counter(
     "connections_refused_total",

@@ -65,6 +65,7 @@ export class Metrics extends BookCounts {
     "backupAge",
   ]);
   #forwardDropped = 0;
+  #servicesCutOff = 0;
   #clockReplaced = 0;
   #auditLate = 0;
   readonly #erasures = zeros(ERASURE_OUTCOMES);
@@ -103,6 +104,10 @@ export class Metrics extends BookCounts {
 
   forwardDropped(count: number): void {
     this.#forwardDropped += count;
+  }
+
+  serviceCutOff(): void {
+    this.#servicesCutOff += 1;
   }
 
   connected(kind: ClientKind, change: 1 | -1): void {
@@ -203,6 +208,7 @@ export class Metrics extends BookCounts {
       forwarded: () => by("purpose", this.#forwarded),
       servicesNotCovered: () => single(this.#gauges.servicesNotCovered),
       forwardDropped: () => single(this.#forwardDropped),
+      servicesCutOff: () => single(this.#servicesCutOff),
       connections: () => by("kind", this.#connections),
       connectionsRefused: () => by("reason", this.#connectionsRefused),
       securityEvents: () => by("kind", this.#securityEvents),

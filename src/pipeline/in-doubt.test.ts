@@ -81,6 +81,7 @@ class Outside {
       inDoubtGraceMs: GRACE_MS,
       stored: nothing,
       announce: async (batch) => () => batch.map(() => false),
+      left: nothing,
       addressable: nothing,
       deadLetter: async () => undefined,
       breaker: { waitMs: () => 1, passed: nothing, failed: nothing },
@@ -100,6 +101,7 @@ class Outside {
     this.#open.add(id);
     return {
       signal: new AbortController().signal,
+      over: false,
       release: async () => {
         this.#open.delete(id);
         this.did.push(`release ${id}`);

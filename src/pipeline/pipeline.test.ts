@@ -5,7 +5,7 @@ import type { Deidentified } from "../model/deidentified.ts";
 import { GatewayError } from "../model/errors.ts";
 import type { DeviceKey, Pseudonym, SubjectTag } from "../model/ids.ts";
 import type { RawMessage } from "../model/raw.ts";
-import { Pipeline, type PipelinePorts } from "./pipeline.ts";
+import { type Lease, Pipeline, type PipelinePorts } from "./pipeline.ts";
 
 const STATUS = 8;
 const granted: Verdict = { grants: allOf(["analytics", "scene"]), wrappedSubjectKey: "key" };
@@ -26,6 +26,16 @@ const scene = (device: string): Deidentified => ({
   scene: { device: `s-${device}` as Pseudonym, status: { on: true }, at: 1 },
 });
 
+const leaseUntil = (signal: AbortSignal): Lease => ({
+  signal,
+  get over() {
+    return signal.aborted;
+  },
+  release: async () => undefined,
+  keep: async () => undefined,
+  abandon: () => undefined,
+});
+
 function setUp(ports: Partial<PipelinePorts> = {}) {
   const books: Record<string, number> = {};
   const count = (name: string, many: number): void => {
@@ -37,6 +47,7 @@ function setUp(ports: Partial<PipelinePorts> = {}) {
       happened.push("leased");
       return {
         signal: never,
+        over: false,
         release: async () => void happened.push("released"),
         keep: async () => undefined,
         abandon: () => undefined,
@@ -63,6 +74,7 @@ function setUp(ports: Partial<PipelinePorts> = {}) {
         return batch.map(() => true);
       };
     },
+    left: () => undefined,
     addressable: () => undefined,
     deadLetter: async (reason, messages) => void happened.push(`set aside ${messages.length} ${reason}`),
     breaker: { waitMs: () => 0, passed: () => undefined, failed: () => undefined },
@@ -165,16 +177,48 @@ describe("a batch", () => {
   it("whose lease ended is not forwarded, and comes again", async () => {
     const leases = [AbortSignal.abort(), never];
     const { pipeline, books, happened } = setUp({
-      acquireLease: async () => ({
-        signal: leases.shift() ?? never,
-        release: async () => undefined,
-        keep: async () => undefined,
-        abandon: () => undefined,
-      }),
+      acquireLease: async () => leaseUntil(leases.shift() ?? never),
     });
     await pipeline.process([message("one")], never);
     expect(happened.filter((step) => step === "forwarded 1")).toHaveLength(1);
     expect(books).toEqual({ stored: 1 });
+  });
+
+  it("keeps its lease until what was forwarded has left the process, and holds up nobody meanwhile", async () => {
+    const leaving: (() => void)[] = [];
+    const left = () => new Promise<void>((resolve) => leaving.push(resolve));
+    const { pipeline, happened, books } = setUp({ left });
+    await pipeline.process([message("one")], never);
+    await pipeline.process([message("two")], never);
+    expect(books).toEqual({ stored: 2 });
+    expect(happened).not.toContain("released");
+    leaving[1]?.();
+    leaving[0]?.();
+    await pipeline.left();
+    expect(happened.filter((step) => step === "released")).toHaveLength(2);
+  });
+
+  it("that the store answered after the lease is in doubt: it is asked for again, and nothing of it forwarded", async () => {
+    const stalled = new AbortController();
+    const leases = [stalled.signal, never];
+    const verdicts: Verdict[] = [granted, { refusal: "consent-withdrawn", wrappedSubjectKey: "key" }];
+    const removed: unknown[] = [];
+    const { pipeline, happened, books } = setUp({
+      acquireLease: async () => leaseUntil(leases.shift() ?? never),
+      checkConsent: async (devices) => {
+        const verdict = verdicts.shift() ?? granted;
+        return devices.map(() => verdict);
+      },
+      store: async () => {
+        stalled.abort();
+        return { rejected: [] };
+      },
+      removeStored: async (records) => removed.push(...records) > 0,
+    });
+    await pipeline.process([message("one")], never);
+    expect(removed).toHaveLength(1);
+    expect(happened.join()).not.toContain("forwarded 1");
+    expect(books).toEqual({ "consent-withdrawn": 1 });
   });
 
   it("goes to nobody before the account says to whom, and waits while it can't be written", async () => {
@@ -200,12 +244,7 @@ describe("a batch", () => {
     const lease = new AbortController();
     const leases = [lease.signal, never];
     const { pipeline, happened } = setUp({
-      acquireLease: async () => ({
-        signal: leases.shift() ?? never,
-        release: async () => undefined,
-        keep: async () => undefined,
-        abandon: () => undefined,
-      }),
+      acquireLease: async () => leaseUntil(leases.shift() ?? never),
       announce: async (batch) => {
         lease.abort();
         return () => batch.map(() => happened.push("forwarded") > 0);

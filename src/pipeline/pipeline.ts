@@ -23,6 +23,8 @@ import type { Samples, Settled } from "./samples.ts";
 export interface Lease extends KeepableLease {
   /** Aborts before the lease ends, early enough for a write under way to be broken off. */
   readonly signal: AbortSignal;
+  /** As the signal says, by the clock: after a stall of the process the signal comes late. */
+  readonly over: boolean;
 }
 
 export interface PipelinePorts extends Omit<InDoubtPorts, "pause"> {
@@ -43,6 +45,11 @@ export interface PipelinePorts extends Omit<InDoubtPorts, "pause"> {
    * which tells for each message whether anybody got it. Rejects with a retryable `GatewayError`.
    */
   readonly announce: (batch: readonly Outgoing[]) => Promise<() => readonly boolean[]>;
+  /**
+   * What was delivered since the last call: resolves once it has left the process, or was thrown away when the
+   * signal fired. `undefined` when there is nothing to wait for.
+   */
+  readonly left: (signal: AbortSignal) => Promise<void> | undefined;
   /** A scene service may answer this pseudonym with a command. */
   readonly addressable: (pseudonym: Pseudonym, device: DeviceRef) => void;
   readonly deadLetter: (reason: DeadLetterReason, messages: readonly RawMessage[]) => Promise<void>;
@@ -68,6 +75,7 @@ export class Pipeline {
   readonly #ports: PipelinePorts;
   readonly #inDoubtPorts: InDoubtPorts;
   readonly #forwarding = new Turns();
+  readonly #leaving = new Set<Promise<void>>();
   #waiting = 0;
 
   constructor(ports: PipelinePorts) {
@@ -78,6 +86,11 @@ export class Pipeline {
   /** True while a batch waits for a sink or for the consent store. */
   get waiting(): boolean {
     return this.#waiting > 0;
+  }
+
+  /** Resolves when all that was forwarded has left the process; no later than the leases end. Never rejects. */
+  async left(): Promise<void> {
+    await Promise.allSettled(this.#leaving);
   }
 
   /**
@@ -131,6 +144,7 @@ export class Pipeline {
     );
     // Batches are written side by side; what services hear of a device must keep its order all the same.
     const turn = this.#forwarding.enter();
+    let left: Promise<void> | undefined;
     const lease = await this.#ports.acquireLease().catch((error: unknown) => {
       turn.leave();
       throw error;
@@ -142,14 +156,25 @@ export class Pipeline {
       await this.#stored(batch, lease, doubt);
       const forward = await this.#announced(batch);
       await turn.mine;
-      if (lease.signal.aborted) throw new GatewayError("LEASE_LOST", "before forwarding");
+      if (lease.over) throw new GatewayError("LEASE_LOST", "before forwarding");
       forward();
+      left = this.#ports.left(lease.signal);
       await this.#setAside(batch);
     } finally {
       turn.leave();
-      if (!doubt.keeps(lease)) await lease.release();
+      await this.#release(lease, left, doubt);
     }
     return batch;
+  }
+
+  /** The lease ends when everything forwarded under it has left the process; the next pass does not wait for that. */
+  async #release(lease: Lease, left: Promise<void> | undefined, doubt: InDoubt): Promise<void> {
+    if (doubt.keeps(lease)) await left;
+    else if (left === undefined) await lease.release();
+    else {
+      const released = left.then(() => lease.release()).finally(() => this.#leaving.delete(released));
+      this.#leaving.add(released);
+    }
   }
 
   async #consented(batch: readonly Passage[]): Promise<void> {
@@ -195,6 +220,11 @@ export class Pipeline {
       throw error;
     });
     this.#ports.breaker.passed();
+    if (lease.over) {
+      // The process stood still: a withdrawal may have been answered before the store carried this out.
+      await doubt.add(lease, passages);
+      throw new GatewayError("LEASE_LOST", "while the store was writing");
+    }
     for (const index of rejected) {
       const passage = passages[index];
       if (passage !== undefined) passage.setAside = "sink-rejected";

@@ -24,7 +24,7 @@ export interface OutletsDeps {
   readonly redis: Redis;
   readonly keys: RedisKeys;
   readonly policies: Pick<Policies, "newest">;
-  readonly metrics: Pick<Metrics, "forwarded" | "forwardDropped" | "gauge">;
+  readonly metrics: Pick<Metrics, "forwarded" | "forwardDropped" | "serviceCutOff" | "gauge">;
   readonly log: Log;
 }
 
@@ -40,6 +40,8 @@ export interface Outlets {
 }
 
 const MAX_UNSENT_BYTES = 4 * 1024 * 1024;
+/** Well before the end of a lease, at which the connection is ended. */
+const MAX_UNSENT_MS = 500;
 /** Lines of the account known to be on record: all of some 300,000 people with three services. */
 const REMEMBERED_LINES = 1_000_000;
 const FLUSH_MS = 10_000;
@@ -58,8 +60,8 @@ export function createOutlets({ config, redis, keys, policies, metrics, log }: O
     coverage.covers(service, purpose) ? byName.get(`${service}|${purpose}`) : undefined;
 
   const fanOut = new FanOut(
-    { maxUnsentBytes: MAX_UNSENT_BYTES },
-    { recipient, dropped: (count) => metrics.forwardDropped(count) },
+    { maxUnsentBytes: MAX_UNSENT_BYTES, maxUnsentMs: MAX_UNSENT_MS },
+    { recipient, dropped: (count) => metrics.forwardDropped(count), cutOff: () => metrics.serviceCutOff() },
   );
   const disclosures = new Disclosures(redis, keys);
   const accounting = new Accounting({ recipients, maxLines: REMEMBERED_LINES }, disclosures);
