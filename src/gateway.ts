@@ -7,16 +7,14 @@
  */
 import { readFileSync } from "node:fs";
 import type { Config } from "./config/schema.ts";
+import { consentCheck } from "./consent/check.ts";
 import { Credentials } from "./consent/credentials.ts";
-import { decide } from "./consent/decide.ts";
 import { ConsentGate } from "./consent/gate.ts";
 import { Leases } from "./consent/leases.ts";
 import { Ledger } from "./consent/ledger.ts";
 import { Policies } from "./consent/policies.ts";
 import { standingOf } from "./consent/policy-changes.ts";
-import { heldSince } from "./consent/uninterrupted.ts";
 import { Deidentifier } from "./deidentify/deidentify.ts";
-import { DENSITY_TABLE, parseDensityTable } from "./deidentify/density-table.ts";
 import { Keyring } from "./deidentify/keyring.ts";
 import { HttpApi } from "./http/server.ts";
 import { Access } from "./ingress/access.ts";
@@ -28,14 +26,7 @@ import { Flow } from "./ingress/flow.ts";
 import { Listeners } from "./ingress/listeners.ts";
 import { Notices } from "./ingress/notices.ts";
 import { Rates } from "./ingress/rate.ts";
-import {
-  allOf,
-  type CheckConsent,
-  type Decision,
-  NO_SUBJECT_KEY,
-  SERVICE_PURPOSES,
-  type Verdict,
-} from "./model/consent.ts";
+import { allOf, type CheckConsent, SERVICE_PURPOSES } from "./model/consent.ts";
 import { GatewayError } from "./model/errors.ts";
 import type { DeviceKey } from "./model/ids.ts";
 import type { Log } from "./model/log.ts";
@@ -46,7 +37,6 @@ import type { Keys } from "./platform/key-files.ts";
 import { type Part, startAll, stopAll } from "./platform/lifecycle.ts";
 import { Lookup } from "./platform/lookup.ts";
 import { Periodic } from "./platform/periodic.ts";
-import { connectRedis, redisErrorCode } from "./platform/redis.ts";
 import { redisKeys } from "./platform/redis-keys.ts";
 import { Backlog } from "./queue/backlog.ts";
 import { DeadLetters } from "./queue/dead-letters.ts";
@@ -62,6 +52,8 @@ import { PatientStart } from "./sinks/patient-start.ts";
 import { requireResidency } from "./sinks/residency.ts";
 import { createAccess } from "./wiring/access.ts";
 import { createCentre } from "./wiring/centre.ts";
+import { createConnections } from "./wiring/connections.ts";
+import { deidentifierOptions } from "./wiring/deidentifier.ts";
 import { createOutlets } from "./wiring/outlets.ts";
 import { createRights, type Rights } from "./wiring/rights.ts";
 import { createSafekeeping } from "./wiring/safekeeping.ts";
@@ -97,17 +89,13 @@ export function createGateway(
   const keys = redisKeys(config.redis.keyPrefix);
   const metrics = new Metrics({ eventLoopDelayMs: config.observe.eventLoopDelayMs });
 
-  // Connections, apart by what an outage must mean to their users.
-  const storeRedis = connectRedis(config.redis.url, "store", config.redis.commandTimeoutMs);
-  const producerRedis = connectRedis(config.redis.url, "producer", config.redis.commandTimeoutMs);
-  const workerRedis = connectRedis(config.redis.url, "worker", config.redis.commandTimeoutMs);
-  const eventRedis = connectRedis(config.redis.url, "subscriber", config.redis.commandTimeoutMs);
+  const redis = createConnections(config.redis);
 
   // What outlives a loss; and the keys, which may change while all this works.
   const safekeeping = createSafekeeping({
     config,
     secrets,
-    redis: storeRedis,
+    redis: redis.store,
     keys,
     metrics,
     audit: (act) => upkeep.http.audit.note(act),
@@ -118,12 +106,12 @@ export function createGateway(
   // Consent: asked at admission and again right before anything is written.
   const lookup = new Lookup(secrets.lookup);
   const keyring = new Keyring(safekeeping.liveKeys.subjects);
-  const credentials = new Credentials(storeRedis, keys, secrets.token, safekeeping.journal.tokenIssued);
-  const gate = new ConsentGate(storeRedis, keys);
+  const credentials = new Credentials(redis.store, keys, secrets.token, safekeeping.journal.tokenIssued);
+  const gate = new ConsentGate(redis.store, keys);
   const checkConsent = overrides.checkConsent ?? consentCheck(gate);
-  const leases = new (overrides.leases ?? Leases)(storeRedis, keys, { leaseMs: consent.leaseMs });
-  const policies = new Policies(storeRedis, keys);
-  const ledger = new Ledger(storeRedis, keys, {
+  const leases = new (overrides.leases ?? Leases)(redis.store, keys, { leaseMs: consent.leaseMs });
+  const policies = new Policies(redis.store, keys);
+  const ledger = new Ledger(redis.store, keys, {
     createSubjectKey: () => keyring.createSubjectKey(),
     now: Date.now,
     controller: consent.controller,
@@ -134,9 +122,9 @@ export function createGateway(
   // Queue: sealed batches, durable before anything is acknowledged.
   const envelope = overrides.envelope ?? new Envelope(safekeeping.liveKeys.queue);
   const known = new KnownJobs((id) => metrics.recovered(jobSize(id).messages));
-  const producer = new Producer(producerRedis, keys, envelope, known);
-  const deadLetters = new DeadLetters(storeRedis, keys, envelope);
-  const backlog = new Backlog(storeRedis, keys, { maxBytes: queue.backlogBytes, pollMs: 500 }, log);
+  const producer = new Producer(redis.producer, keys, envelope, known);
+  const deadLetters = new DeadLetters(redis.store, keys, envelope);
+  const backlog = new Backlog(redis.store, keys, { maxBytes: queue.backlogBytes, pollMs: 500 }, log);
   const backlogFull = (): boolean => backlog.full;
 
   // Ingress: from the socket to the PUBACK.
@@ -162,7 +150,7 @@ export function createGateway(
       log,
     },
   );
-  const outlets = createOutlets({ config, redis: storeRedis, keys, policies, metrics, log });
+  const outlets = createOutlets({ config, redis: redis.store, keys, policies, metrics, log });
   const { fanOut } = outlets;
   const commands: Commands = new Commands(
     { maxPayloadBytes: mqtt.maxPayloadBytes, remembered: 200_000 },
@@ -231,7 +219,7 @@ export function createGateway(
   const activity = new CellActivity(sinks.cellActivity);
 
   // Privacy centre: people look on at what becomes of their own messages.
-  const centre = createCentre({ config, secrets, redis: storeRedis, keys });
+  const centre = createCentre({ config, secrets, redis: redis.store, keys });
 
   // Pipeline: what a batch meets after the queue.
   const deidentifier = new Deidentifier(deidentifierOptions(config), keyring);
@@ -255,7 +243,7 @@ export function createGateway(
     log,
   });
   const worker = new BatchWorker(
-    workerRedis,
+    redis.worker,
     keys,
     { ...queue, passesInFlight: queue.workerConcurrency, maxMessagesPerPass: 4_000, lockMs: 10_000 },
     { envelope, producer, deadLetters, known },
@@ -273,7 +261,7 @@ export function createGateway(
   const upkeep = createUpkeep({
     config,
     secrets,
-    redis: { store: storeRedis, producer: producerRedis, worker: workerRedis },
+    redis,
     keys,
     keyring,
     deadLetters,
@@ -287,7 +275,7 @@ export function createGateway(
     config,
     secrets,
     keys,
-    redis: { store: storeRedis, producer: producerRedis, worker: workerRedis },
+    redis,
     leases,
     keyring,
     envelope,
@@ -309,7 +297,7 @@ export function createGateway(
 
   const portability = createAccess({
     config,
-    redis: storeRedis,
+    redis: redis.store,
     keys,
     ledger,
     gate,
@@ -324,7 +312,7 @@ export function createGateway(
   let durability: Durability | undefined;
   const readiness = (): { ready: boolean; reasons: string[] } => {
     const reasons = [
-      storeRedis.status === "ready" ? "" : "redis-unreachable",
+      redis.store.status === "ready" ? "" : "redis-unreachable",
       backlog.full ? "backlog-full" : "",
       store.ready && breaker.state === "closed" ? "" : "store-unavailable",
       metrics.eventLoopDelayed() ? "event-loop-delayed" : "",
@@ -386,20 +374,12 @@ export function createGateway(
   // Downstream first: nothing is let in before everything behind it can take it on.
   const parts: Part[] = [
     { name: "metrics", start: () => metrics.start(), stop: () => metrics.stop() },
-    {
-      name: "redis",
-      start: async () => {
-        await Promise.all([storeRedis, producerRedis, workerRedis, eventRedis].map(connect));
-      },
-      stop: () => {
-        for (const redis of [storeRedis, producerRedis, workerRedis, eventRedis]) redis.disconnect();
-      },
-    },
+    redis.part,
     ...safekeeping.parts,
     {
       name: "durability",
       start: async () => {
-        durability = await checkDurability(storeRedis, queue.requireDurability);
+        durability = await checkDurability(redis.store, queue.requireDurability);
       },
       stop: () => undefined,
     },
@@ -442,7 +422,7 @@ export function createGateway(
       name: "events",
       start: async () => {
         notices.watch(broker);
-        eventRedis.on("message", (channel: string, message: string) => {
+        redis.events.on("message", (channel: string, message: string) => {
           if (channel === keys.sessionEnd) {
             broker.endDevice(message as DeviceKey);
             centre.samples.endDevice(message as DeviceKey);
@@ -451,7 +431,7 @@ export function createGateway(
             void notices.policyPublished(Number(message));
           }
         });
-        await eventRedis.subscribe(keys.sessionEnd, keys.policyPublished);
+        await redis.events.subscribe(keys.sessionEnd, keys.policyPublished);
       },
       stop: () => undefined,
     },
@@ -474,14 +454,6 @@ export function createGateway(
   };
 }
 
-async function connect(redis: ReturnType<typeof connectRedis>): Promise<void> {
-  try {
-    await redis.connect();
-  } catch (error) {
-    throw new GatewayError("REDIS_UNREACHABLE", redisErrorCode(error));
-  }
-}
-
 /** Times a write and counts how it failed. */
 async function observed<T>(write: () => Promise<T>, metrics: Metrics): Promise<T> {
   const startedAt = performance.now();
@@ -493,44 +465,4 @@ async function observed<T>(write: () => Promise<T>, metrics: Metrics): Promise<T
   } finally {
     metrics.sinkWrote("influx", performance.now() - startedAt);
   }
-}
-
-/** One round trip for a whole batch, and the rule applied to each answer. */
-function consentCheck(gate: ConsentGate): CheckConsent {
-  return async (devices) => {
-    const { decisions, floors } = await gate.read(devices);
-    const now = Date.now();
-    return decisions.map((decision, index): Verdict => {
-      const verdict = decide(decision, floors, now);
-      if (decision === undefined || verdict.refusal !== undefined) {
-        return { refusal: verdict.refusal ?? "no-consent", wrappedSubjectKey: keyOf(decision) };
-      }
-      const { revision, wrappedSubjectKey } = decision;
-      const admitted = devices[index]?.revision ?? revision;
-      // What was taken back while a message waited does not come back to it with a later consent.
-      const grants = admitted === revision ? verdict.grants : verdict.grants & heldSince(decision.since, admitted);
-      return grants === 0 ? { refusal: "consent-withdrawn" } : { grants, wrappedSubjectKey, revision };
-    });
-  };
-}
-
-function keyOf(decision: Decision | undefined): string | undefined {
-  return decision?.wrappedSubjectKey === NO_SUBJECT_KEY ? undefined : decision?.wrappedSubjectKey;
-}
-
-function deidentifierOptions({ deidentify }: Config): ConstructorParameters<typeof Deidentifier>[0] {
-  const epochMs = deidentify.epochDays * DAY_MS;
-  const { densityFile, ...location } = deidentify.location;
-  return {
-    epochMs: { analytics: epochMs, scene: epochMs, network: epochMs },
-    location: {
-      ...location,
-      densities: densityFile === undefined ? DENSITY_TABLE : parseDensityTable(readFileSync(densityFile, "utf8")),
-      maxDevices: 200_000,
-    },
-    models: deidentify.models,
-    ip: deidentify.ip,
-    atStepMs: deidentify.atStepMs,
-    weatherStatusKeys: deidentify.weatherStatusKeys,
-  };
 }
