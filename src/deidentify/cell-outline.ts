@@ -17,25 +17,25 @@ interface Outline {
 const MAX_REMEMBERED_OUTLINES = 8192;
 
 export class CellOutlines {
-  private readonly outlines = new LRUCache<string, Outline>({ max: MAX_REMEMBERED_OUTLINES });
+  readonly #outlines = new LRUCache<string, Outline>({ max: MAX_REMEMBERED_OUTLINES });
 
   /** Whether the point lies in the cell or no further outside it than `share` of the cell's radius. */
   reaches(cell: string, lat: number, lon: number, share: number): boolean {
-    const outline = this.outlineOf(cell);
+    const outline = this.#outlineOf(cell);
     const point = vector(lat, lon);
     // Cheap answer for a device that is far away, and the guard that keeps the far side of the globe out.
     if (distance(point, outline.center) > 2 * outline.radius) return false;
     return inside(outline, point) || distanceToOutline(outline, point) <= share * outline.radius;
   }
 
-  private outlineOf(cell: string): Outline {
-    let outline = this.outlines.get(cell);
+  #outlineOf(cell: string): Outline {
+    let outline = this.#outlines.get(cell);
     if (outline === undefined) {
       const corners = cellToBoundary(cell).map(([lat, lon]) => vector(lat, lon));
       const center = vector(...cellToLatLng(cell));
       const radius = corners.reduce((sum, corner) => sum + distance(center, corner), 0) / corners.length;
       outline = { corners, center, radius };
-      this.outlines.set(cell, outline);
+      this.#outlines.set(cell, outline);
     }
     return outline;
   }

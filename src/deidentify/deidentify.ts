@@ -41,16 +41,16 @@ export interface DeidentifierOptions {
 type Writable<T> = { -readonly [K in keyof T]: T[K] };
 
 export class Deidentifier {
-  private readonly options: DeidentifierOptions;
-  private readonly keyring: Keyring;
-  private readonly locations: Locations;
-  private readonly models: ModelFamilies;
+  readonly #options: DeidentifierOptions;
+  readonly #keyring: Keyring;
+  readonly #locations: Locations;
+  readonly #models: ModelFamilies;
 
   constructor(options: DeidentifierOptions, keyring: Keyring) {
-    this.options = options;
-    this.keyring = keyring;
-    this.locations = new Locations(options.location);
-    this.models = new ModelFamilies(options.models);
+    this.#options = options;
+    this.#keyring = keyring;
+    this.#locations = new Locations(options.location);
+    this.#models = new ModelFamilies(options.models);
   }
 
   /**
@@ -68,23 +68,23 @@ export class Deidentifier {
     const result: Writable<Deidentified> = {};
     const wantsPlace = ((forAnalytics | forWeather) & LOCATION) !== 0;
     if (forAnalytics !== 0 || wantsPlace) {
-      const epoch = Math.floor(message.at / this.options.epochMs.analytics);
-      const device = this.keyring.pseudonym(wrappedSubjectKey, message.device.deviceKey, "analytics", epoch);
-      const located = wantsPlace ? this.locate(device, message) : undefined;
+      const epoch = Math.floor(message.at / this.#options.epochMs.analytics);
+      const device = this.#keyring.pseudonym(wrappedSubjectKey, message.device.deviceKey, "analytics", epoch);
+      const located = wantsPlace ? this.#locate(device, message) : undefined;
       if (forAnalytics !== 0) {
-        const record = this.analytics(message, forAnalytics, device);
+        const record = this.#analytics(message, forAnalytics, device);
         if (located?.newest === true && (forAnalytics & LOCATION) !== 0) {
-          record.location = currentLocation(located, epoch * this.options.epochMs.analytics);
+          record.location = currentLocation(located, epoch * this.#options.epochMs.analytics);
         }
         result.analytics = record;
       }
       if (located !== undefined && (forWeather & LOCATION) !== 0) {
-        result.weather = this.weather(message, forWeather, located);
+        result.weather = this.#weather(message, forWeather, located);
       }
     }
-    if (forScene !== 0) result.scene = this.scene(message, forScene, wrappedSubjectKey);
+    if (forScene !== 0) result.scene = this.#scene(message, forScene, wrappedSubjectKey);
     if (forNetwork !== 0) {
-      const network = this.network(message, forNetwork, wrappedSubjectKey);
+      const network = this.#network(message, forNetwork, wrappedSubjectKey);
       if (network !== undefined) result.network = network;
     }
     return result;
@@ -92,39 +92,39 @@ export class Deidentifier {
 
   /** Drops what is remembered under these analytics pseudonyms. */
   forget(devices: Iterable<Pseudonym>): void {
-    this.locations.forget(devices);
+    this.#locations.forget(devices);
   }
 
-  private locate(device: AnalyticsRecord["device"], message: RawMessage): Located | undefined {
+  #locate(device: AnalyticsRecord["device"], message: RawMessage): Located | undefined {
     const location = message.telemetry.location;
-    return location && this.locations.locate(device, location.lat, location.lon, message.at);
+    return location && this.#locations.locate(device, location.lat, location.lon, message.at);
   }
 
-  private analytics(message: RawMessage, mask: number, device: AnalyticsRecord["device"]): Writable<AnalyticsRecord> {
+  #analytics(message: RawMessage, mask: number, device: AnalyticsRecord["device"]): Writable<AnalyticsRecord> {
     const record: Writable<AnalyticsRecord> = { device, timestampNs: timestampNs(message.at, message.sub) };
     const { model, status } = message.telemetry;
-    if ((mask & MODEL) !== 0 && model !== undefined) record.model = this.models.familyOf(model);
+    if ((mask & MODEL) !== 0 && model !== undefined) record.model = this.#models.familyOf(model);
     if ((mask & STATUS) !== 0 && status !== undefined) record.status = status;
     return record;
   }
 
-  private weather(message: RawMessage, mask: number, located: Located): WeatherRecord {
+  #weather(message: RawMessage, mask: number, located: Located): WeatherRecord {
     const record: Writable<WeatherRecord> = {
       cell: located.place.cell,
       center: located.place.center,
-      at: floorTo(message.at, this.options.atStepMs.weather),
+      at: floorTo(message.at, this.#options.atStepMs.weather),
     };
     if ((mask & STATUS) !== 0 && message.telemetry.status !== undefined) {
-      const status = this.weatherStatus(message.telemetry.status);
+      const status = this.#weatherStatus(message.telemetry.status);
       if (status !== undefined) record.status = status;
     }
     return record;
   }
 
   /** Numbers only: a text is no measurement, and in a record without a device it could name one. */
-  private weatherStatus(status: StatusFields): StatusFields | undefined {
+  #weatherStatus(status: StatusFields): StatusFields | undefined {
     let picked: Record<string, StatusValue> | undefined;
-    for (const key of this.options.weatherStatusKeys) {
+    for (const key of this.#options.weatherStatusKeys) {
       if (!Object.hasOwn(status, key)) continue;
       const value = status[key];
       if (typeof value !== "number") continue;
@@ -134,33 +134,33 @@ export class Deidentifier {
     return picked;
   }
 
-  private scene(message: RawMessage, mask: number, wrappedSubjectKey: string): SceneRecord {
+  #scene(message: RawMessage, mask: number, wrappedSubjectKey: string): SceneRecord {
     const record: Writable<SceneRecord> = {
-      device: this.pseudonym(message, "scene", wrappedSubjectKey),
+      device: this.#pseudonym(message, "scene", wrappedSubjectKey),
       status: message.telemetry.status ?? {},
-      at: floorTo(message.at, this.options.atStepMs.scene),
+      at: floorTo(message.at, this.#options.atStepMs.scene),
     };
     const { model } = message.telemetry;
-    if ((mask & MODEL) !== 0 && model !== undefined) record.model = this.models.familyOf(model);
+    if ((mask & MODEL) !== 0 && model !== undefined) record.model = this.#models.familyOf(model);
     return record;
   }
 
-  private network(message: RawMessage, mask: number, wrappedSubjectKey: string): NetworkRecord | undefined {
+  #network(message: RawMessage, mask: number, wrappedSubjectKey: string): NetworkRecord | undefined {
     const { model, ip } = message.telemetry;
-    const prefix = (mask & IP) !== 0 && ip !== undefined ? ipPrefix(ip, this.options.ip) : undefined;
+    const prefix = (mask & IP) !== 0 && ip !== undefined ? ipPrefix(ip, this.#options.ip) : undefined;
     if (prefix === undefined && (mask & MODEL) === 0) return undefined;
     const record: Writable<NetworkRecord> = {
-      device: this.pseudonym(message, "network", wrappedSubjectKey),
-      at: floorTo(message.at, this.options.atStepMs.network),
+      device: this.#pseudonym(message, "network", wrappedSubjectKey),
+      at: floorTo(message.at, this.#options.atStepMs.network),
     };
-    if ((mask & MODEL) !== 0 && model !== undefined) record.model = this.models.familyOf(model);
+    if ((mask & MODEL) !== 0 && model !== undefined) record.model = this.#models.familyOf(model);
     if (prefix !== undefined) record.ipPrefix = prefix;
     return record;
   }
 
-  private pseudonym(message: RawMessage, purpose: PseudonymPurpose, wrappedSubjectKey: string): SceneRecord["device"] {
-    const epoch = Math.floor(message.at / this.options.epochMs[purpose]);
-    return this.keyring.pseudonym(wrappedSubjectKey, message.device.deviceKey, purpose, epoch);
+  #pseudonym(message: RawMessage, purpose: PseudonymPurpose, wrappedSubjectKey: string): SceneRecord["device"] {
+    const epoch = Math.floor(message.at / this.#options.epochMs[purpose]);
+    return this.#keyring.pseudonym(wrappedSubjectKey, message.device.deviceKey, purpose, epoch);
   }
 }
 

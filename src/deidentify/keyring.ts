@@ -51,20 +51,20 @@ interface Remembered {
 }
 
 export class Keyring {
-  private readonly keys: KeyringKeys;
-  private readonly devices = new LRUCache<DeviceKey, Remembered>({
+  readonly #keys: KeyringKeys;
+  readonly #devices = new LRUCache<DeviceKey, Remembered>({
     max: MAX_REMEMBERED_DEVICES,
     ttl: REMEMBERED_MS,
     ttlResolution: 1000,
   });
 
   constructor(keys: KeyringKeys) {
-    this.keys = keys;
+    this.#keys = keys;
   }
 
   /** A new random 256-bit subject key, wrapped by the master key (AES-256-GCM), base64url. Safe to rest in Redis. */
   createSubjectKey(): string {
-    return this.wrap(randomBytes(SUBJECT_KEY_BYTES));
+    return this.#wrap(randomBytes(SUBJECT_KEY_BYTES));
   }
 
   /**
@@ -72,8 +72,8 @@ export class Keyring {
    * Throws SUBJECT_KEY_UNREADABLE when no master key opens it.
    */
   rewrap(wrapped: string): string | undefined {
-    if (tryUnwrap(wrapped, this.keys.masterKey) !== undefined) return undefined;
-    return this.wrap(this.unwrap(wrapped));
+    if (tryUnwrap(wrapped, this.#keys.masterKey) !== undefined) return undefined;
+    return this.#wrap(this.#unwrap(wrapped));
   }
 
   /**
@@ -81,49 +81,49 @@ export class Keyring {
    * truncated to 128 bits. Throws SUBJECT_KEY_UNREADABLE when the wrapped key does not open.
    */
   pseudonym(wrappedSubjectKey: string, device: DeviceKey, purpose: PseudonymPurpose, epoch: number): Pseudonym {
-    let remembered = this.devices.get(device);
+    let remembered = this.#devices.get(device);
     // The key is compared, not trusted: after erasure or re-binding the same device has another one.
     if (remembered === undefined || remembered.wrappedSubjectKey !== wrappedSubjectKey) {
       remembered = { wrappedSubjectKey, analytics: undefined, scene: undefined, network: undefined };
-      const made = this.derive(wrappedSubjectKey, device, purpose, epoch);
-      this.devices.set(device, remembered);
+      const made = this.#derive(wrappedSubjectKey, device, purpose, epoch);
+      this.#devices.set(device, remembered);
       remembered[purpose] = { newest: { epoch, pseudonym: made }, older: undefined };
       return made;
     }
     const recent = remembered[purpose];
     if (recent?.newest.epoch === epoch) return recent.newest.pseudonym;
     if (recent?.older?.epoch === epoch) return recent.older.pseudonym;
-    const named: Named = { epoch, pseudonym: this.derive(wrappedSubjectKey, device, purpose, epoch) };
+    const named: Named = { epoch, pseudonym: this.#derive(wrappedSubjectKey, device, purpose, epoch) };
     remembered[purpose] = remember(recent, named);
     return named.pseudonym;
   }
 
   /** Drops what is remembered of a device; erasure calls it so that nothing waits for the time limit. */
   forget(device: DeviceKey): void {
-    this.devices.delete(device);
+    this.#devices.delete(device);
   }
 
-  private derive(wrapped: string, device: DeviceKey, purpose: PseudonymPurpose, epoch: number): Pseudonym {
-    const subjectKey = this.unwrap(wrapped);
+  #derive(wrapped: string, device: DeviceKey, purpose: PseudonymPurpose, epoch: number): Pseudonym {
+    const subjectKey = this.#unwrap(wrapped);
     const info = `consentry pseudonym\0${purpose}\0${epoch}`;
-    const purposeKey = Buffer.from(hkdfSync("sha256", subjectKey, this.keys.pepper, info, 32));
+    const purposeKey = Buffer.from(hkdfSync("sha256", subjectKey, this.#keys.pepper, info, 32));
     subjectKey.fill(0);
     const mac = createHmac("sha256", purposeKey).update(device).digest();
     purposeKey.fill(0);
     return mac.toString("base64url", 0, PSEUDONYM_BYTES) as Pseudonym;
   }
 
-  private wrap(subjectKey: Buffer): string {
+  #wrap(subjectKey: Buffer): string {
     const iv = randomBytes(IV_BYTES);
-    const cipher = createCipheriv("aes-256-gcm", this.keys.masterKey, iv);
+    const cipher = createCipheriv("aes-256-gcm", this.#keys.masterKey, iv);
     cipher.setAAD(WRAP_CONTEXT);
     const sealed = Buffer.concat([cipher.update(subjectKey), cipher.final()]);
     subjectKey.fill(0);
     return Buffer.concat([Buffer.of(VERSION), iv, sealed, cipher.getAuthTag()]).toString("base64url");
   }
 
-  private unwrap(wrapped: string): Buffer {
-    for (const masterKey of [this.keys.masterKey, ...(this.keys.otherMasterKeys ?? [])]) {
+  #unwrap(wrapped: string): Buffer {
+    for (const masterKey of [this.#keys.masterKey, ...(this.#keys.otherMasterKeys ?? [])]) {
       const subjectKey = tryUnwrap(wrapped, masterKey);
       if (subjectKey !== undefined) return subjectKey;
     }

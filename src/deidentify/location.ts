@@ -54,16 +54,16 @@ export interface Located {
 }
 
 export class Locations {
-  private readonly options: LocationOptions;
-  private readonly densities: ReadonlyMap<string, number>;
-  private readonly places = new LRUCache<string, Place>({ max: MAX_REMEMBERED_PLACES });
-  private readonly current: LRUCache<Pseudonym, Current>;
-  private readonly outlines = new CellOutlines();
+  readonly #options: LocationOptions;
+  readonly #densities: ReadonlyMap<string, number>;
+  readonly #places = new LRUCache<string, Place>({ max: MAX_REMEMBERED_PLACES });
+  readonly #current: LRUCache<Pseudonym, Current>;
+  readonly #outlines = new CellOutlines();
 
   constructor(options: LocationOptions) {
-    this.options = options;
-    this.densities = new Map(options.densities.map((row) => [row.cell, row.resolution]));
-    this.current = new LRUCache({ max: options.maxDevices });
+    this.#options = options;
+    this.#densities = new Map(options.densities.map((row) => [row.cell, row.resolution]));
+    this.#current = new LRUCache({ max: options.maxDevices });
   }
 
   /**
@@ -73,12 +73,12 @@ export class Locations {
   locate(device: Pseudonym, lat: number, lon: number, at: number): Located | undefined {
     if (!(lat >= -90 && lat <= 90 && lon >= -180 && lon <= 180)) return undefined;
     const here = this.placeOf(lat, lon);
-    const current = this.current.get(device);
+    const current = this.#current.get(device);
     if (current === undefined) {
-      this.current.set(device, { place: here, at });
+      this.#current.set(device, { place: here, at });
       return { place: here, newest: true };
     }
-    const place = here === current.place || this.stillIn(current.place, lat, lon) ? current.place : here;
+    const place = here === current.place || this.#stillIn(current.place, lat, lon) ? current.place : here;
     if (at < current.at) return { place, newest: false };
     current.place = place;
     current.at = at;
@@ -87,34 +87,34 @@ export class Locations {
 
   /** Drops where these devices are; erasure calls it. */
   forget(devices: Iterable<Pseudonym>): void {
-    for (const device of devices) this.current.delete(device);
+    for (const device of devices) this.#current.delete(device);
   }
 
   /** The coarse place of a point, whatever device asks. */
   placeOf(lat: number, lon: number): Place {
-    const fine = latLngToCell(lat, lon, Math.min(this.options.finestResolution, FINEST_RESOLUTION));
-    const known = this.places.get(fine);
+    const fine = latLngToCell(lat, lon, Math.min(this.#options.finestResolution, FINEST_RESOLUTION));
+    const known = this.#places.get(fine);
     if (known !== undefined) return known;
-    const cell = cellToParent(fine, this.resolutionFor(fine));
+    const cell = cellToParent(fine, this.#resolutionFor(fine));
     // All points of one coarse cell must share one object, so that places compare by identity.
-    const place = this.places.get(cell) ?? describe(cell);
-    this.places.set(cell, place);
-    this.places.set(fine, place);
+    const place = this.#places.get(cell) ?? describe(cell);
+    this.#places.set(cell, place);
+    this.#places.set(fine, place);
     return place;
   }
 
-  private resolutionFor(fine: string): number {
+  #resolutionFor(fine: string): number {
     const finest = getResolution(fine);
     for (const tableResolution of TABLE_RESOLUTIONS) {
       if (tableResolution > finest) continue;
-      const resolution = this.densities.get(cellToParent(fine, tableResolution));
+      const resolution = this.#densities.get(cellToParent(fine, tableResolution));
       if (resolution !== undefined) return Math.min(resolution, finest);
     }
-    return Math.min(this.options.defaultResolution, finest);
+    return Math.min(this.#options.defaultResolution, finest);
   }
 
-  private stillIn(place: Place, lat: number, lon: number): boolean {
-    return this.outlines.reaches(place.cell, lat, lon, this.options.stickiness);
+  #stillIn(place: Place, lat: number, lon: number): boolean {
+    return this.#outlines.reaches(place.cell, lat, lon, this.#options.stickiness);
   }
 }
 

@@ -15,20 +15,20 @@ const OTHER_MODEL = "other";
 const MAX_REMEMBERED_MODELS = 4096;
 
 export class ModelFamilies {
-  private readonly rules: readonly ModelRule[];
-  private readonly known = new LRUCache<string, string>({ max: MAX_REMEMBERED_MODELS });
+  readonly #rules: readonly ModelRule[];
+  readonly #known = new LRUCache<string, string>({ max: MAX_REMEMBERED_MODELS });
 
   constructor(rules: readonly ModelRule[]) {
-    this.rules = rules;
+    this.#rules = rules;
   }
 
   /** The family of the first rule that matches, else `"other"`. */
   familyOf(model: string): string {
-    let family = this.known.get(model);
+    let family = this.#known.get(model);
     if (family === undefined) {
       const lower = model.toLowerCase();
-      family = this.rules.find((rule) => globMatches(rule.match.toLowerCase(), lower))?.as ?? OTHER_MODEL;
-      this.known.set(model, family);
+      family = this.#rules.find((rule) => globMatches(rule.match.toLowerCase(), lower))?.as ?? OTHER_MODEL;
+      this.#known.set(model, family);
     }
     return family;
   }

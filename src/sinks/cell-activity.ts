@@ -23,20 +23,20 @@ interface Cell {
 const DEFAULT_MAX_MEMBERS = 500_000;
 
 export class CellActivity {
-  private readonly options: CellActivityOptions;
-  private readonly maxMembers: number;
+  readonly #options: CellActivityOptions;
+  readonly #maxMembers: number;
   /** Window start in Unix ms → its cells. Rarely more than two. */
-  private readonly windows = new Map<number, Map<CellId, Cell>>();
-  private members = 0;
+  readonly #windows = new Map<number, Map<CellId, Cell>>();
+  #members = 0;
 
   constructor(options: CellActivityOptions) {
-    this.options = options;
-    this.maxMembers = options.maxMembers ?? DEFAULT_MAX_MEMBERS;
+    this.#options = options;
+    this.#maxMembers = options.maxMembers ?? DEFAULT_MAX_MEMBERS;
   }
 
   /** Counts stored records that carry a place into the window of `nowMs` (Unix ms); call it once per stored record. */
   add(records: readonly AnalyticsRecord[], nowMs: number): void {
-    const window = this.windowAt(nowMs);
+    const window = this.#windowAt(nowMs);
     for (const record of records) {
       if (record.location === undefined) continue;
       const known = window.get(record.location.cell);
@@ -45,8 +45,8 @@ export class CellActivity {
         continue;
       }
       // Counting too few devices only withholds a cell; counting their messages without them would mislead.
-      if (this.members >= this.maxMembers) continue;
-      this.members += 1;
+      if (this.#members >= this.#maxMembers) continue;
+      this.#members += 1;
       const cell = known ?? newCell(window, record.location.cell);
       cell.devices.add(record.device);
       cell.messages += 1;
@@ -56,23 +56,23 @@ export class CellActivity {
   /** Lines for the windows that ended before `nowMs`, or for all when `final`; they are forgotten with this call. */
   take(nowMs: number, final = false): string[] {
     const lines: string[] = [];
-    for (const [start, cells] of this.windows) {
-      if (!final && start + this.options.windowMs > nowMs) continue;
-      this.windows.delete(start);
+    for (const [start, cells] of this.#windows) {
+      if (!final && start + this.#options.windowMs > nowMs) continue;
+      this.#windows.delete(start);
       for (const [cell, { devices, messages }] of cells) {
-        this.members -= devices.size;
-        if (devices.size >= this.options.minDevices) lines.push(activityLine(cell, devices.size, messages, start));
+        this.#members -= devices.size;
+        if (devices.size >= this.#options.minDevices) lines.push(activityLine(cell, devices.size, messages, start));
       }
     }
     return lines;
   }
 
-  private windowAt(nowMs: number): Map<CellId, Cell> {
-    const start = nowMs - (nowMs % this.options.windowMs);
-    let window = this.windows.get(start);
+  #windowAt(nowMs: number): Map<CellId, Cell> {
+    const start = nowMs - (nowMs % this.#options.windowMs);
+    let window = this.#windows.get(start);
     if (window === undefined) {
       window = new Map();
-      this.windows.set(start, window);
+      this.#windows.set(start, window);
     }
     return window;
   }

@@ -19,12 +19,12 @@ export type BatchLocations = ReadonlyMap<Pseudonym, number>;
 const MAX_DEVICES = 200_000;
 
 export class CurrentLocations {
-  private readonly stored: LRUCache<Pseudonym, Known> | undefined;
-  private readonly underWay = new Map<BatchLocations, Promise<void>>();
+  readonly #stored: LRUCache<Pseudonym, Known> | undefined;
+  readonly #underWay = new Map<BatchLocations, Promise<void>>();
 
   /** A stored place is written again after `refreshMs`, in case somebody removed it; 0 writes it every time. */
   constructor(refreshMs: number) {
-    this.stored = refreshMs > 0 ? new LRUCache({ max: MAX_DEVICES, ttl: refreshMs, ttlResolution: 100 }) : undefined;
+    this.#stored = refreshMs > 0 ? new LRUCache({ max: MAX_DEVICES, ttl: refreshMs, ttlResolution: 100 }) : undefined;
   }
 
   /** Device → index of the record whose place must be written; older and unchanged ones are left out. */
@@ -38,7 +38,7 @@ export class CurrentLocations {
     }
     for (const [device, index] of newest) {
       const record = records[index];
-      if (record !== undefined && this.isSettled(record)) newest.delete(device);
+      if (record !== undefined && this.#isSettled(record)) newest.delete(device);
     }
     return newest;
   }
@@ -50,38 +50,38 @@ export class CurrentLocations {
   async inOrder(batch: BatchLocations, write: () => Promise<void>): Promise<void> {
     if (batch.size === 0) return await write();
     for (;;) {
-      const ahead = [...this.underWay].filter(([other]) => overlap(batch, other)).map(([, done]) => done);
+      const ahead = [...this.#underWay].filter(([other]) => overlap(batch, other)).map(([, done]) => done);
       if (ahead.length === 0) break;
       await Promise.allSettled(ahead);
     }
     const writing = write();
-    this.underWay.set(batch, writing);
+    this.#underWay.set(batch, writing);
     try {
       await writing;
     } finally {
-      this.underWay.delete(batch);
+      this.#underWay.delete(batch);
     }
   }
 
   /** The server has confirmed these places. */
   confirm(records: readonly AnalyticsRecord[], batch: BatchLocations): void {
-    if (this.stored === undefined) return;
+    if (this.#stored === undefined) return;
     for (const [device, index] of batch) {
       const record = records[index];
       if (record?.location !== undefined) {
-        this.stored.set(device, { location: record.location, timestampNs: record.timestampNs });
+        this.#stored.set(device, { location: record.location, timestampNs: record.timestampNs });
       }
     }
   }
 
   /** To be called when rows of these devices were deleted: what is known about the store no longer holds. */
   forget(devices: Iterable<Pseudonym>): void {
-    for (const device of devices) this.stored?.delete(device);
+    for (const device of devices) this.#stored?.delete(device);
   }
 
   /** Whether the store is known to hold this place, or one told later. */
-  private isSettled({ device, location, timestampNs }: AnalyticsRecord): boolean {
-    const known = this.stored?.get(device);
+  #isSettled({ device, location, timestampNs }: AnalyticsRecord): boolean {
+    const known = this.#stored?.get(device);
     if (known === undefined || location === undefined) return false;
     if (known.location.epochStart !== location.epochStart) return false;
     if (isOlder(timestampNs, known.timestampNs)) return true;

@@ -42,43 +42,43 @@ const LINES = "text/plain; charset=utf-8";
 const LOOPBACK = /^(?:localhost|127(?:\.\d+){3}|\[::1\])$/;
 
 export class InfluxHttp {
-  private readonly options: InfluxHttpOptions;
-  private readonly agent: HttpAgent;
-  private readonly transport: Transport;
-  private readonly headers: Readonly<Record<string, string>>;
-  private readonly gzip: { gzipThreshold?: number };
+  readonly #options: InfluxHttpOptions;
+  readonly #agent: HttpAgent;
+  readonly #transport: Transport;
+  readonly #headers: Readonly<Record<string, string>>;
+  readonly #gzip: { gzipThreshold?: number };
 
   constructor(options: InfluxHttpOptions) {
-    this.options = options;
+    this.#options = options;
     const { protocol, hostname } = new URL(options.url);
     const Agent = protocol === "https:" ? HttpsAgent : HttpAgent;
-    this.agent = new Agent({ keepAlive: true, maxSockets: options.maxSockets, timeout: IDLE_SOCKET_MS });
-    this.headers = authorization(options);
-    this.gzip = LOOPBACK.test(hostname) ? {} : { gzipThreshold: GZIP_THRESHOLD_BYTES };
+    this.#agent = new Agent({ keepAlive: true, maxSockets: options.maxSockets, timeout: IDLE_SOCKET_MS });
+    this.#headers = authorization(options);
+    this.#gzip = LOOPBACK.test(hostname) ? {} : { gzipThreshold: GZIP_THRESHOLD_BYTES };
     // The client logs what a server answered; nothing a server answered may reach a console.
     setLogger({ error: () => {}, warn: () => {} });
-    this.transport = new InfluxDB({
+    this.#transport = new InfluxDB({
       url: options.url,
       timeout: options.timeoutMs,
-      transportOptions: { agent: this.agent },
+      transportOptions: { agent: this.#agent },
     }).transport;
   }
 
   close(): void {
-    this.agent.destroy();
+    this.#agent.destroy();
   }
 
   /** Never throws. When `signal` fires or the time is up the connection is closed at once and the status is 0. */
   send(method: "GET" | "POST", path: string, body: string, signal: AbortSignal, type = LINES): Promise<Answer> {
     if (signal.aborted) return Promise.resolve(NOT_SENT);
-    const headers = { ...this.headers, "content-type": type };
+    const headers = { ...this.#headers, "content-type": type };
     // Only writes are read compressed by every server.
-    const gzip = type === LINES ? this.gzip : {};
+    const gzip = type === LINES ? this.#gzip : {};
     return new Promise((resolve) => {
       // A controller of its own: the client never takes its listener off the signal it is given.
       const request = new AbortController();
       const giveUp = () => request.abort();
-      const deadline = setTimeout(giveUp, this.options.timeoutMs);
+      const deadline = setTimeout(giveUp, this.#options.timeoutMs);
       signal.addEventListener("abort", giveUp, { once: true });
       const settle = (answer: Answer) => {
         clearTimeout(deadline);
@@ -89,7 +89,7 @@ export class InfluxHttp {
       const chunks: Uint8Array[] = [];
       let bytes = 0;
       let tooLong = false;
-      this.transport.send(
+      this.#transport.send(
         path,
         body,
         { method, headers, signal: request.signal, ...gzip },

@@ -64,32 +64,32 @@ const REFUSED_MS = 10 * 60_000;
 export class InfluxSink {
   readonly name = "influx";
   readonly region: string;
-  private readonly options: InfluxSinkOptions;
-  private readonly log: Log;
-  private readonly writePath: string;
-  private readonly locations: CurrentLocations;
-  private readonly refused = new LRUCache<string, true>({ max: MAX_REFUSED_LINES, ttl: REFUSED_MS });
-  private http: InfluxHttp | undefined;
-  private ability: RowDelete | undefined;
+  readonly #options: InfluxSinkOptions;
+  readonly #log: Log;
+  readonly #writePath: string;
+  readonly #locations: CurrentLocations;
+  readonly #refused = new LRUCache<string, true>({ max: MAX_REFUSED_LINES, ttl: REFUSED_MS });
+  #http: InfluxHttp | undefined;
+  #ability: RowDelete | undefined;
 
   constructor(options: InfluxSinkOptions, log: Log) {
-    this.options = options;
-    this.log = log;
+    this.#options = options;
+    this.#log = log;
     this.region = options.region;
-    this.writePath = writePath(options);
-    this.locations = new CurrentLocations(options.locationRefreshMs ?? DEFAULT_LOCATION_REFRESH_MS);
+    this.#writePath = writePath(options);
+    this.#locations = new CurrentLocations(options.locationRefreshMs ?? DEFAULT_LOCATION_REFRESH_MS);
   }
 
   /** Waits until the server answers and can take writes. Throws SINK_UNAVAILABLE, SINK_DENIED or START_CANCELLED. */
   async start(signal: AbortSignal): Promise<void> {
-    const { maxSockets, startTimeoutMs } = this.options;
-    this.http?.close();
-    this.http = new InfluxHttp({ ...this.options, maxSockets: maxSockets ?? DEFAULT_MAX_SOCKETS });
+    const { maxSockets, startTimeoutMs } = this.#options;
+    this.#http?.close();
+    this.#http = new InfluxHttp({ ...this.#options, maxSockets: maxSockets ?? DEFAULT_MAX_SOCKETS });
     const untilMs = performance.now() + startTimeoutMs;
     for (;;) {
       try {
-        await this.probe(this.http, signal);
-        this.ability = await new RowRemoval(this.http, this.options).ability(signal);
+        await this.#probe(this.#http, signal);
+        this.#ability = await new RowRemoval(this.#http, this.#options).ability(signal);
         break;
       } catch (error) {
         const retryable = error instanceof GatewayError && error.code === "SINK_UNAVAILABLE";
@@ -98,14 +98,14 @@ export class InfluxSink {
         await pause(START_PAUSE_MS, undefined, { signal }).catch(() => {});
       }
     }
-    this.log.info("sink ready", { sink: this.name, region: this.region });
-    if (this.ability === "none") this.log.warn("the store cannot delete rows", { sink: this.name });
+    this.#log.info("sink ready", { sink: this.name, region: this.region });
+    if (this.#ability === "none") this.#log.warn("the store cannot delete rows", { sink: this.name });
   }
 
   /** Closes the connections. A write still under way ends with SINK_UNAVAILABLE. */
   async stop(): Promise<void> {
-    this.http?.close();
-    this.http = undefined;
+    this.#http?.close();
+    this.#http = undefined;
   }
 
   /**
@@ -115,32 +115,32 @@ export class InfluxSink {
    * An error with `inDoubt` says more: some may yet be stored, after this has thrown.
    */
   async write(records: readonly AnalyticsRecord[], signal: AbortSignal): Promise<{ rejected: number[] }> {
-    const places = this.locations.select(records);
+    const places = this.#locations.select(records);
     const { lines, owners } = encodeBatch(records, places);
     const rejected = new Set<number>();
-    await this.locations.inOrder(places, async () => {
-      for (const line of await this.store(lines, signal)) {
+    await this.#locations.inOrder(places, async () => {
+      for (const line of await this.#store(lines, signal)) {
         const owner = owners[line];
         if (owner !== undefined) rejected.add(owner);
       }
-      this.locations.confirm(records, places);
+      this.#locations.confirm(records, places);
     });
     return { rejected: [...rejected].sort((a, b) => a - b) };
   }
 
   /** The same for ready-made lines, such as `CellActivity.take()` gives. */
   async writeLines(lines: readonly string[], signal: AbortSignal): Promise<{ rejected: number[] }> {
-    return { rejected: await this.store(lines, signal) };
+    return { rejected: await this.#store(lines, signal) };
   }
 
   /** What the store can do to make rows disappear; before `start` it has told us, nothing. */
   get rowDelete(): RowDelete {
-    return this.ability ?? "none";
+    return this.#ability ?? "none";
   }
 
   /** Resolves when the server answers and knows us. Throws SINK_UNAVAILABLE or SINK_DENIED. */
   async ask(signal: AbortSignal): Promise<void> {
-    await this.probe(this.started(), signal);
+    await this.#probe(this.#started(), signal);
   }
 
   /**
@@ -148,12 +148,12 @@ export class InfluxSink {
    * location that is the device's one place in that epoch. Throws SINK_UNAVAILABLE or SINK_DENIED: call again.
    */
   async remove(records: readonly AnalyticsRecord[], signal: AbortSignal): Promise<Removal> {
-    return await this.removeRows(rowsOfRecords(records), signal);
+    return await this.#removeRows(rowsOfRecords(records), signal);
   }
 
   /** Removes everything stored under these pseudonyms. Throws like `remove`. */
   async removeDevices(devices: readonly Pseudonym[], signal: AbortSignal): Promise<Removal> {
-    return await this.removeRows(rowsOfDevices(devices), signal);
+    return await this.#removeRows(rowsOfDevices(devices), signal);
   }
 
   /**
@@ -161,31 +161,31 @@ export class InfluxSink {
    * with different fields at least as many as the commonest field has. Throws like `remove`.
    */
   async countRows(devices: readonly Pseudonym[], signal: AbortSignal): Promise<number | undefined> {
-    return await new RowRemoval(this.started(), this.options).count(rowsOfDevices(devices), signal);
+    return await new RowRemoval(this.#started(), this.#options).count(rowsOfDevices(devices), signal);
   }
 
-  private async removeRows(rows: readonly StoredRows[], signal: AbortSignal): Promise<Removal> {
-    const http = this.started();
-    if (this.ability === undefined) throw new GatewayError("SINK_UNAVAILABLE", "not started");
-    if (this.ability === "none") return "unsupported";
+  async #removeRows(rows: readonly StoredRows[], signal: AbortSignal): Promise<Removal> {
+    const http = this.#started();
+    if (this.#ability === undefined) throw new GatewayError("SINK_UNAVAILABLE", "not started");
+    if (this.#ability === "none") return "unsupported";
     try {
-      return await new RowRemoval(http, this.options).remove(rows, signal);
+      return await new RowRemoval(http, this.#options).remove(rows, signal);
     } finally {
       // Else a place that is gone would be taken for stored, and not written when it may be again.
-      this.locations.forget(new Set(rows.map(({ device }) => device)));
+      this.#locations.forget(new Set(rows.map(({ device }) => device)));
     }
   }
 
   /** Indexes of the lines that the server refuses; every other line is stored when this returns. */
-  private async store(lines: readonly string[], signal: AbortSignal): Promise<number[]> {
+  async #store(lines: readonly string[], signal: AbortSignal): Promise<number[]> {
     const rejected: number[] = [];
-    for (const chunk of this.chunks(lines, rejected)) {
+    for (const chunk of this.#chunks(lines, rejected)) {
       const pending = [chunk];
       for (let group = pending.pop(); group !== undefined; group = pending.pop()) {
-        const verdict = await this.post(group.map((index) => lines[index]).join("\n"), group.length, signal);
+        const verdict = await this.#post(group.map((index) => lines[index]).join("\n"), group.length, signal);
         if (verdict === "stored") continue;
         if (verdict === "all-refused" || group.length === 1) {
-          for (const index of group) this.refuse(index, lines, rejected);
+          for (const index of group) this.#refuse(index, lines, rejected);
         } else {
           const middle = group.length >> 1;
           pending.push(group.slice(middle), group.slice(0, middle));
@@ -193,54 +193,54 @@ export class InfluxSink {
       }
     }
     // Once the caller knows, they are no longer known here: sent again after a repair, they deserve another try.
-    for (const index of rejected) this.refused.delete(lines[index] ?? "");
-    if (rejected.length > 0) this.log.warn("lines refused by the store", { sink: this.name, count: rejected.length });
+    for (const index of rejected) this.#refused.delete(lines[index] ?? "");
+    if (rejected.length > 0) this.#log.warn("lines refused by the store", { sink: this.name, count: rejected.length });
     return rejected.sort((a, b) => a - b);
   }
 
   /** Line indexes in groups of one request each, without the lines already known to be refused. */
-  private chunks(lines: readonly string[], rejected: number[]): number[][] {
+  #chunks(lines: readonly string[], rejected: number[]): number[][] {
     const chunks: number[][] = [];
     let chunk: number[] = [];
     for (const [index, line] of lines.entries()) {
-      if (this.refused.size > 0 && this.refused.has(line)) {
+      if (this.#refused.size > 0 && this.#refused.has(line)) {
         rejected.push(index);
         continue;
       }
       if (chunk.length === 0) chunks.push(chunk);
       chunk.push(index);
-      if (chunk.length >= this.options.maxLinesPerRequest) chunk = [];
+      if (chunk.length >= this.#options.maxLinesPerRequest) chunk = [];
     }
     return chunks;
   }
 
-  private refuse(index: number, lines: readonly string[], rejected: number[]): void {
+  #refuse(index: number, lines: readonly string[], rejected: number[]): void {
     const line = lines[index];
-    if (line !== undefined) this.refused.set(line, true);
+    if (line !== undefined) this.#refused.set(line, true);
     rejected.push(index);
   }
 
-  private async post(body: string, lineCount: number, signal: AbortSignal): Promise<Verdict> {
-    const http = this.started();
+  async #post(body: string, lineCount: number, signal: AbortSignal): Promise<Verdict> {
+    const http = this.#started();
     if (signal.aborted) throw new GatewayError("SINK_UNAVAILABLE", "given up");
-    return judge(await http.send("POST", this.writePath, body, signal), lineCount);
+    return judge(await http.send("POST", this.#writePath, body, signal), lineCount);
   }
 
-  private started(): InfluxHttp {
-    if (this.http === undefined) throw new GatewayError("SINK_UNAVAILABLE", "not started");
-    return this.http;
+  #started(): InfluxHttp {
+    if (this.#http === undefined) throw new GatewayError("SINK_UNAVAILABLE", "not started");
+    return this.#http;
   }
 
-  private async probe(http: InfluxHttp, signal: AbortSignal): Promise<void> {
-    if (this.options.api === "v1") {
+  async #probe(http: InfluxHttp, signal: AbortSignal): Promise<void> {
+    if (this.#options.api === "v1") {
       const answer = await http.send("GET", "/ping", "", signal);
       if (answer.status !== 204 && answer.status !== 200) throw new GatewayError("SINK_UNAVAILABLE", "ping");
-      const outcome = await ensureDatabase(http, this.options, signal);
-      if (outcome === "created") this.log.info("database created", { sink: this.name });
+      const outcome = await ensureDatabase(http, this.#options, signal);
+      if (outcome === "created") this.#log.info("database created", { sink: this.name });
       return;
     }
     // A write of nothing: the server checks credential, organisation and bucket before it finds that nothing came.
-    const answer = await http.send("POST", this.writePath, "", signal);
+    const answer = await http.send("POST", this.#writePath, "", signal);
     if (answer.status !== 400) judge(answer, 0);
   }
 }

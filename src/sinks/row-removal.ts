@@ -36,19 +36,19 @@ const JSON_TYPE = "application/json";
 const FLUX = "application/vnd.flux";
 
 export class RowRemoval {
-  private readonly http: InfluxHttp;
-  private readonly options: RowRemovalOptions;
+  readonly #http: InfluxHttp;
+  readonly #options: RowRemovalOptions;
 
   constructor(http: InfluxHttp, options: RowRemovalOptions) {
-    this.http = http;
-    this.options = options;
+    this.#http = http;
+    this.#options = options;
   }
 
   /** Asks a v2 server by deleting nothing: servers that imitate its writes often know no deletion. Throws SINK_UNAVAILABLE. */
   async ability(signal: AbortSignal): Promise<RowDelete> {
-    if (this.options.api === "v1") return "sync";
+    if (this.#options.api === "v1") return "sync";
     const nothing = { start: "1970-01-01T00:00:00Z", stop: "1970-01-01T00:00:00Z", predicate: '_measurement="none"' };
-    const answer = await this.http.send("POST", this.deletePath(), JSON.stringify(nothing), signal, JSON_TYPE);
+    const answer = await this.#http.send("POST", this.#deletePath(), JSON.stringify(nothing), signal, JSON_TYPE);
     if (answer.status === 204 || answer.status === 200) return "async";
     if (isOutage(answer) && answer.status !== 501) throw unavailable(answer);
     return "none";
@@ -62,7 +62,7 @@ export class RowRemoval {
     let outcome: "verified" | "accepted" = "verified";
     for (let from = 0; from < rows.length; from += ROWS_PER_REQUEST) {
       const some = rows.slice(from, from + ROWS_PER_REQUEST);
-      const left = this.options.api === "v1" ? await this.removeV1(some, signal) : await this.removeV2(some, signal);
+      const left = this.#options.api === "v1" ? await this.#removeV1(some, signal) : await this.#removeV2(some, signal);
       if (left === undefined) outcome = "accepted";
       else if (left) throw new GatewayError("SINK_UNAVAILABLE", "rows to be removed are still there");
     }
@@ -77,60 +77,61 @@ export class RowRemoval {
     let total = 0;
     for (let from = 0; from < rows.length; from += ROWS_PER_REQUEST) {
       const some = rows.slice(from, from + ROWS_PER_REQUEST);
-      const counted = this.options.api === "v1" ? await this.countV1(some, signal) : await this.countV2(some, signal);
+      const counted =
+        this.#options.api === "v1" ? await this.#countV1(some, signal) : await this.#countV2(some, signal);
       if (counted === undefined) return undefined;
       total += counted;
     }
     return total;
   }
 
-  private async countV1(rows: readonly StoredRows[], signal: AbortSignal): Promise<number | undefined> {
-    const results = await this.query(
-      rows.map((row) => countStatement(row, this.options.retentionPolicy)),
+  async #countV1(rows: readonly StoredRows[], signal: AbortSignal): Promise<number | undefined> {
+    const results = await this.#query(
+      rows.map((row) => countStatement(row, this.#options.retentionPolicy)),
       signal,
     );
     return results?.reduce((total, { series }) => total + countedByInfluxQl(series), 0);
   }
 
-  private async countV2(rows: readonly StoredRows[], signal: AbortSignal): Promise<number | undefined> {
-    const path = `/api/v2/query?${new URLSearchParams({ org: this.options.org })}`;
-    const answer = await this.http.send("POST", path, fluxCount(this.options.bucket, rows), signal, FLUX);
+  async #countV2(rows: readonly StoredRows[], signal: AbortSignal): Promise<number | undefined> {
+    const path = `/api/v2/query?${new URLSearchParams({ org: this.#options.org })}`;
+    const answer = await this.#http.send("POST", path, fluxCount(this.#options.bucket, rows), signal, FLUX);
     if (isOutage(answer)) throw unavailable(answer);
     return answer.status === 200 ? countedByFlux(answer.body) : undefined;
   }
 
   /** Whether any of the rows is left; `undefined` when the store does not let us look. */
-  private async removeV1(rows: readonly StoredRows[], signal: AbortSignal): Promise<boolean | undefined> {
-    if ((await this.query(rows.map(deleteStatement), signal)) === undefined) {
+  async #removeV1(rows: readonly StoredRows[], signal: AbortSignal): Promise<boolean | undefined> {
+    if ((await this.#query(rows.map(deleteStatement), signal)) === undefined) {
       throw new GatewayError("SINK_DENIED", "delete");
     }
-    const select = (row: StoredRows) => selectStatement(row, this.options.retentionPolicy);
-    const results = await this.query(rows.map(select), signal);
+    const select = (row: StoredRows) => selectStatement(row, this.#options.retentionPolicy);
+    const results = await this.#query(rows.map(select), signal);
     return results?.some(({ series }) => series !== undefined);
   }
 
   /** One result for each statement; `undefined` when our user may not. */
-  private async query(statements: readonly string[], signal: AbortSignal): Promise<readonly QueryResult[] | undefined> {
-    const answer = await askStatements(this.http, this.options.database, statements, signal);
+  async #query(statements: readonly string[], signal: AbortSignal): Promise<readonly QueryResult[] | undefined> {
+    const answer = await askStatements(this.#http, this.#options.database, statements, signal);
     return statementResults(answer, statements.length);
   }
 
-  private async removeV2(rows: readonly StoredRows[], signal: AbortSignal): Promise<boolean | undefined> {
+  async #removeV2(rows: readonly StoredRows[], signal: AbortSignal): Promise<boolean | undefined> {
     for (const row of rows) {
       const body = JSON.stringify({ ...timeRange(row), predicate: deletePredicate(row) });
-      const answer = await this.http.send("POST", this.deletePath(), body, signal, JSON_TYPE);
+      const answer = await this.#http.send("POST", this.#deletePath(), body, signal, JSON_TYPE);
       if (isOutage(answer)) throw unavailable(answer);
       if (answer.status !== 204 && answer.status !== 200)
         throw new GatewayError("SINK_DENIED", `http ${answer.status}`);
     }
-    const path = `/api/v2/query?${new URLSearchParams({ org: this.options.org })}`;
-    const answer = await this.http.send("POST", path, fluxQuery(this.options.bucket, rows), signal, FLUX);
+    const path = `/api/v2/query?${new URLSearchParams({ org: this.#options.org })}`;
+    const answer = await this.#http.send("POST", path, fluxQuery(this.#options.bucket, rows), signal, FLUX);
     if (isOutage(answer)) throw unavailable(answer);
     return answer.status === 200 ? answer.body.trim() !== "" : undefined;
   }
 
-  private deletePath(): string {
-    const { org, bucket } = this.options;
+  #deletePath(): string {
+    const { org, bucket } = this.#options;
     return `/api/v2/delete?${new URLSearchParams({ org, bucket })}`;
   }
 }
