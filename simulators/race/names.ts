@@ -1,0 +1,92 @@
+/**
+ * The names under which a device can turn up, worked out as the gateway does it, from its keys and from what
+ * Redis holds of a subject. A name once learned is remembered: an erased subject's names cannot be made again.
+ */
+import { Redis } from "ioredis";
+import { Keyring, PSEUDONYM_PURPOSES } from "../../src/deidentify/keyring.ts";
+import type { DeviceId, DeviceKey, Pseudonym, SubjectId, SubjectTag } from "../../src/model/ids.ts";
+import { readKeys } from "../../src/platform/key-files.ts";
+import { Lookup } from "../../src/platform/lookup.ts";
+import { redisKeys } from "../../src/platform/redis-keys.ts";
+
+/** As the gateway is configured by default. */
+const EPOCH_MS = 7 * 86_400_000;
+
+export interface NamesOptions {
+  readonly redisUrl: string;
+  readonly keyPrefix: string;
+  readonly keysDir: string;
+}
+
+export class Names {
+  readonly #redis: Redis;
+  readonly #keyPrefix: string;
+  readonly #lookup: Lookup;
+  readonly #keyring: Keyring;
+  readonly #owners = new Map<string, number>();
+  readonly #firstEpoch = Math.floor(Date.now() / EPOCH_MS);
+
+  constructor({ redisUrl, keyPrefix, keysDir }: NamesOptions) {
+    this.#redis = new Redis(redisUrl, { lazyConnect: true });
+    this.#redis.on("error", () => {});
+    this.#keyPrefix = keyPrefix;
+    const keys = readKeys(keysDir, { create: false });
+    this.#lookup = new Lookup(keys.lookup);
+    this.#keyring = new Keyring({ masterKey: keys.master, pepper: keys.pepper });
+  }
+
+  async start(): Promise<void> {
+    await this.#redis.connect();
+  }
+
+  /**
+   * Names that the devices have under the subject's present key; those of analytics are returned. None when
+   * nothing has been consented to since the last erasure.
+   */
+  async learn(subject: string, devices: readonly { readonly id: string; readonly index: number }[]): Promise<string[]> {
+    const tag: SubjectTag = this.#lookup.subjectTag(subject as SubjectId);
+    const wrapped = await this.#redis.hget(redisKeys(this.#keyPrefix).subject(tag), "key");
+    if (wrapped === null) return [];
+    const stored: string[] = [];
+    for (const { id, index } of devices) {
+      const key = this.#lookup.deviceKey(id as DeviceId);
+      for (const purpose of PSEUDONYM_PURPOSES) {
+        for (const name of this.#namesOf(wrapped, key, purpose)) {
+          this.#owners.set(name, index);
+          if (purpose === "analytics") stored.push(name);
+        }
+      }
+    }
+    return stored;
+  }
+
+  /** Index of the device behind a name; `undefined` for a name that no device can have. */
+  ownerOf(name: string): number | undefined {
+    return this.#owners.get(name);
+  }
+
+  /** Batches that wait or are worked on, and leases that are out. */
+  async underWay(): Promise<number> {
+    const keys = redisKeys(this.#keyPrefix);
+    const of = (state: string) => `${keys.queuePrefix}:${keys.queueName}:${state}`;
+    const counts = await Promise.all([
+      ...["wait", "active", "paused"].map((state) => this.#redis.llen(of(state))),
+      ...["delayed", "prioritized", "failed"].map((state) => this.#redis.zcard(of(state))),
+      this.#redis.zcount(keys.leases, Date.now(), "+inf"),
+    ]);
+    return counts.reduce((sum, count) => sum + count, 0);
+  }
+
+  stop(): void {
+    this.#redis.disconnect();
+  }
+
+  #namesOf(wrapped: string, device: DeviceKey, purpose: (typeof PSEUDONYM_PURPOSES)[number]): Pseudonym[] {
+    const last = Math.floor(Date.now() / EPOCH_MS);
+    const names: Pseudonym[] = [];
+    for (let epoch = this.#firstEpoch; epoch <= last; epoch += 1) {
+      names.push(this.#keyring.pseudonym(wrapped, device, purpose, epoch));
+    }
+    return names;
+  }
+}

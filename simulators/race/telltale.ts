@@ -1,0 +1,120 @@
+/**
+ * Messages that can be told wherever a part of them turns up. Status and address carry the number of the
+ * message; place and model, of which little is left behind, carry the phase of the device.
+ */
+import { DENSITY_TABLE } from "../../src/deidentify/density-table.ts";
+import { Locations } from "../../src/deidentify/location.ts";
+import type { ConfigTree } from "../scratch-config.ts";
+
+/** Phases of one device that have a model of their own; a device that has used them up is left alone. */
+export const MAX_PHASES = 250;
+
+const RESOLUTION = 4;
+/** Far enough apart for cells of that resolution, and for a device to have moved for certain. */
+const GRID_DEGREES = 0.9;
+const GRID_COLUMNS = 400;
+const GRID_ROWS = 110;
+const SOUTHERNMOST = -49.5;
+const FIRST_PREFIX = 0x2000_0000;
+const MODEL_OF_PHASE = /^round-(\d+)$/;
+
+/** Options of the gateway under which the tales are told. */
+export const TELLTALE_OPTIONS: ConfigTree = {
+  deidentify: {
+    location: { finestResolution: RESOLUTION, defaultResolution: RESOLUTION },
+    models: Array.from({ length: MAX_PHASES }, (_, phase) => ({ match: `R${phase}-*`, as: `round-${phase}` })),
+    weatherStatusKeys: ["n"],
+  },
+};
+
+export interface Stay {
+  readonly device: number;
+  readonly phase: number;
+}
+
+interface Spot {
+  readonly lat: number;
+  readonly lon: number;
+  readonly cell: string;
+}
+
+export class Telltale {
+  readonly #locations = new Locations({
+    finestResolution: RESOLUTION,
+    defaultResolution: RESOLUTION,
+    densities: DENSITY_TABLE,
+    stickiness: 0.15,
+    maxDevices: 1,
+  });
+  readonly #stays = new Map<string, Stay>();
+  readonly #spots = new Map<number, Spot>();
+  #nextSpot = 0;
+
+  /** Payload of a telemetry message. */
+  telemetry(device: number, phase: number, n: number, nowMs: number): string {
+    const { lat, lon } = this.#spotOf(device, phase);
+    return (
+      `{"model":"R${phase}-1","ip":"${addressOf(n)}","location":{"lat":${lat},"lon":${lon}},` +
+      `"status":{"n":${n},"power":"on"},"ts":${nowMs},"id":"n${n}"}`
+    );
+  }
+
+  /** Payload of a message on the status topic. */
+  status(n: number, nowMs: number): string {
+    return `{"n":${n},"power":"off","ts":${nowMs},"id":"n${n}"}`;
+  }
+
+  /** The cell that the device tells of in this phase. */
+  cellOf(device: number, phase: number): string {
+    return this.#spotOf(device, phase).cell;
+  }
+
+  /** Who was in this cell, and in which phase. */
+  stayIn(cell: string): Stay | undefined {
+    return this.#stays.get(cell);
+  }
+
+  /** Each phase of a device has a cell that no other phase of any device has. */
+  #spotOf(device: number, phase: number): Spot {
+    const stay = device * MAX_PHASES + phase;
+    const known = this.#spots.get(stay);
+    if (known !== undefined) return known;
+    for (;;) {
+      const point = gridPoint(this.#nextSpot++);
+      const { cell } = this.#locations.placeOf(point.lat, point.lon);
+      if (this.#stays.has(cell)) continue;
+      const spot = { ...point, cell };
+      this.#stays.set(cell, { device, phase });
+      this.#spots.set(stay, spot);
+      return spot;
+    }
+  }
+}
+
+function gridPoint(index: number): Omit<Spot, "cell"> {
+  const row = Math.floor(index / GRID_COLUMNS);
+  if (row >= GRID_ROWS) throw new RangeError("more phases than there are places on the grid");
+  const lat = SOUTHERNMOST + row * GRID_DEGREES;
+  const lon = -180 + (index % GRID_COLUMNS) * GRID_DEGREES;
+  return { lat: Number(lat.toFixed(4)), lon: Number(lon.toFixed(4)) };
+}
+
+/** IPv6: the 32 bits that are left of an address hold the number. */
+function addressOf(n: number): string {
+  const prefix = FIRST_PREFIX + n;
+  return `${(prefix >>> 16).toString(16)}:${(prefix & 0xffff).toString(16)}::1`;
+}
+
+/** `undefined` when it is no prefix of an address of ours. */
+export function numberInPrefix(prefix: string): number | undefined {
+  const [address = ""] = prefix.split("/");
+  const [high = "", low = ""] = address.split(":");
+  const value = Number.parseInt(high, 16) * 65_536 + (low === "" ? 0 : Number.parseInt(low, 16)) - FIRST_PREFIX;
+  return Number.isInteger(value) ? value : undefined;
+}
+
+/** `undefined` when it is no model of ours. */
+export function phaseOfModel(model: string): number | undefined {
+  const match = MODEL_OF_PHASE.exec(model);
+  return match === null ? undefined : Number(match[1]);
+}

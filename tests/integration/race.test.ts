@@ -1,0 +1,69 @@
+/**
+ * A short race (docs/privacy/race.md), with a store that is slow enough for every withdrawal to meet writes
+ * under way: nothing slips through the fence, and without the fence the very same race notices.
+ */
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import type { RaceResult } from "../../simulators/race/result.ts";
+import { runRace } from "../../simulators/race/run.ts";
+
+const TIMEOUT_MS = 180_000;
+
+let dir: string;
+
+beforeAll(async () => {
+  dir = await mkdtemp(join(tmpdir(), "consentry-race-"));
+});
+
+afterAll(async () => {
+  await rm(dir, { recursive: true, force: true });
+});
+
+function race(fence: boolean): Promise<RaceResult> {
+  return runRace({
+    dir: join(dir, fence ? "fenced" : "unfenced"),
+    messages: 3_000,
+    devices: 60,
+    kills: 2,
+    seed: 5,
+    fence,
+    storeDelayMs: 200,
+    say: () => undefined,
+    signal: AbortSignal.timeout(TIMEOUT_MS - 10_000),
+  });
+}
+
+test(
+  "withdrawals, new consents, erasures and kills under full load leave nothing stored or forwarded that was withdrawn",
+  async () => {
+    const result = await race(true);
+    expect(result).toMatchObject({
+      messages: 3_000,
+      storedAfterWithdrawal: 0,
+      rowsAfterErasure: 0,
+      forwardedAfterWithdrawal: 0,
+      lost: 0,
+      violations: [],
+      kills: { a: 1, b: 1 },
+    });
+    expect(result.withdrawals).toBeGreaterThan(10);
+    expect(result.reconsents).toBeGreaterThan(10);
+    expect(result.erasures).toBeGreaterThan(0);
+    expect(result.connectionsLost).toBeGreaterThan(0);
+    expect(result.checkedRows).toBeGreaterThan(500);
+    expect(result.checkedPackets).toBeGreaterThan(1_000);
+  },
+  TIMEOUT_MS,
+);
+
+test(
+  "the same race finds violations when withdrawals wait for nothing",
+  async () => {
+    const { storedAfterWithdrawal, forwardedAfterWithdrawal } = await race(false);
+    expect(storedAfterWithdrawal).toBeGreaterThan(0);
+    expect(forwardedAfterWithdrawal).toBeGreaterThan(0);
+  },
+  TIMEOUT_MS,
+);
