@@ -3,10 +3,11 @@
  * and nobody else, turns that back into the device, while scene consent holds, and sends the command
  * to `devices/<id>/commands/<name>`. The table behind it is bounded, in memory, and gone at a restart.
  */
-import { LRUCache } from "lru-cache";
+import type { LRUCache } from "lru-cache";
 import { type CheckConsent, STATUS, usable } from "../model/consent.ts";
 import type { DeviceId, DeviceRef, Pseudonym } from "../model/ids.ts";
 import type { CommandOutcome } from "../model/outcome.ts";
+import { boundedCache } from "../platform/bounded-cache.ts";
 import type { PublishPacket } from "./attempt.ts";
 import type { ServiceSession } from "./session.ts";
 import { commandTopic } from "./topics.ts";
@@ -35,7 +36,7 @@ export class Commands {
   constructor(options: CommandsOptions, ports: CommandsPorts) {
     this.#options = options;
     this.#ports = ports;
-    this.#devices = new LRUCache({ max: options.remembered });
+    this.#devices = boundedCache(options.remembered);
   }
 
   /** The pipeline has just used this pseudonym towards scene services. */

@@ -2,7 +2,8 @@
  * Token buckets: one per device, kept across reconnects so that reconnecting buys nothing,
  * and one per remote address for failed logins. Both tables are bounded and live in memory only.
  */
-import { LRUCache } from "lru-cache";
+import type { LRUCache } from "lru-cache";
+import { boundedCache } from "../platform/bounded-cache.ts";
 
 export class TokenBucket {
   readonly #perMs: number;
@@ -48,7 +49,7 @@ export class Rates {
 
   constructor(options: RateOptions) {
     this.#options = options;
-    this.#buckets = new LRUCache({ max: options.remembered });
+    this.#buckets = boundedCache(options.remembered);
   }
 
   bucket(key: string, nowMs: number): TokenBucket {

@@ -3,9 +3,10 @@
  * day; it is on record, for good, before the first message it is about is handed over. How many there were
  * is counted in memory and added later, so that a count can come out too low and a line can't be missing.
  */
-import { LRUCache } from "lru-cache";
+import type { LRUCache } from "lru-cache";
 import type { DisclosureLine, Recipient } from "../model/disclosure.ts";
 import type { SubjectTag } from "../model/ids.ts";
+import { boundedCache } from "../platform/bounded-cache.ts";
 
 export type LineCount = readonly [line: DisclosureLine, count: number];
 
@@ -51,9 +52,7 @@ export class Accounting {
   constructor({ recipients, maxLines }: AccountingOptions, port: AccountPort) {
     this.#recipients = recipients;
     this.#port = port;
-    this.#accounts = new LRUCache({
-      max: Math.max(MIN_SUBJECTS, Math.floor(maxLines / Math.max(1, recipients.length))),
-    });
+    this.#accounts = boundedCache(Math.max(MIN_SUBJECTS, Math.floor(maxLines / Math.max(1, recipients.length))));
   }
 
   /** Lines opened at an earlier revision may have been erased since, so they are opened anew. */

@@ -3,9 +3,10 @@
  * has not changed: every needless rewrite would leave one more old copy in the store's files until
  * it compacts them.
  */
-import { LRUCache } from "lru-cache";
+import type { LRUCache } from "lru-cache";
 import type { AnalyticsRecord, CurrentLocation } from "../model/deidentified.ts";
 import type { Pseudonym } from "../model/ids.ts";
+import { boundedCache } from "../platform/bounded-cache.ts";
 
 interface Known {
   readonly location: CurrentLocation;
@@ -24,7 +25,7 @@ export class CurrentLocations {
 
   /** A stored place is written again after `refreshMs`, in case somebody removed it; 0 writes it every time. */
   constructor(refreshMs: number) {
-    this.#stored = refreshMs > 0 ? new LRUCache({ max: MAX_DEVICES, ttl: refreshMs, ttlResolution: 100 }) : undefined;
+    this.#stored = refreshMs > 0 ? boundedCache(MAX_DEVICES, { ttl: refreshMs, ttlResolution: 100 }) : undefined;
   }
 
   /** Device → index of the record whose place must be written; older and unchanged ones are left out. */
