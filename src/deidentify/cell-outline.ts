@@ -1,11 +1,7 @@
-/**
- * How far a point lies from an H3 cell. Works on the unit sphere instead of on degrees, so that
- * neither a pole nor the antimeridian is a special case.
- */
+/** How far a point lies from an H3 cell. */
 import { cellToBoundary, cellToLatLng } from "h3-js";
 import { LRUCache } from "lru-cache";
-
-type Vector = readonly [x: number, y: number, z: number];
+import { cross, distance, dot, minus, type Vector, vector } from "./sphere.ts";
 
 interface Outline {
   readonly corners: readonly Vector[];
@@ -41,12 +37,6 @@ export class CellOutlines {
   }
 }
 
-function vector(latDegrees: number, lonDegrees: number): Vector {
-  const lat = (latDegrees * Math.PI) / 180;
-  const lon = (lonDegrees * Math.PI) / 180;
-  return [Math.cos(lat) * Math.cos(lon), Math.cos(lat) * Math.sin(lon), Math.sin(lat)];
-}
-
 /** On the same side of every edge as the centre; cells are convex. */
 function inside(outline: Outline, point: Vector): boolean {
   return outline.corners.every((corner, index) => {
@@ -73,20 +63,4 @@ function distanceToSegment(point: Vector, from: Vector, to: Vector): number {
 
 function next(outline: Outline, index: number): Vector {
   return outline.corners[(index + 1) % outline.corners.length] ?? outline.center;
-}
-
-function minus(a: Vector, b: Vector): Vector {
-  return [a[0] - b[0], a[1] - b[1], a[2] - b[2]];
-}
-
-function dot(a: Vector, b: Vector): number {
-  return a[0] * b[0] + a[1] * b[1] + a[2] * b[2];
-}
-
-function cross(a: Vector, b: Vector): Vector {
-  return [a[1] * b[2] - a[2] * b[1], a[2] * b[0] - a[0] * b[2], a[0] * b[1] - a[1] * b[0]];
-}
-
-function distance(a: Vector, b: Vector): number {
-  return Math.hypot(a[0] - b[0], a[1] - b[1], a[2] - b[2]);
 }

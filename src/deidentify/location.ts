@@ -6,6 +6,7 @@
 import { cellToLatLng, cellToParent, getResolution, isValidCell, latLngToCell } from "h3-js";
 import { LRUCache } from "lru-cache";
 import type { CellId, Pseudonym } from "../model/ids.ts";
+import { CellCore } from "./cell-core.ts";
 import { CellOutlines } from "./cell-outline.ts";
 
 /** How coarse places inside a large cell must be. */
@@ -40,9 +41,17 @@ const FINEST_RESOLUTION = 6;
 const TABLE_RESOLUTIONS = [3, 2] as const;
 const MAX_REMEMBERED_PLACES = 65_536;
 
+/** A cell of the finest resolution and the place that all its points share. */
+interface FineCell {
+  readonly place: Place;
+  readonly core: CellCore;
+}
+
 /** Where a device is now, as far as this process knows. Memory only, and never a coordinate. */
 interface Current {
   place: Place;
+  /** Where it was when H3 was last asked about it; inside of it nobody needs to ask. */
+  fine: FineCell;
   /** Unix ms of the newest message that told it. */
   at: number;
 }
@@ -56,6 +65,7 @@ export interface Located {
 export class Locations {
   readonly #options: LocationOptions;
   readonly #densities: ReadonlyMap<string, number>;
+  readonly #fineCells = new LRUCache<string, FineCell>({ max: MAX_REMEMBERED_PLACES });
   readonly #places = new LRUCache<string, Place>({ max: MAX_REMEMBERED_PLACES });
   readonly #current: LRUCache<Pseudonym, Current>;
   readonly #outlines = new CellOutlines();
@@ -72,12 +82,14 @@ export class Locations {
    */
   locate(device: Pseudonym, lat: number, lon: number, at: number): Located | undefined {
     if (!(lat >= -90 && lat <= 90 && lon >= -180 && lon <= 180)) return undefined;
-    const here = this.placeOf(lat, lon);
     const current = this.#current.get(device);
     if (current === undefined) {
-      this.#current.set(device, { place: here, at });
-      return { place: here, newest: true };
+      const fine = this.#fineCellOf(lat, lon);
+      this.#current.set(device, { place: fine.place, fine, at });
+      return { place: fine.place, newest: true };
     }
+    if (!current.fine.core.holds(lat, lon)) current.fine = this.#fineCellOf(lat, lon);
+    const here = current.fine.place;
     const place = here === current.place || this.#stillIn(current.place, lat, lon) ? current.place : here;
     if (at < current.at) return { place, newest: false };
     current.place = place;
@@ -92,14 +104,27 @@ export class Locations {
 
   /** The coarse place of a point, whatever device asks. */
   placeOf(lat: number, lon: number): Place {
-    const fine = latLngToCell(lat, lon, Math.min(this.#options.finestResolution, FINEST_RESOLUTION));
-    const known = this.#places.get(fine);
-    if (known !== undefined) return known;
+    return this.#fineCellOf(lat, lon).place;
+  }
+
+  #fineCellOf(lat: number, lon: number): FineCell {
+    const cell = latLngToCell(lat, lon, Math.min(this.#options.finestResolution, FINEST_RESOLUTION));
+    let fine = this.#fineCells.get(cell);
+    if (fine === undefined) {
+      fine = { place: this.#coarsened(cell), core: new CellCore(cell) };
+      this.#fineCells.set(cell, fine);
+    }
+    return fine;
+  }
+
+  #coarsened(fine: string): Place {
     const cell = cellToParent(fine, this.#resolutionFor(fine));
     // All points of one coarse cell must share one object, so that places compare by identity.
-    const place = this.#places.get(cell) ?? describe(cell);
-    this.#places.set(cell, place);
-    this.#places.set(fine, place);
+    let place = this.#places.get(cell);
+    if (place === undefined) {
+      place = describe(cell);
+      this.#places.set(cell, place);
+    }
     return place;
   }
 
