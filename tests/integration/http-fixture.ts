@@ -13,7 +13,7 @@ import { AuditTrail } from "../../src/rights/audit-trail.ts";
 import { Disclosures } from "../../src/rights/disclosures.ts";
 import type { Erasures } from "../../src/rights/erasure.ts";
 import { LegalHolds } from "../../src/rights/holds.ts";
-import { createAccess } from "../../src/wiring/access.ts";
+import { createExports } from "../../src/wiring/exports.ts";
 import { consentStore, lookup, type Store } from "./consent-fixture.ts";
 import { erasuresOn, keyring, signer } from "./erasure-fixture.ts";
 
@@ -174,7 +174,7 @@ function exportsOn(store: Store, erasures: Erasures, log: Log): ExportsPort {
     org: "",
     bucket: "",
   } as const;
-  return createAccess({
+  return createExports({
     ...store,
     config: { mqtt: { clockWindowPastMs: 86_400_000, clockWindowFutureMs: 300_000 }, sinks: { influx } },
     keyring,

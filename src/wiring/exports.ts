@@ -34,7 +34,7 @@ import { summaryOf } from "../rights/export-summary.ts";
 import type { LiveNamesOptions } from "../rights/live-names.ts";
 import { RowReading, type RowReadingOptions } from "../sinks/row-reading.ts";
 
-export interface AccessDeps {
+export interface ExportsDeps {
   readonly config: { readonly mqtt: LiveNamesOptions; readonly sinks: { readonly influx: RowReadingOptions } };
   readonly redis: ReturnType<typeof connectRedis>;
   readonly keys: RedisKeys;
@@ -47,14 +47,14 @@ export interface AccessDeps {
   readonly log: Log;
 }
 
-export interface Access {
+export interface ExportsWiring {
   readonly parts: readonly Part[];
   readonly http: { readonly exports: ExportsPort };
 }
 
 const EVERY_CATEGORY = (1 << CATEGORIES.length) - 1;
 
-export function createAccess(deps: AccessDeps): Access {
+export function createExports(deps: ExportsDeps): ExportsWiring {
   const { config, redis, keys, ledger, gate, keyring, deadLetters, erasures, disclosures, log } = deps;
   const records = new ErasureRecords(redis, keys);
   const store = new LedgerStore(redis, keys);
@@ -133,7 +133,7 @@ function usableOf(grants: Grants): Grants {
 
 /** A device can have had another owner: what was theirs stays theirs, and what does not open cannot be told. */
 async function* setAside(
-  deadLetters: AccessDeps["deadLetters"],
+  deadLetters: ExportsDeps["deadLetters"],
   tag: SubjectTag,
   device: DeviceKey,
 ): AsyncGenerator<ExportLineOf<"set-aside">> {

@@ -1,0 +1,61 @@
+/** Wires consent: the ledger and its policies, the gate that is asked twice, and the leases of the fence. */
+import { readFileSync } from "node:fs";
+import { consentCheck } from "../consent/check.ts";
+import { Credentials } from "../consent/credentials.ts";
+import { ConsentGate } from "../consent/gate.ts";
+import { Leases } from "../consent/leases.ts";
+import { Ledger } from "../consent/ledger.ts";
+import { Policies } from "../consent/policies.ts";
+import { Keyring } from "../deidentify/keyring.ts";
+import type { CheckConsent } from "../model/consent.ts";
+import type { Part } from "../platform/lifecycle.ts";
+import { Lookup } from "../platform/lookup.ts";
+import type { Base } from "./base.ts";
+import type { Safekeeping } from "./safekeeping.ts";
+
+/** What a measurement may replace; the product itself never does. */
+export interface ConsentOverrides {
+  readonly checkConsent?: CheckConsent;
+  readonly leases?: typeof Leases;
+}
+
+export interface Consent {
+  readonly lookup: Lookup;
+  readonly keyring: Keyring;
+  readonly credentials: Credentials;
+  readonly gate: ConsentGate;
+  readonly check: CheckConsent;
+  readonly leases: Leases;
+  readonly policies: Policies;
+  readonly ledger: Ledger;
+  /** Publishes the shipped policy if it is new. */
+  readonly part: Part;
+}
+
+export function createConsent(
+  { config, secrets, redis, keys }: Base,
+  { liveKeys, journal }: Safekeeping,
+  overrides: ConsentOverrides,
+): Consent {
+  const { leaseMs, controller, expiryDays, policyFile } = config.consent;
+  const keyring = new Keyring(liveKeys.subjects);
+  const gate = new ConsentGate(redis.store, keys);
+  const policies = new Policies(redis.store, keys);
+  return {
+    lookup: new Lookup(secrets.lookup),
+    keyring,
+    credentials: new Credentials(redis.store, keys, secrets.token, journal.tokenIssued),
+    gate,
+    check: overrides.checkConsent ?? consentCheck(gate),
+    leases: new (overrides.leases ?? Leases)(redis.store, keys, { leaseMs }),
+    policies,
+    ledger: new Ledger(redis.store, keys, {
+      createSubjectKey: () => keyring.createSubjectKey(),
+      now: Date.now,
+      controller,
+      expiryDays,
+      narrowing: journal.narrowing,
+    }),
+    part: { name: "policies", start: () => policies.ensureShipped(readFileSync(policyFile)), stop: () => undefined },
+  };
+}

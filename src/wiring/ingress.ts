@@ -1,0 +1,162 @@
+/** Wires ingress: from the socket to the PUBACK, and what devices and services hear in return. */
+import type { Keyring } from "../deidentify/keyring.ts";
+import { Access } from "../ingress/access.ts";
+import { Admission, type AdmissionPorts } from "../ingress/admission.ts";
+import { GatewayBroker } from "../ingress/broker.ts";
+import { Commands } from "../ingress/commands.ts";
+import { ErasedTopics, type ErasedTopicsPorts } from "../ingress/erased-topics.ts";
+import type { FanOut } from "../ingress/fan-out.ts";
+import { Flow } from "../ingress/flow.ts";
+import { Listeners } from "../ingress/listeners.ts";
+import { Notices, type NoticesPorts } from "../ingress/notices.ts";
+import { Rates } from "../ingress/rate.ts";
+import type { DeviceKey } from "../model/ids.ts";
+import type { Part } from "../platform/lifecycle.ts";
+import type { Base } from "./base.ts";
+import type { Consent } from "./consent.ts";
+
+export interface IngressDeps extends Pick<AdmissionPorts, "checkConsent" | "enqueue" | "backlogFull"> {
+  readonly consent: Pick<Consent, "lookup" | "credentials"> & { readonly keyring: Pick<Keyring, "pseudonym"> };
+  readonly fanOut: FanOut;
+  readonly erasures: Pick<ErasedTopicsPorts, "acknowledged" | "listening">;
+  readonly notices: Pick<NoticesPorts, "standings" | "policyChange">;
+}
+
+export interface Ingress {
+  readonly commands: Commands;
+  readonly erased: ErasedTopics;
+  readonly notices: Notices;
+  endDevice(device: DeviceKey): void;
+  /** To be started before the listeners, when everything behind them can take messages on. */
+  readonly parts: readonly Part[];
+  /** Last to start, first to stop. */
+  readonly listeners: Part;
+  /** Once everything else has stopped. */
+  close(): Promise<void>;
+}
+
+const DAY_MS = 86_400_000;
+const MINUTE_S = 60;
+const REMEMBERED_DEVICES = 200_000;
+const REMEMBERED_ADDRESSES = 10_000;
+
+export function createIngress(base: Base, deps: IngressDeps): Ingress {
+  const { config, metrics, log } = base;
+  const { mqtt } = config;
+  const flow = new Flow(mqtt);
+  const admission = createAdmission(base, flow, deps);
+  const erased = new ErasedTopics({ ...deps.erasures, denied: () => metrics.erasureAnswer("denied") });
+  // What the gateway itself says to a device.
+  const send = (topic: string, payload: Buffer, done: (error?: Error) => void): void =>
+    broker.publish({ cmd: "publish", topic, payload, qos: 1, retain: false, dup: false }, done);
+  const commands: Commands = createCommands(base, deps, {
+    send,
+    connectedDevice: (ref) => broker.connectedDevice(ref),
+  });
+  const broker: GatewayBroker = new GatewayBroker(mqtt, {
+    access: createLogin(base, deps),
+    admission,
+    commands,
+    fanOut: deps.fanOut,
+    erased,
+    flow,
+    backlogFull: deps.backlogFull,
+    observe: metrics,
+  });
+  const notices = new Notices({
+    ...deps.notices,
+    connected: () => broker.connectedDevices(),
+    send,
+    counted: (count) => metrics.notified(count),
+    log,
+  });
+  notices.watch(broker);
+  const listeners = new Listeners(
+    { ...mqtt, handshakeTimeoutMs: mqtt.connectTimeoutMs },
+    (stream, remoteAddress) => broker.accept(stream, remoteAddress),
+    log,
+  );
+  metrics.beforeScrape(() => metrics.gauge("pausedConnections", flow.pausedConnections));
+
+  return {
+    commands,
+    erased,
+    notices,
+    endDevice: (device) => broker.endDevice(device),
+    parts: [
+      { name: "broker", start: () => broker.listen(), stop: () => broker.stop() },
+      {
+        name: "admission",
+        start: () => admission.start(),
+        stop: async () => {
+          broker.quiesce();
+          await admission.stop();
+        },
+      },
+    ],
+    listeners: { name: "listeners", start: () => listeners.start(), stop: () => listeners.close() },
+    close: () => listeners.stop(),
+  };
+}
+
+function createAdmission({ config, metrics, log }: Base, flow: Flow, deps: IngressDeps): Admission {
+  const { mqtt, queue } = config;
+  return new Admission(
+    {
+      maxPayloadBytes: mqtt.maxPayloadBytes,
+      times: mqtt,
+      commit: {
+        maxItems: queue.maxBatchMessages,
+        maxBytes: queue.maxBatchBytes,
+        flushesInFlight: queue.flushesInFlight,
+        deadlineMs: mqtt.enqueueDeadlineMs,
+      },
+    },
+    flow,
+    {
+      checkConsent: deps.checkConsent,
+      enqueue: deps.enqueue,
+      backlogFull: deps.backlogFull,
+      books: metrics,
+      observe: metrics,
+      log,
+    },
+  );
+}
+
+/** Who may log in, how often they may fail, and how fast a device may publish. */
+function createLogin({ config }: Base, { consent }: IngressDeps): Access {
+  const { rate, failedLoginsPerMinute } = config.mqtt;
+  return new Access(
+    config.services,
+    new Rates({ ...rate, remembered: REMEMBERED_DEVICES }),
+    new Rates({
+      perSecond: failedLoginsPerMinute / MINUTE_S,
+      burst: failedLoginsPerMinute,
+      remembered: REMEMBERED_ADDRESSES,
+    }),
+    {
+      deviceKey: (device) => consent.lookup.deviceKey(device),
+      verify: (device, token) => consent.credentials.verify(device, token),
+    },
+  );
+}
+
+/** Commands of scene services, to devices that they know by pseudonym alone. */
+function createCommands(
+  { config, metrics }: Base,
+  { checkConsent, consent }: IngressDeps,
+  broker: Pick<ConstructorParameters<typeof Commands>[1], "send" | "connectedDevice">,
+): Commands {
+  const epochMs = config.deidentify.epochDays * DAY_MS;
+  return new Commands(
+    { maxPayloadBytes: config.mqtt.maxPayloadBytes, remembered: REMEMBERED_DEVICES },
+    {
+      ...broker,
+      checkConsent,
+      scenePseudonym: ({ deviceKey }, wrappedKey) =>
+        consent.keyring.pseudonym(wrappedKey, deviceKey, "scene", Math.floor(Date.now() / epochMs)),
+      counted: (outcome) => metrics.command(outcome),
+    },
+  );
+}

@@ -1,0 +1,79 @@
+/** Wires what a batch meets after the queue: the worker that takes it out, and the pipeline that settles it. */
+import type { Deidentifier } from "../deidentify/deidentify.ts";
+import { allOf, type CheckConsent, SERVICE_PURPOSES } from "../model/consent.ts";
+import { Pipeline, type PipelinePorts } from "../pipeline/pipeline.ts";
+import type { Samples } from "../pipeline/samples.ts";
+import type { Part } from "../platform/lifecycle.ts";
+import { BatchWorker } from "../queue/worker.ts";
+import type { Base } from "./base.ts";
+import type { Consent } from "./consent.ts";
+import type { Outlets } from "./outlets.ts";
+import type { Queue } from "./queue.ts";
+import type { Store } from "./store.ts";
+
+export interface PipelineDeps extends Pick<PipelinePorts, "addressable"> {
+  readonly queue: Queue;
+  readonly leases: Pick<Consent["leases"], "acquire">;
+  readonly checkConsent: CheckConsent;
+  readonly deidentifier: Deidentifier;
+  readonly store: Store;
+  readonly outlets: Outlets;
+  readonly samples: Samples;
+  /** Nothing moves any more: a supervisor must start the process anew. */
+  readonly fatal: (error: Error) => void;
+}
+
+const MAX_MESSAGES_PER_PASS = 4_000;
+const LOCK_MS = 10_000;
+
+export function createPipeline({ config, redis, keys, metrics, log }: Base, deps: PipelineDeps): Part {
+  const { queue, leases, deidentifier, store, outlets } = deps;
+  const { fanOut } = outlets;
+  const pipeline = new Pipeline({
+    acquireLease: () => leases.acquire(),
+    left: (signal) => fanOut.left(signal),
+    checkConsent: deps.checkConsent,
+    deidentify: (message, grants, wrappedKey) => deidentifier.deidentify(message, grants, wrappedKey),
+    wanted: () => allOf(["analytics", ...SERVICE_PURPOSES.filter((purpose) => fanOut.listening(purpose))]),
+    store: store.write,
+    askStore: (signal) => store.reached.use(() => store.sink.ask(signal)),
+    removeStored: async (records, signal) =>
+      (await store.reached.use(() => store.sink.remove(records, signal))) !== "unsupported",
+    inDoubtGraceMs: config.sinks.influx.timeoutMs,
+    stored: (records) => store.activity.add(records, Date.now()),
+    announce: (batch) => outlets.announce(batch),
+    addressable: deps.addressable,
+    deadLetter: (reason, messages) => queue.deadLetters.add(reason, messages),
+    breaker: store.breaker,
+    samples: deps.samples,
+    books: metrics,
+    log,
+  });
+  const worker = new BatchWorker(
+    redis.worker,
+    keys,
+    {
+      ...config.queue,
+      passesInFlight: config.queue.workerConcurrency,
+      maxMessagesPerPass: MAX_MESSAGES_PER_PASS,
+      lockMs: LOCK_MS,
+    },
+    queue,
+    {
+      process: (messages, stop, begunBefore) => pipeline.process(messages, stop, begunBefore),
+      deadLettered: (reason, count) => metrics.deadLettered(reason, count),
+      waitingOnPurpose: () => pipeline.waiting,
+      backlogJobs: () => queue.backlog.depth.jobs,
+      stalled: deps.fatal,
+      log,
+    },
+  );
+  return {
+    name: "worker",
+    start: () => worker.start(),
+    stop: async () => {
+      await worker.stop();
+      await pipeline.left();
+    },
+  };
+}

@@ -1,0 +1,71 @@
+/** Wires the queue: what seals a batch and makes it durable, how much waits there, and what was set aside. */
+import type { Part } from "../platform/lifecycle.ts";
+import { Periodic } from "../platform/periodic.ts";
+import { Backlog } from "../queue/backlog.ts";
+import { DeadLetters } from "../queue/dead-letters.ts";
+import { checkDurability, type Durability } from "../queue/durability.ts";
+import { Envelope, type QueueKeys } from "../queue/envelope.ts";
+import { jobSize } from "../queue/job.ts";
+import { KnownJobs } from "../queue/known-jobs.ts";
+import { Producer } from "../queue/producer.ts";
+import type { Base } from "./base.ts";
+
+/** What a measurement may replace; the product itself never does. */
+export interface QueueOverrides {
+  readonly envelope?: Pick<Envelope, "seal" | "open">;
+}
+
+export interface Queue {
+  readonly envelope: Pick<Envelope, "seal" | "open">;
+  readonly known: KnownJobs;
+  readonly producer: Producer;
+  readonly deadLetters: DeadLetters;
+  readonly backlog: Backlog;
+  /** What a PUBACK is worth; known once its part has started. */
+  durability(): Durability | undefined;
+  /** Refuses to start on less than the configuration demands; to be started right after Redis. */
+  readonly durabilityPart: Part;
+  readonly parts: readonly Part[];
+}
+
+const BACKLOG_POLL_MS = 500;
+const COUNT_MS = 1_000;
+
+export function createQueue(base: Base, sealing: QueueKeys, overrides: QueueOverrides): Queue {
+  const { config, redis, keys, metrics, log } = base;
+  const envelope = overrides.envelope ?? new Envelope(sealing);
+  const known = new KnownJobs((id) => metrics.recovered(jobSize(id).messages));
+  const producer = new Producer(redis.producer, keys, envelope, known);
+  const deadLetters = new DeadLetters(redis.store, keys, envelope);
+  const backlog = new Backlog(redis.store, keys, { maxBytes: config.queue.backlogBytes, pollMs: BACKLOG_POLL_MS }, log);
+  const count = async (): Promise<void> => metrics.gauge("deadLetters", await deadLetters.count());
+  const counting = new Periodic([{ name: "dead letter count", everyMs: COUNT_MS, run: count }], log);
+
+  // From memory alone: the metrics are wanted most when Redis hangs.
+  metrics.beforeScrape(() => {
+    metrics.gauge("backlogMessages", backlog.depth.messages);
+    metrics.gauge("backlogBytes", backlog.depth.bytes);
+  });
+
+  let durability: Durability | undefined;
+  return {
+    envelope,
+    known,
+    producer,
+    deadLetters,
+    backlog,
+    durability: () => durability,
+    durabilityPart: {
+      name: "durability",
+      start: async () => {
+        durability = await checkDurability(redis.store, config.queue.requireDurability);
+      },
+      stop: () => undefined,
+    },
+    parts: [
+      { name: "dead letters", start: () => counting.start(), stop: () => counting.stop() },
+      { name: "backlog", start: () => backlog.start(), stop: () => backlog.stop() },
+      { name: "producer", start: () => producer.start(), stop: () => producer.stop() },
+    ],
+  };
+}

@@ -1,0 +1,91 @@
+/** Wires the store: InfluxDB with what spaces attempts while it is away, and how busy cells were. */
+import type { AnalyticsRecord } from "../model/deidentified.ts";
+import { GatewayError } from "../model/errors.ts";
+import type { Metrics } from "../observe/metrics.ts";
+import { CircuitBreaker } from "../platform/circuit-breaker.ts";
+import type { Part } from "../platform/lifecycle.ts";
+import { Periodic } from "../platform/periodic.ts";
+import { CellActivity } from "../sinks/cell-activity.ts";
+import { InfluxSink } from "../sinks/influx.ts";
+import { PatientStart } from "../sinks/patient-start.ts";
+import { requireResidency } from "../sinks/residency.ts";
+import type { Base } from "./base.ts";
+
+export interface Store {
+  readonly sink: InfluxSink;
+  /** The sink, once it has been reached; until then its users are told that it is away. */
+  readonly reached: PatientStart;
+  readonly breaker: CircuitBreaker;
+  readonly activity: CellActivity;
+  /** Definite: the store has every record but the rejected ones. Timed and counted. */
+  write(records: readonly AnalyticsRecord[], signal: AbortSignal): Promise<{ readonly rejected: readonly number[] }>;
+  /** True while there is nothing to wait for. */
+  readonly available: boolean;
+  readonly parts: readonly Part[];
+}
+
+const START_TIMEOUT_MS = 5_000;
+const ACTIVITY_MS = 1_000;
+
+export function createStore({ config, metrics, log }: Base): Store {
+  const { influx, residency, breaker: pauses, cellActivity } = config.sinks;
+  const sink = new InfluxSink(
+    {
+      ...influx,
+      createDatabase: true,
+      startTimeoutMs: START_TIMEOUT_MS,
+      maxSockets: config.queue.workerConcurrency + 1,
+    },
+    log,
+  );
+  const reached = new PatientStart(sink, log);
+  const breaker = new CircuitBreaker(pauses);
+  const activity = new CellActivity(cellActivity);
+  const writeActivity = async (final: boolean): Promise<void> => {
+    const lines = activity.take(Date.now(), final);
+    if (lines.length > 0) await sink.writeLines(lines, AbortSignal.timeout(influx.timeoutMs));
+  };
+  const periodic = new Periodic(
+    [{ name: "cell activity", everyMs: ACTIVITY_MS, run: () => writeActivity(false) }],
+    log,
+  );
+  metrics.beforeScrape(() => metrics.gauge("breakerOpen", breaker.state === "closed" ? 0 : 1));
+
+  return {
+    sink,
+    reached,
+    breaker,
+    activity,
+    write: (records, signal) => observed(() => reached.use(() => sink.write(records, signal)), metrics),
+    get available() {
+      return reached.ready && breaker.state === "closed";
+    },
+    parts: [
+      {
+        name: "store",
+        start: async (signal) => {
+          requireResidency([{ name: sink.name, region: sink.region }], residency);
+          await reached.start(signal);
+        },
+        stop: async () => {
+          if (reached.ready) await writeActivity(true);
+          await reached.stop();
+        },
+      },
+      { name: "cell activity", start: () => periodic.start(), stop: () => periodic.stop() },
+    ],
+  };
+}
+
+/** Times a write and counts how it failed. */
+async function observed<T>(write: () => Promise<T>, metrics: Metrics): Promise<T> {
+  const startedAt = performance.now();
+  try {
+    return await write();
+  } catch (error) {
+    if (error instanceof GatewayError) metrics.sinkFailed("influx", error.code);
+    throw error;
+  } finally {
+    metrics.sinkWrote("influx", performance.now() - startedAt);
+  }
+}
