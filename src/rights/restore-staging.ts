@@ -3,7 +3,7 @@
  * it will take, so that taking it is one RENAME.
  */
 import type { ChainableCommander, Redis } from "ioredis";
-import type { DeviceKey, SubjectTag } from "../model/ids.ts";
+import type { DeviceKey } from "../model/ids.ts";
 import type { RedisKeys } from "../platform/redis-keys.ts";
 import { SHARED_NAMES, UNITED } from "./backup-catalogue.ts";
 import { execAll, keysLike, storedPages, writePage } from "./redis-values.ts";
@@ -28,14 +28,6 @@ export class Staging {
     this.#redis = redis;
     this.#keys = keys;
     this.#prefix = prefix;
-  }
-
-  /** Whether anybody is known here: a subject or a device's credential. */
-  async installationIsEmpty(): Promise<boolean> {
-    for (const pattern of [this.#keys.subject("*" as SubjectTag), this.#keys.credential("*" as DeviceKey)]) {
-      for await (const names of keysLike(this.#redis, pattern)) if (names.length > 0) return false;
-    }
-    return true;
   }
 
   /** Removes what an earlier restore left waiting. */

@@ -7,13 +7,14 @@ import type { Redis } from "ioredis";
 import { GatewayError } from "../model/errors.ts";
 import { fingerprint } from "../platform/key-fingerprint.ts";
 import type { RedisKeys } from "../platform/redis-keys.ts";
-import { archiveLines, installationOf, keysLine, ownArchive, recordsLine, subjectArchiveKey } from "./archive.ts";
-import { journalKey } from "./erasure-journal.ts";
+import { archiveLines, keysLine, ownArchive, recordsLine, subjectArchiveKey } from "./archive.ts";
+import { installationOf, isEmptyInstallation } from "./installation.ts";
+import { journalKey } from "./journal-format.ts";
 import { readJournals } from "./journal-reading.ts";
 import { Replay } from "./replay.ts";
 import { RestoreMarker } from "./restore-marker.ts";
 import { Staging } from "./restore-staging.ts";
-import { type RestorePorts, RestoreWriter } from "./restore-writer.ts";
+import { type RestorePorts, type RestoreSummary, RestoreWriter } from "./restore-writer.ts";
 import type { SealedHeader } from "./sealed-format.ts";
 
 export interface RestoreInput {
@@ -32,24 +33,6 @@ export interface RestoreSecrets {
   readonly lookup: Buffer;
   readonly backup: readonly Buffer[];
   readonly masters: readonly Buffer[];
-}
-
-export interface RestoreSummary {
-  /** Unix ms of the backup. */
-  readonly createdAt: number;
-  readonly subjects: number;
-  readonly credentials: number;
-  readonly keys: number;
-  /** Subjects whose key was destroyed since, and is not restored. */
-  readonly erased: number;
-  /** Subjects whose erasure begins again when a gateway starts. */
-  readonly erasing: number;
-  /** Subjects whose consent is withdrawn for what happened since, or for want of a key. */
-  readonly withdrawn: number;
-  /** Devices that need a new token, because theirs was replaced since. */
-  readonly tokensDropped: number;
-  /** A policy published since is missing; until it is published again no consent counts. */
-  readonly policyMissing: boolean;
 }
 
 interface Opened {
@@ -81,7 +64,7 @@ export class Restore {
    */
   async check(input: RestoreInput): Promise<RestoreSummary> {
     const opened = await this.#open(input);
-    const replay = await this.#replay(input, opened.records.header);
+    const replay = await this.#replay(input, opened);
     const writer = new RestoreWriter(undefined, this.#keys, this.#ports, replay, keysCreatedAt(opened));
     await this.#pass(opened, writer, () => undefined);
     return { createdAt: opened.records.header.createdAt, ...writer.summary() };
@@ -97,11 +80,11 @@ export class Restore {
     await marker.raise();
     let complete = false;
     try {
-      if (!input.replace && !(await this.#staging.installationIsEmpty())) {
+      if (!input.replace && !(await isEmptyInstallation(this.#redis, this.#keys))) {
         throw new GatewayError("RESTORE_REFUSED", "not-empty");
       }
       const opened = await this.#open(input);
-      const replay = await this.#replay(input, opened.records.header);
+      const replay = await this.#replay(input, opened);
       await replay.addTombstones(this.#redis, this.#keys);
       const writer = new RestoreWriter(this.#redis, this.#keys, this.#ports, replay, keysCreatedAt(opened));
       await this.#staging.clear();
@@ -148,9 +131,14 @@ export class Restore {
     return { records: opened, subjectKeys: { file: subjectKeys, header: keysHeader, key } };
   }
 
-  async #replay({ journals }: RestoreInput, { createdAt }: SealedHeader): Promise<Replay> {
+  async #replay({ journals }: RestoreInput, { records, subjectKeys }: Opened): Promise<Replay> {
     if (journals === "lost") return new Replay(undefined);
-    return new Replay(await readJournals(journals, journalKey(this.#secrets.lookup), createdAt - CLOCK_MARGIN_MS));
+    const question = {
+      key: journalKey(this.#secrets.lookup),
+      sinceMs: records.header.createdAt - CLOCK_MARGIN_MS,
+      anchors: [...records.header.journals, ...(subjectKeys?.header.journals ?? [])],
+    };
+    return new Replay(await readJournals(journals, question));
   }
 }
 
