@@ -8,11 +8,12 @@ import { GatewayError } from "../model/errors.ts";
 import { fingerprint } from "../platform/key-fingerprint.ts";
 import type { RedisKeys } from "../platform/redis-keys.ts";
 import { archiveLines, keysLine, ownArchive, recordsLine, subjectArchiveKey } from "./archive.ts";
+import { auditKey } from "./audit-chain.ts";
 import { installationOf, isEmptyInstallation } from "./installation.ts";
 import { journalKey } from "./journal-format.ts";
 import { readJournals } from "./journal-reading.ts";
 import { Replay } from "./replay.ts";
-import { RestoreMarker } from "./restore-marker.ts";
+import { RestoreMarker, type Stage } from "./restore-marker.ts";
 import { Staging } from "./restore-staging.ts";
 import { type RestorePorts, type RestoreSummary, RestoreWriter } from "./restore-writer.ts";
 import type { SealedHeader } from "./sealed-format.ts";
@@ -72,34 +73,50 @@ export class Restore {
 
   /**
    * Throws what `check` throws, and RESTORE_REFUSED: gateway-running, restore-running, not-empty. Up to the
-   * last step a failure leaves everything as it was; from there on no gateway starts until a restore ended.
+   * last step a failure leaves everything as it was; from there on what waits stays, no gateway starts, and
+   * the next restore begins with bringing this one to its end.
    */
   async run(input: RestoreInput): Promise<RestoreSummary> {
     await this.check(input);
     const marker = new RestoreMarker(this.#redis, this.#keys);
-    await marker.raise();
+    const brokenOff = await marker.raise();
+    let waits = brokenOff !== "staging";
     let complete = false;
     try {
       if (!input.replace && !(await isEmptyInstallation(this.#redis, this.#keys))) {
         throw new GatewayError("RESTORE_REFUSED", "not-empty");
       }
+      if (waits && !(await this.#staging.isEmpty())) await this.#swap(marker, brokenOff);
+      await marker.begin("staging");
+      waits = false;
       const opened = await this.#open(input);
       const replay = await this.#replay(input, opened);
       await replay.addTombstones(this.#redis, this.#keys);
       const writer = new RestoreWriter(this.#redis, this.#keys, this.#ports, replay, keysCreatedAt(opened));
       await this.#staging.clear();
       await this.#pass(opened, writer, () => marker.held());
-      await this.#staging.unite();
-      await marker.swapping();
-      await this.#staging.swap(() => marker.held());
+      await this.#staging.unite([auditKey(this.#secrets.lookup)]);
+      waits = true;
+      await this.#swap(marker, "staging");
       complete = true;
       return { createdAt: opened.records.header.createdAt, ...writer.summary() };
     } catch (error) {
-      await this.#staging.clear().catch(() => undefined);
+      if (!waits) await this.#staging.clear().catch(() => undefined);
       throw error;
     } finally {
       await marker.lower(complete);
     }
+  }
+
+  /** From where it was broken off: once values have begun to take their places nothing is removed any more. */
+  async #swap(marker: RestoreMarker, from: Stage): Promise<void> {
+    const held = () => marker.held();
+    if (from !== "taking") {
+      await marker.begin("removing");
+      await this.#staging.removeOld(held);
+      await marker.begin("taking");
+    }
+    await this.#staging.take(held);
   }
 
   async #pass({ records, subjectKeys }: Opened, writer: RestoreWriter, held: () => void): Promise<void> {

@@ -24,6 +24,8 @@ import { Presence } from "../../src/platform/presence.ts";
 import { connectRedis } from "../../src/platform/redis.ts";
 import { type RedisKeys, redisKeys } from "../../src/platform/redis-keys.ts";
 import { type PrivateServer, startRedis } from "../../src/platform/services.ts";
+import { AuditLog } from "../../src/rights/audit.ts";
+import { auditKey } from "../../src/rights/audit-chain.ts";
 import { Backup, type BackupResult } from "../../src/rights/backup.ts";
 import { BackupSchedule } from "../../src/rights/backup-schedule.ts";
 import { Disclosures } from "../../src/rights/disclosures.ts";
@@ -96,9 +98,9 @@ class Installation {
     return new Backup(this.redis, this.keys, this.prefix).take(dir, this.secrets, this.journal.head);
   }
 
-  restorer(secrets = this.secrets): Restore {
+  restorer(secrets = this.secrets, redis = this.redis): Restore {
     const all = { lookup: secrets.lookup, backup: [secrets.backup], masters: [secrets.master] };
-    return new Restore(this.redis, this.keys, this.prefix, all, {
+    return new Restore(redis, this.keys, this.prefix, all, {
       rebuild: rebuildSubject,
       rewrap: (wrapped) => this.keyring.rewrap(wrapped),
       closedFloors: "999999999,999999999,999999999,999999999",
@@ -661,6 +663,78 @@ describe("refuses", () => {
     expect(await here.everything()).toEqual(before);
     expect([await checksum(made.records), await checksum(made.subjectKeys)]).toEqual([records, keys]);
   });
+});
+
+describe("a restore that a fault broke off while values took their places", () => {
+  /** Redis, but one of the steps of the swap goes wrong. */
+  function failing(step: "removing" | "after-taking" | "refusing"): Redis {
+    let removing = false;
+    return Object.create(here.redis, {
+      unlink: {
+        value: async (...names: string[]) => {
+          removing ||= names.includes(here.keys.tombstones);
+          if (step === "removing" && removing) throw new Error("Connection is closed.");
+          return here.redis.unlink(...names);
+        },
+      },
+      pipeline: {
+        value: () => {
+          const pipeline = here.redis.pipeline();
+          const rename = pipeline.rename.bind(pipeline);
+          let renames = false;
+          pipeline.rename = (...names: Parameters<typeof rename>) => {
+            renames = true;
+            return step === "refusing" ? pipeline : rename(...names);
+          };
+          const exec = pipeline.exec.bind(pipeline);
+          pipeline.exec = async () => {
+            const replies = await exec();
+            if (renames && step === "refusing") return [[new Error("OOM command not allowed"), null]];
+            if (renames && step === "after-taking") throw new Error("Connection is closed.");
+            return replies;
+          };
+          return pipeline;
+        },
+      },
+    }) as Redis;
+  }
+
+  test.each(["removing", "after-taking", "refusing"] as const)(
+    "(%s) has lost nothing: the next one ends it",
+    async (step) => {
+      const home = await here.home("a");
+      const name = await here.pseudonym(home);
+      const made = await here.backup();
+      const erased = JSON.stringify({ erasure: randomUUID(), at: 5, completedAt: 6 });
+      await here.redis.hset(here.keys.tombstones, subject("gone"), erased);
+      const input = here.input(made, { replace: true });
+      await expect(here.restorer(here.secrets, failing(step)).run(input)).rejects.toThrow(/closed|OOM/);
+      const report = { queue: {}, sealing: [], masters: [], wrapping: "" };
+      const ports = { report: () => report, reported: () => undefined, replaced: () => undefined };
+      await expect(new Presence(here.redis, here.keys, ports).start()).rejects.toMatchObject({
+        code: "RESTORE_UNFINISHED",
+      });
+      await here.restorer().run(input);
+      expect(await here.pseudonym(home)).toBe(name);
+      expect(await here.redis.hget(here.keys.tombstones, subject("gone"))).toBe(erased);
+      expect((await here.names()).filter((key) => key.includes("restoring"))).toEqual([]);
+    },
+  );
+});
+
+test("an audit log that goes on from the backup is kept, one that does not gives way to it", async () => {
+  const log = () => new AuditLog(here.redis, here.keys, { keys: [auditKey(here.secrets.lookup)], now: Date.now });
+  await log().append({ act: "export", by: "subject" });
+  await here.home("a");
+  const made = await here.backup();
+  await log().append({ act: "backup", by: "operator" });
+  await here.restorer().run(here.input(made, { replace: true }));
+  const acts = async () => (await log().list({ from: 0, limit: 9 })).records.map(({ act }) => act);
+  expect(await acts()).toEqual(["export", "backup"]);
+  await here.lose();
+  for (let index = 0; index < 3; index += 1) await log().append({ act: "restore", by: "operator" });
+  await here.restorer().run(here.input(made, { replace: true }));
+  expect(await acts()).toEqual(["export"]);
 });
 
 test("a schedule takes one when the newest is too old, one gateway at a time, and keeps as many as it should", async () => {
