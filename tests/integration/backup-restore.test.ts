@@ -667,7 +667,7 @@ describe("refuses", () => {
 
 describe("a restore that a fault broke off while values took their places", () => {
   /** Redis, but one of the steps of the swap goes wrong. */
-  function failing(step: "removing" | "after-taking" | "refusing"): Redis {
+  function failing(step: "removing" | "half-taken" | "refusing"): Redis {
     let removing = false;
     return Object.create(here.redis, {
       unlink: {
@@ -683,14 +683,14 @@ describe("a restore that a fault broke off while values took their places", () =
           const rename = pipeline.rename.bind(pipeline);
           let renames = false;
           pipeline.rename = (...names: Parameters<typeof rename>) => {
-            renames = true;
-            return step === "refusing" ? pipeline : rename(...names);
+            renames ||= step === "refusing" || names[0].includes("tombstones");
+            return step === "half-taken" && names[0].includes("tombstones") ? rename(...names) : pipeline;
           };
           const exec = pipeline.exec.bind(pipeline);
           pipeline.exec = async () => {
             const replies = await exec();
             if (renames && step === "refusing") return [[new Error("OOM command not allowed"), null]];
-            if (renames && step === "after-taking") throw new Error("Connection is closed.");
+            if (renames && step === "half-taken") throw new Error("Connection is closed.");
             return replies;
           };
           return pipeline;
@@ -699,7 +699,7 @@ describe("a restore that a fault broke off while values took their places", () =
     }) as Redis;
   }
 
-  test.each(["removing", "after-taking", "refusing"] as const)(
+  test.each(["removing", "half-taken", "refusing"] as const)(
     "(%s) has lost nothing: the next one ends it",
     async (step) => {
       const home = await here.home("a");
