@@ -8,6 +8,7 @@ import { GatewayError } from "./model/errors.ts";
 import { COMMON_OPTIONS, COMMON_USAGE, runCommand, UsageError, withOperator } from "./operator-command.ts";
 import { readKeys } from "./platform/key-files.ts";
 import { Backup } from "./rights/backup.ts";
+import { journalHeadOf } from "./rights/journal-reading.ts";
 
 const USAGE = `Usage: npm run backup -- --out <dir> [options]
 
@@ -21,7 +22,11 @@ async function main(): Promise<number> {
   return withOperator(values, async ({ config, redis, keys, audit }) => {
     const { lookup, master, backup } = readKeys(config.keys.dir, { create: false });
     if (backup === undefined) throw new GatewayError("KEY_INVALID", "backup.key: missing");
-    const taken = await new Backup(redis, keys, config.redis.keyPrefix).take(out, { lookup, master, backup });
+    const taken = await new Backup(redis, keys, config.redis.keyPrefix).take(
+      out,
+      { lookup, master, backup },
+      await journalHeadOf(config.backup.journalFile, lookup),
+    );
     await audit({ act: "backup", detail: { subjects: taken.subjects, keys: taken.keys } }, lookup);
     const { records, subjectKeys, subjects, credentials } = taken;
     process.stdout.write(

@@ -124,7 +124,7 @@ export function createGateway(
     metrics,
     log,
     purgeStored: (tag) => rights.http.erasures.request(tag, { by: "controller", method: "minor" }),
-    narrowing: safekeeping.journal.narrowing,
+    holding: safekeeping.journal.holding,
     freed: () => rights.wake(),
   });
   const rights: Rights = createRights({

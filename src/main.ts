@@ -4,12 +4,16 @@
  */
 import { parseArgs } from "node:util";
 import { loadConfig } from "./config/load.ts";
+import type { Config } from "./config/schema.ts";
 import { createGateway } from "./gateway.ts";
 import { GatewayError } from "./model/errors.ts";
 import type { Log } from "./model/log.ts";
 import { createLog } from "./observe/logger.ts";
-import { readKeys } from "./platform/key-files.ts";
+import { keysAreMissing, readKeys } from "./platform/key-files.ts";
+import { connectRedis } from "./platform/redis.ts";
+import { redisKeys } from "./platform/redis-keys.ts";
 import { startPrivateServices } from "./private-start.ts";
+import { refuseNewKeys } from "./rights/installation.ts";
 
 const USAGE = `Usage: consentry [--config <file.yaml>] [--services private]
 
@@ -29,17 +33,28 @@ async function main(): Promise<number> {
   const privately = values.services === "private" ? await startPrivateServices(process.env) : undefined;
   try {
     const config = loadConfig({ file: values.config, env: privately?.env ?? process.env });
-    return await run(createLog(config.observe.logLevel), config, readKeys(config.keys.dir, config.keys));
+    const { dir, create } = config.keys;
+    if (create && keysAreMissing(dir)) await refuseToOrphan(config);
+    return await run(createLog(config.observe.logLevel), config, readKeys(dir, { create }));
   } finally {
     await privately?.stop();
   }
 }
 
-async function run(
-  log: Log,
-  config: ReturnType<typeof loadConfig>,
-  keys: ReturnType<typeof readKeys>,
-): Promise<number> {
+/** New keys find nothing of what an installation holds already: only an empty one may get them. */
+async function refuseToOrphan({ redis: { url, keyPrefix, commandTimeoutMs } }: Config): Promise<void> {
+  const redis = connectRedis(url, "store", commandTimeoutMs);
+  try {
+    await redis.connect().catch(() => {
+      throw new GatewayError("REDIS_UNREACHABLE");
+    });
+    await refuseNewKeys(redis, redisKeys(keyPrefix));
+  } finally {
+    redis.disconnect();
+  }
+}
+
+async function run(log: Log, config: Config, keys: ReturnType<typeof readKeys>): Promise<number> {
   const stopping = new AbortController();
   let exitCode = 0;
   const ended = new Promise<void>((resolve) => {

@@ -16,7 +16,8 @@ import {
   withOperator,
 } from "./operator-command.ts";
 import { readKeys, readRetiredKeys } from "./platform/key-files.ts";
-import { Restore, type RestoreInput, type RestoreSummary } from "./rights/restore.ts";
+import { Restore, type RestoreInput } from "./rights/restore.ts";
+import type { RestoreSummary } from "./rights/restore-writer.ts";
 
 const USAGE = `Usage: npm run restore -- --from <archive> [options]
 
@@ -76,19 +77,21 @@ async function restore(operator: Operator, input: RestoreInput, dryRun: boolean)
   const summary = await restorer.run(input);
   // What was there before must not live on in the append-only file for longer than it takes to write a new one.
   await redis.bgrewriteaof().catch(() => undefined);
-  const { subjects, erased, erasing, withdrawn } = summary;
-  await audit({ act: "restore", detail: { subjects, erased, erasing, withdrawn } }, lookup);
+  const { subjects, erased, erasing, held, withdrawn } = summary;
+  await audit({ act: "restore", detail: { subjects, erased, erasing, held, withdrawn } }, lookup);
   return summary;
 }
 
 function report(summary: RestoreSummary, { subjectKeys }: RestoreInput, dryRun: boolean): string[] {
-  const { createdAt, subjects, credentials, keys, erased, erasing, withdrawn, tokensDropped, policyMissing } = summary;
+  const { createdAt, subjects, credentials, keys, erased, erasing, held, withdrawn } = summary;
+  const { tokensDropped, policyMissing } = summary;
   return [
     `${dryRun ? "would restore" : "restored"} the backup of ${new Date(createdAt).toISOString()}`,
     `  subjects           ${subjects}, ${subjectKeys === undefined ? "without keys" : `${keys} keys`}`,
     `  devices            ${credentials}`,
     `  erased since       ${erased}`,
     `  to be erased       ${erasing}`,
+    `  held since         ${held}`,
     `  withdrawn          ${withdrawn}`,
     `  tokens to reissue  ${tokensDropped}`,
     ...(policyMissing ? ["  a policy was published since: no consent counts until it is published again"] : []),

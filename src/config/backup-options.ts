@@ -1,6 +1,6 @@
 /** Options of backups, and of the journal that keeps a restore from undoing an erasure. */
 import { z } from "zod";
-import { count, path } from "./leaves.ts";
+import { count, flag, path } from "./leaves.ts";
 
 export const backupOptions = z.strictObject({
   everyHours: count(
@@ -15,5 +15,9 @@ export const backupOptions = z.strictObject({
   journalFile: path(
     "./data/erasures.journal",
     "File of erasures and withdrawals, written before they are answered; it must survive the loss of Redis.",
+  ),
+  createJournal: flag(
+    false,
+    "Begin a journal where there is none although Redis holds subjects: for one more gateway with a file of its own, or once after the journal was lost.",
   ),
 });

@@ -3,8 +3,10 @@ import { randomInt } from "node:crypto";
 import { setTimeout as delay } from "node:timers/promises";
 import { NO_SUBJECT_KEY } from "../model/consent.ts";
 import type { LedgerChange } from "../model/consent-change.ts";
+import type { ConsentEvent, LegalHold } from "../model/consent-record.ts";
 import { GatewayError } from "../model/errors.ts";
 import type { SubjectTag } from "../model/ids.ts";
+import { holdOf } from "./fold.ts";
 import { roomFor } from "./ledger-bound.ts";
 import type { LedgerStore, SubjectLedger } from "./ledger-store.ts";
 import { type Draft, planChange } from "./plan-change.ts";
@@ -18,6 +20,8 @@ export interface ChangeOptions {
   readonly wideningLimit?: number;
   /** Notes down, outside Redis, that less is allowed from `fence` on; the change is not answered before. */
   narrowing?(tag: SubjectTag, fence: number): Promise<void>;
+  /** Notes down, outside Redis, that a hold is about to stand on these terms or, without terms, to end. */
+  holding?(tag: SubjectTag, ref: string, hold: LegalHold | undefined): Promise<void>;
 }
 
 const MAX_ATTEMPTS = 12;
@@ -43,6 +47,7 @@ export async function changeLedger(
     const room = roomFor(body.type, before.events.length, planned.losesAnything, options.wideningLimit);
     if (room === "full") throw new GatewayError("LEDGER_FULL", body.type);
     if (room === "nothing") return { fence: before.state.fence, narrowed: false, silenced: [] };
+    await noteHold(options, tag, planned.event);
     // Side by side: a journal that can't be written must keep the answer back, never the withdrawal itself.
     const noted = planned.change.narrowed ? options.narrowing?.(tag, planned.state.fence) : undefined;
     const [appended, note] = await Promise.allSettled([store.append(before, planned), noted]);
@@ -52,4 +57,10 @@ export async function changeLedger(
     await delay(randomInt(MAX_BACKOFF_MS) + 1);
   }
   throw new GatewayError("CONSENT_CONFLICT", "appending to a ledger");
+}
+
+/** First: evidence that is not on record outside Redis would be lost with it, and so would be the rights given back. */
+async function noteHold(options: ChangeOptions, tag: SubjectTag, event: ConsentEvent): Promise<void> {
+  if (event.type === "held") await options.holding?.(tag, event.ref, holdOf(event));
+  if (event.type === "released" && event.ref !== undefined) await options.holding?.(tag, event.ref, undefined);
 }

@@ -146,7 +146,7 @@ export function isHeld(state: SubjectState, device: DeviceKey): boolean {
   return false;
 }
 
-function holdOf({ ref, until, devices }: EventOf<"held">): LegalHold {
+export function holdOf({ ref, until, devices }: EventOf<"held">): LegalHold {
   return devices === undefined ? { ref, until } : { ref, until, devices };
 }
 

@@ -70,7 +70,7 @@ export class LedgerHolds {
   }
 }
 
-function sameHold(left: LegalHold | undefined, right: LegalHold): boolean {
+export function sameHold(left: LegalHold | undefined, right: LegalHold): boolean {
   if (left === undefined || left.until !== right.until) return false;
   const [mine, theirs] = [left.devices, right.devices].map((devices) => devices && [...devices].sort().join());
   return mine === theirs;

@@ -3,12 +3,14 @@
  * stated anew at its end, and everything else computed from that. Pure.
  */
 import { NO_SUBJECT_KEY } from "../model/consent.ts";
+import type { LegalHold } from "../model/consent-record.ts";
 import type { ErasureFacts } from "../model/erasure.ts";
 import type { DeviceKey, SubjectTag } from "../model/ids.ts";
 import { encodeDecision } from "./decision-record.ts";
 import { erasureFacts } from "./erasure-facts.ts";
 import { EMPTY_STATE, fold, materialise } from "./fold.ts";
 import { canonicalJson, hashText } from "./hash-chain.ts";
+import { sameHold } from "./holds.ts";
 import { type SubjectLedger, verifiedEvents } from "./ledger-store.ts";
 import { type Draft, planChange } from "./plan-change.ts";
 
@@ -27,6 +29,8 @@ export interface SavedSubject {
 /** What happened since and must happen again. */
 export interface Since {
   readonly withdraw: boolean;
+  /** Legal holds as they stood last; those without terms had ended. */
+  readonly holds: readonly { readonly ref: string; readonly hold: LegalHold | undefined }[];
   /** In the order in which they were asked for; those the ledger names already are known to it. */
   readonly erasures: readonly { readonly id: string; readonly destroyed: boolean }[];
 }
@@ -46,6 +50,8 @@ export interface RebuiltSubject {
   readonly decisions: readonly (readonly [DeviceKey, string])[];
   readonly wrappedSubjectKey: string | undefined;
   readonly begun: readonly BegunErasure[];
+  /** When the first of the legal holds that stand is due to end, Unix ms. */
+  readonly heldUntil: number | undefined;
 }
 
 /** Throws LEDGER_BROKEN when the events do not follow from one another. */
@@ -67,6 +73,13 @@ export function rebuildSubject(saved: SavedSubject, since: Since, now: number): 
       wrappedSubjectKey: keyAfter,
     };
   };
+  // Before the erasures: they must find the hold they have to wait for.
+  for (const { ref, hold } of since.holds) {
+    const standing = ledger.state.holds.get(ref);
+    const key = ledger.wrappedSubjectKey;
+    if (hold === undefined && standing !== undefined) append({ type: "released", ref, ...BY_RESTORE }, key);
+    if (hold !== undefined && !sameHold(standing, hold)) append({ type: "held", ...hold, ...BY_RESTORE }, key);
+  }
   for (const { id, destroyed } of since.erasures) {
     const known = ledger.events.flatMap((event) => ("erasure" in event && event.erasure === id ? [event.type] : []));
     if (!known.includes("erasure-requested")) {
@@ -82,6 +95,7 @@ export function rebuildSubject(saved: SavedSubject, since: Since, now: number): 
   if (given && (since.withdraw || ledger.wrappedSubjectKey === undefined)) {
     append({ type: "withdrawn", ...BY_RESTORE }, ledger.wrappedSubjectKey);
   }
+  const ends = [...ledger.state.holds.values()].map(({ until }) => until);
   const decisions = [...materialise(ledger.state, ledger.wrappedSubjectKey ?? NO_SUBJECT_KEY)];
   return {
     head: ledger.head,
@@ -91,5 +105,6 @@ export function rebuildSubject(saved: SavedSubject, since: Since, now: number): 
     decisions: decisions.map(([device, decision]) => [device, encodeDecision(decision)] as const),
     wrappedSubjectKey: ledger.wrappedSubjectKey,
     begun,
+    heldUntil: ends.length === 0 ? undefined : Math.min(...ends),
   };
 }

@@ -64,9 +64,14 @@ export const ERRORS = {
     retryable: true,
     meaning: "the erasure journal could not be written; what it was about is not answered as done",
   },
+  JOURNAL_MISSING: {
+    retryable: false,
+    meaning: "Redis holds subjects and the erasure journal is gone or empty: put it back, or see backup.createJournal",
+  },
   JOURNAL_INVALID: {
     retryable: false,
-    meaning: "the erasure journal is missing, altered or has a gap; a restore could bring back what was erased",
+    meaning:
+      "the erasure journal is missing, altered, has a gap or was cut short; a restore could bring back what was erased",
   },
   KEY_IN_USE: {
     retryable: false,

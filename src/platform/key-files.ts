@@ -57,7 +57,7 @@ const OPEN_TO_OTHERS = 0o077;
  * @throws GatewayError KEY_INVALID with the file's base name and a code.
  */
 export function readKeys(dir: string, { create }: { create: boolean }): Keys {
-  if (create && isMissingOrEmpty(dir)) createKeys(resolve(dir));
+  if (create && keysAreMissing(dir)) createKeys(resolve(dir));
   const [lookup, pepper, master, token, receipt] = SINGLE_KEYS.map((name) => readKey(join(dir, `${name}.key`)));
   const all = readQueueKeys(join(dir, "queue"));
   const active = [...all.keys()].at(-1);
@@ -139,7 +139,8 @@ function refuseTwins(keys: readonly Buffer[]): void {
   }
 }
 
-function isMissingOrEmpty(dir: string): boolean {
+/** Whether `create` would make a whole new set. */
+export function keysAreMissing(dir: string): boolean {
   return !existsSync(dir) || readdirSync(dir).length === 0;
 }
 

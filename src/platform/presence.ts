@@ -57,8 +57,14 @@ ${SWEEP}
 return redis.call("HVALS", KEYS[2])`,
 };
 
+/** What a gateway tells the others. */
+export interface GatewayReport extends KeyReport {
+  /** How far its erasure journal has got: run, number, MAC of the last line. */
+  readonly journal?: readonly [string, number, string] | undefined;
+}
+
 export interface PresenceOptions {
-  readonly report: () => KeyReport;
+  readonly report: () => GatewayReport;
   /** What every live gateway reports, this one included; called with each beat. */
   readonly reported: (reports: readonly KeyReport[]) => void;
   /** What this gateway began with was replaced under its feet: it must not go on. */
@@ -113,16 +119,16 @@ export class Presence {
 }
 
 /** What the gateways that work on this Redis report. Throws CONSENT_UNREACHABLE. */
-export async function liveGateways(redis: Redis, keys: RedisKeys): Promise<KeyReport[]> {
+export async function liveGateways(redis: Redis, keys: RedisKeys): Promise<GatewayReport[]> {
   const names = [keys.gateways, keys.gatewayReports];
   const reply = await orConsentUnreachable(() => runScript(redis, LIVE, names, []));
   return Array.isArray(reply) ? reply.map((report) => parseReport(String(report))) : [];
 }
 
 /** Only gateways write it; one that can't be read stands for a gateway about which nothing is known. */
-function parseReport(text: string): KeyReport {
+function parseReport(text: string): GatewayReport {
   try {
-    return JSON.parse(text) as KeyReport;
+    return JSON.parse(text) as GatewayReport;
   } catch {
     return { queue: {}, sealing: [], masters: [], wrapping: "" };
   }

@@ -61,6 +61,8 @@ export interface RedisKeys {
   /** Sorted set of live gateways, score = Unix ms when their word runs out; and hash id → which keys they hold. */
   readonly gateways: string;
   readonly gatewayReports: string;
+  /** String: the installation this Redis belongs to, see rights/installation.ts. */
+  readonly installation: string;
   /** String: a restore that is under way or was broken off; and how many have ended. In one slot with `gateways`. */
   readonly restoring: string;
   readonly restores: string;
@@ -108,6 +110,7 @@ export function redisKeys(prefix: string): RedisKeys {
     auditSeal: `{${prefix}:audit}:seal`,
     gateways: `{${prefix}:gateways}`,
     gatewayReports: `{${prefix}:gateways}:reports`,
+    installation: `${prefix}:installation`,
     restoring: `{${prefix}:gateways}:restoring`,
     restores: `{${prefix}:gateways}:restores`,
     backupTurn: `${prefix}:backup-turn`,

@@ -56,12 +56,6 @@ const keyLine = z.strictObject({ is: z.literal("key"), tag, name: z.string(), ke
 export const keysLine = z.discriminatedUnion("is", [keyLine, endLine]);
 export type KeysLine = z.infer<typeof keysLine>;
 
-/** Whose archives these are; made from the lookup key, without which none of them means anything. */
-export function installationOf(lookupKey: Buffer): string {
-  const id = Buffer.from(hkdfSync("sha256", lookupKey, Buffer.alloc(0), "consentry installation 1", 8));
-  return id.toString("hex");
-}
-
 /** The archive of subject keys takes the master key to open, and so lends nothing to the holder of the backup key. */
 export function subjectArchiveKey(masterKey: Buffer): Buffer {
   return Buffer.from(hkdfSync("sha256", masterKey, Buffer.alloc(0), "consentry subject key archive 1", 32));

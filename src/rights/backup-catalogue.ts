@@ -45,6 +45,7 @@ export const CATALOGUE = {
   holdProposals: "passing",
   upkeepQueuePrefix: "passing",
   upkeepQueueName: "passing",
+  installation: "passing",
   restoring: "passing",
   restores: "passing",
   backupTurn: "passing",

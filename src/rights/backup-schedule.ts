@@ -2,9 +2,13 @@
 import { randomBytes } from "node:crypto";
 import { rm } from "node:fs/promises";
 import type { Redis } from "ioredis";
+import { orConsentUnreachable } from "../platform/redis.ts";
 import type { RedisKeys } from "../platform/redis-keys.ts";
-import { archivesIn, installationOf } from "./archive.ts";
+import { type RedisScript, runScript } from "../platform/redis-script.ts";
+import { archivesIn } from "./archive.ts";
 import type { Backup, BackupKeys, BackupResult } from "./backup.ts";
+import { installationOf } from "./installation.ts";
+import type { JournalHead } from "./journal-format.ts";
 import { readSealedHeader } from "./sealed-reader.ts";
 
 export interface BackupScheduleOptions {
@@ -16,6 +20,18 @@ export interface BackupScheduleOptions {
 
 /** Of several gateways one takes the backup; should it die meanwhile, another may after this long. */
 const TURN_MS = 30 * 60_000;
+
+const END_TURN: RedisScript = {
+  name: "consentryEndBackupTurn",
+  lua: `--[[
+  Ends a turn, unless it ran out and is somebody else's by now.
+  KEYS[1] whose turn it is
+  ARGV[1] who ends theirs
+  Reply: 1 ended, 0 it was another one's
+]]
+if redis.call("GET", KEYS[1]) ~= ARGV[1] then return 0 end
+return redis.call("DEL", KEYS[1])`,
+};
 
 export class BackupSchedule {
   readonly #redis: Redis;
@@ -38,18 +54,22 @@ export class BackupSchedule {
   }
 
   /** `undefined` when it is not time yet or another gateway has its turn. Throws what `Backup.take` throws. */
-  async turn(secrets: BackupKeys): Promise<BackupResult | undefined> {
+  async turn(secrets: BackupKeys, journal: JournalHead | undefined): Promise<BackupResult | undefined> {
     const { dir, everyMs, keep } = this.#options;
-    if (everyMs === 0 || (await this.ageMs(secrets.lookup)) < everyMs) return undefined;
+    const due = async () => everyMs > 0 && (await this.ageMs(secrets.lookup)) >= everyMs;
+    if (!(await due())) return undefined;
     const mine = randomBytes(8).toString("hex");
-    if ((await this.#redis.set(this.#keys.backupTurn, mine, "PX", TURN_MS, "NX")) === null) return undefined;
+    const begin = () => this.#redis.set(this.#keys.backupTurn, mine, "PX", TURN_MS, "NX");
+    if ((await orConsentUnreachable(begin)) === null) return undefined;
     try {
-      const taken = await this.#backup.take(dir, secrets);
+      // Whoever had the turn before may have taken the very backup that was due.
+      if (!(await due())) return undefined;
+      const taken = await this.#backup.take(dir, secrets, journal);
       const archives = await archivesIn(dir, "records", installationOf(secrets.lookup));
       for (const file of archives.slice(0, -keep)) await rm(file, { force: true });
       return taken;
     } finally {
-      if ((await this.#redis.get(this.#keys.backupTurn)) === mine) await this.#redis.del(this.#keys.backupTurn);
+      await orConsentUnreachable(() => runScript(this.#redis, END_TURN, [this.#keys.backupTurn], [mine]));
     }
   }
 }

@@ -9,18 +9,14 @@ import { join } from "node:path";
 import type { Redis } from "ioredis";
 import { GatewayError } from "../model/errors.ts";
 import type { DeviceKey, SubjectTag } from "../model/ids.ts";
+import { liveGateways } from "../platform/presence.ts";
 import { orConsentUnreachable } from "../platform/redis.ts";
 import type { RedisKeys } from "../platform/redis-keys.ts";
-import {
-  archiveName,
-  archivesIn,
-  installationOf,
-  type KeysLine,
-  type RecordsLine,
-  subjectArchiveKey,
-} from "./archive.ts";
+import { archiveName, archivesIn, type KeysLine, type RecordsLine, subjectArchiveKey } from "./archive.ts";
 import { SHARED_NAMES } from "./backup-catalogue.ts";
 import { erasureIdsIn, splitErasure } from "./erasure-parts.ts";
+import { installationOf } from "./installation.ts";
+import { type JournalHead, journalHead } from "./journal-format.ts";
 import { execAll, keysLike, storedPages } from "./redis-values.ts";
 import { SealedFileWriter } from "./sealed-writer.ts";
 
@@ -41,6 +37,8 @@ export interface BackupResult {
 
 const SUBJECTS_AT_ONCE = 25;
 const MAX_ATTEMPTS = 10;
+/** What a header has room for. */
+const MAX_JOURNALS = 32;
 
 interface SubjectReading {
   readonly line: Extract<RecordsLine, { is: "subject" }>;
@@ -61,13 +59,20 @@ export class Backup {
   /**
    * Writes both archives into `dir` (made when missing) or none. Key archives of earlier backups in it are
    * removed: in them the keys of subjects erased since live on, and with the newest one every older
-   * archive of records can be restored. Throws CONSENT_UNREACHABLE and errors of the file system.
+   * archive of records can be restored. `journal` is how far the journal of whoever calls has got; what live
+   * gateways tell of theirs is added. Throws JOURNAL_INVALID, CONSENT_UNREACHABLE and errors of the file system.
    */
-  async take(dir: string, secrets: BackupKeys, now = Date.now()): Promise<BackupResult> {
+  async take(
+    dir: string,
+    secrets: BackupKeys,
+    journal: JournalHead | undefined,
+    now = Date.now(),
+  ): Promise<BackupResult> {
+    const journals = await this.#journals(journal);
     await mkdir(dir, { recursive: true, mode: 0o700 });
     const installation = installationOf(secrets.lookup);
     const earlier = await archivesIn(dir, "subject-keys", installation);
-    const about = { createdAt: now, installation, backup: randomBytes(8).toString("hex") };
+    const about = { createdAt: now, installation, backup: randomBytes(8).toString("hex"), journals };
     const names = {
       records: join(dir, archiveName(about, "records")),
       keys: join(dir, archiveName(about, "subject-keys")),
@@ -88,6 +93,20 @@ export class Backup {
       await Promise.all([records.abandon(), keys.abandon()]);
       throw error;
     }
+  }
+
+  /** Before anything is read: what a journal tells of later than this, the archive may lack. */
+  async #journals(own: JournalHead | undefined): Promise<JournalHead[]> {
+    const told = (await liveGateways(this.#redis, this.#keys)).map(
+      ({ journal }) => journalHead.safeParse(journal).data,
+    );
+    const heads = [own, ...told].filter((head) => head !== undefined);
+    // Without one a restore could not tell a whole journal from an empty one.
+    if (heads.length === 0) throw new GatewayError("JOURNAL_INVALID", "missing");
+    // Of a run told of twice the later line.
+    const latest = new Map<string, JournalHead>();
+    for (const head of heads) if (head[1] >= (latest.get(head[0])?.[1] ?? 0)) latest.set(head[0], head);
+    return [...latest.values()].slice(0, MAX_JOURNALS);
   }
 
   async #write(records: SealedFileWriter, keys: SealedFileWriter) {

@@ -1,49 +1,28 @@
 /**
  * What a restored backup must not bring back: every erasure, every change after which less was allowed,
- * every replaced token and every published policy, as lines of a file that is on disk before any of them
- * is answered. It lies outside Redis and outside the backups, and names nobody: keyed hashes only.
+ * every legal hold, every replaced token and every published policy, as lines of a file that is on disk
+ * before any of them is answered. It lies outside Redis and outside the backups, and names nobody.
  *
- * Each process writes a run of its own: numbered lines with a MAC each, so that several processes can
- * share a file and a line that was changed, moved or taken out of the middle is noticed.
+ * Each process writes a run of its own: numbered lines with a MAC each, the first of which names the line
+ * before it. So several processes can share a file, and a line or a run that was changed, moved or taken out
+ * of the middle is noticed.
  */
-import { createHmac, hkdfSync, randomBytes } from "node:crypto";
+import { randomBytes } from "node:crypto";
 import { constants } from "node:fs";
 import { type FileHandle, mkdir, open } from "node:fs/promises";
 import { dirname } from "node:path";
-import { z } from "zod";
 import { GatewayError } from "../model/errors.ts";
-import type { DeviceKey, SubjectTag } from "../model/ids.ts";
-
-const keyedHash = z.string().regex(/^[A-Za-z0-9_-]{22}$/);
-const tag = keyedHash as unknown as z.ZodType<SubjectTag, string>;
-const device = keyedHash as unknown as z.ZodType<DeviceKey, string>;
-const count = z.number().int().nonnegative();
-
-export const journalEntry = z.discriminatedUnion("what", [
-  /** First line of a run. */
-  z.strictObject({ what: z.literal("opened") }),
-  z.strictObject({ what: z.literal("erasure-asked"), tag, erasure: z.uuid() }),
-  /** A subject's key is about to be destroyed. */
-  z.strictObject({ what: z.literal("erased"), tag, erasure: z.uuid() }),
-  /** Withdrawal, unbinding, or any other change after which less was allowed; `fence` is the one after it. */
-  z.strictObject({ what: z.literal("narrowed"), tag, fence: count }),
-  /** `mac`: how the token is kept, which tells it from the ones before. */
-  z.strictObject({ what: z.literal("token-issued"), device, mac: z.string().regex(/^[A-Za-z0-9_-]{43}$/) }),
-  z.strictObject({ what: z.literal("policy-published"), version: count }),
-]);
-export type JournalEntry = z.infer<typeof journalEntry>;
-type Recorded = Exclude<JournalEntry, { what: "opened" }>;
-
-export const journalLine = z.tuple([
-  /** Run. */
-  z.string().regex(/^[0-9a-f]{16}$/),
-  /** Number in the run, from 0. */
-  count,
-  /** Unix ms. */
-  count,
+import {
+  headOf,
+  isAuthentic,
+  type JournalEntry,
+  type JournalHead,
   journalEntry,
-  z.string().regex(/^[A-Za-z0-9_-]{22}$/),
-]);
+  journalMac,
+  lastLineOf,
+} from "./journal-format.ts";
+
+export type Recorded = Exclude<JournalEntry, { what: "opened" }>;
 
 const OPEN_TO_OTHERS = 0o077;
 
@@ -54,25 +33,13 @@ interface Waiting {
   readonly failed: (error: GatewayError) => void;
 }
 
-/** The first line of a run, when nobody waits for it. */
-const OPENED: Waiting = { at: 0, entry: { what: "opened" }, done: () => undefined, failed: () => undefined };
-
-/** Derived from the lookup key: without that one the tags of the journal mean nothing, with it they do. */
-export function journalKey(lookupKey: Buffer): Buffer {
-  return Buffer.from(hkdfSync("sha256", lookupKey, Buffer.alloc(0), "consentry erasure journal 1", 32));
-}
-
-export function journalMac(key: Buffer, run: string, number: number, at: number, entry: JournalEntry): string {
-  const text = JSON.stringify([run, number, at, entry]);
-  return createHmac("sha256", key).update(text).digest().toString("base64url", 0, 16);
-}
-
 export class ErasureJournal {
   readonly #file: string;
   readonly #key: Buffer;
   #run = newRun();
   #handle: FileHandle | undefined;
   #number = 0;
+  #head: JournalHead | undefined;
   #waiting: Waiting[] = [];
   #writing: Promise<void> | undefined;
 
@@ -81,16 +48,19 @@ export class ErasureJournal {
     this.#key = key;
   }
 
-  /** Throws JOURNAL_UNWRITABLE. */
-  async start(): Promise<void> {
+  /** The line written last. */
+  get head(): JournalHead | undefined {
+    return this.#head;
+  }
+
+  /**
+   * `mayBegin` is asked when there is no journal to continue: a new one knows nothing of what went before.
+   * Throws JOURNAL_UNWRITABLE, JOURNAL_MISSING, JOURNAL_INVALID: altered, and what `mayBegin` throws.
+   */
+  async start(mayBegin: () => Promise<boolean>): Promise<void> {
     if (this.#handle !== undefined) return;
     try {
-      await mkdir(dirname(this.#file), { recursive: true });
-      const { O_APPEND, O_CREAT, O_RDWR } = constants;
-      this.#handle = await open(this.#file, O_APPEND | O_CREAT | O_RDWR, 0o600);
-      if (((await this.#handle.stat()).mode & OPEN_TO_OTHERS) !== 0)
-        throw new GatewayError("JOURNAL_UNWRITABLE", "readable-by-others");
-      await syncFolder(dirname(this.#file));
+      this.#handle = await this.#open(mayBegin);
       this.#beginRun();
       await this.#append({ what: "opened" }, Date.now());
     } catch (cause) {
@@ -111,7 +81,31 @@ export class ErasureJournal {
    * Throws JOURNAL_UNWRITABLE: then whatever it was about must not be answered as done.
    */
   async record(entry: Recorded, at = Date.now()): Promise<void> {
-    await this.#append(entry, at);
+    // Read back a MAC is made of what the schema gives out, so it is made of that here as well.
+    await this.#append(journalEntry.parse(entry), at);
+  }
+
+  async #open(mayBegin: () => Promise<boolean>): Promise<FileHandle> {
+    const { O_APPEND, O_CREAT, O_RDWR } = constants;
+    const found = await open(this.#file, O_APPEND | O_RDWR).catch((error: NodeJS.ErrnoException) => {
+      if (error.code !== "ENOENT") throw error;
+      return undefined;
+    });
+    try {
+      if (found !== undefined && ((await found.stat()).mode & OPEN_TO_OTHERS) !== 0)
+        throw new GatewayError("JOURNAL_UNWRITABLE", "readable-by-others");
+      const last = found && (await lastLineOf(found));
+      if (last !== undefined && !isAuthentic(last, this.#key)) throw new GatewayError("JOURNAL_INVALID", "altered");
+      if (last === undefined && !(await mayBegin())) throw new GatewayError("JOURNAL_MISSING");
+    } catch (error) {
+      await found?.close();
+      throw error;
+    }
+    if (found !== undefined) return found;
+    await mkdir(dirname(this.#file), { recursive: true });
+    const made = await open(this.#file, O_APPEND | O_CREAT | O_RDWR, 0o600);
+    await syncFolder(dirname(this.#file));
+    return made;
   }
 
   #append(entry: JournalEntry, at: number): Promise<void> {
@@ -127,17 +121,8 @@ export class ErasureJournal {
     while (this.#waiting.length > 0) {
       const batch = this.#waiting;
       this.#waiting = [];
-      if (this.#number === 0 && batch[0]?.entry.what !== "opened") batch.unshift(OPENED);
-      const lines = batch.map(({ entry, at }, index) => {
-        const number = this.#number + index;
-        return `${JSON.stringify([this.#run, number, at, entry, journalMac(this.#key, this.#run, number, at, entry)])}\n`;
-      });
       try {
-        if (this.#handle === undefined) throw new GatewayError("JOURNAL_UNWRITABLE", "not-open");
-        if (this.#number === 0) await endTornLine(this.#handle);
-        await this.#handle.writeFile(lines.join(""));
-        await this.#handle.datasync();
-        this.#number += batch.length;
+        await this.#writeAll(batch);
         for (const { done } of batch) done();
       } catch (cause) {
         const error = new GatewayError("JOURNAL_UNWRITABLE", codeOf(cause));
@@ -147,6 +132,29 @@ export class ErasureJournal {
       }
     }
     this.#writing = undefined;
+  }
+
+  async #writeAll(batch: readonly Waiting[]): Promise<void> {
+    const handle = this.#handle;
+    if (handle === undefined) throw new GatewayError("JOURNAL_UNWRITABLE", "not-open");
+    let entries: readonly Pick<Waiting, "entry" | "at">[] = batch;
+    if (this.#number === 0) {
+      await endTornLine(handle);
+      const last = await lastLineOf(handle);
+      const opened: JournalEntry = { what: "opened", ...(last !== undefined && { after: headOf(last) }) };
+      entries = [{ entry: opened, at: Date.now() }, ...batch.filter(({ entry }) => entry.what !== "opened")];
+    }
+    let head = this.#head;
+    const lines = entries.map(({ entry, at }, index) => {
+      const number = this.#number + index;
+      const mac = journalMac(this.#key, this.#run, number, at, entry);
+      head = [this.#run, number, mac];
+      return `${JSON.stringify([this.#run, number, at, entry, mac])}\n`;
+    });
+    await handle.writeFile(lines.join(""));
+    await handle.datasync();
+    this.#number += entries.length;
+    this.#head = head;
   }
 
   #beginRun(): void {

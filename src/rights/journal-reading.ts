@@ -1,9 +1,19 @@
 /** Reads erasure journals back for a restore. Whatever does not verify stops it: a gap may hide an erasure. */
-import { timingSafeEqual } from "node:crypto";
 import { open } from "node:fs/promises";
+import type { AuditHead } from "../model/audit.ts";
+import type { LegalHold } from "../model/consent-record.ts";
 import { GatewayError } from "../model/errors.ts";
 import type { DeviceKey, SubjectTag } from "../model/ids.ts";
-import { type JournalEntry, journalLine, journalMac } from "./erasure-journal.ts";
+import {
+  isAuthentic,
+  type JournalEntry,
+  type JournalHead,
+  type JournalLine,
+  journalKey,
+  lastLineOf,
+  parseLine,
+} from "./journal-format.ts";
+import { NotedHeads } from "./noted-heads.ts";
 
 export interface JournalErasure {
   /** Unix ms of the last line about it. */
@@ -17,6 +27,13 @@ export interface Narrowed {
   readonly fence: number;
 }
 
+/** A hold as it stood from `at` on; without terms it had ended. */
+export interface JournalHold {
+  readonly at: number;
+  readonly ref: string;
+  readonly hold: LegalHold | undefined;
+}
+
 /** What happened at or after a moment. */
 export interface JournalReading {
   readonly entries: number;
@@ -25,10 +42,21 @@ export interface JournalReading {
   /** By subject and id. */
   readonly erasures: ReadonlyMap<SubjectTag, ReadonlyMap<string, JournalErasure>>;
   readonly narrowed: ReadonlyMap<SubjectTag, readonly Narrowed[]>;
+  readonly holds: ReadonlyMap<SubjectTag, readonly JournalHold[]>;
   /** MAC of the token issued last. */
   readonly tokens: ReadonlyMap<DeviceKey, string>;
   /** Highest policy version published; 0 for none. */
   readonly policyVersion: number;
+  /** What the audit log must contain, whenever it was noted. */
+  readonly audited: readonly AuditHead[];
+}
+
+export interface JournalQuestion {
+  readonly key: Buffer;
+  /** Unix ms; what happened before is verified and left out. */
+  readonly sinceMs: number;
+  /** Lines that must be there: how far the journals had got when a backup was taken. */
+  readonly anchors: readonly JournalHead[];
 }
 
 interface Gathered {
@@ -36,78 +64,99 @@ interface Gathered {
   torn: number;
   readonly erasures: Map<SubjectTag, Map<string, JournalErasure>>;
   readonly narrowed: Map<SubjectTag, Narrowed[]>;
+  readonly holds: Map<SubjectTag, JournalHold[]>;
   readonly tokens: Map<DeviceKey, string>;
   policyVersion: number;
+  readonly heads: NotedHeads;
 }
 
 /**
- * Keeps what happened at `sinceMs` or later; everything is verified. Throws JOURNAL_INVALID: missing
- * (a file that is not there), altered (a line that does not verify), gap (a line is not where it was).
+ * Throws JOURNAL_INVALID: missing (a file that is not there), altered (a line that does not verify), gap (a
+ * line is not where it was, or what stood before it is gone), cut (what a backup knew of is not there).
  */
-export async function readJournals(files: readonly string[], key: Buffer, sinceMs: number): Promise<JournalReading> {
+export async function readJournals(
+  files: readonly string[],
+  { key, sinceMs, anchors }: JournalQuestion,
+): Promise<JournalReading> {
   const found: Gathered = {
     entries: 0,
     torn: 0,
     erasures: new Map(),
     narrowed: new Map(),
+    holds: new Map(),
     tokens: new Map(),
     policyVersion: 0,
+    heads: new NotedHeads(),
   };
   const runs = new Map<string, number>();
-  for (const file of files) await readOne(file, key, sinceMs, runs, found);
-  return found;
+  for (const file of files) {
+    let first = true;
+    for await (const line of linesOf(file, key, () => (found.torn += 1))) {
+      follow(line, runs, first);
+      first = false;
+      const [, , at, entry] = line;
+      if (entry.what === "audited" || entry.what === "restored") found.heads.add(entry, at);
+      else if (at >= sinceMs) gather(found, entry, at);
+    }
+  }
+  // A number in a run stands for one line only: nobody else can make its MAC.
+  if (anchors.some(([run, number]) => (runs.get(run) ?? 0) <= number)) throw new GatewayError("JOURNAL_INVALID", "cut");
+  return { ...found, audited: found.heads.all };
 }
 
-async function readOne(
-  file: string,
-  key: Buffer,
-  sinceMs: number,
-  runs: Map<string, number>,
-  found: Gathered,
-): Promise<void> {
+/** How far a journal has got that no process of ours is writing; `undefined` when there is none. Throws JOURNAL_INVALID. */
+export async function journalHeadOf(file: string, lookupKey: Buffer): Promise<JournalHead | undefined> {
+  const handle = await open(file, "r").catch(() => undefined);
+  if (handle === undefined) return undefined;
+  try {
+    const last = await lastLineOf(handle);
+    if (last === undefined) return undefined;
+    if (!isAuthentic(last, journalKey(lookupKey))) throw new GatewayError("JOURNAL_INVALID", "altered");
+    return [last[0], last[1], last[4]];
+  } finally {
+    await handle.close();
+  }
+}
+
+async function* linesOf(file: string, key: Buffer, cutShort: () => void): AsyncGenerator<JournalLine> {
   const handle = await open(file, "r").catch(() => {
     throw new GatewayError("JOURNAL_INVALID", "missing");
   });
   try {
     let torn = false;
     for await (const text of handle.readLines()) {
-      const line = parse(text);
+      const line = parseLine(text);
       if (line === undefined) {
         // Only a beginning of a line can be the trace of a crash; a whole line that can't be read is a changed one.
         if (torn || text.endsWith("]")) throw new GatewayError("JOURNAL_INVALID", "altered");
         torn = true;
-        found.torn += 1;
+        cutShort();
         continue;
       }
       torn = false;
-      const [run, number, at, entry, mac] = line;
-      if (!sameMac(mac, journalMac(key, run, number, at, entry))) throw new GatewayError("JOURNAL_INVALID", "altered");
-      if (number !== (runs.get(run) ?? 0) || (number === 0) !== (entry.what === "opened")) {
-        throw new GatewayError("JOURNAL_INVALID", "gap");
-      }
-      runs.set(run, number + 1);
-      if (at >= sinceMs) gather(found, entry, at);
+      if (!isAuthentic(line, key)) throw new GatewayError("JOURNAL_INVALID", "altered");
+      yield line;
     }
   } finally {
     await handle.close();
   }
 }
 
-function parse(text: string) {
-  try {
-    const line = journalLine.safeParse(JSON.parse(text));
-    return line.success ? line.data : undefined;
-  } catch {
-    return undefined;
-  }
+/** Each line follows the one before it in its run, and each run a line that stands before it in the file. */
+function follow([run, number, , entry]: JournalLine, runs: Map<string, number>, first: boolean): void {
+  const opens = entry.what === "opened";
+  let joined = opens === (number === 0) && number === (runs.get(run) ?? 0);
+  if (opens && entry.after === undefined) joined &&= first;
+  if (opens && entry.after !== undefined) joined &&= (runs.get(entry.after[0]) ?? 0) > entry.after[1];
+  if (!joined) throw new GatewayError("JOURNAL_INVALID", "gap");
+  runs.set(run, number + 1);
 }
 
-function sameMac(given: string, right: string): boolean {
-  const [left, other] = [Buffer.from(given), Buffer.from(right)];
-  return left.length === other.length && timingSafeEqual(left, other);
-}
-
-function gather(found: Gathered, entry: JournalEntry, at: number): void {
+function gather(
+  found: Gathered,
+  entry: Exclude<JournalEntry, { what: "audited" } | { what: "restored" }>,
+  at: number,
+): void {
   switch (entry.what) {
     case "opened":
       return;
@@ -119,7 +168,13 @@ function gather(found: Gathered, entry: JournalEntry, at: number): void {
       break;
     }
     case "narrowed":
-      found.narrowed.set(entry.tag, [...(found.narrowed.get(entry.tag) ?? []), { at, fence: entry.fence }]);
+      append(found.narrowed, entry.tag, { at, fence: entry.fence });
+      break;
+    case "held":
+      append(found.holds, entry.tag, { at, ref: entry.hold.ref, hold: entry.hold });
+      break;
+    case "released":
+      append(found.holds, entry.tag, { at, ref: entry.ref, hold: undefined });
       break;
     case "token-issued":
       found.tokens.set(entry.device, entry.mac);
@@ -129,4 +184,10 @@ function gather(found: Gathered, entry: JournalEntry, at: number): void {
       break;
   }
   found.entries += 1;
+}
+
+function append<T>(to: Map<SubjectTag, T[]>, tag: SubjectTag, value: T): void {
+  const values = to.get(tag);
+  if (values === undefined) to.set(tag, [value]);
+  else values.push(value);
 }

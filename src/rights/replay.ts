@@ -4,7 +4,7 @@ import { z } from "zod";
 import type { DeviceKey, SubjectTag } from "../model/ids.ts";
 import type { RedisKeys } from "../platform/redis-keys.ts";
 import type { SubjectLine } from "./archive.ts";
-import type { JournalErasure, JournalReading } from "./journal-reading.ts";
+import type { JournalErasure, JournalHold, JournalReading } from "./journal-reading.ts";
 import { storedPages } from "./redis-values.ts";
 
 /** A change of fence from before the snapshot of a subject can only be taken for a later one within this. */
@@ -46,6 +46,14 @@ export class Replay {
     if (this.#journal === undefined) return true;
     const entries = this.#journal.narrowed.get(tag) ?? [];
     return entries.some((entry) => entry.fence > Number(fields.fence) && entry.at >= at - CLOCK_MARGIN_MS);
+  }
+
+  /** Legal holds as they stood last, of those that changed after the subject was read for the backup. */
+  holdsSince({ tag, at }: Pick<SubjectLine, "tag" | "at">): JournalHold[] {
+    const changes = (this.#journal?.holds.get(tag) ?? []).filter((change) => change.at >= at - CLOCK_MARGIN_MS);
+    const latest = new Map<string, JournalHold>();
+    for (const change of [...changes].sort((left, right) => left.at - right.at)) latest.set(change.ref, change);
+    return [...latest.values()];
   }
 
   /** Whether the device has been given another token than this one. */

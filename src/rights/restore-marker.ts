@@ -16,25 +16,28 @@ const RAISE: RedisScript = {
   name: "consentryRaiseRestore",
   lua: `--[[
   Begins or goes on with a restore, unless a gateway works here or another restore is under way.
-  KEYS[1] sorted set of gateways   KEYS[2] restore under way
-  ARGV[1] id   ARGV[2] ms the sign is good for   ARGV[3] "1" when values take their places from now on
-  Reply: "ok", "gateway-running", "restore-running", or "lost" when another restore took over
+  KEYS[1] sorted set of gateways   KEYS[2] restore under way   KEYS[3] restores ended
+  ARGV[1] id   ARGV[2] ms the sign is good for   ARGV[3] stage that begins, "" for none
+  Reply: { "ok", stage before }, { "gateway-running" }, { "restore-running" }, or { "lost" } when another restore took over
 ]]
 local time = redis.call("TIME")
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 redis.call("ZREMRANGEBYSCORE", KEYS[1], "-inf", now)
-if redis.call("ZCARD", KEYS[1]) > 0 then return "gateway-running" end
+if redis.call("ZCARD", KEYS[1]) > 0 then return { "gateway-running" } end
 local text = redis.call("GET", KEYS[2])
-local swapping = ARGV[3] == "1"
+local before = 0
 if text then
   local other = cjson.decode(text)
-  if other.id ~= ARGV[1] and other.untilMs > now then return "restore-running" end
-  swapping = swapping or other.swapping
-elseif ARGV[3] == "1" then
-  return "lost"
+  if other.id ~= ARGV[1] and other.untilMs > now then return { "restore-running" } end
+  before = other.stage or (other.swapping and 1 or 0)
+elseif ARGV[3] ~= "" then
+  return { "lost" }
 end
-redis.call("SET", KEYS[2], cjson.encode({ id = ARGV[1], untilMs = now + tonumber(ARGV[2]), swapping = swapping }))
-return "ok"`,
+local stage = tonumber(ARGV[3]) or before
+if before > 0 and stage == 0 then redis.call("INCR", KEYS[3]) end
+local sign = { id = ARGV[1], untilMs = now + tonumber(ARGV[2]), stage = stage, swapping = stage > 0 }
+redis.call("SET", KEYS[2], cjson.encode(sign))
+return { "ok", tostring(before) }`,
 };
 
 const LOWER: RedisScript = {
@@ -61,6 +64,10 @@ end
 return 1`,
 };
 
+/** `removing`: what was there goes. `taking`: what waits takes its place, and nothing may be removed any more. */
+const STAGES = { staging: 0, removing: 1, taking: 2 } as const;
+export type Stage = keyof typeof STAGES;
+
 export class RestoreMarker {
   readonly #redis: Redis;
   readonly #keys: RedisKeys;
@@ -73,22 +80,23 @@ export class RestoreMarker {
     this.#keys = keys;
   }
 
-  /** Throws RESTORE_REFUSED: gateway-running, restore-running. */
-  async raise(): Promise<void> {
-    await this.#raise(false);
+  /** The stage at which a restore before was broken off. Throws RESTORE_REFUSED: gateway-running, restore-running. */
+  async raise(): Promise<Stage> {
+    const before = await this.#raise("");
     this.#timer = setInterval(() => {
-      this.#raise(false).catch((error: unknown) => {
+      this.#raise("").catch((error: unknown) => {
         // An outage passes or ends the restore by itself; that somebody else took over must end it here.
         if (error instanceof GatewayError && error.code === "RESTORE_REFUSED") this.#lost = error;
       });
     }, RENEW_MS);
     this.#timer.unref();
+    return before;
   }
 
-  /** From here on nothing is served until `lower(true)`. */
-  async swapping(): Promise<void> {
+  /** From `removing` on nothing is served until `staging` begins again or `lower(true)`. */
+  async begin(stage: Stage): Promise<void> {
     this.held();
-    await this.#raise(true);
+    await this.#raise(STAGES[stage]);
   }
 
   /** Throws when the sign is not ours any more. */
@@ -102,10 +110,13 @@ export class RestoreMarker {
     await orConsentUnreachable(() => runScript(this.#redis, LOWER, names, [this.#id, complete ? "1" : "0"]));
   }
 
-  async #raise(swapping: boolean): Promise<void> {
-    const names = [this.#keys.gateways, this.#keys.restoring];
-    const args = [this.#id, GOOD_FOR_MS, swapping ? "1" : "0"];
-    const reply = await orConsentUnreachable(() => runScript(this.#redis, RAISE, names, args));
-    if (reply !== "ok") throw new GatewayError("RESTORE_REFUSED", String(reply));
+  async #raise(stage: number | ""): Promise<Stage> {
+    const names = [this.#keys.gateways, this.#keys.restoring, this.#keys.restores];
+    const reply = await orConsentUnreachable(() =>
+      runScript(this.#redis, RAISE, names, [this.#id, GOOD_FOR_MS, stage]),
+    );
+    const [state, before] = reply as string[];
+    if (state !== "ok") throw new GatewayError("RESTORE_REFUSED", state);
+    return before === "2" ? "taking" : before === "1" ? "removing" : "staging";
   }
 }

@@ -3,10 +3,11 @@
  * it will take, so that taking it is one RENAME.
  */
 import type { ChainableCommander, Redis } from "ioredis";
-import type { DeviceKey, SubjectTag } from "../model/ids.ts";
+import type { DeviceKey } from "../model/ids.ts";
 import type { RedisKeys } from "../platform/redis-keys.ts";
 import { SHARED_NAMES, UNITED } from "./backup-catalogue.ts";
 import { execAll, keysLike, storedPages, writePage } from "./redis-values.ts";
+import { auditSurvives } from "./restore-audit.ts";
 
 const SUFFIX = ":restoring";
 
@@ -30,21 +31,20 @@ export class Staging {
     this.#prefix = prefix;
   }
 
-  /** Whether anybody is known here: a subject or a device's credential. */
-  async installationIsEmpty(): Promise<boolean> {
-    for (const pattern of [this.#keys.subject("*" as SubjectTag), this.#keys.credential("*" as DeviceKey)]) {
-      for await (const names of keysLike(this.#redis, pattern)) if (names.length > 0) return false;
-    }
-    return true;
-  }
-
   /** Removes what an earlier restore left waiting. */
   async clear(): Promise<void> {
     for await (const names of this.#waiting()) await this.#redis.unlink(...names);
   }
 
-  /** Puts what must survive a restore beside what comes with it. */
-  async unite(): Promise<void> {
+  async isEmpty(): Promise<boolean> {
+    for await (const _ of this.#waiting()) return false;
+    return true;
+  }
+
+  /** Puts what must survive a restore beside what comes with it. An audit log that goes on from the restored one stays. */
+  async unite(auditKeys: readonly Buffer[]): Promise<void> {
+    const [lines, seal] = [waitingName(this.#keys.auditLines), waitingName(this.#keys.auditSeal)];
+    if (await auditSurvives(this.#redis, this.#keys, seal, auditKeys)) await this.#redis.unlink(lines, seal);
     for (const name of UNITED) {
       for await (const page of storedPages(this.#redis, this.#keys[name])) {
         const pipeline = this.#redis.pipeline();
@@ -54,8 +54,8 @@ export class Staging {
     }
   }
 
-  /** Everything that was there goes, everything that waits takes its place. To be repeated after a crash. */
-  async swap(held: () => void): Promise<void> {
+  /** Everything goes that something waiting may replace. To be repeated after a crash, but not once `take` began. */
+  async removeOld(held: () => void): Promise<void> {
     for (const pattern of [`${this.#prefix}:{*}:*`, this.#keys.credential("*" as DeviceKey)]) {
       for await (const names of keysLike(this.#redis, pattern)) {
         held();
@@ -63,7 +63,14 @@ export class Staging {
         if (old.length > 0) await this.#redis.unlink(...old);
       }
     }
-    for (const name of SHARED_NAMES) await this.#redis.unlink(this.#keys[name]);
+    const auditWaits = (await this.#redis.exists(waitingName(this.#keys.auditSeal))) === 1;
+    for (const name of SHARED_NAMES) {
+      if (auditWaits || (name !== "auditLines" && name !== "auditSeal")) await this.#redis.unlink(this.#keys[name]);
+    }
+  }
+
+  /** Everything that waits takes its place. To be repeated after a crash. */
+  async take(held: () => void): Promise<void> {
     // A scan may miss what is renamed while it runs; so it runs until there is nothing left to rename.
     for (let found = 1; found > 0; ) {
       found = 0;
@@ -72,7 +79,10 @@ export class Staging {
         found += names.length;
         const pipeline: ChainableCommander = this.#redis.pipeline();
         for (const name of new Set(names)) pipeline.rename(name, finalName(name));
-        await pipeline.exec();
+        for (const [error] of (await pipeline.exec()) ?? []) {
+          // A scan may name one twice; anything else would be met for ever.
+          if (error !== null && !error.message.includes("no such key")) throw error;
+        }
       }
     }
   }

@@ -4,6 +4,7 @@
  */
 import type { Redis } from "ioredis";
 import { NO_SUBJECT_KEY } from "../model/consent.ts";
+import type { LegalHold } from "../model/consent-record.ts";
 import type { ErasureFacts } from "../model/erasure.ts";
 import type { DeviceKey, SubjectTag } from "../model/ids.ts";
 import type { RedisKeys } from "../platform/redis-keys.ts";
@@ -12,7 +13,6 @@ import type { SharedName } from "./backup-catalogue.ts";
 import { linesFrom, revisionsErased } from "./disclosures.ts";
 import { execAll, keysLike, writePage } from "./redis-values.ts";
 import type { Replay } from "./replay.ts";
-import type { RestoreSummary } from "./restore.ts";
 import { waitingName } from "./restore-staging.ts";
 
 export interface RebuiltSubject {
@@ -28,13 +28,22 @@ export interface RebuiltSubject {
     readonly facts: ErasureFacts;
     readonly wrappedSubjectKey: string | undefined;
   }[];
+  /** When the first of the legal holds that stand is due to end, Unix ms. */
+  readonly heldUntil: number | undefined;
+}
+
+/** What happened to a subject since the backup and must happen again. */
+export interface SinceBackup {
+  readonly withdraw: boolean;
+  readonly holds: readonly { readonly ref: string; readonly hold: LegalHold | undefined }[];
+  readonly erasures: readonly { readonly id: string; readonly destroyed: boolean }[];
 }
 
 export interface RestorePorts {
   /** Verifies a ledger, appends what happened since, computes the rest. Throws LEDGER_BROKEN. */
   rebuild(
     saved: { tag: SubjectTag; head: string; events: readonly string[]; wrappedSubjectKey: string | undefined },
-    since: { withdraw: boolean; erasures: readonly { id: string; destroyed: boolean }[] },
+    since: SinceBackup,
     now: number,
   ): RebuiltSubject;
   /** The key under the present master key; `undefined` when it is already. Throws SUBJECT_KEY_UNREADABLE. */
@@ -43,6 +52,26 @@ export interface RestorePorts {
   readonly closedFloors: string;
   /** Unix ms. */
   now(): number;
+}
+
+export interface RestoreSummary {
+  /** Unix ms of the backup. */
+  readonly createdAt: number;
+  readonly subjects: number;
+  readonly credentials: number;
+  readonly keys: number;
+  /** Subjects whose key was destroyed since, and is not restored. */
+  readonly erased: number;
+  /** Subjects whose erasure begins again when a gateway starts. */
+  readonly erasing: number;
+  /** Subjects under a legal hold that was placed or changed since. */
+  readonly held: number;
+  /** Subjects whose consent is withdrawn for what happened since, or for want of a key. */
+  readonly withdrawn: number;
+  /** Devices that need a new token, because theirs was replaced since. */
+  readonly tokensDropped: number;
+  /** A policy published since is missing; until it is published again no consent counts. */
+  readonly policyMissing: boolean;
 }
 
 const EVENTS_PER_PUSH = 500;
@@ -56,8 +85,18 @@ export class RestoreWriter {
   readonly #ports: RestorePorts;
   readonly #replay: Replay;
   readonly #keysReadAt: number;
-  readonly #counts = { subjects: 0, credentials: 0, keys: 0, erased: 0, erasing: 0, withdrawn: 0, tokensDropped: 0 };
+  readonly #counts = {
+    subjects: 0,
+    credentials: 0,
+    keys: 0,
+    erased: 0,
+    erasing: 0,
+    held: 0,
+    withdrawn: 0,
+    tokensDropped: 0,
+  };
   readonly #begun: { tag: SubjectTag; id: string; at: number }[] = [];
+  readonly #held = new Map<SubjectTag, number>();
   readonly #tombstones = new Map<SubjectTag, string>();
   #policyVersion = 0;
   #pending: ReturnType<Redis["pipeline"]> | undefined;
@@ -92,7 +131,8 @@ export class RestoreWriter {
   }
 
   async end(): Promise<void> {
-    const { openErasures, erasureIndex, tombstones, policyFloors } = this.#keys;
+    const { openErasures, erasureIndex, tombstones, policyFloors, heldSubjects } = this.#keys;
+    for (const [tag, until] of this.#held) await this.#write((to) => to.zadd(waitingName(heldSubjects), until, tag));
     for (const { tag, id, at } of this.#begun) {
       await this.#write((to) => to.sadd(waitingName(openErasures), id).hset(waitingName(erasureIndex), id, tag));
       this.#tombstones.set(tag, JSON.stringify({ erasure: id, at }));
@@ -117,13 +157,18 @@ export class RestoreWriter {
   async #subject(line: SubjectLine): Promise<void> {
     const { tag, fields, events, erasures, disclosures } = line;
     const wrappedSubjectKey = await this.#waitingKey(tag);
-    const since = { withdraw: this.#replay.narrowedSince(line), erasures: this.#replay.erasuresOf(tag) };
+    const since = {
+      withdraw: this.#replay.narrowedSince(line),
+      holds: this.#replay.holdsSince(line),
+      erasures: this.#replay.erasuresOf(tag),
+    };
     const rebuilt = this.#ports.rebuild(
       { tag, head: fields.head, events, wrappedSubjectKey },
       since,
       this.#ports.now(),
     );
     this.#count(line, rebuilt);
+    if (rebuilt.heldUntil !== undefined) this.#held.set(tag, rebuilt.heldUntil);
 
     const name = (key: string) => waitingName(key);
     const hash = name(this.#keys.subject(tag));
@@ -183,6 +228,7 @@ export class RestoreWriter {
     const added = rebuilt.events.slice(events.length).map((text) => (JSON.parse(text) as { type: string }).type);
     this.#counts.subjects += 1;
     if (rebuilt.begun.length > 0) this.#counts.erasing += 1;
+    if (added.includes("held")) this.#counts.held += 1;
     if (added.includes("withdrawn")) this.#counts.withdrawn += 1;
     if (!added.includes("erased")) return;
     this.#counts.erased += 1;

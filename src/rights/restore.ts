@@ -7,13 +7,15 @@ import type { Redis } from "ioredis";
 import { GatewayError } from "../model/errors.ts";
 import { fingerprint } from "../platform/key-fingerprint.ts";
 import type { RedisKeys } from "../platform/redis-keys.ts";
-import { archiveLines, installationOf, keysLine, ownArchive, recordsLine, subjectArchiveKey } from "./archive.ts";
-import { journalKey } from "./erasure-journal.ts";
+import { archiveLines, keysLine, ownArchive, recordsLine, subjectArchiveKey } from "./archive.ts";
+import { auditKey } from "./audit-chain.ts";
+import { installationOf, isEmptyInstallation } from "./installation.ts";
+import { journalKey } from "./journal-format.ts";
 import { readJournals } from "./journal-reading.ts";
 import { Replay } from "./replay.ts";
-import { RestoreMarker } from "./restore-marker.ts";
+import { RestoreMarker, type Stage } from "./restore-marker.ts";
 import { Staging } from "./restore-staging.ts";
-import { type RestorePorts, RestoreWriter } from "./restore-writer.ts";
+import { type RestorePorts, type RestoreSummary, RestoreWriter } from "./restore-writer.ts";
 import type { SealedHeader } from "./sealed-format.ts";
 
 export interface RestoreInput {
@@ -32,24 +34,6 @@ export interface RestoreSecrets {
   readonly lookup: Buffer;
   readonly backup: readonly Buffer[];
   readonly masters: readonly Buffer[];
-}
-
-export interface RestoreSummary {
-  /** Unix ms of the backup. */
-  readonly createdAt: number;
-  readonly subjects: number;
-  readonly credentials: number;
-  readonly keys: number;
-  /** Subjects whose key was destroyed since, and is not restored. */
-  readonly erased: number;
-  /** Subjects whose erasure begins again when a gateway starts. */
-  readonly erasing: number;
-  /** Subjects whose consent is withdrawn for what happened since, or for want of a key. */
-  readonly withdrawn: number;
-  /** Devices that need a new token, because theirs was replaced since. */
-  readonly tokensDropped: number;
-  /** A policy published since is missing; until it is published again no consent counts. */
-  readonly policyMissing: boolean;
 }
 
 interface Opened {
@@ -81,7 +65,7 @@ export class Restore {
    */
   async check(input: RestoreInput): Promise<RestoreSummary> {
     const opened = await this.#open(input);
-    const replay = await this.#replay(input, opened.records.header);
+    const replay = await this.#replay(input, opened);
     const writer = new RestoreWriter(undefined, this.#keys, this.#ports, replay, keysCreatedAt(opened));
     await this.#pass(opened, writer, () => undefined);
     return { createdAt: opened.records.header.createdAt, ...writer.summary() };
@@ -89,34 +73,50 @@ export class Restore {
 
   /**
    * Throws what `check` throws, and RESTORE_REFUSED: gateway-running, restore-running, not-empty. Up to the
-   * last step a failure leaves everything as it was; from there on no gateway starts until a restore ended.
+   * last step a failure leaves everything as it was; from there on what waits stays, no gateway starts, and
+   * the next restore begins with bringing this one to its end.
    */
   async run(input: RestoreInput): Promise<RestoreSummary> {
     await this.check(input);
     const marker = new RestoreMarker(this.#redis, this.#keys);
-    await marker.raise();
+    const brokenOff = await marker.raise();
+    let waits = brokenOff !== "staging";
     let complete = false;
     try {
-      if (!input.replace && !(await this.#staging.installationIsEmpty())) {
+      if (!input.replace && !(await isEmptyInstallation(this.#redis, this.#keys))) {
         throw new GatewayError("RESTORE_REFUSED", "not-empty");
       }
+      if (waits && !(await this.#staging.isEmpty())) await this.#swap(marker, brokenOff);
+      await marker.begin("staging");
+      waits = false;
       const opened = await this.#open(input);
-      const replay = await this.#replay(input, opened.records.header);
+      const replay = await this.#replay(input, opened);
       await replay.addTombstones(this.#redis, this.#keys);
       const writer = new RestoreWriter(this.#redis, this.#keys, this.#ports, replay, keysCreatedAt(opened));
       await this.#staging.clear();
       await this.#pass(opened, writer, () => marker.held());
-      await this.#staging.unite();
-      await marker.swapping();
-      await this.#staging.swap(() => marker.held());
+      await this.#staging.unite([auditKey(this.#secrets.lookup)]);
+      waits = true;
+      await this.#swap(marker, "staging");
       complete = true;
       return { createdAt: opened.records.header.createdAt, ...writer.summary() };
     } catch (error) {
-      await this.#staging.clear().catch(() => undefined);
+      if (!waits) await this.#staging.clear().catch(() => undefined);
       throw error;
     } finally {
       await marker.lower(complete);
     }
+  }
+
+  /** From where it was broken off: once values have begun to take their places nothing is removed any more. */
+  async #swap(marker: RestoreMarker, from: Stage): Promise<void> {
+    const held = () => marker.held();
+    if (from !== "taking") {
+      await marker.begin("removing");
+      await this.#staging.removeOld(held);
+      await marker.begin("taking");
+    }
+    await this.#staging.take(held);
   }
 
   async #pass({ records, subjectKeys }: Opened, writer: RestoreWriter, held: () => void): Promise<void> {
@@ -148,9 +148,14 @@ export class Restore {
     return { records: opened, subjectKeys: { file: subjectKeys, header: keysHeader, key } };
   }
 
-  async #replay({ journals }: RestoreInput, { createdAt }: SealedHeader): Promise<Replay> {
+  async #replay({ journals }: RestoreInput, { records, subjectKeys }: Opened): Promise<Replay> {
     if (journals === "lost") return new Replay(undefined);
-    return new Replay(await readJournals(journals, journalKey(this.#secrets.lookup), createdAt - CLOCK_MARGIN_MS));
+    const question = {
+      key: journalKey(this.#secrets.lookup),
+      sinceMs: records.header.createdAt - CLOCK_MARGIN_MS,
+      anchors: [...records.header.journals, ...(subjectKeys?.header.journals ?? [])],
+    };
+    return new Replay(await readJournals(journals, question));
   }
 }
 

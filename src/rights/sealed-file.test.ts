@@ -7,7 +7,13 @@ import { readSealedHeader, readSealedLines } from "./sealed-reader.ts";
 import { SealedFileWriter } from "./sealed-writer.ts";
 
 const key = randomBytes(32);
-const HEADER = { kind: "records", createdAt: 1_700_000_000_000, installation: "a".repeat(16), backup: "b".repeat(16) };
+const HEADER = {
+  kind: "records",
+  createdAt: 1_700_000_000_000,
+  installation: "a".repeat(16),
+  backup: "b".repeat(16),
+  journals: [],
+};
 /** Random, so that gzip can't shrink it into a single chunk; with characters of several bytes across borders. */
 const LINES = Array.from({ length: 400 }, (_, index) => `${index} ä€𝄞 ${randomBytes(400).toString("base64")}`);
 

@@ -7,6 +7,7 @@
  */
 import { createHash, hkdfSync } from "node:crypto";
 import { z } from "zod";
+import { journalHead } from "./journal-format.ts";
 
 export const MAGIC = Buffer.from("CONSENTR");
 export const SEALED_FILE_VERSION = 1;
@@ -26,6 +27,8 @@ export const sealedHeader = z.strictObject({
   installation: z.string().regex(/^[0-9a-f]{16}$/),
   /** The same for both files of one backup. */
   backup: z.string().regex(/^[0-9a-f]{16}$/),
+  /** How far the erasure journals had got; a restore needs journals that hold these lines. */
+  journals: z.array(journalHead).max(32).default([]),
   /** Fingerprint of the key. */
   keyId: z.string().regex(/^[0-9a-f]{16}$/),
   salt: z.string().regex(/^[A-Za-z0-9_-]{43}$/),

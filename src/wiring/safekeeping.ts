@@ -5,6 +5,7 @@
 import type { Redis } from "ioredis";
 import type { Config } from "../config/schema.ts";
 import type { AuditAct } from "../model/audit.ts";
+import type { LegalHold } from "../model/consent-record.ts";
 import { GatewayError } from "../model/errors.ts";
 import type { DeviceKey, SubjectTag } from "../model/ids.ts";
 import type { Log } from "../model/log.ts";
@@ -18,7 +19,9 @@ import { Presence } from "../platform/presence.ts";
 import type { RedisKeys } from "../platform/redis-keys.ts";
 import { Backup } from "../rights/backup.ts";
 import { BackupSchedule } from "../rights/backup-schedule.ts";
-import { ErasureJournal, journalKey } from "../rights/erasure-journal.ts";
+import { ErasureJournal } from "../rights/erasure-journal.ts";
+import { claimInstallation, isEmptyInstallation } from "../rights/installation.ts";
+import { journalKey } from "../rights/journal-format.ts";
 
 export interface SafekeepingDeps {
   readonly config: Config;
@@ -36,6 +39,7 @@ export interface Safekeeping {
   /** What must not be answered before it is on disk. All of them throw JOURNAL_UNWRITABLE. */
   readonly journal: {
     narrowing(tag: SubjectTag, fence: number): Promise<void>;
+    holding(tag: SubjectTag, ref: string, hold: LegalHold | undefined): Promise<void>;
     erasure(tag: SubjectTag, id: string, what: "asked" | "destroyed"): Promise<void>;
     tokenIssued(device: DeviceKey, mac: string): Promise<void>;
     published(result: PublishResult): Promise<PublishResult>;
@@ -58,11 +62,12 @@ export function createSafekeeping(deps: SafekeepingDeps): Safekeeping {
     log,
   );
   const presence = new Presence(redis, keys, {
-    report: () => liveKeys.report(),
+    report: () => ({ ...liveKeys.report(), journal: file.head }),
     reported: (reports) => liveKeys.settle(reports),
     replaced: deps.fatal,
   });
   const file = new ErasureJournal(config.backup.journalFile, journalKey(secrets.lookup));
+  const mayBegin = async () => config.backup.createJournal || (await isEmptyInstallation(redis, keys));
   const beat = async (): Promise<void> => {
     liveKeys.reload();
     // Without Redis there is nobody to tell; as soon as it is back we tell again.
@@ -74,6 +79,8 @@ export function createSafekeeping(deps: SafekeepingDeps): Safekeeping {
     liveKeys,
     journal: {
       narrowing: (tag, fence) => file.record({ what: "narrowed", tag, fence }),
+      holding: (tag, ref, hold) =>
+        file.record(hold === undefined ? { what: "released", tag, ref } : { what: "held", tag, hold }),
       erasure: (tag, erasure, what) =>
         file.record({ what: what === "asked" ? "erasure-asked" : "erased", tag, erasure }),
       tokenIssued: (device, mac) => file.record({ what: "token-issued", device, mac }),
@@ -84,7 +91,8 @@ export function createSafekeeping(deps: SafekeepingDeps): Safekeeping {
     },
     reloadKeys: () => void beat(),
     parts: [
-      { name: "journal", start: () => file.start(), stop: () => file.stop() },
+      { name: "installation", start: () => claimInstallation(redis, keys, secrets.lookup), stop: () => undefined },
+      { name: "journal", start: () => file.start(mayBegin), stop: () => file.stop() },
       {
         name: "presence",
         start: async () => {
@@ -96,19 +104,23 @@ export function createSafekeeping(deps: SafekeepingDeps): Safekeeping {
           await presence.stop();
         },
       },
-      backups(deps, liveKeys),
+      backups(deps, liveKeys, file),
     ],
   };
 }
 
-function backups({ config, redis, keys, metrics, audit, log }: SafekeepingDeps, liveKeys: LiveKeys): Part {
+function backups(
+  { config, redis, keys, metrics, audit, log }: SafekeepingDeps,
+  liveKeys: LiveKeys,
+  journal: ErasureJournal,
+): Part {
   const { dir, everyHours, keep } = config.backup;
   const backup = new Backup(redis, keys, config.redis.keyPrefix);
   const schedule = new BackupSchedule(redis, keys, backup, { dir, keep, everyMs: everyHours * HOUR_MS });
   const turn = async (): Promise<void> => {
     const { lookup, backup: key } = liveKeys.present;
     if (key === undefined || everyHours === 0) return;
-    const taken = await schedule.turn({ lookup, master: liveKeys.wrapping, backup: key });
+    const taken = await schedule.turn({ lookup, master: liveKeys.wrapping, backup: key }, journal.head);
     if (taken === undefined) return;
     log.info("backup taken", { count: taken.subjects });
     await audit({ act: "backup", by: "gateway", detail: { subjects: taken.subjects, keys: taken.keys } });

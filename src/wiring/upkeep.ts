@@ -8,6 +8,7 @@ import { LedgerHolds } from "../consent/holds.ts";
 import { Minors } from "../consent/minors.ts";
 import type { Keyring } from "../deidentify/keyring.ts";
 import type { HttpPorts } from "../http/ports.ts";
+import type { LegalHold } from "../model/consent-record.ts";
 import type { SubjectTag } from "../model/ids.ts";
 import type { Log } from "../model/log.ts";
 import type { Metrics } from "../observe/metrics.ts";
@@ -35,8 +36,8 @@ export interface UpkeepDeps {
   readonly deadLetters: Pick<DeadLetters, "count" | "older" | "expire" | "purge">;
   /** Begins the erasure of everything stored of a subject. */
   purgeStored(tag: SubjectTag): Promise<unknown>;
-  /** Notes down, outside Redis, that less is allowed from `fence` on. */
-  narrowing(tag: SubjectTag, fence: number): Promise<void>;
+  /** Notes down, outside Redis, that a legal hold is about to stand on these terms or, without terms, to end. */
+  holding(tag: SubjectTag, ref: string, hold: LegalHold | undefined): Promise<void>;
   /** Nothing of the subject is held any more: what waited for that may go on. */
   freed(tag: SubjectTag): Promise<void>;
 }
@@ -63,7 +64,10 @@ export function createUpkeep(deps: UpkeepDeps): Upkeep {
     keys,
     { maxMs: config.hold.maxDays * DAY_MS, proposalMs: config.hold.proposalHours * HOUR_MS, now: Date.now },
     {
-      ledger: new LedgerHolds(redis, keys, { now: Date.now, narrowing: (tag, fence) => deps.narrowing(tag, fence) }),
+      ledger: new LedgerHolds(redis, keys, {
+        now: Date.now,
+        holding: (tag, ref, hold) => deps.holding(tag, ref, hold),
+      }),
       approved: (subject, hold, [proposedBy, confirmedBy]) => {
         const detail = { proposedBy, confirmedBy, reference: hold.ref, until: hold.until };
         return trail.append({ act: "hold-approved", by: "approver", subject, detail });

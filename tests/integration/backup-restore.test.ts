@@ -11,6 +11,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi 
 import { Credentials } from "../../src/consent/credentials.ts";
 import { decide } from "../../src/consent/decide.ts";
 import { ConsentGate } from "../../src/consent/gate.ts";
+import { LedgerHolds } from "../../src/consent/holds.ts";
 import { Ledger } from "../../src/consent/ledger.ts";
 import { LedgerStore } from "../../src/consent/ledger-store.ts";
 import { planChange } from "../../src/consent/plan-change.ts";
@@ -23,10 +24,13 @@ import { Presence } from "../../src/platform/presence.ts";
 import { connectRedis } from "../../src/platform/redis.ts";
 import { type RedisKeys, redisKeys } from "../../src/platform/redis-keys.ts";
 import { type PrivateServer, startRedis } from "../../src/platform/services.ts";
+import { AuditLog } from "../../src/rights/audit.ts";
+import { auditKey } from "../../src/rights/audit-chain.ts";
 import { Backup, type BackupResult } from "../../src/rights/backup.ts";
 import { BackupSchedule } from "../../src/rights/backup-schedule.ts";
 import { Disclosures } from "../../src/rights/disclosures.ts";
-import { ErasureJournal, journalKey } from "../../src/rights/erasure-journal.ts";
+import { ErasureJournal } from "../../src/rights/erasure-journal.ts";
+import { journalKey } from "../../src/rights/journal-format.ts";
 import { Restore, type RestoreInput } from "../../src/rights/restore.ts";
 import { rewrapAll } from "../../src/rights/rewrap.ts";
 import { SealedFileWriter } from "../../src/rights/sealed-writer.ts";
@@ -65,11 +69,16 @@ class Installation {
     expiryDays: 365,
     narrowing: (tag, fence) => this.journal.record({ what: "narrowed", tag, fence }),
   });
+  readonly holds = new LedgerHolds(this.redis, this.keys, {
+    now: Date.now,
+    holding: (tag, ref, hold) =>
+      this.journal.record(hold === undefined ? { what: "released", tag, ref } : { what: "held", tag, hold }),
+  });
 
   async open(): Promise<void> {
     await this.redis.connect();
     await this.policies.ensureShipped(shippedPolicy);
-    await this.journal.start();
+    await this.journal.start(async () => true);
   }
 
   async close(): Promise<void> {
@@ -86,12 +95,12 @@ class Installation {
   }
 
   backup(dir = join(this.dir, "backups")): Promise<BackupResult> {
-    return new Backup(this.redis, this.keys, this.prefix).take(dir, this.secrets);
+    return new Backup(this.redis, this.keys, this.prefix).take(dir, this.secrets, this.journal.head);
   }
 
-  restorer(secrets = this.secrets): Restore {
+  restorer(secrets = this.secrets, redis = this.redis): Restore {
     const all = { lookup: secrets.lookup, backup: [secrets.backup], masters: [secrets.master] };
-    return new Restore(this.redis, this.keys, this.prefix, all, {
+    return new Restore(redis, this.keys, this.prefix, all, {
       rebuild: rebuildSubject,
       rewrap: (wrapped) => this.keyring.rewrap(wrapped),
       closedFloors: "999999999,999999999,999999999,999999999",
@@ -396,6 +405,39 @@ describe("what happened since the backup", () => {
     expect(await here.redis.hget(here.keys.subject(over.tag), "erasure")).toBeNull();
   });
 
+  test("a legal hold stands again before the erasure that waits for it begins, one that was released does not", async () => {
+    const [held, freed] = [await here.home("held"), await here.home("freed")];
+    const given = await here.grants(held);
+    const until = Date.now() + 600_000;
+    await here.holds.place(freed.tag, { ref: "court:2", until });
+    const made = await here.backup();
+    await here.holds.place(held.tag, { ref: "court:1", until, devices: [held.device] });
+    const erasure = randomUUID();
+    await here.journal.record({ what: "erasure-asked", tag: held.tag, erasure });
+    await here.holds.release(freed.tag, "court:2");
+    await here.lose();
+    expect(await here.restorer().run(here.input(made))).toMatchObject({ held: 1, erasing: 1, withdrawn: 0 });
+    expect(await here.holds.standing(held.tag)).toEqual([{ ref: "court:1", until, devices: [held.device] }]);
+    expect(await here.grants(held)).toBe("legal-hold");
+    expect(await here.redis.hget(here.keys.erasure(held.tag, erasure), "key")).not.toBeNull();
+    expect(await here.redis.zscore(here.keys.heldSubjects, held.tag)).toBe(String(until));
+    expect(await here.holds.standing(freed.tag)).toEqual([]);
+    expect(await here.grants(freed)).toBe(given);
+  });
+
+  test("an empty journal, or one that ends before the backup, stops the restore", async () => {
+    await here.home("a");
+    const before = await readFile(here.journalFile, "utf8");
+    await here.ledger.withdraw(subject("a"), { categories: ["ip"] });
+    const made = await here.backup();
+    await here.lose();
+    for (const left of ["", before]) {
+      await writeFile(here.journalFile, left);
+      await expect(here.restorer().run(here.input(made))).rejects.toMatchObject(refused("JOURNAL_INVALID", "cut"));
+      expect(await here.names()).toEqual([]);
+    }
+  });
+
   test("a token that was replaced since does not work again, others do", async () => {
     const [keeps, changes] = [await here.home("k"), await here.home("c")];
     const issued = async (home: { device: DeviceKey }) => {
@@ -458,7 +500,7 @@ test("a journal that cannot be written keeps the answer back, never the withdraw
   });
   expect(await here.grants(home)).toBe("consent-withdrawn");
   // Asked again, as whoever got no answer does.
-  await here.journal.start();
+  await here.journal.start(async () => true);
   await here.ledger.withdraw(home.tag, {});
   await here.lose();
   await here.restorer().run(here.input(made));
@@ -522,9 +564,14 @@ describe("refuses", () => {
       here.input({ ...newer, subjectKeys: join(root, "older.subject-keys") }, { replace: true }),
       refused("ARCHIVE_INVALID", "subject-keys-older-than-records"),
     );
-    const { installationOf } = await import("../../src/rights/archive.ts");
+    const { installationOf } = await import("../../src/rights/installation.ts");
     const endless = join(root, `${here.prefix}.records`);
-    const about = { createdAt: 1, installation: installationOf(here.secrets.lookup), backup: "c".repeat(16) };
+    const about = {
+      createdAt: 1,
+      installation: installationOf(here.secrets.lookup),
+      backup: "c".repeat(16),
+      journals: [],
+    };
     const writer = new SealedFileWriter(endless, here.secrets.backup, { ...about, kind: "records" });
     await writer.line(JSON.stringify({ is: "credential", device: device("x"), at: 1, fields: {} }));
     await writer.finish();
@@ -618,6 +665,78 @@ describe("refuses", () => {
   });
 });
 
+describe("a restore that a fault broke off while values took their places", () => {
+  /** Redis, but one of the steps of the swap goes wrong. */
+  function failing(step: "removing" | "half-taken" | "refusing"): Redis {
+    let removing = false;
+    return Object.create(here.redis, {
+      unlink: {
+        value: async (...names: string[]) => {
+          removing ||= names.includes(here.keys.tombstones);
+          if (step === "removing" && removing) throw new Error("Connection is closed.");
+          return here.redis.unlink(...names);
+        },
+      },
+      pipeline: {
+        value: () => {
+          const pipeline = here.redis.pipeline();
+          const rename = pipeline.rename.bind(pipeline);
+          let renames = false;
+          pipeline.rename = (...names: Parameters<typeof rename>) => {
+            renames ||= step === "refusing" || names[0].includes("tombstones");
+            return step === "half-taken" && names[0].includes("tombstones") ? rename(...names) : pipeline;
+          };
+          const exec = pipeline.exec.bind(pipeline);
+          pipeline.exec = async () => {
+            const replies = await exec();
+            if (renames && step === "refusing") return [[new Error("OOM command not allowed"), null]];
+            if (renames && step === "half-taken") throw new Error("Connection is closed.");
+            return replies;
+          };
+          return pipeline;
+        },
+      },
+    }) as Redis;
+  }
+
+  test.each(["removing", "half-taken", "refusing"] as const)(
+    "(%s) has lost nothing: the next one ends it",
+    async (step) => {
+      const home = await here.home("a");
+      const name = await here.pseudonym(home);
+      const made = await here.backup();
+      const erased = JSON.stringify({ erasure: randomUUID(), at: 5, completedAt: 6 });
+      await here.redis.hset(here.keys.tombstones, subject("gone"), erased);
+      const input = here.input(made, { replace: true });
+      await expect(here.restorer(here.secrets, failing(step)).run(input)).rejects.toThrow(/closed|OOM/);
+      const report = { queue: {}, sealing: [], masters: [], wrapping: "" };
+      const ports = { report: () => report, reported: () => undefined, replaced: () => undefined };
+      await expect(new Presence(here.redis, here.keys, ports).start()).rejects.toMatchObject({
+        code: "RESTORE_UNFINISHED",
+      });
+      await here.restorer().run(input);
+      expect(await here.pseudonym(home)).toBe(name);
+      expect(await here.redis.hget(here.keys.tombstones, subject("gone"))).toBe(erased);
+      expect((await here.names()).filter((key) => key.includes("restoring"))).toEqual([]);
+    },
+  );
+});
+
+test("an audit log that goes on from the backup is kept, one that does not gives way to it", async () => {
+  const log = () => new AuditLog(here.redis, here.keys, { keys: [auditKey(here.secrets.lookup)], now: Date.now });
+  await log().append({ act: "export", by: "subject" });
+  await here.home("a");
+  const made = await here.backup();
+  await log().append({ act: "backup", by: "operator" });
+  await here.restorer().run(here.input(made, { replace: true }));
+  const acts = async () => (await log().list({ from: 0, limit: 9 })).records.map(({ act }) => act);
+  expect(await acts()).toEqual(["export", "backup"]);
+  await here.lose();
+  for (let index = 0; index < 3; index += 1) await log().append({ act: "restore", by: "operator" });
+  await here.restorer().run(here.input(made, { replace: true }));
+  expect(await acts()).toEqual(["export"]);
+});
+
 test("a schedule takes one when the newest is too old, one gateway at a time, and keeps as many as it should", async () => {
   await here.home("a");
   const dir = join(here.dir, "backups");
@@ -630,15 +749,18 @@ test("a schedule takes one when the newest is too old, one gateway at a time, an
       everyMs,
       keep: 2,
     });
-  expect(await schedule(0).turn(here.secrets)).toBeUndefined();
+  expect(await schedule(0).turn(here.secrets, here.journal.head)).toBeUndefined();
   expect(await schedule(1).ageMs(here.secrets.lookup)).toBe(Number.POSITIVE_INFINITY);
-  const first = await Promise.all([schedule(60_000).turn(here.secrets), schedule(60_000).turn(here.secrets)]);
+  const first = await Promise.all([
+    schedule(60_000).turn(here.secrets, here.journal.head),
+    schedule(60_000).turn(here.secrets, here.journal.head),
+  ]);
   expect(first.filter((taken) => taken !== undefined)).toHaveLength(1);
-  expect(await schedule(60_000).turn(here.secrets)).toBeUndefined();
+  expect(await schedule(60_000).turn(here.secrets, here.journal.head)).toBeUndefined();
   expect(await schedule(60_000).ageMs(here.secrets.lookup)).toBeLessThan(60_000);
   for (let round = 0; round < 3; round += 1) {
     await vi.waitFor(async () => expect(await schedule(1).ageMs(here.secrets.lookup)).toBeGreaterThan(1));
-    expect(await schedule(1).turn(here.secrets)).toBeDefined();
+    expect(await schedule(1).turn(here.secrets, here.journal.head)).toBeDefined();
   }
   const files = (await readdir(dir)).map((name) => join(dir, name));
   const mine = files.filter((file) => file !== neighbour.records && file !== neighbour.subjectKeys);
@@ -647,6 +769,28 @@ test("a schedule takes one when the newest is too old, one gateway at a time, an
   expect(mine.filter((file) => file.endsWith(".subject-keys"))).toHaveLength(1);
   expect(await here.redis.exists(here.keys.backupTurn)).toBe(0);
   await other.close();
+});
+
+test("a gateway whose turn begins when another has just taken the backup that was due takes none", async () => {
+  await here.home("a");
+  const dir = join(here.dir, "backups");
+  const schedule = (redis: Redis) =>
+    new BackupSchedule(redis, here.keys, new Backup(here.redis, here.keys, here.prefix), {
+      dir,
+      everyMs: 60_000,
+      keep: 9,
+    });
+  const late = Object.create(here.redis, {
+    set: {
+      value: async (...turn: Parameters<Redis["set"]>) => {
+        await schedule(here.redis).turn(here.secrets, here.journal.head);
+        return here.redis.set(...turn);
+      },
+    },
+  }) as Redis;
+  expect(await schedule(late).turn(here.secrets, here.journal.head)).toBeUndefined();
+  expect((await readdir(dir)).filter((name) => name.endsWith(".records"))).toHaveLength(1);
+  expect(await here.redis.exists(here.keys.backupTurn)).toBe(0);
 });
 
 test("a backup taken while the ledger changes holds every subject whole", async () => {

@@ -3,10 +3,12 @@
  * missing and ends with an exit code; where less was asked for, it starts and says how much less.
  */
 import { spawn } from "node:child_process";
-import { chmod, mkdtemp, rm } from "node:fs/promises";
+import { existsSync } from "node:fs";
+import { chmod, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { createServer, type Server } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { Redis } from "ioredis";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import { AccountService } from "../../simulators/account-service.ts";
 import { connectMqtt } from "../../simulators/connection.ts";
@@ -108,6 +110,48 @@ test("missing keys, and keys that others can read, are refused", async () => {
   const readable = await starting(folder, file);
   expect(readable).toContain("ended with 2");
   expect(readable).toContain("KEY_INVALID: pepper.key: readable-by-others");
+});
+
+test("keys that did not make what Redis holds are refused, and none are made where it needs its own", async () => {
+  const url = await redisWith();
+  const first = await startsWith(url);
+  if (typeof first === "string") throw new Error(first);
+  const redis = new Redis(url);
+  await redis.hset("consentry:credential:someone", "mac", "x");
+  await first.stop();
+
+  const { folder, file } = await configWith(url);
+  const orphaning = await starting(folder, file);
+  expect(orphaning).toContain("ended with 2");
+  expect(orphaning).toContain("KEY_INVALID: keys.dir: no keys, and Redis holds an installation that needs its own");
+  expect(existsSync(join(folder, "keys"))).toBe(false);
+  readKeys(join(folder, "keys"), { create: true });
+  expect(await starting(folder, file)).toContain("KEY_INVALID: lookup.key: another one made what this Redis holds");
+
+  await redis.del("consentry:credential:someone");
+  expect(await starting(folder, file)).toMatchObject({ durability: "fsync" });
+  redis.disconnect();
+});
+
+test("without its journal it starts on an installation only when it is told to begin another one", async () => {
+  const url = await redisWith();
+  const { folder, file } = await configWith(url);
+  const first = await starting(folder, file);
+  if (typeof first === "string") throw new Error(first);
+  const redis = new Redis(url);
+  await redis.hset("consentry:credential:someone", "mac", "x");
+  redis.disconnect();
+  await first.stop();
+  const journal = join(folder, "erasures.journal");
+  await rm(journal);
+  expect(await starting(folder, file)).toContain("JOURNAL_MISSING");
+  await writeFile(journal, "", { mode: 0o600 });
+  expect(await starting(folder, file)).toContain("JOURNAL_MISSING");
+  await writeFile(
+    file,
+    (await readFile(file, "utf8")).replace(`"journalFile":`, `"createJournal":true,"journalFile":`),
+  );
+  expect(await starting(folder, file)).toMatchObject({ durability: "fsync" });
 });
 
 test("an option that does not exist is refused by name", async () => {

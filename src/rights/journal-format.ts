@@ -1,0 +1,93 @@
+/**
+ * What a line of the erasure journal says, and how it is bound to its place: by its number in its run, and
+ * the first line of a run by the line that stood last in the file before it.
+ */
+import { createHmac, hkdfSync, timingSafeEqual } from "node:crypto";
+import type { FileHandle } from "node:fs/promises";
+import { z } from "zod";
+import {
+  contentHash,
+  deviceKey,
+  legalHold,
+  opaqueReference,
+  subjectTag,
+  timestampMs,
+} from "../model/consent-record.ts";
+
+const count = z.number().int().nonnegative();
+const runId = z.string().regex(/^[0-9a-f]{16}$/);
+const mac = z.string().regex(/^[A-Za-z0-9_-]{22}$/);
+
+/** Names one line, and with it everything before it: run, number in the run, MAC. */
+export const journalHead = z.tuple([runId, count, mac]);
+export type JournalHead = z.infer<typeof journalHead>;
+
+/** How far the audit log had got. */
+const auditHead = { next: count, hash: contentHash };
+
+export const journalEntry = z.discriminatedUnion("what", [
+  /** First line of a run; `after` is the line that stood last, absent in a new file. */
+  z.strictObject({ what: z.literal("opened"), after: journalHead.optional() }),
+  z.strictObject({ what: z.literal("erasure-asked"), tag: subjectTag, erasure: z.uuid() }),
+  /** A subject's key is about to be destroyed. */
+  z.strictObject({ what: z.literal("erased"), tag: subjectTag, erasure: z.uuid() }),
+  /** Withdrawal, unbinding, or any other change after which less was allowed; `fence` is the one after it. */
+  z.strictObject({ what: z.literal("narrowed"), tag: subjectTag, fence: count }),
+  /** A legal hold that is about to stand, or to end. */
+  z.strictObject({ what: z.literal("held"), tag: subjectTag, hold: legalHold }),
+  z.strictObject({ what: z.literal("released"), tag: subjectTag, ref: opaqueReference }),
+  /** `mac`: how the token is kept, which tells it from the ones before. */
+  z.strictObject({ what: z.literal("token-issued"), device: deviceKey, mac: contentHash }),
+  z.strictObject({ what: z.literal("policy-published"), version: count }),
+  z.strictObject({ what: z.literal("audited"), ...auditHead }),
+  /** A restore has ended: from here on the audit log continues this head, whatever was noted before. */
+  z.strictObject({ what: z.literal("restored"), ...auditHead }),
+]);
+export type JournalEntry = z.infer<typeof journalEntry>;
+
+export const journalLine = z.tuple([runId, count, timestampMs, journalEntry, mac]);
+export type JournalLine = z.infer<typeof journalLine>;
+
+/** Above several times the longest line: a hold that names every device it may. */
+const TAIL_BYTES = 64 * 1024;
+
+/** Derived from the lookup key: without that one the tags of the journal mean nothing, with it they do. */
+export function journalKey(lookupKey: Buffer): Buffer {
+  return Buffer.from(hkdfSync("sha256", lookupKey, Buffer.alloc(0), "consentry erasure journal 1", 32));
+}
+
+export function journalMac(key: Buffer, run: string, number: number, at: number, entry: JournalEntry): string {
+  const text = JSON.stringify([run, number, at, entry]);
+  return createHmac("sha256", key).update(text).digest().toString("base64url", 0, 16);
+}
+
+/** `undefined` when it is no whole line; whether it is ours `isAuthentic` tells. */
+export function parseLine(text: string): JournalLine | undefined {
+  try {
+    const line = journalLine.safeParse(JSON.parse(text));
+    return line.success ? line.data : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+export function isAuthentic([run, number, at, entry, mac]: JournalLine, key: Buffer): boolean {
+  const [given, right] = [Buffer.from(mac), Buffer.from(journalMac(key, run, number, at, entry))];
+  return given.length === right.length && timingSafeEqual(given, right);
+}
+
+/** The last whole line of a file, whoever wrote it; `undefined` when there is none. */
+export async function lastLineOf(handle: FileHandle): Promise<JournalLine | undefined> {
+  const { size } = await handle.stat();
+  const tail = Buffer.alloc(Math.min(size, TAIL_BYTES));
+  await handle.read(tail, 0, tail.length, size - tail.length);
+  for (const text of tail.toString("utf8").split("\n").reverse()) {
+    const line = parseLine(text);
+    if (line !== undefined) return line;
+  }
+  return undefined;
+}
+
+export function headOf([run, number, , , mac]: JournalLine): JournalHead {
+  return [run, number, mac];
+}
