@@ -141,6 +141,8 @@ const changes = {
 async function meantForAll(overview) {
   const differing = overview.devices.filter(({ own }) => own !== undefined);
   if (scope !== undefined || differing.length === 0) return true;
+  // A switch shows what holds, also while the question about it is open.
+  show(overview);
   const names = list(differing.map(deviceName));
   return sure({
     title: "For all devices?",
