@@ -426,12 +426,14 @@ export function createGateway(
           if (channel === keys.sessionEnd) {
             broker.endDevice(message as DeviceKey);
             centre.samples.endDevice(message as DeviceKey);
+          } else if (channel === keys.recordChanged) {
+            void centre.samples.changed(message as DeviceKey);
           } else {
             void outlets.policyPublished();
             void notices.policyPublished(Number(message));
           }
         });
-        await redis.events.subscribe(keys.sessionEnd, keys.policyPublished);
+        await redis.events.subscribe(keys.sessionEnd, keys.policyPublished, keys.recordChanged);
       },
       stop: () => undefined,
     },

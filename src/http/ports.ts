@@ -95,11 +95,15 @@ export interface SamplesPort {
     readonly device: Pick<DeviceRef, "deviceKey" | "subjectTag">;
     readonly session: string;
     readonly forMs: number;
+    /** Asked every few seconds, and when something about them changed. */
+    stands(): Promise<boolean>;
     sample(json: string): void;
     ended(why: WatchEnd): void;
   }): (() => void) | undefined;
   endSubject(subject: SubjectTag): void;
   endSession(session: string): void;
+  /** Resolves once those who may no longer look on here have ended; other gateways hear of it. */
+  changed(concerned: SubjectTag | DeviceKey): Promise<void>;
   stop(): void;
 }
 
@@ -108,6 +112,9 @@ export interface CentrePort {
   readonly sessions: Seal;
   /** True the first time a link is shown. */
   spend(nonce: string, forMs: number): Promise<boolean>;
+  /** Ends a session on every gateway. `forMs`: until it would end by itself. */
+  leave(session: string, forMs: number): Promise<void>;
+  left(session: string): Promise<boolean>;
   readonly samples: SamplesPort;
   readonly linkSeconds: number;
   readonly sessionMinutes: number;

@@ -12,6 +12,7 @@ import { type Approver, requireApprover, requireToken } from "./access.ts";
 import { auditRoutes } from "./audit.ts";
 import { auditActs } from "./audited.ts";
 import { centreRoutes } from "./centre/routes.ts";
+import { COOKIE, TLS_COOKIE } from "./centre/session.ts";
 import { consentRoutes } from "./consents.ts";
 import { deviceRoutes } from "./devices.ts";
 import { disclosureRoutes } from "./disclosures.ts";
@@ -165,7 +166,12 @@ async function describeApi(app: FastifyInstance): Promise<void> {
         securitySchemes: {
           token: { type: "http", scheme: "bearer" },
           approver: { type: "http", scheme: "bearer", description: "Each approver has a token of their own." },
-          centre: { type: "apiKey", in: "cookie", name: "consentry-centre", description: "From a link, for minutes." },
+          centre: {
+            type: "apiKey",
+            in: "cookie",
+            name: TLS_COOKIE,
+            description: `From a link, for minutes. Over plain HTTP, which only loopback is served, it is called \`${COOKIE}\`.`,
+          },
         },
       },
     },

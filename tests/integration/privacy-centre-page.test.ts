@@ -306,6 +306,20 @@ describe.skipIf(path === undefined)("in a browser", () => {
     visits.at(-1)?.complaints.splice(0, 1);
   });
 
+  test("a page whose browser opens another link meanwhile closes, and does nothing to the other person", async () => {
+    const { page, context } = await home();
+    await page.locator("#summary").waitFor();
+    const other = await system.device();
+    const second = await context.newPage();
+    await second.goto(await linkFor(system, other.subject));
+    await second.locator("#summary").waitFor();
+    await page.locator("#withdraw-all").click();
+    await page.getByRole("dialog").getByRole("button", { name: "Take everything back" }).click();
+    await page.locator("h1", { hasText: "Your session is over" }).waitFor();
+    expect(await usedNow(other)).toHaveProperty("weather");
+    visits.at(-1)?.complaints.splice(0, 1);
+  });
+
   test("a newer policy asks again on the page, and agreeing again counts", async () => {
     const { page, device } = await home();
     await page.locator("#summary", { hasText: "4 of 4 purposes" }).waitFor();

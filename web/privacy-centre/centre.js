@@ -279,7 +279,11 @@ async function wake() {
 document.addEventListener("visibilitychange", wake);
 addEventListener("pageshow", (event) => event.persisted && location.reload());
 byId("leave").addEventListener("click", async () => {
-  await leave().catch(() => undefined);
-  close("left");
+  close(
+    await leave().then(
+      () => "left",
+      () => "not-left",
+    ),
+  );
 });
 await begin();
