@@ -25,7 +25,6 @@ import { ErasedTopics } from "./ingress/erased-topics.ts";
 import { Flow } from "./ingress/flow.ts";
 import { Listeners } from "./ingress/listeners.ts";
 import { Notices } from "./ingress/notices.ts";
-import { Rates } from "./ingress/rate.ts";
 import { allOf, type CheckConsent, SERVICE_PURPOSES } from "./model/consent.ts";
 import { GatewayError } from "./model/errors.ts";
 import type { DeviceKey } from "./model/ids.ts";
@@ -37,6 +36,7 @@ import type { Keys } from "./platform/key-files.ts";
 import { type Part, startAll, stopAll } from "./platform/lifecycle.ts";
 import { Lookup } from "./platform/lookup.ts";
 import { Periodic } from "./platform/periodic.ts";
+import { Rates } from "./platform/rate.ts";
 import { redisKeys } from "./platform/redis-keys.ts";
 import { Backlog } from "./queue/backlog.ts";
 import { DeadLetters } from "./queue/dead-letters.ts";
@@ -344,6 +344,7 @@ export function createGateway(
     readiness,
     metricsText: () => metrics.text(),
     withdrawalAnswered: (durationMs: number) => metrics.withdrawalAnswered(durationMs),
+    turnedAway: (reason) => metrics.httpRefused(reason),
     log,
   });
 

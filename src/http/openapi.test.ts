@@ -49,7 +49,7 @@ let routes: string[];
 
 beforeAll(async () => {
   const app = await createApp(
-    { host: "127.0.0.1", port: 0, token: "token", approvers: [], bodyLimitBytes: 1_024 },
+    { host: "127.0.0.1", port: 0, token: "token", approvers: [], bodyLimitBytes: 1_024, failedTokensPerMinute: 60 },
     ports,
   );
   const { paths } = description.parse(app.swagger());

@@ -19,6 +19,7 @@ import type { ErasureStatus, ReceiptKey } from "../model/erasure.ts";
 import type { BegunExport, ExportItem, ExportRequest } from "../model/export.ts";
 import type { DeviceId, DeviceKey, DeviceRef, SubjectId, SubjectTag } from "../model/ids.ts";
 import type { Log } from "../model/log.ts";
+import type { HttpRefusal } from "../model/outcome.ts";
 import type { PolicySummary, PublishResult } from "../model/policy-document.ts";
 import type { Seal } from "../platform/seal.ts";
 
@@ -161,5 +162,7 @@ export interface HttpPorts {
   metricsText(): Promise<string>;
   /** From the request to a truthful answer. */
   withdrawalAnswered(durationMs: number): void;
+  /** Counted, without whose it was. */
+  turnedAway(reason: HttpRefusal): void;
   readonly log: Log;
 }

@@ -24,7 +24,7 @@ export async function centreRoutes(scope: FastifyInstance, ports: HttpPorts, cen
     finish();
   });
   await scope.register(async (own) => {
-    requireSession(own, centre);
+    requireSession(own, ports, centre);
     requirePage(own);
     auditActs(
       own,

@@ -28,7 +28,10 @@ export function sessionRoutes(scope: FastifyInstance, ports: HttpPorts, centre: 
   scope.addHook("preHandler", async (request, reply) => {
     if (request.method !== "POST") return;
     const link = openLink(centre.links, (request.body as z.infer<typeof exchangeBody>).token, Date.now());
-    if ("refused" in link) return refuse(reply, link.refused);
+    if ("refused" in link) {
+      ports.turnedAway("bad-link");
+      return refuse(reply, link.refused);
+    }
     links.set(request, link);
   });
   auditActs(

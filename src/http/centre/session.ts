@@ -3,7 +3,7 @@
  * page itself can send with whatever changes something. Who leaves ends the session, not only the cookie.
  */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
-import type { CentrePort } from "../ports.ts";
+import type { CentrePort, HttpPorts } from "../ports.ts";
 import { refuse } from "../problems.ts";
 import { openSession, type SessionClaims } from "./claims.ts";
 
@@ -22,12 +22,15 @@ const sessions = new WeakMap<FastifyRequest, SessionClaims>();
  * Every route of this scope answers 401 without a session that was not left, and to a page that shows another
  * one: a link that was opened in the meantime must not make what is done there count for somebody else.
  */
-export function requireSession(scope: FastifyInstance, centre: CentrePort): void {
+export function requireSession(scope: FastifyInstance, ports: Pick<HttpPorts, "turnedAway">, centre: CentrePort): void {
   scope.addHook("onRequest", async (request, reply) => {
     const session = givenSession(request, centre);
     const shown = request.headers[PAGE_HEADER] ?? "1";
     const own = session !== undefined && (shown === "1" || shown === session.id || !isPage(request));
-    if (!own || (await centre.left(session.id))) return refuse(reply, "session-ended");
+    if (!own || (await centre.left(session.id))) {
+      ports.turnedAway("no-session");
+      return refuse(reply, "session-ended");
+    }
     sessions.set(request, session);
   });
 }
