@@ -64,6 +64,7 @@ export function sessionRoutes(scope: FastifyInstance, ports: HttpPorts, centre: 
             "guardian-unverified",
             "unknown-subject",
             "not-from-the-page",
+            "conflict",
             "unavailable",
             "timeout",
             "internal",
