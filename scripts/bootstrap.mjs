@@ -83,7 +83,10 @@ async function installPackages() {
   if (packagesAreCurrent()) return;
   say("installing npm packages (npm ci) …");
   const npm = process.platform === "win32" ? "npm.cmd" : "npm";
-  const code = await run(npm, ["ci", "--no-audit", "--no-fund", "--loglevel=error"], { stdout: "stderr" });
+  // Whatever NODE_ENV says: these programs are TypeScript, and what runs them is a development dependency.
+  const code = await run(npm, ["ci", "--include=dev", "--no-audit", "--no-fund", "--loglevel=error"], {
+    stdout: "stderr",
+  });
   if (code !== 0) {
     say(`npm ci ended with code ${code}`);
     process.exit(code);

@@ -11,15 +11,36 @@ export interface DemoResult {
   readonly report: SimulationReport;
   readonly scan: LeakScanResult;
   readonly durability: string;
+  /** What a run of its size shows. */
+  readonly atLeast?: { readonly published: number; readonly refusalReasons: number } | undefined;
 }
+
+/** Below this the usual run has not shown a fleet under load, nor that different people are treated differently. */
+export const USUAL_RUN = { published: 10_000, refusalReasons: 4 };
 
 function leakCount({ leaks }: LeakScanResult): number {
   return leaks.reduce((sum, leak) => sum + leak.count, 0);
 }
 
-/** Books and scan are both clean, and nothing else went wrong. */
-export function demoPassed({ report, scan }: DemoResult): boolean {
-  return report.books !== undefined && report.problems.length === 0 && scan.leaks.length === 0;
+/** Books and scan are both clean, nothing else went wrong, and the run has shown what it should. */
+export function demoPassed(result: DemoResult): boolean {
+  const { report, scan } = result;
+  const clean = report.problems.length === 0 && scan.leaks.length === 0 && scan.scannedBytes > 0;
+  return report.books !== undefined && clean && shortcomings(result).length === 0;
+}
+
+/** What the run has not shown, one sentence each. */
+function shortcomings({ report, atLeast }: DemoResult): string[] {
+  if (atLeast === undefined) return [];
+  const reasons = Object.keys(report.books?.refused ?? {}).length;
+  return [
+    ...(report.published < atLeast.published
+      ? [`${count(report.published)} messages were published, at least ${count(atLeast.published)} are needed`]
+      : []),
+    ...(reasons < atLeast.refusalReasons
+      ? [`messages were refused for ${reasons} reasons, at least ${atLeast.refusalReasons} are needed`]
+      : []),
+  ];
 }
 
 export function demoJson(result: DemoResult): Record<string, unknown> {
@@ -35,7 +56,7 @@ export function demoJson(result: DemoResult): Record<string, unknown> {
     deadLettered: report.books?.deadLettered,
     inFlight: report.books?.inFlight,
     balanced: report.books !== undefined && report.problems.length === 0,
-    problems: report.problems,
+    problems: [...report.problems, ...shortcomings(result)],
     leaks: leakCount(scan),
     scannedBytes: scan.scannedBytes,
     pubackMs: report.pubackMs,
@@ -86,6 +107,7 @@ export function demoText(result: DemoResult, log: SentLog): string {
     ...scanLines(scan),
     row("Books", books.received, `received = ${booksSum(books)}`),
     ...report.problems.slice(0, 8).map((problem) => `  DOES NOT ADD UP: ${problem}`),
+    ...shortcomings(result).map((sentence) => `  TOO LITTLE: ${sentence}`),
     ...scan.leaks
       .slice(0, 8)
       .map(({ canaryKind, form, where, count: found }) => `  LEAK: ${found} × ${canaryKind} (${form}) in ${where}`),

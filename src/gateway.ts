@@ -193,6 +193,7 @@ export function createGateway(
       }),
     metricsText: () => metrics.text(),
     withdrawalAnswered: (durationMs) => metrics.withdrawalAnswered(durationMs),
+    turnedAway: (reason) => metrics.httpRefused(reason),
     log,
   });
   const events = createEvents(base, {
@@ -200,6 +201,7 @@ export function createGateway(
       ingress.endDevice(device);
       centre.samples.endDevice(device);
     },
+    recordChanged: (concerned) => void centre.samples.changed(concerned),
     policyPublished: (version) => {
       void outlets.policyPublished();
       void ingress.notices.policyPublished(version);

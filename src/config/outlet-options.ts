@@ -110,5 +110,12 @@ export const httpOptions = z.strictObject({
     .max(32)
     .default([])
     .meta({ description: "Who may place legal holds; each hold takes two of them. Without any there are no holds." }),
+  failedTokensPerMinute: count(
+    1,
+    60,
+    100_000,
+    "Requests with a wrong bearer token from one address before its requests are refused unheard.",
+    "requests/min",
+  ),
   bodyLimitBytes: bytes(1_024, 65_536, 1_048_576, "Largest request body."),
 });

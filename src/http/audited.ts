@@ -1,8 +1,8 @@
 /**
  * Every route that changes something, or gives out everything, stands in this table, and so in the audit
- * log: one line before the act (`asked`) and one after it (`done`, `refused`, `failed`). A changing route
- * without a row does not start. A line that cannot be written stops the act, except where the act is a right
- * of the data subject: that goes ahead, and its line follows.
+ * log: one line before the act (`asked`) and one after it (`done`, `refused`, `failed`), also when the answer
+ * did not wait for its end. A changing route without a row does not start. A line that cannot be written stops
+ * the act, except where the act is a right of the data subject: that goes ahead, and its line follows.
  */
 import { finished, Readable } from "node:stream";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
@@ -77,8 +77,27 @@ export function auditActs(
 ): void {
   const begun = new WeakMap<FastifyRequest, AuditAct>();
 
-  scope.addHook("onRoute", ({ method, url, schema }) => {
+  /** The line after an act, written once. */
+  async function ended(request: FastifyRequest, outcome: AuditOutcome, status: number): Promise<void> {
+    const act = begun.get(request);
+    if (act === undefined) return;
+    begun.delete(request);
+    await ports.audit.note({ ...act, outcome, ...(outcome !== "done" && { detail: { status } }) });
+  }
+
+  scope.addHook("onRoute", (route) => {
+    const { method, url, schema, handler } = route;
     if ((schema as { hide?: boolean } | undefined)?.hide === true) return;
+    route.handler = async function (request, reply) {
+      try {
+        const answer = await handler.call(this, request, reply);
+        if (isOverdue(request)) await ended(request, outcomeOf(reply), reply.statusCode);
+        return answer;
+      } catch (error) {
+        if (isOverdue(request)) await ended(request, "failed", reply.statusCode);
+        throw error;
+      }
+    };
     for (const one of [method].flat()) {
       if (CHANGING.has(one) && !Object.hasOwn(AUDITED, `${one} ${url}`)) {
         throw new Error(`${one} ${url} has no row in src/http/audited.ts`);
@@ -106,19 +125,20 @@ export function auditActs(
   });
 
   scope.addHook("onSend", async (request, reply, payload) => {
-    const act = begun.get(request);
-    if (act === undefined) return payload;
-    begun.delete(request);
-    const note = (outcome: AuditOutcome) =>
-      ports.audit.note({ ...act, outcome, ...(outcome !== "done" && { detail: { status: reply.statusCode } }) });
+    const { statusCode } = reply;
     if (payload instanceof Readable) {
       // Not done before its last byte: what breaks off in the middle has failed.
-      finished(payload, (error) => void note(error ? "failed" : "done"));
-    } else {
-      await note(outcomeOf(reply));
+      finished(payload, (error) => void ended(request, error ? "failed" : "done", statusCode));
+    } else if (!isOverdue(request)) {
+      await ended(request, outcomeOf(reply), statusCode);
     }
     return payload;
   });
+}
+
+/** Answered because its time was up. The act itself goes on, and nobody knows yet what becomes of it. */
+function isOverdue({ signal }: FastifyRequest): boolean {
+  return signal.aborted && (signal.reason as { code?: string } | undefined)?.code === "FST_ERR_HANDLER_TIMEOUT";
 }
 
 async function later(ports: Pick<HttpPorts, "audit">, act: AuditAct): Promise<undefined> {

@@ -68,7 +68,7 @@ export function deviceRoutes(scope: FastifyInstance, ports: HttpPorts): void {
         summary: "Issue a new token for a device",
         description: "The token before stops working and the device's live session ends.",
         params: devicePath,
-        response: { 201: tokenAnswer, ...problemResponses(...COMMON_PROBLEMS, ...BODY_PROBLEMS) },
+        response: { 201: tokenAnswer, ...problemResponses(...COMMON_PROBLEMS, ...BODY_PROBLEMS, "conflict") },
       },
     },
     async (request, reply) => {

@@ -241,6 +241,7 @@ const STANDING = {
 export const OVERVIEW_EXAMPLE = {
   now: 1_767_225_600_000,
   by: "subject" as const,
+  session: "mL0V1cPq4o8s2Zk7Yw3TnX",
   endsAt: 1_767_226_500_000,
   controller: "vendor",
   head: HEAD,

@@ -86,6 +86,7 @@ export function linkRoutes(
           ...problemResponses(
             ...COMMON_PROBLEMS,
             ...BODY_PROBLEMS,
+            "conflict",
             "unknown-subject",
             "device-not-bound",
             "guardian-mismatch",

@@ -1,28 +1,29 @@
-/** The description is complete: every route has an example, its error cases with examples, and each example is true. */
-import { beforeAll, describe, expect, test } from "vitest";
+/**
+ * The description is OpenAPI, and complete: every route has examples and error cases, every example is what its
+ * schema accepts, and what a fault of the audit log or of Redis is answered with is among them.
+ */
+import { Validator } from "@seriousme/openapi-schema-validator";
+import { Ajv2020 } from "ajv/dist/2020.js";
+import addFormats from "ajv-formats";
+import type { FastifyInstance, InjectOptions } from "fastify";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { z } from "zod";
-import { centreOverview } from "../model/centre.ts";
-import { consentRecord } from "../model/consent-record.ts";
-import { erasureStatus, receiptKey } from "../model/erasure.ts";
-import { exportLine } from "../model/export.ts";
-import { policyDocument } from "../model/policy-document.ts";
-import {
-  ERASURE_EXAMPLE,
-  EXPORT_EXAMPLE,
-  OVERVIEW_EXAMPLE,
-  POLICY_EXAMPLE,
-  RECEIPT_KEY_EXAMPLE,
-  RECORD_EXAMPLE,
-} from "./examples.ts";
+import { GatewayError } from "../model/errors.ts";
+import type { SubjectTag } from "../model/ids.ts";
+import { Seal } from "../platform/seal.ts";
+import { beginSession, openLink, sealLink } from "./centre/claims.ts";
+import { COOKIE } from "./centre/session.ts";
+import { RECEIPT_KEY_EXAMPLE } from "./examples.ts";
 import type { HttpPorts } from "./ports.ts";
 import { PROBLEM_TYPE, PROBLEMS, type problemOf } from "./problems.ts";
 import { createApp } from "./server.ts";
 
 const media = z.looseObject({
-  schema: z.looseObject({ examples: z.array(z.unknown()).optional(), type: z.unknown().optional() }).optional(),
+  schema: z.looseObject({ examples: z.array(z.unknown()).optional() }),
   example: z.unknown().optional(),
-  examples: z.record(z.string(), z.unknown()).optional(),
+  examples: z.record(z.string(), z.looseObject({ value: z.unknown() })).optional(),
 });
+type Media = z.infer<typeof media>;
 const content = z.record(z.string(), media);
 const operation = z.looseObject({
   operationId: z.string(),
@@ -30,45 +31,94 @@ const operation = z.looseObject({
   description: z.string().min(10),
   tags: z.array(z.string()).min(1),
   security: z.array(z.unknown()).optional(),
-  parameters: z.array(z.looseObject({ name: z.string() })).optional(),
+  parameters: z.array(media.extend({ name: z.string(), in: z.string(), required: z.boolean().optional() })).optional(),
   requestBody: z.looseObject({ content }).optional(),
   responses: z.record(z.string(), z.looseObject({ description: z.string().min(1), content: content.optional() })),
 });
+type Operation = z.infer<typeof operation>;
 const description = z.looseObject({ paths: z.record(z.string(), z.record(z.string(), operation)) });
 
-const never = () => Promise.reject(new Error("not asked in this test"));
-const ports = {
-  lookup: { deviceKey: () => "", subjectTag: () => "" },
-  log: { info: () => {}, warn: () => {}, error: () => {} },
-  metricsText: never,
-  centre: { samples: { stop: () => {} } },
-} as unknown as HttpPorts;
+const TOKEN = "token-of-the-account-service-in-this-test";
+const APPROVER = "token-of-the-approver-in-this-test-00001";
+const KEY = Buffer.alloc(32, 7);
+const links = new Seal(KEY, "privacy centre link");
+const sessions = new Seal(KEY, "privacy centre session");
 
-let operations: [name: string, operation: z.infer<typeof operation>][];
-let routes: string[];
-
-beforeAll(async () => {
-  const app = await createApp(
-    { host: "127.0.0.1", port: 0, token: "token", approvers: [], bodyLimitBytes: 1_024 },
-    ports,
-  );
-  const { paths } = description.parse(app.swagger());
-  operations = Object.entries(paths).flatMap(([path, methods]) =>
-    Object.entries(methods).map(([method, one]): [string, z.infer<typeof operation>] => [
-      `${method.toUpperCase()} ${path}`,
-      one,
-    ]),
-  );
-  routes = operations.map(([name]) => name);
-  await app.close();
-});
-
-function exampleOf(one: z.infer<typeof media> | undefined): unknown {
-  return one?.example ?? Object.values(one?.examples ?? {})[0] ?? one?.schema?.examples?.[0];
+/** What the gateway hands to the routes, with every part of it at fault. */
+function portsWith(logFault: GatewayError, fault: GatewayError): HttpPorts {
+  const failing = (error: GatewayError) => new Proxy({}, { get: () => () => Promise.reject(error) });
+  const own: Record<string, unknown> = {
+    lookup: { deviceKey: () => "device", subjectTag: () => "subject" },
+    log: { info: () => {}, warn: () => {}, error: () => {} },
+    audit: { append: () => Promise.reject(logFault), note: async () => {}, list: () => Promise.reject(fault) },
+    centre: {
+      links,
+      sessions,
+      sessionMinutes: 15,
+      linkSeconds: 900,
+      spend: () => Promise.reject(fault),
+      leave: () => Promise.reject(fault),
+      left: async () => false,
+      samples: { stop: () => {}, endSession: () => {} },
+    },
+    erasures: new Proxy(
+      { receiptKey: RECEIPT_KEY_EXAMPLE },
+      { get: (known, name) => Reflect.get(known, name) ?? (() => Promise.reject(fault)) },
+    ),
+    readiness: () => ({ ready: true, reasons: [] }),
+    metricsText: () => Promise.reject(fault),
+    turnedAway: () => {},
+  };
+  return new Proxy({}, { get: (_, name) => own[String(name)] ?? failing(fault) }) as HttpPorts;
 }
 
+const UNREACHABLE = new GatewayError("CONSENT_UNREACHABLE", "test");
+const CONFLICT = new GatewayError("CONSENT_CONFLICT", "test");
+
+function appWith(ports: HttpPorts): Promise<FastifyInstance> {
+  const options = { host: "127.0.0.1", port: 0, bodyLimitBytes: 1_024, failedTokensPerMinute: 60 };
+  return createApp({ ...options, token: TOKEN, approvers: [{ name: "legal", token: APPROVER }] }, ports);
+}
+
+let app: FastifyInstance;
+let document: Record<string, unknown>;
+let operations: [name: string, operation: Operation][];
+
+beforeAll(async () => {
+  app = await appWith(portsWith(UNREACHABLE, UNREACHABLE));
+  document = (await app.inject("/docs/json")).json();
+  operations = Object.entries(description.parse(document).paths).flatMap(([path, methods]) =>
+    Object.entries(methods).map(([method, one]): [string, Operation] => [`${method.toUpperCase()} ${path}`, one]),
+  );
+});
+afterAll(() => app?.close());
+
+function examplesOf({ schema, example, examples }: Media): unknown[] {
+  const named = Object.values(examples ?? {}).map(({ value }) => value);
+  return [...(example === undefined ? [] : [example]), ...named, ...(schema.examples ?? [])];
+}
+
+/** Everything of a route that has a schema, under a name. */
+function described([name, { parameters = [], requestBody, responses }]: (typeof operations)[number]): [
+  string,
+  Media,
+][] {
+  return [
+    ...parameters.map((one): [string, Media] => [`${name} ${one.in} ${one.name}`, one]),
+    ...Object.entries(requestBody?.content ?? {}).map(([type, one]): [string, Media] => [`${name} ${type}`, one]),
+    ...Object.entries(responses).flatMap(([status, { content: shapes = {} }]) =>
+      Object.entries(shapes).map(([type, one]): [string, Media] => [`${name} ${status} ${type}`, one]),
+    ),
+  ];
+}
+
+test("is OpenAPI as its own schema has it", async () => {
+  expect(document.openapi).toMatch(/^3\.1\./);
+  expect(await new Validator().validate(structuredClone(document))).toEqual({ valid: true });
+});
+
 test("describes exactly the routes there are", () => {
-  expect(routes.sort()).toEqual([
+  expect(operations.map(([name]) => name).sort()).toEqual([
     "DELETE /centre/session",
     "DELETE /v1/subjects/{subject}/devices/{device}",
     "DELETE /v1/subjects/{subject}/hold",
@@ -117,15 +167,34 @@ describe("every route", () => {
     }
   });
 
-  test("has an example of its body and of its success", () => {
-    for (const [name, { requestBody, responses }] of operations) {
-      if (requestBody !== undefined) {
-        expect(exampleOf(requestBody.content["application/json"]), name).toBeDefined();
+  test("has an example of whatever it takes and answers", () => {
+    for (const one of operations) {
+      const [name, { parameters = [], responses }] = one;
+      const success = Object.entries(responses).filter(([status]) => status.startsWith("2"));
+      expect(success.length, name).toBeGreaterThan(0);
+      for (const [status, answer] of success) {
+        if (status !== "204") expect(Object.keys(answer.content ?? {}).length, `${name} ${status}`).toBeGreaterThan(0);
       }
-      const [status, success] = Object.entries(responses).find(([code]) => code.startsWith("2")) ?? [];
-      expect(success, name).toBeDefined();
-      if (status !== "204") expect(exampleOf(Object.values(success?.content ?? {})[0]), name).toBeDefined();
+      const optional = new Set(parameters.filter(({ in: place }) => place === "query").map((query) => query as Media));
+      for (const [where, shape] of described(one)) {
+        if (!optional.has(shape)) expect(examplesOf(shape).length, where).toBeGreaterThan(0);
+      }
     }
+  });
+
+  test("has examples that its own schemas accept", () => {
+    const ajv = new Ajv2020({ strict: false, allErrors: true });
+    addFormats.default(ajv);
+    let looked = 0;
+    for (const [where, shape] of operations.flatMap(described)) {
+      const { schema } = shape;
+      const isValid = ajv.compile(schema);
+      for (const example of examplesOf(shape)) {
+        looked += 1;
+        expect(isValid(example), `${where}: ${ajv.errorsText(isValid.errors)}`).toBe(true);
+      }
+    }
+    expect(looked).toBeGreaterThan(300);
   });
 
   test("has error cases, each a problem of the table with an example", () => {
@@ -134,21 +203,69 @@ describe("every route", () => {
       expect(errors.length, name).toBeGreaterThan(0);
       for (const [status, { content: shapes }] of errors) {
         if (name === "GET /readyz" && status === "503") continue;
-        const example = exampleOf(shapes?.[PROBLEM_TYPE]) as ReturnType<typeof problemOf>;
-        expect(example?.code, `${name} ${status}`).toBeOneOf(Object.keys(PROBLEMS));
-        expect(String(example.status)).toBe(status);
+        expect(problemsAt(responses, status).length, `${name} ${status}`).toBeGreaterThan(0);
+        expect(Object.keys(shapes ?? {})).toEqual([PROBLEM_TYPE]);
+        for (const problem of problemsAt(responses, status)) {
+          expect(problem.code, `${name} ${status}`).toBeOneOf(Object.keys(PROBLEMS));
+          expect(String(problem.status)).toBe(status);
+        }
       }
       if (name.includes("/v1/") || name.includes("/centre/api/"))
         expect(errors.map(([status]) => status)).toEqual(expect.arrayContaining(["400", "401", "500", "503"]));
     }
   });
+
+  test.each([
+    ["the audit log is being written by somebody else", CONFLICT],
+    ["Redis does not answer", UNREACHABLE],
+  ])("declares what it answers while %s", async (_what, logFault) => {
+    const faulty = await appWith(portsWith(logFault, UNREACHABLE));
+    const seen = new Set<string>();
+    for (const [name, one] of operations) {
+      const answer = await faulty.inject(requestOf(name, one));
+      if (answer.statusCode < 400) continue;
+      const { code } = answer.json();
+      seen.add(code);
+      const declared = problemsAt(one.responses, String(answer.statusCode)).map((problem) => problem.code);
+      expect(declared, `${name} answers ${answer.statusCode}`).toContain(code);
+    }
+    // Nothing else: each request got past every check of its form and met the fault.
+    expect([...seen].toSorted()).toEqual(logFault === CONFLICT ? ["conflict", "unavailable"] : ["unavailable"]);
+    await faulty.close();
+  });
 });
 
-test("the examples are what the schemas accept", () => {
-  expect(consentRecord.safeParse(RECORD_EXAMPLE).error).toBeUndefined();
-  expect(policyDocument.safeParse(POLICY_EXAMPLE).error).toBeUndefined();
-  expect(erasureStatus.safeParse(ERASURE_EXAMPLE).error).toBeUndefined();
-  expect(centreOverview.safeParse(OVERVIEW_EXAMPLE).error).toBeUndefined();
-  expect(receiptKey.safeParse(RECEIPT_KEY_EXAMPLE).error).toBeUndefined();
-  for (const line of EXPORT_EXAMPLE) expect(exportLine.safeParse(line).error).toBeUndefined();
-});
+function problemsAt(responses: Operation["responses"], status: string): ReturnType<typeof problemOf>[] {
+  const shape = responses[status]?.content?.[PROBLEM_TYPE];
+  return shape === undefined ? [] : (examplesOf(shape) as ReturnType<typeof problemOf>[]);
+}
+
+/** A request made of the examples, by somebody who may ask. */
+function requestOf(name: string, { parameters = [], requestBody }: Operation): InjectOptions {
+  const [method = "GET", path = ""] = name.split(" ");
+  const exampleOf = (field: string) =>
+    String(examplesOf(parameters.find((one) => one.name === field) ?? { schema: {} })[0]);
+  const url = path.replace(/\{(\w+)\}/g, (_, field: string) => encodeURIComponent(exampleOf(field)));
+  const needed = parameters.filter((one) => one.in === "query" && one.required);
+  const query = Object.fromEntries(needed.map((one) => [one.name, exampleOf(one.name)]));
+  const body = requestBody?.content["application/json"];
+  const payload = path === "/centre/session" ? { token: LINK } : body && examplesOf(body)[0];
+  return {
+    method: method as "GET",
+    url,
+    query,
+    headers: {
+      authorization: `Bearer ${path.endsWith("/hold") ? APPROVER : TOKEN}`,
+      "x-privacy-centre": "1",
+      cookie: `${COOKIE}=${SESSION}`,
+      host: "127.0.0.1",
+      ...(payload !== undefined && method !== "DELETE" && { "content-type": "application/json" }),
+    },
+    ...(payload !== undefined && method !== "DELETE" && { payload: JSON.stringify(payload) }),
+  };
+}
+
+const HOLDER = { tag: "Zk3vT9qLm2Xc7bNfR1wYsA" as SubjectTag, by: "subject" as const, jurisdiction: [], labels: [] };
+const LINK = sealLink(links, HOLDER, Date.now() + 600_000)?.token ?? "";
+const opened = openLink(links, LINK, Date.now());
+const SESSION = "refused" in opened ? "" : sessions.seal(beginSession(opened, Date.now(), 600_000));

@@ -19,6 +19,7 @@ import type { ErasureStatus, ReceiptKey } from "../model/erasure.ts";
 import type { BegunExport, ExportItem, ExportRequest } from "../model/export.ts";
 import type { DeviceId, DeviceKey, DeviceRef, SubjectId, SubjectTag } from "../model/ids.ts";
 import type { Log } from "../model/log.ts";
+import type { HttpRefusal } from "../model/outcome.ts";
 import type { PolicySummary, PublishResult } from "../model/policy-document.ts";
 import type { Seal } from "../platform/seal.ts";
 
@@ -95,11 +96,15 @@ export interface SamplesPort {
     readonly device: Pick<DeviceRef, "deviceKey" | "subjectTag">;
     readonly session: string;
     readonly forMs: number;
+    /** Asked every few seconds, and when something about them changed. */
+    stands(): Promise<boolean>;
     sample(json: string): void;
     ended(why: WatchEnd): void;
   }): (() => void) | undefined;
   endSubject(subject: SubjectTag): void;
   endSession(session: string): void;
+  /** Resolves once those who may no longer look on here have ended; other gateways hear of it. */
+  changed(concerned: SubjectTag | DeviceKey): Promise<void>;
   stop(): void;
 }
 
@@ -108,6 +113,9 @@ export interface CentrePort {
   readonly sessions: Seal;
   /** True the first time a link is shown. */
   spend(nonce: string, forMs: number): Promise<boolean>;
+  /** Ends a session on every gateway. `forMs`: until it would end by itself. */
+  leave(session: string, forMs: number): Promise<void>;
+  left(session: string): Promise<boolean>;
   readonly samples: SamplesPort;
   readonly linkSeconds: number;
   readonly sessionMinutes: number;
@@ -154,5 +162,7 @@ export interface HttpPorts {
   metricsText(): Promise<string>;
   /** From the request to a truthful answer. */
   withdrawalAnswered(durationMs: number): void;
+  /** Counted, without whose it was. */
+  turnedAway(reason: HttpRefusal): void;
   readonly log: Log;
 }

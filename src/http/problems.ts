@@ -47,6 +47,7 @@ export const PROBLEMS = {
   "link-too-large": { status: 422, title: "Too many or too long names of devices for one link" },
   "policy-change-understated": { status: 422, title: "The terms widen, so the change is material" },
   "headers-too-large": { status: 431, title: "The header fields are larger than allowed" },
+  "too-many-failures": { status: 429, title: "Too many wrong tokens came from this address" },
   "too-many-watchers": { status: 429, title: "Too many look on at the moment" },
   "too-many-exports": { status: 429, title: "An export for this subject, or enough others, are under way" },
   internal: { status: 500, title: "The gateway failed" },
@@ -69,6 +70,8 @@ const RETRY_AFTER_SECONDS: Partial<Record<ProblemCode, number>> = {
   unavailable: 2,
   "not-drained": 1,
   timeout: 2,
+  "too-many-failures": 5,
+  "too-many-watchers": 10,
   "too-many-exports": 10,
   "store-unavailable": 5,
 };
@@ -117,7 +120,14 @@ export function problemResponses(...codes: readonly ProblemCode[]): Record<numbe
 }
 
 /** What every route behind the token can answer. */
-export const COMMON_PROBLEMS = ["invalid-request", "unauthorized", "unavailable", "timeout", "internal"] as const;
+export const COMMON_PROBLEMS = [
+  "invalid-request",
+  "unauthorized",
+  "too-many-failures",
+  "unavailable",
+  "timeout",
+  "internal",
+] as const;
 /** What every route that changes a ledger can answer as well. */
 export const CHANGE_PROBLEMS = [...COMMON_PROBLEMS, "conflict", "not-drained"] as const;
 /** What every route with a body can answer as well. */

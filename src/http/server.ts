@@ -8,10 +8,11 @@ import swaggerUi from "@fastify/swagger-ui";
 import Fastify, { type FastifyInstance } from "fastify";
 import { jsonSchemaTransform, serializerCompiler, validatorCompiler } from "fastify-type-provider-zod";
 import { GatewayError } from "../model/errors.ts";
-import { type Approver, requireApprover, requireToken } from "./access.ts";
+import { type Approver, Door, requireApprover, requireToken } from "./access.ts";
 import { auditRoutes } from "./audit.ts";
 import { auditActs } from "./audited.ts";
 import { centreRoutes } from "./centre/routes.ts";
+import { COOKIE, TLS_COOKIE } from "./centre/session.ts";
 import { consentRoutes } from "./consents.ts";
 import { deviceRoutes } from "./devices.ts";
 import { disclosureRoutes } from "./disclosures.ts";
@@ -35,6 +36,8 @@ export interface HttpOptions {
   /** Who may place legal holds, each under a token of their own. */
   readonly approvers: readonly Approver[];
   readonly bodyLimitBytes: number;
+  /** Wrong tokens from one address before it is refused unheard. */
+  readonly failedTokensPerMinute: number;
 }
 
 /** A request must have arrived by then; slower senders are cut off. */
@@ -115,8 +118,9 @@ export async function createApp(options: HttpOptions, ports: HttpPorts): Promise
     healthRoutes(scope, ports);
     finish();
   });
+  const door = new Door(options.failedTokensPerMinute, ports);
   await app.register(async (scope) => {
-    requireToken(scope, options.token);
+    requireToken(scope, options.token, door);
     auditActs(scope, ports, () => "account-service");
     const finish = refuseOtherMethods(scope);
     deviceRoutes(scope, ports);
@@ -132,7 +136,7 @@ export async function createApp(options: HttpOptions, ports: HttpPorts): Promise
     finish();
   });
   await app.register(async (scope) => {
-    requireApprover(scope, options.approvers);
+    requireApprover(scope, options.approvers, door);
     auditActs(scope, ports, () => "approver");
     const finish = refuseOtherMethods(scope);
     holdRoutes(scope, ports);
@@ -165,7 +169,12 @@ async function describeApi(app: FastifyInstance): Promise<void> {
         securitySchemes: {
           token: { type: "http", scheme: "bearer" },
           approver: { type: "http", scheme: "bearer", description: "Each approver has a token of their own." },
-          centre: { type: "apiKey", in: "cookie", name: "consentry-centre", description: "From a link, for minutes." },
+          centre: {
+            type: "apiKey",
+            in: "cookie",
+            name: TLS_COOKIE,
+            description: `From a link, for minutes. Over plain HTTP, which only loopback is served, it is called \`${COOKIE}\`.`,
+          },
         },
       },
     },

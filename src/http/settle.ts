@@ -1,6 +1,7 @@
 /**
- * The end of every change to a ledger: wait until no batch that began before it can still write, then
- * forget what was set aside for devices that may do nothing any more. Only then is an answer true.
+ * The end of every change to a ledger: whoever may no longer look on is sent away, no batch that began before
+ * it can still write, and what was set aside for devices that may do nothing any more is forgotten. Only then
+ * is an answer true.
  */
 import type { DeviceKey, SubjectTag } from "../model/ids.ts";
 import type { Drain, HttpPorts } from "./ports.ts";
@@ -14,6 +15,7 @@ export async function settle(
   concerned: SubjectTag | DeviceKey,
   silenced: readonly DeviceKey[],
 ): Promise<Drain> {
+  await ports.centre?.samples.changed(concerned);
   const drain = await ports.leases.drain(concerned);
   if (silenced.length > 0) await ports.purgeDeadLetters(silenced);
   return drain;

@@ -8,7 +8,7 @@ import type { Client } from "aedes";
 import type { ServicePurpose } from "../model/consent.ts";
 import { DeviceId, type DeviceKey, type SubjectTag } from "../model/ids.ts";
 import type { ConnectionRefusal } from "../model/outcome.ts";
-import type { Rates } from "./rate.ts";
+import type { Rates } from "../platform/rate.ts";
 import type { DeviceSession, ServiceSession, Will } from "./session.ts";
 import { publishTopics } from "./topics.ts";
 

@@ -5,7 +5,7 @@
 import type { Client } from "aedes";
 import type { ServicePurpose } from "../model/consent.ts";
 import type { DeviceId, DeviceKey, DeviceRef } from "../model/ids.ts";
-import type { TokenBucket } from "./rate.ts";
+import type { TokenBucket } from "../platform/rate.ts";
 
 /** A will taken out of CONNECT before Aedes could store it. */
 export interface Will {

@@ -70,6 +70,8 @@ export const centreOverview = z.strictObject({
   /** Unix ms of the gateway's clock. */
   now: timestampMs,
   by: z.enum(["subject", "guardian"]),
+  /** Names the session, and opens nothing: whoever sends it along is refused in any other session. */
+  session: z.string(),
   /** When the session ends by itself. */
   endsAt: timestampMs,
   controller: z.string(),
@@ -105,5 +107,5 @@ export const NOTHING_REASONS = ["not-agreed", "not-carried", "nobody-listens", "
 export type NothingReason = (typeof NOTHING_REASONS)[number];
 
 /** Why a live view ended. */
-export const WATCH_ENDS = ["time", "withdrawn", "unbound", "stopping"] as const;
+export const WATCH_ENDS = ["time", "withdrawn", "unbound", "changed", "stopping"] as const;
 export type WatchEnd = (typeof WATCH_ENDS)[number];

@@ -10,6 +10,7 @@ import {
   CONNECTION_REFUSALS,
   DEAD_LETTER_REASONS,
   type DeadLetterReason,
+  HTTP_REFUSALS,
   REFUSAL_REASONS,
   SECURITY_EVENTS,
 } from "../model/outcome.ts";
@@ -80,6 +81,11 @@ export const METRICS = {
     { reason: CONNECTION_REFUSALS },
   ),
   securityEvents: counter("security_events_total", "Attempts to do what is not allowed.", { kind: SECURITY_EVENTS }),
+  httpRefused: counter(
+    "http_refused_total",
+    "HTTP requests turned away for want of a token, a link or a session, or after too many wrong tokens.",
+    { reason: HTTP_REFUSALS },
+  ),
   commands: counter("commands_total", "Commands of scene services to devices.", { outcome: COMMAND_OUTCOMES }),
   clockReplaced: counter(
     "clock_replaced_total",

@@ -11,6 +11,8 @@ import {
   CONNECTION_REFUSALS,
   type CommandOutcome,
   type ConnectionRefusal,
+  HTTP_REFUSALS,
+  type HttpRefusal,
   SECURITY_EVENTS,
   type SecurityEvent,
 } from "../model/outcome.ts";
@@ -50,6 +52,7 @@ export class Metrics extends BookCounts {
   readonly #connections = zeros(CLIENT_KINDS);
   readonly #connectionsRefused = zeros(CONNECTION_REFUSALS);
   readonly #securityEvents = zeros(SECURITY_EVENTS);
+  readonly #httpRefused = zeros(HTTP_REFUSALS);
   readonly #commands = zeros(COMMAND_OUTCOMES);
   readonly #sinkFailures = Object.fromEntries(SINKS.map((sink) => [sink, zeros(SINK_FAILURES)])) as Record<
     SinkName,
@@ -127,6 +130,10 @@ export class Metrics extends BookCounts {
   }
 
   /** What became of one command of a scene service. */
+  httpRefused(reason: HttpRefusal): void {
+    this.#httpRefused[reason] += 1;
+  }
+
   command(outcome: CommandOutcome): void {
     this.#commands[outcome] += 1;
   }
@@ -212,6 +219,7 @@ export class Metrics extends BookCounts {
       connections: () => by("kind", this.#connections),
       connectionsRefused: () => by("reason", this.#connectionsRefused),
       securityEvents: () => by("kind", this.#securityEvents),
+      httpRefused: () => by("reason", this.#httpRefused),
       commands: () => by("outcome", this.#commands),
       clockReplaced: () => single(this.#clockReplaced),
       pausedConnections: () => single(this.#gauges.pausedConnections),

@@ -34,9 +34,14 @@ function settled(more: Partial<Settled> = {}, of: DeviceRef = device, said: RawT
 let samples: Samples;
 beforeEach(() => {
   vi.useFakeTimers();
-  samples = new Samples({ maxWatchers: 3, maxPerSession: 2, maxMs: 10_000, everyMs: 250 });
+  samples = new Samples({ maxWatchers: 3, maxPerSession: 2, maxMs: 10_000, everyMs: 250, confirmEveryMs: 2_000 });
 });
 afterEach(() => vi.useRealTimers());
+
+let stands: Record<string, boolean | Error>;
+beforeEach(() => {
+  stands = {};
+});
 
 function watch(session = "one", of: Pick<DeviceRef, "deviceKey" | "subjectTag"> = device, forMs = 60_000) {
   const told: { at: number; sent: object; purposes: Record<string, unknown> }[] = [];
@@ -45,6 +50,11 @@ function watch(session = "one", of: Pick<DeviceRef, "deviceKey" | "subjectTag"> 
     device: of,
     session,
     forMs,
+    stands: async () => {
+      const still = stands[session] ?? true;
+      if (still instanceof Error) throw still;
+      return still;
+    },
     sample: (json) => told.push(JSON.parse(json)),
     ended: (why) => ends.push(why),
   });
@@ -159,6 +169,26 @@ describe("looking on", () => {
     offer();
     vi.advanceTimersByTime(10_000);
     expect([told.length, ends.length, samples.watching]).toEqual([1, 1, false]);
+  });
+
+  it.each(["anna" as SubjectTag, "device" as DeviceKey])(
+    "has ended for whoever may no longer, once a change of %s is known, and goes on for whoever may",
+    async (concerned) => {
+      const [replaced, still] = [watch("one"), watch("two")];
+      stands = { one: false };
+      await samples.changed(concerned);
+      offer();
+      expect([replaced.ends, replaced.told, still.ends]).toEqual([["changed"], [], []]);
+      expect(still.told).toHaveLength(1);
+    },
+  );
+
+  it.each([[false], [new Error("no answer")]])("ends soon when that is never heard of: %s", async (answer) => {
+    const { ends } = watch("one");
+    await vi.advanceTimersByTimeAsync(4_000);
+    stands = { one: answer };
+    await vi.advanceTimersByTimeAsync(2_000);
+    expect([ends, samples.watching, vi.getTimerCount()]).toEqual([["changed"], false, 0]);
   });
 
   it("leaves others alone when one ends", () => {

@@ -16,6 +16,8 @@ export interface SamplesOptions {
   readonly maxMs: number;
   /** A watcher is told at most this often, and then of the latest message only. */
   readonly everyMs: number;
+  /** At least this often it is made sure that a watcher still may. */
+  readonly confirmEveryMs: number;
 }
 
 export interface Watch {
@@ -23,6 +25,8 @@ export interface Watch {
   /** Names the session that watches. */
   readonly session: string;
   readonly forMs: number;
+  /** Whether they still may look on; a fault means no. */
+  stands(): Promise<boolean>;
   /** One sample as JSON. */
   sample(json: string): void;
   /** Nothing more comes. Not called when the watcher itself stopped. */
@@ -41,6 +45,7 @@ export interface Settled {
 interface Watcher {
   readonly watch: Watch;
   readonly end: NodeJS.Timeout;
+  readonly confirm: NodeJS.Timeout;
   latest: string | undefined;
   pause: NodeJS.Timeout | undefined;
 }
@@ -70,6 +75,7 @@ export class Samples {
     const watcher: Watcher = {
       watch,
       end: setTimeout(() => this.#finish(watcher, "time"), forMs),
+      confirm: setInterval(() => void this.#confirm(watcher), this.#options.confirmEveryMs),
       latest: undefined,
       pause: undefined,
     };
@@ -97,6 +103,15 @@ export class Samples {
 
   endSubject(subject: SubjectTag): void {
     this.#endAll("withdrawn", ({ watch }) => watch.device.subjectTag === subject);
+  }
+
+  /** What is on record of a subject or a device has changed: whoever may no longer look on has ended when it resolves. */
+  async changed(concerned: SubjectTag | DeviceKey): Promise<void> {
+    const all = [...this.#watchers.values()].flatMap((set) => [...set]);
+    const theirs = all.filter(
+      ({ watch: { device } }) => device.subjectTag === concerned || device.deviceKey === concerned,
+    );
+    await Promise.all(theirs.map((watcher) => this.#confirm(watcher)));
   }
 
   endSession(session: string): void {
@@ -127,6 +142,10 @@ export class Samples {
     }, this.#options.everyMs);
   }
 
+  async #confirm(watcher: Watcher): Promise<void> {
+    if (!(await watcher.watch.stands().catch(() => false))) this.#finish(watcher, "changed");
+  }
+
   #finish(watcher: Watcher, why: WatchEnd): void {
     if (this.#drop(watcher)) watcher.watch.ended(why);
   }
@@ -138,6 +157,7 @@ export class Samples {
     if (set.size === 0) this.#watchers.delete(deviceKey);
     this.#count -= 1;
     clearTimeout(watcher.end);
+    clearInterval(watcher.confirm);
     clearTimeout(watcher.pause);
     watcher.latest = undefined;
     return true;

@@ -75,6 +75,10 @@ export interface RedisKeys {
   disclosureWriter(writer: string): string;
   /** String: a link to the privacy centre that was used, under its random number; ends with the link. */
   spentLink(nonce: string): string;
+  /** String: a session of the privacy centre that was left, under its random number; ends with the session. */
+  leftSession(id: string): string;
+  /** Pub/sub channel: subject tags and device keys whose watchers must show that they still may. */
+  readonly recordChanged: string;
 }
 
 export function redisKeys(prefix: string): RedisKeys {
@@ -118,5 +122,7 @@ export function redisKeys(prefix: string): RedisKeys {
     disclosureTotals: `${prefix}:disclosure-totals`,
     disclosureWriter: (writer) => `${prefix}:disclosure-writer:${writer}`,
     spentLink: (nonce) => `${prefix}:spent-link:${nonce}`,
+    leftSession: (id) => `${prefix}:left-session:${id}`,
+    recordChanged: `${prefix}:record-changed`,
   };
 }

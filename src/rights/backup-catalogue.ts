@@ -51,6 +51,8 @@ export const CATALOGUE = {
   backupTurn: "passing",
   disclosureWriter: "passing",
   spentLink: "passing",
+  leftSession: "passing",
+  recordChanged: "passing",
 } as const satisfies Record<keyof RedisKeys, Place>;
 
 export type SharedName = {

@@ -1,4 +1,4 @@
-/** Wires the privacy centre: what seals its links and sessions, where spent links are noted, and who may look on. */
+/** Wires the privacy centre: what seals its links and sessions, where spent links and left sessions are noted, and who may look on. */
 import type { Redis } from "ioredis";
 import type { Config } from "../config/schema.ts";
 import type { CentrePort } from "../http/ports.ts";
@@ -6,6 +6,7 @@ import { Samples } from "../pipeline/samples.ts";
 import type { Keys } from "../platform/key-files.ts";
 import type { RedisKeys } from "../platform/redis-keys.ts";
 import { Seal } from "../platform/seal.ts";
+import { LeftSessions } from "../rights/left-sessions.ts";
 import { SpentLinks } from "../rights/spent-links.ts";
 
 export interface CentreDeps {
@@ -22,17 +23,30 @@ export interface Centre {
 }
 
 /** A page on a desk and one on a phone for each session, and no more than a small crowd in all. */
-const LOOKING_ON = { maxWatchers: 32, maxPerSession: 2, maxMs: 10 * 60_000, everyMs: 250 };
+const LOOKING_ON = { maxWatchers: 32, maxPerSession: 2, maxMs: 10 * 60_000, everyMs: 250, confirmEveryMs: 5_000 };
 
 export function createCentre({ config, secrets, redis, keys }: CentreDeps): Centre {
   const { enabled, linkSeconds, sessionMinutes, publicUrl } = config.centre;
   const samples = new Samples(LOOKING_ON);
   const spent = new SpentLinks(redis, keys);
+  const left = new LeftSessions(redis, keys);
   const http: CentrePort = {
     links: new Seal(secrets.token, "privacy centre link"),
     sessions: new Seal(secrets.token, "privacy centre session"),
     spend: (nonce, forMs) => spent.spend(nonce, forMs),
-    samples,
+    leave: (session, forMs) => left.leave(session, forMs),
+    left: (session) => left.has(session),
+    samples: {
+      watch: (watch) => samples.watch(watch),
+      endSubject: (subject) => samples.endSubject(subject),
+      endSession: (session) => samples.endSession(session),
+      changed: async (concerned) => {
+        // A gateway that does not hear of it finds out at its next look, seconds later.
+        await redis.publish(keys.recordChanged, concerned).catch(() => undefined);
+        await samples.changed(concerned);
+      },
+      stop: () => samples.stop(),
+    },
     linkSeconds,
     sessionMinutes,
     publicUrl: publicUrl === "" ? undefined : publicUrl,

@@ -1,10 +1,11 @@
-/** What gateways tell each other over Redis: a device's session has ended, a policy was published. */
-import type { DeviceKey } from "../model/ids.ts";
+/** What gateways tell each other over Redis: a session has ended, a record has changed, a policy was published. */
+import type { DeviceKey, SubjectTag } from "../model/ids.ts";
 import type { Part } from "../platform/lifecycle.ts";
 import type { Base } from "./base.ts";
 
 export interface EventPorts {
   readonly sessionEnded: (device: DeviceKey) => void;
+  readonly recordChanged: (concerned: SubjectTag | DeviceKey) => void;
   readonly policyPublished: (version: number) => void;
 }
 
@@ -14,9 +15,10 @@ export function createEvents({ redis, keys }: Base, ports: EventPorts): Part {
     start: async () => {
       redis.events.on("message", (channel: string, message: string) => {
         if (channel === keys.sessionEnd) ports.sessionEnded(message as DeviceKey);
+        else if (channel === keys.recordChanged) ports.recordChanged(message as SubjectTag | DeviceKey);
         else ports.policyPublished(Number(message));
       });
-      await redis.events.subscribe(keys.sessionEnd, keys.policyPublished);
+      await redis.events.subscribe(keys.sessionEnd, keys.recordChanged, keys.policyPublished);
     },
     stop: () => undefined,
   };

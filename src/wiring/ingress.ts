@@ -9,9 +9,9 @@ import type { FanOut } from "../ingress/fan-out.ts";
 import { Flow } from "../ingress/flow.ts";
 import { Listeners } from "../ingress/listeners.ts";
 import { Notices, type NoticesPorts } from "../ingress/notices.ts";
-import { Rates } from "../ingress/rate.ts";
 import type { DeviceKey } from "../model/ids.ts";
 import type { Part } from "../platform/lifecycle.ts";
+import { Rates } from "../platform/rate.ts";
 import type { Base } from "./base.ts";
 import type { Consent } from "./consent.ts";
 

@@ -1,5 +1,5 @@
-/** The lock file installs on every platform and on the oldest Node this package promises. */
-import { readFileSync } from "node:fs";
+/** What is installed is what is needed, and the lock file installs on every platform and on the oldest Node this package promises. */
+import { readdirSync, readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 
 interface Package {
@@ -15,7 +15,24 @@ function read(file: string): Package & { packages: Readonly<Record<string, Packa
   return JSON.parse(readFileSync(new URL(`../../${file}`, import.meta.url), "utf8"));
 }
 
+const SOURCES = new URL("../../src/", import.meta.url);
+/** The name of a package of npm: no path, and nothing of Node's own. */
+const IMPORT = /\b(?:from|import) "(?!node:)((?:@[\w-]+\/)?\w[\w.-]*)/g;
+/** Aedes' own: its private members are leant on, so its version must not move by itself. */
+const PINNED_FOR_OTHERS = ["mqtt-packet"];
 const { packages } = read("package-lock.json");
+
+describe("package.json", () => {
+  it("has the built gateway install what its sources import, and nothing else", () => {
+    const files = readdirSync(SOURCES, { recursive: true, encoding: "utf8" });
+    const imported = files
+      .filter((file) => file.endsWith(".ts") && !file.endsWith(".test.ts"))
+      .flatMap((file) => [...readFileSync(new URL(file, SOURCES), "utf8").matchAll(IMPORT)])
+      .map(([, name = ""]) => name);
+    const wanted = new Set([...imported, ...PINNED_FOR_OTHERS]);
+    expect(Object.keys(read("package.json").dependencies ?? {}).toSorted()).toEqual([...wanted].toSorted());
+  });
+});
 
 describe("package-lock.json", () => {
   it("names the platform packages of every platform; `node scripts/complete-lock.mjs` adds them", () => {

@@ -122,7 +122,14 @@ export function httpApi(options: { leaseMs: number } = { leaseMs: 2_000 }): Api 
     const { erasures } = erasuresOn(store());
     const minors = new Minors(redis, keys);
     api = new HttpApi(
-      { host: "127.0.0.1", port: 0, token: TOKEN, approvers: APPROVERS, bodyLimitBytes: 16_384 },
+      {
+        host: "127.0.0.1",
+        port: 0,
+        token: TOKEN,
+        approvers: APPROVERS,
+        bodyLimitBytes: 16_384,
+        failedTokensPerMinute: 10_000,
+      },
       {
         lookup,
         credentials,
@@ -152,6 +159,7 @@ export function httpApi(options: { leaseMs: number } = { leaseMs: 2_000 }): Api 
         purgeDeadLetters: async (devices) => void purged.push([...devices]),
         readiness: () => self.readiness,
         metricsText: async () => "consentry_messages_received_total 0\n",
+        turnedAway: () => {},
         withdrawalAnswered: (durationMs) => void withdrawalsMs.push(durationMs),
         log,
       },

@@ -7,6 +7,7 @@ import { readFile } from "node:fs/promises";
 import { type IncomingMessage, request } from "node:http";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { redisKeys } from "../../src/platform/redis-keys.ts";
 import { exchange, issueLink, linkFor, Session, tokenIn } from "../fixtures/centre-client.ts";
 import { until } from "../fixtures/eventually.ts";
 import { consentTo, name, startSystem, type TestSystem } from "../fixtures/system.ts";
@@ -18,6 +19,7 @@ const APPROVERS = [
   { name: "legal", token: "approver-token-of-the-centre-test-legal-01" },
   { name: "privacy", token: "approver-token-of-the-centre-test-privacy-2" },
 ];
+const KEYS = redisKeys("consentry");
 const ASKED = consentTo({ analytics: ["status"], weather: ["location"], scene: ["status"] }, { minor: true });
 
 let system: TestSystem;
@@ -98,6 +100,14 @@ async function cookieFrom(host: string, token: string): Promise<string> {
   return answer.headers["set-cookie"]?.[0] ?? "";
 }
 
+async function overviewOver(host: string, cookie: string): Promise<number | undefined> {
+  const sent = request(`${system.stack.httpUrl}/centre/api/overview`, { headers: { host, cookie } });
+  sent.end();
+  const [answer] = (await once(sent, "response")) as [IncomingMessage];
+  answer.resume();
+  return answer.statusCode;
+}
+
 describe("a session", () => {
   test("is a cookie for this page alone, and never over a plain connection to elsewhere", async () => {
     const { subject } = await system.device();
@@ -106,7 +116,15 @@ describe("a session", () => {
     for (const part of ["Path=/centre;", "HttpOnly", "SameSite=Strict", "Max-Age=900"]) expect(cookie).toContain(part);
     expect(cookie).not.toContain("Secure");
     const token = tokenIn(await linkFor(system, subject));
-    expect(await cookieFrom("privacy.example", token)).toMatch(/; Secure$/);
+    const overTls = await cookieFrom("privacy.example", token);
+    // What a browser asks of this prefix, or it throws the cookie away: RFC 6265bis, 4.1.3.2.
+    expect(overTls).toMatch(
+      /^__Host-consentry-centre=1\.\S+; Max-Age=900; Path=\/; HttpOnly; SameSite=Strict; Secure$/,
+    );
+    const [own = ""] = overTls.split(";");
+    expect(await overviewOver("privacy.example", own)).toBe(200);
+    // Under the bare name a neighbour of the host, or a plain connection to it, could have put it there.
+    expect(await overviewOver("privacy.example", own.replace("__Host-", ""))).toBe(401);
     expect(here.headers.get("cache-control")).toBe("no-store");
     expect(here.headers.get("content-security-policy")).toContain("default-src 'none'");
   });
@@ -132,6 +150,33 @@ describe("a session", () => {
     const token = tokenIn(await linkFor(system, subject));
     expect(code(await exchange(system, token, { "x-privacy-centre": "0" }))).toBe("403 not-from-the-page");
     expect((await session.overview()).standing.state).toBe("given");
+  });
+
+  test("that was left is good no longer, whoever has a copy of it", async () => {
+    const { subject } = await system.device();
+    const session = await Session.of(system, subject);
+    expect((await session.leave()).status).toBe(204);
+    for (const path of ["overview", "export", "devices/1/live"]) {
+      expect(code(await session.get(path)), path).toBe("401 session-ended");
+    }
+    expect(code(await session.post("withdrawals", {}))).toBe("401 session-ended");
+    expect((await (await Session.of(system, subject)).overview()).standing.state).toBe("given");
+  });
+
+  test("gives way to the next link of the same browser, and a page that shows the one can do nothing in the other", async () => {
+    const [one, other] = await system.devices(2);
+    if (!one || !other) throw new Error("devices");
+    const first = await Session.of(system, one.subject);
+    const shown = (await first.overview()).session;
+    const { status, headers } = await first.openAnother(tokenIn(await linkFor(system, other.subject)));
+    expect(status).toBe(201);
+    expect(code(await first.get("overview"))).toBe("401 session-ended");
+    const second = new Session(system.stack.httpUrl, (headers.get("set-cookie") ?? "").split(";")[0] ?? "");
+    expect(code(await second.shownAs(shown, "POST", "erasures", {}))).toBe("401 session-ended");
+    expect(code(await second.shownAs(shown, "GET", "overview"))).toBe("401 session-ended");
+    const { session, standing } = await second.overview();
+    expect(standing.state).toBe("given");
+    expect((await second.shownAs(session, "POST", "withdrawals", {})).status).toBe(200);
   });
 
   test("shows devices under their names, what holds, and the policy it holds under", async () => {
@@ -312,6 +357,32 @@ describe("looking on", () => {
     await until("by both", async () => (await also()).includes('"analytics":{"given":{"name"'));
     await system.stack.api.withdraw(device.subject);
     await until("it ends", async () => /event: end\ndata: {"why":"withdrawn"}\n\n\nclosed/.test(await heard()));
+    leave.abort();
+  });
+
+  test("ends for a guardian who is replaced, and for nobody else", async () => {
+    const device = await system.device({ consent: ASKED });
+    const mother = await Session.of(system, device.subject, MOTHER);
+    await mother.agree({ scene: ["status"] });
+    const father = await Session.of(system, device.subject, { ...FATHER, guardianRef: "guardian:mother" });
+    const leave = new AbortController();
+    const hers = await events(await mother.live(1, leave.signal));
+    const his = await events(await father.live(1, leave.signal));
+    expect((await father.agree({ weather: ["location"] })).status).toBe(201);
+    await system.say(device, { ip: "203.0.113.77", location: { lat: 12.97, lon: 77.59 } });
+    await until("he sees it", async () => (await his()).includes("203.0.113.77"));
+    await until("hers is closed", async () => (await hers()).endsWith("closed"));
+    expect(await hers()).toMatch(/^: open\n\n(?:: open\n\n)*event: end\ndata: {"why":"changed"}\n\n\nclosed/);
+    leave.abort();
+  });
+
+  test("ends when the session was left on another gateway, which may be heard of or not", async () => {
+    const device = await system.device();
+    const session = await Session.of(system, device.subject);
+    const leave = new AbortController();
+    const heard = await events(await session.live(1, leave.signal));
+    await system.redis.set(KEYS.leftSession((await session.overview()).session), "1", "PX", 60_000);
+    await until("it ends", async () => (await heard()).includes('{"why":"changed"}'));
     leave.abort();
   });
 

@@ -14,7 +14,9 @@ export class Problem extends Error {
   }
 }
 
-const HEADERS = { "x-privacy-centre": "1" };
+const PAGE_HEADER = "x-privacy-centre";
+/** The session whose data the page shows: in another one, of a link opened since, nothing may be done from here. */
+let session = "1";
 const RETRY_MS = 1_000;
 const MAX_TRIES = 20;
 
@@ -28,9 +30,15 @@ const MAX_TRIES = 20;
  */
 export async function ask(method, path, body, signal) {
   /** @type {RequestInit} */
-  const request = { method, headers: HEADERS, credentials: "same-origin", cache: "no-store", signal: signal ?? null };
+  const request = {
+    method,
+    headers: { [PAGE_HEADER]: session },
+    credentials: "same-origin",
+    cache: "no-store",
+    signal: signal ?? null,
+  };
   if (body !== undefined) {
-    request.headers = { ...HEADERS, "content-type": "application/json" };
+    request.headers = { [PAGE_HEADER]: session, "content-type": "application/json" };
     request.body = JSON.stringify(body);
   }
   const response = await fetch(path, request).catch((error) => {
@@ -48,7 +56,9 @@ export async function open(token) {
 
 /** @returns {Promise<Overview>} */
 export async function overview() {
-  return (await ask("GET", "api/overview")).json();
+  const overview = await (await ask("GET", "api/overview")).json();
+  session = overview.session;
+  return overview;
 }
 
 /**

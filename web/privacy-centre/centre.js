@@ -141,6 +141,8 @@ const changes = {
 async function meantForAll(overview) {
   const differing = overview.devices.filter(({ own }) => own !== undefined);
   if (scope !== undefined || differing.length === 0) return true;
+  // A switch shows what holds, also while the question about it is open.
+  show(overview);
   const names = list(differing.map(deviceName));
   return sure({
     title: "For all devices?",
@@ -277,7 +279,11 @@ async function wake() {
 document.addEventListener("visibilitychange", wake);
 addEventListener("pageshow", (event) => event.persisted && location.reload());
 byId("leave").addEventListener("click", async () => {
-  await leave().catch(() => undefined);
-  close("left");
+  close(
+    await leave().then(
+      () => "left",
+      () => "not-left",
+    ),
+  );
 });
 await begin();

@@ -45,6 +45,8 @@ export const WATCH_ENDS = {
   time: "Watching ended by itself after a while.",
   withdrawn: "Watching ended, because nothing of this device is used any more.",
   unbound: "Watching ended, because the device was reconnected or is no longer yours.",
+  changed:
+    "Watching ended, because something changed about who may look on. Load this page again to see how it stands.",
   stopping: "Watching was cut off. You can begin again in a moment.",
 };
 
@@ -93,6 +95,10 @@ export const SCREENS = {
   left: [
     "You have left",
     "Nothing of this page stays on this device but what you saved. Ask for a new link to come back.",
+  ],
+  "not-left": [
+    "Leaving did not work",
+    "The gateway did not answer. Load this page again and leave once more; otherwise the session ends by itself within minutes.",
   ],
   "unknown-subject": ["Nothing is held about you", "There is no device and no decision of yours here."],
   "guardian-mismatch": ["Another guardian is on file", "This link does not fit. Ask for a new one in your account."],

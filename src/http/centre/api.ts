@@ -92,6 +92,7 @@ export function centreApi(scope: FastifyInstance, ports: HttpPorts): void {
             "guardian-needed",
             "changed-meanwhile",
             "policy-superseded",
+            "record-full",
             "purpose-not-in-policy",
           ),
         },

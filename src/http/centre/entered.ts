@@ -1,7 +1,7 @@
 /** Who stands behind a request to the centre, and whether the session still stands for them. */
 import type { FastifyRequest } from "fastify";
 import type { DeviceKey } from "../../model/ids.ts";
-import type { HttpPorts } from "../ports.ts";
+import type { CentrePort, HttpPorts } from "../ports.ts";
 import type { ProblemCode } from "../problems.ts";
 import type { SessionClaims } from "./claims.ts";
 import { guardianRefusal } from "./guardian.ts";
@@ -28,7 +28,10 @@ export async function enter(
   ports: HttpPorts,
   request: FastifyRequest,
 ): Promise<Entered | { readonly refused: ProblemCode }> {
-  const session = sessionOf(request);
+  return enterAs(ports, sessionOf(request));
+}
+
+async function enterAs(ports: HttpPorts, session: SessionClaims): Promise<Entered | { readonly refused: ProblemCode }> {
   const person = await personOf(ports, session);
   if (person === undefined) return { refused: "unknown-subject" };
   const refused = guardianRefusal(person.record, session);
@@ -42,6 +45,19 @@ export async function enterOpen(
 ): Promise<Entered | { readonly refused: ProblemCode }> {
   const entered = await enter(ports, request);
   return "person" in entered && entered.person.closed ? { refused: "session-closed" } : entered;
+}
+
+/** Whether a session still opens what of this device it was used to look at. */
+export async function stillOpens(
+  ports: HttpPorts,
+  centre: CentrePort,
+  session: SessionClaims,
+  device: DeviceKey,
+): Promise<boolean> {
+  if (await centre.left(session.id)) return false;
+  const entered = await enterAs(ports, session);
+  if (!("person" in entered) || entered.person.closed) return false;
+  return entered.person.record.devices.some((one) => one.device === device);
 }
 
 /** `undefined`: all of them. */

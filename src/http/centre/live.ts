@@ -5,7 +5,7 @@ import { z } from "zod";
 import type { WatchEnd } from "../../model/centre.ts";
 import type { CentrePort, HttpPorts } from "../ports.ts";
 import { problemResponses, refuse } from "../problems.ts";
-import { CENTRE_PROBLEMS, enterOpen } from "./entered.ts";
+import { CENTRE_PROBLEMS, enterOpen, stillOpens } from "./entered.ts";
 import { PAGE_HEADERS } from "./page.ts";
 import { devicesEver } from "./standing.ts";
 
@@ -24,7 +24,8 @@ const EVENTS =
   'event: sample\ndata: {"at":1767225600000,"sent":{"model":"HB-200"},"purposes":{"scene":{"nothing":"nobody-listens"}}}\n\n';
 const events = z.string().meta({ examples: [EVENTS] });
 
-export function liveRoutes(scope: FastifyInstance, ports: HttpPorts, { samples }: CentrePort): void {
+export function liveRoutes(scope: FastifyInstance, ports: HttpPorts, centre: CentrePort): void {
+  const { samples } = centre;
   // A server that stops must not wait for those who look on.
   scope.addHook("preClose", async () => samples.stop());
 
@@ -64,6 +65,7 @@ export function liveRoutes(scope: FastifyInstance, ports: HttpPorts, { samples }
         device: { deviceKey, subjectTag: session.tag },
         session: session.id,
         forMs: session.exp - Date.now(),
+        stands: () => stillOpens(ports, centre, session, deviceKey),
         sample: (json) => {
           // Whoever does not read misses messages; the latest comes again soon enough.
           if (!raw.writableNeedDrain) raw.write(`event: sample\ndata: ${json}\n\n`);

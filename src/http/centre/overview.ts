@@ -56,6 +56,7 @@ export async function overviewOf(ports: HttpPorts, session: SessionClaims, perso
   return {
     now,
     by: session.by,
+    session: session.id,
     endsAt: session.exp,
     controller: record.controller,
     head: record.head,

@@ -7,7 +7,7 @@ import { centreApi } from "./api.ts";
 import { exportRoute } from "./export-route.ts";
 import { liveRoutes } from "./live.ts";
 import { guardAnswers, pageRoutes } from "./page.ts";
-import { givenSession, requirePage, requireSession, sessionOf } from "./session.ts";
+import { requirePage, requireSession, sessionOf } from "./session.ts";
 import { sessionRoutes } from "./session-routes.ts";
 
 export async function centreRoutes(scope: FastifyInstance, ports: HttpPorts, centre: CentrePort): Promise<void> {
@@ -20,14 +20,11 @@ export async function centreRoutes(scope: FastifyInstance, ports: HttpPorts, cen
   await scope.register(async (own) => {
     requirePage(own);
     const finish = refuseOtherMethods(own);
-    sessionRoutes(own, ports, centre, (request) => {
-      const session = givenSession(request, centre);
-      if (session !== undefined) centre.samples.endSession(session.id);
-    });
+    sessionRoutes(own, ports, centre);
     finish();
   });
   await scope.register(async (own) => {
-    requireSession(own, centre);
+    requireSession(own, ports, centre);
     requirePage(own);
     auditActs(
       own,

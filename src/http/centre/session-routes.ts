@@ -8,7 +8,7 @@ import type { CentrePort, HttpPorts } from "../ports.ts";
 import { BODY_PROBLEMS, problemResponses, refuse } from "../problems.ts";
 import { beginSession, type LinkClaims, openLink } from "./claims.ts";
 import { guardianRefusal } from "./guardian.ts";
-import { clearSession, setSession } from "./session.ts";
+import { clearSession, endSession, setSession } from "./session.ts";
 
 const MAX_TOKEN_CHARACTERS = 4_096;
 
@@ -23,15 +23,15 @@ const done = z.null().describe("Done; no body.");
 
 const links = new WeakMap<FastifyRequest, LinkClaims>();
 
-/** Ends the looking on of whoever leaves, as far as it is known who that is. */
-export type Leaving = (request: FastifyRequest) => void;
-
-export function sessionRoutes(scope: FastifyInstance, ports: HttpPorts, centre: CentrePort, leaving: Leaving): void {
+export function sessionRoutes(scope: FastifyInstance, ports: HttpPorts, centre: CentrePort): void {
   // Before the audit log hears of it: only a link of ours is worth a line, or anybody could fill the log.
   scope.addHook("preHandler", async (request, reply) => {
     if (request.method !== "POST") return;
     const link = openLink(centre.links, (request.body as z.infer<typeof exchangeBody>).token, Date.now());
-    if ("refused" in link) return refuse(reply, link.refused);
+    if ("refused" in link) {
+      ports.turnedAway("bad-link");
+      return refuse(reply, link.refused);
+    }
     links.set(request, link);
   });
   auditActs(
@@ -49,7 +49,8 @@ export function sessionRoutes(scope: FastifyInstance, ports: HttpPorts, centre: 
         operationId: "openCentre",
         tags: ["privacy centre"],
         summary: "Exchange a link for a session",
-        description: "The link is spent with it. The session lasts minutes and is good below `/centre` alone.",
+        description:
+          "The link is spent with it. The session lasts minutes and is good below `/centre` alone; one that the browser had before ends.",
         body: exchangeBody,
         response: {
           201: exchangeAnswer,
@@ -63,6 +64,7 @@ export function sessionRoutes(scope: FastifyInstance, ports: HttpPorts, centre: 
             "guardian-unverified",
             "unknown-subject",
             "not-from-the-page",
+            "conflict",
             "unavailable",
             "timeout",
             "internal",
@@ -79,6 +81,7 @@ export function sessionRoutes(scope: FastifyInstance, ports: HttpPorts, centre: 
       if (record === undefined) return refuse(reply, "unknown-subject");
       const refusal = guardianRefusal(record, link);
       if (refusal !== undefined) return refuse(reply, refusal);
+      await endSession(request, centre);
       const session = beginSession(link, now, centre.sessionMinutes * 60_000);
       setSession(request, reply, centre, centre.sessions.seal(session));
       return reply.code(201).send({ endsAt: session.exp });
@@ -92,13 +95,14 @@ export function sessionRoutes(scope: FastifyInstance, ports: HttpPorts, centre: 
         operationId: "leaveCentre",
         tags: ["privacy centre"],
         summary: "Leave",
-        description: "Takes the cookie back; the page has nothing to remember afterwards.",
-        response: { 204: done, ...problemResponses("not-from-the-page", "internal") },
+        description:
+          "Takes the cookie back and ends the session, so that no copy of the cookie is good any more. The cookie goes also with an answer that is an error.",
+        response: { 204: done, ...problemResponses("not-from-the-page", "unavailable", "timeout", "internal") },
       },
     },
     async (request, reply) => {
-      leaving(request);
       clearSession(request, reply, centre);
+      await endSession(request, centre);
       return reply.code(204).send(null);
     },
   );

@@ -1,43 +1,65 @@
 /**
- * Sessions of the privacy centre: a sealed cookie for at most a quarter of an hour, good below `/centre`
- * alone, and a header that only the page itself can send with whatever changes something.
+ * Sessions of the privacy centre: a sealed cookie for at most a quarter of an hour, and a header that only the
+ * page itself can send with whatever changes something. Who leaves ends the session, not only the cookie.
  */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
-import type { HttpPorts } from "../ports.ts";
+import type { CentrePort, HttpPorts } from "../ports.ts";
 import { refuse } from "../problems.ts";
 import { openSession, type SessionClaims } from "./claims.ts";
 
 export const CENTRE_PATH = "/centre";
+export const COOKIE = "consentry-centre";
+/** What a browser keeps under such a name comes from this host alone, and only over TLS. */
+export const TLS_COOKIE = `__Host-${COOKIE}`;
 const PAGE_HEADER = "x-privacy-centre";
-const COOKIE = "consentry-centre";
+/** `1`, or the session whose data the page shows. */
+const PAGE_HEADER_VALUE = /^(?:1|[A-Za-z0-9_-]{22})$/;
 const LOOPBACK = /^(?:localhost|127(?:\.\d{1,3}){3}|\[::1\])(?::\d{1,5})?$/i;
 
 const sessions = new WeakMap<FastifyRequest, SessionClaims>();
 
-/** Every route of this scope answers 401 without a session. */
-export function requireSession(scope: FastifyInstance, centre: NonNullable<HttpPorts["centre"]>): void {
+/**
+ * Every route of this scope answers 401 without a session that was not left, and to a page that shows another
+ * one: a link that was opened in the meantime must not make what is done there count for somebody else.
+ */
+export function requireSession(scope: FastifyInstance, ports: Pick<HttpPorts, "turnedAway">, centre: CentrePort): void {
   scope.addHook("onRequest", async (request, reply) => {
     const session = givenSession(request, centre);
-    if (session === undefined) return refuse(reply, "session-ended");
+    const shown = request.headers[PAGE_HEADER] ?? "1";
+    const own = session !== undefined && (shown === "1" || shown === session.id || !isPage(request));
+    if (!own || (await centre.left(session.id))) {
+      ports.turnedAway("no-session");
+      return refuse(reply, "session-ended");
+    }
     sessions.set(request, session);
   });
 }
 
-/** Whatever session a request came with, where none is asked for. */
-export function givenSession(
-  request: FastifyRequest,
-  centre: Pick<NonNullable<HttpPorts["centre"]>, "sessions">,
-): SessionClaims | undefined {
-  const text = cookieOf(request);
+/** Ends whatever session a request came with, on every gateway: copies of the cookie and views that are open included. */
+export async function endSession(request: FastifyRequest, centre: CentrePort): Promise<void> {
+  const session = givenSession(request, centre);
+  if (session === undefined) return;
+  centre.samples.endSession(session.id);
+  await centre.leave(session.id, session.exp - Date.now());
+  await centre.samples.changed(session.tag);
+}
+
+function givenSession(request: FastifyRequest, centre: CentrePort): SessionClaims | undefined {
+  const text = cookieOf(request, cookieFor(request, centre).name);
   return text === undefined ? undefined : openSession(centre.sessions, text, Date.now());
 }
 
 /** Another site can make a browser send a request here, but never with this header. */
 export function requirePage(scope: FastifyInstance): void {
   scope.addHook("onRequest", async (request, reply) => {
-    if (request.method === "GET" || request.headers[PAGE_HEADER] === "1") return;
+    if (request.method === "GET" || isPage(request)) return;
     return refuse(reply, "not-from-the-page");
   });
+}
+
+function isPage(request: FastifyRequest): boolean {
+  const value = request.headers[PAGE_HEADER];
+  return typeof value === "string" && PAGE_HEADER_VALUE.test(value);
 }
 
 export function sessionOf(request: FastifyRequest): SessionClaims {
@@ -46,28 +68,38 @@ export function sessionOf(request: FastifyRequest): SessionClaims {
   return session;
 }
 
-export function setSession(request: FastifyRequest, reply: FastifyReply, ports: CookiePorts, text: string): void {
-  const seconds = Math.floor(ports.sessionMinutes * 60);
-  reply.header("set-cookie", cookie(request, ports, text, seconds));
+export function setSession(request: FastifyRequest, reply: FastifyReply, centre: CentrePort, text: string): void {
+  setCookie(request, reply, centre, text, Math.floor(centre.sessionMinutes * 60));
 }
 
-export function clearSession(request: FastifyRequest, reply: FastifyReply, ports: CookiePorts): void {
-  reply.header("set-cookie", cookie(request, ports, "", 0));
+export function clearSession(request: FastifyRequest, reply: FastifyReply, centre: CentrePort): void {
+  setCookie(request, reply, centre, "", 0);
 }
 
-type CookiePorts = Pick<NonNullable<HttpPorts["centre"]>, "publicUrl" | "sessionMinutes">;
+function setCookie(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  centre: CentrePort,
+  value: string,
+  seconds: number,
+): void {
+  const { name, attributes } = cookieFor(request, centre);
+  reply.header("set-cookie", [`${name}=${value}`, `Max-Age=${seconds}`, ...attributes].join("; "));
+}
 
-function cookie(request: FastifyRequest, { publicUrl }: CookiePorts, value: string, seconds: number): string {
-  const attributes = [`Path=${CENTRE_PATH}`, `Max-Age=${seconds}`, "HttpOnly", "SameSite=Strict"];
+function cookieFor(request: FastifyRequest, { publicUrl }: CentrePort): { name: string; attributes: string[] } {
+  const shared = ["HttpOnly", "SameSite=Strict"];
   // Browsers take it for plain text only where nobody is on the way.
   const plain = LOOPBACK.test(request.host) && (publicUrl === undefined || publicUrl.startsWith("http:"));
-  return [`${COOKIE}=${value}`, ...attributes, ...(plain ? [] : ["Secure"])].join("; ");
+  return plain
+    ? { name: COOKIE, attributes: [`Path=${CENTRE_PATH}`, ...shared] }
+    : { name: TLS_COOKIE, attributes: ["Path=/", ...shared, "Secure"] };
 }
 
-function cookieOf(request: FastifyRequest): string | undefined {
+function cookieOf(request: FastifyRequest, wanted: string): string | undefined {
   for (const pair of (request.headers.cookie ?? "").split(";")) {
     const [name = "", value] = pair.trim().split("=", 2);
-    if (name === COOKIE) return value;
+    if (name === wanted) return value;
   }
   return undefined;
 }

@@ -1,9 +1,10 @@
 /**
  * Token buckets: one per device, kept across reconnects so that reconnecting buys nothing,
- * and one per remote address for failed logins. Both tables are bounded and live in memory only.
+ * and one per remote address for failed logins and wrong bearer tokens. Every table is bounded and lives in
+ * memory only.
  */
 import type { LRUCache } from "lru-cache";
-import { boundedCache } from "../platform/bounded-cache.ts";
+import { boundedCache } from "./bounded-cache.ts";
 
 export class TokenBucket {
   readonly #perMs: number;

@@ -1,0 +1,56 @@
+/** Promise: the demo ends with one line that a program can read, and its exit code says whether it may be believed. */
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { execa } from "execa";
+import { afterEach, beforeEach, expect, test } from "vitest";
+
+const ROOT = fileURLToPath(new URL("../..", import.meta.url));
+const count = expect.any(Number);
+
+let dir: string;
+beforeEach(async () => {
+  dir = await mkdtemp(join(tmpdir(), "demo-"));
+});
+afterEach(() => rm(dir, { recursive: true, force: true }));
+
+test("a short run balances, finds no leak and says so", { timeout: 180_000 }, async () => {
+  const size = ["--devices", "40", "--rate", "100", "--duration", "4"];
+  const run = await execa(
+    process.execPath,
+    ["--import", "tsx", "simulators/demo.ts", "--json", "--dir", join(dir, "data"), ...size],
+    // Servers of its own, whatever the tests were given.
+    { cwd: ROOT, reject: false, env: { REDIS_URL: "", INFLUX_URL: "" } },
+  );
+  expect(run.exitCode, run.stderr.slice(-4_000)).toBe(0);
+  // The last line, and the only one.
+  const result = JSON.parse(run.stdout);
+  expect(result).toEqual({
+    published: count,
+    acknowledged: count,
+    received: count,
+    stored: count,
+    forwarded: { weather: count, scene: count, network: count },
+    forwardedOnly: count,
+    refused: expect.any(Object),
+    deadLettered: 0,
+    inFlight: 0,
+    balanced: true,
+    problems: [],
+    leaks: 0,
+    scannedBytes: count,
+    pubackMs: { p50: count, p99: count },
+    durability: "fsync",
+    attacks: { tried: count, held: count },
+  });
+  const refusals = Object.values(result.refused as Record<string, number>);
+  expect(refusals.length).toBeGreaterThanOrEqual(4);
+  const settled = result.stored + result.forwardedOnly + refusals.reduce((sum, one) => sum + one, 0);
+  expect(settled).toBe(result.received);
+  for (const some of [result.stored, ...Object.values(result.forwarded), result.scannedBytes, result.attacks.tried]) {
+    expect(some).toBeGreaterThan(0);
+  }
+  expect(result.attacks.held).toBe(result.attacks.tried);
+  expect(result.acknowledged).toBeLessThanOrEqual(result.published);
+});
