@@ -206,6 +206,20 @@ describe("a publish", () => {
     expect(ingress.refused.get("not-durable")).toBe(1);
   });
 
+  it("that was refused is not acknowledged before one that came earlier and is not durable", async () => {
+    await start();
+    ingress.behind.enqueue = () => Promise.reject(new Error("away"));
+    const peer = new RawPeer(ingress.port);
+    await peer.login("hub-1");
+    peer.socket.cork();
+    peer.publish("devices/hub-1/telemetry", "not json", 1);
+    peer.publish("devices/hub-1/telemetry", STATUS, 2);
+    peer.publish("devices/hub-1/telemetry", "not json", 3);
+    peer.socket.uncork();
+    await peer.gone();
+    expect(await peer.acknowledged(0)).toEqual([1]);
+  });
+
   it("is not acknowledged while consent cannot be asked", async () => {
     await start();
     ingress.behind.checkConsent = () => Promise.reject(new Error("away"));
