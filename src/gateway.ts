@@ -25,7 +25,7 @@ import { ErasedTopics } from "./ingress/erased-topics.ts";
 import { Flow } from "./ingress/flow.ts";
 import { Listeners } from "./ingress/listeners.ts";
 import { Notices } from "./ingress/notices.ts";
-import { Rates } from "./ingress/rate.ts";
+import { perMinute, Rates } from "./ingress/rate.ts";
 import { allOf, type CheckConsent, SERVICE_PURPOSES } from "./model/consent.ts";
 import { GatewayError } from "./model/errors.ts";
 import type { DeviceKey } from "./model/ids.ts";
@@ -168,8 +168,11 @@ export function createGateway(
   );
   const access = new Access(
     config.services,
-    new Rates({ ...mqtt.rate, remembered: 200_000 }),
-    new Rates({ perSecond: mqtt.failedLoginsPerMinute / 60, burst: mqtt.failedLoginsPerMinute, remembered: 10_000 }),
+    {
+      publishes: new Rates({ ...mqtt.rate, remembered: 200_000 }),
+      failures: perMinute(mqtt.failedLoginsPerMinute, 100_000),
+      failuresOfAddress: perMinute(mqtt.failedLoginsPerAddressPerMinute, 10_000),
+    },
     {
       deviceKey: (device) => lookup.deviceKey(device),
       verify: (device, token) => credentials.verify(device, token),
