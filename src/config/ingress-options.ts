@@ -80,7 +80,14 @@ export const mqttOptions = z.strictObject({
     1,
     60,
     100_000,
-    "Failed logins from one remote address before it is refused unheard.",
+    "Failed logins under one user name from one remote address before that name is refused unheard from there.",
+    "logins/min",
+  ),
+  failedLoginsPerAddressPerMinute: count(
+    1,
+    3_000,
+    1_000_000,
+    "Failed logins from one remote address, under whatever names, before everybody there is refused unheard.",
     "logins/min",
   ),
   clockWindowPastMs: milliseconds(
@@ -96,7 +103,7 @@ export const mqttOptions = z.strictObject({
     "How far in the future a device's `ts` may lie; beyond it the time of receipt is taken.",
   ),
   drainTimeoutMs: milliseconds(
-    0,
+    100,
     10_000,
     600_000,
     "A client that does not read what it is sent for this long is disconnected.",

@@ -1,7 +1,8 @@
 /**
  * Who may connect. A device proves itself with its own token and may only use its own id; a service
- * proves itself with a token that names its purposes. Failed logins are limited by remote address,
- * which is kept in memory only.
+ * proves itself with a token that names its purposes. Failed logins are limited by remote address and
+ * user name, so that one device with an old token does not lock out those it shares an address with, and,
+ * far higher, by address alone. Both are kept in memory only.
  */
 import { createHash, timingSafeEqual } from "node:crypto";
 import type { Client } from "aedes";
@@ -38,27 +39,42 @@ export interface AccessPorts {
   verify(device: DeviceKey, token: string): Promise<{ subjectTag: SubjectTag | undefined } | undefined>;
 }
 
+export interface LoginRates {
+  /** Messages of a device; by its key. */
+  readonly publishes: Rates;
+  /** Failed logins; by remote address and user name. */
+  readonly failures: Rates;
+  /** Failed logins; by remote address, whatever the names. */
+  readonly failuresOfAddress: Rates;
+}
+
 export class Access {
   readonly #services: ReadonlyMap<string, ServiceCredential>;
-  readonly #deviceRates: Rates;
-  readonly #failureRates: Rates;
+  readonly #rates: LoginRates;
   readonly #ports: AccessPorts;
 
-  constructor(services: readonly ServiceCredential[], deviceRates: Rates, failureRates: Rates, ports: AccessPorts) {
+  constructor(services: readonly ServiceCredential[], rates: LoginRates, ports: AccessPorts) {
     this.#services = new Map(services.map((service) => [service.name, service]));
-    this.#deviceRates = deviceRates;
-    this.#failureRates = failureRates;
+    this.#rates = rates;
     this.#ports = ports;
   }
 
   async login(login: Login): Promise<DeviceSession | ServiceSession | LoginRefusal> {
     const now = Date.now();
-    const failures = this.#failureRates.bucket(login.remoteAddress, now);
-    if (!failures.peek(now)) return "too-many-failures";
+    const failures = [
+      this.#rates.failures.bucket(`${login.remoteAddress} ${this.#known(login.username)}`, now),
+      this.#rates.failuresOfAddress.bucket(login.remoteAddress, now),
+    ];
+    if (!failures.every((bucket) => bucket.peek(now))) return "too-many-failures";
     const service = this.#services.get(login.username);
     const session = service === undefined ? await this.#device(login, now) : serviceSession(login, service);
-    if (session === "bad-credentials") failures.take(now);
+    if (session === "bad-credentials") for (const bucket of failures) bucket.take(now);
     return session;
+  }
+
+  /** A name that could be somebody's; all others are one, so that the table holds no text of a stranger's length. */
+  #known(username: string): string {
+    return this.#services.has(username) ? username : (DeviceId(username) ?? "");
   }
 
   async #device(login: Login, now: number): Promise<DeviceSession | LoginRefusal> {
@@ -82,7 +98,7 @@ export class Access {
       key,
       ref: subjectTag && { deviceKey: key, subjectTag },
       topics: publishTopics(id),
-      bucket: this.#deviceRates.bucket(key, now),
+      bucket: this.#rates.publishes.bucket(key, now),
       will: login.will,
       inFlight: 0,
       paused: false,

@@ -18,15 +18,19 @@ const notDurable = new Error(NOT_DURABLE);
 
 export function acknowledge(batch: readonly Attempt[]): void {
   const byClient = new Map<Client, Attempt[]>();
+  // From its first message that could not be made durable on, a client gets no acknowledgement, so that none overtakes.
+  const cutOff = new Set<Client>();
   for (const attempt of batch) {
-    const { client } = attempt.session;
-    if (attempt.packet?.qos !== 1 || attempt.refusal === "not-durable") continue;
-    const attempts = byClient.get(client);
-    if (attempts === undefined) byClient.set(client, [attempt]);
+    const { session, packet, refusal } = attempt;
+    if (packet === undefined || packet.qos === 0) continue;
+    if (refusal === "not-durable") cutOff.add(session.client);
+    if (packet.qos !== 1 || cutOff.has(session.client)) continue;
+    const attempts = byClient.get(session.client);
+    if (attempts === undefined) byClient.set(session.client, [attempt]);
     else attempts.push(attempt);
   }
   for (const [client, attempts] of byClient) writePubacks(client, attempts);
-  for (const attempt of batch) finish(attempt);
+  for (const attempt of batch) finish(attempt, cutOff.has(attempt.session.client));
 }
 
 function writePubacks(client: Client, attempts: readonly Attempt[]): void {
@@ -48,7 +52,7 @@ function writePubacks(client: Client, attempts: readonly Attempt[]): void {
 }
 
 /** QoS 2 goes on to Aedes with a blank payload, which sends its PUBREC; QoS 0 was never going to be acknowledged. */
-function finish({ packet, refusal, done }: Attempt): void {
+function finish({ packet, done }: Attempt, cutOff: boolean): void {
   // An error makes Aedes close the connection without acknowledging: the device keeps the message and sends it again.
-  done(refusal === "not-durable" && packet !== undefined && packet.qos > 0 ? notDurable : null);
+  done(cutOff && packet !== undefined && packet.qos > 0 ? notDurable : null);
 }

@@ -45,7 +45,12 @@ describe("what the ingress relies on inside Aedes", () => {
       expect(inside._authorized).toBe(true);
       expect(inside._disconnected).toBe(false);
       expect(inside.connDetails?.ipAddress).toBe("address");
-      expect((broker as unknown as BrokerInternals).clients.device).toBe(client);
+      const table = broker as unknown as BrokerInternals;
+      expect(table.clients.device).toBe(client);
+      table.unregisterClient(client);
+      expect(table.clients.device).toBeUndefined();
+      table.registerClient(client);
+      expect(table.clients.device).toBe(client);
     });
   });
 

@@ -119,12 +119,31 @@ describe("a login", () => {
     expect(ingress.events.filter((event) => event === "failed-login")).toHaveLength(6);
   });
 
-  it("is refused unheard after too many failures from one address", async () => {
+  it("is refused unheard after too many failures under its name, and its neighbours at the address are let in", async () => {
     await start({ failedLogins: 2 });
     expect(await refusal({ password: "wrong" })).toBe(4);
     expect(await refusal({ password: "wrong" })).toBe(4);
+    for (let again = 0; again < 20; again += 1) expect(await refusal({ password: "wrong" })).toBe(3);
     expect(await refusal({})).toBe(3);
     expect(ingress.events).toContain("refused:too-many-failures");
+    expect(await refusal({ username: "hub-2", clientId: "hub-2" })).toBe("connected");
+  });
+
+  it("is refused unheard after too many failures from its address under many names, possible ones or not", async () => {
+    await start({ failedLoginsOfAddress: 6, failedLogins: 3 });
+    for (const name of ["a", "b", "services"]) expect(await refusal({ username: name, password: "wrong" })).toBe(4);
+    for (const name of ["no id/1", "no id/2", "no id/3"]) expect(await refusal({ username: name })).toBe(4);
+    expect(await refusal({})).toBe(3);
+  });
+
+  it("under a name that nobody can have uses up what all such names have together", async () => {
+    await start({ failedLogins: 2 });
+    for (const [name, code] of [
+      ["no id/1", 4],
+      ["no id/2", 4],
+      ["no id/3", 3],
+    ] as const)
+      expect(await refusal({ username: name })).toBe(code);
   });
 
   it("answers MQTT 5 with the return code of MQTT 3.1.1", async () => {
@@ -204,6 +223,20 @@ describe("a publish", () => {
     await peer.gone();
     expect(await peer.acknowledged(0)).toEqual([]);
     expect(ingress.refused.get("not-durable")).toBe(1);
+  });
+
+  it("that was refused is not acknowledged before one that came earlier and is not durable", async () => {
+    await start();
+    ingress.behind.enqueue = () => Promise.reject(new Error("away"));
+    const peer = new RawPeer(ingress.port);
+    await peer.login("hub-1");
+    peer.socket.cork();
+    peer.publish("devices/hub-1/telemetry", "not json", 1);
+    peer.publish("devices/hub-1/telemetry", STATUS, 2);
+    peer.publish("devices/hub-1/telemetry", "not json", 3);
+    peer.socket.uncork();
+    await peer.gone();
+    expect(await peer.acknowledged(0)).toEqual([1]);
   });
 
   it("is not acknowledged while consent cannot be asked", async () => {

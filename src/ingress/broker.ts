@@ -16,8 +16,9 @@ import type { Commands } from "./commands.ts";
 import type { ErasedTopics } from "./erased-topics.ts";
 import type { FanOut } from "./fan-out.ts";
 import type { Flow } from "./flow.ts";
+import { LiveSessions } from "./live-sessions.ts";
 import { limitPackets, OVERSIZE, type PacketLimits } from "./packet-limit.ts";
-import { type DeviceSession, openSession, type Session, sessionOf, type Will } from "./session.ts";
+import { openSession, type Session, sessionOf, type Will } from "./session.ts";
 import { deviceMayReceive, deviceMaySubscribe, serviceFilter } from "./topics.ts";
 
 export interface BrokerOptions extends PacketLimits {
@@ -59,12 +60,15 @@ const HEARTBEAT_MS = 3_600_000;
 
 type PublishDone = (error?: Error) => void;
 
+/** What the two overrides below go on to. */
+const ofAedes = Aedes.prototype as unknown as BrokerInternals;
+
 export class GatewayBroker extends Aedes {
   readonly #options: BrokerOptions;
   readonly #ports: BrokerPorts;
   readonly #wills = new WeakMap<Client, Will>();
   readonly #nameless = new WeakSet<Client>();
-  readonly #devices = new Map<DeviceKey, DeviceSession>();
+  readonly #live = new LiveSessions();
   #connections = 0;
 
   constructor(options: BrokerOptions, ports: BrokerPorts) {
@@ -84,8 +88,6 @@ export class GatewayBroker extends Aedes {
     });
     this.#options = options;
     this.#ports = ports;
-    this.on("clientReady", (client) => this.#ready(client));
-    this.on("clientDisconnect", (client) => this.#gone(client));
     this.on("unsubscribe", (filters, client) => this.#unsubscribed(client, filters));
     // What goes wrong on one connection ends that connection; Aedes throws where nobody listens.
     this.on("clientError", (client, error) => {
@@ -103,10 +105,11 @@ export class GatewayBroker extends Aedes {
       return;
     }
     this.#connections += 1;
+    const client = this.handle(stream, { connDetails: { ipAddress: remoteAddress } } as never);
     stream.once("close", () => {
       this.#connections -= 1;
+      this.#gone(client);
     });
-    const client = this.handle(stream, { connDetails: { ipAddress: remoteAddress } } as never);
     limitPackets(client, this.#options, () => this.#ports.observe.securityEvent("oversize"));
   }
 
@@ -121,17 +124,27 @@ export class GatewayBroker extends Aedes {
 
   /** The id under which a device is connected right now. */
   connectedDevice(ref: DeviceRef): DeviceId | undefined {
-    return this.#devices.get(ref.deviceKey)?.id;
+    return this.#live.device(ref.deviceKey)?.id;
   }
 
   /** Every device that is connected right now and bound to a subject. */
   connectedDevices(): { readonly ref: DeviceRef; readonly id: DeviceId }[] {
-    return [...this.#devices.values()].flatMap(({ ref, id }) => (ref === undefined ? [] : [{ ref, id }]));
+    return this.#live.devices().flatMap(({ ref, id }) => (ref === undefined ? [] : [{ ref, id }]));
   }
 
-  /** Ends the session of a device, for instance after it was bound to another subject. */
+  /** Ends whatever sessions a device has or is about to get, for instance after it was bound to another subject. */
   endDevice(key: DeviceKey): void {
-    this.#devices.get(key)?.client.close();
+    this.#live.end(key);
+  }
+
+  /** Called by Aedes for a client that was let in, also when it has closed since: it must not take the place of the next. */
+  registerClient(client: Client): void {
+    if (!client.closed) ofAedes.registerClient.call(this, client);
+  }
+
+  /** Called by Aedes once a client has closed, however late: by then its place may be another's. */
+  unregisterClient(client: Client): void {
+    if ((this as unknown as BrokerInternals).clients[client.id] === client) ofAedes.unregisterClient.call(this, client);
   }
 
   #clients(): Client[] {
@@ -172,15 +185,16 @@ export class GatewayBroker extends Aedes {
     password: Buffer | undefined,
     done: (error: AuthenticateError | null, success: boolean | null) => void,
   ): Promise<void> {
-    const login = await this.#ports.access.login({
+    const attempt = {
       client,
       clientId: this.#nameless.has(client) ? "" : client.id,
       username: username ?? "",
       password: password?.toString("utf8") ?? "",
       remoteAddress: internals(client).connDetails?.ipAddress ?? "",
       will: this.#wills.get(client),
-    });
+    };
     this.#wills.delete(client);
+    const login = await this.#live.login(() => this.#ports.access.login(attempt));
     const refusal = typeof login === "string" ? login : this.#overloaded(login);
     if (refusal !== undefined || typeof login === "string") {
       const reason = refusal ?? "bad-credentials";
@@ -190,9 +204,13 @@ export class GatewayBroker extends Aedes {
       done(refusalError(reason), null);
       return;
     }
-    openSession(login);
+    // The peer went away meanwhile: nothing begins, and nobody is there to be told.
+    if (client.closed || client.conn.destroyed) return;
     // A service gets a client id of its own name space, so that it can never evict a device.
     if (login.kind === "service") internals(client).id = `service/${login.name}/${client.id}`;
+    openSession(login);
+    this.#live.open(login);
+    this.#ports.observe.connected(login.kind, 1);
     done(null, true);
   }
 
@@ -235,23 +253,16 @@ export class GatewayBroker extends Aedes {
     done(null, null);
   }
 
-  #ready(client: Client): void {
-    const session = sessionOf(client);
-    if (session === undefined) return;
-    this.#ports.observe.connected(session.kind, 1);
-    if (session.kind === "device") this.#devices.set(session.key, session);
-  }
-
   #gone(client: Client): void {
     const session = sessionOf(client);
     if (session === undefined) return;
+    this.#live.closed(session);
     this.#ports.observe.connected(session.kind, -1);
     if (session.kind === "service") {
       this.#ports.fanOut.closed(session);
       this.#ports.erased.closed(session);
       return;
     }
-    if (this.#devices.get(session.key) === session) this.#devices.delete(session.key);
     this.#ports.flow.closed(session);
     if (session.will !== undefined && !internals(client)._disconnected) {
       this.#ports.admission.submit(attemptOfWill(session, session.will.topic, session.will.payload));

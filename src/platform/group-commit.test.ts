@@ -110,6 +110,15 @@ describe("GroupCommit", () => {
     expect(flushes[0]?.signal.aborted).toBe(true);
   });
 
+  it("counts the deadline from arrival: what waited for its flush has less time for it", async () => {
+    const { commit, flushes, settled } = setUp({ deadlineMs: 10_000 });
+    const now = performance.now();
+    commit.add(Object.assign(new Item("a", 1), { startedAt: now - 9_900 }));
+    await until(() => settled.length === 1);
+    expect(flushes[0]?.signal.aborted).toBe(true);
+    expect(performance.now() - now).toBeLessThan(5_000);
+  });
+
   it("flushes nothing while held, and expires what has waited too long", async () => {
     const { commit, flushes, settled, state } = setUp({ deadlineMs: 40 });
     state.held = true;

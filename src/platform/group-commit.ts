@@ -109,7 +109,9 @@ export class GroupCommit<T extends Committable> {
 
   #commit(batch: readonly T[]): void {
     this.#underWay += 1;
-    const flushed = withDeadline((signal) => this.#ports.flush(batch, signal), this.#options.deadlineMs);
+    // Its oldest item has used up a part of the deadline by waiting.
+    const age = performance.now() - (batch[0]?.startedAt ?? 0);
+    const flushed = withDeadline((signal) => this.#ports.flush(batch, signal), this.#options.deadlineMs - age);
     const previous = this.#settled;
     this.#settled = flushed.then(
       () => this.#settle(previous, batch, undefined),

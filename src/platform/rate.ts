@@ -1,7 +1,6 @@
 /**
  * Token buckets: one per device, kept across reconnects so that reconnecting buys nothing,
- * and one per remote address for failed logins and wrong bearer tokens. Every table is bounded and lives in
- * memory only.
+ * and some for failed logins and wrong bearer tokens. Every table is bounded and lives in memory only.
  */
 import type { LRUCache } from "lru-cache";
 import { boundedCache } from "./bounded-cache.ts";
@@ -43,7 +42,11 @@ export interface RateOptions {
   readonly remembered: number;
 }
 
-/** Buckets by key: a device key, or a remote address. */
+export function perMinute(count: number, remembered: number): Rates {
+  return new Rates({ perSecond: count / 60, burst: count, remembered });
+}
+
+/** Buckets by key: a device key, or a remote address, with or without a user name. */
 export class Rates {
   readonly #options: RateOptions;
   readonly #buckets: LRUCache<string, TokenBucket>;

@@ -5,7 +5,7 @@
 import type { Redis } from "ioredis";
 import { GatewayError } from "../model/errors.ts";
 
-/** `fsync`: on disk before the reply. `everysec`: up to two seconds can be lost. `none`: only in memory. */
+/** `fsync`: on disk before the reply. `everysec`: up to two seconds can be lost. `none`: nothing is certain to be on disk. */
 export const DURABILITIES = ["none", "everysec", "fsync"] as const;
 export type Durability = (typeof DURABILITIES)[number];
 
@@ -16,9 +16,10 @@ export async function checkDurability(redis: Redis, required: Durability): Promi
   }
   const actual = durabilityOf(settings);
   if (DURABILITIES.indexOf(actual) < DURABILITIES.indexOf(required)) {
+    const why = settings.appendOnly && settings.paused ? " (no-appendfsync-on-rewrite is on)" : "";
     throw new GatewayError(
       "DURABILITY_TOO_WEAK",
-      `Redis gives ${actual}, queue.requireDurability asks for ${required}`,
+      `Redis gives ${actual}${why}, queue.requireDurability asks for ${required}`,
     );
   }
   return actual;
@@ -28,10 +29,12 @@ interface Settings {
   readonly policy: string | undefined;
   readonly appendOnly: boolean;
   readonly fsync: string | undefined;
+  /** `no-appendfsync-on-rewrite`: whatever `appendfsync` says, nothing is synced while the file is being rewritten. */
+  readonly paused: boolean;
 }
 
-function durabilityOf({ appendOnly, fsync }: Settings): Durability {
-  if (!appendOnly) return "none";
+function durabilityOf({ appendOnly, fsync, paused }: Settings): Durability {
+  if (!appendOnly || paused) return "none";
   // A server that hides its fsync policy gets the benefit of the weaker one only.
   return fsync === "always" ? "fsync" : fsync === "no" ? "none" : "everysec";
 }
@@ -42,7 +45,7 @@ async function readSettings(redis: Redis): Promise<Settings> {
   const reported = (name: string): string | undefined => new RegExp(`^${name}:(.*)$`, "m").exec(info)?.[1]?.trim();
   let configured: Record<string, string> = {};
   try {
-    configured = pairs((await redis.config("GET", "append*")) as string[]);
+    configured = pairs((await redis.config("GET", "*append*")) as string[]);
   } catch {
     // Left empty: judged by INFO alone.
   }
@@ -50,6 +53,7 @@ async function readSettings(redis: Redis): Promise<Settings> {
     policy: reported("maxmemory_policy"),
     appendOnly: reported("aof_enabled") === "1",
     fsync: configured.appendfsync,
+    paused: configured["no-appendfsync-on-rewrite"] === "yes",
   };
 }
 

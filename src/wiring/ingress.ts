@@ -11,7 +11,7 @@ import { Listeners } from "../ingress/listeners.ts";
 import { Notices, type NoticesPorts } from "../ingress/notices.ts";
 import type { DeviceKey } from "../model/ids.ts";
 import type { Part } from "../platform/lifecycle.ts";
-import { Rates } from "../platform/rate.ts";
+import { perMinute, Rates } from "../platform/rate.ts";
 import type { Base } from "./base.ts";
 import type { Consent } from "./consent.ts";
 
@@ -36,8 +36,8 @@ export interface Ingress {
 }
 
 const DAY_MS = 86_400_000;
-const MINUTE_S = 60;
 const REMEMBERED_DEVICES = 200_000;
+const REMEMBERED_NAMES = 100_000;
 const REMEMBERED_ADDRESSES = 10_000;
 
 export function createIngress(base: Base, deps: IngressDeps): Ingress {
@@ -126,15 +126,14 @@ function createAdmission({ config, metrics, log }: Base, flow: Flow, deps: Ingre
 
 /** Who may log in, how often they may fail, and how fast a device may publish. */
 function createLogin({ config }: Base, { consent }: IngressDeps): Access {
-  const { rate, failedLoginsPerMinute } = config.mqtt;
+  const { rate, failedLoginsPerMinute, failedLoginsPerAddressPerMinute } = config.mqtt;
   return new Access(
     config.services,
-    new Rates({ ...rate, remembered: REMEMBERED_DEVICES }),
-    new Rates({
-      perSecond: failedLoginsPerMinute / MINUTE_S,
-      burst: failedLoginsPerMinute,
-      remembered: REMEMBERED_ADDRESSES,
-    }),
+    {
+      publishes: new Rates({ ...rate, remembered: REMEMBERED_DEVICES }),
+      failures: perMinute(failedLoginsPerMinute, REMEMBERED_NAMES),
+      failuresOfAddress: perMinute(failedLoginsPerAddressPerMinute, REMEMBERED_ADDRESSES),
+    },
     {
       deviceKey: (device) => consent.lookup.deviceKey(device),
       verify: (device, token) => consent.credentials.verify(device, token),

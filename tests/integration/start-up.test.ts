@@ -86,6 +86,13 @@ test("a Redis without an append-only file is refused, unless that is asked for",
   expect(await startsWith(url, requireDurability("none"))).toMatchObject({ durability: "none" });
 });
 
+test("a Redis that stops syncing while it rewrites its file is refused, unless that is asked for", async () => {
+  const url = await redisWith("--no-appendfsync-on-rewrite", "yes");
+  const refused = await startsWith(url, requireDurability("everysec"));
+  expect(refused).toContain("DURABILITY_TOO_WEAK: Redis gives none (no-appendfsync-on-rewrite is on)");
+  expect(await startsWith(url, requireDurability("none"))).toMatchObject({ durability: "none" });
+});
+
 test("a Redis that may drop keys when its memory is full is refused, whatever is asked for", async () => {
   const url = await redisWith("--maxmemory", "64mb", "--maxmemory-policy", "allkeys-lru");
   const refused = await startsWith(url, requireDurability("none"));

@@ -1,0 +1,67 @@
+/**
+ * Every session from the moment its credential was found right to the close of its stream. A newer one of the same
+ * device, or of the same client id of a service, ends those before it. Aedes' own table begins later, ends earlier and
+ * holds one entry for each client id: two connections that come in one breath leave one of them outside it.
+ */
+import type { DeviceKey } from "../model/ids.ts";
+import type { LoginRefusal } from "./access.ts";
+import { internals } from "./aedes-internals.ts";
+import type { DeviceSession, Session } from "./session.ts";
+
+export class LiveSessions {
+  readonly #byOwner = new Map<string, Set<Session>>();
+  /** For each login under way, the devices whose sessions were ended since it began. */
+  readonly #logins = new Set<Set<DeviceKey>>();
+
+  /** Refused when the device's sessions were ended meanwhile: the credential it was let in on may have been taken away. */
+  async login(run: () => Promise<Session | LoginRefusal>): Promise<Session | LoginRefusal> {
+    const ended = new Set<DeviceKey>();
+    this.#logins.add(ended);
+    try {
+      const answer = await run();
+      return typeof answer !== "string" && answer.kind === "device" && ended.has(answer.key) ? "unavailable" : answer;
+    } finally {
+      this.#logins.delete(ended);
+    }
+  }
+
+  /** True when an older session had to end for it. */
+  open(session: Session): boolean {
+    const owner = ownerOf(session);
+    const others = this.#byOwner.get(owner) ?? new Set<Session>();
+    const living = [...others].filter(({ client }) => !client.closed);
+    others.add(session);
+    this.#byOwner.set(owner, others);
+    for (const { client } of living) client.close();
+    return living.length > 0;
+  }
+
+  closed(session: Session): void {
+    const owner = ownerOf(session);
+    const sessions = this.#byOwner.get(owner);
+    sessions?.delete(session);
+    if (sessions?.size === 0) this.#byOwner.delete(owner);
+  }
+
+  device(key: DeviceKey): DeviceSession | undefined {
+    return newest(this.#byOwner.get(key));
+  }
+
+  devices(): DeviceSession[] {
+    return [...this.#byOwner.values()].flatMap((sessions) => newest(sessions) ?? []);
+  }
+
+  end(key: DeviceKey): void {
+    for (const login of this.#logins) login.add(key);
+    for (const { client } of this.#byOwner.get(key) ?? []) client.close();
+  }
+}
+
+function ownerOf(session: Session): string {
+  return session.kind === "device" ? session.key : internals(session.client).id;
+}
+
+function newest(sessions: ReadonlySet<Session> | undefined): DeviceSession | undefined {
+  const last = [...(sessions ?? [])].at(-1);
+  return last?.kind === "device" && !last.client.closed ? last : undefined;
+}
