@@ -21,20 +21,18 @@ export async function storedNames(record: ErasureRecord, parts: DeletionParts): 
 /** Nothing without a key: then there were no names. Throws SUBJECT_KEY_UNREADABLE, CONSENT_UNREACHABLE. */
 export async function namesOf(
   record: ErasureRecord,
-  { options, ports, records }: DeletionParts,
+  { ports, records }: DeletionParts,
   purpose: NamedPurpose,
 ): Promise<Pseudonym[]> {
   const { facts, wrappedSubjectKey } = record;
   if (wrappedSubjectKey === undefined) return [];
-  const epochLengthsMs = await records.epochLengths();
   const { pseudonym } = ports;
   return await liveNames({
     facts,
     wrappedSubjectKey,
     purpose,
-    epochLengthsMs,
+    times: await records.times(),
     nowMs: ports.now(),
-    options,
     pseudonym: (key, device, of, epoch) => pseudonym(key, device, of, epoch),
   });
 }

@@ -5,7 +5,7 @@ import type { Actor } from "../model/consent-record.ts";
 import type { ErasureOutcome, Receipt, SignedReceipt } from "../model/erasure.ts";
 import type { DeviceKey, Pseudonym, SubjectTag } from "../model/ids.ts";
 import type { Log } from "../model/log.ts";
-import type { LiveNamesOptions, NamedPurpose } from "./live-names.ts";
+import type { NamedPurpose } from "./live-names.ts";
 
 export interface ErasureRequest {
   readonly by: Actor;
@@ -77,7 +77,7 @@ export interface Notice {
   readonly acknowledged: ReadonlySet<string>;
 }
 
-export interface ErasureOptions extends LiveNamesOptions {
+export interface ErasureOptions {
   readonly controller: string;
   /** Longer than the store may take over a write it has received. */
   readonly sweepAfterMs: number;

@@ -134,7 +134,7 @@ function minors({ redis, keys, purgeStored }: RetentionDeps): RetentionItem {
 }
 
 function namesUnderHold(deps: RetentionDeps) {
-  const { config, redis, keys, keyring, holds } = deps;
+  const { redis, keys, keyring, holds } = deps;
   const store = new LedgerStore(redis, keys);
   return heldNames({
     heldSubjects: () => holds.all(),
@@ -145,7 +145,6 @@ function namesUnderHold(deps: RetentionDeps) {
       return { facts: erasureFacts(events), wrappedSubjectKey: key };
     },
     erasures: new ErasureRecords(redis, keys),
-    options: config.mqtt,
     pseudonym: (key, device, purpose, epoch) => keyring.pseudonym(key, device, purpose, epoch),
     now: Date.now,
   });

@@ -91,8 +91,6 @@ export function createRights(deps: RightsDeps): Rights {
   const erasures: Erasures = new Erasures(
     {
       controller: config.consent.controller,
-      clockWindowPastMs: config.mqtt.clockWindowPastMs,
-      clockWindowFutureMs: config.mqtt.clockWindowFutureMs,
       sweepAfterMs: config.erasure.sweepAfterMs,
       acknowledgeWaitMs: config.erasure.acknowledgeWaitMs,
       acknowledgeDeadlineMs: config.erasure.acknowledgeDays * DAY_MS,
@@ -105,8 +103,11 @@ export function createRights(deps: RightsDeps): Rights {
   return {
     parts: [
       {
-        name: "epoch lengths",
-        start: () => records.useEpochLength(config.deidentify.epochDays * DAY_MS),
+        name: "epochs",
+        start: async () => {
+          await records.useEpochLength(config.deidentify.epochDays * DAY_MS);
+          await records.useClockWindow(config.mqtt.clockWindowPastMs, config.mqtt.clockWindowFutureMs);
+        },
         stop: () => undefined,
       },
       {

@@ -35,8 +35,6 @@ export function erasuresOn(
   const erasures = new Erasures(
     {
       controller: "vendor",
-      clockWindowPastMs: 86_400_000,
-      clockWindowFutureMs: 300_000,
       sweepAfterMs: 0,
       acknowledgeWaitMs: 0,
       acknowledgeDeadlineMs: 0,

@@ -209,6 +209,20 @@ test("rows are found under the names of every epoch length there ever was", asyn
   }
 });
 
+test("rows are found under the names of every clock window there ever was", async () => {
+  const { tag, hub, key } = await someone();
+  const sink = fakeSink();
+  const fixture = erasuresOn(store(), { sinks: [sink] });
+  await fixture.records.useClockWindow(2 * EPOCH_MS, 0);
+  await fixture.records.useClockWindow(0, 2 * EPOCH_MS);
+  // What admission allows today.
+  await fixture.records.useClockWindow(0, 0);
+  await fixture.finish(await idOf(fixture.erasures.request(tag, BY_SUBJECT)));
+  const now = Math.floor(Date.now() / EPOCH_MS);
+  for (const epoch of [now - 2, now + 2])
+    expect(sink.removed).toContain(keyring.pseudonym(key, hub, "analytics", epoch));
+});
+
 test("someone who never consented is erased without a question to the store", async () => {
   const tag = subject(randomUUID());
   await ledgerOf().bind(tag, device(randomUUID()));
