@@ -30,6 +30,7 @@ const MAX_REMIND_MS = 600_000;
 
 const drain: Step = async (record, { ports, records }) => {
   // Again, should the process have ended right after the erasure began.
+  await ports.journal(record.tag, record.id, "asked");
   await records.entomb(record);
   return (await ports.drain(record.tag)).drained ? undefined : DRAIN_AGAIN_MS;
 };

@@ -87,7 +87,7 @@ export class Erasures {
     for (const id of await this.#records.open()) await this.#turns.wake(id);
   }
 
-  /** Gives a turn to every erasure that is not finished, whoever began it. */
+  /** Gives a turn to every erasure that is not finished, whoever began it and did not come to giving it one. */
   async takeUp(): Promise<void> {
     for (const id of await this.#records.open()) await this.#turns.add(id);
   }

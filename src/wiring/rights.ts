@@ -32,6 +32,8 @@ import type { InfluxSink } from "../sinks/influx.ts";
 import type { PatientStart } from "../sinks/patient-start.ts";
 
 const MINUTE_MS = 60_000;
+/** An erasure that a crash or a fault left without a turn waits at most this long for one. */
+const TAKE_UP_MS = 15_000;
 const DAY_MS = 86_400_000;
 const NAMES_SEAL = "names to forget";
 
@@ -77,8 +79,9 @@ export function createRights(deps: RightsDeps): Rights {
   const signer = new ReceiptSigner(secrets.receipt);
   const remnants = new KeyRemnants(redis.store, keys, log);
   const stopping = new AbortController();
-  const rewrites = new Periodic(
+  const periodic = new Periodic(
     [
+      { name: "erasures", everyMs: TAKE_UP_MS, run: () => erasures.takeUp() },
       {
         name: "key remnants",
         everyMs: config.erasure.rewriteEveryMinutes * MINUTE_MS,
@@ -119,10 +122,10 @@ export function createRights(deps: RightsDeps): Rights {
         stop: () => queue.stop(),
       },
       {
-        name: "key remnants",
-        start: () => rewrites.start(),
+        name: "erasure upkeep",
+        start: () => periodic.start(),
         stop: () => {
-          rewrites.stop();
+          periodic.stop();
           stopping.abort();
         },
       },
