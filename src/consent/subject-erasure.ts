@@ -111,18 +111,20 @@ export class SubjectErasure {
     throw new GatewayError("CONSENT_CONFLICT", "beginning an erasure");
   }
 
-  /** Idempotent. Throws as `begin` does. */
-  async destroyKey(tag: SubjectTag, id: string): Promise<void> {
+  /** False while a hold stands: then nothing is destroyed. Idempotent. Throws as `begin` does. */
+  async destroyKey(tag: SubjectTag, id: string): Promise<boolean> {
     for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt += 1) {
       const record = this.#keys.erasure(tag, id);
-      if ((await orConsentUnreachable(() => this.#redis.hexists(record, "destroyedAt"))) === 1) return;
+      if ((await orConsentUnreachable(() => this.#redis.hexists(record, "destroyedAt"))) === 1) return true;
       const before = await this.#store.read(tag);
+      // One that is placed from here on changes the head.
+      if (before.state.holds.size > 0) return false;
       const now = this.#now();
       const { event } = planChange(before, erased(id), { wrappedSubjectKey: NO_SUBJECT_KEY, now });
       const text = canonicalJson(event);
       const names = [this.#keys.subject(tag), this.#keys.ledger(tag), record];
       const args = [before.head, hashText(text), text, now];
-      if ((await orConsentUnreachable(() => runScript(this.#redis, DESTROY_KEY, names, args))) === 1) return;
+      if ((await orConsentUnreachable(() => runScript(this.#redis, DESTROY_KEY, names, args))) === 1) return true;
       await delay(randomInt(MAX_BACKOFF_MS) + 1);
     }
     throw new GatewayError("CONSENT_CONFLICT", "destroying a key");

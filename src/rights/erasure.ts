@@ -3,6 +3,7 @@
  * The steps are recorded in Redis, so that whatever ends a process, another goes on where it was.
  */
 import { randomUUID } from "node:crypto";
+import { isDeepStrictEqual } from "node:util";
 import type { ServicePurpose } from "../model/consent.ts";
 import { ERASURE_STEPS, type ErasureStatus, type ErasureStep } from "../model/erasure.ts";
 import type { SubjectTag } from "../model/ids.ts";
@@ -105,13 +106,7 @@ export class Erasures {
         await this.#records.close(record);
         return undefined;
       }
-      const hold = STOPPED_BY_HOLD.has(step) ? await this.#hold(record) : undefined;
-      if (hold !== undefined && (hold.devices === undefined || !DELETES_NOTHING.has(step))) {
-        if (hold.devices !== undefined && step === "delete")
-          await deleteUnheld(record, hold.devices, this.#parts, stop);
-        return HELD_POLL_MS;
-      }
-      const waitMs = await STEPS[step](record, this.#parts, stop);
+      const waitMs = await this.#take(step, record, stop);
       if (waitMs !== undefined) return waitMs;
       const next = ERASURE_STEPS[ERASURE_STEPS.indexOf(step) + 1];
       if (next === undefined) {
@@ -120,6 +115,24 @@ export class Erasures {
       }
       await this.#records.set(record, { step: next });
       stop.throwIfAborted();
+    }
+  }
+
+  /** One step, or nothing while a hold keeps it from being taken. */
+  async #take(step: ErasureStep, record: ErasureRecord, stop: AbortSignal): Promise<number | undefined> {
+    if (!STOPPED_BY_HOLD.has(step)) return STEPS[step](record, this.#parts, { stop, goOn: async () => true });
+    const deletes = !DELETES_NOTHING.has(step);
+    const claim = deletes ? await this.#ports.claim(record.tag) : undefined;
+    try {
+      const hold = await this.#hold(record);
+      const goOn = async () => isDeepStrictEqual(await this.#ports.hold(record.tag), hold);
+      if (hold === undefined || (hold.devices !== undefined && !deletes))
+        return await STEPS[step](record, this.#parts, { stop, goOn });
+      if (hold.devices !== undefined && step === "delete")
+        await deleteUnheld(record, hold.devices, this.#parts, { stop, goOn });
+      return HELD_POLL_MS;
+    } finally {
+      await claim?.release();
     }
   }
 

@@ -94,7 +94,8 @@ function rowItem(
       const old: OldRows = { measurement, beforeMs: await beforeMs(), except: await except() };
       const count = await deps.rows.count(old, signal);
       if (count === 0) return { state: "done", count };
-      const aging = await deps.rows.remove(old, signal);
+      // Counting takes its time, in which a hold may have been placed.
+      const aging = await deps.rows.remove({ ...old, except: await except() }, signal);
       return { state: aging === "deleted" ? "done" : aging, count };
     },
   };

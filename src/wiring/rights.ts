@@ -44,7 +44,7 @@ export interface RightsDeps {
   readonly secrets: Pick<Keys, "receipt">;
   readonly keys: RedisKeys;
   readonly redis: { readonly store: Redis; readonly producer: Redis; readonly worker: Redis };
-  readonly leases: Pick<Leases, "drain">;
+  readonly leases: Pick<Leases, "acquire" | "drain">;
   readonly keyring: Pick<Keyring, "pseudonym" | "forget">;
   readonly envelope: Pick<Envelope, "seal" | "open">;
   readonly backlog: Pick<Backlog, "batches">;
@@ -172,6 +172,12 @@ function erasurePorts(deps: RightsDeps, signer: ReceiptSigner, remnants: KeyRemn
       const until = Math.max(...standing.map((one) => one.until));
       const all = standing.some(({ devices }) => devices === undefined);
       return all ? { until } : { until, devices: new Set(standing.flatMap(({ devices }) => devices ?? [])) };
+    },
+    claim: async (tag) => {
+      const lease = await deps.leases.acquire();
+      // Kept, it outlasts a slow store, and holds up nobody but this subject.
+      await lease.keep(new Set([tag]));
+      return lease;
     },
     journal: deps.journal,
     sign: (receipt) => signer.sign(receipt),

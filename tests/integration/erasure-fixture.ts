@@ -59,6 +59,11 @@ export function erasuresOn(
       services: () => [],
       tell: () => [],
       hold: async () => undefined,
+      claim: async (tag) => {
+        const lease = await store.leases.acquire();
+        await lease.keep(new Set([tag]));
+        return lease;
+      },
       journal: async () => undefined,
       sign: (receipt) => signer.sign(receipt),
       audit: async () => undefined,
