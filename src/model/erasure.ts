@@ -5,7 +5,7 @@
 import { z } from "zod";
 import { type Purpose, SERVICE_PURPOSES } from "./consent.ts";
 import { contentHash, timestampMs } from "./consent-record.ts";
-import type { DeviceKey } from "./ids.ts";
+import type { DeviceKey, SubjectTag } from "./ids.ts";
 
 export const RECEIPT_SCHEMA_VERSION = 1;
 
@@ -19,6 +19,11 @@ export interface ErasureFacts {
   readonly since?: number | undefined;
   /** Of the latest consent. */
   readonly policyVersion?: number | undefined;
+}
+
+/** What a lease concerns under which something of this subject is deleted: a legal hold waits for it, nothing else does. */
+export function deletionOf(tag: SubjectTag): SubjectTag {
+  return `${tag}/deletion` as SubjectTag;
 }
 
 /** In this order; each is done again from its beginning when a process ends in the middle of it. */

@@ -10,6 +10,7 @@ import type { Keyring } from "../deidentify/keyring.ts";
 import type { ErasuresPort } from "../http/ports.ts";
 import type { AuditAct } from "../model/audit.ts";
 import type { ServicePurpose } from "../model/consent.ts";
+import { deletionOf } from "../model/erasure.ts";
 import type { DeviceKey, Pseudonym } from "../model/ids.ts";
 import type { Log } from "../model/log.ts";
 import type { Metrics } from "../observe/metrics.ts";
@@ -175,8 +176,8 @@ function erasurePorts(deps: RightsDeps, signer: ReceiptSigner, remnants: KeyRemn
     },
     claim: async (tag) => {
       const lease = await deps.leases.acquire();
-      // Kept, it outlasts a slow store, and holds up nobody but this subject.
-      await lease.keep(new Set([tag]));
+      // Kept, it outlasts a slow store, and holds up nothing but a hold on this subject.
+      await lease.keep(new Set([deletionOf(tag)]));
       return lease;
     },
     journal: deps.journal,

@@ -1,7 +1,7 @@
 /** Erasures on the real consent parts of a running test; its turns are given by the test instead of a queue. */
 import { SubjectErasure } from "../../src/consent/subject-erasure.ts";
 import { Keyring } from "../../src/deidentify/keyring.ts";
-import type { SignedReceipt } from "../../src/model/erasure.ts";
+import { deletionOf, type SignedReceipt } from "../../src/model/erasure.ts";
 import { Disclosures } from "../../src/rights/disclosures.ts";
 import { Erasures } from "../../src/rights/erasure.ts";
 import type { ErasureOptions, ErasurePorts } from "../../src/rights/erasure-ports.ts";
@@ -61,7 +61,7 @@ export function erasuresOn(
       hold: async () => undefined,
       claim: async (tag) => {
         const lease = await store.leases.acquire();
-        await lease.keep(new Set([tag]));
+        await lease.keep(new Set([deletionOf(tag)]));
         return lease;
       },
       journal: async () => undefined,
