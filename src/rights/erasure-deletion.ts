@@ -53,7 +53,9 @@ export async function deleteFrom(
   { stop, goOn }: { readonly stop: AbortSignal; readonly goOn: GoOn },
 ): Promise<boolean> {
   const { name } = sink;
-  if (names.length > 0 && (await sink.ability()) === "none") {
+  // Of a record that cannot be verified nobody can say that there was no key.
+  const nameless = record.facts.unverified === true && record.wrappedSubjectKey === undefined;
+  if (nameless || (names.length > 0 && (await sink.ability()) === "none")) {
     await records.set(record, { [`method:${name}`]: "unlinkable", [`verified:${name}`]: 0 });
     return true;
   }

@@ -32,6 +32,8 @@ export interface ErasurePorts {
     ): Promise<{ readonly refused: "unknown-subject" } | { readonly refused?: undefined; readonly id: string }>;
     /** False when a hold stands, and nothing is destroyed. */
     destroyKey(tag: SubjectTag, id: string): Promise<boolean>;
+    /** For a ledger that cannot be verified. */
+    beginNewChain(tag: SubjectTag): Promise<void>;
   };
   drain(tag: SubjectTag): Promise<{ readonly drained: boolean }>;
   /** Ids of all batches not settled yet. */

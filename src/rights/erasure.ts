@@ -6,6 +6,7 @@ import { randomUUID } from "node:crypto";
 import { isDeepStrictEqual } from "node:util";
 import type { ServicePurpose } from "../model/consent.ts";
 import { ERASURE_STEPS, type ErasureStatus, type ErasureStep } from "../model/erasure.ts";
+import { GatewayError } from "../model/errors.ts";
 import type { SubjectTag } from "../model/ids.ts";
 import { notedPurposes } from "./erasure-notices.ts";
 import type { ErasureOptions, ErasurePorts, ErasureRequest, StandingHold } from "./erasure-ports.ts";
@@ -48,7 +49,7 @@ export class Erasures {
 
   /**
    * From here on nothing of the subject is used any more. Answers with the erasure before, under way or not,
-   * when nothing was consented to since that one began. Throws CONSENT_UNREACHABLE, CONSENT_CONFLICT, LEDGER_BROKEN: ask again.
+   * when nothing was consented to since that one began. Throws CONSENT_UNREACHABLE, CONSENT_CONFLICT: ask again.
    */
   async request(tag: SubjectTag, request: ErasureRequest): Promise<RequestedErasure> {
     const id = randomUUID();
@@ -106,7 +107,7 @@ export class Erasures {
         await this.#records.close(record);
         return undefined;
       }
-      const waitMs = await this.#take(step, record, stop);
+      const waitMs = await this.#take(step, record, stop).catch((error: unknown) => this.#afterBreak(record, error));
       if (waitMs !== undefined) return waitMs;
       const next = ERASURE_STEPS[ERASURE_STEPS.indexOf(step) + 1];
       if (next === undefined) {
@@ -134,6 +135,14 @@ export class Erasures {
     } finally {
       await claim?.release();
     }
+  }
+
+  /** What cannot be verified keeps nobody from being erased: it begins anew, and the step is taken again. */
+  async #afterBreak({ tag }: ErasureRecord, error: unknown): Promise<number> {
+    if (!(error instanceof GatewayError) || error.code !== "LEDGER_BROKEN") throw error;
+    this.#ports.log.error("a consent ledger begins anew", { code: error.code });
+    await this.#ports.ledger.beginNewChain(tag);
+    return 0;
   }
 
   /** Whatever a crash may have cut short the first time; harmless when it did not. */
