@@ -76,6 +76,9 @@ function describe(receipt: Receipt, kid: string): string[] {
       ({ purpose, notified, acknowledged, unacknowledged }) =>
         `  services  ${purpose}: ${notified} told, ${acknowledged} answered, ${unacknowledged} did not`,
     ),
+    ...(receipt.record === undefined
+      ? []
+      : ["  record    could not be verified; everything that could be theirs was erased"]),
     `  key       ${receipt.keyDestroyed ? "destroyed" : "not destroyed"}`,
     `  signed by ${kid}`,
   ];

@@ -22,6 +22,11 @@ export function hashText(text: string | Uint8Array): string {
   return createHash("sha256").update(text).digest("base64url");
 }
 
+/** What the first event of a new chain names as its predecessor: everything that lies before it, verifiable or not. */
+export function remainsHash(tag: SubjectTag, texts: readonly string[]): string {
+  return hashText(`consentry-ledger-remains\0${tag}\0${texts.join("\n")}`);
+}
+
 /** What the first event of a subject names as its predecessor. */
 export function genesis(tag: SubjectTag): string {
   return hashText(`consentry-ledger\0${tag}`);

@@ -12,7 +12,7 @@ import type { RedisKeys } from "../platform/redis-keys.ts";
 import { type RedisScript, runScript } from "../platform/redis-script.ts";
 import { encodeDecision } from "./decision-record.ts";
 import { EMPTY_STATE, fold, type SubjectState } from "./fold.ts";
-import { canonicalJson, genesis, hashText } from "./hash-chain.ts";
+import { canonicalJson, genesis, hashText, remainsHash } from "./hash-chain.ts";
 
 /** Everything the ledger says about one subject at one moment. */
 export interface SubjectLedger {
@@ -99,7 +99,7 @@ export class LedgerStore {
       head,
       wrappedSubjectKey: typeof subject[1] === "string" ? subject[1] : undefined,
       events,
-      state: events.reduce(fold, EMPTY_STATE),
+      state: stateAfter(events, texts.length),
     };
   }
 
@@ -125,10 +125,19 @@ export class LedgerStore {
   }
 }
 
-/** The events in order, each found to follow from the one before. Throws `LEDGER_BROKEN`. */
+/** `length`: of the ledger, with what lies before a new chain. */
+export function stateAfter(events: readonly ConsentEvent[], length: number): SubjectState {
+  return events.reduce(fold, { ...EMPTY_STATE, revision: length - events.length });
+}
+
+/**
+ * The events in order, each found to follow from the one before; where a new chain was begun, those of that one, found
+ * to follow from whatever lies before it. Throws `LEDGER_BROKEN`.
+ */
 export function verifiedEvents(tag: SubjectTag, head: string, texts: readonly string[]): ConsentEvent[] {
-  let previous = genesis(tag);
-  const events = texts.map((text) => {
+  const from = texts.findLastIndex(beginsAnew);
+  let previous = from < 0 ? genesis(tag) : remainsHash(tag, texts.slice(0, from));
+  const events = texts.slice(Math.max(0, from)).map((text) => {
     const event = readEvent(text);
     if (event.prevHash !== previous)
       throw new GatewayError("LEDGER_BROKEN", "an event does not follow from the one before");
@@ -137,6 +146,12 @@ export function verifiedEvents(tag: SubjectTag, head: string, texts: readonly st
   });
   if (previous !== head) throw new GatewayError("LEDGER_BROKEN", "the last event is not the head");
   return events;
+}
+
+function beginsAnew(text: string): boolean {
+  if (!text.includes('"anew":true')) return false;
+  const event = readEvent(text);
+  return event.type === "withdrawn" && event.anew === true;
 }
 
 function readEvent(text: string): ConsentEvent {

@@ -8,10 +8,10 @@ import type { ErasureFacts } from "../model/erasure.ts";
 import type { DeviceKey, SubjectTag } from "../model/ids.ts";
 import { encodeDecision } from "./decision-record.ts";
 import { erasureFacts } from "./erasure-facts.ts";
-import { EMPTY_STATE, fold, materialise } from "./fold.ts";
+import { materialise } from "./fold.ts";
 import { canonicalJson, hashText } from "./hash-chain.ts";
 import { sameHold } from "./holds.ts";
-import { type SubjectLedger, verifiedEvents } from "./ledger-store.ts";
+import { type SubjectLedger, stateAfter, verifiedEvents } from "./ledger-store.ts";
 import { type Draft, planChange } from "./plan-change.ts";
 
 const BY_RESTORE = { by: "controller", method: "restore" } as const;
@@ -57,7 +57,7 @@ export interface RebuiltSubject {
 /** Throws LEDGER_BROKEN when the events do not follow from one another. */
 export function rebuildSubject(saved: SavedSubject, since: Since, now: number): RebuiltSubject {
   const events = verifiedEvents(saved.tag, saved.head, saved.events);
-  const state = events.reduce(fold, EMPTY_STATE);
+  const state = stateAfter(events, saved.events.length);
   let ledger: SubjectLedger = { ...saved, events, state };
   const texts = [...saved.events];
   const begun: BegunErasure[] = [];

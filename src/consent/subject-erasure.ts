@@ -19,6 +19,7 @@ import { encodeDecision } from "./decision-record.ts";
 import { erasureFacts } from "./erasure-facts.ts";
 import { canonicalJson, genesis, hashText } from "./hash-chain.ts";
 import { LedgerStore, type SubjectLedger } from "./ledger-store.ts";
+import { beginNewChain } from "./new-chain.ts";
 import { type Draft, planChange } from "./plan-change.ts";
 
 export interface ErasureRequest {
@@ -96,11 +97,11 @@ export class SubjectErasure {
 
   /**
    * Once this resolves no later batch uses anything of the subject, and nothing admitted before is used after
-   * a new consent either. Throws `CONSENT_UNREACHABLE`, `CONSENT_CONFLICT`, `LEDGER_BROKEN`.
+   * a new consent either. Throws `CONSENT_UNREACHABLE`, `CONSENT_CONFLICT`; `LEDGER_BROKEN` only when it broke again meanwhile.
    */
   async begin(tag: SubjectTag, request: ErasureRequest): Promise<BegunErasure> {
     for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt += 1) {
-      const before = await this.#store.read(tag);
+      const before = await this.#read(tag);
       if (before.events.length === 0) return { refused: "unknown-subject" };
       const earlier = before.wrappedSubjectKey === undefined ? await this.#latest(tag) : undefined;
       if (earlier !== undefined) return { id: earlier, fence: before.state.fence };
@@ -111,21 +112,38 @@ export class SubjectErasure {
     throw new GatewayError("CONSENT_CONFLICT", "beginning an erasure");
   }
 
-  /** Idempotent. Throws as `begin` does. */
-  async destroyKey(tag: SubjectTag, id: string): Promise<void> {
+  /** False while a hold stands: then nothing is destroyed. Idempotent. Throws as `begin` does. */
+  async destroyKey(tag: SubjectTag, id: string): Promise<boolean> {
     for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt += 1) {
       const record = this.#keys.erasure(tag, id);
-      if ((await orConsentUnreachable(() => this.#redis.hexists(record, "destroyedAt"))) === 1) return;
-      const before = await this.#store.read(tag);
+      if ((await orConsentUnreachable(() => this.#redis.hexists(record, "destroyedAt"))) === 1) return true;
+      const before = await this.#read(tag);
+      // One that is placed from here on changes the head.
+      if (before.state.holds.size > 0) return false;
       const now = this.#now();
       const { event } = planChange(before, erased(id), { wrappedSubjectKey: NO_SUBJECT_KEY, now });
       const text = canonicalJson(event);
       const names = [this.#keys.subject(tag), this.#keys.ledger(tag), record];
       const args = [before.head, hashText(text), text, now];
-      if ((await orConsentUnreachable(() => runScript(this.#redis, DESTROY_KEY, names, args))) === 1) return;
+      if ((await orConsentUnreachable(() => runScript(this.#redis, DESTROY_KEY, names, args))) === 1) return true;
       await delay(randomInt(MAX_BACKOFF_MS) + 1);
     }
     throw new GatewayError("CONSENT_CONFLICT", "destroying a key");
+  }
+
+  /** A ledger that cannot be verified begins anew; one that can stays as it is. Throws `CONSENT_UNREACHABLE`. */
+  beginNewChain(tag: SubjectTag): Promise<void> {
+    return beginNewChain(this.#redis, this.#keys, tag, this.#now());
+  }
+
+  async #read(tag: SubjectTag): Promise<SubjectLedger> {
+    try {
+      return await this.#store.read(tag);
+    } catch (error) {
+      if (!(error instanceof GatewayError) || error.code !== "LEDGER_BROKEN") throw error;
+      await this.beginNewChain(tag);
+      return await this.#store.read(tag);
+    }
   }
 
   async #latest(tag: SubjectTag): Promise<string | undefined> {

@@ -76,5 +76,7 @@ export async function requestErasure(
   const requested = await ports.erasures.request(tag, act);
   if (requested.refused !== undefined) return { refused: requested.refused };
   ports.centre?.samples.endSubject(tag);
-  return { status: requested.status };
+  // It is on its way whatever comes of this; only the answer, that nothing is used any more, waits to be true.
+  const { drained } = await settle(ports, tag, []);
+  return drained ? { status: requested.status } : { refused: "not-drained" };
 }

@@ -36,7 +36,7 @@ export function erasureRoutes(scope: FastifyInstance, ports: HttpPorts): void {
         tags: ["erasure"],
         summary: "Erase everything held about a subject",
         description:
-          "From the answer on nothing the subject consented to before is used any more; what is stored is deleted in the background, see `Location`. Asking again, with nothing consented to in between, answers with the same erasure. Under a legal hold it waits. Consent given afterwards begins anew, under another key.",
+          "From the answer on nothing the subject consented to before is used any more; what is stored is deleted in the background, see `Location`. `not-drained` means that the erasure has begun and no new batch uses anything, but an earlier one may still be writing. Asking again, with nothing consented to in between, is safe and answers with the same erasure. Under a legal hold it waits. Consent given afterwards begins anew, under another key.",
         params: subjectPath,
         body: erasureBody,
         response: {

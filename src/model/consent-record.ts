@@ -90,6 +90,8 @@ export const consentEvent = z.discriminatedUnion("type", [
     purposes: z.array(z.enum(PURPOSES)).min(1).optional(),
     /** Absent: every category. */
     categories: z.array(z.enum(CATEGORIES)).min(1).optional(),
+    /** Begins a new chain behind one that cannot be verified; `prevHash` is the hash of all that was there. */
+    anew: z.literal(true).optional(),
   }),
   /** Freezes deletion and every use. Several holds can stand at a time; the same reference again replaces its terms. */
   z.strictObject({ ...common, type: z.literal("held"), ref: opaqueReference, until: timestampMs, devices }),

@@ -5,7 +5,7 @@
 import { z } from "zod";
 import { type Purpose, SERVICE_PURPOSES } from "./consent.ts";
 import { contentHash, timestampMs } from "./consent-record.ts";
-import type { DeviceKey } from "./ids.ts";
+import type { DeviceKey, SubjectTag } from "./ids.ts";
 
 export const RECEIPT_SCHEMA_VERSION = 1;
 
@@ -19,6 +19,13 @@ export interface ErasureFacts {
   readonly since?: number | undefined;
   /** Of the latest consent. */
   readonly policyVersion?: number | undefined;
+  /** The ledger could not be verified: these are the widest facts there can be. */
+  readonly unverified?: true | undefined;
+}
+
+/** What a lease concerns under which something of this subject is deleted: a legal hold waits for it, nothing else does. */
+export function deletionOf(tag: SubjectTag): SubjectTag {
+  return `${tag}/deletion` as SubjectTag;
 }
 
 /** In this order; each is done again from its beginning when a process ends in the middle of it. */
@@ -84,6 +91,8 @@ export const receipt = z.strictObject({
   policyVersion: z.number().int().nonnegative(),
   /** Hash of the event that closes the erasure in the consent ledger. */
   ledgerHead: contentHash,
+  /** Present when the consent record could not be verified: then everything that could be the subject's was erased. */
+  record: z.literal("unverifiable").optional(),
   /** Hash of the receipt this one replaces. */
   prev: contentHash.optional(),
 });

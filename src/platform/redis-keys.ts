@@ -46,6 +46,8 @@ export interface RedisKeys {
   readonly tombstones: string;
   /** Set: every epoch length, in ms, that pseudonyms were ever made with. */
   readonly epochLengths: string;
+  /** Set: every clock window that admission ever had, `<past>:<future>` in ms. */
+  readonly clockWindows: string;
   /** Counter: keys deleted since the append-only file was rewritten on their account. */
   readonly keyRemnants: string;
   /** BullMQ queue of what recurs over days. */
@@ -106,6 +108,7 @@ export function redisKeys(prefix: string): RedisKeys {
     tombstones: `${prefix}:tombstones`,
     keyRemnants: `${prefix}:key-remnants`,
     epochLengths: `${prefix}:epoch-lengths`,
+    clockWindows: `${prefix}:clock-windows`,
     upkeepQueuePrefix: `{${prefix}:upkeep}`,
     upkeepQueueName: "upkeep",
     holdProposals: (subject) => `${prefix}:{${subject}}:hold-proposals`,

@@ -25,6 +25,7 @@ export const CATALOGUE = {
   erasureIndex: "shared",
   openErasures: "shared",
   epochLengths: "shared",
+  clockWindows: "shared",
   heldSubjects: "shared",
   auditLines: "shared",
   auditSeal: "shared",
@@ -63,5 +64,5 @@ export const SHARED_NAMES = (Object.keys(CATALOGUE) as (keyof typeof CATALOGUE)[
   (name): name is SharedName => CATALOGUE[name] === "shared",
 );
 
-/** Kept over a restore as well as restored: what was erased once stays erased. */
-export const UNITED: ReadonlySet<SharedName> = new Set<SharedName>(["tombstones"]);
+/** Kept over a restore as well as restored: what was erased once stays erased, and what is stored is found by the names it was stored under. */
+export const UNITED: ReadonlySet<SharedName> = new Set<SharedName>(["tombstones", "epochLengths", "clockWindows"]);

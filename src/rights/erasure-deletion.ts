@@ -10,8 +10,11 @@ export interface DeletionParts {
   readonly records: ErasureRecords;
 }
 
-/** Bounds one call to a store. */
-const NAMES_PER_CALL = 500;
+/** Bounds one call to a store, and how long a hold that is placed meanwhile waits. */
+const NAMES_PER_CALL = 100;
+
+/** False once a hold was placed, released or changed since the step began: whatever is under way ends then. */
+export type GoOn = () => Promise<boolean>;
 
 /** The names under which rows can be stored. Throws as `namesOf`. */
 export async function storedNames(record: ErasureRecord, parts: DeletionParts): Promise<Pseudonym[]> {
@@ -21,27 +24,25 @@ export async function storedNames(record: ErasureRecord, parts: DeletionParts): 
 /** Nothing without a key: then there were no names. Throws SUBJECT_KEY_UNREADABLE, CONSENT_UNREACHABLE. */
 export async function namesOf(
   record: ErasureRecord,
-  { options, ports, records }: DeletionParts,
+  { ports, records }: DeletionParts,
   purpose: NamedPurpose,
 ): Promise<Pseudonym[]> {
   const { facts, wrappedSubjectKey } = record;
   if (wrappedSubjectKey === undefined) return [];
-  const epochLengthsMs = await records.epochLengths();
   const { pseudonym } = ports;
   return await liveNames({
     facts,
     wrappedSubjectKey,
     purpose,
-    epochLengthsMs,
+    times: await records.times(),
     nowMs: ports.now(),
-    options,
     pseudonym: (key, device, of, epoch) => pseudonym(key, device, of, epoch),
   });
 }
 
 /**
- * `counted` names the field that keeps how many rows were there; the receipt adds them up. Throws SINK_UNAVAILABLE or SINK_DENIED,
- * also while a query still finds something.
+ * `counted` names the field that keeps how many rows were there; the receipt adds them up. False when `goOn` ended it.
+ * Throws SINK_UNAVAILABLE or SINK_DENIED, also while a query still finds something.
  */
 export async function deleteFrom(
   sink: ErasableSink,
@@ -49,20 +50,26 @@ export async function deleteFrom(
   counted: string,
   record: ErasureRecord,
   { records }: DeletionParts,
-  stop: AbortSignal,
-): Promise<void> {
+  { stop, goOn }: { readonly stop: AbortSignal; readonly goOn: GoOn },
+): Promise<boolean> {
   const { name } = sink;
-  if (names.length > 0 && (await sink.ability()) === "none") {
+  // Of a record that cannot be verified nobody can say that there was no key.
+  const nameless = record.facts.unverified === true && record.wrappedSubjectKey === undefined;
+  if (nameless || (names.length > 0 && (await sink.ability()) === "none")) {
     await records.set(record, { [`method:${name}`]: "unlinkable", [`verified:${name}`]: 0 });
-    return;
+    return true;
   }
   let rows = 0;
   for (const some of chunks(names)) rows += (await sink.countRows(some, stop)) ?? 0;
   // Kept from the first attempt: a later one finds less.
   await records.setOnce(record, `${counted}:${name}`, rows);
   let verified = true;
-  for (const some of chunks(names)) verified = (await sink.removeDevices(some, stop)) === "verified" && verified;
+  for (const some of chunks(names)) {
+    if (!(await goOn())) return false;
+    verified = (await sink.removeDevices(some, stop)) === "verified" && verified;
+  }
   await records.set(record, { [`method:${name}`]: "deleted", [`verified:${name}`]: Number(verified) });
+  return true;
 }
 
 function* chunks(names: readonly Pseudonym[]): Generator<readonly Pseudonym[]> {

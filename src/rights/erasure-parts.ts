@@ -8,9 +8,18 @@ import { execAll, keysLike } from "./redis-values.ts";
 export function erasureIdsIn(events: readonly string[]): string[] {
   return events.flatMap((text) => {
     if (!text.includes('"erasure-requested"')) return [];
-    const { type, erasure } = JSON.parse(text) as { type?: unknown; erasure?: unknown };
+    const { type, erasure } = readable(text);
     return type === "erasure-requested" && typeof erasure === "string" ? [erasure] : [];
   });
+}
+
+/** What lies before a new chain need not even be JSON. */
+function readable(text: string): { type?: unknown; erasure?: unknown } {
+  try {
+    return JSON.parse(text) as { type?: unknown; erasure?: unknown };
+  } catch {
+    return {};
+  }
 }
 
 /** The wrapped key that an erasure on its way still holds, apart from everything else. */

@@ -5,7 +5,7 @@ import type { Actor } from "../model/consent-record.ts";
 import type { ErasureOutcome, Receipt, SignedReceipt } from "../model/erasure.ts";
 import type { DeviceKey, Pseudonym, SubjectTag } from "../model/ids.ts";
 import type { Log } from "../model/log.ts";
-import type { LiveNamesOptions, NamedPurpose } from "./live-names.ts";
+import type { NamedPurpose } from "./live-names.ts";
 
 export interface ErasureRequest {
   readonly by: Actor;
@@ -30,7 +30,10 @@ export interface ErasurePorts {
       tag: SubjectTag,
       request: ErasureRequest & { readonly id: string },
     ): Promise<{ readonly refused: "unknown-subject" } | { readonly refused?: undefined; readonly id: string }>;
-    destroyKey(tag: SubjectTag, id: string): Promise<void>;
+    /** False when a hold stands, and nothing is destroyed. */
+    destroyKey(tag: SubjectTag, id: string): Promise<boolean>;
+    /** For a ledger that cannot be verified. */
+    beginNewChain(tag: SubjectTag): Promise<void>;
   };
   drain(tag: SubjectTag): Promise<{ readonly drained: boolean }>;
   /** Ids of all batches not settled yet. */
@@ -52,6 +55,8 @@ export interface ErasurePorts {
   /** Sends to the services that listen and are not in `acknowledged`; answers whom it was sent to just now. */
   tell(notice: Notice): readonly string[];
   hold(tag: SubjectTag): Promise<StandingHold | undefined>;
+  /** Keeps back the answer to whoever places a hold on this subject, until it is released: asked for after it, `hold` tells of every hold that was answered. */
+  claim(tag: SubjectTag): Promise<{ release(): Promise<void> }>;
   /** Notes down, outside Redis, that this subject's data must not come back with a backup. */
   journal(tag: SubjectTag, id: string, what: "asked" | "destroyed"): Promise<void>;
   sign(receipt: Receipt): SignedReceipt;
@@ -77,7 +82,7 @@ export interface Notice {
   readonly acknowledged: ReadonlySet<string>;
 }
 
-export interface ErasureOptions extends LiveNamesOptions {
+export interface ErasureOptions {
   readonly controller: string;
   /** Longer than the store may take over a write it has received. */
   readonly sweepAfterMs: number;

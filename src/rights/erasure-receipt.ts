@@ -26,6 +26,7 @@ export function receiptFrom(record: ErasureRecord, ports: ErasurePorts, options:
     keyDestroyed: fields.destroyedAt !== undefined,
     policyVersion: facts.policyVersion ?? 0,
     ledgerHead: fields.ledgerHead ?? "",
+    ...(facts.unverified && { record: "unverifiable" as const }),
   };
 }
 

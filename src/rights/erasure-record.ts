@@ -12,6 +12,7 @@ import type { DeviceKey, SubjectTag } from "../model/ids.ts";
 import { orConsentUnreachable } from "../platform/redis.ts";
 import type { RedisKeys } from "../platform/redis-keys.ts";
 import { type RedisScript, runScript } from "../platform/redis-script.ts";
+import type { NameTimes } from "./live-names.ts";
 
 export interface ErasureRecord {
   readonly id: string;
@@ -123,9 +124,22 @@ export class ErasureRecords {
     await this.#run((redis) => redis.sadd(this.#keys.epochLengths, lengthMs));
   }
 
-  async epochLengths(): Promise<number[]> {
-    const lengths = await this.#run((redis) => redis.smembers(this.#keys.epochLengths));
-    return lengths.map(Number).filter((length) => length > 0);
+  /** Admission takes a device's word for the time within these bounds from now on. Milliseconds. */
+  async useClockWindow(pastMs: number, futureMs: number): Promise<void> {
+    await this.#run((redis) => redis.sadd(this.#keys.clockWindows, `${pastMs}:${futureMs}`));
+  }
+
+  /** Of today and of every configuration before: what was stored under those is still there. */
+  async times(): Promise<NameTimes> {
+    const [lengths, windows] = await this.#run((redis) =>
+      Promise.all([redis.smembers(this.#keys.epochLengths), redis.smembers(this.#keys.clockWindows)]),
+    );
+    const ever = windows.map((window) => window.split(":").map(Number));
+    return {
+      epochLengthsMs: lengths.map(Number).filter((length) => length > 0),
+      clockWindowPastMs: Math.max(0, ...ever.map(([past]) => past ?? 0)),
+      clockWindowFutureMs: Math.max(0, ...ever.map(([, future]) => future ?? 0)),
+    };
   }
 
   #run<T>(command: (redis: Redis) => Promise<T>): Promise<T> {

@@ -7,7 +7,7 @@
 import { createHash } from "node:crypto";
 import type { ErasureStep } from "../model/erasure.ts";
 import type { DeviceKey, Pseudonym } from "../model/ids.ts";
-import { type DeletionParts, deleteFrom, namesOf, storedNames } from "./erasure-deletion.ts";
+import { type DeletionParts, deleteFrom, type GoOn, namesOf, storedNames } from "./erasure-deletion.ts";
 import { type NotedPurpose, notedPurposes, tellServices, writeNames } from "./erasure-notices.ts";
 import { receiptFrom, signedReceiptOf } from "./erasure-receipt.ts";
 import type { ErasureRecord } from "./erasure-record.ts";
@@ -18,8 +18,16 @@ export interface StepParts extends DeletionParts {
   readonly awaited: Map<string, ReadonlySet<string>>;
 }
 
+export interface StepRun {
+  readonly stop: AbortSignal;
+  readonly goOn: GoOn;
+}
+
 /** Milliseconds to wait before it is called again; `undefined` once it is done. */
-type Step = (record: ErasureRecord, parts: StepParts, stop: AbortSignal) => Promise<number | undefined>;
+type Step = (record: ErasureRecord, parts: StepParts, run: StepRun) => Promise<number | undefined>;
+
+/** A hold ended the step: called again it finds the hold. */
+const HELD_UP_MS = 0;
 
 const DRAIN_AGAIN_MS = 50;
 const MIN_BACKLOG_POLL_MS = 250;
@@ -30,6 +38,7 @@ const MAX_REMIND_MS = 600_000;
 
 const drain: Step = async (record, { ports, records }) => {
   // Again, should the process have ended right after the erasure began.
+  await ports.journal(record.tag, record.id, "asked");
   await records.entomb(record);
   return (await ports.drain(record.tag)).drained ? undefined : DRAIN_AGAIN_MS;
 };
@@ -43,9 +52,11 @@ const backlog: Step = async ({ id }, { ports, awaited }) => {
   return left.size > 0 ? Math.min(MAX_BACKLOG_POLL_MS, Math.max(MIN_BACKLOG_POLL_MS, left.size)) : undefined;
 };
 
-const deletion: Step = async (record, parts, stop) => {
+const deletion: Step = async (record, parts, run) => {
   const names = await storedNames(record, parts);
-  for (const sink of parts.ports.sinks) await deleteFrom(sink, names, "rows", record, parts, stop);
+  for (const sink of parts.ports.sinks) {
+    if (!(await deleteFrom(sink, names, "rows", record, parts, run))) return HELD_UP_MS;
+  }
   await parts.records.setOnce(record, "sweepAt", parts.ports.now() + parts.options.sweepAfterMs);
   return undefined;
 };
@@ -58,7 +69,7 @@ export async function deleteUnheld(
   record: ErasureRecord,
   held: ReadonlySet<DeviceKey>,
   parts: StepParts,
-  stop: AbortSignal,
+  run: StepRun,
 ): Promise<void> {
   const spared = createHash("sha256")
     .update([...held].sort().join())
@@ -67,17 +78,21 @@ export async function deleteUnheld(
   if (record.fields.spared === spared) return;
   const devices = record.facts.devices.filter((device) => !held.has(device));
   const names = await storedNames({ ...record, facts: { ...record.facts, devices } }, parts);
-  for (const sink of parts.ports.sinks) await deleteFrom(sink, names, `freed-${spared}`, record, parts, stop);
+  for (const sink of parts.ports.sinks) {
+    if (!(await deleteFrom(sink, names, `freed-${spared}`, record, parts, run))) return;
+  }
   const bound = await parts.records.boundDevices(record.tag);
   await parts.ports.purgeDeadLetters(bound.filter((device) => !held.has(device)));
   await parts.records.set(record, { spared });
 }
 
-const sweep: Step = async (record, parts, stop) => {
+const sweep: Step = async (record, parts, run) => {
   const waitMs = Number(record.fields.sweepAt ?? 0) - parts.ports.now();
   if (waitMs > 0 && record.wrappedSubjectKey !== undefined) return waitMs;
   const names = await storedNames(record, parts);
-  for (const sink of parts.ports.sinks) await deleteFrom(sink, names, "swept", record, parts, stop);
+  for (const sink of parts.ports.sinks) {
+    if (!(await deleteFrom(sink, names, "swept", record, parts, run))) return HELD_UP_MS;
+  }
   return undefined;
 };
 
@@ -101,7 +116,7 @@ const destroyKey: Step = async (record, parts) => {
   // Not only those of consented purposes: where a device is, is remembered for weather under an analytics name.
   const names = [...(await namesOf(record, parts, "analytics")), ...(await namesOf(record, parts, "scene"))];
   await ports.journal(record.tag, record.id, "destroyed");
-  await ports.ledger.destroyKey(record.tag, record.id);
+  if (!(await ports.ledger.destroyKey(record.tag, record.id))) return HELD_UP_MS;
   await ports.keyDeleted();
   ports.forget(record.facts.devices, names);
   await records.entomb((await records.read(record.id)) ?? record);

@@ -3,8 +3,10 @@
  * The steps are recorded in Redis, so that whatever ends a process, another goes on where it was.
  */
 import { randomUUID } from "node:crypto";
+import { isDeepStrictEqual } from "node:util";
 import type { ServicePurpose } from "../model/consent.ts";
 import { ERASURE_STEPS, type ErasureStatus, type ErasureStep } from "../model/erasure.ts";
+import { GatewayError } from "../model/errors.ts";
 import type { SubjectTag } from "../model/ids.ts";
 import { notedPurposes } from "./erasure-notices.ts";
 import type { ErasureOptions, ErasurePorts, ErasureRequest, StandingHold } from "./erasure-ports.ts";
@@ -47,7 +49,7 @@ export class Erasures {
 
   /**
    * From here on nothing of the subject is used any more. Answers with the erasure before, under way or not,
-   * when nothing was consented to since that one began. Throws CONSENT_UNREACHABLE, CONSENT_CONFLICT, LEDGER_BROKEN: ask again.
+   * when nothing was consented to since that one began. Throws CONSENT_UNREACHABLE, CONSENT_CONFLICT: ask again.
    */
   async request(tag: SubjectTag, request: ErasureRequest): Promise<RequestedErasure> {
     const id = randomUUID();
@@ -87,7 +89,7 @@ export class Erasures {
     for (const id of await this.#records.open()) await this.#turns.wake(id);
   }
 
-  /** Gives a turn to every erasure that is not finished, whoever began it. */
+  /** Gives a turn to every erasure that is not finished, whoever began it and did not come to giving it one. */
   async takeUp(): Promise<void> {
     for (const id of await this.#records.open()) await this.#turns.add(id);
   }
@@ -105,13 +107,7 @@ export class Erasures {
         await this.#records.close(record);
         return undefined;
       }
-      const hold = STOPPED_BY_HOLD.has(step) ? await this.#hold(record) : undefined;
-      if (hold !== undefined && (hold.devices === undefined || !DELETES_NOTHING.has(step))) {
-        if (hold.devices !== undefined && step === "delete")
-          await deleteUnheld(record, hold.devices, this.#parts, stop);
-        return HELD_POLL_MS;
-      }
-      const waitMs = await STEPS[step](record, this.#parts, stop);
+      const waitMs = await this.#take(step, record, stop).catch((error: unknown) => this.#afterBreak(record, error));
       if (waitMs !== undefined) return waitMs;
       const next = ERASURE_STEPS[ERASURE_STEPS.indexOf(step) + 1];
       if (next === undefined) {
@@ -121,6 +117,32 @@ export class Erasures {
       await this.#records.set(record, { step: next });
       stop.throwIfAborted();
     }
+  }
+
+  /** One step, or nothing while a hold keeps it from being taken. */
+  async #take(step: ErasureStep, record: ErasureRecord, stop: AbortSignal): Promise<number | undefined> {
+    if (!STOPPED_BY_HOLD.has(step)) return STEPS[step](record, this.#parts, { stop, goOn: async () => true });
+    const deletes = !DELETES_NOTHING.has(step);
+    const claim = deletes ? await this.#ports.claim(record.tag) : undefined;
+    try {
+      const hold = await this.#hold(record);
+      const goOn = async () => isDeepStrictEqual(await this.#ports.hold(record.tag), hold);
+      if (hold === undefined || (hold.devices !== undefined && !deletes))
+        return await STEPS[step](record, this.#parts, { stop, goOn });
+      if (hold.devices !== undefined && step === "delete")
+        await deleteUnheld(record, hold.devices, this.#parts, { stop, goOn });
+      return HELD_POLL_MS;
+    } finally {
+      await claim?.release();
+    }
+  }
+
+  /** What cannot be verified keeps nobody from being erased: it begins anew, and the step is taken again. */
+  async #afterBreak({ tag }: ErasureRecord, error: unknown): Promise<number> {
+    if (!(error instanceof GatewayError) || error.code !== "LEDGER_BROKEN") throw error;
+    this.#ports.log.error("a consent ledger begins anew", { code: error.code });
+    await this.#ports.ledger.beginNewChain(tag);
+    return 0;
   }
 
   /** Whatever a crash may have cut short the first time; harmless when it did not. */

@@ -6,9 +6,9 @@ import type { ExportLineOf } from "../model/export.ts";
 import type { DeviceKey, Pseudonym, SubjectTag } from "../model/ids.ts";
 import type { Log } from "../model/log.ts";
 import type { ErasureRecord } from "./erasure-record.ts";
-import type { LiveNamesInput } from "./live-names.ts";
+import type { LiveNamesInput, NameTimes } from "./live-names.ts";
 
-export interface ExportPorts extends Pick<LiveNamesInput, "options" | "pseudonym"> {
+export interface ExportPorts extends Pick<LiveNamesInput, "pseudonym"> {
   record(tag: SubjectTag): Promise<ConsentRecord | undefined>;
   /** What the ledger knows, and the key in use; no key when there is none. */
   facts(tag: SubjectTag): Promise<KeyedFacts>;
@@ -20,7 +20,7 @@ export interface ExportPorts extends Pick<LiveNamesInput, "options" | "pseudonym
   readonly erasures: {
     status(id: string): Promise<ErasureStatus | undefined>;
     read(id: string): Promise<Pick<ErasureRecord, "facts" | "wrappedSubjectKey"> | undefined>;
-    epochLengths(): Promise<number[]>;
+    times(): Promise<NameTimes>;
   };
   readonly rows: ExportableRows;
   /** `undefined` when the store holds something that is no cell. */

@@ -12,7 +12,7 @@ import type { DeviceKey, Pseudonym, SubjectTag } from "../model/ids.ts";
 import type { ErasureRecord } from "./erasure-record.ts";
 import type { ExportableRow, ExportPorts, KeyedFacts } from "./export-ports.ts";
 import { ExportTurns } from "./export-turns.ts";
-import { liveNames } from "./live-names.ts";
+import { liveNames, type NameTimes } from "./live-names.ts";
 
 type Source = KeyedFacts & { readonly wrappedSubjectKey: string };
 
@@ -23,7 +23,7 @@ interface Gathered {
   readonly devices: readonly DeviceKey[];
   /** What names were made of under which something can be stored. */
   readonly sources: readonly Source[];
-  readonly epochLengthsMs: readonly number[];
+  readonly times: NameTimes;
 }
 
 const MAX_EXPORTS = 4;
@@ -73,11 +73,7 @@ export class Exports {
     const at = now();
     const bound = record.devices.map(({ device }) => device);
     const asked = record.events.flatMap((event) => (event.type === "erasure-requested" ? [event.erasure] : []));
-    const [decided, given, epochLengthsMs] = await Promise.all([
-      decisions(tag, bound),
-      disclosures(tag),
-      erasures.epochLengths(),
-    ]);
+    const [decided, given, times] = await Promise.all([decisions(tag, bound), disclosures(tag), erasures.times()]);
     // An erasure that has not come to its end leaves rows under a key that is no longer the subject's.
     const under = [keyed, ...(await Promise.all(asked.map((id) => erasures.read(id))))];
     const states = await Promise.all(asked.map((id) => erasures.status(id)));
@@ -85,7 +81,7 @@ export class Exports {
     return {
       at,
       devices,
-      epochLengthsMs,
+      times,
       sources: sourcesAmong(under),
       first: [
         { kind: "export", format: EXPORT_FORMAT, at, controller, subject: tag, by: request.by },
@@ -109,8 +105,8 @@ export class Exports {
       yield* gathered.first;
       for (const device of gathered.devices) yield* this.#ports.setAside(tag, device);
       const names = await this.#names(gathered);
-      yield* this.#rows("device_location", names, gathered.at, signal);
-      yield* this.#rows("device_status", names, gathered.at, signal);
+      yield* this.#rows("device_location", names, gathered, signal);
+      yield* this.#rows("device_status", names, gathered, signal);
     } catch (error) {
       if (!signal.aborted) {
         this.#ports.log.error("an export broke off", { code: error instanceof GatewayError ? error.code : "FAULT" });
@@ -122,17 +118,16 @@ export class Exports {
   }
 
   /** Whose each name is under which something can be stored; names of one device together, oldest first. */
-  async #names({ at, sources, epochLengthsMs }: Gathered): Promise<Map<Pseudonym, DeviceKey>> {
-    const { options, pseudonym } = this.#ports;
+  async #names({ at, sources, times }: Gathered): Promise<Map<Pseudonym, DeviceKey>> {
+    const { pseudonym } = this.#ports;
     const names = new Map<Pseudonym, DeviceKey>();
     for (const { facts, wrappedSubjectKey } of sources) {
       for (const device of facts.devices) {
         const input = {
           wrappedSubjectKey,
           purpose: "analytics",
-          epochLengthsMs,
+          times,
           nowMs: at,
-          options,
           pseudonym,
         } as const;
         const of = await liveNames({ ...input, facts: { ...facts, devices: [device] } });
@@ -145,11 +140,11 @@ export class Exports {
   async *#rows(
     measurement: "device_status" | "device_location",
     names: ReadonlyMap<Pseudonym, DeviceKey>,
-    at: number,
+    { at, times }: Gathered,
     signal: AbortSignal,
   ): AsyncGenerator<ExportItem> {
-    const { options, rows, centerOf } = this.#ports;
-    const untilNs = `${at + options.clockWindowFutureMs}000000`;
+    const { rows, centerOf } = this.#ports;
+    const untilNs = `${at + times.clockWindowFutureMs}000000`;
     for await (const page of rows.rows(measurement, [...names.keys()], untilNs, signal)) {
       for (const row of page) {
         const device = names.get(row.device);

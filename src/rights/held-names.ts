@@ -6,9 +6,9 @@ import type { LegalHold } from "../model/consent-record.ts";
 import type { ErasureFacts } from "../model/erasure.ts";
 import type { Pseudonym, SubjectTag } from "../model/ids.ts";
 import type { ErasureRecord } from "./erasure-record.ts";
-import { type LiveNamesInput, liveNames } from "./live-names.ts";
+import { type LiveNamesInput, liveNames, type NameTimes } from "./live-names.ts";
 
-export interface HeldNamesPorts extends Pick<LiveNamesInput, "options" | "pseudonym"> {
+export interface HeldNamesPorts extends Pick<LiveNamesInput, "pseudonym"> {
   heldSubjects(): Promise<readonly SubjectTag[]>;
   standing(tag: SubjectTag): Promise<readonly LegalHold[]>;
   /** What the ledger knows, and the key in use; no key when there is none. */
@@ -16,7 +16,7 @@ export interface HeldNamesPorts extends Pick<LiveNamesInput, "options" | "pseudo
   readonly erasures: {
     open(): Promise<readonly string[]>;
     read(id: string): Promise<ErasureRecord | undefined>;
-    epochLengths(): Promise<number[]>;
+    times(): Promise<NameTimes>;
   };
   /** Unix ms. */
   now(): number;
@@ -26,7 +26,7 @@ export interface HeldNamesPorts extends Pick<LiveNamesInput, "options" | "pseudo
 export async function heldNames(ports: HeldNamesPorts): Promise<Pseudonym[]> {
   const tags = await ports.heldSubjects();
   if (tags.length === 0) return [];
-  const epochLengthsMs = await ports.erasures.epochLengths();
+  const times = await ports.erasures.times();
   const waiting = await Promise.all((await ports.erasures.open()).map((id) => ports.erasures.read(id)));
   const names = new Set<Pseudonym>();
   for (const tag of tags) {
@@ -36,7 +36,7 @@ export async function heldNames(ports: HeldNamesPorts): Promise<Pseudonym[]> {
       if (source?.wrappedSubjectKey === undefined) continue;
       const { wrappedSubjectKey, facts } = source;
       const devices = facts.devices.filter((device) => covered === undefined || covered.has(device));
-      const input = { ...ports, facts: { ...facts, devices }, wrappedSubjectKey, epochLengthsMs, nowMs: ports.now() };
+      const input = { ...ports, facts: { ...facts, devices }, wrappedSubjectKey, times, nowMs: ports.now() };
       for (const name of await liveNames({ ...input, purpose: "analytics" })) names.add(name);
     }
   }

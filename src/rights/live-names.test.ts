@@ -24,9 +24,8 @@ const input = {
   facts,
   wrappedSubjectKey: "key",
   purpose: "analytics",
-  epochLengthsMs: [7 * DAY_MS],
+  times: { epochLengthsMs: [7 * DAY_MS], clockWindowPastMs: DAY_MS, clockWindowFutureMs: 300_000 },
   nowMs: NOW,
-  options: { clockWindowPastMs: DAY_MS, clockWindowFutureMs: 300_000 },
   pseudonym: (key: string, device: DeviceKey, purpose: string, epoch: number) =>
     `${key} ${device} ${purpose} ${epoch}` as Pseudonym,
 } as const;

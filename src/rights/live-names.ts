@@ -8,8 +8,10 @@ import type { DeviceKey, Pseudonym } from "../model/ids.ts";
 
 export type NamedPurpose = "analytics" | "scene" | "network";
 
-export interface LiveNamesOptions {
-  /** How far a device's clock may differ from ours, as admission allows it. Milliseconds. */
+/** How moments became epochs, by every configuration there ever was. Milliseconds. */
+export interface NameTimes {
+  readonly epochLengthsMs: readonly number[];
+  /** How far a device's clock could differ from ours: the most that admission ever allowed. */
   readonly clockWindowPastMs: number;
   readonly clockWindowFutureMs: number;
 }
@@ -31,18 +33,17 @@ export interface LiveNamesInput {
   readonly facts: ErasureFacts;
   readonly wrappedSubjectKey: string;
   readonly purpose: NamedPurpose;
-  readonly epochLengthsMs: readonly number[];
+  readonly times: NameTimes;
   readonly nowMs: number;
-  readonly options: LiveNamesOptions;
   pseudonym(wrappedSubjectKey: string, device: DeviceKey, purpose: NamedPurpose, epoch: number): Pseudonym;
 }
 
 /** Throws SUBJECT_KEY_UNREADABLE when the key does not open. */
 export async function liveNames(input: LiveNamesInput): Promise<Pseudonym[]> {
-  const { facts, options, nowMs, wrappedSubjectKey, purpose } = input;
+  const { facts, times, nowMs, wrappedSubjectKey, purpose } = input;
   if (facts.since === undefined) return [];
-  const since = facts.since - options.clockWindowPastMs;
-  const epochs = epochsBetween(since, nowMs + options.clockWindowFutureMs, input.epochLengthsMs);
+  const since = facts.since - times.clockWindowPastMs;
+  const epochs = epochsBetween(since, nowMs + times.clockWindowFutureMs, times.epochLengthsMs);
   const names: Pseudonym[] = [];
   for (const device of facts.devices) {
     for (const epoch of epochs) {

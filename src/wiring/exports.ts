@@ -31,11 +31,10 @@ import { ErasureRecords } from "../rights/erasure-record.ts";
 import { Exports } from "../rights/export.ts";
 import type { KeyedFacts } from "../rights/export-ports.ts";
 import { summaryOf } from "../rights/export-summary.ts";
-import type { LiveNamesOptions } from "../rights/live-names.ts";
 import { RowReading, type RowReadingOptions } from "../sinks/row-reading.ts";
 
 export interface ExportsDeps {
-  readonly config: { readonly mqtt: LiveNamesOptions; readonly sinks: { readonly influx: RowReadingOptions } };
+  readonly config: { readonly sinks: { readonly influx: RowReadingOptions } };
   readonly redis: ReturnType<typeof connectRedis>;
   readonly keys: RedisKeys;
   readonly ledger: Pick<Ledger, "record">;
@@ -74,10 +73,9 @@ export function createExports(deps: ExportsDeps): ExportsWiring {
     erasures: {
       status: (id) => erasures.status(id),
       read: (id) => records.read(id),
-      epochLengths: () => records.epochLengths(),
+      times: () => records.times(),
     },
     rows,
-    options: config.mqtt,
     pseudonym: (key, device, purpose, epoch) => keyring.pseudonym(key, device, purpose, epoch),
     centerOf,
     now: Date.now,

@@ -94,7 +94,8 @@ function rowItem(
       const old: OldRows = { measurement, beforeMs: await beforeMs(), except: await except() };
       const count = await deps.rows.count(old, signal);
       if (count === 0) return { state: "done", count };
-      const aging = await deps.rows.remove(old, signal);
+      // Counting takes its time, in which a hold may have been placed.
+      const aging = await deps.rows.remove({ ...old, except: await except() }, signal);
       return { state: aging === "deleted" ? "done" : aging, count };
     },
   };
@@ -134,7 +135,7 @@ function minors({ redis, keys, purgeStored }: RetentionDeps): RetentionItem {
 }
 
 function namesUnderHold(deps: RetentionDeps) {
-  const { config, redis, keys, keyring, holds } = deps;
+  const { redis, keys, keyring, holds } = deps;
   const store = new LedgerStore(redis, keys);
   return heldNames({
     heldSubjects: () => holds.all(),
@@ -145,7 +146,6 @@ function namesUnderHold(deps: RetentionDeps) {
       return { facts: erasureFacts(events), wrappedSubjectKey: key };
     },
     erasures: new ErasureRecords(redis, keys),
-    options: config.mqtt,
     pseudonym: (key, device, purpose, epoch) => keyring.pseudonym(key, device, purpose, epoch),
     now: Date.now,
   });

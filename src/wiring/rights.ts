@@ -10,6 +10,7 @@ import type { Keyring } from "../deidentify/keyring.ts";
 import type { ErasuresPort } from "../http/ports.ts";
 import type { AuditAct } from "../model/audit.ts";
 import type { ServicePurpose } from "../model/consent.ts";
+import { deletionOf } from "../model/erasure.ts";
 import type { DeviceKey, Pseudonym } from "../model/ids.ts";
 import type { Log } from "../model/log.ts";
 import type { Metrics } from "../observe/metrics.ts";
@@ -32,6 +33,8 @@ import type { InfluxSink } from "../sinks/influx.ts";
 import type { PatientStart } from "../sinks/patient-start.ts";
 
 const MINUTE_MS = 60_000;
+/** An erasure that a crash or a fault left without a turn waits at most this long for one. */
+const TAKE_UP_MS = 15_000;
 const DAY_MS = 86_400_000;
 const NAMES_SEAL = "names to forget";
 
@@ -42,7 +45,7 @@ export interface RightsDeps {
   readonly secrets: Pick<Keys, "receipt">;
   readonly keys: RedisKeys;
   readonly redis: { readonly store: Redis; readonly producer: Redis; readonly worker: Redis };
-  readonly leases: Pick<Leases, "drain">;
+  readonly leases: Pick<Leases, "acquire" | "drain">;
   readonly keyring: Pick<Keyring, "pseudonym" | "forget">;
   readonly envelope: Pick<Envelope, "seal" | "open">;
   readonly backlog: Pick<Backlog, "batches">;
@@ -77,8 +80,9 @@ export function createRights(deps: RightsDeps): Rights {
   const signer = new ReceiptSigner(secrets.receipt);
   const remnants = new KeyRemnants(redis.store, keys, log);
   const stopping = new AbortController();
-  const rewrites = new Periodic(
+  const periodic = new Periodic(
     [
+      { name: "erasures", everyMs: TAKE_UP_MS, run: () => erasures.takeUp() },
       {
         name: "key remnants",
         everyMs: config.erasure.rewriteEveryMinutes * MINUTE_MS,
@@ -91,8 +95,6 @@ export function createRights(deps: RightsDeps): Rights {
   const erasures: Erasures = new Erasures(
     {
       controller: config.consent.controller,
-      clockWindowPastMs: config.mqtt.clockWindowPastMs,
-      clockWindowFutureMs: config.mqtt.clockWindowFutureMs,
       sweepAfterMs: config.erasure.sweepAfterMs,
       acknowledgeWaitMs: config.erasure.acknowledgeWaitMs,
       acknowledgeDeadlineMs: config.erasure.acknowledgeDays * DAY_MS,
@@ -105,8 +107,11 @@ export function createRights(deps: RightsDeps): Rights {
   return {
     parts: [
       {
-        name: "epoch lengths",
-        start: () => records.useEpochLength(config.deidentify.epochDays * DAY_MS),
+        name: "epochs",
+        start: async () => {
+          await records.useEpochLength(config.deidentify.epochDays * DAY_MS);
+          await records.useClockWindow(config.mqtt.clockWindowPastMs, config.mqtt.clockWindowFutureMs);
+        },
         stop: () => undefined,
       },
       {
@@ -118,10 +123,10 @@ export function createRights(deps: RightsDeps): Rights {
         stop: () => queue.stop(),
       },
       {
-        name: "key remnants",
-        start: () => rewrites.start(),
+        name: "erasure upkeep",
+        start: () => periodic.start(),
         stop: () => {
-          rewrites.stop();
+          periodic.stop();
           stopping.abort();
         },
       },
@@ -168,6 +173,12 @@ function erasurePorts(deps: RightsDeps, signer: ReceiptSigner, remnants: KeyRemn
       const until = Math.max(...standing.map((one) => one.until));
       const all = standing.some(({ devices }) => devices === undefined);
       return all ? { until } : { until, devices: new Set(standing.flatMap(({ devices }) => devices ?? [])) };
+    },
+    claim: async (tag) => {
+      const lease = await deps.leases.acquire();
+      // Kept, it outlasts a slow store, and holds up nothing but a hold on this subject.
+      await lease.keep(new Set([deletionOf(tag)]));
+      return lease;
     },
     journal: deps.journal,
     sign: (receipt) => signer.sign(receipt),

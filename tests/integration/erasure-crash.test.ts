@@ -122,8 +122,6 @@ function processOn({ redis, keys, leases }: Store, doomed?: Doomed) {
   };
   return erasuresOn({ ...store(), redis: connection }, ports, {
     acknowledgeDeadlineMs: 3_600_000,
-    clockWindowPastMs: 0,
-    clockWindowFutureMs: 0,
   });
 }
 

@@ -1,7 +1,7 @@
 /** Erasures on the real consent parts of a running test; its turns are given by the test instead of a queue. */
 import { SubjectErasure } from "../../src/consent/subject-erasure.ts";
 import { Keyring } from "../../src/deidentify/keyring.ts";
-import type { SignedReceipt } from "../../src/model/erasure.ts";
+import { deletionOf, type SignedReceipt } from "../../src/model/erasure.ts";
 import { Disclosures } from "../../src/rights/disclosures.ts";
 import { Erasures } from "../../src/rights/erasure.ts";
 import type { ErasureOptions, ErasurePorts } from "../../src/rights/erasure-ports.ts";
@@ -35,8 +35,6 @@ export function erasuresOn(
   const erasures = new Erasures(
     {
       controller: "vendor",
-      clockWindowPastMs: 86_400_000,
-      clockWindowFutureMs: 300_000,
       sweepAfterMs: 0,
       acknowledgeWaitMs: 0,
       acknowledgeDeadlineMs: 0,
@@ -61,6 +59,11 @@ export function erasuresOn(
       services: () => [],
       tell: () => [],
       hold: async () => undefined,
+      claim: async (tag) => {
+        const lease = await store.leases.acquire();
+        await lease.keep(new Set([deletionOf(tag)]));
+        return lease;
+      },
       journal: async () => undefined,
       sign: (receipt) => signer.sign(receipt),
       audit: async () => undefined,

@@ -1,8 +1,10 @@
 /** What an erasure promises whatever else happens to the same subject, store and services meanwhile. */
 import { randomUUID } from "node:crypto";
 import { expect, test } from "vitest";
+import { LedgerHolds } from "../../src/consent/holds.ts";
 import { Ledger } from "../../src/consent/ledger.ts";
 import { SubjectErasure } from "../../src/consent/subject-erasure.ts";
+import { deletionOf } from "../../src/model/erasure.ts";
 import { GatewayError } from "../../src/model/errors.ts";
 import type { DeviceKey, Pseudonym, SubjectTag } from "../../src/model/ids.ts";
 import type { ErasableSink, StandingHold } from "../../src/rights/erasure-ports.ts";
@@ -154,6 +156,68 @@ test("a hold over one device lets everything of the others be deleted at once, a
   expect(sink.removed.length).toBeGreaterThan(2 * early);
 });
 
+test("a hold that is placed while rows are being deleted ends that, and waits for what was under way", async () => {
+  const { tag, key } = await someone();
+  let held: StandingHold | undefined;
+  let reached = () => {};
+  let answer = () => {};
+  const asked = new Promise<void>((resolve) => {
+    reached = resolve;
+  });
+  const answering = new Promise<void>((resolve) => {
+    answer = resolve;
+  });
+  let calls = 0;
+  const sink = fakeSink({
+    removeDevices: async () => {
+      calls += 1;
+      reached();
+      await answering;
+      return "verified";
+    },
+  });
+  const fixture = erasuresOn(store(), { sinks: [sink], hold: async () => held });
+  await fixture.records.useEpochLength(86_400_000);
+  // So many names that several calls are needed.
+  await fixture.records.useClockWindow(400 * 86_400_000, 0);
+  const id = await idOf(fixture.erasures.request(tag, BY_SUBJECT));
+  const turn = fixture.erasures.advance(id, never);
+  await asked;
+  held = { until: Date.now() + 1_000_000 };
+  let answered = false;
+  const placed = store()
+    .leases.drain(deletionOf(tag))
+    .then((drain) => {
+      answered = true;
+      return drain;
+    });
+  for (const other of [tag, deletionOf(subject("somebody else"))])
+    expect(await store().leases.drain(other)).toMatchObject({ drained: true });
+  expect(answered).toBe(false);
+  answer();
+  expect(await placed).toMatchObject({ drained: true });
+  expect(await turn).toBe(0);
+  expect(await fixture.erasures.advance(id, never)).toBeGreaterThan(0);
+  expect(calls).toBe(1);
+  expect(await fixture.erasures.status(id)).toMatchObject({ state: "held", step: "delete" });
+  expect(await store().redis.hget(store().keys.erasure(tag, id), "key")).toBe(key);
+});
+
+test("a key is not destroyed under a hold, whenever that was placed", async () => {
+  const { tag, key } = await someone();
+  const { redis, keys } = store();
+  const fixture = erasuresOn(store());
+  const id = await idOf(fixture.erasures.request(tag, BY_SUBJECT));
+  const holds = new LedgerHolds(redis, keys, { now: Date.now });
+  const ledger = new SubjectErasure(redis, keys, { now: Date.now });
+  await holds.place(tag, { ref: "court:1", until: Date.now() + 1_000_000 });
+  expect(await ledger.destroyKey(tag, id)).toBe(false);
+  expect(await redis.hget(keys.erasure(tag, id), "key")).toBe(key);
+  await holds.release(tag, "court:1");
+  expect(await ledger.destroyKey(tag, id)).toBe(true);
+  expect(await redis.hget(keys.erasure(tag, id), "key")).toBeNull();
+});
+
 test("a store that cannot delete rows makes the receipt say so, one that does not let us look as well", async () => {
   const receiptWith = async (sink: ErasableSink) => {
     const { tag } = await someone();
@@ -207,6 +271,20 @@ test("rows are found under the names of every epoch length there ever was", asyn
   for (const length of [EPOCH_MS, 86_400_000]) {
     expect(sink.removed).toContain(keyring.pseudonym(key, hub, "analytics", Math.floor(Date.now() / length)));
   }
+});
+
+test("rows are found under the names of every clock window there ever was", async () => {
+  const { tag, hub, key } = await someone();
+  const sink = fakeSink();
+  const fixture = erasuresOn(store(), { sinks: [sink] });
+  await fixture.records.useClockWindow(2 * EPOCH_MS, 0);
+  await fixture.records.useClockWindow(0, 2 * EPOCH_MS);
+  // What admission allows today.
+  await fixture.records.useClockWindow(0, 0);
+  await fixture.finish(await idOf(fixture.erasures.request(tag, BY_SUBJECT)));
+  const now = Math.floor(Date.now() / EPOCH_MS);
+  for (const epoch of [now - 2, now + 2])
+    expect(sink.removed).toContain(keyring.pseudonym(key, hub, "analytics", epoch));
 });
 
 test("someone who never consented is erased without a question to the store", async () => {

@@ -3,13 +3,18 @@
  * make those names again, the services are told what to forget, and the receipt proves it to anyone.
  */
 
+import { randomUUID } from "node:crypto";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { execa } from "execa";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { influxRows } from "../../simulators/influx-reader.ts";
 import { subscribe } from "../../simulators/services.ts";
+import { SubjectErasure } from "../../src/consent/subject-erasure.ts";
+import type { ConsentRecord } from "../../src/model/consent-record.ts";
 import type { ErasureStatus, ReceiptKey } from "../../src/model/erasure.ts";
+import { redisKeys } from "../../src/platform/redis-keys.ts";
+import { ErasureRecords } from "../../src/rights/erasure-record.ts";
 import { verifyReceipt } from "../../src/rights/receipt.ts";
 import { until } from "../fixtures/eventually.ts";
 import type { Listener } from "../fixtures/listener.ts";
@@ -288,6 +293,22 @@ test("the command tells a true receipt from a tampered one", async () => {
   expect([forged.exitCode, forged.stdout]).toEqual([1, ""]);
   expect(forged.stderr).toContain("altered");
   expect([wrong.exitCode, wrong.stderr.split("\n")[0]]).toEqual([2, expect.stringContaining("Usage:")]);
+});
+
+test("one whose process ended before it had given it a turn is taken up by whoever is there", async () => {
+  const device = await system.device();
+  await say(device, "orphaned");
+  await system.settled();
+  const keys = redisKeys(system.stack.keyPrefix);
+  const record = await system.stack.api.call("GET", "/v1/subjects/{subject}/consents", [device.subject]);
+  const tag = (record as ConsentRecord).subject;
+  // All that a request does before it gives the first turn.
+  const id = randomUUID();
+  await new ErasureRecords(system.redis, keys).register(id, tag);
+  await new SubjectErasure(system.redis, keys, { now: Date.now }).begin(tag, { id, by: "subject", method: "api" });
+  const { receipt } = await completed(id);
+  expect(receipt?.receipt).toMatchObject({ keyDestroyed: true, sinks: [{ verified: true, rowsDeleted: 2 }] });
+  expect(await marks()).not.toContain("orphaned");
 });
 
 test("unknown subjects and erasures are answered as such", async () => {

@@ -26,7 +26,9 @@ beforeEach(async () => {
   logged = [];
   await store().ledger.bind(ANNA, HUB);
   await store().ledger.give(ANNA, CONSENT);
-  await new ErasureRecords(store().redis, store().keys).useEpochLength(EPOCH_MS);
+  const records = new ErasureRecords(store().redis, store().keys);
+  await records.useEpochLength(EPOCH_MS);
+  await records.useClockWindow(EPOCH_MS, 0);
 });
 
 function exportsWith(ports: Partial<ExportPorts> = {}): Exports {
@@ -46,13 +48,12 @@ function exportsWith(ports: Partial<ExportPorts> = {}): Exports {
     erasures: {
       status: (id) => erasures.status(id),
       read: (id) => records.read(id),
-      epochLengths: () => records.epochLengths(),
+      times: () => records.times(),
     },
     rows: {
       check: async () => undefined,
       rows: async function* () {},
     },
-    options: { clockWindowPastMs: EPOCH_MS, clockWindowFutureMs: 0 },
     pseudonym: (key, of, _purpose, epoch) => {
       lookedUnder.add(key);
       return `${key}|${of}|${epoch}` as Pseudonym;

@@ -121,6 +121,25 @@ describe("a withdrawal", () => {
   });
 });
 
+test("an erasure is answered once batches that began before it have ended, and has begun all the same", async () => {
+  await call("PUT", HUB);
+  await call("POST", CONSENTS, CONSENT);
+  const lease = await api.store().leases.acquire();
+  await lease.keep(new Set([subject("anna")]));
+  const early = await call("POST", "/v1/subjects/anna/erasures", {});
+  expect(early).toMatchObject({ status: 503, json: { code: "not-drained" } });
+  expect(await verdict()).toEqual({ refusal: "consent-withdrawn" });
+  const asking = call("POST", "/v1/subjects/anna/erasures", {});
+  await lease.release();
+  const answer = await asking;
+  expect(answer).toMatchObject({ status: 202, json: { state: "running" } });
+  // Asking again was not another erasure.
+  const asked = (await call("GET", CONSENTS)).json.events.filter(
+    ({ type }: { type: string }) => type === "erasure-requested",
+  );
+  expect(asked).toMatchObject([{ erasure: answer.json.id }]);
+});
+
 describe("a device", () => {
   test("that moves to another subject leaves its consent and what was set aside behind", async () => {
     await call("PUT", HUB);

@@ -184,7 +184,7 @@ function exportsOn(store: Store, erasures: Erasures, log: Log): ExportsPort {
   } as const;
   return createExports({
     ...store,
-    config: { mqtt: { clockWindowPastMs: 86_400_000, clockWindowFutureMs: 300_000 }, sinks: { influx } },
+    config: { sinks: { influx } },
     keyring,
     deadLetters: new DeadLetters(store.redis, store.keys, new Envelope({ active: "", all: new Map() })),
     erasures,

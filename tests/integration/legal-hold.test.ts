@@ -1,6 +1,7 @@
 /** Promise: two approvers together can freeze what is kept of a subject; while it stands nothing of it is used or deleted, and it ends by itself. */
 import { describe, expect, test } from "vitest";
 import { decide } from "../../src/consent/decide.ts";
+import { deletionOf } from "../../src/model/erasure.ts";
 import { device, subject } from "./consent-fixture.ts";
 import { type Answer, APPROVERS, httpApi, TOKEN } from "./http-fixture.ts";
 
@@ -111,11 +112,12 @@ describe("placing a hold", () => {
     expect(await verdict()).toBe("allowed");
   });
 
-  test("waits for batches that began before", async () => {
+  test.each(["batches", "deletions"])("waits for %s that began before", async (what) => {
     await anna();
     const body = terms();
     await as("legal", "PUT", HOLD, body);
     const lease = await api.store().leases.acquire();
+    if (what === "deletions") await lease.keep(new Set([deletionOf(subject("anna"))]));
     let answered = false;
     const confirming = as("privacy", "PUT", HOLD, body).then((answer) => {
       answered = true;

@@ -126,6 +126,9 @@ function receiptCard(signed, key) {
         ),
       ),
       ...receipt.services.map((result) => fact(`Services: ${PURPOSE_NAMES[result.purpose]}`, told(result))),
+      ...(receipt.record === "unverifiable"
+        ? [fact("Consent record", "It could not be verified. Everything that could be yours was erased.")]
+        : []),
       fact("Key to the names", receipt.keyDestroyed ? "destroyed" : "not destroyed"),
       el("div", {}, el("dt", {}, "Signature"), check),
     ),
