@@ -42,6 +42,7 @@ import { Backlog } from "./queue/backlog.ts";
 import { DeadLetters } from "./queue/dead-letters.ts";
 import { checkDurability, type Durability } from "./queue/durability.ts";
 import { Envelope } from "./queue/envelope.ts";
+import { HandedOver } from "./queue/handed-over.ts";
 import { jobSize } from "./queue/job.ts";
 import { KnownJobs } from "./queue/known-jobs.ts";
 import { Producer } from "./queue/producer.ts";
@@ -121,9 +122,13 @@ export function createGateway(
 
   // Queue: sealed batches, durable before anything is acknowledged.
   const envelope = overrides.envelope ?? new Envelope(safekeeping.liveKeys.queue);
-  const known = new KnownJobs((id) => metrics.recovered(jobSize(id).messages));
+  const known = new KnownJobs({
+    recovered: (id) => metrics.recovered(jobSize(id).messages),
+    handedOver: (id) => metrics.handedOver(jobSize(id).messages),
+  });
+  const handedOver = new HandedOver(redis.store, keys, known);
   const producer = new Producer(redis.producer, keys, envelope, known);
-  const deadLetters = new DeadLetters(redis.store, keys, envelope);
+  const deadLetters = new DeadLetters(redis.store, keys, envelope, { maxBytes: queue.deadLetterBytes });
   const backlog = new Backlog(redis.store, keys, { maxBytes: queue.backlogBytes, pollMs: 500 }, log);
   const backlogFull = (): boolean => backlog.full;
 
@@ -246,12 +251,13 @@ export function createGateway(
     redis.worker,
     keys,
     { ...queue, passesInFlight: queue.workerConcurrency, maxMessagesPerPass: 4_000, lockMs: 10_000 },
-    { envelope, producer, deadLetters, known },
+    { envelope, producer, deadLetters, known, handedOver },
     {
-      process: (messages, stop, begunBefore) => pipeline.process(messages, stop, begunBefore),
+      process: (messages, stop, begunBefore, watch) => pipeline.process(messages, stop, begunBefore, watch),
+      setAside: (reason, messages, stop) => pipeline.setAside(reason, messages, stop),
       deadLettered: (reason, count) => metrics.deadLettered(reason, count),
       waitingOnPurpose: () => pipeline.waiting,
-      backlogJobs: () => backlog.depth.jobs,
+      waitingJobs: () => (backlog.current ? backlog.depth.waitingJobs : undefined),
       stalled: fatal,
       log,
     },
@@ -314,6 +320,7 @@ export function createGateway(
     const reasons = [
       redis.store.status === "ready" ? "" : "redis-unreachable",
       backlog.full ? "backlog-full" : "",
+      deadLetters.full ? "dead-letters-full" : "",
       store.ready && breaker.state === "closed" ? "" : "store-unavailable",
       metrics.eventLoopDelayed() ? "event-loop-delayed" : "",
       durability === undefined ? "starting" : "",
@@ -340,7 +347,7 @@ export function createGateway(
     ...outlets.http,
     ...portability.http,
     centre: centre.http,
-    purgeDeadLetters: (devices: readonly DeviceKey[]) => deadLetters.purge(devices),
+    purgeDeadLetters: (subject, devices) => deadLetters.purge(subject, devices),
     readiness,
     metricsText: () => metrics.text(),
     withdrawalAnswered: (durationMs: number) => metrics.withdrawalAnswered(durationMs),
@@ -365,8 +372,13 @@ export function createGateway(
       {
         name: "dead letter count",
         everyMs: 1_000,
-        run: async () => metrics.gauge("deadLetters", await deadLetters.count()),
+        run: async () => {
+          const { count, bytes } = await deadLetters.measure();
+          metrics.gauge("deadLetters", count);
+          metrics.gauge("deadLetterBytes", bytes);
+        },
       },
+      { name: "handed over", everyMs: 1_000, run: () => handedOver.take() },
     ],
     log,
   );
@@ -398,6 +410,7 @@ export function createGateway(
     },
     { name: "periodic", start: () => periodic.start(), stop: () => periodic.stop() },
     { name: "backlog", start: () => backlog.start(), stop: () => backlog.stop() },
+    { name: "handed over", start: () => handedOver.take(), stop: () => handedOver.stop() },
     { name: "producer", start: () => producer.start(), stop: () => producer.stop() },
     ...rights.parts,
     ...portability.parts,

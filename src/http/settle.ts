@@ -2,6 +2,7 @@
  * The end of every change to a ledger: wait until no batch that began before it can still write, then
  * forget what was set aside for devices that may do nothing any more. Only then is an answer true.
  */
+import type { Silenced } from "../model/consent-change.ts";
 import type { DeviceKey, SubjectTag } from "../model/ids.ts";
 import type { Drain, HttpPorts } from "./ports.ts";
 
@@ -12,9 +13,11 @@ import type { Drain, HttpPorts } from "./ports.ts";
 export async function settle(
   ports: HttpPorts,
   concerned: SubjectTag | DeviceKey,
-  silenced: readonly DeviceKey[],
+  silenced: readonly Silenced[],
 ): Promise<Drain> {
   const drain = await ports.leases.drain(concerned);
-  if (silenced.length > 0) await ports.purgeDeadLetters(silenced);
+  for (const { subject, devices } of silenced) {
+    if (devices.length > 0) await ports.purgeDeadLetters(subject, devices);
+  }
   return drain;
 }

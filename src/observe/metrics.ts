@@ -34,6 +34,7 @@ export type GaugeName =
   | "backlogMessages"
   | "backlogBytes"
   | "deadLetters"
+  | "deadLetterBytes"
   | "breakerOpen"
   | "servicesNotCovered"
   | "backupAge";
@@ -60,6 +61,7 @@ export class Metrics extends BookCounts {
     "backlogMessages",
     "backlogBytes",
     "deadLetters",
+    "deadLetterBytes",
     "breakerOpen",
     "servicesNotCovered",
     "backupAge",
@@ -200,6 +202,7 @@ export class Metrics extends BookCounts {
       received: () => single(books().received),
       admitted: () => single(books().admitted),
       recovered: () => single(books().recovered),
+      handedOver: () => single(books().handedOver),
       refused: () => by("reason", books().refused),
       stored: () => single(books().stored),
       forwardedOnly: () => single(books().forwardedOnly),
@@ -221,6 +224,7 @@ export class Metrics extends BookCounts {
       backlogMessages: () => single(this.#gauges.backlogMessages),
       backlogBytes: () => single(this.#gauges.backlogBytes),
       deadLetters: () => single(this.#gauges.deadLetters),
+      deadLetterBytes: () => single(this.#gauges.deadLetterBytes),
       sinkWrite: () => SINKS.map((sink) => [{ sink }, this.#sinkWrite[sink]]),
       sinkFailures: () =>
         SINKS.flatMap((sink) =>

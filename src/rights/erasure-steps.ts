@@ -68,8 +68,7 @@ export async function deleteUnheld(
   const devices = record.facts.devices.filter((device) => !held.has(device));
   const names = await storedNames({ ...record, facts: { ...record.facts, devices } }, parts);
   for (const sink of parts.ports.sinks) await deleteFrom(sink, names, `freed-${spared}`, record, parts, stop);
-  const bound = await parts.records.boundDevices(record.tag);
-  await parts.ports.purgeDeadLetters(bound.filter((device) => !held.has(device)));
+  await parts.ports.purgeDeadLetters(record.tag, devices);
   await parts.records.set(record, { spared });
 }
 
@@ -81,9 +80,9 @@ const sweep: Step = async (record, parts, stop) => {
   return undefined;
 };
 
-const deadLetters: Step = async ({ tag, id }, { ports, records }) => {
-  // Those of a device that moved on were purged when it did; what is there now is its new owner's.
-  await ports.purgeDeadLetters(await records.boundDevices(tag));
+const deadLetters: Step = async ({ tag, id }, { ports }) => {
+  // By subject: what a new owner of a device has there stays.
+  await ports.purgeDeadLetters(tag, "all");
   await ports.eraseDisclosures(tag, id);
   return undefined;
 };
