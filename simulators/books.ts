@@ -7,6 +7,8 @@ export interface GatewayBooks {
   readonly received: number;
   readonly admitted: number;
   readonly recovered: number;
+  /** Settled by another gateway on the same Redis. */
+  readonly handedOver: number;
   readonly stored: number;
   readonly forwardedOnly: number;
   readonly deadLettered: number;
@@ -30,6 +32,7 @@ export function readBooks(metricsText: string): GatewayBooks {
     received: total("messages_received_total"),
     admitted: total("messages_admitted_total"),
     recovered: total("messages_recovered_total"),
+    handedOver: total("messages_handed_over_total"),
     stored: total("messages_stored_total"),
     forwardedOnly: total("messages_forwarded_only_total"),
     deadLettered: total("messages_dead_lettered_total"),
@@ -53,6 +56,7 @@ export function booksBetween(before: GatewayBooks, after: GatewayBooks): Gateway
     received: after.received - before.received,
     admitted: after.admitted - before.admitted,
     recovered: after.recovered - before.recovered,
+    handedOver: after.handedOver - before.handedOver,
     stored: after.stored - before.stored,
     forwardedOnly: after.forwardedOnly - before.forwardedOnly,
     deadLettered: after.deadLettered - before.deadLettered,
@@ -71,10 +75,11 @@ export function refusedTotal(books: GatewayBooks): number {
   return Object.values(books.refused).reduce((sum, count) => sum + count, 0);
 }
 
-/** received + recovered = stored + forwarded only + refused + dead-lettered + in flight. */
+/** received + recovered = stored + forwarded only + refused + dead-lettered + handed over + in flight. */
 export function booksBalance(books: GatewayBooks): boolean {
   const taken = books.received + books.recovered;
-  return taken === books.stored + books.forwardedOnly + refusedTotal(books) + books.deadLettered + books.inFlight;
+  const done = books.stored + books.forwardedOnly + refusedTotal(books) + books.deadLettered + books.handedOver;
+  return taken === done + books.inFlight;
 }
 
 interface Sample {

@@ -35,6 +35,7 @@ function books(changes: Partial<GatewayBooks> = {}): GatewayBooks {
     received: 3,
     admitted: 2,
     recovered: 0,
+    handedOver: 0,
     stored: 2,
     forwardedOnly: 0,
     deadLettered: 0,

@@ -14,13 +14,13 @@ import { DEAD_LETTER_REASONS } from "./model/outcome.ts";
 import { readKeys } from "./platform/key-files.ts";
 import { connectRedis } from "./platform/redis.ts";
 import { redisKeys } from "./platform/redis-keys.ts";
-import { type DeadLetter, DeadLetters } from "./queue/dead-letters.ts";
+import { type DeadLetter, DeadLetters, type Spared } from "./queue/dead-letters.ts";
 import { Envelope } from "./queue/envelope.ts";
 import { KnownJobs } from "./queue/known-jobs.ts";
 import { Producer } from "./queue/producer.ts";
 import { AuditLog } from "./rights/audit.ts";
 import { auditKey } from "./rights/audit-chain.ts";
-import { heldDevices } from "./wiring/held-devices.ts";
+import { heldLetters } from "./wiring/held-devices.ts";
 
 const USAGE = `Usage: npm run dead-letters -- <command> [--config <file.yaml>]
 
@@ -34,7 +34,7 @@ interface Tools {
   readonly letters: DeadLetters;
   readonly producer: Producer;
   /** Neither replayed nor purged: a replay is refused under a hold, and then the message would be gone. */
-  readonly held: ReadonlySet<string>;
+  readonly held: Spared;
   audit(act: AuditActName, count: number): Promise<unknown>;
 }
 
@@ -74,8 +74,8 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   },
 };
 
-function apart(selected: readonly DeadLetter[], held: ReadonlySet<string>): { free: DeadLetter[]; kept: string[] } {
-  const free = selected.filter(({ deviceKey }) => !held.has(deviceKey));
+function apart(selected: readonly DeadLetter[], held: Spared): { free: DeadLetter[]; kept: string[] } {
+  const free = selected.filter((letter) => !held(letter));
   const count = selected.length - free.length;
   return { free, kept: count === 0 ? [] : [`${count} left as they are, under a legal hold`] };
 }
@@ -112,13 +112,14 @@ async function main(): Promise<number> {
   const queue = connectRedis(config.redis.url, "producer");
   try {
     await Promise.all([store.connect(), queue.connect()]);
-    const producer = new Producer(queue, keys, envelope, new KnownJobs(() => undefined));
+    const uncounted = { recovered: () => undefined, handedOver: () => undefined };
+    const producer = new Producer(queue, keys, envelope, new KnownJobs(uncounted));
     await producer.start();
     const log = new AuditLog(store, keys, { keys: [auditKey(secrets.lookup)], now: Date.now });
     const tools: Tools = {
-      letters: new DeadLetters(store, keys, envelope),
+      letters: new DeadLetters(store, keys, envelope, { maxBytes: config.queue.deadLetterBytes }),
       producer,
-      held: await heldDevices(store, keys),
+      held: await heldLetters(store, keys),
       audit: (act, count) => (count === 0 ? Promise.resolve() : log.append({ act, by: "operator", detail: { count } })),
     };
     const lines = await command(tools, id);

@@ -182,11 +182,12 @@ export function createGateway(
     ...outlets.http,
     ...exports.http,
     centre: centre.http,
-    purgeDeadLetters: (devices) => queue.deadLetters.purge(devices),
+    purgeDeadLetters: (subject, devices) => queue.deadLetters.purge(subject, devices),
     readiness: () =>
       readiness({
         "redis-unreachable": redis.store.status !== "ready",
         "backlog-full": queue.backlog.full,
+        "dead-letters-full": queue.deadLetters.full,
         "store-unavailable": !store.available,
         "event-loop-delayed": metrics.eventLoopDelayed(),
         starting: queue.durability() === undefined,

@@ -56,7 +56,9 @@ async function main(): Promise<number> {
         pepper: secrets.pepper,
       }),
       rows,
-      deadLetters: new DeadLetters(redis, keys, new Envelope(secrets.queue)),
+      deadLetters: new DeadLetters(redis, keys, new Envelope(secrets.queue), {
+        maxBytes: config.queue.deadLetterBytes,
+      }),
       holds: new HeldSubjects(redis, keys, (tag) => ledgerHolds.standing(tag)),
       auditLog,
       audit: (act) => auditLog.append(act),

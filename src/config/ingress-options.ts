@@ -136,7 +136,7 @@ export const queueOptions = z.strictObject({
     1,
     5,
     1_000,
-    "Attempts that ended the process before a batch is halved, again and again, until the culprit is alone.",
+    "Attempts that ended the process, or failed, before a batch is halved, again and again, until the culprit is alone.",
     "attempts",
   ),
   watchdogMs: milliseconds(
@@ -150,6 +150,12 @@ export const queueOptions = z.strictObject({
     10_000,
     600_000,
     "On stop, how long batches under way may take; the rest stays in the queue.",
+  ),
+  deadLetterBytes: bytes(
+    MIB,
+    256 * MIB,
+    1_024 * 1_024 * MIB,
+    "Budget of the messages set aside in Redis; over it nothing more is set aside and what should be waits.",
   ),
   deadLetterRetentionDays: days(1, 7, 365, "How long a message set aside is kept, sealed, for an operator to look at."),
 });

@@ -4,10 +4,11 @@
  */
 import type { Redis } from "ioredis";
 import type { LedgerAnswer, LedgerChange, LedgerRefusal } from "../model/consent-change.ts";
-import type { LegalHold } from "../model/consent-record.ts";
+import type { ConsentEvent, LegalHold } from "../model/consent-record.ts";
 import type { DeviceKey, SubjectTag } from "../model/ids.ts";
 import type { RedisKeys } from "../platform/redis-keys.ts";
 import { type ChangeOptions, changeLedger } from "./change-ledger.ts";
+import { isHeld } from "./fold.ts";
 import { LedgerStore } from "./ledger-store.ts";
 
 export class LedgerHolds {
@@ -28,7 +29,7 @@ export class LedgerHolds {
     const change = await changeLedger(this.#store, tag, this.#options, ({ events, state }) => {
       refused = undefined;
       // Also of a device that has moved on since: what it left behind is still there.
-      const known = new Set<DeviceKey>(events.flatMap((event) => (event.type === "bound" ? [event.device] : [])));
+      const known = everBound(events);
       if (events.length === 0) refused = "unknown-subject";
       else if (hold.devices?.some((device) => !known.has(device))) refused = "device-not-bound";
       else if (!sameHold(state.holds.get(hold.ref), hold)) {
@@ -40,14 +41,14 @@ export class LedgerHolds {
     return refused === undefined ? change : { refused };
   }
 
-  /** `silenced` names what may be deleted now and is of no use to anyone. */
+  /** `silenced` names what may be deleted now and is of no use to anyone, devices that have moved on included. */
   async release(tag: SubjectTag, ref: string): Promise<LedgerAnswer> {
     let found = false;
     const change = await changeLedger(this.#store, tag, this.#options, ({ state }) => {
       found = state.holds.has(ref);
       return found ? { type: "released", by: "authority", method: "legal-hold", ref } : undefined;
     });
-    return found ? change : { refused: "hold-unknown" };
+    return found ? this.#withFormer(tag, change) : { refused: "hold-unknown" };
   }
 
   /** Ends the holds whose time is over. Returns one change for each. */
@@ -60,14 +61,25 @@ export class LedgerHolds {
         return ref === undefined ? undefined : { type: "released", by: "controller", method: "expiry", ref };
       });
       if (ref === undefined) return changes;
-      changes.push(change);
+      changes.push(await this.#withFormer(tag, change));
     }
+  }
+
+  /** A device that moved on under the hold left behind what no later change of this ledger would name. */
+  async #withFormer(tag: SubjectTag, change: LedgerChange): Promise<LedgerChange> {
+    const { events, state } = await this.#store.read(tag);
+    const former = [...everBound(events)].filter((device) => !state.devices.has(device) && !isHeld(state, device));
+    return { ...change, silenced: [...new Set([...change.silenced, ...former])] };
   }
 
   /** Those that stand, whether or not their time is over: until its release a hold holds. */
   async standing(tag: SubjectTag): Promise<readonly LegalHold[]> {
     return [...(await this.#store.read(tag)).state.holds.values()];
   }
+}
+
+function everBound(events: readonly ConsentEvent[]): Set<DeviceKey> {
+  return new Set(events.flatMap((event) => (event.type === "bound" ? [event.device] : [])));
 }
 
 export function sameHold(left: LegalHold | undefined, right: LegalHold): boolean {

@@ -10,6 +10,7 @@ import type {
   LedgerChange,
   LedgerRefusal,
   RefuseInput,
+  Silenced,
   WithdrawInput,
 } from "../model/consent-change.ts";
 import type { ConsentRecord, EventOf, PurposeTerms } from "../model/consent-record.ts";
@@ -40,8 +41,10 @@ export interface LedgerOptions {
   narrowing?(tag: SubjectTag, fence: number): Promise<void>;
 }
 
-export interface Binding extends Pick<LedgerChange, "fence" | "silenced"> {
+export interface Binding extends Pick<LedgerChange, "fence"> {
   readonly moved: boolean;
+  /** Of the owners before. */
+  readonly silenced: readonly Silenced[];
 }
 
 const DAY_MS = 86_400_000;
@@ -73,11 +76,11 @@ export class Ledger {
       throw new GatewayError("LEDGER_FULL", "bound");
     const claim = await this.#claims.claim(tag, device);
     const others = claim?.others ?? [];
-    // Under a hold of an earlier owner what was set aside for the device must stay.
-    let kept = false;
-    for (const other of others) {
-      const dropped = await this.#drop(other, device);
-      kept ||= dropped !== undefined && !dropped.silenced.includes(device);
+    const silenced: Silenced[] = [];
+    for (const subject of others) {
+      const dropped = await this.#drop(subject, device);
+      // Under a hold of an earlier owner what was set aside of theirs must stay.
+      if (dropped === undefined || dropped.silenced.includes(device)) silenced.push({ subject, devices: [device] });
     }
     const bound = await this.#change(tag, ({ state }) =>
       state.devices.has(device) ? undefined : { type: "bound", by: "controller", device },
@@ -86,8 +89,7 @@ export class Ledger {
       await this.#drop(tag, device);
       throw new GatewayError("CONSENT_CONFLICT", "binding a device");
     }
-    const moved = others.length > 0;
-    return { moved, fence: bound.fence, silenced: moved && !kept ? [device] : [] };
+    return { moved: others.length > 0, fence: bound.fence, silenced };
   }
 
   /** `undefined` when the device was not bound to this subject. Throws as `bind` does. */

@@ -31,7 +31,7 @@ export async function stateConsent(
   const change = await say(statement);
   if (change.refused !== undefined) return { refused: change.refused };
   if (statement.state === "refused") ports.centre?.samples.endSubject(tag);
-  const { drained } = await settle(ports, tag, change.silenced);
+  const { drained } = await settle(ports, tag, [{ subject: tag, devices: change.silenced }]);
   if (!drained) return { refused: "not-drained" };
   let record = await ports.ledger.record(tag);
   if (record?.minor && (await ports.minors.purgeIfDue(tag))) {
@@ -53,7 +53,7 @@ export async function withdrawConsent(
   const change = await ports.ledger.withdraw(tag, input);
   if (change.refused !== undefined) return { refused: change.refused };
   if (input.purposes === undefined && input.categories === undefined) ports.centre?.samples.endSubject(tag);
-  const { drained, waitedMs } = await settle(ports, tag, change.silenced);
+  const { drained, waitedMs } = await settle(ports, tag, [{ subject: tag, devices: change.silenced }]);
   if (!drained) return { refused: "not-drained" };
   ports.withdrawalAnswered(performance.now() - startedAt);
   return { waitedMs, fence: change.fence };

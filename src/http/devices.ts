@@ -52,8 +52,9 @@ export function deviceRoutes(scope: FastifyInstance, ports: HttpPorts): void {
     },
     async (request, reply) => {
       const device = ports.lookup.deviceKey(request.params.device);
-      const change = await ports.ledger.unbind(ports.lookup.subjectTag(request.params.subject), device);
-      const { drained } = await settle(ports, device, change?.silenced ?? []);
+      const subject = ports.lookup.subjectTag(request.params.subject);
+      const change = await ports.ledger.unbind(subject, device);
+      const { drained } = await settle(ports, device, [{ subject, devices: change?.silenced ?? [] }]);
       if (!drained) return refuse(reply, "not-drained");
       return change === undefined ? refuse(reply, "device-not-bound") : reply.code(204).send(null);
     },

@@ -11,6 +11,7 @@ import type {
   LedgerChange,
   LedgerRefusal,
   RefuseInput,
+  Silenced,
   WithdrawInput,
 } from "../model/consent-change.ts";
 import type { Actor, ConsentRecord, LegalHold } from "../model/consent-record.ts";
@@ -29,7 +30,7 @@ export interface LookupPort {
 }
 
 export interface LedgerPort {
-  bind(subject: SubjectTag, device: DeviceKey): Promise<Pick<LedgerChange, "silenced">>;
+  bind(subject: SubjectTag, device: DeviceKey): Promise<{ readonly silenced: readonly Silenced[] }>;
   unbind(subject: SubjectTag, device: DeviceKey): Promise<LedgerChange | undefined>;
   give(subject: SubjectTag, input: GiveInput): Promise<LedgerAnswer>;
   refuse(subject: SubjectTag, input: RefuseInput): Promise<LedgerAnswer>;
@@ -154,7 +155,7 @@ export interface HttpPorts {
    * confirmed, only for the ones that hold something of `concerned`.
    */
   readonly leases: { drain(concerned: SubjectTag | DeviceKey): Promise<Drain> };
-  purgeDeadLetters(devices: readonly DeviceKey[]): Promise<unknown>;
+  purgeDeadLetters(subject: SubjectTag, devices: readonly DeviceKey[]): Promise<unknown>;
   /** The privacy centre; absent: switched off. */
   readonly centre?: CentrePort | undefined;
   readiness(): { readonly ready: boolean; readonly reasons: readonly string[] };

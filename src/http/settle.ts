@@ -3,6 +3,7 @@
  * it can still write, and what was set aside for devices that may do nothing any more is forgotten. Only then
  * is an answer true.
  */
+import type { Silenced } from "../model/consent-change.ts";
 import type { DeviceKey, SubjectTag } from "../model/ids.ts";
 import type { Drain, HttpPorts } from "./ports.ts";
 
@@ -13,10 +14,12 @@ import type { Drain, HttpPorts } from "./ports.ts";
 export async function settle(
   ports: HttpPorts,
   concerned: SubjectTag | DeviceKey,
-  silenced: readonly DeviceKey[],
+  silenced: readonly Silenced[],
 ): Promise<Drain> {
   await ports.centre?.samples.changed(concerned);
   const drain = await ports.leases.drain(concerned);
-  if (silenced.length > 0) await ports.purgeDeadLetters(silenced);
+  for (const { subject, devices } of silenced) {
+    if (devices.length > 0) await ports.purgeDeadLetters(subject, devices);
+  }
   return drain;
 }

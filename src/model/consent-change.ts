@@ -1,7 +1,7 @@
 /** What a data subject can state about their devices, and what the ledger answers. */
 import type { Category, Purpose } from "./consent.ts";
 import type { Actor } from "./consent-record.ts";
-import type { DeviceKey } from "./ids.ts";
+import type { DeviceKey, SubjectTag } from "./ids.ts";
 
 /** Who said it and how; `evidenceRef` is an opaque reference, never an id, a name or an address. */
 export interface Statement {
@@ -53,6 +53,12 @@ export type LedgerRefusal =
   | "hold-unknown"
   | "guardian-mismatch"
   | "changed-meanwhile";
+
+/** What was set aside of these devices of a person may be deleted now and is of no use to anyone. */
+export interface Silenced {
+  readonly subject: SubjectTag;
+  readonly devices: readonly DeviceKey[];
+}
 
 export interface LedgerChange {
   readonly refused?: undefined;

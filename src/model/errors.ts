@@ -21,6 +21,10 @@ export const ERRORS = {
   REDIS_UNREACHABLE: { retryable: false, meaning: "Redis does not answer at start; check redis.url" },
   NOT_DURABLE: { retryable: true, meaning: "a batch could not be made durable before its deadline" },
   CONSENT_UNREACHABLE: { retryable: true, meaning: "the consent store did not answer; nothing is admitted" },
+  DEAD_LETTERS_FULL: {
+    retryable: true,
+    meaning: "there is no room to set more messages aside; an operator must act, their batch waits",
+  },
   ENVELOPE_UNREADABLE: { retryable: false, meaning: "a sealed batch does not open: unknown key, or altered" },
   SUBJECT_KEY_UNREADABLE: {
     retryable: false,

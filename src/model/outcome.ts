@@ -77,7 +77,7 @@ export interface Books {
   refused(reason: Refusal, count: number): void;
   /** Durable in the queue; what the PUBACK stands for. */
   admitted(count: number): void;
-  /** Found in the queue without having been admitted by this run: an earlier run's, or a replayed dead letter. */
+  /** Settled without having been admitted by this run: an earlier run's, another gateway's, or a replayed dead letter. */
   recovered(count: number): void;
   stored(count: number): void;
   /** Not stored, but delivered to at least one purpose. */

@@ -6,6 +6,7 @@ import { DEAD_LETTERS } from "./metric-table.ts";
 export interface BooksSnapshot {
   readonly received: number;
   readonly recovered: number;
+  readonly handedOver: number;
   readonly admitted: number;
   readonly refused: Readonly<Record<Refusal, number>>;
   readonly stored: number;
@@ -15,7 +16,7 @@ export interface BooksSnapshot {
 }
 
 export class BookCounts implements Books {
-  readonly #books = { received: 0, recovered: 0, admitted: 0, stored: 0, forwardedOnly: 0 };
+  readonly #books = { received: 0, recovered: 0, handedOver: 0, admitted: 0, stored: 0, forwardedOnly: 0 };
   readonly #refused = zeros(REFUSAL_REASONS);
   readonly #deadLettered = zeros(DEAD_LETTERS);
 
@@ -35,6 +36,11 @@ export class BookCounts implements Books {
     this.#books.recovered += count;
   }
 
+  /** Admitted here and settled by another gateway. */
+  handedOver(count: number): void {
+    this.#books.handedOver += count;
+  }
+
   stored(count: number): void {
     this.#books.stored += count;
   }
@@ -48,12 +54,12 @@ export class BookCounts implements Books {
   }
 
   books(): BooksSnapshot {
-    const { received, recovered, admitted, stored, forwardedOnly } = this.#books;
+    const { received, recovered, handedOver, admitted, stored, forwardedOnly } = this.#books;
     const refused = { ...this.#refused };
     const deadLettered = { ...this.#deadLettered };
-    const done = sum(refused) + stored + forwardedOnly + sum(deadLettered);
+    const done = sum(refused) + stored + forwardedOnly + sum(deadLettered) + handedOver;
     const inFlight = received + recovered - done;
-    return { received, recovered, admitted, refused, stored, forwardedOnly, deadLettered, inFlight };
+    return { received, recovered, handedOver, admitted, refused, stored, forwardedOnly, deadLettered, inFlight };
   }
 }
 

@@ -46,7 +46,11 @@ export const METRICS = {
   admitted: counter("messages_admitted_total", "Messages made durable in the queue; what a PUBACK stands for."),
   recovered: counter(
     "messages_recovered_total",
-    "Messages found in the queue that this run had not admitted: an earlier run's, or replayed dead letters.",
+    "Messages settled here that this run had not admitted: an earlier run's, another gateway's, or replayed dead letters.",
+  ),
+  handedOver: counter(
+    "messages_handed_over_total",
+    "Messages this run had admitted and another gateway has settled; counted there as recovered.",
   ),
   refused: counter("messages_refused_total", "Messages dropped on purpose, before the queue or behind it.", {
     reason: REFUSAL_REASONS,
@@ -58,7 +62,7 @@ export const METRICS = {
   }),
   inFlight: gauge(
     "messages_in_flight",
-    "received + recovered - refused - stored - forwarded_only - dead_lettered: the books balance when this returns to 0.",
+    "received + recovered - refused - stored - forwarded_only - dead_lettered - handed_over: the books balance when this returns to 0.",
   ),
   forwarded: counter(
     "forwarded_total",
@@ -102,6 +106,7 @@ export const METRICS = {
   backlogMessages: gauge("backlog_messages", "Messages durable in the queue and not yet done."),
   backlogBytes: gauge("backlog_bytes", "Size of the queue in Redis, against `queue.backlogBytes`."),
   deadLetters: gauge("dead_letters", "Messages set aside and not yet replayed or expired."),
+  deadLetterBytes: gauge("dead_letter_bytes", "What they take of Redis, against `queue.deadLetterBytes`."),
   sinkWrite: histogram("sink_write_seconds", "One write to a store, answered or not.", LATENCY_S, { sink: SINKS }),
   sinkFailures: counter("sink_failures_total", "Writes that failed; each is retried or isolated, none is dropped.", {
     sink: SINKS,

@@ -20,6 +20,7 @@ async function sample(series: string): Promise<number | undefined> {
 function countEverything(): void {
   metrics.received(7);
   metrics.recovered(2);
+  metrics.handedOver(1);
   metrics.admitted(5);
   for (const reason of REFUSAL_REASONS) metrics.refused(reason, 1);
   metrics.stored(3);
@@ -39,7 +40,14 @@ function countEverything(): void {
   metrics.withdrawalAnswered(12);
   metrics.auditLate();
   metrics.notified(3);
-  for (const name of ["pausedConnections", "backlogMessages", "backlogBytes", "deadLetters", "breakerOpen"] as const) {
+  for (const name of [
+    "pausedConnections",
+    "backlogMessages",
+    "backlogBytes",
+    "deadLetters",
+    "deadLetterBytes",
+    "breakerOpen",
+  ] as const) {
     metrics.gauge(name, 1);
   }
 }
@@ -58,17 +66,19 @@ describe("the books", () => {
       else metrics.recovered(incoming);
       inFlight += incoming;
       const settled = random(inFlight + 1);
-      const way = random(4);
+      const way = random(5);
       if (way === 0) metrics.stored(settled);
       else if (way === 1) metrics.forwardedOnly(settled);
       else if (way === 2) metrics.refused(REFUSAL_REASONS[random(REFUSAL_REASONS.length)] as Refusal, settled);
+      else if (way === 3) metrics.handedOver(settled);
       else metrics.deadLettered("sink-rejected", settled);
       inFlight -= settled;
       expect(metrics.books().inFlight).toBe(inFlight);
     }
-    const { received, recovered, stored, forwardedOnly, refused, deadLettered } = metrics.books();
+    const { received, recovered, handedOver, stored, forwardedOnly, refused, deadLettered } = metrics.books();
     const sum = (counts: Readonly<Record<string, number>>) => Object.values(counts).reduce((a, b) => a + b, 0);
-    expect(received + recovered).toBe(stored + forwardedOnly + sum(refused) + sum(deadLettered) + inFlight);
+    const done = stored + forwardedOnly + sum(refused) + sum(deadLettered) + handedOver;
+    expect(received + recovered).toBe(done + inFlight);
     expect(Object.keys(refused)).toEqual(REFUSAL_REASONS);
     expect(Object.keys(deadLettered)).toEqual(Object.keys(DEAD_LETTER_REASONS));
   });
@@ -86,7 +96,7 @@ describe("the books", () => {
       expect(await sample("consentry_messages_received_total")).toBe(7);
       expect(await sample('consentry_messages_refused_total{reason="over-rate"}')).toBe(1);
       expect(await sample('consentry_messages_dead_lettered_total{reason="poison"}')).toBe(1);
-      expect(await sample("consentry_messages_in_flight")).toBe(9 - REFUSAL_REASONS.length - 5);
+      expect(await sample("consentry_messages_in_flight")).toBe(8 - REFUSAL_REASONS.length - 5);
       expect(await sample('consentry_forwarded_total{purpose="weather"}')).toBe(4);
       expect(await sample('consentry_connections{kind="device"}')).toBe(1);
       expect(await sample('consentry_sink_failures_total{sink="influx",code="SINK_DENIED"}')).toBe(1);

@@ -36,6 +36,7 @@ export type GaugeName =
   | "backlogMessages"
   | "backlogBytes"
   | "deadLetters"
+  | "deadLetterBytes"
   | "breakerOpen"
   | "servicesNotCovered"
   | "backupAge";
@@ -63,6 +64,7 @@ export class Metrics extends BookCounts {
     "backlogMessages",
     "backlogBytes",
     "deadLetters",
+    "deadLetterBytes",
     "breakerOpen",
     "servicesNotCovered",
     "backupAge",
@@ -207,6 +209,7 @@ export class Metrics extends BookCounts {
       received: () => single(books().received),
       admitted: () => single(books().admitted),
       recovered: () => single(books().recovered),
+      handedOver: () => single(books().handedOver),
       refused: () => by("reason", books().refused),
       stored: () => single(books().stored),
       forwardedOnly: () => single(books().forwardedOnly),
@@ -229,6 +232,7 @@ export class Metrics extends BookCounts {
       backlogMessages: () => single(this.#gauges.backlogMessages),
       backlogBytes: () => single(this.#gauges.backlogBytes),
       deadLetters: () => single(this.#gauges.deadLetters),
+      deadLetterBytes: () => single(this.#gauges.deadLetterBytes),
       sinkWrite: () => SINKS.map((sink) => [{ sink }, this.#sinkWrite[sink]]),
       sinkFailures: () =>
         SINKS.flatMap((sink) =>

@@ -255,6 +255,68 @@ describe("a batch", () => {
     expect(leases).toEqual([]);
   });
 
+  it("is set aside in part before anything is forwarded: while there is no room it waits, and goes to nobody", async () => {
+    let full = 2;
+    const { pipeline, books, happened } = setUp({
+      store: async () => ({ rejected: [0] }),
+      deadLetter: async (reason) => {
+        if (full-- > 0) throw new GatewayError("DEAD_LETTERS_FULL", undefined, { retryAfterMs: 1 });
+        happened.push(`set aside ${reason}`);
+      },
+    });
+    await pipeline.process([message("odd"), message("good")], never);
+    expect(happened.filter((what) => !/leased|asked|released/.test(what))).toEqual([
+      "set aside sink-rejected",
+      "announced 1",
+      "forwarded 1",
+    ]);
+    expect(books).toEqual({ "sink-rejected": 1, stored: 1 });
+  });
+
+  it("sets the same message aside once, however often what follows has to be tried", async () => {
+    let away = 2;
+    const { pipeline, books, happened } = setUp({
+      store: async () => ({ rejected: [0] }),
+      announce: async (batch) => {
+        if (away-- > 0) throw new GatewayError("CONSENT_UNREACHABLE", undefined, { retryAfterMs: 1 });
+        return () => batch.map(() => true);
+      },
+    });
+    await pipeline.process([message("odd"), message("good")], never);
+    expect(happened.filter((what) => what.startsWith("set aside"))).toEqual(["set aside 1 sink-rejected"]);
+    expect(books).toEqual({ "sink-rejected": 1, stored: 1 });
+  });
+
+  it("has every attempt watched, and none of the waiting", async () => {
+    const seen: string[] = [];
+    let away = 1;
+    const { pipeline } = setUp({
+      store: async () => {
+        if (away-- > 0) throw new GatewayError("SINK_UNAVAILABLE");
+        return { rejected: [] };
+      },
+      breaker: { waitMs: () => Math.min(0, -seen.push("waits")), passed: () => undefined, failed: () => undefined },
+    });
+    await pipeline.process([message("one")], never, false, async (attempt) => {
+      seen.push("begins");
+      return attempt().finally(() => seen.push("ends"));
+    });
+    expect(seen).toEqual(["waits", "begins", "ends", "waits", "begins", "ends"]);
+  });
+
+  it("that is set aside whole is asked for under a lease, and what consent does not cover is refused", async () => {
+    const gone: Verdict = { refusal: "consent-withdrawn", wrappedSubjectKey: "key" };
+    const { pipeline, books, happened } = setUp({
+      checkConsent: async (devices) => {
+        happened.push("asked");
+        return devices.map(({ deviceKey }) => (deviceKey === "gone" ? gone : granted));
+      },
+    });
+    await pipeline.setAside("poison", [message("gone"), message("kept")], never);
+    expect(happened).toEqual(["leased", "asked", "set aside 1 poison", "released"]);
+    expect(books).toEqual({ "consent-withdrawn": 1, poison: 1 });
+  });
+
   it("gives up waiting when it is told to stop", async () => {
     const stop = new AbortController();
     const { pipeline } = setUp({ breaker: { waitMs: () => 60_000, passed: () => undefined, failed: () => undefined } });

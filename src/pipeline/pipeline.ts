@@ -1,7 +1,7 @@
 /**
  * What happens to a batch after the queue:
  *
- *   leased → consented again → de-identified → stored → accounted → forwarded → set aside → settled
+ *   leased → consented again → de-identified → stored → set aside → accounted → forwarded → settled
  *
  * The lease comes before the consent check and is given back after the last write: a withdrawal that
  * waits for older leases knows that nothing is under way any more. A batch whose sink is down waits
@@ -69,6 +69,9 @@ interface Passage {
   forwarded: boolean;
 }
 
+/** Wraps one attempt. */
+export type Watch = <T>(attempt: () => Promise<T>) => Promise<T>;
+
 const RETRY_MS = 250;
 
 export class Pipeline {
@@ -95,28 +98,59 @@ export class Pipeline {
 
   /**
    * Settles every message, however long the sinks are away. Rejects when `stop` fires while it waits.
-   * `begunBefore`: an earlier run had these messages and never told what it wrote of them.
+   * `begunBefore`: an earlier run had these messages and never told what it wrote of them. `watch` wraps each
+   * attempt, but not the waiting between them.
    */
-  async process(messages: readonly RawMessage[], stop: AbortSignal, begunBefore = false): Promise<void> {
+  async process(
+    messages: readonly RawMessage[],
+    stop: AbortSignal,
+    begunBefore = false,
+    watch: Watch = (attempt) => attempt(),
+  ): Promise<void> {
     const doubt = new InDoubt(this.#inDoubtPorts, begunBefore);
+    const aside = new Set<RawMessage>();
     try {
-      for (;;) {
-        await this.#pause(this.#ports.breaker.waitMs(), stop);
-        try {
-          const batch = await this.#attempt(messages, doubt);
-          if (doubt.open) await doubt.settle(batch, stop);
-          this.#settled(batch);
-          return;
-        } catch (error) {
-          if (!(error instanceof GatewayError) || !error.retryable) throw error;
-          this.#ports.log.warn("batch waits and will be tried again", { code: error.code, count: messages.length });
-          if (error.code === "SINK_UNAVAILABLE" || error.code === "SINK_DENIED")
-            this.#ports.breaker.failed(error.retryAfterMs);
-          else await this.#pause(RETRY_MS, stop);
-        }
-      }
+      const batch = await this.#patiently(messages.length, stop, async () => {
+        const tried = await watch(() => this.#attempt(messages, doubt, aside));
+        if (doubt.open) await doubt.settle(tried, stop);
+        return tried;
+      });
+      this.#settled(batch);
     } finally {
       doubt.abandon();
+    }
+  }
+
+  /** Settles messages without processing them: what consent still covers is set aside. Rejects as `process` does. */
+  async setAside(reason: DeadLetterReason, messages: readonly RawMessage[], stop: AbortSignal): Promise<void> {
+    const batch = await this.#patiently(messages.length, stop, async () => {
+      const batch = messages.map(passageOf);
+      const lease = await this.#ports.acquireLease();
+      try {
+        await this.#consented(batch);
+        for (const passage of batch) if (passage.refusal === undefined) passage.setAside = reason;
+        await this.#setAside(batch, lease, new Set());
+      } finally {
+        await lease.release();
+      }
+      return batch;
+    });
+    this.#settled(batch);
+  }
+
+  /** Tries until it succeeds, as long as what fails can be tried again. */
+  async #patiently<T>(count: number, stop: AbortSignal, attempt: () => Promise<T>): Promise<T> {
+    for (;;) {
+      await this.#pause(this.#ports.breaker.waitMs(), stop);
+      try {
+        return await attempt();
+      } catch (error) {
+        if (!(error instanceof GatewayError) || !error.retryable) throw error;
+        this.#ports.log.warn("batch waits and will be tried again", { code: error.code, count });
+        if (error.code === "SINK_UNAVAILABLE" || error.code === "SINK_DENIED")
+          this.#ports.breaker.failed(error.retryAfterMs);
+        else await this.#pause(error.retryAfterMs ?? RETRY_MS, stop);
+      }
     }
   }
 
@@ -131,17 +165,9 @@ export class Pipeline {
     }
   }
 
-  async #attempt(messages: readonly RawMessage[], doubt: InDoubt): Promise<readonly Passage[]> {
-    const batch = messages.map(
-      (message): Passage => ({
-        message,
-        verdict: undefined,
-        result: undefined,
-        refusal: undefined,
-        setAside: undefined,
-        forwarded: false,
-      }),
-    );
+  /** `aside`: what earlier attempts with these messages have set aside. */
+  async #attempt(messages: readonly RawMessage[], doubt: InDoubt, aside: Set<RawMessage>): Promise<readonly Passage[]> {
+    const batch = messages.map(passageOf);
     // Batches are written side by side; what services hear of a device must keep its order all the same.
     const turn = this.#forwarding.enter();
     let left: Promise<void> | undefined;
@@ -154,12 +180,12 @@ export class Pipeline {
       await this.#consented(batch);
       this.#deidentified(batch);
       await this.#stored(batch, lease, doubt);
+      await this.#setAside(batch, lease, aside);
       const forward = await this.#announced(batch);
       await turn.mine;
       if (lease.over) throw new GatewayError("LEASE_LOST", "before forwarding");
       forward();
       left = this.#ports.left(lease.signal);
-      await this.#setAside(batch);
     } finally {
       turn.leave();
       await this.#release(lease, left, doubt);
@@ -255,17 +281,19 @@ export class Pipeline {
     };
   }
 
-  async #setAside(batch: readonly Passage[]): Promise<void> {
+  /** Before anything is forwarded: while there is no room to set aside, services would get the batch again and again. */
+  async #setAside(batch: readonly Passage[], lease: Lease, aside: Set<RawMessage>): Promise<void> {
     const byReason = new Map<DeadLetterReason, RawMessage[]>();
     for (const { message, setAside } of batch) {
-      if (setAside === undefined) continue;
+      if (setAside === undefined || aside.has(message)) continue;
       const messages = byReason.get(setAside);
       if (messages === undefined) byReason.set(setAside, [message]);
       else messages.push(message);
     }
     for (const [reason, messages] of byReason) {
+      if (lease.over) throw new GatewayError("LEASE_LOST", "before setting aside");
       await this.#ports.deadLetter(reason, messages);
-      this.#ports.books.deadLettered(reason, messages.length);
+      for (const message of messages) aside.add(message);
     }
   }
 
@@ -274,19 +302,32 @@ export class Pipeline {
     let stored = 0;
     let forwardedOnly = 0;
     const refused = new Map<Refusal, number>();
+    const setAsideFor = new Map<DeadLetterReason, number>();
     for (const { result, refusal, setAside, forwarded } of batch) {
-      if (setAside !== undefined) continue;
-      if (refusal === undefined && result?.analytics !== undefined) stored += 1;
+      if (setAside !== undefined) setAsideFor.set(setAside, (setAsideFor.get(setAside) ?? 0) + 1);
+      else if (refusal === undefined && result?.analytics !== undefined) stored += 1;
       else if (refusal === undefined && forwarded) forwardedOnly += 1;
       else refused.set(refusal ?? "no-recipient", (refused.get(refusal ?? "no-recipient") ?? 0) + 1);
     }
     books.stored(stored);
     books.forwardedOnly(forwardedOnly);
     for (const [reason, count] of refused) books.refused(reason, count);
+    for (const [reason, count] of setAsideFor) books.deadLettered(reason, count);
     const { samples } = this.#ports;
     if (!samples.watching) return;
     for (const passage of batch) samples.offer(passage.message.device, () => settledOf(passage));
   }
+}
+
+function passageOf(message: RawMessage): Passage {
+  return {
+    message,
+    verdict: undefined,
+    result: undefined,
+    refusal: undefined,
+    setAside: undefined,
+    forwarded: false,
+  };
 }
 
 /** `undefined` for a message that was refused: nothing of it is used. */

@@ -26,9 +26,12 @@ export interface RedisKeys {
   readonly leases: string;
   /** Set: subject tags and device keys whose writes a lease beyond its term stands for. */
   keptLease(lease: string): string;
-  /** Hash id → sealed dead letter; and its index by device. */
+  /** List: jobs of a gateway, by the origin in their ids, that another one has settled; ends by itself. */
+  handedOver(origin: string): string;
+  /** Hash id → sealed dead letter; how many bytes they take; and of each subject a hash id → device key. */
   readonly deadLetters: string;
-  deadLettersOf(device: DeviceKey): string;
+  readonly deadLetterBytes: string;
+  deadLettersOf(subject: SubjectTag): string;
   /** Pub/sub channel: device keys whose sessions must end. */
   readonly sessionEnd: string;
   /** Pub/sub channel: numbers of policy versions as they are published. */
@@ -97,7 +100,9 @@ export function redisKeys(prefix: string): RedisKeys {
     leases: `${prefix}:leases`,
     keptLease: (lease) => `${prefix}:leases:${lease}`,
     deadLetters: `{${prefix}:queue}:dead-letters`,
-    deadLettersOf: (device) => `{${prefix}:queue}:dead-letters:${device}`,
+    deadLetterBytes: `{${prefix}:queue}:dead-letter-bytes`,
+    deadLettersOf: (subject) => `{${prefix}:queue}:dead-letters:${subject}`,
+    handedOver: (origin) => `{${prefix}:queue}:handed-over:${origin}`,
     sessionEnd: `${prefix}:session-end`,
     policyPublished: `${prefix}:policy-published`,
     erasure: (subject, id) => `${prefix}:{${subject}}:erasure:${id}`,

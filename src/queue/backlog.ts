@@ -7,7 +7,7 @@
 import type { Redis } from "ioredis";
 import type { Log } from "../model/log.ts";
 import type { RedisKeys } from "../platform/redis-keys.ts";
-import { jobSize } from "./job.ts";
+import { jobSize, wholeOf } from "./job.ts";
 
 export interface BacklogOptions {
   readonly maxBytes: number;
@@ -16,6 +16,8 @@ export interface BacklogOptions {
 
 export interface BacklogDepth {
   readonly jobs: number;
+  /** Of these, the ones that no gateway has taken yet. */
+  readonly waitingJobs: number;
   readonly messages: number;
   readonly bytes: number;
 }
@@ -26,6 +28,9 @@ const SAMPLED = 1_000;
 /** What Redis needs for a job besides its sealed bytes; counts when many small batches wait. */
 const JOB_OVERHEAD_BYTES = 1_024;
 
+/** Polls that may be missed before the last depth counts as an old one. */
+const LATE_POLLS = 4;
+
 /** A full backlog is taken to be full until it has shrunk to this share of its budget. */
 const RELIEF = 0.9;
 
@@ -35,8 +40,9 @@ export class Backlog {
   readonly #options: BacklogOptions;
   readonly #log: Log;
   #timer: NodeJS.Timeout | undefined;
-  #depth: BacklogDepth = { jobs: 0, messages: 0, bytes: 0 };
+  #depth: BacklogDepth = { jobs: 0, waitingJobs: 0, messages: 0, bytes: 0 };
   #full = false;
+  #measuredAt = Number.NEGATIVE_INFINITY;
 
   constructor(redis: Redis, keys: RedisKeys, options: BacklogOptions, log: Log) {
     this.#redis = redis;
@@ -69,10 +75,29 @@ export class Backlog {
     return this.#full;
   }
 
-  /** Ids of all batches that are not settled, in no order. Rejects when Redis does not answer. */
+  /** Whether the depth is that of this moment: not while Redis is away, nor right after this process stood still. */
+  get current(): boolean {
+    return performance.now() - this.#measuredAt < this.#options.pollMs * LATE_POLLS;
+  }
+
+  /**
+   * One name for each batch that is not settled, or of which a part is not settled, in no order. Rejects when
+   * Redis does not answer.
+   */
   async batches(): Promise<string[]> {
-    const [waiting, rest] = await Promise.all([this.#redis.lrange(this.#key("wait"), 0, -1), this.#notWaiting()]);
-    return [...waiting, ...rest];
+    // At one moment: what moves from one list to another between two reads would be in neither.
+    const replies = await this.#redis
+      .multi()
+      .lrange(this.#key("wait"), 0, -1)
+      .lrange(this.#key("active"), 0, -1)
+      .lrange(this.#key("paused"), 0, -1)
+      .zrange(this.#key("delayed"), "0", "-1")
+      .exec();
+    const ids = (replies ?? []).flatMap(([error, reply]) => {
+      if (error !== null) throw error;
+      return reply as string[];
+    });
+    return [...new Set(ids.map(wholeOf))];
   }
 
   async measure(): Promise<BacklogDepth> {
@@ -87,8 +112,10 @@ export class Backlog {
     const share = sample.length === 0 ? 0 : waitingJobs / sample.length;
     const waiting = totalOf(sample);
     const rest = totalOf(others);
+    this.#measuredAt = performance.now();
     this.#depth = {
       jobs: waitingJobs + rest.jobs,
+      waitingJobs,
       messages: Math.round(waiting.messages * share) + rest.messages,
       bytes: Math.round(waiting.bytes * share) + rest.bytes,
     };
@@ -122,7 +149,7 @@ export class Backlog {
   }
 }
 
-function totalOf(ids: readonly string[]): BacklogDepth {
+function totalOf(ids: readonly string[]): Omit<BacklogDepth, "waitingJobs"> {
   let messages = 0;
   let bytes = 0;
   for (const id of ids) {

@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import type { DeviceKey, DeviceRef, SubjectTag } from "../model/ids.ts";
 import { carriedBy, PARTS, validatePart } from "../model/raw.ts";
 import { decodeBatch, encodeBatch, encodeMessages, type QueuedMessage } from "./batch.ts";
-import { JobIds, jobPlace, jobSize } from "./job.ts";
+import { halfOf, JobIds, jobPlace, jobSize, wholeOf } from "./job.ts";
 
 const ref = (name: string): DeviceRef => ({
   deviceKey: `key-${name}` as DeviceKey,
@@ -104,7 +104,15 @@ describe("a job id", () => {
   it("tells its place among those of its producer", () => {
     const ids = new JobIds();
     const [first, second] = [jobPlace(ids.next(size)), jobPlace(ids.next(size))];
-    expect(second).toEqual({ origin: first.origin, number: first.number + 1 });
+    expect(second).toEqual({ origin: first.origin, number: first.number + 1, part: "" });
     expect(jobPlace(new JobIds().next(size)).origin).not.toBe(first.origin);
+  });
+
+  it("of a half tells its own size, and which batch it is a part of", () => {
+    const id = new JobIds().next(size);
+    const quarter = halfOf(halfOf(id, "b", { messages: 250, bytes: 40_000 }), "a", { messages: 125, bytes: 20_000 });
+    expect(jobSize(quarter)).toEqual({ messages: 125, bytes: 20_000 });
+    expect(jobPlace(quarter)).toEqual({ ...jobPlace(id), part: "ba" });
+    expect(wholeOf(quarter)).toBe(wholeOf(id));
   });
 });

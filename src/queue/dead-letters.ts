@@ -1,14 +1,19 @@
 /**
  * Messages set aside for an operator: sealed like the queue itself, listed by reason, replayed through
- * the whole pipeline (consent included), purged with a device's withdrawal and after their retention.
+ * the whole pipeline (consent included), purged with a withdrawal of their person and after their retention.
+ * What they may take of Redis is bounded.
  */
 import { randomBytes } from "node:crypto";
 import type { Redis } from "ioredis";
-import type { DeviceKey } from "../model/ids.ts";
+import { GatewayError } from "../model/errors.ts";
+import type { DeviceKey, SubjectTag } from "../model/ids.ts";
 import type { DeadLetterReason } from "../model/outcome.ts";
 import type { RawMessage } from "../model/raw.ts";
+import { redisErrorCode } from "../platform/redis.ts";
 import type { RedisKeys } from "../platform/redis-keys.ts";
+import { runScript } from "../platform/redis-script.ts";
 import { decodeBatch, encodeMessages } from "./batch.ts";
+import { ADD_LETTERS, REMOVE_LETTERS } from "./dead-letter-scripts.ts";
 import type { Envelope, Sealed } from "./envelope.ts";
 import { BATCH_SEAL } from "./job.ts";
 
@@ -19,9 +24,13 @@ export interface DeadLetter {
   readonly at: number;
   readonly messages: number;
   readonly sealed: Sealed;
-  /** Empty for a batch that could not be opened. */
+  /** Both empty for a batch that could not be opened. */
   readonly deviceKey: DeviceKey | "";
+  readonly subjectTag: SubjectTag | "";
 }
+
+/** Whether a letter must stay; what it is about is all that matters. */
+export type Spared = (letter: Pick<DeadLetter, "subjectTag" | "deviceKey">) => boolean;
 
 /** The shape of a message without its content: enough to see what is wrong with it. */
 export interface DeadLetterShape {
@@ -31,43 +40,85 @@ export interface DeadLetterShape {
 
 const PAGE = 200;
 
+/** Setting aside is tried again after this when there is no room: only an operator or retention can make some. */
+const FULL_RETRY_MS = 5_000;
+
 export class DeadLetters {
   readonly #redis: Redis;
   readonly #keys: RedisKeys;
   readonly #envelope: Pick<Envelope, "seal" | "open">;
+  readonly #maxBytes: number;
+  #full = false;
 
-  constructor(redis: Redis, keys: RedisKeys, envelope: Pick<Envelope, "seal" | "open">) {
+  constructor(
+    redis: Redis,
+    keys: RedisKeys,
+    envelope: Pick<Envelope, "seal" | "open">,
+    options: { readonly maxBytes: number },
+  ) {
     this.#redis = redis;
     this.#keys = keys;
     this.#envelope = envelope;
+    this.#maxBytes = options.maxBytes;
   }
 
-  /** One letter for each message, so that one device's withdrawal takes nothing of another along. */
+  /** Whether there was no room any more when they were last measured. */
+  get full(): boolean {
+    return this.#full;
+  }
+
+  /**
+   * One letter for each message, so that one person's withdrawal takes nothing of another along; all or none.
+   * Rejects with DEAD_LETTERS_FULL, or with NOT_DURABLE when Redis does not answer: both are to be tried again.
+   */
   async add(reason: DeadLetterReason, messages: readonly RawMessage[]): Promise<void> {
-    const transaction = this.#redis.multi();
-    for (const message of messages) {
-      const { deviceKey } = message.device;
+    const letters = messages.map((message) => {
+      const { deviceKey, subjectTag } = message.device;
       const sealed = this.#envelope.seal(encodeMessages([message]), BATCH_SEAL);
-      const id = this.#put(transaction, { reason, messages: 1, sealed, deviceKey });
-      transaction.sadd(this.#keys.deadLettersOf(deviceKey), id);
-    }
-    await transaction.exec();
+      return { reason, messages: 1, sealed, deviceKey, subjectTag };
+    });
+    await this.#put(letters);
   }
 
+  /** A batch that does not open, as it is. Rejects as `add` does. */
   async addBatch(reason: DeadLetterReason, sealed: Sealed, messages: number): Promise<void> {
-    const transaction = this.#redis.multi();
-    this.#put(transaction, { reason, messages, sealed, deviceKey: "" });
-    await transaction.exec();
+    await this.#put([{ reason, messages, sealed, deviceKey: "", subjectTag: "" }]);
   }
 
-  #put(transaction: ReturnType<Redis["multi"]>, letter: Omit<DeadLetter, "id" | "at">): string {
-    const id = randomBytes(12).toString("hex");
-    transaction.hset(this.#keys.deadLetters, id, JSON.stringify({ ...letter, at: Date.now() }));
-    return id;
+  async #put(letters: readonly Omit<DeadLetter, "id" | "at">[]): Promise<void> {
+    const { deadLetters, deadLetterBytes } = this.#keys;
+    const at = Date.now();
+    const indexes = new Map<string, number>([["", 0]]);
+    const rows = letters.flatMap((letter) => {
+      const { subjectTag, deviceKey } = letter;
+      if (!indexes.has(subjectTag)) indexes.set(subjectTag, indexes.size);
+      return [
+        randomBytes(12).toString("hex"),
+        JSON.stringify({ ...letter, at }),
+        indexes.get(subjectTag) ?? 0,
+        deviceKey,
+      ];
+    });
+    const subjects = [...indexes.keys()].filter((tag) => tag !== "") as SubjectTag[];
+    const keys = [deadLetters, deadLetterBytes, ...subjects.map((tag) => this.#keys.deadLettersOf(tag))];
+    const added = await runScript(this.#redis, ADD_LETTERS, keys, [this.#maxBytes, ...rows]).catch((error: unknown) => {
+      throw new GatewayError("NOT_DURABLE", `dead letters ${redisErrorCode(error)}`);
+    });
+    if (added === 1) return;
+    this.#full = true;
+    throw new GatewayError("DEAD_LETTERS_FULL", undefined, { retryAfterMs: FULL_RETRY_MS });
   }
 
   count(): Promise<number> {
     return this.#redis.hlen(this.#keys.deadLetters);
+  }
+
+  /** What they take of Redis, against the bound; sets `full`. */
+  async measure(): Promise<{ readonly count: number; readonly bytes: number }> {
+    const [count, text] = await Promise.all([this.count(), this.#redis.get(this.#keys.deadLetterBytes)]);
+    const bytes = Number(text ?? 0);
+    this.#full = bytes >= this.#maxBytes;
+    return { count, bytes };
   }
 
   async *list(): AsyncGenerator<DeadLetter> {
@@ -92,13 +143,17 @@ export class DeadLetters {
     }));
   }
 
-  /** What was set aside for a device, opened, for the person whose message it is; without it when the seal no longer opens. */
+  /**
+   * What was set aside of a person's device, opened, for the person whose message it is; without it when the
+   * seal no longer opens.
+   */
   async *of(
+    subject: SubjectTag,
     device: DeviceKey,
   ): AsyncGenerator<{ readonly letter: DeadLetter; readonly message: RawMessage | undefined }> {
-    const ids = await this.#redis.smembers(this.#keys.deadLettersOf(device));
-    for (const id of ids) {
-      const letter = await this.get(id);
+    const index = await this.#redis.hgetall(this.#keys.deadLettersOf(subject));
+    for (const [id, about] of Object.entries(index)) {
+      const letter = about === device ? await this.get(id) : undefined;
       if (letter === undefined) continue;
       const [message] = this.#opened(letter);
       yield { letter, message };
@@ -113,32 +168,38 @@ export class DeadLetters {
     }
   }
 
-  async remove(letter: DeadLetter): Promise<void> {
-    const transaction = this.#redis.multi().hdel(this.#keys.deadLetters, letter.id);
-    if (letter.deviceKey !== "") transaction.srem(this.#keys.deadLettersOf(letter.deviceKey), letter.id);
-    await transaction.exec();
+  async remove({ id, subjectTag }: DeadLetter): Promise<void> {
+    await this.#remove(subjectTag, "id", [id]);
   }
 
-  /** Withdrawal and erasure: nothing of these devices stays. Returns how many letters went. */
-  async purge(devices: readonly DeviceKey[]): Promise<number> {
-    let purged = 0;
-    for (const device of devices) {
-      const ids = await this.#redis.smembers(this.#keys.deadLettersOf(device));
-      if (ids.length > 0) purged += await this.#redis.hdel(this.#keys.deadLetters, ...ids);
-      await this.#redis.del(this.#keys.deadLettersOf(device));
-    }
-    return purged;
+  /**
+   * Withdrawal: of these devices of the person nothing stays, and nothing of another owner goes. Erasure: nothing
+   * of the person stays, whoever has the device now. Returns how many letters went.
+   */
+  purge(subject: SubjectTag, devices: readonly DeviceKey[] | "all"): Promise<number> {
+    return devices === "all" ? this.#remove(subject, "all", []) : this.#remove(subject, "device", devices);
+  }
+
+  async #remove(subject: SubjectTag | "", by: "id" | "device" | "all", which: readonly string[]): Promise<number> {
+    const { deadLetters, deadLetterBytes } = this.#keys;
+    const index = subject === "" ? [] : [this.#keys.deadLettersOf(subject)];
+    return (await runScript(
+      this.#redis,
+      REMOVE_LETTERS,
+      [deadLetters, deadLetterBytes, ...index],
+      [by, ...which],
+    )) as number;
   }
 
   /** Retention: how many `expire` would remove. */
-  async older(before: number, spared: () => Promise<ReadonlySet<string>>): Promise<number> {
+  async older(before: number, spared: () => Promise<Spared>): Promise<number> {
     let count = 0;
     for await (const _ of this.#older(before, await spared())) count += 1;
     return count;
   }
 
-  /** Retention: removes what was set aside before `before` (Unix ms), but nothing of the devices that are `spared`. */
-  async expire(before: number, spared: () => Promise<ReadonlySet<string>>): Promise<number> {
+  /** Retention: removes what was set aside before `before` (Unix ms), but nothing that is `spared`. */
+  async expire(before: number, spared: () => Promise<Spared>): Promise<number> {
     let expired = 0;
     for await (const letter of this.#older(before, await spared())) {
       await this.remove(letter);
@@ -147,8 +208,8 @@ export class DeadLetters {
     return expired;
   }
 
-  async *#older(before: number, spared: ReadonlySet<string>): AsyncGenerator<DeadLetter> {
-    for await (const letter of this.list()) if (letter.at < before && !spared.has(letter.deviceKey)) yield letter;
+  async *#older(before: number, spared: Spared): AsyncGenerator<DeadLetter> {
+    for await (const letter of this.list()) if (letter.at < before && !spared(letter)) yield letter;
   }
 }
 

@@ -1,13 +1,13 @@
 import { setImmediate as turn } from "node:timers/promises";
 import { describe, expect, it } from "vitest";
 import type { RawMessage } from "../model/raw.ts";
-import { Gather } from "./gather.ts";
+import { Gather, type Watch } from "./gather.ts";
 
 const message = (name: string): RawMessage => ({ at: name }) as unknown as RawMessage;
 let number = 0;
 const place = () => {
   number += 1;
-  return { origin: "a", number };
+  return { origin: "a", number, part: "" };
 };
 const batch = (names: string[], begunBefore = false) => ({
   place: place(),
@@ -16,11 +16,19 @@ const batch = (names: string[], begunBefore = false) => ({
   open: () => names.map(message),
 });
 
+interface Pass {
+  readonly names: unknown[];
+  readonly begunBefore: boolean;
+  readonly watch: Watch | undefined;
+  readonly done: () => void;
+  readonly fail: (error: Error) => void;
+}
+
 function setUp(passesInFlight = 1, maxMessages = 3) {
-  const passes: { names: unknown[]; begunBefore: boolean; done: () => void; fail: (error: Error) => void }[] = [];
-  const gather = new Gather({ passesInFlight, maxMessages }, (messages, begunBefore) => {
+  const passes: Pass[] = [];
+  const gather = new Gather({ passesInFlight, maxMessages }, (messages, begunBefore, watch) => {
     return new Promise((resolve, reject) => {
-      passes.push({ names: messages.map(({ at }) => at), begunBefore, done: resolve, fail: reject });
+      passes.push({ names: messages.map(({ at }) => at), begunBefore, watch, done: resolve, fail: reject });
     });
   });
   return { gather, passes };
@@ -116,6 +124,29 @@ describe("Gather", () => {
     expect([passes[0]?.begunBefore, passes[1]?.begunBefore]).toEqual([false, true]);
     passes[1]?.fail(new Error("stopped"));
     for (const one of both) await expect(one).rejects.toThrow("stopped");
+  });
+
+  it("lets a batch under suspicion go alone, and has each of its attempts watched", async () => {
+    const { gather, passes } = setUp(2, 10);
+    const watch = <T>(attempt: () => Promise<T>): Promise<T> => attempt();
+    const settled = [batch(["a"]), { ...batch(["s"]), watch }, batch(["b"]), batch(["c"])].map((one) =>
+      gather.add(one),
+    );
+    await turn();
+    expect(passes.map(({ names }) => names)).toEqual([["a"]]);
+    passes[0]?.done();
+    await settled[0];
+    await turn();
+    await turn();
+    expect(passes.map(({ names, watch }) => [names, watch])).toEqual([
+      [["a"], undefined],
+      [["s"], watch],
+    ]);
+    passes[1]?.done();
+    await settled[1];
+    await turn();
+    await turn();
+    expect(passes[2]).toMatchObject({ names: ["b", "c"], watch: undefined });
   });
 
   it("waits for a batch that was announced before, and for one that goes elsewhere no longer", async () => {

@@ -1,6 +1,7 @@
 /**
  * Lets batches that wait at the same time go through the pipeline together. With no pass under way a
  * batch goes at once; under load many small batches share one lease, one consent read and one write.
+ * A batch under suspicion goes alone: while its pass is under way there is no other.
  */
 import type { RawMessage } from "../model/raw.ts";
 import type { JobPlace } from "./job.ts";
@@ -17,9 +18,16 @@ export interface GatheredBatch {
   readonly size: number;
   /** It was worked on before, and what became of that is not known. */
   readonly begunBefore: boolean;
+  /** Set for a batch under suspicion: told of every attempt that is made with it. */
+  readonly watch?: Watch | undefined;
   /** Opens it; called when its pass begins, so that a batch that waits rests as sealed bytes, not as thousands of objects. */
   readonly open: () => readonly RawMessage[];
 }
+
+/** Wraps one attempt of a pass. */
+export type Watch = <T>(attempt: () => Promise<T>) => Promise<T>;
+
+type Process = (messages: readonly RawMessage[], begunBefore: boolean, watch?: Watch) => Promise<void>;
 
 interface Waiting extends GatheredBatch {
   readonly resolve: () => void;
@@ -28,15 +36,14 @@ interface Waiting extends GatheredBatch {
 
 export class Gather {
   readonly #options: GatherOptions;
-  readonly #process: (messages: readonly RawMessage[], begunBefore: boolean) => Promise<void>;
+  readonly #process: Process;
   readonly #line = new WaitingLine<Waiting>();
   #underWay = 0;
+  /** The pass under way is that of a batch under suspicion. */
+  #alone = false;
   #scheduled = false;
 
-  constructor(
-    options: GatherOptions,
-    process: (messages: readonly RawMessage[], begunBefore: boolean) => Promise<void>,
-  ) {
+  constructor(options: GatherOptions, process: Process) {
     this.#options = options;
     this.#process = process;
   }
@@ -81,7 +88,9 @@ export class Gather {
     const messages: RawMessage[] = [];
     const group = taken.filter((batch) => openInto(messages, batch));
     const begunBefore = group.some((batch) => batch.begunBefore);
-    (group.length === 0 ? Promise.resolve() : this.#process(messages, begunBefore))
+    const watch = group[0]?.watch;
+    this.#alone = watch !== undefined;
+    (group.length === 0 ? Promise.resolve() : this.#process(messages, begunBefore, watch))
       .then(
         () => {
           for (const { resolve } of group) resolve();
@@ -92,17 +101,24 @@ export class Gather {
       )
       .finally(() => {
         this.#underWay -= 1;
+        this.#alone = false;
         this.#schedule();
       });
     return true;
   }
 
   #take(): Waiting[] {
+    if (this.#alone) return [];
     let count = 0;
-    return this.#line.take(({ size }) => {
-      const fits = count === 0 || count + size <= this.#options.maxMessages;
+    let room = true;
+    return this.#line.take(({ size, watch }) => {
+      const first = count === 0;
+      const suspect = watch !== undefined;
+      const fits = suspect ? first && this.#underWay === 0 : first || count + size <= this.#options.maxMessages;
+      if (!room || !fits) return false;
       count += size;
-      return fits;
+      room = !suspect;
+      return true;
     });
   }
 }

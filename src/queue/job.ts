@@ -34,17 +34,33 @@ export interface JobPlace {
   readonly origin: string;
   /** Grows by one with every batch of the origin. */
   readonly number: number;
+  /** Which part of a batch that was taken apart: `ab` is the second half of its first half. Empty for a whole one. */
+  readonly part: string;
 }
+
+export const HALVES = ["a", "b"] as const;
 
 /** Ids of one producer, in the order of its batches: never an integer and without `:`, both of which BullMQ reserves. */
 export class JobIds {
-  readonly #origin = `b${randomBytes(12).toString("hex")}`;
+  readonly origin = `b${randomBytes(12).toString("hex")}`;
   #number = 0;
 
   next({ messages, bytes }: JobSize): string {
     this.#number += 1;
-    return `${this.#origin}-${this.#number}-${messages}-${bytes}`;
+    return `${this.origin}-${this.#number}-${messages}-${bytes}`;
   }
+}
+
+/** A half keeps the place of the batch it is a part of: whoever waits for that batch waits for all of its parts. */
+export function halfOf(id: string, half: (typeof HALVES)[number], { messages, bytes }: JobSize): string {
+  const { origin, number, part } = jobPlace(id);
+  return `${origin}-${number}-${messages}-${bytes}-${part}${half}`;
+}
+
+/** The same for a batch and for every part of it. */
+export function wholeOf(id: string): string {
+  const { origin, number } = jobPlace(id);
+  return `${origin}-${number}`;
 }
 
 export function jobSize(id: string): JobSize {
@@ -53,6 +69,6 @@ export function jobSize(id: string): JobSize {
 }
 
 export function jobPlace(id: string): JobPlace {
-  const [origin = "", number] = id.split("-");
-  return { origin, number: Number(number ?? 0) };
+  const [origin = "", number, , , part = ""] = id.split("-");
+  return { origin, number: Number(number ?? 0), part };
 }

@@ -1,56 +1,67 @@
 import { beforeEach, describe, expect, it } from "vitest";
+import { HALVES, halfOf, JobIds } from "./job.ts";
 import { KnownJobs } from "./known-jobs.ts";
+
+const SIZE = { messages: 10, bytes: 100 };
 
 describe("KnownJobs", () => {
   let recovered: string[];
+  let handedOver: string[];
   let jobs: KnownJobs;
   beforeEach(() => {
     recovered = [];
-    jobs = new KnownJobs((id) => recovered.push(id));
+    handedOver = [];
+    jobs = new KnownJobs({ recovered: (id) => recovered.push(id), handedOver: (id) => handedOver.push(id) });
   });
 
-  it("counts a job of an earlier run once it is taken", () => {
-    jobs.take("old");
-    expect(recovered).toEqual(["old"]);
+  it("counts a job of another run or gateway as recovered once it is settled", () => {
+    const foreign = new JobIds().next(SIZE);
+    jobs.settle(foreign);
+    expect(recovered).toEqual([foreign]);
   });
 
-  it("knows a job whose confirmation comes before, between or after the work on it", () => {
-    jobs.announce("a");
-    jobs.confirm("a");
-    jobs.take("a");
-    jobs.finish("a");
-    jobs.announce("b");
-    jobs.take("b");
-    jobs.confirm("b");
-    jobs.finish("b");
-    jobs.announce("c");
-    jobs.take("c");
-    jobs.finish("c");
-    jobs.confirm("c");
+  it("knows a job of its own whose confirmation comes before or after the work on it", () => {
+    const [first, second] = [jobs.announce(SIZE), jobs.announce(SIZE)];
+    jobs.confirm(first);
+    jobs.settle(first);
+    jobs.settle(second);
+    jobs.confirm(second);
     expect(recovered).toEqual([]);
   });
 
-  it("takes up a job that was disowned, whether the worker had it before or gets it later", () => {
-    jobs.announce("before");
-    jobs.take("before");
-    jobs.disown("before");
-    jobs.announce("done");
-    jobs.take("done");
-    jobs.finish("done");
-    jobs.disown("done");
-    jobs.announce("later");
-    jobs.disown("later");
-    expect(recovered).toEqual(["before", "done"]);
-    jobs.take("later");
-    expect(recovered).toEqual(["before", "done", "later"]);
+  it("takes up a job that was disowned, whether it was settled before or will be later", () => {
+    const [before, later] = [jobs.announce(SIZE), jobs.announce(SIZE)];
+    jobs.settle(before);
+    expect(recovered).toEqual([]);
+    jobs.disown(before);
+    jobs.disown(later);
+    expect(recovered).toEqual([before]);
+    jobs.settle(later);
+    expect(recovered).toEqual([before, later]);
   });
 
-  it("does not count an attempt again that is repeated within this run", () => {
-    jobs.announce("a");
-    jobs.confirm("a");
-    jobs.take("a");
-    jobs.take("a");
-    jobs.finish("a");
+  it("hands over what another gateway has settled, but not what was counted as refused", () => {
+    const [settled, early, disowned, both] = [1, 2, 3, 4].map(() => jobs.announce(SIZE)) as [string, ...string[]];
+    jobs.confirm(settled);
+    jobs.handOver(settled);
+    jobs.handOver(early as string);
+    expect(handedOver).toEqual([settled]);
+    jobs.confirm(early as string);
+    jobs.disown(disowned as string);
+    jobs.handOver(disowned as string);
+    jobs.handOver(both as string);
+    jobs.disown(both as string);
+    expect(handedOver).toEqual([settled, early]);
     expect(recovered).toEqual([]);
+  });
+
+  it("takes the parts of a batch for what the batch is", () => {
+    const own = jobs.announce(SIZE);
+    jobs.confirm(own);
+    const disowned = jobs.announce(SIZE);
+    jobs.disown(disowned);
+    const halves = (id: string) => HALVES.map((half) => halfOf(id, half, { messages: 5, bytes: 50 }));
+    for (const half of [...halves(own), ...halves(disowned)]) jobs.settle(half);
+    expect(recovered).toEqual(halves(disowned));
   });
 });

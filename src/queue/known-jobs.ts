@@ -1,50 +1,86 @@
 /**
- * Which jobs this process has counted as admitted. A job that turns up without being known was
- * admitted by an earlier run, or by a write whose confirmation was lost or came too late: the books
- * take it up as recovered, so that they balance whatever happened.
+ * Which jobs this process has counted as admitted, told by their ids alone: all of its own, but those whose
+ * write failed or came too late. Whatever else it settles was admitted by another run or another gateway: the books
+ * take that up as recovered, and those of a gateway that still runs hand it over, so that both balance.
  */
-type State =
-  /** About to be written: Redis may have it, the producer has not heard so. */
-  | "announced"
-  /** The worker has it before the producer heard of it. */
-  | "taken"
-  /** The worker is done with it before the producer heard of it. */
-  | "done"
-  | "confirmed";
+import { boundedCache } from "../platform/bounded-cache.ts";
+import { JobIds, type JobSize, jobPlace, wholeOf } from "./job.ts";
+
+export interface KnownJobsPorts {
+  /** Settled here, and not counted as admitted here. */
+  readonly recovered: (id: string) => void;
+  /** Counted as admitted here, and settled by another gateway. */
+  readonly handedOver: (id: string) => void;
+}
+
+/** What became of a batch, or of parts of it, before its producer has heard whether it was written. */
+interface Early {
+  readonly settled: string[];
+  readonly handedOver: string[];
+}
+
+/** Writes that failed and happened all the same; far more than ever are in the queue at a time. */
+const DISOWNED = 10_000;
 
 export class KnownJobs {
-  readonly #states = new Map<string, State>();
-  readonly #recovered: (id: string) => void;
+  readonly #ids = new JobIds();
+  readonly #ports: KnownJobsPorts;
+  /** About to be written: Redis may have it, the producer has not heard so. */
+  readonly #announced = new Map<string, Early>();
+  readonly #disowned = boundedCache<string, true>(DISOWNED);
 
-  constructor(recovered: (id: string) => void) {
-    this.#recovered = recovered;
+  constructor(ports: KnownJobsPorts) {
+    this.#ports = ports;
   }
 
-  announce(id: string): void {
-    this.#states.set(id, "announced");
+  /** In the id of every job of this process. */
+  get origin(): string {
+    return this.#ids.origin;
   }
 
+  isOwn(id: string): boolean {
+    return jobPlace(id).origin === this.origin;
+  }
+
+  /** The id of a job about to be written; `confirm` or `disown` must follow. */
+  announce(size: JobSize): string {
+    const id = this.#ids.next(size);
+    this.#announced.set(wholeOf(id), { settled: [], handedOver: [] });
+    return id;
+  }
+
+  /** The write happened in time, and its messages count as admitted. */
   confirm(id: string): void {
-    if (this.#states.get(id) === "done") this.#states.delete(id);
-    else this.#states.set(id, "confirmed");
+    for (const one of this.#heard(id).handedOver) this.#ports.handedOver(one);
   }
 
   /** The write failed or came too late, and its messages were counted as refused. */
   disown(id: string): void {
-    const state = this.#states.get(id);
-    this.#states.delete(id);
-    if (state === "taken" || state === "done") this.#recovered(id);
+    const { settled } = this.#heard(id);
+    this.#disowned.set(wholeOf(id), true);
+    for (const one of settled) this.#ports.recovered(one);
   }
 
-  take(id: string): void {
-    const state = this.#states.get(id);
-    if (state === undefined) this.#recovered(id);
-    else if (state === "announced") this.#states.set(id, "taken");
+  /** Every message of this job, or of this part of one, has its outcome. To be called once for each. */
+  settle(id: string): void {
+    const whole = wholeOf(id);
+    const early = this.#announced.get(whole);
+    if (early !== undefined) early.settled.push(id);
+    else if (!this.isOwn(id) || this.#disowned.has(whole)) this.#ports.recovered(id);
   }
 
-  finish(id: string): void {
-    const state = this.#states.get(id);
-    if (state === "confirmed") this.#states.delete(id);
-    else if (state !== undefined) this.#states.set(id, "done");
+  /** Another gateway has settled this one, and counted it as recovered. */
+  handOver(id: string): void {
+    const whole = wholeOf(id);
+    const early = this.#announced.get(whole);
+    if (early !== undefined) early.handedOver.push(id);
+    else if (!this.#disowned.has(whole)) this.#ports.handedOver(id);
+  }
+
+  #heard(id: string): Early {
+    const whole = wholeOf(id);
+    const early = this.#announced.get(whole) ?? { settled: [], handedOver: [] };
+    this.#announced.delete(whole);
+    return early;
   }
 }

@@ -5,10 +5,11 @@
 import { Queue } from "bullmq";
 import type { Redis } from "ioredis";
 import { GatewayError } from "../model/errors.ts";
+import type { RawMessage } from "../model/raw.ts";
 import type { RedisKeys } from "../platform/redis-keys.ts";
-import { encodeBatch, type QueuedMessage } from "./batch.ts";
+import { encodeBatch, encodeMessages, type QueuedMessage } from "./batch.ts";
 import type { Envelope } from "./envelope.ts";
-import { BATCH_SEAL, JOB_NAME, JOB_OPTIONS, type JobData, JobIds } from "./job.ts";
+import { BATCH_SEAL, HALVES, halfOf, JOB_NAME, JOB_OPTIONS, type JobData } from "./job.ts";
 import type { KnownJobs } from "./known-jobs.ts";
 
 export class Producer {
@@ -16,7 +17,6 @@ export class Producer {
   readonly #keys: RedisKeys;
   readonly #envelope: Pick<Envelope, "seal">;
   readonly #known: KnownJobs;
-  readonly #ids = new JobIds();
   #queue: Queue<JobData> | undefined;
 
   constructor(redis: Redis, keys: RedisKeys, envelope: Pick<Envelope, "seal">, known: KnownJobs) {
@@ -51,17 +51,36 @@ export class Producer {
   }
 
   async add(sealed: JobData, messages: number, signal?: AbortSignal): Promise<void> {
-    if (this.#queue === undefined) throw new GatewayError("NOT_DURABLE", "not started");
-    const id = this.#ids.next({ messages, bytes: sealed.s.length });
-    this.#known.announce(id);
+    const id = this.#known.announce({ messages, bytes: sealed.s.length });
     try {
-      await this.#queue.add(JOB_NAME, sealed, { ...JOB_OPTIONS, jobId: id });
-    } catch {
+      await this.#add(id, sealed);
+    } catch (error) {
       this.#known.disown(id);
-      // The cause carries the command with its arguments: it ends here.
-      throw new GatewayError("NOT_DURABLE", "queue");
+      throw error;
     }
     if (signal?.aborted) this.#known.disown(id);
     else this.#known.confirm(id);
+  }
+
+  /**
+   * Puts the two halves of a batch into the queue in its place; whose it is does not change. Safe to repeat.
+   * Rejects with NOT_DURABLE when Redis did not confirm both.
+   */
+  async split(id: string, halves: readonly [readonly RawMessage[], readonly RawMessage[]]): Promise<void> {
+    for (const [index, half] of HALVES.entries()) {
+      const messages = halves[index] ?? [];
+      const sealed = this.#envelope.seal(encodeMessages(messages), BATCH_SEAL);
+      await this.#add(halfOf(id, half, { messages: messages.length, bytes: sealed.s.length }), sealed);
+    }
+  }
+
+  async #add(id: string, sealed: JobData): Promise<void> {
+    if (this.#queue === undefined) throw new GatewayError("NOT_DURABLE", "not started");
+    try {
+      await this.#queue.add(JOB_NAME, sealed, { ...JOB_OPTIONS, jobId: id });
+    } catch {
+      // The cause carries the command with its arguments: it ends here.
+      throw new GatewayError("NOT_DURABLE", "queue");
+    }
   }
 }

@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { WaitingLine } from "./waiting-line.ts";
 
-const place = (number: number, origin = "a") => ({ origin, number });
+const place = (number: number, origin = "a", part = "") => ({ origin, number, part });
 const all = () => true;
 
 describe("WaitingLine", () => {
@@ -38,6 +38,13 @@ describe("WaitingLine", () => {
     expect(line.take(all)).toEqual([]);
     line.drop(place(1));
     expect(line.take(all)).toEqual([2]);
+  });
+
+  it("hands out the parts of a batch in the order of its messages", () => {
+    const line = new WaitingLine<string>();
+    for (const part of ["b", "ab", "aa"]) line.arrive(place(1, "a", part), part);
+    line.arrive(place(2), "next");
+    expect(line.take(all)).toEqual(["aa", "ab", "b", "next"]);
   });
 
   it("keeps producers apart, each in its own order", () => {

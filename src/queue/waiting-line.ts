@@ -47,12 +47,16 @@ export class WaitingLine<T> {
 
   /** Before the first later one of its origin; between origins the order is that of arrival. */
   #insert(slot: Slot<T>): void {
-    const { origin, number } = slot.place;
-    const later = this.#slots.findIndex(({ place }) => place.origin === origin && place.number > number);
+    const later = this.#slots.findIndex(({ place }) => isLater(place, slot.place));
     this.#slots.splice(later === -1 ? this.#slots.length : later, 0, slot);
   }
 }
 
 function same(one: JobPlace, other: JobPlace): boolean {
-  return one.number === other.number && one.origin === other.origin;
+  return one.number === other.number && one.origin === other.origin && one.part === other.part;
+}
+
+function isLater(one: JobPlace, than: JobPlace): boolean {
+  if (one.origin !== than.origin) return false;
+  return one.number > than.number || (one.number === than.number && one.part > than.part);
 }

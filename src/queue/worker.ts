@@ -1,28 +1,32 @@
 /**
  * Takes sealed batches off the queue and hands them, opened, to the pipeline. A batch leaves the queue
- * only when every message in it is settled; while a sink is down it is held, not failed, so an outage
- * burns no attempts. A batch that keeps killing the process is halved until the culprit is alone.
+ * only when every message in it is settled, and is settled once however often the queue hands it over; while a sink is
+ * down it is held, not failed. A batch that keeps ending the process, or failing, is halved until the culprit is alone.
  */
+import { setTimeout as sleep } from "node:timers/promises";
 import { type Job, WaitingError, Worker } from "bullmq";
 import type { Redis } from "ioredis";
 import { GatewayError } from "../model/errors.ts";
 import type { Log } from "../model/log.ts";
 import type { DeadLetterReason } from "../model/outcome.ts";
 import type { RawMessage } from "../model/raw.ts";
+import { boundedCache } from "../platform/bounded-cache.ts";
 import type { RedisKeys } from "../platform/redis-keys.ts";
-import { decodeBatch, encodeMessages } from "./batch.ts";
+import { decodeBatch } from "./batch.ts";
 import type { DeadLetters } from "./dead-letters.ts";
 import type { Envelope } from "./envelope.ts";
-import { Gather } from "./gather.ts";
+import { Gather, type Watch } from "./gather.ts";
+import type { HandedOver } from "./handed-over.ts";
 import { BATCH_SEAL, type JobData, jobPlace, jobSize } from "./job.ts";
 import type { KnownJobs } from "./known-jobs.ts";
 import type { Producer } from "./producer.ts";
+import { failuresOf, isSuspect, watched } from "./suspicion.ts";
 
 export interface WorkerOptions {
   /** Passes through the pipeline at the same time. */
   readonly passesInFlight: number;
   readonly maxMessagesPerPass: number;
-  /** A batch that was found abandoned more often than this is taken apart. */
+  /** A batch that failed, or ended the process, more often than this is taken apart. */
   readonly maxAttemptsBeforeIsolation: number;
   /** Work waiting and nothing completed for this long: the process gives way to its supervisor. */
   readonly watchdogMs: number;
@@ -31,25 +35,42 @@ export interface WorkerOptions {
 }
 
 export interface WorkerParts {
-  readonly envelope: Pick<Envelope, "seal" | "open">;
-  readonly producer: Pick<Producer, "add">;
-  readonly deadLetters: Pick<DeadLetters, "add" | "addBatch">;
-  readonly known: KnownJobs;
+  readonly envelope: Pick<Envelope, "open">;
+  readonly producer: Pick<Producer, "split">;
+  readonly deadLetters: Pick<DeadLetters, "addBatch">;
+  readonly known: Pick<KnownJobs, "settle" | "isOwn">;
+  readonly handedOver: Pick<HandedOver, "tell">;
 }
 
 export interface WorkerPorts {
-  /** Settles every message of a batch, or rejects when `stop` fires first; `begunBefore` by a run that did not finish it. */
-  readonly process: (messages: readonly RawMessage[], stop: AbortSignal, begunBefore: boolean) => Promise<void>;
+  /**
+   * Settles every message of a batch, or rejects when `stop` fires first; `begunBefore` by a run that did not
+   * finish it. Every attempt goes through `watch`.
+   */
+  readonly process: (
+    messages: readonly RawMessage[],
+    stop: AbortSignal,
+    begunBefore: boolean,
+    watch?: Watch,
+  ) => Promise<void>;
+  /** Settles messages without processing them: what consent still covers is set aside. Rejects as `process` does. */
+  readonly setAside: (reason: DeadLetterReason, messages: readonly RawMessage[], stop: AbortSignal) => Promise<void>;
   readonly deadLettered: (reason: DeadLetterReason, count: number) => void;
   /** True when there is a reason to wait: then silence is not a stall. */
   readonly waitingOnPurpose: () => boolean;
-  readonly backlogJobs: () => number;
+  /** Batches that no gateway has taken yet; `undefined` while Redis does not say. */
+  readonly waitingJobs: () => number | undefined;
   readonly stalled: (error: GatewayError) => void;
   readonly log: Log;
 }
 
 /** Batches held open at a time, so that small ones can share a pass. */
 const BATCHES_HELD = 32;
+
+/** Settled batches that the queue has not let go of yet: about as many as are held. */
+const SETTLED_REMEMBERED = 1_000;
+
+const RETRY_MS = 250;
 
 /** Abandoned jobs are taken up again however often; what they contain was acknowledged. */
 const FOR_EVER = Number.MAX_SAFE_INTEGER;
@@ -62,6 +83,10 @@ export class BatchWorker {
   readonly #ports: WorkerPorts;
   readonly #stop = new AbortController();
   readonly #gather: Gather;
+  /** Batches in hand, by id. Redis may forget that, and then hands them over once more. */
+  readonly #atWork = new Map<string, Promise<void>>();
+  readonly #settled = boundedCache<string, true>(SETTLED_REMEMBERED);
+  #waiting = 0;
   #worker: Worker<JobData> | undefined;
   #watchdog: NodeJS.Timeout | undefined;
   #lastProgressAt = 0;
@@ -74,7 +99,7 @@ export class BatchWorker {
     this.#ports = ports;
     this.#gather = new Gather(
       { passesInFlight: options.passesInFlight, maxMessages: options.maxMessagesPerPass },
-      (messages, begunBefore) => ports.process(messages, this.#stop.signal, begunBefore),
+      (messages, begunBefore, watch) => ports.process(messages, this.#stop.signal, begunBefore, watch),
     );
   }
 
@@ -92,7 +117,12 @@ export class BatchWorker {
     });
     // Errors of Redis may hold arguments; what matters shows in the metrics and in the watchdog.
     this.#worker.on("error", () => undefined);
-    this.#worker.on("active", (job) => this.#gather.announce(jobPlace(job.id ?? "")));
+    this.#worker.on("active", ({ id = "" }) => {
+      if (!this.#atWork.has(id) && !this.#settled.has(id)) this.#gather.announce(jobPlace(id));
+    });
+    this.#worker.on("completed", ({ id = "" }) => {
+      if (this.#settled.delete(id) && !this.#parts.known.isOwn(id)) void this.#parts.handedOver.tell(id);
+    });
     await this.#worker.waitUntilReady();
     this.#progressed();
     this.#worker.run().catch(() => this.#ports.log.error("worker loop ended", { stage: "queue" }));
@@ -119,36 +149,65 @@ export class BatchWorker {
 
   async #run(job: Job<JobData>, token: string | undefined): Promise<void> {
     const id = job.id ?? "";
-    this.#parts.known.take(id);
+    if (this.#settled.has(id)) {
+      // All that is left to do is to take it off the queue.
+      this.#gather.drop(jobPlace(id));
+      return;
+    }
+    let work = this.#atWork.get(id);
+    if (work === undefined) {
+      work = this.#work(job).finally(() => this.#atWork.delete(id));
+      this.#atWork.set(id, work);
+    }
     try {
-      await this.#settle(job);
+      await work;
     } catch (error) {
       if (this.#stop.signal.aborted) {
-        await job.moveToWait(token);
+        // Fails when it is not ours any more; then somebody else has it already.
+        await job.moveToWait(token).catch(() => undefined);
         throw new WaitingError();
       }
       // Nothing but a code may reach Redis as the reason of a failure.
-      throw new Error(error instanceof GatewayError ? error.code : "FAULT");
+      throw new Error(codeOf(error));
     }
-    this.#parts.known.finish(id);
+  }
+
+  async #work(job: Job<JobData>): Promise<void> {
+    const id = job.id ?? "";
+    try {
+      if ((await this.#settle(job)) === "settled") {
+        this.#settled.set(id, true);
+        this.#parts.known.settle(id);
+      }
+    } catch (error) {
+      if (!this.#stop.signal.aborted && job.attemptsMade === 0) {
+        const fields = { code: codeOf(error), count: jobSize(id).messages, stage: "queue" };
+        this.#ports.log.warn("batch failed and will be tried again", fields);
+      }
+      throw error;
+    }
     this.#progressed();
   }
 
-  async #settle(job: Job<JobData>): Promise<void> {
+  /** `apart`: its messages are in the queue still, in two parts. */
+  async #settle(job: Job<JobData>): Promise<"settled" | "apart"> {
     const size = jobSize(job.id ?? "").messages;
     const place = jobPlace(job.id ?? "");
     const begunBefore = job.stalledCounter > 0 || job.attemptsStarted > 1;
     const open = (): RawMessage[] => this.#open(job);
     try {
-      if (job.stalledCounter > this.#options.maxAttemptsBeforeIsolation) {
+      if (failuresOf(job) > this.#options.maxAttemptsBeforeIsolation) {
         this.#gather.drop(place);
-        await this.#isolate(open());
-      } else await this.#gather.add({ place, size, begunBefore, open });
+        return await this.#isolate(job.id ?? "", open());
+      }
+      const watch = isSuspect(job) ? watched(job) : undefined;
+      await this.#gather.add({ place, size, begunBefore, watch, open });
     } catch (error) {
       if (!(error instanceof GatewayError) || error.code !== "ENVELOPE_UNREADABLE") throw error;
-      await this.#parts.deadLetters.addBatch("unopenable", job.data, size);
+      await this.#patiently(() => this.#parts.deadLetters.addBatch("unopenable", job.data, size));
       this.#ports.deadLettered("unopenable", size);
     }
+    return "settled";
   }
 
   #open(job: Job<JobData>): RawMessage[] {
@@ -160,16 +219,30 @@ export class BatchWorker {
   }
 
   /** Halves go back into the queue as batches of their own, each with a clean record. */
-  async #isolate(messages: readonly RawMessage[]): Promise<void> {
-    this.#ports.log.warn("batch abandoned repeatedly, isolating", { count: messages.length, stage: "queue" });
-    if (messages.length === 1) {
-      await this.#parts.deadLetters.add("poison", messages);
-      this.#ports.deadLettered("poison", 1);
-      return;
+  async #isolate(id: string, messages: readonly RawMessage[]): Promise<"settled" | "apart"> {
+    this.#ports.log.warn("batch failed repeatedly, isolating", { count: messages.length, stage: "queue" });
+    if (messages.length <= 1) {
+      await this.#ports.setAside("poison", messages, this.#stop.signal);
+      return "settled";
     }
     const middle = Math.ceil(messages.length / 2);
-    for (const half of [messages.slice(0, middle), messages.slice(middle)]) {
-      await this.#parts.producer.add(this.#parts.envelope.seal(encodeMessages(half), BATCH_SEAL), half.length);
+    await this.#patiently(() => this.#parts.producer.split(id, [messages.slice(0, middle), messages.slice(middle)]));
+    return "apart";
+  }
+
+  /** As the pipeline does: what can be tried again is waited for in place, and costs no attempt. */
+  async #patiently(act: () => Promise<void>): Promise<void> {
+    for (;;) {
+      try {
+        return await act();
+      } catch (error) {
+        if (!(error instanceof GatewayError) || !error.retryable) throw error;
+        this.#ports.log.warn("batch waits and will be tried again", { code: error.code, stage: "queue" });
+        this.#waiting += 1;
+        await sleep(error.retryAfterMs ?? RETRY_MS, undefined, { signal: this.#stop.signal }).finally(() => {
+          this.#waiting -= 1;
+        });
+      }
     }
   }
 
@@ -177,8 +250,11 @@ export class BatchWorker {
     this.#lastProgressAt = performance.now();
   }
 
+  /** What another gateway holds is not ours to wait for; and while Redis is away nothing can complete. */
   #watch(): void {
-    if (this.#ports.backlogJobs() === 0 || this.#ports.waitingOnPurpose()) {
+    const jobs = this.#ports.waitingJobs();
+    const idle = jobs === 0 && this.#atWork.size === 0;
+    if (jobs === undefined || idle || this.#waiting > 0 || this.#ports.waitingOnPurpose()) {
       this.#progressed();
       return;
     }
@@ -187,4 +263,8 @@ export class BatchWorker {
       this.#ports.stalled(new GatewayError("PIPELINE_STALLED", `nothing completed for ${Math.round(silentMs)} ms`));
     }
   }
+}
+
+function codeOf(error: unknown): string {
+  return error instanceof GatewayError ? error.code : "FAULT";
 }

@@ -40,7 +40,7 @@ export interface ErasurePorts {
   queuedBatches(): Promise<readonly string[]>;
   pseudonym(wrappedSubjectKey: string, device: DeviceKey, purpose: NamedPurpose, epoch: number): Pseudonym;
   readonly sinks: readonly ErasableSink[];
-  purgeDeadLetters(devices: readonly DeviceKey[]): Promise<unknown>;
+  purgeDeadLetters(tag: SubjectTag, devices: readonly DeviceKey[] | "all"): Promise<unknown>;
   /** Deletes the account of whom the subject's data went to, up to when this erasure was asked for. */
   eraseDisclosures(tag: SubjectTag, id: string): Promise<void>;
   /** The key is deleted; what is left of it in files may go now. */

@@ -81,8 +81,7 @@ export async function deleteUnheld(
   for (const sink of parts.ports.sinks) {
     if (!(await deleteFrom(sink, names, `freed-${spared}`, record, parts, run))) return;
   }
-  const bound = await parts.records.boundDevices(record.tag);
-  await parts.ports.purgeDeadLetters(bound.filter((device) => !held.has(device)));
+  await parts.ports.purgeDeadLetters(record.tag, devices);
   await parts.records.set(record, { spared });
 }
 
@@ -96,9 +95,9 @@ const sweep: Step = async (record, parts, run) => {
   return undefined;
 };
 
-const deadLetters: Step = async ({ tag, id }, { ports, records }) => {
-  // Those of a device that moved on were purged when it did; what is there now is its new owner's.
-  await ports.purgeDeadLetters(await records.boundDevices(tag));
+const deadLetters: Step = async ({ tag, id }, { ports }) => {
+  // By subject: what a new owner of a device has there stays.
+  await ports.purgeDeadLetters(tag, "all");
   await ports.eraseDisclosures(tag, id);
   return undefined;
 };

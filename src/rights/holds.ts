@@ -29,8 +29,8 @@ export interface HoldPorts {
   /** Both agree, and it is about to stand. Throws when that cannot be recorded. */
   readonly approved: (tag: SubjectTag, hold: LegalHold, approvers: readonly [string, string]) => Promise<unknown>;
   readonly expired: (tag: SubjectTag) => Promise<void>;
-  /** What was set aside for these devices is of no use to anyone and need no longer be kept. */
-  readonly purge: (devices: readonly DeviceKey[]) => Promise<unknown>;
+  /** What was set aside for these devices of the subject is of no use to anyone and need no longer be kept. */
+  readonly purge: (tag: SubjectTag, devices: readonly DeviceKey[]) => Promise<unknown>;
   /** Nothing of the subject is held any more: an erasure that waits for this may go on. */
   readonly freed: (tag: SubjectTag) => Promise<void>;
 }
@@ -154,7 +154,7 @@ export class LegalHolds {
   }
 
   async #ended(tag: SubjectTag, changes: readonly LedgerChange[]): Promise<void> {
-    for (const { silenced } of changes) if (silenced.length > 0) await this.#ports.purge(silenced);
+    for (const { silenced } of changes) if (silenced.length > 0) await this.#ports.purge(tag, silenced);
     if (!(await this.held.renew(tag))) await this.#ports.freed(tag);
   }
 

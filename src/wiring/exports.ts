@@ -129,14 +129,14 @@ function usableOf(grants: Grants): Grants {
   }, 0);
 }
 
-/** A device can have had another owner: what was theirs stays theirs, and what does not open cannot be told. */
+/** What does not open cannot be told. */
 async function* setAside(
   deadLetters: ExportsDeps["deadLetters"],
   tag: SubjectTag,
   device: DeviceKey,
 ): AsyncGenerator<ExportLineOf<"set-aside">> {
-  for await (const { letter, message } of deadLetters.of(device)) {
-    if (message === undefined || message.device.subjectTag !== tag) continue;
+  for await (const { letter, message } of deadLetters.of(tag, device)) {
+    if (message === undefined) continue;
     const { model, ip, location, status } = message.telemetry;
     yield {
       kind: "set-aside",

@@ -60,10 +60,11 @@ export function createPipeline({ config, redis, keys, metrics, log }: Base, deps
     },
     queue,
     {
-      process: (messages, stop, begunBefore) => pipeline.process(messages, stop, begunBefore),
+      process: (messages, stop, begunBefore, watch) => pipeline.process(messages, stop, begunBefore, watch),
+      setAside: (reason, messages, stop) => pipeline.setAside(reason, messages, stop),
       deadLettered: (reason, count) => metrics.deadLettered(reason, count),
       waitingOnPurpose: () => pipeline.waiting,
-      backlogJobs: () => queue.backlog.depth.jobs,
+      waitingJobs: () => (queue.backlog.current ? queue.backlog.depth.waitingJobs : undefined),
       stalled: deps.fatal,
       log,
     },

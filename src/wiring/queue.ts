@@ -5,6 +5,7 @@ import { Backlog } from "../queue/backlog.ts";
 import { DeadLetters } from "../queue/dead-letters.ts";
 import { checkDurability, type Durability } from "../queue/durability.ts";
 import { Envelope, type QueueKeys } from "../queue/envelope.ts";
+import { HandedOver } from "../queue/handed-over.ts";
 import { jobSize } from "../queue/job.ts";
 import { KnownJobs } from "../queue/known-jobs.ts";
 import { Producer } from "../queue/producer.ts";
@@ -18,6 +19,7 @@ export interface QueueOverrides {
 export interface Queue {
   readonly envelope: Pick<Envelope, "seal" | "open">;
   readonly known: KnownJobs;
+  readonly handedOver: HandedOver;
   readonly producer: Producer;
   readonly deadLetters: DeadLetters;
   readonly backlog: Backlog;
@@ -29,17 +31,31 @@ export interface Queue {
 }
 
 const BACKLOG_POLL_MS = 500;
-const COUNT_MS = 1_000;
+const EVERY_MS = 1_000;
 
 export function createQueue(base: Base, sealing: QueueKeys, overrides: QueueOverrides): Queue {
   const { config, redis, keys, metrics, log } = base;
   const envelope = overrides.envelope ?? new Envelope(sealing);
-  const known = new KnownJobs((id) => metrics.recovered(jobSize(id).messages));
+  const known = new KnownJobs({
+    recovered: (id) => metrics.recovered(jobSize(id).messages),
+    handedOver: (id) => metrics.handedOver(jobSize(id).messages),
+  });
+  const handedOver = new HandedOver(redis.store, keys, known);
   const producer = new Producer(redis.producer, keys, envelope, known);
-  const deadLetters = new DeadLetters(redis.store, keys, envelope);
+  const deadLetters = new DeadLetters(redis.store, keys, envelope, { maxBytes: config.queue.deadLetterBytes });
   const backlog = new Backlog(redis.store, keys, { maxBytes: config.queue.backlogBytes, pollMs: BACKLOG_POLL_MS }, log);
-  const count = async (): Promise<void> => metrics.gauge("deadLetters", await deadLetters.count());
-  const counting = new Periodic([{ name: "dead letter count", everyMs: COUNT_MS, run: count }], log);
+  const measure = async (): Promise<void> => {
+    const { count, bytes } = await deadLetters.measure();
+    metrics.gauge("deadLetters", count);
+    metrics.gauge("deadLetterBytes", bytes);
+  };
+  const periodic = new Periodic(
+    [
+      { name: "dead letter count", everyMs: EVERY_MS, run: measure },
+      { name: "handed over", everyMs: EVERY_MS, run: () => handedOver.take() },
+    ],
+    log,
+  );
 
   // From memory alone: the metrics are wanted most when Redis hangs.
   metrics.beforeScrape(() => {
@@ -51,6 +67,7 @@ export function createQueue(base: Base, sealing: QueueKeys, overrides: QueueOver
   return {
     envelope,
     known,
+    handedOver,
     producer,
     deadLetters,
     backlog,
@@ -63,8 +80,9 @@ export function createQueue(base: Base, sealing: QueueKeys, overrides: QueueOver
       stop: () => undefined,
     },
     parts: [
-      { name: "dead letters", start: () => counting.start(), stop: () => counting.stop() },
+      { name: "dead letters", start: () => periodic.start(), stop: () => periodic.stop() },
       { name: "backlog", start: () => backlog.start(), stop: () => backlog.stop() },
+      { name: "handed over", start: () => handedOver.take(), stop: () => handedOver.stop() },
       { name: "producer", start: () => producer.start(), stop: () => producer.stop() },
     ],
   };

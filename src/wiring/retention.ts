@@ -21,7 +21,7 @@ import { heldNames } from "../rights/held-names.ts";
 import type { HeldSubjects } from "../rights/held-subjects.ts";
 import { Retention, type RetentionItem, type RetentionKind } from "../rights/retention.ts";
 import type { OldRows, RowRetention } from "../sinks/row-retention.ts";
-import { heldDevices } from "./held-devices.ts";
+import { heldLetters } from "./held-devices.ts";
 
 export interface RetentionDeps {
   readonly config: Config;
@@ -59,9 +59,9 @@ export function createRetention(deps: RetentionDeps): Retention {
     minors(deps),
     counted("deadLetters", {
       due: () =>
-        deps.deadLetters.older(before(queue.deadLetterRetentionDays), () => heldDevices(deps.redis, deps.keys)),
+        deps.deadLetters.older(before(queue.deadLetterRetentionDays), () => heldLetters(deps.redis, deps.keys)),
       run: () =>
-        deps.deadLetters.expire(before(queue.deadLetterRetentionDays), () => heldDevices(deps.redis, deps.keys)),
+        deps.deadLetters.expire(before(queue.deadLetterRetentionDays), () => heldLetters(deps.redis, deps.keys)),
     }),
     counted("disclosures", {
       due: async () => disclosures.older(dayOf(before(retention.disclosureDays)), await held()),
@@ -111,7 +111,7 @@ function expiredConsents({ redis, keys, deadLetters, audit }: RetentionDeps): Re
         const change = await expiry.expire(subject);
         if (change === undefined) continue;
         count += 1;
-        if (change.silenced.length > 0) await deadLetters.purge(change.silenced);
+        if (change.silenced.length > 0) await deadLetters.purge(subject, change.silenced);
         await audit({ act: "consent-expired", by: "gateway", subject });
       }
       return count;

@@ -11,7 +11,7 @@ import type { ErasuresPort } from "../http/ports.ts";
 import type { AuditAct } from "../model/audit.ts";
 import type { ServicePurpose } from "../model/consent.ts";
 import { deletionOf } from "../model/erasure.ts";
-import type { DeviceKey, Pseudonym } from "../model/ids.ts";
+import type { Pseudonym } from "../model/ids.ts";
 import type { Log } from "../model/log.ts";
 import type { Metrics } from "../observe/metrics.ts";
 import type { Keys } from "../platform/key-files.ts";
@@ -155,7 +155,7 @@ function erasurePorts(deps: RightsDeps, signer: ReceiptSigner, remnants: KeyRemn
     queuedBatches: () => deps.backlog.batches(),
     pseudonym: (key, device, purpose, epoch) => keyring.pseudonym(key, device, purpose, epoch),
     sinks: [erasableSink(deps)],
-    purgeDeadLetters: (devices: readonly DeviceKey[]) => deps.deadLetters.purge(devices),
+    purgeDeadLetters: (tag, devices) => deps.deadLetters.purge(tag, devices),
     eraseDisclosures: (tag, id) => deps.disclosures.erase(tag, id),
     keyDeleted: () => remnants.mark(),
     forget: (devices, names) => {

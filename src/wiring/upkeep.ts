@@ -73,7 +73,7 @@ export function createUpkeep(deps: UpkeepDeps): Upkeep {
         return trail.append({ act: "hold-approved", by: "approver", subject, detail });
       },
       expired: (subject) => trail.note({ act: "hold-expired", by: "gateway", subject }),
-      purge: (devices) => deadLetters.purge(devices),
+      purge: (tag, devices) => deadLetters.purge(tag, devices),
       freed: (tag) => deps.freed(tag),
     },
   );

@@ -76,7 +76,7 @@ describe("a withdrawal", () => {
     expect(api.purged).toEqual([]);
     const all = await call("POST", WITHDRAWALS, {});
     expect(all).toMatchObject({ status: 200, json: { drained: true, fence: 2 } });
-    expect(api.purged).toEqual([[device("hub-1")]]);
+    expect(api.purged).toEqual([{ subject: subject("anna"), devices: [device("hub-1")] }]);
     expect(api.withdrawalsMs).toHaveLength(2);
     expect(await verdict()).toEqual({ refusal: "consent-withdrawn" });
   });
@@ -145,7 +145,7 @@ describe("a device", () => {
     await call("PUT", HUB);
     await call("POST", CONSENTS, CONSENT);
     expect((await call("PUT", "/v1/subjects/boris/devices/hub-1")).status).toBe(204);
-    expect(api.purged).toEqual([[device("hub-1")]]);
+    expect(api.purged).toEqual([{ subject: subject("anna"), devices: [device("hub-1")] }]);
     expect(await verdict("anna")).toEqual({ refusal: "no-consent" });
     expect(await verdict("boris")).toEqual({ refusal: "no-consent" });
     expect((await call("DELETE", HUB)).json.code).toBe("device-not-bound");

@@ -37,7 +37,7 @@ export interface Api {
   port(): number;
   /** With the token, and as JSON when there is a body. A body given as text or bytes is sent as it is. */
   call(method: string, path: string, body?: unknown, headers?: Record<string, string>): Promise<Answer>;
-  readonly purged: DeviceKey[][];
+  readonly purged: { readonly subject: SubjectTag; readonly devices: readonly DeviceKey[] }[];
   /** Subjects of whom nothing is held any more. */
   readonly freed: SubjectTag[];
   readonly withdrawalsMs: number[];
@@ -52,7 +52,7 @@ export function httpApi(options: { leaseMs: number } = { leaseMs: 2_000 }): Api 
   const { store } = consentStore(options);
   let api: HttpApi | undefined;
   let holds: LegalHolds | undefined;
-  const purged: DeviceKey[][] = [];
+  const purged: { readonly subject: SubjectTag; readonly devices: readonly DeviceKey[] }[] = [];
   const freed: SubjectTag[] = [];
   const withdrawalsMs: number[] = [];
   const logged: [string, LogFields | undefined][] = [];
@@ -115,7 +115,7 @@ export function httpApi(options: { leaseMs: number } = { leaseMs: 2_000 }): Api 
             detail: { proposedBy, confirmedBy, reference: hold.ref },
           }),
         expired: (tag) => trail.note({ act: "hold-expired", by: "gateway", subject: tag }),
-        purge: async (devices) => void purged.push([...devices]),
+        purge: async (tag, devices) => void purged.push({ subject: tag, devices: [...devices].sort() }),
         freed: async (tag) => void freed.push(tag),
       },
     );
@@ -156,7 +156,7 @@ export function httpApi(options: { leaseMs: number } = { leaseMs: 2_000 }): Api 
         },
         exports: exportsOn(store(), erasures, log),
         disclosures: new Disclosures(redis, keys),
-        purgeDeadLetters: async (devices) => void purged.push([...devices]),
+        purgeDeadLetters: async (tag, devices) => void purged.push({ subject: tag, devices: [...devices].sort() }),
         readiness: () => self.readiness,
         metricsText: async () => "consentry_messages_received_total 0\n",
         turnedAway: () => {},
@@ -186,7 +186,9 @@ function exportsOn(store: Store, erasures: Erasures, log: Log): ExportsPort {
     ...store,
     config: { sinks: { influx } },
     keyring,
-    deadLetters: new DeadLetters(store.redis, store.keys, new Envelope({ active: "", all: new Map() })),
+    deadLetters: new DeadLetters(store.redis, store.keys, new Envelope({ active: "", all: new Map() }), {
+      maxBytes: 1,
+    }),
     erasures,
     disclosures: new Disclosures(store.redis, store.keys),
     log,

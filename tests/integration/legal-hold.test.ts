@@ -172,11 +172,21 @@ describe("while a hold stands", () => {
     await held(terms({ scope: { devices: ["hub-1"] } }));
     expect([await verdict("hub-1"), await verdict("hub-2")]).toEqual(["legal-hold", "allowed"]);
     await call("POST", "/v1/subjects/anna/withdrawals", {});
-    expect(api.purged).toEqual([[device("hub-2")]]);
+    expect(api.purged).toEqual([{ subject: subject("anna"), devices: [device("hub-2")] }]);
   });
 });
 
 describe("a hold ends", () => {
+  test("and what was set aside goes with it, of a device too that was sold meanwhile; the new owner keeps theirs", async () => {
+    await anna();
+    await held();
+    expect((await call("PUT", "/v1/subjects/boris/devices/hub-1")).status).toBe(204);
+    expect((await call("POST", "/v1/subjects/boris/withdrawals", {})).status).toBe(200);
+    expect(api.purged).toEqual([{ subject: subject("boris"), devices: [device("hub-1")] }]);
+    expect((await as("privacy", "DELETE", `${HOLD}?reference=court:1`)).status).toBe(204);
+    expect(api.purged.slice(1)).toEqual([{ subject: subject("anna"), devices: [device("hub-1")] }]);
+  });
+
   test("when one approver releases it; what was withdrawn meanwhile takes its course", async () => {
     await anna();
     await held();
@@ -184,7 +194,7 @@ describe("a hold ends", () => {
     expect(api.freed).toEqual([]);
     expect((await as("privacy", "DELETE", `${HOLD}?reference=court:1`)).status).toBe(204);
     expect(await verdict()).toBe("consent-withdrawn");
-    expect(api.purged.map((devices) => [...devices].sort())).toEqual([[device("hub-1"), device("hub-2")].sort()]);
+    expect(api.purged).toEqual([{ subject: subject("anna"), devices: [device("hub-1"), device("hub-2")].sort() }]);
     expect(api.freed).toEqual([subject("anna")]);
     expect(await api.holds().held.all()).toEqual([]);
     expect(await api.holds().heldUntil(subject("anna"))).toBeUndefined();
