@@ -2,7 +2,8 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { AnalyticsRecord, StatusValue } from "../model/deidentified.ts";
 import type { CellId, Pseudonym } from "../model/ids.ts";
-import { activityLine, encodeBatch, fieldName, locationLine, statusLine } from "./line-protocol.ts";
+import { FieldTypes } from "./field-types.ts";
+import { activityLine, encodeBatch, fieldName, locationLine, statusKey, statusLine } from "./line-protocol.ts";
 
 const device = "AAAAAAAAAAAAAAAAAAAAAA" as Pseudonym;
 const cell = "8560145bfffffff" as CellId;
@@ -121,6 +122,24 @@ describe("fieldName", () => {
       maxLength: 10,
     });
     fc.assert(fc.property(names, (keys) => new Set(keys.map(fieldName)).size === keys.length));
+  });
+});
+
+describe("statusKey", () => {
+  it("is the key a device used, whatever name its field was given", () => {
+    fc.assert(
+      fc.property(fc.oneof(key, fc.constantFrom("time", "time_", "model")), value, (name, one) => {
+        const types = new FieldTypes();
+        const plain = fieldName(name);
+        expect(statusKey(plain)).toBe(name);
+        types.learn(["number", "text", "flag"].map((type) => ({ field: plain, type: type as "number" })));
+        const typed = types.nameFor(plain, one);
+        expect(typed).not.toBe(plain);
+        expect(statusKey(typed)).toBe(name);
+        const line = statusLine({ device, status: { [name]: one }, timestampNs: "1" }, types) ?? "";
+        expect(Object.keys(read(line).fields)).toEqual([typed]);
+      }),
+    );
   });
 });
 
