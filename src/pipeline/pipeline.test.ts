@@ -5,6 +5,7 @@ import type { Deidentified } from "../model/deidentified.ts";
 import { GatewayError } from "../model/errors.ts";
 import type { DeviceKey, Pseudonym, SubjectTag } from "../model/ids.ts";
 import type { RawMessage } from "../model/raw.ts";
+import { CircuitBreaker } from "../platform/circuit-breaker.ts";
 import { type Lease, Pipeline, type PipelinePorts } from "./pipeline.ts";
 
 const STATUS = 8;
@@ -77,7 +78,7 @@ function setUp(ports: Partial<PipelinePorts> = {}) {
     left: () => undefined,
     addressable: () => undefined,
     deadLetter: async (reason, messages) => void happened.push(`set aside ${messages.length} ${reason}`),
-    breaker: { waitMs: () => 0, passed: () => undefined, failed: () => undefined },
+    breaker: { state: "closed", enter: () => 0, passed: () => undefined, failed: () => undefined },
     samples: { watching: false, offer: () => undefined },
     books: {
       received: () => undefined,
@@ -257,12 +258,83 @@ describe("a batch", () => {
 
   it("gives up waiting when it is told to stop", async () => {
     const stop = new AbortController();
-    const { pipeline } = setUp({ breaker: { waitMs: () => 60_000, passed: () => undefined, failed: () => undefined } });
+    const { pipeline } = setUp({
+      breaker: { state: "open", enter: () => 60_000, passed: () => undefined, failed: () => undefined },
+    });
     const processed = pipeline.process([message("one")], stop.signal);
     expect(pipeline.waiting).toBe(true);
     stop.abort();
     await expect(processed).rejects.toThrow();
     expect(pipeline.waiting).toBe(false);
+  });
+});
+
+describe("a store that failed", () => {
+  const breakerOf = () => new CircuitBreaker({ failures: 1, openMs: 5, maxOpenMs: 5 });
+
+  it("is asked whether it is back when nobody is left who writes", async () => {
+    const breaker = breakerOf();
+    const verdicts: Verdict[] = [granted, { refusal: "consent-withdrawn", wrappedSubjectKey: "key" }];
+    const down = () => new GatewayError("SINK_UNAVAILABLE", "test");
+    const answers = [down(), undefined];
+    const { pipeline, books } = setUp({
+      breaker,
+      checkConsent: async (devices) => {
+        const verdict = verdicts.length > 1 ? verdicts.shift() : verdicts[0];
+        return devices.map(() => verdict ?? granted);
+      },
+      store: () => Promise.reject(down()),
+      askStore: async () => {
+        const answer = answers.shift();
+        if (answer !== undefined) throw answer;
+      },
+    });
+    await pipeline.process([message("one")], never);
+    expect([breaker.state, answers, books]).toEqual(["closed", [], { "consent-withdrawn": 1 }]);
+  });
+
+  it("is tried by one batch at a time until it is back", async () => {
+    const breaker = breakerOf();
+    breaker.failed();
+    let underWay = 0;
+    let most = 0;
+    const { pipeline, books } = setUp({
+      breaker,
+      store: async () => {
+        underWay += 1;
+        if (breaker.state !== "closed") most = Math.max(most, underWay);
+        await new Promise((resolve) => setTimeout(resolve, 5));
+        underWay -= 1;
+        return { rejected: [] };
+      },
+    });
+    await Promise.all(["a", "b", "c", "d"].map((one) => pipeline.process([message(one)], never)));
+    expect([most, books.stored]).toEqual([1, 4]);
+  });
+
+  it("is told once for each change, and a refusal as what an operator must mend", async () => {
+    const told: string[] = [];
+    const tell = (level: string) => (event: string, fields?: { readonly code?: string }) =>
+      void told.push(`${level}: ${event} ${fields?.code ?? ""}`.trim());
+    const codes = ["SINK_UNAVAILABLE", "SINK_DENIED", "SINK_DENIED", "SINK_DENIED", "SINK_UNAVAILABLE"] as const;
+    const failures = codes.map((code) => new GatewayError(code, "test"));
+    const { pipeline } = setUp({
+      breaker: breakerOf(),
+      log: { info: tell("info"), warn: tell("warn"), error: tell("error") },
+      store: async () => {
+        const failure = failures.shift();
+        if (failure !== undefined) throw failure;
+        return { rejected: [] };
+      },
+    });
+    await pipeline.process([message("one")], never);
+    await pipeline.process([message("two")], never);
+    expect(told).toEqual([
+      "warn: batch waits and will be tried again SINK_UNAVAILABLE",
+      "error: the store refuses us, batches wait SINK_DENIED",
+      "warn: batch waits and will be tried again SINK_UNAVAILABLE",
+      "info: batches go through again",
+    ]);
   });
 });
 

@@ -27,7 +27,7 @@ export interface Lease extends KeepableLease {
   readonly over: boolean;
 }
 
-export interface PipelinePorts extends Omit<InDoubtPorts, "pause"> {
+export interface PipelinePorts extends Omit<InDoubtPorts, "pause" | "mayAsk"> {
   readonly acquireLease: () => Promise<Lease>;
   readonly checkConsent: CheckConsent;
   /** The purposes anybody has a use for right now: what nobody would get is not made. */
@@ -70,6 +70,7 @@ interface Passage {
 }
 
 const RETRY_MS = 250;
+const SINK_FAULTS: ReadonlySet<string> = new Set(["SINK_UNAVAILABLE", "SINK_DENIED"]);
 
 export class Pipeline {
   readonly #ports: PipelinePorts;
@@ -77,10 +78,16 @@ export class Pipeline {
   readonly #forwarding = new Turns();
   readonly #leaving = new Set<Promise<void>>();
   #waiting = 0;
+  /** Why batches wait, as far as the log has been told. */
+  #told: string | undefined;
 
   constructor(ports: PipelinePorts) {
     this.#ports = ports;
-    this.#inDoubtPorts = { ...ports, pause: (ms, stop) => this.#pause(ms, stop) };
+    this.#inDoubtPorts = {
+      ...ports,
+      pause: (ms, stop) => this.#pause(ms, stop),
+      mayAsk: (stop) => this.#mayAsk(stop),
+    };
   }
 
   /** True while a batch waits for a sink or for the consent store. */
@@ -101,7 +108,7 @@ export class Pipeline {
     const doubt = new InDoubt(this.#inDoubtPorts, begunBefore);
     try {
       for (;;) {
-        await this.#pause(this.#ports.breaker.waitMs(), stop);
+        await this.#mayAsk(stop);
         try {
           const batch = await this.#attempt(messages, doubt);
           if (doubt.open) await doubt.settle(batch, stop);
@@ -109,15 +116,29 @@ export class Pipeline {
           return;
         } catch (error) {
           if (!(error instanceof GatewayError) || !error.retryable) throw error;
-          this.#ports.log.warn("batch waits and will be tried again", { code: error.code, count: messages.length });
-          if (error.code === "SINK_UNAVAILABLE" || error.code === "SINK_DENIED")
-            this.#ports.breaker.failed(error.retryAfterMs);
+          this.#tell(error, messages.length);
+          if (SINK_FAULTS.has(error.code)) this.#ports.breaker.failed(error.retryAfterMs);
           else await this.#pause(RETRY_MS, stop);
         }
       }
     } finally {
       doubt.abandon();
     }
+  }
+
+  /** Once for each change, not for each attempt: an outage of hours is one line, and what an operator must mend stands out. */
+  #tell(error: GatewayError | undefined, count: number): void {
+    const { log } = this.#ports;
+    if (error?.code === this.#told) return;
+    this.#told = error?.code;
+    if (error === undefined) log.info("batches go through again", { count });
+    else if (error.code === "SINK_DENIED") log.error("the store refuses us, batches wait", { code: error.code, count });
+    else log.warn("batch waits and will be tried again", { code: error.code, count });
+  }
+
+  async #mayAsk(stop: AbortSignal): Promise<void> {
+    stop.throwIfAborted();
+    for (let ms = this.#ports.breaker.enter(); ms > 0; ms = this.#ports.breaker.enter()) await this.#pause(ms, stop);
   }
 
   async #pause(ms: number, stop: AbortSignal): Promise<void> {
@@ -212,7 +233,10 @@ export class Pipeline {
       records.push(passage.result.analytics);
     }
     if (records.length === 0) {
-      if (doubt.open) await this.#ports.askStore(lease.signal);
+      // With nobody left who writes, nobody would find out that the store is back.
+      if (!doubt.open && this.#ports.breaker.state === "closed") return;
+      await this.#ports.askStore(lease.signal);
+      this.#ports.breaker.passed();
       return;
     }
     const { rejected } = await this.#ports.store(records, lease.signal).catch(async (error: unknown) => {
@@ -271,6 +295,7 @@ export class Pipeline {
 
   #settled(batch: readonly Passage[]): void {
     const { books } = this.#ports;
+    this.#tell(undefined, batch.length);
     let stored = 0;
     let forwardedOnly = 0;
     const refused = new Map<Refusal, number>();
