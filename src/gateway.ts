@@ -46,6 +46,7 @@ import { jobSize } from "./queue/job.ts";
 import { KnownJobs } from "./queue/known-jobs.ts";
 import { Producer } from "./queue/producer.ts";
 import { BatchWorker } from "./queue/worker.ts";
+import { ActivityWriting } from "./sinks/activity-writing.ts";
 import { CellActivity } from "./sinks/cell-activity.ts";
 import { InfluxSink } from "./sinks/influx.ts";
 import { PatientStart } from "./sinks/patient-start.ts";
@@ -233,7 +234,7 @@ export function createGateway(
     askStore: (signal) => store.use(() => sink.ask(signal)),
     removeStored: async (records, signal) => (await store.use(() => sink.remove(records, signal))) !== "unsupported",
     inDoubtGraceMs: sinks.influx.timeoutMs,
-    stored: (records) => activity.add(records, Date.now()),
+    located: (devices) => activity.add(devices, Date.now()),
     announce: (batch) => outlets.announce(batch),
     addressable: (pseudonym, device) => commands.remember(pseudonym, device),
     deadLetter: (reason, messages) => deadLetters.add(reason, messages),
@@ -355,13 +356,19 @@ export function createGateway(
     metrics.gauge("backlogBytes", backlog.depth.bytes);
   });
 
-  const writeActivity = async (final: boolean): Promise<void> => {
-    const lines = activity.take(Date.now(), final);
-    if (lines.length > 0) await sink.writeLines(lines, AbortSignal.timeout(sinks.influx.timeoutMs));
-  };
+  const activityWriting = new ActivityWriting(activity, (lines) =>
+    sink.writeLines(lines, AbortSignal.timeout(sinks.influx.timeoutMs)),
+  );
   const periodic = new Periodic(
     [
-      { name: "cell activity", everyMs: 1_000, run: () => writeActivity(false) },
+      {
+        name: "cell activity",
+        everyMs: 1_000,
+        run: async () => {
+          activityWriting.collect(Date.now());
+          if (store.ready && breaker.state === "closed") await activityWriting.write();
+        },
+      },
       {
         name: "dead letter count",
         everyMs: 1_000,
@@ -392,7 +399,8 @@ export function createGateway(
         await store.start(signal);
       },
       stop: async () => {
-        if (store.ready) await writeActivity(true);
+        activityWriting.collect(Date.now(), true);
+        if (store.ready) await activityWriting.write();
         await store.stop();
       },
     },

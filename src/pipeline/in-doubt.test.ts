@@ -81,7 +81,7 @@ class Outside {
         return answer === true;
       },
       inDoubtGraceMs: GRACE_MS,
-      stored: nothing,
+      located: nothing,
       announce: async (batch) => () => batch.map(() => false),
       left: nothing,
       addressable: nothing,

@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import { allOf, type CheckConsent, type Verdict } from "../model/consent.ts";
 import type { Deidentified } from "../model/deidentified.ts";
 import { GatewayError } from "../model/errors.ts";
-import type { DeviceKey, Pseudonym, SubjectTag } from "../model/ids.ts";
+import type { CellId, DeviceKey, Pseudonym, SubjectTag } from "../model/ids.ts";
 import type { RawMessage } from "../model/raw.ts";
 import { CircuitBreaker } from "../platform/circuit-breaker.ts";
 import { type Lease, Pipeline, type PipelinePorts } from "./pipeline.ts";
@@ -67,7 +67,7 @@ function setUp(ports: Partial<PipelinePorts> = {}) {
     askStore: async () => undefined,
     removeStored: async () => true,
     inDoubtGraceMs: 1,
-    stored: () => undefined,
+    located: () => undefined,
     announce: async (batch) => {
       happened.push(`announced ${batch.length}`);
       return () => {
@@ -266,6 +266,91 @@ describe("a batch", () => {
     stop.abort();
     await expect(processed).rejects.toThrow();
     expect(pipeline.waiting).toBe(false);
+  });
+});
+
+describe("a message that is set aside", () => {
+  const setAside = (deadLetter: PipelinePorts["deadLetter"], ports: Partial<PipelinePorts> = {}) => {
+    const announced: number[] = [];
+    let forwarded = 0;
+    const run = setUp({
+      store: async (records) => ({ rejected: records.flatMap(({ device }, n) => (device === "a-odd" ? [n] : [])) }),
+      announce: async (batch) => {
+        announced.push(batch.length);
+        return () => {
+          forwarded += 1;
+          return batch.map(() => true);
+        };
+      },
+      deadLetter,
+      ...ports,
+    });
+    return { ...run, announced, forwarded: () => forwarded };
+  };
+
+  it("is so before anything is forwarded, and counted once however often that had to be tried", async () => {
+    let failures = 2;
+    const letters: string[] = [];
+    const { pipeline, books, forwarded } = setAside(async (reason, messages) => {
+      if (failures-- > 0) throw new Error("a fault of Redis, with arguments");
+      letters.push(...messages.map(({ device }) => `${device.deviceKey} ${reason}`));
+    });
+    await pipeline.process([message("odd"), message("one")], never);
+    expect([letters, forwarded()]).toEqual([["odd sink-rejected"], 1]);
+    expect(books).toEqual({ stored: 1, "sink-rejected": 1 });
+  });
+
+  it("stays so while the rest of its batch is tried again", async () => {
+    const letters: string[] = [];
+    let failures = 2;
+    const { pipeline, books } = setAside(
+      async (_reason, messages) => void letters.push(...messages.map(({ device }) => device.deviceKey)),
+      {
+        announce: async (batch) => {
+          if (failures-- > 0) throw new GatewayError("CONSENT_UNREACHABLE", "test");
+          return () => batch.map(() => true);
+        },
+      },
+    );
+    await pipeline.process([message("odd"), message("one")], never);
+    expect([letters, books]).toEqual([["odd"], { stored: 1, "sink-rejected": 1 }]);
+  });
+});
+
+describe("a place that was stored", () => {
+  const cell = "cell" as CellId;
+  const placed = (device: string): Deidentified => ({
+    analytics: {
+      device: `a-${device}` as Pseudonym,
+      timestampNs: "1",
+      location: { cell, resolution: 5, epochStart: 0 },
+    },
+  });
+
+  it("is told once for each message, when all is done, by the key of its device", async () => {
+    const told: unknown[] = [];
+    let failures = 3;
+    const { pipeline } = setUp({
+      deidentify: ({ device }) => placed(device.deviceKey),
+      checkConsent: async (devices) =>
+        devices.map(({ deviceKey }) =>
+          deviceKey === "gone" && failures === 0 ? { refusal: "consent-withdrawn" as const } : granted,
+        ),
+      announce: async (batch) => {
+        if (failures > 0) {
+          failures -= 1;
+          throw new GatewayError("CONSENT_UNREACHABLE", "test");
+        }
+        return () => batch.map(() => false);
+      },
+      store: async (records) => ({ rejected: [records.findIndex(({ device }) => device === "a-odd")] }),
+      located: (places) => told.push(...places),
+    });
+    await pipeline.process(["one", "two", "gone", "odd"].map(message), never);
+    expect(told).toEqual([
+      ["one", cell],
+      ["two", cell],
+    ]);
   });
 });
 

@@ -1,7 +1,7 @@
 /**
  * What happens to a batch after the queue:
  *
- *   leased → consented again → de-identified → stored → accounted → forwarded → set aside → settled
+ *   leased → consented again → de-identified → stored → set aside → accounted → forwarded → settled
  *
  * The lease comes before the consent check and is given back after the last write: a withdrawal that
  * waits for older leases knows that nothing is under way any more. A batch whose sink is down waits
@@ -9,16 +9,16 @@
  * sent and not answered, a lease is kept until it is known what became of it.
  */
 import { setTimeout as sleep } from "node:timers/promises";
-import { type CheckConsent, type Grants, usableByAny, type Verdict } from "../model/consent.ts";
-import type { AnalyticsRecord, Deidentified } from "../model/deidentified.ts";
+import { type CheckConsent, type Grants, usableByAny } from "../model/consent.ts";
+import type { AnalyticsRecord } from "../model/deidentified.ts";
 import type { Outgoing } from "../model/disclosure.ts";
 import { GatewayError } from "../model/errors.ts";
 import type { DeviceRef, Pseudonym } from "../model/ids.ts";
-import type { Books, DeadLetterReason, Refusal } from "../model/outcome.ts";
+import type { DeadLetterReason } from "../model/outcome.ts";
 import type { RawMessage } from "../model/raw.ts";
 import { Turns } from "../platform/turns.ts";
 import { InDoubt, type InDoubtPorts, type KeepableLease } from "./in-doubt.ts";
-import type { Samples, Settled } from "./samples.ts";
+import { type Passage, type SettlePorts, settle } from "./settle.ts";
 
 export interface Lease extends KeepableLease {
   /** Aborts before the lease ends, early enough for a write under way to be broken off. */
@@ -27,7 +27,7 @@ export interface Lease extends KeepableLease {
   readonly over: boolean;
 }
 
-export interface PipelinePorts extends Omit<InDoubtPorts, "pause" | "mayAsk"> {
+export interface PipelinePorts extends Omit<InDoubtPorts, "pause" | "mayAsk">, SettlePorts {
   readonly acquireLease: () => Promise<Lease>;
   readonly checkConsent: CheckConsent;
   /** The purposes anybody has a use for right now: what nobody would get is not made. */
@@ -53,20 +53,6 @@ export interface PipelinePorts extends Omit<InDoubtPorts, "pause" | "mayAsk"> {
   /** A scene service may answer this pseudonym with a command. */
   readonly addressable: (pseudonym: Pseudonym, device: DeviceRef) => void;
   readonly deadLetter: (reason: DeadLetterReason, messages: readonly RawMessage[]) => Promise<void>;
-  readonly stored: (records: readonly AnalyticsRecord[]) => void;
-  readonly books: Books;
-  /** Who looks on at messages of their own. */
-  readonly samples: Pick<Samples, "watching" | "offer">;
-}
-
-/** One message of a batch on its way through. */
-interface Passage {
-  readonly message: RawMessage;
-  verdict: Verdict | undefined;
-  result: Deidentified | undefined;
-  refusal: Refusal | undefined;
-  setAside: DeadLetterReason | undefined;
-  forwarded: boolean;
 }
 
 const RETRY_MS = 250;
@@ -106,13 +92,15 @@ export class Pipeline {
    */
   async process(messages: readonly RawMessage[], stop: AbortSignal, begunBefore = false): Promise<void> {
     const doubt = new InDoubt(this.#inDoubtPorts, begunBefore);
+    const aside = new Map<RawMessage, DeadLetterReason>();
     try {
       for (;;) {
         await this.#mayAsk(stop);
         try {
-          const batch = await this.#attempt(messages, doubt);
+          const batch = await this.#attempt(messages, doubt, aside);
           if (doubt.open) await doubt.settle(batch, stop);
-          this.#settled(batch);
+          this.#tell(undefined, batch.length);
+          settle(batch, this.#ports);
           return;
         } catch (error) {
           if (!(error instanceof GatewayError) || !error.retryable) throw error;
@@ -152,14 +140,18 @@ export class Pipeline {
     }
   }
 
-  async #attempt(messages: readonly RawMessage[], doubt: InDoubt): Promise<readonly Passage[]> {
+  async #attempt(
+    messages: readonly RawMessage[],
+    doubt: InDoubt,
+    aside: Map<RawMessage, DeadLetterReason>,
+  ): Promise<readonly Passage[]> {
     const batch = messages.map(
       (message): Passage => ({
         message,
         verdict: undefined,
         result: undefined,
         refusal: undefined,
-        setAside: undefined,
+        setAside: aside.get(message),
         forwarded: false,
       }),
     );
@@ -175,12 +167,12 @@ export class Pipeline {
       await this.#consented(batch);
       this.#deidentified(batch);
       await this.#stored(batch, lease, doubt);
+      await this.#setAside(batch, aside);
       const forward = await this.#announced(batch);
       await turn.mine;
       if (lease.over) throw new GatewayError("LEASE_LOST", "before forwarding");
       forward();
       left = this.#ports.left(lease.signal);
-      await this.#setAside(batch);
     } finally {
       turn.leave();
       await this.#release(lease, left, doubt);
@@ -200,9 +192,10 @@ export class Pipeline {
 
   async #consented(batch: readonly Passage[]): Promise<void> {
     const devices = new Map<DeviceRef, number>();
-    for (const { message } of batch) if (!devices.has(message.device)) devices.set(message.device, devices.size);
+    const open = batch.filter(({ setAside }) => setAside === undefined);
+    for (const { message } of open) if (!devices.has(message.device)) devices.set(message.device, devices.size);
     const verdicts = await this.#ports.checkConsent([...devices.keys()]);
-    for (const passage of batch) {
+    for (const passage of open) {
       const verdict = verdicts[devices.get(passage.message.device) ?? -1];
       passage.verdict = verdict;
       if (verdict === undefined) passage.refusal = "no-consent";
@@ -253,7 +246,6 @@ export class Pipeline {
       const passage = passages[index];
       if (passage !== undefined) passage.setAside = "sink-rejected";
     }
-    this.#ports.stored(rejected.length === 0 ? records : records.filter((_, index) => !rejected.includes(index)));
   }
 
   /** Nobody is given anything before the account says so; until then nothing is given to anybody. */
@@ -279,43 +271,21 @@ export class Pipeline {
     };
   }
 
-  async #setAside(batch: readonly Passage[]): Promise<void> {
+  /** Before anything is forwarded: what fails here is tried again, and services must not get it twice. */
+  async #setAside(batch: readonly Passage[], aside: Map<RawMessage, DeadLetterReason>): Promise<void> {
     const byReason = new Map<DeadLetterReason, RawMessage[]>();
     for (const { message, setAside } of batch) {
-      if (setAside === undefined) continue;
+      if (setAside === undefined || aside.has(message)) continue;
       const messages = byReason.get(setAside);
       if (messages === undefined) byReason.set(setAside, [message]);
       else messages.push(message);
     }
     for (const [reason, messages] of byReason) {
-      await this.#ports.deadLetter(reason, messages);
-      this.#ports.books.deadLettered(reason, messages.length);
+      await this.#ports.deadLetter(reason, messages).catch((error: unknown) => {
+        // Without a cause: errors of Redis may hold arguments.
+        throw error instanceof GatewayError ? error : new GatewayError("NOT_DURABLE", "dead letter");
+      });
+      for (const message of messages) aside.set(message, reason);
     }
   }
-
-  #settled(batch: readonly Passage[]): void {
-    const { books } = this.#ports;
-    this.#tell(undefined, batch.length);
-    let stored = 0;
-    let forwardedOnly = 0;
-    const refused = new Map<Refusal, number>();
-    for (const { result, refusal, setAside, forwarded } of batch) {
-      if (setAside !== undefined) continue;
-      if (refusal === undefined && result?.analytics !== undefined) stored += 1;
-      else if (refusal === undefined && forwarded) forwardedOnly += 1;
-      else refused.set(refusal ?? "no-recipient", (refused.get(refusal ?? "no-recipient") ?? 0) + 1);
-    }
-    books.stored(stored);
-    books.forwardedOnly(forwardedOnly);
-    for (const [reason, count] of refused) books.refused(reason, count);
-    const { samples } = this.#ports;
-    if (!samples.watching) return;
-    for (const passage of batch) samples.offer(passage.message.device, () => settledOf(passage));
-  }
-}
-
-/** `undefined` for a message that was refused: nothing of it is used. */
-function settledOf({ message, verdict, result, refusal, setAside, forwarded }: Passage): Settled | undefined {
-  if (refusal !== undefined || verdict === undefined || verdict.refusal !== undefined) return undefined;
-  return { message, grants: verdict.grants, result, stored: setAside === undefined, forwarded };
 }

@@ -150,7 +150,7 @@ describe("locationLine and activityLine", () => {
     expect(locationLine(record)).toBe(
       `device_location,device=${device} cell="${cell}",resolution=5 1784160000000000000`,
     );
-    expect(activityLine(cell, 7, 31, 1_784_160_000_000)).toBe(
+    expect(activityLine(cell, 7, 31, "1784160000000000000")).toBe(
       `cell_activity,cell=${cell} devices=7,messages=31 1784160000000000000`,
     );
   });

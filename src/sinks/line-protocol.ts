@@ -77,9 +77,9 @@ export function locationLine(record: AnalyticsRecord): string | undefined {
   return `${DEVICE_LOCATION}${tag("device", record.device)} ${fields} ${location.epochStart}000000`;
 }
 
-/** A `cell_activity` line for the window that began at `windowStartMs`. */
-export function activityLine(cell: CellId, devices: number, messages: number, windowStartMs: number): string {
-  return `${CELL_ACTIVITY}${tag("cell", cell)} devices=${devices},messages=${messages} ${windowStartMs}000000`;
+/** A `cell_activity` line, timed at the start of its window or within it. */
+export function activityLine(cell: CellId, devices: number, messages: number, timestampNs: string): string {
+  return `${CELL_ACTIVITY}${tag("cell", cell)} devices=${devices},messages=${messages} ${timestampNs}`;
 }
 
 /**

@@ -1,6 +1,7 @@
 /** The sink on a real InfluxDB 1: what it says is stored is stored, and what it says is refused is named exactly. */
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import type { AnalyticsRecord } from "../../src/model/deidentified.ts";
+import type { CellId, DeviceKey } from "../../src/model/ids.ts";
 import type { PrivateServer } from "../../src/platform/private-server.ts";
 import { startInflux } from "../../src/platform/services.ts";
 import { CellActivity } from "../../src/sinks/cell-activity.ts";
@@ -138,9 +139,13 @@ describe("storing", () => {
   });
 
   it("writes the activity of cells, and nothing for a batch without lines", async () => {
-    const activity = new CellActivity({ windowMs: 60_000, minDevices: 2 });
+    const activity = new CellActivity({ windowMs: 60_000, minDevices: 2, offsetNs: 0 });
     const start = AT - (AT % 60_000);
-    activity.add([located("a", 1, "8560145bfffffff"), located("b", 2, "8560145bfffffff")], start);
+    const cell = "8560145bfffffff" as CellId;
+    activity.add(
+      ["a", "b"].map((device) => [device as DeviceKey, cell] as const),
+      start,
+    );
     expect(await sink.writeLines(activity.take(start, true), never)).toEqual({ rejected: [] });
     expect(await query(influx.url, "SELECT * FROM cell_activity")).toEqual([
       { time: `${start}000000`, cell: "8560145bfffffff", devices: 2, messages: 2 },
