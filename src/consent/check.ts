@@ -20,7 +20,8 @@ export function consentCheck(gate: Pick<ConsentGate, "read">): CheckConsent {
       const admitted = devices[index]?.revision ?? revision;
       // What was taken back while a message waited does not come back to it with a later consent.
       const grants = admitted === revision ? verdict.grants : verdict.grants & heldSince(decision.since, admitted);
-      return grants === 0 ? { refusal: "consent-withdrawn" } : { grants, wrappedSubjectKey, revision };
+      if (grants === 0) return { refusal: "consent-withdrawn", wrappedSubjectKey: keyOf(decision) };
+      return { grants, wrappedSubjectKey, revision };
     });
   };
 }

@@ -44,6 +44,8 @@ class Outside {
   ask: (GatewayError | "answers")[] = ["answers"];
   remove: (GatewayError | boolean)[] = [true];
   #leases = 0;
+  /** Every second attempt has to wait for a moment. */
+  #turns = 0;
   #open = new Set<number>();
 
   get openLeases(): number {
@@ -79,12 +81,12 @@ class Outside {
         return answer === true;
       },
       inDoubtGraceMs: GRACE_MS,
-      stored: nothing,
+      located: nothing,
       announce: async (batch) => () => batch.map(() => false),
       left: nothing,
       addressable: nothing,
       deadLetter: async () => undefined,
-      breaker: { waitMs: () => 1, passed: nothing, failed: nothing },
+      breaker: { state: "closed", enter: () => this.#turns++ % 2, passed: nothing, failed: nothing },
       samples: { watching: false, offer: nothing },
       books: {
         stored: nothing,

@@ -13,6 +13,7 @@ import { GatewayError } from "../model/errors.ts";
 import type { DeviceKey, SubjectTag } from "../model/ids.ts";
 import type { Log } from "../model/log.ts";
 import type { RawMessage } from "../model/raw.ts";
+import type { CircuitBreaker } from "../platform/circuit-breaker.ts";
 
 /** The part of a lease that outlives the attempt it was taken for. */
 export interface KeepableLease {
@@ -29,9 +30,11 @@ export interface InDoubtPorts {
   readonly removeStored: (records: readonly AnalyticsRecord[], signal: AbortSignal) => Promise<boolean>;
   /** At least as long as the store may take over a write it has received. */
   readonly inDoubtGraceMs: number;
-  readonly breaker: { waitMs(): number; passed(): void; failed(retryAfterMs?: number): void };
+  readonly breaker: Pick<CircuitBreaker, "state" | "enter" | "passed" | "failed">;
   /** Rejects when `stop` fires. */
   readonly pause: (ms: number, stop: AbortSignal) => Promise<void>;
+  /** Resolves when the store may be asked again. Rejects when `stop` fires. */
+  readonly mayAsk: (stop: AbortSignal) => Promise<void>;
   readonly log: Log;
 }
 
@@ -100,7 +103,7 @@ export class InDoubt {
         if (!(error instanceof GatewayError) || !error.retryable) throw error;
         this.#ports.log.warn("removal waits and will be tried again", { code: error.code, count: records.length });
         this.#ports.breaker.failed(error.retryAfterMs);
-        await this.#ports.pause(this.#ports.breaker.waitMs(), stop);
+        await this.#ports.mayAsk(stop);
       }
     }
     this.#ports.breaker.passed();

@@ -3,8 +3,9 @@ import { describe, expect, it } from "vitest";
 import { allOf, type CheckConsent, type Verdict } from "../model/consent.ts";
 import type { Deidentified } from "../model/deidentified.ts";
 import { GatewayError } from "../model/errors.ts";
-import type { DeviceKey, Pseudonym, SubjectTag } from "../model/ids.ts";
+import type { CellId, DeviceKey, Pseudonym, SubjectTag } from "../model/ids.ts";
 import type { RawMessage } from "../model/raw.ts";
+import { CircuitBreaker } from "../platform/circuit-breaker.ts";
 import { type Lease, Pipeline, type PipelinePorts } from "./pipeline.ts";
 
 const STATUS = 8;
@@ -66,7 +67,7 @@ function setUp(ports: Partial<PipelinePorts> = {}) {
     askStore: async () => undefined,
     removeStored: async () => true,
     inDoubtGraceMs: 1,
-    stored: () => undefined,
+    located: () => undefined,
     announce: async (batch) => {
       happened.push(`announced ${batch.length}`);
       return () => {
@@ -77,7 +78,7 @@ function setUp(ports: Partial<PipelinePorts> = {}) {
     left: () => undefined,
     addressable: () => undefined,
     deadLetter: async (reason, messages) => void happened.push(`set aside ${messages.length} ${reason}`),
-    breaker: { waitMs: () => 0, passed: () => undefined, failed: () => undefined },
+    breaker: { state: "closed", enter: () => 0, passed: () => undefined, failed: () => undefined },
     samples: { watching: false, offer: () => undefined },
     books: {
       received: () => undefined,
@@ -273,20 +274,6 @@ describe("a batch", () => {
     expect(books).toEqual({ "sink-rejected": 1, stored: 1 });
   });
 
-  it("sets the same message aside once, however often what follows has to be tried", async () => {
-    let away = 2;
-    const { pipeline, books, happened } = setUp({
-      store: async () => ({ rejected: [0] }),
-      announce: async (batch) => {
-        if (away-- > 0) throw new GatewayError("CONSENT_UNREACHABLE", undefined, { retryAfterMs: 1 });
-        return () => batch.map(() => true);
-      },
-    });
-    await pipeline.process([message("odd"), message("good")], never);
-    expect(happened.filter((what) => what.startsWith("set aside"))).toEqual(["set aside 1 sink-rejected"]);
-    expect(books).toEqual({ "sink-rejected": 1, stored: 1 });
-  });
-
   it("has every attempt watched, and none of the waiting", async () => {
     const seen: string[] = [];
     let away = 1;
@@ -295,7 +282,12 @@ describe("a batch", () => {
         if (away-- > 0) throw new GatewayError("SINK_UNAVAILABLE");
         return { rejected: [] };
       },
-      breaker: { waitMs: () => Math.min(0, -seen.push("waits")), passed: () => undefined, failed: () => undefined },
+      breaker: {
+        state: "closed",
+        enter: () => Math.min(0, -seen.push("waits")),
+        passed: () => undefined,
+        failed: () => undefined,
+      },
     });
     await pipeline.process([message("one")], never, false, async (attempt) => {
       seen.push("begins");
@@ -319,12 +311,168 @@ describe("a batch", () => {
 
   it("gives up waiting when it is told to stop", async () => {
     const stop = new AbortController();
-    const { pipeline } = setUp({ breaker: { waitMs: () => 60_000, passed: () => undefined, failed: () => undefined } });
+    const { pipeline } = setUp({
+      breaker: { state: "open", enter: () => 60_000, passed: () => undefined, failed: () => undefined },
+    });
     const processed = pipeline.process([message("one")], stop.signal);
     expect(pipeline.waiting).toBe(true);
     stop.abort();
     await expect(processed).rejects.toThrow();
     expect(pipeline.waiting).toBe(false);
+  });
+});
+
+describe("a message that is set aside", () => {
+  const setAside = (deadLetter: PipelinePorts["deadLetter"], ports: Partial<PipelinePorts> = {}) => {
+    const announced: number[] = [];
+    let forwarded = 0;
+    const run = setUp({
+      store: async (records) => ({ rejected: records.flatMap(({ device }, n) => (device === "a-odd" ? [n] : [])) }),
+      announce: async (batch) => {
+        announced.push(batch.length);
+        return () => {
+          forwarded += 1;
+          return batch.map(() => true);
+        };
+      },
+      deadLetter,
+      ...ports,
+    });
+    return { ...run, announced, forwarded: () => forwarded };
+  };
+
+  it("is so before anything is forwarded, and counted once however often that had to be tried", async () => {
+    let failures = 2;
+    const letters: string[] = [];
+    const { pipeline, books, forwarded } = setAside(async (reason, messages) => {
+      if (failures-- > 0) throw new Error("a fault of Redis, with arguments");
+      letters.push(...messages.map(({ device }) => `${device.deviceKey} ${reason}`));
+    });
+    await pipeline.process([message("odd"), message("one")], never);
+    expect([letters, forwarded()]).toEqual([["odd sink-rejected"], 1]);
+    expect(books).toEqual({ stored: 1, "sink-rejected": 1 });
+  });
+
+  it("stays so while the rest of its batch is tried again", async () => {
+    const letters: string[] = [];
+    let failures = 2;
+    const { pipeline, books } = setAside(
+      async (_reason, messages) => void letters.push(...messages.map(({ device }) => device.deviceKey)),
+      {
+        announce: async (batch) => {
+          if (failures-- > 0) throw new GatewayError("CONSENT_UNREACHABLE", "test");
+          return () => batch.map(() => true);
+        },
+      },
+    );
+    await pipeline.process([message("odd"), message("one")], never);
+    expect([letters, books]).toEqual([["odd"], { stored: 1, "sink-rejected": 1 }]);
+  });
+});
+
+describe("a place that was stored", () => {
+  const cell = "cell" as CellId;
+  const placed = (device: string): Deidentified => ({
+    analytics: {
+      device: `a-${device}` as Pseudonym,
+      timestampNs: "1",
+      location: { cell, resolution: 5, epochStart: 0 },
+    },
+  });
+
+  it("is told once for each message, when all is done, by the key of its device", async () => {
+    const told: unknown[] = [];
+    let failures = 3;
+    const { pipeline } = setUp({
+      deidentify: ({ device }) => placed(device.deviceKey),
+      checkConsent: async (devices) =>
+        devices.map(({ deviceKey }) =>
+          deviceKey === "gone" && failures === 0 ? { refusal: "consent-withdrawn" as const } : granted,
+        ),
+      announce: async (batch) => {
+        if (failures > 0) {
+          failures -= 1;
+          throw new GatewayError("CONSENT_UNREACHABLE", "test");
+        }
+        return () => batch.map(() => false);
+      },
+      store: async (records) => ({ rejected: [records.findIndex(({ device }) => device === "a-odd")] }),
+      located: (places) => told.push(...places),
+    });
+    await pipeline.process(["one", "two", "gone", "odd"].map(message), never);
+    expect(told).toEqual([
+      ["one", cell],
+      ["two", cell],
+    ]);
+  });
+});
+
+describe("a store that failed", () => {
+  const breakerOf = () => new CircuitBreaker({ failures: 1, openMs: 5, maxOpenMs: 5 });
+
+  it("is asked whether it is back when nobody is left who writes", async () => {
+    const breaker = breakerOf();
+    const verdicts: Verdict[] = [granted, { refusal: "consent-withdrawn", wrappedSubjectKey: "key" }];
+    const down = () => new GatewayError("SINK_UNAVAILABLE", "test");
+    const answers = [down(), undefined];
+    const { pipeline, books } = setUp({
+      breaker,
+      checkConsent: async (devices) => {
+        const verdict = verdicts.length > 1 ? verdicts.shift() : verdicts[0];
+        return devices.map(() => verdict ?? granted);
+      },
+      store: () => Promise.reject(down()),
+      askStore: async () => {
+        const answer = answers.shift();
+        if (answer !== undefined) throw answer;
+      },
+    });
+    await pipeline.process([message("one")], never);
+    expect([breaker.state, answers, books]).toEqual(["closed", [], { "consent-withdrawn": 1 }]);
+  });
+
+  it("is tried by one batch at a time until it is back", async () => {
+    const breaker = breakerOf();
+    breaker.failed();
+    let underWay = 0;
+    let most = 0;
+    const { pipeline, books } = setUp({
+      breaker,
+      store: async () => {
+        underWay += 1;
+        if (breaker.state !== "closed") most = Math.max(most, underWay);
+        await new Promise((resolve) => setTimeout(resolve, 5));
+        underWay -= 1;
+        return { rejected: [] };
+      },
+    });
+    await Promise.all(["a", "b", "c", "d"].map((one) => pipeline.process([message(one)], never)));
+    expect([most, books.stored]).toEqual([1, 4]);
+  });
+
+  it("is told once for each change, and a refusal as what an operator must mend", async () => {
+    const told: string[] = [];
+    const tell = (level: string) => (event: string, fields?: { readonly code?: string }) =>
+      void told.push(`${level}: ${event} ${fields?.code ?? ""}`.trim());
+    const codes = ["SINK_UNAVAILABLE", "SINK_DENIED", "SINK_DENIED", "SINK_DENIED", "SINK_UNAVAILABLE"] as const;
+    const failures = codes.map((code) => new GatewayError(code, "test"));
+    const { pipeline } = setUp({
+      breaker: breakerOf(),
+      log: { info: tell("info"), warn: tell("warn"), error: tell("error") },
+      store: async () => {
+        const failure = failures.shift();
+        if (failure !== undefined) throw failure;
+        return { rejected: [] };
+      },
+    });
+    await pipeline.process([message("one")], never);
+    await pipeline.process([message("two")], never);
+    expect(told).toEqual([
+      "warn: batch waits and will be tried again SINK_UNAVAILABLE",
+      "error: the store refuses us, batches wait SINK_DENIED",
+      "warn: batch waits and will be tried again SINK_UNAVAILABLE",
+      "info: batches go through again",
+    ]);
   });
 });
 

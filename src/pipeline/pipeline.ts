@@ -9,16 +9,16 @@
  * sent and not answered, a lease is kept until it is known what became of it.
  */
 import { setTimeout as sleep } from "node:timers/promises";
-import { type CheckConsent, type Grants, usableByAny, type Verdict } from "../model/consent.ts";
-import type { AnalyticsRecord, Deidentified } from "../model/deidentified.ts";
+import { type CheckConsent, type Grants, usableByAny } from "../model/consent.ts";
+import type { AnalyticsRecord } from "../model/deidentified.ts";
 import type { Outgoing } from "../model/disclosure.ts";
 import { GatewayError } from "../model/errors.ts";
 import type { DeviceRef, Pseudonym } from "../model/ids.ts";
-import type { Books, DeadLetterReason, Refusal } from "../model/outcome.ts";
+import type { DeadLetterReason } from "../model/outcome.ts";
 import type { RawMessage } from "../model/raw.ts";
 import { Turns } from "../platform/turns.ts";
 import { InDoubt, type InDoubtPorts, type KeepableLease } from "./in-doubt.ts";
-import type { Samples, Settled } from "./samples.ts";
+import { type Passage, type SettlePorts, settle } from "./settle.ts";
 
 export interface Lease extends KeepableLease {
   /** Aborts before the lease ends, early enough for a write under way to be broken off. */
@@ -27,7 +27,7 @@ export interface Lease extends KeepableLease {
   readonly over: boolean;
 }
 
-export interface PipelinePorts extends Omit<InDoubtPorts, "pause"> {
+export interface PipelinePorts extends Omit<InDoubtPorts, "pause" | "mayAsk">, SettlePorts {
   readonly acquireLease: () => Promise<Lease>;
   readonly checkConsent: CheckConsent;
   /** The purposes anybody has a use for right now: what nobody would get is not made. */
@@ -53,26 +53,13 @@ export interface PipelinePorts extends Omit<InDoubtPorts, "pause"> {
   /** A scene service may answer this pseudonym with a command. */
   readonly addressable: (pseudonym: Pseudonym, device: DeviceRef) => void;
   readonly deadLetter: (reason: DeadLetterReason, messages: readonly RawMessage[]) => Promise<void>;
-  readonly stored: (records: readonly AnalyticsRecord[]) => void;
-  readonly books: Books;
-  /** Who looks on at messages of their own. */
-  readonly samples: Pick<Samples, "watching" | "offer">;
-}
-
-/** One message of a batch on its way through. */
-interface Passage {
-  readonly message: RawMessage;
-  verdict: Verdict | undefined;
-  result: Deidentified | undefined;
-  refusal: Refusal | undefined;
-  setAside: DeadLetterReason | undefined;
-  forwarded: boolean;
 }
 
 /** Wraps one attempt. */
 export type Watch = <T>(attempt: () => Promise<T>) => Promise<T>;
 
 const RETRY_MS = 250;
+const SINK_FAULTS: ReadonlySet<string> = new Set(["SINK_UNAVAILABLE", "SINK_DENIED"]);
 
 export class Pipeline {
   readonly #ports: PipelinePorts;
@@ -80,10 +67,16 @@ export class Pipeline {
   readonly #forwarding = new Turns();
   readonly #leaving = new Set<Promise<void>>();
   #waiting = 0;
+  /** Why batches wait, as far as the log has been told. */
+  #told: string | undefined;
 
   constructor(ports: PipelinePorts) {
     this.#ports = ports;
-    this.#inDoubtPorts = { ...ports, pause: (ms, stop) => this.#pause(ms, stop) };
+    this.#inDoubtPorts = {
+      ...ports,
+      pause: (ms, stop) => this.#pause(ms, stop),
+      mayAsk: (stop) => this.#mayAsk(stop),
+    };
   }
 
   /** True while a batch waits for a sink or for the consent store. */
@@ -108,50 +101,67 @@ export class Pipeline {
     watch: Watch = (attempt) => attempt(),
   ): Promise<void> {
     const doubt = new InDoubt(this.#inDoubtPorts, begunBefore);
-    const aside = new Set<RawMessage>();
+    const aside = new Map<RawMessage, DeadLetterReason>();
     try {
       const batch = await this.#patiently(messages.length, stop, async () => {
+        await this.#mayAsk(stop);
         const tried = await watch(() => this.#attempt(messages, doubt, aside));
         if (doubt.open) await doubt.settle(tried, stop);
         return tried;
       });
-      this.#settled(batch);
+      settle(batch, this.#ports);
     } finally {
       doubt.abandon();
     }
   }
 
-  /** Settles messages without processing them: what consent still covers is set aside. Rejects as `process` does. */
+  /** Settles messages without processing them, the store is not asked: what consent still covers is set aside. Rejects as `process` does. */
   async setAside(reason: DeadLetterReason, messages: readonly RawMessage[], stop: AbortSignal): Promise<void> {
     const batch = await this.#patiently(messages.length, stop, async () => {
-      const batch = messages.map(passageOf);
+      const batch = messages.map((message) => passageOf(message, undefined));
       const lease = await this.#ports.acquireLease();
       try {
         await this.#consented(batch);
         for (const passage of batch) if (passage.refusal === undefined) passage.setAside = reason;
-        await this.#setAside(batch, lease, new Set());
+        await this.#setAside(batch, lease, new Map());
       } finally {
         await lease.release();
       }
       return batch;
     });
-    this.#settled(batch);
+    settle(batch, this.#ports);
   }
 
   /** Tries until it succeeds, as long as what fails can be tried again. */
   async #patiently<T>(count: number, stop: AbortSignal, attempt: () => Promise<T>): Promise<T> {
     for (;;) {
-      await this.#pause(this.#ports.breaker.waitMs(), stop);
+      stop.throwIfAborted();
       try {
-        return await attempt();
+        const result = await attempt();
+        this.#tell(undefined, count);
+        return result;
       } catch (error) {
         if (!(error instanceof GatewayError) || !error.retryable) throw error;
-        this.#ports.log.warn("batch waits and will be tried again", { code: error.code, count });
-        if (error.code === "SINK_UNAVAILABLE" || error.code === "SINK_DENIED")
-          this.#ports.breaker.failed(error.retryAfterMs);
+        this.#tell(error, count);
+        if (SINK_FAULTS.has(error.code)) this.#ports.breaker.failed(error.retryAfterMs);
         else await this.#pause(error.retryAfterMs ?? RETRY_MS, stop);
       }
     }
+  }
+
+  /** Once for each change, not for each attempt: an outage of hours is one line, and what an operator must mend stands out. */
+  #tell(error: GatewayError | undefined, count: number): void {
+    const { log } = this.#ports;
+    if (error?.code === this.#told) return;
+    this.#told = error?.code;
+    if (error === undefined) log.info("batches go through again", { count });
+    else if (error.code === "SINK_DENIED") log.error("the store refuses us, batches wait", { code: error.code, count });
+    else log.warn("batch waits and will be tried again", { code: error.code, count });
+  }
+
+  async #mayAsk(stop: AbortSignal): Promise<void> {
+    stop.throwIfAborted();
+    for (let ms = this.#ports.breaker.enter(); ms > 0; ms = this.#ports.breaker.enter()) await this.#pause(ms, stop);
   }
 
   async #pause(ms: number, stop: AbortSignal): Promise<void> {
@@ -166,8 +176,12 @@ export class Pipeline {
   }
 
   /** `aside`: what earlier attempts with these messages have set aside. */
-  async #attempt(messages: readonly RawMessage[], doubt: InDoubt, aside: Set<RawMessage>): Promise<readonly Passage[]> {
-    const batch = messages.map(passageOf);
+  async #attempt(
+    messages: readonly RawMessage[],
+    doubt: InDoubt,
+    aside: Map<RawMessage, DeadLetterReason>,
+  ): Promise<readonly Passage[]> {
+    const batch = messages.map((message) => passageOf(message, aside.get(message)));
     // Batches are written side by side; what services hear of a device must keep its order all the same.
     const turn = this.#forwarding.enter();
     let left: Promise<void> | undefined;
@@ -205,9 +219,10 @@ export class Pipeline {
 
   async #consented(batch: readonly Passage[]): Promise<void> {
     const devices = new Map<DeviceRef, number>();
-    for (const { message } of batch) if (!devices.has(message.device)) devices.set(message.device, devices.size);
+    const open = batch.filter(({ setAside }) => setAside === undefined);
+    for (const { message } of open) if (!devices.has(message.device)) devices.set(message.device, devices.size);
     const verdicts = await this.#ports.checkConsent([...devices.keys()]);
-    for (const passage of batch) {
+    for (const passage of open) {
       const verdict = verdicts[devices.get(passage.message.device) ?? -1];
       passage.verdict = verdict;
       if (verdict === undefined) passage.refusal = "no-consent";
@@ -238,7 +253,10 @@ export class Pipeline {
       records.push(passage.result.analytics);
     }
     if (records.length === 0) {
-      if (doubt.open) await this.#ports.askStore(lease.signal);
+      // With nobody left who writes, nobody would find out that the store is back.
+      if (!doubt.open && this.#ports.breaker.state === "closed") return;
+      await this.#ports.askStore(lease.signal);
+      this.#ports.breaker.passed();
       return;
     }
     const { rejected } = await this.#ports.store(records, lease.signal).catch(async (error: unknown) => {
@@ -255,7 +273,6 @@ export class Pipeline {
       const passage = passages[index];
       if (passage !== undefined) passage.setAside = "sink-rejected";
     }
-    this.#ports.stored(rejected.length === 0 ? records : records.filter((_, index) => !rejected.includes(index)));
   }
 
   /** Nobody is given anything before the account says so; until then nothing is given to anybody. */
@@ -281,8 +298,8 @@ export class Pipeline {
     };
   }
 
-  /** Before anything is forwarded: while there is no room to set aside, services would get the batch again and again. */
-  async #setAside(batch: readonly Passage[], lease: Lease, aside: Set<RawMessage>): Promise<void> {
+  /** Before anything is forwarded: what fails here is tried again, and services must not get it twice. */
+  async #setAside(batch: readonly Passage[], lease: Lease, aside: Map<RawMessage, DeadLetterReason>): Promise<void> {
     const byReason = new Map<DeadLetterReason, RawMessage[]>();
     for (const { message, setAside } of batch) {
       if (setAside === undefined || aside.has(message)) continue;
@@ -292,46 +309,15 @@ export class Pipeline {
     }
     for (const [reason, messages] of byReason) {
       if (lease.over) throw new GatewayError("LEASE_LOST", "before setting aside");
-      await this.#ports.deadLetter(reason, messages);
-      for (const message of messages) aside.add(message);
+      await this.#ports.deadLetter(reason, messages).catch((error: unknown) => {
+        // Without a cause: errors of Redis may hold arguments.
+        throw error instanceof GatewayError ? error : new GatewayError("NOT_DURABLE", "dead letter");
+      });
+      for (const message of messages) aside.set(message, reason);
     }
-  }
-
-  #settled(batch: readonly Passage[]): void {
-    const { books } = this.#ports;
-    let stored = 0;
-    let forwardedOnly = 0;
-    const refused = new Map<Refusal, number>();
-    const setAsideFor = new Map<DeadLetterReason, number>();
-    for (const { result, refusal, setAside, forwarded } of batch) {
-      if (setAside !== undefined) setAsideFor.set(setAside, (setAsideFor.get(setAside) ?? 0) + 1);
-      else if (refusal === undefined && result?.analytics !== undefined) stored += 1;
-      else if (refusal === undefined && forwarded) forwardedOnly += 1;
-      else refused.set(refusal ?? "no-recipient", (refused.get(refusal ?? "no-recipient") ?? 0) + 1);
-    }
-    books.stored(stored);
-    books.forwardedOnly(forwardedOnly);
-    for (const [reason, count] of refused) books.refused(reason, count);
-    for (const [reason, count] of setAsideFor) books.deadLettered(reason, count);
-    const { samples } = this.#ports;
-    if (!samples.watching) return;
-    for (const passage of batch) samples.offer(passage.message.device, () => settledOf(passage));
   }
 }
 
-function passageOf(message: RawMessage): Passage {
-  return {
-    message,
-    verdict: undefined,
-    result: undefined,
-    refusal: undefined,
-    setAside: undefined,
-    forwarded: false,
-  };
-}
-
-/** `undefined` for a message that was refused: nothing of it is used. */
-function settledOf({ message, verdict, result, refusal, setAside, forwarded }: Passage): Settled | undefined {
-  if (refusal !== undefined || verdict === undefined || verdict.refusal !== undefined) return undefined;
-  return { message, grants: verdict.grants, result, stored: setAside === undefined, forwarded };
+function passageOf(message: RawMessage, setAside: DeadLetterReason | undefined): Passage {
+  return { message, verdict: undefined, result: undefined, refusal: undefined, setAside, forwarded: false };
 }

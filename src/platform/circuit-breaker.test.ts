@@ -16,10 +16,10 @@ describe("CircuitBreaker", () => {
     breaker.failed();
     breaker.failed();
     expect(breaker.state).toBe("closed");
-    expect(breaker.waitMs()).toBe(0);
+    expect(breaker.enter()).toBe(0);
     breaker.failed();
     expect(breaker.state).toBe("open");
-    expect(breaker.waitMs()).toBe(100);
+    expect(breaker.enter()).toBe(100);
   });
 
   it("lets one attempt decide: a failure doubles the pause up to the longest, a success closes it", () => {
@@ -27,27 +27,42 @@ describe("CircuitBreaker", () => {
     for (let i = 0; i < 3; i += 1) breaker.failed();
     const pauses = [];
     for (let i = 0; i < 6; i += 1) {
-      clock.ms += breaker.waitMs();
+      clock.ms += breaker.enter();
       expect(breaker.state).toBe("half-open");
       breaker.failed();
-      pauses.push(breaker.waitMs());
+      pauses.push(breaker.enter());
     }
     expect(pauses).toEqual([200, 400, 800, 1000, 1000, 1000]);
     clock.ms += 1000;
     breaker.passed();
     expect(breaker.state).toBe("closed");
     for (let i = 0; i < 3; i += 1) breaker.failed();
-    expect(breaker.waitMs()).toBe(100);
+    expect(breaker.enter()).toBe(100);
+  });
+
+  it("lets nobody else in while one attempt decides, unless that one never says how it went", () => {
+    const { breaker, clock } = breakerAt();
+    for (let i = 0; i < 3; i += 1) breaker.failed();
+    clock.ms += 100;
+    expect([breaker.enter(), breaker.enter() > 0, breaker.enter() > 0]).toEqual([0, true, true]);
+    breaker.failed();
+    expect(breaker.enter()).toBe(200);
+    clock.ms += 200;
+    expect([breaker.enter(), breaker.enter() > 0]).toEqual([0, true]);
+    clock.ms += 2_000;
+    expect([breaker.enter(), breaker.enter() > 0]).toEqual([0, true]);
+    breaker.passed();
+    expect([breaker.enter(), breaker.enter()]).toEqual([0, 0]);
   });
 
   it("does what the server asks, at the first failure, but not for longer than ten minutes", () => {
     const { breaker, clock } = breakerAt();
     breaker.failed(5_000);
     expect(breaker.state).toBe("open");
-    expect(breaker.waitMs()).toBe(5_000);
+    expect(breaker.enter()).toBe(5_000);
     clock.ms += 5_000;
     breaker.failed(86_400_000);
-    expect(breaker.waitMs()).toBe(600_000);
+    expect(breaker.enter()).toBe(600_000);
   });
 
   it("is not closed sooner, nor its pause doubled, by late failures of attempts made before it opened", () => {
@@ -56,9 +71,9 @@ describe("CircuitBreaker", () => {
     clock.ms += 40;
     breaker.failed();
     breaker.failed(10);
-    expect(breaker.waitMs()).toBe(60);
+    expect(breaker.enter()).toBe(60);
     breaker.failed(90);
-    expect(breaker.waitMs()).toBe(90);
+    expect(breaker.enter()).toBe(90);
   });
 
   it("never asks to wait longer than its own longest pause unless the server did", () => {
@@ -70,8 +85,10 @@ describe("CircuitBreaker", () => {
           if (one === "passed") breaker.passed();
           else if (one === "failed") breaker.failed();
           else if (typeof one === "number") clock.ms += one;
-          expect(breaker.waitMs()).toBeLessThanOrEqual(1000);
-          expect(breaker.state === "open").toBe(breaker.waitMs() > 0);
+          const { state } = breaker;
+          const waitMs = breaker.enter();
+          expect(waitMs).toBeLessThanOrEqual(1000);
+          if (state !== "half-open") expect(state === "open").toBe(waitMs > 0);
         }
       }),
     );

@@ -1,6 +1,7 @@
 /**
  * Stops asking a server that is down. After a few failures in a row it stays open for a while, longer
- * each time; then one attempt decides. It only says how long to wait: whoever asks does the waiting.
+ * each time; then one attempt decides, and the others wait for it. It only says how long to wait: whoever asks does
+ * the waiting, and asks again.
  */
 export interface CircuitBreakerOptions {
   /** Failures in a row that open it. */
@@ -13,6 +14,10 @@ export interface CircuitBreakerOptions {
 
 export type CircuitState = "closed" | "open" | "half-open";
 
+/** An attempt that has not decided by then, because it failed for a reason of its own, lets another one try. */
+const DECIDES_WITHIN_MS = 2_000;
+/** How long those who wait for a decision do so before they ask again. */
+const DECISION_POLL_MS = 50;
 /** A server may ask for a longer pause than ours, but not take us out for the day. */
 const MAX_RETRY_AFTER_MS = 10 * 60_000;
 
@@ -22,6 +27,8 @@ export class CircuitBreaker {
   #failuresInRow = 0;
   #pauses = 0;
   #openUntilMs: number | undefined;
+  /** While an attempt is under way that decides. */
+  #decidingUntilMs: number | undefined;
 
   /** `monotonicMs` must never go backwards; a wall clock would reopen or freeze the circuit when it is set. */
   constructor(options: CircuitBreakerOptions, monotonicMs: () => number = () => performance.now()) {
@@ -31,7 +38,7 @@ export class CircuitBreaker {
 
   get state(): CircuitState {
     if (this.#openUntilMs === undefined) return "closed";
-    return this.waitMs() > 0 ? "open" : "half-open";
+    return this.#openUntilMs > this.#monotonicMs() ? "open" : "half-open";
   }
 
   /** An attempt got through: closed, and the next pause starts short again. */
@@ -39,6 +46,7 @@ export class CircuitBreaker {
     this.#failuresInRow = 0;
     this.#pauses = 0;
     this.#openUntilMs = undefined;
+    this.#decidingUntilMs = undefined;
   }
 
   /** An attempt failed. `retryAfterMs` is the server's own wish and opens the circuit at the first failure. */
@@ -53,10 +61,19 @@ export class CircuitBreaker {
     }
     // Late answers of attempts made before it opened may lengthen a pause, never shorten it.
     if (pauseMs > 0) this.#openUntilMs = Math.max(this.#openUntilMs ?? 0, this.#monotonicMs() + pauseMs);
+    if (probeFailed) this.#decidingUntilMs = undefined;
   }
 
-  /** Milliseconds until the next attempt may be made; 0 when it may be made now. */
-  waitMs(): number {
-    return this.#openUntilMs === undefined ? 0 : Math.max(0, this.#openUntilMs - this.#monotonicMs());
+  /**
+   * 0 when an attempt may be made now, else milliseconds after which to ask again. After a pause one caller gets 0,
+   * and must tell `passed` or `failed`; the others get it when that has.
+   */
+  enter(): number {
+    if (this.#openUntilMs === undefined) return 0;
+    const nowMs = this.#monotonicMs();
+    if (this.#openUntilMs > nowMs) return this.#openUntilMs - nowMs;
+    if (this.#decidingUntilMs !== undefined && this.#decidingUntilMs > nowMs) return DECISION_POLL_MS;
+    this.#decidingUntilMs = nowMs + DECIDES_WITHIN_MS;
+    return 0;
   }
 }

@@ -1,9 +1,10 @@
 /**
  * How busy a cell is, without any device: counts per cell and time window, and only of cells where a
- * crowd was active. Which devices were counted is known in memory until the window ends, and nowhere else.
+ * crowd was active. Which devices were counted is known in memory until the window ends, and nowhere else. They are
+ * counted by device key: a device with a new pseudonym within a window would else pass for a crowd.
  */
-import type { AnalyticsRecord } from "../model/deidentified.ts";
-import type { CellId, Pseudonym } from "../model/ids.ts";
+import { randomInt } from "node:crypto";
+import type { CellId, DeviceKey } from "../model/ids.ts";
 import { activityLine } from "./line-protocol.ts";
 
 export interface CellActivityOptions {
@@ -13,18 +14,25 @@ export interface CellActivityOptions {
   readonly minDevices: number;
   /** Most pairs of cell and device remembered at once; default 500,000. What goes over is not counted. */
   readonly maxMembers?: number;
+  /**
+   * Nanoseconds into its window at which a line is timed, below a millisecond; random for each run. Two runs within a
+   * window, or two processes, then leave two lines that add up instead of one that overwrites the other.
+   */
+  readonly offsetNs?: number;
 }
 
 interface Cell {
-  readonly devices: Set<Pseudonym>;
+  readonly devices: Set<DeviceKey>;
   messages: number;
 }
 
 const DEFAULT_MAX_MEMBERS = 500_000;
+const NS_PER_MS = 1_000_000;
 
 export class CellActivity {
   readonly #options: CellActivityOptions;
   readonly #maxMembers: number;
+  readonly #offsetNs: number;
   /** Window start in Unix ms → its cells. Rarely more than two. */
   readonly #windows = new Map<number, Map<CellId, Cell>>();
   #members = 0;
@@ -32,23 +40,24 @@ export class CellActivity {
   constructor(options: CellActivityOptions) {
     this.#options = options;
     this.#maxMembers = options.maxMembers ?? DEFAULT_MAX_MEMBERS;
+    this.#offsetNs = options.offsetNs ?? randomInt(NS_PER_MS);
   }
 
-  /** Counts stored records that carry a place into the window of `nowMs` (Unix ms); call it once per stored record. */
-  add(records: readonly AnalyticsRecord[], nowMs: number): void {
+  /** Counts messages that told a place which was stored, into the window of `nowMs` (Unix ms); once for each message. */
+  add(places: readonly (readonly [DeviceKey, CellId])[], nowMs: number): void {
+    if (places.length === 0) return;
     const window = this.#windowAt(nowMs);
-    for (const record of records) {
-      if (record.location === undefined) continue;
-      const known = window.get(record.location.cell);
-      if (known?.devices.has(record.device) === true) {
+    for (const [device, id] of places) {
+      const known = window.get(id);
+      if (known?.devices.has(device) === true) {
         known.messages += 1;
         continue;
       }
       // Counting too few devices only withholds a cell; counting their messages without them would mislead.
       if (this.#members >= this.#maxMembers) continue;
       this.#members += 1;
-      const cell = known ?? newCell(window, record.location.cell);
-      cell.devices.add(record.device);
+      const cell = known ?? newCell(window, id);
+      cell.devices.add(device);
       cell.messages += 1;
     }
   }
@@ -61,7 +70,10 @@ export class CellActivity {
       this.#windows.delete(start);
       for (const [cell, { devices, messages }] of cells) {
         this.#members -= devices.size;
-        if (devices.size >= this.#options.minDevices) lines.push(activityLine(cell, devices.size, messages, start));
+        if (devices.size < this.#options.minDevices) continue;
+        lines.push(
+          activityLine(cell, devices.size, messages, `${start}${String(NS_PER_MS + this.#offsetNs).slice(1)}`),
+        );
       }
     }
     return lines;

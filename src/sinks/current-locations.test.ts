@@ -2,13 +2,17 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { AnalyticsRecord } from "../model/deidentified.ts";
 import type { CellId, Pseudonym } from "../model/ids.ts";
-import { CurrentLocations } from "./current-locations.ts";
+import { type BatchLocations, CurrentLocations } from "./current-locations.ts";
 
 const REFRESH_MS = 60_000;
 
 function told(device: string, at: number, cell: string): AnalyticsRecord {
   const location = { cell: cell as CellId, resolution: 5, epochStart: 0 };
   return { device: device as Pseudonym, timestampNs: `${1_000_000 + at}`, location };
+}
+
+function confirm(locations: CurrentLocations, records: readonly AnalyticsRecord[], chosen: BatchLocations): void {
+  for (const index of chosen.values()) locations.confirm(records[index] as AnalyticsRecord);
 }
 
 describe("CurrentLocations", () => {
@@ -37,7 +41,7 @@ describe("CurrentLocations", () => {
             expect(store.get(device)?.location?.cell).not.toBe(record.location?.cell);
             store.set(device, record);
           }
-          locations.confirm(records, chosen);
+          confirm(locations, records, chosen);
           for (const { device, at } of batch) newest.set(device, Math.max(at, newest.get(device) ?? 0));
           for (const [device, at] of newest) expect(store.get(device)?.location?.cell).toBe(`cell at ${at}`);
         }
@@ -50,12 +54,12 @@ describe("CurrentLocations", () => {
     const batch = [told("a", 1, "x")];
     expect(locations.select(batch).size).toBe(1);
     expect(locations.select(batch).size).toBe(1);
-    locations.confirm(batch, locations.select(batch));
+    confirm(locations, batch, locations.select(batch));
     expect(locations.select([told("a", 2, "x")]).size).toBe(0);
     locations.forget(["a" as Pseudonym]);
     expect(locations.select([told("a", 3, "x")]).size).toBe(1);
     const forgetful = new CurrentLocations(0);
-    forgetful.confirm(batch, forgetful.select(batch));
+    confirm(forgetful, batch, forgetful.select(batch));
     expect(forgetful.select(batch).size).toBe(1);
   });
 

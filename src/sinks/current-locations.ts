@@ -64,15 +64,9 @@ export class CurrentLocations {
     }
   }
 
-  /** The server has confirmed these places. */
-  confirm(records: readonly AnalyticsRecord[], batch: BatchLocations): void {
-    if (this.#stored === undefined) return;
-    for (const [device, index] of batch) {
-      const record = records[index];
-      if (record?.location !== undefined) {
-        this.#stored.set(device, { location: record.location, timestampNs: record.timestampNs });
-      }
-    }
+  /** The server has confirmed the place of this record. */
+  confirm({ device, location, timestampNs }: AnalyticsRecord): void {
+    if (location !== undefined) this.#stored?.set(device, { location, timestampNs });
   }
 
   /** To be called when rows of these devices were deleted: what is known about the store no longer holds. */

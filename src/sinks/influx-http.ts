@@ -6,6 +6,7 @@
 import { Agent as HttpAgent } from "node:http";
 import { Agent as HttpsAgent } from "node:https";
 import { HttpError, InfluxDB, setLogger, type Transport } from "@influxdata/influxdb-client";
+import { conflictsIn, type FieldConflict } from "./field-types.ts";
 
 export interface InfluxHttpOptions {
   readonly url: string;
@@ -28,6 +29,8 @@ export interface Answer {
   readonly retryAfterMs: number | undefined;
   /** Points an InfluxDB 1 says it dropped from this request. */
   readonly dropped: number | undefined;
+  /** Fields it would have taken as another type. */
+  readonly conflicts?: readonly FieldConflict[];
   /** Body of a good answer to a query; empty for anything else. */
   readonly body: string;
   /** With status 0: the answer was good, but longer than is kept of one. */
@@ -132,6 +135,7 @@ function answerOf(error: unknown): Answer {
     inDoubt: false,
     retryAfterMs: parseRetryAfter(error.headers?.["retry-after"]),
     dropped: parseDropped(error.json),
+    conflicts: conflictsIn(error.json),
     body: "",
   };
 }

@@ -30,17 +30,21 @@ export function judge(answer: Answer, lineCount: number): Verdict {
   }
 }
 
+/** Without a cause: the client's own error carries the server's text, and that repeats the lines. */
+export function unavailable(answer: Answer): GatewayError {
+  const { status, retryAfterMs } = answer;
+  return new GatewayError("SINK_UNAVAILABLE", status === 0 ? "no answer" : `http ${status}`, {
+    inDoubt: leavesDoubt(answer),
+    ...(retryAfterMs !== undefined && { retryAfterMs }),
+  });
+}
+
 /**
  * A server that says 503 has not begun. Behind any other 5xx the write may go on: InfluxDB 1 says 500 when
  * it lost patience with its own shard writer, a proxy says 502 or 504 when it lost patience with InfluxDB.
- *
- * Without a cause: the client's own error carries the server's text, and that repeats the lines.
  */
-export function unavailable({ status, inDoubt, retryAfterMs }: Answer): GatewayError {
-  return new GatewayError("SINK_UNAVAILABLE", status === 0 ? "no answer" : `http ${status}`, {
-    inDoubt: inDoubt || (status >= 500 && status !== 503),
-    ...(retryAfterMs !== undefined && { retryAfterMs }),
-  });
+export function leavesDoubt({ status, inDoubt }: Answer): boolean {
+  return inDoubt || (status >= 500 && status !== 503);
 }
 
 /** Passes by itself: whatever was asked may be asked again. */

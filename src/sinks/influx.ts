@@ -4,22 +4,24 @@
  *
  *   records ─ encode ─ POST ─┬─ 204 ──────────────────────── stored
  *                            ├─ 400 422 201 413 ─ halve ───→ POST again, down to the single line: rejected
+ *                            ├─ a field has another type ──→ POST again under a name that says its own
  *                            ├─ 401 403 404 … ────────────── SINK_DENIED, an operator must act
  *                            └─ 408 425 429 5xx silence ──── SINK_UNAVAILABLE, the batch comes again
  *
  * Writing a line twice overwrites it with itself, so every retry and every half is safe.
  */
 import { setTimeout as pause } from "node:timers/promises";
-import { LRUCache } from "lru-cache";
 import type { AnalyticsRecord } from "../model/deidentified.ts";
 import { GatewayError } from "../model/errors.ts";
 import type { Pseudonym } from "../model/ids.ts";
 import type { Log } from "../model/log.ts";
 import { CurrentLocations } from "./current-locations.ts";
+import { FieldTypes } from "./field-types.ts";
 import { ensureDatabase } from "./influx-database.ts";
-import { InfluxHttp } from "./influx-http.ts";
-import { judge, type Verdict } from "./influx-verdict.ts";
-import { encodeBatch } from "./line-protocol.ts";
+import { type Answer, InfluxHttp } from "./influx-http.ts";
+import { judge } from "./influx-verdict.ts";
+import { DEVICE_LOCATION, encodeBatch } from "./line-protocol.ts";
+import { type Lines, LineWriter } from "./line-writer.ts";
 import { type Removal, type RowDelete, RowRemoval } from "./row-removal.ts";
 import { rowsOfDevices, rowsOfRecords, type StoredRows } from "./stored-rows.ts";
 
@@ -57,9 +59,6 @@ export interface InfluxSinkOptions {
 const DEFAULT_MAX_SOCKETS = 8;
 const DEFAULT_LOCATION_REFRESH_MS = 60_000;
 const START_PAUSE_MS = 200;
-/** Refused lines of a batch whose time ran out while they were looked for; its next attempt starts from there. */
-const MAX_REFUSED_LINES = 20_000;
-const REFUSED_MS = 10 * 60_000;
 
 export class InfluxSink {
   readonly name = "influx";
@@ -68,7 +67,8 @@ export class InfluxSink {
   readonly #log: Log;
   readonly #writePath: string;
   readonly #locations: CurrentLocations;
-  readonly #refused = new LRUCache<string, true>({ max: MAX_REFUSED_LINES, ttl: REFUSED_MS });
+  readonly #types = new FieldTypes();
+  readonly #writer: LineWriter;
   #http: InfluxHttp | undefined;
   #ability: RowDelete | undefined;
 
@@ -77,6 +77,7 @@ export class InfluxSink {
     this.#log = log;
     this.region = options.region;
     this.#writePath = writePath(options);
+    this.#writer = new LineWriter(options, this.#types, (body, signal) => this.#post(body, signal));
     this.#locations = new CurrentLocations(options.locationRefreshMs ?? DEFAULT_LOCATION_REFRESH_MS);
   }
 
@@ -116,21 +117,31 @@ export class InfluxSink {
    */
   async write(records: readonly AnalyticsRecord[], signal: AbortSignal): Promise<{ rejected: number[] }> {
     const places = this.#locations.select(records);
-    const { lines, owners } = encodeBatch(records, places);
     const rejected = new Set<number>();
+    let owners: readonly number[] = [];
+    const encode = () => {
+      const batch = encodeBatch(records, places, this.#types);
+      owners = batch.owners;
+      return batch.lines;
+    };
+    const stored = (indexes: readonly number[], lines: readonly string[]) => {
+      for (const index of indexes) {
+        const record = records[owners[index] ?? -1];
+        if (record !== undefined && lines[index]?.startsWith(DEVICE_LOCATION)) this.#locations.confirm(record);
+      }
+    };
     await this.#locations.inOrder(places, async () => {
-      for (const line of await this.#store(lines, signal)) {
+      for (const line of await this.#store({ encode, ...(places.size > 0 && { stored }) }, signal)) {
         const owner = owners[line];
         if (owner !== undefined) rejected.add(owner);
       }
-      this.#locations.confirm(records, places);
     });
     return { rejected: [...rejected].sort((a, b) => a - b) };
   }
 
   /** The same for ready-made lines, such as `CellActivity.take()` gives. */
   async writeLines(lines: readonly string[], signal: AbortSignal): Promise<{ rejected: number[] }> {
-    return { rejected: await this.#store(lines, signal) };
+    return { rejected: await this.#store({ encode: () => lines }, signal) };
   }
 
   /** What the store can do to make rows disappear; before `start` it has told us, nothing. */
@@ -173,57 +184,20 @@ export class InfluxSink {
     } finally {
       // Else a place that is gone would be taken for stored, and not written when it may be again.
       this.#locations.forget(new Set(rows.map(({ device }) => device)));
+      this.#writer.forget();
     }
   }
 
-  /** Indexes of the lines that the server refuses; every other line is stored when this returns. */
-  async #store(lines: readonly string[], signal: AbortSignal): Promise<number[]> {
-    const rejected: number[] = [];
-    for (const chunk of this.#chunks(lines, rejected)) {
-      const pending = [chunk];
-      for (let group = pending.pop(); group !== undefined; group = pending.pop()) {
-        const verdict = await this.#post(group.map((index) => lines[index]).join("\n"), group.length, signal);
-        if (verdict === "stored") continue;
-        if (verdict === "all-refused" || group.length === 1) {
-          for (const index of group) this.#refuse(index, lines, rejected);
-        } else {
-          const middle = group.length >> 1;
-          pending.push(group.slice(middle), group.slice(0, middle));
-        }
-      }
-    }
-    // Once the caller knows, they are no longer known here: sent again after a repair, they deserve another try.
-    for (const index of rejected) this.#refused.delete(lines[index] ?? "");
+  async #store(lines: Lines, signal: AbortSignal): Promise<number[]> {
+    const rejected = await this.#writer.write(lines, signal);
     if (rejected.length > 0) this.#log.warn("lines refused by the store", { sink: this.name, count: rejected.length });
-    return rejected.sort((a, b) => a - b);
+    return rejected;
   }
 
-  /** Line indexes in groups of one request each, without the lines already known to be refused. */
-  #chunks(lines: readonly string[], rejected: number[]): number[][] {
-    const chunks: number[][] = [];
-    let chunk: number[] = [];
-    for (const [index, line] of lines.entries()) {
-      if (this.#refused.size > 0 && this.#refused.has(line)) {
-        rejected.push(index);
-        continue;
-      }
-      if (chunk.length === 0) chunks.push(chunk);
-      chunk.push(index);
-      if (chunk.length >= this.#options.maxLinesPerRequest) chunk = [];
-    }
-    return chunks;
-  }
-
-  #refuse(index: number, lines: readonly string[], rejected: number[]): void {
-    const line = lines[index];
-    if (line !== undefined) this.#refused.set(line, true);
-    rejected.push(index);
-  }
-
-  async #post(body: string, lineCount: number, signal: AbortSignal): Promise<Verdict> {
+  async #post(body: string, signal: AbortSignal): Promise<Answer> {
     const http = this.#started();
     if (signal.aborted) throw new GatewayError("SINK_UNAVAILABLE", "given up");
-    return judge(await http.send("POST", this.#writePath, body, signal), lineCount);
+    return await http.send("POST", this.#writePath, body, signal);
   }
 
   #started(): InfluxHttp {

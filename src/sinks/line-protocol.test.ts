@@ -2,7 +2,8 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { AnalyticsRecord, StatusValue } from "../model/deidentified.ts";
 import type { CellId, Pseudonym } from "../model/ids.ts";
-import { activityLine, encodeBatch, fieldName, locationLine, statusLine } from "./line-protocol.ts";
+import { FieldTypes } from "./field-types.ts";
+import { activityLine, encodeBatch, fieldName, locationLine, statusKey, statusLine } from "./line-protocol.ts";
 
 const device = "AAAAAAAAAAAAAAAAAAAAAA" as Pseudonym;
 const cell = "8560145bfffffff" as CellId;
@@ -124,6 +125,24 @@ describe("fieldName", () => {
   });
 });
 
+describe("statusKey", () => {
+  it("is the key a device used, whatever name its field was given", () => {
+    fc.assert(
+      fc.property(fc.oneof(key, fc.constantFrom("time", "time_", "model")), value, (name, one) => {
+        const types = new FieldTypes();
+        const plain = fieldName(name);
+        expect(statusKey(plain)).toBe(name);
+        types.learn(["number", "text", "flag"].map((type) => ({ field: plain, type: type as "number" })));
+        const typed = types.nameFor(plain, one);
+        expect(typed).not.toBe(plain);
+        expect(statusKey(typed)).toBe(name);
+        const line = statusLine({ device, status: { [name]: one }, timestampNs: "1" }, types) ?? "";
+        expect(Object.keys(read(line).fields)).toEqual([typed]);
+      }),
+    );
+  });
+});
+
 describe("locationLine and activityLine", () => {
   it("carry a place and the start of its epoch or window, and nothing of the message", () => {
     const location = { cell, resolution: 5, epochStart: 1_784_160_000_000 };
@@ -131,7 +150,7 @@ describe("locationLine and activityLine", () => {
     expect(locationLine(record)).toBe(
       `device_location,device=${device} cell="${cell}",resolution=5 1784160000000000000`,
     );
-    expect(activityLine(cell, 7, 31, 1_784_160_000_000)).toBe(
+    expect(activityLine(cell, 7, 31, "1784160000000000000")).toBe(
       `cell_activity,cell=${cell} devices=7,messages=31 1784160000000000000`,
     );
   });

@@ -6,6 +6,7 @@
  */
 import type { AnalyticsRecord, StatusFields } from "../model/deidentified.ts";
 import type { CellId, Pseudonym } from "../model/ids.ts";
+import { FIELD_TYPES, FieldTypes } from "./field-types.ts";
 
 export const DEVICE_STATUS = "device_status";
 export const DEVICE_LOCATION = "device_location";
@@ -21,6 +22,10 @@ const STRING_SPECIAL = /["\\]/;
 const EVERY_STRING_SPECIAL = /["\\]/g;
 /** Names a column of these measurements already has; InfluxDB drops a field called `time` without a word. */
 const TAKEN = /^(?:time|device|model)_*$/;
+/** What the name of a field ends in when its plain name has another type. */
+const TYPED = new RegExp(`\\.(?:${FIELD_TYPES.join("|")})$`);
+/** Of a store that takes every field as it comes. */
+const NONE_REFUSED = new FieldTypes();
 
 export interface EncodedBatch {
   readonly lines: string[];
@@ -28,12 +33,19 @@ export interface EncodedBatch {
   readonly owners: number[];
 }
 
-/** All lines of a batch; of the places only those that `places` names, by device and record index. */
-export function encodeBatch(records: readonly AnalyticsRecord[], places: ReadonlyMap<Pseudonym, number>): EncodedBatch {
+/**
+ * All lines of a batch; of the places only those that `places` names, by device and record index. How many there
+ * are, and in which order, does not depend on the names that fields have.
+ */
+export function encodeBatch(
+  records: readonly AnalyticsRecord[],
+  places: ReadonlyMap<Pseudonym, number>,
+  types = NONE_REFUSED,
+): EncodedBatch {
   const lines: string[] = [];
   const owners: number[] = [];
   for (const [index, record] of records.entries()) {
-    const status = statusLine(record);
+    const status = statusLine(record, types);
     if (status !== undefined) {
       lines.push(status);
       owners.push(index);
@@ -49,9 +61,9 @@ export function encodeBatch(records: readonly AnalyticsRecord[], places: Readonl
 }
 
 /** A `device_status` line; `undefined` when the record has no status that can be written. */
-export function statusLine(record: AnalyticsRecord): string | undefined {
+export function statusLine(record: AnalyticsRecord, types = NONE_REFUSED): string | undefined {
   if (record.status === undefined) return undefined;
-  const fields = fieldSet(record.status);
+  const fields = fieldSet(record.status, types);
   if (fields === "") return undefined;
   const tags = record.model === undefined ? "" : tag("model", record.model);
   return `${DEVICE_STATUS}${tag("device", record.device)}${tags} ${fields} ${record.timestampNs}`;
@@ -65,9 +77,9 @@ export function locationLine(record: AnalyticsRecord): string | undefined {
   return `${DEVICE_LOCATION}${tag("device", record.device)} ${fields} ${location.epochStart}000000`;
 }
 
-/** A `cell_activity` line for the window that began at `windowStartMs`. */
-export function activityLine(cell: CellId, devices: number, messages: number, windowStartMs: number): string {
-  return `${CELL_ACTIVITY}${tag("cell", cell)} devices=${devices},messages=${messages} ${windowStartMs}000000`;
+/** A `cell_activity` line, timed at the start of its window or within it. */
+export function activityLine(cell: CellId, devices: number, messages: number, timestampNs: string): string {
+  return `${CELL_ACTIVITY}${tag("cell", cell)} devices=${devices},messages=${messages} ${timestampNs}`;
 }
 
 /**
@@ -88,12 +100,13 @@ export function fieldName(key: string): string {
   return TAKEN.test(key) ? `${key}_` : key;
 }
 
-/** The inverse of `fieldName`: the key a device used. */
+/** The inverse of `fieldName`, whatever type the field is marked with: the key a device used. */
 export function statusKey(field: string): string {
-  return TAKEN.test(field) && field.endsWith("_") ? field.slice(0, -1) : field;
+  const plain = field.replace(TYPED, "");
+  return TAKEN.test(plain) && plain.endsWith("_") ? plain.slice(0, -1) : plain;
 }
 
-function fieldSet(status: StatusFields): string {
+function fieldSet(status: StatusFields, types: FieldTypes): string {
   let fields = "";
   for (const key in status) {
     const value = status[key];
@@ -109,13 +122,10 @@ function fieldSet(status: StatusFields): string {
     } else {
       continue;
     }
-    fields += fields === "" ? `${fieldKey(key)}=${text}` : `,${fieldKey(key)}=${text}`;
+    const name = escaped(types.nameFor(fieldName(key), value));
+    fields += fields === "" ? `${name}=${text}` : `,${name}=${text}`;
   }
   return fields;
-}
-
-function fieldKey(key: string): string {
-  return escaped(fieldName(key));
 }
 
 /** With its leading comma; nothing for an empty value, which the protocol has no place for. */

@@ -31,7 +31,7 @@ describe("PatientStart", () => {
 
   it("starts without a store that is away, refuses writes, and picks it up when it is back", async () => {
     const sink = sinkFailing([away, away, away]);
-    const start = new PatientStart(sink, silent);
+    const start = new PatientStart(sink, silent, { firstPauseMs: 1, maxPauseMs: 1 });
     await start.start(signal);
     await expect(start.use(async () => "written")).rejects.toThrow("SINK_UNAVAILABLE");
     while (!start.ready) await new Promise((resolve) => setTimeout(resolve, 1));
@@ -42,6 +42,27 @@ describe("PatientStart", () => {
   it("does not start when the store refuses us", async () => {
     const start = new PatientStart(sinkFailing([new GatewayError("SINK_DENIED", "test")]), silent);
     await expect(start.start(signal)).rejects.toThrow("SINK_DENIED");
+  });
+
+  it("asks a store that refuses us ever less often, and says so once", async () => {
+    const refusals = Array.from({ length: 10_000 }, () => new GatewayError("SINK_DENIED", "test"));
+    const sink = sinkFailing([away, ...refusals.slice(0, 5), away, ...refusals]);
+    const told: string[] = [];
+    const tell = (event: string, fields?: { readonly code?: string }) => void told.push(`${event} ${fields?.code}`);
+    const pauses = { firstPauseMs: 4, maxPauseMs: 64 };
+    const start = new PatientStart(sink, { info: tell, warn: tell, error: tell }, pauses);
+    await start.start(signal);
+    const begun = performance.now();
+    while (sink.starts < 12) await new Promise((resolve) => setTimeout(resolve, 1));
+    // 4 + 8 + 16 + 32 + 64, one for the outage, and 4 + 8 + 16 + 32 anew.
+    expect(performance.now() - begun).toBeGreaterThan(180);
+    await start.stop();
+    expect(told).toEqual([
+      "starting without the store, messages wait in the queue SINK_UNAVAILABLE",
+      "the store refuses us SINK_DENIED",
+      "the store is away SINK_UNAVAILABLE",
+      "the store refuses us SINK_DENIED",
+    ]);
   });
 
   it("stops trying when it is stopped", async () => {

@@ -3,6 +3,7 @@
  * gateway starts without it, goes on trying, and until then every write is told that the store is away.
  * A store that answers and refuses us is another matter, and ends the start.
  */
+import { setTimeout as pause } from "node:timers/promises";
 import { GatewayError } from "../model/errors.ts";
 import type { Log } from "../model/log.ts";
 
@@ -12,16 +13,26 @@ export interface StartableSink {
   stop(): Promise<void>;
 }
 
+export interface PatientStartOptions {
+  /** After the first refusal, doubled with each further one; after an outage always. Milliseconds. */
+  readonly firstPauseMs: number;
+  readonly maxPauseMs: number;
+}
+
+const DEFAULT_PAUSES: PatientStartOptions = { firstPauseMs: 200, maxPauseMs: 30_000 };
+
 export class PatientStart {
   readonly #sink: StartableSink;
   readonly #log: Log;
+  readonly #pauses: PatientStartOptions;
   readonly #stopping = new AbortController();
   #ready = false;
   #trying: Promise<void> = Promise.resolve();
 
-  constructor(sink: StartableSink, log: Log) {
+  constructor(sink: StartableSink, log: Log, pauses = DEFAULT_PAUSES) {
     this.#sink = sink;
     this.#log = log;
+    this.#pauses = pauses;
   }
 
   /** Resolves when the store is there, or when it is clear that it is away. Throws SINK_DENIED, START_CANCELLED. */
@@ -55,17 +66,32 @@ export class PatientStart {
     return this.#ready;
   }
 
+  /** The sink itself waits for a store that is away; one that refuses us answers at once, and so is asked ever less often. */
   async #keepTrying(): Promise<void> {
-    while (!this.#stopping.signal.aborted) {
+    const { signal } = this.#stopping;
+    const { firstPauseMs, maxPauseMs } = this.#pauses;
+    let told = "SINK_UNAVAILABLE";
+    for (let refusals = 0; !signal.aborted; ) {
       try {
-        await this.#sink.start(this.#stopping.signal);
+        await this.#sink.start(signal);
         this.#ready = true;
         return;
       } catch (error) {
+        if (signal.aborted) return;
         const code = error instanceof GatewayError ? error.code : "FAULT";
-        if (code !== "SINK_UNAVAILABLE" && code !== "START_CANCELLED")
-          this.#log.error("the store refuses us", { sink: this.#sink.name, code });
+        refusals = code === "SINK_UNAVAILABLE" ? 0 : refusals + 1;
+        if (code !== told) this.#tell(code);
+        told = code;
       }
+      await pause(Math.min(firstPauseMs * 2 ** Math.max(0, refusals - 1), maxPauseMs), undefined, { signal }).catch(
+        () => undefined,
+      );
     }
+  }
+
+  #tell(code: string): void {
+    const fields = { sink: this.#sink.name, code };
+    if (code === "SINK_UNAVAILABLE") this.#log.warn("the store is away", fields);
+    else this.#log.error("the store refuses us", fields);
   }
 }

@@ -40,7 +40,7 @@ export function createPipeline({ config, redis, keys, metrics, log }: Base, deps
     removeStored: async (records, signal) =>
       (await store.reached.use(() => store.sink.remove(records, signal))) !== "unsupported",
     inDoubtGraceMs: config.sinks.influx.timeoutMs,
-    stored: (records) => store.activity.add(records, Date.now()),
+    located: (devices) => store.activity.add(devices, Date.now()),
     announce: (batch) => outlets.announce(batch),
     addressable: deps.addressable,
     deadLetter: (reason, messages) => queue.deadLetters.add(reason, messages),

@@ -5,6 +5,7 @@ import type { Metrics } from "../observe/metrics.ts";
 import { CircuitBreaker } from "../platform/circuit-breaker.ts";
 import type { Part } from "../platform/lifecycle.ts";
 import { Periodic } from "../platform/periodic.ts";
+import { ActivityWriting } from "../sinks/activity-writing.ts";
 import { CellActivity } from "../sinks/cell-activity.ts";
 import { InfluxSink } from "../sinks/influx.ts";
 import { PatientStart } from "../sinks/patient-start.ts";
@@ -41,14 +42,15 @@ export function createStore({ config, metrics, log }: Base): Store {
   const reached = new PatientStart(sink, log);
   const breaker = new CircuitBreaker(pauses);
   const activity = new CellActivity(cellActivity);
-  const writeActivity = async (final: boolean): Promise<void> => {
-    const lines = activity.take(Date.now(), final);
-    if (lines.length > 0) await sink.writeLines(lines, AbortSignal.timeout(influx.timeoutMs));
-  };
-  const periodic = new Periodic(
-    [{ name: "cell activity", everyMs: ACTIVITY_MS, run: () => writeActivity(false) }],
-    log,
+  const writing = new ActivityWriting(activity, (lines) =>
+    sink.writeLines(lines, AbortSignal.timeout(influx.timeoutMs)),
   );
+  const available = (): boolean => reached.ready && breaker.state === "closed";
+  const writeActivity = async (): Promise<void> => {
+    writing.collect(Date.now());
+    if (available()) await writing.write();
+  };
+  const periodic = new Periodic([{ name: "cell activity", everyMs: ACTIVITY_MS, run: writeActivity }], log);
   metrics.beforeScrape(() => metrics.gauge("breakerOpen", breaker.state === "closed" ? 0 : 1));
 
   return {
@@ -58,7 +60,7 @@ export function createStore({ config, metrics, log }: Base): Store {
     activity,
     write: (records, signal) => observed(() => reached.use(() => sink.write(records, signal)), metrics),
     get available() {
-      return reached.ready && breaker.state === "closed";
+      return available();
     },
     parts: [
       {
@@ -68,7 +70,8 @@ export function createStore({ config, metrics, log }: Base): Store {
           await reached.start(signal);
         },
         stop: async () => {
-          if (reached.ready) await writeActivity(true);
+          writing.collect(Date.now(), true);
+          if (reached.ready) await writing.write();
           await reached.stop();
         },
       },

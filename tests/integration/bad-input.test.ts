@@ -10,6 +10,7 @@ import { until } from "../fixtures/eventually.ts";
 import { Publishers } from "../fixtures/publishers.ts";
 import { RawPeer } from "../fixtures/raw-peer.ts";
 import { type Device, name, startSystem, type TestSystem } from "../fixtures/system.ts";
+import { writeRequests } from "./influx-fixture.ts";
 
 let system: TestSystem;
 let device: Device;
@@ -310,6 +311,48 @@ describe("a login", () => {
       await peer.gone();
     }, expected);
   });
+});
+
+/** The first message of a field gives it its type in the store, for everybody. */
+describe("a device that gives a field another type than all others", () => {
+  const MESSAGES = 300;
+  const requests = async () => {
+    const passes = await system.metric("sink_write_seconds_count", '{sink="influx"}');
+    return { passes, posts: await writeRequests(system.stack.influxUrl) };
+  };
+
+  test.each([
+    ["a text, before numbers of", "shared_a", "x", "number", 21.5],
+    ["a number, before texts of", "shared_b", 1, "text", "open"],
+  ])("writes %s its neighbours: all of theirs is stored and forwarded", async (_, field, odd, type, value) => {
+    await system.say(device, { status: { [field]: odd } });
+    await until("it is stored", async () => (await fieldsOf(field)).length === 1);
+    const listener = await system.listen("scene");
+    const fleet = await system.devices(6);
+    const [before, books] = [await requests(), await system.books()];
+    await Promise.all(
+      fleet.map(async (one) => {
+        const client = await system.connect(one);
+        const payload = JSON.stringify({ status: { [field]: value } });
+        const topic = `devices/${one.id}/telemetry`;
+        await Promise.all(
+          Array.from({ length: MESSAGES / fleet.length }, () => client.publishAsync(topic, payload, { qos: 1 })),
+        );
+      }),
+    );
+    await until("all of it is stored", async () => (await fieldsOf(`${field}.${type}`)).length === MESSAGES);
+    await until("all of it is forwarded", () => {
+      const heard = listener.records.filter(({ status }) => (status as Record<string, unknown>)[field] === value);
+      return heard.length === MESSAGES;
+    });
+    const after = await requests();
+    await listener.stop();
+    expect(after.posts - before.posts - (after.passes - before.passes)).toBeLessThan(4);
+    expect((await system.books()).deadLettered).toBe(books.deadLettered);
+  });
+
+  const fieldsOf = (field: string) =>
+    influxRows(system.stack.influxUrl, system.stack.database, `SELECT "${field}" FROM device_status`);
 });
 
 test("the neighbours published all the while: everything was acknowledged and is stored, once", async () => {

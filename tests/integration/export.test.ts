@@ -8,6 +8,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type ExportLine, type ExportLineOf, exportLine } from "../../src/model/export.ts";
 import { until } from "../fixtures/eventually.ts";
+import { refuseNumbers } from "../fixtures/refused-field.ts";
 import { consentTo, type Device, EVERYTHING, name, startSystem, type TestSystem } from "../fixtures/system.ts";
 import { everythingIn } from "./consent-fixture.ts";
 import { query } from "./influx-fixture.ts";
@@ -245,6 +246,7 @@ describe("what an export holds", () => {
   test("includes what was set aside, opened for whose it is and for nobody after them", async () => {
     await system.say(await system.device(), { status: { conflict: "text" } });
     await system.settled();
+    await refuseNumbers(system.stack.influxUrl, system.stack.database, "conflict");
     const device = await system.device();
     const secret = name("aside");
     await system.say(device, {

@@ -1,10 +1,12 @@
 /** The sink on a real InfluxDB 1: what it says is stored is stored, and what it says is refused is named exactly. */
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import type { AnalyticsRecord } from "../../src/model/deidentified.ts";
+import type { CellId, DeviceKey } from "../../src/model/ids.ts";
 import type { PrivateServer } from "../../src/platform/private-server.ts";
 import { startInflux } from "../../src/platform/services.ts";
 import { CellActivity } from "../../src/sinks/cell-activity.ts";
 import type { InfluxSink } from "../../src/sinks/influx.ts";
+import { RowReading } from "../../src/sinks/row-reading.ts";
 import {
   AT,
   located,
@@ -137,9 +139,13 @@ describe("storing", () => {
   });
 
   it("writes the activity of cells, and nothing for a batch without lines", async () => {
-    const activity = new CellActivity({ windowMs: 60_000, minDevices: 2 });
+    const activity = new CellActivity({ windowMs: 60_000, minDevices: 2, offsetNs: 0 });
     const start = AT - (AT % 60_000);
-    activity.add([located("a", 1, "8560145bfffffff"), located("b", 2, "8560145bfffffff")], start);
+    const cell = "8560145bfffffff" as CellId;
+    activity.add(
+      ["a", "b"].map((device) => [device as DeviceKey, cell] as const),
+      start,
+    );
     expect(await sink.writeLines(activity.take(start, true), never)).toEqual({ rejected: [] });
     expect(await query(influx.url, "SELECT * FROM cell_activity")).toEqual([
       { time: `${start}000000`, cell: "8560145bfffffff", devices: 2, messages: 2 },
@@ -166,24 +172,29 @@ describe("storing", () => {
   });
 });
 
+/** A place that the store refuses, because somebody else has given its field another type. */
+const refusePlaces = () => sink.writeLines([`device_location,device=first cell=1 ${AT}000000`], never);
+
 describe("refused lines", () => {
-  it("names exactly the records whose field has another type, and stores all others", async () => {
-    await sink.write([record("first", 0, { power: "on" })], never);
+  it("names exactly the records that are refused, and stores all others", async () => {
+    await refusePlaces();
     const bad = new Set([0, 7, 8, 99, 150, 199]);
     const records = Array.from({ length: 200 }, (_, n) =>
-      record(`dev${n}`, n + 1, { power: bad.has(n) ? n : "off", n }),
+      bad.has(n) ? located(`dev${n}`, n, "here") : record(`dev${n}`, n + 1, { n }),
     );
     const result = await sink.write(records, never);
     expect(result.rejected).toEqual([...bad]);
-    expect(await statusRows()).toHaveLength(1 + 200 - bad.size);
+    expect(await statusRows()).toHaveLength(200 - bad.size);
   });
 
-  it("stores the place of a record whose status is refused", async () => {
-    await sink.write([record("first", 0, { power: "on" })], never);
+  it("stores the status of a record whose place is refused", async () => {
+    await refusePlaces();
     const both = { ...located("dev", 2, "here"), status: { power: 1 } };
-    expect(await sink.write([both, record("dev2", 3, { power: "off" })], never)).toEqual({ rejected: [0] });
+    expect(await sink.write([both, record("dev2", 3, { power: 2 })], never)).toEqual({ rejected: [0] });
     expect(await locationRows()).toHaveLength(1);
     expect(await statusRows()).toHaveLength(2);
+    // Nobody took the place for stored.
+    expect(await sink.write([both], never)).toEqual({ rejected: [0] });
   });
 
   it("isolates lines that are not the protocol at all", async () => {
@@ -209,37 +220,115 @@ describe("refused lines", () => {
     expect((await writeRequests(influx.url)) - before).toBe(1);
   });
 
-  it("is not misled by a server that counts a record once for each of its faults", async () => {
-    await sink.write([record("first", 0, { power: "on", light: "on", fan: "on" })], never);
-    const records = [
-      record("good", 1, { power: "off" }),
-      record("bad", 2, { power: 1, light: 2, fan: 3 }),
-      record("fair", 3, { fan: "off" }),
-    ];
-    expect(await sink.write(records, never)).toEqual({ rejected: [1] });
-    expect(await statusRows()).toHaveLength(3);
-  });
-
-  it("is not talked into refusing a batch by a text that looks like the server's", async () => {
-    await sink.write([record("first", 0, { power: "on" })], never);
-    const records = [record("evil", 1, { power: 1, text: "dropped=2" }), record("good", 2, { text: "x dropped=2" })];
-    expect(await sink.write(records, never)).toEqual({ rejected: [0] });
-    expect(await query(influx.url, "SELECT * FROM device_status WHERE device = 'good'")).toHaveLength(1);
-  });
-
   it("takes a refused record when it is sent again after the store was repaired", async () => {
-    await sink.write([record("first", 0, { power: "on" })], never);
-    const repaired = [record("dev", 1, { power: 1 })];
+    await refusePlaces();
+    const repaired = [located("dev", 1, "here")];
     expect(await sink.write(repaired, never)).toEqual({ rejected: [0] });
-    await query(influx.url, "DROP MEASUREMENT device_status");
+    await query(influx.url, "DROP MEASUREMENT device_location");
     expect(await sink.write(repaired, never)).toEqual({ rejected: [] });
-    expect(await statusRows()).toHaveLength(1);
+    expect(await locationRows()).toHaveLength(1);
   });
 
   it("logs how many were refused and no word of what they said", async () => {
-    await sink.write([record("first", 0, { power: "canary-value" })], never);
-    await sink.write([record("canary-device", 1, { power: 1 })], never);
+    await refusePlaces();
+    await sink.write([located("canary-device", 1, "canary-value")], never);
     expect(logged.join("\n")).toContain('lines refused by the store {"sink":"influx","count":1}');
+    expect(logged.join("\n")).not.toContain("canary");
+  });
+});
+
+describe("a field that has another type in the store", () => {
+  const requests = async (write: () => Promise<unknown>) => {
+    const before = await writeRequests(influx.url);
+    await write();
+    return (await writeRequests(influx.url)) - before;
+  };
+  const fleet = (count: number, status: (n: number) => Record<string, number | boolean | string>) =>
+    Array.from({ length: count }, (_, n) => record(`dev${n}`, n + 1, status(n)));
+
+  it.each([
+    ["text", "odd", "number", 21.5],
+    ["number", 21.5, "text", "odd"],
+    ["flag", true, "number", 1],
+    ["text", "odd", "flag", false],
+  ])(
+    "is %s: others write theirs under a name of its own, at the cost of one request",
+    async (_, first, type, value) => {
+      await sink.write([record("first", 0, { temperature: first })], never);
+      const records = fleet(500, (n) => ({ temperature: value, n }));
+      expect(await requests(async () => expect(await sink.write(records, never)).toEqual({ rejected: [] }))).toBe(2);
+      const rows = await query(
+        influx.url,
+        `SELECT "temperature.${type}", n FROM device_status WHERE device != 'first'`,
+      );
+      expect(rows).toHaveLength(500);
+      expect(new Set(rows.map((row) => row[`temperature.${type}`]))).toEqual(new Set([value]));
+      // It is known from then on, and the type that came first keeps the plain name.
+      const later = [record("dev", 900, { temperature: value }), record("dev", 901, { temperature: first })];
+      expect(await requests(() => sink.write(later, never))).toBe(1);
+      expect(await query(influx.url, "SELECT temperature FROM device_status")).toHaveLength(2);
+    },
+  );
+
+  it("costs one request for each such field, once, however many there are", async () => {
+    const names = Array.from({ length: 20 }, (_, n) => `field_${n}`);
+    await sink.write([record("first", 0, Object.fromEntries(names.map((name) => [name, "x"])))], never);
+    const records = fleet(300, (n) => Object.fromEntries(names.map((name) => [name, n])));
+    expect(await requests(async () => expect(await sink.write(records, never)).toEqual({ rejected: [] }))).toBe(21);
+    expect(await requests(() => sink.write(records, never))).toBe(1);
+    expect(await statusRows()).toHaveLength(301);
+  });
+
+  it("takes in even a batch with more of them than are worth a request each", async () => {
+    const hostile = Array.from({ length: 3 }, (_, device) =>
+      Array.from({ length: 30 }, (__, n) => `field_${device}_${n}`),
+    );
+    const of = (names: readonly string[], value: number | string) =>
+      Object.fromEntries(names.map((name) => [name, value]));
+    await sink.write(
+      hostile.map((names, n) => record(`hostile${n}`, n, of(names, "x"))),
+      never,
+    );
+    const neighbours = fleet(400, (n) => ({ n }));
+    const records = [...neighbours, ...hostile.map((names, n) => record(`hostile${n}`, 500 + n, of(names, 1)))];
+    const count = await requests(async () => expect(await sink.write(records, never)).toEqual({ rejected: [] }));
+    expect(count).toBeLessThan(150);
+    expect(await statusRows()).toHaveLength(406);
+  });
+
+  it("is counted, read and removed like any other", async () => {
+    await sink.write([record("first", 0, { temperature: "odd", time: "odd" })], never);
+    await sink.write([record("dev", 1, { temperature: 21.5, time: 3 }), record("dev", 2, { temperature: 22 })], never);
+    const { device } = record("dev", 1, {});
+    expect(await sink.countRows([device], never)).toBe(2);
+    const reading = new RowReading({
+      url: influx.url,
+      api: "v1",
+      database: "consentry",
+      retentionPolicy: "",
+      org: "",
+      bucket: "",
+    });
+    reading.start();
+    const rows: unknown[] = [];
+    for await (const page of reading.rows("device_status", [device], `${AT}999999`, never)) rows.push(...page);
+    reading.stop();
+    expect(rows).toMatchObject([{ fields: { temperature: 21.5, time: 3 } }, { fields: { temperature: 22 } }]);
+    expect(await sink.remove([record("dev", 1, { temperature: 21.5, time: 3 })], never)).toBe("verified");
+    expect(await sink.countRows([device], never)).toBe(1);
+    expect(await sink.removeDevices([device], never)).toBe("verified");
+    expect(await statusRows()).toMatchObject([{ device: "first" }]);
+  });
+
+  it("is not talked into by a text that looks like the server's, nor told to anybody", async () => {
+    await sink.write([record("first", 0, { canary: "on" })], never);
+    const forged = `input field "good" on measurement "device_status" is type`;
+    const lines = [
+      `device_status,device=evil note="field type conflict: ${forged} float, already exists as type string",n= 1`,
+    ];
+    expect(await sink.writeLines(lines, never)).toEqual({ rejected: [0] });
+    await sink.write([record("dev", 1, { good: 1, canary: 1 })], never);
+    expect(await query(influx.url, "SELECT good FROM device_status")).toHaveLength(1);
     expect(logged.join("\n")).not.toContain("canary");
   });
 });

@@ -13,6 +13,7 @@ import { Canaries } from "../fixtures/canaries.ts";
 import { until } from "../fixtures/eventually.ts";
 import type { Listener } from "../fixtures/listener.ts";
 import { RawPeer } from "../fixtures/raw-peer.ts";
+import { refuseNumbers } from "../fixtures/refused-field.ts";
 import {
   consentTo,
   type Device,
@@ -180,6 +181,7 @@ test("an outage of the store, a killed gateway, an abandoned, a poisoned and an 
   const [recovered, poisoned, unopenable, rejected] = [await marked(), await marked(), await marked(), await marked()];
   await system.say(rejected, canaries.message({ status: { conflict: "text" } }));
   await system.settled();
+  await refuseNumbers(system.stack.influxUrl, system.stack.database, "conflict");
   await system.stack.influx.kill("SIGKILL");
   const jobs = async () => new Set((await system.redis.keys("*:batches:b*")).filter((key) => !key.endsWith(":lock")));
   const publish = async (device: Device): Promise<string> => {

@@ -1,0 +1,60 @@
+/** The end of a pass: each message is counted exactly once, as what became of it, and whoever looks on is told. */
+import type { Verdict } from "../model/consent.ts";
+import type { Deidentified } from "../model/deidentified.ts";
+import type { CellId, DeviceKey } from "../model/ids.ts";
+import type { Books, DeadLetterReason, Refusal } from "../model/outcome.ts";
+import type { RawMessage } from "../model/raw.ts";
+import type { Samples, Settled } from "./samples.ts";
+
+/** One message of a batch on its way through. */
+export interface Passage {
+  readonly message: RawMessage;
+  verdict: Verdict | undefined;
+  result: Deidentified | undefined;
+  refusal: Refusal | undefined;
+  setAside: DeadLetterReason | undefined;
+  forwarded: boolean;
+}
+
+export interface SettlePorts {
+  readonly books: Books;
+  /** Devices whose current place was stored, one for each message that told it. */
+  readonly located: (devices: readonly (readonly [DeviceKey, CellId])[]) => void;
+  /** Who looks on at messages of their own. */
+  readonly samples: Pick<Samples, "watching" | "offer">;
+}
+
+export function settle(batch: readonly Passage[], { books, located, samples }: SettlePorts): void {
+  let stored = 0;
+  let forwardedOnly = 0;
+  const refused = new Map<Refusal, number>();
+  const aside = new Map<DeadLetterReason, number>();
+  const places: [DeviceKey, CellId][] = [];
+  for (const { message, result, refusal, setAside, forwarded } of batch) {
+    if (setAside !== undefined) count(aside, setAside);
+    else if (refusal !== undefined) count(refused, refusal);
+    else if (result?.analytics !== undefined) {
+      stored += 1;
+      const { location } = result.analytics;
+      if (location !== undefined) places.push([message.device.deviceKey, location.cell]);
+    } else if (forwarded) forwardedOnly += 1;
+    else count(refused, "no-recipient");
+  }
+  books.stored(stored);
+  books.forwardedOnly(forwardedOnly);
+  for (const [reason, many] of refused) books.refused(reason, many);
+  for (const [reason, many] of aside) books.deadLettered(reason, many);
+  located(places);
+  if (!samples.watching) return;
+  for (const passage of batch) samples.offer(passage.message.device, () => settledOf(passage));
+}
+
+function count<Reason>(counts: Map<Reason, number>, reason: Reason): void {
+  counts.set(reason, (counts.get(reason) ?? 0) + 1);
+}
+
+/** `undefined` for a message that was refused: nothing of it is used. */
+function settledOf({ message, verdict, result, refusal, setAside, forwarded }: Passage): Settled | undefined {
+  if (refusal !== undefined || verdict === undefined || verdict.refusal !== undefined) return undefined;
+  return { message, grants: verdict.grants, result, stored: setAside === undefined, forwarded };
+}
