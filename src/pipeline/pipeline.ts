@@ -157,8 +157,12 @@ export class Pipeline {
       const forward = await this.#announced(batch);
       await turn.mine;
       if (lease.over) throw new GatewayError("LEASE_LOST", "before forwarding");
-      forward();
-      left = this.#ports.left(lease.signal);
+      try {
+        forward();
+      } finally {
+        // Also of what was handed over before a fault: it leaves under this lease or not at all.
+        left = this.#ports.left(lease.signal);
+      }
       await this.#setAside(batch);
     } finally {
       turn.leave();
@@ -238,8 +242,9 @@ export class Pipeline {
     const outgoing: Outgoing[] = [];
     for (const passage of batch) {
       const { message, verdict, result, setAside } = passage;
-      if (result === undefined || setAside !== undefined || verdict === undefined || verdict.refusal !== undefined)
-        continue;
+      // Where nobody listens nothing was made for anybody, and a message costs nothing here.
+      if (result === undefined || !forServices(result)) continue;
+      if (setAside !== undefined || verdict === undefined || verdict.refusal !== undefined) continue;
       passages.push(passage);
       outgoing.push({ subject: message.device.subjectTag, revision: verdict.revision ?? 0, result });
     }
@@ -287,6 +292,10 @@ export class Pipeline {
     if (!samples.watching) return;
     for (const passage of batch) samples.offer(passage.message.device, () => settledOf(passage));
   }
+}
+
+function forServices({ weather, scene, network }: Deidentified): boolean {
+  return weather !== undefined || scene !== undefined || network !== undefined;
 }
 
 /** `undefined` for a message that was refused: nothing of it is used. */
