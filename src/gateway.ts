@@ -168,8 +168,16 @@ export function createGateway(
   );
   const access = new Access(
     config.services,
-    new Rates({ ...mqtt.rate, remembered: 200_000 }),
-    new Rates({ perSecond: mqtt.failedLoginsPerMinute / 60, burst: mqtt.failedLoginsPerMinute, remembered: 10_000 }),
+    {
+      messages: new Rates({ ...mqtt.rate, remembered: 200_000 }),
+      // Twice what a connection may hold, so that it can come back at once.
+      subscriptions: new Rates({ perSecond: 10, burst: 2 * mqtt.maxSubscriptions, remembered: 200_000 }),
+      failures: new Rates({
+        perSecond: mqtt.failedLoginsPerMinute / 60,
+        burst: mqtt.failedLoginsPerMinute,
+        remembered: 10_000,
+      }),
+    },
     {
       deviceKey: (device) => lookup.deviceKey(device),
       verify: (device, token) => credentials.verify(device, token),

@@ -68,7 +68,7 @@ async function run(
     if (stopping.signal.aborted && exitCode === 0) return 0;
     throw error;
   }
-  log.info("ready", { durability: gateway.durability ?? "none", role: config.role });
+  log.info("ready", { durability: gateway.durability ?? "none" });
   await ended;
   await gateway.stop();
   log.info("stopped");

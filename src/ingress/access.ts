@@ -32,6 +32,15 @@ export interface Login {
   readonly will: Will | undefined;
 }
 
+export interface AccessRates {
+  /** Of a device. */
+  readonly messages: Rates;
+  /** Of whoever is connected, topic filter by topic filter. */
+  readonly subscriptions: Rates;
+  /** From a remote address. */
+  readonly failures: Rates;
+}
+
 export interface AccessPorts {
   deviceKey(device: DeviceId): DeviceKey;
   /** The device's binding when the token is right. Rejects when the credential store does not answer. */
@@ -40,23 +49,21 @@ export interface AccessPorts {
 
 export class Access {
   readonly #services: ReadonlyMap<string, ServiceCredential>;
-  readonly #deviceRates: Rates;
-  readonly #failureRates: Rates;
+  readonly #rates: AccessRates;
   readonly #ports: AccessPorts;
 
-  constructor(services: readonly ServiceCredential[], deviceRates: Rates, failureRates: Rates, ports: AccessPorts) {
+  constructor(services: readonly ServiceCredential[], rates: AccessRates, ports: AccessPorts) {
     this.#services = new Map(services.map((service) => [service.name, service]));
-    this.#deviceRates = deviceRates;
-    this.#failureRates = failureRates;
+    this.#rates = rates;
     this.#ports = ports;
   }
 
   async login(login: Login): Promise<DeviceSession | ServiceSession | LoginRefusal> {
     const now = Date.now();
-    const failures = this.#failureRates.bucket(login.remoteAddress, now);
+    const failures = this.#rates.failures.bucket(login.remoteAddress, now);
     if (!failures.peek(now)) return "too-many-failures";
     const service = this.#services.get(login.username);
-    const session = service === undefined ? await this.#device(login, now) : serviceSession(login, service);
+    const session = service === undefined ? await this.#device(login, now) : this.#service(login, service, now);
     if (session === "bad-credentials") failures.take(now);
     return session;
   }
@@ -82,18 +89,27 @@ export class Access {
       key,
       ref: subjectTag && { deviceKey: key, subjectTag },
       topics: publishTopics(id),
-      bucket: this.#deviceRates.bucket(key, now),
+      bucket: this.#rates.messages.bucket(key, now),
+      filters: new Set(),
+      subscribing: this.#rates.subscriptions.bucket(key, now),
       will: login.will,
       inFlight: 0,
       paused: false,
     };
   }
-}
 
-function serviceSession(login: Login, service: ServiceCredential): ServiceSession | LoginRefusal {
-  if (!sameSecret(login.password, service.token)) return "bad-credentials";
-  if (login.clientId === "") return "foreign-client-id";
-  return { kind: "service", client: login.client, name: service.name, purposes: new Set(service.purposes) };
+  #service(login: Login, service: ServiceCredential, now: number): ServiceSession | LoginRefusal {
+    if (!sameSecret(login.password, service.token)) return "bad-credentials";
+    if (login.clientId === "") return "foreign-client-id";
+    return {
+      kind: "service",
+      client: login.client,
+      name: service.name,
+      purposes: new Set(service.purposes),
+      filters: new Set(),
+      subscribing: this.#rates.subscriptions.bucket(`service/${service.name}/${login.clientId}`, now),
+    };
+  }
 }
 
 /** Compares digests, so that neither content nor length shows in the time it takes. */
