@@ -19,20 +19,21 @@ import {
   wholePath,
   wholePathAgain,
   withoutPrivacy,
+  withServices,
 } from "./scenarios.ts";
 
 const HELP = `npm run bench -- [options]
 
   --json           the last line of the output is one JSON object
   --write          writes docs/benchmarks.md; refused for a partial run or on a busy machine
-  --quick          short windows: under a minute, and noisier
+  --quick          short windows: about a minute, and noisier
   --duration <s>   length of the peak window (default 15)
   --devices <n>    devices, one connection each (default 200)
-  --only <name>    one of: bare, path, no-privacy, one-per-job, idle; may be given several times
+  --only <name>    one of: bare, path, services, no-privacy, one-per-job, idle; may be given several times
   --cpu-prof       profiles the gateway of "path" into data/profile; see bench/top-functions.ts
 `;
 
-const SCENARIOS = ["bare", "path", "no-privacy", "one-per-job", "idle"] as const;
+const SCENARIOS = ["bare", "path", "services", "no-privacy", "one-per-job", "idle"] as const;
 type Scenario = (typeof SCENARIOS)[number];
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
@@ -79,8 +80,8 @@ async function main(): Promise<void> {
 
 /** A page that compares disturbed or missing rows would be worse than none. */
 async function writePage(run: BenchRun): Promise<void> {
-  const { wholePath, withoutPrivacy, onePerJob } = run.findings;
-  const complete = wholePath !== undefined && withoutPrivacy !== undefined && onePerJob !== undefined;
+  const { wholePath, withServices, withoutPrivacy, onePerJob } = run.findings;
+  const complete = ![wholePath, withServices, withoutPrivacy, onePerJob].includes(undefined);
   if (!complete || disturbed(run.findings)) {
     say("docs/benchmarks.md not written: that takes a complete run on a quiet machine");
     process.exitCode = 1;
@@ -98,6 +99,7 @@ async function findingsOf(wanted: ReadonlySet<Scenario>, options: ScenarioOption
   };
   const before = await when("bare", "bare Aedes …", bareAedes);
   const path = await when("path", "whole path: peak, then half of it …", wholePath);
+  const services = await when("services", "whole path, services listening …", withServices);
   const without = await when("no-privacy", "consent and sealing off …", withoutPrivacy);
   const again = options.quick ? undefined : await when("no-privacy", "whole path again …", wholePathAgain);
   const after = options.quick ? undefined : await when("bare", "bare Aedes again …", bareAedes);
@@ -108,6 +110,7 @@ async function findingsOf(wanted: ReadonlySet<Scenario>, options: ScenarioOption
     bareAedes: [before, after].filter((run): run is Measured => run !== undefined),
     wholePath: path,
     wholePathAgain: again,
+    withServices: services,
     withoutPrivacy: without,
     onePerJob: perJob,
     idleKb: { gateway, bareAedes: aedes },

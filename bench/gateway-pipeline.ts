@@ -1,6 +1,6 @@
 /**
  * The gateway as a child process on its own Redis and InfluxDB, its devices provisioned over HTTP
- * with consent to analytics, weather and scene. No service subscribes: every message is stored.
+ * with consent to analytics, weather and scene: every message is stored, and goes to the services that listen.
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
@@ -9,7 +9,7 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { nodeFlags } from "../src/platform/node-flags.ts";
-import type { BenchDevice, Pipeline, StoredCounts } from "./pipeline.ts";
+import type { BenchDevice, BenchService, Pipeline, StoredCounts } from "./pipeline.ts";
 import { metricSum } from "./prometheus-text.ts";
 import { type BenchServers, startServers } from "./servers.ts";
 
@@ -20,6 +20,8 @@ export interface GatewayOptions {
   /** `bench/no-privacy.ts` runs the same gateway with consent and sealing taken out. */
   readonly entry: "src/main.ts" | "bench/no-privacy.ts";
   readonly nodeOptions: readonly string[];
+  /** Configures a weather and a scene service, which listen to everything of their purpose. */
+  readonly services: boolean;
 }
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
@@ -37,22 +39,29 @@ const CONSENT = {
   jurisdiction: ["IN"],
 };
 
+/** What the shipped policy calls them, by purpose. */
+const RECIPIENTS = { weather: "weather services", scene: "scene services" };
+
 export async function startGateway(options: GatewayOptions): Promise<Pipeline> {
   const servers = await startServers(options.dir);
-  const apiToken = randomBytes(32).toString("base64url");
+  const apiToken = secret();
+  const services = options.services
+    ? Object.keys(RECIPIENTS).map((purpose) => ({ id: purpose, token: secret(), topic: `processed/${purpose}/#` }))
+    : undefined;
   const gateway = new GatewayProcess();
   const stop = async () => {
     await gateway.stop();
     await servers.stop();
   };
   try {
-    await gateway.start(await writeConfiguration(options.dir, servers, apiToken), options);
+    await gateway.start(await writeConfiguration(options.dir, servers, apiToken, services ?? []), options);
     const http = `http://127.0.0.1:${gateway.portOf("http")}`;
     const devices = await provision(http, apiToken, options.devices);
     return {
       port: gateway.portOf("mqtt-tcp"),
       pids: { gateway: gateway.pid, redis: servers.redisPid, influx: servers.influxPid },
       devices,
+      ...(services !== undefined && { services }),
       counts: () => countsOf(http),
       rows: () => servers.rows(),
       stop,
@@ -63,13 +72,30 @@ export async function startGateway(options: GatewayOptions): Promise<Pipeline> {
   }
 }
 
+function secret(): string {
+  return randomBytes(32).toString("base64url");
+}
+
 /** JSON is YAML. The limits per device are lifted, because a few devices stand for a large fleet here. */
-async function writeConfiguration(dir: string, servers: BenchServers, apiToken: string): Promise<string> {
+async function writeConfiguration(
+  dir: string,
+  servers: BenchServers,
+  apiToken: string,
+  services: readonly BenchService[],
+): Promise<string> {
   const file = join(dir, "gateway.yaml");
   const configuration = {
     redis: { url: servers.redisUrl },
     mqtt: { tcp: { port: 0 }, rate: { perSecond: 100_000, burst: 1_000_000 } },
     sinks: { influx: { url: servers.influxUrl, database: servers.database } },
+    services: services.map(({ id, token }) => ({
+      name: id,
+      purposes: [id],
+      region: "IN",
+      relation: "third-party",
+      recipient: RECIPIENTS[id as keyof typeof RECIPIENTS],
+      token,
+    })),
     http: { port: 0, token: apiToken },
     keys: { dir: join(dir, "keys"), create: true },
   };
@@ -186,5 +212,6 @@ async function countsOf(http: string): Promise<StoredCounts> {
     received: total("received"),
     stored: total("stored"),
     astray: total("refused") + total("forwarded_only") + total("dead_lettered"),
+    forwarded: metricSum(text, "consentry_forwarded_total"),
   };
 }

@@ -6,6 +6,7 @@ import { answer } from "./child.ts";
 import { LatencyHistogram, type LatencySummary } from "./latency-histogram.ts";
 import { LoadConnection } from "./load-connection.ts";
 import { PublishRing, payloadTemplate } from "./publish-ring.ts";
+import { ServiceConnection } from "./service-connection.ts";
 
 export interface LoaderTarget {
   readonly port: number;
@@ -15,12 +16,20 @@ export interface LoaderTarget {
   readonly keepAliveSeconds: number;
 }
 
+export interface ListenTarget {
+  readonly port: number;
+  readonly services: readonly { readonly id: string; readonly token: string; readonly topic: string }[];
+  readonly keepAliveSeconds: number;
+}
+
 export interface LoaderSample {
   /** Since the connections were opened. */
   readonly sent: number;
   readonly acked: number;
   readonly outOfOrder: number;
   readonly lostConnections: number;
+  /** Processed messages that have arrived at the services that listen here. */
+  readonly heard: number;
   /** CPU of the loader since it started, user and system. */
   readonly cpuUs: number;
   /** Unix ms of the sample. */
@@ -44,6 +53,7 @@ const STOP_DEADLINE_MS = 20_000;
 
 const latency = new LatencyHistogram();
 let connections: LoadConnection[] = [];
+let services: readonly ServiceConnection[] = [];
 let lostConnections = 0;
 let closedLoop = false;
 let halfWindow = 1;
@@ -77,6 +87,22 @@ const commands = {
     return connections.length;
   },
 
+  /** Services that listen beside the load; they read in this process, because that is the cheapest place. */
+  async listen({ port, services: wanted, keepAliveSeconds }: ListenTarget): Promise<void> {
+    services = wanted.map(
+      ({ id, token, topic }) =>
+        new ServiceConnection({
+          port,
+          id,
+          password: token,
+          topic,
+          keepAliveSeconds,
+          lost: connectionLost,
+        }),
+    );
+    await Promise.all(services.map((service) => service.open()));
+  },
+
   start(shape: LoadShape): void {
     latency.reset();
     if (shape.ratePerSecond !== undefined) {
@@ -96,6 +122,7 @@ const commands = {
       acked: total((connection) => connection.acked),
       outOfOrder: total((connection) => connection.outOfOrder),
       lostConnections,
+      heard: services.reduce((sum, { heard }) => sum + heard, 0),
       cpuUs: cpu.user + cpu.system,
       atMs: Date.now(),
       latency: latency.summary(),
@@ -129,8 +156,12 @@ function freed(connection: LoadConnection): void {
   if (settled !== undefined && outstanding() === 0) settled();
 }
 
-function lost(connection: LoadConnection): void {
+function connectionLost(): void {
   lostConnections += 1;
+}
+
+function lost(connection: LoadConnection): void {
+  connectionLost();
   connections = connections.filter((other) => other !== connection);
   if (settled !== undefined && outstanding() === 0) settled();
 }

@@ -24,6 +24,8 @@ export interface Measured {
   readonly acknowledgedPerSecond: number;
   /** Messages of the window over the time until all of them were stored; the acknowledged rate where nothing is stored. */
   readonly endToEndPerSecond: number;
+  /** Processed messages that reached services, over the same time; 0 when none listens. */
+  readonly forwardedPerSecond: number;
   /** Acknowledged and not yet stored when the window closed. */
   readonly backlog: number;
   readonly drainMs: number;
@@ -71,16 +73,29 @@ async function drained(loader: Child<LoaderCommands>, pipeline: Pipeline): Promi
   let movedAtMs = Date.now();
   for (;;) {
     const now = await edge(loader, pipeline);
-    if (now.counts === undefined || now.counts.stored + now.counts.astray >= now.load.acked) return now;
-    if (now.counts.stored !== last) {
-      last = now.counts.stored;
+    if (now.counts === undefined || (isStored(now.load, now.counts) && isHeard(now.load, now.counts))) return now;
+    const moved = now.counts.stored + now.load.heard;
+    if (moved !== last) {
+      last = moved;
       movedAtMs = Date.now();
     }
     if (Date.now() - movedAtMs > DRAIN_STALL_MS) {
-      throw new Error(`the backlog stopped draining: ${now.load.acked} acknowledged, ${now.counts.stored} stored`);
+      throw new Error(
+        `the backlog stopped draining: ${now.load.acked} acknowledged, ${now.counts.stored} stored, ` +
+          `${now.counts.forwarded ?? 0} forwarded, ${now.load.heard} heard`,
+      );
     }
     await wait(DRAIN_POLL_MS);
   }
+}
+
+function isStored({ acked }: LoaderSample, { stored, astray }: StoredCounts): boolean {
+  return stored + astray >= acked;
+}
+
+/** What was handed over has arrived, all of it: the gateway's word is not taken for it. */
+function isHeard({ heard }: LoaderSample, { forwarded = 0 }: StoredCounts): boolean {
+  return heard >= forwarded;
 }
 
 /** A figure from a run that lost connections, refused messages or reordered acknowledgements would mean nothing. */
@@ -106,6 +121,7 @@ function figures(opened: Edge, closed: Edge, settled: Edge): Measured {
     messages,
     acknowledgedPerSecond: Math.round((inWindow * 1000) / windowMs),
     endToEndPerSecond: Math.round(stores ? (messages * 1000) / endToEndMs : (inWindow * 1000) / windowMs),
+    forwardedPerSecond: Math.round(((settled.load.heard - opened.load.heard) * 1000) / endToEndMs),
     backlog: closed.counts === undefined ? 0 : Math.max(0, closed.load.acked - closed.counts.stored),
     drainMs: settled.load.atMs - closed.load.atMs,
     cpuPerMessageUs: {

@@ -1,6 +1,6 @@
-import { parser } from "mqtt-packet";
+import { generate, parser } from "mqtt-packet";
 import { describe, expect, it } from "vitest";
-import { AckParser, encodeConnect, encodePublish } from "./mqtt-wire.ts";
+import { AckParser, encodeConnect, encodePublish, encodeSubscribe, SubscriberParser } from "./mqtt-wire.ts";
 
 /** What an independent implementation reads. */
 function readBack(bytes: Buffer): Record<string, unknown>[] {
@@ -72,5 +72,40 @@ describe("AckParser", () => {
   it("refuses a packet it does not expect", () => {
     const { parser: acks } = collector();
     expect(() => acks.feed(Uint8Array.from([0x30, 2, 0, 0]), 4)).toThrow("packet type 3");
+  });
+});
+
+describe("what a service is sent", () => {
+  const seen: string[] = [];
+  const sink = {
+    connack: (code: number) => seen.push(`connack ${code}`),
+    suback: (code: number) => seen.push(`suback ${code}`),
+    publish: () => seen.push("publish"),
+  };
+  const publish = (payload: string) =>
+    generate({ cmd: "publish", topic: "processed/scene/x", payload, qos: 0, dup: false, retain: false });
+  const stream = Buffer.concat([
+    generate({ cmd: "connack", returnCode: 0, sessionPresent: false }),
+    generate({ cmd: "suback", messageId: 1, granted: [128] }),
+    publish("x"),
+    generate({ cmd: "pingresp" }),
+    publish("x".repeat(20_000)),
+    publish("x".repeat(200)),
+  ]);
+
+  it.each([1, 2, 3, 7, 64, stream.length])("is counted when it comes in pieces of %i bytes", (size) => {
+    seen.length = 0;
+    const reader = new SubscriberParser(sink);
+    for (let at = 0; at < stream.length; at += size) {
+      const piece = stream.subarray(at, at + size);
+      reader.feed(piece, piece.length);
+    }
+    expect(seen).toEqual(["connack 0", "suback 128", "publish", "publish", "publish"]);
+  });
+
+  it("is asked for with a SUBSCRIBE that others can read", () => {
+    expect(readBack(encodeSubscribe("processed/scene/#"))).toMatchObject([
+      { cmd: "subscribe", messageId: 1, subscriptions: [{ topic: "processed/scene/#", qos: 0 }] },
+    ]);
   });
 });

@@ -1,11 +1,14 @@
 /**
- * The three packets the loader needs of MQTT 3.1.1, written and read without a client library,
+ * The few packets the loader needs of MQTT 3.1.1, written and read without a client library,
  * because a library costs more CPU than the broker that is being measured.
  */
 const CONNECT = 0x10;
 const CONNACK = 0x20;
 const PUBLISH_QOS1 = 0x32;
+const PUBLISH = 0x30;
 const PUBACK = 0x40;
+const SUBSCRIBE = 0x82;
+const SUBACK = 0x90;
 const PINGRESP = 0xd0;
 
 export interface ConnectOptions {
@@ -33,6 +36,11 @@ export function encodeConnect(options: ConnectOptions): Buffer {
 /** QoS 1 PUBLISH (3.3). The message id stands `payload.length + 2` bytes before the end. */
 export function encodePublish(topic: string, messageId: number, payload: Buffer): Buffer {
   return framed(PUBLISH_QOS1, [lengthPrefixed(topic), Buffer.from([messageId >> 8, messageId & 0xff]), payload]);
+}
+
+/** SUBSCRIBE to one filter at QoS 0 (3.8). */
+export function encodeSubscribe(topic: string): Buffer {
+  return framed(SUBSCRIBE, [Buffer.from([0, 1]), lengthPrefixed(topic), Buffer.from([0])]);
 }
 
 export interface AckSink {
@@ -84,6 +92,62 @@ export class AckParser {
   #packet(type: number, third: number, fourth: number): void {
     if (type === PUBACK) this.#sink.puback((third << 8) | fourth);
     else if (type === CONNACK) this.#sink.connack(fourth);
+  }
+}
+
+export interface SubscriberSink {
+  connack(returnCode: number): void;
+  suback(returnCode: number): void;
+  publish(): void;
+}
+
+/** Reads whatever a subscriber is sent from a byte stream cut at any place, and passes over the bodies. */
+export class SubscriberParser {
+  readonly #sink: SubscriberSink;
+  #type = 0;
+  /** Bits of the remaining length read so far; -1 between two packets. */
+  #shift = -1;
+  #length = 0;
+  /** Bytes of the body that have not been passed over. */
+  #left = 0;
+  /** The byte read last: of CONNACK and SUBACK for one filter it is the return code. */
+  #last = 0;
+
+  constructor(sink: SubscriberSink) {
+    this.#sink = sink;
+  }
+
+  /** The first `length` bytes of `chunk` are new; the buffer may be reused after the call. */
+  feed(chunk: Uint8Array, length: number): void {
+    for (let at = 0; at < length; ) {
+      if (this.#left > 0) {
+        const passed = Math.min(this.#left, length - at);
+        at += passed;
+        this.#left -= passed;
+        this.#last = chunk[at - 1] ?? 0;
+        if (this.#left === 0) this.#packet();
+      } else this.#header(chunk[at++] ?? 0);
+    }
+  }
+
+  #header(byte: number): void {
+    if (this.#shift === -1) {
+      this.#type = byte & 0xf0;
+      this.#shift = 0;
+      this.#length = 0;
+      return;
+    }
+    this.#length |= (byte & 0x7f) << this.#shift;
+    this.#shift += 7;
+    if ((byte & 0x80) !== 0) return;
+    this.#shift = -1;
+    this.#left = this.#length;
+  }
+
+  #packet(): void {
+    if (this.#type === PUBLISH) this.#sink.publish();
+    else if (this.#type === SUBACK) this.#sink.suback(this.#last);
+    else if (this.#type === CONNACK) this.#sink.connack(this.#last);
   }
 }
 

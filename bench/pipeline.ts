@@ -4,6 +4,8 @@ export interface Pipeline {
   /** Process ids whose CPU is counted, by the name used in the report. */
   readonly pids: Readonly<Record<string, number>>;
   readonly devices: readonly BenchDevice[];
+  /** Those that listen during the run; absent when none does. */
+  readonly services?: readonly BenchService[];
   /** Absent when the pipeline stores nothing. */
   counts?(): Promise<StoredCounts>;
   /** Called once everything is processed: writes what is still buffered, and counts what the store holds. */
@@ -16,11 +18,17 @@ export interface BenchDevice {
   readonly token: string;
 }
 
+export interface BenchService extends BenchDevice {
+  readonly topic: string;
+}
+
 export interface StoredCounts {
   readonly received: number;
   readonly stored: number;
   /** Refused, forwarded without storing, or dead-lettered: zero in every honest run. */
   readonly astray: number;
+  /** Records handed to services that listen. */
+  readonly forwarded?: number;
 }
 
 export function devicesNamed(count: number, token: string): BenchDevice[] {

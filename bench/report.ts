@@ -11,6 +11,8 @@ export interface Findings {
   readonly withoutPrivacy?: Measured | undefined;
   /** After `withoutPrivacy`, as `wholePath` was before it: the mean of both is what it is compared with. */
   readonly wholePathAgain?: Measured | undefined;
+  /** The whole path while a weather and a scene service listen to everything. */
+  readonly withServices?: Measured | undefined;
   readonly onePerJob?: Measured | undefined;
   readonly idleKb?: { readonly gateway?: number | undefined; readonly bareAedes?: number | undefined } | undefined;
 }
@@ -27,24 +29,25 @@ type Row = readonly [scenario: string, measured: Measured];
 
 /** Absent figures belong to scenarios that were not run. */
 export function summary({ environment, devices, durationMs, findings }: BenchRun) {
-  const { wholePath, withoutPrivacy, onePerJob, idleKb } = findings;
+  const { wholePath, withServices, withoutPrivacy, onePerJob, idleKb } = findings;
   const peak = wholePath?.peak;
   const peaks = [peak, findings.wholePathAgain].filter((run): run is Measured => run !== undefined);
   const bareAedesCpuUs = mean(findings.bareAedes.map((run) => run.cpuPerMessageUs.gateway ?? 0));
   return {
     endToEndPerSecond: peak?.endToEndPerSecond,
     acknowledgedPerSecond: peak?.acknowledgedPerSecond,
-    cpuPerMessageUs: peak && {
-      gateway: gatewayUs(peak),
-      redis: peak.cpuPerMessageUs.redis,
-      influx: peak.cpuPerMessageUs.influx,
-    },
+    cpuPerMessageUs: peak && cpuOf(peak),
     bareAedesCpuUs,
     bareAedesPerSecond: Math.round(mean(findings.bareAedes.map((run) => run.acknowledgedPerSecond)) ?? 0),
     ratioToBareAedes: peak && bareAedesCpuUs && hundredth(gatewayUs(peak) / bareAedesCpuUs),
     onePerJob: onePerJob && {
       endToEndPerSecond: onePerJob.endToEndPerSecond,
       cpuPerMessageUs: onePerJob.cpuPerMessageUs,
+    },
+    withServices: withServices && {
+      endToEndPerSecond: withServices.endToEndPerSecond,
+      forwardedPerSecond: withServices.forwardedPerSecond,
+      cpuPerMessageUs: cpuOf(withServices),
     },
     privacyCostShare: withoutPrivacy && costShare(mean(peaks.map(storedRate)), storedRate(withoutPrivacy)),
     privacyCpuShare: withoutPrivacy && costShare(gatewayUs(withoutPrivacy), mean(peaks.map(gatewayUs))),
@@ -120,7 +123,10 @@ ${figureRows(run)
   one write, by a process of its own (${figures.loaderCpuUs ?? "–"} µs of CPU per message). ${run.durationMs / 1000} s for the peak, after a warm-up
   that is thrown away; somewhat shorter for the rest.
 - **Whole path.** The gateway as shipped, Redis with \`appendfsync always\`, InfluxDB, all fresh. Every device has consented to
-  analytics, weather and scene; no service listens. Limits per device are lifted, nothing else is configured.
+  analytics, weather and scene; no service listens, unless that is said. Limits per device are lifted, nothing else is configured.
+- **Services listening** is the same with a weather and a scene service that subscribe to everything of their purpose: two
+  messages go out for each that comes in, and all of them must have arrived before the run counts as ended. They are read
+  in the loader's process.
 - **Stored per second** is the number of messages acknowledged from the start of the window on, divided by the time until the
   last of them was stored: a backlog that grows during the run is paid for. A run in which a message was refused, a
   connection lost, an acknowledgement out of order, or in which InfluxDB counts other rows than the gateway, is no result.
@@ -161,6 +167,7 @@ function rowsOf(findings: Findings): Row[] {
     ["whole path, peak (2)", findings.wholePathAgain],
     ["whole path, half of the peak", wholePath?.halfPeak],
     ["whole path, half, singly", wholePath?.halfPeakSingly],
+    ["whole path, services listening", findings.withServices],
     ["consent and sealing off, peak", withoutPrivacy],
     ["one job per message, peak", onePerJob],
   ];
@@ -196,12 +203,20 @@ function figureRows(run: BenchRun): [string, string][] {
       "stored per second, as a multiple of one job per message",
       multiple(figures.endToEndPerSecond, figures.onePerJob?.endToEndPerSecond),
     ],
+    [
+      "messages to services per second, beside storing",
+      present(figures.withServices, ({ forwardedPerSecond }) => forwardedPerSecond.toLocaleString("en")),
+    ],
     ["share of the rate that consent and sealing cost", present(figures.privacyCostShare, percent)],
     ["share of the gateway's CPU that consent and sealing cost", present(figures.privacyCpuShare, percent)],
     ["memory per idle connection, gateway", present(figures.idleConnectionKb, (kb) => `${kb} KB`)],
     ["memory per idle connection, bare Aedes", present(figures.idleConnectionKbBareAedes, (kb) => `${kb} KB`)],
   ];
   return rows.flatMap(([name, value]) => (value === undefined ? [] : [[name, value] as [string, string]]));
+}
+
+function cpuOf(run: Measured) {
+  return { gateway: gatewayUs(run), redis: run.cpuPerMessageUs.redis, influx: run.cpuPerMessageUs.influx };
 }
 
 function gatewayUs(run: Measured): number {

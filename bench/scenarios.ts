@@ -6,7 +6,7 @@ import { mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { Child } from "./child.ts";
 import { startBareAedes, startOnePerJob } from "./compared-pipelines.ts";
-import { startGateway } from "./gateway-pipeline.ts";
+import { type GatewayOptions, startGateway } from "./gateway-pipeline.ts";
 import { COLLECTABLE, idleConnectionKb } from "./idle-memory.ts";
 import type { LoaderCommands } from "./loader.ts";
 import { type LoadPlan, type Measured, measure } from "./measure.ts";
@@ -44,7 +44,7 @@ export async function bareAedes(options: ScenarioOptions): Promise<Measured> {
 }
 
 export async function wholePath(options: ScenarioOptions): Promise<WholePath> {
-  return await withGateway(options, "src/main.ts", options.nodeOptions, options.devices, (gateway) =>
+  return await withGateway(options, { nodeOptions: options.nodeOptions }, (gateway) =>
     underLoad(gateway, async (loader) => {
       const { warmUpMs, durationMs } = options;
       const peak = await measure(loader, gateway, { warmUpMs, durationMs });
@@ -60,14 +60,21 @@ export async function wholePath(options: ScenarioOptions): Promise<WholePath> {
 
 /** The peak alone, on fresh servers: the other side of the comparison with `withoutPrivacy`, taken after it. */
 export async function wholePathAgain(options: ScenarioOptions): Promise<Measured> {
-  return await withGateway(options, "src/main.ts", [], options.devices, (gateway) =>
+  return await withGateway(options, {}, (gateway) =>
+    underLoad(gateway, (loader) => measure(loader, gateway, shortened(options))),
+  );
+}
+
+/** The peak with a weather and a scene service that listen to everything: two messages out for each that comes in. */
+export async function withServices(options: ScenarioOptions): Promise<Measured> {
+  return await withGateway(options, { services: true }, (gateway) =>
     underLoad(gateway, (loader) => measure(loader, gateway, shortened(options))),
   );
 }
 
 /** The same gateway with a consent gate that lets everything pass and an envelope that seals nothing. */
 export async function withoutPrivacy(options: ScenarioOptions): Promise<Measured> {
-  return await withGateway(options, "bench/no-privacy.ts", [], options.devices, (gateway) =>
+  return await withGateway(options, { entry: "bench/no-privacy.ts" }, (gateway) =>
     underLoad(gateway, (loader) => measure(loader, gateway, options)),
   );
 }
@@ -83,7 +90,8 @@ export async function onePerJob(options: ScenarioOptions): Promise<Measured> {
 }
 
 export async function idleGatewayKb(options: ScenarioOptions): Promise<number> {
-  return await withGateway(options, "src/main.ts", COLLECTABLE, options.idleConnections, async (gateway) => {
+  const idle = { nodeOptions: COLLECTABLE, devices: options.idleConnections };
+  return await withGateway(options, idle, async (gateway) => {
     try {
       return await idleConnectionKb(gateway);
     } finally {
@@ -107,13 +115,12 @@ function shortened({ warmUpMs, durationMs }: ScenarioOptions): LoadPlan {
 
 async function withGateway<Result>(
   options: ScenarioOptions,
-  entry: "src/main.ts" | "bench/no-privacy.ts",
-  nodeOptions: readonly string[],
-  devices: number,
+  different: Partial<Omit<GatewayOptions, "dir">>,
   run: (gateway: Pipeline) => Promise<Result>,
 ): Promise<Result> {
+  const { devices } = options;
   return await inDirectory(options, "gateway", async (dir) =>
-    run(await startGateway({ dir, devices, entry, nodeOptions })),
+    run(await startGateway({ dir, devices, entry: "src/main.ts", nodeOptions: [], services: false, ...different })),
   );
 }
 
@@ -145,6 +152,10 @@ async function underLoad<Result>(
       window: WINDOW,
       keepAliveSeconds: KEEP_ALIVE_SECONDS,
     });
+    if (pipeline.services !== undefined) {
+      const { port, services } = pipeline;
+      await loader.ask("listen", { port, services, keepAliveSeconds: KEEP_ALIVE_SECONDS });
+    }
     const result = await run(loader, pipeline);
     await confirmRows(pipeline);
     return result;

@@ -83,7 +83,7 @@ async function run(log: Log, config: Config, keys: ReturnType<typeof readKeys>):
     if (stopping.signal.aborted && exitCode === 0) return 0;
     throw error;
   }
-  log.info("ready", { durability: gateway.durability ?? "none", role: config.role });
+  log.info("ready", { durability: gateway.durability ?? "none" });
   await ended;
   await gateway.stop();
   log.info("stopped");

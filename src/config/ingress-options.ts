@@ -49,6 +49,13 @@ export const mqttOptions = z.strictObject({
   maxPacketBytes: bytes(256, 65_536, 4 * MIB, "Largest MQTT packet; a larger one ends the connection."),
   maxConnectPacketBytes: bytes(128, 4_096, 65_536, "Largest packet before the client is authenticated."),
   maxTopicLevels: count(3, 8, 64, "Deepest topic.", "levels"),
+  maxSubscriptions: count(
+    1,
+    100,
+    10_000,
+    "Topic filters of one connection; one more is refused in the SUBACK.",
+    "filters",
+  ),
   inFlightPerConnection: count(
     1,
     256,

@@ -119,13 +119,14 @@ describe("what is refused", () => {
     [`services: [{ ${SERVICE}, relation: processor }]`, "services.0.contractRef: required-for-processor"],
     [`services: [{ ${SERVICE}, relation: processor, contractRef: "a|b" }]`, "services.0.contractRef: invalid-format"],
     ["retention: { deviceLocationDays: 7 }", "retention.deviceLocationDays: must-exceed-epoch"],
-    ["role: worker", "role: invalid-value"],
+    ["role: all", "role: unknown-option"],
+    ["queue: { requireDurability: hope }", "queue.requireDurability: invalid-value"],
     ["mqtt: 5", "mqtt: invalid-type"],
     ["- 1", "file: not-a-mapping"],
-    ['{"__proto__": {"role": "all"}}', "(unprintable): unknown-option"],
+    ['{"__proto__": {"mqtt": "all"}}', "(unprintable): unknown-option"],
     ["redis: &r { keyPrefix: a }\nkeys: *r", "file: alias-not-allowed"],
-    ["role: !!js/function 'x'", "file line 1: TAG_RESOLVE_FAILED"],
-    ["role: all\nrole: all", "file line 2: DUPLICATE_KEY"],
+    ["mqtt: !!js/function 'x'", "file line 1: TAG_RESOLVE_FAILED"],
+    ["mqtt: all\nmqtt: all", "file line 2: DUPLICATE_KEY"],
   ])("%s", (yaml, problem) => {
     expect(refusal(yaml)).toContain(problem);
   });
@@ -204,14 +205,14 @@ describe("secrets", () => {
     const short = "short-secret-0000";
     const canary = "CANARY-value-in-the-wrong-place-12345";
     const message = refusal(
-      `http: { port: "${canary}", ${canary}: 1 }\nredis: { url: "redis://:${canary}@[bad" }\nrole: ${canary}\n` +
+      `http: { port: "${canary}", ${canary}: 1 }\nredis: { url: "redis://:${canary}@[bad" }\nqueue: { requireDurability: ${canary} }\n` +
         `sinks: { influx: { token: "${canary}", tokenFile: "/${canary}" }, residency: ["${canary}"] }\n` +
         `services: [{ name: "${canary}", purposes: ["${canary}"], region: IN, token: ${short} }]\n${canary}: [`,
       { CONSENTRY_HTTP_TOKEN: short, CONSENTRY_CANARY: canary },
     );
     expect(message).not.toContain(canary);
     const second = refusal(
-      `http: { port: "${canary}" }\nredis: { url: "redis://:${canary}@[bad" }\nrole: ${canary}\n` +
+      `http: { port: "${canary}" }\nredis: { url: "redis://:${canary}@[bad" }\nqueue: { requireDurability: ${canary} }\n` +
         `sinks: { influx: { token: "${canary}", tokenFile: "/${canary}" }, residency: ["${canary}"] }\n` +
         `services: [{ name: "${canary}", purposes: ["${canary}"], region: IN, token: ${short}, "${canary}": 1 }]\n`,
       { CONSENTRY_HTTP_TOKEN: short, CONSENTRY_CANARY: canary },

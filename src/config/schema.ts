@@ -51,7 +51,6 @@ const observeOptions = z.strictObject({
 
 export const configSchema = z
   .strictObject({
-    role: choice(["all"], "all", "What this process does; `all` is ingress and worker in one."),
     redis: redisOptions.prefault({}),
     mqtt: mqttOptions.prefault({}),
     queue: queueOptions.prefault({}),

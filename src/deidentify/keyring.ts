@@ -3,9 +3,9 @@
  * epoch; without the subject's key, which erasure destroys, nobody can make it again or follow it.
  */
 import { createCipheriv, createDecipheriv, createHmac, hkdfSync, randomBytes } from "node:crypto";
-import { LRUCache } from "lru-cache";
 import { GatewayError } from "../model/errors.ts";
 import type { DeviceKey, Pseudonym } from "../model/ids.ts";
+import { boundedCache } from "../platform/bounded-cache.ts";
 
 /** Purposes that name a device at all; a weather service never does. */
 export const PSEUDONYM_PURPOSES = ["analytics", "scene", "network"] as const;
@@ -52,8 +52,7 @@ interface Remembered {
 
 export class Keyring {
   readonly #keys: KeyringKeys;
-  readonly #devices = new LRUCache<DeviceKey, Remembered>({
-    max: MAX_REMEMBERED_DEVICES,
+  readonly #devices = boundedCache<DeviceKey, Remembered>(MAX_REMEMBERED_DEVICES, {
     ttl: REMEMBERED_MS,
     ttlResolution: 1000,
   });

@@ -4,8 +4,9 @@
  * would say more about where it is than either cell does.
  */
 import { cellToLatLng, cellToParent, getResolution, isValidCell, latLngToCell } from "h3-js";
-import { LRUCache } from "lru-cache";
+import type { LRUCache } from "lru-cache";
 import type { CellId, Pseudonym } from "../model/ids.ts";
+import { boundedCache } from "../platform/bounded-cache.ts";
 import { CellCore } from "./cell-core.ts";
 import { CellOutlines } from "./cell-outline.ts";
 
@@ -65,15 +66,15 @@ export interface Located {
 export class Locations {
   readonly #options: LocationOptions;
   readonly #densities: ReadonlyMap<string, number>;
-  readonly #fineCells = new LRUCache<string, FineCell>({ max: MAX_REMEMBERED_PLACES });
-  readonly #places = new LRUCache<string, Place>({ max: MAX_REMEMBERED_PLACES });
+  readonly #fineCells = boundedCache<string, FineCell>(MAX_REMEMBERED_PLACES);
+  readonly #places = boundedCache<string, Place>(MAX_REMEMBERED_PLACES);
   readonly #current: LRUCache<Pseudonym, Current>;
   readonly #outlines = new CellOutlines();
 
   constructor(options: LocationOptions) {
     this.#options = options;
     this.#densities = new Map(options.densities.map((row) => [row.cell, row.resolution]));
-    this.#current = new LRUCache({ max: options.maxDevices });
+    this.#current = boundedCache(options.maxDevices);
   }
 
   /**

@@ -42,6 +42,8 @@ export interface AccessPorts {
 export interface LoginRates {
   /** Messages of a device; by its key. */
   readonly publishes: Rates;
+  /** Topic filters of whoever is connected; by device key or client id of a service. */
+  readonly subscriptions: Rates;
   /** Failed logins; by remote address and user name. */
   readonly failures: Rates;
   /** Failed logins; by remote address, whatever the names. */
@@ -67,7 +69,7 @@ export class Access {
     ];
     if (!failures.every((bucket) => bucket.peek(now))) return "too-many-failures";
     const service = this.#services.get(login.username);
-    const session = service === undefined ? await this.#device(login, now) : serviceSession(login, service);
+    const session = service === undefined ? await this.#device(login, now) : this.#service(login, service, now);
     if (session === "bad-credentials") for (const bucket of failures) bucket.take(now);
     return session;
   }
@@ -99,17 +101,26 @@ export class Access {
       ref: subjectTag && { deviceKey: key, subjectTag },
       topics: publishTopics(id),
       bucket: this.#rates.publishes.bucket(key, now),
+      filters: new Set(),
+      subscribing: this.#rates.subscriptions.bucket(key, now),
       will: login.will,
       inFlight: 0,
       paused: false,
     };
   }
-}
 
-function serviceSession(login: Login, service: ServiceCredential): ServiceSession | LoginRefusal {
-  if (!sameSecret(login.password, service.token)) return "bad-credentials";
-  if (login.clientId === "") return "foreign-client-id";
-  return { kind: "service", client: login.client, name: service.name, purposes: new Set(service.purposes) };
+  #service(login: Login, service: ServiceCredential, now: number): ServiceSession | LoginRefusal {
+    if (!sameSecret(login.password, service.token)) return "bad-credentials";
+    if (login.clientId === "") return "foreign-client-id";
+    return {
+      kind: "service",
+      client: login.client,
+      name: service.name,
+      purposes: new Set(service.purposes),
+      filters: new Set(),
+      subscribing: this.#rates.subscriptions.bucket(`service/${service.name}/${login.clientId}`, now),
+    };
+  }
 }
 
 /** Compares digests, so that neither content nor length shows in the time it takes. */

@@ -10,6 +10,7 @@ import {
   startIngress,
   TOKEN,
 } from "../../tests/fixtures/ingress.ts";
+import type { DeviceRef } from "../model/ids.ts";
 
 let ingress: IngressFixture;
 afterEach(() => ingress.stop());
@@ -71,9 +72,26 @@ class RawPeer {
     return ids();
   }
 
+  /** Resolves once the broker has answered to this. */
+  async roundTrip(): Promise<void> {
+    const answers = () => this.packets.filter(({ cmd }) => cmd === "pingresp").length;
+    const before = answers();
+    this.send({ cmd: "pingreq" });
+    await until(() => answers() > before || this.closed);
+    expect(this.closed).toBe(false);
+  }
+
   async gone(): Promise<void> {
     await until(() => this.closed);
   }
+}
+
+/** Others are read and answered, several times over: what the broker was about to do by itself, it has done. */
+async function meanwhile(): Promise<void> {
+  const other = new RawPeer(ingress.port);
+  await other.login("hub-other");
+  for (let turn = 0; turn < 5; turn += 1) await other.roundTrip();
+  other.socket.destroy();
 }
 
 describe("a login", () => {
@@ -180,18 +198,16 @@ describe("a login", () => {
 describe("a publish", () => {
   it("is acknowledged only when its batch is durable", async () => {
     await start();
-    let durable: () => void = () => undefined;
+    let durable: (() => void) | undefined;
     ingress.behind.enqueue = () => new Promise((resolve) => (durable = resolve));
-    const device = await ingress.device("hub-1");
-    let acknowledged = false;
-    const published = device
-      .publishAsync("devices/hub-1/telemetry", STATUS, { qos: 1 })
-      .then(() => (acknowledged = true));
-    await until(() => ingress.counts.received === 1);
-    await new Promise((resolve) => setTimeout(resolve, 30));
-    expect(acknowledged).toBe(false);
-    durable();
-    await published;
+    const peer = new RawPeer(ingress.port);
+    await peer.login("hub-1");
+    peer.publish("devices/hub-1/telemetry", STATUS, 1);
+    await until(() => durable !== undefined);
+    await meanwhile();
+    expect(await peer.acknowledged(0)).toEqual([]);
+    durable?.();
+    expect(await peer.acknowledged(1)).toEqual([1]);
     expect(ingress.admitted[0]?.text).toBe(STATUS);
   });
 
@@ -208,7 +224,7 @@ describe("a publish", () => {
     await until(() => waiting.length === 2);
     peer.publish("devices/hub-2/telemetry", STATUS, 4);
     waiting[1]?.();
-    await new Promise((resolve) => setTimeout(resolve, 20));
+    await meanwhile();
     expect(await peer.acknowledged(0)).toEqual([]);
     waiting[0]?.();
     expect(await peer.acknowledged(4)).toEqual([1, 2, 3, 4]);
@@ -375,8 +391,8 @@ describe("a connection over its window", () => {
     await peer.login("hub-1");
     const total = 4000;
     for (let index = 1; index <= total; index += 1) peer.publish("devices/hub-1/telemetry", STATUS, index);
-    await until(() => waiting.length > 0);
-    await new Promise((resolve) => setTimeout(resolve, 30));
+    await until(() => ingress.flow.pausedConnections === 1);
+    await meanwhile();
     expect(ingress.counts.received).toBeLessThan(total / 2);
     expect(ingress.flow.pausedConnections).toBe(1);
     ingress.behind.enqueue = async () => undefined;
@@ -543,5 +559,22 @@ describe("a command of a scene service", () => {
     await device.publishAsync(`commands/${pseudonym}/light`, "off", { qos: 1 });
     expect(received).toEqual(["devices/hub-1/commands/light on"]);
     expect(ingress.commands).toEqual(["unknown-device", "delivered", "no-consent", "acl-denied"]);
+  });
+
+  it("keeps the device it knows, however often a message brings the same one, and takes another one", async () => {
+    await start();
+    const asked: DeviceRef[] = [];
+    ingress.behind.checkConsent = async (devices) => {
+      asked.push(...devices);
+      return devices.map(() => ({ refusal: "no-consent" }));
+    };
+    const service = await ingress.service();
+    const pseudonym = "key-hub-1".padEnd(22, "_");
+    const refs = ["one", "one", "two"].map((tag) => ({ deviceKey: "key-hub-1", subjectTag: tag }));
+    for (const ref of refs) {
+      ingress.rememberScene(pseudonym, ref);
+      await service.publishAsync(`commands/${pseudonym}/light`, "on", { qos: 1 });
+    }
+    expect(asked.map((device) => refs.findIndex((ref) => Object.is(ref, device)))).toEqual([0, 0, 2]);
   });
 });

@@ -26,6 +26,7 @@ export interface BrokerOptions extends PacketLimits {
   readonly maxKeepaliveS: number;
   readonly maxConnections: number;
   readonly maxTopicLevels: number;
+  readonly maxSubscriptions: number;
   readonly drainTimeoutMs: number;
 }
 
@@ -235,22 +236,28 @@ export class GatewayBroker extends Aedes {
     done: (error: Error | null, subscription?: Subscription | null) => void,
   ): void {
     const session = sessionOf(client);
-    if (session?.kind === "device" && deviceMaySubscribe(session.id, subscription.topic)) {
-      done(null, subscription);
-      return;
-    }
-    const filter = session?.kind === "service" ? serviceFilter(subscription.topic) : undefined;
-    if (session?.kind === "service" && filter !== undefined && session.purposes.has(filter.purpose)) {
+    const refusal = session === undefined ? "acl-denied" : this.#subscribe(session, subscription);
+    if (refusal !== undefined) this.#ports.observe.securityEvent(refusal);
+    done(null, refusal === undefined ? subscription : null);
+  }
+
+  #subscribe(session: Session, { topic, qos }: Subscription): SecurityEvent | undefined {
+    const filter = session.kind === "service" ? serviceFilter(topic) : undefined;
+    const allowed =
+      session.kind === "device"
+        ? deviceMaySubscribe(session.id, topic)
+        : filter !== undefined && session.purposes.has(filter.purpose);
+    if (!allowed) return "acl-denied";
+    // Each filter takes memory, and asking for one anew can cost a look into Redis.
+    const full = session.filters.size >= this.#options.maxSubscriptions && !session.filters.has(topic);
+    if (full || !session.subscribing.take(Date.now())) return "too-many-subscriptions";
+    if (session.kind === "service" && filter !== undefined) {
       // What it must forget it is told even while it may not be given anything.
-      if (filter.kind === "erased")
-        this.#ports.erased.subscribe(session, subscription.topic, filter.purpose, subscription.qos);
-      if (filter.kind === "erased" || this.#ports.fanOut.subscribe(session, subscription.topic, filter)) {
-        done(null, subscription);
-        return;
-      }
+      if (filter.kind === "erased") this.#ports.erased.subscribe(session, topic, filter.purpose, qos);
+      else if (!this.#ports.fanOut.subscribe(session, topic, filter)) return "acl-denied";
     }
-    this.#ports.observe.securityEvent("acl-denied");
-    done(null, null);
+    session.filters.add(topic);
+    return undefined;
   }
 
   #gone(client: Client): void {
@@ -271,8 +278,9 @@ export class GatewayBroker extends Aedes {
 
   #unsubscribed(client: Client, filters: readonly string[]): void {
     const session = sessionOf(client);
-    if (session?.kind !== "service") return;
     for (const filter of filters) {
+      session?.filters.delete(filter);
+      if (session?.kind !== "service") continue;
       this.#ports.fanOut.unsubscribe(session, filter);
       this.#ports.erased.unsubscribe(session, filter);
     }

@@ -41,6 +41,9 @@ export class Commands {
 
   /** The pipeline has just used this pseudonym towards scene services. */
   remember(pseudonym: Pseudonym, device: DeviceRef): void {
+    const known = this.#devices.get(pseudonym);
+    // Every message brings a reference of its own; the one that is known says the same and is kept.
+    if (known?.deviceKey === device.deviceKey && known.subjectTag === device.subjectTag) return;
     this.#devices.set(pseudonym, device);
   }
 

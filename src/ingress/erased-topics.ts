@@ -2,7 +2,9 @@
  * `privacy/erased/<purpose>`: which names a service must forget, and its answer that it has. A service
  * that is away is told when it comes back; one that listens and does not answer is told again.
  */
+import type { LRUCache } from "lru-cache";
 import type { ServicePurpose } from "../model/consent.ts";
+import { boundedCache } from "../platform/bounded-cache.ts";
 import type { PublishPacket } from "./attempt.ts";
 import type { ServiceSession } from "./session.ts";
 import { erasedAnswerTopic } from "./topics.ts";
@@ -28,12 +30,14 @@ interface Listening {
   readonly purpose: ServicePurpose;
   readonly qos: 0 | 1;
   /** Erasure → when it was told. */
-  readonly told: Map<string, number>;
+  readonly told: LRUCache<string, number>;
 }
 
 const MAX_ANSWER_BYTES = 256;
 const ID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 const TELL_AGAIN_MS = 60_000;
+/** Beyond it the oldest is told again before its time. */
+const MAX_TOLD = 10_000;
 
 export class ErasedTopics {
   readonly #ports: ErasedTopicsPorts;
@@ -45,7 +49,7 @@ export class ErasedTopics {
 
   subscribe(session: ServiceSession, topic: string, purpose: ServicePurpose, qos: number): void {
     const listening = this.#sessions.get(session) ?? new Map<string, Listening>();
-    listening.set(topic, { topic, purpose, qos: qos > 0 ? 1 : 0, told: new Map() });
+    listening.set(topic, { topic, purpose, qos: qos > 0 ? 1 : 0, told: boundedCache(MAX_TOLD) });
     this.#sessions.set(session, listening);
     this.#ports.listening();
   }

@@ -4,22 +4,16 @@
  * the end of the lease loses its connection. It never holds up the pipeline or another subscriber. Nothing is
  * kept for one that is away.
  */
+import { setMaxListeners } from "node:events";
+import mqttPacket from "mqtt-packet";
 import type { ServicePurpose } from "../model/consent.ts";
 import type { Recipient } from "../model/disclosure.ts";
+import { Outbox, type OutboxOptions } from "./outbox.ts";
+import { Outlet } from "./outlet.ts";
 import type { ServiceSession } from "./session.ts";
-import type { ServiceFilter } from "./topics.ts";
-import { Unsent } from "./unsent.ts";
+import { type ServiceFilter, serviceFilter } from "./topics.ts";
 
 type ProcessedFilter = Extract<ServiceFilter, { kind: "processed" }>;
-/** By their text. */
-type Filters = Map<string, ProcessedFilter>;
-
-export interface FanOutOptions {
-  /** Unsent bytes after which a subscriber misses messages. */
-  readonly maxUnsentBytes: number;
-  /** After this long without taking what it was handed a subscriber misses messages, so that it can catch up. */
-  readonly maxUnsentMs: number;
-}
 
 export interface FanOutPorts {
   /** What a service is for a purpose; `undefined` while it may not be given anything for it. */
@@ -29,25 +23,24 @@ export interface FanOutPorts {
   readonly cutOff: () => void;
 }
 
-/** One service that listens to one purpose, on however many connections. */
-export interface FanOutlet {
-  readonly recipient: Recipient;
-  /** Whether it listens to `processed/<purpose>/<name>`. */
-  hears(name: string): boolean;
-  /** Hands it over; false when no connection of the service took it. */
-  deliver(name: string, payload: string): boolean;
+/** The PUBLISH of a processed message: QoS 0, the same bytes for everybody who hears it [MQTT-3.3]. */
+export function processedPacket(purpose: ServicePurpose, name: string, payload: string): Buffer {
+  const topic = `processed/${purpose}/${name}`;
+  return mqttPacket.generate({ cmd: "publish", topic, payload, qos: 0, retain: false, dup: false });
 }
 
 export class FanOut {
-  readonly #options: FanOutOptions;
+  readonly #options: OutboxOptions;
   readonly #ports: FanOutPorts;
-  readonly #unsent: Unsent;
-  readonly #byPurpose = new Map<ServicePurpose, Map<ServiceSession, Filters>>();
+  readonly #outboxes = new Map<ServiceSession, Outbox>();
+  /** By the name of the service. */
+  readonly #byPurpose = new Map<ServicePurpose, Map<string, Outlet>>();
+  /** Since the last call of `left`. */
+  readonly #touched = new Set<Outbox>();
 
-  constructor(options: FanOutOptions, ports: FanOutPorts) {
+  constructor(options: OutboxOptions, ports: FanOutPorts) {
     this.#options = options;
     this.#ports = ports;
-    this.#unsent = new Unsent(() => ports.cutOff());
   }
 
   /**
@@ -55,92 +48,73 @@ export class FanOut {
    * what has not when the signal fires is thrown away with its connection. Never rejects.
    */
   left(signal: AbortSignal): Promise<void> | undefined {
-    return this.#unsent.left(signal);
+    if (this.#touched.size === 0) return undefined;
+    const outboxes = [...this.#touched];
+    this.#touched.clear();
+    // Each of them listens to it until its bytes have left.
+    setMaxListeners(0, signal);
+    return Promise.all(outboxes.map((outbox) => outbox.left(signal))).then(() => undefined);
   }
 
   /** False when the service may not be given anything for this purpose; then nothing changes. */
   subscribe(session: ServiceSession, text: string, filter: ProcessedFilter): boolean {
-    if (this.#ports.recipient(session.name, filter.purpose) === undefined) return false;
-    let sessions = this.#byPurpose.get(filter.purpose);
-    if (sessions === undefined) {
-      sessions = new Map();
-      this.#byPurpose.set(filter.purpose, sessions);
+    const recipient = this.#ports.recipient(session.name, filter.purpose);
+    if (recipient === undefined) return false;
+    let outlets = this.#byPurpose.get(filter.purpose);
+    if (outlets === undefined) {
+      outlets = new Map();
+      this.#byPurpose.set(filter.purpose, outlets);
     }
-    const known = sessions.get(session);
-    if (known === undefined) sessions.set(session, new Map([[text, filter]]));
-    else known.set(text, filter);
+    let outlet = outlets.get(session.name);
+    if (outlet === undefined) {
+      outlet = new Outlet(recipient, this.#touched, this.#ports.dropped);
+      outlets.set(session.name, outlet);
+    }
+    outlet.listen(session, this.#outbox(session), text, filter.name);
     return true;
   }
 
   unsubscribe(session: ServiceSession, text: string): void {
-    for (const [purpose, sessions] of this.#byPurpose) {
-      const known = sessions.get(session);
-      if (known?.delete(text) && known.size === 0) this.#forget(purpose, session);
-    }
+    const filter = serviceFilter(text);
+    if (filter?.kind !== "processed") return;
+    const outlet = this.#byPurpose.get(filter.purpose)?.get(session.name);
+    outlet?.stop(session, text, filter.name);
+    this.#tidy(filter.purpose, session.name, outlet);
   }
 
   closed(session: ServiceSession): void {
-    for (const purpose of this.#byPurpose.keys()) this.#forget(purpose, session);
+    this.#outboxes.delete(session);
+    for (const [purpose, outlets] of this.#byPurpose) {
+      const outlet = outlets.get(session.name);
+      outlet?.closed(session);
+      this.#tidy(purpose, session.name, outlet);
+    }
   }
 
   /** Whether anybody entitled listens; what nobody hears is not even built. */
   listening(purpose: ServicePurpose): boolean {
-    return this.#byPurpose.has(purpose) && this.outlets(purpose).length > 0;
+    for (const service of this.#byPurpose.get(purpose)?.keys() ?? []) {
+      if (this.#ports.recipient(service, purpose) !== undefined) return true;
+    }
+    return false;
   }
 
   /** The services that listen to the purpose and may be given something for it, as of now. */
-  outlets(purpose: ServicePurpose): readonly FanOutlet[] {
-    const byService = new Map<string, [ServiceSession, Filters][]>();
-    for (const one of this.#byPurpose.get(purpose) ?? []) {
-      const known = byService.get(one[0].name);
-      if (known === undefined) byService.set(one[0].name, [one]);
-      else known.push(one);
+  outlets(purpose: ServicePurpose): readonly Outlet[] {
+    const outlets = [...(this.#byPurpose.get(purpose)?.values() ?? [])];
+    return outlets.filter(({ recipient }) => this.#ports.recipient(recipient.name, purpose) !== undefined);
+  }
+
+  #outbox(session: ServiceSession): Outbox {
+    let outbox = this.#outboxes.get(session);
+    if (outbox === undefined) {
+      outbox = new Outbox(session.client, this.#options, () => this.#ports.cutOff());
+      this.#outboxes.set(session, outbox);
     }
-    return [...byService].flatMap(([service, sessions]) => {
-      const recipient = this.#ports.recipient(service, purpose);
-      return recipient === undefined ? [] : [this.#outlet(recipient, sessions)];
-    });
+    return outbox;
   }
 
-  #outlet(recipient: Recipient, sessions: readonly (readonly [ServiceSession, Filters])[]): FanOutlet {
-    const prefix = `processed/${recipient.purpose}/`;
-    const slow = new Set(
-      sessions.flatMap(([session]) => (this.#unsent.waitingMs(session) > this.#options.maxUnsentMs ? [session] : [])),
-    );
-    return {
-      recipient,
-      hears: (name) => sessions.some(([, filters]) => matches(filters, name)),
-      deliver: (name, payload) => {
-        let delivered = false;
-        for (const [session, filters] of sessions) {
-          if (!matches(filters, name)) continue;
-          if (slow.has(session)) this.#ports.dropped(1);
-          else if (this.#deliver(session, prefix + name, payload)) delivered = true;
-        }
-        return delivered;
-      },
-    };
+  #tidy(purpose: ServicePurpose, service: string, outlet: Outlet | undefined): void {
+    if (outlet?.idle) this.#byPurpose.get(purpose)?.delete(service);
   }
-
-  #deliver(session: ServiceSession, topic: string, payload: string): boolean {
-    const { client } = session;
-    if (client.closed || client.conn.writableLength > this.#options.maxUnsentBytes) {
-      this.#ports.dropped(1);
-      return false;
-    }
-    client.publish({ cmd: "publish", topic, payload, qos: 0, retain: false, dup: false }, () => undefined);
-    this.#unsent.written(session);
-    return true;
-  }
-
-  #forget(purpose: ServicePurpose, session: ServiceSession): void {
-    const sessions = this.#byPurpose.get(purpose);
-    sessions?.delete(session);
-    if (sessions?.size === 0) this.#byPurpose.delete(purpose);
-  }
-}
-
-function matches(filters: Filters, name: string): boolean {
-  for (const filter of filters.values()) if (filter.name === undefined || filter.name === name) return true;
-  return false;
 }

@@ -3,9 +3,9 @@
  * of receipt otherwise, and six digits below the millisecond. A retry of the same message gets the
  * same time and overwrites itself; two messages never collide.
  */
-import { LRUCache } from "lru-cache";
 import type { DeviceKey } from "../model/ids.ts";
 import type { RawTelemetry } from "../model/raw.ts";
+import { boundedCache } from "../platform/bounded-cache.ts";
 
 export interface MessageTimesOptions {
   readonly clockWindowPastMs: number;
@@ -26,7 +26,7 @@ export class MessageTimes {
   readonly #options: MessageTimesOptions;
   readonly #clockReplaced: () => void;
   /** When a message id without a usable `ts` was first seen, so that its redelivery keeps that time. */
-  readonly #firstSeen = new LRUCache<string, number>({ max: REMEMBERED_IDS });
+  readonly #firstSeen = boundedCache<string, number>(REMEMBERED_IDS);
   #sequence = Math.floor(Math.random() * SUBDIVISIONS);
 
   constructor(options: MessageTimesOptions, clockReplaced: () => void) {

@@ -45,6 +45,8 @@ export interface NoticesPorts {
 }
 
 const PAGE = 500;
+/** In place of a QoS, in the SUBACK as in the event. */
+const REFUSED: number = 128;
 
 export class Notices {
   readonly #ports: NoticesPorts;
@@ -59,7 +61,7 @@ export class Notices {
       const session = sessionOf(client);
       if (session?.kind !== "device" || session.ref === undefined) return;
       const topic = `devices/${session.id}/notices`;
-      if (!subscriptions.some((subscription) => subscription.topic === topic)) return;
+      if (!subscriptions.some((subscription) => subscription.topic === topic && subscription.qos !== REFUSED)) return;
       void this.#quietly(this.#tell([{ ref: session.ref, id: session.id }]));
     });
   }

@@ -13,7 +13,15 @@ export interface Will {
   readonly payload: Buffer;
 }
 
-export interface DeviceSession {
+/** What a connection listens to. */
+interface Listening {
+  /** The topic filters it holds. */
+  readonly filters: Set<string>;
+  /** How often it may ask for one. */
+  readonly subscribing: TokenBucket;
+}
+
+export interface DeviceSession extends Listening {
   readonly kind: "device";
   readonly client: Client;
   readonly id: DeviceId;
@@ -28,7 +36,7 @@ export interface DeviceSession {
   paused: boolean;
 }
 
-export interface ServiceSession {
+export interface ServiceSession extends Listening {
   readonly kind: "service";
   readonly client: Client;
   readonly name: string;

@@ -12,7 +12,6 @@ export interface LogFields {
   readonly region?: string;
   readonly state?: string;
   readonly durability?: string;
-  readonly role?: string;
   readonly version?: string;
   readonly signal?: string;
   readonly host?: string;

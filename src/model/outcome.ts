@@ -55,6 +55,7 @@ export const SECURITY_EVENTS = [
   "account-key",
   "oversize",
   "acl-denied",
+  "too-many-subscriptions",
   "protocol",
 ] as const;
 export type SecurityEvent = (typeof SECURITY_EVENTS)[number];

@@ -17,7 +17,7 @@ const STATUS_KEY = /^[a-z][a-z0-9_]{0,31}$/;
  * `_`-separated word, so `owner_email` is caught and `email_led` too: a false alarm costs one refused message,
  * a miss costs a promise.
  */
-const PERSONAL_WORDS = new Set(
+export const PERSONAL_WORDS: ReadonlySet<string> = new Set(
   (
     "account user username userid login password passwd pwd secret token email mail nickname name firstname lastname surname " +
     "phone mobile msisdn address street city zip postcode postal birthday birthdate dob age gender ssn passport " +

@@ -28,7 +28,6 @@ const FIELDS = {
   region: REGION,
   state: CODE,
   durability: CODE,
-  role: CODE,
   version: VERSION_NUMBER,
   signal: CODE,
   host: HOST,

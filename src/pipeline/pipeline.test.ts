@@ -160,6 +160,17 @@ describe("a batch", () => {
     expect(grantsSeen).toEqual([allOf(["analytics"])]);
   });
 
+  it("that has something for services in some messages only announces those", async () => {
+    const { pipeline, books, happened } = setUp({
+      deidentify: ({ device: { deviceKey } }) => ({
+        ...analytics(deviceKey),
+        ...(deviceKey === "heard" && scene(deviceKey)),
+      }),
+    });
+    await pipeline.process(["one", "heard", "two"].map(message), never);
+    expect([happened[3], happened[4], books.stored]).toEqual(["announced 1", "forwarded 1", 3]);
+  });
+
   it("that could not be stored asks for consent anew before it tries again", async () => {
     let attempts = 0;
     const { pipeline, books, happened } = setUp({
@@ -197,6 +208,21 @@ describe("a batch", () => {
     leaving[0]?.();
     await pipeline.left();
     expect(happened.filter((step) => step === "released")).toHaveLength(2);
+  });
+
+  it("that breaks off while it is handed over keeps its lease until what was handed over before has left", async () => {
+    let gone: () => void = () => undefined;
+    const { pipeline, happened } = setUp({
+      announce: async () => () => {
+        throw new Error("fault");
+      },
+      left: () => new Promise<void>((resolve) => (gone = resolve)),
+    });
+    await expect(pipeline.process([message("one")], never)).rejects.toThrow("fault");
+    expect(happened).not.toContain("released");
+    gone();
+    await pipeline.left();
+    expect(happened).toContain("released");
   });
 
   it("that the store answered after the lease is in doubt: it is asked for again, and nothing of it forwarded", async () => {

@@ -10,7 +10,7 @@
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import { type CheckConsent, type Grants, usableByAny } from "../model/consent.ts";
-import type { AnalyticsRecord } from "../model/deidentified.ts";
+import type { AnalyticsRecord, Deidentified } from "../model/deidentified.ts";
 import type { Outgoing } from "../model/disclosure.ts";
 import { GatewayError } from "../model/errors.ts";
 import type { DeviceRef, Pseudonym } from "../model/ids.ts";
@@ -198,8 +198,12 @@ export class Pipeline {
       const forward = await this.#announced(batch);
       await turn.mine;
       if (lease.over) throw new GatewayError("LEASE_LOST", "before forwarding");
-      forward();
-      left = this.#ports.left(lease.signal);
+      try {
+        forward();
+      } finally {
+        // Also of what was handed over before a fault: it leaves under this lease or not at all.
+        left = this.#ports.left(lease.signal);
+      }
     } finally {
       turn.leave();
       await this.#release(lease, left, doubt);
@@ -281,8 +285,9 @@ export class Pipeline {
     const outgoing: Outgoing[] = [];
     for (const passage of batch) {
       const { message, verdict, result, setAside } = passage;
-      if (result === undefined || setAside !== undefined || verdict === undefined || verdict.refusal !== undefined)
-        continue;
+      // Where nobody listens nothing was made for anybody, and a message costs nothing here.
+      if (result === undefined || !forServices(result)) continue;
+      if (setAside !== undefined || verdict === undefined || verdict.refusal !== undefined) continue;
       passages.push(passage);
       outgoing.push({ subject: message.device.subjectTag, revision: verdict.revision ?? 0, result });
     }
@@ -320,4 +325,8 @@ export class Pipeline {
 
 function passageOf(message: RawMessage, setAside: DeadLetterReason | undefined): Passage {
   return { message, verdict: undefined, result: undefined, refusal: undefined, setAside, forwarded: false };
+}
+
+function forServices({ weather, scene, network }: Deidentified): boolean {
+  return weather !== undefined || scene !== undefined || network !== undefined;
 }

@@ -38,7 +38,7 @@ function outlet(...services: Service[]) {
   const counts: [ServicePurpose, number][] = [];
   const opened: string[] = [];
   const added: [string, number][] = [];
-  const self = { listening: [...services], onOpen: async () => {}, nowMs: Date.UTC(2026, 2, 7, 12) };
+  const self = { listening: [...services], onOpen: async () => {}, nowMs: Date.UTC(2026, 2, 7, 12), packets: 0 };
   const recipients = services.map(
     ({ name, purpose }, index): Recipient => ({ index, name, purpose, region: "IN", contract: undefined }),
   );
@@ -61,8 +61,10 @@ function outlet(...services: Service[]) {
     return {
       recipient,
       hears: (name) => service.only === undefined || service.only === name,
-      deliver: (name, payload) => {
-        published.push([service.name, `${service.purpose}/${name}`, payload]);
+      deliver: (name, packet) => {
+        if (service.only !== undefined && service.only !== name) return false;
+        const [topic = "", payload = ""] = packet().toString().split(" ");
+        published.push([service.name, topic, payload]);
         return service.deaf !== true;
       },
     };
@@ -70,6 +72,10 @@ function outlet(...services: Service[]) {
   const topics = new PurposeTopics(
     {
       outlets: (purpose) => self.listening.filter((service) => service.purpose === purpose).map(outletOf),
+      packet: (purpose, name, payload) => {
+        self.packets += 1;
+        return Buffer.from(`${purpose}/${name} ${payload}`);
+      },
       counted: (purpose, count) => void counts.push([purpose, count]),
       now: () => self.nowMs,
     },
@@ -121,6 +127,16 @@ describe("PurposeTopics", () => {
     expect(await forward(of(untouchable), of(message), of({}))).toEqual([false, true, false]);
     expect(published.map(([, topic]) => topic)).toEqual(["scene/scene-pseudonym"]);
     expect(counts).toEqual([["scene", 1]]);
+  });
+
+  it("makes each packet once for all who hear it, and none for a name that nobody listens to", async () => {
+    const test = outlet(
+      { name: "lights", purpose: "scene" },
+      { name: "alarms", purpose: "scene" },
+      { name: "one cell", purpose: "weather", only: "another" },
+    );
+    expect(await test.forward(of(message), of(message))).toEqual([true, true]);
+    expect([test.published.length, test.packets]).toEqual([4, 2]);
   });
 
   it("accounts for every disclosure, by purpose", async () => {

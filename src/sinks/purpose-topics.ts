@@ -12,13 +12,15 @@ export interface Outlet {
   readonly recipient: Recipient;
   /** Whether it listens to `processed/<purpose>/<name>`. */
   hears(name: string): boolean;
-  /** Hands it over; false when no connection of the service took it. */
-  deliver(name: string, payload: string): boolean;
+  /** Hands it over; false when no connection of the service took it. `packet` is called only for one that listens. */
+  deliver(name: string, packet: () => Buffer): boolean;
 }
 
 export interface PurposeTopicsPort {
   /** The services entitled to the purpose that listen right now. */
   outlets(purpose: ServicePurpose): readonly Outlet[];
+  /** The bytes that carry a payload to `processed/<purpose>/<name>`, the same for everybody. */
+  packet(purpose: ServicePurpose, name: string, payload: string): Buffer;
   /** How many records of which purpose went out. */
   counted(purpose: ServicePurpose, count: number): void;
   /** Unix ms. */
@@ -39,12 +41,12 @@ export class PurposeTopics {
    * which tells for each message whether anybody got something of it. Rejects when the account can't be written.
    */
   async announce(batch: readonly Outgoing[]): Promise<() => boolean[]> {
-    const purposes = SERVICE_PURPOSES.filter((purpose) => this.#port.outlets(purpose).length > 0);
-    if (purposes.length === 0) return () => new Array<boolean>(batch.length).fill(false);
+    const listening = SERVICE_PURPOSES.flatMap((purpose) => this.#port.outlets(purpose));
+    if (batch.length === 0 || listening.length === 0) return () => new Array<boolean>(batch.length).fill(false);
     const day = dayOf(this.#port.now());
     const accounts = batch.map(({ subject, revision }) => this.#accounting.account(subject, revision, day));
     const wanted = new Map<SubjectAccount, Set<Recipient>>();
-    for (const purpose of purposes) this.#want(purpose, batch, accounts, wanted);
+    for (const outlet of listening) this.#want(outlet, batch, accounts, wanted);
     if (wanted.size > 0) {
       await this.#accounting.open(
         [...wanted].flatMap(([account, recipients]) =>
@@ -56,24 +58,22 @@ export class PurposeTopics {
   }
 
   #want(
-    purpose: ServicePurpose,
+    outlet: Outlet,
     batch: readonly Outgoing[],
     accounts: readonly SubjectAccount[],
     wanted: Map<SubjectAccount, Set<Recipient>>,
   ): void {
-    const name = NAMES[purpose];
-    for (const outlet of this.#port.outlets(purpose)) {
-      for (let index = 0; index < batch.length; index += 1) {
-        const account = accounts[index];
-        const outgoing = batch[index];
-        if (account === undefined || outgoing === undefined || this.#accounting.isOpen(account, outlet.recipient))
-          continue;
-        const heard = name(outgoing.result);
-        if (heard === undefined || !outlet.hears(heard)) continue;
-        const recipients = wanted.get(account);
-        if (recipients === undefined) wanted.set(account, new Set([outlet.recipient]));
-        else recipients.add(outlet.recipient);
-      }
+    const { recipient } = outlet;
+    const name = NAMES[recipient.purpose];
+    for (let index = 0; index < batch.length; index += 1) {
+      const account = accounts[index];
+      const outgoing = batch[index];
+      if (account === undefined || outgoing === undefined || this.#accounting.isOpen(account, recipient)) continue;
+      const heard = name(outgoing.result);
+      if (heard === undefined || !outlet.hears(heard)) continue;
+      const recipients = wanted.get(account);
+      if (recipients === undefined) wanted.set(account, new Set([recipient]));
+      else recipients.add(recipient);
     }
   }
 
@@ -100,13 +100,15 @@ export class PurposeTopics {
   #hand(purpose: ServicePurpose, result: Deidentified, account: SubjectAccount, outlets: readonly Outlet[]): boolean {
     const name = NAMES[purpose](result);
     if (name === undefined) return false;
-    let payload: string | undefined;
+    let made: Buffer | undefined;
+    const packet = (): Buffer => {
+      made ??= this.#port.packet(purpose, name, PAYLOADS[purpose](result));
+      return made;
+    };
     let delivered = false;
     for (const outlet of outlets) {
       // Whoever began to listen after the account was written is not on it, and hears the next batch.
-      if (!this.#accounting.isOpen(account, outlet.recipient) || !outlet.hears(name)) continue;
-      payload ??= PAYLOADS[purpose](result);
-      if (!outlet.deliver(name, payload)) continue;
+      if (!this.#accounting.isOpen(account, outlet.recipient) || !outlet.deliver(name, packet)) continue;
       this.#accounting.count(account, outlet.recipient);
       delivered = true;
     }

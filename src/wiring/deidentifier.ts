@@ -14,7 +14,6 @@ export function deidentifierOptions({ deidentify }: Config): ConstructorParamete
     location: {
       ...location,
       densities: densityFile === undefined ? DENSITY_TABLE : parseDensityTable(readFileSync(densityFile, "utf8")),
-      maxDevices: 200_000,
     },
     models: deidentify.models,
     ip: deidentify.ip,

@@ -36,6 +36,7 @@ export interface Ingress {
 }
 
 const DAY_MS = 86_400_000;
+const SUBSCRIPTIONS_PER_SECOND = 10;
 const REMEMBERED_DEVICES = 200_000;
 const REMEMBERED_NAMES = 100_000;
 const REMEMBERED_ADDRESSES = 10_000;
@@ -126,11 +127,17 @@ function createAdmission({ config, metrics, log }: Base, flow: Flow, deps: Ingre
 
 /** Who may log in, how often they may fail, and how fast a device may publish. */
 function createLogin({ config }: Base, { consent }: IngressDeps): Access {
-  const { rate, failedLoginsPerMinute, failedLoginsPerAddressPerMinute } = config.mqtt;
+  const { rate, maxSubscriptions, failedLoginsPerMinute, failedLoginsPerAddressPerMinute } = config.mqtt;
   return new Access(
     config.services,
     {
       publishes: new Rates({ ...rate, remembered: REMEMBERED_DEVICES }),
+      // Twice what a connection may hold, so that it can come back at once.
+      subscriptions: new Rates({
+        perSecond: SUBSCRIPTIONS_PER_SECOND,
+        burst: 2 * maxSubscriptions,
+        remembered: REMEMBERED_DEVICES,
+      }),
       failures: perMinute(failedLoginsPerMinute, REMEMBERED_NAMES),
       failuresOfAddress: perMinute(failedLoginsPerAddressPerMinute, REMEMBERED_ADDRESSES),
     },

@@ -6,7 +6,7 @@ import type { Redis } from "ioredis";
 import type { Config } from "../config/schema.ts";
 import type { Policies } from "../consent/policies.ts";
 import type { DisclosuresPort } from "../http/ports.ts";
-import { FanOut } from "../ingress/fan-out.ts";
+import { FanOut, processedPacket } from "../ingress/fan-out.ts";
 import type { ServicePurpose } from "../model/consent.ts";
 import type { Outgoing, Recipient } from "../model/disclosure.ts";
 import type { Log } from "../model/log.ts";
@@ -68,6 +68,7 @@ export function createOutlets({ config, redis, keys, policies, metrics, log }: O
   const topics = new PurposeTopics(
     {
       outlets: (purpose) => fanOut.outlets(purpose),
+      packet: processedPacket,
       counted: (purpose, count) => metrics.forwarded(purpose, count),
       now: Date.now,
     },

@@ -6,6 +6,7 @@ import { describe, expect, it } from "vitest";
 import { optionRows } from "../../src/config/options.ts";
 import { ERRORS } from "../../src/model/errors.ts";
 import { CONNECTION_REFUSALS, DEAD_LETTER_REASONS, REFUSALS, SECURITY_EVENTS } from "../../src/model/outcome.ts";
+import { PERSONAL_WORDS } from "../../src/model/raw.ts";
 import { METRICS, type MetricRow } from "../../src/observe/metric-table.ts";
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
@@ -152,4 +153,11 @@ function isFile(name: string): boolean {
 it("looks at more than nothing", () => {
   expect(files.map((file) => relative(ROOT, join(ROOT, file)))).toContain("docs/topics.md");
   expect(living.flatMap(([, text]) => quoted(text)).length).toBeGreaterThan(500);
+});
+
+describe("lists", () => {
+  it("docs/topics.md lists every word that a status key must not hold", () => {
+    const list = /^```text reserved\n(.*?)^```/ms.exec(readFileSync(join(ROOT, "docs/topics.md"), "utf8"))?.[1] ?? "";
+    expect(list.split(/\s+/).filter(Boolean).toSorted()).toEqual([...PERSONAL_WORDS].toSorted());
+  });
 });

@@ -123,6 +123,7 @@ const LAWFUL: readonly Case[] = [
   ["src/queue", "../model/raw.ts"],
   ["src/deidentify", "node:crypto"],
   ["src/deidentify", "h3-js"],
+  ["src/deidentify", "../platform/bounded-cache.ts"],
   ["src/pipeline", "../model/raw.ts"],
   ["src/sinks", "@influxdata/influxdb-client"],
   ["src/rights", "ioredis"],

@@ -6,10 +6,9 @@ import { createServer as createTlsServer, connect as tlsConnect } from "node:tls
 import { generate } from "selfsigned";
 import { afterEach, describe, expect, it } from "vitest";
 import { createWebSocketStream, WebSocket, WebSocketServer } from "ws";
-import type { ServiceSession } from "./session.ts";
-import { Unsent } from "./unsent.ts";
+import { Outbox } from "./outbox.ts";
 
-/** In packets, as a service gets it; together more than the buffers of both ends hold. */
+/** In packets, each far larger than a service gets it; together more than the buffers of both ends hold. */
 const PACKET = Buffer.alloc(64 * 1024, 7);
 const PACKETS = 512;
 const never = new AbortController().signal;
@@ -47,21 +46,21 @@ function made({ conn, peer }: Pair): Pair {
   return { conn, peer };
 }
 
-const transports: Record<string, () => Promise<Pair>> = {
-  TCP: async () => {
+const transports = {
+  TCP: async (): Promise<Pair> => {
     const server = createServer({ pauseOnConnect: false });
     const accepted = once(server, "connection") as Promise<[Socket]>;
     const peer = connect({ port: await listening(server), host: "127.0.0.1" }).pause();
     return made({ conn: (await accepted)[0], peer });
   },
-  TLS: async () => {
+  TLS: async (): Promise<Pair> => {
     const { private: key, cert } = await generate([{ name: "commonName", value: "localhost" }], { keySize: 2048 });
     const server = createTlsServer({ key, cert });
     const accepted = once(server, "secureConnection") as Promise<[Duplex]>;
     const peer = tlsConnect({ port: await listening(server), host: "127.0.0.1", rejectUnauthorized: false }).pause();
     return made({ conn: (await accepted)[0], peer });
   },
-  WebSocket: async () => {
+  WebSocket: async (): Promise<Pair> => {
     const server = new WebSocketServer({ port: 0, host: "127.0.0.1" });
     await once(server, "listening");
     closing.push(() => server.close());
@@ -74,34 +73,38 @@ const transports: Record<string, () => Promise<Pair>> = {
   },
 };
 
-function setUp(conn: Duplex) {
+function setUp(conn: Duplex, options: { maxUnsentBytes?: number; maxUnsentMs?: number } = {}) {
   let cut = 0;
-  const unsent = new Unsent(() => {
-    cut += 1;
-  });
-  const session = { client: { conn } } as unknown as ServiceSession;
-  const hand = (): void => {
-    for (let count = 0; count < PACKETS; count += 1) {
-      conn.write(PACKET);
-      unsent.written(session);
-    }
-  };
-  return { unsent, session, hand, cut: () => cut };
+  const outbox = new Outbox(
+    { conn, closed: false } as ConstructorParameters<typeof Outbox>[0],
+    { maxUnsentBytes: 2 * PACKETS * PACKET.length, maxUnsentMs: 60_000, ...options },
+    () => {
+      cut += 1;
+    },
+  );
+  const hand = (): number => Array.from({ length: PACKETS }, () => outbox.add(PACKET)).filter(Boolean).length;
+  return { outbox, hand, cut: () => cut };
+}
+
+/** Something that the peer says later has arrived: whatever was about to happen here by itself has happened. */
+async function heard({ conn, peer }: Pair): Promise<void> {
+  const said = once(conn, "data");
+  peer.write("later");
+  await said;
 }
 
 describe.each(Object.entries(transports))("over %s", (_name, pair) => {
-  it("nothing written is nothing to wait for; what a reader takes leaves, and its bytes are what was written", async () => {
+  it("what a reader takes leaves, not before, and its bytes are what was added", async () => {
     const { conn, peer } = await pair();
-    const { unsent, session, hand } = setUp(conn);
-    expect(unsent.left(never)).toBeUndefined();
+    const { outbox, hand } = setUp(conn);
     let left = false;
-    hand();
-    const leaving = unsent.left(never)?.then(() => {
+    expect(hand()).toBe(PACKETS);
+    const leaving = outbox.left(never).then(() => {
       left = true;
     });
-    await new Promise((resolve) => setTimeout(resolve, 100));
+    await heard({ conn, peer });
     expect(left).toBe(false);
-    expect(unsent.waitingMs(session)).toBeGreaterThan(0);
+    expect(outbox.waitingMs).toBeGreaterThan(0);
 
     let received = 0;
     peer.on("data", (chunk: Buffer) => {
@@ -109,24 +112,47 @@ describe.each(Object.entries(transports))("over %s", (_name, pair) => {
     });
     peer.resume();
     await leaving;
-    expect(unsent.waitingMs(session)).toBe(0);
+    expect(outbox.waitingMs).toBe(0);
     expect(conn.writableLength).toBe(0);
     while (received < PACKETS * PACKET.length) await once(peer, "data");
     expect(received).toBe(PACKETS * PACKET.length);
-    expect(unsent.left(never)).toBeUndefined();
   });
 
   it("what a reader does not take is thrown away with its connection when the time is over", async () => {
     const { conn } = await pair();
-    const { unsent, hand, cut } = setUp(conn);
+    const { outbox, hand, cut } = setUp(conn);
     const over = new AbortController();
     hand();
-    const leaving = unsent.left(over.signal);
+    const leaving = outbox.left(over.signal);
     over.abort();
     await leaving;
     expect([conn.destroyed, cut()]).toEqual([true, 1]);
-    // Nor is anything waited for afterwards.
-    hand();
-    await unsent.left(never);
+    // Nor is anything taken, or waited for, afterwards.
+    expect(hand()).toBe(0);
+    await outbox.left(never);
   });
+
+  it("no more waits than the bound says, before anything was written and after", async () => {
+    const { conn } = await pair();
+    const { outbox, hand } = setUp(conn, { maxUnsentBytes: 3 * PACKET.length });
+    expect(hand()).toBe(3);
+    for (let pass = 0; pass < 100; pass += 1) {
+      void outbox.left(new AbortController().signal);
+      hand();
+    }
+    expect(conn.writableLength).toBeLessThanOrEqual(3 * PACKET.length);
+    expect(conn.writableLength).toBeGreaterThan(0);
+  });
+});
+
+it("a reader that is late misses packets until it has taken what it was handed", async () => {
+  const { conn, peer } = await transports.TCP();
+  const { outbox, hand } = setUp(conn, { maxUnsentMs: 1 });
+  hand();
+  const leaving = outbox.left(never);
+  while (outbox.waitingMs <= 1) await heard({ conn, peer });
+  expect(outbox.add(PACKET)).toBe(false);
+  peer.resume();
+  await leaving;
+  expect(outbox.add(PACKET)).toBe(true);
 });
