@@ -37,10 +37,10 @@ export async function changeLedger(
     const before = await store.read(tag);
     const body = draft(before);
     if (body === undefined) return { fence: before.state.fence, narrowed: false, silenced: [] };
-    const created = body.type === "given" ? options.createSubjectKey?.() : undefined;
+    const created = body.type === "given" || body.type === "reconfirmed" ? options.createSubjectKey?.() : undefined;
     const wrappedSubjectKey = before.wrappedSubjectKey ?? created ?? NO_SUBJECT_KEY;
     const planned = planChange(before, body, { wrappedSubjectKey, now: options.now() });
-    const room = roomFor(body.type, before.events.length, planned.losesAnything, options.wideningLimit);
+    const room = roomFor(body.type, before.events.length, planned.takesAway, options.wideningLimit);
     if (room === "full") throw new GatewayError("LEDGER_FULL", body.type);
     if (room === "nothing") return { fence: before.state.fence, narrowed: false, silenced: [] };
     // Side by side: a journal that can't be written must keep the answer back, never the withdrawal itself.

@@ -11,8 +11,9 @@ import { orConsentUnreachable } from "../platform/redis.ts";
 import type { RedisKeys } from "../platform/redis-keys.ts";
 import { type RedisScript, runScript } from "../platform/redis-script.ts";
 import { encodeDecision } from "./decision-record.ts";
-import { EMPTY_STATE, fold, type SubjectState } from "./fold.ts";
+import { foldAll } from "./fold.ts";
 import { canonicalJson, genesis, hashText } from "./hash-chain.ts";
+import type { SubjectState } from "./subject-state.ts";
 
 /** Everything the ledger says about one subject at one moment. */
 export interface SubjectLedger {
@@ -99,7 +100,7 @@ export class LedgerStore {
       head,
       wrappedSubjectKey: typeof subject[1] === "string" ? subject[1] : undefined,
       events,
-      state: events.reduce(fold, EMPTY_STATE),
+      state: foldAll(events),
     };
   }
 

@@ -26,6 +26,8 @@ export interface ErasureRequest {
   readonly by: Actor;
   readonly method: string;
   readonly evidenceRef?: string | undefined;
+  /** The guardian who asks, when it is one. */
+  readonly guardianRef?: string | undefined;
 }
 
 export type BegunErasure =
@@ -136,10 +138,13 @@ export class SubjectErasure {
   }
 
   /** The fence after it; `undefined` when another writer was first. */
-  async #begin(before: SubjectLedger, { id, by, method, evidenceRef }: ErasureRequest): Promise<number | undefined> {
+  async #begin(
+    before: SubjectLedger,
+    { id, by, method, evidenceRef, guardianRef }: ErasureRequest,
+  ): Promise<number | undefined> {
     const { tag } = before;
     const now = this.#now();
-    const draft: Draft = { type: "erasure-requested", erasure: id, by, method, evidenceRef };
+    const draft: Draft = { type: "erasure-requested", erasure: id, by, method, evidenceRef, guardianRef };
     const { event, state, decisions } = planChange(before, draft, { wrappedSubjectKey: NO_SUBJECT_KEY, now });
     const text = canonicalJson(event);
     const facts: ErasureFacts = erasureFacts(before.events);

@@ -17,6 +17,9 @@ export const CONSENT_EXAMPLE = {
   evidenceRef: "form:2f81",
 };
 
+/** A child asks, and a guardian is to answer. */
+export const CHILD_ASKS_EXAMPLE = { ...CONSENT_EXAMPLE, state: "requested", minor: true };
+
 const SCENE_TERMS = {
   id: "scene",
   basis: "consent",
@@ -35,10 +38,11 @@ const NOTICE = {
 };
 
 export const RECORD_EXAMPLE = {
-  schemaVersion: 1,
+  schemaVersion: 2,
   subject: SUBJECT,
   controller: "vendor",
   fence: 0,
+  epoch: 0,
   head: HEAD,
   minor: false,
   holds: [],
@@ -49,11 +53,12 @@ export const RECORD_EXAMPLE = {
     ...NOTICE,
     purposes: [SCENE_TERMS],
     expiresAt: 1_798_761_600_000,
+    suspended: { version: 2, purposes: ["scene"] },
   },
   devices: [{ device: DEVICE }],
   events: [
     {
-      schemaVersion: 1,
+      schemaVersion: 2,
       recordId: "0d9f6f1e-7c1b-4b9e-9d53-3f6a4f0c2b11",
       at: 1_767_225_600_000,
       by: "subject",

@@ -11,6 +11,7 @@ import type {
   LedgerChange,
   LedgerRefusal,
   RefuseInput,
+  RequestInput,
   WithdrawInput,
 } from "../model/consent-change.ts";
 import type { Actor, ConsentRecord, LegalHold } from "../model/consent-record.ts";
@@ -32,6 +33,7 @@ export interface LedgerPort {
   unbind(subject: SubjectTag, device: DeviceKey): Promise<LedgerChange | undefined>;
   give(subject: SubjectTag, input: GiveInput): Promise<LedgerAnswer>;
   refuse(subject: SubjectTag, input: RefuseInput): Promise<LedgerAnswer>;
+  request(subject: SubjectTag, input: RequestInput): Promise<LedgerAnswer>;
   withdraw(subject: SubjectTag, input: WithdrawInput): Promise<LedgerAnswer>;
   record(subject: SubjectTag): Promise<ConsentRecord | undefined>;
 }
@@ -70,7 +72,12 @@ export interface HoldsPort {
 export interface ErasuresPort {
   request(
     subject: SubjectTag,
-    input: { readonly by: Actor; readonly method: string; readonly evidenceRef?: string | undefined },
+    input: {
+      readonly by: Actor;
+      readonly method: string;
+      readonly evidenceRef?: string | undefined;
+      readonly guardianRef?: string | undefined;
+    },
   ): Promise<
     { readonly refused: "unknown-subject" } | { readonly refused?: undefined; readonly status: ErasureStatus }
   >;

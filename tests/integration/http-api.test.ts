@@ -46,10 +46,11 @@ test("a device is bound, gets a token, is consented for, and may publish", async
   const given = await call("POST", CONSENTS, CONSENT);
   expect(given.status).toBe(201);
   expect(given.json).toMatchObject({
-    schemaVersion: 1,
+    schemaVersion: 2,
     subject: subject("anna"),
     controller: "vendor",
     fence: 0,
+    epoch: 0,
     consent: {
       state: "given",
       policyVersion: 1,
@@ -165,7 +166,10 @@ describe("consent", () => {
     expect(await verdict()).toEqual({ refusal: "guardian-missing" });
     const guardian = { verified: true, method: "id-check", evidenceRef: "case:7" };
     const answer = await call("POST", CONSENTS, { ...CONSENT, by: "guardian", minor: true, guardian });
-    expect(answer.json).toMatchObject({ minor: true, guardian });
+    expect(answer.json).toMatchObject({
+      minor: true,
+      guardian: { status: "verified", verificationMethod: "id-check", tokenRef: "case:7" },
+    });
     expect((await verdict()).refusal).toBeUndefined();
   });
 
