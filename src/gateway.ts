@@ -328,11 +328,14 @@ export function createGateway(
       publish: async (bytes: Uint8Array) => {
         const result = await safekeeping.journal.published(await policies.publish(bytes));
         await outlets.policyPublished();
+        // The upkeep counts again; nobody has to wait for this.
+        void upkeep.suspensions.survey().catch(() => undefined);
         return result;
       },
       get: (version: number) => policies.get(version),
       list: () => policies.list(),
       floors: () => policies.floors(),
+      devicesSuspended: () => upkeep.suspensions.counts(),
     },
     leases,
     ...upkeep.http,

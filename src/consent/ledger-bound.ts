@@ -9,7 +9,7 @@ export const WIDENING_LIMIT = 5_000;
 
 type Type = ConsentEvent["type"];
 const WIDENING: ReadonlySet<Type> = new Set(["given", "reconfirmed", "bound"]);
-const SAID_AGAIN: ReadonlySet<Type> = new Set(["withdrawn", "refused", "invalidated"]);
+const SAID_AGAIN: ReadonlySet<Type> = new Set(["withdrawn", "refused"]);
 
 /** `nothing`: saying it once more changes nothing, and is not written down. */
 export function roomFor(

@@ -20,7 +20,7 @@ import type { ErasureStatus, ReceiptKey } from "../model/erasure.ts";
 import type { BegunExport, ExportItem, ExportRequest } from "../model/export.ts";
 import type { DeviceId, DeviceKey, DeviceRef, SubjectId, SubjectTag } from "../model/ids.ts";
 import type { Log } from "../model/log.ts";
-import type { PolicySummary, PublishResult } from "../model/policy-document.ts";
+import type { DevicesSuspended, PolicySummary, PublishResult } from "../model/policy-document.ts";
 import type { Seal } from "../platform/seal.ts";
 
 export interface LookupPort {
@@ -43,6 +43,8 @@ export interface PoliciesPort {
   get(version: number): Promise<{ readonly text: string; readonly hash: string } | undefined>;
   list(): Promise<readonly PolicySummary[]>;
   floors(): Promise<PolicyFloors>;
+  /** As of the last count. */
+  devicesSuspended(): Promise<DevicesSuspended>;
 }
 
 export interface AuditPort {

@@ -7,6 +7,7 @@ import { CATEGORIES, PURPOSES, type Purpose } from "./consent.ts";
 import { countryCode, LEGAL_BASES, languageTag } from "./consent-record.ts";
 
 export const MAX_POLICY_BYTES = 256 * 1024;
+export const MAX_POLICY_VERSION = 100_000;
 
 /**
  * `minor` leaves every consent as it is. `material` suspends the purposes it affects until people consent again.
@@ -29,7 +30,7 @@ export type PolicyTerms = z.infer<typeof terms>;
 
 export const policyDocument = z.strictObject({
   schemaVersion: z.literal(1),
-  version: z.number().int().min(1).max(100_000),
+  version: z.number().int().min(1).max(MAX_POLICY_VERSION),
   /** ISO 8601 date. */
   effectiveFrom: z.iso.date(),
   language: languageTag,
@@ -61,6 +62,9 @@ export interface PolicySummary {
   readonly suspended: readonly Purpose[];
   readonly reconfirm?: Reconfirmation | undefined;
 }
+
+/** Devices whose consent to a purpose does not count until a newer version is agreed to. */
+export type DevicesSuspended = Readonly<Record<Purpose, number>>;
 
 /** Consent to earlier versions stops counting for these purposes at `until`, Unix ms. */
 export interface Reconfirmation {

@@ -6,6 +6,7 @@ import type { Redis } from "ioredis";
 import type { Config } from "../config/schema.ts";
 import { LedgerHolds } from "../consent/holds.ts";
 import { Minors } from "../consent/minors.ts";
+import { Suspensions } from "../consent/suspensions.ts";
 import type { Keyring } from "../deidentify/keyring.ts";
 import type { HttpPorts } from "../http/ports.ts";
 import type { SubjectTag } from "../model/ids.ts";
@@ -29,7 +30,7 @@ export interface UpkeepDeps {
   readonly secrets: Pick<Keys, "lookup">;
   readonly redis: { readonly store: Redis; readonly producer: Redis; readonly worker: Redis };
   readonly keys: RedisKeys;
-  readonly metrics: Pick<Metrics, "auditLate">;
+  readonly metrics: Pick<Metrics, "auditLate" | "devicesSuspended">;
   readonly log: Log;
   readonly keyring: Pick<Keyring, "pseudonym">;
   readonly deadLetters: Pick<DeadLetters, "count" | "older" | "expire" | "purge">;
@@ -45,6 +46,7 @@ export interface Upkeep {
   readonly parts: readonly Part[];
   readonly trail: AuditTrail;
   readonly holds: LegalHolds;
+  readonly suspensions: Suspensions;
   readonly http: Pick<HttpPorts, "audit" | "holds" | "minors">;
 }
 
@@ -73,8 +75,16 @@ export function createUpkeep(deps: UpkeepDeps): Upkeep {
       freed: (tag) => deps.freed(tag),
     },
   );
+  const suspensions = new Suspensions(redis, keys, { now: Date.now });
   const sweeps = new Periodic(
-    [{ name: "legal holds", everyMs: config.hold.sweepMs, run: async () => void (await holds.sweep()) }],
+    [
+      { name: "legal holds", everyMs: config.hold.sweepMs, run: async () => void (await holds.sweep()) },
+      {
+        name: "suspended devices",
+        everyMs: 1_000,
+        run: async () => deps.metrics.devicesSuspended(await suspensions.counts()),
+      },
+    ],
     log,
   );
 
@@ -111,6 +121,7 @@ export function createUpkeep(deps: UpkeepDeps): Upkeep {
     ],
     trail,
     holds,
+    suspensions,
     http: {
       audit: {
         append: (act) => trail.append(act),

@@ -203,6 +203,7 @@ describe("policies", () => {
     expect((await call("GET", "/v1/policies")).json).toEqual({
       policies: [{ version: 1, hash, change: "first", effectiveFrom: "2022-06-17", suspended: [] }],
       floors: { analytics: 1, weather: 1, scene: 1, network: 1 },
+      devicesSuspended: { analytics: 0, weather: 0, scene: 0, network: 0 },
     });
     expect((await call("GET", "/v1/policies/2")).json.code).toBe("unknown-policy");
   });
@@ -222,6 +223,11 @@ describe("policies", () => {
     expect((await call("GET", "/v1/policies/2")).text).toBe(text);
     expect((await call("GET", "/v1/policies/1")).text).toBe(shippedPolicy.toString());
     expect(await verdict()).toEqual({ refusal: "policy-superseded" });
+    expect((await call("GET", "/v1/policies")).json.devicesSuspended).toMatchObject({ scene: 1, weather: 0 });
+    expect((await call("GET", CONSENTS)).json.consent).toMatchObject({
+      state: "given",
+      suspended: { version: 2, purposes: ["scene"] },
+    });
     expect((await call("POST", CONSENTS, { ...CONSENT, purposes: { scene: ["status"] } })).json.code).toBe(
       "policy-superseded",
     );
@@ -229,6 +235,9 @@ describe("policies", () => {
       (await call("POST", CONSENTS, { ...CONSENT, policyVersion: 2, purposes: { scene: ["status"] } })).status,
     ).toBe(201);
     expect((await verdict()).refusal).toBeUndefined();
+    const anew = (await call("GET", CONSENTS)).json;
+    expect(anew.consent.suspended).toBeUndefined();
+    expect(anew.events.map(({ type }: { type: string }) => type)).toEqual(["bound", "given", "reconfirmed"]);
     expect((await call("POST", "/v1/policies", text)).status).toBe(201);
   });
 
@@ -243,6 +252,9 @@ describe("policies", () => {
       json: { suspended: [], reconfirm },
     });
     expect((await verdict()).refusal).toBeUndefined();
+    const { consent } = (await call("GET", CONSENTS)).json;
+    expect(consent).toMatchObject({ toConfirm: { version: 2, purposes: ["scene"], until } });
+    expect(consent.suspended).toBeUndefined();
     expect((await call("GET", "/v1/policies")).json).toMatchObject({
       policies: [{ version: 1 }, { version: 2, change: "reconfirm", reconfirm }],
       floors: { scene: 1 },

@@ -2,6 +2,7 @@
 import { afterEach, beforeEach } from "vitest";
 import { LedgerHolds } from "../../src/consent/holds.ts";
 import { Minors } from "../../src/consent/minors.ts";
+import { Suspensions } from "../../src/consent/suspensions.ts";
 import type { ExportsPort } from "../../src/http/ports.ts";
 import { HttpApi } from "../../src/http/server.ts";
 import type { DeviceKey, SubjectTag } from "../../src/model/ids.ts";
@@ -121,13 +122,24 @@ export function httpApi(options: { leaseMs: number } = { leaseMs: 2_000 }): Api 
     );
     const { erasures } = erasuresOn(store());
     const minors = new Minors(redis, keys);
+    const suspensions = new Suspensions(redis, keys, { now: Date.now });
     api = new HttpApi(
       { host: "127.0.0.1", port: 0, token: TOKEN, approvers: APPROVERS, bodyLimitBytes: 16_384 },
       {
         lookup,
         credentials,
         ledger,
-        policies,
+        policies: {
+          publish: async (bytes) => {
+            const result = await policies.publish(bytes);
+            await suspensions.survey();
+            return result;
+          },
+          get: (version) => policies.get(version),
+          list: () => policies.list(),
+          floors: () => policies.floors(),
+          devicesSuspended: () => suspensions.counts(),
+        },
         leases,
         audit: {
           append: (act) => trail.append(act),
