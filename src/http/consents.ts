@@ -1,8 +1,10 @@
 /** The consent record of a subject: what was stated, what holds now, and new statements. */
+import { randomUUID } from "node:crypto";
 import type { FastifyInstance } from "fastify";
 import type { ZodTypeProvider } from "fastify-type-provider-zod";
 import { z } from "zod";
 import { CATEGORIES, PURPOSES } from "../model/consent.ts";
+import { signedConsentReceipt } from "../model/consent-receipt.ts";
 import {
   ACTORS,
   consentRecord,
@@ -14,7 +16,7 @@ import {
   timestampMs,
 } from "../model/consent-record.ts";
 import { stateConsent } from "./acts.ts";
-import { CHILD_ASKS_EXAMPLE, CONSENT_EXAMPLE, RECORD_EXAMPLE } from "./examples.ts";
+import { CHILD_ASKS_EXAMPLE, CONSENT_EXAMPLE, CONSENT_RECEIPT_EXAMPLE, RECORD_EXAMPLE } from "./examples.ts";
 import { deviceId, guardianRef, subjectPath } from "./fields.ts";
 import type { HttpPorts } from "./ports.ts";
 import { BODY_PROBLEMS, CHANGE_PROBLEMS, COMMON_PROBLEMS, problemResponses, refuse } from "./problems.ts";
@@ -66,6 +68,10 @@ const recordAnswer = consentRecord
   .describe("State of today and the hash-chained events that led to it. Subject and devices appear under keyed hashes.")
   .meta({ examples: [RECORD_EXAMPLE] });
 
+const receiptAnswer = signedConsentReceipt
+  .describe("The receipt and its signature; altered in any value it no longer verifies.")
+  .meta({ examples: [CONSENT_RECEIPT_EXAMPLE] });
+
 export function consentRoutes(scope: FastifyInstance, ports: HttpPorts): void {
   const app = scope.withTypeProvider<ZodTypeProvider>();
 
@@ -84,6 +90,30 @@ export function consentRoutes(scope: FastifyInstance, ports: HttpPorts): void {
     async (request, reply) => {
       const record = await ports.ledger.record(ports.lookup.subjectTag(request.params.subject));
       return record === undefined ? refuse(reply, "unknown-subject") : reply.code(200).send(record);
+    },
+  );
+
+  app.get(
+    "/v1/subjects/:subject/consents/receipt",
+    {
+      schema: {
+        operationId: "getConsentReceipt",
+        tags: ["consent"],
+        summary: "The consent record as a signed receipt",
+        description:
+          "For the person to keep: the record of this moment with every event, signed with Ed25519 as a flattened JSON Web Signature with detached payload. `GET /v1/keys/receipt` gives the key; `npm run receipt -- verify <file>` checks it anywhere.",
+        params: subjectPath,
+        response: { 200: receiptAnswer, ...problemResponses(...COMMON_PROBLEMS, "unknown-subject") },
+      },
+    },
+    async (request, reply) => {
+      const record = await ports.ledger.record(ports.lookup.subjectTag(request.params.subject));
+      if (record === undefined) return refuse(reply, "unknown-subject");
+      const stamp = { kind: "consent-receipt", receiptId: randomUUID(), issuedAt: Date.now() } as const;
+      return reply
+        .code(200)
+        .header("cache-control", "no-store")
+        .send(ports.signConsent({ ...stamp, ...record }));
     },
   );
 

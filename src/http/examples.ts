@@ -73,6 +73,17 @@ export const RECORD_EXAMPLE = {
   ],
 };
 
+export const CONSENT_RECEIPT_EXAMPLE = {
+  receipt: {
+    kind: "consent-receipt",
+    receiptId: "5b0f9e52-4a3e-4c5e-9f0f-2d8f1f6f3c9a",
+    issuedAt: 1_767_225_600_500,
+    ...RECORD_EXAMPLE,
+  },
+  protected: "eyJhbGciOiJFZERTQSIsImtpZCI6ImtQcktfcW14VldhWVZBOXd3QkY2SXVvM3ZWeno3VHhIQ1R3WEJ5Z3JTNGsifQ",
+  signature: "q9p1cT0oPqfE6d0l7oC2mS8w3m7zI5n1b4k8y2r6u0v9x3t5s7a1d4f6g8h0j2l4z6x8c0v2b4n6m8Q0W2E4Rg",
+};
+
 export const POLICY_EXAMPLE = {
   schemaVersion: 1,
   version: 2,

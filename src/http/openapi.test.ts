@@ -2,11 +2,13 @@
 import { beforeAll, describe, expect, test } from "vitest";
 import { z } from "zod";
 import { centreOverview } from "../model/centre.ts";
+import { signedConsentReceipt } from "../model/consent-receipt.ts";
 import { consentRecord } from "../model/consent-record.ts";
 import { erasureStatus, receiptKey } from "../model/erasure.ts";
 import { exportLine } from "../model/export.ts";
 import { policyDocument } from "../model/policy-document.ts";
 import {
+  CONSENT_RECEIPT_EXAMPLE,
   ERASURE_EXAMPLE,
   EXPORT_EXAMPLE,
   OVERVIEW_EXAMPLE,
@@ -86,6 +88,7 @@ test("describes exactly the routes there are", () => {
     "GET /v1/policies",
     "GET /v1/policies/{version}",
     "GET /v1/subjects/{subject}/consents",
+    "GET /v1/subjects/{subject}/consents/receipt",
     "GET /v1/subjects/{subject}/disclosures",
     "GET /v1/subjects/{subject}/export",
     "GET /v1/subjects/{subject}/hold",
@@ -146,6 +149,7 @@ describe("every route", () => {
 
 test("the examples are what the schemas accept", () => {
   expect(consentRecord.safeParse(RECORD_EXAMPLE).error).toBeUndefined();
+  expect(signedConsentReceipt.safeParse(CONSENT_RECEIPT_EXAMPLE).error).toBeUndefined();
   expect(policyDocument.safeParse(POLICY_EXAMPLE).error).toBeUndefined();
   expect(erasureStatus.safeParse(ERASURE_EXAMPLE).error).toBeUndefined();
   expect(centreOverview.safeParse(OVERVIEW_EXAMPLE).error).toBeUndefined();

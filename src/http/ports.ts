@@ -14,6 +14,7 @@ import type {
   RequestInput,
   WithdrawInput,
 } from "../model/consent-change.ts";
+import type { ConsentReceipt, SignedConsentReceipt } from "../model/consent-receipt.ts";
 import type { Actor, ConsentRecord, LegalHold } from "../model/consent-record.ts";
 import type { DayRange, Disclosure } from "../model/disclosure.ts";
 import type { ErasureStatus, ReceiptKey } from "../model/erasure.ts";
@@ -143,6 +144,7 @@ export interface HttpPorts {
   readonly policies: PoliciesPort;
   readonly audit: AuditPort;
   readonly erasures: ErasuresPort;
+  signConsent(receipt: ConsentReceipt): SignedConsentReceipt;
   readonly disclosures: DisclosuresPort;
   readonly exports: ExportsPort;
   readonly holds: HoldsPort;

@@ -7,7 +7,7 @@ import { LedgerHolds } from "../consent/holds.ts";
 import type { Leases } from "../consent/leases.ts";
 import { SubjectErasure } from "../consent/subject-erasure.ts";
 import type { Keyring } from "../deidentify/keyring.ts";
-import type { ErasuresPort } from "../http/ports.ts";
+import type { HttpPorts } from "../http/ports.ts";
 import type { AuditAct } from "../model/audit.ts";
 import type { ServicePurpose } from "../model/consent.ts";
 import type { DeviceKey, Pseudonym } from "../model/ids.ts";
@@ -64,7 +64,7 @@ export interface RightsDeps {
 export interface Rights {
   /** In the order in which they start. */
   readonly parts: readonly Part[];
-  readonly http: { readonly erasures: ErasuresPort };
+  readonly http: Pick<HttpPorts, "erasures" | "signConsent">;
   /** A service says that it has forgotten. Rejects when that could not be noted. */
   acknowledged(id: string, purpose: ServicePurpose, service: string): Promise<void>;
   /** A service begins to listen, or nothing of a subject is held any more: what waited for that goes on. */
@@ -132,6 +132,7 @@ export function createRights(deps: RightsDeps): Rights {
         status: (id) => erasures.status(id),
         receiptKey: signer.publicKey,
       },
+      signConsent: (receipt) => signer.signConsent(receipt),
     },
     acknowledged: async (id, purpose, service) => {
       const expected = await erasures.acknowledge(id, purpose, service);

@@ -1,6 +1,10 @@
 /** Promise: the account service can bind, ask, withdraw and read back, and an answer is given only once it is true. */
 import { createHash } from "node:crypto";
-import { describe, expect, test, vi } from "vitest";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { execa } from "execa";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { decide } from "../../src/consent/decide.ts";
 import { device, severalLooks, shippedPolicy, subject } from "./consent-fixture.ts";
 import { httpApi } from "./http-fixture.ts";
@@ -186,6 +190,46 @@ describe("consent", () => {
 
   test("of a subject nobody knows is not found", async () => {
     expect(await call("GET", CONSENTS)).toMatchObject({ status: 404, json: { code: "unknown-subject" } });
+  });
+});
+
+describe("the receipt for a consent", () => {
+  const RECEIPT = `${CONSENTS}/receipt`;
+  let dir: string;
+  beforeAll(async () => {
+    dir = await mkdtemp(join(tmpdir(), "consent-receipt-"));
+  });
+  afterAll(() => rm(dir, { recursive: true, force: true }));
+
+  async function verified(receipt: unknown): Promise<{ exitCode: number | undefined; stdout: string; stderr: string }> {
+    const [file, key] = [join(dir, "receipt.json"), join(dir, "key.json")];
+    await writeFile(file, JSON.stringify(receipt));
+    await writeFile(key, (await call("GET", "/v1/keys/receipt")).text);
+    const command = ["--import", "tsx", "src/receipt.ts", "verify", file, "--key", key];
+    return execa(process.execPath, command, { reject: false });
+  }
+
+  test("is the record of the moment, and verifies with the public key until any of it is changed", async () => {
+    expect(await call("GET", RECEIPT)).toMatchObject({ status: 404, json: { code: "unknown-subject" } });
+    await call("PUT", HUB);
+    await call("POST", CONSENTS, CONSENT);
+    const { json: signed, headers } = await call("GET", RECEIPT);
+    expect(headers.get("cache-control")).toBe("no-store");
+    const { kind, receiptId, issuedAt, ...record } = signed.receipt;
+    expect(record).toEqual((await call("GET", CONSENTS)).json);
+    expect([kind, receiptId, Date.now() - issuedAt < 60_000]).toEqual(["consent-receipt", expect.any(String), true]);
+
+    const good = await verified(signed);
+    expect(good).toMatchObject({ exitCode: 0 });
+    expect(good.stdout).toMatch(
+      /^valid\n {2}consent {3}of .*\n[^]*all +given, policy 1, analytics: model, location, status/,
+    );
+    const changed = structuredClone(signed);
+    changed.receipt.events[1].purposes.pop();
+    expect(await verified(changed)).toMatchObject({ exitCode: 1, stderr: expect.stringContaining("altered") });
+    // Nor does it pass for the receipt of an erasure.
+    const { kind: _, ...renamed } = signed.receipt;
+    expect(await verified({ ...signed, receipt: renamed })).toMatchObject({ exitCode: 1 });
   });
 });
 

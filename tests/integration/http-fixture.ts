@@ -159,6 +159,7 @@ export function httpApi(options: { leaseMs: number } = { leaseMs: 2_000 }): Api 
           status: (id) => erasures.status(id),
           receiptKey: signer.publicKey,
         },
+        signConsent: (receipt) => signer.signConsent(receipt),
         exports: exportsOn(store(), erasures, log),
         disclosures: new Disclosures(redis, keys),
         purgeDeadLetters: async (devices) => void purged.push([...devices]),
