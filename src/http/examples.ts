@@ -90,6 +90,12 @@ export const POLICY_EXAMPLE = {
   effectiveFrom: "2026-01-01",
   language: "en",
   title: "Smart-home telemetry",
+  source: {
+    title: "Privacy Policy",
+    updated: "2026-01-01",
+    file: "2.txt",
+    sha256: "0c3e1b6f5a9d4872e1f0b3c6d9a8e7f4051627384950a1b2c3d4e5f60718293a",
+  },
   change: { kind: "material", summary: "States are kept for two years.", affects: ["analytics"] },
   purposes: {
     analytics: {

@@ -15,6 +15,8 @@ export const MAX_POLICY_VERSION = 100_000;
  */
 export const CHANGE_KINDS = ["first", "minor", "material", "reconfirm"] as const;
 
+/** `2.4-1` is the first item of the list in 2.4; `10 rights` the part of clause 10 that is about rights. */
+const CLAUSE = /^(?:preamble|[0-9]{1,2}(?:\.[0-9]{1,2}){0,2}(?:-[0-9]{1,2})?(?: [a-z]{1,16})?)$/;
 const text = z.string().min(1).max(4_000);
 const terms = z.strictObject({
   description: text,
@@ -35,6 +37,18 @@ export const policyDocument = z.strictObject({
   effectiveFrom: z.iso.date(),
   language: languageTag,
   title: z.string().min(1).max(200),
+  /** The text that people were shown, from which the terms and statements here are derived. */
+  source: z
+    .strictObject({
+      title: z.string().min(1).max(200),
+      /** ISO 8601 date that the text gives itself. */
+      updated: z.iso.date(),
+      /** Where the text lies, beside this document. */
+      file: z.string().regex(/^[A-Za-z0-9._-]{1,100}$/),
+      /** Of its bytes, in hex. */
+      sha256: z.string().regex(/^[0-9a-f]{64}$/),
+    })
+    .optional(),
   change: z
     .strictObject({
       kind: z.enum(CHANGE_KINDS),
@@ -46,9 +60,7 @@ export const policyDocument = z.strictObject({
     })
     .refine(({ kind, confirmBy }) => (kind === "reconfirm") === (confirmBy !== undefined), { path: ["confirmBy"] }),
   purposes: z.partialRecord(z.enum(PURPOSES), terms),
-  statements: z
-    .array(z.strictObject({ clause: z.string().regex(/^[0-9]{1,2}(?:\.[0-9]{1,2}){0,2}$|^preamble$/), says: text }))
-    .max(200),
+  statements: z.array(z.strictObject({ clause: z.string().regex(CLAUSE), says: text })).max(200),
 });
 export type PolicyDocument = z.infer<typeof policyDocument>;
 

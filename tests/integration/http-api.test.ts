@@ -201,7 +201,7 @@ describe("the receipt for a consent", () => {
   });
   afterAll(() => rm(dir, { recursive: true, force: true }));
 
-  async function verified(receipt: unknown): Promise<{ exitCode: number | undefined; stdout: string; stderr: string }> {
+  async function verified(receipt: unknown) {
     const [file, key] = [join(dir, "receipt.json"), join(dir, "key.json")];
     await writeFile(file, JSON.stringify(receipt));
     await writeFile(key, (await call("GET", "/v1/keys/receipt")).text);
@@ -221,9 +221,8 @@ describe("the receipt for a consent", () => {
 
     const good = await verified(signed);
     expect(good).toMatchObject({ exitCode: 0 });
-    expect(good.stdout).toMatch(
-      /^valid\n {2}consent {3}of .*\n[^]*all +given, policy 1, analytics: model, location, status/,
-    );
+    expect(good.stdout).toContain("valid\n  consent   of ");
+    expect(good.stdout).toContain("all       given, policy 1, analytics: model, location, status");
     const changed = structuredClone(signed);
     changed.receipt.events[1].purposes.pop();
     expect(await verified(changed)).toMatchObject({ exitCode: 1, stderr: expect.stringContaining("altered") });
