@@ -27,6 +27,7 @@ import { Listeners } from "./ingress/listeners.ts";
 import { Notices } from "./ingress/notices.ts";
 import { Rates } from "./ingress/rate.ts";
 import { allOf, type CheckConsent, SERVICE_PURPOSES } from "./model/consent.ts";
+import { DAY_MS } from "./model/durations.ts";
 import { GatewayError } from "./model/errors.ts";
 import type { DeviceKey } from "./model/ids.ts";
 import type { Log } from "./model/log.ts";
@@ -58,8 +59,6 @@ import { createOutlets } from "./wiring/outlets.ts";
 import { createRights, type Rights } from "./wiring/rights.ts";
 import { createSafekeeping } from "./wiring/safekeeping.ts";
 import { createUpkeep } from "./wiring/upkeep.ts";
-
-const DAY_MS = 86_400_000;
 
 /** Parts that a measurement may replace; the product itself never does. */
 export interface Overrides {

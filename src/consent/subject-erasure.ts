@@ -3,14 +3,10 @@
  * and the subject's key is taken out of use in the same call, so that whatever is consented to later
  * begins under another key; when everything is deleted, the key is destroyed.
  */
-
-import { randomInt } from "node:crypto";
-import { setTimeout as delay } from "node:timers/promises";
 import type { Redis } from "ioredis";
 import { NO_SUBJECT_KEY } from "../model/consent.ts";
 import type { Actor } from "../model/consent-record.ts";
 import type { ErasureFacts } from "../model/erasure.ts";
-import { GatewayError } from "../model/errors.ts";
 import type { SubjectTag } from "../model/ids.ts";
 import { orConsentUnreachable } from "../platform/redis.ts";
 import type { RedisKeys } from "../platform/redis-keys.ts";
@@ -19,6 +15,7 @@ import { encodeDecision } from "./decision-record.ts";
 import { erasureFacts } from "./erasure-facts.ts";
 import { canonicalJson, genesis, hashText } from "./hash-chain.ts";
 import { LedgerStore, type SubjectLedger } from "./ledger-store.ts";
+import { optimistically } from "./optimistic.ts";
 import { type Draft, planChange } from "./plan-change.ts";
 
 export interface ErasureRequest {
@@ -80,9 +77,6 @@ redis.call("HSET", KEYS[3], "destroyedAt", ARGV[4], "ledgerHead", ARGV[2])
 return 1`,
 };
 
-const MAX_ATTEMPTS = 12;
-const MAX_BACKOFF_MS = 40;
-
 export class SubjectErasure {
   readonly #redis: Redis;
   readonly #keys: RedisKeys;
@@ -101,33 +95,29 @@ export class SubjectErasure {
    * a new consent either. Throws `CONSENT_UNREACHABLE`, `CONSENT_CONFLICT`, `LEDGER_BROKEN`.
    */
   async begin(tag: SubjectTag, request: ErasureRequest): Promise<BegunErasure> {
-    for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt += 1) {
+    return optimistically<BegunErasure>("beginning an erasure", async () => {
       const before = await this.#store.read(tag);
       if (before.events.length === 0) return { refused: "unknown-subject" };
       const earlier = before.wrappedSubjectKey === undefined ? await this.#latest(tag) : undefined;
       if (earlier !== undefined) return { id: earlier, fence: before.state.fence };
       const fence = await this.#begin(before, request);
-      if (fence !== undefined) return { id: request.id, fence };
-      await delay(randomInt(MAX_BACKOFF_MS) + 1);
-    }
-    throw new GatewayError("CONSENT_CONFLICT", "beginning an erasure");
+      return fence === undefined ? undefined : { id: request.id, fence };
+    });
   }
 
   /** Idempotent. Throws as `begin` does. */
   async destroyKey(tag: SubjectTag, id: string): Promise<void> {
-    for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt += 1) {
+    await optimistically("destroying a key", async () => {
       const record = this.#keys.erasure(tag, id);
-      if ((await orConsentUnreachable(() => this.#redis.hexists(record, "destroyedAt"))) === 1) return;
+      if ((await orConsentUnreachable(() => this.#redis.hexists(record, "destroyedAt"))) === 1) return true;
       const before = await this.#store.read(tag);
       const now = this.#now();
       const { event } = planChange(before, erased(id), { wrappedSubjectKey: NO_SUBJECT_KEY, now });
       const text = canonicalJson(event);
       const names = [this.#keys.subject(tag), this.#keys.ledger(tag), record];
       const args = [before.head, hashText(text), text, now];
-      if ((await orConsentUnreachable(() => runScript(this.#redis, DESTROY_KEY, names, args))) === 1) return;
-      await delay(randomInt(MAX_BACKOFF_MS) + 1);
-    }
-    throw new GatewayError("CONSENT_CONFLICT", "destroying a key");
+      return (await orConsentUnreachable(() => runScript(this.#redis, DESTROY_KEY, names, args))) === 1 || undefined;
+    });
   }
 
   async #latest(tag: SubjectTag): Promise<string | undefined> {

@@ -11,6 +11,7 @@ import type { Keyring } from "../deidentify/keyring.ts";
 import type { AuditAct } from "../model/audit.ts";
 import { NO_SUBJECT_KEY } from "../model/consent.ts";
 import { dayOf } from "../model/disclosure.ts";
+import { DAY_MS } from "../model/durations.ts";
 import type { SubjectTag } from "../model/ids.ts";
 import type { Log } from "../model/log.ts";
 import type { RedisKeys } from "../platform/redis-keys.ts";
@@ -38,8 +39,6 @@ export interface RetentionDeps {
   purgeStored?(tag: SubjectTag): Promise<unknown>;
   readonly log: Log;
 }
-
-const DAY_MS = 86_400_000;
 
 export function createRetention(deps: RetentionDeps): Retention {
   const { retention, queue } = deps.config;

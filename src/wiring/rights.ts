@@ -10,6 +10,7 @@ import type { Keyring } from "../deidentify/keyring.ts";
 import type { HttpPorts } from "../http/ports.ts";
 import type { AuditAct } from "../model/audit.ts";
 import type { ServicePurpose } from "../model/consent.ts";
+import { DAY_MS, MINUTE_MS } from "../model/durations.ts";
 import type { DeviceKey, Pseudonym } from "../model/ids.ts";
 import type { Log } from "../model/log.ts";
 import type { Metrics } from "../observe/metrics.ts";
@@ -31,8 +32,6 @@ import { ReceiptSigner } from "../rights/receipt.ts";
 import type { InfluxSink } from "../sinks/influx.ts";
 import type { PatientStart } from "../sinks/patient-start.ts";
 
-const MINUTE_MS = 60_000;
-const DAY_MS = 86_400_000;
 const NAMES_SEAL = "names to forget";
 
 type Redis = ReturnType<typeof connectRedis>;

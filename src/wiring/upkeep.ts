@@ -9,6 +9,7 @@ import { Minors } from "../consent/minors.ts";
 import { Suspensions } from "../consent/suspensions.ts";
 import type { Keyring } from "../deidentify/keyring.ts";
 import type { HttpPorts } from "../http/ports.ts";
+import { DAY_MS, HOUR_MS, MINUTE_MS } from "../model/durations.ts";
 import type { SubjectTag } from "../model/ids.ts";
 import type { Log } from "../model/log.ts";
 import type { Metrics } from "../observe/metrics.ts";
@@ -49,10 +50,6 @@ export interface Upkeep {
   readonly suspensions: Suspensions;
   readonly http: Pick<HttpPorts, "audit" | "holds" | "minors">;
 }
-
-const DAY_MS = 86_400_000;
-const HOUR_MS = 3_600_000;
-const MINUTE_MS = 60_000;
 
 export function createUpkeep(deps: UpkeepDeps): Upkeep {
   const { config, keys, log, deadLetters } = deps;
