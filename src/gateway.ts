@@ -171,11 +171,14 @@ export function createGateway(
       publish: async (bytes: Uint8Array) => {
         const result = await safekeeping.journal.published(await consent.policies.publish(bytes));
         await outlets.policyPublished();
+        // The upkeep counts again; nobody has to wait for this.
+        void upkeep.suspensions.survey().catch(() => undefined);
         return result;
       },
       get: (version: number) => consent.policies.get(version),
       list: () => consent.policies.list(),
       floors: () => consent.policies.floors(),
+      devicesSuspended: () => upkeep.suspensions.counts(),
     },
     ...upkeep.http,
     ...rights.http,

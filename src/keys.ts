@@ -11,6 +11,7 @@
  */
 import { parseArgs } from "node:util";
 import { checkKeys, destroyKey, rotateMaster, rotateQueue } from "./key-commands.ts";
+import { DAY_MS } from "./model/durations.ts";
 import {
   COMMON_OPTIONS,
   COMMON_USAGE,
@@ -34,7 +35,6 @@ const USAGE = `Usage: npm run keys -- <command> [options]
 
 ${COMMON_USAGE}`;
 const COMMANDS = /^(?:check |rotate (?:queue|master|backup)|destroy [a-z][a-z0-9-]{0,40})$/;
-const DAY_MS = 86_400_000;
 
 async function main(): Promise<number> {
   const { values, positionals } = parseArgs({ options: COMMON_OPTIONS, allowPositionals: true });

@@ -1,5 +1,5 @@
 /**
- * Anyone's check of an erasure receipt; it needs nothing but the receipt and the public key:
+ * Anyone's check of the receipt for an erasure or a consent; it needs nothing but the receipt and the public key:
  *
  *   npm run receipt -- verify <file> [--key <file>]
  *
@@ -8,14 +8,16 @@
 import { readFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { loadConfig } from "./config/load.ts";
+import type { ConsentReceipt } from "./model/consent-receipt.ts";
 import type { Receipt } from "./model/erasure.ts";
 import { GatewayError } from "./model/errors.ts";
 import { readKeys } from "./platform/key-files.ts";
-import { ReceiptSigner, verifyReceipt } from "./rights/receipt.ts";
+import { ReceiptSigner, verifyConsentReceipt, verifyReceipt } from "./rights/receipt.ts";
 
 const USAGE = `Usage: npm run receipt -- verify <file> [--key <file>] [--config <file.yaml>]
 
   <file>          the receipt, or the whole answer of GET /v1/erasures/{id}
+                  or of GET /v1/subjects/{subject}/consents/receipt
   --key <file>    public key: PEM, or the answer of GET /v1/keys/receipt;
                   without it the key of the gateway configured on this machine
 `;
@@ -41,13 +43,19 @@ function main(): number {
     process.stderr.write(USAGE);
     return 2;
   }
-  const json = JSON.parse(readFileSync(file, "utf8")) as { receipt?: { receipt?: unknown } } | null;
-  const verification = verifyReceipt(json?.receipt?.receipt === undefined ? json : json.receipt, publicKey(values));
+  const json = JSON.parse(readFileSync(file, "utf8")) as { receipt?: { receipt?: unknown; kind?: unknown } } | null;
+  const signed = json?.receipt?.receipt === undefined ? json : json.receipt;
+  const verification =
+    json?.receipt?.kind === undefined
+      ? verifyReceipt(signed, publicKey(values))
+      : verifyConsentReceipt(signed, publicKey(values));
   if (!verification.valid) {
     process.stderr.write(`not valid: ${REASONS[verification.reason]} (${verification.reason})\n`);
     return 1;
   }
-  process.stdout.write(`${describe(verification.receipt, verification.kid).join("\n")}\n`);
+  const { receipt, kid } = verification;
+  const lines = "kind" in receipt ? describeConsent(receipt, kid) : describe(receipt, kid);
+  process.stdout.write(`${lines.join("\n")}\n`);
   return 0;
 }
 
@@ -80,6 +88,24 @@ function describe(receipt: Receipt, kid: string): string[] {
       ? []
       : ["  record    could not be verified; everything that could be theirs was erased"]),
     `  key       ${receipt.keyDestroyed ? "destroyed" : "not destroyed"}`,
+    `  signed by ${kid}`,
+  ];
+}
+
+function describeConsent(receipt: ConsentReceipt, kid: string): string[] {
+  const statements = [receipt.consent, ...receipt.devices.map(({ consent }) => consent)];
+  return [
+    "valid",
+    `  consent   of ${receipt.subject}`,
+    `  by        ${receipt.controller}`,
+    `  issued    ${new Date(receipt.issuedAt).toISOString()}`,
+    ...statements.flatMap((one, index) => {
+      if (one === undefined) return [];
+      const purposes = one.purposes.map(({ id, categories }) => `${id}: ${categories.join(", ")}`).join("; ");
+      const about = index === 0 ? "all" : `device ${index}`;
+      return [`  ${about.padEnd(9)} ${one.state}, policy ${one.policyVersion}${purposes && `, ${purposes}`}`];
+    }),
+    `  ledger    ${receipt.events.length} events, head ${receipt.head}`,
     `  signed by ${kid}`,
   ];
 }

@@ -9,6 +9,7 @@ import { loadConfig } from "./config/load.ts";
 import type { Config } from "./config/schema.ts";
 import { LedgerHolds } from "./consent/holds.ts";
 import { Keyring } from "./deidentify/keyring.ts";
+import { DAY_MS } from "./model/durations.ts";
 import { GatewayError } from "./model/errors.ts";
 import type { Log } from "./model/log.ts";
 import { readKeys } from "./platform/key-files.ts";
@@ -28,7 +29,6 @@ const USAGE = `Usage: npm run retention -- [--dry-run] [--json] [--config <file.
   --dry-run   only say what would go
 `;
 
-const DAY_MS = 86_400_000;
 /** What fails is told line by line. */
 const SILENT: Log = { info: () => undefined, warn: () => undefined, error: () => undefined };
 

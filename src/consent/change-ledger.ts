@@ -1,6 +1,4 @@
 /** Read, decide what to append, append; again from the start when another writer was first. */
-import { randomInt } from "node:crypto";
-import { setTimeout as delay } from "node:timers/promises";
 import { NO_SUBJECT_KEY } from "../model/consent.ts";
 import type { LedgerChange } from "../model/consent-change.ts";
 import type { ConsentEvent, LegalHold } from "../model/consent-record.ts";
@@ -9,6 +7,7 @@ import type { SubjectTag } from "../model/ids.ts";
 import { holdOf } from "./fold.ts";
 import { roomFor } from "./ledger-bound.ts";
 import type { LedgerStore, SubjectLedger } from "./ledger-store.ts";
+import { optimistically } from "./optimistic.ts";
 import { type Draft, planChange } from "./plan-change.ts";
 
 export interface ChangeOptions {
@@ -24,9 +23,6 @@ export interface ChangeOptions {
   holding?(tag: SubjectTag, ref: string, hold: LegalHold | undefined): Promise<void>;
 }
 
-const MAX_ATTEMPTS = 12;
-const MAX_BACKOFF_MS = 40;
-
 /**
  * `draft` may be asked more than once and answers `undefined` when nothing is to be appended.
  * Throws `CONSENT_UNREACHABLE`, `CONSENT_CONFLICT`, `LEDGER_BROKEN`, `LEDGER_FULL`.
@@ -37,26 +33,25 @@ export async function changeLedger(
   options: ChangeOptions,
   draft: (ledger: SubjectLedger) => Draft | undefined,
 ): Promise<LedgerChange> {
-  for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt += 1) {
+  return optimistically("appending to a ledger", async () => {
     const before = await store.read(tag);
+    const unchanged: LedgerChange = { fence: before.state.fence, narrowed: false, silenced: [] };
     const body = draft(before);
-    if (body === undefined) return { fence: before.state.fence, narrowed: false, silenced: [] };
-    const created = body.type === "given" ? options.createSubjectKey?.() : undefined;
+    if (body === undefined) return unchanged;
+    const created = body.type === "given" || body.type === "reconfirmed" ? options.createSubjectKey?.() : undefined;
     const wrappedSubjectKey = before.wrappedSubjectKey ?? created ?? NO_SUBJECT_KEY;
     const planned = planChange(before, body, { wrappedSubjectKey, now: options.now() });
-    const room = roomFor(body.type, before.events.length, planned.losesAnything, options.wideningLimit);
+    const room = roomFor(body.type, before.events.length, planned.takesAway, options.wideningLimit);
     if (room === "full") throw new GatewayError("LEDGER_FULL", body.type);
-    if (room === "nothing") return { fence: before.state.fence, narrowed: false, silenced: [] };
+    if (room === "nothing") return unchanged;
     await noteHold(options, tag, planned.event);
     // Side by side: a journal that can't be written must keep the answer back, never the withdrawal itself.
     const noted = planned.change.narrowed ? options.narrowing?.(tag, planned.state.fence) : undefined;
     const [appended, note] = await Promise.allSettled([store.append(before, planned), noted]);
     if (appended.status === "rejected") throw appended.reason;
     if (note.status === "rejected") throw note.reason;
-    if (appended.value) return planned.change;
-    await delay(randomInt(MAX_BACKOFF_MS) + 1);
-  }
-  throw new GatewayError("CONSENT_CONFLICT", "appending to a ledger");
+    return appended.value ? planned.change : undefined;
+  });
 }
 
 /** First: evidence that is not on record outside Redis would be lost with it, and so would be the rights given back. */

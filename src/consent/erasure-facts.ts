@@ -3,7 +3,7 @@
  * since when. Pure. Rather too much than too little: a device that moved on long ago left rows behind.
  */
 import { PURPOSES } from "../model/consent.ts";
-import type { ConsentEvent } from "../model/consent-record.ts";
+import { type ConsentEvent, isConsent } from "../model/consent-record.ts";
 import type { ErasureFacts } from "../model/erasure.ts";
 import type { DeviceKey } from "../model/ids.ts";
 
@@ -17,7 +17,7 @@ export function erasureFacts(events: readonly ConsentEvent[]): ErasureFacts {
   const last = events.findLastIndex((event) => event.type === "erasure-requested");
   const [first] = events;
   if (last < 0 && first?.type === "withdrawn" && first.anew) return unprovable([...devices], first.at);
-  const given = events.slice(last + 1).filter((event) => event.type === "given");
+  const given = events.slice(last + 1).filter(isConsent);
   const asked = new Set(given.flatMap(({ purposes }) => purposes.map(({ id }) => id)));
   return {
     devices: [...devices],

@@ -7,9 +7,9 @@ import type { LedgerChange } from "../model/consent-change.ts";
 import type { SubjectTag } from "../model/ids.ts";
 import type { RedisKeys } from "../platform/redis-keys.ts";
 import { changeLedger } from "./change-ledger.ts";
-import { hasRunOut } from "./fold.ts";
 import { LedgerStore } from "./ledger-store.ts";
-import { subjectsWith } from "./minors.ts";
+import { subjectsWith } from "./subject-scan.ts";
+import { hasRunOut, statementsOf } from "./subject-state.ts";
 
 export class ConsentExpiry {
   readonly #redis: Redis;
@@ -34,7 +34,7 @@ export class ConsentExpiry {
     let due = false;
     const change = await changeLedger(this.#store, tag, this.#options, ({ state }) => {
       const now = this.#options.now();
-      due = [...state.own.values(), ...(state.general ? [state.general] : [])].some((one) => hasRunOut(one, now));
+      due = statementsOf(state).some((one) => hasRunOut(one, now));
       return due ? { type: "expired", by: "controller", method: "expiry" } : undefined;
     });
     return due ? change : undefined;

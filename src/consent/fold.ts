@@ -1,237 +1,187 @@
 /**
- * From events to state, and from state to the decision of each device. Pure: the ledger is the only
- * truth, everything else is computed from it and can be computed again.
+ * From events to state. Pure: the ledger is the only truth, everything else is computed from it. An event
+ * costs as much as the devices it is about; those that go by the general statement share one history.
  */
-import { type ConsentState, type Decision, type Grants, grantsOf } from "../model/consent.ts";
-import type { ConsentEvent, EventOf, Guardian, LegalHold, PurposeTerms } from "../model/consent-record.ts";
+import { type ConsentEvent, type EventOf, isConsent, type LegalHold } from "../model/consent-record.ts";
 import type { DeviceKey } from "../model/ids.ts";
-import { allowed } from "./decide.ts";
-import { continued, encodeSince, type GrantedSince } from "./uninterrupted.ts";
+import {
+  consentFrom,
+  guardianAfter,
+  invalidated,
+  narrowed,
+  type StatementEvent,
+  type Withdrawal,
+} from "./statement.ts";
+import {
+  type Consent,
+  consentOf,
+  EMPTY_STATE,
+  grantsNow,
+  hasRunOut,
+  type SubjectState,
+  sinceOf,
+} from "./subject-state.ts";
+import { continued, type GrantedSince } from "./uninterrupted.ts";
 
-/** One statement of the subject, with the terms it was made under. */
-export interface Consent {
-  readonly state: Extract<ConsentState, "given" | "refused" | "withdrawn" | "expired">;
-  readonly recordId: string;
-  readonly at: number;
-  readonly controller: string;
-  readonly jurisdiction: string[];
-  readonly policyVersion: number;
-  readonly policyHash: string;
-  readonly noticeLanguage: string;
-  readonly purposes: readonly PurposeTerms[];
-  readonly expiresAt: number;
-  /** A verified guardian stands behind this very statement. */
-  readonly guardianApproved: boolean;
-}
+/** A state of its own, to be changed in place. */
+type Building = {
+  -readonly [Field in keyof SubjectState]: SubjectState[Field] extends ReadonlyMap<infer Key, infer Value>
+    ? Map<Key, Value>
+    : SubjectState[Field] extends ReadonlySet<infer Item>
+      ? Set<Item>
+      : SubjectState[Field];
+};
 
-export interface SubjectState {
-  readonly fence: number;
-  readonly devices: ReadonlySet<DeviceKey>;
-  /** For every device that has no statement of its own. */
-  readonly general: Consent | undefined;
-  readonly own: ReadonlyMap<DeviceKey, Consent>;
-  readonly minor: boolean;
-  readonly guardian: Guardian | undefined;
-  /** By reference; any of them freezes what it covers. */
-  readonly holds: ReadonlyMap<string, LegalHold>;
-  /** How many events led here. */
-  readonly revision: number;
-  /** Since when each grant of a bound device has held without a break. */
-  readonly since: ReadonlyMap<DeviceKey, readonly GrantedSince[]>;
-}
-
-export const EMPTY_STATE: SubjectState = {
-  fence: 0,
-  devices: new Set(),
-  general: undefined,
-  own: new Map(),
-  minor: false,
-  guardian: undefined,
-  holds: new Map(),
-  revision: 0,
-  since: new Map(),
+/** What an event makes of the statements. A device whose new statement is `undefined` goes by the general one. */
+type Change = Pick<SubjectState, "general" | "minor" | "guardian"> & {
+  readonly own: ReadonlyMap<DeviceKey, Consent | undefined>;
 };
 
 export function fold(state: SubjectState, event: ConsentEvent): SubjectState {
-  const next = applied({ ...state, fence: event.fence, revision: state.revision + 1 }, event);
-  return { ...next, since: sinceAfter(state, next, event.at) };
+  return foldAll([event], state);
 }
 
-function applied(state: SubjectState, event: ConsentEvent): SubjectState {
-  switch (event.type) {
-    case "bound":
-      return { ...state, devices: new Set(state.devices).add(event.device) };
-    case "unbound":
-      // Its own statement stays: should the device come back, a withdrawal made for it must still hold.
-      return { ...state, devices: without(state.devices, event.device) };
-    case "given":
-      return given(state, event);
-    case "refused":
-      return stated(state, event.devices, { ...refusedTerms(event), guardianApproved: false });
-    case "withdrawn":
-      return withdrawn(state, event);
-    case "held":
-      return { ...state, holds: new Map(state.holds).set(event.ref, holdOf(event)) };
-    case "released":
-      return { ...state, holds: withoutHold(state.holds, event.ref) };
-    case "expired":
-      return expired(state, event.at);
-    case "erasure-requested":
-      return withdrawn(state, {});
-    case "erased":
-      return state;
+/** The same for many events, without a copy of the state for each. */
+export function foldAll(events: readonly ConsentEvent[], from: SubjectState = EMPTY_STATE): SubjectState {
+  const state: Building = {
+    ...from,
+    devices: new Set(from.devices),
+    own: new Map(from.own),
+    holds: new Map(from.holds),
+    histories: new Map(from.histories),
+  };
+  for (const event of events) apply(state, event);
+  return state;
+}
+
+function apply(state: Building, event: ConsentEvent): void {
+  state.clock = Math.max(state.clock, event.at);
+  const change = changeBy(state, event);
+  const touched = touchedBy(state, event, change);
+  // What ran out by the clock ended without an event of its own.
+  const unbroken = touched.map((device) => unbrokenUntilNow(state, device));
+  const general = continued(state.generalSince, grantsNow(state, state.general), state.revision);
+
+  state.fence = event.fence;
+  state.revision += 1;
+  state.general = change.general;
+  state.minor = change.minor;
+  state.guardian = change.guardian;
+  if (event.type === "bound") state.devices.add(event.device);
+  // Its own statement stays: should the device come back, a withdrawal made for it must still hold.
+  if (event.type === "unbound") state.devices.delete(event.device);
+  if (event.type === "held") state.holds.set(event.ref, holdOf(event));
+  if (event.type === "released") release(state, event.ref);
+  for (const [device, consent] of change.own) {
+    if (consent === undefined) state.own.delete(device);
+    else state.own.set(device, consent);
   }
-}
 
-function sinceAfter(before: SubjectState, after: SubjectState, at: number): SubjectState["since"] {
-  const stoodBefore = grantsByDevice(before, at);
-  const standsAfter = grantsByDevice(after, at);
-  const since = new Map<DeviceKey, readonly GrantedSince[]>();
-  for (const device of after.devices) {
-    // What ran out by the clock ended without an event of its own.
-    const unbroken = continued(before.since.get(device) ?? [], stoodBefore(device), before.revision);
-    const lasting = continued(unbroken, standsAfter(device), after.revision);
-    if (lasting.length > 0) since.set(device, lasting);
-  }
-  return since;
-}
-
-/** What each device is allowed by its consent, worked out once for all that share one. */
-function grantsByDevice(state: SubjectState, at: number): (device: DeviceKey) => Grants {
-  const known = new Map<Consent, Grants>();
-  return (device) => {
-    const consent = state.devices.has(device) ? (state.own.get(device) ?? state.general) : undefined;
-    if (consent === undefined) return 0;
-    let grants = known.get(consent);
-    if (grants === undefined) {
-      grants = allowed(decisionOf(state, consent), at);
-      known.set(consent, grants);
+  state.generalSince = continued(general, grantsNow(state, state.general), state.revision);
+  for (const [index, device] of touched.entries()) {
+    if (!state.devices.has(device)) {
+      state.histories.delete(device);
+      continue;
     }
-    return grants;
-  };
-}
-
-/** The decision of every bound device about which something was stated. */
-export function materialise(state: SubjectState, wrappedSubjectKey: string): Map<DeviceKey, Decision> {
-  const decisions = new Map<DeviceKey, Decision>();
-  for (const device of state.devices) {
-    const consent = state.own.get(device) ?? state.general;
-    if (consent === undefined) continue;
-    const since = encodeSince(state.since.get(device) ?? []);
-    decisions.set(device, { ...decisionOf(state, consent), held: isHeld(state, device), since, wrappedSubjectKey });
+    const grants = grantsNow(state, consentOf(state, device));
+    const since = continued(unbroken[index] ?? [], grants, state.revision);
+    state.histories.set(device, { since, revision: state.revision });
   }
-  return decisions;
 }
 
-/** What a consent says by itself, of any device it covers. */
-function decisionOf(state: SubjectState, consent: Consent): Decision {
+/** The devices whose history this event must write on; for all others the general one tells. */
+function touchedBy(state: Building, event: ConsentEvent, change: Change): DeviceKey[] {
+  if (event.type === "bound" || event.type === "unbound") return [event.device];
+  // What a minor may not have is lost, or comes, everywhere.
+  return change.minor === state.minor
+    ? [...change.own.keys()]
+    : [...new Set([...change.own.keys(), ...state.own.keys()])];
+}
+
+function unbrokenUntilNow(state: Building, device: DeviceKey): readonly GrantedSince[] {
+  if (!state.devices.has(device)) return [];
+  return continued(sinceOf(state, device), grantsNow(state, consentOf(state, device)), state.revision);
+}
+
+const NONE: Change["own"] = new Map();
+
+function changeBy(state: Building, event: ConsentEvent): Change {
+  if (isConsent(event) || event.type === "refused") return stated(state, event);
+  switch (event.type) {
+    case "requested":
+      return requested(state, event);
+    case "withdrawn":
+      return event.devices === undefined
+        ? eachStatement(state, (one) => narrowed(one, event))
+        : withdrawn(state, event);
+    case "erasure-requested":
+      return eachStatement(state, (one) => narrowed(one, {}));
+    case "expired":
+      // The consent itself stays on record; only its state changes.
+      return eachStatement(state, (one) => (hasRunOut(one, event.at) ? { ...one, state: "expired" } : one));
+    case "invalidated":
+      return eachStatement(state, (one) => invalidated(one, event));
+    default:
+      return { ...state, own: NONE };
+  }
+}
+
+/** A statement about everything replaces all earlier ones; a statement about some devices replaces theirs. */
+function stated(state: Building, event: StatementEvent): Change {
+  const guardian = guardianAfter(state, event);
+  const consent = consentFrom(event, guardian);
+  const minor = event.minor ?? state.minor;
+  if (event.devices !== undefined) {
+    return { general: state.general, own: new Map(event.devices.map((device) => [device, consent])), minor, guardian };
+  }
   return {
-    state: consent.state,
-    fence: state.fence,
-    expiresAt: consent.expiresAt,
-    policyVersion: consent.policyVersion,
-    grants: grantsOf(Object.fromEntries(consent.purposes.map((terms) => [terms.id, terms.categories]))),
-    minor: state.minor,
-    guardianVerified: consent.guardianApproved,
-    held: false,
-    revision: state.revision,
-    since: "",
-    wrappedSubjectKey: "",
+    general: consent,
+    own: new Map([...state.own.keys()].map((device) => [device, undefined])),
+    minor,
+    guardian,
   };
 }
 
-/** Whether a legal hold covers the device, bound or not. */
-export function isHeld(state: SubjectState, device: DeviceKey): boolean {
-  for (const { devices } of state.holds.values()) if (devices?.includes(device) ?? true) return true;
-  return false;
+/** Stands only where nobody has answered yet; but of whoever comes of age everything is asked anew. */
+function requested(state: Building, event: EventOf<"requested">): Change {
+  const { minor, guardian, general, own } = stated(state, event);
+  if (state.minor && !minor) return { ...stated(state, { ...event, devices: undefined }), guardian: undefined };
+  const open = (one: Consent | undefined) => one === undefined || one.state === "requested";
+  if (event.devices === undefined)
+    return { general: open(state.general) ? general : state.general, own: NONE, minor, guardian };
+  const unanswered = [...own].filter(([device]) => open(consentOf(state, device)));
+  return { general, own: new Map(unanswered), minor, guardian };
+}
+
+function withdrawn(state: Building, event: Withdrawal): Change {
+  const own = new Map<DeviceKey, Consent>();
+  for (const device of event.devices ?? []) {
+    const consent = consentOf(state, device);
+    if (consent !== undefined) own.set(device, narrowed(consent, event));
+  }
+  return { ...state, own };
+}
+
+/** Devices that were stated about together share a statement, and go on sharing it. */
+function eachStatement(state: Building, become: (consent: Consent) => Consent): Change {
+  const known = new Map<Consent, Consent>();
+  const own = new Map<DeviceKey, Consent>();
+  for (const [device, consent] of state.own) {
+    let next = known.get(consent);
+    if (next === undefined) {
+      next = become(consent);
+      known.set(consent, next);
+    }
+    if (next !== consent) own.set(device, next);
+  }
+  return { ...state, own, general: state.general && become(state.general) };
 }
 
 export function holdOf({ ref, until, devices }: EventOf<"held">): LegalHold {
   return devices === undefined ? { ref, until } : { ref, until, devices };
 }
 
-function withoutHold(holds: SubjectState["holds"], ref: string | undefined): SubjectState["holds"] {
-  const rest = new Map(ref === undefined ? [] : holds);
-  if (ref !== undefined) rest.delete(ref);
-  return rest;
-}
-
-/** The consent itself stays on record; only its state changes. */
-function expired(state: SubjectState, at: number): SubjectState {
-  const ended = (consent: Consent): Consent => (hasRunOut(consent, at) ? { ...consent, state: "expired" } : consent);
-  const own = new Map([...state.own].map(([device, consent]) => [device, ended(consent)]));
-  return { ...state, own, general: state.general && ended(state.general) };
-}
-
-export function hasRunOut(
-  { state, expiresAt }: { readonly state: ConsentState; readonly expiresAt: number },
-  at: number,
-): boolean {
-  return state === "given" && expiresAt <= at;
-}
-
-function given(state: SubjectState, event: EventOf<"given">): SubjectState {
-  const guardian = event.guardian === undefined ? state.guardian : { ...event.guardian, at: event.at };
-  // A verification on file does not approve what the child alone states later.
-  const guardianApproved = guardian?.verified === true && (event.guardian !== undefined || event.by === "guardian");
-  const consent: Consent = {
-    ...terms(event),
-    state: "given",
-    purposes: event.purposes,
-    expiresAt: event.expiresAt,
-    guardianApproved,
-  };
-  return { ...stated(state, event.devices, consent), minor: event.minor ?? state.minor, guardian };
-}
-
-function refusedTerms(event: EventOf<"refused">): Omit<Consent, "guardianApproved"> {
-  return { ...terms(event), state: "refused", purposes: [], expiresAt: event.at };
-}
-
-function terms(event: EventOf<"given"> | EventOf<"refused">) {
-  const { recordId, at, controller, jurisdiction, policyVersion, policyHash, noticeLanguage } = event;
-  return { recordId, at, controller, jurisdiction, policyVersion, policyHash, noticeLanguage };
-}
-
-/** A statement about everything replaces all earlier ones; a statement about some devices replaces theirs. */
-function stated(state: SubjectState, devices: readonly DeviceKey[] | undefined, consent: Consent): SubjectState {
-  if (devices === undefined) return { ...state, general: consent, own: new Map() };
-  const own = new Map(state.own);
-  for (const device of devices) own.set(device, consent);
-  return { ...state, own };
-}
-
-/** What is taken back; what it leaves out stands for all. */
-type Withdrawal = Partial<Pick<EventOf<"withdrawn">, "devices" | "purposes" | "categories">>;
-
-function withdrawn(state: SubjectState, event: Withdrawal): SubjectState {
-  const own = new Map(state.own);
-  if (event.devices !== undefined) {
-    for (const device of event.devices) {
-      const consent = state.own.get(device) ?? state.general;
-      if (consent !== undefined) own.set(device, narrowed(consent, event));
-    }
-    return { ...state, own };
-  }
-  for (const [device, consent] of state.own) own.set(device, narrowed(consent, event));
-  return { ...state, own, general: state.general && narrowed(state.general, event) };
-}
-
-function narrowed(consent: Consent, event: Withdrawal): Consent {
-  if (consent.state !== "given") return consent;
-  const purposes: PurposeTerms[] = [];
-  for (const terms of consent.purposes) {
-    const hit = event.purposes === undefined || event.purposes.includes(terms.id);
-    const categories = hit
-      ? terms.categories.filter((one) => !(event.categories?.includes(one) ?? true))
-      : terms.categories;
-    if (categories.length > 0) purposes.push({ ...terms, categories });
-  }
-  return purposes.length > 0 ? { ...consent, purposes } : { ...consent, purposes, state: "withdrawn" };
-}
-
-function without(devices: ReadonlySet<DeviceKey>, device: DeviceKey): ReadonlySet<DeviceKey> {
-  const rest = new Set(devices);
-  rest.delete(device);
-  return rest;
+function release(state: Building, ref: string | undefined): void {
+  if (ref === undefined) state.holds.clear();
+  else state.holds.delete(ref);
 }

@@ -8,8 +8,8 @@ import type { ConsentEvent, LegalHold } from "../model/consent-record.ts";
 import type { DeviceKey, SubjectTag } from "../model/ids.ts";
 import type { RedisKeys } from "../platform/redis-keys.ts";
 import { type ChangeOptions, changeLedger } from "./change-ledger.ts";
-import { isHeld } from "./fold.ts";
 import { LedgerStore } from "./ledger-store.ts";
+import { isHeld } from "./subject-state.ts";
 
 export class LedgerHolds {
   readonly #store: LedgerStore;

@@ -9,6 +9,9 @@ const given = { type: "given" } as ConsentEvent;
 test.each([
   [given, WIDENING_LIMIT - 1, true, "append"],
   [given, WIDENING_LIMIT, true, "full"],
+  [{ type: "reconfirmed" } as ConsentEvent, WIDENING_LIMIT, true, "full"],
+  [{ type: "requested" } as ConsentEvent, WIDENING_LIMIT, false, "full"],
+  [{ type: "requested" } as ConsentEvent, WIDENING_LIMIT, true, "append"],
   [{ type: "bound" } as ConsentEvent, WIDENING_LIMIT, false, "full"],
   [{ type: "refused" } as ConsentEvent, WIDENING_LIMIT, true, "append"],
   [{ type: "refused" } as ConsentEvent, WIDENING_LIMIT, false, "nothing"],
@@ -19,6 +22,6 @@ test.each([
   [{ type: "erasure-requested" } as ConsentEvent, WIDENING_LIMIT, false, "append"],
   [{ type: "held" } as ConsentEvent, WIDENING_LIMIT, false, "append"],
   [{ type: "unbound" } as ConsentEvent, WIDENING_LIMIT, true, "append"],
-] as const)("%j after %i events, of effect: %s → %s", (event, length, losesAnything, answer) => {
-  expect(roomFor(event.type, length, losesAnything)).toBe(answer);
+] as const)("%j after %i events, taking away: %s → %s", (event, length, takesAway, answer) => {
+  expect(roomFor(event.type, length, takesAway)).toBe(answer);
 });

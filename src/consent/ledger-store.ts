@@ -11,8 +11,9 @@ import { orConsentUnreachable } from "../platform/redis.ts";
 import type { RedisKeys } from "../platform/redis-keys.ts";
 import { type RedisScript, runScript } from "../platform/redis-script.ts";
 import { encodeDecision } from "./decision-record.ts";
-import { EMPTY_STATE, fold, type SubjectState } from "./fold.ts";
+import { foldAll } from "./fold.ts";
 import { canonicalJson, genesis, hashText, remainsHash } from "./hash-chain.ts";
+import { EMPTY_STATE, type SubjectState } from "./subject-state.ts";
 
 /** Everything the ledger says about one subject at one moment. */
 export interface SubjectLedger {
@@ -127,7 +128,7 @@ export class LedgerStore {
 
 /** `length`: of the ledger, with what lies before a new chain. */
 export function stateAfter(events: readonly ConsentEvent[], length: number): SubjectState {
-  return events.reduce(fold, { ...EMPTY_STATE, revision: length - events.length });
+  return foldAll(events, { ...EMPTY_STATE, revision: length - events.length });
 }
 
 /**

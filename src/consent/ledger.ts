@@ -1,5 +1,5 @@
 /**
- * What a data subject may say and what follows from it: bind, unbind, give, refuse, withdraw. Every
+ * What a data subject may say and what follows from it: bind, unbind, ask, give, refuse, withdraw. Every
  * change is one event; the fence grows with every change after which a device may do less than before.
  */
 import type { Redis } from "ioredis";
@@ -9,13 +9,16 @@ import type {
   LedgerAnswer,
   LedgerChange,
   LedgerRefusal,
+  PartyInput,
   RefuseInput,
+  RequestInput,
   Silenced,
   WithdrawInput,
 } from "../model/consent-change.ts";
 import type { ConsentRecord, EventOf, PurposeTerms } from "../model/consent-record.ts";
+import { DAY_MS } from "../model/durations.ts";
 import { GatewayError } from "../model/errors.ts";
-import { type GuardianClaim, isForeignGuardian } from "../model/guardian.ts";
+import { endsMinority, type GuardianClaim, refusedAsGuardian } from "../model/guardian.ts";
 import type { DeviceKey, SubjectTag } from "../model/ids.ts";
 import type { RedisKeys } from "../platform/redis-keys.ts";
 import { changeLedger } from "./change-ledger.ts";
@@ -23,8 +26,9 @@ import { DeviceClaims } from "./device-claim.ts";
 import { roomFor } from "./ledger-bound.ts";
 import { LedgerStore, type SubjectLedger } from "./ledger-store.ts";
 import type { Draft } from "./plan-change.ts";
-import { type Policy, readFloors, readPolicy } from "./policies.ts";
+import { type Policy, readFloorPlan, readFloors, readPolicy } from "./policies.ts";
 import { showRecord } from "./show-record.ts";
+import { consentOf, type SubjectState } from "./subject-state.ts";
 
 export interface LedgerOptions {
   /** A fresh random subject key, wrapped by the master key. */
@@ -47,7 +51,9 @@ export interface Binding extends Pick<LedgerChange, "fence"> {
   readonly silenced: readonly Silenced[];
 }
 
-const DAY_MS = 86_400_000;
+/** What a statement claims to be about, by whom, and upon which state of the ledger. */
+type About = PartyInput & GuardianClaim & Pick<GiveInput, "devices" | "basedOn">;
+
 const MAX_CONSENT_DAYS = 3_660;
 
 export class Ledger {
@@ -102,28 +108,30 @@ export class Ledger {
   async give(tag: SubjectTag, input: GiveInput): Promise<LedgerAnswer> {
     const now = this.#options.now();
     const expiresAt = input.expiresAt ?? now + this.#options.expiryDays * DAY_MS;
-    if (expiresAt <= now || expiresAt > now + MAX_CONSENT_DAYS * DAY_MS) return { refused: "expiry-out-of-range" };
-    const policy = await readPolicy(this.#redis, this.#keys, input.policyVersion);
-    if (policy === undefined) return { refused: "policy-version-unknown" };
-    const purposes = termsOf(input.purposes, policy);
-    if (purposes === undefined) return { refused: "purpose-not-in-policy" };
-    const floors = await readFloors(this.#redis, this.#keys, now);
-    if (purposes.some(({ id }) => input.policyVersion < floors[id])) return { refused: "policy-superseded" };
+    if (!inRange(expiresAt, now)) return { refused: "expiry-out-of-range" };
+    const offer = await this.#offer(input, now);
+    if ("refused" in offer) return offer;
+    const terms = { ...this.#notice(input, offer.policy), purposes: offer.purposes, expiresAt };
+    return this.#state(tag, input, (state) => ({
+      ...terms,
+      type: agreesAnew(state, input, now) ? "reconfirmed" : "given",
+    }));
+  }
 
-    return this.#state(tag, input, {
-      ...this.#notice(input, policy),
-      type: "given",
-      purposes,
-      expiresAt,
-      minor: input.minor,
-      guardian: input.guardian,
-    });
+  /** Notes down that consent was asked for; it allows nothing, and what stands stays, except of a child that came of age. */
+  async request(tag: SubjectTag, input: RequestInput): Promise<LedgerAnswer> {
+    const offer = await this.#offer(input, this.#options.now());
+    if ("refused" in offer) return offer;
+    const { policy, purposes } = offer;
+    return this.#state(tag, input, () => ({ ...this.#notice(input, policy), type: "requested", purposes }));
   }
 
   async refuse(tag: SubjectTag, input: RefuseInput): Promise<LedgerAnswer> {
+    const { expiresAt } = input;
+    if (expiresAt !== undefined && !inRange(expiresAt, this.#options.now())) return { refused: "expiry-out-of-range" };
     const policy = await readPolicy(this.#redis, this.#keys, input.policyVersion);
     if (policy === undefined) return { refused: "policy-version-unknown" };
-    return this.#state(tag, input, { ...this.#notice(input, policy), type: "refused" });
+    return this.#state(tag, input, () => ({ ...this.#notice(input, policy), type: "refused", expiresAt }));
   }
 
   /**
@@ -132,43 +140,49 @@ export class Ledger {
    */
   async withdraw(tag: SubjectTag, input: WithdrawInput): Promise<LedgerAnswer> {
     const { purposes, categories, devices, evidenceRef, guardianRef, by = "subject", method = "api" } = input;
-    return this.#state(
-      tag,
-      { devices, by, guardianRef },
-      {
-        type: "withdrawn",
-        by,
-        method,
-        evidenceRef,
-        devices: copyOf(devices),
-        purposes: copyOf(purposes),
-        categories: copyOf(categories),
-      },
-    );
+    return this.#state(tag, { devices, by, guardianRef }, () => ({
+      type: "withdrawn",
+      by,
+      method,
+      evidenceRef,
+      ...actingGuardian({ by, guardianRef }),
+      devices: copyOf(devices),
+      purposes: copyOf(purposes),
+      categories: copyOf(categories),
+    }));
   }
 
   /** `undefined` when nothing is held about this subject. */
   async record(tag: SubjectTag): Promise<ConsentRecord | undefined> {
     const ledger = await this.#store.read(tag);
-    return ledger.events.length === 0 ? undefined : showRecord(ledger, this.#options.controller);
+    if (ledger.events.length === 0) return undefined;
+    const plan = await readFloorPlan(this.#redis, this.#keys);
+    return showRecord(ledger, { controller: this.#options.controller, plan, now: this.#options.now() });
   }
 
-  /** Appends a statement, once it is clear that subject and devices exist. */
-  async #state(
-    tag: SubjectTag,
-    about: { devices?: readonly DeviceKey[] | undefined; basedOn?: string | undefined } & GuardianClaim,
-    draft: Draft,
-  ): Promise<LedgerAnswer> {
+  /** Appends a statement, once it is clear that subject and devices exist and that whoever speaks may. */
+  async #state(tag: SubjectTag, about: About, draftOf: (state: SubjectState) => Draft): Promise<LedgerAnswer> {
     let refused: LedgerRefusal | undefined;
-    const change = await this.#change(tag, ({ events, state, head }) => {
-      refused = undefined;
-      if (events.length === 0 && draft.type === "withdrawn") refused = "unknown-subject";
-      else if (about.devices?.some((device) => !state.devices.has(device))) refused = "device-not-bound";
-      else if (isForeignGuardian(state.guardian, about)) refused = "guardian-mismatch";
-      else if (about.basedOn !== undefined && about.basedOn !== head) refused = "changed-meanwhile";
+    const change = await this.#change(tag, (ledger) => {
+      const draft = draftOf(ledger.state);
+      refused = refusalOf(ledger, draft, about);
       return refused === undefined ? draft : undefined;
     });
     return refused === undefined ? change : { refused };
+  }
+
+  /** What the policy offers of what is consented to, or asked for. */
+  async #offer(
+    input: RequestInput,
+    now: number,
+  ): Promise<{ readonly policy: Policy; readonly purposes: PurposeTerms[] } | { readonly refused: LedgerRefusal }> {
+    const policy = await readPolicy(this.#redis, this.#keys, input.policyVersion);
+    if (policy === undefined) return { refused: "policy-version-unknown" };
+    const purposes = termsOf(input.purposes, policy);
+    if (purposes === undefined) return { refused: "purpose-not-in-policy" };
+    const floors = await readFloors(this.#redis, this.#keys, now);
+    const superseded = purposes.some(({ id }) => input.policyVersion < floors[id]);
+    return superseded ? { refused: "policy-superseded" } : { policy, purposes };
   }
 
   async #drop(tag: SubjectTag, device: DeviceKey): Promise<LedgerChange | undefined> {
@@ -189,14 +203,41 @@ export class Ledger {
       by: input.by,
       method: input.method,
       evidenceRef: input.evidenceRef,
+      ...actingGuardian(input),
       controller: this.#options.controller,
       policyVersion: input.policyVersion,
       policyHash: policy.hash,
       noticeLanguage: input.language,
       jurisdiction: [...input.jurisdiction],
       devices: copyOf(input.devices),
+      minor: input.minor,
+      guardian: input.guardian,
     } satisfies Partial<EventOf<"refused">>;
   }
+}
+
+function refusalOf({ events, state, head }: SubjectLedger, draft: Draft, about: About): LedgerRefusal | undefined {
+  if (events.length === 0 && draft.type === "withdrawn") return "unknown-subject";
+  if (about.devices?.some((device) => !state.devices.has(device))) return "device-not-bound";
+  const foreign = refusedAsGuardian(state.guardian, about);
+  if (foreign !== undefined) return foreign;
+  if (state.minor && about.minor === false && !endsMinority(draft)) return "still-a-minor";
+  return about.basedOn !== undefined && about.basedOn !== head ? "changed-meanwhile" : undefined;
+}
+
+function inRange(expiresAt: number, now: number): boolean {
+  return expiresAt > now && expiresAt <= now + MAX_CONSENT_DAYS * DAY_MS;
+}
+
+/** Whether consent to an earlier version stands for all that this one is about. */
+function agreesAnew(state: SubjectState, { devices, policyVersion }: GiveInput, now: number): boolean {
+  const before = devices === undefined ? [state.general] : devices.map((device) => consentOf(state, device));
+  return before.every((one) => one?.state === "given" && one.expiresAt > now && one.policyVersion < policyVersion);
+}
+
+/** Which guardian acted, for the event; nothing when it was somebody else. */
+function actingGuardian({ by, guardianRef, guardian }: GuardianClaim): Pick<EventOf<"withdrawn">, "guardianRef"> {
+  return by === "guardian" ? { guardianRef: guardianRef ?? guardian?.evidenceRef } : {};
 }
 
 /** The policy's terms, cut down to what was consented to; `undefined` when the policy offers no such thing. */

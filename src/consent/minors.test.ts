@@ -5,6 +5,8 @@ import { adultDataRemains } from "./minors.ts";
 
 const given = (minor?: boolean) => ({ type: "given", minor }) as ConsentEvent;
 const erasure = { type: "erasure-requested" } as ConsentEvent;
+const refused = (minor?: boolean) => ({ type: "refused", minor }) as ConsentEvent;
+const reconfirmed = { type: "reconfirmed" } as ConsentEvent;
 const other = { type: "withdrawn" } as ConsentEvent;
 
 test.each([
@@ -14,6 +16,9 @@ test.each([
   ["an adult turns out to be a minor", [given(), given(true)], true],
   ["and says something else since", [given(), given(true), other, given()], true],
   ["and was taken for a minor before", [given(true), given(false), given(true)], true],
+  ["an adult refuses, and turns out to be a minor", [given(), refused(true)], true],
+  ["a minor refuses and never consented", [refused(true)], false],
+  ["an adult agrees anew before that", [reconfirmed, refused(true)], true],
   ["and it was a mistake", [given(), given(true), given(false)], false],
   ["and the erasure was asked for", [given(), given(true), erasure], false],
   ["and consent was given anew since", [given(), given(true), erasure, given(true)], false],

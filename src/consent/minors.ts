@@ -3,15 +3,11 @@
  * a minor's data are never analysed, whoever consents.
  */
 import type { Redis } from "ioredis";
-import type { ConsentEvent } from "../model/consent-record.ts";
-import type { DeviceKey, SubjectTag } from "../model/ids.ts";
-import { orConsentUnreachable } from "../platform/redis.ts";
+import { type ConsentEvent, isConsent } from "../model/consent-record.ts";
+import type { SubjectTag } from "../model/ids.ts";
 import type { RedisKeys } from "../platform/redis-keys.ts";
-import { decodeDecision } from "./decision-record.ts";
 import { LedgerStore } from "./ledger-store.ts";
-
-const PAGE = 500;
-const SUBJECT = /\{([A-Za-z0-9_-]{22})\}/;
+import { subjectsWith } from "./subject-scan.ts";
 
 /** A minor, of whom something may have been stored as of an adult and whose erasure was not asked for since. */
 export function adultDataRemains(events: readonly ConsentEvent[]): boolean {
@@ -19,9 +15,8 @@ export function adultDataRemains(events: readonly ConsentEvent[]): boolean {
   let remains = false;
   for (const event of events) {
     if (event.type === "erasure-requested") remains = false;
-    if (event.type !== "given") continue;
-    minor = event.minor ?? minor;
-    remains ||= !minor;
+    if ("minor" in event) minor = event.minor ?? minor;
+    if (isConsent(event)) remains ||= !minor;
   }
   return minor && remains;
 }
@@ -50,26 +45,4 @@ export class Minors {
     }
     return due;
   }
-}
-
-/** Subjects with a device whose decision is such. Looks through all of them, a page at a time. Throws `CONSENT_UNREACHABLE`. */
-export async function subjectsWith(
-  redis: Redis,
-  keys: RedisKeys,
-  wanted: (decision: NonNullable<ReturnType<typeof decodeDecision>>) => boolean,
-): Promise<SubjectTag[]> {
-  const found = new Set<SubjectTag>();
-  const everyDecision = keys.decision("*" as SubjectTag, "*" as DeviceKey);
-  let cursor = "0";
-  do {
-    const [next, names] = await orConsentUnreachable(() => redis.scan(cursor, "MATCH", everyDecision, "COUNT", PAGE));
-    cursor = next;
-    const texts = names.length === 0 ? [] : await orConsentUnreachable(() => redis.mget(names));
-    for (const [index, text] of texts.entries()) {
-      const decision = decodeDecision(text);
-      const tag = SUBJECT.exec(names[index] ?? "")?.[1];
-      if (decision !== undefined && tag !== undefined && wanted(decision)) found.add(tag as SubjectTag);
-    }
-  } while (cursor !== "0");
-  return [...found];
 }

@@ -11,10 +11,11 @@ import type { DeviceKey, SubjectTag } from "../model/ids.ts";
 import { orConsentUnreachable } from "../platform/redis.ts";
 import type { RedisKeys } from "../platform/redis-keys.ts";
 import { type RedisScript, runScript } from "../platform/redis-script.ts";
-import { EMPTY_STATE, fold } from "./fold.ts";
+import { fold } from "./fold.ts";
 import { canonicalJson, genesis, hashText, remainsHash } from "./hash-chain.ts";
 import { type SubjectLedger, verifiedEvents } from "./ledger-store.ts";
 import { type Draft, planChange } from "./plan-change.ts";
+import { EMPTY_STATE } from "./subject-state.ts";
 
 const BEGIN_CHAIN: RedisScript = {
   name: "consentryBeginChain",

@@ -8,8 +8,9 @@ import type { LedgerChange } from "../model/consent-change.ts";
 import { type ConsentEvent, SCHEMA_VERSION } from "../model/consent-record.ts";
 import type { DeviceKey } from "../model/ids.ts";
 import { allowed } from "./decide.ts";
-import { fold, isHeld, materialise, type SubjectState } from "./fold.ts";
+import { fold } from "./fold.ts";
 import type { Append, SubjectLedger } from "./ledger-store.ts";
+import { isHeld, materialise, type SubjectState } from "./subject-state.ts";
 
 /** An event without what only its place in the ledger can tell. */
 export type Draft = WithoutStamp<ConsentEvent>;
@@ -19,8 +20,8 @@ type WithoutStamp<T> = T extends ConsentEvent
 
 export interface PlannedChange extends Append {
   readonly change: LedgerChange;
-  /** Some device may do less than before; `change.narrowed` counts what is said without effect too. */
-  readonly losesAnything: boolean;
+  /** Something may be used less than before, or the subject counts as a minor now; `change.narrowed` counts what is said without effect too. */
+  readonly takesAway: boolean;
 }
 
 const ALWAYS_NARROW: ReadonlySet<Draft["type"]> = new Set(["withdrawn", "unbound", "erasure-requested"]);
@@ -41,7 +42,8 @@ export function planChange(
   const state = fold(before.state, event);
   const decisions = materialise(state, wrappedSubjectKey);
   const change = { fence: state.fence, narrowed, silenced: silenced(before.state, state, decisions, now) };
-  return { event, state, decisions, wrappedSubjectKey, change, losesAnything: loses };
+  const takesAway = loses || (state.minor && !before.state.minor);
+  return { event, state, decisions, wrappedSubjectKey, change, takesAway };
 }
 
 type Decisions = ReadonlyMap<DeviceKey, Decision>;

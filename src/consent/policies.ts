@@ -17,7 +17,7 @@ import type { RedisKeys } from "../platform/redis-keys.ts";
 import { type RedisScript, runScript } from "../platform/redis-script.ts";
 import { hashText } from "./hash-chain.ts";
 import { floorsOf, reconfirmation, retentionLimitDays, suspendedBy, widenings } from "./policy-changes.ts";
-import { decodeFloors, encodeFloors, floorsAt } from "./policy-floors.ts";
+import { decodeFloors, encodeFloors, type FloorPlan, floorsAt } from "./policy-floors.ts";
 
 export interface Policy {
   readonly document: PolicyDocument;
@@ -137,7 +137,11 @@ export async function readPolicy(redis: Redis, keys: RedisKeys, version: number)
 }
 
 export async function readFloors(redis: Redis, keys: RedisKeys, nowMs: number): Promise<PolicyFloors> {
-  return floorsAt(decodeFloors(await orConsentUnreachable(() => redis.get(keys.policyFloors))), nowMs);
+  return floorsAt(await readFloorPlan(redis, keys), nowMs);
+}
+
+export async function readFloorPlan(redis: Redis, keys: RedisKeys): Promise<FloorPlan> {
+  return decodeFloors(await orConsentUnreachable(() => redis.get(keys.policyFloors)));
 }
 
 /** `undefined` when the bytes are not UTF-8, not JSON or not a policy document. */

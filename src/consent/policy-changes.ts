@@ -2,10 +2,9 @@
  * What changes from one policy version to the next, and which consents go on counting. Pure.
  */
 import { allOf, type Decision, type PolicyFloors, PURPOSES, type Purpose } from "../model/consent.ts";
+import { DAY_MS } from "../model/durations.ts";
 import type { PolicyDocument, PolicyTerms, Reconfirmation } from "../model/policy-document.ts";
 import { type FloorPlan, floorsAt } from "./policy-floors.ts";
-
-const DAY_MS = 86_400_000;
 
 export type WideningKind = "purpose" | "categories" | "recipients" | "regions" | "retention" | "basis";
 export interface Widening {

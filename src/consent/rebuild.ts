@@ -8,11 +8,11 @@ import type { ErasureFacts } from "../model/erasure.ts";
 import type { DeviceKey, SubjectTag } from "../model/ids.ts";
 import { encodeDecision } from "./decision-record.ts";
 import { erasureFacts } from "./erasure-facts.ts";
-import { materialise } from "./fold.ts";
 import { canonicalJson, hashText } from "./hash-chain.ts";
 import { sameHold } from "./holds.ts";
 import { type SubjectLedger, stateAfter, verifiedEvents } from "./ledger-store.ts";
 import { type Draft, planChange } from "./plan-change.ts";
+import { materialise, statementsOf } from "./subject-state.ts";
 
 const BY_RESTORE = { by: "controller", method: "restore" } as const;
 
@@ -90,7 +90,7 @@ export function rebuildSubject(saved: SavedSubject, since: Since, now: number): 
     if (destroyed && !known.includes("erased"))
       append({ type: "erased", erasure: id, ...BY_RESTORE }, ledger.wrappedSubjectKey);
   }
-  const given = [ledger.state.general, ...ledger.state.own.values()].some((consent) => consent?.state === "given");
+  const given = statementsOf(ledger.state).some((consent) => consent.state === "given");
   // Without its key nothing of a subject can be processed under its name; the next consent begins a new one.
   if (given && (since.withdraw || ledger.wrappedSubjectKey === undefined)) {
     append({ type: "withdrawn", ...BY_RESTORE }, ledger.wrappedSubjectKey);

@@ -3,9 +3,6 @@
  * and the subject's key is taken out of use in the same call, so that whatever is consented to later
  * begins under another key; when everything is deleted, the key is destroyed.
  */
-
-import { randomInt } from "node:crypto";
-import { setTimeout as delay } from "node:timers/promises";
 import type { Redis } from "ioredis";
 import { NO_SUBJECT_KEY } from "../model/consent.ts";
 import type { Actor } from "../model/consent-record.ts";
@@ -20,6 +17,7 @@ import { erasureFacts } from "./erasure-facts.ts";
 import { canonicalJson, genesis, hashText } from "./hash-chain.ts";
 import { LedgerStore, type SubjectLedger } from "./ledger-store.ts";
 import { beginNewChain } from "./new-chain.ts";
+import { optimistically } from "./optimistic.ts";
 import { type Draft, planChange } from "./plan-change.ts";
 
 export interface ErasureRequest {
@@ -27,6 +25,8 @@ export interface ErasureRequest {
   readonly by: Actor;
   readonly method: string;
   readonly evidenceRef?: string | undefined;
+  /** The guardian who asks, when it is one. */
+  readonly guardianRef?: string | undefined;
 }
 
 export type BegunErasure =
@@ -79,9 +79,6 @@ redis.call("HSET", KEYS[3], "destroyedAt", ARGV[4], "ledgerHead", ARGV[2])
 return 1`,
 };
 
-const MAX_ATTEMPTS = 12;
-const MAX_BACKOFF_MS = 40;
-
 export class SubjectErasure {
   readonly #redis: Redis;
   readonly #keys: RedisKeys;
@@ -100,21 +97,19 @@ export class SubjectErasure {
    * a new consent either. Throws `CONSENT_UNREACHABLE`, `CONSENT_CONFLICT`; `LEDGER_BROKEN` only when it broke again meanwhile.
    */
   async begin(tag: SubjectTag, request: ErasureRequest): Promise<BegunErasure> {
-    for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt += 1) {
+    return optimistically<BegunErasure>("beginning an erasure", async () => {
       const before = await this.#read(tag);
       if (before.events.length === 0) return { refused: "unknown-subject" };
       const earlier = before.wrappedSubjectKey === undefined ? await this.#latest(tag) : undefined;
       if (earlier !== undefined) return { id: earlier, fence: before.state.fence };
       const fence = await this.#begin(before, request);
-      if (fence !== undefined) return { id: request.id, fence };
-      await delay(randomInt(MAX_BACKOFF_MS) + 1);
-    }
-    throw new GatewayError("CONSENT_CONFLICT", "beginning an erasure");
+      return fence === undefined ? undefined : { id: request.id, fence };
+    });
   }
 
   /** False while a hold stands: then nothing is destroyed. Idempotent. Throws as `begin` does. */
-  async destroyKey(tag: SubjectTag, id: string): Promise<boolean> {
-    for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt += 1) {
+  destroyKey(tag: SubjectTag, id: string): Promise<boolean> {
+    return optimistically("destroying a key", async () => {
       const record = this.#keys.erasure(tag, id);
       if ((await orConsentUnreachable(() => this.#redis.hexists(record, "destroyedAt"))) === 1) return true;
       const before = await this.#read(tag);
@@ -125,10 +120,8 @@ export class SubjectErasure {
       const text = canonicalJson(event);
       const names = [this.#keys.subject(tag), this.#keys.ledger(tag), record];
       const args = [before.head, hashText(text), text, now];
-      if ((await orConsentUnreachable(() => runScript(this.#redis, DESTROY_KEY, names, args))) === 1) return true;
-      await delay(randomInt(MAX_BACKOFF_MS) + 1);
-    }
-    throw new GatewayError("CONSENT_CONFLICT", "destroying a key");
+      return (await orConsentUnreachable(() => runScript(this.#redis, DESTROY_KEY, names, args))) === 1 || undefined;
+    });
   }
 
   /** A ledger that cannot be verified begins anew; one that can stays as it is. Throws `CONSENT_UNREACHABLE`. */
@@ -154,10 +147,13 @@ export class SubjectErasure {
   }
 
   /** The fence after it; `undefined` when another writer was first. */
-  async #begin(before: SubjectLedger, { id, by, method, evidenceRef }: ErasureRequest): Promise<number | undefined> {
+  async #begin(
+    before: SubjectLedger,
+    { id, by, method, evidenceRef, guardianRef }: ErasureRequest,
+  ): Promise<number | undefined> {
     const { tag } = before;
     const now = this.#now();
-    const draft: Draft = { type: "erasure-requested", erasure: id, by, method, evidenceRef };
+    const draft: Draft = { type: "erasure-requested", erasure: id, by, method, evidenceRef, guardianRef };
     const { event, state, decisions } = planChange(before, draft, { wrappedSubjectKey: NO_SUBJECT_KEY, now });
     const text = canonicalJson(event);
     const facts: ErasureFacts = erasureFacts(before.events);

@@ -11,6 +11,12 @@ export interface GrantedSince {
   readonly bits: Grants;
 }
 
+/** Of a device: what had held, and since when, at a revision of the ledger. */
+export interface History {
+  readonly since: readonly GrantedSince[];
+  readonly revision: number;
+}
+
 /** What holds of `since` once the grants are `bits`: what is lost goes, what is new holds from `revision` on. */
 export function continued(since: readonly GrantedSince[], bits: Grants, revision: number): readonly GrantedSince[] {
   const kept: GrantedSince[] = [];
@@ -22,6 +28,20 @@ export function continued(since: readonly GrantedSince[], bits: Grants, revision
   }
   if (fresh !== 0) kept.push({ revision, bits: fresh });
   return kept;
+}
+
+/**
+ * Since when the grants hold of a device that has gone by the general statement since the revision of its
+ * history: what that one has granted ever since goes on, what it granted later is as old as it is there.
+ */
+export function followed(history: History, general: readonly GrantedSince[]): readonly GrantedSince[] {
+  let lasting = 0;
+  const later: GrantedSince[] = [];
+  for (const one of general) {
+    if (one.revision > history.revision) later.push(one);
+    else lasting |= one.bits;
+  }
+  return [...continued(history.since, lasting, history.revision), ...later];
 }
 
 /** `revision.bits`, joined by commas; at most one of them for each bit. */

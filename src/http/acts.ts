@@ -2,10 +2,10 @@
  * What can be done about a subject's consent and data, whoever asks for it: each act takes keyed hashes and
  * answers only once it is true. A refusal is the code of a problem.
  */
-import type { GiveInput, RefuseInput, WithdrawInput } from "../model/consent-change.ts";
+import type { GiveInput, LedgerAnswer, RefuseInput, RequestInput, WithdrawInput } from "../model/consent-change.ts";
 import type { Actor, ConsentRecord } from "../model/consent-record.ts";
 import type { ErasureStatus } from "../model/erasure.ts";
-import { isForeignGuardian } from "../model/guardian.ts";
+import { refusedAsGuardian } from "../model/guardian.ts";
 import type { SubjectTag } from "../model/ids.ts";
 import type { HttpPorts } from "./ports.ts";
 import type { ProblemCode } from "./problems.ts";
@@ -18,17 +18,16 @@ export type Done<T> = T & { readonly refused?: undefined };
 
 export type Statement =
   | { readonly state: "given"; readonly input: GiveInput }
-  | { readonly state: "refused"; readonly input: RefuseInput };
+  | { readonly state: "refused"; readonly input: RefuseInput }
+  | { readonly state: "requested"; readonly input: RequestInput };
 
-/** Records that consent was given or refused; what a minor left behind as an adult begins to be erased. */
+/** Records that consent was given, refused or asked for; what a minor left behind as an adult begins to be erased. */
 export async function stateConsent(
   ports: HttpPorts,
   tag: SubjectTag,
   statement: Statement,
 ): Promise<Refused | Done<{ record: ConsentRecord }>> {
-  const say = ({ state, input }: Statement) =>
-    state === "given" ? ports.ledger.give(tag, input) : ports.ledger.refuse(tag, input);
-  const change = await say(statement);
+  const change = await say(ports, tag, statement);
   if (change.refused !== undefined) return { refused: change.refused };
   if (statement.state === "refused") ports.centre?.samples.endSubject(tag);
   const { drained } = await settle(ports, tag, [{ subject: tag, devices: change.silenced }]);
@@ -36,12 +35,20 @@ export async function stateConsent(
   let record = await ports.ledger.record(tag);
   if (record?.minor && (await ports.minors.purgeIfDue(tag))) {
     // The purge withdrew this statement as well; it stands anew, apart from what was stored before.
-    await say(
+    const again = await say(
+      ports,
+      tag,
       statement.state === "given" ? { state: "given", input: { ...statement.input, basedOn: undefined } } : statement,
     );
+    if (again.refused !== undefined) return { refused: again.refused };
     record = await ports.ledger.record(tag);
   }
   return record === undefined ? { refused: "unknown-subject" } : { record };
+}
+
+function say(ports: HttpPorts, tag: SubjectTag, { state, input }: Statement): Promise<LedgerAnswer> {
+  if (state === "given") return ports.ledger.give(tag, input);
+  return state === "refused" ? ports.ledger.refuse(tag, input) : ports.ledger.request(tag, input);
 }
 
 export async function withdrawConsent(
@@ -69,10 +76,11 @@ export interface ErasureAct {
 export async function requestErasure(
   ports: HttpPorts,
   tag: SubjectTag,
-  { guardianRef, ...act }: ErasureAct,
+  act: ErasureAct,
 ): Promise<Refused | Done<{ status: ErasureStatus }>> {
   const onFile = act.by === "guardian" ? (await ports.ledger.record(tag))?.guardian : undefined;
-  if (isForeignGuardian(onFile, { by: act.by, guardianRef })) return { refused: "guardian-mismatch" };
+  const foreign = refusedAsGuardian(onFile, act);
+  if (foreign !== undefined) return { refused: foreign };
   const requested = await ports.erasures.request(tag, act);
   if (requested.refused !== undefined) return { refused: requested.refused };
   ports.centre?.samples.endSubject(tag);

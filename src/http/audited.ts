@@ -24,7 +24,10 @@ const AUDITED: Readonly<Record<string, AuditedRoute | "keeps nothing">> = {
   "PUT /v1/subjects/:subject/devices/:device": { act: "device-bound" },
   "DELETE /v1/subjects/:subject/devices/:device": { act: "device-unbound", unstoppable: true },
   "POST /v1/subjects/:subject/consents": {
-    act: (request) => (field(request, "state") === "refused" ? "consent-refused" : "consent-given"),
+    act: (request) => {
+      const state = field(request, "state");
+      return state === "refused" || state === "requested" ? `consent-${state}` : "consent-given";
+    },
     detail: (request) => ({ ...stated(request), policyVersion: Number(field(request, "policyVersion")) }),
   },
   "POST /v1/subjects/:subject/withdrawals": { act: "consent-withdrawn", detail: stated, unstoppable: true },

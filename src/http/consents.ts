@@ -1,9 +1,12 @@
 /** The consent record of a subject: what was stated, what holds now, and new statements. */
+import { randomUUID } from "node:crypto";
 import type { FastifyInstance } from "fastify";
 import type { ZodTypeProvider } from "fastify-type-provider-zod";
 import { z } from "zod";
 import { CATEGORIES, PURPOSES } from "../model/consent.ts";
+import { signedConsentReceipt } from "../model/consent-receipt.ts";
 import {
+  ACTORS,
   consentRecord,
   countryCode,
   guardianStatement,
@@ -13,27 +16,35 @@ import {
   timestampMs,
 } from "../model/consent-record.ts";
 import { stateConsent } from "./acts.ts";
-import { CONSENT_EXAMPLE, RECORD_EXAMPLE } from "./examples.ts";
+import { CHILD_ASKS_EXAMPLE, CONSENT_EXAMPLE, CONSENT_RECEIPT_EXAMPLE, RECORD_EXAMPLE } from "./examples.ts";
 import { deviceId, guardianRef, subjectPath } from "./fields.ts";
 import type { HttpPorts } from "./ports.ts";
 import { BODY_PROBLEMS, CHANGE_PROBLEMS, COMMON_PROBLEMS, problemResponses, refuse } from "./problems.ts";
 
 const consentBody = z
   .strictObject({
-    state: z.enum(["given", "refused"]).default("given"),
+    state: z
+      .enum(["given", "refused", "requested"])
+      .default("given")
+      .describe("`requested`: the notice was presented, or a child asks, and nobody has answered yet."),
     policyVersion: z.number().int().min(1).max(100_000),
     purposes: z
       .partialRecord(z.enum(PURPOSES), z.array(z.enum(CATEGORIES)).min(1).max(CATEGORIES.length))
       .default({})
-      .describe("Categories by purpose. Replaces what was given before; needed unless refused."),
+      .describe("Categories by purpose. Replaces what was given before, or is asked for; needed unless refused."),
     method: methodCode.describe("How consent was asked for, as a code."),
-    by: z.enum(["subject", "guardian"]),
+    by: z.enum(ACTORS).describe("`authority` and `controller` can ask for consent, and neither give nor refuse it."),
     language: languageTag.describe("Language of the notice shown, BCP 47."),
     jurisdiction: z.array(countryCode).min(1).max(16),
     expiresAt: timestampMs
       .optional()
       .describe("Unix ms; absent: as long as the gateway is configured to let consent last."),
-    minor: z.boolean().optional().describe("Absent: as stated before."),
+    minor: z
+      .boolean()
+      .optional()
+      .describe(
+        "Absent: as stated before. A minor comes of age only by a `requested` statement of `controller` or `authority` with `evidenceRef`.",
+      ),
     guardian: guardianStatement.optional(),
     guardianRef,
     evidenceRef: opaqueReference
@@ -48,12 +59,18 @@ const consentBody = z
       .optional()
       .describe("Absent: all devices of the subject, later ones included."),
   })
-  .refine((body) => (body.state === "given") === Object.keys(body.purposes).length > 0, { path: ["purposes"] })
-  .meta({ examples: [CONSENT_EXAMPLE] });
+  .refine((body) => (body.state !== "refused") === Object.keys(body.purposes).length > 0, { path: ["purposes"] })
+  .refine((body) => body.state === "requested" || body.by === "subject" || body.by === "guardian", { path: ["by"] })
+  .refine((body) => body.state !== "requested" || body.expiresAt === undefined, { path: ["expiresAt"] })
+  .meta({ examples: [CONSENT_EXAMPLE, CHILD_ASKS_EXAMPLE] });
 
 const recordAnswer = consentRecord
   .describe("State of today and the hash-chained events that led to it. Subject and devices appear under keyed hashes.")
   .meta({ examples: [RECORD_EXAMPLE] });
+
+const receiptAnswer = signedConsentReceipt
+  .describe("The receipt and its signature; altered in any value it no longer verifies.")
+  .meta({ examples: [CONSENT_RECEIPT_EXAMPLE] });
 
 export function consentRoutes(scope: FastifyInstance, ports: HttpPorts): void {
   const app = scope.withTypeProvider<ZodTypeProvider>();
@@ -76,15 +93,39 @@ export function consentRoutes(scope: FastifyInstance, ports: HttpPorts): void {
     },
   );
 
+  app.get(
+    "/v1/subjects/:subject/consents/receipt",
+    {
+      schema: {
+        operationId: "getConsentReceipt",
+        tags: ["consent"],
+        summary: "The consent record as a signed receipt",
+        description:
+          "For the person to keep: the record of this moment with every event, signed with Ed25519 as a flattened JSON Web Signature with detached payload. `GET /v1/keys/receipt` gives the key; `npm run receipt -- verify <file>` checks it anywhere.",
+        params: subjectPath,
+        response: { 200: receiptAnswer, ...problemResponses(...COMMON_PROBLEMS, "unknown-subject") },
+      },
+    },
+    async (request, reply) => {
+      const record = await ports.ledger.record(ports.lookup.subjectTag(request.params.subject));
+      if (record === undefined) return refuse(reply, "unknown-subject");
+      const stamp = { kind: "consent-receipt", receiptId: randomUUID(), issuedAt: Date.now() } as const;
+      return reply
+        .code(200)
+        .header("cache-control", "no-store")
+        .send(ports.signConsent({ ...stamp, ...record }));
+    },
+  );
+
   app.post(
     "/v1/subjects/:subject/consents",
     {
       schema: {
         operationId: "recordConsent",
         tags: ["consent"],
-        summary: "Record that consent was given or refused",
+        summary: "Record that consent was given, refused or asked for",
         description:
-          "Replaces what was stated before for the same devices. Once answered, no batch under way uses more than the new statement allows.",
+          "What is given or refused replaces what was stated before for the same devices; what is `requested` allows nothing. Once answered, no batch under way uses more than the new statement allows.",
         params: subjectPath,
         body: consentBody,
         response: {
@@ -99,6 +140,8 @@ export function consentRoutes(scope: FastifyInstance, ports: HttpPorts): void {
             "purpose-not-in-policy",
             "expiry-out-of-range",
             "guardian-mismatch",
+            "guardian-not-on-file",
+            "still-a-minor",
           ),
         },
       },

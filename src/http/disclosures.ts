@@ -4,12 +4,12 @@ import type { ZodTypeProvider } from "fastify-type-provider-zod";
 import { z } from "zod";
 import { SERVICE_PURPOSES } from "../model/consent.ts";
 import { type DayRange, dayOf } from "../model/disclosure.ts";
+import { DAY_MS } from "../model/durations.ts";
 import { DISCLOSURE_TOTALS_EXAMPLE, DISCLOSURES_EXAMPLE } from "./examples.ts";
 import { subjectPath } from "./fields.ts";
 import type { HttpPorts } from "./ports.ts";
 import { COMMON_PROBLEMS, problemResponses, refuse } from "./problems.ts";
 
-const DAY_MS = 86_400_000;
 const MAX_RANGE_DAYS = 366;
 const DEFAULT_RANGE_DAYS = 30;
 

@@ -17,7 +17,7 @@ const erasureBody = z
     guardianRef,
     evidenceRef: opaqueReference.optional().describe("Opaque reference to evidence kept elsewhere."),
   })
-  .meta({ examples: [{}, { by: "guardian", evidenceRef: "form:2f81" }] });
+  .meta({ examples: [{}, { by: "guardian", guardianRef: "guardian:7f31", evidenceRef: "form:2f81" }] });
 
 const erasurePath = z.strictObject({ id: z.uuid().meta({ examples: [ERASURE_EXAMPLE.id] }) });
 
@@ -41,7 +41,13 @@ export function erasureRoutes(scope: FastifyInstance, ports: HttpPorts): void {
         body: erasureBody,
         response: {
           202: statusAnswer.meta({ examples: [{ ...ERASURE_EXAMPLE, state: "running", step: "drain", services: [] }] }),
-          ...problemResponses(...CHANGE_PROBLEMS, ...BODY_PROBLEMS, "unknown-subject", "guardian-mismatch"),
+          ...problemResponses(
+            ...CHANGE_PROBLEMS,
+            ...BODY_PROBLEMS,
+            "unknown-subject",
+            "guardian-mismatch",
+            "guardian-not-on-file",
+          ),
         },
       },
     },

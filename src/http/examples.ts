@@ -17,6 +17,9 @@ export const CONSENT_EXAMPLE = {
   evidenceRef: "form:2f81",
 };
 
+/** A child asks, and a guardian is to answer. */
+export const CHILD_ASKS_EXAMPLE = { ...CONSENT_EXAMPLE, state: "requested", minor: true };
+
 const SCENE_TERMS = {
   id: "scene",
   basis: "consent",
@@ -35,10 +38,11 @@ const NOTICE = {
 };
 
 export const RECORD_EXAMPLE = {
-  schemaVersion: 1,
+  schemaVersion: 2,
   subject: SUBJECT,
   controller: "vendor",
   fence: 0,
+  epoch: 0,
   head: HEAD,
   minor: false,
   holds: [],
@@ -49,11 +53,12 @@ export const RECORD_EXAMPLE = {
     ...NOTICE,
     purposes: [SCENE_TERMS],
     expiresAt: 1_798_761_600_000,
+    suspended: { version: 2, purposes: ["scene"] },
   },
   devices: [{ device: DEVICE }],
   events: [
     {
-      schemaVersion: 1,
+      schemaVersion: 2,
       recordId: "0d9f6f1e-7c1b-4b9e-9d53-3f6a4f0c2b11",
       at: 1_767_225_600_000,
       by: "subject",
@@ -68,12 +73,29 @@ export const RECORD_EXAMPLE = {
   ],
 };
 
+export const CONSENT_RECEIPT_EXAMPLE = {
+  receipt: {
+    kind: "consent-receipt",
+    receiptId: "5b0f9e52-4a3e-4c5e-9f0f-2d8f1f6f3c9a",
+    issuedAt: 1_767_225_600_500,
+    ...RECORD_EXAMPLE,
+  },
+  protected: "eyJhbGciOiJFZERTQSIsImtpZCI6ImtQcktfcW14VldhWVZBOXd3QkY2SXVvM3ZWeno3VHhIQ1R3WEJ5Z3JTNGsifQ",
+  signature: "q9p1cT0oPqfE6d0l7oC2mS8w3m7zI5n1b4k8y2r6u0v9x3t5s7a1d4f6g8h0j2l4z6x8c0v2b4n6m8Q0W2E4Rg",
+};
+
 export const POLICY_EXAMPLE = {
   schemaVersion: 1,
   version: 2,
   effectiveFrom: "2026-01-01",
   language: "en",
   title: "Smart-home telemetry",
+  source: {
+    title: "Privacy Policy",
+    updated: "2026-01-01",
+    file: "2.txt",
+    sha256: "0c3e1b6f5a9d4872e1f0b3c6d9a8e7f4051627384950a1b2c3d4e5f60718293a",
+  },
   change: { kind: "material", summary: "States are kept for two years.", affects: ["analytics"] },
   purposes: {
     analytics: {

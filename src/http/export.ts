@@ -58,6 +58,7 @@ export function exportRoutes(scope: FastifyInstance, ports: HttpPorts): void {
           ...problemResponses(
             ...COMMON_PROBLEMS,
             "guardian-mismatch",
+            "guardian-not-on-file",
             "unknown-subject",
             "device-not-bound",
             "too-many-exports",

@@ -15,5 +15,5 @@ export const subjectDevicePath = z.strictObject({ subject: subjectId, device: de
 export const guardianRef = opaqueReference
   .optional()
   .describe(
-    "`evidenceRef` of the guardian on whose authority this is stated; needed once a verified guardian with one is on file, to act as the guardian or to replace them.",
+    "`evidenceRef` of the verified guardian on file, on whose authority this is stated: needed to act as the guardian, or to replace them.",
   );

@@ -136,6 +136,7 @@ test("describes exactly the routes there are", () => {
     "GET /v1/policies",
     "GET /v1/policies/{version}",
     "GET /v1/subjects/{subject}/consents",
+    "GET /v1/subjects/{subject}/consents/receipt",
     "GET /v1/subjects/{subject}/disclosures",
     "GET /v1/subjects/{subject}/export",
     "GET /v1/subjects/{subject}/hold",

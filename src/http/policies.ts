@@ -22,6 +22,7 @@ const policyPath = z.strictObject({
 const reconfirm = z
   .strictObject({ purposes: z.array(z.enum(PURPOSES)).readonly(), until: timestampMs })
   .describe("Purposes for which consent to earlier versions stops counting at `until`, unless it is given again.");
+const count = z.number().int().nonnegative();
 const floor = z.number().int().nonnegative().nullable();
 const listAnswer = z
   .strictObject({
@@ -41,12 +42,18 @@ const listAnswer = z
     floors: z
       .strictObject({ analytics: floor, weather: floor, scene: floor, network: floor })
       .describe("Lowest version under which consent to a purpose still counts; null: none does."),
+    devicesSuspended: z
+      .strictObject({ analytics: count, weather: count, scene: count, network: count })
+      .describe(
+        "Devices whose consent to a purpose does not count until a newer version is agreed to. Counted when a version is published and at each turn of the upkeep.",
+      ),
   })
   .meta({
     examples: [
       {
         policies: [{ version: 1, hash: HASH_EXAMPLE, change: "first", effectiveFrom: "2022-06-17", suspended: [] }],
         floors: { analytics: 1, weather: 1, scene: 1, network: 1 },
+        devicesSuspended: { analytics: 0, weather: 0, scene: 0, network: 0 },
       },
     ],
   });
@@ -80,13 +87,19 @@ export function policyRoutes(scope: FastifyInstance, ports: HttpPorts): void {
         operationId: "listPolicies",
         tags: ["policies"],
         summary: "All policy versions",
-        description: "Oldest first, with the content hash of each and the floors that hold now.",
+        description:
+          "Oldest first, with the content hash of each, the floors that hold now, and how many devices they suspend.",
         response: { 200: listAnswer, ...problemResponses(...COMMON_PROBLEMS) },
       },
     },
     async (_request, reply) => {
-      const [policies, floors] = await Promise.all([ports.policies.list(), ports.policies.floors()]);
-      return reply.code(200).send({ policies: [...policies], floors: finite(floors) });
+      const { policies } = ports;
+      const [versions, floors, devicesSuspended] = await Promise.all([
+        policies.list(),
+        policies.floors(),
+        policies.devicesSuspended(),
+      ]);
+      return reply.code(200).send({ policies: [...versions], floors: finite(floors), devicesSuspended });
     },
   );
 

@@ -11,9 +11,11 @@ import type {
   LedgerChange,
   LedgerRefusal,
   RefuseInput,
+  RequestInput,
   Silenced,
   WithdrawInput,
 } from "../model/consent-change.ts";
+import type { ConsentReceipt, SignedConsentReceipt } from "../model/consent-receipt.ts";
 import type { Actor, ConsentRecord, LegalHold } from "../model/consent-record.ts";
 import type { DayRange, Disclosure } from "../model/disclosure.ts";
 import type { ErasureStatus, ReceiptKey } from "../model/erasure.ts";
@@ -21,7 +23,7 @@ import type { BegunExport, ExportItem, ExportRequest } from "../model/export.ts"
 import type { DeviceId, DeviceKey, DeviceRef, SubjectId, SubjectTag } from "../model/ids.ts";
 import type { Log } from "../model/log.ts";
 import type { HttpRefusal } from "../model/outcome.ts";
-import type { PolicySummary, PublishResult } from "../model/policy-document.ts";
+import type { DevicesSuspended, PolicySummary, PublishResult } from "../model/policy-document.ts";
 import type { Seal } from "../platform/seal.ts";
 
 export interface LookupPort {
@@ -34,6 +36,7 @@ export interface LedgerPort {
   unbind(subject: SubjectTag, device: DeviceKey): Promise<LedgerChange | undefined>;
   give(subject: SubjectTag, input: GiveInput): Promise<LedgerAnswer>;
   refuse(subject: SubjectTag, input: RefuseInput): Promise<LedgerAnswer>;
+  request(subject: SubjectTag, input: RequestInput): Promise<LedgerAnswer>;
   withdraw(subject: SubjectTag, input: WithdrawInput): Promise<LedgerAnswer>;
   record(subject: SubjectTag): Promise<ConsentRecord | undefined>;
 }
@@ -43,6 +46,8 @@ export interface PoliciesPort {
   get(version: number): Promise<{ readonly text: string; readonly hash: string } | undefined>;
   list(): Promise<readonly PolicySummary[]>;
   floors(): Promise<PolicyFloors>;
+  /** As of the last count. */
+  devicesSuspended(): Promise<DevicesSuspended>;
 }
 
 export interface AuditPort {
@@ -72,7 +77,12 @@ export interface HoldsPort {
 export interface ErasuresPort {
   request(
     subject: SubjectTag,
-    input: { readonly by: Actor; readonly method: string; readonly evidenceRef?: string | undefined },
+    input: {
+      readonly by: Actor;
+      readonly method: string;
+      readonly evidenceRef?: string | undefined;
+      readonly guardianRef?: string | undefined;
+    },
   ): Promise<
     { readonly refused: "unknown-subject" } | { readonly refused?: undefined; readonly status: ErasureStatus }
   >;
@@ -143,6 +153,7 @@ export interface HttpPorts {
   readonly policies: PoliciesPort;
   readonly audit: AuditPort;
   readonly erasures: ErasuresPort;
+  signConsent(receipt: ConsentReceipt): SignedConsentReceipt;
   readonly disclosures: DisclosuresPort;
   readonly exports: ExportsPort;
   readonly holds: HoldsPort;

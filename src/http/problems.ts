@@ -15,6 +15,11 @@ export const PROBLEMS = {
   "not-from-the-page": { status: 403, title: "Only the page of the privacy centre may ask for this" },
   "guardian-needed": { status: 403, title: "For a minor only a guardian can agree to more" },
   "guardian-mismatch": { status: 403, title: "Another guardian is on file for this subject" },
+  "guardian-not-on-file": { status: 403, title: "No verified guardian is on file who could act for this subject" },
+  "still-a-minor": {
+    status: 403,
+    title: "The subject is a minor on record; only the account service, with evidence, can say that they came of age",
+  },
   "unknown-route": { status: 404, title: "There is nothing at this address" },
   "unknown-subject": { status: 404, title: "Nothing is held about this subject" },
   "unknown-policy": { status: 404, title: "There is no such policy version" },

@@ -54,6 +54,7 @@ export function withdrawalRoutes(scope: FastifyInstance, ports: HttpPorts): void
             "unknown-subject",
             "device-not-bound",
             "guardian-mismatch",
+            "guardian-not-on-file",
           ),
         },
       },

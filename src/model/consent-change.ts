@@ -1,6 +1,7 @@
 /** What a data subject can state about their devices, and what the ledger answers. */
 import type { Category, Purpose } from "./consent.ts";
 import type { Actor } from "./consent-record.ts";
+import type { GuardianRefusal } from "./guardian.ts";
 import type { DeviceKey, SubjectTag } from "./ids.ts";
 
 /** Who said it and how; `evidenceRef` is an opaque reference, never an id, a name or an address. */
@@ -14,27 +15,41 @@ export interface Statement {
   readonly devices?: readonly DeviceKey[] | undefined;
 }
 
-export interface RefuseInput extends Statement {
-  readonly policyVersion: number;
-  readonly language: string;
-  readonly jurisdiction: readonly string[];
-}
-
-export interface GiveInput extends RefuseInput {
-  readonly purposes: Partial<Record<Purpose, readonly Category[] | undefined>>;
-  /** Unix ms; absent: as long as configured. */
-  readonly expiresAt?: number | undefined;
+/** What is said about the person beside the statement itself. */
+export interface PartyInput {
   /** Absent: as stated before. */
   readonly minor?: boolean | undefined;
   readonly guardian?: GuardianInput | undefined;
-  /** Hash of the last event when the statement was made; after any other it is refused. */
-  readonly basedOn?: string | undefined;
 }
 
 export interface GuardianInput {
   readonly verified: boolean;
   readonly method: string;
+  /** Names the verification; without it nobody can act as this guardian. */
   readonly evidenceRef?: string | undefined;
+}
+
+interface Noticed extends Statement, PartyInput {
+  readonly policyVersion: number;
+  readonly language: string;
+  readonly jurisdiction: readonly string[];
+}
+
+export interface RefuseInput extends Noticed {
+  /** Unix ms; how long the refusal is meant to last. It is noted down and ends nothing. */
+  readonly expiresAt?: number | undefined;
+}
+
+/** What is asked for, before anybody has answered. */
+export interface RequestInput extends Noticed {
+  readonly purposes: Partial<Record<Purpose, readonly Category[] | undefined>>;
+}
+
+export interface GiveInput extends RequestInput {
+  /** Unix ms; absent: as long as configured. */
+  readonly expiresAt?: number | undefined;
+  /** Hash of the last event when the statement was made; after any other it is refused. */
+  readonly basedOn?: string | undefined;
 }
 
 /** Absent purposes or categories: all of them. */
@@ -51,7 +66,7 @@ export type LedgerRefusal =
   | "purpose-not-in-policy"
   | "expiry-out-of-range"
   | "hold-unknown"
-  | "guardian-mismatch"
+  | GuardianRefusal
   | "changed-meanwhile";
 
 /** What was set aside of these devices of a person may be deleted now and is of no use to anyone. */

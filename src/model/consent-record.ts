@@ -7,7 +7,8 @@ import { z } from "zod";
 import { CATEGORIES, PURPOSES } from "./consent.ts";
 import type { DeviceKey, SubjectTag } from "./ids.ts";
 
-export const SCHEMA_VERSION = 1;
+/** Of events written now and of the record as shown. Chains that begin in format 1 are read as they are. */
+export const SCHEMA_VERSION = 2;
 
 /** The legal bases of the policy; there is none for marketing. */
 export const LEGAL_BASES = ["consent", "contract", "legal-obligation", "legitimate-interest"] as const;
@@ -40,14 +41,19 @@ export const purposeTerms = z.strictObject({
 });
 export type PurposeTerms = z.infer<typeof purposeTerms>;
 
-export const guardianStatement = z.strictObject({
+/** As an event carries it. Format 1 knew verifications without a reference; nobody can act as such a guardian. */
+const guardianInEvent = z.strictObject({
   verified: z.boolean(),
   method: methodCode,
   evidenceRef: opaqueReference.optional(),
 });
+export const guardianStatement = guardianInEvent.refine(
+  ({ verified, evidenceRef }) => !verified || evidenceRef !== undefined,
+  { path: ["evidenceRef"] },
+);
 
 const common = {
-  schemaVersion: z.literal(SCHEMA_VERSION),
+  schemaVersion: z.literal([1, SCHEMA_VERSION]),
   recordId: z.uuid(),
   at: timestampMs,
   by: z.enum(ACTORS),
@@ -56,6 +62,8 @@ const common = {
   prevHash: contentHash,
   method: methodCode.optional(),
   evidenceRef: opaqueReference.optional(),
+  /** The guardian on whose word this was stated. */
+  guardianRef: opaqueReference.optional(),
 };
 /** Absent: the statement covers every device of the subject, those bound later included. */
 const devices = z.array(deviceKey).min(1).max(256).optional();
@@ -66,22 +74,30 @@ const notice = {
   noticeLanguage: languageTag,
   jurisdiction: z.array(countryCode).min(1).max(16),
 };
+const party = {
+  /** Absent: as stated before. */
+  minor: z.boolean().optional(),
+  guardian: guardianInEvent.optional(),
+};
+const terms = z.array(purposeTerms).max(PURPOSES.length);
+const consented = { ...common, ...notice, ...party, devices, purposes: terms, expiresAt: timestampMs };
 
 export const consentEvent = z.discriminatedUnion("type", [
   z.strictObject({ ...common, type: z.literal("bound"), device: deviceKey }),
   z.strictObject({ ...common, type: z.literal("unbound"), device: deviceKey }),
+  z.strictObject({ ...consented, type: z.literal("given") }),
+  /** Given for a newer policy version, while consent to an earlier one stood. */
+  z.strictObject({ ...consented, type: z.literal("reconfirmed") }),
   z.strictObject({
     ...common,
     ...notice,
-    type: z.literal("given"),
+    ...party,
+    type: z.literal("refused"),
     devices,
-    purposes: z.array(purposeTerms).max(PURPOSES.length),
-    expiresAt: timestampMs,
-    /** Absent: as stated before. */
-    minor: z.boolean().optional(),
-    guardian: guardianStatement.optional(),
+    expiresAt: timestampMs.optional(),
   }),
-  z.strictObject({ ...common, ...notice, type: z.literal("refused"), devices }),
+  /** The notice was presented, or a child asks; nobody has answered, so it allows nothing. */
+  z.strictObject({ ...common, ...notice, ...party, type: z.literal("requested"), devices, purposes: terms }),
   z.strictObject({
     ...common,
     type: z.literal("withdrawn"),
@@ -99,6 +115,13 @@ export const consentEvent = z.discriminatedUnion("type", [
   z.strictObject({ ...common, type: z.literal("released"), ref: opaqueReference.optional() }),
   /** Consent that has run out by `at` counts as expired from here on; it was not used since its end. */
   z.strictObject({ ...common, type: z.literal("expired") }),
+  /** Noted down after the fact: a policy version for which consent to earlier ones does not count. */
+  z.strictObject({
+    ...common,
+    type: z.literal("invalidated"),
+    policyVersion: z.number().int().positive(),
+    purposes: z.array(z.enum(PURPOSES)).min(1),
+  }),
   /** Withdraws everything and takes the subject's key out of use; later consent begins under a new one. */
   z.strictObject({ ...common, type: z.literal("erasure-requested"), erasure: z.uuid() }),
   /** The key is destroyed and what was stored under it is gone. */
@@ -110,16 +133,33 @@ export type EventOf<T extends ConsentEvent["type"]> = Extract<ConsentEvent, { ty
 export const legalHold = z.strictObject({ ref: opaqueReference, until: timestampMs, devices });
 export type LegalHold = z.infer<typeof legalHold>;
 
+/** Says yes to something, whether for the first time or anew. */
+export function isConsent(event: ConsentEvent): event is EventOf<"given" | "reconfirmed"> {
+  return event.type === "given" || event.type === "reconfirmed";
+}
+
+/** What consent to earlier versions does not count for until `version` is agreed to. */
+const suspension = z.strictObject({ version: z.number().int().positive(), purposes: z.array(z.enum(PURPOSES)) });
+
 /** One statement and the terms it was made under. */
 const statement = z.strictObject({
-  state: z.enum(["given", "refused", "withdrawn", "expired"]),
+  state: z.enum(["given", "refused", "withdrawn", "expired", "requested"]),
   recordId: z.uuid(),
   at: timestampMs,
   ...notice,
   purposes: z.array(purposeTerms).readonly(),
   expiresAt: timestampMs,
+  suspended: suspension.optional(),
+  /** Stops counting at `until` (Unix ms), unless it is said again. */
+  toConfirm: suspension.extend({ until: timestampMs }).optional(),
 });
-const guardian = guardianStatement.extend({ at: timestampMs });
+const guardian = z.strictObject({
+  status: z.enum(["verified", "unverified"]),
+  verificationMethod: methodCode,
+  /** Names the verification; needed to act as this guardian. */
+  tokenRef: opaqueReference.optional(),
+  at: timestampMs,
+});
 export type Guardian = z.infer<typeof guardian>;
 
 /**
@@ -131,6 +171,8 @@ export const consentRecord = z.strictObject({
   subject: subjectTag,
   controller: z.string(),
   fence: z.number().int().nonnegative(),
+  /** The fence under the name that the record structure gives it. */
+  epoch: z.number().int().nonnegative(),
   /** Hash of the last event; with it a copy of the events can be verified later. */
   head: contentHash,
   minor: z.boolean(),

@@ -6,6 +6,7 @@ import { z } from "zod";
 import { CATEGORIES, type ConsentRefusal, PURPOSES, SERVICE_PURPOSES } from "./consent.ts";
 import { consentRecord, deviceKey, opaqueReference, subjectTag, timestampMs } from "./consent-record.ts";
 import { signedReceipt } from "./erasure.ts";
+import type { GuardianRefusal } from "./guardian.ts";
 import type { DeviceKey } from "./ids.ts";
 import { DEAD_LETTER_REASONS, type DeadLetterReason } from "./outcome.ts";
 
@@ -172,7 +173,11 @@ export interface ExportRequest {
   readonly labels?: ReadonlyMap<DeviceKey, string> | undefined;
 }
 
-export type ExportRefusal = "unknown-subject" | "guardian-mismatch" | "device-not-bound" | "too-many-exports";
+export type ExportRefusal =
+  | "unknown-subject"
+  | Exclude<GuardianRefusal, "still-a-minor">
+  | "device-not-bound"
+  | "too-many-exports";
 
 export type BegunExport =
   | { readonly refused: ExportRefusal }

@@ -7,6 +7,7 @@ import { CATEGORIES, PURPOSES, type Purpose } from "./consent.ts";
 import { countryCode, LEGAL_BASES, languageTag } from "./consent-record.ts";
 
 export const MAX_POLICY_BYTES = 256 * 1024;
+export const MAX_POLICY_VERSION = 100_000;
 
 /**
  * `minor` leaves every consent as it is. `material` suspends the purposes it affects until people consent again.
@@ -14,6 +15,8 @@ export const MAX_POLICY_BYTES = 256 * 1024;
  */
 export const CHANGE_KINDS = ["first", "minor", "material", "reconfirm"] as const;
 
+/** `2.4-1` is the first item of the list in 2.4; `10 rights` the part of clause 10 that is about rights. */
+const CLAUSE = /^(?:preamble|[0-9]{1,2}(?:\.[0-9]{1,2}){0,2}(?:-[0-9]{1,2})?(?: [a-z]{1,16})?)$/;
 const text = z.string().min(1).max(4_000);
 const terms = z.strictObject({
   description: text,
@@ -29,11 +32,23 @@ export type PolicyTerms = z.infer<typeof terms>;
 
 export const policyDocument = z.strictObject({
   schemaVersion: z.literal(1),
-  version: z.number().int().min(1).max(100_000),
+  version: z.number().int().min(1).max(MAX_POLICY_VERSION),
   /** ISO 8601 date. */
   effectiveFrom: z.iso.date(),
   language: languageTag,
   title: z.string().min(1).max(200),
+  /** The text that people were shown, from which the terms and statements here are derived. */
+  source: z
+    .strictObject({
+      title: z.string().min(1).max(200),
+      /** ISO 8601 date that the text gives itself. */
+      updated: z.iso.date(),
+      /** Where the text lies, beside this document. */
+      file: z.string().regex(/^[A-Za-z0-9._-]{1,100}$/),
+      /** Of its bytes, in hex. */
+      sha256: z.string().regex(/^[0-9a-f]{64}$/),
+    })
+    .optional(),
   change: z
     .strictObject({
       kind: z.enum(CHANGE_KINDS),
@@ -45,9 +60,7 @@ export const policyDocument = z.strictObject({
     })
     .refine(({ kind, confirmBy }) => (kind === "reconfirm") === (confirmBy !== undefined), { path: ["confirmBy"] }),
   purposes: z.partialRecord(z.enum(PURPOSES), terms),
-  statements: z
-    .array(z.strictObject({ clause: z.string().regex(/^[0-9]{1,2}(?:\.[0-9]{1,2}){0,2}$|^preamble$/), says: text }))
-    .max(200),
+  statements: z.array(z.strictObject({ clause: z.string().regex(CLAUSE), says: text })).max(200),
 });
 export type PolicyDocument = z.infer<typeof policyDocument>;
 
@@ -61,6 +74,9 @@ export interface PolicySummary {
   readonly suspended: readonly Purpose[];
   readonly reconfirm?: Reconfirmation | undefined;
 }
+
+/** Devices whose consent to a purpose does not count until a newer version is agreed to. */
+export type DevicesSuspended = Readonly<Record<Purpose, number>>;
 
 /** Consent to earlier versions stops counting for these purposes at `until`, Unix ms. */
 export interface Reconfirmation {

@@ -2,7 +2,7 @@
  * Every metric, in one table. Labels take their values from closed sets, so no series can ever name a
  * device, a subject or a pseudonym. `docs/metrics.md` lists the same rows and a test keeps the two equal.
  */
-import { SERVICE_PURPOSES } from "../model/consent.ts";
+import { PURPOSES, SERVICE_PURPOSES } from "../model/consent.ts";
 import { ERASURE_ANSWERS, ERASURE_OUTCOMES } from "../model/erasure.ts";
 import type { ErrorCode } from "../model/errors.ts";
 import {
@@ -130,6 +130,11 @@ export const METRICS = {
   auditLate: counter(
     "audit_late_total",
     "Audit lines that could not be written at once; each is tried again until it stands.",
+  ),
+  devicesSuspended: gauge(
+    "devices_suspended",
+    "Devices whose consent to a purpose does not count until a newer policy version is agreed to; counted at publishing and at each upkeep.",
+    { purpose: PURPOSES },
   ),
   notices: counter("notices_total", "Policy notices handed to connected devices."),
   backupAge: gauge("backup_age_seconds", "Age of the newest whole backup in `backup.dir`; +Inf while there is none."),

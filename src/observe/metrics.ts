@@ -3,7 +3,7 @@
  * plain number; names and labels wait for the scrape.
  */
 import { collectDefaultMetrics, Registry } from "prom-client";
-import { SERVICE_PURPOSES, type ServicePurpose } from "../model/consent.ts";
+import { PURPOSES, type Purpose, SERVICE_PURPOSES, type ServicePurpose } from "../model/consent.ts";
 import { ERASURE_ANSWERS, ERASURE_OUTCOMES, type ErasureAnswer, type ErasureOutcome } from "../model/erasure.ts";
 import type { ErrorCode } from "../model/errors.ts";
 import {
@@ -76,6 +76,7 @@ export class Metrics extends BookCounts {
   readonly #erasures = zeros(ERASURE_OUTCOMES);
   readonly #erasureAnswers = zeros(ERASURE_ANSWERS);
   readonly #erasure = new Distribution(METRICS.erasure.buckets);
+  readonly #devicesSuspended = zeros(PURPOSES);
   #notices = 0;
   #batches = 0;
   readonly #batchMessages = new Distribution(METRICS.batchMessages.buckets);
@@ -179,6 +180,10 @@ export class Metrics extends BookCounts {
     this.#auditLate += 1;
   }
 
+  devicesSuspended(counts: Readonly<Record<Purpose, number>>): void {
+    Object.assign(this.#devicesSuspended, counts);
+  }
+
   notified(count: number): void {
     this.#notices += count;
   }
@@ -244,6 +249,7 @@ export class Metrics extends BookCounts {
       erasure: () => [[{}, this.#erasure]],
       erasureAnswers: () => by("outcome", this.#erasureAnswers),
       auditLate: () => single(this.#auditLate),
+      devicesSuspended: () => by("purpose", this.#devicesSuspended),
       notices: () => single(this.#notices),
       backupAge: () => single(this.#gauges.backupAge),
       eventLoopDelay: () => {

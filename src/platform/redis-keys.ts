@@ -22,6 +22,8 @@ export interface RedisKeys {
   readonly policies: string;
   /** String: policy floors, one number per purpose joined by commas. */
   readonly policyFloors: string;
+  /** Hash purpose → number of devices whose consent to it a newer policy suspends; and the floors of which ledgers tell. */
+  readonly devicesSuspended: string;
   /** Sorted set of leases under which workers write; score = Unix ms when the lease ends. */
   readonly leases: string;
   /** Set: subject tags and device keys whose writes a lease beyond its term stands for. */
@@ -86,6 +88,13 @@ export interface RedisKeys {
   readonly recordChanged: string;
 }
 
+const DECISION = /\{([A-Za-z0-9_-]{22})\}:decision:/;
+
+/** Whose decision a key holds; `undefined` for any other key. */
+export function subjectOfDecision(name: string): SubjectTag | undefined {
+  return DECISION.exec(name)?.[1] as SubjectTag | undefined;
+}
+
 export function redisKeys(prefix: string): RedisKeys {
   return {
     queuePrefix: `{${prefix}:queue}`,
@@ -97,6 +106,7 @@ export function redisKeys(prefix: string): RedisKeys {
     devices: (subject) => `${prefix}:{${subject}}:devices`,
     policies: `${prefix}:policies`,
     policyFloors: `${prefix}:policy-floors`,
+    devicesSuspended: `${prefix}:devices-suspended`,
     leases: `${prefix}:leases`,
     keptLease: (lease) => `${prefix}:leases:${lease}`,
     deadLetters: `{${prefix}:queue}:dead-letters`,

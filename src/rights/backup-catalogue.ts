@@ -19,6 +19,7 @@ export const CATALOGUE = {
   disclosures: "subject",
   decision: "derived",
   devices: "derived",
+  devicesSuspended: "derived",
   policies: "shared",
   policyFloors: "shared",
   tombstones: "shared",

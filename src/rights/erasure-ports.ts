@@ -11,6 +11,8 @@ export interface ErasureRequest {
   readonly by: Actor;
   readonly method: string;
   readonly evidenceRef?: string | undefined;
+  /** The guardian who asks, when it is one. */
+  readonly guardianRef?: string | undefined;
 }
 
 /** A store that rows can be looked for in, and perhaps deleted from. All of it may throw SINK_UNAVAILABLE or SINK_DENIED. */

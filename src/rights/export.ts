@@ -7,7 +7,7 @@ import type { ConsentRecord } from "../model/consent-record.ts";
 import type { ErasureStatus } from "../model/erasure.ts";
 import { GatewayError } from "../model/errors.ts";
 import { type BegunExport, EXPORT_FORMAT, type ExportItem, type ExportRequest } from "../model/export.ts";
-import { isForeignGuardian } from "../model/guardian.ts";
+import { refusedAsGuardian } from "../model/guardian.ts";
 import type { DeviceKey, Pseudonym, SubjectTag } from "../model/ids.ts";
 import type { ErasureRecord } from "./erasure-record.ts";
 import type { ExportableRow, ExportPorts, KeyedFacts } from "./export-ports.ts";
@@ -42,7 +42,8 @@ export class Exports {
     const keyed = await this.#ports.facts(tag);
     const record = await this.#ports.record(tag);
     if (record === undefined) return { refused: "unknown-subject" };
-    if (isForeignGuardian(record.guardian, request)) return { refused: "guardian-mismatch" };
+    const foreign = refusedAsGuardian(record.guardian, request);
+    if (foreign !== undefined) return { refused: foreign };
     const devices = everBound(record);
     if (request.asked?.some((device) => !devices.includes(device))) return { refused: "device-not-bound" };
     const release = this.#turns.take(tag);

@@ -1,8 +1,9 @@
 import { createPublicKey, verify } from "node:crypto";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { type ConsentReceipt, consentReceipt } from "../model/consent-receipt.ts";
 import type { Receipt, SignedReceipt } from "../model/erasure.ts";
-import { ReceiptSigner, receiptHash, verifyReceipt } from "./receipt.ts";
+import { ReceiptSigner, receiptHash, verifyConsentReceipt, verifyReceipt } from "./receipt.ts";
 
 const signer = new ReceiptSigner(Buffer.alloc(32, 7));
 const stranger = new ReceiptSigner(Buffer.alloc(32, 8));
@@ -105,6 +106,60 @@ test("a header that names another algorithm is refused before anything is comput
 test("two receipts of one erasure are told apart by their hashes", () => {
   expect(receiptHash(RECEIPT)).toMatch(/^[A-Za-z0-9_-]{43}$/);
   expect(receiptHash({ ...RECEIPT, completedAt: 1 })).not.toBe(receiptHash(RECEIPT));
+});
+
+describe("the receipt for a consent", () => {
+  const hash = RECEIPT.ledgerHead;
+  const receipt = consentReceipt.parse({
+    kind: "consent-receipt",
+    receiptId: RECEIPT.id,
+    issuedAt: 1_767_225_600_500,
+    schemaVersion: 2,
+    subject: "Zk3vT9qLm2Xc7bNfR1wYsA",
+    controller: "vendor",
+    fence: 0,
+    epoch: 0,
+    head: hash,
+    minor: false,
+    holds: [],
+    devices: [{ device: "b7Q1xUe0cJ4kVh9tLz2MrS" }],
+    events: [
+      {
+        schemaVersion: 2,
+        recordId: RECEIPT.id,
+        at: 1_767_225_600_000,
+        by: "controller",
+        fence: 0,
+        prevHash: hash,
+        type: "bound",
+        device: "b7Q1xUe0cJ4kVh9tLz2MrS",
+      },
+    ],
+  });
+  const signed = signer.signConsent(receipt);
+
+  test("verifies as what it is, and not as the receipt of an erasure", () => {
+    const text = JSON.stringify(signed);
+    expect(verifyConsentReceipt(JSON.parse(text), pem)).toEqual({ valid: true, receipt, kid: signer.publicKey.kid });
+    expect(verifyReceipt(signed, pem)).toEqual({ valid: false, reason: "not-a-receipt" });
+    expect(verifyConsentReceipt(signer.sign(RECEIPT), pem)).toEqual({ valid: false, reason: "not-a-receipt" });
+  });
+
+  test("does not verify after any single change of a value, nor with another key", () => {
+    const changes: Partial<ConsentReceipt>[] = [
+      { issuedAt: 1 },
+      { epoch: 1 },
+      { minor: true },
+      { events: [] },
+      { guardian: { status: "verified", verificationMethod: "id-check", tokenRef: "guardian:1", at: 1 } },
+      { holds: [{ ref: "court:1", until: 1 }] },
+    ];
+    for (const change of changes) {
+      const forged = { ...signed, receipt: { ...receipt, ...change } };
+      expect(verifyConsentReceipt(forged, pem)).toEqual({ valid: false, reason: "altered" });
+    }
+    expect(verifyConsentReceipt(signed, stranger.publicKey.pem)).toEqual({ valid: false, reason: "another-key" });
+  });
 });
 
 function sorted(value: unknown): unknown {

@@ -3,9 +3,12 @@
  * flattened JSON Web Signature with detached payload (RFC 7515, appendix F; RFC 8037).
  */
 import { createHash, createPrivateKey, createPublicKey, type KeyObject, sign, verify } from "node:crypto";
+import type { z } from "zod";
+import { type ConsentReceipt, type SignedConsentReceipt, signedConsentReceipt } from "../model/consent-receipt.ts";
 import { type Receipt, type ReceiptKey, type SignedReceipt, signedReceipt } from "../model/erasure.ts";
 
-const TYPE = "consentry-erasure-receipt+json";
+const ERASURE = "consentry-erasure-receipt+json";
+const CONSENT = "consentry-consent-receipt+json";
 /** PKCS8 of an Ed25519 key is this and the 32 bytes of its seed (RFC 8410). */
 const PKCS8_PREFIX = Buffer.from("302e020100300506032b657004220420", "hex");
 
@@ -20,21 +23,43 @@ export class ReceiptSigner {
   }
 
   sign(receipt: Receipt): SignedReceipt {
-    const header = { alg: "EdDSA", kid: this.publicKey.kid, typ: TYPE };
+    return { receipt, ...this.#signed(ERASURE, receipt) };
+  }
+
+  signConsent(receipt: ConsentReceipt): SignedConsentReceipt {
+    return { receipt, ...this.#signed(CONSENT, receipt) };
+  }
+
+  #signed(typ: string, receipt: object): { protected: string; signature: string } {
+    const header = { alg: "EdDSA", kid: this.publicKey.kid, typ };
     const protectedHeader = Buffer.from(JSON.stringify(header)).toString("base64url");
     const signature = sign(null, signingInput(protectedHeader, receipt), this.#key).toString("base64url");
-    return { receipt, protected: protectedHeader, signature };
+    return { protected: protectedHeader, signature };
   }
 }
 
-export type Verification =
-  | { readonly valid: true; readonly receipt: Receipt; readonly kid: string }
+export type Verification<T = Receipt> =
+  | { readonly valid: true; readonly receipt: T; readonly kid: string }
   | { readonly valid: false; readonly reason: "not-a-receipt" | "another-key" | "altered" };
 
 /** Whether exactly this receipt was signed with exactly this key. `pem`: a public key. Throws on one that is none. */
 export function verifyReceipt(json: unknown, pem: string): Verification {
-  const parsed = signedReceipt.safeParse(json);
-  const header = parsed.success ? headerOf(parsed.data.protected) : undefined;
+  return verified(json, pem, ERASURE, signedReceipt);
+}
+
+/** The same for the receipt of a consent. */
+export function verifyConsentReceipt(json: unknown, pem: string): Verification<ConsentReceipt> {
+  return verified(json, pem, CONSENT, signedConsentReceipt);
+}
+
+function verified<T extends object>(
+  json: unknown,
+  pem: string,
+  typ: string,
+  shape: z.ZodType<{ receipt: T; protected: string; signature: string }>,
+): Verification<T> {
+  const parsed = shape.safeParse(json);
+  const header = parsed.success ? headerOf(parsed.data.protected, typ) : undefined;
   if (!parsed.success || header === undefined) return { valid: false, reason: "not-a-receipt" };
   const key = createPublicKey(pem);
   const { kid } = describe(key);
@@ -52,15 +77,15 @@ export function receiptHash(receipt: Receipt): string {
   return createHash("sha256").update(canonical(receipt)).digest("base64url");
 }
 
-function signingInput(protectedHeader: string, receipt: Receipt): Buffer {
+function signingInput(protectedHeader: string, receipt: object): Buffer {
   return Buffer.from(`${protectedHeader}.${Buffer.from(canonical(receipt)).toString("base64url")}`);
 }
 
-function headerOf(text: string): { readonly kid: string } | undefined {
+function headerOf(text: string, type: string): { readonly kid: string } | undefined {
   try {
     const header = JSON.parse(Buffer.from(text, "base64url").toString("utf8")) as Record<string, unknown>;
     const { alg, kid, typ } = header;
-    return alg === "EdDSA" && typ === TYPE && typeof kid === "string" && Object.keys(header).length === 3
+    return alg === "EdDSA" && typ === type && typeof kid === "string" && Object.keys(header).length === 3
       ? { kid }
       : undefined;
   } catch {

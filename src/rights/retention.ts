@@ -11,6 +11,7 @@ export const RETENTION_KINDS = [
   "deviceLocation",
   "cellActivity",
   "expiredConsents",
+  "suspendedConsents",
   "minors",
   "deadLetters",
   "disclosures",

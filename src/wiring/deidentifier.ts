@@ -3,8 +3,7 @@ import { readFileSync } from "node:fs";
 import type { Config } from "../config/schema.ts";
 import type { Deidentifier } from "../deidentify/deidentify.ts";
 import { DENSITY_TABLE, parseDensityTable } from "../deidentify/density-table.ts";
-
-const DAY_MS = 86_400_000;
+import { DAY_MS } from "../model/durations.ts";
 
 export function deidentifierOptions({ deidentify }: Config): ConstructorParameters<typeof Deidentifier>[0] {
   const epochMs = deidentify.epochDays * DAY_MS;

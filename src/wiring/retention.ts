@@ -6,10 +6,12 @@ import { ConsentExpiry } from "../consent/expiry.ts";
 import { LedgerStore } from "../consent/ledger-store.ts";
 import { Minors } from "../consent/minors.ts";
 import { Policies } from "../consent/policies.ts";
+import { Suspensions } from "../consent/suspensions.ts";
 import type { Keyring } from "../deidentify/keyring.ts";
 import type { AuditAct } from "../model/audit.ts";
 import { NO_SUBJECT_KEY } from "../model/consent.ts";
 import { dayOf } from "../model/disclosure.ts";
+import { DAY_MS } from "../model/durations.ts";
 import type { SubjectTag } from "../model/ids.ts";
 import type { Log } from "../model/log.ts";
 import type { RedisKeys } from "../platform/redis-keys.ts";
@@ -38,8 +40,6 @@ export interface RetentionDeps {
   readonly log: Log;
 }
 
-const DAY_MS = 86_400_000;
-
 export function createRetention(deps: RetentionDeps): Retention {
   const { retention, queue } = deps.config;
   const before = (days: number) => Date.now() - days * DAY_MS;
@@ -56,6 +56,7 @@ export function createRetention(deps: RetentionDeps): Retention {
     rowItem(deps, "deviceLocation", "device_location", () => promised(retention.deviceLocationDays)),
     rowItem(deps, "cellActivity", "cell_activity", async () => before(retention.cellActivityDays)),
     expiredConsents(deps),
+    suspendedConsents(deps),
     minors(deps),
     counted("deadLetters", {
       due: () =>
@@ -116,6 +117,15 @@ function expiredConsents({ redis, keys, deadLetters, audit }: RetentionDeps): Re
       }
       return count;
     },
+  });
+}
+
+/** The policy stopped their use already; here the ledgers come to tell of it. */
+function suspendedConsents({ redis, keys, audit }: RetentionDeps): RetentionItem {
+  const suspensions = new Suspensions(redis, keys, { now: Date.now });
+  return counted("suspendedConsents", {
+    due: () => suspensions.due(),
+    run: () => suspensions.note((subject) => audit({ act: "consent-invalidated", by: "gateway", subject })),
   });
 }
 

@@ -7,9 +7,10 @@ import { LedgerHolds } from "../consent/holds.ts";
 import type { Leases } from "../consent/leases.ts";
 import { SubjectErasure } from "../consent/subject-erasure.ts";
 import type { Keyring } from "../deidentify/keyring.ts";
-import type { ErasuresPort } from "../http/ports.ts";
+import type { HttpPorts } from "../http/ports.ts";
 import type { AuditAct } from "../model/audit.ts";
 import type { ServicePurpose } from "../model/consent.ts";
+import { DAY_MS, MINUTE_MS } from "../model/durations.ts";
 import { deletionOf } from "../model/erasure.ts";
 import type { Pseudonym } from "../model/ids.ts";
 import type { Log } from "../model/log.ts";
@@ -32,10 +33,8 @@ import { ReceiptSigner } from "../rights/receipt.ts";
 import type { InfluxSink } from "../sinks/influx.ts";
 import type { PatientStart } from "../sinks/patient-start.ts";
 
-const MINUTE_MS = 60_000;
 /** An erasure that a crash or a fault left without a turn waits at most this long for one. */
 const TAKE_UP_MS = 15_000;
-const DAY_MS = 86_400_000;
 const NAMES_SEAL = "names to forget";
 
 type Redis = ReturnType<typeof connectRedis>;
@@ -67,7 +66,7 @@ export interface RightsDeps {
 export interface Rights {
   /** In the order in which they start. */
   readonly parts: readonly Part[];
-  readonly http: { readonly erasures: ErasuresPort };
+  readonly http: Pick<HttpPorts, "erasures" | "signConsent">;
   /** A service says that it has forgotten. Rejects when that could not be noted. */
   acknowledged(id: string, purpose: ServicePurpose, service: string): Promise<void>;
   /** A service begins to listen, or nothing of a subject is held any more: what waited for that goes on. */
@@ -137,6 +136,7 @@ export function createRights(deps: RightsDeps): Rights {
         status: (id) => erasures.status(id),
         receiptKey: signer.publicKey,
       },
+      signConsent: (receipt) => signer.signConsent(receipt),
     },
     acknowledged: async (id, purpose, service) => {
       const expected = await erasures.acknowledge(id, purpose, service);

@@ -6,9 +6,11 @@ import type { Redis } from "ioredis";
 import type { Config } from "../config/schema.ts";
 import { LedgerHolds } from "../consent/holds.ts";
 import { Minors } from "../consent/minors.ts";
+import { Suspensions } from "../consent/suspensions.ts";
 import type { Keyring } from "../deidentify/keyring.ts";
 import type { HttpPorts } from "../http/ports.ts";
 import type { LegalHold } from "../model/consent-record.ts";
+import { DAY_MS, HOUR_MS, MINUTE_MS } from "../model/durations.ts";
 import type { SubjectTag } from "../model/ids.ts";
 import type { Log } from "../model/log.ts";
 import type { Metrics } from "../observe/metrics.ts";
@@ -30,7 +32,7 @@ export interface UpkeepDeps {
   readonly secrets: Pick<Keys, "lookup">;
   readonly redis: { readonly store: Redis; readonly producer: Redis; readonly worker: Redis };
   readonly keys: RedisKeys;
-  readonly metrics: Pick<Metrics, "auditLate">;
+  readonly metrics: Pick<Metrics, "auditLate" | "devicesSuspended">;
   readonly log: Log;
   readonly keyring: Pick<Keyring, "pseudonym">;
   readonly deadLetters: Pick<DeadLetters, "count" | "older" | "expire" | "purge">;
@@ -46,12 +48,9 @@ export interface Upkeep {
   readonly parts: readonly Part[];
   readonly trail: AuditTrail;
   readonly holds: LegalHolds;
+  readonly suspensions: Suspensions;
   readonly http: Pick<HttpPorts, "audit" | "holds" | "minors">;
 }
-
-const DAY_MS = 86_400_000;
-const HOUR_MS = 3_600_000;
-const MINUTE_MS = 60_000;
 
 export function createUpkeep(deps: UpkeepDeps): Upkeep {
   const { config, keys, log, deadLetters } = deps;
@@ -77,8 +76,16 @@ export function createUpkeep(deps: UpkeepDeps): Upkeep {
       freed: (tag) => deps.freed(tag),
     },
   );
+  const suspensions = new Suspensions(redis, keys, { now: Date.now });
   const sweeps = new Periodic(
-    [{ name: "legal holds", everyMs: config.hold.sweepMs, run: async () => void (await holds.sweep()) }],
+    [
+      { name: "legal holds", everyMs: config.hold.sweepMs, run: async () => void (await holds.sweep()) },
+      {
+        name: "suspended devices",
+        everyMs: 1_000,
+        run: async () => deps.metrics.devicesSuspended(await suspensions.counts()),
+      },
+    ],
     log,
   );
 
@@ -115,6 +122,7 @@ export function createUpkeep(deps: UpkeepDeps): Upkeep {
     ],
     trail,
     holds,
+    suspensions,
     http: {
       audit: {
         append: (act) => trail.append(act),

@@ -37,7 +37,7 @@ describe("every act over HTTP", () => {
     await call("POST", "/v1/subjects/anna/consents", CONSENT);
     await call("POST", "/v1/subjects/anna/consents", { ...CONSENT, policyVersion: 99 });
     await call("POST", "/v1/subjects/anna/consents", { ...CONSENT, state: "refused", purposes: {} });
-    await call("POST", "/v1/subjects/anna/withdrawals", { by: "guardian" });
+    await call("POST", "/v1/subjects/anna/withdrawals", { by: "authority" });
     await call("DELETE", "/v1/subjects/anna/devices/hub-1");
     await call("POST", "/v1/policies", shippedPolicy);
     const { json, text } = await call("GET", "/v1/audit");
@@ -53,7 +53,7 @@ describe("every act over HTTP", () => {
       ["consent-given", "refused", 6, { status: 422 }],
       ["consent-refused", "asked", undefined, { stated: "subject", policyVersion: 1 }],
       ["consent-refused", "done", 8, undefined],
-      ["consent-withdrawn", "asked", undefined, { stated: "guardian" }],
+      ["consent-withdrawn", "asked", undefined, { stated: "authority" }],
       ["consent-withdrawn", "done", 10, undefined],
       ["device-unbound", "asked", undefined, undefined],
       ["device-unbound", "done", 12, undefined],

@@ -1,6 +1,10 @@
 /** Promise: the account service can bind, ask, withdraw and read back, and an answer is given only once it is true. */
 import { createHash } from "node:crypto";
-import { describe, expect, test, vi } from "vitest";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { execa } from "execa";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { decide } from "../../src/consent/decide.ts";
 import { device, severalLooks, shippedPolicy, subject } from "./consent-fixture.ts";
 import { httpApi } from "./http-fixture.ts";
@@ -46,10 +50,11 @@ test("a device is bound, gets a token, is consented for, and may publish", async
   const given = await call("POST", CONSENTS, CONSENT);
   expect(given.status).toBe(201);
   expect(given.json).toMatchObject({
-    schemaVersion: 1,
+    schemaVersion: 2,
     subject: subject("anna"),
     controller: "vendor",
     fence: 0,
+    epoch: 0,
     consent: {
       state: "given",
       policyVersion: 1,
@@ -184,7 +189,10 @@ describe("consent", () => {
     expect(await verdict()).toEqual({ refusal: "guardian-missing" });
     const guardian = { verified: true, method: "id-check", evidenceRef: "case:7" };
     const answer = await call("POST", CONSENTS, { ...CONSENT, by: "guardian", minor: true, guardian });
-    expect(answer.json).toMatchObject({ minor: true, guardian });
+    expect(answer.json).toMatchObject({
+      minor: true,
+      guardian: { status: "verified", verificationMethod: "id-check", tokenRef: "case:7" },
+    });
     expect((await verdict()).refusal).toBeUndefined();
   });
 
@@ -204,6 +212,45 @@ describe("consent", () => {
   });
 });
 
+describe("the receipt for a consent", () => {
+  const RECEIPT = `${CONSENTS}/receipt`;
+  let dir: string;
+  beforeAll(async () => {
+    dir = await mkdtemp(join(tmpdir(), "consent-receipt-"));
+  });
+  afterAll(() => rm(dir, { recursive: true, force: true }));
+
+  async function verified(receipt: unknown) {
+    const [file, key] = [join(dir, "receipt.json"), join(dir, "key.json")];
+    await writeFile(file, JSON.stringify(receipt));
+    await writeFile(key, (await call("GET", "/v1/keys/receipt")).text);
+    const command = ["--import", "tsx", "src/receipt.ts", "verify", file, "--key", key];
+    return execa(process.execPath, command, { reject: false });
+  }
+
+  test("is the record of the moment, and verifies with the public key until any of it is changed", async () => {
+    expect(await call("GET", RECEIPT)).toMatchObject({ status: 404, json: { code: "unknown-subject" } });
+    await call("PUT", HUB);
+    await call("POST", CONSENTS, CONSENT);
+    const { json: signed, headers } = await call("GET", RECEIPT);
+    expect(headers.get("cache-control")).toBe("no-store");
+    const { kind, receiptId, issuedAt, ...record } = signed.receipt;
+    expect(record).toEqual((await call("GET", CONSENTS)).json);
+    expect([kind, receiptId, Date.now() - issuedAt < 60_000]).toEqual(["consent-receipt", expect.any(String), true]);
+
+    const good = await verified(signed);
+    expect(good).toMatchObject({ exitCode: 0 });
+    expect(good.stdout).toContain("valid\n  consent   of ");
+    expect(good.stdout).toContain("all       given, policy 1, analytics: model, location, status");
+    const changed = structuredClone(signed);
+    changed.receipt.events[1].purposes.pop();
+    expect(await verified(changed)).toMatchObject({ exitCode: 1, stderr: expect.stringContaining("altered") });
+    // Nor does it pass for the receipt of an erasure.
+    const { kind: _, ...renamed } = signed.receipt;
+    expect(await verified({ ...signed, receipt: renamed })).toMatchObject({ exitCode: 1 });
+  });
+});
+
 describe("policies", () => {
   const second = (change: object) => {
     const document = JSON.parse(shippedPolicy.toString());
@@ -218,6 +265,7 @@ describe("policies", () => {
     expect((await call("GET", "/v1/policies")).json).toEqual({
       policies: [{ version: 1, hash, change: "first", effectiveFrom: "2022-06-17", suspended: [] }],
       floors: { analytics: 1, weather: 1, scene: 1, network: 1 },
+      devicesSuspended: { analytics: 0, weather: 0, scene: 0, network: 0 },
     });
     expect((await call("GET", "/v1/policies/2")).json.code).toBe("unknown-policy");
   });
@@ -237,6 +285,11 @@ describe("policies", () => {
     expect((await call("GET", "/v1/policies/2")).text).toBe(text);
     expect((await call("GET", "/v1/policies/1")).text).toBe(shippedPolicy.toString());
     expect(await verdict()).toEqual({ refusal: "policy-superseded" });
+    expect((await call("GET", "/v1/policies")).json.devicesSuspended).toMatchObject({ scene: 1, weather: 0 });
+    expect((await call("GET", CONSENTS)).json.consent).toMatchObject({
+      state: "given",
+      suspended: { version: 2, purposes: ["scene"] },
+    });
     expect((await call("POST", CONSENTS, { ...CONSENT, purposes: { scene: ["status"] } })).json.code).toBe(
       "policy-superseded",
     );
@@ -244,6 +297,9 @@ describe("policies", () => {
       (await call("POST", CONSENTS, { ...CONSENT, policyVersion: 2, purposes: { scene: ["status"] } })).status,
     ).toBe(201);
     expect((await verdict()).refusal).toBeUndefined();
+    const anew = (await call("GET", CONSENTS)).json;
+    expect(anew.consent.suspended).toBeUndefined();
+    expect(anew.events.map(({ type }: { type: string }) => type)).toEqual(["bound", "given", "reconfirmed"]);
     expect((await call("POST", "/v1/policies", text)).status).toBe(201);
   });
 
@@ -258,6 +314,9 @@ describe("policies", () => {
       json: { suspended: [], reconfirm },
     });
     expect((await verdict()).refusal).toBeUndefined();
+    const { consent } = (await call("GET", CONSENTS)).json;
+    expect(consent).toMatchObject({ toConfirm: { version: 2, purposes: ["scene"], until } });
+    expect(consent.suspended).toBeUndefined();
     expect((await call("GET", "/v1/policies")).json).toMatchObject({
       policies: [{ version: 1 }, { version: 2, change: "reconfirm", reconfirm }],
       floors: { scene: 1 },

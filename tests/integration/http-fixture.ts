@@ -2,6 +2,7 @@
 import { afterEach, beforeEach } from "vitest";
 import { LedgerHolds } from "../../src/consent/holds.ts";
 import { Minors } from "../../src/consent/minors.ts";
+import { Suspensions } from "../../src/consent/suspensions.ts";
 import type { ExportsPort } from "../../src/http/ports.ts";
 import { HttpApi } from "../../src/http/server.ts";
 import type { DeviceKey, SubjectTag } from "../../src/model/ids.ts";
@@ -121,6 +122,7 @@ export function httpApi(options: { leaseMs: number } = { leaseMs: 2_000 }): Api 
     );
     const { erasures } = erasuresOn(store());
     const minors = new Minors(redis, keys);
+    const suspensions = new Suspensions(redis, keys, { now: Date.now });
     api = new HttpApi(
       {
         host: "127.0.0.1",
@@ -134,7 +136,17 @@ export function httpApi(options: { leaseMs: number } = { leaseMs: 2_000 }): Api 
         lookup,
         credentials,
         ledger,
-        policies,
+        policies: {
+          publish: async (bytes) => {
+            const result = await policies.publish(bytes);
+            await suspensions.survey();
+            return result;
+          },
+          get: (version) => policies.get(version),
+          list: () => policies.list(),
+          floors: () => policies.floors(),
+          devicesSuspended: () => suspensions.counts(),
+        },
         leases,
         audit: {
           append: (act) => trail.append(act),
@@ -154,6 +166,7 @@ export function httpApi(options: { leaseMs: number } = { leaseMs: 2_000 }): Api 
           status: (id) => erasures.status(id),
           receiptKey: signer.publicKey,
         },
+        signConsent: (receipt) => signer.signConsent(receipt),
         exports: exportsOn(store(), erasures, log),
         disclosures: new Disclosures(redis, keys),
         purgeDeadLetters: async (tag, devices) => void purged.push({ subject: tag, devices: [...devices].sort() }),

@@ -19,6 +19,7 @@ const ADULT = {
   jurisdiction: ["IN"],
 };
 const MOTHER = { verified: true, method: "id-check", evidenceRef: "guardian:mother" };
+const MOTHER_ON_FILE = { status: "verified", verificationMethod: "id-check", tokenRef: "guardian:mother" };
 const MINOR = { ...ADULT, minor: true };
 const GUARDED = { ...MINOR, by: "guardian", guardian: MOTHER };
 
@@ -62,6 +63,18 @@ describe("an adult who turns out to be a minor", () => {
     expect(await events()).toContain("erasure-requested");
   });
 
+  test("is one with a refusal too: it is on record, and what was stored goes", async () => {
+    await bound();
+    await say(ADULT);
+    const { purposes: _, ...notice } = ADULT;
+    const refused = await call("POST", CONSENTS, { ...notice, state: "refused", minor: true, guardian: MOTHER });
+    expect(refused).toMatchObject({
+      status: 201,
+      json: { minor: true, guardian: MOTHER_ON_FILE, consent: { state: "refused" } },
+    });
+    expect(await events()).toEqual(["bound", "given", "refused", "erasure-requested", "refused"]);
+  });
+
   test("is found later when the answer was cut short", async () => {
     const { ledger, redis, keys } = api.store();
     const minors = new Minors(redis, keys);
@@ -80,7 +93,7 @@ describe("a guardian", () => {
     expect(await verdict()).toEqual(["weather", "scene"]);
     expect(await events()).not.toContain("erasure-requested");
     const record = (await call("GET", CONSENTS)).json;
-    expect(record).toMatchObject({ minor: true, guardian: MOTHER });
+    expect(record).toMatchObject({ minor: true, guardian: MOTHER_ON_FILE });
     expect(await say({ ...GUARDED, purposes: { scene: ["status"] } })).toBe(201);
     expect(await verdict()).toEqual(["scene"]);
     expect(await say({ ...ADULT, by: "guardian", guardianRef: "guardian:mother" })).toBe(201);
@@ -88,6 +101,13 @@ describe("a guardian", () => {
     const withdrawn = await call("POST", WITHDRAWALS, { by: "guardian", guardianRef: "guardian:mother" });
     expect(withdrawn.status).toBe(200);
     expect(await verdict()).toBe("consent-withdrawn");
+    const said = (await api.store().ledger.record(subject("anna")))?.events.filter(({ by }) => by === "guardian");
+    expect(said?.map(({ type, guardianRef }) => [type, guardianRef])).toEqual([
+      ["given", "guardian:mother"],
+      ["given", "guardian:mother"],
+      ["given", "guardian:mother"],
+      ["withdrawn", "guardian:mother"],
+    ]);
   });
 
   test("may have everything erased", async () => {
@@ -95,7 +115,8 @@ describe("a guardian", () => {
     await say(GUARDED);
     const body = { by: "guardian", guardianRef: "guardian:mother" };
     expect((await call("POST", "/v1/subjects/anna/erasures", body)).status).toBe(202);
-    expect(await events()).toContain("erasure-requested");
+    const record = await api.store().ledger.record(subject("anna"));
+    expect(record?.events.at(-1)).toMatchObject({ type: "erasure-requested", ...body });
   });
 
   test("of another child is refused, whatever they ask", async () => {
@@ -120,6 +141,48 @@ describe("a guardian", () => {
     expect(await verdict()).toEqual(["weather", "scene"]);
   });
 
+  const UNVERIFIED = { verified: false, method: "asked", evidenceRef: "guardian:mother" };
+  test.each([
+    ["where nobody is on file", MINOR],
+    ["where the one on file was not verified", { ...MINOR, guardian: UNVERIFIED }],
+    ["of an adult", ADULT],
+  ])("is nobody %s, unless the consent itself verifies them", async (_where, stated) => {
+    await bound();
+    await say(stated);
+    const before = await events();
+    const { purposes: _, ...notice } = ADULT;
+    for (const named of [{}, { guardianRef: "guardian:mother" }]) {
+      const who = { by: "guardian", ...named };
+      const attempts: [string, object][] = [
+        [CONSENTS, { ...ADULT, ...who }],
+        [CONSENTS, { ...ADULT, ...who, guardian: UNVERIFIED }],
+        [CONSENTS, { ...notice, ...who, state: "refused" }],
+        [WITHDRAWALS, who],
+        ["/v1/subjects/anna/erasures", who],
+      ];
+      for (const [path, body] of attempts) {
+        const answer = await call("POST", path, body);
+        expect(answer, path).toMatchObject({ status: 403, json: { code: "guardian-not-on-file" } });
+      }
+      const query = new URLSearchParams(who).toString();
+      expect(await call("GET", `/v1/subjects/anna/export?${query}`)).toMatchObject({
+        status: 403,
+        json: { code: "guardian-not-on-file" },
+      });
+    }
+    expect(await events()).toEqual(before);
+    expect(await say(GUARDED)).toBe(201);
+  });
+
+  test("is verified under a reference, or not at all", async () => {
+    await bound();
+    const { evidenceRef: _, ...nameless } = MOTHER;
+    expect((await call("POST", CONSENTS, { ...GUARDED, guardian: nameless })).json).toMatchObject({
+      code: "invalid-request",
+      errors: [{ path: "body.guardian.evidenceRef" }],
+    });
+  });
+
   test("can be replaced by whoever names the one on file", async () => {
     await bound();
     await say(GUARDED);
@@ -135,4 +198,60 @@ describe("a guardian", () => {
     expect(await say(MINOR)).toBe(201);
     expect(await verdict()).toBe("guardian-missing");
   });
+});
+
+describe("a minor who says that they are none", () => {
+  const ASKED = { ...ADULT, state: "requested", minor: false, method: "account", evidenceRef: "age:2026" };
+
+  test.each([
+    ["alone", { ...ADULT, minor: false }],
+    ["in a refusal", { ...ADULT, purposes: {}, state: "refused", minor: false }],
+    ["by asking for consent", { ...ADULT, state: "requested", minor: false, evidenceRef: "age:1" }],
+    ["with their guardian", { ...GUARDED, minor: false, guardianRef: "guardian:mother" }],
+    ["through a service without evidence", { ...ASKED, by: "controller", evidenceRef: undefined }],
+  ])("%s, stays one", async (_how, body) => {
+    await bound();
+    await say(GUARDED);
+    expect(await call("POST", CONSENTS, body)).toMatchObject({ status: 403, json: { code: "still-a-minor" } });
+    expect(await verdict()).toEqual(["weather", "scene"]);
+    expect((await call("GET", CONSENTS)).json.minor).toBe(true);
+  });
+
+  test.each(["controller", "authority"])("is of age once the %s says so, and is asked anew", async (by) => {
+    await bound();
+    await say(GUARDED);
+    const asked = await call("POST", CONSENTS, { ...ASKED, by });
+    expect(asked).toMatchObject({ status: 201, json: { minor: false, consent: { state: "requested" } } });
+    expect(asked.json.guardian).toBeUndefined();
+    expect(await verdict()).toBe("no-consent");
+    const mother = { by: "guardian", guardianRef: "guardian:mother" };
+    expect((await call("POST", WITHDRAWALS, mother)).json.code).toBe("guardian-not-on-file");
+    expect(await say(ADULT)).toBe(201);
+    expect(await verdict()).toEqual(["analytics", "weather", "scene"]);
+  });
+});
+
+test("a child asks, which allows nothing, until the guardian answers", async () => {
+  await bound();
+  const asked = await call("POST", CONSENTS, { ...MINOR, state: "requested" });
+  expect(asked).toMatchObject({ status: 201, json: { minor: true, consent: { state: "requested", purposes: [] } } });
+  expect(asked.json.events.at(-1)).toMatchObject({ type: "requested", purposes: [{ id: "analytics" }, {}, {}] });
+  expect(await verdict()).toBe("no-consent");
+  expect(await say(GUARDED)).toBe(201);
+  expect(await verdict()).toEqual(["weather", "scene"]);
+  // Asked again, what was answered stays.
+  expect((await call("POST", CONSENTS, { ...MINOR, state: "requested" })).status).toBe(201);
+  expect(await verdict()).toEqual(["weather", "scene"]);
+});
+
+test("what is asked for in the name of the service is no answer", async () => {
+  await bound();
+  for (const by of ["controller", "authority"]) {
+    for (const body of [
+      { ...ADULT, by },
+      { ...ADULT, by, state: "refused", purposes: {} },
+    ]) {
+      expect(await call("POST", CONSENTS, body)).toMatchObject({ status: 400, json: { code: "invalid-request" } });
+    }
+  }
 });

@@ -111,7 +111,6 @@ test("a consent that has run out", async () => {
 test("a minor without a verified guardian", async () => {
   const unverified = {
     minor: true,
-    by: "guardian",
     guardian: { verified: false, method: "none", evidenceRef: "case:1" },
   };
   await leavesNoTrace(await system.device({ consent: consentTo(EVERYTHING, { minor: true }) }), "guardian-missing");

@@ -284,7 +284,7 @@ test("a legal hold is shown, and what is asked for under it waits", async () => 
 describe("a minor", () => {
   test("can look and switch off, and nothing on", async () => {
     const { subject } = await system.device({
-      consent: { ...ASKED, guardian: { verified: true, method: "id-check" } },
+      consent: { ...ASKED, guardian: { verified: true, method: "id-check", evidenceRef: "guardian:mother" } },
     });
     const session = await Session.of(system, subject);
     expect(code(await session.agree({ scene: ["model"] }))).toBe("403 guardian-needed");

@@ -6,6 +6,7 @@ import { readFile } from "node:fs/promises";
 import { Queue } from "bullmq";
 import { execa } from "execa";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import type { ConsentRecord } from "../../src/model/consent-record.ts";
 import { until } from "../fixtures/eventually.ts";
 import { consentTo, type Device, EVERYTHING, startSystem, type TestSystem } from "../fixtures/system.ts";
 
@@ -231,6 +232,22 @@ describe("a material policy", () => {
       policies: [{ suspended: [] }, { version: 2, change: "material", suspended: ["scene"] }],
       floors: { scene: 2, network: 1 },
     });
+
+    await until("it is counted", async () => (await system.metric("devices_suspended", '{purpose="scene"}')) >= 2);
+    expect(await system.metric("devices_suspended", '{purpose="network"}')).toBe(0);
+    const events = async (subject: string) => {
+      const record = await system.stack.api.call("GET", "/v1/subjects/{subject}/consents", [subject]);
+      return (record as ConsentRecord).events;
+    };
+    expect((await retention()).suspendedConsents).toMatchObject(["done", expect.any(Number)]);
+    expect((await events(told.subject)).at(-1)).toMatchObject({
+      type: "invalidated",
+      by: "controller",
+      policyVersion: 2,
+      purposes: ["scene"],
+    });
+    expect((await events(free.subject)).at(-1)).toMatchObject({ type: "given" });
+    expect((await retention()).suspendedConsents).toEqual(["done", 0]);
 
     const refused = (await system.books()).refused["policy-superseded"] ?? 0;
     await system.say(later, { status: { power: "on" } });

@@ -62,7 +62,7 @@ export async function overviewOf(ports: HttpPorts, session: SessionClaims, perso
     head: record.head,
     policy: { version, title, language, effectiveFrom, hash: policy.hash, statements },
     minor,
-    guardian: record.guardian?.verified === true,
+    guardian: record.guardian?.status === "verified",
     ...(record.holds.length > 0 && { heldUntil: Math.max(...record.holds.map(({ until }) => until)) }),
     standing: standingOf(record, record.consent, asOf),
     purposes: purposesOf(policy.document, minor),

@@ -1,7 +1,7 @@
 /** What of a consent record holds at a moment, for all devices or for one. Pure. */
 import type { Standing } from "../../model/centre.ts";
 import { CATEGORIES, type Category, type PolicyFloors, PURPOSES, type Purpose } from "../../model/consent.ts";
-import type { ConsentEvent, ConsentRecord } from "../../model/consent-record.ts";
+import { type ConsentEvent, type ConsentRecord, isConsent } from "../../model/consent-record.ts";
 import type { DeviceKey } from "../../model/ids.ts";
 import type { PolicyDocument } from "../../model/policy-document.ts";
 
@@ -20,7 +20,9 @@ export function standingOf(
   const { at, expiresAt, policyVersion } = statement;
   const expired = statement.state === "given" && expiresAt <= now;
   if (statement.state !== "given" || expired) {
-    return { ...NOTHING, state: expired ? "expired" : statement.state, at, policyVersion };
+    // What was asked for and not answered is as good as nothing.
+    const state = statement.state === "requested" ? "none" : statement.state;
+    return { ...NOTHING, state: expired ? "expired" : state, at, policyVersion };
   }
   const given: Choice = Object.fromEntries(statement.purposes.map(({ id, categories }) => [id, [...categories]]));
   // A minor's data are never analysed, guardian or not.
@@ -72,7 +74,7 @@ function only(choice: Choice, which: (purpose: Purpose) => boolean): Choice {
 function approvedByGuardian(events: readonly ConsentEvent[], recordId: string): boolean {
   let verified = false;
   for (const event of events) {
-    if (event.type !== "given") continue;
+    if (!isConsent(event) && event.type !== "refused" && event.type !== "requested") continue;
     verified = event.guardian?.verified ?? verified;
     if (event.recordId === recordId) return verified && (event.guardian !== undefined || event.by === "guardian");
   }
