@@ -121,10 +121,8 @@ const METRICS_INTRODUCTION = [
   "received + recovered = refused + stored + forwarded_only + dead_lettered + handed_over + in_flight",
   "```",
   "",
-  "Each gateway's books balance by themselves, and so do their sums over all that share a Redis. A batch that one gateway",
-  "admits and another one settles is `handed_over` by the first and `recovered` by the second, within a second or so; both",
-  "cancel out in the sum. What is left in flight when nothing is under way was lost sight of between a lost connection and",
-  "a reply: it is not lost itself, the queue knows nothing of these counts.",
+  "The books of each gateway balance by themselves, and so do their sums over all gateways that share a Redis: what one",
+  "admits and another one settles is `handed_over` by the first, within a second or so, and `recovered` by the second.",
   "",
   "Units are in the names: `_seconds`, `_bytes`; everything else is a count.",
 ];

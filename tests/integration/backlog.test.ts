@@ -7,7 +7,7 @@ import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import { redisKeys } from "../../src/platform/redis-keys.ts";
 import { type PrivateServer, startRedis } from "../../src/platform/services.ts";
 import { Backlog } from "../../src/queue/backlog.ts";
-import { JobIds } from "../../src/queue/job.ts";
+import { halfOf, JobIds } from "../../src/queue/job.ts";
 
 const keys = redisKeys("consentry");
 const list = `${keys.queuePrefix}:${keys.queueName}:wait`;
@@ -42,6 +42,24 @@ test("counts what waits and what is being worked on, exactly", async () => {
   await redis.lpush(`${keys.queuePrefix}:${keys.queueName}:active`, new JobIds().next({ messages: 7, bytes: 10 }));
   const backlog = new Backlog(redis, keys, { maxBytes: 1e9, pollMs: 1000 }, silent);
   expect(await backlog.measure()).toMatchObject({ jobs: 301, messages: (299 * 300) / 2 + 7 });
+});
+
+test("names a batch once, whether whole or in parts, until all of it is settled", async () => {
+  const jobs = new JobIds();
+  const [whole, apart] = [jobs.next({ messages: 8, bytes: 10 }), jobs.next({ messages: 8, bytes: 10 })];
+  const half = { messages: 4, bytes: 5 };
+  const backlog = new Backlog(redis, keys, { maxBytes: 1e9, pollMs: 1000 }, silent);
+  await redis.lpush(list, whole);
+  await redis.lpush(`${keys.queuePrefix}:${keys.queueName}:active`, apart);
+  const before = new Set(await backlog.batches());
+  expect(before.size).toBe(2);
+  await redis.lpush(list, halfOf(apart, "a", half), halfOf(apart, "b", half));
+  await redis.del(`${keys.queuePrefix}:${keys.queueName}:active`);
+  expect(new Set(await backlog.batches())).toEqual(before);
+  await redis.lrem(list, 0, halfOf(apart, "a", half));
+  expect(new Set(await backlog.batches())).toEqual(before);
+  await redis.lrem(list, 0, halfOf(apart, "b", half));
+  expect(await backlog.batches()).toHaveLength(1);
 });
 
 test("estimates a long queue from both of its ends", async () => {

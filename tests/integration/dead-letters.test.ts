@@ -73,6 +73,7 @@ test("it is set aside and its neighbours are stored; list and inspect say nothin
       "messages",
       "reason",
       "sealed",
+      "subjectTag",
     ]);
   }
 
@@ -118,7 +119,7 @@ test("a withdrawal takes it away, and of what is replayed at that moment nothing
   await system.stack.api.withdraw(gone.subject);
   const left = await system.redis.hgetall(LETTERS);
   expect(Object.keys(left)).toHaveLength(1);
-  expect((await system.redis.keys(`${LETTERS}:*`)).length).toBe(1);
+  expect(await system.redis.keys(`${LETTERS}:*`)).toHaveLength(1);
 
   // An operator whose copy of the list is older puts the letter back: consent is asked again.
   const [stale = ""] = Object.keys(letters).filter((id) => !(id in left));
@@ -131,6 +132,26 @@ test("a withdrawal takes it away, and of what is replayed at that moment nothing
   expect((books.refused["consent-withdrawn"] ?? 0) - refusedBefore).toBe(1);
   expect(await system.rows("device_status")).toHaveLength(1);
 });
+
+test("a message that ends the process is set aside only while its person consents", async () => {
+  const [gone, stays] = [await system.device(), await system.device()];
+  await system.stack.influx.kill("SIGKILL");
+  await system.say(gone, { status: { level: "mine" } });
+  await system.say(stays, { status: { level: "theirs" } });
+  expect(await system.queuedJobs()).toBe(2);
+  await system.stack.api.withdraw(gone.subject);
+  await system.stack.gateway.kill("SIGKILL");
+  // As if the process had ended with each of them again and again.
+  for (const id of await system.redis.lrange("{consentry:queue}:batches:active", 0, -1)) {
+    await system.redis.hset(`{consentry:queue}:batches:${id}`, "progress", "100");
+  }
+  await system.stack.influx.start();
+  await system.stack.startGateway();
+  const { refused, deadLettered } = await system.settled(90_000);
+  expect([refused["consent-withdrawn"], deadLettered]).toEqual([1, 1]);
+  expect((await run("list")).map((line) => line.split("  ")[2])).toEqual(["poison"]);
+  await run("purge", "all");
+}, 150_000);
 
 test("wrong use is answered with the usage and an exit code", async () => {
   for (const args of [[], ["destroy"], ["replay"]]) {

@@ -196,8 +196,8 @@ test("an outage of the store, a killed gateway, an abandoned, a poisoned and an 
   expect((await scan()).leaks).toEqual([]);
 
   await system.stack.gateway.kill("SIGKILL");
-  // One batch looks as if it had been abandoned a hundred times; another was sealed under a key that is gone.
-  await system.redis.hset(poisonedJob, "stc", "100");
+  // With one batch the process seems to have ended a hundred times; another was sealed under a key that is gone.
+  await system.redis.hset(poisonedJob, "progress", "100");
   const sealed = (await system.redis.hget(unopenableJob, "data")) ?? "";
   await system.redis.hset(unopenableJob, "data", sealed.replace(/"k":"\w+"/, '"k":"q0000"'));
   await system.stack.influx.start();
