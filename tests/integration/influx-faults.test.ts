@@ -33,7 +33,9 @@ beforeEach(async () => {
     request.on("end", () => {
       const body = Buffer.concat(chunks).toString();
       if (request.url?.startsWith("/api/v2/delete")) return void deletion(body, response);
-      if (request.url?.startsWith("/api/v2/query")) return void rowsLeft(body, response);
+      if (request.url?.startsWith("/api/v2/query")) {
+        return void rowsLeft((JSON.parse(body) as { query: string }).query, response);
+      }
       if (body === "") return void response.writeHead(204).end();
       const lines = body.split("\n");
       requests.push(lines);
