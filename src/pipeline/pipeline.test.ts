@@ -433,6 +433,44 @@ describe("a place that was stored", () => {
   });
 });
 
+describe("subject keys that do not open", () => {
+  const closed = (device: string) => {
+    throw new GatewayError("SUBJECT_KEY_UNREADABLE", `authentication of ${device}`);
+  };
+
+  it("are set aside with their messages as long as another one opens", async () => {
+    const { pipeline, books } = setUp({
+      deidentify: ({ device }) => (device.deviceKey === "one" ? analytics(device.deviceKey) : closed(device.deviceKey)),
+    });
+    await pipeline.process(["a", "one", "b"].map(message), never);
+    expect(books).toEqual({ stored: 1, "pipeline-fault": 2 });
+    const alone = setUp({ deidentify: ({ device }) => closed(device.deviceKey) });
+    await alone.pipeline.process([message("a"), message("a")], never);
+    expect(alone.books).toEqual({ "pipeline-fault": 2 });
+  });
+
+  it("and are all of a batch wait for the right master key, which an operator is told", async () => {
+    let wrong = 2;
+    const told: string[] = [];
+    const { pipeline, books, happened } = setUp({
+      checkConsent: async (devices) => {
+        wrong -= 1;
+        return devices.map(() => granted);
+      },
+      deidentify: ({ device }) => (wrong >= 0 ? closed(device.deviceKey) : analytics(device.deviceKey)),
+      log: {
+        info: () => undefined,
+        warn: () => undefined,
+        error: (event, fields) => void told.push(`${event} ${fields?.code}`),
+      },
+    });
+    await pipeline.process(["a", "b"].map(message), never);
+    expect(books).toEqual({ stored: 2 });
+    expect(happened.filter((step) => step.startsWith("set aside"))).toEqual([]);
+    expect(told).toEqual(["the master key opens nothing, batches wait SUBJECT_KEY_UNREADABLE"]);
+  });
+});
+
 describe("a store that failed", () => {
   const breakerOf = () => new CircuitBreaker({ failures: 1, openMs: 5, maxOpenMs: 5 });
 

@@ -13,7 +13,7 @@ import { type CheckConsent, type Grants, usableByAny } from "../model/consent.ts
 import type { AnalyticsRecord, Deidentified } from "../model/deidentified.ts";
 import type { Outgoing } from "../model/disclosure.ts";
 import { GatewayError } from "../model/errors.ts";
-import type { DeviceRef, Pseudonym } from "../model/ids.ts";
+import type { DeviceRef, Pseudonym, SubjectTag } from "../model/ids.ts";
 import type { DeadLetterReason } from "../model/outcome.ts";
 import type { RawMessage } from "../model/raw.ts";
 import { Turns } from "../platform/turns.ts";
@@ -141,7 +141,7 @@ export class Pipeline {
         this.#tell(undefined, count);
         return result;
       } catch (error) {
-        if (!(error instanceof GatewayError) || !error.retryable) throw error;
+        if (!(error instanceof GatewayError) || !(error.retryable || isUnreadableKey(error))) throw error;
         this.#tell(error, count);
         if (SINK_FAULTS.has(error.code)) this.#ports.breaker.failed(error.retryAfterMs);
         else await this.#pause(error.retryAfterMs ?? RETRY_MS, stop);
@@ -156,6 +156,8 @@ export class Pipeline {
     this.#told = error?.code;
     if (error === undefined) log.info("batches go through again", { count });
     else if (error.code === "SINK_DENIED") log.error("the store refuses us, batches wait", { code: error.code, count });
+    else if (isUnreadableKey(error))
+      log.error("the master key opens nothing, batches wait", { code: error.code, count });
     else log.warn("batch waits and will be tried again", { code: error.code, count });
   }
 
@@ -237,15 +239,21 @@ export class Pipeline {
 
   #deidentified(batch: readonly Passage[]): void {
     const wanted = this.#ports.wanted();
+    const unreadable = new Set<SubjectTag>();
+    let opened = false;
     for (const passage of batch) {
       const { message, verdict } = passage;
       if (passage.refusal !== undefined || verdict === undefined || verdict.refusal !== undefined) continue;
       try {
         passage.result = this.#ports.deidentify(message, verdict.grants & wanted, verdict.wrappedSubjectKey);
-      } catch {
+        opened ||= Object.keys(passage.result).length > 0;
+      } catch (error) {
         passage.setAside = "pipeline-fault";
+        if (isUnreadableKey(error)) unreadable.add(message.device.subjectTag);
       }
     }
+    // One key that does not open is that subject's; when none does, ours is the wrong one.
+    if (!opened && unreadable.size > 1) throw new GatewayError("SUBJECT_KEY_UNREADABLE", "all of a batch");
   }
 
   async #stored(batch: readonly Passage[], lease: Lease, doubt: InDoubt): Promise<void> {
@@ -329,4 +337,8 @@ function passageOf(message: RawMessage, setAside: DeadLetterReason | undefined):
 
 function forServices({ weather, scene, network }: Deidentified): boolean {
   return weather !== undefined || scene !== undefined || network !== undefined;
+}
+
+function isUnreadableKey(error: unknown): boolean {
+  return error instanceof GatewayError && error.code === "SUBJECT_KEY_UNREADABLE";
 }

@@ -1,9 +1,9 @@
-import { existsSync } from "node:fs";
+import { existsSync, rmSync } from "node:fs";
 import { chmod, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { ensureBinaries, findBrowser, offerBrowser, onPath } from "./service-binaries.ts";
+import { ensureBinaries, findBrowser, offerTestTools, onPath } from "./service-binaries.ts";
 
 let bin: string;
 const silent = { say: () => {} };
@@ -83,14 +83,20 @@ describe("a browser", () => {
     expect(findBrowser("/opt/browser")).toBe("/opt/browser");
   });
 
-  it("that is there is not installed, and one that cannot be had fails nothing", async () => {
+  it("and what else only tests use is not installed when it is there, and fails nothing when it cannot be had", async () => {
     await program("apt-get", `: > ${bin}/called\nexit 100`);
+    const others = [await program("victoria-metrics"), await program("mosquitto_pub")];
     const said: string[] = [];
-    await offerBrowser("/opt/browser", (line) => said.push(line));
+    await offerTestTools("/opt/browser", (line) => said.push(line));
     expect([said, existsSync(join(bin, "called"))]).toEqual([[], false]);
-    await offerBrowser(undefined, (line) => said.push(line));
+    for (const path of others) rmSync(path);
+    await offerTestTools(undefined, (line) => said.push(line));
     const mayInstall = process.getuid?.() === 0;
     expect(existsSync(join(bin, "called"))).toBe(mayInstall);
-    if (mayInstall) expect(said.at(-1)).toContain("tests that need a browser are skipped");
+    if (!mayInstall) return;
+    for (const name of ["chromium", "victoria-metrics", "mosquitto-clients"]) {
+      expect(said).toContain(`installing with apt-get: ${name} (no system daemon will be started)`);
+      expect(said).toContain(`${name} could not be installed; tests that need it are skipped`);
+    }
   });
 });

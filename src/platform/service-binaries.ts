@@ -1,5 +1,5 @@
 /**
- * Finds redis-server and influxd on this machine, and a browser for tests, or installs them where that is
+ * Finds redis-server and influxd on this machine, and what only tests use, or installs them where that is
  * possible without asking anyone. Whatever it installs it says first; it never removes a package and never leaves a
  * system daemon running.
  */
@@ -48,11 +48,22 @@ export function findBrowser(given: string | undefined): string | undefined {
   return BROWSERS.map(onPath).find((path) => path !== undefined);
 }
 
-/** Installs one when this process may; never fails, since whoever asks can do without. */
-export async function offerBrowser(given: string | undefined, say: Say): Promise<void> {
-  if (findBrowser(given) !== undefined || !canInstall()) return;
-  const installed = await installDebian(["chromium"], say).catch(() => false);
-  if (!installed) say("chromium could not be installed; tests that need a browser are skipped");
+/** What only tests use, as Debian calls it; some of them are skipped without it. */
+const FOR_TESTS = [
+  { name: "chromium", found: (browser: string | undefined) => findBrowser(browser) },
+  { name: "victoria-metrics", found: () => onPath("victoria-metrics") },
+  { name: "mosquitto-clients", found: () => onPath("mosquitto_pub") },
+] as const;
+
+/** Installs what is missing when this process may; never fails, since whoever asks can do without. `browser` as in `findBrowser`. */
+export async function offerTestTools(browser: string | undefined, say: Say): Promise<void> {
+  const missing = FOR_TESTS.filter(({ found }) => found(browser) === undefined);
+  if (!canInstall()) return;
+  for (const { name } of missing) {
+    // One by one: not every distribution has all of them.
+    const installed = await installDebian([name], say).catch(() => false);
+    if (!installed) say(`${name} could not be installed; tests that need it are skipped`);
+  }
 }
 
 /**

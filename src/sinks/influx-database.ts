@@ -1,6 +1,7 @@
 /** Makes sure an InfluxDB 1 has the database and retention policy that writes will name. */
 import { GatewayError } from "../model/errors.ts";
 import type { InfluxHttp } from "./influx-http.ts";
+import { name } from "./row-queries.ts";
 
 export interface DatabaseOptions {
   readonly database: string;
@@ -23,11 +24,11 @@ export async function ensureDatabase(
   let outcome: "found" | "created" = "found";
   if (!known.includes(database)) {
     if (!options.createDatabase) throw new GatewayError("SINK_DENIED", "no such database");
-    await query(http, "POST", `CREATE DATABASE ${identifier(database)}`, signal);
+    await query(http, "POST", `CREATE DATABASE ${name(database)}`, signal);
     outcome = "created";
   }
   if (retentionPolicy !== "") {
-    const policies = await query(http, "GET", `SHOW RETENTION POLICIES ON ${identifier(database)}`, signal);
+    const policies = await query(http, "GET", `SHOW RETENTION POLICIES ON ${name(database)}`, signal);
     // To a write that names an unknown one the server answers 500, which would be retried for ever.
     if (!policies.includes(retentionPolicy)) throw new GatewayError("SINK_DENIED", "no such retention policy");
   }
@@ -61,8 +62,4 @@ function firstColumn(body: string): string[] | undefined {
   const [result] = answer.results ?? [];
   if (result === undefined || result.error !== undefined) return undefined;
   return (result.series?.[0]?.values ?? []).map((row) => String(row[0]));
-}
-
-function identifier(name: string): string {
-  return `"${name.replace(/["\\]/g, "\\$&")}"`;
 }

@@ -10,7 +10,7 @@ import { FIELD_TYPES, FieldTypes } from "./field-types.ts";
 
 export const DEVICE_STATUS = "device_status";
 export const DEVICE_LOCATION = "device_location";
-const CELL_ACTIVITY = "cell_activity";
+export const CELL_ACTIVITY = "cell_activity";
 
 const TAG_SPECIAL = /[,= \\]/;
 const ESCAPE_IN_TAG = /[,= ]/g;

@@ -1,9 +1,8 @@
 /** Rows of the store, told in the query languages of its generations: InfluxQL (1.x), delete predicates and Flux (2.x). */
 import type { Pseudonym } from "../model/ids.ts";
+import { ALL_TIME } from "./influx-v2.ts";
+import type { CELL_ACTIVITY } from "./line-protocol.ts";
 import type { StoredRows } from "./stored-rows.ts";
-
-/** Whatever an RFC 3339 time of the store can be. */
-const ALL_TIME = { start: "1970-01-01T00:00:00Z", stop: "2262-04-11T23:47:16Z" };
 
 /** https://docs.influxdata.com/influxdb/v1/query_language/manage-database/#delete-series-with-delete */
 export function deleteStatement(rows: StoredRows): string {
@@ -16,14 +15,35 @@ export function deleteStatement(rows: StoredRows): string {
 
 /** At most one of the rows; `retentionPolicy` empty for the database's own default. */
 export function selectStatement(rows: StoredRows, retentionPolicy: string): string {
-  const policy = retentionPolicy === "" ? "" : `${name(retentionPolicy)}.`;
-  return `SELECT * FROM ${policy}${name(rows.measurement)} WHERE ${condition(rows)} LIMIT 1`;
+  return `SELECT * FROM ${source(rows, retentionPolicy)} WHERE ${condition(rows)} LIMIT 1`;
 }
 
 /** For each field how many of the rows have it. */
 export function countStatement(rows: StoredRows, retentionPolicy: string): string {
-  const policy = retentionPolicy === "" ? "" : `${name(retentionPolicy)}.`;
-  return `SELECT COUNT(*) FROM ${policy}${name(rows.measurement)} WHERE ${condition(rows)}`;
+  return `SELECT COUNT(*) FROM ${source(rows, retentionPolicy)} WHERE ${condition(rows)}`;
+}
+
+/** Rows of a measurement that are older than a moment. */
+export interface OldRows {
+  readonly measurement: StoredRows["measurement"] | typeof CELL_ACTIVITY;
+  /** Unix ms. */
+  readonly beforeMs: number;
+  /** Whose rows stay whatever their age. */
+  readonly except: readonly Pseudonym[];
+}
+
+export function oldDeleteStatement(rows: OldRows): string {
+  return `DELETE FROM ${name(rows.measurement)} WHERE ${ageCondition(rows)}`;
+}
+
+export function oldCountStatement(rows: OldRows, retentionPolicy: string): string {
+  return `SELECT COUNT(*) FROM ${source(rows, retentionPolicy)} WHERE ${ageCondition(rows)}`;
+}
+
+/** Pseudonyms are base64url, in which nothing has a meaning for a regular expression. */
+function ageCondition({ beforeMs, except }: OldRows): string {
+  const age = `time < ${beforeMs}000000`;
+  return except.length === 0 ? age : `${age} AND "device" !~ /^(?:${except.join("|")})$/`;
 }
 
 /** Rows of several devices in one measurement, oldest first, both ends included. */
@@ -50,11 +70,10 @@ export function pageStatement(
   retentionPolicy: string,
   conflicting: readonly { readonly field: string; readonly type: string }[] = [],
 ): string {
-  const policy = retentionPolicy === "" ? "" : `${name(retentionPolicy)}.`;
   const apart = conflicting.map(({ field, type }) => `, ${name(field)}::${type} AS ${name(`${field}::${type}`)}`);
   const wanted = devices.map((device) => `"device" = ${literal(device)}`).join(" OR ");
   return [
-    `SELECT *${apart.join("")} FROM ${policy}${name(measurement)}`,
+    `SELECT *${apart.join("")} FROM ${source({ measurement }, retentionPolicy)}`,
     `WHERE (${wanted}) AND time >= ${fromNs} AND time <= ${untilNs} ORDER BY time ASC LIMIT ${limit}`,
   ].join(" ");
 }
@@ -66,7 +85,13 @@ function condition({ device, model, timeNs }: StoredRows): string {
   return conditions.join(" AND ");
 }
 
-function name(text: string): string {
+/** A retention policy is empty for the database's own default. */
+function source({ measurement }: Pick<OldRows, "measurement">, retentionPolicy: string): string {
+  return retentionPolicy === "" ? name(measurement) : `${name(retentionPolicy)}.${name(measurement)}`;
+}
+
+/** Of a database, a retention policy, a measurement or a field. */
+export function name(text: string): string {
   return `"${text.replace(/["\\]/g, "\\$&")}"`;
 }
 
@@ -78,8 +103,13 @@ function literal(text: string): string {
  * https://docs.influxdata.com/influxdb/v2/reference/syntax/delete-predicate/
  * It cannot say that a tag is missing: at the exact time of a row, the device alone is as good as exact.
  */
-export function deletePredicate({ measurement, device, model }: StoredRows): string {
-  const conditions = [`_measurement=${quoted(measurement)}`, `device=${quoted(device)}`];
+export function deletePredicate({
+  measurement,
+  device,
+  model,
+}: Pick<OldRows, "measurement"> & Partial<Pick<StoredRows, "device" | "model">>): string {
+  const conditions = [`_measurement=${quoted(measurement)}`];
+  if (device !== undefined) conditions.push(`device=${quoted(device)}`);
   if (model) conditions.push(`model=${quoted(model)}`);
   return conditions.join(" AND ");
 }
@@ -92,10 +122,9 @@ export function timeRange({ timeNs }: StoredRows): { start: string; stop: string
 
 /** Answers with an empty body when none of the rows is there. */
 export function fluxQuery(bucket: string, rows: readonly StoredRows[]): string {
+  const wanted = rows.map((row) => `(${fluxCondition(row)})`).join(" or ");
   return [
-    `from(bucket: ${quoted(bucket)})`,
-    `range(start: ${ALL_TIME.start}, stop: ${ALL_TIME.stop})`,
-    `filter(fn: (r) => ${rows.map((row) => `(${fluxCondition(row)})`).join(" or ")})`,
+    ...fluxRows(bucket, ALL_TIME.stop, wanted),
     // Fields of different types would not fit into one answer.
     'keep(columns: ["device"])',
     "limit(n: 1)",
@@ -104,14 +133,38 @@ export function fluxQuery(bucket: string, rows: readonly StoredRows[]): string {
 
 /** One line for each measurement, device and field, with the number of rows in the column `_time`. */
 export function fluxCount(bucket: string, rows: readonly StoredRows[]): string {
+  const wanted = rows.map((row) => `(${fluxCondition(row)})`).join(" or ");
+  return [...fluxRows(bucket, ALL_TIME.stop, wanted), ...COUNTED_BY_SERIES].join(" |> ");
+}
+
+/** One line for each measurement and field; tells no two devices apart beyond what it needs to count. */
+export function fluxOldCount(bucket: string, rows: OldRows): string {
+  const summed = ['group(columns: ["_measurement", "_field"])', 'sum(column: "_time")'];
+  return [...fluxOld(bucket, rows), ...COUNTED_BY_SERIES, ...summed].join(" |> ");
+}
+
+/** One line for each device that has such rows. */
+export function fluxOldNames(bucket: string, rows: OldRows): string {
+  return [...fluxOld(bucket, rows), 'keep(columns: ["device"])', "limit(n: 1)"].join(" |> ");
+}
+
+const COUNTED_BY_SERIES = [
+  'keep(columns: ["_measurement", "device", "cell", "_field", "_time"])',
+  'group(columns: ["_measurement", "device", "cell", "_field"])',
+  'count(column: "_time")',
+];
+
+function fluxOld(bucket: string, { measurement, beforeMs, except }: OldRows): string[] {
+  const spared = except.map((device) => ` and r.device != ${quoted(device)}`).join("");
+  return fluxRows(bucket, new Date(beforeMs).toISOString(), `r._measurement == ${quoted(measurement)}${spared}`);
+}
+
+function fluxRows(bucket: string, stop: string, condition: string): string[] {
   return [
     `from(bucket: ${quoted(bucket)})`,
-    `range(start: ${ALL_TIME.start}, stop: ${ALL_TIME.stop})`,
-    `filter(fn: (r) => ${rows.map((row) => `(${fluxCondition(row)})`).join(" or ")})`,
-    'keep(columns: ["_measurement", "device", "_field", "_time"])',
-    'group(columns: ["_measurement", "device", "_field"])',
-    'count(column: "_time")',
-  ].join(" |> ");
+    `range(start: ${ALL_TIME.start}, stop: ${stop})`,
+    `filter(fn: (r) => ${condition})`,
+  ];
 }
 
 /** Which of the devices have any row: one line for each. */

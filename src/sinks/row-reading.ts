@@ -7,6 +7,7 @@ import { GatewayError } from "../model/errors.ts";
 import type { Pseudonym } from "../model/ids.ts";
 import { type Answer, InfluxHttp, type InfluxHttpOptions } from "./influx-http.ts";
 import { askStatements, type QueryResult, statementResults } from "./influx-statements.ts";
+import { askFlux, isUnknown } from "./influx-v2.ts";
 import { isOutage, unavailable } from "./influx-verdict.ts";
 import { conflictingFields, devicesByFlux, rowsByFlux, rowsByInfluxQl, type StoredRow } from "./row-answers.ts";
 import { fieldKeysStatement, fluxNames, fluxPage, pageStatement, type RowPage } from "./row-queries.ts";
@@ -24,8 +25,6 @@ const ROWS_PER_PAGE = 500;
 /** With fewer a page might hold no whole moment. */
 const MIN_ROWS_PER_PAGE = 2;
 const MAX_ROWS_PER_PAGE = 8_000;
-const JSON_TYPE = "application/json";
-const NO_SUCH_QUERIES: ReadonlySet<number> = new Set([404, 405, 501]);
 /** Nobody's name. */
 const NOBODY = "-" as Pseudonym;
 
@@ -87,7 +86,7 @@ export class RowReading {
     if (this.#options.api === "v1") return "influxql";
     if (!this.#speaksFlux) {
       const answer = await this.#ask(fluxNames(this.#options.bucket, "device_status", [NOBODY]), signal);
-      if (NO_SUCH_QUERIES.has(answer.status)) return "influxql";
+      if (isUnknown(answer)) return "influxql";
       csvOf(answer);
       this.#speaksFlux = true;
     }
@@ -158,10 +157,7 @@ export class RowReading {
   }
 
   #ask(query: string, signal: AbortSignal): Promise<Answer> {
-    const path = `/api/v2/query?${new URLSearchParams({ org: this.#options.org })}`;
-    // Without annotations a number could not be told from a text.
-    const dialect = { header: true, delimiter: ",", annotations: ["datatype", "group", "default"] };
-    return this.#started().send("POST", path, JSON.stringify({ query, type: "flux", dialect }), signal, JSON_TYPE);
+    return askFlux(this.#started(), this.#options.org, query, signal);
   }
 
   #started(): InfluxHttp {

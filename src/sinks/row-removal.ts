@@ -5,6 +5,7 @@
 import { GatewayError } from "../model/errors.ts";
 import type { InfluxHttp } from "./influx-http.ts";
 import { askStatements, type QueryResult, statementResults } from "./influx-statements.ts";
+import { ALL_TIME, askDeletion, askFlux, isUnknown } from "./influx-v2.ts";
 import { isOutage, unavailable } from "./influx-verdict.ts";
 import { countedByFlux, countedByInfluxQl } from "./row-counts.ts";
 import {
@@ -32,8 +33,6 @@ export interface RowRemovalOptions {
 }
 
 const ROWS_PER_REQUEST = 50;
-const JSON_TYPE = "application/json";
-const FLUX = "application/vnd.flux";
 
 export class RowRemoval {
   readonly #http: InfluxHttp;
@@ -47,10 +46,10 @@ export class RowRemoval {
   /** Asks a v2 server by deleting nothing: servers that imitate its writes often know no deletion. Throws SINK_UNAVAILABLE. */
   async ability(signal: AbortSignal): Promise<RowDelete> {
     if (this.#options.api === "v1") return "sync";
-    const nothing = { start: "1970-01-01T00:00:00Z", stop: "1970-01-01T00:00:00Z", predicate: '_measurement="none"' };
-    const answer = await this.#http.send("POST", this.#deletePath(), JSON.stringify(nothing), signal, JSON_TYPE);
+    const nothing = { start: ALL_TIME.start, stop: ALL_TIME.start, predicate: '_measurement="none"' };
+    const answer = await askDeletion(this.#http, this.#options, nothing, signal);
     if (answer.status === 204 || answer.status === 200) return "async";
-    if (isOutage(answer) && answer.status !== 501) throw unavailable(answer);
+    if (isOutage(answer) && !isUnknown(answer)) throw unavailable(answer);
     return "none";
   }
 
@@ -94,8 +93,8 @@ export class RowRemoval {
   }
 
   async #countV2(rows: readonly StoredRows[], signal: AbortSignal): Promise<number | undefined> {
-    const path = `/api/v2/query?${new URLSearchParams({ org: this.#options.org })}`;
-    const answer = await this.#http.send("POST", path, fluxCount(this.#options.bucket, rows), signal, FLUX);
+    const { org, bucket } = this.#options;
+    const answer = await askFlux(this.#http, org, fluxCount(bucket, rows), signal);
     if (isOutage(answer)) throw unavailable(answer);
     return answer.status === 200 ? countedByFlux(answer.body) : undefined;
   }
@@ -118,20 +117,15 @@ export class RowRemoval {
 
   async #removeV2(rows: readonly StoredRows[], signal: AbortSignal): Promise<boolean | undefined> {
     for (const row of rows) {
-      const body = JSON.stringify({ ...timeRange(row), predicate: deletePredicate(row) });
-      const answer = await this.#http.send("POST", this.#deletePath(), body, signal, JSON_TYPE);
+      const deletion = { ...timeRange(row), predicate: deletePredicate(row) };
+      const answer = await askDeletion(this.#http, this.#options, deletion, signal);
       if (isOutage(answer)) throw unavailable(answer);
       if (answer.status !== 204 && answer.status !== 200)
         throw new GatewayError("SINK_DENIED", `http ${answer.status}`);
     }
-    const path = `/api/v2/query?${new URLSearchParams({ org: this.#options.org })}`;
-    const answer = await this.#http.send("POST", path, fluxQuery(this.#options.bucket, rows), signal, FLUX);
+    const { org, bucket } = this.#options;
+    const answer = await askFlux(this.#http, org, fluxQuery(bucket, rows), signal);
     if (isOutage(answer)) throw unavailable(answer);
     return answer.status === 200 ? answer.body.trim() !== "" : undefined;
-  }
-
-  #deletePath(): string {
-    const { org, bucket } = this.#options;
-    return `/api/v2/delete?${new URLSearchParams({ org, bucket })}`;
   }
 }

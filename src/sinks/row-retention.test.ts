@@ -13,15 +13,19 @@ let server: Server;
 let retention: RowRetention;
 let asked: { url: string; body: string; authorization: string | undefined }[];
 let answer: { status: number; body: string };
+let queried: typeof answer;
+const queryIn = (one: { body: string } | undefined) => (JSON.parse(one?.body ?? "{}") as { query?: string }).query;
 
 beforeEach(async () => {
   asked = [];
   answer = { status: 204, body: "" };
+  queried = { status: 200, body: "" };
   server = createServer(async (request, response) => {
     let body = "";
     for await (const chunk of request) body += String(chunk);
     asked.push({ url: request.url ?? "", body, authorization: request.headers.authorization });
-    response.writeHead(answer.status).end(answer.body);
+    const { status, body: text } = request.url?.startsWith("/api/v2/query") ? queried : answer;
+    response.writeHead(status).end(text);
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
@@ -47,9 +51,52 @@ describe("on InfluxDB 2", () => {
     });
   });
 
-  test("nothing is deleted while something of it is held, which a predicate cannot spare", async () => {
-    expect(await retention.remove({ ...ROWS, except: [HELD] }, never)).toBe("postponed");
-    expect(asked).toEqual([]);
+  test("what is held is spared, which a predicate cannot say: all others are deleted one by one", async () => {
+    const [other, another] = ["o", "a"].map((letter) => letter.repeat(22));
+    const names = [other, HELD, another].map((device, table) => `,,${table},${device}`);
+    const head =
+      "#datatype,string,long,string\r\n#group,false,false,true\r\n#default,_result,,\r\n,result,table,device";
+    queried = { status: 200, body: `${[head, ...names].join("\r\n")}\r\n\r\n` };
+    expect(await retention.remove({ ...ROWS, except: [HELD] }, never)).toBe("deleted");
+    const [list, ...deletions] = asked;
+    expect(list?.url).toBe("/api/v2/query?org=home");
+    expect(queryIn(list)).toBe(
+      [
+        'from(bucket: "data")',
+        "range(start: 1970-01-01T00:00:00Z, stop: 2026-01-02T00:00:00.000Z)",
+        `filter(fn: (r) => r._measurement == "device_status" and r.device != "${HELD}")`,
+        'keep(columns: ["device"])',
+        "limit(n: 1)",
+      ].join(" |> "),
+    );
+    // HELD came all the same, and is spared all the same.
+    expect(deletions.map(({ body }) => JSON.parse(body))).toEqual(
+      [other, another].map((device) => ({
+        start: "1970-01-01T00:00:00Z",
+        stop: "2026-01-02T00:00:00.000Z",
+        predicate: `_measurement="device_status" AND device="${device}"`,
+      })),
+    );
+  });
+
+  test("what is held and cannot be told apart keeps all", async () => {
+    for (const [status, outcome] of [
+      [404, "unsupported"],
+      [200, "deleted"],
+    ] as const) {
+      queried = { status, body: "" };
+      expect(await retention.remove({ ...ROWS, except: [HELD] }, never)).toBe(outcome);
+    }
+    for (const [status, code] of [
+      [403, "SINK_DENIED"],
+      [425, "SINK_UNAVAILABLE"],
+    ] as const) {
+      queried = { status, body: "" };
+      await expect(retention.remove({ ...ROWS, except: [HELD] }, never)).rejects.toMatchObject({ code });
+    }
+    const many = Array.from({ length: 20_001 }, () => HELD);
+    expect(await retention.remove({ ...ROWS, except: many }, never)).toBe("postponed");
+    expect(asked.filter(({ url }) => url.startsWith("/api/v2/delete"))).toEqual([]);
   });
 
   test.each([404, 405, 501])("%i means that this store cannot delete rows", async (status) => {
@@ -60,6 +107,7 @@ describe("on InfluxDB 2", () => {
   test.each([
     [401, "SINK_DENIED"],
     [503, "SINK_UNAVAILABLE"],
+    [425, "SINK_UNAVAILABLE"],
     [429, "SINK_UNAVAILABLE"],
   ])("%i is a fault: %s", async (status, code) => {
     answer = { status, body: "" };
@@ -67,13 +115,13 @@ describe("on InfluxDB 2", () => {
   });
 
   test("rows are counted by their commonest field, without those that are held", async () => {
-    answer = {
+    queried = {
       status: 200,
       body: ",result,table,_measurement,_field,_time\r\n,,0,device_status,power,7\r\n,,1,device_status,mood,3\r\n",
     };
     expect(await retention.count({ ...ROWS, except: [HELD] }, never)).toBe(7);
-    expect(asked[0]?.body).toContain(`r._measurement == "device_status" and r.device != "${HELD}"`);
-    answer = { status: 403, body: "" };
+    expect(queryIn(asked[0])).toContain(`r._measurement == "device_status" and r.device != "${HELD}"`);
+    queried = { status: 403, body: "" };
     expect(await retention.count(ROWS, never)).toBeUndefined();
   });
 });

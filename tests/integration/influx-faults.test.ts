@@ -33,7 +33,9 @@ beforeEach(async () => {
     request.on("end", () => {
       const body = Buffer.concat(chunks).toString();
       if (request.url?.startsWith("/api/v2/delete")) return void deletion(body, response);
-      if (request.url?.startsWith("/api/v2/query")) return void rowsLeft(body, response);
+      if (request.url?.startsWith("/api/v2/query")) {
+        return void rowsLeft((JSON.parse(body) as { query: string }).query, response);
+      }
       if (body === "") return void response.writeHead(204).end();
       const lines = body.split("\n");
       requests.push(lines);
@@ -369,6 +371,77 @@ describe("no detached work", () => {
     await sink.stop();
     expect(await fault(sink.write(batch(1), never))).toMatchObject({ code: "SINK_UNAVAILABLE" });
     expect(requests).toHaveLength(0);
+  });
+});
+
+describe("a slow store", () => {
+  /** Takes its time over each line, one request after the other; what nobody waits for any more it drops. */
+  function slowly(msPerLine: () => number) {
+    const stored: number[] = [];
+    answer = (lines, response) => {
+      const timer = setTimeout(() => {
+        stored.push(...lines.map(numberOf));
+        response.writeHead(204).end();
+      }, lines.length * msPerLine());
+      response.on("close", () => clearTimeout(timer));
+    };
+    return stored;
+  }
+
+  /** As the pipeline does it: again and again, each attempt with little time. */
+  async function attempts(sink: InfluxSink, records: ReturnType<typeof batch>): Promise<number> {
+    for (let attempt = 1; ; attempt += 1) {
+      const result = await sink.write(records, AbortSignal.timeout(400)).catch((error: GatewayError) => error);
+      if (!(result instanceof Error)) return attempt;
+      if (attempt === 30) throw result;
+    }
+  }
+
+  it("that needs more time for a batch than an attempt has gets it in parts, each of them once", async () => {
+    const stored = slowly(() => 1);
+    const { sink } = await started({ timeoutMs: 300 });
+    expect(await attempts(sink, batch(1_000))).toBeLessThan(8);
+    expect(stored.toSorted((a, b) => a - b)).toEqual(batch(1_000).map((_, n) => n));
+    // The next batch begins with what the store can take.
+    requests.length = 0;
+    expect(await attempts(sink, batch(200))).toBe(1);
+    expect(requests.every((lines) => lines.length <= 250)).toBe(true);
+  });
+
+  it("is given whole batches again when it is quick again", async () => {
+    let msPerLine = 1;
+    slowly(() => msPerLine);
+    const { sink } = await started({ timeoutMs: 300 });
+    await attempts(sink, batch(600));
+    msPerLine = 0;
+    for (let n = 0; n < 4; n += 1) await sink.write(batch(1_000), never);
+    requests.length = 0;
+    await sink.write(batch(1_000), never);
+    expect(requests.map((lines) => lines.length)).toEqual([1_000]);
+  });
+
+  it("gets places in parts too, and not again what it has", async () => {
+    const places = Array.from({ length: 600 }, (_, n) => located(`canary${n}`, n, `n=${n}`));
+    const stored = slowly(() => 1);
+    const { sink } = await started({ timeoutMs: 300 });
+    expect(await attempts(sink, places)).toBeLessThan(8);
+    expect(new Set(stored).size).toBe(600);
+    expect(stored).toHaveLength(600);
+  });
+
+  it("gets again what was removed between two attempts", async () => {
+    const { sink } = await started({ maxLinesPerRequest: 2 });
+    const records = batch(4);
+    answer = (lines, response) => void response.writeHead(lines.some((line) => numberOf(line) > 1) ? 503 : 204).end();
+    await fault(sink.write(records, never));
+    await sink.removeDevices(
+      records.slice(0, 1).map(({ device }) => device),
+      never,
+    );
+    requests.length = 0;
+    answer = always(204);
+    await sink.write(records, never);
+    expect(requests.flat().map(numberOf)).toEqual([0, 1, 2, 3]);
   });
 });
 
