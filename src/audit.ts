@@ -4,52 +4,82 @@
  *   npm run audit -- verify [--head <lines>:<hash>]   reads every line; exit code 1 and an index when one is not right
  *   npm run audit -- list [--from <index>] [--json]   the lines themselves, oldest first
  *
- * `verify` ends with the head of the log. Noted down elsewhere and given back as `--head` it proves that
- * the log was not replaced by an earlier state of itself.
+ * `verify` compares the log with every head that the erasure journal has noted, and with those given as
+ * `--head`: so it shows that the log was not emptied or replaced by an earlier state of itself.
  */
 import { parseArgs } from "node:util";
-import { loadConfig } from "./config/load.ts";
 import type { AuditHead, AuditRecord } from "./model/audit.ts";
 import { GatewayError } from "./model/errors.ts";
+import {
+  COMMON_OPTIONS,
+  COMMON_USAGE,
+  type Operator,
+  runCommand,
+  UsageError,
+  withOperator,
+} from "./operator-command.ts";
 import { readKeys } from "./platform/key-files.ts";
-import { connectRedis } from "./platform/redis.ts";
-import { redisKeys } from "./platform/redis-keys.ts";
-import { AuditLog } from "./rights/audit.ts";
-import { auditKey } from "./rights/audit-chain.ts";
+import { journalKey } from "./rights/journal-format.ts";
+import { readJournals } from "./rights/journal-reading.ts";
 
-const USAGE = `Usage: npm run audit -- <command> [--config <file.yaml>]
+const USAGE = `Usage: npm run audit -- <command> [options]
 
-  verify [--head <lines>:<hash>]   every line is there, unchanged and in its place
-  list [--from <index>] [--json]   the lines, oldest first
-`;
+  verify                   every line is there, unchanged and in its place
+    --head <lines>:<hash>  also this head, noted down earlier
+    --journal <file>       erasure journal; once for each gateway. Default: backup.journalFile
+  list                     the lines, oldest first
+    --from <index>         from this line on
+    --json                 as JSON
+${COMMON_USAGE}`;
+const OPTIONS = {
+  ...COMMON_OPTIONS,
+  head: { type: "string" },
+  journal: { type: "string", multiple: true },
+  from: { type: "string" },
+  json: { type: "boolean" },
+} as const;
 const HEAD = /^(\d{1,15}):([A-Za-z0-9_-]{43})$/;
 const PAGE = 500;
 
 interface Options {
-  readonly config?: string | undefined;
   readonly head?: string | undefined;
+  readonly journal?: string[] | undefined;
   readonly from?: string | undefined;
   readonly json?: boolean | undefined;
 }
 
-async function verify(log: AuditLog, options: Options): Promise<number> {
-  const head = options.head === undefined ? undefined : headOf(options.head);
-  if (options.head !== undefined && head === undefined) return wrongUsage();
-  const verdict = await log.verify(head);
+async function verify(operator: Operator, options: Options): Promise<number> {
+  const given = options.head === undefined ? [] : [headOf(options.head)];
+  const noted = await notedHeads(operator, options.journal);
+  const verdict = await operator.acts.log.verify([...given, ...(noted ?? [])]);
   if (!verdict.intact) {
     say(`broken at line ${verdict.index}: ${verdict.problem}`);
     return 1;
   }
   say(`intact: lines ${verdict.first} to ${verdict.head.next - 1}, head ${verdict.head.next}:${verdict.head.hash}`);
+  for (const { from, to } of verdict.lost) say(`lost before the restore at line ${from}: lines ${from} to ${to - 1}`);
+  if (noted === undefined) say("not compared with an erasure journal: there is none at backup.journalFile");
   return 0;
 }
 
-async function list(log: AuditLog, options: Options): Promise<number> {
-  const from = options.from ?? "0";
-  if (!/^\d{1,15}$/.test(from)) return wrongUsage();
+/** `undefined` when no journal was named and none is in its usual place. Throws JOURNAL_INVALID. */
+async function notedHeads({ config }: Operator, named?: string[]): Promise<readonly AuditHead[] | undefined> {
+  const key = journalKey(readKeys(config.keys.dir, { create: false }).lookup);
+  const question = { key, sinceMs: Number.POSITIVE_INFINITY, anchors: [] };
+  try {
+    return (await readJournals(named ?? [config.backup.journalFile], question)).audited;
+  } catch (error) {
+    const missing = error instanceof GatewayError && error.message === "JOURNAL_INVALID: missing";
+    if (named === undefined && missing) return undefined;
+    throw error;
+  }
+}
+
+async function list({ acts }: Operator, { from = "0", json }: Options): Promise<number> {
+  if (!/^\d{1,15}$/.test(from)) throw new UsageError();
   for (let next = Number(from); ; ) {
-    const { records } = await log.list({ from: next, limit: PAGE });
-    for (const record of records) say(options.json ? JSON.stringify(record) : describe(record));
+    const { records } = await acts.log.list({ from: next, limit: PAGE });
+    for (const record of records) say(json ? JSON.stringify(record) : describe(record));
     const last = records.at(-1);
     if (last === undefined) return 0;
     next = last.index + 1;
@@ -64,53 +94,21 @@ function describe({ index, at, act, by, outcome, of, subject, device, detail }: 
   return words.filter((word) => word !== undefined).join("  ");
 }
 
-function headOf(text: string): AuditHead | undefined {
+function headOf(text: string): AuditHead {
   const [, next, hash] = HEAD.exec(text) ?? [];
-  return next === undefined || hash === undefined ? undefined : { next: Number(next), hash };
+  if (next === undefined || hash === undefined) throw new UsageError();
+  return { next: Number(next), hash };
 }
 
 function say(line: string): void {
   process.stdout.write(`${line}\n`);
 }
 
-function wrongUsage(): number {
-  process.stderr.write(USAGE);
-  return 2;
-}
-
 async function main(): Promise<number> {
-  const { values, positionals } = parseArgs({
-    options: {
-      config: { type: "string" },
-      head: { type: "string" },
-      from: { type: "string" },
-      json: { type: "boolean" },
-    },
-    allowPositionals: true,
-  });
+  const { values, positionals } = parseArgs({ options: OPTIONS, allowPositionals: true });
   const command = positionals[0] === "verify" ? verify : positionals[0] === "list" ? list : undefined;
-  if (command === undefined) return wrongUsage();
-  const config = loadConfig({ file: values.config, env: process.env });
-  const keys = readKeys(config.keys.dir, { create: false });
-  const redis = connectRedis(config.redis.url, "store");
-  try {
-    await redis.connect();
-    const log = new AuditLog(redis, redisKeys(config.redis.keyPrefix), {
-      keys: [auditKey(keys.lookup)],
-      now: Date.now,
-    });
-    return await command(log, values);
-  } finally {
-    redis.disconnect();
-  }
+  if (command === undefined || positionals.length > 1) throw new UsageError();
+  return withOperator(values, (operator) => command(operator, values));
 }
 
-main().then(
-  (code) => process.exit(code),
-  (error: unknown) => {
-    const usage = error instanceof TypeError && "code" in error && String(error.code).startsWith("ERR_PARSE_ARGS");
-    const reason = error instanceof GatewayError ? error.message : "audit: Redis is not reachable";
-    process.stderr.write(usage ? USAGE : `${reason}\n`);
-    process.exit(usage ? 2 : 1);
-  },
-);
+runCommand("audit", USAGE, main);

@@ -19,15 +19,17 @@ async function main(): Promise<number> {
   const { values } = parseArgs({ options: { ...COMMON_OPTIONS, out: { type: "string" } } });
   const { out } = values;
   if (out === undefined || out === "") throw new UsageError();
-  return withOperator(values, async ({ config, redis, keys, audit }) => {
+  return withOperator(values, async ({ config, redis, keys, acts }) => {
     const { lookup, master, backup } = readKeys(config.keys.dir, { create: false });
     if (backup === undefined) throw new GatewayError("KEY_INVALID", "backup.key: missing");
-    const taken = await new Backup(redis, keys, config.redis.keyPrefix).take(
-      out,
-      { lookup, master, backup },
-      await journalHeadOf(config.backup.journalFile, lookup),
-    );
-    await audit({ act: "backup", detail: { subjects: taken.subjects, keys: taken.keys } }, lookup);
+    const taken = await acts.perform({
+      act: "backup",
+      work: async () => {
+        const journal = await journalHeadOf(config.backup.journalFile, lookup);
+        return new Backup(redis, keys, config.redis.keyPrefix).take(out, { lookup, master, backup }, journal);
+      },
+      told: ({ subjects, keys: count }) => ({ subjects, keys: count }),
+    });
     const { records, subjectKeys, subjects, credentials } = taken;
     process.stdout.write(
       `${subjects} subjects, ${credentials} devices\nrecords       ${records}\nsubject keys  ${subjectKeys}\n`,

@@ -7,35 +7,33 @@
  *   npm run dead-letters -- purge <id|all>  gone for good
  */
 import { parseArgs } from "node:util";
-import { loadConfig } from "./config/load.ts";
 import type { AuditActName } from "./model/audit.ts";
-import { GatewayError } from "./model/errors.ts";
 import { DEAD_LETTER_REASONS } from "./model/outcome.ts";
+import { COMMON_OPTIONS, COMMON_USAGE, runCommand, UsageError, withOperator } from "./operator-command.ts";
 import { readKeys } from "./platform/key-files.ts";
 import { connectRedis } from "./platform/redis.ts";
-import { redisKeys } from "./platform/redis-keys.ts";
 import { type DeadLetter, DeadLetters, type Spared } from "./queue/dead-letters.ts";
 import { Envelope } from "./queue/envelope.ts";
 import { KnownJobs } from "./queue/known-jobs.ts";
 import { Producer } from "./queue/producer.ts";
-import { AuditLog } from "./rights/audit.ts";
-import { auditKey } from "./rights/audit-chain.ts";
 import { heldLetters } from "./wiring/held-devices.ts";
 
-const USAGE = `Usage: npm run dead-letters -- <command> [--config <file.yaml>]
+const USAGE = `Usage: npm run dead-letters -- <command> [options]
 
   list               every message set aside: id, when, why, how many
   inspect <id>       what it holds, by name and type only
   replay <id|all>    back into the queue; consent is checked anew
   purge <id|all>     removes it for good
-`;
+
+${COMMON_USAGE}`;
 
 interface Tools {
   readonly letters: DeadLetters;
   readonly producer: Producer;
   /** Neither replayed nor purged: a replay is refused under a hold, and then the message would be gone. */
   readonly held: Spared;
-  audit(act: AuditActName, count: number): Promise<unknown>;
+  /** With its lines in the audit log, unless there is nothing to do. */
+  perform(act: AuditActName, count: number, work: () => Promise<void>): Promise<void>;
 }
 
 type Command = (tools: Tools, id: string | undefined) => Promise<string[]>;
@@ -56,20 +54,22 @@ const COMMANDS: Readonly<Record<string, Command>> = {
       ...shapes.map((shape) => `  ${JSON.stringify(shape)}`),
     ];
   },
-  replay: async ({ letters, producer, held, audit }, id) => {
+  replay: async ({ letters, producer, held, perform }, id) => {
     const { free, kept } = apart(await select(letters, id), held);
-    await audit("dead-letters-replayed", free.length);
-    for (const letter of free) {
-      // First into the queue, then out of here: interrupted in between it is tried twice, and stores the same.
-      await producer.add(letter.sealed, letter.messages);
-      await letters.remove(letter);
-    }
+    await perform("dead-letters-replayed", free.length, async () => {
+      for (const letter of free) {
+        // First into the queue, then out of here: interrupted in between it is tried twice, and stores the same.
+        await producer.add(letter.sealed, letter.messages);
+        await letters.remove(letter);
+      }
+    });
     return [`${free.length} put back into the queue`, ...kept];
   },
-  purge: async ({ letters, held, audit }, id) => {
+  purge: async ({ letters, held, perform }, id) => {
     const { free, kept } = apart(await select(letters, id), held);
-    await audit("dead-letters-purged", free.length);
-    for (const letter of free) await letters.remove(letter);
+    await perform("dead-letters-purged", free.length, async () => {
+      for (const letter of free) await letters.remove(letter);
+    });
     return [`${free.length} removed`, ...kept];
   },
 };
@@ -97,45 +97,35 @@ function describe({ id, at, reason, messages }: DeadLetter): string {
 }
 
 async function main(): Promise<number> {
-  const { values, positionals } = parseArgs({ options: { config: { type: "string" } }, allowPositionals: true });
+  const { values, positionals } = parseArgs({ options: COMMON_OPTIONS, allowPositionals: true });
   const [name = "", id] = positionals;
   const command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
-  if (command === undefined || (name !== "list" && id === undefined)) {
-    process.stderr.write(USAGE);
-    return 2;
-  }
-  const config = loadConfig({ file: values.config, env: process.env });
-  const secrets = readKeys(config.keys.dir, { create: false });
-  const envelope = new Envelope(secrets.queue);
-  const keys = redisKeys(config.redis.keyPrefix);
-  const store = connectRedis(config.redis.url, "store");
-  const queue = connectRedis(config.redis.url, "producer");
-  try {
-    await Promise.all([store.connect(), queue.connect()]);
+  if (command === undefined || (name !== "list" && id === undefined)) throw new UsageError();
+  return withOperator(values, async ({ config, redis, keys, acts }) => {
+    const envelope = new Envelope(readKeys(config.keys.dir, { create: false }).queue);
+    const queue = connectRedis(config.redis.url, "producer");
     const uncounted = { recovered: () => undefined, handedOver: () => undefined };
     const producer = new Producer(queue, keys, envelope, new KnownJobs(uncounted));
-    await producer.start();
-    const log = new AuditLog(store, keys, { keys: [auditKey(secrets.lookup)], now: Date.now });
-    const tools: Tools = {
-      letters: new DeadLetters(store, keys, envelope, { maxBytes: config.queue.deadLetterBytes }),
-      producer,
-      held: await heldLetters(store, keys),
-      audit: (act, count) => (count === 0 ? Promise.resolve() : log.append({ act, by: "operator", detail: { count } })),
-    };
-    const lines = await command(tools, id);
-    process.stdout.write(`${lines.join("\n")}\n`);
-    await producer.stop();
-    return 0;
-  } finally {
-    store.disconnect();
-    queue.disconnect();
-  }
+    try {
+      await queue.connect();
+      await producer.start();
+      const lines = await command(
+        {
+          letters: new DeadLetters(redis, keys, envelope, { maxBytes: config.queue.deadLetterBytes }),
+          producer,
+          held: await heldLetters(redis, keys),
+          perform: (act, count, work) =>
+            count === 0 ? Promise.resolve() : acts.perform({ act, asked: { count }, work, told: () => ({ count }) }),
+        },
+        id,
+      );
+      process.stdout.write(`${lines.join("\n")}\n`);
+      await producer.stop();
+      return 0;
+    } finally {
+      queue.disconnect();
+    }
+  });
 }
 
-main().then(
-  (code) => process.exit(code),
-  (error: unknown) => {
-    process.stderr.write(`${error instanceof GatewayError ? error.message : "dead-letters: Redis is not reachable"}\n`);
-    process.exit(1);
-  },
-);
+runCommand("dead-letters", USAGE, main);

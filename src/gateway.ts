@@ -125,6 +125,7 @@ export function createGateway(
     log,
     purgeStored: (tag) => rights.http.erasures.request(tag, { by: "controller", method: "minor" }),
     holding: safekeeping.journal.holding,
+    audited: safekeeping.journal.audited,
     freed: () => rights.wake(),
   });
   const rights: Rights = createRights({

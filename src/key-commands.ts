@@ -5,14 +5,24 @@ import { setTimeout as pause } from "node:timers/promises";
 import { Keyring } from "./deidentify/keyring.ts";
 import { GatewayError } from "./model/errors.ts";
 import type { Operator } from "./operator-command.ts";
-import { addQueueKey, beginMaster, describeKeys, endMaster, removeKey } from "./platform/key-changes.ts";
+import {
+  addQueueKey,
+  beginMaster,
+  describeKeys,
+  endMaster,
+  removeKey,
+  replaceBackupKey,
+} from "./platform/key-changes.ts";
 import { type Keys, readKeys, readRetiredKeys } from "./platform/key-files.ts";
 import { fingerprint } from "./platform/key-fingerprint.ts";
 import type { KeyReport } from "./platform/live-keys.ts";
 import { liveGateways } from "./platform/presence.ts";
 import { sealsByKey } from "./queue/key-use.ts";
+import { archivesUnder, subjectArchiveKey } from "./rights/archive.ts";
 import { noticesByKey } from "./rights/erasure-parts.ts";
+import { installationOf } from "./rights/installation.ts";
 import { rewrapAll, wrappedKeys } from "./rights/rewrap.ts";
+import { sealsUnder } from "./wiring/queue-keys.ts";
 
 const POLL_MS = 200;
 const TAKEN_UP_MS = 30_000;
@@ -22,9 +32,13 @@ const LATE_CHANGE_MS = 6_000;
 const read = ({ config }: Operator): Keys => readKeys(config.keys.dir, { create: false });
 
 export async function rotateQueue(operator: Operator): Promise<string[]> {
-  const id = addQueueKey(operator.config.keys.dir);
+  const id = await operator.acts.perform({
+    act: "key-rotated",
+    asked: { key: "queue" },
+    work: async () => addQueueKey(operator.config.keys.dir),
+    told: (key) => ({ key }),
+  });
   const print = fingerprint(read(operator).queue.all.get(id) ?? Buffer.alloc(0));
-  await operator.audit({ act: "key-rotated", detail: { key: id } }, read(operator).lookup);
   const gateways = await takenUp(operator, (report) => report.queue[id] === print && report.sealing[0] === id);
   if (gateways === undefined) return [`${id} made; not every gateway has it yet, and until then none seals under it`];
   return [
@@ -36,9 +50,25 @@ export async function rotateQueue(operator: Operator): Promise<string[]> {
 
 /** Resumable: a next master key that is there already is the one that takes over. */
 export async function rotateMaster(operator: Operator, say: (lines: string[]) => unknown): Promise<string[]> {
+  const { retired } = await operator.acts.perform({
+    act: "key-rotated",
+    asked: { key: "master" },
+    work: () => replaceMaster(operator, say),
+    told: ({ subjects }) => ({ key: "master", subjects }),
+  });
+  return [
+    `the master key is replaced; ${retired} only opens key archives made before`,
+    `take a backup now, then: npm run keys -- destroy ${retired}`,
+  ];
+}
+
+async function replaceMaster(
+  operator: Operator,
+  say: (lines: string[]) => unknown,
+): Promise<{ retired: string; subjects: number }> {
   const { config, redis, keys } = operator;
   beginMaster(config.keys.dir);
-  const { master, nextMaster, pepper, lookup } = read(operator);
+  const { master, nextMaster, pepper } = read(operator);
   if (nextMaster === undefined) throw new GatewayError("KEY_INVALID", "master-next.key: missing");
   const print = fingerprint(nextMaster);
   const gateways = await takenUp(operator, ({ wrapping }) => wrapping === print);
@@ -52,33 +82,56 @@ export async function rotateMaster(operator: Operator, say: (lines: string[]) =>
     if (gateways > 0) await pause(LATE_CHANGE_MS);
     changed = await pass();
   }
-  const retired = endMaster(config.keys.dir);
-  await operator.audit({ act: "key-rotated", detail: { key: "master", subjects: total } }, lookup);
-  return [
-    `the master key is replaced; ${retired} only opens key archives made before`,
-    `take a backup now, then: npm run keys -- destroy ${retired}`,
-  ];
+  return { retired: endMaster(config.keys.dir), subjects: total };
+}
+
+/** Resumable as well. */
+export async function rotateBackup(operator: Operator): Promise<string[]> {
+  const { dir } = operator.config.keys;
+  const made = read(operator).backup === undefined;
+  const retired = await operator.acts.perform({
+    act: made ? "key-created" : "key-rotated",
+    asked: { key: "backup" },
+    work: async () => replaceBackupKey(dir),
+  });
+  return [retired === undefined ? "backup key made" : `backup key replaced; ${retired} still opens older archives`];
 }
 
 export async function destroyKey(operator: Operator, id: string): Promise<string[]> {
+  await operator.acts.perform({
+    act: "key-destroyed",
+    asked: { key: id },
+    work: async () => {
+      await refuseWhileNeeded(operator, id);
+      removeKey(operator.config.keys.dir, id);
+    },
+  });
+  return [`${id} is destroyed; what else was sealed under it, in old files of Redis too, can't be read any more`];
+}
+
+async function refuseWhileNeeded(operator: Operator, id: string): Promise<void> {
   const { config, redis, keys } = operator;
   const { queue, lookup } = read(operator);
+  const retired = readRetiredKeys(config.keys.dir).get(`${id}.key`);
   if (queue.all.has(id)) {
     if (id === queue.active) throw new GatewayError("KEY_IN_USE", "it seals new batches; rotate first");
-    await refuseWhileSealing(operator, id);
-    const seals = [await sealsByKey(redis, keys), await noticesByKey(redis, keys)];
-    const left = seals.reduce((sum, counts) => sum + (counts.get(id) ?? 0), 0);
+    const left = await sealsUnder(redis, keys, id);
+    if (left === "sealing") throw new GatewayError("KEY_IN_USE", "a gateway seals under it, or did moments ago");
     if (left > 0) throw new GatewayError("KEY_IN_USE", `${left} batches, dead letters or notices are sealed under it`);
-  } else if (readRetiredKeys(config.keys.dir).has(`${id}.key`)) {
-    const left = id.startsWith("master-") ? await unreadable(operator) : 0;
-    if (left > 0)
-      throw new GatewayError("KEY_IN_USE", `${left} subject keys are not wrapped by the present master key`);
-  } else {
-    throw new GatewayError("KEY_INVALID", "no queue key and no retired key of this id");
+    return;
   }
-  removeKey(config.keys.dir, id);
-  await operator.audit({ act: "key-destroyed", detail: { key: id } }, lookup);
-  return [`${id} is destroyed; what else was sealed under it, in old files of Redis too, can't be read any more`];
+  if (retired === undefined) throw new GatewayError("KEY_INVALID", "no queue key and no retired key of this id");
+  const master = id.startsWith("master-");
+  const left = master ? await unreadable(operator) : 0;
+  if (left > 0) throw new GatewayError("KEY_IN_USE", `${left} subject keys are not wrapped by the present master key`);
+  const archives = await archivesUnder(
+    config.backup.dir,
+    master ? "subject-keys" : "records",
+    installationOf(lookup),
+    master ? subjectArchiveKey(retired) : retired,
+  );
+  if (archives > 0)
+    throw new GatewayError("KEY_IN_USE", `${archives} archives in backup.dir open with it alone; remove them first`);
 }
 
 /** What is not as it should be; empty when all is well. */
@@ -127,14 +180,6 @@ async function unreadable(operator: Operator): Promise<number> {
     }
   }
   return left;
-}
-
-/** A batch may still be on its way into the queue under a key its gateway has just left. */
-async function refuseWhileSealing({ redis, keys }: Operator, id: string): Promise<void> {
-  const reports = await liveGateways(redis, keys);
-  if (reports.some((report) => report.sealing.includes(id) || report.sealing.length === 0)) {
-    throw new GatewayError("KEY_IN_USE", "a gateway seals under it, or did moments ago");
-  }
 }
 
 /** Number of live gateways once all of them answer `yes`; `undefined` when one does not in time. */

@@ -10,7 +10,7 @@
  *   npm run keys -- check                  files, gateways and everything sealed agree
  */
 import { parseArgs } from "node:util";
-import { checkKeys, destroyKey, rotateMaster, rotateQueue } from "./key-commands.ts";
+import { checkKeys, destroyKey, rotateBackup, rotateMaster, rotateQueue } from "./key-commands.ts";
 import { DAY_MS } from "./model/durations.ts";
 import {
   COMMON_OPTIONS,
@@ -20,7 +20,7 @@ import {
   UsageError,
   withOperator,
 } from "./operator-command.ts";
-import { describeKeys, replaceBackupKey } from "./platform/key-changes.ts";
+import { describeKeys } from "./platform/key-changes.ts";
 import { readKeys } from "./platform/key-files.ts";
 
 const USAGE = `Usage: npm run keys -- <command> [options]
@@ -42,26 +42,19 @@ async function main(): Promise<number> {
   if (more.length > 0) throw new UsageError();
   if (what === undefined && (command === "list" || command === "create")) {
     const { dir } = commandConfig(values.config, process.env).keys;
-    return command === "list" ? list(dir) : create(dir);
-  }
-  if (!COMMANDS.test([command, what].join(" "))) throw new UsageError();
+    if (command === "list") return list(dir);
+    const done = create(dir);
+    if (done !== undefined) return say(done);
+  } else if (!COMMANDS.test([command, what].join(" "))) throw new UsageError();
   return withOperator(values, async (operator) => {
-    const { dir } = operator.config.keys;
     switch (`${command} ${what ?? ""}`.trim()) {
       case "rotate queue":
         return say(await rotateQueue(operator));
       case "rotate master":
         return say(await rotateMaster(operator, say));
-      case "rotate backup": {
-        const retired = replaceBackupKey(dir);
-        await operator.audit(
-          { act: "key-rotated", detail: { key: "backup" } },
-          readKeys(dir, { create: false }).lookup,
-        );
-        return say([
-          retired === undefined ? "backup key made" : `backup key replaced; ${retired} still opens older archives`,
-        ]);
-      }
+      case "rotate backup":
+      case "create":
+        return say(await rotateBackup(operator));
       case "check": {
         const problems = await checkKeys(operator);
         say(problems.length === 0 ? ["every key is there, private, and agrees with gateways and data"] : problems);
@@ -82,10 +75,10 @@ function list(dir: string): number {
   return say(rows);
 }
 
-function create(dir: string): number {
+/** A whole set comes before there is a log to write it in. `undefined` when the backup key alone is missing. */
+function create(dir: string): string[] | undefined {
   const { backup, queue } = readKeys(dir, { create: true });
-  if (backup === undefined) replaceBackupKey(dir);
-  return say([backup === undefined ? "backup key made" : `keys are in place; ${queue.active} seals`]);
+  return backup === undefined ? undefined : [`keys are in place; ${queue.active} seals`];
 }
 
 function say(lines: readonly string[]): number {

@@ -2,20 +2,17 @@
 import type { Redis } from "ioredis";
 import { loadConfig } from "./config/load.ts";
 import type { Config } from "./config/schema.ts";
-import type { AuditAct } from "./model/audit.ts";
 import { ERRORS, GatewayError } from "./model/errors.ts";
+import { OperatorActs } from "./operator-acts.ts";
 import { connectRedis } from "./platform/redis.ts";
 import { type RedisKeys, redisKeys } from "./platform/redis-keys.ts";
 import { startPrivateServices } from "./private-start.ts";
-import { AuditLog } from "./rights/audit.ts";
-import { auditKey } from "./rights/audit-chain.ts";
 
 export interface Operator {
   readonly config: Config;
   readonly redis: Redis;
   readonly keys: RedisKeys;
-  /** Records what the operator did. Throws what `AuditLog.append` throws. */
-  audit(act: Omit<AuditAct, "by">, lookupKey: Buffer): Promise<void>;
+  readonly acts: OperatorActs;
 }
 
 export interface CommonOptions {
@@ -38,11 +35,7 @@ export async function withOperator<T>(options: CommonOptions, work: (operator: O
     const keys = redisKeys(config.redis.keyPrefix);
     try {
       await redis.connect();
-      const audit: Operator["audit"] = async (act, lookupKey) => {
-        const log = new AuditLog(redis, keys, { keys: [auditKey(lookupKey)], now: Date.now });
-        await log.append({ ...act, by: "operator" });
-      };
-      return await work({ config, redis, keys, audit });
+      return await work({ config, redis, keys, acts: new OperatorActs(config, redis, keys) });
     } finally {
       redis.disconnect();
     }

@@ -7,10 +7,9 @@
  */
 import { readFileSync } from "node:fs";
 import { parseArgs } from "node:util";
-import { loadConfig } from "./config/load.ts";
 import type { ConsentReceipt } from "./model/consent-receipt.ts";
 import type { Receipt } from "./model/erasure.ts";
-import { GatewayError } from "./model/errors.ts";
+import { commandConfig, runCommand, UsageError } from "./operator-command.ts";
 import { readKeys } from "./platform/key-files.ts";
 import { ReceiptSigner, verifyConsentReceipt, verifyReceipt } from "./rights/receipt.ts";
 
@@ -40,8 +39,7 @@ function main(): number {
   });
   const [command, file, ...more] = positionals;
   if (command !== "verify" || file === undefined || more.length > 0) {
-    process.stderr.write(USAGE);
-    return 2;
+    throw new UsageError();
   }
   const json = JSON.parse(readFileSync(file, "utf8")) as { receipt?: { receipt?: unknown; kind?: unknown } } | null;
   const signed = json?.receipt?.receipt === undefined ? json : json.receipt;
@@ -61,7 +59,7 @@ function main(): number {
 
 function publicKey({ key, config }: Options): string {
   if (key === undefined) {
-    const { keys } = loadConfig({ file: config, env: process.env });
+    const { keys } = commandConfig(config, process.env);
     return new ReceiptSigner(readKeys(keys.dir, { create: false }).receipt).publicKey.pem;
   }
   const text = readFileSync(key, "utf8");
@@ -110,11 +108,4 @@ function describeConsent(receipt: ConsentReceipt, kid: string): string[] {
   ];
 }
 
-try {
-  process.exitCode = main();
-} catch (error) {
-  const usage = error instanceof TypeError && "code" in error && String(error.code).startsWith("ERR_PARSE_ARGS");
-  const reason = error instanceof GatewayError ? error.message : "a file cannot be read, or is not what it should be";
-  process.stderr.write(usage ? USAGE : `receipt: ${reason}\n`);
-  process.exitCode = usage ? 2 : 1;
-}
+runCommand("receipt", USAGE, async () => main());

@@ -7,6 +7,7 @@ import { parseArgs } from "node:util";
 import { DENY_ALL_UNTIL_PUBLISHED } from "./consent/policy-floors.ts";
 import { rebuildSubject } from "./consent/rebuild.ts";
 import { Keyring } from "./deidentify/keyring.ts";
+import type { AuditHead } from "./model/audit.ts";
 import {
   COMMON_OPTIONS,
   COMMON_USAGE,
@@ -16,6 +17,7 @@ import {
   withOperator,
 } from "./operator-command.ts";
 import { readKeys, readRetiredKeys } from "./platform/key-files.ts";
+import type { AuditLog } from "./rights/audit.ts";
 import { Restore, type RestoreInput } from "./rights/restore.ts";
 import type { RestoreSummary } from "./rights/restore-writer.ts";
 
@@ -56,7 +58,7 @@ async function main(): Promise<number> {
 }
 
 async function restore(operator: Operator, input: RestoreInput, dryRun: boolean): Promise<RestoreSummary> {
-  const { config, redis, keys, audit } = operator;
+  const { config, redis, keys, acts } = operator;
   const { lookup, pepper, master, nextMaster, backup } = readKeys(config.keys.dir, { create: false });
   const retired = [...readRetiredKeys(config.keys.dir)];
   const former = (name: string): Buffer[] => retired.filter(([file]) => file.startsWith(name)).map(([, key]) => key);
@@ -74,12 +76,30 @@ async function restore(operator: Operator, input: RestoreInput, dryRun: boolean)
     now: Date.now,
   });
   if (dryRun) return restorer.check(input);
-  const summary = await restorer.run(input);
-  // What was there before must not live on in the append-only file for longer than it takes to write a new one.
-  await redis.bgrewriteaof().catch(() => undefined);
-  const { subjects, erased, erasing, held, withdrawn } = summary;
-  await audit({ act: "restore", detail: { subjects, erased, erasing, held, withdrawn } }, lookup);
-  return summary;
+  return acts.perform({
+    act: "restore",
+    work: async () => {
+      const summary = await restorer.run(input);
+      // What was there before must not live on in the append-only file for longer than it takes to write a new one.
+      await redis.bgrewriteaof().catch(() => undefined);
+      return summary;
+    },
+    told: async ({ subjects, erased, erasing, held, withdrawn, audited }, log) => {
+      const lost = await lostHead(audited, log);
+      return { subjects, erased, erasing, held, withdrawn, ...(lost !== undefined && { lost }) };
+    },
+  });
+}
+
+/** What was noted of the audit log and is not in the one that was brought back. */
+async function lostHead(audited: readonly AuditHead[], log: AuditLog): Promise<string | undefined> {
+  const last = audited.reduce<AuditHead | undefined>(
+    (latest, head) => (head.next > (latest?.next ?? 0) ? head : latest),
+    undefined,
+  );
+  const verdict = await log.verify(audited);
+  const missed = !verdict.intact && verdict.problem === "rolled-back";
+  return missed && last !== undefined ? `${last.next}:${last.hash}` : undefined;
 }
 
 function report(summary: RestoreSummary, { subjectKeys }: RestoreInput, dryRun: boolean): string[] {

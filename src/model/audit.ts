@@ -30,6 +30,7 @@ export const AUDIT_ACTS = [
   "retention-run",
   "backup",
   "restore",
+  "key-created",
   "key-rotated",
   "key-destroyed",
   "dead-letters-replayed",
@@ -75,6 +76,7 @@ const keyedHash = z.string().regex(/^[A-Za-z0-9_-]{22}$/);
 export const auditRecord = z.strictObject({
   /** Position in the log since it began; grows by one with every line. */
   index: z.number().int().nonnegative(),
+  /** When it was done; a line that was late stands further down. */
   at: timestampMs,
   act: z.enum(AUDIT_ACTS),
   by: z.enum(AUDIT_ROLES),
@@ -96,6 +98,12 @@ export interface AuditHead {
   readonly hash: string;
 }
 
+/** Lines `from` to `to - 1` were lost with Redis; the line of the restore has the number `from` now. */
+export interface AuditLoss {
+  readonly from: number;
+  readonly to: number;
+}
+
 export type AuditProblem =
   /** The line was altered, or was not written by this gateway. */
   | "changed"
@@ -113,7 +121,13 @@ export type AuditProblem =
   | "rolled-back";
 
 export type AuditVerdict =
-  | { readonly intact: true; readonly first: number; readonly head: AuditHead }
+  | {
+      readonly intact: true;
+      readonly first: number;
+      readonly head: AuditHead;
+      /** What a restore could not bring back. */
+      readonly lost: readonly AuditLoss[];
+    }
   | { readonly intact: false; readonly index: number; readonly problem: AuditProblem };
 
 export interface AuditPage {

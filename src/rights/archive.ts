@@ -6,6 +6,7 @@ import { z } from "zod";
 import { timestampMs } from "../model/consent-record.ts";
 import { GatewayError } from "../model/errors.ts";
 import type { DeviceKey, SubjectTag } from "../model/ids.ts";
+import { fingerprint } from "../platform/key-fingerprint.ts";
 import { SHARED_NAMES } from "./backup-catalogue.ts";
 import type { SealedHeader } from "./sealed-format.ts";
 import { readSealedHeader, readSealedLines } from "./sealed-reader.ts";
@@ -82,6 +83,18 @@ export async function archivesIn(dir: string, kind: ArchiveKind, installation: s
     .flatMap(({ file, header }) => (header?.installation === installation ? [{ file, at: header.createdAt }] : []))
     .sort((left, right) => left.at - right.at)
     .map(({ file }) => file);
+}
+
+/** How many archives of one kind in a directory this key alone opens. */
+export async function archivesUnder(
+  dir: string,
+  kind: ArchiveKind,
+  installation: string,
+  key: Buffer,
+): Promise<number> {
+  const files = await archivesIn(dir, kind, installation);
+  const headers = await Promise.all(files.map((file) => readSealedHeader(file)));
+  return headers.filter(({ keyId }) => keyId === fingerprint(key)).length;
 }
 
 /** The header, found to be of this kind and this installation. Throws ARCHIVE_INVALID. */

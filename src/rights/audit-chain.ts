@@ -3,7 +3,7 @@
  * under the same key states where the log begins and ends, so that cutting it short shows as well.
  */
 import { createHash, createHmac, hkdfSync, timingSafeEqual } from "node:crypto";
-import { type AuditAct, type AuditProblem, type AuditRecord, auditRecord } from "../model/audit.ts";
+import { type AuditAct, type AuditHead, type AuditProblem, type AuditRecord, auditRecord } from "../model/audit.ts";
 
 /** Where the log stands: it holds the lines `first` to `next - 1`. */
 export interface AuditState {
@@ -53,6 +53,14 @@ export function openLine(line: string, keys: readonly Buffer[]): AuditRecord | u
   if (line[MAC_LENGTH] !== " " || !isMac(line.slice(0, MAC_LENGTH), "line", text, keys)) return undefined;
   const record = auditRecord.safeParse(parsed(text));
   return record.success ? record.data : undefined;
+}
+
+/** Of a line that opens: up to which line a restore found the log to be lost; it says so under its own number. */
+export function lossIn(line: string): AuditHead | undefined {
+  if (!line.includes('"act":"restore"')) return undefined;
+  const { detail } = parsed(line.slice(MAC_LENGTH + 1)) as AuditRecord;
+  const [, next, hash] = /^(\d{1,15}):(.+)$/.exec(String(detail?.lost)) ?? [];
+  return next === undefined || hash === undefined ? undefined : { next: Number(next), hash };
 }
 
 export function seal(state: AuditState, key: Buffer): string {

@@ -12,6 +12,8 @@ export interface AuditTrailPorts {
   /** A line could not be written at once. */
   readonly late: () => void;
   readonly log: Log;
+  /** Unix ms. */
+  now(): number;
 }
 
 /** Kept in memory until they can be written; beyond this the oldest is lost, and that is logged. */
@@ -21,7 +23,7 @@ const LAST_RETRY_MS = 30_000;
 
 export class AuditTrail {
   readonly #ports: AuditTrailPorts;
-  readonly #late: AuditAct[] = [];
+  readonly #late: { readonly act: AuditAct; readonly at: number }[] = [];
   #retryMs = FIRST_RETRY_MS;
   #timer: NodeJS.Timeout | undefined;
   #stopped = false;
@@ -37,10 +39,11 @@ export class AuditTrail {
 
   /** For an act that has happened, or that nothing may stop. Never rejects; tries once before it resolves. */
   async note(act: AuditAct): Promise<void> {
+    const at = this.#ports.now();
     try {
-      await this.#ports.audit.append(act);
+      await this.#ports.audit.append(act, at);
     } catch (error) {
-      this.#postpone(act, error);
+      this.#postpone({ act, at }, error);
     }
   }
 
@@ -52,10 +55,10 @@ export class AuditTrail {
     if (this.#late.length > 0) this.#ports.log.error("audit lines lost", { count: this.#late.length });
   }
 
-  #postpone(act: AuditAct, error: unknown): void {
+  #postpone(late: { act: AuditAct; at: number }, error: unknown): void {
     this.#ports.late();
     this.#ports.log.error("audit line is late", { code: error instanceof GatewayError ? error.code : "FAULT" });
-    this.#late.push(act);
+    this.#late.push(late);
     if (this.#late.length > MAX_LATE) {
       this.#late.shift();
       this.#ports.log.error("audit lines lost", { count: 1 });
@@ -77,8 +80,9 @@ export class AuditTrail {
 
   async #flush(): Promise<void> {
     while (this.#late[0] !== undefined) {
+      const { act, at } = this.#late[0];
       try {
-        await this.#ports.audit.append(this.#late[0]);
+        await this.#ports.audit.append(act, at);
       } catch {
         return;
       }

@@ -10,7 +10,18 @@ import { GatewayError } from "../model/errors.ts";
 import { orConsentUnreachable } from "../platform/redis.ts";
 import type { RedisKeys } from "../platform/redis-keys.ts";
 import { type RedisScript, runScript } from "../platform/redis-script.ts";
-import { type AuditState, ChainCheck, EMPTY_LOG, hashLine, nextLine, openLine, openSeal, seal } from "./audit-chain.ts";
+import {
+  type AuditState,
+  ChainCheck,
+  EMPTY_LOG,
+  hashLine,
+  lossIn,
+  nextLine,
+  openLine,
+  openSeal,
+  seal,
+} from "./audit-chain.ts";
+import { HeadCheck } from "./head-check.ts";
 
 export interface AuditOptions {
   /** The first writes, all of them verify. */
@@ -43,6 +54,7 @@ const PAGE = 500;
 
 interface Waiting {
   readonly act: AuditAct;
+  readonly at: number;
   readonly resolve: (index: number) => void;
   readonly reject: (error: unknown) => void;
 }
@@ -74,17 +86,22 @@ export class AuditLog {
 
   /**
    * Resolves with the index of the line once it is in Redis. What arrives while a call is under way travels
-   * together. Throws `CONSENT_UNREACHABLE`, `CONSENT_CONFLICT`; `AUDIT_BROKEN` when the log was tampered with.
+   * together. `at` is when the act was done, Unix ms. Throws `CONSENT_UNREACHABLE`, `CONSENT_CONFLICT`; `AUDIT_BROKEN` when the log was tampered with.
    */
-  append(act: AuditAct): Promise<number> {
+  append(act: AuditAct, at = this.#options.now()): Promise<number> {
     return new Promise((resolve, reject) => {
-      this.#waiting.push({ act, resolve, reject });
+      this.#waiting.push({ act, at, resolve, reject });
       if (!this.#writing) void this.#write();
     });
   }
 
-  /** Reads the whole log. `noted` is a head written down earlier, of which this log must be a continuation. */
-  async verify(noted?: AuditHead): Promise<AuditVerdict> {
+  async head(): Promise<AuditHead> {
+    const { state } = await this.#read();
+    return { next: state.next, hash: state.head };
+  }
+
+  /** Reads the whole log. `noted` are heads written down earlier, of each of which this log must be a continuation. */
+  async verify(noted: readonly AuditHead[] = []): Promise<AuditVerdict> {
     const before = await this.#bounds();
     const verdict = await this.#follow(before, noted);
     if (verdict.intact) return verdict;
@@ -94,11 +111,11 @@ export class AuditLog {
     return was === is ? verdict : this.#follow(now, noted);
   }
 
-  async #follow({ sealText, count }: Bounds, noted: AuditHead | undefined): Promise<AuditVerdict> {
+  async #follow({ sealText, count }: Bounds, noted: readonly AuditHead[]): Promise<AuditVerdict> {
     const state = sealText === "" && count === 0 ? EMPTY_LOG : openSeal(sealText, this.#options.keys);
     if (state === undefined) return { intact: false, index: 0, problem: "seal-broken" };
     const check = new ChainCheck(state, this.#options.keys);
-    let notedHash = noted?.next === state.first ? state.base : undefined;
+    const heads = new HeadCheck(noted, state);
     let position = 0;
     for await (const line of this.#lines(0, count)) {
       const breach = check.follow(line);
@@ -107,15 +124,15 @@ export class AuditLog {
       }
       if (breach !== undefined) return { intact: false, ...breach };
       position += 1;
-      if (noted?.next === state.first + position) notedHash = hashLine(line);
+      heads.follow(state.first + position, hashLine(line), lossIn(line));
     }
     const breach = check.end(state);
     if (breach !== undefined) return { intact: false, ...breach };
-    // Lines past their retention can no longer be compared.
-    if (noted !== undefined && noted.next >= state.first && notedHash !== noted.hash) {
-      return { intact: false, index: Math.min(noted.next, state.next), problem: "rolled-back" };
+    const missed = heads.missed();
+    if (missed !== undefined) {
+      return { intact: false, index: Math.min(missed.next, state.next), problem: "rolled-back" };
     }
-    return { intact: true, first: state.first, head: { next: state.next, hash: state.head } };
+    return { intact: true, first: state.first, head: { next: state.next, hash: state.head }, lost: heads.losses };
   }
 
   /** Lines from index `from` on, oldest first. Throws `AUDIT_BROKEN` when one of them does not open. */
@@ -157,7 +174,7 @@ export class AuditLog {
     while (this.#waiting.length > 0) {
       const batch = this.#waiting.splice(0, MAX_BATCH);
       try {
-        const first = await this.#appendAll(batch.map(({ act }) => act));
+        const first = await this.#appendAll(batch);
         for (const [offset, { resolve }] of batch.entries()) resolve(first + offset);
       } catch (error) {
         for (const { reject } of batch) reject(error);
@@ -166,13 +183,13 @@ export class AuditLog {
     this.#writing = false;
   }
 
-  async #appendAll(acts: readonly AuditAct[]): Promise<number> {
+  async #appendAll(acts: readonly Pick<Waiting, "act" | "at">[]): Promise<number> {
     for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt += 1) {
       const before = attempt === 1 && this.#known !== undefined ? this.#known : await this.#read();
       const lines: string[] = [];
       let state = before.state;
-      for (const act of acts) {
-        const next = nextLine(state, act, this.#options.now(), this.#options.keys[0]);
+      for (const { act, at } of acts) {
+        const next = nextLine(state, act, at, this.#options.keys[0]);
         lines.push(next.line);
         state = next.state;
       }

@@ -1,6 +1,7 @@
 /** What happened since a backup, asked for each subject and device as it is restored. */
 import type { Redis } from "ioredis";
 import { z } from "zod";
+import type { AuditHead } from "../model/audit.ts";
 import type { DeviceKey, SubjectTag } from "../model/ids.ts";
 import type { RedisKeys } from "../platform/redis-keys.ts";
 import type { SubjectLine } from "./archive.ts";
@@ -60,6 +61,10 @@ export class Replay {
   tokenReplaced(device: DeviceKey, mac: string | undefined): boolean {
     const latest = this.#journal?.tokens.get(device);
     return latest !== undefined && latest !== mac;
+  }
+
+  get audited(): readonly AuditHead[] {
+    return this.#journal?.audited ?? [];
   }
 
   get policyVersion(): number {

@@ -3,6 +3,7 @@
  * waiting names; or, without a Redis, only finds out whether all of it could be written.
  */
 import type { Redis } from "ioredis";
+import type { AuditHead } from "../model/audit.ts";
 import { NO_SUBJECT_KEY } from "../model/consent.ts";
 import type { LegalHold } from "../model/consent-record.ts";
 import type { ErasureFacts } from "../model/erasure.ts";
@@ -70,6 +71,8 @@ export interface RestoreSummary {
   readonly withdrawn: number;
   /** Devices that need a new token, because theirs was replaced since. */
   readonly tokensDropped: number;
+  /** Heads of the audit log that the journals tell of. */
+  readonly audited: readonly AuditHead[];
   /** A policy published since is missing; until it is published again no consent counts. */
   readonly policyMissing: boolean;
 }
@@ -147,7 +150,7 @@ export class RestoreWriter {
   }
 
   summary(): Omit<RestoreSummary, "createdAt"> {
-    return { ...this.#counts, policyMissing: this.#policyMissing };
+    return { ...this.#counts, audited: this.#replay.audited, policyMissing: this.#policyMissing };
   }
 
   get #policyMissing(): boolean {

@@ -2,7 +2,7 @@
  * What has been kept long enough goes: each kind of data by itself, so that one that cannot be reached
  * leaves the others to go. A dry run only counts.
  */
-import type { AuditAct, AuditRole } from "../model/audit.ts";
+import type { AuditAct, AuditDetail, AuditRole } from "../model/audit.ts";
 import { GatewayError } from "../model/errors.ts";
 import type { Log } from "../model/log.ts";
 
@@ -59,13 +59,8 @@ export class Retention {
   /** Never throws; what could not be done says so. A run that changed anything stands in the audit log. */
   async run(by: AuditRole, signal: AbortSignal): Promise<RetentionResult[]> {
     const results = await this.#each((item) => item.run(signal));
-    const told = results.filter(({ state, count }) => state === "failed" || (state === "done" && count !== 0));
-    if (told.length > 0) {
-      const detail = Object.fromEntries(
-        told.map(({ kind, state, count }) => [kind, state === "done" ? (count ?? state) : state]),
-      );
-      await this.#ports.audit({ act: "retention-run", by, detail });
-    }
+    const detail = retentionDetail(results);
+    if (Object.keys(detail).length > 0) await this.#ports.audit({ act: "retention-run", by, detail });
     return results;
   }
 
@@ -82,4 +77,10 @@ export class Retention {
     }
     return results;
   }
+}
+
+/** What changed or failed, for the audit log. */
+export function retentionDetail(results: readonly RetentionResult[]): AuditDetail {
+  const told = results.filter(({ state, count }) => state === "failed" || (state === "done" && count !== 0));
+  return Object.fromEntries(told.map(({ kind, state, count }) => [kind, state === "done" ? (count ?? state) : state]));
 }

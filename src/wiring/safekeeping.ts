@@ -4,7 +4,7 @@
  */
 import type { Redis } from "ioredis";
 import type { Config } from "../config/schema.ts";
-import type { AuditAct } from "../model/audit.ts";
+import type { AuditAct, AuditHead } from "../model/audit.ts";
 import type { LegalHold } from "../model/consent-record.ts";
 import { GatewayError } from "../model/errors.ts";
 import type { DeviceKey, SubjectTag } from "../model/ids.ts";
@@ -42,6 +42,7 @@ export interface Safekeeping {
     holding(tag: SubjectTag, ref: string, hold: LegalHold | undefined): Promise<void>;
     erasure(tag: SubjectTag, id: string, what: "asked" | "destroyed"): Promise<void>;
     tokenIssued(device: DeviceKey, mac: string): Promise<void>;
+    audited(head: AuditHead): Promise<void>;
     published(result: PublishResult): Promise<PublishResult>;
   };
   /** Takes changed key files up at once. Never throws. */
@@ -84,6 +85,7 @@ export function createSafekeeping(deps: SafekeepingDeps): Safekeeping {
       erasure: (tag, erasure, what) =>
         file.record({ what: what === "asked" ? "erasure-asked" : "erased", tag, erasure }),
       tokenIssued: (device, mac) => file.record({ what: "token-issued", device, mac }),
+      audited: (head) => file.record({ what: "audited", ...head }),
       published: async (result) => {
         if (result.refused === undefined) await file.record({ what: "policy-published", version: result.version });
         return result;

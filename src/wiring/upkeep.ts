@@ -9,6 +9,7 @@ import { Minors } from "../consent/minors.ts";
 import { Suspensions } from "../consent/suspensions.ts";
 import type { Keyring } from "../deidentify/keyring.ts";
 import type { HttpPorts } from "../http/ports.ts";
+import type { AuditHead } from "../model/audit.ts";
 import type { LegalHold } from "../model/consent-record.ts";
 import { DAY_MS, HOUR_MS, MINUTE_MS } from "../model/durations.ts";
 import type { SubjectTag } from "../model/ids.ts";
@@ -40,6 +41,8 @@ export interface UpkeepDeps {
   purgeStored(tag: SubjectTag): Promise<unknown>;
   /** Notes down, outside Redis, that a legal hold is about to stand on these terms or, without terms, to end. */
   holding(tag: SubjectTag, ref: string, hold: LegalHold | undefined): Promise<void>;
+  /** Notes down, outside Redis, how far the audit log has got. */
+  audited(head: AuditHead): Promise<void>;
   /** Nothing of the subject is held any more: what waited for that may go on. */
   freed(tag: SubjectTag): Promise<void>;
 }
@@ -52,11 +55,14 @@ export interface Upkeep {
   readonly http: Pick<HttpPorts, "audit" | "holds" | "minors">;
 }
 
+/** How much of the audit log could be taken back without being noticed. */
+const HEAD_MS = 300_000;
+
 export function createUpkeep(deps: UpkeepDeps): Upkeep {
   const { config, keys, log, deadLetters } = deps;
   const redis = deps.redis.store;
   const audit = new AuditLog(redis, keys, { keys: [auditKey(deps.secrets.lookup)], now: Date.now });
-  const trail = new AuditTrail({ audit, late: () => deps.metrics.auditLate(), log });
+  const trail = new AuditTrail({ audit, late: () => deps.metrics.auditLate(), log, now: Date.now });
 
   const holds = new LegalHolds(
     redis,
@@ -77,6 +83,13 @@ export function createUpkeep(deps: UpkeepDeps): Upkeep {
     },
   );
   const suspensions = new Suspensions(redis, keys, { now: Date.now });
+  let noted = "";
+  const noteHead = async (): Promise<void> => {
+    const head = await audit.head();
+    if (head.hash !== noted) await deps.audited(head);
+    noted = head.hash;
+  };
+  const heads = new Periodic([{ name: "audit head", everyMs: HEAD_MS, run: noteHead }], log);
   const sweeps = new Periodic(
     [
       { name: "legal holds", everyMs: config.hold.sweepMs, run: async () => void (await holds.sweep()) },
@@ -116,7 +129,15 @@ export function createUpkeep(deps: UpkeepDeps): Upkeep {
   return {
     parts: [
       { name: "row retention", start: () => rows.start(), stop: () => rows.stop() },
-      { name: "audit", start: () => undefined, stop: () => trail.stop() },
+      {
+        name: "audit",
+        start: () => heads.start(),
+        stop: async () => {
+          heads.stop();
+          await trail.stop();
+          await noteHead().catch(() => log.warn("audit head not noted", { stage: "audit" }));
+        },
+      },
       { name: "legal holds", start: () => sweeps.start(), stop: () => sweeps.stop() },
       { name: "schedule", start: () => schedule.start(), stop: () => schedule.stop() },
     ],

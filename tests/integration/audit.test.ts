@@ -1,7 +1,8 @@
 /** Promise: every administrative act stands in the audit log, and nobody can take it out, change it or move it unnoticed. */
 import { describe, expect, test } from "vitest";
-import type { AuditAct } from "../../src/model/audit.ts";
+import type { AuditAct, AuditHead } from "../../src/model/audit.ts";
 import { AuditLog } from "../../src/rights/audit.ts";
+import { openSeal, seal as sealOf } from "../../src/rights/audit-chain.ts";
 import { AuditTrail } from "../../src/rights/audit-trail.ts";
 import { device, shippedPolicy, subject } from "./consent-fixture.ts";
 import { AUDIT_KEY, httpApi } from "./http-fixture.ts";
@@ -135,7 +136,7 @@ describe("whoever has Redis in his hands", () => {
     await writer.append(ACT);
     const verdict = await log().verify();
     if (!verdict.intact) throw new Error("not intact");
-    expect(await log().verify(verdict.head)).toEqual(verdict);
+    expect(await log().verify([verdict.head])).toEqual(verdict);
 
     await redis
       .multi()
@@ -145,11 +146,40 @@ describe("whoever has Redis in his hands", () => {
       .exec();
     await expect(writer.append(ACT)).rejects.toMatchObject({ code: "AUDIT_BROKEN" });
     expect(await log().verify()).toMatchObject({ intact: true });
-    expect(await log().verify(verdict.head)).toEqual({ intact: false, index: 3, problem: "rolled-back" });
+    expect(await log().verify([verdict.head])).toEqual({ intact: false, index: 3, problem: "rolled-back" });
     // Grown again past the noted head, with other lines.
     await log().append({ ...ACT, act: "restore" });
     await log().append(ACT);
-    expect(await log().verify(verdict.head)).toMatchObject({ intact: false, problem: "rolled-back" });
+    expect(await log().verify([verdict.head])).toMatchObject({ intact: false, problem: "rolled-back" });
+  });
+
+  test("and deletes it with its seal is found out by any noted head, until a restore names what was lost", async () => {
+    const { redis, keys } = api.store();
+    const heads: AuditHead[] = [];
+    for (let count = 1; count <= 6; count += 1) {
+      await filled(1);
+      heads.push(await log().head());
+    }
+    const [seal, lines] = [await redis.get(keys.auditSeal), await redis.lrange(keys.auditLines, 0, 3)];
+    await redis.del(keys.auditSeal, keys.auditLines);
+    expect(await log().verify()).toMatchObject({ intact: true });
+    expect(await log().verify(heads)).toEqual({ intact: false, index: 0, problem: "rolled-back" });
+    await filled(9);
+    expect(await log().verify(heads.slice(3))).toEqual({ intact: false, index: 4, problem: "rolled-back" });
+
+    // What a restore brings back: the first four lines.
+    await redis.del(keys.auditSeal, keys.auditLines);
+    const state = openSeal(seal ?? "", [AUDIT_KEY]);
+    if (state === undefined) throw new Error("no seal");
+    await redis.rpush(keys.auditLines, ...lines);
+    await redis.set(keys.auditSeal, sealOf({ ...state, next: 4, head: heads[3]?.hash ?? "" }, AUDIT_KEY));
+    expect(await log().verify(heads)).toEqual({ intact: false, index: 4, problem: "rolled-back" });
+    const last = heads.at(-1);
+    await log().append({ act: "restore", by: "operator", detail: { lost: `${last?.next}:${last?.hash}` } });
+    await filled(5);
+    expect(await log().verify(heads)).toMatchObject({ intact: true, lost: [{ from: 4, to: 6 }] });
+    const forged = heads.with(2, { next: 3, hash: "f".repeat(43) });
+    expect(await log().verify(forged)).toEqual({ intact: false, index: 3, problem: "rolled-back" });
   });
 });
 
@@ -185,6 +215,7 @@ test("a line about what already happened is written as soon as it can be", async
   const { redis, keys } = api.store();
   const logged: string[] = [];
   let late = 0;
+  let clock = 40;
   const line = (event: string) => void logged.push(event);
   const trail = new AuditTrail({
     audit: log(),
@@ -192,6 +223,7 @@ test("a line about what already happened is written as soon as it can be", async
       late += 1;
     },
     log: { info: line, warn: line, error: line },
+    now: () => (clock += 1),
   });
   await redis.set(keys.auditSeal, "forged");
   await trail.note({ ...ACT, detail: { at: 1 } });
@@ -199,5 +231,9 @@ test("a line about what already happened is written as soon as it can be", async
   expect([late, logged]).toEqual([2, ["audit line is late", "audit line is late"]]);
   await redis.del(keys.auditSeal);
   await trail.stop();
-  expect((await log().list({ from: 0, limit: 9 })).records.map(({ detail }) => detail?.at)).toEqual([1, 2]);
+  const { records } = await log().list({ from: 0, limit: 9 });
+  expect(records.map(({ at, detail }) => [at, detail?.at])).toEqual([
+    [41, 1],
+    [42, 2],
+  ]);
 });

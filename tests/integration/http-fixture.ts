@@ -101,7 +101,7 @@ export function httpApi(options: { leaseMs: number } = { leaseMs: 2_000 }): Api 
     const { credentials, ledger, policies, leases, redis, keys } = store();
     const log = { info: line, warn: line, error: line };
     const audit = new AuditLog(redis, keys, { keys: [AUDIT_KEY], now: Date.now });
-    const trail = new AuditTrail({ audit, late: () => {}, log });
+    const trail = new AuditTrail({ audit, late: () => {}, log, now: () => self.now() });
     holds = new LegalHolds(
       redis,
       keys,

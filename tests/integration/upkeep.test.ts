@@ -269,7 +269,7 @@ describe("npm run audit", () => {
   test("lists what happened, proves it, and finds a line that somebody touched", async () => {
     const { lines: listed } = await run("audit", ["list"]);
     expect(listed.join("\n")).toMatch(/hold-approved.*proposedBy=legal {2}confirmedBy=privacy/);
-    expect(listed.join("\n")).toMatch(/retention-run {2}by=operator {2}deviceStatus=1/);
+    expect(listed.join("\n")).toMatch(/retention-run {2}done\(\d+\) {2}by=operator {2}deviceStatus=1/);
     expect(listed.join("\n")).toMatch(/policy-published {2}done\(\d+\)/);
     expect(listed.join("\n")).not.toContain(anna.id);
     expect(listed.join("\n")).not.toContain(anna.subject);
@@ -284,5 +284,10 @@ describe("npm run audit", () => {
     expect(await run("audit", ["verify"])).toMatchObject({ exitCode: 1, lines: ["broken at line 3: changed"] });
     await system.redis.lset(key, 3, line);
     expect(await run("audit", ["verify", "--head", head])).toMatchObject({ exitCode: 0 });
+
+    // An empty log is whole by itself; what the journal noted shows that it is not.
+    await system.redis.del(key, key.replace(/lines$/, "seal"));
+    const emptied = await run("audit", ["verify"]);
+    expect([emptied.exitCode, emptied.lines[0]]).toEqual([1, "broken at line 0: rolled-back"]);
   });
 });

@@ -1,0 +1,78 @@
+/**
+ * What an operator does stands in the audit log before it is done and after it, as everything over HTTP does;
+ * and how far the log has got stands in the erasure journal, outside Redis.
+ */
+import type { Redis } from "ioredis";
+import type { Config } from "./config/schema.ts";
+import type { AuditActName, AuditDetail } from "./model/audit.ts";
+import { GatewayError } from "./model/errors.ts";
+import { readKeys } from "./platform/key-files.ts";
+import type { RedisKeys } from "./platform/redis-keys.ts";
+import { AuditLog } from "./rights/audit.ts";
+import { auditKey } from "./rights/audit-chain.ts";
+import { ErasureJournal } from "./rights/erasure-journal.ts";
+import { journalKey } from "./rights/journal-format.ts";
+
+export interface OperatorAct<T> {
+  readonly act: AuditActName;
+  readonly asked?: AuditDetail;
+  /** What came of it. */
+  readonly told?: (result: T, log: AuditLog) => AuditDetail | Promise<AuditDetail>;
+  work(): Promise<T>;
+}
+
+export class OperatorActs {
+  readonly #config: Config;
+  readonly #redis: Redis;
+  readonly #keys: RedisKeys;
+
+  constructor(config: Config, redis: Redis, keys: RedisKeys) {
+    this.#config = config;
+    this.#redis = redis;
+    this.#keys = keys;
+  }
+
+  get log(): AuditLog {
+    return new AuditLog(this.#redis, this.#keys, { keys: [auditKey(this.#lookup)], now: Date.now });
+  }
+
+  /** A line that cannot be written stops the act. Throws what `work` throws, what the log and what the journal do. */
+  async perform<T>({ act, asked, told, work }: OperatorAct<T>): Promise<T> {
+    const [log, journal] = [this.log, await this.#journal()];
+    try {
+      // A restore may find no log yet: what it brings back begins with its own line then.
+      const begins = act === "restore" && (await log.head()).next === 0;
+      const of = begins ? undefined : await log.append({ act, by: "operator", outcome: "asked", detail: asked });
+      await journal?.record({ what: "audited", ...(await log.head()) });
+      const result = await work().catch(async (error: unknown) => {
+        const code = error instanceof GatewayError ? error.code : "FAULT";
+        const failed = { act, by: "operator", outcome: "failed", of, detail: { code } } as const;
+        if (!begins) await this.log.append(failed).catch(() => undefined);
+        throw error;
+      });
+      // Anew: a restore has put another log in the place of the one that was read.
+      const after = this.log;
+      await after.append({ act, by: "operator", outcome: "done", of, detail: await told?.(result, after) });
+      await journal?.record({ what: act === "restore" ? "restored" : "audited", ...(await after.head()) });
+      return result;
+    } finally {
+      await journal?.stop();
+    }
+  }
+
+  get #lookup(): Buffer {
+    return readKeys(this.#config.keys.dir, { create: false }).lookup;
+  }
+
+  /** On a machine without the journal the gateway alone notes the head down. */
+  async #journal(): Promise<ErasureJournal | undefined> {
+    const journal = new ErasureJournal(this.#config.backup.journalFile, journalKey(this.#lookup));
+    try {
+      await journal.start(async () => false);
+      return journal;
+    } catch (error) {
+      if (error instanceof GatewayError && error.code === "JOURNAL_MISSING") return undefined;
+      throw error;
+    }
+  }
+}

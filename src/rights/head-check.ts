@@ -1,0 +1,38 @@
+/**
+ * Whether a log goes on from the heads that were noted down. What a restore found to be lost is excused: the
+ * line that says so was written by whoever holds the key of the log.
+ */
+import type { AuditHead, AuditLoss } from "../model/audit.ts";
+import type { AuditState } from "./audit-chain.ts";
+
+export class HeadCheck {
+  readonly #noted: readonly AuditHead[];
+  readonly losses: AuditLoss[] = [];
+  #at = 0;
+  #missed: AuditHead[] = [];
+
+  constructor(noted: readonly AuditHead[], { first, base }: AuditState) {
+    // Lines past their retention can no longer be compared.
+    this.#noted = noted.filter(({ next }) => next >= first).sort((left, right) => left.next - right.next);
+    this.#compare(first, base);
+  }
+
+  /** After line `next - 1`, whose hash this is. */
+  follow(next: number, hash: string, loss: AuditHead | undefined): void {
+    this.#compare(next, hash);
+    if (loss !== undefined && loss.next > next - 1) this.losses.push({ from: next - 1, to: loss.next });
+  }
+
+  /** The first head that this log does not go on from. */
+  missed(): AuditHead | undefined {
+    const all = [...this.#missed, ...this.#noted.slice(this.#at)];
+    return all.find(({ next }) => !this.losses.some(({ from, to }) => next > from && next <= to));
+  }
+
+  #compare(next: number, hash: string): void {
+    for (let head = this.#noted[this.#at]; head?.next === next; head = this.#noted[this.#at]) {
+      if (head.hash !== hash) this.#missed.push(head);
+      this.#at += 1;
+    }
+  }
+}
