@@ -31,14 +31,14 @@ export type Verification =
   | { readonly valid: true; readonly receipt: Receipt; readonly kid: string }
   | { readonly valid: false; readonly reason: "not-a-receipt" | "another-key" | "altered" };
 
-/** Whether exactly this receipt was signed with exactly this key. `pem`: a public key. Throws on one that is none. */
-export function verifyReceipt(json: unknown, pem: string): Verification {
+/** Whether exactly this receipt was signed with one of these public keys (PEM): the one it names. Throws on what is no key. */
+export function verifyReceipt(json: unknown, ...pems: readonly string[]): Verification {
   const parsed = signedReceipt.safeParse(json);
   const header = parsed.success ? headerOf(parsed.data.protected) : undefined;
   if (!parsed.success || header === undefined) return { valid: false, reason: "not-a-receipt" };
-  const key = createPublicKey(pem);
-  const { kid } = describe(key);
-  if (header.kid !== kid) return { valid: false, reason: "another-key" };
+  const { kid } = header;
+  const key = pems.map((pem) => createPublicKey(pem)).find((one) => describe(one).kid === kid);
+  if (key === undefined) return { valid: false, reason: "another-key" };
   const signature = Buffer.from(parsed.data.signature, "base64url");
   const input = signingInput(parsed.data.protected, parsed.data.receipt);
   if (signature.toString("base64url") !== parsed.data.signature || !verify(null, input, key, signature)) {
@@ -66,6 +66,11 @@ function headerOf(text: string): { readonly kid: string } | undefined {
   } catch {
     return undefined;
   }
+}
+
+/** `x`: of its JSON Web Key. */
+export function publicKeyFrom(x: string): ReceiptKey {
+  return describe(createPublicKey({ key: { kty: "OKP", crv: "Ed25519", x }, format: "jwk" }));
 }
 
 function describe(key: KeyObject): ReceiptKey {

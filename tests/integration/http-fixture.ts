@@ -145,7 +145,7 @@ export function httpApi(options: { leaseMs: number } = { leaseMs: 2_000 }): Api 
         erasures: {
           request: (tag, input) => erasures.request(tag, input),
           status: (id) => erasures.status(id),
-          receiptKey: signer.publicKey,
+          receiptKeys: async () => [signer.publicKey],
         },
         exports: exportsOn(store(), erasures, log),
         disclosures: new Disclosures(redis, keys),
