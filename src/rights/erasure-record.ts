@@ -41,7 +41,7 @@ return 1`,
 };
 
 /** What may be kept of a finished erasure: no device, no name, no key. */
-const DROPPED_AT_THE_END = ["facts", "notices", "key", "step", "heldUntil", "spared", "sweepAt"] as const;
+const DROPPED_AT_THE_END = ["facts", "notices", "untold", "key", "step", "heldUntil", "spared", "sweepAt"] as const;
 
 const PAGE = 200;
 
