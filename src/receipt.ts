@@ -3,7 +3,7 @@
  *
  *   npm run receipt -- verify <file> [--key <file>]
  *
- * Exit code 0 when exactly this receipt was signed with exactly this key, 1 when not, 2 for wrong usage.
+ * Exit code 0 when exactly this receipt was signed with this key, or with one of these, 1 when not, 2 for wrong usage.
  */
 import { readFileSync } from "node:fs";
 import { parseArgs } from "node:util";
@@ -17,13 +17,13 @@ const USAGE = `Usage: npm run receipt -- verify <file> [--key <file>] [--config 
 
   <file>          the receipt, or the whole answer of GET /v1/erasures/{id}
                   or of GET /v1/subjects/{subject}/consents/receipt
-  --key <file>    public key: PEM, or the answer of GET /v1/keys/receipt;
-                  without it the key of the gateway configured on this machine
+  --key <file>    public key: PEM, or the answer of GET /v1/keys/receipt with all keys there ever were;
+                  without it the present key of the gateway configured on this machine
 `;
 
 const REASONS = {
   "not-a-receipt": "this is no receipt",
-  "another-key": "it was signed with another key",
+  "another-key": "it was signed with a key that is not among those given",
   altered: "it was altered after it was signed",
 } as const;
 
@@ -43,10 +43,9 @@ function main(): number {
   }
   const json = JSON.parse(readFileSync(file, "utf8")) as { receipt?: { receipt?: unknown; kind?: unknown } } | null;
   const signed = json?.receipt?.receipt === undefined ? json : json.receipt;
+  const keys = publicKeys(values);
   const verification =
-    json?.receipt?.kind === undefined
-      ? verifyReceipt(signed, publicKey(values))
-      : verifyConsentReceipt(signed, publicKey(values));
+    json?.receipt?.kind === undefined ? verifyReceipt(signed, ...keys) : verifyConsentReceipt(signed, ...keys);
   if (!verification.valid) {
     process.stderr.write(`not valid: ${REASONS[verification.reason]} (${verification.reason})\n`);
     return 1;
@@ -57,13 +56,15 @@ function main(): number {
   return 0;
 }
 
-function publicKey({ key, config }: Options): string {
+function publicKeys({ key, config }: Options): string[] {
   if (key === undefined) {
     const { keys } = commandConfig(config, process.env);
-    return new ReceiptSigner(readKeys(keys.dir, { create: false }).receipt).publicKey.pem;
+    return [new ReceiptSigner(readKeys(keys.dir, { create: false }).receipt).publicKey.pem];
   }
   const text = readFileSync(key, "utf8");
-  return text.trimStart().startsWith("{") ? String((JSON.parse(text) as { pem?: unknown }).pem) : text;
+  if (!text.trimStart().startsWith("{")) return [text];
+  const { pem, keys = [] } = JSON.parse(text) as { pem?: unknown; keys?: { pem?: unknown }[] };
+  return [pem, ...keys.map((one) => one.pem)].map(String);
 }
 
 function describe(receipt: Receipt, kid: string): string[] {
@@ -81,6 +82,9 @@ function describe(receipt: Receipt, kid: string): string[] {
     ...receipt.services.map(
       ({ purpose, notified, acknowledged, unacknowledged }) =>
         `  services  ${purpose}: ${notified} told, ${acknowledged} answered, ${unacknowledged} did not`,
+    ),
+    ...(receipt.untold ?? []).map(
+      ({ purpose, recipient }) => `  untold    ${recipient} (${purpose}), which is not configured any more`,
     ),
     ...(receipt.record === undefined
       ? []

@@ -13,13 +13,21 @@ import { TELLTALE_OPTIONS } from "./telltale.ts";
 
 export type GatewayName = "a" | "b";
 
+/** `fence`: withdrawals wait for nothing. `erasure`: erasures overlook a device. */
+export type Broken = "fence" | "erasure";
+
+const ENTRIES: Readonly<Record<Broken, string>> = {
+  fence: "simulators/race/unfenced-gateway.ts",
+  erasure: "simulators/race/forgetful-gateway.ts",
+};
+
 export interface ArenaOptions {
   /** Emptied first. */
   readonly dir: string;
   /** How much later the store gets what the gateways send it; 0 leaves the way to it alone. */
   readonly storeDelayMs: number;
-  /** Off: gateways whose withdrawals wait for nothing. */
-  readonly fence: boolean;
+  /** Gateways with something taken away; absent: the real ones. */
+  readonly broken?: Broken | undefined;
   readonly say: (line: string) => void;
 }
 
@@ -74,11 +82,12 @@ export class Arena {
 
   /** Also after it was killed: then on the same ports. */
   async startGateway(name: GatewayName): Promise<void> {
+    const { broken } = this.#options;
     const before = this.#gateways.get(name)?.listeners;
     const gateway = await startGateway({
       configFile: this.config.file,
       logFile: join(this.#dir, "logs", `gateway-${name}.log`),
-      entry: this.#options.fence ? undefined : "simulators/race/unfenced-gateway.ts",
+      entry: broken === undefined ? undefined : ENTRIES[broken],
       env: {
         CONSENTRY_MQTT_TCP_PORT: String(before?.get("mqtt-tcp") ?? 0),
         CONSENTRY_HTTP_PORT: String(before?.get("http") ?? 0),

@@ -14,6 +14,7 @@ interface RaceFlags {
   readonly kills: number;
   readonly storeDelay: number;
   readonly fence: boolean;
+  readonly erasure: boolean;
   readonly json: boolean;
 }
 
@@ -31,17 +32,19 @@ const flags = new Command("race")
   .option("--seed <number>", "same seed, same people and same choices; their timing is the machine's", whole(0), 1)
   .option("--store-delay <ms>", "how much later the store gets each write", whole(0), 0)
   .option("--no-fence", "gateways whose withdrawals wait for nothing: must end with violations")
+  .option("--no-erasure", "gateways whose erasures overlook a device: must end with violations")
   .option("--json", "result as one JSON object on the last line; everything else goes to stderr", false)
   .parse()
   .opts<RaceFlags>();
 
 async function race(signal: AbortSignal): Promise<RaceResult> {
   const out = flags.json ? process.stderr : process.stdout;
-  const { messages, devices, kills, seed, fence } = flags;
+  const { messages, devices, kills, seed, fence, erasure } = flags;
+  const broken = !fence ? "fence" : !erasure ? "erasure" : undefined;
   const storeDelayMs = fence ? flags.storeDelay : Math.max(flags.storeDelay, UNFENCED_STORE_DELAY_MS);
   const say = (line: string) => void out.write(`${out.isTTY ? "\r\u001b[K" : ""}${line}\n`);
   say(
-    `Race: ${messages} messages of ${devices} devices, ${kills} kills, seed ${seed}${fence ? "" : ", without the fence"}`,
+    `Race: ${messages} messages of ${devices} devices, ${kills} kills, seed ${seed}${broken === undefined ? "" : `, with a broken ${broken}`}`,
   );
   const progress = showing(out);
   return runRace({
@@ -50,7 +53,7 @@ async function race(signal: AbortSignal): Promise<RaceResult> {
     devices,
     kills,
     seed,
-    fence,
+    broken,
     storeDelayMs,
     say,
     progress,

@@ -1,6 +1,6 @@
 /** One race from start to judgement. */
 import { eventually } from "../concurrency.ts";
-import { Arena } from "./arena.ts";
+import { Arena, type Broken } from "./arena.ts";
 import { type Field, prepareField } from "./field.ts";
 import { type RaceResult, resultOf } from "./result.ts";
 import { judge, type Verdict } from "./verdict.ts";
@@ -13,8 +13,8 @@ export interface RaceOptions {
   /** How often a gateway is killed. */
   readonly kills: number;
   readonly seed: number;
-  /** Off: the negative control. */
-  readonly fence: boolean;
+  /** For a negative control. */
+  readonly broken?: Broken | undefined;
   readonly storeDelayMs: number;
   readonly say: (line: string) => void;
   readonly progress?: (state: RaceProgress) => void;

@@ -1,13 +1,6 @@
-/**
- * The gateway with its fence taken away: a withdrawal does not wait for batches that read the consent
- * before it. It exists so that the race can show that it would notice; the product has no switch for this.
- */
-import { parseArgs } from "node:util";
-import { loadConfig } from "../../src/config/load.ts";
+/** The gateway with its fence taken away: a withdrawal does not wait for batches that read the consent before it. */
 import { Leases } from "../../src/consent/leases.ts";
-import { createGateway } from "../../src/gateway.ts";
-import { createLog } from "../../src/observe/logger.ts";
-import { readKeys } from "../../src/platform/key-files.ts";
+import { runBroken } from "./broken-gateway.ts";
 
 class UnfencedLeases extends Leases {
   override drain(): Promise<{ drained: boolean; waitedMs: number }> {
@@ -15,23 +8,4 @@ class UnfencedLeases extends Leases {
   }
 }
 
-const { values } = parseArgs({ options: { config: { type: "string" } } });
-const config = loadConfig({ file: values.config, env: process.env });
-const log = createLog(config.observe.logLevel);
-const stopping = new AbortController();
-const fail = (error: Error): void => {
-  process.stderr.write(`${error.stack ?? error.message}\n`);
-  process.exitCode = 1;
-  stopping.abort();
-};
-
-const gateway = createGateway(config, readKeys(config.keys.dir, config.keys), log, fail, { leases: UnfencedLeases });
-process.once("SIGTERM", () => stopping.abort());
-process.on("uncaughtException", fail);
-await gateway.start(stopping.signal);
-log.info("ready", { durability: gateway.durability ?? "none" });
-if (!stopping.signal.aborted) {
-  await new Promise<void>((resolve) => stopping.signal.addEventListener("abort", () => resolve(), { once: true }));
-}
-await gateway.stop();
-process.exit();
+await runBroken({ leases: UnfencedLeases });

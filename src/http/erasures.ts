@@ -3,7 +3,7 @@ import type { FastifyInstance } from "fastify";
 import type { ZodTypeProvider } from "fastify-type-provider-zod";
 import { z } from "zod";
 import { ACTORS, methodCode, opaqueReference } from "../model/consent-record.ts";
-import { erasureStatus, receiptKey } from "../model/erasure.ts";
+import { erasureStatus, receiptKeySet } from "../model/erasure.ts";
 import { requestErasure } from "./acts.ts";
 import { ERASURE_EXAMPLE, RECEIPT_KEY_EXAMPLE } from "./examples.ts";
 import { guardianRef, subjectPath } from "./fields.ts";
@@ -86,14 +86,18 @@ export function erasureRoutes(scope: FastifyInstance, ports: HttpPorts): void {
       schema: {
         operationId: "getReceiptKey",
         tags: ["erasure"],
-        summary: "The public key that receipts are verified with",
-        description: "Ed25519, as PEM and as JSON Web Key; `kid` is its thumbprint (RFC 7638).",
+        summary: "The public keys that receipts are verified with",
+        description:
+          "Ed25519, as PEM and as JSON Web Key; `kid` is its thumbprint (RFC 7638), which a receipt names in `protected`. First the key of today; `keys` holds it again and after it those of before, with which older receipts are signed.",
         response: {
-          200: receiptKey.meta({ examples: [RECEIPT_KEY_EXAMPLE] }),
+          200: receiptKeySet.meta({ examples: [{ ...RECEIPT_KEY_EXAMPLE, keys: [RECEIPT_KEY_EXAMPLE] }] }),
           ...problemResponses(...COMMON_PROBLEMS),
         },
       },
     },
-    async (_request, reply) => reply.code(200).send(ports.erasures.receiptKey),
+    async (_request, reply) => {
+      const keys = await ports.erasures.receiptKeys();
+      return reply.code(200).send({ ...keys[0], keys: [...keys] });
+    },
   );
 }

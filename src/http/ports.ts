@@ -87,7 +87,8 @@ export interface ErasuresPort {
     { readonly refused: "unknown-subject" } | { readonly refused?: undefined; readonly status: ErasureStatus }
   >;
   status(id: string): Promise<ErasureStatus | undefined>;
-  readonly receiptKey: ReceiptKey;
+  /** Every key that receipts were ever signed with, the present one first. */
+  receiptKeys(): Promise<readonly [ReceiptKey, ...ReceiptKey[]]>;
 }
 
 export interface ExportsPort {

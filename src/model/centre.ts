@@ -98,7 +98,7 @@ export const centreOverview = z.strictObject({
   /** An erasure was asked for in this session: it can be followed, and nothing else can be done. */
   closed: z.boolean(),
   /** The latest, under way or not. */
-  erasure: z.strictObject({ status: erasureStatus, key: receiptKey }).optional(),
+  erasure: z.strictObject({ status: erasureStatus, keys: z.array(receiptKey) }).optional(),
 });
 export type CentreOverview = z.infer<typeof centreOverview>;
 

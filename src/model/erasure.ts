@@ -86,6 +86,8 @@ export const receipt = z.strictObject({
   completedAt: timestampMs,
   sinks: z.array(sinkResult),
   services: z.array(serviceResult),
+  /** Services that had got data of the subject and are not configured any more: nobody could tell them to forget. */
+  untold: z.array(z.strictObject({ purpose: z.enum(SERVICE_PURPOSES), recipient: z.string() })).optional(),
   keyDestroyed: z.boolean(),
   /** Of the last consent; 0 when nothing was ever consented to. */
   policyVersion: z.number().int().nonnegative(),
@@ -132,3 +134,6 @@ export const receiptKey = z.strictObject({
   jwk: z.strictObject({ kty: z.literal("OKP"), crv: z.literal("Ed25519"), x: z.string() }),
 });
 export type ReceiptKey = z.infer<typeof receiptKey>;
+
+/** The present key, and every key there ever was, the present one first. */
+export const receiptKeySet = receiptKey.extend({ keys: z.array(receiptKey) });

@@ -53,6 +53,8 @@ export interface RedisKeys {
   readonly epochLengths: string;
   /** Set: every clock window that admission ever had, `<past>:<future>` in ms. */
   readonly clockWindows: string;
+  /** Hash: public key of receipts, as the `x` of its JWK → MAC; see rights/receipt-keys.ts. */
+  readonly receiptKeys: string;
   /** Counter: keys deleted since the append-only file was rewritten on their account. */
   readonly keyRemnants: string;
   /** BullMQ queue of what recurs over days. */
@@ -121,6 +123,7 @@ export function redisKeys(prefix: string): RedisKeys {
     erasureIndex: `{${prefix}:erasures}:index`,
     openErasures: `{${prefix}:erasures}:open`,
     tombstones: `${prefix}:tombstones`,
+    receiptKeys: `${prefix}:receipt-keys`,
     keyRemnants: `${prefix}:key-remnants`,
     epochLengths: `${prefix}:epoch-lengths`,
     clockWindows: `${prefix}:clock-windows`,

@@ -27,6 +27,7 @@ export const CATALOGUE = {
   openErasures: "shared",
   epochLengths: "shared",
   clockWindows: "shared",
+  receiptKeys: "shared",
   heldSubjects: "shared",
   auditLines: "shared",
   auditSeal: "shared",
@@ -67,5 +68,13 @@ export const SHARED_NAMES = (Object.keys(CATALOGUE) as (keyof typeof CATALOGUE)[
   (name): name is SharedName => CATALOGUE[name] === "shared",
 );
 
-/** Kept over a restore as well as restored: what was erased once stays erased, and what is stored is found by the names it was stored under. */
-export const UNITED: ReadonlySet<SharedName> = new Set<SharedName>(["tombstones", "epochLengths", "clockWindows"]);
+/**
+ * Kept over a restore as well as restored: what was erased once stays erased, what is stored is found under the
+ * names it was stored under, and what was signed can be verified.
+ */
+export const UNITED: ReadonlySet<SharedName> = new Set<SharedName>([
+  "tombstones",
+  "epochLengths",
+  "clockWindows",
+  "receiptKeys",
+]);

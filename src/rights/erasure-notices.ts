@@ -3,8 +3,9 @@
  * sealed, and dropped once every service has answered or the deadline has passed.
  */
 import { type Purpose, SERVICE_PURPOSES, type ServicePurpose } from "../model/consent.ts";
+import type { Receipt } from "../model/erasure.ts";
 import { GatewayError } from "../model/errors.ts";
-import type { Pseudonym } from "../model/ids.ts";
+import type { Pseudonym, SubjectTag } from "../model/ids.ts";
 import type { ErasurePorts } from "./erasure-ports.ts";
 import type { ErasureRecord, ErasureRecords } from "./erasure-record.ts";
 
@@ -21,6 +22,16 @@ export function notedPurposes(purposes: readonly Purpose[]): NotedPurpose[] {
 
 export function writeNames(names: Names): string {
   return JSON.stringify(names);
+}
+
+/** Recipients on the account that have a name for a device and are not configured any more, each once. */
+export async function untoldRecipients(tag: SubjectTag, ports: ErasurePorts): Promise<NonNullable<Receipt["untold"]>> {
+  const untold = new Map<string, { purpose: ServicePurpose; recipient: string }>();
+  for (const { purpose, recipient } of await ports.disclosed(tag)) {
+    if (purpose === "weather" || ports.services(purpose).includes(recipient)) continue;
+    untold.set(`${purpose} ${recipient}`, { purpose, recipient });
+  }
+  return [...untold.values()];
 }
 
 /** Tells whoever listens and has not answered. True while somebody has still to answer. */

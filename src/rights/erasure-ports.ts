@@ -2,6 +2,7 @@
 import type { AuditAct } from "../model/audit.ts";
 import type { ServicePurpose } from "../model/consent.ts";
 import type { Actor } from "../model/consent-record.ts";
+import type { Disclosure } from "../model/disclosure.ts";
 import type { ErasureOutcome, Receipt, SignedReceipt } from "../model/erasure.ts";
 import type { DeviceKey, Pseudonym, SubjectTag } from "../model/ids.ts";
 import type { Log } from "../model/log.ts";
@@ -43,6 +44,8 @@ export interface ErasurePorts {
   pseudonym(wrappedSubjectKey: string, device: DeviceKey, purpose: NamedPurpose, epoch: number): Pseudonym;
   readonly sinks: readonly ErasableSink[];
   purgeDeadLetters(tag: SubjectTag, devices: readonly DeviceKey[] | "all"): Promise<unknown>;
+  /** Whom the subject's data went to, by the account. */
+  disclosed(tag: SubjectTag): Promise<readonly Pick<Disclosure, "recipient" | "purpose">[]>;
   /** Deletes the account of whom the subject's data went to, up to when this erasure was asked for. */
   eraseDisclosures(tag: SubjectTag, id: string): Promise<void>;
   /** The key is deleted; what is left of it in files may go now. */

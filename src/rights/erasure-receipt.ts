@@ -23,6 +23,7 @@ export function receiptFrom(record: ErasureRecord, ports: ErasurePorts, options:
     completedAt: Number(fields.completedAt),
     sinks: ports.sinks.map((sink) => sinkResult(sink, fields)),
     services: serviceResults(record, ports),
+    ...(fields.untold !== undefined && { untold: JSON.parse(fields.untold) as NonNullable<Receipt["untold"]> }),
     keyDestroyed: fields.destroyedAt !== undefined,
     policyVersion: facts.policyVersion ?? 0,
     ledgerHead: fields.ledgerHead ?? "",

@@ -3,7 +3,7 @@
  * write is one that may be made twice. Field by field:
  *
  *   requestedAt facts step key · heldUntil spared · freed-<spared>:<sink> rows:<sink> swept:<sink> method:<sink> verified:<sink> sweepAt
- *   notices notifyAt told:<purpose>:<service> ack:<purpose>:<service> · destroyedAt ledgerHead
+ *   untold notices notifyAt told:<purpose>:<service> ack:<purpose>:<service> · destroyedAt ledgerHead
  *   completedAt receipt
  */
 import type { Redis } from "ioredis";
@@ -41,7 +41,9 @@ return 1`,
 };
 
 /** What may be kept of a finished erasure: no device, no name, no key. */
-const DROPPED_AT_THE_END = ["facts", "notices", "key", "step", "heldUntil", "spared", "sweepAt"] as const;
+const DROPPED_AT_THE_END = ["facts", "notices", "untold", "key", "step", "heldUntil", "spared", "sweepAt"] as const;
+
+const PAGE = 200;
 
 const NO_FACTS: ErasureFacts = { devices: [], purposes: [] };
 
@@ -105,6 +107,42 @@ export class ErasureRecords {
   async close(record: ErasureRecord): Promise<void> {
     await this.unset(record, ...DROPPED_AT_THE_END);
     await this.#run((redis) => redis.srem(this.#keys.openErasures, record.id));
+  }
+
+  /** How many erasures were completed before a moment, those of `except` and those on their way left out. */
+  older(beforeMs: number, except: ReadonlySet<SubjectTag>): Promise<number> {
+    return this.#old(beforeMs, except, async () => undefined);
+  }
+
+  /** Deletes their records, and that there were any. Safe to repeat. */
+  expire(beforeMs: number, except: ReadonlySet<SubjectTag>): Promise<number> {
+    return this.#old(beforeMs, except, async (id, tag) => {
+      await this.#redis.unlink(this.#keys.erasure(tag, id));
+      await this.#redis.hdel(this.#keys.erasureIndex, id);
+    });
+  }
+
+  #old(
+    beforeMs: number,
+    except: ReadonlySet<SubjectTag>,
+    each: (id: string, tag: SubjectTag) => Promise<void>,
+  ): Promise<number> {
+    return this.#run(async (redis) => {
+      let old = 0;
+      for await (const entries of redis.hscanStream(this.#keys.erasureIndex, { count: PAGE }) as AsyncIterable<
+        string[]
+      >) {
+        for (let at = 0; at < entries.length; at += 2) {
+          const [id = "", tag] = [entries[at], entries[at + 1] as SubjectTag];
+          if (except.has(tag)) continue;
+          const [completedAt, step] = await redis.hmget(this.#keys.erasure(tag, id), "completedAt", "step");
+          if (completedAt == null || step != null || Number(completedAt) >= beforeMs) continue;
+          await each(id, tag);
+          old += 1;
+        }
+      }
+      return old;
+    });
   }
 
   /** What a restore needs to know about this subject: that everything up to `requestedAt` must go. */

@@ -8,7 +8,7 @@ import { createHash } from "node:crypto";
 import type { ErasureStep } from "../model/erasure.ts";
 import type { DeviceKey, Pseudonym } from "../model/ids.ts";
 import { type DeletionParts, deleteFrom, type GoOn, namesOf, storedNames } from "./erasure-deletion.ts";
-import { type NotedPurpose, notedPurposes, tellServices, writeNames } from "./erasure-notices.ts";
+import { type NotedPurpose, notedPurposes, tellServices, untoldRecipients, writeNames } from "./erasure-notices.ts";
 import { receiptFrom, signedReceiptOf } from "./erasure-receipt.ts";
 import type { ErasureRecord } from "./erasure-record.ts";
 import { receiptHash } from "./receipt.ts";
@@ -95,9 +95,13 @@ const sweep: Step = async (record, parts, run) => {
   return undefined;
 };
 
-const deadLetters: Step = async ({ tag, id }, { ports }) => {
+const deadLetters: Step = async (record, { ports, records }) => {
+  const { tag, id } = record;
   // By subject: what a new owner of a device has there stays.
   await ports.purgeDeadLetters(tag, "all");
+  const untold = await untoldRecipients(tag, ports);
+  // Once: after the account is gone nobody knows them any more.
+  if (untold.length > 0) await records.setOnce(record, "untold", JSON.stringify(untold));
   await ports.eraseDisclosures(tag, id);
   return undefined;
 };

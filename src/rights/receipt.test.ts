@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { type ConsentReceipt, consentReceipt } from "../model/consent-receipt.ts";
 import type { Receipt, SignedReceipt } from "../model/erasure.ts";
-import { ReceiptSigner, receiptHash, verifyConsentReceipt, verifyReceipt } from "./receipt.ts";
+import { publicKeyFrom, ReceiptSigner, receiptHash, verifyConsentReceipt, verifyReceipt } from "./receipt.ts";
 
 const signer = new ReceiptSigner(Buffer.alloc(32, 7));
 const stranger = new ReceiptSigner(Buffer.alloc(32, 8));
@@ -44,6 +44,7 @@ describe("a signed receipt", () => {
 
   test("does not verify with another key", () => {
     expect(verifyReceipt(signed, stranger.publicKey.pem)).toEqual({ valid: false, reason: "another-key" });
+    expect(verifyReceipt(signed, stranger.publicKey.pem, pem).valid).toBe(true);
     const renamed = { ...stranger.sign(RECEIPT), protected: signed.protected };
     expect(verifyReceipt(renamed, pem)).toEqual({ valid: false, reason: "altered" });
   });
@@ -101,6 +102,10 @@ test("a header that names another algorithm is refused before anything is comput
   );
   const signed: SignedReceipt = { ...signer.sign(RECEIPT), protected: forged.toString("base64url") };
   expect(verifyReceipt(signed, pem)).toEqual({ valid: false, reason: "not-a-receipt" });
+});
+
+test("a public key is known again by its coordinate alone", () => {
+  expect(publicKeyFrom(signer.publicKey.jwk.x)).toEqual(signer.publicKey);
 });
 
 test("two receipts of one erasure are told apart by their hashes", () => {

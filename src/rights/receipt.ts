@@ -42,28 +42,28 @@ export type Verification<T = Receipt> =
   | { readonly valid: true; readonly receipt: T; readonly kid: string }
   | { readonly valid: false; readonly reason: "not-a-receipt" | "another-key" | "altered" };
 
-/** Whether exactly this receipt was signed with exactly this key. `pem`: a public key. Throws on one that is none. */
-export function verifyReceipt(json: unknown, pem: string): Verification {
-  return verified(json, pem, ERASURE, signedReceipt);
+/** Whether exactly this receipt was signed with one of these public keys (PEM): the one it names. Throws on what is no key. */
+export function verifyReceipt(json: unknown, ...pems: readonly string[]): Verification {
+  return verified(json, pems, ERASURE, signedReceipt);
 }
 
 /** The same for the receipt of a consent. */
-export function verifyConsentReceipt(json: unknown, pem: string): Verification<ConsentReceipt> {
-  return verified(json, pem, CONSENT, signedConsentReceipt);
+export function verifyConsentReceipt(json: unknown, ...pems: readonly string[]): Verification<ConsentReceipt> {
+  return verified(json, pems, CONSENT, signedConsentReceipt);
 }
 
 function verified<T extends object>(
   json: unknown,
-  pem: string,
+  pems: readonly string[],
   typ: string,
   shape: z.ZodType<{ receipt: T; protected: string; signature: string }>,
 ): Verification<T> {
   const parsed = shape.safeParse(json);
   const header = parsed.success ? headerOf(parsed.data.protected, typ) : undefined;
   if (!parsed.success || header === undefined) return { valid: false, reason: "not-a-receipt" };
-  const key = createPublicKey(pem);
-  const { kid } = describe(key);
-  if (header.kid !== kid) return { valid: false, reason: "another-key" };
+  const { kid } = header;
+  const key = pems.map((pem) => createPublicKey(pem)).find((one) => describe(one).kid === kid);
+  if (key === undefined) return { valid: false, reason: "another-key" };
   const signature = Buffer.from(parsed.data.signature, "base64url");
   const input = signingInput(parsed.data.protected, parsed.data.receipt);
   if (signature.toString("base64url") !== parsed.data.signature || !verify(null, input, key, signature)) {
@@ -91,6 +91,11 @@ function headerOf(text: string, type: string): { readonly kid: string } | undefi
   } catch {
     return undefined;
   }
+}
+
+/** `x`: of its JSON Web Key. */
+export function publicKeyFrom(x: string): ReceiptKey {
+  return describe(createPublicKey({ key: { kty: "OKP", crv: "Ed25519", x }, format: "jwk" }));
 }
 
 function describe(key: KeyObject): ReceiptKey {

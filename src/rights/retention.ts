@@ -15,6 +15,7 @@ export const RETENTION_KINDS = [
   "minors",
   "deadLetters",
   "disclosures",
+  "receipts",
   "audit",
 ] as const;
 export type RetentionKind = (typeof RETENTION_KINDS)[number];

@@ -45,6 +45,7 @@ export function createRetention(deps: RetentionDeps): Retention {
   const before = (days: number) => Date.now() - days * DAY_MS;
   const policies = new Policies(deps.redis, deps.keys);
   const disclosures = new Disclosures(deps.redis, deps.keys);
+  const erasures = new ErasureRecords(deps.redis, deps.keys);
   const held = async () => new Set(await deps.holds.all());
   // What is configured may be less than what the policy promises, never more.
   const promised = async (days: number) => {
@@ -67,6 +68,10 @@ export function createRetention(deps: RetentionDeps): Retention {
     counted("disclosures", {
       due: async () => disclosures.older(dayOf(before(retention.disclosureDays)), await held()),
       run: async () => disclosures.expire(dayOf(before(retention.disclosureDays)), await held()),
+    }),
+    counted("receipts", {
+      due: async () => erasures.older(before(retention.receiptDays), await held()),
+      run: async () => erasures.expire(before(retention.receiptDays), await held()),
     }),
     counted("audit", {
       due: () => deps.auditLog.older(before(retention.auditDays)),

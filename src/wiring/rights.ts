@@ -30,6 +30,7 @@ import { ErasureQueue } from "../rights/erasure-queue.ts";
 import { ErasureRecords } from "../rights/erasure-record.ts";
 import { KeyRemnants } from "../rights/key-remnants.ts";
 import { ReceiptSigner } from "../rights/receipt.ts";
+import { ReceiptKeys, receiptKeysMac } from "../rights/receipt-keys.ts";
 import type { InfluxSink } from "../sinks/influx.ts";
 import type { PatientStart } from "../sinks/patient-start.ts";
 
@@ -41,7 +42,7 @@ type Redis = ReturnType<typeof connectRedis>;
 
 export interface RightsDeps {
   readonly config: Config;
-  readonly secrets: Pick<Keys, "receipt">;
+  readonly secrets: Pick<Keys, "lookup" | "receipt">;
   readonly keys: RedisKeys;
   readonly redis: { readonly store: Redis; readonly producer: Redis; readonly worker: Redis };
   readonly leases: Pick<Leases, "acquire" | "drain">;
@@ -49,7 +50,7 @@ export interface RightsDeps {
   readonly envelope: Pick<Envelope, "seal" | "open">;
   readonly backlog: Pick<Backlog, "batches">;
   readonly deadLetters: Pick<DeadLetters, "purge">;
-  readonly disclosures: Pick<Disclosures, "erase">;
+  readonly disclosures: Pick<Disclosures, "erase" | "of">;
   readonly sink: InfluxSink;
   readonly store: Pick<PatientStart, "use">;
   readonly audit: (act: AuditAct) => Promise<unknown>;
@@ -77,6 +78,7 @@ export function createRights(deps: RightsDeps): Rights {
   const { config, secrets, keys, redis, metrics, log } = deps;
   const records = new ErasureRecords(redis.store, keys);
   const signer = new ReceiptSigner(secrets.receipt);
+  const receiptKeys = new ReceiptKeys(redis.store, keys, receiptKeysMac(secrets.lookup), signer.publicKey);
   const remnants = new KeyRemnants(redis.store, keys, log);
   const stopping = new AbortController();
   const periodic = new Periodic(
@@ -113,6 +115,7 @@ export function createRights(deps: RightsDeps): Rights {
         },
         stop: () => undefined,
       },
+      { name: "receipt keys", start: () => receiptKeys.start(), stop: () => undefined },
       {
         name: "erasures",
         start: async () => {
@@ -134,7 +137,7 @@ export function createRights(deps: RightsDeps): Rights {
       erasures: {
         request: (tag, input) => erasures.request(tag, input),
         status: (id) => erasures.status(id),
-        receiptKey: signer.publicKey,
+        receiptKeys: () => receiptKeys.all(),
       },
       signConsent: (receipt) => signer.signConsent(receipt),
     },
@@ -156,6 +159,7 @@ function erasurePorts(deps: RightsDeps, signer: ReceiptSigner, remnants: KeyRemn
     pseudonym: (key, device, purpose, epoch) => keyring.pseudonym(key, device, purpose, epoch),
     sinks: [erasableSink(deps)],
     purgeDeadLetters: (tag, devices) => deps.deadLetters.purge(tag, devices),
+    disclosed: (tag) => deps.disclosures.of(tag),
     eraseDisclosures: (tag, id) => deps.disclosures.erase(tag, id),
     keyDeleted: () => remnants.mark(),
     forget: (devices, names) => {

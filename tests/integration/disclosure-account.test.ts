@@ -115,6 +115,26 @@ describe("an erasure", () => {
     expect(await store().redis.exists(store().keys.disclosures(one))).toBe(0);
   });
 
+  test("says in its receipt who had got something and could not be told any more", async () => {
+    const { ledger } = store();
+    await ledger.bind(one, device("lamp"));
+    await ledger.give(one, CONSENT);
+    await account().open([line(one, SKY, "2026-03-07", 1), line(one, LIGHTS, "2026-03-07", 1)]);
+    for (const services of [["lights"], []]) {
+      const fixture = erasuresOn(store(), {
+        pseudonym: (_key, of, purpose) => `${of}-${purpose}` as Pseudonym,
+        services: (purpose) => (purpose === "scene" ? services : []),
+      });
+      await ledger.give(one, CONSENT);
+      await account().open([line(one, SKY, "2026-03-07", 3), line(one, LIGHTS, "2026-03-07", 3)]);
+      const asked = await fixture.erasures.request(one, { by: "subject", method: "app" });
+      if (asked.refused !== undefined) throw new Error(asked.refused);
+      const { receipt } = await fixture.finish(asked.status.id);
+      // A weather service never had a name that it could forget.
+      expect(receipt.untold).toEqual(services.length > 0 ? undefined : [{ purpose: "scene", recipient: "lights" }]);
+    }
+  });
+
   test("that a restore repeats leaves the lines that came after it", () => {
     const fields = { "3|sky|weather|IN||2026-03": "07:1", "12|sky|weather|IN||2026-03": "08:2" };
     expect(Object.keys(linesFrom(0, fields))).toHaveLength(2);

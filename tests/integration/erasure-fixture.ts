@@ -49,6 +49,7 @@ export function erasuresOn(
       pseudonym: (key, device, purpose, epoch) => keyring.pseudonym(key, device, purpose, epoch),
       sinks: [],
       purgeDeadLetters: async () => undefined,
+      disclosed: (tag) => disclosures.of(tag),
       eraseDisclosures: (tag, id) => disclosures.erase(tag, id),
       keyDeleted: async () => undefined,
       forget: (devices) => {

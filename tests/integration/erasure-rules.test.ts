@@ -381,6 +381,20 @@ test("an answer that is quicker than the note that the service was told counts a
   expect(receipt.services).toEqual([{ purpose: "scene", notified: 1, acknowledged: 1, unacknowledged: 0 }]);
 });
 
+test("a completed erasure is forgotten after its time, not one under a hold nor one on its way", async () => {
+  const fixture = erasuresOn(store());
+  const [old, held, running] = [await someone(), await someone(), await someone()];
+  const ids = await Promise.all([old, held, running].map(({ tag }) => idOf(fixture.erasures.request(tag, BY_SUBJECT))));
+  for (const id of ids.slice(0, 2)) await fixture.finish(id);
+  const except = new Set([held.tag]);
+  expect(await fixture.records.older(Date.now() - 60_000, except)).toBe(0);
+  expect(await fixture.records.older(Date.now() + 1, except)).toBe(1);
+  expect(await fixture.records.expire(Date.now() + 1, except)).toBe(1);
+  const left = await Promise.all(ids.map(async (id) => (await fixture.erasures.status(id))?.state));
+  expect(left).toEqual([undefined, "completed", "running"]);
+  expect(await store().redis.hkeys(store().keys.erasureIndex)).toHaveLength(2);
+});
+
 test("one that was cut off while it was being closed is closed the next time", async () => {
   const { tag } = await someone();
   const fixture = erasuresOn(store());

@@ -3,7 +3,7 @@
  * make those names again, the services are told what to forget, and the receipt proves it to anyone.
  */
 
-import { randomUUID } from "node:crypto";
+import { randomBytes, randomUUID } from "node:crypto";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { execa } from "execa";
@@ -15,7 +15,7 @@ import type { ConsentRecord } from "../../src/model/consent-record.ts";
 import type { ErasureStatus, ReceiptKey } from "../../src/model/erasure.ts";
 import { redisKeys } from "../../src/platform/redis-keys.ts";
 import { ErasureRecords } from "../../src/rights/erasure-record.ts";
-import { verifyReceipt } from "../../src/rights/receipt.ts";
+import { ReceiptSigner, verifyReceipt } from "../../src/rights/receipt.ts";
 import { until } from "../fixtures/eventually.ts";
 import type { Listener } from "../fixtures/listener.ts";
 import { consentTo, type Device, EVERYTHING, startSystem, type TestSystem } from "../fixtures/system.ts";
@@ -309,6 +309,28 @@ test("one whose process ended before it had given it a turn is taken up by whoev
   const { receipt } = await completed(id);
   expect(receipt?.receipt).toMatchObject({ keyDestroyed: true, sinks: [{ verified: true, rowsDeleted: 2 }] });
   expect(await marks()).not.toContain("orphaned");
+});
+
+test("a receipt can be verified after the key that signs them was replaced, and nobody can slip in a key", async () => {
+  const device = await system.device();
+  const { receipt } = await completed((await request(device.subject)).id);
+  const former = await key();
+  const file = join(system.stack.dir, "keys", "receipt.key");
+  await writeFile(file, `${randomBytes(32).toString("hex")}\n`);
+  await system.stack.gateway.stop();
+  await system.stack.startGateway();
+  const stranger = new ReceiptSigner(randomBytes(32)).publicKey;
+  await system.redis.hset(redisKeys(system.stack.keyPrefix).receiptKeys, stranger.jwk.x, "A".repeat(43));
+
+  const answer = (await key()) as ReceiptKey & { keys: ReceiptKey[] };
+  expect(answer.kid).not.toBe(former.kid);
+  expect(answer.keys.map(({ kid }) => kid)).toEqual([answer.kid, former.kid]);
+  expect(verifyReceipt(receipt, ...answer.keys.map(({ pem }) => pem))).toMatchObject({ valid: true, kid: former.kid });
+  const files = { receipt: join(system.stack.dir, "former.json"), keys: join(system.stack.dir, "keys.json") };
+  await writeFile(files.receipt, JSON.stringify(receipt));
+  await writeFile(files.keys, JSON.stringify(answer));
+  const args = ["--import", "tsx", "src/receipt.ts", "verify", files.receipt, "--key", files.keys];
+  expect(await execa(process.execPath, args, { reject: false })).toMatchObject({ exitCode: 0, stderr: "" });
 });
 
 test("unknown subjects and erasures are answered as such", async () => {

@@ -2,10 +2,11 @@
  * The page of the privacy centre in a real browser, at the width of a phone: what a person sees is what
  * holds, what they switch counts, and everybody can use it.
  */
+import { randomBytes } from "node:crypto";
 import { type Browser, chromium } from "playwright-core";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { findBrowser } from "../../src/platform/service-binaries.ts";
-import { verifyReceipt } from "../../src/rights/receipt.ts";
+import { ReceiptSigner, verifyReceipt } from "../../src/rights/receipt.ts";
 import { linkFor, Session } from "../fixtures/centre-client.ts";
 import {
   accessibility,
@@ -183,6 +184,27 @@ describe.skipIf(path === undefined)("in a browser", () => {
     await page.locator("#erase-all").click();
     await page.getByRole("dialog").getByRole("button", { name: "Erase everything" }).click();
     await page.locator("#receipt-check.invalid", { hasText: "not valid" }).waitFor();
+  });
+
+  test("a receipt is checked with the key it names: one of before, or none that is known", async () => {
+    const { page, context } = await home();
+    await page.locator("#summary").waitFor();
+    const stranger = new ReceiptSigner(randomBytes(32)).publicKey;
+    let known = true;
+    await context.route("**/centre/api/overview", async (route) => {
+      const answer = await route.fetch();
+      const overview = (await answer.json()) as { erasure?: { keys: unknown[] } };
+      if (overview.erasure) overview.erasure.keys = [stranger, ...(known ? overview.erasure.keys : [])];
+      await route.fulfill({ response: answer, json: overview });
+    });
+    await page.locator("#erase-all").click();
+    await page.getByRole("dialog").getByRole("button", { name: "Erase everything" }).click();
+    await page.locator("h2", { hasText: "The data was erased" }).waitFor();
+    await page.reload();
+    await page.locator("#receipt-check.valid").waitFor();
+    known = false;
+    await page.reload();
+    await page.locator("#receipt-check.unknown").waitFor();
   });
 
   test("a guardian agrees, and the child's device is let in for the services alone", async () => {

@@ -1,11 +1,13 @@
 /**
  * A short race (docs/privacy/race.md), with a store that is slow enough for every withdrawal to meet writes
- * under way: nothing slips through the fence, and without the fence the very same race notices.
+ * under way: nothing slips through the fence, and without the fence, or with an erasure that overlooks something,
+ * the very same race notices.
  */
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import type { Broken } from "../../simulators/race/arena.ts";
 import type { RaceResult } from "../../simulators/race/result.ts";
 import { runRace } from "../../simulators/race/run.ts";
 
@@ -21,14 +23,14 @@ afterAll(async () => {
   await rm(dir, { recursive: true, force: true });
 });
 
-function race(fence: boolean): Promise<RaceResult> {
+function race(broken?: Broken): Promise<RaceResult> {
   return runRace({
-    dir: join(dir, fence ? "fenced" : "unfenced"),
+    dir: join(dir, broken ?? "whole"),
     messages: 3_000,
     devices: 60,
     kills: 2,
     seed: 5,
-    fence,
+    broken,
     storeDelayMs: 200,
     say: () => undefined,
     signal: AbortSignal.timeout(TIMEOUT_MS - 10_000),
@@ -38,7 +40,7 @@ function race(fence: boolean): Promise<RaceResult> {
 test(
   "withdrawals, new consents, erasures and kills under full load leave nothing stored or forwarded that was withdrawn",
   async () => {
-    const result = await race(true);
+    const result = await race();
     expect(result).toMatchObject({
       messages: 3_000,
       storedAfterWithdrawal: 0,
@@ -54,6 +56,8 @@ test(
     expect(result.connectionsLost).toBeGreaterThan(0);
     expect(result.checkedRows).toBeGreaterThan(500);
     expect(result.checkedPackets).toBeGreaterThan(1_000);
+    // Of these nobody can tell: on their way at the answer, or late. One in fifty withdrawals has one, without the fence one in three.
+    expect(result.forwardedAtTheAnswer).toBeLessThan(result.withdrawals / 5);
   },
   TIMEOUT_MS,
 );
@@ -61,9 +65,21 @@ test(
 test(
   "the same race finds violations when withdrawals wait for nothing",
   async () => {
-    const { storedAfterWithdrawal, forwardedAfterWithdrawal } = await race(false);
+    const { storedAfterWithdrawal, forwardedAfterWithdrawal } = await race("fence");
     expect(storedAfterWithdrawal).toBeGreaterThan(0);
     expect(forwardedAfterWithdrawal).toBeGreaterThan(0);
+  },
+  TIMEOUT_MS,
+);
+
+test(
+  "the same race finds rows when an erasure overlooks a device",
+  async () => {
+    const result = await race("erasure");
+    expect(result.erasures).toBeGreaterThan(0);
+    expect(result.rowsAfterErasure).toBeGreaterThan(0);
+    expect(result.violations.map(({ kind }) => kind)).toContain("not erased");
+    expect(result).toMatchObject({ storedAfterWithdrawal: 0, forwardedAfterWithdrawal: 0 });
   },
   TIMEOUT_MS,
 );

@@ -124,7 +124,7 @@ function uses(overview) {
 function followErasure({ erasure }) {
   if (erasure === undefined || erasing?.status.id === erasure.status.id) return;
   erasing?.stop();
-  erasing = new ErasureView(erasure.status, erasure.key, tell);
+  erasing = new ErasureView(erasure.status, erasure.keys, tell);
 }
 
 /** @type {Changes} */

@@ -23,10 +23,10 @@ const REMIND_MS = 5_000;
 
 /** Shows how far an erasure is, and follows it until it has ended. */
 export class ErasureView {
-  /** @param {ErasureStatus} status @param {ReceiptKey} key @param {(text: string) => void} tell */
-  constructor(status, key, tell) {
+  /** @param {ErasureStatus} status @param {readonly ReceiptKey[]} keys @param {(text: string) => void} tell */
+  constructor(status, keys, tell) {
     this.status = status;
-    this.key = key;
+    this.keys = keys;
     this.tell = tell;
     this.element = el("section", { class: "card erasure", "aria-labelledby": "erasure-title" });
     /** @type {ReturnType<typeof setTimeout> | undefined} */
@@ -78,7 +78,7 @@ export class ErasureView {
           `A legal hold stands until ${moment(heldUntil)}. The erasure goes on by itself when it ends.`,
         ),
       done ? null : el("ol", { class: "stages" }, ...this.#stages()),
-      receipt === undefined ? null : receiptCard(receipt, this.key),
+      receipt === undefined ? null : receiptCard(receipt, this.keys),
     );
   }
 
@@ -97,15 +97,16 @@ export class ErasureView {
   }
 }
 
-/** @param {SignedReceipt} signed @param {ReceiptKey} key */
-function receiptCard(signed, key) {
+/** @param {SignedReceipt} signed @param {readonly ReceiptKey[]} keys */
+function receiptCard(signed, keys) {
   const { receipt } = signed;
   const check = el("dd", { id: "receipt-check" }, "being checked …");
-  void verify(signed, key).then((result) => {
+  void verify(signed, keys).then((result) => {
     check.className = result;
     check.textContent = {
       valid: "valid: checked in your browser just now",
       invalid: "not valid: please report this",
+      unknown: "made with a key that is not known here any more; the saved file can be checked with that key",
       unable: "your browser cannot check it; the saved file can be checked anywhere",
     }[result];
   });
@@ -126,6 +127,9 @@ function receiptCard(signed, key) {
         ),
       ),
       ...receipt.services.map((result) => fact(`Services: ${PURPOSE_NAMES[result.purpose]}`, told(result))),
+      ...(receipt.untold ?? []).map(({ purpose, recipient }) =>
+        fact(`Services: ${PURPOSE_NAMES[purpose]}`, `${recipient} is not connected any more and could not be told.`),
+      ),
       ...(receipt.record === "unverifiable"
         ? [fact("Consent record", "It could not be verified. Everything that could be yours was erased.")]
         : []),

@@ -1,16 +1,20 @@
 // @ts-check
-/** Checks the signature of a receipt in the browser, with nothing but the receipt and the public key. */
+/** Checks the signature of a receipt in the browser, with nothing but the receipt and the public key it names. */
 
 /** @typedef {import("../../src/model/erasure.ts").SignedReceipt} SignedReceipt */
 /** @typedef {import("../../src/model/erasure.ts").ReceiptKey} ReceiptKey */
 
 /**
- * `unable`: this browser does not know the kind of signature.
+ * `unable`: this browser does not know the kind of signature. `unknown`: the key it names is none of these.
  * @param {SignedReceipt} signed
- * @param {ReceiptKey} key
- * @returns {Promise<"valid" | "invalid" | "unable">}
+ * @param {readonly ReceiptKey[]} keys
+ * @returns {Promise<"valid" | "invalid" | "unable" | "unknown">}
  */
-export async function verify(signed, key) {
+export async function verify(signed, keys) {
+  const kid = kidOf(signed.protected);
+  if (kid === undefined) return "invalid";
+  const key = keys.find((one) => one.kid === kid);
+  if (key === undefined) return "unknown";
   /** @type {CryptoKey} */
   let publicKey;
   try {
@@ -21,6 +25,17 @@ export async function verify(signed, key) {
   const payload = encode(new TextEncoder().encode(canonical(signed.receipt)));
   const input = new TextEncoder().encode(`${signed.protected}.${payload}`);
   return (await crypto.subtle.verify("Ed25519", publicKey, decode(signed.signature), input)) ? "valid" : "invalid";
+}
+
+/** @param {string} header */
+function kidOf(header) {
+  try {
+    /** @type {unknown} */
+    const kid = JSON.parse(new TextDecoder().decode(decode(header))).kid;
+    return typeof kid === "string" ? kid : undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 /** JSON with sorted keys: one text for one receipt. @param {unknown} value @returns {string} */

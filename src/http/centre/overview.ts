@@ -49,8 +49,9 @@ export async function overviewOf(ports: HttpPorts, session: SessionClaims, perso
   const asOf = { floors, now, minor };
   const { version, title, language, effectiveFrom, statements } = policy.document;
   const erasure = latestErasure(record);
-  const [status, disclosures] = await Promise.all([
+  const [status, keys, disclosures] = await Promise.all([
     erasure && ports.erasures.status(erasure.erasure),
+    erasure && ports.erasures.receiptKeys(),
     ports.disclosures.of(session.tag),
   ]);
   return {
@@ -69,7 +70,7 @@ export async function overviewOf(ports: HttpPorts, session: SessionClaims, perso
     devices: devicesOf(record, session, asOf),
     disclosed: summedUp(disclosures),
     closed,
-    ...(status && { erasure: { status, key: ports.erasures.receiptKey } }),
+    ...(status && keys && { erasure: { status, keys: [...keys] } }),
   };
 }
 

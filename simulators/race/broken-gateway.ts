@@ -1,0 +1,29 @@
+/** Runs a gateway with something taken away, so that the race can show that it would notice; the product has no switch for this. */
+import { parseArgs } from "node:util";
+import { loadConfig } from "../../src/config/load.ts";
+import { createGateway, type Overrides } from "../../src/gateway.ts";
+import { createLog } from "../../src/observe/logger.ts";
+import { readKeys } from "../../src/platform/key-files.ts";
+
+export async function runBroken(overrides: Overrides = {}): Promise<never> {
+  const { values } = parseArgs({ options: { config: { type: "string" } } });
+  const config = loadConfig({ file: values.config, env: process.env });
+  const log = createLog(config.observe.logLevel);
+  const stopping = new AbortController();
+  const fail = (error: Error): void => {
+    process.stderr.write(`${error.stack ?? error.message}\n`);
+    process.exitCode = 1;
+    stopping.abort();
+  };
+
+  const gateway = createGateway(config, readKeys(config.keys.dir, config.keys), log, fail, overrides);
+  process.once("SIGTERM", () => stopping.abort());
+  process.on("uncaughtException", fail);
+  await gateway.start(stopping.signal);
+  log.info("ready", { durability: gateway.durability ?? "none" });
+  if (!stopping.signal.aborted) {
+    await new Promise<void>((resolve) => stopping.signal.addEventListener("abort", () => resolve(), { once: true }));
+  }
+  await gateway.stop();
+  process.exit();
+}
