@@ -5,7 +5,6 @@
  *   device ─PUBLISH→ ingress ─→ admission ─→ consent ─→ queue ─→ pipeline ─→ sinks
  *                                  ↑ PUBACK once durable    consent again, de-identify
  */
-import { readFileSync } from "node:fs";
 import type { Config } from "./config/schema.ts";
 import { consentCheck } from "./consent/check.ts";
 import { Credentials } from "./consent/credentials.ts";
@@ -38,6 +37,7 @@ import { type Part, startAll, stopAll } from "./platform/lifecycle.ts";
 import { Lookup } from "./platform/lookup.ts";
 import { Periodic } from "./platform/periodic.ts";
 import { redisKeys } from "./platform/redis-keys.ts";
+import { readOptionFile } from "./platform/start-faults.ts";
 import { Backlog } from "./queue/backlog.ts";
 import { DeadLetters } from "./queue/dead-letters.ts";
 import { checkDurability, type Durability } from "./queue/durability.ts";
@@ -192,6 +192,7 @@ export function createGateway(
     erased,
     flow,
     backlogFull,
+    failed: fatal,
     observe: metrics,
   });
   const notices = new Notices({
@@ -208,8 +209,11 @@ export function createGateway(
   });
   const listeners = new Listeners(
     { ...mqtt, handshakeTimeoutMs: mqtt.connectTimeoutMs },
-    (stream, remoteAddress) => broker.accept(stream, remoteAddress),
-    log,
+    {
+      accept: (stream, remoteAddress) => broker.accept(stream, remoteAddress),
+      refused: (reason) => metrics.connectionRefused(reason),
+      log,
+    },
   );
 
   // Sinks: the store, and the services by purpose.
@@ -386,7 +390,11 @@ export function createGateway(
       },
       stop: () => undefined,
     },
-    { name: "policies", start: () => policies.ensureShipped(readFileSync(consent.policyFile)), stop: () => undefined },
+    {
+      name: "policies",
+      start: () => policies.ensureShipped(readOptionFile("consent.policyFile", consent.policyFile)),
+      stop: () => undefined,
+    },
     outlets.part,
     {
       name: "store",

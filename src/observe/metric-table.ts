@@ -79,7 +79,9 @@ export const METRICS = {
     "Connections refused or ended before they were authenticated.",
     { reason: CONNECTION_REFUSALS },
   ),
-  securityEvents: counter("security_events_total", "Attempts to do what is not allowed.", { kind: SECURITY_EVENTS }),
+  securityEvents: counter("security_events_total", "Attempts to do what is not allowed, and what could be one.", {
+    kind: SECURITY_EVENTS,
+  }),
   commands: counter("commands_total", "Commands of scene services to devices.", { outcome: COMMAND_OUTCOMES }),
   clockReplaced: counter(
     "clock_replaced_total",
