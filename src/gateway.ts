@@ -442,7 +442,14 @@ export function createGateway(
             void notices.policyPublished(Number(message));
           }
         });
-        await redis.events.subscribe(keys.sessionEnd, keys.policyPublished);
+        const listen = () => redis.events.subscribe(keys.sessionEnd, keys.policyPublished);
+        await listen();
+        // What was said while nobody listened is lost: whoever is connected has to prove itself again.
+        redis.events.on("ready", () => {
+          listen()
+            .catch(() => undefined)
+            .then(() => broker.endDevices());
+        });
       },
       stop: () => undefined,
     },

@@ -146,6 +146,11 @@ export class GatewayBroker extends Aedes {
     this.#live.end(key);
   }
 
+  /** The same for every device: for when it may have gone unheard whose session was to end. They log in anew. */
+  endDevices(): void {
+    this.#live.endDevices();
+  }
+
   /** Called by Aedes for a client that was let in, also when it has closed since: it must not take the place of the next. */
   registerClient(client: Client): void {
     if (!client.closed) ofAedes.registerClient.call(this, client);
