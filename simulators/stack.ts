@@ -7,7 +7,13 @@ import { rm } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { Redis } from "ioredis";
 import type { ServicePurpose } from "../src/model/consent.ts";
-import { INFLUX_DATABASE, type PrivateServer, type Services, startServices } from "../src/platform/services.ts";
+import {
+  freeServices,
+  INFLUX_DATABASE,
+  type PrivateServer,
+  type Services,
+  startServices,
+} from "../src/platform/services.ts";
 import { AccountService } from "./account-service.ts";
 import { type GatewayProcess, type GatewayProcessOptions, startGateway } from "./gateway-process.ts";
 import { createInfluxDatabase, dropInfluxDatabase } from "./influx-reader.ts";
@@ -45,8 +51,11 @@ export class Stack {
 
   async start(): Promise<void> {
     const { redisUrl, influxUrl, overrides } = this.#options;
-    if (this.#options.fresh === true) await rm(this.dir, { recursive: true, force: true });
     const say = this.#options.say ?? (() => {});
+    if (this.#options.fresh === true) {
+      await freeServices(this.dir, say);
+      await rm(this.dir, { recursive: true, force: true });
+    }
     this.#services = await startServices({ dir: this.dir, say, redisUrl, influxUrl });
     if (influxUrl !== undefined) await createInfluxDatabase(influxUrl, this.database);
     this.#config = await writeScratchConfig({

@@ -92,6 +92,7 @@ export function createGateway(
       },
       policyChange: async (version) => (await consent.policies.list()).find((policy) => policy.version === version),
     },
+    fatal,
   });
 
   // Queue: sealed batches, durable before anything is acknowledged.
@@ -206,6 +207,8 @@ export function createGateway(
       ingress.endDevice(device);
       centre.samples.endDevice(device);
     },
+    // Whoever is connected has to prove itself again.
+    missed: () => ingress.endDevices(),
     recordChanged: (concerned) => void centre.samples.changed(concerned),
     policyPublished: (version) => {
       void outlets.policyPublished();

@@ -43,10 +43,13 @@ describe("the shipped examples are valid", () => {
 
   it("demo.yaml", () => {
     const config = loadConfig({
-      file: prepared("config/demo.yaml", "./data/demo"),
+      file: prepared("config/demo.yaml", "./data/tokens"),
       env: { CONSENTRY_HTTP_TOKEN: TOKEN },
     });
     expect(config.keys.create).toBe(true);
+    // `npm run demo` empties that folder.
+    const places = [config.keys.dir, ...secretFilesIn(parse(readFileSync(root("config/demo.yaml"), "utf8")))];
+    expect(places.filter((place) => place.startsWith("./data/demo"))).toEqual([]);
     expect(config.services.map(({ name }) => name)).toEqual(["weather", "scene", "network"]);
   });
 

@@ -44,7 +44,13 @@ export const mqttOptions = z.strictObject({
     "Longest silence allowed; a client that asks for a longer keepalive, or for none, is held to this one.",
     "s",
   ),
-  maxConnections: count(1, 20_000, 1_000_000, "Open connections, devices and services together.", "connections"),
+  maxConnections: count(
+    1,
+    20_000,
+    1_000_000,
+    "Open connections of all listeners together, handshakes included.",
+    "connections",
+  ),
   maxPayloadBytes: bytes(64, 8_192, MIB, "Largest payload of a device message; a larger one is refused `too-large`."),
   maxPacketBytes: bytes(256, 65_536, 4 * MIB, "Largest MQTT packet; a larger one ends the connection."),
   maxConnectPacketBytes: bytes(128, 4_096, 65_536, "Largest packet before the client is authenticated."),
@@ -60,7 +66,7 @@ export const mqttOptions = z.strictObject({
     1,
     256,
     65_535,
-    "Unacknowledged messages of one connection before its reading pauses.",
+    "Unacknowledged messages of one connection before its reading pauses; also the most packets that may follow a CONNECT before it is answered.",
     "messages",
   ),
   inFlightMessages: count(

@@ -8,6 +8,7 @@ import swaggerUi from "@fastify/swagger-ui";
 import Fastify, { type FastifyInstance } from "fastify";
 import { jsonSchemaTransform, serializerCompiler, validatorCompiler } from "fastify-type-provider-zod";
 import { GatewayError } from "../model/errors.ts";
+import { listenFailed } from "../platform/start-faults.ts";
 import { type Approver, Door, requireApprover, requireToken } from "./access.ts";
 import { auditRoutes } from "./audit.ts";
 import { auditActs } from "./audited.ts";
@@ -65,7 +66,9 @@ export class HttpApi {
     const { host, port } = this.#options;
     const app = await createApp(this.#options, this.#ports);
     this.#app = app;
-    await app.listen({ host, port });
+    await app.listen({ host, port }).catch((error) => {
+      throw listenFailed("http", error);
+    });
     if (signal.aborted) {
       await this.stop();
       throw new GatewayError("START_CANCELLED", "http");

@@ -4,6 +4,7 @@
  * What devices publish goes to admission; what services publish are commands; what subscribers get
  * is what the gateway itself says.
  */
+import type { EventEmitter } from "node:events";
 import { Aedes, type AuthenticateError, type Client, type ConnectPacket, type Subscription } from "aedes";
 import type { DeviceId, DeviceKey, DeviceRef } from "../model/ids.ts";
 import type { ConnectionRefusal, SecurityEvent } from "../model/outcome.ts";
@@ -24,9 +25,11 @@ import { deviceMayReceive, deviceMaySubscribe, serviceFilter } from "./topics.ts
 export interface BrokerOptions extends PacketLimits {
   readonly connectTimeoutMs: number;
   readonly maxKeepaliveS: number;
-  readonly maxConnections: number;
   readonly maxTopicLevels: number;
   readonly maxSubscriptions: number;
+  /** So many packets may come right behind a CONNECT, before it is answered. */
+  readonly inFlightPerConnection: number;
+  /** Above 0: to Aedes that would mean never. */
   readonly drainTimeoutMs: number;
 }
 
@@ -38,6 +41,8 @@ export interface BrokerPorts {
   readonly erased: ErasedTopics;
   readonly flow: Flow;
   readonly backlogFull: () => boolean;
+  /** Aedes has lost its footing. */
+  readonly failed: (error: Error) => void;
   readonly observe: {
     connected(kind: "device" | "service", change: 1 | -1): void;
     connectionRefused(reason: ConnectionRefusal): void;
@@ -55,7 +60,14 @@ const RETURN_CODES: Readonly<Record<LoginRefusal | "backlog", 2 | 3 | 4>> = {
 };
 
 /** Errors that Aedes or the ingress itself raises for reasons other than a breach of the protocol. */
-const COUNTED_ELSEWHERE: ReadonlySet<string> = new Set([OVERSIZE, NOT_DURABLE, "keep alive timeout", "drain timeout"]);
+const COUNTED_ELSEWHERE: ReadonlySet<string> = new Set([
+  OVERSIZE,
+  NOT_DURABLE,
+  "keep alive timeout",
+  "drain timeout",
+  // For each message that was in flight when the connection went.
+  "connection closed",
+]);
 
 const HEARTBEAT_MS = 3_600_000;
 
@@ -70,12 +82,14 @@ export class GatewayBroker extends Aedes {
   readonly #wills = new WeakMap<Client, Will>();
   readonly #nameless = new WeakSet<Client>();
   readonly #live = new LiveSessions();
-  #connections = 0;
+  #quiet = false;
 
   constructor(options: BrokerOptions, ports: BrokerPorts) {
     super({
       connectTimeout: options.connectTimeoutMs,
       drainTimeout: options.drainTimeoutMs,
+      // In bytes at most what one read of the socket brings: from then on it is not read before the CONNACK.
+      queueLimit: options.inFlightPerConnection,
       heartbeatInterval: HEARTBEAT_MS,
       maxClientsIdLength: 128,
       maxTopicLevels: options.maxTopicLevels,
@@ -90,32 +104,27 @@ export class GatewayBroker extends Aedes {
     this.#options = options;
     this.#ports = ports;
     this.on("unsubscribe", (filters, client) => this.#unsubscribed(client, filters));
-    // What goes wrong on one connection ends that connection; Aedes throws where nobody listens.
-    this.on("clientError", (client, error) => {
-      // A refused login is counted as that.
-      if (sessionOf(client) !== undefined && isProtocolBreach(error)) ports.observe.securityEvent("protocol");
-    });
-    this.on("connectionError", () => ports.observe.connectionRefused("protocol"));
+    // Aedes throws where nobody listens.
+    (this as EventEmitter).on("error", ports.failed);
+    // What goes wrong on one connection ends that connection.
+    this.on("clientError", (client, error) => this.#broken(client, error));
+    this.on("connectionError", (client, error) => this.#broken(client, error));
   }
 
   /** A new connection from a listener. The stream carries MQTT 3.1.1. */
   accept(stream: Parameters<Aedes["handle"]>[0], remoteAddress: string): void {
-    if (this.#connections >= this.#options.maxConnections) {
-      this.#ports.observe.connectionRefused("too-many");
-      stream.destroy();
-      return;
-    }
-    this.#connections += 1;
     const client = this.handle(stream, { connDetails: { ipAddress: remoteAddress } } as never);
-    stream.once("close", () => {
-      this.#connections -= 1;
-      this.#gone(client);
-    });
+    stream.once("close", () => this.#gone(client));
     limitPackets(client, this.#options, () => this.#ports.observe.securityEvent("oversize"));
   }
 
-  /** Reads no further packet from anyone, so that what is in flight can settle and be acknowledged. */
+  /**
+   * Takes nothing more from anyone, so that what is in flight can settle and be acknowledged. What a device would
+   * leave behind now, because the gateway goes, is no news of the device: wills are dropped.
+   */
   quiesce(): void {
+    this.#quiet = true;
+    this.#ports.flow.stop();
     for (const client of this.#clients()) internals(client).pause();
   }
 
@@ -136,6 +145,11 @@ export class GatewayBroker extends Aedes {
   /** Ends whatever sessions a device has or is about to get, for instance after it was bound to another subject. */
   endDevice(key: DeviceKey): void {
     this.#live.end(key);
+  }
+
+  /** The same for every device: for when it may have gone unheard whose session was to end. They log in anew. */
+  endDevices(): void {
+    this.#live.endDevices();
   }
 
   /** Called by Aedes for a client that was let in, also when it has closed since: it must not take the place of the next. */
@@ -210,7 +224,8 @@ export class GatewayBroker extends Aedes {
     // A service gets a client id of its own name space, so that it can never evict a device.
     if (login.kind === "service") internals(client).id = `service/${login.name}/${client.id}`;
     openSession(login);
-    this.#live.open(login);
+    if (this.#live.open(login)) this.#ports.observe.securityEvent("takeover");
+    if (login.kind === "service" && attempt.will !== undefined) this.#ports.observe.securityEvent("service-will");
     this.#ports.observe.connected(login.kind, 1);
     done(null, true);
   }
@@ -221,6 +236,11 @@ export class GatewayBroker extends Aedes {
 
   #authorizePublish(client: Client | null, packet: PublishPacket, done: (error?: Error | null) => void): void {
     const session = client === null ? undefined : sessionOf(client);
+    if (this.#quiet) {
+      done(new Error(NOT_DURABLE));
+      return;
+    }
+    if (packet.retain) this.#ports.observe.securityEvent("retain");
     if (session?.kind === "device") {
       this.#ports.admission.submit(attemptOf(session, packet, done));
     } else if (session?.kind === "service") {
@@ -271,9 +291,21 @@ export class GatewayBroker extends Aedes {
       return;
     }
     this.#ports.flow.closed(session);
-    if (session.will !== undefined && !internals(client)._disconnected) {
+    if (session.will !== undefined && !internals(client)._disconnected && !this.#quiet) {
       this.#ports.admission.submit(attemptOfWill(session, session.will.topic, session.will.payload));
     }
+  }
+
+  #broken(client: Client, error: Error): void {
+    const { observe } = this.#ports;
+    const breach = breachOf(error);
+    if (sessionOf(client) !== undefined) {
+      if (breach !== undefined) observe.securityEvent(breach);
+      return;
+    }
+    if (breach === "oversize") observe.securityEvent("oversize");
+    // A refused login is counted as that.
+    if (client.id === null || (breach !== undefined && !("errorCode" in error))) observe.connectionRefused("protocol");
   }
 
   #unsubscribed(client: Client, filters: readonly string[]): void {
@@ -291,9 +323,11 @@ function refusalError(reason: LoginRefusal | "backlog"): AuthenticateError {
   return Object.assign(new Error(reason), { returnCode: RETURN_CODES[reason] }) as AuthenticateError;
 }
 
-/** What MQTT forbids, told apart from a lost connection and from what has a counter of its own. */
-function isProtocolBreach(error: Error): boolean {
-  return !("code" in error) && !COUNTED_ELSEWHERE.has(error.message);
+/** What MQTT or WebSocket forbids, told apart from a lost connection and from what has a counter of its own. */
+function breachOf(error: Error): "oversize" | "protocol" | undefined {
+  if (!("code" in error)) return COUNTED_ELSEWHERE.has(error.message) ? undefined : "protocol";
+  if (error.code === "WS_ERR_UNSUPPORTED_MESSAGE_LENGTH") return "oversize";
+  return String(error.code).startsWith("WS_ERR_") ? "protocol" : undefined;
 }
 
 function mayReceive(session: Session | undefined, topic: string): boolean {

@@ -14,6 +14,7 @@ export interface FlowLimits {
 export class Flow {
   readonly #limits: FlowLimits;
   readonly #paused = new Set<DeviceSession>();
+  #stopped = false;
   #messages = 0;
   #bytes = 0;
 
@@ -46,9 +47,14 @@ export class Flow {
     this.#bytes -= bytes;
   }
 
+  /** From here on nobody is read again. */
+  stop(): void {
+    this.#stopped = true;
+  }
+
   /** Called once after each settled batch rather than for each message. */
   release(): void {
-    if (this.#paused.size === 0 || this.#full(0.5)) return;
+    if (this.#stopped || this.#paused.size === 0 || this.#full(0.5)) return;
     for (const session of this.#paused) {
       if (session.inFlight <= this.#limits.inFlightPerConnection / 2) this.#resume(session);
       if (this.#full(1)) return;

@@ -2,13 +2,13 @@
  * The sockets: MQTT over TCP, TLS and WebSocket. Each hands a plain stream to the broker and knows
  * nothing else. A proxy's word about the remote address is never taken.
  */
-import { readFileSync } from "node:fs";
-import { createServer as createHttpServer } from "node:http";
+import { createServer as createHttpServer, type IncomingMessage } from "node:http";
 import { type AddressInfo, createServer as createTcpServer, type Server, type Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { createServer as createTlsServer } from "node:tls";
 import { createWebSocketStream, WebSocketServer } from "ws";
 import type { Log } from "../model/log.ts";
+import { listenFailed, optionUnusable, readOptionFile } from "../platform/start-faults.ts";
 
 export interface ListenerOptions {
   readonly enabled: boolean;
@@ -22,24 +22,28 @@ export interface ListenersOptions {
   readonly tls: ListenerOptions & { readonly certFile?: string | undefined; readonly keyFile?: string | undefined };
   readonly ws: ListenerOptions & { readonly path: string };
   readonly maxPacketBytes: number;
+  /** Of all listeners together; handshakes count from their first packet. */
+  readonly maxConnections: number;
   readonly handshakeTimeoutMs: number;
 }
 
-export type Accept = (stream: Duplex, remoteAddress: string) => void;
+export interface ListenersPorts {
+  readonly accept: (stream: Duplex, remoteAddress: string) => void;
+  readonly refused: (reason: "too-many" | "protocol") => void;
+  readonly log: Log;
+}
 
 const WS_PROTOCOLS = ["mqtt", "mqttv3.1"];
 
 export class Listeners {
   readonly #options: ListenersOptions;
-  readonly #accept: Accept;
-  readonly #log: Log;
+  readonly #ports: ListenersPorts;
   readonly #servers: Server[] = [];
   readonly #sockets = new Set<Socket>();
 
-  constructor(options: ListenersOptions, accept: Accept, log: Log) {
+  constructor(options: ListenersOptions, ports: ListenersPorts) {
     this.#options = options;
-    this.#accept = accept;
-    this.#log = log;
+    this.#ports = ports;
   }
 
   async start(): Promise<void> {
@@ -61,21 +65,20 @@ export class Listeners {
   }
 
   readonly #stream = (socket: Socket): void => {
-    this.#accept(socket, socket.remoteAddress ?? "");
+    if (!socket.destroyed) this.#ports.accept(socket, socket.remoteAddress ?? "");
   };
 
   #tlsServer(): Server {
     const { tls, handshakeTimeoutMs } = this.#options;
-    const server = createTlsServer(
-      {
-        cert: readFileSync(tls.certFile ?? ""),
-        key: readFileSync(tls.keyFile ?? ""),
-        minVersion: "TLSv1.2",
-        handshakeTimeout: handshakeTimeoutMs,
-        noDelay: true,
-      },
-      this.#stream,
-    );
+    const cert = readOptionFile("mqtt.tls.certFile", tls.certFile ?? "");
+    const key = readOptionFile("mqtt.tls.keyFile", tls.keyFile ?? "");
+    const options = { cert, key, minVersion: "TLSv1.2", handshakeTimeout: handshakeTimeoutMs, noDelay: true } as const;
+    let server: Server;
+    try {
+      server = createTlsServer(options, this.#stream);
+    } catch (error) {
+      throw optionUnusable("mqtt.tls", error);
+    }
     // A failed handshake ends that socket; without a listener it would end the process.
     server.on("tlsClientError", (_error, socket) => socket.destroy());
     return server;
@@ -83,44 +86,69 @@ export class Listeners {
 
   #wsServer(): Server {
     const { ws, maxPacketBytes, handshakeTimeoutMs } = this.#options;
-    const http = createHttpServer(
-      { requestTimeout: handshakeTimeoutMs, headersTimeout: handshakeTimeoutMs },
-      (_, response) => {
-        response.writeHead(426, { connection: "close" }).end();
-      },
-    );
+    const limits = {
+      requestTimeout: handshakeTimeoutMs,
+      headersTimeout: handshakeTimeoutMs,
+      // How often Node looks; every half minute unless told otherwise.
+      connectionsCheckingInterval: handshakeTimeoutMs / 2,
+    };
+    const http = createHttpServer(limits, (_, response) => {
+      response.writeHead(426, { connection: "close" }).end();
+    });
     const sockets = new WebSocketServer({
       server: http,
       path: ws.path,
       // A frame may hold a few packets; the parser's own limit decides about each of them.
       maxPayload: maxPacketBytes * 4,
       perMessageDeflate: false,
+      verifyClient: ({ req }, answer) => {
+        const speaksMqtt = offersMqtt(req);
+        if (!speaksMqtt) this.#ports.refused("protocol");
+        answer(speaksMqtt, 400);
+      },
       handleProtocols: (offered) => WS_PROTOCOLS.find((protocol) => offered.has(protocol)) ?? false,
     });
     sockets.on("connection", (socket, request) => {
       const stream = createWebSocketStream(socket);
       socket.on("error", () => stream.destroy());
-      this.#accept(stream, request.socket.remoteAddress ?? "");
+      this.#ports.accept(stream, request.socket.remoteAddress ?? "");
     });
+    // It repeats what the HTTP server says, which is heard there.
+    sockets.on("error", () => undefined);
     sockets.on("wsClientError", (_error, socket) => socket.destroy());
     return http;
   }
 
   async #listen(listener: string, options: ListenerOptions, server: Server): Promise<void> {
-    server.on("connection", (socket: Socket) => {
-      this.#sockets.add(socket);
-      socket.once("close", () => this.#sockets.delete(socket));
-      socket.on("error", () => socket.destroy());
-    });
+    // Before the server's own: a connection too many is gone before anything is set up for it.
+    server.prependListener("connection", (socket: Socket) => this.#count(socket));
     await new Promise<void>((resolve, reject) => {
-      server.once("error", reject);
+      const failed = (error: Error) => reject(listenFailed(listener, error));
+      server.once("error", failed);
       server.listen(options.port, options.host, () => {
-        server.off("error", reject);
-        server.on("error", () => this.#log.error("listener failed", { listener }));
+        server.off("error", failed);
+        server.on("error", () => this.#ports.log.error("listener failed", { listener }));
         resolve();
       });
     });
     this.#servers.push(server);
-    this.#log.info("listening", { listener, host: options.host, port: (server.address() as AddressInfo).port });
+    this.#ports.log.info("listening", { listener, host: options.host, port: (server.address() as AddressInfo).port });
   }
+
+  #count(socket: Socket): void {
+    socket.on("error", () => socket.destroy());
+    if (this.#sockets.size >= this.#options.maxConnections) {
+      this.#ports.refused("too-many");
+      socket.destroy();
+      return;
+    }
+    this.#sockets.add(socket);
+    socket.once("close", () => this.#sockets.delete(socket));
+  }
+}
+
+/** A client must offer it [MQTT-6.0.0-3]; `handleProtocols` is not asked when nothing is offered. */
+function offersMqtt({ headers }: IncomingMessage): boolean {
+  const offered = (headers["sec-websocket-protocol"] ?? "").split(",").map((protocol) => protocol.trim());
+  return WS_PROTOCOLS.some((protocol) => offered.includes(protocol));
 }

@@ -1,5 +1,5 @@
 /** One live session for each device, whatever comes in which order; and none once it was ended. */
-import { once } from "node:events";
+import { type EventEmitter, once } from "node:events";
 import { connect } from "node:net";
 import mqttPacket from "mqtt-packet";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
@@ -65,6 +65,96 @@ describe("two connections that come in one breath while an older one closes", ()
     await until("nobody is counted as connected", () => open("service") === 0);
     expect(ingress.fanOut.listening("scene")).toBe(false);
   });
+});
+
+describe("a connection that goes while its messages are in flight", () => {
+  it.each(["drop", "takeover"] as const)("by %s breaks no rule of the protocol", async (how) => {
+    const durable: (() => void)[] = [];
+    ingress.behind.enqueue = () => new Promise((resolve) => durable.push(resolve));
+    const one = peer();
+    await one.login(device("hub-1"));
+    for (let id = 1; id <= 20; id += 1) one.publish("devices/hub-1/telemetry", STATUS, id);
+    await until("all of them came", () => ingress.counts.received === 20);
+    if (how === "drop") one.end();
+    else await peer().login(device("hub-1"));
+    await until("it is gone", () => counted("closed:device") === 1);
+    ingress.behind.enqueue = async () => undefined;
+    for (const resolve of durable) resolve();
+    await until("they are admitted all the same", () => ingress.admitted.length === 20);
+    expect(counted("protocol")).toBe(0);
+    expect(counted("takeover")).toBe(how === "takeover" ? 1 : 0);
+  });
+});
+
+describe("packets that come right behind the CONNECT", () => {
+  const burst = async (count: number) => {
+    const one = peer();
+    one.socket.cork();
+    const login = one.login(device("hub-1"));
+    for (let id = 1; id <= count; id += 1) one.publish("devices/hub-1/status", '{"on":true}', id);
+    one.socket.uncork();
+    return { one, answer: await login };
+  };
+
+  it("are taken, as many as may be in flight", async () => {
+    const { one, answer } = await burst(200);
+    expect(answer).toBe(0);
+    expect(await one.answered(200)).toBe("acknowledged");
+    expect(one.acknowledged).toHaveLength(200);
+  });
+
+  it("end the connection when they are more, and that is counted", async () => {
+    const { one } = await burst(600);
+    await one.gone();
+    await until("it is counted", () => counted("refused:protocol") === 1);
+    expect(ingress.admitted).toEqual([]);
+  });
+});
+
+describe("a gateway that stops", () => {
+  it("reads no further message and makes no telemetry of wills; what it had taken is settled", async () => {
+    await ingress.stop();
+    ingress = await startIngress({ flow: { inFlightPerConnection: 4 } });
+    const durable: (() => void)[] = [];
+    ingress.behind.enqueue = () => new Promise((resolve) => durable.push(resolve));
+    const one = peer();
+    const will = { topic: "devices/hub-1/status", payload: Buffer.from('{"online":false}'), qos: 1, retain: false };
+    await one.login(device("hub-1"), { will });
+    for (let id = 1; id <= 4_000; id += 1) one.publish("devices/hub-1/telemetry", STATUS, id);
+    await until("it is not read any more", () => ingress.flow.pausedConnections === 1 && durable.length > 0);
+    const { received } = ingress.counts;
+    expect(received).toBeLessThan(4_000);
+    ingress.broker.quiesce();
+    ingress.behind.enqueue = async () => undefined;
+    for (const resolve of durable) resolve();
+    await until("what was taken is acknowledged", () => one.acknowledged.length === received);
+    expect(counted("closed:device")).toBe(0);
+    await ingress.stop();
+    await one.gone();
+    expect(ingress.counts.received).toBe(received);
+    expect(ingress.admitted).toHaveLength(received);
+    expect(ingress.flow.messages).toBe(0);
+  });
+});
+
+it("what a client asks for and does not get is counted: a retained message, the will of a service", async () => {
+  const one = peer();
+  await one.login(device("hub-1"));
+  one.publish("devices/hub-1/telemetry", STATUS, 1, { retain: true });
+  expect(await one.answered(1)).toBe("acknowledged");
+  expect(counted("retain")).toBe(1);
+  const will = { topic: "devices/hub-1/telemetry", payload: Buffer.from(STATUS), qos: 1, retain: true };
+  const service = peer();
+  expect(await service.login({ id: "services", token: SERVICE_TOKEN }, { clientId: "svc", will })).toBe(0);
+  service.end();
+  await until("it is gone", () => counted("closed:service") === 1);
+  expect(counted("service-will")).toBe(1);
+  expect(ingress.counts.received).toBe(1);
+});
+
+it("a fault of the broker itself is told to whoever runs it", () => {
+  (ingress.broker as EventEmitter).emit("error", new Error("lost"));
+  expect(ingress.events).toContain("failed:lost");
 });
 
 describe("the end of a device's session", () => {

@@ -10,18 +10,19 @@ import type { DeviceSession, Session } from "./session.ts";
 
 export class LiveSessions {
   readonly #byOwner = new Map<string, Set<Session>>();
-  /** For each login under way, the devices whose sessions were ended since it began. */
-  readonly #logins = new Set<Set<DeviceKey>>();
+  /** For each login under way, what was ended since it began. */
+  readonly #logins = new Set<{ readonly ended: Set<DeviceKey>; all: boolean }>();
 
   /** Refused when the device's sessions were ended meanwhile: the credential it was let in on may have been taken away. */
   async login(run: () => Promise<Session | LoginRefusal>): Promise<Session | LoginRefusal> {
-    const ended = new Set<DeviceKey>();
-    this.#logins.add(ended);
+    const login = { ended: new Set<DeviceKey>(), all: false };
+    this.#logins.add(login);
     try {
       const answer = await run();
-      return typeof answer !== "string" && answer.kind === "device" && ended.has(answer.key) ? "unavailable" : answer;
+      if (typeof answer === "string" || answer.kind === "service") return answer;
+      return login.all || login.ended.has(answer.key) ? "unavailable" : answer;
     } finally {
-      this.#logins.delete(ended);
+      this.#logins.delete(login);
     }
   }
 
@@ -52,8 +53,15 @@ export class LiveSessions {
   }
 
   end(key: DeviceKey): void {
-    for (const login of this.#logins) login.add(key);
+    for (const login of this.#logins) login.ended.add(key);
     for (const { client } of this.#byOwner.get(key) ?? []) client.close();
+  }
+
+  endDevices(): void {
+    for (const login of this.#logins) login.all = true;
+    for (const sessions of this.#byOwner.values()) {
+      for (const { kind, client } of sessions) if (kind === "device") client.close();
+    }
   }
 }
 

@@ -81,6 +81,10 @@ export const ERRORS = {
     retryable: false,
     meaning: "a key still opens something, or a gateway still uses it; it is not destroyed",
   },
+  LISTEN_FAILED: {
+    retryable: false,
+    meaning: "a listener could not be opened; another process has its port, or its address is not ours",
+  },
   START_CANCELLED: { retryable: false, meaning: "a stop was asked for while starting" },
   SERVICE_MISSING: { retryable: false, meaning: "Redis or InfluxDB is not installed and could not be installed" },
   SERVICE_FAILED: { retryable: false, meaning: "a private Redis or InfluxDB did not start, or its folder is in use" },

@@ -48,7 +48,7 @@ export const COMMAND_OUTCOMES = [
 ] as const;
 export type CommandOutcome = (typeof COMMAND_OUTCOMES)[number];
 
-/** Attempts to do what is not allowed; counted, never with a name. */
+/** Attempts to do what is not allowed, and what could be one; counted, never with a name. */
 export const SECURITY_EVENTS = [
   "failed-login",
   "foreign-topic",
@@ -57,6 +57,12 @@ export const SECURITY_EVENTS = [
   "acl-denied",
   "too-many-subscriptions",
   "protocol",
+  /** A login ended an older connection of the same device or service client. */
+  "takeover",
+  /** A publish asked to be retained; it is taken like any other, and nothing is retained. */
+  "retain",
+  /** A service left a will; it is dropped. */
+  "service-will",
 ] as const;
 export type SecurityEvent = (typeof SECURITY_EVENTS)[number];
 

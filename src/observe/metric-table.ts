@@ -84,7 +84,9 @@ export const METRICS = {
     "Connections refused or ended before they were authenticated.",
     { reason: CONNECTION_REFUSALS },
   ),
-  securityEvents: counter("security_events_total", "Attempts to do what is not allowed.", { kind: SECURITY_EVENTS }),
+  securityEvents: counter("security_events_total", "Attempts to do what is not allowed, and what could be one.", {
+    kind: SECURITY_EVENTS,
+  }),
   httpRefused: counter(
     "http_refused_total",
     "HTTP requests turned away for want of a token, a link or a session, or after too many wrong tokens.",

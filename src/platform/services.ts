@@ -7,6 +7,7 @@ import { writeFile } from "node:fs/promises";
 import { connect } from "node:net";
 import { join, resolve } from "node:path";
 import { GatewayError } from "../model/errors.ts";
+import { stopLeftover } from "./leftover.ts";
 import { launch, type PrivateServer } from "./private-server.ts";
 import { ensureBinaries, type Say } from "./service-binaries.ts";
 
@@ -63,6 +64,15 @@ export async function startServices(options: {
   const urlOf = (name: string, given: string | undefined) =>
     given ?? started.find((server) => server.name === name)?.url ?? "";
   return { redisUrl: urlOf("redis", redisUrl), influxUrl: urlOf("influxdb", influxUrl), started, stop };
+}
+
+/**
+ * Whoever wants to empty `dir` asks first: throws `SERVICE_FAILED` while a living run has a server there, and stops
+ * what a dead one left.
+ */
+export async function freeServices(dir: string, say: Say): Promise<void> {
+  await stopLeftover({ name: "redis", binary: "redis-server", dir: resolve(dir, "redis") }, say);
+  await stopLeftover({ name: "influxdb", binary: "influxd", dir: resolve(dir, "influxdb") }, say);
 }
 
 /** `redis://127.0.0.1:<port>`. `extraArgs` as on the command line of redis-server: `["--maxmemory", "64mb"]`. */

@@ -1,5 +1,4 @@
 /** Wires consent: the ledger and its policies, the gate that is asked twice, and the leases of the fence. */
-import { readFileSync } from "node:fs";
 import { consentCheck } from "../consent/check.ts";
 import { Credentials } from "../consent/credentials.ts";
 import { ConsentGate } from "../consent/gate.ts";
@@ -10,6 +9,7 @@ import { Keyring } from "../deidentify/keyring.ts";
 import type { CheckConsent } from "../model/consent.ts";
 import type { Part } from "../platform/lifecycle.ts";
 import { Lookup } from "../platform/lookup.ts";
+import { readOptionFile } from "../platform/start-faults.ts";
 import type { Base } from "./base.ts";
 import type { Safekeeping } from "./safekeeping.ts";
 
@@ -56,6 +56,10 @@ export function createConsent(
       expiryDays,
       narrowing: journal.narrowing,
     }),
-    part: { name: "policies", start: () => policies.ensureShipped(readFileSync(policyFile)), stop: () => undefined },
+    part: {
+      name: "policies",
+      start: () => policies.ensureShipped(readOptionFile("consent.policyFile", policyFile)),
+      stop: () => undefined,
+    },
   };
 }

@@ -5,6 +5,8 @@ import type { Base } from "./base.ts";
 
 export interface EventPorts {
   readonly sessionEnded: (device: DeviceKey) => void;
+  /** What was said meanwhile was not heard. */
+  readonly missed: () => void;
   readonly recordChanged: (concerned: SubjectTag | DeviceKey) => void;
   readonly policyPublished: (version: number) => void;
 }
@@ -18,7 +20,13 @@ export function createEvents({ redis, keys }: Base, ports: EventPorts): Part {
         else if (channel === keys.recordChanged) ports.recordChanged(message as SubjectTag | DeviceKey);
         else ports.policyPublished(Number(message));
       });
-      await redis.events.subscribe(keys.sessionEnd, keys.recordChanged, keys.policyPublished);
+      const listen = () => redis.events.subscribe(keys.sessionEnd, keys.recordChanged, keys.policyPublished);
+      await listen();
+      redis.events.on("ready", () => {
+        listen()
+          .catch(() => undefined)
+          .then(ports.missed);
+      });
     },
     stop: () => undefined,
   };

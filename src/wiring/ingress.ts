@@ -20,6 +20,8 @@ export interface IngressDeps extends Pick<AdmissionPorts, "checkConsent" | "enqu
   readonly fanOut: FanOut;
   readonly erasures: Pick<ErasedTopicsPorts, "acknowledged" | "listening">;
   readonly notices: Pick<NoticesPorts, "standings" | "policyChange">;
+  /** Nothing moves any more: a supervisor must start the process anew. */
+  readonly fatal: (error: Error) => void;
 }
 
 export interface Ingress {
@@ -27,6 +29,8 @@ export interface Ingress {
   readonly erased: ErasedTopics;
   readonly notices: Notices;
   endDevice(device: DeviceKey): void;
+  /** Ends the sessions of all devices: each has to prove itself again. */
+  endDevices(): void;
   /** To be started before the listeners, when everything behind them can take messages on. */
   readonly parts: readonly Part[];
   /** Last to start, first to stop. */
@@ -62,6 +66,7 @@ export function createIngress(base: Base, deps: IngressDeps): Ingress {
     erased,
     flow,
     backlogFull: deps.backlogFull,
+    failed: deps.fatal,
     observe: metrics,
   });
   const notices = new Notices({
@@ -74,8 +79,11 @@ export function createIngress(base: Base, deps: IngressDeps): Ingress {
   notices.watch(broker);
   const listeners = new Listeners(
     { ...mqtt, handshakeTimeoutMs: mqtt.connectTimeoutMs },
-    (stream, remoteAddress) => broker.accept(stream, remoteAddress),
-    log,
+    {
+      accept: (stream, remoteAddress) => broker.accept(stream, remoteAddress),
+      refused: (reason) => metrics.connectionRefused(reason),
+      log,
+    },
   );
   metrics.beforeScrape(() => metrics.gauge("pausedConnections", flow.pausedConnections));
 
@@ -84,6 +92,7 @@ export function createIngress(base: Base, deps: IngressDeps): Ingress {
     erased,
     notices,
     endDevice: (device) => broker.endDevice(device),
+    endDevices: () => broker.endDevices(),
     parts: [
       { name: "broker", start: () => broker.listen(), stop: () => broker.stop() },
       {

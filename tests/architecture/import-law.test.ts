@@ -54,6 +54,10 @@ const UNLAWFUL: readonly Case[] = [
   ["the centre names raw data", "src/http/centre", "../../model/raw.ts"],
   ["observe imports sinks", "src/observe", "../sinks/influx.ts"],
   ["observe names raw data", "src/observe", "../model/raw.ts"],
+  ["the composition root names raw data", "src", "./model/raw.ts"],
+  ["the composition root imports bullmq", "src", "bullmq"],
+  ["the wiring names raw data", "src/wiring", "../model/raw.ts"],
+  ["the wiring imports fastify", "src/wiring", "fastify"],
   ["a stage imports yaml", "src/observe", "yaml"],
   ["a stage imports a package nobody spoke about", "src/sinks", "left-pad"],
 ].map(([what = "", folder = "", specifier = ""], index) => ({
@@ -130,6 +134,9 @@ const LAWFUL: readonly Case[] = [
   ["src/http", "@fastify/swagger-ui"],
   ["src/observe", "prom-client"],
   ["src", "./sinks/influx.ts"],
+  ["src", "node:fs/promises"],
+  ["src/wiring", "../sinks/influx.ts"],
+  ["src/wiring", "ioredis"],
 ].map(([folder = "", specifier = ""], index) => ({
   what: `${folder} imports ${specifier}`,
   file: `${folder}/lawful-${index}.ts`,

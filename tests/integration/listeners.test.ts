@@ -88,18 +88,6 @@ test("the TLS certificate is the gateway's own, and an older protocol than TLS 1
   expect(fault.code).toBe("ERR_SSL_TLSV1_ALERT_PROTOCOL_VERSION");
 });
 
-test("WebSocket needs the path and the protocol of MQTT", async () => {
-  const refused = (address: string, protocols: string[]) =>
-    new Promise<boolean>((resolve) => {
-      const socket = new WebSocket(address, protocols);
-      socket.on("open", () => resolve(socket.protocol === ""));
-      socket.on("error", () => resolve(true));
-    });
-  expect(await refused(url.ws().replace("/mqtt", "/other"), ["mqtt"])).toBe(true);
-  expect(await refused(url.ws(), ["chat"])).toBe(true);
-  expect((await fetch(`http://127.0.0.1:${port("mqtt-ws")}/mqtt`)).status).toBe(426);
-});
-
 /** What a peer may get wrong, each on a connection of its own that the gateway must end. */
 const STRANGERS: readonly [what: string, come: () => Promise<void>][] = [
   [

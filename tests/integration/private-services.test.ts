@@ -2,13 +2,14 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, readFileSync } from "node:fs";
-import { mkdir, mkdtemp, rm, symlink } from "node:fs/promises";
+import { mkdir, mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
 import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { setTimeout as wait } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { Stack } from "../../simulators/stack.ts";
 import { onPath } from "../../src/platform/service-binaries.ts";
 import {
   INFLUX_DATABASE,
@@ -176,6 +177,17 @@ describe("both", () => {
     await services.stop();
     await expect(fetch(`${services.influxUrl}/ping`)).rejects.toThrow();
     expect(await command(given, "PING")).toBe("+PONG\r\n");
+  });
+});
+
+describe("a run that begins afresh", () => {
+  it("empties no folder that a living run uses", async () => {
+    const server = await startRedis({ dir: join(dir, "redis"), say });
+    servers.push(server);
+    await writeFile(join(dir, "kept"), "");
+    await expect(new Stack({ dir, fresh: true }).start()).rejects.toMatchObject({ code: "SERVICE_FAILED" });
+    expect(existsSync(join(dir, "kept"))).toBe(true);
+    expect(await command(server, "PING")).toBe("+PONG\r\n");
   });
 });
 

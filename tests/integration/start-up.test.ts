@@ -167,6 +167,19 @@ test("an option that does not exist is refused by name", async () => {
   expect(refused).toMatch(/CONFIG_INVALID: .*mqtt.*tpc/);
 });
 
+test("a port that is taken and a file that can't be read end the start with their names", async () => {
+  const url = await redisWith();
+  const taken = createServer();
+  const port = await listening(taken);
+  const tcp = await startsWith(url, { mqtt: { tcp: { port } } });
+  expect(tcp).toContain("LISTEN_FAILED: mqtt-tcp: EADDRINUSE");
+  expect(await startsWith(url, { http: { port } })).toContain("LISTEN_FAILED: http: EADDRINUSE");
+  await new Promise((resolve) => taken.close(resolve));
+  const noPolicy = await startsWith(url, { consent: { policyFile: join(dir, "none.json") } });
+  expect(noPolicy).toContain("ended with 2");
+  expect(noPolicy).toContain("CONFIG_INVALID: consent.policyFile: ENOENT");
+});
+
 test("a Redis that is not there ends the start with a reason", async () => {
   const refused = await startsWith(`redis://127.0.0.1:${await closedPort()}`);
   expect(refused).toContain("ended with 1");
