@@ -1,5 +1,5 @@
 /**
- * Finds redis-server and influxd on this machine, and a browser for tests, or installs them where that is
+ * Finds redis-server and influxd on this machine, and what only tests need, or installs them where that is
  * possible without asking anyone. Whatever it installs it says first; it never removes a package and never leaves a
  * system daemon running.
  */
@@ -39,6 +39,8 @@ export async function ensureBinaries(options: { need: readonly ServiceKind[]; sa
   return found;
 }
 
+/** Takes what is written to InfluxDB 2 and 3. */
+const SECOND_STORE = "victoria-metrics";
 /** Names under which Debian, other distributions and Google install a browser that can be driven. */
 const BROWSERS = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"];
 
@@ -48,11 +50,18 @@ export function findBrowser(given: string | undefined): string | undefined {
   return BROWSERS.map(onPath).find((path) => path !== undefined);
 }
 
-/** Installs one when this process may; never fails, since whoever asks can do without. */
-export async function offerBrowser(given: string | undefined, say: Say): Promise<void> {
-  if (findBrowser(given) !== undefined || !canInstall()) return;
-  const installed = await installDebian(["chromium"], say).catch(() => false);
-  if (!installed) say("chromium could not be installed; tests that need a browser are skipped");
+/** Installs what only tests need, when this process may; never fails, since without it they are skipped. */
+export async function offerTestPrograms(given: { readonly browser: string | undefined }, say: Say): Promise<void> {
+  const missing = [
+    ...(findBrowser(given.browser) === undefined ? ["chromium"] : []),
+    ...(onPath(SECOND_STORE) === undefined ? [SECOND_STORE] : []),
+  ];
+  if (!canInstall()) return;
+  // One by one: a distribution may have the one and not the other.
+  for (const name of missing) {
+    const installed = await installDebian([name], say).catch(() => false);
+    if (!installed) say(`${name} could not be installed; tests that need it are skipped`);
+  }
 }
 
 /**
