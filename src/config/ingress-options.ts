@@ -80,7 +80,7 @@ export const mqttOptions = z.strictObject({
     1,
     60,
     100_000,
-    "Failed logins from one remote address before it is refused unheard.",
+    "Failed logins from one remote address before its logins are refused without a look at the password.",
     "logins/min",
   ),
   clockWindowPastMs: milliseconds(

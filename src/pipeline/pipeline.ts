@@ -55,7 +55,7 @@ export interface PipelinePorts extends Omit<InDoubtPorts, "pause"> {
   readonly deadLetter: (reason: DeadLetterReason, messages: readonly RawMessage[]) => Promise<void>;
   readonly stored: (records: readonly AnalyticsRecord[]) => void;
   readonly books: Books;
-  /** Who looks on at messages of their own. */
+  /** People who watch what becomes of their own messages. */
   readonly samples: Pick<Samples, "watching" | "offer">;
 }
 
