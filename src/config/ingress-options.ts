@@ -93,14 +93,14 @@ export const mqttOptions = z.strictObject({
     1,
     60,
     100_000,
-    "Failed logins under one user name from one remote address before that name is refused unheard from there.",
+    "Failed logins under one user name from one remote address before the next ones from there are refused without a look at the password.",
     "logins/min",
   ),
   failedLoginsPerAddressPerMinute: count(
     1,
     3_000,
     1_000_000,
-    "Failed logins from one remote address, under whatever names, before everybody there is refused unheard.",
+    "Failed logins from one remote address, under whatever names, before every login from there is refused without a look at the password.",
     "logins/min",
   ),
   clockWindowPastMs: milliseconds(

@@ -114,7 +114,7 @@ export const httpOptions = z.strictObject({
     1,
     60,
     100_000,
-    "Requests with a wrong bearer token from one address before its requests are refused unheard.",
+    "Requests with a wrong bearer token from one address before all of its requests are refused.",
     "requests/min",
   ),
   bodyLimitBytes: bytes(1_024, 65_536, 1_048_576, "Largest request body."),

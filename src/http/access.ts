@@ -1,6 +1,6 @@
 /**
  * Who may ask: whoever holds a bearer token, compared by digest, in constant time. An address that keeps
- * sending wrong ones is refused unheard; it is kept in memory only.
+ * sending wrong ones is refused before its token is looked at; it is kept in memory only.
  */
 import { createHash, timingSafeEqual } from "node:crypto";
 import type { FastifyInstance, FastifyRequest } from "fastify";

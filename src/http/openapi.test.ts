@@ -13,7 +13,6 @@ import type { SubjectTag } from "../model/ids.ts";
 import { Seal } from "../platform/seal.ts";
 import { beginSession, openLink, sealLink } from "./centre/claims.ts";
 import { COOKIE } from "./centre/session.ts";
-import { RECEIPT_KEY_EXAMPLE } from "./examples.ts";
 import type { HttpPorts } from "./ports.ts";
 import { PROBLEM_TYPE, PROBLEMS, type problemOf } from "./problems.ts";
 import { createApp } from "./server.ts";
@@ -61,10 +60,6 @@ function portsWith(logFault: GatewayError, fault: GatewayError): HttpPorts {
       left: async () => false,
       samples: { stop: () => {}, endSession: () => {} },
     },
-    erasures: new Proxy(
-      { receiptKey: RECEIPT_KEY_EXAMPLE },
-      { get: (known, name) => Reflect.get(known, name) ?? (() => Promise.reject(fault)) },
-    ),
     readiness: () => ({ ready: true, reasons: [] }),
     metricsText: () => Promise.reject(fault),
     turnedAway: () => {},

@@ -37,7 +37,7 @@ export interface HttpOptions {
   /** Who may place legal holds, each under a token of their own. */
   readonly approvers: readonly Approver[];
   readonly bodyLimitBytes: number;
-  /** Wrong tokens from one address before it is refused unheard. */
+  /** Wrong tokens from one address before all of its requests are refused. */
   readonly failedTokensPerMinute: number;
 }
 

@@ -79,7 +79,7 @@ export type ConsentState = "given" | "refused" | "withdrawn" | "expired" | "requ
 /** The materialised decision of one device; written only in the transaction that appends its event. */
 export interface Decision {
   readonly state: ConsentState;
-  /** Grows by one with every withdrawal, erasure and re-binding. */
+  /** Grows by one with every change of the ledger after which some device may do less: a withdrawal, a narrower statement, a hold, an erasure, an unbinding. */
   readonly fence: number;
   /** Unix ms. */
   readonly expiresAt: number;

@@ -46,7 +46,7 @@ export const ERRORS = {
   },
   LEDGER_FULL: {
     retryable: false,
-    meaning: "a consent ledger has as many events as it may; it takes nothing any more but what narrows",
+    meaning: "a consent ledger has as many events as it may; only a change that allows less can still be added",
   },
   AUDIT_BROKEN: {
     retryable: false,

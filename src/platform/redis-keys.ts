@@ -8,19 +8,22 @@ export interface RedisKeys {
   /** Prefix of the BullMQ queue; the braces keep its keys in one cluster slot. */
   readonly queuePrefix: string;
   readonly queueName: string;
-  /** Hash: `mac` (HMAC of the token), `tag` (subject tag, absent while unbound). */
+  /**
+   * Hash: `mac` (HMAC of the token), `tag` (subject tag, absent while unbound); while the device changes hands
+   * `claim`, `target` and `from` (who moves it, to whom, from whom), see consent/device-claim.ts.
+   */
   credential(device: DeviceKey): string;
   /** String: the materialised decision, see consent/decision-record.ts. */
   decision(subject: SubjectTag, device: DeviceKey): string;
   /** List of consent events, oldest first, each holding the hash of the one before. */
   ledger(subject: SubjectTag): string;
-  /** Hash: `head` (hash of the last event), `fence`, `key` (wrapped subject key). */
+  /** Hash: `head` (hash of the last event), `fence`, `key` (wrapped subject key), `erasure` (id of the latest asked for). */
   subject(subject: SubjectTag): string;
   /** Set of device keys bound to the subject. */
   devices(subject: SubjectTag): string;
   /** Hash version → document JSON. */
   readonly policies: string;
-  /** String: policy floors, one number per purpose joined by commas. */
+  /** String: policy floors, one number per purpose, and those that rise at a time; see consent/policy-floors.ts. */
   readonly policyFloors: string;
   /** Hash purpose → number of devices whose consent to it a newer policy suspends; and the floors of which ledgers tell. */
   readonly devicesSuspended: string;

@@ -1,6 +1,6 @@
 /**
  * How much is waiting in the queue, read from the ids of the jobs, so that it is right after any crash. Of a
- * long queue both ends are read and the rest is taken to be alike, so that looking costs the same at any depth.
+ * long queue only both ends are read, and the total is estimated from them, so that it costs the same at any depth.
  * Over its budget in bytes the backlog is a state, not a fault: admission stops acknowledging and
  * stops reading until the worker has caught up.
  */

@@ -1,6 +1,6 @@
 /**
- * Wires what lets an installation outlive a loss: keys that may change while it works, the word it gives
- * the others that it works, backups, and the journal of what no restore may undo.
+ * Wires what lets an installation outlive a loss: keys that may change while it works, the heartbeat by which
+ * other gateways know that it is alive, backups, and the journal of what no restore may undo.
  */
 import type { Redis } from "ioredis";
 import type { Config } from "../config/schema.ts";

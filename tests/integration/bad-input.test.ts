@@ -2,10 +2,9 @@
  * Whatever a device or a stranger sends has one outcome: refused for a reason that is counted, or a closed
  * connection that is counted. Its neighbours, who publish all the while, do not notice.
  */
-import { execa } from "execa";
+import type { MqttClient } from "mqtt";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { influxRows } from "../../simulators/influx-reader.ts";
-import { onPath } from "../../src/platform/service-binaries.ts";
 import { until } from "../fixtures/eventually.ts";
 import { Publishers } from "../fixtures/publishers.ts";
 import { RawPeer } from "../fixtures/raw-peer.ts";
@@ -142,31 +141,18 @@ describe("a publish over a bare socket", () => {
   });
 });
 
-const mosquitto = onPath("mosquitto_pub");
-/** The same from a client written by somebody else; without it on the machine there is nothing to run. */
-describe.skipIf(mosquitto === undefined)("a publish by mosquitto_pub", () => {
+/** The same from a client that somebody else wrote, with its own ideas of what a publish is. */
+describe("a publish by MQTT.js", () => {
+  let client: MqttClient;
+  beforeAll(async () => {
+    client = await system.connect(device);
+  });
+  afterAll(() => client?.endAsync());
+
   test.each(PUBLISHES)(
     "to or with %s is acknowledged, dropped and counted",
     async (_what, topic, payload, expected) => {
-      const login = [
-        "-h",
-        "127.0.0.1",
-        "-p",
-        String(new URL(system.stack.mqttUrl).port),
-        "-i",
-        device.id,
-        "-u",
-        device.id,
-        "-P",
-        device.token,
-      ];
-      await counted(async () => {
-        const sent = await execa(mosquitto ?? "", [...login, "-q", "1", "-t", filled(topic), "-s"], {
-          input: filled(payload),
-          timeout: 20_000,
-        });
-        expect(sent.exitCode).toBe(0);
-      }, expected);
+      await counted(() => client.publishAsync(filled(topic), filled(payload), { qos: 1 }), expected);
     },
   );
 });

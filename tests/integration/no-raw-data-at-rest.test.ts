@@ -22,15 +22,22 @@ import {
   startSystem,
   type TestSystem,
 } from "../fixtures/system.ts";
+import { shippedPolicy } from "./consent-fixture.ts";
 
 const canaries = new Canaries();
 const spied: RecordedPacket[] = [];
+/** What devices were told on their notices. */
+const notices: Buffer[] = [];
 let system: TestSystem;
 let listeners: Listener[];
 let eavesdroppers: Eavesdropper[];
 
 beforeAll(async () => {
-  system = await startSystem({ mqtt: { failedLoginsPerMinute: 100_000 } });
+  system = await startSystem({
+    mqtt: { failedLoginsPerMinute: 100_000 },
+    sinks: { influx: { timeoutMs: 900 } },
+    erasure: { sweepAfterMs: 1_000, acknowledgeWaitMs: 0 },
+  });
   for (const { token } of Object.values(system.stack.config.services)) canaries.add("service-token", token);
   canaries.add("service-token", system.stack.config.apiToken);
   listeners = await Promise.all(SERVICE_PURPOSES.map((purpose) => system.listen(purpose)));
@@ -58,6 +65,7 @@ async function scan(): Promise<LeakScanResult> {
     buffers: {
       metrics: await system.stack.api.metrics(),
       ...Object.fromEntries(listeners.map(({ purpose, packets }) => [`packets of ${purpose}`, packetBytes(packets)])),
+      notices: Buffer.concat(notices),
       eavesdropped: packetBytes([...spied, ...eavesdroppers.flatMap(({ packets }) => packets)]),
     },
   });
@@ -215,6 +223,31 @@ test("an outage of the store, a killed gateway, an abandoned, a poisoned and an 
   ]);
   expect((await scan()).leaks).toEqual([]);
 }, 150_000);
+
+test("what devices are told of a new policy, and services of an erasure", async () => {
+  const [informed, erased] = [await marked(), await marked()];
+  const client = await system.connect(informed);
+  // Without the topic: it names the device to itself and to nobody else.
+  client.on("message", (_topic, payload) => notices.push(payload));
+  expect(await subscribe(client, [`devices/${informed.id}/notices`])).toBe("granted");
+  const connected = listeners.slice(-SERVICE_PURPOSES.length);
+  for (const { client: service, purpose } of connected) {
+    expect(await subscribe(service, [`privacy/erased/${purpose}`])).toBe("granted");
+  }
+  await system.say(erased, canaries.message());
+  await system.settled();
+
+  const change = { kind: "material", summary: "Kept longer.", affects: ["analytics"] };
+  const next = { ...JSON.parse(shippedPolicy.toString("utf8")), version: 2, change };
+  await system.stack.api.call("POST", "/v1/policies", [], next);
+  await until("the device is told", () => notices.length > 0);
+  await system.stack.api.call("POST", "/v1/subjects/{subject}/erasures", [erased.subject], {});
+  const told = () =>
+    connected.filter(({ packets }) => packets.some(({ topic }) => topic.startsWith("privacy/erased/"))).length;
+  // Weather services know no device by any name.
+  await until("the services that know a name are told", () => told() === 2);
+  expect((await scan()).leaks).toEqual([]);
+});
 
 describe("the same scan finds a canary", () => {
   const planted = new Canaries();
