@@ -21,6 +21,7 @@ import { BATCH_SEAL, type JobData, jobPlace, jobSize } from "./job.ts";
 import type { KnownJobs } from "./known-jobs.ts";
 import type { Producer } from "./producer.ts";
 import { failuresOf, isSuspect, watched } from "./suspicion.ts";
+import { Watchdog, type WatchdogPorts } from "./watchdog.ts";
 
 export interface WorkerOptions {
   /** Passes through the pipeline at the same time. */
@@ -42,7 +43,7 @@ export interface WorkerParts {
   readonly handedOver: Pick<HandedOver, "tell">;
 }
 
-export interface WorkerPorts {
+export interface WorkerPorts extends Omit<WatchdogPorts, "heldJobs"> {
   /**
    * Settles every message of a batch, or rejects when `stop` fires first; `begunBefore` by a run that did not
    * finish it. Every attempt goes through `watch`.
@@ -56,11 +57,6 @@ export interface WorkerPorts {
   /** Settles messages without processing them: what consent still covers is set aside. Rejects as `process` does. */
   readonly setAside: (reason: DeadLetterReason, messages: readonly RawMessage[], stop: AbortSignal) => Promise<void>;
   readonly deadLettered: (reason: DeadLetterReason, count: number) => void;
-  /** True when there is a reason to wait: then silence is not a stall. */
-  readonly waitingOnPurpose: () => boolean;
-  /** Batches that no gateway has taken yet; `undefined` while Redis does not say. */
-  readonly waitingJobs: () => number | undefined;
-  readonly stalled: (error: GatewayError) => void;
   readonly log: Log;
 }
 
@@ -88,8 +84,7 @@ export class BatchWorker {
   readonly #settled = boundedCache<string, true>(SETTLED_REMEMBERED);
   #waiting = 0;
   #worker: Worker<JobData> | undefined;
-  #watchdog: NodeJS.Timeout | undefined;
-  #lastProgressAt = 0;
+  readonly #watchdog: Watchdog;
 
   constructor(redis: Redis, keys: RedisKeys, options: WorkerOptions, parts: WorkerParts, ports: WorkerPorts) {
     this.#redis = redis;
@@ -101,6 +96,12 @@ export class BatchWorker {
       { passesInFlight: options.passesInFlight, maxMessages: options.maxMessagesPerPass },
       (messages, begunBefore, watch) => ports.process(messages, this.#stop.signal, begunBefore, watch),
     );
+    this.#watchdog = new Watchdog(options.watchdogMs, {
+      waitingJobs: () => ports.waitingJobs(),
+      heldJobs: () => this.#atWork.size,
+      waitingOnPurpose: () => this.#waiting > 0 || ports.waitingOnPurpose(),
+      stalled: (error) => ports.stalled(error),
+    });
   }
 
   async start(): Promise<void> {
@@ -124,15 +125,13 @@ export class BatchWorker {
       if (this.#settled.delete(id) && !this.#parts.known.isOwn(id)) void this.#parts.handedOver.tell(id);
     });
     await this.#worker.waitUntilReady();
-    this.#progressed();
     this.#worker.run().catch(() => this.#ports.log.error("worker loop ended", { stage: "queue" }));
-    this.#watchdog = setInterval(() => this.#watch(), Math.max(500, this.#options.watchdogMs / 10));
-    this.#watchdog.unref();
+    this.#watchdog.start();
   }
 
   /** Lets batches under way finish until the deadline; what is left goes back into the queue. */
   async stop(): Promise<void> {
-    clearInterval(this.#watchdog);
+    this.#watchdog.stop();
     if (this.#worker === undefined) return;
     const closed = this.#worker.close();
     const deadline = setTimeout(() => this.#stop.abort(), this.#options.stopDeadlineMs / 2);
@@ -186,7 +185,7 @@ export class BatchWorker {
       }
       throw error;
     }
-    this.#progressed();
+    this.#watchdog.progressed();
   }
 
   /** `apart`: its messages are in the queue still, in two parts. */
@@ -243,24 +242,6 @@ export class BatchWorker {
           this.#waiting -= 1;
         });
       }
-    }
-  }
-
-  #progressed(): void {
-    this.#lastProgressAt = performance.now();
-  }
-
-  /** What another gateway holds is not ours to wait for; and while Redis is away nothing can complete. */
-  #watch(): void {
-    const jobs = this.#ports.waitingJobs();
-    const idle = jobs === 0 && this.#atWork.size === 0;
-    if (jobs === undefined || idle || this.#waiting > 0 || this.#ports.waitingOnPurpose()) {
-      this.#progressed();
-      return;
-    }
-    const silentMs = performance.now() - this.#lastProgressAt;
-    if (silentMs > this.#options.watchdogMs) {
-      this.#ports.stalled(new GatewayError("PIPELINE_STALLED", `nothing completed for ${Math.round(silentMs)} ms`));
     }
   }
 }
