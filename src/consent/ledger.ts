@@ -3,13 +3,11 @@
  * change is one event; the fence grows with every change after which a device may do less than before.
  */
 import type { Redis } from "ioredis";
-import { PURPOSES } from "../model/consent.ts";
 import type {
   GiveInput,
   LedgerAnswer,
   LedgerChange,
   LedgerRefusal,
-  PartyInput,
   RefuseInput,
   RequestInput,
   Silenced,
@@ -18,7 +16,6 @@ import type {
 import type { ConsentRecord, EventOf, PurposeTerms } from "../model/consent-record.ts";
 import { DAY_MS } from "../model/durations.ts";
 import { GatewayError } from "../model/errors.ts";
-import { endsMinority, type GuardianClaim, refusedAsGuardian } from "../model/guardian.ts";
 import type { DeviceKey, SubjectTag } from "../model/ids.ts";
 import type { RedisKeys } from "../platform/redis-keys.ts";
 import { changeLedger } from "./change-ledger.ts";
@@ -28,7 +25,8 @@ import { LedgerStore, type SubjectLedger } from "./ledger-store.ts";
 import type { Draft } from "./plan-change.ts";
 import { type Policy, readFloorPlan, readFloors, readPolicy } from "./policies.ts";
 import { showRecord } from "./show-record.ts";
-import { consentOf, type SubjectState } from "./subject-state.ts";
+import { type About, actingGuardian, agreesAnew, copyOf, inRange, refusalOf, termsOf } from "./statement-rules.ts";
+import type { SubjectState } from "./subject-state.ts";
 
 export interface LedgerOptions {
   /** A fresh random subject key, wrapped by the master key. */
@@ -50,11 +48,6 @@ export interface Binding extends Pick<LedgerChange, "fence"> {
   /** Of the owners before. */
   readonly silenced: readonly Silenced[];
 }
-
-/** What a statement claims to be about, by whom, and upon which state of the ledger. */
-type About = PartyInput & GuardianClaim & Pick<GiveInput, "devices" | "basedOn">;
-
-const MAX_CONSENT_DAYS = 3_660;
 
 export class Ledger {
   readonly #redis: Redis;
@@ -214,47 +207,4 @@ export class Ledger {
       guardian: input.guardian,
     } satisfies Partial<EventOf<"refused">>;
   }
-}
-
-function refusalOf({ events, state, head }: SubjectLedger, draft: Draft, about: About): LedgerRefusal | undefined {
-  if (events.length === 0 && draft.type === "withdrawn") return "unknown-subject";
-  if (about.devices?.some((device) => !state.devices.has(device))) return "device-not-bound";
-  const foreign = refusedAsGuardian(state.guardian, about);
-  if (foreign !== undefined) return foreign;
-  if (state.minor && about.minor === false && !endsMinority(draft)) return "still-a-minor";
-  return about.basedOn !== undefined && about.basedOn !== head ? "changed-meanwhile" : undefined;
-}
-
-function inRange(expiresAt: number, now: number): boolean {
-  return expiresAt > now && expiresAt <= now + MAX_CONSENT_DAYS * DAY_MS;
-}
-
-/** Whether consent to an earlier version stands for all that this one is about. */
-function agreesAnew(state: SubjectState, { devices, policyVersion }: GiveInput, now: number): boolean {
-  const before = devices === undefined ? [state.general] : devices.map((device) => consentOf(state, device));
-  return before.every((one) => one?.state === "given" && one.expiresAt > now && one.policyVersion < policyVersion);
-}
-
-/** Which guardian acted, for the event; nothing when it was somebody else. */
-function actingGuardian({ by, guardianRef, guardian }: GuardianClaim): Pick<EventOf<"withdrawn">, "guardianRef"> {
-  return by === "guardian" ? { guardianRef: guardianRef ?? guardian?.evidenceRef } : {};
-}
-
-/** The policy's terms, cut down to what was consented to; `undefined` when the policy offers no such thing. */
-function termsOf(asked: GiveInput["purposes"], policy: Policy): PurposeTerms[] | undefined {
-  const terms: PurposeTerms[] = [];
-  for (const id of PURPOSES) {
-    const categories = [...new Set(asked[id] ?? [])];
-    if (categories.length === 0) continue;
-    const offered = policy.document.purposes[id];
-    if (offered === undefined || categories.some((category) => !offered.categories.includes(category)))
-      return undefined;
-    const { basis, recipients, retentionDays, regions } = offered;
-    terms.push({ id, basis, categories, recipients, retentionDays, regions });
-  }
-  return terms;
-}
-
-function copyOf<T>(items: readonly T[] | undefined): T[] | undefined {
-  return items && [...items];
 }
