@@ -4,7 +4,7 @@
  */
 import type { Redis } from "ioredis";
 import type { LedgerAnswer, LedgerChange, LedgerRefusal } from "../model/consent-change.ts";
-import type { LegalHold } from "../model/consent-record.ts";
+import type { ConsentEvent, LegalHold } from "../model/consent-record.ts";
 import type { DeviceKey, SubjectTag } from "../model/ids.ts";
 import type { RedisKeys } from "../platform/redis-keys.ts";
 import { type ChangeOptions, changeLedger } from "./change-ledger.ts";
@@ -19,6 +19,11 @@ export class LedgerHolds {
     this.#options = options;
   }
 
+  /** Why a hold can't be placed here; `undefined` when it can. */
+  async refusal(tag: SubjectTag, hold: LegalHold): Promise<LedgerRefusal | undefined> {
+    return refusalOf((await this.#store.read(tag)).events, hold);
+  }
+
   /**
    * Once this resolves no later batch uses what is covered; batches under way end with the drain of the
    * leases. The same hold again changes nothing. Throws as every change of a ledger does.
@@ -26,12 +31,8 @@ export class LedgerHolds {
   async place(tag: SubjectTag, hold: LegalHold): Promise<LedgerAnswer> {
     let refused: LedgerRefusal | undefined;
     const change = await changeLedger(this.#store, tag, this.#options, ({ events, state }) => {
-      refused = undefined;
-      // Also of a device that has moved on since: what it left behind is still there.
-      const known = new Set<DeviceKey>(events.flatMap((event) => (event.type === "bound" ? [event.device] : [])));
-      if (events.length === 0) refused = "unknown-subject";
-      else if (hold.devices?.some((device) => !known.has(device))) refused = "device-not-bound";
-      else if (!sameHold(state.holds.get(hold.ref), hold)) {
+      refused = refusalOf(events, hold);
+      if (refused === undefined && !sameHold(state.holds.get(hold.ref), hold)) {
         const devices = hold.devices && [...hold.devices];
         return { type: "held", by: "authority", method: "legal-hold", ref: hold.ref, until: hold.until, devices };
       }
@@ -68,6 +69,13 @@ export class LedgerHolds {
   async standing(tag: SubjectTag): Promise<readonly LegalHold[]> {
     return [...(await this.#store.read(tag)).state.holds.values()];
   }
+}
+
+function refusalOf(events: readonly ConsentEvent[], hold: LegalHold): LedgerRefusal | undefined {
+  if (events.length === 0) return "unknown-subject";
+  // Also of a device that has moved on since: what it left behind is still there.
+  const known = new Set<DeviceKey>(events.flatMap((event) => (event.type === "bound" ? [event.device] : [])));
+  return hold.devices?.some((device) => !known.has(device)) ? "device-not-bound" : undefined;
 }
 
 export function sameHold(left: LegalHold | undefined, right: LegalHold): boolean {

@@ -24,6 +24,7 @@ export const CATALOGUE = {
   tombstones: "shared",
   erasureIndex: "shared",
   openErasures: "shared",
+  erasedKeys: "shared",
   epochLengths: "shared",
   heldSubjects: "shared",
   auditLines: "shared",
@@ -62,4 +63,4 @@ export const SHARED_NAMES = (Object.keys(CATALOGUE) as (keyof typeof CATALOGUE)[
 );
 
 /** Kept over a restore as well as restored: what was erased once stays erased. */
-export const UNITED: ReadonlySet<SharedName> = new Set<SharedName>(["tombstones"]);
+export const UNITED: ReadonlySet<SharedName> = new Set<SharedName>(["tombstones", "erasedKeys"]);

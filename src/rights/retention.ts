@@ -13,6 +13,7 @@ export const RETENTION_KINDS = [
   "expiredConsents",
   "minors",
   "deadLetters",
+  "queueKeys",
   "disclosures",
   "audit",
 ] as const;
