@@ -1,6 +1,4 @@
 /** What `npm run keys` does: each command first makes sure that no gateway and nothing sealed is left without its key. */
-import { existsSync, statSync } from "node:fs";
-import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { Keyring } from "./deidentify/keyring.ts";
 import { GatewayError } from "./model/errors.ts";
@@ -141,10 +139,6 @@ export async function checkKeys(operator: Operator): Promise<string[]> {
   const present = read(operator);
   describeKeys(dir);
   const problems: string[] = [];
-  for (const folder of [dir, join(dir, "queue"), join(dir, "retired")]) {
-    if (existsSync(folder) && (statSync(folder).mode & 0o022) !== 0)
-      problems.push("others may write in the key directory");
-  }
   if (present.backup === undefined) problems.push("backup.key is missing: no backup can be taken");
   if (present.nextMaster !== undefined)
     problems.push("a rotation of the master key was broken off; run rotate master again");

@@ -24,6 +24,13 @@ export const retentionOptions = z.strictObject({
   cellActivityDays: days(1, 1_095, 36_500, "How long rows of `cell_activity` are kept; they name no device."),
   disclosureDays: days(1, 365, 3_650, "How long the account of who was given data is kept, from the day it is about."),
   receiptDays: days(30, 3_650, 36_500, "How long a completed erasure and its receipt can be asked for."),
+  queueKeyDays: count(
+    0,
+    30,
+    3_650,
+    "Age at which a queue key gives way to a new one; the former one is destroyed when nothing is sealed under it any more. 0: only by `npm run keys`.",
+    "days",
+  ),
   auditDays: days(30, 3_650, 36_500, "How long lines of the audit log are kept."),
   everyMinutes: count(1, 60, 10_080, "How often what is past its time is deleted.", "minutes"),
 });

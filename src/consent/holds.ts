@@ -20,6 +20,11 @@ export class LedgerHolds {
     this.#options = options;
   }
 
+  /** Why a hold can't be placed here; `undefined` when it can. */
+  async refusal(tag: SubjectTag, hold: LegalHold): Promise<LedgerRefusal | undefined> {
+    return refusalOf((await this.#store.read(tag)).events, hold);
+  }
+
   /**
    * Once this resolves no later batch uses what is covered; batches under way end with the drain of the
    * leases. The same hold again changes nothing. Throws as every change of a ledger does.
@@ -27,12 +32,8 @@ export class LedgerHolds {
   async place(tag: SubjectTag, hold: LegalHold): Promise<LedgerAnswer> {
     let refused: LedgerRefusal | undefined;
     const change = await changeLedger(this.#store, tag, this.#options, ({ events, state }) => {
-      refused = undefined;
-      // Also of a device that has moved on since: what it left behind is still there.
-      const known = everBound(events);
-      if (events.length === 0) refused = "unknown-subject";
-      else if (hold.devices?.some((device) => !known.has(device))) refused = "device-not-bound";
-      else if (!sameHold(state.holds.get(hold.ref), hold)) {
+      refused = refusalOf(events, hold);
+      if (refused === undefined && !sameHold(state.holds.get(hold.ref), hold)) {
         const devices = hold.devices && [...hold.devices];
         return { type: "held", by: "authority", method: "legal-hold", ref: hold.ref, until: hold.until, devices };
       }
@@ -78,7 +79,14 @@ export class LedgerHolds {
   }
 }
 
-function everBound(events: readonly ConsentEvent[]): Set<DeviceKey> {
+function refusalOf(events: readonly ConsentEvent[], hold: LegalHold): LedgerRefusal | undefined {
+  if (events.length === 0) return "unknown-subject";
+  // Also of a device that has moved on since: what it left behind is still there.
+  const known = everBound(events);
+  return hold.devices?.some((device) => !known.has(device)) ? "device-not-bound" : undefined;
+}
+
+function everBound(events: readonly ConsentEvent[]): ReadonlySet<DeviceKey> {
   return new Set(events.flatMap((event) => (event.type === "bound" ? [event.device] : [])));
 }
 

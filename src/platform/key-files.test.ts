@@ -1,3 +1,4 @@
+import { randomBytes } from "node:crypto";
 import {
   chmodSync,
   existsSync,
@@ -102,6 +103,18 @@ describe("reading keys", () => {
   it.each([0o640, 0o604, 0o620, 0o601])("refuses mode %o", (mode) => {
     chmodSync(join(dir, "queue", "q0001.key"), mode);
     expect(refusal()).toBe("KEY_INVALID: q0001.key: readable-by-others");
+  });
+
+  it.each(["", "queue", "retired"])("refuses a folder %s that others may write in", (folder) => {
+    mkdirSync(join(dir, folder), { recursive: true, mode: 0o700 });
+    chmodSync(join(dir, folder), 0o720);
+    expect(refusal()).toBe(`KEY_INVALID: ${folder === "" ? "keys" : folder}: writable-by-others`);
+  });
+
+  it("refuses a retired key that others can read", () => {
+    mkdirSync(join(dir, "retired"), { mode: 0o700 });
+    writeFileSync(join(dir, "retired", "master-x.key"), randomBytes(32).toString("hex"), { mode: 0o644 });
+    expect(refusal()).toBe("KEY_INVALID: master-x.key: readable-by-others");
   });
 
   it("refuses one key in two roles", () => {

@@ -1,6 +1,6 @@
 /**
- * Reads the gateway's keys, and refuses a key that is missing, short, guessable or open to others:
- * every pseudonym, sealed batch and credential is worth no more than these files.
+ * Reads the gateway's keys, and refuses a key that is missing, short, guessable or open to others, and a folder
+ * that others may write in: every pseudonym, sealed batch and credential is worth no more than these files.
  * Faults name the file, never its content or place.
  */
 import { randomBytes } from "node:crypto";
@@ -16,6 +16,7 @@ import {
   readFileSync,
   renameSync,
   rmSync,
+  statSync,
   writeFileSync,
 } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
@@ -50,6 +51,7 @@ export const QUEUE_KEY_FILE = /^([a-z][a-z0-9]{0,15})\.key$/;
 const KEY_BYTES = 32;
 const MAX_FILE_BYTES = 1_024;
 const OPEN_TO_OTHERS = 0o077;
+const WRITABLE_BY_OTHERS = 0o022;
 
 /**
  * `create` makes a whole new set when `dir` is missing or empty; a set with a hole is refused all the
@@ -58,6 +60,7 @@ const OPEN_TO_OTHERS = 0o077;
  */
 export function readKeys(dir: string, { create }: { create: boolean }): Keys {
   if (create && keysAreMissing(dir)) createKeys(resolve(dir));
+  for (const folder of [dir, join(dir, "queue"), join(dir, RETIRED_DIR)]) refuseOpenFolder(folder);
   const [lookup, pepper, master, token, receipt] = SINGLE_KEYS.map((name) => readKey(join(dir, `${name}.key`)));
   const all = readQueueKeys(join(dir, "queue"));
   const active = [...all.keys()].at(-1);
@@ -66,6 +69,8 @@ export function readKeys(dir: string, { create }: { create: boolean }): Keys {
   const nextMaster = readOptionalKey(join(dir, NEXT_MASTER_FILE));
   const backup = readOptionalKey(join(dir, BACKUP_KEY_FILE));
   const optional = [nextMaster, backup].filter((key) => key !== undefined);
+  // Not used here, and worth as much to whoever reads them: they open older archives.
+  readRetiredKeys(dir);
   refuseTwins([lookup, pepper, master, token, receipt, ...optional, ...all.values()]);
   return { lookup, pepper, master, nextMaster, token, receipt, backup, queue: { active, all } };
 }
@@ -75,6 +80,12 @@ export function readRetiredKeys(dir: string): Map<string, Buffer> {
   const folder = join(dir, RETIRED_DIR);
   const files = existsSync(folder) ? readdirSync(folder).filter((name) => name.endsWith(".key")) : [];
   return new Map(files.sort().map((name) => [name, readKey(join(folder, name))]));
+}
+
+/** Whoever may write in the folder may put a key of theirs in the place of ours. */
+function refuseOpenFolder(folder: string): void {
+  if (existsSync(folder) && (statSync(folder).mode & WRITABLE_BY_OTHERS) !== 0)
+    throw new GatewayError("KEY_INVALID", `${basename(folder)}: writable-by-others`);
 }
 
 function readOptionalKey(file: string): Buffer | undefined {

@@ -80,6 +80,8 @@ export interface RedisKeys {
   readonly restores: string;
   /** String: the gateway that is taking a backup; ends by itself. */
   readonly backupTurn: string;
+  /** Sorted set of subjects whose key was destroyed, score = Unix ms by the clock of Redis; archives must lose it too. */
+  readonly erasedKeys: string;
   /** Hash: who was given data of the subject, see rights/disclosures.ts; and the same of all subjects together. */
   disclosures(subject: SubjectTag): string;
   readonly disclosureTotals: string;
@@ -142,6 +144,7 @@ export function redisKeys(prefix: string): RedisKeys {
     restoring: `{${prefix}:gateways}:restoring`,
     restores: `{${prefix}:gateways}:restores`,
     backupTurn: `${prefix}:backup-turn`,
+    erasedKeys: `${prefix}:erased-keys`,
     disclosures: (subject) => `${prefix}:{${subject}}:disclosures`,
     disclosureTotals: `${prefix}:disclosure-totals`,
     disclosureWriter: (writer) => `${prefix}:disclosure-writer:${writer}`,

@@ -1,6 +1,6 @@
 /** The two archives of a backup: what a line of each can be, what their files are called, which key opens which. */
 import { hkdfSync } from "node:crypto";
-import { readdir } from "node:fs/promises";
+import { readdir, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
 import { timestampMs } from "../model/consent-record.ts";
@@ -70,6 +70,9 @@ export function archiveName(
   return `consentry-${time}-${backup}.${kind}`;
 }
 
+/** See sealed-writer.ts. */
+const LEFTOVER = /^consentry-\d{8}T\d{6}Z-[0-9a-f]{16}\.(?:records|subject-keys)\.[0-9a-f]{8}\.part$/;
+const LEFT_AFTER_MS = 10 * 60_000;
 const NAME = /^consentry-(\d{8}T\d{6}Z)-[0-9a-f]{16}\.(records|subject-keys)$/;
 
 /** Paths of this installation's archives of one kind in a directory, oldest first; others that lie there are none of ours. */
@@ -83,6 +86,19 @@ export async function archivesIn(dir: string, kind: ArchiveKind, installation: s
     .flatMap(({ file, header }) => (header?.installation === installation ? [{ file, at: header.createdAt }] : []))
     .sort((left, right) => left.at - right.at)
     .map(({ file }) => file);
+}
+
+/** What a process left that was killed while it wrote an archive. A writer at work touches its file more often than that. */
+export async function removeLeftovers(dir: string, now = Date.now()): Promise<void> {
+  for (const name of await readdir(dir).catch((): string[] => [])) {
+    if (!LEFTOVER.test(name)) continue;
+    const file = join(dir, name);
+    const changedAt = await stat(file).then(
+      ({ mtimeMs }) => mtimeMs,
+      () => now,
+    );
+    if (now - changedAt > LEFT_AFTER_MS) await rm(file, { force: true });
+  }
 }
 
 /** How many archives of one kind in a directory this key alone opens. */

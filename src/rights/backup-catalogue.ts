@@ -25,6 +25,7 @@ export const CATALOGUE = {
   tombstones: "shared",
   erasureIndex: "shared",
   openErasures: "shared",
+  erasedKeys: "shared",
   epochLengths: "shared",
   clockWindows: "shared",
   receiptKeys: "shared",
@@ -74,6 +75,7 @@ export const SHARED_NAMES = (Object.keys(CATALOGUE) as (keyof typeof CATALOGUE)[
  */
 export const UNITED: ReadonlySet<SharedName> = new Set<SharedName>([
   "tombstones",
+  "erasedKeys",
   "epochLengths",
   "clockWindows",
   "receiptKeys",

@@ -5,7 +5,7 @@ import type { Redis } from "ioredis";
 import { orConsentUnreachable } from "../platform/redis.ts";
 import type { RedisKeys } from "../platform/redis-keys.ts";
 import { type RedisScript, runScript } from "../platform/redis-script.ts";
-import { archivesIn } from "./archive.ts";
+import { archivesIn, removeLeftovers } from "./archive.ts";
 import type { Backup, BackupKeys, BackupResult } from "./backup.ts";
 import { installationOf } from "./installation.ts";
 import type { JournalHead } from "./journal-format.ts";
@@ -57,17 +57,25 @@ export class BackupSchedule {
   async turn(secrets: BackupKeys, journal: JournalHead | undefined): Promise<BackupResult | undefined> {
     const { dir, everyMs, keep } = this.#options;
     const due = async () => everyMs > 0 && (await this.ageMs(secrets.lookup)) >= everyMs;
+    await removeLeftovers(dir);
     if (!(await due())) return undefined;
-    const mine = randomBytes(8).toString("hex");
-    const begin = () => this.#redis.set(this.#keys.backupTurn, mine, "PX", TURN_MS, "NX");
-    if ((await orConsentUnreachable(begin)) === null) return undefined;
-    try {
+    return this.alone(async () => {
       // Whoever had the turn before may have taken the very backup that was due.
       if (!(await due())) return undefined;
       const taken = await this.#backup.take(dir, secrets, journal);
       const archives = await archivesIn(dir, "records", installationOf(secrets.lookup));
       for (const file of archives.slice(0, -keep)) await rm(file, { force: true });
       return taken;
+    });
+  }
+
+  /** Of all gateways only one works on archives at a time; `undefined` when another one does. */
+  async alone<T>(work: () => Promise<T>): Promise<T | undefined> {
+    const mine = randomBytes(8).toString("hex");
+    const begin = () => this.#redis.set(this.#keys.backupTurn, mine, "PX", TURN_MS, "NX");
+    if ((await orConsentUnreachable(begin)) === null) return undefined;
+    try {
+      return await work();
     } finally {
       await orConsentUnreachable(() => runScript(this.#redis, END_TURN, [this.#keys.backupTurn], [mine]));
     }

@@ -12,7 +12,14 @@ import type { DeviceKey, SubjectTag } from "../model/ids.ts";
 import { liveGateways } from "../platform/presence.ts";
 import { orConsentUnreachable } from "../platform/redis.ts";
 import type { RedisKeys } from "../platform/redis-keys.ts";
-import { archiveName, archivesIn, type KeysLine, type RecordsLine, subjectArchiveKey } from "./archive.ts";
+import {
+  archiveName,
+  archivesIn,
+  type KeysLine,
+  type RecordsLine,
+  removeLeftovers,
+  subjectArchiveKey,
+} from "./archive.ts";
 import { SHARED_NAMES } from "./backup-catalogue.ts";
 import { erasureIdsIn, splitErasure } from "./erasure-parts.ts";
 import { installationOf } from "./installation.ts";
@@ -70,6 +77,7 @@ export class Backup {
   ): Promise<BackupResult> {
     const journals = await this.#journals(journal);
     await mkdir(dir, { recursive: true, mode: 0o700 });
+    await removeLeftovers(dir);
     const installation = installationOf(secrets.lookup);
     const earlier = await archivesIn(dir, "subject-keys", installation);
     const about = { createdAt: now, installation, backup: randomBytes(8).toString("hex"), journals };

@@ -21,6 +21,7 @@ export interface HoldOptions {
 
 export interface HoldPorts {
   readonly ledger: {
+    refusal(tag: SubjectTag, hold: LegalHold): Promise<LedgerRefusal | undefined>;
     place(tag: SubjectTag, hold: LegalHold): Promise<LedgerAnswer>;
     release(tag: SubjectTag, ref: string): Promise<LedgerAnswer>;
     expire(tag: SubjectTag): Promise<LedgerChange[]>;
@@ -93,6 +94,8 @@ export class LegalHolds {
   async place(tag: SubjectTag, hold: LegalHold, approver: string): Promise<HoldAnswer> {
     const now = this.#options.now();
     if (hold.until <= now || hold.until > now + this.#options.maxMs) return { refused: "hold-too-long" };
+    const refused = await this.#ports.ledger.refusal(tag, hold);
+    if (refused !== undefined) return { refused };
     const standing = await this.#ports.ledger.standing(tag);
     if (standing.some((one) => one.ref === hold.ref && termsOf(one) === termsOf(hold))) return { state: "standing" };
     const first = await this.#propose(tag, hold, approver);

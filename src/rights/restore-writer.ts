@@ -99,6 +99,8 @@ export class RestoreWriter {
     tokensDropped: 0,
   };
   readonly #begun: { tag: SubjectTag; id: string; at: number }[] = [];
+  /** Subjects whose destroyed key still lay in the archive. */
+  readonly #dead = new Set<SubjectTag>();
   readonly #held = new Map<SubjectTag, number>();
   readonly #tombstones = new Map<SubjectTag, string>();
   #policyVersion = 0;
@@ -116,7 +118,10 @@ export class RestoreWriter {
     const adopted = this.#ports.rewrap(key) ?? key;
     const erasing = this.#replay.erasuresOf(tag).find(({ id }) => id === name);
     const lives = name === "" ? this.#replay.keyMayLive(tag, this.#keysReadAt) : erasing?.destroyed !== true;
-    if (!lives) return;
+    if (!lives) {
+      this.#dead.add(tag);
+      return;
+    }
     this.#counts.keys += 1;
     const hash = name === "" ? this.#keys.subject(tag) : this.#keys.erasure(tag, name);
     await this.#write((to) => to.hset(waitingName(hash), "key", adopted));
@@ -135,6 +140,8 @@ export class RestoreWriter {
 
   async end(): Promise<void> {
     const { openErasures, erasureIndex, tombstones, policyFloors, heldSubjects } = this.#keys;
+    for (const tag of this.#dead)
+      await this.#write((to) => to.zadd(waitingName(this.#keys.erasedKeys), this.#ports.now(), tag));
     for (const [tag, until] of this.#held) await this.#write((to) => to.zadd(waitingName(heldSubjects), until, tag));
     for (const { tag, id, at } of this.#begun) {
       await this.#write((to) => to.sadd(waitingName(openErasures), id).hset(waitingName(erasureIndex), id, tag));

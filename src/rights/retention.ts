@@ -14,6 +14,7 @@ export const RETENTION_KINDS = [
   "suspendedConsents",
   "minors",
   "deadLetters",
+  "queueKeys",
   "disclosures",
   "receipts",
   "audit",

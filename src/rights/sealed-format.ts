@@ -29,6 +29,8 @@ export const sealedHeader = z.strictObject({
   backup: z.string().regex(/^[0-9a-f]{16}$/),
   /** How far the erasure journals had got; a restore needs journals that hold these lines. */
   journals: z.array(journalHead).max(32).default([]),
+  /** Keys destroyed up to then, by the clock of Redis, were taken out again. Unix ms. */
+  purgedAt: z.number().int().nonnegative().optional(),
   /** Fingerprint of the key. */
   keyId: z.string().regex(/^[0-9a-f]{16}$/),
   salt: z.string().regex(/^[A-Za-z0-9_-]{43}$/),

@@ -24,6 +24,7 @@ import type { HeldSubjects } from "../rights/held-subjects.ts";
 import { Retention, type RetentionItem, type RetentionKind } from "../rights/retention.ts";
 import type { OldRows, RowRetention } from "../sinks/row-retention.ts";
 import { heldLetters } from "./held-devices.ts";
+import { queueKeyRetention } from "./queue-keys.ts";
 
 export interface RetentionDeps {
   readonly config: Config;
@@ -65,6 +66,8 @@ export function createRetention(deps: RetentionDeps): Retention {
       run: () =>
         deps.deadLetters.expire(before(queue.deadLetterRetentionDays), () => heldLetters(deps.redis, deps.keys)),
     }),
+    // After the dead letters: with them the last seal under a key may have gone.
+    queueKeyRetention(deps),
     counted("disclosures", {
       due: async () => disclosures.older(dayOf(before(retention.disclosureDays)), await held()),
       run: async () => disclosures.expire(dayOf(before(retention.disclosureDays)), await held()),

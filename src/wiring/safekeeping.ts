@@ -11,17 +11,19 @@ import type { DeviceKey, SubjectTag } from "../model/ids.ts";
 import type { Log } from "../model/log.ts";
 import type { PublishResult } from "../model/policy-document.ts";
 import type { Metrics } from "../observe/metrics.ts";
-import type { Keys } from "../platform/key-files.ts";
+import { type Keys, readRetiredKeys } from "../platform/key-files.ts";
 import type { Part } from "../platform/lifecycle.ts";
 import { LiveKeys } from "../platform/live-keys.ts";
 import { Periodic } from "../platform/periodic.ts";
 import { Presence } from "../platform/presence.ts";
 import type { RedisKeys } from "../platform/redis-keys.ts";
+import { removeLeftovers } from "../rights/archive.ts";
 import { Backup } from "../rights/backup.ts";
 import { BackupSchedule } from "../rights/backup-schedule.ts";
 import { ErasureJournal } from "../rights/erasure-journal.ts";
 import { claimInstallation, isEmptyInstallation } from "../rights/installation.ts";
 import { journalKey } from "../rights/journal-format.ts";
+import { KeyArchives } from "../rights/key-archives.ts";
 
 export interface SafekeepingDeps {
   readonly config: Config;
@@ -67,6 +69,7 @@ export function createSafekeeping(deps: SafekeepingDeps): Safekeeping {
     reported: (reports) => liveKeys.settle(reports),
     replaced: deps.fatal,
   });
+  const archives = new KeyArchives(redis, keys, config.backup.dir);
   const file = new ErasureJournal(config.backup.journalFile, journalKey(secrets.lookup));
   const mayBegin = async () => config.backup.createJournal || (await isEmptyInstallation(redis, keys));
   const beat = async (): Promise<void> => {
@@ -82,8 +85,10 @@ export function createSafekeeping(deps: SafekeepingDeps): Safekeeping {
       narrowing: (tag, fence) => file.record({ what: "narrowed", tag, fence }),
       holding: (tag, ref, hold) =>
         file.record(hold === undefined ? { what: "released", tag, ref } : { what: "held", tag, hold }),
-      erasure: (tag, erasure, what) =>
-        file.record({ what: what === "asked" ? "erasure-asked" : "erased", tag, erasure }),
+      erasure: async (tag, erasure, what) => {
+        await file.record({ what: what === "asked" ? "erasure-asked" : "erased", tag, erasure });
+        if (what === "destroyed") await archives.mark(tag);
+      },
       tokenIssued: (device, mac) => file.record({ what: "token-issued", device, mac }),
       audited: (head) => file.record({ what: "audited", ...head }),
       published: async (result) => {
@@ -106,7 +111,7 @@ export function createSafekeeping(deps: SafekeepingDeps): Safekeeping {
           await presence.stop();
         },
       },
-      backups(deps, liveKeys, file),
+      backups(deps, liveKeys, file, archives),
     ],
   };
 }
@@ -115,6 +120,7 @@ function backups(
   { config, redis, keys, metrics, audit, log }: SafekeepingDeps,
   liveKeys: LiveKeys,
   journal: ErasureJournal,
+  archives: KeyArchives,
 ): Part {
   const { dir, everyHours, keep } = config.backup;
   const backup = new Backup(redis, keys, config.redis.keyPrefix);
@@ -127,7 +133,25 @@ function backups(
     log.info("backup taken", { count: taken.subjects });
     await audit({ act: "backup", by: "gateway", detail: { subjects: taken.subjects, keys: taken.keys } });
   };
-  const turns = new Periodic([{ name: "backup", everyMs: BACKUP_CHECK_MS, run: turn }], log);
+  const purge = async (): Promise<void> => {
+    await removeLeftovers(dir);
+    const { lookup } = liveKeys.present;
+    if ((await archives.outdated(lookup)).length === 0) return;
+    const former = [...readRetiredKeys(config.keys.dir)].flatMap(([name, key]) =>
+      name.startsWith("master-") ? [key] : [],
+    );
+    const done = await schedule.alone(() => archives.purge({ lookup, masters: [...liveKeys.masters, ...former] }));
+    if (done === undefined) return;
+    if (done.sealed > 0) log.info("keys of erased subjects taken out of archives", { count: done.sealed });
+    if (done.locked > 0) log.warn("archives of subject keys that no key here opens", { count: done.locked });
+  };
+  const turns = new Periodic(
+    [
+      { name: "key archives", everyMs: BACKUP_CHECK_MS, run: purge },
+      { name: "backup", everyMs: BACKUP_CHECK_MS, run: turn },
+    ],
+    log,
+  );
   metrics.beforeScrape(async () => {
     metrics.gauge("backupAge", (await schedule.ageMs(liveKeys.present.lookup)) / 1_000);
   });
@@ -140,6 +164,7 @@ function backups(
       turns.start();
       // The first one needs nobody to wait for it, and nobody to be kept waiting.
       void turn().catch(() => log.warn("backup failed, it is tried again", { stage: "backup" }));
+      void purge().catch(() => log.warn("key archives not purged, it is tried again", { stage: "backup" }));
     },
     stop: () => turns.stop(),
   };

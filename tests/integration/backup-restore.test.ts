@@ -3,7 +3,7 @@
  * cannot be trusted changes nothing.
  */
 import { createHash, randomBytes, randomUUID } from "node:crypto";
-import { cp, mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { cp, mkdtemp, readdir, readFile, rm, stat, utimes, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Redis } from "ioredis";
@@ -24,6 +24,7 @@ import { Presence } from "../../src/platform/presence.ts";
 import { connectRedis } from "../../src/platform/redis.ts";
 import { type RedisKeys, redisKeys } from "../../src/platform/redis-keys.ts";
 import { type PrivateServer, startRedis } from "../../src/platform/services.ts";
+import { archiveLines, keysLine, recordsLine, subjectArchiveKey } from "../../src/rights/archive.ts";
 import { AuditLog } from "../../src/rights/audit.ts";
 import { auditKey } from "../../src/rights/audit-chain.ts";
 import { Backup, type BackupResult } from "../../src/rights/backup.ts";
@@ -31,6 +32,7 @@ import { BackupSchedule } from "../../src/rights/backup-schedule.ts";
 import { Disclosures } from "../../src/rights/disclosures.ts";
 import { ErasureJournal } from "../../src/rights/erasure-journal.ts";
 import { journalKey } from "../../src/rights/journal-format.ts";
+import { KeyArchives } from "../../src/rights/key-archives.ts";
 import { Restore, type RestoreInput } from "../../src/rights/restore.ts";
 import { rewrapAll } from "../../src/rights/rewrap.ts";
 import { SealedFileWriter } from "../../src/rights/sealed-writer.ts";
@@ -207,7 +209,6 @@ test("the archive of records has no key in it, the other nothing but keys, and e
   const { records, subjectKeys } = await here.backup();
   for (const file of [records, subjectKeys]) expect((await stat(file)).mode & 0o777).toBe(0o600);
   const wrapped = (await here.redis.hget(here.keys.subject(home.tag), "key")) ?? "none";
-  const { archiveLines, keysLine, recordsLine, subjectArchiveKey } = await import("../../src/rights/archive.ts");
   const inRecords: string[] = [];
   for await (const line of archiveLines(records, here.secrets.backup, recordsLine))
     inRecords.push(JSON.stringify(line));
@@ -769,6 +770,44 @@ test("a schedule takes one when the newest is too old, one gateway at a time, an
   expect(mine.filter((file) => file.endsWith(".subject-keys"))).toHaveLength(1);
   expect(await here.redis.exists(here.keys.backupTurn)).toBe(0);
   await other.close();
+});
+
+test("a key that an erasure destroyed goes from the archives in the folder as well, and from no other", async () => {
+  const [stays, goes] = [await here.home("s"), await here.home("g")];
+  const dir = join(here.dir, "backups");
+  const archives = new KeyArchives(here.redis, here.keys, dir);
+  const purge = () => archives.purge({ lookup: here.secrets.lookup, masters: [here.secrets.master] });
+  const made = await here.backup();
+  const inArchive = async () => {
+    const tags: SubjectTag[] = [];
+    for await (const line of archiveLines(made.subjectKeys, subjectArchiveKey(here.secrets.master), keysLine))
+      tags.push(line.tag);
+    return tags.sort();
+  };
+  expect(await purge()).toEqual({ sealed: 0, locked: 0 });
+  expect(await inArchive()).toEqual([stays.tag, goes.tag].sort());
+  await archives.mark(goes.tag);
+  expect(await archives.purge({ lookup: here.secrets.lookup, masters: [] })).toEqual({ sealed: 0, locked: 1 });
+  expect(await purge()).toEqual({ sealed: 1, locked: 0 });
+  expect(await inArchive()).toEqual([stays.tag]);
+  expect((await stat(made.subjectKeys)).mode & 0o777).toBe(0o600);
+  await here.lose();
+  expect(await here.restorer().run(here.input(made))).toMatchObject({ subjects: 2, keys: 1, withdrawn: 1 });
+});
+
+test("what a killed process left of an archive is removed, one that is being written is not", async () => {
+  const dir = join(here.dir, "backups");
+  const { records, subjectKeys } = await here.backup();
+  const left = [`${records}.0123abcd.part`, `${subjectKeys}.0123abcd.part`];
+  const written = `${subjectKeys}.89abcdef.part`;
+  const others = join(dir, "something.part");
+  for (const file of [...left, written, others]) await writeFile(file, "x");
+  for (const file of [...left, others]) await utimes(file, 1, 1);
+  const backup = new Backup(here.redis, here.keys, here.prefix);
+  const schedule = new BackupSchedule(here.redis, here.keys, backup, { dir, everyMs: 0, keep: 9 });
+  expect(await schedule.turn(here.secrets, here.journal.head)).toBeUndefined();
+  const found = (await readdir(dir)).map((name) => join(dir, name));
+  expect(found.sort()).toEqual([records, subjectKeys, written, others].sort());
 });
 
 test("a gateway whose turn begins when another has just taken the backup that was due takes none", async () => {

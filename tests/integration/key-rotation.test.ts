@@ -21,7 +21,7 @@ let device: Device;
 let keysDir: string;
 
 beforeAll(async () => {
-  system = await startSystem({ mqtt: { enqueueDeadlineMs: 1_000 } });
+  system = await startSystem({ mqtt: { enqueueDeadlineMs: 1_000 }, retention: { queueKeyDays: 0 } });
   device = await system.device();
   keysDir = join(system.stack.dir, "keys");
 });

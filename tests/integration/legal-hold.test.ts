@@ -84,16 +84,18 @@ describe("placing a hold", () => {
     });
     expect(await as("legal", "PUT", HOLD, terms({ until: Date.now() + 3_700_000 }))).toMatchObject({ status: 422 });
     expect((await as("legal", "PUT", HOLD, { reference: "a b", until: 1 })).status).toBe(400);
-    const nobody = terms();
-    await as("legal", "PUT", HOLD, nobody);
-    expect(await as("privacy", "PUT", HOLD, nobody)).toMatchObject({ status: 404, json: { code: "unknown-subject" } });
+    const unknown = { status: 404, json: { code: "unknown-subject" } };
+    for (const name of ["legal", "privacy"] as const)
+      expect(await as(name, "PUT", HOLD, terms())).toMatchObject(unknown);
     await anna();
     const foreign = terms({ scope: { devices: ["hub-9"] } });
-    await as("legal", "PUT", HOLD, foreign);
-    expect(await as("privacy", "PUT", HOLD, foreign)).toMatchObject({
-      status: 404,
-      json: { code: "device-not-bound" },
-    });
+    const unbound = { status: 404, json: { code: "device-not-bound" } };
+    for (const name of ["legal", "privacy"] as const)
+      expect(await as(name, "PUT", HOLD, foreign)).toMatchObject(unbound);
+    expect((await as("legal", "GET", HOLD)).json).toEqual({ standing: [], proposed: [] });
+    expect(await api.holds().held.all()).toEqual([]);
+    const { records } = (await call("GET", "/v1/audit")).json;
+    expect(records.map(({ act }: { act: string }) => act)).not.toContain("hold-approved");
     expect(await as("legal", "DELETE", `${HOLD}?reference=court:9`)).toMatchObject({
       status: 404,
       json: { code: "hold-unknown" },
