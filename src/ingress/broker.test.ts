@@ -188,6 +188,17 @@ describe("a login", () => {
     await new RawPeer(ingress.port).gone();
   });
 
+  it("without a keepalive is held to the longest one allowed, and its silence is no breach of the protocol", async () => {
+    await start({ broker: { maxKeepaliveS: 1 } });
+    for (const keepalive of [0, 60]) {
+      const silent = new RawPeer(ingress.port);
+      await silent.login("hub-1", { keepalive });
+      expect(silent.packets[0]).toMatchObject({ cmd: "connack", returnCode: 0 });
+      await silent.gone();
+    }
+    expect(ingress.events).not.toContain("protocol");
+  });
+
   it("is refused while the backlog is over its budget", async () => {
     await start();
     ingress.behind.backlogFull = true;
