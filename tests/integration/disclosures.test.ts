@@ -275,7 +275,10 @@ test("a policy that another gateway publishes cuts off whom it does not name any
   const other = await startGateway({
     configFile: system.stack.config.file,
     logFile: join(system.stack.dir, "logs", "other.log"),
-    env: { CONSENTRY_BACKUP_JOURNAL_FILE: join(system.stack.dir, "other.journal") },
+    env: {
+      CONSENTRY_BACKUP_JOURNAL_FILE: join(system.stack.dir, "other.journal"),
+      CONSENTRY_BACKUP_CREATE_JOURNAL: "true",
+    },
   });
   try {
     const api = new AccountService({
