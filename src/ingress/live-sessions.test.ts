@@ -1,4 +1,4 @@
-/** One live session for each device, whatever comes in which order; and none once it was ended. */
+/** A session from login to close: one for each device, whatever comes in which order, none once it was ended, nothing said that is not so. */
 import { type EventEmitter, once } from "node:events";
 import { connect } from "node:net";
 import mqttPacket from "mqtt-packet";
