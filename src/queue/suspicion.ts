@@ -1,7 +1,7 @@
 /**
- * Which batches may be what ends the process, or what the pipeline cannot get through. A crash leaves every batch
- * that was held under suspicion, so from then on each goes alone; and only what happens to it then is held
- * against it. The job itself keeps count, in a field that BullMQ has for progress.
+ * Which batches may be what ends the process, or what the pipeline cannot get through. Crashes that repeat leave
+ * every batch that was held under suspicion, so from then on each goes alone; and only what happens to it then is
+ * held against it. The job itself keeps count, in a field that BullMQ has for progress.
  */
 import type { Job } from "bullmq";
 import type { Watch } from "./gather.ts";
@@ -9,9 +9,12 @@ import { type JobData, jobPlace } from "./job.ts";
 
 type Counts = Pick<Job<JobData>, "id" | "stalledCounter" | "attemptsMade" | "progress">;
 
-/** Part of one that was taken apart, or somebody held it when the process ended or its pass failed. */
+/** A process is ended for many reasons, and a batch that goes alone after each of them holds up all others. */
+const FORGIVEN = 2;
+
+/** Part of one that was taken apart, or held too often when the process ended, or in a pass that failed. */
 export function isSuspect({ id, stalledCounter, attemptsMade }: Counts): boolean {
-  return stalledCounter > 0 || attemptsMade > 0 || jobPlace(id ?? "").part !== "";
+  return stalledCounter > FORGIVEN || attemptsMade > 0 || jobPlace(id ?? "").part !== "";
 }
 
 /** Attempts with this batch that did not come to an end: the process ended, or the pipeline failed. */

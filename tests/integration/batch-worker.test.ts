@@ -175,7 +175,7 @@ describe("killed", () => {
     for (const name of ["x", "y", "z"]) await admitting.admit(name);
     const expected = ["set aside poison", ...["one", "three", "two", "x", "y", "z"].map((name) => `stored ${name}`)];
     for (let lives = 0; (await outcome()).length < expected.length; lives += 1) {
-      expect(lives).toBeLessThan(12);
+      expect(lives).toBeLessThan(16);
       const child = run();
       await Promise.race([child, until("all is done", async () => (await outcome()).length >= expected.length)]);
       child.kill("SIGKILL");
