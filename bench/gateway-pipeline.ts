@@ -98,6 +98,7 @@ async function writeConfiguration(
     })),
     http: { port: 0, token: apiToken },
     keys: { dir: join(dir, "keys"), create: true },
+    backup: { journalFile: join(dir, "erasures.journal") },
   };
   await mkdir(dir, { recursive: true, mode: 0o700 });
   await writeFile(file, JSON.stringify(configuration), { mode: 0o600 });
