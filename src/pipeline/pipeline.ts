@@ -8,7 +8,6 @@
  * here, without a lease, and asks for consent anew each time it tries. Only while a write is in doubt,
  * sent and not answered, a lease is kept until it is known what became of it.
  */
-import { setTimeout as sleep } from "node:timers/promises";
 import { type CheckConsent, type Grants, usableByAny } from "../model/consent.ts";
 import type { AnalyticsRecord, Deidentified } from "../model/deidentified.ts";
 import type { Outgoing } from "../model/disclosure.ts";
@@ -18,6 +17,7 @@ import type { DeadLetterReason } from "../model/outcome.ts";
 import type { RawMessage } from "../model/raw.ts";
 import { Turns } from "../platform/turns.ts";
 import { InDoubt, type InDoubtPorts, type KeepableLease } from "./in-doubt.ts";
+import { isUnreadableKey, Patience } from "./patience.ts";
 import { type Passage, type SettlePorts, settle } from "./settle.ts";
 
 export interface Lease extends KeepableLease {
@@ -58,30 +58,26 @@ export interface PipelinePorts extends Omit<InDoubtPorts, "pause" | "mayAsk">, S
 /** Wraps one attempt. */
 export type Watch = <T>(attempt: () => Promise<T>) => Promise<T>;
 
-const RETRY_MS = 250;
-const SINK_FAULTS: ReadonlySet<string> = new Set(["SINK_UNAVAILABLE", "SINK_DENIED"]);
-
 export class Pipeline {
   readonly #ports: PipelinePorts;
+  readonly #patience: Patience;
   readonly #inDoubtPorts: InDoubtPorts;
   readonly #forwarding = new Turns();
   readonly #leaving = new Set<Promise<void>>();
-  #waiting = 0;
-  /** Why batches wait, as far as the log has been told. */
-  #told: string | undefined;
 
   constructor(ports: PipelinePorts) {
     this.#ports = ports;
+    this.#patience = new Patience(ports);
     this.#inDoubtPorts = {
       ...ports,
-      pause: (ms, stop) => this.#pause(ms, stop),
-      mayAsk: (stop) => this.#mayAsk(stop),
+      pause: (ms, stop) => this.#patience.pause(ms, stop),
+      mayAsk: (stop) => this.#patience.mayAsk(stop),
     };
   }
 
   /** True while a batch waits for a sink or for the consent store. */
   get waiting(): boolean {
-    return this.#waiting > 0;
+    return this.#patience.waiting;
   }
 
   /** Resolves when all that was forwarded has left the process; no later than the leases end. Never rejects. */
@@ -103,8 +99,8 @@ export class Pipeline {
     const doubt = new InDoubt(this.#inDoubtPorts, begunBefore);
     const aside = new Map<RawMessage, DeadLetterReason>();
     try {
-      const batch = await this.#patiently(messages.length, stop, async () => {
-        await this.#mayAsk(stop);
+      const batch = await this.#patience.until(messages.length, stop, async () => {
+        await this.#patience.mayAsk(stop);
         const tried = await watch(() => this.#attempt(messages, doubt, aside));
         if (doubt.open) await doubt.settle(tried, stop);
         return tried;
@@ -117,7 +113,7 @@ export class Pipeline {
 
   /** Settles messages without processing them, the store is not asked: what consent still covers is set aside. Rejects as `process` does. */
   async setAside(reason: DeadLetterReason, messages: readonly RawMessage[], stop: AbortSignal): Promise<void> {
-    const batch = await this.#patiently(messages.length, stop, async () => {
+    const batch = await this.#patience.until(messages.length, stop, async () => {
       const batch = messages.map((message) => passageOf(message, undefined));
       const lease = await this.#ports.acquireLease();
       try {
@@ -130,51 +126,6 @@ export class Pipeline {
       return batch;
     });
     settle(batch, this.#ports);
-  }
-
-  /** Tries until it succeeds, as long as what fails can be tried again. */
-  async #patiently<T>(count: number, stop: AbortSignal, attempt: () => Promise<T>): Promise<T> {
-    for (;;) {
-      stop.throwIfAborted();
-      try {
-        const result = await attempt();
-        this.#tell(undefined, count);
-        return result;
-      } catch (error) {
-        if (!(error instanceof GatewayError) || !(error.retryable || isUnreadableKey(error))) throw error;
-        this.#tell(error, count);
-        if (SINK_FAULTS.has(error.code)) this.#ports.breaker.failed(error.retryAfterMs);
-        else await this.#pause(error.retryAfterMs ?? RETRY_MS, stop);
-      }
-    }
-  }
-
-  /** Once for each change, not for each attempt: an outage of hours is one line, and what an operator must mend stands out. */
-  #tell(error: GatewayError | undefined, count: number): void {
-    const { log } = this.#ports;
-    if (error?.code === this.#told) return;
-    this.#told = error?.code;
-    if (error === undefined) log.info("batches go through again", { count });
-    else if (error.code === "SINK_DENIED") log.error("the store refuses us, batches wait", { code: error.code, count });
-    else if (isUnreadableKey(error))
-      log.error("the master key opens nothing, batches wait", { code: error.code, count });
-    else log.warn("batch waits and will be tried again", { code: error.code, count });
-  }
-
-  async #mayAsk(stop: AbortSignal): Promise<void> {
-    stop.throwIfAborted();
-    for (let ms = this.#ports.breaker.enter(); ms > 0; ms = this.#ports.breaker.enter()) await this.#pause(ms, stop);
-  }
-
-  async #pause(ms: number, stop: AbortSignal): Promise<void> {
-    stop.throwIfAborted();
-    if (ms <= 0) return;
-    this.#waiting += 1;
-    try {
-      await sleep(ms, undefined, { signal: stop });
-    } finally {
-      this.#waiting -= 1;
-    }
   }
 
   /** `aside`: what earlier attempts with these messages have set aside. */
@@ -337,8 +288,4 @@ function passageOf(message: RawMessage, setAside: DeadLetterReason | undefined):
 
 function forServices({ weather, scene, network }: Deidentified): boolean {
   return weather !== undefined || scene !== undefined || network !== undefined;
-}
-
-function isUnreadableKey(error: unknown): boolean {
-  return error instanceof GatewayError && error.code === "SUBJECT_KEY_UNREADABLE";
 }

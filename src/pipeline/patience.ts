@@ -1,0 +1,83 @@
+/**
+ * Waiting and trying again. What fails for now, a store or Redis that is away or a key that opens nothing, is tried
+ * until it succeeds, spaced by the circuit breaker; the log is told of each change, not of each attempt.
+ */
+import { setTimeout as sleep } from "node:timers/promises";
+import { GatewayError } from "../model/errors.ts";
+import type { Log } from "../model/log.ts";
+import type { CircuitBreaker } from "../platform/circuit-breaker.ts";
+
+export interface PatiencePorts {
+  readonly breaker: Pick<CircuitBreaker, "enter" | "failed">;
+  readonly log: Log;
+}
+
+const RETRY_MS = 250;
+const SINK_FAULTS: ReadonlySet<string> = new Set(["SINK_UNAVAILABLE", "SINK_DENIED"]);
+
+export class Patience {
+  readonly #ports: PatiencePorts;
+  #waiting = 0;
+  /** Why batches wait, as far as the log has been told. */
+  #told: string | undefined;
+
+  constructor(ports: PatiencePorts) {
+    this.#ports = ports;
+  }
+
+  /** True while anybody waits. */
+  get waiting(): boolean {
+    return this.#waiting > 0;
+  }
+
+  /** Tries until it succeeds. Rejects when `stop` fires while it waits, and with what cannot be tried again. */
+  async until<T>(count: number, stop: AbortSignal, attempt: () => Promise<T>): Promise<T> {
+    for (;;) {
+      stop.throwIfAborted();
+      try {
+        const result = await attempt();
+        this.#tell(undefined, count);
+        return result;
+      } catch (error) {
+        if (!(error instanceof GatewayError) || !(error.retryable || isUnreadableKey(error))) throw error;
+        this.#tell(error, count);
+        if (SINK_FAULTS.has(error.code)) this.#ports.breaker.failed(error.retryAfterMs);
+        else await this.pause(error.retryAfterMs ?? RETRY_MS, stop);
+      }
+    }
+  }
+
+  /** Resolves when the store may be asked. Rejects when `stop` fires. */
+  async mayAsk(stop: AbortSignal): Promise<void> {
+    stop.throwIfAborted();
+    for (let ms = this.#ports.breaker.enter(); ms > 0; ms = this.#ports.breaker.enter()) await this.pause(ms, stop);
+  }
+
+  /** Rejects when `stop` fires. */
+  async pause(ms: number, stop: AbortSignal): Promise<void> {
+    stop.throwIfAborted();
+    if (ms <= 0) return;
+    this.#waiting += 1;
+    try {
+      await sleep(ms, undefined, { signal: stop });
+    } finally {
+      this.#waiting -= 1;
+    }
+  }
+
+  /** An outage of hours is one line, and what an operator must mend stands out. */
+  #tell(error: GatewayError | undefined, count: number): void {
+    const { log } = this.#ports;
+    if (error?.code === this.#told) return;
+    this.#told = error?.code;
+    if (error === undefined) log.info("batches go through again", { count });
+    else if (error.code === "SINK_DENIED") log.error("the store refuses us, batches wait", { code: error.code, count });
+    else if (isUnreadableKey(error))
+      log.error("the master key opens nothing, batches wait", { code: error.code, count });
+    else log.warn("batch waits and will be tried again", { code: error.code, count });
+  }
+}
+
+export function isUnreadableKey(error: unknown): boolean {
+  return error instanceof GatewayError && error.code === "SUBJECT_KEY_UNREADABLE";
+}
