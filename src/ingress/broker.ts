@@ -13,14 +13,15 @@ import { NOT_DURABLE } from "./acknowledge.ts";
 import type { Admission } from "./admission.ts";
 import { type BrokerInternals, internals } from "./aedes-internals.ts";
 import { attemptOf, attemptOfWill, type PublishPacket } from "./attempt.ts";
+import { breachOf } from "./breaches.ts";
 import type { Commands } from "./commands.ts";
 import type { ErasedTopics } from "./erased-topics.ts";
 import type { FanOut } from "./fan-out.ts";
 import type { Flow } from "./flow.ts";
 import { LiveSessions } from "./live-sessions.ts";
-import { limitPackets, OVERSIZE, type PacketLimits } from "./packet-limit.ts";
+import { limitPackets, type PacketLimits } from "./packet-limit.ts";
 import { openSession, type Session, sessionOf, type Will } from "./session.ts";
-import { deviceMayReceive, deviceMaySubscribe, serviceFilter } from "./topics.ts";
+import { mayReceive, Subscriptions } from "./subscriptions.ts";
 
 export interface BrokerOptions extends PacketLimits {
   readonly connectTimeoutMs: number;
@@ -59,16 +60,6 @@ const RETURN_CODES: Readonly<Record<LoginRefusal | "backlog", 2 | 3 | 4>> = {
   backlog: 3,
 };
 
-/** Errors that Aedes or the ingress itself raises for reasons other than a breach of the protocol. */
-const COUNTED_ELSEWHERE: ReadonlySet<string> = new Set([
-  OVERSIZE,
-  NOT_DURABLE,
-  "keep alive timeout",
-  "drain timeout",
-  // For each message that was in flight when the connection went.
-  "connection closed",
-]);
-
 const HEARTBEAT_MS = 3_600_000;
 
 type PublishDone = (error?: Error) => void;
@@ -82,6 +73,7 @@ export class GatewayBroker extends Aedes {
   readonly #wills = new WeakMap<Client, Will>();
   readonly #nameless = new WeakSet<Client>();
   readonly #live = new LiveSessions();
+  readonly #subscriptions: Subscriptions;
   #quiet = false;
 
   constructor(options: BrokerOptions, ports: BrokerPorts) {
@@ -103,7 +95,11 @@ export class GatewayBroker extends Aedes {
     });
     this.#options = options;
     this.#ports = ports;
-    this.on("unsubscribe", (filters, client) => this.#unsubscribed(client, filters));
+    this.#subscriptions = new Subscriptions(options.maxSubscriptions, ports);
+    this.on("unsubscribe", (filters, client) => {
+      const session = sessionOf(client);
+      if (session !== undefined) this.#subscriptions.end(session, filters);
+    });
     // Aedes throws where nobody listens.
     (this as EventEmitter).on("error", ports.failed);
     // What goes wrong on one connection ends that connection.
@@ -256,28 +252,9 @@ export class GatewayBroker extends Aedes {
     done: (error: Error | null, subscription?: Subscription | null) => void,
   ): void {
     const session = sessionOf(client);
-    const refusal = session === undefined ? "acl-denied" : this.#subscribe(session, subscription);
+    const refusal = session === undefined ? "acl-denied" : this.#subscriptions.begin(session, subscription);
     if (refusal !== undefined) this.#ports.observe.securityEvent(refusal);
     done(null, refusal === undefined ? subscription : null);
-  }
-
-  #subscribe(session: Session, { topic, qos }: Subscription): SecurityEvent | undefined {
-    const filter = session.kind === "service" ? serviceFilter(topic) : undefined;
-    const allowed =
-      session.kind === "device"
-        ? deviceMaySubscribe(session.id, topic)
-        : filter !== undefined && session.purposes.has(filter.purpose);
-    if (!allowed) return "acl-denied";
-    // Each filter takes memory, and asking for one anew can cost a look into Redis.
-    const full = session.filters.size >= this.#options.maxSubscriptions && !session.filters.has(topic);
-    if (full || !session.subscribing.take(Date.now())) return "too-many-subscriptions";
-    if (session.kind === "service" && filter !== undefined) {
-      // What it must forget it is told even while it may not be given anything.
-      if (filter.kind === "erased") this.#ports.erased.subscribe(session, topic, filter.purpose, qos);
-      else if (!this.#ports.fanOut.subscribe(session, topic, filter)) return "acl-denied";
-    }
-    session.filters.add(topic);
-    return undefined;
   }
 
   #gone(client: Client): void {
@@ -285,11 +262,8 @@ export class GatewayBroker extends Aedes {
     if (session === undefined) return;
     this.#live.closed(session);
     this.#ports.observe.connected(session.kind, -1);
-    if (session.kind === "service") {
-      this.#ports.fanOut.closed(session);
-      this.#ports.erased.closed(session);
-      return;
-    }
+    this.#subscriptions.closed(session);
+    if (session.kind === "service") return;
     this.#ports.flow.closed(session);
     if (session.will !== undefined && !internals(client)._disconnected && !this.#quiet) {
       this.#ports.admission.submit(attemptOfWill(session, session.will.topic, session.will.payload));
@@ -307,31 +281,8 @@ export class GatewayBroker extends Aedes {
     // A refused login is counted as that.
     if (client.id === null || (breach !== undefined && !("errorCode" in error))) observe.connectionRefused("protocol");
   }
-
-  #unsubscribed(client: Client, filters: readonly string[]): void {
-    const session = sessionOf(client);
-    for (const filter of filters) {
-      session?.filters.delete(filter);
-      if (session?.kind !== "service") continue;
-      this.#ports.fanOut.unsubscribe(session, filter);
-      this.#ports.erased.unsubscribe(session, filter);
-    }
-  }
 }
 
 function refusalError(reason: LoginRefusal | "backlog"): AuthenticateError {
   return Object.assign(new Error(reason), { returnCode: RETURN_CODES[reason] }) as AuthenticateError;
-}
-
-/** What MQTT or WebSocket forbids, told apart from a lost connection and from what has a counter of its own. */
-function breachOf(error: Error): "oversize" | "protocol" | undefined {
-  if (!("code" in error)) return COUNTED_ELSEWHERE.has(error.message) ? undefined : "protocol";
-  if (error.code === "WS_ERR_UNSUPPORTED_MESSAGE_LENGTH") return "oversize";
-  return String(error.code).startsWith("WS_ERR_") ? "protocol" : undefined;
-}
-
-function mayReceive(session: Session | undefined, topic: string): boolean {
-  if (session?.kind === "device") return deviceMayReceive(session.id, topic);
-  const filter = serviceFilter(topic);
-  return session?.kind === "service" && filter !== undefined && session.purposes.has(filter.purpose);
 }
