@@ -35,7 +35,7 @@ async function dropped(measurement: string): Promise<void> {
 }
 
 async function run(...args: string[]): Promise<string[]> {
-  const command = ["--import", "tsx", "src/dead-letters.ts", ...args, "--config", system.stack.config.file];
+  const command = ["--import", "tsx", "src/commands/dead-letters.ts", ...args, "--config", system.stack.config.file];
   const { stdout, stderr } = await execa(process.execPath, command, { extendEnv: true });
   expect(stderr).toBe("");
   return stdout.split("\n");
@@ -155,9 +155,13 @@ test("a message that ends the process is set aside only while its person consent
 
 test("wrong use is answered with the usage and an exit code", async () => {
   for (const args of [[], ["destroy"], ["replay"]]) {
-    const { exitCode, stderr } = await execa(process.execPath, ["--import", "tsx", "src/dead-letters.ts", ...args], {
-      reject: false,
-    });
+    const { exitCode, stderr } = await execa(
+      process.execPath,
+      ["--import", "tsx", "src/commands/dead-letters.ts", ...args],
+      {
+        reject: false,
+      },
+    );
     expect([exitCode, stderr.split("\n")[0]]).toEqual([2, expect.stringContaining("Usage:")]);
   }
 });

@@ -282,7 +282,7 @@ test("the command tells a true receipt from a tampered one", async () => {
   await writeFile(files.forged, JSON.stringify({ ...receipt, receipt: { ...receipt?.receipt, keyDestroyed: false } }));
   await writeFile(files.key, (await key()).pem);
   const run = (...args: string[]) =>
-    execa(process.execPath, ["--import", "tsx", "src/receipt.ts", ...args], { reject: false });
+    execa(process.execPath, ["--import", "tsx", "src/commands/receipt.ts", ...args], { reject: false });
   const [good, forged, wrong] = await Promise.all([
     run("verify", files.receipt, "--key", files.key),
     run("verify", files.forged, "--key", files.key),
@@ -329,7 +329,7 @@ test("a receipt can be verified after the key that signs them was replaced, and 
   const files = { receipt: join(system.stack.dir, "former.json"), keys: join(system.stack.dir, "keys.json") };
   await writeFile(files.receipt, JSON.stringify(receipt));
   await writeFile(files.keys, JSON.stringify(answer));
-  const args = ["--import", "tsx", "src/receipt.ts", "verify", files.receipt, "--key", files.keys];
+  const args = ["--import", "tsx", "src/commands/receipt.ts", "verify", files.receipt, "--key", files.keys];
   expect(await execa(process.execPath, args, { reject: false })).toMatchObject({ exitCode: 0, stderr: "" });
 });
 

@@ -224,7 +224,7 @@ describe("the receipt for a consent", () => {
     const [file, key] = [join(dir, "receipt.json"), join(dir, "key.json")];
     await writeFile(file, JSON.stringify(receipt));
     await writeFile(key, (await call("GET", "/v1/keys/receipt")).text);
-    const command = ["--import", "tsx", "src/receipt.ts", "verify", file, "--key", key];
+    const command = ["--import", "tsx", "src/commands/receipt.ts", "verify", file, "--key", key];
     return execa(process.execPath, command, { reject: false });
   }
 

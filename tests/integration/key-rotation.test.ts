@@ -7,8 +7,8 @@ import { join } from "node:path";
 import { execa } from "execa";
 import { afterAll, afterEach, beforeAll, expect, test, vi } from "vitest";
 import { startGateway } from "../../simulators/gateway-process.ts";
-import { checkKeys, destroyKey, rotateMaster, rotateQueue } from "../../src/key-commands.ts";
-import { withOperator } from "../../src/operator-command.ts";
+import { checkKeys, destroyKey, rotateMaster, rotateQueue } from "../../src/commands/key-commands.ts";
+import { withOperator } from "../../src/commands/operator-command.ts";
 import { addQueueKey, beginMaster } from "../../src/platform/key-changes.ts";
 import type { KeyReport } from "../../src/platform/live-keys.ts";
 import { until } from "../fixtures/eventually.ts";
@@ -36,7 +36,7 @@ interface Answer {
 
 /** The command as an operator calls it. */
 async function typed(...args: string[]): Promise<Answer> {
-  const command = ["--import", "tsx", "src/keys.ts", ...args, "--config", system.stack.config.file];
+  const command = ["--import", "tsx", "src/commands/keys.ts", ...args, "--config", system.stack.config.file];
   const { exitCode, stdout, stderr } = await execa(process.execPath, command, { reject: false });
   return { code: exitCode, lines: stdout.split("\n"), error: stderr };
 }

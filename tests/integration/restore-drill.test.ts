@@ -183,7 +183,7 @@ test("the gateway takes backups by itself, tells their age, and records what was
   const audit = await execa(process.execPath, [
     "--import",
     "tsx",
-    "src/audit.ts",
+    "src/commands/audit.ts",
     "list",
     "--config",
     system.stack.config.file,

@@ -7,16 +7,16 @@
  *   npm run dead-letters -- purge <id|all>  gone for good
  */
 import { parseArgs } from "node:util";
-import type { AuditActName } from "./model/audit.ts";
-import { DEAD_LETTER_REASONS } from "./model/outcome.ts";
+import type { AuditActName } from "../model/audit.ts";
+import { DEAD_LETTER_REASONS } from "../model/outcome.ts";
+import { readKeys } from "../platform/key-files.ts";
+import { connectRedis } from "../platform/redis.ts";
+import { type DeadLetter, DeadLetters, type Spared } from "../queue/dead-letters.ts";
+import { Envelope } from "../queue/envelope.ts";
+import { KnownJobs } from "../queue/known-jobs.ts";
+import { Producer } from "../queue/producer.ts";
+import { heldLetters } from "../wiring/held-devices.ts";
 import { COMMON_OPTIONS, COMMON_USAGE, runCommand, UsageError, withOperator } from "./operator-command.ts";
-import { readKeys } from "./platform/key-files.ts";
-import { connectRedis } from "./platform/redis.ts";
-import { type DeadLetter, DeadLetters, type Spared } from "./queue/dead-letters.ts";
-import { Envelope } from "./queue/envelope.ts";
-import { KnownJobs } from "./queue/known-jobs.ts";
-import { Producer } from "./queue/producer.ts";
-import { heldLetters } from "./wiring/held-devices.ts";
 
 const USAGE = `Usage: npm run dead-letters -- <command> [options]
 

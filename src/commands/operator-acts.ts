@@ -3,15 +3,15 @@
  * and how far the log has got stands in the erasure journal, outside Redis.
  */
 import type { Redis } from "ioredis";
-import type { Config } from "./config/schema.ts";
-import type { AuditActName, AuditDetail } from "./model/audit.ts";
-import { GatewayError } from "./model/errors.ts";
-import { readKeys } from "./platform/key-files.ts";
-import type { RedisKeys } from "./platform/redis-keys.ts";
-import { AuditLog } from "./rights/audit.ts";
-import { auditKey } from "./rights/audit-chain.ts";
-import { ErasureJournal } from "./rights/erasure-journal.ts";
-import { journalKey } from "./rights/journal-format.ts";
+import type { Config } from "../config/schema.ts";
+import type { AuditActName, AuditDetail } from "../model/audit.ts";
+import { GatewayError } from "../model/errors.ts";
+import { readKeys } from "../platform/key-files.ts";
+import type { RedisKeys } from "../platform/redis-keys.ts";
+import { AuditLog } from "../rights/audit.ts";
+import { auditKey } from "../rights/audit-chain.ts";
+import { ErasureJournal } from "../rights/erasure-journal.ts";
+import { journalKey } from "../rights/journal-format.ts";
 
 export interface OperatorAct<T> {
   readonly act: AuditActName;

@@ -1,8 +1,7 @@
 /** What `npm run keys` does: each command first makes sure that no gateway and nothing sealed is left without its key. */
 import { setTimeout as pause } from "node:timers/promises";
-import { Keyring } from "./deidentify/keyring.ts";
-import { GatewayError } from "./model/errors.ts";
-import type { Operator } from "./operator-command.ts";
+import { Keyring } from "../deidentify/keyring.ts";
+import { GatewayError } from "../model/errors.ts";
 import {
   addQueueKey,
   beginMaster,
@@ -10,17 +9,18 @@ import {
   endMaster,
   removeKey,
   replaceBackupKey,
-} from "./platform/key-changes.ts";
-import { type Keys, readKeys, readRetiredKeys } from "./platform/key-files.ts";
-import { fingerprint } from "./platform/key-fingerprint.ts";
-import type { KeyReport } from "./platform/live-keys.ts";
-import { liveGateways } from "./platform/presence.ts";
-import { sealsByKey } from "./queue/key-use.ts";
-import { archivesUnder, subjectArchiveKey } from "./rights/archive.ts";
-import { noticesByKey } from "./rights/erasure-parts.ts";
-import { installationOf } from "./rights/installation.ts";
-import { rewrapAll, wrappedKeys } from "./rights/rewrap.ts";
-import { sealsUnder } from "./wiring/queue-keys.ts";
+} from "../platform/key-changes.ts";
+import { type Keys, readKeys, readRetiredKeys } from "../platform/key-files.ts";
+import { fingerprint } from "../platform/key-fingerprint.ts";
+import type { KeyReport } from "../platform/live-keys.ts";
+import { liveGateways } from "../platform/presence.ts";
+import { sealsByKey } from "../queue/key-use.ts";
+import { archivesUnder, subjectArchiveKey } from "../rights/archive.ts";
+import { noticesByKey } from "../rights/erasure-parts.ts";
+import { installationOf } from "../rights/installation.ts";
+import { rewrapAll, wrappedKeys } from "../rights/rewrap.ts";
+import { sealsUnder } from "../wiring/queue-keys.ts";
+import type { Operator } from "./operator-command.ts";
 
 const POLL_MS = 200;
 const TAKEN_UP_MS = 30_000;

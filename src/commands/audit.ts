@@ -8,8 +8,11 @@
  * `--head`: so it shows that the log was not emptied or replaced by an earlier state of itself.
  */
 import { parseArgs } from "node:util";
-import type { AuditHead, AuditRecord } from "./model/audit.ts";
-import { GatewayError } from "./model/errors.ts";
+import type { AuditHead, AuditRecord } from "../model/audit.ts";
+import { GatewayError } from "../model/errors.ts";
+import { readKeys } from "../platform/key-files.ts";
+import { journalKey } from "../rights/journal-format.ts";
+import { readJournals } from "../rights/journal-reading.ts";
 import {
   COMMON_OPTIONS,
   COMMON_USAGE,
@@ -18,9 +21,6 @@ import {
   UsageError,
   withOperator,
 } from "./operator-command.ts";
-import { readKeys } from "./platform/key-files.ts";
-import { journalKey } from "./rights/journal-format.ts";
-import { readJournals } from "./rights/journal-reading.ts";
 
 const USAGE = `Usage: npm run audit -- <command> [options]
 

@@ -4,10 +4,14 @@
  *   npm run restore -- --from <records> [--keys <subject-keys>] [--dry-run]
  */
 import { parseArgs } from "node:util";
-import { DENY_ALL_UNTIL_PUBLISHED } from "./consent/policy-floors.ts";
-import { rebuildSubject } from "./consent/rebuild.ts";
-import { Keyring } from "./deidentify/keyring.ts";
-import type { AuditHead } from "./model/audit.ts";
+import { DENY_ALL_UNTIL_PUBLISHED } from "../consent/policy-floors.ts";
+import { rebuildSubject } from "../consent/rebuild.ts";
+import { Keyring } from "../deidentify/keyring.ts";
+import type { AuditHead } from "../model/audit.ts";
+import { readKeys, readRetiredKeys } from "../platform/key-files.ts";
+import type { AuditLog } from "../rights/audit.ts";
+import { Restore, type RestoreInput } from "../rights/restore.ts";
+import type { RestoreSummary } from "../rights/restore-writer.ts";
 import {
   COMMON_OPTIONS,
   COMMON_USAGE,
@@ -16,10 +20,6 @@ import {
   UsageError,
   withOperator,
 } from "./operator-command.ts";
-import { readKeys, readRetiredKeys } from "./platform/key-files.ts";
-import type { AuditLog } from "./rights/audit.ts";
-import { Restore, type RestoreInput } from "./rights/restore.ts";
-import type { RestoreSummary } from "./rights/restore-writer.ts";
 
 const USAGE = `Usage: npm run restore -- --from <archive> [options]
 

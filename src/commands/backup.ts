@@ -4,11 +4,11 @@
  *   npm run backup -- --out <dir>    two archives: everything but the subject keys, and the subject keys
  */
 import { parseArgs } from "node:util";
-import { GatewayError } from "./model/errors.ts";
+import { GatewayError } from "../model/errors.ts";
+import { readKeys } from "../platform/key-files.ts";
+import { Backup } from "../rights/backup.ts";
+import { journalHeadOf } from "../rights/journal-reading.ts";
 import { COMMON_OPTIONS, COMMON_USAGE, runCommand, UsageError, withOperator } from "./operator-command.ts";
-import { readKeys } from "./platform/key-files.ts";
-import { Backup } from "./rights/backup.ts";
-import { journalHeadOf } from "./rights/journal-reading.ts";
 
 const USAGE = `Usage: npm run backup -- --out <dir> [options]
 

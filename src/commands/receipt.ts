@@ -7,11 +7,11 @@
  */
 import { readFileSync } from "node:fs";
 import { parseArgs } from "node:util";
-import type { ConsentReceipt } from "./model/consent-receipt.ts";
-import type { Receipt } from "./model/erasure.ts";
+import type { ConsentReceipt } from "../model/consent-receipt.ts";
+import type { Receipt } from "../model/erasure.ts";
+import { readKeys } from "../platform/key-files.ts";
+import { ReceiptSigner, verifyConsentReceipt, verifyReceipt } from "../rights/receipt.ts";
 import { commandConfig, runCommand, UsageError } from "./operator-command.ts";
-import { readKeys } from "./platform/key-files.ts";
-import { ReceiptSigner, verifyConsentReceipt, verifyReceipt } from "./rights/receipt.ts";
 
 const USAGE = `Usage: npm run receipt -- verify <file> [--key <file>] [--config <file.yaml>]
 

@@ -1,12 +1,12 @@
 /** What every command of an operator begins and ends with: configuration, Redis, and words for what went wrong. */
 import type { Redis } from "ioredis";
-import { loadConfig } from "./config/load.ts";
-import type { Config } from "./config/schema.ts";
-import { ERRORS, GatewayError } from "./model/errors.ts";
+import { loadConfig } from "../config/load.ts";
+import type { Config } from "../config/schema.ts";
+import { ERRORS, GatewayError } from "../model/errors.ts";
+import { connectRedis } from "../platform/redis.ts";
+import { type RedisKeys, redisKeys } from "../platform/redis-keys.ts";
+import { startPrivateServices } from "../private-start.ts";
 import { OperatorActs } from "./operator-acts.ts";
-import { connectRedis } from "./platform/redis.ts";
-import { type RedisKeys, redisKeys } from "./platform/redis-keys.ts";
-import { startPrivateServices } from "./private-start.ts";
 
 export interface Operator {
   readonly config: Config;

@@ -10,8 +10,10 @@
  *   npm run keys -- check                  files, gateways and everything sealed agree
  */
 import { parseArgs } from "node:util";
+import { DAY_MS } from "../model/durations.ts";
+import { describeKeys } from "../platform/key-changes.ts";
+import { readKeys } from "../platform/key-files.ts";
 import { checkKeys, destroyKey, rotateBackup, rotateMaster, rotateQueue } from "./key-commands.ts";
-import { DAY_MS } from "./model/durations.ts";
 import {
   COMMON_OPTIONS,
   COMMON_USAGE,
@@ -20,8 +22,6 @@ import {
   UsageError,
   withOperator,
 } from "./operator-command.ts";
-import { describeKeys } from "./platform/key-changes.ts";
-import { readKeys } from "./platform/key-files.ts";
 
 const USAGE = `Usage: npm run keys -- <command> [options]
 

@@ -5,19 +5,19 @@
  *   npm run retention [-- --json]             lets it go; exit code 1 when some of it could not be reached
  */
 import { parseArgs } from "node:util";
-import type { Config } from "./config/schema.ts";
-import { LedgerHolds } from "./consent/holds.ts";
-import { Keyring } from "./deidentify/keyring.ts";
-import { DAY_MS } from "./model/durations.ts";
-import type { Log } from "./model/log.ts";
+import type { Config } from "../config/schema.ts";
+import { LedgerHolds } from "../consent/holds.ts";
+import { Keyring } from "../deidentify/keyring.ts";
+import { DAY_MS } from "../model/durations.ts";
+import type { Log } from "../model/log.ts";
+import { readKeys } from "../platform/key-files.ts";
+import { DeadLetters } from "../queue/dead-letters.ts";
+import { Envelope } from "../queue/envelope.ts";
+import { HeldSubjects } from "../rights/held-subjects.ts";
+import { type Retention, type RetentionResult, retentionDetail } from "../rights/retention.ts";
+import { RowRetention } from "../sinks/row-retention.ts";
+import { createRetention } from "../wiring/retention.ts";
 import { COMMON_OPTIONS, COMMON_USAGE, type Operator, runCommand, withOperator } from "./operator-command.ts";
-import { readKeys } from "./platform/key-files.ts";
-import { DeadLetters } from "./queue/dead-letters.ts";
-import { Envelope } from "./queue/envelope.ts";
-import { HeldSubjects } from "./rights/held-subjects.ts";
-import { type Retention, type RetentionResult, retentionDetail } from "./rights/retention.ts";
-import { RowRetention } from "./sinks/row-retention.ts";
-import { createRetention } from "./wiring/retention.ts";
 
 const USAGE = `Usage: npm run retention -- [options]
 
