@@ -45,7 +45,7 @@ async function home(): Promise<Device> {
 }
 
 function run(program: string, ...args: string[]) {
-  const command = ["--import", "tsx", `src/${program}.ts`, ...args, "--config", system.stack.config.file];
+  const command = ["--import", "tsx", `src/commands/${program}.ts`, ...args, "--config", system.stack.config.file];
   return execa(process.execPath, command, { reject: false });
 }
 

@@ -26,7 +26,7 @@ beforeAll(async () => {
 afterAll(() => system?.stop());
 
 async function run(program: "audit" | "retention", args: readonly string[], env: Record<string, string> = {}) {
-  const command = ["--import", "tsx", `src/${program}.ts`, ...args, "--config", system.stack.config.file];
+  const command = ["--import", "tsx", `src/commands/${program}.ts`, ...args, "--config", system.stack.config.file];
   const { exitCode, stdout, stderr } = await execa(process.execPath, command, { reject: false, env });
   return { exitCode, lines: stdout.split("\n").filter((line) => line !== ""), stderr };
 }
