@@ -9,6 +9,7 @@ import {
   endMaster,
   removeKey,
   replaceBackupKey,
+  replaceReceiptKey,
 } from "../platform/key-changes.ts";
 import { type Keys, readKeys, readRetiredKeys } from "../platform/key-files.ts";
 import { fingerprint } from "../platform/key-fingerprint.ts";
@@ -18,6 +19,8 @@ import { sealsByKey } from "../queue/key-use.ts";
 import { archivesUnder, subjectArchiveKey } from "../rights/archive.ts";
 import { noticesByKey } from "../rights/erasure-parts.ts";
 import { installationOf } from "../rights/installation.ts";
+import { ReceiptSigner } from "../rights/receipt.ts";
+import { ReceiptKeys, receiptKeysMac } from "../rights/receipt-keys.ts";
 import { rewrapAll, wrappedKeys } from "../rights/rewrap.ts";
 import { sealsUnder } from "../wiring/queue-keys.ts";
 import type { Operator } from "./operator-command.ts";
@@ -93,6 +96,22 @@ export async function rotateBackup(operator: Operator): Promise<string[]> {
     work: async () => replaceBackupKey(dir),
   });
   return [retired === undefined ? "backup key made" : `backup key replaced; ${retired} still opens older archives`];
+}
+
+export async function rotateReceipt(operator: Operator): Promise<string[]> {
+  const { config, redis, keys } = operator;
+  const { receipt, lookup } = read(operator);
+  const former = new ReceiptKeys(redis, keys, receiptKeysMac(lookup), new ReceiptSigner(receipt).publicKey);
+  await operator.acts.perform({
+    act: "key-rotated",
+    asked: { key: "receipt" },
+    work: async () => {
+      // Its public half is on record first: receipts of before are verified with it.
+      await former.start();
+      replaceReceiptKey(config.keys.dir);
+    },
+  });
+  return ["receipt key replaced; a gateway signs with the new one once it was restarted, and all receipts stay valid"];
 }
 
 export async function destroyKey(operator: Operator, id: string): Promise<string[]> {

@@ -6,6 +6,7 @@
  *   npm run keys -- rotate queue           batches are sealed under a new key; older ones go on opening
  *   npm run keys -- rotate master          all subject keys are wrapped anew; goes on where it was broken off
  *   npm run keys -- rotate backup          archives are sealed under a new key
+ *   npm run keys -- rotate receipt         receipts are signed with a new key; those of before stay valid
  *   npm run keys -- destroy <id>           a queue key or a retired key that nothing needs any more
  *   npm run keys -- check                  files, gateways and everything sealed agree
  */
@@ -13,7 +14,7 @@ import { parseArgs } from "node:util";
 import { DAY_MS } from "../model/durations.ts";
 import { describeKeys } from "../platform/key-changes.ts";
 import { readKeys } from "../platform/key-files.ts";
-import { checkKeys, destroyKey, rotateBackup, rotateMaster, rotateQueue } from "./key-commands.ts";
+import { checkKeys, destroyKey, rotateBackup, rotateMaster, rotateQueue, rotateReceipt } from "./key-commands.ts";
 import {
   COMMON_OPTIONS,
   COMMON_USAGE,
@@ -30,11 +31,12 @@ const USAGE = `Usage: npm run keys -- <command> [options]
   rotate queue             batches are sealed under a new key from now on; older ones go on opening
   rotate master            all subject keys are wrapped anew; goes on where it was broken off
   rotate backup            archives are sealed under a new key
+  rotate receipt           receipts are signed with a new key after a restart; those of before stay valid
   destroy <id>             removes a queue key or a retired key that nothing needs any more
   check                    whether files, gateways and everything sealed agree
 
 ${COMMON_USAGE}`;
-const COMMANDS = /^(?:check |rotate (?:queue|master|backup)|destroy [a-z][a-z0-9-]{0,40})$/;
+const COMMANDS = /^(?:check |rotate (?:queue|master|backup|receipt)|destroy [a-z][a-z0-9-]{0,40})$/;
 
 async function main(): Promise<number> {
   const { values, positionals } = parseArgs({ options: COMMON_OPTIONS, allowPositionals: true });
@@ -52,6 +54,8 @@ async function main(): Promise<number> {
         return say(await rotateQueue(operator));
       case "rotate master":
         return say(await rotateMaster(operator, say));
+      case "rotate receipt":
+        return say(await rotateReceipt(operator));
       case "rotate backup":
       case "create":
         return say(await rotateBackup(operator));

@@ -87,6 +87,15 @@ export function replaceBackupKey(dir: string): string | undefined {
   return replaceKey(dir, "backup", fresh);
 }
 
+/** Makes a new receipt key in the place of the former one, whose private half nobody needs any more. */
+export function replaceReceiptKey(dir: string): void {
+  const fresh = join(dir, "receipt-next.part");
+  rmSync(fresh, { force: true });
+  writeKey(fresh);
+  renameSync(fresh, join(dir, "receipt.key"));
+  syncFolder(dir);
+}
+
 /** Removes a queue key or a retired key for good; whether it is still needed must be known before. */
 export function removeKey(dir: string, id: string): void {
   const [folder, file] = existsSync(join(dir, "queue", `${id}.key`))

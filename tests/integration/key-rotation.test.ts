@@ -9,8 +9,10 @@ import { afterAll, afterEach, beforeAll, expect, test, vi } from "vitest";
 import { startGateway } from "../../simulators/gateway-process.ts";
 import { checkKeys, destroyKey, rotateMaster, rotateQueue } from "../../src/commands/key-commands.ts";
 import { withOperator } from "../../src/commands/operator-command.ts";
+import type { ReceiptKey } from "../../src/model/erasure.ts";
 import { addQueueKey, beginMaster } from "../../src/platform/key-changes.ts";
 import type { KeyReport } from "../../src/platform/live-keys.ts";
+import { verifyConsentReceipt } from "../../src/rights/receipt.ts";
 import { until } from "../fixtures/eventually.ts";
 import { type Device, startSystem, type TestSystem } from "../fixtures/system.ts";
 
@@ -220,6 +222,23 @@ test("a rotation of the master key that was broken off goes on with the same nex
   await system.say(device, { status: { seq: -6 } });
   await system.settled();
   expect(await names()).toHaveLength(2);
+});
+
+test("after a rotation of the receipt key consents are signed with another one, and what was signed before stays valid", async () => {
+  const ask = (path: string): Promise<unknown> => system.stack.api.call("GET", path, [device.subject]);
+  const receipt = () => ask("/v1/subjects/{subject}/consents/receipt");
+  const published = async (): Promise<ReceiptKey[]> =>
+    ((await system.stack.api.call("GET", "/v1/keys/receipt", [])) as { keys: ReceiptKey[] }).keys;
+  const before = await receipt();
+  const [former] = await published();
+  expect(await typed("rotate", "receipt")).toMatchObject({ code: 0, error: "" });
+  await system.stack.gateway.stop();
+  await system.stack.startGateway();
+  const keySet = await published();
+  expect(keySet.map(({ kid }) => kid)).toEqual([expect.not.stringMatching(former?.kid ?? ""), former?.kid]);
+  const pems = keySet.map(({ pem }) => pem);
+  expect(verifyConsentReceipt(before, ...pems)).toMatchObject({ valid: true, kid: former?.kid });
+  expect(verifyConsentReceipt(await receipt(), ...pems)).toMatchObject({ valid: true, kid: keySet[0]?.kid });
 });
 
 test("nothing that is printed is a key", async () => {
