@@ -139,6 +139,8 @@ test("a message that ends the process is set aside only while its person consent
   await system.say(gone, { status: { level: "mine" } });
   await system.say(stays, { status: { level: "theirs" } });
   expect(await system.queuedJobs()).toBe(2);
+  // From then on nothing is settled before the store has answered, not even what consent no longer covers.
+  await until("the circuit is open", async () => (await system.metric("breaker_open")) === 1);
   await system.stack.api.withdraw(gone.subject);
   await system.stack.gateway.kill("SIGKILL");
   // As if the process had ended with each of them again and again.
