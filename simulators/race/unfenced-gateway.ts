@@ -1,6 +1,6 @@
 /** The gateway with its fence taken away: a withdrawal does not wait for batches that read the consent before it. */
 import { Leases } from "../../src/consent/leases.ts";
-import { runBroken } from "./broken-gateway.ts";
+import { runAltered } from "../altered-gateway.ts";
 
 class UnfencedLeases extends Leases {
   override drain(): Promise<{ drained: boolean; waitedMs: number }> {
@@ -8,4 +8,4 @@ class UnfencedLeases extends Leases {
   }
 }
 
-await runBroken({ leases: UnfencedLeases });
+await runAltered(() => ({ leases: UnfencedLeases }));

@@ -1,13 +1,17 @@
-/** Runs a gateway with something taken away, so that the race can show that it would notice; the product has no switch for this. */
+/**
+ * Runs a gateway with something taken away, to measure what that costs or to show that its absence would be
+ * noticed; the product has no switch for this.
+ */
 import { parseArgs } from "node:util";
-import { loadConfig } from "../../src/config/load.ts";
-import { createGateway, type Overrides } from "../../src/gateway.ts";
-import { createLog } from "../../src/observe/logger.ts";
-import { readKeys } from "../../src/platform/key-files.ts";
+import { loadConfig } from "../src/config/load.ts";
+import { createGateway, type Overrides } from "../src/gateway.ts";
+import { createLog } from "../src/observe/logger.ts";
+import { type Keys, readKeys } from "../src/platform/key-files.ts";
 
-export async function runBroken(overrides: Overrides = {}): Promise<never> {
+export async function runAltered(overridesFor: (keys: Keys) => Overrides = () => ({})): Promise<never> {
   const { values } = parseArgs({ options: { config: { type: "string" } } });
   const config = loadConfig({ file: values.config, env: process.env });
+  const keys = readKeys(config.keys.dir, config.keys);
   const log = createLog(config.observe.logLevel);
   const stopping = new AbortController();
   const fail = (error: Error): void => {
@@ -16,7 +20,7 @@ export async function runBroken(overrides: Overrides = {}): Promise<never> {
     stopping.abort();
   };
 
-  const gateway = createGateway(config, readKeys(config.keys.dir, config.keys), log, fail, overrides);
+  const gateway = createGateway(config, keys, log, fail, overridesFor(keys));
   process.once("SIGTERM", () => stopping.abort());
   process.on("uncaughtException", fail);
   await gateway.start(stopping.signal);
