@@ -9,7 +9,7 @@ export default defineConfig({
         test: {
           name: "unit",
           include: ["{src,simulators,bench,tests}/**/*.test.ts"],
-          exclude: ["tests/integration/**"],
+          exclude: ["tests/{integration,faults}/**"],
           pool: "threads",
           maxWorkers: 2,
           testTimeout: 20_000,
@@ -18,7 +18,8 @@ export default defineConfig({
       {
         test: {
           name: "integration",
-          include: ["tests/integration/**/*.test.ts"],
+          // `faults`: what once went wrong, one file a kind.
+          include: ["tests/{integration,faults}/**/*.test.ts"],
           globalSetup: ["tests/integration-setup.ts"],
           // Each file brings its own servers; processes, so that a file that dies takes only its own with it.
           pool: "forks",
