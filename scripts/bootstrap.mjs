@@ -42,6 +42,7 @@ const PROGRAMS = {
   audit: [source("src/commands/audit.ts")],
   retention: [source("src/commands/retention.ts")],
   test: [vitest()],
+  mutants: [source("tests/mutants/run.ts")],
   check: [
     biome("check", "--error-on-warnings"),
     tsc("--noEmit"),

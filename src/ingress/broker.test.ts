@@ -10,6 +10,7 @@ import {
   startIngress,
   TOKEN,
 } from "../../tests/fixtures/ingress.ts";
+import { grantsOf } from "../model/consent.ts";
 import type { DeviceRef } from "../model/ids.ts";
 
 let ingress: IngressFixture;
@@ -570,6 +571,19 @@ describe("a command of a scene service", () => {
     await device.publishAsync(`commands/${pseudonym}/light`, "off", { qos: 1 });
     expect(received).toEqual(["devices/hub-1/commands/light on"]);
     expect(ingress.commands).toEqual(["unknown-device", "delivered", "no-consent", "acl-denied"]);
+  });
+
+  it("needs scene consent to the status of the device, whatever else is consented to", async () => {
+    await start();
+    const device = await ingress.device("hub-1");
+    await device.subscribeAsync("devices/hub-1/commands/#", { qos: 1 });
+    const service = await ingress.service();
+    const pseudonym = "key-hub-1".padEnd(22, "_");
+    ingress.rememberScene(pseudonym, { deviceKey: "key-hub-1", subjectTag: "tag-key-hub-1" });
+    const grants = grantsOf({ analytics: ["status"], weather: ["status"], scene: ["model"], network: ["ip"] });
+    ingress.behind.checkConsent = async (devices) => devices.map(() => ({ grants, wrappedSubjectKey: "key" }));
+    await service.publishAsync(`commands/${pseudonym}/light`, "on", { qos: 1 });
+    expect(ingress.commands).toEqual(["no-consent"]);
   });
 
   it("keeps the device it knows, however often a message brings the same one, and takes another one", async () => {

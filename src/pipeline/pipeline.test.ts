@@ -282,6 +282,25 @@ describe("a batch", () => {
     expect(leases).toEqual([]);
   });
 
+  it("whose lease ended before something of it could be set aside is not set aside under it", async () => {
+    const lease = new AbortController();
+    const leases = [lease.signal, never];
+    const underWhich: boolean[] = [];
+    const { pipeline, books } = setUp({
+      acquireLease: async () => leaseUntil(leases.shift() ?? never),
+      deidentify: ({ device }) => {
+        lease.abort();
+        if (device.deviceKey === "odd") throw new Error("odd");
+        return scene(device.deviceKey);
+      },
+      deadLetter: async () => void underWhich.push(leases.length === 0),
+    });
+    await pipeline.process([message("odd"), message("good")], never);
+    // Once, and under the second lease.
+    expect(underWhich).toEqual([true]);
+    expect(books).toEqual({ "pipeline-fault": 1, "forwarded-only": 1 });
+  });
+
   it("is set aside in part before anything is forwarded: while there is no room it waits, and goes to nobody", async () => {
     let full = 2;
     const { pipeline, books, happened } = setUp({

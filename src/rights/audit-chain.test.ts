@@ -68,6 +68,22 @@ describe("a log", () => {
     );
   });
 
+  test("put together of two histories of one log is found where they part", () => {
+    // After a rollback the same number is written twice, under the right key both times.
+    fc.assert(
+      fc.property(acts, fc.nat(), (given, which) => {
+        const { lines } = logOf(given);
+        const index = which % lines.length;
+        const other = logOf([
+          ...given.with(index, { act: "restore", by: "operator", detail: { lost: "else" } }),
+          given[0] as AuditAct,
+        ]);
+        const mixed = [...lines.slice(0, index + 1), ...other.lines.slice(index + 1)];
+        expect(check(mixed, other.state)).toEqual({ index: index + 1, problem: "changed" });
+      }),
+    );
+  });
+
   test("with lines taken out is found at the first one", () => {
     fc.assert(
       fc.property(acts, fc.nat(), fc.integer({ min: 1, max: 5 }), (given, which, count) => {

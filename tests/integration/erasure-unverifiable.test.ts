@@ -142,3 +142,19 @@ test("with its key gone as well, nothing is claimed about what may be stored", a
   const { receipt } = await gateway.finish(await ask(gateway, tag));
   expect(receipt).toMatchObject({ record: "unverifiable", sinks: [{ method: "unlinkable", verified: false }] });
 });
+
+test("a store that took the order to delete and cannot be asked whether it did is not called verified", async () => {
+  const { tag } = await someone();
+  const sink = {
+    name: "influx",
+    region: "IN",
+    ability: async () => "async" as const,
+    countRows: async () => undefined,
+  };
+  const removeDevices = async () => "accepted" as const;
+  const gateway = erasuresOn(store(), { sinks: [{ ...sink, removeDevices }] });
+  const asked = await gateway.erasures.request(tag, BY_SUBJECT);
+  if (asked.refused !== undefined) throw new Error(asked.refused);
+  const { receipt } = await gateway.finish(asked.status.id);
+  expect(receipt.sinks).toMatchObject([{ method: "deleted", verified: false }]);
+});

@@ -1,0 +1,304 @@
+/**
+ * The places on which a promise hangs, each with the smallest change that breaks it and the tests that must notice.
+ * `npm run mutants` makes one change at a time and expects red; `mutants.test.ts` keeps the table true to the source.
+ */
+export interface Place {
+  /** What stops being true. */
+  readonly breaks: string;
+  readonly file: string;
+  /** Stands exactly once in the file. */
+  readonly from: string;
+  readonly to: string;
+  /** At least one of them fails under the change. */
+  readonly tests: readonly string[];
+}
+
+const DECIDE = { file: "src/consent/decide.ts", tests: ["src/consent/decide.test.ts"] };
+const LEASES = { file: "src/consent/leases.ts", tests: ["tests/integration/consent-leases.test.ts"] };
+const PIPELINE = { file: "src/pipeline/pipeline.ts", tests: ["src/pipeline/pipeline.test.ts"] };
+const ENVELOPE = { file: "src/queue/envelope.ts", tests: ["src/queue/envelope.test.ts"] };
+const DEIDENTIFY = { file: "src/deidentify/deidentify.ts", tests: ["src/deidentify/deidentify.test.ts"] };
+const LOCATION = { file: "src/deidentify/location.ts", tests: ["src/deidentify/location.test.ts"] };
+const KEYRING = { file: "src/deidentify/keyring.ts", tests: ["src/deidentify/keyring.test.ts"] };
+const TOPICS = { file: "src/ingress/topics.ts", tests: ["src/ingress/topics.test.ts"] };
+const RECEIPT = { file: "src/rights/receipt.ts", tests: ["src/rights/receipt.test.ts"] };
+const AUDIT_CHAIN = { file: "src/rights/audit-chain.ts", tests: ["src/rights/audit-chain.test.ts"] };
+const TOPICS_OUT = { file: "src/sinks/purpose-topics.ts", tests: ["src/sinks/purpose-topics.test.ts"] };
+
+export const PLACES: readonly Place[] = [
+  // The consent rule.
+  { breaks: "a legal hold freezes every use", ...DECIDE, from: "if (decision.held)", to: "if (false)" },
+  {
+    breaks: "withdrawn is no",
+    ...DECIDE,
+    from: 'if (decision.state !== "given") return { refusal: "no-consent" };',
+    to: "",
+  },
+  { breaks: "consent ends by the clock", ...DECIDE, from: "!(decision.expiresAt > nowMs)", to: "false" },
+  { breaks: "a minor needs a guardian", ...DECIDE, from: "decision.minor && !decision.guardianVerified", to: "false" },
+  {
+    breaks: "a minor's data are never analysed",
+    ...DECIDE,
+    from: "decision.grants & ~ANALYTICS_BITS",
+    to: "decision.grants",
+  },
+  {
+    breaks: "consent to an outdated policy suspends the purpose",
+    ...DECIDE,
+    from: "offered & bitsAbove(floors, decision.policyVersion)",
+    to: "offered",
+  },
+  {
+    breaks: "a later consent does not reach back",
+    file: "src/consent/check.ts",
+    from: "verdict.grants & heldSince(decision.since, admitted)",
+    to: "verdict.grants",
+    tests: ["src/consent/check.test.ts"],
+  },
+  // The fence.
+  { breaks: "a withdrawal waits for what is being written", ...LEASES, from: "older.size > 0;", to: "false;" },
+  {
+    breaks: "a write in doubt holds up whom it concerns",
+    ...LEASES,
+    from: "return member === 1 || known === 0;",
+    to: "return false;",
+  },
+  {
+    breaks: "consent is asked again before anything is written",
+    ...PIPELINE,
+    from: "passage.refusal = verdict.refusal;",
+    to: "passage.refusal = undefined;",
+  },
+  {
+    breaks: "nothing is forwarded after the lease",
+    ...PIPELINE,
+    from: 'if (lease.over) throw new GatewayError("LEASE_LOST", "before forwarding");',
+    to: "",
+  },
+  {
+    breaks: "a lease lasts until the bytes have left",
+    ...PIPELINE,
+    from: "else if (left === undefined) await lease.release();",
+    to: "else if (left !== undefined || left === undefined) await lease.release();",
+  },
+  {
+    breaks: "an answer after the lease leaves the write in doubt",
+    ...PIPELINE,
+    from: "    if (lease.over) {\n",
+    to: "    if (lease.over && false) {\n",
+  },
+  {
+    breaks: "nothing is set aside after the lease",
+    ...PIPELINE,
+    from: 'if (lease.over) throw new GatewayError("LEASE_LOST", "before setting aside");',
+    to: "",
+  },
+  // Sealed at rest.
+  {
+    breaks: "a seal is good for one purpose",
+    ...ENVELOPE,
+    from: "`consentry $" + "{purpose} v1 $" + "{keyId}`",
+    to: "`consentry v1 $" + "{keyId}`",
+  },
+  {
+    breaks: "every seal has a nonce of its own",
+    ...ENVELOPE,
+    from: "randomBytes(NONCE_BYTES)",
+    to: "Buffer.alloc(NONCE_BYTES)",
+  },
+  // De-identification.
+  {
+    breaks: "a scene service gets the family only by consent to it",
+    ...DEIDENTIFY,
+    from: "      at: floorTo(message.at, this.#options.atStepMs.scene),\n    };\n    const { model } = message.telemetry;\n    if ((mask & MODEL) !== 0 &&",
+    to: "      at: floorTo(message.at, this.#options.atStepMs.scene),\n    };\n    const { model } = message.telemetry;\n    if (",
+  },
+  {
+    breaks: "status is stored only by consent to it",
+    ...DEIDENTIFY,
+    from: "(mask & STATUS) !== 0 && status !== undefined",
+    to: "status !== undefined",
+  },
+  {
+    breaks: "a weather record has measurements only",
+    ...DEIDENTIFY,
+    from: 'if (typeof value !== "number") continue;',
+    to: "if (value === undefined) continue;",
+  },
+  {
+    breaks: "times told to services are coarse",
+    ...DEIDENTIFY,
+    from: "return atMs - (atMs % stepMs);",
+    to: "return atMs - (atMs % stepMs) * 0;",
+  },
+  {
+    breaks: "a cell is coarser where few people live",
+    ...LOCATION,
+    from: "cellToParent(fine, this.#resolutionFor(fine))",
+    to: "fine",
+  },
+  {
+    breaks: "a place never goes back in time",
+    ...LOCATION,
+    from: "if (at < current.at) return { place, newest: false };",
+    to: "",
+  },
+  {
+    breaks: "an address leaves as a large block at most",
+    file: "src/deidentify/ip-address.ts",
+    from: "Math.min(options.v4PrefixBits, FINEST_V4_PREFIX_BITS)",
+    to: "options.v4PrefixBits",
+    tests: ["src/deidentify/ip-address.test.ts"],
+  },
+  {
+    breaks: "each purpose has a pseudonym of its own",
+    ...KEYRING,
+    from: "pseudonym\\0$" + "{purpose}\\0",
+    to: "pseudonym\\0",
+  },
+  { breaks: "pseudonyms change with the epoch", ...KEYRING, from: "\\0$" + "{epoch}`", to: "`" },
+  {
+    breaks: "a new owner's device has a new pseudonym",
+    ...KEYRING,
+    from: "remembered === undefined || remembered.wrappedSubjectKey !== wrappedSubjectKey",
+    to: "remembered === undefined",
+  },
+  {
+    breaks: "an unknown model is not told",
+    file: "src/deidentify/model.ts",
+    from: "?.as ?? OTHER_MODEL",
+    to: "?.as ?? model",
+    tests: ["src/deidentify/model.test.ts"],
+  },
+  // Who may say and hear what.
+  {
+    breaks: "a device hears what is for itself",
+    ...TOPICS,
+    from: "topic.startsWith(`devices/$" + "{device}/commands/`)",
+    to: 'topic.startsWith("devices/")',
+  },
+  {
+    breaks: "a service hears its own purposes",
+    file: "src/ingress/subscriptions.ts",
+    from: "filter !== undefined && session.purposes.has(filter.purpose);\n    if (!allowed)",
+    to: "filter !== undefined;\n    if (!allowed)",
+    tests: ["src/ingress/broker.test.ts", "src/ingress/subscriptions.test.ts", "tests/integration/purposes.test.ts"],
+  },
+  {
+    breaks: "what a device publishes goes to nobody else",
+    file: "src/ingress/broker.ts",
+    from: "if (fromClient || ",
+    to: "if (",
+    tests: ["src/ingress/broker.test.ts"],
+  },
+  {
+    breaks: "a device publishes to its own topics",
+    file: "src/ingress/admission.ts",
+    from: "attempt.session.topics.get(attempt.topic) ?? -1",
+    to: "attempt.session.topics.get(attempt.topic) ?? 0",
+    tests: ["src/ingress/broker.test.ts"],
+  },
+  {
+    breaks: "a token opens its own device",
+    file: "src/consent/credentials.ts",
+    from: "if (expected.length !== actual.length || !timingSafeEqual(expected, actual)) return undefined;",
+    to: "",
+    tests: ["tests/integration/consent-credentials.test.ts"],
+  },
+  // Acknowledged means durable.
+  {
+    breaks: "what is not durable is not acknowledged",
+    file: "src/ingress/acknowledge.ts",
+    from: 'if (refusal === "not-durable") cutOff.add(session.client);',
+    to: "",
+    tests: ["src/ingress/broker.test.ts", "tests/integration/puback-means-durable.test.ts"],
+  },
+  {
+    breaks: "a batch that failed is not taken for admitted",
+    file: "src/ingress/admission.ts",
+    from: "if (error !== undefined && attempt.refusal === undefined)",
+    to: "if (false)",
+    tests: ["src/ingress/broker.test.ts", "tests/integration/puback-means-durable.test.ts"],
+  },
+  {
+    breaks: "acknowledgements keep the order of arrival",
+    file: "src/platform/group-commit.ts",
+    from: "    await previous;\n",
+    to: "",
+    tests: ["src/platform/group-commit.test.ts"],
+  },
+  {
+    breaks: "a weaker durability stops the start",
+    file: "src/queue/durability.ts",
+    from: "if (!appendOnly || paused) return",
+    to: "if (!appendOnly) return",
+    tests: ["tests/integration/start-up.test.ts", "tests/integration/puback-means-durable.test.ts"],
+  },
+  // What must outlive a loss, and what is signed.
+  {
+    breaks: "a withdrawal is in the journal before it is answered",
+    file: "src/consent/change-ledger.ts",
+    from: "planned.change.narrowed ? options.narrowing",
+    to: "false ? options.narrowing",
+    tests: ["tests/integration/consent-ledger.test.ts", "tests/integration/backup-restore.test.ts"],
+  },
+  {
+    breaks: "a receipt is what was signed",
+    ...RECEIPT,
+    from: "|| !verify(null, input, key, signature)",
+    to: "",
+  },
+  {
+    breaks: "a line of the audit log follows the one before it",
+    ...AUDIT_CHAIN,
+    from: 'if (record.prev !== this.#hash) return { index, problem: "changed" };',
+    to: "",
+  },
+  {
+    breaks: "an audit log cut short shows",
+    ...AUDIT_CHAIN,
+    from: 'if (this.#index < this.#until) return { index: this.#index, problem: "truncated" };',
+    to: "",
+  },
+  {
+    breaks: "an erasure says verified only when it saw that nothing is left",
+    file: "src/rights/erasure-deletion.ts",
+    from: 'verified = (await sink.removeDevices(some, stop)) === "verified" && verified;',
+    to: "await sink.removeDevices(some, stop);",
+    tests: ["tests/integration/erasure-unverifiable.test.ts", "tests/integration/erasure.test.ts"],
+  },
+  {
+    breaks: "a hold keeps the key",
+    file: "src/consent/subject-erasure.ts",
+    from: "if (before.state.holds.size > 0) return false;",
+    to: "",
+    tests: ["tests/integration/erasure-rules.test.ts"],
+  },
+  // What leaves.
+  {
+    breaks: "nothing is handed over that is not on the account",
+    ...TOPICS_OUT,
+    from: "if (!this.#accounting.isOpen(account, outlet.recipient) || !outlet.deliver(name, packet)) continue;",
+    to: "if (!outlet.deliver(name, packet)) continue;",
+  },
+  {
+    breaks: "a field does not leave by itself",
+    ...TOPICS_OUT,
+    from: "JSON.stringify({ device, model, ipPrefix, at })",
+    to: "JSON.stringify(arguments[0])",
+  },
+  {
+    breaks: "a cell is told of a crowd only",
+    file: "src/sinks/cell-activity.ts",
+    from: "if (devices.size < this.#options.minDevices) continue;",
+    to: "",
+    tests: ["src/sinks/cell-activity.test.ts"],
+  },
+  {
+    breaks: "a command needs consent",
+    file: "src/ingress/commands.ts",
+    from: 'if (verdict === undefined || verdict.refusal !== undefined || usable(verdict.grants, "scene", STATUS) === 0) {',
+    to: "if (verdict === undefined || verdict.refusal !== undefined) {",
+    tests: ["src/ingress/broker.test.ts"],
+  },
+];
