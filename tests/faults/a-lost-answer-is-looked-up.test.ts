@@ -89,24 +89,44 @@ describe.skipIf(BROWSER === undefined)("in a browser", () => {
 
   const now = async (subject: string) => (await Session.of(system, subject)).overview();
 
-  test.each(LOSSES)("what was switched off is off, and said to be, when %s", async (_, loss) => {
+  test("what was done counts and is said to, however the answer was lost", async () => {
     const opened = await home();
-    await lose(opened, "api/withdrawals", loss, true);
-    await opened.page.locator("#switch-weather").click();
-    await told(opened.page, /Looked again at .*: your choice counts\. Weather for your area is off/);
-    await shows(opened.page, "switch-weather", { on: false });
-    expect(await opened.page.locator("body").textContent()).not.toMatch(NOTHING);
-    expect((await now(opened.device.subject)).standing.used).not.toHaveProperty("weather");
+    const { page, context, device } = opened;
+    for (const [how, loss] of LOSSES) {
+      const unsaid = async () => expect(await page.locator("body").textContent(), how).not.toMatch(NOTHING);
+      await lose(opened, "api/{withdrawals,consents}", loss, true);
+      await page.locator("#switch-weather").click();
+      await told(page, /Looked again at .*: your choice counts\. Weather for your area is off/);
+      await shows(page, "switch-weather", { on: false });
+      await unsaid();
+      expect((await now(device.subject)).standing.used, how).not.toHaveProperty("weather");
+      await page.locator("#switch-weather").click();
+      await told(page, /Looked again at .*: your choice counts\. Weather for your area is on/);
+      await shows(page, "switch-weather", { on: true });
+      await unsaid();
+      await context.unrouteAll();
+    }
   });
 
-  const some = LOSSES.filter((_, index) => index % 3 === 0);
-  test.each(some)("what did not arrive is said to have changed nothing, when %s", async (_, loss) => {
+  test("what did not arrive is said to have changed nothing, once that was seen", async () => {
     const opened = await home();
-    await lose(opened, "api/withdrawals", loss, false);
-    await opened.page.locator("#switch-weather").click();
-    await told(opened.page, /Looked again at .*: nothing was changed/);
-    await shows(opened.page, "switch-weather", { on: true });
-    expect((await now(opened.device.subject)).standing.used).toHaveProperty("weather");
+    const { page, context, device } = opened;
+    for (const [how, loss] of LOSSES) {
+      let looked = false;
+      await lose(opened, "api/withdrawals", loss, false);
+      await context.route("**/centre/api/overview", (route) => {
+        looked = true;
+        return route.continue();
+      });
+      await page.locator("#switch-weather").click();
+      await told(page, /Looked again at .*: nothing was changed/);
+      expect(looked, how).toBe(true);
+      await shows(page, "switch-weather", { on: true });
+      await context.unrouteAll();
+      await page.locator("#switch-network").click();
+      await told(page, /^Done at/);
+    }
+    expect((await now(device.subject)).standing.used).toHaveProperty("weather");
   });
 
   test("what was switched on, taken back altogether and erased counts as well", async () => {
