@@ -193,7 +193,7 @@ describe("a gateway", () => {
         await expect(redis.call(name, ...args), command).rejects.toThrow(/^NOPERM/);
       }
       const script = "return redis.call('SET', 'another:key', '1')";
-      await expect(redis.eval(script, 0)).rejects.toThrow(/ACL|NOPERM|permission/i);
+      await expect(redis.eval(script, 0)).rejects.toThrow(/user executing the script can't access/);
     } finally {
       redis.disconnect();
     }
