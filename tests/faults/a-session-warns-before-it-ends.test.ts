@@ -88,7 +88,7 @@ describe.skipIf(BROWSER === undefined)("in a browser", () => {
   test("the warning is spoken, says until when, has the focus, and is answered with one key", async () => {
     const opened = await home();
     const { page } = opened;
-    expect(await page.locator("#session").innerText()).toMatch(/^Session ends at\s+\d\d:\d\d/);
+    expect(await page.locator("#session-end").textContent()).toMatch(/^Session ends at \d\d:\d\d$/);
     await page.clock.fastForward(SESSION_MS - 125_000);
     await shows(page, "switch-weather", { on: true });
     expect(await warning(page).count()).toBe(0);
