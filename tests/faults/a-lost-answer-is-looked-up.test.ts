@@ -4,10 +4,12 @@
  */
 import { readdirSync, readFileSync } from "node:fs";
 import type { Browser, Route } from "playwright-core";
-import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
 import { linkFor, Session } from "../fixtures/centre-client.ts";
 import { BROWSER, downloaded, launchBrowser, shows, told, type Visit, visit } from "../fixtures/centre-visit.ts";
 import { consentTo, type Device, startSystem, type TestSystem } from "../fixtures/system.ts";
+
+vi.setConfig({ testTimeout: 180_000 });
 
 type Loss = (route: Route) => Promise<unknown>;
 

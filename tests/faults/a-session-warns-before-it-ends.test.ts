@@ -4,7 +4,7 @@
  * WCAG 2.2.1.
  */
 import type { Browser, Page } from "playwright-core";
-import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
 import { linkFor, Session } from "../fixtures/centre-client.ts";
 import {
   accessibility,
@@ -19,6 +19,8 @@ import {
   visit,
 } from "../fixtures/centre-visit.ts";
 import { startSystem, type TestSystem } from "../fixtures/system.ts";
+
+vi.setConfig({ testTimeout: 180_000 });
 
 const SESSION_MS = 180_000;
 const MOST_MS = 300_000;
