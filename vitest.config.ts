@@ -13,6 +13,7 @@ export default defineConfig({
           pool: "threads",
           maxWorkers: 2,
           testTimeout: 20_000,
+          hookTimeout: 60_000,
         },
       },
       {

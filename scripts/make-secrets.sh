@@ -6,6 +6,7 @@ set -eu
 umask 077
 
 dir=${1:-secrets}
+rights="$(dirname "$0")/../config/redis-gateway.acl"
 uid=1000 # The user inside the containers that read these files.
 
 if [ -e "$dir" ]; then
@@ -24,9 +25,12 @@ mkdir -p "$new/keys/queue"
 for key in keys/lookup keys/pepper keys/master keys/token keys/receipt keys/backup keys/queue/q0001; do
   random >"$new/$key.key"
 done
-for secret in http-token influx-token influx-password weather-token scene-token network-token; do
+for secret in http-token influx-admin-token influx-password weather-token scene-token network-token; do
   random >"$new/$secret"
 done
+
+# Where InfluxDB puts the gateway's own token when it starts for the first time.
+mkdir "$new/influx"
 
 redis_password=$(random)
 printf 'redis://gateway:%s@redis:6379' "$redis_password" >"$new/redis-url"
@@ -34,7 +38,7 @@ printf 'redis://gateway:%s@redis:6379' "$redis_password" >"$new/redis-url"
 cat >"$new/redis-users.acl" <<ACL
 user default off
 user health on nopass resetkeys resetchannels -@all +ping
-user gateway on #$(printf %s "$redis_password" | sha256) ~* &* +@all
+user gateway on #$(printf %s "$redis_password" | sha256) $(grep -v '^#' "$rights" | tr '\n' ' ')
 ACL
 chmod 644 "$new/redis-users.acl"
 

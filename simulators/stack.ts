@@ -18,6 +18,7 @@ import { AccountService } from "./account-service.ts";
 import { type GatewayProcess, type GatewayProcessOptions, startGateway } from "./gateway-process.ts";
 import { createInfluxDatabase, dropInfluxDatabase } from "./influx-reader.ts";
 import type { LeakScanInput } from "./leak-scan.ts";
+import { type RedisUsers, redisUsers } from "./redis-users.ts";
 import { type ConfigTree, type ScratchConfig, writeScratchConfig } from "./scratch-config.ts";
 import type { ServiceCredential } from "./services.ts";
 
@@ -42,6 +43,7 @@ export class Stack {
   #config: ScratchConfig | undefined;
   #gateway: GatewayProcess | undefined;
   #api: AccountService | undefined;
+  #users: RedisUsers | undefined;
   readonly #runId = randomBytes(6).toString("hex");
 
   constructor(options: StackOptions) {
@@ -56,11 +58,12 @@ export class Stack {
       await freeServices(this.dir, say);
       await rm(this.dir, { recursive: true, force: true });
     }
-    this.#services = await startServices({ dir: this.dir, say, redisUrl, influxUrl });
+    if (redisUrl === undefined) this.#users = await redisUsers(this.dir);
+    this.#services = await startServices({ dir: this.dir, say, redisUrl, influxUrl, redisArgs: this.#users?.args });
     if (influxUrl !== undefined) await createInfluxDatabase(influxUrl, this.database);
     this.#config = await writeScratchConfig({
       dir: this.dir,
-      redisUrl: this.redisUrl,
+      redisUrl: this.#users?.gatewayUrl(this.redisUrl) ?? this.redisUrl,
       influxUrl: this.influxUrl,
       database: this.database,
       keyPrefix: this.keyPrefix,

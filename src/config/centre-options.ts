@@ -1,6 +1,6 @@
 /** Options of the privacy centre: the page on which people see and change what is done with their data. */
 import { z } from "zod";
-import { MAX_CENTRE_MINUTES } from "../model/centre.ts";
+import { MAX_CENTRE_MINUTES, MAX_STAY_MINUTES } from "../model/centre.ts";
 import { count, flag } from "./leaves.ts";
 
 /** Credentials, a query or a fragment would end up in every link. */
@@ -25,6 +25,19 @@ export const centreOptions = z.strictObject({
     "Longest time a link may wait to be opened.",
     "seconds",
   ),
-  sessionMinutes: count(1, MAX_CENTRE_MINUTES, MAX_CENTRE_MINUTES, "How long a session lasts.", "minutes"),
+  sessionMinutes: count(
+    1,
+    MAX_CENTRE_MINUTES,
+    MAX_CENTRE_MINUTES,
+    "How long a session lasts, and for how long it goes on each time the person says that they stay.",
+    "minutes",
+  ),
+  sessionMaxMinutes: count(
+    1,
+    60,
+    MAX_STAY_MINUTES,
+    "How long a session lasts at most, however often the person stays.",
+    "minutes",
+  ),
   publicUrl,
 });

@@ -35,6 +35,7 @@ const AUDITED: Readonly<Record<string, AuditedRoute | "keeps nothing">> = {
   "POST /v1/subjects/:subject/links": { act: "link-issued", detail: stated },
   "POST /centre/session": { act: "link-used" },
   "DELETE /centre/session": "keeps nothing",
+  "POST /centre/api/stay": "keeps nothing",
   "POST /centre/api/consents": { act: "consent-given" },
   "POST /centre/api/withdrawals": { act: "consent-withdrawn", unstoppable: true },
   "POST /centre/api/erasures": { act: "erasure-requested", unstoppable: true },

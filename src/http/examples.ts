@@ -265,6 +265,7 @@ export const OVERVIEW_EXAMPLE = {
   by: "subject" as const,
   session: "mL0V1cPq4o8s2Zk7Yw3TnX",
   endsAt: 1_767_226_500_000,
+  endsAtLatest: 1_767_229_200_000,
   controller: "vendor",
   head: HEAD,
   policy: {

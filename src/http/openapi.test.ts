@@ -54,6 +54,7 @@ function portsWith(logFault: GatewayError, fault: GatewayError): HttpPorts {
       links,
       sessions,
       sessionMinutes: 15,
+      sessionMaxMinutes: 60,
       linkSeconds: 900,
       spend: () => Promise.reject(fault),
       leave: () => Promise.reject(fault),
@@ -137,6 +138,7 @@ test("describes exactly the routes there are", () => {
     "GET /v1/subjects/{subject}/hold",
     "POST /centre/api/consents",
     "POST /centre/api/erasures",
+    "POST /centre/api/stay",
     "POST /centre/api/withdrawals",
     "POST /centre/session",
     "POST /v1/devices/{device}/token",
@@ -264,4 +266,5 @@ function requestOf(name: string, { parameters = [], requestBody }: Operation): I
 const HOLDER = { tag: "Zk3vT9qLm2Xc7bNfR1wYsA" as SubjectTag, by: "subject" as const, jurisdiction: [], labels: [] };
 const LINK = sealLink(links, HOLDER, Date.now() + 600_000)?.token ?? "";
 const opened = openLink(links, LINK, Date.now());
-const SESSION = "refused" in opened ? "" : sessions.seal(beginSession(opened, Date.now(), 600_000));
+const SESSION =
+  "refused" in opened ? "" : sessions.seal(beginSession(opened, Date.now(), { lastsMs: 600_000, mostMs: 3_600_000 }));

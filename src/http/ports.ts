@@ -131,6 +131,7 @@ export interface CentrePort {
   readonly samples: SamplesPort;
   readonly linkSeconds: number;
   readonly sessionMinutes: number;
+  readonly sessionMaxMinutes: number;
   /** Where people reach the gateway; absent: where it listens. */
   readonly publicUrl: string | undefined;
 }

@@ -7,8 +7,10 @@ import { CATEGORIES, PURPOSES } from "./consent.ts";
 import { contentHash, countryCode, LEGAL_BASES, timestampMs } from "./consent-record.ts";
 import { erasureStatus, receiptKey } from "./erasure.ts";
 
-/** A link or a session lasts at most so long. */
+/** A link lasts at most so long, and a session that nobody puts off the end of. */
 export const MAX_CENTRE_MINUTES = 15;
+/** A session lasts at most so long, however often it is put off. */
+export const MAX_STAY_MINUTES = 240;
 
 const byPurpose = z.partialRecord(z.enum(PURPOSES), z.array(z.enum(CATEGORIES)));
 /** Which of the subject's devices: counted from 1 in the order in which they were first bound, for ever. */
@@ -72,8 +74,9 @@ export const centreOverview = z.strictObject({
   by: z.enum(["subject", "guardian"]),
   /** Names the session, and opens nothing: whoever sends it along is refused in any other session. */
   session: z.string(),
-  /** When the session ends by itself. */
+  /** When the session ends by itself, and the latest moment to which that can be put off. */
   endsAt: timestampMs,
+  endsAtLatest: timestampMs,
   controller: z.string(),
   /** Names the state that is shown here; a change made upon another one is refused. */
   head: contentHash,

@@ -41,15 +41,17 @@ export async function startServices(options: {
   readonly say: Say;
   readonly redisUrl?: string | undefined;
   readonly influxUrl?: string | undefined;
+  /** For a private Redis, as on its command line. */
+  readonly redisArgs?: readonly string[] | undefined;
 }): Promise<Services> {
-  const { dir, say, redisUrl, influxUrl } = options;
+  const { dir, say, redisUrl, influxUrl, redisArgs } = options;
   const need = [
     redisUrl === undefined ? (["redis"] as const) : [],
     influxUrl === undefined ? (["influx"] as const) : [],
   ];
   await ensureBinaries({ need: need.flat(), say });
   const starting: Promise<PrivateServer>[] = [];
-  if (redisUrl === undefined) starting.push(startRedis({ dir: join(dir, "redis"), say }));
+  if (redisUrl === undefined) starting.push(startRedis({ dir: join(dir, "redis"), say, extraArgs: redisArgs ?? [] }));
   if (influxUrl === undefined) starting.push(startInflux({ dir: join(dir, "influxdb"), say }));
   const outcomes = await Promise.allSettled(starting);
   const started = outcomes.flatMap((outcome) => (outcome.status === "fulfilled" ? [outcome.value] : []));

@@ -26,7 +26,7 @@ export interface Centre {
 const LOOKING_ON = { maxWatchers: 32, maxPerSession: 2, maxMs: 10 * 60_000, everyMs: 250, confirmEveryMs: 5_000 };
 
 export function createCentre({ config, secrets, redis, keys }: CentreDeps): Centre {
-  const { enabled, linkSeconds, sessionMinutes, publicUrl } = config.centre;
+  const { enabled, linkSeconds, sessionMinutes, sessionMaxMinutes, publicUrl } = config.centre;
   const samples = new Samples(LOOKING_ON);
   const spent = new SpentLinks(redis, keys);
   const left = new LeftSessions(redis, keys);
@@ -49,6 +49,7 @@ export function createCentre({ config, secrets, redis, keys }: CentreDeps): Cent
     },
     linkSeconds,
     sessionMinutes,
+    sessionMaxMinutes,
     publicUrl: publicUrl === "" ? undefined : publicUrl,
   };
   return { samples, http: enabled ? http : undefined };

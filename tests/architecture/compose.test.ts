@@ -1,5 +1,5 @@
 /** The composition for production keeps what the gateway promises, and no service runs with more than it needs. */
-import { readFileSync } from "node:fs";
+import { readFileSync, statSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { parse } from "yaml";
 
@@ -10,6 +10,9 @@ interface Service {
   readonly read_only?: boolean;
   readonly cap_drop?: readonly string[];
   readonly security_opt?: readonly string[];
+  readonly tmpfs?: readonly string[];
+  readonly mem_limit?: string;
+  readonly pids_limit?: number;
   readonly privileged?: boolean;
   readonly network_mode?: string;
   readonly healthcheck?: { readonly test: readonly string[] };
@@ -37,6 +40,10 @@ function service(name: string): Service {
   return found;
 }
 
+/** A version that says which build it is. Its digest stands behind it once `scripts/pin-images.mjs` has been run. */
+const VERSIONED = /^[a-z]+:\d+\.\d+\.\d+(?:-[a-z-]+)?(?:@sha256:[0-9a-f]{64})?$/;
+const DIGESTS = /@sha256:[0-9a-f]{64}/g;
+
 describe("docker-compose.yml", () => {
   it("runs the gateway, Redis and InfluxDB 2", () => {
     expect(services.map(([name]) => name).sort()).toEqual(["gateway", "influxdb", "redis"]);
@@ -61,6 +68,37 @@ describe("docker-compose.yml", () => {
     expect(one.security_opt).toContain("no-new-privileges:true");
     expect(one.privileged).toBeUndefined();
     expect(one.network_mode).toBeUndefined();
+  });
+
+  it.each(services)("%s has bounds to its memory, its processes and what it writes to memory", (_name, one) => {
+    expect(one.mem_limit).toMatch(/^[1-9]\d*[mg]$/);
+    expect(one.pids_limit).toBeGreaterThan(16);
+    expect(one.pids_limit).toBeLessThanOrEqual(256);
+    for (const place of one.tmpfs ?? []) expect(place).toMatch(/:.*\bsize=\d+m\b/);
+  });
+
+  it("lets Redis refuse a write before the container's memory ends it", () => {
+    const command = service("redis").command ?? [];
+    const inMb = (text = "") => Number.parseInt(text, 10) * (/g/.test(text) ? 1_024 : 1);
+    const { queue } = parse(read("config/defaults.yaml")) as { queue: Record<string, number> };
+    const budgets = ((queue.backlogBytes ?? 0) + (queue.deadLetterBytes ?? 0)) / 1_048_576;
+    expect(inMb(command[command.indexOf("--maxmemory") + 1])).toBeGreaterThan(budgets);
+    expect(2 * inMb(command[command.indexOf("--maxmemory") + 1])).toBeLessThanOrEqual(inMb(service("redis").mem_limit));
+  });
+
+  it("names every image that comes from elsewhere by its full version", () => {
+    expect(service("redis").image).toMatch(VERSIONED);
+    expect(service("influxdb").image).toMatch(VERSIONED);
+  });
+
+  it("keeps the administrator's token of InfluxDB from the gateway, which has one for its bucket", () => {
+    expect(service("gateway").secrets?.filter((name) => /influx/.test(name))).toEqual([]);
+    expect(service("gateway").volumes).toContain("./secrets/influx:/run/secrets/influx:ro");
+    expect(service("influxdb").volumes).toContain(
+      "./config/influx-init.sh:/docker-entrypoint-initdb.d/gateway-token.sh:ro",
+    );
+    // What runs the scripts of that folder takes those alone that can be executed.
+    expect(statSync(new URL("../../config/influx-init.sh", import.meta.url)).mode & 0o111).toBe(0o111);
   });
 
   it.each(services)("%s has a health check", (_name, one) => {
@@ -94,12 +132,21 @@ describe("docker-compose.yml", () => {
 
   it("holds nothing that looks like a secret itself", () => {
     for (const file of ["docker-compose.yml", "Dockerfile", "config/compose.yaml"]) {
-      expect(read(file), file).not.toMatch(/[0-9a-f]{32,}|[A-Za-z0-9+_-]{40,}|:\/\/[^/\s]*:[^/\s]*@/);
+      expect(read(file).replace(DIGESTS, ""), file).not.toMatch(
+        /[0-9a-f]{32,}|[A-Za-z0-9+_-]{40,}|:\/\/[^/\s]*:[^/\s]*@/,
+      );
     }
   });
 });
 
 describe("Dockerfile", () => {
+  it("builds and runs on one version of the Node that is recommended", () => {
+    const images = [...read("Dockerfile").matchAll(/^FROM (\S+)/gm)].map(([, image = ""]) => image);
+    expect(new Set(images).size).toBe(1);
+    expect(images[0]).toMatch(VERSIONED);
+    expect(images[0]).toMatch(/^node:24\./);
+  });
+
   it("ends as a user without rights, with a health check", () => {
     const stages = read("Dockerfile").split(/^FROM /m);
     expect(stages.at(-1)).toMatch(/^USER node$/m);

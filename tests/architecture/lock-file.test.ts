@@ -1,4 +1,4 @@
-/** What is installed is what is needed, and the lock file installs on every platform and on the oldest Node this package promises. */
+/** What is installed is what is needed, and the lock file installs on every platform and on every Node this package promises. */
 import { readdirSync, readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 
@@ -45,9 +45,9 @@ describe("package-lock.json", () => {
     expect(missing).toEqual([]);
   });
 
-  it("holds no package that refuses Node 20", () => {
+  it.each([20, 22, 24])("holds no package that refuses Node %i", (major) => {
     const refusing = Object.entries(packages)
-      .filter(([, { engines, optional }]) => !optional && engines?.node !== undefined && !allowsNode20(engines.node))
+      .filter(([, { engines, optional }]) => !optional && engines?.node !== undefined && !allows(engines.node, major))
       .map(([path]) => path);
     expect(refusing).toEqual([]);
   });
@@ -62,7 +62,7 @@ describe("package-lock.json", () => {
 });
 
 /** Enough of semver for `engines`: alternatives, each a lower bound, a caret or a bare major. */
-function allowsNode20(range: string): boolean {
+function allows(range: string, node: number): boolean {
   return range.split("||").some((alternative) =>
     alternative
       .trim()
@@ -71,9 +71,9 @@ function allowsNode20(range: string): boolean {
       .every((bound) => {
         const [, operator = "", major] = /^([<>=^~]*)\s*v?(\d+|\*)/.exec(bound) ?? [];
         if (major === "*" || major === undefined) return true;
-        if (operator.startsWith(">")) return Number(major) <= 20;
-        if (operator.startsWith("<")) return Number(major) > 20;
-        return Number(major) === 20;
+        if (operator.startsWith(">")) return Number(major) <= node;
+        if (operator.startsWith("<")) return Number(major) > node;
+        return Number(major) === node;
       }),
   );
 }

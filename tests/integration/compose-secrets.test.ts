@@ -1,10 +1,11 @@
 /**
  * What make-secrets.sh makes is what the composed gateway and Redis accept: tried with the composed
- * configuration, and on a real Redis with the composed command line.
+ * configuration, and on a real Redis with the composed command line. The gateway's token for InfluxDB is made as
+ * InfluxDB's container would make it, with a program in the place of its `influx`.
  */
 import { once } from "node:events";
 import { readFileSync } from "node:fs";
-import { mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -41,6 +42,24 @@ async function makeSecrets(): Promise<{ exitCode?: number }> {
   return await execa("sh", [join(ROOT, "scripts/make-secrets.sh"), secrets], { reject: false });
 }
 
+/** Runs influx-init.sh where `influx auth create` answers as the one of InfluxDB does. */
+async function makeInfluxToken(created: string): Promise<{ exitCode?: number; asked: string }> {
+  const bin = join(dir, "bin");
+  await mkdir(bin, { recursive: true });
+  const log = join(dir, "influx.log");
+  await writeFile(
+    join(bin, "influx"),
+    `#!/bin/sh\necho "$@" >>"${log}"\ncase "$1" in\nbucket) printf '0a1b2c3d4e5f6071\\ttelemetry\\t2160h0m0s\\n' ;;\nauth) ${created} ;;\nesac\n`,
+    { mode: 0o755 },
+  );
+  const env = { PATH: `${bin}:${process.env.PATH}`, TOKEN_FILE: join(secrets, "influx", "token") };
+  const { exitCode } = await execa("sh", [join(ROOT, "config/influx-init.sh")], { reject: false, env });
+  return { ...(exitCode !== undefined && { exitCode }), asked: await readFile(log, "utf8").catch(() => "") };
+}
+
+const TOKEN = "a-token-for-one-bucket-as-influxdb-makes-it-0123456789==";
+const CREATED = `printf '0c1d\\tgateway\\t${TOKEN}\\tconsentry\\t0e1f\\t[read:buckets write:buckets]\\n'`;
+
 /** Replies to inline commands sent over one connection, one line each. */
 async function replies(...commands: string[]): Promise<string[]> {
   const socket = connect({ host: "127.0.0.1", port: redis.port });
@@ -68,6 +87,21 @@ it("never overwrites", async () => {
   expect(await readFile(join(secrets, "keys/master.key"), "utf8")).toBe(before);
 });
 
+it("makes InfluxDB give the gateway a token for its bucket alone, once, and none by halves", async () => {
+  const file = join(secrets, "influx", "token");
+  expect((await makeInfluxToken("exit 1")).exitCode).not.toBe(0);
+  expect((await makeInfluxToken("true")).exitCode).not.toBe(0);
+  expect(await readdir(join(secrets, "influx"))).toEqual([]);
+  const made = await makeInfluxToken(CREATED);
+  expect(made.exitCode).toBe(0);
+  expect(made.asked).toContain("--read-bucket 0a1b2c3d4e5f6071 --write-bucket 0a1b2c3d4e5f6071");
+  expect(made.asked).not.toMatch(/all-access|operator|--read-buckets|--write-buckets/);
+  expect(await readFile(file, "utf8")).toBe(TOKEN);
+  expect((await stat(file)).mode & 0o777).toBe(0o600);
+  expect((await makeInfluxToken(CREATED.replace(TOKEN, "another"))).exitCode).toBe(0);
+  expect(await readFile(file, "utf8")).toBe(TOKEN);
+});
+
 it("makes keys and a configuration that the gateway accepts", async () => {
   const composed = await readFile(join(ROOT, "config/compose.yaml"), "utf8");
   const file = join(dir, "compose.yaml");
@@ -88,4 +122,11 @@ it("lets nobody into Redis but the gateway, and the health check to PING alone",
   expect(await replies("AUTH gateway wrong")).toEqual([expect.stringMatching(/^-WRONGPASS/)]);
   const [, durability] = await replies(`AUTH ${url.username} ${url.password}`, "CONFIG GET appendfsync");
   expect(durability).toContain("always");
+  const [, ...refused] = await replies(
+    `AUTH ${url.username} ${url.password}`,
+    "FLUSHALL",
+    "GET another:key",
+    "ACL LIST",
+  );
+  for (const reply of refused) expect(reply).toMatch(/^-NOPERM/);
 });

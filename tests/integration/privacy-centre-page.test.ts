@@ -3,15 +3,16 @@
  * holds, what they switch counts, and everybody can use it.
  */
 import { randomBytes } from "node:crypto";
-import { type Browser, chromium } from "playwright-core";
+import type { Browser } from "playwright-core";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
-import { findBrowser } from "../../src/platform/service-binaries.ts";
 import { ReceiptSigner, verifyReceipt } from "../../src/rights/receipt.ts";
 import { linkFor, Session } from "../fixtures/centre-client.ts";
 import {
   accessibility,
+  BROWSER,
   contrast,
   downloaded,
+  launchBrowser,
   overflow,
   PHONE,
   sample,
@@ -34,10 +35,8 @@ const MESSAGE = {
 };
 const MOTHER = { by: "guardian", verification: { method: "id-check", evidenceRef: "guardian:mother" } };
 
-const path = findBrowser(process.env.CHROMIUM_PATH);
-
 /** A browser is not a part of the gateway: without one on the machine there is nothing to run. */
-describe.skipIf(path === undefined)("in a browser", () => {
+describe.skipIf(BROWSER === undefined)("in a browser", () => {
   let system: TestSystem;
   let browser: Browser;
   let listeners: Listener[];
@@ -49,9 +48,7 @@ describe.skipIf(path === undefined)("in a browser", () => {
       erasure: { sweepAfterMs: 1_000, acknowledgeWaitMs: 0 },
     });
     listeners = [await system.listen("weather"), await system.listen("network")];
-    // Chromium refuses its sandbox to root, which containers run as.
-    const args = process.getuid?.() === 0 ? ["--no-sandbox", "--disable-dev-shm-usage"] : [];
-    browser = await chromium.launch({ executablePath: path ?? "", args });
+    browser = await launchBrowser();
   });
   afterAll(async () => {
     await browser?.close();

@@ -1,10 +1,10 @@
 // @ts-check
-/** The gateway, as the page speaks to it. */
+/** How the page speaks to the server. What comes back is an answer, a refusal that the server gave, or neither: `lost`. */
 
 /** @typedef {import("../../src/model/centre.ts").CentreOverview} Overview */
 /** @typedef {import("../../src/model/erasure.ts").ErasureStatus} ErasureStatus */
 
-/** Whatever the gateway refused, by the code it gave. */
+/** What the server refused, by the code it gave; `lost` when no answer of it came that can be read. */
 export class Problem extends Error {
   /** @param {string} code */
   constructor(code) {
@@ -19,9 +19,14 @@ const PAGE_HEADER = "x-privacy-centre";
 let session = "1";
 const RETRY_MS = 1_000;
 const MAX_TRIES = 20;
+/** Longer than the server ever takes for an answer: what has not come by then does not come. */
+const ANSWER_MS = 60_000;
+/** What every refusal of the server comes as. An error of anything between here and there does not. */
+const REFUSAL = /^application\/problem\+json\b/;
+const END_BYTES = 4_096;
 
 /**
- * Throws a `Problem`; one without an answer is called `offline`.
+ * Throws a `Problem`.
  * @param {string} method
  * @param {string} path
  * @param {unknown} [body]
@@ -41,22 +46,55 @@ export async function ask(method, path, body, signal) {
     request.headers = { [PAGE_HEADER]: session, "content-type": "application/json" };
     request.body = JSON.stringify(body);
   }
-  const response = await fetch(path, request).catch((error) => {
-    throw signal?.aborted ? error : new Problem("offline");
+  const response = await fetch(path, request).catch(() => {
+    throw new Problem("lost");
   });
   if (response.ok) return response;
-  const problem = await response.json().catch(() => ({}));
-  throw new Problem(typeof problem.code === "string" ? problem.code : "internal");
+  const problem = REFUSAL.test(typeOf(response)) ? await response.json().catch(() => undefined) : undefined;
+  throw new Problem(typeof problem?.code === "string" ? problem.code : "lost");
 }
 
-/** Exchanges the token of a link for a session. @param {string} token */
+/**
+ * The whole of an answer, in time and of the shape it must have, or `lost`.
+ * @template Answer
+ * @param {string} name A field that every such answer has.
+ * @param {Parameters<typeof ask>} request
+ * @param {number} [limitMs]
+ * @returns {Promise<Answer>}
+ */
+async function answer(name, [method, path, body], limitMs = ANSWER_MS) {
+  const response = await ask(method, path, body, AbortSignal.timeout(limitMs));
+  const json = await response.json().catch(() => undefined);
+  if (typeof json !== "object" || json === null || !Object.hasOwn(json, name)) throw new Problem("lost");
+  return json;
+}
+
+/** @param {Response} response */
+function typeOf(response) {
+  return response.headers.get("content-type") ?? "";
+}
+
+/**
+ * Exchanges the token of a link for a session. When the answer is lost the link may be used up all the same, and
+ * the session be there: asked once more, a used link is no longer a refusal then.
+ * @param {string} token
+ */
 export async function open(token) {
-  await ask("POST", "session", { token });
+  const exchange = () => answer("endsAt", ["POST", "session", { token }]);
+  try {
+    await exchange();
+  } catch (error) {
+    if (codeOf(error) !== "lost") throw error;
+    await exchange().catch((again) => {
+      if (codeOf(again) !== "link-used") throw again;
+    });
+  }
 }
 
-/** @returns {Promise<Overview>} */
-export async function overview() {
-  const overview = await (await ask("GET", "api/overview")).json();
+/** @param {number} [limitMs] @returns {Promise<Overview>} */
+export async function overview(limitMs) {
+  /** @type {Overview} */
+  const overview = await answer("standing", ["GET", "api/overview"], limitMs);
   session = overview.session;
   return overview;
 }
@@ -66,7 +104,7 @@ export async function overview() {
  * @returns {Promise<Overview>}
  */
 export async function agree(body) {
-  return (await ask("POST", "api/consents", body)).json();
+  return answer("standing", ["POST", "api/consents", body]);
 }
 
 /**
@@ -78,9 +116,9 @@ export async function agree(body) {
 export async function withdraw(body, waiting) {
   for (let tries = 1; ; tries += 1) {
     try {
-      return await (await ask("POST", "api/withdrawals", body)).json();
+      return await answer("standing", ["POST", "api/withdrawals", body]);
     } catch (error) {
-      if (!(error instanceof Problem) || error.code !== "not-drained" || tries === MAX_TRIES) throw error;
+      if (codeOf(error) !== "not-drained" || tries === MAX_TRIES) throw error;
       waiting();
       await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
     }
@@ -89,24 +127,53 @@ export async function withdraw(body, waiting) {
 
 /** @returns {Promise<Overview>} */
 export async function erase() {
-  return (await ask("POST", "api/erasures", {})).json();
+  return answer("standing", ["POST", "api/erasures", {}]);
 }
 
 /** @param {string} id @returns {Promise<ErasureStatus>} */
 export async function erasure(id) {
-  return (await ask("GET", `api/erasures/${id}`)).json();
+  return answer("state", ["GET", `api/erasures/${id}`]);
 }
 
-/** All of it or an error: what was cut off half-way is not handed on. @param {"ndjson" | "summary"} format @returns {Promise<Blob>} */
+/** The session lasts longer, as far as it may. @returns {Promise<Overview>} */
+export async function stay() {
+  return answer("standing", ["POST", "api/stay", {}]);
+}
+
+/**
+ * All of it or an error: what was cut off half-way, or comes from somebody else, is not handed on.
+ * @param {"ndjson" | "summary"} format
+ * @returns {Promise<Blob>}
+ */
 export async function download(format) {
-  const response = await ask("GET", `api/export?format=${format}`);
-  return response.blob().catch(() => {
-    throw new Problem("cut-off");
+  const lines = format === "ndjson";
+  const response = await ask("GET", `api/export?format=${format}`).catch((error) => {
+    throw codeOf(error) === "lost" ? new Problem("cut-off") : error;
   });
+  const blob = await response.blob().catch(() => undefined);
+  const type = lines ? /^application\/x-ndjson\b/ : /^text\/plain\b/;
+  if (blob === undefined || !type.test(typeOf(response)) || (lines && !(await isWhole(blob))))
+    throw new Problem("cut-off");
+  return blob;
+}
+
+/** The last line of an export says that it is the last. @param {Blob} blob */
+async function isWhole(blob) {
+  const end = await blob.slice(-END_BYTES).text();
+  try {
+    return JSON.parse(end.trimEnd().split("\n").at(-1) ?? "").kind === "end";
+  } catch {
+    return false;
+  }
 }
 
 export async function leave() {
-  await ask("DELETE", "session");
+  await ask("DELETE", "session", undefined, AbortSignal.timeout(ANSWER_MS));
+}
+
+/** The code of a problem; what was thrown otherwise is a fault of the page. @param {unknown} error */
+export function codeOf(error) {
+  return error instanceof Problem ? error.code : "fault";
 }
 
 /** Hands a file to the person. @param {Blob} blob @param {string} name */

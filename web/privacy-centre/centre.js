@@ -1,19 +1,27 @@
 // @ts-check
 /** The privacy centre: opens with the link in the address, shows how things stand, and does what is asked. */
-import { agree, download, erase, leave, overview as look, open, Problem, save, withdraw } from "./api.js";
+import { agree, codeOf, download, erase, leave, overview as look, open, save, stay, withdraw } from "./api.js";
+import { agreed, erased, withdrawn } from "./changes.js";
 import { purposeCards } from "./choices.js";
-import { sure } from "./dialog.js";
-import { byId, el, fill, icon } from "./dom.js";
+import { byId, el, fill } from "./dom.js";
+import { Ending } from "./ending.js";
 import { ErasureView } from "./erasure.js";
 import { LiveView } from "./live.js";
+import { sureForAll, sureToErase, sureToWithdraw } from "./questions.js";
+import { showScreen } from "./screens.js";
 import { approval, copies, deviceName, devices, endings, hero, notices, policy, scopeChoice } from "./sections.js";
-import { list, problemText, SCREENS, time } from "./words.js";
+import { Unsettled } from "./unsettled.js";
+import { SCREENS, time } from "./words.js";
 
 /** @typedef {import("./api.js").Overview} Overview */
+/** @typedef {import("./changes.js").Change} Change */
 /** @typedef {import("./choices.js").Changes} Changes */
 
 const page = byId("page");
 const TOLD_MS = 12_000;
+/** At the end of a session what is shown is hidden while it is asked whether it goes on: not for long. */
+const LAST_LOOK_MS = 5_000;
+const NOT_DRAINED = "A message of before may still be being finished; nothing new is used.";
 
 /** @type {Overview | undefined} */
 let shown;
@@ -25,41 +33,45 @@ let live;
 let erasing;
 /** Built once, so that it stays open while it is read. @type {{ id: string, element: HTMLElement } | undefined} */
 let rules;
+/** A change of which it is not known yet whether it counts. @type {Unsettled | undefined} */
+let unsettled;
 let busy = false;
 /** @type {ReturnType<typeof setTimeout> | undefined} */
-let ending;
-/** @type {ReturnType<typeof setTimeout> | undefined} */
 let quiet;
+const ending = new Ending({ stay: stayLonger, over: timeIsUp });
 
-async function begin() {
-  const token = location.hash.slice(1);
+async function begin(token = location.hash.slice(1)) {
   // Out of the address bar and the history before anything else.
-  if (token !== "") history.replaceState(null, "", location.pathname);
+  if (location.hash !== "") history.replaceState(null, "", location.pathname);
   try {
     if (token.includes(".")) await open(token);
     show(await look());
   } catch (error) {
-    const code = error instanceof Problem ? error.code : "unreachable";
-    close(Object.hasOwn(SCREENS, code) ? code : "unreachable");
-    if (!(error instanceof Problem)) throw error;
+    const code = codeOf(error);
+    if (Object.hasOwn(SCREENS, code)) return close(code);
+    // The address has lost the link by now, and loading the page again would not try it again.
+    close("unreachable", () => void begin(token));
+    if (code === "fault") throw error;
   }
 }
 
-/** Nothing of the person stays on the page. @param {string} screen */
-function close(screen) {
+/** Nothing of the person stays on the page. @param {string} screen @param {() => void} [again] */
+function close(screen, again) {
   live?.stop();
   erasing?.stop();
-  clearTimeout(ending);
-  shown = live = erasing = rules = undefined;
+  unsettled?.stop();
+  ending.stop();
+  shown = live = erasing = unsettled = rules = undefined;
+  page.hidden = false;
   byId("session").hidden = true;
+  for (const id of ["ask", "ending"]) /** @type {HTMLDialogElement} */ (byId(id)).close();
   tell("");
-  const [title, text] = SCREENS[screen] ?? SCREENS.unreachable ?? ["", ""];
-  const heading = el("h1", { tabindex: "-1" }, title);
-  page.replaceChildren(
-    el("section", { class: "screen", id: `screen-${screen}` }, icon("mark"), heading, el("p", {}, text)),
-  );
-  document.title = `${title} · Privacy centre`;
-  heading.focus();
+  showScreen(page, screen, again);
+}
+
+/** The session has ended; of a change without an answer nobody knows here any more. */
+function ended() {
+  close(unsettled?.note() ? "over-unknown" : "over");
 }
 
 /** @param {Overview} overview */
@@ -70,16 +82,13 @@ function show(overview) {
   if (overview.closed || !overview.devices.some(({ number }) => number === live?.device)) stopLive();
   followErasure(overview);
   byId("session").hidden = false;
-  byId("session-end").textContent = `Until ${time(overview.endsAt)}`;
-  if (first) {
-    document.title = "Privacy centre";
-    // By the gateway's clock: the person's own may be wrong.
-    ending = setTimeout(() => close("over"), Math.max(0, overview.endsAt - overview.now));
-  }
+  if (first) document.title = "Privacy centre";
+  ending.set(overview);
   if (rules?.id !== overview.policy.hash) rules = { id: overview.policy.hash, element: policy(overview) };
   fill(
     page,
     hero(overview),
+    unsettled?.note() ?? null,
     notices(overview),
     erasing?.element,
     overview.closed ? null : choices(overview),
@@ -124,46 +133,43 @@ function uses(overview) {
 function followErasure({ erasure }) {
   if (erasure === undefined || erasing?.status.id === erasure.status.id) return;
   erasing?.stop();
-  erasing = new ErasureView(erasure.status, erasure.keys, tell);
+  erasing = new ErasureView(erasure.status, erasure.keys, { tell, ended });
 }
 
 /** @type {Changes} */
 const changes = {
-  agree: (purposes, done) =>
-    act(done, async (overview) => {
-      if (!(await meantForAll(overview))) return overview;
-      return agree({ purposes, device: scope, head: overview.head });
-    }),
-  withdraw: (less, done) => act(done, () => withdraw({ ...less, device: scope }, waiting)),
+  agree: (purposes, done) => {
+    const device = scope;
+    return act({
+      make: async (overview) => {
+        if (!(await meantForAll(overview))) return overview;
+        return agree({ purposes, device, head: overview.head });
+      },
+      done,
+      holds: agreed(purposes, device),
+    });
+  },
+  withdraw: (less, done) => {
+    const device = scope;
+    const make = () => withdraw({ ...less, device }, waiting);
+    return act({ make, done, seen: `${done} ${NOT_DRAINED}`, holds: withdrawn(less, device) });
+  },
 };
 
-/** Agreeing for all devices takes their own settings away, which could widen one: not without being asked. @param {Overview} overview */
+/** @param {Overview} overview */
 async function meantForAll(overview) {
-  const differing = overview.devices.filter(({ own }) => own !== undefined);
-  if (scope !== undefined || differing.length === 0) return true;
+  if (scope !== undefined || overview.devices.every(({ own }) => own === undefined)) return true;
   // A switch shows what holds, also while the question about it is open.
   show(overview);
-  const names = list(differing.map(deviceName));
-  return sure({
-    title: "For all devices?",
-    text: [
-      `${names} ${differing.length === 1 ? "has settings of its own" : "have settings of their own"}.`,
-      "If you switch this on for all devices, they all get the same settings. To change one alone, choose it above the switches.",
-    ],
-    yes: "Switch on for all",
-  });
+  return sureForAll(overview);
 }
 
 function waiting() {
   tell("Recorded. A message of before is still being finished …");
 }
 
-/**
- * One after the other; whatever comes of it, the page shows how things stand.
- * @param {string} done
- * @param {(overview: Overview) => Promise<Overview>} change
- */
-async function act(done, change) {
+/** One after the other; whatever comes of it, the page shows how things stand. @param {Change} change */
+async function act(change) {
   if (shown === undefined) return;
   if (busy) {
     show(shown);
@@ -171,30 +177,32 @@ async function act(done, change) {
   }
   busy = true;
   page.setAttribute("aria-busy", "true");
+  const before = shown;
   try {
-    const before = shown;
-    const after = await change(before);
-    if (after !== before) tell(`Done at ${time(after.now, true)}. ${done}`);
+    const after = await change.make(before);
+    unsettled?.stop();
+    unsettled = undefined;
+    if (shown === undefined) return;
+    if (after !== before) tell(`Done at ${time(after.now, true)}. ${change.done}`);
     show(after);
   } catch (error) {
-    await failed(error);
+    await failed(error, change, before);
   } finally {
     busy = false;
     page.removeAttribute("aria-busy");
   }
 }
 
-/** @param {unknown} error */
-async function failed(error) {
-  const code = error instanceof Problem ? error.code : "internal";
-  if (!(error instanceof Problem)) reportError(error);
-  if (code === "session-ended") return close("over");
-  try {
-    show(await look());
-  } catch {
-    if (shown !== undefined) show(shown);
-  }
-  tell(problemText(code));
+/** Whatever the fault: what holds is read again before anything is said. @param {unknown} error @param {Change} change @param {Overview} before */
+async function failed(error, change, before) {
+  const code = codeOf(error);
+  if (code === "fault") reportError(error);
+  if (shown === undefined) return;
+  if (code === "session-ended") return ended();
+  const unread = () => shown !== undefined && show(shown);
+  unsettled?.stop();
+  unsettled = new Unsettled(change, code, before, { look, show, unread, tell, ended });
+  await unsettled.look();
 }
 
 /** @param {Overview["devices"][number]} device */
@@ -225,37 +233,56 @@ function stopLive() {
 /** @param {"summary" | "ndjson"} format */
 async function copy(format) {
   const file = format === "summary" ? "my-data.txt" : "my-data.ndjson";
-  await act(`Saved as ${file}.`, async () => {
+  const make = async (/** @type {Overview} */ before) => {
     tell("Being prepared …");
     save(await download(format), file);
-    return look();
-  });
+    // The file is there, whether or not the page can be told anew how things stand.
+    return look().catch(() => ({ ...before }));
+  };
+  await act({ make, done: `Saved as ${file}.` });
 }
 
 async function withdrawAll() {
-  const yes = await sure({
-    title: "Take everything back?",
-    text: [
-      "From now on nothing of any device is stored or passed on, for any purpose. You can agree again whenever you like.",
-    ],
-    yes: "Take everything back",
-  });
-  if (yes) await act("Nothing of any device is used any more.", () => withdraw({}, waiting));
+  if (!(await sureToWithdraw())) return;
+  const done = "Nothing of any device is used any more.";
+  const make = () => withdraw({}, waiting);
+  await act({ make, done, seen: `${done} ${NOT_DRAINED}`, holds: withdrawn({}, undefined) });
 }
 
 async function eraseAll() {
-  const yes = await sure({
-    title: "Erase everything?",
-    text: [
-      "All that is stored of the devices is deleted and searched for once more, the key that made its names is destroyed, and services that were given something are told to forget it.",
-      "This cannot be undone. If you want a copy, go back and download it first.",
-    ],
-    yes: "Erase everything",
-    danger: true,
+  if (!(await sureToErase())) return;
+  await act({ make: erase, done: "The erasure has begun. Nothing is used any more.", holds: erased });
+  if (shown?.closed) byId("main").focus();
+}
+
+/** The session goes on for longer; what the page shows otherwise is left as it is. */
+async function stayLonger() {
+  const before = shown?.endsAt;
+  const now = await stay().catch(async (error) => {
+    // An answer that was lost may have brought the longer session all the same.
+    return codeOf(error) === "session-ended" ? undefined : look().catch(codeOf);
   });
-  if (!yes) return;
-  await act("The erasure has begun. Nothing is used any more.", erase);
-  byId("main").focus();
+  if (shown === undefined) return;
+  if (now === undefined || now === "session-ended") return ended();
+  if (typeof now === "string" || now.endsAt === before) {
+    tell(`No answer came. As far as is known your session ends at ${time(shown.endsAt)}. Please try again.`);
+    return;
+  }
+  shown = { ...shown, endsAt: now.endsAt, endsAtLatest: now.endsAtLatest };
+  ending.set(now);
+  tell(`You stay. Your session now ends at ${time(now.endsAt)}.`);
+}
+
+/** Another page of this browser may have put the end off. */
+async function timeIsUp() {
+  if (page.hidden) return;
+  page.hidden = true;
+  const known = shown?.endsAt ?? 0;
+  const now = await look(LAST_LOOK_MS).catch(() => undefined);
+  if (shown === undefined) return;
+  if (now === undefined || (now.endsAt <= known && !ending.jumped())) return ended();
+  page.hidden = false;
+  show(now);
 }
 
 /** Said aloud and shown for a while. @param {string} text */
@@ -267,23 +294,27 @@ function tell(text) {
 
 /** Time may have passed without the page: a sleeping computer, another tab, a page kept for the way back. */
 async function wake() {
-  if (document.hidden || busy || shown === undefined) return;
-  try {
-    const now = await look();
-    if (!busy && shown !== undefined) show(now);
-  } catch (error) {
-    if (error instanceof Problem && error.code === "session-ended") close("over");
-  }
+  if (document.hidden || busy || shown === undefined || page.hidden) return;
+  if (unsettled !== undefined && !unsettled.over) return unsettled.look();
+  const now = await look().catch(codeOf);
+  if (now === "session-ended") ended();
+  else if (typeof now !== "string" && !busy && shown !== undefined) show(now);
+}
+
+/** Leaves, and says what came of it: where no answer came, by whether the session still opens anything. */
+async function goAway() {
+  close("leaving");
+  const code = await leave().then(() => "left", codeOf);
+  if (code === "left" || code === "session-ended") return close("left");
+  // The browser has lost its cookie with this answer, so there is nothing to leave with again.
+  if (code !== "lost") return close("left-here");
+  const still = await look().then(() => "still", codeOf);
+  close(still === "session-ended" ? "left" : still === "still" ? "not-left" : "left-unknown", () => void goAway());
 }
 
 document.addEventListener("visibilitychange", wake);
+for (const event of ["focus", "online"]) addEventListener(event, wake);
 addEventListener("pageshow", (event) => event.persisted && location.reload());
-byId("leave").addEventListener("click", async () => {
-  close(
-    await leave().then(
-      () => "left",
-      () => "not-left",
-    ),
-  );
-});
+byId("leave").addEventListener("click", goAway);
+byId("stay").addEventListener("click", stayLonger);
 await begin();

@@ -1,6 +1,6 @@
 // @ts-check
 /** An erasure, from the request to the receipt. */
-import { save, erasure as statusOf } from "./api.js";
+import { codeOf, save, erasure as statusOf } from "./api.js";
 import { el, fill } from "./dom.js";
 import { verify } from "./receipt.js";
 import { counted, country, date, PURPOSE_NAMES, time } from "./words.js";
@@ -23,11 +23,11 @@ const REMIND_MS = 5_000;
 
 /** Shows how far an erasure is, and follows it until it has ended. */
 export class ErasureView {
-  /** @param {ErasureStatus} status @param {readonly ReceiptKey[]} keys @param {(text: string) => void} tell */
-  constructor(status, keys, tell) {
+  /** @param {ErasureStatus} status @param {readonly ReceiptKey[]} keys @param {{ tell: (text: string) => void, ended: () => void }} page */
+  constructor(status, keys, page) {
     this.status = status;
     this.keys = keys;
-    this.tell = tell;
+    this.page = page;
     this.element = el("section", { class: "card erasure", "aria-labelledby": "erasure-title" });
     /** @type {ReturnType<typeof setTimeout> | undefined} */
     this.timer = undefined;
@@ -50,9 +50,10 @@ export class ErasureView {
       const before = this.status;
       this.status = await statusOf(before.id);
       if (this.status.state === "completed" && before.state !== "completed")
-        this.tell("The data was erased. The receipt is here.");
+        this.page.tell("The data was erased. The receipt is here.");
       if (JSON.stringify(before) !== JSON.stringify(this.status)) this.#show();
-    } catch {
+    } catch (error) {
+      if (codeOf(error) === "session-ended") return this.page.ended();
       // Shown again as soon as it can be asked again; the erasure itself goes on.
     }
     this.#next();
@@ -140,7 +141,7 @@ function receiptCard(signed, keys) {
       el(
         "p",
         { class: "note" },
-        "Services that have not answered are told again for some days. Whether a service did forget, the gateway cannot see.",
+        "Services that have not answered are told again for some days. Whether a service did forget cannot be seen from here.",
       ),
     el(
       "p",

@@ -17,13 +17,14 @@ const PURPOSES = ["analytics", "weather", "scene", "network"];
 /** @type {readonly Category[]} */
 const KINDS = ["model", "ip", "location", "status"];
 
-/** Looks on at one device until `stop`, or until the gateway ends it. */
+/** Looks on at one device until `stop`, or until the server ends it. */
 export class LiveView {
   /** @param {number} device @param {string} waiting What to say until a message comes. */
   constructor(device, waiting) {
     this.device = device;
     this.waiting = waiting;
     this.leave = new AbortController();
+    this.ended = false;
     this.state = el("p", { class: "live-state", role: "status" });
     this.place = el("div", { class: "sample" });
     this.element = el("div", { class: "live", id: `live-${device}` }, this.state, this.place);
@@ -35,6 +36,8 @@ export class LiveView {
       const path = `api/devices/${this.device}/live`;
       const { body } = await ask("GET", path, undefined, this.leave.signal);
       if (body !== null) await this.#follow(body);
+      // Whoever ends it says why; a connection that only closes was cut off on its way.
+      if (!this.ended) this.say(WATCH_ENDS.stopping ?? "");
     } catch (error) {
       if (this.leave.signal.aborted) return;
       this.say(error instanceof Problem ? problemText(error.code) : (WATCH_ENDS.stopping ?? ""));
@@ -69,7 +72,9 @@ export class LiveView {
   #heard(event) {
     const [, kind, data] = /^event: (\w+)\ndata: (.*)$/.exec(event) ?? [];
     if (kind === "sample" && data !== undefined) this.#show(JSON.parse(data));
-    if (kind === "end" && data !== undefined) this.say(WATCH_ENDS[JSON.parse(data).why] ?? "");
+    if (kind !== "end" || data === undefined) return;
+    this.ended = true;
+    this.say(WATCH_ENDS[JSON.parse(data).why] ?? "");
   }
 
   /** @param {Sample} sample */

@@ -52,7 +52,7 @@ export const WATCH_ENDS = {
 
 /** @type {Record<string, string>} */
 const PROBLEMS = {
-  offline: "The gateway could not be reached. Nothing was changed; please try again.",
+  lost: "No answer came. Please try again in a moment.",
   "changed-meanwhile":
     "Something was changed elsewhere in the meantime. Here is how it stands now; please choose again.",
   conflict: "Somebody else was changing the same thing at this moment. Please try again.",
@@ -64,7 +64,7 @@ const PROBLEMS = {
   "too-many-watchers": "Too many are watching at the moment. Please try again later.",
   "too-many-exports": "Too many downloads are being prepared at the moment. Please try again in a minute.",
   "store-unavailable": "The store does not answer, so a download would not be complete. Please try again later.",
-  "cut-off": "The download was cut off before its end, so it was thrown away. Please try again.",
+  "cut-off": "The download did not arrive whole, so nothing was saved. Please try again.",
   "device-not-bound": "This device is no longer connected to you.",
 };
 
@@ -92,18 +92,31 @@ export const SCREENS = {
     "Your session is over",
     "It ended by itself to protect you. What you changed counts. Ask for a new link to come back.",
   ],
+  "over-unknown": [
+    "Your session is over",
+    "It ended before it could be seen whether your last choice counts, because no answer came. Ask for a new link in your account and look at how it stands.",
+  ],
+  leaving: ["Leaving …", "In a moment it is seen whether the session has ended."],
   left: [
     "You have left",
     "Nothing of this page stays on this device but what you saved. Ask for a new link to come back.",
   ],
+  "left-here": [
+    "This browser has left",
+    "It holds the session no more, but the end could not be recorded. Until it ends by itself, within minutes, a copy of it could still be used.",
+  ],
   "not-left": [
     "Leaving did not work",
-    "The gateway did not answer. Load this page again and leave once more; otherwise the session ends by itself within minutes.",
+    "No answer came, and the session is still open. Try again; otherwise it ends by itself within minutes.",
+  ],
+  "left-unknown": [
+    "It is not known whether you have left",
+    "No answer came. Try again; otherwise the session ends by itself within minutes.",
   ],
   "unknown-subject": ["Nothing is held about you", "There is no device and no decision of yours here."],
   "guardian-mismatch": ["Another guardian is on file", "This link does not fit. Ask for a new one in your account."],
   "guardian-unverified": ["No guardian is on file", "This link does not fit. Ask for a new one in your account."],
-  unreachable: ["The gateway does not answer", "Nothing was changed. Please load this page again in a moment."],
+  unreachable: ["No answer came", "Your privacy centre could not be reached. Please try again in a moment."],
 };
 
 /** @param {readonly string[]} words */

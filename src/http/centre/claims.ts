@@ -27,8 +27,16 @@ export type Holder = z.infer<typeof holder>;
 const linkClaims = holder.extend({ nonce: z.string(), exp: timestampMs });
 export type LinkClaims = z.infer<typeof linkClaims>;
 
-const sessionClaims = holder.extend({ id: z.string(), iat: timestampMs, exp: timestampMs });
+/** `most`: the latest `exp` that it can ever be given. */
+const sessionClaims = holder.extend({ id: z.string(), iat: timestampMs, exp: timestampMs, most: timestampMs });
 export type SessionClaims = z.infer<typeof sessionClaims>;
+
+export interface SessionTerm {
+  /** From now on, each time. */
+  readonly lastsMs: number;
+  /** From its beginning, however often it is prolonged. */
+  readonly mostMs: number;
+}
 
 export interface SealedLink {
   readonly token: string;
@@ -52,8 +60,17 @@ export function openLink(
   return claims.data.exp > now ? claims.data : { refused: "link-expired" };
 }
 
-export function beginSession({ nonce: _, exp: __, ...who }: LinkClaims, now: number, lastsMs: number): SessionClaims {
-  return { ...who, id: randomId(), iat: now, exp: now + lastsMs };
+export function beginSession(
+  { nonce: _, exp: __, ...who }: LinkClaims,
+  now: number,
+  { lastsMs, mostMs }: SessionTerm,
+): SessionClaims {
+  return { ...who, id: randomId(), iat: now, exp: now + Math.min(lastsMs, mostMs), most: now + mostMs };
+}
+
+/** The same session with a later end, as far as its bound allows; never with an earlier one. Its id stays, so leaving ends both. */
+export function prolonged(session: SessionClaims, now: number, lastsMs: number): SessionClaims {
+  return { ...session, exp: Math.max(session.exp, Math.min(now + lastsMs, session.most)) };
 }
 
 /** `undefined` when it is none of ours, or over. */

@@ -59,6 +59,7 @@ export async function overviewOf(ports: HttpPorts, session: SessionClaims, perso
     by: session.by,
     session: session.id,
     endsAt: session.exp,
+    endsAtLatest: session.most,
     controller: record.controller,
     head: record.head,
     policy: { version, title, language, effectiveFrom, hash: policy.hash, statements },

@@ -15,13 +15,18 @@ const FILES: Readonly<Record<string, string>> = {
   "icon.svg": "image/svg+xml",
   "centre.js": SCRIPT,
   "api.js": SCRIPT,
+  "changes.js": SCRIPT,
   "choices.js": SCRIPT,
   "dialog.js": SCRIPT,
   "dom.js": SCRIPT,
+  "ending.js": SCRIPT,
   "erasure.js": SCRIPT,
   "live.js": SCRIPT,
+  "questions.js": SCRIPT,
   "receipt.js": SCRIPT,
+  "screens.js": SCRIPT,
   "sections.js": SCRIPT,
+  "unsettled.js": SCRIPT,
   "words.js": SCRIPT,
 };
 

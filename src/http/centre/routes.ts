@@ -9,6 +9,7 @@ import { liveRoutes } from "./live.ts";
 import { guardAnswers, pageRoutes } from "./page.ts";
 import { requirePage, requireSession, sessionOf } from "./session.ts";
 import { sessionRoutes } from "./session-routes.ts";
+import { stayRoute } from "./stay.ts";
 
 export async function centreRoutes(scope: FastifyInstance, ports: HttpPorts, centre: CentrePort): Promise<void> {
   guardAnswers(scope);
@@ -34,6 +35,7 @@ export async function centreRoutes(scope: FastifyInstance, ports: HttpPorts, cen
     );
     const finish = refuseOtherMethods(own);
     centreApi(own, ports);
+    stayRoute(own, ports, centre);
     liveRoutes(own, ports, centre);
     exportRoute(own, ports);
     finish();

@@ -8,7 +8,7 @@ import type { CentrePort, HttpPorts } from "../ports.ts";
 import { BODY_PROBLEMS, problemResponses, refuse } from "../problems.ts";
 import { beginSession, type LinkClaims, openLink } from "./claims.ts";
 import { guardianRefusal } from "./guardian.ts";
-import { clearSession, endSession, setSession } from "./session.ts";
+import { clearSession, endSession, sessionTerm, setSession } from "./session.ts";
 
 const MAX_TOKEN_CHARACTERS = 4_096;
 
@@ -50,7 +50,7 @@ export function sessionRoutes(scope: FastifyInstance, ports: HttpPorts, centre: 
         tags: ["privacy centre"],
         summary: "Exchange a link for a session",
         description:
-          "The link is spent with it. The session lasts minutes and is good below `/centre` alone; one that the browser had before ends.",
+          "The link is spent with it. The session lasts minutes, can be put off within a bound (`POST /centre/api/stay`), and is good below `/centre` alone; one that the browser had before ends.",
         body: exchangeBody,
         response: {
           201: exchangeAnswer,
@@ -82,8 +82,8 @@ export function sessionRoutes(scope: FastifyInstance, ports: HttpPorts, centre: 
       const refusal = guardianRefusal(record, link);
       if (refusal !== undefined) return refuse(reply, refusal);
       await endSession(request, centre);
-      const session = beginSession(link, now, centre.sessionMinutes * 60_000);
-      setSession(request, reply, centre, centre.sessions.seal(session));
+      const session = beginSession(link, now, sessionTerm(centre));
+      setSession(request, reply, centre, session, now);
       return reply.code(201).send({ endsAt: session.exp });
     },
   );

@@ -1,11 +1,12 @@
 /**
- * Sessions of the privacy centre: a sealed cookie for at most a quarter of an hour, and a header that only the
- * page itself can send with whatever changes something. Who leaves ends the session, not only the cookie.
+ * Sessions of the privacy centre: a sealed cookie for at most a quarter of an hour, which the person can put off
+ * within a bound that is sealed with it, and a header that only the page itself can send with whatever changes
+ * something. Who leaves ends the session, not only the cookie.
  */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import type { CentrePort, HttpPorts } from "../ports.ts";
 import { refuse } from "../problems.ts";
-import { openSession, type SessionClaims } from "./claims.ts";
+import { openSession, type SessionClaims, type SessionTerm } from "./claims.ts";
 
 export const CENTRE_PATH = "/centre";
 export const COOKIE = "consentry-centre";
@@ -40,7 +41,8 @@ export async function endSession(request: FastifyRequest, centre: CentrePort): P
   const session = givenSession(request, centre);
   if (session === undefined) return;
   centre.samples.endSession(session.id);
-  await centre.leave(session.id, session.exp - Date.now());
+  // Until no copy of the cookie can be good any more, one that was given a later end included.
+  await centre.leave(session.id, session.most - Date.now());
   await centre.samples.changed(session.tag);
 }
 
@@ -68,8 +70,19 @@ export function sessionOf(request: FastifyRequest): SessionClaims {
   return session;
 }
 
-export function setSession(request: FastifyRequest, reply: FastifyReply, centre: CentrePort, text: string): void {
-  setCookie(request, reply, centre, text, Math.floor(centre.sessionMinutes * 60));
+export function setSession(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  centre: CentrePort,
+  session: SessionClaims,
+  now: number,
+): void {
+  setCookie(request, reply, centre, centre.sessions.seal(session), Math.ceil((session.exp - now) / 1_000));
+}
+
+/** As the options have it, in ms. */
+export function sessionTerm({ sessionMinutes, sessionMaxMinutes }: CentrePort): SessionTerm {
+  return { lastsMs: sessionMinutes * 60_000, mostMs: sessionMaxMinutes * 60_000 };
 }
 
 export function clearSession(request: FastifyRequest, reply: FastifyReply, centre: CentrePort): void {
