@@ -106,7 +106,7 @@ export class Access {
       filters: new Set(),
       subscribing: this.#rates.subscriptions.bucket(key, now),
       will: login.will,
-      order: { time: 0, at: 0, sub: 0 },
+      order: { time: 0, at: 0, sub: 0, tellsTime: false },
       inFlight: 0,
       paused: false,
     };

@@ -23,7 +23,7 @@ function setUp(key = KEY) {
   });
   const orders = new Map<string, RowOrder>();
   const fix = ({ ts, id, receivedAt = now, device = "device-key", text = "{}", part = 0 }: Sent): MessageTime => {
-    const order = orders.get(device) ?? { time: 0, at: 0, sub: 0 };
+    const order = orders.get(device) ?? { time: 0, at: 0, sub: 0, tellsTime: false };
     orders.set(device, order);
     return times.fix({ device: device as DeviceKey, order, telemetry: { ts, id }, part, text, receivedAt });
   };

@@ -70,14 +70,17 @@ function keysIn(text: string): number {
 /** Without recursion: a body may be nested deeper than the stack is. */
 function keysOf(value: unknown): number {
   if (typeof value !== "object" || value === null) return 0;
-  const open: object[] = [value];
   let count = 0;
-  for (let object = open.pop(); object !== undefined; object = open.pop()) {
+  let inside: object[] | undefined;
+  for (let object: object | undefined = value; object !== undefined; object = inside?.pop()) {
     const isList = Array.isArray(object);
     for (const key in object) {
       if (!isList) count += 1;
       const inner = (object as Record<string, unknown>)[key];
-      if (typeof inner === "object" && inner !== null) open.push(inner);
+      if (typeof inner === "object" && inner !== null) {
+        if (inside === undefined) inside = [inner];
+        else inside.push(inner);
+      }
     }
   }
   return count;

@@ -65,7 +65,7 @@ test("in a text, a model or a key, in every form that a reader further on would 
 test("an id of digits alone as a number", async () => {
   const device = await system.device({ id: "0490154203237518" });
   const numbers = ["490154203237518", "4.90154203237518e14", "-490154203237518", '"0490154203237518"'];
-  const payloads = numbers.map((number) => `{"status":{"serial_no":${number}}}`);
+  const payloads = numbers.map((number) => `{"status":{"counted":${number}}}`);
   expect(await publish(device, payloads)).toEqual({ refused: payloads.length, rows: 0 });
 });
 
