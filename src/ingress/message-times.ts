@@ -129,7 +129,7 @@ export class MessageTimes {
   /** With the time in it, so that a device that counts from one again does not show the same digits again. */
   #digits(device: DeviceKey, at: number, id: string): { readonly sub: number; readonly owner: number } {
     // As text of one letter for each byte: a buffer costs half as much again.
-    const mac = createHmac("sha256", this.#key).update(`${device} ${at} ${id}`).digest("latin1");
+    const mac = createHmac("sha256", this.#key).update(`${device} ${at} ${id}`).digest("binary");
     return { sub: numberIn(mac, 0) % SUBDIVISIONS, owner: 1 + numberIn(mac, NUMBER_BYTES) };
   }
 
