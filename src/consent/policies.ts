@@ -5,6 +5,7 @@
 import type { Redis } from "ioredis";
 import type { PolicyFloors, Purpose } from "../model/consent.ts";
 import { GatewayError } from "../model/errors.ts";
+import { namesKeyTwice } from "../model/json.ts";
 import {
   MAX_POLICY_BYTES,
   type PolicyDocument,
@@ -72,6 +73,7 @@ export class Policies {
       const before = earlier[document.version - 2]?.document;
       return same.hash === hash ? published(before, policy) : { refused: "policy-version-taken" };
     }
+    if (namesKeyTwice(text, JSON.parse(text))) return { refused: "policy-invalid" };
     if (document.version !== earlier.length + 1) return { refused: "policy-version-gap" };
     const before = earlier.at(-1)?.document;
     if (understated(before, document)) return { refused: "policy-change-understated" };

@@ -6,6 +6,7 @@ import { type PolicyFloors, PURPOSES } from "../model/consent.ts";
 import { contentHash, timestampMs } from "../model/consent-record.ts";
 import { CHANGE_KINDS, MAX_POLICY_BYTES, policyDocument } from "../model/policy-document.ts";
 import { POLICY_EXAMPLE } from "./examples.ts";
+import { takeJson } from "./json-body.ts";
 import type { HttpPorts } from "./ports.ts";
 import { BODY_PROBLEMS, COMMON_PROBLEMS, problemResponses, refuse } from "./problems.ts";
 
@@ -72,12 +73,7 @@ const publishAnswer = z
 const bytesOf = new WeakMap<FastifyRequest, Buffer>();
 
 export function policyRoutes(scope: FastifyInstance, ports: HttpPorts): void {
-  const parseJson = scope.getDefaultJsonParser("error", "error");
-  scope.removeContentTypeParser("application/json");
-  scope.addContentTypeParser("application/json", { parseAs: "buffer" }, (request, body: Buffer, done) => {
-    bytesOf.set(request, body);
-    parseJson(request, body.toString("utf8"), done);
-  });
+  takeJson(scope, (request, body) => bytesOf.set(request, body));
   const app = scope.withTypeProvider<ZodTypeProvider>();
 
   app.get(

@@ -22,6 +22,7 @@ import { exportRoutes } from "./export.ts";
 import { answerClientError, answerFaults, answerFrameworkFault } from "./faults.ts";
 import { healthRoutes } from "./health.ts";
 import { holdRoutes } from "./holds.ts";
+import { takeJson } from "./json-body.ts";
 import { linkRoutes } from "./links.ts";
 import { refuseOtherMethods } from "./methods.ts";
 import { policyRoutes } from "./policies.ts";
@@ -111,6 +112,7 @@ export async function createApp(options: HttpOptions, ports: HttpPorts): Promise
   });
   app.server.maxConnections = MAX_CONNECTIONS;
   app.removeContentTypeParser("text/plain");
+  takeJson(app);
   app.setValidatorCompiler(validatorCompiler);
   app.setSerializerCompiler(serializerCompiler);
   answerFaults(app, ports.log);

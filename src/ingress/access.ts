@@ -10,6 +10,7 @@ import type { ServicePurpose } from "../model/consent.ts";
 import { DeviceId, type DeviceKey, type SubjectTag } from "../model/ids.ts";
 import type { ConnectionRefusal } from "../model/outcome.ts";
 import type { Rates } from "../platform/rate.ts";
+import { ownIdOf } from "./own-id.ts";
 import type { DeviceSession, ServiceSession, Will } from "./session.ts";
 import { publishTopics } from "./topics.ts";
 
@@ -97,6 +98,7 @@ export class Access {
       kind: "device",
       client: login.client,
       id,
+      own: ownIdOf(id),
       key,
       ref: subjectTag && { deviceKey: key, subjectTag },
       topics: publishTopics(id),
@@ -104,6 +106,7 @@ export class Access {
       filters: new Set(),
       subscribing: this.#rates.subscriptions.bucket(key, now),
       will: login.will,
+      order: { time: 0, at: 0, sub: 0, tellsTime: false },
       inFlight: 0,
       paused: false,
     };

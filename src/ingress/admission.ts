@@ -1,7 +1,7 @@
 /**
  * The hot path, from a PUBLISH of a device to its PUBACK:
  *
- *   bounded → addressed → paced → parsed → valid → impersonal → timed → bound   (one message, no I/O)
+ *   bounded → addressed → paced → parsed → valid → unambiguous → impersonal → timed → bound   (one message, no I/O)
  *     → consented → durable → acknowledged                                     (a batch, one round trip each)
  *
  * A step answers with a refusal or lets the message pass. Refused messages travel in the same line,
@@ -11,6 +11,7 @@ import { isAscii, isUtf8 } from "node:buffer";
 import { type CheckConsent, usableByAny } from "../model/consent.ts";
 import { GatewayError } from "../model/errors.ts";
 import type { DeviceRef } from "../model/ids.ts";
+import { bareJson, namesKeyTwice } from "../model/json.ts";
 import type { Log } from "../model/log.ts";
 import type { Books, Refusal, SecurityEvent } from "../model/outcome.ts";
 import { carriedBy, namesPerson, PARTS, type RawTelemetry, validatePart } from "../model/raw.ts";
@@ -19,11 +20,14 @@ import { acknowledge } from "./acknowledge.ts";
 import { type Attempt, NOTHING } from "./attempt.ts";
 import type { Flow } from "./flow.ts";
 import { MessageTimes, type MessageTimesOptions } from "./message-times.ts";
+import { carriesOwnId } from "./own-id.ts";
 
 export interface AdmissionOptions {
   readonly maxPayloadBytes: number;
   readonly commit: GroupCommitOptions;
   readonly times: MessageTimesOptions;
+  /** Makes the digits of row times; see `rowTimeKey`. */
+  readonly timeKey: Buffer;
 }
 
 /** One admitted message on its way into the queue: the payload text as it came, never parsed again here. */
@@ -48,6 +52,8 @@ export interface AdmissionPorts {
     batch(messages: number): void;
     pubackSeconds(seconds: number, count: number): void;
     clockReplaced(): void;
+    /** Admitted messages that were taken for earlier ones sent again. */
+    repeated(count: number): void;
     securityEvent(kind: SecurityEvent): void;
   };
   readonly log: Log;
@@ -67,13 +73,23 @@ export class Admission {
     this.#options = options;
     this.#flow = flow;
     this.#ports = ports;
-    this.#times = new MessageTimes(options.times, () => ports.observe.clockReplaced());
+    this.#times = new MessageTimes(options.times, options.timeKey, () => ports.observe.clockReplaced());
     this.#commit = new GroupCommit(options.commit, {
       flush: (batch, signal) => this.#admit(batch, signal),
       settle: (batch, error) => this.#settle(batch, error),
       held: ports.backlogFull,
     });
-    this.#steps = [this.#bounded, this.#addressed, paced, this.#parsed, this.#valid, impersonal, this.#timed, bound];
+    this.#steps = [
+      this.#bounded,
+      this.#addressed,
+      paced,
+      this.#parsed,
+      this.#valid,
+      unambiguous,
+      impersonal,
+      this.#timed,
+      bound,
+    ];
   }
 
   start(): void {
@@ -115,8 +131,8 @@ export class Admission {
   readonly #parsed: Step = (attempt) => {
     const { payload } = attempt;
     // Most payloads are ASCII, which needs no decoding; anything else must be well-formed UTF-8.
-    if (isAscii(payload)) attempt.text = payload.toString("latin1");
-    else if (isUtf8(payload)) attempt.text = payload.toString("utf8");
+    if (isAscii(payload)) attempt.text = bareJson(payload.toString("latin1"));
+    else if (isUtf8(payload)) attempt.text = bareJson(payload.toString("utf8"));
     else return "invalid-payload";
     attempt.payload = NOTHING;
     try {
@@ -137,7 +153,10 @@ export class Admission {
 
   readonly #timed: Step = (attempt) => {
     const telemetry = attempt.telemetry as RawTelemetry;
-    const time = this.#times.fix(attempt.session.key, telemetry, attempt.receivedAt);
+    const { part, text, receivedAt } = attempt;
+    const { key: device, order } = attempt.session;
+    const time = this.#times.fix({ device, order, telemetry, part, text, receivedAt });
+    attempt.time = time;
     attempt.at = time.at;
     attempt.sub = time.sub;
     attempt.carried = carriedBy(telemetry);
@@ -173,14 +192,22 @@ export class Admission {
 
   #settle(batch: readonly Attempt[], error: unknown): void {
     let admitted = 0;
+    let repeated = 0;
     const refused = new Map<Refusal, number>();
     for (const attempt of batch) {
       if (error !== undefined && attempt.refusal === undefined) attempt.refusal = "not-durable";
       this.#flow.settled(attempt.session, attempt.bytes);
-      if (attempt.refusal === undefined) admitted += 1;
-      else refused.set(attempt.refusal, (refused.get(attempt.refusal) ?? 0) + 1);
+      if (attempt.refusal === undefined) {
+        admitted += 1;
+        if (attempt.time?.repeat === true) repeated += 1;
+        continue;
+      }
+      refused.set(attempt.refusal, (refused.get(attempt.refusal) ?? 0) + 1);
+      // A batch that is not durable may be in the queue all the same; of any other refusal there is no row.
+      if (attempt.refusal !== "not-durable" && attempt.time?.seen) attempt.time.seen.refused = true;
     }
     this.#ports.books.admitted(admitted);
+    if (repeated > 0) this.#ports.observe.repeated(repeated);
     for (const [reason, count] of refused) this.#ports.books.refused(reason, count);
     if (error !== undefined) {
       const code = error instanceof GatewayError ? error.code : "NOT_DURABLE";
@@ -197,19 +224,14 @@ export class Admission {
 
 const paced: Step = (attempt) => (attempt.session.bucket.take(attempt.receivedAt) ? undefined : "over-rate");
 
-/** Shorter ids would match by chance. */
-const MIN_ID_LENGTH = 6;
+/** One reader would take the first of two equal keys and the next one the last. */
+const unambiguous: Step = (attempt) => (namesKeyTwice(attempt.text, attempt.json) ? "invalid-payload" : undefined);
 
-/** A device that writes its own id into a value would carry it past the pseudonym. */
+/** A device that writes its own id into what it says would carry it past the pseudonym. */
 const impersonal: Step = (attempt) => {
-  const { id } = attempt.session;
-  if (id.length < MIN_ID_LENGTH || !attempt.text.includes(id)) return undefined;
-  const { model, status } = attempt.telemetry as RawTelemetry;
-  if (model?.includes(id)) return "invalid-payload";
-  for (const value of Object.values(status ?? {})) {
-    if (typeof value === "string" && value.includes(id)) return "invalid-payload";
-  }
-  return undefined;
+  const { own } = attempt.session;
+  const carries = own !== undefined && carriesOwnId(own, attempt.telemetry as RawTelemetry);
+  return carries ? "invalid-payload" : undefined;
 };
 
 const bound: Step = (attempt) => (attempt.ref === undefined ? "unknown-device" : undefined);

@@ -6,6 +6,7 @@ import type { CategoryMask } from "../model/consent.ts";
 import type { DeviceRef } from "../model/ids.ts";
 import type { Refusal } from "../model/outcome.ts";
 import type { RawTelemetry } from "../model/raw.ts";
+import type { MessageTime } from "./message-times.ts";
 import type { DeviceSession } from "./session.ts";
 
 /** The part of an Aedes publish packet that settling touches. */
@@ -44,6 +45,7 @@ export interface Attempt {
   telemetry: RawTelemetry | undefined;
   at: number;
   sub: number;
+  time: MessageTime | undefined;
   carried: CategoryMask;
   refusal: Refusal | undefined;
   /** Of the subject, at the moment consent was found. */
@@ -89,6 +91,7 @@ function attempt(
     telemetry: undefined,
     at: 0,
     sub: 0,
+    time: undefined,
     carried: 0,
     refusal: undefined,
     revision: undefined,

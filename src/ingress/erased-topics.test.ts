@@ -66,6 +66,7 @@ test("an answer is acknowledged once it is noted; until then the service keeps i
 test.each([
   ["of another purpose", "privacy/erased/network/ack", JSON.stringify({ id: ID })],
   ["that is no JSON", "privacy/erased/scene/ack", "yes"],
+  ["that names its id twice", "privacy/erased/scene/ack", `{"id":"${ID}","id":"${ID}"}`],
   ["without an id", "privacy/erased/scene/ack", "{}"],
   ["with an id that is none", "privacy/erased/scene/ack", JSON.stringify({ id: "*" })],
   ["that is far too long", "privacy/erased/scene/ack", JSON.stringify({ id: ID, more: "x".repeat(1_000) })],

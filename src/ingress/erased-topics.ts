@@ -4,6 +4,7 @@
  */
 import type { LRUCache } from "lru-cache";
 import type { ServicePurpose } from "../model/consent.ts";
+import { readJson } from "../model/json.ts";
 import { boundedCache } from "../platform/bounded-cache.ts";
 import type { PublishPacket } from "./attempt.ts";
 import type { ServiceSession } from "./session.ts";
@@ -105,10 +106,7 @@ function send({ client }: ServiceSession, { topic, qos }: Listening, payload: st
 
 function answerOf({ payload }: PublishPacket): string | undefined {
   if (payload.length > MAX_ANSWER_BYTES) return undefined;
-  try {
-    const { id } = JSON.parse(String(payload)) as { id?: unknown };
-    return typeof id === "string" && ID.test(id) ? id : undefined;
-  } catch {
-    return undefined;
-  }
+  const answer = readJson(String(payload)) as { id?: unknown } | null | undefined;
+  const id = answer?.id;
+  return typeof id === "string" && ID.test(id) ? id : undefined;
 }

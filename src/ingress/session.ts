@@ -6,6 +6,8 @@ import type { Client } from "aedes";
 import type { ServicePurpose } from "../model/consent.ts";
 import type { DeviceId, DeviceKey, DeviceRef } from "../model/ids.ts";
 import type { TokenBucket } from "../platform/rate.ts";
+import type { RowOrder } from "./message-times.ts";
+import type { OwnId } from "./own-id.ts";
 
 /** A will taken out of CONNECT before Aedes could store it. */
 export interface Will {
@@ -25,6 +27,8 @@ export interface DeviceSession extends Listening {
   readonly kind: "device";
   readonly client: Client;
   readonly id: DeviceId;
+  /** The id in the form in which it is looked for in what the device says. */
+  readonly own: OwnId | undefined;
   readonly key: DeviceKey;
   /** Absent while the device is bound to no data subject: it may connect, and nothing of it is admitted. */
   readonly ref: DeviceRef | undefined;
@@ -32,6 +36,7 @@ export interface DeviceSession extends Listening {
   readonly topics: ReadonlyMap<string, number>;
   readonly bucket: TokenBucket;
   readonly will: Will | undefined;
+  readonly order: RowOrder;
   inFlight: number;
   paused: boolean;
 }

@@ -13,7 +13,7 @@ export interface AnalyticsRecord {
   readonly device: Pseudonym;
   readonly model?: string;
   readonly status?: StatusFields;
-  /** Unix nanoseconds in decimal: admission time in ms, then six digits from the message id. */
+  /** Unix nanoseconds in decimal: the time of the message in ms, then six digits that only tell it from others. */
   readonly timestampNs: string;
   readonly location?: CurrentLocation;
 }

@@ -123,7 +123,7 @@ export interface RawMessage {
   readonly device: DeviceRef;
   /** Unix ms, fixed at admission. */
   readonly at: number;
-  /** 0–999,999: digits below the millisecond, from the message id, so that two messages never collide. */
+  /** 0–999,999: digits below the millisecond, fixed at admission, so that two messages never collide. */
   readonly sub: number;
   readonly telemetry: RawTelemetry;
   readonly carried: CategoryMask;

@@ -93,6 +93,10 @@ export const METRICS = {
     { reason: HTTP_REFUSALS },
   ),
   commands: counter("commands_total", "Commands of scene services to devices.", { outcome: COMMAND_OUTCOMES }),
+  repeated: counter(
+    "messages_repeated_total",
+    "Admitted messages taken for earlier ones sent again: each overwrites the row of the first, and counts as stored like any other.",
+  ),
   clockReplaced: counter(
     "clock_replaced_total",
     "Messages whose device time lay outside the window and was replaced by the time of receipt.",

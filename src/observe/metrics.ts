@@ -72,6 +72,7 @@ export class Metrics extends BookCounts {
   #forwardDropped = 0;
   #servicesCutOff = 0;
   #clockReplaced = 0;
+  #repeated = 0;
   #auditLate = 0;
   readonly #erasures = zeros(ERASURE_OUTCOMES);
   readonly #erasureAnswers = zeros(ERASURE_ANSWERS);
@@ -130,6 +131,11 @@ export class Metrics extends BookCounts {
 
   clockReplaced(): void {
     this.#clockReplaced += 1;
+  }
+
+  /** Admitted messages taken for earlier ones sent again. */
+  repeated(count: number): void {
+    this.#repeated += count;
   }
 
   /** What became of one command of a scene service. */
@@ -229,6 +235,7 @@ export class Metrics extends BookCounts {
       securityEvents: () => by("kind", this.#securityEvents),
       httpRefused: () => by("reason", this.#httpRefused),
       commands: () => by("outcome", this.#commands),
+      repeated: () => single(this.#repeated),
       clockReplaced: () => single(this.#clockReplaced),
       pausedConnections: () => single(this.#gauges.pausedConnections),
       batches: () => single(this.#batches),

@@ -6,9 +6,10 @@ import { type BatchLocations, CurrentLocations } from "./current-locations.ts";
 
 const REFRESH_MS = 60_000;
 
-function told(device: string, at: number, cell: string): AnalyticsRecord {
+/** `sub`: what tells it from other messages of its millisecond; smaller for the later one, which must not matter. */
+function told(device: string, at: number, cell: string, sub = 999_999 - at): AnalyticsRecord {
   const location = { cell: cell as CellId, resolution: 5, epochStart: 0 };
-  return { device: device as Pseudonym, timestampNs: `${1_000_000 + at}`, location };
+  return { device: device as Pseudonym, timestampNs: `${1_000_000 + at}${String(sub).padStart(6, "0")}`, location };
 }
 
 function confirm(locations: CurrentLocations, records: readonly AnalyticsRecord[], chosen: BatchLocations): void {
@@ -22,6 +23,15 @@ describe("CurrentLocations", () => {
       ["a", 2],
       ["b", 4],
     ]);
+  });
+
+  it("takes the later of two places that were told in one millisecond, whatever the digits below it", () => {
+    const locations = new CurrentLocations(REFRESH_MS);
+    const batch = [told("a", 1, "x", 9), told("a", 1, "y", 5)];
+    expect([...locations.select(batch)]).toEqual([["a", 1]]);
+    confirm(locations, batch, locations.select(batch));
+    expect([...locations.select([told("a", 1, "z", 1)])]).toEqual([["a", 0]]);
+    expect(locations.select([told("a", 0, "w", 99)]).size).toBe(0);
   });
 
   it("ends with the newest place in the store for any sequence of batches, and rewrites none without need", () => {

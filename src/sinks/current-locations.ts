@@ -18,6 +18,7 @@ interface Known {
 export type BatchLocations = ReadonlyMap<Pseudonym, number>;
 
 const MAX_DEVICES = 200_000;
+const DIGITS_BELOW_MS = 6;
 
 export class CurrentLocations {
   readonly #stored: LRUCache<Pseudonym, Known> | undefined;
@@ -86,9 +87,12 @@ export class CurrentLocations {
   }
 }
 
-/** Decimal strings without leading zeros: the longer is the larger. */
+/**
+ * By the millisecond: the digits below it tell messages apart and not which came first. Decimal strings without
+ * leading zeros: the longer is the larger.
+ */
 function isOlder(a: string, b: string): boolean {
-  return a.length === b.length ? a < b : a.length < b.length;
+  return a.length === b.length ? a.slice(0, -DIGITS_BELOW_MS) < b.slice(0, -DIGITS_BELOW_MS) : a.length < b.length;
 }
 
 function overlap(a: BatchLocations, b: BatchLocations): boolean {

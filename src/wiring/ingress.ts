@@ -8,6 +8,7 @@ import { ErasedTopics, type ErasedTopicsPorts } from "../ingress/erased-topics.t
 import type { FanOut } from "../ingress/fan-out.ts";
 import { Flow } from "../ingress/flow.ts";
 import { Listeners } from "../ingress/listeners.ts";
+import { rowTimeKey } from "../ingress/message-times.ts";
 import { Notices, type NoticesPorts } from "../ingress/notices.ts";
 import type { DeviceKey } from "../model/ids.ts";
 import type { Part } from "../platform/lifecycle.ts";
@@ -109,12 +110,13 @@ export function createIngress(base: Base, deps: IngressDeps): Ingress {
   };
 }
 
-function createAdmission({ config, metrics, log }: Base, flow: Flow, deps: IngressDeps): Admission {
+function createAdmission({ config, secrets, metrics, log }: Base, flow: Flow, deps: IngressDeps): Admission {
   const { mqtt, queue } = config;
   return new Admission(
     {
       maxPayloadBytes: mqtt.maxPayloadBytes,
       times: mqtt,
+      timeKey: rowTimeKey(secrets.lookup),
       commit: {
         maxItems: queue.maxBatchMessages,
         maxBytes: queue.maxBatchBytes,
