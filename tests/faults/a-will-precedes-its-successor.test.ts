@@ -2,6 +2,8 @@
  * What a replaced connection leaves behind is taken before anything of the one that replaces it, however close behind
  * its CONNECT that publishes [MQTT-3.1.4-2] [MQTT-3.1.2-8].
  */
+import type { Socket } from "node:net";
+import { duplexPair } from "node:stream";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { until } from "../fixtures/eventually.ts";
 import { type IngressFixture, startIngress, TOKEN } from "../fixtures/ingress.ts";
@@ -94,6 +96,21 @@ test("a connection that is not read because too much of it is in flight", async 
   for (const resolve of durable) resolve();
   await until("all are taken", () => ingress.admitted.length === 4);
   expect(texts()).toEqual(["first 1", "first 2", "first's will", "second"]);
+});
+
+test("a connection whose stream takes its time to close, as one of WebSocket does", async () => {
+  const [gateway, device] = duplexPair();
+  const closing: (() => void)[] = [];
+  gateway._destroy = (error, callback) => void closing.push(() => callback(error));
+  ingress.broker.accept(gateway, "");
+  const first = new RawPeer(device as Socket);
+  expect(await first.login({ id: "hub-1", token: TOKEN }, will("first's will"))).toBe(0);
+  pipelined("second", 1);
+  await until("both are taken", () => ingress.admitted.length === 2);
+  expect(texts()).toEqual(["first's will", "second"]);
+  for (const close of closing) close();
+  await until("it is gone", () => ingress.events.includes("closed:device"));
+  expect(ingress.admitted).toHaveLength(2);
 });
 
 test("one after the other, each will is followed by its successor", async () => {
