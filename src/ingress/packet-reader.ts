@@ -58,6 +58,8 @@ export class PacketReader {
   #busy = false;
   #underWay = 0;
   #reading = false;
+  /** The parser was stopped before a packet that had come. */
+  #stopped = false;
   /** The statement that the packet being parsed has broken. */
   #fault: string | undefined;
 
@@ -96,7 +98,7 @@ export class PacketReader {
   #go(): void {
     if (this.#reading || !this.#open) return;
     this.#reading = true;
-    let bytes = this.#received() ?? this.#read();
+    let bytes = (this.#stopped ? this.#received() : undefined) ?? this.#read();
     while (bytes !== undefined) {
       this.#parser.parse(bytes);
       bytes = this.#open ? this.#read() : undefined;
@@ -139,7 +141,10 @@ export class PacketReader {
     const parser = this.#parser;
     const { _parseHeader: parseHeader, _parseLength: parseLength } = parser;
     // The parser stops here, before a packet, and goes on with the next call of `parse`.
-    parser._parseHeader = () => this.#open && parseHeader.call(parser);
+    parser._parseHeader = () => {
+      this.#stopped = !this.#open;
+      return !this.#stopped && parseHeader.call(parser);
+    };
     parser._parseLength = () => {
       if (!parseLength.call(parser)) return false;
       const { maxPacketBytes, maxConnectPacketBytes } = this.#limits;
