@@ -55,6 +55,12 @@ export const mqttOptions = z.strictObject({
   maxPacketBytes: bytes(256, 65_536, 4 * MIB, "Largest MQTT packet; a larger one ends the connection."),
   maxConnectPacketBytes: bytes(128, 4_096, 65_536, "Largest packet before the client is authenticated."),
   maxTopicLevels: count(3, 8, 64, "Deepest topic.", "levels"),
+  maxTopicBytes: bytes(
+    256,
+    256,
+    4_096,
+    "Longest topic or topic filter; a message to a longer one is refused `invalid-topic`, a longer filter in the SUBACK.",
+  ),
   maxSubscriptions: count(
     1,
     100,
@@ -66,21 +72,21 @@ export const mqttOptions = z.strictObject({
     1,
     256,
     65_535,
-    "Unacknowledged messages of one connection before its reading pauses; also the most packets that may follow a CONNECT before it is answered.",
+    "Unacknowledged messages of one connection before its reading pauses; also the most QoS 2 messages it may have without PUBREL, one more ends it.",
     "messages",
   ),
   inFlightMessages: count(
     1,
     50_000,
     10_000_000,
-    "Messages held in memory by the whole gateway before reading pauses.",
+    "Messages held in memory by the whole gateway before reading pauses; also the most QoS 2 messages without PUBREL, of all connections.",
     "messages",
   ),
   inFlightBytes: bytes(
     65_536,
     64 * MIB,
     4_096 * MIB,
-    "Payload held in memory by the whole gateway before reading pauses.",
+    "Payload held in memory by the whole gateway before reading pauses; as much again of packets whose rest has not come, then the connection that holds most of it is ended.",
   ),
   enqueueDeadlineMs: milliseconds(
     100,

@@ -1,58 +1,79 @@
 /**
- * Writes the PUBACKs of a settled batch: for each connection one write, in the order the messages
- * came. Aedes would make one write and one turn of the event loop for each message; handing it the
- * packet as QoS 0 afterwards tells it that this acknowledgement is already done.
+ * Writes the acknowledgements of a settled batch, PUBACK and PUBREC: for each connection one write, in the order the
+ * messages came [MQTT-4.6.0-2] [MQTT-4.6.0-3].
  */
 import type { Client } from "aedes";
-import type { Attempt } from "./attempt.ts";
+import type { Attempt, PublishPacket } from "./attempt.ts";
 
 const PUBACK = 0x40;
+const PUBREC = 0x50;
+const PUBCOMP = 0x70;
 const REMAINING_LENGTH = 2;
-const PUBACK_BYTES = 4;
+const BYTES = 4;
 
 /** A peer that publishes and never reads its acknowledgements is cut off here. */
 const MAX_UNREAD_BYTES = 64 * 1024;
 
 export const NOT_DURABLE = "not durable";
-const notDurable = new Error(NOT_DURABLE);
+
+type Acknowledged = Pick<PublishPacket, "qos" | "messageId">;
 
 export function acknowledge(batch: readonly Attempt[]): void {
-  const byClient = new Map<Client, Attempt[]>();
+  const byClient = new Map<Client, Acknowledged[]>();
   // From its first message that could not be made durable on, a client gets no acknowledgement, so that none overtakes.
   const cutOff = new Set<Client>();
   for (const attempt of batch) {
-    const { session, packet, refusal } = attempt;
+    const { session, packet, received, refusal } = attempt;
     if (packet === undefined || packet.qos === 0) continue;
-    if (refusal === "not-durable") cutOff.add(session.client);
-    if (packet.qos !== 1 || cutOff.has(session.client)) continue;
-    const attempts = byClient.get(session.client);
-    if (attempts === undefined) byClient.set(session.client, [attempt]);
-    else attempts.push(attempt);
+    const waiting = received?.repeats ? received.client : undefined;
+    if (refusal === "not-durable") {
+      cutOff.add(session.client);
+      if (waiting !== undefined) cutOff.add(waiting);
+    }
+    if (!cutOff.has(session.client)) add(byClient, session.client, packet);
+    if (waiting === undefined || cutOff.has(waiting)) continue;
+    for (let repeat = received?.repeats ?? 0; repeat > 0; repeat -= 1) add(byClient, waiting, packet);
   }
-  for (const [client, attempts] of byClient) writePubacks(client, attempts);
-  for (const attempt of batch) finish(attempt, cutOff.has(attempt.session.client));
+  for (const [client, packets] of byClient) writeAcknowledgements(client, packets);
+  // An error closes the connection without an acknowledgement: the device keeps the message and sends it again.
+  // Also one that only waited for the answer to a message that an earlier connection had sent.
+  for (const client of cutOff) if (!client.closed) client.emit("error", new Error(NOT_DURABLE));
+  for (const attempt of batch) attempt.done(attempt);
 }
 
-function writePubacks(client: Client, attempts: readonly Attempt[]): void {
-  const { conn } = client;
-  if (conn.destroyed || !conn.writable) return;
-  const bytes = Buffer.allocUnsafe(attempts.length * PUBACK_BYTES);
+function add(byClient: Map<Client, Acknowledged[]>, client: Client, packet: Acknowledged): void {
+  const packets = byClient.get(client);
+  if (packets === undefined) byClient.set(client, [packet]);
+  else packets.push(packet);
+}
+
+/** PUBACK or PUBREC of each. */
+export function writeAcknowledgements(client: Client, packets: readonly Acknowledged[]): void {
+  const bytes = Buffer.allocUnsafe(packets.length * BYTES);
   let offset = 0;
-  for (const { packet } of attempts) {
-    if (packet?.messageId === undefined) continue;
-    bytes[offset] = PUBACK;
-    bytes[offset + 1] = REMAINING_LENGTH;
-    bytes[offset + 2] = packet.messageId >> 8;
-    bytes[offset + 3] = packet.messageId & 0xff;
-    offset += PUBACK_BYTES;
-    packet.qos = 0;
+  for (const { qos, messageId } of packets) {
+    if (qos > 0) offset = put(bytes, offset, qos === 1 ? PUBACK : PUBREC, messageId ?? 0);
   }
-  if (conn.writableLength > MAX_UNREAD_BYTES) conn.destroy();
-  else conn.write(bytes.subarray(0, offset));
+  write(client, bytes.subarray(0, offset));
 }
 
-/** QoS 2 goes on to Aedes with a blank payload, which sends its PUBREC; QoS 0 was never going to be acknowledged. */
-function finish({ packet, done }: Attempt, cutOff: boolean): void {
-  // An error makes Aedes close the connection without acknowledging: the device keeps the message and sends it again.
-  done(cutOff && packet !== undefined && packet.qos > 0 ? notDurable : null);
+/** Answers every PUBREL, also one whose message nothing is known of: the client is done with it [MQTT-4.3.3-2]. */
+export function writePubcomp(client: Client, messageId: number): void {
+  const bytes = Buffer.allocUnsafe(BYTES);
+  put(bytes, 0, PUBCOMP, messageId);
+  write(client, bytes);
+}
+
+function put(bytes: Buffer, offset: number, type: number, messageId: number): number {
+  bytes[offset] = type;
+  bytes[offset + 1] = REMAINING_LENGTH;
+  bytes[offset + 2] = messageId >> 8;
+  bytes[offset + 3] = messageId & 0xff;
+  return offset + BYTES;
+}
+
+function write({ conn }: Client, bytes: Buffer): void {
+  if (conn.destroyed || !conn.writable) return;
+  if (conn.writableLength > MAX_UNREAD_BYTES) conn.destroy();
+  else conn.write(bytes);
 }

@@ -41,6 +41,15 @@ describe("what the ingress relies on inside Aedes", () => {
       expect(typeof inside.resume).toBe("function");
       expect(typeof inside._parsingBatch).toBe("number");
       expect(typeof inside._parser._parseLength).toBe("function");
+      expect(typeof inside._nextBatch).toBe("function");
+      expect(client.conn.listeners("readable")).toContain(inside._nextBatch);
+      expect(typeof inside._parser._parseHeader).toBe("function");
+      expect(typeof inside._parser._parseConnect).toBe("function");
+      expect(typeof inside._parser._parseString).toBe("function");
+      expect(typeof inside._parser._pos).toBe("number");
+      expect(inside._parser.settings).toMatchObject({ cmd: "connect" });
+      expect(inside._parser.listeners("packet")).toHaveLength(1);
+      expect(inside._parser._list.getBuffers()).toEqual([]);
       expect(typeof inside._parser.packet.length).toBe("number");
       expect(inside._authorized).toBe(true);
       expect(inside._disconnected).toBe(false);

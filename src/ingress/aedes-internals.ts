@@ -3,24 +3,58 @@
  * are pinned to exact versions, and `aedes-internals.test.ts` fails when one of these goes away.
  */
 import type { Client } from "aedes";
+import type { Packet } from "mqtt-packet";
+
+/** What was received of a packet and everything behind it; a `BufferList` of bl. */
+interface ReceivedBytes {
+  readonly length: number;
+  slice(start?: number, end?: number): Buffer;
+  consume(bytes: number): void;
+  append(bytes: Buffer): void;
+  getBuffers(): readonly Buffer[];
+  readUInt16BE(offset: number): number;
+}
+
+/** Of the packet being parsed: all of it is known from the fixed header. */
+export interface PacketHeader {
+  readonly cmd: string;
+  readonly qos: number;
+  readonly dup: boolean;
+  readonly length: number;
+}
 
 export interface ParserInternals {
-  readonly packet: { readonly length: number };
+  readonly packet: PacketHeader;
+  readonly _list: ReceivedBytes;
+  /** Where in the packet's body it reads. */
+  _pos: number;
+  /** The CONNECT, with the password in it, for as long as the connection lasts. */
+  settings: object;
+  parse(bytes: Buffer): void;
+  _parseHeader(): boolean;
   _parseLength(): boolean;
+  _parseConnect(): unknown;
+  _parseString(): string | null;
   emit(event: "error", error: Error): boolean;
+  listeners(event: "packet"): unknown[];
+  removeAllListeners(event: "packet"): void;
+  on(event: "packet", listener: (packet: Packet) => void): void;
 }
 
 export interface ClientInternals {
   /** Reads no further packets until `resume`. */
   pause(): void;
   resume(): void;
-  /** Packets of the chunk being parsed that are not settled yet. */
+  /** Called when a packet is dealt with, and whenever the socket has something to read. */
+  _nextBatch(error?: Error | null): void;
+  /** Packets that Aedes believes are not dealt with; above 0 one that comes before the CONNACK is put aside. */
   _parsingBatch: number;
   readonly _parser: ParserInternals;
   /** True once `authenticate` has let the client in. */
   readonly _authorized: boolean;
   /** True after an orderly DISCONNECT, which discards the will. */
   readonly _disconnected: boolean;
+  readonly _keepaliveTimer: NodeJS.Timeout | null;
   readonly connDetails: { readonly ipAddress?: string } | null;
   id: string;
 }

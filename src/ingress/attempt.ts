@@ -7,18 +7,21 @@ import type { DeviceRef } from "../model/ids.ts";
 import type { Refusal } from "../model/outcome.ts";
 import type { RawTelemetry } from "../model/raw.ts";
 import type { MessageTime } from "./message-times.ts";
+import type { Received } from "./received-ids.ts";
 import type { DeviceSession } from "./session.ts";
 
-/** The part of an Aedes publish packet that settling touches. */
+/** The part of a PUBLISH that settling touches. */
 export interface PublishPacket {
   topic: string;
   payload: string | Buffer;
   qos: 0 | 1 | 2;
   retain: boolean;
+  dup?: boolean;
   messageId?: number | undefined;
 }
 
-export type Done = (error?: Error | null) => void;
+/** Told once it is settled; what has become of it stands in `refusal`. */
+export type Done = (attempt: Attempt) => void;
 
 export interface Attempt {
   readonly session: DeviceSession;
@@ -26,6 +29,8 @@ export interface Attempt {
   readonly ref: DeviceRef | undefined;
   /** Absent for a will: there is nobody left to acknowledge to. */
   readonly packet: PublishPacket | undefined;
+  /** Its packet identifier, with QoS 2. */
+  readonly received: Received | undefined;
   readonly done: Done;
   readonly topic: string;
   /** Let go as soon as it is text. */
@@ -54,22 +59,28 @@ export interface Attempt {
 
 export const NOTHING = Buffer.alloc(0);
 
-export function attemptOf(session: DeviceSession, packet: PublishPacket, done: Done): Attempt {
+export function attemptOf(
+  session: DeviceSession,
+  packet: PublishPacket,
+  received: Received | undefined,
+  done: Done,
+): Attempt {
   const payload = typeof packet.payload === "string" ? Buffer.from(packet.payload) : packet.payload;
-  // From here on the packet itself is blank: wherever Aedes may put it, there is nothing in it.
+  // From here on the packet itself is blank: wherever it may be put, there is nothing in it.
   packet.payload = NOTHING;
   packet.retain = false;
-  return attempt(session, packet, done, packet.topic, payload);
+  return attempt(session, packet, received, done, packet.topic, payload);
 }
 
 /** A will is telemetry that the device left behind: it takes the same path, and nobody waits for its end. */
 export function attemptOfWill(session: DeviceSession, topic: string, payload: Buffer): Attempt {
-  return attempt(session, undefined, () => undefined, topic, payload);
+  return attempt(session, undefined, undefined, () => undefined, topic, payload);
 }
 
 function attempt(
   session: DeviceSession,
   packet: PublishPacket | undefined,
+  received: Received | undefined,
   done: Done,
   topic: string,
   payload: Buffer,
@@ -78,6 +89,7 @@ function attempt(
     session,
     ref: session.ref,
     packet,
+    received,
     done,
     topic,
     payload,

@@ -1,6 +1,6 @@
 /** What a connection that ends with an error has done wrong, if anything. */
 import { NOT_DURABLE } from "./acknowledge.ts";
-import { OVERSIZE } from "./packet-limit.ts";
+import { OVERSIZE } from "./packet-reader.ts";
 
 /** Errors that Aedes or the ingress itself raises for reasons other than a breach of the protocol. */
 const COUNTED_ELSEWHERE: ReadonlySet<string> = new Set([

@@ -9,27 +9,32 @@ import { Aedes, type AuthenticateError, type Client, type ConnectPacket, type Su
 import type { DeviceId, DeviceKey, DeviceRef } from "../model/ids.ts";
 import type { ConnectionRefusal, SecurityEvent } from "../model/outcome.ts";
 import type { Access, LoginRefusal } from "./access.ts";
-import { NOT_DURABLE } from "./acknowledge.ts";
 import type { Admission } from "./admission.ts";
 import { type BrokerInternals, internals } from "./aedes-internals.ts";
-import { attemptOf, attemptOfWill, type PublishPacket } from "./attempt.ts";
+import { attemptOfWill } from "./attempt.ts";
 import { breachOf } from "./breaches.ts";
 import type { Commands } from "./commands.ts";
 import type { ErasedTopics } from "./erased-topics.ts";
 import type { FanOut } from "./fan-out.ts";
 import type { Flow } from "./flow.ts";
 import { LiveSessions } from "./live-sessions.ts";
-import { limitPackets, type PacketLimits } from "./packet-limit.ts";
+import { type PacketLimits, PacketReader } from "./packet-reader.ts";
+import { Publishes } from "./publishes.ts";
+import { ReceivedIds } from "./received-ids.ts";
 import { openSession, type Session, sessionOf, type Will } from "./session.ts";
 import { mayReceive, Subscriptions } from "./subscriptions.ts";
+import { Unfinished } from "./unfinished.ts";
+import { TOO_LONG } from "./well-formed.ts";
 
 export interface BrokerOptions extends PacketLimits {
   readonly connectTimeoutMs: number;
   readonly maxKeepaliveS: number;
   readonly maxTopicLevels: number;
   readonly maxSubscriptions: number;
-  /** So many packets may come right behind a CONNECT, before it is answered. */
-  readonly inFlightPerConnection: number;
+  /** QoS 2 messages without PUBREL on all connections. */
+  readonly inFlightMessages: number;
+  /** Parts of packets whose rest is awaited, on all connections. */
+  readonly inFlightBytes: number;
   /** Above 0: to Aedes that would mean never. */
   readonly drainTimeoutMs: number;
 }
@@ -61,6 +66,10 @@ const RETURN_CODES: Readonly<Record<LoginRefusal | "backlog", 2 | 3 | 4>> = {
 };
 
 const HEARTBEAT_MS = 3_600_000;
+/** Commands and notices on their way to one connection. */
+const MAX_UNSENT_BYTES = 128 * 1024;
+/** As long as a device id may be; MQTT 3.1.1 asks for 23 [MQTT-3.1.3-5]. */
+const MAX_CLIENT_ID_BYTES = 128;
 
 type PublishDone = (error?: Error) => void;
 
@@ -71,31 +80,37 @@ export class GatewayBroker extends Aedes {
   readonly #options: BrokerOptions;
   readonly #ports: BrokerPorts;
   readonly #wills = new WeakMap<Client, Will>();
-  readonly #nameless = new WeakSet<Client>();
+  readonly #unnameable = new WeakSet<Client>();
   readonly #live = new LiveSessions();
   readonly #subscriptions: Subscriptions;
+  readonly #received: ReceivedIds;
+  readonly #publishes: Publishes;
+  readonly #unfinished: Unfinished;
   #quiet = false;
 
   constructor(options: BrokerOptions, ports: BrokerPorts) {
     super({
       connectTimeout: options.connectTimeoutMs,
       drainTimeout: options.drainTimeoutMs,
-      // In bytes at most what one read of the socket brings: from then on it is not read before the CONNACK.
-      queueLimit: options.inFlightPerConnection,
       heartbeatInterval: HEARTBEAT_MS,
-      maxClientsIdLength: 128,
+      maxClientsIdLength: MAX_CLIENT_ID_BYTES,
       maxTopicLevels: options.maxTopicLevels,
       preConnect: (client, packet, done) => this.#preConnect(client, packet, done),
       authenticate: (client, username, password, done) => {
         this.#authenticate(client, username, password, done).catch(() => done(refusalError("unavailable"), null));
       },
-      authorizePublish: (client, packet, done) => this.#authorizePublish(client, packet as PublishPacket, done),
+      // What a client publishes never comes this way.
+      authorizePublish: (_client, _packet, done) => done(new Error("not a way in")),
       authorizeSubscribe: (client, subscription, done) => this.#authorizeSubscribe(client, subscription, done),
-      authorizeForward: (client, packet) => (mayReceive(sessionOf(client), packet.topic) ? packet : null),
+      authorizeForward: (client, packet) => (this.#mayForward(client, packet.topic) ? packet : null),
     });
     this.#options = options;
     this.#ports = ports;
     this.#subscriptions = new Subscriptions(options.maxSubscriptions, ports);
+    this.#received = new ReceivedIds({ perConnection: options.inFlightPerConnection, inAll: options.inFlightMessages });
+    const retain = (): void => ports.observe.securityEvent("retain");
+    this.#publishes = new Publishes(options.maxTopicLevels, { ...ports, received: this.#received, retain });
+    this.#unfinished = new Unfinished(options.inFlightBytes);
     this.on("unsubscribe", (filters, client) => {
       const session = sessionOf(client);
       if (session !== undefined) this.#subscriptions.end(session, filters);
@@ -111,7 +126,13 @@ export class GatewayBroker extends Aedes {
   accept(stream: Parameters<Aedes["handle"]>[0], remoteAddress: string): void {
     const client = this.handle(stream, { connDetails: { ipAddress: remoteAddress } } as never);
     stream.once("close", () => this.#gone(client));
-    limitPackets(client, this.#options, () => this.#ports.observe.securityEvent("oversize"));
+    new PacketReader(client, this.#options, {
+      publish: (packet, settled) =>
+        this.#withSession(client, (session) => this.#publishes.take(session, packet, settled)),
+      release: (messageId) => this.#withSession(client, (session) => this.#publishes.release(session, messageId)),
+      oversize: () => this.#ports.observe.securityEvent("oversize"),
+      unfinished: this.#unfinished,
+    });
   }
 
   /**
@@ -120,6 +141,7 @@ export class GatewayBroker extends Aedes {
    */
   quiesce(): void {
     this.#quiet = true;
+    this.#publishes.quiesce();
     this.#ports.flow.stop();
     for (const client of this.#clients()) internals(client).pause();
   }
@@ -177,11 +199,14 @@ export class GatewayBroker extends Aedes {
     // Aedes would store the will, raw. It waits here instead, and only a device's own will is ever used.
     const { will } = packet;
     if (will !== undefined && will !== null) {
+      // A copy: the packet's own bytes are a part of whatever was read with them.
       this.#wills.set(client, { topic: will.topic, payload: Buffer.from(will.payload) });
       delete packet.will;
     }
     // A client id is the server's to choose only for a session that is not kept [MQTT-3.1.3-8].
-    if (packet.clientId.length === 0 && !packet.clean) this.#nameless.add(client);
+    const nameless = packet.clientId.length === 0 && !packet.clean;
+    const long = packet.clientId === TOO_LONG || Buffer.byteLength(packet.clientId) > MAX_CLIENT_ID_BYTES;
+    if (nameless || long) this.#unnameable.add(client);
     // No session outlives its connection: an offline queue would hold data past a withdrawal.
     packet.clean = true;
     // Aedes would refuse a longer keepalive with a return code that MQTT 3.1.1 does not have.
@@ -198,14 +223,15 @@ export class GatewayBroker extends Aedes {
   ): Promise<void> {
     const attempt = {
       client,
-      clientId: this.#nameless.has(client) ? "" : client.id,
+      clientId: client.id,
       username: username ?? "",
       password: password?.toString("utf8") ?? "",
       remoteAddress: internals(client).connDetails?.ipAddress ?? "",
       will: this.#wills.get(client),
     };
     this.#wills.delete(client);
-    const login = await this.#live.login(() => this.#ports.access.login(attempt));
+    const unnameable = this.#unnameable.has(client);
+    const login = unnameable ? "foreign-client-id" : await this.#live.login(() => this.#ports.access.login(attempt));
     const refusal = typeof login === "string" ? login : this.#overloaded(login);
     if (refusal !== undefined || typeof login === "string") {
       const reason = refusal ?? "bad-credentials";
@@ -220,30 +246,36 @@ export class GatewayBroker extends Aedes {
     // A service gets a client id of its own name space, so that it can never evict a device.
     if (login.kind === "service") internals(client).id = `service/${login.name}/${client.id}`;
     openSession(login);
-    if (this.#live.open(login)) this.#ports.observe.securityEvent("takeover");
+    this.#takeOver(this.#live.open(login));
     if (login.kind === "service" && attempt.will !== undefined) this.#ports.observe.securityEvent("service-will");
     this.#ports.observe.connected(login.kind, 1);
     done(null, true);
+  }
+
+  /**
+   * Ends the sessions that a new one replaces [MQTT-3.1.4-2], with all they leave behind: the will of the old one is
+   * on its way before the first message of the new one is read.
+   */
+  #takeOver(before: readonly Session[]): void {
+    const living = before.filter(({ client }) => !client.closed);
+    if (living.length > 0) this.#ports.observe.securityEvent("takeover");
+    for (const { client } of living) client.close();
+    for (const { client } of before) this.#gone(client);
   }
 
   #overloaded(session: Session): "backlog" | undefined {
     return session.kind === "device" && this.#ports.backlogFull() ? "backlog" : undefined;
   }
 
-  #authorizePublish(client: Client | null, packet: PublishPacket, done: (error?: Error | null) => void): void {
-    const session = client === null ? undefined : sessionOf(client);
-    if (this.#quiet) {
-      done(new Error(NOT_DURABLE));
-      return;
-    }
-    if (packet.retain) this.#ports.observe.securityEvent("retain");
-    if (session?.kind === "device") {
-      this.#ports.admission.submit(attemptOf(session, packet, done));
-    } else if (session?.kind === "service") {
-      if (!this.#ports.erased.submit(session, packet, done)) this.#ports.commands.submit(session, packet, done);
-    } else {
-      done(new Error("no session"));
-    }
+  #withSession(client: Client, act: (session: Session) => void): void {
+    const session = sessionOf(client);
+    if (session === undefined) client.emit("error", new Error("no session"));
+    else act(session);
+  }
+
+  /** One that does not read what it is sent misses what comes: it is not kept for it. */
+  #mayForward(client: Client, topic: string): boolean {
+    return mayReceive(sessionOf(client), topic) && client.conn.writableLength <= MAX_UNSENT_BYTES;
   }
 
   #authorizeSubscribe(
@@ -259,10 +291,10 @@ export class GatewayBroker extends Aedes {
 
   #gone(client: Client): void {
     const session = sessionOf(client);
-    if (session === undefined) return;
-    this.#live.closed(session);
+    if (session === undefined || !this.#live.closed(session)) return;
     this.#ports.observe.connected(session.kind, -1);
     this.#subscriptions.closed(session);
+    this.#received.closed(session);
     if (session.kind === "service") return;
     this.#ports.flow.closed(session);
     if (session.will !== undefined && !internals(client)._disconnected && !this.#quiet) {

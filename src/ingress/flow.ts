@@ -72,10 +72,6 @@ export class Flow {
   #resume(session: DeviceSession): void {
     this.#paused.delete(session);
     session.paused = false;
-    // Packets that were settled while the client was paused are missing from Aedes' count of the
-    // batch it is parsing, and it would wait for them for ever: tell it that the batch is done.
-    const client = internals(session.client);
-    client._parsingBatch = 1;
-    client.resume();
+    internals(session.client).resume();
   }
 }

@@ -33,6 +33,9 @@ export interface ListenersPorts {
   readonly log: Log;
 }
 
+const MAX_FRAGMENTS = 256;
+const MAX_CHUNKS = 2_048;
+const MAX_UNREAD_PONGS = 64 * 1024;
 const WS_PROTOCOLS = ["mqtt", "mqttv3.1"];
 
 export class Listeners {
@@ -99,7 +102,11 @@ export class Listeners {
       server: http,
       path: ws.path,
       // A frame may hold a few packets; the parser's own limit decides about each of them.
-      maxPayload: maxPacketBytes * 4,
+      maxPayload: maxPacketBytes * 2,
+      // Each piece of an unfinished frame or message is an object of its own, whatever it holds.
+      maxFragments: MAX_FRAGMENTS,
+      maxBufferedChunks: MAX_CHUNKS,
+      autoPong: false,
       perMessageDeflate: false,
       verifyClient: ({ req }, answer) => {
         const speaksMqtt = offersMqtt(req);
@@ -111,6 +118,11 @@ export class Listeners {
     sockets.on("connection", (socket, request) => {
       const stream = createWebSocketStream(socket);
       socket.on("error", () => stream.destroy());
+      // Every ping is answered, for a peer that reads the answers.
+      socket.on("ping", (data) => {
+        if (socket.bufferedAmount > MAX_UNREAD_PONGS) socket.terminate();
+        else socket.pong(data);
+      });
       this.#ports.accept(stream, request.socket.remoteAddress ?? "");
     });
     // It repeats what the HTTP server says, which is heard there.

@@ -26,22 +26,23 @@ export class LiveSessions {
     }
   }
 
-  /** True when an older session had to end for it. */
-  open(session: Session): boolean {
+  /** Those that were there before it, ended or about to be: what they leave behind comes before anything of this one. */
+  open(session: Session): readonly Session[] {
     const owner = ownerOf(session);
-    const others = this.#byOwner.get(owner) ?? new Set<Session>();
-    const living = [...others].filter(({ client }) => !client.closed);
-    others.add(session);
-    this.#byOwner.set(owner, others);
-    for (const { client } of living) client.close();
-    return living.length > 0;
+    const sessions = this.#byOwner.get(owner) ?? new Set<Session>();
+    const before = [...sessions];
+    sessions.add(session);
+    this.#byOwner.set(owner, sessions);
+    return before;
   }
 
-  closed(session: Session): void {
+  /** False when that is known already. */
+  closed(session: Session): boolean {
     const owner = ownerOf(session);
     const sessions = this.#byOwner.get(owner);
-    sessions?.delete(session);
+    const was = sessions?.delete(session) === true;
     if (sessions?.size === 0) this.#byOwner.delete(owner);
+    return was;
   }
 
   device(key: DeviceKey): DeviceSession | undefined {
@@ -65,7 +66,8 @@ export class LiveSessions {
   }
 }
 
-function ownerOf(session: Session): string {
+/** The key of a device, or the client id of a service. */
+export function ownerOf(session: Session): string {
   return session.kind === "device" ? session.key : internals(session.client).id;
 }
 

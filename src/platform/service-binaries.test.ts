@@ -84,7 +84,7 @@ describe("a browser", () => {
 
   it("and what else only tests use is not installed when it is there, and fails nothing when it cannot be had", async () => {
     await program("apt-get", `: > ${bin}/called\nexit 100`);
-    const others = [await program("victoria-metrics")];
+    const others = [await program("victoria-metrics"), await program("mosquitto")];
     const said: string[] = [];
     await offerTestTools("/opt/browser", (line) => said.push(line));
     expect([said, existsSync(join(bin, "called"))]).toEqual([[], false]);
@@ -93,7 +93,7 @@ describe("a browser", () => {
     const mayInstall = process.getuid?.() === 0;
     expect(existsSync(join(bin, "called"))).toBe(mayInstall);
     if (!mayInstall) return;
-    for (const name of ["chromium", "victoria-metrics"]) {
+    for (const name of ["chromium", "victoria-metrics", "mosquitto"]) {
       expect(said).toContain(`installing with apt-get: ${name} (no system daemon will be started)`);
       expect(said).toContain(`${name} could not be installed; tests that need it are skipped`);
     }

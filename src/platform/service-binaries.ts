@@ -52,6 +52,7 @@ export function findBrowser(given: string | undefined): string | undefined {
 const FOR_TESTS = [
   { name: "chromium", found: (browser: string | undefined) => findBrowser(browser) },
   { name: "victoria-metrics", found: () => onPath("victoria-metrics") },
+  { name: "mosquitto", found: () => onPath("mosquitto") },
 ] as const;
 
 /** Installs what is missing when this process may; never fails, since whoever asks can do without. `browser` as in `findBrowser`. */

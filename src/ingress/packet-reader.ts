@@ -1,0 +1,244 @@
+/**
+ * Reads one connection packet by packet, in place of Aedes, which hands out whatever one read of the socket brings,
+ * hundreds of packets, at once. Nothing is parsed that may not go on right away: until then it stays in the socket.
+ * Of Aedes' own packets one is under way at a time; what is published goes past it. Whatever a peer sends is bounded
+ * before it is kept, and an ill-formed packet ends the connection. It wraps private methods of the parser, which is why
+ * aedes and mqtt-packet are pinned to exact versions and a test feeds real bytes.
+ */
+import type { Client } from "aedes";
+import type { IPublishPacket, Packet } from "mqtt-packet";
+import { type ClientInternals, internals, type ParserInternals } from "./aedes-internals.ts";
+import type { Unfinished } from "./unfinished.ts";
+import {
+  connectFault,
+  headerFault,
+  longTextFault,
+  packetFault,
+  TOO_LONG,
+  textFault,
+  WRONG_LEVEL,
+} from "./well-formed.ts";
+
+export const OVERSIZE = "packet too large";
+
+export interface PacketLimits {
+  readonly maxPacketBytes: number;
+  /** Smaller: nothing is known of the peer before CONNECT is done. */
+  readonly maxConnectPacketBytes: number;
+  /** Longer names of topics and filters are not even made text. */
+  readonly maxTopicBytes: number;
+  /** Publishes under way. */
+  readonly inFlightPerConnection: number;
+}
+
+export interface PacketPorts {
+  /** Takes a PUBLISH over, and calls `settled` when it is dealt with. */
+  readonly publish: (packet: IPublishPacket, settled: () => void) => void;
+  readonly release: (messageId: number) => void;
+  readonly oversize: () => void;
+  readonly unfinished: Unfinished;
+}
+
+/** CONNACK with return code 1, unacceptable protocol version. */
+const REFUSED_LEVEL = Buffer.from([0x20, 0x02, 0x00, 0x01]);
+
+/** So many pieces of an unfinished packet are kept apart; a peer that sends bytes one by one would make objects of each. */
+const MAX_PIECES = 16;
+
+export class PacketReader {
+  readonly #client: Client;
+  readonly #inside: ClientInternals;
+  readonly #parser: ParserInternals;
+  readonly #limits: PacketLimits;
+  readonly #ports: PacketPorts;
+  readonly #toAedes: (packet: Packet) => void;
+  #connectSeen = false;
+  #paused = false;
+  /** Aedes deals with a packet. */
+  #busy = false;
+  #underWay = 0;
+  #reading = false;
+  /** The parser was stopped before a packet that had come. */
+  #stopped = false;
+  /** The statement that the packet being parsed has broken. */
+  #fault: string | undefined;
+
+  /** From here on Aedes reads nothing of this connection itself. */
+  constructor(client: Client, limits: PacketLimits, ports: PacketPorts) {
+    this.#client = client;
+    this.#limits = limits;
+    this.#ports = ports;
+    this.#inside = internals(client);
+    this.#parser = this.#inside._parser;
+    this.#toAedes = this.#parser.listeners("packet")[0] as (packet: Packet) => void;
+    this.#parser.removeAllListeners("packet");
+    this.#parser.on("packet", (packet) => this.#packet(packet));
+    this.#bound();
+    this.#check();
+    client.conn.removeListener("readable", this.#inside._nextBatch);
+    client.conn.on("readable", () => this.#go());
+    client.conn.once("close", () => ports.unfinished.gone(client));
+    this.#inside._nextBatch = (error) => this.#dealtWith(error);
+    this.#inside.pause = () => {
+      this.#paused = true;
+    };
+    this.#inside.resume = () => {
+      this.#paused = false;
+      this.#go();
+    };
+  }
+
+  get #open(): boolean {
+    const { closed, conn } = this.#client;
+    if (this.#paused || this.#busy || closed || conn.destroyed) return false;
+    return this.#underWay < this.#limits.inFlightPerConnection;
+  }
+
+  /** Goes on with what was received, then with what the socket holds, for as long as it may. */
+  #go(): void {
+    if (this.#reading || !this.#open) return;
+    this.#reading = true;
+    let bytes = (this.#stopped ? this.#received() : undefined) ?? this.#read();
+    while (bytes !== undefined) {
+      this.#parser.parse(bytes);
+      bytes = this.#open ? this.#read() : undefined;
+    }
+    this.#reading = false;
+    if (this.#client.closed) return;
+    this.#tidy();
+    // Complete packets that have to wait are bounded by what one read brings; a peer chooses how much it leaves undone.
+    this.#ports.unfinished.keeps(this.#client, this.#open ? this.#parser._list.length : 0);
+  }
+
+  /** Taken out of the parser, to be handed to it again. */
+  #received(): Buffer | undefined {
+    const { _list: list } = this.#parser;
+    if (list.length === 0) return undefined;
+    const bytes = list.slice();
+    list.consume(bytes.length);
+    return bytes;
+  }
+
+  #read(): Buffer | undefined {
+    return (this.#client.conn.read() as Buffer | null) ?? undefined;
+  }
+
+  /** What is left of a packet must not keep the memory of many small reads, or of a large one, for a few bytes. */
+  #tidy(): void {
+    const { _list: list } = this.#parser;
+    if (list.length === 0) return;
+    const pieces = list.getBuffers();
+    const held = pieces.reduce((sum, { buffer }) => sum + buffer.byteLength, 0);
+    if (pieces.length <= MAX_PIECES && held <= 2 * list.length) return;
+    const copy = Buffer.allocUnsafeSlow(list.length);
+    list.slice().copy(copy);
+    list.consume(copy.length);
+    list.append(copy);
+  }
+
+  /** The parser's own steps, with a look before each of them. */
+  #bound(): void {
+    const parser = this.#parser;
+    const { _parseHeader: parseHeader, _parseLength: parseLength } = parser;
+    // The parser stops here, before a packet, and goes on with the next call of `parse`.
+    parser._parseHeader = () => {
+      this.#stopped = !this.#open;
+      return !this.#stopped && parseHeader.call(parser);
+    };
+    parser._parseLength = () => {
+      if (!parseLength.call(parser)) return false;
+      const { maxPacketBytes, maxConnectPacketBytes } = this.#limits;
+      const limit = this.#inside._authorized ? maxPacketBytes : maxConnectPacketBytes;
+      const fault = headerFault(parser.packet, this.#connectSeen);
+      if (fault === undefined && parser.packet.length <= limit) return true;
+      if (fault === undefined) this.#ports.oversize();
+      parser.emit("error", new Error(fault ?? OVERSIZE));
+      return false;
+    };
+  }
+
+  #check(): void {
+    const parser = this.#parser;
+    const { _parseConnect: parseConnect, _parseString: parseString } = parser;
+    parser._parseConnect = () => {
+      this.#fault = connectFault(parser._list.slice(0, parser.packet.length));
+      return this.#fault === undefined ? parseConnect.call(parser) : undefined;
+    };
+    parser._parseString = () => {
+      const start = parser._pos;
+      if (this.#longAt(start)) {
+        const end = start + 2 + parser._list.readUInt16BE(start);
+        if (end > parser.packet.length) return null;
+        parser._pos = end;
+        this.#fault ??= longTextFault(parser._list.slice(start + 2, end));
+        return TOO_LONG;
+      }
+      const text = parseString.call(parser);
+      if (text !== null) this.#fault ??= textFault(text, () => parser._list.slice(start + 2, parser._pos));
+      return text;
+    };
+  }
+
+  #longAt(start: number): boolean {
+    const { _list: list } = this.#parser;
+    return list.length - start >= 2 && list.readUInt16BE(start) > this.#limits.maxTopicBytes;
+  }
+
+  #packet(packet: Packet): void {
+    const fault = this.#fault ?? packetFault(packet, this.#parser._pos);
+    if (fault !== undefined) {
+      this.#end(fault);
+      return;
+    }
+    this.#inside._keepaliveTimer?.refresh();
+    switch (packet.cmd) {
+      case "publish":
+        this.#underWay += 1;
+        this.#ports.publish(packet, this.#settled);
+        break;
+      case "pubrel":
+        this.#ports.release(packet.messageId ?? 0);
+        break;
+      case "puback":
+      case "pubrec":
+      case "pubcomp":
+        // Nothing that was sent is kept until it is acknowledged, and nothing is sent with QoS 2.
+        break;
+      default:
+        this.#handOver(packet);
+    }
+  }
+
+  #handOver(packet: Packet): void {
+    if (packet.cmd === "connect") {
+      this.#connectSeen = true;
+      // It would hold the password, and the whole read the CONNECT came with, for as long as the connection lasts.
+      this.#parser.settings = {};
+    }
+    this.#busy = true;
+    this.#inside._parsingBatch = 0;
+    this.#toAedes.call(this.#parser, packet);
+  }
+
+  #end(fault: string): void {
+    const { conn } = this.#client;
+    const ended = new Error(fault);
+    if (fault !== WRONG_LEVEL) {
+      this.#client.emit("error", ended);
+      return;
+    }
+    this.#busy = true;
+    conn.write(REFUSED_LEVEL, () => this.#client.emit("error", ended));
+  }
+
+  #dealtWith(error: Error | null | undefined): void {
+    this.#busy = false;
+    if (error) this.#client.emit("error", error);
+    else this.#go();
+  }
+
+  readonly #settled = (): void => {
+    this.#underWay -= 1;
+    if (this.#underWay === this.#limits.inFlightPerConnection - 1) this.#go();
+  };
+}

@@ -1,0 +1,95 @@
+/**
+ * Whatever MQTT 3.1.1 answers with a closed or refused connection gets that answer and no acknowledgement, from the
+ * gateway as from Mosquitto; where the two differ the table says so.
+ */
+import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import type { PrivateServer } from "../../src/platform/private-server.ts";
+import { until } from "../fixtures/eventually.ts";
+import { connect, ILL_FORMED, type IllFormed, type Login, packet } from "../fixtures/ill-formed-mqtt.ts";
+import { mosquitto, startMosquitto } from "../fixtures/mosquitto.ts";
+import { RawPeer } from "../fixtures/raw-peer.ts";
+import { startSystem, type TestSystem } from "../fixtures/system.ts";
+
+/** What came back but for CONNACK 0 and PINGRESP, and whether the connection lives on. */
+async function answerOf(url: string, login: Login, { after, bytes }: IllFormed): Promise<string> {
+  const peer = RawPeer.to(url);
+  const cameBack = (cmd: string) => peer.packets.filter((one) => one.cmd === cmd).length;
+  if (after === "login") {
+    peer.bytes(connect(login));
+    await until("it is logged in", () => cameBack("connack") === 1 || peer.closed);
+  }
+  peer.bytes(bytes(login), packet(0xc0));
+  await until("it is answered", () => peer.closed || cameBack("pingresp") > 0);
+  const answers = peer.packets.flatMap((one) => {
+    if (one.cmd === "pingresp" || (one.cmd === "connack" && one.returnCode === 0)) return [];
+    return [one.cmd === "connack" ? `CONNACK ${one.returnCode}` : one.cmd.toUpperCase()];
+  });
+  const end = peer.closed ? "closed" : "kept";
+  peer.end();
+  return [...answers, end].join(", ");
+}
+
+/** All of them, as many at a time as there are logins: a second connection of a device would end the first. */
+async function answers(url: string, logins: readonly Login[]): Promise<string[]> {
+  const found: string[] = [];
+  const waiting = [...ILL_FORMED.entries()];
+  const work = async (login: Login): Promise<void> => {
+    for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
+      const [index, one] = next;
+      found[index] = told(one, await answerOf(url, login, one).catch(() => "silence"));
+    }
+  };
+  await Promise.all(logins.map(work));
+  return found;
+}
+
+const told = ({ norm, what }: IllFormed, answer: string): string => `${norm}, ${what}: ${answer}`;
+
+describe("an ill-formed packet", () => {
+  let system: TestSystem;
+  beforeAll(async () => {
+    system = await startSystem();
+  });
+  afterAll(() => system?.stop());
+
+  test("ends or refuses the connection, statement by statement, and nothing of it is admitted", async () => {
+    const found = await answers(system.stack.mqttUrl, await system.devices(8));
+    expect(found).toEqual(ILL_FORMED.map((one) => told(one, one.answer)));
+    expect((await system.books()).admitted).toBe(0);
+  });
+});
+
+if (mosquitto === undefined) {
+  process.stderr.write("ill-formed-mqtt-closes: no mosquitto on this machine (apt-get install mosquitto)\n");
+}
+
+describe.skipIf(mosquitto === undefined)("the same packet sent to Mosquitto", () => {
+  let dir: string;
+  let server: PrivateServer;
+  beforeAll(async () => {
+    dir = await mkdtemp(join(tmpdir(), "consentry-mosquitto-"));
+    server = await startMosquitto(mosquitto ?? "", dir);
+  });
+  afterAll(async () => {
+    await server?.stop();
+    await rm(dir, { recursive: true, force: true });
+  });
+
+  test("gets the answer that the table tells", async () => {
+    const logins = Array.from({ length: 8 }, (_, index) => ({ id: `hub-${index}`, token: "any" }));
+    const found = await answers(server.url, logins);
+    expect(found).toEqual(ILL_FORMED.map((one) => told(one, one.mosquitto ?? one.answer)));
+  });
+});
+
+test("docs/mqtt-conformance.md shows the same table", async () => {
+  const page = await readFile(new URL("../../docs/mqtt-conformance.md", import.meta.url), "utf8");
+  const rows = ILL_FORMED.map(
+    ({ norm, what, answer, mosquitto: other }) =>
+      `| ${norm.startsWith("MQTT-") ? `[${norm}]` : norm} | ${what} | ${other ?? answer} | ${answer} |`,
+  );
+  expect(page.split("\n").filter((line) => /^\| \[?(?:MQTT-)?\d/.test(line))).toEqual(rows);
+});
