@@ -10,9 +10,9 @@ import {
   consentRecord,
   countryCode,
   guardianStatement,
-  languageTag,
-  methodCode,
-  opaqueReference,
+  statedLanguage,
+  statedMethod,
+  statedReference,
   timestampMs,
 } from "../model/consent-record.ts";
 import { stateConsent } from "./acts.ts";
@@ -32,9 +32,9 @@ const consentBody = z
       .partialRecord(z.enum(PURPOSES), z.array(z.enum(CATEGORIES)).min(1).max(CATEGORIES.length))
       .default({})
       .describe("Categories by purpose. Replaces what was given before, or is asked for; needed unless refused."),
-    method: methodCode.describe("How consent was asked for, as a code."),
+    method: statedMethod.describe("How consent was asked for, as a code."),
     by: z.enum(ACTORS).describe("`authority` and `controller` can ask for consent, and neither give nor refuse it."),
-    language: languageTag.describe("Language of the notice shown, BCP 47."),
+    language: statedLanguage.describe("Language of the notice shown, BCP 47."),
     jurisdiction: z.array(countryCode).min(1).max(16),
     expiresAt: timestampMs
       .optional()
@@ -47,7 +47,7 @@ const consentBody = z
       ),
     guardian: guardianStatement.optional(),
     guardianRef,
-    evidenceRef: opaqueReference
+    evidenceRef: statedReference
       .optional()
       .describe(
         "Opaque reference to evidence kept elsewhere. Never an id of a person or device, a name or an address.",

@@ -2,7 +2,7 @@
 import type { FastifyInstance } from "fastify";
 import type { ZodTypeProvider } from "fastify-type-provider-zod";
 import { z } from "zod";
-import { ACTORS, methodCode, opaqueReference } from "../model/consent-record.ts";
+import { ACTORS, statedMethod, statedReference } from "../model/consent-record.ts";
 import { erasureStatus, receiptKeySet } from "../model/erasure.ts";
 import { requestErasure } from "./acts.ts";
 import { ERASURE_EXAMPLE, RECEIPT_KEY_EXAMPLE } from "./examples.ts";
@@ -13,9 +13,9 @@ import { BODY_PROBLEMS, CHANGE_PROBLEMS, COMMON_PROBLEMS, problemResponses, refu
 const erasureBody = z
   .strictObject({
     by: z.enum(ACTORS).default("subject"),
-    method: methodCode.default("api"),
+    method: statedMethod.default("api"),
     guardianRef,
-    evidenceRef: opaqueReference.optional().describe("Opaque reference to evidence kept elsewhere."),
+    evidenceRef: statedReference.optional().describe("Opaque reference to evidence kept elsewhere."),
   })
   .meta({ examples: [{}, { by: "guardian", guardianRef: "guardian:7f31", evidenceRef: "form:2f81" }] });
 

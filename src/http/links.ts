@@ -3,7 +3,7 @@ import type { FastifyInstance } from "fastify";
 import type { ZodTypeProvider } from "fastify-type-provider-zod";
 import { z } from "zod";
 import { MAX_CENTRE_MINUTES } from "../model/centre.ts";
-import { countryCode, methodCode, opaqueReference, timestampMs } from "../model/consent-record.ts";
+import { countryCode, statedMethod, statedReference, timestampMs } from "../model/consent-record.ts";
 import { sealLink } from "./centre/claims.ts";
 import { guardianRefusal } from "./centre/guardian.ts";
 import { CENTRE_PATH } from "./centre/session.ts";
@@ -36,7 +36,7 @@ const linkBody = z
       .describe("Who will open it. A link for a guardian says that the subject is a minor."),
     guardianRef,
     verification: z
-      .strictObject({ method: methodCode, evidenceRef: opaqueReference })
+      .strictObject({ method: statedMethod, evidenceRef: statedReference })
       .optional()
       .describe("How the guardian was verified; needed until a verified one is on file, and to replace that one."),
     jurisdiction: z.array(countryCode).min(1).max(16).describe("As for consent, which may be given through this link."),

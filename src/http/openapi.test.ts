@@ -71,7 +71,8 @@ const UNREACHABLE = new GatewayError("CONSENT_UNREACHABLE", "test");
 const CONFLICT = new GatewayError("CONSENT_CONFLICT", "test");
 
 function appWith(ports: HttpPorts): Promise<FastifyInstance> {
-  const options = { host: "127.0.0.1", port: 0, bodyLimitBytes: 1_024, failedTokensPerMinute: 60 };
+  const bounds = { maxConnections: 16, maxConnectionsPerAddress: 16 };
+  const options = { host: "127.0.0.1", port: 0, bodyLimitBytes: 1_024, failedTokensPerMinute: 60, ...bounds };
   return createApp({ ...options, token: TOKEN, approvers: [{ name: "legal", token: APPROVER }] }, ports);
 }
 

@@ -26,6 +26,7 @@ import { linkRoutes } from "./links.ts";
 import { refuseOtherMethods } from "./methods.ts";
 import { policyRoutes } from "./policies.ts";
 import type { HttpPorts } from "./ports.ts";
+import { wire } from "./wire.ts";
 import { withdrawalRoutes } from "./withdrawals.ts";
 
 export interface HttpOptions {
@@ -37,15 +38,23 @@ export interface HttpOptions {
   /** Who may place legal holds, each under a token of their own. */
   readonly approvers: readonly Approver[];
   readonly bodyLimitBytes: number;
-  /** Wrong tokens from one address before all of its requests are refused. */
+  /** Wrong tokens from one address before the next wrong ones are answered 429; a right one is always let in. */
   readonly failedTokensPerMinute: number;
+  /** In all; when they are used up, those on which nothing is worked on are closed for new ones. */
+  readonly maxConnections: number;
+  /** The same of one IPv4 address or IPv6 /64. */
+  readonly maxConnectionsPerAddress: number;
 }
 
 /** A request must have arrived by then; slower senders are cut off. */
 const REQUEST_TIMEOUT_MS = 10_000;
 /** Above the longest configurable lease, for which a withdrawal waits. */
 const HANDLER_TIMEOUT_MS = 45_000;
-const MAX_CONNECTIONS = 512;
+/** Between two requests; longer buys nothing but a handshake saved. */
+const KEEP_ALIVE_MS = 5_000;
+const TAKE_WITHIN_MS = 30_000;
+/** Hardly anybody sends a second request before the first is answered. */
+const MAX_UNANSWERED = 16;
 const MAX_HEADER_BYTES = 8 * 1024;
 /** Ids may arrive percent-encoded, three characters each. */
 const MAX_PARAMETER_LENGTH = 3 * 128;
@@ -99,17 +108,23 @@ export async function createApp(options: HttpOptions, ports: HttpPorts): Promise
     // Request lines carry ids.
     logger: false,
     bodyLimit: options.bodyLimitBytes,
-    requestTimeout: REQUEST_TIMEOUT_MS,
     handlerTimeout: HANDLER_TIMEOUT_MS,
     forceCloseConnections: "idle",
     routerOptions: { maxParamLength: MAX_PARAMETER_LENGTH },
-    http: { maxHeaderSize: MAX_HEADER_BYTES, headersTimeout: REQUEST_TIMEOUT_MS, connectionsCheckingInterval: 1_000 },
+    serverFactory: wire({
+      maxConnections: options.maxConnections,
+      maxPerAddress: options.maxConnectionsPerAddress,
+      maxUnanswered: MAX_UNANSWERED,
+      takeWithinMs: TAKE_WITHIN_MS,
+      maxHeaderBytes: MAX_HEADER_BYTES,
+      requestTimeoutMs: REQUEST_TIMEOUT_MS,
+      keepAliveMs: KEEP_ALIVE_MS,
+    }),
     onProtoPoisoning: "error",
     onConstructorPoisoning: "error",
     frameworkErrors: answerFrameworkFault,
     clientErrorHandler: answerClientError,
   });
-  app.server.maxConnections = MAX_CONNECTIONS;
   app.removeContentTypeParser("text/plain");
   app.setValidatorCompiler(validatorCompiler);
   app.setSerializerCompiler(serializerCompiler);

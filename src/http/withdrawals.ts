@@ -3,7 +3,7 @@ import type { FastifyInstance } from "fastify";
 import type { ZodTypeProvider } from "fastify-type-provider-zod";
 import { z } from "zod";
 import { CATEGORIES, PURPOSES } from "../model/consent.ts";
-import { ACTORS, methodCode, opaqueReference } from "../model/consent-record.ts";
+import { ACTORS, statedMethod, statedReference } from "../model/consent-record.ts";
 import { withdrawConsent } from "./acts.ts";
 import { deviceId, guardianRef, subjectPath } from "./fields.ts";
 import type { HttpPorts } from "./ports.ts";
@@ -20,9 +20,9 @@ const withdrawalBody = z
       .describe("Absent: every category."),
     devices: z.array(deviceId).min(1).max(256).optional().describe("Absent: every device of the subject."),
     by: z.enum(ACTORS).default("subject"),
-    method: methodCode.default("api"),
+    method: statedMethod.default("api"),
     guardianRef,
-    evidenceRef: opaqueReference.optional().describe("Opaque reference to evidence kept elsewhere."),
+    evidenceRef: statedReference.optional().describe("Opaque reference to evidence kept elsewhere."),
   })
   .meta({ examples: [{}, { purposes: ["weather"] }, { categories: ["location"] }] });
 

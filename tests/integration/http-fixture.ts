@@ -131,6 +131,8 @@ export function httpApi(options: { leaseMs: number } = { leaseMs: 2_000 }): Api 
         approvers: APPROVERS,
         bodyLimitBytes: 16_384,
         failedTokensPerMinute: 10_000,
+        maxConnections: 512,
+        maxConnectionsPerAddress: 512,
       },
       {
         lookup,
