@@ -30,13 +30,6 @@ interface Connection {
   untakenSince: number | undefined;
 }
 
-/** How soon a connection gives way: those that nobody works on first, then those whose request is still arriving. */
-const SILENT = 0;
-const UNTAKEN = 1;
-const ARRIVING = 2;
-const WORKED_ON = 3;
-type Standing = typeof SILENT | typeof UNTAKEN | typeof ARRIVING | typeof WORKED_ON;
-
 const LOOK_EVERY_MS = 1_000;
 
 export class Connections {
@@ -118,12 +111,12 @@ export class Connections {
     );
   }
 
-  /** Those that give way soonest, the oldest of them first; if all are worked on, the newest. */
+  /** The oldest of those that nobody works on, so that a new one has time to speak; if there is none, the newest. */
   #close(count: number, which: (connection: Connection) => boolean): void {
     if (count <= 0) return;
-    const candidates = [...this.#all.values()].filter(which).map((one, age) => ({ one, age, standing: standingOf(one) }));
-    candidates.sort((a, b) => a.standing - b.standing || (a.standing === WORKED_ON ? b.age - a.age : a.age - b.age));
-    for (const { one } of candidates.slice(0, count)) this.#end(one);
+    const candidates = [...this.#all.values()].filter(which);
+    const yielding = candidates.filter((one) => !isWorkedOn(one));
+    for (const one of [...yielding, ...candidates.filter(isWorkedOn).reverse()].slice(0, count)) this.#end(one);
   }
 
   #end({ socket, group }: Connection): void {
@@ -133,20 +126,21 @@ export class Connections {
 
   #endUntaken(now: number): void {
     for (const connection of this.#all.values()) {
-      if (standingOf(connection) !== UNTAKEN) connection.untakenSince = undefined;
+      if (!isUntaken(connection)) connection.untakenSince = undefined;
       else if (connection.untakenSince === undefined) connection.untakenSince = now;
       else if (now - connection.untakenSince > this.#bounds.takeWithinMs) this.#end(connection);
     }
   }
 }
 
-function standingOf({ exchanges }: Connection): Standing {
-  if (exchanges.size === 0) return SILENT;
-  let standing: Standing = UNTAKEN;
-  for (const { request, response } of exchanges) {
-    if (response.writableEnded) continue;
-    if (request.complete) return WORKED_ON;
-    standing = ARRIVING;
-  }
-  return standing;
+/** A request has arrived as a whole, and its answer is still being made. */
+function isWorkedOn({ exchanges }: Connection): boolean {
+  for (const { request, response } of exchanges) if (request.complete && !response.writableEnded) return true;
+  return false;
+}
+
+/** All is answered, and the peer does not take it. */
+function isUntaken({ exchanges }: Connection): boolean {
+  for (const { response } of exchanges) if (!response.writableEnded) return false;
+  return exchanges.size > 0;
 }

@@ -161,7 +161,10 @@ export async function createApp(options: HttpOptions, ports: HttpPorts): Promise
     finish();
   });
   const { centre } = ports;
-  if (centre !== undefined) await app.register(async (scope) => centreRoutes(scope, ports, centre));
+  if (centre !== undefined) await app.register(async (scope) => {
+    // The other half is for rights and health.
+    await centreRoutes(scope, ports, centre, Math.floor(options.maxConnections / 2));
+  });
   await app.ready();
   return app;
 }

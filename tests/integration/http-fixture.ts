@@ -4,7 +4,7 @@ import { LedgerHolds } from "../../src/consent/holds.ts";
 import { Minors } from "../../src/consent/minors.ts";
 import { Suspensions } from "../../src/consent/suspensions.ts";
 import type { ExportsPort } from "../../src/http/ports.ts";
-import { HttpApi } from "../../src/http/server.ts";
+import { HttpApi, type HttpOptions } from "../../src/http/server.ts";
 import type { DeviceKey, SubjectTag } from "../../src/model/ids.ts";
 import type { Log, LogFields } from "../../src/model/log.ts";
 import { DeadLetters } from "../../src/queue/dead-letters.ts";
@@ -33,6 +33,11 @@ export interface Answer {
   readonly json: any;
 }
 
+export interface ApiOptions {
+  readonly leaseMs?: number;
+  readonly bounds?: Partial<HttpOptions>;
+}
+
 export interface Api {
   store(): Store;
   port(): number;
@@ -49,8 +54,8 @@ export interface Api {
   holds(): LegalHolds;
 }
 
-export function httpApi(options: { leaseMs: number } = { leaseMs: 2_000 }): Api {
-  const { store } = consentStore(options);
+export function httpApi({ leaseMs = 2_000, bounds = {} }: ApiOptions = {}): Api {
+  const { store } = consentStore({ leaseMs });
   let api: HttpApi | undefined;
   let holds: LegalHolds | undefined;
   const purged: { readonly subject: SubjectTag; readonly devices: readonly DeviceKey[] }[] = [];
@@ -133,6 +138,7 @@ export function httpApi(options: { leaseMs: number } = { leaseMs: 2_000 }): Api 
         failedTokensPerMinute: 10_000,
         maxConnections: 512,
         maxConnectionsPerAddress: 512,
+        ...bounds,
       },
       {
         lookup,
