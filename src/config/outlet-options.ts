@@ -130,5 +130,13 @@ export const httpOptions = z.strictObject({
     "The same from one address (IPv4, or IPv6 /64), a proxy's included.",
     "connections",
   ),
+  keptAnswers: count(
+    1,
+    10_000,
+    1_000_000,
+    "Answers kept, sealed, for requests that come again under the same Idempotency-Key; above it the oldest are forgotten.",
+    "answers",
+  ),
+  keptAnswerHours: count(1, 24, 168, "How long each is kept.", "hours"),
   bodyLimitBytes: bytes(1_024, 65_536, 1_048_576, "Largest request body."),
 });

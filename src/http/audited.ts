@@ -141,7 +141,7 @@ export function auditActs(
 }
 
 /** Answered because its time was up. The act itself goes on, and nobody knows yet what becomes of it. */
-function isOverdue({ signal }: FastifyRequest): boolean {
+export function isOverdue({ signal }: FastifyRequest): boolean {
   return signal.aborted && (signal.reason as { code?: string } | undefined)?.code === "FST_ERR_HANDLER_TIMEOUT";
 }
 

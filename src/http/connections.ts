@@ -54,7 +54,8 @@ export class Connections {
     this.#all.set(socket, { socket, group, exchanges: new Set(), untakenSince: undefined });
     this.#perGroup.set(group, (this.#perGroup.get(group) ?? 0) + 1);
     socket.once("close", () => this.#closed(socket, group));
-    if (this.#all.size > this.#bounds.maxConnections || this.#held(group) > this.#bounds.maxPerAddress) this.#makeRoom();
+    if (this.#all.size > this.#bounds.maxConnections || this.#held(group) > this.#bounds.maxPerAddress)
+      this.#makeRoom();
     this.#looking ??= setInterval(() => this.#endUntaken(Date.now()), LOOK_EVERY_MS).unref();
   }
 

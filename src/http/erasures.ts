@@ -7,8 +7,9 @@ import { erasureStatus, receiptKeySet } from "../model/erasure.ts";
 import { requestErasure } from "./acts.ts";
 import { ERASURE_EXAMPLE, RECEIPT_KEY_EXAMPLE } from "./examples.ts";
 import { guardianRef, subjectPath } from "./fields.ts";
+import { idempotencyHeaders } from "./idempotency.ts";
 import type { HttpPorts } from "./ports.ts";
-import { BODY_PROBLEMS, CHANGE_PROBLEMS, COMMON_PROBLEMS, problemResponses, refuse } from "./problems.ts";
+import { CHANGE_PROBLEMS, COMMON_PROBLEMS, POST_PROBLEMS, problemResponses, refuse } from "./problems.ts";
 
 const erasureBody = z
   .strictObject({
@@ -39,11 +40,12 @@ export function erasureRoutes(scope: FastifyInstance, ports: HttpPorts): void {
           "From the answer on nothing the subject consented to before is used any more; what is stored is deleted in the background, see `Location`. `not-drained` means that the erasure has begun and no new batch uses anything, but an earlier one may still be writing. Asking again, with nothing consented to in between, is safe and answers with the same erasure. Under a legal hold it waits. Consent given afterwards begins anew, under another key.",
         params: subjectPath,
         body: erasureBody,
+        headers: idempotencyHeaders,
         response: {
           202: statusAnswer.meta({ examples: [{ ...ERASURE_EXAMPLE, state: "running", step: "drain", services: [] }] }),
           ...problemResponses(
             ...CHANGE_PROBLEMS,
-            ...BODY_PROBLEMS,
+            ...POST_PROBLEMS,
             "unknown-subject",
             "guardian-mismatch",
             "guardian-not-on-file",

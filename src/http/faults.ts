@@ -104,7 +104,7 @@ function fieldErrors(
 function fieldsOfRoutes(app: FastifyInstance): ReadonlySet<string> {
   const fields = new Set<string>();
   app.addHook("onRoute", ({ schema }) => {
-    for (const part of [schema?.body, schema?.params, schema?.querystring]) {
+    for (const part of [schema?.body, schema?.params, schema?.querystring, schema?.headers]) {
       if (part instanceof z.ZodType)
         collectNames(z.toJSONSchema(part, { io: "input", unrepresentable: "any" }), fields);
     }

@@ -9,8 +9,9 @@ import { guardianRefusal } from "./centre/guardian.ts";
 import { CENTRE_PATH } from "./centre/session.ts";
 import { devicesEver } from "./centre/standing.ts";
 import { deviceId, guardianRef, subjectPath } from "./fields.ts";
+import { idempotencyHeaders } from "./idempotency.ts";
 import type { CentrePort, HttpPorts } from "./ports.ts";
-import { BODY_PROBLEMS, COMMON_PROBLEMS, problemResponses, refuse } from "./problems.ts";
+import { COMMON_PROBLEMS, POST_PROBLEMS, problemResponses, refuse } from "./problems.ts";
 
 const MAX_DEVICES = 64;
 const EXAMPLE = {
@@ -81,11 +82,12 @@ export function linkRoutes(
           "Opens the page on which a person sees and changes everything about their data here, or a guardian does for a child. Good once, and for minutes.",
         params: subjectPath,
         body: linkBody,
+        headers: idempotencyHeaders,
         response: {
           201: linkAnswer,
           ...problemResponses(
             ...COMMON_PROBLEMS,
-            ...BODY_PROBLEMS,
+            ...POST_PROBLEMS,
             "conflict",
             "unknown-subject",
             "device-not-bound",

@@ -146,5 +146,6 @@ export const COMMON_PROBLEMS = [
 ] as const;
 /** What every route that changes a ledger can answer as well. */
 export const CHANGE_PROBLEMS = [...COMMON_PROBLEMS, "conflict", "not-drained"] as const;
-/** What every route with a body can answer as well. */
+/** What every route with a body can answer as well, and what one that takes an Idempotency-Key can. */
 export const BODY_PROBLEMS = ["invalid-json", "payload-too-large", "unsupported-media-type"] as const;
+export const POST_PROBLEMS = [...BODY_PROBLEMS, "idempotency-key-in-use", "idempotency-key-reused"] as const;

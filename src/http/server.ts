@@ -22,6 +22,7 @@ import { exportRoutes } from "./export.ts";
 import { answerClientError, answerFaults, answerFrameworkFault } from "./faults.ts";
 import { healthRoutes } from "./health.ts";
 import { holdRoutes } from "./holds.ts";
+import { honourKeys } from "./idempotency.ts";
 import { linkRoutes } from "./links.ts";
 import { refuseOtherMethods } from "./methods.ts";
 import { policyRoutes } from "./policies.ts";
@@ -139,6 +140,7 @@ export async function createApp(options: HttpOptions, ports: HttpPorts): Promise
   const door = new Door(options.failedTokensPerMinute, ports);
   await app.register(async (scope) => {
     requireToken(scope, options.token, door);
+    honourKeys(scope, ports);
     auditActs(scope, ports, () => "account-service");
     const finish = refuseOtherMethods(scope);
     deviceRoutes(scope, ports);
@@ -161,10 +163,11 @@ export async function createApp(options: HttpOptions, ports: HttpPorts): Promise
     finish();
   });
   const { centre } = ports;
-  if (centre !== undefined) await app.register(async (scope) => {
-    // The other half is for rights and health.
-    await centreRoutes(scope, ports, centre, Math.floor(options.maxConnections / 2));
-  });
+  if (centre !== undefined)
+    await app.register(async (scope) => {
+      // The other half is for rights and health.
+      await centreRoutes(scope, ports, centre, Math.floor(options.maxConnections / 2));
+    });
   await app.ready();
   return app;
 }

@@ -6,8 +6,9 @@ import { CATEGORIES, PURPOSES } from "../model/consent.ts";
 import { ACTORS, statedMethod, statedReference } from "../model/consent-record.ts";
 import { withdrawConsent } from "./acts.ts";
 import { deviceId, guardianRef, subjectPath } from "./fields.ts";
+import { idempotencyHeaders } from "./idempotency.ts";
 import type { HttpPorts } from "./ports.ts";
-import { BODY_PROBLEMS, CHANGE_PROBLEMS, problemResponses, refuse } from "./problems.ts";
+import { CHANGE_PROBLEMS, POST_PROBLEMS, problemResponses, refuse } from "./problems.ts";
 
 const withdrawalBody = z
   .strictObject({
@@ -46,11 +47,12 @@ export function withdrawalRoutes(scope: FastifyInstance, ports: HttpPorts): void
           "Answered with 200 only once every batch that read the consent before has ended: after that nothing withdrawn is stored or forwarded. `not-drained` means that it is recorded and no new batch uses it, but an earlier one may still be writing; asking again is safe.",
         params: subjectPath,
         body: withdrawalBody,
+        headers: idempotencyHeaders,
         response: {
           200: withdrawalAnswer,
           ...problemResponses(
             ...CHANGE_PROBLEMS,
-            ...BODY_PROBLEMS,
+            ...POST_PROBLEMS,
             "unknown-subject",
             "device-not-bound",
             "guardian-mismatch",

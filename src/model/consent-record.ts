@@ -196,3 +196,18 @@ export const consentRecord = z.strictObject({
   events: z.array(consentEvent).readonly(),
 });
 export type ConsentRecord = z.infer<typeof consentRecord>;
+
+/** What a statement is answered with: what holds now for the devices it was about. It does not grow with the record. */
+export const statementAnswer = consentRecord.omit({ holds: true, devices: true, events: true }).extend({
+  /** False: it was in force already, in the same words, and nothing was written down. */
+  recorded: z.boolean(),
+});
+export type StatementAnswer = z.infer<typeof statementAnswer>;
+
+/** `device`: one of those that were named; absent when all were meant. */
+export function answerOf(record: ConsentRecord, recorded: boolean, device: DeviceKey | undefined): StatementAnswer {
+  const { holds: _, devices, events: __, consent, ...rest } = record;
+  const own = device && devices.find((one) => one.device === device)?.consent;
+  const stated = own ?? consent;
+  return { ...rest, ...(stated && { consent: stated }), recorded };
+}

@@ -58,7 +58,8 @@ async function rightsAndHealth(): Promise<void> {
   expect(answer).toMatch(/^HTTP\/1\.1 200 .*"drained":true/s);
 }
 
-const open = () => held.filter(({ destroyed, closed, readableEnded }) => !destroyed && !closed && !readableEnded).length;
+const open = () =>
+  held.filter(({ destroyed, closed, readableEnded }) => !destroyed && !closed && !readableEnded).length;
 
 describe.each([
   ["that say nothing", ""],

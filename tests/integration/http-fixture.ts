@@ -14,6 +14,7 @@ import { AuditTrail } from "../../src/rights/audit-trail.ts";
 import { Disclosures } from "../../src/rights/disclosures.ts";
 import type { Erasures } from "../../src/rights/erasure.ts";
 import { LegalHolds } from "../../src/rights/holds.ts";
+import { KeptAnswers } from "../../src/rights/kept-answers.ts";
 import { createExports } from "../../src/wiring/exports.ts";
 import { consentStore, lookup, type Store } from "./consent-fixture.ts";
 import { erasuresOn, keyring, signer } from "./erasure-fixture.ts";
@@ -175,6 +176,11 @@ export function httpApi({ leaseMs = 2_000, bounds = {} }: ApiOptions = {}): Api 
           receiptKeys: async () => [signer.publicKey],
         },
         signConsent: (receipt) => signer.signConsent(receipt),
+        keptAnswers: new KeptAnswers(redis, keys, Buffer.alloc(32, 11), {
+          maxAnswers: 100,
+          keepMs: 3_600_000,
+          claimMs: 60_000,
+        }),
         exports: exportsOn(store(), erasures, log),
         disclosures: new Disclosures(redis, keys),
         purgeDeadLetters: async (tag, devices) => void purged.push({ subject: tag, devices: [...devices].sort() }),
