@@ -3,7 +3,7 @@
  * again under its Idempotency-Key is answered as it was and done once; and no answer to a change grows with the record.
  */
 import { describe, expect, test } from "vitest";
-import { everythingIn, subject } from "../integration/consent-fixture.ts";
+import { everythingIn } from "../integration/consent-fixture.ts";
 import { type Answer, httpApi } from "../integration/http-fixture.ts";
 
 const api = httpApi();
@@ -202,12 +202,11 @@ describe("under an Idempotency-Key", () => {
     expect((await call("POST", WITHDRAWALS, {}, key("one"))).status).toBe(200);
   });
 
-  test.each(["", " ", "two words", "x".repeat(129), "schlüssel"])("%j is no key", async (value) => {
+  test.each(["two words", "x".repeat(129)])("%j is no key", async (value) => {
     await bound("hub-1");
-    const answer = await call("POST", WITHDRAWALS, {}, key(encodeURI(value) === value ? value : value)).catch(
-      () => undefined,
-    );
-    if (answer !== undefined && value.trim() !== "") expect(answer.status).toBe(400);
+    const answer = await call("POST", WITHDRAWALS, {}, key(value));
+    expect(answer).toMatchObject({ status: 400, json: { errors: [{ path: "headers.idempotency-key" }] } });
+    expect(await events()).toEqual([]);
   });
 
   test("nothing of it rests readable, it ends by itself, and the oldest give way", async () => {
@@ -217,11 +216,9 @@ describe("under an Idempotency-Key", () => {
     for (const canary of [token, "canary-key", "hub-1", Buffer.from(token).toString("base64url")])
       expect(resting).not.toContain(canary);
     for (const name of [keys.keptAnswers, keys.keptAnswerEnds]) expect(await redis.pttl(name)).toBeGreaterThan(0);
-    for (let count = 0; count < 110; count += 1) await call("POST", WITHDRAWALS, {}, key(`k${count}`)).catch(() => {});
-    for (let count = 0; count < 110; count += 1)
+    for (let count = 0; count < 25; count += 1)
       await call("POST", `/v1/devices/d${count}/token`, undefined, key("same"));
-    expect([await redis.hlen(keys.keptAnswers), await redis.zcard(keys.keptAnswerEnds)]).toEqual([100, 100]);
+    expect([await redis.hlen(keys.keptAnswers), await redis.zcard(keys.keptAnswerEnds)]).toEqual([20, 20]);
     expect((await call("POST", "/v1/devices/hub-1/token", undefined, key("canary-key"))).json.token).not.toBe(token);
-    expect(subject("anna")).toHaveLength(22);
   });
 });

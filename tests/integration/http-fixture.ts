@@ -177,7 +177,7 @@ export function httpApi({ leaseMs = 2_000, bounds = {} }: ApiOptions = {}): Api 
         },
         signConsent: (receipt) => signer.signConsent(receipt),
         keptAnswers: new KeptAnswers(redis, keys, Buffer.alloc(32, 11), {
-          maxAnswers: 100,
+          maxAnswers: 20,
           keepMs: 3_600_000,
           claimMs: 60_000,
         }),
