@@ -125,7 +125,7 @@ export const httpOptions = z.strictObject({
   ),
   maxConnectionsPerAddress: count(
     4,
-    128,
+    256,
     65_536,
     "The same from one address (IPv4, or IPv6 /64), a proxy's included.",
     "connections",

@@ -26,11 +26,16 @@ interface Connection {
   readonly socket: Socket;
   readonly group: string;
   readonly exchanges: Set<Exchange>;
-  /** Since when only answers that are not taken keep it busy, Unix ms. */
-  untakenSince: number | undefined;
+  /** Bytes the peer has taken, when last looked at; and since when it takes none of what waits for it, Unix ms. */
+  taken: number;
+  deafSince: number | undefined;
 }
 
 const LOOK_EVERY_MS = 1_000;
+/** From then on nothing on it counts as work: it would be for nobody. */
+const DEAF_AFTER_MS = 2_000;
+/** Answers that wait to be taken; with more, another request is one too many. */
+const MAX_WAITING_BYTES = 1_048_576;
 
 export class Connections {
   readonly #bounds: ConnectionBounds;
@@ -51,19 +56,19 @@ export class Connections {
       return;
     }
     const group = addressGroup(socket.remoteAddress);
-    this.#all.set(socket, { socket, group, exchanges: new Set(), untakenSince: undefined });
+    this.#all.set(socket, { socket, group, exchanges: new Set(), taken: 0, deafSince: undefined });
     this.#perGroup.set(group, (this.#perGroup.get(group) ?? 0) + 1);
     socket.once("close", () => this.#closed(socket, group));
     if (this.#all.size > this.#bounds.maxConnections || this.#held(group) > this.#bounds.maxPerAddress)
       this.#makeRoom();
-    this.#looking ??= setInterval(() => this.#endUntaken(Date.now()), LOOK_EVERY_MS).unref();
+    this.#looking ??= setInterval(() => this.#look(Date.now()), LOOK_EVERY_MS).unref();
   }
 
   /** `false`: the connection has sent too much ahead and is closed; the request is not to be looked at. */
   begun(request: IncomingMessage, response: ServerResponse): boolean {
     const connection = this.#all.get(request.socket);
     if (connection === undefined) return !request.socket.destroyed;
-    if (connection.exchanges.size >= this.#bounds.maxUnanswered) {
+    if (connection.exchanges.size >= this.#bounds.maxUnanswered || waitingBytes(connection) > MAX_WAITING_BYTES) {
       this.#end(connection);
       return false;
     }
@@ -104,20 +109,30 @@ export class Connections {
     setImmediate(() =>
       setImmediate(() => {
         this.#crowded = false;
+        const { maxPerAddress, maxConnections } = this.#bounds;
+        const idle = [...this.#all.values()].filter((one) => !isWorkedOn(one));
         for (const [group, held] of [...this.#perGroup]) {
-          this.#close(held - this.#bounds.maxPerAddress, (one) => one.group === group);
+          if (held > maxPerAddress)
+            this.#close(
+              idle.filter((one) => one.group === group),
+              held - maxPerAddress,
+            );
         }
-        this.#close(this.#all.size - this.#bounds.maxConnections, () => true);
+        this.#close(idle, this.#all.size - maxConnections);
+        // Only where all that is held is at work: whoever came last finds no place.
+        this.#close([...this.#all.values()].reverse(), this.#all.size - maxConnections);
       }),
     );
   }
 
-  /** The oldest of those that nobody works on, so that a new one has time to speak; if there is none, the newest. */
-  #close(count: number, which: (connection: Connection) => boolean): void {
-    if (count <= 0) return;
-    const candidates = [...this.#all.values()].filter(which);
-    const yielding = candidates.filter((one) => !isWorkedOn(one));
-    for (const one of [...yielding, ...candidates.filter(isWorkedOn).reverse()].slice(0, count)) this.#end(one);
+  #close(connections: readonly Connection[], count: number): void {
+    let left = count;
+    for (const one of connections) {
+      if (left <= 0) return;
+      if (!this.#all.has(one.socket)) continue;
+      this.#end(one);
+      left -= 1;
+    }
   }
 
   #end({ socket, group }: Connection): void {
@@ -125,23 +140,33 @@ export class Connections {
     socket.destroy();
   }
 
-  #endUntaken(now: number): void {
+  #look(now: number): void {
     for (const connection of this.#all.values()) {
-      if (!isUntaken(connection)) connection.untakenSince = undefined;
-      else if (connection.untakenSince === undefined) connection.untakenSince = now;
-      else if (now - connection.untakenSince > this.#bounds.takeWithinMs) this.#end(connection);
+      const { socket } = connection;
+      const taken = socket.bytesWritten - socket.writableLength;
+      if (!waitsForPeer(connection) || taken !== connection.taken) connection.deafSince = undefined;
+      else connection.deafSince ??= now;
+      connection.taken = taken;
+      if (now - (connection.deafSince ?? now) > this.#bounds.takeWithinMs) this.#end(connection);
     }
   }
 }
 
-/** A request has arrived as a whole, and its answer is still being made. */
-function isWorkedOn({ exchanges }: Connection): boolean {
+/** A request has arrived as a whole, and its answer is still being made for somebody who takes it. */
+function isWorkedOn({ exchanges, deafSince }: Connection): boolean {
+  if (deafSince !== undefined && Date.now() - deafSince > DEAF_AFTER_MS) return false;
   for (const { request, response } of exchanges) if (request.complete && !response.writableEnded) return true;
   return false;
 }
 
-/** All is answered, and the peer does not take it. */
-function isUntaken({ exchanges }: Connection): boolean {
-  for (const { response } of exchanges) if (!response.writableEnded) return false;
+/** Nothing goes on before the peer takes what there is. */
+function waitsForPeer({ exchanges }: Connection): boolean {
+  for (const { response } of exchanges) if (!response.writableEnded && !response.writableNeedDrain) return false;
   return exchanges.size > 0;
+}
+
+function waitingBytes({ exchanges }: Connection): number {
+  let bytes = 0;
+  for (const { response } of exchanges) bytes += response.writableLength;
+  return bytes;
 }

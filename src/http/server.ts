@@ -53,7 +53,8 @@ const REQUEST_TIMEOUT_MS = 10_000;
 const HANDLER_TIMEOUT_MS = 45_000;
 /** Between two requests; longer buys nothing but a handshake saved. */
 const KEEP_ALIVE_MS = 5_000;
-const TAKE_WITHIN_MS = 30_000;
+/** As for the receiver of an export. */
+const TAKE_WITHIN_MS = 120_000;
 /** Hardly anybody sends a second request before the first is answered. */
 const MAX_UNANSWERED = 16;
 const MAX_HEADER_BYTES = 8 * 1024;

@@ -96,6 +96,16 @@ test("who sends many requests ahead is cut off, and keeps nobody waiting", async
   await until("they are cut off", () => held.every(({ destroyed }) => destroyed));
 });
 
+test("who takes nothing of a large answer is not worked for, and gives way", async () => {
+  await api.call("PUT", "/v1/subjects/anna/devices/hub-1");
+  const large = "GET /docs/static/swagger-ui-bundle.js HTTP/1.1\r\nHost: x\r\n\r\n".repeat(8);
+  await hold(large, 2 * MAX, true);
+  await until("rights and health are answered", async () => {
+    await rightsAndHealth();
+    return true;
+  });
+});
+
 test("a connection is kept for seconds after its answer, not for minutes", async () => {
   const begun = performance.now();
   const answer = await ask(GET);
