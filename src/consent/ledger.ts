@@ -166,7 +166,9 @@ export class Ledger {
     const answer = await this.#state(tag, about, draftOf, (ledger, draft) => {
       const now = this.#options.now();
       // Told again: the first time may have ended before anything was done about them.
-      silent = saidAlready(ledger, draft, { now, openEnded }) ? silencedNow(ledger.state, now) : undefined;
+      const room = roomFor(draft.type, ledger.events.length, false, this.#options.wideningLimit);
+      const said = room === "append" && saidAlready(ledger, draft, { now, openEnded });
+      silent = said ? silencedNow(ledger.state, now) : undefined;
       return silent === undefined;
     });
     return silent === undefined || answer.refused !== undefined

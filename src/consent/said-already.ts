@@ -28,9 +28,14 @@ export function saidAlready(
   const replaced = replacedBy(state, next);
   if (replaced.size > 1) return false;
   const [recordId] = replaced;
-  const before =
-    recordId === undefined ? lastOf(events) : events.find((event) => event.recordId === recordId && isStatement(event));
-  return before !== undefined && isStatement(before) && wordsOf(before) === wordsOf(draft);
+  const at =
+    recordId === undefined
+      ? events.findLastIndex(({ type }) => !BESIDE.has(type))
+      : events.findIndex((event) => event.recordId === recordId);
+  const before = events[at];
+  // What was stated before an erasure is stated anew.
+  const erased = events.slice(at).some(({ type }) => type === "erasure-requested");
+  return before !== undefined && !erased && isStatement(before) && wordsOf(before) === wordsOf(draft);
 }
 
 /** What holds is the same, whichever of two equal statements it rests on. */
@@ -77,11 +82,7 @@ function replacedBy(was: SubjectState, next: SubjectState): Set<string> {
   return replaced;
 }
 
-/** The last word, for a request that takes nobody's place because there is an answer already. */
-function lastOf(events: SubjectLedger["events"]): SubjectLedger["events"][number] | undefined {
-  return events.findLast((event) => !BESIDE.has(event.type));
-}
-
+/** What a request that takes nobody's place, because there is an answer already, may lie behind and still be the last word. */
 const BESIDE: ReadonlySet<string> = new Set(["bound", "unbound", "held", "released"]);
 
 function isStatement(event: { readonly type: string }): event is StatementEvent {
