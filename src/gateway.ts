@@ -27,6 +27,7 @@ import { deidentifierOptions } from "./wiring/deidentifier.ts";
 import { createEvents } from "./wiring/events.ts";
 import { createExports } from "./wiring/exports.ts";
 import { createIngress } from "./wiring/ingress.ts";
+import { createKeptAnswers } from "./wiring/kept-answers.ts";
 import { createOutlets } from "./wiring/outlets.ts";
 import { createPipeline } from "./wiring/pipeline.ts";
 import { createQueue, type QueueOverrides } from "./wiring/queue.ts";
@@ -186,6 +187,7 @@ export function createGateway(
     ...rights.http,
     ...outlets.http,
     ...exports.http,
+    keptAnswers: createKeptAnswers(base),
     centre: centre.http,
     purgeDeadLetters: (subject, devices) => queue.deadLetters.purge(subject, devices),
     readiness: () =>

@@ -99,14 +99,14 @@ export const mqttOptions = z.strictObject({
     1,
     60,
     100_000,
-    "Failed logins under one user name from one remote address before the next ones from there are refused without a look at the password.",
+    "Failed logins under one user name from one remote address (IPv4, or IPv6 /64) before the next wrong ones are counted and answered as too many. The right token is always let in.",
     "logins/min",
   ),
   failedLoginsPerAddressPerMinute: count(
     1,
     3_000,
     1_000_000,
-    "Failed logins from one remote address, under whatever names, before every login from there is refused without a look at the password.",
+    "Failed logins from one remote address, under whatever names, before the next wrong ones are counted and answered as too many.",
     "logins/min",
   ),
   clockWindowPastMs: milliseconds(

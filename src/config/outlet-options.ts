@@ -1,7 +1,7 @@
 /** Options of everything data leaves through: the store, the services, the HTTP interface. */
 import { z } from "zod";
 import { SERVICE_PURPOSES } from "../model/consent.ts";
-import { opaqueReference } from "../model/consent-record.ts";
+import { opaqueReference, statedMethod } from "../model/consent-record.ts";
 import { SERVICE_RELATIONS } from "../model/service-terms.ts";
 import { bytes, choice, count, milliseconds, optionalPath, port, regionCode, secret, text } from "./leaves.ts";
 
@@ -92,9 +92,8 @@ export const serviceOptions = z
   .meta({ description: "Services that may subscribe to processed topics." });
 
 const approver = z.strictObject({
-  name: z
-    .string()
-    .regex(/^[a-z][a-z0-9-]{0,31}$/)
+  name: statedMethod
+    .regex(/^[a-z]/)
     .meta({ description: "Code of the approver in the audit log; not a person's name." }),
   token: secret(MIN_TOKEN_LENGTH, "Bearer token of this approver alone."),
   tokenFile: optionalPath("File that holds the token, readable by its owner alone."),
@@ -114,8 +113,30 @@ export const httpOptions = z.strictObject({
     1,
     60,
     100_000,
-    "Requests with a wrong bearer token from one address before all of its requests are refused.",
+    "Wrong bearer tokens from one address (IPv4, or IPv6 /64) before the next wrong ones are answered 429. A right one is always let in.",
     "requests/min",
   ),
+  maxConnections: count(
+    16,
+    512,
+    65_536,
+    "Connections to the HTTP interface. When they are used up, those on which nothing is worked on are closed for new ones.",
+    "connections",
+  ),
+  maxConnectionsPerAddress: count(
+    4,
+    256,
+    65_536,
+    "The same from one address (IPv4, or IPv6 /64), a proxy's included.",
+    "connections",
+  ),
+  keptAnswers: count(
+    1,
+    10_000,
+    1_000_000,
+    "Answers kept, sealed, for requests that come again under the same Idempotency-Key; above it the oldest are forgotten.",
+    "answers",
+  ),
+  keptAnswerHours: count(1, 24, 168, "How long each is kept.", "hours"),
   bodyLimitBytes: bytes(1_024, 65_536, 1_048_576, "Largest request body."),
 });

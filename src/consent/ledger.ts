@@ -22,8 +22,9 @@ import { changeLedger } from "./change-ledger.ts";
 import { DeviceClaims } from "./device-claim.ts";
 import { roomFor } from "./ledger-bound.ts";
 import { LedgerStore, type SubjectLedger } from "./ledger-store.ts";
-import type { Draft } from "./plan-change.ts";
+import { type Draft, silencedNow } from "./plan-change.ts";
 import { type Policy, readFloorPlan, readFloors, readPolicy } from "./policies.ts";
+import { type StatementDraft, saidAlready } from "./said-already.ts";
 import { showRecord } from "./show-record.ts";
 import { type About, actingGuardian, agreesAnew, copyOf, inRange, refusalOf, termsOf } from "./statement-rules.ts";
 import type { SubjectState } from "./subject-state.ts";
@@ -105,7 +106,8 @@ export class Ledger {
     const offer = await this.#offer(input, now);
     if ("refused" in offer) return offer;
     const terms = { ...this.#notice(input, offer.policy), purposes: offer.purposes, expiresAt };
-    return this.#state(tag, input, (state) => ({
+    const openEnded = input.expiresAt === undefined;
+    return this.#statement(tag, input, openEnded, (state) => ({
       ...terms,
       type: agreesAnew(state, input, now) ? "reconfirmed" : "given",
     }));
@@ -116,7 +118,7 @@ export class Ledger {
     const offer = await this.#offer(input, this.#options.now());
     if ("refused" in offer) return offer;
     const { policy, purposes } = offer;
-    return this.#state(tag, input, () => ({ ...this.#notice(input, policy), type: "requested", purposes }));
+    return this.#statement(tag, input, false, () => ({ ...this.#notice(input, policy), type: "requested", purposes }));
   }
 
   async refuse(tag: SubjectTag, input: RefuseInput): Promise<LedgerAnswer> {
@@ -124,7 +126,7 @@ export class Ledger {
     if (expiresAt !== undefined && !inRange(expiresAt, this.#options.now())) return { refused: "expiry-out-of-range" };
     const policy = await readPolicy(this.#redis, this.#keys, input.policyVersion);
     if (policy === undefined) return { refused: "policy-version-unknown" };
-    return this.#state(tag, input, () => ({ ...this.#notice(input, policy), type: "refused", expiresAt }));
+    return this.#statement(tag, input, false, () => ({ ...this.#notice(input, policy), type: "refused", expiresAt }));
   }
 
   /**
@@ -153,13 +155,39 @@ export class Ledger {
     return showRecord(ledger, { controller: this.#options.controller, plan, now: this.#options.now() });
   }
 
+  /** As below; but what is in force already, in the same words, is not written down once more. */
+  async #statement(
+    tag: SubjectTag,
+    about: About,
+    openEnded: boolean,
+    draftOf: (state: SubjectState) => StatementDraft,
+  ): Promise<LedgerAnswer> {
+    let silent: readonly DeviceKey[] | undefined;
+    const answer = await this.#state(tag, about, draftOf, (ledger, draft) => {
+      const now = this.#options.now();
+      // Told again: the first time may have ended before anything was done about them.
+      const room = roomFor(draft.type, ledger.events.length, false, this.#options.wideningLimit);
+      const said = room === "append" && saidAlready(ledger, draft, { now, openEnded });
+      silent = said ? silencedNow(ledger.state, now) : undefined;
+      return silent === undefined;
+    });
+    return silent === undefined || answer.refused !== undefined
+      ? answer
+      : { ...answer, silenced: silent, repeated: true };
+  }
+
   /** Appends a statement, once it is clear that subject and devices exist and that whoever speaks may. */
-  async #state(tag: SubjectTag, about: About, draftOf: (state: SubjectState) => Draft): Promise<LedgerAnswer> {
+  async #state<T extends Draft>(
+    tag: SubjectTag,
+    about: About,
+    draftOf: (state: SubjectState) => T,
+    isNews: (ledger: SubjectLedger, draft: T) => boolean = () => true,
+  ): Promise<LedgerAnswer> {
     let refused: LedgerRefusal | undefined;
     const change = await this.#change(tag, (ledger) => {
       const draft = draftOf(ledger.state);
       refused = refusalOf(ledger, draft, about);
-      return refused === undefined ? draft : undefined;
+      return refused === undefined && isNews(ledger, draft) ? draft : undefined;
     });
     return refused === undefined ? change : { refused };
   }

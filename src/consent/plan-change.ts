@@ -46,6 +46,11 @@ export function planChange(
   return { event, state, decisions, wrappedSubjectKey, change, takesAway };
 }
 
+/** The devices that may do nothing as things stand. */
+export function silencedNow(state: SubjectState, nowMs: number): DeviceKey[] {
+  return silenced(state, state, materialise(state, ""), nowMs);
+}
+
 type Decisions = ReadonlyMap<DeviceKey, Decision>;
 
 function losesAnything(was: Decisions, now: Decisions, nowMs: number): boolean {

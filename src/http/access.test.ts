@@ -1,4 +1,4 @@
-/** Who sends wrong tokens is refused, counted, and after a while not even heard; nobody else notices. */
+/** Who sends wrong tokens is refused, counted, and after a while told so; whoever has the right one notices nothing. */
 import type { FastifyInstance } from "fastify";
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
 import type { HttpRefusal } from "../model/outcome.ts";
@@ -22,7 +22,8 @@ beforeEach(async () => {
     holds: { list: async () => ({ standing: [], proposed: [] }) },
     turnedAway: (reason: HttpRefusal) => counted.push(reason),
   } as unknown as HttpPorts;
-  const options = { host: "127.0.0.1", port: 0, bodyLimitBytes: 1_024, failedTokensPerMinute: 3 };
+  const bounds = { maxConnections: 16, maxConnectionsPerAddress: 16 };
+  const options = { host: "127.0.0.1", port: 0, bodyLimitBytes: 1_024, failedTokensPerMinute: 3, ...bounds };
   app = await createApp({ ...options, token: TOKEN, approvers: [{ name: "legal", token: APPROVER }] }, ports);
 });
 afterEach(async () => {
@@ -45,20 +46,30 @@ it("hears the right token, however often", async () => {
   expect(counted).toEqual([]);
 });
 
-it("counts wrong tokens, and after too many from one address hears none of it, nor of the right one", async () => {
+it("counts wrong tokens, answers too many from one address otherwise, and lets the right ones in from there", async () => {
   expect(await ask(undefined)).toBe("401 unauthorized");
   expect(await ask("wrong")).toBe("401 unauthorized");
   // One account for both kinds of tokens: a guess is a guess.
   expect(await ask(TOKEN, { url: HOLD })).toBe("401 unauthorized");
   expect(await ask("wrong")).toBe("429 too-many-failures");
-  expect(await ask(TOKEN)).toBe("429 too-many-failures");
-  expect(await ask(APPROVER, { url: HOLD })).toBe("429 too-many-failures");
-  expect(counted).toEqual([...Array(3).fill("bad-token"), ...Array(3).fill("too-many-failures")]);
+  expect(await ask(undefined)).toBe("429 too-many-failures");
+  expect(await ask(TOKEN)).toBe("200");
+  expect(await ask(APPROVER, { url: HOLD })).toBe("200");
+  expect(counted).toEqual([...Array(3).fill("bad-token"), ...Array(2).fill("too-many-failures")]);
 });
 
-it("goes on hearing other addresses, and this one again after a while", async () => {
+it.each([
+  ["192.0.2.7", "::ffff:192.0.2.7", "192.0.2.8"],
+  ["2001:db8:1:2::1", "2001:db8:1:2:ffff::9", "2001:db8:1:3::1"],
+])("takes %s and %s for one, and %s for another", async (one, same, other) => {
+  for (const from of [one, same, one]) expect(await ask("wrong", { from })).toBe("401 unauthorized");
+  expect(await ask("wrong", { from: same })).toBe("429 too-many-failures");
+  expect(await ask("wrong", { from: other })).toBe("401 unauthorized");
+});
+
+it("answers wrong ones of an address as before after a while", async () => {
   for (let times = 0; times < 4; times += 1) await ask("wrong");
-  expect(await ask(TOKEN, { from: "192.0.2.2" })).toBe("200");
+  expect(await ask("wrong")).toBe("429 too-many-failures");
   vi.setSystemTime(Date.now() + 20_000);
-  expect(await ask(TOKEN)).toBe("200");
+  expect(await ask("wrong")).toBe("401 unauthorized");
 });

@@ -1,10 +1,12 @@
 /**
- * Who may ask: whoever holds a bearer token, compared by digest, in constant time. An address that keeps
- * sending wrong ones is refused before its token is looked at; it is kept in memory only.
+ * Who may ask: whoever holds a bearer token, compared by digest, in constant time. The right token is always let in:
+ * it cannot be guessed, so nobody gains by what others send from the same address. Wrong ones are limited by
+ * address, which is kept in memory only.
  */
 import { createHash, timingSafeEqual } from "node:crypto";
 import type { FastifyInstance, FastifyRequest } from "fastify";
-import { Rates } from "../platform/rate.ts";
+import { addressGroup } from "../platform/address-group.ts";
+import { perMinute, type Rates } from "../platform/rate.ts";
 import type { HttpPorts } from "./ports.ts";
 import { refuse } from "./problems.ts";
 
@@ -16,32 +18,22 @@ export interface Approver {
 
 const REMEMBERED_ADDRESSES = 10_000;
 
-/** Counts who is turned away, and bounds how often one address may be wrong. */
+/** Counts who is turned away, and tells an address that is wrong too often so. */
 export class Door {
   readonly #failures: Rates;
   readonly #ports: Pick<HttpPorts, "turnedAway">;
 
   constructor(failedPerMinute: number, ports: Pick<HttpPorts, "turnedAway">) {
-    this.#failures = new Rates({
-      perSecond: failedPerMinute / 60,
-      burst: failedPerMinute,
-      remembered: REMEMBERED_ADDRESSES,
-    });
+    this.#failures = perMinute(failedPerMinute, REMEMBERED_ADDRESSES);
     this.#ports = ports;
   }
 
-  /** The answer to a request that may not go on; `undefined` lets it in. */
-  turnAway(request: FastifyRequest, isRight: () => boolean): "unauthorized" | "too-many-failures" | undefined {
+  /** The answer to a request that came without a right token. */
+  turnAway(request: FastifyRequest): "unauthorized" | "too-many-failures" {
     const now = Date.now();
-    const failures = this.#failures.bucket(request.ip, now);
-    if (!failures.peek(now)) {
-      this.#ports.turnedAway("too-many-failures");
-      return "too-many-failures";
-    }
-    if (isRight()) return undefined;
-    failures.take(now);
-    this.#ports.turnedAway("bad-token");
-    return "unauthorized";
+    const heard = this.#failures.bucket(addressGroup(request.ip), now).take(now);
+    this.#ports.turnedAway(heard ? "bad-token" : "too-many-failures");
+    return heard ? "unauthorized" : "too-many-failures";
   }
 }
 
@@ -52,10 +44,9 @@ const approvers = new WeakMap<FastifyRequest, string>();
 export function requireToken(scope: FastifyInstance, token: string, door: Door): void {
   const expected = digest(token);
   scope.addHook("onRequest", async (request, reply) => {
-    const refused = door.turnAway(request, () => timingSafeEqual(given(request), expected));
-    if (refused === undefined) return;
+    if (timingSafeEqual(given(request), expected)) return;
     reply.header("www-authenticate", 'Bearer realm="consentry"');
-    return refuse(reply, refused);
+    return refuse(reply, door.turnAway(request));
   });
 }
 
@@ -65,13 +56,12 @@ export function requireApprover(scope: FastifyInstance, known: readonly Approver
   scope.addHook("onRequest", async (request, reply) => {
     const digest = given(request);
     const found = expected.filter((approver) => timingSafeEqual(approver.digest, digest))[0];
-    const refused = door.turnAway(request, () => found !== undefined);
-    if (refused === undefined && found !== undefined) {
+    if (found !== undefined) {
       approvers.set(request, found.name);
       return;
     }
     reply.header("www-authenticate", 'Bearer realm="consentry-approver"');
-    return refuse(reply, refused ?? "unauthorized");
+    return refuse(reply, door.turnAway(request));
   });
 }
 

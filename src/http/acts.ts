@@ -26,7 +26,7 @@ export async function stateConsent(
   ports: HttpPorts,
   tag: SubjectTag,
   statement: Statement,
-): Promise<Refused | Done<{ record: ConsentRecord }>> {
+): Promise<Refused | Done<{ record: ConsentRecord; recorded: boolean }>> {
   const change = await say(ports, tag, statement);
   if (change.refused !== undefined) return { refused: change.refused };
   if (statement.state === "refused") ports.centre?.samples.endSubject(tag);
@@ -43,7 +43,7 @@ export async function stateConsent(
     if (again.refused !== undefined) return { refused: again.refused };
     record = await ports.ledger.record(tag);
   }
-  return record === undefined ? { refused: "unknown-subject" } : { record };
+  return record === undefined ? { refused: "unknown-subject" } : { record, recorded: change.repeated !== true };
 }
 
 function say(ports: HttpPorts, tag: SubjectTag, { state, input }: Statement): Promise<LedgerAnswer> {

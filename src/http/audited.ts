@@ -7,6 +7,7 @@
 import { finished, Readable } from "node:stream";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import type { AuditAct, AuditActName, AuditDetail, AuditOutcome, AuditRole } from "../model/audit.ts";
+import { statedReference } from "../model/consent-record.ts";
 import type { DeviceId, SubjectId, SubjectTag } from "../model/ids.ts";
 import { approverOf } from "./access.ts";
 import type { HttpPorts } from "./ports.ts";
@@ -61,7 +62,7 @@ const AUDITED: Readonly<Record<string, AuditedRoute | "keeps nothing">> = {
     act: "hold-released",
     detail: (request) => ({
       approver: approverOf(request) ?? "",
-      reference: (request.query as { reference: string }).reference,
+      ...releasedReference(request),
     }),
     unstoppable: true,
   },
@@ -141,7 +142,7 @@ export function auditActs(
 }
 
 /** Answered because its time was up. The act itself goes on, and nobody knows yet what becomes of it. */
-function isOverdue({ signal }: FastifyRequest): boolean {
+export function isOverdue({ signal }: FastifyRequest): boolean {
   return signal.aborted && (signal.reason as { code?: string } | undefined)?.code === "FST_ERR_HANDLER_TIMEOUT";
 }
 
@@ -157,6 +158,12 @@ function outcomeOf({ statusCode }: FastifyReply): AuditOutcome {
 
 function field(request: FastifyRequest, name: string): unknown {
   return (request.body as Record<string, unknown> | null | undefined)?.[name];
+}
+
+/** What nobody could place under today rests in no line either, whether there is such a hold or not. */
+function releasedReference(request: FastifyRequest): AuditDetail {
+  const { reference } = request.query as { reference: string };
+  return statedReference.safeParse(reference).success ? { reference } : {};
 }
 
 /** On whose word the account service acts. */

@@ -7,19 +7,28 @@ import { CATEGORIES, PURPOSES } from "../model/consent.ts";
 import { signedConsentReceipt } from "../model/consent-receipt.ts";
 import {
   ACTORS,
+  answerOf,
   consentRecord,
   countryCode,
   guardianStatement,
-  languageTag,
-  methodCode,
-  opaqueReference,
+  statedLanguage,
+  statedMethod,
+  statedReference,
+  statementAnswer,
   timestampMs,
 } from "../model/consent-record.ts";
 import { stateConsent } from "./acts.ts";
-import { CHILD_ASKS_EXAMPLE, CONSENT_EXAMPLE, CONSENT_RECEIPT_EXAMPLE, RECORD_EXAMPLE } from "./examples.ts";
+import {
+  CHILD_ASKS_EXAMPLE,
+  CONSENT_EXAMPLE,
+  CONSENT_RECEIPT_EXAMPLE,
+  RECORD_EXAMPLE,
+  STATEMENT_EXAMPLE,
+} from "./examples.ts";
 import { deviceId, guardianRef, subjectPath } from "./fields.ts";
+import { idempotencyHeaders } from "./idempotency.ts";
 import type { HttpPorts } from "./ports.ts";
-import { BODY_PROBLEMS, CHANGE_PROBLEMS, COMMON_PROBLEMS, problemResponses, refuse } from "./problems.ts";
+import { CHANGE_PROBLEMS, COMMON_PROBLEMS, POST_PROBLEMS, problemResponses, refuse } from "./problems.ts";
 
 const consentBody = z
   .strictObject({
@@ -32,9 +41,9 @@ const consentBody = z
       .partialRecord(z.enum(PURPOSES), z.array(z.enum(CATEGORIES)).min(1).max(CATEGORIES.length))
       .default({})
       .describe("Categories by purpose. Replaces what was given before, or is asked for; needed unless refused."),
-    method: methodCode.describe("How consent was asked for, as a code."),
+    method: statedMethod.describe("How consent was asked for, as a code."),
     by: z.enum(ACTORS).describe("`authority` and `controller` can ask for consent, and neither give nor refuse it."),
-    language: languageTag.describe("Language of the notice shown, BCP 47."),
+    language: statedLanguage.describe("Language of the notice shown, BCP 47."),
     jurisdiction: z.array(countryCode).min(1).max(16),
     expiresAt: timestampMs
       .optional()
@@ -47,7 +56,7 @@ const consentBody = z
       ),
     guardian: guardianStatement.optional(),
     guardianRef,
-    evidenceRef: opaqueReference
+    evidenceRef: statedReference
       .optional()
       .describe(
         "Opaque reference to evidence kept elsewhere. Never an id of a person or device, a name or an address.",
@@ -67,6 +76,12 @@ const consentBody = z
 const recordAnswer = consentRecord
   .describe("State of today and the hash-chained events that led to it. Subject and devices appear under keyed hashes.")
   .meta({ examples: [RECORD_EXAMPLE] });
+
+const statedAnswer = statementAnswer
+  .describe(
+    "What holds now for the devices it was about; the record is read with GET. `recorded` is false when the same was in force already: then nothing was written down.",
+  )
+  .meta({ examples: [STATEMENT_EXAMPLE] });
 
 const receiptAnswer = signedConsentReceipt
   .describe("The receipt and its signature; altered in any value it no longer verifies.")
@@ -125,14 +140,15 @@ export function consentRoutes(scope: FastifyInstance, ports: HttpPorts): void {
         tags: ["consent"],
         summary: "Record that consent was given, refused or asked for",
         description:
-          "What is given or refused replaces what was stated before for the same devices; what is `requested` allows nothing. Once answered, no batch under way uses more than the new statement allows.",
+          "What is given or refused replaces what was stated before for the same devices; what is `requested` allows nothing. The same again, in the same words, is not written down once more. Once answered, no batch under way uses more than the new statement allows.",
         params: subjectPath,
         body: consentBody,
+        headers: idempotencyHeaders,
         response: {
-          201: recordAnswer,
+          201: statedAnswer,
           ...problemResponses(
             ...CHANGE_PROBLEMS,
-            ...BODY_PROBLEMS,
+            ...POST_PROBLEMS,
             "device-not-bound",
             "policy-superseded",
             "record-full",
@@ -151,7 +167,8 @@ export function consentRoutes(scope: FastifyInstance, ports: HttpPorts): void {
       const tag = ports.lookup.subjectTag(request.params.subject);
       const input = { ...body, devices: devices?.map((device) => ports.lookup.deviceKey(device)) };
       const stated = await stateConsent(ports, tag, { state, input });
-      return stated.refused === undefined ? reply.code(201).send(stated.record) : refuse(reply, stated.refused);
+      if (stated.refused !== undefined) return refuse(reply, stated.refused);
+      return reply.code(201).send(answerOf(stated.record, stated.recorded, input.devices?.[0]));
     },
   );
 }

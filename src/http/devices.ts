@@ -3,8 +3,9 @@ import type { FastifyInstance } from "fastify";
 import type { ZodTypeProvider } from "fastify-type-provider-zod";
 import { z } from "zod";
 import { devicePath, subjectDevicePath } from "./fields.ts";
+import { idempotencyHeaders } from "./idempotency.ts";
 import type { HttpPorts } from "./ports.ts";
-import { BODY_PROBLEMS, CHANGE_PROBLEMS, COMMON_PROBLEMS, problemResponses, refuse } from "./problems.ts";
+import { CHANGE_PROBLEMS, COMMON_PROBLEMS, POST_PROBLEMS, problemResponses, refuse } from "./problems.ts";
 import { settle } from "./settle.ts";
 
 const done = z.null().describe("Done; no body.");
@@ -69,7 +70,8 @@ export function deviceRoutes(scope: FastifyInstance, ports: HttpPorts): void {
         summary: "Issue a new token for a device",
         description: "The token before stops working and the device's live session ends.",
         params: devicePath,
-        response: { 201: tokenAnswer, ...problemResponses(...COMMON_PROBLEMS, ...BODY_PROBLEMS, "conflict") },
+        headers: idempotencyHeaders,
+        response: { 201: tokenAnswer, ...problemResponses(...COMMON_PROBLEMS, ...POST_PROBLEMS, "conflict") },
       },
     },
     async (request, reply) => {

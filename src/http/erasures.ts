@@ -2,20 +2,21 @@
 import type { FastifyInstance } from "fastify";
 import type { ZodTypeProvider } from "fastify-type-provider-zod";
 import { z } from "zod";
-import { ACTORS, methodCode, opaqueReference } from "../model/consent-record.ts";
+import { ACTORS, statedMethod, statedReference } from "../model/consent-record.ts";
 import { erasureStatus, receiptKeySet } from "../model/erasure.ts";
 import { requestErasure } from "./acts.ts";
 import { ERASURE_EXAMPLE, RECEIPT_KEY_EXAMPLE } from "./examples.ts";
 import { guardianRef, subjectPath } from "./fields.ts";
+import { idempotencyHeaders } from "./idempotency.ts";
 import type { HttpPorts } from "./ports.ts";
-import { BODY_PROBLEMS, CHANGE_PROBLEMS, COMMON_PROBLEMS, problemResponses, refuse } from "./problems.ts";
+import { CHANGE_PROBLEMS, COMMON_PROBLEMS, POST_PROBLEMS, problemResponses, refuse } from "./problems.ts";
 
 const erasureBody = z
   .strictObject({
     by: z.enum(ACTORS).default("subject"),
-    method: methodCode.default("api"),
+    method: statedMethod.default("api"),
     guardianRef,
-    evidenceRef: opaqueReference.optional().describe("Opaque reference to evidence kept elsewhere."),
+    evidenceRef: statedReference.optional().describe("Opaque reference to evidence kept elsewhere."),
   })
   .meta({ examples: [{}, { by: "guardian", guardianRef: "guardian:7f31", evidenceRef: "form:2f81" }] });
 
@@ -39,11 +40,12 @@ export function erasureRoutes(scope: FastifyInstance, ports: HttpPorts): void {
           "From the answer on nothing the subject consented to before is used any more; what is stored is deleted in the background, see `Location`. `not-drained` means that the erasure has begun and no new batch uses anything, but an earlier one may still be writing. Asking again, with nothing consented to in between, is safe and answers with the same erasure. Under a legal hold it waits. Consent given afterwards begins anew, under another key.",
         params: subjectPath,
         body: erasureBody,
+        headers: idempotencyHeaders,
         response: {
           202: statusAnswer.meta({ examples: [{ ...ERASURE_EXAMPLE, state: "running", step: "drain", services: [] }] }),
           ...problemResponses(
             ...CHANGE_PROBLEMS,
-            ...BODY_PROBLEMS,
+            ...POST_PROBLEMS,
             "unknown-subject",
             "guardian-mismatch",
             "guardian-not-on-file",

@@ -73,6 +73,9 @@ export const RECORD_EXAMPLE = {
   ],
 };
 
+const { holds: _, devices: __, events: ___, ...SHORT } = RECORD_EXAMPLE;
+export const STATEMENT_EXAMPLE = { ...SHORT, recorded: true };
+
 export const CONSENT_RECEIPT_EXAMPLE = {
   receipt: {
     kind: "consent-receipt",

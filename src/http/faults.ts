@@ -9,6 +9,7 @@ import { type ErrorCode, GatewayError } from "../model/errors.ts";
 import type { Log } from "../model/log.ts";
 import { redisErrorCode } from "../platform/redis.ts";
 import { type FieldError, PROBLEM_TYPE, PROBLEMS, type ProblemCode, problemOf, refuse } from "./problems.ts";
+import { ANSWER_HEADERS } from "./wire.ts";
 
 const FASTIFY_CODES: Readonly<Record<string, ProblemCode>> = {
   FST_ERR_BAD_URL: "invalid-request",
@@ -55,7 +56,8 @@ export function answerClientError(
   };
   const code = codes[error.code ?? ""] ?? "invalid-request";
   const body = JSON.stringify(problemOf(code));
-  const head = `HTTP/1.1 ${PROBLEMS[code].status} Refused\r\nContent-Type: ${PROBLEM_TYPE}`;
+  const fields = Object.entries({ ...ANSWER_HEADERS, "content-type": PROBLEM_TYPE });
+  const head = [`HTTP/1.1 ${PROBLEMS[code].status} Refused`, ...fields.map((pair) => pair.join(": "))].join("\r\n");
   socket.end(`${head}\r\nContent-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`);
 }
 
@@ -102,7 +104,7 @@ function fieldErrors(
 function fieldsOfRoutes(app: FastifyInstance): ReadonlySet<string> {
   const fields = new Set<string>();
   app.addHook("onRoute", ({ schema }) => {
-    for (const part of [schema?.body, schema?.params, schema?.querystring]) {
+    for (const part of [schema?.body, schema?.params, schema?.querystring, schema?.headers]) {
       if (part instanceof z.ZodType)
         collectNames(z.toJSONSchema(part, { io: "input", unrepresentable: "any" }), fields);
     }

@@ -2,7 +2,7 @@
 import type { FastifyInstance } from "fastify";
 import type { ZodTypeProvider } from "fastify-type-provider-zod";
 import { z } from "zod";
-import { legalHold, opaqueReference, timestampMs } from "../model/consent-record.ts";
+import { legalHold, opaqueReference, statedReference, timestampMs } from "../model/consent-record.ts";
 import { deletionOf } from "../model/erasure.ts";
 import type { DeviceKey } from "../model/ids.ts";
 import { approverOf } from "./access.ts";
@@ -12,10 +12,12 @@ import type { HttpPorts } from "./ports.ts";
 import { BODY_PROBLEMS, CHANGE_PROBLEMS, COMMON_PROBLEMS, problemResponses, refuse } from "./problems.ts";
 import { settle } from "./settle.ts";
 
-const reference = opaqueReference.describe("Opaque reference to the order that is kept elsewhere.");
+const REFERENCE = "Opaque reference to the order that is kept elsewhere.";
+/** One that stands may have been placed when more was accepted; it must be possible to end it. */
+const placed = opaqueReference.describe(REFERENCE);
 const holdBody = z
   .strictObject({
-    reference,
+    reference: statedReference.describe(REFERENCE),
     until: timestampMs.describe("Unix ms. The hold ends by itself then."),
     scope: z
       .strictObject({ devices: z.array(deviceId).min(1).max(256) })
@@ -115,7 +117,7 @@ export function holdRoutes(scope: FastifyInstance, ports: HttpPorts): void {
           "One approver is enough: it gives the subject their rights back. What was withdrawn or asked to be erased meanwhile takes its course.",
         security,
         params: subjectPath,
-        querystring: z.strictObject({ reference }),
+        querystring: z.strictObject({ reference: placed }),
         response: { 204: done, ...problemResponses(...COMMON_PROBLEMS, "conflict", "hold-unknown") },
       },
     },

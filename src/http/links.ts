@@ -3,14 +3,15 @@ import type { FastifyInstance } from "fastify";
 import type { ZodTypeProvider } from "fastify-type-provider-zod";
 import { z } from "zod";
 import { MAX_CENTRE_MINUTES } from "../model/centre.ts";
-import { countryCode, methodCode, opaqueReference, timestampMs } from "../model/consent-record.ts";
+import { countryCode, statedMethod, statedReference, timestampMs } from "../model/consent-record.ts";
 import { sealLink } from "./centre/claims.ts";
 import { guardianRefusal } from "./centre/guardian.ts";
 import { CENTRE_PATH } from "./centre/session.ts";
 import { devicesEver } from "./centre/standing.ts";
 import { deviceId, guardianRef, subjectPath } from "./fields.ts";
+import { idempotencyHeaders } from "./idempotency.ts";
 import type { CentrePort, HttpPorts } from "./ports.ts";
-import { BODY_PROBLEMS, COMMON_PROBLEMS, problemResponses, refuse } from "./problems.ts";
+import { COMMON_PROBLEMS, POST_PROBLEMS, problemResponses, refuse } from "./problems.ts";
 
 const MAX_DEVICES = 64;
 const EXAMPLE = {
@@ -36,7 +37,7 @@ const linkBody = z
       .describe("Who will open it. A link for a guardian says that the subject is a minor."),
     guardianRef,
     verification: z
-      .strictObject({ method: methodCode, evidenceRef: opaqueReference })
+      .strictObject({ method: statedMethod, evidenceRef: statedReference })
       .optional()
       .describe("How the guardian was verified; needed until a verified one is on file, and to replace that one."),
     jurisdiction: z.array(countryCode).min(1).max(16).describe("As for consent, which may be given through this link."),
@@ -81,11 +82,12 @@ export function linkRoutes(
           "Opens the page on which a person sees and changes everything about their data here, or a guardian does for a child. Good once, and for minutes.",
         params: subjectPath,
         body: linkBody,
+        headers: idempotencyHeaders,
         response: {
           201: linkAnswer,
           ...problemResponses(
             ...COMMON_PROBLEMS,
-            ...BODY_PROBLEMS,
+            ...POST_PROBLEMS,
             "conflict",
             "unknown-subject",
             "device-not-bound",

@@ -72,7 +72,8 @@ const UNREACHABLE = new GatewayError("CONSENT_UNREACHABLE", "test");
 const CONFLICT = new GatewayError("CONSENT_CONFLICT", "test");
 
 function appWith(ports: HttpPorts): Promise<FastifyInstance> {
-  const options = { host: "127.0.0.1", port: 0, bodyLimitBytes: 1_024, failedTokensPerMinute: 60 };
+  const bounds = { maxConnections: 16, maxConnectionsPerAddress: 16 };
+  const options = { host: "127.0.0.1", port: 0, bodyLimitBytes: 1_024, failedTokensPerMinute: 60, ...bounds };
   return createApp({ ...options, token: TOKEN, approvers: [{ name: "legal", token: APPROVER }] }, ports);
 }
 
@@ -180,7 +181,7 @@ describe("every route", () => {
     }
   });
 
-  test("has examples that its own schemas accept", () => {
+  test("has examples that its own schemas accept", { timeout: 120_000 }, () => {
     const ajv = new Ajv2020({ strict: false, allErrors: true });
     addFormats.default(ajv);
     let looked = 0;

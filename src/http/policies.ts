@@ -6,9 +6,10 @@ import { type PolicyFloors, PURPOSES } from "../model/consent.ts";
 import { contentHash, timestampMs } from "../model/consent-record.ts";
 import { CHANGE_KINDS, MAX_POLICY_BYTES, policyDocument } from "../model/policy-document.ts";
 import { POLICY_EXAMPLE } from "./examples.ts";
+import { idempotencyHeaders } from "./idempotency.ts";
 import { takeJson } from "./json-body.ts";
 import type { HttpPorts } from "./ports.ts";
-import { BODY_PROBLEMS, COMMON_PROBLEMS, problemResponses, refuse } from "./problems.ts";
+import { COMMON_PROBLEMS, POST_PROBLEMS, problemResponses, refuse } from "./problems.ts";
 
 const HASH_EXAMPLE = "mL0V1cPq4o8s2Zk7Yw3TnXbR5dGfH6jKaE9uSiWvQyM";
 
@@ -132,11 +133,12 @@ export function policyRoutes(scope: FastifyInstance, ports: HttpPorts): void {
         description:
           "Versions are immutable; publishing the same bytes again changes nothing. A version that widens purposes, categories, recipients, regions, retention or changes the legal basis must be called material. From a material version on, consent to earlier ones no longer counts for the purposes it affects; `reconfirm` gives people until the end of the day `confirmBy` (UTC) to consent again.",
         body: policyDocument.meta({ examples: [POLICY_EXAMPLE] }),
+        headers: idempotencyHeaders,
         response: {
           201: publishAnswer,
           ...problemResponses(
             ...COMMON_PROBLEMS,
-            ...BODY_PROBLEMS,
+            ...POST_PROBLEMS,
             "conflict",
             "policy-invalid",
             "policy-version-taken",

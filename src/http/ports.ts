@@ -21,6 +21,7 @@ import type { DayRange, Disclosure } from "../model/disclosure.ts";
 import type { ErasureStatus, ReceiptKey } from "../model/erasure.ts";
 import type { BegunExport, ExportItem, ExportRequest } from "../model/export.ts";
 import type { DeviceId, DeviceKey, DeviceRef, SubjectId, SubjectTag } from "../model/ids.ts";
+import type { BegunAnswer } from "../model/kept-answer.ts";
 import type { Log } from "../model/log.ts";
 import type { HttpRefusal } from "../model/outcome.ts";
 import type { DevicesSuspended, PolicySummary, PublishResult } from "../model/policy-document.ts";
@@ -136,6 +137,11 @@ export interface CentrePort {
   readonly publicUrl: string | undefined;
 }
 
+export interface KeptAnswersPort {
+  /** `address`: where the key counts; `request`: all that was asked there. Rejects with CONSENT_UNREACHABLE. */
+  begin(address: string, key: string, request: string): Promise<BegunAnswer>;
+}
+
 export interface DisclosuresPort {
   /** Whom data of the subject was given to; oldest first, of other gateways as of some seconds ago. */
   of(subject: SubjectTag): Promise<readonly Disclosure[]>;
@@ -158,6 +164,7 @@ export interface HttpPorts {
   signConsent(receipt: ConsentReceipt): SignedConsentReceipt;
   readonly disclosures: DisclosuresPort;
   readonly exports: ExportsPort;
+  readonly keptAnswers: KeptAnswersPort;
   readonly holds: HoldsPort;
   readonly minors: {
     /** Begins to delete what was stored while a minor counted as an adult, unless that has begun already. True: just begun. */

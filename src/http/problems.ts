@@ -38,12 +38,18 @@ export const PROBLEMS = {
     status: 409,
     title: "This record has as many entries as it may; it can only be withdrawn or erased",
   },
+  "idempotency-key-in-use": {
+    status: 409,
+    title: "A request with this Idempotency-Key is still being worked on; ask again for its answer",
+  },
   "hold-terms-differ": { status: 409, title: "Another approver proposed this hold with other terms" },
   "link-expired": { status: 410, title: "The link is too old" },
   "link-used": { status: 410, title: "The link was used before, and each is good once" },
   "payload-too-large": { status: 413, title: "The body is larger than allowed" },
   "uri-too-long": { status: 414, title: "The address is longer than allowed" },
   "unsupported-media-type": { status: 415, title: "The body must be application/json" },
+  "expectation-failed": { status: 417, title: "Nothing but 100-continue can be expected" },
+  "idempotency-key-reused": { status: 422, title: "This Idempotency-Key came with another request before" },
   "policy-version-unknown": { status: 422, title: "Consent refers to a policy version that was never published" },
   "purpose-not-in-policy": { status: 422, title: "The policy version does not offer this purpose or category" },
   "expiry-out-of-range": { status: 422, title: "The end of consent must lie ahead, and within ten years" },
@@ -53,6 +59,7 @@ export const PROBLEMS = {
   "policy-change-understated": { status: 422, title: "The terms widen, so the change is material" },
   "headers-too-large": { status: 431, title: "The header fields are larger than allowed" },
   "too-many-failures": { status: 429, title: "Too many wrong tokens came from this address" },
+  "too-many-at-once": { status: 429, title: "Too many requests of this person are under way" },
   "too-many-watchers": { status: 429, title: "Too many look on at the moment" },
   "too-many-exports": { status: 429, title: "An export for this subject, or enough others, are under way" },
   internal: { status: 500, title: "The gateway failed" },
@@ -61,6 +68,7 @@ export const PROBLEMS = {
     status: 503,
     title: "Recorded, but earlier batches are still being written; ask again before relying on it",
   },
+  "centre-busy": { status: 503, title: "The privacy centre has as much to do as it may; come back in a moment" },
   "store-unavailable": { status: 503, title: "The store of device data does not answer" },
   "store-unreadable": { status: 503, title: "The store of device data does not let the gateway read" },
   timeout: { status: 503, title: "The answer took too long" },
@@ -76,6 +84,9 @@ const RETRY_AFTER_SECONDS: Partial<Record<ProblemCode, number>> = {
   "not-drained": 1,
   timeout: 2,
   "too-many-failures": 5,
+  "idempotency-key-in-use": 1,
+  "too-many-at-once": 1,
+  "centre-busy": 2,
   "too-many-watchers": 10,
   "too-many-exports": 10,
   "store-unavailable": 5,
@@ -135,5 +146,6 @@ export const COMMON_PROBLEMS = [
 ] as const;
 /** What every route that changes a ledger can answer as well. */
 export const CHANGE_PROBLEMS = [...COMMON_PROBLEMS, "conflict", "not-drained"] as const;
-/** What every route with a body can answer as well. */
+/** What every route with a body can answer as well, and what one that takes an Idempotency-Key can. */
 export const BODY_PROBLEMS = ["invalid-json", "payload-too-large", "unsupported-media-type"] as const;
+export const POST_PROBLEMS = [...BODY_PROBLEMS, "idempotency-key-in-use", "idempotency-key-reused"] as const;

@@ -22,11 +22,13 @@ import { exportRoutes } from "./export.ts";
 import { answerClientError, answerFaults, answerFrameworkFault } from "./faults.ts";
 import { healthRoutes } from "./health.ts";
 import { holdRoutes } from "./holds.ts";
+import { honourKeys } from "./idempotency.ts";
 import { takeJson } from "./json-body.ts";
 import { linkRoutes } from "./links.ts";
 import { refuseOtherMethods } from "./methods.ts";
 import { policyRoutes } from "./policies.ts";
 import type { HttpPorts } from "./ports.ts";
+import { wire } from "./wire.ts";
 import { withdrawalRoutes } from "./withdrawals.ts";
 
 export interface HttpOptions {
@@ -38,15 +40,24 @@ export interface HttpOptions {
   /** Who may place legal holds, each under a token of their own. */
   readonly approvers: readonly Approver[];
   readonly bodyLimitBytes: number;
-  /** Wrong tokens from one address before all of its requests are refused. */
+  /** Wrong tokens from one address before the next wrong ones are answered 429; a right one is always let in. */
   readonly failedTokensPerMinute: number;
+  /** In all; when they are used up, those on which nothing is worked on are closed for new ones. */
+  readonly maxConnections: number;
+  /** The same of one IPv4 address or IPv6 /64. */
+  readonly maxConnectionsPerAddress: number;
 }
 
 /** A request must have arrived by then; slower senders are cut off. */
 const REQUEST_TIMEOUT_MS = 10_000;
 /** Above the longest configurable lease, for which a withdrawal waits. */
 const HANDLER_TIMEOUT_MS = 45_000;
-const MAX_CONNECTIONS = 512;
+/** Between two requests; longer buys nothing but a handshake saved. */
+const KEEP_ALIVE_MS = 5_000;
+/** As for the receiver of an export. */
+const TAKE_WITHIN_MS = 120_000;
+/** Hardly anybody sends a second request before the first is answered. */
+const MAX_UNANSWERED = 16;
 const MAX_HEADER_BYTES = 8 * 1024;
 /** Ids may arrive percent-encoded, three characters each. */
 const MAX_PARAMETER_LENGTH = 3 * 128;
@@ -100,17 +111,23 @@ export async function createApp(options: HttpOptions, ports: HttpPorts): Promise
     // Request lines carry ids.
     logger: false,
     bodyLimit: options.bodyLimitBytes,
-    requestTimeout: REQUEST_TIMEOUT_MS,
     handlerTimeout: HANDLER_TIMEOUT_MS,
     forceCloseConnections: "idle",
     routerOptions: { maxParamLength: MAX_PARAMETER_LENGTH },
-    http: { maxHeaderSize: MAX_HEADER_BYTES, headersTimeout: REQUEST_TIMEOUT_MS, connectionsCheckingInterval: 1_000 },
+    serverFactory: wire({
+      maxConnections: options.maxConnections,
+      maxPerAddress: options.maxConnectionsPerAddress,
+      maxUnanswered: MAX_UNANSWERED,
+      takeWithinMs: TAKE_WITHIN_MS,
+      maxHeaderBytes: MAX_HEADER_BYTES,
+      requestTimeoutMs: REQUEST_TIMEOUT_MS,
+      keepAliveMs: KEEP_ALIVE_MS,
+    }),
     onProtoPoisoning: "error",
     onConstructorPoisoning: "error",
     frameworkErrors: answerFrameworkFault,
     clientErrorHandler: answerClientError,
   });
-  app.server.maxConnections = MAX_CONNECTIONS;
   app.removeContentTypeParser("text/plain");
   takeJson(app);
   app.setValidatorCompiler(validatorCompiler);
@@ -126,6 +143,7 @@ export async function createApp(options: HttpOptions, ports: HttpPorts): Promise
   const door = new Door(options.failedTokensPerMinute, ports);
   await app.register(async (scope) => {
     requireToken(scope, options.token, door);
+    honourKeys(scope, ports);
     auditActs(scope, ports, () => "account-service");
     const finish = refuseOtherMethods(scope);
     deviceRoutes(scope, ports);
@@ -148,7 +166,11 @@ export async function createApp(options: HttpOptions, ports: HttpPorts): Promise
     finish();
   });
   const { centre } = ports;
-  if (centre !== undefined) await app.register(async (scope) => centreRoutes(scope, ports, centre));
+  if (centre !== undefined)
+    await app.register(async (scope) => {
+      // The other half is for rights and health.
+      await centreRoutes(scope, ports, centre, Math.floor(options.maxConnections / 2));
+    });
   await app.ready();
   return app;
 }

@@ -3,11 +3,12 @@ import type { FastifyInstance } from "fastify";
 import type { ZodTypeProvider } from "fastify-type-provider-zod";
 import { z } from "zod";
 import { CATEGORIES, PURPOSES } from "../model/consent.ts";
-import { ACTORS, methodCode, opaqueReference } from "../model/consent-record.ts";
+import { ACTORS, statedMethod, statedReference } from "../model/consent-record.ts";
 import { withdrawConsent } from "./acts.ts";
 import { deviceId, guardianRef, subjectPath } from "./fields.ts";
+import { idempotencyHeaders } from "./idempotency.ts";
 import type { HttpPorts } from "./ports.ts";
-import { BODY_PROBLEMS, CHANGE_PROBLEMS, problemResponses, refuse } from "./problems.ts";
+import { CHANGE_PROBLEMS, POST_PROBLEMS, problemResponses, refuse } from "./problems.ts";
 
 const withdrawalBody = z
   .strictObject({
@@ -20,9 +21,9 @@ const withdrawalBody = z
       .describe("Absent: every category."),
     devices: z.array(deviceId).min(1).max(256).optional().describe("Absent: every device of the subject."),
     by: z.enum(ACTORS).default("subject"),
-    method: methodCode.default("api"),
+    method: statedMethod.default("api"),
     guardianRef,
-    evidenceRef: opaqueReference.optional().describe("Opaque reference to evidence kept elsewhere."),
+    evidenceRef: statedReference.optional().describe("Opaque reference to evidence kept elsewhere."),
   })
   .meta({ examples: [{}, { purposes: ["weather"] }, { categories: ["location"] }] });
 
@@ -46,11 +47,12 @@ export function withdrawalRoutes(scope: FastifyInstance, ports: HttpPorts): void
           "Answered with 200 only once every batch that read the consent before has ended: after that nothing withdrawn is stored or forwarded. `not-drained` means that it is recorded and no new batch uses it, but an earlier one may still be writing; asking again is safe.",
         params: subjectPath,
         body: withdrawalBody,
+        headers: idempotencyHeaders,
         response: {
           200: withdrawalAnswer,
           ...problemResponses(
             ...CHANGE_PROBLEMS,
-            ...BODY_PROBLEMS,
+            ...POST_PROBLEMS,
             "unknown-subject",
             "device-not-bound",
             "guardian-mismatch",

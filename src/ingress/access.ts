@@ -1,14 +1,16 @@
 /**
  * Who may connect. A device proves itself with its own token and may only use its own id; a service
- * proves itself with a token that names its purposes. Failed logins are limited by remote address and
- * user name, so that one device with an old token does not lock out those it shares an address with, and,
- * far higher, by address alone. Both are kept in memory only.
+ * proves itself with a token that names its purposes. The right token is always let in: it cannot be guessed, so
+ * that a stranger's failures under its name or from its address change nothing for it. Failed logins are counted by
+ * remote address and user name and, far higher, by address alone, and above a limit answered otherwise; both are
+ * kept in memory only.
  */
 import { createHash, timingSafeEqual } from "node:crypto";
 import type { Client } from "aedes";
 import type { ServicePurpose } from "../model/consent.ts";
 import { DeviceId, type DeviceKey, type SubjectTag } from "../model/ids.ts";
 import type { ConnectionRefusal } from "../model/outcome.ts";
+import { addressGroup } from "../platform/address-group.ts";
 import type { Rates } from "../platform/rate.ts";
 import { ownIdOf } from "./own-id.ts";
 import type { DeviceSession, ServiceSession, Will } from "./session.ts";
@@ -64,15 +66,20 @@ export class Access {
 
   async login(login: Login): Promise<DeviceSession | ServiceSession | LoginRefusal> {
     const now = Date.now();
-    const failures = [
-      this.#rates.failures.bucket(`${login.remoteAddress} ${this.#known(login.username)}`, now),
-      this.#rates.failuresOfAddress.bucket(login.remoteAddress, now),
-    ];
-    if (!failures.every((bucket) => bucket.peek(now))) return "too-many-failures";
     const service = this.#services.get(login.username);
     const session = service === undefined ? await this.#device(login, now) : this.#service(login, service, now);
-    if (session === "bad-credentials") for (const bucket of failures) bucket.take(now);
-    return session;
+    return session === "bad-credentials" ? this.#failed(login, now) : session;
+  }
+
+  #failed({ remoteAddress, username }: Login, now: number): "bad-credentials" | "too-many-failures" {
+    const from = addressGroup(remoteAddress);
+    const failures = [
+      this.#rates.failures.bucket(`${from} ${this.#known(username)}`, now),
+      this.#rates.failuresOfAddress.bucket(from, now),
+    ];
+    if (!failures.every((bucket) => bucket.peek(now))) return "too-many-failures";
+    for (const bucket of failures) bucket.take(now);
+    return "bad-credentials";
   }
 
   /** A name that could be somebody's; all others are one, so that the table holds no text of a stranger's length. */

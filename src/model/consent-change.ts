@@ -78,6 +78,8 @@ export interface Silenced {
 export interface LedgerChange {
   readonly refused?: undefined;
   readonly fence: number;
+  /** It was in force already, in the same words: nothing was written down. */
+  readonly repeated?: true;
   /** Some device may do less than before. */
   readonly narrowed: boolean;
   /** Bound or just unbound devices that may do nothing any more. */

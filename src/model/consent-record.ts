@@ -24,6 +24,18 @@ export const methodCode = z.string().regex(/^[a-z0-9-]{1,32}$/);
 export const opaqueReference = z.string().regex(/^[A-Za-z0-9._:/+=-]{1,128}$/);
 /** BCP 47. */
 export const languageTag = z.string().regex(/^[A-Za-z]{2,3}(?:-[A-Za-z0-9]{1,8}){0,3}$/);
+/**
+ * The same as whoever states something today may write them. They rest in the ledger for good, so what could be
+ * somebody's number is none of them: seven digits in a row, ten in groups, an internet or a hardware address.
+ * Records of before may hold such, and are read as they are.
+ */
+const NOBODYS = [/\d{7}/, /\d(?:[-._/]?\d){9}/, /\d{1,3}(?:\.\d{1,3}){3}/, /[0-9A-Fa-f]{2}(?:[:-][0-9A-Fa-f]{2}){5}/]
+  .map(({ source }) => `(?!.*${source})`)
+  .join("");
+export const statedMethod = z.string().regex(new RegExp(`^${NOBODYS}[a-z0-9-]{1,32}$`));
+export const statedReference = z.string().regex(new RegExp(`^${NOBODYS}[A-Za-z0-9._:/+=-]{1,128}$`));
+/** No subtag of a language has five digits (BCP 47). */
+export const statedLanguage = z.string().regex(/^(?!.*\d{5})[A-Za-z]{2,3}(?:-[A-Za-z0-9]{1,8}){0,3}$/);
 /** ISO 3166-1 alpha-2. */
 export const countryCode = z.string().regex(/^[A-Z]{2}$/);
 const keyedHash = z.string().regex(/^[A-Za-z0-9_-]{22}$/);
@@ -47,10 +59,9 @@ const guardianInEvent = z.strictObject({
   method: methodCode,
   evidenceRef: opaqueReference.optional(),
 });
-export const guardianStatement = guardianInEvent.refine(
-  ({ verified, evidenceRef }) => !verified || evidenceRef !== undefined,
-  { path: ["evidenceRef"] },
-);
+export const guardianStatement = guardianInEvent
+  .extend({ method: statedMethod, evidenceRef: statedReference.optional() })
+  .refine(({ verified, evidenceRef }) => !verified || evidenceRef !== undefined, { path: ["evidenceRef"] });
 
 const common = {
   schemaVersion: z.literal([1, SCHEMA_VERSION]),
@@ -185,3 +196,18 @@ export const consentRecord = z.strictObject({
   events: z.array(consentEvent).readonly(),
 });
 export type ConsentRecord = z.infer<typeof consentRecord>;
+
+/** What a statement is answered with: what holds now for the devices it was about. It does not grow with the record. */
+export const statementAnswer = consentRecord.omit({ holds: true, devices: true, events: true }).extend({
+  /** False: it was in force already, in the same words, and nothing was written down. */
+  recorded: z.boolean(),
+});
+export type StatementAnswer = z.infer<typeof statementAnswer>;
+
+/** `device`: one of those that were named; absent when all were meant. */
+export function answerOf(record: ConsentRecord, recorded: boolean, device: DeviceKey | undefined): StatementAnswer {
+  const { holds: _, devices, events: __, consent, ...rest } = record;
+  const own = device && devices.find((one) => one.device === device)?.consent;
+  const stated = own ?? consent;
+  return { ...rest, ...(stated && { consent: stated }), recorded };
+}

@@ -34,7 +34,8 @@ function settled(more: Partial<Settled> = {}, of: DeviceRef = device, said: RawT
 let samples: Samples;
 beforeEach(() => {
   vi.useFakeTimers();
-  samples = new Samples({ maxWatchers: 3, maxPerSession: 2, maxMs: 10_000, everyMs: 250, confirmEveryMs: 2_000 });
+  const bounds = { maxWatchers: 4, maxPerPerson: 3, maxPerSession: 2 };
+  samples = new Samples({ ...bounds, maxMs: 10_000, everyMs: 250, confirmEveryMs: 2_000 });
 });
 afterEach(() => vi.useRealTimers());
 
@@ -135,14 +136,17 @@ describe("looking on", () => {
     expect(vi.getTimerCount()).toBe(0);
   });
 
-  it("is for few at a time, and fewer of one session", () => {
+  it("is for few at a time, for fewer of one person in whatever sessions, and for fewer still of one session", () => {
+    const neighbour = { deviceKey: "other" as DeviceKey, subjectTag: "boris" as SubjectTag };
     const first = watch("one");
     expect(watch("one").stop).toBeDefined();
     expect(watch("one").stop).toBeUndefined();
     expect(watch("two").stop).toBeDefined();
     expect(watch("three").stop).toBeUndefined();
+    expect(watch("four", neighbour).stop).toBeDefined();
     first.stop?.();
     expect(watch("three").stop).toBeDefined();
+    expect(watch("four", neighbour).stop).toBeUndefined();
   });
 
   it("ends with the session, and after its longest time in any case", () => {

@@ -13,6 +13,8 @@ export interface SamplesOptions {
   /** In this process. */
   readonly maxWatchers: number;
   readonly maxPerSession: number;
+  /** Of one person, in whatever sessions. */
+  readonly maxPerPerson: number;
   readonly maxMs: number;
   /** A watcher is told at most this often, and then of the latest message only. */
   readonly everyMs: number;
@@ -69,8 +71,10 @@ export class Samples {
   /** Watches until `ended` or until the function returned is called. `undefined`: too many watch already. */
   watch(watch: Watch): (() => void) | undefined {
     const all = [...this.#watchers.values()].flatMap((set) => [...set]);
-    const own = all.filter((one) => one.watch.session === watch.session).length;
-    if (all.length >= this.#options.maxWatchers || own >= this.#options.maxPerSession) return undefined;
+    const { maxWatchers, maxPerSession, maxPerPerson } = this.#options;
+    const theirs = all.filter((one) => one.watch.device.subjectTag === watch.device.subjectTag);
+    const own = theirs.filter((one) => one.watch.session === watch.session);
+    if (all.length >= maxWatchers || theirs.length >= maxPerPerson || own.length >= maxPerSession) return undefined;
     const forMs = Math.max(0, Math.min(watch.forMs, this.#options.maxMs));
     const watcher: Watcher = {
       watch,

@@ -91,6 +91,9 @@ export interface RedisKeys {
   spentLink(nonce: string): string;
   /** String: a session of the privacy centre that was left, under its random number; ends with the session. */
   leftSession(id: string): string;
+  /** Hash: keyed hash of an Idempotency-Key → what was asked under it, as a keyed hash, and the answer, sealed; and when each ends. */
+  readonly keptAnswers: string;
+  readonly keptAnswerEnds: string;
   /** Pub/sub channel: subject tags and device keys whose watchers must show that they still may. */
   readonly recordChanged: string;
 }
@@ -150,6 +153,8 @@ export function redisKeys(prefix: string): RedisKeys {
     disclosureWriter: (writer) => `${prefix}:disclosure-writer:${writer}`,
     spentLink: (nonce) => `${prefix}:spent-link:${nonce}`,
     leftSession: (id) => `${prefix}:left-session:${id}`,
+    keptAnswers: `{${prefix}:kept-answers}:answers`,
+    keptAnswerEnds: `{${prefix}:kept-answers}:ends`,
     recordChanged: `${prefix}:record-changed`,
   };
 }

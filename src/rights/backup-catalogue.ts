@@ -58,6 +58,8 @@ export const CATALOGUE = {
   disclosureWriter: "passing",
   spentLink: "passing",
   leftSession: "passing",
+  keptAnswers: "passing",
+  keptAnswerEnds: "passing",
   recordChanged: "passing",
 } as const satisfies Record<keyof RedisKeys, Place>;
 

@@ -22,8 +22,15 @@ export interface Centre {
   readonly http: CentrePort | undefined;
 }
 
-/** A page on a desk and one on a phone for each session, and no more than a small crowd in all. */
-const LOOKING_ON = { maxWatchers: 32, maxPerSession: 2, maxMs: 10 * 60_000, everyMs: 250, confirmEveryMs: 5_000 };
+/** A page on a desk and one on a phone for each session, a guardian beside a child, and no more than a small crowd in all. */
+const LOOKING_ON = {
+  maxWatchers: 32,
+  maxPerSession: 2,
+  maxPerPerson: 4,
+  maxMs: 10 * 60_000,
+  everyMs: 250,
+  confirmEveryMs: 5_000,
+};
 
 export function createCentre({ config, secrets, redis, keys }: CentreDeps): Centre {
   const { enabled, linkSeconds, sessionMinutes, sessionMaxMinutes, publicUrl } = config.centre;

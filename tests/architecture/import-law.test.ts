@@ -118,6 +118,7 @@ const LAWFUL: readonly Case[] = [
   ["src/model", "zod"],
   ["src/platform", "../model/errors.ts"],
   ["src/platform", "ioredis"],
+  ["src/platform", "ipaddr.js"],
   ["src/platform", "node:timers/promises"],
   ["src/config", "yaml"],
   ["src/ingress", "../model/raw.ts"],

@@ -4,7 +4,7 @@ import { LedgerHolds } from "../../src/consent/holds.ts";
 import { Minors } from "../../src/consent/minors.ts";
 import { Suspensions } from "../../src/consent/suspensions.ts";
 import type { ExportsPort } from "../../src/http/ports.ts";
-import { HttpApi } from "../../src/http/server.ts";
+import { HttpApi, type HttpOptions } from "../../src/http/server.ts";
 import type { DeviceKey, SubjectTag } from "../../src/model/ids.ts";
 import type { Log, LogFields } from "../../src/model/log.ts";
 import { DeadLetters } from "../../src/queue/dead-letters.ts";
@@ -14,6 +14,7 @@ import { AuditTrail } from "../../src/rights/audit-trail.ts";
 import { Disclosures } from "../../src/rights/disclosures.ts";
 import type { Erasures } from "../../src/rights/erasure.ts";
 import { LegalHolds } from "../../src/rights/holds.ts";
+import { KeptAnswers } from "../../src/rights/kept-answers.ts";
 import { createExports } from "../../src/wiring/exports.ts";
 import { consentStore, lookup, type Store } from "./consent-fixture.ts";
 import { erasuresOn, keyring, signer } from "./erasure-fixture.ts";
@@ -33,6 +34,11 @@ export interface Answer {
   readonly json: any;
 }
 
+export interface ApiOptions {
+  readonly leaseMs?: number;
+  readonly bounds?: Partial<HttpOptions>;
+}
+
 export interface Api {
   store(): Store;
   port(): number;
@@ -49,8 +55,8 @@ export interface Api {
   holds(): LegalHolds;
 }
 
-export function httpApi(options: { leaseMs: number } = { leaseMs: 2_000 }): Api {
-  const { store } = consentStore(options);
+export function httpApi({ leaseMs = 2_000, bounds = {} }: ApiOptions = {}): Api {
+  const { store } = consentStore({ leaseMs });
   let api: HttpApi | undefined;
   let holds: LegalHolds | undefined;
   const purged: { readonly subject: SubjectTag; readonly devices: readonly DeviceKey[] }[] = [];
@@ -131,6 +137,9 @@ export function httpApi(options: { leaseMs: number } = { leaseMs: 2_000 }): Api 
         approvers: APPROVERS,
         bodyLimitBytes: 16_384,
         failedTokensPerMinute: 10_000,
+        maxConnections: 512,
+        maxConnectionsPerAddress: 512,
+        ...bounds,
       },
       {
         lookup,
@@ -167,6 +176,11 @@ export function httpApi(options: { leaseMs: number } = { leaseMs: 2_000 }): Api 
           receiptKeys: async () => [signer.publicKey],
         },
         signConsent: (receipt) => signer.signConsent(receipt),
+        keptAnswers: new KeptAnswers(redis, keys, Buffer.alloc(32, 11), {
+          maxAnswers: 20,
+          keepMs: 3_600_000,
+          claimMs: 60_000,
+        }),
         exports: exportsOn(store(), erasures, log),
         disclosures: new Disclosures(redis, keys),
         purgeDeadLetters: async (tag, devices) => void purged.push({ subject: tag, devices: [...devices].sort() }),

@@ -14,6 +14,8 @@ export const CENTRE_PROBLEMS = [
   "session-ended",
   "guardian-mismatch",
   "unknown-subject",
+  "too-many-at-once",
+  "centre-busy",
   "unavailable",
   "timeout",
   "internal",

@@ -9,10 +9,18 @@ import { liveRoutes } from "./live.ts";
 import { guardAnswers, pageRoutes } from "./page.ts";
 import { requirePage, requireSession, sessionOf } from "./session.ts";
 import { sessionRoutes } from "./session-routes.ts";
+import { shareOfAll } from "./share.ts";
 import { stayRoute } from "./stay.ts";
 
-export async function centreRoutes(scope: FastifyInstance, ports: HttpPorts, centre: CentrePort): Promise<void> {
+/** `maxUnderWay`: requests that may be worked on at a time. */
+export async function centreRoutes(
+  scope: FastifyInstance,
+  ports: HttpPorts,
+  centre: CentrePort,
+  maxUnderWay: number,
+): Promise<void> {
   guardAnswers(scope);
+  shareOfAll(scope, maxUnderWay);
   await scope.register(async (own) => {
     const finish = refuseOtherMethods(own);
     pageRoutes(own);

@@ -65,6 +65,7 @@ export function sessionRoutes(scope: FastifyInstance, ports: HttpPorts, centre: 
             "unknown-subject",
             "not-from-the-page",
             "conflict",
+            "centre-busy",
             "unavailable",
             "timeout",
             "internal",
@@ -97,7 +98,10 @@ export function sessionRoutes(scope: FastifyInstance, ports: HttpPorts, centre: 
         summary: "Leave",
         description:
           "Takes the cookie back and ends the session, so that no copy of the cookie is good any more. The cookie goes also with an answer that is an error.",
-        response: { 204: done, ...problemResponses("not-from-the-page", "unavailable", "timeout", "internal") },
+        response: {
+          204: done,
+          ...problemResponses("not-from-the-page", "centre-busy", "unavailable", "timeout", "internal"),
+        },
       },
     },
     async (request, reply) => {

@@ -7,6 +7,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import type { CentrePort, HttpPorts } from "../ports.ts";
 import { refuse } from "../problems.ts";
 import { openSession, type SessionClaims, type SessionTerm } from "./claims.ts";
+import { shareOfOne } from "./share.ts";
 
 export const CENTRE_PATH = "/centre";
 export const COOKIE = "consentry-centre";
@@ -24,15 +25,20 @@ const sessions = new WeakMap<FastifyRequest, SessionClaims>();
  * one: a link that was opened in the meantime must not make what is done there count for somebody else.
  */
 export function requireSession(scope: FastifyInstance, ports: Pick<HttpPorts, "turnedAway">, centre: CentrePort): void {
+  const turnAway = (reply: FastifyReply): FastifyReply => {
+    ports.turnedAway("no-session");
+    return refuse(reply, "session-ended");
+  };
   scope.addHook("onRequest", async (request, reply) => {
     const session = givenSession(request, centre);
     const shown = request.headers[PAGE_HEADER] ?? "1";
-    const own = session !== undefined && (shown === "1" || shown === session.id || !isPage(request));
-    if (!own || (await centre.left(session.id))) {
-      ports.turnedAway("no-session");
-      return refuse(reply, "session-ended");
-    }
+    if (session === undefined || (shown !== "1" && shown !== session.id && isPage(request))) return turnAway(reply);
     sessions.set(request, session);
+  });
+  // Before anybody else is asked about the session.
+  shareOfOne(scope, (request) => sessionOf(request).tag);
+  scope.addHook("onRequest", async (request, reply) => {
+    if (await centre.left(sessionOf(request).id)) return turnAway(reply);
   });
 }
 

@@ -1,0 +1,70 @@
+/**
+ * `Idempotency-Key`: whoever did not hear the answer asks again under the same key, and what was done is not done
+ * a second time. Kept is what became of an act; a refusal changed nothing, so it may be tried again.
+ */
+import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
+import { z } from "zod";
+import type { BegunAnswer, KeptAnswer } from "../model/kept-answer.ts";
+import { isOverdue } from "./audited.ts";
+import type { HttpPorts } from "./ports.ts";
+import { refuse } from "./problems.ts";
+
+const HEADER = "idempotency-key";
+const KEPT_HEADERS = ["content-type", "location"] as const;
+
+/** For every route that changes something by POST. */
+export const idempotencyHeaders = z.looseObject({
+  [HEADER]: z
+    .string()
+    .regex(/^[\x21-\x7e]{1,128}$/)
+    .optional()
+    .meta({
+      description:
+        "Best a random UUID. The same request under the same key is answered as the first was, and nothing is done again, for as long as `http.keptAnswerHours` says; another request under it is refused.",
+      examples: ["8e03978e-40d5-43e8-bc93-6894a57f9324"],
+    }),
+});
+
+type Claim = Extract<BegunAnswer, { state: "new" }>;
+
+/** For a scope, before anything else is told of the request. */
+export function honourKeys(scope: FastifyInstance, ports: Pick<HttpPorts, "keptAnswers">): void {
+  const claims = new WeakMap<FastifyRequest, Claim>();
+
+  scope.addHook("preHandler", async (request, reply) => {
+    const key = request.headers[HEADER];
+    if (request.method !== "POST" || typeof key !== "string") return;
+    const begun = await ports.keptAnswers.begin(request.url, key, JSON.stringify(request.body ?? null));
+    if (begun.state === "new") claims.set(request, begun);
+    else if (begun.state === "answered") return answerAgain(reply, begun.answer);
+    else return refuse(reply, begun.state === "reused" ? "idempotency-key-reused" : "idempotency-key-in-use");
+  });
+
+  scope.addHook("onSend", async (request, reply, payload) => {
+    const claim = claims.get(request);
+    // What goes on after its answer keeps its key until nobody can be working on it any more.
+    if (claim === undefined || isOverdue(request)) return payload;
+    claims.delete(request);
+    const done = reply.statusCode < 300 && typeof payload === "string";
+    // It is done, whether it can be kept or not.
+    await (done ? claim.keep(answerIn(reply, payload)) : claim.release()).catch(() => undefined);
+    return payload;
+  });
+}
+
+function answerIn(reply: FastifyReply, body: string): KeptAnswer {
+  const headers: Record<string, string> = {};
+  for (const name of KEPT_HEADERS) {
+    const value = reply.getHeader(name);
+    if (typeof value === "string") headers[name] = value;
+  }
+  return { status: reply.statusCode, headers, body };
+}
+
+/** As bytes it passes by the serializer. */
+function answerAgain(reply: FastifyReply, { status, headers, body }: KeptAnswer): FastifyReply {
+  return reply
+    .code(status)
+    .headers({ ...headers, "idempotency-replayed": "true" })
+    .send(Buffer.from(body));
+}
