@@ -2,6 +2,7 @@
  * The process: reads flags and configuration, starts the gateway, waits for a signal, stops it, and
  * says with its exit code how that went (0 asked to stop, 1 fault, 2 wrong usage or configuration).
  */
+import "./platform/no-debug-output.ts";
 import { parseArgs } from "node:util";
 import { loadConfig } from "./config/load.ts";
 import type { Config } from "./config/schema.ts";
