@@ -29,6 +29,7 @@ import { createExports } from "./wiring/exports.ts";
 import { createIngress } from "./wiring/ingress.ts";
 import { createOutlets } from "./wiring/outlets.ts";
 import { createPipeline } from "./wiring/pipeline.ts";
+import { createPreparations } from "./wiring/preparations.ts";
 import { createQueue, type QueueOverrides } from "./wiring/queue.ts";
 import { createRights, type Rights } from "./wiring/rights.ts";
 import { createSafekeeping } from "./wiring/safekeeping.ts";
@@ -219,6 +220,7 @@ export function createGateway(
   // Downstream first: nothing is let in before everything behind it can take it on.
   const parts: Part[] = [
     { name: "metrics", start: () => metrics.start(), stop: () => metrics.stop() },
+    ...createPreparations(config, deidentifier),
     redis.part,
     ...safekeeping.parts,
     queue.durabilityPart,

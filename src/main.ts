@@ -7,7 +7,7 @@ import { parseArgs } from "node:util";
 import { loadConfig } from "./config/load.ts";
 import type { Config } from "./config/schema.ts";
 import { createGateway } from "./gateway.ts";
-import { GatewayError } from "./model/errors.ts";
+import { exitCodeOf, GatewayError } from "./model/errors.ts";
 import type { Log } from "./model/log.ts";
 import { createLog } from "./observe/logger.ts";
 import { keysAreMissing, readKeys } from "./platform/key-files.ts";
@@ -102,6 +102,6 @@ main().then(
     const known = error instanceof GatewayError;
     const usage = error instanceof TypeError && "code" in error && String(error.code).startsWith("ERR_PARSE_ARGS");
     process.stderr.write(known ? `${error.message}\n` : usage ? USAGE : `consentry: ${codeOf(error)}\n`);
-    process.exit(usage || (known && ["CONFIG_INVALID", "KEY_INVALID"].includes(error.code)) ? 2 : 1);
+    process.exit(usage ? 2 : known ? exitCodeOf(error) : 1);
   },
 );

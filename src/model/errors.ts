@@ -117,3 +117,8 @@ export class GatewayError extends Error {
     this.inDoubt = options?.inDoubt ?? false;
   }
 }
+
+/** How a program of ours ends that met this fault: 2 when it was told something wrong, 1 for anything else. */
+export function exitCodeOf({ code }: GatewayError): 1 | 2 {
+  return code === "CONFIG_INVALID" || code === "KEY_INVALID" ? 2 : 1;
+}

@@ -40,12 +40,12 @@ test("asked for all debug output there is, a gateway shows no message, id, addre
     id: canaries.text("device-id", "lamp"),
     subject: canaries.text("account", "person"),
   });
-  canaries.add("device-token", device.token);
+  canaries.add("token", device.token);
   canaries.add("service-token", system.stack.config.apiToken);
   for (const part of ["telemetry", "telemetry"]) await system.say(device, canaries.message(), part);
   // What is refused, by HTTP and by MQTT, takes other ways through the code.
   await system.say(device, `{"model":"${canaries.text("account", "HB")}"`);
-  await system.connect({ ...device, token: canaries.add("device-token", "w".repeat(40)) }).catch(() => undefined);
+  await system.connect({ ...device, token: canaries.add("token", "w".repeat(40)) }).catch(() => undefined);
   await fetch(`${system.stack.httpUrl}/v1/subjects/${canaries.text("account", "nobody")}/consents`);
   await system.settled();
   await system.stack.gateway.stop();
