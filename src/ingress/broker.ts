@@ -128,9 +128,10 @@ export class GatewayBroker extends Aedes {
     await new Promise<void>((resolve) => this.close(resolve));
   }
 
-  /** The id under which a device is connected right now. */
-  connectedDevice(ref: DeviceRef): DeviceId | undefined {
-    return this.#live.device(ref.deviceKey)?.id;
+  /** The id under which a device is connected right now; not while somebody else has it. */
+  connectedDevice({ deviceKey, subjectTag }: DeviceRef): DeviceId | undefined {
+    const session = this.#live.device(deviceKey);
+    return session?.ref?.subjectTag === subjectTag ? session.id : undefined;
   }
 
   /** Every device that is connected right now and bound to a subject. */

@@ -9,7 +9,8 @@ export interface RedisKeys {
   readonly queuePrefix: string;
   readonly queueName: string;
   /**
-   * Hash: `mac` (HMAC of the token), `tag` (subject tag, absent while unbound); while the device changes hands
+   * Hash: `mac` (HMAC of the token), `owner` (subject tag whose token it is; absent before the first binding), `tag`
+   * (subject tag, absent while unbound); while the device changes hands
    * `claim`, `target` and `from` (who moves it, to whom, from whom), see consent/device-claim.ts.
    */
   credential(device: DeviceKey): string;
