@@ -80,6 +80,8 @@ export function createGateway(
     checkConsent: consent.check,
     enqueue: (messages, signal) => queue.producer.enqueue(messages, signal),
     backlogFull: () => queue.backlog.full,
+    notWritable: () => queue.writable.refusal !== undefined,
+    writableAgain: (error, signal) => queue.writable.again(error, signal),
     fanOut: outlets.fanOut,
     erasures: {
       acknowledged: (id, purpose, service) => rights.acknowledged(id, purpose, service),
@@ -194,6 +196,7 @@ export function createGateway(
     readiness: () =>
       readiness({
         "redis-unreachable": redis.store.status !== "ready",
+        "redis-not-writable": queue.writable.refusal !== undefined,
         "backlog-full": queue.backlog.full,
         "dead-letters-full": queue.deadLetters.full,
         "store-unavailable": !store.available,
@@ -224,6 +227,7 @@ export function createGateway(
     { name: "metrics", start: () => metrics.start(), stop: () => metrics.stop() },
     ...createPreparations(config, deidentifier),
     redis.part,
+    queue.writablePart,
     ...safekeeping.parts,
     queue.durabilityPart,
     consent.part,

@@ -63,7 +63,7 @@ async function run(log: Log, config: Config, keys: ReturnType<typeof readKeys>):
   });
   const fatal = (error: Error): void => {
     exitCode = 1;
-    log.error("gateway gives way to its supervisor", { code: codeOf(error) });
+    log.error("gateway gives way to its supervisor", { code: codeOf(error), stage: "process" });
     stopping.abort();
   };
   for (const signal of ["SIGINT", "SIGTERM"] as const) {

@@ -42,6 +42,7 @@ export interface BrokerPorts {
   readonly erased: ErasedTopics;
   readonly flow: Flow;
   readonly backlogFull: () => boolean;
+  readonly notWritable: () => boolean;
   /** Aedes has lost its footing. */
   readonly failed: (error: Error) => void;
   readonly observe: {
@@ -51,13 +52,17 @@ export interface BrokerPorts {
   };
 }
 
+/** Whoever is let in now could get nothing acknowledged, and would come back for that again and again. */
+type Overload = Extract<ConnectionRefusal, "backlog" | "not-writable">;
+
 /** CONNACK return codes [MQTT-3.2.2.3]. */
-const RETURN_CODES: Readonly<Record<LoginRefusal | "backlog", 2 | 3 | 4>> = {
+const RETURN_CODES: Readonly<Record<LoginRefusal | Overload, 2 | 3 | 4>> = {
   "bad-credentials": 4,
   "foreign-client-id": 2,
   "too-many-failures": 3,
   unavailable: 3,
   backlog: 3,
+  "not-writable": 3,
 };
 
 const HEARTBEAT_MS = 3_600_000;
@@ -227,8 +232,10 @@ export class GatewayBroker extends Aedes {
     done(null, true);
   }
 
-  #overloaded(session: Session): "backlog" | undefined {
-    return session.kind === "device" && this.#ports.backlogFull() ? "backlog" : undefined;
+  #overloaded(session: Session): Overload | undefined {
+    if (session.kind !== "device") return undefined;
+    if (this.#ports.notWritable()) return "not-writable";
+    return this.#ports.backlogFull() ? "backlog" : undefined;
   }
 
   #authorizePublish(client: Client | null, packet: PublishPacket, done: (error?: Error | null) => void): void {
@@ -284,6 +291,6 @@ export class GatewayBroker extends Aedes {
   }
 }
 
-function refusalError(reason: LoginRefusal | "backlog"): AuthenticateError {
+function refusalError(reason: LoginRefusal | Overload): AuthenticateError {
   return Object.assign(new Error(reason), { returnCode: RETURN_CODES[reason] }) as AuthenticateError;
 }
