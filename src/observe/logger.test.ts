@@ -17,7 +17,6 @@ describe("a log line", () => {
     expect(first().stage).toBe(stage);
   });
 
-
   it("is one JSON object with the phrase and the fields it may have", () => {
     const { log, first, lines } = recorded();
     log.info("listening", { listener: "mqtt-tcp", host: "127.0.0.1", port: 1883 });
