@@ -2,6 +2,7 @@
  * `npm run bench`: measures the whole path against bare Aedes, against itself without consent and
  * sealing, and against one job per message. `--help` lists the options.
  */
+import "../src/platform/no-debug-output.ts";
 import { rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";

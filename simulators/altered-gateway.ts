@@ -2,6 +2,7 @@
  * Runs a gateway with something taken away, to measure what that costs or to show that its absence would be
  * noticed; the product has no switch for this.
  */
+import "../src/platform/no-debug-output.ts";
 import { parseArgs } from "node:util";
 import { loadConfig } from "../src/config/load.ts";
 import { createGateway, type Overrides } from "../src/gateway.ts";

@@ -2,6 +2,7 @@
  * `npm run centre`: the gateway with two simulated homes, and links to their pages of the privacy centre:
  * one for a person, one for the guardian of a child who has none on file yet. Stays until Ctrl-C.
  */
+import "../src/platform/no-debug-output.ts";
 import { join } from "node:path";
 import { stdin } from "node:process";
 import { createInterface } from "node:readline";

@@ -3,6 +3,7 @@
  * fleet can do wrong, and a scan of all that was left behind. Exit code 0 only if the books balance,
  * in three independent accounts, the scan is clean, and a run of the usual size has shown what it is there to show.
  */
+import "../src/platform/no-debug-output.ts";
 import { join } from "node:path";
 import { Command, InvalidArgumentError } from "commander";
 import { type DemoResult, demoJson, demoPassed, demoText, USUAL_RUN } from "./demo-report.ts";

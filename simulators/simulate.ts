@@ -1,4 +1,5 @@
 /** `npm run simulate`: the simulated fleet against any broker, reconciled with whatever can be asked about it. */
+import "../src/platform/no-debug-output.ts";
 import { readFile } from "node:fs/promises";
 import { Command, InvalidArgumentError } from "commander";
 import { SERVICE_PURPOSES, type ServicePurpose } from "../src/model/consent.ts";

@@ -30,6 +30,7 @@ import { createIngress } from "./wiring/ingress.ts";
 import { createKeptAnswers } from "./wiring/kept-answers.ts";
 import { createOutlets } from "./wiring/outlets.ts";
 import { createPipeline } from "./wiring/pipeline.ts";
+import { createPreparations } from "./wiring/preparations.ts";
 import { createQueue, type QueueOverrides } from "./wiring/queue.ts";
 import { createRights, type Rights } from "./wiring/rights.ts";
 import { createSafekeeping } from "./wiring/safekeeping.ts";
@@ -80,6 +81,8 @@ export function createGateway(
     checkConsent: consent.check,
     enqueue: (messages, signal) => queue.producer.enqueue(messages, signal),
     backlogFull: () => queue.backlog.full,
+    notWritable: () => queue.writable.refusal !== undefined,
+    writableAgain: (error, signal) => queue.writable.again(error, signal),
     fanOut: outlets.fanOut,
     erasures: {
       acknowledged: (id, purpose, service) => rights.acknowledged(id, purpose, service),
@@ -122,6 +125,7 @@ export function createGateway(
     redis,
     keys,
     keyring: consent.keyring,
+    turns: consent.turns,
     deadLetters: queue.deadLetters,
     metrics,
     log,
@@ -136,6 +140,7 @@ export function createGateway(
     keys,
     redis,
     leases: consent.leases,
+    turns: consent.turns,
     keyring: consent.keyring,
     envelope: queue.envelope,
     backlog: queue.backlog,
@@ -193,6 +198,7 @@ export function createGateway(
     readiness: () =>
       readiness({
         "redis-unreachable": redis.store.status !== "ready",
+        "redis-not-writable": queue.writable.refusal !== undefined,
         "backlog-full": queue.backlog.full,
         "dead-letters-full": queue.deadLetters.full,
         "store-unavailable": !store.available,
@@ -221,7 +227,9 @@ export function createGateway(
   // Downstream first: nothing is let in before everything behind it can take it on.
   const parts: Part[] = [
     { name: "metrics", start: () => metrics.start(), stop: () => metrics.stop() },
+    ...createPreparations(config, deidentifier),
     redis.part,
+    queue.writablePart,
     ...safekeeping.parts,
     queue.durabilityPart,
     consent.part,

@@ -2,11 +2,12 @@
  * The process: reads flags and configuration, starts the gateway, waits for a signal, stops it, and
  * says with its exit code how that went (0 asked to stop, 1 fault, 2 wrong usage or configuration).
  */
+import "./platform/no-debug-output.ts";
 import { parseArgs } from "node:util";
 import { loadConfig } from "./config/load.ts";
 import type { Config } from "./config/schema.ts";
 import { createGateway } from "./gateway.ts";
-import { GatewayError } from "./model/errors.ts";
+import { exitCodeOf, GatewayError } from "./model/errors.ts";
 import type { Log } from "./model/log.ts";
 import { createLog } from "./observe/logger.ts";
 import { keysAreMissing, readKeys } from "./platform/key-files.ts";
@@ -62,7 +63,7 @@ async function run(log: Log, config: Config, keys: ReturnType<typeof readKeys>):
   });
   const fatal = (error: Error): void => {
     exitCode = 1;
-    log.error("gateway gives way to its supervisor", { code: codeOf(error) });
+    log.error("gateway gives way to its supervisor", { code: codeOf(error), stage: "process" });
     stopping.abort();
   };
   for (const signal of ["SIGINT", "SIGTERM"] as const) {
@@ -101,6 +102,6 @@ main().then(
     const known = error instanceof GatewayError;
     const usage = error instanceof TypeError && "code" in error && String(error.code).startsWith("ERR_PARSE_ARGS");
     process.stderr.write(known ? `${error.message}\n` : usage ? USAGE : `consentry: ${codeOf(error)}\n`);
-    process.exit(usage || (known && ["CONFIG_INVALID", "KEY_INVALID"].includes(error.code)) ? 2 : 1);
+    process.exit(usage ? 2 : known ? exitCodeOf(error) : 1);
   },
 );

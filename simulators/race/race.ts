@@ -2,6 +2,7 @@
  * `npm run race`: people withdraw, consent again and are erased while their devices publish as fast as they
  * can and gateways are killed. Exit code 0 only if nothing was stored or forwarded that was not allowed.
  */
+import "../../src/platform/no-debug-output.ts";
 import { join } from "node:path";
 import { Command, InvalidArgumentError } from "commander";
 import { type RaceResult, racePassed, raceText } from "./result.ts";

@@ -7,6 +7,7 @@
  * `verify` compares the log with every head that the erasure journal has noted, and with those given as
  * `--head`: so it shows that the log was not emptied or replaced by an earlier state of itself.
  */
+import "../platform/no-debug-output.ts";
 import { parseArgs } from "node:util";
 import type { AuditHead, AuditRecord } from "../model/audit.ts";
 import { GatewayError } from "../model/errors.ts";

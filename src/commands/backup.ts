@@ -3,6 +3,7 @@
  *
  *   npm run backup -- --out <dir>    two archives: everything but the subject keys, and the subject keys
  */
+import "../platform/no-debug-output.ts";
 import { parseArgs } from "node:util";
 import { GatewayError } from "../model/errors.ts";
 import { readKeys } from "../platform/key-files.ts";

@@ -6,6 +6,7 @@
  *   npm run dead-letters -- replay <id|all> back into the queue: consent is checked and everything is de-identified anew
  *   npm run dead-letters -- purge <id|all>  gone for good
  */
+import "../platform/no-debug-output.ts";
 import { parseArgs } from "node:util";
 import type { AuditActName } from "../model/audit.ts";
 import { DEAD_LETTER_REASONS } from "../model/outcome.ts";

@@ -10,6 +10,7 @@
  *   npm run keys -- destroy <id>           a queue key or a retired key that nothing needs any more
  *   npm run keys -- check                  files, gateways and everything sealed agree
  */
+import "../platform/no-debug-output.ts";
 import { parseArgs } from "node:util";
 import { DAY_MS } from "../model/durations.ts";
 import { describeKeys } from "../platform/key-changes.ts";

@@ -2,10 +2,12 @@
  * What an operator does stands in the audit log before it is done and after it, as everything over HTTP does;
  * and how far the log has got stands in the erasure journal, outside Redis.
  */
+
 import type { Redis } from "ioredis";
 import type { Config } from "../config/schema.ts";
 import type { AuditActName, AuditDetail } from "../model/audit.ts";
 import { GatewayError } from "../model/errors.ts";
+import { faultCode } from "../platform/fault-code.ts";
 import { readKeys } from "../platform/key-files.ts";
 import type { RedisKeys } from "../platform/redis-keys.ts";
 import { AuditLog } from "../rights/audit.ts";
@@ -45,7 +47,7 @@ export class OperatorActs {
       const of = begins ? undefined : await log.append({ act, by: "operator", outcome: "asked", detail: asked });
       await journal?.record({ what: "audited", ...(await log.head()) });
       const result = await work().catch(async (error: unknown) => {
-        const code = error instanceof GatewayError ? error.code : "FAULT";
+        const code = faultCode(error);
         const failed = { act, by: "operator", outcome: "failed", of, detail: { code } } as const;
         if (!begins) await this.log.append(failed).catch(() => undefined);
         throw error;

@@ -2,7 +2,7 @@
 import type { Redis } from "ioredis";
 import { loadConfig } from "../config/load.ts";
 import type { Config } from "../config/schema.ts";
-import { ERRORS, GatewayError } from "../model/errors.ts";
+import { ERRORS, exitCodeOf, GatewayError } from "../model/errors.ts";
 import { connectRedis } from "../platform/redis.ts";
 import { type RedisKeys, redisKeys } from "../platform/redis-keys.ts";
 import { startPrivateServices } from "../private-start.ts";
@@ -61,7 +61,7 @@ export function runCommand(name: string, usage: string, main: () => Promise<numb
     (error: unknown) => {
       if (error instanceof GatewayError) {
         process.stderr.write(`${name}: ${error.message} (${ERRORS[error.code].meaning})\n`);
-        process.exit(1);
+        process.exit(exitCodeOf(error));
       }
       const wrong =
         error instanceof UsageError || (error instanceof TypeError && codeOf(error).startsWith("ERR_PARSE_ARGS"));

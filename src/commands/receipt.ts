@@ -5,6 +5,7 @@
  *
  * Exit code 0 when exactly this receipt was signed with this key, or with one of these, 1 when not, 2 for wrong usage.
  */
+import "../platform/no-debug-output.ts";
 import { readFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import type { ConsentReceipt } from "../model/consent-receipt.ts";

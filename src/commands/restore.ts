@@ -3,6 +3,7 @@
  *
  *   npm run restore -- --from <records> [--keys <subject-keys>] [--dry-run]
  */
+import "../platform/no-debug-output.ts";
 import { parseArgs } from "node:util";
 import { DENY_ALL_UNTIL_PUBLISHED } from "../consent/policy-floors.ts";
 import { rebuildSubject } from "../consent/rebuild.ts";

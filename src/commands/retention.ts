@@ -4,6 +4,7 @@
  *   npm run retention -- --dry-run [--json]   what would go now, and changes nothing
  *   npm run retention [-- --json]             lets it go; exit code 1 when some of it could not be reached
  */
+import "../platform/no-debug-output.ts";
 import { parseArgs } from "node:util";
 import type { Config } from "../config/schema.ts";
 import { LedgerHolds } from "../consent/holds.ts";

@@ -29,9 +29,10 @@ export function loadConfig(source: ConfigSource): Config {
   const rows = optionRows();
   const tree = source.file === undefined ? {} : readTree(source.file, rows, problems);
   overlayEnvironment(tree, rows, source.env, problems);
-  readSecretFiles(tree, rows, problems);
+  const files = readSecretFiles(tree, rows, problems);
   const config = parse(tree, problems);
-  if (config === undefined || problems.length > 0) throw new GatewayError("CONFIG_INVALID", problems.join("; "));
+  if (config === undefined || problems.length > 0)
+    throw new GatewayError("CONFIG_INVALID", problems.map((problem) => bySource(problem, files)).join("; "));
   return deepFreeze(config);
 }
 
@@ -71,8 +72,15 @@ function parseYaml(text: string): Tree {
   return tree as Tree;
 }
 
-/** Puts the content of every `xFile` that belongs to a secret in the place of `x`. */
-function readSecretFiles(tree: Tree, rows: readonly OptionRow[], problems: string[]): void {
+/** A secret that came out of a file is found fault with under the option that names the file. */
+function bySource(problem: string, files: ReadonlySet<string>): string {
+  const [path = "", ...reason] = problem.split(": ");
+  return [files.has(path) ? `${path}File` : path, ...reason].join(": ");
+}
+
+/** Puts the content of every `xFile` that belongs to a secret in the place of `x`; which those are it answers. */
+function readSecretFiles(tree: Tree, rows: readonly OptionRow[], problems: string[]): ReadonlySet<string> {
+  const files = new Set<string>();
   for (const { path } of secretPlaces(tree, rows)) {
     const filePath = [...path.slice(0, -1), `${path.at(-1)}File`];
     const file = at(tree, filePath);
@@ -81,8 +89,13 @@ function readSecretFiles(tree: Tree, rows: readonly OptionRow[], problems: strin
     if (at(tree, path) !== undefined) problems.push(`${path.join(".")}: given-twice`);
     else if ("code" in content) problems.push(`${filePath.join(".")}: ${content.code}`);
     else if (content.open) problems.push(`${filePath.join(".")}: readable-by-others`);
-    else put(tree, path, content.text.replace(/\r?\n$/, ""));
+    else if (content.text.trim() === "") problems.push(`${filePath.join(".")}: empty`);
+    else {
+      put(tree, path, content.text.replace(/\r?\n$/, ""));
+      files.add(path.join("."));
+    }
   }
+  return files;
 }
 
 /** Where secrets may stand in this tree; entries of a list are counted out. */
@@ -125,7 +138,8 @@ function parse(tree: Tree, problems: string[]): Config | undefined {
   }
   const { http, services, ...rest } = result.data;
   const required = (token: string | undefined, path: string): string => {
-    if (token === undefined) problems.push(`${path}: required`);
+    const unread = problems.some((problem) => problem.startsWith(`${path}File: `));
+    if (token === undefined && !unread) problems.push(`${path}: required`);
     return token ?? "";
   };
   return {

@@ -9,8 +9,11 @@ import { roomFor } from "./ledger-bound.ts";
 import type { LedgerStore, SubjectLedger } from "./ledger-store.ts";
 import { optimistically } from "./optimistic.ts";
 import { type Draft, planChange } from "./plan-change.ts";
+import { SubjectTurns } from "./subject-turns.ts";
 
 export interface ChangeOptions {
+  /** Shared by all who change ledgers in this process. */
+  readonly turns?: SubjectTurns | undefined;
   /** A fresh random subject key, wrapped by the master key; only consent needs one. */
   createSubjectKey?(): string;
   /** Unix ms. */
@@ -33,25 +36,35 @@ export async function changeLedger(
   options: ChangeOptions,
   draft: (ledger: SubjectLedger) => Draft | undefined,
 ): Promise<LedgerChange> {
-  return optimistically("appending to a ledger", async () => {
-    const before = await store.read(tag);
-    const unchanged: LedgerChange = { fence: before.state.fence, narrowed: false, silenced: [] };
-    const body = draft(before);
-    if (body === undefined) return unchanged;
-    const created = body.type === "given" || body.type === "reconfirmed" ? options.createSubjectKey?.() : undefined;
-    const wrappedSubjectKey = before.wrappedSubjectKey ?? created ?? NO_SUBJECT_KEY;
-    const planned = planChange(before, body, { wrappedSubjectKey, now: options.now() });
-    const room = roomFor(body.type, before.events.length, planned.takesAway, options.wideningLimit);
-    if (room === "full") throw new GatewayError("LEDGER_FULL", body.type);
-    if (room === "nothing") return unchanged;
-    await noteHold(options, tag, planned.event);
-    // Side by side: a journal that can't be written must keep the answer back, never the withdrawal itself.
-    const noted = planned.change.narrowed ? options.narrowing?.(tag, planned.state.fence) : undefined;
-    const [appended, note] = await Promise.allSettled([store.append(before, planned), noted]);
-    if (appended.status === "rejected") throw appended.reason;
-    if (note.status === "rejected") throw note.reason;
-    return appended.value ? planned.change : undefined;
-  });
+  const { turns = new SubjectTurns() } = options;
+  const change = () => optimistically("appending to a ledger", () => tryToChange(store, tag, options, draft));
+  return turns.take(tag, "appending to a ledger", change);
+}
+
+/** `undefined` when another writer was first. */
+async function tryToChange(
+  store: LedgerStore,
+  tag: SubjectTag,
+  options: ChangeOptions,
+  draft: (ledger: SubjectLedger) => Draft | undefined,
+): Promise<LedgerChange | undefined> {
+  const before = await store.read(tag);
+  const unchanged: LedgerChange = { fence: before.state.fence, narrowed: false, silenced: [] };
+  const body = draft(before);
+  if (body === undefined) return unchanged;
+  const created = body.type === "given" || body.type === "reconfirmed" ? options.createSubjectKey?.() : undefined;
+  const wrappedSubjectKey = before.wrappedSubjectKey ?? created ?? NO_SUBJECT_KEY;
+  const planned = planChange(before, body, { wrappedSubjectKey, now: options.now() });
+  const room = roomFor(body.type, before.events.length, planned.takesAway, options.wideningLimit);
+  if (room === "full") throw new GatewayError("LEDGER_FULL", body.type);
+  if (room === "nothing") return unchanged;
+  await noteHold(options, tag, planned.event);
+  // Side by side: a journal that can't be written must keep the answer back, never the withdrawal itself.
+  const noted = planned.change.narrowed ? options.narrowing?.(tag, planned.state.fence) : undefined;
+  const [appended, note] = await Promise.allSettled([store.append(before, planned), noted]);
+  if (appended.status === "rejected") throw appended.reason;
+  if (note.status === "rejected") throw note.reason;
+  return appended.value ? planned.change : undefined;
 }
 
 /** First: evidence that is not on record outside Redis would be lost with it, and so would be the rights given back. */

@@ -15,12 +15,15 @@ const TOKEN_BYTES = 32;
 const ISSUE_TOKEN: RedisScript = {
   name: "consentryIssueToken",
   lua: `--[[
-  Replaces the token of a device and ends the session that the old one opened.
+  Replaces the token of a device and ends the session that the old one opened. The token is of whom the device is
+  bound to, or about to be; while it is nobody's, of whom it is bound to next.
   KEYS[1] credential hash
   ARGV[1] MAC of the new token   ARGV[2] channel for sessions to end   ARGV[3] device key
   Reply: 1
 ]]
 redis.call("HSET", KEYS[1], "mac", ARGV[1])
+local owner = redis.call("HGET", KEYS[1], "tag") or redis.call("HGET", KEYS[1], "target")
+if owner then redis.call("HSET", KEYS[1], "owner", owner) else redis.call("HDEL", KEYS[1], "owner") end
 redis.call("PUBLISH", ARGV[2], ARGV[3])
 return 1`,
 };

@@ -14,10 +14,11 @@ import { type RedisScript, runScript } from "../platform/redis-script.ts";
 const CLAIM_DEVICE: RedisScript = {
   name: "consentryClaimDevice",
   lua: `--[[
-  Opens a move of a device to a subject, or finds that it is already there.
+  Opens a move of a device to a subject, or finds that it is already there. A token that was another subject's ends.
   KEYS[1] credential hash
   ARGV[1] subject tag   ARGV[2] claim id   ARGV[3] channel for sessions to end   ARGV[4] device key
-  Reply: false when bound there already and no move is open; else the other tags it may still be found under, comma-joined
+  Reply: false when bound there already and no move is open; else the other tags it may still be found under,
+  comma-joined, and 1 when a token ended
 ]]
 local bound = redis.call("HGET", KEYS[1], "tag")
 if bound == ARGV[1] and redis.call("HEXISTS", KEYS[1], "claim") == 0 then return false end
@@ -29,8 +30,10 @@ end
 local found = table.concat(others, ",")
 redis.call("HSET", KEYS[1], "claim", ARGV[2], "target", ARGV[1], "from", found .. "," .. ARGV[1])
 redis.call("HDEL", KEYS[1], "tag")
-if bound then redis.call("PUBLISH", ARGV[3], ARGV[4]) end
-return found`,
+local owner = redis.call("HGET", KEYS[1], "owner") or bound or ARGV[1]
+local ended = owner ~= ARGV[1] and redis.call("HDEL", KEYS[1], "mac", "owner") > 0
+if bound or ended then redis.call("PUBLISH", ARGV[3], ARGV[4]) end
+return { found, ended and 1 or 0 }`,
 };
 
 const SETTLE_DEVICE: RedisScript = {
@@ -47,6 +50,7 @@ if open[1] ~= ARGV[2] then
   return 0
 end
 redis.call("HSET", KEYS[1], "tag", ARGV[1])
+if redis.call("HEXISTS", KEYS[1], "mac") == 1 then redis.call("HSET", KEYS[1], "owner", ARGV[1]) end
 redis.call("HDEL", KEYS[1], "claim", "target", "from")
 redis.call("PUBLISH", ARGV[3], ARGV[4])
 return 1`,
@@ -55,13 +59,14 @@ return 1`,
 const RELEASE_DEVICE: RedisScript = {
   name: "consentryReleaseDevice",
   lua: `--[[
-  Unbinds a device from a subject and ends its session.
+  Unbinds a device from a subject and ends its session. Its token stays that subject's, and ends with the next one.
   KEYS[1] credential hash
   ARGV[1] subject tag   ARGV[2] channel for sessions to end   ARGV[3] device key
   Reply: 1 released, 0 it was not bound there
 ]]
 if redis.call("HGET", KEYS[1], "tag") ~= ARGV[1] then return 0 end
 redis.call("HDEL", KEYS[1], "tag")
+if redis.call("HEXISTS", KEYS[1], "mac") == 1 then redis.call("HSET", KEYS[1], "owner", ARGV[1]) end
 redis.call("PUBLISH", ARGV[2], ARGV[3])
 return 1`,
 };
@@ -70,6 +75,8 @@ export interface Claim {
   readonly id: string;
   /** Subjects under which the device may still be found and must be unbound first. */
   readonly others: readonly SubjectTag[];
+  /** A token of an earlier owner stopped working: the device needs another one. */
+  readonly tokenEnded: boolean;
 }
 
 export class DeviceClaims {
@@ -84,9 +91,11 @@ export class DeviceClaims {
   /** `undefined` when the device is bound to this subject already. Throws `CONSENT_UNREACHABLE`. */
   async claim(tag: SubjectTag, device: DeviceKey): Promise<Claim | undefined> {
     const id = randomBytes(12).toString("base64url");
-    const found = await this.#run(CLAIM_DEVICE, device, [tag, id, this.#keys.sessionEnd, device]);
-    if (typeof found !== "string") return undefined;
-    return { id, others: found.split(",").filter((other) => other !== "") as SubjectTag[] };
+    const reply = await this.#run(CLAIM_DEVICE, device, [tag, id, this.#keys.sessionEnd, device]);
+    if (!Array.isArray(reply)) return undefined;
+    const [found, ended] = reply as [string, number];
+    const others = found.split(",").filter((other) => other !== "") as SubjectTag[];
+    return { id, others, tokenEnded: ended === 1 };
   }
 
   /** `false` when a later claim took the device elsewhere: whatever was bound under this one must be undone. */

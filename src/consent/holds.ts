@@ -10,6 +10,7 @@ import type { RedisKeys } from "../platform/redis-keys.ts";
 import { type ChangeOptions, changeLedger } from "./change-ledger.ts";
 import { LedgerStore } from "./ledger-store.ts";
 import { isHeld } from "./subject-state.ts";
+import { SubjectTurns } from "./subject-turns.ts";
 
 export class LedgerHolds {
   readonly #store: LedgerStore;
@@ -17,7 +18,7 @@ export class LedgerHolds {
 
   constructor(redis: Redis, keys: RedisKeys, options: ChangeOptions) {
     this.#store = new LedgerStore(redis, keys);
-    this.#options = options;
+    this.#options = { ...options, turns: options.turns ?? new SubjectTurns() };
   }
 
   /** Why a hold can't be placed here; `undefined` when it can. */

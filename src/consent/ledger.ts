@@ -28,8 +28,11 @@ import { type StatementDraft, saidAlready } from "./said-already.ts";
 import { showRecord } from "./show-record.ts";
 import { type About, actingGuardian, agreesAnew, copyOf, inRange, refusalOf, termsOf } from "./statement-rules.ts";
 import type { SubjectState } from "./subject-state.ts";
+import { SubjectTurns } from "./subject-turns.ts";
 
 export interface LedgerOptions {
+  /** Shared by all who change ledgers in this process. */
+  readonly turns?: SubjectTurns | undefined;
   /** A fresh random subject key, wrapped by the master key. */
   createSubjectKey(): string;
   /** Unix ms. */
@@ -42,6 +45,8 @@ export interface LedgerOptions {
   readonly expiryDays: number;
   /** Notes down, outside Redis, that less is allowed from `fence` on; the change is not answered before. */
   narrowing?(tag: SubjectTag, fence: number): Promise<void>;
+  /** Notes down, outside Redis, that whatever token the device had is good no more. */
+  tokenEnded?(device: DeviceKey): Promise<void>;
 }
 
 export interface Binding extends Pick<LedgerChange, "fence"> {
@@ -60,13 +65,14 @@ export class Ledger {
   constructor(redis: Redis, keys: RedisKeys, options: LedgerOptions) {
     this.#redis = redis;
     this.#keys = keys;
-    this.#options = options;
+    this.#options = { ...options, turns: options.turns ?? new SubjectTurns() };
     this.#store = new LedgerStore(redis, keys);
     this.#claims = new DeviceClaims(redis, keys);
   }
 
   /**
-   * Binds the device, taking it away from any other subject first (`moved`); its live session ends.
+   * Binds the device, taking it away from any other subject first (`moved`); its live session ends, and with it the
+   * token, which whoever had the device before knows.
    * Throws `CONSENT_UNREACHABLE`, `CONSENT_CONFLICT`, `LEDGER_BROKEN`, `LEDGER_FULL`.
    */
   async bind(tag: SubjectTag, device: DeviceKey): Promise<Binding> {
@@ -76,6 +82,7 @@ export class Ledger {
       throw new GatewayError("LEDGER_FULL", "bound");
     const claim = await this.#claims.claim(tag, device);
     const others = claim?.others ?? [];
+    if (claim?.tokenEnded || others.length > 0) await this.#options.tokenEnded?.(device);
     const silenced: Silenced[] = [];
     for (const subject of others) {
       const dropped = await this.#drop(subject, device);

@@ -58,7 +58,7 @@ export class Policies {
    */
   async ensureShipped(bytes: Uint8Array): Promise<void> {
     const result = await this.publish(bytes);
-    if (result.refused !== undefined) throw new GatewayError("CONFIG_INVALID", `shipped policy: ${result.refused}`);
+    if (result.refused !== undefined) throw new GatewayError("CONFIG_INVALID", `consent.policyFile: ${result.refused}`);
     await this.#restoreFloors();
   }
 

@@ -12,6 +12,7 @@ import type { SubjectTag } from "../model/ids.ts";
 import { orConsentUnreachable } from "../platform/redis.ts";
 import type { RedisKeys } from "../platform/redis-keys.ts";
 import { type RedisScript, runScript } from "../platform/redis-script.ts";
+import type { ChangeOptions } from "./change-ledger.ts";
 import { encodeDecision } from "./decision-record.ts";
 import { erasureFacts } from "./erasure-facts.ts";
 import { canonicalJson, genesis, hashText } from "./hash-chain.ts";
@@ -19,6 +20,7 @@ import { LedgerStore, type SubjectLedger } from "./ledger-store.ts";
 import { beginNewChain } from "./new-chain.ts";
 import { optimistically } from "./optimistic.ts";
 import { type Draft, planChange } from "./plan-change.ts";
+import { SubjectTurns } from "./subject-turns.ts";
 
 export interface ErasureRequest {
   readonly id: string;
@@ -84,11 +86,13 @@ export class SubjectErasure {
   readonly #keys: RedisKeys;
   readonly #now: () => number;
   readonly #store: LedgerStore;
+  readonly #turns: SubjectTurns;
 
-  constructor(redis: Redis, keys: RedisKeys, options: { now(): number }) {
+  constructor(redis: Redis, keys: RedisKeys, options: Pick<ChangeOptions, "now" | "turns">) {
     this.#redis = redis;
     this.#keys = keys;
     this.#now = options.now;
+    this.#turns = options.turns ?? new SubjectTurns();
     this.#store = new LedgerStore(redis, keys);
   }
 
@@ -97,7 +101,7 @@ export class SubjectErasure {
    * a new consent either. Throws `CONSENT_UNREACHABLE`, `CONSENT_CONFLICT`; `LEDGER_BROKEN` only when it broke again meanwhile.
    */
   async begin(tag: SubjectTag, request: ErasureRequest): Promise<BegunErasure> {
-    return optimistically<BegunErasure>("beginning an erasure", async () => {
+    return this.#inTurn<BegunErasure>(tag, "beginning an erasure", async () => {
       const before = await this.#read(tag);
       if (before.events.length === 0) return { refused: "unknown-subject" };
       const earlier = before.wrappedSubjectKey === undefined ? await this.#latest(tag) : undefined;
@@ -109,7 +113,7 @@ export class SubjectErasure {
 
   /** False while a hold stands: then nothing is destroyed. Idempotent. Throws as `begin` does. */
   destroyKey(tag: SubjectTag, id: string): Promise<boolean> {
-    return optimistically("destroying a key", async () => {
+    return this.#inTurn(tag, "destroying a key", async () => {
       const record = this.#keys.erasure(tag, id);
       if ((await orConsentUnreachable(() => this.#redis.hexists(record, "destroyedAt"))) === 1) return true;
       const before = await this.#read(tag);
@@ -127,6 +131,10 @@ export class SubjectErasure {
   /** A ledger that cannot be verified begins anew; one that can stays as it is. Throws `CONSENT_UNREACHABLE`. */
   beginNewChain(tag: SubjectTag): Promise<void> {
     return beginNewChain(this.#redis, this.#keys, tag, this.#now());
+  }
+
+  #inTurn<T>(tag: SubjectTag, what: string, attempt: () => Promise<T | undefined>): Promise<T> {
+    return this.#turns.take(tag, what, () => optimistically(what, attempt));
   }
 
   async #read(tag: SubjectTag): Promise<SubjectLedger> {

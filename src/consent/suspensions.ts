@@ -8,7 +8,7 @@ import type { SubjectTag } from "../model/ids.ts";
 import { type DevicesSuspended, MAX_POLICY_VERSION } from "../model/policy-document.ts";
 import { orConsentUnreachable } from "../platform/redis.ts";
 import type { RedisKeys } from "../platform/redis-keys.ts";
-import { changeLedger } from "./change-ledger.ts";
+import { type ChangeOptions, changeLedger } from "./change-ledger.ts";
 import { LedgerStore } from "./ledger-store.ts";
 import { readFloorPlan } from "./policies.ts";
 import { suspensionOf } from "./policy-changes.ts";
@@ -26,13 +26,15 @@ interface Look {
   readonly subjects: ReadonlySet<SubjectTag>;
 }
 
+type SuspensionsOptions = Pick<ChangeOptions, "now" | "turns">;
+
 export class Suspensions {
   readonly #redis: Redis;
   readonly #keys: RedisKeys;
-  readonly #options: { now(): number };
+  readonly #options: SuspensionsOptions;
   readonly #store: LedgerStore;
 
-  constructor(redis: Redis, keys: RedisKeys, options: { now(): number }) {
+  constructor(redis: Redis, keys: RedisKeys, options: SuspensionsOptions) {
     this.#redis = redis;
     this.#keys = keys;
     this.#options = options;

@@ -23,7 +23,7 @@ import type { Pseudonym } from "../model/ids.ts";
 import type { RawMessage } from "../model/raw.ts";
 import { type IpOptions, ipPrefix } from "./ip-address.ts";
 import type { Keyring, PseudonymPurpose } from "./keyring.ts";
-import { type Located, type LocationOptions, Locations } from "./location.ts";
+import { type DensityRow, type Located, type LocationOptions, Locations } from "./location.ts";
 import { ModelFamilies, type ModelRule } from "./model.ts";
 
 export interface DeidentifierOptions {
@@ -51,6 +51,11 @@ export class Deidentifier {
     this.#keyring = keyring;
     this.#locations = new Locations(options.location);
     this.#models = new ModelFamilies(options.models);
+  }
+
+  /** The operator's own table, read when the gateway starts and before the first message. */
+  useDensities(rows: readonly DensityRow[]): void {
+    this.#locations.useDensities(rows);
   }
 
   /**

@@ -81,6 +81,8 @@ export const DENSITY_TABLE: readonly DensityRow[] = [
   { cell: "838e62fffffffff", resolution: 5 }, // Lima
 ];
 
+const OPTION = "deidentify.location.densityFile";
+
 /**
  * Reads a table: a JSON list of `{ "cell": <H3 index of resolution 2 or 3>, "resolution": 0–6 }`.
  * Throws CONFIG_INVALID naming the first bad row.
@@ -90,12 +92,12 @@ export function parseDensityTable(json: string): DensityRow[] {
   try {
     rows = JSON.parse(json);
   } catch {
-    throw new GatewayError("CONFIG_INVALID", "density table: not JSON");
+    throw new GatewayError("CONFIG_INVALID", `${OPTION}: not-json`);
   }
-  if (!Array.isArray(rows)) throw new GatewayError("CONFIG_INVALID", "density table: not a list");
+  if (!Array.isArray(rows)) throw new GatewayError("CONFIG_INVALID", `${OPTION}: not-a-list`);
   const table = rows.map(toRow);
   const [problem] = checkDensities(table);
-  if (problem !== undefined) throw new GatewayError("CONFIG_INVALID", `density table: row ${problem}`);
+  if (problem !== undefined) throw new GatewayError("CONFIG_INVALID", `${OPTION}: row ${problem}`);
   return table;
 }
 
@@ -104,5 +106,5 @@ function toRow(row: unknown, index: number): DensityRow {
     const { cell, resolution } = row;
     if (typeof cell === "string" && typeof resolution === "number") return { cell, resolution };
   }
-  throw new GatewayError("CONFIG_INVALID", `density table: row ${index}: needs cell and resolution`);
+  throw new GatewayError("CONFIG_INVALID", `${OPTION}: row ${index}: needs cell and resolution`);
 }

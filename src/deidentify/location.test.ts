@@ -170,8 +170,8 @@ describe("the density table", () => {
   });
 
   it.each([
-    ["{", "not JSON"],
-    ["{}", "not a list"],
+    ["{", "densityFile: not-json"],
+    ["{}", "densityFile: not-a-list"],
     ["[7]", "row 0"],
     ['[{"cell":"833da1fffffffff","resolution":6},{"cell":"nowhere","resolution":6}]', "row 1: not an H3 cell"],
     ['[{"cell":"8660145b7ffffff","resolution":6}]', "row 0: cell must have resolution 2 or 3"],

@@ -65,7 +65,7 @@ export interface Located {
 
 export class Locations {
   readonly #options: LocationOptions;
-  readonly #densities: ReadonlyMap<string, number>;
+  #densities: ReadonlyMap<string, number> = new Map();
   readonly #fineCells = boundedCache<string, FineCell>(MAX_REMEMBERED_PLACES);
   readonly #places = boundedCache<string, Place>(MAX_REMEMBERED_PLACES);
   readonly #current: LRUCache<Pseudonym, Current>;
@@ -73,8 +73,13 @@ export class Locations {
 
   constructor(options: LocationOptions) {
     this.#options = options;
-    this.#densities = new Map(options.densities.map((row) => [row.cell, row.resolution]));
     this.#current = boundedCache(options.maxDevices);
+    this.useDensities(options.densities);
+  }
+
+  /** Takes another table, before the first place is asked for. */
+  useDensities(rows: readonly DensityRow[]): void {
+    this.#densities = new Map(rows.map((row) => [row.cell, row.resolution]));
   }
 
   /**

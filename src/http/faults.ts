@@ -8,6 +8,7 @@ import { z } from "zod";
 import { type ErrorCode, GatewayError } from "../model/errors.ts";
 import type { Log } from "../model/log.ts";
 import { redisErrorCode } from "../platform/redis.ts";
+import { writeRefusal } from "../platform/write-refusal.ts";
 import { type FieldError, PROBLEM_TYPE, PROBLEMS, type ProblemCode, problemOf, refuse } from "./problems.ts";
 import { ANSWER_HEADERS } from "./wire.ts";
 
@@ -24,6 +25,7 @@ const FASTIFY_CODES: Readonly<Record<string, ProblemCode>> = {
 const GATEWAY_CODES: Partial<Record<ErrorCode, ProblemCode>> = {
   CONSENT_CONFLICT: "conflict",
   LEDGER_FULL: "record-full",
+  NOT_WRITABLE: "not-writable",
   SINK_UNAVAILABLE: "store-unavailable",
   SINK_DENIED: "store-unreadable",
 };
@@ -66,6 +68,7 @@ function answer(error: unknown, reply: FastifyReply, log: Log, fields: ReadonlyS
   const code = problemCodeOf(error);
   if (PROBLEMS[code].status >= 500) {
     log.error("request failed", {
+      stage: "http",
       status: PROBLEMS[code].status,
       code: error instanceof GatewayError ? error.code : code,
     });
@@ -85,6 +88,8 @@ function problemCodeOf(error: unknown): ProblemCode {
   if (error instanceof SyntaxError) return "invalid-json";
   if ("statusCode" in error && Number(error.statusCode) >= 400 && Number(error.statusCode) < 500)
     return "invalid-request";
+  const refusal = writeRefusal(error);
+  if (refusal !== undefined && refusal !== "ERR") return "not-writable";
   return redisErrorCode(error) === "UNKNOWN" ? "internal" : "unavailable";
 }
 

@@ -64,6 +64,7 @@ export const PROBLEMS = {
   "too-many-exports": { status: 429, title: "An export for this subject, or enough others, are under way" },
   internal: { status: 500, title: "The gateway failed" },
   unavailable: { status: 503, title: "The consent store does not answer" },
+  "not-writable": { status: 503, title: "The consent store answers and takes no changes at the moment" },
   "not-drained": {
     status: 503,
     title: "Recorded, but earlier batches are still being written; ask again before relying on it",
@@ -81,6 +82,7 @@ export const PROBLEM_TYPE = "application/problem+json";
 const RETRY_AFTER_SECONDS: Partial<Record<ProblemCode, number>> = {
   conflict: 1,
   unavailable: 2,
+  "not-writable": 5,
   "not-drained": 1,
   timeout: 2,
   "too-many-failures": 5,
@@ -141,6 +143,7 @@ export const COMMON_PROBLEMS = [
   "unauthorized",
   "too-many-failures",
   "unavailable",
+  "not-writable",
   "timeout",
   "internal",
 ] as const;

@@ -79,7 +79,7 @@ export class HttpApi {
     const app = await createApp(this.#options, this.#ports);
     this.#app = app;
     await app.listen({ host, port }).catch((error) => {
-      throw listenFailed("http", error);
+      throw listenFailed("http", error, { host, port, option: "http" });
     });
     if (signal.aborted) {
       await this.stop();

@@ -45,8 +45,10 @@ export interface AdmissionPorts {
   readonly checkConsent: CheckConsent;
   /** Resolves when the messages are durable. */
   readonly enqueue: (messages: readonly Admitted[], signal: AbortSignal) => Promise<void>;
-  /** True while the backlog is over its budget. */
-  readonly backlogFull: () => boolean;
+  /** True while nothing can be made durable: the backlog is over its budget, or Redis does not write. */
+  readonly held: () => boolean;
+  /** After a fault: true once the same may be tried again, because nothing of it was kept. */
+  readonly writableAgain: (error: unknown, signal: AbortSignal) => Promise<boolean>;
   readonly books: Books;
   readonly observe: {
     batch(messages: number): void;
@@ -77,7 +79,7 @@ export class Admission {
     this.#commit = new GroupCommit(options.commit, {
       flush: (batch, signal) => this.#admit(batch, signal),
       settle: (batch, error) => this.#settle(batch, error),
-      held: ports.backlogFull,
+      held: ports.held,
     });
     this.#steps = [
       this.#bounded,
@@ -164,8 +166,16 @@ export class Admission {
   };
 
   async #admit(batch: readonly Attempt[], signal: AbortSignal): Promise<void> {
-    await this.#consented(batch);
-    if (!signal.aborted) await this.#durable(batch, signal);
+    for (;;) {
+      try {
+        await this.#consented(batch);
+        if (!signal.aborted) await this.#durable(batch, signal);
+        return;
+      } catch (error) {
+        // Kept waiting, its publishers stay connected. Consent is asked for anew: it may be another one by then.
+        if (!(await this.#ports.writableAgain(error, signal))) throw error;
+      }
+    }
   }
 
   async #consented(batch: readonly Attempt[]): Promise<void> {
@@ -211,7 +221,11 @@ export class Admission {
     for (const [reason, count] of refused) this.#ports.books.refused(reason, count);
     if (error !== undefined) {
       const code = error instanceof GatewayError ? error.code : "NOT_DURABLE";
-      this.#ports.log.warn("batch not durable, its publishers are disconnected", { code, count: batch.length });
+      this.#ports.log.warn("batch not durable, its publishers are disconnected", {
+        code,
+        count: batch.length,
+        stage: "admission",
+      });
     }
     const oldest = batch[0];
     if (oldest !== undefined)

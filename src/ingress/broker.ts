@@ -47,6 +47,7 @@ export interface BrokerPorts {
   readonly erased: ErasedTopics;
   readonly flow: Flow;
   readonly backlogFull: () => boolean;
+  readonly notWritable: () => boolean;
   /** Aedes has lost its footing. */
   readonly failed: (error: Error) => void;
   readonly observe: {
@@ -56,13 +57,17 @@ export interface BrokerPorts {
   };
 }
 
+/** Whoever is let in now could get nothing acknowledged, and would come back for that again and again. */
+type Overload = Extract<ConnectionRefusal, "backlog" | "not-writable">;
+
 /** CONNACK return codes [MQTT-3.2.2.3]. */
-const RETURN_CODES: Readonly<Record<LoginRefusal | "backlog", 2 | 3 | 4>> = {
+const RETURN_CODES: Readonly<Record<LoginRefusal | Overload, 2 | 3 | 4>> = {
   "bad-credentials": 4,
   "foreign-client-id": 2,
   "too-many-failures": 3,
   unavailable: 3,
   backlog: 3,
+  "not-writable": 3,
 };
 
 const HEARTBEAT_MS = 3_600_000;
@@ -150,9 +155,10 @@ export class GatewayBroker extends Aedes {
     await new Promise<void>((resolve) => this.close(resolve));
   }
 
-  /** The id under which a device is connected right now. */
-  connectedDevice(ref: DeviceRef): DeviceId | undefined {
-    return this.#live.device(ref.deviceKey)?.id;
+  /** The id under which a device is connected right now; not while somebody else has it. */
+  connectedDevice({ deviceKey, subjectTag }: DeviceRef): DeviceId | undefined {
+    const session = this.#live.device(deviceKey);
+    return session?.ref?.subjectTag === subjectTag ? session.id : undefined;
   }
 
   /** Every device that is connected right now and bound to a subject. */
@@ -263,8 +269,10 @@ export class GatewayBroker extends Aedes {
     for (const { client } of before) this.#gone(client);
   }
 
-  #overloaded(session: Session): "backlog" | undefined {
-    return session.kind === "device" && this.#ports.backlogFull() ? "backlog" : undefined;
+  #overloaded(session: Session): Overload | undefined {
+    if (session.kind !== "device") return undefined;
+    if (this.#ports.notWritable()) return "not-writable";
+    return this.#ports.backlogFull() ? "backlog" : undefined;
   }
 
   #withSession(client: Client, act: (session: Session) => void): void {
@@ -315,6 +323,6 @@ export class GatewayBroker extends Aedes {
   }
 }
 
-function refusalError(reason: LoginRefusal | "backlog"): AuthenticateError {
+function refusalError(reason: LoginRefusal | Overload): AuthenticateError {
   return Object.assign(new Error(reason), { returnCode: RETURN_CODES[reason] }) as AuthenticateError;
 }

@@ -160,6 +160,6 @@ it("a port in use, and files of TLS that can't be read or are none, are faults t
   );
   await writeFile(file, "no certificate");
   await expect(build({ tls: { ...on, certFile: file, keyFile: file } }).start()).rejects.toThrow(
-    /^CONFIG_INVALID: mqtt\.tls: ERR_OSSL/,
+    /^CONFIG_INVALID: mqtt\.tls\.certFile: ERR_OSSL/,
   );
 });

@@ -5,10 +5,10 @@
 import { createServer as createHttpServer, type IncomingMessage } from "node:http";
 import { type AddressInfo, createServer as createTcpServer, type Server, type Socket } from "node:net";
 import type { Duplex } from "node:stream";
-import { createServer as createTlsServer } from "node:tls";
+import { createSecureContext, createServer as createTlsServer } from "node:tls";
 import { createWebSocketStream, WebSocketServer } from "ws";
 import type { Log } from "../model/log.ts";
-import { listenFailed, optionUnusable, readOptionFile } from "../platform/start-faults.ts";
+import { listenFailed, optionUnusable, type Place, readOptionFile } from "../platform/start-faults.ts";
 
 export interface ListenerOptions {
   readonly enabled: boolean;
@@ -51,9 +51,10 @@ export class Listeners {
 
   async start(): Promise<void> {
     const { tcp, tls, ws } = this.#options;
-    if (tcp.enabled) await this.#listen("mqtt-tcp", tcp, createTcpServer({ noDelay: true }, this.#stream));
-    if (tls.enabled) await this.#listen("mqtt-tls", tls, this.#tlsServer());
-    if (ws.enabled) await this.#listen("mqtt-ws", ws, this.#wsServer());
+    if (tcp.enabled)
+      await this.#listen("mqtt-tcp", { ...tcp, option: "mqtt.tcp" }, createTcpServer({ noDelay: true }, this.#stream));
+    if (tls.enabled) await this.#listen("mqtt-tls", { ...tls, option: "mqtt.tls" }, this.#tlsServer());
+    if (ws.enabled) await this.#listen("mqtt-ws", { ...ws, option: "mqtt.ws" }, this.#wsServer());
   }
 
   /** Takes no more connections; those that are there stay until the broker closes them. */
@@ -73,15 +74,8 @@ export class Listeners {
 
   #tlsServer(): Server {
     const { tls, handshakeTimeoutMs } = this.#options;
-    const cert = readOptionFile("mqtt.tls.certFile", tls.certFile ?? "");
-    const key = readOptionFile("mqtt.tls.keyFile", tls.keyFile ?? "");
-    const options = { cert, key, minVersion: "TLSv1.2", handshakeTimeout: handshakeTimeoutMs, noDelay: true } as const;
-    let server: Server;
-    try {
-      server = createTlsServer(options, this.#stream);
-    } catch (error) {
-      throw optionUnusable("mqtt.tls", error);
-    }
+    const options = { ...readCertificate(tls), minVersion: "TLSv1.2", noDelay: true } as const;
+    const server = createTlsServer({ ...options, handshakeTimeout: handshakeTimeoutMs }, this.#stream);
     // A failed handshake ends that socket; without a listener it would end the process.
     server.on("tlsClientError", (_error, socket) => socket.destroy());
     return server;
@@ -131,20 +125,20 @@ export class Listeners {
     return http;
   }
 
-  async #listen(listener: string, options: ListenerOptions, server: Server): Promise<void> {
+  async #listen(listener: string, place: Place, server: Server): Promise<void> {
     // Before the server's own: a connection too many is gone before anything is set up for it.
     server.prependListener("connection", (socket: Socket) => this.#count(socket));
     await new Promise<void>((resolve, reject) => {
-      const failed = (error: Error) => reject(listenFailed(listener, error));
+      const failed = (error: Error) => reject(listenFailed(listener, error, place));
       server.once("error", failed);
-      server.listen(options.port, options.host, () => {
+      server.listen(place.port, place.host, () => {
         server.off("error", failed);
         server.on("error", () => this.#ports.log.error("listener failed", { listener }));
         resolve();
       });
     });
     this.#servers.push(server);
-    this.#ports.log.info("listening", { listener, host: options.host, port: (server.address() as AddressInfo).port });
+    this.#ports.log.info("listening", { listener, host: place.host, port: (server.address() as AddressInfo).port });
   }
 
   #count(socket: Socket): void {
@@ -156,6 +150,27 @@ export class Listeners {
     }
     this.#sockets.add(socket);
     socket.once("close", () => this.#sockets.delete(socket));
+  }
+}
+
+/** Throws `CONFIG_INVALID` naming the one of the two files that cannot be used. */
+export function readCertificate({ certFile = "", keyFile = "" }: ListenersOptions["tls"]): {
+  cert: Buffer;
+  key: Buffer;
+} {
+  const cert = readOptionFile("mqtt.tls.certFile", certFile);
+  const key = readOptionFile("mqtt.tls.keyFile", keyFile);
+  usable("mqtt.tls.certFile", () => createSecureContext({ cert }));
+  // What is no key, and what is one of another certificate.
+  usable("mqtt.tls.keyFile", () => createSecureContext({ cert, key }));
+  return { cert, key };
+}
+
+function usable(option: string, use: () => unknown): void {
+  try {
+    use();
+  } catch (error) {
+    throw optionUnusable(option, error);
   }
 }
 

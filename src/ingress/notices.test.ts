@@ -97,6 +97,6 @@ describe("a published policy", () => {
   test("that cannot be read is logged by its code", async () => {
     const { self, logged } = notices({});
     await self.policyPublished(666);
-    expect(logged).toEqual([["policy notices not sent", { code: "CONSENT_UNREACHABLE" }]]);
+    expect(logged).toEqual([["policy notices not sent", { code: "CONSENT_UNREACHABLE", stage: "notices" }]]);
   });
 });

@@ -2,11 +2,12 @@
  * Tells devices that a policy has changed in a way that suspends what was consented to, or asks for it anew:
  * those connected at once, others when they next subscribe to their notices. One packet on `devices/<id>/notices`, QoS 1.
  */
+
 import type { Aedes } from "aedes";
 import type { Purpose } from "../model/consent.ts";
-import { GatewayError } from "../model/errors.ts";
 import type { DeviceId, DeviceRef } from "../model/ids.ts";
 import type { Log } from "../model/log.ts";
+import { faultCode } from "../platform/fault-code.ts";
 import { sessionOf } from "./session.ts";
 
 /** What of a device's consent no longer counts, and since which policy version. */
@@ -109,7 +110,7 @@ export class Notices {
     try {
       await work;
     } catch (error) {
-      this.#ports.log.warn("policy notices not sent", { code: error instanceof GatewayError ? error.code : "FAULT" });
+      this.#ports.log.warn("policy notices not sent", { code: faultCode(error), stage: "notices" });
     }
   }
 }

@@ -20,6 +20,10 @@ export const ERRORS = {
   },
   REDIS_UNREACHABLE: { retryable: false, meaning: "Redis does not answer at start; check redis.url" },
   NOT_DURABLE: { retryable: true, meaning: "a batch could not be made durable before its deadline" },
+  NOT_WRITABLE: {
+    retryable: true,
+    meaning: "Redis answers and does not write: its memory or disk is full, it follows another server, or we may not",
+  },
   CONSENT_UNREACHABLE: { retryable: true, meaning: "the consent store did not answer; nothing is admitted" },
   DEAD_LETTERS_FULL: {
     retryable: true,
@@ -116,4 +120,9 @@ export class GatewayError extends Error {
     this.retryAfterMs = options?.retryAfterMs;
     this.inDoubt = options?.inDoubt ?? false;
   }
+}
+
+/** How a program of ours ends that met this fault: 2 when it was told something wrong, 1 for anything else. */
+export function exitCodeOf({ code }: GatewayError): 1 | 2 {
+  return code === "CONFIG_INVALID" || code === "KEY_INVALID" ? 2 : 1;
 }

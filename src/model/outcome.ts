@@ -29,6 +29,7 @@ export const CONNECTION_REFUSALS = [
   "unavailable",
   "too-many",
   "backlog",
+  "not-writable",
   "protocol",
 ] as const;
 export type ConnectionRefusal = (typeof CONNECTION_REFUSALS)[number];

@@ -11,6 +11,12 @@ function recorded(level: LogLevel = "info") {
 }
 
 describe("a log line", () => {
+  it.each(["dead letter count", "cellActivity", "retention", "row reading"])("names the stage %s", (stage) => {
+    const { log, first } = recorded();
+    log.warn("periodic task failed", { stage, code: "FAULT" });
+    expect(first().stage).toBe(stage);
+  });
+
   it("is one JSON object with the phrase and the fields it may have", () => {
     const { log, first, lines } = recorded();
     log.info("listening", { listener: "mqtt-tcp", host: "127.0.0.1", port: 1883 });

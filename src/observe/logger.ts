@@ -12,6 +12,8 @@ const WORD = "[a-z]+[0-9]{0,2}";
 const CONSTANT = "[A-Z]+[0-9]{0,3}";
 /** `no-consent`, `SINK_UNAVAILABLE`, `TimeoutError`: never an address, a coordinate, a serial number or a hash. */
 const CODE = new RegExp(`^(?:${WORD}(?:-${WORD})*|${CONSTANT}(?:_(?:${CONSTANT}|[0-9]{1,3}))*|(?:[A-Z][a-z]+)+)$`);
+/** The name of a part or of what recurs: words of the source, `dead letter count`, `cellActivity`. */
+const STAGE = /^[a-z]+(?:[A-Z][a-z]+)*(?:[ -][a-z]+)*$/;
 const REGION = /^[A-Z]{2}(?:-[A-Z0-9]{1,3})?$/;
 const VERSION_NUMBER = /^\d{1,5}(?:\.\d{1,5}){0,2}(?:-[a-z]+(?:\.\d{1,3})?)?$/;
 const HOST = /^[A-Za-z0-9.:_-]+$/;
@@ -21,7 +23,7 @@ const MAX_TEXT = 64;
 const FIELDS = {
   code: CODE,
   reason: CODE,
-  stage: CODE,
+  stage: STAGE,
   purpose: CODE,
   listener: CODE,
   sink: CODE,

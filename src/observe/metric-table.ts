@@ -118,6 +118,7 @@ export const METRICS = {
     sink: SINKS,
     code: SINK_FAILURES,
   }),
+  redisNotWritable: gauge("redis_not_writable", "1 while Redis answers and does not write; the log names the cause."),
   breakerOpen: gauge("breaker_open", "1 while writing pauses because the store keeps failing."),
   withdrawal: histogram(
     "withdrawal_seconds",

@@ -38,6 +38,7 @@ export type GaugeName =
   | "deadLetters"
   | "deadLetterBytes"
   | "breakerOpen"
+  | "redisNotWritable"
   | "servicesNotCovered"
   | "backupAge";
 
@@ -66,6 +67,7 @@ export class Metrics extends BookCounts {
     "deadLetters",
     "deadLetterBytes",
     "breakerOpen",
+    "redisNotWritable",
     "servicesNotCovered",
     "backupAge",
   ]);
@@ -251,6 +253,7 @@ export class Metrics extends BookCounts {
           by("code", this.#sinkFailures[sink]).map(([labels, value]) => [{ sink, ...labels }, value] as const),
         ),
       breakerOpen: () => single(this.#gauges.breakerOpen),
+      redisNotWritable: () => single(this.#gauges.redisNotWritable),
       withdrawal: () => [[{}, this.#withdrawal]],
       erasures: () => by("outcome", this.#erasures),
       erasure: () => [[{}, this.#erasure]],

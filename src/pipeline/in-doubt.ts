@@ -101,7 +101,11 @@ export class InDoubt {
         break;
       } catch (error) {
         if (!(error instanceof GatewayError) || !error.retryable) throw error;
-        this.#ports.log.warn("removal waits and will be tried again", { code: error.code, count: records.length });
+        this.#ports.log.warn("removal waits and will be tried again", {
+          code: error.code,
+          count: records.length,
+          stage: "pipeline",
+        });
         this.#ports.breaker.failed(error.retryAfterMs);
         await this.#ports.mayAsk(stop);
       }

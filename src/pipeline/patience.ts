@@ -71,10 +71,11 @@ export class Patience {
     if (error?.code === this.#told) return;
     this.#told = error?.code;
     if (error === undefined) log.info("batches go through again", { count });
-    else if (error.code === "SINK_DENIED") log.error("the store refuses us, batches wait", { code: error.code, count });
+    else if (error.code === "SINK_DENIED")
+      log.error("the store refuses us, batches wait", { code: error.code, count, stage: "pipeline" });
     else if (isUnreadableKey(error))
-      log.error("the master key opens nothing, batches wait", { code: error.code, count });
-    else log.warn("batch waits and will be tried again", { code: error.code, count });
+      log.error("the master key opens nothing, batches wait", { code: error.code, count, stage: "pipeline" });
+    else log.warn("batch waits and will be tried again", { code: error.code, count, stage: "pipeline" });
   }
 }
 

@@ -21,6 +21,7 @@ import {
 } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
 import { GatewayError } from "../model/errors.ts";
+import { optionUnusable } from "./start-faults.ts";
 
 export interface Keys {
   /** Makes device keys and subject tags; changing it orphans every record. */
@@ -59,7 +60,7 @@ const WRITABLE_BY_OTHERS = 0o022;
  * @throws GatewayError KEY_INVALID with the file's base name and a code.
  */
 export function readKeys(dir: string, { create }: { create: boolean }): Keys {
-  if (create && keysAreMissing(dir)) createKeys(resolve(dir));
+  if (keysAreMissing(dir) && create) createKeys(resolve(dir));
   for (const folder of [dir, join(dir, "queue"), join(dir, RETIRED_DIR)]) refuseOpenFolder(folder);
   const [lookup, pepper, master, token, receipt] = SINGLE_KEYS.map((name) => readKey(join(dir, `${name}.key`)));
   const all = readQueueKeys(join(dir, "queue"));
@@ -78,8 +79,16 @@ export function readKeys(dir: string, { create }: { create: boolean }): Keys {
 /** Former master keys by file name; none when there never was a rotation. Throws KEY_INVALID. */
 export function readRetiredKeys(dir: string): Map<string, Buffer> {
   const folder = join(dir, RETIRED_DIR);
-  const files = existsSync(folder) ? readdirSync(folder).filter((name) => name.endsWith(".key")) : [];
+  const files = existsSync(folder) ? namesIn(folder).filter((name) => name.endsWith(".key")) : [];
   return new Map(files.sort().map((name) => [name, readKey(join(folder, name))]));
+}
+
+function namesIn(folder: string): string[] {
+  try {
+    return readdirSync(folder);
+  } catch (cause) {
+    throw new GatewayError("KEY_INVALID", `${basename(folder)}: unreadable`, { cause: codeOf(cause) });
+  }
 }
 
 /** Whoever may write in the folder may put a key of theirs in the place of ours. */
@@ -152,13 +161,17 @@ function refuseTwins(keys: readonly Buffer[]): void {
 
 /** Whether `create` would make a whole new set. */
 export function keysAreMissing(dir: string): boolean {
-  return !existsSync(dir) || readdirSync(dir).length === 0;
+  try {
+    return readdirSync(dir).length === 0;
+  } catch (error) {
+    if (codeOf(error) === "ENOENT") return true;
+    throw optionUnusable("keys.dir", error);
+  }
 }
 
 /** The set appears whole or not at all: it is made beside its place and renamed into it. */
 function createKeys(dir: string): void {
-  mkdirSync(dirname(dir), { recursive: true });
-  const staging = mkdtempSync(`${dir}.new-`);
+  const staging = stagingBeside(dir);
   try {
     mkdirSync(join(staging, "queue"), { mode: 0o700 });
     for (const name of SINGLE_KEYS) writeKey(join(staging, `${name}.key`));
@@ -172,6 +185,15 @@ function createKeys(dir: string): void {
     // Another process was quicker: its set is as good as ours and is read instead.
     if (codeOf(cause) === "ENOTEMPTY" || codeOf(cause) === "EEXIST") return;
     throw new GatewayError("KEY_INVALID", "keys could not be created", { cause: codeOf(cause) });
+  }
+}
+
+function stagingBeside(dir: string): string {
+  try {
+    mkdirSync(dirname(dir), { recursive: true });
+    return mkdtempSync(`${dir}.new-`);
+  } catch (error) {
+    throw optionUnusable("keys.dir", error);
   }
 }
 

@@ -3,10 +3,11 @@
  * flow: first they open, and only when every live gateway can open do they seal. Lookup, pepper and token
  * keys never change under a running gateway.
  */
+
 import { readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
-import { GatewayError } from "../model/errors.ts";
 import type { Log } from "../model/log.ts";
+import { faultCode } from "./fault-code.ts";
 import { type Keys, readKeys } from "./key-files.ts";
 import { fingerprint } from "./key-fingerprint.ts";
 
@@ -81,7 +82,7 @@ export class LiveKeys {
     try {
       keys = readKeys(this.#options.dir, { create: false });
     } catch (error) {
-      this.#log.warn("changed keys not taken up", { code: error instanceof GatewayError ? error.code : "FAULT" });
+      this.#log.warn("changed keys not taken up", { code: faultCode(error), stage: "keys" });
       return;
     }
     for (const name of ["lookup", "pepper", "token"] as const) {

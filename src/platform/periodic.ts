@@ -1,6 +1,7 @@
 /** Small jobs that recur. One that fails is logged and runs again at its next turn; none overlaps itself. */
-import { GatewayError } from "../model/errors.ts";
+
 import type { Log } from "../model/log.ts";
+import { faultCode } from "./fault-code.ts";
 
 export interface PeriodicTask {
   /** A constant from the source; appears in the log as `stage`. */
@@ -44,7 +45,7 @@ export class Periodic {
     } catch (error) {
       this.#log.warn("periodic task failed", {
         stage: task.name,
-        code: error instanceof GatewayError ? error.code : "FAULT",
+        code: faultCode(error),
       });
     }
     this.#schedule(task);

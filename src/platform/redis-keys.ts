@@ -8,8 +8,11 @@ export interface RedisKeys {
   /** Prefix of the BullMQ queue; the braces keep its keys in one cluster slot. */
   readonly queuePrefix: string;
   readonly queueName: string;
+  /** Queue beside it that nobody works on: what is written there shows that Redis writes. */
+  readonly probeQueueName: string;
   /**
-   * Hash: `mac` (HMAC of the token), `tag` (subject tag, absent while unbound); while the device changes hands
+   * Hash: `mac` (HMAC of the token), `owner` (subject tag whose token it is; absent before the first binding), `tag`
+   * (subject tag, absent while unbound); while the device changes hands
    * `claim`, `target` and `from` (who moves it, to whom, from whom), see consent/device-claim.ts.
    */
   credential(device: DeviceKey): string;
@@ -109,6 +112,7 @@ export function redisKeys(prefix: string): RedisKeys {
   return {
     queuePrefix: `{${prefix}:queue}`,
     queueName: "batches",
+    probeQueueName: "probe",
     credential: (device) => `${prefix}:credential:${device}`,
     decision: (subject, device) => `${prefix}:{${subject}}:decision:${device}`,
     ledger: (subject) => `${prefix}:{${subject}}:ledger`,

@@ -4,6 +4,7 @@
  */
 import { Redis, type RedisOptions } from "ioredis";
 import { GatewayError } from "../model/errors.ts";
+import { writeRefusal } from "./write-refusal.ts";
 
 export type RedisRole = "producer" | "worker" | "store" | "subscriber";
 
@@ -63,11 +64,18 @@ export function redisErrorCode(error: unknown): string {
   return error.name === "ReplyError" && reply?.[1] !== undefined ? reply[1] : "UNKNOWN";
 }
 
-/** Runs a consent read or write; whatever Redis throws becomes `CONSENT_UNREACHABLE` with its code alone. */
+/**
+ * Runs a consent read or write; whatever Redis throws becomes `NOT_WRITABLE` when it answers and refuses, else
+ * `CONSENT_UNREACHABLE`, with its code alone.
+ */
 export async function orConsentUnreachable<T>(command: () => Promise<T>): Promise<T> {
   try {
     return await command();
   } catch (error) {
-    throw error instanceof GatewayError ? error : new GatewayError("CONSENT_UNREACHABLE", redisErrorCode(error));
+    if (error instanceof GatewayError) throw error;
+    const refusal = writeRefusal(error);
+    throw refusal === undefined || refusal === "ERR"
+      ? new GatewayError("CONSENT_UNREACHABLE", redisErrorCode(error))
+      : new GatewayError("NOT_WRITABLE", refusal);
   }
 }

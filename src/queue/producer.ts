@@ -7,10 +7,14 @@ import type { Redis } from "ioredis";
 import { GatewayError } from "../model/errors.ts";
 import type { RawMessage } from "../model/raw.ts";
 import type { RedisKeys } from "../platform/redis-keys.ts";
+import { writeRefusal } from "../platform/write-refusal.ts";
 import { encodeBatch, encodeMessages, type QueuedMessage } from "./batch.ts";
 import type { Envelope } from "./envelope.ts";
 import { BATCH_SEAL, HALVES, halfOf, JOB_NAME, JOB_OPTIONS, type JobData } from "./job.ts";
 import type { KnownJobs } from "./known-jobs.ts";
+
+/** Always the same one: whatever ends a process between its two writes, there is never more than one. */
+const PROBE = "probe";
 
 export class Producer {
   readonly #redis: Redis;
@@ -18,6 +22,8 @@ export class Producer {
   readonly #envelope: Pick<Envelope, "seal">;
   readonly #known: KnownJobs;
   #queue: Queue<JobData> | undefined;
+  #probes: Queue<string> | undefined;
+  #lastWriteAt = Number.NEGATIVE_INFINITY;
 
   constructor(redis: Redis, keys: RedisKeys, envelope: Pick<Envelope, "seal">, known: KnownJobs) {
     this.#redis = redis;
@@ -27,24 +33,43 @@ export class Producer {
   }
 
   async start(): Promise<void> {
-    this.#queue = new Queue<JobData>(this.#keys.queueName, {
+    this.#queue = this.#open(this.#keys.queueName);
+    await this.#queue.waitUntilReady();
+  }
+
+  async stop(): Promise<void> {
+    await this.#queue?.close();
+    await this.#probes?.close();
+  }
+
+  #open<Data>(name: string): Queue<Data> {
+    const queue = new Queue<Data>(name, {
       connection: this.#redis,
       prefix: this.#keys.queuePrefix,
       streams: { events: { maxLen: 0 } },
       skipWaitingForReady: true,
     });
     // Its errors come back from `add` as well; what is emitted may hold command arguments and is dropped.
-    this.#queue.on("error", () => undefined);
-    await this.#queue.waitUntilReady();
+    queue.on("error", () => undefined);
+    return queue as Queue<Data>;
   }
 
-  async stop(): Promise<void> {
-    await this.#queue?.close();
+  /** Monotonic ms of the last batch that Redis confirmed. */
+  get lastWriteAt(): number {
+    return this.#lastWriteAt;
+  }
+
+  /** Writes as `add` does, into a queue that nobody works on, and takes it away again. Rejects with what Redis threw. */
+  async probe(): Promise<void> {
+    this.#probes ??= this.#open<string>(this.#keys.probeQueueName);
+    await this.#probes.add(JOB_NAME, "probe", { ...JOB_OPTIONS, jobId: PROBE });
+    await this.#probes.remove(PROBE);
   }
 
   /**
-   * Rejects with NOT_DURABLE when Redis did not confirm, and is disregarded once `signal` is aborted;
-   * either way the batch may exist all the same, and the books allow for it.
+   * Rejects with NOT_WRITABLE when Redis refused: then there is no batch. Rejects with NOT_DURABLE when it did not
+   * confirm, and is disregarded once `signal` is aborted; either way the batch may exist all the same, and the books
+   * allow for it.
    */
   async enqueue(messages: readonly QueuedMessage[], signal?: AbortSignal): Promise<void> {
     await this.add(this.#envelope.seal(encodeBatch(messages), BATCH_SEAL), messages.length, signal);
@@ -78,9 +103,13 @@ export class Producer {
     if (this.#queue === undefined) throw new GatewayError("NOT_DURABLE", "not started");
     try {
       await this.#queue.add(JOB_NAME, sealed, { ...JOB_OPTIONS, jobId: id });
-    } catch {
+    } catch (error) {
       // The cause carries the command with its arguments: it ends here.
-      throw new GatewayError("NOT_DURABLE", "queue");
+      const refusal = writeRefusal(error);
+      throw refusal === undefined
+        ? new GatewayError("NOT_DURABLE", "queue")
+        : new GatewayError("NOT_WRITABLE", refusal);
     }
+    this.#lastWriteAt = performance.now();
   }
 }

@@ -3,6 +3,7 @@
  * only when every message in it is settled, and is settled once however often the queue hands it over; while a sink is
  * down it is held, not failed. A batch that keeps ending the process, or failing, is halved until the culprit is alone.
  */
+
 import { setTimeout as sleep } from "node:timers/promises";
 import { type Job, WaitingError, Worker } from "bullmq";
 import type { Redis } from "ioredis";
@@ -11,6 +12,7 @@ import type { Log } from "../model/log.ts";
 import type { DeadLetterReason } from "../model/outcome.ts";
 import type { RawMessage } from "../model/raw.ts";
 import { boundedCache } from "../platform/bounded-cache.ts";
+import { faultCode } from "../platform/fault-code.ts";
 import type { RedisKeys } from "../platform/redis-keys.ts";
 import { decodeBatch } from "./batch.ts";
 import type { DeadLetters } from "./dead-letters.ts";
@@ -167,7 +169,7 @@ export class BatchWorker {
         throw new WaitingError();
       }
       // Nothing but a code may reach Redis as the reason of a failure.
-      throw new Error(codeOf(error));
+      throw new Error(faultCode(error));
     }
   }
 
@@ -180,7 +182,7 @@ export class BatchWorker {
       }
     } catch (error) {
       if (!this.#stop.signal.aborted && job.attemptsMade === 0) {
-        const fields = { code: codeOf(error), count: jobSize(id).messages, stage: "queue" };
+        const fields = { code: faultCode(error), count: jobSize(id).messages, stage: "queue" };
         this.#ports.log.warn("batch failed and will be tried again", fields);
       }
       throw error;
@@ -244,8 +246,4 @@ export class BatchWorker {
       }
     }
   }
-}
-
-function codeOf(error: unknown): string {
-  return error instanceof GatewayError ? error.code : "FAULT";
 }

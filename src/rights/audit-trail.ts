@@ -2,9 +2,10 @@
  * Writing to the audit log around an act. Before an act a line that cannot be written stops the act;
  * after it, the act has happened: the line is then written later, again and again, and alarmed meanwhile.
  */
+
 import type { AuditAct } from "../model/audit.ts";
-import { GatewayError } from "../model/errors.ts";
 import type { Log } from "../model/log.ts";
+import { faultCode } from "../platform/fault-code.ts";
 import type { AuditLog } from "./audit.ts";
 
 export interface AuditTrailPorts {
@@ -57,7 +58,7 @@ export class AuditTrail {
 
   #postpone(late: { act: AuditAct; at: number }, error: unknown): void {
     this.#ports.late();
-    this.#ports.log.error("audit line is late", { code: error instanceof GatewayError ? error.code : "FAULT" });
+    this.#ports.log.error("audit line is late", { code: faultCode(error), stage: "audit" });
     this.#late.push(late);
     if (this.#late.length > MAX_LATE) {
       this.#late.shift();

@@ -35,6 +35,7 @@ export const CATALOGUE = {
   disclosureTotals: "shared",
   queuePrefix: "passing",
   queueName: "passing",
+  probeQueueName: "passing",
   erasureQueuePrefix: "passing",
   erasureQueueName: "passing",
   keyRemnants: "passing",

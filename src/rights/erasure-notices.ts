@@ -61,7 +61,7 @@ function readNames(record: ErasureRecord, ports: ErasurePorts): Names {
   } catch (error) {
     if (!(error instanceof GatewayError) || error.code !== "ENVELOPE_UNREADABLE") throw error;
     // Nobody can work the names out again; the receipt says that they were not acknowledged.
-    ports.log.error("names to forget cannot be opened any more", { code: error.code });
+    ports.log.error("names to forget cannot be opened any more", { code: error.code, stage: "erasure" });
     return {};
   }
 }

@@ -2,9 +2,11 @@
  * Gives erasures their turns, through a BullMQ queue of its own: one job for each, holding nothing but its
  * id, taken up by another process when one dies, and tried for ever.
  */
+
 import { DelayedError, type Job, type Queue, type Worker } from "bullmq";
 import { GatewayError } from "../model/errors.ts";
 import type { Log } from "../model/log.ts";
+import { faultCode } from "../platform/fault-code.ts";
 import { orConsentUnreachable } from "../platform/redis.ts";
 import type { RedisKeys } from "../platform/redis-keys.ts";
 import { type BullConnections, closeBoth, openQueue, openWorker } from "./bull-workshop.ts";
@@ -97,8 +99,8 @@ export class ErasureQueue {
       if (this.#stop.signal.aborted) return FIRST_RETRY_MS;
       const failures = (this.#failures.get(id) ?? 0) + 1;
       this.#failures.set(id, failures);
-      const code = error instanceof GatewayError ? error.code : "FAULT";
-      this.#ports.log.warn("erasure waits and will go on", { code, attempt: failures });
+      const code = faultCode(error);
+      this.#ports.log.warn("erasure waits and will go on", { code, attempt: failures, stage: "erasure" });
       return Math.min(LAST_RETRY_MS, FIRST_RETRY_MS * 2 ** Math.min(failures - 1, 10));
     }
   }

@@ -140,7 +140,7 @@ export class Erasures {
   /** What cannot be verified keeps nobody from being erased: it begins anew, and the step is taken again. */
   async #afterBreak({ tag }: ErasureRecord, error: unknown): Promise<number> {
     if (!(error instanceof GatewayError) || error.code !== "LEDGER_BROKEN") throw error;
-    this.#ports.log.error("a consent ledger begins anew", { code: error.code });
+    this.#ports.log.error("a consent ledger begins anew", { code: error.code, stage: "erasure" });
     await this.#ports.ledger.beginNewChain(tag);
     return 0;
   }

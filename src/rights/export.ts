@@ -3,12 +3,14 @@
  * sent. Whether everything can be read is found out first; a fault in the middle ends the items with an error,
  * so that what is not whole never looks whole.
  */
+
 import type { ConsentRecord } from "../model/consent-record.ts";
 import type { ErasureStatus } from "../model/erasure.ts";
 import { GatewayError } from "../model/errors.ts";
 import { type BegunExport, EXPORT_FORMAT, type ExportItem, type ExportRequest } from "../model/export.ts";
 import { refusedAsGuardian } from "../model/guardian.ts";
 import type { DeviceKey, Pseudonym, SubjectTag } from "../model/ids.ts";
+import { faultCode } from "../platform/fault-code.ts";
 import type { ErasureRecord } from "./erasure-record.ts";
 import type { ExportableRow, ExportPorts, KeyedFacts } from "./export-ports.ts";
 import { ExportTurns } from "./export-turns.ts";
@@ -110,7 +112,7 @@ export class Exports {
       yield* this.#rows("device_status", names, gathered, signal);
     } catch (error) {
       if (!signal.aborted) {
-        this.#ports.log.error("an export broke off", { code: error instanceof GatewayError ? error.code : "FAULT" });
+        this.#ports.log.error("an export broke off", { code: faultCode(error), stage: "export" });
       }
       throw error;
     } finally {

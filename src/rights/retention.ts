@@ -2,9 +2,10 @@
  * What has been kept long enough goes: each kind of data by itself, so that one that cannot be reached
  * leaves the others to go. A dry run only counts.
  */
+
 import type { AuditAct, AuditDetail, AuditRole } from "../model/audit.ts";
-import { GatewayError } from "../model/errors.ts";
 import type { Log } from "../model/log.ts";
+import { faultCode } from "../platform/fault-code.ts";
 
 export const RETENTION_KINDS = [
   "deviceStatus",
@@ -72,7 +73,7 @@ export class Retention {
       try {
         results.push({ kind: item.kind, ...(await work(item)) });
       } catch (error) {
-        const code = error instanceof GatewayError ? error.code : "FAULT";
+        const code = faultCode(error);
         this.#ports.log.warn("retention waits and will be tried again", { stage: item.kind, code });
         results.push({ kind: item.kind, state: "failed", count: undefined });
       }

@@ -2,9 +2,10 @@
  * Work that recurs over days, by the clock of Redis: BullMQ job schedulers, so that of several gateways
  * one does it at a time, and a gateway that was down at the hour does it when it is back.
  */
+
 import type { Job, Queue, Worker } from "bullmq";
-import { GatewayError } from "../model/errors.ts";
 import type { Log } from "../model/log.ts";
+import { faultCode } from "../platform/fault-code.ts";
 import type { RedisKeys } from "../platform/redis-keys.ts";
 import { type BullConnections, closeBoth, openQueue, openWorker } from "./bull-workshop.ts";
 
@@ -70,7 +71,7 @@ export class Schedule {
       await task?.run(this.#stop.signal);
     } catch (error) {
       // The error itself may hold anything; it ends here and the task has its next turn.
-      const code = error instanceof GatewayError ? error.code : "FAULT";
+      const code = faultCode(error);
       this.#log.warn("periodic task failed", { stage: job.name, code });
     }
   }

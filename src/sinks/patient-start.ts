@@ -3,9 +3,11 @@
  * gateway starts without it, goes on trying, and until then every write is told that the store is away.
  * A store that answers and refuses us is another matter, and ends the start.
  */
+
 import { setTimeout as pause } from "node:timers/promises";
 import { GatewayError } from "../model/errors.ts";
 import type { Log } from "../model/log.ts";
+import { faultCode } from "../platform/fault-code.ts";
 
 export interface StartableSink {
   readonly name: string;
@@ -45,6 +47,7 @@ export class PatientStart {
       this.#log.warn("starting without the store, messages wait in the queue", {
         sink: this.#sink.name,
         code: error.code,
+        stage: "store",
       });
       this.#trying = this.#keepTrying();
     }
@@ -78,7 +81,7 @@ export class PatientStart {
         return;
       } catch (error) {
         if (signal.aborted) return;
-        const code = error instanceof GatewayError ? error.code : "FAULT";
+        const code = faultCode(error);
         refusals = code === "SINK_UNAVAILABLE" ? 0 : refusals + 1;
         if (code !== told) this.#tell(code);
         told = code;
@@ -90,7 +93,7 @@ export class PatientStart {
   }
 
   #tell(code: string): void {
-    const fields = { sink: this.#sink.name, code };
+    const fields = { sink: this.#sink.name, code, stage: "store" };
     if (code === "SINK_UNAVAILABLE") this.#log.warn("the store is away", fields);
     else this.#log.error("the store refuses us", fields);
   }

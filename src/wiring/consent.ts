@@ -5,6 +5,7 @@ import { ConsentGate } from "../consent/gate.ts";
 import { Leases } from "../consent/leases.ts";
 import { Ledger } from "../consent/ledger.ts";
 import { Policies } from "../consent/policies.ts";
+import { SubjectTurns } from "../consent/subject-turns.ts";
 import { Keyring } from "../deidentify/keyring.ts";
 import type { CheckConsent } from "../model/consent.ts";
 import type { Part } from "../platform/lifecycle.ts";
@@ -28,6 +29,8 @@ export interface Consent {
   readonly leases: Leases;
   readonly policies: Policies;
   readonly ledger: Ledger;
+  /** For whoever else changes ledgers: one line of writers for each subject. */
+  readonly turns: SubjectTurns;
   /** Publishes the shipped policy if it is new. */
   readonly part: Part;
 }
@@ -41,6 +44,7 @@ export function createConsent(
   const keyring = new Keyring(liveKeys.subjects);
   const gate = new ConsentGate(redis.store, keys);
   const policies = new Policies(redis.store, keys);
+  const turns = new SubjectTurns();
   return {
     lookup: new Lookup(secrets.lookup),
     keyring,
@@ -49,12 +53,15 @@ export function createConsent(
     check: overrides.checkConsent ?? consentCheck(gate),
     leases: new (overrides.leases ?? Leases)(redis.store, keys, { leaseMs }),
     policies,
+    turns,
     ledger: new Ledger(redis.store, keys, {
+      turns,
       createSubjectKey: () => keyring.createSubjectKey(),
       now: Date.now,
       controller,
       expiryDays,
       narrowing: journal.narrowing,
+      tokenEnded: journal.tokenEnded,
     }),
     part: {
       name: "policies",

@@ -1,19 +1,16 @@
 /** From configuration to the options of de-identification. */
-import { readFileSync } from "node:fs";
 import type { Config } from "../config/schema.ts";
 import type { Deidentifier } from "../deidentify/deidentify.ts";
-import { DENSITY_TABLE, parseDensityTable } from "../deidentify/density-table.ts";
+import { DENSITY_TABLE } from "../deidentify/density-table.ts";
 import { DAY_MS } from "../model/durations.ts";
 
+/** The table of densities is the shipped one; one of the operator's takes its place at start. */
 export function deidentifierOptions({ deidentify }: Config): ConstructorParameters<typeof Deidentifier>[0] {
   const epochMs = deidentify.epochDays * DAY_MS;
-  const { densityFile, ...location } = deidentify.location;
+  const { densityFile: _readAtStart, ...location } = deidentify.location;
   return {
     epochMs: { analytics: epochMs, scene: epochMs, network: epochMs },
-    location: {
-      ...location,
-      densities: densityFile === undefined ? DENSITY_TABLE : parseDensityTable(readFileSync(densityFile, "utf8")),
-    },
+    location: { ...location, densities: DENSITY_TABLE },
     models: deidentify.models,
     ip: deidentify.ip,
     atStepMs: deidentify.atStepMs,

@@ -16,7 +16,9 @@ import { perMinute, Rates } from "../platform/rate.ts";
 import type { Base } from "./base.ts";
 import type { Consent } from "./consent.ts";
 
-export interface IngressDeps extends Pick<AdmissionPorts, "checkConsent" | "enqueue" | "backlogFull"> {
+export interface IngressDeps extends Pick<AdmissionPorts, "checkConsent" | "enqueue" | "writableAgain"> {
+  readonly backlogFull: () => boolean;
+  readonly notWritable: () => boolean;
   readonly consent: Pick<Consent, "lookup" | "credentials"> & { readonly keyring: Pick<Keyring, "pseudonym"> };
   readonly fanOut: FanOut;
   readonly erasures: Pick<ErasedTopicsPorts, "acknowledged" | "listening">;
@@ -67,6 +69,7 @@ export function createIngress(base: Base, deps: IngressDeps): Ingress {
     erased,
     flow,
     backlogFull: deps.backlogFull,
+    notWritable: deps.notWritable,
     failed: deps.fatal,
     observe: metrics,
   });
@@ -128,7 +131,8 @@ function createAdmission({ config, secrets, metrics, log }: Base, flow: Flow, de
     {
       checkConsent: deps.checkConsent,
       enqueue: deps.enqueue,
-      backlogFull: deps.backlogFull,
+      held: () => deps.backlogFull() || deps.notWritable(),
+      writableAgain: deps.writableAgain,
       books: metrics,
       observe: metrics,
       log,

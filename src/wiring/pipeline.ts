@@ -63,7 +63,7 @@ export function createPipeline({ config, redis, keys, metrics, log }: Base, deps
       process: (messages, stop, begunBefore, watch) => pipeline.process(messages, stop, begunBefore, watch),
       setAside: (reason, messages, stop) => pipeline.setAside(reason, messages, stop),
       deadLettered: (reason, count) => metrics.deadLettered(reason, count),
-      waitingOnPurpose: () => pipeline.waiting,
+      waitingOnPurpose: () => pipeline.waiting || queue.writable.refusal !== undefined,
       waitingJobs: () => (queue.backlog.current ? queue.backlog.depth.waitingJobs : undefined),
       stalled: deps.fatal,
       log,

@@ -9,6 +9,7 @@ import { HandedOver } from "../queue/handed-over.ts";
 import { jobSize } from "../queue/job.ts";
 import { KnownJobs } from "../queue/known-jobs.ts";
 import { Producer } from "../queue/producer.ts";
+import { Writable } from "../queue/writable.ts";
 import type { Base } from "./base.ts";
 
 /** What a measurement may replace; the product itself never does. */
@@ -21,6 +22,9 @@ export interface Queue {
   readonly known: KnownJobs;
   readonly handedOver: HandedOver;
   readonly producer: Producer;
+  readonly writable: Writable;
+  /** Refuses to start on a Redis that does not write; to be started right after the connections. */
+  readonly writablePart: Part;
   readonly deadLetters: DeadLetters;
   readonly backlog: Backlog;
   /** What a PUBACK is worth; known once its part has started. */
@@ -32,6 +36,7 @@ export interface Queue {
 
 const BACKLOG_POLL_MS = 500;
 const EVERY_MS = 1_000;
+const PROBE_MS = 1_000;
 
 export function createQueue(base: Base, sealing: QueueKeys, overrides: QueueOverrides): Queue {
   const { config, redis, keys, metrics, log } = base;
@@ -42,6 +47,11 @@ export function createQueue(base: Base, sealing: QueueKeys, overrides: QueueOver
   });
   const handedOver = new HandedOver(redis.store, keys, known);
   const producer = new Producer(redis.producer, keys, envelope, known);
+  const writable = new Writable(PROBE_MS, {
+    probe: () => producer.probe(),
+    lastWriteAt: () => producer.lastWriteAt,
+    log,
+  });
   const deadLetters = new DeadLetters(redis.store, keys, envelope, { maxBytes: config.queue.deadLetterBytes });
   const backlog = new Backlog(redis.store, keys, { maxBytes: config.queue.backlogBytes, pollMs: BACKLOG_POLL_MS }, log);
   const measure = async (): Promise<void> => {
@@ -61,6 +71,7 @@ export function createQueue(base: Base, sealing: QueueKeys, overrides: QueueOver
   metrics.beforeScrape(() => {
     metrics.gauge("backlogMessages", backlog.depth.messages);
     metrics.gauge("backlogBytes", backlog.depth.bytes);
+    metrics.gauge("redisNotWritable", writable.refusal === undefined ? 0 : 1);
   });
 
   let durability: Durability | undefined;
@@ -69,6 +80,8 @@ export function createQueue(base: Base, sealing: QueueKeys, overrides: QueueOver
     known,
     handedOver,
     producer,
+    writable,
+    writablePart: { name: "writable", start: () => writable.start(), stop: () => writable.stop() },
     deadLetters,
     backlog,
     durability: () => durability,

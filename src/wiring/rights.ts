@@ -6,6 +6,7 @@ import type { Config } from "../config/schema.ts";
 import { LedgerHolds } from "../consent/holds.ts";
 import type { Leases } from "../consent/leases.ts";
 import { SubjectErasure } from "../consent/subject-erasure.ts";
+import type { SubjectTurns } from "../consent/subject-turns.ts";
 import type { Keyring } from "../deidentify/keyring.ts";
 import type { HttpPorts } from "../http/ports.ts";
 import type { AuditAct } from "../model/audit.ts";
@@ -46,6 +47,7 @@ export interface RightsDeps {
   readonly keys: RedisKeys;
   readonly redis: { readonly store: Redis; readonly producer: Redis; readonly worker: Redis };
   readonly leases: Pick<Leases, "acquire" | "drain">;
+  readonly turns: SubjectTurns;
   readonly keyring: Pick<Keyring, "pseudonym" | "forget">;
   readonly envelope: Pick<Envelope, "seal" | "open">;
   readonly backlog: Pick<Backlog, "batches">;
@@ -153,7 +155,7 @@ function erasurePorts(deps: RightsDeps, signer: ReceiptSigner, remnants: KeyRemn
   const { config, keys, redis, keyring, envelope } = deps;
   const holds = new LedgerHolds(redis.store, keys, { now: Date.now });
   return {
-    ledger: new SubjectErasure(redis.store, keys, { now: Date.now }),
+    ledger: new SubjectErasure(redis.store, keys, { turns: deps.turns, now: Date.now }),
     drain: (tag) => deps.leases.drain(tag),
     queuedBatches: () => deps.backlog.batches(),
     pseudonym: (key, device, purpose, epoch) => keyring.pseudonym(key, device, purpose, epoch),

@@ -2,6 +2,7 @@
  * Wires what lets an installation outlive a loss: keys that may change while it works, the heartbeat by which
  * other gateways know that it is alive, backups, and the journal of what no restore may undo.
  */
+import { randomBytes } from "node:crypto";
 import type { Redis } from "ioredis";
 import type { Config } from "../config/schema.ts";
 import type { AuditAct, AuditHead } from "../model/audit.ts";
@@ -44,6 +45,7 @@ export interface Safekeeping {
     holding(tag: SubjectTag, ref: string, hold: LegalHold | undefined): Promise<void>;
     erasure(tag: SubjectTag, id: string, what: "asked" | "destroyed"): Promise<void>;
     tokenIssued(device: DeviceKey, mac: string): Promise<void>;
+    tokenEnded(device: DeviceKey): Promise<void>;
     audited(head: AuditHead): Promise<void>;
     published(result: PublishResult): Promise<PublishResult>;
   };
@@ -90,6 +92,8 @@ export function createSafekeeping(deps: SafekeepingDeps): Safekeeping {
         if (what === "destroyed") await archives.mark(tag);
       },
       tokenIssued: (device, mac) => file.record({ what: "token-issued", device, mac }),
+      // As one that nobody was given: what a backup holds is another one, and is not restored.
+      tokenEnded: (device) => file.record({ what: "token-issued", device, mac: randomBytes(32).toString("base64url") }),
       audited: (head) => file.record({ what: "audited", ...head }),
       published: async (result) => {
         if (result.refused === undefined) await file.record({ what: "policy-published", version: result.version });

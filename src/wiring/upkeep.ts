@@ -6,6 +6,7 @@ import type { Redis } from "ioredis";
 import type { Config } from "../config/schema.ts";
 import { LedgerHolds } from "../consent/holds.ts";
 import { Minors } from "../consent/minors.ts";
+import type { SubjectTurns } from "../consent/subject-turns.ts";
 import { Suspensions } from "../consent/suspensions.ts";
 import type { Keyring } from "../deidentify/keyring.ts";
 import type { HttpPorts } from "../http/ports.ts";
@@ -36,6 +37,7 @@ export interface UpkeepDeps {
   readonly metrics: Pick<Metrics, "auditLate" | "devicesSuspended">;
   readonly log: Log;
   readonly keyring: Pick<Keyring, "pseudonym">;
+  readonly turns: SubjectTurns;
   readonly deadLetters: Pick<DeadLetters, "count" | "older" | "expire" | "purge">;
   /** Begins the erasure of everything stored of a subject. */
   purgeStored(tag: SubjectTag): Promise<unknown>;
@@ -70,6 +72,7 @@ export function createUpkeep(deps: UpkeepDeps): Upkeep {
     { maxMs: config.hold.maxDays * DAY_MS, proposalMs: config.hold.proposalHours * HOUR_MS, now: Date.now },
     {
       ledger: new LedgerHolds(redis, keys, {
+        turns: deps.turns,
         now: Date.now,
         holding: (tag, ref, hold) => deps.holding(tag, ref, hold),
       }),

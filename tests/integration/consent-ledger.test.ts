@@ -55,7 +55,8 @@ describe("binding", () => {
     expect(await redis.exists(keys.decision(ANNA, HUB))).toBe(0);
     expect(await verdict(ANNA, HUB)).toBe("no-consent");
     expect(await verdict(BORIS, HUB)).toBe("no-consent");
-    expect(await credentials.verify(HUB, token)).toEqual({ subjectTag: BORIS });
+    expect(await credentials.verify(HUB, token)).toBeUndefined();
+    expect(await credentials.verify(HUB, await credentials.issue(HUB))).toEqual({ subjectTag: BORIS });
     expect((await ledger.record(ANNA))?.devices).toEqual([]);
     expect(await redis.smembers(keys.devices(ANNA))).toEqual([]);
     expect(await redis.smembers(keys.devices(BORIS))).toEqual([HUB]);

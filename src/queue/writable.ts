@@ -1,0 +1,121 @@
+/**
+ * Whether Redis takes writes, found out by writing: what it answers to a question says nothing about that. While
+ * it does not, nothing is flushed, no device is let in, and whoever waits is told as soon as it does again.
+ */
+import { GatewayError } from "../model/errors.ts";
+import type { Log } from "../model/log.ts";
+import { redisErrorCode } from "../platform/redis.ts";
+import { type WriteRefusal, writeRefusal } from "../platform/write-refusal.ts";
+
+export interface WritablePorts {
+  /** Writes as a batch is written, and takes it away again. Rejects with what Redis threw. */
+  readonly probe: () => Promise<void>;
+  /** Monotonic ms of the last batch that was written. */
+  readonly lastWriteAt: () => number;
+  readonly log: Log;
+}
+
+export class Writable {
+  readonly #everyMs: number;
+  readonly #ports: WritablePorts;
+  #refusal: WriteRefusal | undefined;
+  #since = 0;
+  #timer: NodeJS.Timeout | undefined;
+  #probing: Promise<void> | undefined;
+  #stopped = true;
+  readonly #waiting = new Set<() => void>();
+
+  /** `everyMs`: between two probes, as long as no batch is written either. */
+  constructor(everyMs: number, ports: WritablePorts) {
+    this.#everyMs = everyMs;
+    this.#ports = ports;
+  }
+
+  /** Why Redis does not write; `undefined` while it does. */
+  get refusal(): WriteRefusal | undefined {
+    return this.#refusal;
+  }
+
+  /** Throws `NOT_WRITABLE` when Redis does not write. */
+  async start(): Promise<void> {
+    await this.#probe();
+    if (this.#refusal !== undefined) throw new GatewayError("NOT_WRITABLE", this.#refusal);
+    this.#stopped = false;
+    this.#schedule();
+  }
+
+  stop(): void {
+    this.#stopped = true;
+    clearTimeout(this.#timer);
+    for (const tell of this.#waiting) tell();
+  }
+
+  /**
+   * After a fault, of which nothing was kept: true once it may be tried again; false when it was another fault, or
+   * when `signal` ends the waiting.
+   */
+  async again(error: unknown, signal: AbortSignal): Promise<boolean> {
+    if (!(error instanceof GatewayError) || error.code !== "NOT_WRITABLE" || signal.aborted) return false;
+    // Whoever was refused may know it before the probe does; from here on the probe alone decides.
+    if (this.#refusal === undefined) await this.#probe();
+    if (this.#refusal !== undefined) await this.#change(signal);
+    return !signal.aborted && !this.#stopped;
+  }
+
+  #change(signal: AbortSignal): Promise<void> {
+    return new Promise((resolve) => {
+      const done = (): void => {
+        this.#waiting.delete(done);
+        signal.removeEventListener("abort", done);
+        resolve();
+      };
+      this.#waiting.add(done);
+      signal.addEventListener("abort", done, { once: true });
+    });
+  }
+
+  #schedule(): void {
+    if (this.#stopped) return;
+    this.#timer = setTimeout(() => void this.#turn(), this.#everyMs);
+    this.#timer.unref();
+  }
+
+  async #turn(): Promise<void> {
+    const proven = performance.now() - this.#ports.lastWriteAt() < this.#everyMs;
+    if (this.#refusal !== undefined || !proven) await this.#probe();
+    this.#schedule();
+  }
+
+  /** Never rejects; two at a time are one. */
+  #probe(): Promise<void> {
+    this.#probing ??= this.#try().finally(() => {
+      this.#probing = undefined;
+    });
+    return this.#probing;
+  }
+
+  async #try(): Promise<void> {
+    try {
+      await this.#ports.probe();
+      this.#found(undefined);
+    } catch (error) {
+      const refusal = writeRefusal(error) ?? (redisErrorCode(error) === "TIMEOUT" ? "TIMEOUT" : undefined);
+      // A connection that is gone is told of as that; what was found before it broke off stands until it is back.
+      if (refusal !== undefined) this.#found(refusal);
+    }
+  }
+
+  #found(refusal: WriteRefusal | undefined): void {
+    const before = this.#refusal;
+    if (refusal === before) return;
+    this.#refusal = refusal;
+    if (refusal !== undefined) {
+      if (before === undefined) this.#since = performance.now();
+      const fields = { code: "NOT_WRITABLE", reason: refusal, stage: "queue" };
+      this.#ports.log.error("redis answers and does not write, devices are kept waiting", fields);
+      return;
+    }
+    this.#ports.log.info("redis writes again", { stage: "queue", durationMs: performance.now() - this.#since });
+    for (const tell of [...this.#waiting]) tell();
+  }
+}

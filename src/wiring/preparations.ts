@@ -1,0 +1,64 @@
+/**
+ * What can be found out about a configuration before anything is begun: that every file it names can be read
+ * and says what it must, and that every address it names can be listened on. Whoever mistyped one is told
+ * which, and nothing else.
+ */
+import { createServer, type Server } from "node:net";
+import type { Config } from "../config/schema.ts";
+import { parsePolicy } from "../consent/policies.ts";
+import type { Deidentifier } from "../deidentify/deidentify.ts";
+import { parseDensityTable } from "../deidentify/density-table.ts";
+import { readCertificate } from "../ingress/listeners.ts";
+import type { Part } from "../platform/lifecycle.ts";
+import { listenFailed, optionUnusable, type Place, readOptionFile, requireWritable } from "../platform/start-faults.ts";
+
+export function createPreparations(config: Config, deidentifier: Pick<Deidentifier, "useDensities">): Part[] {
+  return [
+    { name: "files", start: () => readFiles(config, deidentifier), stop: () => undefined },
+    { name: "ports", start: () => tryPorts(placesOf(config)), stop: () => undefined },
+  ];
+}
+
+function readFiles({ consent, deidentify, mqtt, backup }: Config, deidentifier: Pick<Deidentifier, "useDensities">) {
+  if (parsePolicy(readOptionFile("consent.policyFile", consent.policyFile)) === undefined)
+    throw optionUnusable("consent.policyFile", "policy-invalid");
+  const { densityFile } = deidentify.location;
+  if (densityFile !== undefined) {
+    const table = readOptionFile("deidentify.location.densityFile", densityFile);
+    deidentifier.useDensities(parseDensityTable(table.toString("utf8")));
+  }
+  if (mqtt.tls.enabled) readCertificate(mqtt.tls);
+  requireWritable("backup.journalFile", backup.journalFile, "file");
+  requireWritable("backup.dir", backup.dir, "directory");
+}
+
+/** Under the names that listeners have in the log. */
+function placesOf({ http, mqtt }: Config): ReadonlyMap<string, Place> {
+  const { tcp, tls, ws } = mqtt;
+  const places = new Map<string, Place>([["http", { ...http, option: "http" }]]);
+  if (tcp.enabled) places.set("mqtt-tcp", { ...tcp, option: "mqtt.tcp" });
+  if (tls.enabled) places.set("mqtt-tls", { ...tls, option: "mqtt.tls" });
+  if (ws.enabled) places.set("mqtt-ws", { ...ws, option: "mqtt.ws" });
+  return places;
+}
+
+/** All at a time, so that two of ours on one port are found as well; closed again, for nobody may come in yet. */
+async function tryPorts(places: ReadonlyMap<string, Place>): Promise<void> {
+  const opened: Server[] = [];
+  try {
+    for (const [listener, place] of places) {
+      if (place.port === 0) continue;
+      opened.push(await listening(listener, place));
+    }
+  } finally {
+    await Promise.all(opened.map((server) => new Promise((resolve) => server.close(resolve))));
+  }
+}
+
+function listening(listener: string, place: Place): Promise<Server> {
+  return new Promise((resolve, reject) => {
+    const server = createServer((socket) => socket.destroy());
+    server.once("error", (error) => reject(listenFailed(listener, error, place)));
+    server.listen({ host: place.host, port: place.port }, () => resolve(server));
+  });
+}

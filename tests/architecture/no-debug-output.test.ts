@@ -1,0 +1,16 @@
+/** Debug output is switched off before anything else of a program is loaded: in every program that there is. */
+import { readFileSync } from "node:fs";
+import { expect, it } from "vitest";
+
+const read = (file: string) => readFileSync(new URL(`../../${file}`, import.meta.url), "utf8");
+const named = [...read("scripts/bootstrap.mjs").matchAll(/source\("([^"]+)"/g)].map(([, file = ""]) => file);
+/** Changes no data and is started by its path: it writes pages. */
+const HANDLES_NO_DATA = ["scripts/generate-docs.ts"];
+const programs = [...named.filter((file) => !HANDLES_NO_DATA.includes(file)), "simulators/altered-gateway.ts"];
+
+it.each(programs)("%s begins with it", (file) => {
+  const [first] = /^import .*$/m.exec(read(file)) ?? [];
+  expect(first).toMatch(/^import "(\.\.?\/)+(src\/)?platform\/no-debug-output\.ts";$/);
+});
+
+it("knows all programs", () => expect(programs.length).toBeGreaterThan(12));
