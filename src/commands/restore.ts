@@ -104,7 +104,7 @@ async function lostHead(audited: readonly AuditHead[], log: AuditLog): Promise<s
 
 function report(summary: RestoreSummary, { subjectKeys }: RestoreInput, dryRun: boolean): string[] {
   const { createdAt, subjects, credentials, keys, erased, erasing, held, withdrawn } = summary;
-  const { tokensDropped, policyMissing } = summary;
+  const { tokensDropped, policyMissing, auditRepair } = summary;
   return [
     `${dryRun ? "would restore" : "restored"} the backup of ${new Date(createdAt).toISOString()}`,
     `  subjects           ${subjects}, ${subjectKeys === undefined ? "without keys" : `${keys} keys`}`,
@@ -114,6 +114,11 @@ function report(summary: RestoreSummary, { subjectKeys }: RestoreInput, dryRun: 
     `  held since         ${held}`,
     `  withdrawn          ${withdrawn}`,
     `  tokens to reissue  ${tokensDropped}`,
+    ...(auditRepair === undefined
+      ? []
+      : [
+          `  the audit log of the archive did not verify (${auditRepair.problem} at line ${auditRepair.line}) and was repaired`,
+        ]),
     ...(policyMissing ? ["  a policy was published since: no consent counts until it is published again"] : []),
   ];
 }

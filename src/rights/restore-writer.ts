@@ -3,7 +3,7 @@
  * waiting names; or, without a Redis, only finds out whether all of it could be written.
  */
 import type { Redis } from "ioredis";
-import type { AuditHead } from "../model/audit.ts";
+import type { AuditHead, AuditRepair } from "../model/audit.ts";
 import { NO_SUBJECT_KEY } from "../model/consent.ts";
 import type { LegalHold } from "../model/consent-record.ts";
 import type { ErasureFacts } from "../model/erasure.ts";
@@ -75,6 +75,8 @@ export interface RestoreSummary {
   readonly audited: readonly AuditHead[];
   /** A policy published since is missing; until it is published again no consent counts. */
   readonly policyMissing: boolean;
+  /** What was found in the audit log of the archive, when it did not verify. */
+  readonly auditRepair?: AuditRepair | undefined;
 }
 
 const EVENTS_PER_PUSH = 500;

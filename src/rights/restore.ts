@@ -95,11 +95,11 @@ export class Restore {
       const writer = new RestoreWriter(this.#redis, this.#keys, this.#ports, replay, keysCreatedAt(opened));
       await this.#staging.clear();
       await this.#pass(opened, writer, () => marker.held());
-      await this.#staging.unite([auditKey(this.#secrets.lookup)]);
+      const auditRepair = await this.#staging.unite([auditKey(this.#secrets.lookup)], this.#ports.now);
       waits = true;
       await this.#swap(marker, "staging");
       complete = true;
-      return { createdAt: opened.records.header.createdAt, ...writer.summary() };
+      return { createdAt: opened.records.header.createdAt, ...writer.summary(), auditRepair };
     } catch (error) {
       if (!waits) await this.#staging.clear().catch(() => undefined);
       throw error;

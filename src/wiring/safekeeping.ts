@@ -131,6 +131,7 @@ function backups(
     const taken = await schedule.turn({ lookup, master: liveKeys.wrapping, backup: key }, journal.head);
     if (taken === undefined) return;
     log.info("backup taken", { count: taken.subjects });
+    if (taken.auditProblem !== undefined) log.error("the audit log does not verify", { code: "AUDIT_BROKEN" });
     await audit({ act: "backup", by: "gateway", detail: { subjects: taken.subjects, keys: taken.keys } });
   };
   const purge = async (): Promise<void> => {
