@@ -1,7 +1,7 @@
 /** Reads erasure journals back for a restore. Whatever does not verify stops it: a gap may hide an erasure. */
 import { open } from "node:fs/promises";
 import type { AuditHead } from "../model/audit.ts";
-import type { LegalHold } from "../model/consent-record.ts";
+import type { LegalHold, PartyStatement } from "../model/consent-record.ts";
 import { GatewayError } from "../model/errors.ts";
 import type { DeviceKey, SubjectTag } from "../model/ids.ts";
 import {
@@ -11,7 +11,7 @@ import {
   type JournalLine,
   journalKey,
   lastLineOf,
-  parseLine,
+  readStretch,
 } from "./journal-format.ts";
 import { NotedHeads } from "./noted-heads.ts";
 
@@ -34,6 +34,11 @@ export interface JournalHold {
   readonly hold: LegalHold | undefined;
 }
 
+export interface JournalParty {
+  readonly at: number;
+  readonly party: PartyStatement;
+}
+
 /** What happened at or after a moment. */
 export interface JournalReading {
   readonly entries: number;
@@ -43,6 +48,7 @@ export interface JournalReading {
   readonly erasures: ReadonlyMap<SubjectTag, ReadonlyMap<string, JournalErasure>>;
   readonly narrowed: ReadonlyMap<SubjectTag, readonly Narrowed[]>;
   readonly holds: ReadonlyMap<SubjectTag, readonly JournalHold[]>;
+  readonly parties: ReadonlyMap<SubjectTag, readonly JournalParty[]>;
   /** MAC of the token issued last. */
   readonly tokens: ReadonlyMap<DeviceKey, string>;
   /** Highest policy version published; 0 for none. */
@@ -65,6 +71,7 @@ interface Gathered {
   readonly erasures: Map<SubjectTag, Map<string, JournalErasure>>;
   readonly narrowed: Map<SubjectTag, Narrowed[]>;
   readonly holds: Map<SubjectTag, JournalHold[]>;
+  readonly parties: Map<SubjectTag, JournalParty[]>;
   readonly tokens: Map<DeviceKey, string>;
   policyVersion: number;
   readonly heads: NotedHeads;
@@ -84,6 +91,7 @@ export async function readJournals(
     erasures: new Map(),
     narrowed: new Map(),
     holds: new Map(),
+    parties: new Map(),
     tokens: new Map(),
     policyVersion: 0,
     heads: new NotedHeads(),
@@ -123,19 +131,14 @@ async function* linesOf(file: string, key: Buffer, cutShort: () => void): AsyncG
     throw new GatewayError("JOURNAL_INVALID", "missing");
   });
   try {
-    let torn = false;
     for await (const text of handle.readLines()) {
-      const line = parseLine(text);
-      if (line === undefined) {
-        // Only a beginning of a line can be the trace of a crash; a whole line that can't be read is a changed one.
-        if (torn || text.endsWith("]")) throw new GatewayError("JOURNAL_INVALID", "altered");
-        torn = true;
-        cutShort();
-        continue;
-      }
-      torn = false;
-      if (!isAuthentic(line, key)) throw new GatewayError("JOURNAL_INVALID", "altered");
-      yield line;
+      const stretch = readStretch(text);
+      // That no line was lost in one that was cut short the numbers of those around it tell, see `follow`.
+      if (stretch?.torn) cutShort();
+      const line = stretch?.line;
+      if (stretch === undefined || (line !== undefined && !isAuthentic(line, key)))
+        throw new GatewayError("JOURNAL_INVALID", "altered");
+      if (line !== undefined) yield line;
     }
   } finally {
     await handle.close();
@@ -176,6 +179,11 @@ function gather(
     case "released":
       append(found.holds, entry.tag, { at, ref: entry.ref, hold: undefined });
       break;
+    case "minority": {
+      const { minor, guardian } = entry;
+      append(found.parties, entry.tag, { at, party: guardian === undefined ? { minor } : { minor, guardian } });
+      break;
+    }
     case "token-issued":
       found.tokens.set(entry.device, entry.mac);
       break;

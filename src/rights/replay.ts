@@ -2,6 +2,7 @@
 import type { Redis } from "ioredis";
 import { z } from "zod";
 import type { AuditHead } from "../model/audit.ts";
+import type { PartyStatement } from "../model/consent-record.ts";
 import type { DeviceKey, SubjectTag } from "../model/ids.ts";
 import type { RedisKeys } from "../platform/redis-keys.ts";
 import type { SubjectLine } from "./archive.ts";
@@ -45,8 +46,13 @@ export class Replay {
   /** Whether the subject allowed less at some moment after it was read for the backup. */
   narrowedSince({ tag, at, fields }: Pick<SubjectLine, "tag" | "at" | "fields">): boolean {
     if (this.#journal === undefined) return true;
-    const entries = this.#journal.narrowed.get(tag) ?? [];
-    return entries.some((entry) => entry.fence > Number(fields.fence) && entry.at >= at - CLOCK_MARGIN_MS);
+    return this.fenceSince({ tag, at, fields }) > Number(fields.fence);
+  }
+
+  /** The highest fence that was noted after the subject was read for the backup. */
+  fenceSince({ tag, at }: Pick<SubjectLine, "tag" | "at" | "fields">): number {
+    const entries = (this.#journal?.narrowed.get(tag) ?? []).filter((entry) => entry.at >= at - CLOCK_MARGIN_MS);
+    return Math.max(0, ...entries.map(({ fence }) => fence));
   }
 
   /** Legal holds as they stood last, of those that changed after the subject was read for the backup. */
@@ -55,6 +61,16 @@ export class Replay {
     const latest = new Map<string, JournalHold>();
     for (const change of [...changes].sort((left, right) => left.at - right.at)) latest.set(change.ref, change);
     return [...latest.values()];
+  }
+
+  /** Who the subject is as a party, when that was stated after it was read for the backup. */
+  partySince({ tag, at }: Pick<SubjectLine, "tag" | "at">): PartyStatement | undefined {
+    return latestOf((this.#journal?.parties.get(tag) ?? []).filter((one) => one.at >= at - CLOCK_MARGIN_MS))?.party;
+  }
+
+  /** Of whom the journal says that they are minors. */
+  *minors(): Generator<SubjectTag> {
+    for (const [tag, parties] of this.#journal?.parties ?? []) if (latestOf(parties)?.party.minor) yield tag;
   }
 
   /** Whether the device has been given another token than this one. */
@@ -75,6 +91,11 @@ export class Replay {
   keyMayLive(tag: SubjectTag, readAt: number): boolean {
     return this.erasuresOf(tag).every(({ at, destroyed }) => !destroyed || at < readAt - CLOCK_MARGIN_MS);
   }
+}
+
+/** Of several journals the lines come in any order. */
+function latestOf<T extends { readonly at: number }>(entries: readonly T[]): T | undefined {
+  return entries.reduce<T | undefined>((latest, one) => (one.at >= (latest?.at ?? 0) ? one : latest), undefined);
 }
 
 function safeJson(text: string): unknown {

@@ -55,6 +55,7 @@ export function createConsent(
       controller,
       expiryDays,
       narrowing: journal.narrowing,
+      minority: journal.minority,
     }),
     part: {
       name: "policies",

@@ -5,7 +5,7 @@
 import type { Redis } from "ioredis";
 import type { Config } from "../config/schema.ts";
 import type { AuditAct, AuditHead } from "../model/audit.ts";
-import type { LegalHold } from "../model/consent-record.ts";
+import type { LegalHold, PartyStatement } from "../model/consent-record.ts";
 import { GatewayError } from "../model/errors.ts";
 import type { DeviceKey, SubjectTag } from "../model/ids.ts";
 import type { Log } from "../model/log.ts";
@@ -41,6 +41,7 @@ export interface Safekeeping {
   /** What must not be answered before it is on disk. All of them throw JOURNAL_UNWRITABLE. */
   readonly journal: {
     narrowing(tag: SubjectTag, fence: number): Promise<void>;
+    minority(tag: SubjectTag, party: PartyStatement): Promise<void>;
     holding(tag: SubjectTag, ref: string, hold: LegalHold | undefined): Promise<void>;
     erasure(tag: SubjectTag, id: string, what: "asked" | "destroyed"): Promise<void>;
     tokenIssued(device: DeviceKey, mac: string): Promise<void>;
@@ -83,6 +84,7 @@ export function createSafekeeping(deps: SafekeepingDeps): Safekeeping {
     liveKeys,
     journal: {
       narrowing: (tag, fence) => file.record({ what: "narrowed", tag, fence }),
+      minority: (tag, party) => file.record({ what: "minority", tag, ...party }),
       holding: (tag, ref, hold) =>
         file.record(hold === undefined ? { what: "released", tag, ref } : { what: "held", tag, hold }),
       erasure: async (tag, erasure, what) => {

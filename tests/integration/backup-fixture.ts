@@ -54,6 +54,7 @@ export class Installation extends Place {
     controller: "vendor",
     expiryDays: 365,
     narrowing: (tag, fence) => this.journal.record({ what: "narrowed", tag, fence }),
+    minority: (tag, party) => this.journal.record({ what: "minority", tag, ...party }),
   });
   readonly holds = new LedgerHolds(this.redis, this.keys, {
     now: Date.now,
