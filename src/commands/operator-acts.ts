@@ -71,7 +71,7 @@ export class OperatorActs {
     const [log, journal] = [this.log, await this.#journal()];
     try {
       const repair = await log.repair("operator", noted, keep);
-      if (repair !== undefined) await journal?.record({ what: "restored", ...(await log.head()) });
+      if (repair !== undefined) await journal?.record({ what: "repaired", ...(await log.head()) });
       return repair;
     } finally {
       await journal?.stop();

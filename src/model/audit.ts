@@ -31,6 +31,7 @@ export const AUDIT_ACTS = [
   "backup",
   "restore",
   "audit-repaired",
+  "journal-replayed",
   "key-created",
   "key-rotated",
   "key-destroyed",

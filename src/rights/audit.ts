@@ -109,6 +109,22 @@ export class AuditLog {
     return { next: state.next, hash: state.head };
   }
 
+  /** How far this process knows the log to have got. */
+  get known(): AuditHead | undefined {
+    const state = this.#known?.state;
+    return state && { next: state.next, hash: state.head };
+  }
+
+  /** Whether the log goes on from this head, as far as its last lines tell. Throws CONSENT_UNREACHABLE. */
+  async continues({ next, hash }: AuditHead): Promise<boolean> {
+    const { sealText } = await this.#bounds();
+    const state = openSeal(sealText, this.#options.keys);
+    if (state === undefined || state.next < next) return false;
+    if (next <= state.first) return next < state.first || state.base === hash;
+    const line = await orConsentUnreachable(() => this.#redis.lindex(this.#keys.auditLines, next - 1 - state.first));
+    return line !== null && hashLine(line) === hash;
+  }
+
   /** Reads the whole log. `noted` are heads written down earlier, of each of which this log must be a continuation. */
   async verify(noted: readonly AuditHead[] = []): Promise<AuditVerdict> {
     const before = await this.#bounds();

@@ -45,6 +45,8 @@ export const journalEntry = z.discriminatedUnion("what", [
   z.strictObject({ what: z.literal("audited"), ...auditHead }),
   /** A restore has ended: from here on the audit log continues this head, whatever was noted before. */
   z.strictObject({ what: z.literal("restored"), ...auditHead }),
+  /** The same of a repair of the audit log, which changed nothing else. */
+  z.strictObject({ what: z.literal("repaired"), ...auditHead }),
 ]);
 export type JournalEntry = z.infer<typeof journalEntry>;
 

@@ -1,5 +1,5 @@
 /** Reads erasure journals back for a restore. Whatever does not verify stops it: a gap may hide an erasure. */
-import { open } from "node:fs/promises";
+import { open, stat } from "node:fs/promises";
 import type { AuditHead } from "../model/audit.ts";
 import type { LegalHold, PartyStatement } from "../model/consent-record.ts";
 import { GatewayError } from "../model/errors.ts";
@@ -55,6 +55,8 @@ export interface JournalReading {
   readonly policyVersion: number;
   /** What the audit log must contain, whenever it was noted. */
   readonly audited: readonly AuditHead[];
+  /** When a restore ended last, Unix ms; 0 for never. */
+  readonly restoredAt: number;
 }
 
 export interface JournalQuestion {
@@ -65,7 +67,11 @@ export interface JournalQuestion {
   readonly anchors: readonly JournalHead[];
 }
 
+/** Some thousand lines: what was lost of more than that the heads of the audit log tell. */
+const END_BYTES = 1 << 20;
+
 interface Gathered {
+  restoredAt: number;
   entries: number;
   torn: number;
   readonly erasures: Map<SubjectTag, Map<string, JournalErasure>>;
@@ -85,31 +91,44 @@ export async function readJournals(
   files: readonly string[],
   { key, sinceMs, anchors }: JournalQuestion,
 ): Promise<JournalReading> {
-  const found: Gathered = {
-    entries: 0,
-    torn: 0,
-    erasures: new Map(),
-    narrowed: new Map(),
-    holds: new Map(),
-    parties: new Map(),
-    tokens: new Map(),
-    policyVersion: 0,
-    heads: new NotedHeads(),
-  };
+  const found = nothing();
   const runs = new Map<string, number>();
   for (const file of files) {
     let first = true;
-    for await (const line of linesOf(file, key, () => (found.torn += 1))) {
+    for await (const line of linesOf(file, key, { torn: () => (found.torn += 1), altered: refuseAltered })) {
       follow(line, runs, first);
       first = false;
       const [, , at, entry] = line;
-      if (entry.what === "audited" || entry.what === "restored") found.heads.add(entry, at);
-      else if (at >= sinceMs) gather(found, entry, at);
+      take(found, entry, at, sinceMs);
     }
   }
   // A number in a run stands for one line only: nobody else can make its MAC.
   if (anchors.some(([run, number]) => (runs.get(run) ?? 0) <= number)) throw new GatewayError("JOURNAL_INVALID", "cut");
   return { ...found, audited: found.heads.all };
+}
+
+/**
+ * The end of a journal, and of that what came after the last restore: what Redis must know by now. That nothing was
+ * taken out of it a restore makes sure of; here a line that does not verify says nothing, and is counted. Nothing when
+ * there is no such file.
+ */
+export async function readJournalEnd(
+  file: string,
+  key: Buffer,
+  bytes = END_BYTES,
+): Promise<JournalReading & { readonly altered: number }> {
+  let found = nothing();
+  let altered = 0;
+  const size = await stat(file).then(
+    (stats) => stats.size,
+    () => 0,
+  );
+  const ports = { torn: () => undefined, altered: () => (altered += 1), start: Math.max(0, size - bytes) };
+  for await (const [, , at, entry] of size === 0 ? [] : linesOf(file, key, ports)) {
+    if (entry.what === "restored") found = nothing();
+    take(found, entry, at, 0);
+  }
+  return { ...found, audited: found.heads.all, altered };
 }
 
 /** How far a journal has got that no process of ours is writing; `undefined` when there is none. Throws JOURNAL_INVALID. */
@@ -126,19 +145,35 @@ export async function journalHeadOf(file: string, lookupKey: Buffer): Promise<Jo
   }
 }
 
-async function* linesOf(file: string, key: Buffer, cutShort: () => void): AsyncGenerator<JournalLine> {
+interface LinePorts {
+  readonly torn: () => void;
+  /** A line that does not verify. */
+  readonly altered: () => void;
+  /** A byte from which on the file is read; the line it lies in is left out. */
+  readonly start?: number;
+}
+
+function refuseAltered(): never {
+  throw new GatewayError("JOURNAL_INVALID", "altered");
+}
+
+async function* linesOf(file: string, key: Buffer, ports: LinePorts): AsyncGenerator<JournalLine> {
+  const { start = 0, torn, altered } = ports;
   const handle = await open(file, "r").catch(() => {
     throw new GatewayError("JOURNAL_INVALID", "missing");
   });
   try {
-    for await (const text of handle.readLines()) {
+    let beheaded = start > 0;
+    for await (const text of handle.readLines({ start })) {
+      const cut = beheaded;
+      beheaded = false;
+      if (cut) continue;
       const stretch = readStretch(text);
       // That no line was lost in one that was cut short the numbers of those around it tell, see `follow`.
-      if (stretch?.torn) cutShort();
+      if (stretch?.torn) torn();
       const line = stretch?.line;
-      if (stretch === undefined || (line !== undefined && !isAuthentic(line, key)))
-        throw new GatewayError("JOURNAL_INVALID", "altered");
-      if (line !== undefined) yield line;
+      if (stretch === undefined || (line !== undefined && !isAuthentic(line, key))) altered();
+      else if (line !== undefined) yield line;
     }
   } finally {
     await handle.close();
@@ -155,11 +190,34 @@ function follow([run, number, , entry]: JournalLine, runs: Map<string, number>, 
   runs.set(run, number + 1);
 }
 
-function gather(
-  found: Gathered,
-  entry: Exclude<JournalEntry, { what: "audited" } | { what: "restored" }>,
-  at: number,
-): void {
+type HeadEntry = Extract<JournalEntry, { what: "audited" } | { what: "restored" } | { what: "repaired" }>;
+
+function nothing(): Gathered {
+  return {
+    restoredAt: 0,
+    entries: 0,
+    torn: 0,
+    erasures: new Map(),
+    narrowed: new Map(),
+    holds: new Map(),
+    parties: new Map(),
+    tokens: new Map(),
+    policyVersion: 0,
+    heads: new NotedHeads(),
+  };
+}
+
+/** Heads whenever they were noted, everything else from a moment on. */
+function take(found: Gathered, entry: JournalEntry, at: number, sinceMs: number): void {
+  if (entry.what !== "audited" && entry.what !== "restored" && entry.what !== "repaired") {
+    if (at >= sinceMs) gather(found, entry, at);
+    return;
+  }
+  found.heads.add(entry, at);
+  if (entry.what === "restored") found.restoredAt = Math.max(found.restoredAt, at);
+}
+
+function gather(found: Gathered, entry: Exclude<JournalEntry, HeadEntry>, at: number): void {
   switch (entry.what) {
     case "opened":
       return;

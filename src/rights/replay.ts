@@ -16,11 +16,16 @@ const tombstone = z.object({ erasure: z.uuid(), at: z.number(), completedAt: z.n
 
 export class Replay {
   readonly #journal: JournalReading | undefined;
+  readonly #everything: boolean;
   readonly #erasures = new Map<SubjectTag, Map<string, JournalErasure>>();
 
-  /** Without a journal everybody is taken to have withdrawn. */
-  constructor(journal: JournalReading | undefined) {
+  /**
+   * Without a journal everybody is taken to have withdrawn. `everything`: whatever the journal says counts, whenever the
+   * subjects were read: of a Redis that lost some of it nobody knows since when.
+   */
+  constructor(journal: JournalReading | undefined, everything = false) {
     this.#journal = journal;
+    this.#everything = everything;
     for (const [tag, ofSubject] of journal?.erasures ?? []) this.#erasures.set(tag, new Map(ofSubject));
   }
 
@@ -51,13 +56,13 @@ export class Replay {
 
   /** The highest fence that was noted after the subject was read for the backup. */
   fenceSince({ tag, at }: Pick<SubjectLine, "tag" | "at" | "fields">): number {
-    const entries = (this.#journal?.narrowed.get(tag) ?? []).filter((entry) => entry.at >= at - CLOCK_MARGIN_MS);
+    const entries = (this.#journal?.narrowed.get(tag) ?? []).filter((entry) => this.#counts(entry.at, at));
     return Math.max(0, ...entries.map(({ fence }) => fence));
   }
 
   /** Legal holds as they stood last, of those that changed after the subject was read for the backup. */
   holdsSince({ tag, at }: Pick<SubjectLine, "tag" | "at">): JournalHold[] {
-    const changes = (this.#journal?.holds.get(tag) ?? []).filter((change) => change.at >= at - CLOCK_MARGIN_MS);
+    const changes = (this.#journal?.holds.get(tag) ?? []).filter((change) => this.#counts(change.at, at));
     const latest = new Map<string, JournalHold>();
     for (const change of [...changes].sort((left, right) => left.at - right.at)) latest.set(change.ref, change);
     return [...latest.values()];
@@ -65,7 +70,7 @@ export class Replay {
 
   /** Who the subject is as a party, when that was stated after it was read for the backup. */
   partySince({ tag, at }: Pick<SubjectLine, "tag" | "at">): PartyStatement | undefined {
-    return latestOf((this.#journal?.parties.get(tag) ?? []).filter((one) => one.at >= at - CLOCK_MARGIN_MS))?.party;
+    return latestOf((this.#journal?.parties.get(tag) ?? []).filter((one) => this.#counts(one.at, at)))?.party;
   }
 
   /** Of whom the journal says that they are minors. */
@@ -79,6 +84,10 @@ export class Replay {
     return latest !== undefined && latest !== mac;
   }
 
+  #counts(happenedAt: number, readAt: number): boolean {
+    return this.#everything || happenedAt >= readAt - CLOCK_MARGIN_MS;
+  }
+
   get audited(): readonly AuditHead[] {
     return this.#journal?.audited ?? [];
   }
@@ -89,6 +98,8 @@ export class Replay {
 
   /** False when a key of the subject that was read at `readAt` may be one that an erasure has destroyed since. */
   keyMayLive(tag: SubjectTag, readAt: number): boolean {
+    // Of an erasure that the ledger does not know the key goes with the ledger.
+    if (this.#everything) return true;
     return this.erasuresOf(tag).every(({ at, destroyed }) => !destroyed || at < readAt - CLOCK_MARGIN_MS);
   }
 }

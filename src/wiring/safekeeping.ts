@@ -2,7 +2,6 @@
  * Wires what lets an installation outlive a loss: keys that may change while it works, the heartbeat by which
  * other gateways know that it is alive, backups, and the journal of what no restore may undo.
  */
-import type { Redis } from "ioredis";
 import type { Config } from "../config/schema.ts";
 import type { AuditAct, AuditHead } from "../model/audit.ts";
 import type { LegalHold, PartyStatement } from "../model/consent-record.ts";
@@ -11,6 +10,7 @@ import type { DeviceKey, SubjectTag } from "../model/ids.ts";
 import type { Log } from "../model/log.ts";
 import type { PublishResult } from "../model/policy-document.ts";
 import type { Metrics } from "../observe/metrics.ts";
+import type { HeldRedis } from "../platform/held-redis.ts";
 import { type Keys, readRetiredKeys } from "../platform/key-files.ts";
 import type { Part } from "../platform/lifecycle.ts";
 import { LiveKeys } from "../platform/live-keys.ts";
@@ -24,14 +24,17 @@ import { ErasureJournal } from "../rights/erasure-journal.ts";
 import { claimInstallation, isEmptyInstallation } from "../rights/installation.ts";
 import { journalKey } from "../rights/journal-format.ts";
 import { KeyArchives } from "../rights/key-archives.ts";
+import { createProof } from "./proof.ts";
 
 export interface SafekeepingDeps {
   readonly config: Config;
   readonly secrets: Keys;
-  readonly redis: Redis;
+  readonly redis: HeldRedis;
   readonly keys: RedisKeys;
   readonly metrics: Pick<Metrics, "gauge" | "beforeScrape">;
   readonly audit: (act: AuditAct) => Promise<unknown>;
+  /** How far this process knows the audit log to have got. */
+  readonly auditHead: () => AuditHead | undefined;
   readonly fatal: (error: Error) => void;
   readonly log: Log;
 }
@@ -69,10 +72,17 @@ export function createSafekeeping(deps: SafekeepingDeps): Safekeeping {
     report: () => ({ ...liveKeys.report(), journal: file.head }),
     reported: (reports) => liveKeys.settle(reports),
     replaced: deps.fatal,
+    forgotten: () => proof.doubt(),
   });
   const archives = new KeyArchives(redis, keys, config.backup.dir);
   const file = new ErasureJournal(config.backup.journalFile, journalKey(secrets.lookup));
   const mayBegin = async () => config.backup.createJournal || (await isEmptyInstallation(redis, keys));
+  const proof = createProof({
+    ...deps,
+    lookup: secrets.lookup,
+    head: deps.auditHead,
+    audited: (head) => file.record({ what: "audited", ...head }),
+  });
   const beat = async (): Promise<void> => {
     liveKeys.reload();
     // Without Redis there is nobody to tell; as soon as it is back we tell again.
@@ -113,6 +123,7 @@ export function createSafekeeping(deps: SafekeepingDeps): Safekeeping {
           await presence.stop();
         },
       },
+      proof.part,
       backups(deps, liveKeys, file, archives),
     ],
   };
