@@ -221,7 +221,7 @@ export class RestoreWriter {
       for (const [id, record] of Object.entries(erasures)) {
         const destroyed = since.erasures.find((one) => one.id === id && one.destroyed);
         const gone = destroyed && { destroyedAt: destroyed.at, ledgerHead: rebuilt.head };
-        if (Object.keys(record).length > 0) to.hset(name(this.#keys.erasure(tag, id)), { ...record, ...gone });
+        if (Object.keys(record).length > 0) to.hset(name(this.#keys.erasure(tag, id)), { ...gone, ...record });
       }
       // What an erasure took since the backup stays away; the lines of one that begins again go with it.
       const account = linesFrom(this.#erasedUpTo(tag, rebuilt), disclosures);
