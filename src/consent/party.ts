@@ -17,7 +17,11 @@ export function sameParty(left: PartyStatement, right: PartyStatement): boolean 
 }
 
 /** What must be noted down outside Redis about an event: nothing about an adult who stays one. */
-export function partyToNote(before: SubjectState, event: ConsentEvent, after: SubjectState): PartyStatement | undefined {
+export function partyToNote(
+  before: SubjectState,
+  event: ConsentEvent,
+  after: SubjectState,
+): PartyStatement | undefined {
   const party = partyOf(after);
   if (!sameParty(partyOf(before), party)) return party;
   // Again, should it have been said before and not been noted.

@@ -54,7 +54,8 @@ export const ERRORS = {
   },
   REDIS_ROLLED_BACK: {
     retryable: false,
-    meaning: "Redis lacks what the erasure journal proves it held: it was put back to an earlier state, or emptied; nothing is served until an operator restores it",
+    meaning:
+      "Redis lacks what the erasure journal proves it held: it was put back to an earlier state, or emptied; nothing is served until an operator restores it",
   },
   ARCHIVE_INVALID: {
     retryable: false,

@@ -55,7 +55,12 @@ export async function prove(redis: Redis, keys: RedisKeys, ports: ProofPorts): P
   const behind = await fencesBehind(redis, keys, reading);
   const subjects: SubjectTag[] = [];
   let broken = 0;
-  const concerned = new Set([...behind, ...reading.parties.keys(), ...reading.holds.keys(), ...reading.erasures.keys()]);
+  const concerned = new Set([
+    ...behind,
+    ...reading.parties.keys(),
+    ...reading.holds.keys(),
+    ...reading.erasures.keys(),
+  ]);
   for (const tag of concerned) {
     try {
       if (await restate(tag, reading, ports)) subjects.push(tag);
@@ -70,7 +75,10 @@ export async function prove(redis: Redis, keys: RedisKeys, ports: ProofPorts): P
 async function requireAudited({ log, head }: ProofPorts, { audited }: JournalReading): Promise<void> {
   const own = head();
   const noted = own === undefined ? audited : [...audited, own];
-  const last = noted.reduce<AuditHead | undefined>((most, one) => (one.next >= (most?.next ?? 0) ? one : most), undefined);
+  const last = noted.reduce<AuditHead | undefined>(
+    (most, one) => (one.next >= (most?.next ?? 0) ? one : most),
+    undefined,
+  );
   if (last === undefined || (await log.continues(last))) return;
   // What a restore or a repair says to be lost is excused; for what else is wrong with the log there is a repair.
   const verdict = await log.verify(noted);

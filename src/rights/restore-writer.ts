@@ -47,7 +47,12 @@ export interface SinceBackup {
 export interface RestorePorts {
   /** Verifies a ledger, appends what happened since, computes the rest. Throws LEDGER_BROKEN. */
   rebuild(
-    saved: { tag: SubjectTag; head: string | undefined; events: readonly string[]; wrappedSubjectKey: string | undefined },
+    saved: {
+      tag: SubjectTag;
+      head: string | undefined;
+      events: readonly string[];
+      wrappedSubjectKey: string | undefined;
+    },
     since: SinceBackup,
     now: number,
   ): RebuiltSubject;

@@ -1,8 +1,8 @@
 /** Connections to Redis, apart by what an outage must mean to their users. */
 import type { Config } from "../config/schema.ts";
 import { GatewayError } from "../model/errors.ts";
-import type { Part } from "../platform/lifecycle.ts";
 import type { HeldRedis } from "../platform/held-redis.ts";
+import type { Part } from "../platform/lifecycle.ts";
 import { connectHeldRedis, connectRedis, redisErrorCode } from "../platform/redis.ts";
 
 type Redis = ReturnType<typeof connectRedis>;

@@ -161,7 +161,10 @@ async function eraseAgain(redis: Redis, keys: RedisKeys, tag: SubjectTag, id: st
 function tell({ redis, keys, audit, log }: ProofDeps, { subjects, tokens, broken }: Proven): void {
   if (subjects.length + tokens.length > 0) {
     const count = subjects.length + tokens.length;
-    log.error("Redis lacked what the erasure journal says; it is taken back again", { code: "REDIS_ROLLED_BACK", count });
+    log.error("Redis lacked what the erasure journal says; it is taken back again", {
+      code: "REDIS_ROLLED_BACK",
+      count,
+    });
   }
   if (broken > 0) log.warn("records that do not verify were not compared with the erasure journal", { count: broken });
   for (const subject of subjects) void audit({ act: "journal-replayed", by: "gateway", subject });

@@ -41,30 +41,33 @@ function interrupted(meanwhile: () => Promise<void>): Redis {
   }) as Redis;
 }
 
-test.each([true, false])("one that ends while the backup is taken is taken up again (its key destroyed: %s)", async (destroyed) => {
-  const home = await here.home("a");
-  const records = new ErasureRecords(here.redis, here.keys);
-  const id = randomUUID();
-  await records.register(id, home.tag);
-  await here.erasure.begin(home.tag, { id, by: "subject", method: "api" });
-  await here.journal.record({ what: "erasure-asked", tag: home.tag, erasure: id });
-  const redis = interrupted(async () => {
-    if (destroyed) {
-      await here.journal.record({ what: "erased", tag: home.tag, erasure: id });
-      await here.erasure.destroyKey(home.tag, id);
-    }
-    const record = await records.read(id);
-    if (record === undefined) throw new Error("no record");
-    await records.set(record, { receipt: "{}", completedAt: 5 });
-    await records.close(record);
-  });
-  const backup = new Backup(redis, here.keys, here.prefix);
-  const made = await backup.take(join(here.dir, "backups"), here.secrets, here.journal.head);
-  expect(await records.open()).toEqual([]);
+test.each([true, false])(
+  "one that ends while the backup is taken is taken up again (its key destroyed: %s)",
+  async (destroyed) => {
+    const home = await here.home("a");
+    const records = new ErasureRecords(here.redis, here.keys);
+    const id = randomUUID();
+    await records.register(id, home.tag);
+    await here.erasure.begin(home.tag, { id, by: "subject", method: "api" });
+    await here.journal.record({ what: "erasure-asked", tag: home.tag, erasure: id });
+    const redis = interrupted(async () => {
+      if (destroyed) {
+        await here.journal.record({ what: "erased", tag: home.tag, erasure: id });
+        await here.erasure.destroyKey(home.tag, id);
+      }
+      const record = await records.read(id);
+      if (record === undefined) throw new Error("no record");
+      await records.set(record, { receipt: "{}", completedAt: 5 });
+      await records.close(record);
+    });
+    const backup = new Backup(redis, here.keys, here.prefix);
+    const made = await backup.take(join(here.dir, "backups"), here.secrets, here.journal.head);
+    expect(await records.open()).toEqual([]);
 
-  await here.lose();
-  await here.restorer().run(here.input(made));
-  // The gateway gives a turn to each of these when it starts.
-  expect(await records.open()).toEqual([id]);
-  expect(await records.read(id)).toMatchObject({ id, tag: home.tag, step: "drain" });
-});
+    await here.lose();
+    await here.restorer().run(here.input(made));
+    // The gateway gives a turn to each of these when it starts.
+    expect(await records.open()).toEqual([id]);
+    expect(await records.read(id)).toMatchObject({ id, tag: home.tag, step: "drain" });
+  },
+);

@@ -29,7 +29,8 @@ async function started(): Promise<ErasureJournal> {
   return journal;
 }
 
-const narrow = (journal: ErasureJournal, letter: string) => journal.record({ what: "narrowed", tag: tag(letter), fence: 1 });
+const narrow = (journal: ErasureJournal, letter: string) =>
+  journal.record({ what: "narrowed", tag: tag(letter), fence: 1 });
 const read = () => readJournals([file], { key, sinceMs: 0, anchors: [] });
 const told = async () => [...(await read()).narrowed.keys()].map((one) => one[0]).join("");
 const lines = async () => (await readFile(file, "utf8")).trimEnd().split("\n");
@@ -102,7 +103,9 @@ describe("a line that was cut short", () => {
     await narrow(journal, "a");
     // The disk takes a part of the line and no more.
     const probe = await open(file, "r");
-    const prototype = Object.getPrototypeOf(probe) as { write(bytes: Buffer | string): Promise<{ bytesWritten: number }> };
+    const prototype = Object.getPrototypeOf(probe) as {
+      write(bytes: Buffer | string): Promise<{ bytesWritten: number }>;
+    };
     await probe.close();
     const write = prototype.write;
     const full = vi.spyOn(prototype, "write").mockImplementationOnce(function (this: unknown, bytes: Buffer | string) {
