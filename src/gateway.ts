@@ -67,7 +67,18 @@ export function createGateway(
   const audit = (act: AuditAct): Promise<unknown> => upkeep.http.audit.note(act);
 
   // What outlives a loss; and the keys, which may change while all this works.
-  const safekeeping = createSafekeeping({ config, secrets, redis: redis.store, keys, metrics, audit, fatal, log });
+  const auditHead = () => upkeep.auditHead();
+  const safekeeping = createSafekeeping({
+    config,
+    secrets,
+    redis: redis.store,
+    keys,
+    metrics,
+    audit,
+    auditHead,
+    fatal,
+    log,
+  });
 
   // Consent: asked at admission and again right before anything is written.
   const consent = createConsent(base, safekeeping, overrides);
@@ -197,7 +208,7 @@ export function createGateway(
     purgeDeadLetters: (subject, devices) => queue.deadLetters.purge(subject, devices),
     readiness: () =>
       readiness({
-        "redis-unreachable": redis.store.status !== "ready",
+        "redis-unreachable": redis.store.status !== "ready" || redis.store.held,
         "redis-not-writable": queue.writable.refusal !== undefined,
         "backlog-full": queue.backlog.full,
         "dead-letters-full": queue.deadLetters.full,

@@ -3,13 +3,15 @@
  *
  *   npm run audit -- verify [--head <lines>:<hash>]   reads every line; exit code 1 and an index when one is not right
  *   npm run audit -- list [--from <index>] [--json]   the lines themselves, oldest first
+ *   npm run audit -- repair [--left <file>]           a log that does not verify can be written to again, and says so
  *
  * `verify` compares the log with every head that the erasure journal has noted, and with those given as
  * `--head`: so it shows that the log was not emptied or replaced by an earlier state of itself.
  */
 import "../platform/no-debug-output.ts";
+import { open } from "node:fs/promises";
 import { parseArgs } from "node:util";
-import type { AuditHead, AuditRecord } from "../model/audit.ts";
+import type { AuditHead, AuditRecord, AuditRepair } from "../model/audit.ts";
 import { GatewayError } from "../model/errors.ts";
 import { readKeys } from "../platform/key-files.ts";
 import { journalKey } from "../rights/journal-format.ts";
@@ -31,6 +33,10 @@ const USAGE = `Usage: npm run audit -- <command> [options]
   list                     the lines, oldest first
     --from <index>         from this line on
     --json                 as JSON
+  repair                   of a log that verify finds broken: keeps what verifies and what was written under its key,
+                           and says in the log what was found. Gateways may go on working
+    --left <file>          writes the lines that nobody can vouch for to this file before they go; it must not exist
+    --head, --journal      as for verify
 ${COMMON_USAGE}`;
 const OPTIONS = {
   ...COMMON_OPTIONS,
@@ -38,29 +44,63 @@ const OPTIONS = {
   journal: { type: "string", multiple: true },
   from: { type: "string" },
   json: { type: "boolean" },
+  left: { type: "string" },
 } as const;
 const HEAD = /^(\d{1,15}):([A-Za-z0-9_-]{43})$/;
 const PAGE = 500;
+const NOT_COMPARED = "not compared with an erasure journal: there is none at backup.journalFile";
 
 interface Options {
   readonly head?: string | undefined;
   readonly journal?: string[] | undefined;
   readonly from?: string | undefined;
   readonly json?: boolean | undefined;
+  readonly left?: string | undefined;
 }
 
 async function verify(operator: Operator, options: Options): Promise<number> {
-  const given = options.head === undefined ? [] : [headOf(options.head)];
-  const noted = await notedHeads(operator, options.journal);
-  const verdict = await operator.acts.log.verify([...given, ...(noted ?? [])]);
+  const { heads, compared } = await knownHeads(operator, options);
+  const verdict = await operator.acts.log.verify(heads);
   if (!verdict.intact) {
     say(`broken at line ${verdict.index}: ${verdict.problem}`);
     return 1;
   }
   say(`intact: lines ${verdict.first} to ${verdict.head.next - 1}, head ${verdict.head.next}:${verdict.head.hash}`);
-  for (const { from, to } of verdict.lost) say(`lost before the restore at line ${from}: lines ${from} to ${to - 1}`);
-  if (noted === undefined) say("not compared with an erasure journal: there is none at backup.journalFile");
+  for (const { from, to } of verdict.lost)
+    say(`lost before a restore or a repair: what stood at lines ${from} to ${to - 1}`);
+  for (const repair of verdict.repairs) say(describeRepair(repair));
+  if (!compared) say(NOT_COMPARED);
   return 0;
+}
+
+async function repair(operator: Operator, options: Options): Promise<number> {
+  const { heads, compared } = await knownHeads(operator, options);
+  const file = options.left === undefined ? undefined : await open(options.left, "wx", 0o600);
+  try {
+    const repaired = await operator.acts.repairLog(heads, async (lines) => {
+      await file?.writeFile(lines.map((line) => `${line}\n`).join(""));
+      await file?.sync();
+    });
+    say(repaired === undefined ? "intact: there is nothing to repair" : describeRepair(repaired));
+    if (!compared) say(NOT_COMPARED);
+    return 0;
+  } finally {
+    await file?.close();
+  }
+}
+
+function describeRepair({ index, problem, line, kept, again, left }: AuditRepair): string {
+  const counts = `${kept} lines kept, ${again} written again behind it, ${left} left out`;
+  return `repaired at line ${index}: from line ${line} on it was broken (${problem}); ${counts}`;
+}
+
+async function knownHeads(
+  operator: Operator,
+  { head, journal }: Options,
+): Promise<{ readonly heads: readonly AuditHead[]; readonly compared: boolean }> {
+  const given = head === undefined ? [] : [headOf(head)];
+  const noted = await notedHeads(operator, journal);
+  return { heads: [...given, ...(noted ?? [])], compared: noted !== undefined };
 }
 
 /** `undefined` when no journal was named and none is in its usual place. Throws JOURNAL_INVALID. */
@@ -107,7 +147,11 @@ function say(line: string): void {
 
 async function main(): Promise<number> {
   const { values, positionals } = parseArgs({ options: OPTIONS, allowPositionals: true });
-  const command = positionals[0] === "verify" ? verify : positionals[0] === "list" ? list : undefined;
+  const command = new Map([
+    ["verify", verify],
+    ["list", list],
+    ["repair", repair],
+  ]).get(positionals[0] ?? "");
   if (command === undefined || positionals.length > 1) throw new UsageError();
   return withOperator(values, (operator) => command(operator, values));
 }

@@ -31,10 +31,12 @@ async function main(): Promise<number> {
       },
       told: ({ subjects, keys: count }) => ({ subjects, keys: count }),
     });
-    const { records, subjectKeys, subjects, credentials } = taken;
+    const { records, subjectKeys, subjects, credentials, auditProblem } = taken;
     process.stdout.write(
       `${subjects} subjects, ${credentials} devices\nrecords       ${records}\nsubject keys  ${subjectKeys}\n`,
     );
+    if (auditProblem !== undefined)
+      process.stderr.write(`backup: the audit log does not verify (${auditProblem}); see npm run audit -- repair\n`);
     return 0;
   });
 }

@@ -5,7 +5,7 @@
 
 import type { Redis } from "ioredis";
 import type { Config } from "../config/schema.ts";
-import type { AuditActName, AuditDetail } from "../model/audit.ts";
+import type { AuditActName, AuditDetail, AuditHead, AuditRepair } from "../model/audit.ts";
 import { GatewayError } from "../model/errors.ts";
 import { faultCode } from "../platform/fault-code.ts";
 import { readKeys } from "../platform/key-files.ts";
@@ -57,6 +57,24 @@ export class OperatorActs {
       await after.append({ act, by: "operator", outcome: "done", of, detail: await told?.(result, after) });
       await journal?.record({ what: act === "restore" ? "restored" : "audited", ...(await after.head()) });
       return result;
+    } finally {
+      await journal?.stop();
+    }
+  }
+
+  /**
+   * The log that does not verify cannot take a line before the act; the repair is its own line, and the journal counts
+   * from there. `keep` is given what will be left out, before it goes. `undefined` when there is nothing to repair.
+   */
+  async repairLog(
+    noted: readonly AuditHead[],
+    keep: (lines: readonly string[]) => Promise<void>,
+  ): Promise<AuditRepair | undefined> {
+    const [log, journal] = [this.log, await this.#journal()];
+    try {
+      const repair = await log.repair("operator", noted, keep);
+      if (repair !== undefined) await journal?.record({ what: "repaired", ...(await log.head()) });
+      return repair;
     } finally {
       await journal?.stop();
     }

@@ -2,8 +2,13 @@
  * Brings an installation back from a backup; every gateway must be stopped:
  *
  *   npm run restore -- --from <records> [--keys <subject-keys>] [--dry-run]
+ *   npm run restore -- --in-place            what Redis holds, with everything that the journal says of it
  */
 import "../platform/no-debug-output.ts";
+import { randomBytes } from "node:crypto";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { DENY_ALL_UNTIL_PUBLISHED } from "../consent/policy-floors.ts";
 import { rebuildSubject } from "../consent/rebuild.ts";
@@ -11,7 +16,9 @@ import { Keyring } from "../deidentify/keyring.ts";
 import type { AuditHead } from "../model/audit.ts";
 import { readKeys, readRetiredKeys } from "../platform/key-files.ts";
 import type { AuditLog } from "../rights/audit.ts";
-import { Restore, type RestoreInput } from "../rights/restore.ts";
+import { Backup } from "../rights/backup.ts";
+import { journalHeadOf } from "../rights/journal-reading.ts";
+import { Restore, type RestoreInput, type RestoreSecrets } from "../rights/restore.ts";
 import type { RestoreSummary } from "../rights/restore-writer.ts";
 import {
   COMMON_OPTIONS,
@@ -22,8 +29,10 @@ import {
   withOperator,
 } from "./operator-command.ts";
 
-const USAGE = `Usage: npm run restore -- --from <archive> [options]
+const USAGE = `Usage: npm run restore -- --from <archive> | --in-place [options]
 
+  --in-place               no archive: Redis lost something and the gateway says REDIS_ROLLED_BACK; what it still holds
+                           goes on, with everything taken back that the journal says was taken back
   --from <archive>         archive of records (….records)
   --keys <archive>         archive of subject keys (….subject-keys), of the same backup or a later one;
                            without it everybody has to consent anew
@@ -36,6 +45,7 @@ ${COMMON_USAGE}`;
 const OPTIONS = {
   ...COMMON_OPTIONS,
   from: { type: "string" },
+  "in-place": { type: "boolean" },
   keys: { type: "string" },
   journal: { type: "string", multiple: true },
   "journal-lost": { type: "boolean" },
@@ -47,18 +57,48 @@ async function main(): Promise<number> {
   const { values } = parseArgs({ options: OPTIONS });
   const { from, journal } = values;
   const lost = values["journal-lost"] === true;
-  if (from === undefined || (lost && journal !== undefined)) throw new UsageError();
+  const inPlace = values["in-place"] === true;
+  if (inPlace && (from !== undefined || values.keys !== undefined || lost)) throw new UsageError();
+  if ((from === undefined && !inPlace) || (lost && journal !== undefined)) throw new UsageError();
   return withOperator(values, async (operator) => {
     const journals = lost ? ("lost" as const) : (journal ?? [operator.config.backup.journalFile]);
-    const input: RestoreInput = { records: from, subjectKeys: values.keys, journals, replace: values.replace === true };
     const dryRun = values["dry-run"] === true;
-    const summary = await restore(operator, input, dryRun);
-    process.stdout.write(`${report(summary, input, dryRun).join("\n")}\n`);
+    const show = async (input: RestoreInput, secrets?: Partial<ArchiveKeys>) => {
+      const summary = await restore(operator, input, dryRun, secrets);
+      process.stdout.write(`${report(summary, input, dryRun).join("\n")}\n`);
+    };
+    if (from === undefined) await withPresentState(operator, (taken, secrets) => show({ ...taken, journals }, secrets));
+    else await show({ records: from, subjectKeys: values.keys, journals, replace: values.replace === true });
     return 0;
   });
 }
 
-async function restore(operator: Operator, input: RestoreInput, dryRun: boolean): Promise<RestoreSummary> {
+/** What Redis holds now, as archives that nobody but this process can open and that end with it. */
+async function withPresentState(
+  { config, redis, keys }: Operator,
+  work: (input: Omit<RestoreInput, "journals">, secrets: ArchiveKeys) => Promise<void>,
+): Promise<void> {
+  const { lookup } = readKeys(config.keys.dir, { create: false });
+  const [master, backup] = [randomBytes(32), randomBytes(32)];
+  const dir = await mkdtemp(join(tmpdir(), "consentry-in-place-"));
+  try {
+    const journal = await journalHeadOf(config.backup.journalFile, lookup);
+    const own = new Backup(redis, keys, config.redis.keyPrefix);
+    const { records, subjectKeys } = await own.take(dir, { lookup, master, backup }, journal);
+    await work({ records, subjectKeys, replace: true, everything: true }, { masters: [master], backup: [backup] });
+  } finally {
+    await rm(dir, { recursive: true, force: true });
+  }
+}
+
+type ArchiveKeys = Pick<RestoreSecrets, "backup" | "masters">;
+
+async function restore(
+  operator: Operator,
+  input: RestoreInput,
+  dryRun: boolean,
+  archiveKeys?: Partial<ArchiveKeys>,
+): Promise<RestoreSummary> {
   const { config, redis, keys, acts } = operator;
   const { lookup, pepper, master, nextMaster, backup } = readKeys(config.keys.dir, { create: false });
   const retired = [...readRetiredKeys(config.keys.dir)];
@@ -69,6 +109,7 @@ async function restore(operator: Operator, input: RestoreInput, dryRun: boolean)
     lookup,
     backup: [...(backup === undefined ? [] : [backup]), ...former("backup-")],
     masters: [master, ...masters],
+    ...archiveKeys,
   };
   const restorer = new Restore(redis, keys, config.redis.keyPrefix, secrets, {
     rebuild: rebuildSubject,
@@ -105,7 +146,7 @@ async function lostHead(audited: readonly AuditHead[], log: AuditLog): Promise<s
 
 function report(summary: RestoreSummary, { subjectKeys }: RestoreInput, dryRun: boolean): string[] {
   const { createdAt, subjects, credentials, keys, erased, erasing, held, withdrawn } = summary;
-  const { tokensDropped, policyMissing } = summary;
+  const { tokensDropped, policyMissing, auditRepair } = summary;
   return [
     `${dryRun ? "would restore" : "restored"} the backup of ${new Date(createdAt).toISOString()}`,
     `  subjects           ${subjects}, ${subjectKeys === undefined ? "without keys" : `${keys} keys`}`,
@@ -115,6 +156,11 @@ function report(summary: RestoreSummary, { subjectKeys }: RestoreInput, dryRun: 
     `  held since         ${held}`,
     `  withdrawn          ${withdrawn}`,
     `  tokens to reissue  ${tokensDropped}`,
+    ...(auditRepair === undefined
+      ? []
+      : [
+          `  the audit log of the archive did not verify (${auditRepair.problem} at line ${auditRepair.line}) and was repaired`,
+        ]),
     ...(policyMissing ? ["  a policy was published since: no consent counts until it is published again"] : []),
   ];
 }

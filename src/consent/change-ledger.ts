@@ -1,13 +1,14 @@
 /** Read, decide what to append, append; again from the start when another writer was first. */
 import { NO_SUBJECT_KEY } from "../model/consent.ts";
 import type { LedgerChange } from "../model/consent-change.ts";
-import type { ConsentEvent, LegalHold } from "../model/consent-record.ts";
+import type { ConsentEvent, LegalHold, PartyStatement } from "../model/consent-record.ts";
 import { GatewayError } from "../model/errors.ts";
 import type { SubjectTag } from "../model/ids.ts";
 import { holdOf } from "./fold.ts";
 import { roomFor } from "./ledger-bound.ts";
 import type { LedgerStore, SubjectLedger } from "./ledger-store.ts";
 import { optimistically } from "./optimistic.ts";
+import { partyToNote } from "./party.ts";
 import { type Draft, planChange } from "./plan-change.ts";
 import { SubjectTurns } from "./subject-turns.ts";
 
@@ -22,6 +23,8 @@ export interface ChangeOptions {
   readonly wideningLimit?: number;
   /** Notes down, outside Redis, that less is allowed from `fence` on; the change is not answered before. */
   narrowing?(tag: SubjectTag, fence: number): Promise<void>;
+  /** Notes down, outside Redis, who the subject is as a party from now on; the change is not answered before. */
+  minority?(tag: SubjectTag, party: PartyStatement): Promise<void>;
   /** Notes down, outside Redis, that a hold is about to stand on these terms or, without terms, to end. */
   holding?(tag: SubjectTag, ref: string, hold: LegalHold | undefined): Promise<void>;
 }
@@ -60,11 +63,18 @@ async function tryToChange(
   if (room === "nothing") return unchanged;
   await noteHold(options, tag, planned.event);
   // Side by side: a journal that can't be written must keep the answer back, never the withdrawal itself.
-  const noted = planned.change.narrowed ? options.narrowing?.(tag, planned.state.fence) : undefined;
-  const [appended, note] = await Promise.allSettled([store.append(before, planned), noted]);
+  const notes = [
+    planned.change.narrowed ? options.narrowing?.(tag, planned.state.fence) : undefined,
+    noteParty(options, tag, partyToNote(before.state, planned.event, planned.state)),
+  ];
+  const [appended, ...noted] = await Promise.allSettled([store.append(before, planned), ...notes]);
   if (appended.status === "rejected") throw appended.reason;
-  if (note.status === "rejected") throw note.reason;
+  for (const note of noted) if (note.status === "rejected") throw note.reason;
   return appended.value ? planned.change : undefined;
+}
+
+async function noteParty(options: ChangeOptions, tag: SubjectTag, party: PartyStatement | undefined): Promise<void> {
+  if (party !== undefined) await options.minority?.(tag, party);
 }
 
 /** First: evidence that is not on record outside Redis would be lost with it, and so would be the rights given back. */

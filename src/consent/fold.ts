@@ -112,7 +112,7 @@ function changeBy(state: Building, event: ConsentEvent): Change {
       return requested(state, event);
     case "withdrawn":
       return event.devices === undefined
-        ? eachStatement(state, (one) => narrowed(one, event))
+        ? { ...eachStatement(state, (one) => narrowed(one, event)), ...partyAfter(state, event) }
         : withdrawn(state, event);
     case "erasure-requested":
       return eachStatement(state, (one) => narrowed(one, {}));
@@ -151,6 +151,13 @@ function requested(state: Building, event: EventOf<"requested">): Change {
     return { general: open(state.general) ? general : state.general, own: NONE, minor, guardian };
   const unanswered = [...own].filter(([device]) => open(consentOf(state, device)));
   return { general, own: new Map(unanswered), minor, guardian };
+}
+
+/** A withdrawal says something about the party in a restore alone; of whoever is of age it leaves no guardian. */
+function partyAfter(state: Building, event: EventOf<"withdrawn">): Pick<Change, "minor" | "guardian"> {
+  const minor = event.minor ?? state.minor;
+  const before = event.minor === false ? { ...state, guardian: undefined } : state;
+  return { minor, guardian: guardianAfter(before, event) };
 }
 
 function withdrawn(state: Building, event: Withdrawal): Change {

@@ -13,7 +13,7 @@ import type {
   Silenced,
   WithdrawInput,
 } from "../model/consent-change.ts";
-import type { ConsentRecord, EventOf, PurposeTerms } from "../model/consent-record.ts";
+import type { ConsentRecord, EventOf, PartyStatement, PurposeTerms } from "../model/consent-record.ts";
 import { DAY_MS } from "../model/durations.ts";
 import { GatewayError } from "../model/errors.ts";
 import type { DeviceKey, SubjectTag } from "../model/ids.ts";
@@ -47,6 +47,8 @@ export interface LedgerOptions {
   narrowing?(tag: SubjectTag, fence: number): Promise<void>;
   /** Notes down, outside Redis, that whatever token the device had is good no more. */
   tokenEnded?(device: DeviceKey): Promise<void>;
+  /** Notes down, outside Redis, who the subject is as a party from now on; the change is not answered before. */
+  minority?(tag: SubjectTag, party: PartyStatement): Promise<void>;
 }
 
 export interface Binding extends Pick<LedgerChange, "fence"> {

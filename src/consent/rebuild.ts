@@ -3,14 +3,15 @@
  * stated anew at its end, and everything else computed from that. Pure.
  */
 import { NO_SUBJECT_KEY } from "../model/consent.ts";
-import type { LegalHold } from "../model/consent-record.ts";
+import type { LegalHold, PartyStatement } from "../model/consent-record.ts";
 import type { ErasureFacts } from "../model/erasure.ts";
 import type { DeviceKey, SubjectTag } from "../model/ids.ts";
 import { encodeDecision } from "./decision-record.ts";
 import { erasureFacts } from "./erasure-facts.ts";
-import { canonicalJson, hashText } from "./hash-chain.ts";
+import { canonicalJson, genesis, hashText } from "./hash-chain.ts";
 import { sameHold } from "./holds.ts";
 import { type SubjectLedger, stateAfter, verifiedEvents } from "./ledger-store.ts";
+import { partyOf, sameParty } from "./party.ts";
 import { type Draft, planChange } from "./plan-change.ts";
 import { materialise, statementsOf } from "./subject-state.ts";
 
@@ -18,8 +19,8 @@ const BY_RESTORE = { by: "controller", method: "restore" } as const;
 
 export interface SavedSubject {
   readonly tag: SubjectTag;
-  /** Hash of the last event. */
-  readonly head: string;
+  /** Hash of the last event; absent of a subject that only the journal knows. */
+  readonly head: string | undefined;
   /** Events as they lay in the ledger, oldest first. */
   readonly events: readonly string[];
   /** `undefined` when the key was destroyed, or is not there any more. */
@@ -29,6 +30,10 @@ export interface SavedSubject {
 /** What happened since and must happen again. */
 export interface Since {
   readonly withdraw: boolean;
+  /** The highest fence anybody was told of; whatever is stated again stands above it. */
+  readonly fence: number;
+  /** Who the subject is as a party, when that was stated since. */
+  readonly party: PartyStatement | undefined;
   /** Legal holds as they stood last; those without terms had ended. */
   readonly holds: readonly { readonly ref: string; readonly hold: LegalHold | undefined }[];
   /** In the order in which they were asked for; those the ledger names already are known to it. */
@@ -56,13 +61,15 @@ export interface RebuiltSubject {
 
 /** Throws LEDGER_BROKEN when the events do not follow from one another. */
 export function rebuildSubject(saved: SavedSubject, since: Since, now: number): RebuiltSubject {
-  const events = verifiedEvents(saved.tag, saved.head, saved.events);
+  const head = saved.head ?? genesis(saved.tag);
+  const events = verifiedEvents(saved.tag, head, saved.events);
   const state = stateAfter(events, saved.events.length);
-  let ledger: SubjectLedger = { ...saved, events, state };
+  let ledger: SubjectLedger = { ...saved, head, events, state };
   const texts = [...saved.events];
   const begun: BegunErasure[] = [];
   const append = (draft: Draft, keyAfter: string | undefined): void => {
-    const { event, state: after } = planChange(ledger, draft, { wrappedSubjectKey: keyAfter ?? NO_SUBJECT_KEY, now });
+    const above = { ...ledger, state: { ...ledger.state, fence: Math.max(ledger.state.fence, since.fence) } };
+    const { event, state: after } = planChange(above, draft, { wrappedSubjectKey: keyAfter ?? NO_SUBJECT_KEY, now });
     const text = canonicalJson(event);
     texts.push(text);
     ledger = {
@@ -73,6 +80,8 @@ export function rebuildSubject(saved: SavedSubject, since: Since, now: number): 
       wrappedSubjectKey: keyAfter,
     };
   };
+  for (const party of partiesToState(ledger, since.party))
+    append({ type: "withdrawn", ...BY_RESTORE, ...party }, ledger.wrappedSubjectKey);
   // Before the erasures: they must find the hold they have to wait for.
   for (const { ref, hold } of since.holds) {
     const standing = ledger.state.holds.get(ref);
@@ -92,7 +101,9 @@ export function rebuildSubject(saved: SavedSubject, since: Since, now: number): 
   }
   const given = statementsOf(ledger.state).some((consent) => consent.state === "given");
   // Without its key nothing of a subject can be processed under its name; the next consent begins a new one.
-  if (given && (since.withdraw || ledger.wrappedSubjectKey === undefined)) {
+  // Also where nothing is left to take back: the fence of which somebody was told must be reached.
+  const behind = since.withdraw && ledger.events.length > 0 && ledger.state.fence < since.fence;
+  if (behind || (given && (since.withdraw || ledger.wrappedSubjectKey === undefined))) {
     append({ type: "withdrawn", ...BY_RESTORE }, ledger.wrappedSubjectKey);
   }
   const ends = [...ledger.state.holds.values()].map(({ until }) => until);
@@ -107,4 +118,11 @@ export function rebuildSubject(saved: SavedSubject, since: Since, now: number): 
     begun,
     heldUntil: ends.length === 0 ? undefined : Math.min(...ends),
   };
+}
+
+/** Nothing when the ledger says the same. A guardian who is on file and should not be goes with a coming of age first. */
+function partiesToState({ state }: SubjectLedger, party: PartyStatement | undefined): PartyStatement[] {
+  if (party === undefined || sameParty(partyOf(state), party)) return [];
+  const replaced = party.guardian === undefined && party.minor && state.guardian !== undefined;
+  return replaced ? [{ minor: false }, party] : [party];
 }

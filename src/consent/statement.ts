@@ -28,7 +28,10 @@ export function consentFrom(event: StatementEvent, guardian: Guardian | undefine
 }
 
 /** The guardian on file after a statement, which may name another one. */
-export function guardianAfter(state: SubjectState, { guardian, at }: StatementEvent): Guardian | undefined {
+export function guardianAfter(
+  state: Pick<SubjectState, "guardian">,
+  { guardian, at }: Pick<StatementEvent, "guardian" | "at">,
+): Guardian | undefined {
   if (guardian === undefined) return state.guardian;
   const { verified, method, evidenceRef } = guardian;
   return {

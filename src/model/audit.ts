@@ -30,6 +30,8 @@ export const AUDIT_ACTS = [
   "retention-run",
   "backup",
   "restore",
+  "audit-repaired",
+  "journal-replayed",
   "key-created",
   "key-rotated",
   "key-destroyed",
@@ -98,7 +100,7 @@ export interface AuditHead {
   readonly hash: string;
 }
 
-/** Lines `from` to `to - 1` were lost with Redis; the line of the restore has the number `from` now. */
+/** Lines `from` to `to - 1` were lost with Redis; where a restore says so, its own line has the number `from` now. */
 export interface AuditLoss {
   readonly from: number;
   readonly to: number;
@@ -120,6 +122,19 @@ export type AuditProblem =
   /** The log is not a continuation of the head it was compared with. */
   | "rolled-back";
 
+/** What a repair found, and what it made of the log. */
+export interface AuditRepair {
+  /** Of the line that says so. */
+  readonly index: number;
+  readonly problem: AuditProblem;
+  /** The first line that was not right. */
+  readonly line: number;
+  /** Lines before it that stand as they did, lines behind it that were written again, and lines nobody can vouch for. */
+  readonly kept: number;
+  readonly again: number;
+  readonly left: number;
+}
+
 export type AuditVerdict =
   | {
       readonly intact: true;
@@ -127,6 +142,8 @@ export type AuditVerdict =
       readonly head: AuditHead;
       /** What a restore could not bring back. */
       readonly lost: readonly AuditLoss[];
+      /** The log was not intact once, and says so itself. */
+      readonly repairs: readonly AuditRepair[];
     }
   | { readonly intact: false; readonly index: number; readonly problem: AuditProblem };
 

@@ -90,6 +90,9 @@ const party = {
   minor: z.boolean().optional(),
   guardian: guardianInEvent.optional(),
 };
+/** As it stands; noted down outside Redis, so that no restore makes an adult of a child or brings a former guardian back. */
+export const partyStatement = z.strictObject({ minor: z.boolean(), guardian: guardianInEvent.optional() });
+export type PartyStatement = z.infer<typeof partyStatement>;
 const terms = z.array(purposeTerms).max(PURPOSES.length);
 const consented = { ...common, ...notice, ...party, devices, purposes: terms, expiresAt: timestampMs };
 
@@ -111,6 +114,8 @@ export const consentEvent = z.discriminatedUnion("type", [
   z.strictObject({ ...common, ...notice, ...party, type: z.literal("requested"), devices, purposes: terms }),
   z.strictObject({
     ...common,
+    /** A restore withdraws everything of whoever has become a minor, or has another guardian, since the backup. */
+    ...party,
     type: z.literal("withdrawn"),
     devices,
     /** Absent: every purpose. */

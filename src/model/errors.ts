@@ -56,6 +56,11 @@ export const ERRORS = {
     retryable: false,
     meaning: "the audit log was changed, cut short or rolled back; nothing more is written to it",
   },
+  REDIS_ROLLED_BACK: {
+    retryable: false,
+    meaning:
+      "Redis lacks what the erasure journal proves it held: it was put back to an earlier state, or emptied; nothing is served until an operator restores it",
+  },
   ARCHIVE_INVALID: {
     retryable: false,
     meaning: "a backup archive is altered, cut short, of another installation, key or version",

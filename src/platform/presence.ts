@@ -29,8 +29,11 @@ const BEAT: RedisScript = {
   Keeps a gateway's word, unless a restore is under way or has replaced what the gateway began with.
   KEYS[1] sorted set of gateways   KEYS[2] hash of reports   KEYS[3] restore under way   KEYS[4] restores ended
   ARGV[1] gateway id   ARGV[2] ms its word is good for   ARGV[3] report   ARGV[4] restores ended when it began, "" at first
-  Reply: { "restoring" | "replaced" | "ok", restores ended, report of each live gateway... }
+  ARGV[5] the word given last, "" at first
+  Reply: { "restoring" | "replaced" | "ok", restores ended, word given now, "1" when the one given last does not stand
+    any more, else "0", report of each live gateway... }
 ]]
+local last = redis.call("ZSCORE", KEYS[1], ARGV[1])
 ${SWEEP}
 local ended = redis.call("GET", KEYS[4]) or "0"
 local marker = redis.call("GET", KEYS[3])
@@ -39,9 +42,11 @@ if marker then
   if restore.swapping or restore.untilMs > now then return { "restoring", ended } end
 end
 if ARGV[4] ~= "" and ARGV[4] ~= ended then return { "replaced", ended } end
-redis.call("ZADD", KEYS[1], now + ARGV[2], ARGV[1])
+local word = string.format("%.0f", now + ARGV[2])
+redis.call("ZADD", KEYS[1], word, ARGV[1])
 redis.call("HSET", KEYS[2], ARGV[1], ARGV[3])
-local reply = { "ok", ended }
+local forgotten = ARGV[5] ~= "" and tonumber(last or 0) ~= tonumber(ARGV[5])
+local reply = { "ok", ended, word, forgotten and "1" or "0" }
 for _, report in ipairs(redis.call("HVALS", KEYS[2])) do reply[#reply + 1] = report end
 return reply`,
 };
@@ -69,6 +74,8 @@ export interface PresenceOptions {
   readonly reported: (reports: readonly KeyReport[]) => void;
   /** What this gateway began with was replaced under its feet: it must not go on. */
   readonly replaced: (error: GatewayError) => void;
+  /** Redis does not remember this gateway's last word: it may have been emptied or put back to an earlier state. */
+  readonly forgotten?: () => void;
 }
 
 export class Presence {
@@ -77,6 +84,7 @@ export class Presence {
   readonly #options: PresenceOptions;
   readonly #id = randomBytes(8).toString("hex");
   #began = "";
+  #word = "";
 
   constructor(redis: Redis, keys: RedisKeys, options: PresenceOptions) {
     this.#redis = redis;
@@ -93,9 +101,9 @@ export class Presence {
   async beat(): Promise<void> {
     const { gateways, gatewayReports, restoring, restores } = this.#keys;
     const names = [gateways, gatewayReports, restoring, restores];
-    const args = [this.#id, PRESENT_MS, JSON.stringify(this.#options.report()), this.#began];
+    const args = [this.#id, PRESENT_MS, JSON.stringify(this.#options.report()), this.#began, this.#word];
     const reply = await orConsentUnreachable(() => runScript(this.#redis, BEAT, names, args));
-    const [state, ended, ...reports] = Array.isArray(reply) ? reply.map(String) : [];
+    const [state, ended, word, forgotten, ...reports] = Array.isArray(reply) ? reply.map(String) : [];
     if (state !== "ok") {
       const error = new GatewayError("RESTORE_UNFINISHED", state);
       if (this.#began === "") throw error;
@@ -103,6 +111,8 @@ export class Presence {
       return;
     }
     this.#began = ended ?? "";
+    this.#word = word ?? "";
+    if (forgotten === "1") this.#options.forgotten?.();
     this.#options.reported(reports.map(parseReport));
   }
 

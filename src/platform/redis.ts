@@ -4,6 +4,7 @@
  */
 import { Redis, type RedisOptions } from "ioredis";
 import { GatewayError } from "../model/errors.ts";
+import { HeldRedis } from "./held-redis.ts";
 import { writeRefusal } from "./write-refusal.ts";
 
 export type RedisRole = "producer" | "worker" | "store" | "subscriber";
@@ -36,7 +37,21 @@ const OPTIONS = {
  * Connection errors are swallowed here because each command reports its own failure.
  */
 export function connectRedis(url: string, role: RedisRole, commandTimeoutMs = COMMAND_TIMEOUT_MS): Redis {
-  const redis = new Redis(url, {
+  return opened(Redis, url, role, commandTimeoutMs);
+}
+
+/** The same of the role of the store, through which nothing goes while it is held. */
+export function connectHeldRedis(url: string, commandTimeoutMs = COMMAND_TIMEOUT_MS): HeldRedis {
+  return opened(HeldRedis, url, "store", commandTimeoutMs);
+}
+
+function opened<T extends Redis>(
+  Connection: new (url: string, options: RedisOptions) => T,
+  url: string,
+  role: RedisRole,
+  commandTimeoutMs: number,
+): T {
+  const redis = new Connection(url, {
     ...OPTIONS[role],
     ...("commandTimeout" in OPTIONS[role] && { commandTimeout: commandTimeoutMs }),
     lazyConnect: true,

@@ -3,7 +3,14 @@
  * under the same key states where the log begins and ends, so that cutting it short shows as well.
  */
 import { createHash, createHmac, hkdfSync, timingSafeEqual } from "node:crypto";
-import { type AuditAct, type AuditHead, type AuditProblem, type AuditRecord, auditRecord } from "../model/audit.ts";
+import {
+  type AuditAct,
+  type AuditHead,
+  type AuditProblem,
+  type AuditRecord,
+  type AuditRepair,
+  auditRecord,
+} from "../model/audit.ts";
 
 /** Where the log stands: it holds the lines `first` to `next - 1`. */
 export interface AuditState {
@@ -13,6 +20,8 @@ export interface AuditState {
   readonly next: number;
   /** Hash of the last line, or `base` when there is none. */
   readonly head: string;
+  /** Unix ms of the last repair, absent before the first: it grows, so that an earlier state cannot pass for a later one. */
+  readonly repaired?: number | undefined;
 }
 
 export interface Breach {
@@ -55,17 +64,31 @@ export function openLine(line: string, keys: readonly Buffer[]): AuditRecord | u
   return record.success ? record.data : undefined;
 }
 
-/** Of a line that opens: up to which line a restore found the log to be lost; it says so under its own number. */
-export function lossIn(line: string): AuditHead | undefined {
-  if (!line.includes('"act":"restore"')) return undefined;
-  const { detail } = parsed(line.slice(MAC_LENGTH + 1)) as AuditRecord;
+/** Of a line that opens: up to which line a restore or a repair found the log to be lost, and from which one on. */
+export function lossIn(line: string): (AuditHead & { readonly from: number }) | undefined {
+  if (!line.includes('"act":"restore"') && !line.includes('"act":"audit-repaired"')) return undefined;
+  const { index, detail } = parsed(line.slice(MAC_LENGTH + 1)) as AuditRecord;
   const [, next, hash] = /^(\d{1,15}):(.+)$/.exec(String(detail?.lost)) ?? [];
-  return next === undefined || hash === undefined ? undefined : { next: Number(next), hash };
+  if (next === undefined || hash === undefined) return undefined;
+  return { next: Number(next), hash, from: Number(detail?.from ?? index) };
+}
+
+/** Of a line that opens: what a repair says in it. */
+export function repairIn(line: string): AuditRepair | undefined {
+  if (!line.includes('"act":"audit-repaired"')) return undefined;
+  const { index, detail = {} } = parsed(line.slice(MAC_LENGTH + 1)) as AuditRecord;
+  const [at, kept, again, left] = [detail.line, detail.kept, detail.again, detail.left].map(Number) as [
+    number,
+    number,
+    number,
+    number,
+  ];
+  return { index, problem: detail.problem as AuditProblem, line: at, kept, again, left };
 }
 
 export function seal(state: AuditState, key: Buffer): string {
-  const { first, base, next, head } = state;
-  const text = JSON.stringify({ first, base, next, head });
+  const { first, base, next, head, repaired } = state;
+  const text = JSON.stringify({ first, base, next, head, repaired });
   return `${mac(key, "seal", text)} ${text}`;
 }
 

@@ -5,10 +5,17 @@
 import { randomInt } from "node:crypto";
 import { setTimeout as delay } from "node:timers/promises";
 import type { Redis } from "ioredis";
-import type { AuditAct, AuditHead, AuditPage, AuditRecord, AuditVerdict } from "../model/audit.ts";
+import type {
+  AuditAct,
+  AuditHead,
+  AuditPage,
+  AuditRecord,
+  AuditRepair,
+  AuditRole,
+  AuditVerdict,
+} from "../model/audit.ts";
 import { GatewayError } from "../model/errors.ts";
 import { orConsentUnreachable } from "../platform/redis.ts";
-import type { RedisKeys } from "../platform/redis-keys.ts";
 import { type RedisScript, runScript } from "../platform/redis-script.ts";
 import {
   type AuditState,
@@ -19,8 +26,10 @@ import {
   nextLine,
   openLine,
   openSeal,
+  repairIn,
   seal,
 } from "./audit-chain.ts";
+import { type LogKeys, repairAudit } from "./audit-repair.ts";
 import { HeadCheck } from "./head-check.ts";
 
 export interface AuditOptions {
@@ -71,14 +80,14 @@ interface Known {
 
 export class AuditLog {
   readonly #redis: Redis;
-  readonly #keys: RedisKeys;
+  readonly #keys: LogKeys;
   readonly #options: AuditOptions;
   #waiting: Waiting[] = [];
   #writing = false;
   /** What this process wrote or read last; the log may only ever have grown from there. */
   #known: Known | undefined;
 
-  constructor(redis: Redis, keys: RedisKeys, options: AuditOptions) {
+  constructor(redis: Redis, keys: LogKeys, options: AuditOptions) {
     this.#redis = redis;
     this.#keys = keys;
     this.#options = options;
@@ -100,6 +109,22 @@ export class AuditLog {
     return { next: state.next, hash: state.head };
   }
 
+  /** How far this process knows the log to have got. */
+  get known(): AuditHead | undefined {
+    const state = this.#known?.state;
+    return state && { next: state.next, hash: state.head };
+  }
+
+  /** Whether the log goes on from this head, as far as its last lines tell. Throws CONSENT_UNREACHABLE. */
+  async continues({ next, hash }: AuditHead): Promise<boolean> {
+    const { sealText } = await this.#bounds();
+    const state = openSeal(sealText, this.#options.keys);
+    if (state === undefined || state.next < next) return false;
+    if (next <= state.first) return next < state.first || state.base === hash;
+    const line = await orConsentUnreachable(() => this.#redis.lindex(this.#keys.auditLines, next - 1 - state.first));
+    return line !== null && hashLine(line) === hash;
+  }
+
   /** Reads the whole log. `noted` are heads written down earlier, of each of which this log must be a continuation. */
   async verify(noted: readonly AuditHead[] = []): Promise<AuditVerdict> {
     const before = await this.#bounds();
@@ -111,11 +136,26 @@ export class AuditLog {
     return was === is ? verdict : this.#follow(now, noted);
   }
 
+  /**
+   * Makes a log that does not verify one that can be written to again, and that says what was found; `undefined`
+   * when there is nothing to repair. `keep` gets the lines nobody can vouch for, before they go. Throws `CONSENT_UNREACHABLE`, `CONSENT_CONFLICT`.
+   */
+  async repair(
+    by: AuditRole,
+    noted: readonly AuditHead[] = [],
+    keep: (leftOut: readonly string[]) => Promise<void> = async () => undefined,
+  ): Promise<AuditRepair | undefined> {
+    const found = await this.verify(noted);
+    if (found.intact) return undefined;
+    return repairAudit(this.#redis, this.#keys, { ...this.#options, by, found, noted, keep });
+  }
+
   async #follow({ sealText, count }: Bounds, noted: readonly AuditHead[]): Promise<AuditVerdict> {
     const state = sealText === "" && count === 0 ? EMPTY_LOG : openSeal(sealText, this.#options.keys);
     if (state === undefined) return { intact: false, index: 0, problem: "seal-broken" };
     const check = new ChainCheck(state, this.#options.keys);
     const heads = new HeadCheck(noted, state);
+    const repairs: AuditRepair[] = [];
     let position = 0;
     for await (const line of this.#lines(0, count)) {
       const breach = check.follow(line);
@@ -125,6 +165,8 @@ export class AuditLog {
       if (breach !== undefined) return { intact: false, ...breach };
       position += 1;
       heads.follow(state.first + position, hashLine(line), lossIn(line));
+      const repair = repairIn(line);
+      if (repair !== undefined) repairs.push(repair);
     }
     const breach = check.end(state);
     if (breach !== undefined) return { intact: false, ...breach };
@@ -132,7 +174,8 @@ export class AuditLog {
     if (missed !== undefined) {
       return { intact: false, index: Math.min(missed.next, state.next), problem: "rolled-back" };
     }
-    return { intact: true, first: state.first, head: { next: state.next, hash: state.head }, lost: heads.losses };
+    const head = { next: state.next, hash: state.head };
+    return { intact: true, first: state.first, head, lost: heads.losses, repairs };
   }
 
   /** Lines from index `from` on, oldest first. Throws `AUDIT_BROKEN` when one of them does not open. */
@@ -217,7 +260,9 @@ export class AuditLog {
     const { sealText, count } = await this.#bounds();
     const state = sealText === "" && count === 0 ? EMPTY_LOG : openSeal(sealText, this.#options.keys);
     if (state === undefined) throw new GatewayError("AUDIT_BROKEN", "seal");
-    const known = this.#known?.state;
+    // What was known of a log from before its repair is not asked of it any more.
+    const latest = this.#known?.state;
+    const known = (state.repaired ?? 0) > (latest?.repaired ?? 0) ? undefined : latest;
     if (known !== undefined && state.next < known.next) throw new GatewayError("AUDIT_BROKEN", "rolled back");
     if (known !== undefined && known.next > state.first) {
       const last = await orConsentUnreachable(() =>

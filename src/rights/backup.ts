@@ -7,6 +7,7 @@ import { randomBytes } from "node:crypto";
 import { mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { Redis } from "ioredis";
+import type { AuditProblem } from "../model/audit.ts";
 import { GatewayError } from "../model/errors.ts";
 import type { DeviceKey, SubjectTag } from "../model/ids.ts";
 import { liveGateways } from "../platform/presence.ts";
@@ -20,6 +21,8 @@ import {
   removeLeftovers,
   subjectArchiveKey,
 } from "./archive.ts";
+import { auditKey } from "./audit-chain.ts";
+import { auditCut } from "./audit-cut.ts";
 import { SHARED_NAMES } from "./backup-catalogue.ts";
 import { erasureIdsIn, splitErasure } from "./erasure-parts.ts";
 import { installationOf } from "./installation.ts";
@@ -40,6 +43,8 @@ export interface BackupResult {
   readonly subjects: number;
   readonly credentials: number;
   readonly keys: number;
+  /** What is wrong with the audit log; it is backed up as it is. */
+  readonly auditProblem: AuditProblem | undefined;
 }
 
 const SUBJECTS_AT_ONCE = 25;
@@ -91,7 +96,7 @@ export class Backup {
       kind: "subject-keys",
     });
     try {
-      const counts = await orConsentUnreachable(() => this.#write(records, keys));
+      const counts = await orConsentUnreachable(() => this.#write(records, keys, [auditKey(secrets.lookup)]));
       // The keys first: an archive of records without keys would look like a whole backup.
       await keys.finish();
       await records.finish();
@@ -117,7 +122,7 @@ export class Backup {
     return [...latest.values()].slice(0, MAX_JOURNALS);
   }
 
-  async #write(records: SealedFileWriter, keys: SealedFileWriter) {
+  async #write(records: SealedFileWriter, keys: SealedFileWriter, auditKeys: readonly Buffer[]) {
     const counts = { subjects: 0, credentials: 0, keys: 0 };
     const record = (line: RecordsLine) => records.line(JSON.stringify(line));
     const key = (line: KeysLine) => keys.line(JSON.stringify(line));
@@ -131,14 +136,17 @@ export class Backup {
       counts.credentials += 1;
       await record(line);
     }
+    const audit = auditCut(this.#redis, this.#keys, auditKeys);
+    for await (const page of audit.pages()) await record({ is: "shared", ...page });
     for (const name of SHARED_NAMES) {
+      if (name === "auditLines" || name === "auditSeal") continue;
       for await (const { kind, first, items } of storedPages(this.#redis, this.#keys[name])) {
         await record({ is: "shared", name, kind, first, items: [...items] });
       }
     }
     await record({ is: "end", subjects: counts.subjects, credentials: counts.credentials, keys: 0 });
     await key({ is: "end", subjects: 0, credentials: 0, keys: counts.keys });
-    return counts;
+    return { ...counts, auditProblem: audit.problem };
   }
 
   async *#subjects(): AsyncGenerator<SubjectReading> {

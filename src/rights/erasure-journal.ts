@@ -138,8 +138,9 @@ export class ErasureJournal {
     const handle = this.#handle;
     if (handle === undefined) throw new GatewayError("JOURNAL_UNWRITABLE", "not-open");
     let entries: readonly Pick<Waiting, "entry" | "at">[] = batch;
+    // Another process that shares the file may have died in the middle of a line, or found the disk full there.
+    await endTornLine(handle);
     if (this.#number === 0) {
-      await endTornLine(handle);
       const last = await lastLineOf(handle);
       const opened: JournalEntry = { what: "opened", ...(last !== undefined && { after: headOf(last) }) };
       entries = [{ entry: opened, at: Date.now() }, ...batch.filter(({ entry }) => entry.what !== "opened")];
@@ -151,7 +152,7 @@ export class ErasureJournal {
       head = [this.#run, number, mac];
       return `${JSON.stringify([this.#run, number, at, entry, mac])}\n`;
     });
-    await handle.writeFile(lines.join(""));
+    await writeWhole(handle, lines.join(""));
     await handle.datasync();
     this.#number += entries.length;
     this.#head = head;
@@ -173,7 +174,14 @@ async function endTornLine(handle: FileHandle): Promise<void> {
   if (size === 0) return;
   const last = Buffer.alloc(1);
   await handle.read(last, 0, 1, size - 1);
-  if (last.toString() !== "\n") await handle.writeFile("\n");
+  if (last.toString() !== "\n") await handle.write("\n");
+}
+
+/** In one call: what another process writes must not come to stand in the middle of a line that is said to be on disk. */
+async function writeWhole(handle: FileHandle, text: string): Promise<void> {
+  const bytes = Buffer.from(text);
+  const { bytesWritten } = await handle.write(bytes);
+  if (bytesWritten !== bytes.length) throw new GatewayError("JOURNAL_UNWRITABLE", "cut-short");
 }
 
 async function syncFolder(folder: string): Promise<void> {

@@ -18,9 +18,9 @@ export class HeadCheck {
   }
 
   /** After line `next - 1`, whose hash this is. */
-  follow(next: number, hash: string, loss: AuditHead | undefined): void {
+  follow(next: number, hash: string, loss: (AuditHead & { readonly from: number }) | undefined): void {
     this.#compare(next, hash);
-    if (loss !== undefined && loss.next > next - 1) this.losses.push({ from: next - 1, to: loss.next });
+    if (loss !== undefined && loss.next > loss.from) this.losses.push({ from: loss.from, to: loss.next });
   }
 
   /** The first head that this log does not go on from. */

@@ -10,6 +10,7 @@ import {
   deviceKey,
   legalHold,
   opaqueReference,
+  partyStatement,
   subjectTag,
   timestampMs,
 } from "../model/consent-record.ts";
@@ -36,12 +37,16 @@ export const journalEntry = z.discriminatedUnion("what", [
   /** A legal hold that is about to stand, or to end. */
   z.strictObject({ what: z.literal("held"), tag: subjectTag, hold: legalHold }),
   z.strictObject({ what: z.literal("released"), tag: subjectTag, ref: opaqueReference }),
+  /** Who the subject is as a party from here on: a minor or not, and the guardian on file. */
+  partyStatement.extend({ what: z.literal("minority"), tag: subjectTag }),
   /** `mac`: how the token is kept, which tells it from the ones before. */
   z.strictObject({ what: z.literal("token-issued"), device: deviceKey, mac: contentHash }),
   z.strictObject({ what: z.literal("policy-published"), version: count }),
   z.strictObject({ what: z.literal("audited"), ...auditHead }),
   /** A restore has ended: from here on the audit log continues this head, whatever was noted before. */
   z.strictObject({ what: z.literal("restored"), ...auditHead }),
+  /** The same of a repair of the audit log, which changed nothing else. */
+  z.strictObject({ what: z.literal("repaired"), ...auditHead }),
 ]);
 export type JournalEntry = z.infer<typeof journalEntry>;
 
@@ -71,6 +76,33 @@ export function parseLine(text: string): JournalLine | undefined {
   }
 }
 
+/** How every line of ours begins. */
+const BEGINNING = /\["[0-9a-f]{16}",\d+,/g;
+
+/**
+ * What a stretch of the file between two line ends says. Only a beginning of a line can be the trace of a crash or of a
+ * full disk, and no beginning of a line is JSON; another process may have written its line right behind it.
+ */
+export function readStretch(text: string): { readonly line?: JournalLine; readonly torn: boolean } | undefined {
+  const line = parseLine(text);
+  if (line !== undefined) return { line, torn: false };
+  if (isJson(text)) return undefined;
+  for (const { index } of [...text.matchAll(BEGINNING)].reverse()) {
+    const behind = parseLine(text.slice(index));
+    if (behind !== undefined) return { line: behind, torn: true };
+  }
+  return { torn: true };
+}
+
+function isJson(text: string): boolean {
+  try {
+    JSON.parse(text);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 export function isAuthentic([run, number, at, entry, mac]: JournalLine, key: Buffer): boolean {
   const [given, right] = [Buffer.from(mac), Buffer.from(journalMac(key, run, number, at, entry))];
   return given.length === right.length && timingSafeEqual(given, right);
@@ -82,7 +114,7 @@ export async function lastLineOf(handle: FileHandle): Promise<JournalLine | unde
   const tail = Buffer.alloc(Math.min(size, TAIL_BYTES));
   await handle.read(tail, 0, tail.length, size - tail.length);
   for (const text of tail.toString("utf8").split("\n").reverse()) {
-    const line = parseLine(text);
+    const line = readStretch(text)?.line;
     if (line !== undefined) return line;
   }
   return undefined;

@@ -1,7 +1,7 @@
 /** Reads erasure journals back for a restore. Whatever does not verify stops it: a gap may hide an erasure. */
-import { open } from "node:fs/promises";
+import { open, stat } from "node:fs/promises";
 import type { AuditHead } from "../model/audit.ts";
-import type { LegalHold } from "../model/consent-record.ts";
+import type { LegalHold, PartyStatement } from "../model/consent-record.ts";
 import { GatewayError } from "../model/errors.ts";
 import type { DeviceKey, SubjectTag } from "../model/ids.ts";
 import {
@@ -11,7 +11,7 @@ import {
   type JournalLine,
   journalKey,
   lastLineOf,
-  parseLine,
+  readStretch,
 } from "./journal-format.ts";
 import { NotedHeads } from "./noted-heads.ts";
 
@@ -34,6 +34,11 @@ export interface JournalHold {
   readonly hold: LegalHold | undefined;
 }
 
+export interface JournalParty {
+  readonly at: number;
+  readonly party: PartyStatement;
+}
+
 /** What happened at or after a moment. */
 export interface JournalReading {
   readonly entries: number;
@@ -43,12 +48,15 @@ export interface JournalReading {
   readonly erasures: ReadonlyMap<SubjectTag, ReadonlyMap<string, JournalErasure>>;
   readonly narrowed: ReadonlyMap<SubjectTag, readonly Narrowed[]>;
   readonly holds: ReadonlyMap<SubjectTag, readonly JournalHold[]>;
+  readonly parties: ReadonlyMap<SubjectTag, readonly JournalParty[]>;
   /** MAC of the token issued last. */
   readonly tokens: ReadonlyMap<DeviceKey, string>;
   /** Highest policy version published; 0 for none. */
   readonly policyVersion: number;
   /** What the audit log must contain, whenever it was noted. */
   readonly audited: readonly AuditHead[];
+  /** When a restore ended last, Unix ms; 0 for never. */
+  readonly restoredAt: number;
 }
 
 export interface JournalQuestion {
@@ -59,12 +67,17 @@ export interface JournalQuestion {
   readonly anchors: readonly JournalHead[];
 }
 
+/** Some thousand lines: what was lost of more than that the heads of the audit log tell. */
+const END_BYTES = 1 << 20;
+
 interface Gathered {
+  restoredAt: number;
   entries: number;
   torn: number;
   readonly erasures: Map<SubjectTag, Map<string, JournalErasure>>;
   readonly narrowed: Map<SubjectTag, Narrowed[]>;
   readonly holds: Map<SubjectTag, JournalHold[]>;
+  readonly parties: Map<SubjectTag, JournalParty[]>;
   readonly tokens: Map<DeviceKey, string>;
   policyVersion: number;
   readonly heads: NotedHeads;
@@ -78,30 +91,44 @@ export async function readJournals(
   files: readonly string[],
   { key, sinceMs, anchors }: JournalQuestion,
 ): Promise<JournalReading> {
-  const found: Gathered = {
-    entries: 0,
-    torn: 0,
-    erasures: new Map(),
-    narrowed: new Map(),
-    holds: new Map(),
-    tokens: new Map(),
-    policyVersion: 0,
-    heads: new NotedHeads(),
-  };
+  const found = nothing();
   const runs = new Map<string, number>();
   for (const file of files) {
     let first = true;
-    for await (const line of linesOf(file, key, () => (found.torn += 1))) {
+    for await (const line of linesOf(file, key, { torn: () => (found.torn += 1), altered: refuseAltered })) {
       follow(line, runs, first);
       first = false;
       const [, , at, entry] = line;
-      if (entry.what === "audited" || entry.what === "restored") found.heads.add(entry, at);
-      else if (at >= sinceMs) gather(found, entry, at);
+      take(found, entry, at, sinceMs);
     }
   }
   // A number in a run stands for one line only: nobody else can make its MAC.
   if (anchors.some(([run, number]) => (runs.get(run) ?? 0) <= number)) throw new GatewayError("JOURNAL_INVALID", "cut");
   return { ...found, audited: found.heads.all };
+}
+
+/**
+ * The end of a journal, and of that what came after the last restore: what Redis must know by now. That nothing was
+ * taken out of it a restore makes sure of; here a line that does not verify says nothing, and is counted. Nothing when
+ * there is no such file.
+ */
+export async function readJournalEnd(
+  file: string,
+  key: Buffer,
+  bytes = END_BYTES,
+): Promise<JournalReading & { readonly altered: number }> {
+  let found = nothing();
+  let altered = 0;
+  const size = await stat(file).then(
+    (stats) => stats.size,
+    () => 0,
+  );
+  const ports = { torn: () => undefined, altered: () => (altered += 1), start: Math.max(0, size - bytes) };
+  for await (const [, , at, entry] of size === 0 ? [] : linesOf(file, key, ports)) {
+    if (entry.what === "restored") found = nothing();
+    take(found, entry, at, 0);
+  }
+  return { ...found, audited: found.heads.all, altered };
 }
 
 /** How far a journal has got that no process of ours is writing; `undefined` when there is none. Throws JOURNAL_INVALID. */
@@ -118,24 +145,35 @@ export async function journalHeadOf(file: string, lookupKey: Buffer): Promise<Jo
   }
 }
 
-async function* linesOf(file: string, key: Buffer, cutShort: () => void): AsyncGenerator<JournalLine> {
+interface LinePorts {
+  readonly torn: () => void;
+  /** A line that does not verify. */
+  readonly altered: () => void;
+  /** A byte from which on the file is read; the line it lies in is left out. */
+  readonly start?: number;
+}
+
+function refuseAltered(): never {
+  throw new GatewayError("JOURNAL_INVALID", "altered");
+}
+
+async function* linesOf(file: string, key: Buffer, ports: LinePorts): AsyncGenerator<JournalLine> {
+  const { start = 0, torn, altered } = ports;
   const handle = await open(file, "r").catch(() => {
     throw new GatewayError("JOURNAL_INVALID", "missing");
   });
   try {
-    let torn = false;
-    for await (const text of handle.readLines()) {
-      const line = parseLine(text);
-      if (line === undefined) {
-        // Only a beginning of a line can be the trace of a crash; a whole line that can't be read is a changed one.
-        if (torn || text.endsWith("]")) throw new GatewayError("JOURNAL_INVALID", "altered");
-        torn = true;
-        cutShort();
-        continue;
-      }
-      torn = false;
-      if (!isAuthentic(line, key)) throw new GatewayError("JOURNAL_INVALID", "altered");
-      yield line;
+    let beheaded = start > 0;
+    for await (const text of handle.readLines({ start })) {
+      const cut = beheaded;
+      beheaded = false;
+      if (cut) continue;
+      const stretch = readStretch(text);
+      // That no line was lost in one that was cut short the numbers of those around it tell, see `follow`.
+      if (stretch?.torn) torn();
+      const line = stretch?.line;
+      if (stretch === undefined || (line !== undefined && !isAuthentic(line, key))) altered();
+      else if (line !== undefined) yield line;
     }
   } finally {
     await handle.close();
@@ -152,11 +190,34 @@ function follow([run, number, , entry]: JournalLine, runs: Map<string, number>, 
   runs.set(run, number + 1);
 }
 
-function gather(
-  found: Gathered,
-  entry: Exclude<JournalEntry, { what: "audited" } | { what: "restored" }>,
-  at: number,
-): void {
+type HeadEntry = Extract<JournalEntry, { what: "audited" } | { what: "restored" } | { what: "repaired" }>;
+
+function nothing(): Gathered {
+  return {
+    restoredAt: 0,
+    entries: 0,
+    torn: 0,
+    erasures: new Map(),
+    narrowed: new Map(),
+    holds: new Map(),
+    parties: new Map(),
+    tokens: new Map(),
+    policyVersion: 0,
+    heads: new NotedHeads(),
+  };
+}
+
+/** Heads whenever they were noted, everything else from a moment on. */
+function take(found: Gathered, entry: JournalEntry, at: number, sinceMs: number): void {
+  if (entry.what !== "audited" && entry.what !== "restored" && entry.what !== "repaired") {
+    if (at >= sinceMs) gather(found, entry, at);
+    return;
+  }
+  found.heads.add(entry, at);
+  if (entry.what === "restored") found.restoredAt = Math.max(found.restoredAt, at);
+}
+
+function gather(found: Gathered, entry: Exclude<JournalEntry, HeadEntry>, at: number): void {
   switch (entry.what) {
     case "opened":
       return;
@@ -176,6 +237,11 @@ function gather(
     case "released":
       append(found.holds, entry.tag, { at, ref: entry.ref, hold: undefined });
       break;
+    case "minority": {
+      const { minor, guardian } = entry;
+      append(found.parties, entry.tag, { at, party: guardian === undefined ? { minor } : { minor, guardian } });
+      break;
+    }
     case "token-issued":
       found.tokens.set(entry.device, entry.mac);
       break;

@@ -9,8 +9,8 @@ export class NotedHeads {
   #restoredAt = Number.NEGATIVE_INFINITY;
 
   /** In the order of a file; files may follow one another in any order. */
-  add({ what, next, hash }: { readonly what: "audited" | "restored" } & AuditHead, at: number): void {
-    if (what === "restored" && at >= this.#restoredAt) {
+  add({ what, next, hash }: { readonly what: "audited" | "restored" | "repaired" } & AuditHead, at: number): void {
+    if (what !== "audited" && at >= this.#restoredAt) {
       // What was lost with Redis nobody can be asked for; the log itself says that it was.
       this.#restoredAt = at;
       this.#heads = this.#heads.filter((one) => one.at > at);

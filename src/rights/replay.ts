@@ -2,6 +2,7 @@
 import type { Redis } from "ioredis";
 import { z } from "zod";
 import type { AuditHead } from "../model/audit.ts";
+import type { PartyStatement } from "../model/consent-record.ts";
 import type { DeviceKey, SubjectTag } from "../model/ids.ts";
 import type { RedisKeys } from "../platform/redis-keys.ts";
 import type { SubjectLine } from "./archive.ts";
@@ -15,11 +16,16 @@ const tombstone = z.object({ erasure: z.uuid(), at: z.number(), completedAt: z.n
 
 export class Replay {
   readonly #journal: JournalReading | undefined;
+  readonly #everything: boolean;
   readonly #erasures = new Map<SubjectTag, Map<string, JournalErasure>>();
 
-  /** Without a journal everybody is taken to have withdrawn. */
-  constructor(journal: JournalReading | undefined) {
+  /**
+   * Without a journal everybody is taken to have withdrawn. `everything`: whatever the journal says counts, whenever the
+   * subjects were read: of a Redis that lost some of it nobody knows since when.
+   */
+  constructor(journal: JournalReading | undefined, everything = false) {
     this.#journal = journal;
+    this.#everything = everything;
     for (const [tag, ofSubject] of journal?.erasures ?? []) this.#erasures.set(tag, new Map(ofSubject));
   }
 
@@ -45,22 +51,41 @@ export class Replay {
   /** Whether the subject allowed less at some moment after it was read for the backup. */
   narrowedSince({ tag, at, fields }: Pick<SubjectLine, "tag" | "at" | "fields">): boolean {
     if (this.#journal === undefined) return true;
-    const entries = this.#journal.narrowed.get(tag) ?? [];
-    return entries.some((entry) => entry.fence > Number(fields.fence) && entry.at >= at - CLOCK_MARGIN_MS);
+    return this.fenceSince({ tag, at, fields }) > Number(fields.fence);
+  }
+
+  /** The highest fence that was noted after the subject was read for the backup. */
+  fenceSince({ tag, at }: Pick<SubjectLine, "tag" | "at" | "fields">): number {
+    const entries = (this.#journal?.narrowed.get(tag) ?? []).filter((entry) => this.#counts(entry.at, at));
+    return Math.max(0, ...entries.map(({ fence }) => fence));
   }
 
   /** Legal holds as they stood last, of those that changed after the subject was read for the backup. */
   holdsSince({ tag, at }: Pick<SubjectLine, "tag" | "at">): JournalHold[] {
-    const changes = (this.#journal?.holds.get(tag) ?? []).filter((change) => change.at >= at - CLOCK_MARGIN_MS);
+    const changes = (this.#journal?.holds.get(tag) ?? []).filter((change) => this.#counts(change.at, at));
     const latest = new Map<string, JournalHold>();
     for (const change of [...changes].sort((left, right) => left.at - right.at)) latest.set(change.ref, change);
     return [...latest.values()];
+  }
+
+  /** Who the subject is as a party, when that was stated after it was read for the backup. */
+  partySince({ tag, at }: Pick<SubjectLine, "tag" | "at">): PartyStatement | undefined {
+    return latestOf((this.#journal?.parties.get(tag) ?? []).filter((one) => this.#counts(one.at, at)))?.party;
+  }
+
+  /** Of whom the journal says that they are minors. */
+  *minors(): Generator<SubjectTag> {
+    for (const [tag, parties] of this.#journal?.parties ?? []) if (latestOf(parties)?.party.minor) yield tag;
   }
 
   /** Whether the device has been given another token than this one. */
   tokenReplaced(device: DeviceKey, mac: string | undefined): boolean {
     const latest = this.#journal?.tokens.get(device);
     return latest !== undefined && latest !== mac;
+  }
+
+  #counts(happenedAt: number, readAt: number): boolean {
+    return this.#everything || happenedAt >= readAt - CLOCK_MARGIN_MS;
   }
 
   get audited(): readonly AuditHead[] {
@@ -73,8 +98,15 @@ export class Replay {
 
   /** False when a key of the subject that was read at `readAt` may be one that an erasure has destroyed since. */
   keyMayLive(tag: SubjectTag, readAt: number): boolean {
+    // Of an erasure that the ledger does not know the key goes with the ledger.
+    if (this.#everything) return true;
     return this.erasuresOf(tag).every(({ at, destroyed }) => !destroyed || at < readAt - CLOCK_MARGIN_MS);
   }
+}
+
+/** Of several journals the lines come in any order. */
+function latestOf<T extends { readonly at: number }>(entries: readonly T[]): T | undefined {
+  return entries.reduce<T | undefined>((latest, one) => (one.at >= (latest?.at ?? 0) ? one : latest), undefined);
 }
 
 function safeJson(text: string): unknown {

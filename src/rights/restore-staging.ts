@@ -3,8 +3,10 @@
  * it will take, so that taking it is one RENAME.
  */
 import type { ChainableCommander, Redis } from "ioredis";
+import type { AuditRepair } from "../model/audit.ts";
 import type { DeviceKey } from "../model/ids.ts";
 import type { RedisKeys } from "../platform/redis-keys.ts";
+import { AuditLog } from "./audit.ts";
 import { SHARED_NAMES, UNITED } from "./backup-catalogue.ts";
 import { execAll, keysLike, storedPages, writePage } from "./redis-values.ts";
 import { auditSurvives } from "./restore-audit.ts";
@@ -41,10 +43,12 @@ export class Staging {
     return true;
   }
 
-  /** Puts what must survive a restore beside what comes with it. An audit log that goes on from the restored one stays. */
-  async unite(auditKeys: readonly Buffer[]): Promise<void> {
-    const [lines, seal] = [waitingName(this.#keys.auditLines), waitingName(this.#keys.auditSeal)];
-    if (await auditSurvives(this.#redis, this.#keys, seal, auditKeys)) await this.#redis.unlink(lines, seal);
+  /**
+   * Puts what must survive a restore beside what comes with it. An audit log that goes on from the restored one stays;
+   * one that was restored and does not verify is repaired before it takes its place, and what was found is answered.
+   */
+  async unite(auditKeys: readonly [Buffer, ...Buffer[]], now: () => number): Promise<AuditRepair | undefined> {
+    const repair = await this.#uniteAudit(auditKeys, now);
     for (const name of UNITED) {
       for await (const page of storedPages(this.#redis, this.#keys[name])) {
         const pipeline = this.#redis.pipeline();
@@ -52,6 +56,17 @@ export class Staging {
         await execAll(pipeline);
       }
     }
+    return repair;
+  }
+
+  async #uniteAudit(auditKeys: readonly [Buffer, ...Buffer[]], now: () => number): Promise<AuditRepair | undefined> {
+    const [auditLines, auditSeal] = [waitingName(this.#keys.auditLines), waitingName(this.#keys.auditSeal)];
+    if (await auditSurvives(this.#redis, this.#keys, auditSeal, auditKeys)) {
+      await this.#redis.unlink(auditLines, auditSeal);
+      return undefined;
+    }
+    const waiting = new AuditLog(this.#redis, { auditLines, auditSeal }, { keys: auditKeys, now });
+    return waiting.repair("operator");
   }
 
   /** Everything goes that something waiting may replace. To be repeated after a crash, but not once `take` began. */

@@ -3,9 +3,9 @@
  * waiting names; or, without a Redis, only finds out whether all of it could be written.
  */
 import type { Redis } from "ioredis";
-import type { AuditHead } from "../model/audit.ts";
+import type { AuditHead, AuditRepair } from "../model/audit.ts";
 import { NO_SUBJECT_KEY } from "../model/consent.ts";
-import type { LegalHold } from "../model/consent-record.ts";
+import type { LegalHold, PartyStatement } from "../model/consent-record.ts";
 import type { ErasureFacts } from "../model/erasure.ts";
 import type { DeviceKey, SubjectTag } from "../model/ids.ts";
 import type { RedisKeys } from "../platform/redis-keys.ts";
@@ -36,6 +36,10 @@ export interface RebuiltSubject {
 /** What happened to a subject since the backup and must happen again. */
 export interface SinceBackup {
   readonly withdraw: boolean;
+  /** The highest fence that was noted since. */
+  readonly fence: number;
+  /** Who the subject is as a party, when that was stated since. */
+  readonly party: PartyStatement | undefined;
   readonly holds: readonly { readonly ref: string; readonly hold: LegalHold | undefined }[];
   readonly erasures: readonly { readonly id: string; readonly destroyed: boolean }[];
 }
@@ -43,7 +47,12 @@ export interface SinceBackup {
 export interface RestorePorts {
   /** Verifies a ledger, appends what happened since, computes the rest. Throws LEDGER_BROKEN. */
   rebuild(
-    saved: { tag: SubjectTag; head: string; events: readonly string[]; wrappedSubjectKey: string | undefined },
+    saved: {
+      tag: SubjectTag;
+      head: string | undefined;
+      events: readonly string[];
+      wrappedSubjectKey: string | undefined;
+    },
     since: SinceBackup,
     now: number,
   ): RebuiltSubject;
@@ -75,6 +84,8 @@ export interface RestoreSummary {
   readonly audited: readonly AuditHead[];
   /** A policy published since is missing; until it is published again no consent counts. */
   readonly policyMissing: boolean;
+  /** What was found in the audit log of the archive, when it did not verify. */
+  readonly auditRepair?: AuditRepair | undefined;
 }
 
 const EVENTS_PER_PUSH = 500;
@@ -101,6 +112,9 @@ export class RestoreWriter {
   readonly #begun: { tag: SubjectTag; id: string; at: number }[] = [];
   /** Subjects whose destroyed key still lay in the archive. */
   readonly #dead = new Set<SubjectTag>();
+  readonly #seen = new Set<SubjectTag>();
+  /** Erasures that were on their way when their subject was read, whatever the lists of them said a moment later. */
+  readonly #underWay: { tag: SubjectTag; id: string }[] = [];
   readonly #held = new Map<SubjectTag, number>();
   readonly #tombstones = new Map<SubjectTag, string>();
   #policyVersion = 0;
@@ -139,6 +153,10 @@ export class RestoreWriter {
   }
 
   async end(): Promise<void> {
+    // A child that became known after the backup: whoever is bound again must not be taken for an adult.
+    const unknown = { at: 0, fields: { head: "", fence: "0" }, events: [], erasures: {}, disclosures: {} };
+    for (const tag of this.#replay.minors())
+      if (!this.#seen.has(tag)) await this.#subject({ is: "subject", tag, ...unknown });
     const { openErasures, erasureIndex, tombstones, policyFloors, heldSubjects } = this.#keys;
     for (const tag of this.#dead)
       await this.#write((to) => to.zadd(waitingName(this.#keys.erasedKeys), this.#ports.now(), tag));
@@ -147,6 +165,8 @@ export class RestoreWriter {
       await this.#write((to) => to.sadd(waitingName(openErasures), id).hset(waitingName(erasureIndex), id, tag));
       this.#tombstones.set(tag, JSON.stringify({ erasure: id, at }));
     }
+    for (const { tag, id } of this.#underWay)
+      await this.#write((to) => to.sadd(waitingName(openErasures), id).hset(waitingName(erasureIndex), id, tag));
     for (const [tag, stone] of this.#tombstones)
       await this.#write((to) => to.hset(waitingName(tombstones), tag, stone));
     if (this.#policyMissing) await this.#write((to) => to.set(waitingName(policyFloors), this.#ports.closedFloors));
@@ -166,14 +186,18 @@ export class RestoreWriter {
 
   async #subject(line: SubjectLine): Promise<void> {
     const { tag, fields, events, erasures, disclosures } = line;
+    this.#seen.add(tag);
+    for (const [id, { step }] of Object.entries(erasures)) if (step !== undefined) this.#underWay.push({ tag, id });
     const wrappedSubjectKey = await this.#waitingKey(tag);
     const since = {
       withdraw: this.#replay.narrowedSince(line),
+      fence: this.#replay.fenceSince(line),
+      party: this.#replay.partySince(line),
       holds: this.#replay.holdsSince(line),
       erasures: this.#replay.erasuresOf(tag),
     };
     const rebuilt = this.#ports.rebuild(
-      { tag, head: fields.head, events, wrappedSubjectKey },
+      { tag, head: fields.head === "" ? undefined : fields.head, events, wrappedSubjectKey },
       since,
       this.#ports.now(),
     );
@@ -202,7 +226,7 @@ export class RestoreWriter {
       for (const [id, record] of Object.entries(erasures)) {
         const destroyed = since.erasures.find((one) => one.id === id && one.destroyed);
         const gone = destroyed && { destroyedAt: destroyed.at, ledgerHead: rebuilt.head };
-        if (Object.keys(record).length > 0) to.hset(name(this.#keys.erasure(tag, id)), { ...record, ...gone });
+        if (Object.keys(record).length > 0) to.hset(name(this.#keys.erasure(tag, id)), { ...gone, ...record });
       }
       // What an erasure took since the backup stays away; the lines of one that begins again go with it.
       const account = linesFrom(this.#erasedUpTo(tag, rebuilt), disclosures);

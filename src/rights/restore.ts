@@ -27,6 +27,8 @@ export interface RestoreInput {
   readonly journals: readonly string[] | "lost";
   /** Whether an installation that is not empty may be replaced. */
   readonly replace: boolean;
+  /** Everything in the journals since the last restore counts, not only what happened after the backup was taken. */
+  readonly everything?: boolean;
 }
 
 /** Present and former keys: an archive is opened by the one that sealed it. */
@@ -95,11 +97,11 @@ export class Restore {
       const writer = new RestoreWriter(this.#redis, this.#keys, this.#ports, replay, keysCreatedAt(opened));
       await this.#staging.clear();
       await this.#pass(opened, writer, () => marker.held());
-      await this.#staging.unite([auditKey(this.#secrets.lookup)]);
+      const auditRepair = await this.#staging.unite([auditKey(this.#secrets.lookup)], this.#ports.now);
       waits = true;
       await this.#swap(marker, "staging");
       complete = true;
-      return { createdAt: opened.records.header.createdAt, ...writer.summary() };
+      return { createdAt: opened.records.header.createdAt, ...writer.summary(), auditRepair };
     } catch (error) {
       if (!waits) await this.#staging.clear().catch(() => undefined);
       throw error;
@@ -148,14 +150,16 @@ export class Restore {
     return { records: opened, subjectKeys: { file: subjectKeys, header: keysHeader, key } };
   }
 
-  async #replay({ journals }: RestoreInput, { records, subjectKeys }: Opened): Promise<Replay> {
+  async #replay({ journals, everything = false }: RestoreInput, { records, subjectKeys }: Opened): Promise<Replay> {
     if (journals === "lost") return new Replay(undefined);
     const question = {
       key: journalKey(this.#secrets.lookup),
       sinceMs: records.header.createdAt - CLOCK_MARGIN_MS,
       anchors: [...records.header.journals, ...(subjectKeys?.header.journals ?? [])],
     };
-    return new Replay(await readJournals(journals, question));
+    if (!everything) return new Replay(await readJournals(journals, question));
+    const { restoredAt } = await readJournals(journals, { ...question, sinceMs: Number.POSITIVE_INFINITY });
+    return new Replay(await readJournals(journals, { ...question, sinceMs: restoredAt }), true);
   }
 }
 

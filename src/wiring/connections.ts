@@ -1,13 +1,14 @@
 /** Connections to Redis, apart by what an outage must mean to their users. */
 import type { Config } from "../config/schema.ts";
 import { GatewayError } from "../model/errors.ts";
+import type { HeldRedis } from "../platform/held-redis.ts";
 import type { Part } from "../platform/lifecycle.ts";
-import { connectRedis, redisErrorCode } from "../platform/redis.ts";
+import { connectHeldRedis, connectRedis, redisErrorCode } from "../platform/redis.ts";
 
 type Redis = ReturnType<typeof connectRedis>;
 
 export interface Connections {
-  readonly store: Redis;
+  readonly store: HeldRedis;
   readonly producer: Redis;
   readonly worker: Redis;
   /** Pub/sub. */
@@ -16,7 +17,7 @@ export interface Connections {
 }
 
 export function createConnections({ url, commandTimeoutMs }: Config["redis"]): Connections {
-  const store = connectRedis(url, "store", commandTimeoutMs);
+  const store = connectHeldRedis(url, commandTimeoutMs);
   const producer = connectRedis(url, "producer", commandTimeoutMs);
   const worker = connectRedis(url, "worker", commandTimeoutMs);
   const events = connectRedis(url, "subscriber", commandTimeoutMs);

@@ -62,6 +62,7 @@ export function createConsent(
       expiryDays,
       narrowing: journal.narrowing,
       tokenEnded: journal.tokenEnded,
+      minority: journal.minority,
     }),
     part: {
       name: "policies",

@@ -3,15 +3,15 @@
  * other gateways know that it is alive, backups, and the journal of what no restore may undo.
  */
 import { randomBytes } from "node:crypto";
-import type { Redis } from "ioredis";
 import type { Config } from "../config/schema.ts";
 import type { AuditAct, AuditHead } from "../model/audit.ts";
-import type { LegalHold } from "../model/consent-record.ts";
+import type { LegalHold, PartyStatement } from "../model/consent-record.ts";
 import { GatewayError } from "../model/errors.ts";
 import type { DeviceKey, SubjectTag } from "../model/ids.ts";
 import type { Log } from "../model/log.ts";
 import type { PublishResult } from "../model/policy-document.ts";
 import type { Metrics } from "../observe/metrics.ts";
+import type { HeldRedis } from "../platform/held-redis.ts";
 import { type Keys, readRetiredKeys } from "../platform/key-files.ts";
 import type { Part } from "../platform/lifecycle.ts";
 import { LiveKeys } from "../platform/live-keys.ts";
@@ -25,14 +25,17 @@ import { ErasureJournal } from "../rights/erasure-journal.ts";
 import { claimInstallation, isEmptyInstallation } from "../rights/installation.ts";
 import { journalKey } from "../rights/journal-format.ts";
 import { KeyArchives } from "../rights/key-archives.ts";
+import { createProof } from "./proof.ts";
 
 export interface SafekeepingDeps {
   readonly config: Config;
   readonly secrets: Keys;
-  readonly redis: Redis;
+  readonly redis: HeldRedis;
   readonly keys: RedisKeys;
   readonly metrics: Pick<Metrics, "gauge" | "beforeScrape">;
   readonly audit: (act: AuditAct) => Promise<unknown>;
+  /** How far this process knows the audit log to have got. */
+  readonly auditHead: () => AuditHead | undefined;
   readonly fatal: (error: Error) => void;
   readonly log: Log;
 }
@@ -42,6 +45,7 @@ export interface Safekeeping {
   /** What must not be answered before it is on disk. All of them throw JOURNAL_UNWRITABLE. */
   readonly journal: {
     narrowing(tag: SubjectTag, fence: number): Promise<void>;
+    minority(tag: SubjectTag, party: PartyStatement): Promise<void>;
     holding(tag: SubjectTag, ref: string, hold: LegalHold | undefined): Promise<void>;
     erasure(tag: SubjectTag, id: string, what: "asked" | "destroyed"): Promise<void>;
     tokenIssued(device: DeviceKey, mac: string): Promise<void>;
@@ -70,10 +74,17 @@ export function createSafekeeping(deps: SafekeepingDeps): Safekeeping {
     report: () => ({ ...liveKeys.report(), journal: file.head }),
     reported: (reports) => liveKeys.settle(reports),
     replaced: deps.fatal,
+    forgotten: () => proof.doubt(),
   });
   const archives = new KeyArchives(redis, keys, config.backup.dir);
   const file = new ErasureJournal(config.backup.journalFile, journalKey(secrets.lookup));
   const mayBegin = async () => config.backup.createJournal || (await isEmptyInstallation(redis, keys));
+  const proof = createProof({
+    ...deps,
+    lookup: secrets.lookup,
+    head: deps.auditHead,
+    audited: (head) => file.record({ what: "audited", ...head }),
+  });
   const beat = async (): Promise<void> => {
     liveKeys.reload();
     // Without Redis there is nobody to tell; as soon as it is back we tell again.
@@ -85,6 +96,7 @@ export function createSafekeeping(deps: SafekeepingDeps): Safekeeping {
     liveKeys,
     journal: {
       narrowing: (tag, fence) => file.record({ what: "narrowed", tag, fence }),
+      minority: (tag, party) => file.record({ what: "minority", tag, ...party }),
       holding: (tag, ref, hold) =>
         file.record(hold === undefined ? { what: "released", tag, ref } : { what: "held", tag, hold }),
       erasure: async (tag, erasure, what) => {
@@ -115,6 +127,7 @@ export function createSafekeeping(deps: SafekeepingDeps): Safekeeping {
           await presence.stop();
         },
       },
+      proof.part,
       backups(deps, liveKeys, file, archives),
     ],
   };
@@ -135,6 +148,7 @@ function backups(
     const taken = await schedule.turn({ lookup, master: liveKeys.wrapping, backup: key }, journal.head);
     if (taken === undefined) return;
     log.info("backup taken", { count: taken.subjects });
+    if (taken.auditProblem !== undefined) log.error("the audit log does not verify", { code: "AUDIT_BROKEN" });
     await audit({ act: "backup", by: "gateway", detail: { subjects: taken.subjects, keys: taken.keys } });
   };
   const purge = async (): Promise<void> => {

@@ -54,6 +54,8 @@ export interface Upkeep {
   readonly trail: AuditTrail;
   readonly holds: LegalHolds;
   readonly suspensions: Suspensions;
+  /** How far this process knows the audit log to have got. */
+  auditHead(): AuditHead | undefined;
   readonly http: Pick<HttpPorts, "audit" | "holds" | "minors">;
 }
 
@@ -147,6 +149,7 @@ export function createUpkeep(deps: UpkeepDeps): Upkeep {
     trail,
     holds,
     suspensions,
+    auditHead: () => audit.known,
     http: {
       audit: {
         append: (act) => trail.append(act),

@@ -8,21 +8,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Redis } from "ioredis";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
-import { Credentials } from "../../src/consent/credentials.ts";
-import { decide } from "../../src/consent/decide.ts";
-import { ConsentGate } from "../../src/consent/gate.ts";
-import { LedgerHolds } from "../../src/consent/holds.ts";
-import { Ledger } from "../../src/consent/ledger.ts";
 import { LedgerStore } from "../../src/consent/ledger-store.ts";
 import { planChange } from "../../src/consent/plan-change.ts";
-import { Policies } from "../../src/consent/policies.ts";
 import { rebuildSubject } from "../../src/consent/rebuild.ts";
-import { SubjectErasure } from "../../src/consent/subject-erasure.ts";
 import { Keyring } from "../../src/deidentify/keyring.ts";
 import type { DeviceKey, SubjectTag } from "../../src/model/ids.ts";
 import { Presence } from "../../src/platform/presence.ts";
-import { connectRedis } from "../../src/platform/redis.ts";
-import { type RedisKeys, redisKeys } from "../../src/platform/redis-keys.ts";
 import { type PrivateServer, startRedis } from "../../src/platform/services.ts";
 import { archiveLines, keysLine, recordsLine, subjectArchiveKey } from "../../src/rights/archive.ts";
 import { AuditLog } from "../../src/rights/audit.ts";
@@ -30,12 +21,11 @@ import { auditKey } from "../../src/rights/audit-chain.ts";
 import { Backup, type BackupResult } from "../../src/rights/backup.ts";
 import { BackupSchedule } from "../../src/rights/backup-schedule.ts";
 import { Disclosures } from "../../src/rights/disclosures.ts";
-import { ErasureJournal } from "../../src/rights/erasure-journal.ts";
-import { journalKey } from "../../src/rights/journal-format.ts";
 import { KeyArchives } from "../../src/rights/key-archives.ts";
 import { Restore, type RestoreInput } from "../../src/rights/restore.ts";
 import { rewrapAll } from "../../src/rights/rewrap.ts";
 import { SealedFileWriter } from "../../src/rights/sealed-writer.ts";
+import { Installation } from "./backup-fixture.ts";
 import { CONSENT, device, shippedPolicy, subject } from "./consent-fixture.ts";
 
 let root: string;
@@ -49,123 +39,9 @@ afterAll(async () => {
   await rm(root, { recursive: true, force: true });
 });
 
-/** One installation: its keys, its Redis names, its files, and the parts that work on them. */
-class Installation {
-  readonly secrets = { lookup: randomBytes(32), master: randomBytes(32), backup: randomBytes(32) };
-  readonly pepper = randomBytes(32);
-  readonly prefix = `t-${randomUUID().slice(0, 8)}`;
-  readonly keys: RedisKeys = redisKeys(this.prefix);
-  readonly dir = join(root, this.prefix);
-  readonly redis: Redis = connectRedis(server.url, "store");
-  readonly keyring = new Keyring({ masterKey: this.secrets.master, pepper: this.pepper });
-  readonly policies = new Policies(this.redis, this.keys);
-  readonly credentials = new Credentials(this.redis, this.keys, Buffer.alloc(32, 9));
-  readonly gate = new ConsentGate(this.redis, this.keys);
-  readonly erasure = new SubjectErasure(this.redis, this.keys, { now: Date.now });
-  readonly journalFile = join(this.dir, "erasures.journal");
-  readonly journal = new ErasureJournal(this.journalFile, journalKey(this.secrets.lookup));
-  readonly ledger = new Ledger(this.redis, this.keys, {
-    createSubjectKey: () => this.keyring.createSubjectKey(),
-    now: Date.now,
-    controller: "vendor",
-    expiryDays: 365,
-    narrowing: (tag, fence) => this.journal.record({ what: "narrowed", tag, fence }),
-  });
-  readonly holds = new LedgerHolds(this.redis, this.keys, {
-    now: Date.now,
-    holding: (tag, ref, hold) =>
-      this.journal.record(hold === undefined ? { what: "released", tag, ref } : { what: "held", tag, hold }),
-  });
-
-  async open(): Promise<void> {
-    await this.redis.connect();
-    await this.policies.ensureShipped(shippedPolicy);
-    await this.journal.start(async () => true);
-  }
-
-  async close(): Promise<void> {
-    await this.journal.stop();
-    this.redis.disconnect();
-  }
-
-  async home(name: string): Promise<{ tag: SubjectTag; device: DeviceKey; token: string }> {
-    const home = { tag: subject(name), device: device(`${name}-lamp`) };
-    const token = await this.credentials.issue(home.device);
-    await this.ledger.bind(home.tag, home.device);
-    await this.ledger.give(home.tag, CONSENT);
-    return { ...home, token };
-  }
-
-  backup(dir = join(this.dir, "backups")): Promise<BackupResult> {
-    return new Backup(this.redis, this.keys, this.prefix).take(dir, this.secrets, this.journal.head);
-  }
-
-  restorer(secrets = this.secrets, redis = this.redis): Restore {
-    const all = { lookup: secrets.lookup, backup: [secrets.backup], masters: [secrets.master] };
-    return new Restore(redis, this.keys, this.prefix, all, {
-      rebuild: rebuildSubject,
-      rewrap: (wrapped) => this.keyring.rewrap(wrapped),
-      closedFloors: "999999999,999999999,999999999,999999999",
-      now: Date.now,
-    });
-  }
-
-  input({ records, subjectKeys }: BackupResult, more: Partial<RestoreInput> = {}): RestoreInput {
-    return { records, subjectKeys, journals: [this.journalFile], replace: false, ...more };
-  }
-
-  /** Everything is lost but the key files, the archives and the journal. */
-  async lose(): Promise<void> {
-    const names = await this.names();
-    if (names.length > 0) await this.redis.del(...names);
-  }
-
-  async names(): Promise<string[]> {
-    return (await this.redis.keys(`*${this.prefix}:*`)).sort();
-  }
-
-  /** Every key with its value. */
-  async everything(): Promise<Record<string, unknown>> {
-    const found: Record<string, unknown> = {};
-    for (const name of await this.names()) found[name] = await this.value(name);
-    return found;
-  }
-
-  async value(name: string): Promise<unknown> {
-    const type = await this.redis.type(name);
-    if (type === "hash") return this.redis.hgetall(name);
-    if (type === "list") return this.redis.lrange(name, 0, -1);
-    if (type === "set") return (await this.redis.smembers(name)).sort();
-    if (type === "zset") return this.redis.zrange(name, "0", "-1", "WITHSCORES");
-    return this.redis.get(name);
-  }
-
-  async grants(home: { tag: SubjectTag; device: DeviceKey }): Promise<number | string> {
-    const { decisions, floors } = await this.gate.read([{ subjectTag: home.tag, deviceKey: home.device }]);
-    const verdict = decide(decisions[0], floors, Date.now());
-    return verdict.grants ?? verdict.refusal;
-  }
-
-  /** On the account, and counted: one message to a scene service. */
-  async disclose(tag: SubjectTag): Promise<void> {
-    const recipient = { index: 0, name: "lights", purpose: "scene", region: "IN", contract: undefined } as const;
-    const revision = await this.redis.llen(this.keys.ledger(tag));
-    const line = { subject: tag, revision, recipient, day: "2026-03-07" };
-    const disclosures = new Disclosures(this.redis, this.keys);
-    await disclosures.open([line]);
-    await disclosures.add(1, [[line, 1]]);
-    await this.redis.del(await this.redis.keys(this.keys.disclosureWriter("*")));
-  }
-
-  async pseudonym(home: { tag: SubjectTag; device: DeviceKey }): Promise<string> {
-    const key = (await this.redis.hget(this.keys.subject(home.tag), "key")) ?? "";
-    return this.keyring.pseudonym(key, home.device, "analytics", 2900);
-  }
-}
-
 let here: Installation;
 beforeEach(async () => {
-  here = new Installation();
+  here = new Installation(root, server.url);
   await here.open();
 });
 afterEach(() => here.close());
@@ -175,8 +51,10 @@ const refused = (code: string, message: string) => ({ code, message: `${code}: $
 test("brings back everything that cannot be computed, and computes the rest to the same bytes", async () => {
   const homes = [await here.home("a"), await here.home("b"), await here.home("c")];
   await here.ledger.withdraw(homes[1]?.tag ?? subject("b"), { purposes: ["analytics"] });
-  await here.redis.rpush(here.keys.auditLines, ...Array.from({ length: 1_300 }, (_, index) => `line ${index} ä`));
-  await here.redis.set(here.keys.auditSeal, "seal");
+  const log = here.log();
+  await Promise.all(
+    Array.from({ length: 1_300 }, (_, at) => log.append({ act: "export", by: "subject", detail: { at } })),
+  );
   await here.redis.zadd(here.keys.heldSubjects, 1_893_456_000_000, subject("held"));
   for (const { tag } of homes) await here.disclose(tag);
   const before = await here.everything();
@@ -540,7 +418,7 @@ describe("refuses", () => {
       await changesNothing(input, refused("ARCHIVE_INVALID", "truncated"));
       await writeFile(made[which], bytes.toString("latin1").replace('"version":1', '"version":7'), "latin1");
       await changesNothing(input, refused("ARCHIVE_INVALID", "wrong-version"));
-      const other = new Installation();
+      const other = new Installation(root, server.url);
       await other.open();
       await other.home("x");
       const foreign = await other.backup();
@@ -741,7 +619,7 @@ test("an audit log that goes on from the backup is kept, one that does not gives
 test("a schedule takes one when the newest is too old, one gateway at a time, and keeps as many as it should", async () => {
   await here.home("a");
   const dir = join(here.dir, "backups");
-  const other = new Installation();
+  const other = new Installation(root, server.url);
   await other.open();
   const neighbour = await other.backup(dir);
   const schedule = (everyMs: number) =>

@@ -90,7 +90,7 @@ test("everything that can have been theirs goes, the key too, and a new record b
   const head = (await redis.hget(keys.subject(tag), "head")) ?? "";
   const rebuilt = rebuildSubject(
     { tag, head, events, wrappedSubjectKey: "key" },
-    { withdraw: false, erasures: [], holds: [] },
+    { withdraw: false, fence: 0, party: undefined, erasures: [], holds: [] },
     Date.now(),
   );
   expect(rebuilt).toMatchObject({ head, devices: [hub] });

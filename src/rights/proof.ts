@@ -1,0 +1,138 @@
+/**
+ * Whether Redis still holds what it held when the erasure journal was written. A Redis that was put back to an earlier
+ * state, emptied, or replaced by a copy that had not got everything, answers as if nothing had happened; the journal
+ * outside it knows better. What is lost of a subject is taken back again; where more than that is lost, nothing is served.
+ */
+import type { Redis } from "ioredis";
+import type { AuditHead } from "../model/audit.ts";
+import type { LegalHold, PartyStatement } from "../model/consent-record.ts";
+import { GatewayError } from "../model/errors.ts";
+import type { DeviceKey, SubjectTag } from "../model/ids.ts";
+import { orConsentUnreachable } from "../platform/redis.ts";
+import type { RedisKeys } from "../platform/redis-keys.ts";
+import type { AuditLog } from "./audit.ts";
+import type { JournalReading } from "./journal-reading.ts";
+import { execAll } from "./redis-values.ts";
+
+export interface ProofPorts {
+  /** What the journal says of late. Throws JOURNAL_INVALID. */
+  readonly journal: () => Promise<JournalReading>;
+  /** How far this process knows the audit log to have got. */
+  readonly head: () => AuditHead | undefined;
+  readonly log: Pick<AuditLog, "verify" | "continues">;
+  /** States again what the ledger of a subject lacks; how many events that took. */
+  catchUp(
+    tag: SubjectTag,
+    noted: {
+      readonly fence: number;
+      readonly party: { readonly at: number; readonly party: PartyStatement } | undefined;
+      readonly holds: readonly { readonly at: number; readonly hold: LegalHold }[];
+    },
+  ): Promise<number>;
+  /** Begins an erasure that the ledger does not know any more; true when it had to. */
+  eraseAgain(tag: SubjectTag, id: string): Promise<boolean>;
+}
+
+export interface Proven {
+  /** Subjects of whom something had to be taken back or stated again. */
+  readonly subjects: readonly SubjectTag[];
+  /** Devices whose token is one that was replaced. */
+  readonly tokens: readonly DeviceKey[];
+  /** Subjects whose record is damaged, which is not looked at here. */
+  readonly broken: number;
+}
+
+const AT_ONCE = 25;
+/** No token has this MAC. */
+const NO_TOKEN = "";
+
+/** Throws REDIS_ROLLED_BACK, CONSENT_UNREACHABLE, CONSENT_CONFLICT, JOURNAL_INVALID. */
+export async function prove(redis: Redis, keys: RedisKeys, ports: ProofPorts): Promise<Proven> {
+  const reading = await ports.journal();
+  await requireAudited(ports, reading);
+  await requirePolicies(redis, keys, reading);
+  const tokens = await replacedTokens(redis, keys, reading);
+  const behind = await fencesBehind(redis, keys, reading);
+  const subjects: SubjectTag[] = [];
+  let broken = 0;
+  const concerned = new Set([
+    ...behind,
+    ...reading.parties.keys(),
+    ...reading.holds.keys(),
+    ...reading.erasures.keys(),
+  ]);
+  for (const tag of concerned) {
+    try {
+      if (await restate(tag, reading, ports)) subjects.push(tag);
+    } catch (error) {
+      if (!(error instanceof GatewayError) || error.code !== "LEDGER_BROKEN") throw error;
+      broken += 1;
+    }
+  }
+  return { subjects, tokens, broken };
+}
+
+async function requireAudited({ log, head }: ProofPorts, { audited }: JournalReading): Promise<void> {
+  const own = head();
+  const noted = own === undefined ? audited : [...audited, own];
+  const last = noted.reduce<AuditHead | undefined>(
+    (most, one) => (one.next >= (most?.next ?? 0) ? one : most),
+    undefined,
+  );
+  if (last === undefined || (await log.continues(last))) return;
+  // What a restore or a repair says to be lost is excused; for what else is wrong with the log there is a repair.
+  const verdict = await log.verify(noted);
+  if (!verdict.intact && verdict.problem === "rolled-back") throw new GatewayError("REDIS_ROLLED_BACK", "audit");
+}
+
+async function requirePolicies(redis: Redis, keys: RedisKeys, { policyVersion }: JournalReading): Promise<void> {
+  // Versions have no gaps.
+  if ((await orConsentUnreachable(() => redis.hlen(keys.policies))) < policyVersion)
+    throw new GatewayError("REDIS_ROLLED_BACK", "policies");
+}
+
+/** The token that came back works for nobody; whoever has the present one needs a new one, as after a restore. */
+async function replacedTokens(redis: Redis, keys: RedisKeys, { tokens }: JournalReading): Promise<DeviceKey[]> {
+  const replaced: DeviceKey[] = [];
+  for (const some of chunks([...tokens])) {
+    const asked = redis.pipeline();
+    for (const [device] of some) asked.hget(keys.credential(device), "mac");
+    const macs = await orConsentUnreachable(() => execAll(asked));
+    for (const [index, [device, mac]] of some.entries()) {
+      if (macs[index] === null) throw new GatewayError("REDIS_ROLLED_BACK", "credentials");
+      if (macs[index] === mac || macs[index] === NO_TOKEN) continue;
+      await orConsentUnreachable(() => redis.hset(keys.credential(device), "mac", NO_TOKEN));
+      replaced.push(device);
+    }
+  }
+  return replaced;
+}
+
+async function fencesBehind(redis: Redis, keys: RedisKeys, { narrowed }: JournalReading): Promise<SubjectTag[]> {
+  const behind: SubjectTag[] = [];
+  for (const some of chunks([...narrowed])) {
+    const asked = redis.pipeline();
+    for (const [tag] of some) asked.hget(keys.subject(tag), "fence");
+    const fences = await orConsentUnreachable(() => execAll(asked));
+    for (const [index, [tag, entries]] of some.entries()) {
+      if (fences[index] === null) throw new GatewayError("REDIS_ROLLED_BACK", "subjects");
+      if (entries.some(({ fence }) => fence > Number(fences[index]))) behind.push(tag);
+    }
+  }
+  return behind;
+}
+
+async function restate(tag: SubjectTag, reading: JournalReading, ports: ProofPorts): Promise<boolean> {
+  const fence = Math.max(0, ...(reading.narrowed.get(tag) ?? []).map((one) => one.fence));
+  const party = reading.parties.get(tag)?.at(-1);
+  // A hold that ended since needs no restating; one that stands and should not keeps what it keeps.
+  const latest = new Map((reading.holds.get(tag) ?? []).map((one) => [one.ref, one]));
+  const holds = [...latest.values()].flatMap(({ at, hold }) => (hold === undefined ? [] : [{ at, hold }]));
+  let again = (await ports.catchUp(tag, { fence, party, holds })) > 0;
+  for (const id of (reading.erasures.get(tag) ?? new Map()).keys()) again = (await ports.eraseAgain(tag, id)) || again;
+  return again;
+}
+
+function* chunks<T>(items: readonly T[]): Generator<readonly T[]> {
+  for (let from = 0; from < items.length; from += AT_ONCE) yield items.slice(from, from + AT_ONCE);
+}

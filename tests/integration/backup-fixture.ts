@@ -1,0 +1,153 @@
+/** One installation with a backup and a restore of its own, on a Redis that the test file has started. */
+import { randomBytes, randomUUID } from "node:crypto";
+import { join } from "node:path";
+import type { Redis } from "ioredis";
+import { Credentials } from "../../src/consent/credentials.ts";
+import { decide } from "../../src/consent/decide.ts";
+import { ConsentGate } from "../../src/consent/gate.ts";
+import { LedgerHolds } from "../../src/consent/holds.ts";
+import { Ledger } from "../../src/consent/ledger.ts";
+import { Policies } from "../../src/consent/policies.ts";
+import { rebuildSubject } from "../../src/consent/rebuild.ts";
+import { SubjectErasure } from "../../src/consent/subject-erasure.ts";
+import { Keyring } from "../../src/deidentify/keyring.ts";
+import type { DeviceKey, SubjectTag } from "../../src/model/ids.ts";
+import { connectRedis } from "../../src/platform/redis.ts";
+import { type RedisKeys, redisKeys } from "../../src/platform/redis-keys.ts";
+import { AuditLog } from "../../src/rights/audit.ts";
+import { auditKey } from "../../src/rights/audit-chain.ts";
+import { Backup, type BackupResult } from "../../src/rights/backup.ts";
+import { Disclosures } from "../../src/rights/disclosures.ts";
+import { ErasureJournal } from "../../src/rights/erasure-journal.ts";
+import { journalKey } from "../../src/rights/journal-format.ts";
+import { Restore, type RestoreInput } from "../../src/rights/restore.ts";
+import { CONSENT, device, shippedPolicy, subject } from "./consent-fixture.ts";
+
+class Place {
+  readonly root: string;
+  readonly redis: Redis;
+
+  /** `root`: a folder for the files of this and other installations. */
+  constructor(root: string, redisUrl: string) {
+    this.root = root;
+    this.redis = connectRedis(redisUrl, "store");
+  }
+}
+
+/** One installation on a Redis of the test file: its keys, its Redis names, its files, and the parts that work on them. */
+export class Installation extends Place {
+  readonly secrets = { lookup: randomBytes(32), master: randomBytes(32), backup: randomBytes(32) };
+  readonly pepper = randomBytes(32);
+  readonly prefix = `t-${randomUUID().slice(0, 8)}`;
+  readonly keys: RedisKeys = redisKeys(this.prefix);
+  readonly dir = join(this.root, this.prefix);
+  readonly keyring = new Keyring({ masterKey: this.secrets.master, pepper: this.pepper });
+  readonly policies = new Policies(this.redis, this.keys);
+  readonly credentials = new Credentials(this.redis, this.keys, Buffer.alloc(32, 9));
+  readonly gate = new ConsentGate(this.redis, this.keys);
+  readonly erasure = new SubjectErasure(this.redis, this.keys, { now: Date.now });
+  readonly journalFile = join(this.dir, "erasures.journal");
+  readonly journal = new ErasureJournal(this.journalFile, journalKey(this.secrets.lookup));
+  readonly ledger = new Ledger(this.redis, this.keys, {
+    createSubjectKey: () => this.keyring.createSubjectKey(),
+    now: Date.now,
+    controller: "vendor",
+    expiryDays: 365,
+    narrowing: (tag, fence) => this.journal.record({ what: "narrowed", tag, fence }),
+    minority: (tag, party) => this.journal.record({ what: "minority", tag, ...party }),
+  });
+  readonly holds = new LedgerHolds(this.redis, this.keys, {
+    now: Date.now,
+    holding: (tag, ref, hold) =>
+      this.journal.record(hold === undefined ? { what: "released", tag, ref } : { what: "held", tag, hold }),
+  });
+
+  async open(): Promise<void> {
+    await this.redis.connect();
+    await this.policies.ensureShipped(shippedPolicy);
+    await this.journal.start(async () => true);
+  }
+
+  async close(): Promise<void> {
+    await this.journal.stop();
+    this.redis.disconnect();
+  }
+
+  async home(name: string): Promise<{ tag: SubjectTag; device: DeviceKey; token: string }> {
+    const home = { tag: subject(name), device: device(`${name}-lamp`) };
+    const token = await this.credentials.issue(home.device);
+    await this.ledger.bind(home.tag, home.device);
+    await this.ledger.give(home.tag, CONSENT);
+    return { ...home, token };
+  }
+
+  backup(dir = join(this.dir, "backups")): Promise<BackupResult> {
+    return new Backup(this.redis, this.keys, this.prefix).take(dir, this.secrets, this.journal.head);
+  }
+
+  restorer(secrets = this.secrets, redis = this.redis): Restore {
+    const all = { lookup: secrets.lookup, backup: [secrets.backup], masters: [secrets.master] };
+    return new Restore(redis, this.keys, this.prefix, all, {
+      rebuild: rebuildSubject,
+      rewrap: (wrapped) => this.keyring.rewrap(wrapped),
+      closedFloors: "999999999,999999999,999999999,999999999",
+      now: Date.now,
+    });
+  }
+
+  input({ records, subjectKeys }: BackupResult, more: Partial<RestoreInput> = {}): RestoreInput {
+    return { records, subjectKeys, journals: [this.journalFile], replace: false, ...more };
+  }
+
+  /** Everything is lost but the key files, the archives and the journal. */
+  async lose(): Promise<void> {
+    const names = await this.names();
+    if (names.length > 0) await this.redis.del(...names);
+  }
+
+  async names(): Promise<string[]> {
+    return (await this.redis.keys(`*${this.prefix}:*`)).sort();
+  }
+
+  /** Every key with its value. */
+  async everything(): Promise<Record<string, unknown>> {
+    const found: Record<string, unknown> = {};
+    for (const name of await this.names()) found[name] = await this.value(name);
+    return found;
+  }
+
+  async value(name: string): Promise<unknown> {
+    const type = await this.redis.type(name);
+    if (type === "hash") return this.redis.hgetall(name);
+    if (type === "list") return this.redis.lrange(name, 0, -1);
+    if (type === "set") return (await this.redis.smembers(name)).sort();
+    if (type === "zset") return this.redis.zrange(name, "0", "-1", "WITHSCORES");
+    return this.redis.get(name);
+  }
+
+  async grants(home: { tag: SubjectTag; device: DeviceKey }): Promise<number | string> {
+    const { decisions, floors } = await this.gate.read([{ subjectTag: home.tag, deviceKey: home.device }]);
+    const verdict = decide(decisions[0], floors, Date.now());
+    return verdict.grants ?? verdict.refusal;
+  }
+
+  /** On the account, and counted: one message to a scene service. */
+  async disclose(tag: SubjectTag): Promise<void> {
+    const recipient = { index: 0, name: "lights", purpose: "scene", region: "IN", contract: undefined } as const;
+    const revision = await this.redis.llen(this.keys.ledger(tag));
+    const line = { subject: tag, revision, recipient, day: "2026-03-07" };
+    const disclosures = new Disclosures(this.redis, this.keys);
+    await disclosures.open([line]);
+    await disclosures.add(1, [[line, 1]]);
+    await this.redis.del(await this.redis.keys(this.keys.disclosureWriter("*")));
+  }
+
+  async pseudonym(home: { tag: SubjectTag; device: DeviceKey }): Promise<string> {
+    const key = (await this.redis.hget(this.keys.subject(home.tag), "key")) ?? "";
+    return this.keyring.pseudonym(key, home.device, "analytics", 2900);
+  }
+
+  log(): AuditLog {
+    return new AuditLog(this.redis, this.keys, { keys: [auditKey(this.secrets.lookup)], now: Date.now });
+  }
+}
