@@ -20,6 +20,8 @@ const ISSUE_TOKEN: RedisScript = {
   ARGV[1] MAC of the new token   ARGV[2] channel for sessions to end   ARGV[3] device key
   Reply: 1
 ]]
+-- What is no hash is none of ours, and lets nobody in.
+if redis.call("TYPE", KEYS[1]).ok ~= "hash" then redis.call("DEL", KEYS[1]) end
 redis.call("HSET", KEYS[1], "mac", ARGV[1])
 redis.call("PUBLISH", ARGV[2], ARGV[3])
 return 1`,

@@ -22,6 +22,7 @@ import { changeLedger } from "./change-ledger.ts";
 import { DeviceClaims } from "./device-claim.ts";
 import { roomFor } from "./ledger-bound.ts";
 import { LedgerStore, type SubjectLedger } from "./ledger-store.ts";
+import { behindNewChain } from "./new-chain.ts";
 import type { Draft } from "./plan-change.ts";
 import { type Policy, readFloorPlan, readFloors, readPolicy } from "./policies.ts";
 import { showRecord } from "./show-record.ts";
@@ -41,6 +42,8 @@ export interface LedgerOptions {
   readonly expiryDays: number;
   /** Notes down, outside Redis, that less is allowed from `fence` on; the change is not answered before. */
   narrowing?(tag: SubjectTag, fence: number): Promise<void>;
+  /** A ledger of a former owner that does not verify was gone on without. */
+  readonly broken?: () => void;
 }
 
 export interface Binding extends Pick<LedgerChange, "fence"> {
@@ -77,7 +80,10 @@ export class Ledger {
     const others = claim?.others ?? [];
     const silenced: Silenced[] = [];
     for (const subject of others) {
-      const dropped = await this.#drop(subject, device);
+      // What became of the record of a former owner is no fault of the next.
+      const { broken, now } = this.#options;
+      const anew = { redis: this.#redis, keys: this.#keys, now, broken };
+      const dropped = await behindNewChain(anew, subject, () => this.#drop(subject, device));
       // Under a hold of an earlier owner what was set aside of theirs must stay.
       if (dropped === undefined || dropped.silenced.includes(device)) silenced.push({ subject, devices: [device] });
     }

@@ -4,6 +4,7 @@
  */
 import type { Redis } from "ioredis";
 import { type PolicyFloors, PURPOSES, type Purpose } from "../model/consent.ts";
+import { forEachUndamaged, type TellDamage } from "../model/damage.ts";
 import type { SubjectTag } from "../model/ids.ts";
 import { type DevicesSuspended, MAX_POLICY_VERSION } from "../model/policy-document.ts";
 import { orConsentUnreachable } from "../platform/redis.ts";
@@ -26,13 +27,19 @@ interface Look {
   readonly subjects: ReadonlySet<SubjectTag>;
 }
 
+export interface SuspensionOptions {
+  /** Unix ms. */
+  now(): number;
+  readonly damaged?: TellDamage;
+}
+
 export class Suspensions {
   readonly #redis: Redis;
   readonly #keys: RedisKeys;
-  readonly #options: { now(): number };
+  readonly #options: SuspensionOptions;
   readonly #store: LedgerStore;
 
-  constructor(redis: Redis, keys: RedisKeys, options: { now(): number }) {
+  constructor(redis: Redis, keys: RedisKeys, options: SuspensionOptions) {
     this.#redis = redis;
     this.#keys = keys;
     this.#options = options;
@@ -64,7 +71,9 @@ export class Suspensions {
     const look = await this.#look();
     await this.#remember(look);
     const due = await this.#due(look);
-    for (const tag of due) if (await this.#append(tag, look.plan)) await noted(tag);
+    await this.#each(due, async (tag) => {
+      if (await this.#append(tag, look.plan)) await noted(tag);
+    });
     // Only what a whole look found nothing more to do about needs no other one.
     if (due.length === 0) {
       await orConsentUnreachable(() => this.#redis.hset(this.#keys.devicesSuspended, NOTED, textOf(look.floors)));
@@ -96,10 +105,14 @@ export class Suspensions {
     const noted = await orConsentUnreachable(() => this.#redis.hget(this.#keys.devicesSuspended, NOTED));
     if (noted === textOf(floors)) return [];
     const due: SubjectTag[] = [];
-    for (const tag of subjects) {
+    await this.#each(subjects, async (tag) => {
       if (this.#unnoted((await this.#store.read(tag)).state, plan) !== undefined) due.push(tag);
-    }
+    });
     return due;
+  }
+
+  #each(tags: Iterable<SubjectTag>, work: (tag: SubjectTag) => Promise<void>): Promise<void> {
+    return forEachUndamaged(tags, this.#options.damaged ?? (() => undefined), work);
   }
 
   async #append(tag: SubjectTag, plan: FloorPlan): Promise<boolean> {
