@@ -125,7 +125,10 @@ export class SubjectErasure {
   }
 
   /** As it was asked for; of an erasure that the ledger does not name, or not any more, everything. Throws as `begin` does. */
-  async facts(tag: SubjectTag, id: string): Promise<{ readonly facts: ErasureFacts; readonly at: number; readonly named: boolean }> {
+  async facts(
+    tag: SubjectTag,
+    id: string,
+  ): Promise<{ readonly facts: ErasureFacts; readonly at: number; readonly named: boolean }> {
     const { events } = await this.#read(tag);
     const asked = events.findIndex((event) => event.type === "erasure-requested" && event.erasure === id);
     const event = events[asked];

@@ -2,9 +2,10 @@
  * The books and everything else that is counted. On the path of a message a count is one addition to a
  * plain number; names and labels wait for the scrape.
  */
-import { DAMAGE_KINDS, type DamageKind } from "../model/damage.ts";
+
 import { collectDefaultMetrics, Registry } from "prom-client";
 import { PURPOSES, type Purpose, SERVICE_PURPOSES, type ServicePurpose } from "../model/consent.ts";
+import { DAMAGE_KINDS, type DamageKind } from "../model/damage.ts";
 import { ERASURE_ANSWERS, ERASURE_OUTCOMES, type ErasureAnswer, type ErasureOutcome } from "../model/erasure.ts";
 import type { ErrorCode } from "../model/errors.ts";
 import {

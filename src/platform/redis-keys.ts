@@ -37,6 +37,8 @@ export interface RedisKeys {
   readonly deadLetters: string;
   readonly deadLetterBytes: string;
   deadLettersOf(subject: SubjectTag): string;
+  /** String: somebody is putting this letter back into the queue; ends by itself. */
+  deadLetterClaim(id: string): string;
   /** Pub/sub channel: device keys whose sessions must end. */
   readonly sessionEnd: string;
   /** Pub/sub channel: numbers of policy versions as they are published. */
@@ -119,6 +121,7 @@ export function redisKeys(prefix: string): RedisKeys {
     deadLetters: `{${prefix}:queue}:dead-letters`,
     deadLetterBytes: `{${prefix}:queue}:dead-letter-bytes`,
     deadLettersOf: (subject) => `{${prefix}:queue}:dead-letters:${subject}`,
+    deadLetterClaim: (id) => `{${prefix}:queue}:dead-letter-claim:${id}`,
     handedOver: (origin) => `{${prefix}:queue}:handed-over:${origin}`,
     sessionEnd: `${prefix}:session-end`,
     policyPublished: `${prefix}:policy-published`,

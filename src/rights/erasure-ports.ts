@@ -39,7 +39,10 @@ export interface ErasurePorts {
     /** For a ledger that cannot be verified. */
     beginNewChain(tag: SubjectTag): Promise<void>;
     /** What this erasure is about and when it was asked for, by the ledger: the widest there can be where it does not tell. */
-    facts(tag: SubjectTag, id: string): Promise<{ readonly facts: ErasureFacts; readonly at: number; readonly named: boolean }>;
+    facts(
+      tag: SubjectTag,
+      id: string,
+    ): Promise<{ readonly facts: ErasureFacts; readonly at: number; readonly named: boolean }>;
   };
   drain(tag: SubjectTag): Promise<{ readonly drained: boolean }>;
   /** Ids of all batches not settled yet. */

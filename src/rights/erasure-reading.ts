@@ -27,7 +27,16 @@ export function recordFrom(
   fields: Readonly<Record<string, string>> | undefined,
 ): ErasureRecord | undefined {
   if (fields === undefined)
-    return { id, tag, requestedAt: 0, step: "drain", wrappedSubjectKey: undefined, facts: NO_FACTS, fields: {}, damaged: true };
+    return {
+      id,
+      tag,
+      requestedAt: 0,
+      step: "drain",
+      wrappedSubjectKey: undefined,
+      facts: NO_FACTS,
+      fields: {},
+      damaged: true,
+    };
   if (Object.keys(fields).length === 0) return undefined;
   const step = ERASURE_STEPS.find((one) => one === fields.step);
   const closed = fields.step === undefined && fields.completedAt !== undefined;

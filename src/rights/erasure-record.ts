@@ -20,7 +20,17 @@ import type { NameTimes } from "./live-names.ts";
 export type { ErasureRecord } from "./erasure-reading.ts";
 
 /** What may be kept of a finished erasure: no device, no name, no key. */
-const DROPPED_AT_THE_END = ["facts", "notices", "untold", "key", "unreadable", "step", "heldUntil", "spared", "sweepAt"] as const;
+const DROPPED_AT_THE_END = [
+  "facts",
+  "notices",
+  "untold",
+  "key",
+  "unreadable",
+  "step",
+  "heldUntil",
+  "spared",
+  "sweepAt",
+] as const;
 
 const PAGE = 200;
 
@@ -113,7 +123,9 @@ export class ErasureRecords {
     fields: readonly (string | number)[],
   ): Promise<number> {
     const args = [step === "any" ? "" : (step ?? "-"), how, ...fields];
-    return this.#run(async (redis) => Number(await runScript(redis, WRITE_RECORD, [this.#keys.erasure(tag, id)], args)));
+    return this.#run(async (redis) =>
+      Number(await runScript(redis, WRITE_RECORD, [this.#keys.erasure(tag, id)], args)),
+    );
   }
 
   /** How many erasures were completed before a moment, those of `except` and those on their way left out. */
@@ -167,7 +179,9 @@ export class ErasureRecords {
     const { destroyedAt, ledgerHead } = fields;
     const done = destroyedAt === undefined ? {} : { head: ledgerHead, completedAt: Number(destroyedAt) };
     const stone = JSON.stringify({ erasure: id, at: requestedAt, ...done });
-    await this.#run((redis) => runScript(redis, ENTOMB, [this.#keys.tombstones], [tag, requestedAt, stone, id, destroyedAt ?? ""]));
+    await this.#run((redis) =>
+      runScript(redis, ENTOMB, [this.#keys.tombstones], [tag, requestedAt, stone, id, destroyedAt ?? ""]),
+    );
   }
 
   boundDevices(tag: SubjectTag): Promise<DeviceKey[]> {

@@ -186,7 +186,8 @@ export class Erasures {
   async #hold(record: ErasureRecord): Promise<StandingHold | undefined> {
     const hold = await this.#ports.hold(record.tag);
     if (hold !== undefined) {
-      if (record.fields.heldUntil !== String(hold.until)) await this.#records.set(record, { heldUntil: hold.until }, "any");
+      if (record.fields.heldUntil !== String(hold.until))
+        await this.#records.set(record, { heldUntil: hold.until }, "any");
     } else if (record.fields.heldUntil !== undefined) await this.#records.unset(record, "heldUntil");
     return hold;
   }
