@@ -13,6 +13,7 @@ import { standingOf } from "./consent/policy-changes.ts";
 import { Deidentifier } from "./deidentify/deidentify.ts";
 import { HttpApi } from "./http/server.ts";
 import type { AuditAct } from "./model/audit.ts";
+import type { DamageKind } from "./model/damage.ts";
 import type { Log } from "./model/log.ts";
 import { Metrics } from "./observe/metrics.ts";
 import type { Keys } from "./platform/key-files.ts";
@@ -26,6 +27,7 @@ import { type ConsentOverrides, createConsent } from "./wiring/consent.ts";
 import { deidentifierOptions } from "./wiring/deidentifier.ts";
 import { createEvents } from "./wiring/events.ts";
 import { createExports } from "./wiring/exports.ts";
+import { purgeOf } from "./wiring/held-devices.ts";
 import { createIngress } from "./wiring/ingress.ts";
 import { createOutlets } from "./wiring/outlets.ts";
 import { createPipeline } from "./wiring/pipeline.ts";
@@ -62,13 +64,17 @@ export function createGateway(
   const redis = createConnections(config.redis);
   const keys = redisKeys(config.redis.keyPrefix);
   const base: Base = { config, secrets, redis, keys, metrics, log };
+  const damaged = (kind: DamageKind): void => {
+    metrics.damaged(kind);
+    log.error("went on without a damaged record", { reason: kind });
+  };
   const audit = (act: AuditAct): Promise<unknown> => upkeep.http.audit.note(act);
 
   // What outlives a loss; and the keys, which may change while all this works.
   const safekeeping = createSafekeeping({ config, secrets, redis: redis.store, keys, metrics, audit, fatal, log });
 
   // Consent: asked at admission and again right before anything is written.
-  const consent = createConsent(base, safekeeping, overrides);
+  const consent = createConsent(base, safekeeping, damaged, overrides);
 
   // Outlets: services listen on the broker on which devices publish; what they may hear is decided here.
   const outlets = createOutlets({ config, redis: redis.store, keys, policies: consent.policies, metrics, log });
@@ -96,7 +102,7 @@ export function createGateway(
   });
 
   // Queue: sealed batches, durable before anything is acknowledged.
-  const queue = createQueue(base, safekeeping.liveKeys.queue, overrides);
+  const queue = createQueue(base, safekeeping.liveKeys.queue, damaged, overrides);
 
   // Pipeline: a batch out of the queue, de-identified, into the store and on to the services.
   const deidentifier = new Deidentifier(deidentifierOptions(config), consent.keyring);
@@ -121,8 +127,10 @@ export function createGateway(
     redis,
     keys,
     keyring: consent.keyring,
+    leases: consent.leases,
     deadLetters: queue.deadLetters,
     metrics,
+    damaged,
     log,
     purgeStored: (tag) => rights.http.erasures.request(tag, { by: "controller", method: "minor" }),
     holding: safekeeping.journal.holding,
@@ -150,6 +158,7 @@ export function createGateway(
       ingress.commands.forget(names);
     },
     metrics,
+    damaged,
     log,
   });
   const exports = createExports({
@@ -187,7 +196,13 @@ export function createGateway(
     ...outlets.http,
     ...exports.http,
     centre: centre.http,
-    purgeDeadLetters: (subject, devices) => queue.deadLetters.purge(subject, devices),
+    purgeDeadLetters: purgeOf({
+      redis: redis.store,
+      keys,
+      leases: consent.leases,
+      deadLetters: queue.deadLetters,
+      damaged,
+    }),
     readiness: () =>
       readiness({
         "redis-unreachable": redis.store.status !== "ready",

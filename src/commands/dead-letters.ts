@@ -141,7 +141,8 @@ async function main(): Promise<number> {
           producer,
           held: () => heldLetters(redis, keys),
           guard: deletionGuard(new Leases(redis, keys, { leaseMs: config.consent.leaseMs })),
-          perform: (act, count, work) => acts.perform({ act, asked: { count }, work, told: (done) => ({ count: done }) }),
+          perform: (act, count, work) =>
+            acts.perform({ act, asked: { count }, work, told: (done) => ({ count: done }) }),
         },
         id,
       );

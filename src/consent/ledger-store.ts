@@ -152,6 +152,16 @@ export function verifiedEvents(tag: SubjectTag, head: string, texts: readonly st
   return events;
 }
 
+/** Whether `verifiedEvents` would find it whole. */
+export function ledgerVerifies(tag: SubjectTag, head: string, texts: readonly string[]): boolean {
+  try {
+    verifiedEvents(tag, head, texts);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 function beginsAnew(text: string): boolean {
   if (!text.includes('"anew":true')) return false;
   const event = readEvent(text);

@@ -11,6 +11,7 @@ import { erasureFacts } from "./erasure-facts.ts";
 import { canonicalJson, hashText } from "./hash-chain.ts";
 import { sameHold } from "./holds.ts";
 import { type SubjectLedger, stateAfter, verifiedEvents } from "./ledger-store.ts";
+import { chainBehind, isBroken, type Remains } from "./new-chain.ts";
 import { type Draft, planChange } from "./plan-change.ts";
 import { materialise, statementsOf } from "./subject-state.ts";
 
@@ -24,6 +25,8 @@ export interface SavedSubject {
   readonly events: readonly string[];
   /** `undefined` when the key was destroyed, or is not there any more. */
   readonly wrappedSubjectKey: string | undefined;
+  /** With it a ledger that does not verify begins anew instead of being refused. */
+  readonly remains?: Pick<Remains, "fence" | "bound" | "heldUntil"> | undefined;
 }
 
 /** What happened since and must happen again. */
@@ -54,12 +57,11 @@ export interface RebuiltSubject {
   readonly heldUntil: number | undefined;
 }
 
-/** Throws LEDGER_BROKEN when the events do not follow from one another. */
+/** Throws LEDGER_BROKEN when the events do not follow from one another, and nothing is known but them. */
 export function rebuildSubject(saved: SavedSubject, since: Since, now: number): RebuiltSubject {
-  const events = verifiedEvents(saved.tag, saved.head, saved.events);
-  const state = stateAfter(events, saved.events.length);
-  let ledger: SubjectLedger = { ...saved, events, state };
-  const texts = [...saved.events];
+  const read = readSaved(saved, now);
+  let ledger = read.ledger;
+  const texts = [...read.texts];
   const begun: BegunErasure[] = [];
   const append = (draft: Draft, keyAfter: string | undefined): void => {
     const { event, state: after } = planChange(ledger, draft, { wrappedSubjectKey: keyAfter ?? NO_SUBJECT_KEY, now });
@@ -107,4 +109,17 @@ export function rebuildSubject(saved: SavedSubject, since: Since, now: number): 
     begun,
     heldUntil: ends.length === 0 ? undefined : Math.min(...ends),
   };
+}
+
+function readSaved(saved: SavedSubject, now: number): { ledger: SubjectLedger; texts: readonly string[] } {
+  const { tag, head, wrappedSubjectKey, remains } = saved;
+  try {
+    const events = verifiedEvents(tag, head, saved.events);
+    const state = stateAfter(events, saved.events.length);
+    return { ledger: { tag, head, wrappedSubjectKey, events, state }, texts: saved.events };
+  } catch (error) {
+    if (remains === undefined || !isBroken(error)) throw error;
+    const anew = chainBehind(tag, { ...remains, texts: saved.events, head }, now);
+    return { ledger: { ...anew.ledger, wrappedSubjectKey }, texts: [...saved.events, ...anew.texts] };
+  }
 }

@@ -218,7 +218,9 @@ export class DeadLetters {
    * of the person stays, whoever has the device now. Returns how many letters went.
    */
   async purge(subject: SubjectTag, devices: readonly DeviceKey[] | "all"): Promise<number> {
-    const gone = await (devices === "all" ? this.#remove(subject, "all", []) : this.#remove(subject, "device", devices));
+    const gone = await (devices === "all"
+      ? this.#remove(subject, "all", [])
+      : this.#remove(subject, "device", devices));
     if (gone >= 0) return gone;
     this.#damaged("dead-letter");
     let found = 0;
@@ -274,7 +276,8 @@ export class DeadLetters {
     }
     await remove();
     return expired;
-  }}
+  }
+}
 
 function parse(id: string, text: string): DeadLetter {
   try {

@@ -6,6 +6,7 @@ import type { Redis } from "ioredis";
 import type { AuditHead } from "../model/audit.ts";
 import { NO_SUBJECT_KEY } from "../model/consent.ts";
 import type { LegalHold } from "../model/consent-record.ts";
+import { damageIn } from "../model/damage.ts";
 import type { ErasureFacts } from "../model/erasure.ts";
 import type { DeviceKey, SubjectTag } from "../model/ids.ts";
 import type { RedisKeys } from "../platform/redis-keys.ts";
@@ -41,9 +42,15 @@ export interface SinceBackup {
 }
 
 export interface RestorePorts {
-  /** Verifies a ledger, appends what happened since, computes the rest. Throws LEDGER_BROKEN. */
+  /** Verifies a ledger, appends what happened since, computes the rest. Throws LEDGER_BROKEN; with `remains` it begins anew instead. */
   rebuild(
-    saved: { tag: SubjectTag; head: string; events: readonly string[]; wrappedSubjectKey: string | undefined },
+    saved: {
+      readonly tag: SubjectTag;
+      readonly head: string;
+      readonly events: readonly string[];
+      readonly wrappedSubjectKey: string | undefined;
+      readonly remains?: { fence: number; bound: readonly DeviceKey[]; heldUntil: number | undefined } | undefined;
+    },
     since: SinceBackup,
     now: number,
   ): RebuiltSubject;
@@ -71,6 +78,10 @@ export interface RestoreSummary {
   readonly withdrawn: number;
   /** Devices that need a new token, because theirs was replaced since. */
   readonly tokensDropped: number;
+  /** Subjects whose ledger does not verify: it begins anew, and what they consented to is withdrawn. */
+  readonly broken: number;
+  /** Keys that no master key opens: what is stored under them cannot be told from that of others. */
+  readonly unreadable: number;
   /** Heads of the audit log that the journals tell of. */
   readonly audited: readonly AuditHead[];
   /** A policy published since is missing; until it is published again no consent counts. */
@@ -80,6 +91,7 @@ export interface RestoreSummary {
 const EVENTS_PER_PUSH = 500;
 const COMMANDS_PER_TRIP = 400;
 
+type Remains = NonNullable<Parameters<RestorePorts["rebuild"]>[0]["remains"]>;
 type Subject = Extract<KeysLine, { is: "key" }>;
 
 export class RestoreWriter {
@@ -97,7 +109,13 @@ export class RestoreWriter {
     held: 0,
     withdrawn: 0,
     tokensDropped: 0,
+    broken: 0,
+    unreadable: 0,
   };
+  readonly #broken = new Map<SubjectTag, SubjectLine>();
+  readonly #boundTo = new Map<SubjectTag, DeviceKey[]>();
+  /** By the index of holds, which comes after the subjects. */
+  readonly #heldUntil = new Map<string, number>();
   readonly #begun: { tag: SubjectTag; id: string; at: number }[] = [];
   /** Subjects whose destroyed key still lay in the archive. */
   readonly #dead = new Set<SubjectTag>();
@@ -115,7 +133,7 @@ export class RestoreWriter {
   }
 
   async key({ tag, name, key }: Subject): Promise<void> {
-    const adopted = this.#ports.rewrap(key) ?? key;
+    const adopted = this.#adopted(key);
     const erasing = this.#replay.erasuresOf(tag).find(({ id }) => id === name);
     const lives = name === "" ? this.#replay.keyMayLive(tag, this.#keysReadAt) : erasing?.destroyed !== true;
     if (!lives) {
@@ -125,6 +143,17 @@ export class RestoreWriter {
     this.#counts.keys += 1;
     const hash = name === "" ? this.#keys.subject(tag) : this.#keys.erasure(tag, name);
     await this.#write((to) => to.hset(waitingName(hash), "key", adopted));
+  }
+
+  /** One that does not open is nobody else's affair: it comes back as it is. */
+  #adopted(key: string): string {
+    try {
+      return this.#ports.rewrap(key) ?? key;
+    } catch (error) {
+      if (damageIn(error) !== "subject-key") throw error;
+      this.#counts.unreadable += 1;
+      return key;
+    }
   }
 
   /** After the last key and before the first record. */
@@ -139,6 +168,10 @@ export class RestoreWriter {
   }
 
   async end(): Promise<void> {
+    for (const [tag, line] of this.#broken) {
+      const fence = Number(line.fields.fence);
+      await this.#subject(line, { fence, bound: this.#boundTo.get(tag) ?? [], heldUntil: this.#heldUntil.get(tag) });
+    }
     const { openErasures, erasureIndex, tombstones, policyFloors, heldSubjects } = this.#keys;
     for (const tag of this.#dead)
       await this.#write((to) => to.zadd(waitingName(this.#keys.erasedKeys), this.#ports.now(), tag));
@@ -164,7 +197,7 @@ export class RestoreWriter {
     return this.#replay.policyVersion > this.#policyVersion;
   }
 
-  async #subject(line: SubjectLine): Promise<void> {
+  async #subject(line: SubjectLine, remains?: Remains): Promise<void> {
     const { tag, fields, events, erasures, disclosures } = line;
     const wrappedSubjectKey = await this.#waitingKey(tag);
     const since = {
@@ -172,11 +205,13 @@ export class RestoreWriter {
       holds: this.#replay.holdsSince(line),
       erasures: this.#replay.erasuresOf(tag),
     };
-    const rebuilt = this.#ports.rebuild(
-      { tag, head: fields.head, events, wrappedSubjectKey },
-      since,
-      this.#ports.now(),
-    );
+    const saved = { tag, head: fields.head, events, wrappedSubjectKey, remains };
+    const rebuilt = this.#rebuilt(saved, since);
+    if (rebuilt === undefined) {
+      // What else is known of them comes later in the archive.
+      this.#broken.set(tag, line);
+      return;
+    }
     this.#count(line, rebuilt);
     if (rebuilt.heldUntil !== undefined) this.#held.set(tag, rebuilt.heldUntil);
 
@@ -221,6 +256,16 @@ export class RestoreWriter {
     });
   }
 
+  #rebuilt(saved: Parameters<RestorePorts["rebuild"]>[0], since: SinceBackup): RebuiltSubject | undefined {
+    try {
+      return this.#ports.rebuild(saved, since, this.#ports.now());
+    } catch (error) {
+      if (saved.remains !== undefined || damageIn(error) !== "ledger") throw error;
+      this.#counts.broken += 1;
+      return undefined;
+    }
+  }
+
   /** The revision of the ledger at which the last erasure that is done was asked for. */
   #erasedUpTo(tag: SubjectTag, { events }: RebuiltSubject): number {
     const destroyed = this.#replay.erasuresOf(tag).flatMap((one) => (one.destroyed ? [one.id] : []));
@@ -249,6 +294,9 @@ export class RestoreWriter {
 
   async #credential({ device, fields }: CredentialLine): Promise<void> {
     this.#counts.credentials += 1;
+    const owner = fields.tag as SubjectTag | undefined;
+    if (owner !== undefined && this.#broken.has(owner))
+      this.#boundTo.set(owner, [...(this.#boundTo.get(owner) ?? []), device]);
     const kept = { ...fields };
     if (this.#replay.tokenReplaced(device, fields.mac)) {
       delete kept.mac;
@@ -265,6 +313,10 @@ export class RestoreWriter {
     if (name === "policies") {
       const versions = items.filter((_, index) => index % 2 === 0).map(Number);
       this.#policyVersion = Math.max(this.#policyVersion, ...versions);
+    }
+    if (name === "heldSubjects" && this.#broken.size > 0) {
+      // Member and score in turn.
+      for (let at = 0; at + 1 < items.length; at += 2) this.#heldUntil.set(items[at] ?? "", Number(items[at + 1]));
     }
     await this.#write((to) => writePage(to, waitingName(this.#keys[name as SharedName]), { kind, first, items }));
   }

@@ -61,7 +61,7 @@ export class Restore {
 
   /**
    * Reads and verifies everything, and says what a restore would do; writes nothing.
-   * Throws ARCHIVE_INVALID, JOURNAL_INVALID, LEDGER_BROKEN, SUBJECT_KEY_UNREADABLE.
+   * What is damaged of one subject is counted and keeps nobody else. Throws ARCHIVE_INVALID, JOURNAL_INVALID.
    */
   async check(input: RestoreInput): Promise<RestoreSummary> {
     const opened = await this.#open(input);

@@ -7,6 +7,7 @@ import { Ledger } from "../consent/ledger.ts";
 import { Policies } from "../consent/policies.ts";
 import { Keyring } from "../deidentify/keyring.ts";
 import type { CheckConsent } from "../model/consent.ts";
+import type { TellDamage } from "../model/damage.ts";
 import type { Part } from "../platform/lifecycle.ts";
 import { Lookup } from "../platform/lookup.ts";
 import { readOptionFile } from "../platform/start-faults.ts";
@@ -35,6 +36,7 @@ export interface Consent {
 export function createConsent(
   { config, secrets, redis, keys }: Base,
   { liveKeys, journal }: Safekeeping,
+  damaged: TellDamage,
   overrides: ConsentOverrides,
 ): Consent {
   const { leaseMs, controller, expiryDays, policyFile } = config.consent;
@@ -55,6 +57,7 @@ export function createConsent(
       controller,
       expiryDays,
       narrowing: journal.narrowing,
+      broken: () => damaged("ledger"),
     }),
     part: {
       name: "policies",

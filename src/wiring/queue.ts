@@ -1,4 +1,5 @@
 /** Wires the queue: what seals a batch and makes it durable, how much waits there, and what was set aside. */
+import type { TellDamage } from "../model/damage.ts";
 import type { Part } from "../platform/lifecycle.ts";
 import { Periodic } from "../platform/periodic.ts";
 import { Backlog } from "../queue/backlog.ts";
@@ -33,7 +34,7 @@ export interface Queue {
 const BACKLOG_POLL_MS = 500;
 const EVERY_MS = 1_000;
 
-export function createQueue(base: Base, sealing: QueueKeys, overrides: QueueOverrides): Queue {
+export function createQueue(base: Base, sealing: QueueKeys, damaged: TellDamage, overrides: QueueOverrides): Queue {
   const { config, redis, keys, metrics, log } = base;
   const envelope = overrides.envelope ?? new Envelope(sealing);
   const known = new KnownJobs({
@@ -42,7 +43,7 @@ export function createQueue(base: Base, sealing: QueueKeys, overrides: QueueOver
   });
   const handedOver = new HandedOver(redis.store, keys, known);
   const producer = new Producer(redis.producer, keys, envelope, known);
-  const deadLetters = new DeadLetters(redis.store, keys, envelope, { maxBytes: config.queue.deadLetterBytes });
+  const deadLetters = new DeadLetters(redis.store, keys, envelope, { maxBytes: config.queue.deadLetterBytes, damaged });
   const backlog = new Backlog(redis.store, keys, { maxBytes: config.queue.backlogBytes, pollMs: BACKLOG_POLL_MS }, log);
   const measure = async (): Promise<void> => {
     const { count, bytes } = await deadLetters.measure();

@@ -4,8 +4,11 @@
  */
 import type { Redis } from "ioredis";
 import type { Config } from "../config/schema.ts";
-import type { AuditAct, AuditHead } from "../model/audit.ts";
+import { ledgerVerifies } from "../consent/ledger-store.ts";
+import { Keyring } from "../deidentify/keyring.ts";
+import type { AuditAct, AuditDetail, AuditHead } from "../model/audit.ts";
 import type { LegalHold } from "../model/consent-record.ts";
+import { DAMAGE_KINDS } from "../model/damage.ts";
 import { GatewayError } from "../model/errors.ts";
 import type { DeviceKey, SubjectTag } from "../model/ids.ts";
 import type { Log } from "../model/log.ts";
@@ -18,7 +21,7 @@ import { Periodic } from "../platform/periodic.ts";
 import { Presence } from "../platform/presence.ts";
 import type { RedisKeys } from "../platform/redis-keys.ts";
 import { removeLeftovers } from "../rights/archive.ts";
-import { Backup } from "../rights/backup.ts";
+import { Backup, type BackupResult } from "../rights/backup.ts";
 import { BackupSchedule } from "../rights/backup-schedule.ts";
 import { ErasureJournal } from "../rights/erasure-journal.ts";
 import { claimInstallation, isEmptyInstallation } from "../rights/installation.ts";
@@ -30,7 +33,7 @@ export interface SafekeepingDeps {
   readonly secrets: Keys;
   readonly redis: Redis;
   readonly keys: RedisKeys;
-  readonly metrics: Pick<Metrics, "gauge" | "beforeScrape">;
+  readonly metrics: Pick<Metrics, "gauge" | "beforeScrape" | "backupDamaged">;
   readonly audit: (act: AuditAct) => Promise<unknown>;
   readonly fatal: (error: Error) => void;
   readonly log: Log;
@@ -116,6 +119,13 @@ export function createSafekeeping(deps: SafekeepingDeps): Safekeeping {
   };
 }
 
+/** For the audit log: the kinds of damage there were. */
+export function toldDamage({ damaged }: Pick<BackupResult, "damaged">): AuditDetail {
+  return Object.fromEntries(
+    DAMAGE_KINDS.flatMap((kind) => (damaged[kind] === 0 ? [] : [[`damaged-${kind}`, damaged[kind]]])),
+  );
+}
+
 function backups(
   { config, redis, keys, metrics, audit, log }: SafekeepingDeps,
   liveKeys: LiveKeys,
@@ -123,7 +133,9 @@ function backups(
   archives: KeyArchives,
 ): Part {
   const { dir, everyHours, keep } = config.backup;
-  const backup = new Backup(redis, keys, config.redis.keyPrefix);
+  const keyring = new Keyring(liveKeys.subjects);
+  const check = { ledger: ledgerVerifies, key: (wrapped: string) => keyring.opens(wrapped) };
+  const backup = new Backup(redis, keys, config.redis.keyPrefix, check);
   const schedule = new BackupSchedule(redis, keys, backup, { dir, keep, everyMs: everyHours * HOUR_MS });
   const turn = async (): Promise<void> => {
     const { lookup, backup: key } = liveKeys.present;
@@ -131,7 +143,16 @@ function backups(
     const taken = await schedule.turn({ lookup, master: liveKeys.wrapping, backup: key }, journal.head);
     if (taken === undefined) return;
     log.info("backup taken", { count: taken.subjects });
-    await audit({ act: "backup", by: "gateway", detail: { subjects: taken.subjects, keys: taken.keys } });
+    metrics.backupDamaged(taken.damaged);
+    for (const kind of DAMAGE_KINDS) {
+      const count = taken.damaged[kind];
+      if (count > 0) log.error("damaged records in a backup", { reason: kind, count });
+    }
+    await audit({
+      act: "backup",
+      by: "gateway",
+      detail: { subjects: taken.subjects, keys: taken.keys, ...toldDamage(taken) },
+    });
   };
   const purge = async (): Promise<void> => {
     await removeLeftovers(dir);
