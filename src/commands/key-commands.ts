@@ -96,7 +96,7 @@ async function replaceMaster(
   }
   if (unreadable > 0)
     say([`${unreadable} subject keys open under neither master key and were left; see npm run keys -- check`]);
-  return { retired: endMaster(config.keys.dir), subjects: total };
+  return { retired: endMaster(config.keys.dir, nextMaster), subjects: total };
 }
 
 /** Resumable as well. */

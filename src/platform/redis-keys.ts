@@ -60,7 +60,7 @@ export interface RedisKeys {
   readonly clockWindows: string;
   /** Hash: public key of receipts, as the `x` of its JWK → MAC; see rights/receipt-keys.ts. */
   readonly receiptKeys: string;
-  /** Counter: keys deleted since the append-only file was rewritten on their account. */
+  /** String: mark of the last key deleted since the append-only file was rewritten on its account; never the same twice. */
   readonly keyRemnants: string;
   /** BullMQ queue of what recurs over days. */
   readonly upkeepQueuePrefix: string;

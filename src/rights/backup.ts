@@ -56,6 +56,8 @@ const MAX_ATTEMPTS = 10;
 /** What a header has room for. */
 const MAX_JOURNALS = 32;
 
+/** Restored, it is a record to be mended: without one the erasure would be taken for one that never began. */
+const UNREADABLE = { requestedAt: "unreadable" };
 const UNCHECKED: BackupCheck = { ledger: () => true, key: () => true };
 
 interface SubjectReading {
@@ -213,7 +215,7 @@ export class Backup {
       }
       const parts = named.map((id, index) => ({
         id,
-        ...splitErasure((records[index] ?? {}) as Record<string, string>),
+        ...splitErasure((records[index] ?? UNREADABLE) as Record<string, string>),
       }));
       const wrapped = [{ name: "", key }, ...parts.map((part) => ({ name: part.id, key: part.key }))];
       return {

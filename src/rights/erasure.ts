@@ -59,9 +59,12 @@ export class Erasures {
     const begun = await this.#ports.ledger.begin(tag, { ...request, id });
     if (begun.refused !== undefined || begun.id !== id) await this.#records.unregister(id);
     if (begun.refused !== undefined) return begun;
-    // Again: whoever found it not begun for too long may have given it up meanwhile.
-    await this.#records.register(begun.id, tag);
-    const record = await this.#records.read(begun.id);
+    let record = await this.#records.read(begun.id);
+    if (record === undefined || record.step !== undefined) {
+      // Again: whoever found it not begun for too long may have given it up meanwhile.
+      await this.#records.register(begun.id, tag);
+      record = await this.#records.read(begun.id);
+    }
     if (record === undefined) return { refused: "unknown-subject" };
     if (record.step !== undefined) await this.#setOut(record);
     return { status: this.#show((await this.#records.read(record.id)) ?? record) };

@@ -101,7 +101,8 @@ export class Restore {
       complete = true;
       return { createdAt: opened.records.header.createdAt, ...writer.summary() };
     } catch (error) {
-      if (!waits) await this.#staging.clear().catch(() => undefined);
+      // Of a restore that was overtaken nothing waits any more; what does is another one's.
+      if (!waits && marker.ours) await this.#staging.clear().catch(() => undefined);
       throw error;
     } finally {
       await marker.lower(complete);
