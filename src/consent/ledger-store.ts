@@ -177,7 +177,7 @@ function readEvent(text: string): ConsentEvent {
 }
 
 /** Names of all decisions of a subject: by the devices that are bound or, where their set is none, by looking for them. */
-export async function decisionsOf(redis: Redis, keys: RedisKeys, tag: SubjectTag): Promise<string[]> {
+async function decisionsOf(redis: Redis, keys: RedisKeys, tag: SubjectTag): Promise<string[]> {
   const devices = await redis.smembers(keys.devices(tag)).catch((error: unknown) => {
     if (!isMisshapen(error)) throw error;
     return undefined;
