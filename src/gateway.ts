@@ -13,6 +13,7 @@ import { standingOf } from "./consent/policy-changes.ts";
 import { Deidentifier } from "./deidentify/deidentify.ts";
 import { HttpApi } from "./http/server.ts";
 import type { AuditAct } from "./model/audit.ts";
+import type { DamageKind } from "./model/damage.ts";
 import type { Log } from "./model/log.ts";
 import { Metrics } from "./observe/metrics.ts";
 import type { Keys } from "./platform/key-files.ts";
@@ -26,6 +27,7 @@ import { type ConsentOverrides, createConsent } from "./wiring/consent.ts";
 import { deidentifierOptions } from "./wiring/deidentifier.ts";
 import { createEvents } from "./wiring/events.ts";
 import { createExports } from "./wiring/exports.ts";
+import { purgeOf } from "./wiring/held-devices.ts";
 import { createIngress } from "./wiring/ingress.ts";
 import { createKeptAnswers } from "./wiring/kept-answers.ts";
 import { createOutlets } from "./wiring/outlets.ts";
@@ -64,6 +66,10 @@ export function createGateway(
   const redis = createConnections(config.redis);
   const keys = redisKeys(config.redis.keyPrefix);
   const base: Base = { config, secrets, redis, keys, metrics, log };
+  const damaged = (kind: DamageKind): void => {
+    metrics.damaged(kind);
+    log.error("went on without a damaged record", { reason: kind });
+  };
   const audit = (act: AuditAct): Promise<unknown> => upkeep.http.audit.note(act);
 
   // What outlives a loss; and the keys, which may change while all this works.
@@ -81,7 +87,7 @@ export function createGateway(
   });
 
   // Consent: asked at admission and again right before anything is written.
-  const consent = createConsent(base, safekeeping, overrides);
+  const consent = createConsent(base, safekeeping, damaged, overrides);
 
   // Outlets: services listen on the broker on which devices publish; what they may hear is decided here.
   const outlets = createOutlets({ config, redis: redis.store, keys, policies: consent.policies, metrics, log });
@@ -111,7 +117,7 @@ export function createGateway(
   });
 
   // Queue: sealed batches, durable before anything is acknowledged.
-  const queue = createQueue(base, safekeeping.liveKeys.queue, overrides);
+  const queue = createQueue(base, safekeeping.liveKeys.queue, damaged, overrides);
 
   // Pipeline: a batch out of the queue, de-identified, into the store and on to the services.
   const deidentifier = new Deidentifier(deidentifierOptions(config), consent.keyring);
@@ -137,8 +143,10 @@ export function createGateway(
     keys,
     keyring: consent.keyring,
     turns: consent.turns,
+    leases: consent.leases,
     deadLetters: queue.deadLetters,
     metrics,
+    damaged,
     log,
     purgeStored: (tag) => rights.http.erasures.request(tag, { by: "controller", method: "minor" }),
     holding: safekeeping.journal.holding,
@@ -167,6 +175,7 @@ export function createGateway(
       ingress.commands.forget(names);
     },
     metrics,
+    damaged,
     log,
   });
   const exports = createExports({
@@ -205,7 +214,13 @@ export function createGateway(
     ...exports.http,
     keptAnswers: createKeptAnswers(base),
     centre: centre.http,
-    purgeDeadLetters: (subject, devices) => queue.deadLetters.purge(subject, devices),
+    purgeDeadLetters: purgeOf({
+      redis: redis.store,
+      keys,
+      leases: consent.leases,
+      deadLetters: queue.deadLetters,
+      damaged,
+    }),
     readiness: () =>
       readiness({
         "redis-unreachable": redis.store.status !== "ready" || redis.store.held,

@@ -5,10 +5,13 @@
  */
 import "../platform/no-debug-output.ts";
 import { parseArgs } from "node:util";
+import { ledgerVerifies } from "../consent/ledger-store.ts";
+import { Keyring } from "../deidentify/keyring.ts";
 import { GatewayError } from "../model/errors.ts";
 import { readKeys } from "../platform/key-files.ts";
 import { Backup } from "../rights/backup.ts";
 import { journalHeadOf } from "../rights/journal-reading.ts";
+import { toldDamage } from "../wiring/safekeeping.ts";
 import { COMMON_OPTIONS, COMMON_USAGE, runCommand, UsageError, withOperator } from "./operator-command.ts";
 
 const USAGE = `Usage: npm run backup -- --out <dir> [options]
@@ -21,15 +24,17 @@ async function main(): Promise<number> {
   const { out } = values;
   if (out === undefined || out === "") throw new UsageError();
   return withOperator(values, async ({ config, redis, keys, acts }) => {
-    const { lookup, master, backup } = readKeys(config.keys.dir, { create: false });
+    const { lookup, master, nextMaster, pepper, backup } = readKeys(config.keys.dir, { create: false });
     if (backup === undefined) throw new GatewayError("KEY_INVALID", "backup.key: missing");
+    const keyring = new Keyring({ masterKey: master, otherMasterKeys: nextMaster ? [nextMaster] : [], pepper });
+    const check = { ledger: ledgerVerifies, key: (wrapped: string) => keyring.opens(wrapped) };
     const taken = await acts.perform({
       act: "backup",
       work: async () => {
         const journal = await journalHeadOf(config.backup.journalFile, lookup);
-        return new Backup(redis, keys, config.redis.keyPrefix).take(out, { lookup, master, backup }, journal);
+        return new Backup(redis, keys, config.redis.keyPrefix, check).take(out, { lookup, master, backup }, journal);
       },
-      told: ({ subjects, keys: count }) => ({ subjects, keys: count }),
+      told: (result) => ({ subjects: result.subjects, keys: result.keys, ...toldDamage(result) }),
     });
     const { records, subjectKeys, subjects, credentials, auditProblem } = taken;
     process.stdout.write(
@@ -37,6 +42,9 @@ async function main(): Promise<number> {
     );
     if (auditProblem !== undefined)
       process.stderr.write(`backup: the audit log does not verify (${auditProblem}); see npm run audit -- repair\n`);
+    for (const [kind, count] of Object.entries(taken.damaged)) {
+      if (count > 0) process.stderr.write(`damaged: ${count} (${kind}); they are in the backup as they are\n`);
+    }
     return 0;
   });
 }

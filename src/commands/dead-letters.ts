@@ -8,15 +8,16 @@
  */
 import "../platform/no-debug-output.ts";
 import { parseArgs } from "node:util";
+import { Leases } from "../consent/leases.ts";
 import type { AuditActName } from "../model/audit.ts";
 import { DEAD_LETTER_REASONS } from "../model/outcome.ts";
 import { readKeys } from "../platform/key-files.ts";
 import { connectRedis } from "../platform/redis.ts";
-import { type DeadLetter, DeadLetters, type Spared } from "../queue/dead-letters.ts";
+import { type DeadLetter, DeadLetters, type Guard, type Spared, subjectsOf } from "../queue/dead-letters.ts";
 import { Envelope } from "../queue/envelope.ts";
 import { KnownJobs } from "../queue/known-jobs.ts";
 import { Producer } from "../queue/producer.ts";
-import { heldLetters } from "../wiring/held-devices.ts";
+import { deletionGuard, heldLetters } from "../wiring/held-devices.ts";
 import { COMMON_OPTIONS, COMMON_USAGE, runCommand, UsageError, withOperator } from "./operator-command.ts";
 
 const USAGE = `Usage: npm run dead-letters -- <command> [options]
@@ -28,13 +29,16 @@ const USAGE = `Usage: npm run dead-letters -- <command> [options]
 
 ${COMMON_USAGE}`;
 
+const AT_A_TIME = 100;
+
 interface Tools {
   readonly letters: DeadLetters;
   readonly producer: Producer;
   /** Neither replayed nor purged: a replay is refused under a hold, and then the message would be gone. */
-  readonly held: Spared;
-  /** With its lines in the audit log, unless there is nothing to do. */
-  perform(act: AuditActName, count: number, work: () => Promise<void>): Promise<void>;
+  readonly held: () => Promise<Spared>;
+  readonly guard: Guard;
+  /** With its lines in the audit log: how many were meant, and how many it came to. */
+  perform(act: AuditActName, count: number, work: () => Promise<number>): Promise<unknown>;
 }
 
 type Command = (tools: Tools, id: string | undefined) => Promise<string[]>;
@@ -55,30 +59,52 @@ const COMMANDS: Readonly<Record<string, Command>> = {
       ...shapes.map((shape) => `  ${JSON.stringify(shape)}`),
     ];
   },
-  replay: async ({ letters, producer, held, perform }, id) => {
-    const { free, kept } = apart(await select(letters, id), held);
-    await perform("dead-letters-replayed", free.length, async () => {
-      for (const letter of free) {
-        // First into the queue, then out of here: interrupted in between it is tried twice, and stores the same.
-        await producer.add(letter.sealed, letter.messages);
-        await letters.remove(letter);
-      }
+  replay: async (tools, id) => {
+    const { letters, producer } = tools;
+    const { done, kept } = await each(tools, "dead-letters-replayed", id, async ({ id: one }) => {
+      // Whoever replays it at the same time finds it taken; what no key can open is of no use to the queue.
+      const letter = await letters.claim(one);
+      if (letter?.sealed === undefined) return false;
+      // First into the queue, then out of here: interrupted in between it is tried twice, and stores the same.
+      await producer.add(letter.sealed, letter.messages);
+      await letters.remove(letter);
+      return true;
     });
-    return [`${free.length} put back into the queue`, ...kept];
+    return [`${done} put back into the queue`, ...kept];
   },
-  purge: async ({ letters, held, perform }, id) => {
-    const { free, kept } = apart(await select(letters, id), held);
-    await perform("dead-letters-purged", free.length, async () => {
-      for (const letter of free) await letters.remove(letter);
-    });
-    return [`${free.length} removed`, ...kept];
+  purge: async (tools, id) => {
+    const { done, kept } = await each(tools, "dead-letters-purged", id, (letter) => tools.letters.remove(letter));
+    return [`${done} removed`, ...kept];
   },
 };
 
-function apart(selected: readonly DeadLetter[], held: Spared): { free: DeadLetter[]; kept: string[] } {
-  const free = selected.filter((letter) => !held(letter));
-  const count = selected.length - free.length;
-  return { free, kept: count === 0 ? [] : [`${count} left as they are, under a legal hold`] };
+/** Some at a time, and what is held is asked for each time: while it is done nobody is answered that more of theirs is. */
+async function each(
+  { letters, held, guard, perform }: Tools,
+  act: AuditActName,
+  id: string | undefined,
+  work: (letter: DeadLetter) => Promise<boolean>,
+): Promise<{ done: number; kept: string[] }> {
+  const selected = await select(letters, id);
+  const spared = await held();
+  let [done, left] = [0, 0];
+  const count = selected.filter((letter) => !spared(letter)).length;
+  const all = async (): Promise<number> => {
+    for (let at = 0; at < selected.length; at += AT_A_TIME) {
+      const some = selected.slice(at, at + AT_A_TIME);
+      await guard(subjectsOf(some), async () => {
+        const now = await held();
+        for (const letter of some) {
+          if (now(letter)) left += 1;
+          else done += Number(await work(letter));
+        }
+      });
+    }
+    return done;
+  };
+  if (count > 0) await perform(act, count, all);
+  else left = selected.length;
+  return { done, kept: left === 0 ? [] : [`${left} left as they are, under a legal hold`] };
 }
 
 async function select(letters: DeadLetters, id: string | undefined): Promise<DeadLetter[]> {
@@ -114,9 +140,10 @@ async function main(): Promise<number> {
         {
           letters: new DeadLetters(redis, keys, envelope, { maxBytes: config.queue.deadLetterBytes }),
           producer,
-          held: await heldLetters(redis, keys),
+          held: () => heldLetters(redis, keys),
+          guard: deletionGuard(new Leases(redis, keys, { leaseMs: config.consent.leaseMs })),
           perform: (act, count, work) =>
-            count === 0 ? Promise.resolve() : acts.perform({ act, asked: { count }, work, told: () => ({ count }) }),
+            acts.perform({ act, asked: { count }, work, told: (done) => ({ count: done }) }),
         },
         id,
       );

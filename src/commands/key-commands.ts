@@ -76,14 +76,27 @@ async function replaceMaster(
   if (gateways === undefined)
     throw new GatewayError("KEY_IN_USE", "a gateway does not have master-next.key; run this again once it does");
   const keyring = new Keyring({ masterKey: nextMaster, otherMasterKeys: [master], pepper });
-  const pass = () => rewrapAll(redis, keys, (wrapped) => keyring.rewrap(wrapped));
+  let unreadable = 0;
+  const pass = () => {
+    unreadable = 0;
+    return rewrapAll(
+      redis,
+      keys,
+      (wrapped) => keyring.rewrap(wrapped),
+      () => {
+        unreadable += 1;
+      },
+    );
+  };
   let total = await pass();
   say([`${total} subject keys wrapped anew`]);
   for (let changed = 1; changed > 0; total += changed) {
     if (gateways > 0) await pause(LATE_CHANGE_MS);
     changed = await pass();
   }
-  return { retired: endMaster(config.keys.dir), subjects: total };
+  if (unreadable > 0)
+    say([`${unreadable} subject keys open under neither master key and were left; see npm run keys -- check`]);
+  return { retired: endMaster(config.keys.dir, nextMaster), subjects: total };
 }
 
 /** Resumable as well. */
@@ -139,7 +152,7 @@ async function refuseWhileNeeded(operator: Operator, id: string): Promise<void> 
   }
   if (retired === undefined) throw new GatewayError("KEY_INVALID", "no queue key and no retired key of this id");
   const master = id.startsWith("master-");
-  const left = master ? await unreadable(operator) : 0;
+  const left = master ? await openedBy(operator, retired) : 0;
   if (left > 0) throw new GatewayError("KEY_IN_USE", `${left} subject keys are not wrapped by the present master key`);
   const archives = await archivesUnder(
     config.backup.dir,
@@ -177,22 +190,27 @@ export async function checkKeys(operator: Operator): Promise<string[]> {
 }
 
 /** Subject keys that the present master keys do not open. */
-async function unreadable(operator: Operator): Promise<number> {
-  const { master, nextMaster, pepper } = read(operator);
-  const keyring = new Keyring({
-    masterKey: master,
-    otherMasterKeys: nextMaster === undefined ? [] : [nextMaster],
-    pepper,
-  });
-  let left = 0;
-  for await (const wrapped of wrappedKeys(operator.redis, operator.keys)) {
-    try {
-      keyring.rewrap(wrapped);
-    } catch {
-      left += 1;
-    }
-  }
-  return left;
+function unreadable(operator: Operator): Promise<number> {
+  const { master, nextMaster } = read(operator);
+  return countKeys(operator, [master, ...(nextMaster === undefined ? [] : [nextMaster])], false);
+}
+
+/** One that no key opens is no reason to keep a key. */
+function openedBy(operator: Operator, key: Buffer): Promise<number> {
+  return countKeys(operator, [key], true);
+}
+
+async function countKeys(
+  operator: Operator,
+  [masterKey, ...otherMasterKeys]: Buffer[],
+  open: boolean,
+): Promise<number> {
+  const { master, pepper } = read(operator);
+  const keyring = new Keyring({ masterKey: masterKey ?? master, otherMasterKeys, pepper });
+  let count = 0;
+  for await (const wrapped of wrappedKeys(operator.redis, operator.keys))
+    if (keyring.opens(wrapped) === open) count += 1;
+  return count;
 }
 
 /** Number of live gateways once all of them answer `yes`; `undefined` when one does not in time. */

@@ -126,9 +126,10 @@ async function restore(
       await redis.bgrewriteaof().catch(() => undefined);
       return summary;
     },
-    told: async ({ subjects, erased, erasing, held, withdrawn, audited }, log) => {
+    told: async ({ subjects, erased, erasing, held, withdrawn, broken, unreadable, audited }, log) => {
       const lost = await lostHead(audited, log);
-      return { subjects, erased, erasing, held, withdrawn, ...(lost !== undefined && { lost }) };
+      const damaged = { ...(broken > 0 && { broken }), ...(unreadable > 0 && { unreadable }) };
+      return { subjects, erased, erasing, held, withdrawn, ...damaged, ...(lost !== undefined && { lost }) };
     },
   });
 }
@@ -146,7 +147,7 @@ async function lostHead(audited: readonly AuditHead[], log: AuditLog): Promise<s
 
 function report(summary: RestoreSummary, { subjectKeys }: RestoreInput, dryRun: boolean): string[] {
   const { createdAt, subjects, credentials, keys, erased, erasing, held, withdrawn } = summary;
-  const { tokensDropped, policyMissing, auditRepair } = summary;
+  const { tokensDropped, policyMissing, auditRepair, broken, unreadable } = summary;
   return [
     `${dryRun ? "would restore" : "restored"} the backup of ${new Date(createdAt).toISOString()}`,
     `  subjects           ${subjects}, ${subjectKeys === undefined ? "without keys" : `${keys} keys`}`,
@@ -161,6 +162,10 @@ function report(summary: RestoreSummary, { subjectKeys }: RestoreInput, dryRun: 
       : [
           `  the audit log of the archive did not verify (${auditRepair.problem} at line ${auditRepair.line}) and was repaired`,
         ]),
+    ...(broken === 0
+      ? []
+      : [`  begun anew         ${broken}, whose record does not verify: all they consented to is withdrawn`]),
+    ...(unreadable === 0 ? [] : [`  keys that no master key opens  ${unreadable}`]),
     ...(policyMissing ? ["  a policy was published since: no consent counts until it is published again"] : []),
   ];
 }

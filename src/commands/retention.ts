@@ -8,7 +8,9 @@ import "../platform/no-debug-output.ts";
 import { parseArgs } from "node:util";
 import type { Config } from "../config/schema.ts";
 import { LedgerHolds } from "../consent/holds.ts";
+import { Leases } from "../consent/leases.ts";
 import { Keyring } from "../deidentify/keyring.ts";
+import type { DamageKind } from "../model/damage.ts";
 import { DAY_MS } from "../model/durations.ts";
 import type { Log } from "../model/log.ts";
 import { readKeys } from "../platform/key-files.ts";
@@ -69,14 +71,23 @@ function retentionOf({ config, redis, keys, acts }: Operator, rows: RowRetention
       otherMasterKeys: nextMaster === undefined ? [] : [nextMaster],
       pepper,
     }),
+    leases: new Leases(redis, keys, { leaseMs: config.consent.leaseMs }),
     rows,
     deadLetters: new DeadLetters(redis, keys, new Envelope(queue), { maxBytes: config.queue.deadLetterBytes }),
     holds: new HeldSubjects(redis, keys, (tag) => ledgerHolds.standing(tag)),
     auditLog,
     // The run itself stands in the log as an act of the operator.
     audit: async (act) => (act.act === "retention-run" ? undefined : auditLog.append(act)),
+    damaged: tellDamage,
     log: SILENT,
   });
+}
+
+/** Said once for each kind. */
+const told = new Set<DamageKind>();
+function tellDamage(kind: DamageKind): void {
+  if (!told.has(kind)) process.stderr.write(`retention: went on without a damaged record (${kind})\n`);
+  told.add(kind);
 }
 
 function describe({ kind, state, count }: RetentionResult): string {

@@ -21,6 +21,8 @@ const ISSUE_TOKEN: RedisScript = {
   ARGV[1] MAC of the new token   ARGV[2] channel for sessions to end   ARGV[3] device key
   Reply: 1
 ]]
+-- What is no hash is none of ours, and lets nobody in.
+if redis.call("TYPE", KEYS[1]).ok ~= "hash" then redis.call("DEL", KEYS[1]) end
 redis.call("HSET", KEYS[1], "mac", ARGV[1])
 local owner = redis.call("HGET", KEYS[1], "tag") or redis.call("HGET", KEYS[1], "target")
 if owner then redis.call("HSET", KEYS[1], "owner", owner) else redis.call("HDEL", KEYS[1], "owner") end

@@ -20,6 +20,8 @@ const CLAIM_DEVICE: RedisScript = {
   Reply: false when bound there already and no move is open; else the other tags it may still be found under,
   comma-joined, and 1 when a token ended
 ]]
+-- What is no hash is none of ours, and lets nobody in.
+if redis.call("TYPE", KEYS[1]).ok ~= "hash" then redis.call("DEL", KEYS[1]) end
 local bound = redis.call("HGET", KEYS[1], "tag")
 if bound == ARGV[1] and redis.call("HEXISTS", KEYS[1], "claim") == 0 then return false end
 local places = redis.call("HGET", KEYS[1], "from") or ""

@@ -28,6 +28,12 @@ export function erasureFacts(events: readonly ConsentEvent[]): ErasureFacts {
   };
 }
 
+/** Where nothing tells what was consented to when. */
+export function widestFacts(events: readonly ConsentEvent[], at: number): ErasureFacts {
+  const devices = new Set(events.flatMap((event) => (event.type === "bound" ? [event.device] : [])));
+  return unprovable([...devices], at);
+}
+
 /** What was consented to before a new chain began, nobody can prove: anything, for as long as it could be kept. */
 function unprovable(devices: readonly DeviceKey[], at: number): ErasureFacts {
   return { devices, purposes: [...PURPOSES], since: at - LONGEST_KEPT_MS, unverified: true };

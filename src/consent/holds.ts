@@ -9,14 +9,24 @@ import type { DeviceKey, SubjectTag } from "../model/ids.ts";
 import type { RedisKeys } from "../platform/redis-keys.ts";
 import { type ChangeOptions, changeLedger } from "./change-ledger.ts";
 import { LedgerStore } from "./ledger-store.ts";
+import { behindNewChain, ledgerOrRemains } from "./new-chain.ts";
 import { isHeld } from "./subject-state.ts";
 import { SubjectTurns } from "./subject-turns.ts";
 
-export class LedgerHolds {
-  readonly #store: LedgerStore;
-  readonly #options: ChangeOptions;
+export interface HoldsOptions extends ChangeOptions {
+  /** A ledger that does not verify was gone on without. */
+  readonly broken?: () => void;
+}
 
-  constructor(redis: Redis, keys: RedisKeys, options: ChangeOptions) {
+export class LedgerHolds {
+  readonly #redis: Redis;
+  readonly #keys: RedisKeys;
+  readonly #store: LedgerStore;
+  readonly #options: HoldsOptions;
+
+  constructor(redis: Redis, keys: RedisKeys, options: HoldsOptions) {
+    this.#redis = redis;
+    this.#keys = keys;
     this.#store = new LedgerStore(redis, keys);
     this.#options = { ...options, turns: options.turns ?? new SubjectTurns() };
   }
@@ -44,7 +54,11 @@ export class LedgerHolds {
   }
 
   /** `silenced` names what may be deleted now and is of no use to anyone, devices that have moved on included. */
-  async release(tag: SubjectTag, ref: string): Promise<LedgerAnswer> {
+  release(tag: SubjectTag, ref: string): Promise<LedgerAnswer> {
+    return this.#whateverIsLeft(tag, () => this.#release(tag, ref));
+  }
+
+  async #release(tag: SubjectTag, ref: string): Promise<LedgerAnswer> {
     let found = false;
     const change = await changeLedger(this.#store, tag, this.#options, ({ state }) => {
       found = state.holds.has(ref);
@@ -54,7 +68,11 @@ export class LedgerHolds {
   }
 
   /** Ends the holds whose time is over. Returns one change for each. */
-  async expire(tag: SubjectTag): Promise<LedgerChange[]> {
+  expire(tag: SubjectTag): Promise<LedgerChange[]> {
+    return this.#whateverIsLeft(tag, () => this.#expire(tag));
+  }
+
+  async #expire(tag: SubjectTag): Promise<LedgerChange[]> {
     const changes: LedgerChange[] = [];
     for (;;) {
       let ref: string | undefined;
@@ -74,9 +92,16 @@ export class LedgerHolds {
     return { ...change, silenced: [...new Set([...change.silenced, ...former])] };
   }
 
-  /** Those that stand, whether or not their time is over: until its release a hold holds. */
+  /** Those that stand, whether or not their time is over: until its release a hold holds. So do those of a ledger that broke. */
   async standing(tag: SubjectTag): Promise<readonly LegalHold[]> {
-    return [...(await this.#store.read(tag)).state.holds.values()];
+    const broken = () => this.#options.broken?.();
+    return [...(await ledgerOrRemains(this.#redis, this.#keys, tag, broken)).state.holds.values()];
+  }
+
+  /** An end gives rights back: a record that cannot be verified must not keep it from coming. */
+  #whateverIsLeft<T>(tag: SubjectTag, work: () => Promise<T>): Promise<T> {
+    const { now, broken } = this.#options;
+    return behindNewChain({ redis: this.#redis, keys: this.#keys, now, broken }, tag, work);
   }
 }
 

@@ -7,7 +7,7 @@ import { type Decision, NO_SUBJECT_KEY } from "../model/consent.ts";
 import { type ConsentEvent, consentEvent } from "../model/consent-record.ts";
 import { GatewayError } from "../model/errors.ts";
 import type { DeviceKey, SubjectTag } from "../model/ids.ts";
-import { orConsentUnreachable } from "../platform/redis.ts";
+import { isMisshapen, orConsentUnreachable } from "../platform/redis.ts";
 import type { RedisKeys } from "../platform/redis-keys.ts";
 import { type RedisScript, runScript } from "../platform/redis-script.ts";
 import { encodeDecision } from "./decision-record.ts";
@@ -48,6 +48,8 @@ if head ~= ARGV[1] then return 0 end
 if (redis.call("HGET", KEYS[1], "key") or "") ~= ARGV[7] then return 0 end
 redis.call("RPUSH", KEYS[2], ARGV[6])
 redis.call("HSET", KEYS[1], "head", ARGV[2], "fence", ARGV[4])
+-- What is no set is none of ours; every device follows below.
+if redis.call("TYPE", KEYS[3]).ok ~= "set" then redis.call("DEL", KEYS[3]) end
 if ARGV[5] ~= "" then redis.call("HSET", KEYS[1], "key", ARGV[5]) end
 for index = 4, #KEYS do
   local at = 8 + (index - 4) * 3
@@ -56,6 +58,8 @@ for index = 4, #KEYS do
 end
 return 1`,
 };
+
+const SCAN_PAGE = 1_000;
 
 export class LedgerStore {
   readonly #redis: Redis;
@@ -81,8 +85,7 @@ export class LedgerStore {
 
   async #close(tag: SubjectTag): Promise<void> {
     await orConsentUnreachable(async () => {
-      const devices = await this.#redis.smembers(this.#keys.devices(tag));
-      const names = devices.map((device) => this.#keys.decision(tag, device as DeviceKey));
+      const names = await decisionsOf(this.#redis, this.#keys, tag);
       if (names.length > 0) await this.#redis.del(names);
     });
   }
@@ -149,6 +152,16 @@ export function verifiedEvents(tag: SubjectTag, head: string, texts: readonly st
   return events;
 }
 
+/** Whether `verifiedEvents` would find it whole. */
+export function ledgerVerifies(tag: SubjectTag, head: string, texts: readonly string[]): boolean {
+  try {
+    verifiedEvents(tag, head, texts);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 function beginsAnew(text: string): boolean {
   if (!text.includes('"anew":true')) return false;
   const event = readEvent(text);
@@ -163,8 +176,26 @@ function readEvent(text: string): ConsentEvent {
   }
 }
 
+/** Names of all decisions of a subject: by the devices that are bound or, where their set is none, by looking for them. */
+async function decisionsOf(redis: Redis, keys: RedisKeys, tag: SubjectTag): Promise<string[]> {
+  const devices = await redis.smembers(keys.devices(tag)).catch((error: unknown) => {
+    if (!isMisshapen(error)) throw error;
+    return undefined;
+  });
+  if (devices !== undefined) return devices.map((device) => keys.decision(tag, device as DeviceKey));
+  const names: string[] = [];
+  let cursor = "0";
+  do {
+    const [next, found] = await redis.scan(cursor, "MATCH", keys.decision(tag, "*" as DeviceKey), "COUNT", SCAN_PAGE);
+    names.push(...found);
+    cursor = next;
+  } while (cursor !== "0");
+  return names;
+}
+
 function reply(replies: [error: Error | null, result: unknown][] | null, index: number): unknown[] {
   const entry = replies?.[index];
+  if (isMisshapen(entry?.[0])) throw new GatewayError("LEDGER_BROKEN", "a value of another type");
   if (entry === undefined || entry[0] !== null || !Array.isArray(entry[1])) {
     throw new GatewayError("CONSENT_UNREACHABLE", "reading a ledger");
   }

@@ -22,6 +22,7 @@ import { changeLedger } from "./change-ledger.ts";
 import { DeviceClaims } from "./device-claim.ts";
 import { roomFor } from "./ledger-bound.ts";
 import { LedgerStore, type SubjectLedger } from "./ledger-store.ts";
+import { behindNewChain } from "./new-chain.ts";
 import { type Draft, silencedNow } from "./plan-change.ts";
 import { type Policy, readFloorPlan, readFloors, readPolicy } from "./policies.ts";
 import { type StatementDraft, saidAlready } from "./said-already.ts";
@@ -49,6 +50,8 @@ export interface LedgerOptions {
   tokenEnded?(device: DeviceKey): Promise<void>;
   /** Notes down, outside Redis, who the subject is as a party from now on; the change is not answered before. */
   minority?(tag: SubjectTag, party: PartyStatement): Promise<void>;
+  /** A ledger of a former owner that does not verify was gone on without. */
+  readonly broken?: () => void;
 }
 
 export interface Binding extends Pick<LedgerChange, "fence"> {
@@ -87,7 +90,10 @@ export class Ledger {
     if (claim?.tokenEnded || others.length > 0) await this.#options.tokenEnded?.(device);
     const silenced: Silenced[] = [];
     for (const subject of others) {
-      const dropped = await this.#drop(subject, device);
+      // What became of the record of a former owner is no fault of the next.
+      const { broken, now } = this.#options;
+      const anew = { redis: this.#redis, keys: this.#keys, now, broken };
+      const dropped = await behindNewChain(anew, subject, () => this.#drop(subject, device));
       // Under a hold of an earlier owner what was set aside of theirs must stay.
       if (dropped === undefined || dropped.silenced.includes(device)) silenced.push({ subject, devices: [device] });
     }

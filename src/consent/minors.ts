@@ -4,6 +4,7 @@
  */
 import type { Redis } from "ioredis";
 import { type ConsentEvent, isConsent } from "../model/consent-record.ts";
+import { forEachUndamaged, type TellDamage } from "../model/damage.ts";
 import type { SubjectTag } from "../model/ids.ts";
 import type { RedisKeys } from "../platform/redis-keys.ts";
 import { LedgerStore } from "./ledger-store.ts";
@@ -38,11 +39,12 @@ export class Minors {
   }
 
   /** Everybody whose data must be purged and is not yet being erased: an answer that a crash cut short. */
-  async due(): Promise<SubjectTag[]> {
+  async due(damaged: TellDamage = () => undefined): Promise<SubjectTag[]> {
     const due: SubjectTag[] = [];
-    for (const tag of await subjectsWith(this.#redis, this.#keys, ({ minor }) => minor)) {
+    const minors = await subjectsWith(this.#redis, this.#keys, ({ minor }) => minor);
+    await forEachUndamaged(minors, damaged, async (tag) => {
       if (await this.mustBePurged(tag)) due.push(tag);
-    }
+    });
     return due;
   }
 }

@@ -11,6 +11,7 @@ import { erasureFacts } from "./erasure-facts.ts";
 import { canonicalJson, genesis, hashText } from "./hash-chain.ts";
 import { sameHold } from "./holds.ts";
 import { type SubjectLedger, stateAfter, verifiedEvents } from "./ledger-store.ts";
+import { chainBehind, isBroken, type Remains } from "./new-chain.ts";
 import { partyOf, sameParty } from "./party.ts";
 import { type Draft, planChange } from "./plan-change.ts";
 import { materialise, statementsOf } from "./subject-state.ts";
@@ -25,6 +26,8 @@ export interface SavedSubject {
   readonly events: readonly string[];
   /** `undefined` when the key was destroyed, or is not there any more. */
   readonly wrappedSubjectKey: string | undefined;
+  /** With it a ledger that does not verify begins anew instead of being refused. */
+  readonly remains?: Pick<Remains, "fence" | "bound" | "heldUntil"> | undefined;
 }
 
 /** What happened since and must happen again. */
@@ -59,13 +62,11 @@ export interface RebuiltSubject {
   readonly heldUntil: number | undefined;
 }
 
-/** Throws LEDGER_BROKEN when the events do not follow from one another. */
+/** Throws LEDGER_BROKEN when the events do not follow from one another, and nothing is known but them. */
 export function rebuildSubject(saved: SavedSubject, since: Since, now: number): RebuiltSubject {
-  const head = saved.head ?? genesis(saved.tag);
-  const events = verifiedEvents(saved.tag, head, saved.events);
-  const state = stateAfter(events, saved.events.length);
-  let ledger: SubjectLedger = { ...saved, head, events, state };
-  const texts = [...saved.events];
+  const read = readSaved(saved, now);
+  let ledger = read.ledger;
+  const texts = [...read.texts];
   const begun: BegunErasure[] = [];
   const append = (draft: Draft, keyAfter: string | undefined): void => {
     const above = { ...ledger, state: { ...ledger.state, fence: Math.max(ledger.state.fence, since.fence) } };
@@ -125,4 +126,18 @@ function partiesToState({ state }: SubjectLedger, party: PartyStatement | undefi
   if (party === undefined || sameParty(partyOf(state), party)) return [];
   const replaced = party.guardian === undefined && party.minor && state.guardian !== undefined;
   return replaced ? [{ minor: false }, party] : [party];
+}
+
+function readSaved(saved: SavedSubject, now: number): { ledger: SubjectLedger; texts: readonly string[] } {
+  const { tag, wrappedSubjectKey, remains } = saved;
+  const head = saved.head ?? genesis(tag);
+  try {
+    const events = verifiedEvents(tag, head, saved.events);
+    const state = stateAfter(events, saved.events.length);
+    return { ledger: { tag, head, wrappedSubjectKey, events, state }, texts: saved.events };
+  } catch (error) {
+    if (remains === undefined || !isBroken(error)) throw error;
+    const anew = chainBehind(tag, { ...remains, texts: saved.events, head }, now);
+    return { ledger: { ...anew.ledger, wrappedSubjectKey }, texts: [...saved.events, ...anew.texts] };
+  }
 }

@@ -14,7 +14,7 @@ import type { RedisKeys } from "../platform/redis-keys.ts";
 import { type RedisScript, runScript } from "../platform/redis-script.ts";
 import type { ChangeOptions } from "./change-ledger.ts";
 import { encodeDecision } from "./decision-record.ts";
-import { erasureFacts } from "./erasure-facts.ts";
+import { erasureFacts, widestFacts } from "./erasure-facts.ts";
 import { canonicalJson, genesis, hashText } from "./hash-chain.ts";
 import { LedgerStore, type SubjectLedger } from "./ledger-store.ts";
 import { beginNewChain } from "./new-chain.ts";
@@ -126,6 +126,18 @@ export class SubjectErasure {
       const args = [before.head, hashText(text), text, now];
       return (await orConsentUnreachable(() => runScript(this.#redis, DESTROY_KEY, names, args))) === 1 || undefined;
     });
+  }
+
+  /** As it was asked for; of an erasure that the ledger does not name, or not any more, everything. Throws as `begin` does. */
+  async facts(
+    tag: SubjectTag,
+    id: string,
+  ): Promise<{ readonly facts: ErasureFacts; readonly at: number; readonly named: boolean }> {
+    const { events } = await this.#read(tag);
+    const asked = events.findIndex((event) => event.type === "erasure-requested" && event.erasure === id);
+    const event = events[asked];
+    if (event !== undefined) return { facts: erasureFacts(events.slice(0, asked)), at: event.at, named: true };
+    return { facts: widestFacts(events, this.#now()), at: this.#now(), named: false };
   }
 
   /** A ledger that cannot be verified begins anew; one that can stays as it is. Throws `CONSENT_UNREACHABLE`. */

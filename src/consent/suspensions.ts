@@ -4,10 +4,12 @@
  */
 import type { Redis } from "ioredis";
 import { type PolicyFloors, PURPOSES, type Purpose } from "../model/consent.ts";
+import { forEachUndamaged, type TellDamage } from "../model/damage.ts";
 import type { SubjectTag } from "../model/ids.ts";
 import { type DevicesSuspended, MAX_POLICY_VERSION } from "../model/policy-document.ts";
 import { orConsentUnreachable } from "../platform/redis.ts";
 import type { RedisKeys } from "../platform/redis-keys.ts";
+import { type RedisScript, runScript } from "../platform/redis-script.ts";
 import { type ChangeOptions, changeLedger } from "./change-ledger.ts";
 import { LedgerStore } from "./ledger-store.ts";
 import { readFloorPlan } from "./policies.ts";
@@ -18,6 +20,23 @@ import { decisionOf, type SubjectState, statementsOf } from "./subject-state.ts"
 
 /** Field beside the counts: the floors of which no ledger is left to tell. */
 const NOTED = "noted";
+/** And how many looks have begun, and which of them the counts are of. */
+const BEGUN = "begun";
+const AS_OF = "as-of";
+
+const REMEMBER_COUNTS: RedisScript = {
+  name: "consentryRememberSuspended",
+  lua: `--[[
+  Writes down what a look through all decisions has counted, unless a later look was quicker.
+  KEYS[1] hash
+  ARGV[1] number of the look   ARGV[2] field of the number   ARGV[3..] purpose and count in turn
+  Reply: 1 written, 0 a later one stands there
+]]
+if tonumber(redis.call("HGET", KEYS[1], ARGV[2]) or "0") > tonumber(ARGV[1]) then return 0 end
+for index = 3, #ARGV, 2 do redis.call("HSET", KEYS[1], ARGV[index], ARGV[index + 1]) end
+redis.call("HSET", KEYS[1], ARGV[2], ARGV[1])
+return 1`,
+};
 
 interface Look {
   readonly plan: FloorPlan;
@@ -26,15 +45,17 @@ interface Look {
   readonly subjects: ReadonlySet<SubjectTag>;
 }
 
-type SuspensionsOptions = Pick<ChangeOptions, "now" | "turns">;
+export interface SuspensionOptions extends Pick<ChangeOptions, "now" | "turns"> {
+  readonly damaged?: TellDamage;
+}
 
 export class Suspensions {
   readonly #redis: Redis;
   readonly #keys: RedisKeys;
-  readonly #options: SuspensionsOptions;
+  readonly #options: SuspensionOptions;
   readonly #store: LedgerStore;
 
-  constructor(redis: Redis, keys: RedisKeys, options: SuspensionsOptions) {
+  constructor(redis: Redis, keys: RedisKeys, options: SuspensionOptions) {
     this.#redis = redis;
     this.#keys = keys;
     this.#options = options;
@@ -43,7 +64,8 @@ export class Suspensions {
 
   /** Counts anew, for every gateway. Throws `CONSENT_UNREACHABLE`. */
   async survey(): Promise<void> {
-    await this.#remember(await this.#look());
+    const number = await this.#begin();
+    await this.#remember(number, await this.#look());
   }
 
   /** As of the last survey. Throws `CONSENT_UNREACHABLE`. */
@@ -63,10 +85,13 @@ export class Suspensions {
    * Answers how many. Throws as every change of a ledger does.
    */
   async note(noted: (tag: SubjectTag) => Promise<unknown>): Promise<number> {
+    const number = await this.#begin();
     const look = await this.#look();
-    await this.#remember(look);
+    await this.#remember(number, look);
     const due = await this.#due(look);
-    for (const tag of due) if (await this.#append(tag, look.plan)) await noted(tag);
+    await this.#each(due, async (tag) => {
+      if (await this.#append(tag, look.plan)) await noted(tag);
+    });
     // Only what a whole look found nothing more to do about needs no other one.
     if (due.length === 0) {
       await orConsentUnreachable(() => this.#redis.hset(this.#keys.devicesSuspended, NOTED, textOf(look.floors)));
@@ -89,8 +114,14 @@ export class Suspensions {
     return { plan, floors, counts, subjects };
   }
 
-  async #remember({ counts }: Look): Promise<void> {
-    await orConsentUnreachable(() => this.#redis.hset(this.#keys.devicesSuspended, counts));
+  async #begin(): Promise<number> {
+    return orConsentUnreachable(() => this.#redis.hincrby(this.#keys.devicesSuspended, BEGUN, 1));
+  }
+
+  /** Unless a look that began later has ended before: what it saw is newer. */
+  async #remember(number: number, { counts }: Look): Promise<void> {
+    const args = [number, AS_OF, ...Object.entries(counts).flat()];
+    await orConsentUnreachable(() => runScript(this.#redis, REMEMBER_COUNTS, [this.#keys.devicesSuspended], args));
   }
 
   async #due({ plan, floors, subjects }: Look): Promise<SubjectTag[]> {
@@ -98,10 +129,14 @@ export class Suspensions {
     const noted = await orConsentUnreachable(() => this.#redis.hget(this.#keys.devicesSuspended, NOTED));
     if (noted === textOf(floors)) return [];
     const due: SubjectTag[] = [];
-    for (const tag of subjects) {
+    await this.#each(subjects, async (tag) => {
       if (this.#unnoted((await this.#store.read(tag)).state, plan) !== undefined) due.push(tag);
-    }
+    });
     return due;
+  }
+
+  #each(tags: Iterable<SubjectTag>, work: (tag: SubjectTag) => Promise<void>): Promise<void> {
+    return forEachUndamaged(tags, this.#options.damaged ?? (() => undefined), work);
   }
 
   async #append(tag: SubjectTag, plan: FloorPlan): Promise<boolean> {

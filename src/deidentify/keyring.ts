@@ -75,6 +75,16 @@ export class Keyring {
     return this.#wrap(this.#unwrap(wrapped));
   }
 
+  /** Whether one of the master keys opens it. */
+  opens(wrapped: string): boolean {
+    try {
+      this.#unwrap(wrapped).fill(0);
+      return true;
+    } catch {
+      return false;
+    }
+  }
+
   /**
    * 22 base64url characters: HMAC-SHA-256(HKDF-SHA-256(subject key, salt = pepper, info = purpose and epoch), device key),
    * truncated to 128 bits. Throws SUBJECT_KEY_UNREADABLE when the wrapped key does not open.

@@ -3,7 +3,7 @@ import type { FastifyInstance } from "fastify";
 import type { ZodTypeProvider } from "fastify-type-provider-zod";
 import { z } from "zod";
 import { legalHold, opaqueReference, statedReference, timestampMs } from "../model/consent-record.ts";
-import { deletionOf } from "../model/erasure.ts";
+import { DELETION_OF_ALL, deletionOf } from "../model/erasure.ts";
 import type { DeviceKey } from "../model/ids.ts";
 import { approverOf } from "./access.ts";
 import { HOLD_EXAMPLE, HOLDS_EXAMPLE } from "./examples.ts";
@@ -99,7 +99,8 @@ export function holdRoutes(scope: FastifyInstance, ports: HttpPorts): void {
       const answer = await ports.holds.place(tag, hold, approverOf(request) ?? "");
       if (answer.refused !== undefined) return refuse(reply, answer.refused);
       if (answer.state === "proposed") return reply.code(202).send({ state: answer.state });
-      const ended = await Promise.all([settle(ports, tag, []), ports.leases.drain(deletionOf(tag))]);
+      const deletions = [deletionOf(tag), DELETION_OF_ALL].map((concerned) => ports.leases.drain(concerned));
+      const ended = await Promise.all([settle(ports, tag, []), ...deletions]);
       return ended.every(({ drained }) => drained)
         ? reply.code(200).send({ state: answer.state })
         : refuse(reply, "not-drained");

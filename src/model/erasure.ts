@@ -28,6 +28,9 @@ export function deletionOf(tag: SubjectTag): SubjectTag {
   return `${tag}/deletion` as SubjectTag;
 }
 
+/** The same where it is not known before whose it is: a legal hold on anybody waits for it. */
+export const DELETION_OF_ALL = "*/deletion" as SubjectTag;
+
 /** In this order; each is done again from its beginning when a process ends in the middle of it. */
 export const ERASURE_STEPS = [
   /** Until no batch that began before the request can write any more. */

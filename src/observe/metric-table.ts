@@ -3,6 +3,7 @@
  * device, a subject or a pseudonym. `docs/metrics.md` lists the same rows and a test keeps the two equal.
  */
 import { PURPOSES, SERVICE_PURPOSES } from "../model/consent.ts";
+import { DAMAGE_KINDS } from "../model/damage.ts";
 import { ERASURE_ANSWERS, ERASURE_OUTCOMES } from "../model/erasure.ts";
 import type { ErrorCode } from "../model/errors.ts";
 import {
@@ -137,6 +138,16 @@ export const METRICS = {
   auditLate: counter(
     "audit_late_total",
     "Audit lines that could not be written at once; each is tried again until it stands.",
+  ),
+  damaged: counter(
+    "damaged_records_total",
+    "Damaged records of one person that work for others went on without; one counts each time it is met.",
+    { kind: DAMAGE_KINDS },
+  ),
+  backupDamaged: gauge(
+    "backup_damaged_records",
+    "Damaged records found by the last backup that this gateway took; they are in it as they are.",
+    { kind: DAMAGE_KINDS },
   ),
   devicesSuspended: gauge(
     "devices_suspended",

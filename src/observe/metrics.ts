@@ -2,8 +2,10 @@
  * The books and everything else that is counted. On the path of a message a count is one addition to a
  * plain number; names and labels wait for the scrape.
  */
+
 import { collectDefaultMetrics, Registry } from "prom-client";
 import { PURPOSES, type Purpose, SERVICE_PURPOSES, type ServicePurpose } from "../model/consent.ts";
+import { DAMAGE_KINDS, type DamageKind } from "../model/damage.ts";
 import { ERASURE_ANSWERS, ERASURE_OUTCOMES, type ErasureAnswer, type ErasureOutcome } from "../model/erasure.ts";
 import type { ErrorCode } from "../model/errors.ts";
 import {
@@ -79,6 +81,8 @@ export class Metrics extends BookCounts {
   readonly #erasures = zeros(ERASURE_OUTCOMES);
   readonly #erasureAnswers = zeros(ERASURE_ANSWERS);
   readonly #erasure = new Distribution(METRICS.erasure.buckets);
+  readonly #damaged = zeros(DAMAGE_KINDS);
+  readonly #backupDamaged = zeros(DAMAGE_KINDS);
   readonly #devicesSuspended = zeros(PURPOSES);
   #notices = 0;
   #batches = 0;
@@ -188,6 +192,14 @@ export class Metrics extends BookCounts {
     this.#auditLate += 1;
   }
 
+  damaged(kind: DamageKind): void {
+    this.#damaged[kind] += 1;
+  }
+
+  backupDamaged(counts: Readonly<Record<DamageKind, number>>): void {
+    Object.assign(this.#backupDamaged, counts);
+  }
+
   devicesSuspended(counts: Readonly<Record<Purpose, number>>): void {
     Object.assign(this.#devicesSuspended, counts);
   }
@@ -259,6 +271,8 @@ export class Metrics extends BookCounts {
       erasure: () => [[{}, this.#erasure]],
       erasureAnswers: () => by("outcome", this.#erasureAnswers),
       auditLate: () => single(this.#auditLate),
+      damaged: () => by("kind", this.#damaged),
+      backupDamaged: () => by("kind", this.#backupDamaged),
       devicesSuspended: () => by("purpose", this.#devicesSuspended),
       notices: () => single(this.#notices),
       backupAge: () => single(this.#gauges.backupAge),

@@ -2,7 +2,8 @@
  * The changes an operator may make to the key files. Each appears whole or not at all, and one that takes
  * several steps can be broken off anywhere and gone on with.
  */
-import { existsSync, linkSync, mkdirSync, readdirSync, renameSync, rmSync, statSync } from "node:fs";
+import { randomUUID } from "node:crypto";
+import { existsSync, linkSync, mkdirSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { GatewayError } from "../model/errors.ts";
 import {
@@ -49,13 +50,49 @@ export function describeKeys(dir: string): KeyDescription[] {
   });
 }
 
-/** Makes the next queue key and answers its id. Gateways take it up by themselves. */
-export function addQueueKey(dir: string): string {
+const LOCK_FILE = "changing.lock";
+/** A change takes milliseconds: one that stands longer was left by a process that died. */
+const LOCK_LEFT_MS = 10_000;
+
+/** Of several processes one changes the key files at a time. Throws KEY_IN_USE. */
+function alone<T>(dir: string, change: () => T): T {
+  const lock = join(dir, LOCK_FILE);
+  try {
+    writeFileSync(lock, "", { flag: "wx", mode: 0o600 });
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
+    if (Date.now() - (statSync(lock, { throwIfNoEntry: false })?.mtimeMs ?? 0) < LOCK_LEFT_MS)
+      throw new GatewayError("KEY_IN_USE", "another process changes the key files");
+    // Of several that find it left behind one takes it away.
+    const mine = `${lock}.${randomUUID()}`;
+    renameSync(lock, mine);
+    rmSync(mine);
+    writeFileSync(lock, "", { flag: "wx", mode: 0o600 });
+  }
+  try {
+    return change();
+  } finally {
+    rmSync(lock, { force: true });
+  }
+}
+
+/**
+ * Makes the next queue key and answers its id. Gateways take it up by themselves. With `after` nothing is made, and
+ * `undefined` answered, when that is not the newest any more: somebody else has made the next one.
+ */
+export function addQueueKey(dir: string): string;
+export function addQueueKey(dir: string, after: string): string | undefined;
+export function addQueueKey(dir: string, after?: string): string | undefined {
+  return alone(dir, () => nextQueueKey(dir, after));
+}
+
+function nextQueueKey(dir: string, after: string | undefined): string | undefined {
   const folder = join(dir, "queue");
   const newest = readdirSync(folder)
     .flatMap((name) => QUEUE_KEY_FILE.exec(name)?.[1] ?? [])
     .sort()
     .at(-1);
+  if (after !== undefined && newest !== after) return undefined;
   const id = following(newest ?? "q0000");
   writeKey(join(folder, `${id}.key`));
   syncFolder(folder);
@@ -64,18 +101,32 @@ export function addQueueKey(dir: string): string {
 
 /** Makes the master key that will take over, unless there is one from a rotation that was broken off. */
 export function beginMaster(dir: string): void {
-  if (existsSync(join(dir, NEXT_MASTER_FILE))) return;
-  writeKey(join(dir, NEXT_MASTER_FILE));
-  syncFolder(dir);
+  alone(dir, () => {
+    if (existsSync(join(dir, NEXT_MASTER_FILE))) return;
+    writeKey(join(dir, NEXT_MASTER_FILE));
+    syncFolder(dir);
+  });
 }
 
-/** The next master key becomes the master key; the former one is retired. Answers the id of the retired one. */
-export function endMaster(dir: string): string {
-  return replaceKey(dir, "master", NEXT_MASTER_FILE);
+/**
+ * The next master key becomes the master key; the former one is retired. Answers the id of the retired one. `wrapping`:
+ * the key under which everything was wrapped; another next one is of another rotation. Throws KEY_IN_USE then.
+ */
+export function endMaster(dir: string, wrapping?: Buffer): string {
+  return alone(dir, () => {
+    const { nextMaster } = readKeys(dir, { create: false });
+    if (wrapping !== undefined && nextMaster?.equals(wrapping) !== true)
+      throw new GatewayError("KEY_IN_USE", "another rotation of the master key has ended meanwhile");
+    return replaceKey(dir, "master", NEXT_MASTER_FILE);
+  });
 }
 
 /** Makes a new backup key; the former one is retired. Answers the id of that, if there was one. */
 export function replaceBackupKey(dir: string): string | undefined {
+  return alone(dir, () => anotherBackupKey(dir));
+}
+
+function anotherBackupKey(dir: string): string | undefined {
   if (!existsSync(join(dir, BACKUP_KEY_FILE))) {
     writeKey(join(dir, BACKUP_KEY_FILE));
     syncFolder(dir);
@@ -89,6 +140,10 @@ export function replaceBackupKey(dir: string): string | undefined {
 
 /** Makes a new receipt key in the place of the former one, whose private half nobody needs any more. */
 export function replaceReceiptKey(dir: string): void {
+  alone(dir, () => anotherReceiptKey(dir));
+}
+
+function anotherReceiptKey(dir: string): void {
   const fresh = join(dir, "receipt-next.part");
   rmSync(fresh, { force: true });
   writeKey(fresh);
@@ -96,13 +151,15 @@ export function replaceReceiptKey(dir: string): void {
   syncFolder(dir);
 }
 
-/** Removes a queue key or a retired key for good; whether it is still needed must be known before. */
-export function removeKey(dir: string, id: string): void {
+/** Removes a queue key or a retired key for good; whether it is still needed must be known before. False when somebody else has. */
+export function removeKey(dir: string, id: string): boolean {
   const [folder, file] = existsSync(join(dir, "queue", `${id}.key`))
     ? ["queue", `${id}.key`]
     : [RETIRED_DIR, `${id}.key`];
+  if (!existsSync(join(dir, folder, file))) return false;
   rmSync(join(dir, folder, file));
   syncFolder(join(dir, folder));
+  return true;
 }
 
 function replaceKey(dir: string, name: "master" | "backup", fresh: string): string {

@@ -40,6 +40,8 @@ export interface RedisKeys {
   readonly deadLetters: string;
   readonly deadLetterBytes: string;
   deadLettersOf(subject: SubjectTag): string;
+  /** String: somebody is putting this letter back into the queue; ends by itself. */
+  deadLetterClaim(id: string): string;
   /** Pub/sub channel: device keys whose sessions must end. */
   readonly sessionEnd: string;
   /** Pub/sub channel: numbers of policy versions as they are published. */
@@ -61,7 +63,7 @@ export interface RedisKeys {
   readonly clockWindows: string;
   /** Hash: public key of receipts, as the `x` of its JWK → MAC; see rights/receipt-keys.ts. */
   readonly receiptKeys: string;
-  /** Counter: keys deleted since the append-only file was rewritten on their account. */
+  /** String: mark of the last key deleted since the append-only file was rewritten on its account; never the same twice. */
   readonly keyRemnants: string;
   /** BullMQ queue of what recurs over days. */
   readonly upkeepQueuePrefix: string;
@@ -126,6 +128,7 @@ export function redisKeys(prefix: string): RedisKeys {
     deadLetters: `{${prefix}:queue}:dead-letters`,
     deadLetterBytes: `{${prefix}:queue}:dead-letter-bytes`,
     deadLettersOf: (subject) => `{${prefix}:queue}:dead-letters:${subject}`,
+    deadLetterClaim: (id) => `{${prefix}:queue}:dead-letter-claim:${id}`,
     handedOver: (origin) => `{${prefix}:queue}:handed-over:${origin}`,
     sessionEnd: `${prefix}:session-end`,
     policyPublished: `${prefix}:policy-published`,

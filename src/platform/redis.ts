@@ -79,6 +79,11 @@ export function redisErrorCode(error: unknown): string {
   return error.name === "ReplyError" && reply?.[1] !== undefined ? reply[1] : "UNKNOWN";
 }
 
+/** What stands under the name is of another type than everything we write there: somebody else's hand, or a damaged file. */
+export function isMisshapen(error: unknown): boolean {
+  return redisErrorCode(error) === "WRONGTYPE";
+}
+
 /**
  * Runs a consent read or write; whatever Redis throws becomes `NOT_WRITABLE` when it answers and refuses, else
  * `CONSENT_UNREACHABLE`, with its code alone.

@@ -5,15 +5,16 @@
  */
 import { randomBytes } from "node:crypto";
 import type { Redis } from "ioredis";
+import type { TellDamage } from "../model/damage.ts";
 import { GatewayError } from "../model/errors.ts";
 import type { DeviceKey, SubjectTag } from "../model/ids.ts";
-import type { DeadLetterReason } from "../model/outcome.ts";
+import { DEAD_LETTER_REASONS, type DeadLetterReason } from "../model/outcome.ts";
 import type { RawMessage } from "../model/raw.ts";
-import { redisErrorCode } from "../platform/redis.ts";
+import { isMisshapen, redisErrorCode } from "../platform/redis.ts";
 import type { RedisKeys } from "../platform/redis-keys.ts";
 import { runScript } from "../platform/redis-script.ts";
 import { decodeBatch, encodeMessages } from "./batch.ts";
-import { ADD_LETTERS, REMOVE_LETTERS } from "./dead-letter-scripts.ts";
+import { ADD_LETTERS, CLAIM_LETTER, REMOVE_LETTERS } from "./dead-letter-scripts.ts";
 import type { Envelope, Sealed } from "./envelope.ts";
 import { BATCH_SEAL } from "./job.ts";
 
@@ -23,7 +24,8 @@ export interface DeadLetter {
   /** Unix ms. */
   readonly at: number;
   readonly messages: number;
-  readonly sealed: Sealed;
+  /** `undefined` for a letter that cannot be read any more: nobody opens it, and retention takes it. */
+  readonly sealed: Sealed | undefined;
   /** Both empty for a batch that could not be opened. */
   readonly deviceKey: DeviceKey | "";
   readonly subjectTag: SubjectTag | "";
@@ -31,6 +33,13 @@ export interface DeadLetter {
 
 /** Whether a letter must stay; what it is about is all that matters. */
 export type Spared = (letter: Pick<DeadLetter, "subjectTag" | "deviceKey">) => boolean;
+
+/** Does it while nobody is answered that something more of these subjects must stay. */
+export type Guard = (subjects: ReadonlySet<SubjectTag>, work: () => Promise<void>) => Promise<void>;
+
+export function subjectsOf(letters: readonly DeadLetter[]): ReadonlySet<SubjectTag> {
+  return new Set(letters.flatMap(({ subjectTag }) => (subjectTag === "" ? [] : [subjectTag])));
+}
 
 /** The shape of a message without its content: enough to see what is wrong with it. */
 export interface DeadLetterShape {
@@ -43,19 +52,24 @@ const PAGE = 200;
 /** Setting aside is tried again after this when there is no room: only an operator or retention can make some. */
 const FULL_RETRY_MS = 5_000;
 
+/** Longer than it takes to put a letter back and remove it; a process that died in between leaves it to another after this. */
+const CLAIMED_MS = 60_000;
+
 export class DeadLetters {
   readonly #redis: Redis;
   readonly #keys: RedisKeys;
   readonly #envelope: Pick<Envelope, "seal" | "open">;
   readonly #maxBytes: number;
+  readonly #damaged: TellDamage;
   #full = false;
 
   constructor(
     redis: Redis,
     keys: RedisKeys,
     envelope: Pick<Envelope, "seal" | "open">,
-    options: { readonly maxBytes: number },
+    options: { readonly maxBytes: number; readonly damaged?: TellDamage },
   ) {
+    this.#damaged = options.damaged ?? (() => undefined);
     this.#redis = redis;
     this.#keys = keys;
     this.#envelope = envelope;
@@ -135,9 +149,16 @@ export class DeadLetters {
     return text === null ? undefined : parse(id, text);
   }
 
+  /** The letter for whoever asks first: of two processes that replay it one does. `undefined` for the other, and once it is gone. */
+  async claim(id: string): Promise<DeadLetter | undefined> {
+    const names = [this.#keys.deadLetters, this.#keys.deadLetterClaim(id)];
+    const text = await runScript(this.#redis, CLAIM_LETTER, names, [id, CLAIMED_MS]);
+    return typeof text === "string" ? parse(id, text) : undefined;
+  }
+
   /** What the letter holds, by name and type only. Fails with ENVELOPE_UNREADABLE when it does not open. */
   shapes(letter: DeadLetter): DeadLetterShape[] {
-    return decodeBatch(this.#envelope.open(letter.sealed, BATCH_SEAL)).map(({ telemetry }) => ({
+    return this.#messages(letter).map(({ telemetry }) => ({
       fields: Object.keys(telemetry).sort(),
       statusKeys: Object.fromEntries(Object.entries(telemetry.status ?? {}).map(([key, value]) => [key, typeof value])),
     }));
@@ -151,33 +172,64 @@ export class DeadLetters {
     subject: SubjectTag,
     device: DeviceKey,
   ): AsyncGenerator<{ readonly letter: DeadLetter; readonly message: RawMessage | undefined }> {
-    const index = await this.#redis.hgetall(this.#keys.deadLettersOf(subject));
-    for (const [id, about] of Object.entries(index)) {
-      const letter = about === device ? await this.get(id) : undefined;
-      if (letter === undefined) continue;
+    for await (const letter of this.#lettersOf(subject)) {
+      if (letter.deviceKey !== device) continue;
       const [message] = this.#opened(letter);
       yield { letter, message };
     }
   }
 
+  /** By the list of the subject or, where that is none, by looking through all. */
+  async *#lettersOf(subject: SubjectTag): AsyncGenerator<DeadLetter> {
+    const index = await this.#redis.hkeys(this.#keys.deadLettersOf(subject)).catch((error: unknown) => {
+      if (!isMisshapen(error)) throw error;
+      return undefined;
+    });
+    if (index === undefined) {
+      for await (const letter of this.list()) if (letter.subjectTag === subject) yield letter;
+      return;
+    }
+    for (const id of index) {
+      const letter = await this.get(id);
+      if (letter?.subjectTag === subject) yield letter;
+    }
+  }
+
+  #messages({ sealed }: DeadLetter): RawMessage[] {
+    if (sealed === undefined) throw new GatewayError("ENVELOPE_UNREADABLE", "a letter");
+    return decodeBatch(this.#envelope.open(sealed, BATCH_SEAL));
+  }
+
   #opened(letter: DeadLetter): RawMessage[] {
     try {
-      return decodeBatch(this.#envelope.open(letter.sealed, BATCH_SEAL));
+      return this.#messages(letter);
     } catch {
       return [];
     }
   }
 
-  async remove({ id, subjectTag }: DeadLetter): Promise<void> {
-    await this.#remove(subjectTag, "id", [id]);
+  /** False when somebody else has removed it. */
+  async remove({ id, subjectTag }: DeadLetter): Promise<boolean> {
+    return (await this.#remove(subjectTag, "id", [id])) > 0;
   }
 
   /**
    * Withdrawal: of these devices of the person nothing stays, and nothing of another owner goes. Erasure: nothing
    * of the person stays, whoever has the device now. Returns how many letters went.
    */
-  purge(subject: SubjectTag, devices: readonly DeviceKey[] | "all"): Promise<number> {
-    return devices === "all" ? this.#remove(subject, "all", []) : this.#remove(subject, "device", devices);
+  async purge(subject: SubjectTag, devices: readonly DeviceKey[] | "all"): Promise<number> {
+    const gone = await (devices === "all"
+      ? this.#remove(subject, "all", [])
+      : this.#remove(subject, "device", devices));
+    if (gone >= 0) return gone;
+    this.#damaged("dead-letter");
+    let found = 0;
+    for await (const letter of this.list()) {
+      const wanted = devices === "all" || devices.includes(letter.deviceKey as DeviceKey);
+      if (letter.subjectTag === subject && wanted) found += Number(await this.remove(letter));
+    }
+    if (devices === "all") await this.#redis.del(this.#keys.deadLettersOf(subject));
+    return found;
   }
 
   async #remove(subject: SubjectTag | "", by: "id" | "device" | "all", which: readonly string[]): Promise<number> {
@@ -193,26 +245,51 @@ export class DeadLetters {
 
   /** Retention: how many `expire` would remove. */
   async older(before: number, spared: () => Promise<Spared>): Promise<number> {
+    const held = await spared();
     let count = 0;
-    for await (const _ of this.#older(before, await spared())) count += 1;
+    for await (const letter of this.list()) if (letter.at < before && !held(letter)) count += 1;
     return count;
   }
 
-  /** Retention: removes what was set aside before `before` (Unix ms), but nothing that is `spared`. */
-  async expire(before: number, spared: () => Promise<Spared>): Promise<number> {
+  /**
+   * Retention: removes what was set aside before `before` (Unix ms), but nothing that is `spared`. That is asked for
+   * each few of them, once `guard` keeps whoever would spare more of these subjects from being answered.
+   */
+  async expire(before: number, spared: () => Promise<Spared>, guard: Guard = (_, work) => work()): Promise<number> {
     let expired = 0;
-    for await (const letter of this.#older(before, await spared())) {
-      await this.remove(letter);
-      expired += 1;
+    let some: DeadLetter[] = [];
+    const remove = async (): Promise<void> => {
+      if (some.length === 0) return;
+      const these = some;
+      some = [];
+      await guard(subjectsOf(these), async () => {
+        const held = await spared();
+        for (const letter of these) {
+          if (letter.sealed === undefined) this.#damaged("dead-letter");
+          if (!held(letter)) expired += Number(await this.remove(letter));
+        }
+      });
+    };
+    for await (const letter of this.list()) {
+      if (letter.at < before) some.push(letter);
+      if (some.length >= PAGE) await remove();
     }
+    await remove();
     return expired;
-  }
-
-  async *#older(before: number, spared: Spared): AsyncGenerator<DeadLetter> {
-    for await (const letter of this.list()) if (letter.at < before && !spared(letter)) yield letter;
   }
 }
 
 function parse(id: string, text: string): DeadLetter {
-  return { id, ...(JSON.parse(text) as Omit<DeadLetter, "id">) };
+  try {
+    const { reason, at, messages, sealed, deviceKey, subjectTag } = JSON.parse(text) as Omit<DeadLetter, "id">;
+    if (!(reason in DEAD_LETTER_REASONS) || typeof at !== "number" || typeof sealed?.s !== "string") return damaged(id);
+    return { id, reason, at, messages, sealed, deviceKey, subjectTag };
+  } catch {
+    return damaged(id);
+  }
+}
+
+/** Kept for as long as nothing tells when it came: since ever. */
+function damaged(id: string): DeadLetter {
+  return { id, reason: "unopenable", at: 0, messages: 1, sealed: undefined, deviceKey: "", subjectTag: "" };
 }

@@ -22,9 +22,15 @@ const MAX_LATE = 10_000;
 const FIRST_RETRY_MS = 1_000;
 const LAST_RETRY_MS = 30_000;
 
+interface Late {
+  readonly act: AuditAct;
+  readonly at: number;
+}
+
 export class AuditTrail {
   readonly #ports: AuditTrailPorts;
-  readonly #late: { readonly act: AuditAct; readonly at: number }[] = [];
+  readonly #late: Late[] = [];
+  #flushing: Promise<void> | undefined;
   #retryMs = FIRST_RETRY_MS;
   #timer: NodeJS.Timeout | undefined;
   #stopped = false;
@@ -52,16 +58,19 @@ export class AuditTrail {
   async stop(): Promise<void> {
     this.#stopped = true;
     clearTimeout(this.#timer);
+    // One that is under way ends first; what it could not write is tried once more.
+    await this.#flushing;
     await this.#flush();
     if (this.#late.length > 0) this.#ports.log.error("audit lines lost", { count: this.#late.length });
   }
 
-  #postpone(late: { act: AuditAct; at: number }, error: unknown): void {
+  #postpone(late: Late, error: unknown): void {
     this.#ports.late();
     this.#ports.log.error("audit line is late", { code: faultCode(error), stage: "audit" });
     this.#late.push(late);
     if (this.#late.length > MAX_LATE) {
-      this.#late.shift();
+      // The oldest but the one that may be on its way at this moment.
+      this.#late.splice(this.#flushing === undefined ? 0 : 1, 1);
       this.#ports.log.error("audit lines lost", { count: 1 });
     }
     this.#schedule();
@@ -79,7 +88,15 @@ export class AuditTrail {
     this.#timer.unref();
   }
 
-  async #flush(): Promise<void> {
+  /** One at a time: two would write the same line and each strike off another. */
+  #flush(): Promise<void> {
+    this.#flushing ??= this.#writeLate().finally(() => {
+      this.#flushing = undefined;
+    });
+    return this.#flushing;
+  }
+
+  async #writeLate(): Promise<void> {
     while (this.#late[0] !== undefined) {
       const { act, at } = this.#late[0];
       try {

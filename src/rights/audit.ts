@@ -180,12 +180,16 @@ export class AuditLog {
 
   /** Lines from index `from` on, oldest first. Throws `AUDIT_BROKEN` when one of them does not open. */
   async list({ from, limit }: { readonly from: number; readonly limit: number }): Promise<AuditPage> {
-    const { state } = await this.#read();
-    const start = Math.max(from, state.first);
-    const end = Math.min(start + limit, state.next);
-    const records: AuditRecord[] = [];
-    for await (const line of this.#lines(start - state.first, end - state.first)) records.push(this.#opened(line));
-    return { records, first: state.first, head: { next: state.next, hash: state.head } };
+    for (;;) {
+      const { state } = await this.#read();
+      const start = Math.max(from, state.first);
+      const end = Math.min(start + limit, state.next);
+      const records: AuditRecord[] = [];
+      for await (const line of this.#lines(start - state.first, end - state.first)) records.push(this.#opened(line));
+      // Lines that were trimmed meanwhile moved all others.
+      const moved = (await this.#read()).state.first !== state.first;
+      if (!moved) return { records, first: state.first, head: { next: state.next, hash: state.head } };
+    }
   }
 
   /** Lines written before `beforeMs` (Unix ms), which `trim` would remove. */
@@ -199,17 +203,25 @@ export class AuditLog {
     return count;
   }
 
-  /** Retention: removes lines written before `beforeMs`; the seal remembers where the log begins now. */
+  /**
+   * Retention: removes lines written before `beforeMs`; the seal remembers where the log begins now. Of two that trim
+   * at once one does: what was counted from a beginning holds for that beginning alone.
+   */
   async trim(beforeMs: number): Promise<number> {
+    const { first } = (await this.#read()).state;
     const count = await this.older(beforeMs);
     if (count === 0) return 0;
-    const { state, sealText } = await this.#read();
-    const last = await orConsentUnreachable(() => this.#redis.lindex(this.#keys.auditLines, count - 1));
-    if (last === null) throw new GatewayError("AUDIT_BROKEN", "truncated");
-    const after = { ...state, first: state.first + count, base: hashLine(last) };
-    if (!(await this.#replace({ state, sealText }, after, count, [])))
-      throw new GatewayError("CONSENT_CONFLICT", "audit");
-    return count;
+    for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt += 1) {
+      const before = await this.#read();
+      // Another one has trimmed; what is left for us is found by counting again, next time.
+      if (before.state.first !== first) return 0;
+      const last = await orConsentUnreachable(() => this.#redis.lindex(this.#keys.auditLines, count - 1));
+      if (last === null) throw new GatewayError("AUDIT_BROKEN", "truncated");
+      const after = { ...before.state, first: first + count, base: hashLine(last) };
+      if (await this.#replace(before, after, count, [])) return count;
+      await delay(randomInt(MAX_BACKOFF_MS) + 1);
+    }
+    throw new GatewayError("CONSENT_CONFLICT", "audit");
   }
 
   async #write(): Promise<void> {

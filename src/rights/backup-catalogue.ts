@@ -44,6 +44,7 @@ export const CATALOGUE = {
   deadLetters: "passing",
   deadLetterBytes: "passing",
   deadLettersOf: "passing",
+  deadLetterClaim: "passing",
   handedOver: "passing",
   sessionEnd: "passing",
   policyPublished: "passing",

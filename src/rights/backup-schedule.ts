@@ -33,6 +33,18 @@ if redis.call("GET", KEYS[1]) ~= ARGV[1] then return 0 end
 return redis.call("DEL", KEYS[1])`,
 };
 
+const RENEW_TURN: RedisScript = {
+  name: "consentryRenewBackupTurn",
+  lua: `--[[
+  Prolongs a turn, unless it ran out and is somebody else's by now.
+  KEYS[1] whose turn it is
+  ARGV[1] who has theirs   ARGV[2] ms
+  Reply: 1 prolonged, 0 it is another one's
+]]
+if redis.call("GET", KEYS[1]) ~= ARGV[1] then return 0 end
+return redis.call("PEXPIRE", KEYS[1], ARGV[2])`,
+};
+
 export class BackupSchedule {
   readonly #redis: Redis;
   readonly #keys: RedisKeys;
@@ -74,9 +86,14 @@ export class BackupSchedule {
     const mine = randomBytes(8).toString("hex");
     const begin = () => this.#redis.set(this.#keys.backupTurn, mine, "PX", TURN_MS, "NX");
     if ((await orConsentUnreachable(begin)) === null) return undefined;
+    // For as long as the work takes; one that lost its turn ends what it began, and begins nothing more.
+    const renew = () => runScript(this.#redis, RENEW_TURN, [this.#keys.backupTurn], [mine, TURN_MS]);
+    const timer = setInterval(() => void renew().catch(() => undefined), TURN_MS / 3);
+    timer.unref();
     try {
       return await work();
     } finally {
+      clearInterval(timer);
       await orConsentUnreachable(() => runScript(this.#redis, END_TURN, [this.#keys.backupTurn], [mine]));
     }
   }

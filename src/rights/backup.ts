@@ -8,6 +8,7 @@ import { mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { Redis } from "ioredis";
 import type { AuditProblem } from "../model/audit.ts";
+import { DAMAGE_KINDS, type DamageKind } from "../model/damage.ts";
 import { GatewayError } from "../model/errors.ts";
 import type { DeviceKey, SubjectTag } from "../model/ids.ts";
 import { liveGateways } from "../platform/presence.ts";
@@ -27,7 +28,7 @@ import { SHARED_NAMES } from "./backup-catalogue.ts";
 import { erasureIdsIn, splitErasure } from "./erasure-parts.ts";
 import { installationOf } from "./installation.ts";
 import { type JournalHead, journalHead } from "./journal-format.ts";
-import { execAll, keysLike, storedPages } from "./redis-values.ts";
+import { execAll, execEach, keysLike, storedPages } from "./redis-values.ts";
 import { SealedFileWriter } from "./sealed-writer.ts";
 
 export interface BackupKeys {
@@ -45,6 +46,14 @@ export interface BackupResult {
   readonly keys: number;
   /** What is wrong with the audit log; it is backed up as it is. */
   readonly auditProblem: AuditProblem | undefined;
+  /** Damaged records: they are in it as they are, and a restore goes on without them. */
+  readonly damaged: Readonly<Record<DamageKind, number>>;
+}
+
+/** Whether what is backed up can be used again; without it nobody looks. */
+export interface BackupCheck {
+  ledger(tag: SubjectTag, head: string, events: readonly string[]): boolean;
+  key(wrappedSubjectKey: string): boolean;
 }
 
 const SUBJECTS_AT_ONCE = 25;
@@ -52,20 +61,28 @@ const MAX_ATTEMPTS = 10;
 /** What a header has room for. */
 const MAX_JOURNALS = 32;
 
+/** Restored, it is a record to be mended: without one the erasure would be taken for one that never began. */
+const UNREADABLE = { requestedAt: "unreadable" };
+const UNCHECKED: BackupCheck = { ledger: () => true, key: () => true };
+
 interface SubjectReading {
   readonly line: Extract<RecordsLine, { is: "subject" }>;
   readonly keys: Extract<KeysLine, { is: "key" }>[];
+  /** What is of another type than we write, and so is not in the line. */
+  readonly damaged: readonly DamageKind[];
 }
 
 export class Backup {
   readonly #redis: Redis;
   readonly #keys: RedisKeys;
   readonly #prefix: string;
+  readonly #check: BackupCheck;
 
-  constructor(redis: Redis, keys: RedisKeys, prefix: string) {
+  constructor(redis: Redis, keys: RedisKeys, prefix: string, check: BackupCheck = UNCHECKED) {
     this.#redis = redis;
     this.#keys = keys;
     this.#prefix = prefix;
+    this.#check = check;
   }
 
   /**
@@ -123,16 +140,25 @@ export class Backup {
   }
 
   async #write(records: SealedFileWriter, keys: SealedFileWriter, auditKeys: readonly Buffer[]) {
-    const counts = { subjects: 0, credentials: 0, keys: 0 };
+    const damaged = Object.fromEntries(DAMAGE_KINDS.map((kind) => [kind, 0])) as Record<DamageKind, number>;
+    const counts = { subjects: 0, credentials: 0, keys: 0, damaged };
     const record = (line: RecordsLine) => records.line(JSON.stringify(line));
     const key = (line: KeysLine) => keys.line(JSON.stringify(line));
-    for await (const { line, keys: wrapped } of this.#subjects()) {
+    for await (const { line, keys: wrapped, damaged: misshapen } of this.#subjects()) {
+      for (const kind of misshapen) damaged[kind] += 1;
+      if (!misshapen.includes("ledger") && !this.#check.ledger(line.tag, line.fields.head, line.events))
+        damaged.ledger += 1;
+      damaged["subject-key"] += wrapped.filter((one) => !this.#check.key(one.key)).length;
       counts.subjects += 1;
       counts.keys += wrapped.length;
       await record(line);
       for (const one of wrapped) await key(one);
     }
     for await (const line of this.#credentials()) {
+      if (line === undefined) {
+        damaged.credential += 1;
+        continue;
+      }
       counts.credentials += 1;
       await record(line);
     }
@@ -150,13 +176,26 @@ export class Backup {
   }
 
   async *#subjects(): AsyncGenerator<SubjectReading> {
-    const pattern = new RegExp(`^${this.#prefix}:\\{([A-Za-z0-9_-]{22})\\}:subject$`);
-    for await (const names of keysLike(this.#redis, this.#keys.subject("*" as SubjectTag))) {
-      const tags = names.flatMap((name) => (pattern.exec(name)?.[1] ?? []) as SubjectTag | []);
+    for await (const tags of this.#tags()) {
       for (let at = 0; at < tags.length; at += SUBJECTS_AT_ONCE) {
         const readings = await Promise.all(tags.slice(at, at + SUBJECTS_AT_ONCE).map((tag) => this.#subject(tag)));
         yield* readings.filter((reading) => reading !== undefined);
       }
+    }
+  }
+
+  /** Of everybody of whom there is a hash or, where that was lost, a ledger. */
+  async *#tags(): AsyncGenerator<SubjectTag[]> {
+    const pattern = new RegExp(`^${this.#prefix}:\\{([A-Za-z0-9_-]{22})\\}:(?:subject|ledger)$`);
+    const tagsIn = (names: readonly string[]) =>
+      names.flatMap((name) => (pattern.exec(name)?.[1] ?? []) as SubjectTag | []);
+    for await (const names of keysLike(this.#redis, this.#keys.subject("*" as SubjectTag))) yield tagsIn(names);
+    for await (const names of keysLike(this.#redis, this.#keys.ledger("*" as SubjectTag))) {
+      const tags = tagsIn(names);
+      const asked = this.#redis.pipeline();
+      for (const tag of tags) asked.exists(this.#keys.subject(tag));
+      const known = await execAll(asked);
+      yield tags.filter((_, index) => known[index] === 0);
     }
   }
 
@@ -167,17 +206,25 @@ export class Backup {
       transaction.lrange(this.#keys.ledger(tag), 0, -1);
       transaction.hgetall(this.#keys.disclosures(tag));
       for (const id of erasures) transaction.hgetall(this.#keys.erasure(tag, id));
-      const [time, subject, texts, disclosures, ...records] = await execAll(transaction);
-      const { head, fence, key, ...more } = subject as Record<string, string>;
-      const events = texts as string[];
-      if (head === undefined || fence === undefined) return undefined;
+      const replies = await execEach(transaction);
+      const [time, subject, texts, disclosures, ...records] = replies;
+      const { head = "", fence = "0", key, ...more } = (subject ?? {}) as Record<string, string>;
+      const events = (texts ?? []) as string[];
+      if (subject !== undefined && head === "" && texts !== undefined && events.length === 0) return undefined;
+      const misshapen: DamageKind[] = [];
+      if (subject === undefined || texts === undefined) misshapen.push("ledger");
+      if (disclosures === undefined) misshapen.push("account");
+      for (const record of records) if (record === undefined) misshapen.push("erasure");
       // Which erasures belong to the subject stands in its ledger; were there more, all is read again.
       const named = erasureIdsIn(events);
       if (named.length !== erasures.length) {
         erasures = named;
         continue;
       }
-      const parts = named.map((id, index) => ({ id, ...splitErasure(records[index] as Record<string, string>) }));
+      const parts = named.map((id, index) => ({
+        id,
+        ...splitErasure((records[index] ?? UNREADABLE) as Record<string, string>),
+      }));
       const wrapped = [{ name: "", key }, ...parts.map((part) => ({ name: part.id, key: part.key }))];
       return {
         line: {
@@ -187,8 +234,9 @@ export class Backup {
           fields: { head, fence, ...more },
           events,
           erasures: Object.fromEntries(parts.map(({ id, rest }) => [id, rest])),
-          disclosures: disclosures as Record<string, string>,
+          disclosures: (disclosures ?? {}) as Record<string, string>,
         },
+        damaged: misshapen,
         keys: wrapped.flatMap(({ name, key: one }) => (one ? [{ is: "key" as const, tag, name, key: one }] : [])),
       };
     }
@@ -201,10 +249,14 @@ export class Backup {
       const pipeline = this.#redis.pipeline();
       for (const name of names) pipeline.hgetall(name);
       pipeline.time();
-      const replies = await execAll(pipeline);
+      const replies = await execEach(pipeline);
       const at = millisecondsOf(replies.at(-1));
       for (const [index, name] of names.entries()) {
-        const fields = replies[index] as Record<string, string>;
+        const fields = replies[index] as Record<string, string> | undefined;
+        if (fields === undefined) {
+          yield undefined;
+          continue;
+        }
         const device = name.slice(prefix.length) as DeviceKey;
         if (Object.keys(fields).length > 0) yield { is: "credential" as const, device, at, fields };
       }

@@ -8,9 +8,11 @@
 import { randomBytes } from "node:crypto";
 import type { Redis } from "ioredis";
 import type { ServicePurpose } from "../model/consent.ts";
+import type { TellDamage } from "../model/damage.ts";
 import type { DayRange, Disclosure, DisclosureLine, Recipient } from "../model/disclosure.ts";
+import { GatewayError } from "../model/errors.ts";
 import type { SubjectTag } from "../model/ids.ts";
-import { orConsentUnreachable } from "../platform/redis.ts";
+import { isMisshapen, orConsentUnreachable } from "../platform/redis.ts";
 import type { RedisKeys } from "../platform/redis-keys.ts";
 import { type RedisScript, runScript } from "../platform/redis-script.ts";
 import { erasureIdsIn } from "./erasure-parts.ts";
@@ -28,7 +30,12 @@ local opened = 0
 local lines = #KEYS - 1
 for index = 1, lines do
   local key, field, day = KEYS[index + 1], ARGV[2 * index - 1], ARGV[2 * index]
-  local days = redis.call("HGET", key, field)
+  local days = redis.pcall("HGET", key, field)
+  -- An account that is none lets a new one begin: it must keep nobody else's from being written.
+  if type(days) == "table" then
+    redis.call("DEL", key)
+    days = false
+  end
   if not days then
     redis.call("HSET", key, field, day .. ":0")
     opened = opened + 1
@@ -56,15 +63,15 @@ local lines = #KEYS - 2
 for index = 1, lines do
   local key, at = KEYS[index + 2], 3 * index
   local field, day, more = ARGV[at], ARGV[at + 1], tonumber(ARGV[at + 2])
-  local days = redis.call("HGET", key, field)
-  if days then
+  local days = redis.pcall("HGET", key, field)
+  if type(days) == "string" then
     local added = string.gsub(days, "%f[%d]" .. day .. ":(%d+)", function(count)
       return day .. ":" .. string.format("%.0f", tonumber(count) + more)
     end)
     redis.call("HSET", key, field, added)
   end
 end
-for index = 3 * lines + 3, #ARGV, 2 do redis.call("HINCRBY", KEYS[2], ARGV[index], ARGV[index + 1]) end
+for index = 3 * lines + 3, #ARGV, 2 do redis.pcall("HINCRBY", KEYS[2], ARGV[index], ARGV[index + 1]) end
 redis.call("SET", KEYS[1], ARGV[1], "EX", ARGV[2])
 return 1`,
 };
@@ -76,8 +83,11 @@ const ERASE_LINES: RedisScript = {
   KEYS[1] account of the subject   ARGV[1] first revision that stays   Reply: fields deleted
 ]]
 local deleted = 0
-for _, field in ipairs(redis.call("HKEYS", KEYS[1])) do
-  if tonumber(string.match(field, "^%d+")) < tonumber(ARGV[1]) then
+local fields = redis.pcall("HKEYS", KEYS[1])
+-- Nobody can tell which part of something else is older.
+if fields.err then return redis.call("DEL", KEYS[1]) end
+for _, field in ipairs(fields) do
+  if (tonumber(string.match(field, "^%d+")) or 0) < tonumber(ARGV[1]) then
     deleted = deleted + redis.call("HDEL", KEYS[1], field)
   end
 end
@@ -90,10 +100,12 @@ const OLD_LINES: RedisScript = {
   Counts the lines of days before one, and deletes them where that is asked for.
   KEYS[1] account of the subject
   ARGV[1] month of the first day that stays   ARGV[2] its day of the month   ARGV[3] "delete" or "count"
-  Reply: how many lines are or were older
+  Reply: how many lines are or were older; -1 when it is no account
 ]]
 local old = 0
-for _, field in ipairs(redis.call("HKEYS", KEYS[1])) do
+local fields = redis.pcall("HKEYS", KEYS[1])
+if fields.err then return -1 end
+for _, field in ipairs(fields) do
   local month = string.sub(field, -7)
   if month <= ARGV[1] then
     local kept = {}
@@ -116,11 +128,13 @@ const WRITER_REMEMBERED_S = 86_400;
 export class Disclosures {
   readonly #redis: Redis;
   readonly #keys: RedisKeys;
+  readonly #damaged: TellDamage;
   readonly #writer = randomBytes(12).toString("base64url");
 
-  constructor(redis: Redis, keys: RedisKeys) {
+  constructor(redis: Redis, keys: RedisKeys, damaged: TellDamage = () => undefined) {
     this.#redis = redis;
     this.#keys = keys;
+    this.#damaged = damaged;
   }
 
   /** Resolves when every line is on record; lines that are already stay as they are. */
@@ -149,9 +163,15 @@ export class Disclosures {
     await orConsentUnreachable(() => runScript(this.#redis, ADD_COUNTS, names, args));
   }
 
-  /** Oldest first. */
+  /** Oldest first. Throws LEDGER_BROKEN when it is no account. */
   async of(subject: SubjectTag): Promise<Disclosure[]> {
-    const fields = await orConsentUnreachable(() => this.#redis.hgetall(this.#keys.disclosures(subject)));
+    const read = () => this.#redis.hgetall(this.#keys.disclosures(subject));
+    const fields = await orConsentUnreachable(() =>
+      read().catch((error: unknown) => {
+        if (!isMisshapen(error)) throw error;
+        throw new GatewayError("LEDGER_BROKEN", "account of disclosures");
+      }),
+    );
     const found = Object.entries(fields).flatMap(([field, days]) => {
       const [, about, month] = /^\d+\|(.*)\|(\d{4}-\d{2})$/.exec(field) ?? [];
       if (about === undefined || month === undefined) return [];
@@ -176,10 +196,18 @@ export class Disclosures {
   /** Deletes what an erasure covers: every line of before it was asked for. Safe to repeat. */
   async erase(subject: SubjectTag, erasure: string): Promise<void> {
     await orConsentUnreachable(async () => {
-      const asked = revisionsErased(await this.#redis.lrange(this.#keys.ledger(subject), 0, -1), [erasure]);
+      const asked = revisionsErased(await this.#eventsOf(subject), [erasure]);
       // An erasure that the ledger does not name covers whatever there is.
       const first = asked === 0 ? Number.MAX_SAFE_INTEGER : asked;
       await runScript(this.#redis, ERASE_LINES, [this.#keys.disclosures(subject)], [first]);
+    });
+  }
+
+  /** What is no ledger names no erasure. */
+  #eventsOf(subject: SubjectTag): Promise<string[]> {
+    return this.#redis.lrange(this.#keys.ledger(subject), 0, -1).catch((error: unknown) => {
+      if (!isMisshapen(error)) throw error;
+      return [];
     });
   }
 
@@ -207,7 +235,10 @@ export class Disclosures {
         const calls = names
           .filter((name) => !left.has(name))
           .map((name) => runScript(this.#redis, OLD_LINES, [name], args));
-        for (const count of await Promise.all(calls)) old += Number(count);
+        for (const count of await Promise.all(calls)) {
+          if (Number(count) < 0) this.#damaged("account");
+          else old += Number(count);
+        }
       }
       return old;
     });

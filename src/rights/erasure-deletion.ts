@@ -28,7 +28,7 @@ export async function namesOf(
   purpose: NamedPurpose,
 ): Promise<Pseudonym[]> {
   const { facts, wrappedSubjectKey } = record;
-  if (wrappedSubjectKey === undefined) return [];
+  if (wrappedSubjectKey === undefined || record.fields.unreadable !== undefined) return [];
   const { pseudonym } = ports;
   return await liveNames({
     facts,
@@ -53,8 +53,10 @@ export async function deleteFrom(
   { stop, goOn }: { readonly stop: AbortSignal; readonly goOn: GoOn },
 ): Promise<boolean> {
   const { name } = sink;
-  // Of a record that cannot be verified nobody can say that there was no key.
-  const nameless = record.facts.unverified === true && record.wrappedSubjectKey === undefined;
+  // Of a record that cannot be verified nobody can say that there was no key; under one that does not open nobody can look.
+  const nameless =
+    record.fields.unreadable !== undefined ||
+    (record.facts.unverified === true && record.wrappedSubjectKey === undefined);
   if (nameless || (names.length > 0 && (await sink.ability()) === "none")) {
     await records.set(record, { [`method:${name}`]: "unlinkable", [`verified:${name}`]: 0 });
     return true;

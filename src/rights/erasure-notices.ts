@@ -3,6 +3,7 @@
  * sealed, and dropped once every service has answered or the deadline has passed.
  */
 import { type Purpose, SERVICE_PURPOSES, type ServicePurpose } from "../model/consent.ts";
+import { damageIn } from "../model/damage.ts";
 import type { Receipt } from "../model/erasure.ts";
 import { GatewayError } from "../model/errors.ts";
 import type { Pseudonym, SubjectTag } from "../model/ids.ts";
@@ -27,11 +28,22 @@ export function writeNames(names: Names): string {
 /** Recipients on the account that have a name for a device and are not configured any more, each once. */
 export async function untoldRecipients(tag: SubjectTag, ports: ErasurePorts): Promise<NonNullable<Receipt["untold"]>> {
   const untold = new Map<string, { purpose: ServicePurpose; recipient: string }>();
-  for (const { purpose, recipient } of await ports.disclosed(tag)) {
+  for (const { purpose, recipient } of await disclosed(tag, ports)) {
     if (purpose === "weather" || ports.services(purpose).includes(recipient)) continue;
     untold.set(`${purpose} ${recipient}`, { purpose, recipient });
   }
   return [...untold.values()];
+}
+
+/** An account that is damaged names nobody. */
+async function disclosed(tag: SubjectTag, ports: ErasurePorts): ReturnType<ErasurePorts["disclosed"]> {
+  try {
+    return await ports.disclosed(tag);
+  } catch (error) {
+    if (damageIn(error) === undefined) throw error;
+    ports.damaged?.("account");
+    return [];
+  }
 }
 
 /** Tells whoever listens and has not answered. True while somebody has still to answer. */
@@ -59,9 +71,9 @@ function readNames(record: ErasureRecord, ports: ErasurePorts): Names {
   try {
     return JSON.parse(ports.open(sealed)) as Names;
   } catch (error) {
-    if (!(error instanceof GatewayError) || error.code !== "ENVELOPE_UNREADABLE") throw error;
-    // Nobody can work the names out again; the receipt says that they were not acknowledged.
-    ports.log.error("names to forget cannot be opened any more", { code: error.code, stage: "erasure" });
+    // Nobody can work the names out again, whatever became of them; the receipt says that they were not acknowledged.
+    const code = error instanceof GatewayError ? error.code : "ENVELOPE_UNREADABLE";
+    ports.log.error("names to forget cannot be opened any more", { code, stage: "erasure" });
     return {};
   }
 }

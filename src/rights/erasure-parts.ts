@@ -2,7 +2,7 @@
 import type { Redis } from "ioredis";
 import type { SubjectTag } from "../model/ids.ts";
 import type { RedisKeys } from "../platform/redis-keys.ts";
-import { execAll, keysLike } from "./redis-values.ts";
+import { execEach, keysLike } from "./redis-values.ts";
 
 /** Ids of the erasures that were asked for, in the order of the ledger. */
 export function erasureIdsIn(events: readonly string[]): string[] {
@@ -14,9 +14,9 @@ export function erasureIdsIn(events: readonly string[]): string[] {
 }
 
 /** What lies before a new chain need not even be JSON. */
-function readable(text: string): { type?: unknown; erasure?: unknown } {
+function readable(text: string): { type?: unknown; erasure?: unknown; k?: unknown } {
   try {
-    return JSON.parse(text) as { type?: unknown; erasure?: unknown };
+    return (JSON.parse(text) as { type?: unknown; erasure?: unknown; k?: unknown } | null) ?? {};
   } catch {
     return {};
   }
@@ -31,14 +31,20 @@ export function splitErasure(fields: Record<string, string>): {
   return { key, rest };
 }
 
+/** What cannot be read opens under no key. */
+function sealedUnder(text: string): string | undefined {
+  const { k } = readable(text);
+  return typeof k === "string" ? k : undefined;
+}
+
 /** Under which queue keys erasures on their way keep the names that services must forget: seals by key id. */
 export async function noticesByKey(redis: Redis, keys: RedisKeys): Promise<Map<string, number>> {
   const counts = new Map<string, number>();
   for await (const names of keysLike(redis, keys.erasure("*" as SubjectTag, "*"))) {
     const asked = redis.pipeline();
     for (const name of names) asked.hget(name, "notices");
-    for (const text of await execAll(asked)) {
-      const id = typeof text === "string" ? (JSON.parse(text) as { k?: string }).k : undefined;
+    for (const text of await execEach(asked)) {
+      const id = typeof text === "string" ? sealedUnder(text) : undefined;
       if (id !== undefined) counts.set(id, (counts.get(id) ?? 0) + 1);
     }
   }

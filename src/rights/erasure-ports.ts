@@ -2,8 +2,9 @@
 import type { AuditAct } from "../model/audit.ts";
 import type { ServicePurpose } from "../model/consent.ts";
 import type { Actor } from "../model/consent-record.ts";
+import type { TellDamage } from "../model/damage.ts";
 import type { Disclosure } from "../model/disclosure.ts";
-import type { ErasureOutcome, Receipt, SignedReceipt } from "../model/erasure.ts";
+import type { ErasureFacts, ErasureOutcome, Receipt, SignedReceipt } from "../model/erasure.ts";
 import type { DeviceKey, Pseudonym, SubjectTag } from "../model/ids.ts";
 import type { Log } from "../model/log.ts";
 import type { NamedPurpose } from "./live-names.ts";
@@ -37,6 +38,11 @@ export interface ErasurePorts {
     destroyKey(tag: SubjectTag, id: string): Promise<boolean>;
     /** For a ledger that cannot be verified. */
     beginNewChain(tag: SubjectTag): Promise<void>;
+    /** What this erasure is about and when it was asked for, by the ledger: the widest there can be where it does not tell. */
+    facts(
+      tag: SubjectTag,
+      id: string,
+    ): Promise<{ readonly facts: ErasureFacts; readonly at: number; readonly named: boolean }>;
   };
   drain(tag: SubjectTag): Promise<{ readonly drained: boolean }>;
   /** Ids of all batches not settled yet. */
@@ -67,6 +73,9 @@ export interface ErasurePorts {
   sign(receipt: Receipt): SignedReceipt;
   audit(act: AuditAct): Promise<unknown>;
   completed(outcome: ErasureOutcome, durationMs: number): void;
+  /** Whether a key that does not open may be as it was: because no key opens, by a wrong master key. Absent: never. */
+  keyIsWhole?(wrappedSubjectKey: string): Promise<boolean>;
+  readonly damaged?: TellDamage;
   /** Unix ms. */
   now(): number;
   readonly log: Log;

@@ -15,6 +15,7 @@ const COUNTED = /^(?:rows|swept|freed-[0-9a-f]{8}):/;
 
 export function receiptFrom(record: ErasureRecord, ports: ErasurePorts, options: ErasureOptions): Receipt {
   const { fields, facts } = record;
+  const untold = parsed<NonNullable<Receipt["untold"]>>(fields.untold);
   return {
     schemaVersion: RECEIPT_SCHEMA_VERSION,
     id: record.id,
@@ -23,7 +24,7 @@ export function receiptFrom(record: ErasureRecord, ports: ErasurePorts, options:
     completedAt: Number(fields.completedAt),
     sinks: ports.sinks.map((sink) => sinkResult(sink, fields)),
     services: serviceResults(record, ports),
-    ...(fields.untold !== undefined && { untold: JSON.parse(fields.untold) as NonNullable<Receipt["untold"]> }),
+    ...(untold !== undefined && { untold }),
     keyDestroyed: fields.destroyedAt !== undefined,
     policyVersion: facts.policyVersion ?? 0,
     ledgerHead: fields.ledgerHead ?? "",
@@ -32,7 +33,16 @@ export function receiptFrom(record: ErasureRecord, ports: ErasurePorts, options:
 }
 
 export function signedReceiptOf({ fields }: ErasureRecord): SignedReceipt | undefined {
-  return fields.receipt === undefined ? undefined : (JSON.parse(fields.receipt) as SignedReceipt);
+  return parsed<SignedReceipt>(fields.receipt);
+}
+
+/** `undefined` when there is nothing, or nothing that can be read. */
+function parsed<T>(text: string | undefined): T | undefined {
+  try {
+    return text === undefined ? undefined : (JSON.parse(text) as T);
+  } catch {
+    return undefined;
+  }
 }
 
 /** Nothing before the names to forget are known: until then nobody was told. */

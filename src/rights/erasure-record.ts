@@ -1,51 +1,38 @@
 /**
  * The record of an erasure in Redis: what is known, which step comes next, what each step found. Every
- * write is one that may be made twice. Field by field:
+ * write is one that may be made twice, and none is made by a run that another one has overtaken. Field by field:
  *
- *   requestedAt facts step key · heldUntil spared · freed-<spared>:<sink> rows:<sink> swept:<sink> method:<sink> verified:<sink> sweepAt
+ *   requestedAt facts step key · unreadable · heldUntil spared · freed-<spared>:<sink> rows:<sink> swept:<sink> method:<sink> verified:<sink> sweepAt
  *   untold notices notifyAt told:<purpose>:<service> ack:<purpose>:<service> · destroyedAt ledgerHead
  *   completedAt receipt
  */
 import type { Redis } from "ioredis";
-import type { ErasureFacts, ErasureStep } from "../model/erasure.ts";
+import { ERASURE_STEPS, type ErasureFacts, type ErasureStep } from "../model/erasure.ts";
+import { GatewayError } from "../model/errors.ts";
 import type { DeviceKey, SubjectTag } from "../model/ids.ts";
-import { orConsentUnreachable } from "../platform/redis.ts";
+import { isMisshapen, orConsentUnreachable } from "../platform/redis.ts";
 import type { RedisKeys } from "../platform/redis-keys.ts";
-import { type RedisScript, runScript } from "../platform/redis-script.ts";
+import { runScript } from "../platform/redis-script.ts";
+import { type ErasureRecord, recordFrom } from "./erasure-reading.ts";
+import { ENTOMB, MEND_RECORD, WRITE_RECORD } from "./erasure-scripts.ts";
 import type { NameTimes } from "./live-names.ts";
 
-export interface ErasureRecord {
-  readonly id: string;
-  readonly tag: SubjectTag;
-  readonly requestedAt: number;
-  /** Absent once everything is done. */
-  readonly step: ErasureStep | undefined;
-  /** The key the erasure took out of use; absent when there was none, and once it is destroyed. */
-  readonly wrappedSubjectKey: string | undefined;
-  readonly facts: ErasureFacts;
-  readonly fields: Readonly<Record<string, string>>;
-}
-
-const ENTOMB: RedisScript = {
-  name: "consentryEntomb",
-  lua: `--[[
-  Writes the tombstone of a subject, unless there is one of a later erasure.
-  KEYS[1] hash tag -> tombstone
-  ARGV[1] tag   ARGV[2] Unix ms when the erasure was asked for   ARGV[3] tombstone
-  Reply: 1 written, 0 there is a later one
-]]
-local known = redis.call("HGET", KEYS[1], ARGV[1])
-if known and cjson.decode(known).at > tonumber(ARGV[2]) then return 0 end
-redis.call("HSET", KEYS[1], ARGV[1], ARGV[3])
-return 1`,
-};
+export type { ErasureRecord } from "./erasure-reading.ts";
 
 /** What may be kept of a finished erasure: no device, no name, no key. */
-const DROPPED_AT_THE_END = ["facts", "notices", "untold", "key", "step", "heldUntil", "spared", "sweepAt"] as const;
+const DROPPED_AT_THE_END = [
+  "facts",
+  "notices",
+  "untold",
+  "key",
+  "unreadable",
+  "step",
+  "heldUntil",
+  "spared",
+  "sweepAt",
+] as const;
 
 const PAGE = 200;
-
-const NO_FACTS: ErasureFacts = { devices: [], purposes: [] };
 
 /** Everything here throws CONSENT_UNREACHABLE when Redis does not answer. */
 export class ErasureRecords {
@@ -78,35 +65,67 @@ export class ErasureRecords {
   async read(id: string): Promise<ErasureRecord | undefined> {
     const tag = (await this.#run((redis) => redis.hget(this.#keys.erasureIndex, id))) as SubjectTag | null;
     if (tag === null) return undefined;
-    const fields = await this.#run((redis) => redis.hgetall(this.#keys.erasure(tag, id)));
-    if (fields.requestedAt === undefined) return undefined;
-    return {
-      id,
-      tag,
-      requestedAt: Number(fields.requestedAt),
-      step: fields.step as ErasureStep | undefined,
-      wrappedSubjectKey: fields.key,
-      facts: fields.facts === undefined ? NO_FACTS : (JSON.parse(fields.facts) as ErasureFacts),
-      fields,
-    };
+    const fields = await this.#run((redis) =>
+      redis.hgetall(this.#keys.erasure(tag, id)).catch((error: unknown) => {
+        if (!isMisshapen(error)) throw error;
+        return undefined;
+      }),
+    );
+    return recordFrom(id, tag, fields);
   }
 
-  async set({ tag, id }: ErasureRecord, fields: Readonly<Record<string, string | number>>): Promise<void> {
-    await this.#run((redis) => redis.hset(this.#keys.erasure(tag, id), { ...fields }));
+  /** `step`: at which the erasure must be; a run that comes too late throws CONSENT_CONFLICT, and begins again where it is now. */
+  async set(
+    record: ErasureRecord,
+    fields: Readonly<Record<string, string | number>>,
+    step: ErasureStep | "any" | undefined = record.step,
+  ): Promise<void> {
+    const done = await this.#write(record, step, "set", Object.entries(fields).flat());
+    if (step !== "any") current(done);
   }
 
-  /** Keeps what an earlier attempt found. */
-  async setOnce({ tag, id }: ErasureRecord, field: string, value: string | number): Promise<void> {
-    await this.#run((redis) => redis.hsetnx(this.#keys.erasure(tag, id), field, value));
+  /** Keeps what an earlier attempt found. Whether there was nothing to keep. */
+  async setOnce(
+    record: ErasureRecord,
+    field: string,
+    value: string | number,
+    step: ErasureStep | "any" | undefined = record.step,
+  ): Promise<boolean> {
+    const written = await this.#write(record, step, "once", [field, value]);
+    return step === "any" ? written === 1 : current(written) === 1;
   }
 
-  async unset({ tag, id }: ErasureRecord, ...fields: string[]): Promise<void> {
-    await this.#run((redis) => redis.hdel(this.#keys.erasure(tag, id), ...fields));
+  async unset(record: ErasureRecord, ...fields: string[]): Promise<void> {
+    await this.#write(record, "any", "unset", fields);
   }
 
+  /** False when something else stands in the field by now. */
+  async replace(record: ErasureRecord, field: string, before: string, after: string): Promise<boolean> {
+    return current(await this.#write(record, record.step, "replace", [field, before, after])) === 1;
+  }
+
+  /** Of a record that is damaged: what is known of it anew. A step that cannot be read is taken from the beginning. */
+  async mend({ tag, id }: ErasureRecord, requestedAt: number, facts: ErasureFacts): Promise<void> {
+    const args = [requestedAt, JSON.stringify(facts), ERASURE_STEPS.join()];
+    await this.#run((redis) => runScript(redis, MEND_RECORD, [this.#keys.erasure(tag, id)], args));
+  }
+
+  /** `undefined`: it was closed before. Nothing is left then but what may be kept. */
   async close(record: ErasureRecord): Promise<void> {
-    await this.unset(record, ...DROPPED_AT_THE_END);
+    if (record.step !== undefined) current(await this.#write(record, record.step, "unset", DROPPED_AT_THE_END));
     await this.#run((redis) => redis.srem(this.#keys.openErasures, record.id));
+  }
+
+  #write(
+    { tag, id }: ErasureRecord,
+    step: ErasureStep | "any" | undefined,
+    how: "set" | "once" | "unset" | "replace",
+    fields: readonly (string | number)[],
+  ): Promise<number> {
+    const args = [step === "any" ? "" : (step ?? "-"), how, ...fields];
+    return this.#run(async (redis) =>
+      Number(await runScript(redis, WRITE_RECORD, [this.#keys.erasure(tag, id)], args)),
+    );
   }
 
   /** How many erasures were completed before a moment, those of `except` and those on their way left out. */
@@ -135,8 +154,7 @@ export class ErasureRecords {
         for (let at = 0; at < entries.length; at += 2) {
           const [id = "", tag] = [entries[at], entries[at + 1] as SubjectTag];
           if (except.has(tag)) continue;
-          const [completedAt, step] = await redis.hmget(this.#keys.erasure(tag, id), "completedAt", "step");
-          if (completedAt == null || step != null || Number(completedAt) >= beforeMs) continue;
+          if (!(await this.#isOld(id, tag, beforeMs))) continue;
           await each(id, tag);
           old += 1;
         }
@@ -145,12 +163,25 @@ export class ErasureRecords {
     });
   }
 
+  /** What cannot be read and is on no way proves nothing to anybody. */
+  async #isOld(id: string, tag: SubjectTag, beforeMs: number): Promise<boolean> {
+    try {
+      const [completedAt, step] = await this.#redis.hmget(this.#keys.erasure(tag, id), "completedAt", "step");
+      return completedAt != null && step == null && Number(completedAt) < beforeMs;
+    } catch (error) {
+      if (!isMisshapen(error)) throw error;
+      return (await this.#redis.sismember(this.#keys.openErasures, id)) === 0;
+    }
+  }
+
   /** What a restore needs to know about this subject: that everything up to `requestedAt` must go. */
   async entomb({ id, tag, requestedAt, fields }: ErasureRecord): Promise<void> {
     const { destroyedAt, ledgerHead } = fields;
     const done = destroyedAt === undefined ? {} : { head: ledgerHead, completedAt: Number(destroyedAt) };
     const stone = JSON.stringify({ erasure: id, at: requestedAt, ...done });
-    await this.#run((redis) => runScript(redis, ENTOMB, [this.#keys.tombstones], [tag, requestedAt, stone]));
+    await this.#run((redis) =>
+      runScript(redis, ENTOMB, [this.#keys.tombstones], [tag, requestedAt, stone, id, destroyedAt ?? ""]),
+    );
   }
 
   boundDevices(tag: SubjectTag): Promise<DeviceKey[]> {
@@ -183,4 +214,10 @@ export class ErasureRecords {
   #run<T>(command: (redis: Redis) => Promise<T>): Promise<T> {
     return orConsentUnreachable(() => command(this.#redis));
   }
+}
+
+/** Throws when another run has taken the erasure on from there. */
+function current(written: number): number {
+  if (written < 0) throw new GatewayError("CONSENT_CONFLICT", "another run of an erasure is ahead of this one");
+  return written;
 }

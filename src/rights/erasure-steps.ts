@@ -138,10 +138,13 @@ const receipt: Step = async (record, { ports, records, options }) => {
   await records.setOnce(record, "completedAt", ports.now());
   const known = (await records.read(record.id)) ?? record;
   const made = receiptFrom(known, ports, options);
-  await records.setOnce(record, "receipt", JSON.stringify(ports.sign(made)));
+  const signed = JSON.stringify(ports.sign(made));
+  const garbled = known.fields.receipt !== undefined && signedReceiptOf(known) === undefined;
+  if (garbled) await records.replace(record, "receipt", known.fields.receipt ?? "", signed);
+  const first = await records.setOnce(record, "receipt", signed);
   await ports.audit({ act: "erasure-completed", by: "gateway", subject: record.tag, detail: { erasure: record.id } });
   const unlinkable = made.sinks.some(({ method }) => method === "unlinkable");
-  ports.completed(unlinkable ? "unlinkable" : "deleted", ports.now() - record.requestedAt);
+  if (first) ports.completed(unlinkable ? "unlinkable" : "deleted", ports.now() - record.requestedAt);
   return undefined;
 };
 
@@ -154,10 +157,10 @@ const remind: Step = async (record, parts) => {
   const known = (await records.read(record.id)) ?? record;
   const first = signedReceiptOf(known)?.receipt;
   const last = receiptFrom(known, ports, options);
-  // Only when services answered after the first receipt was made.
+  // Only when services answered after the first receipt was made; and in the place of that one, of no later one.
   if (first !== undefined && JSON.stringify(last.services) !== JSON.stringify(first.services)) {
     const signed = ports.sign({ ...last, prev: receiptHash(first) });
-    await records.set(record, { receipt: JSON.stringify(signed) });
+    await records.replace(record, "receipt", known.fields.receipt ?? "", JSON.stringify(signed));
   }
   return undefined;
 };

@@ -5,8 +5,8 @@
 import { randomUUID } from "node:crypto";
 import { isDeepStrictEqual } from "node:util";
 import type { ServicePurpose } from "../model/consent.ts";
+import { type DamageKind, damageIn } from "../model/damage.ts";
 import { ERASURE_STEPS, type ErasureStatus, type ErasureStep } from "../model/erasure.ts";
-import { GatewayError } from "../model/errors.ts";
 import type { SubjectTag } from "../model/ids.ts";
 import { notedPurposes } from "./erasure-notices.ts";
 import type { ErasureOptions, ErasurePorts, ErasureRequest, StandingHold } from "./erasure-ports.ts";
@@ -32,6 +32,8 @@ const STOPPED_BY_HOLD: ReadonlySet<ErasureStep> = new Set(ERASURE_STEPS.slice(0,
 const DELETES_NOTHING: ReadonlySet<ErasureStep> = new Set(["drain", "backlog"]);
 /** Long enough for whoever registered it to begin it. */
 const UNBEGUN_MS = 60_000;
+/** What was mended may break again; nobody is to be kept busy by that alone. */
+const MENDED_MS = 50;
 
 export class Erasures {
   readonly #records: ErasureRecords;
@@ -57,7 +59,12 @@ export class Erasures {
     const begun = await this.#ports.ledger.begin(tag, { ...request, id });
     if (begun.refused !== undefined || begun.id !== id) await this.#records.unregister(id);
     if (begun.refused !== undefined) return begun;
-    const record = await this.#records.read(begun.id);
+    let record = await this.#records.read(begun.id);
+    if (record === undefined || record.step !== undefined) {
+      // Again: whoever found it not begun for too long may have given it up meanwhile.
+      await this.#records.register(begun.id, tag);
+      record = await this.#records.read(begun.id);
+    }
     if (record === undefined) return { refused: "unknown-subject" };
     if (record.step !== undefined) await this.#setOut(record);
     return { status: this.#show((await this.#records.read(record.id)) ?? record) };
@@ -73,7 +80,7 @@ export class Erasures {
   async acknowledge(id: string, purpose: ServicePurpose, service: string): Promise<boolean> {
     const record = await this.#records.read(id);
     if (record === undefined || !this.#awaits(record, purpose, service)) return false;
-    await this.#records.setOnce(record, `ack:${purpose}:${service}`, this.#ports.now());
+    await this.#records.setOnce(record, `ack:${purpose}:${service}`, this.#ports.now(), "any");
     await this.#turns.wake(id);
     return true;
   }
@@ -102,6 +109,7 @@ export class Erasures {
     for (;;) {
       const record = await this.#records.read(id);
       if (record === undefined) return await this.#unknown(id);
+      if (record.damaged) return await this.#mend(record);
       const { step } = record;
       if (step === undefined) {
         await this.#records.close(record);
@@ -119,12 +127,31 @@ export class Erasures {
     }
   }
 
+  /** What a damaged record told is told by the ledger as well; a key that was in it and is gone makes its rows unlinkable. */
+  async #mend(record: ErasureRecord): Promise<number> {
+    this.#damaged("erasure");
+    const { facts, at } = await this.#ports.ledger.facts(record.tag, record.id);
+    await this.#records.mend(record, at, facts);
+    return MENDED_MS;
+  }
+
+  /** Whether the record is about what the ledger says it is about: a changed letter of a device would be signed as looked for. */
+  async #agrees({ tag, id, facts }: ErasureRecord): Promise<boolean> {
+    const known = await this.#ports.ledger.facts(tag, id);
+    return !known.named || JSON.stringify(known.facts) === JSON.stringify(facts);
+  }
+
+  #damaged(kind: DamageKind): void {
+    this.#ports.damaged?.(kind);
+  }
+
   /** One step, or nothing while a hold keeps it from being taken. */
   async #take(step: ErasureStep, record: ErasureRecord, stop: AbortSignal): Promise<number | undefined> {
     if (!STOPPED_BY_HOLD.has(step)) return STEPS[step](record, this.#parts, { stop, goOn: async () => true });
     const deletes = !DELETES_NOTHING.has(step);
     const claim = deletes ? await this.#ports.claim(record.tag) : undefined;
     try {
+      if (deletes && !(await this.#agrees(record))) return await this.#mend(record);
       const hold = await this.#hold(record);
       const goOn = async () => isDeepStrictEqual(await this.#ports.hold(record.tag), hold);
       if (hold === undefined || (hold.devices !== undefined && !deletes))
@@ -137,12 +164,17 @@ export class Erasures {
     }
   }
 
-  /** What cannot be verified keeps nobody from being erased: it begins anew, and the step is taken again. */
-  async #afterBreak({ tag }: ErasureRecord, error: unknown): Promise<number> {
-    if (!(error instanceof GatewayError) || error.code !== "LEDGER_BROKEN") throw error;
-    this.#ports.log.error("a consent ledger begins anew", { code: error.code, stage: "erasure" });
-    await this.#ports.ledger.beginNewChain(tag);
-    return 0;
+  /** What cannot be verified or opened keeps nobody from being erased: the step is taken again without it. */
+  async #afterBreak(record: ErasureRecord, error: unknown): Promise<number> {
+    const kind = damageIn(error);
+    const key = record.wrappedSubjectKey;
+    if (kind === undefined) throw error;
+    // While no key opens, ours is the wrong one: that passes, and a destroyed key does not come back.
+    if (kind === "subject-key" && key !== undefined && (await this.#ports.keyIsWhole?.(key))) throw error;
+    this.#damaged(kind);
+    if (kind === "ledger") await this.#ports.ledger.beginNewChain(record.tag);
+    else await this.#records.set(record, { unreadable: 1 });
+    return MENDED_MS;
   }
 
   /** Whatever a crash may have cut short the first time; harmless when it did not. */
@@ -157,7 +189,8 @@ export class Erasures {
   async #hold(record: ErasureRecord): Promise<StandingHold | undefined> {
     const hold = await this.#ports.hold(record.tag);
     if (hold !== undefined) {
-      if (record.fields.heldUntil !== String(hold.until)) await this.#records.set(record, { heldUntil: hold.until });
+      if (record.fields.heldUntil !== String(hold.until))
+        await this.#records.set(record, { heldUntil: hold.until }, "any");
     } else if (record.fields.heldUntil !== undefined) await this.#records.unset(record, "heldUntil");
     return hold;
   }
@@ -176,8 +209,9 @@ export class Erasures {
     const { id, requestedAt, step, fields } = record;
     const { heldUntil } = fields;
     const receipt = signedReceiptOf(record);
-    // Its time is noted a moment before the receipt is; nobody is told of the one without the other.
-    const completedAt = receipt && fields.completedAt;
+    // Its time is noted a moment before the receipt is; nobody is told of the one without the other. One that cannot
+    // be read any more was there once everything is done.
+    const completedAt = receipt !== undefined || step === undefined ? fields.completedAt : undefined;
     return {
       id,
       state: completedAt !== undefined ? "completed" : heldUntil !== undefined ? "held" : "running",

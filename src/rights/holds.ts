@@ -4,9 +4,11 @@
  */
 import type { Redis } from "ioredis";
 import type { LedgerAnswer, LedgerChange, LedgerRefusal } from "../model/consent-change.ts";
-import type { LegalHold } from "../model/consent-record.ts";
+import { type LegalHold, legalHold } from "../model/consent-record.ts";
+import { forEachUndamaged, type TellDamage } from "../model/damage.ts";
+import { GatewayError } from "../model/errors.ts";
 import type { DeviceKey, SubjectTag } from "../model/ids.ts";
-import { orConsentUnreachable } from "../platform/redis.ts";
+import { isMisshapen, orConsentUnreachable } from "../platform/redis.ts";
 import type { RedisKeys } from "../platform/redis-keys.ts";
 import { type RedisScript, runScript } from "../platform/redis-script.ts";
 import { HeldSubjects } from "./held-subjects.ts";
@@ -34,6 +36,7 @@ export interface HoldPorts {
   readonly purge: (tag: SubjectTag, devices: readonly DeviceKey[]) => Promise<unknown>;
   /** Nothing of the subject is held any more: an erasure that waits for this may go on. */
   readonly freed: (tag: SubjectTag) => Promise<void>;
+  readonly damaged?: TellDamage;
 }
 
 export interface Proposal extends LegalHold {
@@ -59,9 +62,10 @@ const PROPOSE_HOLD: RedisScript = {
   ARGV[1] reference   ARGV[2] proposal   ARGV[3] approver   ARGV[4] terms   ARGV[5] lapse of proposals in ms   ARGV[6] Unix ms
   Reply: false proposed, "" another one proposed other terms, else the name of whoever proposed the same
 ]]
-local text = redis.call("HGET", KEYS[1], ARGV[1])
-if text then
-  local known = cjson.decode(text)
+-- What nobody can read, nobody has proposed.
+if redis.call("TYPE", KEYS[1]).ok ~= "hash" then redis.call("DEL", KEYS[1]) end
+local read, known = pcall(cjson.decode, redis.call("HGET", KEYS[1], ARGV[1]) or "null")
+if read and type(known) == "table" and type(known.at) == "number" and known.approver then
   if known.approver ~= ARGV[3] and known.at + ARGV[5] > tonumber(ARGV[6]) then
     if known.terms == ARGV[4] then return known.approver end
     return ""
@@ -71,6 +75,24 @@ redis.call("HSET", KEYS[1], ARGV[1], ARGV[2])
 redis.call("PEXPIRE", KEYS[1], ARGV[5])
 return false`,
 };
+
+const TAKE_BACK: RedisScript = {
+  name: "consentryTakeBackHold",
+  lua: `--[[
+  Takes a proposal back, and leaves a mark for whoever confirms it at this moment.
+  KEYS[1] hash reference -> proposal
+  ARGV[1] reference   ARGV[2] mark
+  Reply: 1 taken back, 0 there was none
+]]
+if redis.call("TYPE", KEYS[1]).ok ~= "hash" then return 0 end
+local text = redis.call("HGET", KEYS[1], ARGV[1])
+if not text or text == ARGV[2] then return 0 end
+redis.call("HSET", KEYS[1], ARGV[1], ARGV[2])
+return 1`,
+};
+
+/** Stands in the place of a proposal, and lapses as one would. */
+const TAKEN_BACK = '{"takenBack":true}';
 
 export class LegalHolds {
   readonly #redis: Redis;
@@ -107,13 +129,29 @@ export class LegalHolds {
     const answer = await this.#ports.ledger.place(tag, hold);
     // Once more: a sweep that read the ledger in between has found nothing and taken the subject off.
     await this.held.add(tag, hold.until);
+    if (answer.refused === undefined && (await this.#takenBack(tag, hold.ref))) {
+      await this.#endNow(tag, hold.ref);
+      throw new GatewayError("CONSENT_CONFLICT", "a proposal was taken back");
+    }
     await orConsentUnreachable(() => this.#redis.hdel(this.#keys.holdProposals(tag), hold.ref));
     return answer.refused === undefined ? { state: "standing" } : answer;
   }
 
+  /** Whoever took the proposal back after it was confirmed has been told so: no hold may stand on it. */
+  async #takenBack(tag: SubjectTag, ref: string): Promise<boolean> {
+    const text = await orConsentUnreachable(() => this.#redis.hget(this.#keys.holdProposals(tag), ref));
+    return text === TAKEN_BACK;
+  }
+
+  async #endNow(tag: SubjectTag, ref: string): Promise<void> {
+    const answer = await this.#ports.ledger.release(tag, ref);
+    if (answer.refused === undefined) await this.#ended(tag, [answer]);
+  }
+
   /** Ends a hold, or takes back a proposal. What was withdrawn or asked to be erased meanwhile then takes its course. */
   async release(tag: SubjectTag, ref: string): Promise<{ readonly refused?: LedgerRefusal }> {
-    const proposed = await orConsentUnreachable(() => this.#redis.hdel(this.#keys.holdProposals(tag), ref));
+    const names = [this.#keys.holdProposals(tag)];
+    const proposed = await orConsentUnreachable(() => runScript(this.#redis, TAKE_BACK, names, [ref, TAKEN_BACK]));
     const answer = await this.#ports.ledger.release(tag, ref);
     if (answer.refused !== undefined) return proposed === 1 ? {} : { refused: answer.refused };
     await this.#ended(tag, [answer]);
@@ -121,14 +159,12 @@ export class LegalHolds {
   }
 
   async list(tag: SubjectTag): Promise<Holds> {
-    const [standing, texts] = await Promise.all([
-      this.#ports.ledger.standing(tag),
-      orConsentUnreachable(() => this.#redis.hgetall(this.#keys.holdProposals(tag))),
-    ]);
+    const [standing, texts] = await Promise.all([this.#ports.ledger.standing(tag), this.#proposalsOf(tag)]);
     const lapsed = this.#options.now() - this.#options.proposalMs;
-    const proposals = Object.entries(texts).map(([ref, text]): Proposal => {
-      const { approver, at, terms } = JSON.parse(text) as { approver: string; at: number; terms: string };
-      return { ref, ...(JSON.parse(terms) as Omit<LegalHold, "ref">), approver, at };
+    const proposals = Object.entries(texts).flatMap(([ref, text]) => {
+      const proposal = proposalIn(ref, text);
+      if (proposal === undefined && text !== TAKEN_BACK) this.#ports.damaged?.("hold");
+      return proposal ?? [];
     });
     return { standing, proposed: proposals.filter(({ at }) => at > lapsed) };
   }
@@ -143,11 +179,21 @@ export class LegalHolds {
     return undefined;
   }
 
-  /** Ends every hold whose time is over. Returns how many subjects that concerned. */
+  /** Ends every hold whose time is over, whatever became of one. Returns how many subjects that concerned. */
   async sweep(): Promise<number> {
     const due = await this.held.due(this.#options.now());
-    for (const tag of due) await this.#expire(tag);
+    await forEachUndamaged(due, this.#ports.damaged ?? (() => undefined), (tag) => this.#expire(tag));
     return due.length;
+  }
+
+  #proposalsOf(tag: SubjectTag): Promise<Record<string, string>> {
+    return orConsentUnreachable(() =>
+      this.#redis.hgetall(this.#keys.holdProposals(tag)).catch((error: unknown) => {
+        if (!isMisshapen(error)) throw error;
+        this.#ports.damaged?.("hold");
+        return {};
+      }),
+    );
   }
 
   async #expire(tag: SubjectTag): Promise<void> {
@@ -170,6 +216,17 @@ export class LegalHolds {
     const args = [hold.ref, proposal, approver, terms, this.#options.proposalMs, now];
     const reply = await orConsentUnreachable(() => runScript(this.#redis, PROPOSE_HOLD, names, args));
     return typeof reply === "string" ? reply : undefined;
+  }
+}
+
+/** `undefined` for what is none, or cannot be read. */
+function proposalIn(ref: string, text: string): Proposal | undefined {
+  try {
+    const { approver, at, terms } = JSON.parse(text) as { approver: string; at: number; terms: string };
+    const hold = legalHold.parse({ ref, ...(JSON.parse(terms) as Omit<LegalHold, "ref">) });
+    return typeof approver === "string" && typeof at === "number" ? { ...hold, approver, at } : undefined;
+  } catch {
+    return undefined;
   }
 }
 

@@ -2,6 +2,7 @@
  * A destroyed key is gone from Redis at once, but its append-only file still tells the commands that once
  * wrote it. Rewriting the file leaves out what no longer exists. Rewriting costs, so many erasures share one.
  */
+import { randomUUID } from "node:crypto";
 import { setTimeout as pause } from "node:timers/promises";
 import type { Redis } from "ioredis";
 import type { Log } from "../model/log.ts";
@@ -37,7 +38,8 @@ export class KeyRemnants {
 
   /** To be called after a key was deleted. Throws CONSENT_UNREACHABLE. */
   async mark(): Promise<void> {
-    await orConsentUnreachable(() => this.#redis.incr(this.#keys.keyRemnants));
+    // Never the same twice: a mark that was taken away must not come back as one that was dealt with.
+    await orConsentUnreachable(() => this.#redis.set(this.#keys.keyRemnants, randomUUID()));
   }
 
   /**

@@ -3,6 +3,8 @@ import type { Redis } from "ioredis";
 import { orConsentUnreachable } from "../platform/redis.ts";
 import type { RedisKeys } from "../platform/redis-keys.ts";
 
+const CLOCK_MARGIN_MS = 24 * 60 * 60_000;
+
 export class LeftSessions {
   readonly #redis: Redis;
   readonly #keys: RedisKeys;
@@ -14,7 +16,8 @@ export class LeftSessions {
 
   /** `forMs`: until the session ends by itself anyway. Throws CONSENT_UNREACHABLE. */
   async leave(session: string, forMs: number): Promise<void> {
-    const lastsMs = Math.max(1, Math.ceil(forMs));
+    // Another gateway's clock may be behind: to it the end comes later.
+    const lastsMs = Math.max(1, Math.ceil(forMs)) + CLOCK_MARGIN_MS;
     await orConsentUnreachable(() => this.#redis.set(this.#keys.leftSession(session), "1", "PX", lastsMs));
   }
 

@@ -1,6 +1,7 @@
 /** Whole values of Redis as lists of text, whatever their type, page by page; and keys by pattern. */
 import type { ChainableCommander, Redis } from "ioredis";
 import { GatewayError } from "../model/errors.ts";
+import { isMisshapen } from "../platform/redis.ts";
 import type { SharedLine } from "./archive.ts";
 
 const PAGE = 500;
@@ -14,11 +15,13 @@ export interface StoredPage {
   readonly items: readonly string[];
 }
 
-/** Keys that match; every key that exists throughout is among them, none is named twice in one page. */
-export async function* keysLike(redis: Redis, pattern: string): AsyncGenerator<string[]> {
+/** Keys that match, of one type or of any; every key that exists throughout is among them, none is named twice in one page. */
+export async function* keysLike(redis: Redis, pattern: string, type?: "hash"): AsyncGenerator<string[]> {
   let cursor = "0";
   do {
-    const [next, keys] = await redis.scan(cursor, "MATCH", pattern, "COUNT", PAGE);
+    const [next, keys] = await (type === undefined
+      ? redis.scan(cursor, "MATCH", pattern, "COUNT", PAGE)
+      : redis.scan(cursor, "MATCH", pattern, "COUNT", PAGE, "TYPE", type));
     if (keys.length > 0) yield keys;
     cursor = next;
   } while (cursor !== "0");
@@ -87,6 +90,15 @@ export function writePage(to: ChainableCommander, key: string, { kind, first, it
   if (kind === "hash") to.hset(key, ...items);
   if (kind === "set") to.sadd(key, ...items);
   if (kind === "zset") to.zadd(key, ...items.map((_, index) => items[index ^ 1] ?? ""));
+}
+
+/** As `execAll`; `undefined` for what reads a value of another type than it expects. */
+export async function execEach(pipeline: ChainableCommander): Promise<unknown[]> {
+  const replies = await pipeline.exec();
+  return (replies ?? [[new Error("discarded"), undefined] as const]).map(([error, reply]) => {
+    if (error !== null && !isMisshapen(error)) throw error;
+    return error === null ? reply : undefined;
+  });
 }
 
 /** Rejects when any command of it failed; the error names no command. */

@@ -11,6 +11,8 @@ import { type RedisScript, runScript } from "../platform/redis-script.ts";
 
 const GOOD_FOR_MS = 15_000;
 const RENEW_MS = 3_000;
+/** What a write that was let through just before the end may still take. */
+const MARGIN_MS = 5_000;
 
 const RAISE: RedisScript = {
   name: "consentryRaiseRestore",
@@ -74,6 +76,8 @@ export class RestoreMarker {
   readonly #id = randomBytes(8).toString("hex");
   #timer: NodeJS.Timeout | undefined;
   #lost: GatewayError | undefined;
+  /** By the clock of this process: after it stood still another restore may have begun. */
+  #goodUntil = Number.NEGATIVE_INFINITY;
 
   constructor(redis: Redis, keys: RedisKeys) {
     this.#redis = redis;
@@ -102,6 +106,12 @@ export class RestoreMarker {
   /** Throws when the sign is not ours any more. */
   held(): void {
     if (this.#lost !== undefined) throw this.#lost;
+    if (performance.now() > this.#goodUntil) throw new GatewayError("RESTORE_REFUSED", "lost");
+  }
+
+  /** Whether what waits is still ours to remove. */
+  get ours(): boolean {
+    return this.#lost === undefined && performance.now() <= this.#goodUntil;
   }
 
   async lower(complete: boolean): Promise<void> {
@@ -112,11 +122,14 @@ export class RestoreMarker {
 
   async #raise(stage: number | ""): Promise<Stage> {
     const names = [this.#keys.gateways, this.#keys.restoring, this.#keys.restores];
+    // Counted from before the question, so the end can only be early.
+    const goodUntil = performance.now() + GOOD_FOR_MS - MARGIN_MS;
     const reply = await orConsentUnreachable(() =>
       runScript(this.#redis, RAISE, names, [this.#id, GOOD_FOR_MS, stage]),
     );
     const [state, before] = reply as string[];
     if (state !== "ok") throw new GatewayError("RESTORE_REFUSED", state);
+    this.#goodUntil = goodUntil;
     return before === "2" ? "taking" : before === "1" ? "removing" : "staging";
   }
 }

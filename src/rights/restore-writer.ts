@@ -6,6 +6,7 @@ import type { Redis } from "ioredis";
 import type { AuditHead, AuditRepair } from "../model/audit.ts";
 import { NO_SUBJECT_KEY } from "../model/consent.ts";
 import type { LegalHold, PartyStatement } from "../model/consent-record.ts";
+import { damageIn } from "../model/damage.ts";
 import type { ErasureFacts } from "../model/erasure.ts";
 import type { DeviceKey, SubjectTag } from "../model/ids.ts";
 import type { RedisKeys } from "../platform/redis-keys.ts";
@@ -45,13 +46,14 @@ export interface SinceBackup {
 }
 
 export interface RestorePorts {
-  /** Verifies a ledger, appends what happened since, computes the rest. Throws LEDGER_BROKEN. */
+  /** Verifies a ledger, appends what happened since, computes the rest. Throws LEDGER_BROKEN; with `remains` it begins anew instead. */
   rebuild(
     saved: {
-      tag: SubjectTag;
-      head: string | undefined;
-      events: readonly string[];
-      wrappedSubjectKey: string | undefined;
+      readonly tag: SubjectTag;
+      readonly head: string | undefined;
+      readonly events: readonly string[];
+      readonly wrappedSubjectKey: string | undefined;
+      readonly remains?: { fence: number; bound: readonly DeviceKey[]; heldUntil: number | undefined } | undefined;
     },
     since: SinceBackup,
     now: number,
@@ -80,6 +82,10 @@ export interface RestoreSummary {
   readonly withdrawn: number;
   /** Devices that need a new token, because theirs was replaced since. */
   readonly tokensDropped: number;
+  /** Subjects whose ledger does not verify: it begins anew, and what they consented to is withdrawn. */
+  readonly broken: number;
+  /** Keys that no master key opens: what is stored under them cannot be told from that of others. */
+  readonly unreadable: number;
   /** Heads of the audit log that the journals tell of. */
   readonly audited: readonly AuditHead[];
   /** A policy published since is missing; until it is published again no consent counts. */
@@ -91,6 +97,7 @@ export interface RestoreSummary {
 const EVENTS_PER_PUSH = 500;
 const COMMANDS_PER_TRIP = 400;
 
+type Remains = NonNullable<Parameters<RestorePorts["rebuild"]>[0]["remains"]>;
 type Subject = Extract<KeysLine, { is: "key" }>;
 
 export class RestoreWriter {
@@ -108,7 +115,13 @@ export class RestoreWriter {
     held: 0,
     withdrawn: 0,
     tokensDropped: 0,
+    broken: 0,
+    unreadable: 0,
   };
+  readonly #broken = new Map<SubjectTag, SubjectLine>();
+  readonly #boundTo = new Map<SubjectTag, DeviceKey[]>();
+  /** By the index of holds, which comes after the subjects. */
+  readonly #heldUntil = new Map<string, number>();
   readonly #begun: { tag: SubjectTag; id: string; at: number }[] = [];
   /** Subjects whose destroyed key still lay in the archive. */
   readonly #dead = new Set<SubjectTag>();
@@ -129,7 +142,7 @@ export class RestoreWriter {
   }
 
   async key({ tag, name, key }: Subject): Promise<void> {
-    const adopted = this.#ports.rewrap(key) ?? key;
+    const adopted = this.#adopted(key);
     const erasing = this.#replay.erasuresOf(tag).find(({ id }) => id === name);
     const lives = name === "" ? this.#replay.keyMayLive(tag, this.#keysReadAt) : erasing?.destroyed !== true;
     if (!lives) {
@@ -139,6 +152,17 @@ export class RestoreWriter {
     this.#counts.keys += 1;
     const hash = name === "" ? this.#keys.subject(tag) : this.#keys.erasure(tag, name);
     await this.#write((to) => to.hset(waitingName(hash), "key", adopted));
+  }
+
+  /** One that does not open is nobody else's affair: it comes back as it is. */
+  #adopted(key: string): string {
+    try {
+      return this.#ports.rewrap(key) ?? key;
+    } catch (error) {
+      if (damageIn(error) !== "subject-key") throw error;
+      this.#counts.unreadable += 1;
+      return key;
+    }
   }
 
   /** After the last key and before the first record. */
@@ -157,6 +181,10 @@ export class RestoreWriter {
     const unknown = { at: 0, fields: { head: "", fence: "0" }, events: [], erasures: {}, disclosures: {} };
     for (const tag of this.#replay.minors())
       if (!this.#seen.has(tag)) await this.#subject({ is: "subject", tag, ...unknown });
+    for (const [tag, line] of this.#broken) {
+      const fence = Number(line.fields.fence);
+      await this.#subject(line, { fence, bound: this.#boundTo.get(tag) ?? [], heldUntil: this.#heldUntil.get(tag) });
+    }
     const { openErasures, erasureIndex, tombstones, policyFloors, heldSubjects } = this.#keys;
     for (const tag of this.#dead)
       await this.#write((to) => to.zadd(waitingName(this.#keys.erasedKeys), this.#ports.now(), tag));
@@ -184,10 +212,12 @@ export class RestoreWriter {
     return this.#replay.policyVersion > this.#policyVersion;
   }
 
-  async #subject(line: SubjectLine): Promise<void> {
+  async #subject(line: SubjectLine, remains?: Remains): Promise<void> {
     const { tag, fields, events, erasures, disclosures } = line;
     this.#seen.add(tag);
-    for (const [id, { step }] of Object.entries(erasures)) if (step !== undefined) this.#underWay.push({ tag, id });
+    // Of one that is begun anew it was noted the first time.
+    if (remains === undefined)
+      for (const [id, { step }] of Object.entries(erasures)) if (step !== undefined) this.#underWay.push({ tag, id });
     const wrappedSubjectKey = await this.#waitingKey(tag);
     const since = {
       withdraw: this.#replay.narrowedSince(line),
@@ -196,11 +226,13 @@ export class RestoreWriter {
       holds: this.#replay.holdsSince(line),
       erasures: this.#replay.erasuresOf(tag),
     };
-    const rebuilt = this.#ports.rebuild(
-      { tag, head: fields.head === "" ? undefined : fields.head, events, wrappedSubjectKey },
-      since,
-      this.#ports.now(),
-    );
+    const saved = { tag, head: fields.head === "" ? undefined : fields.head, events, wrappedSubjectKey, remains };
+    const rebuilt = this.#rebuilt(saved, since);
+    if (rebuilt === undefined) {
+      // What else is known of them comes later in the archive.
+      this.#broken.set(tag, line);
+      return;
+    }
     this.#count(line, rebuilt);
     if (rebuilt.heldUntil !== undefined) this.#held.set(tag, rebuilt.heldUntil);
 
@@ -245,6 +277,16 @@ export class RestoreWriter {
     });
   }
 
+  #rebuilt(saved: Parameters<RestorePorts["rebuild"]>[0], since: SinceBackup): RebuiltSubject | undefined {
+    try {
+      return this.#ports.rebuild(saved, since, this.#ports.now());
+    } catch (error) {
+      if (saved.remains !== undefined || damageIn(error) !== "ledger") throw error;
+      this.#counts.broken += 1;
+      return undefined;
+    }
+  }
+
   /** The revision of the ledger at which the last erasure that is done was asked for. */
   #erasedUpTo(tag: SubjectTag, { events }: RebuiltSubject): number {
     const destroyed = this.#replay.erasuresOf(tag).flatMap((one) => (one.destroyed ? [one.id] : []));
@@ -273,6 +315,9 @@ export class RestoreWriter {
 
   async #credential({ device, fields }: CredentialLine): Promise<void> {
     this.#counts.credentials += 1;
+    const owner = fields.tag as SubjectTag | undefined;
+    if (owner !== undefined && this.#broken.has(owner))
+      this.#boundTo.set(owner, [...(this.#boundTo.get(owner) ?? []), device]);
     const kept = { ...fields };
     if (this.#replay.tokenReplaced(device, fields.mac)) {
       delete kept.mac;
@@ -289,6 +334,10 @@ export class RestoreWriter {
     if (name === "policies") {
       const versions = items.filter((_, index) => index % 2 === 0).map(Number);
       this.#policyVersion = Math.max(this.#policyVersion, ...versions);
+    }
+    if (name === "heldSubjects" && this.#broken.size > 0) {
+      // Member and score in turn.
+      for (let at = 0; at + 1 < items.length; at += 2) this.#heldUntil.set(items[at] ?? "", Number(items[at + 1]));
     }
     await this.#write((to) => writePage(to, waitingName(this.#keys[name as SharedName]), { kind, first, items }));
   }

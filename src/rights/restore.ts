@@ -63,7 +63,7 @@ export class Restore {
 
   /**
    * Reads and verifies everything, and says what a restore would do; writes nothing.
-   * Throws ARCHIVE_INVALID, JOURNAL_INVALID, LEDGER_BROKEN, SUBJECT_KEY_UNREADABLE.
+   * What is damaged of one subject is counted and keeps nobody else. Throws ARCHIVE_INVALID, JOURNAL_INVALID.
    */
   async check(input: RestoreInput): Promise<RestoreSummary> {
     const opened = await this.#open(input);
@@ -103,7 +103,8 @@ export class Restore {
       complete = true;
       return { createdAt: opened.records.header.createdAt, ...writer.summary(), auditRepair };
     } catch (error) {
-      if (!waits) await this.#staging.clear().catch(() => undefined);
+      // Of a restore that was overtaken nothing waits any more; what does is another one's.
+      if (!waits && marker.ours) await this.#staging.clear().catch(() => undefined);
       throw error;
     } finally {
       await marker.lower(complete);

@@ -8,6 +8,7 @@ import { Policies } from "../consent/policies.ts";
 import { SubjectTurns } from "../consent/subject-turns.ts";
 import { Keyring } from "../deidentify/keyring.ts";
 import type { CheckConsent } from "../model/consent.ts";
+import type { TellDamage } from "../model/damage.ts";
 import type { Part } from "../platform/lifecycle.ts";
 import { Lookup } from "../platform/lookup.ts";
 import { readOptionFile } from "../platform/start-faults.ts";
@@ -38,6 +39,7 @@ export interface Consent {
 export function createConsent(
   { config, secrets, redis, keys }: Base,
   { liveKeys, journal }: Safekeeping,
+  damaged: TellDamage,
   overrides: ConsentOverrides,
 ): Consent {
   const { leaseMs, controller, expiryDays, policyFile } = config.consent;
@@ -63,6 +65,7 @@ export function createConsent(
       narrowing: journal.narrowing,
       tokenEnded: journal.tokenEnded,
       minority: journal.minority,
+      broken: () => damaged("ledger"),
     }),
     part: {
       name: "policies",

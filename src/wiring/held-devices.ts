@@ -1,16 +1,18 @@
 /** What a legal hold covers, of devices bound or not: what was set aside of it must stay. */
 import type { Redis } from "ioredis";
 import { erasureFacts } from "../consent/erasure-facts.ts";
-import { LedgerHolds } from "../consent/holds.ts";
-import { LedgerStore } from "../consent/ledger-store.ts";
+import type { Leases } from "../consent/leases.ts";
+import { ledgerOrRemains } from "../consent/new-chain.ts";
+import type { TellDamage } from "../model/damage.ts";
+import { DELETION_OF_ALL, deletionOf } from "../model/erasure.ts";
 import type { DeviceKey, SubjectTag } from "../model/ids.ts";
 import type { RedisKeys } from "../platform/redis-keys.ts";
-import type { Spared } from "../queue/dead-letters.ts";
+import type { DeadLetters, Guard, Spared } from "../queue/dead-letters.ts";
 import { HeldSubjects } from "../rights/held-subjects.ts";
 
-/** Throws CONSENT_UNREACHABLE, LEDGER_BROKEN: then nothing may be deleted. */
-export async function heldLetters(redis: Redis, keys: RedisKeys): Promise<Spared> {
-  const held = await heldDevices(redis, keys);
+/** Of a ledger that cannot be verified: what its remains tell. Throws CONSENT_UNREACHABLE: then nothing may be deleted. */
+export async function heldLetters(redis: Redis, keys: RedisKeys, damaged?: TellDamage): Promise<Spared> {
+  const held = await heldDevices(redis, keys, damaged);
   return ({ subjectTag, deviceKey }) =>
     subjectTag !== "" && deviceKey !== "" && (held.get(subjectTag)?.has(deviceKey) ?? false);
 }
@@ -19,14 +21,64 @@ export async function heldLetters(redis: Redis, keys: RedisKeys): Promise<Spared
 export async function heldDevices(
   redis: Redis,
   keys: RedisKeys,
+  damaged?: TellDamage,
 ): Promise<ReadonlyMap<SubjectTag, ReadonlySet<DeviceKey>>> {
-  const ledgers = new LedgerStore(redis, keys);
-  const holds = new LedgerHolds(redis, keys, { now: Date.now });
-  const held = new HeldSubjects(redis, keys, (tag) => holds.standing(tag));
+  const held = new HeldSubjects(redis, keys, async () => []);
   const devices = new Map<SubjectTag, ReadonlySet<DeviceKey>>();
-  for (const tag of await held.all()) {
-    const all = erasureFacts((await ledgers.read(tag)).events).devices;
-    devices.set(tag, new Set((await held.standing(tag)).flatMap((hold) => hold.devices ?? all)));
-  }
+  for (const tag of await held.all()) devices.set(tag, await devicesHeldOf(redis, keys, tag, damaged));
   return devices;
+}
+
+async function devicesHeldOf(
+  redis: Redis,
+  keys: RedisKeys,
+  tag: SubjectTag,
+  damaged?: TellDamage,
+): Promise<ReadonlySet<DeviceKey>> {
+  const { events, state } = await ledgerOrRemains(redis, keys, tag, () => damaged?.("ledger"));
+  const all = erasureFacts(events).devices;
+  return new Set([...state.holds.values()].flatMap((hold) => hold.devices ?? all));
+}
+
+/** Whoever places a legal hold on one of these while something is deleted of theirs is answered after it. */
+export function deletionGuard(leases: Pick<Leases, "acquire">): Guard {
+  return async (subjects, work) => {
+    const lease = await leases.acquire();
+    await lease.keep(new Set([...subjects].map(deletionOf)));
+    try {
+      await work();
+    } finally {
+      await lease.release();
+    }
+  };
+}
+
+/** The same where nobody knows before whose it is. */
+export async function deletingOfAll<T>(leases: Pick<Leases, "acquire">, work: () => Promise<T>): Promise<T> {
+  const lease = await leases.acquire();
+  await lease.keep(new Set([DELETION_OF_ALL]));
+  try {
+    return await work();
+  } finally {
+    await lease.release();
+  }
+}
+
+export interface PurgeParts {
+  readonly redis: Redis;
+  readonly keys: RedisKeys;
+  readonly leases: Pick<Leases, "acquire">;
+  readonly deadLetters: Pick<DeadLetters, "purge">;
+  readonly damaged?: TellDamage;
+}
+
+/** What was set aside of these devices goes, unless a hold has come to cover them since that was decided. */
+export function purgeOf({ redis, keys, leases, deadLetters, damaged }: PurgeParts) {
+  const guard = deletionGuard(leases);
+  return (tag: SubjectTag, devices: readonly DeviceKey[]): Promise<void> =>
+    guard(new Set([tag]), async () => {
+      const held = await devicesHeldOf(redis, keys, tag, damaged);
+      const free = devices.filter((device) => !held.has(device));
+      if (free.length > 0) await deadLetters.purge(tag, free);
+    });
 }

@@ -24,6 +24,8 @@ export interface QueueKeyDeps {
 
 interface Plan {
   readonly rotate: boolean;
+  /** The newest queue key when this was planned. */
+  readonly active: string;
   readonly spent: readonly string[];
 }
 
@@ -50,11 +52,10 @@ export function queueKeyRetention(deps: QueueKeyDeps): RetentionItem {
     run: async (): Promise<Omit<RetentionResult, "kind">> => {
       const plan = await planOf(deps);
       try {
-        for (const id of plan.spent) {
-          removeKey(dir, id);
-          await audited("key-destroyed", id);
-        }
-        if (plan.rotate) await audited("key-rotated", addQueueKey(dir));
+        // Whoever comes first, the gateway or the operator, says so; the other finds it done.
+        for (const id of plan.spent) if (removeKey(dir, id)) await audited("key-destroyed", id);
+        const made = plan.rotate ? addQueueKey(dir, plan.active) : undefined;
+        if (made !== undefined) await audited("key-rotated", made);
       } catch (error) {
         if (!READ_ONLY.has((error as NodeJS.ErrnoException).code ?? "")) throw error;
         return { state: "postponed", count: countOf(plan) };
@@ -66,7 +67,7 @@ export function queueKeyRetention(deps: QueueKeyDeps): RetentionItem {
 
 async function planOf({ config, redis, keys }: QueueKeyDeps): Promise<Plan> {
   const { queueKeyDays } = config.retention;
-  if (queueKeyDays === 0) return { rotate: false, spent: [] };
+  if (queueKeyDays === 0) return { rotate: false, active: "", spent: [] };
   const { queue } = readKeys(config.keys.dir, { create: false });
   const { mtimeMs } = statSync(join(config.keys.dir, "queue", `${queue.active}.key`));
   const reports = await liveGateways(redis, keys);
@@ -76,7 +77,7 @@ async function planOf({ config, redis, keys }: QueueKeyDeps): Promise<Plan> {
   for (const id of queue.all.keys()) {
     if (id !== queue.active && (await sealsUnder(redis, keys, id)) === 0) spent.push(id);
   }
-  return { rotate: shared && Date.now() - mtimeMs > queueKeyDays * DAY_MS, spent };
+  return { rotate: shared && Date.now() - mtimeMs > queueKeyDays * DAY_MS, active: queue.active, spent };
 }
 
 function countOf({ rotate, spent }: Plan): number {

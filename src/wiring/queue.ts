@@ -1,4 +1,5 @@
 /** Wires the queue: what seals a batch and makes it durable, how much waits there, and what was set aside. */
+import type { TellDamage } from "../model/damage.ts";
 import type { Part } from "../platform/lifecycle.ts";
 import { Periodic } from "../platform/periodic.ts";
 import { Backlog } from "../queue/backlog.ts";
@@ -38,7 +39,7 @@ const BACKLOG_POLL_MS = 500;
 const EVERY_MS = 1_000;
 const PROBE_MS = 1_000;
 
-export function createQueue(base: Base, sealing: QueueKeys, overrides: QueueOverrides): Queue {
+export function createQueue(base: Base, sealing: QueueKeys, damaged: TellDamage, overrides: QueueOverrides): Queue {
   const { config, redis, keys, metrics, log } = base;
   const envelope = overrides.envelope ?? new Envelope(sealing);
   const known = new KnownJobs({
@@ -52,7 +53,7 @@ export function createQueue(base: Base, sealing: QueueKeys, overrides: QueueOver
     lastWriteAt: () => producer.lastWriteAt,
     log,
   });
-  const deadLetters = new DeadLetters(redis.store, keys, envelope, { maxBytes: config.queue.deadLetterBytes });
+  const deadLetters = new DeadLetters(redis.store, keys, envelope, { maxBytes: config.queue.deadLetterBytes, damaged });
   const backlog = new Backlog(redis.store, keys, { maxBytes: config.queue.backlogBytes, pollMs: BACKLOG_POLL_MS }, log);
   const measure = async (): Promise<void> => {
     const { count, bytes } = await deadLetters.measure();

@@ -3,13 +3,15 @@ import type { Redis } from "ioredis";
 import type { Config } from "../config/schema.ts";
 import { erasureFacts } from "../consent/erasure-facts.ts";
 import { ConsentExpiry } from "../consent/expiry.ts";
-import { LedgerStore } from "../consent/ledger-store.ts";
+import type { Leases } from "../consent/leases.ts";
 import { Minors } from "../consent/minors.ts";
+import { ledgerOrRemains } from "../consent/new-chain.ts";
 import { Policies } from "../consent/policies.ts";
 import { Suspensions } from "../consent/suspensions.ts";
 import type { Keyring } from "../deidentify/keyring.ts";
 import type { AuditAct } from "../model/audit.ts";
 import { NO_SUBJECT_KEY } from "../model/consent.ts";
+import { forEachUndamaged, type TellDamage } from "../model/damage.ts";
 import { dayOf } from "../model/disclosure.ts";
 import { DAY_MS } from "../model/durations.ts";
 import type { SubjectTag } from "../model/ids.ts";
@@ -22,15 +24,17 @@ import { ErasureRecords } from "../rights/erasure-record.ts";
 import { heldNames } from "../rights/held-names.ts";
 import type { HeldSubjects } from "../rights/held-subjects.ts";
 import { Retention, type RetentionItem, type RetentionKind } from "../rights/retention.ts";
+import { noKeyOpens } from "../rights/rewrap.ts";
 import type { OldRows, RowRetention } from "../sinks/row-retention.ts";
-import { heldLetters } from "./held-devices.ts";
+import { deletingOfAll, deletionGuard, heldLetters, purgeOf } from "./held-devices.ts";
 import { queueKeyRetention } from "./queue-keys.ts";
 
 export interface RetentionDeps {
   readonly config: Config;
   readonly redis: Redis;
   readonly keys: RedisKeys;
-  readonly keyring: Pick<Keyring, "pseudonym">;
+  readonly keyring: Pick<Keyring, "pseudonym" | "opens">;
+  readonly leases: Pick<Leases, "acquire">;
   readonly rows: Pick<RowRetention, "count" | "remove">;
   readonly deadLetters: Pick<DeadLetters, "count" | "older" | "expire" | "purge">;
   readonly holds: Pick<HeldSubjects, "all" | "standing">;
@@ -38,6 +42,7 @@ export interface RetentionDeps {
   readonly audit: (act: AuditAct) => Promise<unknown>;
   /** Begins the erasure of everything stored of a subject. Absent: that is left to the gateway. */
   purgeStored?(tag: SubjectTag): Promise<unknown>;
+  readonly damaged: TellDamage;
   readonly log: Log;
 }
 
@@ -45,9 +50,10 @@ export function createRetention(deps: RetentionDeps): Retention {
   const { retention, queue } = deps.config;
   const before = (days: number) => Date.now() - days * DAY_MS;
   const policies = new Policies(deps.redis, deps.keys);
-  const disclosures = new Disclosures(deps.redis, deps.keys);
-  const erasures = new ErasureRecords(deps.redis, deps.keys);
+  const disclosures = new Disclosures(deps.redis, deps.keys, deps.damaged);
   const held = async () => new Set(await deps.holds.all());
+  const letters = () => heldLetters(deps.redis, deps.keys, deps.damaged);
+  const erasures = new ErasureRecords(deps.redis, deps.keys);
   // What is configured may be less than what the policy promises, never more.
   const promised = async (days: number) => {
     const limit = await policies.retentionLimitDays("analytics", Date.now());
@@ -61,10 +67,8 @@ export function createRetention(deps: RetentionDeps): Retention {
     suspendedConsents(deps),
     minors(deps),
     counted("deadLetters", {
-      due: () =>
-        deps.deadLetters.older(before(queue.deadLetterRetentionDays), () => heldLetters(deps.redis, deps.keys)),
-      run: () =>
-        deps.deadLetters.expire(before(queue.deadLetterRetentionDays), () => heldLetters(deps.redis, deps.keys)),
+      due: () => deps.deadLetters.older(before(queue.deadLetterRetentionDays), letters),
+      run: () => deps.deadLetters.expire(before(queue.deadLetterRetentionDays), letters, deletionGuard(deps.leases)),
     }),
     // After the dead letters: with them the last seal under a key may have gone.
     queueKeyRetention(deps),
@@ -103,34 +107,38 @@ function rowItem(
       const old: OldRows = { measurement, beforeMs: await beforeMs(), except: await except() };
       const count = await deps.rows.count(old, signal);
       if (count === 0) return { state: "done", count };
-      // Counting takes its time, in which a hold may have been placed.
-      const aging = await deps.rows.remove({ ...old, except: await except() }, signal);
+      // Counting takes its time, in which a hold may have been placed; one that is placed from here on is answered after this.
+      const aging = await deletingOfAll(deps.leases, async () =>
+        deps.rows.remove({ ...old, except: await except() }, signal),
+      );
       return { state: aging === "deleted" ? "done" : aging, count };
     },
   };
 }
 
-function expiredConsents({ redis, keys, deadLetters, audit }: RetentionDeps): RetentionItem {
+function expiredConsents(deps: RetentionDeps): RetentionItem {
+  const { redis, keys, audit, damaged } = deps;
+  const purge = purgeOf(deps);
   const expiry = new ConsentExpiry(redis, keys, { now: Date.now });
   return counted("expiredConsents", {
     due: async () => (await expiry.due()).length,
     run: async () => {
       let count = 0;
-      for (const subject of await expiry.due()) {
+      await forEachUndamaged(await expiry.due(), damaged, async (subject) => {
         const change = await expiry.expire(subject);
-        if (change === undefined) continue;
+        if (change === undefined) return;
         count += 1;
-        if (change.silenced.length > 0) await deadLetters.purge(subject, change.silenced);
+        if (change.silenced.length > 0) await purge(subject, change.silenced);
         await audit({ act: "consent-expired", by: "gateway", subject });
-      }
+      });
       return count;
     },
   });
 }
 
 /** The policy stopped their use already; here the ledgers come to tell of it. */
-function suspendedConsents({ redis, keys, audit }: RetentionDeps): RetentionItem {
-  const suspensions = new Suspensions(redis, keys, { now: Date.now });
+function suspendedConsents({ redis, keys, audit, damaged }: RetentionDeps): RetentionItem {
+  const suspensions = new Suspensions(redis, keys, { now: Date.now, damaged });
   return counted("suspendedConsents", {
     due: () => suspensions.due(),
     run: () => suspensions.note((subject) => audit({ act: "consent-invalidated", by: "gateway", subject })),
@@ -138,13 +146,13 @@ function suspendedConsents({ redis, keys, audit }: RetentionDeps): RetentionItem
 }
 
 /** Normally purged as soon as it is known; here is found what a crash cut short. */
-function minors({ redis, keys, purgeStored }: RetentionDeps): RetentionItem {
+function minors({ redis, keys, purgeStored, damaged }: RetentionDeps): RetentionItem {
   const minors = new Minors(redis, keys);
   return {
     kind: "minors",
-    due: async () => (await minors.due()).length,
+    due: async () => (await minors.due(damaged)).length,
     run: async () => {
-      const due = await minors.due();
+      const due = await minors.due(damaged);
       if (purgeStored === undefined) return { state: due.length === 0 ? "done" : "postponed", count: due.length };
       for (const tag of due) await purgeStored(tag);
       return { state: "done", count: due.length };
@@ -153,18 +161,19 @@ function minors({ redis, keys, purgeStored }: RetentionDeps): RetentionItem {
 }
 
 function namesUnderHold(deps: RetentionDeps) {
-  const { redis, keys, keyring, holds } = deps;
-  const store = new LedgerStore(redis, keys);
+  const { redis, keys, keyring, holds, damaged } = deps;
   return heldNames({
     heldSubjects: () => holds.all(),
     standing: (tag) => holds.standing(tag),
     facts: async (tag) => {
-      const { events, wrappedSubjectKey } = await store.read(tag);
+      const { events, wrappedSubjectKey } = await ledgerOrRemains(redis, keys, tag, () => damaged("ledger"));
       const key = wrappedSubjectKey === NO_SUBJECT_KEY ? undefined : wrappedSubjectKey;
       return { facts: erasureFacts(events), wrappedSubjectKey: key };
     },
     erasures: new ErasureRecords(redis, keys),
     pseudonym: (key, device, purpose, epoch) => keyring.pseudonym(key, device, purpose, epoch),
+    keyIsWhole: (key) => noKeyOpens(redis, keys, (other) => keyring.opens(other), key, true),
+    damaged,
     now: Date.now,
   });
 }

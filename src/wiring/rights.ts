@@ -11,6 +11,7 @@ import type { Keyring } from "../deidentify/keyring.ts";
 import type { HttpPorts } from "../http/ports.ts";
 import type { AuditAct } from "../model/audit.ts";
 import type { ServicePurpose } from "../model/consent.ts";
+import type { TellDamage } from "../model/damage.ts";
 import { DAY_MS, MINUTE_MS } from "../model/durations.ts";
 import { deletionOf } from "../model/erasure.ts";
 import type { Pseudonym } from "../model/ids.ts";
@@ -32,6 +33,7 @@ import { ErasureRecords } from "../rights/erasure-record.ts";
 import { KeyRemnants } from "../rights/key-remnants.ts";
 import { ReceiptSigner } from "../rights/receipt.ts";
 import { ReceiptKeys, receiptKeysMac } from "../rights/receipt-keys.ts";
+import { noKeyOpens } from "../rights/rewrap.ts";
 import type { InfluxSink } from "../sinks/influx.ts";
 import type { PatientStart } from "../sinks/patient-start.ts";
 
@@ -48,7 +50,7 @@ export interface RightsDeps {
   readonly redis: { readonly store: Redis; readonly producer: Redis; readonly worker: Redis };
   readonly leases: Pick<Leases, "acquire" | "drain">;
   readonly turns: SubjectTurns;
-  readonly keyring: Pick<Keyring, "pseudonym" | "forget">;
+  readonly keyring: Pick<Keyring, "pseudonym" | "forget" | "opens">;
   readonly envelope: Pick<Envelope, "seal" | "open">;
   readonly backlog: Pick<Backlog, "batches">;
   readonly deadLetters: Pick<DeadLetters, "purge">;
@@ -63,6 +65,7 @@ export interface RightsDeps {
   /** Drops whatever memory holds under these pseudonyms, of any purpose. */
   readonly forgetNames: (names: readonly Pseudonym[]) => void;
   readonly metrics: Pick<Metrics, "erasureCompleted" | "erasureAnswer">;
+  readonly damaged: TellDamage;
   readonly log: Log;
 }
 
@@ -153,7 +156,7 @@ export function createRights(deps: RightsDeps): Rights {
 
 function erasurePorts(deps: RightsDeps, signer: ReceiptSigner, remnants: KeyRemnants): ErasurePorts {
   const { config, keys, redis, keyring, envelope } = deps;
-  const holds = new LedgerHolds(redis.store, keys, { now: Date.now });
+  const holds = new LedgerHolds(redis.store, keys, { now: Date.now, broken: () => deps.damaged("ledger") });
   return {
     ledger: new SubjectErasure(redis.store, keys, { turns: deps.turns, now: Date.now }),
     drain: (tag) => deps.leases.drain(tag),
@@ -190,6 +193,9 @@ function erasurePorts(deps: RightsDeps, signer: ReceiptSigner, remnants: KeyRemn
     sign: (receipt) => signer.sign(receipt),
     audit: deps.audit,
     completed: (outcome, durationMs) => deps.metrics.erasureCompleted(outcome, durationMs),
+    // With nobody else's key to compare with: it is erased all the same, and the receipt claims nothing.
+    keyIsWhole: (key) => noKeyOpens(redis.store, keys, (other) => keyring.opens(other), key, false),
+    damaged: deps.damaged,
     now: Date.now,
     log: deps.log,
   };

@@ -4,8 +4,11 @@
  */
 import { randomBytes } from "node:crypto";
 import type { Config } from "../config/schema.ts";
-import type { AuditAct, AuditHead } from "../model/audit.ts";
+import { ledgerVerifies } from "../consent/ledger-store.ts";
+import { Keyring } from "../deidentify/keyring.ts";
+import type { AuditAct, AuditDetail, AuditHead } from "../model/audit.ts";
 import type { LegalHold, PartyStatement } from "../model/consent-record.ts";
+import { DAMAGE_KINDS } from "../model/damage.ts";
 import { GatewayError } from "../model/errors.ts";
 import type { DeviceKey, SubjectTag } from "../model/ids.ts";
 import type { Log } from "../model/log.ts";
@@ -19,7 +22,7 @@ import { Periodic } from "../platform/periodic.ts";
 import { Presence } from "../platform/presence.ts";
 import type { RedisKeys } from "../platform/redis-keys.ts";
 import { removeLeftovers } from "../rights/archive.ts";
-import { Backup } from "../rights/backup.ts";
+import { Backup, type BackupResult } from "../rights/backup.ts";
 import { BackupSchedule } from "../rights/backup-schedule.ts";
 import { ErasureJournal } from "../rights/erasure-journal.ts";
 import { claimInstallation, isEmptyInstallation } from "../rights/installation.ts";
@@ -32,7 +35,7 @@ export interface SafekeepingDeps {
   readonly secrets: Keys;
   readonly redis: HeldRedis;
   readonly keys: RedisKeys;
-  readonly metrics: Pick<Metrics, "gauge" | "beforeScrape">;
+  readonly metrics: Pick<Metrics, "gauge" | "beforeScrape" | "backupDamaged">;
   readonly audit: (act: AuditAct) => Promise<unknown>;
   /** How far this process knows the audit log to have got. */
   readonly auditHead: () => AuditHead | undefined;
@@ -133,6 +136,13 @@ export function createSafekeeping(deps: SafekeepingDeps): Safekeeping {
   };
 }
 
+/** For the audit log: the kinds of damage there were. */
+export function toldDamage({ damaged }: Pick<BackupResult, "damaged">): AuditDetail {
+  return Object.fromEntries(
+    DAMAGE_KINDS.flatMap((kind) => (damaged[kind] === 0 ? [] : [[`damaged-${kind}`, damaged[kind]]])),
+  );
+}
+
 function backups(
   { config, redis, keys, metrics, audit, log }: SafekeepingDeps,
   liveKeys: LiveKeys,
@@ -140,7 +150,9 @@ function backups(
   archives: KeyArchives,
 ): Part {
   const { dir, everyHours, keep } = config.backup;
-  const backup = new Backup(redis, keys, config.redis.keyPrefix);
+  const keyring = new Keyring(liveKeys.subjects);
+  const check = { ledger: ledgerVerifies, key: (wrapped: string) => keyring.opens(wrapped) };
+  const backup = new Backup(redis, keys, config.redis.keyPrefix, check);
   const schedule = new BackupSchedule(redis, keys, backup, { dir, keep, everyMs: everyHours * HOUR_MS });
   const turn = async (): Promise<void> => {
     const { lookup, backup: key } = liveKeys.present;
@@ -149,7 +161,16 @@ function backups(
     if (taken === undefined) return;
     log.info("backup taken", { count: taken.subjects });
     if (taken.auditProblem !== undefined) log.error("the audit log does not verify", { code: "AUDIT_BROKEN" });
-    await audit({ act: "backup", by: "gateway", detail: { subjects: taken.subjects, keys: taken.keys } });
+    metrics.backupDamaged(taken.damaged);
+    for (const kind of DAMAGE_KINDS) {
+      const count = taken.damaged[kind];
+      if (count > 0) log.error("damaged records in a backup", { reason: kind, count });
+    }
+    await audit({
+      act: "backup",
+      by: "gateway",
+      detail: { subjects: taken.subjects, keys: taken.keys, ...toldDamage(taken) },
+    });
   };
   const purge = async (): Promise<void> => {
     await removeLeftovers(dir);

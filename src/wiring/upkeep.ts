@@ -5,6 +5,7 @@
 import type { Redis } from "ioredis";
 import type { Config } from "../config/schema.ts";
 import { LedgerHolds } from "../consent/holds.ts";
+import type { Leases } from "../consent/leases.ts";
 import { Minors } from "../consent/minors.ts";
 import type { SubjectTurns } from "../consent/subject-turns.ts";
 import { Suspensions } from "../consent/suspensions.ts";
@@ -12,6 +13,7 @@ import type { Keyring } from "../deidentify/keyring.ts";
 import type { HttpPorts } from "../http/ports.ts";
 import type { AuditHead } from "../model/audit.ts";
 import type { LegalHold } from "../model/consent-record.ts";
+import type { TellDamage } from "../model/damage.ts";
 import { DAY_MS, HOUR_MS, MINUTE_MS } from "../model/durations.ts";
 import type { SubjectTag } from "../model/ids.ts";
 import type { Log } from "../model/log.ts";
@@ -27,6 +29,7 @@ import { AuditTrail } from "../rights/audit-trail.ts";
 import { LegalHolds } from "../rights/holds.ts";
 import { Schedule } from "../rights/schedule.ts";
 import { RowRetention } from "../sinks/row-retention.ts";
+import { purgeOf } from "./held-devices.ts";
 import { createRetention } from "./retention.ts";
 
 export interface UpkeepDeps {
@@ -35,8 +38,10 @@ export interface UpkeepDeps {
   readonly redis: { readonly store: Redis; readonly producer: Redis; readonly worker: Redis };
   readonly keys: RedisKeys;
   readonly metrics: Pick<Metrics, "auditLate" | "devicesSuspended">;
+  readonly damaged: TellDamage;
+  readonly leases: Pick<Leases, "acquire">;
   readonly log: Log;
-  readonly keyring: Pick<Keyring, "pseudonym">;
+  readonly keyring: Pick<Keyring, "pseudonym" | "opens">;
   readonly turns: SubjectTurns;
   readonly deadLetters: Pick<DeadLetters, "count" | "older" | "expire" | "purge">;
   /** Begins the erasure of everything stored of a subject. */
@@ -77,13 +82,15 @@ export function createUpkeep(deps: UpkeepDeps): Upkeep {
         turns: deps.turns,
         now: Date.now,
         holding: (tag, ref, hold) => deps.holding(tag, ref, hold),
+        broken: () => deps.damaged("ledger"),
       }),
       approved: (subject, hold, [proposedBy, confirmedBy]) => {
         const detail = { proposedBy, confirmedBy, reference: hold.ref, until: hold.until };
         return trail.append({ act: "hold-approved", by: "approver", subject, detail });
       },
       expired: (subject) => trail.note({ act: "hold-expired", by: "gateway", subject }),
-      purge: (tag, devices) => deadLetters.purge(tag, devices),
+      purge: purgeOf({ redis, keys, leases: deps.leases, deadLetters, damaged: deps.damaged }),
+      damaged: deps.damaged,
       freed: (tag) => deps.freed(tag),
     },
   );

@@ -460,12 +460,6 @@ describe("refuses", () => {
     );
   });
 
-  test("an archive in which a ledger does not verify", async () => {
-    await here.redis.lset(here.keys.ledger(subject("a")), 0, "{}");
-    const broken = await here.backup();
-    await changesNothing(here.input(broken, { replace: true }), { code: "LEDGER_BROKEN" });
-  });
-
   test("an installation that is not empty, unless told to replace it; then nothing of it is left but tombstones", async () => {
     await changesNothing(here.input(made), refused("RESTORE_REFUSED", "not-empty"));
     const late = await here.home("late");
