@@ -198,7 +198,7 @@ function erasableSink({ sink, store }: Pick<RightsDeps, "sink" | "store">): Eras
   return {
     name: sink.name,
     region: sink.region,
-    ability: () => store.use(async () => sink.rowDelete),
+    ability: (signal) => store.use(() => sink.ability(signal)),
     countRows: (devices, signal) => store.use(() => sink.countRows(devices, signal)),
     removeDevices: (devices, signal) => store.use(() => sink.removeDevices(devices, signal)),
   };
