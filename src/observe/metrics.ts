@@ -4,7 +4,14 @@
  */
 import { collectDefaultMetrics, Registry } from "prom-client";
 import { PURPOSES, type Purpose, SERVICE_PURPOSES, type ServicePurpose } from "../model/consent.ts";
-import { ERASURE_ANSWERS, ERASURE_OUTCOMES, type ErasureAnswer, type ErasureOutcome } from "../model/erasure.ts";
+import {
+  ERASURE_ANSWERS,
+  ERASURE_OUTCOMES,
+  type ErasureAnswer,
+  type ErasureOutcome,
+  OPEN_ERASURE_STATES,
+  type OpenErasureState,
+} from "../model/erasure.ts";
 import type { ErrorCode } from "../model/errors.ts";
 import {
   COMMAND_OUTCOMES,
@@ -35,10 +42,15 @@ export type GaugeName =
   | "pausedConnections"
   | "backlogMessages"
   | "backlogBytes"
+  | "backlogOldest"
   | "deadLetters"
   | "deadLetterBytes"
   | "breakerOpen"
   | "servicesNotCovered"
+  | "erasureOldest"
+  | "servicesUnanswered"
+  | "holdsOpen"
+  | "holdOldest"
   | "backupAge";
 
 const REFRESH_DEADLINE_MS = 1_000;
@@ -63,10 +75,15 @@ export class Metrics extends BookCounts {
     "pausedConnections",
     "backlogMessages",
     "backlogBytes",
+    "backlogOldest",
     "deadLetters",
     "deadLetterBytes",
     "breakerOpen",
     "servicesNotCovered",
+    "erasureOldest",
+    "servicesUnanswered",
+    "holdsOpen",
+    "holdOldest",
     "backupAge",
   ]);
   #forwardDropped = 0;
@@ -75,6 +92,7 @@ export class Metrics extends BookCounts {
   #auditLate = 0;
   readonly #erasures = zeros(ERASURE_OUTCOMES);
   readonly #erasureAnswers = zeros(ERASURE_ANSWERS);
+  readonly #erasuresOpen = zeros(OPEN_ERASURE_STATES);
   readonly #erasure = new Distribution(METRICS.erasure.buckets);
   readonly #devicesSuspended = zeros(PURPOSES);
   #notices = 0;
@@ -176,6 +194,10 @@ export class Metrics extends BookCounts {
     this.#erasureAnswers[outcome] += 1;
   }
 
+  erasuresOpen(counts: Readonly<Record<OpenErasureState, number>>): void {
+    Object.assign(this.#erasuresOpen, counts);
+  }
+
   auditLate(): void {
     this.#auditLate += 1;
   }
@@ -236,6 +258,7 @@ export class Metrics extends BookCounts {
       puback: () => [[{}, this.#puback]],
       backlogMessages: () => single(this.#gauges.backlogMessages),
       backlogBytes: () => single(this.#gauges.backlogBytes),
+      backlogOldest: () => single(this.#gauges.backlogOldest),
       deadLetters: () => single(this.#gauges.deadLetters),
       deadLetterBytes: () => single(this.#gauges.deadLetterBytes),
       sinkWrite: () => SINKS.map((sink) => [{ sink }, this.#sinkWrite[sink]]),
@@ -248,6 +271,11 @@ export class Metrics extends BookCounts {
       erasures: () => by("outcome", this.#erasures),
       erasure: () => [[{}, this.#erasure]],
       erasureAnswers: () => by("outcome", this.#erasureAnswers),
+      erasuresOpen: () => by("state", this.#erasuresOpen),
+      erasureOldest: () => single(this.#gauges.erasureOldest),
+      servicesUnanswered: () => single(this.#gauges.servicesUnanswered),
+      holdsOpen: () => single(this.#gauges.holdsOpen),
+      holdOldest: () => single(this.#gauges.holdOldest),
       auditLate: () => single(this.#auditLate),
       devicesSuspended: () => by("purpose", this.#devicesSuspended),
       notices: () => single(this.#notices),

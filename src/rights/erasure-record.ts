@@ -2,8 +2,9 @@
  * The record of an erasure in Redis: what is known, which step comes next, what each step found. Every
  * write is one that may be made twice. Field by field:
  *
- *   requestedAt facts step key · heldUntil spared · freed-<spared>:<sink> rows:<sink> swept:<sink> method:<sink> verified:<sink> sweepAt
- *   untold notices notifyAt told:<purpose>:<service> ack:<purpose>:<service> · destroyedAt ledgerHead
+ *   requestedAt facts step key · heldUntil spared · waitCode waitSince
+ *   freed-<spared>:<sink> rows:<sink> swept:<sink> uncounted:<sink> method:<sink> verified:<sink> sweepAt
+ *   untold notices nameless notifyAt remindAt told:<purpose>:<service> ack:<purpose>:<service> · destroyedAt ledgerHead
  *   completedAt receipt
  */
 import type { Redis } from "ioredis";
@@ -41,7 +42,21 @@ return 1`,
 };
 
 /** What may be kept of a finished erasure: no device, no name, no key. */
-const DROPPED_AT_THE_END = ["facts", "notices", "untold", "key", "step", "heldUntil", "spared", "sweepAt"] as const;
+const DROPPED_AT_THE_END = [
+  "facts",
+  "notices",
+  "nameless",
+  "untold",
+  "key",
+  "step",
+  "heldUntil",
+  "spared",
+  "waitCode",
+  "waitSince",
+  "sweepAt",
+  "notifyAt",
+  "remindAt",
+] as const;
 
 const PAGE = 200;
 

@@ -164,6 +164,7 @@ export function httpApi(options: { leaseMs: number } = { leaseMs: 2_000 }): Api 
         erasures: {
           request: (tag, input) => erasures.request(tag, input),
           status: (id) => erasures.status(id),
+          open: (state) => erasures.open(state),
           receiptKeys: async () => [signer.publicKey],
         },
         signConsent: (receipt) => signer.signConsent(receipt),
