@@ -11,8 +11,8 @@ import type { InfluxSink } from "../../src/sinks/influx.ts";
 import { never, sinkFor } from "../integration/influx-fixture.ts";
 
 /** Far below what the server takes; what a write of a busy fleet may have. */
-const WRITE_MS = 100;
-const SLOW_MS = 600;
+const WRITE_MS = 500;
+const SLOW_MS = 1_000;
 const NAMES = Array.from({ length: 120 }, (_, n) => `${n}`.padStart(22, "n") as Pseudonym);
 
 let server: Server;
@@ -127,7 +127,7 @@ test("after a deletion that got no answer none is sent before the store is done 
 });
 
 test("a store that takes its time over saying what it can do is written to meanwhile, and asked again", async () => {
-  const sink = await started({ api: "v2", org: "o", bucket: "b", startTimeoutMs: 300 });
+  const sink = await started({ api: "v2", org: "o", bucket: "b" });
   expect(sink.rowDelete).toBe("none");
   expect(await sink.ability(never)).toBe("async");
   expect(sink.rowDelete).toBe("async");

@@ -141,10 +141,10 @@ test("a field of another type is learned from `message` too, with database and p
 test("a hold spares its rows, and all others go: by slices of time, not by a list of everybody", async () => {
   const HELD = "h".repeat(22) as Pseudonym;
   const day = BigInt(Date.UTC(2026, 0, 1)) * MS;
-  const others = Array.from({ length: 70_000 }, (_, n) => ({ device: `o${n}`, ns: day + BigInt(n) * 997n * MS }));
-  const held = [5n, 40_000n, 69_000n].map((n) => ({ device: HELD, ns: day + n * 997n * MS + 1n }));
+  const others = Array.from({ length: 20_000 }, (_, n) => ({ device: `o${n}`, ns: day + BigInt(n) * 997n * MS }));
+  const held = [5n, 10_000n, 19_000n].map((n) => ({ device: HELD, ns: day + n * 997n * MS + 1n }));
   // At the very moment of one that is held.
-  const beside = Array.from({ length: 300 }, (_, n) => ({ device: `b${n}`, ns: day + 40_000n * 997n * MS + 1n }));
+  const beside = Array.from({ length: 300 }, (_, n) => ({ device: `b${n}`, ns: day + 10_000n * 997n * MS + 1n }));
   const young = { device: "young", ns: day + 80_000n * 997n * MS };
   rows = [...others, ...held, ...beside, young];
   const v2 = { api: "v2", org: "o", bucket: "b", database: "", retentionPolicy: "" } as const;
