@@ -5,7 +5,10 @@ import { startSystem, type TestSystem } from "../fixtures/system.ts";
 
 let system: TestSystem;
 beforeAll(async () => {
-  system = await startSystem({ erasure: { sweepAfterMs: 1_000, acknowledgeWaitMs: 300 } });
+  system = await startSystem({
+    sinks: { influx: { timeoutMs: 900 } },
+    erasure: { sweepAfterMs: 1_000, acknowledgeWaitMs: 300 },
+  });
 });
 afterAll(() => system?.stop());
 

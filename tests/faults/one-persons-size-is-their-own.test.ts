@@ -10,8 +10,8 @@ import { RowRetention } from "../../src/sinks/row-retention.ts";
 import { AT, located, never, query, quiet, record, sinkFor, temporaryFolder } from "../integration/influx-fixture.ts";
 
 const FIELDS = 100_000;
-const FIELDS_PER_ROW = 250;
-const ROWS = 300;
+const FIELDS_PER_ROW = 1_000;
+const ROWS = 100;
 /** A wildcard takes more than a minute and a hundred megabytes for the same. */
 const LONGEST_MS = 30_000;
 
@@ -35,8 +35,8 @@ beforeAll(async () => {
     await sink.write([...rows, located(device, 1, "8560145bfffffff")], never);
   }
   // Past the gateway, as old rows and other writers are.
-  for (let from = 0; from < FIELDS; from += 20 * FIELDS_PER_ROW) {
-    const lines = Array.from({ length: 20 }, (_, row) => {
+  for (let from = 0; from < FIELDS; from += 5 * FIELDS_PER_ROW) {
+    const lines = Array.from({ length: 5 }, (_, row) => {
       const first = from + row * FIELDS_PER_ROW;
       const fields = Array.from({ length: FIELDS_PER_ROW }, (_, n) => `field_of_nobody_else_${first + n}=1`);
       return `device_status,device=hostile ${fields.join(",")} ${AT}${String(row).padStart(6, "0")}`;
