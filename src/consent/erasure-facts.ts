@@ -4,11 +4,9 @@
  */
 import { PURPOSES } from "../model/consent.ts";
 import { type ConsentEvent, isConsent } from "../model/consent-record.ts";
+import { LONGEST_KEPT_MS } from "../model/durations.ts";
 import type { ErasureFacts } from "../model/erasure.ts";
 import type { DeviceKey } from "../model/ids.ts";
-
-/** Nothing is kept longer, whatever is configured. */
-const LONGEST_KEPT_MS = 3_650 * 86_400_000;
 
 export function erasureFacts(events: readonly ConsentEvent[]): ErasureFacts {
   const devices = new Set<DeviceKey>();
@@ -17,14 +15,16 @@ export function erasureFacts(events: readonly ConsentEvent[]): ErasureFacts {
   const last = events.findLastIndex((event) => event.type === "erasure-requested");
   const [first] = events;
   if (last < 0 && first?.type === "withdrawn" && first.anew) return unprovable([...devices], first.at);
-  const given = events.slice(last + 1).filter(isConsent);
+  const since = events.slice(last + 1);
+  const given = since.filter(isConsent);
   const asked = new Set(given.flatMap(({ purposes }) => purposes.map(({ id }) => id)));
   return {
     devices: [...devices],
     purposes: PURPOSES.filter((purpose) => asked.has(purpose)),
-    // The clock of another gateway may have been behind the one that wrote the event before.
-    since: given.length === 0 ? undefined : Math.min(...given.map(({ at }) => at)),
+    // The clock of another gateway may have been behind the one that wrote the event before, or the first one ahead.
+    since: given.length === 0 ? undefined : Math.min(...since.slice(since.findIndex(isConsent)).map(({ at }) => at)),
     policyVersion: given.at(-1)?.policyVersion,
+    ...(since.some(tellsOfLostKey) && { keyLost: true as const }),
   };
 }
 
@@ -32,6 +32,13 @@ export function erasureFacts(events: readonly ConsentEvent[]): ErasureFacts {
 export function widestFacts(events: readonly ConsentEvent[], at: number): ErasureFacts {
   const devices = new Set(events.flatMap((event) => (event.type === "bound" ? [event.device] : [])));
   return unprovable([...devices], at);
+}
+
+/** Said by a restore that had no key for somebody who had consented: what was stored under that key nobody finds any more. */
+export const WITHOUT_KEY = "restore-without-key";
+
+export function tellsOfLostKey(event: ConsentEvent): boolean {
+  return event.type === "withdrawn" && event.by === "controller" && event.method === WITHOUT_KEY;
 }
 
 /** What was consented to before a new chain began, nobody can prove: anything, for as long as it could be kept. */

@@ -192,7 +192,8 @@ function draftsAfter({ texts, bound, heldUntil }: Remains): Draft[] {
   for (const device of devices) former.delete(device);
   const by = { by: "controller", method: METHOD } as const;
   return [
-    { type: "withdrawn", ...by, anew: true },
+    // A child stays one; whoever spoke for it has to be stated anew.
+    { type: "withdrawn", ...by, anew: true, ...(left.minor && { minor: true }) },
     ...[...former].flatMap((device): Draft[] => [
       { type: "bound", ...by, device },
       { type: "unbound", ...by, device },

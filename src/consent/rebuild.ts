@@ -7,7 +7,7 @@ import type { LegalHold, PartyStatement } from "../model/consent-record.ts";
 import type { ErasureFacts } from "../model/erasure.ts";
 import type { DeviceKey, SubjectTag } from "../model/ids.ts";
 import { encodeDecision } from "./decision-record.ts";
-import { erasureFacts } from "./erasure-facts.ts";
+import { erasureFacts, WITHOUT_KEY } from "./erasure-facts.ts";
 import { canonicalJson, genesis, hashText } from "./hash-chain.ts";
 import { sameHold } from "./holds.ts";
 import { type SubjectLedger, stateAfter, verifiedEvents } from "./ledger-store.ts";
@@ -101,10 +101,14 @@ export function rebuildSubject(saved: SavedSubject, since: Since, now: number): 
       append({ type: "erased", erasure: id, ...BY_RESTORE }, ledger.wrappedSubjectKey);
   }
   const given = statementsOf(ledger.state).some((consent) => consent.state === "given");
-  // Without its key nothing of a subject can be processed under its name; the next consent begins a new one.
   // Also where nothing is left to take back: the fence of which somebody was told must be reached.
   const behind = since.withdraw && ledger.events.length > 0 && ledger.state.fence < since.fence;
-  if (behind || (given && (since.withdraw || ledger.wrappedSubjectKey === undefined))) {
+  // Without its key nothing of a subject can be processed under its name; the next consent begins a new one. An erasure
+  // has to know of it: what was stored before cannot be found under that one.
+  const facts = erasureFacts(ledger.events);
+  if (ledger.wrappedSubjectKey === undefined && facts.since !== undefined && (given || facts.keyLost === undefined)) {
+    append({ type: "withdrawn", by: "controller", method: WITHOUT_KEY }, undefined);
+  } else if (behind || (given && since.withdraw)) {
     append({ type: "withdrawn", ...BY_RESTORE }, ledger.wrappedSubjectKey);
   }
   const ends = [...ledger.state.holds.values()].map(({ until }) => until);

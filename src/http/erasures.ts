@@ -3,9 +3,9 @@ import type { FastifyInstance } from "fastify";
 import type { ZodTypeProvider } from "fastify-type-provider-zod";
 import { z } from "zod";
 import { ACTORS, statedMethod, statedReference } from "../model/consent-record.ts";
-import { erasureStatus, receiptKeySet } from "../model/erasure.ts";
+import { ERASURE_STATES, erasureStatus, receiptKeySet } from "../model/erasure.ts";
 import { requestErasure } from "./acts.ts";
-import { ERASURE_EXAMPLE, RECEIPT_KEY_EXAMPLE } from "./examples.ts";
+import { ERASURE_EXAMPLE, OPEN_ERASURE_EXAMPLE, RECEIPT_KEY_EXAMPLE } from "./examples.ts";
 import { guardianRef, subjectPath } from "./fields.ts";
 import { idempotencyHeaders } from "./idempotency.ts";
 import type { HttpPorts } from "./ports.ts";
@@ -21,6 +21,20 @@ const erasureBody = z
   .meta({ examples: [{}, { by: "guardian", guardianRef: "guardian:7f31", evidenceRef: "form:2f81" }] });
 
 const erasurePath = z.strictObject({ id: z.uuid().meta({ examples: [ERASURE_EXAMPLE.id] }) });
+
+const MOST_LISTED = 1_000;
+
+const erasuresQuery = z.strictObject({
+  state: z
+    .enum(ERASURE_STATES)
+    .optional()
+    .describe("`completed`: of those that have a receipt the ones whose services have not all answered."),
+});
+
+const openAnswer = z.strictObject({
+  erasures: z.array(erasureStatus.omit({ receipt: true })).describe(`Oldest first, at most ${MOST_LISTED}.`),
+  total: z.number().int().nonnegative().describe("How many there are of that state."),
+});
 
 const statusAnswer = erasureStatus.describe(
   "How far the erasure is. The receipt is there once everything under the gateway's own control is done; a later one replaces it when services answer late.",
@@ -58,6 +72,29 @@ export function erasureRoutes(scope: FastifyInstance, ports: HttpPorts): void {
       if (requested.refused !== undefined) return refuse(reply, requested.refused);
       const { status } = requested;
       return reply.code(202).header("location", `/v1/erasures/${status.id}`).send(status);
+    },
+  );
+
+  app.get(
+    "/v1/erasures",
+    {
+      schema: {
+        operationId: "listErasures",
+        tags: ["erasure"],
+        summary: "Erasures that are not at their end",
+        description:
+          "Without `state` all of them: those that run or are held, and those whose services are still reminded. `waiting` says what one can't get on with, and since when. Names nobody, and holds no receipts.",
+        querystring: erasuresQuery,
+        response: {
+          200: openAnswer.meta({ examples: [{ erasures: [OPEN_ERASURE_EXAMPLE], total: 1 }] }),
+          ...problemResponses(...COMMON_PROBLEMS),
+        },
+      },
+    },
+    async (request, reply) => {
+      const found = await ports.erasures.open(request.query.state);
+      const erasures = found.slice(0, MOST_LISTED).map(({ receipt: _, ...status }) => status);
+      return reply.code(200).send({ erasures, total: found.length });
     },
   );
 

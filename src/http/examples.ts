@@ -166,6 +166,15 @@ export const HOLDS_EXAMPLE = {
 const ERASURE = "7b1f0b52-4a3e-4c5e-9f0f-2d8f1f6f3c9a";
 const KEY_ID = "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k";
 
+export const OPEN_ERASURE_EXAMPLE = {
+  id: ERASURE,
+  state: "running" as const,
+  step: "delete" as const,
+  requestedAt: 1_767_225_600_000,
+  waiting: { code: "SINK_UNAVAILABLE", since: 1_767_225_601_000 },
+  services: [],
+};
+
 export const ERASURE_EXAMPLE = {
   id: ERASURE,
   state: "completed" as const,

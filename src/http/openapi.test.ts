@@ -128,6 +128,7 @@ test("describes exactly the routes there are", () => {
     "GET /readyz",
     "GET /v1/audit",
     "GET /v1/disclosures",
+    "GET /v1/erasures",
     "GET /v1/erasures/{id}",
     "GET /v1/keys/receipt",
     "GET /v1/policies",

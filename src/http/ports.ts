@@ -88,6 +88,8 @@ export interface ErasuresPort {
     { readonly refused: "unknown-subject" } | { readonly refused?: undefined; readonly status: ErasureStatus }
   >;
   status(id: string): Promise<ErasureStatus | undefined>;
+  /** All that are not at their end, oldest first. */
+  open(state?: ErasureStatus["state"]): Promise<readonly ErasureStatus[]>;
   /** Every key that receipts were ever signed with, the present one first. */
   receiptKeys(): Promise<readonly [ReceiptKey, ...ReceiptKey[]]>;
 }

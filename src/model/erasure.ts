@@ -21,6 +21,8 @@ export interface ErasureFacts {
   readonly policyVersion?: number | undefined;
   /** The ledger could not be verified: these are the widest facts there can be. */
   readonly unverified?: true | undefined;
+  /** A key under which something can be stored was lost in a restore; the one in use is another. */
+  readonly keyLost?: true | undefined;
 }
 
 /** What a lease concerns under which something of this subject is deleted: a legal hold waits for it, nothing else does. */
@@ -63,9 +65,11 @@ const sinkResult = z.strictObject({
   region: z.string(),
   /** Rows found before they were deleted; of rows with different fields at least as many as the commonest field has. */
   rowsDeleted: z.number().int().nonnegative(),
+  /** Present when not all of them could be counted before they were deleted. */
+  uncounted: z.literal(true).optional(),
   /** A query found nothing left. */
   verified: z.boolean(),
-  /** `unlinkable`: the store cannot delete rows; with the key destroyed nobody can tell whose they are. */
+  /** `unlinkable`: the store cannot delete rows, or their names could not be worked out; without the key nobody can tell whose they are. */
   method: z.enum(["deleted", "unlinkable"]),
 });
 export type SinkResult = z.infer<typeof sinkResult>;
@@ -124,10 +128,17 @@ export const erasureStatus = z.strictObject({
   completedAt: timestampMs.optional(),
   /** When the hold ends by itself, if it is held. */
   heldUntil: timestampMs.optional(),
+  /** Why it can't go on at the moment, and since when: a code of the errors, or `BACKLOG`, `LEASES`: what was admitted before is not settled. */
+  waiting: z.strictObject({ code: z.string(), since: timestampMs }).optional(),
   services: z.array(serviceResult),
   receipt: signedReceipt.optional(),
 });
 export type ErasureStatus = z.infer<typeof erasureStatus>;
+
+export const ERASURE_STATES = ["held", "running", "completed"] as const satisfies readonly ErasureStatus["state"][];
+/** Without a receipt. */
+export const OPEN_ERASURE_STATES = ["running", "held"] as const;
+export type OpenErasureState = (typeof OPEN_ERASURE_STATES)[number];
 
 /** As a verifier needs it. */
 export const receiptKey = z.strictObject({

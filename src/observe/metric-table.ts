@@ -4,7 +4,7 @@
  */
 import { PURPOSES, SERVICE_PURPOSES } from "../model/consent.ts";
 import { DAMAGE_KINDS } from "../model/damage.ts";
-import { ERASURE_ANSWERS, ERASURE_OUTCOMES } from "../model/erasure.ts";
+import { ERASURE_ANSWERS, ERASURE_OUTCOMES, OPEN_ERASURE_STATES } from "../model/erasure.ts";
 import type { ErrorCode } from "../model/errors.ts";
 import {
   COMMAND_OUTCOMES,
@@ -112,6 +112,10 @@ export const METRICS = {
   ),
   backlogMessages: gauge("backlog_messages", "Messages durable in the queue and not yet done."),
   backlogBytes: gauge("backlog_bytes", "Size of the queue in Redis, against `queue.backlogBytes`."),
+  backlogOldest: gauge(
+    "backlog_oldest_seconds",
+    "Age of the oldest batch that is not done; 0 when there is none. Every few seconds.",
+  ),
   deadLetters: gauge("dead_letters", "Messages set aside and not yet replayed or expired."),
   deadLetterBytes: gauge("dead_letter_bytes", "What they take of Redis, against `queue.deadLetterBytes`."),
   sinkWrite: histogram("sink_write_seconds", "One write to a store, answered or not.", LATENCY_S, { sink: SINKS }),
@@ -135,6 +139,21 @@ export const METRICS = {
     "Answers of services that they have forgotten the names of an erasure.",
     { outcome: ERASURE_ANSWERS },
   ),
+  erasuresOpen: gauge(
+    "erasures_open",
+    "Erasures that have no receipt yet, of all gateways together; `held` by a legal hold. Every few seconds.",
+    { state: OPEN_ERASURE_STATES },
+  ),
+  erasureOldest: gauge(
+    "erasure_oldest_seconds",
+    "Since when the oldest erasure has waited that is neither held nor has a receipt; 0 when there is none.",
+  ),
+  servicesUnanswered: gauge(
+    "erasure_services_unanswered",
+    "Services that have not said yet that they have forgotten the names of an erasure; one counts once for each erasure.",
+  ),
+  holdsOpen: gauge("holds_open", "People of whom something is under a legal hold. Every minute."),
+  holdOldest: gauge("hold_oldest_seconds", "Since when the oldest legal hold has stood; 0 when there is none."),
   auditLate: counter(
     "audit_late_total",
     "Audit lines that could not be written at once; each is tried again until it stands.",

@@ -6,7 +6,14 @@
 import { collectDefaultMetrics, Registry } from "prom-client";
 import { PURPOSES, type Purpose, SERVICE_PURPOSES, type ServicePurpose } from "../model/consent.ts";
 import { DAMAGE_KINDS, type DamageKind } from "../model/damage.ts";
-import { ERASURE_ANSWERS, ERASURE_OUTCOMES, type ErasureAnswer, type ErasureOutcome } from "../model/erasure.ts";
+import {
+  ERASURE_ANSWERS,
+  ERASURE_OUTCOMES,
+  type ErasureAnswer,
+  type ErasureOutcome,
+  OPEN_ERASURE_STATES,
+  type OpenErasureState,
+} from "../model/erasure.ts";
 import type { ErrorCode } from "../model/errors.ts";
 import {
   COMMAND_OUTCOMES,
@@ -37,11 +44,16 @@ export type GaugeName =
   | "pausedConnections"
   | "backlogMessages"
   | "backlogBytes"
+  | "backlogOldest"
   | "deadLetters"
   | "deadLetterBytes"
   | "breakerOpen"
   | "redisNotWritable"
   | "servicesNotCovered"
+  | "erasureOldest"
+  | "servicesUnanswered"
+  | "holdsOpen"
+  | "holdOldest"
   | "backupAge";
 
 const REFRESH_DEADLINE_MS = 1_000;
@@ -66,11 +78,16 @@ export class Metrics extends BookCounts {
     "pausedConnections",
     "backlogMessages",
     "backlogBytes",
+    "backlogOldest",
     "deadLetters",
     "deadLetterBytes",
     "breakerOpen",
     "redisNotWritable",
     "servicesNotCovered",
+    "erasureOldest",
+    "servicesUnanswered",
+    "holdsOpen",
+    "holdOldest",
     "backupAge",
   ]);
   #forwardDropped = 0;
@@ -80,6 +97,7 @@ export class Metrics extends BookCounts {
   #auditLate = 0;
   readonly #erasures = zeros(ERASURE_OUTCOMES);
   readonly #erasureAnswers = zeros(ERASURE_ANSWERS);
+  readonly #erasuresOpen = zeros(OPEN_ERASURE_STATES);
   readonly #erasure = new Distribution(METRICS.erasure.buckets);
   readonly #damaged = zeros(DAMAGE_KINDS);
   readonly #backupDamaged = zeros(DAMAGE_KINDS);
@@ -188,6 +206,10 @@ export class Metrics extends BookCounts {
     this.#erasureAnswers[outcome] += 1;
   }
 
+  erasuresOpen(counts: Readonly<Record<OpenErasureState, number>>): void {
+    Object.assign(this.#erasuresOpen, counts);
+  }
+
   auditLate(): void {
     this.#auditLate += 1;
   }
@@ -257,6 +279,7 @@ export class Metrics extends BookCounts {
       puback: () => [[{}, this.#puback]],
       backlogMessages: () => single(this.#gauges.backlogMessages),
       backlogBytes: () => single(this.#gauges.backlogBytes),
+      backlogOldest: () => single(this.#gauges.backlogOldest),
       deadLetters: () => single(this.#gauges.deadLetters),
       deadLetterBytes: () => single(this.#gauges.deadLetterBytes),
       sinkWrite: () => SINKS.map((sink) => [{ sink }, this.#sinkWrite[sink]]),
@@ -270,6 +293,11 @@ export class Metrics extends BookCounts {
       erasures: () => by("outcome", this.#erasures),
       erasure: () => [[{}, this.#erasure]],
       erasureAnswers: () => by("outcome", this.#erasureAnswers),
+      erasuresOpen: () => by("state", this.#erasuresOpen),
+      erasureOldest: () => single(this.#gauges.erasureOldest),
+      servicesUnanswered: () => single(this.#gauges.servicesUnanswered),
+      holdsOpen: () => single(this.#gauges.holdsOpen),
+      holdOldest: () => single(this.#gauges.holdOldest),
       auditLate: () => single(this.#auditLate),
       damaged: () => by("kind", this.#damaged),
       backupDamaged: () => by("kind", this.#backupDamaged),

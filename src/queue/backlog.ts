@@ -100,6 +100,16 @@ export class Backlog {
     return [...new Set(ids.map(wholeOf))];
   }
 
+  /** When the oldest batch that is not settled was made, Unix ms; `undefined` when there is none. Rejects as `batches`. */
+  async oldestAt(): Promise<number | undefined> {
+    const [waiting, others] = await Promise.all([this.#redis.lrange(this.#key("wait"), -1, -1), this.#notWaiting()]);
+    const made = await Promise.all(
+      [...waiting, ...others.slice(0, SAMPLED)].map((id) => this.#redis.hget(this.#key(id), "timestamp")),
+    );
+    const times = made.flatMap((text) => (text === null ? [] : [Number(text)]));
+    return times.length === 0 ? undefined : Math.min(...times);
+  }
+
   async measure(): Promise<BacklogDepth> {
     const wait = this.#key("wait");
     const [waitingJobs, newest, oldest, others] = await Promise.all([

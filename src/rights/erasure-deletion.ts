@@ -1,4 +1,5 @@
 /** Finds everything a store holds under a subject's names, deletes it, and makes sure by query that it is gone. */
+import { GatewayError } from "../model/errors.ts";
 import type { Pseudonym } from "../model/ids.ts";
 import type { ErasableSink, ErasureOptions, ErasurePorts } from "./erasure-ports.ts";
 import type { ErasureRecord, ErasureRecords } from "./erasure-record.ts";
@@ -16,9 +17,21 @@ const NAMES_PER_CALL = 100;
 /** False once a hold was placed, released or changed since the step began: whatever is under way ends then. */
 export type GoOn = () => Promise<boolean>;
 
+export interface StoredNames {
+  readonly names: readonly Pseudonym[];
+  /** Under no other name anything can be stored. */
+  readonly complete: boolean;
+}
+
 /** The names under which rows can be stored. Throws as `namesOf`. */
-export async function storedNames(record: ErasureRecord, parts: DeletionParts): Promise<Pseudonym[]> {
-  return record.facts.purposes.includes("analytics") ? await namesOf(record, parts, "analytics") : [];
+export async function storedNames(record: ErasureRecord, parts: DeletionParts): Promise<StoredNames> {
+  const { facts, wrappedSubjectKey } = record;
+  const names = await namesOf(record, parts, "analytics");
+  // Where nobody ever consented there was no key and no name. Else no name means that it can't be worked out.
+  const nothing = facts.since === undefined && facts.unverified !== true;
+  const opens = wrappedSubjectKey !== undefined && record.fields.unreadable === undefined;
+  const known = opens && (names.length > 0 || facts.devices.length === 0);
+  return { names, complete: nothing || (known && facts.keyLost !== true) };
 }
 
 /** Nothing without a key: then there were no names. Throws SUBJECT_KEY_UNREADABLE, CONSENT_UNREACHABLE. */
@@ -46,32 +59,51 @@ export async function namesOf(
  */
 export async function deleteFrom(
   sink: ErasableSink,
-  names: readonly Pseudonym[],
+  { names, complete }: StoredNames,
   counted: string,
   record: ErasureRecord,
   { records }: DeletionParts,
   { stop, goOn }: { readonly stop: AbortSignal; readonly goOn: GoOn },
 ): Promise<boolean> {
   const { name } = sink;
-  // Of a record that cannot be verified nobody can say that there was no key; under one that does not open nobody can look.
-  const nameless =
-    record.fields.unreadable !== undefined ||
-    (record.facts.unverified === true && record.wrappedSubjectKey === undefined);
-  if (nameless || (names.length > 0 && (await sink.ability()) === "none")) {
+  if (names.length > 0 && (await sink.ability(stop)) === "none") {
     await records.set(record, { [`method:${name}`]: "unlinkable", [`verified:${name}`]: 0 });
     return true;
   }
-  let rows = 0;
-  for (const some of chunks(names)) rows += (await sink.countRows(some, stop)) ?? 0;
+  const { rows, fault } = await countedIn(sink, names, stop);
   // Kept from the first attempt: a later one finds less.
-  await records.setOnce(record, `${counted}:${name}`, rows);
-  let verified = true;
+  if (rows !== undefined) await records.setOnce(record, `${counted}:${name}`, rows);
+  let verified = complete;
   for (const some of chunks(names)) {
     if (!(await goOn())) return false;
     verified = (await sink.removeDevices(some, stop)) === "verified" && verified;
+    if (rows === undefined) await records.set(record, { [`uncounted:${name}`]: 1 });
   }
-  await records.set(record, { [`method:${name}`]: "deleted", [`verified:${name}`]: Number(verified) });
+  // Of a store that failed a question nothing is claimed before it was asked once more.
+  if (fault !== undefined && record.fields[`uncounted:${name}`] === undefined) throw fault;
+  const method = complete ? "deleted" : "unlinkable";
+  await records.set(record, { [`method:${name}`]: method, [`verified:${name}`]: Number(verified) });
   return true;
+}
+
+/** No `rows` when nobody can say: a store that is too slow to count may still delete, and that is what matters. */
+async function countedIn(
+  sink: ErasableSink,
+  names: readonly Pseudonym[],
+  stop: AbortSignal,
+): Promise<{ readonly rows?: number; readonly fault?: GatewayError }> {
+  let rows = 0;
+  try {
+    for (const some of chunks(names)) {
+      const counted = await sink.countRows(some, stop);
+      if (counted === undefined) return {};
+      rows += counted;
+    }
+    return { rows };
+  } catch (error) {
+    if (!(error instanceof GatewayError) || !error.code.startsWith("SINK_")) throw error;
+    return { fault: error };
+  }
 }
 
 function* chunks(names: readonly Pseudonym[]): Generator<readonly Pseudonym[]> {

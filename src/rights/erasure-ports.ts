@@ -21,8 +21,8 @@ export interface ErasureRequest {
 export interface ErasableSink {
   readonly name: string;
   readonly region: string;
-  /** Known once the store has answered for the first time. */
-  ability(): Promise<"sync" | "async" | "none">;
+  /** Known once the store has answered for the first time; until then it is asked. */
+  ability(signal: AbortSignal): Promise<"sync" | "async" | "none">;
   /** `undefined` when the store does not let us look. */
   countRows(devices: readonly Pseudonym[], signal: AbortSignal): Promise<number | undefined>;
   removeDevices(devices: readonly Pseudonym[], signal: AbortSignal): Promise<"verified" | "accepted" | "unsupported">;

@@ -24,6 +24,10 @@ const LOCK_MS = 3_000;
 const FIRST_RETRY_MS = 250;
 const LAST_RETRY_MS = 30_000;
 const FOR_EVER = 1_000_000_000;
+/** No step asks to wait longer; a longer wait was begun by a clock that was ahead. */
+const LONGEST_WAIT_MS = 15 * 60_000;
+/** BullMQ keeps the moment of a delayed job shifted by twelve bits, with a number below it. */
+const SCORES_PER_MS = 0x1000;
 
 export class ErasureQueue {
   readonly #connections: BullConnections;
@@ -70,6 +74,9 @@ export class ErasureQueue {
     const options = { jobId: id, removeOnComplete: true, attempts: FOR_EVER, stackTraceLimit: 0 };
     const backoff = { type: "fixed", delay: 1_000 };
     await orConsentUnreachable(() => queue.add(JOB_NAME, {}, { ...options, backoff }));
+    const delayed = `${this.#keys.erasureQueuePrefix}:${this.#keys.erasureQueueName}:delayed`;
+    const score = await orConsentUnreachable(() => this.#connections.producer.zscore(delayed, id));
+    if (score !== null && Number(score) / SCORES_PER_MS > Date.now() + LONGEST_WAIT_MS) await this.wake(id);
   }
 
   /** Best effort: what is not woken has its turn when its waiting ends. */

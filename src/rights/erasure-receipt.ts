@@ -45,9 +45,9 @@ function parsed<T>(text: string | undefined): T | undefined {
   }
 }
 
-/** Nothing before the names to forget are known: until then nobody was told. */
+/** Nothing before the names to forget are known: until then nobody was told. Where they can't be known, nobody ever is. */
 export function serviceResults({ facts, fields }: ErasureRecord, ports: ErasurePorts): ServiceResult[] {
-  if (fields.notices === undefined) return [];
+  if (fields.notices === undefined && fields.nameless === undefined) return [];
   return notedPurposes(facts.purposes).flatMap((purpose) => {
     const services = ports.services(purpose);
     if (services.length === 0) return [];
@@ -64,6 +64,7 @@ function sinkResult({ name, region }: ErasableSink, fields: ErasureRecord["field
     name,
     region,
     rowsDeleted: counts.reduce((sum, [, rows]) => sum + Number(rows), 0),
+    ...(fields[`uncounted:${name}`] === "1" && { uncounted: true as const }),
     verified: fields[`verified:${name}`] === "1",
     method: fields[`method:${name}`] === "unlinkable" ? "unlinkable" : "deleted",
   };

@@ -2,8 +2,9 @@
  * The record of an erasure in Redis: what is known, which step comes next, what each step found. Every
  * write is one that may be made twice, and none is made by a run that another one has overtaken. Field by field:
  *
- *   requestedAt facts step key · unreadable · heldUntil spared · freed-<spared>:<sink> rows:<sink> swept:<sink> method:<sink> verified:<sink> sweepAt
- *   untold notices notifyAt told:<purpose>:<service> ack:<purpose>:<service> · destroyedAt ledgerHead
+ *   requestedAt facts step key · unreadable · heldUntil spared · waitCode waitSince
+ *   freed-<spared>:<sink> rows:<sink> swept:<sink> uncounted:<sink> method:<sink> verified:<sink> sweepAt
+ *   untold notices nameless notifyAt remindAt told:<purpose>:<service> ack:<purpose>:<service> · destroyedAt ledgerHead
  *   completedAt receipt
  */
 import type { Redis } from "ioredis";
@@ -23,13 +24,18 @@ export type { ErasureRecord } from "./erasure-reading.ts";
 const DROPPED_AT_THE_END = [
   "facts",
   "notices",
+  "nameless",
   "untold",
   "key",
   "unreadable",
   "step",
   "heldUntil",
   "spared",
+  "waitCode",
+  "waitSince",
   "sweepAt",
+  "notifyAt",
+  "remindAt",
 ] as const;
 
 const PAGE = 200;

@@ -86,7 +86,13 @@ export async function deleteUnheld(
 }
 
 const sweep: Step = async (record, parts, run) => {
+  const { sweepAfterMs } = parts.options;
   const waitMs = Number(record.fields.sweepAt ?? 0) - parts.ports.now();
+  if (waitMs > sweepAfterMs) {
+    // Noted by a clock that was ahead: else it would wait until that day.
+    await parts.records.set(record, { sweepAt: parts.ports.now() + sweepAfterMs });
+    return sweepAfterMs;
+  }
   if (waitMs > 0 && record.wrappedSubjectKey !== undefined) return waitMs;
   const names = await storedNames(record, parts);
   for (const sink of parts.ports.sinks) {
@@ -107,7 +113,11 @@ const deadLetters: Step = async (record, { ports, records }) => {
 };
 
 const notices: Step = async (record, parts) => {
-  if (record.wrappedSubjectKey === undefined) return undefined;
+  if (record.wrappedSubjectKey === undefined) {
+    // The services that have a name for a device are told none, and the receipt says so.
+    await parts.records.set(record, { nameless: 1 });
+    return undefined;
+  }
   const names: Partial<Record<NotedPurpose, Pseudonym[]>> = {};
   for (const purpose of notedPurposes(record.facts.purposes)) names[purpose] = await namesOf(record, parts, purpose);
   await parts.records.set(record, { notices: parts.ports.seal(writeNames(names)) });
@@ -127,10 +137,9 @@ const destroyKey: Step = async (record, parts) => {
 };
 
 const notify: Step = async (record, parts) => {
-  const { ports, records, options } = parts;
-  await records.setOnce(record, "notifyAt", ports.now());
+  const { options } = parts;
+  const waitedMs = await sinceNoted("notifyAt", record, parts);
   if (!(await tellServices(record, parts))) return undefined;
-  const waitedMs = ports.now() - Number(record.fields.notifyAt ?? ports.now());
   return waitedMs < options.acknowledgeWaitMs ? NOTIFY_POLL_MS : undefined;
 };
 
@@ -144,13 +153,13 @@ const receipt: Step = async (record, { ports, records, options }) => {
   const first = await records.setOnce(record, "receipt", signed);
   await ports.audit({ act: "erasure-completed", by: "gateway", subject: record.tag, detail: { erasure: record.id } });
   const unlinkable = made.sinks.some(({ method }) => method === "unlinkable");
-  if (first) ports.completed(unlinkable ? "unlinkable" : "deleted", ports.now() - record.requestedAt);
+  if (first) ports.completed(unlinkable ? "unlinkable" : "deleted", Math.max(0, ports.now() - record.requestedAt));
   return undefined;
 };
 
 const remind: Step = async (record, parts) => {
   const { ports, records, options } = parts;
-  const sinceMs = ports.now() - Number(record.fields.completedAt ?? 0);
+  const sinceMs = await sinceNoted("remindAt", record, parts, Number(record.fields.completedAt ?? ports.now()));
   if ((await tellServices(record, parts)) && sinceMs < options.acknowledgeDeadlineMs) {
     return Math.min(MAX_REMIND_MS, Math.max(MIN_REMIND_MS, sinceMs / 10));
   }
@@ -164,6 +173,23 @@ const remind: Step = async (record, parts) => {
   }
   return undefined;
 };
+
+/**
+ * Milliseconds since a moment that is noted at the first call, `first` if that has passed. One that a clock ahead has noted
+ * begins now: else the step would last until that day.
+ */
+async function sinceNoted(
+  field: "notifyAt" | "remindAt",
+  record: ErasureRecord,
+  { ports, records }: StepParts,
+  first = ports.now(),
+): Promise<number> {
+  const now = ports.now();
+  const noted = record.fields[field];
+  const at = Math.min(now, Number(noted ?? first));
+  if (noted !== String(at)) await records.set(record, { [field]: at });
+  return now - at;
+}
 
 export const STEPS: Readonly<Record<ErasureStep, Step>> = {
   drain,

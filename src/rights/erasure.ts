@@ -13,6 +13,7 @@ import type { ErasureOptions, ErasurePorts, ErasureRequest, StandingHold } from 
 import { serviceResults, signedReceiptOf } from "./erasure-receipt.ts";
 import type { ErasureRecord, ErasureRecords } from "./erasure-record.ts";
 import { deleteUnheld, STEPS, type StepParts } from "./erasure-steps.ts";
+import { ErasureWaits, waitingOf } from "./erasure-waits.ts";
 
 export type RequestedErasure =
   | { readonly refused: "unknown-subject" }
@@ -29,6 +30,8 @@ export interface Turns {
 const HELD_POLL_MS = 5_000;
 /** A hold keeps an erasure from taking any of these steps; over some devices only, it may get as far as to delete the others. */
 const STOPPED_BY_HOLD: ReadonlySet<ErasureStep> = new Set(ERASURE_STEPS.slice(0, ERASURE_STEPS.indexOf("notify")));
+/** What a step waits for that comes to its end without a fault. */
+const WAITS_FOR: Partial<Record<ErasureStep, string>> = { drain: "LEASES", backlog: "BACKLOG" };
 const DELETES_NOTHING: ReadonlySet<ErasureStep> = new Set(["drain", "backlog"]);
 /** Long enough for whoever registered it to begin it. */
 const UNBEGUN_MS = 60_000;
@@ -41,12 +44,14 @@ export class Erasures {
   readonly #turns: Turns;
   readonly #parts: StepParts;
   readonly #unbegun = new Set<string>();
+  readonly #waits: ErasureWaits;
 
   constructor(options: ErasureOptions, records: ErasureRecords, turns: Turns, ports: ErasurePorts) {
     this.#records = records;
     this.#ports = ports;
     this.#turns = turns;
     this.#parts = { options, ports, records, awaited: new Map() };
+    this.#waits = new ErasureWaits(records, ports);
   }
 
   /**
@@ -74,6 +79,18 @@ export class Erasures {
   async status(id: string): Promise<ErasureStatus | undefined> {
     const record = await this.#records.read(id);
     return record && this.#show(record);
+  }
+
+  /** All that are not at their end, oldest first: those of a state, or also those that have a receipt and wait for services. */
+  async open(state?: ErasureStatus["state"]): Promise<ErasureStatus[]> {
+    const found: ErasureStatus[] = [];
+    for (const id of await this.#records.open()) {
+      const record = await this.#records.read(id);
+      if (record !== undefined) found.push(this.#show(record));
+    }
+    return found
+      .filter((status) => state === undefined || status.state === state)
+      .sort((left, right) => left.requestedAt - right.requestedAt);
   }
 
   /** False when this erasure does not wait for an answer. Throws CONSENT_UNREACHABLE: then nothing was noted. */
@@ -115,7 +132,11 @@ export class Erasures {
         await this.#records.close(record);
         return undefined;
       }
-      const waitMs = await this.#take(step, record, stop).catch((error: unknown) => this.#afterBreak(record, error));
+      const waitMs = await this.#take(step, record, stop)
+        .catch((error: unknown) => this.#afterBreak(record, error))
+        .catch((error: unknown) => this.#waits.failed(record, stop, error));
+      const cause = waitMs !== undefined && record.fields.heldUntil === undefined ? WAITS_FOR[step] : undefined;
+      await this.#waits.note(record, cause);
       if (waitMs !== undefined) return waitMs;
       const next = ERASURE_STEPS[ERASURE_STEPS.indexOf(step) + 1];
       if (next === undefined) {
@@ -219,6 +240,7 @@ export class Erasures {
       requestedAt,
       ...(completedAt !== undefined && { completedAt: Number(completedAt) }),
       ...(heldUntil !== undefined && { heldUntil: Number(heldUntil) }),
+      ...waitingOf(record),
       services: step === undefined ? (receipt?.receipt.services ?? []) : serviceResults(record, this.#ports),
       ...(receipt !== undefined && { receipt }),
     };

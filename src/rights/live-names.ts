@@ -3,6 +3,7 @@
  * first consent. Rather a name too many, which finds nothing, than one too few, which leaves something.
  */
 import { setImmediate as turn } from "node:timers/promises";
+import { LONGEST_KEPT_MS } from "../model/durations.ts";
 import type { ErasureFacts } from "../model/erasure.ts";
 import type { DeviceKey, Pseudonym } from "../model/ids.ts";
 
@@ -26,6 +27,20 @@ export function epochsBetween(sinceMs: number, untilMs: number, lengthsMs: reado
   return [...epochs];
 }
 
+/**
+ * Whenever something can have been stored since a moment that a clock of ours noted. One that lies ahead was noted by a
+ * clock that was wrong, or ours is: then it is anybody's guess, and everything is looked for that can still be kept.
+ */
+export function epochsSince(sinceMs: number, nowMs: number, times: NameTimes): number[] {
+  const { epochLengthsMs, clockWindowPastMs, clockWindowFutureMs } = times;
+  const oldestMs = nowMs - LONGEST_KEPT_MS;
+  const fromMs = sinceMs > nowMs ? oldestMs : Math.max(sinceMs, oldestMs);
+  const epochs = epochsBetween(fromMs - clockWindowPastMs, nowMs + clockWindowFutureMs, epochLengthsMs);
+  if (sinceMs <= nowMs) return epochs;
+  const ahead = epochsBetween(sinceMs - clockWindowPastMs, sinceMs + LONGEST_KEPT_MS, epochLengthsMs);
+  return [...new Set([...epochs, ...ahead])];
+}
+
 /** A derivation costs tens of microseconds; after this many others get their turn. */
 const NAMES_PER_TURN = 500;
 
@@ -42,8 +57,7 @@ export interface LiveNamesInput {
 export async function liveNames(input: LiveNamesInput): Promise<Pseudonym[]> {
   const { facts, times, nowMs, wrappedSubjectKey, purpose } = input;
   if (facts.since === undefined) return [];
-  const since = facts.since - times.clockWindowPastMs;
-  const epochs = epochsBetween(since, nowMs + times.clockWindowFutureMs, times.epochLengthsMs);
+  const epochs = epochsSince(facts.since, nowMs, times);
   const names: Pseudonym[] = [];
   for (const device of facts.devices) {
     for (const epoch of epochs) {

@@ -6,6 +6,7 @@
 import type { Job, Queue, Worker } from "bullmq";
 import type { Log } from "../model/log.ts";
 import { faultCode } from "../platform/fault-code.ts";
+import { Periodic } from "../platform/periodic.ts";
 import type { RedisKeys } from "../platform/redis-keys.ts";
 import { type BullConnections, closeBoth, openQueue, openWorker } from "./bull-workshop.ts";
 
@@ -17,6 +18,7 @@ export interface ScheduledTask {
 }
 
 const LOCK_MS = 30_000;
+const LOOK_AGAIN_MS = 60_000;
 
 export class Schedule {
   readonly #connections: BullConnections;
@@ -24,6 +26,7 @@ export class Schedule {
   readonly #tasks: readonly ScheduledTask[];
   readonly #log: Log;
   readonly #stop = new AbortController();
+  readonly #looking: Periodic;
   #queue: Queue | undefined;
   #worker: Worker | undefined;
 
@@ -32,6 +35,9 @@ export class Schedule {
     this.#keys = keys;
     this.#tasks = tasks;
     this.#log = log;
+    // A turn that another gateway, its clock ahead, has put off until its own time would leave all waiting.
+    const look = async () => void (this.#queue && (await this.#arrange(this.#queue)));
+    this.#looking = new Periodic([{ name: "schedule", everyMs: LOOK_AGAIN_MS, run: look }], log);
   }
 
   async start(): Promise<void> {
@@ -45,19 +51,23 @@ export class Schedule {
       { concurrency: 1, lockDuration: LOCK_MS },
       () => this.#log.error("worker loop ended", { stage: "upkeep" }),
     );
+    this.#looking.start();
   }
 
   async stop(): Promise<void> {
     this.#stop.abort();
+    this.#looking.stop();
     await closeBoth(this.#worker, this.#queue);
   }
 
   /** One scheduler for each task; those of earlier releases go. */
   async #arrange(queue: Queue): Promise<void> {
     const paces = new Map(this.#tasks.map(({ name, everyMs }) => [name, everyMs]));
-    // One of another pace would have its next turn as it was planned before.
-    for (const { key, every } of await queue.getJobSchedulers()) {
-      if (paces.get(key) !== Number(every)) await queue.removeJobScheduler(key);
+    // One of another pace would have its next turn as it was planned before, one set by a clock ahead only on that day.
+    for (const { key, every, next } of await queue.getJobSchedulers()) {
+      const pace = paces.get(key);
+      const late = Number(next ?? 0) > Date.now() + Number(every) + LOOK_AGAIN_MS;
+      if (pace !== Number(every) || late) await queue.removeJobScheduler(key);
     }
     for (const { name, everyMs } of this.#tasks) {
       const opts = { removeOnComplete: true, removeOnFail: true, stackTraceLimit: 0 };

@@ -25,10 +25,10 @@ const TYPES: Readonly<Record<string, FieldType>> = { float: "number", string: "t
 
 /**
  * InfluxDB 1 and 2. Whole, since a text that a device wrote may stand in any other answer; nothing but plain words
- * may come before it, and the count of InfluxDB 1 after it.
+ * may come before it, and the count of what was dropped after it.
  */
 const REFUSED_FIELD = new RegExp(
-  `^[a-z: ]*field type conflict: input field "(${FIELD})" on measurement "device_status" is type (\\w+), already exists as type \\w+(?: dropped=\\d+)?$`,
+  `^[a-z: ]*field type conflict: input field "(${FIELD})" on measurement "device_status" is type (\\w+), already exists as type \\w+(?: dropped=\\d+(?: for database: [\\w.-]+)?(?: for retention policy: [\\w.-]+)?)?$`,
 );
 /** InfluxDB 3, for each line. */
 const REFUSED_COLUMN = new RegExp(

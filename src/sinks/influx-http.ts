@@ -27,8 +27,10 @@ export interface Answer {
   /** With status 0: the server may have received the request, and may still carry it out. */
   readonly inDoubt: boolean;
   readonly retryAfterMs: number | undefined;
-  /** Points an InfluxDB 1 says it dropped from this request. */
+  /** How many lines of this request the server says that it refused. */
   readonly dropped: number | undefined;
+  /** It says that the request is at fault, not a line of it. */
+  readonly ofRequest?: boolean;
   /** Fields it would have taken as another type. */
   readonly conflicts?: readonly FieldConflict[];
   /** Body of a good answer to a query; empty for anything else. */
@@ -135,6 +137,7 @@ function answerOf(error: unknown): Answer {
     inDoubt: false,
     retryAfterMs: parseRetryAfter(error.headers?.["retry-after"]),
     dropped: parseDropped(error.json),
+    ...(isOfRequest(error.json) && { ofRequest: true }),
     conflicts: conflictsIn(error.json),
     body: "",
   };
@@ -155,10 +158,32 @@ function parseRetryAfter(header: string | string[] | undefined, nowMs = Date.now
   return Number.isNaN(at) ? undefined : Math.max(0, at - nowMs);
 }
 
-/** The count an InfluxDB 1 puts at the very end of a "partial write"; earlier in the text a device may have written it. */
+/**
+ * What InfluxDB says about lines, in `error` (1.x) or `message` (2.x). A partial write has its count at the very end, in
+ * later releases with the names of database and retention policy after it; earlier in the text a device may have written
+ * one. Lines that cannot be parsed are told one by one, each on a line of the answer.
+ */
+const DROPPED = / dropped=(\d{1,9})(?: for database: [\w.-]+)?(?: for retention policy: [\w.-]+)?$/;
+const UNPARSED = "unable to parse '";
+/** Of an InfluxDB 2: the body could not be read as a whole. */
+const OF_REQUEST = /^(?:unable to read data|invalid precision|gzipped HTTP body)\b/;
+
+function textsOf(json: unknown): string[] {
+  if (typeof json !== "object" || json === null) return [];
+  const { error, message } = json as Readonly<Record<string, unknown>>;
+  return [error, message].filter((text) => typeof text === "string");
+}
+
 function parseDropped(json: unknown): number | undefined {
-  if (typeof json !== "object" || json === null || !("error" in json) || typeof json.error !== "string")
-    return undefined;
-  const count = / dropped=(\d{1,9})$/.exec(json.error)?.[1];
-  return count === undefined ? undefined : Number(count);
+  for (const text of textsOf(json)) {
+    const count = DROPPED.exec(text)?.[1];
+    if (count !== undefined) return Number(count);
+    const told = text.split("\n");
+    if (told.every((line) => line.startsWith(UNPARSED))) return told.length;
+  }
+  return undefined;
+}
+
+function isOfRequest(json: unknown): boolean {
+  return textsOf(json).some((text) => OF_REQUEST.test(text));
 }

@@ -13,6 +13,8 @@ export function judge(answer: Answer, lineCount: number): Verdict {
       return "stored";
     case 400:
     case 422:
+      // Halved down to single lines, every one of them would be taken for malformed.
+      if (answer.ofRequest) throw new GatewayError("SINK_DENIED", `http ${status}`);
       // A server that dropped as many as came leaves nothing to look for.
       return dropped === lineCount ? "all-refused" : "halve";
     // InfluxDB Cloud says "created" when it took only some of the lines.

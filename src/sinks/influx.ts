@@ -16,14 +16,15 @@ import { GatewayError } from "../model/errors.ts";
 import type { Pseudonym } from "../model/ids.ts";
 import type { Log } from "../model/log.ts";
 import { CurrentLocations } from "./current-locations.ts";
+import { DeviceRemoval } from "./device-removal.ts";
 import { FieldTypes } from "./field-types.ts";
 import { ensureDatabase } from "./influx-database.ts";
 import { type Answer, InfluxHttp } from "./influx-http.ts";
 import { judge } from "./influx-verdict.ts";
 import { DEVICE_LOCATION, encodeBatch } from "./line-protocol.ts";
 import { type Lines, LineWriter } from "./line-writer.ts";
-import { type Removal, type RowDelete, RowRemoval } from "./row-removal.ts";
-import { rowsOfDevices, rowsOfRecords, type StoredRows } from "./stored-rows.ts";
+import { askAbility, type Removal, type RowDelete, RowRemoval } from "./row-removal.ts";
+import { fieldsOfRecords, rowsOfRecords } from "./stored-rows.ts";
 
 export interface InfluxSinkOptions {
   /** `http` or `https`, a path prefix is kept. */
@@ -69,6 +70,7 @@ export class InfluxSink {
   readonly #locations: CurrentLocations;
   readonly #types = new FieldTypes();
   readonly #writer: LineWriter;
+  readonly #devices: DeviceRemoval;
   #http: InfluxHttp | undefined;
   #ability: RowDelete | undefined;
 
@@ -78,6 +80,7 @@ export class InfluxSink {
     this.region = options.region;
     this.#writePath = writePath(options);
     this.#writer = new LineWriter(options, this.#types, (body, signal) => this.#post(body, signal));
+    this.#devices = new DeviceRemoval(options);
     this.#locations = new CurrentLocations(options.locationRefreshMs ?? DEFAULT_LOCATION_REFRESH_MS);
   }
 
@@ -86,11 +89,11 @@ export class InfluxSink {
     const { maxSockets, startTimeoutMs } = this.#options;
     this.#http?.close();
     this.#http = new InfluxHttp({ ...this.#options, maxSockets: maxSockets ?? DEFAULT_MAX_SOCKETS });
+    this.#devices.start();
     const untilMs = performance.now() + startTimeoutMs;
     for (;;) {
       try {
         await this.#probe(this.#http, signal);
-        this.#ability = await new RowRemoval(this.#http, this.#options).ability(signal);
         break;
       } catch (error) {
         const retryable = error instanceof GatewayError && error.code === "SINK_UNAVAILABLE";
@@ -99,12 +102,15 @@ export class InfluxSink {
         await pause(START_PAUSE_MS, undefined, { signal }).catch(() => {});
       }
     }
+    // Writing does not have to wait for it: who needs it asks again, with more patience.
+    const known = this.#known(askAbility(this.#http, this.#options, signal));
+    await known.catch(() => this.#log.warn("the store did not say whether it can delete rows", { sink: this.name }));
     this.#log.info("sink ready", { sink: this.name, region: this.region });
-    if (this.#ability === "none") this.#log.warn("the store cannot delete rows", { sink: this.name });
   }
 
   /** Closes the connections. A write still under way ends with SINK_UNAVAILABLE. */
   async stop(): Promise<void> {
+    this.#devices.stop();
     this.#http?.close();
     this.#http = undefined;
   }
@@ -144,9 +150,20 @@ export class InfluxSink {
     return { rejected: await this.#store({ encode: () => lines }, signal) };
   }
 
-  /** What the store can do to make rows disappear; before `start` it has told us, nothing. */
+  /** What the store can do to make rows disappear; before it has told us, nothing. */
   get rowDelete(): RowDelete {
     return this.#ability ?? "none";
+  }
+
+  /** The same, asked for when it is not known yet: with the patience of a deletion, not of a write. Throws SINK_UNAVAILABLE. */
+  async ability(signal: AbortSignal): Promise<RowDelete> {
+    return this.#ability ?? (await this.#known(this.#devices.ability(signal)));
+  }
+
+  async #known(asked: Promise<RowDelete>): Promise<RowDelete> {
+    this.#ability = await asked;
+    if (this.#ability === "none") this.#log.warn("the store cannot delete rows", { sink: this.name });
+    return this.#ability;
   }
 
   /** Resolves when the server answers and knows us. Throws SINK_UNAVAILABLE or SINK_DENIED. */
@@ -159,12 +176,17 @@ export class InfluxSink {
    * location that is the device's one place in that epoch. Throws SINK_UNAVAILABLE or SINK_DENIED: call again.
    */
   async remove(records: readonly AnalyticsRecord[], signal: AbortSignal): Promise<Removal> {
-    return await this.#removeRows(rowsOfRecords(records), signal);
+    const rows = rowsOfRecords(records);
+    const http = this.#started();
+    return await this.#removed(rows, signal, () =>
+      new RowRemoval(http, this.#options).remove(rows, fieldsOfRecords(records), signal),
+    );
   }
 
   /** Removes everything stored under these pseudonyms. Throws like `remove`. */
   async removeDevices(devices: readonly Pseudonym[], signal: AbortSignal): Promise<Removal> {
-    return await this.#removeRows(rowsOfDevices(devices), signal);
+    const named = devices.map((device) => ({ device }));
+    return await this.#removed(named, signal, () => this.#devices.remove(devices, signal));
   }
 
   /**
@@ -172,15 +194,17 @@ export class InfluxSink {
    * with different fields at least as many as the commonest field has. Throws like `remove`.
    */
   async countRows(devices: readonly Pseudonym[], signal: AbortSignal): Promise<number | undefined> {
-    return await new RowRemoval(this.#started(), this.#options).count(rowsOfDevices(devices), signal);
+    return await this.#devices.count(devices, signal);
   }
 
-  async #removeRows(rows: readonly StoredRows[], signal: AbortSignal): Promise<Removal> {
-    const http = this.#started();
-    if (this.#ability === undefined) throw new GatewayError("SINK_UNAVAILABLE", "not started");
-    if (this.#ability === "none") return "unsupported";
+  async #removed(
+    rows: readonly { readonly device: Pseudonym }[],
+    signal: AbortSignal,
+    remove: () => Promise<Removal>,
+  ): Promise<Removal> {
+    if ((await this.ability(signal)) === "none") return "unsupported";
     try {
-      return await new RowRemoval(http, this.#options).remove(rows, signal);
+      return await remove();
     } finally {
       // Else a place that is gone would be taken for stored, and not written when it may be again.
       this.#locations.forget(new Set(rows.map(({ device }) => device)));

@@ -100,6 +100,12 @@ export function fieldName(key: string): string {
   return TAKEN.test(key) ? `${key}_` : key;
 }
 
+/** Every name a status key can have in the store: its own, and those that say a type. */
+export function fieldNames(key: string): string[] {
+  const plain = tagValue(fieldName(key));
+  return [plain, ...FIELD_TYPES.map((type) => `${plain}.${type}`)];
+}
+
 /** The inverse of `fieldName`, whatever type the field is marked with: the key a device used. */
 export function statusKey(field: string): string {
   const plain = field.replace(TYPED, "");

@@ -71,16 +71,36 @@ function rowOf(columns: readonly string[], values: readonly unknown[]): StoredRo
   return { device: device as Pseudonym, timeNs, ...(model !== undefined && { model }), fields };
 }
 
-/** Fields that have more than one type, each with each of them; out of the answer to `fieldKeysStatement`. */
-export function conflictingFields(series: unknown): { readonly field: string; readonly type: string }[] {
-  const types = new Map<string, string[]>();
+/** Name and type of each field in the answer to `fieldKeysStatement`; without those of columns every row has. */
+export function fieldKeysOf(series: unknown): [field: string, type: string][] {
+  return ((series ?? []) as readonly InfluxQlSeries[])
+    .flatMap(({ columns, values }) => {
+      // Servers that imitate this one may answer something else altogether.
+      if (columns?.[0] !== "fieldKey") throw new GatewayError("SINK_DENIED", "fields without a name");
+      return (values ?? []).map(([field, type]): [string, string] => [String(field), String(type)]);
+    })
+    .filter(([field]) => !COLUMNS_OF_A_ROW.has(field));
+}
+
+/** Fields that have more than one type, each with each of them. */
+export function conflictingFields(
+  keys: readonly (readonly [field: string, type: string])[],
+): { readonly field: string; readonly type: string }[] {
+  const types = new Map<string, Set<string>>();
+  for (const [field, type] of keys) types.set(field, (types.get(field) ?? new Set()).add(type));
+  return [...types].filter(([, of]) => of.size > 1).flatMap(([field, of]) => [...of].map((type) => ({ field, type })));
+}
+
+/** The devices in the answer to `seriesStatement`, whose keys are `measurement,tag=value,…` with escapes. */
+export function devicesBySeries(series: unknown): Pseudonym[] {
+  const devices = new Set<string>();
   for (const { values } of (series ?? []) as readonly InfluxQlSeries[]) {
-    for (const [field, type] of values ?? [])
-      types.set(String(field), [...(types.get(String(field)) ?? []), `${type}`]);
+    for (const [key] of values ?? []) {
+      const device = /(?:^|[^\\]),device=((?:\\.|[^,\\])*)/.exec(String(key))?.[1];
+      if (device !== undefined) devices.add(device.replace(/\\([,= ])/g, "$1"));
+    }
   }
-  return [...types]
-    .filter(([field, of]) => of.length > 1 && !COLUMNS_OF_A_ROW.has(field))
-    .flatMap(([field, of]) => of.map((type) => ({ field, type })));
+  return [...devices] as Pseudonym[];
 }
 
 /**
@@ -121,6 +141,13 @@ export function devicesByFlux(csv: string): Pseudonym[] {
   const devices = new Set<Pseudonym>();
   forEachRecord(csv, (cell) => devices.add(String(cell("device")) as Pseudonym));
   return [...devices];
+}
+
+/** Moments in the answer to `fluxOldest` or `fluxMoments`, Unix ns. Throws as `rowsByFlux`. */
+export function momentsByFlux(csv: string): bigint[] {
+  const moments: bigint[] = [];
+  forEachRecord(csv, (cell) => moments.push(BigInt(nanosecondsOf(cell("_time")))));
+  return moments;
 }
 
 /** When the first of the tables that are full ends; `undefined` when none is full. */

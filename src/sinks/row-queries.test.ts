@@ -42,6 +42,9 @@ describe("InfluxQL", () => {
     expect(deleteStatement(row)).toBe(`DELETE FROM "device_status" ${where}`);
     expect(selectStatement(row, "")).toBe(`SELECT * FROM "device_status" ${where} LIMIT 1`);
     expect(selectStatement(row, 'a"b')).toBe(`SELECT * FROM "a\\"b"."device_status" ${where} LIMIT 1`);
+    expect(selectStatement(row, "", ["n", "n.text"])).toBe(
+      `SELECT "n", "n.text" FROM "device_status" ${where} LIMIT 1`,
+    );
   });
 
   it("has no way out of a text", () => {
@@ -85,14 +88,16 @@ describe("pages", () => {
     limit: 7,
   } as const;
 
-  it("ask in InfluxQL for many names at once, and for every type of a field that has several", () => {
+  it("ask in InfluxQL for many names at once, for fields by name, and for every type of one that has several", () => {
     const where = `WHERE ("device" = 'a\\'' OR "device" = 'b"') AND time >= 1700000000123000456 AND time <= 1700000001999999999 ORDER BY time ASC LIMIT 7`;
-    expect(pageStatement(page, "")).toBe(`SELECT * FROM "device_status" ${where}`);
+    expect(pageStatement(page, "", [{ field: "n" }])).toBe(
+      `SELECT "device", "model", "n" FROM "device_status" ${where}`,
+    );
     const types = ["float", "string"].map((type) => ({ field: 'a"b', type }));
     expect(pageStatement(page, "kept", types)).toBe(
-      `SELECT *, "a\\"b"::float AS "a\\"b::float", "a\\"b"::string AS "a\\"b::string" FROM "kept"."device_status" ${where}`,
+      `SELECT "device", "model", "a\\"b"::float AS "a\\"b::float", "a\\"b"::string AS "a\\"b::string" FROM "kept"."device_status" ${where}`,
     );
-    expect(fieldKeysStatement("device_location")).toBe('SHOW FIELD KEYS FROM "device_location"');
+    expect(fieldKeysStatement("device_location", 9, 8)).toBe('SHOW FIELD KEYS FROM "device_location" LIMIT 9 OFFSET 8');
   });
 
   it("ask in Flux for whose rows there are, and for both ends of a range", () => {

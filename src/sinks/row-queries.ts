@@ -13,14 +13,72 @@ export function deleteStatement(rows: StoredRows): string {
   return `DELETE FROM ${name(rows.measurement)} WHERE ${condition(rows)}`;
 }
 
-/** At most one of the rows; `retentionPolicy` empty for the database's own default. */
-export function selectStatement(rows: StoredRows, retentionPolicy: string): string {
-  return `SELECT * FROM ${source(rows, retentionPolicy)} WHERE ${condition(rows)} LIMIT 1`;
+/**
+ * At most one of the rows; `retentionPolicy` empty for the database's own default. With `fields` only a row that has one
+ * of them: a wildcard costs as much as all fields that anybody ever sent.
+ */
+export function selectStatement(rows: StoredRows, retentionPolicy: string, fields?: readonly string[]): string {
+  const wanted = fields === undefined ? "*" : fields.map(name).join(", ");
+  return `SELECT ${wanted} FROM ${source(rows, retentionPolicy)} WHERE ${condition(rows)} LIMIT 1`;
 }
 
-/** For each field how many of the rows have it. */
-export function countStatement(rows: StoredRows, retentionPolicy: string): string {
-  return `SELECT COUNT(*) FROM ${source(rows, retentionPolicy)} WHERE ${condition(rows)}`;
+/** Of whom there is anything in these measurements: asks the index, which knows no fields. InfluxDB 1. */
+export function seriesStatement(measurements: readonly Measurement[], devices: readonly Pseudonym[]): string {
+  return `SHOW SERIES FROM ${measurements.map(name).join(", ")} WHERE ${anyOf(devices)}`;
+}
+
+/** Everything of these devices, their names in the index included. InfluxDB 1. */
+export function dropStatement(measurements: readonly Measurement[], devices: readonly Pseudonym[]): string {
+  return `DROP SERIES FROM ${measurements.map(name).join(", ")} WHERE ${anyOf(devices)}`;
+}
+
+/** A field, and the type it is meant in where it has several. */
+export interface FieldOfType {
+  readonly field: string;
+  readonly type?: string;
+}
+
+/** For each field how many rows of each device have it. */
+export function countStatement(
+  measurement: Measurement,
+  fields: readonly FieldOfType[],
+  devices: readonly Pseudonym[],
+  retentionPolicy: string,
+): string {
+  const counts = fields.map((one) => `COUNT(${typed(one)})`).join(", ");
+  return `SELECT ${counts} FROM ${source({ measurement }, retentionPolicy)} WHERE ${anyOf(devices)} GROUP BY "device"`;
+}
+
+/** For each field how many rows of these devices together have it. */
+export function fieldCountStatement(
+  measurement: Measurement,
+  fields: readonly FieldOfType[],
+  devices: readonly Pseudonym[],
+  retentionPolicy: string,
+): string {
+  const counts = fields.map((one) => `COUNT(${typed(one)})`).join(", ");
+  return `SELECT ${counts} FROM ${source({ measurement }, retentionPolicy)} WHERE ${anyOf(devices)}`;
+}
+
+/** Whether these devices have any of these fields. */
+export function anyFieldStatement(
+  measurement: Measurement,
+  fields: readonly FieldOfType[],
+  devices: readonly Pseudonym[],
+  retentionPolicy: string,
+): string {
+  const wanted = fields.map(typed).join(", ");
+  return `SELECT ${wanted} FROM ${source({ measurement }, retentionPolicy)} WHERE ${anyOf(devices)} LIMIT 1`;
+}
+
+type Measurement = StoredRows["measurement"];
+
+function anyOf(devices: readonly Pseudonym[]): string {
+  return devices.map((device) => `"device" = ${literal(device)}`).join(" OR ");
+}
+
+function typed({ field, type }: FieldOfType): string {
+  return type === undefined ? name(field) : `${name(field)}::${type}`;
 }
 
 /** Rows of a measurement that are older than a moment. */
@@ -36,8 +94,9 @@ export function oldDeleteStatement(rows: OldRows): string {
   return `DELETE FROM ${name(rows.measurement)} WHERE ${ageCondition(rows)}`;
 }
 
-export function oldCountStatement(rows: OldRows, retentionPolicy: string): string {
-  return `SELECT COUNT(*) FROM ${source(rows, retentionPolicy)} WHERE ${ageCondition(rows)}`;
+export function oldCountStatement(rows: OldRows, fields: readonly FieldOfType[], retentionPolicy: string): string {
+  const counts = fields.map((one) => `COUNT(${typed(one)})`).join(", ");
+  return `SELECT ${counts} FROM ${source(rows, retentionPolicy)} WHERE ${ageCondition(rows)}`;
 }
 
 /** Pseudonyms are base64url, in which nothing has a meaning for a regular expression. */
@@ -56,25 +115,26 @@ export interface RowPage {
   readonly limit: number;
 }
 
-/** Name and type of every field of a measurement; a field can have several types, one in each shard. */
-export function fieldKeysStatement(measurement: StoredRows["measurement"]): string {
-  return `SHOW FIELD KEYS FROM ${name(measurement)}`;
+/** Names and types of fields of a measurement, by name; a field can have several types, one in each shard. */
+export function fieldKeysStatement(measurement: OldRows["measurement"], limit: number, offset: number): string {
+  return `SHOW FIELD KEYS FROM ${name(measurement)} LIMIT ${limit} OFFSET ${offset}`;
 }
 
 /**
- * Of a field with several types the server shows one and leaves the others empty; `conflicting` names them
- * all, and each comes in a column `<field>::<type>` of its own.
+ * The fields are named one by one: a wildcard would name those of everybody. One that has several types comes in a
+ * column `<field>::<type>` for each.
  */
 export function pageStatement(
   { measurement, devices, fromNs, untilNs, limit }: RowPage,
   retentionPolicy: string,
-  conflicting: readonly { readonly field: string; readonly type: string }[] = [],
+  fields: readonly FieldOfType[],
 ): string {
-  const apart = conflicting.map(({ field, type }) => `, ${name(field)}::${type} AS ${name(`${field}::${type}`)}`);
-  const wanted = devices.map((device) => `"device" = ${literal(device)}`).join(" OR ");
+  const columns = fields.map((one) =>
+    one.type === undefined ? typed(one) : `${typed(one)} AS ${name(`${one.field}::${one.type}`)}`,
+  );
   return [
-    `SELECT *${apart.join("")} FROM ${source({ measurement }, retentionPolicy)}`,
-    `WHERE (${wanted}) AND time >= ${fromNs} AND time <= ${untilNs} ORDER BY time ASC LIMIT ${limit}`,
+    `SELECT "device", "model", ${columns.join(", ")} FROM ${source({ measurement }, retentionPolicy)}`,
+    `WHERE (${anyOf(devices)}) AND time >= ${fromNs} AND time <= ${untilNs} ORDER BY time ASC LIMIT ${limit}`,
   ].join(" ");
 }
 
@@ -143,9 +203,59 @@ export function fluxOldCount(bucket: string, rows: OldRows): string {
   return [...fluxOld(bucket, rows), ...COUNTED_BY_SERIES, ...summed].join(" |> ");
 }
 
-/** One line for each device that has such rows. */
-export function fluxOldNames(bucket: string, rows: OldRows): string {
-  return [...fluxOld(bucket, rows), 'keep(columns: ["device"])', "limit(n: 1)"].join(" |> ");
+/** A stretch of time of one measurement, Unix ns, both ends included. */
+export interface TimeSlice {
+  readonly measurement: OldRows["measurement"];
+  readonly fromNs: bigint;
+  readonly toNs: bigint;
+}
+
+/** One line with the time of the first row before a moment; none when there is no such row. */
+export function fluxOldest(
+  bucket: string,
+  { measurement, beforeMs }: Pick<OldRows, "measurement" | "beforeMs">,
+): string {
+  return [
+    ...fluxRows(bucket, new Date(beforeMs).toISOString(), `r._measurement == ${quoted(measurement)}`),
+    "first()",
+    // Fields of different types would not fit into one answer.
+    'keep(columns: ["_time"])',
+    "group()",
+    'sort(columns: ["_time"])',
+    "limit(n: 1)",
+  ].join(" |> ");
+}
+
+/** Which of these devices have rows in the slice: one line for each. */
+export function fluxAmong(bucket: string, slice: TimeSlice, devices: readonly Pseudonym[]): string {
+  return [...fluxSlice(bucket, slice, devices), 'keep(columns: ["device"])', "limit(n: 1)"].join(" |> ");
+}
+
+/** When these devices have rows in the slice: at most so many moments, each once, in order. */
+export function fluxMoments(bucket: string, slice: TimeSlice, devices: readonly Pseudonym[], limit: number): string {
+  const moments = ['keep(columns: ["_time"])', "group()", 'unique(column: "_time")', 'sort(columns: ["_time"])'];
+  return [...fluxSlice(bucket, slice, devices), ...moments, `limit(n: ${limit})`].join(" |> ");
+}
+
+/** At most so many of the devices that have rows in the slice. */
+export function fluxSliceNames(bucket: string, slice: TimeSlice, limit: number): string {
+  const names = ['keep(columns: ["device"])', "limit(n: 1)", "group()"];
+  return [...fluxSlice(bucket, slice, []), ...names, `limit(n: ${limit})`].join(" |> ");
+}
+
+/** Both ends as a deletion takes them: they belong to it. */
+export function deletionRange({ fromNs, toNs }: Pick<TimeSlice, "fromNs" | "toNs">): { start: string; stop: string } {
+  return { start: rfc3339(String(fromNs)), stop: rfc3339(String(toNs)) };
+}
+
+function fluxSlice(bucket: string, { measurement, fromNs, toNs }: TimeSlice, devices: readonly Pseudonym[]): string[] {
+  const among = devices.map((device) => `r.device == ${quoted(device)}`).join(" or ");
+  return [
+    `from(bucket: ${quoted(bucket)})`,
+    // The stop does not belong to a range.
+    `range(start: ${rfc3339(String(fromNs))}, stop: ${rfc3339(String(toNs + 1n))})`,
+    `filter(fn: (r) => r._measurement == ${quoted(measurement)}${among === "" ? "" : ` and (${among})`})`,
+  ];
 }
 
 const COUNTED_BY_SERIES = [
@@ -168,11 +278,7 @@ function fluxRows(bucket: string, stop: string, condition: string): string[] {
 }
 
 /** Which of the devices have any row: one line for each. */
-export function fluxNames(
-  bucket: string,
-  measurement: StoredRows["measurement"],
-  devices: readonly Pseudonym[],
-): string {
+export function fluxNames(bucket: string, measurement: Measurement, devices: readonly Pseudonym[]): string {
   return fluxQuery(
     bucket,
     devices.map((device) => ({ measurement, device })),

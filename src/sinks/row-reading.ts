@@ -9,14 +9,14 @@ import { type Answer, InfluxHttp, type InfluxHttpOptions } from "./influx-http.t
 import { askStatements, type QueryResult, statementResults } from "./influx-statements.ts";
 import { askFlux, isUnknown } from "./influx-v2.ts";
 import { isOutage, unavailable } from "./influx-verdict.ts";
-import { conflictingFields, devicesByFlux, rowsByFlux, rowsByInfluxQl, type StoredRow } from "./row-answers.ts";
-import { fieldKeysStatement, fluxNames, fluxPage, pageStatement, type RowPage } from "./row-queries.ts";
+import { devicesByFlux, rowsByFlux, rowsByInfluxQl, type StoredRow } from "./row-answers.ts";
+import { RowFields } from "./row-fields.ts";
+import { type FieldOfType, fluxNames, fluxPage, pageStatement, type RowPage } from "./row-queries.ts";
 import type { RowRemovalOptions } from "./row-removal.ts";
 import type { StoredRows } from "./stored-rows.ts";
 
 export type RowReadingOptions = RowRemovalOptions & Omit<InfluxHttpOptions, "timeoutMs" | "maxSockets">;
 export type Measurement = StoredRows["measurement"];
-type Conflicting = ReturnType<typeof conflictingFields>;
 
 const TIMEOUT_MS = 20_000;
 const MAX_SOCKETS = 4;
@@ -25,6 +25,8 @@ const ROWS_PER_PAGE = 500;
 /** With fewer a page might hold no whole moment. */
 const MIN_ROWS_PER_PAGE = 2;
 const MAX_ROWS_PER_PAGE = 8_000;
+/** A page has fewer rows where each has more columns. */
+const VALUES_PER_PAGE = 40_000;
 /** Nobody's name. */
 const NOBODY = "-" as Pseudonym;
 
@@ -65,11 +67,16 @@ export class RowReading {
     signal: AbortSignal,
   ): AsyncGenerator<StoredRow[]> {
     const language = await this.#spoken(signal);
-    const conflicting = language === "influxql" ? await this.#conflicting(measurement, signal) : [];
+    const fields = new RowFields((statements) => this.#statements(statements, signal), this.#retentionPolicy);
     for (let from = 0; from < names.length; from += NAMES_PER_QUERY) {
       const devices = names.slice(from, from + NAMES_PER_QUERY);
       if (language === "influxql") {
-        yield* this.#pages({ measurement, devices, untilNs }, (page) => this.#pageInfluxQl(page, conflicting, signal));
+        // Whoever has more fields than a statement names gets his rows in parts, each with some of them.
+        for (const own of await fields.of(measurement, devices)) {
+          const most = Math.max(MIN_ROWS_PER_PAGE, Math.floor(VALUES_PER_PAGE / own.length));
+          const read = (page: RowPage) => this.#pageInfluxQl(page, own, signal);
+          yield* this.#pages({ measurement, devices, untilNs }, read, Math.min(most, MAX_ROWS_PER_PAGE));
+        }
         continue;
       }
       const known = new Set(
@@ -96,10 +103,11 @@ export class RowReading {
   async *#pages(
     which: Omit<RowPage, "fromNs" | "limit">,
     read: (page: RowPage) => Promise<Page>,
+    mostRows = MAX_ROWS_PER_PAGE,
   ): AsyncGenerator<StoredRow[]> {
     let fromNs = "0";
-    let limit = this.#rowsPerPage;
-    let most = MAX_ROWS_PER_PAGE;
+    let most = mostRows;
+    let limit = Math.min(this.#rowsPerPage, most);
     for (;;) {
       const page = await read({ ...which, fromNs, limit });
       if (page === "too-long") {
@@ -119,11 +127,10 @@ export class RowReading {
     }
   }
 
-  async #pageInfluxQl(page: RowPage, conflicting: Conflicting, signal: AbortSignal): Promise<Page> {
-    const policy = this.#options.api === "v1" ? this.#options.retentionPolicy : "";
-    const answer = await this.#statement(pageStatement(page, policy, conflicting), signal);
-    if (answer === "too-long") return answer;
-    const { rows, partial } = rowsByInfluxQl(answer.series);
+  async #pageInfluxQl(page: RowPage, fields: readonly FieldOfType[], signal: AbortSignal): Promise<Page> {
+    const results = await this.#statements([pageStatement(page, this.#retentionPolicy, fields)], signal);
+    if (results === "too-long") return results;
+    const { rows, partial } = rowsByInfluxQl(results[0]?.series);
     if (rows.length < page.limit && !partial) return { rows };
     // The last moment may go on in the next page; that one begins with it.
     const nextNs = rows.at(-1)?.timeNs ?? page.fromNs;
@@ -137,19 +144,17 @@ export class RowReading {
     return { rows, nextNs: cutAtNs === undefined ? undefined : String(BigInt(cutAtNs) + 1n) };
   }
 
-  async #conflicting(measurement: Measurement, signal: AbortSignal): Promise<Conflicting> {
-    const answer = await this.#statement(fieldKeysStatement(measurement), signal);
-    if (answer === "too-long") throw new GatewayError("SINK_DENIED", "too many fields");
-    return conflictingFields(answer.series);
+  get #retentionPolicy(): string {
+    return this.#options.api === "v1" ? this.#options.retentionPolicy : "";
   }
 
-  async #statement(statement: string, signal: AbortSignal): Promise<QueryResult | "too-long"> {
+  async #statements(statements: readonly string[], signal: AbortSignal): Promise<readonly QueryResult[] | "too-long"> {
     const { api, database, bucket } = this.#options;
-    const answer = await askStatements(this.#started(), api === "v1" ? database : bucket, [statement], signal);
+    const answer = await askStatements(this.#started(), api === "v1" ? database : bucket, statements, signal);
     if (answer.tooLong) return "too-long";
-    const [result] = statementResults(answer, 1) ?? [];
-    if (result === undefined) throw new GatewayError("SINK_DENIED", "query");
-    return result;
+    const results = statementResults(answer, statements.length);
+    if (results === undefined) throw new GatewayError("SINK_DENIED", "query");
+    return results;
   }
 
   async #flux(query: string, signal: AbortSignal): Promise<string> {

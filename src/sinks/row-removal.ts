@@ -1,5 +1,5 @@
 /**
- * Takes rows out of InfluxDB again and asks whether they are gone. The three generations differ in what
+ * Takes single rows out of InfluxDB again and asks whether they are gone. The three generations differ in what
  * they can do: 1.x deletes at once, 2.x accepts a deletion and carries it out, others cannot delete rows.
  */
 import { GatewayError } from "../model/errors.ts";
@@ -7,16 +7,7 @@ import type { InfluxHttp } from "./influx-http.ts";
 import { askStatements, type QueryResult, statementResults } from "./influx-statements.ts";
 import { ALL_TIME, askDeletion, askFlux, isUnknown } from "./influx-v2.ts";
 import { isOutage, unavailable } from "./influx-verdict.ts";
-import { countedByFlux, countedByInfluxQl } from "./row-counts.ts";
-import {
-  countStatement,
-  deletePredicate,
-  deleteStatement,
-  fluxCount,
-  fluxQuery,
-  selectStatement,
-  timeRange,
-} from "./row-queries.ts";
+import { deletePredicate, deleteStatement, fluxQuery, selectStatement, timeRange } from "./row-queries.ts";
 import type { StoredRows } from "./stored-rows.ts";
 
 /** `async`: a deletion is accepted first and carried out later. */
@@ -34,6 +25,20 @@ export interface RowRemovalOptions {
 
 const ROWS_PER_REQUEST = 50;
 
+/** Asks a v2 server by deleting nothing: servers that imitate its writes often know no deletion. Throws SINK_UNAVAILABLE. */
+export async function askAbility(
+  http: InfluxHttp,
+  options: Pick<RowRemovalOptions, "api" | "org" | "bucket">,
+  signal: AbortSignal,
+): Promise<RowDelete> {
+  if (options.api === "v1") return "sync";
+  const nothing = { start: ALL_TIME.start, stop: ALL_TIME.start, predicate: '_measurement="none"' };
+  const answer = await askDeletion(http, options, nothing, signal);
+  if (answer.status === 204 || answer.status === 200) return "async";
+  if (isOutage(answer) && !isUnknown(answer)) throw unavailable(answer);
+  return "none";
+}
+
 export class RowRemoval {
   readonly #http: InfluxHttp;
   readonly #options: RowRemovalOptions;
@@ -43,68 +48,37 @@ export class RowRemoval {
     this.#options = options;
   }
 
-  /** Asks a v2 server by deleting nothing: servers that imitate its writes often know no deletion. Throws SINK_UNAVAILABLE. */
-  async ability(signal: AbortSignal): Promise<RowDelete> {
-    if (this.#options.api === "v1") return "sync";
-    const nothing = { start: ALL_TIME.start, stop: ALL_TIME.start, predicate: '_measurement="none"' };
-    const answer = await askDeletion(this.#http, this.#options, nothing, signal);
-    if (answer.status === 204 || answer.status === 200) return "async";
-    if (isOutage(answer) && !isUnknown(answer)) throw unavailable(answer);
-    return "none";
-  }
-
   /**
    * Resolves when the rows are gone as far as the store can tell; rows that were never there are fine. Throws
-   * SINK_UNAVAILABLE, also while the store still shows one of them, or SINK_DENIED: call again then.
+   * SINK_UNAVAILABLE, also while the store still shows one of them, or SINK_DENIED: call again then. `fieldsOf` names
+   * every field that a row can have.
    */
-  async remove(rows: readonly StoredRows[], signal: AbortSignal): Promise<Exclude<Removal, "unsupported">> {
+  async remove(
+    rows: readonly StoredRows[],
+    fieldsOf: (row: StoredRows) => readonly string[] | undefined,
+    signal: AbortSignal,
+  ): Promise<Exclude<Removal, "unsupported">> {
     let outcome: "verified" | "accepted" = "verified";
     for (let from = 0; from < rows.length; from += ROWS_PER_REQUEST) {
       const some = rows.slice(from, from + ROWS_PER_REQUEST);
-      const left = this.#options.api === "v1" ? await this.#removeV1(some, signal) : await this.#removeV2(some, signal);
+      const left =
+        this.#options.api === "v1" ? await this.#removeV1(some, fieldsOf, signal) : await this.#removeV2(some, signal);
       if (left === undefined) outcome = "accepted";
       else if (left) throw new GatewayError("SINK_UNAVAILABLE", "rows to be removed are still there");
     }
     return outcome;
   }
 
-  /**
-   * How many rows there are, by their commonest field; `undefined` when the store does not let us look.
-   * Throws SINK_UNAVAILABLE or SINK_DENIED.
-   */
-  async count(rows: readonly StoredRows[], signal: AbortSignal): Promise<number | undefined> {
-    let total = 0;
-    for (let from = 0; from < rows.length; from += ROWS_PER_REQUEST) {
-      const some = rows.slice(from, from + ROWS_PER_REQUEST);
-      const counted =
-        this.#options.api === "v1" ? await this.#countV1(some, signal) : await this.#countV2(some, signal);
-      if (counted === undefined) return undefined;
-      total += counted;
-    }
-    return total;
-  }
-
-  async #countV1(rows: readonly StoredRows[], signal: AbortSignal): Promise<number | undefined> {
-    const results = await this.#query(
-      rows.map((row) => countStatement(row, this.#options.retentionPolicy)),
-      signal,
-    );
-    return results?.reduce((total, { series }) => total + countedByInfluxQl(series), 0);
-  }
-
-  async #countV2(rows: readonly StoredRows[], signal: AbortSignal): Promise<number | undefined> {
-    const { org, bucket } = this.#options;
-    const answer = await askFlux(this.#http, org, fluxCount(bucket, rows), signal);
-    if (isOutage(answer)) throw unavailable(answer);
-    return answer.status === 200 ? countedByFlux(answer.body) : undefined;
-  }
-
   /** Whether any of the rows is left; `undefined` when the store does not let us look. */
-  async #removeV1(rows: readonly StoredRows[], signal: AbortSignal): Promise<boolean | undefined> {
+  async #removeV1(
+    rows: readonly StoredRows[],
+    fieldsOf: (row: StoredRows) => readonly string[] | undefined,
+    signal: AbortSignal,
+  ): Promise<boolean | undefined> {
     if ((await this.#query(rows.map(deleteStatement), signal)) === undefined) {
       throw new GatewayError("SINK_DENIED", "delete");
     }
-    const select = (row: StoredRows) => selectStatement(row, this.#options.retentionPolicy);
+    const select = (row: StoredRows) => selectStatement(row, this.#options.retentionPolicy, fieldsOf(row));
     const results = await this.#query(rows.map(select), signal);
     return results?.some(({ series }) => series !== undefined);
   }

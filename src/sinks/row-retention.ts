@@ -3,22 +3,15 @@
  * over a deletion, and nobody waits for it. Rows of devices under a legal hold stay.
  */
 import { GatewayError } from "../model/errors.ts";
-import type { Pseudonym } from "../model/ids.ts";
 import { type Answer, InfluxHttp, type InfluxHttpOptions } from "./influx-http.ts";
 import { askStatements, statementResults } from "./influx-statements.ts";
-import { ALL_TIME, askDeletion, askFlux, isUnknown } from "./influx-v2.ts";
+import { ALL_TIME, askDeletion, askFlux, type Deletion, isUnknown } from "./influx-v2.ts";
 import { isOutage, unavailable } from "./influx-verdict.ts";
-import { devicesByFlux } from "./row-answers.ts";
 import { countedByFlux, countedByInfluxQl } from "./row-counts.ts";
-import {
-  deletePredicate,
-  fluxOldCount,
-  fluxOldNames,
-  type OldRows,
-  oldCountStatement,
-  oldDeleteStatement,
-} from "./row-queries.ts";
+import { FIELDS_PER_STATEMENT, RowFields } from "./row-fields.ts";
+import { deletePredicate, fluxOldCount, type OldRows, oldCountStatement, oldDeleteStatement } from "./row-queries.ts";
 import type { RowRemovalOptions } from "./row-removal.ts";
+import { SparedSlices } from "./spared-slices.ts";
 
 export type { OldRows } from "./row-queries.ts";
 
@@ -30,7 +23,6 @@ export type RowRetentionOptions = RowRemovalOptions & Omit<InfluxHttpOptions, "t
 const TIMEOUT_MS = 120_000;
 /** Beyond it the condition would become unreasonable for the store. */
 const MAX_EXCEPT = 20_000;
-
 export class RowRetention {
   readonly #options: RowRetentionOptions;
   #http: InfluxHttp | undefined;
@@ -48,11 +40,20 @@ export class RowRetention {
     this.#http = undefined;
   }
 
-  /** By their commonest field; `undefined` when the store does not let us look. Throws SINK_UNAVAILABLE, SINK_DENIED. */
+  /**
+   * By their commonest field; `undefined` when the store does not let us look, or when there are so many fields that a
+   * count would cost more than it tells. Throws SINK_UNAVAILABLE, SINK_DENIED.
+   */
   async count(rows: OldRows, signal: AbortSignal): Promise<number | undefined> {
     const { api, retentionPolicy, bucket } = this.#options;
     if (api === "v1") {
-      const results = await this.#statement(oldCountStatement(rows, retentionPolicy), signal);
+      const ask = (statements: readonly string[]) => this.#statements(statements, signal);
+      const fields = await new RowFields(async (statements) => (await ask(statements)) ?? [], retentionPolicy).all(
+        rows.measurement,
+      );
+      if (fields.length === 0) return 0;
+      if (fields.length > FIELDS_PER_STATEMENT) return undefined;
+      const results = await ask([oldCountStatement(rows, fields, retentionPolicy)]);
       return results === undefined ? undefined : countedByInfluxQl(results[0]?.series);
     }
     const answer = await this.#flux(fluxOldCount(bucket, rows), signal);
@@ -63,42 +64,24 @@ export class RowRetention {
   async remove(rows: OldRows, signal: AbortSignal): Promise<Aging> {
     if (rows.except.length > MAX_EXCEPT) return "postponed";
     if (this.#options.api === "v1") {
-      const results = await this.#statement(oldDeleteStatement(rows), signal);
+      const results = await this.#statements([oldDeleteStatement(rows)], signal);
       if (results === undefined) throw new GatewayError("SINK_DENIED", "delete");
       return "deleted";
     }
-    if (rows.except.length === 0) return await this.#delete(rows, undefined, signal);
-    return await this.#deleteByDevice(rows, signal);
-  }
-
-  /** A predicate knows "is" and "and", not "is not": whoever is not spared is named. */
-  async #deleteByDevice(rows: OldRows, signal: AbortSignal): Promise<Aging> {
-    const answer = await this.#flux(fluxOldNames(this.#options.bucket, rows), signal);
-    if (answer.tooLong) return "postponed";
-    if (isUnknown(answer)) return "unsupported";
-    if (answer.status !== 200) throw new GatewayError("SINK_DENIED", `query: http ${answer.status}`);
-    const spared = new Set(rows.except);
-    for (const device of devicesByFlux(answer.body)) {
-      if (spared.has(device)) continue;
-      const aging = await this.#delete(rows, device, signal);
-      if (aging !== "deleted") return aging;
+    const { measurement, beforeMs } = rows;
+    if (rows.except.length > 0) {
+      const slices = new SparedSlices(this.#options.bucket, {
+        flux: (query) => this.#flux(query, signal),
+        delete: (deletion) => this.#delete(deletion, signal),
+      });
+      return await slices.remove(rows);
     }
-    return "deleted";
+    const stop = new Date(beforeMs).toISOString();
+    return await this.#delete({ start: ALL_TIME.start, stop, predicate: deletePredicate({ measurement }) }, signal);
   }
 
-  async #delete(
-    { measurement, beforeMs }: OldRows,
-    device: Pseudonym | undefined,
-    signal: AbortSignal,
-  ): Promise<Aging> {
-    const predicate = deletePredicate({ measurement, ...(device !== undefined && { device }) });
-    const stop = new Date(beforeMs).toISOString();
-    const answer = await askDeletion(
-      this.#started(),
-      this.#options,
-      { start: ALL_TIME.start, stop, predicate },
-      signal,
-    );
+  async #delete(deletion: Deletion, signal: AbortSignal): Promise<Aging> {
+    const answer = await askDeletion(this.#started(), this.#options, deletion, signal);
     if (isUnknown(answer)) return "unsupported";
     if (isOutage(answer)) throw unavailable(answer);
     if (answer.status !== 204 && answer.status !== 200) throw new GatewayError("SINK_DENIED", `http ${answer.status}`);
@@ -106,8 +89,9 @@ export class RowRetention {
   }
 
   /** `undefined` when our user may not. */
-  async #statement(statement: string, signal: AbortSignal) {
-    return statementResults(await askStatements(this.#started(), this.#options.database, [statement], signal), 1);
+  async #statements(statements: readonly string[], signal: AbortSignal) {
+    const answer = await askStatements(this.#started(), this.#options.database, statements, signal);
+    return statementResults(answer, statements.length);
   }
 
   async #flux(query: string, signal: AbortSignal): Promise<Answer> {

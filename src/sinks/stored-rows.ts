@@ -1,7 +1,7 @@
 /** Which rows of the store a record stands for, so that exactly these can be taken out again. */
 import type { AnalyticsRecord } from "../model/deidentified.ts";
 import type { Pseudonym } from "../model/ids.ts";
-import { DEVICE_LOCATION, DEVICE_STATUS, tagValue } from "./line-protocol.ts";
+import { DEVICE_LOCATION, DEVICE_STATUS, fieldNames, tagValue } from "./line-protocol.ts";
 
 /** Rows of one device in one measurement, narrowed down by what is given. */
 export interface StoredRows {
@@ -28,6 +28,23 @@ export function rowsOfRecords(records: readonly AnalyticsRecord[]): StoredRows[]
     }
   }
   return [...rows.values()];
+}
+
+/** Under which names a record's row can have fields, whatever types the store has for them; to be asked for each of its rows. */
+export function fieldsOfRecords(
+  records: readonly AnalyticsRecord[],
+): (row: StoredRows) => readonly string[] | undefined {
+  const keys = new Map<string, Set<string>>();
+  for (const { device, status, timestampNs } of records) {
+    if (status === undefined) continue;
+    const at = `${device} ${timestampNs}`;
+    keys.set(at, new Set([...(keys.get(at) ?? []), ...Object.keys(status)]));
+  }
+  return ({ measurement, device, timeNs }) => {
+    if (measurement === DEVICE_LOCATION) return ["cell", "resolution"];
+    const names = [...(keys.get(`${device} ${timeNs}`) ?? [])].flatMap((key) => fieldNames(key));
+    return names.length === 0 ? undefined : names;
+  };
 }
 
 /** Everything the store holds under these pseudonyms. */

@@ -64,6 +64,14 @@ export function createQueue(base: Base, sealing: QueueKeys, damaged: TellDamage,
     [
       { name: "dead letter count", everyMs: EVERY_MS, run: measure },
       { name: "handed over", everyMs: EVERY_MS, run: () => handedOver.take() },
+      {
+        name: "backlog age",
+        everyMs: EVERY_MS,
+        run: async () => {
+          const oldestAt = (await backlog.oldestAt()) ?? Date.now();
+          metrics.gauge("backlogOldest", Math.max(0, Date.now() - oldestAt) / 1_000);
+        },
+      },
     ],
     log,
   );

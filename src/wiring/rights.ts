@@ -13,7 +13,7 @@ import type { AuditAct } from "../model/audit.ts";
 import type { ServicePurpose } from "../model/consent.ts";
 import type { TellDamage } from "../model/damage.ts";
 import { DAY_MS, MINUTE_MS } from "../model/durations.ts";
-import { deletionOf } from "../model/erasure.ts";
+import { deletionOf, type ErasureStatus, type OpenErasureState } from "../model/erasure.ts";
 import type { Pseudonym } from "../model/ids.ts";
 import type { Log } from "../model/log.ts";
 import type { Metrics } from "../observe/metrics.ts";
@@ -36,9 +36,12 @@ import { ReceiptKeys, receiptKeysMac } from "../rights/receipt-keys.ts";
 import { noKeyOpens } from "../rights/rewrap.ts";
 import type { InfluxSink } from "../sinks/influx.ts";
 import type { PatientStart } from "../sinks/patient-start.ts";
+import { DifferingClocks } from "./differing-clocks.ts";
 
 /** An erasure that a crash or a fault left without a turn waits at most this long for one. */
 const TAKE_UP_MS = 15_000;
+const SURVEY_MS = 2_000;
+const COMPARE_CLOCKS_MS = 60_000;
 const NAMES_SEAL = "names to forget";
 
 type Redis = ReturnType<typeof connectRedis>;
@@ -64,7 +67,7 @@ export interface RightsDeps {
   readonly tell: (notice: Notice) => readonly string[];
   /** Drops whatever memory holds under these pseudonyms, of any purpose. */
   readonly forgetNames: (names: readonly Pseudonym[]) => void;
-  readonly metrics: Pick<Metrics, "erasureCompleted" | "erasureAnswer">;
+  readonly metrics: Pick<Metrics, "erasureCompleted" | "erasureAnswer" | "erasuresOpen" | "gauge">;
   readonly damaged: TellDamage;
   readonly log: Log;
 }
@@ -86,9 +89,12 @@ export function createRights(deps: RightsDeps): Rights {
   const receiptKeys = new ReceiptKeys(redis.store, keys, receiptKeysMac(secrets.lookup), signer.publicKey);
   const remnants = new KeyRemnants(redis.store, keys, log);
   const stopping = new AbortController();
+  const differing = new DifferingClocks(redis.store, records, config.mqtt, log);
   const periodic = new Periodic(
     [
       { name: "erasures", everyMs: TAKE_UP_MS, run: () => erasures.takeUp() },
+      { name: "erasure survey", everyMs: SURVEY_MS, run: async () => tell(await erasures.open(), metrics) },
+      { name: "clocks", everyMs: COMPARE_CLOCKS_MS, run: () => differing.note() },
       {
         name: "key remnants",
         everyMs: config.erasure.rewriteEveryMinutes * MINUTE_MS,
@@ -117,6 +123,7 @@ export function createRights(deps: RightsDeps): Rights {
         start: async () => {
           await records.useEpochLength(config.deidentify.epochDays * DAY_MS);
           await records.useClockWindow(config.mqtt.clockWindowPastMs, config.mqtt.clockWindowFutureMs);
+          await differing.note();
         },
         stop: () => undefined,
       },
@@ -142,6 +149,7 @@ export function createRights(deps: RightsDeps): Rights {
       erasures: {
         request: (tag, input) => erasures.request(tag, input),
         status: (id) => erasures.status(id),
+        open: (state) => erasures.open(state),
         receiptKeys: () => receiptKeys.all(),
       },
       signConsent: (receipt) => signer.signConsent(receipt),
@@ -152,6 +160,20 @@ export function createRights(deps: RightsDeps): Rights {
     },
     wake: () => erasures.wakeAll(),
   };
+}
+
+/** What waits, for whoever watches: of all gateways together, since each of them sees all. */
+function tell(open: readonly ErasureStatus[], metrics: RightsDeps["metrics"]): void {
+  const of = (state: OpenErasureState) => open.filter((one) => one.state === state);
+  const [running, held] = [of("running"), of("held")];
+  metrics.erasuresOpen({ running: running.length, held: held.length });
+  const oldestAt = Math.min(Date.now(), ...running.map(({ requestedAt }) => requestedAt));
+  metrics.gauge("erasureOldest", (Date.now() - oldestAt) / 1_000);
+  const unanswered = open.flatMap(({ services }) => services.map(({ unacknowledged }) => unacknowledged));
+  metrics.gauge(
+    "servicesUnanswered",
+    unanswered.reduce((sum, count) => sum + count, 0),
+  );
 }
 
 function erasurePorts(deps: RightsDeps, signer: ReceiptSigner, remnants: KeyRemnants): ErasurePorts {
@@ -206,7 +228,7 @@ function erasableSink({ sink, store }: Pick<RightsDeps, "sink" | "store">): Eras
   return {
     name: sink.name,
     region: sink.region,
-    ability: () => store.use(async () => sink.rowDelete),
+    ability: (signal) => store.use(() => sink.ability(signal)),
     countRows: (devices, signal) => store.use(() => sink.countRows(devices, signal)),
     removeDevices: (devices, signal) => store.use(() => sink.removeDevices(devices, signal)),
   };

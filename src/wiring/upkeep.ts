@@ -6,6 +6,7 @@ import type { Redis } from "ioredis";
 import type { Config } from "../config/schema.ts";
 import { LedgerHolds } from "../consent/holds.ts";
 import type { Leases } from "../consent/leases.ts";
+import { LedgerStore } from "../consent/ledger-store.ts";
 import { Minors } from "../consent/minors.ts";
 import type { SubjectTurns } from "../consent/subject-turns.ts";
 import { Suspensions } from "../consent/suspensions.ts";
@@ -18,6 +19,7 @@ import { DAY_MS, HOUR_MS, MINUTE_MS } from "../model/durations.ts";
 import type { SubjectTag } from "../model/ids.ts";
 import type { Log } from "../model/log.ts";
 import type { Metrics } from "../observe/metrics.ts";
+import { AgreedClock } from "../platform/agreed-clock.ts";
 import type { Keys } from "../platform/key-files.ts";
 import type { Part } from "../platform/lifecycle.ts";
 import { Periodic } from "../platform/periodic.ts";
@@ -37,7 +39,7 @@ export interface UpkeepDeps {
   readonly secrets: Pick<Keys, "lookup">;
   readonly redis: { readonly store: Redis; readonly producer: Redis; readonly worker: Redis };
   readonly keys: RedisKeys;
-  readonly metrics: Pick<Metrics, "auditLate" | "devicesSuspended">;
+  readonly metrics: Pick<Metrics, "auditLate" | "devicesSuspended" | "gauge">;
   readonly damaged: TellDamage;
   readonly leases: Pick<Leases, "acquire">;
   readonly log: Log;
@@ -64,6 +66,7 @@ export interface Upkeep {
   readonly http: Pick<HttpPorts, "audit" | "holds" | "minors">;
 }
 
+const HOLD_SURVEY_MS = 60_000;
 /** How much of the audit log could be taken back without being noticed. */
 const HEAD_MS = 300_000;
 
@@ -71,16 +74,19 @@ export function createUpkeep(deps: UpkeepDeps): Upkeep {
   const { config, keys, log, deadLetters } = deps;
   const redis = deps.redis.store;
   const audit = new AuditLog(redis, keys, { keys: [auditKey(deps.secrets.lookup)], now: Date.now });
+  // A hold that ends is gone for good, and so is what it held: a clock ahead alone ends none early.
+  const clock = new AgreedClock(redis);
+  const now = () => clock.earliest();
   const trail = new AuditTrail({ audit, late: () => deps.metrics.auditLate(), log, now: Date.now });
 
   const holds = new LegalHolds(
     redis,
     keys,
-    { maxMs: config.hold.maxDays * DAY_MS, proposalMs: config.hold.proposalHours * HOUR_MS, now: Date.now },
+    { maxMs: config.hold.maxDays * DAY_MS, proposalMs: config.hold.proposalHours * HOUR_MS, now },
     {
       ledger: new LedgerHolds(redis, keys, {
         turns: deps.turns,
-        now: Date.now,
+        now,
         holding: (tag, ref, hold) => deps.holding(tag, ref, hold),
         broken: () => deps.damaged("ledger"),
       }),
@@ -104,7 +110,15 @@ export function createUpkeep(deps: UpkeepDeps): Upkeep {
   const heads = new Periodic([{ name: "audit head", everyMs: HEAD_MS, run: noteHead }], log);
   const sweeps = new Periodic(
     [
-      { name: "legal holds", everyMs: config.hold.sweepMs, run: async () => void (await holds.sweep()) },
+      {
+        name: "legal holds",
+        everyMs: config.hold.sweepMs,
+        run: async () => {
+          await clock.compare();
+          await holds.sweep();
+        },
+      },
+      { name: "hold survey", everyMs: HOLD_SURVEY_MS, run: () => tellOfHolds(redis, keys, holds, deps.metrics) },
       {
         name: "suspended devices",
         everyMs: 1_000,
@@ -150,7 +164,15 @@ export function createUpkeep(deps: UpkeepDeps): Upkeep {
           await noteHead().catch(() => log.warn("audit head not noted", { stage: "audit" }));
         },
       },
-      { name: "legal holds", start: () => sweeps.start(), stop: () => sweeps.stop() },
+      {
+        name: "legal holds",
+        start: async () => {
+          await clock.compare();
+          await tellOfHolds(redis, keys, holds, deps.metrics).catch(() => undefined);
+          sweeps.start();
+        },
+        stop: () => sweeps.stop(),
+      },
       { name: "schedule", start: () => schedule.start(), stop: () => schedule.stop() },
     ],
     trail,
@@ -173,4 +195,28 @@ export function createUpkeep(deps: UpkeepDeps): Upkeep {
       },
     },
   };
+}
+
+/** Of so many people the ledger is read; all are counted. */
+const HOLDS_READ = 200;
+
+async function tellOfHolds(
+  redis: Redis,
+  keys: RedisKeys,
+  { held }: Pick<LegalHolds, "held">,
+  metrics: Pick<Metrics, "gauge">,
+): Promise<void> {
+  const tags = await held.all();
+  const store = new LedgerStore(redis, keys);
+  let oldestAt = Date.now();
+  for (const tag of tags.slice(0, HOLDS_READ)) {
+    // A ledger that cannot be read has an alarm of its own.
+    const ledger = await store.read(tag).catch(() => undefined);
+    const standing = ledger?.state.holds;
+    for (const event of ledger?.events ?? []) {
+      if (event.type === "held" && standing?.has(event.ref)) oldestAt = Math.min(oldestAt, event.at);
+    }
+  }
+  metrics.gauge("holdsOpen", tags.length);
+  metrics.gauge("holdOldest", (Date.now() - oldestAt) / 1_000);
 }

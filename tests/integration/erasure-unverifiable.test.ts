@@ -4,6 +4,7 @@ import { expect, test } from "vitest";
 import { LedgerHolds } from "../../src/consent/holds.ts";
 import { Ledger } from "../../src/consent/ledger.ts";
 import { LedgerStore } from "../../src/consent/ledger-store.ts";
+import { beginNewChain } from "../../src/consent/new-chain.ts";
 import { rebuildSubject } from "../../src/consent/rebuild.ts";
 import type { ConsentEvent } from "../../src/model/consent-record.ts";
 import type { DeviceKey, Pseudonym, SubjectTag } from "../../src/model/ids.ts";
@@ -157,4 +158,16 @@ test("a store that took the order to delete and cannot be asked whether it did i
   if (asked.refused !== undefined) throw new Error(asked.refused);
   const { receipt } = await gateway.finish(asked.status.id);
   expect(receipt.sinks).toMatchObject([{ method: "deleted", verified: false }]);
+});
+
+test("a child does not come of age because its record broke", async () => {
+  const { tag, hub } = await someone();
+  const guardian = { verified: true, method: "vendor-check" };
+  await ledgerOf().give(tag, { ...CONSENT, purposes: { scene: ["status"] }, minor: true, guardian });
+  const { redis, keys } = store();
+  await redis.lset(keys.ledger(tag), 1, '{"type":"bound"');
+  await beginNewChain(redis, keys, tag, Date.now());
+  await ledgerOf().give(tag, CONSENT);
+  expect((await new LedgerStore(redis, keys).read(tag)).state.minor).toBe(true);
+  expect(await redis.get(keys.decision(tag, hub))).not.toMatch(/^3\|given\|/);
 });

@@ -173,6 +173,7 @@ export function httpApi({ leaseMs = 2_000, bounds = {} }: ApiOptions = {}): Api 
         erasures: {
           request: (tag, input) => erasures.request(tag, input),
           status: (id) => erasures.status(id),
+          open: (state) => erasures.open(state),
           receiptKeys: async () => [signer.publicKey],
         },
         signConsent: (receipt) => signer.signConsent(receipt),

@@ -235,7 +235,10 @@ test("a child asks, which allows nothing, until the guardian answers", async () 
   await bound();
   const asked = await call("POST", CONSENTS, { ...MINOR, state: "requested" });
   expect(asked).toMatchObject({ status: 201, json: { minor: true, consent: { state: "requested", purposes: [] } } });
-  expect((await call("GET", CONSENTS)).json.events.at(-1)).toMatchObject({ type: "requested", purposes: [{ id: "analytics" }, {}, {}] });
+  expect((await call("GET", CONSENTS)).json.events.at(-1)).toMatchObject({
+    type: "requested",
+    purposes: [{ id: "analytics" }, {}, {}],
+  });
   expect(await verdict()).toBe("no-consent");
   expect(await say(GUARDED)).toBe(201);
   expect(await verdict()).toEqual(["weather", "scene"]);

@@ -1,0 +1,29 @@
+/**
+ * Two clocks for what can't be taken back: our own and that of Redis. A legal hold ends, and data goes by age, when both
+ * say that it is time, so that one clock ahead ends nothing early.
+ */
+import type { Redis } from "ioredis";
+import { orConsentUnreachable } from "./redis.ts";
+
+export class AgreedClock {
+  readonly #redis: Pick<Redis, "time">;
+  readonly #own: () => number;
+  #aheadMs = 0;
+
+  constructor(redis: Pick<Redis, "time">, own: () => number = Date.now) {
+    this.#redis = redis;
+    this.#own = own;
+  }
+
+  /** Compares them. Milliseconds by which ours is ahead of that of Redis. Throws `CONSENT_UNREACHABLE`. */
+  async compare(): Promise<number> {
+    const [seconds, micros] = (await orConsentUnreachable(() => this.#redis.time())) as readonly (number | string)[];
+    this.#aheadMs = this.#own() - (Number(seconds) * 1_000 + Math.floor(Number(micros) / 1_000));
+    return this.#aheadMs;
+  }
+
+  /** Unix ms; the earlier of the two, as they were compared last. */
+  earliest(): number {
+    return this.#own() - Math.max(0, this.#aheadMs);
+  }
+}
