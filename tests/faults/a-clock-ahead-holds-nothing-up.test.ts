@@ -97,7 +97,15 @@ async function queued(state: string): Promise<number> {
 test("recurring work that was put off for a month has its turn", async () => {
   const { redis, keys } = store();
   let runs = 0;
-  const tasks = [{ name: "work", everyMs: 100, run: async () => void (runs += 1) }];
+  const tasks = [
+    {
+      name: "work",
+      everyMs: 100,
+      run: async () => {
+        runs += 1;
+      },
+    },
+  ];
   const first = new Schedule(await connections(), keys, tasks, quiet);
   await first.start();
   await until("it ran", () => runs > 0);

@@ -1,6 +1,7 @@
 /** Promise: a consent record that cannot be verified keeps nobody from being erased, and the receipt says so. */
 import { randomUUID } from "node:crypto";
 import { expect, test } from "vitest";
+import { consentCheck } from "../../src/consent/check.ts";
 import { LedgerHolds } from "../../src/consent/holds.ts";
 import { Ledger } from "../../src/consent/ledger.ts";
 import { LedgerStore } from "../../src/consent/ledger-store.ts";
@@ -169,5 +170,6 @@ test("a child does not come of age because its record broke", async () => {
   await beginNewChain(redis, keys, tag, Date.now());
   await ledgerOf().give(tag, CONSENT);
   expect((await new LedgerStore(redis, keys).read(tag)).state.minor).toBe(true);
-  expect(await redis.get(keys.decision(tag, hub))).not.toMatch(/^3\|given\|/);
+  const [verdict] = await consentCheck(store().gate)([{ subjectTag: tag, deviceKey: hub }]);
+  expect(verdict?.refusal).toBe("guardian-missing");
 });
