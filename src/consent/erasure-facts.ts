@@ -37,7 +37,7 @@ export function widestFacts(events: readonly ConsentEvent[], at: number): Erasur
 /** Said by a restore that had no key for somebody who had consented: what was stored under that key nobody finds any more. */
 export const WITHOUT_KEY = "restore-without-key";
 
-export function tellsOfLostKey(event: ConsentEvent): boolean {
+function tellsOfLostKey(event: ConsentEvent): boolean {
   return event.type === "withdrawn" && event.by === "controller" && event.method === WITHOUT_KEY;
 }
 

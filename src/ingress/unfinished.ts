@@ -4,7 +4,7 @@
  */
 import type { Client } from "aedes";
 
-export const UNFINISHED = "packet left unfinished";
+const UNFINISHED = "packet left unfinished";
 
 export class Unfinished {
   readonly #maxBytes: number;

@@ -31,7 +31,7 @@ export function epochsBetween(sinceMs: number, untilMs: number, lengthsMs: reado
  * Whenever something can have been stored since a moment that a clock of ours noted. One that lies ahead was noted by a
  * clock that was wrong, or ours is: then it is anybody's guess, and everything is looked for that can still be kept.
  */
-export function epochsSince(sinceMs: number, nowMs: number, times: NameTimes): number[] {
+function epochsSince(sinceMs: number, nowMs: number, times: NameTimes): number[] {
   const { epochLengthsMs, clockWindowPastMs, clockWindowFutureMs } = times;
   const oldestMs = nowMs - LONGEST_KEPT_MS;
   const fromMs = sinceMs > nowMs ? oldestMs : Math.max(sinceMs, oldestMs);

@@ -114,7 +114,7 @@ test("recurring work that was put off for a month has its turn", async () => {
   const repeats = `${keys.upkeepQueuePrefix}:${keys.upkeepQueueName}:repeat`;
   const at = Date.now() + MONTH_MS;
   await redis.zadd(repeats, at, "work");
-  for (const id of await redis.zrange(`${keys.upkeepQueuePrefix}:${keys.upkeepQueueName}:delayed`, 0, -1))
+  for (const id of await redis.zrange(`${keys.upkeepQueuePrefix}:${keys.upkeepQueueName}:delayed`, "0", "-1"))
     await redis.zadd(`${keys.upkeepQueuePrefix}:${keys.upkeepQueueName}:delayed`, String(at * 0x1000), id);
   const before = runs;
   const second = new Schedule(await connections(), keys, tasks, quiet);
