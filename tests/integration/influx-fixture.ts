@@ -48,9 +48,10 @@ export function record(device: string, n: number, status: Record<string, number 
   return { device: device as Pseudonym, status, timestampNs: `${AT}${String(n).padStart(6, "0")}` };
 }
 
+/** `n`: milliseconds; below them nothing tells which place is the newest. */
 export function located(device: string, n: number, cell: string, epochStart = AT): AnalyticsRecord {
   const location = { cell: cell as CellId, resolution: 5, epochStart };
-  return { device: device as Pseudonym, location, timestampNs: `${AT}${String(n).padStart(6, "0")}` };
+  return { device: device as Pseudonym, location, timestampNs: `${AT + n}000000` };
 }
 
 export type Row = Record<string, unknown>;

@@ -209,7 +209,7 @@ export const PLACES: readonly Place[] = [
   {
     breaks: "what is not durable is not acknowledged",
     file: "src/ingress/acknowledge.ts",
-    from: 'if (refusal === "not-durable") cutOff.add(session.client);',
+    from: "cutOff.add(session.client);",
     to: "",
     tests: ["src/ingress/broker.test.ts", "tests/integration/puback-means-durable.test.ts"],
   },

@@ -4,6 +4,7 @@
  *
  *   npm run mutants -- [--json] [--only <words>] [--jobs 2]
  */
+import "../../src/platform/no-debug-output.ts";
 import { cp, mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
