@@ -33,7 +33,12 @@ local found = table.concat(others, ",")
 redis.call("HSET", KEYS[1], "claim", ARGV[2], "target", ARGV[1], "from", found .. "," .. ARGV[1])
 redis.call("HDEL", KEYS[1], "tag")
 local owner = redis.call("HGET", KEYS[1], "owner") or bound or ARGV[1]
-local ended = owner ~= ARGV[1] and redis.call("HDEL", KEYS[1], "mac", "owner") > 0
+-- An empty MAC is that of no token, and the record stays: one that is gone is taken for lost with a rolled-back Redis.
+local ended = owner ~= ARGV[1] and (redis.call("HGET", KEYS[1], "mac") or "") ~= ""
+if ended then
+  redis.call("HSET", KEYS[1], "mac", "")
+  redis.call("HDEL", KEYS[1], "owner")
+end
 if bound or ended then redis.call("PUBLISH", ARGV[3], ARGV[4]) end
 return { found, ended and 1 or 0 }`,
 };

@@ -23,6 +23,7 @@ import { DeviceClaims } from "./device-claim.ts";
 import { roomFor } from "./ledger-bound.ts";
 import { LedgerStore, type SubjectLedger } from "./ledger-store.ts";
 import { behindNewChain } from "./new-chain.ts";
+import { partyOf } from "./party.ts";
 import { type Draft, silencedNow } from "./plan-change.ts";
 import { type Policy, readFloorPlan, readFloors, readPolicy } from "./policies.ts";
 import { type StatementDraft, saidAlready } from "./said-already.ts";
@@ -177,18 +178,24 @@ export class Ledger {
     openEnded: boolean,
     draftOf: (state: SubjectState) => StatementDraft,
   ): Promise<LedgerAnswer> {
-    let silent: readonly DeviceKey[] | undefined;
+    let said: SubjectState | undefined;
     const answer = await this.#state(tag, about, draftOf, (ledger, draft) => {
       const now = this.#options.now();
       // Told again: the first time may have ended before anything was done about them.
       const room = roomFor(draft.type, ledger.events.length, false, this.#options.wideningLimit);
-      const said = room === "append" && saidAlready(ledger, draft, { now, openEnded });
-      silent = said ? silencedNow(ledger.state, now) : undefined;
-      return silent === undefined;
+      const known = room === "append" && saidAlready(ledger, draft, { now, openEnded });
+      said = known ? ledger.state : undefined;
+      return !known;
     });
-    return silent === undefined || answer.refused !== undefined
-      ? answer
-      : { ...answer, silenced: silent, repeated: true };
+    if (said === undefined || answer.refused !== undefined) return answer;
+    await this.#noteAgain(tag, said);
+    return { ...answer, silenced: silencedNow(said, this.#options.now()), repeated: true };
+  }
+
+  /** The first time may have been written here and not outside Redis, and then it was not answered. */
+  async #noteAgain(tag: SubjectTag, state: SubjectState): Promise<void> {
+    if (state.fence > 0) await this.#options.narrowing?.(tag, state.fence);
+    if (state.minor) await this.#options.minority?.(tag, partyOf(state));
   }
 
   /** Appends a statement, once it is clear that subject and devices exist and that whoever speaks may. */

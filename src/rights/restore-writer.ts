@@ -320,7 +320,8 @@ export class RestoreWriter {
       this.#boundTo.set(owner, [...(this.#boundTo.get(owner) ?? []), device]);
     const kept = { ...fields };
     if (this.#replay.tokenReplaced(device, fields.mac)) {
-      delete kept.mac;
+      // As of a token that ended: the record stays.
+      kept.mac = "";
       this.#counts.tokensDropped += 1;
     }
     const key = waitingName(this.#keys.credential(device));
