@@ -156,7 +156,8 @@ it("a text frame ends a WebSocket connection, and nothing in it is read [MQTT-6.
   socket.on("error", () => undefined);
   const gone = once(socket, "close");
   await once(socket, "open");
-  const login = { clientId: "hub-1", username: "hub-1", password: Buffer.from(TOKEN), clean: true, keepalive: 60 };
+  // The flags and this keepalive are a character of UTF-8 together: else the frame would be ill-formed as text.
+  const login = { clientId: "hub-1", username: "hub-1", password: Buffer.from(TOKEN), clean: true, keepalive: 0x803c };
   socket.send(mqttPacket.generate({ cmd: "connect", protocolId: "MQTT", protocolVersion: 4, ...login }), {
     binary: false,
   });
