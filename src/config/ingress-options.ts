@@ -48,7 +48,7 @@ export const mqttOptions = z.strictObject({
     1,
     20_000,
     1_000_000,
-    "Open connections of all listeners together, handshakes included.",
+    "Open connections of all listeners together, handshakes included; above it the oldest that has not logged in gives way, and a new one is turned away when all have.",
     "connections",
   ),
   maxPayloadBytes: bytes(64, 8_192, MIB, "Largest payload of a device message; a larger one is refused `too-large`."),

@@ -73,12 +73,12 @@ export class Access {
 
   #failed({ remoteAddress, username }: Login, now: number): "bad-credentials" | "too-many-failures" {
     const from = addressGroup(remoteAddress);
-    const failures = [
-      this.#rates.failures.bucket(`${from} ${this.#known(username)}`, now),
-      this.#rates.failuresOfAddress.bucket(from, now),
-    ];
-    if (!failures.every((bucket) => bucket.peek(now))) return "too-many-failures";
-    for (const bucket of failures) bucket.take(now);
+    const ofAddress = this.#rates.failuresOfAddress.bucket(from, now);
+    // First, so that an address beyond its limit adds no more names to the table.
+    if (!ofAddress.peek(now)) return "too-many-failures";
+    const ofName = this.#rates.failures.bucket(`${from} ${this.#known(username)}`, now);
+    if (!ofName.take(now)) return "too-many-failures";
+    ofAddress.take(now);
     return "bad-credentials";
   }
 

@@ -1,8 +1,9 @@
 /**
  * Writes the acknowledgements of a settled batch, PUBACK and PUBREC: for each connection one write, in the order the
- * messages came [MQTT-4.6.0-2] [MQTT-4.6.0-3].
+ * messages came [MQTT-4.6.0-2] [MQTT-4.6.0-3]; and what else is answered without Aedes.
  */
 import type { Client } from "aedes";
+import mqttPacket from "mqtt-packet";
 import type { Attempt, PublishPacket } from "./attempt.ts";
 
 const PUBACK = 0x40;
@@ -55,6 +56,11 @@ export function writeAcknowledgements(client: Client, packets: readonly Acknowle
     if (qos > 0) offset = put(bytes, offset, qos === 1 ? PUBACK : PUBREC, messageId ?? 0);
   }
   write(client, bytes.subarray(0, offset));
+}
+
+/** One return code for each filter of the SUBSCRIBE, in their order [MQTT-3.8.4-5]. */
+export function writeSuback(client: Client, messageId: number, granted: (0 | 1 | 2 | 128)[]): void {
+  write(client, mqttPacket.generate({ cmd: "suback", messageId, granted }));
 }
 
 /** Answers every PUBREL, also one whose message nothing is known of: the client is done with it [MQTT-4.3.3-2]. */

@@ -117,7 +117,7 @@ export class Admission {
     }
     attempt.json = undefined;
     attempt.telemetry = undefined;
-    if (attempt.refusal !== undefined) attempt.weight = 0;
+    if (attempt.refusal !== undefined) keepNothing(attempt);
     this.#commit.add(attempt);
   }
 
@@ -155,9 +155,9 @@ export class Admission {
 
   readonly #timed: Step = (attempt) => {
     const telemetry = attempt.telemetry as RawTelemetry;
-    const { part, text, receivedAt } = attempt;
+    const { part, text, receivedAt, startedAt } = attempt;
     const { key: device, order } = attempt.session;
-    const time = this.#times.fix({ device, order, telemetry, part, text, receivedAt });
+    const time = this.#times.fix({ device, order, telemetry, part, text, receivedAt, startedAt });
     attempt.time = time;
     attempt.at = time.at;
     attempt.sub = time.sub;
@@ -249,6 +249,13 @@ const impersonal: Step = (attempt) => {
 };
 
 const bound: Step = (attempt) => (attempt.ref === undefined ? "unknown-device" : undefined);
+
+/** It only keeps its place in the line. */
+function keepNothing(attempt: Attempt): void {
+  attempt.weight = 0;
+  attempt.text = "";
+  attempt.payload = NOTHING;
+}
 
 function isAdmitted(attempt: Attempt): attempt is Attempt & Admitted {
   return attempt.refusal === undefined && attempt.ref !== undefined;

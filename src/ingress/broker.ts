@@ -5,10 +5,10 @@
  * is what the gateway itself says.
  */
 import type { EventEmitter } from "node:events";
-import { Aedes, type AuthenticateError, type Client, type ConnectPacket, type Subscription } from "aedes";
+import { Aedes, type AuthenticateError, type Client } from "aedes";
 import type { DeviceId, DeviceKey, DeviceRef } from "../model/ids.ts";
 import type { ConnectionRefusal, SecurityEvent } from "../model/outcome.ts";
-import type { Access, LoginRefusal } from "./access.ts";
+import type { Access } from "./access.ts";
 import type { Admission } from "./admission.ts";
 import { type BrokerInternals, internals } from "./aedes-internals.ts";
 import { attemptOfWill } from "./attempt.ts";
@@ -18,13 +18,13 @@ import type { ErasedTopics } from "./erased-topics.ts";
 import type { FanOut } from "./fan-out.ts";
 import type { Flow } from "./flow.ts";
 import { LiveSessions } from "./live-sessions.ts";
+import { Logins, loginRefused, MAX_CLIENT_ID_BYTES } from "./logins.ts";
 import { type PacketLimits, PacketReader } from "./packet-reader.ts";
 import { Publishes } from "./publishes.ts";
 import { ReceivedIds } from "./received-ids.ts";
-import { openSession, type Session, sessionOf, type Will } from "./session.ts";
+import { openSession, type Session, sessionOf } from "./session.ts";
 import { mayReceive, Subscriptions } from "./subscriptions.ts";
 import { Unfinished } from "./unfinished.ts";
-import { TOO_LONG } from "./well-formed.ts";
 
 export interface BrokerOptions extends PacketLimits {
   readonly connectTimeoutMs: number;
@@ -56,24 +56,9 @@ export interface BrokerPorts {
   };
 }
 
-/** Whoever is let in now could get nothing acknowledged, and would come back for that again and again. */
-type Overload = Extract<ConnectionRefusal, "backlog" | "not-writable">;
-
-/** CONNACK return codes [MQTT-3.2.2.3]. */
-const RETURN_CODES: Readonly<Record<LoginRefusal | Overload, 2 | 3 | 4>> = {
-  "bad-credentials": 4,
-  "foreign-client-id": 2,
-  "too-many-failures": 3,
-  unavailable: 3,
-  backlog: 3,
-  "not-writable": 3,
-};
-
 const HEARTBEAT_MS = 3_600_000;
 /** Commands and notices on their way to one connection. */
 const MAX_UNSENT_BYTES = 128 * 1024;
-/** As long as a device id may be; MQTT 3.1.1 asks for 23 [MQTT-3.1.3-5]. */
-const MAX_CLIENT_ID_BYTES = 128;
 
 type PublishDone = (error?: Error) => void;
 
@@ -83,13 +68,13 @@ const ofAedes = Aedes.prototype as unknown as BrokerInternals;
 export class GatewayBroker extends Aedes {
   readonly #options: BrokerOptions;
   readonly #ports: BrokerPorts;
-  readonly #wills = new WeakMap<Client, Will>();
-  readonly #unnameable = new WeakSet<Client>();
+  readonly #logins: Logins;
   readonly #live = new LiveSessions();
   readonly #subscriptions: Subscriptions;
   readonly #received: ReceivedIds;
   readonly #publishes: Publishes;
   readonly #unfinished: Unfinished;
+  readonly #letIn = new WeakMap<Client, () => void>();
   #quiet = false;
 
   constructor(options: BrokerOptions, ports: BrokerPorts) {
@@ -99,20 +84,24 @@ export class GatewayBroker extends Aedes {
       heartbeatInterval: HEARTBEAT_MS,
       maxClientsIdLength: MAX_CLIENT_ID_BYTES,
       maxTopicLevels: options.maxTopicLevels,
-      preConnect: (client, packet, done) => this.#preConnect(client, packet, done),
+      preConnect: (client, packet, done) => {
+        this.#logins.prepare(client, packet);
+        done(null, true);
+      },
       authenticate: (client, username, password, done) => {
-        this.#authenticate(client, username, password, done).catch(() => done(refusalError("unavailable"), null));
+        this.#authenticate(client, username, password, done).catch(() => done(loginRefused("unavailable"), null));
       },
       // What a client publishes never comes this way.
       authorizePublish: (_client, _packet, done) => done(new Error("not a way in")),
-      authorizeSubscribe: (client, subscription, done) => this.#authorizeSubscribe(client, subscription, done),
       authorizeForward: (client, packet) => (this.#mayForward(client, packet.topic) ? packet : null),
     });
     this.#options = options;
     this.#ports = ports;
-    this.#subscriptions = new Subscriptions(options.maxSubscriptions, ports);
+    this.#logins = new Logins(options.maxKeepaliveS, { ...ports, live: this.#live });
+    const refused = (kind: SecurityEvent): void => ports.observe.securityEvent(kind);
+    this.#subscriptions = new Subscriptions(options, { ...ports, refused });
     this.#received = new ReceivedIds({ perConnection: options.inFlightPerConnection, inAll: options.inFlightMessages });
-    const retain = (): void => ports.observe.securityEvent("retain");
+    const retain = (): void => refused("retain");
     this.#publishes = new Publishes(options.maxTopicLevels, { ...ports, received: this.#received, retain });
     this.#unfinished = new Unfinished(options.inFlightBytes);
     this.on("unsubscribe", (filters, client) => {
@@ -126,14 +115,17 @@ export class GatewayBroker extends Aedes {
     this.on("connectionError", (client, error) => this.#broken(client, error));
   }
 
-  /** A new connection from a listener. The stream carries MQTT 3.1.1. */
-  accept(stream: Parameters<Aedes["handle"]>[0], remoteAddress: string): void {
+  /** A new connection from a listener. The stream carries MQTT 3.1.1. `letIn` is called once it has logged in. */
+  accept(stream: Parameters<Aedes["handle"]>[0], remoteAddress: string, letIn?: () => void): void {
     const client = this.handle(stream, { connDetails: { ipAddress: remoteAddress } } as never);
+    if (letIn !== undefined) this.#letIn.set(client, letIn);
     stream.once("close", () => this.#gone(client));
     new PacketReader(client, this.#options, {
       publish: (packet, settled) =>
         this.#withSession(client, (session) => this.#publishes.take(session, packet, settled)),
       release: (messageId) => this.#withSession(client, (session) => this.#publishes.release(session, messageId)),
+      subscribe: (packet, done) =>
+        this.#withSession(client, (session) => this.#subscriptions.take(session, packet, done)),
       oversize: () => this.#ports.observe.securityEvent("oversize"),
       unfinished: this.#unfinished,
     });
@@ -200,59 +192,21 @@ export class GatewayBroker extends Aedes {
     super.publish(packet as Parameters<Aedes["publish"]>[0], finished ?? (() => undefined));
   }
 
-  #preConnect(client: Client, packet: ConnectPacket, done: (error: Error | null, success: boolean) => void): void {
-    // Aedes would store the will, raw. It waits here instead, and only a device's own will is ever used.
-    const { will } = packet;
-    if (will !== undefined && will !== null) {
-      // A copy: the packet's own bytes are a part of whatever was read with them.
-      this.#wills.set(client, { topic: will.topic, payload: Buffer.from(will.payload) });
-      delete packet.will;
-    }
-    // A client id is the server's to choose only for a session that is not kept [MQTT-3.1.3-8].
-    const nameless = packet.clientId.length === 0 && !packet.clean;
-    const long = packet.clientId === TOO_LONG || Buffer.byteLength(packet.clientId) > MAX_CLIENT_ID_BYTES;
-    if (nameless || long) this.#unnameable.add(client);
-    // No session outlives its connection: an offline queue would hold data past a withdrawal.
-    packet.clean = true;
-    // Aedes would refuse a longer keepalive with a return code that MQTT 3.1.1 does not have.
-    const limit = this.#options.maxKeepaliveS;
-    if (!packet.keepalive || packet.keepalive > limit) packet.keepalive = limit;
-    done(null, true);
-  }
-
   async #authenticate(
     client: Client,
     username: string | undefined,
     password: Buffer | undefined,
     done: (error: AuthenticateError | null, success: boolean | null) => void,
   ): Promise<void> {
-    const attempt = {
-      client,
-      clientId: client.id,
-      username: username ?? "",
-      password: password?.toString("utf8") ?? "",
-      remoteAddress: internals(client).connDetails?.ipAddress ?? "",
-      will: this.#wills.get(client),
-    };
-    this.#wills.delete(client);
-    const unnameable = this.#unnameable.has(client);
-    const login = unnameable ? "foreign-client-id" : await this.#live.login(() => this.#ports.access.login(attempt));
-    const refusal = typeof login === "string" ? login : this.#overloaded(login);
-    if (refusal !== undefined || typeof login === "string") {
-      const reason = refusal ?? "bad-credentials";
-      this.#ports.observe.connectionRefused(reason);
-      if (reason === "bad-credentials" || reason === "foreign-client-id")
-        this.#ports.observe.securityEvent("failed-login");
-      done(refusalError(reason), null);
-      return;
-    }
+    const login = await this.#logins.login(client, username, password);
+    if (login instanceof Error) return done(login, null);
     // The peer went away meanwhile: nothing begins, and nobody is there to be told.
     if (client.closed || client.conn.destroyed) return;
     // A service gets a client id of its own name space, so that it can never evict a device.
     if (login.kind === "service") internals(client).id = `service/${login.name}/${client.id}`;
     openSession(login);
+    this.#letIn.get(client)?.();
     this.#takeOver(this.#live.open(login));
-    if (login.kind === "service" && attempt.will !== undefined) this.#ports.observe.securityEvent("service-will");
     this.#ports.observe.connected(login.kind, 1);
     done(null, true);
   }
@@ -268,12 +222,6 @@ export class GatewayBroker extends Aedes {
     for (const { client } of before) this.#gone(client);
   }
 
-  #overloaded(session: Session): Overload | undefined {
-    if (session.kind !== "device") return undefined;
-    if (this.#ports.notWritable()) return "not-writable";
-    return this.#ports.backlogFull() ? "backlog" : undefined;
-  }
-
   #withSession(client: Client, act: (session: Session) => void): void {
     const session = sessionOf(client);
     if (session === undefined) client.emit("error", new Error("no session"));
@@ -283,17 +231,6 @@ export class GatewayBroker extends Aedes {
   /** One that does not read what it is sent misses what comes: it is not kept for it. */
   #mayForward(client: Client, topic: string): boolean {
     return mayReceive(sessionOf(client), topic) && client.conn.writableLength <= MAX_UNSENT_BYTES;
-  }
-
-  #authorizeSubscribe(
-    client: Client,
-    subscription: Subscription,
-    done: (error: Error | null, subscription?: Subscription | null) => void,
-  ): void {
-    const session = sessionOf(client);
-    const refusal = session === undefined ? "acl-denied" : this.#subscriptions.begin(session, subscription);
-    if (refusal !== undefined) this.#ports.observe.securityEvent(refusal);
-    done(null, refusal === undefined ? subscription : null);
   }
 
   #gone(client: Client): void {
@@ -320,8 +257,4 @@ export class GatewayBroker extends Aedes {
     // A refused login is counted as that.
     if (client.id === null || (breach !== undefined && !("errorCode" in error))) observe.connectionRefused("protocol");
   }
-}
-
-function refusalError(reason: LoginRefusal | Overload): AuthenticateError {
-  return Object.assign(new Error(reason), { returnCode: RETURN_CODES[reason] }) as AuthenticateError;
 }

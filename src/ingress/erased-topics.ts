@@ -6,6 +6,7 @@ import type { LRUCache } from "lru-cache";
 import type { ServicePurpose } from "../model/consent.ts";
 import { readJson } from "../model/json.ts";
 import { boundedCache } from "../platform/bounded-cache.ts";
+import { NOT_DURABLE } from "./acknowledge.ts";
 import type { PublishPacket } from "./attempt.ts";
 import type { ServiceSession } from "./session.ts";
 import { erasedAnswerTopic } from "./topics.ts";
@@ -94,7 +95,7 @@ export class ErasedTopics {
     // Without an acknowledgement the service sends it again.
     this.#ports.acknowledged(id, purpose, session.name).then(
       () => done(null),
-      () => done(new Error("answer was not noted")),
+      () => done(new Error(NOT_DURABLE)),
     );
     return true;
   }

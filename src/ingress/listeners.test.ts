@@ -5,7 +5,9 @@ import { request } from "node:http";
 import { createServer, connect as dial, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { connectAsync } from "mqtt";
 import mqttPacket from "mqtt-packet";
+import { generate } from "selfsigned";
 import { afterEach, beforeEach, expect, it } from "vitest";
 import { WebSocket } from "ws";
 import { until } from "../../tests/fixtures/eventually.ts";
@@ -50,7 +52,7 @@ function build(options: Partial<ListenersOptions>): Listeners {
       ...options,
     },
     {
-      accept: (stream, address) => ingress.broker.accept(stream, address),
+      accept: (stream, address, letIn) => ingress.broker.accept(stream, address, letIn),
       refused: (reason) => ingress.events.push(`refused:${reason}`),
       log,
     },
@@ -93,19 +95,75 @@ it("a WebSocket peer that never speaks is gone within twice the handshake timeou
   expect(performance.now() - begun).toBeLessThan(10_000);
 });
 
+const loginTo = (
+  listener: string,
+  id: string,
+): { readonly peer: RawPeer; readonly answer: Promise<number | "closed"> } => {
+  const peer = RawPeer.to(`mqtt://127.0.0.1:${ports[listener]}`);
+  closing.push(() => peer.end());
+  return { peer, answer: peer.login({ id, token: TOKEN }) };
+};
+
 it("sockets count against the bound of connections from their first packet on, whatever listener they came to", async () => {
   await build({ tcp: on, ws: { ...on, path: "/mqtt" }, maxConnections: 1 }).start();
-  const first = idle("mqtt-ws");
+  const first = loginTo("mqtt-tcp", "hub-1");
+  expect(await first.answer).toBe(0);
   await idle("mqtt-ws").gone;
-  const login = () => {
-    const peer = RawPeer.to(`mqtt://127.0.0.1:${ports["mqtt-tcp"]}`);
-    closing.push(() => peer.end());
-    return peer.login({ id: "hub-1", token: TOKEN });
-  };
-  expect(await login()).toBe("closed");
-  expect(ingress.events).toEqual(["refused:too-many", "refused:too-many"]);
-  first.socket.destroy();
-  await until("there is room again", async () => (await login()) === 0);
+  expect(await loginTo("mqtt-tcp", "hub-2").answer).toBe("closed");
+  expect(ingress.events.filter((event) => event === "refused:too-many")).toHaveLength(2);
+  first.peer.end();
+  await until("there is room again", async () => (await loginTo("mqtt-tcp", "hub-2").answer) === 0);
+});
+
+it.each(["mqtt-tcp", "mqtt-ws", "mqtt-tls"])(
+  "above it the oldest on %s that has not logged in gives way, and nobody who has",
+  async (listener) => {
+    const { cert, key } = await certificate();
+    const tls = { ...on, certFile: cert, keyFile: key };
+    await build({ tcp: on, tls, ws: { ...on, path: "/mqtt" }, maxConnections: 4 }).start();
+    const device = loginTo("mqtt-tcp", "hub-1");
+    expect(await device.answer).toBe(0);
+    const strangers = [idle(listener), idle(listener), idle(listener)];
+    await until("they are counted", () => listeners.connections === 4);
+    for (const id of ["hub-2", "hub-3", "hub-4"]) {
+      expect(await loginTo("mqtt-tcp", id).answer).toBe(0);
+      await strangers.shift()?.gone;
+    }
+    expect(await loginTo("mqtt-tcp", "hub-5").answer).toBe("closed");
+    device.peer.publish("devices/hub-1/status", '{"power":"on"}', 1);
+    expect(await device.peer.answered(1)).toBe("acknowledged");
+  },
+);
+
+it("over TLS too whoever has logged in is not one that gives way", async () => {
+  const { cert, key } = await certificate();
+  await build({ tcp: on, tls: { ...on, certFile: cert, keyFile: key }, maxConnections: 1 }).start();
+  const device = await connectAsync(`mqtts://127.0.0.1:${ports["mqtt-tls"]}`, {
+    clientId: "hub-1",
+    username: "hub-1",
+    password: TOKEN,
+    rejectUnauthorized: false,
+    reconnectPeriod: 0,
+  });
+  closing.push(() => device.end(true));
+  expect(await loginTo("mqtt-tcp", "hub-2").answer).toBe("closed");
+  await device.publishAsync("devices/hub-1/status", '{"power":"on"}', { qos: 1 });
+});
+
+it("a text frame ends a WebSocket connection, and nothing in it is read [MQTT-6.0.0-1]", async () => {
+  await build({ ws: { ...on, path: "/mqtt" } }).start();
+  const socket = new WebSocket(`ws://127.0.0.1:${ports["mqtt-ws"]}/mqtt`, ["mqtt"]);
+  socket.on("error", () => undefined);
+  const gone = once(socket, "close");
+  await once(socket, "open");
+  // The flags and this keepalive are a character of UTF-8 together: else the frame would be ill-formed as text.
+  const login = { clientId: "hub-1", username: "hub-1", password: Buffer.from(TOKEN), clean: true, keepalive: 0x803c };
+  socket.send(mqttPacket.generate({ cmd: "connect", protocolId: "MQTT", protocolVersion: 4, ...login }), {
+    binary: false,
+  });
+  await gone;
+  await until("it is counted", () => ingress.events.length > 0);
+  expect(ingress.events).toEqual(["refused:protocol"]);
 });
 
 it("WebSocket needs the path and the subprotocol of MQTT", async () => {
@@ -136,6 +194,16 @@ it.each([
   await until("it is counted", () => ingress.events.includes(event));
   expect(ingress.events.filter((one) => one === "oversize" || one === "protocol")).toEqual([event]);
 });
+
+/** Files of one for this machine. */
+async function certificate(): Promise<{ readonly cert: string; readonly key: string }> {
+  const dir = await mkdtemp(join(tmpdir(), "consentry-listeners-"));
+  closing.push(() => rm(dir, { recursive: true }));
+  const pems = await generate([{ name: "commonName", value: "127.0.0.1" }], { keySize: 2048 });
+  const files = { cert: join(dir, "cert.pem"), key: join(dir, "key.pem") };
+  await Promise.all([writeFile(files.cert, pems.cert), writeFile(files.key, pems.private)]);
+  return files;
+}
 
 function rawSocketOf(socket: WebSocket): Socket {
   return (socket as unknown as { _socket: Socket })._socket;

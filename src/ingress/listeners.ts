@@ -22,13 +22,14 @@ export interface ListenersOptions {
   readonly tls: ListenerOptions & { readonly certFile?: string | undefined; readonly keyFile?: string | undefined };
   readonly ws: ListenerOptions & { readonly path: string };
   readonly maxPacketBytes: number;
-  /** Of all listeners together; handshakes count from their first packet. */
+  /** Of all listeners together; handshakes count from their first packet. Whoever has not logged in gives way. */
   readonly maxConnections: number;
   readonly handshakeTimeoutMs: number;
 }
 
 export interface ListenersPorts {
-  readonly accept: (stream: Duplex, remoteAddress: string) => void;
+  /** To call `letIn` once the peer has logged in. */
+  readonly accept: (stream: Duplex, remoteAddress: string, letIn: () => void) => void;
   readonly refused: (reason: "too-many" | "protocol") => void;
   readonly log: Log;
 }
@@ -43,10 +44,17 @@ export class Listeners {
   readonly #ports: ListenersPorts;
   readonly #servers: Server[] = [];
   readonly #sockets = new Set<Socket>();
+  /** Those that have not logged in, oldest first, by their ends: a stream of TLS does not tell the socket below it. */
+  readonly #strangers = new Map<string, Socket>();
 
   constructor(options: ListenersOptions, ports: ListenersPorts) {
     this.#options = options;
     this.#ports = ports;
+  }
+
+  /** Open sockets of all listeners. */
+  get connections(): number {
+    return this.#sockets.size;
   }
 
   async start(): Promise<void> {
@@ -69,8 +77,13 @@ export class Listeners {
   }
 
   readonly #stream = (socket: Socket): void => {
-    if (!socket.destroyed) this.#ports.accept(socket, socket.remoteAddress ?? "");
+    if (!socket.destroyed) this.#accept(socket, socket);
   };
+
+  #accept(stream: Duplex, socket: Socket): void {
+    const ends = endsOf(socket);
+    this.#ports.accept(stream, socket.remoteAddress ?? "", () => this.#strangers.delete(ends));
+  }
 
   #tlsServer(): Server {
     const { tls, handshakeTimeoutMs } = this.#options;
@@ -117,7 +130,11 @@ export class Listeners {
         if (socket.bufferedAmount > MAX_UNREAD_PONGS) socket.terminate();
         else socket.pong(data);
       });
-      this.#ports.accept(stream, request.socket.remoteAddress ?? "");
+      // [MQTT-6.0.0-1]; first, so that not a byte of it is read.
+      socket.prependListener("message", (_, isBinary) => {
+        if (!isBinary) stream.destroy(new Error("text frame"));
+      });
+      this.#accept(stream, request.socket);
     });
     // It repeats what the HTTP server says, which is heard there.
     sockets.on("error", () => undefined);
@@ -144,13 +161,30 @@ export class Listeners {
   #count(socket: Socket): void {
     socket.on("error", () => socket.destroy());
     if (this.#sockets.size >= this.#options.maxConnections) {
+      // To turn away whoever comes last would favour whoever came first and says nothing.
+      const [oldest] = this.#strangers;
       this.#ports.refused("too-many");
-      socket.destroy();
-      return;
+      if (oldest === undefined) {
+        socket.destroy();
+        return;
+      }
+      this.#end(...oldest);
     }
+    const ends = endsOf(socket);
     this.#sockets.add(socket);
-    socket.once("close", () => this.#sockets.delete(socket));
+    this.#strangers.set(ends, socket);
+    socket.once("close", () => this.#end(ends, socket));
   }
+
+  #end(ends: string, socket: Socket): void {
+    socket.destroy();
+    this.#sockets.delete(socket);
+    if (this.#strangers.get(ends) === socket) this.#strangers.delete(ends);
+  }
+}
+
+function endsOf({ localPort, remoteAddress, remotePort }: Socket): string {
+  return `${localPort} ${remoteAddress} ${remotePort}`;
 }
 
 /** Throws `CONFIG_INVALID` naming the one of the two files that cannot be used. */

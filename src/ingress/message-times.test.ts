@@ -11,6 +11,8 @@ const KEY = rowTimeKey(Buffer.alloc(32, 1));
 
 interface Sent extends Pick<RawTelemetry, "ts" | "id"> {
   readonly receivedAt?: number;
+  /** The same when left out: a clock that nobody puts right. */
+  readonly startedAt?: number;
   readonly device?: string;
   readonly text?: string;
   readonly part?: number;
@@ -22,10 +24,11 @@ function setUp(key = KEY) {
     counts.replaced += 1;
   });
   const orders = new Map<string, RowOrder>();
-  const fix = ({ ts, id, receivedAt = now, device = "device-key", text = "{}", part = 0 }: Sent): MessageTime => {
+  const fix = ({ ts, id, receivedAt = now, startedAt = receivedAt, ...sent }: Sent): MessageTime => {
+    const { device = "device-key", text = "{}", part = 0 } = sent;
     const order = orders.get(device) ?? { time: 0, at: 0, sub: 0, tellsTime: false };
     orders.set(device, order);
-    return times.fix({ device: device as DeviceKey, order, telemetry: { ts, id }, part, text, receivedAt });
+    return times.fix({ device: device as DeviceKey, order, telemetry: { ts, id }, part, text, receivedAt, startedAt });
   };
   const row = (sent: Sent): string => {
     const { at, sub } = fix(sent);
@@ -118,6 +121,15 @@ describe("a message with an id and no usable ts", () => {
     }
   });
 
+  it("is a repeat, or none, whichever way the gateway's clock is put right in between", () => {
+    for (const jump of [-HOUR, HOUR]) {
+      const { fix, row } = setUp();
+      const first = row({ id: "1" });
+      expect(row({ id: "1", receivedAt: now + jump, startedAt: now + MINUTE })).toBe(first);
+      expect(fix({ id: "1", receivedAt: now, startedAt: now + 11 * MINUTE }).repeat).toBe(false);
+    }
+  });
+
   it("does not count from a repeat on: a device that says the same all the time is heard every ten minutes", () => {
     const { row } = setUp();
     const rows = new Set<string>();
@@ -146,6 +158,18 @@ describe("messages whose digits are drawn", () => {
       row({ ts: now + (n % 7), ...(n % 2 === 0 && { id: `${n}` }) }),
     );
     expect(new Set(mixed).size).toBe(3_000);
+  });
+
+  it("keep it also where those of one millisecond reach into the next", () => {
+    const { row } = setUp();
+    for (let n = 0; n < 10; n += 1) {
+      const device = `d-${n}`;
+      const rows = [0, 1, 2].flatMap((ms) =>
+        Array.from({ length: 8_000 }, () => row({ device, receivedAt: now + ms })),
+      );
+      expect(new Set(rows).size).toBe(24_000);
+      expect([...rows].sort()).toEqual(rows);
+    }
   });
 
   it("do not go on from one to the next: no counter leads from device to device or from day to day", () => {

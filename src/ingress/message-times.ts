@@ -51,6 +51,8 @@ export interface Untimed {
   readonly text: string;
   /** Unix ms. */
   readonly receivedAt: number;
+  /** Monotonic ms of its arrival. */
+  readonly startedAt: number;
 }
 
 /** A message with an id and no usable `ts`, as it came last. */
@@ -58,7 +60,8 @@ export interface Seen {
   readonly at: number;
   readonly sub: number;
   readonly content: string;
-  readonly receivedAt: number;
+  /** Monotonic ms: how long ago it came must not depend on a clock that is put right. */
+  readonly startedAt: number;
   /** It was refused: what comes now under its id is a message of its own. */
   refused: boolean;
 }
@@ -135,7 +138,8 @@ export class MessageTimes {
 
   /** They grow, so that of two states in one millisecond the later is also the last one in the store. */
   #ordered({ device, order }: Pick<Untimed, "device" | "order">, time: number): MessageTime {
-    const goesOn = time === order.time;
+    // Also in the next millisecond, where those went for which there was no room.
+    const goesOn = time === order.time || time === order.at;
     const wanted = goesOn ? order.sub + 1 + this.#draw(MAX_GAP) : this.#draw(SUBDIVISIONS);
     // Too many for what was left of the millisecond: the rest follows in the next.
     const spills = wanted >= SUBDIVISIONS;
@@ -152,15 +156,14 @@ export class MessageTimes {
   #again(message: Untimed, id: string): MessageTime | undefined {
     const seen = this.#seen.get(`${message.device} ${id}`);
     if (seen === undefined || seen.refused) return undefined;
-    const age = message.receivedAt - seen.receivedAt;
-    if (age < 0 || age > REPEAT_MS || seen.content !== this.#content(message)) return undefined;
+    if (message.startedAt - seen.startedAt > REPEAT_MS || seen.content !== this.#content(message)) return undefined;
     return { at: seen.at, sub: seen.sub, repeat: true, seen };
   }
 
   #first(message: Untimed, id: string): MessageTime {
-    const { receivedAt } = message;
+    const { receivedAt, startedAt } = message;
     const { at, sub } = this.#ordered(message, receivedAt);
-    const seen = { at, sub, content: this.#content(message), receivedAt, refused: false };
+    const seen = { at, sub, content: this.#content(message), startedAt, refused: false };
     this.#seen.set(`${message.device} ${id}`, seen);
     return { at, sub, repeat: false, seen };
   }

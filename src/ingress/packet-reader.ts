@@ -1,18 +1,18 @@
 /**
  * Reads one connection packet by packet, in place of Aedes, which hands out whatever one read of the socket brings,
  * hundreds of packets, at once. Nothing is parsed that may not go on right away: until then it stays in the socket.
- * Of Aedes' own packets one is under way at a time; what is published goes past it. Whatever a peer sends is bounded
+ * Of packets that are not published one is under way at a time; most of them are Aedes'. Whatever a peer sends is bounded
  * before it is kept, and an ill-formed packet ends the connection. It wraps private methods of the parser, which is why
  * aedes and mqtt-packet are pinned to exact versions and a test feeds real bytes.
  */
 import type { Client } from "aedes";
-import type { IPublishPacket, Packet } from "mqtt-packet";
+import type { IPublishPacket, ISubscribePacket, Packet } from "mqtt-packet";
 import { type ClientInternals, internals, type ParserInternals } from "./aedes-internals.ts";
 import type { Unfinished } from "./unfinished.ts";
 import {
   connectFault,
   headerFault,
-  longTextFault,
+  longNameFault,
   packetFault,
   TOO_LONG,
   textFault,
@@ -25,7 +25,7 @@ export interface PacketLimits {
   readonly maxPacketBytes: number;
   /** Smaller: nothing is known of the peer before CONNECT is done. */
   readonly maxConnectPacketBytes: number;
-  /** Longer names of topics and filters are not even made text. */
+  /** Of a longer name of a topic or filter nothing is kept. */
   readonly maxTopicBytes: number;
   readonly maxTopicLevels: number;
   /** Publishes under way. */
@@ -36,6 +36,8 @@ export interface PacketPorts {
   /** Takes a PUBLISH over, and calls `settled` when it is dealt with. */
   readonly publish: (packet: IPublishPacket, settled: () => void) => void;
   readonly release: (messageId: number) => void;
+  /** Takes a SUBSCRIBE over, and calls `done` once it is answered. */
+  readonly subscribe: (packet: ISubscribePacket, done: (error?: Error) => void) => void;
   readonly oversize: () => void;
   readonly unfinished: Unfinished;
 }
@@ -55,7 +57,7 @@ export class PacketReader {
   readonly #toAedes: (packet: Packet) => void;
   #connectSeen = false;
   #paused = false;
-  /** Aedes deals with a packet. */
+  /** A packet is dealt with that is not published. */
   #busy = false;
   #underWay = 0;
   #reading = false;
@@ -171,7 +173,8 @@ export class PacketReader {
         const end = start + 2 + parser._list.readUInt16BE(start);
         if (end > parser.packet.length) return null;
         parser._pos = end;
-        this.#fault ??= longTextFault(parser._list.slice(start + 2, end), this.#limits.maxTopicLevels);
+        const bytes = parser._list.slice(start + 2, end);
+        this.#fault ??= longNameFault(bytes, parser.packet.cmd, this.#limits.maxTopicLevels);
         return TOO_LONG;
       }
       const text = parseString.call(parser);
@@ -199,6 +202,10 @@ export class PacketReader {
         break;
       case "pubrel":
         this.#ports.release(packet.messageId ?? 0);
+        break;
+      case "subscribe":
+        this.#busy = true;
+        this.#ports.subscribe(packet, (error) => this.#dealtWith(error));
         break;
       case "puback":
       case "pubrec":

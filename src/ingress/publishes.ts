@@ -8,8 +8,9 @@ import type { Admission } from "./admission.ts";
 import { attemptOf, type PublishPacket } from "./attempt.ts";
 import type { Commands } from "./commands.ts";
 import type { ErasedTopics } from "./erased-topics.ts";
-import type { Received, ReceivedIds } from "./received-ids.ts";
+import { type Received, type ReceivedIds, TOO_MANY_UNRELEASED } from "./received-ids.ts";
 import type { ServiceSession, Session } from "./session.ts";
+import { levelsOf, TOO_DEEP } from "./topics.ts";
 
 export interface PublishesPorts {
   readonly admission: Pick<Admission, "submit">;
@@ -37,16 +38,15 @@ export class Publishes {
   /** `settled` is called once it is acknowledged, or will never be. */
   take(session: Session, packet: PublishPacket, settled: () => void): void {
     const { client } = session;
-    const fault = this.#quiet ? NOT_DURABLE : this.#fault(packet.topic);
-    if (fault !== undefined) {
-      client.emit("error", new Error(fault));
+    if (this.#quiet || levelsOf(packet.topic) > this.#maxLevels) {
+      client.emit("error", new Error(this.#quiet ? NOT_DURABLE : TOO_DEEP));
       return;
     }
     if (packet.retain) this.#ports.retain();
     const received = packet.qos === 2 ? this.#ports.received.receive(session, packet) : undefined;
     if (received === "full") {
       // MQTT 3.1.1 has no way to tell a client how many it may send, nor to refuse one.
-      client.emit("error", new Error("too many messages without PUBREL"));
+      client.emit("error", new Error(TOO_MANY_UNRELEASED));
     } else if (typeof received === "string") {
       if (received === "answer") writeAcknowledgements(client, [packet]);
       settled();
@@ -67,12 +67,6 @@ export class Publishes {
     writePubcomp(session.client, messageId);
   }
 
-  #fault(topic: string): string | undefined {
-    let levels = 1;
-    for (let at = topic.indexOf("/"); at !== -1; at = topic.indexOf("/", at + 1)) levels += 1;
-    return levels > this.#maxLevels ? "topic has too many levels" : undefined;
-  }
-
   /** In the order in which they are handled, which is that of their arrival for all of one kind. */
   #ofService(
     session: ServiceSession,
@@ -80,12 +74,17 @@ export class Publishes {
     received: Received | undefined,
     settled: () => void,
   ): void {
-    const { client } = session;
     const done = (error?: Error | null): void => {
-      const answers = Array.from({ length: 1 + (received?.repeats ?? 0) }, () => packet);
       if (received !== undefined) this.#ports.received.settle(received, !error);
-      if (error) client.emit("error", error);
-      else if (packet.qos > 0) writeAcknowledgements(client, answers);
+      const answers = new Map([[session.client, 1]]);
+      // Of a repeat that came over a later connection the answer goes there.
+      const { client = session.client, repeats = 0 } = received ?? {};
+      if (repeats > 0) answers.set(client, (answers.get(client) ?? 0) + repeats);
+      for (const [to, count] of answers) {
+        if (error) {
+          if (!to.closed) to.emit("error", error);
+        } else if (packet.qos > 0) writeAcknowledgements(to, new Array<PublishPacket>(count).fill(packet));
+      }
       settled();
     };
     if (!this.#ports.erased.submit(session, packet, done)) this.#ports.commands.submit(session, packet, done);

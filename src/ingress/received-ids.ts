@@ -6,8 +6,7 @@
  */
 import { createHash } from "node:crypto";
 import type { Client } from "aedes";
-import type { LRUCache } from "lru-cache";
-import { boundedCache } from "../platform/bounded-cache.ts";
+import { LRUCache } from "lru-cache";
 import type { PublishPacket } from "./attempt.ts";
 import { ownerOf } from "./live-sessions.ts";
 import type { Session } from "./session.ts";
@@ -19,8 +18,11 @@ export interface Received {
   state: "waiting" | "taken" | "dropped";
   /** PUBLISHes that came again before it was settled: each gets a PUBREC of its own, over this connection. */
   repeats: number;
-  client: Client;
-  holder: UnreleasedIds;
+  /** None once its connection is gone: it would be held on to for as long as the identifier is remembered. */
+  client: Client | undefined;
+  holder: UnreleasedIds | undefined;
+  /** Monotonic ms. */
+  leftAt: number;
 }
 
 type UnreleasedIds = Map<number, Received>;
@@ -30,6 +32,8 @@ export interface ReceivedIdsLimits {
   readonly inAll: number;
 }
 
+export const TOO_MANY_UNRELEASED = "too many messages without PUBREL";
+
 /** Of repeats that come while the first waits; one would do. */
 const MAX_ANSWERS = 16;
 const REMEMBERED_MS = 600_000;
@@ -38,8 +42,12 @@ const REMEMBERED = 10_000;
 export class ReceivedIds {
   readonly #limits: ReceivedIdsLimits;
   readonly #bySession = new Map<Session, UnreleasedIds>();
-  /** Left by connections that are gone, by owner and identifier. */
-  readonly #left: LRUCache<string, Received> = boundedCache(REMEMBERED, { ttl: REMEMBERED_MS });
+  /** Left by connections that are gone. By owner, so that nobody can push out what others left with more than his share. */
+  readonly #left = new LRUCache<string, UnreleasedIds>({
+    maxSize: REMEMBERED,
+    sizeCalculation: ({ size }) => Math.max(1, size),
+    ttl: REMEMBERED_MS,
+  });
   #held = 0;
 
   constructor(limits: ReceivedIdsLimits) {
@@ -53,19 +61,20 @@ export class ReceivedIds {
 
   /** What is to be settled of a new message; of one that came before, whether it is answered now or once that is settled. */
   receive(session: Session, packet: PublishPacket): Received | "answer" | "waits" | "full" {
+    const { client } = session;
     const messageId = packet.messageId ?? 0;
     const ids = this.#idsOf(session);
     let known = ids.get(messageId);
     if (known === undefined) {
-      if (ids.size >= this.#limits.perConnection || this.#held >= this.#limits.inAll) return "full";
+      if (ids.size >= this.#limits.perConnection || !this.#hasRoom(session)) return "full";
       const digest = digestOf(packet);
       const resent = packet.dup === true ? this.#resent(session, messageId, digest) : undefined;
-      known = resent ?? { messageId, digest, state: "waiting", repeats: 0, client: session.client, holder: ids };
+      known = resent ?? { messageId, digest, state: "waiting", repeats: 0, client, holder: ids, leftAt: 0 };
       ids.set(messageId, known);
       this.#held += 1;
       if (resent === undefined) return known;
     }
-    known.client = session.client;
+    known.client = client;
     known.holder = ids;
     if (known.state === "taken") return "answer";
     known.repeats = Math.min(known.repeats + 1, MAX_ANSWERS);
@@ -74,12 +83,14 @@ export class ReceivedIds {
 
   /** Of a message that was not taken nothing is kept: it may come again. */
   settle(received: Received, taken: boolean): void {
+    const { holder, messageId } = received;
     received.state = taken ? "taken" : "dropped";
-    if (!taken) this.#forget(received.holder, received.messageId);
+    // Released before it was settled, its identifier may be another message's by now.
+    if (!taken && holder?.get(messageId) === received) this.#forget(holder, messageId);
   }
 
   release(session: Session, messageId: number): void {
-    this.#left.delete(keyOf(session, messageId));
+    this.#left.get(ownerOf(session))?.delete(messageId);
     this.#forget(this.#bySession.get(session), messageId);
   }
 
@@ -87,10 +98,20 @@ export class ReceivedIds {
     const ids = this.#bySession.get(session);
     if (ids === undefined) return;
     this.#bySession.delete(session);
-    for (const received of [...ids.values()]) {
-      this.#forget(ids, received.messageId);
-      this.#left.set(keyOf(session, received.messageId), received);
+    this.#held -= ids.size;
+    const owner = ownerOf(session);
+    const left: UnreleasedIds = new Map(this.#left.get(owner));
+    for (const received of ids.values()) {
+      Object.assign(received, { client: undefined, holder: undefined, repeats: 0, leftAt: performance.now() });
+      // Behind those that were left before.
+      left.delete(received.messageId);
+      left.set(received.messageId, received);
     }
+    for (const messageId of left.keys()) {
+      if (left.size <= this.#limits.perConnection) break;
+      left.delete(messageId);
+    }
+    if (left.size > 0) this.#left.set(owner, left);
   }
 
   #idsOf(session: Session): UnreleasedIds {
@@ -99,21 +120,29 @@ export class ReceivedIds {
     return ids;
   }
 
+  /** When all of them hold too many, whoever holds most is ended: not he who has one more to send. */
+  #hasRoom(session: Session): boolean {
+    if (this.#held < this.#limits.inAll) return true;
+    let [most, count] = [session, this.#idsOf(session).size];
+    for (const [other, { size }] of this.#bySession) if (size > count) [most, count] = [other, size];
+    if (most === session) return false;
+    this.closed(most);
+    most.client.emit("error", new Error(TOO_MANY_UNRELEASED));
+    return true;
+  }
+
   #resent(session: Session, messageId: number, digest: string): Received | undefined {
-    const key = keyOf(session, messageId);
-    const left = this.#left.get(key);
+    const ids = this.#left.get(ownerOf(session));
+    const left = ids?.get(messageId);
     if (left === undefined || left.state === "dropped" || left.digest !== digest) return undefined;
-    this.#left.delete(key);
+    if (performance.now() - left.leftAt > REMEMBERED_MS) return undefined;
+    ids?.delete(messageId);
     return left;
   }
 
   #forget(ids: UnreleasedIds | undefined, messageId: number): void {
     if (ids?.delete(messageId) === true) this.#held -= 1;
   }
-}
-
-function keyOf(session: Session, messageId: number): string {
-  return `${messageId}/${ownerOf(session)}`;
 }
 
 function digestOf({ topic, payload }: PublishPacket): string {

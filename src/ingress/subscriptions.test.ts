@@ -1,7 +1,9 @@
 /** How much a connection may listen to, and how often it may ask: memory and look-ups behind a SUBSCRIBE are bounded. */
 import type { MqttClient } from "mqtt";
 import { afterEach, describe, expect, it } from "vitest";
-import { type IngressFixture, type IngressOverrides, startIngress } from "../../tests/fixtures/ingress.ts";
+import { until } from "../../tests/fixtures/eventually.ts";
+import { type IngressFixture, type IngressOverrides, startIngress, TOKEN } from "../../tests/fixtures/ingress.ts";
+import { RawPeer } from "../../tests/fixtures/raw-peer.ts";
 import { Notices } from "./notices.ts";
 
 let ingress: IngressFixture;
@@ -53,6 +55,37 @@ describe("the filters of a connection", () => {
     expect(await granted(device, "devices/hub-2/commands/#", "#", "devices/hub-1/commands/#")).toEqual([128, 128, 1]);
     expect([ingress.events.filter((event) => event === "acl-denied").length, refusals()]).toEqual([2, 0]);
   });
+});
+
+it("a SUBSCRIBE gets a return code for each filter, in their order, also for one that is named twice [MQTT-3.8.4-5]", async () => {
+  await start({ subscribing: { perSecond: 0.001, burst: 3 } });
+  const peer = RawPeer.to(`mqtt://127.0.0.1:${ingress.port}`);
+  await peer.login({ id: "hub-1", token: TOKEN });
+  const [own, long] = ["devices/hub-1/commands/#", `devices/hub-1/commands/${"x".repeat(300)}`];
+  const asked = [own, "#", long, "devices/hub-1/notices", `${long}y`, "#", own, own];
+  const subscriptions = asked.map((topic, index) => ({ topic, qos: index === 0 ? (0 as const) : (1 as const) }));
+  peer.send({ cmd: "subscribe", messageId: 9, subscriptions });
+  peer.send({ cmd: "unsubscribe", messageId: 10, unsubscriptions: ["devices/hub-1/notices"] });
+  await until("both are answered", () => peer.packets.some(({ cmd }) => cmd === "unsuback") || peer.closed);
+  // As often as it may ask, which is three times.
+  expect(peer.packets[1]).toMatchObject({ cmd: "suback", messageId: 9, granted: [0, 128, 128, 1, 128, 128, 1, 128] });
+  // The last one that was granted counts, and is one subscription.
+  const publish = { cmd: "publish", payload: Buffer.from("on"), retain: false, dup: false } as const;
+  ingress.broker.publish({ ...publish, topic: "devices/hub-1/commands/light", qos: 1 });
+  ingress.broker.publish({ ...publish, topic: "devices/hub-1/notices", qos: 1 });
+  ingress.broker.publish({ ...publish, topic: "devices/hub-1/commands/end", qos: 1 });
+  const heard = () => peer.packets.flatMap((one) => (one.cmd === "publish" ? [`${one.topic} ${one.qos}`] : []));
+  await until("they came", () => heard().length === 2);
+  expect(heard()).toEqual(["devices/hub-1/commands/light 1", "devices/hub-1/commands/end 1"]);
+});
+
+it("a SUBSCRIBE with a filter that is too deep ends the connection", async () => {
+  await start({ broker: { maxTopicLevels: 4 } });
+  const peer = RawPeer.to(`mqtt://127.0.0.1:${ingress.port}`);
+  await peer.login({ id: "hub-1", token: TOKEN });
+  peer.send({ cmd: "subscribe", messageId: 9, subscriptions: [{ topic: "devices/hub-1/commands/a/b", qos: 0 }] });
+  await peer.gone();
+  expect(peer.packets).toHaveLength(1);
 });
 
 describe("asking", () => {

@@ -1,27 +1,66 @@
 /** Who may hear what, and how many topic filters a connection may hold and ask for. */
-import type { Subscription } from "aedes";
+import type { ISubscribePacket, ISubscription } from "mqtt-packet";
 import type { SecurityEvent } from "../model/outcome.ts";
+import { writeSuback } from "./acknowledge.ts";
 import type { ErasedTopics } from "./erased-topics.ts";
 import type { FanOut } from "./fan-out.ts";
 import type { Session } from "./session.ts";
-import { deviceMayReceive, deviceMaySubscribe, serviceFilter } from "./topics.ts";
+import { deviceMayReceive, deviceMaySubscribe, levelsOf, serviceFilter, TOO_DEEP } from "./topics.ts";
+
+export interface SubscriptionsOptions {
+  /** Filters that one connection may hold. */
+  readonly maxSubscriptions: number;
+  readonly maxTopicLevels: number;
+}
 
 export interface SubscriptionPorts {
   readonly fanOut: FanOut;
   readonly erased: ErasedTopics;
+  readonly refused: (kind: SecurityEvent) => void;
 }
 
+/** In place of a QoS, in the SUBACK [MQTT-3.9.3-2]. */
+const REFUSED = 128;
+
 export class Subscriptions {
-  readonly #maxPerConnection: number;
+  readonly #options: SubscriptionsOptions;
   readonly #ports: SubscriptionPorts;
 
-  constructor(maxPerConnection: number, ports: SubscriptionPorts) {
-    this.#maxPerConnection = maxPerConnection;
+  constructor(options: SubscriptionsOptions, ports: SubscriptionPorts) {
+    this.#options = options;
     this.#ports = ports;
   }
 
+  /**
+   * Deals with a SUBSCRIBE as with as many of one filter each, and answers once for all of them [MQTT-3.8.4-4]. Aedes
+   * is handed what was granted: it would answer once for a filter that is named twice. `done` gets what ends the connection.
+   */
+  take(session: Session, { messageId, subscriptions }: ISubscribePacket, done: (error?: Error) => void): void {
+    const { maxTopicLevels } = this.#options;
+    if (subscriptions.some(({ topic }) => levelsOf(topic) > maxTopicLevels)) {
+      done(new Error(TOO_DEEP));
+      return;
+    }
+    const codes = subscriptions.map((subscription) => this.#begin(session, subscription));
+    const granted = subscriptions.filter((_, index) => codes[index] !== REFUSED);
+    const answer = (): void => {
+      writeSuback(session.client, messageId ?? 0, codes);
+      // Not from within: a read of many of them would go down as many steps.
+      setImmediate(done);
+    };
+    if (granted.length === 0) answer();
+    else session.client.subscribe(granted, (error) => (error ? done(error) : answer()));
+  }
+
+  #begin(session: Session, subscription: ISubscription): 0 | 1 | 2 | 128 {
+    const refusal = this.#refusal(session, subscription);
+    if (refusal === undefined) return subscription.qos;
+    this.#ports.refused(refusal);
+    return REFUSED;
+  }
+
   /** Why it may not; `undefined` once it is subscribed. */
-  begin(session: Session, { topic, qos }: Subscription): SecurityEvent | undefined {
+  #refusal(session: Session, { topic, qos }: ISubscription): SecurityEvent | undefined {
     const filter = session.kind === "service" ? serviceFilter(topic) : undefined;
     const allowed =
       session.kind === "device"
@@ -29,7 +68,7 @@ export class Subscriptions {
         : filter !== undefined && session.purposes.has(filter.purpose);
     if (!allowed) return "acl-denied";
     // Each filter takes memory, and asking for one anew can cost a look into Redis.
-    const full = session.filters.size >= this.#maxPerConnection && !session.filters.has(topic);
+    const full = session.filters.size >= this.#options.maxSubscriptions && !session.filters.has(topic);
     if (full || !session.subscribing.take(Date.now())) return "too-many-subscriptions";
     if (session.kind === "service" && filter !== undefined) {
       // What it must forget it is told even while it may not be given anything.

@@ -54,13 +54,16 @@ export function textFault(text: string, bytes: () => Buffer): string | undefined
 
 const SLASH = 0x2f;
 
-/** The same of a text too long to be made one, and whether it is too deep as well. */
-export function longTextFault(bytes: Buffer, maxLevels: number): string | undefined {
-  if (bytes.includes(0)) return "MQTT-1.5.3-2";
+/** Of a name that is let go because it is too long: all that is looked at in a shorter one. `cmd` is that of its packet. */
+export function longNameFault(bytes: Buffer, cmd: string, maxLevels: number): string | undefined {
+  if (!isUtf8(bytes)) return "MQTT-1.5.3-1";
+  const name = bytes.toString("utf8");
+  const fault = textFault(name, () => bytes);
+  if (fault !== undefined || cmd === "connect") return fault;
   let levels = 1;
   for (const byte of bytes) if (byte === SLASH) levels += 1;
   if (levels > maxLevels) return "topic has too many levels";
-  return isUtf8(bytes) ? undefined : "MQTT-1.5.3-1";
+  return cmd === "publish" ? topicFault(name) : filterFault(name);
 }
 
 export const WRONG_LEVEL = "MQTT-3.1.2-2";
@@ -89,7 +92,9 @@ export function connectFault(body: Buffer): string | undefined {
   if ((flags & WILL) === 0 && (flags & WILL_RETAIN) !== 0) return "MQTT-3.1.2-15";
   if ((flags & USER_NAME) === 0 && (flags & PASSWORD) !== 0) return "MQTT-3.1.2-22";
   const fields = [true, flags & WILL, flags & WILL, flags & USER_NAME, flags & PASSWORD].filter(Boolean).length;
-  return endOfFields(body, nameEnd + 4, fields) === body.length ? undefined : "MQTT-3.1.3-1";
+  if (endOfFields(body, nameEnd + 4, fields) !== body.length) return "MQTT-3.1.3-1";
+  const will = (flags & WILL) === 0 ? undefined : endOfFields(body, nameEnd + 4, 1);
+  return will === undefined ? undefined : topicFault(body.toString("latin1", will + 2, endOfFields(body, will, 1)));
 }
 
 /** Where so many fields with a length before each of them end; `undefined` when they are cut off. */
@@ -105,27 +110,30 @@ function endOfFields(body: Buffer, from: number, count: number): number | undefi
 /** Of a packet that was parsed; `bodyRead` is how far the parser came in it. */
 export function packetFault(packet: Packet, bodyRead: number): string | undefined {
   switch (packet.cmd) {
-    case "connect":
-      return packet.will === undefined ? undefined : topicFault(String(packet.will.topic));
     case "publish":
-      if (packet.qos > 0 && (packet.messageId === 0 || bodyRead > (packet.length ?? 0))) return "MQTT-2.3.1-1";
+      if (packet.qos > 0 && (lacksIdentifier(packet) || bodyRead > (packet.length ?? 0))) return "MQTT-2.3.1-1";
       return topicFault(packet.topic);
     case "subscribe":
-      if (packet.messageId === 0) return "MQTT-2.3.1-1";
+      if (lacksIdentifier(packet)) return "MQTT-2.3.1-1";
       if (packet.subscriptions.length === 0) return "MQTT-3.8.3-3";
       return packet.subscriptions.map(({ topic }) => filterFault(topic)).find(Boolean);
     case "unsubscribe":
-      if (packet.messageId === 0) return "MQTT-2.3.1-1";
+      if (lacksIdentifier(packet)) return "MQTT-2.3.1-1";
       if (packet.unsubscriptions.length === 0) return "MQTT-3.10.3-2";
       return packet.unsubscriptions.map(filterFault).find(Boolean);
     case "puback":
     case "pubrec":
     case "pubrel":
     case "pubcomp":
-      return packet.messageId === 0 ? "MQTT-2.3.1-1" : undefined;
+      return lacksIdentifier(packet) ? "MQTT-2.3.1-1" : undefined;
     default:
       return undefined;
   }
+}
+
+/** The parser says -1 when nothing of the packet, nor behind it, is there to be read as one. */
+function lacksIdentifier({ messageId = 0 }: Packet): boolean {
+  return messageId < 1;
 }
 
 function topicFault(topic: string): string | undefined {

@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { carriedBy, PARTS, type Part, validatePart } from "./raw.ts";
+import { heapUsed } from "../../tests/fixtures/kept.ts";
+import { carriedBy, namesPerson, PARTS, type Part, validatePart } from "./raw.ts";
 
 const accepted = (part: Part, payload: unknown): boolean => validatePart(part, payload) !== undefined;
 
@@ -127,6 +128,25 @@ describe("the wire schema", () => {
     expect(accepted("ip", { ip: "999.1.1.1" })).toBe(false);
     expect(accepted("model", { model: "HB", id: "x".repeat(65) })).toBe(false);
     expect(accepted("model", { model: "HB", ts: "soon" })).toBe(false);
+  });
+
+  it("looks no deeper for account data than the stack reaches", () => {
+    const levels = 200_000;
+    const deep = JSON.parse(`${'{"status":'.repeat(levels)}1${"}".repeat(levels)}`);
+    expect(accepted("telemetry", deep)).toBe(false);
+    expect(namesPerson(deep)).toBe(false);
+    expect(namesPerson({ status: { owner_email: 1 } })).toBe(true);
+  });
+
+  it("keeps nothing of a key that it does not allow, and goes on remembering those it does", () => {
+    const before = heapUsed();
+    let wrong = 0;
+    for (let n = 0; n < 5_000; n += 1) {
+      if (accepted("status", JSON.parse(`{"${`K${n}`.padEnd(8_000, "x")}":1}`))) wrong += 1;
+      if (!accepted("status", { [`k${n}`]: 1 })) wrong += 1;
+    }
+    expect(wrong).toBe(0);
+    expect(heapUsed() - before).toBeLessThan(8_000_000);
   });
 
   it("names what a message carries", () => {

@@ -60,17 +60,20 @@ function isStatusValue(value: unknown): boolean {
   return typeof value === "boolean";
 }
 
-/** Devices use the same few keys over and over; remembering the verdict spares the regular expression. */
-const keyVerdicts = new Map<string, boolean>();
+/**
+ * Devices use the same few keys over and over; remembering them spares the regular expression. Only what is allowed:
+ * anything else may be of any length, or somebody's name.
+ */
+const allowedKeys = new Set<string>();
 const MAX_REMEMBERED_KEYS = 4096;
 
 function statusKeyAllowed(key: string): boolean {
-  let allowed = keyVerdicts.get(key);
-  if (allowed === undefined) {
-    allowed = STATUS_KEY.test(key) && !isPersonal(key);
-    if (keyVerdicts.size < MAX_REMEMBERED_KEYS) keyVerdicts.set(key, allowed);
-  }
-  return allowed;
+  if (allowedKeys.has(key)) return true;
+  if (!STATUS_KEY.test(key) || isPersonal(key)) return false;
+  // Begun anew, so that nobody can fill it once and for all.
+  if (allowedKeys.size >= MAX_REMEMBERED_KEYS) allowedKeys.clear();
+  allowedKeys.add(key);
+  return true;
 }
 
 function isPersonal(key: string): boolean {
@@ -140,11 +143,16 @@ export function validatePart(part: Part, json: unknown): RawTelemetry | undefine
 
 /** Whether a refused payload tried to bring account data along; told apart so that an operator hears of it. */
 export function namesPerson(json: unknown): boolean {
+  // No further down: a payload may be nested deeper than the stack is.
+  return hasPersonalKey(json) || hasPersonalKey((json as { status?: unknown } | null)?.status);
+}
+
+function hasPersonalKey(json: unknown): boolean {
   if (typeof json !== "object" || json === null) return false;
   const keys = Object.keys(json)
     .slice(0, MAX_STATUS_KEYS)
     .filter((key) => !CONTRACT_KEYS.has(key));
-  return keys.some((key) => isPersonal(key.toLowerCase())) || namesPerson((json as { status?: unknown }).status);
+  return keys.some((key) => isPersonal(key.toLowerCase()));
 }
 
 /**

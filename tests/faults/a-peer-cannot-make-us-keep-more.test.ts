@@ -12,6 +12,7 @@ import { internals } from "../../src/ingress/aedes-internals.ts";
 import { until } from "../fixtures/eventually.ts";
 import { connect, field, packet } from "../fixtures/ill-formed-mqtt.ts";
 import { type IngressFixture, SERVICE_TOKEN, startIngress, TOKEN } from "../fixtures/ingress.ts";
+import { buffersUsed, isKept } from "../fixtures/kept.ts";
 import { Publishers } from "../fixtures/publishers.ts";
 import { RawPeer } from "../fixtures/raw-peer.ts";
 import { type Device, startSystem, type TestSystem } from "../fixtures/system.ts";
@@ -180,6 +181,37 @@ describe("one connection", () => {
     one.bytes(connect(login), packet(0x32, field("devices/hub-1/status"), [0, 7], Buffer.from(STATUS)));
     expect(await one.answered(7)).toBe("acknowledged");
     expect(internals(clientOf())._parser.settings).toEqual({});
+  });
+
+  test("that left QoS 2 messages without PUBREL leaves their identifiers, and nothing of itself", async () => {
+    const one = peer();
+    await one.login(login);
+    one.publish("devices/hub-1/status", STATUS, 7, { qos: 2 });
+    await until("it is answered", () => one.packets.some(({ cmd }) => cmd === "pubrec"));
+    const client = new WeakRef(clientOf());
+    one.end();
+    await until("it is closed", () => ingress.events.includes("closed:device"));
+    // The fixture keeps whole messages.
+    ingress.admitted.length = 0;
+    await until("nobody holds on to it", () => !isKept(client));
+  });
+
+  test("whose refused messages wait for their turn waits without what they said", async () => {
+    const settle: (() => void)[] = [];
+    ingress.behind.enqueue = () => new Promise((resolve) => settle.push(resolve));
+    const one = peer();
+    await one.login(login);
+    for (const id of [1, 2]) {
+      one.publish("devices/hub-1/status", STATUS, id);
+      await until("it waits", () => settle.length === id);
+    }
+    const before = buffersUsed();
+    for (let id = 3; id <= 202; id += 1) one.publish("devices/hub-1/status", Buffer.alloc(LONG), id);
+    await until("all came", () => ingress.counts.received === 202);
+    expect(buffersUsed() - before).toBeLessThan(100 * LONG);
+    ingress.behind.enqueue = async () => undefined;
+    for (const durable of settle) durable();
+    expect(await one.answered(202)).toBe("acknowledged");
   });
 
   test("with the longest unfinished packet is ended when all of them are too much", async () => {

@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { PrivateServer } from "../../src/platform/private-server.ts";
 import { until } from "../fixtures/eventually.ts";
-import { connect, ILL_FORMED, type IllFormed, type Login, packet } from "../fixtures/ill-formed-mqtt.ts";
+import { connect, field, ILL_FORMED, type IllFormed, type Login, packet } from "../fixtures/ill-formed-mqtt.ts";
 import { mosquitto, startMosquitto } from "../fixtures/mosquitto.ts";
 import { RawPeer } from "../fixtures/raw-peer.ts";
 import { startSystem, type TestSystem } from "../fixtures/system.ts";
@@ -59,6 +59,20 @@ describe("an ill-formed packet", () => {
     const found = await answers(system.stack.mqttUrl, await system.devices(8));
     expect(found).toEqual(ILL_FORMED.map((one) => told(one, one.answer)));
     expect((await system.books()).admitted).toBe(0);
+  });
+
+  test.each([
+    ["QoS 1 without packet identifier", 0x32, []],
+    ["QoS 1 with half of one", 0x32, [0]],
+    ["QoS 2 without packet identifier", 0x34, []],
+  ])("PUBLISH of %s, and nothing behind it that could be taken for one [MQTT-2.3.1-1]", async (_what, first, rest) => {
+    const device = await system.device();
+    const peer = RawPeer.to(system.stack.mqttUrl);
+    await peer.login(device);
+    peer.bytes(packet(first, field(`devices/${device.id}/telemetry`), rest));
+    await until("it is answered", () => peer.closed || peer.packets.length > 1);
+    await peer.gone();
+    expect(peer.packets).toHaveLength(1);
   });
 });
 

@@ -119,6 +119,29 @@ describe("a PUBLISH that comes again before its PUBREL", () => {
   });
 });
 
+test("a command of a service that comes again on a later connection is answered there", async () => {
+  let noted: () => void = () => undefined;
+  ingress.behind.acknowledged = () => new Promise((resolve) => (noted = resolve));
+  const answer = '{"id":"0d9f6f1e-7c1b-4b9e-9d53-3f6a4f0c2b11"}';
+  const login = async (): Promise<Sender> => {
+    const service = Sender.to(`mqtt://127.0.0.1:${ingress.port}`);
+    expect(await service.login({ id: "services", token: SERVICE_TOKEN })).toBe(0);
+    return service;
+  };
+  const first = await login();
+  first.publish("privacy/erased/scene/ack", answer, 7, { qos: 2 });
+  first.send({ cmd: "pingreq" });
+  await until("it was read", () => first.packets.some(({ cmd }) => cmd === "pingresp"));
+  const second = await login();
+  await first.gone();
+  second.publish("privacy/erased/scene/ack", answer, 7, { qos: 2, dup: true });
+  second.send({ cmd: "pingreq" });
+  await until("it was read", () => second.packets.some(({ cmd }) => cmd === "pingresp"));
+  expect(await second.answers("pubrec", 0)).toEqual([]);
+  noted();
+  expect(await second.answers("pubrec", 1)).toEqual([7]);
+});
+
 describe("an identifier is free again", () => {
   test("once it is released", async () => {
     const one = await Sender.in();
@@ -129,6 +152,25 @@ describe("an identifier is free again", () => {
     await one.answers("pubcomp", 3);
     await until("all are taken", () => ingress.admitted.length === 3);
     expect(texts()).toEqual([ON, OFF, ON]);
+  });
+
+  test("once it is released before its message was settled, and is the next one's then", async () => {
+    const settle = holdBack();
+    const one = await Sender.in();
+    // Both flushes there are wait; what comes behind them waits in line.
+    for (const id of [1, 2]) {
+      one.exactlyOnce(ON, id);
+      await until("it waits", () => ingress.counts.received === id);
+    }
+    one.exactlyOnce("not json", 7);
+    one.release(7);
+    one.exactlyOnce(ON, 7);
+    await until("all came", () => ingress.counts.received === 4);
+    settle();
+    await one.answers("pubrec", 4);
+    one.exactlyOnce(ON, 7, DUP);
+    await one.answers("pubrec", 5);
+    expect(texts()).toEqual([ON, ON, ON]);
   });
 
   test("at once when its message is refused", async () => {
@@ -235,6 +277,37 @@ test("a client may have as many unreleased as may be in flight; one more ends it
   neighbour.publish("devices/hub-2/status", ON, 1);
   expect(await neighbour.answered(1)).toBe("acknowledged");
   expect(texts()).toHaveLength(10);
+});
+
+test("when all together have too many, whoever has most is ended, and not who has one more to send", async () => {
+  await ingress.stop();
+  ingress = await startIngress({ broker: { inFlightPerConnection: 8, inFlightMessages: 10 } });
+  const [one, neighbour] = [await Sender.in(), await Sender.in("hub-2")];
+  for (let id = 1; id <= 8; id += 1) one.exactlyOnce(ON, id);
+  await one.answers("pubrec", 8);
+  for (let id = 1; id <= 3; id += 1) neighbour.publish("devices/hub-2/status", ON, id, { qos: 2 });
+  expect(await neighbour.answers("pubrec", 3)).toEqual([1, 2, 3]);
+  await one.gone();
+});
+
+test("what one device leaves behind pushes out nothing of what another did", async () => {
+  const neighbour = await Sender.in("hub-2");
+  neighbour.publish("devices/hub-2/status", ON, 7, { qos: 2 });
+  await neighbour.answers("pubrec", 1);
+  neighbour.end();
+  const each = 250;
+  for (let id = 1; id <= 10_000; id += each) {
+    const one = await Sender.in();
+    one.socket.cork();
+    for (let next = id; next < id + each; next += 1) one.exactlyOnce(ON, next);
+    one.socket.uncork();
+    await one.answers("pubrec", each);
+    one.end();
+  }
+  const back = await Sender.in("hub-2");
+  back.publish("devices/hub-2/status", ON, 7, { qos: 2, dup: true });
+  await back.answers("pubrec", 1);
+  expect(texts()).toHaveLength(10_001);
 });
 
 test("one message, one row", async () => {
