@@ -38,6 +38,8 @@ const head = z.strictObject({
   controller: z.string(),
   subject: subjectTag,
   by: z.enum(EXPORT_ASKERS),
+  /** A key of the subject is gone: what was stored under it nobody can find, so it may be there and not be here. */
+  incomplete: z.literal("key-lost").optional(),
 });
 
 const record = z.strictObject({ kind: z.literal("consent-record"), record: consentRecord });

@@ -61,6 +61,8 @@ export interface RedisKeys {
   readonly epochLengths: string;
   /** Set: every clock window that admission ever had, `<past>:<future>` in ms. */
   readonly clockWindows: string;
+  /** Sorted set of one: score = the latest Unix ms that the clock of any gateway ever showed. */
+  readonly latestMoment: string;
   /** Hash: public key of receipts, as the `x` of its JWK → MAC; see rights/receipt-keys.ts. */
   readonly receiptKeys: string;
   /** String: mark of the last key deleted since the append-only file was rewritten on its account; never the same twice. */
@@ -142,6 +144,7 @@ export function redisKeys(prefix: string): RedisKeys {
     keyRemnants: `${prefix}:key-remnants`,
     epochLengths: `${prefix}:epoch-lengths`,
     clockWindows: `${prefix}:clock-windows`,
+    latestMoment: `${prefix}:latest-moment`,
     upkeepQueuePrefix: `{${prefix}:upkeep}`,
     upkeepQueueName: "upkeep",
     holdProposals: (subject) => `${prefix}:{${subject}}:hold-proposals`,

@@ -28,6 +28,7 @@ export const CATALOGUE = {
   erasedKeys: "shared",
   epochLengths: "shared",
   clockWindows: "shared",
+  latestMoment: "shared",
   receiptKeys: "shared",
   heldSubjects: "shared",
   auditLines: "shared",

@@ -204,6 +204,15 @@ export class ErasureRecords {
     await this.#run((redis) => redis.sadd(this.#keys.clockWindows, `${pastMs}:${futureMs}`));
   }
 
+  /** Notes what a clock of ours shows. Milliseconds by which it is behind the latest that any of ours ever showed. */
+  async behindLatest(nowMs: number): Promise<number> {
+    const latest = await this.#run(async (redis) => {
+      await redis.zadd(this.#keys.latestMoment, "GT", nowMs, "moment");
+      return await redis.zscore(this.#keys.latestMoment, "moment");
+    });
+    return Math.max(0, Number(latest ?? nowMs) - nowMs);
+  }
+
   /** Of today and of every configuration before: what was stored under those is still there. */
   async times(): Promise<NameTimes> {
     const [lengths, windows] = await this.#run((redis) =>

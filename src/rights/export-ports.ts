@@ -19,10 +19,12 @@ export interface ExportPorts extends Pick<LiveNamesInput, "pseudonym"> {
   disclosures(tag: SubjectTag): Promise<readonly Disclosure[]>;
   readonly erasures: {
     status(id: string): Promise<ErasureStatus | undefined>;
-    read(id: string): Promise<Pick<ErasureRecord, "facts" | "wrappedSubjectKey"> | undefined>;
+    read(id: string): Promise<Pick<ErasureRecord, "facts" | "wrappedSubjectKey" | "step"> | undefined>;
     times(): Promise<NameTimes>;
   };
   readonly rows: ExportableRows;
+  /** Whether a key that does not open may be as it was, because none opens: by a wrong master key. */
+  keyIsWhole(wrappedSubjectKey: string): Promise<boolean>;
   /** `undefined` when the store holds something that is no cell. */
   centerOf(cell: string): { readonly lat: number; readonly lon: number } | undefined;
   /** Unix ms. */

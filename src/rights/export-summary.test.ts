@@ -46,6 +46,13 @@ async function words(...items: ExportItem[]): Promise<string> {
   return text;
 }
 
+test("that it is not all, when a key was lost", async () => {
+  expect(await words()).not.toContain("This is not all");
+  expect(await summaryOf([{ ...head(), incomplete: "key-lost" } as ExportItem])).toContain(
+    "This is not all: a key of yours",
+  );
+});
+
 test("devices with what was agreed, how much is stored, and where it was last", async () => {
   const place = { kind: "location", device: HUB, cell: "8560145bfffffff", resolution: 5 } as const;
   const text = await words(

@@ -36,6 +36,11 @@ const REFUSAL_WORDS: Readonly<Record<NonNullable<ExportLineOf<"decision">["refus
 /** Kilometres across a cell of each resolution, roughly. */
 const CELL_KM = [2_500, 970, 370, 140, 52, 20, 7] as const;
 
+const KEY_LOST = [
+  "This is not all: a key of yours was lost. What was stored under it may still be there, but nobody can tell any more",
+  "that it is yours. It goes when its time is up.",
+];
+
 /** Reads the items to their end. Rejects as they do: then there is nothing to show. */
 export async function summaryOf(items: AsyncIterable<ExportItem> | Iterable<ExportItem>): Promise<string> {
   const digest = await digestOf(items);
@@ -53,6 +58,7 @@ function opening({ head, events, devices }: Digest): string[] {
     ...whose,
     `The consent record has ${counted(events, "entry", "entries")}: all that was agreed, refused or taken back, and when.`,
     `${counted(devices.size, "device is", "devices are")} or ${devices.size === 1 ? "was" : "were"} yours.`,
+    ...(head.incomplete === undefined ? [] : ["", ...KEY_LOST]),
   ];
 }
 

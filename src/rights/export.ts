@@ -11,20 +11,18 @@ import { type BegunExport, EXPORT_FORMAT, type ExportItem, type ExportRequest } 
 import { refusedAsGuardian } from "../model/guardian.ts";
 import type { DeviceKey, Pseudonym, SubjectTag } from "../model/ids.ts";
 import { faultCode } from "../platform/fault-code.ts";
-import type { ErasureRecord } from "./erasure-record.ts";
+import { namesFor } from "./export-names.ts";
 import type { ExportableRow, ExportPorts, KeyedFacts } from "./export-ports.ts";
 import { ExportTurns } from "./export-turns.ts";
-import { liveNames, type NameTimes } from "./live-names.ts";
-
-type Source = KeyedFacts & { readonly wrappedSubjectKey: string };
+import type { NameTimes } from "./live-names.ts";
 
 /** All that is small, gathered before the first item. */
 interface Gathered {
   readonly at: number;
   readonly first: readonly ExportItem[];
   readonly devices: readonly DeviceKey[];
-  /** What names were made of under which something can be stored. */
-  readonly sources: readonly Source[];
+  /** Whose each name is under which something can be stored; names of one device together, oldest first. */
+  readonly names: ReadonlyMap<Pseudonym, DeviceKey>;
   readonly times: NameTimes;
 }
 
@@ -57,7 +55,7 @@ export class Exports {
     };
     try {
       const gathered = await this.#gather(tag, keyed, record, devices, request);
-      if (gathered.sources.length > 0) await this.#ports.rows.check(ending.signal);
+      if (gathered.names.size > 0) await this.#ports.rows.check(ending.signal);
       return { items: this.#items(tag, gathered, ending.signal, close), close };
     } catch (error) {
       close();
@@ -80,14 +78,16 @@ export class Exports {
     // An erasure that has not come to its end leaves rows under a key that is no longer the subject's.
     const under = [keyed, ...(await Promise.all(asked.map((id) => erasures.read(id))))];
     const states = await Promise.all(asked.map((id) => erasures.status(id)));
+    const { names, keyLost } = await namesFor(under, { times, nowMs: at }, this.#ports);
     const { controller } = record;
+    const head = { kind: "export", format: EXPORT_FORMAT, at, controller, subject: tag, by: request.by } as const;
     return {
       at,
       devices,
       times,
-      sources: sourcesAmong(under),
+      names,
       first: [
-        { kind: "export", format: EXPORT_FORMAT, at, controller, subject: tag, by: request.by },
+        { ...head, ...(keyLost && { incomplete: "key-lost" as const }) },
         { kind: "consent-record", record },
         ...devices.map((device) => deviceItem(device, bound.includes(device), request)),
         ...decided,
@@ -107,9 +107,8 @@ export class Exports {
     try {
       yield* gathered.first;
       for (const device of gathered.devices) yield* this.#ports.setAside(tag, device);
-      const names = await this.#names(gathered);
-      yield* this.#rows("device_location", names, gathered, signal);
-      yield* this.#rows("device_status", names, gathered, signal);
+      yield* this.#rows("device_location", gathered, signal);
+      yield* this.#rows("device_status", gathered, signal);
     } catch (error) {
       if (!signal.aborted) {
         this.#ports.log.error("an export broke off", { code: faultCode(error), stage: "export" });
@@ -120,30 +119,9 @@ export class Exports {
     }
   }
 
-  /** Whose each name is under which something can be stored; names of one device together, oldest first. */
-  async #names({ at, sources, times }: Gathered): Promise<Map<Pseudonym, DeviceKey>> {
-    const { pseudonym } = this.#ports;
-    const names = new Map<Pseudonym, DeviceKey>();
-    for (const { facts, wrappedSubjectKey } of sources) {
-      for (const device of facts.devices) {
-        const input = {
-          wrappedSubjectKey,
-          purpose: "analytics",
-          times,
-          nowMs: at,
-          pseudonym,
-        } as const;
-        const of = await liveNames({ ...input, facts: { ...facts, devices: [device] } });
-        for (const name of of) names.set(name, device);
-      }
-    }
-    return names;
-  }
-
   async *#rows(
     measurement: "device_status" | "device_location",
-    names: ReadonlyMap<Pseudonym, DeviceKey>,
-    { at, times }: Gathered,
+    { at, times, names }: Gathered,
     signal: AbortSignal,
   ): AsyncGenerator<ExportItem> {
     const { rows, centerOf } = this.#ports;
@@ -156,16 +134,6 @@ export class Exports {
       }
     }
   }
-}
-
-/** Each key once: the same one may have been found in two places. */
-function sourcesAmong(found: readonly (Pick<ErasureRecord, "facts" | "wrappedSubjectKey"> | undefined)[]): Source[] {
-  const sources = new Map<string, Source>();
-  for (const one of found) {
-    if (one?.wrappedSubjectKey === undefined || !one.facts.purposes.includes("analytics")) continue;
-    sources.set(one.wrappedSubjectKey, { facts: one.facts, wrappedSubjectKey: one.wrappedSubjectKey });
-  }
-  return [...sources.values()];
 }
 
 /** Oldest first. */

@@ -72,13 +72,10 @@ export class DeviceRemoval {
   count(devices: readonly Pseudonym[], signal: AbortSignal): Promise<number | undefined> {
     return this.#inTurn(signal, async () => {
       const patience = AbortSignal.any([signal, AbortSignal.timeout(COUNT_TIMEOUT_MS)]);
-      const fields = new RowFields((statements) => this.#allowed(statements, patience), this.#options.retentionPolicy);
+      if (this.#options.api === "v1") return await this.#countV1(devices, patience);
       let total = 0;
       for (const some of chunks(devices)) {
-        const counted =
-          this.#options.api === "v1"
-            ? await this.#countV1(some, fields, patience)
-            : await this.#countV2(some, patience);
+        const counted = await this.#countV2(some, patience);
         if (counted === undefined) return undefined;
         total += counted;
       }
@@ -162,16 +159,26 @@ export class DeviceRemoval {
     this.#inDoubt = false;
   }
 
-  async #countV1(devices: readonly Pseudonym[], fields: RowFields, signal: AbortSignal): Promise<number | undefined> {
-    const present = await this.#present(devices, signal);
-    if (present === undefined || present.length === 0) return present && 0;
+  async #countV1(devices: readonly Pseudonym[], signal: AbortSignal): Promise<number | undefined> {
+    const present: Pseudonym[] = [];
+    for (const some of chunks(devices)) {
+      const found = await this.#present(some, signal);
+      if (found === undefined) return undefined;
+      present.push(...found);
+    }
+    if (present.length === 0) return 0;
     const { retentionPolicy } = this.#options;
-    const statements = [countStatement(DEVICE_LOCATION, [{ field: "cell" }], present, retentionPolicy)];
+    const fields = new RowFields((statements) => this.#allowed(statements, signal), retentionPolicy);
     // Of somebody with more fields than that, by the commonest of the first of them.
-    const [first] = await fields.of(DEVICE_STATUS, present);
-    if (first !== undefined) statements.push(countStatement(DEVICE_STATUS, first, present, retentionPolicy));
-    const results = await this.#statements(statements, signal);
-    return results?.reduce((total, { series }) => total + countedByInfluxQl(series), 0);
+    const first = (await fields.of(DEVICE_STATUS, present).next()).value;
+    let total = 0;
+    for (const some of chunks(present)) {
+      const statements = [countStatement(DEVICE_LOCATION, [{ field: "cell" }], some, retentionPolicy)];
+      if (first !== undefined) statements.push(countStatement(DEVICE_STATUS, first, some, retentionPolicy));
+      const results = await this.#allowed(statements, signal);
+      total += results.reduce((sum, { series }) => sum + countedByInfluxQl(series), 0);
+    }
+    return total;
   }
 
   async #countV2(devices: readonly Pseudonym[], signal: AbortSignal): Promise<number | undefined> {

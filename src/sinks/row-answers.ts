@@ -21,7 +21,8 @@ interface StoredValue extends Pick<StoredRow, "device" | "timeNs" | "model"> {
   readonly value: StatusValue;
 }
 
-const COLUMNS_OF_A_ROW = new Set(["time", "device", "model"]);
+/** Every row has these beside its fields. */
+export const COLUMNS_OF_A_ROW: ReadonlySet<string> = new Set(["time", "device", "model"]);
 const RFC3339 = /^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?Z$/;
 
 /** Unix ns in decimal. Throws SINK_DENIED for anything that is no time of ours. */
@@ -71,15 +72,13 @@ function rowOf(columns: readonly string[], values: readonly unknown[]): StoredRo
   return { device: device as Pseudonym, timeNs, ...(model !== undefined && { model }), fields };
 }
 
-/** Name and type of each field in the answer to `fieldKeysStatement`; without those of columns every row has. */
+/** Name and type of each field in the answer to `fieldKeysStatement`. */
 export function fieldKeysOf(series: unknown): [field: string, type: string][] {
-  return ((series ?? []) as readonly InfluxQlSeries[])
-    .flatMap(({ columns, values }) => {
-      // Servers that imitate this one may answer something else altogether.
-      if (columns?.[0] !== "fieldKey") throw new GatewayError("SINK_DENIED", "fields without a name");
-      return (values ?? []).map(([field, type]): [string, string] => [String(field), String(type)]);
-    })
-    .filter(([field]) => !COLUMNS_OF_A_ROW.has(field));
+  return ((series ?? []) as readonly InfluxQlSeries[]).flatMap(({ columns, values }) => {
+    // Servers that imitate this one may answer something else altogether.
+    if (columns?.[0] !== "fieldKey") throw new GatewayError("SINK_DENIED", "fields without a name");
+    return (values ?? []).map(([field, type]): [string, string] => [String(field), String(type)]);
+  });
 }
 
 /** Fields that have more than one type, each with each of them. */
@@ -91,10 +90,14 @@ export function conflictingFields(
   return [...types].filter(([, of]) => of.size > 1).flatMap(([field, of]) => [...of].map((type) => ({ field, type })));
 }
 
-/** The devices in the answer to `seriesStatement`, whose keys are `measurement,tag=value,…` with escapes. */
+/**
+ * The devices in the answer to `seriesStatement`, whose keys are `measurement,tag=value,…` with escapes. Throws SINK_DENIED
+ * for what is no such answer.
+ */
 export function devicesBySeries(series: unknown): Pseudonym[] {
   const devices = new Set<string>();
-  for (const { values } of (series ?? []) as readonly InfluxQlSeries[]) {
+  for (const { columns, values } of (series ?? []) as readonly InfluxQlSeries[]) {
+    if (columns?.[0] !== "key") throw new GatewayError("SINK_DENIED", "series without a key");
     for (const [key] of values ?? []) {
       const device = /(?:^|[^\\]),device=((?:\\.|[^,\\])*)/.exec(String(key))?.[1];
       if (device !== undefined) devices.add(device.replace(/\\([,= ])/g, "$1"));

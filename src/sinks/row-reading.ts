@@ -9,9 +9,9 @@ import { type Answer, InfluxHttp, type InfluxHttpOptions } from "./influx-http.t
 import { askStatements, type QueryResult, statementResults } from "./influx-statements.ts";
 import { askFlux, isUnknown } from "./influx-v2.ts";
 import { isOutage, unavailable } from "./influx-verdict.ts";
-import { devicesByFlux, rowsByFlux, rowsByInfluxQl, type StoredRow } from "./row-answers.ts";
+import { devicesByFlux, devicesBySeries, rowsByFlux, rowsByInfluxQl, type StoredRow } from "./row-answers.ts";
 import { RowFields } from "./row-fields.ts";
-import { type FieldOfType, fluxNames, fluxPage, pageStatement, type RowPage } from "./row-queries.ts";
+import { type FieldOfType, fluxNames, fluxPage, pageStatement, type RowPage, seriesStatement } from "./row-queries.ts";
 import type { RowRemovalOptions } from "./row-removal.ts";
 import type { StoredRows } from "./stored-rows.ts";
 
@@ -27,8 +27,9 @@ const MIN_ROWS_PER_PAGE = 2;
 const MAX_ROWS_PER_PAGE = 8_000;
 /** A page has fewer rows where each has more columns. */
 const VALUES_PER_PAGE = 40_000;
-/** Nobody's name. */
+/** Nobody's name, and no field's. */
 const NOBODY = "-" as Pseudonym;
+const NO_FIELD = "-";
 
 export class RowReading {
   readonly #options: RowReadingOptions;
@@ -53,7 +54,14 @@ export class RowReading {
 
   /** Resolves when the store answers and lets us read. Throws SINK_UNAVAILABLE or SINK_DENIED. */
   async check(signal: AbortSignal): Promise<void> {
-    for await (const _ of this.rows("device_status", [NOBODY], "1", signal));
+    if ((await this.#spoken(signal)) === "flux") {
+      devicesByFlux(await this.#flux(fluxNames(this.#options.bucket, "device_status", [NOBODY]), signal));
+      return;
+    }
+    const fields = new RowFields((statements) => this.#statements(statements, signal), this.#retentionPolicy);
+    await fields.few("device_status");
+    const page = { measurement: "device_status", devices: [NOBODY], fromNs: "0", untilNs: "1" } as const;
+    await this.#pageInfluxQl({ ...page, limit: MIN_ROWS_PER_PAGE }, [{ field: NO_FIELD }], signal);
   }
 
   /**
@@ -66,19 +74,11 @@ export class RowReading {
     untilNs: string,
     signal: AbortSignal,
   ): AsyncGenerator<StoredRow[]> {
-    const language = await this.#spoken(signal);
-    const fields = new RowFields((statements) => this.#statements(statements, signal), this.#retentionPolicy);
-    for (let from = 0; from < names.length; from += NAMES_PER_QUERY) {
-      const devices = names.slice(from, from + NAMES_PER_QUERY);
-      if (language === "influxql") {
-        // Whoever has more fields than a statement names gets his rows in parts, each with some of them.
-        for (const own of await fields.of(measurement, devices)) {
-          const most = Math.max(MIN_ROWS_PER_PAGE, Math.floor(VALUES_PER_PAGE / own.length));
-          const read = (page: RowPage) => this.#pageInfluxQl(page, own, signal);
-          yield* this.#pages({ measurement, devices, untilNs }, read, Math.min(most, MAX_ROWS_PER_PAGE));
-        }
-        continue;
-      }
+    if ((await this.#spoken(signal)) === "influxql") {
+      yield* this.#rowsInfluxQl(measurement, names, untilNs, signal);
+      return;
+    }
+    for (const devices of chunks(names)) {
       const known = new Set(
         devicesByFlux(await this.#flux(fluxNames(this.#options.bucket, measurement, devices), signal)),
       );
@@ -86,6 +86,40 @@ export class RowReading {
         yield* this.#pages({ measurement, devices: [device], untilNs }, (page) => this.#pageFlux(page, signal));
       }
     }
+  }
+
+  async *#rowsInfluxQl(
+    measurement: Measurement,
+    names: readonly Pseudonym[],
+    untilNs: string,
+    signal: AbortSignal,
+  ): AsyncGenerator<StoredRow[]> {
+    const fields = new RowFields((statements) => this.#statements(statements, signal), this.#retentionPolicy);
+    const present = await this.#present(measurement, names, signal);
+    // Whoever has more fields than a statement names gets his rows in parts, each with some of them.
+    for await (const own of fields.of(measurement, present)) {
+      const most = Math.max(MIN_ROWS_PER_PAGE, Math.floor(VALUES_PER_PAGE / own.length));
+      const read = (page: RowPage) => this.#pageInfluxQl(page, own, signal);
+      for (const devices of chunks(present))
+        yield* this.#pages({ measurement, devices, untilNs }, read, Math.min(most, MAX_ROWS_PER_PAGE));
+    }
+  }
+
+  /** Those of whom an InfluxDB 1 has anything, by its index; an InfluxDB 3 has none, there all of them. */
+  async #present(
+    measurement: Measurement,
+    names: readonly Pseudonym[],
+    signal: AbortSignal,
+  ): Promise<readonly Pseudonym[]> {
+    if (this.#options.api !== "v1") return names;
+    const present: Pseudonym[] = [];
+    for (const devices of chunks(names)) {
+      const results = await this.#statements([seriesStatement([measurement], devices)], signal);
+      if (results === "too-long") throw new GatewayError("SINK_DENIED", "a list of series is too long");
+      const found = new Set(devicesBySeries(results[0]?.series));
+      present.push(...devices.filter((device) => found.has(device)));
+    }
+    return present;
   }
 
   /** An InfluxDB 3 takes the writes of a 2 and answers the queries of a 1. */
@@ -178,4 +212,8 @@ function csvOf(answer: Answer): string {
   if (isOutage(answer)) throw unavailable(answer);
   if (answer.status !== 200) throw new GatewayError("SINK_DENIED", `query: http ${answer.status}`);
   return answer.body;
+}
+
+function* chunks(names: readonly Pseudonym[]): Generator<readonly Pseudonym[]> {
+  for (let from = 0; from < names.length; from += NAMES_PER_QUERY) yield names.slice(from, from + NAMES_PER_QUERY);
 }

@@ -8,7 +8,7 @@ import { askStatements, statementResults } from "./influx-statements.ts";
 import { ALL_TIME, askDeletion, askFlux, type Deletion, isUnknown } from "./influx-v2.ts";
 import { isOutage, unavailable } from "./influx-verdict.ts";
 import { countedByFlux, countedByInfluxQl } from "./row-counts.ts";
-import { FIELDS_PER_STATEMENT, RowFields } from "./row-fields.ts";
+import { RowFields } from "./row-fields.ts";
 import { deletePredicate, fluxOldCount, type OldRows, oldCountStatement, oldDeleteStatement } from "./row-queries.ts";
 import type { RowRemovalOptions } from "./row-removal.ts";
 import { SparedSlices } from "./spared-slices.ts";
@@ -48,11 +48,10 @@ export class RowRetention {
     const { api, retentionPolicy, bucket } = this.#options;
     if (api === "v1") {
       const ask = (statements: readonly string[]) => this.#statements(statements, signal);
-      const fields = await new RowFields(async (statements) => (await ask(statements)) ?? [], retentionPolicy).all(
-        rows.measurement,
-      );
+      const known = new RowFields(async (statements) => (await ask(statements)) ?? [], retentionPolicy);
+      const fields = await known.few(rows.measurement);
+      if (fields === undefined) return undefined;
       if (fields.length === 0) return 0;
-      if (fields.length > FIELDS_PER_STATEMENT) return undefined;
       const results = await ask([oldCountStatement(rows, fields, retentionPolicy)]);
       return results === undefined ? undefined : countedByInfluxQl(results[0]?.series);
     }

@@ -1,7 +1,8 @@
 /**
  * Names of devices are made by the clocks of gateways. Where one differs from that of Redis, names can have been given
  * for epochs that no other clock would look for: so by how much is remembered, like every window that admission ever
- * allowed, and erasure, export and holds look that much further, for good.
+ * allowed, and erasure, export and holds look that much further, for good. The same where the clock shows less than one
+ * of ours has shown before: it was ahead then, perhaps together with that of Redis.
  */
 import { DAY_MS, LONGEST_KEPT_MS } from "../model/durations.ts";
 import type { Log } from "../model/log.ts";
@@ -18,20 +19,22 @@ export interface ClockWindow {
 
 export class DifferingClocks {
   readonly #clock: AgreedClock;
-  readonly #records: Pick<ErasureRecords, "useClockWindow">;
+  readonly #records: Pick<ErasureRecords, "useClockWindow" | "behindLatest">;
+  readonly #own: () => number;
   readonly #window: ClockWindow;
   readonly #log: Log;
   #widestMs = 0;
 
   constructor(
     redis: ConstructorParameters<typeof AgreedClock>[0],
-    records: Pick<ErasureRecords, "useClockWindow">,
+    records: Pick<ErasureRecords, "useClockWindow" | "behindLatest">,
     window: ClockWindow,
     log: Log,
     own: () => number = Date.now,
   ) {
     this.#clock = new AgreedClock(redis, own);
     this.#records = records;
+    this.#own = own;
     this.#window = window;
     this.#log = log;
   }
@@ -39,10 +42,12 @@ export class DifferingClocks {
   /** Throws CONSENT_UNREACHABLE. */
   async note(): Promise<void> {
     const differenceMs = Math.abs(await this.#clock.compare());
-    if (differenceMs < TOLERATED_MS) return;
-    this.#log.error("our clock and that of Redis differ", { durationMs: differenceMs });
-    const widerMs = widened(differenceMs);
-    if (widerMs <= this.#widestMs) return;
+    const differs = differenceMs >= TOLERATED_MS;
+    if (differs) this.#log.error("our clock and that of Redis differ", { durationMs: differenceMs });
+    const behindMs = await this.#records.behindLatest(this.#own());
+    const widerMs = widened(Math.max(differenceMs, behindMs));
+    if ((!differs && behindMs < TOLERATED_MS) || widerMs <= this.#widestMs) return;
+    if (!differs) this.#log.error("a clock of ours was ahead of what it shows now", { durationMs: behindMs });
     const { clockWindowPastMs, clockWindowFutureMs } = this.#window;
     await this.#records.useClockWindow(clockWindowPastMs + widerMs, clockWindowFutureMs + widerMs);
     this.#widestMs = widerMs;

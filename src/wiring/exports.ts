@@ -31,6 +31,7 @@ import { ErasureRecords } from "../rights/erasure-record.ts";
 import { Exports } from "../rights/export.ts";
 import type { KeyedFacts } from "../rights/export-ports.ts";
 import { summaryOf } from "../rights/export-summary.ts";
+import { noKeyOpens } from "../rights/rewrap.ts";
 import { RowReading, type RowReadingOptions } from "../sinks/row-reading.ts";
 
 export interface ExportsDeps {
@@ -39,7 +40,7 @@ export interface ExportsDeps {
   readonly keys: RedisKeys;
   readonly ledger: Pick<Ledger, "record">;
   readonly gate: Pick<ConsentGate, "read">;
-  readonly keyring: Pick<Keyring, "pseudonym">;
+  readonly keyring: Pick<Keyring, "pseudonym" | "opens">;
   readonly deadLetters: Pick<DeadLetters, "of">;
   readonly erasures: Pick<Erasures, "status">;
   readonly disclosures: { of(tag: SubjectTag): Promise<readonly Disclosure[]> };
@@ -77,6 +78,7 @@ export function createExports(deps: ExportsDeps): ExportsWiring {
     },
     rows,
     pseudonym: (key, device, purpose, epoch) => keyring.pseudonym(key, device, purpose, epoch),
+    keyIsWhole: (key) => noKeyOpens(redis, keys, (other) => keyring.opens(other), key, true),
     centerOf,
     now: Date.now,
     log,

@@ -63,7 +63,8 @@ export function createRetention(deps: RetentionDeps): Retention {
   const erasures = new ErasureRecords(deps.redis, deps.keys);
   // What is configured may be less than what the policy promises, never more.
   const promised = async (days: number) => {
-    const limit = await policies.retentionLimitDays("analytics", Date.now());
+    await clock.compare();
+    const limit = await policies.retentionLimitDays("analytics", clock.earliest());
     return before(Math.min(days, limit ?? days));
   };
   const items = [

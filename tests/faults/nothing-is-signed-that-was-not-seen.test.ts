@@ -147,6 +147,58 @@ test("a gateway whose clock differs from that of Redis leaves a note for good: i
   expect(asked).toContain(nameOf(key, hub, Date.now() - 50 * DAY_MS));
 });
 
+test("clocks that were ahead together, ours and that of Redis, leave a note once they are right again", async () => {
+  const showing = (aheadMs: number) => {
+    const now = () => Date.now() + aheadMs;
+    const redis = { time: async () => [Math.floor(now() / 1_000), 0] as [number, number] };
+    const log = { info: () => {}, warn: () => {}, error: () => {} };
+    const window = { clockWindowPastMs: 0, clockWindowFutureMs: 0 };
+    return new DifferingClocks(redis as never, erasuresOn(store()).records, window, log, now);
+  };
+  const { records } = erasuresOn(store());
+  await showing(0).note();
+  await showing(60 * DAY_MS).note();
+  expect((await records.times()).clockWindowPastMs).toBe(0);
+  const { tag, hub } = await someone(60 * DAY_MS);
+  const key = await keyOf(tag);
+  await showing(0).note();
+  // Nothing was written to the ledger since, and that day has come.
+  const { asked } = await erased(tag, {}, { now: () => Date.now() + 61 * DAY_MS });
+  expect(asked).toContain(nameOf(key, hub));
+});
+
+test.each(["drain", "delete", "sweep"])(
+  "an erasure restored at %s, its key destroyed since: what the run before saw is not claimed",
+  async (step) => {
+    const { tag } = await someone();
+    const { redis, keys } = store();
+    const { erasures, records, finish } = erasuresOn(store(), {
+      sinks: [
+        {
+          name: "influx",
+          region: "IN",
+          ability: async () => "sync",
+          countRows: async () => 5,
+          removeDevices: async () => "verified",
+        },
+      ],
+    });
+    await records.useEpochLength(EPOCH_MS);
+    const answer = await erasures.request(tag, { by: "subject", method: "api" });
+    if (answer.refused !== undefined) throw new Error(answer.refused);
+    const { id } = answer.status;
+    const record = keys.erasure(tag, id);
+    // As a restore writes it: the fields of the backup, and what the journal knows.
+    if (step === "sweep")
+      await redis.hset(record, { "rows:influx": 5, "method:influx": "deleted", "verified:influx": 1 });
+    await redis.hset(record, { step, destroyedAt: Date.now() });
+    await redis.hdel(record, "key");
+    const receipt = await finish(id).then(({ receipt }) => receipt);
+    expect(receipt).toMatchObject({ keyDestroyed: true, sinks: [{ method: "unlinkable", verified: false }] });
+    expect(await records.open()).toEqual([]);
+  },
+);
+
 test("rows that nobody could count are deleted all the same, and the receipt says that nobody counted", async () => {
   const { tag } = await someone();
   const away = async () => {

@@ -1,4 +1,6 @@
 /** Promise: how many fields one device has makes nobody else's rows slower to read, count, verify or delete. On a real InfluxDB 1. */
+import { appendFile, readdir } from "node:fs/promises";
+import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { Pseudonym } from "../../src/model/ids.ts";
 import type { PrivateServer } from "../../src/platform/private-server.ts";
@@ -10,7 +12,6 @@ import { RowRetention } from "../../src/sinks/row-retention.ts";
 import { AT, located, never, query, quiet, record, sinkFor, temporaryFolder } from "../integration/influx-fixture.ts";
 
 const FIELDS = 100_000;
-const FIELDS_PER_ROW = 1_000;
 const ROWS = 100;
 /** A wildcard takes more than a minute and a hundred megabytes for the same. */
 const LONGEST_MS = 30_000;
@@ -34,15 +35,10 @@ beforeAll(async () => {
     );
     await sink.write([...rows, located(device, 1, "8560145bfffffff")], never);
   }
-  // Past the gateway, as old rows and other writers are.
-  for (let from = 0; from < FIELDS; from += 5 * FIELDS_PER_ROW) {
-    const lines = Array.from({ length: 5 }, (_, row) => {
-      const first = from + row * FIELDS_PER_ROW;
-      const fields = Array.from({ length: FIELDS_PER_ROW }, (_, n) => `field_of_nobody_else_${first + n}=1`);
-      return `device_status,device=hostile ${fields.join(",")} ${AT}${String(row).padStart(6, "0")}`;
-    });
-    await fetch(`${influx.url}/write?db=consentry`, { method: "POST", body: lines.join("\n") });
-  }
+  await sink.write([record("hostile", 1, { field_00000: 1 })], never);
+  await influx.stop();
+  await makeFields();
+  await influx.start();
   reading = new RowReading(options());
   reading.start();
 });
@@ -53,11 +49,42 @@ afterAll(async () => {
   await folder?.remove();
 });
 
+/** As the store notes them when a device has sent so many; to write them one by one takes an InfluxDB 1 many minutes. */
+async function makeFields(): Promise<void> {
+  const fields = Array.from({ length: FIELDS }, (_, n) => {
+    const name = Buffer.from(`field_${String(n).padStart(5, "0")}`);
+    return part(2, Buffer.concat([part(1, name), Buffer.from([0x10, FLOAT])]));
+  });
+  const measurement = part(1, Buffer.concat([part(1, Buffer.from("device_status")), ...fields]));
+  const files = await readdir(folder.dir, { recursive: true });
+  const [index] = files.filter((file) => file.endsWith("fields.idx") && file.includes("consentry"));
+  if (index === undefined) throw new Error("no index of fields");
+  await appendFile(join(folder.dir, index), measurement);
+}
+
+const FLOAT = 1;
+
+/** A part of a protocol buffer: number, length, content. */
+function part(number: number, content: Buffer): Buffer {
+  const length: number[] = [];
+  for (let left = content.length; ; left >>>= 7) {
+    length.push(left > 0x7f ? (left & 0x7f) | 0x80 : left);
+    if (left <= 0x7f) break;
+  }
+  return Buffer.concat([Buffer.from([(number << 3) | 2, ...length]), content]);
+}
+
 async function within<T>(work: Promise<T>): Promise<T> {
   const begun = performance.now();
   const result = await work;
   expect(performance.now() - begun).toBeLessThan(LONGEST_MS);
   return result;
+}
+
+/** By a field that all rows but those of the hostile device have. */
+async function rowsOf(device: string): Promise<number> {
+  const counted = await query(influx.url, `SELECT COUNT(temperature) FROM device_status WHERE device = '${device}'`);
+  return Number(counted[0]?.count ?? 0);
 }
 
 async function read(device: string, measurement: "device_status" | "device_location" = "device_status") {
@@ -79,14 +106,15 @@ test("an export of somebody else is as it was, each field of it", async () => {
 test("an erasure of somebody else counts, deletes and verifies, and leaves the others", async () => {
   expect(await within(sink.countRows(names("ben"), never))).toBe(ROWS + 1);
   expect(await within(sink.removeDevices(names("ben"), never))).toBe("verified");
-  expect(await within(sink.countRows(names("ben", "anna"), never))).toBe(ROWS + 1);
   expect(await query(influx.url, "SHOW SERIES FROM device_status")).toHaveLength(3);
+  expect(await rowsOf("ben")).toBe(0);
+  expect(await rowsOf("anna")).toBe(ROWS);
 });
 
 test("rows whose write was in doubt are taken out one by one", async () => {
   const doubtful = [record("cleo", 1, { temperature: 1 }), record("cleo", 2, { temperature: 2 })];
   expect(await within(sink.remove(doubtful, never))).toBe("verified");
-  expect(await within(sink.countRows(names("cleo"), never))).toBe(ROWS - 1);
+  expect(await rowsOf("cleo")).toBe(ROWS - 2);
 });
 
 test("retention goes on, with a count that it does not need", async () => {
@@ -96,7 +124,7 @@ test("retention goes on, with a count that it does not need", async () => {
   expect(await within(retention.count(old, never))).toBeUndefined();
   expect(await within(retention.remove(old, never))).toBe("deleted");
   retention.stop();
-  expect(await read("anna")).toHaveLength(ROWS);
+  expect(await rowsOf("anna")).toBe(ROWS);
 });
 
 test("whoever has them can be erased like anybody", async () => {

@@ -4,6 +4,7 @@ import { beforeEach, describe, expect, test } from "vitest";
 import { erasureFacts } from "../../src/consent/erasure-facts.ts";
 import { LedgerStore } from "../../src/consent/ledger-store.ts";
 import { SubjectErasure } from "../../src/consent/subject-erasure.ts";
+import { GatewayError } from "../../src/model/errors.ts";
 import type { BegunExport, ExportItem } from "../../src/model/export.ts";
 import type { DeviceKey, Pseudonym, SubjectTag } from "../../src/model/ids.ts";
 import { ErasureRecords } from "../../src/rights/erasure-record.ts";
@@ -58,6 +59,7 @@ function exportsWith(ports: Partial<ExportPorts> = {}): Exports {
       lookedUnder.add(key);
       return `${key}|${of}|${epoch}` as Pseudonym;
     },
+    keyIsWhole: async () => false,
     centerOf: () => undefined,
     now: Date.now,
     log: { info: () => {}, warn: () => {}, error: (event, fields) => void logged.push(`${event} ${fields?.code}`) },
@@ -123,6 +125,57 @@ describe("an erasure that begins", () => {
     expect(second).not.toBe(first);
     await read(await exportsWith().begin(ANNA, NOBODY_ELSE));
     expect(lookedUnder).toEqual(new Set([first, second]));
+  });
+});
+
+describe("a key that is gone", () => {
+  const incomplete = async (ports: Partial<ExportPorts> = {}) =>
+    (await read(await exportsWith(ports).begin(ANNA, NOBODY_ELSE)))[0];
+
+  test("is told of at the head, and what is there under another is there", async () => {
+    expect(await incomplete()).not.toHaveProperty("incomplete");
+    const { redis, keys, ledger } = store();
+    await redis.hdel(keys.subject(ANNA), "key");
+    expect(await incomplete()).toMatchObject({ kind: "export", incomplete: "key-lost" });
+    // As a restore without keys leaves it; the consent after that begins another key.
+    const facts = async (tag: SubjectTag) => {
+      const { events, wrappedSubjectKey } = await new LedgerStore(redis, keys).read(tag);
+      return { facts: { ...erasureFacts(events), keyLost: true as const }, wrappedSubjectKey };
+    };
+    await ledger.withdraw(ANNA, {});
+    await ledger.give(ANNA, CONSENT);
+    lookedUnder.clear();
+    expect(await incomplete({ facts })).toMatchObject({ incomplete: "key-lost" });
+    expect(lookedUnder).toEqual(new Set([await keyOf(ANNA)]));
+  });
+
+  test("of an erasure that has not deleted yet is told of; of one that has, its receipt tells", async () => {
+    await beginErasure(ANNA);
+    const { redis, keys } = store();
+    const [id = ""] = await new ErasureRecords(redis, keys).open();
+    const record = keys.erasure(ANNA, id);
+    expect(await incomplete()).not.toHaveProperty("incomplete");
+    await redis.hdel(record, "key");
+    expect(await incomplete()).toMatchObject({ incomplete: "key-lost" });
+    await redis.hset(record, "step", "notify");
+    expect(await incomplete()).not.toHaveProperty("incomplete");
+  });
+
+  test("or does not open keeps nobody from the rest; where no key opens nothing is given out", async () => {
+    const pseudonym = () => {
+      throw new GatewayError("SUBJECT_KEY_UNREADABLE");
+    };
+    expect(await incomplete({ pseudonym })).toMatchObject({ incomplete: "key-lost" });
+    const wrong = exportsWith({ pseudonym, keyIsWhole: async () => true });
+    await expect(wrong.begin(ANNA, NOBODY_ELSE)).rejects.toMatchObject({ code: "SUBJECT_KEY_UNREADABLE" });
+  });
+
+  test("of whom nothing can be stored is no loss", async () => {
+    const tag = subject("ben");
+    await store().ledger.bind(tag, device("lamp"));
+    await store().ledger.give(tag, { ...CONSENT, purposes: { scene: ["status"] } });
+    await store().redis.hdel(store().keys.subject(tag), "key");
+    expect((await read(await exportsWith().begin(tag, NOBODY_ELSE)))[0]).not.toHaveProperty("incomplete");
   });
 });
 
