@@ -158,6 +158,19 @@ describe("a damaged record of somebody whose withdrawal is in the journal, becau
     expect(typeof (await here.grants(bad))).not.toBe("number");
   });
 
+  test("and where their fence is none, what was put back of theirs is found as well", async () => {
+    const { ledger } = gateway();
+    const home = await here.home("one");
+    const names = [here.keys.subject(home.tag), here.keys.ledger(home.tag), here.keys.decision(home.tag, home.device)];
+    const before = await Promise.all(names.map((name) => here.redis.dumpBuffer(name)));
+    await ledger.withdraw(home.tag, {});
+    for (const [index, name] of names.entries())
+      await here.redis.restore(name, 0, before[index] ?? Buffer.alloc(0), "REPLACE");
+    await here.redis.hset(here.keys.subject(home.tag), "fence", "many");
+    expect(await started()).toEqual([{ act: "journal-replayed", by: "gateway", subject: home.tag }]);
+    expect(await here.grants(home)).toBe("consent-withdrawn");
+  });
+
   test("and one that is lost altogether refuses the start", async () => {
     const { ledger } = gateway();
     const home = await here.home("one");
