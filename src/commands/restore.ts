@@ -10,7 +10,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { DENY_ALL_UNTIL_PUBLISHED } from "../consent/policy-floors.ts";
+import { denyAllUntilPublished } from "../consent/policy-floors.ts";
 import { rebuildSubject } from "../consent/rebuild.ts";
 import { Keyring } from "../deidentify/keyring.ts";
 import type { AuditHead } from "../model/audit.ts";
@@ -114,7 +114,7 @@ async function restore(
   const restorer = new Restore(redis, keys, config.redis.keyPrefix, secrets, {
     rebuild: rebuildSubject,
     rewrap: (wrapped) => keyring.rewrap(wrapped),
-    closedFloors: DENY_ALL_UNTIL_PUBLISHED,
+    closedFloors: denyAllUntilPublished,
     now: Date.now,
   });
   if (dryRun) return restorer.check(input);

@@ -19,29 +19,30 @@ const ISSUE_TOKEN: RedisScript = {
   bound to, or about to be; while it is nobody's, of whom it is bound to next.
   KEYS[1] credential hash
   ARGV[1] MAC of the new token   ARGV[2] channel for sessions to end   ARGV[3] device key
-  Reply: 1
+  Reply: number of the token
 ]]
 -- What is no hash is none of ours, and lets nobody in.
 if redis.call("TYPE", KEYS[1]).ok ~= "hash" then redis.call("DEL", KEYS[1]) end
-redis.call("HSET", KEYS[1], "mac", ARGV[1])
+local number = (tonumber(redis.call("HGET", KEYS[1], "number") or "") or 0) + 1
+redis.call("HSET", KEYS[1], "mac", ARGV[1], "number", number)
 local owner = redis.call("HGET", KEYS[1], "tag") or redis.call("HGET", KEYS[1], "target")
 if owner then redis.call("HSET", KEYS[1], "owner", owner) else redis.call("HDEL", KEYS[1], "owner") end
 redis.call("PUBLISH", ARGV[2], ARGV[3])
-return 1`,
+return number`,
 };
 
 export class Credentials {
   readonly #redis: Redis;
   readonly #keys: RedisKeys;
   readonly #tokenKey: Buffer;
-  readonly #issued: (device: DeviceKey, mac: string) => Promise<void>;
+  readonly #issued: (device: DeviceKey, mac: string, number: number) => Promise<void>;
 
-  /** `issued` notes down, outside Redis, how the new token is kept; the token is not given out before. */
+  /** `issued` notes down, outside Redis, how the new token is kept, and its number; the token is not given out before. */
   constructor(
     redis: Redis,
     keys: RedisKeys,
     tokenKey: Buffer,
-    issued: (device: DeviceKey, mac: string) => Promise<void> = async () => undefined,
+    issued: (device: DeviceKey, mac: string, number: number) => Promise<void> = async () => undefined,
   ) {
     this.#redis = redis;
     this.#keys = keys;
@@ -54,8 +55,9 @@ export class Credentials {
     const token = randomBytes(TOKEN_BYTES).toString("base64url");
     const mac = this.#mac(device, token).toString("base64url");
     const names = [this.#keys.credential(device)];
-    await orConsentUnreachable(() => runScript(this.#redis, ISSUE_TOKEN, names, [mac, this.#keys.sessionEnd, device]));
-    await this.#issued(device, mac);
+    const args = [mac, this.#keys.sessionEnd, device];
+    const number = await orConsentUnreachable(() => runScript(this.#redis, ISSUE_TOKEN, names, args));
+    await this.#issued(device, mac, Number(number));
     return token;
   }
 

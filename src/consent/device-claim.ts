@@ -17,13 +17,14 @@ const CLAIM_DEVICE: RedisScript = {
   Opens a move of a device to a subject, or finds that it is already there. A token that was another subject's ends.
   KEYS[1] credential hash
   ARGV[1] subject tag   ARGV[2] claim id   ARGV[3] channel for sessions to end   ARGV[4] device key
+  ARGV[5] "1" when the ledger of the subject names the device
   Reply: false when bound there already and no move is open; else the other tags it may still be found under,
-  comma-joined, and 1 when a token ended
+  comma-joined, and the number of the token that ended, now or when this move was first opened; -1 for none
 ]]
 -- What is no hash is none of ours, and lets nobody in.
 if redis.call("TYPE", KEYS[1]).ok ~= "hash" then redis.call("DEL", KEYS[1]) end
 local bound = redis.call("HGET", KEYS[1], "tag")
-if bound == ARGV[1] and redis.call("HEXISTS", KEYS[1], "claim") == 0 then return false end
+if bound == ARGV[1] and ARGV[5] == "1" and redis.call("HEXISTS", KEYS[1], "claim") == 0 then return false end
 local places = redis.call("HGET", KEYS[1], "from") or ""
 local others, seen = {}, { [ARGV[1]] = true }
 for tag in string.gmatch(places .. "," .. (bound or ""), "[^,]+") do
@@ -33,14 +34,16 @@ local found = table.concat(others, ",")
 redis.call("HSET", KEYS[1], "claim", ARGV[2], "target", ARGV[1], "from", found .. "," .. ARGV[1])
 redis.call("HDEL", KEYS[1], "tag")
 local owner = redis.call("HGET", KEYS[1], "owner") or bound or ARGV[1]
--- An empty MAC is that of no token, and the record stays: one that is gone is taken for lost with a rolled-back Redis.
-local ended = owner ~= ARGV[1] and (redis.call("HGET", KEYS[1], "mac") or "") ~= ""
+local ended = owner ~= ARGV[1] and redis.call("HDEL", KEYS[1], "mac", "owner") > 0
+local number = tonumber(redis.call("HGET", KEYS[1], "number") or "") or 0
 if ended then
-  redis.call("HSET", KEYS[1], "mac", "")
-  redis.call("HDEL", KEYS[1], "owner")
+  number = number + 1
+  redis.call("HSET", KEYS[1], "number", number)
 end
 if bound or ended then redis.call("PUBLISH", ARGV[3], ARGV[4]) end
-return { found, ended and 1 or 0 }`,
+-- One that was issued since is of whom it is bound to now, and good.
+local none = redis.call("HEXISTS", KEYS[1], "mac") == 0
+return { found, (ended or (none and found ~= "")) and number or -1 }`,
 };
 
 const SETTLE_DEVICE: RedisScript = {
@@ -67,10 +70,12 @@ const RELEASE_DEVICE: RedisScript = {
   name: "consentryReleaseDevice",
   lua: `--[[
   Unbinds a device from a subject and ends its session. Its token stays that subject's, and ends with the next one.
+  Of a move to the subject that is open nothing comes any more: whoever opened it cannot settle it.
   KEYS[1] credential hash
   ARGV[1] subject tag   ARGV[2] channel for sessions to end   ARGV[3] device key
   Reply: 1 released, 0 it was not bound there
 ]]
+if redis.call("HGET", KEYS[1], "target") == ARGV[1] then redis.call("HDEL", KEYS[1], "claim", "target") end
 if redis.call("HGET", KEYS[1], "tag") ~= ARGV[1] then return 0 end
 redis.call("HDEL", KEYS[1], "tag")
 if redis.call("HEXISTS", KEYS[1], "mac") == 1 then redis.call("HSET", KEYS[1], "owner", ARGV[1]) end
@@ -82,8 +87,8 @@ export interface Claim {
   readonly id: string;
   /** Subjects under which the device may still be found and must be unbound first. */
   readonly others: readonly SubjectTag[];
-  /** A token of an earlier owner stopped working: the device needs another one. */
-  readonly tokenEnded: boolean;
+  /** Number of the token of an earlier owner that stopped working: the device needs another one. */
+  readonly tokenEnded: number | undefined;
 }
 
 export class DeviceClaims {
@@ -95,14 +100,18 @@ export class DeviceClaims {
     this.#keys = keys;
   }
 
-  /** `undefined` when the device is bound to this subject already. Throws `CONSENT_UNREACHABLE`. */
-  async claim(tag: SubjectTag, device: DeviceKey): Promise<Claim | undefined> {
+  /**
+   * `undefined` when the device is bound to this subject already, in whose ledger it was found (`known`).
+   * Throws `CONSENT_UNREACHABLE`.
+   */
+  async claim(tag: SubjectTag, device: DeviceKey, known: boolean): Promise<Claim | undefined> {
     const id = randomBytes(12).toString("base64url");
-    const reply = await this.#run(CLAIM_DEVICE, device, [tag, id, this.#keys.sessionEnd, device]);
+    const args = [tag, id, this.#keys.sessionEnd, device, known ? "1" : "0"];
+    const reply = await this.#run(CLAIM_DEVICE, device, args);
     if (!Array.isArray(reply)) return undefined;
     const [found, ended] = reply as [string, number];
     const others = found.split(",").filter((other) => other !== "") as SubjectTag[];
-    return { id, others, tokenEnded: ended === 1 };
+    return { id, others, tokenEnded: ended < 0 ? undefined : ended };
   }
 
   /** `false` when a later claim took the device elsewhere: whatever was bound under this one must be undone. */

@@ -18,12 +18,11 @@ import { DAY_MS } from "../model/durations.ts";
 import { GatewayError } from "../model/errors.ts";
 import type { DeviceKey, SubjectTag } from "../model/ids.ts";
 import type { RedisKeys } from "../platform/redis-keys.ts";
-import { changeLedger } from "./change-ledger.ts";
+import { changeLedger, noteAgain } from "./change-ledger.ts";
 import { DeviceClaims } from "./device-claim.ts";
 import { roomFor } from "./ledger-bound.ts";
 import { LedgerStore, type SubjectLedger } from "./ledger-store.ts";
 import { behindNewChain } from "./new-chain.ts";
-import { partyOf } from "./party.ts";
 import { type Draft, silencedNow } from "./plan-change.ts";
 import { type Policy, readFloorPlan, readFloors, readPolicy } from "./policies.ts";
 import { type StatementDraft, saidAlready } from "./said-already.ts";
@@ -47,8 +46,8 @@ export interface LedgerOptions {
   readonly expiryDays: number;
   /** Notes down, outside Redis, that less is allowed from `fence` on; the change is not answered before. */
   narrowing?(tag: SubjectTag, fence: number): Promise<void>;
-  /** Notes down, outside Redis, that whatever token the device had is good no more. */
-  tokenEnded?(device: DeviceKey): Promise<void>;
+  /** Notes down, outside Redis, that whatever token the device had is good no more; `number`: of that end. */
+  tokenEnded?(device: DeviceKey, number: number): Promise<void>;
   /** Notes down, outside Redis, who the subject is as a party from now on; the change is not answered before. */
   minority?(tag: SubjectTag, party: PartyStatement): Promise<void>;
   /** A ledger of a former owner that does not verify was gone on without. */
@@ -86,9 +85,11 @@ export class Ledger {
     const { events, state } = await this.#store.read(tag);
     if (!state.devices.has(device) && roomFor("bound", events.length, false, this.#options.wideningLimit) === "full")
       throw new GatewayError("LEDGER_FULL", "bound");
-    const claim = await this.#claims.claim(tag, device);
-    const others = claim?.others ?? [];
-    if (claim?.tokenEnded || others.length > 0) await this.#options.tokenEnded?.(device);
+    const claim = await this.#claims.claim(tag, device, state.devices.has(device));
+    // There already. Whoever unbinds it at this moment comes after this, and nothing is bound again behind them.
+    if (claim === undefined) return { moved: false, fence: state.fence, silenced: [] };
+    const { others, tokenEnded } = claim;
+    if (tokenEnded !== undefined) await this.#options.tokenEnded?.(device, tokenEnded);
     const silenced: Silenced[] = [];
     for (const subject of others) {
       // What became of the record of a former owner is no fault of the next.
@@ -101,7 +102,7 @@ export class Ledger {
     const bound = await this.#change(tag, ({ state }) =>
       state.devices.has(device) ? undefined : { type: "bound", by: "controller", device },
     );
-    if (claim !== undefined && !(await this.#claims.settle(tag, device, claim))) {
+    if (!(await this.#claims.settle(tag, device, claim))) {
       await this.#drop(tag, device);
       throw new GatewayError("CONSENT_CONFLICT", "binding a device");
     }
@@ -178,24 +179,21 @@ export class Ledger {
     openEnded: boolean,
     draftOf: (state: SubjectState) => StatementDraft,
   ): Promise<LedgerAnswer> {
-    let said: SubjectState | undefined;
+    let silent: readonly DeviceKey[] | undefined;
+    let known: SubjectLedger | undefined;
     const answer = await this.#state(tag, about, draftOf, (ledger, draft) => {
       const now = this.#options.now();
       // Told again: the first time may have ended before anything was done about them.
       const room = roomFor(draft.type, ledger.events.length, false, this.#options.wideningLimit);
-      const known = room === "append" && saidAlready(ledger, draft, { now, openEnded });
-      said = known ? ledger.state : undefined;
-      return !known;
+      const said = room === "append" && saidAlready(ledger, draft, { now, openEnded });
+      silent = said ? silencedNow(ledger.state, now) : undefined;
+      known = said ? ledger : undefined;
+      return silent === undefined;
     });
-    if (said === undefined || answer.refused !== undefined) return answer;
-    await this.#noteAgain(tag, said);
-    return { ...answer, silenced: silencedNow(said, this.#options.now()), repeated: true };
-  }
-
-  /** The first time may have been written here and not outside Redis, and then it was not answered. */
-  async #noteAgain(tag: SubjectTag, state: SubjectState): Promise<void> {
-    if (state.fence > 0) await this.#options.narrowing?.(tag, state.fence);
-    if (state.minor) await this.#options.minority?.(tag, partyOf(state));
+    if (known !== undefined && answer.refused === undefined) await noteAgain(this.#options, known);
+    return silent === undefined || answer.refused !== undefined
+      ? answer
+      : { ...answer, silenced: silent, repeated: true };
   }
 
   /** Appends a statement, once it is clear that subject and devices exist and that whoever speaks may. */

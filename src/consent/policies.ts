@@ -31,14 +31,15 @@ export interface Policy {
 const PUBLISH_POLICY: RedisScript = {
   name: "consentryPublishPolicy",
   lua: `--[[
-  Adds the next policy version and moves the floors with it.
+  Adds the next policy version and moves the floors with it, unless they stand until a later one is published.
   KEYS[1] hash version -> document   KEYS[2] floors
   ARGV[1] version   ARGV[2] document   ARGV[3] floors after it   ARGV[4] channel for whoever must tell devices
   Reply: 1 published, 0 another version was published meanwhile
 ]]
 if redis.call("HLEN", KEYS[1]) ~= tonumber(ARGV[1]) - 1 then return 0 end
 if redis.call("HSETNX", KEYS[1], ARGV[1], ARGV[2]) == 0 then return 0 end
-redis.call("SET", KEYS[2], ARGV[3])
+local closed = string.match(redis.call("GET", KEYS[2]) or "", "^(%d+)>")
+if not closed or tonumber(closed) <= tonumber(ARGV[1]) then redis.call("SET", KEYS[2], ARGV[3]) end
 redis.call("PUBLISH", ARGV[4], ARGV[1])
 return 1`,
 };

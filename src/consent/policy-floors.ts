@@ -1,7 +1,7 @@
 /**
  * Policy floors as one short text in Redis: `analytics,weather,scene,network`, and after it what will hold
- * later, each as `;Unix ms:analytics,weather,scene,network` with 0 for what stays as it is. Missing or
- * unreadable floors read as infinite, under which no consent counts.
+ * later, each as `;Unix ms:analytics,weather,scene,network` with 0 for what stays as it is. `version>` before all of it:
+ * it stands until that version is published. Missing or unreadable floors read as infinite, under which no consent counts.
  */
 import { type PolicyFloors, PURPOSES } from "../model/consent.ts";
 
@@ -11,7 +11,7 @@ export interface FloorPlan {
   readonly later: readonly { /** Unix ms. */ readonly at: number; readonly floors: PolicyFloors }[];
 }
 
-const TEXT = /^\d{1,9}(?:,\d{1,9}){3}(?:;\d{1,15}:\d{1,9}(?:,\d{1,9}){3}){0,200}$/;
+const TEXT = /^(?:\d{1,6}>)?\d{1,9}(?:,\d{1,9}){3}(?:;\d{1,15}:\d{1,9}(?:,\d{1,9}){3}){0,200}$/;
 
 export const DENY_ALL_FLOORS: PolicyFloors = {
   analytics: Infinity,
@@ -21,8 +21,10 @@ export const DENY_ALL_FLOORS: PolicyFloors = {
 };
 const DENY_ALL: FloorPlan = { floors: DENY_ALL_FLOORS, later: [] };
 
-/** The same as text, for a restore that knows of a policy it does not have; publishing that policy replaces it. */
-export const DENY_ALL_UNTIL_PUBLISHED = "999999999,999999999,999999999,999999999";
+/** The same as text, for a restore that knows of a policy it does not have; publishing that one, and no earlier, replaces it. */
+export function denyAllUntilPublished(version: number): string {
+  return `${version}>999999999,999999999,999999999,999999999`;
+}
 
 export function encodeFloors({ floors, later }: FloorPlan): string {
   return [numbers(floors), ...later.map((step) => `${step.at}:${numbers(step.floors)}`)].join(";");
@@ -30,7 +32,7 @@ export function encodeFloors({ floors, later }: FloorPlan): string {
 
 export function decodeFloors(text: string | null | undefined): FloorPlan {
   if (!text || !TEXT.test(text)) return DENY_ALL;
-  const [now = "", ...later] = text.split(";");
+  const [now = "", ...later] = text.replace(/^\d+>/, "").split(";");
   return {
     floors: floorsOf(now),
     later: later.map((step) => {

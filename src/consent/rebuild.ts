@@ -100,15 +100,17 @@ export function rebuildSubject(saved: SavedSubject, since: Since, now: number): 
     if (destroyed && !known.includes("erased"))
       append({ type: "erased", erasure: id, ...BY_RESTORE }, ledger.wrappedSubjectKey);
   }
+  // By the events: the fence beside them is covered by no hash.
+  const withdraw = since.withdraw || read.ledger.state.fence < since.fence;
   const given = statementsOf(ledger.state).some((consent) => consent.state === "given");
   // Also where nothing is left to take back: the fence of which somebody was told must be reached.
-  const behind = since.withdraw && ledger.events.length > 0 && ledger.state.fence < since.fence;
+  const behind = withdraw && ledger.events.length > 0 && ledger.state.fence < since.fence;
   // Without its key nothing of a subject can be processed under its name; the next consent begins a new one. An erasure
   // has to know of it: what was stored before cannot be found under that one.
   const facts = erasureFacts(ledger.events);
   if (ledger.wrappedSubjectKey === undefined && facts.since !== undefined && (given || facts.keyLost === undefined)) {
     append({ type: "withdrawn", by: "controller", method: WITHOUT_KEY }, undefined);
-  } else if (behind || (given && since.withdraw)) {
+  } else if (behind || (given && withdraw)) {
     append({ type: "withdrawn", ...BY_RESTORE }, ledger.wrappedSubjectKey);
   }
   const ends = [...ledger.state.holds.values()].map(({ until }) => until);

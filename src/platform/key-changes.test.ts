@@ -1,4 +1,13 @@
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  utimesSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, it } from "vitest";
@@ -54,6 +63,32 @@ it("goes on when the former master key got its second name and nothing else happ
   writeFileSync(join(dir, "master.key"), text(`retired/${retired[0]}`), { mode: 0o600 });
   endMaster(dir);
   expect([text("master.key"), readdirSync(join(dir, "retired"))]).toEqual([next, retired]);
+});
+
+it("lets one process change the files at a time, and goes on when one died meanwhile", () => {
+  const lock = join(dir, "changing.lock");
+  writeFileSync(lock, "another one", { mode: 0o600 });
+  for (const change of [addQueueKey, beginMaster, endMaster, replaceBackupKey])
+    expect(() => change(dir)).toThrow("KEY_IN_USE: another process changes the key files");
+  expect([readdirSync(join(dir, "queue")), readFileSync(lock, "utf8")]).toEqual([["q0001.key"], "another one"]);
+  const before = Date.now() / 1_000 - 60;
+  utimesSync(lock, before, before);
+  expect(addQueueKey(dir)).toBe("q0002");
+  expect(readdirSync(dir).filter((name) => name.includes("lock"))).toEqual([]);
+});
+
+it("does for whoever looked before nothing that another one has done since", () => {
+  expect([addQueueKey(dir, "q0001"), addQueueKey(dir, "q0001")]).toEqual(["q0002", undefined]);
+  beginMaster(dir);
+  const wrapping = readKeys(dir, { create: false }).nextMaster;
+  endMaster(dir, wrapping);
+  expect(() => endMaster(dir, wrapping)).toThrow("KEY_IN_USE");
+  // What was wrapped for one rotation is not under the key of the next.
+  beginMaster(dir);
+  const master = text("master.key");
+  expect(() => endMaster(dir, wrapping)).toThrow("KEY_IN_USE: another rotation");
+  expect(text("master.key")).toBe(master);
+  expect([removeKey(dir, "q0001"), removeKey(dir, "q0001")]).toEqual([true, false]);
 });
 
 it("makes a backup key where there is none, and replaces one that is there", () => {

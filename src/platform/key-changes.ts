@@ -3,7 +3,17 @@
  * several steps can be broken off anywhere and gone on with.
  */
 import { randomUUID } from "node:crypto";
-import { existsSync, linkSync, mkdirSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  linkSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { GatewayError } from "../model/errors.ts";
 import {
@@ -57,23 +67,32 @@ const LOCK_LEFT_MS = 10_000;
 /** Of several processes one changes the key files at a time. Throws KEY_IN_USE. */
 function alone<T>(dir: string, change: () => T): T {
   const lock = join(dir, LOCK_FILE);
+  const mine = randomUUID();
   try {
-    writeFileSync(lock, "", { flag: "wx", mode: 0o600 });
+    writeFileSync(lock, mine, { flag: "wx", mode: 0o600 });
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
-    if (Date.now() - (statSync(lock, { throwIfNoEntry: false })?.mtimeMs ?? 0) < LOCK_LEFT_MS)
-      throw new GatewayError("KEY_IN_USE", "another process changes the key files");
-    // Of several that find it left behind one takes it away.
-    const mine = `${lock}.${randomUUID()}`;
-    renameSync(lock, mine);
-    rmSync(mine);
-    writeFileSync(lock, "", { flag: "wx", mode: 0o600 });
+    removeLeft(lock, `${lock}.${mine}`);
+    writeFileSync(lock, mine, { flag: "wx", mode: 0o600 });
   }
   try {
     return change();
   } finally {
-    rmSync(lock, { force: true });
+    // One that was taken for left behind meanwhile is another one's.
+    if (existsSync(lock) && readFileSync(lock, "utf8") === mine) rmSync(lock, { force: true });
   }
+}
+
+/** Of several that find it left behind one takes it away, and none of them that of whoever did. */
+function removeLeft(lock: string, aside: string): void {
+  const busy = () => new GatewayError("KEY_IN_USE", "another process changes the key files");
+  const found = statSync(lock, { throwIfNoEntry: false });
+  if (found === undefined || Date.now() - found.mtimeMs < LOCK_LEFT_MS) throw busy();
+  renameSync(lock, aside);
+  const another = statSync(aside).ino !== found.ino;
+  if (another) linkSync(aside, lock);
+  rmSync(aside);
+  if (another) throw busy();
 }
 
 /**

@@ -45,7 +45,8 @@ if ARGV[4] ~= "" and ARGV[4] ~= ended then return { "replaced", ended } end
 local word = string.format("%.0f", now + ARGV[2])
 redis.call("ZADD", KEYS[1], word, ARGV[1])
 redis.call("HSET", KEYS[2], ARGV[1], ARGV[3])
-local forgotten = ARGV[5] ~= "" and tonumber(last or 0) ~= tonumber(ARGV[5])
+-- A later one is ours as well: its answer was lost, or is on its way.
+local forgotten = ARGV[5] ~= "" and tonumber(last or 0) < tonumber(ARGV[5])
 local reply = { "ok", ended, word, forgotten and "1" or "0" }
 for _, report in ipairs(redis.call("HVALS", KEYS[2])) do reply[#reply + 1] = report end
 return reply`,

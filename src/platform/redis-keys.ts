@@ -11,8 +11,9 @@ export interface RedisKeys {
   /** Queue beside it that nobody works on: what is written there shows that Redis writes. */
   readonly probeQueueName: string;
   /**
-   * Hash: `mac` (HMAC of the token), `owner` (subject tag whose token it is; absent before the first binding), `tag`
-   * (subject tag, absent while unbound); while the device changes hands
+   * Hash: `mac` (HMAC of the token), `number` (of the token: grows with each one issued and each one ended), `owner`
+   * (subject tag whose token it is; absent before the first binding), `tag` (subject tag, absent while unbound); while the
+   * device changes hands
    * `claim`, `target` and `from` (who moves it, to whom, from whom), see consent/device-claim.ts.
    */
   credential(device: DeviceKey): string;

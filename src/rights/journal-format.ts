@@ -39,8 +39,8 @@ export const journalEntry = z.discriminatedUnion("what", [
   z.strictObject({ what: z.literal("released"), tag: subjectTag, ref: opaqueReference }),
   /** Who the subject is as a party from here on: a minor or not, and the guardian on file. */
   partyStatement.extend({ what: z.literal("minority"), tag: subjectTag }),
-  /** `mac`: how the token is kept, which tells it from the ones before. */
-  z.strictObject({ what: z.literal("token-issued"), device: deviceKey, mac: contentHash }),
+  /** `mac`: how the token is kept, which tells it from the ones before. `number` grows with each one; lines of before have none. */
+  z.strictObject({ what: z.literal("token-issued"), device: deviceKey, mac: contentHash, number: count.optional() }),
   z.strictObject({ what: z.literal("policy-published"), version: count }),
   z.strictObject({ what: z.literal("audited"), ...auditHead }),
   /** A restore has ended: from here on the audit log continues this head, whatever was noted before. */

@@ -39,6 +39,13 @@ export interface JournalParty {
   readonly party: PartyStatement;
 }
 
+export interface JournalToken {
+  readonly at: number;
+  readonly mac: string;
+  /** 0 in lines of before there were numbers. */
+  readonly number: number;
+}
+
 /** What happened at or after a moment. */
 export interface JournalReading {
   readonly entries: number;
@@ -49,8 +56,8 @@ export interface JournalReading {
   readonly narrowed: ReadonlyMap<SubjectTag, readonly Narrowed[]>;
   readonly holds: ReadonlyMap<SubjectTag, readonly JournalHold[]>;
   readonly parties: ReadonlyMap<SubjectTag, readonly JournalParty[]>;
-  /** MAC of the token issued last. */
-  readonly tokens: ReadonlyMap<DeviceKey, string>;
+  /** The token issued last. */
+  readonly tokens: ReadonlyMap<DeviceKey, JournalToken>;
   /** Highest policy version published; 0 for none. */
   readonly policyVersion: number;
   /** What the audit log must contain, whenever it was noted. */
@@ -78,7 +85,7 @@ interface Gathered {
   readonly narrowed: Map<SubjectTag, Narrowed[]>;
   readonly holds: Map<SubjectTag, JournalHold[]>;
   readonly parties: Map<SubjectTag, JournalParty[]>;
-  readonly tokens: Map<DeviceKey, string>;
+  readonly tokens: Map<DeviceKey, JournalToken>;
   policyVersion: number;
   readonly heads: NotedHeads;
 }
@@ -242,9 +249,14 @@ function gather(found: Gathered, entry: Exclude<JournalEntry, HeadEntry>, at: nu
       append(found.parties, entry.tag, { at, party: guardian === undefined ? { minor } : { minor, guardian } });
       break;
     }
-    case "token-issued":
-      found.tokens.set(entry.device, entry.mac);
+    case "token-issued": {
+      const { device, mac, number = 0 } = entry;
+      const known = found.tokens.get(device);
+      // Of several journals the lines come in any order.
+      if (known === undefined || number > known.number || (number === known.number && at >= known.at))
+        found.tokens.set(device, { at, mac, number });
       break;
+    }
     case "policy-published":
       found.policyVersion = Math.max(found.policyVersion, entry.version);
       break;

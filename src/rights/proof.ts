@@ -10,9 +10,10 @@ import { GatewayError } from "../model/errors.ts";
 import type { DeviceKey, SubjectTag } from "../model/ids.ts";
 import { orConsentUnreachable } from "../platform/redis.ts";
 import type { RedisKeys } from "../platform/redis-keys.ts";
+import { type RedisScript, runScript } from "../platform/redis-script.ts";
 import type { AuditLog } from "./audit.ts";
 import type { JournalReading } from "./journal-reading.ts";
-import { execAll } from "./redis-values.ts";
+import { execEach } from "./redis-values.ts";
 
 export interface ProofPorts {
   /** What the journal says of late. Throws JOURNAL_INVALID. */
@@ -42,9 +43,23 @@ export interface Proven {
   readonly broken: number;
 }
 
+const TAKE_TOKEN: RedisScript = {
+  name: "consentryTakeToken",
+  lua: `--[[
+  Takes away a token that was replaced, with the session that it opened, unless another one was issued meanwhile.
+  KEYS[1] credential hash
+  ARGV[1] MAC that stands there, "" for none   ARGV[2] number of the token that was issued last
+  ARGV[3] channel for sessions to end   ARGV[4] device key
+  Reply: 1 taken, 0 there is another one
+]]
+if (redis.call("HGET", KEYS[1], "mac") or "") ~= ARGV[1] then return 0 end
+redis.call("HDEL", KEYS[1], "mac")
+redis.call("HSET", KEYS[1], "number", ARGV[2])
+redis.call("PUBLISH", ARGV[3], ARGV[4])
+return 1`,
+};
+
 const AT_ONCE = 25;
-/** No token has this MAC. */
-const NO_TOKEN = "";
 
 /** Throws REDIS_ROLLED_BACK, CONSENT_UNREACHABLE, CONSENT_CONFLICT, JOURNAL_INVALID. */
 export async function prove(redis: Redis, keys: RedisKeys, ports: ProofPorts): Promise<Proven> {
@@ -96,13 +111,19 @@ async function replacedTokens(redis: Redis, keys: RedisKeys, { tokens }: Journal
   const replaced: DeviceKey[] = [];
   for (const some of chunks([...tokens])) {
     const asked = redis.pipeline();
-    for (const [device] of some) asked.hget(keys.credential(device), "mac");
-    const macs = await orConsentUnreachable(() => execAll(asked));
-    for (const [index, [device, mac]] of some.entries()) {
-      if (macs[index] === null) throw new GatewayError("REDIS_ROLLED_BACK", "credentials");
-      if (macs[index] === mac || macs[index] === NO_TOKEN) continue;
-      await orConsentUnreachable(() => redis.hset(keys.credential(device), "mac", NO_TOKEN));
-      replaced.push(device);
+    for (const [device] of some) asked.exists(keys.credential(device)).hmget(keys.credential(device), "mac", "number");
+    const replies = await orConsentUnreachable(() => execEach(asked));
+    for (const [index, [device, latest]] of some.entries()) {
+      const fields = replies[2 * index + 1] as (string | null)[] | undefined;
+      if (replies[2 * index] === 0) throw new GatewayError("REDIS_ROLLED_BACK", "credentials");
+      // What is no hash lets nobody in.
+      if (fields === undefined) continue;
+      const [mac, number] = [fields[0] ?? "", Number(fields[1] ?? 0) || 0];
+      // A later one was issued by a gateway that has a journal of its own; where there is none it was ended.
+      if (number > latest.number || (number === latest.number && (mac === "" || mac === latest.mac))) continue;
+      const args = [mac, latest.number, keys.sessionEnd, device];
+      const taken = await orConsentUnreachable(() => runScript(redis, TAKE_TOKEN, [keys.credential(device)], args));
+      if (taken === 1 && mac !== "") replaced.push(device);
     }
   }
   return replaced;
@@ -112,11 +133,12 @@ async function fencesBehind(redis: Redis, keys: RedisKeys, { narrowed }: Journal
   const behind: SubjectTag[] = [];
   for (const some of chunks([...narrowed])) {
     const asked = redis.pipeline();
-    for (const [tag] of some) asked.hget(keys.subject(tag), "fence");
-    const fences = await orConsentUnreachable(() => execAll(asked));
+    for (const [tag] of some) asked.hget(keys.subject(tag), "fence").exists(keys.subject(tag), keys.ledger(tag));
+    const replies = await orConsentUnreachable(() => execEach(asked));
     for (const [index, [tag, entries]] of some.entries()) {
-      if (fences[index] === null) throw new GatewayError("REDIS_ROLLED_BACK", "subjects");
-      if (entries.some(({ fence }) => fence > Number(fences[index]))) behind.push(tag);
+      if (replies[2 * index + 1] === 0) throw new GatewayError("REDIS_ROLLED_BACK", "subjects");
+      // One that is no number, or is gone, is a damaged record and not a lost one; the ledger tells.
+      if (entries.some(({ fence }) => !(fence <= Number(replies[2 * index] ?? Number.NaN)))) behind.push(tag);
     }
   }
   return behind;

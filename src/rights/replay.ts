@@ -6,7 +6,7 @@ import type { PartyStatement } from "../model/consent-record.ts";
 import type { DeviceKey, SubjectTag } from "../model/ids.ts";
 import type { RedisKeys } from "../platform/redis-keys.ts";
 import type { SubjectLine } from "./archive.ts";
-import type { JournalErasure, JournalHold, JournalReading } from "./journal-reading.ts";
+import type { JournalErasure, JournalHold, JournalReading, JournalToken } from "./journal-reading.ts";
 import { storedPages } from "./redis-values.ts";
 
 /** A change of fence from before the snapshot of a subject can only be taken for a later one within this. */
@@ -51,7 +51,8 @@ export class Replay {
   /** Whether the subject allowed less at some moment after it was read for the backup. */
   narrowedSince({ tag, at, fields }: Pick<SubjectLine, "tag" | "at" | "fields">): boolean {
     if (this.#journal === undefined) return true;
-    return this.fenceSince({ tag, at, fields }) > Number(fields.fence);
+    // A fence that is no number is below every other.
+    return !(this.fenceSince({ tag, at, fields }) <= Number(fields.fence));
   }
 
   /** The highest fence that was noted after the subject was read for the backup. */
@@ -78,10 +79,9 @@ export class Replay {
     for (const [tag, parties] of this.#journal?.parties ?? []) if (latestOf(parties)?.party.minor) yield tag;
   }
 
-  /** Whether the device has been given another token than this one. */
-  tokenReplaced(device: DeviceKey, mac: string | undefined): boolean {
-    const latest = this.#journal?.tokens.get(device);
-    return latest !== undefined && latest !== mac;
+  /** The last token of a device that was noted. */
+  tokenOf(device: DeviceKey): JournalToken | undefined {
+    return this.#journal?.tokens.get(device);
   }
 
   #counts(happenedAt: number, readAt: number): boolean {

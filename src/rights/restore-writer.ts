@@ -60,8 +60,8 @@ export interface RestorePorts {
   ): RebuiltSubject;
   /** The key under the present master key; `undefined` when it is already. Throws SUBJECT_KEY_UNREADABLE. */
   rewrap(wrappedSubjectKey: string): string | undefined;
-  /** Policy floors that no consent reaches. */
-  readonly closedFloors: string;
+  /** Policy floors that no consent reaches until this version is published. */
+  closedFloors(version: number): string;
   /** Unix ms. */
   now(): number;
 }
@@ -178,12 +178,13 @@ export class RestoreWriter {
 
   async end(): Promise<void> {
     // A child that became known after the backup: whoever is bound again must not be taken for an adult.
-    const unknown = { at: 0, fields: { head: "", fence: "0" }, events: [], erasures: {}, disclosures: {} };
+    const nothing = { at: 0, fields: { head: "", fence: "0" }, events: [], erasures: {}, disclosures: {} };
     for (const tag of this.#replay.minors())
-      if (!this.#seen.has(tag)) await this.#subject({ is: "subject", tag, ...unknown });
+      if (!this.#seen.has(tag)) await this.#subject({ is: "subject", tag, ...nothing }, { unknown: true });
     for (const [tag, line] of this.#broken) {
       const fence = Number(line.fields.fence);
-      await this.#subject(line, { fence, bound: this.#boundTo.get(tag) ?? [], heldUntil: this.#heldUntil.get(tag) });
+      const remains = { fence, bound: this.#boundTo.get(tag) ?? [], heldUntil: this.#heldUntil.get(tag) };
+      await this.#subject(line, { remains });
     }
     const { openErasures, erasureIndex, tombstones, policyFloors, heldSubjects } = this.#keys;
     for (const tag of this.#dead)
@@ -197,7 +198,10 @@ export class RestoreWriter {
       await this.#write((to) => to.sadd(waitingName(openErasures), id).hset(waitingName(erasureIndex), id, tag));
     for (const [tag, stone] of this.#tombstones)
       await this.#write((to) => to.hset(waitingName(tombstones), tag, stone));
-    if (this.#policyMissing) await this.#write((to) => to.set(waitingName(policyFloors), this.#ports.closedFloors));
+    if (this.#policyMissing) {
+      const closed = this.#ports.closedFloors(this.#replay.policyVersion);
+      await this.#write((to) => to.set(waitingName(policyFloors), closed));
+    }
     await this.#flush();
     // Keys of subjects and erasures that the records, which are older, do not know.
     await this.#dropWithout("head", this.#keys.subject("*" as SubjectTag));
@@ -212,7 +216,11 @@ export class RestoreWriter {
     return this.#replay.policyVersion > this.#policyVersion;
   }
 
-  async #subject(line: SubjectLine, remains?: Remains): Promise<void> {
+  /** `unknown`: the archive has no line of the subject, and so there is no head that must fit. */
+  async #subject(
+    line: SubjectLine,
+    { unknown = false, remains }: { unknown?: boolean; remains?: Remains } = {},
+  ): Promise<void> {
     const { tag, fields, events, erasures, disclosures } = line;
     this.#seen.add(tag);
     // Of one that is begun anew it was noted the first time.
@@ -226,7 +234,7 @@ export class RestoreWriter {
       holds: this.#replay.holdsSince(line),
       erasures: this.#replay.erasuresOf(tag),
     };
-    const saved = { tag, head: fields.head === "" ? undefined : fields.head, events, wrappedSubjectKey, remains };
+    const saved = { tag, head: unknown ? undefined : fields.head, events, wrappedSubjectKey, remains };
     const rebuilt = this.#rebuilt(saved, since);
     if (rebuilt === undefined) {
       // What else is known of them comes later in the archive.
@@ -319,11 +327,13 @@ export class RestoreWriter {
     if (owner !== undefined && this.#broken.has(owner))
       this.#boundTo.set(owner, [...(this.#boundTo.get(owner) ?? []), device]);
     const kept = { ...fields };
-    if (this.#replay.tokenReplaced(device, fields.mac)) {
-      // As of a token that ended: the record stays.
-      kept.mac = "";
+    const [number, latest] = [Number(fields.number ?? 0) || 0, this.#replay.tokenOf(device)];
+    if (latest !== undefined && latest.number >= number && latest.mac !== fields.mac) {
+      delete kept.mac;
       this.#counts.tokensDropped += 1;
     }
+    // The next token must be told from every one that was given out.
+    if (latest !== undefined && latest.number > number) kept.number = String(latest.number);
     const key = waitingName(this.#keys.credential(device));
     await this.#write((to) => {
       to.del(key);

@@ -90,9 +90,10 @@ export function createProof(deps: ProofDeps): Proof {
     part: {
       name: "proof",
       start: async () => {
-        await check();
+        // Before the first look: what is lost while that is taken is looked at again.
         redis.on("close", lost);
         redis.on("ready", back);
+        await check();
       },
       stop: () => {
         stopped = true;
@@ -158,7 +159,7 @@ async function eraseAgain(redis: Redis, keys: RedisKeys, tag: SubjectTag, id: st
   return false;
 }
 
-function tell({ redis, keys, audit, log }: ProofDeps, { subjects, tokens, broken }: Proven): void {
+function tell({ audit, log }: ProofDeps, { subjects, tokens, broken }: Proven): void {
   if (subjects.length + tokens.length > 0) {
     const count = subjects.length + tokens.length;
     log.error("Redis lacked what the erasure journal says; it is taken back again", {
@@ -168,8 +169,5 @@ function tell({ redis, keys, audit, log }: ProofDeps, { subjects, tokens, broken
   }
   if (broken > 0) log.warn("records that do not verify were not compared with the erasure journal", { count: broken });
   for (const subject of subjects) void audit({ act: "journal-replayed", by: "gateway", subject });
-  for (const device of tokens) {
-    void audit({ act: "journal-replayed", by: "gateway", device });
-    void redis.publish(keys.sessionEnd, device).catch(() => undefined);
-  }
+  for (const device of tokens) void audit({ act: "journal-replayed", by: "gateway", device });
 }

@@ -83,11 +83,17 @@ export function createRetention(deps: RetentionDeps): Retention {
     queueKeyRetention(deps),
     counted("disclosures", {
       due: async () => disclosures.older(dayOf(await before(retention.disclosureDays)), await held()),
-      run: async () => disclosures.expire(dayOf(await before(retention.disclosureDays)), await held()),
+      run: async () => {
+        const day = dayOf(await before(retention.disclosureDays));
+        return deletingOfAll(deps.leases, async () => disclosures.expire(day, await held()));
+      },
     }),
     counted("receipts", {
       due: async () => erasures.older(await before(retention.receiptDays), await held()),
-      run: async () => erasures.expire(await before(retention.receiptDays), await held()),
+      run: async () => {
+        const beforeMs = await before(retention.receiptDays);
+        return deletingOfAll(deps.leases, async () => erasures.expire(beforeMs, await held()));
+      },
     }),
     counted("audit", {
       due: async () => deps.auditLog.older(await before(retention.auditDays)),

@@ -51,8 +51,8 @@ export interface Safekeeping {
     minority(tag: SubjectTag, party: PartyStatement): Promise<void>;
     holding(tag: SubjectTag, ref: string, hold: LegalHold | undefined): Promise<void>;
     erasure(tag: SubjectTag, id: string, what: "asked" | "destroyed"): Promise<void>;
-    tokenIssued(device: DeviceKey, mac: string): Promise<void>;
-    tokenEnded(device: DeviceKey): Promise<void>;
+    tokenIssued(device: DeviceKey, mac: string, number: number): Promise<void>;
+    tokenEnded(device: DeviceKey, number: number): Promise<void>;
     audited(head: AuditHead): Promise<void>;
     published(result: PublishResult): Promise<PublishResult>;
   };
@@ -106,9 +106,10 @@ export function createSafekeeping(deps: SafekeepingDeps): Safekeeping {
         await file.record({ what: what === "asked" ? "erasure-asked" : "erased", tag, erasure });
         if (what === "destroyed") await archives.mark(tag);
       },
-      tokenIssued: (device, mac) => file.record({ what: "token-issued", device, mac }),
+      tokenIssued: (device, mac, number) => file.record({ what: "token-issued", device, mac, number }),
       // As one that nobody was given: what a backup holds is another one, and is not restored.
-      tokenEnded: (device) => file.record({ what: "token-issued", device, mac: randomBytes(32).toString("base64url") }),
+      tokenEnded: (device, number) =>
+        file.record({ what: "token-issued", device, mac: randomBytes(32).toString("base64url"), number }),
       audited: (head) => file.record({ what: "audited", ...head }),
       published: async (result) => {
         if (result.refused === undefined) await file.record({ what: "policy-published", version: result.version });

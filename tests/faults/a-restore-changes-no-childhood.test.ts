@@ -115,6 +115,18 @@ test("a journal that cannot be written keeps the answer back; asked again it is 
   expect(await here.ledger.record(home.tag)).toMatchObject({ minor: true });
 });
 
+test("nor does consent to less, the first answer to which was lost with the journal, become more again", async () => {
+  const home = await here.home("a");
+  const made = await here.backup();
+  await here.journal.stop();
+  await expect(here.ledger.give(home.tag, SCENE)).rejects.toMatchObject({ code: "JOURNAL_UNWRITABLE" });
+  await here.journal.start(async () => true);
+  expect(await here.ledger.give(home.tag, SCENE)).toMatchObject({ repeated: true });
+  await here.lose();
+  await here.restorer().run(here.input(made));
+  expect(await here.grants(home)).toBe("consent-withdrawn");
+});
+
 test("nothing is restated of whoever the backup knows as they are", async () => {
   const [one, two] = [await here.home("one"), await here.home("two")];
   await child(one.tag);

@@ -147,7 +147,7 @@ async function backupAndRestore() {
   const summary = await new Restore(redis, keys, prefix, all, {
     rebuild: rebuildSubject,
     rewrap: (wrapped) => keyring.rewrap(wrapped),
-    closedFloors: "1,1,1,1",
+    closedFloors: () => "1,1,1,1",
     now: Date.now,
   }).run({ records: taken.records, subjectKeys: taken.subjectKeys, journals: [journalFile], replace: false });
   await journal.stop();

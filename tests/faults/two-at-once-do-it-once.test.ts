@@ -1,20 +1,45 @@
 /** Promise: what two processes find due at the same moment is done once, and a late one undoes nothing. */
 import { randomBytes, randomUUID } from "node:crypto";
-import { expect, test } from "vitest";
+import type { Redis } from "ioredis";
+import { describe, expect, test } from "vitest";
 import { LedgerHolds } from "../../src/consent/holds.ts";
+import { Ledger } from "../../src/consent/ledger.ts";
+import { Suspensions } from "../../src/consent/suspensions.ts";
 import type { AuditAct } from "../../src/model/audit.ts";
+import { deletionOf } from "../../src/model/erasure.ts";
 import type { SubjectTag } from "../../src/model/ids.ts";
+import type { RawMessage } from "../../src/model/raw.ts";
 import { DeadLetters } from "../../src/queue/dead-letters.ts";
 import { Envelope } from "../../src/queue/envelope.ts";
 import { AuditLog } from "../../src/rights/audit.ts";
 import { AuditTrail } from "../../src/rights/audit-trail.ts";
+import { BackupSchedule } from "../../src/rights/backup-schedule.ts";
 import { HeldSubjects } from "../../src/rights/held-subjects.ts";
+import { LegalHolds } from "../../src/rights/holds.ts";
+import { KeyRemnants } from "../../src/rights/key-remnants.ts";
+import { RestoreMarker } from "../../src/rights/restore-marker.ts";
+import { SpentLinks } from "../../src/rights/spent-links.ts";
+import { purgeOf } from "../../src/wiring/held-devices.ts";
+import { createRetention } from "../../src/wiring/retention.ts";
 import { CONSENT, consentStore, device, subject } from "../integration/consent-fixture.ts";
 import { erasuresOn } from "../integration/erasure-fixture.ts";
 
 const { store } = consentStore();
 const ACT: AuditAct = { act: "backup", by: "operator" };
 const OPTIONS = { keys: [Buffer.alloc(32, 5)] as const satisfies readonly Buffer[], now: Date.now } as const;
+
+/** A connection on which `meanwhile` happens once, right before the command or script of this name is sent. */
+function interrupted(redis: Redis, command: string, meanwhile: () => Promise<unknown>): Redis {
+  let due = true;
+  const send = async (...args: unknown[]) => {
+    if (due) {
+      due = false;
+      await meanwhile();
+    }
+    return (redis as unknown as Record<string, (...args: unknown[]) => unknown>)[command]?.(...args);
+  };
+  return Object.create(redis, { [command]: { value: send } }) as Redis;
+}
 
 test("two retention runs trim the audit log once", async () => {
   const [one, other] = [await store().another(), await store().another()];
@@ -103,4 +128,230 @@ test("a dead letter is put back into the queue by one of two", async () => {
   const [id = ""] = await redis.hkeys(keys.deadLetters);
   const claimed = await Promise.all(letters.map((one) => one.claim(id)));
   expect(claimed.filter((letter) => letter !== undefined)).toHaveLength(1);
+});
+
+describe("a device that is bound and unbound by two gateways", () => {
+  const SCRIPTS = ["consentryClaimDevice", "consentryAppendEvent", "consentrySettleDevice"];
+  const CASES = SCRIPTS.flatMap((script) => [true, false].map((before) => [script, before] as const));
+
+  test.each(CASES)(
+    "is bound in ledger and credential or in neither (at %s; bound before: %s)",
+    async (script, before) => {
+      const { redis, keys, ledger } = store();
+      const [tag, lamp] = [subject(randomUUID()), device(randomUUID())];
+      // Every script is known to the connection then.
+      await ledger.bind(tag, device(randomUUID()));
+      if (before) await ledger.bind(tag, lamp);
+      const unbinds = (await store().another()).ledger;
+      const binds = new Ledger(
+        interrupted(redis, script, () => unbinds.unbind(tag, lamp)),
+        keys,
+        {
+          createSubjectKey: () => randomBytes(60).toString("base64url"),
+          now: Date.now,
+          controller: "vendor",
+          expiryDays: 365,
+        },
+      );
+      const answer = await binds.bind(tag, lamp).catch((error: unknown) => error);
+      const bound = (await redis.sismember(keys.devices(tag), lamp)) === 1;
+      expect((await redis.hget(keys.credential(lamp), "tag")) === tag).toBe(bound);
+      if (answer instanceof Error) expect(answer).toMatchObject({ code: "CONSENT_CONFLICT" });
+      await binds.bind(tag, lamp);
+      expect(await redis.sismember(keys.devices(tag), lamp)).toBe(1);
+      expect(await redis.hget(keys.credential(lamp), "tag")).toBe(tag);
+      await unbinds.unbind(tag, lamp);
+      expect(await redis.sismember(keys.devices(tag), lamp)).toBe(0);
+      expect(await redis.hget(keys.credential(lamp), "tag")).toBeNull();
+    },
+  );
+
+  test("whose ledger alone or whose credential alone says so is bound in both when it is bound again", async () => {
+    const { redis, keys, ledger } = store();
+    const [tag, one, other] = [subject(randomUUID()), device(randomUUID()), device(randomUUID())];
+    for (const lamp of [one, other]) await ledger.bind(tag, lamp);
+    await redis.hdel(keys.credential(one), "tag");
+    await ledger.unbind(tag, other);
+    await redis.hset(keys.credential(other), "tag", tag);
+    for (const lamp of [one, other]) {
+      await ledger.bind(tag, lamp);
+      expect(await redis.sismember(keys.devices(tag), lamp)).toBe(1);
+      expect(await redis.hget(keys.credential(lamp), "tag")).toBe(tag);
+    }
+  });
+});
+
+describe("a legal hold", () => {
+  async function world() {
+    const { redis, keys, ledger } = store();
+    const [tag, lamp] = [subject(randomUUID()), device(randomUUID())];
+    await ledger.bind(tag, lamp);
+    await ledger.give(tag, CONSENT);
+    const ledgerHolds = new LedgerHolds(redis, keys, { now: Date.now });
+    const hold = { ref: "order:1", until: Date.now() + 60_000 };
+    return { tag, lamp, ledgerHolds, hold };
+  }
+  const holdsOf = (ledger: LedgerHolds, approved: () => Promise<unknown>) =>
+    new LegalHolds(
+      store().redis,
+      store().keys,
+      { maxMs: 1e9, proposalMs: 1e6, now: Date.now },
+      { ledger, approved, expired: async () => {}, purge: async () => {}, freed: async () => {} },
+    );
+
+  test("that is taken back while another approver confirms it does not stand, and can be proposed anew", async () => {
+    const { tag, ledgerHolds, hold } = await world();
+    const one = holdsOf(ledgerHolds, async () => undefined);
+    const other = holdsOf(ledgerHolds, () => one.release(tag, hold.ref));
+    await one.place(tag, hold, "a");
+    await expect(other.place(tag, hold, "b")).rejects.toMatchObject({ code: "CONSENT_CONFLICT" });
+    expect(await ledgerHolds.standing(tag)).toEqual([]);
+    expect([await one.held.all(), await one.list(tag)]).toEqual([[], { standing: [], proposed: [] }]);
+    expect(await one.place(tag, hold, "b")).toEqual({ state: "proposed" });
+    expect(await one.place(tag, hold, "a")).toEqual({ state: "standing" });
+  });
+
+  test("that is placed while something is purged either keeps it, or is answered when it is gone", async () => {
+    const { redis, keys, leases } = store();
+    const { tag, lamp, ledgerHolds, hold } = await world();
+    const holds = holdsOf(ledgerHolds, async () => undefined);
+    await holds.place(tag, hold, "a");
+    const envelope = new Envelope({ active: "q1", all: new Map([["q1", randomBytes(32)]]) });
+    const letters = new DeadLetters(redis, keys, envelope, { maxBytes: 1e6 });
+    const message = { device: { deviceKey: lamp, subjectTag: tag }, at: 1, sub: 0, telemetry: {}, carried: 8 };
+    await letters.add("poison", [message as RawMessage]);
+
+    const confirmed = purgeOf({
+      redis,
+      keys,
+      deadLetters: letters,
+      // Between the decision to purge and the first look at the holds.
+      leases: { acquire: () => leases.acquire().finally(() => holds.place(tag, hold, "b")) },
+    });
+    await confirmed(tag, [lamp]);
+    expect(await letters.count()).toBe(1);
+
+    await holds.release(tag, hold.ref);
+    const order: string[] = [];
+    let answered: Promise<unknown> = Promise.resolve();
+    const purge = purgeOf({
+      redis,
+      keys,
+      leases,
+      deadLetters: {
+        purge: async (...args) => {
+          // After the last look: whoever places it now waits.
+          for (const approver of ["a", "b"]) await holds.place(tag, hold, approver);
+          answered = leases.drain(deletionOf(tag)).then(({ drained }) => order.push(`answered ${drained}`));
+          await leases.drain("x".repeat(22) as SubjectTag);
+          order.push("purged");
+          return letters.purge(...args);
+        },
+      },
+    });
+    await purge(tag, [lamp]);
+    await answered;
+    expect(order).toEqual(["purged", "answered true"]);
+  });
+});
+
+test("an account of disclosures of whom a hold is placed while old ones go stays", async () => {
+  const { redis, keys, leases } = store();
+  const [held, free] = [subject(randomUUID()), subject(randomUUID())];
+  for (const tag of [held, free]) await redis.hset(keys.disclosures(tag), "1|sky|weather|IN||2020-02", "07:1");
+  const days = { deviceStatusDays: 1, deviceLocationDays: 1, cellActivityDays: 1 };
+  const retention = createRetention({
+    config: {
+      retention: { ...days, disclosureDays: 30, receiptDays: 30, auditDays: 30, queueKeyDays: 0 },
+      queue: { deadLetterRetentionDays: 1 },
+      keys: { dir: "" },
+    } as never,
+    redis,
+    keys,
+    keyring: { pseudonym: () => "x" as never, opens: () => true },
+    // Whoever places it from here on is answered when the old ones are gone.
+    leases: { acquire: () => leases.acquire().finally(() => redis.zadd(keys.heldSubjects, Date.now() + 1e6, held)) },
+    rows: { count: async () => 0, remove: async () => "deleted" },
+    deadLetters: { count: async () => 0, older: async () => 0, expire: async () => 0, purge: async () => 0 },
+    holds: new HeldSubjects(redis, keys, async () => []),
+    auditLog: { older: async () => 0, trim: async () => 0 },
+    audit: async () => undefined,
+    damaged: () => undefined,
+    log: { info: () => undefined, warn: () => undefined, error: () => undefined },
+  });
+  const results = await retention.run("gateway", new AbortController().signal);
+  expect(results).toContainEqual({ kind: "disclosures", state: "done", count: 1 });
+  expect([await redis.exists(keys.disclosures(held)), await redis.exists(keys.disclosures(free))]).toEqual([1, 0]);
+});
+
+test("a restore that was overtaken takes nothing away from the one that overtook it", async () => {
+  const { redis, keys } = store();
+  const [late, next] = [new RestoreMarker(redis, keys), new RestoreMarker(redis, keys)];
+  expect(await late.raise()).toBe("staging");
+  await expect(next.raise()).rejects.toMatchObject({ code: "RESTORE_REFUSED" });
+  // Its word ran out, as it does when its process stands still.
+  const sign = JSON.parse((await redis.get(keys.restoring)) ?? "{}") as object;
+  await redis.set(keys.restoring, JSON.stringify({ ...sign, untilMs: 1 }));
+  expect(await next.raise()).toBe("staging");
+  await next.begin("removing");
+  await expect(late.begin("staging")).rejects.toMatchObject({ code: "RESTORE_REFUSED" });
+  await late.lower(true);
+  next.held();
+  expect(JSON.parse((await redis.get(keys.restoring)) ?? "{}")).toMatchObject({ stage: 1 });
+  // Nor does it begin where the other one has ended.
+  await next.lower(true);
+  await expect(late.begin("taking")).rejects.toMatchObject({ code: "RESTORE_REFUSED" });
+  expect(await redis.get(keys.restoring)).toBeNull();
+});
+
+test("a turn to take backups that ran out and is another one's is neither prolonged nor ended", async () => {
+  const { redis, keys } = store();
+  const never = { take: () => Promise.reject(new Error("not asked")) };
+  const schedule = new BackupSchedule(redis, keys, never, { dir: ".", everyMs: 0, keep: 1 });
+  expect(
+    await schedule.alone(async () => {
+      expect(await schedule.alone(async () => "twice")).toBeUndefined();
+      await redis.set(keys.backupTurn, "another one");
+      return "done";
+    }),
+  ).toBe("done");
+  expect(await redis.get(keys.backupTurn)).toBe("another one");
+});
+
+test("of two looks at what a policy suspends the later one counts, however long the earlier one takes", async () => {
+  const { redis, keys } = store();
+  const quick = new Suspensions(redis, keys, { now: Date.now });
+  await quick.survey();
+  const slow = new Suspensions(
+    interrupted(redis, "consentryRememberSuspended", async () => {
+      await quick.survey();
+      await redis.hset(keys.devicesSuspended, "scene", 7);
+    }),
+    keys,
+    { now: Date.now },
+  );
+  await slow.survey();
+  expect(await quick.counts()).toMatchObject({ scene: 7 });
+});
+
+test("a link that was used is remembered for longer than a gateway whose clock is behind takes it for good", async () => {
+  const { redis, keys } = store();
+  const links = new SpentLinks(redis, keys);
+  const spent = await Promise.all([links.spend("n", 1_000), links.spend("n", 1_000)]);
+  expect(spent.filter(Boolean)).toHaveLength(1);
+  expect(await redis.pttl(keys.spentLink("n"))).toBeGreaterThan(23 * 60 * 60_000);
+});
+
+test("the mark of a key deleted while the file is rewritten stays", async () => {
+  const { redis, keys } = store();
+  const silent = { info: () => undefined, warn: () => undefined, error: () => undefined };
+  const marking = new KeyRemnants(redis, keys, silent);
+  await marking.mark();
+  const slow = new KeyRemnants(
+    interrupted(redis, "info", () => marking.mark()),
+    keys,
+    silent,
+  );
+  await slow.clear(new AbortController().signal);
+  expect(await redis.get(keys.keyRemnants)).not.toBeNull();
 });

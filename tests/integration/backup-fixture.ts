@@ -8,6 +8,7 @@ import { ConsentGate } from "../../src/consent/gate.ts";
 import { LedgerHolds } from "../../src/consent/holds.ts";
 import { Ledger } from "../../src/consent/ledger.ts";
 import { Policies } from "../../src/consent/policies.ts";
+import { denyAllUntilPublished } from "../../src/consent/policy-floors.ts";
 import { rebuildSubject } from "../../src/consent/rebuild.ts";
 import { SubjectErasure } from "../../src/consent/subject-erasure.ts";
 import { Keyring } from "../../src/deidentify/keyring.ts";
@@ -90,7 +91,7 @@ export class Installation extends Place {
     return new Restore(redis, this.keys, this.prefix, all, {
       rebuild: rebuildSubject,
       rewrap: (wrapped) => this.keyring.rewrap(wrapped),
-      closedFloors: "999999999,999999999,999999999,999999999",
+      closedFloors: denyAllUntilPublished,
       now: Date.now,
     });
   }

@@ -129,7 +129,7 @@ test("archives from before a change of the master key and of the backup key open
       backup: [backup, here.secrets.backup],
       masters: [master, here.secrets.master],
     },
-    { rebuild: rebuildSubject, rewrap: (wrapped) => changed.rewrap(wrapped), closedFloors: "", now: Date.now },
+    { rebuild: rebuildSubject, rewrap: (wrapped) => changed.rewrap(wrapped), closedFloors: () => "", now: Date.now },
   );
   await here.lose();
   await restorer.run(here.input(made));
@@ -320,8 +320,13 @@ describe("what happened since the backup", () => {
   test("a token that was replaced since does not work again, others do", async () => {
     const [keeps, changes] = [await here.home("k"), await here.home("c")];
     const issued = async (home: { device: DeviceKey }) => {
-      const mac = await here.redis.hget(here.keys.credential(home.device), "mac");
-      await here.journal.record({ what: "token-issued", device: home.device, mac: mac ?? "" });
+      const [mac, number] = await here.redis.hmget(here.keys.credential(home.device), "mac", "number");
+      await here.journal.record({
+        what: "token-issued",
+        device: home.device,
+        mac: mac ?? "",
+        number: Number(number),
+      });
     };
     await issued(keeps);
     await issued(changes);
@@ -338,17 +343,38 @@ describe("what happened since the backup", () => {
     const home = await here.home("a");
     const given = await here.grants(home);
     const made = await here.backup();
-    await here.journal.record({ what: "policy-published", version: 2 });
+    await here.journal.record({ what: "policy-published", version: 3 });
     await here.lose();
     expect((await here.restorer().run(here.input(made))).policyMissing).toBe(true);
     await here.policies.ensureShipped(shippedPolicy);
     expect(await here.grants(home)).toBe("policy-superseded");
     const second = JSON.parse(shippedPolicy.toString()) as Record<string, unknown>;
-    const published = await here.policies.publish(
-      Buffer.from(JSON.stringify({ ...second, version: 2, change: { kind: "minor", summary: "as before" } })),
-    );
-    expect(published.refused).toBeUndefined();
+    const published = (version: number) =>
+      here.policies.publish(
+        Buffer.from(JSON.stringify({ ...second, version, change: { kind: "minor", summary: "as before" } })),
+      );
+    // The third one may have suspended what the second allows.
+    expect((await published(2)).refused).toBeUndefined();
+    await here.policies.ensureShipped(shippedPolicy);
+    expect(await here.grants(home)).toBe("policy-superseded");
+    expect((await published(3)).refused).toBeUndefined();
     expect(await here.grants(home)).toBe(given);
+  });
+
+  test("a fence beside the ledger that is no number, or a high one, hides no withdrawal", async () => {
+    const homes = [await here.home("a"), await here.home("b"), await here.home("c")] as const;
+    const given = await here.grants(homes[2]);
+    await here.redis.hset(here.keys.subject(homes[0].tag), "fence", "many");
+    await here.redis.hset(here.keys.subject(homes[1].tag), "fence", "1000");
+    const made = await here.backup();
+    for (const { tag } of homes.slice(0, 2)) await here.ledger.withdraw(tag, {});
+    await here.lose();
+    await here.restorer().run(here.input(made));
+    expect(await Promise.all(homes.map((home) => here.grants(home)))).toEqual([
+      "consent-withdrawn",
+      "consent-withdrawn",
+      given,
+    ]);
   });
 
   test("without a journal everybody has withdrawn, and no key is taken", async () => {
