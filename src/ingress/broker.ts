@@ -29,7 +29,6 @@ import { TOO_LONG } from "./well-formed.ts";
 export interface BrokerOptions extends PacketLimits {
   readonly connectTimeoutMs: number;
   readonly maxKeepaliveS: number;
-  readonly maxTopicLevels: number;
   readonly maxSubscriptions: number;
   /** QoS 2 messages without PUBREL on all connections. */
   readonly inFlightMessages: number;

@@ -27,6 +27,7 @@ export interface PacketLimits {
   readonly maxConnectPacketBytes: number;
   /** Longer names of topics and filters are not even made text. */
   readonly maxTopicBytes: number;
+  readonly maxTopicLevels: number;
   /** Publishes under way. */
   readonly inFlightPerConnection: number;
 }
@@ -170,7 +171,7 @@ export class PacketReader {
         const end = start + 2 + parser._list.readUInt16BE(start);
         if (end > parser.packet.length) return null;
         parser._pos = end;
-        this.#fault ??= longTextFault(parser._list.slice(start + 2, end));
+        this.#fault ??= longTextFault(parser._list.slice(start + 2, end), this.#limits.maxTopicLevels);
         return TOO_LONG;
       }
       const text = parseString.call(parser);

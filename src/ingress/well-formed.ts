@@ -52,9 +52,14 @@ export function textFault(text: string, bytes: () => Buffer): string | undefined
   return isUtf8(bytes()) ? undefined : "MQTT-1.5.3-1";
 }
 
-/** The same of a text too long to be made one. */
-export function longTextFault(bytes: Buffer): string | undefined {
+const SLASH = 0x2f;
+
+/** The same of a text too long to be made one, and whether it is too deep as well. */
+export function longTextFault(bytes: Buffer, maxLevels: number): string | undefined {
   if (bytes.includes(0)) return "MQTT-1.5.3-2";
+  let levels = 1;
+  for (const byte of bytes) if (byte === SLASH) levels += 1;
+  if (levels > maxLevels) return "topic has too many levels";
   return isUtf8(bytes) ? undefined : "MQTT-1.5.3-1";
 }
 

@@ -6,6 +6,7 @@ import { mkdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { Redis } from "ioredis";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { GATEWAY_USER, gatewayRights } from "../../simulators/redis-users.ts";
 import { until } from "../fixtures/eventually.ts";
 import { consentTo, type Device, EVERYTHING, name, startSystem, type TestSystem } from "../fixtures/system.ts";
 
@@ -65,8 +66,8 @@ const CAUSES: Record<string, Cause> = {
     },
   },
   NOPERM: {
-    begin: (redis) => redis.acl("SETUSER", "default", "-@write"),
-    end: (redis) => redis.acl("SETUSER", "default", "+@all"),
+    begin: (redis) => redis.acl("SETUSER", GATEWAY_USER, "-@write"),
+    end: async (redis) => redis.acl("SETUSER", GATEWAY_USER, ...(await gatewayRights())),
   },
   TIMEOUT: {
     begin: (redis) => redis.call("CLIENT", "PAUSE", "60000", "WRITE"),

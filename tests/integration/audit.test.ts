@@ -95,7 +95,7 @@ describe("every act over HTTP", () => {
     expect(await ledger.record(subject("boris"))).toBeUndefined();
     expect((await call("POST", "/v1/subjects/anna/withdrawals", {})).status).toBe(200);
     expect((await ledger.record(subject("anna")))?.consent?.state).toBe("withdrawn");
-    expect(api.logged).toContainEqual(["audit line is late", { code: "AUDIT_BROKEN" }]);
+    expect(api.logged).toContainEqual(["audit line is late", { stage: "audit", code: "AUDIT_BROKEN" }]);
   });
 });
 

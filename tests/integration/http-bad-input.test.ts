@@ -221,9 +221,9 @@ test("an outage of Redis is a 503 with a time to come back, and a log line with 
     expectProblem(answer, "unavailable");
     expect(answer.headers.get("retry-after")).toBe("2");
   }
-  const failed = ["request failed", { status: 503, code: "CONSENT_UNREACHABLE" }];
+  const failed = ["request failed", { stage: "http", status: 503, code: "CONSENT_UNREACHABLE" }];
   // A withdrawal is tried although its audit lines cannot be written: before it, and after it.
-  const late = ["audit line is late", { code: "CONSENT_UNREACHABLE" }];
+  const late = ["audit line is late", { stage: "audit", code: "CONSENT_UNREACHABLE" }];
   expect(api.logged.slice(1)).toEqual([failed, failed, late, failed, late, failed, failed]);
 });
 
@@ -234,7 +234,7 @@ test("a broken ledger is a 500 that says no more than that", async () => {
   for (const key of await redis.keys("*:ledger")) await redis.lset(key, 0, '{"canary":true}');
   expect(list).not.toBe("");
   expectProblem(await call("GET", CONSENTS), "internal");
-  expect(api.logged.at(-1)).toEqual(["request failed", { status: 500, code: "LEDGER_BROKEN" }]);
+  expect(api.logged.at(-1)).toEqual(["request failed", { stage: "http", status: 500, code: "LEDGER_BROKEN" }]);
 });
 
 describe("on the wire", () => {

@@ -80,7 +80,7 @@ export function httpApi({ leaseMs = 2_000, bounds = {} }: ApiOptions = {}): Api 
         ...(body !== undefined && { body: raw ? (body as string) : JSON.stringify(body) }),
       });
       const text = await response.text();
-      const isJson = /json/.test(response.headers.get("content-type") ?? "");
+      const isJson = /[/+]json/.test(response.headers.get("content-type") ?? "");
       return {
         status: response.status,
         headers: response.headers,

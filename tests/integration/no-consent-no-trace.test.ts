@@ -29,8 +29,8 @@ const PARTS: Readonly<Record<string, unknown>> = {
   status: { power: "on" },
 };
 
-/** Which gateways are alive, and what is scheduled: changes by itself, without any message. */
-const HOUSEKEEPING = /:stalled-check$|^\{consentry:(gateways|upkeep)\}/;
+/** Which gateways are alive, whether Redis writes, and what is scheduled: changes by itself, without any message. */
+const HOUSEKEEPING = /:stalled-check$|^\{consentry:(gateways|upkeep)\}|\}:probe:/;
 
 /** Every other key of Redis with its content. */
 async function redisContent(): Promise<Map<string, string>> {
