@@ -8,7 +8,7 @@ import { holdOf } from "./fold.ts";
 import { roomFor } from "./ledger-bound.ts";
 import type { LedgerStore, SubjectLedger } from "./ledger-store.ts";
 import { optimistically } from "./optimistic.ts";
-import { partyOf, partyToNote } from "./party.ts";
+import { partyToNote } from "./party.ts";
 import { type Draft, planChange } from "./plan-change.ts";
 import { SubjectTurns } from "./subject-turns.ts";
 
@@ -71,16 +71,6 @@ async function tryToChange(
   if (appended.status === "rejected") throw appended.reason;
   for (const note of noted) if (note.status === "rejected") throw note.reason;
   return appended.value ? planned.change : undefined;
-}
-
-/** Of what is in force already, and so is not written down again: the first time it may not have been noted. */
-export async function noteAgain(options: ChangeOptions, { tag, events, state }: SubjectLedger): Promise<void> {
-  const [last, before] = [events.at(-1), events.at(-2)];
-  const narrowed = last !== undefined && last.fence > (before?.fence ?? 0);
-  await Promise.all([
-    narrowed ? options.narrowing?.(tag, state.fence) : undefined,
-    noteParty(options, tag, state.minor ? partyOf(state) : undefined),
-  ]);
 }
 
 async function noteParty(options: ChangeOptions, tag: SubjectTag, party: PartyStatement | undefined): Promise<void> {

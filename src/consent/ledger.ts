@@ -18,11 +18,12 @@ import { DAY_MS } from "../model/durations.ts";
 import { GatewayError } from "../model/errors.ts";
 import type { DeviceKey, SubjectTag } from "../model/ids.ts";
 import type { RedisKeys } from "../platform/redis-keys.ts";
-import { changeLedger, noteAgain } from "./change-ledger.ts";
+import { changeLedger } from "./change-ledger.ts";
 import { DeviceClaims } from "./device-claim.ts";
 import { roomFor } from "./ledger-bound.ts";
 import { LedgerStore, type SubjectLedger } from "./ledger-store.ts";
 import { behindNewChain } from "./new-chain.ts";
+import { partyOf } from "./party.ts";
 import { type Draft, silencedNow } from "./plan-change.ts";
 import { type Policy, readFloorPlan, readFloors, readPolicy } from "./policies.ts";
 import { type StatementDraft, saidAlready } from "./said-already.ts";
@@ -179,21 +180,24 @@ export class Ledger {
     openEnded: boolean,
     draftOf: (state: SubjectState) => StatementDraft,
   ): Promise<LedgerAnswer> {
-    let silent: readonly DeviceKey[] | undefined;
-    let known: SubjectLedger | undefined;
+    let said: SubjectState | undefined;
     const answer = await this.#state(tag, about, draftOf, (ledger, draft) => {
       const now = this.#options.now();
       // Told again: the first time may have ended before anything was done about them.
       const room = roomFor(draft.type, ledger.events.length, false, this.#options.wideningLimit);
-      const said = room === "append" && saidAlready(ledger, draft, { now, openEnded });
-      silent = said ? silencedNow(ledger.state, now) : undefined;
-      known = said ? ledger : undefined;
-      return silent === undefined;
+      const known = room === "append" && saidAlready(ledger, draft, { now, openEnded });
+      said = known ? ledger.state : undefined;
+      return !known;
     });
-    if (known !== undefined && answer.refused === undefined) await noteAgain(this.#options, known);
-    return silent === undefined || answer.refused !== undefined
-      ? answer
-      : { ...answer, silenced: silent, repeated: true };
+    if (said === undefined || answer.refused !== undefined) return answer;
+    await this.#noteAgain(tag, said);
+    return { ...answer, silenced: silencedNow(said, this.#options.now()), repeated: true };
+  }
+
+  /** The first time may have been written here and not outside Redis, and then it was not answered. */
+  async #noteAgain(tag: SubjectTag, state: SubjectState): Promise<void> {
+    if (state.fence > 0) await this.#options.narrowing?.(tag, state.fence);
+    if (state.minor) await this.#options.minority?.(tag, partyOf(state));
   }
 
   /** Appends a statement, once it is clear that subject and devices exist and that whoever speaks may. */
