@@ -18,7 +18,7 @@ const CLAIM_DEVICE: RedisScript = {
   KEYS[1] credential hash
   ARGV[1] subject tag   ARGV[2] claim id   ARGV[3] channel for sessions to end   ARGV[4] device key
   Reply: false when bound there already and no move is open; else the other tags it may still be found under,
-  comma-joined, and 1 when a token ended
+  comma-joined, and 1 when a token ended with this move
 ]]
 -- What is no hash is none of ours, and lets nobody in.
 if redis.call("TYPE", KEYS[1]).ok ~= "hash" then redis.call("DEL", KEYS[1]) end
@@ -34,8 +34,10 @@ redis.call("HSET", KEYS[1], "claim", ARGV[2], "target", ARGV[1], "from", found .
 redis.call("HDEL", KEYS[1], "tag")
 local owner = redis.call("HGET", KEYS[1], "owner") or bound or ARGV[1]
 local ended = owner ~= ARGV[1] and redis.call("HDEL", KEYS[1], "mac", "owner") > 0
+-- Told of until the move is closed: whoever began it may not have come to note it down.
+if ended then redis.call("HSET", KEYS[1], "ended", 1) end
 if bound or ended then redis.call("PUBLISH", ARGV[3], ARGV[4]) end
-return { found, ended and 1 or 0 }`,
+return { found, redis.call("HEXISTS", KEYS[1], "ended") }`,
 };
 
 const SETTLE_DEVICE: RedisScript = {
@@ -53,7 +55,7 @@ if open[1] ~= ARGV[2] then
 end
 redis.call("HSET", KEYS[1], "tag", ARGV[1])
 if redis.call("HEXISTS", KEYS[1], "mac") == 1 then redis.call("HSET", KEYS[1], "owner", ARGV[1]) end
-redis.call("HDEL", KEYS[1], "claim", "target", "from")
+redis.call("HDEL", KEYS[1], "claim", "target", "from", "ended")
 redis.call("PUBLISH", ARGV[3], ARGV[4])
 return 1`,
 };
