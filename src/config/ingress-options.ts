@@ -48,7 +48,7 @@ export const mqttOptions = z.strictObject({
     1,
     20_000,
     1_000_000,
-    "Open connections of all listeners together, handshakes included.",
+    "Open connections of all listeners together, handshakes included. When they are used up, whoever has not logged in is closed for a new one.",
     "connections",
   ),
   maxPayloadBytes: bytes(64, 8_192, MIB, "Largest payload of a device message; a larger one is refused `too-large`."),

@@ -86,6 +86,7 @@ export class GatewayBroker extends Aedes {
   readonly #ports: BrokerPorts;
   readonly #wills = new WeakMap<Client, Will>();
   readonly #unnameable = new WeakSet<Client>();
+  readonly #loggedIn = new WeakMap<Client, () => void>();
   readonly #live = new LiveSessions();
   readonly #subscriptions: Subscriptions;
   readonly #received: ReceivedIds;
@@ -127,9 +128,10 @@ export class GatewayBroker extends Aedes {
     this.on("connectionError", (client, error) => this.#broken(client, error));
   }
 
-  /** A new connection from a listener. The stream carries MQTT 3.1.1. */
-  accept(stream: Parameters<Aedes["handle"]>[0], remoteAddress: string): void {
+  /** A new connection from a listener. The stream carries MQTT 3.1.1. `loggedIn` is called when it is known who is there. */
+  accept(stream: Parameters<Aedes["handle"]>[0], remoteAddress: string, loggedIn: () => void = () => undefined): void {
     const client = this.handle(stream, { connDetails: { ipAddress: remoteAddress } } as never);
+    this.#loggedIn.set(client, loggedIn);
     stream.once("close", () => this.#gone(client));
     new PacketReader(client, this.#options, {
       publish: (packet, settled) =>
@@ -249,6 +251,7 @@ export class GatewayBroker extends Aedes {
     }
     // The peer went away meanwhile: nothing begins, and nobody is there to be told.
     if (client.closed || client.conn.destroyed) return;
+    this.#loggedIn.get(client)?.();
     // A service gets a client id of its own name space, so that it can never evict a device.
     if (login.kind === "service") internals(client).id = `service/${login.name}/${client.id}`;
     openSession(login);

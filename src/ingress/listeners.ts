@@ -9,6 +9,7 @@ import { createSecureContext, createServer as createTlsServer } from "node:tls";
 import { createWebSocketStream, WebSocketServer } from "ws";
 import type { Log } from "../model/log.ts";
 import { listenFailed, optionUnusable, type Place, readOptionFile } from "../platform/start-faults.ts";
+import { Doorstep } from "./doorstep.ts";
 
 export interface ListenerOptions {
   readonly enabled: boolean;
@@ -22,13 +23,14 @@ export interface ListenersOptions {
   readonly tls: ListenerOptions & { readonly certFile?: string | undefined; readonly keyFile?: string | undefined };
   readonly ws: ListenerOptions & { readonly path: string };
   readonly maxPacketBytes: number;
-  /** Of all listeners together; handshakes count from their first packet. */
+  /** Of all listeners together, from their first packet on; above it whoever has not logged in gives way. */
   readonly maxConnections: number;
   readonly handshakeTimeoutMs: number;
 }
 
 export interface ListenersPorts {
-  readonly accept: (stream: Duplex, remoteAddress: string) => void;
+  /** `loggedIn` is to be called once it is known who is there. */
+  readonly accept: (stream: Duplex, remoteAddress: string, loggedIn: () => void) => void;
   readonly refused: (reason: "too-many" | "protocol") => void;
   readonly log: Log;
 }
@@ -43,6 +45,9 @@ export class Listeners {
   readonly #ports: ListenersPorts;
   readonly #servers: Server[] = [];
   readonly #sockets = new Set<Socket>();
+  readonly #doorstep = new Doorstep();
+  /** What a listener hands over of TLS or HTTP is not the socket that was counted, but has its ends. */
+  readonly #byEnds = new Map<string, Socket>();
 
   constructor(options: ListenersOptions, ports: ListenersPorts) {
     this.#options = options;
@@ -69,8 +74,15 @@ export class Listeners {
   }
 
   readonly #stream = (socket: Socket): void => {
-    if (!socket.destroyed) this.#ports.accept(socket, socket.remoteAddress ?? "");
+    if (!socket.destroyed) this.#accept(socket, socket);
   };
+
+  #accept(stream: Duplex, socket: Socket): void {
+    const counted = this.#byEnds.get(endsOf(socket));
+    this.#ports.accept(stream, socket.remoteAddress ?? "", () => {
+      if (counted !== undefined) this.#doorstep.remove(counted);
+    });
+  }
 
   #tlsServer(): Server {
     const { tls, handshakeTimeoutMs } = this.#options;
@@ -117,7 +129,7 @@ export class Listeners {
         if (socket.bufferedAmount > MAX_UNREAD_PONGS) socket.terminate();
         else socket.pong(data);
       });
-      this.#ports.accept(stream, request.socket.remoteAddress ?? "");
+      this.#accept(stream, request.socket);
     });
     // It repeats what the HTTP server says, which is heard there.
     sockets.on("error", () => undefined);
@@ -144,13 +156,26 @@ export class Listeners {
   #count(socket: Socket): void {
     socket.on("error", () => socket.destroy());
     if (this.#sockets.size >= this.#options.maxConnections) {
+      const leaving = this.#doorstep.giveWay(socket.remoteAddress);
       this.#ports.refused("too-many");
-      socket.destroy();
-      return;
+      (leaving ?? socket).destroy();
+      if (leaving === undefined) return;
+      this.#sockets.delete(leaving);
     }
+    const ends = endsOf(socket);
     this.#sockets.add(socket);
-    socket.once("close", () => this.#sockets.delete(socket));
+    this.#doorstep.add(socket);
+    this.#byEnds.set(ends, socket);
+    socket.once("close", () => {
+      this.#sockets.delete(socket);
+      this.#doorstep.remove(socket);
+      if (this.#byEnds.get(ends) === socket) this.#byEnds.delete(ends);
+    });
   }
+}
+
+function endsOf({ remoteAddress, remotePort, localPort }: Socket): string {
+  return `${remoteAddress} ${remotePort} ${localPort}`;
 }
 
 /** Throws `CONFIG_INVALID` naming the one of the two files that cannot be used. */
