@@ -10,10 +10,6 @@ export class Doorstep {
   readonly #all = new Map<Socket, string>();
   readonly #groups = new Map<string, Set<Socket>>();
 
-  get size(): number {
-    return this.#all.size;
-  }
-
   add(socket: Socket): void {
     const group = addressGroup(socket.remoteAddress);
     const held = this.#groups.get(group) ?? new Set();
