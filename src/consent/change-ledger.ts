@@ -8,8 +8,8 @@ import { holdOf } from "./fold.ts";
 import { roomFor } from "./ledger-bound.ts";
 import type { LedgerStore, SubjectLedger } from "./ledger-store.ts";
 import { optimistically } from "./optimistic.ts";
-import { partyToNote } from "./party.ts";
-import { type Draft, planChange } from "./plan-change.ts";
+import { partyOf, partyToNote } from "./party.ts";
+import { type Draft, planChange, silencedNow } from "./plan-change.ts";
 import { SubjectTurns } from "./subject-turns.ts";
 
 export interface ChangeOptions {
@@ -29,15 +29,19 @@ export interface ChangeOptions {
   holding?(tag: SubjectTag, ref: string, hold: LegalHold | undefined): Promise<void>;
 }
 
+/** What stands on record already: nothing is appended for it. */
+export const ON_RECORD = "on-record";
+export type Drafted = Draft | typeof ON_RECORD | undefined;
+
 /**
- * `draft` may be asked more than once and answers `undefined` when nothing is to be appended.
+ * `draft` may be asked more than once and answers `undefined` when there is nothing to be said at all.
  * Throws `CONSENT_UNREACHABLE`, `CONSENT_CONFLICT`, `LEDGER_BROKEN`, `LEDGER_FULL`.
  */
 export async function changeLedger(
   store: LedgerStore,
   tag: SubjectTag,
   options: ChangeOptions,
-  draft: (ledger: SubjectLedger) => Draft | undefined,
+  draft: (ledger: SubjectLedger) => Drafted,
 ): Promise<LedgerChange> {
   const { turns = new SubjectTurns() } = options;
   const change = () => optimistically("appending to a ledger", () => tryToChange(store, tag, options, draft));
@@ -49,18 +53,19 @@ async function tryToChange(
   store: LedgerStore,
   tag: SubjectTag,
   options: ChangeOptions,
-  draft: (ledger: SubjectLedger) => Draft | undefined,
+  draft: (ledger: SubjectLedger) => Drafted,
 ): Promise<LedgerChange | undefined> {
   const before = await store.read(tag);
   const unchanged: LedgerChange = { fence: before.state.fence, narrowed: false, silenced: [] };
   const body = draft(before);
   if (body === undefined) return unchanged;
+  if (body === ON_RECORD) return saidAgain(options, before);
   const created = body.type === "given" || body.type === "reconfirmed" ? options.createSubjectKey?.() : undefined;
   const wrappedSubjectKey = before.wrappedSubjectKey ?? created ?? NO_SUBJECT_KEY;
   const planned = planChange(before, body, { wrappedSubjectKey, now: options.now() });
   const room = roomFor(body.type, before.events.length, planned.takesAway, options.wideningLimit);
   if (room === "full") throw new GatewayError("LEDGER_FULL", body.type);
-  if (room === "nothing") return unchanged;
+  if (room === "nothing") return saidAgain(options, before);
   await noteHold(options, tag, planned.event);
   // Side by side: a journal that can't be written must keep the answer back, never the withdrawal itself.
   const notes = [
@@ -71,6 +76,16 @@ async function tryToChange(
   if (appended.status === "rejected") throw appended.reason;
   for (const note of noted) if (note.status === "rejected") throw note.reason;
   return appended.value ? planned.change : undefined;
+}
+
+/**
+ * What was said before may have failed between the ledger and what is noted down outside Redis, or before anything was
+ * done about the devices: both are seen to again, or the answer would promise what a restore takes back.
+ */
+async function saidAgain(options: ChangeOptions, { tag, state }: SubjectLedger): Promise<LedgerChange> {
+  if (state.fence > 0) await options.narrowing?.(tag, state.fence);
+  if (state.minor) await options.minority?.(tag, partyOf(state));
+  return { fence: state.fence, narrowed: false, silenced: silencedNow(state, options.now()), repeated: true };
 }
 
 async function noteParty(options: ChangeOptions, tag: SubjectTag, party: PartyStatement | undefined): Promise<void> {

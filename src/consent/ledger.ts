@@ -18,15 +18,14 @@ import { DAY_MS } from "../model/durations.ts";
 import { GatewayError } from "../model/errors.ts";
 import type { DeviceKey, SubjectTag } from "../model/ids.ts";
 import type { RedisKeys } from "../platform/redis-keys.ts";
-import { changeLedger } from "./change-ledger.ts";
+import { changeLedger, type Drafted, ON_RECORD } from "./change-ledger.ts";
 import { DeviceClaims } from "./device-claim.ts";
 import { roomFor } from "./ledger-bound.ts";
 import { LedgerStore, type SubjectLedger } from "./ledger-store.ts";
 import { behindNewChain } from "./new-chain.ts";
-import { partyOf } from "./party.ts";
-import { type Draft, silencedNow } from "./plan-change.ts";
+import type { Draft } from "./plan-change.ts";
 import { type Policy, readFloorPlan, readFloors, readPolicy } from "./policies.ts";
-import { type StatementDraft, saidAlready } from "./said-already.ts";
+import { type StatementDraft, saidAlready, takenBackAlready } from "./said-already.ts";
 import { showRecord } from "./show-record.ts";
 import { type About, actingGuardian, agreesAnew, copyOf, inRange, refusalOf, termsOf } from "./statement-rules.ts";
 import type { SubjectState } from "./subject-state.ts";
@@ -150,19 +149,24 @@ export class Ledger {
   /**
    * Takes back all, or only the named purposes or categories, or the named categories of the named purposes.
    * Once this resolves no later batch uses what was withdrawn; batches under way end with the drain of the leases.
+   * What was taken back already, in the same words and with nothing left of it, is not written down once more.
    */
   async withdraw(tag: SubjectTag, input: WithdrawInput): Promise<LedgerAnswer> {
     const { purposes, categories, devices, evidenceRef, guardianRef, by = "subject", method = "api" } = input;
-    return this.#state(tag, { devices, by, guardianRef }, () => ({
-      type: "withdrawn",
-      by,
-      method,
-      evidenceRef,
-      ...actingGuardian({ by, guardianRef }),
-      devices: copyOf(devices),
-      purposes: copyOf(purposes),
-      categories: copyOf(categories),
-    }));
+    const draftOf = () =>
+      ({
+        type: "withdrawn",
+        by,
+        method,
+        evidenceRef,
+        ...actingGuardian({ by, guardianRef }),
+        devices: copyOf(devices),
+        purposes: copyOf(purposes),
+        categories: copyOf(categories),
+      }) as const;
+    return this.#state(tag, { devices, by, guardianRef }, draftOf, (ledger, draft) =>
+      takenBackAlready(ledger, draft, this.#options.now()),
+    );
   }
 
   /** `undefined` when nothing is held about this subject. */
@@ -180,24 +184,10 @@ export class Ledger {
     openEnded: boolean,
     draftOf: (state: SubjectState) => StatementDraft,
   ): Promise<LedgerAnswer> {
-    let said: SubjectState | undefined;
-    const answer = await this.#state(tag, about, draftOf, (ledger, draft) => {
-      const now = this.#options.now();
-      // Told again: the first time may have ended before anything was done about them.
+    return this.#state(tag, about, draftOf, (ledger, draft) => {
       const room = roomFor(draft.type, ledger.events.length, false, this.#options.wideningLimit);
-      const known = room === "append" && saidAlready(ledger, draft, { now, openEnded });
-      said = known ? ledger.state : undefined;
-      return !known;
+      return room === "append" && saidAlready(ledger, draft, { now: this.#options.now(), openEnded });
     });
-    if (said === undefined || answer.refused !== undefined) return answer;
-    await this.#noteAgain(tag, said);
-    return { ...answer, silenced: silencedNow(said, this.#options.now()), repeated: true };
-  }
-
-  /** The first time may have been written here and not outside Redis, and then it was not answered. */
-  async #noteAgain(tag: SubjectTag, state: SubjectState): Promise<void> {
-    if (state.fence > 0) await this.#options.narrowing?.(tag, state.fence);
-    if (state.minor) await this.#options.minority?.(tag, partyOf(state));
   }
 
   /** Appends a statement, once it is clear that subject and devices exist and that whoever speaks may. */
@@ -205,13 +195,17 @@ export class Ledger {
     tag: SubjectTag,
     about: About,
     draftOf: (state: SubjectState) => T,
-    isNews: (ledger: SubjectLedger, draft: T) => boolean = () => true,
+    isOnRecord: (ledger: SubjectLedger, draft: T) => boolean,
   ): Promise<LedgerAnswer> {
     let refused: LedgerRefusal | undefined;
     const change = await this.#change(tag, (ledger) => {
       const draft = draftOf(ledger.state);
       refused = refusalOf(ledger, draft, about);
-      return refused === undefined && isNews(ledger, draft) ? draft : undefined;
+      const stands = (refused === undefined || refused === "changed-meanwhile") && isOnRecord(ledger, draft);
+      // Whoever asks again after a lost answer builds on what was there before their own change.
+      if (stands) refused = undefined;
+      if (refused !== undefined) return undefined;
+      return stands ? ON_RECORD : draft;
     });
     return refused === undefined ? change : { refused };
   }
@@ -232,14 +226,15 @@ export class Ledger {
 
   async #drop(tag: SubjectTag, device: DeviceKey): Promise<LedgerChange | undefined> {
     let found = false;
-    const change = await this.#change(tag, ({ state }) => {
+    const change = await this.#change(tag, ({ events, state }) => {
       found = state.devices.has(device);
-      return found ? { type: "unbound", by: "controller", device } : undefined;
+      if (found) return { type: "unbound", by: "controller", device };
+      return events.some((event) => event.type === "unbound" && event.device === device) ? ON_RECORD : undefined;
     });
     return found ? change : undefined;
   }
 
-  #change(tag: SubjectTag, draft: (ledger: SubjectLedger) => Draft | undefined): Promise<LedgerChange> {
+  #change(tag: SubjectTag, draft: (ledger: SubjectLedger) => Drafted): Promise<LedgerChange> {
     return changeLedger(this.#store, tag, this.#options, draft);
   }
 

@@ -1,6 +1,6 @@
 /**
- * Whether a statement says what is in force already, in the same words: then it is not written down once more, or
- * whoever repeats it would fill a record that is kept for good. Pure.
+ * Whether a statement or a withdrawal says what is in force already, in the same words: then it is not written down
+ * once more, or whoever repeats it would fill a record that is kept for good. Pure.
  */
 import { isConsent } from "../model/consent-record.ts";
 import { DAY_MS } from "../model/durations.ts";
@@ -12,6 +12,7 @@ import type { StatementEvent } from "./statement.ts";
 import type { Consent, SubjectState } from "./subject-state.ts";
 
 export type StatementDraft = Extract<Draft, { type: StatementEvent["type"] }>;
+type WithdrawalDraft = Extract<Draft, { type: "withdrawn" }>;
 
 /**
  * `openEnded`: the subject named no end. Consent said again on another day then lasts longer, which is news; on the
@@ -22,8 +23,7 @@ export function saidAlready(
   draft: StatementDraft,
   { now, openEnded }: { readonly now: number; readonly openEnded: boolean },
 ): boolean {
-  const stamp = { schemaVersion: 2, recordId: "", at: now, fence: state.fence, prevHash: "" } as const;
-  const next = fold(state, { ...stamp, ...draft });
+  const next = after(state, draft, now);
   if (!sameStanding(state, next, { now, openEnded })) return false;
   const replaced = replacedBy(state, next);
   if (replaced.size > 1) return false;
@@ -36,6 +36,24 @@ export function saidAlready(
   // What was stated before an erasure is stated anew.
   const erased = events.slice(at).some(({ type }) => type === "erasure-requested");
   return before !== undefined && !erased && isStatement(before) && wordsOf(before) === wordsOf(draft);
+}
+
+/** Whether the same was taken back since anything was stated, and nothing of it is left to take. */
+export function takenBackAlready(
+  { events, state }: Pick<SubjectLedger, "events" | "state">,
+  draft: WithdrawalDraft,
+  now: number,
+): boolean {
+  const next = after(state, draft, now);
+  if (next.general !== state.general) return false;
+  for (const [device, consent] of next.own) if (consent !== state.own.get(device)) return false;
+  const since = events.slice(events.findLastIndex(({ type }) => !BESIDE_WITHDRAWAL.has(type)) + 1);
+  return since.some((event) => event.type === "withdrawn" && wordsOf(event) === wordsOf(draft));
+}
+
+function after(state: SubjectState, draft: Draft, now: number): SubjectState {
+  const stamp = { schemaVersion: 2, recordId: "", at: now, fence: state.fence, prevHash: "" } as const;
+  return fold(state, { ...stamp, ...draft });
 }
 
 /** What holds is the same, whichever of two equal statements it rests on. */
@@ -84,6 +102,8 @@ function replacedBy(was: SubjectState, next: SubjectState): Set<string> {
 
 /** What a request that takes nobody's place, because there is an answer already, may lie behind and still be the last word. */
 const BESIDE: ReadonlySet<string> = new Set(["bound", "unbound", "held", "released"]);
+/** Nothing of these gives anything that could be taken back anew. */
+const BESIDE_WITHDRAWAL: ReadonlySet<string> = new Set([...BESIDE, "withdrawn", "expired", "invalidated"]);
 
 function isStatement(event: { readonly type: string }): event is StatementEvent {
   return isConsent(event as StatementEvent) || event.type === "refused" || event.type === "requested";
@@ -100,7 +120,7 @@ const STAMPS: ReadonlySet<string> = new Set([
 ]);
 
 /** All that was said and by whom, without when it was and when it ends. */
-function wordsOf(statement: StatementDraft | StatementEvent): string {
+function wordsOf(statement: StatementDraft | StatementEvent | WithdrawalDraft): string {
   const kind = isConsent(statement as StatementEvent) ? "given" : statement.type;
   return `${kind} ${wordsIn(Object.fromEntries(Object.entries(statement).filter(([name]) => !STAMPS.has(name))))}`;
 }

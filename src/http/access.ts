@@ -7,6 +7,7 @@ import { createHash, timingSafeEqual } from "node:crypto";
 import type { FastifyInstance, FastifyRequest } from "fastify";
 import { addressGroup } from "../platform/address-group.ts";
 import { perMinute, type Rates } from "../platform/rate.ts";
+import { letIn } from "./connections.ts";
 import type { HttpPorts } from "./ports.ts";
 import { refuse } from "./problems.ts";
 
@@ -44,7 +45,7 @@ const approvers = new WeakMap<FastifyRequest, string>();
 export function requireToken(scope: FastifyInstance, token: string, door: Door): void {
   const expected = digest(token);
   scope.addHook("onRequest", async (request, reply) => {
-    if (timingSafeEqual(given(request), expected)) return;
+    if (timingSafeEqual(given(request), expected)) return letIn(request.raw);
     reply.header("www-authenticate", 'Bearer realm="consentry"');
     return refuse(reply, door.turnAway(request));
   });
@@ -58,6 +59,7 @@ export function requireApprover(scope: FastifyInstance, known: readonly Approver
     const found = expected.filter((approver) => timingSafeEqual(approver.digest, digest))[0];
     if (found !== undefined) {
       approvers.set(request, found.name);
+      letIn(request.raw);
       return;
     }
     reply.header("www-authenticate", 'Bearer realm="consentry-approver"');

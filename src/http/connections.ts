@@ -37,6 +37,14 @@ const DEAF_AFTER_MS = 2_000;
 /** Answers that wait to be taken; with more, another request is one too many. */
 const MAX_WAITING_BYTES = 1_048_576;
 
+/** Requests of somebody who proved who they are. */
+const known = new WeakSet<IncomingMessage>();
+
+/** Only work for somebody known keeps a connection from giving way; all else is short, and anybody could ask for it. */
+export function letIn(request: IncomingMessage): void {
+  known.add(request);
+}
+
 export class Connections {
   readonly #bounds: ConnectionBounds;
   /** Oldest first, by when something last began or ended on it. */
@@ -152,10 +160,11 @@ export class Connections {
   }
 }
 
-/** A request has arrived as a whole, and its answer is still being made for somebody who takes it. */
+/** A request that was let in has arrived as a whole, and its answer is still being made for somebody who takes it. */
 function isWorkedOn({ exchanges, deafSince }: Connection): boolean {
   if (deafSince !== undefined && Date.now() - deafSince > DEAF_AFTER_MS) return false;
-  for (const { request, response } of exchanges) if (request.complete && !response.writableEnded) return true;
+  for (const { request, response } of exchanges)
+    if (known.has(request) && request.complete && !response.writableEnded) return true;
   return false;
 }
 

@@ -57,7 +57,7 @@ const KEEP_ALIVE_MS = 5_000;
 /** As for the receiver of an export. */
 const TAKE_WITHIN_MS = 120_000;
 /** Hardly anybody sends a second request before the first is answered. */
-const MAX_UNANSWERED = 16;
+const MAX_UNANSWERED = 4;
 const MAX_HEADER_BYTES = 8 * 1024;
 /** Ids may arrive percent-encoded, three characters each. */
 const MAX_PARAMETER_LENGTH = 3 * 128;

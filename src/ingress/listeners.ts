@@ -9,6 +9,7 @@ import { createSecureContext, createServer as createTlsServer } from "node:tls";
 import { createWebSocketStream, WebSocketServer } from "ws";
 import type { Log } from "../model/log.ts";
 import { listenFailed, optionUnusable, type Place, readOptionFile } from "../platform/start-faults.ts";
+import { Doorstep } from "./doorstep.ts";
 
 export interface ListenerOptions {
   readonly enabled: boolean;
@@ -22,14 +23,14 @@ export interface ListenersOptions {
   readonly tls: ListenerOptions & { readonly certFile?: string | undefined; readonly keyFile?: string | undefined };
   readonly ws: ListenerOptions & { readonly path: string };
   readonly maxPacketBytes: number;
-  /** Of all listeners together; handshakes count from their first packet. Whoever has not logged in gives way. */
+  /** Of all listeners together, from their first packet on; above it whoever has not logged in gives way. */
   readonly maxConnections: number;
   readonly handshakeTimeoutMs: number;
 }
 
 export interface ListenersPorts {
-  /** To call `letIn` once the peer has logged in. */
-  readonly accept: (stream: Duplex, remoteAddress: string, letIn: () => void) => void;
+  /** `loggedIn` is to be called once it is known who is there. */
+  readonly accept: (stream: Duplex, remoteAddress: string, loggedIn: () => void) => void;
   readonly refused: (reason: "too-many" | "protocol") => void;
   readonly log: Log;
 }
@@ -44,8 +45,9 @@ export class Listeners {
   readonly #ports: ListenersPorts;
   readonly #servers: Server[] = [];
   readonly #sockets = new Set<Socket>();
-  /** Those that have not logged in, oldest first, by their ends: a stream of TLS does not tell the socket below it. */
-  readonly #strangers = new Map<string, Socket>();
+  readonly #doorstep = new Doorstep();
+  /** What a listener hands over of TLS or HTTP is not the socket that was counted, but has its ends. */
+  readonly #byEnds = new Map<string, Socket>();
 
   constructor(options: ListenersOptions, ports: ListenersPorts) {
     this.#options = options;
@@ -81,8 +83,10 @@ export class Listeners {
   };
 
   #accept(stream: Duplex, socket: Socket): void {
-    const ends = endsOf(socket);
-    this.#ports.accept(stream, socket.remoteAddress ?? "", () => this.#strangers.delete(ends));
+    const counted = this.#byEnds.get(endsOf(socket));
+    this.#ports.accept(stream, socket.remoteAddress ?? "", () => {
+      if (counted !== undefined) this.#doorstep.remove(counted);
+    });
   }
 
   #tlsServer(): Server {
@@ -161,30 +165,26 @@ export class Listeners {
   #count(socket: Socket): void {
     socket.on("error", () => socket.destroy());
     if (this.#sockets.size >= this.#options.maxConnections) {
-      // To turn away whoever comes last would favour whoever came first and says nothing.
-      const [oldest] = this.#strangers;
+      const leaving = this.#doorstep.giveWay(socket.remoteAddress);
       this.#ports.refused("too-many");
-      if (oldest === undefined) {
-        socket.destroy();
-        return;
-      }
-      this.#end(...oldest);
+      (leaving ?? socket).destroy();
+      if (leaving === undefined) return;
+      this.#sockets.delete(leaving);
     }
     const ends = endsOf(socket);
     this.#sockets.add(socket);
-    this.#strangers.set(ends, socket);
-    socket.once("close", () => this.#end(ends, socket));
-  }
-
-  #end(ends: string, socket: Socket): void {
-    socket.destroy();
-    this.#sockets.delete(socket);
-    if (this.#strangers.get(ends) === socket) this.#strangers.delete(ends);
+    this.#doorstep.add(socket);
+    this.#byEnds.set(ends, socket);
+    socket.once("close", () => {
+      this.#sockets.delete(socket);
+      this.#doorstep.remove(socket);
+      if (this.#byEnds.get(ends) === socket) this.#byEnds.delete(ends);
+    });
   }
 }
 
-function endsOf({ localPort, remoteAddress, remotePort }: Socket): string {
-  return `${localPort} ${remoteAddress} ${remotePort}`;
+function endsOf({ remoteAddress, remotePort, localPort }: Socket): string {
+  return `${remoteAddress} ${remotePort} ${localPort}`;
 }
 
 /** Throws `CONFIG_INVALID` naming the one of the two files that cannot be used. */

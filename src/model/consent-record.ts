@@ -29,7 +29,15 @@ export const languageTag = z.string().regex(/^[A-Za-z]{2,3}(?:-[A-Za-z0-9]{1,8})
  * somebody's number is none of them: seven digits in a row, ten in groups, an internet or a hardware address.
  * Records of before may hold such, and are read as they are.
  */
-const NOBODYS = [/\d{7}/, /\d(?:[-._/]?\d){9}/, /\d{1,3}(?:\.\d{1,3}){3}/, /[0-9A-Fa-f]{2}(?:[:-][0-9A-Fa-f]{2}){5}/]
+const NOBODYS = [
+  /\d{7}/,
+  /\d(?:[-._/]?\d){9}/,
+  /\d{1,3}(?:\.\d{1,3}){3}/,
+  /::/,
+  /[0-9A-Fa-f]{1,4}(?::[0-9A-Fa-f]{1,4}){3}/,
+  /[0-9A-Fa-f]{2}(?:[:-][0-9A-Fa-f]{2}){5}/,
+  /[0-9A-Fa-f]{4}(?:\.[0-9A-Fa-f]{4}){2}/,
+]
   .map(({ source }) => `(?!.*${source})`)
   .join("");
 export const statedMethod = z.string().regex(new RegExp(`^${NOBODYS}[a-z0-9-]{1,32}$`));

@@ -84,7 +84,7 @@ export function createIngress(base: Base, deps: IngressDeps): Ingress {
   const listeners = new Listeners(
     { ...mqtt, handshakeTimeoutMs: mqtt.connectTimeoutMs },
     {
-      accept: (stream, remoteAddress, letIn) => broker.accept(stream, remoteAddress, letIn),
+      accept: (stream, remoteAddress, loggedIn) => broker.accept(stream, remoteAddress, loggedIn),
       refused: (reason) => metrics.connectionRefused(reason),
       log,
     },

@@ -4,6 +4,7 @@
  */
 import type { MqttClient } from "mqtt";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { Ledger } from "../../src/consent/ledger.ts";
 import { until } from "../fixtures/eventually.ts";
 import { startIngress } from "../fixtures/ingress.ts";
 import { consentTo, type Device, EVERYTHING, name, startSystem, type TestSystem } from "../fixtures/system.ts";
@@ -133,6 +134,26 @@ describe("in the credentials", () => {
     await redis.del(keys.ledger(BORIS));
     await ledger.bind(BORIS, LAMP);
     expect(await good(token)).toBe(false);
+  });
+
+  test("a token that ended and was not noted down outside is noted when the move is made again", async () => {
+    const { ledger, credentials, redis, keys } = store();
+    await credentials.issue(LAMP);
+    await ledger.bind(ANNA, LAMP);
+    await ledger.unbind(ANNA, LAMP);
+    const ended: unknown[] = [];
+    let fails = true;
+    const tokenEnded = async (device: unknown) => {
+      if (fails) throw new Error("disk full");
+      ended.push(device);
+    };
+    const options = { createSubjectKey: () => "key", controller: "vendor", expiryDays: 1, now: Date.now, tokenEnded };
+    const noting = new Ledger(redis, keys, options);
+    await expect(noting.bind(BORIS, LAMP)).rejects.toThrow("disk full");
+    fails = false;
+    await noting.bind(BORIS, LAMP);
+    await noting.bind(BORIS, LAMP);
+    expect(ended).toEqual([LAMP]);
   });
 
   test("a token issued after the device came to its new owner is theirs, and one issued while it was nobody's goes to the next", async () => {

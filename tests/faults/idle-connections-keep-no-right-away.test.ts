@@ -98,12 +98,10 @@ test("who sends many requests ahead is cut off, and keeps nobody waiting", async
 
 test("who takes nothing of a large answer is not worked for, and gives way", async () => {
   await api.call("PUT", "/v1/subjects/anna/devices/hub-1");
-  const large = "GET /docs/static/swagger-ui-bundle.js HTTP/1.1\r\nHost: x\r\n\r\n".repeat(8);
+  const large = "GET /docs/static/swagger-ui-bundle.js HTTP/1.1\r\nHost: x\r\n\r\n".repeat(4);
   await hold(large, 2 * MAX, true);
-  await until("rights and health are answered", async () => {
-    await rightsAndHealth();
-    return true;
-  });
+  // At once: who comes again and again for it would else be worked for all the time.
+  await rightsAndHealth();
 });
 
 test("a connection is kept for seconds after its answer, not for minutes", async () => {

@@ -2,14 +2,17 @@
  * Promise: what is in force already is not written down once more, however often it is said; a request that comes
  * again under its Idempotency-Key is answered as it was and done once; and no answer to a change grows with the record.
  */
+import { readFile } from "node:fs/promises";
 import { describe, expect, test } from "vitest";
-import { everythingIn } from "../integration/consent-fixture.ts";
+import { Ledger } from "../../src/consent/ledger.ts";
+import { device, everythingIn, CONSENT as GIVEN, subject } from "../integration/consent-fixture.ts";
 import { type Answer, httpApi } from "../integration/http-fixture.ts";
 
-const api = httpApi();
+const api = httpApi({ centre: true });
 const { call } = api;
 
 const CONSENTS = "/v1/subjects/anna/consents";
+const WITHDRAWALS = "/v1/subjects/anna/withdrawals";
 const CONSENT = {
   policyVersion: 1,
   purposes: { scene: ["model", "status"], weather: ["location"] },
@@ -117,12 +120,109 @@ describe("a statement", () => {
   test("is written down again after anything was taken back, all or a part, or answered otherwise", async () => {
     await bound("hub-1");
     await said(CONSENT);
-    await call("POST", "/v1/subjects/anna/withdrawals", { purposes: ["weather"] });
+    await call("POST", WITHDRAWALS, { purposes: ["weather"] });
     expect(await said(CONSENT)).toEqual([true]);
-    await call("POST", "/v1/subjects/anna/withdrawals", { devices: ["hub-1"] });
+    await call("POST", WITHDRAWALS, { devices: ["hub-1"] });
     expect(await said(CONSENT)).toEqual([true]);
-    await call("POST", "/v1/subjects/anna/withdrawals", {});
+    await call("POST", WITHDRAWALS, {});
     expect(await said(CONSENT, { ...NOTICE, state: "refused" }, CONSENT)).toEqual([true, true, true]);
+  });
+});
+
+describe("a withdrawal", () => {
+  const withdraw = async (body: object): Promise<number> => {
+    const answer = await call("POST", WITHDRAWALS, body);
+    expect(answer).toMatchObject({ status: 200, json: { drained: true } });
+    return answer.json.fence;
+  };
+  const withdrawals = async () => (await events()).filter((type) => type === "withdrawn").length;
+
+  test.each([
+    ["of everything", {}],
+    ["of a purpose", { purposes: ["weather"] }],
+    ["of categories", { categories: ["location", "status"] }],
+    ["of a device", { devices: ["hub-1"] }],
+    ["of what was never given", { purposes: ["network"] }],
+  ])("of which nothing is left to take back appends nothing: %s", async (_name, body) => {
+    await bound("hub-1", "hub-2");
+    await said(CONSENT);
+    const fence = await withdraw(body);
+    const { head } = (await call("GET", CONSENTS)).json;
+    const turned = Object.fromEntries(Object.entries(body).map(([name, value]) => [name, value.toReversed()]));
+    for (const again of [body, turned, body]) expect(await withdraw(again)).toBe(fence);
+    await Promise.all(Array.from({ length: 8 }, () => withdraw(body)));
+    expect((await call("GET", CONSENTS)).json.head).toBe(head);
+  });
+
+  test("by turns appends each once", async () => {
+    await bound("hub-1");
+    await said(CONSENT);
+    for (let times = 0; times < 3; times += 1)
+      for (const body of [{ purposes: ["weather"] }, { purposes: ["scene"] }, {}]) await withdraw(body);
+    expect(await withdrawals()).toBe(3);
+    await bound("hub-2");
+    await withdraw({});
+    expect(await withdrawals()).toBe(3);
+  });
+
+  test("is written down again after anything was stated, in other words, and after an erasure", async () => {
+    await bound("hub-1");
+    await withdraw({});
+    await said(CONSENT);
+    await withdraw({});
+    await withdraw({ evidenceRef: "call:7f" });
+    expect(await withdrawals()).toBe(3);
+    await call("POST", "/v1/subjects/anna/erasures", {});
+    await withdraw({});
+    expect(await withdrawals()).toBe(4);
+  });
+
+  test("said again is answered no sooner than it is true", async () => {
+    await bound("hub-1");
+    await said(CONSENT);
+    await withdraw({});
+    const lease = await api.store().leases.acquire();
+    let answered = false;
+    const again = withdraw({}).then(() => {
+      answered = true;
+    });
+    await call("GET", CONSENTS);
+    expect(answered).toBe(false);
+    await lease.release();
+    await again;
+  });
+});
+
+describe("what failed between the record and what is noted down outside of it", () => {
+  const ANNA = subject("anna");
+  const HUB = device("hub-1");
+  const CHILD = { ...GIVEN, purposes: { scene: ["status"] as const }, minor: true };
+
+  test.each<[string, (ledger: Ledger) => Promise<unknown>]>([
+    ["a withdrawal", (ledger) => ledger.withdraw(ANNA, {})],
+    ["a refusal", (ledger) => ledger.refuse(ANNA, GIVEN)],
+    ["consent to less", (ledger) => ledger.give(ANNA, { ...GIVEN, purposes: { scene: ["status"] } })],
+    ["a device that was taken away", (ledger) => ledger.unbind(ANNA, HUB)],
+    ["a child", (ledger) => ledger.request(ANNA, CHILD)],
+  ])("is noted when it is said again, although nothing is appended: %s", async (_name, say) => {
+    const { redis, keys } = api.store();
+    const noted: unknown[] = [];
+    let fails = false;
+    const note = async (...what: unknown[]) => {
+      if (fails) throw new Error("disk full");
+      noted.push(what);
+    };
+    const options = { createSubjectKey: () => "key", controller: "vendor", expiryDays: 1, now: Date.now };
+    const ledger = new Ledger(redis, keys, { ...options, narrowing: note, minority: note });
+    await ledger.bind(ANNA, HUB);
+    await ledger.give(ANNA, GIVEN);
+    fails = true;
+    await expect(say(ledger)).rejects.toThrow("disk full");
+    fails = false;
+    const before = await events();
+    await say(ledger);
+    expect(await events()).toEqual(before);
+    expect(noted.length).toBeGreaterThan(0);
   });
 });
 
@@ -139,15 +239,17 @@ test("the answer to a change stays as short as it was, the record is read with G
   expect(await events()).toHaveLength(20);
 });
 
+const POLICY = JSON.parse(await readFile(new URL("../../config/policies/1.json", import.meta.url), "utf8"));
+
 describe("under an Idempotency-Key", () => {
   const key = (value: string) => ({ "idempotency-key": value });
-  const WITHDRAWALS = "/v1/subjects/anna/withdrawals";
-
   test.each<[string, unknown]>([
     ["/v1/devices/hub-1/token", undefined],
     [CONSENTS, CONSENT],
     [WITHDRAWALS, {}],
     ["/v1/subjects/anna/erasures", {}],
+    ["/v1/subjects/anna/links", { by: "subject", jurisdiction: ["IN"] }],
+    ["/v1/policies", { ...POLICY, version: 2, change: { kind: "minor", summary: "The same." } }],
   ])("the same request to %s is done once and answered twice alike", async (path, body) => {
     await bound("hub-1");
     const first = await call("POST", path, body, key("one"));
@@ -212,8 +314,12 @@ describe("under an Idempotency-Key", () => {
   test("nothing of it rests readable, it ends by itself, and the oldest give way", async () => {
     const { redis, keys } = api.store();
     const token = (await call("POST", "/v1/devices/hub-1/token", undefined, key("canary-key"))).json.token;
+    await bound("hub-1");
+    const named = { by: "subject", jurisdiction: ["IN"], devices: [{ device: "hub-1", label: "canary-label" }] };
+    const { url } = (await call("POST", "/v1/subjects/anna/links", named, key("canary-key"))).json;
     const resting = await everythingIn(redis);
-    for (const canary of [token, "canary-key", "hub-1", Buffer.from(token).toString("base64url")])
+    const link = url.split("#")[1];
+    for (const canary of [token, link, "canary-key", "canary-label", "hub-1", Buffer.from(token).toString("base64url")])
       expect(resting).not.toContain(canary);
     for (const name of [keys.keptAnswers, keys.keptAnswerEnds]) expect(await redis.pttl(name)).toBeGreaterThan(0);
     for (let count = 0; count < 25; count += 1)

@@ -240,12 +240,13 @@ describe("withdrawing", () => {
     expect(await verdict(ANNA, HUB)).toBe("consent-withdrawn");
   });
 
-  test("twice is a fence twice and changes nothing else; of a stranger it is refused", async () => {
+  test("twice is one event and one fence; of a stranger it is refused", async () => {
     const { ledger } = store();
     await ledger.bind(ANNA, HUB);
     await ledger.give(ANNA, CONSENT);
     await ledger.withdraw(ANNA, {});
-    expect(await ledger.withdraw(ANNA, {})).toMatchObject({ fence: 2 });
+    expect(await ledger.withdraw(ANNA, {})).toMatchObject({ fence: 1, repeated: true, silenced: [HUB] });
+    expect((await ledger.record(ANNA))?.events).toHaveLength(3);
     expect(await ledger.withdraw(BORIS, {})).toEqual({ refused: "unknown-subject" });
     expect(await ledger.record(BORIS)).toBeUndefined();
   });
@@ -268,7 +269,10 @@ describe("two writers on one record", () => {
     await ledger.give(ANNA, CONSENT);
     await Promise.all(
       Array.from({ length: 8 }, (_, index) =>
-        (index % 2 === 0 ? ledger : rival.ledger).withdraw(ANNA, { purposes: ["weather"] }),
+        (index % 2 === 0 ? ledger : rival.ledger).withdraw(ANNA, {
+          purposes: ["weather"],
+          evidenceRef: `call-${index}`,
+        }),
       ),
     );
     const record = await ledger.record(ANNA);

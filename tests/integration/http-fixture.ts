@@ -15,6 +15,7 @@ import { Disclosures } from "../../src/rights/disclosures.ts";
 import type { Erasures } from "../../src/rights/erasure.ts";
 import { LegalHolds } from "../../src/rights/holds.ts";
 import { KeptAnswers } from "../../src/rights/kept-answers.ts";
+import { createCentre } from "../../src/wiring/centre.ts";
 import { createExports } from "../../src/wiring/exports.ts";
 import { consentStore, lookup, type Store } from "./consent-fixture.ts";
 import { erasuresOn, keyring, signer } from "./erasure-fixture.ts";
@@ -37,6 +38,8 @@ export interface Answer {
 export interface ApiOptions {
   readonly leaseMs?: number;
   readonly bounds?: Partial<HttpOptions>;
+  /** With the privacy centre, and so with links. */
+  readonly centre?: boolean;
 }
 
 export interface Api {
@@ -55,7 +58,9 @@ export interface Api {
   holds(): LegalHolds;
 }
 
-export function httpApi({ leaseMs = 2_000, bounds = {} }: ApiOptions = {}): Api {
+const CENTRE = { enabled: true, linkSeconds: 600, sessionMinutes: 15, sessionMaxMinutes: 60, publicUrl: "" };
+
+export function httpApi({ leaseMs = 2_000, bounds = {}, centre = false }: ApiOptions = {}): Api {
   const { store } = consentStore({ leaseMs });
   let api: HttpApi | undefined;
   let holds: LegalHolds | undefined;
@@ -183,6 +188,9 @@ export function httpApi({ leaseMs = 2_000, bounds = {} }: ApiOptions = {}): Api 
           claimMs: 60_000,
         }),
         exports: exportsOn(store(), erasures, log),
+        centre: centre
+          ? createCentre({ config: { centre: CENTRE }, secrets: { token: Buffer.alloc(32, 13) }, redis, keys }).http
+          : undefined,
         disclosures: new Disclosures(redis, keys),
         purgeDeadLetters: async (tag, devices) => void purged.push({ subject: tag, devices: [...devices].sort() }),
         readiness: () => self.readiness,

@@ -420,8 +420,8 @@ test("every act stands in the audit log under its role, and what is no link of o
   const tags = new Set(done.filter(({ act }) => act !== "token-issued").map((line) => line.subject));
   expect(tags.size).toBe(1);
   expect(done.map(({ act, by }) => `${act} ${by}`)).toEqual([
-    "token-issued account-service",
     "device-bound account-service",
+    "token-issued account-service",
     "consent-given account-service",
     "link-issued account-service",
     "link-used guardian",

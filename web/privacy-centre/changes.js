@@ -19,7 +19,7 @@ import { problemText, time } from "./words.js";
  */
 
 /** Answers after which it is open whether the change counts. */
-const UNCERTAIN = new Set(["lost", "fault", "internal", "unavailable", "timeout"]);
+const UNCERTAIN = new Set(["lost", "fault", "internal", "unavailable", "not-writable", "timeout"]);
 
 /** @param {Partial<Record<Purpose, Category[]>>} purposes @param {number | undefined} device */
 export function agreed(purposes, device) {

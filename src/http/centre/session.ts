@@ -4,6 +4,7 @@
  * something. Who leaves ends the session, not only the cookie.
  */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
+import { letIn } from "../connections.ts";
 import type { CentrePort, HttpPorts } from "../ports.ts";
 import { refuse } from "../problems.ts";
 import { openSession, type SessionClaims, type SessionTerm } from "./claims.ts";
@@ -39,6 +40,7 @@ export function requireSession(scope: FastifyInstance, ports: Pick<HttpPorts, "t
   shareOfOne(scope, (request) => sessionOf(request).tag);
   scope.addHook("onRequest", async (request, reply) => {
     if (await centre.left(sessionOf(request).id)) return turnAway(reply);
+    letIn(request.raw);
   });
 }
 
