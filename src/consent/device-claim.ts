@@ -38,12 +38,11 @@ local ended = owner ~= ARGV[1] and redis.call("HDEL", KEYS[1], "mac", "owner") >
 local number = tonumber(redis.call("HGET", KEYS[1], "number") or "") or 0
 if ended then
   number = number + 1
-  redis.call("HSET", KEYS[1], "number", number)
+  -- Told of until the move is closed: whoever began it may not have come to note it down.
+  redis.call("HSET", KEYS[1], "number", number, "ended", number)
 end
 if bound or ended then redis.call("PUBLISH", ARGV[3], ARGV[4]) end
--- One that was issued since is of whom it is bound to now, and good.
-local none = redis.call("HEXISTS", KEYS[1], "mac") == 0
-return { found, (ended or (none and found ~= "")) and number or -1 }`,
+return { found, tonumber(redis.call("HGET", KEYS[1], "ended") or "") or -1 }`,
 };
 
 const SETTLE_DEVICE: RedisScript = {
@@ -61,7 +60,7 @@ if open[1] ~= ARGV[2] then
 end
 redis.call("HSET", KEYS[1], "tag", ARGV[1])
 if redis.call("HEXISTS", KEYS[1], "mac") == 1 then redis.call("HSET", KEYS[1], "owner", ARGV[1]) end
-redis.call("HDEL", KEYS[1], "claim", "target", "from")
+redis.call("HDEL", KEYS[1], "claim", "target", "from", "ended")
 redis.call("PUBLISH", ARGV[3], ARGV[4])
 return 1`,
 };

@@ -216,7 +216,10 @@ export class AuditLog {
       // Another one has trimmed; what is left for us is found by counting again, next time.
       if (before.state.first !== first) return 0;
       const last = await orConsentUnreachable(() => this.#redis.lindex(this.#keys.auditLines, count - 1));
-      if (last === null) throw new GatewayError("AUDIT_BROKEN", "truncated");
+      if (last === null) {
+        if ((await this.#bounds()).sealText !== before.sealText) continue;
+        throw new GatewayError("AUDIT_BROKEN", "truncated");
+      }
       const after = { ...before.state, first: first + count, base: hashLine(last) };
       if (await this.#replace(before, after, count, [])) return count;
       await delay(randomInt(MAX_BACKOFF_MS) + 1);
@@ -280,7 +283,11 @@ export class AuditLog {
       const last = await orConsentUnreachable(() =>
         this.#redis.lindex(this.#keys.auditLines, known.next - 1 - state.first),
       );
-      if (last === null || hashLine(last) !== known.head) throw new GatewayError("AUDIT_BROKEN", "rolled back");
+      if (last === null || hashLine(last) !== known.head) {
+        // Trimmed between the two looks, every line stands further ahead: that is no rollback.
+        if ((await this.#bounds()).sealText !== sealText) return this.#read();
+        throw new GatewayError("AUDIT_BROKEN", "rolled back");
+      }
     }
     return { sealText, state };
   }

@@ -106,7 +106,7 @@ test.each(Object.entries(CAUSES))("%s is found without a message, and kept waiti
   await until("it is told", async () => (await reasons()).includes("redis-not-writable"), SECONDS);
   await expect(system.connect(device)).rejects.toThrow(/server unavailable/i);
   const acknowledged = client.publishAsync(`devices/${device.id}/status`, '{"power":false}', { qos: 1 });
-  const refused = (await logLines()).filter(({ code }) => code === "NOT_WRITABLE").at(-1);
+  const refused = (await logLines()).filter(({ code, stage }) => code === "NOT_WRITABLE" && stage === "queue").at(-1);
   expect(refused).toMatchObject({ level: "error", reason: code, stage: "queue" });
   expect(closed).toBe(0);
   await cause.end(system.redis);

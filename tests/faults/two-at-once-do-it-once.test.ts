@@ -51,6 +51,18 @@ test("two retention runs trim the audit log once", async () => {
   expect(await logs[1]?.verify()).toMatchObject({ intact: true, first: 4 });
 });
 
+test("an act in the log meets retention between two of its looks and takes it for no rollback", async () => {
+  const { redis, keys } = await store().another();
+  const other = new AuditLog(store().redis, store().keys, OPTIONS);
+  for (let at = 1; at <= 10; at += 1) await other.append(ACT, at <= 4 ? at : 1_000 + at);
+  const meets = interrupted(redis, "lindex", () => other.trim(1_000));
+  const log = new AuditLog(meets, keys, OPTIONS);
+  await log.append(ACT, 2_000);
+  await other.append(ACT, 2_001);
+  expect(await log.append(ACT, 2_002)).toBe(12);
+  expect(await log.verify()).toMatchObject({ intact: true, first: 4 });
+});
+
 test("a stop while late audit lines are written doubles none and loses none", async () => {
   const written: number[] = [];
   let away = true;
