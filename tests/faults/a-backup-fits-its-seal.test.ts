@@ -3,37 +3,22 @@
  * does not verify is repaired by whoever says so, never in silence.
  */
 import { randomUUID } from "node:crypto";
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import type { AuditAct, AuditVerdict } from "../../src/model/audit.ts";
-import { type PrivateServer, startRedis } from "../../src/platform/services.ts";
 import { archiveLines, recordsLine } from "../../src/rights/archive.ts";
 import { readSealedHeader } from "../../src/rights/sealed-reader.ts";
 import { SealedFileWriter } from "../../src/rights/sealed-writer.ts";
 import { until } from "../fixtures/eventually.ts";
-import { Installation } from "../integration/backup-fixture.ts";
+import { eachOnItsOwn, type Installation } from "../integration/backup-fixture.ts";
 
 const ACT: AuditAct = { act: "export", by: "subject" };
 
-let root: string;
-let server: PrivateServer;
 let here: Installation;
-beforeAll(async () => {
-  root = await mkdtemp(join(tmpdir(), "consentry-seal-"));
-  server = await startRedis({ dir: join(root, "redis"), say: () => {} });
-});
-afterAll(async () => {
-  await server?.stop();
-  await rm(root, { recursive: true, force: true });
-});
-beforeEach(async () => {
-  here = new Installation(root, server.url);
-  await here.open();
+eachOnItsOwn(async (one) => {
+  here = one;
   await here.home("a");
 });
-afterEach(() => here.close());
 
 async function intact(): Promise<Extract<AuditVerdict, { intact: true }>> {
   const verdict = await here.log().verify();

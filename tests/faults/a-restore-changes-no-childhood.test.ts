@@ -1,11 +1,6 @@
-/** Promise: who a subject is, a minor or not and whose child, is the same after a restore as it was stated last. */
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import { adultDataRemains } from "../../src/consent/minors.ts";
-import { type PrivateServer, startRedis } from "../../src/platform/services.ts";
-import { Installation } from "../integration/backup-fixture.ts";
+import { eachOnItsOwn, type Installation } from "../integration/backup-fixture.ts";
 import { CONSENT, device, subject } from "../integration/consent-fixture.ts";
 
 const GUARDIAN = { verified: true, method: "id-check", evidenceRef: "case:1" } as const;
@@ -13,22 +8,10 @@ const OTHER = { verified: true, method: "id-check", evidenceRef: "case:2" } as c
 const SCENE = { ...CONSENT, purposes: { scene: ["status"] } } as const;
 const OF_AGE = { ...CONSENT, by: "controller", evidenceRef: "case:9", minor: false } as const;
 
-let root: string;
-let server: PrivateServer;
 let here: Installation;
-beforeAll(async () => {
-  root = await mkdtemp(join(tmpdir(), "consentry-child-"));
-  server = await startRedis({ dir: join(root, "redis"), say: () => {} });
+eachOnItsOwn((one) => {
+  here = one;
 });
-afterAll(async () => {
-  await server?.stop();
-  await rm(root, { recursive: true, force: true });
-});
-beforeEach(async () => {
-  here = new Installation(root, server.url);
-  await here.open();
-});
-afterEach(() => here.close());
 
 async function restoredAfter(what: () => Promise<unknown>): Promise<void> {
   const made = await here.backup();

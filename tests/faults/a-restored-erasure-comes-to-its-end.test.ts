@@ -1,31 +1,16 @@
 /** Promise: whatever an erasure was doing while a backup was taken, after a restore it is carried to its end. */
 import { randomUUID } from "node:crypto";
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Redis } from "ioredis";
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
-import { type PrivateServer, startRedis } from "../../src/platform/services.ts";
+import { expect, test } from "vitest";
 import { Backup } from "../../src/rights/backup.ts";
 import { ErasureRecords } from "../../src/rights/erasure-record.ts";
-import { Installation } from "../integration/backup-fixture.ts";
+import { eachOnItsOwn, type Installation } from "../integration/backup-fixture.ts";
 
-let root: string;
-let server: PrivateServer;
 let here: Installation;
-beforeAll(async () => {
-  root = await mkdtemp(join(tmpdir(), "consentry-under-way-"));
-  server = await startRedis({ dir: join(root, "redis"), say: () => {} });
+eachOnItsOwn((one) => {
+  here = one;
 });
-afterAll(async () => {
-  await server?.stop();
-  await rm(root, { recursive: true, force: true });
-});
-beforeEach(async () => {
-  here = new Installation(root, server.url);
-  await here.open();
-});
-afterEach(() => here.close());
 
 /** Redis; after the subjects are read for a backup, and before the lists of erasures are, `meanwhile` happens once. */
 function interrupted(meanwhile: () => Promise<void>): Redis {

@@ -1,7 +1,10 @@
 /** One installation with a backup and a restore of its own, on a Redis that the test file has started. */
 import { randomBytes, randomUUID } from "node:crypto";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Redis } from "ioredis";
+import { afterAll, afterEach, beforeAll, beforeEach } from "vitest";
 import { Credentials } from "../../src/consent/credentials.ts";
 import { decide } from "../../src/consent/decide.ts";
 import { ConsentGate } from "../../src/consent/gate.ts";
@@ -15,6 +18,7 @@ import { Keyring } from "../../src/deidentify/keyring.ts";
 import type { DeviceKey, SubjectTag } from "../../src/model/ids.ts";
 import { connectRedis } from "../../src/platform/redis.ts";
 import { type RedisKeys, redisKeys } from "../../src/platform/redis-keys.ts";
+import { type PrivateServer, startRedis } from "../../src/platform/services.ts";
 import { AuditLog } from "../../src/rights/audit.ts";
 import { auditKey } from "../../src/rights/audit-chain.ts";
 import { Backup, type BackupResult } from "../../src/rights/backup.ts";
@@ -151,4 +155,25 @@ export class Installation extends Place {
   log(): AuditLog {
     return new AuditLog(this.redis, this.keys, { keys: [auditKey(this.secrets.lookup)], now: Date.now });
   }
+}
+
+/** A Redis for the file, and for each of its tests an installation on it that is open. */
+export function eachOnItsOwn(opened: (here: Installation) => void | Promise<void>): void {
+  let root: string;
+  let server: PrivateServer | undefined;
+  let here: Installation | undefined;
+  beforeAll(async () => {
+    root = await mkdtemp(join(tmpdir(), "consentry-installation-"));
+    server = await startRedis({ dir: join(root, "redis"), say: () => {} });
+  });
+  afterAll(async () => {
+    await server?.stop();
+    await rm(root, { recursive: true, force: true });
+  });
+  beforeEach(async () => {
+    here = new Installation(root, server?.url ?? "");
+    await here.open();
+    await opened(here);
+  });
+  afterEach(() => here?.close());
 }
