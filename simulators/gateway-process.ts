@@ -1,5 +1,5 @@
 /**
- * The real gateway as a child process: started from its sources, observed by its log lines alone,
+ * The real gateway as a child process: built from its sources, observed by its log lines alone,
  * and killed as roughly as a test wishes. Its output is kept in a file for the leak scan.
  */
 import { type ChildProcess, spawn } from "node:child_process";
@@ -9,6 +9,7 @@ import { dirname, join } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { nodeFlags } from "../src/platform/node-flags.ts";
+import { builtProgram } from "./built-program.ts";
 
 const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
 const READY_TIMEOUT_MS = 30_000;
@@ -22,7 +23,7 @@ export interface GatewayProcessOptions {
   readonly logFile: string;
   /** `CONSENTRY_…` variables that override the file. Those of this process are not passed on. */
   readonly env?: Readonly<Record<string, string>> | undefined;
-  /** For Node itself: `["--cpu-prof"]`. */
+  /** For Node itself: `["--cpu-prof"]`. The gateway then runs from its sources, which a profile names and an import shares. */
   readonly nodeArgs?: readonly string[] | undefined;
   /** Program to run in the gateway's place, below the repository; it must log as the gateway does. */
   readonly entry?: string | undefined;
@@ -37,17 +38,18 @@ export interface Exit {
 export async function startGateway(options: GatewayProcessOptions): Promise<GatewayProcess> {
   await mkdir(dirname(options.logFile), { recursive: true });
   const log = createWriteStream(options.logFile, { flags: "a" });
+  const entry = options.entry ?? "src/main.ts";
+  const fromSources = options.nodeArgs !== undefined && options.nodeArgs.length > 0;
+  const program = fromSources ? ["--import", "tsx", join(ROOT, entry)] : [await builtProgram(entry)];
   const child = spawn(
     process.execPath,
     [
       ...nodeFlags(),
       ...(options.nodeArgs ?? []),
-      "--import",
-      "tsx",
       // Ends the gateway when this process is killed outright.
       "--import",
       join(ROOT, "scripts", "follow-parent.mjs"),
-      join(ROOT, options.entry ?? "src/main.ts"),
+      ...program,
       "--config",
       options.configFile,
     ],

@@ -13,7 +13,7 @@ import { parseArgs } from "node:util";
 import { denyAllUntilPublished } from "../consent/policy-floors.ts";
 import { rebuildSubject } from "../consent/rebuild.ts";
 import { Keyring } from "../deidentify/keyring.ts";
-import type { AuditHead } from "../model/audit.ts";
+import type { AuditDetail, AuditHead } from "../model/audit.ts";
 import { readKeys, readRetiredKeys } from "../platform/key-files.ts";
 import type { AuditLog } from "../rights/audit.ts";
 import { Backup } from "../rights/backup.ts";
@@ -127,22 +127,25 @@ async function restore(
       return summary;
     },
     told: async ({ subjects, erased, erasing, held, withdrawn, broken, unreadable, audited }, log) => {
-      const lost = await lostHead(audited, log);
+      const lost = await lossOf(audited, log);
       const damaged = { ...(broken > 0 && { broken }), ...(unreadable > 0 && { unreadable }) };
-      return { subjects, erased, erasing, held, withdrawn, ...damaged, ...(lost !== undefined && { lost }) };
+      return { subjects, erased, erasing, held, withdrawn, ...damaged, ...lost };
     },
   });
 }
 
-/** What was noted of the audit log and is not in the one that was brought back. */
-async function lostHead(audited: readonly AuditHead[], log: AuditLog): Promise<string | undefined> {
-  const last = audited.reduce<AuditHead | undefined>(
-    (latest, head) => (head.next > (latest?.next ?? 0) ? head : latest),
-    undefined,
-  );
+/**
+ * What was noted of the audit log and is not in the one that was brought back. An attempt that was refused has left lines
+ * in the place of what was lost, and heads of its own in the journal: only heads that are missed say how far it went.
+ */
+async function lossOf(audited: readonly AuditHead[], log: AuditLog): Promise<AuditDetail> {
   const verdict = await log.verify(audited);
-  const missed = !verdict.intact && verdict.problem === "rolled-back";
-  return missed && last !== undefined ? `${last.next}:${last.hash}` : undefined;
+  const { missed = [] } = verdict.intact ? {} : verdict;
+  const [first, last] = [missed[0], missed.at(-1)];
+  if (first === undefined || last === undefined) return {};
+  // The line that tells of it is the next one.
+  const { next } = await log.head();
+  return { lost: `${last.next}:${last.hash}`, from: Math.min(first.next - 1, next) };
 }
 
 function report(summary: RestoreSummary, { subjectKeys }: RestoreInput, dryRun: boolean): string[] {

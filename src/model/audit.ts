@@ -145,7 +145,13 @@ export type AuditVerdict =
       /** The log was not intact once, and says so itself. */
       readonly repairs: readonly AuditRepair[];
     }
-  | { readonly intact: false; readonly index: number; readonly problem: AuditProblem };
+  | {
+      readonly intact: false;
+      readonly index: number;
+      readonly problem: AuditProblem;
+      /** Of a log that was rolled back: the noted heads it does not go on from, in their order. */
+      readonly missed?: readonly AuditHead[];
+    };
 
 export interface AuditPage {
   readonly records: readonly AuditRecord[];

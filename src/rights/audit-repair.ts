@@ -141,10 +141,10 @@ class Remains {
   /** What the log must have held and does not: from which line on, and the head up to which it got. */
   #lost({ next }: AuditState): { from?: number; lost?: string } {
     const known = [...this.#options.noted, ...(this.#sealed === undefined ? [] : [headOf(this.#sealed)])];
-    const missed = this.#heads === undefined ? known[0] : this.#heads.missed();
-    if (missed === undefined) return {};
-    const last = known.reduce((latest, head) => (head.next > latest.next ? head : latest), missed);
-    return { from: Math.min(missed.next - 1, next), lost: `${last.next}:${last.hash}` };
+    const missed = this.#heads?.missed() ?? known.sort((left, right) => left.next - right.next);
+    const [first, last] = [missed[0], missed.at(-1)];
+    if (first === undefined || last === undefined) return {};
+    return { from: Math.min(first.next - 1, next), lost: `${last.next}:${last.hash}` };
   }
 }
 

@@ -171,8 +171,8 @@ export class AuditLog {
     const breach = check.end(state);
     if (breach !== undefined) return { intact: false, ...breach };
     const missed = heads.missed();
-    if (missed !== undefined) {
-      return { intact: false, index: Math.min(missed.next, state.next), problem: "rolled-back" };
+    if (missed[0] !== undefined) {
+      return { intact: false, index: Math.min(missed[0].next, state.next), problem: "rolled-back", missed };
     }
     const head = { next: state.next, hash: state.head };
     return { intact: true, first: state.first, head, lost: heads.losses, repairs };

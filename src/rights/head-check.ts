@@ -23,10 +23,10 @@ export class HeadCheck {
     if (loss !== undefined && loss.next > loss.from) this.losses.push({ from: loss.from, to: loss.next });
   }
 
-  /** The first head that this log does not go on from. */
-  missed(): AuditHead | undefined {
+  /** The heads that this log does not go on from, in their order. */
+  missed(): AuditHead[] {
     const all = [...this.#missed, ...this.#noted.slice(this.#at)];
-    return all.find(({ next }) => !this.losses.some(({ from, to }) => next > from && next <= to));
+    return all.filter(({ next }) => !this.losses.some(({ from, to }) => next > from && next <= to));
   }
 
   #compare(next: number, hash: string): void {

@@ -3,11 +3,11 @@
  * not served as if nothing had happened; an ordinary outage is no reason to refuse anything.
  */
 import { join } from "node:path";
-import { execa } from "execa";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import type { DeviceId, SubjectId } from "../../src/model/ids.ts";
 import { readKeys } from "../../src/platform/key-files.ts";
 import { Lookup } from "../../src/platform/lookup.ts";
+import { runCommand } from "../fixtures/command.ts";
 import { until } from "../fixtures/eventually.ts";
 import { consentTo, type Device, EVERYTHING, startSystem, type TestSystem } from "../fixtures/system.ts";
 
@@ -35,8 +35,7 @@ async function putBack(earlier: State): Promise<void> {
 }
 
 function run(program: string, ...args: string[]) {
-  const command = ["--import", "tsx", `src/commands/${program}.ts`, ...args, "--config", system.stack.config.file];
-  return execa(process.execPath, command, { reject: false });
+  return runCommand(program, [...args, "--config", system.stack.config.file]);
 }
 
 const lookup = () => new Lookup(readKeys(join(system.stack.dir, "keys"), { create: false }).lookup);
@@ -116,6 +115,12 @@ async function restoredInPlace() {
   return run("restore", "--in-place");
 }
 
+/** With the last word of a gateway that was put back just now. */
+async function refusedInPlace() {
+  await system.redis.zadd("{consentry:gateways}", Date.now() + 60_000, "one-that-was-put-back");
+  return run("restore", "--in-place");
+}
+
 test("at start, where the audit log proves it: nothing is served until an operator says how to go on", async () => {
   const [stays, withdraws, replaced] = await system.devices(3);
   if (!stays || !withdraws || !replaced) throw new Error("devices");
@@ -125,6 +130,8 @@ test("at start, where the audit log proves it: nothing is served until an operat
   await system.stack.gateway.stop();
   await putBack(earlier);
   await expect(system.stack.startGateway()).rejects.toThrow("REDIS_ROLLED_BACK");
+  // Refused attempts write to the log that was rolled back, and over what was lost of it.
+  for (let attempt = 0; attempt < 3; attempt += 1) expect((await refusedInPlace()).stderr).toContain("gateway-running");
   const restored = await restoredInPlace();
   expect([restored.exitCode, restored.stderr]).toEqual([0, ""]);
   expect(restored.stdout).toMatch(/withdrawn {10}1[\s\S]*tokens to reissue {2}\d/);

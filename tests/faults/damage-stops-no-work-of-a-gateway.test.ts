@@ -3,13 +3,13 @@
  * messages, backup, a change of the master key, erasures, a new owner, a restart and a restore.
  */
 import { join } from "node:path";
-import { execa } from "execa";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import type { ErasureStatus } from "../../src/model/erasure.ts";
 import type { DeviceId, SubjectId } from "../../src/model/ids.ts";
 import { readKeys } from "../../src/platform/key-files.ts";
 import { Lookup } from "../../src/platform/lookup.ts";
 import { redisKeys } from "../../src/platform/redis-keys.ts";
+import { runCommand } from "../fixtures/command.ts";
 import { until } from "../fixtures/eventually.ts";
 import { consentTo, type Device, EVERYTHING, name, startSystem, type TestSystem } from "../fixtures/system.ts";
 
@@ -25,8 +25,7 @@ beforeAll(async () => {
 afterAll(() => system?.stop());
 
 function run(program: string, ...args: string[]) {
-  const command = ["--import", "tsx", `src/commands/${program}.ts`, ...args, "--config", system.stack.config.file];
-  return execa(process.execPath, command, { reject: false });
+  return runCommand(program, [...args, "--config", system.stack.config.file]);
 }
 
 async function stored(device: Device): Promise<boolean> {

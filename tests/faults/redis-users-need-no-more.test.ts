@@ -6,11 +6,11 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
-import { execa } from "execa";
 import { Redis } from "ioredis";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { GATEWAY_USER, gatewayRights } from "../../simulators/redis-users.ts";
 import type { ErasureStatus } from "../../src/model/erasure.ts";
+import { runCommand } from "../fixtures/command.ts";
 import { until } from "../fixtures/eventually.ts";
 import { startSystem, type TestSystem } from "../fixtures/system.ts";
 
@@ -94,8 +94,7 @@ describe("a gateway", () => {
   afterAll(() => system?.stop());
 
   function run(program: string, ...args: string[]) {
-    const command = ["--import", "tsx", `src/commands/${program}.ts`, ...args, "--config", system.stack.config.file];
-    return execa(process.execPath, command, { reject: false });
+    return runCommand(program, [...args, "--config", system.stack.config.file]);
   }
 
   /** What the gateway's user was refused since the last look. */

@@ -3,8 +3,8 @@
  * sees what kind of message it is and never what it says, can have it tried again once the cause is gone,
  * and finds nothing any more of a person who has withdrawn.
  */
-import { execa } from "execa";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
+import { runCommand } from "../fixtures/command.ts";
 import { until } from "../fixtures/eventually.ts";
 import { refuseNumbers } from "../fixtures/refused-field.ts";
 import { type Device, startSystem, type TestSystem } from "../fixtures/system.ts";
@@ -35,9 +35,12 @@ async function dropped(measurement: string): Promise<void> {
 }
 
 async function run(...args: string[]): Promise<string[]> {
-  const command = ["--import", "tsx", "src/commands/dead-letters.ts", ...args, "--config", system.stack.config.file];
-  const { stdout, stderr } = await execa(process.execPath, command, { extendEnv: true });
-  expect(stderr).toBe("");
+  const { exitCode, stdout, stderr } = await runCommand("dead-letters", [
+    ...args,
+    "--config",
+    system.stack.config.file,
+  ]);
+  expect([exitCode, stderr]).toEqual([0, ""]);
   return stdout.split("\n");
 }
 
@@ -157,13 +160,7 @@ test("a message that ends the process is set aside only while its person consent
 
 test("wrong use is answered with the usage and an exit code", async () => {
   for (const args of [[], ["destroy"], ["replay"]]) {
-    const { exitCode, stderr } = await execa(
-      process.execPath,
-      ["--import", "tsx", "src/commands/dead-letters.ts", ...args],
-      {
-        reject: false,
-      },
-    );
+    const { exitCode, stderr } = await runCommand("dead-letters", args);
     expect([exitCode, stderr.split("\n")[0]]).toEqual([2, expect.stringContaining("Usage:")]);
   }
 });

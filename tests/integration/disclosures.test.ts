@@ -162,6 +162,7 @@ test("a Redis that is paused, or killed, loses no line and no count", async () =
   await system.settled();
   await system.stack.redis.kill("SIGKILL");
   await system.stack.redis.start();
+  await system.ready();
   await until("the account can be read", async () => (await disclosuresOf(device)).length === 3);
   expect(counts(await disclosuresOf(device))).toEqual({ alarms: 2, lights: 2, sky: 2 });
 });

@@ -6,7 +6,6 @@
 import { randomBytes, randomUUID } from "node:crypto";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { execa } from "execa";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { influxRows } from "../../simulators/influx-reader.ts";
 import { subscribe } from "../../simulators/services.ts";
@@ -16,6 +15,7 @@ import type { ErasureStatus, ReceiptKey } from "../../src/model/erasure.ts";
 import { redisKeys } from "../../src/platform/redis-keys.ts";
 import { ErasureRecords } from "../../src/rights/erasure-record.ts";
 import { ReceiptSigner, verifyReceipt } from "../../src/rights/receipt.ts";
+import { runCommand } from "../fixtures/command.ts";
 import { until } from "../fixtures/eventually.ts";
 import type { Listener } from "../fixtures/listener.ts";
 import { consentTo, type Device, EVERYTHING, startSystem, type TestSystem } from "../fixtures/system.ts";
@@ -281,8 +281,7 @@ test("the command tells a true receipt from a tampered one", async () => {
   await writeFile(files.receipt, JSON.stringify(receipt));
   await writeFile(files.forged, JSON.stringify({ ...receipt, receipt: { ...receipt?.receipt, keyDestroyed: false } }));
   await writeFile(files.key, (await key()).pem);
-  const run = (...args: string[]) =>
-    execa(process.execPath, ["--import", "tsx", "src/commands/receipt.ts", ...args], { reject: false });
+  const run = (...args: string[]) => runCommand("receipt", args);
   const [good, forged, wrong] = await Promise.all([
     run("verify", files.receipt, "--key", files.key),
     run("verify", files.forged, "--key", files.key),
@@ -329,8 +328,8 @@ test("a receipt can be verified after the key that signs them was replaced, and 
   const files = { receipt: join(system.stack.dir, "former.json"), keys: join(system.stack.dir, "keys.json") };
   await writeFile(files.receipt, JSON.stringify(receipt));
   await writeFile(files.keys, JSON.stringify(answer));
-  const args = ["--import", "tsx", "src/commands/receipt.ts", "verify", files.receipt, "--key", files.keys];
-  expect(await execa(process.execPath, args, { reject: false })).toMatchObject({ exitCode: 0, stderr: "" });
+  const args = ["verify", files.receipt, "--key", files.keys];
+  expect(await runCommand("receipt", args)).toMatchObject({ exitCode: 0, stderr: "" });
 });
 
 test("unknown subjects and erasures are answered as such", async () => {

@@ -3,9 +3,9 @@ import { createHash } from "node:crypto";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { execa } from "execa";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { decide } from "../../src/consent/decide.ts";
+import { runCommand } from "../fixtures/command.ts";
 import { device, severalLooks, shippedPolicy, subject } from "./consent-fixture.ts";
 import { httpApi } from "./http-fixture.ts";
 
@@ -226,8 +226,7 @@ describe("the receipt for a consent", () => {
     const [file, key] = [join(dir, "receipt.json"), join(dir, "key.json")];
     await writeFile(file, JSON.stringify(receipt));
     await writeFile(key, (await call("GET", "/v1/keys/receipt")).text);
-    const command = ["--import", "tsx", "src/commands/receipt.ts", "verify", file, "--key", key];
-    return execa(process.execPath, command, { reject: false });
+    return runCommand("receipt", ["verify", file, "--key", key]);
   }
 
   test("is the record of the moment, and verifies with the public key until any of it is changed", async () => {

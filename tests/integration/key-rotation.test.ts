@@ -4,7 +4,6 @@
  */
 import { readdir, unlink } from "node:fs/promises";
 import { join } from "node:path";
-import { execa } from "execa";
 import { afterAll, afterEach, beforeAll, expect, test, vi } from "vitest";
 import { startGateway } from "../../simulators/gateway-process.ts";
 import { checkKeys, destroyKey, rotateMaster, rotateQueue } from "../../src/commands/key-commands.ts";
@@ -13,6 +12,7 @@ import type { ReceiptKey } from "../../src/model/erasure.ts";
 import { addQueueKey, beginMaster } from "../../src/platform/key-changes.ts";
 import type { KeyReport } from "../../src/platform/live-keys.ts";
 import { verifyConsentReceipt } from "../../src/rights/receipt.ts";
+import { runCommand } from "../fixtures/command.ts";
 import { until } from "../fixtures/eventually.ts";
 import { type Device, startSystem, type TestSystem } from "../fixtures/system.ts";
 
@@ -38,8 +38,8 @@ interface Answer {
 
 /** The command as an operator calls it. */
 async function typed(...args: string[]): Promise<Answer> {
-  const command = ["--import", "tsx", "src/commands/keys.ts", ...args, "--config", system.stack.config.file];
-  const { exitCode, stdout, stderr } = await execa(process.execPath, command, { reject: false });
+  const command = [...args, "--config", system.stack.config.file];
+  const { exitCode, stdout, stderr } = await runCommand("keys", command);
   return { code: exitCode, lines: stdout.split("\n"), error: stderr };
 }
 

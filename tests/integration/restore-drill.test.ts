@@ -4,7 +4,6 @@
  */
 import { copyFile, readdir, rm } from "node:fs/promises";
 import { basename, join } from "node:path";
-import { execa } from "execa";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { leakScan } from "../../simulators/leak-scan.ts";
 import { Keyring } from "../../src/deidentify/keyring.ts";
@@ -14,6 +13,7 @@ import { type Keys, readKeys } from "../../src/platform/key-files.ts";
 import { Lookup } from "../../src/platform/lookup.ts";
 import { archiveLines, keysLine, subjectArchiveKey } from "../../src/rights/archive.ts";
 import { Canaries } from "../fixtures/canaries.ts";
+import { runCommand } from "../fixtures/command.ts";
 import { until } from "../fixtures/eventually.ts";
 import { type Device, startSystem, type TestSystem } from "../fixtures/system.ts";
 
@@ -45,8 +45,7 @@ async function home(): Promise<Device> {
 }
 
 function run(program: string, ...args: string[]) {
-  const command = ["--import", "tsx", `src/commands/${program}.ts`, ...args, "--config", system.stack.config.file];
-  return execa(process.execPath, command, { reject: false });
+  return runCommand(program, [...args, "--config", system.stack.config.file]);
 }
 
 async function archives(): Promise<{ from: string; keys: string }> {
@@ -180,14 +179,7 @@ test("the gateway takes backups by itself, tells their age, and records what was
     const age = await system.metric("backup_age_seconds");
     return age > 0 && age < 600;
   });
-  const audit = await execa(process.execPath, [
-    "--import",
-    "tsx",
-    "src/commands/audit.ts",
-    "list",
-    "--config",
-    system.stack.config.file,
-  ]);
+  const audit = await run("audit", "list");
   expect(audit.stdout).toMatch(/backup .*by=gateway/);
   expect(audit.stdout).toMatch(/restore .*by=operator.*erased=1/);
 });

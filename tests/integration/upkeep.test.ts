@@ -4,9 +4,9 @@
  */
 import { readFile } from "node:fs/promises";
 import { Queue } from "bullmq";
-import { execa } from "execa";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { ConsentRecord } from "../../src/model/consent-record.ts";
+import { runCommand } from "../fixtures/command.ts";
 import { until } from "../fixtures/eventually.ts";
 import { consentTo, type Device, EVERYTHING, startSystem, type TestSystem } from "../fixtures/system.ts";
 
@@ -26,8 +26,8 @@ beforeAll(async () => {
 afterAll(() => system?.stop());
 
 async function run(program: "audit" | "retention", args: readonly string[], env: Record<string, string> = {}) {
-  const command = ["--import", "tsx", `src/commands/${program}.ts`, ...args, "--config", system.stack.config.file];
-  const { exitCode, stdout, stderr } = await execa(process.execPath, command, { reject: false, env });
+  const command = [...args, "--config", system.stack.config.file];
+  const { exitCode, stdout, stderr } = await runCommand(program, command, env);
   return { exitCode, lines: stdout.split("\n").filter((line) => line !== ""), stderr };
 }
 
