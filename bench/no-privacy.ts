@@ -6,7 +6,7 @@ import { runAltered } from "../simulators/altered-gateway.ts";
 import { Keyring } from "../src/deidentify/keyring.ts";
 import type { Overrides } from "../src/gateway.ts";
 import { grantsOf, type Verdict } from "../src/model/consent.ts";
-import type { Keys } from "../src/platform/key-files.ts";
+import type { Keys } from "../src/platform/keys/files.ts";
 
 await runAltered(passThrough);
 

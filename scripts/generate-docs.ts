@@ -2,13 +2,14 @@
  * Writes every document that has its source in code: the annotated defaults, and the references for
  * configuration, metrics and errors. A test fails when a file on disk differs from what this makes.
  */
-import { mkdirSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type OptionRow, optionRows } from "../src/config/options.ts";
 import { ERRORS } from "../src/model/errors.ts";
 import { DEAD_LETTER_REASONS, REFUSALS } from "../src/model/outcome.ts";
 import { METRICS, type MetricRow } from "../src/observe/metric-table.ts";
+import { importOverrides, ROOMS } from "./rooms.ts";
 
 const COMMAND = "npm run config:docs";
 
@@ -20,6 +21,8 @@ export function generatedDocuments(): Map<string, string> {
     ["docs/configuration.md", configurationPage(rows)],
     ["docs/metrics.md", metricsPage()],
     ["docs/errors.md", errorsPage()],
+    ["biome.imports.json", `${JSON.stringify({ root: false, overrides: importOverrides() }, null, 2)}\n`],
+    ["CONTRIBUTING.md", contributingPage()],
   ]);
 }
 
@@ -158,6 +161,22 @@ function errorsPage(): string {
 }
 
 const ERRORS_INTRODUCTION = ["Messages hold codes and names of options, never a value that came from outside."];
+
+/** The page as it is, with the table of rooms between its marks. */
+function contributingPage(): string {
+  const text = readFileSync(new URL("../CONTRIBUTING.md", import.meta.url), "utf8");
+  const [begin, end] = [`<!-- Made by \`${COMMAND}\` of scripts/rooms.ts -->\n`, "<!-- End of the table of rooms -->"];
+  const [before, after] = [text.indexOf(begin), text.indexOf(end)];
+  if (before < 0 || after < before) throw new Error("CONTRIBUTING.md has no marks around the table of rooms");
+  const rows = ROOMS.map(({ path, what, imports, packages, raw }) => [
+    code(path),
+    what,
+    imports.map(code).join(", "),
+    [...packages.map(code), ...(raw ? [code("model/raw")] : [])].join(", "),
+  ]);
+  const cells = table(["room", "what it is for", "imports, beside `model`", "packages; raw data"], rows);
+  return [text.slice(0, before + begin.length), "\n", cells.join("\n"), "\n", text.slice(after)].join("");
+}
 
 function page(title: string, introduction: readonly string[], body: readonly string[]): string {
   const note = `<!-- Made by \`${COMMAND}\`; edit the source, not this file. -->`;

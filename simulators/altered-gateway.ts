@@ -7,7 +7,7 @@ import { parseArgs } from "node:util";
 import { loadConfig } from "../src/config/load.ts";
 import { createGateway, type Overrides } from "../src/gateway.ts";
 import { createLog } from "../src/observe/logger.ts";
-import { type Keys, readKeys } from "../src/platform/key-files.ts";
+import { type Keys, readKeys } from "../src/platform/keys/files.ts";
 
 export async function runAltered(overridesFor: (keys: Keys) => Overrides = () => ({})): Promise<never> {
   const { values } = parseArgs({ options: { config: { type: "string" } } });

@@ -34,18 +34,36 @@ async function builtAnew(entry: string): Promise<string> {
     target: "node20",
     packages: "external",
     logLevel: "error",
-    plugins: [ownAddress],
+    plugins: entry === FIRST ? [ownAddress] : [ownAddress, firstOfAll(await builtProgram(FIRST))],
   });
   const [output] = result.outputFiles;
   if (output === undefined) throw new Error(`nothing was built of ${entry}`);
-  const file = join(FOLDER, `${createHash("sha256").update(output.contents).digest("hex").slice(0, 16)}.mjs`);
+  return written(output.contents);
+}
+
+async function written(program: Uint8Array): Promise<string> {
+  const file = join(FOLDER, `${createHash("sha256").update(program).digest("hex").slice(0, 16)}.mjs`);
   if (existsSync(file)) return file;
   await mkdir(FOLDER, { recursive: true });
   // Several processes may build the same at once: the name appears with the whole file behind it.
   const own = `${file}.${process.pid}`;
-  await writeFile(own, output.contents);
+  await writeFile(own, program);
   await rename(own, file);
   return file;
+}
+
+/** In one file all packages are loaded before any line of ours; this has to run before them. */
+const FIRST = "src/platform/no-debug-output.ts";
+
+function firstOfAll(file: string): Plugin {
+  return {
+    name: "first-of-all",
+    setup: ({ onResolve }) => {
+      onResolve({ filter: /\/no-debug-output\.ts$/ }, ({ kind }) =>
+        kind === "entry-point" ? undefined : { path: pathToFileURL(file).href, external: true },
+      );
+    },
+  };
 }
 
 /** Modules find files of the repository from where their source stands. */

@@ -9,17 +9,18 @@
  * handed one to a part that is built further down, and nothing passes through before `start`.
  */
 import type { Config } from "./config/schema.ts";
-import { standingOf } from "./consent/policy-changes.ts";
+import { standingOf } from "./consent/policy/changes.ts";
 import { Deidentifier } from "./deidentify/deidentify.ts";
 import { HttpApi } from "./http/server.ts";
 import type { AuditAct } from "./model/audit.ts";
 import type { DamageKind } from "./model/damage.ts";
 import type { Log } from "./model/log.ts";
 import { Metrics } from "./observe/metrics.ts";
-import type { Keys } from "./platform/key-files.ts";
+import type { Keys } from "./platform/keys/files.ts";
 import { type Part, startAll, stopAll } from "./platform/lifecycle.ts";
 import { redisKeys } from "./platform/redis-keys.ts";
 import type { Durability } from "./queue/durability.ts";
+import { purgeOf } from "./rights/holds/held-devices.ts";
 import type { Base } from "./wiring/base.ts";
 import { createCentre } from "./wiring/centre.ts";
 import { createConnections } from "./wiring/connections.ts";
@@ -27,7 +28,6 @@ import { type ConsentOverrides, createConsent } from "./wiring/consent.ts";
 import { deidentifierOptions } from "./wiring/deidentifier.ts";
 import { createEvents } from "./wiring/events.ts";
 import { createExports } from "./wiring/exports.ts";
-import { purgeOf } from "./wiring/held-devices.ts";
 import { createIngress } from "./wiring/ingress.ts";
 import { createKeptAnswers } from "./wiring/kept-answers.ts";
 import { createOutlets } from "./wiring/outlets.ts";

@@ -10,11 +10,11 @@ import { createGateway } from "./gateway.ts";
 import { exitCodeOf, GatewayError } from "./model/errors.ts";
 import type { Log } from "./model/log.ts";
 import { createLog } from "./observe/logger.ts";
-import { keysAreMissing, readKeys } from "./platform/key-files.ts";
+import { keysAreMissing, readKeys } from "./platform/keys/files.ts";
 import { connectRedis } from "./platform/redis.ts";
 import { redisKeys } from "./platform/redis-keys.ts";
 import { startPrivateServices } from "./private-start.ts";
-import { refuseNewKeys } from "./rights/installation.ts";
+import { refuseNewKeys } from "./rights/backup/installation.ts";
 
 const USAGE = `Usage: consentry [--config <file.yaml>] [--services private]
 

@@ -5,8 +5,8 @@
 import { Redis } from "ioredis";
 import { Keyring, PSEUDONYM_PURPOSES } from "../../src/deidentify/keyring.ts";
 import type { DeviceId, DeviceKey, Pseudonym, SubjectId, SubjectTag } from "../../src/model/ids.ts";
-import { readKeys } from "../../src/platform/key-files.ts";
-import { Lookup } from "../../src/platform/lookup.ts";
+import { readKeys } from "../../src/platform/keys/files.ts";
+import { Lookup } from "../../src/platform/keys/lookup.ts";
 import { redisKeys } from "../../src/platform/redis-keys.ts";
 
 /** As the gateway is configured by default. */

@@ -1,5 +1,5 @@
 /** The gateway with its fence taken away: a withdrawal does not wait for batches that read the consent before it. */
-import { Leases } from "../../src/consent/leases.ts";
+import { Leases } from "../../src/consent/fence/leases.ts";
 import { runAltered } from "../altered-gateway.ts";
 
 class UnfencedLeases extends Leases {

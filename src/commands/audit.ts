@@ -13,9 +13,9 @@ import { open } from "node:fs/promises";
 import { parseArgs } from "node:util";
 import type { AuditHead, AuditRecord, AuditRepair } from "../model/audit.ts";
 import { GatewayError } from "../model/errors.ts";
-import { readKeys } from "../platform/key-files.ts";
-import { journalKey } from "../rights/journal-format.ts";
-import { readJournals } from "../rights/journal-reading.ts";
+import { readKeys } from "../platform/keys/files.ts";
+import { journalKey } from "../rights/journal/format.ts";
+import { readJournals } from "../rights/journal/reading.ts";
 import {
   COMMON_OPTIONS,
   COMMON_USAGE,

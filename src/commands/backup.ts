@@ -5,12 +5,12 @@
  */
 import "../platform/no-debug-output.ts";
 import { parseArgs } from "node:util";
-import { ledgerVerifies } from "../consent/ledger-store.ts";
+import { ledgerVerifies } from "../consent/ledger/store.ts";
 import { Keyring } from "../deidentify/keyring.ts";
 import { GatewayError } from "../model/errors.ts";
-import { readKeys } from "../platform/key-files.ts";
-import { Backup } from "../rights/backup.ts";
-import { journalHeadOf } from "../rights/journal-reading.ts";
+import { readKeys } from "../platform/keys/files.ts";
+import { Backup } from "../rights/backup/backup.ts";
+import { journalHeadOf } from "../rights/journal/reading.ts";
 import { toldDamage } from "../wiring/safekeeping.ts";
 import { COMMON_OPTIONS, COMMON_USAGE, runCommand, UsageError, withOperator } from "./operator-command.ts";
 

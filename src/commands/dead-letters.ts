@@ -8,16 +8,17 @@
  */
 import "../platform/no-debug-output.ts";
 import { parseArgs } from "node:util";
-import { Leases } from "../consent/leases.ts";
+import { Leases } from "../consent/fence/leases.ts";
 import type { AuditActName } from "../model/audit.ts";
+import type { Guard, Spared } from "../model/letters.ts";
 import { DEAD_LETTER_REASONS } from "../model/outcome.ts";
-import { readKeys } from "../platform/key-files.ts";
+import { readKeys } from "../platform/keys/files.ts";
 import { connectRedis } from "../platform/redis.ts";
-import { type DeadLetter, DeadLetters, type Guard, type Spared, subjectsOf } from "../queue/dead-letters.ts";
+import { type DeadLetter, DeadLetters, subjectsOf } from "../queue/dead-letters.ts";
 import { Envelope } from "../queue/envelope.ts";
 import { KnownJobs } from "../queue/known-jobs.ts";
 import { Producer } from "../queue/producer.ts";
-import { deletionGuard, heldLetters } from "../wiring/held-devices.ts";
+import { deletionGuard, heldLetters } from "../rights/holds/held-devices.ts";
 import { COMMON_OPTIONS, COMMON_USAGE, runCommand, UsageError, withOperator } from "./operator-command.ts";
 
 const USAGE = `Usage: npm run dead-letters -- <command> [options]

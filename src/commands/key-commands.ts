@@ -10,18 +10,18 @@ import {
   removeKey,
   replaceBackupKey,
   replaceReceiptKey,
-} from "../platform/key-changes.ts";
-import { type Keys, readKeys, readRetiredKeys } from "../platform/key-files.ts";
-import { fingerprint } from "../platform/key-fingerprint.ts";
-import type { KeyReport } from "../platform/live-keys.ts";
-import { liveGateways } from "../platform/presence.ts";
+} from "../platform/keys/changes.ts";
+import { type Keys, readKeys, readRetiredKeys } from "../platform/keys/files.ts";
+import { fingerprint } from "../platform/keys/fingerprint.ts";
+import type { KeyReport } from "../platform/keys/live-keys.ts";
+import { liveGateways } from "../platform/keys/presence.ts";
 import { sealsByKey } from "../queue/key-use.ts";
-import { archivesUnder, subjectArchiveKey } from "../rights/archive.ts";
-import { noticesByKey } from "../rights/erasure-parts.ts";
-import { installationOf } from "../rights/installation.ts";
-import { ReceiptSigner } from "../rights/receipt.ts";
-import { ReceiptKeys, receiptKeysMac } from "../rights/receipt-keys.ts";
-import { rewrapAll, wrappedKeys } from "../rights/rewrap.ts";
+import { archivesUnder, subjectArchiveKey } from "../rights/backup/archive.ts";
+import { installationOf } from "../rights/backup/installation.ts";
+import { rewrapAll, wrappedKeys } from "../rights/backup/rewrap.ts";
+import { noticesByKey } from "../rights/erasure/in-ledger.ts";
+import { ReceiptKeys, receiptKeysMac } from "../rights/receipts/keys.ts";
+import { ReceiptSigner } from "../rights/receipts/signer.ts";
 import { sealsUnder } from "../wiring/queue-keys.ts";
 import type { Operator } from "./operator-command.ts";
 

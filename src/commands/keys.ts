@@ -13,8 +13,8 @@
 import "../platform/no-debug-output.ts";
 import { parseArgs } from "node:util";
 import { DAY_MS } from "../model/durations.ts";
-import { describeKeys } from "../platform/key-changes.ts";
-import { readKeys } from "../platform/key-files.ts";
+import { describeKeys } from "../platform/keys/changes.ts";
+import { readKeys } from "../platform/keys/files.ts";
 import { checkKeys, destroyKey, rotateBackup, rotateMaster, rotateQueue, rotateReceipt } from "./key-commands.ts";
 import {
   COMMON_OPTIONS,

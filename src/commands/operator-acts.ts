@@ -8,12 +8,12 @@ import type { Config } from "../config/schema.ts";
 import type { AuditActName, AuditDetail, AuditHead, AuditRepair } from "../model/audit.ts";
 import { GatewayError } from "../model/errors.ts";
 import { faultCode } from "../platform/fault-code.ts";
-import { readKeys } from "../platform/key-files.ts";
+import { readKeys } from "../platform/keys/files.ts";
 import type { RedisKeys } from "../platform/redis-keys.ts";
-import { AuditLog } from "../rights/audit.ts";
-import { auditKey } from "../rights/audit-chain.ts";
-import { ErasureJournal } from "../rights/erasure-journal.ts";
-import { journalKey } from "../rights/journal-format.ts";
+import { auditKey } from "../rights/audit/chain.ts";
+import { AuditLog } from "../rights/audit/log.ts";
+import { journalKey } from "../rights/journal/format.ts";
+import { ErasureJournal } from "../rights/journal/journal.ts";
 
 export interface OperatorAct<T> {
   readonly act: AuditActName;

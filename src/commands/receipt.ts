@@ -10,8 +10,8 @@ import { readFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import type { ConsentReceipt } from "../model/consent-receipt.ts";
 import type { Receipt } from "../model/erasure.ts";
-import { readKeys } from "../platform/key-files.ts";
-import { ReceiptSigner, verifyConsentReceipt, verifyReceipt } from "../rights/receipt.ts";
+import { readKeys } from "../platform/keys/files.ts";
+import { ReceiptSigner, verifyConsentReceipt, verifyReceipt } from "../rights/receipts/signer.ts";
 import { commandConfig, runCommand, UsageError } from "./operator-command.ts";
 
 const USAGE = `Usage: npm run receipt -- verify <file> [--key <file>] [--config <file.yaml>]

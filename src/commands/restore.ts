@@ -10,16 +10,16 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { denyAllUntilPublished } from "../consent/policy-floors.ts";
-import { rebuildSubject } from "../consent/rebuild.ts";
+import { rebuildSubject } from "../consent/ledger/rebuild.ts";
+import { denyAllUntilPublished } from "../consent/policy/floors.ts";
 import { Keyring } from "../deidentify/keyring.ts";
 import type { AuditDetail, AuditHead } from "../model/audit.ts";
-import { readKeys, readRetiredKeys } from "../platform/key-files.ts";
-import type { AuditLog } from "../rights/audit.ts";
-import { Backup } from "../rights/backup.ts";
-import { journalHeadOf } from "../rights/journal-reading.ts";
-import { Restore, type RestoreInput, type RestoreSecrets } from "../rights/restore.ts";
-import type { RestoreSummary } from "../rights/restore-writer.ts";
+import { readKeys, readRetiredKeys } from "../platform/keys/files.ts";
+import type { AuditLog } from "../rights/audit/log.ts";
+import { Backup } from "../rights/backup/backup.ts";
+import { journalHeadOf } from "../rights/journal/reading.ts";
+import { Restore, type RestoreInput, type RestoreSecrets } from "../rights/restore/restore.ts";
+import type { RestoreSummary } from "../rights/restore/writer.ts";
 import {
   COMMON_OPTIONS,
   COMMON_USAGE,

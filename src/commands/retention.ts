@@ -7,18 +7,18 @@
 import "../platform/no-debug-output.ts";
 import { parseArgs } from "node:util";
 import type { Config } from "../config/schema.ts";
-import { LedgerHolds } from "../consent/holds.ts";
-import { Leases } from "../consent/leases.ts";
+import { Leases } from "../consent/fence/leases.ts";
+import { LedgerHolds } from "../consent/ledger/holds.ts";
 import { Keyring } from "../deidentify/keyring.ts";
 import type { DamageKind } from "../model/damage.ts";
 import { DAY_MS } from "../model/durations.ts";
 import type { Log } from "../model/log.ts";
-import { readKeys } from "../platform/key-files.ts";
+import { readKeys } from "../platform/keys/files.ts";
 import { DeadLetters } from "../queue/dead-letters.ts";
 import { Envelope } from "../queue/envelope.ts";
-import { HeldSubjects } from "../rights/held-subjects.ts";
-import { type Retention, type RetentionResult, retentionDetail } from "../rights/retention.ts";
-import { RowRetention } from "../sinks/row-retention.ts";
+import { HeldSubjects } from "../rights/holds/held-subjects.ts";
+import { type Retention, type RetentionResult, retentionDetail } from "../rights/retention/retention.ts";
+import { RowRetention } from "../sinks/influx/row-retention.ts";
 import { createRetention } from "../wiring/retention.ts";
 import { COMMON_OPTIONS, COMMON_USAGE, type Operator, runCommand, withOperator } from "./operator-command.ts";
 

@@ -7,9 +7,9 @@ import type { Actor, ConsentRecord } from "../model/consent-record.ts";
 import type { ErasureStatus } from "../model/erasure.ts";
 import { refusedAsGuardian } from "../model/guardian.ts";
 import type { SubjectTag } from "../model/ids.ts";
+import { settle } from "./await-fence.ts";
 import type { HttpPorts } from "./ports.ts";
 import type { ProblemCode } from "./problems.ts";
-import { settle } from "./settle.ts";
 
 export interface Refused {
   readonly refused: ProblemCode;

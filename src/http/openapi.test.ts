@@ -10,7 +10,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { z } from "zod";
 import { GatewayError } from "../model/errors.ts";
 import type { SubjectTag } from "../model/ids.ts";
-import { Seal } from "../platform/seal.ts";
+import { Seal } from "../platform/keys/seal.ts";
 import { beginSession, openLink, sealLink } from "./centre/claims.ts";
 import { COOKIE } from "./centre/session.ts";
 import type { HttpPorts } from "./ports.ts";

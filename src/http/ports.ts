@@ -25,7 +25,7 @@ import type { BegunAnswer } from "../model/kept-answer.ts";
 import type { Log } from "../model/log.ts";
 import type { HttpRefusal } from "../model/outcome.ts";
 import type { DevicesSuspended, PolicySummary, PublishResult } from "../model/policy-document.ts";
-import type { Seal } from "../platform/seal.ts";
+import type { Seal } from "../platform/keys/seal.ts";
 
 export interface LookupPort {
   deviceKey(id: DeviceId): DeviceKey;

@@ -10,26 +10,26 @@ import { jsonSchemaTransform, serializerCompiler, validatorCompiler } from "fast
 import { GatewayError } from "../model/errors.ts";
 import { listenFailed } from "../platform/start-faults.ts";
 import { type Approver, Door, requireApprover, requireToken } from "./access.ts";
-import { auditRoutes } from "./audit.ts";
 import { auditActs } from "./audited.ts";
 import { centreRoutes } from "./centre/routes.ts";
 import { COOKIE, TLS_COOKIE } from "./centre/session.ts";
-import { consentRoutes } from "./consents.ts";
-import { deviceRoutes } from "./devices.ts";
-import { disclosureRoutes } from "./disclosures.ts";
-import { erasureRoutes } from "./erasures.ts";
-import { exportRoutes } from "./export.ts";
 import { answerClientError, answerFaults, answerFrameworkFault } from "./faults.ts";
 import { healthRoutes } from "./health.ts";
-import { holdRoutes } from "./holds.ts";
 import { honourKeys } from "./idempotency.ts";
 import { takeJson } from "./json-body.ts";
-import { linkRoutes } from "./links.ts";
 import { refuseOtherMethods } from "./methods.ts";
-import { policyRoutes } from "./policies.ts";
 import type { HttpPorts } from "./ports.ts";
+import { auditRoutes } from "./v1/audit.ts";
+import { consentRoutes } from "./v1/consents.ts";
+import { deviceRoutes } from "./v1/devices.ts";
+import { disclosureRoutes } from "./v1/disclosures.ts";
+import { erasureRoutes } from "./v1/erasures.ts";
+import { exportRoutes } from "./v1/export.ts";
+import { holdRoutes } from "./v1/holds.ts";
+import { linkRoutes } from "./v1/links.ts";
+import { policyRoutes } from "./v1/policies.ts";
+import { withdrawalRoutes } from "./v1/withdrawals.ts";
 import { wire } from "./wire.ts";
-import { withdrawalRoutes } from "./withdrawals.ts";
 
 export interface HttpOptions {
   readonly host: string;

@@ -91,7 +91,7 @@ export interface Decision {
   readonly held: boolean;
   /** How many events the ledger held when this was decided. */
   readonly revision: number;
-  /** Since which revision each grant has held without a break; see consent/uninterrupted.ts. */
+  /** Since which revision each grant has held without a break; see consent/decision/uninterrupted.ts. */
   readonly since: string;
   /** The subject's key, wrapped by the master key; opaque to everything but the keyring. */
   readonly wrappedSubjectKey: string;

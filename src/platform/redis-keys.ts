@@ -14,10 +14,10 @@ export interface RedisKeys {
    * Hash: `mac` (HMAC of the token), `number` (of the token: grows with each one issued and each one ended), `owner`
    * (subject tag whose token it is; absent before the first binding), `tag` (subject tag, absent while unbound); while the
    * device changes hands
-   * `claim`, `target` and `from` (who moves it, to whom, from whom), see consent/device-claim.ts.
+   * `claim`, `target` and `from` (who moves it, to whom, from whom), see consent/ledger/device-claim.ts.
    */
   credential(device: DeviceKey): string;
-  /** String: the materialised decision, see consent/decision-record.ts. */
+  /** String: the materialised decision, see consent/decision/record.ts. */
   decision(subject: SubjectTag, device: DeviceKey): string;
   /** List of consent events, oldest first, each holding the hash of the one before. */
   ledger(subject: SubjectTag): string;
@@ -27,7 +27,7 @@ export interface RedisKeys {
   devices(subject: SubjectTag): string;
   /** Hash version → document JSON. */
   readonly policies: string;
-  /** String: policy floors, one number per purpose, and those that rise at a time; see consent/policy-floors.ts. */
+  /** String: policy floors, one number per purpose, and those that rise at a time; see consent/policy/floors.ts. */
   readonly policyFloors: string;
   /** Hash purpose → number of devices whose consent to it a newer policy suspends; and the floors of which ledgers tell. */
   readonly devicesSuspended: string;
@@ -47,7 +47,7 @@ export interface RedisKeys {
   readonly sessionEnd: string;
   /** Pub/sub channel: numbers of policy versions as they are published. */
   readonly policyPublished: string;
-  /** Hash: one erasure on its way and after it, see rights/erasure-record.ts. */
+  /** Hash: one erasure on its way and after it, see rights/erasure/record.ts. */
   erasure(subject: SubjectTag, id: string): string;
   /** Prefix and name of the BullMQ queue of erasures. */
   readonly erasureQueuePrefix: string;
@@ -64,7 +64,7 @@ export interface RedisKeys {
   readonly clockWindows: string;
   /** Sorted set of one: score = the latest Unix ms that the clock of any gateway ever showed. */
   readonly latestMoment: string;
-  /** Hash: public key of receipts, as the `x` of its JWK → MAC; see rights/receipt-keys.ts. */
+  /** Hash: public key of receipts, as the `x` of its JWK → MAC; see rights/receipts/keys.ts. */
   readonly receiptKeys: string;
   /** String: mark of the last key deleted since the append-only file was rewritten on its account; never the same twice. */
   readonly keyRemnants: string;
@@ -81,7 +81,7 @@ export interface RedisKeys {
   /** Sorted set of live gateways, score = Unix ms when their word runs out; and hash id → which keys they hold. */
   readonly gateways: string;
   readonly gatewayReports: string;
-  /** String: the installation this Redis belongs to, see rights/installation.ts. */
+  /** String: the installation this Redis belongs to, see rights/backup/installation.ts. */
   readonly installation: string;
   /** String: a restore that is under way or was broken off; and how many have ended. In one slot with `gateways`. */
   readonly restoring: string;
@@ -90,7 +90,7 @@ export interface RedisKeys {
   readonly backupTurn: string;
   /** Sorted set of subjects whose key was destroyed, score = Unix ms by the clock of Redis; archives must lose it too. */
   readonly erasedKeys: string;
-  /** Hash: who was given data of the subject, see rights/disclosures.ts; and the same of all subjects together. */
+  /** Hash: who was given data of the subject, see rights/access/disclosures.ts; and the same of all subjects together. */
   disclosures(subject: SubjectTag): string;
   readonly disclosureTotals: string;
   /** Number of the last call with which a gateway has added counts to these; ends by itself. */

@@ -8,6 +8,7 @@ import type { Redis } from "ioredis";
 import type { TellDamage } from "../model/damage.ts";
 import { GatewayError } from "../model/errors.ts";
 import type { DeviceKey, SubjectTag } from "../model/ids.ts";
+import type { Guard, Spared } from "../model/letters.ts";
 import { DEAD_LETTER_REASONS, type DeadLetterReason } from "../model/outcome.ts";
 import type { RawMessage } from "../model/raw.ts";
 import { isMisshapen, redisErrorCode } from "../platform/redis.ts";
@@ -30,12 +31,6 @@ export interface DeadLetter {
   readonly deviceKey: DeviceKey | "";
   readonly subjectTag: SubjectTag | "";
 }
-
-/** Whether a letter must stay; what it is about is all that matters. */
-export type Spared = (letter: Pick<DeadLetter, "subjectTag" | "deviceKey">) => boolean;
-
-/** Does it while nobody is answered that something more of these subjects must stay. */
-export type Guard = (subjects: ReadonlySet<SubjectTag>, work: () => Promise<void>) => Promise<void>;
 
 export function subjectsOf(letters: readonly DeadLetter[]): ReadonlySet<SubjectTag> {
   return new Set(letters.flatMap(({ subjectTag }) => (subjectTag === "" ? [] : [subjectTag])));

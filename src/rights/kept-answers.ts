@@ -6,10 +6,10 @@
 import { createHmac, hkdfSync, randomBytes } from "node:crypto";
 import type { Redis } from "ioredis";
 import type { BegunAnswer, KeptAnswer } from "../model/kept-answer.ts";
+import { Seal } from "../platform/keys/seal.ts";
 import { orConsentUnreachable } from "../platform/redis.ts";
 import type { RedisKeys } from "../platform/redis-keys.ts";
 import { type RedisScript, runScript } from "../platform/redis-script.ts";
-import { Seal } from "../platform/seal.ts";
 
 export interface KeptAnswersOptions {
   readonly maxAnswers: number;

@@ -11,9 +11,9 @@ import type { DeviceKey, SubjectTag } from "../model/ids.ts";
 import { orConsentUnreachable } from "../platform/redis.ts";
 import type { RedisKeys } from "../platform/redis-keys.ts";
 import { type RedisScript, runScript } from "../platform/redis-script.ts";
-import type { AuditLog } from "./audit.ts";
-import type { JournalReading } from "./journal-reading.ts";
-import { execEach } from "./redis-values.ts";
+import { execEach } from "../platform/redis-values.ts";
+import type { AuditLog } from "./audit/log.ts";
+import type { JournalReading } from "./journal/reading.ts";
 
 export interface ProofPorts {
   /** What the journal says of late. Throws JOURNAL_INVALID. */

@@ -5,7 +5,7 @@
  */
 import { randomInt } from "node:crypto";
 import type { CellId, DeviceKey } from "../model/ids.ts";
-import { activityLine } from "./line-protocol.ts";
+import { activityLine } from "./influx/line-protocol.ts";
 
 export interface CellActivityOptions {
   /** Length of a window. Milliseconds. */

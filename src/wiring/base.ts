@@ -2,7 +2,7 @@
 import type { Config } from "../config/schema.ts";
 import type { Log } from "../model/log.ts";
 import type { Metrics } from "../observe/metrics.ts";
-import type { Keys } from "../platform/key-files.ts";
+import type { Keys } from "../platform/keys/files.ts";
 import type { RedisKeys } from "../platform/redis-keys.ts";
 import type { Connections } from "./connections.ts";
 

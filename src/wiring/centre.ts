@@ -1,13 +1,13 @@
 /** Wires the privacy centre: what seals its links and sessions, where spent links and left sessions are noted, and who may look on. */
 import type { Redis } from "ioredis";
 import type { Config } from "../config/schema.ts";
+import { LeftSessions } from "../http/centre/left-sessions.ts";
+import { SpentLinks } from "../http/centre/spent-links.ts";
 import type { CentrePort } from "../http/ports.ts";
 import { Samples } from "../pipeline/samples.ts";
-import type { Keys } from "../platform/key-files.ts";
+import type { Keys } from "../platform/keys/files.ts";
+import { Seal } from "../platform/keys/seal.ts";
 import type { RedisKeys } from "../platform/redis-keys.ts";
-import { Seal } from "../platform/seal.ts";
-import { LeftSessions } from "../rights/left-sessions.ts";
-import { SpentLinks } from "../rights/spent-links.ts";
 
 export interface CentreDeps {
   readonly config: Pick<Config, "centre">;

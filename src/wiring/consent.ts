@@ -1,16 +1,17 @@
 /** Wires consent: the ledger and its policies, the gate that is asked twice, and the leases of the fence. */
-import { consentCheck } from "../consent/check.ts";
+
 import { Credentials } from "../consent/credentials.ts";
-import { ConsentGate } from "../consent/gate.ts";
-import { Leases } from "../consent/leases.ts";
-import { Ledger } from "../consent/ledger.ts";
-import { Policies } from "../consent/policies.ts";
-import { SubjectTurns } from "../consent/subject-turns.ts";
+import { consentCheck } from "../consent/decision/check.ts";
+import { ConsentGate } from "../consent/decision/gate.ts";
+import { Leases } from "../consent/fence/leases.ts";
+import { Ledger } from "../consent/ledger/ledger.ts";
+import { SubjectTurns } from "../consent/ledger/subject-turns.ts";
+import { Policies } from "../consent/policy/policies.ts";
 import { Keyring } from "../deidentify/keyring.ts";
 import type { CheckConsent } from "../model/consent.ts";
 import type { TellDamage } from "../model/damage.ts";
+import { Lookup } from "../platform/keys/lookup.ts";
 import type { Part } from "../platform/lifecycle.ts";
-import { Lookup } from "../platform/lookup.ts";
 import { readOptionFile } from "../platform/start-faults.ts";
 import type { Base } from "./base.ts";
 import type { Safekeeping } from "./safekeeping.ts";

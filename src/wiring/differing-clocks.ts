@@ -7,7 +7,7 @@
 import { DAY_MS, LONGEST_KEPT_MS } from "../model/durations.ts";
 import type { Log } from "../model/log.ts";
 import { AgreedClock } from "../platform/agreed-clock.ts";
-import type { ErasureRecords } from "../rights/erasure-record.ts";
+import type { ErasureRecords } from "../rights/erasure/record.ts";
 
 /** Clocks that are kept right differ by less. */
 const TOLERATED_MS = 60_000;

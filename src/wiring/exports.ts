@@ -1,10 +1,10 @@
 /** Wires access and portability: an export reads the ledger, the decisions, what was set aside, and the store. */
-import { decide } from "../consent/decide.ts";
-import { erasureFacts } from "../consent/erasure-facts.ts";
-import type { ConsentGate } from "../consent/gate.ts";
-import type { Ledger } from "../consent/ledger.ts";
-import { LedgerStore } from "../consent/ledger-store.ts";
-import { suspensionOf } from "../consent/policy-changes.ts";
+import { decide } from "../consent/decision/decide.ts";
+import type { ConsentGate } from "../consent/decision/gate.ts";
+import { erasureFacts } from "../consent/ledger/erasure-facts.ts";
+import type { Ledger } from "../consent/ledger/ledger.ts";
+import { LedgerStore } from "../consent/ledger/store.ts";
+import { suspensionOf } from "../consent/policy/changes.ts";
 import type { Keyring } from "../deidentify/keyring.ts";
 import { centerOf } from "../deidentify/location.ts";
 import type { ExportsPort } from "../http/ports.ts";
@@ -26,13 +26,13 @@ import type { Part } from "../platform/lifecycle.ts";
 import type { connectRedis } from "../platform/redis.ts";
 import type { RedisKeys } from "../platform/redis-keys.ts";
 import type { DeadLetters } from "../queue/dead-letters.ts";
-import type { Erasures } from "../rights/erasure.ts";
-import { ErasureRecords } from "../rights/erasure-record.ts";
-import { Exports } from "../rights/export.ts";
-import type { KeyedFacts } from "../rights/export-ports.ts";
-import { summaryOf } from "../rights/export-summary.ts";
-import { noKeyOpens } from "../rights/rewrap.ts";
-import { RowReading, type RowReadingOptions } from "../sinks/row-reading.ts";
+import { Exports } from "../rights/access/export.ts";
+import type { KeyedFacts } from "../rights/access/ports.ts";
+import { summaryOf } from "../rights/access/summary.ts";
+import { noKeyOpens } from "../rights/backup/rewrap.ts";
+import type { Erasures } from "../rights/erasure/erasures.ts";
+import { ErasureRecords } from "../rights/erasure/record.ts";
+import { RowReading, type RowReadingOptions } from "../sinks/influx/row-reading.ts";
 
 export interface ExportsDeps {
   readonly config: { readonly sinks: { readonly influx: RowReadingOptions } };

@@ -1,15 +1,15 @@
 /** Wires ingress: from the socket to the PUBACK, and what devices and services hear in return. */
 import type { Keyring } from "../deidentify/keyring.ts";
-import { Access } from "../ingress/access.ts";
-import { Admission, type AdmissionPorts } from "../ingress/admission.ts";
-import { GatewayBroker } from "../ingress/broker.ts";
-import { Commands } from "../ingress/commands.ts";
-import { ErasedTopics, type ErasedTopicsPorts } from "../ingress/erased-topics.ts";
-import type { FanOut } from "../ingress/fan-out.ts";
-import { Flow } from "../ingress/flow.ts";
-import { Listeners } from "../ingress/listeners.ts";
-import { rowTimeKey } from "../ingress/message-times.ts";
-import { Notices, type NoticesPorts } from "../ingress/notices.ts";
+import { Admission, type AdmissionPorts } from "../ingress/admission/admission.ts";
+import { rowTimeKey } from "../ingress/admission/message-times.ts";
+import { Notices, type NoticesPorts } from "../ingress/devices/policy-notices.ts";
+import { Flow } from "../ingress/mqtt/back-pressure.ts";
+import { GatewayBroker } from "../ingress/mqtt/broker.ts";
+import { Listeners } from "../ingress/mqtt/listeners.ts";
+import { Access } from "../ingress/mqtt/login.ts";
+import { Commands } from "../ingress/services/commands.ts";
+import { ErasedTopics, type ErasedTopicsPorts } from "../ingress/services/erased-topics.ts";
+import type { FanOut } from "../ingress/services/fan-out.ts";
 import type { DeviceKey } from "../model/ids.ts";
 import type { Part } from "../platform/lifecycle.ts";
 import { perMinute, Rates } from "../platform/rate.ts";

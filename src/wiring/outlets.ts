@@ -4,9 +4,9 @@
  */
 import type { Redis } from "ioredis";
 import type { Config } from "../config/schema.ts";
-import type { Policies } from "../consent/policies.ts";
+import type { Policies } from "../consent/policy/policies.ts";
 import type { DisclosuresPort } from "../http/ports.ts";
-import { FanOut, processedPacket } from "../ingress/fan-out.ts";
+import { FanOut, processedPacket } from "../ingress/services/fan-out.ts";
 import type { ServicePurpose } from "../model/consent.ts";
 import type { Outgoing, Recipient } from "../model/disclosure.ts";
 import type { Log } from "../model/log.ts";
@@ -14,10 +14,10 @@ import type { Metrics } from "../observe/metrics.ts";
 import type { Part } from "../platform/lifecycle.ts";
 import { Periodic } from "../platform/periodic.ts";
 import type { RedisKeys } from "../platform/redis-keys.ts";
-import { Disclosures } from "../rights/disclosures.ts";
-import { Accounting } from "../sinks/accounting.ts";
-import { PurposeTopics } from "../sinks/purpose-topics.ts";
-import { ServiceCoverage } from "./service-coverage.ts";
+import { Disclosures } from "../rights/access/disclosures.ts";
+import { Accounting } from "../sinks/services/disclosure-accounting.ts";
+import { PurposeTopics } from "../sinks/services/purpose-topics.ts";
+import { ServiceCoverage } from "../sinks/services/service-coverage.ts";
 
 export interface OutletsDeps {
   readonly config: Pick<Config, "services" | "retention" | "sinks">;

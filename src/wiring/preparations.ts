@@ -5,10 +5,10 @@
  */
 import { createServer, type Server } from "node:net";
 import type { Config } from "../config/schema.ts";
-import { parsePolicy } from "../consent/policies.ts";
+import { parsePolicy } from "../consent/policy/policies.ts";
 import type { Deidentifier } from "../deidentify/deidentify.ts";
 import { parseDensityTable } from "../deidentify/density-table.ts";
-import { readCertificate } from "../ingress/listeners.ts";
+import { readCertificate } from "../ingress/mqtt/listeners.ts";
 import type { Part } from "../platform/lifecycle.ts";
 import { listenFailed, optionUnusable, type Place, readOptionFile, requireWritable } from "../platform/start-faults.ts";
 

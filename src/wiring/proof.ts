@@ -5,9 +5,9 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { Redis } from "ioredis";
 import type { Config } from "../config/schema.ts";
-import { catchUp } from "../consent/catch-up.ts";
-import { LedgerStore } from "../consent/ledger-store.ts";
-import { SubjectErasure } from "../consent/subject-erasure.ts";
+import { catchUp } from "../consent/ledger/catch-up.ts";
+import { LedgerStore } from "../consent/ledger/store.ts";
+import { SubjectErasure } from "../consent/ledger/subject-erasure.ts";
 import type { AuditAct, AuditHead } from "../model/audit.ts";
 import { GatewayError } from "../model/errors.ts";
 import type { SubjectTag } from "../model/ids.ts";
@@ -16,13 +16,13 @@ import type { HeldRedis } from "../platform/held-redis.ts";
 import type { Part } from "../platform/lifecycle.ts";
 import { connectRedis } from "../platform/redis.ts";
 import type { RedisKeys } from "../platform/redis-keys.ts";
-import { AuditLog } from "../rights/audit.ts";
-import { auditKey } from "../rights/audit-chain.ts";
-import { erasureIdsIn } from "../rights/erasure-parts.ts";
-import { ErasureRecords } from "../rights/erasure-record.ts";
-import { HeldSubjects } from "../rights/held-subjects.ts";
-import { journalKey } from "../rights/journal-format.ts";
-import { readJournalEnd } from "../rights/journal-reading.ts";
+import { auditKey } from "../rights/audit/chain.ts";
+import { AuditLog } from "../rights/audit/log.ts";
+import { erasureIdsIn } from "../rights/erasure/in-ledger.ts";
+import { ErasureRecords } from "../rights/erasure/record.ts";
+import { HeldSubjects } from "../rights/holds/held-subjects.ts";
+import { journalKey } from "../rights/journal/format.ts";
+import { readJournalEnd } from "../rights/journal/reading.ts";
 import { type Proven, prove } from "../rights/proof.ts";
 
 export interface ProofDeps {

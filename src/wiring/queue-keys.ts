@@ -7,13 +7,13 @@ import { join } from "node:path";
 import type { Redis } from "ioredis";
 import type { Config } from "../config/schema.ts";
 import type { AuditAct } from "../model/audit.ts";
-import { addQueueKey, removeKey } from "../platform/key-changes.ts";
-import { readKeys } from "../platform/key-files.ts";
-import { liveGateways } from "../platform/presence.ts";
+import { addQueueKey, removeKey } from "../platform/keys/changes.ts";
+import { readKeys } from "../platform/keys/files.ts";
+import { liveGateways } from "../platform/keys/presence.ts";
 import type { RedisKeys } from "../platform/redis-keys.ts";
 import { sealsByKey } from "../queue/key-use.ts";
-import { noticesByKey } from "../rights/erasure-parts.ts";
-import type { RetentionItem, RetentionResult } from "../rights/retention.ts";
+import { noticesByKey } from "../rights/erasure/in-ledger.ts";
+import type { RetentionItem, RetentionResult } from "../rights/retention/retention.ts";
 
 export interface QueueKeyDeps {
   readonly config: Pick<Config, "keys" | "retention">;

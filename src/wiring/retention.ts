@@ -1,13 +1,13 @@
 /** Everything that is kept for a time only, and what lets it go; for the gateway and for the operator's command alike. */
 import type { Redis } from "ioredis";
 import type { Config } from "../config/schema.ts";
-import { erasureFacts } from "../consent/erasure-facts.ts";
-import { ConsentExpiry } from "../consent/expiry.ts";
-import type { Leases } from "../consent/leases.ts";
-import { Minors } from "../consent/minors.ts";
-import { ledgerOrRemains } from "../consent/new-chain.ts";
-import { Policies } from "../consent/policies.ts";
-import { Suspensions } from "../consent/suspensions.ts";
+import type { Leases } from "../consent/fence/leases.ts";
+import { erasureFacts } from "../consent/ledger/erasure-facts.ts";
+import { ConsentExpiry } from "../consent/ledger/expiry.ts";
+import { Minors } from "../consent/ledger/minors.ts";
+import { ledgerOrRemains } from "../consent/ledger/new-chain.ts";
+import { Suspensions } from "../consent/ledger/suspensions.ts";
+import { Policies } from "../consent/policy/policies.ts";
 import type { Keyring } from "../deidentify/keyring.ts";
 import type { AuditAct } from "../model/audit.ts";
 import { NO_SUBJECT_KEY } from "../model/consent.ts";
@@ -20,15 +20,15 @@ import type { Log } from "../model/log.ts";
 import { AgreedClock } from "../platform/agreed-clock.ts";
 import type { RedisKeys } from "../platform/redis-keys.ts";
 import type { DeadLetters } from "../queue/dead-letters.ts";
-import type { AuditLog } from "../rights/audit.ts";
-import { Disclosures } from "../rights/disclosures.ts";
-import { ErasureRecords } from "../rights/erasure-record.ts";
-import { heldNames } from "../rights/held-names.ts";
-import type { HeldSubjects } from "../rights/held-subjects.ts";
-import { Retention, type RetentionItem, type RetentionKind } from "../rights/retention.ts";
-import { noKeyOpens } from "../rights/rewrap.ts";
-import type { OldRows, RowRetention } from "../sinks/row-retention.ts";
-import { deletingOfAll, deletionGuard, heldLetters, purgeOf } from "./held-devices.ts";
+import { Disclosures } from "../rights/access/disclosures.ts";
+import type { AuditLog } from "../rights/audit/log.ts";
+import { noKeyOpens } from "../rights/backup/rewrap.ts";
+import { ErasureRecords } from "../rights/erasure/record.ts";
+import { deletingOfAll, deletionGuard, heldLetters, purgeOf } from "../rights/holds/held-devices.ts";
+import { heldNames } from "../rights/holds/held-names.ts";
+import type { HeldSubjects } from "../rights/holds/held-subjects.ts";
+import { Retention, type RetentionItem, type RetentionKind } from "../rights/retention/retention.ts";
+import type { OldRows, RowRetention } from "../sinks/influx/row-retention.ts";
 import { queueKeyRetention } from "./queue-keys.ts";
 
 export interface RetentionDeps {

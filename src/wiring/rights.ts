@@ -3,10 +3,10 @@
  * topics on which services answer.
  */
 import type { Config } from "../config/schema.ts";
-import { LedgerHolds } from "../consent/holds.ts";
-import type { Leases } from "../consent/leases.ts";
-import { SubjectErasure } from "../consent/subject-erasure.ts";
-import type { SubjectTurns } from "../consent/subject-turns.ts";
+import type { Leases } from "../consent/fence/leases.ts";
+import { LedgerHolds } from "../consent/ledger/holds.ts";
+import { SubjectErasure } from "../consent/ledger/subject-erasure.ts";
+import type { SubjectTurns } from "../consent/ledger/subject-turns.ts";
 import type { Keyring } from "../deidentify/keyring.ts";
 import type { HttpPorts } from "../http/ports.ts";
 import type { AuditAct } from "../model/audit.ts";
@@ -17,7 +17,7 @@ import { deletionOf, type ErasureStatus, type OpenErasureState } from "../model/
 import type { Pseudonym } from "../model/ids.ts";
 import type { Log } from "../model/log.ts";
 import type { Metrics } from "../observe/metrics.ts";
-import type { Keys } from "../platform/key-files.ts";
+import type { Keys } from "../platform/keys/files.ts";
 import type { Part } from "../platform/lifecycle.ts";
 import { Periodic } from "../platform/periodic.ts";
 import type { connectRedis } from "../platform/redis.ts";
@@ -25,17 +25,17 @@ import type { RedisKeys } from "../platform/redis-keys.ts";
 import type { Backlog } from "../queue/backlog.ts";
 import type { DeadLetters } from "../queue/dead-letters.ts";
 import type { Envelope } from "../queue/envelope.ts";
-import type { Disclosures } from "../rights/disclosures.ts";
-import { Erasures } from "../rights/erasure.ts";
-import type { ErasableSink, ErasurePorts, Notice } from "../rights/erasure-ports.ts";
-import { ErasureQueue } from "../rights/erasure-queue.ts";
-import { ErasureRecords } from "../rights/erasure-record.ts";
-import { KeyRemnants } from "../rights/key-remnants.ts";
-import { ReceiptSigner } from "../rights/receipt.ts";
-import { ReceiptKeys, receiptKeysMac } from "../rights/receipt-keys.ts";
-import { noKeyOpens } from "../rights/rewrap.ts";
-import type { InfluxSink } from "../sinks/influx.ts";
-import type { PatientStart } from "../sinks/patient-start.ts";
+import type { Disclosures } from "../rights/access/disclosures.ts";
+import { noKeyOpens } from "../rights/backup/rewrap.ts";
+import { Erasures } from "../rights/erasure/erasures.ts";
+import { KeyRemnants } from "../rights/erasure/key-remnants.ts";
+import type { ErasableSink, ErasurePorts, Notice } from "../rights/erasure/ports.ts";
+import { ErasureQueue } from "../rights/erasure/queue.ts";
+import { ErasureRecords } from "../rights/erasure/record.ts";
+import { ReceiptKeys, receiptKeysMac } from "../rights/receipts/keys.ts";
+import { ReceiptSigner } from "../rights/receipts/signer.ts";
+import type { PatientStart } from "../sinks/influx/patient-start.ts";
+import type { InfluxSink } from "../sinks/influx/sink.ts";
 import { DifferingClocks } from "./differing-clocks.ts";
 
 /** An erasure that a crash or a fault left without a turn waits at most this long for one. */

@@ -4,7 +4,7 @@
  */
 import { randomBytes } from "node:crypto";
 import type { Config } from "../config/schema.ts";
-import { ledgerVerifies } from "../consent/ledger-store.ts";
+import { ledgerVerifies } from "../consent/ledger/store.ts";
 import { Keyring } from "../deidentify/keyring.ts";
 import type { AuditAct, AuditDetail, AuditHead } from "../model/audit.ts";
 import type { LegalHold, PartyStatement } from "../model/consent-record.ts";
@@ -15,19 +15,19 @@ import type { Log } from "../model/log.ts";
 import type { PublishResult } from "../model/policy-document.ts";
 import type { Metrics } from "../observe/metrics.ts";
 import type { HeldRedis } from "../platform/held-redis.ts";
-import { type Keys, readRetiredKeys } from "../platform/key-files.ts";
+import { type Keys, readRetiredKeys } from "../platform/keys/files.ts";
+import { LiveKeys } from "../platform/keys/live-keys.ts";
+import { Presence } from "../platform/keys/presence.ts";
 import type { Part } from "../platform/lifecycle.ts";
-import { LiveKeys } from "../platform/live-keys.ts";
 import { Periodic } from "../platform/periodic.ts";
-import { Presence } from "../platform/presence.ts";
 import type { RedisKeys } from "../platform/redis-keys.ts";
-import { removeLeftovers } from "../rights/archive.ts";
-import { Backup, type BackupResult } from "../rights/backup.ts";
-import { BackupSchedule } from "../rights/backup-schedule.ts";
-import { ErasureJournal } from "../rights/erasure-journal.ts";
-import { claimInstallation, isEmptyInstallation } from "../rights/installation.ts";
-import { journalKey } from "../rights/journal-format.ts";
-import { KeyArchives } from "../rights/key-archives.ts";
+import { removeLeftovers } from "../rights/backup/archive.ts";
+import { Backup, type BackupResult } from "../rights/backup/backup.ts";
+import { claimInstallation, isEmptyInstallation } from "../rights/backup/installation.ts";
+import { KeyArchives } from "../rights/backup/key-archives.ts";
+import { BackupSchedule } from "../rights/backup/schedule.ts";
+import { journalKey } from "../rights/journal/format.ts";
+import { ErasureJournal } from "../rights/journal/journal.ts";
 import { createProof } from "./proof.ts";
 
 export interface SafekeepingDeps {

@@ -7,8 +7,8 @@ import type { Part } from "../platform/lifecycle.ts";
 import { Periodic } from "../platform/periodic.ts";
 import { ActivityWriting } from "../sinks/activity-writing.ts";
 import { CellActivity } from "../sinks/cell-activity.ts";
-import { InfluxSink } from "../sinks/influx.ts";
-import { PatientStart } from "../sinks/patient-start.ts";
+import { PatientStart } from "../sinks/influx/patient-start.ts";
+import { InfluxSink } from "../sinks/influx/sink.ts";
 import { requireResidency } from "../sinks/residency.ts";
 import type { Base } from "./base.ts";
 

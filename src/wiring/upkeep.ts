@@ -4,12 +4,12 @@
  */
 import type { Redis } from "ioredis";
 import type { Config } from "../config/schema.ts";
-import { LedgerHolds } from "../consent/holds.ts";
-import type { Leases } from "../consent/leases.ts";
-import { LedgerStore } from "../consent/ledger-store.ts";
-import { Minors } from "../consent/minors.ts";
-import type { SubjectTurns } from "../consent/subject-turns.ts";
-import { Suspensions } from "../consent/suspensions.ts";
+import type { Leases } from "../consent/fence/leases.ts";
+import { LedgerHolds } from "../consent/ledger/holds.ts";
+import { Minors } from "../consent/ledger/minors.ts";
+import { LedgerStore } from "../consent/ledger/store.ts";
+import type { SubjectTurns } from "../consent/ledger/subject-turns.ts";
+import { Suspensions } from "../consent/ledger/suspensions.ts";
 import type { Keyring } from "../deidentify/keyring.ts";
 import type { HttpPorts } from "../http/ports.ts";
 import type { AuditHead } from "../model/audit.ts";
@@ -20,18 +20,18 @@ import type { SubjectTag } from "../model/ids.ts";
 import type { Log } from "../model/log.ts";
 import type { Metrics } from "../observe/metrics.ts";
 import { AgreedClock } from "../platform/agreed-clock.ts";
-import type { Keys } from "../platform/key-files.ts";
+import type { Keys } from "../platform/keys/files.ts";
 import type { Part } from "../platform/lifecycle.ts";
 import { Periodic } from "../platform/periodic.ts";
 import type { RedisKeys } from "../platform/redis-keys.ts";
 import type { DeadLetters } from "../queue/dead-letters.ts";
-import { AuditLog } from "../rights/audit.ts";
-import { auditKey } from "../rights/audit-chain.ts";
-import { AuditTrail } from "../rights/audit-trail.ts";
-import { LegalHolds } from "../rights/holds.ts";
-import { Schedule } from "../rights/schedule.ts";
-import { RowRetention } from "../sinks/row-retention.ts";
-import { purgeOf } from "./held-devices.ts";
+import { auditKey } from "../rights/audit/chain.ts";
+import { AuditLog } from "../rights/audit/log.ts";
+import { AuditTrail } from "../rights/audit/trail.ts";
+import { purgeOf } from "../rights/holds/held-devices.ts";
+import { LegalHolds } from "../rights/holds/legal-holds.ts";
+import { Schedule } from "../rights/retention/schedule.ts";
+import { RowRetention } from "../sinks/influx/row-retention.ts";
 import { createRetention } from "./retention.ts";
 
 export interface UpkeepDeps {

@@ -21,21 +21,25 @@ interface Case {
 const imports = (specifier: string) => `import { x } from "${specifier}";\n\nexport const y = x;\n`;
 
 const UNLAWFUL: readonly Case[] = [
-  ["model imports a stage", "src/model", "../ingress/session.ts"],
+  ["model imports a stage", "src/model", "../ingress/mqtt/session.ts"],
   ["model imports platform", "src/model", "../platform/redis-keys.ts"],
   ["model imports a vendor", "src/model", "ioredis"],
   ["model does I/O", "src/model", "node:fs"],
   ["platform imports a stage", "src/platform", "../queue/producer.ts"],
+  ["platform imports a room of its own", "src/platform", "./keys/seal.ts"],
   ["platform names raw data", "src/platform", "../model/raw.ts"],
   ["platform imports bullmq", "src/platform", "bullmq"],
   ["config imports platform", "src/config", "../platform/redis.ts"],
-  ["ingress imports consent", "src/ingress", "../consent/gate.ts"],
-  ["ingress imports the composition root", "src/ingress", "../gateway.ts"],
-  ["ingress imports configuration", "src/ingress", "../config/schema.ts"],
-  ["ingress imports redis", "src/ingress", "ioredis"],
-  ["consent imports the queue", "src/consent", "../queue/producer.ts"],
-  ["consent names raw data", "src/consent", "../model/raw.ts"],
-  ["queue imports the sinks", "src/queue", "../sinks/influx.ts"],
+  ["ingress imports consent", "src/ingress/admission", "../../consent/decision/gate.ts"],
+  ["ingress imports the composition root", "src/ingress/mqtt", "../../gateway.ts"],
+  ["ingress imports configuration", "src/ingress/mqtt", "../../config/schema.ts"],
+  ["ingress imports redis", "src/ingress/admission", "ioredis"],
+  ["admission imports the fan-out", "src/ingress/admission", "../services/fan-out.ts"],
+  ["consent imports the queue", "src/consent/ledger", "../../queue/producer.ts"],
+  ["consent names raw data", "src/consent/decision", "../../model/raw.ts"],
+  ["policy imports the ledger", "src/consent/policy", "../ledger/ledger.ts"],
+  ["the fence imports the ledger", "src/consent/fence", "../ledger/ledger.ts"],
+  ["queue imports the sinks", "src/queue", "../sinks/influx/sink.ts"],
   ["queue imports aedes", "src/queue", "aedes"],
   ["deidentify reads files", "src/deidentify", "node:fs"],
   ["deidentify opens sockets", "src/deidentify", "node:net"],
@@ -43,16 +47,20 @@ const UNLAWFUL: readonly Case[] = [
   ["deidentify imports platform", "src/deidentify", "../platform/redis.ts"],
   ["pipeline imports deidentify", "src/pipeline", "../deidentify/deidentify.ts"],
   ["pipeline imports the influx client", "src/pipeline", "@influxdata/influxdb-client"],
-  ["sinks import ingress", "src/sinks", "../ingress/broker.ts"],
-  ["sinks name raw data", "src/sinks", "../model/raw.ts"],
+  ["sinks import ingress", "src/sinks/influx", "../../ingress/mqtt/broker.ts"],
+  ["sinks name raw data", "src/sinks/services", "../../model/raw.ts"],
   ["sinks import redis", "src/sinks", "ioredis"],
-  ["rights import consent", "src/rights", "../consent/ledger.ts"],
-  ["http imports consent", "src/http", "../consent/ledger.ts"],
+  ["rights import the decision", "src/rights/erasure", "../../consent/decision/decide.ts"],
+  ["the journal imports the erasure", "src/rights/journal", "../erasure/record.ts"],
+  ["backup imports restore", "src/rights/backup", "../restore/replay.ts"],
+  ["http imports consent", "src/http/v1", "../../consent/ledger/ledger.ts"],
   ["http names raw data", "src/http", "../model/raw.ts"],
   ["http imports pino", "src/http", "pino"],
+  ["what routes share imports a route", "src/http", "./v1/consents.ts"],
+  ["the centre imports a route", "src/http/centre", "../v1/consents.ts"],
   ["the centre imports the pipeline", "src/http/centre", "../../pipeline/samples.ts"],
   ["the centre names raw data", "src/http/centre", "../../model/raw.ts"],
-  ["observe imports sinks", "src/observe", "../sinks/influx.ts"],
+  ["observe imports sinks", "src/observe", "../sinks/influx/sink.ts"],
   ["observe names raw data", "src/observe", "../model/raw.ts"],
   ["the composition root names raw data", "src", "./model/raw.ts"],
   ["the composition root imports bullmq", "src", "bullmq"],
@@ -60,6 +68,7 @@ const UNLAWFUL: readonly Case[] = [
   ["the wiring imports fastify", "src/wiring", "fastify"],
   ["a stage imports yaml", "src/observe", "yaml"],
   ["a stage imports a package nobody spoke about", "src/sinks", "left-pad"],
+  ["a room without a row imports anything", "src/anteroom", "../model/ids.ts"],
 ].map(([what = "", folder = "", specifier = ""], index) => ({
   what,
   file: `${folder}/case-${index}.ts`,
@@ -68,11 +77,11 @@ const UNLAWFUL: readonly Case[] = [
 }));
 
 const MORE_UNLAWFUL: readonly Case[] = [
-  { what: "the decision does I/O", file: "src/consent/decide.ts", source: imports("ioredis"), rule: IMPORTS },
+  { what: "the decision does I/O", file: "src/consent/decision/decide.ts", source: imports("ioredis"), rule: IMPORTS },
   {
     what: "the decision reaches Redis keys",
-    file: "src/consent/decide.ts",
-    source: imports("../platform/redis-keys.ts"),
+    file: "src/consent/decision/decide.ts",
+    source: imports("../../platform/redis-keys.ts"),
     rule: IMPORTS,
   },
   {
@@ -121,22 +130,24 @@ const LAWFUL: readonly Case[] = [
   ["src/platform", "ipaddr.js"],
   ["src/platform", "node:timers/promises"],
   ["src/config", "yaml"],
-  ["src/ingress", "../model/raw.ts"],
-  ["src/ingress", "aedes"],
-  ["src/consent", "../platform/redis.ts"],
+  ["src/ingress/admission", "../../model/raw.ts"],
+  ["src/ingress/mqtt", "aedes"],
+  ["src/consent/ledger", "../../platform/redis.ts"],
+  ["src/consent/ledger", "../policy/floors.ts"],
   ["src/queue", "bullmq"],
   ["src/queue", "../model/raw.ts"],
   ["src/deidentify", "node:crypto"],
   ["src/deidentify", "h3-js"],
   ["src/deidentify", "../platform/bounded-cache.ts"],
   ["src/pipeline", "../model/raw.ts"],
-  ["src/sinks", "@influxdata/influxdb-client"],
-  ["src/rights", "ioredis"],
-  ["src/http", "@fastify/swagger-ui"],
+  ["src/sinks/influx", "@influxdata/influxdb-client"],
+  ["src/rights/erasure", "ioredis"],
+  ["src/rights/restore", "../backup/archive.ts"],
+  ["src/http/centre", "../problems.ts"],
   ["src/observe", "prom-client"],
-  ["src", "./sinks/influx.ts"],
+  ["src", "./sinks/influx/sink.ts"],
   ["src", "node:fs/promises"],
-  ["src/wiring", "../sinks/influx.ts"],
+  ["src/wiring", "../sinks/influx/sink.ts"],
   ["src/wiring", "ioredis"],
 ].map(([folder = "", specifier = ""], index) => ({
   what: `${folder} imports ${specifier}`,
@@ -151,6 +162,7 @@ const MORE_LAWFUL: readonly Case[] = [
     file: "src/config/load.ts",
     source: "export const home = process.env.HOME;\n",
   },
+  { what: "the server imports routes", file: "src/http/server.ts", source: imports("./v1/consents.ts") },
   { what: "the process prints", file: "src/main.ts", source: 'console.log("ready");\n' },
 ];
 
@@ -178,7 +190,8 @@ async function lint(root: string, cases: readonly Case[]): Promise<[Case, string
     await mkdir(join(root, dirname(file)), { recursive: true });
     await writeFile(join(root, file), source);
   }
-  for (const name of ["biome.json", ".gitignore"]) await copyFile(join(ROOT, name), join(root, name));
+  for (const name of ["biome.json", "biome.imports.json", ".gitignore"])
+    await copyFile(join(ROOT, name), join(root, name));
   const biome = join(ROOT, "node_modules/@biomejs/biome/bin/biome");
   const { stdout } = await execa(process.execPath, [biome, "lint", "--reporter=json", "--max-diagnostics=none"], {
     cwd: root,

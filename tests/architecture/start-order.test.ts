@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { afterAll, expect, it, vi } from "vitest";
 import { loadConfig } from "../../src/config/load.ts";
 import { createGateway } from "../../src/gateway.ts";
-import { readKeys } from "../../src/platform/key-files.ts";
+import { readKeys } from "../../src/platform/keys/files.ts";
 import type { Part } from "../../src/platform/lifecycle.ts";
 
 const started = vi.hoisted((): string[] => []);

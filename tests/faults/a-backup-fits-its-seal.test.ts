@@ -6,9 +6,9 @@ import { randomUUID } from "node:crypto";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import type { AuditAct, AuditVerdict } from "../../src/model/audit.ts";
-import { archiveLines, recordsLine } from "../../src/rights/archive.ts";
-import { readSealedHeader } from "../../src/rights/sealed-reader.ts";
-import { SealedFileWriter } from "../../src/rights/sealed-writer.ts";
+import { readSealedHeader } from "../../src/platform/sealed-file/reader.ts";
+import { SealedFileWriter } from "../../src/platform/sealed-file/writer.ts";
+import { archiveLines, recordsLine } from "../../src/rights/backup/archive.ts";
 import { until } from "../fixtures/eventually.ts";
 import { eachOnItsOwn, type Installation } from "../integration/backup-fixture.ts";
 

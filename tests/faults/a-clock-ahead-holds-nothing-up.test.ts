@@ -2,12 +2,12 @@
 import { randomUUID } from "node:crypto";
 import type { Redis } from "ioredis";
 import { afterEach, expect, test } from "vitest";
-import { Ledger } from "../../src/consent/ledger.ts";
+import { Ledger } from "../../src/consent/ledger/ledger.ts";
 import type { ErasureStep } from "../../src/model/erasure.ts";
 import { AgreedClock } from "../../src/platform/agreed-clock.ts";
 import { connectRedis } from "../../src/platform/redis.ts";
-import { ErasureQueue } from "../../src/rights/erasure-queue.ts";
-import { Schedule } from "../../src/rights/schedule.ts";
+import { ErasureQueue } from "../../src/rights/erasure/queue.ts";
+import { Schedule } from "../../src/rights/retention/schedule.ts";
 import { until } from "../fixtures/eventually.ts";
 import { CONSENT, consentStore, device, subject } from "../integration/consent-fixture.ts";
 import { EPOCH_MS, erasuresOn, keyring, never } from "../integration/erasure-fixture.ts";

@@ -4,7 +4,7 @@
  */
 import type { MqttClient } from "mqtt";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { Ledger } from "../../src/consent/ledger.ts";
+import { Ledger } from "../../src/consent/ledger/ledger.ts";
 import { until } from "../fixtures/eventually.ts";
 import { startIngress } from "../fixtures/ingress.ts";
 import { consentTo, type Device, EVERYTHING, name, startSystem, type TestSystem } from "../fixtures/system.ts";

@@ -8,7 +8,7 @@ import { duplexPair } from "node:stream";
 import type { Client } from "aedes";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { WebSocket } from "ws";
-import { internals } from "../../src/ingress/aedes-internals.ts";
+import { internals } from "../../src/ingress/mqtt/aedes-internals.ts";
 import { until } from "../fixtures/eventually.ts";
 import { connect, field, packet } from "../fixtures/ill-formed-mqtt.ts";
 import { type IngressFixture, SERVICE_TOKEN, startIngress, TOKEN } from "../fixtures/ingress.ts";

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { adultDataRemains } from "../../src/consent/minors.ts";
+import { adultDataRemains } from "../../src/consent/ledger/minors.ts";
 import { eachOnItsOwn, type Installation } from "../integration/backup-fixture.ts";
 import { CONSENT, device, subject } from "../integration/consent-fixture.ts";
 

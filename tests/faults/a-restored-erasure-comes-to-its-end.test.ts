@@ -3,8 +3,8 @@ import { randomUUID } from "node:crypto";
 import { join } from "node:path";
 import type { Redis } from "ioredis";
 import { expect, test } from "vitest";
-import { Backup } from "../../src/rights/backup.ts";
-import { ErasureRecords } from "../../src/rights/erasure-record.ts";
+import { Backup } from "../../src/rights/backup/backup.ts";
+import { ErasureRecords } from "../../src/rights/erasure/record.ts";
 import { eachOnItsOwn, type Installation } from "../integration/backup-fixture.ts";
 
 let here: Installation;

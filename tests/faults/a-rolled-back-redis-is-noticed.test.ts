@@ -5,8 +5,8 @@
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import type { DeviceId, SubjectId } from "../../src/model/ids.ts";
-import { readKeys } from "../../src/platform/key-files.ts";
-import { Lookup } from "../../src/platform/lookup.ts";
+import { readKeys } from "../../src/platform/keys/files.ts";
+import { Lookup } from "../../src/platform/keys/lookup.ts";
 import { runCommand } from "../fixtures/command.ts";
 import { until } from "../fixtures/eventually.ts";
 import { consentTo, type Device, EVERYTHING, startSystem, type TestSystem } from "../fixtures/system.ts";

@@ -8,9 +8,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import type { SubjectTag } from "../../src/model/ids.ts";
-import { ErasureJournal } from "../../src/rights/erasure-journal.ts";
-import { journalKey } from "../../src/rights/journal-format.ts";
-import { readJournals } from "../../src/rights/journal-reading.ts";
+import { journalKey } from "../../src/rights/journal/format.ts";
+import { ErasureJournal } from "../../src/rights/journal/journal.ts";
+import { readJournals } from "../../src/rights/journal/reading.ts";
 
 const key = journalKey(randomBytes(32));
 const tag = (letter: string) => letter.repeat(22) as SubjectTag;

@@ -7,7 +7,7 @@ import { createServer, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import type { Pseudonym } from "../../src/model/ids.ts";
-import type { InfluxSink } from "../../src/sinks/influx.ts";
+import type { InfluxSink } from "../../src/sinks/influx/sink.ts";
 import { never, sinkFor } from "../integration/influx-fixture.ts";
 
 /** Far below what the server takes; what a write of a busy fleet may have. */

@@ -16,7 +16,7 @@ import { environmentName } from "../../src/config/options.ts";
 import { createGateway } from "../../src/gateway.ts";
 import { GatewayError } from "../../src/model/errors.ts";
 import type { Log } from "../../src/model/log.ts";
-import { readKeys } from "../../src/platform/key-files.ts";
+import { readKeys } from "../../src/platform/keys/files.ts";
 
 let dir: string;
 let occupied: Server;

@@ -7,7 +7,7 @@ import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import type { Pseudonym } from "../../src/model/ids.ts";
-import { RowRetention } from "../../src/sinks/row-retention.ts";
+import { RowRetention } from "../../src/sinks/influx/row-retention.ts";
 import { never, record, sinkFor } from "../integration/influx-fixture.ts";
 
 interface Row {

@@ -1,11 +1,11 @@
 /** Promise: a receipt says "deleted" and "verified" only of what was looked for; what could not be is `unlinkable`. */
 import { randomUUID } from "node:crypto";
 import { expect, test } from "vitest";
-import { Ledger } from "../../src/consent/ledger.ts";
-import { rebuildSubject } from "../../src/consent/rebuild.ts";
+import { Ledger } from "../../src/consent/ledger/ledger.ts";
+import { rebuildSubject } from "../../src/consent/ledger/rebuild.ts";
 import { GatewayError } from "../../src/model/errors.ts";
 import type { DeviceKey, Pseudonym, SubjectTag } from "../../src/model/ids.ts";
-import type { ErasableSink, ErasurePorts } from "../../src/rights/erasure-ports.ts";
+import type { ErasableSink, ErasurePorts } from "../../src/rights/erasure/ports.ts";
 import { DifferingClocks } from "../../src/wiring/differing-clocks.ts";
 import { CONSENT, consentStore, device, subject } from "../integration/consent-fixture.ts";
 import { EPOCH_MS, erasuresOn, keyring } from "../integration/erasure-fixture.ts";

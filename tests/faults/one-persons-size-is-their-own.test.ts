@@ -5,10 +5,10 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import type { Pseudonym } from "../../src/model/ids.ts";
 import type { PrivateServer } from "../../src/platform/private-server.ts";
 import { startInflux } from "../../src/platform/services.ts";
-import type { InfluxSink } from "../../src/sinks/influx.ts";
-import type { StoredRow } from "../../src/sinks/row-answers.ts";
-import { RowReading } from "../../src/sinks/row-reading.ts";
-import { RowRetention } from "../../src/sinks/row-retention.ts";
+import type { StoredRow } from "../../src/sinks/influx/row-answers.ts";
+import { RowReading } from "../../src/sinks/influx/row-reading.ts";
+import { RowRetention } from "../../src/sinks/influx/row-retention.ts";
+import type { InfluxSink } from "../../src/sinks/influx/sink.ts";
 import { AT, located, never, query, quiet, record, sinkFor, temporaryFolder } from "../integration/influx-fixture.ts";
 
 const FIELDS = 100_000;

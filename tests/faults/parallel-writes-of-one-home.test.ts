@@ -1,6 +1,6 @@
 /** What one home asks for at the same time is done one after the other, and none of it has to be asked for again. */
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { SubjectTurns } from "../../src/consent/subject-turns.ts";
+import { SubjectTurns } from "../../src/consent/ledger/subject-turns.ts";
 import type { SubjectTag } from "../../src/model/ids.ts";
 import { consentTo, EVERYTHING, name, startSystem, type TestSystem } from "../fixtures/system.ts";
 

@@ -4,7 +4,7 @@
  */
 import { readFile } from "node:fs/promises";
 import { describe, expect, test } from "vitest";
-import { Ledger } from "../../src/consent/ledger.ts";
+import { Ledger } from "../../src/consent/ledger/ledger.ts";
 import { device, everythingIn, CONSENT as GIVEN, subject } from "../integration/consent-fixture.ts";
 import { type Answer, httpApi } from "../integration/http-fixture.ts";
 

@@ -8,23 +8,23 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Redis } from "ioredis";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
-import { LedgerStore } from "../../src/consent/ledger-store.ts";
-import { planChange } from "../../src/consent/plan-change.ts";
-import { rebuildSubject } from "../../src/consent/rebuild.ts";
+import { planChange } from "../../src/consent/ledger/plan-change.ts";
+import { rebuildSubject } from "../../src/consent/ledger/rebuild.ts";
+import { LedgerStore } from "../../src/consent/ledger/store.ts";
 import { Keyring } from "../../src/deidentify/keyring.ts";
 import type { DeviceKey, SubjectTag } from "../../src/model/ids.ts";
-import { Presence } from "../../src/platform/presence.ts";
+import { Presence } from "../../src/platform/keys/presence.ts";
+import { SealedFileWriter } from "../../src/platform/sealed-file/writer.ts";
 import { type PrivateServer, startRedis } from "../../src/platform/services.ts";
-import { archiveLines, keysLine, recordsLine, subjectArchiveKey } from "../../src/rights/archive.ts";
-import { AuditLog } from "../../src/rights/audit.ts";
-import { auditKey } from "../../src/rights/audit-chain.ts";
-import { Backup, type BackupResult } from "../../src/rights/backup.ts";
-import { BackupSchedule } from "../../src/rights/backup-schedule.ts";
-import { Disclosures } from "../../src/rights/disclosures.ts";
-import { KeyArchives } from "../../src/rights/key-archives.ts";
-import { Restore, type RestoreInput } from "../../src/rights/restore.ts";
-import { rewrapAll } from "../../src/rights/rewrap.ts";
-import { SealedFileWriter } from "../../src/rights/sealed-writer.ts";
+import { Disclosures } from "../../src/rights/access/disclosures.ts";
+import { auditKey } from "../../src/rights/audit/chain.ts";
+import { AuditLog } from "../../src/rights/audit/log.ts";
+import { archiveLines, keysLine, recordsLine, subjectArchiveKey } from "../../src/rights/backup/archive.ts";
+import { Backup, type BackupResult } from "../../src/rights/backup/backup.ts";
+import { KeyArchives } from "../../src/rights/backup/key-archives.ts";
+import { rewrapAll } from "../../src/rights/backup/rewrap.ts";
+import { BackupSchedule } from "../../src/rights/backup/schedule.ts";
+import { Restore, type RestoreInput } from "../../src/rights/restore/restore.ts";
 import { Installation } from "./backup-fixture.ts";
 import { CONSENT, device, shippedPolicy, subject } from "./consent-fixture.ts";
 
@@ -469,7 +469,7 @@ describe("refuses", () => {
       here.input({ ...newer, subjectKeys: join(root, "older.subject-keys") }, { replace: true }),
       refused("ARCHIVE_INVALID", "subject-keys-older-than-records"),
     );
-    const { installationOf } = await import("../../src/rights/installation.ts");
+    const { installationOf } = await import("../../src/rights/backup/installation.ts");
     const endless = join(root, `${here.prefix}.records`);
     const about = {
       createdAt: 1,

@@ -14,7 +14,7 @@ import { execa } from "execa";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { parse } from "yaml";
 import { loadConfig } from "../../src/config/load.ts";
-import { readKeys } from "../../src/platform/key-files.ts";
+import { readKeys } from "../../src/platform/keys/files.ts";
 import { type PrivateServer, startRedis } from "../../src/platform/services.ts";
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));

@@ -1,6 +1,6 @@
 /** Promise: one round trip per batch, nothing cached, and whatever cannot be read denies. */
 import { expect, test } from "vitest";
-import { decide } from "../../src/consent/decide.ts";
+import { decide } from "../../src/consent/decision/decide.ts";
 import { CONSENT, consentStore, device, subject } from "./consent-fixture.ts";
 
 const { store } = consentStore();

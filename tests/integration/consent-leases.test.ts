@@ -1,7 +1,7 @@
 /** Promise: a drain waits for every batch that began before it, and for no other. */
 import { describe, expect, test } from "vitest";
-import { KEPT_TERM_MS } from "../../src/consent/kept-lease.ts";
-import type { Lease } from "../../src/consent/leases.ts";
+import { KEPT_TERM_MS } from "../../src/consent/fence/kept-lease.ts";
+import type { Lease } from "../../src/consent/fence/leases.ts";
 import { until } from "../fixtures/eventually.ts";
 import { consentStore, device, severalLooks, subject } from "./consent-fixture.ts";
 

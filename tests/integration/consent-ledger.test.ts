@@ -2,10 +2,10 @@
 import { randomUUID } from "node:crypto";
 import { once } from "node:events";
 import { describe, expect, test } from "vitest";
-import { decide } from "../../src/consent/decide.ts";
+import { decide } from "../../src/consent/decision/decide.ts";
 import { canonicalJson, hashText } from "../../src/consent/hash-chain.ts";
-import { Ledger } from "../../src/consent/ledger.ts";
-import { verifiedEvents } from "../../src/consent/ledger-store.ts";
+import { Ledger } from "../../src/consent/ledger/ledger.ts";
+import { verifiedEvents } from "../../src/consent/ledger/store.ts";
 import type { Purpose } from "../../src/model/consent.ts";
 import { PURPOSES, usable } from "../../src/model/consent.ts";
 import type { DeviceKey, SubjectTag } from "../../src/model/ids.ts";

@@ -2,7 +2,7 @@
 import { describe, expect, test } from "vitest";
 import type { DisclosureLine, Recipient } from "../../src/model/disclosure.ts";
 import type { Pseudonym, SubjectTag } from "../../src/model/ids.ts";
-import { Disclosures, linesFrom } from "../../src/rights/disclosures.ts";
+import { Disclosures, linesFrom } from "../../src/rights/access/disclosures.ts";
 import { CONSENT, consentStore, device, subject } from "./consent-fixture.ts";
 import { erasuresOn } from "./erasure-fixture.ts";
 

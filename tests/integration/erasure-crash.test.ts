@@ -5,13 +5,13 @@
 import { randomUUID } from "node:crypto";
 import type { Redis } from "ioredis";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { Ledger } from "../../src/consent/ledger.ts";
-import { SubjectErasure } from "../../src/consent/subject-erasure.ts";
+import { Ledger } from "../../src/consent/ledger/ledger.ts";
+import { SubjectErasure } from "../../src/consent/ledger/subject-erasure.ts";
 import type { DeviceKey, Pseudonym, SubjectTag } from "../../src/model/ids.ts";
 import { type PrivateServer, startInflux } from "../../src/platform/services.ts";
-import type { ErasurePorts } from "../../src/rights/erasure-ports.ts";
-import { verifyReceipt } from "../../src/rights/receipt.ts";
-import type { InfluxSink } from "../../src/sinks/influx.ts";
+import type { ErasurePorts } from "../../src/rights/erasure/ports.ts";
+import { verifyReceipt } from "../../src/rights/receipts/signer.ts";
+import type { InfluxSink } from "../../src/sinks/influx/sink.ts";
 import { CONSENT, consentStore, device, type Store, subject } from "./consent-fixture.ts";
 import { EPOCH_MS, erasuresOn, keyring, never, signer } from "./erasure-fixture.ts";
 import { query, quiet, sinkFor, temporaryFolder } from "./influx-fixture.ts";

@@ -1,12 +1,12 @@
 /** Erasures on the real consent parts of a running test; its turns are given by the test instead of a queue. */
-import { SubjectErasure } from "../../src/consent/subject-erasure.ts";
+import { SubjectErasure } from "../../src/consent/ledger/subject-erasure.ts";
 import { Keyring } from "../../src/deidentify/keyring.ts";
 import { deletionOf, type SignedReceipt } from "../../src/model/erasure.ts";
-import { Disclosures } from "../../src/rights/disclosures.ts";
-import { Erasures } from "../../src/rights/erasure.ts";
-import type { ErasureOptions, ErasurePorts } from "../../src/rights/erasure-ports.ts";
-import { ErasureRecords } from "../../src/rights/erasure-record.ts";
-import { ReceiptSigner } from "../../src/rights/receipt.ts";
+import { Disclosures } from "../../src/rights/access/disclosures.ts";
+import { Erasures } from "../../src/rights/erasure/erasures.ts";
+import type { ErasureOptions, ErasurePorts } from "../../src/rights/erasure/ports.ts";
+import { ErasureRecords } from "../../src/rights/erasure/record.ts";
+import { ReceiptSigner } from "../../src/rights/receipts/signer.ts";
 import type { Store } from "./consent-fixture.ts";
 
 export const signer = new ReceiptSigner(Buffer.alloc(32, 21));

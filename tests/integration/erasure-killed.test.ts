@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { ERASURE_STEPS, type ErasureStatus, type ReceiptKey } from "../../src/model/erasure.ts";
-import { verifyReceipt } from "../../src/rights/receipt.ts";
+import { verifyReceipt } from "../../src/rights/receipts/signer.ts";
 import { until } from "../fixtures/eventually.ts";
 import { startSystem, type TestSystem } from "../fixtures/system.ts";
 

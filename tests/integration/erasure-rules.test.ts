@@ -1,13 +1,13 @@
 /** What an erasure promises whatever else happens to the same subject, store and services meanwhile. */
 import { randomUUID } from "node:crypto";
 import { expect, test } from "vitest";
-import { LedgerHolds } from "../../src/consent/holds.ts";
-import { Ledger } from "../../src/consent/ledger.ts";
-import { SubjectErasure } from "../../src/consent/subject-erasure.ts";
+import { LedgerHolds } from "../../src/consent/ledger/holds.ts";
+import { Ledger } from "../../src/consent/ledger/ledger.ts";
+import { SubjectErasure } from "../../src/consent/ledger/subject-erasure.ts";
 import { deletionOf } from "../../src/model/erasure.ts";
 import { GatewayError } from "../../src/model/errors.ts";
 import type { DeviceKey, Pseudonym, SubjectTag } from "../../src/model/ids.ts";
-import type { ErasableSink, StandingHold } from "../../src/rights/erasure-ports.ts";
+import type { ErasableSink, StandingHold } from "../../src/rights/erasure/ports.ts";
 import { CONSENT, consentStore, device, everythingIn, subject } from "./consent-fixture.ts";
 import { EPOCH_MS, erasuresOn, keyring, never } from "./erasure-fixture.ts";
 

@@ -1,16 +1,16 @@
 /** Promise: a consent record that cannot be verified keeps nobody from being erased, and the receipt says so. */
 import { randomUUID } from "node:crypto";
 import { expect, test } from "vitest";
-import { consentCheck } from "../../src/consent/check.ts";
-import { LedgerHolds } from "../../src/consent/holds.ts";
-import { Ledger } from "../../src/consent/ledger.ts";
-import { LedgerStore } from "../../src/consent/ledger-store.ts";
-import { beginNewChain } from "../../src/consent/new-chain.ts";
-import { rebuildSubject } from "../../src/consent/rebuild.ts";
+import { consentCheck } from "../../src/consent/decision/check.ts";
+import { LedgerHolds } from "../../src/consent/ledger/holds.ts";
+import { Ledger } from "../../src/consent/ledger/ledger.ts";
+import { beginNewChain } from "../../src/consent/ledger/new-chain.ts";
+import { rebuildSubject } from "../../src/consent/ledger/rebuild.ts";
+import { LedgerStore } from "../../src/consent/ledger/store.ts";
 import type { ConsentEvent } from "../../src/model/consent-record.ts";
 import type { DeviceKey, Pseudonym, SubjectTag } from "../../src/model/ids.ts";
-import type { StandingHold } from "../../src/rights/erasure-ports.ts";
-import { verifyReceipt } from "../../src/rights/receipt.ts";
+import type { StandingHold } from "../../src/rights/erasure/ports.ts";
+import { verifyReceipt } from "../../src/rights/receipts/signer.ts";
 import { CONSENT, consentStore, device, everythingIn, subject } from "./consent-fixture.ts";
 import { EPOCH_MS, erasuresOn, keyring, never, signer } from "./erasure-fixture.ts";
 

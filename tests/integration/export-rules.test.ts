@@ -1,15 +1,15 @@
 /** When an export may begin and what it looks for, on the real ledgers: nothing that is held slips between two readings. */
 import { randomUUID } from "node:crypto";
 import { beforeEach, describe, expect, test } from "vitest";
-import { erasureFacts } from "../../src/consent/erasure-facts.ts";
-import { LedgerStore } from "../../src/consent/ledger-store.ts";
-import { SubjectErasure } from "../../src/consent/subject-erasure.ts";
+import { erasureFacts } from "../../src/consent/ledger/erasure-facts.ts";
+import { LedgerStore } from "../../src/consent/ledger/store.ts";
+import { SubjectErasure } from "../../src/consent/ledger/subject-erasure.ts";
 import { GatewayError } from "../../src/model/errors.ts";
 import type { BegunExport, ExportItem } from "../../src/model/export.ts";
 import type { DeviceKey, Pseudonym, SubjectTag } from "../../src/model/ids.ts";
-import { ErasureRecords } from "../../src/rights/erasure-record.ts";
-import { Exports } from "../../src/rights/export.ts";
-import type { ExportPorts } from "../../src/rights/export-ports.ts";
+import { Exports } from "../../src/rights/access/export.ts";
+import type { ExportPorts } from "../../src/rights/access/ports.ts";
+import { ErasureRecords } from "../../src/rights/erasure/record.ts";
 import { CONSENT, consentStore, device, subject } from "./consent-fixture.ts";
 import { EPOCH_MS, erasuresOn } from "./erasure-fixture.ts";
 

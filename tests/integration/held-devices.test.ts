@@ -1,12 +1,12 @@
 /** Promise: what was set aside for a device under a legal hold outlives every retention, until the hold ends. */
 import { randomBytes } from "node:crypto";
 import { expect, test } from "vitest";
-import { LedgerHolds } from "../../src/consent/holds.ts";
+import { LedgerHolds } from "../../src/consent/ledger/holds.ts";
 import type { RawMessage } from "../../src/model/raw.ts";
 import { DeadLetters } from "../../src/queue/dead-letters.ts";
 import { Envelope } from "../../src/queue/envelope.ts";
-import { HeldSubjects } from "../../src/rights/held-subjects.ts";
-import { heldDevices, heldLetters } from "../../src/wiring/held-devices.ts";
+import { heldDevices, heldLetters } from "../../src/rights/holds/held-devices.ts";
+import { HeldSubjects } from "../../src/rights/holds/held-subjects.ts";
 import { CONSENT, consentStore, device, subject } from "./consent-fixture.ts";
 
 const { store } = consentStore();

@@ -4,7 +4,7 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
-import { decide } from "../../src/consent/decide.ts";
+import { decide } from "../../src/consent/decision/decide.ts";
 import { runCommand } from "../fixtures/command.ts";
 import { device, severalLooks, shippedPolicy, subject } from "./consent-fixture.ts";
 import { httpApi } from "./http-fixture.ts";

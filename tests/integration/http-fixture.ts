@@ -1,19 +1,19 @@
 /** The HTTP interface on a free port, on top of the real consent parts of the running test. */
 import { afterEach, beforeEach } from "vitest";
-import { LedgerHolds } from "../../src/consent/holds.ts";
-import { Minors } from "../../src/consent/minors.ts";
-import { Suspensions } from "../../src/consent/suspensions.ts";
+import { LedgerHolds } from "../../src/consent/ledger/holds.ts";
+import { Minors } from "../../src/consent/ledger/minors.ts";
+import { Suspensions } from "../../src/consent/ledger/suspensions.ts";
 import type { ExportsPort } from "../../src/http/ports.ts";
 import { HttpApi, type HttpOptions } from "../../src/http/server.ts";
 import type { DeviceKey, SubjectTag } from "../../src/model/ids.ts";
 import type { Log, LogFields } from "../../src/model/log.ts";
 import { DeadLetters } from "../../src/queue/dead-letters.ts";
 import { Envelope } from "../../src/queue/envelope.ts";
-import { AuditLog } from "../../src/rights/audit.ts";
-import { AuditTrail } from "../../src/rights/audit-trail.ts";
-import { Disclosures } from "../../src/rights/disclosures.ts";
-import type { Erasures } from "../../src/rights/erasure.ts";
-import { LegalHolds } from "../../src/rights/holds.ts";
+import { Disclosures } from "../../src/rights/access/disclosures.ts";
+import { AuditLog } from "../../src/rights/audit/log.ts";
+import { AuditTrail } from "../../src/rights/audit/trail.ts";
+import type { Erasures } from "../../src/rights/erasure/erasures.ts";
+import { LegalHolds } from "../../src/rights/holds/legal-holds.ts";
 import { KeptAnswers } from "../../src/rights/kept-answers.ts";
 import { createCentre } from "../../src/wiring/centre.ts";
 import { createExports } from "../../src/wiring/exports.ts";

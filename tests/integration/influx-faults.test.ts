@@ -8,7 +8,7 @@ import type { AddressInfo, Socket } from "node:net";
 import { inspect } from "node:util";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import type { GatewayError } from "../../src/model/errors.ts";
-import type { InfluxSink, InfluxSinkOptions } from "../../src/sinks/influx.ts";
+import type { InfluxSink, InfluxSinkOptions } from "../../src/sinks/influx/sink.ts";
 import { AT, located, never, record, sinkFor } from "./influx-fixture.ts";
 
 type Answer = (lines: string[], response: ServerResponse, request: IncomingMessage) => void;

@@ -7,7 +7,7 @@ import type { CellId, Pseudonym } from "../../src/model/ids.ts";
 import type { Log, LogFields } from "../../src/model/log.ts";
 import { launch, type PrivateServer } from "../../src/platform/private-server.ts";
 import { ensureBinaries, onPath } from "../../src/platform/service-binaries.ts";
-import { InfluxSink, type InfluxSinkOptions } from "../../src/sinks/influx.ts";
+import { InfluxSink, type InfluxSinkOptions } from "../../src/sinks/influx/sink.ts";
 
 export const AT = Date.now();
 export const never = new AbortController().signal;

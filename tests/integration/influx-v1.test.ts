@@ -5,8 +5,8 @@ import type { CellId, DeviceKey } from "../../src/model/ids.ts";
 import type { PrivateServer } from "../../src/platform/private-server.ts";
 import { startInflux } from "../../src/platform/services.ts";
 import { CellActivity } from "../../src/sinks/cell-activity.ts";
-import type { InfluxSink } from "../../src/sinks/influx.ts";
-import { RowReading } from "../../src/sinks/row-reading.ts";
+import { RowReading } from "../../src/sinks/influx/row-reading.ts";
+import type { InfluxSink } from "../../src/sinks/influx/sink.ts";
 import {
   AT,
   located,

@@ -3,7 +3,7 @@ import { randomBytes, randomUUID } from "node:crypto";
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { KeyRemnants } from "../../src/rights/key-remnants.ts";
+import { KeyRemnants } from "../../src/rights/erasure/key-remnants.ts";
 import { consentStore, subject } from "./consent-fixture.ts";
 import { never } from "./erasure-fixture.ts";
 

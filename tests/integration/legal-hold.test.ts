@@ -1,6 +1,6 @@
 /** Promise: two approvers together can freeze what is kept of a subject; while it stands nothing of it is used or deleted, and it ends by itself. */
 import { describe, expect, test } from "vitest";
-import { decide } from "../../src/consent/decide.ts";
+import { decide } from "../../src/consent/decision/decide.ts";
 import { deletionOf } from "../../src/model/erasure.ts";
 import { device, subject } from "./consent-fixture.ts";
 import { type Answer, APPROVERS, httpApi, TOKEN } from "./http-fixture.ts";

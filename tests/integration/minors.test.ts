@@ -1,7 +1,7 @@
 /** Promise: whoever turns out to be a minor is refused and purged; their guardian, and nobody else's, may say otherwise. */
 import { describe, expect, test } from "vitest";
-import { decide } from "../../src/consent/decide.ts";
-import { Minors } from "../../src/consent/minors.ts";
+import { decide } from "../../src/consent/decision/decide.ts";
+import { Minors } from "../../src/consent/ledger/minors.ts";
 import { PURPOSES, type Purpose, usable } from "../../src/model/consent.ts";
 import { device, subject } from "./consent-fixture.ts";
 import { httpApi } from "./http-fixture.ts";

@@ -124,10 +124,19 @@ test("messages that carry nothing a consented purpose may use", async () => {
   await leavesNoTrace(addressesOnly, "purpose-denied", ["model", "location", "status"]);
 });
 
+interface Policies {
+  readonly devicesSuspended: { readonly analytics: number };
+}
+
 test("a consent to a policy that has been superseded", async () => {
   const device = await system.device();
   const shipped = JSON.parse(await readFile("config/policies/1.json", "utf8")) as Record<string, unknown>;
   const change = { kind: "material", summary: "Everything is asked anew." };
   await system.stack.api.call("POST", "/v1/policies", [], { ...shipped, version: 2, change });
+  // Whom the new policy leaves out is counted behind its answer.
+  await until("they are counted", async () => {
+    const { devicesSuspended } = (await system.stack.api.call("GET", "/v1/policies", [])) as Policies;
+    return devicesSuspended.analytics > 0;
+  });
   await leavesNoTrace(device, "policy-superseded");
 });

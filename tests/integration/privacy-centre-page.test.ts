@@ -5,7 +5,7 @@
 import { randomBytes } from "node:crypto";
 import type { Browser } from "playwright-core";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
-import { ReceiptSigner, verifyReceipt } from "../../src/rights/receipt.ts";
+import { ReceiptSigner, verifyReceipt } from "../../src/rights/receipts/signer.ts";
 import { linkFor, Session } from "../fixtures/centre-client.ts";
 import {
   accessibility,

@@ -4,9 +4,9 @@ import type { AnalyticsRecord } from "../../src/model/deidentified.ts";
 import type { CellId, Pseudonym } from "../../src/model/ids.ts";
 import type { PrivateServer } from "../../src/platform/private-server.ts";
 import { startInflux } from "../../src/platform/services.ts";
-import type { InfluxSink } from "../../src/sinks/influx.ts";
-import type { StoredRow } from "../../src/sinks/row-answers.ts";
-import { type Measurement, RowReading } from "../../src/sinks/row-reading.ts";
+import type { StoredRow } from "../../src/sinks/influx/row-answers.ts";
+import { type Measurement, RowReading } from "../../src/sinks/influx/row-reading.ts";
+import type { InfluxSink } from "../../src/sinks/influx/sink.ts";
 import {
   AT,
   located,

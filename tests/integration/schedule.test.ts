@@ -3,7 +3,7 @@ import type { Redis } from "ioredis";
 import { afterEach, expect, test } from "vitest";
 import type { Log } from "../../src/model/log.ts";
 import { connectRedis } from "../../src/platform/redis.ts";
-import { Schedule, type ScheduledTask } from "../../src/rights/schedule.ts";
+import { Schedule, type ScheduledTask } from "../../src/rights/retention/schedule.ts";
 import { until } from "../fixtures/eventually.ts";
 import { consentStore } from "./consent-fixture.ts";
 

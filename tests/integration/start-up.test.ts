@@ -15,7 +15,7 @@ import { connectMqtt } from "../../simulators/connection.ts";
 import { type Exit, type GatewayProcess, startGateway } from "../../simulators/gateway-process.ts";
 import { influxRows } from "../../simulators/influx-reader.ts";
 import { type ConfigTree, writeScratchConfig } from "../../simulators/scratch-config.ts";
-import { readKeys } from "../../src/platform/key-files.ts";
+import { readKeys } from "../../src/platform/keys/files.ts";
 import { INFLUX_DATABASE, type PrivateServer, startInflux, startRedis } from "../../src/platform/services.ts";
 import { until } from "../fixtures/eventually.ts";
 import { consentTo, name } from "../fixtures/system.ts";

@@ -4,7 +4,7 @@
  */
 import { setTimeout as pause } from "node:timers/promises";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
-import { KEPT_TERM_MS } from "../../src/consent/kept-lease.ts";
+import { KEPT_TERM_MS } from "../../src/consent/fence/kept-lease.ts";
 import { until } from "../fixtures/eventually.ts";
 import { type Device, startSystem, type TestSystem } from "../fixtures/system.ts";
 
@@ -125,4 +125,4 @@ test("a gateway killed meanwhile takes the doubt up again when it is back", asyn
   expect(await rowsWith("killed")).toBe(0);
   await system.settled();
   expect(await rowsWith("killed")).toBe(0);
-}, 120_000);
+}, 180_000);

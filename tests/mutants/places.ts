@@ -13,17 +13,20 @@ export interface Place {
   readonly tests: readonly string[];
 }
 
-const DECIDE = { file: "src/consent/decide.ts", tests: ["src/consent/decide.test.ts"] };
-const LEASES = { file: "src/consent/leases.ts", tests: ["tests/integration/consent-leases.test.ts"] };
+const DECIDE = { file: "src/consent/decision/decide.ts", tests: ["src/consent/decision/decide.test.ts"] };
+const LEASES = { file: "src/consent/fence/leases.ts", tests: ["tests/integration/consent-leases.test.ts"] };
 const PIPELINE = { file: "src/pipeline/pipeline.ts", tests: ["src/pipeline/pipeline.test.ts"] };
 const ENVELOPE = { file: "src/queue/envelope.ts", tests: ["src/queue/envelope.test.ts"] };
 const DEIDENTIFY = { file: "src/deidentify/deidentify.ts", tests: ["src/deidentify/deidentify.test.ts"] };
 const LOCATION = { file: "src/deidentify/location.ts", tests: ["src/deidentify/location.test.ts"] };
 const KEYRING = { file: "src/deidentify/keyring.ts", tests: ["src/deidentify/keyring.test.ts"] };
-const TOPICS = { file: "src/ingress/topics.ts", tests: ["src/ingress/topics.test.ts"] };
-const RECEIPT = { file: "src/rights/receipt.ts", tests: ["src/rights/receipt.test.ts"] };
-const AUDIT_CHAIN = { file: "src/rights/audit-chain.ts", tests: ["src/rights/audit-chain.test.ts"] };
-const TOPICS_OUT = { file: "src/sinks/purpose-topics.ts", tests: ["src/sinks/purpose-topics.test.ts"] };
+const TOPICS = { file: "src/ingress/mqtt/topics.ts", tests: ["src/ingress/mqtt/topics.test.ts"] };
+const RECEIPT = { file: "src/rights/receipts/signer.ts", tests: ["src/rights/receipts/signer.test.ts"] };
+const AUDIT_CHAIN = { file: "src/rights/audit/chain.ts", tests: ["src/rights/audit/chain.test.ts"] };
+const TOPICS_OUT = {
+  file: "src/sinks/services/purpose-topics.ts",
+  tests: ["src/sinks/services/purpose-topics.test.ts"],
+};
 
 export const PLACES: readonly Place[] = [
   // The consent rule.
@@ -50,10 +53,10 @@ export const PLACES: readonly Place[] = [
   },
   {
     breaks: "a later consent does not reach back",
-    file: "src/consent/check.ts",
+    file: "src/consent/decision/check.ts",
     from: "verdict.grants & heldSince(decision.since, admitted)",
     to: "verdict.grants",
-    tests: ["src/consent/check.test.ts"],
+    tests: ["src/consent/decision/check.test.ts"],
   },
   // The fence.
   { breaks: "a withdrawal waits for what is being written", ...LEASES, from: "older.size > 0;", to: "false;" },
@@ -179,24 +182,28 @@ export const PLACES: readonly Place[] = [
   },
   {
     breaks: "a service hears its own purposes",
-    file: "src/ingress/subscriptions.ts",
+    file: "src/ingress/mqtt/subscriptions.ts",
     from: "filter !== undefined && session.purposes.has(filter.purpose);\n    if (!allowed)",
     to: "filter !== undefined;\n    if (!allowed)",
-    tests: ["src/ingress/broker.test.ts", "src/ingress/subscriptions.test.ts", "tests/integration/purposes.test.ts"],
+    tests: [
+      "src/ingress/mqtt/broker.test.ts",
+      "src/ingress/mqtt/subscriptions.test.ts",
+      "tests/integration/purposes.test.ts",
+    ],
   },
   {
     breaks: "what a device publishes goes to nobody else",
-    file: "src/ingress/broker.ts",
+    file: "src/ingress/mqtt/broker.ts",
     from: "if (fromClient || ",
     to: "if (",
-    tests: ["src/ingress/broker.test.ts"],
+    tests: ["src/ingress/mqtt/broker.test.ts"],
   },
   {
     breaks: "a device publishes to its own topics",
-    file: "src/ingress/admission.ts",
+    file: "src/ingress/admission/admission.ts",
     from: "attempt.session.topics.get(attempt.topic) ?? -1",
     to: "attempt.session.topics.get(attempt.topic) ?? 0",
-    tests: ["src/ingress/broker.test.ts"],
+    tests: ["src/ingress/mqtt/broker.test.ts"],
   },
   {
     breaks: "a token opens its own device",
@@ -208,17 +215,17 @@ export const PLACES: readonly Place[] = [
   // Acknowledged means durable.
   {
     breaks: "what is not durable is not acknowledged",
-    file: "src/ingress/acknowledge.ts",
+    file: "src/ingress/mqtt/puback.ts",
     from: "cutOff.add(session.client);",
     to: "",
-    tests: ["src/ingress/broker.test.ts", "tests/integration/puback-means-durable.test.ts"],
+    tests: ["src/ingress/mqtt/broker.test.ts", "tests/integration/puback-means-durable.test.ts"],
   },
   {
     breaks: "a batch that failed is not taken for admitted",
-    file: "src/ingress/admission.ts",
+    file: "src/ingress/admission/admission.ts",
     from: "if (error !== undefined && attempt.refusal === undefined)",
     to: "if (false)",
-    tests: ["src/ingress/broker.test.ts", "tests/integration/puback-means-durable.test.ts"],
+    tests: ["src/ingress/mqtt/broker.test.ts", "tests/integration/puback-means-durable.test.ts"],
   },
   {
     breaks: "acknowledgements keep the order of arrival",
@@ -237,7 +244,7 @@ export const PLACES: readonly Place[] = [
   // What must outlive a loss, and what is signed.
   {
     breaks: "a withdrawal is in the journal before it is answered",
-    file: "src/consent/change-ledger.ts",
+    file: "src/consent/ledger/change.ts",
     from: "planned.change.narrowed ? options.narrowing",
     to: "false ? options.narrowing",
     tests: ["tests/integration/consent-ledger.test.ts", "tests/integration/backup-restore.test.ts"],
@@ -262,14 +269,14 @@ export const PLACES: readonly Place[] = [
   },
   {
     breaks: "an erasure says verified only when it saw that nothing is left",
-    file: "src/rights/erasure-deletion.ts",
+    file: "src/rights/erasure/deletion.ts",
     from: 'verified = (await sink.removeDevices(some, stop)) === "verified" && verified;',
     to: "await sink.removeDevices(some, stop);",
     tests: ["tests/integration/erasure-unverifiable.test.ts", "tests/integration/erasure.test.ts"],
   },
   {
     breaks: "a hold keeps the key",
-    file: "src/consent/subject-erasure.ts",
+    file: "src/consent/ledger/subject-erasure.ts",
     from: "if (before.state.holds.size > 0) return false;",
     to: "",
     tests: ["tests/integration/erasure-rules.test.ts"],
@@ -296,9 +303,9 @@ export const PLACES: readonly Place[] = [
   },
   {
     breaks: "a command needs consent",
-    file: "src/ingress/commands.ts",
+    file: "src/ingress/services/commands.ts",
     from: 'if (verdict === undefined || verdict.refusal !== undefined || usable(verdict.grants, "scene", STATUS) === 0) {',
     to: "if (verdict === undefined || verdict.refusal !== undefined) {",
-    tests: ["src/ingress/broker.test.ts"],
+    tests: ["src/ingress/mqtt/broker.test.ts"],
   },
 ];

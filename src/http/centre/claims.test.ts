@@ -2,7 +2,7 @@
 import { randomBytes } from "node:crypto";
 import { expect, test } from "vitest";
 import type { SubjectTag } from "../../model/ids.ts";
-import { Seal } from "../../platform/seal.ts";
+import { Seal } from "../../platform/keys/seal.ts";
 import { beginSession, type Holder, type LinkClaims, openLink, openSession, prolonged, sealLink } from "./claims.ts";
 
 const key = randomBytes(32);

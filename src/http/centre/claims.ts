@@ -6,7 +6,7 @@ import { randomBytes } from "node:crypto";
 import { z } from "zod";
 import { deviceNumber } from "../../model/centre.ts";
 import { countryCode, methodCode, opaqueReference, subjectTag, timestampMs } from "../../model/consent-record.ts";
-import type { Seal } from "../../platform/seal.ts";
+import type { Seal } from "../../platform/keys/seal.ts";
 
 /** A cookie may have 4,096 bytes, its name and attributes included. */
 const MAX_SEALED_CHARACTERS = 3_600;

@@ -5,7 +5,7 @@ import { z } from "zod";
 import { exportLine } from "../../model/export.ts";
 import type { DeviceKey } from "../../model/ids.ts";
 import { EXPORT_EXAMPLE, EXPORT_SUMMARY_EXAMPLE } from "../examples.ts";
-import { EXPORT_FORMATS, sendExport } from "../export.ts";
+import { EXPORT_FORMATS, sendExport } from "../export-stream.ts";
 import type { HttpPorts } from "../ports.ts";
 import { problemResponses, refuse } from "../problems.ts";
 import { CENTRE_PROBLEMS, enterOpen } from "./entered.ts";

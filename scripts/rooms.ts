@@ -1,0 +1,261 @@
+/**
+ * The import law as one table: the rooms of `src`, floor by floor, what each may import of the others, and of packages and
+ * of Node. A room imports rooms above it in this table and nothing below, so there is no circle. `npm run config:docs` makes
+ * the linter's overrides and a page of CONTRIBUTING.md of it; `tests/architecture` holds the code to it.
+ */
+import { relative } from "node:path/posix";
+
+export interface Room {
+  /** Below `src`: a folder without its folders, or one file with a law of its own. */
+  readonly path: string;
+  readonly what: string;
+  /** Rooms; `model` and the room itself are allowed to all. */
+  readonly imports: readonly string[];
+  readonly packages: readonly string[];
+  /** Modules of Node: all of them, or these. */
+  readonly node: "all" | readonly string[];
+  /** Whether it may name what devices sent, `model/raw.ts`. */
+  readonly raw?: true;
+}
+
+const PLATFORM = ["platform", "platform/keys", "platform/sealed-file"];
+
+/** Rooms that hold what devices sent must be few: the rest cannot so much as name it. */
+export const RAW = "model/raw";
+
+export const ROOMS: readonly Room[] = [
+  room("model", "shapes that several rooms share, and nothing that acts", [], ["zod"], []),
+  room("config", "every option: schema, files, environment", [], ["zod", "yaml"]),
+  room(
+    "platform",
+    "what the others stand on: Redis, clocks, commits, limits",
+    [],
+    ["ioredis", "lru-cache", "ipaddr.js"],
+  ),
+  room("platform/bull-queue", "a BullMQ queue and its worker, opened and closed", [], ["bullmq", "ioredis"]),
+  room("platform/keys", "secrets: files, change while running, sealing", ["platform"], ["ioredis"]),
+  room("platform/sealed-file", "a file that one key opens and nobody can change", ["platform/keys"], ["zod"]),
+  room("observe", "log, metrics, the books", [], ["pino", "prom-client"]),
+
+  room(
+    "deidentify",
+    "pseudonyms, cells, model families: no I/O",
+    ["platform/bounded-cache"],
+    ["h3-js", "ipaddr.js", "lru-cache"],
+    ["node:crypto", "node:buffer"],
+    "raw",
+  ),
+  room(
+    "pipeline",
+    "from a batch to what is stored and forwarded, each step behind the consent check",
+    ["platform"],
+    [],
+    "all",
+    "raw",
+  ),
+  room("queue", "batches in BullMQ: sealed, durable, bounded", ["platform"], ["bullmq", "ioredis"], "all", "raw"),
+
+  room("consent", "tokens of devices; the hash chain", ["platform"], ["ioredis"]),
+  room("consent/policy", "policy documents and the floors they set", ["consent", "platform"], ["ioredis"]),
+  room(
+    "consent/decision",
+    "may this message be used: asked before anything is stored",
+    ["consent/policy", "consent/decision/decide", "platform"],
+    ["ioredis"],
+  ),
+  room("consent/decision/decide", "the rule itself: pure", [], [], []),
+  room("consent/fence", "leases: no write outlives a withdrawal", ["platform"], ["ioredis"]),
+  room(
+    "consent/ledger",
+    "what each person said, as a chain",
+    ["consent", "consent/policy", "consent/decision", "consent/decision/decide", "platform"],
+    ["ioredis"],
+  ),
+
+  room(
+    "sinks/influx",
+    "writing, reading and deleting rows",
+    ["platform"],
+    ["@influxdata/influxdb-client", "lru-cache"],
+  ),
+  room(
+    "sinks/services",
+    "topics of the purposes, who may be given what, and the account of it",
+    ["platform"],
+    ["lru-cache"],
+  ),
+  room("sinks", "counts per cell; regions", ["sinks/influx"], []),
+
+  room("ingress/devices", "what devices are told", ["ingress/mqtt", "platform"], ["aedes"]),
+  room(
+    "ingress/admission",
+    "from a PUBLISH to a durable batch: parse, check consent, order",
+    ["ingress/mqtt", "platform"],
+    ["lru-cache"],
+    "all",
+    "raw",
+  ),
+  room(
+    "ingress/services",
+    "fan-out to services, and what they publish",
+    ["ingress/admission", "ingress/mqtt", "platform"],
+    ["aedes", "mqtt-packet", "lru-cache"],
+  ),
+  room(
+    "ingress/mqtt",
+    "broker, listeners, sessions, packets",
+    ["ingress/admission", "ingress/services", "platform"],
+    ["aedes", "mqtt-packet", "ws", "lru-cache"],
+    "all",
+    "raw",
+  ),
+
+  room("rights/receipts", "signed receipts and their keys", ["platform"], ["zod", "ioredis"]),
+  room("rights/journal", "what no restore may undo, outside Redis", [], ["zod"]),
+  room("rights/audit", "the chained log of every act", ["platform"], ["ioredis"]),
+  room(
+    "rights/erasure",
+    "an erasure from the request to its receipt",
+    ["rights/receipts", "platform", "platform/bull-queue"],
+    ["ioredis", "bullmq"],
+  ),
+  room("rights/access", "exports and disclosures", ["rights/erasure", "platform"], ["ioredis"]),
+  room(
+    "rights/holds",
+    "legal holds and what they cover",
+    ["rights/erasure", "consent/ledger", "consent/fence", "platform"],
+    ["ioredis"],
+  ),
+  room("rights/retention", "what goes by age", ["platform", "platform/bull-queue"], ["bullmq"]),
+  room(
+    "rights/backup",
+    "archives and when they are taken",
+    ["rights/erasure", "rights/audit", ...PLATFORM],
+    ["ioredis", "zod"],
+  ),
+  room(
+    "rights/restore",
+    "bringing an installation back, with everything taken back that was",
+    ["rights/backup", "rights/access", "rights/audit", "rights/journal", ...PLATFORM],
+    ["ioredis", "zod"],
+  ),
+  room(
+    "rights",
+    "whether Redis is still what the journal and the audit log say; answers kept for a repeated request",
+    ["rights/audit", "rights/journal", "platform", "platform/keys"],
+    ["ioredis"],
+  ),
+
+  room(
+    "http",
+    "what every route shares: access, problems, audit",
+    ["platform", "platform/keys"],
+    ["fastify", "fastify-type-provider-zod", "zod"],
+  ),
+  room(
+    "http/centre",
+    "the privacy centre",
+    ["http", "platform", "platform/keys"],
+    ["fastify", "fastify-type-provider-zod", "zod", "ioredis"],
+  ),
+  room(
+    "http/v1",
+    "the routes of account services and operators",
+    ["http", "http/centre"],
+    ["fastify", "fastify-type-provider-zod", "zod"],
+  ),
+  room(
+    "http/server",
+    "the server that has them all",
+    ["http", "http/centre", "http/v1", "platform"],
+    ["fastify", "fastify-type-provider-zod", "@fastify/swagger", "@fastify/swagger-ui"],
+  ),
+];
+
+/** Rooms that put the others together: everything but raw data, and of packages only the connection to Redis. */
+export const COMPOSERS = ["wiring", "commands", ""] as const;
+
+function room(
+  path: string,
+  what: string,
+  imports: readonly string[],
+  packages: readonly string[],
+  node: Room["node"] = "all",
+  raw?: "raw",
+): Room {
+  return { path, what, imports, packages, node, ...(raw && { raw: true }) };
+}
+
+interface Override {
+  readonly includes: readonly string[];
+  readonly linter: { readonly rules: { readonly style: { readonly noRestrictedImports: unknown } } };
+}
+
+/** For `biome.json`: of several that fit a file the last one holds. */
+export function importOverrides(): Override[] {
+  return [
+    override("src/**", [{ group: ["**"], message: "this room has no row in scripts/rooms.ts." }]),
+    ...COMPOSERS.map((path) => override(folder(path), composerPatterns(path))),
+    ...[...ROOMS].sort((left, right) => depth(left.path) - depth(right.path)).map(roomOverride),
+  ];
+}
+
+function roomOverride(one: Room): Override {
+  const isFile = isFileRoom(one.path);
+  const base = isFile ? one.path.slice(0, one.path.lastIndexOf("/")) : one.path;
+  const own = isFile ? [] : ["./*.ts"];
+  const rooms = ["model", ...one.imports].filter((path) => path !== one.path).map((path) => specifier(base, path));
+  const node = one.node === "all" ? ["node:*", "node:*/**"] : one.node;
+  const allowed = [...own, ...rooms, ...one.packages, ...node];
+  const message = `${one.path} imports ${["model", ...one.imports].join(", ")}; of the packages ${one.packages.join(", ") || "none"}. See scripts/rooms.ts.`;
+  const patterns = [{ group: ["**", ...allowed.map((path) => `!${path}`)], message }];
+  if (one.raw !== true)
+    patterns.push({
+      group: [specifier(base, RAW)],
+      message: `${one.path} must not be able to name what devices sent: ${RAW}.ts.`,
+    });
+  return override(isFile ? `src/${one.path}.ts` : folder(one.path), patterns);
+}
+
+function composerPatterns(path: string): unknown[] {
+  return [
+    {
+      group: ["**", "!./**", "!../**", "!node:*", "!node:*/**", "!ioredis"],
+      message: "what puts the rooms together imports all of them; of the packages only ioredis.",
+    },
+    { group: [specifier(path, RAW)], message: `messages are handed from room to room and not looked into: ${RAW}.ts.` },
+  ];
+}
+
+function override(files: string, patterns: readonly unknown[]): Override {
+  const style = { noRestrictedImports: { level: "error", options: { patterns } } };
+  return { includes: [files, "!src/**/*.test.ts"], linter: { rules: { style } } };
+}
+
+/** A room that is one file has a room around it. */
+export function isFileRoom(path: string): boolean {
+  return FILE_ROOMS.has(path);
+}
+
+const FILE_ROOMS: ReadonlySet<string> = new Set([
+  "consent/decision/decide",
+  "http/server",
+  "platform/bounded-cache",
+  "platform/bull-queue",
+]);
+
+function folder(path: string): string {
+  return path === "" ? "src/*.ts" : `src/${path}/*.ts`;
+}
+
+/** How a file in the folder `from` names the files of another room. */
+function specifier(from: string, to: string): string {
+  const path = relative(`/${from}`, `/${to}`);
+  const up = path.startsWith(".") ? path : `./${path}`;
+  if (isFileRoom(to) || to === RAW) return `${up}.ts`;
+  return `${up.replace(/\/$/, "")}/*.ts`;
+}
+
+function depth(path: string): number {
+  return path === "" ? 0 : path.split("/").length;
+}

@@ -1,0 +1,58 @@
+/**
+ * May we, and with what: the whole rule in one pure function. Anything missing, unreadable or
+ * not provably allowed is a refusal.
+ */
+import {
+  CATEGORIES,
+  type ConsentRefusal,
+  type Decision,
+  type Grants,
+  type PolicyFloors,
+  PURPOSES,
+} from "../../model/consent.ts";
+
+export type Verdict =
+  | { readonly grants: Grants; readonly refusal?: undefined }
+  | { readonly refusal: ConsentRefusal; readonly grants?: undefined };
+
+const ALL_CATEGORIES = (1 << CATEGORIES.length) - 1;
+const ANALYTICS_BITS = ALL_CATEGORIES << (PURPOSES.indexOf("analytics") * CATEGORIES.length);
+
+/**
+ * The grants that hold at `nowMs`, or the first reason why none does. Order of reasons: no record,
+ * hold, state, expiry, guardian, purposes, policy.
+ */
+export function decide(decision: Decision | undefined, floors: PolicyFloors, nowMs: number): Verdict {
+  if (decision === undefined) return { refusal: "no-consent" };
+  if (decision.held) return { refusal: "legal-hold" };
+  if (decision.state === "withdrawn") return { refusal: "consent-withdrawn" };
+  if (decision.state === "expired") return { refusal: "consent-expired" };
+  if (decision.state !== "given") return { refusal: "no-consent" };
+  // Written so that an expiry or a clock that is not a number denies too.
+  if (!(decision.expiresAt > nowMs)) return { refusal: "consent-expired" };
+  if (decision.minor && !decision.guardianVerified) return { refusal: "guardian-missing" };
+
+  // A minor's data serve what the household uses, never analysis, guardian or not.
+  const offered = decision.minor ? decision.grants & ~ANALYTICS_BITS : decision.grants;
+  if (offered === 0) return { refusal: "purpose-denied" };
+  const grants = offered & bitsAbove(floors, decision.policyVersion);
+  return grants === 0 ? { refusal: "policy-superseded" } : { grants };
+}
+
+const NO_FLOORS: PolicyFloors = { analytics: 0, weather: 0, scene: 0, network: 0 };
+
+/** What the subject allows at `nowMs`, whatever the policy has become since. */
+export function allowed(decision: Decision | undefined, nowMs: number): Grants {
+  return decide(decision, NO_FLOORS, nowMs).grants ?? 0;
+}
+
+/** The bits of all purposes whose floor this policy version reaches. */
+function bitsAbove(floors: PolicyFloors, policyVersion: number): Grants {
+  let bits = 0;
+  for (let index = 0; index < PURPOSES.length; index += 1) {
+    const purpose = PURPOSES[index];
+    if (purpose !== undefined && policyVersion >= floors[purpose])
+      bits |= ALL_CATEGORIES << (index * CATEGORIES.length);
+  }
+  return bits;
+}

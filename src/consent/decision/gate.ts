@@ -1,0 +1,42 @@
+/**
+ * Reads the decisions of a whole batch in one round trip, together with the policy floors.
+ * Nothing is cached: a withdrawal must hold for the very next batch.
+ */
+import type { Redis } from "ioredis";
+import type { Decision, PolicyFloors } from "../../model/consent.ts";
+import type { DeviceRef } from "../../model/ids.ts";
+import { orConsentUnreachable } from "../../platform/redis.ts";
+import type { RedisKeys } from "../../platform/redis-keys.ts";
+import { decodeFloors, type FloorPlan, floorsAt } from "../policy/floors.ts";
+import { decodeDecision } from "./record.ts";
+
+export interface GateReading {
+  /** In the order of the references asked for; `undefined` where there is none or it cannot be read. */
+  readonly decisions: (Decision | undefined)[];
+  readonly floors: PolicyFloors;
+  /** Those floors, and the ones that will hold later. */
+  readonly plan: FloorPlan;
+}
+
+export class ConsentGate {
+  readonly #redis: Redis;
+  readonly #keys: RedisKeys;
+
+  constructor(redis: Redis, keys: RedisKeys) {
+    this.#redis = redis;
+    this.#keys = keys;
+  }
+
+  /** One MGET, floors included, so that both belong to the same moment. Throws `CONSENT_UNREACHABLE`. */
+  async read(refs: readonly DeviceRef[]): Promise<GateReading> {
+    const names = new Array<string>(refs.length + 1);
+    names[0] = this.#keys.policyFloors;
+    for (const [index, ref] of refs.entries()) names[index + 1] = this.#keys.decision(ref.subjectTag, ref.deviceKey);
+
+    const texts = await orConsentUnreachable(() => this.#redis.mget(names));
+    const decisions = new Array<Decision | undefined>(refs.length);
+    for (let index = 0; index < refs.length; index += 1) decisions[index] = decodeDecision(texts[index + 1]);
+    const plan = decodeFloors(texts[0]);
+    return { decisions, floors: floorsAt(plan, Date.now()), plan };
+  }
+}

@@ -1,0 +1,89 @@
+/**
+ * A lease beyond its term: what was written under it was sent and never answered, so nobody knows yet
+ * whether it will take effect. It is renewed until somebody knows.
+ */
+import type { Redis } from "ioredis";
+import type { DeviceKey, SubjectTag } from "../../model/ids.ts";
+import type { RedisKeys } from "../../platform/redis-keys.ts";
+import { type RedisScript, runScript } from "../../platform/redis-script.ts";
+
+export interface KeptLeaseOptions {
+  readonly id: string;
+  /** Whose withdrawals and re-bindings must wait for it. */
+  readonly concerned: ReadonlySet<SubjectTag | DeviceKey>;
+  readonly renewMs: number;
+}
+
+/** Follows the id of a kept lease in the sorted set; no character of an id. */
+export const KEPT_MARK = "*";
+
+/** Outlives a killed process by what its supervisor and the queue need until its batches are taken up again, on a busy machine too. */
+export const KEPT_TERM_MS = 60_000;
+
+const KEEP_LEASE: RedisScript = {
+  name: "consentryKeepLease",
+  lua: `--[[
+  Turns a lease into a kept one, or renews it; its end is by the clock of Redis.
+  KEYS[1] sorted set of leases, score = Unix ms of the end
+  ARGV[1] lease id   ARGV[2] mark of a kept lease   ARGV[3] term in ms
+  Reply: 1
+]]
+local time = redis.call("TIME")
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+redis.call("ZADD", KEYS[1], now + ARGV[3], ARGV[1] .. ARGV[2])
+redis.call("ZREM", KEYS[1], ARGV[1])
+return 1`,
+};
+
+export class KeptLease {
+  readonly #redis: Redis;
+  readonly #keys: RedisKeys;
+  readonly #options: KeptLeaseOptions;
+  #timer: NodeJS.Timeout | undefined;
+  #renewing: Promise<void> = Promise.resolve();
+
+  constructor(redis: Redis, keys: RedisKeys, options: KeptLeaseOptions) {
+    this.#redis = redis;
+    this.#keys = keys;
+    this.#options = options;
+  }
+
+  /** Resolves after the first try; further ones follow until `release` or `abandon`. */
+  async start(): Promise<void> {
+    if (this.#timer === undefined) {
+      this.#timer = setInterval(() => this.#renew(), this.#options.renewMs);
+      this.#timer.unref();
+      this.#renew();
+    }
+    await this.#renewing;
+  }
+
+  abandon(): void {
+    clearInterval(this.#timer);
+  }
+
+  /** Never throws: a lease that cannot be released runs out. */
+  async release(): Promise<void> {
+    this.abandon();
+    const { id } = this.#options;
+    // A renewal that arrived after the removal would bring the lease back.
+    await this.#renewing;
+    await this.#redis.zrem(this.#keys.leases, id, `${id}${KEPT_MARK}`).catch(() => 0);
+    await this.#redis.del(this.#keys.keptLease(id)).catch(() => 0);
+  }
+
+  #renew(): void {
+    this.#renewing = this.#renewing.then(() => this.#renewed()).catch(() => undefined);
+  }
+
+  async #renewed(): Promise<void> {
+    const { id, concerned } = this.#options;
+    const key = this.#keys.keptLease(id);
+    // Whom it concerns is written first and outlasts the lease: without it the lease would concern everybody.
+    if ((await this.#redis.pexpire(key, 2 * KEPT_TERM_MS)) === 0 && concerned.size > 0) {
+      await this.#redis.sadd(key, ...concerned);
+      await this.#redis.pexpire(key, 2 * KEPT_TERM_MS);
+    }
+    await runScript(this.#redis, KEEP_LEASE, [this.#keys.leases], [id, KEPT_MARK, KEPT_TERM_MS]);
+  }
+}

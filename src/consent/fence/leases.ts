@@ -1,0 +1,148 @@
+/**
+ * The moving side of the fence. A worker holds a lease while it reads decisions and writes; a withdrawal
+ * waits for the leases that were there before it. Batches that begin later already read the new decision.
+ * A lease whose write is in doubt is kept beyond its term, and from then on holds up only those it concerns.
+ */
+import { randomBytes } from "node:crypto";
+import { setTimeout as delay } from "node:timers/promises";
+import type { Redis } from "ioredis";
+import type { DeviceKey, SubjectTag } from "../../model/ids.ts";
+import { orConsentUnreachable } from "../../platform/redis.ts";
+import type { RedisKeys } from "../../platform/redis-keys.ts";
+import { type RedisScript, runScript } from "../../platform/redis-script.ts";
+import { KEPT_MARK, KeptLease } from "./kept-lease.ts";
+
+export interface Lease {
+  readonly id: string;
+  /** Aborts a quarter of the term before the lease ends: whatever writes under it must stop then. */
+  readonly signal: AbortSignal;
+  /** As the signal says, by the clock: after a stall of the process the signal comes later than what waited with it. */
+  readonly over: boolean;
+  /** Ends the lease; safe to call more than once. Never throws: a lease that cannot be released runs out. */
+  release(): Promise<void>;
+  /**
+   * Keeps the lease beyond its term, for everything in `concerned`, until it is released or abandoned.
+   * Resolves once Redis knows; while Redis is away it is tried again in the background. Never throws.
+   */
+  keep(concerned: ReadonlySet<SubjectTag | DeviceKey>): Promise<void>;
+  /** Stops keeping the lease without releasing it: it runs out, long after a restart has had time to take over. */
+  abandon(): void;
+}
+
+const ACQUIRE_LEASE: RedisScript = {
+  name: "consentryAcquireLease",
+  lua: `--[[
+  Registers a lease that ends by the clock of Redis, and forgets the ones that ran out.
+  KEYS[1] sorted set of leases, score = Unix ms of the end
+  ARGV[1] lease id   ARGV[2] term in ms
+  Reply: 1
+]]
+local time = redis.call("TIME")
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+redis.call("ZREMRANGEBYSCORE", KEYS[1], "-inf", now)
+redis.call("ZADD", KEYS[1], now + ARGV[2], ARGV[1])
+return 1`,
+};
+
+const LIVE_LEASES: RedisScript = {
+  name: "consentryLiveLeases",
+  lua: `--[[
+  Lists the leases that have neither been released nor run out.
+  KEYS[1] sorted set of leases
+  Reply: ids, those kept beyond their term with a mark at the end
+]]
+local time = redis.call("TIME")
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+return redis.call("ZRANGEBYSCORE", KEYS[1], "(" .. now, "+inf")`,
+};
+
+const ABORT_AT = 0.75;
+const RENEWALS_PER_TERM = 3;
+/** Beyond one full term every older lease has ended; what is left is a clock that jumped. */
+const DRAIN_MARGIN_MS = 500;
+const FIRST_POLL_MS = 2;
+const LAST_POLL_MS = 25;
+
+export class Leases {
+  readonly #redis: Redis;
+  readonly #keys: RedisKeys;
+  readonly #leaseMs: number;
+
+  constructor(redis: Redis, keys: RedisKeys, options: { readonly leaseMs: number }) {
+    this.#redis = redis;
+    this.#keys = keys;
+    this.#leaseMs = options.leaseMs;
+  }
+
+  /** Resolves once the lease is visible to every withdrawal; read decisions only after that. Throws `CONSENT_UNREACHABLE`. */
+  async acquire(): Promise<Lease> {
+    const id = randomBytes(12).toString("base64url");
+    const controller = new AbortController();
+    // Counted from before the request, so the abort can only be early compared with the clock of Redis.
+    const overAt = performance.now() + this.#leaseMs * ABORT_AT;
+    const timer = setTimeout(() => controller.abort(), this.#leaseMs * ABORT_AT);
+    timer.unref();
+    try {
+      await orConsentUnreachable(() => runScript(this.#redis, ACQUIRE_LEASE, [this.#keys.leases], [id, this.#leaseMs]));
+    } catch (error) {
+      clearTimeout(timer);
+      throw error;
+    }
+    let kept: KeptLease | undefined;
+    return {
+      id,
+      signal: controller.signal,
+      get over() {
+        return controller.signal.aborted || performance.now() >= overAt;
+      },
+      release: async () => {
+        clearTimeout(timer);
+        if (kept !== undefined) await kept.release();
+        else await this.#redis.zrem(this.#keys.leases, id).catch(() => 0);
+      },
+      keep: async (concerned) => {
+        kept ??= new KeptLease(this.#redis, this.#keys, { id, concerned, renewMs: this.#leaseMs / RENEWALS_PER_TERM });
+        await kept.start();
+      },
+      abandon: () => kept?.abandon(),
+    };
+  }
+
+  /**
+   * Waits until every lease that exists now was released or has run out, at most one term and a margin.
+   * `drained: false` means that bound passed and nothing may be promised. Throws `CONSENT_UNREACHABLE`.
+   * With `concerned`, leases kept beyond their term for others only are not waited for.
+   */
+  async drain(concerned?: SubjectTag | DeviceKey): Promise<{ drained: boolean; waitedMs: number }> {
+    const startedAt = performance.now();
+    const waitedMs = () => Math.round(performance.now() - startedAt);
+    let older = await this.#live(concerned);
+    for (let pollMs = FIRST_POLL_MS; older.size > 0; pollMs = Math.min(pollMs * 2, LAST_POLL_MS)) {
+      if (waitedMs() > this.#leaseMs + DRAIN_MARGIN_MS) return { drained: false, waitedMs: waitedMs() };
+      await delay(pollMs);
+      const live = await this.#live(concerned);
+      older = new Set([...older].filter((id) => live.has(id)));
+    }
+    return { drained: true, waitedMs: waitedMs() };
+  }
+
+  async #live(concerned: SubjectTag | DeviceKey | undefined): Promise<Set<string>> {
+    const members = await orConsentUnreachable(() => runScript(this.#redis, LIVE_LEASES, [this.#keys.leases], []));
+    const ids = new Set<string>();
+    for (const member of Array.isArray(members) ? members.map(String) : []) {
+      const kept = member.endsWith(KEPT_MARK);
+      const id = kept ? member.slice(0, -KEPT_MARK.length) : member;
+      if (!kept || concerned === undefined || (await this.#concerns(id, concerned))) ids.add(id);
+    }
+    return ids;
+  }
+
+  /** A kept lease that does not say whom it concerns, concerns everybody. */
+  async #concerns(id: string, concerned: SubjectTag | DeviceKey): Promise<boolean> {
+    const key = this.#keys.keptLease(id);
+    const [member, known] = await orConsentUnreachable(() =>
+      Promise.all([this.#redis.sismember(key, concerned), this.#redis.exists(key)]),
+    );
+    return member === 1 || known === 0;
+  }
+}

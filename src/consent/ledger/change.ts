@@ -1,0 +1,99 @@
+/** Read, decide what to append, append; again from the start when another writer was first. */
+import { NO_SUBJECT_KEY } from "../../model/consent.ts";
+import type { LedgerChange } from "../../model/consent-change.ts";
+import type { ConsentEvent, LegalHold, PartyStatement } from "../../model/consent-record.ts";
+import { GatewayError } from "../../model/errors.ts";
+import type { SubjectTag } from "../../model/ids.ts";
+import { roomFor } from "./bound.ts";
+import { holdOf } from "./fold.ts";
+import { optimistically } from "./optimistic.ts";
+import { partyOf, partyToNote } from "./party.ts";
+import { type Draft, planChange, silencedNow } from "./plan-change.ts";
+import type { LedgerStore, SubjectLedger } from "./store.ts";
+import { SubjectTurns } from "./subject-turns.ts";
+
+export interface ChangeOptions {
+  /** Shared by all who change ledgers in this process. */
+  readonly turns?: SubjectTurns | undefined;
+  /** A fresh random subject key, wrapped by the master key; only consent needs one. */
+  createSubjectKey?(): string;
+  /** Unix ms. */
+  now(): number;
+  /** Events after which nothing is added that lets a device do more. */
+  readonly wideningLimit?: number;
+  /** Notes down, outside Redis, that less is allowed from `fence` on; the change is not answered before. */
+  narrowing?(tag: SubjectTag, fence: number): Promise<void>;
+  /** Notes down, outside Redis, who the subject is as a party from now on; the change is not answered before. */
+  minority?(tag: SubjectTag, party: PartyStatement): Promise<void>;
+  /** Notes down, outside Redis, that a hold is about to stand on these terms or, without terms, to end. */
+  holding?(tag: SubjectTag, ref: string, hold: LegalHold | undefined): Promise<void>;
+}
+
+/** What stands on record already: nothing is appended for it. */
+export const ON_RECORD = "on-record";
+export type Drafted = Draft | typeof ON_RECORD | undefined;
+
+/**
+ * `draft` may be asked more than once and answers `undefined` when there is nothing to be said at all.
+ * Throws `CONSENT_UNREACHABLE`, `CONSENT_CONFLICT`, `LEDGER_BROKEN`, `LEDGER_FULL`.
+ */
+export async function changeLedger(
+  store: LedgerStore,
+  tag: SubjectTag,
+  options: ChangeOptions,
+  draft: (ledger: SubjectLedger) => Drafted,
+): Promise<LedgerChange> {
+  const { turns = new SubjectTurns() } = options;
+  const change = () => optimistically("appending to a ledger", () => tryToChange(store, tag, options, draft));
+  return turns.take(tag, "appending to a ledger", change);
+}
+
+/** `undefined` when another writer was first. */
+async function tryToChange(
+  store: LedgerStore,
+  tag: SubjectTag,
+  options: ChangeOptions,
+  draft: (ledger: SubjectLedger) => Drafted,
+): Promise<LedgerChange | undefined> {
+  const before = await store.read(tag);
+  const unchanged: LedgerChange = { fence: before.state.fence, narrowed: false, silenced: [] };
+  const body = draft(before);
+  if (body === undefined) return unchanged;
+  if (body === ON_RECORD) return saidAgain(options, before);
+  const created = body.type === "given" || body.type === "reconfirmed" ? options.createSubjectKey?.() : undefined;
+  const wrappedSubjectKey = before.wrappedSubjectKey ?? created ?? NO_SUBJECT_KEY;
+  const planned = planChange(before, body, { wrappedSubjectKey, now: options.now() });
+  const room = roomFor(body.type, before.events.length, planned.takesAway, options.wideningLimit);
+  if (room === "full") throw new GatewayError("LEDGER_FULL", body.type);
+  if (room === "nothing") return saidAgain(options, before);
+  await noteHold(options, tag, planned.event);
+  // Side by side: a journal that can't be written must keep the answer back, never the withdrawal itself.
+  const notes = [
+    planned.change.narrowed ? options.narrowing?.(tag, planned.state.fence) : undefined,
+    noteParty(options, tag, partyToNote(before.state, planned.event, planned.state)),
+  ];
+  const [appended, ...noted] = await Promise.allSettled([store.append(before, planned), ...notes]);
+  if (appended.status === "rejected") throw appended.reason;
+  for (const note of noted) if (note.status === "rejected") throw note.reason;
+  return appended.value ? planned.change : undefined;
+}
+
+/**
+ * What was said before may have failed between the ledger and what is noted down outside Redis, or before anything was
+ * done about the devices: both are seen to again, or the answer would promise what a restore takes back.
+ */
+async function saidAgain(options: ChangeOptions, { tag, state }: SubjectLedger): Promise<LedgerChange> {
+  if (state.fence > 0) await options.narrowing?.(tag, state.fence);
+  if (state.minor) await options.minority?.(tag, partyOf(state));
+  return { fence: state.fence, narrowed: false, silenced: silencedNow(state, options.now()), repeated: true };
+}
+
+async function noteParty(options: ChangeOptions, tag: SubjectTag, party: PartyStatement | undefined): Promise<void> {
+  if (party !== undefined) await options.minority?.(tag, party);
+}
+
+/** First: evidence that is not on record outside Redis would be lost with it, and so would be the rights given back. */
+async function noteHold(options: ChangeOptions, tag: SubjectTag, event: ConsentEvent): Promise<void> {
+  if (event.type === "held") await options.holding?.(tag, event.ref, holdOf(event));
+  if (event.type === "released" && event.ref !== undefined) await options.holding?.(tag, event.ref, undefined);
+}

@@ -1,0 +1,42 @@
+/**
+ * Consent that has run out. It is not used from the very moment it ends; the event that says so in the
+ * ledger comes afterwards, found by looking through the decisions of all devices.
+ */
+import type { Redis } from "ioredis";
+import type { LedgerChange } from "../../model/consent-change.ts";
+import type { SubjectTag } from "../../model/ids.ts";
+import type { RedisKeys } from "../../platform/redis-keys.ts";
+import { changeLedger } from "./change.ts";
+import { LedgerStore } from "./store.ts";
+import { subjectsWith } from "./subject-scan.ts";
+import { hasRunOut, statementsOf } from "./subject-state.ts";
+
+export class ConsentExpiry {
+  readonly #redis: Redis;
+  readonly #keys: RedisKeys;
+  readonly #store: LedgerStore;
+  readonly #options: { now(): number };
+
+  constructor(redis: Redis, keys: RedisKeys, options: { now(): number }) {
+    this.#redis = redis;
+    this.#keys = keys;
+    this.#store = new LedgerStore(redis, keys);
+    this.#options = options;
+  }
+
+  /** Subjects with a device whose consent has run out and is not marked so. Throws `CONSENT_UNREACHABLE`. */
+  due(): Promise<SubjectTag[]> {
+    return subjectsWith(this.#redis, this.#keys, (decision) => hasRunOut(decision, this.#options.now()));
+  }
+
+  /** Appends that the subject's consent has expired, if it has. Throws as every change of a ledger does. */
+  async expire(tag: SubjectTag): Promise<LedgerChange | undefined> {
+    let due = false;
+    const change = await changeLedger(this.#store, tag, this.#options, ({ state }) => {
+      const now = this.#options.now();
+      due = statementsOf(state).some((one) => hasRunOut(one, now));
+      return due ? { type: "expired", by: "controller", method: "expiry" } : undefined;
+    });
+    return due ? change : undefined;
+  }
+}

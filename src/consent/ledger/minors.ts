@@ -1,0 +1,50 @@
+/**
+ * Data of a subject who turns out to be a minor. What was stored while they counted as an adult must go:
+ * a minor's data are never analysed, whoever consents.
+ */
+import type { Redis } from "ioredis";
+import { type ConsentEvent, isConsent } from "../../model/consent-record.ts";
+import { forEachUndamaged, type TellDamage } from "../../model/damage.ts";
+import type { SubjectTag } from "../../model/ids.ts";
+import type { RedisKeys } from "../../platform/redis-keys.ts";
+import { LedgerStore } from "./store.ts";
+import { subjectsWith } from "./subject-scan.ts";
+
+/** A minor, of whom something may have been stored as of an adult and whose erasure was not asked for since. */
+export function adultDataRemains(events: readonly ConsentEvent[]): boolean {
+  let minor = false;
+  let remains = false;
+  for (const event of events) {
+    if (event.type === "erasure-requested") remains = false;
+    if ("minor" in event) minor = event.minor ?? minor;
+    if (isConsent(event)) remains ||= !minor;
+  }
+  return minor && remains;
+}
+
+export class Minors {
+  readonly #redis: Redis;
+  readonly #keys: RedisKeys;
+  readonly #store: LedgerStore;
+
+  constructor(redis: Redis, keys: RedisKeys) {
+    this.#redis = redis;
+    this.#keys = keys;
+    this.#store = new LedgerStore(redis, keys);
+  }
+
+  /** Throws `CONSENT_UNREACHABLE`, `LEDGER_BROKEN`. */
+  async mustBePurged(tag: SubjectTag): Promise<boolean> {
+    return adultDataRemains((await this.#store.read(tag)).events);
+  }
+
+  /** Everybody whose data must be purged and is not yet being erased: an answer that a crash cut short. */
+  async due(damaged: TellDamage = () => undefined): Promise<SubjectTag[]> {
+    const due: SubjectTag[] = [];
+    const minors = await subjectsWith(this.#redis, this.#keys, ({ minor }) => minor);
+    await forEachUndamaged(minors, damaged, async (tag) => {
+      if (await this.mustBePurged(tag)) due.push(tag);
+    });
+    return due;
+  }
+}

@@ -1,0 +1,172 @@
+/**
+ * Consent that a newer policy version suspends. The floors stop its use at once, for everybody; here it is
+ * counted, and noted down in each ledger afterwards. Both come from one look through the decisions.
+ */
+import type { Redis } from "ioredis";
+import { type PolicyFloors, PURPOSES, type Purpose } from "../../model/consent.ts";
+import { forEachUndamaged, type TellDamage } from "../../model/damage.ts";
+import type { SubjectTag } from "../../model/ids.ts";
+import { type DevicesSuspended, MAX_POLICY_VERSION } from "../../model/policy-document.ts";
+import { orConsentUnreachable } from "../../platform/redis.ts";
+import type { RedisKeys } from "../../platform/redis-keys.ts";
+import { type RedisScript, runScript } from "../../platform/redis-script.ts";
+import { suspensionOf } from "../policy/changes.ts";
+import { type FloorPlan, floorsAt } from "../policy/floors.ts";
+import { readFloorPlan } from "../policy/policies.ts";
+import { type ChangeOptions, changeLedger } from "./change.ts";
+import { LedgerStore } from "./store.ts";
+import { allDecisions } from "./subject-scan.ts";
+import { decisionOf, type SubjectState, statementsOf } from "./subject-state.ts";
+
+/** Field beside the counts: the floors of which no ledger is left to tell. */
+const NOTED = "noted";
+/** And how many looks have begun, and which of them the counts are of. */
+const BEGUN = "begun";
+const AS_OF = "as-of";
+
+const REMEMBER_COUNTS: RedisScript = {
+  name: "consentryRememberSuspended",
+  lua: `--[[
+  Writes down what a look through all decisions has counted, unless a later look was quicker.
+  KEYS[1] hash
+  ARGV[1] number of the look   ARGV[2] field of the number   ARGV[3..] purpose and count in turn
+  Reply: 1 written, 0 a later one stands there
+]]
+if tonumber(redis.call("HGET", KEYS[1], ARGV[2]) or "0") > tonumber(ARGV[1]) then return 0 end
+for index = 3, #ARGV, 2 do redis.call("HSET", KEYS[1], ARGV[index], ARGV[index + 1]) end
+redis.call("HSET", KEYS[1], ARGV[2], ARGV[1])
+return 1`,
+};
+
+interface Look {
+  readonly plan: FloorPlan;
+  readonly floors: PolicyFloors;
+  readonly counts: DevicesSuspended;
+  readonly subjects: ReadonlySet<SubjectTag>;
+}
+
+export interface SuspensionOptions extends Pick<ChangeOptions, "now" | "turns"> {
+  readonly damaged?: TellDamage;
+}
+
+export class Suspensions {
+  readonly #redis: Redis;
+  readonly #keys: RedisKeys;
+  readonly #options: SuspensionOptions;
+  readonly #store: LedgerStore;
+
+  constructor(redis: Redis, keys: RedisKeys, options: SuspensionOptions) {
+    this.#redis = redis;
+    this.#keys = keys;
+    this.#options = options;
+    this.#store = new LedgerStore(redis, keys);
+  }
+
+  /** Counts anew, for every gateway. Throws `CONSENT_UNREACHABLE`. */
+  async survey(): Promise<void> {
+    const number = await this.#begin();
+    await this.#remember(number, await this.#look());
+  }
+
+  /** As of the last survey. Throws `CONSENT_UNREACHABLE`. */
+  async counts(): Promise<DevicesSuspended> {
+    const counts = await orConsentUnreachable(() => this.#redis.hmget(this.#keys.devicesSuspended, ...PURPOSES));
+    const [analytics = 0, weather = 0, scene = 0, network = 0] = counts.map(Number);
+    return { analytics, weather, scene, network };
+  }
+
+  /** How many ledgers do not tell of a suspension yet. Changes nothing. Throws `CONSENT_UNREACHABLE`, `LEDGER_BROKEN`. */
+  async due(): Promise<number> {
+    return (await this.#due(await this.#look())).length;
+  }
+
+  /**
+   * Counts anew, and appends to each ledger what is suspended and not noted there; `noted` is told of each.
+   * Answers how many. Throws as every change of a ledger does.
+   */
+  async note(noted: (tag: SubjectTag) => Promise<unknown>): Promise<number> {
+    const number = await this.#begin();
+    const look = await this.#look();
+    await this.#remember(number, look);
+    const due = await this.#due(look);
+    await this.#each(due, async (tag) => {
+      if (await this.#append(tag, look.plan)) await noted(tag);
+    });
+    // Only what a whole look found nothing more to do about needs no other one.
+    if (due.length === 0) {
+      await orConsentUnreachable(() => this.#redis.hset(this.#keys.devicesSuspended, NOTED, textOf(look.floors)));
+    }
+    return due.length;
+  }
+
+  async #look(): Promise<Look> {
+    const now = this.#options.now();
+    const plan = await readFloorPlan(this.#redis, this.#keys);
+    const floors = floorsAt(plan, now);
+    const counts = { analytics: 0, weather: 0, scene: 0, network: 0 };
+    const subjects = new Set<SubjectTag>();
+    for await (const { tag, decision } of allDecisions(this.#redis, this.#keys)) {
+      const suspended = suspensionOf(decision, floors, now);
+      if (suspended === undefined) continue;
+      for (const purpose of suspended.purposes) counts[purpose] += 1;
+      subjects.add(tag);
+    }
+    return { plan, floors, counts, subjects };
+  }
+
+  async #begin(): Promise<number> {
+    return orConsentUnreachable(() => this.#redis.hincrby(this.#keys.devicesSuspended, BEGUN, 1));
+  }
+
+  /** Unless a look that began later has ended before: what it saw is newer. */
+  async #remember(number: number, { counts }: Look): Promise<void> {
+    const args = [number, AS_OF, ...Object.entries(counts).flat()];
+    await orConsentUnreachable(() => runScript(this.#redis, REMEMBER_COUNTS, [this.#keys.devicesSuspended], args));
+  }
+
+  async #due({ plan, floors, subjects }: Look): Promise<SubjectTag[]> {
+    // Until the floors move again there is nothing new to note, and no ledger needs to be read.
+    const noted = await orConsentUnreachable(() => this.#redis.hget(this.#keys.devicesSuspended, NOTED));
+    if (noted === textOf(floors)) return [];
+    const due: SubjectTag[] = [];
+    await this.#each(subjects, async (tag) => {
+      if (this.#unnoted((await this.#store.read(tag)).state, plan) !== undefined) due.push(tag);
+    });
+    return due;
+  }
+
+  #each(tags: Iterable<SubjectTag>, work: (tag: SubjectTag) => Promise<void>): Promise<void> {
+    return forEachUndamaged(tags, this.#options.damaged ?? (() => undefined), work);
+  }
+
+  async #append(tag: SubjectTag, plan: FloorPlan): Promise<boolean> {
+    let due = false;
+    await changeLedger(this.#store, tag, this.#options, ({ state }) => {
+      const unnoted = this.#unnoted(state, plan);
+      due = unnoted !== undefined;
+      return unnoted && { type: "invalidated", by: "controller", method: "policy", ...unnoted };
+    });
+    return due;
+  }
+
+  #unnoted(state: SubjectState, plan: FloorPlan): { policyVersion: number; purposes: Purpose[] } | undefined {
+    const now = this.#options.now();
+    const floors = floorsAt(plan, now);
+    let policyVersion = 0;
+    const unnoted = new Set<Purpose>();
+    for (const consent of statementsOf(state)) {
+      const suspended = suspensionOf(decisionOf(state, consent), floors, now);
+      const fresh = suspended?.purposes.filter((purpose) => !consent.invalidated.includes(purpose)) ?? [];
+      // Floors that deny everything until a lost policy is back name no version.
+      if (suspended === undefined || fresh.length === 0 || suspended.version > MAX_POLICY_VERSION) continue;
+      policyVersion = Math.max(policyVersion, suspended.version);
+      for (const purpose of fresh) unnoted.add(purpose);
+    }
+    if (unnoted.size === 0) return undefined;
+    return { policyVersion, purposes: PURPOSES.filter((purpose) => unnoted.has(purpose)) };
+  }
+}
+
+function textOf(floors: PolicyFloors): string {
+  return PURPOSES.map((purpose) => floors[purpose]).join();
+}

@@ -1,0 +1,128 @@
+/**
+ * What changes from one policy version to the next, and which consents go on counting. Pure.
+ */
+import { allOf, type Decision, type PolicyFloors, PURPOSES, type Purpose } from "../../model/consent.ts";
+import { DAY_MS } from "../../model/durations.ts";
+import type { PolicyDocument, PolicyTerms, Reconfirmation } from "../../model/policy-document.ts";
+import { type FloorPlan, floorsAt } from "./floors.ts";
+
+export type WideningKind = "purpose" | "categories" | "recipients" | "regions" | "retention" | "basis";
+export interface Widening {
+  readonly purpose: Purpose;
+  readonly what: WideningKind;
+}
+
+/** Everything that `after` allows and `before` did not. Empty: nobody's data is used for more than before. */
+export function widenings(before: PolicyDocument, after: PolicyDocument): Widening[] {
+  return PURPOSES.flatMap((purpose) => {
+    const now = after.purposes[purpose];
+    if (now === undefined) return [];
+    const was = before.purposes[purpose];
+    if (was === undefined) return [{ purpose, what: "purpose" as const }];
+    return widened(was, now).map((what) => ({ purpose, what }));
+  });
+}
+
+function widened(was: PolicyTerms, now: PolicyTerms): WideningKind[] {
+  const kinds: WideningKind[] = [];
+  if (now.categories.some((category) => !was.categories.includes(category))) kinds.push("categories");
+  if (now.recipients.some((recipient) => !was.recipients.includes(recipient))) kinds.push("recipients");
+  if (now.regions.some((region) => !was.regions.includes(region))) kinds.push("regions");
+  if (now.retentionDays > was.retentionDays) kinds.push("retention");
+  if (now.basis !== was.basis) kinds.push("basis");
+  return kinds;
+}
+
+/** The purposes for which consent to an earlier version stops counting with `after`. */
+export function suspendedBy(before: PolicyDocument | undefined, after: PolicyDocument): Purpose[] {
+  if (before === undefined) return [...PURPOSES];
+  const suspended = new Set<Purpose>(widenings(before, after).map(({ purpose }) => purpose));
+  // A purpose that the policy no longer names has no ground left, however the change is called.
+  for (const purpose of PURPOSES) if (after.purposes[purpose] === undefined) suspended.add(purpose);
+  if (after.change.kind === "material") for (const purpose of after.change.affects ?? PURPOSES) suspended.add(purpose);
+  return PURPOSES.filter((purpose) => suspended.has(purpose));
+}
+
+/** What a `reconfirm` change asks for, beyond what `after` suspends at once. */
+export function reconfirmation(before: PolicyDocument | undefined, after: PolicyDocument): Reconfirmation | undefined {
+  const { kind, affects = PURPOSES, confirmBy } = after.change;
+  if (kind !== "reconfirm" || confirmBy === undefined) return undefined;
+  const suspended = suspendedBy(before, after);
+  const purposes = PURPOSES.filter((purpose) => affects.includes(purpose) && !suspended.includes(purpose));
+  return purposes.length === 0 ? undefined : { purposes, until: Date.parse(confirmBy) + DAY_MS };
+}
+
+export interface Suspension {
+  /** The version that people have to consent to. */
+  readonly version: number;
+  readonly purposes: Purpose[];
+}
+
+/** What of a device's consent no longer counts, and what will not unless it is said again by `until` (Unix ms). */
+export interface Standing {
+  readonly suspended: Suspension | undefined;
+  readonly toConfirm: (Suspension & { readonly until: number }) | undefined;
+}
+
+export function standingOf(decision: Decision | undefined, plan: FloorPlan, nowMs: number): Standing {
+  const floors = floorsAt(plan, nowMs);
+  const suspended = suspensionOf(decision, floors, nowMs);
+  for (const { at } of plan.later.toSorted((one, other) => one.at - other.at)) {
+    const then = suspensionOf(decision, floorsAt(plan, at), nowMs);
+    const purposes = then?.purposes.filter((purpose) => !suspended?.purposes.includes(purpose)) ?? [];
+    if (then !== undefined && purposes.length > 0)
+      return { suspended, toConfirm: { version: then.version, purposes, until: at } };
+  }
+  return { suspended, toConfirm: undefined };
+}
+
+/** What a device's consent was given for and does not count for under these floors; `undefined` when all of it counts. */
+export function suspensionOf(
+  decision: Decision | undefined,
+  floors: PolicyFloors,
+  nowMs: number,
+): Suspension | undefined {
+  if (decision?.state !== "given" || !(decision.expiresAt > nowMs)) return undefined;
+  const { grants, policyVersion } = decision;
+  const purposes = PURPOSES.filter(
+    (purpose) =>
+      (grants & allOf([purpose])) !== 0 && policyVersion < floors[purpose] && Number.isFinite(floors[purpose]),
+  );
+  if (purposes.length === 0) return undefined;
+  return { version: Math.max(...purposes.map((purpose) => floors[purpose])), purposes };
+}
+
+/** Floors after all versions, oldest first. A purpose the newest version does not name is out of reach of every consent to it. */
+export function floorsOf(versions: readonly PolicyDocument[]): FloorPlan {
+  const floors: Record<Purpose, number> = { analytics: 1, weather: 1, scene: 1, network: 1 };
+  const later: FloorPlan["later"][number][] = [];
+  let before: PolicyDocument | undefined;
+  for (const document of versions) {
+    for (const purpose of suspendedBy(before, document)) floors[purpose] = document.version;
+    const asked = reconfirmation(before, document);
+    if (asked !== undefined) {
+      const raised: Record<Purpose, number> = { analytics: 0, weather: 0, scene: 0, network: 0 };
+      for (const purpose of asked.purposes) raised[purpose] = document.version;
+      later.push({ at: asked.until, floors: raised });
+    }
+    before = document;
+  }
+  return { floors, later };
+}
+
+/**
+ * The longest that data of a purpose may be kept now, in days: what the newest version says, and every earlier
+ * one for as long as something collected under it may still be there. `undefined` when none says anything.
+ */
+export function retentionLimitDays(
+  versions: readonly PolicyDocument[],
+  purpose: Purpose,
+  nowMs: number,
+): number | undefined {
+  const limits = versions.flatMap(({ purposes }, index) => {
+    const days = purposes[purpose]?.retentionDays;
+    const supersededAt = Date.parse(versions[index + 1]?.effectiveFrom ?? "9999-12-31");
+    return days === undefined || nowMs >= supersededAt + days * DAY_MS ? [] : [days];
+  });
+  return limits.length === 0 ? undefined : Math.min(...limits);
+}

@@ -1,0 +1,180 @@
+/**
+ * Policy versions: published once, kept byte for byte, never changed. Publishing moves the floors in
+ * the same transaction, so from that moment on older consents stop counting where they must.
+ */
+import type { Redis } from "ioredis";
+import type { PolicyFloors, Purpose } from "../../model/consent.ts";
+import { GatewayError } from "../../model/errors.ts";
+import { namesKeyTwice } from "../../model/json.ts";
+import {
+  MAX_POLICY_BYTES,
+  type PolicyDocument,
+  type PolicySummary,
+  type PublishResult,
+  policyDocument,
+} from "../../model/policy-document.ts";
+import { orConsentUnreachable } from "../../platform/redis.ts";
+import type { RedisKeys } from "../../platform/redis-keys.ts";
+import { type RedisScript, runScript } from "../../platform/redis-script.ts";
+import { hashText } from "../hash-chain.ts";
+import { floorsOf, reconfirmation, retentionLimitDays, suspendedBy, widenings } from "./changes.ts";
+import { decodeFloors, encodeFloors, type FloorPlan, floorsAt } from "./floors.ts";
+
+export interface Policy {
+  readonly document: PolicyDocument;
+  /** Exactly what was published. */
+  readonly text: string;
+  /** SHA-256 of those bytes, base64url. */
+  readonly hash: string;
+}
+
+const PUBLISH_POLICY: RedisScript = {
+  name: "consentryPublishPolicy",
+  lua: `--[[
+  Adds the next policy version and moves the floors with it, unless they stand until a later one is published.
+  KEYS[1] hash version -> document   KEYS[2] floors
+  ARGV[1] version   ARGV[2] document   ARGV[3] floors after it   ARGV[4] channel for whoever must tell devices
+  Reply: 1 published, 0 another version was published meanwhile
+]]
+if redis.call("HLEN", KEYS[1]) ~= tonumber(ARGV[1]) - 1 then return 0 end
+if redis.call("HSETNX", KEYS[1], ARGV[1], ARGV[2]) == 0 then return 0 end
+local closed = string.match(redis.call("GET", KEYS[2]) or "", "^(%d+)>")
+if not closed or tonumber(closed) <= tonumber(ARGV[1]) then redis.call("SET", KEYS[2], ARGV[3]) end
+redis.call("PUBLISH", ARGV[4], ARGV[1])
+return 1`,
+};
+
+export class Policies {
+  readonly #redis: Redis;
+  readonly #keys: RedisKeys;
+
+  constructor(redis: Redis, keys: RedisKeys) {
+    this.#redis = redis;
+    this.#keys = keys;
+  }
+
+  /**
+   * Makes sure that the version this release ships is published, and that floors exist. Does nothing the
+   * second time. Throws `CONFIG_INVALID` when the same version was published with other bytes.
+   */
+  async ensureShipped(bytes: Uint8Array): Promise<void> {
+    const result = await this.publish(bytes);
+    if (result.refused !== undefined) throw new GatewayError("CONFIG_INVALID", `consent.policyFile: ${result.refused}`);
+    await this.#restoreFloors();
+  }
+
+  /** Idempotent for the same bytes. Throws `CONSENT_UNREACHABLE`, `CONSENT_CONFLICT`. */
+  async publish(bytes: Uint8Array): Promise<PublishResult> {
+    const policy = parsePolicy(bytes);
+    if (policy === undefined) return { refused: "policy-invalid" };
+    const { document, text, hash } = policy;
+    const earlier = await this.#all();
+    const same = earlier[document.version - 1];
+    if (same !== undefined) {
+      const before = earlier[document.version - 2]?.document;
+      return same.hash === hash ? published(before, policy) : { refused: "policy-version-taken" };
+    }
+    if (namesKeyTwice(text, JSON.parse(text))) return { refused: "policy-invalid" };
+    if (document.version !== earlier.length + 1) return { refused: "policy-version-gap" };
+    const before = earlier.at(-1)?.document;
+    if (understated(before, document)) return { refused: "policy-change-understated" };
+
+    const floors = encodeFloors(floorsOf([...earlier.map((one) => one.document), document]));
+    const names = [this.#keys.policies, this.#keys.policyFloors];
+    const args = [document.version, text, floors, this.#keys.policyPublished];
+    const reply = await orConsentUnreachable(() => runScript(this.#redis, PUBLISH_POLICY, names, args));
+    if (reply !== 1) throw new GatewayError("CONSENT_CONFLICT", "policies");
+    return published(before, policy);
+  }
+
+  async get(version: number): Promise<Policy | undefined> {
+    return readPolicy(this.#redis, this.#keys, version);
+  }
+
+  /** The document of the highest version; `undefined` when that is not higher than `known`. */
+  async newest(known: number): Promise<PolicyDocument | undefined> {
+    // Versions have no gaps.
+    const version = await orConsentUnreachable(() => this.#redis.hlen(this.#keys.policies));
+    return version > known ? (await this.get(version))?.document : undefined;
+  }
+
+  /** Oldest first. */
+  async list(): Promise<PolicySummary[]> {
+    const policies = await this.#all();
+    return policies.map((policy, index) => {
+      const { change, effectiveFrom } = policy.document;
+      const summary = published(policies[index - 1]?.document, policy);
+      return { ...summary, change: change.kind, effectiveFrom, ...(index === 0 && { suspended: [] }) };
+    });
+  }
+
+  /** The longest that data of a purpose may be kept now; `undefined` when no version says anything. */
+  async retentionLimitDays(purpose: Purpose, nowMs: number): Promise<number | undefined> {
+    const documents = (await this.#all()).map(({ document }) => document);
+    return retentionLimitDays(documents, purpose, nowMs);
+  }
+
+  async floors(nowMs = Date.now()): Promise<PolicyFloors> {
+    return readFloors(this.#redis, this.#keys, nowMs);
+  }
+
+  /** Floors that went missing would deny everything for ever; they follow from the documents. */
+  async #restoreFloors(): Promise<void> {
+    const documents = (await this.#all()).map((policy) => policy.document);
+    const floors = encodeFloors(floorsOf(documents));
+    await orConsentUnreachable(() => this.#redis.set(this.#keys.policyFloors, floors, "NX"));
+  }
+
+  async #all(): Promise<Policy[]> {
+    const stored = await orConsentUnreachable(() => this.#redis.hgetall(this.#keys.policies));
+    return Object.values(stored)
+      .map(storedPolicy)
+      .sort((left, right) => left.document.version - right.document.version);
+  }
+}
+
+/** One version as published. Throws `CONSENT_UNREACHABLE`. */
+export async function readPolicy(redis: Redis, keys: RedisKeys, version: number): Promise<Policy | undefined> {
+  const text = await orConsentUnreachable(() => redis.hget(keys.policies, String(version)));
+  return text === null ? undefined : storedPolicy(text);
+}
+
+export async function readFloors(redis: Redis, keys: RedisKeys, nowMs: number): Promise<PolicyFloors> {
+  return floorsAt(await readFloorPlan(redis, keys), nowMs);
+}
+
+export async function readFloorPlan(redis: Redis, keys: RedisKeys): Promise<FloorPlan> {
+  return decodeFloors(await orConsentUnreachable(() => redis.get(keys.policyFloors)));
+}
+
+/** `undefined` when the bytes are not UTF-8, not JSON or not a policy document. */
+export function parsePolicy(bytes: Uint8Array): Policy | undefined {
+  if (bytes.length > MAX_POLICY_BYTES) return undefined;
+  try {
+    // A byte order mark is kept, so that it fails as JSON instead of vanishing from the archive.
+    const text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
+    const document = policyDocument.safeParse(JSON.parse(text));
+    return document.success ? { document: document.data, text, hash: hashText(bytes) } : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function storedPolicy(text: string): Policy {
+  const policy = parsePolicy(Buffer.from(text));
+  if (policy === undefined) throw new GatewayError("LEDGER_BROKEN", "policies");
+  return policy;
+}
+
+/** What follows from a version for consent to earlier ones. */
+function published(before: PolicyDocument | undefined, { document, hash }: Policy) {
+  const reconfirm = reconfirmation(before, document);
+  const suspended = suspendedBy(before, document);
+  return { version: document.version, hash, suspended, ...(reconfirm !== undefined && { reconfirm }) };
+}
+
+function understated(before: PolicyDocument | undefined, document: PolicyDocument): boolean {
+  const { kind } = document.change;
+  if (before === undefined) return kind !== "first";
+  return kind === "first" || (kind !== "material" && widenings(before, document).length > 0);
+}

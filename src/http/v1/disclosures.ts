@@ -1,0 +1,87 @@
+/** The account of disclosures: whom data of a subject was given to, and the same of all subjects together. */
+import type { FastifyInstance } from "fastify";
+import type { ZodTypeProvider } from "fastify-type-provider-zod";
+import { z } from "zod";
+import { SERVICE_PURPOSES } from "../../model/consent.ts";
+import { type DayRange, dayOf } from "../../model/disclosure.ts";
+import { DAY_MS } from "../../model/durations.ts";
+import { DISCLOSURE_TOTALS_EXAMPLE, DISCLOSURES_EXAMPLE } from "../examples.ts";
+import { subjectPath } from "../fields.ts";
+import type { HttpPorts } from "../ports.ts";
+import { COMMON_PROBLEMS, problemResponses, refuse } from "../problems.ts";
+
+const MAX_RANGE_DAYS = 366;
+const DEFAULT_RANGE_DAYS = 30;
+
+const day = z.iso.date();
+const disclosure = z.strictObject({
+  recipient: z.string().describe("Name of the configured service."),
+  purpose: z.enum(SERVICE_PURPOSES),
+  day: day.describe("UTC."),
+  count: z
+    .number()
+    .int()
+    .nonnegative()
+    .describe("At least so many messages: of the seconds before a crash some may be missing. The line never is."),
+  region: z.string().describe("Where the service was run on that day, as configured."),
+  contract: z.string().optional().describe("Code of the contract with it, if there was one."),
+});
+const disclosures = z.array(disclosure).readonly();
+
+const subjectAnswer = z.strictObject({ disclosures }).meta({ examples: [DISCLOSURES_EXAMPLE] });
+const totalsAnswer = z
+  .strictObject({ from: day, to: day, disclosures })
+  .meta({ examples: [DISCLOSURE_TOTALS_EXAMPLE] });
+
+const range = z
+  .strictObject({
+    from: day.optional().meta({ description: `First day, UTC; by default ${DEFAULT_RANGE_DAYS} days before \`to\`.` }),
+    to: day.optional().meta({ description: "Last day, UTC; by default today." }),
+  })
+  .transform(({ from, to = dayOf(Date.now()) }): DayRange => {
+    return { from: from ?? dayOf(Date.parse(to) - DEFAULT_RANGE_DAYS * DAY_MS), to };
+  })
+  .refine(({ from, to }) => from <= to, { path: ["from"] })
+  .refine(({ from, to }) => Date.parse(to) - Date.parse(from) < MAX_RANGE_DAYS * DAY_MS, { path: ["from"] });
+
+export function disclosureRoutes(scope: FastifyInstance, ports: HttpPorts): void {
+  const app = scope.withTypeProvider<ZodTypeProvider>();
+
+  app.get(
+    "/v1/subjects/:subject/disclosures",
+    {
+      schema: {
+        operationId: "getDisclosures",
+        tags: ["disclosures"],
+        summary: "Whom data of a subject was given to",
+        description:
+          "A line for each recipient, purpose and day, oldest first. A line is on record before the first message goes to that recipient on that day. Lines are kept for `retention.disclosureDays`; an erasure deletes them.",
+        params: subjectPath,
+        response: { 200: subjectAnswer, ...problemResponses(...COMMON_PROBLEMS, "unknown-subject") },
+      },
+    },
+    async (request, reply) => {
+      const tag = ports.lookup.subjectTag(request.params.subject);
+      if ((await ports.ledger.record(tag)) === undefined) return refuse(reply, "unknown-subject");
+      return reply.code(200).send({ disclosures: await ports.disclosures.of(tag) });
+    },
+  );
+
+  app.get(
+    "/v1/disclosures",
+    {
+      schema: {
+        operationId: "listDisclosures",
+        tags: ["disclosures"],
+        summary: "What went to each recipient",
+        description: `Of all subjects together, for each recipient, purpose and day, oldest first; it names no subject. At most ${MAX_RANGE_DAYS} days at once.`,
+        querystring: range,
+        response: { 200: totalsAnswer, ...problemResponses(...COMMON_PROBLEMS) },
+      },
+    },
+    async (request, reply) => {
+      const { from, to } = request.query;
+      return reply.code(200).send({ from, to, disclosures: await ports.disclosures.totals({ from, to }) });
+    },
+  );
+}

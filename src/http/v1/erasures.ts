@@ -1,0 +1,142 @@
+/** Erasure: asked for, followed, and proved by a receipt that anyone with the public key can check. */
+import type { FastifyInstance } from "fastify";
+import type { ZodTypeProvider } from "fastify-type-provider-zod";
+import { z } from "zod";
+import { ACTORS, statedMethod, statedReference } from "../../model/consent-record.ts";
+import { ERASURE_STATES, erasureStatus, receiptKeySet } from "../../model/erasure.ts";
+import { requestErasure } from "../acts.ts";
+import { ERASURE_EXAMPLE, OPEN_ERASURE_EXAMPLE, RECEIPT_KEY_EXAMPLE } from "../examples.ts";
+import { guardianRef, subjectPath } from "../fields.ts";
+import { idempotencyHeaders } from "../idempotency.ts";
+import type { HttpPorts } from "../ports.ts";
+import { CHANGE_PROBLEMS, COMMON_PROBLEMS, POST_PROBLEMS, problemResponses, refuse } from "../problems.ts";
+
+const erasureBody = z
+  .strictObject({
+    by: z.enum(ACTORS).default("subject"),
+    method: statedMethod.default("api"),
+    guardianRef,
+    evidenceRef: statedReference.optional().describe("Opaque reference to evidence kept elsewhere."),
+  })
+  .meta({ examples: [{}, { by: "guardian", guardianRef: "guardian:7f31", evidenceRef: "form:2f81" }] });
+
+const erasurePath = z.strictObject({ id: z.uuid().meta({ examples: [ERASURE_EXAMPLE.id] }) });
+
+const MOST_LISTED = 1_000;
+
+const erasuresQuery = z.strictObject({
+  state: z
+    .enum(ERASURE_STATES)
+    .optional()
+    .describe("`completed`: of those that have a receipt the ones whose services have not all answered."),
+});
+
+const openAnswer = z.strictObject({
+  erasures: z.array(erasureStatus.omit({ receipt: true })).describe(`Oldest first, at most ${MOST_LISTED}.`),
+  total: z.number().int().nonnegative().describe("How many there are of that state."),
+});
+
+const statusAnswer = erasureStatus.describe(
+  "How far the erasure is. The receipt is there once everything under the gateway's own control is done; a later one replaces it when services answer late.",
+);
+
+export function erasureRoutes(scope: FastifyInstance, ports: HttpPorts): void {
+  const app = scope.withTypeProvider<ZodTypeProvider>();
+
+  app.post(
+    "/v1/subjects/:subject/erasures",
+    {
+      schema: {
+        operationId: "requestErasure",
+        tags: ["erasure"],
+        summary: "Erase everything held about a subject",
+        description:
+          "From the answer on nothing the subject consented to before is used any more; what is stored is deleted in the background, see `Location`. `not-drained` means that the erasure has begun and no new batch uses anything, but an earlier one may still be writing. Asking again, with nothing consented to in between, is safe and answers with the same erasure. Under a legal hold it waits. Consent given afterwards begins anew, under another key.",
+        params: subjectPath,
+        body: erasureBody,
+        headers: idempotencyHeaders,
+        response: {
+          202: statusAnswer.meta({ examples: [{ ...ERASURE_EXAMPLE, state: "running", step: "drain", services: [] }] }),
+          ...problemResponses(
+            ...CHANGE_PROBLEMS,
+            ...POST_PROBLEMS,
+            "unknown-subject",
+            "guardian-mismatch",
+            "guardian-not-on-file",
+          ),
+        },
+      },
+    },
+    async (request, reply) => {
+      const requested = await requestErasure(ports, ports.lookup.subjectTag(request.params.subject), request.body);
+      if (requested.refused !== undefined) return refuse(reply, requested.refused);
+      const { status } = requested;
+      return reply.code(202).header("location", `/v1/erasures/${status.id}`).send(status);
+    },
+  );
+
+  app.get(
+    "/v1/erasures",
+    {
+      schema: {
+        operationId: "listErasures",
+        tags: ["erasure"],
+        summary: "Erasures that are not at their end",
+        description:
+          "Without `state` all of them: those that run or are held, and those whose services are still reminded. `waiting` says what one can't get on with, and since when. Names nobody, and holds no receipts.",
+        querystring: erasuresQuery,
+        response: {
+          200: openAnswer.meta({ examples: [{ erasures: [OPEN_ERASURE_EXAMPLE], total: 1 }] }),
+          ...problemResponses(...COMMON_PROBLEMS),
+        },
+      },
+    },
+    async (request, reply) => {
+      const found = await ports.erasures.open(request.query.state);
+      const erasures = found.slice(0, MOST_LISTED).map(({ receipt: _, ...status }) => status);
+      return reply.code(200).send({ erasures, total: found.length });
+    },
+  );
+
+  app.get(
+    "/v1/erasures/:id",
+    {
+      schema: {
+        operationId: "getErasure",
+        tags: ["erasure"],
+        summary: "How far an erasure is, and its receipt",
+        description: "Names nobody: whoever knows the id may be shown the answer.",
+        params: erasurePath,
+        response: {
+          200: statusAnswer.meta({ examples: [ERASURE_EXAMPLE] }),
+          ...problemResponses(...COMMON_PROBLEMS, "unknown-erasure"),
+        },
+      },
+    },
+    async (request, reply) => {
+      const status = await ports.erasures.status(request.params.id);
+      return status === undefined ? refuse(reply, "unknown-erasure") : reply.code(200).send(status);
+    },
+  );
+
+  app.get(
+    "/v1/keys/receipt",
+    {
+      schema: {
+        operationId: "getReceiptKey",
+        tags: ["erasure"],
+        summary: "The public keys that receipts are verified with",
+        description:
+          "Ed25519, as PEM and as JSON Web Key; `kid` is its thumbprint (RFC 7638), which a receipt names in `protected`. First the key of today; `keys` holds it again and after it those of before, with which older receipts are signed.",
+        response: {
+          200: receiptKeySet.meta({ examples: [{ ...RECEIPT_KEY_EXAMPLE, keys: [RECEIPT_KEY_EXAMPLE] }] }),
+          ...problemResponses(...COMMON_PROBLEMS),
+        },
+      },
+    },
+    async (_request, reply) => {
+      const keys = await ports.erasures.receiptKeys();
+      return reply.code(200).send({ ...keys[0], keys: [...keys] });
+    },
+  );
+}

@@ -1,0 +1,77 @@
+/** Access and portability: everything held for a subject as JSON lines, or summed up in plain words. */
+import type { FastifyInstance } from "fastify";
+import type { ZodTypeProvider } from "fastify-type-provider-zod";
+import { z } from "zod";
+import { EXPORT_ASKERS, exportLine } from "../../model/export.ts";
+import { EXPORT_EXAMPLE, EXPORT_SUMMARY_EXAMPLE } from "../examples.ts";
+import { EXPORT_FORMATS, type ExportFormat, NDJSON, sendExport } from "../export-stream.ts";
+import { deviceId, guardianRef, subjectPath } from "../fields.ts";
+import type { HttpPorts } from "../ports.ts";
+import { COMMON_PROBLEMS, problemResponses, refuse } from "../problems.ts";
+
+const MAX_DEVICES = 256;
+/** Reading may take long; a receiver that takes nothing for a while is cut off sooner. */
+const MAX_EXPORT_MS = 6 * 3_600_000;
+
+const exportQuery = z.strictObject({
+  by: z.enum(EXPORT_ASKERS).default("subject").describe("On whose word the export is asked for."),
+  guardianRef,
+  device: z
+    .union([deviceId, z.array(deviceId).min(1).max(MAX_DEVICES)])
+    .optional()
+    .describe("Repeatable. The line of such a device says which parameter it was, so that its key is known."),
+  format: z.enum(EXPORT_FORMATS).optional().describe("Absent: as `Accept` says."),
+});
+
+export function exportRoutes(scope: FastifyInstance, ports: HttpPorts): void {
+  scope.withTypeProvider<ZodTypeProvider>().get(
+    "/v1/subjects/:subject/export",
+    {
+      handlerTimeout: MAX_EXPORT_MS,
+      exposeHeadRoute: false,
+      schema: {
+        operationId: "exportSubject",
+        tags: ["access"],
+        summary: "Everything held for a subject",
+        description:
+          "One JSON object a line: the consent record, what holds for each device, what the store holds under every pseudonym the devices ever had, what was set aside, to whom something was disclosed, holds and erasures. The last line is of the kind `end`, with the SHA-256 of all bytes before it: an answer without it was cut off. `text/plain` sums the same up in words. Open also while a legal hold stands. A store that is away is answered with a problem, never with less.",
+        params: subjectPath,
+        querystring: exportQuery,
+        response: {
+          200: {
+            description: "The lines, each of one of these kinds.",
+            content: {
+              [NDJSON]: { schema: exportLine.meta({ examples: EXPORT_EXAMPLE }) },
+              "text/plain": { schema: z.string().meta({ examples: [EXPORT_SUMMARY_EXAMPLE] }) },
+            },
+          },
+          ...problemResponses(
+            ...COMMON_PROBLEMS,
+            "guardian-mismatch",
+            "guardian-not-on-file",
+            "unknown-subject",
+            "device-not-bound",
+            "too-many-exports",
+            "store-unavailable",
+            "store-unreadable",
+          ),
+        },
+      },
+    },
+    async (request, reply) => {
+      const { by, guardianRef: named, device } = request.query;
+      const asked = (device === undefined ? [] : [device].flat()).map((one) => ports.lookup.deviceKey(one));
+      const tag = ports.lookup.subjectTag(request.params.subject);
+      const begun = await ports.exports.begin(tag, { by, guardianRef: named, asked });
+      if (begun.refused !== undefined) return refuse(reply, begun.refused);
+      const format = request.query.format ?? formatFor(request.headers.accept);
+      return sendExport(reply, begun, format, ports.exports.summary);
+    },
+  );
+}
+
+/** The words only for whoever asks for text and not for the lines as well. */
+export function formatFor(accept: string | undefined): ExportFormat {
+  const types = (accept ?? "").split(",").map((one) => one.split(";")[0]?.trim().toLowerCase());
+  return types.includes("text/plain") && !types.includes(NDJSON) ? "summary" : "ndjson";
+}

@@ -1,0 +1,174 @@
+/** Policy versions: listed, read back byte for byte, published once. */
+import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
+import type { ZodTypeProvider } from "fastify-type-provider-zod";
+import { z } from "zod";
+import { type PolicyFloors, PURPOSES } from "../../model/consent.ts";
+import { contentHash, timestampMs } from "../../model/consent-record.ts";
+import { CHANGE_KINDS, MAX_POLICY_BYTES, policyDocument } from "../../model/policy-document.ts";
+import { POLICY_EXAMPLE } from "../examples.ts";
+import { idempotencyHeaders } from "../idempotency.ts";
+import { takeJson } from "../json-body.ts";
+import type { HttpPorts } from "../ports.ts";
+import { COMMON_PROBLEMS, POST_PROBLEMS, problemResponses, refuse } from "../problems.ts";
+
+const HASH_EXAMPLE = "mL0V1cPq4o8s2Zk7Yw3TnXbR5dGfH6jKaE9uSiWvQyM";
+
+const version = z.number().int().min(1).max(100_000);
+const policyPath = z.strictObject({
+  version: z
+    .string()
+    .regex(/^[1-9][0-9]{0,5}$/)
+    .meta({ examples: ["1"] }),
+});
+
+const reconfirm = z
+  .strictObject({ purposes: z.array(z.enum(PURPOSES)).readonly(), until: timestampMs })
+  .describe("Purposes for which consent to earlier versions stops counting at `until`, unless it is given again.");
+const count = z.number().int().nonnegative();
+const floor = z.number().int().nonnegative().nullable();
+const listAnswer = z
+  .strictObject({
+    policies: z.array(
+      z.strictObject({
+        version,
+        hash: contentHash,
+        change: z.enum(CHANGE_KINDS),
+        effectiveFrom: z.string(),
+        suspended: z
+          .array(z.enum(PURPOSES))
+          .readonly()
+          .describe("Purposes for which consent to earlier versions stopped counting."),
+        reconfirm: reconfirm.optional(),
+      }),
+    ),
+    floors: z
+      .strictObject({ analytics: floor, weather: floor, scene: floor, network: floor })
+      .describe("Lowest version under which consent to a purpose still counts; null: none does."),
+    devicesSuspended: z
+      .strictObject({ analytics: count, weather: count, scene: count, network: count })
+      .describe(
+        "Devices whose consent to a purpose does not count until a newer version is agreed to. Counted when a version is published and at each turn of the upkeep.",
+      ),
+  })
+  .meta({
+    examples: [
+      {
+        policies: [{ version: 1, hash: HASH_EXAMPLE, change: "first", effectiveFrom: "2022-06-17", suspended: [] }],
+        floors: { analytics: 1, weather: 1, scene: 1, network: 1 },
+        devicesSuspended: { analytics: 0, weather: 0, scene: 0, network: 0 },
+      },
+    ],
+  });
+
+const publishAnswer = z
+  .strictObject({
+    version,
+    hash: contentHash,
+    suspended: z.array(z.enum(PURPOSES)).readonly(),
+    reconfirm: reconfirm.optional(),
+  })
+  .describe("`suspended`: purposes for which consent to earlier versions no longer counts.")
+  .meta({ examples: [{ version: 2, hash: HASH_EXAMPLE, suspended: ["analytics"] }] });
+
+/** Bytes of a body as they came: they are hashed and archived, so parsing must not stand between. */
+const bytesOf = new WeakMap<FastifyRequest, Buffer>();
+
+export function policyRoutes(scope: FastifyInstance, ports: HttpPorts): void {
+  takeJson(scope, (request, body) => bytesOf.set(request, body));
+  const app = scope.withTypeProvider<ZodTypeProvider>();
+
+  app.get(
+    "/v1/policies",
+    {
+      schema: {
+        operationId: "listPolicies",
+        tags: ["policies"],
+        summary: "All policy versions",
+        description:
+          "Oldest first, with the content hash of each, the floors that hold now, and how many devices they suspend.",
+        response: { 200: listAnswer, ...problemResponses(...COMMON_PROBLEMS) },
+      },
+    },
+    async (_request, reply) => {
+      const { policies } = ports;
+      const [versions, floors, devicesSuspended] = await Promise.all([
+        policies.list(),
+        policies.floors(),
+        policies.devicesSuspended(),
+      ]);
+      return reply.code(200).send({ policies: [...versions], floors: finite(floors), devicesSuspended });
+    },
+  );
+
+  app.get(
+    "/v1/policies/:version",
+    {
+      schema: {
+        operationId: "getPolicy",
+        tags: ["policies"],
+        summary: "One policy version, byte for byte",
+        description: "Exactly the bytes that were published; the ETag is their SHA-256 in base64url.",
+        params: policyPath,
+        response: {
+          200: policyDocument.meta({ examples: [POLICY_EXAMPLE] }),
+          ...problemResponses(...COMMON_PROBLEMS, "unknown-policy"),
+        },
+      },
+    },
+    async (request, reply) => {
+      const policy = await ports.policies.get(Number(request.params.version));
+      if (policy === undefined) return refuse(reply, "unknown-policy");
+      return sendDocument(reply, policy);
+    },
+  );
+
+  app.post(
+    "/v1/policies",
+    {
+      bodyLimit: MAX_POLICY_BYTES,
+      schema: {
+        operationId: "publishPolicy",
+        tags: ["policies"],
+        summary: "Publish the next policy version",
+        description:
+          "Versions are immutable; publishing the same bytes again changes nothing. A version that widens purposes, categories, recipients, regions, retention or changes the legal basis must be called material. From a material version on, consent to earlier ones no longer counts for the purposes it affects; `reconfirm` gives people until the end of the day `confirmBy` (UTC) to consent again.",
+        body: policyDocument.meta({ examples: [POLICY_EXAMPLE] }),
+        headers: idempotencyHeaders,
+        response: {
+          201: publishAnswer,
+          ...problemResponses(
+            ...COMMON_PROBLEMS,
+            ...POST_PROBLEMS,
+            "conflict",
+            "policy-invalid",
+            "policy-version-taken",
+            "policy-version-gap",
+            "policy-change-understated",
+          ),
+        },
+      },
+    },
+    async (request, reply) => {
+      const result = await ports.policies.publish(bytesOf.get(request) ?? Buffer.alloc(0));
+      if (result.refused !== undefined) return refuse(reply, result.refused);
+      return reply.code(201).header("location", `/v1/policies/${result.version}`).send(result);
+    },
+  );
+}
+
+/** As a buffer it passes by the serializer, which would write the document anew. */
+function sendDocument(reply: FastifyReply, policy: { readonly text: string; readonly hash: string }): FastifyReply {
+  reply.type("application/json; charset=utf-8").header("etag", `"${policy.hash}"`);
+  return reply.code(200).send(Buffer.from(policy.text));
+}
+
+/** JSON has no infinity; a floor that nothing reaches is shown as null. */
+function finite(floors: PolicyFloors): Record<keyof PolicyFloors, number | null> {
+  const shown = (value: number) => (Number.isFinite(value) ? value : null);
+  return {
+    analytics: shown(floors.analytics),
+    weather: shown(floors.weather),
+    scene: shown(floors.scene),
+    network: shown(floors.network),
+  };
+}

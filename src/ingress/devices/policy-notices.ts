@@ -1,0 +1,120 @@
+/**
+ * Tells devices that a policy has changed in a way that suspends what was consented to, or asks for it anew:
+ * those connected at once, others when they next subscribe to their notices. One packet on `devices/<id>/notices`, QoS 1.
+ */
+
+import type { Aedes } from "aedes";
+import type { Purpose } from "../../model/consent.ts";
+import type { DeviceId, DeviceRef } from "../../model/ids.ts";
+import type { Log } from "../../model/log.ts";
+import { faultCode } from "../../platform/fault-code.ts";
+import { sessionOf } from "../mqtt/session.ts";
+
+/** What of a device's consent no longer counts, and since which policy version. */
+export interface Suspension {
+  readonly version: number;
+  readonly purposes: readonly Purpose[];
+}
+
+/** Besides: what will not count from `until` (Unix ms) on, unless it is said again. */
+export interface Standing {
+  readonly suspended: Suspension | undefined;
+  readonly toConfirm: (Suspension & { readonly until: number }) | undefined;
+}
+
+export interface ConnectedDevice {
+  readonly ref: DeviceRef;
+  readonly id: DeviceId;
+}
+
+export interface PolicyChange {
+  readonly version: number;
+  readonly change: "first" | "minor" | "material" | "reconfirm";
+  readonly suspended: readonly Purpose[];
+  readonly reconfirm?: { readonly purposes: readonly Purpose[] } | undefined;
+}
+
+export interface NoticesPorts {
+  readonly connected: () => readonly ConnectedDevice[];
+  /** For each device, in the order asked. */
+  readonly standings: (devices: readonly DeviceRef[]) => Promise<readonly Standing[]>;
+  /** `undefined` when there is no such version. */
+  readonly policyChange: (version: number) => Promise<PolicyChange | undefined>;
+  readonly send: (topic: string, payload: Buffer, done: () => void) => void;
+  readonly counted: (count: number) => void;
+  readonly log: Log;
+}
+
+const PAGE = 500;
+/** In place of a QoS, in the SUBACK as in the event. */
+const REFUSED: number = 128;
+
+export class Notices {
+  readonly #ports: NoticesPorts;
+
+  constructor(ports: NoticesPorts) {
+    this.#ports = ports;
+  }
+
+  /** From here on a device that subscribes to its notices is told what it missed. */
+  watch(broker: Pick<Aedes, "on">): void {
+    broker.on("subscribe", (subscriptions, client) => {
+      const session = sessionOf(client);
+      if (session?.kind !== "device" || session.ref === undefined) return;
+      const topic = `devices/${session.id}/notices`;
+      if (!subscriptions.some((subscription) => subscription.topic === topic && subscription.qos !== REFUSED)) return;
+      void this.#quietly(this.#tell([{ ref: session.ref, id: session.id }]));
+    });
+  }
+
+  /** Never rejects; a device that is not told now is told when it subscribes again. */
+  async policyPublished(version: number): Promise<void> {
+    await this.#quietly(
+      (async () => {
+        const change = await this.#ports.policyChange(version);
+        if (change === undefined || concerned(change).length === 0) return;
+        const devices = this.#ports.connected();
+        for (let from = 0; from < devices.length; from += PAGE)
+          await this.#tell(devices.slice(from, from + PAGE), change);
+      })(),
+    );
+  }
+
+  /** Those of the devices whose consent the change concerns; without one, those concerned by any. */
+  async #tell(devices: readonly ConnectedDevice[], change?: PolicyChange): Promise<void> {
+    const standings = await this.#ports.standings(devices.map(({ ref }) => ref));
+    let count = 0;
+    for (const [index, { id }] of devices.entries()) {
+      const notice = await this.#notice(standings[index], change);
+      if (notice === undefined) continue;
+      this.#ports.send(`devices/${id}/notices`, Buffer.from(JSON.stringify(notice)), () => undefined);
+      count += 1;
+    }
+    if (count > 0) this.#ports.counted(count);
+  }
+
+  async #notice(standing: Standing | undefined, change: PolicyChange | undefined): Promise<object | undefined> {
+    const named = (one: Suspension | undefined): readonly Purpose[] =>
+      one?.purposes.filter((purpose) => change === undefined || concerned(change).includes(purpose)) ?? [];
+    const [purposesSuspended, purposesToConfirm] = [named(standing?.suspended), named(standing?.toConfirm)];
+    if (purposesSuspended.length + purposesToConfirm.length === 0) return undefined;
+    const version = change?.version ?? Math.max(standing?.suspended?.version ?? 0, standing?.toConfirm?.version ?? 0);
+    const kind = change?.change ?? (await this.#ports.policyChange(version))?.change ?? "material";
+    const notice = { type: "policy-change", version, change: kind, purposesSuspended };
+    return purposesToConfirm.length === 0
+      ? notice
+      : { ...notice, purposesToConfirm, confirmUntil: standing?.toConfirm?.until };
+  }
+
+  async #quietly(work: Promise<void>): Promise<void> {
+    try {
+      await work;
+    } catch (error) {
+      this.#ports.log.warn("policy notices not sent", { code: faultCode(error), stage: "notices" });
+    }
+  }
+}
+
+function concerned({ suspended, reconfirm }: PolicyChange): readonly Purpose[] {
+  return [...suspended, ...(reconfirm?.purposes ?? [])];
+}

@@ -1,0 +1,260 @@
+/**
+ * Aedes with the doors that matter closed: a packet that came from a client never reaches the
+ * emitter, the retained store, an offline queue or a subscriber, and no `$SYS` packet exists at all.
+ * What devices publish goes to admission; what services publish are commands; what subscribers get
+ * is what the gateway itself says.
+ */
+import type { EventEmitter } from "node:events";
+import { Aedes, type AuthenticateError, type Client } from "aedes";
+import type { DeviceId, DeviceKey, DeviceRef } from "../../model/ids.ts";
+import type { ConnectionRefusal, SecurityEvent } from "../../model/outcome.ts";
+import type { Admission } from "../admission/admission.ts";
+import { attemptOfWill } from "../admission/in-flight-message.ts";
+import type { Commands } from "../services/commands.ts";
+import type { ErasedTopics } from "../services/erased-topics.ts";
+import type { FanOut } from "../services/fan-out.ts";
+import { type BrokerInternals, internals } from "./aedes-internals.ts";
+import type { Flow } from "./back-pressure.ts";
+import { LiveSessions } from "./live-sessions.ts";
+import type { Access } from "./login.ts";
+import { Logins, loginRefused, MAX_CLIENT_ID_BYTES } from "./logins.ts";
+import { type PacketLimits, PacketReader } from "./packet-reader.ts";
+import { breachOf } from "./protocol-errors.ts";
+import { Publishes } from "./publishes.ts";
+import { ReceivedIds } from "./received-ids.ts";
+import { openSession, type Session, sessionOf } from "./session.ts";
+import { mayReceive, Subscriptions } from "./subscriptions.ts";
+import { Unfinished } from "./unfinished.ts";
+
+export interface BrokerOptions extends PacketLimits {
+  readonly connectTimeoutMs: number;
+  readonly maxKeepaliveS: number;
+  readonly maxSubscriptions: number;
+  /** QoS 2 messages without PUBREL on all connections. */
+  readonly inFlightMessages: number;
+  /** Parts of packets whose rest is awaited, on all connections. */
+  readonly inFlightBytes: number;
+  /** Above 0: to Aedes that would mean never. */
+  readonly drainTimeoutMs: number;
+}
+
+export interface BrokerPorts {
+  readonly access: Access;
+  readonly admission: Admission;
+  readonly commands: Commands;
+  readonly fanOut: FanOut;
+  readonly erased: ErasedTopics;
+  readonly flow: Flow;
+  readonly backlogFull: () => boolean;
+  readonly notWritable: () => boolean;
+  /** Aedes has lost its footing. */
+  readonly failed: (error: Error) => void;
+  readonly observe: {
+    connected(kind: "device" | "service", change: 1 | -1): void;
+    connectionRefused(reason: ConnectionRefusal): void;
+    securityEvent(kind: SecurityEvent): void;
+  };
+}
+
+const HEARTBEAT_MS = 3_600_000;
+/** Commands and notices on their way to one connection. */
+const MAX_UNSENT_BYTES = 128 * 1024;
+
+type PublishDone = (error?: Error) => void;
+
+/** What the two overrides below go on to. */
+const ofAedes = Aedes.prototype as unknown as BrokerInternals;
+
+export class GatewayBroker extends Aedes {
+  readonly #options: BrokerOptions;
+  readonly #ports: BrokerPorts;
+  readonly #logins: Logins;
+  readonly #live = new LiveSessions();
+  readonly #subscriptions: Subscriptions;
+  readonly #received: ReceivedIds;
+  readonly #publishes: Publishes;
+  readonly #unfinished: Unfinished;
+  readonly #letIn = new WeakMap<Client, () => void>();
+  #quiet = false;
+
+  constructor(options: BrokerOptions, ports: BrokerPorts) {
+    super({
+      connectTimeout: options.connectTimeoutMs,
+      drainTimeout: options.drainTimeoutMs,
+      heartbeatInterval: HEARTBEAT_MS,
+      maxClientsIdLength: MAX_CLIENT_ID_BYTES,
+      maxTopicLevels: options.maxTopicLevels,
+      preConnect: (client, packet, done) => {
+        this.#logins.prepare(client, packet);
+        done(null, true);
+      },
+      authenticate: (client, username, password, done) => {
+        this.#authenticate(client, username, password, done).catch(() => done(loginRefused("unavailable"), null));
+      },
+      // What a client publishes never comes this way.
+      authorizePublish: (_client, _packet, done) => done(new Error("not a way in")),
+      authorizeForward: (client, packet) => (this.#mayForward(client, packet.topic) ? packet : null),
+    });
+    this.#options = options;
+    this.#ports = ports;
+    this.#logins = new Logins(options.maxKeepaliveS, { ...ports, live: this.#live });
+    const refused = (kind: SecurityEvent): void => ports.observe.securityEvent(kind);
+    this.#subscriptions = new Subscriptions(options, { ...ports, refused });
+    this.#received = new ReceivedIds({ perConnection: options.inFlightPerConnection, inAll: options.inFlightMessages });
+    const retain = (): void => refused("retain");
+    this.#publishes = new Publishes(options.maxTopicLevels, { ...ports, received: this.#received, retain });
+    this.#unfinished = new Unfinished(options.inFlightBytes);
+    this.on("unsubscribe", (filters, client) => {
+      const session = sessionOf(client);
+      if (session !== undefined) this.#subscriptions.end(session, filters);
+    });
+    // Aedes throws where nobody listens.
+    (this as EventEmitter).on("error", ports.failed);
+    // What goes wrong on one connection ends that connection.
+    this.on("clientError", (client, error) => this.#broken(client, error));
+    this.on("connectionError", (client, error) => this.#broken(client, error));
+  }
+
+  /** A new connection from a listener. The stream carries MQTT 3.1.1. `letIn` is called once it has logged in. */
+  accept(stream: Parameters<Aedes["handle"]>[0], remoteAddress: string, letIn?: () => void): void {
+    const client = this.handle(stream, { connDetails: { ipAddress: remoteAddress } } as never);
+    if (letIn !== undefined) this.#letIn.set(client, letIn);
+    stream.once("close", () => this.#gone(client));
+    new PacketReader(client, this.#options, {
+      publish: (packet, settled) =>
+        this.#withSession(client, (session) => this.#publishes.take(session, packet, settled)),
+      release: (messageId) => this.#withSession(client, (session) => this.#publishes.release(session, messageId)),
+      subscribe: (packet, done) =>
+        this.#withSession(client, (session) => this.#subscriptions.take(session, packet, done)),
+      oversize: () => this.#ports.observe.securityEvent("oversize"),
+      unfinished: this.#unfinished,
+    });
+  }
+
+  /**
+   * Takes nothing more from anyone, so that what is in flight can settle and be acknowledged. What a device would
+   * leave behind now, because the gateway goes, is no news of the device: wills are dropped.
+   */
+  quiesce(): void {
+    this.#quiet = true;
+    this.#publishes.quiesce();
+    this.#ports.flow.stop();
+    for (const client of this.#clients()) internals(client).pause();
+  }
+
+  async stop(): Promise<void> {
+    await new Promise<void>((resolve) => this.close(resolve));
+  }
+
+  /** The id under which a device is connected right now; not while somebody else has it. */
+  connectedDevice({ deviceKey, subjectTag }: DeviceRef): DeviceId | undefined {
+    const session = this.#live.device(deviceKey);
+    return session?.ref?.subjectTag === subjectTag ? session.id : undefined;
+  }
+
+  /** Every device that is connected right now and bound to a subject. */
+  connectedDevices(): { readonly ref: DeviceRef; readonly id: DeviceId }[] {
+    return this.#live.devices().flatMap(({ ref, id }) => (ref === undefined ? [] : [{ ref, id }]));
+  }
+
+  /** Ends whatever sessions a device has or is about to get, for instance after it was bound to another subject. */
+  endDevice(key: DeviceKey): void {
+    this.#live.end(key);
+  }
+
+  /** The same for every device: for when it may have gone unheard whose session was to end. They log in anew. */
+  endDevices(): void {
+    this.#live.endDevices();
+  }
+
+  /** Called by Aedes for a client that was let in, also when it has closed since: it must not take the place of the next. */
+  registerClient(client: Client): void {
+    if (!client.closed) ofAedes.registerClient.call(this, client);
+  }
+
+  /** Called by Aedes once a client has closed, however late: by then its place may be another's. */
+  unregisterClient(client: Client): void {
+    if ((this as unknown as BrokerInternals).clients[client.id] === client) ofAedes.unregisterClient.call(this, client);
+  }
+
+  #clients(): Client[] {
+    return Object.values((this as unknown as BrokerInternals).clients);
+  }
+
+  /** Only the gateway's own packets go further than this. */
+  override publish(packet: unknown, clientOrDone?: unknown, done?: unknown): void {
+    const fromClient = typeof clientOrDone === "object" && clientOrDone !== null;
+    const finished = (typeof clientOrDone === "function" ? clientOrDone : done) as PublishDone | undefined;
+    if (fromClient || (packet as { topic: string }).topic.startsWith("$")) {
+      finished?.();
+      return;
+    }
+    super.publish(packet as Parameters<Aedes["publish"]>[0], finished ?? (() => undefined));
+  }
+
+  async #authenticate(
+    client: Client,
+    username: string | undefined,
+    password: Buffer | undefined,
+    done: (error: AuthenticateError | null, success: boolean | null) => void,
+  ): Promise<void> {
+    const login = await this.#logins.login(client, username, password);
+    if (login instanceof Error) return done(login, null);
+    // The peer went away meanwhile: nothing begins, and nobody is there to be told.
+    if (client.closed || client.conn.destroyed) return;
+    // A service gets a client id of its own name space, so that it can never evict a device.
+    if (login.kind === "service") internals(client).id = `service/${login.name}/${client.id}`;
+    openSession(login);
+    this.#letIn.get(client)?.();
+    this.#takeOver(this.#live.open(login));
+    this.#ports.observe.connected(login.kind, 1);
+    done(null, true);
+  }
+
+  /**
+   * Ends the sessions that a new one replaces [MQTT-3.1.4-2], with all they leave behind: the will of the old one is
+   * on its way before the first message of the new one is read.
+   */
+  #takeOver(before: readonly Session[]): void {
+    const living = before.filter(({ client }) => !client.closed);
+    if (living.length > 0) this.#ports.observe.securityEvent("takeover");
+    for (const { client } of living) client.close();
+    for (const { client } of before) this.#gone(client);
+  }
+
+  #withSession(client: Client, act: (session: Session) => void): void {
+    const session = sessionOf(client);
+    if (session === undefined) client.emit("error", new Error("no session"));
+    else act(session);
+  }
+
+  /** One that does not read what it is sent misses what comes: it is not kept for it. */
+  #mayForward(client: Client, topic: string): boolean {
+    return mayReceive(sessionOf(client), topic) && client.conn.writableLength <= MAX_UNSENT_BYTES;
+  }
+
+  #gone(client: Client): void {
+    const session = sessionOf(client);
+    if (session === undefined || !this.#live.closed(session)) return;
+    this.#ports.observe.connected(session.kind, -1);
+    this.#subscriptions.closed(session);
+    this.#received.closed(session);
+    if (session.kind === "service") return;
+    this.#ports.flow.closed(session);
+    if (session.will !== undefined && !internals(client)._disconnected && !this.#quiet) {
+      this.#ports.admission.submit(attemptOfWill(session, session.will.topic, session.will.payload));
+    }
+  }
+
+  #broken(client: Client, error: Error): void {
+    const { observe } = this.#ports;
+    const breach = breachOf(error);
+    if (sessionOf(client) !== undefined) {
+      if (breach !== undefined) observe.securityEvent(breach);
+      return;
+    }
+    if (breach === "oversize") observe.securityEvent("oversize");
+    // A refused login is counted as that.
+    if (client.id === null || (breach !== undefined && !("errorCode" in error))) observe.connectionRefused("protocol");
+  }
+}

@@ -1,0 +1,77 @@
+/**
+ * Every session from the moment its credential was found right to the close of its stream. A newer one of the same
+ * device, or of the same client id of a service, ends those before it. Aedes' own table begins later, ends earlier and
+ * holds one entry for each client id: two connections that come in one breath leave one of them outside it.
+ */
+import type { DeviceKey } from "../../model/ids.ts";
+import { internals } from "./aedes-internals.ts";
+import type { LoginRefusal } from "./login.ts";
+import type { DeviceSession, Session } from "./session.ts";
+
+export class LiveSessions {
+  readonly #byOwner = new Map<string, Set<Session>>();
+  /** For each login under way, what was ended since it began. */
+  readonly #logins = new Set<{ readonly ended: Set<DeviceKey>; all: boolean }>();
+
+  /** Refused when the device's sessions were ended meanwhile: the credential it was let in on may have been taken away. */
+  async login(run: () => Promise<Session | LoginRefusal>): Promise<Session | LoginRefusal> {
+    const login = { ended: new Set<DeviceKey>(), all: false };
+    this.#logins.add(login);
+    try {
+      const answer = await run();
+      if (typeof answer === "string" || answer.kind === "service") return answer;
+      return login.all || login.ended.has(answer.key) ? "unavailable" : answer;
+    } finally {
+      this.#logins.delete(login);
+    }
+  }
+
+  /** Those that were there before it, ended or about to be: what they leave behind comes before anything of this one. */
+  open(session: Session): readonly Session[] {
+    const owner = ownerOf(session);
+    const sessions = this.#byOwner.get(owner) ?? new Set<Session>();
+    const before = [...sessions];
+    sessions.add(session);
+    this.#byOwner.set(owner, sessions);
+    return before;
+  }
+
+  /** False when that is known already. */
+  closed(session: Session): boolean {
+    const owner = ownerOf(session);
+    const sessions = this.#byOwner.get(owner);
+    const was = sessions?.delete(session) === true;
+    if (sessions?.size === 0) this.#byOwner.delete(owner);
+    return was;
+  }
+
+  device(key: DeviceKey): DeviceSession | undefined {
+    return newest(this.#byOwner.get(key));
+  }
+
+  devices(): DeviceSession[] {
+    return [...this.#byOwner.values()].flatMap((sessions) => newest(sessions) ?? []);
+  }
+
+  end(key: DeviceKey): void {
+    for (const login of this.#logins) login.ended.add(key);
+    for (const { client } of this.#byOwner.get(key) ?? []) client.close();
+  }
+
+  endDevices(): void {
+    for (const login of this.#logins) login.all = true;
+    for (const sessions of this.#byOwner.values()) {
+      for (const { kind, client } of sessions) if (kind === "device") client.close();
+    }
+  }
+}
+
+/** The key of a device, or the client id of a service. */
+export function ownerOf(session: Session): string {
+  return session.kind === "device" ? session.key : internals(session.client).id;
+}
+
+function newest(sessions: ReadonlySet<Session> | undefined): DeviceSession | undefined {
+  const last = [...(sessions ?? [])].at(-1);
+  return last?.kind === "device" && !last.client.closed ? last : undefined;
+}

@@ -1,0 +1,143 @@
+/**
+ * Who may connect. A device proves itself with its own token and may only use its own id; a service
+ * proves itself with a token that names its purposes. The right token is always let in: it cannot be guessed, so
+ * that a stranger's failures under its name or from its address change nothing for it. Failed logins are counted by
+ * remote address and user name and, far higher, by address alone, and above a limit answered otherwise; both are
+ * kept in memory only.
+ */
+import { createHash, timingSafeEqual } from "node:crypto";
+import type { Client } from "aedes";
+import type { ServicePurpose } from "../../model/consent.ts";
+import { DeviceId, type DeviceKey, type SubjectTag } from "../../model/ids.ts";
+import type { ConnectionRefusal } from "../../model/outcome.ts";
+import { addressGroup } from "../../platform/address-group.ts";
+import type { Rates } from "../../platform/rate.ts";
+import { ownIdOf } from "../admission/own-id.ts";
+import type { DeviceSession, ServiceSession, Will } from "./session.ts";
+import { publishTopics } from "./topics.ts";
+
+export type LoginRefusal = Extract<
+  ConnectionRefusal,
+  "bad-credentials" | "foreign-client-id" | "too-many-failures" | "unavailable"
+>;
+
+export interface ServiceCredential {
+  readonly name: string;
+  readonly token: string;
+  readonly purposes: readonly ServicePurpose[];
+}
+
+export interface Login {
+  readonly client: Client;
+  readonly clientId: string;
+  readonly username: string;
+  readonly password: string;
+  readonly remoteAddress: string;
+  readonly will: Will | undefined;
+}
+
+export interface AccessPorts {
+  deviceKey(device: DeviceId): DeviceKey;
+  /** The device's binding when the token is right. Rejects when the credential store does not answer. */
+  verify(device: DeviceKey, token: string): Promise<{ subjectTag: SubjectTag | undefined } | undefined>;
+}
+
+export interface LoginRates {
+  /** Messages of a device; by its key. */
+  readonly publishes: Rates;
+  /** Topic filters of whoever is connected; by device key or client id of a service. */
+  readonly subscriptions: Rates;
+  /** Failed logins; by remote address and user name. */
+  readonly failures: Rates;
+  /** Failed logins; by remote address, whatever the names. */
+  readonly failuresOfAddress: Rates;
+}
+
+export class Access {
+  readonly #services: ReadonlyMap<string, ServiceCredential>;
+  readonly #rates: LoginRates;
+  readonly #ports: AccessPorts;
+
+  constructor(services: readonly ServiceCredential[], rates: LoginRates, ports: AccessPorts) {
+    this.#services = new Map(services.map((service) => [service.name, service]));
+    this.#rates = rates;
+    this.#ports = ports;
+  }
+
+  async login(login: Login): Promise<DeviceSession | ServiceSession | LoginRefusal> {
+    const now = Date.now();
+    const service = this.#services.get(login.username);
+    const session = service === undefined ? await this.#device(login, now) : this.#service(login, service, now);
+    return session === "bad-credentials" ? this.#failed(login, now) : session;
+  }
+
+  #failed({ remoteAddress, username }: Login, now: number): "bad-credentials" | "too-many-failures" {
+    const from = addressGroup(remoteAddress);
+    const ofAddress = this.#rates.failuresOfAddress.bucket(from, now);
+    // First, so that an address beyond its limit adds no more names to the table.
+    if (!ofAddress.peek(now)) return "too-many-failures";
+    const ofName = this.#rates.failures.bucket(`${from} ${this.#known(username)}`, now);
+    if (!ofName.take(now)) return "too-many-failures";
+    ofAddress.take(now);
+    return "bad-credentials";
+  }
+
+  /** A name that could be somebody's; all others are one, so that the table holds no text of a stranger's length. */
+  #known(username: string): string {
+    return this.#services.has(username) ? username : (DeviceId(username) ?? "");
+  }
+
+  async #device(login: Login, now: number): Promise<DeviceSession | LoginRefusal> {
+    const id = DeviceId(login.username);
+    if (id === undefined) return "bad-credentials";
+    const key = this.#ports.deviceKey(id);
+    let credential: { subjectTag: SubjectTag | undefined } | undefined;
+    try {
+      credential = await this.#ports.verify(key, login.password);
+    } catch {
+      return "unavailable";
+    }
+    if (credential === undefined) return "bad-credentials";
+    // Checked after the token, so that a stranger learns nothing; without it any device could evict another.
+    if (login.clientId !== id) return "foreign-client-id";
+    const { subjectTag } = credential;
+    return {
+      kind: "device",
+      client: login.client,
+      id,
+      own: ownIdOf(id),
+      key,
+      ref: subjectTag && { deviceKey: key, subjectTag },
+      topics: publishTopics(id),
+      bucket: this.#rates.publishes.bucket(key, now),
+      filters: new Set(),
+      subscribing: this.#rates.subscriptions.bucket(key, now),
+      will: login.will,
+      order: { time: 0, at: 0, sub: 0, tellsTime: false },
+      inFlight: 0,
+      paused: false,
+    };
+  }
+
+  #service(login: Login, service: ServiceCredential, now: number): ServiceSession | LoginRefusal {
+    if (!sameSecret(login.password, service.token)) return "bad-credentials";
+    if (login.clientId === "") return "foreign-client-id";
+    return {
+      kind: "service",
+      client: login.client,
+      name: service.name,
+      purposes: new Set(service.purposes),
+      filters: new Set(),
+      subscribing: this.#rates.subscriptions.bucket(`service/${service.name}/${login.clientId}`, now),
+    };
+  }
+}
+
+/** Compares digests, so that neither content nor length shows in the time it takes. */
+function sameSecret(given: string, expected: string): boolean {
+  return timingSafeEqual(sha256(given), sha256(expected));
+}
+
+function sha256(text: string): Buffer {
+  return createHash("sha256").update(text).digest();
+}

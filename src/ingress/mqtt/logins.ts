@@ -1,0 +1,110 @@
+/**
+ * From CONNECT to CONNACK: what is taken out of the packet before Aedes could keep it, who is let in, and with which
+ * return code whoever is not.
+ */
+import type { AuthenticateError, Client, ConnectPacket } from "aedes";
+import type { ConnectionRefusal, SecurityEvent } from "../../model/outcome.ts";
+import { NOTHING } from "../admission/in-flight-message.ts";
+import { internals } from "./aedes-internals.ts";
+import type { LiveSessions } from "./live-sessions.ts";
+import type { Access, Login, LoginRefusal } from "./login.ts";
+import type { Session, Will } from "./session.ts";
+import { TOO_LONG } from "./well-formed.ts";
+
+export interface LoginsPorts {
+  readonly access: Access;
+  readonly live: LiveSessions;
+  readonly backlogFull: () => boolean;
+  readonly notWritable: () => boolean;
+  readonly observe: {
+    connectionRefused(reason: ConnectionRefusal): void;
+    securityEvent(kind: SecurityEvent): void;
+  };
+}
+
+/** Whoever is let in now could get nothing acknowledged, and would come back for that again and again. */
+type Overload = Extract<ConnectionRefusal, "backlog" | "not-writable">;
+
+/** CONNACK return codes [MQTT-3.2.2.3]. */
+const RETURN_CODES: Readonly<Record<LoginRefusal | Overload, 2 | 3 | 4>> = {
+  "bad-credentials": 4,
+  "foreign-client-id": 2,
+  "too-many-failures": 3,
+  unavailable: 3,
+  backlog: 3,
+  "not-writable": 3,
+};
+
+/** As long as a device id may be; MQTT 3.1.1 asks for 23 [MQTT-3.1.3-5]. */
+export const MAX_CLIENT_ID_BYTES = 128;
+
+export class Logins {
+  readonly #maxKeepaliveS: number;
+  readonly #ports: LoginsPorts;
+  readonly #wills = new WeakMap<Client, Will>();
+  readonly #unnameable = new WeakSet<Client>();
+
+  constructor(maxKeepaliveS: number, ports: LoginsPorts) {
+    this.#maxKeepaliveS = maxKeepaliveS;
+    this.#ports = ports;
+  }
+
+  /** Changes the packet into what Aedes may see of it. */
+  prepare(client: Client, packet: ConnectPacket): void {
+    // Aedes would store the will, raw. It waits here instead, and only a device's own will is ever used.
+    const { will } = packet;
+    if (will !== undefined && will !== null) {
+      // A copy: the packet's own bytes are a part of whatever was read with them.
+      this.#wills.set(client, { topic: will.topic, payload: Buffer.from(will.payload) });
+      delete packet.will;
+    }
+    // A client id is the server's to choose only for a session that is not kept [MQTT-3.1.3-8].
+    const nameless = packet.clientId.length === 0 && !packet.clean;
+    const long = packet.clientId === TOO_LONG || Buffer.byteLength(packet.clientId) > MAX_CLIENT_ID_BYTES;
+    if (nameless || long) this.#unnameable.add(client);
+    // No session outlives its connection: an offline queue would hold data past a withdrawal.
+    packet.clean = true;
+    // Aedes would refuse a longer keepalive with a return code that MQTT 3.1.1 does not have.
+    if (!packet.keepalive || packet.keepalive > this.#maxKeepaliveS) packet.keepalive = this.#maxKeepaliveS;
+  }
+
+  /** The session of whoever is let in, or the error that Aedes answers with. Never rejects. */
+  async login(client: Client, username = "", password: Buffer = NOTHING): Promise<Session | AuthenticateError> {
+    const will = this.#wills.get(client);
+    this.#wills.delete(client);
+    if (this.#unnameable.has(client)) return this.#refused("foreign-client-id");
+    const { access, live, observe } = this.#ports;
+    const login: Login = {
+      client,
+      clientId: client.id,
+      username,
+      password: password.toString("utf8"),
+      remoteAddress: internals(client).connDetails?.ipAddress ?? "",
+      will,
+    };
+    const answer = await live.login(() => access.login(login)).catch((): LoginRefusal => "unavailable");
+    if (typeof answer === "string") return this.#refused(answer);
+    const overload = this.#overload(answer);
+    if (overload !== undefined) return this.#refused(overload);
+    if (answer.kind === "service" && will !== undefined) observe.securityEvent("service-will");
+    return answer;
+  }
+
+  #refused(reason: LoginRefusal | Overload): AuthenticateError {
+    const { observe } = this.#ports;
+    observe.connectionRefused(reason);
+    if (reason === "bad-credentials" || reason === "foreign-client-id") observe.securityEvent("failed-login");
+    return loginRefused(reason);
+  }
+
+  #overload(session: Session): Overload | undefined {
+    if (session.kind !== "device") return undefined;
+    if (this.#ports.notWritable()) return "not-writable";
+    return this.#ports.backlogFull() ? "backlog" : undefined;
+  }
+}
+
+/** The error with which Aedes sends the return code. */
+export function loginRefused(reason: LoginRefusal | Overload): AuthenticateError {
+  return Object.assign(new Error(reason), { returnCode: RETURN_CODES[reason] }) as AuthenticateError;
+}

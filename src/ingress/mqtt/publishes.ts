@@ -1,0 +1,93 @@
+/**
+ * What clients publish, from PUBLISH to PUBACK, or to PUBREC, PUBREL and PUBCOMP: telemetry of devices goes to
+ * admission, what services publish are commands and answers. Aedes, which would acknowledge first and keep every packet
+ * of QoS 2, has no part in it.
+ */
+
+import type { Admission } from "../admission/admission.ts";
+import { attemptOf, type PublishPacket } from "../admission/in-flight-message.ts";
+import type { Commands } from "../services/commands.ts";
+import type { ErasedTopics } from "../services/erased-topics.ts";
+import { NOT_DURABLE, writeAcknowledgements, writePubcomp } from "./puback.ts";
+import { type Received, type ReceivedIds, TOO_MANY_UNRELEASED } from "./received-ids.ts";
+import type { ServiceSession, Session } from "./session.ts";
+import { levelsOf, TOO_DEEP } from "./topics.ts";
+
+export interface PublishesPorts {
+  readonly admission: Pick<Admission, "submit">;
+  readonly commands: Pick<Commands, "submit">;
+  readonly erased: Pick<ErasedTopics, "submit">;
+  readonly received: ReceivedIds;
+  readonly retain: () => void;
+}
+
+export class Publishes {
+  readonly #maxLevels: number;
+  readonly #ports: PublishesPorts;
+  #quiet = false;
+
+  constructor(maxLevels: number, ports: PublishesPorts) {
+    this.#maxLevels = maxLevels;
+    this.#ports = ports;
+  }
+
+  /** From here on nothing is taken. */
+  quiesce(): void {
+    this.#quiet = true;
+  }
+
+  /** `settled` is called once it is acknowledged, or will never be. */
+  take(session: Session, packet: PublishPacket, settled: () => void): void {
+    const { client } = session;
+    if (this.#quiet || levelsOf(packet.topic) > this.#maxLevels) {
+      client.emit("error", new Error(this.#quiet ? NOT_DURABLE : TOO_DEEP));
+      return;
+    }
+    if (packet.retain) this.#ports.retain();
+    const received = packet.qos === 2 ? this.#ports.received.receive(session, packet) : undefined;
+    if (received === "full") {
+      // MQTT 3.1.1 has no way to tell a client how many it may send, nor to refuse one.
+      client.emit("error", new Error(TOO_MANY_UNRELEASED));
+    } else if (typeof received === "string") {
+      if (received === "answer") writeAcknowledgements(client, [packet]);
+      settled();
+    } else if (session.kind === "service") {
+      this.#ofService(session, packet, received, settled);
+    } else {
+      const attempt = attemptOf(session, packet, received, ({ refusal }) => {
+        if (received !== undefined) this.#ports.received.settle(received, refusal === undefined);
+        settled();
+      });
+      this.#ports.admission.submit(attempt);
+    }
+  }
+
+  /** PUBREL: from here on the identifier stands for a new message [MQTT-4.3.3-2]. */
+  release(session: Session, messageId: number): void {
+    this.#ports.received.release(session, messageId);
+    writePubcomp(session.client, messageId);
+  }
+
+  /** In the order in which they are handled, which is that of their arrival for all of one kind. */
+  #ofService(
+    session: ServiceSession,
+    packet: PublishPacket,
+    received: Received | undefined,
+    settled: () => void,
+  ): void {
+    const done = (error?: Error | null): void => {
+      if (received !== undefined) this.#ports.received.settle(received, !error);
+      const answers = new Map([[session.client, 1]]);
+      // Of a repeat that came over a later connection the answer goes there.
+      const { client = session.client, repeats = 0 } = received ?? {};
+      if (repeats > 0) answers.set(client, (answers.get(client) ?? 0) + repeats);
+      for (const [to, count] of answers) {
+        if (error) {
+          if (!to.closed) to.emit("error", error);
+        } else if (packet.qos > 0) writeAcknowledgements(to, new Array<PublishPacket>(count).fill(packet));
+      }
+      settled();
+    };
+    if (!this.#ports.erased.submit(session, packet, done)) this.#ports.commands.submit(session, packet, done);
+  }
+}

@@ -1,0 +1,86 @@
+/**
+ * Commands of scene services. A service knows a device by its scene pseudonym only; the gateway,
+ * and nobody else, turns that back into the device, while scene consent holds, and sends the command
+ * to `devices/<id>/commands/<name>`. The table behind it is bounded, in memory, and gone at a restart.
+ */
+import type { LRUCache } from "lru-cache";
+import { type CheckConsent, STATUS, usable } from "../../model/consent.ts";
+import type { DeviceId, DeviceRef, Pseudonym } from "../../model/ids.ts";
+import type { CommandOutcome } from "../../model/outcome.ts";
+import { boundedCache } from "../../platform/bounded-cache.ts";
+import type { PublishPacket } from "../admission/in-flight-message.ts";
+import type { ServiceSession } from "../mqtt/session.ts";
+import { commandTopic } from "../mqtt/topics.ts";
+
+export interface CommandsPorts {
+  readonly checkConsent: CheckConsent;
+  /** The scene pseudonym that this device has right now. */
+  readonly scenePseudonym: (device: DeviceRef, wrappedSubjectKey: string) => Pseudonym;
+  /** Connected devices only: a command for a device that is away is not kept. */
+  readonly connectedDevice: (device: DeviceRef) => DeviceId | undefined;
+  readonly send: (topic: string, payload: Buffer, done: () => void) => void;
+  readonly counted: (outcome: CommandOutcome) => void;
+}
+
+export interface CommandsOptions {
+  readonly maxPayloadBytes: number;
+  /** Devices that can be addressed at one time. */
+  readonly remembered: number;
+}
+
+export class Commands {
+  readonly #options: CommandsOptions;
+  readonly #ports: CommandsPorts;
+  readonly #devices: LRUCache<string, DeviceRef>;
+
+  constructor(options: CommandsOptions, ports: CommandsPorts) {
+    this.#options = options;
+    this.#ports = ports;
+    this.#devices = boundedCache(options.remembered);
+  }
+
+  /** The pipeline has just used this pseudonym towards scene services. */
+  remember(pseudonym: Pseudonym, device: DeviceRef): void {
+    const known = this.#devices.get(pseudonym);
+    // Every message brings a reference of its own; the one that is known says the same and is kept.
+    if (known?.deviceKey === device.deviceKey && known.subjectTag === device.subjectTag) return;
+    this.#devices.set(pseudonym, device);
+  }
+
+  /** These scene pseudonyms name nobody any more. */
+  forget(pseudonyms: Iterable<Pseudonym>): void {
+    for (const pseudonym of pseudonyms) this.#devices.delete(pseudonym);
+  }
+
+  /** Acknowledged whatever becomes of it, like every publish; the outcome is counted. */
+  submit(session: ServiceSession, packet: PublishPacket, done: (error?: Error | null) => void): void {
+    const payload = Buffer.from(packet.payload);
+    const { topic } = packet;
+    packet.payload = Buffer.alloc(0);
+    packet.retain = false;
+    this.#deliver(session, topic, payload)
+      .catch((): CommandOutcome => "unavailable")
+      .then((outcome) => {
+        this.#ports.counted(outcome);
+        done(null);
+      });
+  }
+
+  async #deliver(session: ServiceSession, topic: string, payload: Buffer): Promise<CommandOutcome> {
+    const command = commandTopic(topic);
+    if (command === undefined || !session.purposes.has("scene")) return "acl-denied";
+    if (payload.length > this.#options.maxPayloadBytes) return "too-large";
+    const device = this.#devices.get(command.pseudonym);
+    if (device === undefined) return "unknown-device";
+    const [verdict] = await this.#ports.checkConsent([device]);
+    if (verdict === undefined || verdict.refusal !== undefined || usable(verdict.grants, "scene", STATUS) === 0) {
+      return "no-consent";
+    }
+    // A pseudonym of an earlier epoch or of an erased subject no longer opens anything.
+    if (this.#ports.scenePseudonym(device, verdict.wrappedSubjectKey) !== command.pseudonym) return "unknown-device";
+    const id = this.#ports.connectedDevice(device);
+    if (id === undefined) return "unknown-device";
+    await new Promise<void>((resolve) => this.#ports.send(`devices/${id}/commands/${command.name}`, payload, resolve));
+    return "delivered";
+  }
+}

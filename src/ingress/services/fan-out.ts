@@ -1,0 +1,120 @@
+/**
+ * Delivers processed messages to the services that subscribed to them, straight to their
+ * connections. A subscriber that reads slowly misses messages; one that has not taken what it was handed by
+ * the end of the lease loses its connection. It never holds up the pipeline or another subscriber. Nothing is
+ * kept for one that is away.
+ */
+import { setMaxListeners } from "node:events";
+import mqttPacket from "mqtt-packet";
+import type { ServicePurpose } from "../../model/consent.ts";
+import type { Recipient } from "../../model/disclosure.ts";
+import type { ServiceSession } from "../mqtt/session.ts";
+import { type ServiceFilter, serviceFilter } from "../mqtt/topics.ts";
+import { Outbox, type OutboxOptions } from "./outbox.ts";
+import { Outlet } from "./subscriber.ts";
+
+type ProcessedFilter = Extract<ServiceFilter, { kind: "processed" }>;
+
+export interface FanOutPorts {
+  /** What a service is for a purpose; `undefined` while it may not be given anything for it. */
+  readonly recipient: (service: string, purpose: ServicePurpose) => Recipient | undefined;
+  readonly dropped: (count: number) => void;
+  /** A connection was ended because it did not take what it was handed. */
+  readonly cutOff: () => void;
+}
+
+/** The PUBLISH of a processed message: QoS 0, the same bytes for everybody who hears it [MQTT-3.3]. */
+export function processedPacket(purpose: ServicePurpose, name: string, payload: string): Buffer {
+  const topic = `processed/${purpose}/${name}`;
+  return mqttPacket.generate({ cmd: "publish", topic, payload, qos: 0, retain: false, dup: false });
+}
+
+export class FanOut {
+  readonly #options: OutboxOptions;
+  readonly #ports: FanOutPorts;
+  readonly #outboxes = new Map<ServiceSession, Outbox>();
+  /** By the name of the service. */
+  readonly #byPurpose = new Map<ServicePurpose, Map<string, Outlet>>();
+  /** Since the last call of `left`. */
+  readonly #touched = new Set<Outbox>();
+
+  constructor(options: OutboxOptions, ports: FanOutPorts) {
+    this.#options = options;
+    this.#ports = ports;
+  }
+
+  /**
+   * `undefined` when nothing was delivered since the last call. Else resolves once all of it has left the process;
+   * what has not when the signal fires is thrown away with its connection. Never rejects.
+   */
+  left(signal: AbortSignal): Promise<void> | undefined {
+    if (this.#touched.size === 0) return undefined;
+    const outboxes = [...this.#touched];
+    this.#touched.clear();
+    // Each of them listens to it until its bytes have left.
+    setMaxListeners(0, signal);
+    return Promise.all(outboxes.map((outbox) => outbox.left(signal))).then(() => undefined);
+  }
+
+  /** False when the service may not be given anything for this purpose; then nothing changes. */
+  subscribe(session: ServiceSession, text: string, filter: ProcessedFilter): boolean {
+    const recipient = this.#ports.recipient(session.name, filter.purpose);
+    if (recipient === undefined) return false;
+    let outlets = this.#byPurpose.get(filter.purpose);
+    if (outlets === undefined) {
+      outlets = new Map();
+      this.#byPurpose.set(filter.purpose, outlets);
+    }
+    let outlet = outlets.get(session.name);
+    if (outlet === undefined) {
+      outlet = new Outlet(recipient, this.#touched, this.#ports.dropped);
+      outlets.set(session.name, outlet);
+    }
+    outlet.listen(session, this.#outbox(session), text, filter.name);
+    return true;
+  }
+
+  unsubscribe(session: ServiceSession, text: string): void {
+    const filter = serviceFilter(text);
+    if (filter?.kind !== "processed") return;
+    const outlet = this.#byPurpose.get(filter.purpose)?.get(session.name);
+    outlet?.stop(session, text, filter.name);
+    this.#tidy(filter.purpose, session.name, outlet);
+  }
+
+  closed(session: ServiceSession): void {
+    this.#outboxes.delete(session);
+    for (const [purpose, outlets] of this.#byPurpose) {
+      const outlet = outlets.get(session.name);
+      outlet?.closed(session);
+      this.#tidy(purpose, session.name, outlet);
+    }
+  }
+
+  /** Whether anybody entitled listens; what nobody hears is not even built. */
+  listening(purpose: ServicePurpose): boolean {
+    for (const service of this.#byPurpose.get(purpose)?.keys() ?? []) {
+      if (this.#ports.recipient(service, purpose) !== undefined) return true;
+    }
+    return false;
+  }
+
+  /** The services that listen to the purpose and may be given something for it, as of now. */
+  outlets(purpose: ServicePurpose): readonly Outlet[] {
+    const outlets = [...(this.#byPurpose.get(purpose)?.values() ?? [])];
+    return outlets.filter(({ recipient }) => this.#ports.recipient(recipient.name, purpose) !== undefined);
+  }
+
+  #outbox(session: ServiceSession): Outbox {
+    let outbox = this.#outboxes.get(session);
+    if (outbox === undefined) {
+      outbox = new Outbox(session.client, this.#options, () => this.#ports.cutOff());
+      this.#outboxes.set(session, outbox);
+    }
+    return outbox;
+  }
+
+  #tidy(purpose: ServicePurpose, service: string, outlet: Outlet | undefined): void {
+    if (outlet?.idle) this.#byPurpose.get(purpose)?.delete(service);
+  }
+}

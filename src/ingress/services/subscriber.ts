@@ -1,0 +1,93 @@
+/**
+ * Which connections of a service hear a processed message. A message costs a look-up for each connection, however
+ * many names that one has subscribed to.
+ */
+import type { Recipient } from "../../model/disclosure.ts";
+import type { ServiceSession } from "../mqtt/session.ts";
+import type { Outbox } from "./outbox.ts";
+
+/** One service that listens to one purpose, on however many connections. */
+export class Outlet {
+  readonly recipient: Recipient;
+  readonly #touched: Set<Outbox>;
+  readonly #dropped: (count: number) => void;
+  readonly #listeners = new Map<ServiceSession, Listener>();
+
+  constructor(recipient: Recipient, touched: Set<Outbox>, dropped: (count: number) => void) {
+    this.recipient = recipient;
+    this.#touched = touched;
+    this.#dropped = dropped;
+  }
+
+  get idle(): boolean {
+    return this.#listeners.size === 0;
+  }
+
+  listen(session: ServiceSession, outbox: Outbox, text: string, name: string | undefined): void {
+    let listener = this.#listeners.get(session);
+    if (listener === undefined) {
+      listener = new Listener(outbox);
+      this.#listeners.set(session, listener);
+    }
+    listener.add(text, name);
+  }
+
+  stop(session: ServiceSession, text: string, name: string | undefined): void {
+    const listener = this.#listeners.get(session);
+    listener?.delete(text, name);
+    if (listener?.idle) this.#listeners.delete(session);
+  }
+
+  closed(session: ServiceSession): void {
+    this.#listeners.delete(session);
+  }
+
+  /** Whether it listens to `processed/<purpose>/<name>`. */
+  hears(name: string): boolean {
+    for (const listener of this.#listeners.values()) if (listener.hears(name)) return true;
+    return false;
+  }
+
+  /** Hands it over, to leave with the next call of `FanOut.left`; false when no connection of the service took it. */
+  deliver(name: string, packet: () => Buffer): boolean {
+    let delivered = false;
+    for (const listener of this.#listeners.values()) {
+      if (!listener.hears(name)) continue;
+      if (listener.outbox.add(packet())) {
+        this.#touched.add(listener.outbox);
+        delivered = true;
+      } else this.#dropped(1);
+    }
+    return delivered;
+  }
+}
+
+/** What one connection listens to of one purpose. */
+class Listener {
+  readonly outbox: Outbox;
+  readonly #names = new Set<string>();
+  /** `+` and `#` mean the same as the last level; each is taken back for itself. */
+  readonly #wildcards = new Set<string>();
+
+  constructor(outbox: Outbox) {
+    this.outbox = outbox;
+  }
+
+  get idle(): boolean {
+    return this.#names.size + this.#wildcards.size === 0;
+  }
+
+  add(text: string, name: string | undefined): void {
+    if (name === undefined) this.#wildcards.add(text);
+    else this.#names.add(name);
+  }
+
+  delete(text: string, name: string | undefined): void {
+    if (name === undefined) this.#wildcards.delete(text);
+    else this.#names.delete(name);
+  }
+
+  hears(name: string): boolean {
+    return this.#wildcards.size > 0 || this.#names.has(name);
+  }
+}

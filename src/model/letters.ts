@@ -1,0 +1,8 @@
+/** What deleting messages that were set aside has to respect, whoever deletes them. */
+import type { DeviceKey, SubjectTag } from "./ids.ts";
+
+/** True where a legal hold covers the letter. */
+export type Spared = (letter: { readonly subjectTag: SubjectTag | ""; readonly deviceKey: DeviceKey | "" }) => boolean;
+
+/** Runs the deletion such that a hold on one of these subjects is answered before it or after it, never within. */
+export type Guard = (subjects: ReadonlySet<SubjectTag>, work: () => Promise<void>) => Promise<void>;

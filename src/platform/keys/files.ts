@@ -1,0 +1,217 @@
+/**
+ * Reads the gateway's keys, and refuses a key that is missing, short, guessable or open to others, and a folder
+ * that others may write in: every pseudonym, sealed batch and credential is worth no more than these files.
+ * Faults name the file, never its content or place.
+ */
+import { randomBytes } from "node:crypto";
+import {
+  closeSync,
+  existsSync,
+  fstatSync,
+  fsyncSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
+import { basename, dirname, join, resolve } from "node:path";
+import { GatewayError } from "../../model/errors.ts";
+import { optionUnusable } from "../start-faults.ts";
+
+export interface Keys {
+  /** Makes device keys and subject tags; changing it orphans every record. */
+  readonly lookup: Buffer;
+  /** Salts every pseudonym. */
+  readonly pepper: Buffer;
+  /** Wraps the subjects' keys; kept apart from ordinary backups. */
+  readonly master: Buffer;
+  /** Takes over from `master` while that one is being rotated. */
+  readonly nextMaster: Buffer | undefined;
+  /** Seed of the Ed25519 key that signs receipts. */
+  readonly receipt: Buffer;
+  /** Makes the stored form of device tokens. */
+  readonly token: Buffer;
+  /** Seals backup archives, all but those of subject keys; needed for nothing else. */
+  readonly backup: Buffer | undefined;
+  /** Seals batches: `active` is the id that seals, `all` holds every key that may still have to open one. */
+  readonly queue: { readonly active: string; readonly all: ReadonlyMap<string, Buffer> };
+}
+
+const SINGLE_KEYS = ["lookup", "pepper", "master", "token", "receipt"] as const;
+export const BACKUP_KEY_FILE = "backup.key";
+export const NEXT_MASTER_FILE = "master-next.key";
+/** Former master keys, which only a restore of an older archive still reads. */
+export const RETIRED_DIR = "retired";
+const FIRST_QUEUE_KEY = "q0001";
+export const QUEUE_KEY_FILE = /^([a-z][a-z0-9]{0,15})\.key$/;
+const KEY_BYTES = 32;
+const MAX_FILE_BYTES = 1_024;
+const OPEN_TO_OTHERS = 0o077;
+const WRITABLE_BY_OTHERS = 0o022;
+
+/**
+ * `create` makes a whole new set when `dir` is missing or empty; a set with a hole is refused all the
+ * same, because a key made anew opens nothing that the lost one closed.
+ * @throws GatewayError KEY_INVALID with the file's base name and a code.
+ */
+export function readKeys(dir: string, { create }: { create: boolean }): Keys {
+  if (keysAreMissing(dir) && create) createKeys(resolve(dir));
+  for (const folder of [dir, join(dir, "queue"), join(dir, RETIRED_DIR)]) refuseOpenFolder(folder);
+  const [lookup, pepper, master, token, receipt] = SINGLE_KEYS.map((name) => readKey(join(dir, `${name}.key`)));
+  const all = readQueueKeys(join(dir, "queue"));
+  const active = [...all.keys()].at(-1);
+  if (!(lookup && pepper && master && token && receipt && active))
+    throw new GatewayError("KEY_INVALID", "queue: missing");
+  const nextMaster = readOptionalKey(join(dir, NEXT_MASTER_FILE));
+  const backup = readOptionalKey(join(dir, BACKUP_KEY_FILE));
+  const optional = [nextMaster, backup].filter((key) => key !== undefined);
+  // Not used here, and worth as much to whoever reads them: they open older archives.
+  readRetiredKeys(dir);
+  refuseTwins([lookup, pepper, master, token, receipt, ...optional, ...all.values()]);
+  return { lookup, pepper, master, nextMaster, token, receipt, backup, queue: { active, all } };
+}
+
+/** Former master keys by file name; none when there never was a rotation. Throws KEY_INVALID. */
+export function readRetiredKeys(dir: string): Map<string, Buffer> {
+  const folder = join(dir, RETIRED_DIR);
+  const files = existsSync(folder) ? namesIn(folder).filter((name) => name.endsWith(".key")) : [];
+  return new Map(files.sort().map((name) => [name, readKey(join(folder, name))]));
+}
+
+function namesIn(folder: string): string[] {
+  try {
+    return readdirSync(folder);
+  } catch (cause) {
+    throw new GatewayError("KEY_INVALID", `${basename(folder)}: unreadable`, { cause: codeOf(cause) });
+  }
+}
+
+/** Whoever may write in the folder may put a key of theirs in the place of ours. */
+function refuseOpenFolder(folder: string): void {
+  if (existsSync(folder) && (statSync(folder).mode & WRITABLE_BY_OTHERS) !== 0)
+    throw new GatewayError("KEY_INVALID", `${basename(folder)}: writable-by-others`);
+}
+
+function readOptionalKey(file: string): Buffer | undefined {
+  return existsSync(file) ? readKey(file) : undefined;
+}
+
+/** Ids in the order of their names, so that the newest comes last. */
+function readQueueKeys(dir: string): Map<string, Buffer> {
+  const keys = new Map<string, Buffer>();
+  let files: string[] = [];
+  try {
+    files = readdirSync(dir);
+  } catch (cause) {
+    throw new GatewayError("KEY_INVALID", "queue: missing", { cause: codeOf(cause) });
+  }
+  for (const file of files.filter((name) => name.endsWith(".key")).sort()) {
+    const id = QUEUE_KEY_FILE.exec(file)?.[1];
+    if (id === undefined) throw new GatewayError("KEY_INVALID", "queue: bad-name");
+    keys.set(id, readKey(join(dir, file)));
+  }
+  return keys;
+}
+
+function readKey(file: string): Buffer {
+  const refuse = (code: string, cause?: unknown) =>
+    new GatewayError("KEY_INVALID", `${basename(file)}: ${code}`, { cause });
+  let handle: number;
+  try {
+    handle = openSync(file, "r");
+  } catch (cause) {
+    throw refuse(codeOf(cause) === "ENOENT" ? "missing" : "unreadable", codeOf(cause));
+  }
+  try {
+    const stat = fstatSync(handle);
+    if (!stat.isFile()) throw refuse("not-a-file");
+    if ((stat.mode & OPEN_TO_OTHERS) !== 0) throw refuse("readable-by-others");
+    if (stat.size > MAX_FILE_BYTES) throw refuse("too-long");
+    const hex = readFileSync(handle, "latin1").trim();
+    if (!/^(?:[0-9a-f]{2})*$/i.test(hex)) throw refuse("not-hex");
+    const key = Buffer.from(hex, "hex");
+    if (key.length !== KEY_BYTES) throw refuse(key.length < KEY_BYTES ? "too-short" : "too-long");
+    if (isGuessable(key)) throw refuse("guessable");
+    return key;
+  } finally {
+    closeSync(handle);
+  }
+}
+
+/** What 32 random bytes are never (chance below 2^-40): few different bytes, a pattern, a count, typed text. */
+function isGuessable(key: Buffer): boolean {
+  if (new Set(key).size < 12) return true;
+  const step = ((key[1] ?? 0) - (key[0] ?? 0)) & 0xff;
+  if (key.every((byte, index) => index === 0 || ((byte - (key[index - 1] ?? 0)) & 0xff) === step)) return true;
+  if (key.subarray(0, KEY_BYTES / 2).equals(key.subarray(KEY_BYTES / 2))) return true;
+  return key.every((byte) => byte >= 0x20 && byte < 0x7f);
+}
+
+/** One key in two roles would let one stage do the other's work. */
+function refuseTwins(keys: readonly Buffer[]): void {
+  if (new Set(keys.map((key) => key.toString("hex"))).size !== keys.length) {
+    throw new GatewayError("KEY_INVALID", "same key in two files");
+  }
+}
+
+/** Whether `create` would make a whole new set. */
+export function keysAreMissing(dir: string): boolean {
+  try {
+    return readdirSync(dir).length === 0;
+  } catch (error) {
+    if (codeOf(error) === "ENOENT") return true;
+    throw optionUnusable("keys.dir", error);
+  }
+}
+
+/** The set appears whole or not at all: it is made beside its place and renamed into it. */
+function createKeys(dir: string): void {
+  const staging = stagingBeside(dir);
+  try {
+    mkdirSync(join(staging, "queue"), { mode: 0o700 });
+    for (const name of SINGLE_KEYS) writeKey(join(staging, `${name}.key`));
+    writeKey(join(staging, BACKUP_KEY_FILE));
+    writeKey(join(staging, "queue", `${FIRST_QUEUE_KEY}.key`));
+    for (const folder of [join(staging, "queue"), staging]) syncFolder(folder);
+    renameSync(staging, dir);
+    syncFolder(dirname(dir));
+  } catch (cause) {
+    rmSync(staging, { recursive: true, force: true });
+    // Another process was quicker: its set is as good as ours and is read instead.
+    if (codeOf(cause) === "ENOTEMPTY" || codeOf(cause) === "EEXIST") return;
+    throw new GatewayError("KEY_INVALID", "keys could not be created", { cause: codeOf(cause) });
+  }
+}
+
+function stagingBeside(dir: string): string {
+  try {
+    mkdirSync(dirname(dir), { recursive: true });
+    return mkdtempSync(`${dir}.new-`);
+  } catch (error) {
+    throw optionUnusable("keys.dir", error);
+  }
+}
+
+/** A new random key in a new file, on disk when this returns but for its name: see `syncFolder`. */
+export function writeKey(file: string): void {
+  writeFileSync(file, `${randomBytes(KEY_BYTES).toString("hex")}\n`, { mode: 0o600, flag: "wx", flush: true });
+}
+
+export function syncFolder(folder: string): void {
+  const handle = openSync(folder, "r");
+  try {
+    fsyncSync(handle);
+  } finally {
+    closeSync(handle);
+  }
+}
+
+/** File-system errors quote the path; their code says enough. */
+function codeOf(error: unknown): string {
+  return (error as NodeJS.ErrnoException).code ?? "unknown";
+}

@@ -1,0 +1,32 @@
+/**
+ * Turns personal ids into the keyed hashes that may rest in Redis. Whoever lacks the lookup key
+ * can neither find a device by its id nor test whether an id is known.
+ */
+import { createHmac } from "node:crypto";
+import type { DeviceId, DeviceKey, SubjectId, SubjectTag } from "../../model/ids.ts";
+
+const KEPT_BYTES = 16;
+
+export class Lookup {
+  readonly #lookupKey: Buffer;
+
+  constructor(lookupKey: Buffer) {
+    this.#lookupKey = lookupKey;
+  }
+
+  /** HMAC-SHA-256(lookup key, "device" NUL id), first 128 bits, base64url. */
+  deviceKey(id: DeviceId): DeviceKey {
+    return this.#hash("device", id) as DeviceKey;
+  }
+
+  /** HMAC-SHA-256(lookup key, "subject" NUL id), first 128 bits, base64url. */
+  subjectTag(id: SubjectId): SubjectTag {
+    return this.#hash("subject", id) as SubjectTag;
+  }
+
+  /** The kind is part of the input, so that a device and a subject of the same name do not share a hash. */
+  #hash(kind: string, id: string): string {
+    const digest = createHmac("sha256", this.#lookupKey).update(`${kind}\0${id}`).digest();
+    return digest.subarray(0, KEPT_BYTES).toString("base64url");
+  }
+}

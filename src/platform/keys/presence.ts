@@ -1,0 +1,146 @@
+/**
+ * Which gateways work on this Redis, and under which keys. A restore runs only while none does, a gateway
+ * starts only while no restore does, and a key is given up only when no gateway uses it any more.
+ * All times are those of Redis.
+ */
+import { randomBytes } from "node:crypto";
+import type { Redis } from "ioredis";
+import { GatewayError } from "../../model/errors.ts";
+import { orConsentUnreachable } from "../redis.ts";
+import type { RedisKeys } from "../redis-keys.ts";
+import { type RedisScript, runScript } from "../redis-script.ts";
+import type { KeyReport } from "./live-keys.ts";
+
+/** A gateway that was killed counts as working for this long. */
+const PRESENT_MS = 6_000;
+
+const SWEEP = `
+local time = redis.call("TIME")
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+for _, gone in ipairs(redis.call("ZRANGEBYSCORE", KEYS[1], "-inf", now)) do
+  redis.call("ZREM", KEYS[1], gone)
+  redis.call("HDEL", KEYS[2], gone)
+end
+`;
+
+const BEAT: RedisScript = {
+  name: "consentryGatewayBeat",
+  lua: `--[[
+  Keeps a gateway's word, unless a restore is under way or has replaced what the gateway began with.
+  KEYS[1] sorted set of gateways   KEYS[2] hash of reports   KEYS[3] restore under way   KEYS[4] restores ended
+  ARGV[1] gateway id   ARGV[2] ms its word is good for   ARGV[3] report   ARGV[4] restores ended when it began, "" at first
+  ARGV[5] the word given last, "" at first
+  Reply: { "restoring" | "replaced" | "ok", restores ended, word given now, "1" when the one given last does not stand
+    any more, else "0", report of each live gateway... }
+]]
+local last = redis.call("ZSCORE", KEYS[1], ARGV[1])
+${SWEEP}
+local ended = redis.call("GET", KEYS[4]) or "0"
+local marker = redis.call("GET", KEYS[3])
+if marker then
+  local restore = cjson.decode(marker)
+  if restore.swapping or restore.untilMs > now then return { "restoring", ended } end
+end
+if ARGV[4] ~= "" and ARGV[4] ~= ended then return { "replaced", ended } end
+local word = string.format("%.0f", now + ARGV[2])
+redis.call("ZADD", KEYS[1], word, ARGV[1])
+redis.call("HSET", KEYS[2], ARGV[1], ARGV[3])
+-- A later one is ours as well: its answer was lost, or is on its way.
+local forgotten = ARGV[5] ~= "" and tonumber(last or 0) < tonumber(ARGV[5])
+local reply = { "ok", ended, word, forgotten and "1" or "0" }
+for _, report in ipairs(redis.call("HVALS", KEYS[2])) do reply[#reply + 1] = report end
+return reply`,
+};
+
+const LIVE: RedisScript = {
+  name: "consentryLiveGateways",
+  lua: `--[[
+  Lists what the live gateways report.
+  KEYS[1] sorted set of gateways   KEYS[2] hash of reports
+  Reply: report of each
+]]
+${SWEEP}
+return redis.call("HVALS", KEYS[2])`,
+};
+
+/** What a gateway tells the others. */
+export interface GatewayReport extends KeyReport {
+  /** How far its erasure journal has got: run, number, MAC of the last line. */
+  readonly journal?: readonly [string, number, string] | undefined;
+}
+
+export interface PresenceOptions {
+  readonly report: () => GatewayReport;
+  /** What every live gateway reports, this one included; called with each beat. */
+  readonly reported: (reports: readonly KeyReport[]) => void;
+  /** What this gateway began with was replaced under its feet: it must not go on. */
+  readonly replaced: (error: GatewayError) => void;
+  /** Redis does not remember this gateway's last word: it may have been emptied or put back to an earlier state. */
+  readonly forgotten?: () => void;
+}
+
+export class Presence {
+  readonly #redis: Redis;
+  readonly #keys: RedisKeys;
+  readonly #options: PresenceOptions;
+  readonly #id = randomBytes(8).toString("hex");
+  #began = "";
+  #word = "";
+
+  constructor(redis: Redis, keys: RedisKeys, options: PresenceOptions) {
+    this.#redis = redis;
+    this.#keys = keys;
+    this.#options = options;
+  }
+
+  /** Throws RESTORE_UNFINISHED, CONSENT_UNREACHABLE. */
+  async start(): Promise<void> {
+    await this.beat();
+  }
+
+  /** Must be called well within every PRESENT_MS. */
+  async beat(): Promise<void> {
+    const { gateways, gatewayReports, restoring, restores } = this.#keys;
+    const names = [gateways, gatewayReports, restoring, restores];
+    const args = [this.#id, PRESENT_MS, JSON.stringify(this.#options.report()), this.#began, this.#word];
+    const reply = await orConsentUnreachable(() => runScript(this.#redis, BEAT, names, args));
+    const [state, ended, word, forgotten, ...reports] = Array.isArray(reply) ? reply.map(String) : [];
+    if (state !== "ok") {
+      const error = new GatewayError("RESTORE_UNFINISHED", state);
+      if (this.#began === "") throw error;
+      this.#options.replaced(error);
+      return;
+    }
+    this.#began = ended ?? "";
+    this.#word = word ?? "";
+    if (forgotten === "1") this.#options.forgotten?.();
+    this.#options.reported(reports.map(parseReport));
+  }
+
+  async stop(): Promise<void> {
+    const { gateways, gatewayReports } = this.#keys;
+    // One that can't be taken back runs out by itself.
+    await this.#redis
+      .multi()
+      .zrem(gateways, this.#id)
+      .hdel(gatewayReports, this.#id)
+      .exec()
+      .catch(() => undefined);
+  }
+}
+
+/** What the gateways that work on this Redis report. Throws CONSENT_UNREACHABLE. */
+export async function liveGateways(redis: Redis, keys: RedisKeys): Promise<GatewayReport[]> {
+  const names = [keys.gateways, keys.gatewayReports];
+  const reply = await orConsentUnreachable(() => runScript(redis, LIVE, names, []));
+  return Array.isArray(reply) ? reply.map((report) => parseReport(String(report))) : [];
+}
+
+/** Only gateways write it; one that can't be read stands for a gateway about which nothing is known. */
+function parseReport(text: string): GatewayReport {
+  try {
+    return JSON.parse(text) as GatewayReport;
+  } catch {
+    return { queue: {}, sealing: [], masters: [], wrapping: "" };
+  }
+}

@@ -1,0 +1,299 @@
+/**
+ * The account of disclosures in Redis. A line of a subject is the place of a day in a field of a month:
+ *
+ *   <revision>|<recipient>|<purpose>|<region>|<contract>|2026-03  →  "07:1204 08:1187"
+ *
+ * A month takes little more room than a day would. The totals of the gateway name no subject.
+ */
+import { randomBytes } from "node:crypto";
+import type { Redis } from "ioredis";
+import type { ServicePurpose } from "../../model/consent.ts";
+import type { TellDamage } from "../../model/damage.ts";
+import type { DayRange, Disclosure, DisclosureLine, Recipient } from "../../model/disclosure.ts";
+import { GatewayError } from "../../model/errors.ts";
+import type { SubjectTag } from "../../model/ids.ts";
+import { isMisshapen, orConsentUnreachable } from "../../platform/redis.ts";
+import type { RedisKeys } from "../../platform/redis-keys.ts";
+import { type RedisScript, runScript } from "../../platform/redis-script.ts";
+import { keysLike } from "../../platform/redis-values.ts";
+import { erasureIdsIn } from "../erasure/in-ledger.ts";
+
+const OPEN_LINES: RedisScript = {
+  name: "consentryOpenDisclosures",
+  lua: `--[[
+  Puts lines on the account of disclosures; those that are on it stay as they are.
+  KEYS[1] totals   KEYS[2..] account of the subject, one for each line
+  ARGV: for each line the field of its month and its day of the month; then every field of the totals
+  Reply: how many were not on it
+]]
+local opened = 0
+local lines = #KEYS - 1
+for index = 1, lines do
+  local key, field, day = KEYS[index + 1], ARGV[2 * index - 1], ARGV[2 * index]
+  local days = redis.pcall("HGET", key, field)
+  -- An account that is none lets a new one begin: it must keep nobody else's from being written.
+  if type(days) == "table" then
+    redis.call("DEL", key)
+    days = false
+  end
+  if not days then
+    redis.call("HSET", key, field, day .. ":0")
+    opened = opened + 1
+  elseif not string.find(days, day .. ":", 1, true) then
+    redis.call("HSET", key, field, days .. " " .. day .. ":0")
+    opened = opened + 1
+  end
+end
+for index = 2 * lines + 1, #ARGV do redis.call("HSETNX", KEYS[1], ARGV[index], 0) end
+return opened`,
+};
+
+const ADD_COUNTS: RedisScript = {
+  name: "consentryAddDisclosures",
+  lua: `--[[
+  Adds what was counted to lines that are on the account: one that an erasure took does not come back.
+  KEYS[1] number of this writer's last call   KEYS[2] totals   KEYS[3..] account of the subject, one for each line
+  ARGV[1] number of this call   ARGV[2] seconds for which it is remembered
+  ARGV[3..] for each line the field of its month, its day of the month, its count; then for the totals field and count
+  Reply: 1 added, 0 this call was carried out before
+]]
+local last = tonumber(redis.call("GET", KEYS[1]) or "0")
+if tonumber(ARGV[1]) <= last then return 0 end
+local lines = #KEYS - 2
+for index = 1, lines do
+  local key, at = KEYS[index + 2], 3 * index
+  local field, day, more = ARGV[at], ARGV[at + 1], tonumber(ARGV[at + 2])
+  local days = redis.pcall("HGET", key, field)
+  if type(days) == "string" then
+    local added = string.gsub(days, "%f[%d]" .. day .. ":(%d+)", function(count)
+      return day .. ":" .. string.format("%.0f", tonumber(count) + more)
+    end)
+    redis.call("HSET", key, field, added)
+  end
+end
+for index = 3 * lines + 3, #ARGV, 2 do redis.pcall("HINCRBY", KEYS[2], ARGV[index], ARGV[index + 1]) end
+redis.call("SET", KEYS[1], ARGV[1], "EX", ARGV[2])
+return 1`,
+};
+
+const ERASE_LINES: RedisScript = {
+  name: "consentryEraseDisclosures",
+  lua: `--[[
+  Deletes the lines opened before a revision of the ledger.
+  KEYS[1] account of the subject   ARGV[1] first revision that stays   Reply: fields deleted
+]]
+local deleted = 0
+local fields = redis.pcall("HKEYS", KEYS[1])
+-- Nobody can tell which part of something else is older.
+if fields.err then return redis.call("DEL", KEYS[1]) end
+for _, field in ipairs(fields) do
+  if (tonumber(string.match(field, "^%d+")) or 0) < tonumber(ARGV[1]) then
+    deleted = deleted + redis.call("HDEL", KEYS[1], field)
+  end
+end
+return deleted`,
+};
+
+const OLD_LINES: RedisScript = {
+  name: "consentryOldDisclosures",
+  lua: `--[[
+  Counts the lines of days before one, and deletes them where that is asked for.
+  KEYS[1] account of the subject
+  ARGV[1] month of the first day that stays   ARGV[2] its day of the month   ARGV[3] "delete" or "count"
+  Reply: how many lines are or were older; -1 when it is no account
+]]
+local old = 0
+local fields = redis.pcall("HKEYS", KEYS[1])
+if fields.err then return -1 end
+for _, field in ipairs(fields) do
+  local month = string.sub(field, -7)
+  if month <= ARGV[1] then
+    local kept = {}
+    for day, count in string.gmatch(redis.call("HGET", KEYS[1], field), "(%d+):(%d+)") do
+      if month < ARGV[1] or day < ARGV[2] then old = old + 1 else kept[#kept + 1] = day .. ":" .. count end
+    end
+    if ARGV[3] == "delete" then
+      if #kept == 0 then redis.call("HDEL", KEYS[1], field) else redis.call("HSET", KEYS[1], field, table.concat(kept, " ")) end
+    end
+  end
+end
+return old`,
+};
+
+const LINES_PER_CALL = 500;
+/** Longer than any call is tried again. */
+const WRITER_REMEMBERED_S = 86_400;
+
+/** Every call throws CONSENT_UNREACHABLE when Redis does not answer. */
+export class Disclosures {
+  readonly #redis: Redis;
+  readonly #keys: RedisKeys;
+  readonly #damaged: TellDamage;
+  readonly #writer = randomBytes(12).toString("base64url");
+
+  constructor(redis: Redis, keys: RedisKeys, damaged: TellDamage = () => undefined) {
+    this.#redis = redis;
+    this.#keys = keys;
+    this.#damaged = damaged;
+  }
+
+  /** Resolves when every line is on record; lines that are already stay as they are. */
+  async open(lines: readonly DisclosureLine[]): Promise<void> {
+    for (let from = 0; from < lines.length; from += LINES_PER_CALL) {
+      const some = lines.slice(from, from + LINES_PER_CALL);
+      const names = [this.#keys.disclosureTotals, ...some.map(({ subject }) => this.#keys.disclosures(subject))];
+      const args = some.flatMap((line) => [monthField(line), line.day.slice(8)]);
+      const totals = new Set(some.map((line) => totalsField(line)));
+      await orConsentUnreachable(() => runScript(this.#redis, OPEN_LINES, names, [...args, ...totals]));
+    }
+  }
+
+  /** Adds to lines on record. A call may be repeated with its number; it counts once. Numbers grow. */
+  async add(number: number, counts: readonly (readonly [DisclosureLine, number])[]): Promise<void> {
+    const names = [this.#keys.disclosureWriter(this.#writer), this.#keys.disclosureTotals];
+    const args: (string | number)[] = [number, WRITER_REMEMBERED_S];
+    const totals = new Map<string, number>();
+    for (const [line, count] of counts) {
+      names.push(this.#keys.disclosures(line.subject));
+      args.push(monthField(line), line.day.slice(8), count);
+      const field = totalsField(line);
+      totals.set(field, (totals.get(field) ?? 0) + count);
+    }
+    for (const total of totals) args.push(...total);
+    await orConsentUnreachable(() => runScript(this.#redis, ADD_COUNTS, names, args));
+  }
+
+  /** Oldest first. Throws LEDGER_BROKEN when it is no account. */
+  async of(subject: SubjectTag): Promise<Disclosure[]> {
+    const read = () => this.#redis.hgetall(this.#keys.disclosures(subject));
+    const fields = await orConsentUnreachable(() =>
+      read().catch((error: unknown) => {
+        if (!isMisshapen(error)) throw error;
+        throw new GatewayError("LEDGER_BROKEN", "account of disclosures");
+      }),
+    );
+    const found = Object.entries(fields).flatMap(([field, days]) => {
+      const [, about, month] = /^\d+\|(.*)\|(\d{4}-\d{2})$/.exec(field) ?? [];
+      if (about === undefined || month === undefined) return [];
+      return days.split(" ").map((text) => {
+        const [day, count] = text.split(":");
+        return disclosureOf(about, `${month}-${day}`, Number(count));
+      });
+    });
+    return summed(found);
+  }
+
+  /** What went to each recipient, of all subjects together. Oldest first. */
+  async totals({ from, to }: DayRange): Promise<Disclosure[]> {
+    const fields = await orConsentUnreachable(() => this.#redis.hgetall(this.#keys.disclosureTotals));
+    const found = Object.entries(fields).flatMap(([field, count]) => {
+      const day = field.slice(-10);
+      return day < from || day > to ? [] : [disclosureOf(field.slice(0, -11), day, Number(count))];
+    });
+    return summed(found);
+  }
+
+  /** Deletes what an erasure covers: every line of before it was asked for. Safe to repeat. */
+  async erase(subject: SubjectTag, erasure: string): Promise<void> {
+    await orConsentUnreachable(async () => {
+      const asked = revisionsErased(await this.#eventsOf(subject), [erasure]);
+      // An erasure that the ledger does not name covers whatever there is.
+      const first = asked === 0 ? Number.MAX_SAFE_INTEGER : asked;
+      await runScript(this.#redis, ERASE_LINES, [this.#keys.disclosures(subject)], [first]);
+    });
+  }
+
+  /** What is no ledger names no erasure. */
+  #eventsOf(subject: SubjectTag): Promise<string[]> {
+    return this.#redis.lrange(this.#keys.ledger(subject), 0, -1).catch((error: unknown) => {
+      if (!isMisshapen(error)) throw error;
+      return [];
+    });
+  }
+
+  /** How many lines are about days before this one, those of `except` left out. */
+  older(day: string, except: ReadonlySet<SubjectTag>): Promise<number> {
+    return this.#old(day, except, "count");
+  }
+
+  /** Deletes them, and the totals of those days. Safe to repeat. */
+  async expire(day: string, except: ReadonlySet<SubjectTag>): Promise<number> {
+    const count = await this.#old(day, except, "delete");
+    await orConsentUnreachable(async () => {
+      const old = (await this.#redis.hkeys(this.#keys.disclosureTotals)).filter((field) => field.slice(-10) < day);
+      if (old.length > 0) await this.#redis.hdel(this.#keys.disclosureTotals, ...old);
+    });
+    return count;
+  }
+
+  #old(day: string, except: ReadonlySet<SubjectTag>, what: "count" | "delete"): Promise<number> {
+    return orConsentUnreachable(async () => {
+      const left = new Set([...except].map((tag) => this.#keys.disclosures(tag)));
+      let old = 0;
+      for await (const names of keysLike(this.#redis, this.#keys.disclosures("*" as SubjectTag))) {
+        const args = [day.slice(0, 7), day.slice(8), what];
+        const calls = names
+          .filter((name) => !left.has(name))
+          .map((name) => runScript(this.#redis, OLD_LINES, [name], args));
+        for (const count of await Promise.all(calls)) {
+          if (Number(count) < 0) this.#damaged("account");
+          else old += Number(count);
+        }
+      }
+      return old;
+    });
+  }
+}
+
+/** The revision of a ledger at which the last of these erasures was asked for; 0 when it names none of them. */
+export function revisionsErased(events: readonly string[], erasures: readonly string[]): number {
+  return events.findLastIndex((text) => erasureIdsIn([text]).some((id) => erasures.includes(id))) + 1;
+}
+
+/** Lines of a saved account that were opened at this revision or later. */
+export function linesFrom(revision: number, fields: Readonly<Record<string, string>>): Record<string, string> {
+  return Object.fromEntries(Object.entries(fields).filter(([field]) => Number.parseInt(field, 10) >= revision));
+}
+
+/** Of each recipient the same text again and again. */
+const aboutTexts = new WeakMap<Recipient, string>();
+
+function aboutOf(recipient: Recipient): string {
+  let text = aboutTexts.get(recipient);
+  if (text === undefined) {
+    const { name, purpose, region, contract } = recipient;
+    text = `${name}|${purpose}|${region}|${contract ?? ""}`;
+    aboutTexts.set(recipient, text);
+  }
+  return text;
+}
+
+function monthField({ revision, recipient, day }: DisclosureLine): string {
+  return `${revision}|${aboutOf(recipient)}|${day.slice(0, 7)}`;
+}
+
+function totalsField({ recipient, day }: DisclosureLine): string {
+  return `${aboutOf(recipient)}|${day}`;
+}
+
+function disclosureOf(about: string, day: string, count: number): Disclosure {
+  const [recipient = "", purpose = "", region = "", contract = ""] = about.split("|");
+  return {
+    recipient,
+    purpose: purpose as ServicePurpose,
+    day,
+    count,
+    region,
+    ...(contract !== "" && { contract }),
+  };
+}
+
+/** One for each day and recipient, whatever the revisions its lines were opened at. */
+function summed(disclosures: readonly Disclosure[]): Disclosure[] {
+  const byLine = new Map<string, Disclosure>();
+  for (const one of disclosures) {
+    const line = [one.day, one.recipient, one.purpose, one.region, one.contract].join("|");
+    byLine.set(line, { ...one, count: one.count + (byLine.get(line)?.count ?? 0) });
+  }
+  return [...byLine.entries()].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, one]) => one);
+}

@@ -1,0 +1,185 @@
+/**
+ * Access and portability: everything held for a data subject, one item after the other, read while it is
+ * sent. Whether everything can be read is found out first; a fault in the middle ends the items with an error,
+ * so that what is not whole never looks whole.
+ */
+
+import type { ConsentRecord } from "../../model/consent-record.ts";
+import type { ErasureStatus } from "../../model/erasure.ts";
+import { GatewayError } from "../../model/errors.ts";
+import { type BegunExport, EXPORT_FORMAT, type ExportItem, type ExportRequest } from "../../model/export.ts";
+import { refusedAsGuardian } from "../../model/guardian.ts";
+import type { DeviceKey, Pseudonym, SubjectTag } from "../../model/ids.ts";
+import { faultCode } from "../../platform/fault-code.ts";
+import type { NameTimes } from "../erasure/names-ever-given.ts";
+import { namesFor } from "./names.ts";
+import type { ExportableRow, ExportPorts, KeyedFacts } from "./ports.ts";
+import { ExportTurns } from "./slots.ts";
+
+/** All that is small, gathered before the first item. */
+interface Gathered {
+  readonly at: number;
+  readonly first: readonly ExportItem[];
+  readonly devices: readonly DeviceKey[];
+  /** Whose each name is under which something can be stored; names of one device together, oldest first. */
+  readonly names: ReadonlyMap<Pseudonym, DeviceKey>;
+  readonly times: NameTimes;
+}
+
+const MAX_EXPORTS = 4;
+
+export class Exports {
+  readonly #ports: ExportPorts;
+  readonly #turns = new ExportTurns(MAX_EXPORTS);
+
+  constructor(ports: ExportPorts) {
+    this.#ports = ports;
+  }
+
+  /** Throws CONSENT_UNREACHABLE, LEDGER_BROKEN, SINK_UNAVAILABLE, SINK_DENIED, before anything was given out. */
+  async begin(tag: SubjectTag, request: ExportRequest): Promise<BegunExport> {
+    // The key before the record: an erasure that begins in between is found in one of them, or in both.
+    const keyed = await this.#ports.facts(tag);
+    const record = await this.#ports.record(tag);
+    if (record === undefined) return { refused: "unknown-subject" };
+    const foreign = refusedAsGuardian(record.guardian, request);
+    if (foreign !== undefined) return { refused: foreign };
+    const devices = everBound(record);
+    if (request.asked?.some((device) => !devices.includes(device))) return { refused: "device-not-bound" };
+    const release = this.#turns.take(tag);
+    if (release === undefined) return { refused: "too-many-exports" };
+    const ending = new AbortController();
+    const close = (): void => {
+      ending.abort();
+      release();
+    };
+    try {
+      const gathered = await this.#gather(tag, keyed, record, devices, request);
+      if (gathered.names.size > 0) await this.#ports.rows.check(ending.signal);
+      return { items: this.#items(tag, gathered, ending.signal, close), close };
+    } catch (error) {
+      close();
+      throw error;
+    }
+  }
+
+  async #gather(
+    tag: SubjectTag,
+    keyed: KeyedFacts,
+    record: ConsentRecord,
+    devices: readonly DeviceKey[],
+    request: ExportRequest,
+  ): Promise<Gathered> {
+    const { decisions, disclosures, erasures, now } = this.#ports;
+    const at = now();
+    const bound = record.devices.map(({ device }) => device);
+    const asked = record.events.flatMap((event) => (event.type === "erasure-requested" ? [event.erasure] : []));
+    const [decided, given, times] = await Promise.all([decisions(tag, bound), disclosures(tag), erasures.times()]);
+    // An erasure that has not come to its end leaves rows under a key that is no longer the subject's.
+    const under = [keyed, ...(await Promise.all(asked.map((id) => erasures.read(id))))];
+    const states = await Promise.all(asked.map((id) => erasures.status(id)));
+    const { names, keyLost } = await namesFor(under, { times, nowMs: at }, this.#ports);
+    const { controller } = record;
+    const head = { kind: "export", format: EXPORT_FORMAT, at, controller, subject: tag, by: request.by } as const;
+    return {
+      at,
+      devices,
+      times,
+      names,
+      first: [
+        { ...head, ...(keyLost && { incomplete: "key-lost" as const }) },
+        { kind: "consent-record", record },
+        ...devices.map((device) => deviceItem(device, bound.includes(device), request)),
+        ...decided,
+        ...record.holds.map(({ ref, until }) => ({ kind: "hold" as const, reference: ref, until })),
+        ...states.flatMap((status) => (status === undefined ? [] : [erasureItem(status)])),
+        ...given.map((disclosure) => ({ kind: "disclosure" as const, ...disclosure })),
+      ],
+    };
+  }
+
+  async *#items(
+    tag: SubjectTag,
+    gathered: Gathered,
+    signal: AbortSignal,
+    close: () => void,
+  ): AsyncGenerator<ExportItem> {
+    try {
+      yield* gathered.first;
+      for (const device of gathered.devices) yield* this.#ports.setAside(tag, device);
+      yield* this.#rows("device_location", gathered, signal);
+      yield* this.#rows("device_status", gathered, signal);
+    } catch (error) {
+      if (!signal.aborted) {
+        this.#ports.log.error("an export broke off", { code: faultCode(error), stage: "export" });
+      }
+      throw error;
+    } finally {
+      close();
+    }
+  }
+
+  async *#rows(
+    measurement: "device_status" | "device_location",
+    { at, times, names }: Gathered,
+    signal: AbortSignal,
+  ): AsyncGenerator<ExportItem> {
+    const { rows, centerOf } = this.#ports;
+    const untilNs = `${at + times.clockWindowFutureMs}000000`;
+    for await (const page of rows.rows(measurement, [...names.keys()], untilNs, signal)) {
+      for (const row of page) {
+        const device = names.get(row.device);
+        if (device === undefined) throw new GatewayError("SINK_DENIED", "rows that were not asked for");
+        yield measurement === "device_status" ? statusItem(device, row) : placeItem(device, row, centerOf);
+      }
+    }
+  }
+}
+
+/** Oldest first. */
+function everBound({ events }: ConsentRecord): DeviceKey[] {
+  return [...new Set(events.flatMap((event) => (event.type === "bound" ? [event.device] : [])))];
+}
+
+function deviceItem(device: DeviceKey, bound: boolean, { asked, labels }: ExportRequest): ExportItem {
+  const index = asked?.indexOf(device) ?? -1;
+  const label = labels?.get(device);
+  return { kind: "device", device, bound, ...(index >= 0 && { asked: index }), ...(label !== undefined && { label }) };
+}
+
+function erasureItem({ id, state, requestedAt, completedAt, receipt }: ErasureStatus): ExportItem {
+  return {
+    kind: "erasure",
+    id,
+    state,
+    requestedAt,
+    ...(completedAt !== undefined && { completedAt }),
+    ...(receipt !== undefined && { receipt }),
+  };
+}
+
+function statusItem(device: DeviceKey, { timeNs, model, fields }: ExportableRow): ExportItem {
+  const at = millisecondsOf(timeNs);
+  return { kind: "status", device, at, timeNs, ...(model !== undefined && { model }), status: { ...fields } };
+}
+
+function placeItem(
+  device: DeviceKey,
+  { timeNs, fields }: ExportableRow,
+  centerOf: ExportPorts["centerOf"],
+): ExportItem {
+  const cell = String(fields.cell);
+  const center = centerOf(cell);
+  return {
+    kind: "location",
+    device,
+    cell,
+    resolution: Number(fields.resolution),
+    epochStart: millisecondsOf(timeNs),
+    ...(center !== undefined && { center: { ...center } }),
+  };
+}
+
+function millisecondsOf(timeNs: string): number {
+  return Number(timeNs.slice(0, -6));
+}

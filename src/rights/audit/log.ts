@@ -1,0 +1,326 @@
+/**
+ * The audit log in Redis: append-only, chained, sealed. Lines are appended by one Lua call that refuses
+ * when the log is not exactly what this process continues, so that two gateways cannot fork it.
+ */
+import { randomInt } from "node:crypto";
+import { setTimeout as delay } from "node:timers/promises";
+import type { Redis } from "ioredis";
+import type {
+  AuditAct,
+  AuditHead,
+  AuditPage,
+  AuditRecord,
+  AuditRepair,
+  AuditRole,
+  AuditVerdict,
+} from "../../model/audit.ts";
+import { GatewayError } from "../../model/errors.ts";
+import { orConsentUnreachable } from "../../platform/redis.ts";
+import { type RedisScript, runScript } from "../../platform/redis-script.ts";
+import {
+  type AuditState,
+  ChainCheck,
+  EMPTY_LOG,
+  hashLine,
+  lossIn,
+  nextLine,
+  openLine,
+  openSeal,
+  repairIn,
+  seal,
+} from "./chain.ts";
+import { HeadCheck } from "./head-check.ts";
+import { type LogKeys, repairAudit } from "./repair.ts";
+
+export interface AuditOptions {
+  /** The first writes, all of them verify. */
+  readonly keys: readonly [Buffer, ...Buffer[]];
+  /** Unix ms. */
+  now(): number;
+}
+
+const APPEND_LINES: RedisScript = {
+  name: "consentryAppendAudit",
+  lua: `--[[
+  Appends lines to the audit log and replaces its seal, or trims lines off its beginning.
+  KEYS[1] list of lines   KEYS[2] seal
+  ARGV[1] seal that must stand there, "" for none   ARGV[2] number of lines that must stand there
+  ARGV[3] seal afterwards   ARGV[4] lines to trim   ARGV[5..] lines to append
+  Reply: 1 done, 0 another seal stands there, -1 the number of lines is not what the seal says
+]]
+if (redis.call("GET", KEYS[2]) or "") ~= ARGV[1] then return 0 end
+if redis.call("LLEN", KEYS[1]) ~= tonumber(ARGV[2]) then return -1 end
+if tonumber(ARGV[4]) > 0 then redis.call("LTRIM", KEYS[1], ARGV[4], -1) end
+for index = 5, #ARGV do redis.call("RPUSH", KEYS[1], ARGV[index]) end
+redis.call("SET", KEYS[2], ARGV[3])
+return 1`,
+};
+
+const MAX_BATCH = 128;
+const MAX_ATTEMPTS = 20;
+const MAX_BACKOFF_MS = 30;
+const PAGE = 500;
+
+interface Waiting {
+  readonly act: AuditAct;
+  readonly at: number;
+  readonly resolve: (index: number) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+interface Bounds {
+  readonly sealText: string;
+  readonly count: number;
+}
+
+interface Known {
+  readonly sealText: string;
+  readonly state: AuditState;
+}
+
+export class AuditLog {
+  readonly #redis: Redis;
+  readonly #keys: LogKeys;
+  readonly #options: AuditOptions;
+  #waiting: Waiting[] = [];
+  #writing = false;
+  /** What this process wrote or read last; the log may only ever have grown from there. */
+  #known: Known | undefined;
+
+  constructor(redis: Redis, keys: LogKeys, options: AuditOptions) {
+    this.#redis = redis;
+    this.#keys = keys;
+    this.#options = options;
+  }
+
+  /**
+   * Resolves with the index of the line once it is in Redis. What arrives while a call is under way travels
+   * together. `at` is when the act was done, Unix ms. Throws `CONSENT_UNREACHABLE`, `CONSENT_CONFLICT`; `AUDIT_BROKEN` when the log was tampered with.
+   */
+  append(act: AuditAct, at = this.#options.now()): Promise<number> {
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({ act, at, resolve, reject });
+      if (!this.#writing) void this.#write();
+    });
+  }
+
+  async head(): Promise<AuditHead> {
+    const { state } = await this.#read();
+    return { next: state.next, hash: state.head };
+  }
+
+  /** How far this process knows the log to have got. */
+  get known(): AuditHead | undefined {
+    const state = this.#known?.state;
+    return state && { next: state.next, hash: state.head };
+  }
+
+  /** Whether the log goes on from this head, as far as its last lines tell. Throws CONSENT_UNREACHABLE. */
+  async continues({ next, hash }: AuditHead): Promise<boolean> {
+    const { sealText } = await this.#bounds();
+    const state = openSeal(sealText, this.#options.keys);
+    if (state === undefined || state.next < next) return false;
+    if (next <= state.first) return next < state.first || state.base === hash;
+    const line = await orConsentUnreachable(() => this.#redis.lindex(this.#keys.auditLines, next - 1 - state.first));
+    return line !== null && hashLine(line) === hash;
+  }
+
+  /** Reads the whole log. `noted` are heads written down earlier, of each of which this log must be a continuation. */
+  async verify(noted: readonly AuditHead[] = []): Promise<AuditVerdict> {
+    const before = await this.#bounds();
+    const verdict = await this.#follow(before, noted);
+    if (verdict.intact) return verdict;
+    // Lines that retention trimmed meanwhile moved all others; then, and only then, look once more.
+    const now = await this.#bounds();
+    const [was, is] = [before, now].map(({ sealText }) => openSeal(sealText, this.#options.keys)?.first);
+    return was === is ? verdict : this.#follow(now, noted);
+  }
+
+  /**
+   * Makes a log that does not verify one that can be written to again, and that says what was found; `undefined`
+   * when there is nothing to repair. `keep` gets the lines nobody can vouch for, before they go. Throws `CONSENT_UNREACHABLE`, `CONSENT_CONFLICT`.
+   */
+  async repair(
+    by: AuditRole,
+    noted: readonly AuditHead[] = [],
+    keep: (leftOut: readonly string[]) => Promise<void> = async () => undefined,
+  ): Promise<AuditRepair | undefined> {
+    const found = await this.verify(noted);
+    if (found.intact) return undefined;
+    return repairAudit(this.#redis, this.#keys, { ...this.#options, by, found, noted, keep });
+  }
+
+  async #follow({ sealText, count }: Bounds, noted: readonly AuditHead[]): Promise<AuditVerdict> {
+    const state = sealText === "" && count === 0 ? EMPTY_LOG : openSeal(sealText, this.#options.keys);
+    if (state === undefined) return { intact: false, index: 0, problem: "seal-broken" };
+    const check = new ChainCheck(state, this.#options.keys);
+    const heads = new HeadCheck(noted, state);
+    const repairs: AuditRepair[] = [];
+    let position = 0;
+    for await (const line of this.#lines(0, count)) {
+      const breach = check.follow(line);
+      if (breach?.problem === "missing" && (await this.#stands(breach.index, position, count))) {
+        return { intact: false, index: breach.index, problem: "reordered" };
+      }
+      if (breach !== undefined) return { intact: false, ...breach };
+      position += 1;
+      heads.follow(state.first + position, hashLine(line), lossIn(line));
+      const repair = repairIn(line);
+      if (repair !== undefined) repairs.push(repair);
+    }
+    const breach = check.end(state);
+    if (breach !== undefined) return { intact: false, ...breach };
+    const missed = heads.missed();
+    if (missed[0] !== undefined) {
+      return { intact: false, index: Math.min(missed[0].next, state.next), problem: "rolled-back", missed };
+    }
+    const head = { next: state.next, hash: state.head };
+    return { intact: true, first: state.first, head, lost: heads.losses, repairs };
+  }
+
+  /** Lines from index `from` on, oldest first. Throws `AUDIT_BROKEN` when one of them does not open. */
+  async list({ from, limit }: { readonly from: number; readonly limit: number }): Promise<AuditPage> {
+    for (;;) {
+      const { state } = await this.#read();
+      const start = Math.max(from, state.first);
+      const end = Math.min(start + limit, state.next);
+      const records: AuditRecord[] = [];
+      for await (const line of this.#lines(start - state.first, end - state.first)) records.push(this.#opened(line));
+      // Lines that were trimmed meanwhile moved all others.
+      const moved = (await this.#read()).state.first !== state.first;
+      if (!moved) return { records, first: state.first, head: { next: state.next, hash: state.head } };
+    }
+  }
+
+  /** Lines written before `beforeMs` (Unix ms), which `trim` would remove. */
+  async older(beforeMs: number): Promise<number> {
+    const { state } = await this.#read();
+    let count = 0;
+    for await (const line of this.#lines(0, state.next - state.first)) {
+      if (this.#opened(line).at >= beforeMs) break;
+      count += 1;
+    }
+    return count;
+  }
+
+  /**
+   * Retention: removes lines written before `beforeMs`; the seal remembers where the log begins now. Of two that trim
+   * at once one does: what was counted from a beginning holds for that beginning alone.
+   */
+  async trim(beforeMs: number): Promise<number> {
+    const { first } = (await this.#read()).state;
+    const count = await this.older(beforeMs);
+    if (count === 0) return 0;
+    for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt += 1) {
+      const before = await this.#read();
+      // Another one has trimmed; what is left for us is found by counting again, next time.
+      if (before.state.first !== first) return 0;
+      const last = await orConsentUnreachable(() => this.#redis.lindex(this.#keys.auditLines, count - 1));
+      if (last === null) {
+        if ((await this.#bounds()).sealText !== before.sealText) continue;
+        throw new GatewayError("AUDIT_BROKEN", "truncated");
+      }
+      const after = { ...before.state, first: first + count, base: hashLine(last) };
+      if (await this.#replace(before, after, count, [])) return count;
+      await delay(randomInt(MAX_BACKOFF_MS) + 1);
+    }
+    throw new GatewayError("CONSENT_CONFLICT", "audit");
+  }
+
+  async #write(): Promise<void> {
+    this.#writing = true;
+    while (this.#waiting.length > 0) {
+      const batch = this.#waiting.splice(0, MAX_BATCH);
+      try {
+        const first = await this.#appendAll(batch);
+        for (const [offset, { resolve }] of batch.entries()) resolve(first + offset);
+      } catch (error) {
+        for (const { reject } of batch) reject(error);
+      }
+    }
+    this.#writing = false;
+  }
+
+  async #appendAll(acts: readonly Pick<Waiting, "act" | "at">[]): Promise<number> {
+    for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt += 1) {
+      const before = attempt === 1 && this.#known !== undefined ? this.#known : await this.#read();
+      const lines: string[] = [];
+      let state = before.state;
+      for (const { act, at } of acts) {
+        const next = nextLine(state, act, at, this.#options.keys[0]);
+        lines.push(next.line);
+        state = next.state;
+      }
+      if (await this.#replace(before, state, 0, lines)) return before.state.next;
+      await delay(randomInt(MAX_BACKOFF_MS) + 1);
+    }
+    throw new GatewayError("CONSENT_CONFLICT", "audit");
+  }
+
+  /** `false` when another process wrote meanwhile. */
+  async #replace(before: Known, after: AuditState, trimmed: number, lines: readonly string[]): Promise<boolean> {
+    const sealText = seal(after, this.#options.keys[0]);
+    const names = [this.#keys.auditLines, this.#keys.auditSeal];
+    const count = before.state.next - before.state.first;
+    const args = [before.sealText, count, sealText, trimmed, ...lines];
+    const reply = await orConsentUnreachable(() => runScript(this.#redis, APPEND_LINES, names, args));
+    if (reply === -1) throw new GatewayError("AUDIT_BROKEN", "lines do not match the seal");
+    if (reply !== 1) return false;
+    this.#known = { sealText, state: after };
+    return true;
+  }
+
+  /** The state as sealed, found to be no older than what this process knows. */
+  async #read(): Promise<Known> {
+    const { sealText, count } = await this.#bounds();
+    const state = sealText === "" && count === 0 ? EMPTY_LOG : openSeal(sealText, this.#options.keys);
+    if (state === undefined) throw new GatewayError("AUDIT_BROKEN", "seal");
+    // What was known of a log from before its repair is not asked of it any more.
+    const latest = this.#known?.state;
+    const known = (state.repaired ?? 0) > (latest?.repaired ?? 0) ? undefined : latest;
+    if (known !== undefined && state.next < known.next) throw new GatewayError("AUDIT_BROKEN", "rolled back");
+    if (known !== undefined && known.next > state.first) {
+      const last = await orConsentUnreachable(() =>
+        this.#redis.lindex(this.#keys.auditLines, known.next - 1 - state.first),
+      );
+      if (last === null || hashLine(last) !== known.head) {
+        // Trimmed between the two looks, every line stands further ahead: that is no rollback.
+        if ((await this.#bounds()).sealText !== sealText) return this.#read();
+        throw new GatewayError("AUDIT_BROKEN", "rolled back");
+      }
+    }
+    return { sealText, state };
+  }
+
+  async #bounds(): Promise<Bounds> {
+    const replies = await orConsentUnreachable(() =>
+      this.#redis.multi().get(this.#keys.auditSeal).llen(this.#keys.auditLines).exec(),
+    );
+    const [sealReply, countReply] = replies ?? [];
+    if (sealReply === undefined || countReply === undefined || sealReply[0] !== null || countReply[0] !== null) {
+      throw new GatewayError("CONSENT_UNREACHABLE", "audit");
+    }
+    return { sealText: typeof sealReply[1] === "string" ? sealReply[1] : "", count: Number(countReply[1]) };
+  }
+
+  async *#lines(start: number, end: number): AsyncGenerator<string> {
+    for (let at = start; at < end; at += PAGE) {
+      const last = Math.min(at + PAGE, end) - 1;
+      yield* await orConsentUnreachable(() => this.#redis.lrange(this.#keys.auditLines, at, last));
+    }
+  }
+
+  /** Whether the line of this index stands further back. */
+  async #stands(index: number, from: number, count: number): Promise<boolean> {
+    for await (const line of this.#lines(from, count)) {
+      if (openLine(line, this.#options.keys)?.index === index) return true;
+    }
+    return false;
+  }
+
+  #opened(line: string): AuditRecord {
+    const record = openLine(line, this.#options.keys);
+    if (record === undefined) throw new GatewayError("AUDIT_BROKEN", "a line does not open");
+    return record;
+  }
+}

@@ -1,0 +1,153 @@
+/**
+ * A log that does not verify lets nothing be written to it. Repaired it goes on behind the lines that do verify: the
+ * first new one says what was found, then everything else that was written under the key of the log stands again.
+ * What nobody can vouch for is counted, named by its hash, and left out.
+ */
+import { createHash } from "node:crypto";
+import type { Redis } from "ioredis";
+import type { AuditAct, AuditHead, AuditProblem, AuditRecord, AuditRepair, AuditRole } from "../../model/audit.ts";
+import { GatewayError } from "../../model/errors.ts";
+import { orConsentUnreachable } from "../../platform/redis.ts";
+import type { RedisKeys } from "../../platform/redis-keys.ts";
+import { type RedisScript, runScript } from "../../platform/redis-script.ts";
+import { execAll } from "../../platform/redis-values.ts";
+import { type AuditState, ChainCheck, EMPTY_LOG, hashLine, nextLine, openLine, openSeal, seal } from "./chain.ts";
+import { HeadCheck } from "./head-check.ts";
+
+export interface RepairOptions {
+  /** The first writes, all of them verify. */
+  readonly keys: readonly [Buffer, ...Buffer[]];
+  readonly by: AuditRole;
+  /** What was found to be wrong, and at which line. */
+  readonly found: { readonly index: number; readonly problem: AuditProblem };
+  /** Heads noted down outside Redis. */
+  readonly noted: readonly AuditHead[];
+  /** Gets the lines nobody can vouch for, before they go. */
+  keep(leftOut: readonly string[]): Promise<void>;
+  /** Unix ms. */
+  now(): number;
+}
+
+const REPLACE_LOG: RedisScript = {
+  name: "consentryRepairAudit",
+  lua: `--[[
+  Keeps the beginning of the audit log, appends lines behind it and replaces the seal.
+  KEYS[1] list of lines   KEYS[2] seal
+  ARGV[1] seal that must stand there, "" for none   ARGV[2] number of lines that must stand there
+  ARGV[3] seal afterwards   ARGV[4] lines to keep   ARGV[5..] lines to append
+  Reply: 1 done, 0 the log is another one by now
+]]
+if (redis.call("GET", KEYS[2]) or "") ~= ARGV[1] then return 0 end
+if redis.call("LLEN", KEYS[1]) ~= tonumber(ARGV[2]) then return 0 end
+if tonumber(ARGV[4]) == 0 then redis.call("DEL", KEYS[1]) else redis.call("LTRIM", KEYS[1], 0, ARGV[4] - 1) end
+for index = 5, #ARGV do redis.call("RPUSH", KEYS[1], ARGV[index]) end
+redis.call("SET", KEYS[2], ARGV[3])
+return 1`,
+};
+
+export type LogKeys = Pick<RedisKeys, "auditLines" | "auditSeal">;
+
+const PAGE = 500;
+const MAX_ATTEMPTS = 20;
+
+/** Throws CONSENT_UNREACHABLE; CONSENT_CONFLICT when others keep writing to the log meanwhile. */
+export async function repairAudit(redis: Redis, keys: LogKeys, options: RepairOptions): Promise<AuditRepair> {
+  for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt += 1) {
+    const begun = redis.multi().get(keys.auditSeal).llen(keys.auditLines);
+    const [sealText, count] = (await orConsentUnreachable(() => execAll(begun))) as [string | null, number];
+    const remains = new Remains(openSeal(sealText ?? "", options.keys), options);
+    for (let at = 0; at < count; at += PAGE) {
+      const last = Math.min(at + PAGE, count) - 1;
+      for (const line of await orConsentUnreachable(() => redis.lrange(keys.auditLines, at, last))) remains.add(line);
+    }
+    const { lines, state, repair } = remains.written();
+    await options.keep(remains.leftOut);
+    const args = [sealText ?? "", count, seal(state, options.keys[0]), repair.kept, ...lines];
+    const names = [keys.auditLines, keys.auditSeal];
+    if ((await orConsentUnreachable(() => runScript(redis, REPLACE_LOG, names, args))) === 1) return repair;
+  }
+  throw new GatewayError("CONSENT_CONFLICT", "audit");
+}
+
+/** The lines of a log that does not verify, sorted into what is kept, what is written again and what is left out. */
+class Remains {
+  readonly #options: RepairOptions;
+  readonly #sealed: AuditState | undefined;
+  readonly #seen = new Set<string>();
+  readonly #again: AuditRecord[] = [];
+  readonly #left: string[] = [];
+  #chain: ChainCheck | undefined;
+  #heads: HeadCheck | undefined;
+  /** Of the lines that follow from one another from the first one on. */
+  #state: AuditState | undefined;
+
+  constructor(sealed: AuditState | undefined, options: RepairOptions) {
+    this.#options = options;
+    this.#sealed = sealed;
+    if (sealed !== undefined) this.#begin(sealed);
+  }
+
+  add(line: string): void {
+    const record = openLine(line, this.#options.keys);
+    // Without a seal the log begins where its first line says that it does.
+    if (record !== undefined && this.#state === undefined)
+      this.#begin({ first: record.index, base: record.prev, next: record.index, head: record.prev });
+    const hash = hashLine(line);
+    if (this.#again.length + this.#left.length === 0 && this.#chain?.follow(line) === undefined && this.#state) {
+      this.#state = { ...this.#state, next: this.#state.next + 1, head: hash };
+      this.#heads?.follow(this.#state.next, hash, undefined);
+    } else if (record === undefined || this.#seen.has(hash)) this.#left.push(line);
+    else this.#again.push(record);
+    this.#seen.add(hash);
+  }
+
+  written(): { lines: string[]; state: AuditState; repair: AuditRepair } {
+    const { keys, by, found, now } = this.#options;
+    const kept = this.#state ?? EMPTY_LOG;
+    const [again, left] = [this.#again.length, this.#left.length];
+    const counts = { problem: found.problem, line: found.index, kept: kept.next - kept.first, again, left };
+    const digest = createHash("sha256").update(this.#left.join("\n")).digest("base64url");
+    const detail = { ...counts, ...(left > 0 && { digest }), ...this.#lost(kept) };
+    // Gateways at work know by it that the log was repaired, and not put back to an earlier state of itself.
+    let state: AuditState = { ...kept, repaired: Math.max(now(), (this.#sealed?.repaired ?? 0) + 1) };
+    const lines: string[] = [];
+    const append = (act: AuditAct, at: number): void => {
+      const next = nextLine(state, act, at, keys[0]);
+      lines.push(next.line);
+      state = next.state;
+    };
+    append({ act: "audit-repaired", by, detail }, now());
+    const moved = new Map<number, number>();
+    for (const { index, at, prev: _prev, of, ...act } of this.#again) {
+      moved.set(index, state.next);
+      append({ ...act, of: of === undefined ? undefined : (moved.get(of) ?? of) }, at);
+    }
+    return { lines, state, repair: { index: kept.next, ...counts } };
+  }
+
+  get leftOut(): readonly string[] {
+    return this.#left;
+  }
+
+  #begin(state: AuditState): void {
+    const from = { ...state, next: state.first, head: state.base };
+    this.#state = from;
+    this.#chain = new ChainCheck({ ...from, next: Number.MAX_SAFE_INTEGER }, this.#options.keys);
+    const { noted } = this.#options;
+    const known = this.#sealed === undefined ? noted : [...noted, headOf(this.#sealed)];
+    this.#heads = new HeadCheck(known, from);
+  }
+
+  /** What the log must have held and does not: from which line on, and the head up to which it got. */
+  #lost({ next }: AuditState): { from?: number; lost?: string } {
+    const known = [...this.#options.noted, ...(this.#sealed === undefined ? [] : [headOf(this.#sealed)])];
+    const missed = this.#heads?.missed() ?? known.sort((left, right) => left.next - right.next);
+    const [first, last] = [missed[0], missed.at(-1)];
+    if (first === undefined || last === undefined) return {};
+    return { from: Math.min(first.next - 1, next), lost: `${last.next}:${last.hash}` };
+  }
+}
+
+function headOf({ next, head }: AuditState): AuditHead {
+  return { next, hash: head };
+}

@@ -1,0 +1,110 @@
+/**
+ * Writing to the audit log around an act. Before an act a line that cannot be written stops the act;
+ * after it, the act has happened: the line is then written later, again and again, and alarmed meanwhile.
+ */
+
+import type { AuditAct } from "../../model/audit.ts";
+import type { Log } from "../../model/log.ts";
+import { faultCode } from "../../platform/fault-code.ts";
+import type { AuditLog } from "./log.ts";
+
+export interface AuditTrailPorts {
+  readonly audit: Pick<AuditLog, "append">;
+  /** A line could not be written at once. */
+  readonly late: () => void;
+  readonly log: Log;
+  /** Unix ms. */
+  now(): number;
+}
+
+/** Kept in memory until they can be written; beyond this the oldest is lost, and that is logged. */
+const MAX_LATE = 10_000;
+const FIRST_RETRY_MS = 1_000;
+const LAST_RETRY_MS = 30_000;
+
+interface Late {
+  readonly act: AuditAct;
+  readonly at: number;
+}
+
+export class AuditTrail {
+  readonly #ports: AuditTrailPorts;
+  readonly #late: Late[] = [];
+  #flushing: Promise<void> | undefined;
+  #retryMs = FIRST_RETRY_MS;
+  #timer: NodeJS.Timeout | undefined;
+  #stopped = false;
+
+  constructor(ports: AuditTrailPorts) {
+    this.#ports = ports;
+  }
+
+  /** For an act that must not happen without its line. Resolves with its index; throws as `AuditLog.append` does. */
+  append(act: AuditAct): Promise<number> {
+    return this.#ports.audit.append(act);
+  }
+
+  /** For an act that has happened, or that nothing may stop. Never rejects; tries once before it resolves. */
+  async note(act: AuditAct): Promise<void> {
+    const at = this.#ports.now();
+    try {
+      await this.#ports.audit.append(act, at);
+    } catch (error) {
+      this.#postpone({ act, at }, error);
+    }
+  }
+
+  /** One more try for everything that is still waiting. */
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    clearTimeout(this.#timer);
+    // One that is under way ends first; what it could not write is tried once more.
+    await this.#flushing;
+    await this.#flush();
+    if (this.#late.length > 0) this.#ports.log.error("audit lines lost", { count: this.#late.length });
+  }
+
+  #postpone(late: Late, error: unknown): void {
+    this.#ports.late();
+    this.#ports.log.error("audit line is late", { code: faultCode(error), stage: "audit" });
+    this.#late.push(late);
+    if (this.#late.length > MAX_LATE) {
+      // The oldest but the one that may be on its way at this moment.
+      this.#late.splice(this.#flushing === undefined ? 0 : 1, 1);
+      this.#ports.log.error("audit lines lost", { count: 1 });
+    }
+    this.#schedule();
+  }
+
+  #schedule(): void {
+    if (this.#timer !== undefined || this.#stopped) return;
+    this.#timer = setTimeout(() => {
+      this.#timer = undefined;
+      void this.#flush().then(() => {
+        this.#retryMs = this.#late.length === 0 ? FIRST_RETRY_MS : Math.min(this.#retryMs * 2, LAST_RETRY_MS);
+        if (this.#late.length > 0) this.#schedule();
+      });
+    }, this.#retryMs);
+    this.#timer.unref();
+  }
+
+  /** One at a time: two would write the same line and each strike off another. */
+  #flush(): Promise<void> {
+    this.#flushing ??= this.#writeLate().finally(() => {
+      this.#flushing = undefined;
+    });
+    return this.#flushing;
+  }
+
+  async #writeLate(): Promise<void> {
+    while (this.#late[0] !== undefined) {
+      const { act, at } = this.#late[0];
+      try {
+        await this.#ports.audit.append(act, at);
+      } catch {
+        return;
+      }
+      this.#late.shift();
+    }
+  }
+}

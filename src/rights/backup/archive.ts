@@ -1,0 +1,160 @@
+/** The two archives of a backup: what a line of each can be, what their files are called, which key opens which. */
+import { hkdfSync } from "node:crypto";
+import { readdir, rm, stat } from "node:fs/promises";
+import { join } from "node:path";
+import { z } from "zod";
+import { timestampMs } from "../../model/consent-record.ts";
+import { GatewayError } from "../../model/errors.ts";
+import type { DeviceKey, SubjectTag } from "../../model/ids.ts";
+import { fingerprint } from "../../platform/keys/fingerprint.ts";
+import { STORED_KINDS } from "../../platform/redis-values.ts";
+import type { SealedHeader } from "../../platform/sealed-file/format.ts";
+import { readSealedHeader, readSealedLines } from "../../platform/sealed-file/reader.ts";
+import { SHARED_NAMES } from "./catalogue.ts";
+
+export const ARCHIVE_KINDS = ["records", "subject-keys"] as const;
+export type ArchiveKind = (typeof ARCHIVE_KINDS)[number];
+
+const keyedHash = z.string().regex(/^[A-Za-z0-9_-]{22}$/);
+const tag = keyedHash as unknown as z.ZodType<SubjectTag, string>;
+const device = keyedHash as unknown as z.ZodType<DeviceKey, string>;
+const count = z.number().int().nonnegative();
+const fields = z.record(z.string(), z.string());
+
+const subjectLine = z.strictObject({
+  is: z.literal("subject"),
+  tag,
+  /** Unix ms by the clock of Redis when this subject was read. */
+  at: timestampMs,
+  /** Of the subject hash, all but the wrapped key: head, fence, and what else there is. */
+  fields: fields.and(z.object({ head: z.string(), fence: z.string() })),
+  events: z.array(z.string()),
+  /** Erasures of this subject by their id, without the key. */
+  erasures: z.record(z.string(), fields),
+  /** Who was given data of the subject; archives of before there was such an account have none. */
+  disclosures: fields.default({}),
+});
+const credentialLine = z.strictObject({ is: z.literal("credential"), device, at: timestampMs, fields });
+const sharedLine = z.strictObject({
+  is: z.literal("shared"),
+  name: z.enum(SHARED_NAMES as [string, ...string[]]),
+  kind: z.enum(STORED_KINDS),
+  /** Begins the value anew: whatever came before under this name is void. */
+  first: z.boolean(),
+  /** Elements; of a hash name and value, of a sorted set member and score in turn. */
+  items: z.array(z.string()),
+});
+/** A backup that was cut short has no end. */
+const endLine = z.strictObject({ is: z.literal("end"), subjects: count, credentials: count, keys: count });
+export const recordsLine = z.discriminatedUnion("is", [subjectLine, credentialLine, sharedLine, endLine]);
+export type RecordsLine = z.infer<typeof recordsLine>;
+export type SubjectLine = z.infer<typeof subjectLine>;
+export type CredentialLine = z.infer<typeof credentialLine>;
+export type SharedLine = z.infer<typeof sharedLine>;
+
+/** `name`: "" for the key in use, else the erasure that still needs the key it will destroy. */
+const keyLine = z.strictObject({ is: z.literal("key"), tag, name: z.string(), key: z.string() });
+export const keysLine = z.discriminatedUnion("is", [keyLine, endLine]);
+export type KeysLine = z.infer<typeof keysLine>;
+
+/** The archive of subject keys takes the master key to open, and so lends nothing to the holder of the backup key. */
+export function subjectArchiveKey(masterKey: Buffer): Buffer {
+  return Buffer.from(hkdfSync("sha256", masterKey, Buffer.alloc(0), "consentry subject key archive 1", 32));
+}
+
+export function archiveName(
+  { createdAt, backup }: Pick<SealedHeader, "createdAt" | "backup">,
+  kind: ArchiveKind,
+): string {
+  const time = new Date(createdAt).toISOString().replace(/[-:]|\.\d+/g, "");
+  return `consentry-${time}-${backup}.${kind}`;
+}
+
+/** See sealed-writer.ts. */
+const LEFTOVER = /^consentry-\d{8}T\d{6}Z-[0-9a-f]{16}\.(?:records|subject-keys)\.[0-9a-f]{8}\.part$/;
+const LEFT_AFTER_MS = 10 * 60_000;
+const NAME = /^consentry-(\d{8}T\d{6}Z)-[0-9a-f]{16}\.(records|subject-keys)$/;
+
+/** Paths of this installation's archives of one kind in a directory, oldest first; others that lie there are none of ours. */
+export async function archivesIn(dir: string, kind: ArchiveKind, installation: string): Promise<string[]> {
+  const names = await readdir(dir).catch((): string[] => []);
+  const files = names.filter((name) => NAME.exec(name)?.[2] === kind).map((name) => join(dir, name));
+  const found = await Promise.all(
+    files.map(async (file) => ({ file, header: await readSealedHeader(file).catch(() => undefined) })),
+  );
+  return found
+    .flatMap(({ file, header }) => (header?.installation === installation ? [{ file, at: header.createdAt }] : []))
+    .sort((left, right) => left.at - right.at)
+    .map(({ file }) => file);
+}
+
+/** What a process left that was killed while it wrote an archive. A writer at work touches its file more often than that. */
+export async function removeLeftovers(dir: string, now = Date.now()): Promise<void> {
+  for (const name of await readdir(dir).catch((): string[] => [])) {
+    if (!LEFTOVER.test(name)) continue;
+    const file = join(dir, name);
+    const changedAt = await stat(file).then(
+      ({ mtimeMs }) => mtimeMs,
+      () => now,
+    );
+    if (now - changedAt > LEFT_AFTER_MS) await rm(file, { force: true });
+  }
+}
+
+/** How many archives of one kind in a directory this key alone opens. */
+export async function archivesUnder(
+  dir: string,
+  kind: ArchiveKind,
+  installation: string,
+  key: Buffer,
+): Promise<number> {
+  const files = await archivesIn(dir, kind, installation);
+  const headers = await Promise.all(files.map((file) => readSealedHeader(file)));
+  return headers.filter(({ keyId }) => keyId === fingerprint(key)).length;
+}
+
+/** The header, found to be of this kind and this installation. Throws ARCHIVE_INVALID. */
+export async function ownArchive(file: string, kind: ArchiveKind, installation: string): Promise<SealedHeader> {
+  const header = await readSealedHeader(file);
+  if (header.kind !== kind) throw new GatewayError("ARCHIVE_INVALID", "wrong-kind");
+  if (header.installation !== installation) throw new GatewayError("ARCHIVE_INVALID", "foreign-installation");
+  return header;
+}
+
+/** The lines but for the end, which must be there, be last and agree. Throws ARCHIVE_INVALID. */
+export async function* archiveLines<Line extends { is: string }>(
+  file: string,
+  key: Buffer,
+  schema: z.ZodType<Line>,
+): AsyncGenerator<Exclude<Line, { is: "end" }>> {
+  const counts: Record<string, number> = {};
+  let ended = false;
+  for await (const text of readSealedLines(file, key)) {
+    if (ended) throw new GatewayError("ARCHIVE_INVALID", "altered");
+    const line = parse(text, schema);
+    if (isEnd(line)) {
+      const { subjects, credentials, keys } = line;
+      const found = [counts.subject ?? 0, counts.credential ?? 0, counts.key ?? 0];
+      if ([subjects, credentials, keys].some((wanted, index) => wanted !== found[index])) {
+        throw new GatewayError("ARCHIVE_INVALID", "incomplete");
+      }
+      ended = true;
+      continue;
+    }
+    counts[line.is] = (counts[line.is] ?? 0) + 1;
+    yield line as Exclude<Line, { is: "end" }>;
+  }
+  if (!ended) throw new GatewayError("ARCHIVE_INVALID", "incomplete");
+}
+
+function parse<Line>(text: string, schema: z.ZodType<Line>): Line {
+  try {
+    return schema.parse(JSON.parse(text));
+  } catch {
+    throw new GatewayError("ARCHIVE_INVALID", "unreadable-line");
+  }
+}
+
+function isEnd(line: { is: string }): line is z.infer<typeof endLine> {
+  return line.is === "end";
+}

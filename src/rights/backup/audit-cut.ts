@@ -1,0 +1,70 @@
+/**
+ * The audit log as a backup takes it: the seal, and exactly the lines that it speaks of, however many are
+ * written meanwhile. Read at two moments the two would not fit, and nothing could be appended after a restore.
+ */
+import type { Redis } from "ioredis";
+import type { AuditProblem } from "../../model/audit.ts";
+import { GatewayError } from "../../model/errors.ts";
+import type { RedisKeys } from "../../platform/redis-keys.ts";
+import { execAll } from "../../platform/redis-values.ts";
+import { ChainCheck, EMPTY_LOG, openSeal } from "../audit/chain.ts";
+import type { SharedLine } from "./archive.ts";
+
+const PAGE = 500;
+const MAX_ATTEMPTS = 5;
+
+export interface AuditCut {
+  /** The pages; a later one that is the `first` of its name makes those before it void. */
+  pages(): AsyncGenerator<Omit<SharedLine, "is">>;
+  /** What is wrong with the log as it was read; to be asked after the last page. */
+  readonly problem: AuditProblem | undefined;
+}
+
+/** `auditKeys`: what is backed up is verified while it is read, so that whoever takes a backup hears of it. */
+export function auditCut(redis: Redis, keys: RedisKeys, auditKeys: readonly Buffer[]): AuditCut {
+  let problem: AuditProblem | undefined;
+  return {
+    async *pages() {
+      for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt += 1) {
+        const begun = redis.multi().get(keys.auditSeal).llen(keys.auditLines).lindex(keys.auditLines, 0);
+        const [seal, length, oldest] = (await execAll(begun)) as [string | null, number, string | null];
+        const verifier = new CutVerifier(seal, length, auditKeys);
+        if (seal === null && length === 0) return;
+        yield { name: "auditSeal", kind: "string", first: true, items: [seal ?? ""] };
+        yield { name: "auditLines", kind: "list", first: true, items: [] };
+        for (let at = 0; at < length; at += PAGE) {
+          const items = await redis.lrange(keys.auditLines, at, Math.min(at + PAGE, length) - 1);
+          for (const line of items) verifier.follow(line);
+          yield { name: "auditLines", kind: "list", first: false, items };
+        }
+        problem = verifier.end();
+        // A log that was trimmed at its beginning while it was read is read again.
+        if (length === 0 || (await redis.lindex(keys.auditLines, 0)) === oldest) return;
+      }
+      throw new GatewayError("CONSENT_CONFLICT", "reading the audit log");
+    },
+    get problem() {
+      return problem;
+    },
+  };
+}
+
+class CutVerifier {
+  readonly #state;
+  readonly #chain: ChainCheck | undefined;
+  #problem: AuditProblem | undefined;
+
+  constructor(seal: string | null, length: number, auditKeys: readonly Buffer[]) {
+    this.#state = seal === null && length === 0 ? EMPTY_LOG : openSeal(seal ?? "", auditKeys);
+    this.#chain = this.#state && new ChainCheck(this.#state, auditKeys);
+  }
+
+  follow(line: string): void {
+    this.#problem ??= this.#chain?.follow(line)?.problem;
+  }
+
+  end(): AuditProblem | undefined {
+    if (this.#state === undefined) return "seal-broken";
+    return this.#problem ?? this.#chain?.end(this.#state)?.problem;
+  }
+}

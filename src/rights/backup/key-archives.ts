@@ -1,0 +1,111 @@
+/**
+ * The archives of subject keys in the backup folder, after an erasure: with the key files such an archive would
+ * tell an erased subject's names again, so the key is taken out of it as it is out of Redis.
+ */
+import type { Redis } from "ioredis";
+import type { SubjectTag } from "../../model/ids.ts";
+import { fingerprint } from "../../platform/keys/fingerprint.ts";
+import { orConsentUnreachable } from "../../platform/redis.ts";
+import type { RedisKeys } from "../../platform/redis-keys.ts";
+import { type RedisScript, runScript } from "../../platform/redis-script.ts";
+import type { SealedHeader } from "../../platform/sealed-file/format.ts";
+import { readSealedHeader } from "../../platform/sealed-file/reader.ts";
+import { SealedFileWriter } from "../../platform/sealed-file/writer.ts";
+import { archiveLines, archivesIn, type KeysLine, keysLine, subjectArchiveKey } from "./archive.ts";
+import { installationOf } from "./installation.ts";
+
+const MARK: RedisScript = {
+  name: "consentryMarkErasedKey",
+  lua: `--[[
+  Notes that the key of a subject is destroyed, by the clock of Redis.
+  KEYS[1] sorted set of subjects
+  ARGV[1] subject
+  Reply: 1 noted for the first time, 0 again
+]]
+local time = redis.call("TIME")
+return redis.call("ZADD", KEYS[1], time[1] * 1000 + math.floor(time[2] / 1000), ARGV[1])`,
+};
+
+/** Of the clock of the gateway that took a backup against that of Redis. */
+const CLOCK_MARGIN_MS = 5 * 60_000;
+
+export interface ArchiveSecrets {
+  readonly lookup: Buffer;
+  /** Present and former master keys. */
+  readonly masters: readonly Buffer[];
+}
+
+interface Outdated {
+  readonly file: string;
+  readonly header: SealedHeader;
+  readonly erased: ReadonlySet<SubjectTag>;
+}
+
+export class KeyArchives {
+  readonly #redis: Redis;
+  readonly #keys: RedisKeys;
+  readonly #dir: string;
+
+  constructor(redis: Redis, keys: RedisKeys, dir: string) {
+    this.#redis = redis;
+    this.#keys = keys;
+    this.#dir = dir;
+  }
+
+  /** From the moment the journal says so no restore takes this key. Throws CONSENT_UNREACHABLE. */
+  async mark(tag: SubjectTag): Promise<void> {
+    await orConsentUnreachable(() => runScript(this.#redis, MARK, [this.#keys.erasedKeys], [tag]));
+  }
+
+  /** Whether an archive lies here that is older than an erasure. Throws CONSENT_UNREACHABLE. */
+  async outdated(lookup: Buffer): Promise<Outdated[]> {
+    const found: Outdated[] = [];
+    for (const file of await archivesIn(this.#dir, "subject-keys", installationOf(lookup))) {
+      const header = await readSealedHeader(file).catch(() => undefined);
+      if (header === undefined) continue;
+      const since = header.purgedAt ?? header.createdAt - CLOCK_MARGIN_MS;
+      const erased = () => this.#redis.zrangebyscore(this.#keys.erasedKeys, since, "+inf");
+      const tags = new Set((await orConsentUnreachable(erased)) as SubjectTag[]);
+      if (tags.size > 0) found.push({ file, header, erased: tags });
+    }
+    return found;
+  }
+
+  /**
+   * Seals every such archive anew without what must not be in it; each changes whole or not at all. Answers how many
+   * were and how many no key opens. Throws ARCHIVE_INVALID, CONSENT_UNREACHABLE and errors of the file system.
+   */
+  async purge({ lookup, masters }: ArchiveSecrets): Promise<{ readonly sealed: number; readonly locked: number }> {
+    const archiveKeys = masters.map(subjectArchiveKey);
+    // Before the list is read: what is marked meanwhile is found again.
+    const [seconds] = await orConsentUnreachable(() => this.#redis.time());
+    const outdated = await this.outdated(lookup);
+    let sealed = 0;
+    for (const one of outdated) {
+      const key = archiveKeys.find((candidate) => fingerprint(candidate) === one.header.keyId);
+      if (key === undefined) continue;
+      await sealAnew(one, key, Number(seconds) * 1_000);
+      sealed += 1;
+    }
+    return { sealed, locked: outdated.length - sealed };
+  }
+}
+
+async function sealAnew({ file, header, erased }: Outdated, key: Buffer, purgedAt: number): Promise<void> {
+  const { kind, createdAt, installation, backup, journals } = header;
+  const writer = new SealedFileWriter(file, key, { kind, createdAt, installation, backup, journals, purgedAt });
+  try {
+    let kept = 0;
+    for await (const line of archiveLines(file, key, keysLine)) {
+      if (erased.has(line.tag)) continue;
+      await writer.line(JSON.stringify(line));
+      kept += 1;
+    }
+    const end: KeysLine = { is: "end", subjects: 0, credentials: 0, keys: kept };
+    await writer.line(JSON.stringify(end));
+    await writer.finish();
+  } catch (error) {
+    await writer.abandon();
+    throw error;
+  }
+}

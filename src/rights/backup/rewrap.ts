@@ -1,0 +1,166 @@
+/**
+ * Puts every subject key under another master key, while gateways work; one that no master key opens is left. Each key changes in one call
+ * together with every decision that carries it, and only if nobody changed or destroyed it meanwhile.
+ */
+import type { Redis } from "ioredis";
+import { damageIn } from "../../model/damage.ts";
+import { GatewayError } from "../../model/errors.ts";
+import type { DeviceKey, SubjectTag } from "../../model/ids.ts";
+import { orConsentUnreachable } from "../../platform/redis.ts";
+import type { RedisKeys } from "../../platform/redis-keys.ts";
+import { type RedisScript, runScript } from "../../platform/redis-script.ts";
+import { execAll, execEach, keysLike } from "../../platform/redis-values.ts";
+
+const REWRAP_SUBJECT: RedisScript = {
+  name: "consentryRewrapSubject",
+  lua: `--[[
+  Replaces the wrapped key of a subject wherever it stands.
+  KEYS[1] subject hash   KEYS[2..] its decisions
+  ARGV[1] head of the ledger   ARGV[2] wrapped key   ARGV[3] the same key, wrapped anew
+  Reply: 1 replaced, 0 ledger or key is another one by now
+]]
+local now = redis.call("HMGET", KEYS[1], "head", "key")
+if (now[1] or "") ~= ARGV[1] or now[2] ~= ARGV[2] then return 0 end
+redis.call("HSET", KEYS[1], "key", ARGV[3])
+for index = 2, #KEYS do
+  local text = redis.pcall("GET", KEYS[index])
+  if type(text) == "string" and string.sub(text, -#ARGV[2] - 1) == "|" .. ARGV[2] then
+    redis.call("SET", KEYS[index], string.sub(text, 1, -#ARGV[2] - 1) .. ARGV[3])
+  end
+end
+return 1`,
+};
+
+const REWRAP_ERASURE: RedisScript = {
+  name: "consentryRewrapErasure",
+  lua: `--[[
+  Replaces the wrapped key that an erasure holds until it destroys it.
+  KEYS[1] record of the erasure   ARGV[1] wrapped key   ARGV[2] the same key, wrapped anew
+  Reply: 1 replaced, 0 the key is another one by now, or destroyed
+]]
+if redis.call("HGET", KEYS[1], "key") ~= ARGV[1] then return 0 end
+redis.call("HSET", KEYS[1], "key", ARGV[2])
+return 1`,
+};
+
+const MAX_ATTEMPTS = 10;
+/** So many damaged keys in a row have one cause, and it is not in them. */
+const ENOUGH_TRIED = 1_000;
+
+/** The same key under the present master key; `undefined` when it is already. Throws SUBJECT_KEY_UNREADABLE. */
+export type Rewrap = (wrappedSubjectKey: string) => string | undefined;
+
+/**
+ * One pass over all keys; answers how many were wrapped anew. One that does not open stays as it is, and `unreadable`
+ * is told; when more than one is met and none opens, the master keys are the wrong ones. Can be broken off and begun
+ * again. Throws SUBJECT_KEY_UNREADABLE, CONSENT_UNREACHABLE.
+ */
+export function rewrapAll(
+  redis: Redis,
+  keys: RedisKeys,
+  rewrap: Rewrap,
+  unreadable: () => void = () => undefined,
+): Promise<number> {
+  return orConsentUnreachable(async () => {
+    const seen = { opened: 0, unreadable: 0 };
+    const tried: Rewrap = (wrapped) => {
+      try {
+        const anew = rewrap(wrapped);
+        seen.opened += 1;
+        return anew;
+      } catch (error) {
+        if (damageIn(error) !== "subject-key") throw error;
+        seen.unreadable += 1;
+        unreadable();
+        return undefined;
+      }
+    };
+    const changed = await rewrapEach(redis, keys, tried);
+    if (seen.opened === 0 && seen.unreadable > 1) throw new GatewayError("SUBJECT_KEY_UNREADABLE", "all of them");
+    return changed;
+  });
+}
+
+async function rewrapEach(redis: Redis, keys: RedisKeys, rewrap: Rewrap): Promise<number> {
+  let changed = 0;
+  for await (const name of hashesWithKey(redis, keys.subject("*" as SubjectTag))) {
+    const tag = (/\{([^}]+)\}:subject$/.exec(name)?.[1] ?? "") as SubjectTag;
+    if (await rewrapSubject(redis, keys, tag, rewrap)) changed += 1;
+  }
+  for await (const name of hashesWithKey(redis, keys.erasure("*" as SubjectTag, "*"))) {
+    const wrapped = await redis.hget(name, "key");
+    const anew = wrapped === null ? undefined : rewrap(wrapped);
+    // An erasure that destroyed its key meanwhile is right, and done.
+    if (
+      wrapped !== null &&
+      anew !== undefined &&
+      (await runScript(redis, REWRAP_ERASURE, [name], [wrapped, anew])) === 1
+    ) {
+      changed += 1;
+    }
+  }
+  return changed;
+}
+
+async function rewrapSubject(redis: Redis, keys: RedisKeys, tag: SubjectTag, rewrap: Rewrap): Promise<boolean> {
+  for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt += 1) {
+    const read = redis.multi().hmget(keys.subject(tag), "head", "key").smembers(keys.devices(tag));
+    const [fields, devices] = (await execEach(read)) as [(string | null)[] | undefined, string[] | undefined];
+    const [head, wrapped] = fields ?? [];
+    if (!wrapped) return false;
+    const anew = rewrap(wrapped);
+    if (anew === undefined) return false;
+    const decisions =
+      devices?.map((device) => keys.decision(tag, device as DeviceKey)) ?? (await found(redis, keys, tag));
+    const names = [keys.subject(tag), ...decisions];
+    if ((await runScript(redis, REWRAP_SUBJECT, names, [head ?? "", wrapped, anew])) === 1) return true;
+  }
+  throw new GatewayError("CONSENT_CONFLICT", "wrapping a subject key");
+}
+
+/** The decisions of a subject whose set of devices is none. */
+async function found(redis: Redis, keys: RedisKeys, tag: SubjectTag): Promise<string[]> {
+  const names: string[] = [];
+  for await (const page of keysLike(redis, keys.decision(tag, "*" as DeviceKey))) names.push(...page);
+  return names;
+}
+
+/**
+ * Whether a key that does not open can be as it was, because none opens: by a wrong master key. `alone`: the answer
+ * where there is no other key to try.
+ */
+export async function noKeyOpens(
+  redis: Redis,
+  keys: RedisKeys,
+  opens: (wrapped: string) => boolean,
+  except: string,
+  alone: boolean,
+): Promise<boolean> {
+  let tried = 0;
+  for await (const wrapped of wrappedKeys(redis, keys)) {
+    if (wrapped === except) continue;
+    if (opens(wrapped)) return false;
+    tried += 1;
+    if (tried >= ENOUGH_TRIED) return true;
+  }
+  return tried === 0 ? alone : true;
+}
+
+/** Every wrapped key there is, one by one. */
+export async function* wrappedKeys(redis: Redis, keys: RedisKeys): AsyncGenerator<string> {
+  for (const pattern of [keys.subject("*" as SubjectTag), keys.erasure("*" as SubjectTag, "*")]) {
+    for await (const name of hashesWithKey(redis, pattern)) {
+      const wrapped = await redis.hget(name, "key");
+      if (wrapped !== null) yield wrapped;
+    }
+  }
+}
+
+async function* hashesWithKey(redis: Redis, pattern: string): AsyncGenerator<string> {
+  for await (const names of keysLike(redis, pattern, "hash")) {
+    const asked = redis.pipeline();
+    for (const name of names) asked.hexists(name, "key");
+    const found = await execAll(asked);
+    yield* names.filter((_, index) => found[index] === 1);
+  }
+}

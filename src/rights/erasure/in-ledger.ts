@@ -1,0 +1,52 @@
+/** What backups and keys must know of erasures: which ones a ledger names, and where in them a key or a seal is. */
+import type { Redis } from "ioredis";
+import type { SubjectTag } from "../../model/ids.ts";
+import type { RedisKeys } from "../../platform/redis-keys.ts";
+import { execEach, keysLike } from "../../platform/redis-values.ts";
+
+/** Ids of the erasures that were asked for, in the order of the ledger. */
+export function erasureIdsIn(events: readonly string[]): string[] {
+  return events.flatMap((text) => {
+    if (!text.includes('"erasure-requested"')) return [];
+    const { type, erasure } = readable(text);
+    return type === "erasure-requested" && typeof erasure === "string" ? [erasure] : [];
+  });
+}
+
+/** What lies before a new chain need not even be JSON. */
+function readable(text: string): { type?: unknown; erasure?: unknown; k?: unknown } {
+  try {
+    return (JSON.parse(text) as { type?: unknown; erasure?: unknown; k?: unknown } | null) ?? {};
+  } catch {
+    return {};
+  }
+}
+
+/** The wrapped key that an erasure on its way still holds, apart from everything else. */
+export function splitErasure(fields: Record<string, string>): {
+  key: string | undefined;
+  rest: Record<string, string>;
+} {
+  const { key, ...rest } = fields;
+  return { key, rest };
+}
+
+/** What cannot be read opens under no key. */
+function sealedUnder(text: string): string | undefined {
+  const { k } = readable(text);
+  return typeof k === "string" ? k : undefined;
+}
+
+/** Under which queue keys erasures on their way keep the names that services must forget: seals by key id. */
+export async function noticesByKey(redis: Redis, keys: RedisKeys): Promise<Map<string, number>> {
+  const counts = new Map<string, number>();
+  for await (const names of keysLike(redis, keys.erasure("*" as SubjectTag, "*"))) {
+    const asked = redis.pipeline();
+    for (const name of names) asked.hget(name, "notices");
+    for (const text of await execEach(asked)) {
+      const id = typeof text === "string" ? sealedUnder(text) : undefined;
+      if (id !== undefined) counts.set(id, (counts.get(id) ?? 0) + 1);
+    }
+  }
+  return counts;
+}

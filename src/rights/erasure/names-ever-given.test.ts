@@ -1,0 +1,45 @@
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import type { ErasureFacts } from "../../model/erasure.ts";
+import type { DeviceKey, Pseudonym } from "../../model/ids.ts";
+import { epochsBetween, liveNames } from "./names-ever-given.ts";
+
+const DAY_MS = 86_400_000;
+const NOW = 1_800_000_000_000;
+
+test("whenever a message was admitted, its epoch is among them", () => {
+  const lengths = fc.uniqueArray(fc.integer({ min: 1, max: 31 }), { minLength: 1, maxLength: 3 });
+  fc.assert(
+    fc.property(lengths, fc.nat(400 * DAY_MS), fc.nat(400 * DAY_MS), fc.nat(1_000), (days, span, at, which) => {
+      const lengthsMs = days.map((day) => day * DAY_MS);
+      const message = NOW - span + (at % (span + 1));
+      const length = lengthsMs[which % lengthsMs.length] ?? DAY_MS;
+      expect(epochsBetween(NOW - span, NOW, lengthsMs)).toContain(Math.floor(message / length));
+    }),
+  );
+});
+
+const facts: ErasureFacts = { devices: ["A", "B"] as DeviceKey[], purposes: ["analytics"], since: NOW - 10 * DAY_MS };
+const input = {
+  facts,
+  wrappedSubjectKey: "key",
+  purpose: "analytics",
+  times: { epochLengthsMs: [7 * DAY_MS], clockWindowPastMs: DAY_MS, clockWindowFutureMs: 300_000 },
+  nowMs: NOW,
+  pseudonym: (key: string, device: DeviceKey, purpose: string, epoch: number) =>
+    `${key} ${device} ${purpose} ${epoch}` as Pseudonym,
+} as const;
+
+test("names every device in every epoch, those of a device clock behind or ahead included", async () => {
+  const first = Math.floor((NOW - 11 * DAY_MS) / (7 * DAY_MS));
+  const last = Math.floor((NOW + 300_000) / (7 * DAY_MS));
+  const names = await liveNames(input);
+  expect(names).toHaveLength(2 * (last - first + 1));
+  expect(names).toContain(`key A analytics ${first}`);
+  expect(names).toContain(`key B analytics ${last}`);
+  expect(new Set(names).size).toBe(names.length);
+});
+
+test("names nothing when nothing was ever consented to", async () => {
+  expect(await liveNames({ ...input, facts: { ...facts, since: undefined } })).toEqual([]);
+});

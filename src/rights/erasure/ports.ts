@@ -1,0 +1,107 @@
+/** What an erasure needs from the rest of the gateway. */
+import type { AuditAct } from "../../model/audit.ts";
+import type { ServicePurpose } from "../../model/consent.ts";
+import type { Actor } from "../../model/consent-record.ts";
+import type { TellDamage } from "../../model/damage.ts";
+import type { Disclosure } from "../../model/disclosure.ts";
+import type { ErasureFacts, ErasureOutcome, Receipt, SignedReceipt } from "../../model/erasure.ts";
+import type { DeviceKey, Pseudonym, SubjectTag } from "../../model/ids.ts";
+import type { Log } from "../../model/log.ts";
+import type { NamedPurpose } from "./names-ever-given.ts";
+
+export interface ErasureRequest {
+  readonly by: Actor;
+  readonly method: string;
+  readonly evidenceRef?: string | undefined;
+  /** The guardian who asks, when it is one. */
+  readonly guardianRef?: string | undefined;
+}
+
+/** A store that rows can be looked for in, and perhaps deleted from. All of it may throw SINK_UNAVAILABLE or SINK_DENIED. */
+export interface ErasableSink {
+  readonly name: string;
+  readonly region: string;
+  /** Known once the store has answered for the first time; until then it is asked. */
+  ability(signal: AbortSignal): Promise<"sync" | "async" | "none">;
+  /** `undefined` when the store does not let us look. */
+  countRows(devices: readonly Pseudonym[], signal: AbortSignal): Promise<number | undefined>;
+  removeDevices(devices: readonly Pseudonym[], signal: AbortSignal): Promise<"verified" | "accepted" | "unsupported">;
+}
+
+export interface ErasurePorts {
+  readonly ledger: {
+    begin(
+      tag: SubjectTag,
+      request: ErasureRequest & { readonly id: string },
+    ): Promise<{ readonly refused: "unknown-subject" } | { readonly refused?: undefined; readonly id: string }>;
+    /** False when a hold stands, and nothing is destroyed. */
+    destroyKey(tag: SubjectTag, id: string): Promise<boolean>;
+    /** For a ledger that cannot be verified. */
+    beginNewChain(tag: SubjectTag): Promise<void>;
+    /** What this erasure is about and when it was asked for, by the ledger: the widest there can be where it does not tell. */
+    facts(
+      tag: SubjectTag,
+      id: string,
+    ): Promise<{ readonly facts: ErasureFacts; readonly at: number; readonly named: boolean }>;
+  };
+  drain(tag: SubjectTag): Promise<{ readonly drained: boolean }>;
+  /** Ids of all batches not settled yet. */
+  queuedBatches(): Promise<readonly string[]>;
+  pseudonym(wrappedSubjectKey: string, device: DeviceKey, purpose: NamedPurpose, epoch: number): Pseudonym;
+  readonly sinks: readonly ErasableSink[];
+  purgeDeadLetters(tag: SubjectTag, devices: readonly DeviceKey[] | "all"): Promise<unknown>;
+  /** Whom the subject's data went to, by the account. */
+  disclosed(tag: SubjectTag): Promise<readonly Pick<Disclosure, "recipient" | "purpose">[]>;
+  /** Deletes the account of whom the subject's data went to, up to when this erasure was asked for. */
+  eraseDisclosures(tag: SubjectTag, id: string): Promise<void>;
+  /** The key is deleted; what is left of it in files may go now. */
+  keyDeleted(): Promise<void>;
+  /** Drops what memory holds about these devices, and under these names of theirs. */
+  forget(devices: readonly DeviceKey[], names: readonly Pseudonym[]): void;
+  seal(text: string): string;
+  /** Throws ENVELOPE_UNREADABLE when the key it was sealed with is gone. */
+  open(sealed: string): string;
+  /** Names of all services of a purpose, connected or not. */
+  services(purpose: ServicePurpose): readonly string[];
+  /** Sends to the services that listen and are not in `acknowledged`; answers whom it was sent to just now. */
+  tell(notice: Notice): readonly string[];
+  hold(tag: SubjectTag): Promise<StandingHold | undefined>;
+  /** Keeps back the answer to whoever places a hold on this subject, until it is released: asked for after it, `hold` tells of every hold that was answered. */
+  claim(tag: SubjectTag): Promise<{ release(): Promise<void> }>;
+  /** Notes down, outside Redis, that this subject's data must not come back with a backup. */
+  journal(tag: SubjectTag, id: string, what: "asked" | "destroyed"): Promise<void>;
+  sign(receipt: Receipt): SignedReceipt;
+  audit(act: AuditAct): Promise<unknown>;
+  completed(outcome: ErasureOutcome, durationMs: number): void;
+  /** Whether a key that does not open may be as it was: because no key opens, by a wrong master key. Absent: never. */
+  keyIsWhole?(wrappedSubjectKey: string): Promise<boolean>;
+  readonly damaged?: TellDamage;
+  /** Unix ms. */
+  now(): number;
+  readonly log: Log;
+}
+
+/** Legal holds that stand, taken together. */
+export interface StandingHold {
+  /** Unix ms when the last of them is due to end; until its release it holds. */
+  readonly until: number;
+  /** Absent: all devices of the subject. */
+  readonly devices?: ReadonlySet<DeviceKey> | undefined;
+}
+
+export interface Notice {
+  readonly id: string;
+  readonly purpose: ServicePurpose;
+  readonly payloads: readonly string[];
+  readonly acknowledged: ReadonlySet<string>;
+}
+
+export interface ErasureOptions {
+  readonly controller: string;
+  /** Longer than the store may take over a write it has received. */
+  readonly sweepAfterMs: number;
+  /** How long the first receipt waits for the services. */
+  readonly acknowledgeWaitMs: number;
+  /** How long services are reminded. */
+  readonly acknowledgeDeadlineMs: number;
+}

@@ -1,0 +1,114 @@
+/**
+ * Gives erasures their turns, through a BullMQ queue of its own: one job for each, holding nothing but its
+ * id, taken up by another process when one dies, and tried for ever.
+ */
+
+import { DelayedError, type Job, type Queue, type Worker } from "bullmq";
+import { GatewayError } from "../../model/errors.ts";
+import type { Log } from "../../model/log.ts";
+import { type BullConnections, closeBoth, openQueue, openWorker } from "../../platform/bull-queue.ts";
+import { faultCode } from "../../platform/fault-code.ts";
+import { orConsentUnreachable } from "../../platform/redis.ts";
+import type { RedisKeys } from "../../platform/redis-keys.ts";
+
+export interface ErasureQueuePorts {
+  /** Milliseconds until the next turn; `undefined` when there is nothing left to do. */
+  advance(id: string, stop: AbortSignal): Promise<number | undefined>;
+  readonly log: Log;
+}
+
+const JOB_NAME = "erasure";
+const CONCURRENCY = 8;
+/** A killed process's erasures are taken up after this long. */
+const LOCK_MS = 3_000;
+const FIRST_RETRY_MS = 250;
+const LAST_RETRY_MS = 30_000;
+const FOR_EVER = 1_000_000_000;
+/** No step asks to wait longer; a longer wait was begun by a clock that was ahead. */
+const LONGEST_WAIT_MS = 15 * 60_000;
+/** BullMQ keeps the moment of a delayed job shifted by twelve bits, with a number below it. */
+const SCORES_PER_MS = 0x1000;
+
+export class ErasureQueue {
+  readonly #connections: BullConnections;
+  readonly #keys: RedisKeys;
+  readonly #ports: ErasureQueuePorts;
+  readonly #stop = new AbortController();
+  readonly #failures = new Map<string, number>();
+  #queue: Queue | undefined;
+  #worker: Worker | undefined;
+
+  constructor(connections: BullConnections, keys: RedisKeys, ports: ErasureQueuePorts) {
+    this.#connections = connections;
+    this.#keys = keys;
+    this.#ports = ports;
+  }
+
+  async start(): Promise<void> {
+    const queue = { name: this.#keys.erasureQueueName, prefix: this.#keys.erasureQueuePrefix };
+    this.#queue = await openQueue(this.#connections, queue);
+    this.#worker = await openWorker(
+      this.#connections,
+      queue,
+      (job, token) => this.#turn(job, token),
+      {
+        concurrency: CONCURRENCY,
+        maxStalledCount: FOR_EVER,
+        lockDuration: LOCK_MS,
+        stalledInterval: LOCK_MS / 2,
+        removeOnComplete: { count: 0 },
+      },
+      () => this.#ports.log.error("worker loop ended", { stage: "rights" }),
+    );
+  }
+
+  async stop(): Promise<void> {
+    this.#stop.abort();
+    await closeBoth(this.#worker, this.#queue);
+  }
+
+  /** Harmless for an erasure that has its job. Throws CONSENT_UNREACHABLE. */
+  async add(id: string): Promise<void> {
+    const queue = this.#queue;
+    if (queue === undefined) throw new GatewayError("CONSENT_UNREACHABLE", "erasures are not started");
+    const options = { jobId: id, removeOnComplete: true, attempts: FOR_EVER, stackTraceLimit: 0 };
+    const backoff = { type: "fixed", delay: 1_000 };
+    await orConsentUnreachable(() => queue.add(JOB_NAME, {}, { ...options, backoff }));
+    const delayed = `${this.#keys.erasureQueuePrefix}:${this.#keys.erasureQueueName}:delayed`;
+    const score = await orConsentUnreachable(() => this.#connections.producer.zscore(delayed, id));
+    if (score !== null && Number(score) / SCORES_PER_MS > Date.now() + LONGEST_WAIT_MS) await this.wake(id);
+  }
+
+  /** Best effort: what is not woken has its turn when its waiting ends. */
+  async wake(id: string): Promise<void> {
+    try {
+      const job = await this.#queue?.getJob(id);
+      if (job !== undefined && (await job.isDelayed())) await job.promote();
+    } catch {
+      // Its turn came meanwhile, or Redis is away.
+    }
+  }
+
+  async #turn(job: Job, token: string | undefined): Promise<void> {
+    const id = job.id ?? "";
+    const waitMs = await this.#advance(id);
+    if (waitMs === undefined) return;
+    await job.moveToDelayed(Date.now() + Math.ceil(waitMs), token);
+    throw new DelayedError();
+  }
+
+  async #advance(id: string): Promise<number | undefined> {
+    try {
+      const waitMs = await this.#ports.advance(id, this.#stop.signal);
+      this.#failures.delete(id);
+      return waitMs;
+    } catch (error) {
+      if (this.#stop.signal.aborted) return FIRST_RETRY_MS;
+      const failures = (this.#failures.get(id) ?? 0) + 1;
+      this.#failures.set(id, failures);
+      const code = faultCode(error);
+      this.#ports.log.warn("erasure waits and will go on", { code, attempt: failures, stage: "erasure" });
+      return Math.min(LAST_RETRY_MS, FIRST_RETRY_MS * 2 ** Math.min(failures - 1, 10));
+    }
+  }
+}

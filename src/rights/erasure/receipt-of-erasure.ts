@@ -1,0 +1,71 @@
+/** From the record of an erasure to what its receipt and its status say. */
+import {
+  RECEIPT_SCHEMA_VERSION,
+  type Receipt,
+  type ServiceResult,
+  type SignedReceipt,
+  type SinkResult,
+} from "../../model/erasure.ts";
+import { notedPurposes } from "./names-to-forget.ts";
+import type { ErasableSink, ErasureOptions, ErasurePorts } from "./ports.ts";
+import type { ErasureRecord } from "./record.ts";
+
+/** Rows found before each of the deletions. */
+const COUNTED = /^(?:rows|swept|freed-[0-9a-f]{8}):/;
+
+export function receiptFrom(record: ErasureRecord, ports: ErasurePorts, options: ErasureOptions): Receipt {
+  const { fields, facts } = record;
+  const untold = parsed<NonNullable<Receipt["untold"]>>(fields.untold);
+  return {
+    schemaVersion: RECEIPT_SCHEMA_VERSION,
+    id: record.id,
+    controller: options.controller,
+    requestedAt: record.requestedAt,
+    completedAt: Number(fields.completedAt),
+    sinks: ports.sinks.map((sink) => sinkResult(sink, fields)),
+    services: serviceResults(record, ports),
+    ...(untold !== undefined && { untold }),
+    keyDestroyed: fields.destroyedAt !== undefined,
+    policyVersion: facts.policyVersion ?? 0,
+    ledgerHead: fields.ledgerHead ?? "",
+    ...(facts.unverified && { record: "unverifiable" as const }),
+  };
+}
+
+export function signedReceiptOf({ fields }: ErasureRecord): SignedReceipt | undefined {
+  return parsed<SignedReceipt>(fields.receipt);
+}
+
+/** `undefined` when there is nothing, or nothing that can be read. */
+function parsed<T>(text: string | undefined): T | undefined {
+  try {
+    return text === undefined ? undefined : (JSON.parse(text) as T);
+  } catch {
+    return undefined;
+  }
+}
+
+/** Nothing before the names to forget are known: until then nobody was told. Where they can't be known, nobody ever is. */
+export function serviceResults({ facts, fields }: ErasureRecord, ports: ErasurePorts): ServiceResult[] {
+  if (fields.notices === undefined && fields.nameless === undefined) return [];
+  return notedPurposes(facts.purposes).flatMap((purpose) => {
+    const services = ports.services(purpose);
+    if (services.length === 0) return [];
+    const answered = services.filter((service) => `ack:${purpose}:${service}` in fields);
+    const notified = services.filter((service) => `told:${purpose}:${service}` in fields || answered.includes(service));
+    const acknowledged = answered.length;
+    return [{ purpose, notified: notified.length, acknowledged, unacknowledged: services.length - acknowledged }];
+  });
+}
+
+function sinkResult({ name, region }: ErasableSink, fields: ErasureRecord["fields"]): SinkResult {
+  const counts = Object.entries(fields).filter(([field]) => COUNTED.test(field) && field.endsWith(`:${name}`));
+  return {
+    name,
+    region,
+    rowsDeleted: counts.reduce((sum, [, rows]) => sum + Number(rows), 0),
+    ...(fields[`uncounted:${name}`] === "1" && { uncounted: true as const }),
+    verified: fields[`verified:${name}`] === "1",
+    method: fields[`method:${name}`] === "unlinkable" ? "unlinkable" : "deleted",
+  };
+}

@@ -1,0 +1,238 @@
+/**
+ * The record of an erasure in Redis: what is known, which step comes next, what each step found. Every
+ * write is one that may be made twice, and none is made by a run that another one has overtaken. Field by field:
+ *
+ *   requestedAt facts step key · unreadable · heldUntil spared · waitCode waitSince
+ *   freed-<spared>:<sink> rows:<sink> swept:<sink> uncounted:<sink> method:<sink> verified:<sink> sweepAt
+ *   untold notices nameless notifyAt remindAt told:<purpose>:<service> ack:<purpose>:<service> · destroyedAt ledgerHead
+ *   completedAt receipt
+ */
+import type { Redis } from "ioredis";
+import { ERASURE_STEPS, type ErasureFacts, type ErasureStep } from "../../model/erasure.ts";
+import { GatewayError } from "../../model/errors.ts";
+import type { DeviceKey, SubjectTag } from "../../model/ids.ts";
+import { isMisshapen, orConsentUnreachable } from "../../platform/redis.ts";
+import type { RedisKeys } from "../../platform/redis-keys.ts";
+import { runScript } from "../../platform/redis-script.ts";
+import type { NameTimes } from "./names-ever-given.ts";
+import { type ErasureRecord, recordFrom } from "./reading.ts";
+import { ENTOMB, MEND_RECORD, WRITE_RECORD } from "./scripts.ts";
+
+export type { ErasureRecord } from "./reading.ts";
+
+/** What may be kept of a finished erasure: no device, no name, no key. */
+const DROPPED_AT_THE_END = [
+  "facts",
+  "notices",
+  "nameless",
+  "untold",
+  "key",
+  "unreadable",
+  "step",
+  "heldUntil",
+  "spared",
+  "waitCode",
+  "waitSince",
+  "sweepAt",
+  "notifyAt",
+  "remindAt",
+] as const;
+
+const PAGE = 200;
+
+/** Everything here throws CONSENT_UNREACHABLE when Redis does not answer. */
+export class ErasureRecords {
+  readonly #redis: Redis;
+  readonly #keys: RedisKeys;
+
+  constructor(redis: Redis, keys: RedisKeys) {
+    this.#redis = redis;
+    this.#keys = keys;
+  }
+
+  /** Before the erasure begins, so that one that began is always found again. */
+  async register(id: string, tag: SubjectTag): Promise<void> {
+    await this.#run((redis) =>
+      Promise.all([redis.hset(this.#keys.erasureIndex, id, tag), redis.sadd(this.#keys.openErasures, id)]),
+    );
+  }
+
+  /** For an id that was never begun. */
+  async unregister(id: string): Promise<void> {
+    await this.#run((redis) =>
+      Promise.all([redis.srem(this.#keys.openErasures, id), redis.hdel(this.#keys.erasureIndex, id)]),
+    );
+  }
+
+  open(): Promise<string[]> {
+    return this.#run((redis) => redis.smembers(this.#keys.openErasures));
+  }
+
+  async read(id: string): Promise<ErasureRecord | undefined> {
+    const tag = (await this.#run((redis) => redis.hget(this.#keys.erasureIndex, id))) as SubjectTag | null;
+    if (tag === null) return undefined;
+    const fields = await this.#run((redis) =>
+      redis.hgetall(this.#keys.erasure(tag, id)).catch((error: unknown) => {
+        if (!isMisshapen(error)) throw error;
+        return undefined;
+      }),
+    );
+    return recordFrom(id, tag, fields);
+  }
+
+  /** `step`: at which the erasure must be; a run that comes too late throws CONSENT_CONFLICT, and begins again where it is now. */
+  async set(
+    record: ErasureRecord,
+    fields: Readonly<Record<string, string | number>>,
+    step: ErasureStep | "any" | undefined = record.step,
+  ): Promise<void> {
+    const done = await this.#write(record, step, "set", Object.entries(fields).flat());
+    if (step !== "any") current(done);
+  }
+
+  /** Keeps what an earlier attempt found. Whether there was nothing to keep. */
+  async setOnce(
+    record: ErasureRecord,
+    field: string,
+    value: string | number,
+    step: ErasureStep | "any" | undefined = record.step,
+  ): Promise<boolean> {
+    const written = await this.#write(record, step, "once", [field, value]);
+    return step === "any" ? written === 1 : current(written) === 1;
+  }
+
+  async unset(record: ErasureRecord, ...fields: string[]): Promise<void> {
+    await this.#write(record, "any", "unset", fields);
+  }
+
+  /** False when something else stands in the field by now. */
+  async replace(record: ErasureRecord, field: string, before: string, after: string): Promise<boolean> {
+    return current(await this.#write(record, record.step, "replace", [field, before, after])) === 1;
+  }
+
+  /** Of a record that is damaged: what is known of it anew. A step that cannot be read is taken from the beginning. */
+  async mend({ tag, id }: ErasureRecord, requestedAt: number, facts: ErasureFacts): Promise<void> {
+    const args = [requestedAt, JSON.stringify(facts), ERASURE_STEPS.join()];
+    await this.#run((redis) => runScript(redis, MEND_RECORD, [this.#keys.erasure(tag, id)], args));
+  }
+
+  /** `undefined`: it was closed before. Nothing is left then but what may be kept. */
+  async close(record: ErasureRecord): Promise<void> {
+    if (record.step !== undefined) current(await this.#write(record, record.step, "unset", DROPPED_AT_THE_END));
+    await this.#run((redis) => redis.srem(this.#keys.openErasures, record.id));
+  }
+
+  #write(
+    { tag, id }: ErasureRecord,
+    step: ErasureStep | "any" | undefined,
+    how: "set" | "once" | "unset" | "replace",
+    fields: readonly (string | number)[],
+  ): Promise<number> {
+    const args = [step === "any" ? "" : (step ?? "-"), how, ...fields];
+    return this.#run(async (redis) =>
+      Number(await runScript(redis, WRITE_RECORD, [this.#keys.erasure(tag, id)], args)),
+    );
+  }
+
+  /** How many erasures were completed before a moment, those of `except` and those on their way left out. */
+  older(beforeMs: number, except: ReadonlySet<SubjectTag>): Promise<number> {
+    return this.#old(beforeMs, except, async () => undefined);
+  }
+
+  /** Deletes their records, and that there were any. Safe to repeat. */
+  expire(beforeMs: number, except: ReadonlySet<SubjectTag>): Promise<number> {
+    return this.#old(beforeMs, except, async (id, tag) => {
+      await this.#redis.unlink(this.#keys.erasure(tag, id));
+      await this.#redis.hdel(this.#keys.erasureIndex, id);
+    });
+  }
+
+  #old(
+    beforeMs: number,
+    except: ReadonlySet<SubjectTag>,
+    each: (id: string, tag: SubjectTag) => Promise<void>,
+  ): Promise<number> {
+    return this.#run(async (redis) => {
+      let old = 0;
+      for await (const entries of redis.hscanStream(this.#keys.erasureIndex, { count: PAGE }) as AsyncIterable<
+        string[]
+      >) {
+        for (let at = 0; at < entries.length; at += 2) {
+          const [id = "", tag] = [entries[at], entries[at + 1] as SubjectTag];
+          if (except.has(tag)) continue;
+          if (!(await this.#isOld(id, tag, beforeMs))) continue;
+          await each(id, tag);
+          old += 1;
+        }
+      }
+      return old;
+    });
+  }
+
+  /** What cannot be read and is on no way proves nothing to anybody. */
+  async #isOld(id: string, tag: SubjectTag, beforeMs: number): Promise<boolean> {
+    try {
+      const [completedAt, step] = await this.#redis.hmget(this.#keys.erasure(tag, id), "completedAt", "step");
+      return completedAt != null && step == null && Number(completedAt) < beforeMs;
+    } catch (error) {
+      if (!isMisshapen(error)) throw error;
+      return (await this.#redis.sismember(this.#keys.openErasures, id)) === 0;
+    }
+  }
+
+  /** What a restore needs to know about this subject: that everything up to `requestedAt` must go. */
+  async entomb({ id, tag, requestedAt, fields }: ErasureRecord): Promise<void> {
+    const { destroyedAt, ledgerHead } = fields;
+    const done = destroyedAt === undefined ? {} : { head: ledgerHead, completedAt: Number(destroyedAt) };
+    const stone = JSON.stringify({ erasure: id, at: requestedAt, ...done });
+    await this.#run((redis) =>
+      runScript(redis, ENTOMB, [this.#keys.tombstones], [tag, requestedAt, stone, id, destroyedAt ?? ""]),
+    );
+  }
+
+  boundDevices(tag: SubjectTag): Promise<DeviceKey[]> {
+    return this.#run((redis) => redis.smembers(this.#keys.devices(tag)) as Promise<DeviceKey[]>);
+  }
+
+  /** Pseudonyms are made with epochs of this length from now on. */
+  async useEpochLength(lengthMs: number): Promise<void> {
+    await this.#run((redis) => redis.sadd(this.#keys.epochLengths, lengthMs));
+  }
+
+  /** Admission takes a device's word for the time within these bounds from now on. Milliseconds. */
+  async useClockWindow(pastMs: number, futureMs: number): Promise<void> {
+    await this.#run((redis) => redis.sadd(this.#keys.clockWindows, `${pastMs}:${futureMs}`));
+  }
+
+  /** Notes what a clock of ours shows. Milliseconds by which it is behind the latest that any of ours ever showed. */
+  async behindLatest(nowMs: number): Promise<number> {
+    const latest = await this.#run(async (redis) => {
+      await redis.zadd(this.#keys.latestMoment, "GT", nowMs, "moment");
+      return await redis.zscore(this.#keys.latestMoment, "moment");
+    });
+    return Math.max(0, Number(latest ?? nowMs) - nowMs);
+  }
+
+  /** Of today and of every configuration before: what was stored under those is still there. */
+  async times(): Promise<NameTimes> {
+    const [lengths, windows] = await this.#run((redis) =>
+      Promise.all([redis.smembers(this.#keys.epochLengths), redis.smembers(this.#keys.clockWindows)]),
+    );
+    const ever = windows.map((window) => window.split(":").map(Number));
+    return {
+      epochLengthsMs: lengths.map(Number).filter((length) => length > 0),
+      clockWindowPastMs: Math.max(0, ...ever.map(([past]) => past ?? 0)),
+      clockWindowFutureMs: Math.max(0, ...ever.map(([, future]) => future ?? 0)),
+    };
+  }
+
+  #run<T>(command: (redis: Redis) => Promise<T>): Promise<T> {
+    return orConsentUnreachable(() => command(this.#redis));
+  }
+}
+
+/** Throws when another run has taken the erasure on from there. */
+function current(written: number): number {
+  if (written < 0) throw new GatewayError("CONSENT_CONFLICT", "another run of an erasure is ahead of this one");
+  return written;
+}

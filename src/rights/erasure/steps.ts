@@ -1,0 +1,205 @@
+/**
+ * What an erasure does, step by step. A step that comes to its end lets the next one begin; one that must
+ * wait says for how long and is called again. Each can be broken off anywhere and begun anew.
+ *
+ *   drain → backlog → delete → sweep → dead-letters → notices → destroy-key → notify → receipt → remind
+ */
+import { createHash } from "node:crypto";
+import type { ErasureStep } from "../../model/erasure.ts";
+import type { DeviceKey, Pseudonym } from "../../model/ids.ts";
+import { receiptHash } from "../receipts/signer.ts";
+import { type DeletionParts, deleteFrom, type GoOn, namesOf, storedNames } from "./deletion.ts";
+import { type NotedPurpose, notedPurposes, tellServices, untoldRecipients, writeNames } from "./names-to-forget.ts";
+import { receiptFrom, signedReceiptOf } from "./receipt-of-erasure.ts";
+import type { ErasureRecord } from "./record.ts";
+
+export interface StepParts extends DeletionParts {
+  /** By erasure, the batches that were in the queue when it began to wait; lost with the process, then counted anew. */
+  readonly awaited: Map<string, ReadonlySet<string>>;
+}
+
+export interface StepRun {
+  readonly stop: AbortSignal;
+  readonly goOn: GoOn;
+}
+
+/** Milliseconds to wait before it is called again; `undefined` once it is done. */
+type Step = (record: ErasureRecord, parts: StepParts, run: StepRun) => Promise<number | undefined>;
+
+/** A hold ended the step: called again it finds the hold. */
+const HELD_UP_MS = 0;
+
+const DRAIN_AGAIN_MS = 50;
+const MIN_BACKLOG_POLL_MS = 250;
+const MAX_BACKLOG_POLL_MS = 5_000;
+const NOTIFY_POLL_MS = 250;
+const MIN_REMIND_MS = 2_000;
+const MAX_REMIND_MS = 600_000;
+
+const drain: Step = async (record, { ports, records }) => {
+  // Again, should the process have ended right after the erasure began.
+  await ports.journal(record.tag, record.id, "asked");
+  await records.entomb(record);
+  return (await ports.drain(record.tag)).drained ? undefined : DRAIN_AGAIN_MS;
+};
+
+const backlog: Step = async ({ id }, { ports, awaited }) => {
+  const queued = new Set(await ports.queuedBatches());
+  const left = new Set([...(awaited.get(id) ?? queued)].filter((batch) => queued.has(batch)));
+  if (left.size > 0) awaited.set(id, left);
+  else awaited.delete(id);
+  // A long backlog is a long answer; it is asked for less often.
+  return left.size > 0 ? Math.min(MAX_BACKLOG_POLL_MS, Math.max(MIN_BACKLOG_POLL_MS, left.size)) : undefined;
+};
+
+const deletion: Step = async (record, parts, run) => {
+  const names = await storedNames(record, parts);
+  for (const sink of parts.ports.sinks) {
+    if (!(await deleteFrom(sink, names, "rows", record, parts, run))) return HELD_UP_MS;
+  }
+  await parts.records.setOnce(record, "sweepAt", parts.ports.now() + parts.options.sweepAfterMs);
+  return undefined;
+};
+
+/**
+ * Of a subject of whom only some devices are under a hold: everything stored of the others. Done once for the
+ * same devices; the steps that follow, and the key, wait for the end of the hold.
+ */
+export async function deleteUnheld(
+  record: ErasureRecord,
+  held: ReadonlySet<DeviceKey>,
+  parts: StepParts,
+  run: StepRun,
+): Promise<void> {
+  const spared = createHash("sha256")
+    .update([...held].sort().join())
+    .digest("hex")
+    .slice(0, 8);
+  if (record.fields.spared === spared) return;
+  const devices = record.facts.devices.filter((device) => !held.has(device));
+  const names = await storedNames({ ...record, facts: { ...record.facts, devices } }, parts);
+  for (const sink of parts.ports.sinks) {
+    if (!(await deleteFrom(sink, names, `freed-${spared}`, record, parts, run))) return;
+  }
+  await parts.ports.purgeDeadLetters(record.tag, devices);
+  await parts.records.set(record, { spared });
+}
+
+const sweep: Step = async (record, parts, run) => {
+  const { sweepAfterMs } = parts.options;
+  const waitMs = Number(record.fields.sweepAt ?? 0) - parts.ports.now();
+  if (waitMs > sweepAfterMs) {
+    // Noted by a clock that was ahead: else it would wait until that day.
+    await parts.records.set(record, { sweepAt: parts.ports.now() + sweepAfterMs });
+    return sweepAfterMs;
+  }
+  if (waitMs > 0 && record.wrappedSubjectKey !== undefined) return waitMs;
+  const names = await storedNames(record, parts);
+  for (const sink of parts.ports.sinks) {
+    if (!(await deleteFrom(sink, names, "swept", record, parts, run))) return HELD_UP_MS;
+  }
+  return undefined;
+};
+
+const deadLetters: Step = async (record, { ports, records }) => {
+  const { tag, id } = record;
+  // By subject: what a new owner of a device has there stays.
+  await ports.purgeDeadLetters(tag, "all");
+  const untold = await untoldRecipients(tag, ports);
+  // Once: after the account is gone nobody knows them any more.
+  if (untold.length > 0) await records.setOnce(record, "untold", JSON.stringify(untold));
+  await ports.eraseDisclosures(tag, id);
+  return undefined;
+};
+
+const notices: Step = async (record, parts) => {
+  if (record.wrappedSubjectKey === undefined) {
+    // The services that have a name for a device are told none, and the receipt says so.
+    await parts.records.set(record, { nameless: 1 });
+    return undefined;
+  }
+  const names: Partial<Record<NotedPurpose, Pseudonym[]>> = {};
+  for (const purpose of notedPurposes(record.facts.purposes)) names[purpose] = await namesOf(record, parts, purpose);
+  await parts.records.set(record, { notices: parts.ports.seal(writeNames(names)) });
+  return undefined;
+};
+
+const destroyKey: Step = async (record, parts) => {
+  const { ports, records } = parts;
+  // Not only those of consented purposes: where a device is, is remembered for weather under an analytics name.
+  const names = [...(await namesOf(record, parts, "analytics")), ...(await namesOf(record, parts, "scene"))];
+  await ports.journal(record.tag, record.id, "destroyed");
+  if (!(await ports.ledger.destroyKey(record.tag, record.id))) return HELD_UP_MS;
+  await ports.keyDeleted();
+  ports.forget(record.facts.devices, names);
+  await records.entomb((await records.read(record.id)) ?? record);
+  return undefined;
+};
+
+const notify: Step = async (record, parts) => {
+  const { options } = parts;
+  const waitedMs = await sinceNoted("notifyAt", record, parts);
+  if (!(await tellServices(record, parts))) return undefined;
+  return waitedMs < options.acknowledgeWaitMs ? NOTIFY_POLL_MS : undefined;
+};
+
+const receipt: Step = async (record, { ports, records, options }) => {
+  await records.setOnce(record, "completedAt", ports.now());
+  const known = (await records.read(record.id)) ?? record;
+  const made = receiptFrom(known, ports, options);
+  const signed = JSON.stringify(ports.sign(made));
+  const garbled = known.fields.receipt !== undefined && signedReceiptOf(known) === undefined;
+  if (garbled) await records.replace(record, "receipt", known.fields.receipt ?? "", signed);
+  const first = await records.setOnce(record, "receipt", signed);
+  await ports.audit({ act: "erasure-completed", by: "gateway", subject: record.tag, detail: { erasure: record.id } });
+  const unlinkable = made.sinks.some(({ method }) => method === "unlinkable");
+  if (first) ports.completed(unlinkable ? "unlinkable" : "deleted", Math.max(0, ports.now() - record.requestedAt));
+  return undefined;
+};
+
+const remind: Step = async (record, parts) => {
+  const { ports, records, options } = parts;
+  const sinceMs = await sinceNoted("remindAt", record, parts, Number(record.fields.completedAt ?? ports.now()));
+  if ((await tellServices(record, parts)) && sinceMs < options.acknowledgeDeadlineMs) {
+    return Math.min(MAX_REMIND_MS, Math.max(MIN_REMIND_MS, sinceMs / 10));
+  }
+  const known = (await records.read(record.id)) ?? record;
+  const first = signedReceiptOf(known)?.receipt;
+  const last = receiptFrom(known, ports, options);
+  // Only when services answered after the first receipt was made; and in the place of that one, of no later one.
+  if (first !== undefined && JSON.stringify(last.services) !== JSON.stringify(first.services)) {
+    const signed = ports.sign({ ...last, prev: receiptHash(first) });
+    await records.replace(record, "receipt", known.fields.receipt ?? "", JSON.stringify(signed));
+  }
+  return undefined;
+};
+
+/**
+ * Milliseconds since a moment that is noted at the first call, `first` if that has passed. One that a clock ahead has noted
+ * begins now: else the step would last until that day.
+ */
+async function sinceNoted(
+  field: "notifyAt" | "remindAt",
+  record: ErasureRecord,
+  { ports, records }: StepParts,
+  first = ports.now(),
+): Promise<number> {
+  const now = ports.now();
+  const noted = record.fields[field];
+  const at = Math.min(now, Number(noted ?? first));
+  if (noted !== String(at)) await records.set(record, { [field]: at });
+  return now - at;
+}
+
+export const STEPS: Readonly<Record<ErasureStep, Step>> = {
+  drain,
+  backlog,
+  delete: deletion,
+  sweep,
+  "dead-letters": deadLetters,
+  notices,
+  "destroy-key": destroyKey,
+  notify,
+  receipt,
+  remind,
+};

@@ -1,0 +1,84 @@
+/** What a legal hold covers, of devices bound or not: what was set aside of it must stay. */
+import type { Redis } from "ioredis";
+import type { Leases } from "../../consent/fence/leases.ts";
+import { erasureFacts } from "../../consent/ledger/erasure-facts.ts";
+import { ledgerOrRemains } from "../../consent/ledger/new-chain.ts";
+import type { TellDamage } from "../../model/damage.ts";
+import { DELETION_OF_ALL, deletionOf } from "../../model/erasure.ts";
+import type { DeviceKey, SubjectTag } from "../../model/ids.ts";
+import type { Guard, Spared } from "../../model/letters.ts";
+import type { RedisKeys } from "../../platform/redis-keys.ts";
+import { HeldSubjects } from "./held-subjects.ts";
+
+/** Of a ledger that cannot be verified: what its remains tell. Throws CONSENT_UNREACHABLE: then nothing may be deleted. */
+export async function heldLetters(redis: Redis, keys: RedisKeys, damaged?: TellDamage): Promise<Spared> {
+  const held = await heldDevices(redis, keys, damaged);
+  return ({ subjectTag, deviceKey }) =>
+    subjectTag !== "" && deviceKey !== "" && (held.get(subjectTag)?.has(deviceKey) ?? false);
+}
+
+/** A device can have had several owners; a hold on what one of them left behind is none on the others. */
+export async function heldDevices(
+  redis: Redis,
+  keys: RedisKeys,
+  damaged?: TellDamage,
+): Promise<ReadonlyMap<SubjectTag, ReadonlySet<DeviceKey>>> {
+  const held = new HeldSubjects(redis, keys, async () => []);
+  const devices = new Map<SubjectTag, ReadonlySet<DeviceKey>>();
+  for (const tag of await held.all()) devices.set(tag, await devicesHeldOf(redis, keys, tag, damaged));
+  return devices;
+}
+
+async function devicesHeldOf(
+  redis: Redis,
+  keys: RedisKeys,
+  tag: SubjectTag,
+  damaged?: TellDamage,
+): Promise<ReadonlySet<DeviceKey>> {
+  const { events, state } = await ledgerOrRemains(redis, keys, tag, () => damaged?.("ledger"));
+  const all = erasureFacts(events).devices;
+  return new Set([...state.holds.values()].flatMap((hold) => hold.devices ?? all));
+}
+
+/** Whoever places a legal hold on one of these while something is deleted of theirs is answered after it. */
+export function deletionGuard(leases: Pick<Leases, "acquire">): Guard {
+  return async (subjects, work) => {
+    const lease = await leases.acquire();
+    await lease.keep(new Set([...subjects].map(deletionOf)));
+    try {
+      await work();
+    } finally {
+      await lease.release();
+    }
+  };
+}
+
+/** The same where nobody knows before whose it is. */
+export async function deletingOfAll<T>(leases: Pick<Leases, "acquire">, work: () => Promise<T>): Promise<T> {
+  const lease = await leases.acquire();
+  await lease.keep(new Set([DELETION_OF_ALL]));
+  try {
+    return await work();
+  } finally {
+    await lease.release();
+  }
+}
+
+export interface PurgeParts {
+  readonly redis: Redis;
+  readonly keys: RedisKeys;
+  readonly leases: Pick<Leases, "acquire">;
+  readonly deadLetters: { purge(tag: SubjectTag, devices: readonly DeviceKey[]): Promise<unknown> };
+  readonly damaged?: TellDamage;
+}
+
+/** What was set aside of these devices goes, unless a hold has come to cover them since that was decided. */
+export function purgeOf({ redis, keys, leases, deadLetters, damaged }: PurgeParts) {
+  const guard = deletionGuard(leases);
+  return (tag: SubjectTag, devices: readonly DeviceKey[]): Promise<void> =>
+    guard(new Set([tag]), async () => {
+      const held = await devicesHeldOf(redis, keys, tag, damaged);
+      const free = devices.filter((device) => !held.has(device));
+      if (free.length > 0) await deadLetters.purge(tag, free);
+    });
+}

@@ -1,0 +1,76 @@
+/**
+ * The names under which the store knows what a legal hold covers: those under the subject's key of today,
+ * and those under a key that an erasure, waiting for the hold, has taken out of use.
+ */
+import type { LegalHold } from "../../model/consent-record.ts";
+import { damageIn, type TellDamage } from "../../model/damage.ts";
+import type { ErasureFacts } from "../../model/erasure.ts";
+import type { Pseudonym, SubjectTag } from "../../model/ids.ts";
+import { type LiveNamesInput, liveNames, type NameTimes } from "../erasure/names-ever-given.ts";
+import type { ErasureRecord } from "../erasure/record.ts";
+
+export interface HeldNamesPorts extends Pick<LiveNamesInput, "pseudonym"> {
+  heldSubjects(): Promise<readonly SubjectTag[]>;
+  standing(tag: SubjectTag): Promise<readonly LegalHold[]>;
+  /** What the ledger knows, and the key in use; no key when there is none. */
+  facts(tag: SubjectTag): Promise<{ readonly facts: ErasureFacts; readonly wrappedSubjectKey: string | undefined }>;
+  readonly erasures: {
+    open(): Promise<readonly string[]>;
+    read(id: string): Promise<ErasureRecord | undefined>;
+    times(): Promise<NameTimes>;
+  };
+  /** Whether a key that does not open may be as it was, because none opens. Absent: always. */
+  keyIsWhole?(wrappedSubjectKey: string): Promise<boolean>;
+  readonly damaged?: TellDamage;
+  /** Unix ms. */
+  now(): number;
+}
+
+/**
+ * What is damaged of one held subject keeps nobody else's rows for ever: under a key that does not open nobody can say
+ * which rows are theirs. Throws CONSENT_UNREACHABLE, and SUBJECT_KEY_UNREADABLE when ours may be the wrong master key:
+ * then nothing may be deleted.
+ */
+export async function heldNames(ports: HeldNamesPorts): Promise<Pseudonym[]> {
+  const tags = await ports.heldSubjects();
+  if (tags.length === 0) return [];
+  const times = await ports.erasures.times();
+  const waiting = await Promise.all((await ports.erasures.open()).map((id) => ports.erasures.read(id)));
+  const names = new Set<Pseudonym>();
+  for (const tag of tags) {
+    const covered = coveredBy(await ports.standing(tag));
+    const known = await ports.facts(tag);
+    const sources = [known, ...waiting.filter((record) => record?.tag === tag)];
+    for (const source of sources) {
+      if (source?.wrappedSubjectKey === undefined) continue;
+      const { wrappedSubjectKey } = source;
+      // Of a damaged record the ledger knows the devices, and nobody since when.
+      const facts = isDamaged(source) ? { ...known.facts, since: 0 } : source.facts;
+      const devices = facts.devices.filter((device) => covered === undefined || covered.has(device));
+      const input = { ...ports, facts: { ...facts, devices }, wrappedSubjectKey, times, nowMs: ports.now() };
+      for (const name of await namesUnder(ports, input)) names.add(name);
+    }
+  }
+  return [...names];
+}
+
+async function namesUnder(ports: HeldNamesPorts, input: Omit<LiveNamesInput, "purpose">): Promise<Pseudonym[]> {
+  try {
+    return await liveNames({ ...input, purpose: "analytics" });
+  } catch (error) {
+    if (damageIn(error) !== "subject-key") throw error;
+    if ((await ports.keyIsWhole?.(input.wrappedSubjectKey)) ?? true) throw error;
+    ports.damaged?.("subject-key");
+    return [];
+  }
+}
+
+function isDamaged(source: object): boolean {
+  return "damaged" in source && source.damaged === true;
+}
+
+/** `undefined` when one of the holds covers everything. */
+function coveredBy(holds: readonly LegalHold[]): ReadonlySet<string> | undefined {
+  if (holds.some(({ devices }) => devices === undefined)) return undefined;
+  return new Set(holds.flatMap(({ devices }) => devices ?? []));
+}

@@ -1,0 +1,236 @@
+/**
+ * Legal holds, from the proposal of one approver over the confirmation by another to release or expiry.
+ * A hold restricts the rights of a person, so it takes two to place one; it takes one to end it.
+ */
+import type { Redis } from "ioredis";
+import type { LedgerAnswer, LedgerChange, LedgerRefusal } from "../../model/consent-change.ts";
+import { type LegalHold, legalHold } from "../../model/consent-record.ts";
+import { forEachUndamaged, type TellDamage } from "../../model/damage.ts";
+import { GatewayError } from "../../model/errors.ts";
+import type { DeviceKey, SubjectTag } from "../../model/ids.ts";
+import { isMisshapen, orConsentUnreachable } from "../../platform/redis.ts";
+import type { RedisKeys } from "../../platform/redis-keys.ts";
+import { type RedisScript, runScript } from "../../platform/redis-script.ts";
+import { HeldSubjects } from "./held-subjects.ts";
+
+export interface HoldOptions {
+  readonly maxMs: number;
+  /** A proposal that nobody confirms lapses after this. */
+  readonly proposalMs: number;
+  /** Unix ms. */
+  now(): number;
+}
+
+export interface HoldPorts {
+  readonly ledger: {
+    refusal(tag: SubjectTag, hold: LegalHold): Promise<LedgerRefusal | undefined>;
+    place(tag: SubjectTag, hold: LegalHold): Promise<LedgerAnswer>;
+    release(tag: SubjectTag, ref: string): Promise<LedgerAnswer>;
+    expire(tag: SubjectTag): Promise<LedgerChange[]>;
+    standing(tag: SubjectTag): Promise<readonly LegalHold[]>;
+  };
+  /** Both agree, and it is about to stand. Throws when that cannot be recorded. */
+  readonly approved: (tag: SubjectTag, hold: LegalHold, approvers: readonly [string, string]) => Promise<unknown>;
+  readonly expired: (tag: SubjectTag) => Promise<void>;
+  /** What was set aside for these devices of the subject is of no use to anyone and need no longer be kept. */
+  readonly purge: (tag: SubjectTag, devices: readonly DeviceKey[]) => Promise<unknown>;
+  /** Nothing of the subject is held any more: an erasure that waits for this may go on. */
+  readonly freed: (tag: SubjectTag) => Promise<void>;
+  readonly damaged?: TellDamage;
+}
+
+export interface Proposal extends LegalHold {
+  readonly approver: string;
+  /** Unix ms. */
+  readonly at: number;
+}
+
+export type HoldAnswer =
+  | { readonly refused: LedgerRefusal | "hold-too-long" | "hold-terms-differ" }
+  | { readonly refused?: undefined; readonly state: "proposed" | "standing" };
+
+export interface Holds {
+  readonly standing: readonly LegalHold[];
+  readonly proposed: readonly Proposal[];
+}
+
+const PROPOSE_HOLD: RedisScript = {
+  name: "consentryProposeHold",
+  lua: `--[[
+  Notes what one approver proposes, or finds that another one has proposed the same.
+  KEYS[1] hash reference -> proposal
+  ARGV[1] reference   ARGV[2] proposal   ARGV[3] approver   ARGV[4] terms   ARGV[5] lapse of proposals in ms   ARGV[6] Unix ms
+  Reply: false proposed, "" another one proposed other terms, else the name of whoever proposed the same
+]]
+-- What nobody can read, nobody has proposed.
+if redis.call("TYPE", KEYS[1]).ok ~= "hash" then redis.call("DEL", KEYS[1]) end
+local read, known = pcall(cjson.decode, redis.call("HGET", KEYS[1], ARGV[1]) or "null")
+if read and type(known) == "table" and type(known.at) == "number" and known.approver then
+  if known.approver ~= ARGV[3] and known.at + ARGV[5] > tonumber(ARGV[6]) then
+    if known.terms == ARGV[4] then return known.approver end
+    return ""
+  end
+end
+redis.call("HSET", KEYS[1], ARGV[1], ARGV[2])
+redis.call("PEXPIRE", KEYS[1], ARGV[5])
+return false`,
+};
+
+const TAKE_BACK: RedisScript = {
+  name: "consentryTakeBackHold",
+  lua: `--[[
+  Takes a proposal back, and leaves a mark for whoever confirms it at this moment.
+  KEYS[1] hash reference -> proposal
+  ARGV[1] reference   ARGV[2] mark
+  Reply: 1 taken back, 0 there was none
+]]
+if redis.call("TYPE", KEYS[1]).ok ~= "hash" then return 0 end
+local text = redis.call("HGET", KEYS[1], ARGV[1])
+if not text or text == ARGV[2] then return 0 end
+redis.call("HSET", KEYS[1], ARGV[1], ARGV[2])
+return 1`,
+};
+
+/** Stands in the place of a proposal, and lapses as one would. */
+const TAKEN_BACK = '{"takenBack":true}';
+
+export class LegalHolds {
+  readonly #redis: Redis;
+  readonly #keys: RedisKeys;
+  readonly #options: HoldOptions;
+  readonly #ports: HoldPorts;
+  readonly held: HeldSubjects;
+
+  constructor(redis: Redis, keys: RedisKeys, options: HoldOptions, ports: HoldPorts) {
+    this.#redis = redis;
+    this.#keys = keys;
+    this.#options = options;
+    this.#ports = ports;
+    this.held = new HeldSubjects(redis, keys, (tag) => ports.ledger.standing(tag));
+  }
+
+  /**
+   * The first approver proposes, a different one asking for exactly the same lets it stand. Whoever proposed
+   * may change the terms until then. Throws as every change of a ledger does, and when it cannot be recorded.
+   */
+  async place(tag: SubjectTag, hold: LegalHold, approver: string): Promise<HoldAnswer> {
+    const now = this.#options.now();
+    if (hold.until <= now || hold.until > now + this.#options.maxMs) return { refused: "hold-too-long" };
+    const refused = await this.#ports.ledger.refusal(tag, hold);
+    if (refused !== undefined) return { refused };
+    const standing = await this.#ports.ledger.standing(tag);
+    if (standing.some((one) => one.ref === hold.ref && termsOf(one) === termsOf(hold))) return { state: "standing" };
+    const first = await this.#propose(tag, hold, approver);
+    if (first === undefined) return { state: "proposed" };
+    if (first === "") return { refused: "hold-terms-differ" };
+
+    await this.#ports.approved(tag, hold, [first, approver]);
+    await this.held.add(tag, hold.until);
+    const answer = await this.#ports.ledger.place(tag, hold);
+    // Once more: a sweep that read the ledger in between has found nothing and taken the subject off.
+    await this.held.add(tag, hold.until);
+    if (answer.refused === undefined && (await this.#takenBack(tag, hold.ref))) {
+      await this.#endNow(tag, hold.ref);
+      throw new GatewayError("CONSENT_CONFLICT", "a proposal was taken back");
+    }
+    await orConsentUnreachable(() => this.#redis.hdel(this.#keys.holdProposals(tag), hold.ref));
+    return answer.refused === undefined ? { state: "standing" } : answer;
+  }
+
+  /** Whoever took the proposal back after it was confirmed has been told so: no hold may stand on it. */
+  async #takenBack(tag: SubjectTag, ref: string): Promise<boolean> {
+    const text = await orConsentUnreachable(() => this.#redis.hget(this.#keys.holdProposals(tag), ref));
+    return text === TAKEN_BACK;
+  }
+
+  async #endNow(tag: SubjectTag, ref: string): Promise<void> {
+    const answer = await this.#ports.ledger.release(tag, ref);
+    if (answer.refused === undefined) await this.#ended(tag, [answer]);
+  }
+
+  /** Ends a hold, or takes back a proposal. What was withdrawn or asked to be erased meanwhile then takes its course. */
+  async release(tag: SubjectTag, ref: string): Promise<{ readonly refused?: LedgerRefusal }> {
+    const names = [this.#keys.holdProposals(tag)];
+    const proposed = await orConsentUnreachable(() => runScript(this.#redis, TAKE_BACK, names, [ref, TAKEN_BACK]));
+    const answer = await this.#ports.ledger.release(tag, ref);
+    if (answer.refused !== undefined) return proposed === 1 ? {} : { refused: answer.refused };
+    await this.#ended(tag, [answer]);
+    return {};
+  }
+
+  async list(tag: SubjectTag): Promise<Holds> {
+    const [standing, texts] = await Promise.all([this.#ports.ledger.standing(tag), this.#proposalsOf(tag)]);
+    const lapsed = this.#options.now() - this.#options.proposalMs;
+    const proposals = Object.entries(texts).flatMap(([ref, text]) => {
+      const proposal = proposalIn(ref, text);
+      if (proposal === undefined && text !== TAKEN_BACK) this.#ports.damaged?.("hold");
+      return proposal ?? [];
+    });
+    return { standing, proposed: proposals.filter(({ at }) => at > lapsed) };
+  }
+
+  /** Until when something of the subject is held, Unix ms; `undefined` when nothing is. */
+  async heldUntil(tag: SubjectTag): Promise<number | undefined> {
+    const standing = await this.#ports.ledger.standing(tag);
+    if (standing.length === 0) return undefined;
+    const until = Math.max(...standing.map((hold) => hold.until));
+    if (until > this.#options.now()) return until;
+    await this.#expire(tag);
+    return undefined;
+  }
+
+  /** Ends every hold whose time is over, whatever became of one. Returns how many subjects that concerned. */
+  async sweep(): Promise<number> {
+    const due = await this.held.due(this.#options.now());
+    await forEachUndamaged(due, this.#ports.damaged ?? (() => undefined), (tag) => this.#expire(tag));
+    return due.length;
+  }
+
+  #proposalsOf(tag: SubjectTag): Promise<Record<string, string>> {
+    return orConsentUnreachable(() =>
+      this.#redis.hgetall(this.#keys.holdProposals(tag)).catch((error: unknown) => {
+        if (!isMisshapen(error)) throw error;
+        this.#ports.damaged?.("hold");
+        return {};
+      }),
+    );
+  }
+
+  async #expire(tag: SubjectTag): Promise<void> {
+    const changes = await this.#ports.ledger.expire(tag);
+    for (const _ of changes) await this.#ports.expired(tag);
+    await this.#ended(tag, changes);
+  }
+
+  async #ended(tag: SubjectTag, changes: readonly LedgerChange[]): Promise<void> {
+    for (const { silenced } of changes) if (silenced.length > 0) await this.#ports.purge(tag, silenced);
+    if (!(await this.held.renew(tag))) await this.#ports.freed(tag);
+  }
+
+  /** Who proposed the same before; `""` when the terms differ, `undefined` when this is the first proposal. */
+  async #propose(tag: SubjectTag, hold: LegalHold, approver: string): Promise<string | undefined> {
+    const now = this.#options.now();
+    const terms = termsOf(hold);
+    const proposal = JSON.stringify({ approver, at: now, terms });
+    const names = [this.#keys.holdProposals(tag)];
+    const args = [hold.ref, proposal, approver, terms, this.#options.proposalMs, now];
+    const reply = await orConsentUnreachable(() => runScript(this.#redis, PROPOSE_HOLD, names, args));
+    return typeof reply === "string" ? reply : undefined;
+  }
+}
+
+/** `undefined` for what is none, or cannot be read. */
+function proposalIn(ref: string, text: string): Proposal | undefined {
+  try {
+    const { approver, at, terms } = JSON.parse(text) as { approver: string; at: number; terms: string };
+    const hold = legalHold.parse({ ref, ...(JSON.parse(terms) as Omit<LegalHold, "ref">) });
+    return typeof approver === "string" && typeof at === "number" ? { ...hold, approver, at } : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Equal for equal terms, in whatever order the devices were named. */
+function termsOf({ until, devices }: LegalHold): string {
+  return JSON.stringify({ until, ...(devices && { devices: [...devices].sort() }) });
+}

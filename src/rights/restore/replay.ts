@@ -1,0 +1,118 @@
+/** What happened since a backup, asked for each subject and device as it is restored. */
+import type { Redis } from "ioredis";
+import { z } from "zod";
+import type { AuditHead } from "../../model/audit.ts";
+import type { PartyStatement } from "../../model/consent-record.ts";
+import type { DeviceKey, SubjectTag } from "../../model/ids.ts";
+import type { RedisKeys } from "../../platform/redis-keys.ts";
+import { storedPages } from "../../platform/redis-values.ts";
+import type { SubjectLine } from "../backup/archive.ts";
+import type { JournalErasure, JournalHold, JournalReading, JournalToken } from "../journal/reading.ts";
+
+/** A change of fence from before the snapshot of a subject can only be taken for a later one within this. */
+const CLOCK_MARGIN_MS = 5 * 60_000;
+
+const tombstone = z.object({ erasure: z.uuid(), at: z.number(), completedAt: z.number().optional() });
+
+export class Replay {
+  readonly #journal: JournalReading | undefined;
+  readonly #everything: boolean;
+  readonly #erasures = new Map<SubjectTag, Map<string, JournalErasure>>();
+
+  /**
+   * Without a journal everybody is taken to have withdrawn. `everything`: whatever the journal says counts, whenever the
+   * subjects were read: of a Redis that lost some of it nobody knows since when.
+   */
+  constructor(journal: JournalReading | undefined, everything = false) {
+    this.#journal = journal;
+    this.#everything = everything;
+    for (const [tag, ofSubject] of journal?.erasures ?? []) this.#erasures.set(tag, new Map(ofSubject));
+  }
+
+  /** Erasures that the installation about to be replaced knows of. */
+  async addTombstones(redis: Redis, keys: RedisKeys): Promise<void> {
+    for await (const { items } of storedPages(redis, keys.tombstones)) {
+      for (let index = 0; index + 1 < items.length; index += 2) {
+        const stone = tombstone.safeParse(safeJson(items[index + 1] ?? ""));
+        if (!stone.success) continue;
+        const { erasure, at, completedAt } = stone.data;
+        const tag = items[index] as SubjectTag;
+        const ofSubject = this.#erasures.get(tag) ?? new Map<string, JournalErasure>();
+        const destroyed = completedAt !== undefined || ofSubject.get(erasure)?.destroyed === true;
+        this.#erasures.set(tag, ofSubject.set(erasure, { at: completedAt ?? at, destroyed }));
+      }
+    }
+  }
+
+  erasuresOf(tag: SubjectTag): { id: string; at: number; destroyed: boolean }[] {
+    return [...(this.#erasures.get(tag) ?? [])].map(([id, erasure]) => ({ id, ...erasure }));
+  }
+
+  /** Whether the subject allowed less at some moment after it was read for the backup. */
+  narrowedSince({ tag, at, fields }: Pick<SubjectLine, "tag" | "at" | "fields">): boolean {
+    if (this.#journal === undefined) return true;
+    // A fence that is no number is below every other.
+    return !(this.fenceSince({ tag, at, fields }) <= Number(fields.fence));
+  }
+
+  /** The highest fence that was noted after the subject was read for the backup. */
+  fenceSince({ tag, at }: Pick<SubjectLine, "tag" | "at" | "fields">): number {
+    const entries = (this.#journal?.narrowed.get(tag) ?? []).filter((entry) => this.#counts(entry.at, at));
+    return Math.max(0, ...entries.map(({ fence }) => fence));
+  }
+
+  /** Legal holds as they stood last, of those that changed after the subject was read for the backup. */
+  holdsSince({ tag, at }: Pick<SubjectLine, "tag" | "at">): JournalHold[] {
+    const changes = (this.#journal?.holds.get(tag) ?? []).filter((change) => this.#counts(change.at, at));
+    const latest = new Map<string, JournalHold>();
+    for (const change of [...changes].sort((left, right) => left.at - right.at)) latest.set(change.ref, change);
+    return [...latest.values()];
+  }
+
+  /** Who the subject is as a party, when that was stated after it was read for the backup. */
+  partySince({ tag, at }: Pick<SubjectLine, "tag" | "at">): PartyStatement | undefined {
+    return latestOf((this.#journal?.parties.get(tag) ?? []).filter((one) => this.#counts(one.at, at)))?.party;
+  }
+
+  /** Of whom the journal says that they are minors. */
+  *minors(): Generator<SubjectTag> {
+    for (const [tag, parties] of this.#journal?.parties ?? []) if (latestOf(parties)?.party.minor) yield tag;
+  }
+
+  /** The last token of a device that was noted. */
+  tokenOf(device: DeviceKey): JournalToken | undefined {
+    return this.#journal?.tokens.get(device);
+  }
+
+  #counts(happenedAt: number, readAt: number): boolean {
+    return this.#everything || happenedAt >= readAt - CLOCK_MARGIN_MS;
+  }
+
+  get audited(): readonly AuditHead[] {
+    return this.#journal?.audited ?? [];
+  }
+
+  get policyVersion(): number {
+    return this.#journal?.policyVersion ?? 0;
+  }
+
+  /** False when a key of the subject that was read at `readAt` may be one that an erasure has destroyed since. */
+  keyMayLive(tag: SubjectTag, readAt: number): boolean {
+    // Of an erasure that the ledger does not know the key goes with the ledger.
+    if (this.#everything) return true;
+    return this.erasuresOf(tag).every(({ at, destroyed }) => !destroyed || at < readAt - CLOCK_MARGIN_MS);
+  }
+}
+
+/** Of several journals the lines come in any order. */
+function latestOf<T extends { readonly at: number }>(entries: readonly T[]): T | undefined {
+  return entries.reduce<T | undefined>((latest, one) => (one.at >= (latest?.at ?? 0) ? one : latest), undefined);
+}
+
+function safeJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,114 @@
+/**
+ * Where restored values wait until all of them are there. A waiting name lies in the same slot as the name
+ * it will take, so that taking it is one RENAME.
+ */
+import type { ChainableCommander, Redis } from "ioredis";
+import type { AuditRepair } from "../../model/audit.ts";
+import type { DeviceKey } from "../../model/ids.ts";
+import type { RedisKeys } from "../../platform/redis-keys.ts";
+import { execAll, keysLike, storedPages, writePage } from "../../platform/redis-values.ts";
+import { AuditLog } from "../audit/log.ts";
+import { SHARED_NAMES, UNITED } from "../backup/catalogue.ts";
+import { auditSurvives } from "./audit-survives.ts";
+
+const SUFFIX = ":restoring";
+
+export function waitingName(key: string): string {
+  return key.includes("{") ? `${key}${SUFFIX}` : `{${key}}${SUFFIX}`;
+}
+
+function finalName(waiting: string): string {
+  const key = waiting.slice(0, -SUFFIX.length);
+  return key.startsWith("{") && key.endsWith("}") ? key.slice(1, -1) : key;
+}
+
+export class Staging {
+  readonly #redis: Redis;
+  readonly #keys: RedisKeys;
+  readonly #prefix: string;
+
+  constructor(redis: Redis, keys: RedisKeys, prefix: string) {
+    this.#redis = redis;
+    this.#keys = keys;
+    this.#prefix = prefix;
+  }
+
+  /** Removes what an earlier restore left waiting. */
+  async clear(): Promise<void> {
+    for await (const names of this.#waiting()) await this.#redis.unlink(...names);
+  }
+
+  async isEmpty(): Promise<boolean> {
+    for await (const _ of this.#waiting()) return false;
+    return true;
+  }
+
+  /**
+   * Puts what must survive a restore beside what comes with it. An audit log that goes on from the restored one stays;
+   * one that was restored and does not verify is repaired before it takes its place, and what was found is answered.
+   */
+  async unite(auditKeys: readonly [Buffer, ...Buffer[]], now: () => number): Promise<AuditRepair | undefined> {
+    const repair = await this.#uniteAudit(auditKeys, now);
+    for (const name of UNITED) {
+      for await (const page of storedPages(this.#redis, this.#keys[name])) {
+        const pipeline = this.#redis.pipeline();
+        writePage(pipeline, waitingName(this.#keys[name]), { ...page, first: false });
+        await execAll(pipeline);
+      }
+    }
+    return repair;
+  }
+
+  async #uniteAudit(auditKeys: readonly [Buffer, ...Buffer[]], now: () => number): Promise<AuditRepair | undefined> {
+    const [auditLines, auditSeal] = [waitingName(this.#keys.auditLines), waitingName(this.#keys.auditSeal)];
+    if (await auditSurvives(this.#redis, this.#keys, auditSeal, auditKeys)) {
+      await this.#redis.unlink(auditLines, auditSeal);
+      return undefined;
+    }
+    const waiting = new AuditLog(this.#redis, { auditLines, auditSeal }, { keys: auditKeys, now });
+    return waiting.repair("operator");
+  }
+
+  /** Everything goes that something waiting may replace. To be repeated after a crash, but not once `take` began. */
+  async removeOld(held: () => void): Promise<void> {
+    for (const pattern of [`${this.#prefix}:{*}:*`, this.#keys.credential("*" as DeviceKey)]) {
+      for await (const names of keysLike(this.#redis, pattern)) {
+        held();
+        const old = names.filter((name) => !name.endsWith(SUFFIX));
+        if (old.length > 0) await this.#redis.unlink(...old);
+      }
+    }
+    const auditWaits = (await this.#redis.exists(waitingName(this.#keys.auditSeal))) === 1;
+    for (const name of SHARED_NAMES) {
+      if (auditWaits || (name !== "auditLines" && name !== "auditSeal")) await this.#redis.unlink(this.#keys[name]);
+    }
+  }
+
+  /** Everything that waits takes its place. To be repeated after a crash. */
+  async take(held: () => void): Promise<void> {
+    // A scan may miss what is renamed while it runs; so it runs until there is nothing left to rename.
+    for (let found = 1; found > 0; ) {
+      found = 0;
+      for await (const names of this.#waiting()) {
+        held();
+        found += names.length;
+        const pipeline: ChainableCommander = this.#redis.pipeline();
+        for (const name of new Set(names)) pipeline.rename(name, finalName(name));
+        for (const [error] of (await pipeline.exec()) ?? []) {
+          // A scan may name one twice; anything else would be met for ever.
+          if (error !== null && !error.message.includes("no such key")) throw error;
+        }
+      }
+    }
+  }
+
+  async *#waiting(): AsyncGenerator<string[]> {
+    for (const pattern of [`${this.#prefix}:*${SUFFIX}`, `{${this.#prefix}:*${SUFFIX}`]) {
+      for await (const names of keysLike(this.#redis, pattern)) {
+        // The sign that a restore is under way has a name of the same form.
+        const ours = names.filter((name) => name !== this.#keys.restoring);
+        if (ours.length > 0) yield ours;
+      }
+    }
+  }
+}

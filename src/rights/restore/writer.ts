@@ -1,0 +1,385 @@
+/**
+ * Takes the lines of the archives one by one, replays what happened since, and writes what comes of it to
+ * waiting names; or, without a Redis, only finds out whether all of it could be written.
+ */
+import type { Redis } from "ioredis";
+import type { AuditHead, AuditRepair } from "../../model/audit.ts";
+import { NO_SUBJECT_KEY } from "../../model/consent.ts";
+import type { LegalHold, PartyStatement } from "../../model/consent-record.ts";
+import { damageIn } from "../../model/damage.ts";
+import type { ErasureFacts } from "../../model/erasure.ts";
+import type { DeviceKey, SubjectTag } from "../../model/ids.ts";
+import type { RedisKeys } from "../../platform/redis-keys.ts";
+import { execAll, keysLike, writePage } from "../../platform/redis-values.ts";
+import { linesFrom, revisionsErased } from "../access/disclosures.ts";
+import type { CredentialLine, KeysLine, RecordsLine, SharedLine, SubjectLine } from "../backup/archive.ts";
+import type { SharedName } from "../backup/catalogue.ts";
+import type { Replay } from "./replay.ts";
+import { waitingName } from "./staging.ts";
+
+export interface RebuiltSubject {
+  readonly head: string;
+  readonly fence: number;
+  readonly events: readonly string[];
+  readonly devices: readonly DeviceKey[];
+  readonly decisions: readonly (readonly [DeviceKey, string])[];
+  readonly wrappedSubjectKey: string | undefined;
+  /** Erasures that begin again, with the key they will destroy. */
+  readonly begun: readonly {
+    readonly id: string;
+    readonly facts: ErasureFacts;
+    readonly wrappedSubjectKey: string | undefined;
+  }[];
+  /** When the first of the legal holds that stand is due to end, Unix ms. */
+  readonly heldUntil: number | undefined;
+}
+
+/** What happened to a subject since the backup and must happen again. */
+export interface SinceBackup {
+  readonly withdraw: boolean;
+  /** The highest fence that was noted since. */
+  readonly fence: number;
+  /** Who the subject is as a party, when that was stated since. */
+  readonly party: PartyStatement | undefined;
+  readonly holds: readonly { readonly ref: string; readonly hold: LegalHold | undefined }[];
+  readonly erasures: readonly { readonly id: string; readonly destroyed: boolean }[];
+}
+
+export interface RestorePorts {
+  /** Verifies a ledger, appends what happened since, computes the rest. Throws LEDGER_BROKEN; with `remains` it begins anew instead. */
+  rebuild(
+    saved: {
+      readonly tag: SubjectTag;
+      readonly head: string | undefined;
+      readonly events: readonly string[];
+      readonly wrappedSubjectKey: string | undefined;
+      readonly remains?: { fence: number; bound: readonly DeviceKey[]; heldUntil: number | undefined } | undefined;
+    },
+    since: SinceBackup,
+    now: number,
+  ): RebuiltSubject;
+  /** The key under the present master key; `undefined` when it is already. Throws SUBJECT_KEY_UNREADABLE. */
+  rewrap(wrappedSubjectKey: string): string | undefined;
+  /** Policy floors that no consent reaches until this version is published. */
+  closedFloors(version: number): string;
+  /** Unix ms. */
+  now(): number;
+}
+
+export interface RestoreSummary {
+  /** Unix ms of the backup. */
+  readonly createdAt: number;
+  readonly subjects: number;
+  readonly credentials: number;
+  readonly keys: number;
+  /** Subjects whose key was destroyed since, and is not restored. */
+  readonly erased: number;
+  /** Subjects whose erasure begins again when a gateway starts. */
+  readonly erasing: number;
+  /** Subjects under a legal hold that was placed or changed since. */
+  readonly held: number;
+  /** Subjects whose consent is withdrawn for what happened since, or for want of a key. */
+  readonly withdrawn: number;
+  /** Devices that need a new token, because theirs was replaced since. */
+  readonly tokensDropped: number;
+  /** Subjects whose ledger does not verify: it begins anew, and what they consented to is withdrawn. */
+  readonly broken: number;
+  /** Keys that no master key opens: what is stored under them cannot be told from that of others. */
+  readonly unreadable: number;
+  /** Heads of the audit log that the journals tell of. */
+  readonly audited: readonly AuditHead[];
+  /** A policy published since is missing; until it is published again no consent counts. */
+  readonly policyMissing: boolean;
+  /** What was found in the audit log of the archive, when it did not verify. */
+  readonly auditRepair?: AuditRepair | undefined;
+}
+
+const EVENTS_PER_PUSH = 500;
+const COMMANDS_PER_TRIP = 400;
+
+type Remains = NonNullable<Parameters<RestorePorts["rebuild"]>[0]["remains"]>;
+type Subject = Extract<KeysLine, { is: "key" }>;
+
+export class RestoreWriter {
+  readonly #redis: Redis | undefined;
+  readonly #keys: RedisKeys;
+  readonly #ports: RestorePorts;
+  readonly #replay: Replay;
+  readonly #keysReadAt: number;
+  readonly #counts = {
+    subjects: 0,
+    credentials: 0,
+    keys: 0,
+    erased: 0,
+    erasing: 0,
+    held: 0,
+    withdrawn: 0,
+    tokensDropped: 0,
+    broken: 0,
+    unreadable: 0,
+  };
+  readonly #broken = new Map<SubjectTag, SubjectLine>();
+  readonly #boundTo = new Map<SubjectTag, DeviceKey[]>();
+  /** By the index of holds, which comes after the subjects. */
+  readonly #heldUntil = new Map<string, number>();
+  readonly #begun: { tag: SubjectTag; id: string; at: number }[] = [];
+  /** Subjects whose destroyed key still lay in the archive. */
+  readonly #dead = new Set<SubjectTag>();
+  readonly #seen = new Set<SubjectTag>();
+  /** Erasures that were on their way when their subject was read, whatever the lists of them said a moment later. */
+  readonly #underWay: { tag: SubjectTag; id: string }[] = [];
+  readonly #held = new Map<SubjectTag, number>();
+  readonly #tombstones = new Map<SubjectTag, string>();
+  #policyVersion = 0;
+  #pending: ReturnType<Redis["pipeline"]> | undefined;
+
+  constructor(redis: Redis | undefined, keys: RedisKeys, ports: RestorePorts, replay: Replay, keysReadAt: number) {
+    this.#redis = redis;
+    this.#keys = keys;
+    this.#ports = ports;
+    this.#replay = replay;
+    this.#keysReadAt = keysReadAt;
+  }
+
+  async key({ tag, name, key }: Subject): Promise<void> {
+    const adopted = this.#adopted(key);
+    const erasing = this.#replay.erasuresOf(tag).find(({ id }) => id === name);
+    const lives = name === "" ? this.#replay.keyMayLive(tag, this.#keysReadAt) : erasing?.destroyed !== true;
+    if (!lives) {
+      this.#dead.add(tag);
+      return;
+    }
+    this.#counts.keys += 1;
+    const hash = name === "" ? this.#keys.subject(tag) : this.#keys.erasure(tag, name);
+    await this.#write((to) => to.hset(waitingName(hash), "key", adopted));
+  }
+
+  /** One that does not open is nobody else's affair: it comes back as it is. */
+  #adopted(key: string): string {
+    try {
+      return this.#ports.rewrap(key) ?? key;
+    } catch (error) {
+      if (damageIn(error) !== "subject-key") throw error;
+      this.#counts.unreadable += 1;
+      return key;
+    }
+  }
+
+  /** After the last key and before the first record. */
+  async keysEnded(): Promise<void> {
+    await this.#flush();
+  }
+
+  async line(line: Exclude<RecordsLine, { is: "end" }>): Promise<void> {
+    if (line.is === "subject") await this.#subject(line);
+    if (line.is === "credential") await this.#credential(line);
+    if (line.is === "shared") await this.#shared(line);
+  }
+
+  async end(): Promise<void> {
+    // A child that became known after the backup: whoever is bound again must not be taken for an adult.
+    const nothing = { at: 0, fields: { head: "", fence: "0" }, events: [], erasures: {}, disclosures: {} };
+    for (const tag of this.#replay.minors())
+      if (!this.#seen.has(tag)) await this.#subject({ is: "subject", tag, ...nothing }, { unknown: true });
+    for (const [tag, line] of this.#broken) {
+      const fence = Number(line.fields.fence);
+      const remains = { fence, bound: this.#boundTo.get(tag) ?? [], heldUntil: this.#heldUntil.get(tag) };
+      await this.#subject(line, { remains });
+    }
+    const { openErasures, erasureIndex, tombstones, policyFloors, heldSubjects } = this.#keys;
+    for (const tag of this.#dead)
+      await this.#write((to) => to.zadd(waitingName(this.#keys.erasedKeys), this.#ports.now(), tag));
+    for (const [tag, until] of this.#held) await this.#write((to) => to.zadd(waitingName(heldSubjects), until, tag));
+    for (const { tag, id, at } of this.#begun) {
+      await this.#write((to) => to.sadd(waitingName(openErasures), id).hset(waitingName(erasureIndex), id, tag));
+      this.#tombstones.set(tag, JSON.stringify({ erasure: id, at }));
+    }
+    for (const { tag, id } of this.#underWay)
+      await this.#write((to) => to.sadd(waitingName(openErasures), id).hset(waitingName(erasureIndex), id, tag));
+    for (const [tag, stone] of this.#tombstones)
+      await this.#write((to) => to.hset(waitingName(tombstones), tag, stone));
+    if (this.#policyMissing) {
+      const closed = this.#ports.closedFloors(this.#replay.policyVersion);
+      await this.#write((to) => to.set(waitingName(policyFloors), closed));
+    }
+    await this.#flush();
+    // Keys of subjects and erasures that the records, which are older, do not know.
+    await this.#dropWithout("head", this.#keys.subject("*" as SubjectTag));
+    await this.#dropWithout("requestedAt", this.#keys.erasure("*" as SubjectTag, "*"));
+  }
+
+  summary(): Omit<RestoreSummary, "createdAt"> {
+    return { ...this.#counts, audited: this.#replay.audited, policyMissing: this.#policyMissing };
+  }
+
+  get #policyMissing(): boolean {
+    return this.#replay.policyVersion > this.#policyVersion;
+  }
+
+  /** `unknown`: the archive has no line of the subject, and so there is no head that must fit. */
+  async #subject(
+    line: SubjectLine,
+    { unknown = false, remains }: { unknown?: boolean; remains?: Remains } = {},
+  ): Promise<void> {
+    const { tag, fields, events, erasures, disclosures } = line;
+    this.#seen.add(tag);
+    // Of one that is begun anew it was noted the first time.
+    if (remains === undefined)
+      for (const [id, { step }] of Object.entries(erasures)) if (step !== undefined) this.#underWay.push({ tag, id });
+    const wrappedSubjectKey = await this.#waitingKey(tag);
+    const since = {
+      withdraw: this.#replay.narrowedSince(line),
+      fence: this.#replay.fenceSince(line),
+      party: this.#replay.partySince(line),
+      holds: this.#replay.holdsSince(line),
+      erasures: this.#replay.erasuresOf(tag),
+    };
+    const saved = { tag, head: unknown ? undefined : fields.head, events, wrappedSubjectKey, remains };
+    const rebuilt = this.#rebuilt(saved, since);
+    if (rebuilt === undefined) {
+      // What else is known of them comes later in the archive.
+      this.#broken.set(tag, line);
+      return;
+    }
+    this.#count(line, rebuilt);
+    if (rebuilt.heldUntil !== undefined) this.#held.set(tag, rebuilt.heldUntil);
+
+    const name = (key: string) => waitingName(key);
+    const hash = name(this.#keys.subject(tag));
+    const begunNow = rebuilt.begun.at(-1);
+    const { erasure: _erasure, ...rest } = fields;
+    const running = begunNow?.id ?? this.#stillRunning(line);
+    await this.#write((to) => {
+      to.hset(hash, {
+        ...rest,
+        head: rebuilt.head,
+        fence: rebuilt.fence,
+        ...(running !== undefined && { erasure: running }),
+      });
+      if (rebuilt.wrappedSubjectKey === undefined) to.hdel(hash, "key");
+      to.del(name(this.#keys.ledger(tag)));
+      for (let at = 0; at < rebuilt.events.length; at += EVENTS_PER_PUSH) {
+        to.rpush(name(this.#keys.ledger(tag)), ...rebuilt.events.slice(at, at + EVENTS_PER_PUSH));
+      }
+      if (rebuilt.devices.length > 0) to.sadd(name(this.#keys.devices(tag)), ...rebuilt.devices);
+      for (const [device, decision] of rebuilt.decisions) to.set(name(this.#keys.decision(tag, device)), decision);
+      for (const [id, record] of Object.entries(erasures)) {
+        const destroyed = since.erasures.find((one) => one.id === id && one.destroyed);
+        const gone = destroyed && { destroyedAt: destroyed.at, ledgerHead: rebuilt.head };
+        if (Object.keys(record).length > 0) to.hset(name(this.#keys.erasure(tag, id)), { ...gone, ...record });
+      }
+      // What an erasure took since the backup stays away; the lines of one that begins again go with it.
+      const account = linesFrom(this.#erasedUpTo(tag, rebuilt), disclosures);
+      if (Object.keys(account).length > 0) to.hset(name(this.#keys.disclosures(tag)), account);
+      for (const { id, facts, wrappedSubjectKey: key } of rebuilt.begun) {
+        const at = since.erasures.find((one) => one.id === id)?.at ?? this.#ports.now();
+        const record = {
+          requestedAt: at,
+          facts: JSON.stringify(facts),
+          step: "drain",
+          ...(key !== undefined && { key }),
+        };
+        to.hset(name(this.#keys.erasure(tag, id)), record);
+        this.#begun.push({ tag, id, at });
+      }
+    });
+  }
+
+  #rebuilt(saved: Parameters<RestorePorts["rebuild"]>[0], since: SinceBackup): RebuiltSubject | undefined {
+    try {
+      return this.#ports.rebuild(saved, since, this.#ports.now());
+    } catch (error) {
+      if (saved.remains !== undefined || damageIn(error) !== "ledger") throw error;
+      this.#counts.broken += 1;
+      return undefined;
+    }
+  }
+
+  /** The revision of the ledger at which the last erasure that is done was asked for. */
+  #erasedUpTo(tag: SubjectTag, { events }: RebuiltSubject): number {
+    const destroyed = this.#replay.erasuresOf(tag).flatMap((one) => (one.destroyed ? [one.id] : []));
+    return revisionsErased(events, destroyed);
+  }
+
+  /** The erasure the subject hash named, unless its key is destroyed by now. */
+  #stillRunning({ tag, fields }: SubjectLine): string | undefined {
+    const { erasure } = fields as Record<string, string>;
+    const done = this.#replay.erasuresOf(tag).some(({ id, destroyed }) => id === erasure && destroyed);
+    return done ? undefined : erasure;
+  }
+
+  #count({ tag, events, at }: SubjectLine, rebuilt: RebuiltSubject): void {
+    const added = rebuilt.events.slice(events.length).map((text) => (JSON.parse(text) as { type: string }).type);
+    this.#counts.subjects += 1;
+    if (rebuilt.begun.length > 0) this.#counts.erasing += 1;
+    if (added.includes("held")) this.#counts.held += 1;
+    if (added.includes("withdrawn")) this.#counts.withdrawn += 1;
+    if (!added.includes("erased")) return;
+    this.#counts.erased += 1;
+    const latest = this.#replay.erasuresOf(tag).findLast(({ destroyed }) => destroyed);
+    const stone = { erasure: latest?.id, at: latest?.at ?? at, completedAt: latest?.at ?? at, head: rebuilt.head };
+    this.#tombstones.set(tag, JSON.stringify(stone));
+  }
+
+  async #credential({ device, fields }: CredentialLine): Promise<void> {
+    this.#counts.credentials += 1;
+    const owner = fields.tag as SubjectTag | undefined;
+    if (owner !== undefined && this.#broken.has(owner))
+      this.#boundTo.set(owner, [...(this.#boundTo.get(owner) ?? []), device]);
+    const kept = { ...fields };
+    const [number, latest] = [Number(fields.number ?? 0) || 0, this.#replay.tokenOf(device)];
+    if (latest !== undefined && latest.number >= number && latest.mac !== fields.mac) {
+      delete kept.mac;
+      this.#counts.tokensDropped += 1;
+    }
+    // The next token must be told from every one that was given out.
+    if (latest !== undefined && latest.number > number) kept.number = String(latest.number);
+    const key = waitingName(this.#keys.credential(device));
+    await this.#write((to) => {
+      to.del(key);
+      if (Object.keys(kept).length > 0) to.hset(key, kept);
+    });
+  }
+
+  async #shared({ name, kind, first, items }: SharedLine): Promise<void> {
+    if (name === "policies") {
+      const versions = items.filter((_, index) => index % 2 === 0).map(Number);
+      this.#policyVersion = Math.max(this.#policyVersion, ...versions);
+    }
+    if (name === "heldSubjects" && this.#broken.size > 0) {
+      // Member and score in turn.
+      for (let at = 0; at + 1 < items.length; at += 2) this.#heldUntil.set(items[at] ?? "", Number(items[at + 1]));
+    }
+    await this.#write((to) => writePage(to, waitingName(this.#keys[name as SharedName]), { kind, first, items }));
+  }
+
+  async #waitingKey(tag: SubjectTag): Promise<string | undefined> {
+    // Without writing nobody knows which key belongs to whom; any that is there will do.
+    if (this.#redis === undefined) return this.#keysReadAt === 0 ? undefined : NO_SUBJECT_KEY;
+    return (await this.#redis.hget(waitingName(this.#keys.subject(tag)), "key")) ?? undefined;
+  }
+
+  async #dropWithout(field: string, pattern: string): Promise<void> {
+    if (this.#redis === undefined) return;
+    for await (const names of keysLike(this.#redis, waitingName(pattern))) {
+      const asked = this.#redis.pipeline();
+      for (const name of names) asked.hexists(name, field);
+      const found = await execAll(asked);
+      const incomplete = names.filter((_, index) => found[index] === 0);
+      if (incomplete.length > 0) await this.#redis.unlink(...incomplete);
+    }
+  }
+
+  async #write(commands: (to: ReturnType<Redis["pipeline"]>) => unknown): Promise<void> {
+    if (this.#redis === undefined) return;
+    this.#pending ??= this.#redis.pipeline();
+    commands(this.#pending);
+    if (this.#pending.length >= COMMANDS_PER_TRIP) await this.#flush();
+  }
+
+  async #flush(): Promise<void> {
+    const pending = this.#pending;
+    this.#pending = undefined;
+    if (pending !== undefined) await execAll(pending);
+  }
+}

@@ -1,0 +1,75 @@
+/** One kind of data that cannot be reached leaves the others to go; what was done is on record, what was only looked at is not. */
+import { describe, expect, test } from "vitest";
+import type { AuditAct } from "../../model/audit.ts";
+import { GatewayError } from "../../model/errors.ts";
+import { Retention, type RetentionItem, type RetentionKind, type RetentionState } from "./retention.ts";
+
+const never = new AbortController().signal;
+
+function item(kind: RetentionKind, count: number | undefined, state: RetentionState = "done", error?: Error) {
+  const calls: string[] = [];
+  const answer = (what: string) => {
+    calls.push(what);
+    if (error !== undefined) throw error;
+  };
+  const one: RetentionItem = {
+    kind,
+    due: async () => {
+      answer("due");
+      return count;
+    },
+    run: async () => {
+      answer("run");
+      return { state, count };
+    },
+  };
+  return { one, calls };
+}
+
+function retention(...items: readonly { one: RetentionItem }[]) {
+  const acts: AuditAct[] = [];
+  const logged: unknown[] = [];
+  const warn = (event: string, fields: unknown) => void logged.push([event, fields]);
+  const self = new Retention(
+    items.map(({ one }) => one),
+    { audit: async (act) => acts.push(act), log: { info: () => {}, warn, error: () => {} } },
+  );
+  return { self, acts, logged };
+}
+
+describe("retention", () => {
+  test("counts in a dry run, touches nothing and leaves no line", async () => {
+    const items = [item("deviceStatus", 3), item("audit", undefined)];
+    const { self, acts } = retention(...items);
+    expect(await self.plan(never)).toEqual([
+      { kind: "deviceStatus", state: "due", count: 3 },
+      { kind: "audit", state: "due", count: undefined },
+    ]);
+    expect([items.flatMap(({ calls }) => calls), acts]).toEqual([["due", "due"], []]);
+  });
+
+  test("goes on when one kind fails, and says so by its code", async () => {
+    const broken = item("deviceStatus", 0, "done", new GatewayError("SINK_UNAVAILABLE"));
+    const odd = item("cellActivity", 0, "done", new Error("device-17"));
+    const { self, acts, logged } = retention(broken, odd, item("deadLetters", 2), item("audit", 0));
+    expect((await self.run("gateway", never)).map(({ state }) => state)).toEqual(["failed", "failed", "done", "done"]);
+    const detail = { deviceStatus: "failed", cellActivity: "failed", deadLetters: 2 };
+    expect(acts).toEqual([{ act: "retention-run", by: "gateway", detail }]);
+    expect(logged).toEqual([
+      ["retention waits and will be tried again", { stage: "deviceStatus", code: "SINK_UNAVAILABLE" }],
+      ["retention waits and will be tried again", { stage: "cellActivity", code: "FAULT" }],
+    ]);
+  });
+
+  test("that changed nothing leaves no line", async () => {
+    const { self, acts } = retention(item("deviceStatus", 0), item("minors", 4, "postponed"));
+    expect(await self.run("operator", never)).toHaveLength(2);
+    expect(acts).toEqual([]);
+  });
+
+  test("of a number nobody can count is on record all the same", async () => {
+    const { self, acts } = retention(item("deviceStatus", undefined));
+    await self.run("operator", never);
+    expect(acts).toEqual([{ act: "retention-run", by: "operator", detail: { deviceStatus: "done" } }]);
+  });
+});

@@ -1,0 +1,88 @@
+/**
+ * Work that recurs over days, by the clock of Redis: BullMQ job schedulers, so that of several gateways
+ * one does it at a time, and a gateway that was down at the hour does it when it is back.
+ */
+
+import type { Job, Queue, Worker } from "bullmq";
+import type { Log } from "../../model/log.ts";
+import { type BullConnections, closeBoth, openQueue, openWorker } from "../../platform/bull-queue.ts";
+import { faultCode } from "../../platform/fault-code.ts";
+import { Periodic } from "../../platform/periodic.ts";
+import type { RedisKeys } from "../../platform/redis-keys.ts";
+
+export interface ScheduledTask {
+  /** A constant from the source. */
+  readonly name: string;
+  readonly everyMs: number;
+  run(stop: AbortSignal): Promise<unknown>;
+}
+
+const LOCK_MS = 30_000;
+const LOOK_AGAIN_MS = 60_000;
+
+export class Schedule {
+  readonly #connections: BullConnections;
+  readonly #keys: RedisKeys;
+  readonly #tasks: readonly ScheduledTask[];
+  readonly #log: Log;
+  readonly #stop = new AbortController();
+  readonly #looking: Periodic;
+  #queue: Queue | undefined;
+  #worker: Worker | undefined;
+
+  constructor(connections: BullConnections, keys: RedisKeys, tasks: readonly ScheduledTask[], log: Log) {
+    this.#connections = connections;
+    this.#keys = keys;
+    this.#tasks = tasks;
+    this.#log = log;
+    // A turn that another gateway, its clock ahead, has put off until its own time would leave all waiting.
+    const look = async () => void (this.#queue && (await this.#arrange(this.#queue)));
+    this.#looking = new Periodic([{ name: "schedule", everyMs: LOOK_AGAIN_MS, run: look }], log);
+  }
+
+  async start(): Promise<void> {
+    const queue = { name: this.#keys.upkeepQueueName, prefix: this.#keys.upkeepQueuePrefix };
+    this.#queue = await openQueue(this.#connections, queue);
+    await this.#arrange(this.#queue);
+    this.#worker = await openWorker(
+      this.#connections,
+      queue,
+      (job) => this.#turn(job),
+      { concurrency: 1, lockDuration: LOCK_MS },
+      () => this.#log.error("worker loop ended", { stage: "upkeep" }),
+    );
+    this.#looking.start();
+  }
+
+  async stop(): Promise<void> {
+    this.#stop.abort();
+    this.#looking.stop();
+    await closeBoth(this.#worker, this.#queue);
+  }
+
+  /** One scheduler for each task; those of earlier releases go. */
+  async #arrange(queue: Queue): Promise<void> {
+    const paces = new Map(this.#tasks.map(({ name, everyMs }) => [name, everyMs]));
+    // One of another pace would have its next turn as it was planned before, one set by a clock ahead only on that day.
+    for (const { key, every, next } of await queue.getJobSchedulers()) {
+      const pace = paces.get(key);
+      const late = Number(next ?? 0) > Date.now() + Number(every) + LOOK_AGAIN_MS;
+      if (pace !== Number(every) || late) await queue.removeJobScheduler(key);
+    }
+    for (const { name, everyMs } of this.#tasks) {
+      const opts = { removeOnComplete: true, removeOnFail: true, stackTraceLimit: 0 };
+      await queue.upsertJobScheduler(name, { every: everyMs }, { name, opts });
+    }
+  }
+
+  async #turn(job: Job): Promise<void> {
+    const task = this.#tasks.find(({ name }) => name === job.name);
+    try {
+      await task?.run(this.#stop.signal);
+    } catch (error) {
+      // The error itself may hold anything; it ends here and the task has its next turn.
+      const code = faultCode(error);
+      this.#log.warn("periodic task failed", { stage: job.name, code });
+    }
+  }
+}

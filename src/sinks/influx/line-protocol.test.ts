@@ -1,0 +1,185 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import type { AnalyticsRecord, StatusValue } from "../../model/deidentified.ts";
+import type { CellId, Pseudonym } from "../../model/ids.ts";
+import { FieldTypes } from "./field-types.ts";
+import { activityLine, encodeBatch, fieldName, locationLine, statusKey, statusLine } from "./line-protocol.ts";
+
+const device = "AAAAAAAAAAAAAAAAAAAAAA" as Pseudonym;
+const cell = "8560145bfffffff" as CellId;
+
+/** A reader of the protocol, written from its specification and not from the encoder. */
+function read(line: string) {
+  let position = 0;
+  const until = (stops: string): string => {
+    let text = "";
+    while (position < line.length && !stops.includes(line[position] ?? "")) {
+      if (line[position] === "\\" && ",= ".includes(line[position + 1] ?? "?")) position += 1;
+      text += line[position++];
+    }
+    return text;
+  };
+  const measurement = until(", ");
+  const tags: Record<string, string> = {};
+  while (line[position] === ",") {
+    position += 1;
+    const key = until("=");
+    position += 1;
+    tags[key] = until(", ");
+  }
+  const fields: Record<string, StatusValue> = {};
+  do {
+    position += 1;
+    const key = until("=");
+    position += 1;
+    fields[key] = value();
+  } while (line[position] === ",");
+  expect(line[position]).toBe(" ");
+  return { measurement, tags, fields, timestamp: line.slice(position + 1) };
+
+  function value(): StatusValue {
+    if (line[position] !== '"') {
+      const text = until(", ");
+      if (text === "true" || text === "false") return text === "true";
+      expect(text).toMatch(/^-?\d+(\.\d+)?(e[+-]\d+)?$/);
+      return Number(text);
+    }
+    let text = "";
+    for (position += 1; line[position] !== '"'; position += 1) {
+      if (line[position] === "\\" && '"\\'.includes(line[position + 1] ?? "?")) position += 1;
+      text += line[position];
+    }
+    position += 1;
+    return text;
+  }
+}
+
+const printable = (text: string) => [...text].map((c) => (c < " " || c === "\u007f" ? " " : c)).join("");
+const key = fc.stringMatching(/^[a-z][a-z0-9_]{0,31}$/);
+const awkward = fc.string({ unit: fc.constantFrom(..."ab,= \\\"'\n\r\t#/ä€😀"), maxLength: 20 });
+const value = fc.oneof(
+  fc.double({ noNaN: true, noDefaultInfinity: true }).map((n) => n + 0),
+  fc.boolean(),
+  awkward,
+  fc.string({ unit: "grapheme", maxLength: 64 }),
+);
+
+describe("statusLine", () => {
+  it("can be read back: fields, tags and time", () => {
+    const status = fc.dictionary(key, value, { minKeys: 1, maxKeys: 32, noNullPrototype: true });
+    fc.assert(
+      fc.property(status, awkward, (fields, model) => {
+        const line = statusLine({ device, model, status: fields, timestampNs: "1795335265020000042" });
+        expect(line).not.toContain("\n");
+        const back = read(line ?? "");
+        expect(back.measurement).toBe("device_status");
+        expect(back.timestamp).toBe("1795335265020000042");
+        const tag = printable(model).replace(/\\+$/, "");
+        expect(back.tags).toEqual(tag === "" ? { device } : { device, model: tag });
+        const expected = Object.entries(fields).map(([name, one]) => [
+          fieldName(name),
+          typeof one === "string" ? printable(one) : one,
+        ]);
+        expect(back.fields).toEqual(Object.fromEntries(expected));
+      }),
+      { numRuns: 500 },
+    );
+  });
+
+  it("never writes an integer, whose type would fight with a float of the same field", () => {
+    const line = statusLine({ device, status: { battery: 87, big: 1e21, tiny: 5e-324, zero: -0 }, timestampNs: "1" });
+    expect(line).toBe(`device_status,device=${device} battery=87,big=1e+21,tiny=5e-324,zero=0 1`);
+  });
+
+  it("leaves out what no number can say, and the line when nothing is left", () => {
+    const odd = { a: Number.NaN, b: Number.POSITIVE_INFINITY };
+    expect(statusLine({ device, status: { ...odd, c: 1 }, timestampNs: "1" })).toBe(
+      `device_status,device=${device} c=1 1`,
+    );
+    expect(statusLine({ device, status: odd, timestampNs: "1" })).toBeUndefined();
+    expect(statusLine({ device, timestampNs: "1" })).toBeUndefined();
+  });
+
+  it("cannot be made to end early: a line break in a text would be a line of its own to some servers", () => {
+    const forged = `x"\ndevice_location,device=${device} cell="8560145bfffffff" 0`;
+    const line = statusLine({ device, model: "a\nb", status: { note: forged }, timestampNs: "1" }) ?? "";
+    expect(line.split(/[\r\n]/)).toHaveLength(1);
+    expect(Object.keys(read(line).fields)).toEqual(["note"]);
+  });
+});
+
+describe("fieldName", () => {
+  it("keeps clear of the columns a point already has, and keeps keys apart", () => {
+    expect(["time", "device", "model", "power", "time_", "timer"].map(fieldName)).toEqual([
+      "time_",
+      "device_",
+      "model_",
+      "power",
+      "time__",
+      "timer",
+    ]);
+    const names = fc.uniqueArray(fc.oneof(key, fc.constantFrom("time", "time_", "time__", "model", "model_")), {
+      maxLength: 10,
+    });
+    fc.assert(fc.property(names, (keys) => new Set(keys.map(fieldName)).size === keys.length));
+  });
+});
+
+describe("statusKey", () => {
+  it("is the key a device used, whatever name its field was given", () => {
+    fc.assert(
+      fc.property(fc.oneof(key, fc.constantFrom("time", "time_", "model")), value, (name, one) => {
+        const types = new FieldTypes();
+        const plain = fieldName(name);
+        expect(statusKey(plain)).toBe(name);
+        types.learn(["number", "text", "flag"].map((type) => ({ field: plain, type: type as "number" })));
+        const typed = types.nameFor(plain, one);
+        expect(typed).not.toBe(plain);
+        expect(statusKey(typed)).toBe(name);
+        const line = statusLine({ device, status: { [name]: one }, timestampNs: "1" }, types) ?? "";
+        expect(Object.keys(read(line).fields)).toEqual([typed]);
+      }),
+    );
+  });
+});
+
+describe("locationLine and activityLine", () => {
+  it("carry a place and the start of its epoch or window, and nothing of the message", () => {
+    const location = { cell, resolution: 5, epochStart: 1_784_160_000_000 };
+    const record = { device, model: "hub", status: { power: true }, location, timestampNs: "1795335265020000042" };
+    expect(locationLine(record)).toBe(
+      `device_location,device=${device} cell="${cell}",resolution=5 1784160000000000000`,
+    );
+    expect(activityLine(cell, 7, 31, "1784160000000000000")).toBe(
+      `cell_activity,cell=${cell} devices=7,messages=31 1784160000000000000`,
+    );
+  });
+});
+
+describe("encodeBatch", () => {
+  it("writes one place for each device, and knows the record of every line", () => {
+    const at = (index: number): AnalyticsRecord => ({
+      device: (index % 2 === 0 ? "even" : "odd") as Pseudonym,
+      timestampNs: `${index}`,
+      ...(index === 3 ? {} : { status: { n: index } }),
+      location: { cell, resolution: 5, epochStart: index },
+    });
+    const records = [0, 1, 2, 3].map(at);
+    const { lines, owners } = encodeBatch(
+      records,
+      new Map([
+        ["even" as Pseudonym, 2],
+        ["odd" as Pseudonym, 3],
+      ]),
+    );
+    expect(owners).toEqual([0, 1, 2, 2, 3]);
+    expect(lines.map((line) => line.split(",")[0])).toEqual([
+      "device_status",
+      "device_status",
+      "device_status",
+      "device_location",
+      "device_location",
+    ]);
+    expect(lines[3]).toContain("device=even");
+  });
+});
