@@ -80,7 +80,8 @@ describe("the signal", () => {
     await new Promise((aborted) => lease.signal.addEventListener("abort", aborted));
     const end = Number(await redis.zscore(keys.leases, lease.id));
     expect(end - Date.now()).toBeGreaterThan(0);
-    expect(end - Date.now()).toBeLessThanOrEqual(LEASE_MS * 0.25);
+    // A quarter of the term before its end, as far as two clocks of whole milliseconds can tell.
+    expect(end - Date.now()).toBeLessThanOrEqual(LEASE_MS * 0.25 + 5);
   });
 
   test("stays quiet after a release, which may be repeated", async () => {
