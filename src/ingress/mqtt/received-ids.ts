@@ -7,7 +7,7 @@
 import { createHash } from "node:crypto";
 import type { Client } from "aedes";
 import { LRUCache } from "lru-cache";
-import type { PublishPacket } from "../admission/in-flight-message.ts";
+import type { IPublishPacket } from "mqtt-packet";
 import { ownerOf } from "./live-sessions.ts";
 import type { Session } from "./session.ts";
 
@@ -60,7 +60,7 @@ export class ReceivedIds {
   }
 
   /** What is to be settled of a new message; of one that came before, whether it is answered now or once that is settled. */
-  receive(session: Session, packet: PublishPacket): Received | "answer" | "waits" | "full" {
+  receive(session: Session, packet: IPublishPacket): Received | "answer" | "waits" | "full" {
     const { client } = session;
     const messageId = packet.messageId ?? 0;
     const ids = this.#idsOf(session);
@@ -145,6 +145,6 @@ export class ReceivedIds {
   }
 }
 
-function digestOf({ topic, payload }: PublishPacket): string {
+function digestOf({ topic, payload }: IPublishPacket): string {
   return createHash("sha256").update(topic).update("\0").update(payload).digest("base64");
 }
