@@ -7,7 +7,7 @@ import { PARTS } from "../../model/raw.ts";
 import { TokenBucket } from "../../platform/rate.ts";
 import { Admission, type AdmissionPorts, type Admitted } from "./admission.ts";
 import { Inbound } from "./inbound.ts";
-import { Publisher } from "./publisher.ts";
+import { type Publisher, publisherOf } from "./publisher.ts";
 
 const STATUS = PARTS.indexOf("status");
 const ON = '{"power":"on"}';
@@ -79,10 +79,12 @@ function setUp({ limits, maxBatch = 100, ...ports }: Overrides = {}) {
   const publisher = (id = "hub-4711", { burst = 100, bound = true } = {}): Publisher => {
     const key = `key-${id}` as DeviceKey;
     const ref = bound ? { deviceKey: key, subjectTag: `tag-${id}` as SubjectTag } : undefined;
-    return new Publisher(DeviceId(id) as DeviceId, key, ref, new TokenBucket(0.001, burst, Date.now()), {
-      pause: () => seen.push(`pause ${id}`),
-      resume: () => seen.push(`resume ${id}`),
-    });
+    const bucket = new TokenBucket(0.001, burst, Date.now());
+    return publisherOf(
+      DeviceId(id) as DeviceId,
+      { key, ref, bucket },
+      { pause: () => seen.push(`pause ${id}`), resume: () => seen.push(`resume ${id}`) },
+    );
   };
   const send = (from: Publisher, name: string, text = ON, part = STATUS): Promise<Refusal | "durable"> =>
     new Promise((resolve) => admission.submit(new Message(from, name, part, text, resolve)));

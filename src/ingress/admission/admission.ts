@@ -103,7 +103,7 @@ export class Admission {
     return this.#commit.stop();
   }
 
-  /** `send` is called whenever all messages of a batch are finished, for answers that leave together. */
+  /** `send` is called whenever all messages of a batch are finished: for a protocol whose answers leave together. */
   afterBatch(send: () => void): void {
     this.#afterBatch.push(send);
   }
@@ -155,9 +155,7 @@ export class Admission {
 
   readonly #timed: Step = (inbound) => {
     const telemetry = inbound.telemetry as RawTelemetry;
-    const { part, text, receivedAt, startedAt } = inbound;
-    const { key: device, order } = inbound.publisher;
-    const time = this.#times.fix({ device, order, telemetry, part, text, receivedAt, startedAt });
+    const time = this.#times.fix(inbound, telemetry);
     inbound.time = time;
     inbound.at = time.at;
     inbound.sub = time.sub;

@@ -121,8 +121,7 @@ export class GatewayBroker extends Aedes {
     if (letIn !== undefined) this.#letIn.set(client, letIn);
     stream.once("close", () => this.#gone(client));
     new PacketReader(client, this.#options, {
-      publish: (packet, settled) =>
-        this.#withSession(client, (session) => this.#publishes.take(session, packet, settled)),
+      publish: (packet, done) => this.#withSession(client, (session) => this.#publishes.take(session, packet, done)),
       release: (messageId) => this.#withSession(client, (session) => this.#publishes.release(session, messageId)),
       subscribe: (packet, done) =>
         this.#withSession(client, (session) => this.#subscriptions.take(session, packet, done)),
@@ -132,7 +131,7 @@ export class GatewayBroker extends Aedes {
   }
 
   /**
-   * Takes nothing more from anyone, so that what is in flight can settle and be acknowledged. What a device would
+   * Takes nothing more from anyone, so that what is in flight can be finished and acknowledged. What a device would
    * leave behind now, because the gateway goes, is no news of the device: wills are dropped.
    */
   quiesce(): void {

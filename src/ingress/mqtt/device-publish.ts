@@ -12,7 +12,7 @@ export class DevicePublish extends Inbound {
   /** Its packet identifier, with QoS 2. */
   readonly received: Received | undefined;
   /** To be called once it is acknowledged, or will never be. */
-  readonly settled: () => void;
+  readonly done: () => void;
   readonly #finished: DevicePublish[];
 
   /** Once it is finished it joins `finished`. */
@@ -20,7 +20,7 @@ export class DevicePublish extends Inbound {
     session: DeviceSession,
     packet: IPublishPacket,
     received: Received | undefined,
-    settled: () => void,
+    done: () => void,
     finished: DevicePublish[],
   ) {
     super(session.publisher, partOf(session, packet.topic), takePayload(packet));
@@ -28,7 +28,7 @@ export class DevicePublish extends Inbound {
     this.qos = packet.qos;
     this.messageId = packet.messageId;
     this.received = received;
-    this.settled = settled;
+    this.done = done;
     this.#finished = finished;
   }
 

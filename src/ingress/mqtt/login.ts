@@ -12,7 +12,7 @@ import { DeviceId, type DeviceKey, type SubjectTag } from "../../model/ids.ts";
 import type { ConnectionRefusal } from "../../model/outcome.ts";
 import { addressGroup } from "../../platform/address-group.ts";
 import type { Rates } from "../../platform/rate.ts";
-import { Publisher } from "../admission/publisher.ts";
+import { publisherOf } from "../admission/publisher.ts";
 import { internals } from "./aedes-internals.ts";
 import type { DeviceSession, ServiceSession, Will } from "./session.ts";
 import { publishTopics } from "./topics.ts";
@@ -104,12 +104,12 @@ export class Access {
     const { subjectTag } = credential;
     const { client, will } = login;
     const ref = subjectTag && { deviceKey: key, subjectTag };
-    const publishes = this.#rates.publishes.bucket(key, now);
+    const bucket = this.#rates.publishes.bucket(key, now);
     return {
       kind: "device",
       client,
       id,
-      publisher: new Publisher(id, key, ref, publishes, internals(client)),
+      publisher: publisherOf(id, { key, ref, bucket }, internals(client)),
       topics: publishTopics(id),
       filters: new Set(),
       subscribing: this.#rates.subscriptions.bucket(key, now),

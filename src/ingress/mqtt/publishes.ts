@@ -38,8 +38,8 @@ export class Publishes {
     this.#quiet = true;
   }
 
-  /** `settled` is called once it is acknowledged, or will never be. */
-  take(session: Session, packet: IPublishPacket, settled: () => void): void {
+  /** `done` is called once it is acknowledged, or will never be. */
+  take(session: Session, packet: IPublishPacket, done: () => void): void {
     const { client } = session;
     if (this.#quiet || levelsOf(packet.topic) > this.#maxLevels) {
       client.emit("error", new Error(this.#quiet ? NOT_DURABLE : TOO_DEEP));
@@ -52,11 +52,11 @@ export class Publishes {
       client.emit("error", new Error(TOO_MANY_UNRELEASED));
     } else if (typeof received === "string") {
       if (received === "answer") writeAcknowledgements(client, [packet]);
-      settled();
+      done();
     } else if (session.kind === "service") {
-      this.#ofService(session, packet, received, settled);
+      this.#ofService(session, packet, received, done);
     } else {
-      this.#ports.admission.submit(new DevicePublish(session, packet, received, settled, this.#finished));
+      this.#ports.admission.submit(new DevicePublish(session, packet, received, done, this.#finished));
     }
   }
 
@@ -68,23 +68,18 @@ export class Publishes {
 
   #acknowledge(batch: readonly DevicePublish[]): void {
     acknowledge(batch);
-    for (const { received, refusal, settled } of batch) {
-      if (received !== undefined) this.#ports.received.settle(received, refusal === undefined);
-      settled();
+    for (const { received, refusal, done } of batch) {
+      if (received !== undefined) this.#ports.received.finish(received, refusal === undefined);
+      done();
     }
   }
 
   /** In the order in which they are handled, which is that of their arrival for all of one kind. */
-  #ofService(
-    session: ServiceSession,
-    packet: IPublishPacket,
-    received: Received | undefined,
-    settled: () => void,
-  ): void {
+  #ofService(session: ServiceSession, packet: IPublishPacket, received: Received | undefined, done: () => void): void {
     const { topic } = packet;
     const payload = takePayload(packet);
-    const done = (taken: boolean): void => {
-      if (received !== undefined) this.#ports.received.settle(received, taken);
+    const finish = (taken: boolean): void => {
+      if (received !== undefined) this.#ports.received.finish(received, taken);
       const answers = new Map([[session.client, 1]]);
       // Of a repeat that came over a later connection the answer goes there.
       const { client = session.client, repeats = 0 } = received ?? {};
@@ -95,9 +90,9 @@ export class Publishes {
           if (!to.closed) to.emit("error", new Error(NOT_DURABLE));
         } else if (packet.qos > 0) writeAcknowledgements(to, new Array<IPublishPacket>(count).fill(packet));
       }
-      settled();
+      done();
     };
     const { erased, commands } = this.#ports;
-    if (!erased.submit(session, topic, payload, done)) commands.submit(session, topic, payload, done);
+    if (!erased.submit(session, topic, payload, finish)) commands.submit(session, topic, payload, finish);
   }
 }

@@ -7,7 +7,7 @@ import type { FanOut } from "../services/fan-out.ts";
 import { serviceFilter } from "../services/topics.ts";
 import { writeSuback } from "./puback.ts";
 import type { Session } from "./session.ts";
-import { deviceMayReceive, deviceMaySubscribe, levelsOf, noticesTopic, TOO_DEEP } from "./topics.ts";
+import { deviceMayReceive, levelsOf, noticesTopic, TOO_DEEP } from "./topics.ts";
 
 export interface SubscriptionsOptions {
   /** Filters that one connection may hold. */
@@ -63,11 +63,9 @@ export class Subscriptions {
 
   /** A device that listens to its notices is told what it missed. */
   #heard(session: Session, granted: readonly ISubscription[]): void {
-    if (session.kind !== "device") return;
+    if (session.kind !== "device" || !granted.some(({ topic }) => topic === noticesTopic(session.id))) return;
     const { id, publisher } = session;
-    const { ref } = publisher;
-    if (ref === undefined || !granted.some(({ topic }) => topic === noticesTopic(id))) return;
-    this.#ports.notices.subscribed({ ref, id });
+    if (publisher.ref !== undefined) this.#ports.notices.subscribed({ ref: publisher.ref, id });
   }
 
   #begin(session: Session, subscription: ISubscription): 0 | 1 | 2 | 128 {
@@ -82,7 +80,7 @@ export class Subscriptions {
     const filter = session.kind === "service" ? serviceFilter(topic) : undefined;
     const allowed =
       session.kind === "device"
-        ? deviceMaySubscribe(session.id, topic)
+        ? deviceMayReceive(session.id, topic)
         : filter !== undefined && session.purposes.has(filter.purpose);
     if (!allowed) return "acl-denied";
     // Each filter takes memory, and asking for one anew can cost a look into Redis.

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { DeviceId } from "../../model/ids.ts";
-import { deviceMaySubscribe, publishTopics } from "./topics.ts";
+import { deviceMayReceive, publishTopics } from "./topics.ts";
 
 const id = DeviceId("hub-1") as DeviceId;
 
@@ -13,7 +13,7 @@ describe("topics of a device", () => {
 
   it("lets it subscribe to its own commands and notices and to nothing else", () => {
     for (const filter of ["devices/hub-1/commands/#", "devices/hub-1/commands/light", "devices/hub-1/notices"]) {
-      expect(deviceMaySubscribe(id, filter)).toBe(true);
+      expect(deviceMayReceive(id, filter)).toBe(true);
     }
     for (const filter of [
       "#",
@@ -27,7 +27,7 @@ describe("topics of a device", () => {
       "$SYS/#",
       "processed/weather/#",
     ]) {
-      expect(deviceMaySubscribe(id, filter), filter).toBe(false);
+      expect(deviceMayReceive(id, filter), filter).toBe(false);
     }
   });
 });

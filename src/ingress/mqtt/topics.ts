@@ -19,11 +19,7 @@ export function publishTopics(device: DeviceId): ReadonlyMap<string, number> {
   return new Map(PARTS.map((part, index) => [`devices/${device}/${part}`, index]));
 }
 
-/** `devices/<id>/commands/…` and `devices/<id>/notices` of its own id. */
-export function deviceMaySubscribe(device: DeviceId, filter: string): boolean {
-  return deviceMayReceive(device, filter);
-}
-
+/** `devices/<id>/commands/…` and `devices/<id>/notices` of its own id, as a topic or as a filter. */
 export function deviceMayReceive(device: DeviceId, topic: string): boolean {
   return topic.startsWith(`devices/${device}/commands/`) || topic === noticesTopic(device);
 }
