@@ -1,9 +1,7 @@
 /** Wires ingress: from the socket to the PUBACK, and what devices and services hear in return. */
 import type { Keyring } from "../deidentify/keyring.ts";
 import { Admission, type AdmissionPorts } from "../ingress/admission/admission.ts";
-import { rowTimeKey } from "../ingress/admission/message-times.ts";
 import { Notices, type NoticesPorts } from "../ingress/devices/policy-notices.ts";
-import { Flow } from "../ingress/mqtt/back-pressure.ts";
 import { GatewayBroker } from "../ingress/mqtt/broker.ts";
 import { Listeners } from "../ingress/mqtt/listeners.ts";
 import { Access } from "../ingress/mqtt/login.ts";
@@ -51,27 +49,14 @@ const REMEMBERED_ADDRESSES = 10_000;
 export function createIngress(base: Base, deps: IngressDeps): Ingress {
   const { config, metrics, log } = base;
   const { mqtt } = config;
-  const flow = new Flow(mqtt);
-  const admission = createAdmission(base, flow, deps);
+  const admission = createAdmission(base, deps);
   const erased = new ErasedTopics({ ...deps.erasures, denied: () => metrics.erasureAnswer("denied") });
   // What the gateway itself says to a device.
   const send = (topic: string, payload: Buffer, done: (error?: Error) => void): void =>
-    broker.publish({ cmd: "publish", topic, payload, qos: 1, retain: false, dup: false }, done);
+    broker.send(topic, payload, done);
   const commands: Commands = createCommands(base, deps, {
     send,
     connectedDevice: (ref) => broker.connectedDevice(ref),
-  });
-  const broker: GatewayBroker = new GatewayBroker(mqtt, {
-    access: createLogin(base, deps),
-    admission,
-    commands,
-    fanOut: deps.fanOut,
-    erased,
-    flow,
-    backlogFull: deps.backlogFull,
-    notWritable: deps.notWritable,
-    failed: deps.fatal,
-    observe: metrics,
   });
   const notices = new Notices({
     ...deps.notices,
@@ -80,7 +65,18 @@ export function createIngress(base: Base, deps: IngressDeps): Ingress {
     counted: (count) => metrics.notified(count),
     log,
   });
-  notices.watch(broker);
+  const broker: GatewayBroker = new GatewayBroker(mqtt, {
+    access: createLogin(base, deps),
+    admission,
+    commands,
+    fanOut: deps.fanOut,
+    erased,
+    notices,
+    backlogFull: deps.backlogFull,
+    notWritable: deps.notWritable,
+    failed: deps.fatal,
+    observe: metrics,
+  });
   const listeners = new Listeners(
     { ...mqtt, handshakeTimeoutMs: mqtt.connectTimeoutMs },
     {
@@ -89,7 +85,7 @@ export function createIngress(base: Base, deps: IngressDeps): Ingress {
       log,
     },
   );
-  metrics.beforeScrape(() => metrics.gauge("pausedConnections", flow.pausedConnections));
+  metrics.beforeScrape(() => metrics.gauge("pausedConnections", admission.flow.pausedConnections));
 
   return {
     commands,
@@ -113,13 +109,14 @@ export function createIngress(base: Base, deps: IngressDeps): Ingress {
   };
 }
 
-function createAdmission({ config, secrets, metrics, log }: Base, flow: Flow, deps: IngressDeps): Admission {
+function createAdmission({ config, secrets, metrics, log }: Base, deps: IngressDeps): Admission {
   const { mqtt, queue } = config;
   return new Admission(
     {
       maxPayloadBytes: mqtt.maxPayloadBytes,
       times: mqtt,
-      timeKey: rowTimeKey(secrets.lookup),
+      lookupKey: secrets.lookup,
+      limits: mqtt,
       commit: {
         maxItems: queue.maxBatchMessages,
         maxBytes: queue.maxBatchBytes,
@@ -127,7 +124,6 @@ function createAdmission({ config, secrets, metrics, log }: Base, flow: Flow, de
         deadlineMs: mqtt.enqueueDeadlineMs,
       },
     },
-    flow,
     {
       checkConsent: deps.checkConsent,
       enqueue: deps.enqueue,

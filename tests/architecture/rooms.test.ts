@@ -76,8 +76,7 @@ describe("the table of rooms", () => {
       last = open.size;
       for (const path of open) if (!needs.get(path)?.some((one) => open.has(one))) open.delete(path);
     }
-    // Session and admission know each other: the door between broker and admission is not a seam yet.
-    expect([...open].filter((path) => !path.startsWith("ingress/"))).toEqual([]);
+    expect([...open]).toEqual([]);
   });
 });
 

@@ -200,9 +200,9 @@ export const PLACES: readonly Place[] = [
   },
   {
     breaks: "a device publishes to its own topics",
-    file: "src/ingress/admission/admission.ts",
-    from: "attempt.session.topics.get(attempt.topic) ?? -1",
-    to: "attempt.session.topics.get(attempt.topic) ?? 0",
+    file: "src/ingress/mqtt/device-publish.ts",
+    from: "topics.get(topic) ?? -1",
+    to: "topics.get(topic) ?? 0",
     tests: ["src/ingress/mqtt/broker.test.ts"],
   },
   {
@@ -216,14 +216,14 @@ export const PLACES: readonly Place[] = [
   {
     breaks: "what is not durable is not acknowledged",
     file: "src/ingress/mqtt/puback.ts",
-    from: "cutOff.add(session.client);",
+    from: "cutOff.add(client);",
     to: "",
     tests: ["src/ingress/mqtt/broker.test.ts", "tests/integration/puback-means-durable.test.ts"],
   },
   {
     breaks: "a batch that failed is not taken for admitted",
     file: "src/ingress/admission/admission.ts",
-    from: "if (error !== undefined && attempt.refusal === undefined)",
+    from: "if (error !== undefined && inbound.refusal === undefined)",
     to: "if (false)",
     tests: ["src/ingress/mqtt/broker.test.ts", "tests/integration/puback-means-durable.test.ts"],
   },

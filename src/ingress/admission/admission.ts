@@ -1,11 +1,11 @@
 /**
- * The hot path, from a PUBLISH of a device to its PUBACK:
+ * The hot path, from a message of a device to its answer, whichever protocol brought it:
  *
  *   bounded → addressed → paced → parsed → valid → unambiguous → impersonal → timed → bound   (one message, no I/O)
- *     → consented → durable → acknowledged                                     (a batch, one round trip each)
+ *     → consented → durable → finished                                         (a batch, one round trip each)
  *
  * A step answers with a refusal or lets the message pass. Refused messages travel in the same line,
- * because PUBACKs must leave in the order the messages came [MQTT-4.6.0-2].
+ * because messages are finished in the order they came: MQTT wants its PUBACKs so [MQTT-4.6.0-2].
  */
 import { isAscii, isUtf8 } from "node:buffer";
 import { type CheckConsent, usableByAny } from "../../model/consent.ts";
@@ -16,18 +16,18 @@ import type { Log } from "../../model/log.ts";
 import type { Books, Refusal, SecurityEvent } from "../../model/outcome.ts";
 import { carriedBy, namesPerson, PARTS, type RawTelemetry, validatePart } from "../../model/raw.ts";
 import { GroupCommit, type GroupCommitOptions } from "../../platform/group-commit.ts";
-import type { Flow } from "../mqtt/back-pressure.ts";
-import { acknowledge } from "../mqtt/puback.ts";
-import { type Attempt, NOTHING } from "./in-flight-message.ts";
-import { MessageTimes, type MessageTimesOptions } from "./message-times.ts";
+import { Flow, type FlowLimits } from "./back-pressure.ts";
+import { type Inbound, NOTHING } from "./inbound.ts";
+import { MessageTimes, type MessageTimesOptions, rowTimeKey } from "./message-times.ts";
 import { carriesOwnId } from "./own-id.ts";
 
 export interface AdmissionOptions {
   readonly maxPayloadBytes: number;
   readonly commit: GroupCommitOptions;
   readonly times: MessageTimesOptions;
-  /** Makes the digits of row times; see `rowTimeKey`. */
-  readonly timeKey: Buffer;
+  /** Of it the key is made that makes the digits of row times. */
+  readonly lookupKey: Buffer;
+  readonly limits: FlowLimits;
 }
 
 /** One admitted message on its way into the queue: the payload text as it came, never parsed again here. */
@@ -61,24 +61,25 @@ export interface AdmissionPorts {
   readonly log: Log;
 }
 
-type Step = (attempt: Attempt) => Refusal | undefined;
+type Step = (inbound: Inbound) => Refusal | undefined;
 
 export class Admission {
   readonly #options: AdmissionOptions;
   readonly #ports: AdmissionPorts;
-  readonly #flow: Flow;
+  readonly flow: Flow;
   readonly #times: MessageTimes;
-  readonly #commit: GroupCommit<Attempt>;
+  readonly #commit: GroupCommit<Inbound>;
   readonly #steps: readonly Step[];
+  readonly #afterBatch: (() => void)[] = [];
 
-  constructor(options: AdmissionOptions, flow: Flow, ports: AdmissionPorts) {
+  constructor(options: AdmissionOptions, ports: AdmissionPorts) {
     this.#options = options;
-    this.#flow = flow;
+    this.flow = new Flow(options.limits);
     this.#ports = ports;
-    this.#times = new MessageTimes(options.times, options.timeKey, () => ports.observe.clockReplaced());
+    this.#times = new MessageTimes(options.times, rowTimeKey(options.lookupKey), () => ports.observe.clockReplaced());
     this.#commit = new GroupCommit(options.commit, {
       flush: (batch, signal) => this.#admit(batch, signal),
-      settle: (batch, error) => this.#settle(batch, error),
+      settle: (batch, error) => this.#finish(batch, error),
       held: ports.held,
     });
     this.#steps = [
@@ -102,70 +103,67 @@ export class Admission {
     return this.#commit.stop();
   }
 
-  /** Messages received and not yet settled. */
-  get inFlight(): number {
-    return this.#flow.messages;
+  /** `send` is called whenever all messages of a batch are finished: for a protocol whose answers leave together. */
+  afterBatch(send: () => void): void {
+    this.#afterBatch.push(send);
   }
 
-  /** Takes a message in; `attempt.done` is called once it is settled, in order of arrival. */
-  submit(attempt: Attempt): void {
+  /** Takes a message in; its `finish` is called once it is durable or refused, in order of arrival. */
+  submit(inbound: Inbound): void {
     this.#ports.books.received(1);
-    this.#flow.arrived(attempt.session, attempt.bytes);
+    this.flow.arrived(inbound.publisher, inbound.bytes);
     for (const step of this.#steps) {
-      attempt.refusal = step(attempt);
-      if (attempt.refusal !== undefined) break;
+      inbound.refusal = step(inbound);
+      if (inbound.refusal !== undefined) break;
     }
-    attempt.json = undefined;
-    attempt.telemetry = undefined;
-    if (attempt.refusal !== undefined) keepNothing(attempt);
-    this.#commit.add(attempt);
+    inbound.json = undefined;
+    inbound.telemetry = undefined;
+    if (inbound.refusal !== undefined) keepNothing(inbound);
+    this.#commit.add(inbound);
   }
 
-  readonly #bounded: Step = (attempt) => (attempt.bytes > this.#options.maxPayloadBytes ? "too-large" : undefined);
+  readonly #bounded: Step = (inbound) => (inbound.bytes > this.#options.maxPayloadBytes ? "too-large" : undefined);
 
-  readonly #addressed: Step = (attempt) => {
-    attempt.part = attempt.session.topics.get(attempt.topic) ?? -1;
-    if (attempt.part !== -1) return undefined;
+  readonly #addressed: Step = (inbound) => {
+    if (inbound.part !== -1) return undefined;
     this.#ports.observe.securityEvent("foreign-topic");
     return "invalid-topic";
   };
 
-  readonly #parsed: Step = (attempt) => {
-    const { payload } = attempt;
+  readonly #parsed: Step = (inbound) => {
+    const { payload } = inbound;
     // Most payloads are ASCII, which needs no decoding; anything else must be well-formed UTF-8.
-    if (isAscii(payload)) attempt.text = bareJson(payload.toString("latin1"));
-    else if (isUtf8(payload)) attempt.text = bareJson(payload.toString("utf8"));
+    if (isAscii(payload)) inbound.text = bareJson(payload.toString("latin1"));
+    else if (isUtf8(payload)) inbound.text = bareJson(payload.toString("utf8"));
     else return "invalid-payload";
-    attempt.payload = NOTHING;
+    inbound.payload = NOTHING;
     try {
-      attempt.json = JSON.parse(attempt.text);
+      inbound.json = JSON.parse(inbound.text);
     } catch {
       return "invalid-payload";
     }
     return undefined;
   };
 
-  readonly #valid: Step = (attempt) => {
-    const part = PARTS[attempt.part];
-    attempt.telemetry = part && validatePart(part, attempt.json);
-    if (attempt.telemetry !== undefined) return undefined;
-    if (namesPerson(attempt.json)) this.#ports.observe.securityEvent("account-key");
+  readonly #valid: Step = (inbound) => {
+    const part = PARTS[inbound.part];
+    inbound.telemetry = part && validatePart(part, inbound.json);
+    if (inbound.telemetry !== undefined) return undefined;
+    if (namesPerson(inbound.json)) this.#ports.observe.securityEvent("account-key");
     return "invalid-payload";
   };
 
-  readonly #timed: Step = (attempt) => {
-    const telemetry = attempt.telemetry as RawTelemetry;
-    const { part, text, receivedAt, startedAt } = attempt;
-    const { key: device, order } = attempt.session;
-    const time = this.#times.fix({ device, order, telemetry, part, text, receivedAt, startedAt });
-    attempt.time = time;
-    attempt.at = time.at;
-    attempt.sub = time.sub;
-    attempt.carried = carriedBy(telemetry);
+  readonly #timed: Step = (inbound) => {
+    const telemetry = inbound.telemetry as RawTelemetry;
+    const time = this.#times.fix(inbound, telemetry);
+    inbound.time = time;
+    inbound.at = time.at;
+    inbound.sub = time.sub;
+    inbound.carried = carriedBy(telemetry);
     return undefined;
   };
 
-  async #admit(batch: readonly Attempt[], signal: AbortSignal): Promise<void> {
+  async #admit(batch: readonly Inbound[], signal: AbortSignal): Promise<void> {
     for (;;) {
       try {
         await this.#consented(batch);
@@ -178,43 +176,43 @@ export class Admission {
     }
   }
 
-  async #consented(batch: readonly Attempt[]): Promise<void> {
+  async #consented(batch: readonly Inbound[]): Promise<void> {
     const asked = new Map<DeviceRef, number>();
     for (const { refusal, ref } of batch) {
       if (refusal === undefined && ref !== undefined && !asked.has(ref)) asked.set(ref, asked.size);
     }
     if (asked.size === 0) return;
     const verdicts = await this.#ports.checkConsent([...asked.keys()]);
-    for (const attempt of batch) {
-      if (attempt.refusal !== undefined) continue;
-      const verdict = verdicts[asked.get(attempt.ref as DeviceRef) ?? -1];
-      if (verdict === undefined) attempt.refusal = "no-consent";
-      else if (verdict.refusal !== undefined) attempt.refusal = verdict.refusal;
-      else if (!usableByAny(verdict.grants, attempt.carried)) attempt.refusal = "purpose-denied";
-      else attempt.revision = verdict.revision;
+    for (const inbound of batch) {
+      if (inbound.refusal !== undefined) continue;
+      const verdict = verdicts[asked.get(inbound.ref as DeviceRef) ?? -1];
+      if (verdict === undefined) inbound.refusal = "no-consent";
+      else if (verdict.refusal !== undefined) inbound.refusal = verdict.refusal;
+      else if (!usableByAny(verdict.grants, inbound.carried)) inbound.refusal = "purpose-denied";
+      else inbound.revision = verdict.revision;
     }
   }
 
-  async #durable(batch: readonly Attempt[], signal: AbortSignal): Promise<void> {
+  async #durable(batch: readonly Inbound[], signal: AbortSignal): Promise<void> {
     const admitted = batch.filter(isAdmitted);
     if (admitted.length > 0) await this.#ports.enqueue(admitted, signal);
   }
 
-  #settle(batch: readonly Attempt[], error: unknown): void {
+  #finish(batch: readonly Inbound[], error: unknown): void {
     let admitted = 0;
     let repeated = 0;
     const refused = new Map<Refusal, number>();
-    for (const attempt of batch) {
-      if (error !== undefined && attempt.refusal === undefined) attempt.refusal = "not-durable";
-      this.#flow.settled(attempt.session, attempt.bytes);
-      if (attempt.refusal === undefined) {
+    for (const inbound of batch) {
+      if (error !== undefined && inbound.refusal === undefined) inbound.refusal = "not-durable";
+      this.flow.finished(inbound.publisher, inbound.bytes);
+      if (inbound.refusal === undefined) {
         admitted += 1;
-        if (attempt.time?.repeat === true) repeated += 1;
+        if (inbound.time?.repeat === true) repeated += 1;
         continue;
       }
-      refused.set(attempt.refusal, (refused.get(attempt.refusal) ?? 0) + 1);
+      refused.set(inbound.refusal, (refused.get(inbound.refusal) ?? 0) + 1);
       // A batch that is not durable may be in the queue all the same; of any other refusal there is no row.
-      if (attempt.refusal !== "not-durable" && attempt.time?.seen) attempt.time.seen.refused = true;
+      if (inbound.refusal !== "not-durable" && inbound.time?.seen) inbound.time.seen.refused = true;
     }
     this.#ports.books.admitted(admitted);
     if (repeated > 0) this.#ports.observe.repeated(repeated);
@@ -231,32 +229,33 @@ export class Admission {
     if (oldest !== undefined)
       this.#ports.observe.pubackSeconds((performance.now() - oldest.startedAt) / 1000, batch.length);
     if (admitted > 0) this.#ports.observe.batch(admitted);
-    acknowledge(batch);
-    this.#flow.release();
+    for (const inbound of batch) inbound.finish();
+    for (const send of this.#afterBatch) send();
+    this.flow.release();
   }
 }
 
-const paced: Step = (attempt) => (attempt.session.bucket.take(attempt.receivedAt) ? undefined : "over-rate");
+const paced: Step = (inbound) => (inbound.publisher.bucket.take(inbound.receivedAt) ? undefined : "over-rate");
 
 /** One reader would take the first of two equal keys and the next one the last. */
-const unambiguous: Step = (attempt) => (namesKeyTwice(attempt.text, attempt.json) ? "invalid-payload" : undefined);
+const unambiguous: Step = (inbound) => (namesKeyTwice(inbound.text, inbound.json) ? "invalid-payload" : undefined);
 
 /** A device that writes its own id into what it says would carry it past the pseudonym. */
-const impersonal: Step = (attempt) => {
-  const { own } = attempt.session;
-  const carries = own !== undefined && carriesOwnId(own, attempt.telemetry as RawTelemetry);
+const impersonal: Step = (inbound) => {
+  const { own } = inbound.publisher;
+  const carries = own !== undefined && carriesOwnId(own, inbound.telemetry as RawTelemetry);
   return carries ? "invalid-payload" : undefined;
 };
 
-const bound: Step = (attempt) => (attempt.ref === undefined ? "unknown-device" : undefined);
+const bound: Step = (inbound) => (inbound.ref === undefined ? "unknown-device" : undefined);
 
 /** It only keeps its place in the line. */
-function keepNothing(attempt: Attempt): void {
-  attempt.weight = 0;
-  attempt.text = "";
-  attempt.payload = NOTHING;
+function keepNothing(inbound: Inbound): void {
+  inbound.weight = 0;
+  inbound.text = "";
+  inbound.payload = NOTHING;
 }
 
-function isAdmitted(attempt: Attempt): attempt is Attempt & Admitted {
-  return attempt.refusal === undefined && attempt.ref !== undefined;
+function isAdmitted(inbound: Inbound): inbound is Inbound & Admitted {
+  return inbound.refusal === undefined && inbound.ref !== undefined;
 }

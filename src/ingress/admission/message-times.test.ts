@@ -28,7 +28,7 @@ function setUp(key = KEY) {
     const { device = "device-key", text = "{}", part = 0 } = sent;
     const order = orders.get(device) ?? { time: 0, at: 0, sub: 0, tellsTime: false };
     orders.set(device, order);
-    return times.fix({ device: device as DeviceKey, order, telemetry: { ts, id }, part, text, receivedAt, startedAt });
+    return times.fix({ publisher: { key: device as DeviceKey, order }, part, text, receivedAt, startedAt }, { ts, id });
   };
   const row = (sent: Sent): string => {
     const { at, sub } = fix(sent);

@@ -43,9 +43,7 @@ export interface RowOrder {
 
 /** One message as far as its time goes. */
 export interface Untimed {
-  readonly device: DeviceKey;
-  readonly order: RowOrder;
-  readonly telemetry: Pick<RawTelemetry, "ts" | "id">;
+  readonly publisher: { readonly key: DeviceKey; readonly order: RowOrder };
   /** Index into `PARTS`. */
   readonly part: number;
   readonly text: string;
@@ -95,13 +93,13 @@ export class MessageTimes {
     this.#clockReplaced = clockReplaced;
   }
 
-  fix(message: Untimed): MessageTime {
-    const { device, order, telemetry, receivedAt } = message;
-    const { ts, id } = telemetry;
+  fix(message: Untimed, { ts, id }: Pick<RawTelemetry, "ts" | "id">): MessageTime {
+    const { publisher, receivedAt } = message;
+    const { key: device, order } = publisher;
     if (ts !== undefined) order.tellsTime = true;
     const early = ts !== undefined && ts > receivedAt;
     if (ts !== undefined && this.#isUsable(ts, receivedAt)) {
-      if (id === undefined) return this.#ordered(message, Math.trunc(ts));
+      if (id === undefined) return this.#ordered(publisher, Math.trunc(ts));
       // What came first when its `ts` lay too far ahead has its time already.
       return (early && this.#again(message, id)) || this.#named(device, Math.trunc(ts), id);
     }
@@ -109,7 +107,7 @@ export class MessageTimes {
       return this.#named(device, Math.trunc(ts), id);
     }
     if (ts !== undefined) this.#clockReplaced();
-    if (id === undefined) return this.#ordered(message, receivedAt);
+    if (id === undefined) return this.#ordered(publisher, receivedAt);
     return this.#again(message, id) ?? this.#first(message, id);
   }
 
@@ -137,7 +135,7 @@ export class MessageTimes {
   }
 
   /** They grow, so that of two states in one millisecond the later is also the last one in the store. */
-  #ordered({ device, order }: Pick<Untimed, "device" | "order">, time: number): MessageTime {
+  #ordered({ key: device, order }: Untimed["publisher"], time: number): MessageTime {
     // Also in the next millisecond, where those went for which there was no room.
     const goesOn = time === order.time || time === order.at;
     const wanted = goesOn ? order.sub + 1 + this.#draw(MAX_GAP) : this.#draw(SUBDIVISIONS);
@@ -154,17 +152,17 @@ export class MessageTimes {
 
   /** The time it had when it came first. A counter that restarted uses an id again too: only equal content is the same message. */
   #again(message: Untimed, id: string): MessageTime | undefined {
-    const seen = this.#seen.get(`${message.device} ${id}`);
+    const seen = this.#seen.get(`${message.publisher.key} ${id}`);
     if (seen === undefined || seen.refused) return undefined;
     if (message.startedAt - seen.startedAt > REPEAT_MS || seen.content !== this.#content(message)) return undefined;
     return { at: seen.at, sub: seen.sub, repeat: true, seen };
   }
 
   #first(message: Untimed, id: string): MessageTime {
-    const { receivedAt, startedAt } = message;
-    const { at, sub } = this.#ordered(message, receivedAt);
+    const { publisher, receivedAt, startedAt } = message;
+    const { at, sub } = this.#ordered(publisher, receivedAt);
     const seen = { at, sub, content: this.#content(message), startedAt, refused: false };
-    this.#seen.set(`${message.device} ${id}`, seen);
+    this.#seen.set(`${message.publisher.key} ${id}`, seen);
     return { at, sub, repeat: false, seen };
   }
 

@@ -2,13 +2,10 @@
  * Tells devices that a policy has changed in a way that suspends what was consented to, or asks for it anew:
  * those connected at once, others when they next subscribe to their notices. One packet on `devices/<id>/notices`, QoS 1.
  */
-
-import type { Aedes } from "aedes";
 import type { Purpose } from "../../model/consent.ts";
 import type { DeviceId, DeviceRef } from "../../model/ids.ts";
 import type { Log } from "../../model/log.ts";
 import { faultCode } from "../../platform/fault-code.ts";
-import { sessionOf } from "../mqtt/session.ts";
 
 /** What of a device's consent no longer counts, and since which policy version. */
 export interface Suspension {
@@ -46,8 +43,6 @@ export interface NoticesPorts {
 }
 
 const PAGE = 500;
-/** In place of a QoS, in the SUBACK as in the event. */
-const REFUSED: number = 128;
 
 export class Notices {
   readonly #ports: NoticesPorts;
@@ -56,15 +51,9 @@ export class Notices {
     this.#ports = ports;
   }
 
-  /** From here on a device that subscribes to its notices is told what it missed. */
-  watch(broker: Pick<Aedes, "on">): void {
-    broker.on("subscribe", (subscriptions, client) => {
-      const session = sessionOf(client);
-      if (session?.kind !== "device" || session.ref === undefined) return;
-      const topic = `devices/${session.id}/notices`;
-      if (!subscriptions.some((subscription) => subscription.topic === topic && subscription.qos !== REFUSED)) return;
-      void this.#quietly(this.#tell([{ ref: session.ref, id: session.id }]));
-    });
+  /** A device has subscribed to its notices: it is told what it missed. */
+  subscribed(device: ConnectedDevice): void {
+    void this.#quietly(this.#tell([device]));
   }
 
   /** Never rejects; a device that is not told now is told when it subscribes again. */

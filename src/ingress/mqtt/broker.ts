@@ -9,12 +9,12 @@ import { Aedes, type AuthenticateError, type Client } from "aedes";
 import type { DeviceId, DeviceKey, DeviceRef } from "../../model/ids.ts";
 import type { ConnectionRefusal, SecurityEvent } from "../../model/outcome.ts";
 import type { Admission } from "../admission/admission.ts";
-import { attemptOfWill } from "../admission/in-flight-message.ts";
+import type { Notices } from "../devices/policy-notices.ts";
 import type { Commands } from "../services/commands.ts";
 import type { ErasedTopics } from "../services/erased-topics.ts";
 import type { FanOut } from "../services/fan-out.ts";
 import { type BrokerInternals, internals } from "./aedes-internals.ts";
-import type { Flow } from "./back-pressure.ts";
+import { DeviceWill } from "./device-publish.ts";
 import { LiveSessions } from "./live-sessions.ts";
 import type { Access } from "./login.ts";
 import { Logins, loginRefused, MAX_CLIENT_ID_BYTES } from "./logins.ts";
@@ -44,7 +44,7 @@ export interface BrokerPorts {
   readonly commands: Commands;
   readonly fanOut: FanOut;
   readonly erased: ErasedTopics;
-  readonly flow: Flow;
+  readonly notices: Pick<Notices, "subscribed">;
   readonly backlogFull: () => boolean;
   readonly notWritable: () => boolean;
   /** Aedes has lost its footing. */
@@ -121,8 +121,7 @@ export class GatewayBroker extends Aedes {
     if (letIn !== undefined) this.#letIn.set(client, letIn);
     stream.once("close", () => this.#gone(client));
     new PacketReader(client, this.#options, {
-      publish: (packet, settled) =>
-        this.#withSession(client, (session) => this.#publishes.take(session, packet, settled)),
+      publish: (packet, done) => this.#withSession(client, (session) => this.#publishes.take(session, packet, done)),
       release: (messageId) => this.#withSession(client, (session) => this.#publishes.release(session, messageId)),
       subscribe: (packet, done) =>
         this.#withSession(client, (session) => this.#subscriptions.take(session, packet, done)),
@@ -132,13 +131,13 @@ export class GatewayBroker extends Aedes {
   }
 
   /**
-   * Takes nothing more from anyone, so that what is in flight can settle and be acknowledged. What a device would
+   * Takes nothing more from anyone, so that what is in flight can be finished and acknowledged. What a device would
    * leave behind now, because the gateway goes, is no news of the device: wills are dropped.
    */
   quiesce(): void {
     this.#quiet = true;
     this.#publishes.quiesce();
-    this.#ports.flow.stop();
+    this.#ports.admission.flow.stop();
     for (const client of this.#clients()) internals(client).pause();
   }
 
@@ -146,15 +145,20 @@ export class GatewayBroker extends Aedes {
     await new Promise<void>((resolve) => this.close(resolve));
   }
 
+  /** What the gateway itself says, with QoS 1, to whoever has subscribed to it. `done` is called also when nobody has. */
+  send(topic: string, payload: Buffer, done: (error?: Error) => void): void {
+    this.publish({ cmd: "publish", topic, payload, qos: 1, retain: false, dup: false }, done);
+  }
+
   /** The id under which a device is connected right now; not while somebody else has it. */
   connectedDevice({ deviceKey, subjectTag }: DeviceRef): DeviceId | undefined {
     const session = this.#live.device(deviceKey);
-    return session?.ref?.subjectTag === subjectTag ? session.id : undefined;
+    return session?.publisher.ref?.subjectTag === subjectTag ? session.id : undefined;
   }
 
   /** Every device that is connected right now and bound to a subject. */
   connectedDevices(): { readonly ref: DeviceRef; readonly id: DeviceId }[] {
-    return this.#live.devices().flatMap(({ ref, id }) => (ref === undefined ? [] : [{ ref, id }]));
+    return this.#live.devices().flatMap(({ publisher: { ref }, id }) => (ref === undefined ? [] : [{ ref, id }]));
   }
 
   /** Ends whatever sessions a device has or is about to get, for instance after it was bound to another subject. */
@@ -240,9 +244,10 @@ export class GatewayBroker extends Aedes {
     this.#subscriptions.closed(session);
     this.#received.closed(session);
     if (session.kind === "service") return;
-    this.#ports.flow.closed(session);
+    const { admission } = this.#ports;
+    admission.flow.gone(session.publisher);
     if (session.will !== undefined && !internals(client)._disconnected && !this.#quiet) {
-      this.#ports.admission.submit(attemptOfWill(session, session.will.topic, session.will.payload));
+      admission.submit(new DeviceWill(session, session.will.topic, session.will.payload));
     }
   }
 

@@ -20,7 +20,7 @@ export class LiveSessions {
     try {
       const answer = await run();
       if (typeof answer === "string" || answer.kind === "service") return answer;
-      return login.all || login.ended.has(answer.key) ? "unavailable" : answer;
+      return login.all || login.ended.has(answer.publisher.key) ? "unavailable" : answer;
     } finally {
       this.#logins.delete(login);
     }
@@ -68,7 +68,7 @@ export class LiveSessions {
 
 /** The key of a device, or the client id of a service. */
 export function ownerOf(session: Session): string {
-  return session.kind === "device" ? session.key : internals(session.client).id;
+  return session.kind === "device" ? session.publisher.key : internals(session.client).id;
 }
 
 function newest(sessions: ReadonlySet<Session> | undefined): DeviceSession | undefined {

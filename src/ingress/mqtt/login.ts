@@ -12,7 +12,8 @@ import { DeviceId, type DeviceKey, type SubjectTag } from "../../model/ids.ts";
 import type { ConnectionRefusal } from "../../model/outcome.ts";
 import { addressGroup } from "../../platform/address-group.ts";
 import type { Rates } from "../../platform/rate.ts";
-import { ownIdOf } from "../admission/own-id.ts";
+import { publisherOf } from "../admission/publisher.ts";
+import { internals } from "./aedes-internals.ts";
 import type { DeviceSession, ServiceSession, Will } from "./session.ts";
 import { publishTopics } from "./topics.ts";
 
@@ -101,34 +102,34 @@ export class Access {
     // Checked after the token, so that a stranger learns nothing; without it any device could evict another.
     if (login.clientId !== id) return "foreign-client-id";
     const { subjectTag } = credential;
+    const { client, will } = login;
+    const ref = subjectTag && { deviceKey: key, subjectTag };
+    const bucket = this.#rates.publishes.bucket(key, now);
     return {
       kind: "device",
-      client: login.client,
+      client,
       id,
-      own: ownIdOf(id),
-      key,
-      ref: subjectTag && { deviceKey: key, subjectTag },
+      publisher: publisherOf(id, { key, ref, bucket }, internals(client)),
       topics: publishTopics(id),
-      bucket: this.#rates.publishes.bucket(key, now),
       filters: new Set(),
       subscribing: this.#rates.subscriptions.bucket(key, now),
-      will: login.will,
-      order: { time: 0, at: 0, sub: 0, tellsTime: false },
-      inFlight: 0,
-      paused: false,
+      will,
     };
   }
 
   #service(login: Login, service: ServiceCredential, now: number): ServiceSession | LoginRefusal {
     if (!sameSecret(login.password, service.token)) return "bad-credentials";
     if (login.clientId === "") return "foreign-client-id";
+    const { client } = login;
     return {
       kind: "service",
-      client: login.client,
+      client,
       name: service.name,
       purposes: new Set(service.purposes),
       filters: new Set(),
       subscribing: this.#rates.subscriptions.bucket(`service/${service.name}/${login.clientId}`, now),
+      send: (topic, payload, qos) =>
+        client.publish({ cmd: "publish", topic, payload, qos, retain: false, dup: false }, () => undefined),
     };
   }
 }

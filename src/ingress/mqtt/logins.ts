@@ -4,7 +4,6 @@
  */
 import type { AuthenticateError, Client, ConnectPacket } from "aedes";
 import type { ConnectionRefusal, SecurityEvent } from "../../model/outcome.ts";
-import { NOTHING } from "../admission/in-flight-message.ts";
 import { internals } from "./aedes-internals.ts";
 import type { LiveSessions } from "./live-sessions.ts";
 import type { Access, Login, LoginRefusal } from "./login.ts";
@@ -69,7 +68,7 @@ export class Logins {
   }
 
   /** The session of whoever is let in, or the error that Aedes answers with. Never rejects. */
-  async login(client: Client, username = "", password: Buffer = NOTHING): Promise<Session | AuthenticateError> {
+  async login(client: Client, username = "", password?: Buffer): Promise<Session | AuthenticateError> {
     const will = this.#wills.get(client);
     this.#wills.delete(client);
     if (this.#unnameable.has(client)) return this.#refused("foreign-client-id");
@@ -78,7 +77,7 @@ export class Logins {
       client,
       clientId: client.id,
       username,
-      password: password.toString("utf8"),
+      password: password?.toString("utf8") ?? "",
       remoteAddress: internals(client).connDetails?.ipAddress ?? "",
       will,
     };

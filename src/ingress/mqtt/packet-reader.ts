@@ -33,8 +33,8 @@ export interface PacketLimits {
 }
 
 export interface PacketPorts {
-  /** Takes a PUBLISH over, and calls `settled` when it is dealt with. */
-  readonly publish: (packet: IPublishPacket, settled: () => void) => void;
+  /** Takes a PUBLISH over, and calls `done` when it is dealt with. */
+  readonly publish: (packet: IPublishPacket, done: () => void) => void;
   readonly release: (messageId: number) => void;
   /** Takes a SUBSCRIBE over, and calls `done` once it is answered. */
   readonly subscribe: (packet: ISubscribePacket, done: (error?: Error) => void) => void;
@@ -198,7 +198,7 @@ export class PacketReader {
     switch (packet.cmd) {
       case "publish":
         this.#underWay += 1;
-        this.#ports.publish(packet, this.#settled);
+        this.#ports.publish(packet, this.#published);
         break;
       case "pubrel":
         this.#ports.release(packet.messageId ?? 0);
@@ -245,7 +245,7 @@ export class PacketReader {
     else this.#go();
   }
 
-  readonly #settled = (): void => {
+  readonly #published = (): void => {
     this.#underWay -= 1;
     if (this.#underWay === this.#limits.inFlightPerConnection - 1) this.#go();
   };

@@ -1,10 +1,10 @@
 /**
- * Writes the acknowledgements of a settled batch, PUBACK and PUBREC: for each connection one write, in the order the
+ * Writes the acknowledgements of a finished batch, PUBACK and PUBREC: for each connection one write, in the order the
  * messages came [MQTT-4.6.0-2] [MQTT-4.6.0-3]; and what else is answered without Aedes.
  */
 import type { Client } from "aedes";
 import mqttPacket from "mqtt-packet";
-import type { Attempt, PublishPacket } from "../admission/in-flight-message.ts";
+import type { DevicePublish } from "./device-publish.ts";
 
 const PUBACK = 0x40;
 const PUBREC = 0x50;
@@ -17,29 +17,32 @@ const MAX_UNREAD_BYTES = 64 * 1024;
 
 export const NOT_DURABLE = "not durable";
 
-type Acknowledged = Pick<PublishPacket, "qos" | "messageId">;
+/** Of a PUBLISH. */
+interface Acknowledged {
+  readonly qos: 0 | 1 | 2;
+  readonly messageId?: number | undefined;
+}
 
-export function acknowledge(batch: readonly Attempt[]): void {
+export function acknowledge(batch: readonly DevicePublish[]): void {
   const byClient = new Map<Client, Acknowledged[]>();
   // From its first message that could not be made durable on, a client gets no acknowledgement, so that none overtakes.
   const cutOff = new Set<Client>();
-  for (const attempt of batch) {
-    const { session, packet, received, refusal } = attempt;
-    if (packet === undefined || packet.qos === 0) continue;
+  for (const publish of batch) {
+    const { client, qos, received, refusal } = publish;
+    if (qos === 0) continue;
     const waiting = received?.repeats ? received.client : undefined;
     if (refusal === "not-durable") {
-      cutOff.add(session.client);
+      cutOff.add(client);
       if (waiting !== undefined) cutOff.add(waiting);
     }
-    if (!cutOff.has(session.client)) add(byClient, session.client, packet);
+    if (!cutOff.has(client)) add(byClient, client, publish);
     if (waiting === undefined || cutOff.has(waiting)) continue;
-    for (let repeat = received?.repeats ?? 0; repeat > 0; repeat -= 1) add(byClient, waiting, packet);
+    for (let repeat = received?.repeats ?? 0; repeat > 0; repeat -= 1) add(byClient, waiting, publish);
   }
   for (const [client, packets] of byClient) writeAcknowledgements(client, packets);
   // An error closes the connection without an acknowledgement: the device keeps the message and sends it again.
   // Also one that only waited for the answer to a message that an earlier connection had sent.
   for (const client of cutOff) if (!client.closed) client.emit("error", new Error(NOT_DURABLE));
-  for (const attempt of batch) attempt.done(attempt);
 }
 
 function add(byClient: Map<Client, Acknowledged[]>, client: Client, packet: Acknowledged): void {

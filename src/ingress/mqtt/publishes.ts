@@ -3,18 +3,18 @@
  * admission, what services publish are commands and answers. Aedes, which would acknowledge first and keep every packet
  * of QoS 2, has no part in it.
  */
-
+import type { IPublishPacket } from "mqtt-packet";
 import type { Admission } from "../admission/admission.ts";
-import { attemptOf, type PublishPacket } from "../admission/in-flight-message.ts";
 import type { Commands } from "../services/commands.ts";
 import type { ErasedTopics } from "../services/erased-topics.ts";
-import { NOT_DURABLE, writeAcknowledgements, writePubcomp } from "./puback.ts";
+import { DevicePublish, takePayload } from "./device-publish.ts";
+import { acknowledge, NOT_DURABLE, writeAcknowledgements, writePubcomp } from "./puback.ts";
 import { type Received, type ReceivedIds, TOO_MANY_UNRELEASED } from "./received-ids.ts";
 import type { ServiceSession, Session } from "./session.ts";
 import { levelsOf, TOO_DEEP } from "./topics.ts";
 
 export interface PublishesPorts {
-  readonly admission: Pick<Admission, "submit">;
+  readonly admission: Pick<Admission, "submit" | "afterBatch">;
   readonly commands: Pick<Commands, "submit">;
   readonly erased: Pick<ErasedTopics, "submit">;
   readonly received: ReceivedIds;
@@ -24,11 +24,13 @@ export interface PublishesPorts {
 export class Publishes {
   readonly #maxLevels: number;
   readonly #ports: PublishesPorts;
+  readonly #finished: DevicePublish[] = [];
   #quiet = false;
 
   constructor(maxLevels: number, ports: PublishesPorts) {
     this.#maxLevels = maxLevels;
     this.#ports = ports;
+    ports.admission.afterBatch(() => this.#acknowledge(this.#finished.splice(0)));
   }
 
   /** From here on nothing is taken. */
@@ -36,8 +38,8 @@ export class Publishes {
     this.#quiet = true;
   }
 
-  /** `settled` is called once it is acknowledged, or will never be. */
-  take(session: Session, packet: PublishPacket, settled: () => void): void {
+  /** `done` is called once it is acknowledged, or will never be. */
+  take(session: Session, packet: IPublishPacket, done: () => void): void {
     const { client } = session;
     if (this.#quiet || levelsOf(packet.topic) > this.#maxLevels) {
       client.emit("error", new Error(this.#quiet ? NOT_DURABLE : TOO_DEEP));
@@ -50,15 +52,11 @@ export class Publishes {
       client.emit("error", new Error(TOO_MANY_UNRELEASED));
     } else if (typeof received === "string") {
       if (received === "answer") writeAcknowledgements(client, [packet]);
-      settled();
+      done();
     } else if (session.kind === "service") {
-      this.#ofService(session, packet, received, settled);
+      this.#ofService(session, packet, received, done);
     } else {
-      const attempt = attemptOf(session, packet, received, ({ refusal }) => {
-        if (received !== undefined) this.#ports.received.settle(received, refusal === undefined);
-        settled();
-      });
-      this.#ports.admission.submit(attempt);
+      this.#ports.admission.submit(new DevicePublish(session, packet, received, done, this.#finished));
     }
   }
 
@@ -68,26 +66,33 @@ export class Publishes {
     writePubcomp(session.client, messageId);
   }
 
+  #acknowledge(batch: readonly DevicePublish[]): void {
+    acknowledge(batch);
+    for (const { received, refusal, done } of batch) {
+      if (received !== undefined) this.#ports.received.finish(received, refusal === undefined);
+      done();
+    }
+  }
+
   /** In the order in which they are handled, which is that of their arrival for all of one kind. */
-  #ofService(
-    session: ServiceSession,
-    packet: PublishPacket,
-    received: Received | undefined,
-    settled: () => void,
-  ): void {
-    const done = (error?: Error | null): void => {
-      if (received !== undefined) this.#ports.received.settle(received, !error);
+  #ofService(session: ServiceSession, packet: IPublishPacket, received: Received | undefined, done: () => void): void {
+    const { topic } = packet;
+    const payload = takePayload(packet);
+    const finish = (taken: boolean): void => {
+      if (received !== undefined) this.#ports.received.finish(received, taken);
       const answers = new Map([[session.client, 1]]);
       // Of a repeat that came over a later connection the answer goes there.
       const { client = session.client, repeats = 0 } = received ?? {};
       if (repeats > 0) answers.set(client, (answers.get(client) ?? 0) + repeats);
       for (const [to, count] of answers) {
-        if (error) {
-          if (!to.closed) to.emit("error", error);
-        } else if (packet.qos > 0) writeAcknowledgements(to, new Array<PublishPacket>(count).fill(packet));
+        // Without an acknowledgement the service sends it again.
+        if (!taken) {
+          if (!to.closed) to.emit("error", new Error(NOT_DURABLE));
+        } else if (packet.qos > 0) writeAcknowledgements(to, new Array<IPublishPacket>(count).fill(packet));
       }
-      settled();
+      done();
     };
-    if (!this.#ports.erased.submit(session, packet, done)) this.#ports.commands.submit(session, packet, done);
+    const { erased, commands } = this.#ports;
+    if (!erased.submit(session, topic, payload, finish)) commands.submit(session, topic, payload, finish);
   }
 }

@@ -7,7 +7,7 @@
 import { createHash } from "node:crypto";
 import type { Client } from "aedes";
 import { LRUCache } from "lru-cache";
-import type { PublishPacket } from "../admission/in-flight-message.ts";
+import type { IPublishPacket } from "mqtt-packet";
 import { ownerOf } from "./live-sessions.ts";
 import type { Session } from "./session.ts";
 
@@ -16,7 +16,7 @@ export interface Received {
   readonly messageId: number;
   readonly digest: string;
   state: "waiting" | "taken" | "dropped";
-  /** PUBLISHes that came again before it was settled: each gets a PUBREC of its own, over this connection. */
+  /** PUBLISHes that came again before it was finished: each gets a PUBREC of its own, over this connection. */
   repeats: number;
   /** None once its connection is gone: it would be held on to for as long as the identifier is remembered. */
   client: Client | undefined;
@@ -59,8 +59,8 @@ export class ReceivedIds {
     return this.#held;
   }
 
-  /** What is to be settled of a new message; of one that came before, whether it is answered now or once that is settled. */
-  receive(session: Session, packet: PublishPacket): Received | "answer" | "waits" | "full" {
+  /** Of a new message what is to be finished; of one that came before, whether it is answered now or once that is finished. */
+  receive(session: Session, packet: IPublishPacket): Received | "answer" | "waits" | "full" {
     const { client } = session;
     const messageId = packet.messageId ?? 0;
     const ids = this.#idsOf(session);
@@ -82,10 +82,10 @@ export class ReceivedIds {
   }
 
   /** Of a message that was not taken nothing is kept: it may come again. */
-  settle(received: Received, taken: boolean): void {
+  finish(received: Received, taken: boolean): void {
     const { holder, messageId } = received;
     received.state = taken ? "taken" : "dropped";
-    // Released before it was settled, its identifier may be another message's by now.
+    // Released before it was finished, its identifier may be another message's by now.
     if (!taken && holder?.get(messageId) === received) this.#forget(holder, messageId);
   }
 
@@ -145,6 +145,6 @@ export class ReceivedIds {
   }
 }
 
-function digestOf({ topic, payload }: PublishPacket): string {
+function digestOf({ topic, payload }: IPublishPacket): string {
   return createHash("sha256").update(topic).update("\0").update(payload).digest("base64");
 }

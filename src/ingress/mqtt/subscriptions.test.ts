@@ -104,7 +104,7 @@ describe("asking", () => {
     await start({ subscribing: { perSecond: 0.001, burst: 2 } });
     let looked = 0;
     const silent = { info: () => {}, warn: () => {}, error: () => {} };
-    new Notices({
+    ingress.behind.notices = new Notices({
       connected: () => [],
       standings: async (devices) => {
         looked += devices.length;
@@ -114,7 +114,7 @@ describe("asking", () => {
       send: () => undefined,
       counted: () => undefined,
       log: silent,
-    }).watch(ingress.broker);
+    });
     const device = await ingress.device("hub-1");
     for (let time = 0; time < 5; time += 1) await granted(device, "devices/hub-1/notices");
     expect([looked, refusals()]).toEqual([2, 3]);

@@ -1,11 +1,13 @@
 /** Who may hear what, and how many topic filters a connection may hold and ask for. */
 import type { ISubscribePacket, ISubscription } from "mqtt-packet";
 import type { SecurityEvent } from "../../model/outcome.ts";
+import type { Notices } from "../devices/policy-notices.ts";
 import type { ErasedTopics } from "../services/erased-topics.ts";
 import type { FanOut } from "../services/fan-out.ts";
+import { serviceFilter } from "../services/topics.ts";
 import { writeSuback } from "./puback.ts";
 import type { Session } from "./session.ts";
-import { deviceMayReceive, deviceMaySubscribe, levelsOf, serviceFilter, TOO_DEEP } from "./topics.ts";
+import { deviceMayReceive, levelsOf, noticesTopic, TOO_DEEP } from "./topics.ts";
 
 export interface SubscriptionsOptions {
   /** Filters that one connection may hold. */
@@ -16,6 +18,7 @@ export interface SubscriptionsOptions {
 export interface SubscriptionPorts {
   readonly fanOut: FanOut;
   readonly erased: ErasedTopics;
+  readonly notices: Pick<Notices, "subscribed">;
   readonly refused: (kind: SecurityEvent) => void;
 }
 
@@ -49,7 +52,20 @@ export class Subscriptions {
       setImmediate(done);
     };
     if (granted.length === 0) answer();
-    else session.client.subscribe(granted, (error) => (error ? done(error) : answer()));
+    else {
+      session.client.subscribe(granted, (error) => {
+        if (error) return done(error);
+        answer();
+        this.#heard(session, granted);
+      });
+    }
+  }
+
+  /** A device that listens to its notices is told what it missed. */
+  #heard(session: Session, granted: readonly ISubscription[]): void {
+    if (session.kind !== "device" || !granted.some(({ topic }) => topic === noticesTopic(session.id))) return;
+    const { id, publisher } = session;
+    if (publisher.ref !== undefined) this.#ports.notices.subscribed({ ref: publisher.ref, id });
   }
 
   #begin(session: Session, subscription: ISubscription): 0 | 1 | 2 | 128 {
@@ -64,7 +80,7 @@ export class Subscriptions {
     const filter = session.kind === "service" ? serviceFilter(topic) : undefined;
     const allowed =
       session.kind === "device"
-        ? deviceMaySubscribe(session.id, topic)
+        ? deviceMayReceive(session.id, topic)
         : filter !== undefined && session.purposes.has(filter.purpose);
     if (!allowed) return "acl-denied";
     // Each filter takes memory, and asking for one anew can cost a look into Redis.

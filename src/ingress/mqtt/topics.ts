@@ -1,8 +1,7 @@
 /**
- * The topic contract: who may publish and subscribe where. Raw device topics are open to their own
+ * The topics of devices: who may publish and subscribe where. Raw device topics are open to their own
  * device for publishing and to nobody for subscribing; `$SYS` is closed to everyone.
  */
-import { SERVICE_PURPOSES, type ServicePurpose } from "../../model/consent.ts";
 import type { DeviceId } from "../../model/ids.ts";
 import { PARTS } from "../../model/raw.ts";
 
@@ -20,57 +19,11 @@ export function publishTopics(device: DeviceId): ReadonlyMap<string, number> {
   return new Map(PARTS.map((part, index) => [`devices/${device}/${part}`, index]));
 }
 
-/** `devices/<id>/commands/…` and `devices/<id>/notices` of its own id. */
-export function deviceMaySubscribe(device: DeviceId, filter: string): boolean {
-  return deviceMayReceive(device, filter);
-}
-
+/** `devices/<id>/commands/…` and `devices/<id>/notices` of its own id, as a topic or as a filter. */
 export function deviceMayReceive(device: DeviceId, topic: string): boolean {
-  return topic.startsWith(`devices/${device}/commands/`) || topic === `devices/${device}/notices`;
+  return topic.startsWith(`devices/${device}/commands/`) || topic === noticesTopic(device);
 }
 
-export type ServiceFilter =
-  | { readonly kind: "processed"; readonly purpose: ServicePurpose; readonly name: string | undefined }
-  | { readonly kind: "erased"; readonly purpose: ServicePurpose };
-
-const PROCESSED = /^processed\/([a-z]+)\/([A-Za-z0-9_-]+|\+|#)$/;
-const ERASED = /^privacy\/erased\/([a-z]+)$/;
-
-/**
- * Reads a filter of a service: `processed/<purpose>/<name>`, with `+` or `#` as the last level, or
- * `privacy/erased/<purpose>`. `undefined` for anything else, wider wildcards included.
- */
-export function serviceFilter(filter: string): ServiceFilter | undefined {
-  const processed = PROCESSED.exec(filter);
-  if (processed !== null) {
-    const purpose = servicePurpose(processed[1]);
-    const name = processed[2];
-    return purpose && { kind: "processed", purpose, name: name === "+" || name === "#" ? undefined : name };
-  }
-  const purpose = servicePurpose(ERASED.exec(filter)?.[1]);
-  return purpose && { kind: "erased", purpose };
-}
-
-const ERASED_ANSWER = /^privacy\/erased\/([a-z]+)\/ack$/;
-
-/** The purpose of `privacy/erased/<purpose>/ack`, on which a service answers that it has forgotten. */
-export function erasedAnswerTopic(topic: string): ServicePurpose | undefined {
-  return servicePurpose(ERASED_ANSWER.exec(topic)?.[1]);
-}
-
-function servicePurpose(text: string | undefined): ServicePurpose | undefined {
-  return SERVICE_PURPOSES.find((purpose) => purpose === text);
-}
-
-export interface Command {
-  readonly pseudonym: string;
-  readonly name: string;
-}
-
-const COMMAND = /^commands\/([A-Za-z0-9_-]{22})\/([A-Za-z0-9_-]{1,64})$/;
-
-/** `commands/<scenePseudonym>/<name>`, as a scene service publishes it. */
-export function commandTopic(topic: string): Command | undefined {
-  const match = COMMAND.exec(topic);
-  return match?.[1] !== undefined && match[2] !== undefined ? { pseudonym: match[1], name: match[2] } : undefined;
+export function noticesTopic(device: DeviceId): string {
+  return `devices/${device}/notices`;
 }

@@ -8,9 +8,8 @@ import { type CheckConsent, STATUS, usable } from "../../model/consent.ts";
 import type { DeviceId, DeviceRef, Pseudonym } from "../../model/ids.ts";
 import type { CommandOutcome } from "../../model/outcome.ts";
 import { boundedCache } from "../../platform/bounded-cache.ts";
-import type { PublishPacket } from "../admission/in-flight-message.ts";
-import type { ServiceSession } from "../mqtt/session.ts";
-import { commandTopic } from "../mqtt/topics.ts";
+import type { ServiceConnection } from "./connection.ts";
+import { commandTopic } from "./topics.ts";
 
 export interface CommandsPorts {
   readonly checkConsent: CheckConsent;
@@ -53,22 +52,19 @@ export class Commands {
   }
 
   /** Acknowledged whatever becomes of it, like every publish; the outcome is counted. */
-  submit(session: ServiceSession, packet: PublishPacket, done: (error?: Error | null) => void): void {
-    const payload = Buffer.from(packet.payload);
-    const { topic } = packet;
-    packet.payload = Buffer.alloc(0);
-    packet.retain = false;
-    this.#deliver(session, topic, payload)
+  submit(service: ServiceConnection, topic: string, payload: Buffer, done: (taken: true) => void): void {
+    // A copy: the payload is a part of whatever was read with it.
+    this.#deliver(service, topic, Buffer.from(payload))
       .catch((): CommandOutcome => "unavailable")
       .then((outcome) => {
         this.#ports.counted(outcome);
-        done(null);
+        done(true);
       });
   }
 
-  async #deliver(session: ServiceSession, topic: string, payload: Buffer): Promise<CommandOutcome> {
+  async #deliver(service: ServiceConnection, topic: string, payload: Buffer): Promise<CommandOutcome> {
     const command = commandTopic(topic);
-    if (command === undefined || !session.purposes.has("scene")) return "acl-denied";
+    if (command === undefined || !service.purposes.has("scene")) return "acl-denied";
     if (payload.length > this.#options.maxPayloadBytes) return "too-large";
     const device = this.#devices.get(command.pseudonym);
     if (device === undefined) return "unknown-device";

@@ -6,10 +6,8 @@ import type { LRUCache } from "lru-cache";
 import type { ServicePurpose } from "../../model/consent.ts";
 import { readJson } from "../../model/json.ts";
 import { boundedCache } from "../../platform/bounded-cache.ts";
-import type { PublishPacket } from "../admission/in-flight-message.ts";
-import { NOT_DURABLE } from "../mqtt/puback.ts";
-import type { ServiceSession } from "../mqtt/session.ts";
-import { erasedAnswerTopic } from "../mqtt/topics.ts";
+import type { ServiceConnection } from "./connection.ts";
+import { erasedAnswerTopic } from "./topics.ts";
 
 export interface ErasedTopicsPorts {
   /** Rejects when the answer could not be noted. */
@@ -43,24 +41,24 @@ const MAX_TOLD = 10_000;
 
 export class ErasedTopics {
   readonly #ports: ErasedTopicsPorts;
-  readonly #sessions = new Map<ServiceSession, Map<string, Listening>>();
+  readonly #sessions = new Map<ServiceConnection, Map<string, Listening>>();
 
   constructor(ports: ErasedTopicsPorts) {
     this.#ports = ports;
   }
 
-  subscribe(session: ServiceSession, topic: string, purpose: ServicePurpose, qos: number): void {
+  subscribe(session: ServiceConnection, topic: string, purpose: ServicePurpose, qos: number): void {
     const listening = this.#sessions.get(session) ?? new Map<string, Listening>();
     listening.set(topic, { topic, purpose, qos: qos > 0 ? 1 : 0, told: boundedCache(MAX_TOLD) });
     this.#sessions.set(session, listening);
     this.#ports.listening();
   }
 
-  unsubscribe(session: ServiceSession, topic: string): void {
+  unsubscribe(session: ServiceConnection, topic: string): void {
     this.#sessions.get(session)?.delete(topic);
   }
 
-  closed(session: ServiceSession): void {
+  closed(session: ServiceConnection): void {
     this.#sessions.delete(session);
   }
 
@@ -73,39 +71,32 @@ export class ErasedTopics {
       for (const listening of filters.values()) {
         if (listening.purpose !== purpose || now - (listening.told.get(id) ?? 0) < TELL_AGAIN_MS) continue;
         listening.told.set(id, now);
-        for (const payload of payloads) send(session, listening, payload);
+        for (const payload of payloads) session.send(listening.topic, payload, listening.qos);
         told.add(session.name);
       }
     }
     return [...told];
   }
 
-  /** Takes over what is published on an answer topic; false for any other topic. The PUBACK says that it was noted. */
-  submit(session: ServiceSession, packet: PublishPacket, done: (error?: Error | null) => void): boolean {
-    const purpose = erasedAnswerTopic(packet.topic);
+  /** Takes over what is published on an answer topic; false for any other topic. `done` is told whether it needs no repeat. */
+  submit(session: ServiceConnection, topic: string, payload: Buffer, done: (taken: boolean) => void): boolean {
+    const purpose = erasedAnswerTopic(topic);
     if (purpose === undefined) return false;
-    const id = answerOf(packet);
-    packet.payload = Buffer.alloc(0);
-    packet.retain = false;
+    const id = answerOf(payload);
     if (id === undefined || !session.purposes.has(purpose)) {
       this.#ports.denied();
-      done(null);
+      done(true);
       return true;
     }
-    // Without an acknowledgement the service sends it again.
     this.#ports.acknowledged(id, purpose, session.name).then(
-      () => done(null),
-      () => done(new Error(NOT_DURABLE)),
+      () => done(true),
+      () => done(false),
     );
     return true;
   }
 }
 
-function send({ client }: ServiceSession, { topic, qos }: Listening, payload: string): void {
-  client.publish({ cmd: "publish", topic, payload, qos, retain: false, dup: false }, () => undefined);
-}
-
-function answerOf({ payload }: PublishPacket): string | undefined {
+function answerOf(payload: Buffer): string | undefined {
   if (payload.length > MAX_ANSWER_BYTES) return undefined;
   const answer = readJson(String(payload)) as { id?: unknown } | null | undefined;
   const id = answer?.id;

@@ -5,13 +5,12 @@
  * kept for one that is away.
  */
 import { setMaxListeners } from "node:events";
-import mqttPacket from "mqtt-packet";
 import type { ServicePurpose } from "../../model/consent.ts";
 import type { Recipient } from "../../model/disclosure.ts";
-import type { ServiceSession } from "../mqtt/session.ts";
-import { type ServiceFilter, serviceFilter } from "../mqtt/topics.ts";
+import type { ServiceConnection } from "./connection.ts";
 import { Outbox, type OutboxOptions } from "./outbox.ts";
 import { Outlet } from "./subscriber.ts";
+import { type ServiceFilter, serviceFilter } from "./topics.ts";
 
 type ProcessedFilter = Extract<ServiceFilter, { kind: "processed" }>;
 
@@ -23,16 +22,10 @@ export interface FanOutPorts {
   readonly cutOff: () => void;
 }
 
-/** The PUBLISH of a processed message: QoS 0, the same bytes for everybody who hears it [MQTT-3.3]. */
-export function processedPacket(purpose: ServicePurpose, name: string, payload: string): Buffer {
-  const topic = `processed/${purpose}/${name}`;
-  return mqttPacket.generate({ cmd: "publish", topic, payload, qos: 0, retain: false, dup: false });
-}
-
 export class FanOut {
   readonly #options: OutboxOptions;
   readonly #ports: FanOutPorts;
-  readonly #outboxes = new Map<ServiceSession, Outbox>();
+  readonly #outboxes = new Map<ServiceConnection, Outbox>();
   /** By the name of the service. */
   readonly #byPurpose = new Map<ServicePurpose, Map<string, Outlet>>();
   /** Since the last call of `left`. */
@@ -57,7 +50,7 @@ export class FanOut {
   }
 
   /** False when the service may not be given anything for this purpose; then nothing changes. */
-  subscribe(session: ServiceSession, text: string, filter: ProcessedFilter): boolean {
+  subscribe(session: ServiceConnection, text: string, filter: ProcessedFilter): boolean {
     const recipient = this.#ports.recipient(session.name, filter.purpose);
     if (recipient === undefined) return false;
     let outlets = this.#byPurpose.get(filter.purpose);
@@ -74,7 +67,7 @@ export class FanOut {
     return true;
   }
 
-  unsubscribe(session: ServiceSession, text: string): void {
+  unsubscribe(session: ServiceConnection, text: string): void {
     const filter = serviceFilter(text);
     if (filter?.kind !== "processed") return;
     const outlet = this.#byPurpose.get(filter.purpose)?.get(session.name);
@@ -82,7 +75,7 @@ export class FanOut {
     this.#tidy(filter.purpose, session.name, outlet);
   }
 
-  closed(session: ServiceSession): void {
+  closed(session: ServiceConnection): void {
     this.#outboxes.delete(session);
     for (const [purpose, outlets] of this.#byPurpose) {
       const outlet = outlets.get(session.name);
@@ -105,7 +98,7 @@ export class FanOut {
     return outlets.filter(({ recipient }) => this.#ports.recipient(recipient.name, purpose) !== undefined);
   }
 
-  #outbox(session: ServiceSession): Outbox {
+  #outbox(session: ServiceConnection): Outbox {
     let outbox = this.#outboxes.get(session);
     if (outbox === undefined) {
       outbox = new Outbox(session.client, this.#options, () => this.#ports.cutOff());

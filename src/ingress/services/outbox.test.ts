@@ -76,7 +76,7 @@ const transports = {
 function setUp(conn: Duplex, options: { maxUnsentBytes?: number; maxUnsentMs?: number } = {}) {
   let cut = 0;
   const outbox = new Outbox(
-    { conn, closed: false } as ConstructorParameters<typeof Outbox>[0],
+    { conn, closed: false },
     { maxUnsentBytes: 2 * PACKETS * PACKET.length, maxUnsentMs: 60_000, ...options },
     () => {
       cut += 1;

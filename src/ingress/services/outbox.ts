@@ -3,7 +3,7 @@
  * process, so whoever forwarded keeps the lease until then. A connection that does not take them before the lease
  * ends is cut off: what waits for it goes with it, and nobody else waits longer.
  */
-import type { Client } from "aedes";
+import type { PacketStream } from "./connection.ts";
 
 export interface OutboxOptions {
   /** Unsent bytes after which a connection misses packets. */
@@ -16,7 +16,7 @@ export interface OutboxOptions {
 const PORTION_BYTES = 256 * 1024;
 
 export class Outbox {
-  readonly #client: Pick<Client, "conn" | "closed">;
+  readonly #client: PacketStream;
   readonly #options: OutboxOptions;
   readonly #cutOff: () => void;
   #packets: Buffer[] = [];
@@ -25,7 +25,7 @@ export class Outbox {
   readonly #marks: number[] = [];
 
   /** `cutOff` is called when the connection is ended because it did not take what it was handed. */
-  constructor(client: Pick<Client, "conn" | "closed">, options: OutboxOptions, cutOff: () => void) {
+  constructor(client: PacketStream, options: OutboxOptions, cutOff: () => void) {
     this.#client = client;
     this.#options = options;
     this.#cutOff = cutOff;

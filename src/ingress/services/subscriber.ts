@@ -3,7 +3,7 @@
  * many names that one has subscribed to.
  */
 import type { Recipient } from "../../model/disclosure.ts";
-import type { ServiceSession } from "../mqtt/session.ts";
+import type { ServiceConnection } from "./connection.ts";
 import type { Outbox } from "./outbox.ts";
 
 /** One service that listens to one purpose, on however many connections. */
@@ -11,7 +11,7 @@ export class Outlet {
   readonly recipient: Recipient;
   readonly #touched: Set<Outbox>;
   readonly #dropped: (count: number) => void;
-  readonly #listeners = new Map<ServiceSession, Listener>();
+  readonly #listeners = new Map<ServiceConnection, Listener>();
 
   constructor(recipient: Recipient, touched: Set<Outbox>, dropped: (count: number) => void) {
     this.recipient = recipient;
@@ -23,7 +23,7 @@ export class Outlet {
     return this.#listeners.size === 0;
   }
 
-  listen(session: ServiceSession, outbox: Outbox, text: string, name: string | undefined): void {
+  listen(session: ServiceConnection, outbox: Outbox, text: string, name: string | undefined): void {
     let listener = this.#listeners.get(session);
     if (listener === undefined) {
       listener = new Listener(outbox);
@@ -32,13 +32,13 @@ export class Outlet {
     listener.add(text, name);
   }
 
-  stop(session: ServiceSession, text: string, name: string | undefined): void {
+  stop(session: ServiceConnection, text: string, name: string | undefined): void {
     const listener = this.#listeners.get(session);
     listener?.delete(text, name);
     if (listener?.idle) this.#listeners.delete(session);
   }
 
-  closed(session: ServiceSession): void {
+  closed(session: ServiceConnection): void {
     this.#listeners.delete(session);
   }
 

@@ -1,0 +1,183 @@
+/** Admission by itself, without a broker: whoever hands in messages is answered once each, in their order, and made to wait. */
+import { afterEach, describe, expect, it } from "vitest";
+import { grantsOf } from "../../model/consent.ts";
+import { DeviceId, type DeviceKey, type SubjectTag } from "../../model/ids.ts";
+import type { Refusal } from "../../model/outcome.ts";
+import { PARTS } from "../../model/raw.ts";
+import { TokenBucket } from "../../platform/rate.ts";
+import { Admission, type AdmissionPorts, type Admitted } from "./admission.ts";
+import { Inbound } from "./inbound.ts";
+import { type Publisher, publisherOf } from "./publisher.ts";
+
+const STATUS = PARTS.indexOf("status");
+const ON = '{"power":"on"}';
+const LIMITS = { inFlightPerConnection: 100, inFlightMessages: 100, inFlightBytes: 1 << 20 };
+const started: Admission[] = [];
+afterEach(() => Promise.all(started.splice(0).map((admission) => admission.stop())));
+
+interface Overrides extends Partial<Pick<AdmissionPorts, "enqueue" | "checkConsent" | "held">> {
+  readonly limits?: Partial<typeof LIMITS>;
+  readonly maxBatch?: number;
+}
+
+function setUp({ limits, maxBatch = 100, ...ports }: Overrides = {}) {
+  const seen: string[] = [];
+  const admitted: Admitted[] = [];
+  const admission = new Admission(
+    {
+      maxPayloadBytes: 100,
+      times: { clockWindowPastMs: 1_000, clockWindowFutureMs: 1_000 },
+      lookupKey: Buffer.alloc(32, 1),
+      limits: { ...LIMITS, ...limits },
+      commit: { maxItems: maxBatch, maxBytes: 1 << 20, flushesInFlight: 2, deadlineMs: 2_000 },
+    },
+    {
+      checkConsent: async (devices) => devices.map(() => ({ grants: ALL, wrappedSubjectKey: "key" })),
+      enqueue: async (messages) => void admitted.push(...messages),
+      held: () => false,
+      writableAgain: async () => false,
+      books: {
+        received: () => undefined,
+        refused: () => undefined,
+        admitted: () => undefined,
+        recovered: () => undefined,
+        stored: () => undefined,
+        forwardedOnly: () => undefined,
+        deadLettered: () => undefined,
+      },
+      observe: {
+        batch: () => undefined,
+        pubackSeconds: () => undefined,
+        clockReplaced: () => undefined,
+        repeated: () => undefined,
+        securityEvent: (kind) => seen.push(kind),
+      },
+      log: { info: () => undefined, warn: () => undefined, error: () => undefined },
+      ...ports,
+    },
+  );
+  started.push(admission);
+  admission.start();
+  admission.afterBatch(() => seen.push("batch"));
+
+  /** A protocol of its own. */
+  class Message extends Inbound {
+    readonly name: string;
+    readonly answered: (answer: Refusal | "durable") => void;
+    constructor(from: Publisher, name: string, part: number, text: string, answered: Message["answered"]) {
+      super(from, part, Buffer.from(text));
+      this.name = name;
+      this.answered = answered;
+    }
+
+    finish(): void {
+      seen.push(this.name);
+      this.answered(this.refusal ?? "durable");
+    }
+  }
+
+  const publisher = (id = "hub-4711", { burst = 100, bound = true } = {}): Publisher => {
+    const key = `key-${id}` as DeviceKey;
+    const ref = bound ? { deviceKey: key, subjectTag: `tag-${id}` as SubjectTag } : undefined;
+    const bucket = new TokenBucket(0.001, burst, Date.now());
+    return publisherOf(
+      DeviceId(id) as DeviceId,
+      { key, ref, bucket },
+      { pause: () => seen.push(`pause ${id}`), resume: () => seen.push(`resume ${id}`) },
+    );
+  };
+  const send = (from: Publisher, name: string, text = ON, part = STATUS): Promise<Refusal | "durable"> =>
+    new Promise((resolve) => admission.submit(new Message(from, name, part, text, resolve)));
+  return { admission, admitted, seen, publisher, send };
+}
+
+const ALL = grantsOf({ analytics: ["model", "location", "status"] });
+
+describe("messages", () => {
+  it("are finished in the order of their arrival, admitted or refused, and answers can be sent after the last of a batch", async () => {
+    const { admitted, seen, publisher, send } = setUp({ maxBatch: 3 });
+    const [one, other] = [publisher("hub-1"), publisher("hub-2")];
+    const answers = [send(one, "a"), send(other, "b", "{"), send(one, "c"), send(other, "d")];
+    expect(await Promise.all(answers)).toEqual(["durable", "invalid-payload", "durable", "durable"]);
+    await Promise.resolve();
+    expect(seen).toEqual(["a", "b", "c", "batch", "d", "batch"]);
+    expect(admitted.map(({ ref, part, text }) => [ref.deviceKey, part, text])).toEqual([
+      ["key-hub-1", STATUS, ON],
+      ["key-hub-1", STATUS, ON],
+      ["key-hub-2", STATUS, ON],
+    ]);
+  });
+
+  it("are refused for one reason each", async () => {
+    const { seen, publisher, send } = setUp({
+      checkConsent: async (devices) =>
+        devices.map(({ deviceKey }) =>
+          deviceKey === "key-denied" ? { refusal: "no-consent" as const } : { grants: ALL, wrappedSubjectKey: "key" },
+        ),
+    });
+    const device = publisher();
+    const slow = publisher("slow", { burst: 1 });
+    expect(
+      await Promise.all([
+        send(device, "a", "x".repeat(101), -1),
+        send(device, "b", ON, -1),
+        send(device, "c", '{"power":"on","power":"off"}'),
+        send(device, "d", '{"label":"hub 4711"}'),
+        send(publisher("stray", { bound: false }), "e"),
+        send(publisher("denied"), "f"),
+        send(slow, "g"),
+        send(slow, "h"),
+        send(device, "i", '{"ip":"192.0.2.1"}', PARTS.indexOf("ip")),
+      ]),
+    ).toEqual([
+      "too-large",
+      "invalid-topic",
+      "invalid-payload",
+      "invalid-payload",
+      "unknown-device",
+      "no-consent",
+      "durable",
+      "over-rate",
+      "purpose-denied",
+    ]);
+    expect(seen.filter((event) => event === "foreign-topic")).toHaveLength(1);
+  });
+
+  it("that cannot be made durable are finished as that, and a refusal stays what it is", async () => {
+    const { publisher, send } = setUp({ enqueue: () => Promise.reject(new Error("away")) });
+    const device = publisher();
+    expect(await Promise.all([send(device, "a"), send(device, "b", "{")])).toEqual(["not-durable", "invalid-payload"]);
+  });
+});
+
+describe("a publisher", () => {
+  it("is paused at its bound, and resumed once half of it is free and the answers have been sent", async () => {
+    const durable: (() => void)[] = [];
+    const { admission, seen, publisher, send } = setUp({
+      limits: { inFlightPerConnection: 2 },
+      maxBatch: 1,
+      enqueue: () => new Promise((resolve) => durable.push(resolve)),
+    });
+    const device = publisher("hub-1");
+    const answers = [send(device, "a"), send(device, "b")];
+    expect([seen, admission.flow.pausedConnections]).toEqual([["pause hub-1"], 1]);
+    while (durable.length < 2) await new Promise(setImmediate);
+    durable[0]?.();
+    await answers[0];
+    await new Promise(setImmediate);
+    expect([seen, admission.flow.pausedConnections]).toEqual([["pause hub-1", "a", "batch", "resume hub-1"], 0]);
+    durable[1]?.();
+    await answers[1];
+    expect(admission.flow.messages).toBe(0);
+  });
+
+  it("that is gone is not resumed, and what it sent is finished all the same", async () => {
+    const { admission, seen, publisher, send } = setUp({ limits: { inFlightPerConnection: 1 } });
+    const device = publisher("hub-1");
+    const answer = send(device, "a");
+    admission.flow.gone(device);
+    expect(await answer).toBe("durable");
+    await new Promise(setImmediate);
+    expect(seen).toEqual(["pause hub-1", "a", "batch"]);
+  });
+});

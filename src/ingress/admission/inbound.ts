@@ -1,0 +1,56 @@
+/**
+ * One message on its way through admission, whichever protocol brought it. Each protocol adds what its answer needs, and
+ * the answer. Lives in memory only, and its payload is dropped as soon as it is read.
+ */
+import type { CategoryMask } from "../../model/consent.ts";
+import type { DeviceRef } from "../../model/ids.ts";
+import type { Refusal } from "../../model/outcome.ts";
+import type { RawTelemetry } from "../../model/raw.ts";
+import type { MessageTime } from "./message-times.ts";
+import type { Publisher } from "./publisher.ts";
+
+export const NOTHING = Buffer.alloc(0);
+
+export abstract class Inbound {
+  readonly publisher: Publisher;
+  /** Where its consent is found; absent while the device is bound to nobody. */
+  readonly ref: DeviceRef | undefined;
+  /** Index into `PARTS`; -1 when it was sent to anything else than a part of its own device. */
+  readonly part: number;
+  /** Let go as soon as it is text. */
+  payload: Buffer;
+  readonly bytes: number;
+  /** As `bytes`, but nothing once it is refused: such a message only keeps its place in the line. */
+  weight: number;
+  /** Unix ms. */
+  readonly receivedAt = Date.now();
+  /** Monotonic ms. */
+  readonly startedAt = performance.now();
+  /** The payload as the device sent it; never serialised again. */
+  text = "";
+  json: unknown = undefined;
+  telemetry: RawTelemetry | undefined = undefined;
+  at = 0;
+  sub = 0;
+  time: MessageTime | undefined = undefined;
+  carried: CategoryMask = 0;
+  /** Why it is not admitted. Final when `finish` is called: without one the message is durable. */
+  refusal: Refusal | undefined = undefined;
+  /** Of the subject, at the moment consent was found. */
+  revision: number | undefined = undefined;
+
+  constructor(publisher: Publisher, part: number, payload: Buffer) {
+    this.publisher = publisher;
+    this.ref = publisher.ref;
+    this.part = part;
+    this.payload = payload;
+    this.bytes = payload.length;
+    this.weight = payload.length;
+  }
+
+  /**
+   * Answers the sender, or prepares the answer for the end of the batch (`Admission.afterBatch`). Called once, for all
+   * messages in the order of their arrival. After `not-durable` the sender must not be told anything but that it failed.
+   */
+  abstract finish(): void;
+}

@@ -1,0 +1,41 @@
+/**
+ * A device that sends messages, whichever protocol it speaks: what admission must know of it, and the way to make it wait.
+ * Lives in memory, from the login to the end of the session.
+ */
+import type { DeviceId, DeviceKey, DeviceRef } from "../../model/ids.ts";
+import type { TokenBucket } from "../../platform/rate.ts";
+import type { RowOrder } from "./message-times.ts";
+import { type OwnId, ownIdOf } from "./own-id.ts";
+
+/** What its messages are read from. */
+export interface Connection {
+  /** Reads no further messages until `resume`; what was read may still be handed in. */
+  pause(): void;
+  resume(): void;
+}
+
+export interface Publisher {
+  readonly key: DeviceKey;
+  /** Absent while the device is bound to no data subject: it may connect, and nothing of it is admitted. */
+  readonly ref: DeviceRef | undefined;
+  /** The id in the form in which it is looked for in what the device says. */
+  readonly own: OwnId | undefined;
+  /** One token for each message. */
+  readonly bucket: TokenBucket;
+  readonly connection: Connection;
+  readonly order: RowOrder;
+  /** Messages that are not finished. */
+  inFlight: number;
+  paused: boolean;
+}
+
+/** One for each session: of a device there should be one at a time. */
+export function publisherOf(
+  id: DeviceId,
+  { key, ref, bucket }: Pick<Publisher, "key" | "ref" | "bucket">,
+  connection: Connection,
+): Publisher {
+  const order = { time: 0, at: 0, sub: 0, tellsTime: false };
+  // Not spread: it is looked into for every message, and V8 is slower to read what a spread has made.
+  return { key, ref, own: ownIdOf(id), bucket, connection, order, inFlight: 0, paused: false };
+}

@@ -1,0 +1,60 @@
+/** What a device publishes as admission takes it: a PUBLISH with all that its acknowledgement needs, or its will. */
+import type { Client } from "aedes";
+import type { IPublishPacket } from "mqtt-packet";
+import { Inbound, NOTHING } from "../admission/inbound.ts";
+import type { Received } from "./received-ids.ts";
+import type { DeviceSession } from "./session.ts";
+
+export class DevicePublish extends Inbound {
+  readonly client: Client;
+  readonly qos: 0 | 1 | 2;
+  readonly messageId: number | undefined;
+  /** Its packet identifier, with QoS 2. */
+  readonly received: Received | undefined;
+  /** To be called once it is acknowledged, or will never be. */
+  readonly done: () => void;
+  readonly #finished: DevicePublish[];
+
+  /** Once it is finished it joins `finished`. */
+  constructor(
+    session: DeviceSession,
+    packet: IPublishPacket,
+    received: Received | undefined,
+    done: () => void,
+    finished: DevicePublish[],
+  ) {
+    super(session.publisher, partOf(session, packet.topic), takePayload(packet));
+    this.client = session.client;
+    this.qos = packet.qos;
+    this.messageId = packet.messageId;
+    this.received = received;
+    this.done = done;
+    this.#finished = finished;
+  }
+
+  finish(): void {
+    this.#finished.push(this);
+  }
+}
+
+/** Telemetry that the device left behind: it takes the same path, and there is nobody left to acknowledge it to. */
+export class DeviceWill extends Inbound {
+  constructor(session: DeviceSession, topic: string, payload: Buffer) {
+    super(session.publisher, partOf(session, topic), payload);
+  }
+
+  finish(): void {}
+}
+
+/** From here on the packet itself is blank: wherever it may be put, there is nothing in it. */
+export function takePayload(packet: IPublishPacket): Buffer {
+  const { payload } = packet;
+  packet.payload = NOTHING;
+  packet.retain = false;
+  return typeof payload === "string" ? Buffer.from(payload) : payload;
+}
+
+/** Index into `PARTS`; -1 for a topic that is not the device's own. */
+function partOf({ topics }: DeviceSession, topic: string): number {
+  return topics.get(topic) ?? -1;
+}

@@ -1,0 +1,48 @@
+/** The topics of services: what they may subscribe to, and what they publish. One purpose each, and no wider wildcards. */
+import { SERVICE_PURPOSES, type ServicePurpose } from "../../model/consent.ts";
+
+export type ServiceFilter =
+  | { readonly kind: "processed"; readonly purpose: ServicePurpose; readonly name: string | undefined }
+  | { readonly kind: "erased"; readonly purpose: ServicePurpose };
+
+const PROCESSED = /^processed\/([a-z]+)\/([A-Za-z0-9_-]+|\+|#)$/;
+const ERASED = /^privacy\/erased\/([a-z]+)$/;
+
+/**
+ * Reads a filter of a service: `processed/<purpose>/<name>`, with `+` or `#` as the last level, or
+ * `privacy/erased/<purpose>`. `undefined` for anything else, wider wildcards included.
+ */
+export function serviceFilter(filter: string): ServiceFilter | undefined {
+  const processed = PROCESSED.exec(filter);
+  if (processed !== null) {
+    const purpose = servicePurpose(processed[1]);
+    const name = processed[2];
+    return purpose && { kind: "processed", purpose, name: name === "+" || name === "#" ? undefined : name };
+  }
+  const purpose = servicePurpose(ERASED.exec(filter)?.[1]);
+  return purpose && { kind: "erased", purpose };
+}
+
+const ERASED_ANSWER = /^privacy\/erased\/([a-z]+)\/ack$/;
+
+/** The purpose of `privacy/erased/<purpose>/ack`, on which a service answers that it has forgotten. */
+export function erasedAnswerTopic(topic: string): ServicePurpose | undefined {
+  return servicePurpose(ERASED_ANSWER.exec(topic)?.[1]);
+}
+
+function servicePurpose(text: string | undefined): ServicePurpose | undefined {
+  return SERVICE_PURPOSES.find((purpose) => purpose === text);
+}
+
+export interface Command {
+  readonly pseudonym: string;
+  readonly name: string;
+}
+
+const COMMAND = /^commands\/([A-Za-z0-9_-]{22})\/([A-Za-z0-9_-]{1,64})$/;
+
+/** `commands/<scenePseudonym>/<name>`, as a scene service publishes it. */
+export function commandTopic(topic: string): Command | undefined {
+  const match = COMMAND.exec(topic);
+  return match?.[1] !== undefined && match[2] !== undefined ? { pseudonym: match[1], name: match[2] } : undefined;
+}
