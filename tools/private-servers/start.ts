@@ -5,7 +5,7 @@
 import { randomBytes } from "node:crypto";
 import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
-import { startServices } from "./platform/services.ts";
+import { startServices } from "./services.ts";
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
