@@ -246,7 +246,8 @@ describe("a program that is run with them", () => {
 
   async function runProgram(env: Readonly<Record<string, string | undefined>>) {
     await writeFile(join(dir, "program.mjs"), PROGRAM);
-    const given = { REDIS_URL: undefined, INFLUX_URL: undefined, ...env };
+    // Empty says as much as absent.
+    const given = { REDIS_URL: "", CONSENTRY_REDIS_URL: undefined, INFLUX_URL: undefined, ...env };
     const starter = spawn(process.execPath, ["--import", import.meta.resolve("tsx"), STARTER, "program.mjs"], {
       cwd: dir,
       stdio: ["ignore", "pipe", "ignore"],
