@@ -8,7 +8,7 @@ export default defineConfig({
       {
         test: {
           name: "unit",
-          include: ["{src,simulators,bench,tests}/**/*.test.ts"],
+          include: ["{src,tools,simulators,bench,tests}/**/*.test.ts"],
           exclude: ["tests/{integration,faults}/**"],
           pool: "threads",
           maxWorkers: 2,

@@ -3,8 +3,8 @@
  * bursts of at least half a window, acknowledgements are matched to their sending times.
  */
 import { connect, type Socket } from "node:net";
+import { AckParser, encodeConnect } from "../tools/wire/mqtt-wire.ts";
 import type { LatencyHistogram } from "./latency-histogram.ts";
-import { AckParser, encodeConnect } from "./mqtt-wire.ts";
 import { messageIdOf, type PublishRing } from "./publish-ring.ts";
 
 /** Node hands each read to its callback at once, so one buffer serves every socket of the process. */

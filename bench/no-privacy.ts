@@ -2,11 +2,12 @@
  * The gateway with consent always granted and batches left readable, to see what the two cost. It exists
  * for the bench alone: the product has no switch for this, and everything else here is the product's own.
  */
-import { runAltered } from "../simulators/altered-gateway.ts";
+
 import { Keyring } from "../src/deidentify/keyring.ts";
 import type { Overrides } from "../src/gateway.ts";
 import { grantsOf, type Verdict } from "../src/model/consent.ts";
 import type { Keys } from "../src/platform/keys/files.ts";
+import { runAltered } from "../tools/stack/altered-gateway.ts";
 
 await runAltered(passThrough);
 

@@ -2,7 +2,7 @@
  * The outgoing messages of one connection: a ring of encoded PUBLISH packets, laid out one after
  * the other so that several go out in one write. Per message only the id and a few digits change.
  */
-import { encodePublish } from "./mqtt-wire.ts";
+import { encodePublish } from "../tools/wire/mqtt-wire.ts";
 
 /** Where a device of the bench stands: cities, so that cells and crowds look like a fleet's. */
 const CITIES: readonly (readonly [lat: number, lon: number])[] = [

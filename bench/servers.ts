@@ -1,6 +1,6 @@
 /** A fresh Redis (fsync on every write) and a fresh InfluxDB for one scenario, both private. */
 import { join } from "node:path";
-import { INFLUX_DATABASE, startInflux, startRedis } from "../src/platform/services.ts";
+import { INFLUX_DATABASE, startInflux, startRedis } from "../tools/private-servers/services.ts";
 
 export interface BenchServers {
   readonly redisUrl: string;

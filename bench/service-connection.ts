@@ -1,6 +1,6 @@
 /** One service that listens: a socket with one subscription, which counts what it is sent and looks at nothing else. */
 import { connect, type Socket } from "node:net";
-import { encodeConnect, encodeSubscribe, SubscriberParser } from "./mqtt-wire.ts";
+import { encodeConnect, encodeSubscribe, SubscriberParser } from "../tools/wire/mqtt-wire.ts";
 
 export interface ServiceConnectionOptions {
   readonly port: number;

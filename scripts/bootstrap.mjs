@@ -26,10 +26,17 @@ const vitest = (...args) => tool("vitest/vitest.mjs", "run", ...args);
 const biome = (...args) => tool("@biomejs/biome/bin/biome", ...args);
 const tsc = (...args) => tool("typescript/bin/tsc", ...args);
 
+/** Programs that `--services private` gives a Redis and an InfluxDB of their own. */
+const ON_PRIVATE_SERVERS = ["start", "backup", "restore", "keys", "dead-letters", "audit", "retention"];
+const WITH_PRIVATE_SERVERS = source("tools/private-servers/with-private-servers.ts");
+const SERVICES_USAGE = `  --services private       with npm: a private Redis and InfluxDB under ./data, for whichever of REDIS_URL and
+                           INFLUX_URL is not given; the gateway's commands need it stopped
+`;
+
 /** What to run for each word, one after the other while they succeed; the last takes the arguments. */
 const PROGRAMS = {
   demo: [source("simulators/demo.ts")],
-  start: [[...NODE_FLAGS, ...source("src/main.ts", ...privateServices())]],
+  start: [[...NODE_FLAGS, ...source("src/main.ts")]],
   simulate: [source("simulators/simulate.ts")],
   centre: [source("simulators/centre.ts")],
   bench: [source("bench/bench.ts")],
@@ -49,7 +56,7 @@ const PROGRAMS = {
   "config:docs": [source("scripts/generate-docs.ts")],
 };
 
-const [word, ...args] = process.argv.slice(2);
+const [word, ...given] = process.argv.slice(2);
 const steps = Object.hasOwn(PROGRAMS, word ?? "") ? PROGRAMS[word] : undefined;
 if (steps === undefined) {
   say(`usage: node scripts/bootstrap.mjs ${Object.keys(PROGRAMS).join("|")} [arguments]`);
@@ -60,18 +67,37 @@ if (Number(process.versions.node.split(".")[0]) < 20) {
   process.exit(1);
 }
 await installPackages();
+const { args, privately } = servicesOf(word, given);
 for (const [index, step] of steps.entries()) {
   const last = index === steps.length - 1;
-  const code = await run(process.execPath, ["--import", FOLLOW, ...step, ...(last ? args : [])]);
+  const code = await run(process.execPath, [
+    "--import",
+    FOLLOW,
+    ...(privately ? WITH_PRIVATE_SERVERS : []),
+    ...step,
+    ...(last ? args : []),
+  ]);
   if (code !== 0) process.exit(code);
 }
 
-/** `npm start` brings its own Redis and InfluxDB unless it is told of others. */
-function privateServices() {
-  const given = process.argv.some((arg) => /^--(config|services)(=|$)/.test(arg));
+/**
+ * The arguments without `--services private`, which is none of the program's, and whether it is to have private servers:
+ * `npm start` brings its own unless it is told of others.
+ */
+function servicesOf(word, args) {
+  if (!ON_PRIVATE_SERVERS.includes(word)) return { args, privately: false };
+  if (args.includes("--help") || args.includes("-h")) {
+    process.once("exit", () => process.stderr.write(SERVICES_USAGE));
+    return { args, privately: false };
+  }
+  const named = args.findIndex(
+    (arg, at) => arg === "--services=private" || (arg === "--services" && args[at + 1] === "private"),
+  );
+  if (named >= 0) return { args: args.toSpliced(named, args[named] === "--services" ? 2 : 1), privately: true };
   const { REDIS_URL, CONSENTRY_REDIS_URL, INFLUX_URL, CONSENTRY_SINKS_INFLUX_URL } = process.env;
   const urls = (REDIS_URL || CONSENTRY_REDIS_URL) && (INFLUX_URL || CONSENTRY_SINKS_INFLUX_URL);
-  return given || urls ? [] : ["--services", "private"];
+  const configured = args.some((arg) => /^--config(=|$)/.test(arg));
+  return { args, privately: word === "start" && !configured && !urls };
 }
 
 async function installPackages() {

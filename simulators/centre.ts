@@ -10,12 +10,13 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { Command } from "commander";
 import type { MqttClient } from "mqtt";
 import { SERVICE_PURPOSES } from "../src/model/consent.ts";
-import type { AccountService } from "./account-service.ts";
-import { connectMqtt, disconnectMqtt } from "./connection.ts";
+import type { AccountService } from "../tools/stack/account-service.ts";
+import { Stack } from "../tools/stack/stack.ts";
+import { connectMqtt, disconnectMqtt } from "../tools/wire/connection.ts";
+import { ServiceSubscriber } from "../tools/wire/service-subscriber.ts";
 import { composeMessage } from "./messages.ts";
 import { type Household, makePopulation, type SimulatedDevice, type Standing } from "./population.ts";
-import { ServiceSubscriber } from "./services.ts";
-import { Stack } from "./stack.ts";
+import { provision } from "./provisioning.ts";
 
 new Command("centre").description("Two simulated homes, and links to their pages of the privacy centre.").parse();
 
@@ -77,7 +78,7 @@ async function run(signal: AbortSignal): Promise<void> {
   const services: ServiceSubscriber[] = [];
   try {
     await stack.start();
-    await stack.api.provision({ seed: 0, households: [adult, child], devices }, SHORT_LIFE_MS);
+    await provision(stack.api, { seed: 0, households: [adult, child], devices }, SHORT_LIFE_MS);
     for (const purpose of SERVICE_PURPOSES) {
       const credential = stack.config.services[purpose];
       if (credential !== undefined) services.push(new ServiceSubscriber(stack.mqttUrl, purpose, credential));

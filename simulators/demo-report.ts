@@ -1,7 +1,7 @@
 /** What the demo prints: for a person at a terminal, and for a program. */
 import { REFUSALS, type Refusal } from "../src/model/outcome.ts";
-import { type GatewayBooks, refusedTotal } from "./books.ts";
-import type { InfluxRow } from "./influx-reader.ts";
+import { type GatewayBooks, refusedTotal } from "../tools/stack/books.ts";
+import type { InfluxRow } from "../tools/stack/influx-reader.ts";
 import type { LeakScanResult } from "./leak-scan.ts";
 import { count, megabytes } from "./progress.ts";
 import type { SentLog } from "./sent-log.ts";

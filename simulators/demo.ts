@@ -6,11 +6,11 @@
 import "../src/platform/no-debug-output.ts";
 import { join } from "node:path";
 import { Command, InvalidArgumentError } from "commander";
+import { Stack } from "../tools/stack/stack.ts";
 import { type DemoResult, demoJson, demoPassed, demoText, USUAL_RUN } from "./demo-report.ts";
 import { leakScan } from "./leak-scan.ts";
 import { showProgress } from "./progress.ts";
 import { Simulation } from "./simulation.ts";
-import { Stack } from "./stack.ts";
 
 interface DemoFlags {
   readonly json: boolean;

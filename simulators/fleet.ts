@@ -4,9 +4,9 @@
  */
 import type { MqttClient } from "mqtt";
 import type { ServicePurpose } from "../src/model/consent.ts";
+import { connectMqtt, disconnectMqtt } from "../tools/wire/connection.ts";
 import type { Canary } from "./canary-forms.ts";
 import { eachLimited, eventually } from "./concurrency.ts";
-import { connectMqtt, disconnectMqtt } from "./connection.ts";
 import { expectationOf } from "./expectation.ts";
 import { composeMessage } from "./messages.ts";
 import type { Population, SimulatedDevice } from "./population.ts";

@@ -3,11 +3,11 @@
  * anybody else. Attacks run one after the other, each on a connection of its own.
  */
 import type { Refusal } from "../src/model/outcome.ts";
+import { connectMqtt, disconnectMqtt } from "../tools/wire/connection.ts";
+import { subscribe } from "../tools/wire/service-subscriber.ts";
 import { type Attack, type AttackContext, type AttackOutcome, amongListening, publishOnce } from "./attack.ts";
-import { connectMqtt, disconnectMqtt } from "./connection.ts";
 import { BROKEN_CONNECTIONS } from "./hostile-connections.ts";
 import type { SentMessage } from "./sent-log.ts";
-import { subscribe } from "./services.ts";
 
 export interface AttackResult {
   readonly name: string;

@@ -1,7 +1,7 @@
 /** Attacks on the connection itself: false credentials, forged wills, and bytes that are no MQTT. */
 import { connect as connectSocket } from "node:net";
+import { connectMqtt, disconnectMqtt } from "../tools/wire/connection.ts";
 import type { Attack, AttackContext, AttackOutcome } from "./attack.ts";
-import { connectMqtt, disconnectMqtt } from "./connection.ts";
 import type { SimulatedDevice } from "./population.ts";
 
 const ANSWER_MS = 8_000;

@@ -5,10 +5,10 @@
 import { createReadStream } from "node:fs";
 import { readdir } from "node:fs/promises";
 import { join, relative, resolve } from "node:path";
+import { influxChunks } from "../tools/stack/influx-reader.ts";
+import { redisChunks } from "../tools/stack/redis-reader.ts";
 import { ByteSearch } from "./byte-search.ts";
 import { type Canary, type CanaryKind, formsOf } from "./canary-forms.ts";
-import { influxChunks } from "./influx-reader.ts";
-import { redisChunks } from "./redis-reader.ts";
 
 export interface LeakScanInput {
   readonly canaries: Iterable<Canary>;

@@ -1,6 +1,6 @@
 /** Reconciling notices each way in which a run can fail to add up, and accepts the runs that do. */
 import { describe, expect, it } from "vitest";
-import type { GatewayBooks } from "./books.ts";
+import type { GatewayBooks } from "../tools/stack/books.ts";
 import type { Expectation } from "./expectation.ts";
 import { reconcile } from "./reconcile.ts";
 import { SentLog } from "./sent-log.ts";

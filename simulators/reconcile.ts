@@ -6,7 +6,7 @@
  */
 import { SERVICE_PURPOSES, type ServicePurpose } from "../src/model/consent.ts";
 import { REFUSAL_REASONS } from "../src/model/outcome.ts";
-import { booksBalance, type GatewayBooks } from "./books.ts";
+import { booksBalance, type GatewayBooks } from "../tools/stack/books.ts";
 import type { SentLog, SentMessage } from "./sent-log.ts";
 import type { StoredRows } from "./stored-rows.ts";
 

@@ -3,10 +3,10 @@ import "../src/platform/no-debug-output.ts";
 import { readFile } from "node:fs/promises";
 import { Command, InvalidArgumentError } from "commander";
 import { SERVICE_PURPOSES, type ServicePurpose } from "../src/model/consent.ts";
-import { AccountService } from "./account-service.ts";
-import { refusedTotal } from "./books.ts";
+import { AccountService } from "../tools/stack/account-service.ts";
+import { refusedTotal } from "../tools/stack/books.ts";
+import type { ServiceCredential } from "../tools/wire/service-subscriber.ts";
 import { count, showProgress } from "./progress.ts";
-import type { ServiceCredential } from "./services.ts";
 import { Simulation, type SimulationReport } from "./simulation.ts";
 
 interface SimulateFlags {
@@ -82,7 +82,7 @@ async function accountService(): Promise<AccountService | undefined> {
   if (flags.api === undefined) return undefined;
   if (flags.apiTokenFile === undefined) return command.error("--api needs --api-token-file");
   const token = (await readFile(flags.apiTokenFile, "utf8")).trim();
-  return new AccountService({ api: flags.api.replace(/\/$/, ""), token, concurrency: 16, timeoutMs: 15_000 });
+  return new AccountService({ api: flags.api.replace(/\/$/, ""), token, timeoutMs: 15_000 });
 }
 
 /** In the flags the token of a service is still the name of its file. */

@@ -4,22 +4,18 @@
  */
 import { randomBytes } from "node:crypto";
 import { SERVICE_PURPOSES, type ServicePurpose } from "../src/model/consent.ts";
-import type { AccountService } from "./account-service.ts";
-import { booksBetween, type GatewayBooks, readBooks } from "./books.ts";
+import type { AccountService } from "../tools/stack/account-service.ts";
+import { booksBetween, type GatewayBooks, readBooks } from "../tools/stack/books.ts";
+import { packetBytes, type ServiceCredential, ServiceSubscriber } from "../tools/wire/service-subscriber.ts";
 import type { Canary } from "./canary-forms.ts";
 import { eventually } from "./concurrency.ts";
+import { Eavesdropper, type EavesdropResult } from "./eavesdropper.ts";
 import { Fleet, populationCanaries } from "./fleet.ts";
 import { type AttackResult, runAttacks } from "./hostile-attacks.ts";
 import { makePopulation, type Population } from "./population.ts";
+import { provision, withdrawAll } from "./provisioning.ts";
 import { reconcile } from "./reconcile.ts";
 import { percentile, SentLog } from "./sent-log.ts";
-import {
-  Eavesdropper,
-  type EavesdropResult,
-  packetBytes,
-  type ServiceCredential,
-  ServiceSubscriber,
-} from "./services.ts";
 import { readStoredRows, type StoredRows } from "./stored-rows.ts";
 
 export interface SimulationOptions {
@@ -106,8 +102,8 @@ export class Simulation {
       for (const device of this.population.devices) device.token = randomBytes(32).toString("base64url");
     } else {
       this.#before = readBooks(await api.metrics());
-      expiredAt = await api.provision(this.population, SHORT_LIFE_MS);
-      expiredAt = Math.max(expiredAt, await api.provision(this.#attackers, SHORT_LIFE_MS));
+      expiredAt = await provision(api, this.population, SHORT_LIFE_MS);
+      expiredAt = Math.max(expiredAt, await provision(api, this.#attackers, SHORT_LIFE_MS));
     }
     for (const subscriber of this.#subscribers) await subscriber.start();
     await this.#eavesdropper?.start();
@@ -204,7 +200,11 @@ export class Simulation {
     if (signal.aborted) return;
     // Gone, but with a session left behind for which the broker might queue.
     await this.#eavesdropper?.leave();
-    await api?.withdrawAll(this.population.households.filter(({ standing }) => standing === "withdrawing"));
+    if (api === undefined) return;
+    await withdrawAll(
+      api,
+      this.population.households.filter(({ standing }) => standing === "withdrawing"),
+    );
   }
 
   #misbehaviour(): string[] {

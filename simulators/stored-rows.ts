@@ -1,5 +1,5 @@
 /** What the store holds of a run, found again by `seq`. */
-import { type InfluxRow, influxRows } from "./influx-reader.ts";
+import { type InfluxRow, influxRows } from "../tools/stack/influx-reader.ts";
 
 export interface StoredRows {
   /** Rows of `device_status` by `seq`, as they stand in the store. */

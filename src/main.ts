@@ -13,33 +13,25 @@ import { createLog } from "./observe/logger.ts";
 import { keysAreMissing, readKeys } from "./platform/keys/files.ts";
 import { connectRedis } from "./platform/redis.ts";
 import { redisKeys } from "./platform/redis-keys.ts";
-import { startPrivateServices } from "./private-start.ts";
 import { refuseNewKeys } from "./rights/backup/installation.ts";
 
-const USAGE = `Usage: consentry [--config <file.yaml>] [--services private]
+const USAGE = `Usage: consentry [--config <file.yaml>]
 
   --config <file>       configuration; every option can also come from the environment (docs/configuration.md)
-  --services private    bring up a private Redis and InfluxDB under ./data for whichever of REDIS_URL and
-                        INFLUX_URL is not given, with keys and an API token made on first start
 `;
 
 async function main(): Promise<number> {
   const { values } = parseArgs({
-    options: { config: { type: "string" }, services: { type: "string" }, help: { type: "boolean", short: "h" } },
+    options: { config: { type: "string" }, help: { type: "boolean", short: "h" } },
   });
   if (values.help) {
     process.stdout.write(USAGE);
     return 0;
   }
-  const privately = values.services === "private" ? await startPrivateServices(process.env) : undefined;
-  try {
-    const config = loadConfig({ file: values.config, env: privately?.env ?? process.env });
-    const { dir, create } = config.keys;
-    if (create && keysAreMissing(dir)) await refuseToOrphan(config);
-    return await run(createLog(config.observe.logLevel), config, readKeys(dir, { create }));
-  } finally {
-    await privately?.stop();
-  }
+  const config = loadConfig({ file: values.config, env: process.env });
+  const { dir, create } = config.keys;
+  if (create && keysAreMissing(dir)) await refuseToOrphan(config);
+  return await run(createLog(config.observe.logLevel), config, readKeys(dir, { create }));
 }
 
 /** New keys find nothing of what an installation holds already: only an empty one may get them. */

@@ -4,10 +4,10 @@
  */
 import { rm } from "node:fs/promises";
 import { join, resolve } from "node:path";
-import { INFLUX_DATABASE, type Services, startServices } from "../../src/platform/services.ts";
-import { AccountService } from "../account-service.ts";
-import { type GatewayProcess, startGateway } from "../gateway-process.ts";
-import { type ConfigTree, type ScratchConfig, writeScratchConfig } from "../scratch-config.ts";
+import { INFLUX_DATABASE, type Services, startServices } from "../../tools/private-servers/services.ts";
+import { AccountService } from "../../tools/stack/account-service.ts";
+import { type GatewayProcess, startGateway } from "../../tools/stack/gateway-process.ts";
+import { type ConfigTree, type ScratchConfig, writeScratchConfig } from "../../tools/stack/scratch-config.ts";
 import { SlowStore } from "./slow-store.ts";
 import { TELLTALE_OPTIONS } from "./telltale.ts";
 
@@ -34,7 +34,6 @@ export interface ArenaOptions {
 export const KEY_PREFIX = "race";
 
 const REQUEST_TIMEOUT_MS = 60_000;
-const API_CONCURRENCY = 16;
 /** The shortest times that the configuration allows beside the default time limit of a write. */
 const OPTIONS: ConfigTree = {
   mqtt: { rate: { perSecond: 1_000_000, burst: 1_000_000 } },
@@ -75,7 +74,6 @@ export class Arena {
     this.#api = new AccountService({
       api: `http://127.0.0.1:${this.gateway("a").port("http")}`,
       token: this.config.apiToken,
-      concurrency: API_CONCURRENCY,
       timeoutMs: REQUEST_TIMEOUT_MS,
     });
   }

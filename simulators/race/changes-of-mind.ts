@@ -4,8 +4,9 @@
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import type { ErasureStatus } from "../../src/model/erasure.ts";
-import type { AccountService } from "../account-service.ts";
+import type { AccountService } from "../../tools/stack/account-service.ts";
 import type { Random } from "../random.ts";
+import { type Answered, untilAnswered } from "../until-answered.ts";
 import type { RaceFleet } from "./fleet.ts";
 import type { Listeners } from "./listeners.ts";
 import type { Names } from "./names.ts";
@@ -22,7 +23,6 @@ import type { StoreView } from "./store-view.ts";
 import type { Tally } from "./tally.ts";
 import { MAX_PHASES } from "./telltale.ts";
 import type { Timeline } from "./timeline.ts";
-import { type Answered, untilAnswered } from "./until-answered.ts";
 
 export interface ChangesOfMindOptions {
   readonly people: readonly RacePerson[];

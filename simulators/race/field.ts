@@ -1,5 +1,5 @@
 /** Everybody and everything that takes part in a race, in place and connected. */
-import { INFLUX_DATABASE } from "../../src/platform/services.ts";
+import { INFLUX_DATABASE } from "../../tools/private-servers/services.ts";
 import { eachLimited } from "../concurrency.ts";
 import { Random } from "../random.ts";
 import { type Arena, KEY_PREFIX } from "./arena.ts";

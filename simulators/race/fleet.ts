@@ -2,7 +2,7 @@
  * All publishers of a run. Most messages go out in waves, each as fast as acknowledgements allow. The rest is for
  * bursts: a few messages of a device right before its person withdraws, so that every withdrawal meets some under way.
  */
-import { encodePublish } from "../../bench/mqtt-wire.ts";
+import { encodePublish } from "../../tools/wire/mqtt-wire.ts";
 import { eachLimited } from "../concurrency.ts";
 import type { Random } from "../random.ts";
 import type { RaceDevice } from "./people.ts";

@@ -4,7 +4,7 @@
  * arrives behind the answer was handed over after the event.
  */
 import { SERVICE_PURPOSES, type ServicePurpose } from "../../src/model/consent.ts";
-import type { ServiceCredential } from "../services.ts";
+import type { ServiceCredential } from "../../tools/wire/service-subscriber.ts";
 import { ServiceListener } from "./service-listener.ts";
 
 export interface Heard {

@@ -3,7 +3,7 @@
  * not acknowledged sent again, unchanged, on the next connection.
  */
 import { connect, type Socket } from "node:net";
-import { AckParser, encodeConnect } from "../../bench/mqtt-wire.ts";
+import { AckParser, encodeConnect } from "../../tools/wire/mqtt-wire.ts";
 
 /** Node hands each read to its callback at once, so one buffer serves every socket of the process. */
 const READ_BUFFER = Buffer.allocUnsafe(64 * 1024);

@@ -1,7 +1,7 @@
 /** One subscription of a service on a bare socket: every packet is taken from the bytes in the turn that reads them. */
 import { connect, type Socket } from "node:net";
 import mqttPacket, { type Packet } from "mqtt-packet";
-import type { ServiceCredential } from "../services.ts";
+import type { ServiceCredential } from "../../tools/wire/service-subscriber.ts";
 
 export interface ServiceListenerOptions {
   port(): number;

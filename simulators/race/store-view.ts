@@ -1,5 +1,5 @@
 /** What the store holds, read around the gateway: rows under given names, or all of them. */
-import { influxRows } from "../influx-reader.ts";
+import { influxRows } from "../../tools/stack/influx-reader.ts";
 
 export interface StatusRow {
   readonly device: string;

@@ -4,7 +4,7 @@
  */
 import { DENSITY_TABLE } from "../../src/deidentify/density-table.ts";
 import { Locations } from "../../src/deidentify/location.ts";
-import type { ConfigTree } from "../scratch-config.ts";
+import type { ConfigTree } from "../../tools/stack/scratch-config.ts";
 
 /** Phases of one device that have a model of their own; a device that has used them up is left alone. */
 export const MAX_PHASES = 250;

@@ -1,6 +1,6 @@
 /** The gateway with its fence taken away: a withdrawal does not wait for batches that read the consent before it. */
 import { Leases } from "../../src/consent/fence/leases.ts";
-import { runAltered } from "../altered-gateway.ts";
+import { runAltered } from "../../tools/stack/altered-gateway.ts";
 
 class UnfencedLeases extends Leases {
   override drain(): Promise<{ drained: boolean; waitedMs: number }> {

@@ -5,7 +5,6 @@ import type { Config } from "../config/schema.ts";
 import { ERRORS, exitCodeOf, GatewayError } from "../model/errors.ts";
 import { connectRedis } from "../platform/redis.ts";
 import { type RedisKeys, redisKeys } from "../platform/redis-keys.ts";
-import { startPrivateServices } from "../private-start.ts";
 import { OperatorActs } from "./operator-acts.ts";
 
 export interface Operator {
@@ -17,30 +16,23 @@ export interface Operator {
 
 export interface CommonOptions {
   readonly config?: string | undefined;
-  readonly services?: string | undefined;
 }
 
 /** For `parseArgs`. */
-export const COMMON_OPTIONS = { config: { type: "string" }, services: { type: "string" } } as const;
+export const COMMON_OPTIONS = { config: { type: "string" } } as const;
 export const COMMON_USAGE = `  --config <file.yaml>     the gateway's configuration
-  --services private       with the private Redis of a gateway that was started so and is stopped now
 `;
 
 /** Runs `work` with a connection, and ends everything afterwards. */
 export async function withOperator<T>(options: CommonOptions, work: (operator: Operator) => Promise<T>): Promise<T> {
-  const privately = options.services === "private" ? await startPrivateServices(process.env) : undefined;
+  const config = commandConfig(options.config, process.env);
+  const redis = connectRedis(config.redis.url, "store", config.redis.commandTimeoutMs);
+  const keys = redisKeys(config.redis.keyPrefix);
   try {
-    const config = commandConfig(options.config, privately?.env ?? process.env);
-    const redis = connectRedis(config.redis.url, "store", config.redis.commandTimeoutMs);
-    const keys = redisKeys(config.redis.keyPrefix);
-    try {
-      await redis.connect();
-      return await work({ config, redis, keys, acts: new OperatorActs(config, redis, keys) });
-    } finally {
-      redis.disconnect();
-    }
+    await redis.connect();
+    return await work({ config, redis, keys, acts: new OperatorActs(config, redis, keys) });
   } finally {
-    await privately?.stop();
+    redis.disconnect();
   }
 }
 

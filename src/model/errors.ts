@@ -95,8 +95,6 @@ export const ERRORS = {
     meaning: "a listener could not be opened; another process has its port, or its address is not ours",
   },
   START_CANCELLED: { retryable: false, meaning: "a stop was asked for while starting" },
-  SERVICE_MISSING: { retryable: false, meaning: "Redis or InfluxDB is not installed and could not be installed" },
-  SERVICE_FAILED: { retryable: false, meaning: "a private Redis or InfluxDB did not start, or its folder is in use" },
   PIPELINE_STALLED: {
     retryable: false,
     meaning: "work is waiting and nothing completes; the process gives way to its supervisor",

@@ -1,9 +1,9 @@
 /** The launcher behind every npm script: stdout is the program's alone, codes and signals pass, nothing is orphaned. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { cp, mkdir, mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
+import { cp, mkdir, mkdtemp, readFile, realpath, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join, relative } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -27,15 +27,25 @@ if (process.argv.includes("--quick")) {
 }
 `;
 
+/** Prints its own path and its arguments. */
+const SAYS_ARGUMENTS = `console.log(JSON.stringify(process.argv.slice(1)));`;
+
 beforeAll(async () => {
-  root = await mkdtemp(join(tmpdir(), "bootstrap-"));
+  root = await realpath(await mkdtemp(join(tmpdir(), "bootstrap-")));
   await cp(join(ROOT, "scripts"), join(root, "scripts"), { recursive: true });
   await cp(join(ROOT, "package-lock.json"), join(root, "package-lock.json"));
   await cp(join(ROOT, "config", "node-flags.json"), join(root, "config", "node-flags.json"));
   await symlink(join(ROOT, "node_modules"), join(root, "node_modules"));
   await writeFile(join(root, "package.json"), '{ "type": "module" }');
-  await mkdir(join(root, "simulators"));
-  await writeFile(join(root, "simulators/demo.ts"), PROGRAM);
+  for (const [file, program] of [
+    ["simulators/demo.ts", PROGRAM],
+    ["src/main.ts", SAYS_ARGUMENTS],
+    ["src/commands/backup.ts", SAYS_ARGUMENTS],
+    ["tools/private-servers/with-private-servers.ts", SAYS_ARGUMENTS],
+  ] as const) {
+    await mkdir(dirname(join(root, file)), { recursive: true });
+    await writeFile(join(root, file), program);
+  }
 });
 
 afterAll(() => rm(root, { recursive: true, force: true }));
@@ -47,9 +57,16 @@ interface Launched {
   readonly exit: Promise<number | null>;
 }
 
+const NO_URLS = { REDIS_URL: "", INFLUX_URL: "", CONSENTRY_REDIS_URL: "", CONSENTRY_SINKS_INFLUX_URL: "" };
+
 function launch(...args: string[]): Launched {
+  return launchWith({}, ...args);
+}
+
+function launchWith(env: Readonly<Record<string, string>>, ...args: string[]): Launched {
   const launcher = spawn(process.execPath, [join(root, "scripts/bootstrap.mjs"), ...args], {
     stdio: ["ignore", "pipe", "pipe"],
+    env: { ...process.env, ...NO_URLS, ...env },
   });
   const exit = once(launcher, "exit").then(([code]) => code as number | null);
   return { launcher, lines: createInterface({ input: launcher.stdout })[Symbol.asyncIterator](), exit };
@@ -94,5 +111,47 @@ describe("bootstrap", () => {
     const { lines, exit } = launch("constructor");
     expect(await rest(lines)).toEqual([]);
     expect(await exit).toBe(2);
+  });
+});
+
+describe("private servers", () => {
+  const URLS = { REDIS_URL: "redis://127.0.0.1:1", INFLUX_URL: "http://127.0.0.1:2" };
+
+  /** The arguments of what bootstrap starts, paths relative to the repository; Node's own flags left out. */
+  async function started(env: Readonly<Record<string, string>>, ...args: string[]): Promise<string[]> {
+    const { lines, exit } = launchWith(env, ...args);
+    const [line = "[]"] = await rest(lines);
+    expect(await exit).toBe(0);
+    const flags: unknown[] = JSON.parse(await readFile(join(root, "config", "node-flags.json"), "utf8"));
+    const words = (JSON.parse(line) as string[]).filter((word) => !flags.includes(word));
+    return words.map((word) => (word.startsWith(root) ? relative(root, word) : word));
+  }
+
+  const STARTER = "tools/private-servers/with-private-servers.ts";
+  const BACKUP = [STARTER, "--import", "tsx", "src/commands/backup.ts"];
+  const START = [STARTER, "--import", "tsx", "src/main.ts"];
+
+  it.each([
+    ["a command that asks for them", {}, ["backup", "--services", "private", "--out", "x"], [...BACKUP, "--out", "x"]],
+    ["a command that asks in one word", {}, ["backup", "--out", "x", "--services=private"], [...BACKUP, "--out", "x"]],
+    ["a start without addresses", {}, ["start"], START],
+    ["a start with one address", { REDIS_URL: URLS.REDIS_URL }, ["start"], START],
+    [
+      "a start that asks for them",
+      URLS,
+      ["start", "--services", "private", "--config", "f"],
+      [...START, "--config", "f"],
+    ],
+  ])("are started for %s, which does not see the option", async (_what, env, args, words) => {
+    expect(await started(env, ...args)).toEqual(words);
+  });
+
+  it.each([
+    ["a command that does not ask", {}, ["backup", "--out", "x"], ["src/commands/backup.ts", "--out", "x"]],
+    ["a start with addresses", URLS, ["start"], ["src/main.ts"]],
+    ["a start with a configuration", {}, ["start", "--config", "f"], ["src/main.ts", "--config", "f"]],
+    ["a question for the usage", {}, ["start", "--help"], ["src/main.ts", "--help"]],
+  ])("are not started for %s", async (_what, env, args, words) => {
+    expect(await started(env, ...args)).toEqual(words);
   });
 });

@@ -6,7 +6,7 @@ const read = (file: string) => readFileSync(new URL(`../../${file}`, import.meta
 const named = [...read("scripts/bootstrap.mjs").matchAll(/source\("([^"]+)"/g)].map(([, file = ""]) => file);
 /** Changes no data and is started by its path: it writes pages. */
 const HANDLES_NO_DATA = ["scripts/generate-docs.ts"];
-const programs = [...named.filter((file) => !HANDLES_NO_DATA.includes(file)), "simulators/altered-gateway.ts"];
+const programs = [...named.filter((file) => !HANDLES_NO_DATA.includes(file)), "tools/stack/altered-gateway.ts"];
 
 it.each(programs)("%s begins with it", (file) => {
   const [first] = /^import .*$/m.exec(read(file)) ?? [];

@@ -4,7 +4,7 @@
  */
 import { readFile } from "node:fs/promises";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { disconnectMqtt } from "../../simulators/connection.ts";
+import { disconnectMqtt } from "../../tools/wire/connection.ts";
 import { consentTo, EVERYTHING, name, startSystem, type TestSystem } from "../fixtures/system.ts";
 
 let system: TestSystem;

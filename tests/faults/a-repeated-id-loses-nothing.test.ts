@@ -3,7 +3,7 @@
  * every message that was acknowledged has its row and tells its place. A message that is only sent again has one.
  */
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { disconnectMqtt } from "../../simulators/connection.ts";
+import { disconnectMqtt } from "../../tools/wire/connection.ts";
 import { timedRows } from "../fixtures/row-times.ts";
 import { type Device, startSystem, type TestSystem } from "../fixtures/system.ts";
 

@@ -10,13 +10,13 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { generate } from "selfsigned";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { type ConfigTree, writeScratchConfig } from "../../simulators/scratch-config.ts";
 import { loadConfig } from "../../src/config/load.ts";
 import { environmentName } from "../../src/config/options.ts";
 import { createGateway } from "../../src/gateway.ts";
 import { GatewayError } from "../../src/model/errors.ts";
 import type { Log } from "../../src/model/log.ts";
 import { readKeys } from "../../src/platform/keys/files.ts";
+import { type ConfigTree, writeScratchConfig } from "../../tools/stack/scratch-config.ts";
 
 let dir: string;
 let occupied: Server;

@@ -6,7 +6,7 @@ import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import type { PrivateServer } from "../../src/platform/private-server.ts";
+import type { PrivateServer } from "../../tools/private-servers/private-server.ts";
 import { until } from "../fixtures/eventually.ts";
 import { connect, field, ILL_FORMED, type IllFormed, type Login, packet } from "../fixtures/ill-formed-mqtt.ts";
 import { mosquitto, startMosquitto } from "../fixtures/mosquitto.ts";

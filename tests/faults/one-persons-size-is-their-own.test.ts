@@ -3,12 +3,12 @@ import { appendFile, readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { Pseudonym } from "../../src/model/ids.ts";
-import type { PrivateServer } from "../../src/platform/private-server.ts";
-import { startInflux } from "../../src/platform/services.ts";
 import type { StoredRow } from "../../src/sinks/influx/row-answers.ts";
 import { RowReading } from "../../src/sinks/influx/row-reading.ts";
 import { RowRetention } from "../../src/sinks/influx/row-retention.ts";
 import type { InfluxSink } from "../../src/sinks/influx/sink.ts";
+import type { PrivateServer } from "../../tools/private-servers/private-server.ts";
+import { startInflux } from "../../tools/private-servers/services.ts";
 import { AT, located, never, query, quiet, record, sinkFor, temporaryFolder } from "../integration/influx-fixture.ts";
 
 const FIELDS = 100_000;

@@ -10,10 +10,10 @@ import { Credentials } from "../../src/consent/credentials.ts";
 import { Ledger } from "../../src/consent/ledger/ledger.ts";
 import type { AuditAct } from "../../src/model/audit.ts";
 import { connectHeldRedis } from "../../src/platform/redis.ts";
-import { type PrivateServer, startRedis } from "../../src/platform/services.ts";
 import { journalKey } from "../../src/rights/journal/format.ts";
 import { ErasureJournal } from "../../src/rights/journal/journal.ts";
 import { createProof } from "../../src/wiring/proof.ts";
+import { type PrivateServer, startRedis } from "../../tools/private-servers/services.ts";
 import { Installation } from "../integration/backup-fixture.ts";
 import { subject } from "../integration/consent-fixture.ts";
 

@@ -1,15 +1,15 @@
 /**
  * The gateway's user in Redis may do what the gateway does, and nothing else: everything from a login to a restore
  * runs under it, every command on its list is one that the sources give, and no other key is within its reach.
- * All systems that tests start run under the same list (simulators/redis-users.ts).
+ * All systems that tests start run under the same list (tools/stack/redis-users.ts).
  */
 import { readdirSync, readFileSync } from "node:fs";
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { Redis } from "ioredis";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
-import { GATEWAY_USER, gatewayRights } from "../../simulators/redis-users.ts";
 import type { ErasureStatus } from "../../src/model/erasure.ts";
+import { GATEWAY_USER, gatewayRights } from "../../tools/stack/redis-users.ts";
 import { runCommand } from "../fixtures/command.ts";
 import { until } from "../fixtures/eventually.ts";
 import { startSystem, type TestSystem } from "../fixtures/system.ts";

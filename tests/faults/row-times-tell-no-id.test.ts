@@ -3,7 +3,7 @@
  * its rows. Each attack is made twice: on what the gateway stored, and on what an unkeyed hash would have stored.
  */
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { disconnectMqtt } from "../../simulators/connection.ts";
+import { disconnectMqtt } from "../../tools/wire/connection.ts";
 import { type TimedRow, timedRows } from "../fixtures/row-times.ts";
 import { type Device, startSystem, type TestSystem } from "../fixtures/system.ts";
 

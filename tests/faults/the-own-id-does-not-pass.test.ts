@@ -4,8 +4,8 @@
  * stored or told.
  */
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { disconnectMqtt } from "../../simulators/connection.ts";
-import { influxChunks } from "../../simulators/influx-reader.ts";
+import { influxChunks } from "../../tools/stack/influx-reader.ts";
+import { disconnectMqtt } from "../../tools/wire/connection.ts";
 import { type Device, startSystem, type TestSystem } from "../fixtures/system.ts";
 
 let system: TestSystem;

@@ -3,7 +3,7 @@
  * JSON of a device is no part of it. What stands inside of it is not touched.
  */
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { disconnectMqtt } from "../../simulators/connection.ts";
+import { disconnectMqtt } from "../../tools/wire/connection.ts";
 import { type Device, startSystem, type TestSystem } from "../fixtures/system.ts";
 
 let system: TestSystem;

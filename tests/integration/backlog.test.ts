@@ -5,9 +5,9 @@ import { join } from "node:path";
 import { Redis } from "ioredis";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import { redisKeys } from "../../src/platform/redis-keys.ts";
-import { type PrivateServer, startRedis } from "../../src/platform/services.ts";
 import { Backlog } from "../../src/queue/backlog.ts";
 import { halfOf, JobIds } from "../../src/queue/job.ts";
+import { type PrivateServer, startRedis } from "../../tools/private-servers/services.ts";
 
 const keys = redisKeys("consentry");
 const list = `${keys.queuePrefix}:${keys.queueName}:wait`;

@@ -18,7 +18,6 @@ import { Keyring } from "../../src/deidentify/keyring.ts";
 import type { DeviceKey, SubjectTag } from "../../src/model/ids.ts";
 import { connectRedis } from "../../src/platform/redis.ts";
 import { type RedisKeys, redisKeys } from "../../src/platform/redis-keys.ts";
-import { type PrivateServer, startRedis } from "../../src/platform/services.ts";
 import { Disclosures } from "../../src/rights/access/disclosures.ts";
 import { auditKey } from "../../src/rights/audit/chain.ts";
 import { AuditLog } from "../../src/rights/audit/log.ts";
@@ -26,6 +25,7 @@ import { Backup, type BackupResult } from "../../src/rights/backup/backup.ts";
 import { journalKey } from "../../src/rights/journal/format.ts";
 import { ErasureJournal } from "../../src/rights/journal/journal.ts";
 import { Restore, type RestoreInput } from "../../src/rights/restore/restore.ts";
+import { type PrivateServer, startRedis } from "../../tools/private-servers/services.ts";
 import { CONSENT, device, shippedPolicy, subject } from "./consent-fixture.ts";
 
 class Place {

@@ -15,7 +15,6 @@ import { Keyring } from "../../src/deidentify/keyring.ts";
 import type { DeviceKey, SubjectTag } from "../../src/model/ids.ts";
 import { Presence } from "../../src/platform/keys/presence.ts";
 import { SealedFileWriter } from "../../src/platform/sealed-file/writer.ts";
-import { type PrivateServer, startRedis } from "../../src/platform/services.ts";
 import { Disclosures } from "../../src/rights/access/disclosures.ts";
 import { auditKey } from "../../src/rights/audit/chain.ts";
 import { AuditLog } from "../../src/rights/audit/log.ts";
@@ -25,6 +24,7 @@ import { KeyArchives } from "../../src/rights/backup/key-archives.ts";
 import { rewrapAll } from "../../src/rights/backup/rewrap.ts";
 import { BackupSchedule } from "../../src/rights/backup/schedule.ts";
 import { Restore, type RestoreInput } from "../../src/rights/restore/restore.ts";
+import { type PrivateServer, startRedis } from "../../tools/private-servers/services.ts";
 import { Installation } from "./backup-fixture.ts";
 import { CONSENT, device, shippedPolicy, subject } from "./consent-fixture.ts";
 

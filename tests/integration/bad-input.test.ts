@@ -4,8 +4,8 @@
  */
 import type { MqttClient } from "mqtt";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { disconnectMqtt } from "../../simulators/connection.ts";
-import { influxRows } from "../../simulators/influx-reader.ts";
+import { influxRows } from "../../tools/stack/influx-reader.ts";
+import { disconnectMqtt } from "../../tools/wire/connection.ts";
 import { until } from "../fixtures/eventually.ts";
 import { Publishers } from "../fixtures/publishers.ts";
 import { RawPeer } from "../fixtures/raw-peer.ts";

@@ -9,8 +9,8 @@ import { join } from "node:path";
 import { execa } from "execa";
 import { Redis } from "ioredis";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { type PrivateServer, startRedis } from "../../src/platform/services.ts";
 import type { WorkerOptions } from "../../src/queue/worker.ts";
+import { type PrivateServer, startRedis } from "../../tools/private-servers/services.ts";
 import { until } from "../fixtures/eventually.ts";
 import { type Handle, keys, type QueueGateway, queueGateway } from "../fixtures/queue-gateway.ts";
 

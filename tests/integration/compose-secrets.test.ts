@@ -15,7 +15,7 @@ import { afterAll, beforeAll, expect, it } from "vitest";
 import { parse } from "yaml";
 import { loadConfig } from "../../src/config/load.ts";
 import { readKeys } from "../../src/platform/keys/files.ts";
-import { type PrivateServer, startRedis } from "../../src/platform/services.ts";
+import { type PrivateServer, startRedis } from "../../tools/private-servers/services.ts";
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 const MOUNTED = "/run/secrets";

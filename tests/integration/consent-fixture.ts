@@ -15,7 +15,7 @@ import type { DeviceId, DeviceKey, SubjectId, SubjectTag } from "../../src/model
 import { Lookup } from "../../src/platform/keys/lookup.ts";
 import { connectRedis } from "../../src/platform/redis.ts";
 import { type RedisKeys, redisKeys } from "../../src/platform/redis-keys.ts";
-import { type PrivateServer, startRedis } from "../../src/platform/services.ts";
+import { type PrivateServer, startRedis } from "../../tools/private-servers/services.ts";
 
 export const shippedPolicy = await readFile(new URL("../../config/policies/1.json", import.meta.url));
 export const lookup = new Lookup(Buffer.alloc(32, 3));

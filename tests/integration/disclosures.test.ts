@@ -5,12 +5,12 @@
 import { mkdtemp } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { AccountService } from "../../simulators/account-service.ts";
-import { startGateway } from "../../simulators/gateway-process.ts";
-import { type ConfigTree, writeScratchConfig } from "../../simulators/scratch-config.ts";
-import { subscribe } from "../../simulators/services.ts";
 import type { ServicePurpose } from "../../src/model/consent.ts";
 import { type Disclosure, dayOf } from "../../src/model/disclosure.ts";
+import { AccountService } from "../../tools/stack/account-service.ts";
+import { startGateway } from "../../tools/stack/gateway-process.ts";
+import { type ConfigTree, writeScratchConfig } from "../../tools/stack/scratch-config.ts";
+import { subscribe } from "../../tools/wire/service-subscriber.ts";
 import { until } from "../fixtures/eventually.ts";
 import { Listener } from "../fixtures/listener.ts";
 import { consentTo, type Device, startSystem, type TestSystem } from "../fixtures/system.ts";
@@ -287,7 +287,6 @@ test("a policy that another gateway publishes cuts off whom it does not name any
     const api = new AccountService({
       api: `http://127.0.0.1:${other.port("http")}`,
       token: system.stack.config.apiToken,
-      concurrency: 1,
       timeoutMs: 15_000,
     });
     const policy = JSON.parse(shippedPolicy.toString());

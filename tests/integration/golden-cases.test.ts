@@ -6,8 +6,8 @@
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
-import type { ConfigTree } from "../../simulators/scratch-config.ts";
 import { SERVICE_PURPOSES } from "../../src/model/consent.ts";
+import type { ConfigTree } from "../../tools/stack/scratch-config.ts";
 import { startSystem, type TestSystem } from "../fixtures/system.ts";
 
 const CASES = "tests/cases";

@@ -5,9 +5,9 @@ import { join } from "node:path";
 import type { AnalyticsRecord } from "../../src/model/deidentified.ts";
 import type { CellId, Pseudonym } from "../../src/model/ids.ts";
 import type { Log, LogFields } from "../../src/model/log.ts";
-import { launch, type PrivateServer } from "../../src/platform/private-server.ts";
-import { ensureBinaries, onPath } from "../../src/platform/service-binaries.ts";
 import { InfluxSink, type InfluxSinkOptions } from "../../src/sinks/influx/sink.ts";
+import { launch, type PrivateServer } from "../../tools/private-servers/private-server.ts";
+import { ensureBinaries, onPath } from "../../tools/private-servers/service-binaries.ts";
 
 export const AT = Date.now();
 export const never = new AbortController().signal;

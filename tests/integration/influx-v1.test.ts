@@ -2,11 +2,11 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import type { AnalyticsRecord } from "../../src/model/deidentified.ts";
 import type { CellId, DeviceKey } from "../../src/model/ids.ts";
-import type { PrivateServer } from "../../src/platform/private-server.ts";
-import { startInflux } from "../../src/platform/services.ts";
 import { CellActivity } from "../../src/sinks/cell-activity.ts";
 import { RowReading } from "../../src/sinks/influx/row-reading.ts";
 import type { InfluxSink } from "../../src/sinks/influx/sink.ts";
+import type { PrivateServer } from "../../tools/private-servers/private-server.ts";
+import { startInflux } from "../../tools/private-servers/services.ts";
 import {
   AT,
   located,

@@ -1,7 +1,7 @@
 /** The unchanged client and sink on `/api/v2/write` of a real server: VictoriaMetrics, which takes the same requests. */
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
-import type { PrivateServer } from "../../src/platform/private-server.ts";
 import { RowReading } from "../../src/sinks/influx/row-reading.ts";
+import type { PrivateServer } from "../../tools/private-servers/private-server.ts";
 import {
   AT,
   located,

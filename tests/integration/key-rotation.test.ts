@@ -5,13 +5,13 @@
 import { readdir, unlink } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, expect, test, vi } from "vitest";
-import { startGateway } from "../../simulators/gateway-process.ts";
 import { checkKeys, destroyKey, rotateMaster, rotateQueue } from "../../src/commands/key-commands.ts";
 import { withOperator } from "../../src/commands/operator-command.ts";
 import type { ReceiptKey } from "../../src/model/erasure.ts";
 import { addQueueKey, beginMaster } from "../../src/platform/keys/changes.ts";
 import type { KeyReport } from "../../src/platform/keys/live-keys.ts";
 import { verifyConsentReceipt } from "../../src/rights/receipts/signer.ts";
+import { startGateway } from "../../tools/stack/gateway-process.ts";
 import { runCommand } from "../fixtures/command.ts";
 import { until } from "../fixtures/eventually.ts";
 import { type Device, startSystem, type TestSystem } from "../fixtures/system.ts";

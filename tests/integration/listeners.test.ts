@@ -10,7 +10,7 @@ import { connect as connectTls } from "node:tls";
 import { generate } from "selfsigned";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { WebSocket } from "ws";
-import { disconnectMqtt } from "../../simulators/connection.ts";
+import { disconnectMqtt } from "../../tools/wire/connection.ts";
 import { until } from "../fixtures/eventually.ts";
 import { RawPeer } from "../fixtures/raw-peer.ts";
 import { type Device, startSystem, type TestSystem } from "../fixtures/system.ts";

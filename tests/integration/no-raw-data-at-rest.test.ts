@@ -6,9 +6,10 @@
 import { appendFile, readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { Eavesdropper } from "../../simulators/eavesdropper.ts";
 import { type LeakScanResult, leakScan } from "../../simulators/leak-scan.ts";
-import { Eavesdropper, packetBytes, type RecordedPacket, subscribe } from "../../simulators/services.ts";
 import { SERVICE_PURPOSES } from "../../src/model/consent.ts";
+import { packetBytes, type RecordedPacket, subscribe } from "../../tools/wire/service-subscriber.ts";
 import { Canaries } from "../fixtures/canaries.ts";
 import { until } from "../fixtures/eventually.ts";
 import type { Listener } from "../fixtures/listener.ts";

@@ -2,22 +2,23 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, readFileSync } from "node:fs";
-import { mkdir, mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, realpath, rm, symlink, writeFile } from "node:fs/promises";
 import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { setTimeout as wait } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { Stack } from "../../simulators/stack.ts";
-import { onPath } from "../../src/platform/service-binaries.ts";
+import { onPath } from "../../tools/private-servers/service-binaries.ts";
 import {
   INFLUX_DATABASE,
   type PrivateServer,
   startInflux,
   startRedis,
   startServices,
-} from "../../src/platform/services.ts";
+} from "../../tools/private-servers/services.ts";
+import { Stack } from "../../tools/stack/stack.ts";
 
 const said: string[] = [];
 const say = (line: string) => void said.push(line);
@@ -48,7 +49,7 @@ async function influx(): Promise<PrivateServer> {
 }
 
 /** One inline command, the whole reply. */
-async function command(server: PrivateServer, line: string): Promise<string> {
+async function command(server: Pick<PrivateServer, "port">, line: string): Promise<string> {
   const socket = connect({ host: "127.0.0.1", port: server.port });
   socket.write(`${line}\r\n`);
   const [reply] = (await once(socket, "data")) as [Buffer];
@@ -194,7 +195,7 @@ describe("a run that begins afresh", () => {
 describe("a parent that is killed outright", () => {
   /** A process that starts Redis in `dir`, prints its pid and waits. */
   async function otherRun(path?: string): Promise<{ kill: () => Promise<void>; redisPid: number }> {
-    const services = JSON.stringify(new URL("../../src/platform/services.ts", import.meta.url).href);
+    const services = JSON.stringify(new URL("../../tools/private-servers/services.ts", import.meta.url).href);
     const script = `const { startRedis } = await import(${services});
       const server = await startRedis({ dir: ${JSON.stringify(dir)}, say: () => {} });
       console.log(server.pid);
@@ -230,6 +231,68 @@ describe("a parent that is killed outright", () => {
     expect(isAlive(run.redisPid)).toBe(false);
     expect(said.join("\n")).toContain("an earlier run left behind");
     expect(await command(server, "PING")).toBe("+PONG\r\n");
+  });
+});
+
+describe("a program that is run with them", () => {
+  const STARTER = fileURLToPath(new URL("../../tools/private-servers/with-private-servers.ts", import.meta.url));
+  /** Prints what it was given, its pid, and every signal; ends with code 7 when it is asked to stop. */
+  const PROGRAM = `
+    for (const signal of ["SIGHUP", "SIGTERM"]) process.on(signal, () => console.log(signal));
+    process.on("SIGTERM", () => process.exit(7));
+    const { REDIS_URL, INFLUX_URL, CONSENTRY_KEYS_CREATE, CONSENTRY_HTTP_TOKEN_FILE } = process.env;
+    console.log(JSON.stringify({ REDIS_URL, INFLUX_URL, CONSENTRY_KEYS_CREATE, CONSENTRY_HTTP_TOKEN_FILE, pid: process.pid }));
+    setInterval(() => {}, 1000);`;
+
+  async function runProgram(env: Readonly<Record<string, string | undefined>>) {
+    await writeFile(join(dir, "program.mjs"), PROGRAM);
+    // Empty says as much as absent.
+    const given = { REDIS_URL: "", CONSENTRY_REDIS_URL: undefined, INFLUX_URL: undefined, ...env };
+    const starter = spawn(process.execPath, ["--import", import.meta.resolve("tsx"), STARTER, "program.mjs"], {
+      cwd: dir,
+      stdio: ["ignore", "pipe", "ignore"],
+      env: { ...process.env, ...given },
+    });
+    const lines = createInterface({ input: starter.stdout })[Symbol.asyncIterator]();
+    const next = async () => (await lines.next()).value as string | undefined;
+    const exit = once(starter, "exit").then(([code]) => code as number | null);
+    return { starter, next, exit, told: JSON.parse((await next()) ?? "{}") as Record<string, string | number> };
+  }
+
+  it("is told their addresses, gets every signal, and they end after it with its exit code", async () => {
+    const { starter, next, exit, told } = await runProgram({});
+    expect(told).toMatchObject({
+      CONSENTRY_KEYS_CREATE: "true",
+      CONSENTRY_HTTP_TOKEN_FILE: join(await realpath(dir), "data", "api.token"),
+    });
+    expect(existsSync(join(dir, "data", "api.token"))).toBe(true);
+    expect((await fetch(`${told.INFLUX_URL}/ping`)).status).toBe(204);
+    const port = Number(new URL(String(told.REDIS_URL)).port);
+    expect(await command({ port }, "PING")).toBe("+PONG\r\n");
+    starter.kill("SIGHUP");
+    expect(await next()).toBe("SIGHUP");
+    starter.kill("SIGTERM");
+    expect(await next()).toBe("SIGTERM");
+    expect(await exit).toBe(7);
+    await expect(fetch(`${told.INFLUX_URL}/ping`)).rejects.toThrow();
+    await expect(command({ port }, "PING")).rejects.toThrow();
+  });
+
+  it("has a server of its own only where no address was given", async () => {
+    const server = await redis();
+    const { starter, exit, told } = await runProgram({ REDIS_URL: server.url });
+    expect(told.REDIS_URL).toBe(server.url);
+    expect((await fetch(`${told.INFLUX_URL}/ping`)).status).toBe(204);
+    starter.kill("SIGTERM");
+    expect(await exit).toBe(7);
+    expect(await command(server, "PING")).toBe("+PONG\r\n");
+  });
+
+  it("does not outlive a starter that is killed outright", async () => {
+    const { starter, next, told } = await runProgram({});
+    starter.kill("SIGKILL");
+    expect(await next()).toBe("SIGTERM");
+    await until(() => !isAlive(Number(told.pid)));
   });
 });
 

@@ -5,7 +5,7 @@
  */
 import { setTimeout as pause } from "node:timers/promises";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { influxRows } from "../../simulators/influx-reader.ts";
+import { influxRows } from "../../tools/stack/influx-reader.ts";
 import { until } from "../fixtures/eventually.ts";
 import { Publishers } from "../fixtures/publishers.ts";
 import { type Device, startSystem, type TestSystem } from "../fixtures/system.ts";

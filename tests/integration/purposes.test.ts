@@ -5,7 +5,6 @@
  */
 import { cellToLatLng, getResolution, gridDistance, latLngToCell } from "h3-js";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { subscribe } from "../../simulators/services.ts";
 import {
   type Category,
   PURPOSES,
@@ -13,6 +12,7 @@ import {
   SERVICE_PURPOSES,
   type ServicePurpose,
 } from "../../src/model/consent.ts";
+import { subscribe } from "../../tools/wire/service-subscriber.ts";
 import { until } from "../fixtures/eventually.ts";
 import type { Listener } from "../fixtures/listener.ts";
 import { consentTo, type Device, startSystem, type TestSystem } from "../fixtures/system.ts";

@@ -11,8 +11,8 @@ import { addQueueKey } from "../../src/platform/keys/changes.ts";
 import { readKeys } from "../../src/platform/keys/files.ts";
 import { connectRedis } from "../../src/platform/redis.ts";
 import { type RedisKeys, redisKeys } from "../../src/platform/redis-keys.ts";
-import { type PrivateServer, startRedis } from "../../src/platform/services.ts";
 import { queueKeyRetention } from "../../src/wiring/queue-keys.ts";
+import { type PrivateServer, startRedis } from "../../tools/private-servers/services.ts";
 
 const never = new AbortController().signal;
 let root: string;

@@ -2,11 +2,11 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import type { AnalyticsRecord } from "../../src/model/deidentified.ts";
 import type { CellId, Pseudonym } from "../../src/model/ids.ts";
-import type { PrivateServer } from "../../src/platform/private-server.ts";
-import { startInflux } from "../../src/platform/services.ts";
 import type { StoredRow } from "../../src/sinks/influx/row-answers.ts";
 import { type Measurement, RowReading } from "../../src/sinks/influx/row-reading.ts";
 import type { InfluxSink } from "../../src/sinks/influx/sink.ts";
+import type { PrivateServer } from "../../tools/private-servers/private-server.ts";
+import { startInflux } from "../../tools/private-servers/services.ts";
 import {
   AT,
   located,

@@ -10,13 +10,13 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Redis } from "ioredis";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
-import { AccountService } from "../../simulators/account-service.ts";
-import { connectMqtt } from "../../simulators/connection.ts";
-import { type Exit, type GatewayProcess, startGateway } from "../../simulators/gateway-process.ts";
-import { influxRows } from "../../simulators/influx-reader.ts";
-import { type ConfigTree, writeScratchConfig } from "../../simulators/scratch-config.ts";
 import { readKeys } from "../../src/platform/keys/files.ts";
-import { INFLUX_DATABASE, type PrivateServer, startInflux, startRedis } from "../../src/platform/services.ts";
+import { INFLUX_DATABASE, type PrivateServer, startInflux, startRedis } from "../../tools/private-servers/services.ts";
+import { AccountService } from "../../tools/stack/account-service.ts";
+import { type Exit, type GatewayProcess, startGateway } from "../../tools/stack/gateway-process.ts";
+import { influxRows } from "../../tools/stack/influx-reader.ts";
+import { type ConfigTree, writeScratchConfig } from "../../tools/stack/scratch-config.ts";
+import { connectMqtt } from "../../tools/wire/connection.ts";
 import { until } from "../fixtures/eventually.ts";
 import { consentTo, name } from "../fixtures/system.ts";
 
@@ -196,7 +196,7 @@ test("a store that is away keeps nobody from publishing: what is acknowledged th
   const readiness = await fetch(`${http}/readyz`);
   expect([readiness.status, await readiness.json()]).toEqual([503, { ready: false, reasons: ["store-unavailable"] }]);
 
-  const api = new AccountService({ api: http, token: apiToken, concurrency: 1, timeoutMs: 15_000 });
+  const api = new AccountService({ api: http, token: apiToken, timeoutMs: 15_000 });
   const id = name("device");
   const password = await api.issueToken(id);
   await api.bind("somebody", id);

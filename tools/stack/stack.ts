@@ -6,21 +6,20 @@ import { randomBytes } from "node:crypto";
 import { rm } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { Redis } from "ioredis";
-import type { ServicePurpose } from "../src/model/consent.ts";
+import type { ServicePurpose } from "../../src/model/consent.ts";
 import {
   freeServices,
   INFLUX_DATABASE,
   type PrivateServer,
   type Services,
   startServices,
-} from "../src/platform/services.ts";
+} from "../private-servers/services.ts";
+import type { ServiceCredential } from "../wire/service-subscriber.ts";
 import { AccountService } from "./account-service.ts";
 import { type GatewayProcess, type GatewayProcessOptions, startGateway } from "./gateway-process.ts";
 import { createInfluxDatabase, dropInfluxDatabase } from "./influx-reader.ts";
-import type { LeakScanInput } from "./leak-scan.ts";
 import { type RedisUsers, redisUsers } from "./redis-users.ts";
 import { type ConfigTree, type ScratchConfig, writeScratchConfig } from "./scratch-config.ts";
-import type { ServiceCredential } from "./services.ts";
 
 export interface StackOptions {
   readonly dir: string;
@@ -33,6 +32,14 @@ export interface StackOptions {
   /** Options of the gateway, nested as in its configuration file. */
   readonly overrides?: ConfigTree;
   readonly nodeArgs?: readonly string[];
+}
+
+/** Everything a system writes to, for a leak scan; keys and tokens are where they belong, and left out. */
+interface StoredPlaces {
+  readonly files: readonly string[];
+  readonly exclude: readonly string[];
+  readonly redisUrl: string;
+  readonly influxUrl: string;
 }
 
 /** The private system. With `start()` done everything answers; `stop()` may be called at any time, and twice. */
@@ -85,7 +92,6 @@ export class Stack {
     this.#api = new AccountService({
       api: this.httpUrl,
       token: this.config.apiToken,
-      concurrency: 16,
       timeoutMs: 15_000,
     });
   }
@@ -148,8 +154,7 @@ export class Stack {
     return this.config.services[purpose];
   }
 
-  /** Everything this system writes to, for {@link leakScan}; keys and tokens are where they belong. */
-  leakScanPlaces(): Pick<LeakScanInput, "files" | "exclude" | "redisUrl" | "influxUrl"> {
+  leakScanPlaces(): StoredPlaces {
     return { files: [this.dir], exclude: this.config.secretDirs, redisUrl: this.redisUrl, influxUrl: this.influxUrl };
   }
 

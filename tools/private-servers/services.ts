@@ -6,9 +6,9 @@
 import { writeFile } from "node:fs/promises";
 import { connect } from "node:net";
 import { join, resolve } from "node:path";
-import { GatewayError } from "../model/errors.ts";
 import { stopLeftover } from "./leftover.ts";
 import { launch, type PrivateServer } from "./private-server.ts";
+import { PrivateServerError } from "./private-server-error.ts";
 import { ensureBinaries, type Say } from "./service-binaries.ts";
 
 export type { PrivateServer } from "./private-server.ts";
@@ -80,7 +80,7 @@ export async function freeServices(dir: string, say: Say): Promise<void> {
 /** `redis://127.0.0.1:<port>`. `extraArgs` as on the command line of redis-server: `["--maxmemory", "64mb"]`. */
 export async function startRedis(options: ServerOptions & { extraArgs?: readonly string[] }): Promise<PrivateServer> {
   const { redis: binary } = await ensureBinaries({ need: ["redis"], say: options.say });
-  if (binary === undefined) throw new GatewayError("SERVICE_MISSING", "redis-server");
+  if (binary === undefined) throw new PrivateServerError("SERVICE_MISSING", "redis-server");
   const dir = resolve(options.dir);
   const file = join(dir, "redis.conf");
   return await launch(
@@ -140,7 +140,7 @@ function redisAnswers(port: number): Promise<boolean> {
 /** `http://127.0.0.1:<port>`, with an empty database `consentry` when there was none; InfluxDB 1.x API, no password. */
 export async function startInflux(options: ServerOptions): Promise<PrivateServer> {
   const { influx: binary } = await ensureBinaries({ need: ["influx"], say: options.say });
-  if (binary === undefined) throw new GatewayError("SERVICE_MISSING", "influxd");
+  if (binary === undefined) throw new PrivateServerError("SERVICE_MISSING", "influxd");
   const dir = resolve(options.dir);
   const file = join(dir, "influxdb.conf");
   return await launch(

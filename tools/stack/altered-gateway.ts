@@ -2,12 +2,12 @@
  * Runs a gateway with something taken away, to measure what that costs or to show that its absence would be
  * noticed; the product has no switch for this.
  */
-import "../src/platform/no-debug-output.ts";
+import "../../src/platform/no-debug-output.ts";
 import { parseArgs } from "node:util";
-import { loadConfig } from "../src/config/load.ts";
-import { createGateway, type Overrides } from "../src/gateway.ts";
-import { createLog } from "../src/observe/logger.ts";
-import { type Keys, readKeys } from "../src/platform/keys/files.ts";
+import { loadConfig } from "../../src/config/load.ts";
+import { createGateway, type Overrides } from "../../src/gateway.ts";
+import { createLog } from "../../src/observe/logger.ts";
+import { type Keys, readKeys } from "../../src/platform/keys/files.ts";
 
 export async function runAltered(overridesFor: (keys: Keys) => Overrides = () => ({})): Promise<never> {
   const { values } = parseArgs({ options: { config: { type: "string" } } });

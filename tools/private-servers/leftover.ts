@@ -7,7 +7,7 @@ import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
 import { promisify } from "node:util";
-import { GatewayError } from "../model/errors.ts";
+import { PrivateServerError } from "./private-server-error.ts";
 import type { Say } from "./service-binaries.ts";
 
 /** A process is ours when its command line holds both the program and the folder. */
@@ -38,7 +38,7 @@ export async function stopLeftover(identity: Identity, say: Say): Promise<void> 
   if (found?.command.includes(basename(binary)) && found.command.includes(dir)) {
     // An orphan gets a new parent, so a parent that is still the recorded one is alive.
     if (found.parent === recorded.owner) {
-      throw new GatewayError("SERVICE_FAILED", `${dir} is in use by the running process ${recorded.owner}`);
+      throw new PrivateServerError("SERVICE_FAILED", `${dir} is in use by the running process ${recorded.owner}`);
     }
     say(`stopping the ${name} that an earlier run left behind in ${dir}`);
     await endProcess(recorded.pid);

@@ -7,7 +7,7 @@ import { execFile, spawn } from "node:child_process";
 import { accessSync, constants, existsSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { delimiter, join } from "node:path";
 import { promisify } from "node:util";
-import { GatewayError } from "../model/errors.ts";
+import { PrivateServerError } from "./private-server-error.ts";
 
 export type ServiceKind = "redis" | "influx";
 /** One line for a person who waits. */
@@ -80,7 +80,7 @@ async function findBinary(kind: ServiceKind): Promise<string | undefined> {
 }
 
 export function onPath(executable: string): string | undefined {
-  for (const folder of (pathVariable() ?? "").split(delimiter)) {
+  for (const folder of (process.env.PATH ?? "").split(delimiter)) {
     if (folder === "") continue;
     const path = join(folder, executable);
     try {
@@ -91,11 +91,6 @@ export function onPath(executable: string): string | undefined {
     }
   }
   return undefined;
-}
-
-function pathVariable(): string | undefined {
-  // biome-ignore lint/style/noProcessEnv: PATH is where the system keeps programs, not an option of the gateway.
-  return process.env.PATH;
 }
 
 async function influxMajor(path: string): Promise<number | undefined> {
@@ -139,16 +134,11 @@ function aptGet(args: readonly string[]): Promise<boolean> {
     const child = spawn("apt-get", ["-qq", "-o", "DPkg::Lock::Timeout=180", ...args], {
       // What apt writes must not end up on stdout, where a program's result may be read from.
       stdio: ["ignore", 2, 2],
-      env: { ...inheritedEnvironment(), DEBIAN_FRONTEND: "noninteractive", RUNLEVEL: "1" },
+      env: { ...process.env, DEBIAN_FRONTEND: "noninteractive", RUNLEVEL: "1" },
     });
     child.once("error", () => resolve(false));
     child.once("exit", (code) => resolve(code === 0));
   });
-}
-
-function inheritedEnvironment(): NodeJS.ProcessEnv {
-  // biome-ignore lint/style/noProcessEnv: passed on whole to apt-get, nothing is read from it.
-  return process.env;
 }
 
 /** Debian packages start their daemon unless `policy-rc.d` says 101. Returns the undoing. */
@@ -164,7 +154,7 @@ function forbidDaemons(): () => void {
   };
 }
 
-function missingError(kinds: readonly ServiceKind[], why: string): GatewayError {
+function missingError(kinds: readonly ServiceKind[], why: string): PrivateServerError {
   const names = kinds.map((kind) => PRODUCT[kind]).join(" and ");
   const lines = [
     `${names} needed: ${why} install one of these ways:`,
@@ -174,5 +164,5 @@ function missingError(kinds: readonly ServiceKind[], why: string): GatewayError 
     "  Docker           docker compose up   (brings its own Redis and InfluxDB)",
     "or give the address of running ones: REDIS_URL=redis://… INFLUX_URL=http://…",
   ];
-  return new GatewayError("SERVICE_MISSING", lines.join("\n"));
+  return new PrivateServerError("SERVICE_MISSING", lines.join("\n"));
 }

@@ -11,8 +11,8 @@ import { mkdir } from "node:fs/promises";
 import { createServer } from "node:net";
 import { join, resolve } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
-import { GatewayError } from "../model/errors.ts";
 import { forget, type Identity, record, stopLeftover } from "./leftover.ts";
+import { PrivateServerError } from "./private-server-error.ts";
 import { onPath, type Say } from "./service-binaries.ts";
 
 export interface PrivateServer {
@@ -163,8 +163,8 @@ class OwnServer implements PrivateServer {
     });
   }
 
-  #failed(what: string, cause?: unknown): GatewayError {
-    return new GatewayError("SERVICE_FAILED", `${this.name} ${what}; see ${join(this.dir, `${this.name}.log`)}`, {
+  #failed(what: string, cause?: unknown): PrivateServerError {
+    return new PrivateServerError("SERVICE_FAILED", `${this.name} ${what}; see ${join(this.dir, `${this.name}.log`)}`, {
       cause,
     });
   }
@@ -185,6 +185,6 @@ async function freePort(): Promise<number> {
   });
   const address = probe.address();
   await new Promise((done) => probe.close(done));
-  if (address === null || typeof address === "string") throw new GatewayError("SERVICE_FAILED", "no free port");
+  if (address === null || typeof address === "string") throw new PrivateServerError("SERVICE_FAILED", "no free port");
   return address.port;
 }

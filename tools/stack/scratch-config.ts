@@ -5,8 +5,8 @@
 import { randomBytes } from "node:crypto";
 import { mkdir, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
-import { SERVICE_PURPOSES, type ServicePurpose } from "../src/model/consent.ts";
-import type { ServiceCredential } from "./services.ts";
+import { SERVICE_PURPOSES, type ServicePurpose } from "../../src/model/consent.ts";
+import type { ServiceCredential } from "../wire/service-subscriber.ts";
 
 /** What the shipped policy calls them. */
 const RECIPIENTS: Readonly<Record<ServicePurpose, string>> = {

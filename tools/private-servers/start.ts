@@ -5,7 +5,7 @@
 import { randomBytes } from "node:crypto";
 import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
-import { startServices } from "./platform/services.ts";
+import { startServices } from "./services.ts";
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -23,8 +23,8 @@ export async function startPrivateServices(env: Environment): Promise<PrivateSta
   const services = await startServices({
     dir: join(data, "services"),
     say,
-    redisUrl: env.REDIS_URL ?? env.CONSENTRY_REDIS_URL,
-    influxUrl: env.INFLUX_URL ?? env.CONSENTRY_SINKS_INFLUX_URL,
+    redisUrl: env.REDIS_URL || env.CONSENTRY_REDIS_URL || undefined,
+    influxUrl: env.INFLUX_URL || env.CONSENTRY_SINKS_INFLUX_URL || undefined,
   });
   const tokenFile = join(data, "api.token");
   const tokenGiven = (env.CONSENTRY_HTTP_TOKEN ?? env.CONSENTRY_HTTP_TOKEN_FILE ?? "") !== "";
@@ -37,8 +37,8 @@ export async function startPrivateServices(env: Environment): Promise<PrivateSta
       ...(tokenGiven ? {} : { CONSENTRY_HTTP_TOKEN_FILE: tokenFile }),
       CONSENTRY_KEYS_CREATE: "true",
       ...env,
-      ...(env.CONSENTRY_REDIS_URL === undefined && { REDIS_URL: services.redisUrl }),
-      ...(env.CONSENTRY_SINKS_INFLUX_URL === undefined && { INFLUX_URL: services.influxUrl }),
+      ...(!env.CONSENTRY_REDIS_URL && { REDIS_URL: services.redisUrl }),
+      ...(!env.CONSENTRY_SINKS_INFLUX_URL && { INFLUX_URL: services.influxUrl }),
     },
     stop: () => services.stop(),
   };

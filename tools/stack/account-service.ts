@@ -1,21 +1,11 @@
-/**
- * The vendor's account service, as far as the gateway ever meets it: issues device tokens, binds
- * devices to people, records and withdraws consent over HTTP.
- */
-import { eachLimited } from "./concurrency.ts";
-import { consentBody, type Household, type Population } from "./population.ts";
+/** A client of the HTTP interface, as the account service of a vendor is: tokens, bindings, consents, withdrawals. */
 
 export interface AccountServiceOptions {
   /** Base URL of the gateway's HTTP interface, without a trailing slash. */
   readonly api: string;
   readonly token: string;
-  /** Requests under way at once. */
-  readonly concurrency: number;
   readonly timeoutMs: number;
 }
-
-const RETRY_FOR_MS = 30_000;
-const RETRY_EVERY_MS = 250;
 
 class ApiError extends Error {
   readonly status: number;
@@ -33,24 +23,6 @@ export class AccountService {
 
   constructor(options: AccountServiceOptions) {
     this.#options = options;
-  }
-
-  /**
-   * Tokens for all, bindings for all but the unbound, then consents. Homes whose consent runs out get one that
-   * lasts `shortLifeMs` from when it is given; returns when the last of these has run out (Unix ms).
-   */
-  async provision(population: Population, shortLifeMs: number): Promise<number> {
-    let expired = 0;
-    await eachLimited(population.devices, this.#options.concurrency, async (device) => {
-      device.token = await this.issueToken(device.id);
-      if (device.household.standing !== "unbound") await this.bind(device.household.subject, device.id);
-    });
-    await eachLimited(population.households, this.#options.concurrency, async (household) => {
-      expired = Math.max(expired, Date.now() + shortLifeMs);
-      const body = consentBody(household, Date.now() + shortLifeMs);
-      if (body !== undefined) await this.consent(household.subject, body);
-    });
-    return expired;
   }
 
   async issueToken(device: string): Promise<string> {
@@ -72,29 +44,6 @@ export class AccountService {
   async withdraw(subject: string, body: Record<string, unknown> = {}): Promise<{ drained: boolean; waitedMs: number }> {
     const answer = await this.call("POST", "/v1/subjects/{subject}/withdrawals", [subject], body);
     return answer as { drained: boolean; waitedMs: number };
-  }
-
-  /** Withdraws for whole homes and notes when the gateway said so; messages sent afterwards must be refused. */
-  async withdrawAll(households: readonly Household[]): Promise<void> {
-    await eachLimited(households, this.#options.concurrency, async (household) => {
-      household.withdrawal = { askedAt: Date.now() };
-      const { waitedMs } = await this.#untilAnswered(() => this.withdraw(household.subject));
-      household.withdrawal = { askedAt: household.withdrawal.askedAt, answeredAt: Date.now(), waitedMs };
-    });
-  }
-
-  /** A person's withdrawal is not given up because the gateway happens to be down. */
-  async #untilAnswered<T>(request: () => Promise<T>): Promise<T> {
-    const deadline = Date.now() + RETRY_FOR_MS;
-    for (;;) {
-      try {
-        return await request();
-      } catch (error) {
-        const refused = error instanceof ApiError && error.status < 500;
-        if (refused || Date.now() > deadline) throw error;
-        await new Promise((resolve) => setTimeout(resolve, RETRY_EVERY_MS));
-      }
-    }
   }
 
   async metrics(): Promise<string> {

@@ -7,7 +7,7 @@ import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 
 export const GATEWAY_USER = "gateway";
-const RIGHTS = new URL("../config/redis-gateway.acl", import.meta.url);
+const RIGHTS = new URL("../../config/redis-gateway.acl", import.meta.url);
 
 export interface RedisUsers {
   /** For the command line of redis-server. */

@@ -1,0 +1,38 @@
+/** What an account service does for a whole population: provisioning before a run, withdrawals in the middle of it. */
+import type { AccountService } from "../tools/stack/account-service.ts";
+import { eachLimited } from "./concurrency.ts";
+import { consentBody, type Household, type Population } from "./population.ts";
+import { untilAnswered } from "./until-answered.ts";
+
+const REQUESTS_AT_ONCE = 16;
+
+/**
+ * Tokens for all, bindings for all but the unbound, then consents. Homes whose consent runs out get one that
+ * lasts `shortLifeMs` from when it is given; returns when the last of these has run out (Unix ms).
+ */
+export async function provision(api: AccountService, population: Population, shortLifeMs: number): Promise<number> {
+  let expired = 0;
+  await eachLimited(population.devices, REQUESTS_AT_ONCE, async (device) => {
+    device.token = await api.issueToken(device.id);
+    if (device.household.standing !== "unbound") await api.bind(device.household.subject, device.id);
+  });
+  await eachLimited(population.households, REQUESTS_AT_ONCE, async (household) => {
+    expired = Math.max(expired, Date.now() + shortLifeMs);
+    const body = consentBody(household, Date.now() + shortLifeMs);
+    if (body !== undefined) await api.consent(household.subject, body);
+  });
+  return expired;
+}
+
+/** Withdraws for whole homes and notes when the gateway confirmed it; messages sent afterwards must be refused. */
+export async function withdrawAll(api: AccountService, households: readonly Household[]): Promise<void> {
+  await eachLimited(households, REQUESTS_AT_ONCE, async (household) => {
+    household.withdrawal = { askedAt: Date.now() };
+    // A withdrawal is not given up because the gateway happens to be down.
+    const { answer } = await untilAnswered(
+      () => api.withdraw(household.subject),
+      () => {},
+    );
+    household.withdrawal = { askedAt: household.withdrawal.askedAt, answeredAt: Date.now(), waitedMs: answer.waitedMs };
+  });
+}
