@@ -2,6 +2,7 @@
  * What a change is held to before it is committed: format, lint and import law, types, unused code, side by side, and the
  * unit tests that the change concerns. `--watch` does it again whenever a file is saved, `--all` runs every unit test.
  */
+import "../src/platform/no-debug-output.ts";
 import { type FSWatcher, watch } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
