@@ -34,7 +34,7 @@ const HELP = `npm run bench -- [options]
   --devices <n>          devices, one connection each (default 200)
   --only <name>          one of: bare, path, services, no-privacy, one-per-job, idle; may be given several times
   --against <path>       compares this checkout with another one, whose packages are installed
-  --node-flags <flags>   compares the gateway with itself under other flags of Node; may be given several times
+  --node-flags="<flags>" compares the gateway with itself under other flags of Node; may be given several times
   --cpu-prof             profiles the gateway of "path" into data/profile; see bench/top-functions.ts
 
 With --against or --node-flags, "path" is all that is measured besides unless --only says otherwise.

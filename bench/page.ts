@@ -28,7 +28,7 @@ ${tableOf(["figure", "value"], figureRows(run))}
 ## How it is measured
 
 - **Windows.** All gateways, with servers of their own, and bare Aedes are started once and kept warm. Then they are loaded in
-  turn, one at a time, ${run.pairs} windows of ${run.durationMs / run.pairs / 1000} s each, every second round in the opposite order. What the machine does
+  turn, one at a time and always in the same order, ${run.pairs} windows of ${run.durationMs / run.pairs / 1000} s each. What the machine does
   to one window it does to its neighbour as well, so ratios are taken of neighbours, and the median and the quartiles of these
   ratios are reported. Rates and CPU in the table are medians of windows; latencies are those of all messages of all windows.
 - **Load.** ${run.devices} devices, each on a connection of its own with 20 messages under way, QoS 1, about 150 bytes of JSON
@@ -66,7 +66,7 @@ ${tableOf(["figure", "value"], figureRows(run))}
 
 \`npm run bench -- --against <path of another checkout> --only path\` measures this checkout and another one in the same turns
 and reports the ratio in the same way. The other one needs its packages installed; it runs its own sources under its own
-flags, with a configuration file. \`--node-flags "<flags>"\` does the same with this checkout under other flags of Node.
+flags, with a configuration file. \`--node-flags="<flags>"\` does the same with this checkout under other flags of Node.
 `;
 }
 

@@ -22,8 +22,8 @@ export async function interleaved(
 ): Promise<Windows> {
   const windows = new Map<string, Measured[]>(measured.map(({ name }) => [name, []]));
   for (let round = 0; round < rounds; round += 1) {
-    // Every second round backwards, so that nobody always comes second on a machine that gets slower or faster.
-    for (const contender of round % 2 === 0 ? measured : measured.toReversed()) {
+    // Always in the same order, so that each has waited equally long: one that comes back sooner has warmer caches.
+    for (const contender of measured) {
       const waiting = running.filter((other) => other !== contender).flatMap(processesOf);
       windows.get(contender.name)?.push(await measure({ ...contender, waiting }, plan));
     }
