@@ -7,31 +7,37 @@ import { rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import { environment } from "./environment.ts";
-import { FIRST_CONNECTIONS } from "./idle-memory.ts";
-import type { Measured } from "./measure.ts";
-import { type BenchRun, disturbed, type Findings, markdown, summary, table } from "./report.ts";
 import {
   bareAedes,
-  idleBareAedesKb,
-  idleGatewayKb,
-  onePerJob,
-  type ScenarioOptions,
+  type Entrant,
+  otherCheckout,
   wholePath,
-  wholePathAgain,
+  withNodeFlags,
   withoutPrivacy,
   withServices,
-} from "./scenarios.ts";
+} from "./contenders.ts";
+import { commitOf, environment } from "./environment.ts";
+import { type BenchRun, disturbed, type Findings, summary } from "./figures.ts";
+import { FIRST_CONNECTIONS } from "./idle-memory.ts";
+import { requireConnections } from "./open-files.ts";
+import { markdown } from "./page.ts";
+import { text } from "./report.ts";
+import { comparison, idleBareAedesKb, idleGatewayKb, onePerJob, type ScenarioOptions } from "./scenarios.ts";
 
 const HELP = `npm run bench -- [options]
 
-  --json           the last line of the output is one JSON object
-  --write          writes docs/benchmarks.md; refused for a partial run or on a busy machine
-  --quick          short windows: about a minute, and noisier
-  --duration <s>   length of the peak window (default 15)
-  --devices <n>    devices, one connection each (default 200)
-  --only <name>    one of: bare, path, services, no-privacy, one-per-job, idle; may be given several times
-  --cpu-prof       profiles the gateway of "path" into data/profile; see bench/top-functions.ts
+  --json                 the last line of the output is one JSON object
+  --write                writes docs/benchmarks.md; refused for a partial run or when the windows contradict each other
+  --quick                few and short windows: about a minute, and noisier
+  --duration <s>         measured at the peak of each system, all windows together (default 16)
+  --pairs <n>            windows of each system (default 8)
+  --devices <n>          devices, one connection each (default 200)
+  --only <name>          one of: bare, path, services, no-privacy, one-per-job, idle; may be given several times
+  --against <path>       compares this checkout with another one, whose packages are installed
+  --node-flags="<flags>" compares the gateway with itself under other flags of Node; may be given several times
+  --cpu-prof             profiles the gateway of "path" into data/profile; see bench/top-functions.ts
+
+With --against or --node-flags, "path" is all that is measured besides unless --only says otherwise.
 `;
 
 const SCENARIOS = ["bare", "path", "services", "no-privacy", "one-per-job", "idle"] as const;
@@ -41,6 +47,9 @@ const ROOT = fileURLToPath(new URL("..", import.meta.url));
 /** Progress goes to stderr, so that stdout holds nothing but the result. */
 const say = (line: string) => process.stderr.write(`${line}\n`);
 
+/** Farther apart than this, the quartiles of the ratio say that the machine changed faster than the windows. */
+const MAX_QUARTILE_FACTOR = 1.25;
+
 async function main(): Promise<void> {
   const { values: flags } = parseArgs({
     options: {
@@ -48,8 +57,11 @@ async function main(): Promise<void> {
       write: { type: "boolean", default: false },
       quick: { type: "boolean", default: false },
       duration: { type: "string" },
+      pairs: { type: "string" },
       devices: { type: "string", default: "200" },
       only: { type: "string", multiple: true, default: [] },
+      against: { type: "string" },
+      "node-flags": { type: "string", multiple: true, default: [] },
       "cpu-prof": { type: "boolean", default: false },
       help: { type: "boolean", default: false },
     },
@@ -58,33 +70,55 @@ async function main(): Promise<void> {
     process.stdout.write(HELP);
     return;
   }
-  const wanted = scenariosIn(flags.only);
-  const durationMs = 1000 * positive("duration", flags.duration ?? (flags.quick ? "4" : "15"));
-  const profile = ["--cpu-prof", "--cpu-prof-dir", join(ROOT, "data", "profile")];
+  const { against, "node-flags": nodeFlags } = flags;
+  const wanted = scenariosIn(
+    flags.only.length === 0 && (against ?? nodeFlags[0]) !== undefined ? ["path"] : flags.only,
+  );
   const options: ScenarioOptions = {
     dir: join(ROOT, "data", `bench-${process.pid}`),
     devices: positive("devices", flags.devices),
-    durationMs,
+    durationMs: 1000 * positive("duration", flags.duration ?? (flags.quick ? "4" : "16")),
+    pairs: Math.ceil(positive("pairs", flags.pairs ?? (flags.quick ? "4" : "8"))),
     warmUpMs: flags.quick ? 2000 : 4000,
     idleConnections: FIRST_CONNECTIONS + (flags.quick ? 2000 : 5000),
-    nodeOptions: flags["cpu-prof"] ? profile : [],
     quick: flags.quick,
   };
-  const findings = await findingsOf(wanted, options).finally(() => rm(options.dir, { recursive: true, force: true }));
-  const { devices, idleConnections } = options;
-  const run: BenchRun = { environment: environment(), devices, durationMs, idleConnections, findings };
-  process.stdout.write(`${table(run)}\n`);
-  if (disturbed(findings)) say("other processes disturbed this run: its rows cannot be compared with each other");
+  requireConnections(Math.max(options.devices, wanted.has("idle") ? options.idleConnections : 0));
+  const profile = flags["cpu-prof"] ? ["--cpu-prof", "--cpu-prof-dir", join(ROOT, "data", "profile")] : [];
+  const entrants = [
+    ...(wanted.has("bare") ? [bareAedes] : []),
+    ...(wanted.has("path") ? [wholePath(profile)] : []),
+    ...(against === undefined ? [] : [otherCheckout(against)]),
+    ...nodeFlags.map(withNodeFlags),
+    ...(wanted.has("no-privacy") ? [withoutPrivacy] : []),
+    ...(wanted.has("services") ? [withServices] : []),
+  ];
+  const { devices, durationMs, pairs, idleConnections } = options;
+  const findings = await findingsOf(entrants, wanted, options).finally(() =>
+    rm(options.dir, { recursive: true, force: true }),
+  );
+  const run: BenchRun = {
+    environment: environment(),
+    devices,
+    durationMs,
+    pairs,
+    idleConnections,
+    ...(against !== undefined && { against: { path: against, commit: commitOf(against) } }),
+    nodeFlags,
+    findings,
+  };
+  process.stdout.write(`${text(run)}\n`);
+  if (disturbed(run)) say("other processes disturbed this run: its rates and latencies mean little, its ratios hold");
   if (flags.write) await writePage(run);
   if (flags.json) process.stdout.write(`${JSON.stringify(summary(run))}\n`);
 }
 
-/** A page that compares disturbed or missing rows would be worse than none. */
+/** A page with missing rows, or of windows that contradict each other, would be worse than none. */
 async function writePage(run: BenchRun): Promise<void> {
-  const { wholePath, withServices, withoutPrivacy, onePerJob } = run.findings;
-  const complete = ![wholePath, withServices, withoutPrivacy, onePerJob].includes(undefined);
-  if (!complete || disturbed(run.findings)) {
-    say("docs/benchmarks.md not written: that takes a complete run on a quiet machine");
+  const { ratio, withServices, privacyCostShare, onePerJob, idleConnectionKbBareAedes } = summary(run);
+  const complete = ![ratio, withServices, privacyCostShare, onePerJob, idleConnectionKbBareAedes].includes(undefined);
+  if (!complete || ratio === undefined || ratio.p75 > ratio.p25 * MAX_QUARTILE_FACTOR) {
+    say("docs/benchmarks.md not written: that takes a complete run whose windows agree");
     process.exitCode = 1;
     return;
   }
@@ -92,30 +126,22 @@ async function writePage(run: BenchRun): Promise<void> {
 }
 
 /** One after the other: two at once would measure each other. */
-async function findingsOf(wanted: ReadonlySet<Scenario>, options: ScenarioOptions): Promise<Findings> {
+async function findingsOf(
+  entrants: readonly Entrant[],
+  wanted: ReadonlySet<Scenario>,
+  options: ScenarioOptions,
+): Promise<Findings> {
   const when = async <Result>(name: Scenario, what: string, run: (options: ScenarioOptions) => Promise<Result>) => {
     if (!wanted.has(name)) return undefined;
     say(what);
     return await run(options);
   };
-  const before = await when("bare", "bare Aedes …", bareAedes);
-  const path = await when("path", "whole path: peak, then half of it …", wholePath);
-  const services = await when("services", "whole path, services listening …", withServices);
-  const without = await when("no-privacy", "consent and sealing off …", withoutPrivacy);
-  const again = options.quick ? undefined : await when("no-privacy", "whole path again …", wholePathAgain);
-  const after = options.quick ? undefined : await when("bare", "bare Aedes again …", bareAedes);
+  if (entrants.length > 0) say(`in turn: ${entrants.map(({ name }) => name).join(", ")} …`);
+  const windows = entrants.length === 0 ? undefined : await comparison(entrants, options);
   const perJob = await when("one-per-job", "one job per message …", onePerJob);
   const gateway = await when("idle", "idle connections, gateway …", idleGatewayKb);
   const aedes = options.quick ? undefined : await when("idle", "idle connections, bare Aedes …", idleBareAedesKb);
-  return {
-    bareAedes: [before, after].filter((run): run is Measured => run !== undefined),
-    wholePath: path,
-    wholePathAgain: again,
-    withServices: services,
-    withoutPrivacy: without,
-    onePerJob: perJob,
-    idleKb: { gateway, bareAedes: aedes },
-  };
+  return { comparison: windows, onePerJob: perJob, idleKb: { gateway, bareAedes: aedes } };
 }
 
 function scenariosIn(only: readonly string[]): ReadonlySet<Scenario> {

@@ -18,7 +18,7 @@ export function environment(): Environment {
   const machine = cpus();
   return {
     date: new Date().toISOString().slice(0, 10),
-    commit: commit(),
+    commit: commitOf("."),
     cpu: machine[0]?.model ?? "unknown",
     cores: machine.length,
     memoryGib: Math.round(totalmem() / 2 ** 30),
@@ -32,10 +32,11 @@ export function environment(): Environment {
 }
 
 /** Short hash, with `+` when the tree holds changes that no commit has; `none` outside a repository. */
-function commit(): string {
-  const hash = output("git", ["rev-parse", "--short", "HEAD"]).trim();
+export function commitOf(root: string): string {
+  const git = (...args: readonly string[]) => output("git", ["-C", root, ...args]).trim();
+  const hash = git("rev-parse", "--short", "HEAD");
   if (!/^[0-9a-f]+$/.test(hash)) return "none";
-  return output("git", ["status", "--porcelain", "--", "src", "bench"]).trim() === "" ? hash : `${hash}+`;
+  return git("status", "--porcelain", "--", "src", "bench") === "" ? hash : `${hash}+`;
 }
 
 function installedVersion(name: string): string {

@@ -4,13 +4,16 @@
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
-import { mkdir, writeFile } from "node:fs/promises";
+import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { nodeFlags } from "../src/platform/node-flags.ts";
-import type { BenchDevice, BenchService, Pipeline, StoredCounts } from "./pipeline.ts";
+import { allocationsOf } from "./heap-question.ts";
+import type { BenchDevice, BenchService, Counters, Pipeline, StoredCounts } from "./pipeline.ts";
+import { ioOf } from "./process-usage.ts";
 import { metricSum } from "./prometheus-text.ts";
+import { ioCounters } from "./server-counters.ts";
 import { type BenchServers, startServers } from "./servers.ts";
 
 export interface GatewayOptions {
@@ -19,7 +22,12 @@ export interface GatewayOptions {
   readonly devices: number;
   /** `bench/no-privacy.ts` runs the same gateway with consent and sealing taken out. */
   readonly entry: "src/main.ts" | "bench/no-privacy.ts";
+  /** With `HEAP_PROBE` among them, the pipeline has counters. */
   readonly nodeOptions: readonly string[];
+  /** Another checkout, started in its folder by its own packages; this one unless given. */
+  readonly root?: string | undefined;
+  /** Instead of those of `config/node-flags.json`. */
+  readonly nodeFlags?: readonly string[] | undefined;
   /** Configures a weather and a scene service, which listen to everything of their purpose. */
   readonly services: boolean;
 }
@@ -54,7 +62,7 @@ export async function startGateway(options: GatewayOptions): Promise<Pipeline> {
     await servers.stop();
   };
   try {
-    await gateway.start(await writeConfiguration(options.dir, servers, apiToken, services ?? []), options);
+    await gateway.start(await writeConfiguration(options, servers, apiToken, services ?? []), options);
     const http = `http://127.0.0.1:${gateway.portOf("http")}`;
     const devices = await provision(http, apiToken, options.devices);
     return {
@@ -64,6 +72,7 @@ export async function startGateway(options: GatewayOptions): Promise<Pipeline> {
       ...(services !== undefined && { services }),
       counts: () => countsOf(http),
       rows: () => servers.rows(),
+      counters: () => countersOf(gateway, servers),
       stop,
     };
   } catch (error) {
@@ -78,7 +87,7 @@ function secret(): string {
 
 /** JSON is YAML. The limits per device are lifted, because a few devices stand for a large fleet here. */
 async function writeConfiguration(
-  dir: string,
+  { dir, devices, root }: GatewayOptions,
   servers: BenchServers,
   apiToken: string,
   services: readonly BenchService[],
@@ -86,7 +95,11 @@ async function writeConfiguration(
   const file = join(dir, "gateway.yaml");
   const configuration = {
     redis: { url: servers.redisUrl },
-    mqtt: { tcp: { port: 0 }, rate: { perSecond: 100_000, burst: 1_000_000 } },
+    mqtt: {
+      tcp: { port: 0 },
+      rate: { perSecond: 100_000, burst: 1_000_000 },
+      maxConnections: Math.max(20_000, devices + 100),
+    },
     sinks: { influx: { url: servers.influxUrl, database: servers.database } },
     services: services.map(({ id, token }) => ({
       name: id,
@@ -98,11 +111,24 @@ async function writeConfiguration(
     })),
     http: { port: 0, token: apiToken },
     keys: { dir: join(dir, "keys"), create: true },
-    backup: { journalFile: join(dir, "erasures.journal") },
+    ...((await knowsOption(root ?? ROOT, "journalFile")) && {
+      backup: { journalFile: join(dir, "erasures.journal") },
+    }),
   };
   await mkdir(dir, { recursive: true, mode: 0o700 });
   await writeFile(file, JSON.stringify(configuration), { mode: 0o600 });
   return file;
+}
+
+/** An option that an older checkout does not have would keep it from starting. */
+async function knowsOption(root: string, name: string): Promise<boolean> {
+  return (await readFile(join(root, "config", "defaults.yaml"), "utf8")).includes(`${name}:`);
+}
+
+async function countersOf(gateway: GatewayProcess, servers: BenchServers): Promise<Counters> {
+  const [{ bytesAllocated, collections }, ofServers] = await Promise.all([gateway.allocations(), servers.counters()]);
+  const byKind = Object.entries(collections).map(([kind, count]) => [`gc:${kind}`, count]);
+  return { bytesAllocated, ...Object.fromEntries(byKind), ...ioCounters(ioOf(gateway.pid)), ...ofServers };
 }
 
 class GatewayProcess {
@@ -115,6 +141,11 @@ class GatewayProcess {
     return this.#process?.pid ?? 0;
   }
 
+  allocations(): ReturnType<typeof allocationsOf> {
+    if (this.#process === undefined) throw new Error("the gateway was not started");
+    return allocationsOf(this.#process);
+  }
+
   portOf(listener: string): number {
     const port = this.#ports.get(listener);
     if (port === undefined) throw new Error(`the gateway announced no listener ${listener}`);
@@ -125,7 +156,7 @@ class GatewayProcess {
     const child = spawn(
       process.execPath,
       [
-        ...nodeFlags(),
+        ...(options.nodeFlags ?? nodeFlags()),
         "--import",
         "tsx",
         "--import",
@@ -135,7 +166,7 @@ class GatewayProcess {
         "--config",
         configFile,
       ],
-      { cwd: ROOT, env: ownEnvironment(), stdio: ["ignore", "pipe", "inherit", "ipc"] },
+      { cwd: options.root ?? ROOT, env: ownEnvironment(), stdio: ["ignore", "pipe", "inherit", "ipc"] },
     );
     this.#process = child;
     this.#ended = new Promise((resolve) => child.once("exit", () => resolve()));

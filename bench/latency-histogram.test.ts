@@ -37,3 +37,17 @@ describe("LatencyHistogram", () => {
     expect(histogram.summary()).toEqual({ count: 0, mean: 0, p50: 0, p90: 0, p99: 0, max: 0 });
   });
 });
+
+it("adds the buckets of several histograms up, as if all had been recorded in one", () => {
+  const [one, two, both] = [new LatencyHistogram(), new LatencyHistogram(), new LatencyHistogram()];
+  for (const [histogram, us] of [
+    [one, 300],
+    [one, 40_000],
+    [two, 5000],
+    [two, 900_000],
+  ] as const) {
+    histogram.record(us, 10);
+    both.record(us, 10);
+  }
+  expect(LatencyHistogram.of([one.buckets(), two.buckets()]).summary()).toEqual(both.summary());
+});

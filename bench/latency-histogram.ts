@@ -14,7 +14,21 @@ export interface LatencySummary {
   readonly max: number;
 }
 
+/** Everything a histogram holds, to be sent to another process and added there. */
+export interface LatencyBuckets {
+  readonly counts: Float64Array;
+  readonly count: number;
+  readonly sumUs: number;
+  readonly maxUs: number;
+}
+
 export class LatencyHistogram {
+  static of(parts: readonly LatencyBuckets[]): LatencyHistogram {
+    const histogram = new LatencyHistogram();
+    for (const part of parts) histogram.#add(part);
+    return histogram;
+  }
+
   readonly #counts = new Float64Array(BUCKETS);
   #count = 0;
   #sumUs = 0;
@@ -28,6 +42,19 @@ export class LatencyHistogram {
     this.#count += times;
     this.#sumUs += value * times;
     if (value > this.#maxUs) this.#maxUs = value;
+  }
+
+  buckets(): LatencyBuckets {
+    return { counts: this.#counts.slice(), count: this.#count, sumUs: this.#sumUs, maxUs: this.#maxUs };
+  }
+
+  #add({ counts, count, sumUs, maxUs }: LatencyBuckets): void {
+    for (let bucket = 0; bucket < BUCKETS; bucket += 1) {
+      this.#counts[bucket] = (this.#counts[bucket] ?? 0) + (counts[bucket] ?? 0);
+    }
+    this.#count += count;
+    this.#sumUs += sumUs;
+    this.#maxUs = Math.max(this.#maxUs, maxUs);
   }
 
   reset(): void {

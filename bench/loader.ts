@@ -3,7 +3,7 @@
  * QoS 1, either as fast as acknowledgements come back (closed loop) or at a given rate (paced).
  */
 import { answer } from "./child.ts";
-import { LatencyHistogram, type LatencySummary } from "./latency-histogram.ts";
+import { type LatencyBuckets, LatencyHistogram } from "./latency-histogram.ts";
 import { LoadConnection } from "./load-connection.ts";
 import { PublishRing, payloadTemplate } from "./publish-ring.ts";
 import { ServiceConnection } from "./service-connection.ts";
@@ -34,8 +34,8 @@ export interface LoaderSample {
   readonly cpuUs: number;
   /** Unix ms of the sample. */
   readonly atMs: number;
-  /** Send to PUBACK in ms, of the messages acknowledged since the sample before. */
-  readonly latency: LatencySummary;
+  /** Send to PUBACK, of the messages acknowledged since the sample before. */
+  readonly latency: LatencyBuckets;
 }
 
 export interface LoadShape {
@@ -125,7 +125,7 @@ const commands = {
       heard: services.reduce((sum, { heard }) => sum + heard, 0),
       cpuUs: cpu.user + cpu.system,
       atMs: Date.now(),
-      latency: latency.summary(),
+      latency: latency.buckets(),
     };
     latency.reset();
     return sample;

@@ -5,10 +5,11 @@
 import { availableParallelism } from "node:os";
 import { setTimeout as wait } from "node:timers/promises";
 import type { Child } from "./child.ts";
-import type { LatencySummary } from "./latency-histogram.ts";
+import { type LatencyBuckets, LatencyHistogram, type LatencySummary } from "./latency-histogram.ts";
 import type { LoaderCommands, LoaderSample } from "./loader.ts";
-import type { Pipeline, StoredCounts } from "./pipeline.ts";
+import type { Counters, Pipeline, StoredCounts } from "./pipeline.ts";
 import { cpuUs, machineCpuUs } from "./process-usage.ts";
+import { growth } from "./server-counters.ts";
 
 export interface LoadPlan {
   readonly warmUpMs: number;
@@ -17,6 +18,14 @@ export interface LoadPlan {
   readonly ratePerSecond?: number | undefined;
   /** Messages of one device sent in one write when paced. */
   readonly burst?: number | undefined;
+}
+
+/** A pipeline and the loader that is connected to it. */
+export interface Loaded {
+  readonly loader: Child<LoaderCommands>;
+  readonly pipeline: Pipeline;
+  /** Processes of the bench that are not under load meanwhile. */
+  readonly waiting: readonly number[];
 }
 
 export interface Measured {
@@ -32,8 +41,20 @@ export interface Measured {
   /** By process, and `loader`; the cost of draining the backlog is included. */
   readonly cpuPerMessageUs: Readonly<Record<string, number>>;
   readonly pubackMs: LatencySummary;
+  /** What `pubackMs` was made of, so that windows can be added up. */
+  readonly latency: LatencyBuckets;
+  readonly counted: Counted;
   /** Share of the machine's cores that processes of others took meanwhile; much of it makes a run worthless. */
   readonly foreignCpuShare: number;
+}
+
+/**
+ * Growth of the pipeline's counters from before the load, warm-up included, until everything was stored. Both readings are
+ * taken while nothing is under way, because a busy process answers late, after further messages.
+ */
+export interface Counted {
+  readonly messages: number;
+  readonly growth: Counters;
 }
 
 interface Edge {
@@ -47,32 +68,42 @@ interface Edge {
 const DRAIN_POLL_MS = 20;
 const DRAIN_STALL_MS = 30_000;
 
-export async function measure(loader: Child<LoaderCommands>, pipeline: Pipeline, plan: LoadPlan): Promise<Measured> {
+export async function measure(loaded: Loaded, plan: LoadPlan): Promise<Measured> {
+  const { loader } = loaded;
+  const before = await quietCounters(loaded);
   await loader.ask("start", { ratePerSecond: plan.ratePerSecond, burst: plan.burst });
   await wait(plan.warmUpMs);
-  const opened = await edge(loader, pipeline);
+  const opened = await edge(loaded);
   await wait(plan.durationMs);
-  const closed = await edge(loader, pipeline);
+  const closed = await edge(loaded);
   const unacknowledged = await loader.ask("stop", undefined);
-  const settled = await drained(loader, pipeline);
+  const settled = await drained(loaded);
   refuseDishonest(unacknowledged, settled);
-  return figures(opened, closed, settled);
+  const after = await quietCounters(loaded);
+  const counted = { messages: after.acked - before.acked, growth: growth(before.counters, after.counters) };
+  return { ...figures(opened, closed, settled), counted };
 }
 
-async function edge(loader: Child<LoaderCommands>, pipeline: Pipeline): Promise<Edge> {
+async function quietCounters({ loader, pipeline }: Loaded): Promise<{ acked: number; counters: Counters }> {
+  const { acked } = await loader.ask("sample", undefined);
+  return { acked, counters: (await pipeline.counters?.()) ?? {} };
+}
+
+async function edge({ loader, pipeline, waiting }: Loaded): Promise<Edge> {
   const [load, counts] = await Promise.all([loader.ask("sample", undefined), pipeline.counts?.()]);
   const cpu = Object.fromEntries(Object.entries(pipeline.pids).map(([name, pid]) => [name, cpuUs(pid)]));
   const own = process.cpuUsage();
-  const accountedUs = Object.values(cpu).reduce((sum, us) => sum + us, load.cpuUs + own.user + own.system);
+  const accounted = [...Object.values(cpu), ...waiting.map(cpuUs), load.cpuUs, own.user + own.system];
+  const accountedUs = accounted.reduce((sum, us) => sum + us, 0);
   return { load, counts, cpu, foreignCpuUs: machineCpuUs() - accountedUs };
 }
 
 /** Waits until everything received was stored; gives up when nothing moves any more. */
-async function drained(loader: Child<LoaderCommands>, pipeline: Pipeline): Promise<Edge> {
+async function drained(loaded: Loaded): Promise<Edge> {
   let last = -1;
   let movedAtMs = Date.now();
   for (;;) {
-    const now = await edge(loader, pipeline);
+    const now = await edge(loaded);
     if (now.counts === undefined || (isStored(now.load, now.counts) && isHeard(now.load, now.counts))) return now;
     const moved = now.counts.stored + now.load.heard;
     if (moved !== last) {
@@ -107,7 +138,7 @@ function refuseDishonest(unacknowledged: number, settled: Edge): void {
   throw new Error(`the run is not valid: ${JSON.stringify(found)}`);
 }
 
-function figures(opened: Edge, closed: Edge, settled: Edge): Measured {
+function figures(opened: Edge, closed: Edge, settled: Edge): Omit<Measured, "counted"> {
   const windowMs = closed.load.atMs - opened.load.atMs;
   // Sending ends a moment after the window: what was acknowledged until then also had to be stored, so it counts.
   const messages = settled.load.acked - opened.load.acked;
@@ -115,7 +146,7 @@ function figures(opened: Edge, closed: Edge, settled: Edge): Measured {
   const inWindow = closed.load.acked - opened.load.acked;
   const stores = settled.counts !== undefined;
   const cpuPerMessageUs = Object.fromEntries(
-    Object.entries(settled.cpu).map(([name, us]) => [name, tenth((us - (opened.cpu[name] ?? 0)) / messages)]),
+    Object.entries(settled.cpu).map(([name, us]) => [name, (us - (opened.cpu[name] ?? 0)) / messages]),
   );
   return {
     messages,
@@ -126,9 +157,10 @@ function figures(opened: Edge, closed: Edge, settled: Edge): Measured {
     drainMs: settled.load.atMs - closed.load.atMs,
     cpuPerMessageUs: {
       ...cpuPerMessageUs,
-      loader: tenth((settled.load.cpuUs - opened.load.cpuUs) / messages),
+      loader: (settled.load.cpuUs - opened.load.cpuUs) / messages,
     },
-    pubackMs: closed.load.latency,
+    pubackMs: LatencyHistogram.of([closed.load.latency]).summary(),
+    latency: closed.load.latency,
     foreignCpuShare: foreignShare(opened, settled),
   };
 }
@@ -137,8 +169,4 @@ function foreignShare(opened: Edge, settled: Edge): number {
   const availableUs = (settled.load.atMs - opened.load.atMs) * 1000 * availableParallelism();
   const share = (settled.foreignCpuUs - opened.foreignCpuUs) / availableUs;
   return Math.round(Math.max(0, share) * 100) / 100;
-}
-
-function tenth(value: number): number {
-  return Math.round(value * 10) / 10;
 }

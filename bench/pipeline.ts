@@ -10,8 +10,13 @@ export interface Pipeline {
   counts?(): Promise<StoredCounts>;
   /** Called once everything is processed: writes what is still buffered, and counts what the store holds. */
   rows?(): Promise<number>;
+  /** What the machine does not decide: heap, system calls, traffic of the servers. Absent where nothing is counted. */
+  counters?(): Promise<Counters>;
   stop(): Promise<void>;
 }
+
+/** Totals by name that only grow. */
+export type Counters = Readonly<Record<string, number>>;
 
 export interface BenchDevice {
   readonly id: string;

@@ -12,6 +12,11 @@ export function cpuUs(pid: number): number {
   return (Number(fields[11]) + Number(fields[12])) * TICK_US;
 }
 
+/** As `ioCounters` reads it. */
+export function ioOf(pid: number): string {
+  return readFileSync(`/proc/${pid}/io`, "utf8");
+}
+
 /** Resident memory in bytes. */
 export function residentBytes(pid: number): number {
   const line = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"));

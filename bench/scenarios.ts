@@ -1,127 +1,102 @@
 /**
- * What is measured, one function each. Every scenario starts its own processes and servers on
- * loopback, throws its warm-up away, and stops everything before it returns.
+ * What is measured. The comparison keeps all its systems warm and loads them in turn; the rest starts its own processes and
+ * servers on loopback, throws its warm-up away, and stops everything before it returns.
  */
 import { mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { Child } from "./child.ts";
 import { startBareAedes, startOnePerJob } from "./compared-pipelines.ts";
-import { type GatewayOptions, startGateway } from "./gateway-pipeline.ts";
+import { type Entrant, NO_PRIVACY, PATH, SERVICES, withContenders } from "./contenders.ts";
+import { startGateway } from "./gateway-pipeline.ts";
 import { COLLECTABLE, idleConnectionKb } from "./idle-memory.ts";
-import type { LoaderCommands } from "./loader.ts";
-import { type LoadPlan, type Measured, measure } from "./measure.ts";
+import type { LoadPlan, Measured } from "./measure.ts";
 import type { Pipeline } from "./pipeline.ts";
+import { interleaved, pooled, type Windows } from "./windows.ts";
 
 export interface ScenarioOptions {
   /** Everything written goes below; removed after each scenario. */
   readonly dir: string;
   readonly devices: number;
+  /** Of each system's windows at the peak, all together. */
   readonly durationMs: number;
+  readonly pairs: number;
+  /** Before the first window of a system. */
   readonly warmUpMs: number;
   readonly idleConnections: number;
-  /** For the gateway process, such as `--cpu-prof`. */
-  readonly nodeOptions: readonly string[];
   readonly quick: boolean;
 }
 
-export interface WholePath {
-  readonly peak: Measured;
-  /** The traffic of the peak run at half of its rate. */
-  readonly halfPeak: Measured;
-  /** Half of the peak with every message in a write, and so a packet, of its own. */
-  readonly halfPeakSingly: Measured | undefined;
+export interface Comparison {
+  /** As fast as acknowledgements come back. */
+  readonly peak: Windows;
+  /** The traffic of the peak, for all of them at half of the rate that the whole path reached. */
+  readonly halfPeak: Windows;
+  /** The whole path at the same rate with every message in a write, and so a packet, of its own. */
+  readonly halfPeakSingly: Windows;
 }
 
-const WINDOW = 20;
-const KEEP_ALIVE_SECONDS = 300;
-/** Comparisons and latencies need fewer messages than the headline figure. */
+/** Thrown away at the beginning of each window: the first messages meet empty batches. */
+export const RAMP_MS = 400;
+/** Latencies, and the slow comparison, need fewer messages than the headline figure. */
 const SHORT = 0.6;
 
-export async function bareAedes(options: ScenarioOptions): Promise<Measured> {
-  return await underLoad(await startBareAedes(options.devices, []), async (loader, pipeline) =>
-    measure(loader, pipeline, shortened(options)),
-  );
-}
-
-export async function wholePath(options: ScenarioOptions): Promise<WholePath> {
-  return await withGateway(options, { nodeOptions: options.nodeOptions }, (gateway) =>
-    underLoad(gateway, async (loader) => {
-      const { warmUpMs, durationMs } = options;
-      const peak = await measure(loader, gateway, { warmUpMs, durationMs });
-      const ratePerSecond = Math.round(peak.endToEndPerSecond / 2);
-      const halfPeak = await measure(loader, gateway, { ...shortened(options), ratePerSecond });
-      const halfPeakSingly = options.quick
-        ? undefined
-        : await measure(loader, gateway, { ...shortened(options), ratePerSecond, burst: 1 });
+export async function comparison(entrants: readonly Entrant[], options: ScenarioOptions): Promise<Comparison> {
+  const { pairs, warmUpMs, durationMs } = options;
+  const none: Windows = new Map();
+  return await inDirectory(options, "compared", async (dir) =>
+    withContenders(entrants, { dir, devices: options.devices }, async (contenders) => {
+      const measured = (wanted: typeof contenders, rounds: number, plan: LoadPlan) =>
+        interleaved(contenders, wanted, rounds, plan);
+      await measured(contenders, 1, { warmUpMs, durationMs: RAMP_MS });
+      const window = { warmUpMs: RAMP_MS, durationMs: durationMs / pairs };
+      const peak = await measured(contenders, pairs, window);
+      const path = peak.get(PATH);
+      if (path === undefined) return { peak, halfPeak: none, halfPeakSingly: none };
+      const ratePerSecond = Math.round(pooled(path).endToEndPerSecond / 2);
+      const paced = { ...window, durationMs: window.durationMs * SHORT, ratePerSecond };
+      const stored = contenders.filter(({ name, pipeline }) => takesHalf(name, pipeline));
+      const halfPeak = await measured(stored, pairs, paced);
+      const alone = contenders.filter(({ name }) => name === PATH);
+      const halfPeakSingly = options.quick ? none : await measured(alone, pairs, { ...paced, burst: 1 });
       return { peak, halfPeak, halfPeakSingly };
     }),
   );
 }
 
-/** The peak alone, on fresh servers: the other side of the comparison with `withoutPrivacy`, taken after it. */
-export async function wholePathAgain(options: ScenarioOptions): Promise<Measured> {
-  return await withGateway(options, {}, (gateway) =>
-    underLoad(gateway, (loader) => measure(loader, gateway, shortened(options))),
-  );
-}
-
-/** The peak with a weather and a scene service that listen to everything: two messages out for each that comes in. */
-export async function withServices(options: ScenarioOptions): Promise<Measured> {
-  return await withGateway(options, { services: true }, (gateway) =>
-    underLoad(gateway, (loader) => measure(loader, gateway, shortened(options))),
-  );
-}
-
-/** The same gateway with a consent gate that lets everything pass and an envelope that seals nothing. */
-export async function withoutPrivacy(options: ScenarioOptions): Promise<Measured> {
-  return await withGateway(options, { entry: "bench/no-privacy.ts" }, (gateway) =>
-    underLoad(gateway, (loader) => measure(loader, gateway, options)),
-  );
+/** Latency is of interest of gateways as somebody would run them. */
+function takesHalf(name: string, { counts }: Pipeline): boolean {
+  return counts !== undefined && name !== NO_PRIVACY && name !== SERVICES;
 }
 
 export async function onePerJob(options: ScenarioOptions): Promise<Measured> {
-  return await inDirectory(options, "one-per-job", async (dir) =>
-    underLoad(await startOnePerJob(options.devices, dir), (loader, pipeline) => {
-      const { warmUpMs, durationMs } = shortened(options);
-      // Its backlog takes several times the window to drain.
-      return measure(loader, pipeline, { warmUpMs, durationMs: durationMs / 2 });
+  const { devices, warmUpMs, durationMs } = options;
+  const entrant: Entrant = { name: "one-per-job", start: (dir) => startOnePerJob(devices, dir) };
+  return await inDirectory(options, "one-per-job", (dir) =>
+    withContenders([entrant], { dir, devices }, async (contenders) => {
+      // In one window, because its backlog takes several times the window to drain.
+      const plan = { warmUpMs: warmUpMs / 2, durationMs: (durationMs * SHORT) / 2 };
+      const windows = await interleaved(contenders, contenders, 1, plan);
+      return pooled(windows.get(entrant.name) ?? []);
     }),
   );
 }
 
 export async function idleGatewayKb(options: ScenarioOptions): Promise<number> {
-  const idle = { nodeOptions: COLLECTABLE, devices: options.idleConnections };
-  return await withGateway(options, idle, async (gateway) => {
-    try {
-      return await idleConnectionKb(gateway);
-    } finally {
-      await gateway.stop();
-    }
-  });
+  const idle = { nodeOptions: COLLECTABLE, devices: options.idleConnections, services: false };
+  return await inDirectory(options, "idle", async (dir) =>
+    idleKb(await startGateway({ ...idle, dir, entry: "src/main.ts" })),
+  );
 }
 
 export async function idleBareAedesKb(options: ScenarioOptions): Promise<number> {
-  const broker = await startBareAedes(options.idleConnections, COLLECTABLE);
+  return await idleKb(await startBareAedes(options.idleConnections, COLLECTABLE));
+}
+
+async function idleKb(pipeline: Pipeline): Promise<number> {
   try {
-    return await idleConnectionKb(broker);
+    return await idleConnectionKb(pipeline);
   } finally {
-    await broker.stop();
+    await pipeline.stop();
   }
-}
-
-function shortened({ warmUpMs, durationMs }: ScenarioOptions): LoadPlan {
-  return { warmUpMs: warmUpMs / 2, durationMs: durationMs * SHORT };
-}
-
-async function withGateway<Result>(
-  options: ScenarioOptions,
-  different: Partial<Omit<GatewayOptions, "dir">>,
-  run: (gateway: Pipeline) => Promise<Result>,
-): Promise<Result> {
-  const { devices } = options;
-  return await inDirectory(options, "gateway", async (dir) =>
-    run(await startGateway({ dir, devices, entry: "src/main.ts", nodeOptions: [], services: false, ...different })),
-  );
 }
 
 async function inDirectory<Result>(
@@ -137,38 +112,4 @@ async function inDirectory<Result>(
   } finally {
     await rm(dir, { recursive: true, force: true });
   }
-}
-
-/** Connects a fresh loader, runs, has the store count its rows, and stops both sides. */
-async function underLoad<Result>(
-  pipeline: Pipeline,
-  run: (loader: Child<LoaderCommands>, pipeline: Pipeline) => Promise<Result>,
-): Promise<Result> {
-  const loader = new Child<LoaderCommands>("loader.ts");
-  try {
-    await loader.ask("connect", {
-      port: pipeline.port,
-      devices: pipeline.devices,
-      window: WINDOW,
-      keepAliveSeconds: KEEP_ALIVE_SECONDS,
-    });
-    if (pipeline.services !== undefined) {
-      const { port, services } = pipeline;
-      await loader.ask("listen", { port, services, keepAliveSeconds: KEEP_ALIVE_SECONDS });
-    }
-    const result = await run(loader, pipeline);
-    await confirmRows(pipeline);
-    return result;
-  } finally {
-    await loader.stop();
-    await pipeline.stop();
-  }
-}
-
-/** "Stored" is the pipeline's own word: the store is asked too. */
-async function confirmRows(pipeline: Pipeline): Promise<void> {
-  const counts = await pipeline.counts?.();
-  const rows = await pipeline.rows?.();
-  if (counts === undefined || rows === undefined || rows === counts.stored) return;
-  throw new Error(`the run is not valid: ${counts.stored} said to be stored, ${rows} rows found`);
 }

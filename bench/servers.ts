@@ -1,6 +1,9 @@
 /** A fresh Redis (fsync on every write) and a fresh InfluxDB for one scenario, both private. */
 import { join } from "node:path";
+import { Redis } from "ioredis";
 import { INFLUX_DATABASE, startInflux, startRedis } from "../tools/private-servers/services.ts";
+import type { Counters } from "./pipeline.ts";
+import { influxCounters, redisCounters } from "./server-counters.ts";
 
 export interface BenchServers {
   readonly redisUrl: string;
@@ -10,6 +13,8 @@ export interface BenchServers {
   readonly database: string;
   /** Points in `device_status`, as InfluxDB itself counts them. */
   rows(): Promise<number>;
+  /** Their own statistics. */
+  counters(): Promise<Counters>;
   stop(): Promise<void>;
 }
 
@@ -20,6 +25,7 @@ export async function startServers(dir: string): Promise<BenchServers> {
     await redis.stop();
     throw error;
   });
+  const statistics = new Redis(redis.url);
   return {
     redisUrl: redis.url,
     redisPid: redis.pid,
@@ -27,7 +33,15 @@ export async function startServers(dir: string): Promise<BenchServers> {
     influxPid: influx.pid,
     database: INFLUX_DATABASE,
     rows: () => countRows(influx.url),
+    counters: async () => {
+      const [info, answer] = await Promise.all([
+        statistics.info("stats", "commandstats"),
+        influxQuery(influx.url, "SHOW STATS FOR 'httpd'"),
+      ]);
+      return { ...redisCounters(info), ...influxCounters(answer) };
+    },
     stop: async () => {
+      statistics.disconnect();
       await Promise.all([redis.stop(), influx.stop()]);
     },
   };
@@ -35,8 +49,13 @@ export async function startServers(dir: string): Promise<BenchServers> {
 
 /** Every message of the bench carries `battery`, so counting that field counts messages. */
 async function countRows(url: string): Promise<number> {
-  const query = new URLSearchParams({ db: INFLUX_DATABASE, q: "SELECT COUNT(battery) FROM device_status" });
-  const response = await fetch(`${url}/query?${query}`);
-  const answer = (await response.json()) as { results?: { series?: { values?: [string, number][] }[] }[] };
+  const answer = (await influxQuery(url, "SELECT COUNT(battery) FROM device_status")) as {
+    results?: { series?: { values?: [string, number][] }[] }[];
+  };
   return answer.results?.[0]?.series?.[0]?.values?.[0]?.[1] ?? 0;
+}
+
+async function influxQuery(url: string, q: string): Promise<unknown> {
+  const response = await fetch(`${url}/query?${new URLSearchParams({ db: INFLUX_DATABASE, q })}`);
+  return await response.json();
 }

@@ -1,0 +1,105 @@
+/** What takes part in a comparison: how each is started on servers of its own, loaded, checked and stopped. */
+import { readFile } from "node:fs/promises";
+import { join, resolve } from "node:path";
+import { Child } from "./child.ts";
+import { startBareAedes } from "./compared-pipelines.ts";
+import { type GatewayOptions, startGateway } from "./gateway-pipeline.ts";
+import { HEAP_PROBE } from "./heap-question.ts";
+import type { LoaderCommands } from "./loader.ts";
+import type { Pipeline } from "./pipeline.ts";
+import type { Contender } from "./windows.ts";
+
+/** Name of the gateway of this checkout as it is shipped: what all others are compared with. */
+export const PATH = "path";
+export const BARE = "bare";
+export const NO_PRIVACY = "no-privacy";
+export const SERVICES = "services";
+export const AGAINST = "against";
+
+const WINDOW = 20;
+const KEEP_ALIVE_SECONDS = 300;
+
+/** Started in a folder of its own below that of the run. */
+export interface Entrant {
+  readonly name: string;
+  start(dir: string, devices: number): Promise<Pipeline>;
+}
+
+export const bareAedes: Entrant = { name: BARE, start: (_dir, devices) => startBareAedes(devices, []) };
+
+export function wholePath(nodeOptions: readonly string[]): Entrant {
+  return gateway(PATH, { nodeOptions });
+}
+
+/** A consent gate that lets everything pass and an envelope that seals nothing. */
+export const withoutPrivacy = gateway(NO_PRIVACY, { entry: "bench/no-privacy.ts" });
+
+/** A weather and a scene service listen to everything: two messages out for each that comes in. */
+export const withServices = gateway(SERVICES, { services: true });
+
+/** This checkout under other flags of Node. */
+export function withNodeFlags(flags: string): Entrant {
+  return gateway(flags, { nodeFlags: flags.split(/\s+/).filter((flag) => flag !== "") });
+}
+
+/** Another checkout: its sources, packages and flags of Node, started as anybody would start it. */
+export function otherCheckout(path: string): Entrant {
+  const root = resolve(path);
+  return {
+    name: AGAINST,
+    start: async (dir, devices) => {
+      const nodeFlags = JSON.parse(await readFile(join(root, "config", "node-flags.json"), "utf8")) as string[];
+      return await gateway(AGAINST, { root, nodeFlags }).start(dir, devices);
+    },
+  };
+}
+
+function gateway(name: string, different: Partial<GatewayOptions>): Entrant {
+  const nodeOptions = [...HEAP_PROBE, ...(different.nodeOptions ?? [])];
+  return {
+    name,
+    start: (dir, devices) =>
+      startGateway({ entry: "src/main.ts", services: false, ...different, dir, devices, nodeOptions }),
+  };
+}
+
+/** Starts all of them, hands them over warm and ready for load, and has every store count its rows at the end. */
+export async function withContenders<Result>(
+  entrants: readonly Entrant[],
+  options: { readonly dir: string; readonly devices: number },
+  run: (contenders: readonly Contender[]) => Promise<Result>,
+): Promise<Result> {
+  const contenders: Contender[] = [];
+  try {
+    for (const [index, { name, start }] of entrants.entries()) {
+      const pipeline = await start(join(options.dir, `${index}`), options.devices);
+      contenders.push({ name, pipeline, loader: await connectedTo(pipeline) });
+    }
+    const result = await run(contenders);
+    for (const { pipeline } of contenders) await confirmRows(pipeline);
+    return result;
+  } finally {
+    for (const { loader, pipeline } of contenders) await Promise.all([loader.stop(), pipeline.stop()]);
+  }
+}
+
+async function connectedTo(pipeline: Pipeline): Promise<Child<LoaderCommands>> {
+  const { port, devices, services } = pipeline;
+  const loader = new Child<LoaderCommands>("loader.ts");
+  try {
+    await loader.ask("connect", { port, devices, window: WINDOW, keepAliveSeconds: KEEP_ALIVE_SECONDS });
+    if (services !== undefined) await loader.ask("listen", { port, services, keepAliveSeconds: KEEP_ALIVE_SECONDS });
+    return loader;
+  } catch (error) {
+    await Promise.all([loader.stop(), pipeline.stop()]);
+    throw error;
+  }
+}
+
+/** "Stored" is the pipeline's own word: the store is asked too. */
+async function confirmRows(pipeline: Pipeline): Promise<void> {
+  const counts = await pipeline.counts?.();
+  const rows = await pipeline.rows?.();
+  if (counts === undefined || rows === undefined || rows === counts.stored) return;
+  throw new Error(`the run is not valid: ${counts.stored} said to be stored, ${rows} rows found`);
+}

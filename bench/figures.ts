@@ -1,0 +1,192 @@
+/** What a run comes to: the rows of its tables, and the one JSON object. */
+import { AGAINST, BARE, NO_PRIVACY, PATH, SERVICES } from "./contenders.ts";
+import type { Environment } from "./environment.ts";
+import type { Measured } from "./measure.ts";
+import { perMessage } from "./per-message.ts";
+import { type Quartiles, quartiles, type RatioSpread } from "./quartiles.ts";
+import type { Comparison } from "./scenarios.ts";
+import { compared, pooled, type Windows } from "./windows.ts";
+
+export interface Findings {
+  readonly comparison?: Comparison | undefined;
+  readonly onePerJob?: Measured | undefined;
+  readonly idleKb?: { readonly gateway?: number | undefined; readonly bareAedes?: number | undefined } | undefined;
+}
+
+export interface BenchRun {
+  readonly environment: Environment;
+  readonly devices: number;
+  readonly durationMs: number;
+  readonly pairs: number;
+  readonly idleConnections: number;
+  /** Path and commit of the checkout that this one was compared with. */
+  readonly against?: { readonly path: string; readonly commit: string } | undefined;
+  /** What `--node-flags` was given. */
+  readonly nodeFlags: readonly string[];
+  readonly findings: Findings;
+}
+
+/** This checkout as shipped beside the same, or another, with one thing different. */
+interface BesideFigures {
+  /** CPU of the gateway per message: the shipped one as a multiple of the other. */
+  readonly ratio: RatioSpread | undefined;
+  /** Messages stored per second, likewise. */
+  readonly rateRatio: RatioSpread | undefined;
+  readonly endToEndPerSecond: number;
+  readonly cpuPerMessageUs: CpuFigures;
+  readonly pubackMsAtHalfPeak: LatencyFigures | undefined;
+}
+
+interface CpuFigures {
+  readonly gateway: number;
+  readonly redis: number | undefined;
+  readonly influx: number | undefined;
+}
+
+interface LatencyFigures {
+  /** Of all messages. */
+  readonly p50: number;
+  readonly p99: number;
+  /** Of the p99 of each window. */
+  readonly p99Windows: Quartiles;
+}
+
+/** Absent figures belong to scenarios that were not run. */
+export function summary(run: BenchRun) {
+  const { environment, devices, durationMs, pairs, findings } = run;
+  const { onePerJob, idleKb, comparison } = findings;
+  const [peak, bare] = [peakOf(run, PATH), peakOf(run, BARE)];
+  const [withServices, withoutPrivacy] = [peakOf(run, SERVICES), peakOf(run, NO_PRIVACY)];
+  const ratio = comparison && compared(comparison.peak, PATH, BARE, gatewayUs);
+  const privacyRate = comparison && compared(comparison.peak, PATH, NO_PRIVACY, storedRate);
+  const privacyCpu = comparison && compared(comparison.peak, NO_PRIVACY, PATH, gatewayUs);
+  return {
+    ratio: ratio && roundedSpread(ratio),
+    ratioToBareAedes: ratio && rounded(ratio.median),
+    endToEndPerSecond: peak?.endToEndPerSecond,
+    acknowledgedPerSecond: peak?.acknowledgedPerSecond,
+    cpuPerMessageUs: peak && cpuOf(peak),
+    bareAedesCpuUs: bare && rounded(gatewayUs(bare)),
+    bareAedesPerSecond: bare?.acknowledgedPerSecond ?? 0,
+    ...(peak && perMessage(peak.counted)),
+    onePerJob: onePerJob && {
+      endToEndPerSecond: onePerJob.endToEndPerSecond,
+      cpuPerMessageUs: cpuOf(onePerJob),
+    },
+    withServices: withServices && {
+      endToEndPerSecond: withServices.endToEndPerSecond,
+      forwardedPerSecond: withServices.forwardedPerSecond,
+      cpuPerMessageUs: cpuOf(withServices),
+    },
+    against: run.against && { ...run.against, ...besideFigures(run, AGAINST) },
+    nodeFlags: run.nodeFlags.map((flags) => ({ flags, ...besideFigures(run, flags) })),
+    privacyCostShare: privacyRate && rounded(1 - privacyRate.median, 3),
+    privacyCpuShare: privacyCpu && rounded(1 - privacyCpu.median, 3),
+    withoutPrivacyPerSecond: withoutPrivacy?.endToEndPerSecond,
+    pubackMsAtHalfPeak: latencyOf(comparison?.halfPeak, PATH),
+    pubackMsAtHalfPeakSingly: latencyOf(comparison?.halfPeakSingly, PATH),
+    backlogAtPeak: peak?.backlog,
+    drainMs: peak?.drainMs,
+    foreignCpuShare: worstForeignShare(run),
+    disturbed: disturbed(run),
+    loaderCpuUs: peak && rounded(peak.cpuPerMessageUs.loader ?? 0),
+    idleConnectionKb: idleKb?.gateway,
+    idleConnectionKbBareAedes: idleKb?.bareAedes,
+    devices,
+    durationMs,
+    windowMs: Math.round(durationMs / pairs),
+    ...environment,
+  };
+}
+
+function besideFigures({ findings }: BenchRun, name: string): BesideFigures | undefined {
+  const peaks = findings.comparison?.peak;
+  const windows = peaks?.get(name);
+  if (peaks === undefined || windows === undefined) return undefined;
+  const measured = pooled(windows);
+  const ratio = compared(peaks, PATH, name, gatewayUs);
+  const rateRatio = compared(peaks, PATH, name, storedRate);
+  return {
+    ratio: ratio && roundedSpread(ratio),
+    rateRatio: rateRatio && roundedSpread(rateRatio),
+    endToEndPerSecond: measured.endToEndPerSecond,
+    cpuPerMessageUs: cpuOf(measured),
+    ...perMessage(measured.counted),
+    pubackMsAtHalfPeak: latencyOf(findings.comparison?.halfPeak, name),
+  };
+}
+
+/** Above this share of the machine, what others did decides rates and latencies, and differs from row to row. */
+const MAX_FOREIGN_CPU_SHARE = 0.1;
+
+/** Whether other processes took so much of the machine that rates and latencies say little; ratios of windows still hold. */
+export function disturbed(run: BenchRun): boolean {
+  return worstForeignShare(run) > MAX_FOREIGN_CPU_SHARE;
+}
+
+function worstForeignShare(run: BenchRun): number {
+  return Math.max(0, ...rowsOf(run).map(([, measured]) => measured.foreignCpuShare));
+}
+
+export type Row = readonly [scenario: string, measured: Measured];
+
+export function rowsOf(run: BenchRun): Row[] {
+  const { comparison, onePerJob } = run.findings;
+  const half = (name: string, windows = comparison?.halfPeak) => windows && pooledOf(windows, name);
+  const rows: [string, Measured | undefined][] = [
+    ["bare Aedes, in memory", peakOf(run, BARE)],
+    ["whole path, peak", peakOf(run, PATH)],
+    ["whole path, half of the peak", half(PATH)],
+    ["whole path, half, singly", half(PATH, comparison?.halfPeakSingly)],
+    ["whole path, services listening", peakOf(run, SERVICES)],
+    ["consent and sealing off, peak", peakOf(run, NO_PRIVACY)],
+    ["one job per message, peak", onePerJob],
+    ["other checkout, peak", peakOf(run, AGAINST)],
+    ["other checkout, half of the peak", half(AGAINST)],
+    ...run.nodeFlags.flatMap((flags): [string, Measured | undefined][] => [
+      [`${flags}, peak`, peakOf(run, flags)],
+      [`${flags}, half of the peak`, half(flags)],
+    ]),
+  ];
+  return rows.flatMap(([name, measured]) => (measured === undefined ? [] : [[name, measured] as const]));
+}
+
+export function peakOf({ findings }: BenchRun, name: string): Measured | undefined {
+  return findings.comparison && pooledOf(findings.comparison.peak, name);
+}
+
+function pooledOf(windows: Windows, name: string): Measured | undefined {
+  const of = windows.get(name);
+  return of && pooled(of);
+}
+
+function latencyOf(windows: Windows | undefined, name: string): LatencyFigures | undefined {
+  const of = windows?.get(name);
+  if (of === undefined) return undefined;
+  const { p50, p99 } = pooled(of).pubackMs;
+  return { p50, p99, p99Windows: quartiles(of.map(({ pubackMs }) => pubackMs.p99)) };
+}
+
+function cpuOf({ cpuPerMessageUs: { gateway = 0, redis, influx } }: Measured): CpuFigures {
+  return {
+    gateway: rounded(gateway),
+    redis: redis === undefined ? undefined : rounded(redis),
+    influx: influx === undefined ? undefined : rounded(influx),
+  };
+}
+
+function gatewayUs(run: Measured): number {
+  return run.cpuPerMessageUs.gateway ?? 0;
+}
+
+function storedRate(run: Measured): number {
+  return run.endToEndPerSecond;
+}
+
+function roundedSpread({ median, p25, p75, pairs }: RatioSpread): RatioSpread {
+  return { median: rounded(median, 3), p25: rounded(p25, 3), p75: rounded(p75, 3), pairs };
+}
+
+function rounded(value: number, digits = 2): number {
+  return Number(value.toFixed(digits));
+}
