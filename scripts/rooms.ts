@@ -155,7 +155,7 @@ export const ROOMS: readonly Room[] = [
   room(
     "http/centre",
     "the privacy centre",
-    ["http", "platform", "platform/keys"],
+    ["http", "consent/ledger", "platform", "platform/keys"],
     ["fastify", "fastify-type-provider-zod", "zod", "ioredis"],
   ),
   room(
