@@ -149,8 +149,7 @@ export function createGateway(
     damaged,
     log,
     purgeStored: (tag) => rights.http.erasures.request(tag, { by: "controller", method: "minor" }),
-    holding: safekeeping.journal.holding,
-    audited: safekeeping.journal.audited,
+    journal: safekeeping.journal,
     freed: () => rights.wake(),
   });
   const rights: Rights = createRights({

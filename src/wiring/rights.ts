@@ -4,7 +4,7 @@
  */
 import type { Config } from "../config/schema.ts";
 import type { Leases } from "../consent/fence/leases.ts";
-import { LedgerHolds } from "../consent/ledger/holds.ts";
+import { standingHolds } from "../consent/ledger/holds.ts";
 import { SubjectErasure } from "../consent/ledger/subject-erasure.ts";
 import type { SubjectTurns } from "../consent/ledger/subject-turns.ts";
 import type { Keyring } from "../deidentify/keyring.ts";
@@ -178,7 +178,6 @@ function tell(open: readonly ErasureStatus[], metrics: RightsDeps["metrics"]): v
 
 function erasurePorts(deps: RightsDeps, signer: ReceiptSigner, remnants: KeyRemnants): ErasurePorts {
   const { config, keys, redis, keyring, envelope } = deps;
-  const holds = new LedgerHolds(redis.store, keys, { now: Date.now, broken: () => deps.damaged("ledger") });
   return {
     ledger: new SubjectErasure(redis.store, keys, { turns: deps.turns, now: Date.now }),
     drain: (tag) => deps.leases.drain(tag),
@@ -199,7 +198,7 @@ function erasurePorts(deps: RightsDeps, signer: ReceiptSigner, remnants: KeyRemn
       config.services.filter((service) => service.purposes.includes(purpose)).map(({ name }) => name),
     tell: deps.tell,
     hold: async (tag) => {
-      const standing = await holds.standing(tag);
+      const standing = await standingHolds(redis.store, keys, tag, () => deps.damaged("ledger"));
       if (standing.length === 0) return undefined;
       const until = Math.max(...standing.map((one) => one.until));
       const all = standing.some(({ devices }) => devices === undefined);

@@ -13,7 +13,6 @@ import { Suspensions } from "../consent/ledger/suspensions.ts";
 import type { Keyring } from "../deidentify/keyring.ts";
 import type { HttpPorts } from "../http/ports.ts";
 import type { AuditHead } from "../model/audit.ts";
-import type { LegalHold } from "../model/consent-record.ts";
 import type { TellDamage } from "../model/damage.ts";
 import { DAY_MS, HOUR_MS, MINUTE_MS } from "../model/durations.ts";
 import type { SubjectTag } from "../model/ids.ts";
@@ -33,6 +32,7 @@ import { LegalHolds } from "../rights/holds/legal-holds.ts";
 import { Schedule } from "../rights/retention/schedule.ts";
 import { RowRetention } from "../sinks/influx/row-retention.ts";
 import { createRetention } from "./retention.ts";
+import type { Safekeeping } from "./safekeeping.ts";
 
 export interface UpkeepDeps {
   readonly config: Config;
@@ -48,10 +48,7 @@ export interface UpkeepDeps {
   readonly deadLetters: Pick<DeadLetters, "count" | "older" | "expire" | "purge">;
   /** Begins the erasure of everything stored of a subject. */
   purgeStored(tag: SubjectTag): Promise<unknown>;
-  /** Notes down, outside Redis, that a legal hold is about to stand on these terms or, without terms, to end. */
-  holding(tag: SubjectTag, ref: string, hold: LegalHold | undefined): Promise<void>;
-  /** Notes down, outside Redis, how far the audit log has got. */
-  audited(head: AuditHead): Promise<void>;
+  readonly journal: Pick<Safekeeping["journal"], "holding" | "audited">;
   /** Nothing of the subject is held any more: what waited for that may go on. */
   freed(tag: SubjectTag): Promise<void>;
 }
@@ -87,7 +84,7 @@ export function createUpkeep(deps: UpkeepDeps): Upkeep {
       ledger: new LedgerHolds(redis, keys, {
         turns: deps.turns,
         now,
-        holding: (tag, ref, hold) => deps.holding(tag, ref, hold),
+        journal: deps.journal,
         broken: () => deps.damaged("ledger"),
       }),
       approved: (subject, hold, [proposedBy, confirmedBy]) => {
@@ -104,7 +101,7 @@ export function createUpkeep(deps: UpkeepDeps): Upkeep {
   let noted = "";
   const noteHead = async (): Promise<void> => {
     const head = await audit.head();
-    if (head.hash !== noted) await deps.audited(head);
+    if (head.hash !== noted) await deps.journal.audited(head);
     noted = head.hash;
   };
   const heads = new Periodic([{ name: "audit head", everyMs: HEAD_MS, run: noteHead }], log);

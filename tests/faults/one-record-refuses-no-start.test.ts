@@ -14,6 +14,7 @@ import { type PrivateServer, startRedis } from "../../src/platform/services.ts";
 import { journalKey } from "../../src/rights/journal/format.ts";
 import { ErasureJournal } from "../../src/rights/journal/journal.ts";
 import { createProof } from "../../src/wiring/proof.ts";
+import { NO_JOURNAL } from "../fixtures/no-journal.ts";
 import { Installation } from "../integration/backup-fixture.ts";
 import { subject } from "../integration/consent-fixture.ts";
 
@@ -45,8 +46,11 @@ function gateway(journal = here.journal) {
     now: Date.now,
     controller: "vendor",
     expiryDays: 365,
-    narrowing: (tag, fence) => journal.record({ what: "narrowed", tag, fence }),
-    tokenEnded: (device, number) => journal.record({ what: "token-issued", device, mac: "e".repeat(43), number }),
+    journal: {
+      ...NO_JOURNAL,
+      narrowing: (tag, fence) => journal.record({ what: "narrowed", tag, fence }),
+      tokenEnded: (device, number) => journal.record({ what: "token-issued", device, mac: "e".repeat(43), number }),
+    },
   });
   return { credentials, ledger };
 }

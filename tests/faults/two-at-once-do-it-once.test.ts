@@ -21,6 +21,7 @@ import { HeldSubjects } from "../../src/rights/holds/held-subjects.ts";
 import { LegalHolds } from "../../src/rights/holds/legal-holds.ts";
 import { RestoreMarker } from "../../src/rights/restore/marker.ts";
 import { createRetention } from "../../src/wiring/retention.ts";
+import { NO_JOURNAL } from "../fixtures/no-journal.ts";
 import { CONSENT, consentStore, device, subject } from "../integration/consent-fixture.ts";
 import { erasuresOn } from "../integration/erasure-fixture.ts";
 
@@ -113,7 +114,7 @@ test("a hold that is placed while the end of another is noted stays on the list 
   const { redis, keys, ledger } = store();
   const tag: SubjectTag = subject(randomUUID());
   await ledger.bind(tag, device(randomUUID()));
-  const holds = new LedgerHolds(redis, keys, { now: Date.now });
+  const holds = new LedgerHolds(redis, keys, { journal: NO_JOURNAL, now: Date.now });
   const hold = { ref: "order:1", until: Date.now() + 60_000 };
   const placing = new HeldSubjects(redis, keys, () => holds.standing(tag));
   let looks = 0;
@@ -159,6 +160,7 @@ describe("a device that is bound and unbound by two gateways", () => {
         interrupted(redis, script, () => unbinds.unbind(tag, lamp)),
         keys,
         {
+          journal: NO_JOURNAL,
           createSubjectKey: () => randomBytes(60).toString("base64url"),
           now: Date.now,
           controller: "vendor",
@@ -199,7 +201,7 @@ describe("a legal hold", () => {
     const [tag, lamp] = [subject(randomUUID()), device(randomUUID())];
     await ledger.bind(tag, lamp);
     await ledger.give(tag, CONSENT);
-    const ledgerHolds = new LedgerHolds(redis, keys, { now: Date.now });
+    const ledgerHolds = new LedgerHolds(redis, keys, { journal: NO_JOURNAL, now: Date.now });
     const hold = { ref: "order:1", until: Date.now() + 60_000 };
     return { tag, lamp, ledgerHolds, hold };
   }

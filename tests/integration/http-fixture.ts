@@ -17,6 +17,7 @@ import { LegalHolds } from "../../src/rights/holds/legal-holds.ts";
 import { KeptAnswers } from "../../src/rights/kept-answers.ts";
 import { createCentre } from "../../src/wiring/centre.ts";
 import { createExports } from "../../src/wiring/exports.ts";
+import { NO_JOURNAL } from "../fixtures/no-journal.ts";
 import { consentStore, lookup, type Store } from "./consent-fixture.ts";
 import { erasuresOn, keyring, signer } from "./erasure-fixture.ts";
 
@@ -118,7 +119,7 @@ export function httpApi({ leaseMs = 2_000, bounds = {}, centre = false }: ApiOpt
       keys,
       { maxMs: 3_600_000, proposalMs: 60_000, now: () => self.now() },
       {
-        ledger: new LedgerHolds(redis, keys, { now: () => self.now() }),
+        ledger: new LedgerHolds(redis, keys, { journal: NO_JOURNAL, now: () => self.now() }),
         approved: (tag, hold, [proposedBy, confirmedBy]) =>
           trail.append({
             act: "hold-approved",
