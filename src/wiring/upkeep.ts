@@ -29,6 +29,7 @@ import { AuditLog } from "../rights/audit/log.ts";
 import { AuditTrail } from "../rights/audit/trail.ts";
 import { purgeOf } from "../rights/holds/held-devices.ts";
 import { LegalHolds } from "../rights/holds/legal-holds.ts";
+import { holdSurvey } from "../rights/holds/survey.ts";
 import { Schedule } from "../rights/retention/schedule.ts";
 import { RowRetention } from "../sinks/influx/row-retention.ts";
 import { createRetention } from "./retention.ts";
@@ -97,6 +98,12 @@ export function createUpkeep(deps: UpkeepDeps): Upkeep {
       freed: (tag) => deps.freed(tag),
     },
   );
+  const ledgers = new LedgerStore(redis, keys);
+  const tellOfHolds = async (): Promise<void> => {
+    const { open, oldestMs } = await holdSurvey(await holds.held.all(), (tag) => ledgers.read(tag), Date.now());
+    deps.metrics.gauge("holdsOpen", open);
+    deps.metrics.gauge("holdOldest", oldestMs / 1_000);
+  };
   const suspensions = new Suspensions(redis, keys, { now: Date.now });
   let noted = "";
   const noteHead = async (): Promise<void> => {
@@ -115,7 +122,7 @@ export function createUpkeep(deps: UpkeepDeps): Upkeep {
           await holds.sweep();
         },
       },
-      { name: "hold survey", everyMs: HOLD_SURVEY_MS, run: () => tellOfHolds(redis, keys, holds, deps.metrics) },
+      { name: "hold survey", everyMs: HOLD_SURVEY_MS, run: tellOfHolds },
       {
         name: "suspended devices",
         everyMs: 1_000,
@@ -165,7 +172,7 @@ export function createUpkeep(deps: UpkeepDeps): Upkeep {
         name: "legal holds",
         start: async () => {
           await clock.compare();
-          await tellOfHolds(redis, keys, holds, deps.metrics).catch(() => undefined);
+          await tellOfHolds().catch(() => undefined);
           sweeps.start();
         },
         stop: () => sweeps.stop(),
@@ -192,28 +199,4 @@ export function createUpkeep(deps: UpkeepDeps): Upkeep {
       },
     },
   };
-}
-
-/** Of so many people the ledger is read; all are counted. */
-const HOLDS_READ = 200;
-
-async function tellOfHolds(
-  redis: Redis,
-  keys: RedisKeys,
-  { held }: Pick<LegalHolds, "held">,
-  metrics: Pick<Metrics, "gauge">,
-): Promise<void> {
-  const tags = await held.all();
-  const store = new LedgerStore(redis, keys);
-  let oldestAt = Date.now();
-  for (const tag of tags.slice(0, HOLDS_READ)) {
-    // A ledger that cannot be read has an alarm of its own.
-    const ledger = await store.read(tag).catch(() => undefined);
-    const standing = ledger?.state.holds;
-    for (const event of ledger?.events ?? []) {
-      if (event.type === "held" && standing?.has(event.ref)) oldestAt = Math.min(oldestAt, event.at);
-    }
-  }
-  metrics.gauge("holdsOpen", tags.length);
-  metrics.gauge("holdOldest", (Date.now() - oldestAt) / 1_000);
 }

@@ -3,7 +3,7 @@
  * is the inside of its room. A door more is a decision; the fewer, the easier a room is to change.
  */
 export const DOORS: Readonly<Record<string, readonly string[]>> = {
-  "consent/decision": ["check", "gate", "record", "uninterrupted"],
+  "consent/decision": ["check", "gate", "record", "show-decision", "uninterrupted"],
   "consent/fence": ["leases"],
   "consent/ledger": [
     "catch-up",
@@ -38,17 +38,28 @@ export const DOORS: Readonly<Record<string, readonly string[]>> = {
   "ingress/devices": ["policy-notices"],
   "ingress/mqtt": ["back-pressure", "broker", "listeners", "login", "puback", "received-ids", "session", "topics"],
   "ingress/services": ["commands", "erased-topics", "fan-out"],
-  "platform/keys": ["changes", "files", "fingerprint", "live-keys", "lookup", "presence", "seal"],
+  "platform/keys": ["changes", "files", "fingerprint", "live-keys", "lookup", "presence", "rotation", "seal"],
   "platform/sealed-file": ["format", "reader", "writer"],
   "rights/access": ["disclosures", "export", "ports", "summary"],
   "rights/audit": ["chain", "log", "trail"],
   "rights/backup": ["archive", "backup", "catalogue", "installation", "key-archives", "rewrap", "schedule"],
-  "rights/erasure": ["erasures", "in-ledger", "key-remnants", "names-ever-given", "ports", "queue", "record"],
-  "rights/holds": ["held-devices", "held-names", "held-subjects", "legal-holds"],
+  "rights/erasure": [
+    "differing-clocks",
+    "erasures",
+    "in-ledger",
+    "key-remnants",
+    "names-ever-given",
+    "ports",
+    "queue",
+    "record",
+    "standing-hold",
+    "survey",
+  ],
+  "rights/holds": ["held-devices", "held-names", "held-subjects", "legal-holds", "survey"],
   "rights/journal": ["format", "journal", "reading"],
   "rights/receipts": ["keys", "signer"],
   "rights/restore": ["restore", "writer"],
   "rights/retention": ["retention", "schedule"],
   "sinks/influx": ["line-protocol", "patient-start", "row-reading", "row-retention", "sink"],
-  "sinks/services": ["disclosure-accounting", "purpose-topics", "service-coverage"],
+  "sinks/services": ["disclosure-accounting", "purpose-topics", "recipients", "service-coverage"],
 };
