@@ -56,10 +56,10 @@ export const DOORS: Readonly<Record<string, readonly string[]>> = {
     "survey",
   ],
   "rights/holds": ["held-devices", "held-names", "held-subjects", "legal-holds", "survey"],
-  "rights/journal": ["format", "journal", "reading"],
+  "rights/journal": ["format", "journal", "notes", "reading"],
   "rights/receipts": ["keys", "signer"],
   "rights/restore": ["restore", "writer"],
-  "rights/retention": ["retention", "schedule"],
+  "rights/retention": ["cutoffs", "retention", "row-item", "schedule"],
   "sinks/influx": ["line-protocol", "patient-start", "row-reading", "row-retention", "sink"],
   "sinks/services": ["disclosure-accounting", "purpose-topics", "recipients", "service-coverage"],
 };

@@ -60,7 +60,7 @@ async function started(): Promise<AuditAct[]> {
   const acts: AuditAct[] = [];
   const redis = connectHeldRedis(server.url);
   await redis.connect();
-  const { part } = createProof({
+  const part = createProof({
     config: {
       redis: { url: server.url, commandTimeoutMs: 5_000 },
       backup: { journalFile: here.journalFile },
