@@ -148,8 +148,21 @@ export const ROOMS: readonly Room[] = [
 
   room(
     "http",
-    "what every route shares: access, problems, audit",
-    ["platform", "platform/keys"],
+    "what every route shares: access, problems, audit; what it needs of consent and of the rights, as types",
+    [
+      "consent",
+      "consent/fence",
+      "consent/ledger",
+      "consent/policy",
+      "rights",
+      "rights/access",
+      "rights/audit",
+      "rights/erasure",
+      "rights/holds",
+      "rights/receipts",
+      "platform",
+      "platform/keys",
+    ],
     ["fastify", "fastify-type-provider-zod", "zod"],
   ),
   room(

@@ -5,7 +5,7 @@
 import type { Redis } from "ioredis";
 import type { Config } from "../config/schema.ts";
 import type { Policies } from "../consent/policy/policies.ts";
-import type { DisclosuresPort } from "../http/ports.ts";
+import type { HttpPorts } from "../http/ports.ts";
 import { FanOut, processedPacket } from "../ingress/services/fan-out.ts";
 import type { Outgoing } from "../model/disclosure.ts";
 import type { Log } from "../model/log.ts";
@@ -33,7 +33,7 @@ export interface Outlets {
   readonly disclosures: Disclosures;
   /** To be started after the policies. Throws what `ServiceCoverage.require` throws. */
   readonly part: Part;
-  readonly http: { readonly disclosures: DisclosuresPort };
+  readonly http: Pick<HttpPorts, "disclosures">;
   announce(batch: readonly Outgoing[]): Promise<() => readonly boolean[]>;
   /** A policy was published: who it does not cover gets nothing from here on. Never rejects. */
   policyPublished(): Promise<void>;

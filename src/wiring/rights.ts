@@ -77,7 +77,7 @@ export interface RightsDeps {
 export interface Rights {
   /** In the order in which they start. */
   readonly parts: readonly Part[];
-  readonly http: Pick<HttpPorts, "erasures" | "signConsent">;
+  readonly http: Pick<HttpPorts, "erasures" | "receiptKeys" | "signer">;
   /** A service says that it has forgotten. Rejects when that could not be noted. */
   acknowledged(id: string, purpose: ServicePurpose, service: string): Promise<void>;
   /** A service begins to listen, or nothing of a subject is held any more: what waited for that goes on. */
@@ -152,13 +152,9 @@ export function createRights(deps: RightsDeps): Rights {
       },
     ],
     http: {
-      erasures: {
-        request: (tag, input) => erasures.request(tag, input),
-        status: (id) => erasures.status(id),
-        open: (state) => erasures.open(state),
-        receiptKeys: () => receiptKeys.all(),
-      },
-      signConsent: (receipt) => signer.signConsent(receipt),
+      erasures,
+      receiptKeys,
+      signer,
     },
     acknowledged: async (id, purpose, service) => {
       const expected = await erasures.acknowledge(id, purpose, service);

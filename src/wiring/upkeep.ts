@@ -184,11 +184,7 @@ export function createUpkeep(deps: UpkeepDeps): Upkeep {
     suspensions,
     auditHead: () => audit.known,
     http: {
-      audit: {
-        append: (act) => trail.append(act),
-        note: (act) => trail.note(act),
-        list: (page) => audit.list(page),
-      },
+      audit: trail,
       holds,
       minors: {
         purgeIfDue: async (tag) => {

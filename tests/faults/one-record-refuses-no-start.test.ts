@@ -75,9 +75,9 @@ async function started(): Promise<AuditAct[]> {
     log: { info: () => undefined, warn: () => undefined, error: () => undefined },
   });
   try {
-    await part.start(new AbortController().signal);
+    await part.start();
   } finally {
-    await part.stop();
+    part.stop();
     redis.disconnect();
   }
   return acts;

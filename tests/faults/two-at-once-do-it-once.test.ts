@@ -78,7 +78,8 @@ test("a stop while late audit lines are written doubles none and loses none", as
     return 0;
   };
   const silent = { info: () => undefined, warn: () => undefined, error: () => undefined };
-  const trail = new AuditTrail({ audit: { append }, late: () => undefined, log: silent, now: Date.now });
+  const list = () => Promise.reject(new Error("not asked"));
+  const trail = new AuditTrail({ audit: { append, list }, late: () => undefined, log: silent, now: Date.now });
   for (let at = 0; at < 5; at += 1) await trail.note({ ...ACT, detail: { at } });
   away = false;
   const stops = [trail.stop(), trail.stop()];

@@ -163,11 +163,7 @@ export function httpApi({ leaseMs = 2_000, bounds = {}, centre = false }: ApiOpt
           devicesSuspended: () => suspensions.counts(),
         },
         leases,
-        audit: {
-          append: (act) => trail.append(act),
-          note: (act) => trail.note(act),
-          list: (page) => audit.list(page),
-        },
+        audit: trail,
         holds,
         minors: {
           purgeIfDue: async (tag) => {
@@ -176,13 +172,9 @@ export function httpApi({ leaseMs = 2_000, bounds = {}, centre = false }: ApiOpt
             return due;
           },
         },
-        erasures: {
-          request: (tag, input) => erasures.request(tag, input),
-          status: (id) => erasures.status(id),
-          open: (state) => erasures.open(state),
-          receiptKeys: async () => [signer.publicKey],
-        },
-        signConsent: (receipt) => signer.signConsent(receipt),
+        erasures,
+        receiptKeys: { all: async () => [signer.publicKey] },
+        signer,
         keptAnswers: new KeptAnswers(redis, keys, Buffer.alloc(32, 11), {
           maxAnswers: 20,
           keepMs: 3_600_000,

@@ -52,7 +52,7 @@ export async function overviewOf(ports: HttpPorts, session: SessionClaims, perso
   const erasure = latestErasure(record);
   const [status, keys, disclosures] = await Promise.all([
     erasure && ports.erasures.status(erasure.erasure),
-    erasure && ports.erasures.receiptKeys(),
+    erasure && ports.receiptKeys.all(),
     ports.disclosures.of(session.tag),
   ]);
   return {
