@@ -116,7 +116,7 @@ export const ROOMS: readonly Room[] = [
   room(
     "rights/erasure",
     "an erasure from the request to its receipt",
-    ["rights/receipts", "platform", "platform/bull-queue"],
+    ["rights/receipts", "consent/ledger", "platform", "platform/bull-queue"],
     ["ioredis", "bullmq"],
   ),
   room("rights/access", "exports and disclosures", ["rights/erasure", "platform"], ["ioredis"]),
