@@ -7,7 +7,6 @@ import type { Leases } from "../consent/fence/leases.ts";
 import type { Ledger } from "../consent/ledger/ledger.ts";
 import type { Policies } from "../consent/policy/policies.ts";
 import type { WatchEnd } from "../model/centre.ts";
-import type { ExportItem } from "../model/export.ts";
 import type { DeviceKey, DeviceRef, SubjectTag } from "../model/ids.ts";
 import type { Log } from "../model/log.ts";
 import type { HttpRefusal } from "../model/outcome.ts";
@@ -27,11 +26,6 @@ import type { ReceiptSigner } from "../rights/receipts/signer.ts";
 export interface PoliciesPort extends Pick<Policies, "publish" | "get" | "list" | "floors"> {
   /** As of the last count. */
   devicesSuspended(): Promise<DevicesSuspended>;
-}
-
-export interface ExportsPort extends Pick<Exports, "begin"> {
-  /** The same in plain words, once all of it is read. */
-  summary(items: AsyncIterable<ExportItem>): Promise<string>;
 }
 
 /** Looking on at the messages of one device; what is seen passes through here as text and is never looked into. */
@@ -81,7 +75,7 @@ export interface HttpPorts {
   readonly signer: Pick<ReceiptSigner, "signConsent">;
   /** As of all that was handed over here; of other gateways as of some seconds ago. */
   readonly disclosures: Pick<Disclosures, "of" | "totals">;
-  readonly exports: ExportsPort;
+  readonly exports: Pick<Exports, "begin" | "summary">;
   readonly keptAnswers: Pick<KeptAnswers, "begin">;
   readonly holds: Pick<LegalHolds, "place" | "release" | "list">;
   readonly minors: {

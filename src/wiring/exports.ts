@@ -6,19 +6,17 @@ import type { Ledger } from "../consent/ledger/ledger.ts";
 import { LedgerStore } from "../consent/ledger/store.ts";
 import type { Keyring } from "../deidentify/keyring.ts";
 import { centerOf } from "../deidentify/location.ts";
-import type { ExportsPort } from "../http/ports.ts";
 import { NO_SUBJECT_KEY } from "../model/consent.ts";
 import type { Disclosure } from "../model/disclosure.ts";
 import type { SubjectTag } from "../model/ids.ts";
 import type { Log } from "../model/log.ts";
-import type { Part } from "../platform/lifecycle.ts";
+import { type Part, partOf } from "../platform/lifecycle.ts";
 import type { connectRedis } from "../platform/redis.ts";
 import type { RedisKeys } from "../platform/redis-keys.ts";
 import type { DeadLetters } from "../queue/dead-letters.ts";
 import { setAsideOf } from "../queue/show-letter.ts";
 import { Exports } from "../rights/access/export.ts";
 import type { KeyedFacts } from "../rights/access/ports.ts";
-import { summaryOf } from "../rights/access/summary.ts";
 import { noKeyOpens } from "../rights/backup/rewrap.ts";
 import type { Erasures } from "../rights/erasure/erasures.ts";
 import { ErasureRecords } from "../rights/erasure/record.ts";
@@ -39,7 +37,7 @@ export interface ExportsDeps {
 
 export interface ExportsWiring {
   readonly parts: readonly Part[];
-  readonly http: { readonly exports: ExportsPort };
+  readonly http: { readonly exports: Exports };
 }
 
 export function createExports(deps: ExportsDeps): ExportsWiring {
@@ -74,8 +72,8 @@ export function createExports(deps: ExportsDeps): ExportsWiring {
     log,
   });
   return {
-    parts: [{ name: "row reading", start: () => rows.start(), stop: () => rows.stop() }],
-    http: { exports: { begin: (tag, request) => exports.begin(tag, request), summary: summaryOf } },
+    parts: [partOf("row reading", rows)],
+    http: { exports },
   };
 }
 

@@ -20,7 +20,7 @@ import type { Log } from "../model/log.ts";
 import type { Metrics } from "../observe/metrics.ts";
 import { AgreedClock } from "../platform/agreed-clock.ts";
 import type { Keys } from "../platform/keys/files.ts";
-import type { Part } from "../platform/lifecycle.ts";
+import { type Part, partOf } from "../platform/lifecycle.ts";
 import { Periodic } from "../platform/periodic.ts";
 import type { RedisKeys } from "../platform/redis-keys.ts";
 import type { DeadLetters } from "../queue/dead-letters.ts";
@@ -158,7 +158,7 @@ export function createUpkeep(deps: UpkeepDeps): Upkeep {
 
   return {
     parts: [
-      { name: "row retention", start: () => rows.start(), stop: () => rows.stop() },
+      partOf("row retention", rows),
       {
         name: "audit",
         start: () => heads.start(),
@@ -177,7 +177,7 @@ export function createUpkeep(deps: UpkeepDeps): Upkeep {
         },
         stop: () => sweeps.stop(),
       },
-      { name: "schedule", start: () => schedule.start(), stop: () => schedule.stop() },
+      partOf("schedule", schedule),
     ],
     trail,
     holds,

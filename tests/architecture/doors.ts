@@ -40,7 +40,7 @@ export const DOORS: Readonly<Record<string, readonly string[]>> = {
   "ingress/services": ["commands", "erased-topics", "fan-out"],
   "platform/keys": ["changes", "files", "fingerprint", "live-keys", "lookup", "presence", "rotation", "seal"],
   "platform/sealed-file": ["format", "reader", "writer"],
-  "rights/access": ["disclosures", "export", "ports", "summary"],
+  "rights/access": ["disclosures", "export", "ports"],
   "rights/audit": ["chain", "log", "trail"],
   "rights/backup": ["archive", "backup", "catalogue", "installation", "key-archives", "rewrap", "schedule"],
   "rights/erasure": [

@@ -3,7 +3,7 @@ import { afterEach, beforeEach } from "vitest";
 import { LedgerHolds } from "../../src/consent/ledger/holds.ts";
 import { Minors } from "../../src/consent/ledger/minors.ts";
 import { Suspensions } from "../../src/consent/ledger/suspensions.ts";
-import type { ExportsPort } from "../../src/http/ports.ts";
+import type { HttpPorts } from "../../src/http/ports.ts";
 import { HttpApi, type HttpOptions } from "../../src/http/server.ts";
 import type { DeviceKey, SubjectTag } from "../../src/model/ids.ts";
 import type { Log, LogFields } from "../../src/model/log.ts";
@@ -202,7 +202,7 @@ export function httpApi({ leaseMs = 2_000, bounds = {}, centre = false }: ApiOpt
 }
 
 /** As the gateway wires them, on a store of device data that is away. */
-function exportsOn(store: Store, erasures: Erasures, log: Log): ExportsPort {
+function exportsOn(store: Store, erasures: Erasures, log: Log): HttpPorts["exports"] {
   const influx = {
     url: "http://127.0.0.1:1",
     api: "v1",
