@@ -17,6 +17,7 @@ import type { Disclosures } from "../rights/access/disclosures.ts";
 import type { Exports } from "../rights/access/export.ts";
 import type { AuditTrail } from "../rights/audit/trail.ts";
 import type { Erasures } from "../rights/erasure/erasures.ts";
+import type { MinorPurge } from "../rights/erasure/minor-purge.ts";
 import type { LegalHolds } from "../rights/holds/legal-holds.ts";
 import type { KeptAnswers } from "../rights/kept-answers.ts";
 import type { ReceiptKeys } from "../rights/receipts/keys.ts";
@@ -78,10 +79,7 @@ export interface HttpPorts {
   readonly exports: Pick<Exports, "begin" | "summary">;
   readonly keptAnswers: Pick<KeptAnswers, "begin">;
   readonly holds: Pick<LegalHolds, "place" | "release" | "list">;
-  readonly minors: {
-    /** Begins to delete what was stored while a minor counted as an adult, unless that has begun already. True: just begun. */
-    purgeIfDue(subject: SubjectTag): Promise<boolean>;
-  };
+  readonly minors: Pick<MinorPurge, "purgeIfDue">;
   readonly leases: Pick<Leases, "drain">;
   purgeDeadLetters(subject: SubjectTag, devices: readonly DeviceKey[]): Promise<unknown>;
   /** The privacy centre; absent: switched off. */

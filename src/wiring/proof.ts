@@ -6,14 +6,13 @@ import { LedgerStore } from "../consent/ledger/store.ts";
 import { SubjectErasure } from "../consent/ledger/subject-erasure.ts";
 import type { AuditAct, AuditHead } from "../model/audit.ts";
 import { GatewayError } from "../model/errors.ts";
-import type { SubjectTag } from "../model/ids.ts";
 import type { Log } from "../model/log.ts";
 import type { HeldRedis } from "../platform/held-redis.ts";
-import { connectRedis } from "../platform/redis.ts";
+import { connectRedis, orConsentUnreachable } from "../platform/redis.ts";
 import type { RedisKeys } from "../platform/redis-keys.ts";
 import { auditKey } from "../rights/audit/chain.ts";
 import { AuditLog } from "../rights/audit/log.ts";
-import { erasureIdsIn } from "../rights/erasure/in-ledger.ts";
+import { eraseAgain } from "../rights/erasure/erase-again.ts";
 import { ErasureRecords } from "../rights/erasure/record.ts";
 import { HeldSubjects } from "../rights/holds/held-subjects.ts";
 import { journalKey } from "../rights/journal/format.ts";
@@ -64,6 +63,8 @@ async function proveAnew(deps: ProofDeps): Promise<Proven> {
 
 async function proveOn(redis: Redis, { config, keys, lookup, head, log }: ProofDeps): Promise<Proven> {
   const store = new LedgerStore(redis, keys);
+  const records = new ErasureRecords(redis, keys);
+  const erasure = new SubjectErasure(redis, keys, { now: Date.now });
   const audit = new AuditLog(redis, keys, { keys: [auditKey(lookup)], now: Date.now });
   const held = new HeldSubjects(redis, keys, async (tag) => [...(await store.read(tag)).state.holds.values()]);
   return prove(redis, keys, {
@@ -79,27 +80,12 @@ async function proveOn(redis: Redis, { config, keys, lookup, head, log }: ProofD
       if (added > 0) await held.renew(tag);
       return added;
     },
-    eraseAgain: (tag, id) => eraseAgain(redis, keys, tag, id),
+    eraseAgain: async (tag, id) => {
+      // Also what lies before a new chain.
+      const events = await orConsentUnreachable(() => redis.lrange(keys.ledger(tag), 0, -1));
+      return eraseAgain(events, records, erasure, tag, id);
+    },
   });
-}
-
-async function eraseAgain(redis: Redis, keys: RedisKeys, tag: SubjectTag, id: string): Promise<boolean> {
-  // Also what lies before a new chain.
-  const texts = await redis.lrange(keys.ledger(tag), 0, -1).catch(() => {
-    throw new GatewayError("CONSENT_UNREACHABLE", "proof");
-  });
-  if (texts.length === 0) throw new GatewayError("REDIS_ROLLED_BACK", "subjects");
-  if (erasureIdsIn(texts).includes(id)) return false;
-  const records = new ErasureRecords(redis, keys);
-  await records.register(id, tag);
-  const begun = await new SubjectErasure(redis, keys, { now: Date.now }).begin(tag, {
-    id,
-    by: "controller",
-    method: "restore",
-  });
-  if (begun.refused === undefined && begun.id === id) return true;
-  await records.unregister(id);
-  return false;
 }
 
 function tell({ audit, log }: ProofDeps, { subjects, tokens, broken }: Proven): void {

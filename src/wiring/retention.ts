@@ -167,8 +167,7 @@ function minors({ redis, keys, purgeStored, damaged }: RetentionDeps): Retention
 function namesUnderHold(deps: RetentionDeps) {
   const { redis, keys, keyring, holds, damaged } = deps;
   return heldNames({
-    heldSubjects: () => holds.all(),
-    standing: (tag) => holds.standing(tag),
+    holds,
     facts: async (tag) => {
       const { events, wrappedSubjectKey } = await ledgerOrRemains(redis, keys, tag, () => damaged("ledger"));
       const key = wrappedSubjectKey === NO_SUBJECT_KEY ? undefined : wrappedSubjectKey;

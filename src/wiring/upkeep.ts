@@ -27,6 +27,7 @@ import type { DeadLetters } from "../queue/dead-letters.ts";
 import { auditKey } from "../rights/audit/chain.ts";
 import { AuditLog } from "../rights/audit/log.ts";
 import { AuditTrail } from "../rights/audit/trail.ts";
+import { MinorPurge } from "../rights/erasure/minor-purge.ts";
 import { purgeOf } from "../rights/holds/held-devices.ts";
 import { LegalHolds } from "../rights/holds/legal-holds.ts";
 import { holdSurvey } from "../rights/holds/survey.ts";
@@ -132,11 +133,11 @@ export function createUpkeep(deps: UpkeepDeps): Upkeep {
     log,
   );
 
-  const minors = new Minors(redis, keys);
-  const purgeStored = async (subject: SubjectTag): Promise<void> => {
-    await trail.append({ act: "minor-purged", by: "gateway", subject });
-    await deps.purgeStored(subject);
-  };
+  const minors = new MinorPurge({
+    minors: new Minors(redis, keys),
+    audit: (act) => trail.append(act),
+    erase: (tag) => deps.purgeStored(tag),
+  });
 
   const rows = new RowRetention(config.sinks.influx);
   const retention = createRetention({
@@ -146,7 +147,7 @@ export function createUpkeep(deps: UpkeepDeps): Upkeep {
     holds: holds.held,
     auditLog: audit,
     audit: (act) => trail.note(act),
-    purgeStored,
+    purgeStored: (tag) => minors.purge(tag),
   });
   const everyMs = config.retention.everyMinutes * MINUTE_MS;
   const schedule = new Schedule(
@@ -186,13 +187,7 @@ export function createUpkeep(deps: UpkeepDeps): Upkeep {
     http: {
       audit: trail,
       holds,
-      minors: {
-        purgeIfDue: async (tag) => {
-          const due = await minors.mustBePurged(tag);
-          if (due) await purgeStored(tag);
-          return due;
-        },
-      },
+      minors,
     },
   };
 }

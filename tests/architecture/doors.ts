@@ -45,9 +45,11 @@ export const DOORS: Readonly<Record<string, readonly string[]>> = {
   "rights/backup": ["archive", "backup", "catalogue", "installation", "key-archives", "rewrap", "schedule"],
   "rights/erasure": [
     "differing-clocks",
+    "erase-again",
     "erasures",
     "in-ledger",
     "key-remnants",
+    "minor-purge",
     "names-ever-given",
     "ports",
     "queue",

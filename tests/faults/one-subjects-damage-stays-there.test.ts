@@ -8,7 +8,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { erasureFacts } from "../../src/consent/ledger/erasure-facts.ts";
-import { LedgerHolds } from "../../src/consent/ledger/holds.ts";
+import { LedgerHolds, standingHolds } from "../../src/consent/ledger/holds.ts";
 import { Ledger } from "../../src/consent/ledger/ledger.ts";
 import { ledgerOrRemains } from "../../src/consent/ledger/new-chain.ts";
 import { rebuildSubject } from "../../src/consent/ledger/rebuild.ts";
@@ -27,6 +27,7 @@ import { noticesByKey } from "../../src/rights/erasure/in-ledger.ts";
 import { ErasureRecords } from "../../src/rights/erasure/record.ts";
 import { heldLetters } from "../../src/rights/holds/held-devices.ts";
 import { heldNames } from "../../src/rights/holds/held-names.ts";
+import { HeldSubjects } from "../../src/rights/holds/held-subjects.ts";
 import { LegalHolds } from "../../src/rights/holds/legal-holds.ts";
 import { journalKey } from "../../src/rights/journal/format.ts";
 import { ErasureJournal } from "../../src/rights/journal/journal.ts";
@@ -235,8 +236,7 @@ async function namesHeld(): Promise<Pseudonym[]> {
   const records = new ErasureRecords(redis, keys);
   await records.useEpochLength(EPOCH_MS);
   return heldNames({
-    heldSubjects: async () => (await redis.zrange(keys.heldSubjects, "0", "-1")) as SubjectTag[],
-    standing: (tag) => new LedgerHolds(redis, keys, { journal: NO_JOURNAL, now: Date.now }).standing(tag),
+    holds: new HeldSubjects(redis, keys, (tag) => standingHolds(redis, keys, tag)),
     facts: async (tag) => {
       const { events, wrappedSubjectKey } = await ledgerOrRemains(redis, keys, tag, () => damaged("ledger"));
       return { facts: erasureFacts(events), wrappedSubjectKey };
