@@ -111,7 +111,7 @@ export const ROOMS: readonly Room[] = [
   room(
     "rights/erasure",
     "an erasure from the request to its receipt",
-    ["rights/receipts", "platform", "platform/bull-queue"],
+    ["rights/receipts", "consent/ledger", "platform", "platform/bull-queue"],
     ["ioredis", "bullmq"],
   ),
   room("rights/access", "exports and disclosures", ["rights/erasure", "platform"], ["ioredis"]),
@@ -143,14 +143,27 @@ export const ROOMS: readonly Room[] = [
 
   room(
     "http",
-    "what every route shares: access, problems, audit",
-    ["platform", "platform/keys"],
+    "what every route shares: access, problems, audit; what it needs of consent and of the rights, as types",
+    [
+      "consent",
+      "consent/fence",
+      "consent/ledger",
+      "consent/policy",
+      "rights",
+      "rights/access",
+      "rights/audit",
+      "rights/erasure",
+      "rights/holds",
+      "rights/receipts",
+      "platform",
+      "platform/keys",
+    ],
     ["fastify", "fastify-type-provider-zod", "zod"],
   ),
   room(
     "http/centre",
     "the privacy centre",
-    ["http", "platform", "platform/keys"],
+    ["http", "consent/ledger", "platform", "platform/keys"],
     ["fastify", "fastify-type-provider-zod", "zod", "ioredis"],
   ),
   room(

@@ -17,7 +17,7 @@ import type { DamageKind } from "./model/damage.ts";
 import type { Log } from "./model/log.ts";
 import { Metrics } from "./observe/metrics.ts";
 import type { Keys } from "./platform/keys/files.ts";
-import { type Part, startAll, stopAll } from "./platform/lifecycle.ts";
+import { type Part, partOf, startAll, stopAll } from "./platform/lifecycle.ts";
 import { redisKeys } from "./platform/redis-keys.ts";
 import type { Durability } from "./queue/durability.ts";
 import { purgeOf } from "./rights/holds/held-devices.ts";
@@ -149,8 +149,7 @@ export function createGateway(
     damaged,
     log,
     purgeStored: (tag) => rights.http.erasures.request(tag, { by: "controller", method: "minor" }),
-    holding: safekeeping.journal.holding,
-    audited: safekeeping.journal.audited,
+    journal: safekeeping.journal,
     freed: () => rights.wake(),
   });
   const rights: Rights = createRights({
@@ -252,7 +251,7 @@ export function createGateway(
 
   // Downstream first: nothing is let in before everything behind it can take it on.
   const parts: Part[] = [
-    { name: "metrics", start: () => metrics.start(), stop: () => metrics.stop() },
+    partOf("metrics", metrics),
     ...createPreparations(config, deidentifier),
     redis.part,
     queue.writablePart,
@@ -268,7 +267,7 @@ export function createGateway(
     ...ingress.parts,
     events,
     ...upkeep.parts,
-    { name: "http", start: (signal) => api.start(signal), stop: () => api.stop() },
+    partOf("http", api),
     ingress.listeners,
   ];
   const stopDeadlineMs = Math.max(config.queue.stopDeadlineMs, config.mqtt.enqueueDeadlineMs) + STOP_MARGIN_MS;

@@ -15,6 +15,7 @@ import { type Keys, readKeys, readRetiredKeys } from "../platform/keys/files.ts"
 import { fingerprint } from "../platform/keys/fingerprint.ts";
 import type { KeyReport } from "../platform/keys/live-keys.ts";
 import { liveGateways } from "../platform/keys/presence.ts";
+import { sealsUnder } from "../platform/keys/rotation.ts";
 import { sealsByKey } from "../queue/key-use.ts";
 import { archivesUnder, subjectArchiveKey } from "../rights/backup/archive.ts";
 import { installationOf } from "../rights/backup/installation.ts";
@@ -22,7 +23,7 @@ import { rewrapAll, wrappedKeys } from "../rights/backup/rewrap.ts";
 import { noticesByKey } from "../rights/erasure/in-ledger.ts";
 import { ReceiptKeys, receiptKeysMac } from "../rights/receipts/keys.ts";
 import { ReceiptSigner } from "../rights/receipts/signer.ts";
-import { sealsUnder } from "../wiring/queue-keys.ts";
+import { queueKeyUse } from "../wiring/queue-keys.ts";
 import type { Operator } from "./operator-command.ts";
 
 const POLL_MS = 200;
@@ -145,7 +146,7 @@ async function refuseWhileNeeded(operator: Operator, id: string): Promise<void> 
   const retired = readRetiredKeys(config.keys.dir).get(`${id}.key`);
   if (queue.all.has(id)) {
     if (id === queue.active) throw new GatewayError("KEY_IN_USE", "it seals new batches; rotate first");
-    const left = await sealsUnder(redis, keys, id);
+    const left = sealsUnder(id, await queueKeyUse(redis, keys));
     if (left === "sealing") throw new GatewayError("KEY_IN_USE", "a gateway seals under it, or did moments ago");
     if (left > 0) throw new GatewayError("KEY_IN_USE", `${left} batches, dead letters or notices are sealed under it`);
     return;

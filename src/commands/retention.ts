@@ -8,7 +8,7 @@ import "../platform/no-debug-output.ts";
 import { parseArgs } from "node:util";
 import type { Config } from "../config/schema.ts";
 import { Leases } from "../consent/fence/leases.ts";
-import { LedgerHolds } from "../consent/ledger/holds.ts";
+import { standingHolds } from "../consent/ledger/holds.ts";
 import { Keyring } from "../deidentify/keyring.ts";
 import type { DamageKind } from "../model/damage.ts";
 import { DAY_MS } from "../model/durations.ts";
@@ -60,7 +60,6 @@ async function main(): Promise<number> {
 
 function retentionOf({ config, redis, keys, acts }: Operator, rows: RowRetention): Retention {
   const { master, nextMaster, pepper, queue } = readKeys(config.keys.dir, { create: false });
-  const ledgerHolds = new LedgerHolds(redis, keys, { now: Date.now });
   const auditLog = acts.log;
   return createRetention({
     config,
@@ -74,7 +73,7 @@ function retentionOf({ config, redis, keys, acts }: Operator, rows: RowRetention
     leases: new Leases(redis, keys, { leaseMs: config.consent.leaseMs }),
     rows,
     deadLetters: new DeadLetters(redis, keys, new Envelope(queue), { maxBytes: config.queue.deadLetterBytes }),
-    holds: new HeldSubjects(redis, keys, (tag) => ledgerHolds.standing(tag)),
+    holds: new HeldSubjects(redis, keys, (tag) => standingHolds(redis, keys, tag)),
     auditLog,
     // The run itself stands in the log as an act of the operator.
     audit: async (act) => (act.act === "retention-run" ? undefined : auditLog.append(act)),

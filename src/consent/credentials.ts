@@ -42,7 +42,7 @@ export class Credentials {
     redis: Redis,
     keys: RedisKeys,
     tokenKey: Buffer,
-    issued: (device: DeviceKey, mac: string, number: number) => Promise<void> = async () => undefined,
+    issued: (device: DeviceKey, mac: string, number: number) => Promise<void>,
   ) {
     this.#redis = redis;
     this.#keys = keys;

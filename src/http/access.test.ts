@@ -18,7 +18,7 @@ beforeEach(async () => {
   const ports = {
     lookup: { deviceKey: () => "", subjectTag: () => "" },
     log: { info: () => {}, warn: () => {}, error: () => {} },
-    erasures: { receiptKeys: async () => [RECEIPT_KEY_EXAMPLE] },
+    receiptKeys: { all: async () => [RECEIPT_KEY_EXAMPLE] },
     holds: { list: async () => ({ standing: [], proposed: [] }) },
     turnedAway: (reason: HttpRefusal) => counted.push(reason),
   } as unknown as HttpPorts;

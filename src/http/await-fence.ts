@@ -5,7 +5,7 @@
  */
 import type { Silenced } from "../model/consent-change.ts";
 import type { DeviceKey, SubjectTag } from "../model/ids.ts";
-import type { Drain, HttpPorts } from "./ports.ts";
+import type { HttpPorts } from "./ports.ts";
 
 /**
  * `drained: false` means that the bound passed: the change is recorded, but must not be reported as done.
@@ -15,7 +15,7 @@ export async function settle(
   ports: HttpPorts,
   concerned: SubjectTag | DeviceKey,
   silenced: readonly Silenced[],
-): Promise<Drain> {
+): ReturnType<HttpPorts["leases"]["drain"]> {
   await ports.centre?.samples.changed(concerned);
   const drain = await ports.leases.drain(concerned);
   for (const { subject, devices } of silenced) {

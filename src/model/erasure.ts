@@ -4,7 +4,7 @@
  */
 import { z } from "zod";
 import { type Purpose, SERVICE_PURPOSES } from "./consent.ts";
-import { contentHash, timestampMs } from "./consent-record.ts";
+import { type Actor, contentHash, timestampMs } from "./consent-record.ts";
 import type { DeviceKey, SubjectTag } from "./ids.ts";
 
 export const RECEIPT_SCHEMA_VERSION = 1;
@@ -151,3 +151,11 @@ export type ReceiptKey = z.infer<typeof receiptKey>;
 
 /** The present key, and every key there ever was, the present one first. */
 export const receiptKeySet = receiptKey.extend({ keys: z.array(receiptKey) });
+
+export interface ErasureRequest {
+  readonly by: Actor;
+  readonly method: string;
+  readonly evidenceRef?: string | undefined;
+  /** The guardian who asks, when it is one. */
+  readonly guardianRef?: string | undefined;
+}

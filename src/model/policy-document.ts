@@ -104,3 +104,15 @@ export type PublishResult =
       readonly suspended: readonly Purpose[];
       readonly reconfirm?: Reconfirmation | undefined;
     };
+
+export interface Suspension {
+  /** The version that people have to consent to. */
+  readonly version: number;
+  readonly purposes: Purpose[];
+}
+
+/** What of a device's consent no longer counts, and what will not unless it is said again by `until` (Unix ms). */
+export interface PolicyStanding {
+  readonly suspended: Suspension | undefined;
+  readonly toConfirm: (Suspension & { readonly until: number }) | undefined;
+}

@@ -4,9 +4,10 @@ import { grantsOf, LOCATION, MODEL, STATUS, usable, type Verdict } from "../mode
 import type { AnalyticsRecord } from "../model/deidentified.ts";
 import { GatewayError } from "../model/errors.ts";
 import type { CellId, DeviceKey, Pseudonym, SubjectTag } from "../model/ids.ts";
+import type { Lease } from "../model/lease.ts";
 import type { Books } from "../model/outcome.ts";
 import type { RawMessage } from "../model/raw.ts";
-import { type Lease, Pipeline, type PipelinePorts } from "./pipeline.ts";
+import { Pipeline, type PipelinePorts } from "./pipeline.ts";
 
 const ALL = grantsOf({ analytics: ["model", "location", "status"] });
 const EPOCH = 1_700_000_000_000;

@@ -11,16 +11,13 @@ import { allOf, type Grants, LOCATION, usable, type Verdict } from "../model/con
 import type { AnalyticsRecord, Deidentified } from "../model/deidentified.ts";
 import { GatewayError } from "../model/errors.ts";
 import type { DeviceKey, SubjectTag } from "../model/ids.ts";
+import type { Lease } from "../model/lease.ts";
 import type { Log } from "../model/log.ts";
 import type { RawMessage } from "../model/raw.ts";
 import type { CircuitBreaker } from "../platform/circuit-breaker.ts";
 
 /** The part of a lease that outlives the attempt it was taken for. */
-export interface KeepableLease {
-  keep(concerned: ReadonlySet<SubjectTag | DeviceKey>): Promise<void>;
-  release(): Promise<void>;
-  abandon(): void;
-}
+export type KeepableLease = Pick<Lease, "keep" | "release" | "abandon">;
 
 export interface InDoubtPorts {
   readonly deidentify: (message: RawMessage, grants: Grants, wrappedSubjectKey: string) => Deidentified;

@@ -4,9 +4,10 @@ import { allOf, type CheckConsent, type Verdict } from "../model/consent.ts";
 import type { Deidentified } from "../model/deidentified.ts";
 import { GatewayError } from "../model/errors.ts";
 import type { CellId, DeviceKey, Pseudonym, SubjectTag } from "../model/ids.ts";
+import type { Lease } from "../model/lease.ts";
 import type { RawMessage } from "../model/raw.ts";
 import { CircuitBreaker } from "../platform/circuit-breaker.ts";
-import { type Lease, Pipeline, type PipelinePorts } from "./pipeline.ts";
+import { Pipeline, type PipelinePorts } from "./pipeline.ts";
 
 const STATUS = 8;
 const granted: Verdict = { grants: allOf(["analytics", "scene"]), wrappedSubjectKey: "key" };

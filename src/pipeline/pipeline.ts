@@ -13,19 +13,14 @@ import type { AnalyticsRecord, Deidentified } from "../model/deidentified.ts";
 import type { Outgoing } from "../model/disclosure.ts";
 import { GatewayError } from "../model/errors.ts";
 import type { DeviceRef, Pseudonym, SubjectTag } from "../model/ids.ts";
+import type { Lease } from "../model/lease.ts";
 import type { DeadLetterReason } from "../model/outcome.ts";
 import type { RawMessage } from "../model/raw.ts";
+import type { Watch } from "../model/watch.ts";
 import { Turns } from "../platform/turns.ts";
-import { InDoubt, type InDoubtPorts, type KeepableLease } from "./in-doubt.ts";
+import { InDoubt, type InDoubtPorts } from "./in-doubt.ts";
 import { isUnreadableKey, Patience } from "./patience.ts";
 import { type Passage, type SettlePorts, settle } from "./settle.ts";
-
-export interface Lease extends KeepableLease {
-  /** Aborts before the lease ends, early enough for a write under way to be broken off. */
-  readonly signal: AbortSignal;
-  /** As the signal says, by the clock: after a stall of the process the signal comes late. */
-  readonly over: boolean;
-}
 
 export interface PipelinePorts extends Omit<InDoubtPorts, "pause" | "mayAsk">, SettlePorts {
   readonly acquireLease: () => Promise<Lease>;
@@ -54,9 +49,6 @@ export interface PipelinePorts extends Omit<InDoubtPorts, "pause" | "mayAsk">, S
   readonly addressable: (pseudonym: Pseudonym, device: DeviceRef) => void;
   readonly deadLetter: (reason: DeadLetterReason, messages: readonly RawMessage[]) => Promise<void>;
 }
-
-/** Wraps one attempt. */
-export type Watch = <T>(attempt: () => Promise<T>) => Promise<T>;
 
 export class Pipeline {
   readonly #ports: PipelinePorts;

@@ -22,7 +22,7 @@ export interface SamplesOptions {
   readonly confirmEveryMs: number;
 }
 
-export interface Watch {
+export interface Viewing {
   readonly device: Pick<DeviceRef, "deviceKey" | "subjectTag">;
   /** Names the session that watches. */
   readonly session: string;
@@ -45,7 +45,7 @@ export interface Settled {
 }
 
 interface Watcher {
-  readonly watch: Watch;
+  readonly watch: Viewing;
   readonly end: NodeJS.Timeout;
   readonly confirm: NodeJS.Timeout;
   latest: string | undefined;
@@ -69,7 +69,7 @@ export class Samples {
   }
 
   /** Watches until `ended` or until the function returned is called. `undefined`: too many watch already. */
-  watch(watch: Watch): (() => void) | undefined {
+  watch(watch: Viewing): (() => void) | undefined {
     const all = [...this.#watchers.values()].flatMap((set) => [...set]);
     const { maxWatchers, maxPerSession, maxPerPerson } = this.#options;
     const theirs = all.filter((one) => one.watch.device.subjectTag === watch.device.subjectTag);

@@ -13,6 +13,11 @@ export interface Part {
   stop(): Promise<void> | void;
 }
 
+/** An object that starts and stops by itself, under the name that the log knows it by. */
+export function partOf(name: string, one: Omit<Part, "name">): Part {
+  return { name, start: (signal) => one.start(signal), stop: () => one.stop() };
+}
+
 export interface LifecycleOptions {
   /** For each part, not for all of them together. */
   readonly stopDeadlineMs: number;

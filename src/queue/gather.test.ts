@@ -1,7 +1,8 @@
 import { setImmediate as turn } from "node:timers/promises";
 import { describe, expect, it } from "vitest";
 import type { RawMessage } from "../model/raw.ts";
-import { Gather, type Watch } from "./gather.ts";
+import type { Watch } from "../model/watch.ts";
+import { Gather } from "./gather.ts";
 
 const message = (name: string): RawMessage => ({ at: name }) as unknown as RawMessage;
 let number = 0;

@@ -4,6 +4,7 @@
  * A batch under suspicion goes alone: while its pass is under way there is no other.
  */
 import type { RawMessage } from "../model/raw.ts";
+import type { Watch } from "../model/watch.ts";
 import type { JobPlace } from "./job.ts";
 import { WaitingLine } from "./waiting-line.ts";
 
@@ -23,9 +24,6 @@ export interface GatheredBatch {
   /** Opens it; called when its pass begins, so that a batch that waits rests as sealed bytes, not as thousands of objects. */
   readonly open: () => readonly RawMessage[];
 }
-
-/** Wraps one attempt of a pass. */
-export type Watch = <T>(attempt: () => Promise<T>) => Promise<T>;
 
 type Process = (messages: readonly RawMessage[], begunBefore: boolean, watch?: Watch) => Promise<void>;
 

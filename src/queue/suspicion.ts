@@ -4,7 +4,7 @@
  * held against it. The job itself keeps count, in a field that BullMQ has for progress.
  */
 import type { Job } from "bullmq";
-import type { Watch } from "./gather.ts";
+import type { Watch } from "../model/watch.ts";
 import { type JobData, jobPlace } from "./job.ts";
 
 type Counts = Pick<Job<JobData>, "id" | "stalledCounter" | "attemptsMade" | "progress">;

@@ -63,9 +63,7 @@ export function createConsent(
       now: Date.now,
       controller,
       expiryDays,
-      narrowing: journal.narrowing,
-      tokenEnded: journal.tokenEnded,
-      minority: journal.minority,
+      journal,
       broken: () => damaged("ledger"),
     }),
     part: {

@@ -5,11 +5,10 @@
 import type { Redis } from "ioredis";
 import type { Config } from "../config/schema.ts";
 import type { Policies } from "../consent/policy/policies.ts";
-import type { DisclosuresPort } from "../http/ports.ts";
+import type { HttpPorts } from "../http/ports.ts";
 import { processedPacket } from "../ingress/mqtt/processed-packet.ts";
 import { FanOut } from "../ingress/services/fan-out.ts";
-import type { ServicePurpose } from "../model/consent.ts";
-import type { Outgoing, Recipient } from "../model/disclosure.ts";
+import type { Outgoing } from "../model/disclosure.ts";
 import type { Log } from "../model/log.ts";
 import type { Metrics } from "../observe/metrics.ts";
 import type { Part } from "../platform/lifecycle.ts";
@@ -18,6 +17,7 @@ import type { RedisKeys } from "../platform/redis-keys.ts";
 import { Disclosures } from "../rights/access/disclosures.ts";
 import { Accounting } from "../sinks/services/disclosure-accounting.ts";
 import { PurposeTopics } from "../sinks/services/purpose-topics.ts";
+import { Recipients } from "../sinks/services/recipients.ts";
 import { ServiceCoverage } from "../sinks/services/service-coverage.ts";
 
 export interface OutletsDeps {
@@ -34,7 +34,7 @@ export interface Outlets {
   readonly disclosures: Disclosures;
   /** To be started after the policies. Throws what `ServiceCoverage.require` throws. */
   readonly part: Part;
-  readonly http: { readonly disclosures: DisclosuresPort };
+  readonly http: Pick<HttpPorts, "disclosures">;
   announce(batch: readonly Outgoing[]): Promise<() => readonly boolean[]>;
   /** A policy was published: who it does not cover gets nothing from here on. Never rejects. */
   policyPublished(): Promise<void>;
@@ -55,17 +55,17 @@ export function createOutlets({ config, redis, keys, policies, metrics, log }: O
     uncovered: (count) => metrics.gauge("servicesNotCovered", count),
     log,
   });
-  const recipients = recipientsOf(config.services);
-  const byName = new Map(recipients.map((one) => [`${one.name}|${one.purpose}`, one]));
-  const recipient = (service: string, purpose: ServicePurpose): Recipient | undefined =>
-    coverage.covers(service, purpose) ? byName.get(`${service}|${purpose}`) : undefined;
-
+  const recipients = new Recipients(config.services, coverage);
   const fanOut = new FanOut(
     { maxUnsentBytes: MAX_UNSENT_BYTES, maxUnsentMs: MAX_UNSENT_MS },
-    { recipient, dropped: (count) => metrics.forwardDropped(count), cutOff: () => metrics.serviceCutOff() },
+    {
+      recipient: (service, purpose) => recipients.recipient(service, purpose),
+      dropped: (count) => metrics.forwardDropped(count),
+      cutOff: () => metrics.serviceCutOff(),
+    },
   );
   const disclosures = new Disclosures(redis, keys);
-  const accounting = new Accounting({ recipients, maxLines: REMEMBERED_LINES }, disclosures);
+  const accounting = new Accounting({ recipients: recipients.all, maxLines: REMEMBERED_LINES }, disclosures);
   const topics = new PurposeTopics(
     {
       outlets: (purpose) => fanOut.outlets(purpose),
@@ -112,15 +112,4 @@ export function createOutlets({ config, redis, keys, policies, metrics, log }: O
     announce: (batch) => topics.announce(batch),
     policyPublished: () => coverage.refresh().catch(() => log.warn("service terms wait and will be checked again")),
   };
-}
-
-function recipientsOf(services: Config["services"]): Recipient[] {
-  const all = services.flatMap((service) => [...new Set(service.purposes)].map((purpose) => ({ service, purpose })));
-  return all.map(({ service: { name, region, contractRef }, purpose }, index) => ({
-    index,
-    name,
-    purpose,
-    region,
-    contract: contractRef,
-  }));
 }

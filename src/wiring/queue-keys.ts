@@ -1,15 +1,14 @@
-/**
- * Which queue keys may go: those under which nothing is sealed and nothing can be on its way that is. And by
- * themselves: a key that has sealed for long enough gives way to a new one, and goes when it has opened the last.
- */
+/** Wires the rotation of queue keys: what says which of them are in use, and the folder in which they change. */
 import { statSync } from "node:fs";
 import { join } from "node:path";
 import type { Redis } from "ioredis";
 import type { Config } from "../config/schema.ts";
 import type { AuditAct } from "../model/audit.ts";
+import { DAY_MS } from "../model/durations.ts";
 import { addQueueKey, removeKey } from "../platform/keys/changes.ts";
 import { readKeys } from "../platform/keys/files.ts";
 import { liveGateways } from "../platform/keys/presence.ts";
+import { planRotation, type QueueKeyUse, type Rotation } from "../platform/keys/rotation.ts";
 import type { RedisKeys } from "../platform/redis-keys.ts";
 import { sealsByKey } from "../queue/key-use.ts";
 import { noticesByKey } from "../rights/erasure/in-ledger.ts";
@@ -22,24 +21,15 @@ export interface QueueKeyDeps {
   readonly audit: (act: AuditAct) => Promise<unknown>;
 }
 
-interface Plan {
-  readonly rotate: boolean;
-  /** The newest queue key when this was planned. */
-  readonly active: string;
-  readonly spent: readonly string[];
-}
-
-const DAY_MS = 86_400_000;
 /** The folder is not ours to write in: the operator's command changes keys then. */
 const READ_ONLY = new Set(["EROFS", "EACCES", "EPERM"]);
 
-/** Batches, dead letters and notices under a key; `sealing` while a gateway seals under it, or did moments ago. */
-export async function sealsUnder(redis: Redis, keys: RedisKeys, id: string): Promise<number | "sealing"> {
+export async function queueKeyUse(redis: Redis, keys: RedisKeys): Promise<QueueKeyUse> {
+  // In this order: what a gateway reports to be on its way may be counted as well, and is never missed.
   const reports = await liveGateways(redis, keys);
-  // A batch may still be on its way into the queue under a key its gateway has just left.
-  if (reports.some(({ sealing }) => sealing.includes(id) || sealing.length === 0)) return "sealing";
-  const counts = [await sealsByKey(redis, keys), await noticesByKey(redis, keys)];
-  return counts.reduce((sum, found) => sum + (found.get(id) ?? 0), 0);
+  const seals = await sealsByKey(redis, keys);
+  for (const [id, count] of await noticesByKey(redis, keys)) seals.set(id, (seals.get(id) ?? 0) + count);
+  return { reports, seals };
 }
 
 export function queueKeyRetention(deps: QueueKeyDeps): RetentionItem {
@@ -65,21 +55,19 @@ export function queueKeyRetention(deps: QueueKeyDeps): RetentionItem {
   };
 }
 
-async function planOf({ config, redis, keys }: QueueKeyDeps): Promise<Plan> {
+async function planOf({ config, redis, keys }: QueueKeyDeps): Promise<Rotation & { readonly active: string }> {
   const { queueKeyDays } = config.retention;
   if (queueKeyDays === 0) return { rotate: false, active: "", spent: [] };
   const { queue } = readKeys(config.keys.dir, { create: false });
-  const { mtimeMs } = statSync(join(config.keys.dir, "queue", `${queue.active}.key`));
-  const reports = await liveGateways(redis, keys);
-  // Where another folder holds a key that this one lacks, the next one is being handed round already.
-  const shared = reports.every((report) => Object.keys(report.queue).every((id) => queue.all.has(id)));
-  const spent: string[] = [];
-  for (const id of queue.all.keys()) {
-    if (id !== queue.active && (await sealsUnder(redis, keys, id)) === 0) spent.push(id);
-  }
-  return { rotate: shared && Date.now() - mtimeMs > queueKeyDays * DAY_MS, active: queue.active, spent };
+  const { active } = queue;
+  const { mtimeMs } = statSync(join(config.keys.dir, "queue", `${active}.key`));
+  const present = { active, ids: [...queue.all.keys()], activeForMs: Date.now() - mtimeMs };
+  // One key alone cannot go, so nothing has to be counted.
+  const alone = async () => ({ reports: await liveGateways(redis, keys), seals: new Map<string, number>() });
+  const use = queue.all.size === 1 ? await alone() : await queueKeyUse(redis, keys);
+  return { ...planRotation(present, queueKeyDays * DAY_MS, use), active };
 }
 
-function countOf({ rotate, spent }: Plan): number {
+function countOf({ rotate, spent }: Rotation): number {
   return spent.length + Number(rotate);
 }

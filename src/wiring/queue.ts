@@ -1,6 +1,6 @@
 /** Wires the queue: what seals a batch and makes it durable, how much waits there, and what was set aside. */
 import type { TellDamage } from "../model/damage.ts";
-import type { Part } from "../platform/lifecycle.ts";
+import { type Part, partOf } from "../platform/lifecycle.ts";
 import { Periodic } from "../platform/periodic.ts";
 import { Backlog } from "../queue/backlog.ts";
 import { DeadLetters } from "../queue/dead-letters.ts";
@@ -90,7 +90,7 @@ export function createQueue(base: Base, sealing: QueueKeys, damaged: TellDamage,
     handedOver,
     producer,
     writable,
-    writablePart: { name: "writable", start: () => writable.start(), stop: () => writable.stop() },
+    writablePart: partOf("writable", writable),
     deadLetters,
     backlog,
     durability: () => durability,
@@ -102,10 +102,10 @@ export function createQueue(base: Base, sealing: QueueKeys, damaged: TellDamage,
       stop: () => undefined,
     },
     parts: [
-      { name: "dead letters", start: () => periodic.start(), stop: () => periodic.stop() },
-      { name: "backlog", start: () => backlog.start(), stop: () => backlog.stop() },
+      partOf("dead letters", periodic),
+      partOf("backlog", backlog),
       { name: "handed over", start: () => handedOver.take(), stop: () => handedOver.stop() },
-      { name: "producer", start: () => producer.start(), stop: () => producer.stop() },
+      partOf("producer", producer),
     ],
   };
 }

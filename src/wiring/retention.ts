@@ -13,8 +13,6 @@ import type { AuditAct } from "../model/audit.ts";
 import { NO_SUBJECT_KEY } from "../model/consent.ts";
 import { forEachUndamaged, type TellDamage } from "../model/damage.ts";
 import { dayOf } from "../model/disclosure.ts";
-import { DAY_MS } from "../model/durations.ts";
-import { GatewayError } from "../model/errors.ts";
 import type { SubjectTag } from "../model/ids.ts";
 import type { Log } from "../model/log.ts";
 import { AgreedClock } from "../platform/agreed-clock.ts";
@@ -27,7 +25,9 @@ import { ErasureRecords } from "../rights/erasure/record.ts";
 import { deletingOfAll, deletionGuard, heldLetters, purgeOf } from "../rights/holds/held-devices.ts";
 import { heldNames } from "../rights/holds/held-names.ts";
 import type { HeldSubjects } from "../rights/holds/held-subjects.ts";
+import { Cutoffs } from "../rights/retention/cutoffs.ts";
 import { Retention, type RetentionItem, type RetentionKind } from "../rights/retention/retention.ts";
+import { rowItem } from "../rights/retention/row-item.ts";
 import type { OldRows, RowRetention } from "../sinks/influx/row-retention.ts";
 import { queueKeyRetention } from "./queue-keys.ts";
 
@@ -51,53 +51,46 @@ export interface RetentionDeps {
 export function createRetention(deps: RetentionDeps): Retention {
   const { retention, queue } = deps.config;
   const clock = new AgreedClock(deps.redis);
-  // What goes does not come back: a clock ahead alone lets nothing go early.
-  const before = async (days: number) => {
-    await clock.compare();
-    return clock.earliest() - days * DAY_MS;
-  };
-  const policies = new Policies(deps.redis, deps.keys);
+  const cutoffs = new Cutoffs(clock, new Policies(deps.redis, deps.keys));
   const disclosures = new Disclosures(deps.redis, deps.keys, deps.damaged);
   const held = async () => new Set(await deps.holds.all());
   const letters = () => heldLetters(deps.redis, deps.keys, deps.damaged);
   const erasures = new ErasureRecords(deps.redis, deps.keys);
-  // What is configured may be less than what the policy promises, never more.
-  const promised = async (days: number) => {
-    await clock.compare();
-    const limit = await policies.retentionLimitDays("analytics", clock.earliest());
-    return before(Math.min(days, limit ?? days));
-  };
   const items = [
-    rowItem(deps, "deviceStatus", "device_status", () => promised(retention.deviceStatusDays)),
-    rowItem(deps, "deviceLocation", "device_location", () => promised(retention.deviceLocationDays)),
-    rowItem(deps, "cellActivity", "cell_activity", () => before(retention.cellActivityDays)),
+    rows(deps, "deviceStatus", "device_status", () => cutoffs.promised(retention.deviceStatusDays)),
+    rows(deps, "deviceLocation", "device_location", () => cutoffs.promised(retention.deviceLocationDays)),
+    rows(deps, "cellActivity", "cell_activity", () => cutoffs.before(retention.cellActivityDays)),
     expiredConsents(deps, clock),
     suspendedConsents(deps),
     minors(deps),
     counted("deadLetters", {
-      due: async () => deps.deadLetters.older(await before(queue.deadLetterRetentionDays), letters),
+      due: async () => deps.deadLetters.older(await cutoffs.before(queue.deadLetterRetentionDays), letters),
       run: async () =>
-        deps.deadLetters.expire(await before(queue.deadLetterRetentionDays), letters, deletionGuard(deps.leases)),
+        deps.deadLetters.expire(
+          await cutoffs.before(queue.deadLetterRetentionDays),
+          letters,
+          deletionGuard(deps.leases),
+        ),
     }),
     // After the dead letters: with them the last seal under a key may have gone.
     queueKeyRetention(deps),
     counted("disclosures", {
-      due: async () => disclosures.older(dayOf(await before(retention.disclosureDays)), await held()),
+      due: async () => disclosures.older(dayOf(await cutoffs.before(retention.disclosureDays)), await held()),
       run: async () => {
-        const day = dayOf(await before(retention.disclosureDays));
+        const day = dayOf(await cutoffs.before(retention.disclosureDays));
         return deletingOfAll(deps.leases, async () => disclosures.expire(day, await held()));
       },
     }),
     counted("receipts", {
-      due: async () => erasures.older(await before(retention.receiptDays), await held()),
+      due: async () => erasures.older(await cutoffs.before(retention.receiptDays), await held()),
       run: async () => {
-        const beforeMs = await before(retention.receiptDays);
+        const beforeMs = await cutoffs.before(retention.receiptDays);
         return deletingOfAll(deps.leases, async () => erasures.expire(beforeMs, await held()));
       },
     }),
     counted("audit", {
-      due: async () => deps.auditLog.older(await before(retention.auditDays)),
-      run: async () => deps.auditLog.trim(await before(retention.auditDays)),
+      due: async () => deps.auditLog.older(await cutoffs.before(retention.auditDays)),
+      run: async () => deps.auditLog.trim(await cutoffs.before(retention.auditDays)),
     }),
   ];
   return new Retention(items, { audit: deps.audit, log: deps.log });
@@ -107,38 +100,20 @@ function counted(kind: RetentionKind, work: { due(): Promise<number>; run(): Pro
   return { kind, due: () => work.due(), run: async () => ({ state: "done", count: await work.run() }) };
 }
 
-function rowItem(
+function rows(
   deps: RetentionDeps,
   kind: RetentionKind,
   measurement: OldRows["measurement"],
   beforeMs: () => Promise<number>,
 ): RetentionItem {
-  // Counts of a cell name nobody and are under no hold.
-  const except = async () => (measurement === "cell_activity" ? [] : await namesUnderHold(deps));
-  return {
-    kind,
-    due: async (signal) => deps.rows.count({ measurement, beforeMs: await beforeMs(), except: await except() }, signal),
-    run: async (signal) => {
-      const old: OldRows = { measurement, beforeMs: await beforeMs(), except: await except() };
-      const count = await countOf(deps, old, signal);
-      if (count === 0) return { state: "done", count };
-      // Counting takes its time, in which a hold may have been placed; one that is placed from here on is answered after this.
-      const aging = await deletingOfAll(deps.leases, async () =>
-        deps.rows.remove({ ...old, except: await except() }, signal),
-      );
-      return { state: aging === "deleted" ? "done" : aging, count };
-    },
-  };
-}
-
-/** What is too much to be counted may still go. */
-async function countOf({ rows }: RetentionDeps, old: OldRows, signal: AbortSignal): Promise<number | undefined> {
-  try {
-    return await rows.count(old, signal);
-  } catch (error) {
-    if (error instanceof GatewayError && error.code.startsWith("SINK_")) return undefined;
-    throw error;
-  }
+  return rowItem(kind, {
+    beforeMs,
+    // Counts of a cell name nobody and are under no hold.
+    except: async () => (measurement === "cell_activity" ? [] : namesUnderHold(deps)),
+    count: (old, signal) => deps.rows.count({ measurement, ...old }, signal),
+    remove: (old, signal) => deps.rows.remove({ measurement, ...old }, signal),
+    deleting: (work) => deletingOfAll(deps.leases, work),
+  });
 }
 
 function expiredConsents(deps: RetentionDeps, clock: AgreedClock): RetentionItem {
@@ -192,8 +167,7 @@ function minors({ redis, keys, purgeStored, damaged }: RetentionDeps): Retention
 function namesUnderHold(deps: RetentionDeps) {
   const { redis, keys, keyring, holds, damaged } = deps;
   return heldNames({
-    heldSubjects: () => holds.all(),
-    standing: (tag) => holds.standing(tag),
+    holds,
     facts: async (tag) => {
       const { events, wrappedSubjectKey } = await ledgerOrRemains(redis, keys, tag, () => damaged("ledger"));
       const key = wrappedSubjectKey === NO_SUBJECT_KEY ? undefined : wrappedSubjectKey;

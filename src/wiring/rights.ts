@@ -4,7 +4,7 @@
  */
 import type { Config } from "../config/schema.ts";
 import type { Leases } from "../consent/fence/leases.ts";
-import { LedgerHolds } from "../consent/ledger/holds.ts";
+import { standingHolds } from "../consent/ledger/holds.ts";
 import { SubjectErasure } from "../consent/ledger/subject-erasure.ts";
 import type { SubjectTurns } from "../consent/ledger/subject-turns.ts";
 import type { Keyring } from "../deidentify/keyring.ts";
@@ -13,7 +13,7 @@ import type { AuditAct } from "../model/audit.ts";
 import type { ServicePurpose } from "../model/consent.ts";
 import type { TellDamage } from "../model/damage.ts";
 import { DAY_MS, MINUTE_MS } from "../model/durations.ts";
-import { deletionOf, type ErasureStatus, type OpenErasureState } from "../model/erasure.ts";
+import { deletionOf } from "../model/erasure.ts";
 import type { Pseudonym } from "../model/ids.ts";
 import type { Log } from "../model/log.ts";
 import type { Metrics } from "../observe/metrics.ts";
@@ -27,16 +27,18 @@ import type { DeadLetters } from "../queue/dead-letters.ts";
 import type { Envelope } from "../queue/envelope.ts";
 import type { Disclosures } from "../rights/access/disclosures.ts";
 import { noKeyOpens } from "../rights/backup/rewrap.ts";
+import { DifferingClocks } from "../rights/erasure/differing-clocks.ts";
 import { Erasures } from "../rights/erasure/erasures.ts";
 import { KeyRemnants } from "../rights/erasure/key-remnants.ts";
 import type { ErasableSink, ErasurePorts, Notice } from "../rights/erasure/ports.ts";
 import { ErasureQueue } from "../rights/erasure/queue.ts";
 import { ErasureRecords } from "../rights/erasure/record.ts";
+import { standingHoldOf } from "../rights/erasure/standing-hold.ts";
+import { type ErasureSurvey, surveyOf } from "../rights/erasure/survey.ts";
 import { ReceiptKeys, receiptKeysMac } from "../rights/receipts/keys.ts";
 import { ReceiptSigner } from "../rights/receipts/signer.ts";
 import type { PatientStart } from "../sinks/influx/patient-start.ts";
 import type { InfluxSink } from "../sinks/influx/sink.ts";
-import { DifferingClocks } from "./differing-clocks.ts";
 
 /** An erasure that a crash or a fault left without a turn waits at most this long for one. */
 const TAKE_UP_MS = 15_000;
@@ -75,7 +77,7 @@ export interface RightsDeps {
 export interface Rights {
   /** In the order in which they start. */
   readonly parts: readonly Part[];
-  readonly http: Pick<HttpPorts, "erasures" | "signConsent">;
+  readonly http: Pick<HttpPorts, "erasures" | "receiptKeys" | "signer">;
   /** A service says that it has forgotten. Rejects when that could not be noted. */
   acknowledged(id: string, purpose: ServicePurpose, service: string): Promise<void>;
   /** A service begins to listen, or nothing of a subject is held any more: what waited for that goes on. */
@@ -93,7 +95,11 @@ export function createRights(deps: RightsDeps): Rights {
   const periodic = new Periodic(
     [
       { name: "erasures", everyMs: TAKE_UP_MS, run: () => erasures.takeUp() },
-      { name: "erasure survey", everyMs: SURVEY_MS, run: async () => tell(await erasures.open(), metrics) },
+      {
+        name: "erasure survey",
+        everyMs: SURVEY_MS,
+        run: async () => tell(surveyOf(await erasures.open(), Date.now()), metrics),
+      },
       { name: "clocks", everyMs: COMPARE_CLOCKS_MS, run: () => differing.note() },
       {
         name: "key remnants",
@@ -146,13 +152,9 @@ export function createRights(deps: RightsDeps): Rights {
       },
     ],
     http: {
-      erasures: {
-        request: (tag, input) => erasures.request(tag, input),
-        status: (id) => erasures.status(id),
-        open: (state) => erasures.open(state),
-        receiptKeys: () => receiptKeys.all(),
-      },
-      signConsent: (receipt) => signer.signConsent(receipt),
+      erasures,
+      receiptKeys,
+      signer,
     },
     acknowledged: async (id, purpose, service) => {
       const expected = await erasures.acknowledge(id, purpose, service);
@@ -162,23 +164,14 @@ export function createRights(deps: RightsDeps): Rights {
   };
 }
 
-/** What waits, for whoever watches: of all gateways together, since each of them sees all. */
-function tell(open: readonly ErasureStatus[], metrics: RightsDeps["metrics"]): void {
-  const of = (state: OpenErasureState) => open.filter((one) => one.state === state);
-  const [running, held] = [of("running"), of("held")];
-  metrics.erasuresOpen({ running: running.length, held: held.length });
-  const oldestAt = Math.min(Date.now(), ...running.map(({ requestedAt }) => requestedAt));
-  metrics.gauge("erasureOldest", (Date.now() - oldestAt) / 1_000);
-  const unanswered = open.flatMap(({ services }) => services.map(({ unacknowledged }) => unacknowledged));
-  metrics.gauge(
-    "servicesUnanswered",
-    unanswered.reduce((sum, count) => sum + count, 0),
-  );
+function tell({ running, held, oldestMs, unanswered }: ErasureSurvey, metrics: RightsDeps["metrics"]): void {
+  metrics.erasuresOpen({ running, held });
+  metrics.gauge("erasureOldest", oldestMs / 1_000);
+  metrics.gauge("servicesUnanswered", unanswered);
 }
 
 function erasurePorts(deps: RightsDeps, signer: ReceiptSigner, remnants: KeyRemnants): ErasurePorts {
   const { config, keys, redis, keyring, envelope } = deps;
-  const holds = new LedgerHolds(redis.store, keys, { now: Date.now, broken: () => deps.damaged("ledger") });
   return {
     ledger: new SubjectErasure(redis.store, keys, { turns: deps.turns, now: Date.now }),
     drain: (tag) => deps.leases.drain(tag),
@@ -198,13 +191,7 @@ function erasurePorts(deps: RightsDeps, signer: ReceiptSigner, remnants: KeyRemn
     services: (purpose) =>
       config.services.filter((service) => service.purposes.includes(purpose)).map(({ name }) => name),
     tell: deps.tell,
-    hold: async (tag) => {
-      const standing = await holds.standing(tag);
-      if (standing.length === 0) return undefined;
-      const until = Math.max(...standing.map((one) => one.until));
-      const all = standing.some(({ devices }) => devices === undefined);
-      return all ? { until } : { until, devices: new Set(standing.flatMap(({ devices }) => devices ?? [])) };
-    },
+    hold: async (tag) => standingHoldOf(await standingHolds(redis.store, keys, tag, () => deps.damaged("ledger"))),
     claim: async (tag) => {
       const lease = await deps.leases.acquire();
       // Kept, it outlasts a slow store, and holds up nothing but a hold on this subject.

@@ -2,17 +2,13 @@
  * Wires what lets an installation outlive a loss: keys that may change while it works, the heartbeat by which
  * other gateways know that it is alive, backups, and the journal of what no restore may undo.
  */
-import { randomBytes } from "node:crypto";
 import type { Config } from "../config/schema.ts";
 import { ledgerVerifies } from "../consent/ledger/store.ts";
 import { Keyring } from "../deidentify/keyring.ts";
 import type { AuditAct, AuditDetail, AuditHead } from "../model/audit.ts";
-import type { LegalHold, PartyStatement } from "../model/consent-record.ts";
 import { DAMAGE_KINDS } from "../model/damage.ts";
 import { GatewayError } from "../model/errors.ts";
-import type { DeviceKey, SubjectTag } from "../model/ids.ts";
 import type { Log } from "../model/log.ts";
-import type { PublishResult } from "../model/policy-document.ts";
 import type { Metrics } from "../observe/metrics.ts";
 import type { HeldRedis } from "../platform/held-redis.ts";
 import { type Keys, readRetiredKeys } from "../platform/keys/files.ts";
@@ -28,6 +24,7 @@ import { KeyArchives } from "../rights/backup/key-archives.ts";
 import { BackupSchedule } from "../rights/backup/schedule.ts";
 import { journalKey } from "../rights/journal/format.ts";
 import { ErasureJournal } from "../rights/journal/journal.ts";
+import { type JournalNotes, journalNotes } from "../rights/journal/notes.ts";
 import { createProof } from "./proof.ts";
 
 export interface SafekeepingDeps {
@@ -45,17 +42,7 @@ export interface SafekeepingDeps {
 
 export interface Safekeeping {
   readonly liveKeys: LiveKeys;
-  /** What must not be answered before it is on disk. All of them throw JOURNAL_UNWRITABLE. */
-  readonly journal: {
-    narrowing(tag: SubjectTag, fence: number): Promise<void>;
-    minority(tag: SubjectTag, party: PartyStatement): Promise<void>;
-    holding(tag: SubjectTag, ref: string, hold: LegalHold | undefined): Promise<void>;
-    erasure(tag: SubjectTag, id: string, what: "asked" | "destroyed"): Promise<void>;
-    tokenIssued(device: DeviceKey, mac: string, number: number): Promise<void>;
-    tokenEnded(device: DeviceKey, number: number): Promise<void>;
-    audited(head: AuditHead): Promise<void>;
-    published(result: PublishResult): Promise<PublishResult>;
-  };
+  readonly journal: JournalNotes;
   /** Takes changed key files up at once. Never throws. */
   reloadKeys(): void;
   /** To be started right after Redis, before anything is read or written. */
@@ -81,12 +68,13 @@ export function createSafekeeping(deps: SafekeepingDeps): Safekeeping {
   });
   const archives = new KeyArchives(redis, keys, config.backup.dir);
   const file = new ErasureJournal(config.backup.journalFile, journalKey(secrets.lookup));
+  const journal = journalNotes(file, archives);
   const mayBegin = async () => config.backup.createJournal || (await isEmptyInstallation(redis, keys));
   const proof = createProof({
     ...deps,
     lookup: secrets.lookup,
     head: deps.auditHead,
-    audited: (head) => file.record({ what: "audited", ...head }),
+    audited: journal.audited,
   });
   const beat = async (): Promise<void> => {
     liveKeys.reload();
@@ -97,25 +85,7 @@ export function createSafekeeping(deps: SafekeepingDeps): Safekeeping {
 
   return {
     liveKeys,
-    journal: {
-      narrowing: (tag, fence) => file.record({ what: "narrowed", tag, fence }),
-      minority: (tag, party) => file.record({ what: "minority", tag, ...party }),
-      holding: (tag, ref, hold) =>
-        file.record(hold === undefined ? { what: "released", tag, ref } : { what: "held", tag, hold }),
-      erasure: async (tag, erasure, what) => {
-        await file.record({ what: what === "asked" ? "erasure-asked" : "erased", tag, erasure });
-        if (what === "destroyed") await archives.mark(tag);
-      },
-      tokenIssued: (device, mac, number) => file.record({ what: "token-issued", device, mac, number }),
-      // As one that nobody was given: what a backup holds is another one, and is not restored.
-      tokenEnded: (device, number) =>
-        file.record({ what: "token-issued", device, mac: randomBytes(32).toString("base64url"), number }),
-      audited: (head) => file.record({ what: "audited", ...head }),
-      published: async (result) => {
-        if (result.refused === undefined) await file.record({ what: "policy-published", version: result.version });
-        return result;
-      },
-    },
+    journal,
     reloadKeys: () => void beat(),
     parts: [
       { name: "installation", start: () => claimInstallation(redis, keys, secrets.lookup), stop: () => undefined },
@@ -131,7 +101,7 @@ export function createSafekeeping(deps: SafekeepingDeps): Safekeeping {
           await presence.stop();
         },
       },
-      proof.part,
+      proof,
       backups(deps, liveKeys, file, archives),
     ],
   };

@@ -3,7 +3,7 @@ import type { AnalyticsRecord } from "../model/deidentified.ts";
 import { GatewayError } from "../model/errors.ts";
 import type { Metrics } from "../observe/metrics.ts";
 import { CircuitBreaker } from "../platform/circuit-breaker.ts";
-import type { Part } from "../platform/lifecycle.ts";
+import { type Part, partOf } from "../platform/lifecycle.ts";
 import { Periodic } from "../platform/periodic.ts";
 import { ActivityWriting } from "../sinks/activity-writing.ts";
 import { CellActivity } from "../sinks/cell-activity.ts";
@@ -75,7 +75,7 @@ export function createStore({ config, metrics, log }: Base): Store {
           await reached.stop();
         },
       },
-      { name: "cell activity", start: () => periodic.start(), stop: () => periodic.stop() },
+      partOf("cell activity", periodic),
     ],
   };
 }

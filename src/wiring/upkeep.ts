@@ -13,7 +13,6 @@ import { Suspensions } from "../consent/ledger/suspensions.ts";
 import type { Keyring } from "../deidentify/keyring.ts";
 import type { HttpPorts } from "../http/ports.ts";
 import type { AuditHead } from "../model/audit.ts";
-import type { LegalHold } from "../model/consent-record.ts";
 import type { TellDamage } from "../model/damage.ts";
 import { DAY_MS, HOUR_MS, MINUTE_MS } from "../model/durations.ts";
 import type { SubjectTag } from "../model/ids.ts";
@@ -21,18 +20,21 @@ import type { Log } from "../model/log.ts";
 import type { Metrics } from "../observe/metrics.ts";
 import { AgreedClock } from "../platform/agreed-clock.ts";
 import type { Keys } from "../platform/keys/files.ts";
-import type { Part } from "../platform/lifecycle.ts";
+import { type Part, partOf } from "../platform/lifecycle.ts";
 import { Periodic } from "../platform/periodic.ts";
 import type { RedisKeys } from "../platform/redis-keys.ts";
 import type { DeadLetters } from "../queue/dead-letters.ts";
 import { auditKey } from "../rights/audit/chain.ts";
 import { AuditLog } from "../rights/audit/log.ts";
 import { AuditTrail } from "../rights/audit/trail.ts";
+import { MinorPurge } from "../rights/erasure/minor-purge.ts";
 import { purgeOf } from "../rights/holds/held-devices.ts";
 import { LegalHolds } from "../rights/holds/legal-holds.ts";
+import { holdSurvey } from "../rights/holds/survey.ts";
 import { Schedule } from "../rights/retention/schedule.ts";
 import { RowRetention } from "../sinks/influx/row-retention.ts";
 import { createRetention } from "./retention.ts";
+import type { Safekeeping } from "./safekeeping.ts";
 
 export interface UpkeepDeps {
   readonly config: Config;
@@ -48,10 +50,7 @@ export interface UpkeepDeps {
   readonly deadLetters: Pick<DeadLetters, "count" | "older" | "expire" | "purge">;
   /** Begins the erasure of everything stored of a subject. */
   purgeStored(tag: SubjectTag): Promise<unknown>;
-  /** Notes down, outside Redis, that a legal hold is about to stand on these terms or, without terms, to end. */
-  holding(tag: SubjectTag, ref: string, hold: LegalHold | undefined): Promise<void>;
-  /** Notes down, outside Redis, how far the audit log has got. */
-  audited(head: AuditHead): Promise<void>;
+  readonly journal: Pick<Safekeeping["journal"], "holding" | "audited">;
   /** Nothing of the subject is held any more: what waited for that may go on. */
   freed(tag: SubjectTag): Promise<void>;
 }
@@ -87,7 +86,7 @@ export function createUpkeep(deps: UpkeepDeps): Upkeep {
       ledger: new LedgerHolds(redis, keys, {
         turns: deps.turns,
         now,
-        holding: (tag, ref, hold) => deps.holding(tag, ref, hold),
+        journal: deps.journal,
         broken: () => deps.damaged("ledger"),
       }),
       approved: (subject, hold, [proposedBy, confirmedBy]) => {
@@ -100,11 +99,17 @@ export function createUpkeep(deps: UpkeepDeps): Upkeep {
       freed: (tag) => deps.freed(tag),
     },
   );
+  const ledgers = new LedgerStore(redis, keys);
+  const tellOfHolds = async (): Promise<void> => {
+    const { open, oldestMs } = await holdSurvey(await holds.held.all(), (tag) => ledgers.read(tag), Date.now());
+    deps.metrics.gauge("holdsOpen", open);
+    deps.metrics.gauge("holdOldest", oldestMs / 1_000);
+  };
   const suspensions = new Suspensions(redis, keys, { now: Date.now });
   let noted = "";
   const noteHead = async (): Promise<void> => {
     const head = await audit.head();
-    if (head.hash !== noted) await deps.audited(head);
+    if (head.hash !== noted) await deps.journal.audited(head);
     noted = head.hash;
   };
   const heads = new Periodic([{ name: "audit head", everyMs: HEAD_MS, run: noteHead }], log);
@@ -118,7 +123,7 @@ export function createUpkeep(deps: UpkeepDeps): Upkeep {
           await holds.sweep();
         },
       },
-      { name: "hold survey", everyMs: HOLD_SURVEY_MS, run: () => tellOfHolds(redis, keys, holds, deps.metrics) },
+      { name: "hold survey", everyMs: HOLD_SURVEY_MS, run: tellOfHolds },
       {
         name: "suspended devices",
         everyMs: 1_000,
@@ -128,11 +133,11 @@ export function createUpkeep(deps: UpkeepDeps): Upkeep {
     log,
   );
 
-  const minors = new Minors(redis, keys);
-  const purgeStored = async (subject: SubjectTag): Promise<void> => {
-    await trail.append({ act: "minor-purged", by: "gateway", subject });
-    await deps.purgeStored(subject);
-  };
+  const minors = new MinorPurge({
+    minors: new Minors(redis, keys),
+    audit: (act) => trail.append(act),
+    erase: (tag) => deps.purgeStored(tag),
+  });
 
   const rows = new RowRetention(config.sinks.influx);
   const retention = createRetention({
@@ -142,7 +147,7 @@ export function createUpkeep(deps: UpkeepDeps): Upkeep {
     holds: holds.held,
     auditLog: audit,
     audit: (act) => trail.note(act),
-    purgeStored,
+    purgeStored: (tag) => minors.purge(tag),
   });
   const everyMs = config.retention.everyMinutes * MINUTE_MS;
   const schedule = new Schedule(
@@ -154,7 +159,7 @@ export function createUpkeep(deps: UpkeepDeps): Upkeep {
 
   return {
     parts: [
-      { name: "row retention", start: () => rows.start(), stop: () => rows.stop() },
+      partOf("row retention", rows),
       {
         name: "audit",
         start: () => heads.start(),
@@ -168,55 +173,21 @@ export function createUpkeep(deps: UpkeepDeps): Upkeep {
         name: "legal holds",
         start: async () => {
           await clock.compare();
-          await tellOfHolds(redis, keys, holds, deps.metrics).catch(() => undefined);
+          await tellOfHolds().catch(() => undefined);
           sweeps.start();
         },
         stop: () => sweeps.stop(),
       },
-      { name: "schedule", start: () => schedule.start(), stop: () => schedule.stop() },
+      partOf("schedule", schedule),
     ],
     trail,
     holds,
     suspensions,
     auditHead: () => audit.known,
     http: {
-      audit: {
-        append: (act) => trail.append(act),
-        note: (act) => trail.note(act),
-        list: (page) => audit.list(page),
-      },
+      audit: trail,
       holds,
-      minors: {
-        purgeIfDue: async (tag) => {
-          const due = await minors.mustBePurged(tag);
-          if (due) await purgeStored(tag);
-          return due;
-        },
-      },
+      minors,
     },
   };
-}
-
-/** Of so many people the ledger is read; all are counted. */
-const HOLDS_READ = 200;
-
-async function tellOfHolds(
-  redis: Redis,
-  keys: RedisKeys,
-  { held }: Pick<LegalHolds, "held">,
-  metrics: Pick<Metrics, "gauge">,
-): Promise<void> {
-  const tags = await held.all();
-  const store = new LedgerStore(redis, keys);
-  let oldestAt = Date.now();
-  for (const tag of tags.slice(0, HOLDS_READ)) {
-    // A ledger that cannot be read has an alarm of its own.
-    const ledger = await store.read(tag).catch(() => undefined);
-    const standing = ledger?.state.holds;
-    for (const event of ledger?.events ?? []) {
-      if (event.type === "held" && standing?.has(event.ref)) oldestAt = Math.min(oldestAt, event.at);
-    }
-  }
-  metrics.gauge("holdsOpen", tags.length);
-  metrics.gauge("holdOldest", (Date.now() - oldestAt) / 1_000);
 }

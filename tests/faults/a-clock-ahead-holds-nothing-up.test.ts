@@ -9,6 +9,7 @@ import { connectRedis } from "../../src/platform/redis.ts";
 import { ErasureQueue } from "../../src/rights/erasure/queue.ts";
 import { Schedule } from "../../src/rights/retention/schedule.ts";
 import { until } from "../fixtures/eventually.ts";
+import { NO_JOURNAL } from "../fixtures/no-journal.ts";
 import { CONSENT, consentStore, device, subject } from "../integration/consent-fixture.ts";
 import { EPOCH_MS, erasuresOn, keyring, never } from "../integration/erasure-fixture.ts";
 
@@ -30,7 +31,13 @@ async function connections(): Promise<{ producer: Redis; worker: Redis }> {
 async function asked(now: () => number, services: () => string[]) {
   const { redis, keys } = store();
   const createSubjectKey = () => keyring.createSubjectKey();
-  const ledger = new Ledger(redis, keys, { createSubjectKey, now: Date.now, controller: "vendor", expiryDays: 365 });
+  const ledger = new Ledger(redis, keys, {
+    journal: NO_JOURNAL,
+    createSubjectKey,
+    now: Date.now,
+    controller: "vendor",
+    expiryDays: 365,
+  });
   const tag = subject(randomUUID());
   await ledger.bind(tag, device(randomUUID()));
   await ledger.give(tag, CONSENT);

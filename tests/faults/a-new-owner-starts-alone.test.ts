@@ -7,6 +7,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { Ledger } from "../../src/consent/ledger/ledger.ts";
 import { until } from "../fixtures/eventually.ts";
 import { startIngress } from "../fixtures/ingress.ts";
+import { NO_JOURNAL } from "../fixtures/no-journal.ts";
 import { consentTo, type Device, EVERYTHING, name, startSystem, type TestSystem } from "../fixtures/system.ts";
 import { consentStore, device as deviceKey, subject } from "../integration/consent-fixture.ts";
 
@@ -147,7 +148,8 @@ describe("in the credentials", () => {
       if (fails) throw new Error("disk full");
       ended.push(device);
     };
-    const options = { createSubjectKey: () => "key", controller: "vendor", expiryDays: 1, now: Date.now, tokenEnded };
+    const journal = { ...NO_JOURNAL, tokenEnded };
+    const options = { createSubjectKey: () => "key", controller: "vendor", expiryDays: 1, now: Date.now, journal };
     const noting = new Ledger(redis, keys, options);
     await expect(noting.bind(BORIS, LAMP)).rejects.toThrow("disk full");
     fails = false;

@@ -5,8 +5,9 @@ import { Ledger } from "../../src/consent/ledger/ledger.ts";
 import { rebuildSubject } from "../../src/consent/ledger/rebuild.ts";
 import { GatewayError } from "../../src/model/errors.ts";
 import type { DeviceKey, Pseudonym, SubjectTag } from "../../src/model/ids.ts";
+import { DifferingClocks } from "../../src/rights/erasure/differing-clocks.ts";
 import type { ErasableSink, ErasurePorts } from "../../src/rights/erasure/ports.ts";
-import { DifferingClocks } from "../../src/wiring/differing-clocks.ts";
+import { NO_JOURNAL } from "../fixtures/no-journal.ts";
 import { CONSENT, consentStore, device, subject } from "../integration/consent-fixture.ts";
 import { EPOCH_MS, erasuresOn, keyring } from "../integration/erasure-fixture.ts";
 
@@ -17,6 +18,7 @@ function ledgerAt(aheadMs = 0): Ledger {
   const { redis, keys } = store();
   const createSubjectKey = () => keyring.createSubjectKey();
   return new Ledger(redis, keys, {
+    journal: NO_JOURNAL,
     createSubjectKey,
     now: () => Date.now() + aheadMs,
     controller: "vendor",

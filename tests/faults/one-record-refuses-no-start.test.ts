@@ -14,6 +14,7 @@ import { journalKey } from "../../src/rights/journal/format.ts";
 import { ErasureJournal } from "../../src/rights/journal/journal.ts";
 import { createProof } from "../../src/wiring/proof.ts";
 import { type PrivateServer, startRedis } from "../../tools/private-servers/services.ts";
+import { NO_JOURNAL } from "../fixtures/no-journal.ts";
 import { Installation } from "../integration/backup-fixture.ts";
 import { subject } from "../integration/consent-fixture.ts";
 
@@ -45,8 +46,11 @@ function gateway(journal = here.journal) {
     now: Date.now,
     controller: "vendor",
     expiryDays: 365,
-    narrowing: (tag, fence) => journal.record({ what: "narrowed", tag, fence }),
-    tokenEnded: (device, number) => journal.record({ what: "token-issued", device, mac: "e".repeat(43), number }),
+    journal: {
+      ...NO_JOURNAL,
+      narrowing: (tag, fence) => journal.record({ what: "narrowed", tag, fence }),
+      tokenEnded: (device, number) => journal.record({ what: "token-issued", device, mac: "e".repeat(43), number }),
+    },
   });
   return { credentials, ledger };
 }
@@ -56,7 +60,7 @@ async function started(): Promise<AuditAct[]> {
   const acts: AuditAct[] = [];
   const redis = connectHeldRedis(server.url);
   await redis.connect();
-  const { part } = createProof({
+  const part = createProof({
     config: {
       redis: { url: server.url, commandTimeoutMs: 5_000 },
       backup: { journalFile: here.journalFile },
@@ -71,9 +75,9 @@ async function started(): Promise<AuditAct[]> {
     log: { info: () => undefined, warn: () => undefined, error: () => undefined },
   });
   try {
-    await part.start(new AbortController().signal);
+    await part.start();
   } finally {
-    await part.stop();
+    part.stop();
     redis.disconnect();
   }
   return acts;

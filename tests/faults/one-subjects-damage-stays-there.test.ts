@@ -8,7 +8,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { erasureFacts } from "../../src/consent/ledger/erasure-facts.ts";
-import { LedgerHolds } from "../../src/consent/ledger/holds.ts";
+import { LedgerHolds, standingHolds } from "../../src/consent/ledger/holds.ts";
 import { Ledger } from "../../src/consent/ledger/ledger.ts";
 import { ledgerOrRemains } from "../../src/consent/ledger/new-chain.ts";
 import { rebuildSubject } from "../../src/consent/ledger/rebuild.ts";
@@ -27,10 +27,12 @@ import { noticesByKey } from "../../src/rights/erasure/in-ledger.ts";
 import { ErasureRecords } from "../../src/rights/erasure/record.ts";
 import { heldLetters } from "../../src/rights/holds/held-devices.ts";
 import { heldNames } from "../../src/rights/holds/held-names.ts";
+import { HeldSubjects } from "../../src/rights/holds/held-subjects.ts";
 import { LegalHolds } from "../../src/rights/holds/legal-holds.ts";
 import { journalKey } from "../../src/rights/journal/format.ts";
 import { ErasureJournal } from "../../src/rights/journal/journal.ts";
 import { Restore } from "../../src/rights/restore/restore.ts";
+import { NO_JOURNAL } from "../fixtures/no-journal.ts";
 import { CONSENT, consentStore, device, subject } from "../integration/consent-fixture.ts";
 import { EPOCH_MS, erasuresOn, keyring } from "../integration/erasure-fixture.ts";
 
@@ -54,7 +56,13 @@ interface Home {
 function ledgerOf(): Ledger {
   const { redis, keys } = store();
   const createSubjectKey = () => keyring.createSubjectKey();
-  return new Ledger(redis, keys, { createSubjectKey, now: Date.now, controller: "vendor", expiryDays: 365 });
+  return new Ledger(redis, keys, {
+    journal: NO_JOURNAL,
+    createSubjectKey,
+    now: Date.now,
+    controller: "vendor",
+    expiryDays: 365,
+  });
 }
 
 async function home(): Promise<Home> {
@@ -188,7 +196,7 @@ describe.each(Object.entries(LEDGER_HARMS))("when %s", (_, harm) => {
     const { redis, keys } = store();
     const [bad, good] = [await home(), await home()];
     let now = Date.now();
-    const options = { now: () => now, broken: () => damaged("ledger") };
+    const options = { journal: NO_JOURNAL, now: () => now, broken: () => damaged("ledger") };
     const ports = { approved: async () => undefined, expired: async () => undefined, purge: async () => undefined };
     const holds = new LegalHolds(
       redis,
@@ -228,8 +236,7 @@ async function namesHeld(): Promise<Pseudonym[]> {
   const records = new ErasureRecords(redis, keys);
   await records.useEpochLength(EPOCH_MS);
   return heldNames({
-    heldSubjects: async () => (await redis.zrange(keys.heldSubjects, "0", "-1")) as SubjectTag[],
-    standing: (tag) => new LedgerHolds(redis, keys, { now: Date.now }).standing(tag),
+    holds: new HeldSubjects(redis, keys, (tag) => standingHolds(redis, keys, tag)),
     facts: async (tag) => {
       const { events, wrappedSubjectKey } = await ledgerOrRemains(redis, keys, tag, () => damaged("ledger"));
       return { facts: erasureFacts(events), wrappedSubjectKey };
@@ -292,7 +299,10 @@ describe.each(Object.entries(KEY_HARMS))("when %s", (_, harm) => {
     const [bad, good] = [await home(), await home()];
     for (const { tag } of [bad, good]) {
       await redis.zadd(keys.heldSubjects, Date.now() + 1e6, tag);
-      await new LedgerHolds(redis, keys, { now: Date.now }).place(tag, { ref: "order:1", until: Date.now() + 1e6 });
+      await new LedgerHolds(redis, keys, { journal: NO_JOURNAL, now: Date.now }).place(tag, {
+        ref: "order:1",
+        until: Date.now() + 1e6,
+      });
     }
     await harm(bad);
     expect((await namesHeld()).length).toBeGreaterThan(0);

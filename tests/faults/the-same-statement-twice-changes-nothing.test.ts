@@ -5,6 +5,7 @@
 import { readFile } from "node:fs/promises";
 import { describe, expect, test } from "vitest";
 import { Ledger } from "../../src/consent/ledger/ledger.ts";
+import { NO_JOURNAL } from "../fixtures/no-journal.ts";
 import { device, everythingIn, CONSENT as GIVEN, subject } from "../integration/consent-fixture.ts";
 import { type Answer, httpApi } from "../integration/http-fixture.ts";
 
@@ -213,7 +214,7 @@ describe("what failed between the record and what is noted down outside of it", 
       noted.push(what);
     };
     const options = { createSubjectKey: () => "key", controller: "vendor", expiryDays: 1, now: Date.now };
-    const ledger = new Ledger(redis, keys, { ...options, narrowing: note, minority: note });
+    const ledger = new Ledger(redis, keys, { ...options, journal: { ...NO_JOURNAL, narrowing: note, minority: note } });
     await ledger.bind(ANNA, HUB);
     await ledger.give(ANNA, GIVEN);
     fails = true;

@@ -21,6 +21,7 @@ import { HeldSubjects } from "../../src/rights/holds/held-subjects.ts";
 import { LegalHolds } from "../../src/rights/holds/legal-holds.ts";
 import { RestoreMarker } from "../../src/rights/restore/marker.ts";
 import { createRetention } from "../../src/wiring/retention.ts";
+import { NO_JOURNAL } from "../fixtures/no-journal.ts";
 import { CONSENT, consentStore, device, subject } from "../integration/consent-fixture.ts";
 import { erasuresOn } from "../integration/erasure-fixture.ts";
 
@@ -77,7 +78,8 @@ test("a stop while late audit lines are written doubles none and loses none", as
     return 0;
   };
   const silent = { info: () => undefined, warn: () => undefined, error: () => undefined };
-  const trail = new AuditTrail({ audit: { append }, late: () => undefined, log: silent, now: Date.now });
+  const list = () => Promise.reject(new Error("not asked"));
+  const trail = new AuditTrail({ audit: { append, list }, late: () => undefined, log: silent, now: Date.now });
   for (let at = 0; at < 5; at += 1) await trail.note({ ...ACT, detail: { at } });
   away = false;
   const stops = [trail.stop(), trail.stop()];
@@ -113,7 +115,7 @@ test("a hold that is placed while the end of another is noted stays on the list 
   const { redis, keys, ledger } = store();
   const tag: SubjectTag = subject(randomUUID());
   await ledger.bind(tag, device(randomUUID()));
-  const holds = new LedgerHolds(redis, keys, { now: Date.now });
+  const holds = new LedgerHolds(redis, keys, { journal: NO_JOURNAL, now: Date.now });
   const hold = { ref: "order:1", until: Date.now() + 60_000 };
   const placing = new HeldSubjects(redis, keys, () => holds.standing(tag));
   let looks = 0;
@@ -159,6 +161,7 @@ describe("a device that is bound and unbound by two gateways", () => {
         interrupted(redis, script, () => unbinds.unbind(tag, lamp)),
         keys,
         {
+          journal: NO_JOURNAL,
           createSubjectKey: () => randomBytes(60).toString("base64url"),
           now: Date.now,
           controller: "vendor",
@@ -199,7 +202,7 @@ describe("a legal hold", () => {
     const [tag, lamp] = [subject(randomUUID()), device(randomUUID())];
     await ledger.bind(tag, lamp);
     await ledger.give(tag, CONSENT);
-    const ledgerHolds = new LedgerHolds(redis, keys, { now: Date.now });
+    const ledgerHolds = new LedgerHolds(redis, keys, { journal: NO_JOURNAL, now: Date.now });
     const hold = { ref: "order:1", until: Date.now() + 60_000 };
     return { tag, lamp, ledgerHolds, hold };
   }

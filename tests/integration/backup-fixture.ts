@@ -26,6 +26,7 @@ import { journalKey } from "../../src/rights/journal/format.ts";
 import { ErasureJournal } from "../../src/rights/journal/journal.ts";
 import { Restore, type RestoreInput } from "../../src/rights/restore/restore.ts";
 import { type PrivateServer, startRedis } from "../../tools/private-servers/services.ts";
+import { NO_JOURNAL } from "../fixtures/no-journal.ts";
 import { CONSENT, device, shippedPolicy, subject } from "./consent-fixture.ts";
 
 class Place {
@@ -48,7 +49,7 @@ export class Installation extends Place {
   readonly dir = join(this.root, this.prefix);
   readonly keyring = new Keyring({ masterKey: this.secrets.master, pepper: this.pepper });
   readonly policies = new Policies(this.redis, this.keys);
-  readonly credentials = new Credentials(this.redis, this.keys, Buffer.alloc(32, 9));
+  readonly credentials = new Credentials(this.redis, this.keys, Buffer.alloc(32, 9), async () => undefined);
   readonly gate = new ConsentGate(this.redis, this.keys);
   readonly erasure = new SubjectErasure(this.redis, this.keys, { now: Date.now });
   readonly journalFile = join(this.dir, "erasures.journal");
@@ -58,13 +59,18 @@ export class Installation extends Place {
     now: Date.now,
     controller: "vendor",
     expiryDays: 365,
-    narrowing: (tag, fence) => this.journal.record({ what: "narrowed", tag, fence }),
-    minority: (tag, party) => this.journal.record({ what: "minority", tag, ...party }),
+    journal: {
+      ...NO_JOURNAL,
+      narrowing: (tag, fence) => this.journal.record({ what: "narrowed", tag, fence }),
+      minority: (tag, party) => this.journal.record({ what: "minority", tag, ...party }),
+    },
   });
   readonly holds = new LedgerHolds(this.redis, this.keys, {
     now: Date.now,
-    holding: (tag, ref, hold) =>
-      this.journal.record(hold === undefined ? { what: "released", tag, ref } : { what: "held", tag, hold }),
+    journal: {
+      holding: (tag, ref, hold) =>
+        this.journal.record(hold === undefined ? { what: "released", tag, ref } : { what: "held", tag, hold }),
+    },
   });
 
   async open(): Promise<void> {

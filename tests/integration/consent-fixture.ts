@@ -16,6 +16,7 @@ import { Lookup } from "../../src/platform/keys/lookup.ts";
 import { connectRedis } from "../../src/platform/redis.ts";
 import { type RedisKeys, redisKeys } from "../../src/platform/redis-keys.ts";
 import { type PrivateServer, startRedis } from "../../tools/private-servers/services.ts";
+import { NO_JOURNAL } from "../fixtures/no-journal.ts";
 
 export const shippedPolicy = await readFile(new URL("../../config/policies/1.json", import.meta.url));
 export const lookup = new Lookup(Buffer.alloc(32, 3));
@@ -61,13 +62,14 @@ export function consentStore(options: { leaseMs: number } = { leaseMs: 2_000 }):
       redis,
       keys,
       ledger: new Ledger(redis, keys, {
+        journal: NO_JOURNAL,
         createSubjectKey: () => randomBytes(60).toString("base64url"),
         now: Date.now,
         controller: "vendor",
         expiryDays: 365,
       }),
       gate: new ConsentGate(redis, keys),
-      credentials: new Credentials(redis, keys, Buffer.alloc(32, 9)),
+      credentials: new Credentials(redis, keys, Buffer.alloc(32, 9), async () => undefined),
       leases: new Leases(redis, keys, options),
       policies: new Policies(redis, keys),
       another: () => open(keys),

@@ -1,7 +1,7 @@
 /** Promise: a drain waits for every batch that began before it, and for no other. */
 import { describe, expect, test } from "vitest";
 import { KEPT_TERM_MS } from "../../src/consent/fence/kept-lease.ts";
-import type { Lease } from "../../src/consent/fence/leases.ts";
+import type { Lease } from "../../src/model/lease.ts";
 import { until } from "../fixtures/eventually.ts";
 import { consentStore, device, severalLooks, subject } from "./consent-fixture.ts";
 
@@ -96,9 +96,9 @@ describe("the signal", () => {
 
 describe("kept beyond its term", () => {
   const mine = new Set([subject("mine"), device("of-mine")]);
-  const afterATerm = (lease: Lease) =>
+  const afterATerm = (lease: Lease & { readonly id: string }) =>
     until("the term is over", async () => lease.signal.aborted && (await isKept(lease)));
-  const isKept = async ({ id }: Lease) => {
+  const isKept = async ({ id }: { readonly id: string }) => {
     const { redis, keys } = store();
     return Number(await redis.zscore(keys.leases, `${id}*`)) > Date.now() + KEPT_TERM_MS - LEASE_MS;
   };

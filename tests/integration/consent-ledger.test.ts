@@ -10,6 +10,7 @@ import type { Purpose } from "../../src/model/consent.ts";
 import { PURPOSES, usable } from "../../src/model/consent.ts";
 import type { DeviceKey, SubjectTag } from "../../src/model/ids.ts";
 import { connectRedis } from "../../src/platform/redis.ts";
+import { NO_JOURNAL } from "../fixtures/no-journal.ts";
 import { CONSENT, consentStore, device, everythingIn, subject } from "./consent-fixture.ts";
 
 const { store, server } = consentStore();
@@ -290,6 +291,7 @@ describe("two writers on one record", () => {
     // The clock is asked between reading and appending: there, on the same connection, a rival is faster each time.
     const outrun = new Ledger(redis, keys, {
       createSubjectKey: () => "key",
+      journal: NO_JOURNAL,
       controller: "vendor",
       expiryDays: 1,
       now: () => {
@@ -313,7 +315,7 @@ describe("a ledger that has all the events it may have", () => {
   test("takes no more consent, and everything that takes away; said twice that is not written twice", async () => {
     const { redis, keys } = store();
     const options = { createSubjectKey: () => "key", controller: "vendor", expiryDays: 1, now: Date.now };
-    const full = new Ledger(redis, keys, { ...options, wideningLimit: 2 });
+    const full = new Ledger(redis, keys, { ...options, journal: NO_JOURNAL, wideningLimit: 2 });
     await full.bind(ANNA, HUB);
     await full.give(ANNA, CONSENT);
     await expect(full.give(ANNA, CONSENT)).rejects.toMatchObject({ code: "LEDGER_FULL" });

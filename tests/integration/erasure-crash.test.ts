@@ -12,6 +12,7 @@ import type { ErasurePorts } from "../../src/rights/erasure/ports.ts";
 import { verifyReceipt } from "../../src/rights/receipts/signer.ts";
 import type { InfluxSink } from "../../src/sinks/influx/sink.ts";
 import { type PrivateServer, startInflux } from "../../tools/private-servers/services.ts";
+import { NO_JOURNAL } from "../fixtures/no-journal.ts";
 import { CONSENT, consentStore, device, type Store, subject } from "./consent-fixture.ts";
 import { EPOCH_MS, erasuresOn, keyring, never, signer } from "./erasure-fixture.ts";
 import { query, quiet, sinkFor, temporaryFolder } from "./influx-fixture.ts";
@@ -83,6 +84,7 @@ interface World {
 async function someone(): Promise<World> {
   const { redis, keys } = store();
   const ledger = new Ledger(redis, keys, {
+    journal: NO_JOURNAL,
     createSubjectKey: () => keyring.createSubjectKey(),
     now: Date.now,
     controller: "vendor",

@@ -8,6 +8,7 @@ import { deletionOf } from "../../src/model/erasure.ts";
 import { GatewayError } from "../../src/model/errors.ts";
 import type { DeviceKey, Pseudonym, SubjectTag } from "../../src/model/ids.ts";
 import type { ErasableSink, StandingHold } from "../../src/rights/erasure/ports.ts";
+import { NO_JOURNAL } from "../fixtures/no-journal.ts";
 import { CONSENT, consentStore, device, everythingIn, subject } from "./consent-fixture.ts";
 import { EPOCH_MS, erasuresOn, keyring, never } from "./erasure-fixture.ts";
 
@@ -17,7 +18,13 @@ const BY_SUBJECT = { by: "subject", method: "api" } as const;
 function ledgerOf(): Ledger {
   const { redis, keys } = store();
   const createSubjectKey = () => keyring.createSubjectKey();
-  return new Ledger(redis, keys, { createSubjectKey, now: Date.now, controller: "vendor", expiryDays: 365 });
+  return new Ledger(redis, keys, {
+    journal: NO_JOURNAL,
+    createSubjectKey,
+    now: Date.now,
+    controller: "vendor",
+    expiryDays: 365,
+  });
 }
 
 async function someone(): Promise<{ tag: SubjectTag; hub: DeviceKey; key: string }> {
@@ -208,7 +215,7 @@ test("a key is not destroyed under a hold, whenever that was placed", async () =
   const { redis, keys } = store();
   const fixture = erasuresOn(store());
   const id = await idOf(fixture.erasures.request(tag, BY_SUBJECT));
-  const holds = new LedgerHolds(redis, keys, { now: Date.now });
+  const holds = new LedgerHolds(redis, keys, { journal: NO_JOURNAL, now: Date.now });
   const ledger = new SubjectErasure(redis, keys, { now: Date.now });
   await holds.place(tag, { ref: "court:1", until: Date.now() + 1_000_000 });
   expect(await ledger.destroyKey(tag, id)).toBe(false);

@@ -11,6 +11,7 @@ import type { ConsentEvent } from "../../src/model/consent-record.ts";
 import type { DeviceKey, Pseudonym, SubjectTag } from "../../src/model/ids.ts";
 import type { StandingHold } from "../../src/rights/erasure/ports.ts";
 import { verifyReceipt } from "../../src/rights/receipts/signer.ts";
+import { NO_JOURNAL } from "../fixtures/no-journal.ts";
 import { CONSENT, consentStore, device, everythingIn, subject } from "./consent-fixture.ts";
 import { EPOCH_MS, erasuresOn, keyring, never, signer } from "./erasure-fixture.ts";
 
@@ -20,7 +21,13 @@ const BY_SUBJECT = { by: "subject", method: "api" } as const;
 function ledgerOf(): Ledger {
   const { redis, keys } = store();
   const createSubjectKey = () => keyring.createSubjectKey();
-  return new Ledger(redis, keys, { createSubjectKey, now: Date.now, controller: "vendor", expiryDays: 365 });
+  return new Ledger(redis, keys, {
+    journal: NO_JOURNAL,
+    createSubjectKey,
+    now: Date.now,
+    controller: "vendor",
+    expiryDays: 365,
+  });
 }
 
 async function someone(): Promise<{ tag: SubjectTag; hub: DeviceKey; former: DeviceKey; key: string }> {
@@ -109,7 +116,7 @@ test("what lies before the new record cannot be changed unnoticed either", async
 test("one that breaks while an erasure runs does not stop it", async () => {
   const { tag, key } = await someone();
   const { redis, keys } = store();
-  const holds = new LedgerHolds(redis, keys, { now: Date.now });
+  const holds = new LedgerHolds(redis, keys, { journal: NO_JOURNAL, now: Date.now });
   const gateway = world(async () => ((await holds.standing(tag)).length > 0 ? { until: 1 } : undefined));
   const id = await ask(gateway, tag);
   await breakChain(tag);
@@ -122,7 +129,7 @@ test("one that breaks while an erasure runs does not stop it", async () => {
 test.each([2, 4])("a legal hold goes on, whether or not its own event can be read (%s)", async (at) => {
   const { tag, key } = await someone();
   const { redis, keys } = store();
-  const holds = new LedgerHolds(redis, keys, { now: Date.now });
+  const holds = new LedgerHolds(redis, keys, { journal: NO_JOURNAL, now: Date.now });
   const until = Date.now() + 1_000_000;
   await holds.place(tag, { ref: "court:1", until });
   await redis.zadd(keys.heldSubjects, until, tag);

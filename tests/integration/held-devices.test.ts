@@ -7,6 +7,7 @@ import { DeadLetters } from "../../src/queue/dead-letters.ts";
 import { Envelope } from "../../src/queue/envelope.ts";
 import { heldDevices, heldLetters } from "../../src/rights/holds/held-devices.ts";
 import { HeldSubjects } from "../../src/rights/holds/held-subjects.ts";
+import { NO_JOURNAL } from "../fixtures/no-journal.ts";
 import { CONSENT, consentStore, device, subject } from "./consent-fixture.ts";
 
 const { store } = consentStore();
@@ -20,7 +21,7 @@ async function inFuture(days: number, letters: DeadLetters): Promise<number> {
 
 test("the covered devices, also one that has moved on, and no others", async () => {
   const { redis, keys, ledger } = store();
-  const holds = new LedgerHolds(redis, keys, { now: Date.now });
+  const holds = new LedgerHolds(redis, keys, { journal: NO_JOURNAL, now: Date.now });
   const held = new HeldSubjects(redis, keys, (tag) => holds.standing(tag));
   const envelope = new Envelope({ active: "q1", all: new Map([["q1", randomBytes(32)]]) });
   const letters = new DeadLetters(redis, keys, envelope, { maxBytes: 1e6 });

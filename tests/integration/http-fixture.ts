@@ -3,7 +3,7 @@ import { afterEach, beforeEach } from "vitest";
 import { LedgerHolds } from "../../src/consent/ledger/holds.ts";
 import { Minors } from "../../src/consent/ledger/minors.ts";
 import { Suspensions } from "../../src/consent/ledger/suspensions.ts";
-import type { ExportsPort } from "../../src/http/ports.ts";
+import type { HttpPorts } from "../../src/http/ports.ts";
 import { HttpApi, type HttpOptions } from "../../src/http/server.ts";
 import type { DeviceKey, SubjectTag } from "../../src/model/ids.ts";
 import type { Log, LogFields } from "../../src/model/log.ts";
@@ -17,6 +17,7 @@ import { LegalHolds } from "../../src/rights/holds/legal-holds.ts";
 import { KeptAnswers } from "../../src/rights/kept-answers.ts";
 import { createCentre } from "../../src/wiring/centre.ts";
 import { createExports } from "../../src/wiring/exports.ts";
+import { NO_JOURNAL } from "../fixtures/no-journal.ts";
 import { consentStore, lookup, type Store } from "./consent-fixture.ts";
 import { erasuresOn, keyring, signer } from "./erasure-fixture.ts";
 
@@ -118,7 +119,7 @@ export function httpApi({ leaseMs = 2_000, bounds = {}, centre = false }: ApiOpt
       keys,
       { maxMs: 3_600_000, proposalMs: 60_000, now: () => self.now() },
       {
-        ledger: new LedgerHolds(redis, keys, { now: () => self.now() }),
+        ledger: new LedgerHolds(redis, keys, { journal: NO_JOURNAL, now: () => self.now() }),
         approved: (tag, hold, [proposedBy, confirmedBy]) =>
           trail.append({
             act: "hold-approved",
@@ -162,11 +163,7 @@ export function httpApi({ leaseMs = 2_000, bounds = {}, centre = false }: ApiOpt
           devicesSuspended: () => suspensions.counts(),
         },
         leases,
-        audit: {
-          append: (act) => trail.append(act),
-          note: (act) => trail.note(act),
-          list: (page) => audit.list(page),
-        },
+        audit: trail,
         holds,
         minors: {
           purgeIfDue: async (tag) => {
@@ -175,13 +172,9 @@ export function httpApi({ leaseMs = 2_000, bounds = {}, centre = false }: ApiOpt
             return due;
           },
         },
-        erasures: {
-          request: (tag, input) => erasures.request(tag, input),
-          status: (id) => erasures.status(id),
-          open: (state) => erasures.open(state),
-          receiptKeys: async () => [signer.publicKey],
-        },
-        signConsent: (receipt) => signer.signConsent(receipt),
+        erasures,
+        receiptKeys: { all: async () => [signer.publicKey] },
+        signer,
         keptAnswers: new KeptAnswers(redis, keys, Buffer.alloc(32, 11), {
           maxAnswers: 20,
           keepMs: 3_600_000,
@@ -209,7 +202,7 @@ export function httpApi({ leaseMs = 2_000, bounds = {}, centre = false }: ApiOpt
 }
 
 /** As the gateway wires them, on a store of device data that is away. */
-function exportsOn(store: Store, erasures: Erasures, log: Log): ExportsPort {
+function exportsOn(store: Store, erasures: Erasures, log: Log): HttpPorts["exports"] {
   const influx = {
     url: "http://127.0.0.1:1",
     api: "v1",

@@ -245,8 +245,8 @@ export const PLACES: readonly Place[] = [
   {
     breaks: "a withdrawal is in the journal before it is answered",
     file: "src/consent/ledger/change.ts",
-    from: "planned.change.narrowed ? options.narrowing",
-    to: "false ? options.narrowing",
+    from: "planned.change.narrowed ? options.journal.narrowing",
+    to: "false ? options.journal.narrowing",
     tests: ["tests/integration/consent-ledger.test.ts", "tests/integration/backup-restore.test.ts"],
   },
   {

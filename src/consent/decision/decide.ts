@@ -15,6 +15,12 @@ export type Verdict =
   | { readonly grants: Grants; readonly refusal?: undefined }
   | { readonly refusal: ConsentRefusal; readonly grants?: undefined };
 
+/** What the rule asks of a decision. */
+export type Decided = Pick<
+  Decision,
+  "state" | "expiresAt" | "policyVersion" | "grants" | "minor" | "guardianVerified" | "held"
+>;
+
 const ALL_CATEGORIES = (1 << CATEGORIES.length) - 1;
 const ANALYTICS_BITS = ALL_CATEGORIES << (PURPOSES.indexOf("analytics") * CATEGORIES.length);
 
@@ -22,7 +28,7 @@ const ANALYTICS_BITS = ALL_CATEGORIES << (PURPOSES.indexOf("analytics") * CATEGO
  * The grants that hold at `nowMs`, or the first reason why none does. Order of reasons: no record,
  * hold, state, expiry, guardian, purposes, policy.
  */
-export function decide(decision: Decision | undefined, floors: PolicyFloors, nowMs: number): Verdict {
+export function decide(decision: Decided | undefined, floors: PolicyFloors, nowMs: number): Verdict {
   if (decision === undefined) return { refusal: "no-consent" };
   if (decision.held) return { refusal: "legal-hold" };
   if (decision.state === "withdrawn") return { refusal: "consent-withdrawn" };
@@ -42,7 +48,7 @@ export function decide(decision: Decision | undefined, floors: PolicyFloors, now
 const NO_FLOORS: PolicyFloors = { analytics: 0, weather: 0, scene: 0, network: 0 };
 
 /** What the subject allows at `nowMs`, whatever the policy has become since. */
-export function allowed(decision: Decision | undefined, nowMs: number): Grants {
+export function allowed(decision: Decided | undefined, nowMs: number): Grants {
   return decide(decision, NO_FLOORS, nowMs).grants ?? 0;
 }
 

@@ -7,27 +7,11 @@ import { randomBytes } from "node:crypto";
 import { setTimeout as delay } from "node:timers/promises";
 import type { Redis } from "ioredis";
 import type { DeviceKey, SubjectTag } from "../../model/ids.ts";
+import type { Lease } from "../../model/lease.ts";
 import { orConsentUnreachable } from "../../platform/redis.ts";
 import type { RedisKeys } from "../../platform/redis-keys.ts";
 import { type RedisScript, runScript } from "../../platform/redis-script.ts";
 import { KEPT_MARK, KeptLease } from "./kept-lease.ts";
-
-export interface Lease {
-  readonly id: string;
-  /** Aborts a quarter of the term before the lease ends: whatever writes under it must stop then. */
-  readonly signal: AbortSignal;
-  /** As the signal says, by the clock: after a stall of the process the signal comes later than what waited with it. */
-  readonly over: boolean;
-  /** Ends the lease; safe to call more than once. Never throws: a lease that cannot be released runs out. */
-  release(): Promise<void>;
-  /**
-   * Keeps the lease beyond its term, for everything in `concerned`, until it is released or abandoned.
-   * Resolves once Redis knows; while Redis is away it is tried again in the background. Never throws.
-   */
-  keep(concerned: ReadonlySet<SubjectTag | DeviceKey>): Promise<void>;
-  /** Stops keeping the lease without releasing it: it runs out, long after a restart has had time to take over. */
-  abandon(): void;
-}
 
 const ACQUIRE_LEASE: RedisScript = {
   name: "consentryAcquireLease",
@@ -75,7 +59,7 @@ export class Leases {
   }
 
   /** Resolves once the lease is visible to every withdrawal; read decisions only after that. Throws `CONSENT_UNREACHABLE`. */
-  async acquire(): Promise<Lease> {
+  async acquire(): Promise<Lease & { readonly id: string }> {
     const id = randomBytes(12).toString("base64url");
     const controller = new AbortController();
     // Counted from before the request, so the abort can only be early compared with the clock of Redis.

@@ -3,7 +3,7 @@ import { NO_SUBJECT_KEY } from "../../model/consent.ts";
 import type { LedgerChange } from "../../model/consent-change.ts";
 import type { ConsentEvent, LegalHold, PartyStatement } from "../../model/consent-record.ts";
 import { GatewayError } from "../../model/errors.ts";
-import type { SubjectTag } from "../../model/ids.ts";
+import type { DeviceKey, SubjectTag } from "../../model/ids.ts";
 import { roomFor } from "./bound.ts";
 import { holdOf } from "./fold.ts";
 import { optimistically } from "./optimistic.ts";
@@ -11,6 +11,18 @@ import { partyOf, partyToNote } from "./party.ts";
 import { type Draft, planChange, silencedNow } from "./plan-change.ts";
 import type { LedgerStore, SubjectLedger } from "./store.ts";
 import { SubjectTurns } from "./subject-turns.ts";
+
+/** Notes down, outside Redis, what no restore may undo; a change is not answered before. */
+export interface LedgerJournal {
+  /** Less is allowed from `fence` on. */
+  narrowing(tag: SubjectTag, fence: number): Promise<void>;
+  /** Who the subject is as a party from now on. */
+  minority(tag: SubjectTag, party: PartyStatement): Promise<void>;
+  /** A hold is about to stand on these terms or, without terms, to end. */
+  holding(tag: SubjectTag, ref: string, hold: LegalHold | undefined): Promise<void>;
+  /** Whatever token the device had is good no more; `number`: of that end. */
+  tokenEnded(device: DeviceKey, number: number): Promise<void>;
+}
 
 export interface ChangeOptions {
   /** Shared by all who change ledgers in this process. */
@@ -21,12 +33,8 @@ export interface ChangeOptions {
   now(): number;
   /** Events after which nothing is added that lets a device do more. */
   readonly wideningLimit?: number;
-  /** Notes down, outside Redis, that less is allowed from `fence` on; the change is not answered before. */
-  narrowing?(tag: SubjectTag, fence: number): Promise<void>;
-  /** Notes down, outside Redis, who the subject is as a party from now on; the change is not answered before. */
-  minority?(tag: SubjectTag, party: PartyStatement): Promise<void>;
-  /** Notes down, outside Redis, that a hold is about to stand on these terms or, without terms, to end. */
-  holding?(tag: SubjectTag, ref: string, hold: LegalHold | undefined): Promise<void>;
+  /** What of these changes is noted down outside Redis. A part is left out where no such change can come. */
+  readonly journal: Partial<LedgerJournal>;
 }
 
 /** What stands on record already: nothing is appended for it. */
@@ -69,7 +77,7 @@ async function tryToChange(
   await noteHold(options, tag, planned.event);
   // Side by side: a journal that can't be written must keep the answer back, never the withdrawal itself.
   const notes = [
-    planned.change.narrowed ? options.narrowing?.(tag, planned.state.fence) : undefined,
+    planned.change.narrowed ? options.journal.narrowing?.(tag, planned.state.fence) : undefined,
     noteParty(options, tag, partyToNote(before.state, planned.event, planned.state)),
   ];
   const [appended, ...noted] = await Promise.allSettled([store.append(before, planned), ...notes]);
@@ -83,17 +91,17 @@ async function tryToChange(
  * done about the devices: both are seen to again, or the answer would promise what a restore takes back.
  */
 async function saidAgain(options: ChangeOptions, { tag, state }: SubjectLedger): Promise<LedgerChange> {
-  if (state.fence > 0) await options.narrowing?.(tag, state.fence);
-  if (state.minor) await options.minority?.(tag, partyOf(state));
+  if (state.fence > 0) await options.journal.narrowing?.(tag, state.fence);
+  if (state.minor) await options.journal.minority?.(tag, partyOf(state));
   return { fence: state.fence, narrowed: false, silenced: silencedNow(state, options.now()), repeated: true };
 }
 
 async function noteParty(options: ChangeOptions, tag: SubjectTag, party: PartyStatement | undefined): Promise<void> {
-  if (party !== undefined) await options.minority?.(tag, party);
+  if (party !== undefined) await options.journal.minority?.(tag, party);
 }
 
 /** First: evidence that is not on record outside Redis would be lost with it, and so would be the rights given back. */
 async function noteHold(options: ChangeOptions, tag: SubjectTag, event: ConsentEvent): Promise<void> {
-  if (event.type === "held") await options.holding?.(tag, event.ref, holdOf(event));
-  if (event.type === "released" && event.ref !== undefined) await options.holding?.(tag, event.ref, undefined);
+  if (event.type === "held") await options.journal.holding?.(tag, event.ref, holdOf(event));
+  if (event.type === "released" && event.ref !== undefined) await options.journal.holding?.(tag, event.ref, undefined);
 }

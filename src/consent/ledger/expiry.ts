@@ -32,7 +32,7 @@ export class ConsentExpiry {
   /** Appends that the subject's consent has expired, if it has. Throws as every change of a ledger does. */
   async expire(tag: SubjectTag): Promise<LedgerChange | undefined> {
     let due = false;
-    const change = await changeLedger(this.#store, tag, this.#options, ({ state }) => {
+    const change = await changeLedger(this.#store, tag, { ...this.#options, journal: {} }, ({ state }) => {
       const now = this.#options.now();
       due = statementsOf(state).some((one) => hasRunOut(one, now));
       return due ? { type: "expired", by: "controller", method: "expiry" } : undefined;

@@ -1,5 +1,18 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import {
+  anyEvent,
+  anyState,
+  DEVICES,
+  FLOORS,
+  givenEvent,
+  HASH,
+  heldEvent,
+  NOW,
+  requestedEvent,
+  terms,
+  withdrawnEvent,
+} from "../../../tests/arbitraries/ledger.ts";
 import { CATEGORIES, type Decision, PURPOSES } from "../../model/consent.ts";
 import {
   type ConsentEvent,
@@ -14,89 +27,6 @@ import { heldSince } from "../decision/uninterrupted.ts";
 import { canonicalJson } from "../hash-chain.ts";
 import { fold, foldAll } from "./fold.ts";
 import { EMPTY_STATE, isHeld, materialise, type SubjectState } from "./subject-state.ts";
-
-const NOW = 1_700_000_000_000;
-const HASH = "h".repeat(43);
-const DEVICES = ["a", "b", "c"].map((letter) => letter.repeat(22) as DeviceKey);
-const FLOORS = { analytics: 1, weather: 1, scene: 1, network: 1 };
-
-const common = {
-  schemaVersion: fc.constantFrom(1 as const, 2 as const),
-  recordId: fc.uuid(),
-  at: fc.constant(NOW),
-  by: fc.constantFrom("subject" as const, "guardian" as const),
-  fence: fc.nat(1_000),
-  prevHash: fc.constant(HASH),
-};
-const device = fc.constantFrom(...DEVICES);
-const devices = fc.option(fc.uniqueArray(device, { minLength: 1 }), { nil: undefined });
-const categories = fc.uniqueArray(fc.constantFrom(...CATEGORIES), { minLength: 1 });
-const notice = {
-  controller: fc.constant("vendor"),
-  policyVersion: fc.constant(1),
-  policyHash: fc.constant(HASH),
-  noticeLanguage: fc.constant("en"),
-  jurisdiction: fc.constant<string[]>(["IN"]),
-};
-const terms: fc.Arbitrary<PurposeTerms> = fc.record({
-  id: fc.constantFrom(...PURPOSES),
-  basis: fc.constant("consent" as const),
-  categories,
-  recipients: fc.constant<string[]>([]),
-  retentionDays: fc.constant(0),
-  regions: fc.constant<string[]>(["IN"]),
-});
-const party = {
-  minor: fc.option(fc.boolean(), { nil: undefined }),
-  guardian: fc.option(fc.record({ verified: fc.boolean(), method: fc.constant("id-check") }), { nil: undefined }),
-};
-const purposes = fc.uniqueArray(terms, { selector: ({ id }) => id });
-const consented = { ...common, ...notice, ...party, devices, purposes, expiresAt: fc.constant(NOW + 1_000) };
-const givenEvent = fc.record({ ...consented, type: fc.constant("given" as const) });
-const requestedEvent = fc.record({
-  ...common,
-  ...notice,
-  ...party,
-  type: fc.constant("requested" as const),
-  devices,
-  purposes,
-});
-const withdrawnEvent = fc.record({
-  ...common,
-  type: fc.constant("withdrawn" as const),
-  devices,
-  purposes: fc.option(fc.uniqueArray(fc.constantFrom(...PURPOSES), { minLength: 1 }), { nil: undefined }),
-  categories: fc.option(categories, { nil: undefined }),
-});
-const orderRef = fc.constantFrom("order:1", "order:2", "order:3");
-const heldEvent = fc.record({
-  ...common,
-  type: fc.constant("held" as const),
-  ref: orderRef,
-  until: fc.constant(NOW),
-  devices,
-});
-const anyEvent: fc.Arbitrary<ConsentEvent> = fc.oneof(
-  fc.record({ ...common, type: fc.constant("bound" as const), device }),
-  fc.record({ ...common, type: fc.constant("unbound" as const), device }),
-  givenEvent,
-  fc.record({ ...consented, type: fc.constant("reconfirmed" as const) }),
-  requestedEvent,
-  fc.record({ ...common, ...notice, ...party, type: fc.constant("refused" as const), devices }),
-  fc.record({
-    ...common,
-    type: fc.constant("invalidated" as const),
-    policyVersion: fc.constant(2),
-    purposes: fc.uniqueArray(fc.constantFrom(...PURPOSES), { minLength: 1 }),
-  }),
-  withdrawnEvent,
-  heldEvent,
-  fc.record({ ...common, type: fc.constant("released" as const), ref: fc.option(orderRef, { nil: undefined }) }),
-  fc.record({ ...common, type: fc.constant("expired" as const) }),
-  fc.record({ ...common, type: fc.constant("erasure-requested" as const), erasure: fc.uuid() }),
-  fc.record({ ...common, type: fc.constant("erased" as const), erasure: fc.uuid() }),
-);
-const anyState = fc.array(anyEvent, { maxLength: 12 }).map((events) => foldAll(events));
 
 function grants(decision: Decision | undefined): number {
   return decide(decision, FLOORS, NOW).grants ?? 0;

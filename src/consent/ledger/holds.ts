@@ -7,13 +7,14 @@ import type { LedgerAnswer, LedgerChange, LedgerRefusal } from "../../model/cons
 import type { ConsentEvent, LegalHold } from "../../model/consent-record.ts";
 import type { DeviceKey, SubjectTag } from "../../model/ids.ts";
 import type { RedisKeys } from "../../platform/redis-keys.ts";
-import { type ChangeOptions, changeLedger } from "./change.ts";
+import { type ChangeOptions, changeLedger, type LedgerJournal } from "./change.ts";
 import { behindNewChain, ledgerOrRemains } from "./new-chain.ts";
 import { LedgerStore } from "./store.ts";
 import { isHeld } from "./subject-state.ts";
 import { SubjectTurns } from "./subject-turns.ts";
 
-export interface HoldsOptions extends ChangeOptions {
+export interface HoldsOptions extends Pick<ChangeOptions, "turns" | "now"> {
+  readonly journal: Pick<LedgerJournal, "holding">;
   /** A ledger that does not verify was gone on without. */
   readonly broken?: () => void;
 }
@@ -28,7 +29,9 @@ export class LedgerHolds {
     this.#redis = redis;
     this.#keys = keys;
     this.#store = new LedgerStore(redis, keys);
-    this.#options = { ...options, turns: options.turns ?? new SubjectTurns() };
+    // Of a journal that has more, the hold alone: noted as narrowed, it would withdraw consent in a restore.
+    const holding: LedgerJournal["holding"] = (tag, ref, hold) => options.journal.holding(tag, ref, hold);
+    this.#options = { ...options, journal: { holding }, turns: options.turns ?? new SubjectTurns() };
   }
 
   /** Why a hold can't be placed here; `undefined` when it can. */
@@ -92,10 +95,8 @@ export class LedgerHolds {
     return { ...change, silenced: [...new Set([...change.silenced, ...former])] };
   }
 
-  /** Those that stand, whether or not their time is over: until its release a hold holds. So do those of a ledger that broke. */
-  async standing(tag: SubjectTag): Promise<readonly LegalHold[]> {
-    const broken = () => this.#options.broken?.();
-    return [...(await ledgerOrRemains(this.#redis, this.#keys, tag, broken)).state.holds.values()];
+  standing(tag: SubjectTag): Promise<readonly LegalHold[]> {
+    return standingHolds(this.#redis, this.#keys, tag, this.#options.broken);
   }
 
   /** An end gives rights back: a record that cannot be verified must not keep it from coming. */
@@ -103,6 +104,16 @@ export class LedgerHolds {
     const { now, broken } = this.#options;
     return behindNewChain({ redis: this.#redis, keys: this.#keys, now, broken }, tag, work);
   }
+}
+
+/** Those that stand, whether or not their time is over: until its release a hold holds. So do those of a ledger that broke. */
+export async function standingHolds(
+  redis: Redis,
+  keys: RedisKeys,
+  tag: SubjectTag,
+  broken: () => void = () => undefined,
+): Promise<readonly LegalHold[]> {
+  return [...(await ledgerOrRemains(redis, keys, tag, broken)).state.holds.values()];
 }
 
 function refusalOf(events: readonly ConsentEvent[], hold: LegalHold): LedgerRefusal | undefined {

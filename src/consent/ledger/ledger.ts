@@ -13,14 +13,14 @@ import type {
   Silenced,
   WithdrawInput,
 } from "../../model/consent-change.ts";
-import type { ConsentRecord, EventOf, PartyStatement, PurposeTerms } from "../../model/consent-record.ts";
+import type { ConsentRecord, EventOf, PurposeTerms } from "../../model/consent-record.ts";
 import { DAY_MS } from "../../model/durations.ts";
 import { GatewayError } from "../../model/errors.ts";
 import type { DeviceKey, SubjectTag } from "../../model/ids.ts";
 import type { RedisKeys } from "../../platform/redis-keys.ts";
 import { type Policy, readFloorPlan, readFloors, readPolicy } from "../policy/policies.ts";
 import { roomFor } from "./bound.ts";
-import { changeLedger, type Drafted, ON_RECORD } from "./change.ts";
+import { changeLedger, type Drafted, type LedgerJournal, ON_RECORD } from "./change.ts";
 import { DeviceClaims } from "./device-claim.ts";
 import { behindNewChain } from "./new-chain.ts";
 import type { Draft } from "./plan-change.ts";
@@ -44,12 +44,7 @@ export interface LedgerOptions {
   readonly controller: string;
   /** How long consent holds when the subject names no end. */
   readonly expiryDays: number;
-  /** Notes down, outside Redis, that less is allowed from `fence` on; the change is not answered before. */
-  narrowing?(tag: SubjectTag, fence: number): Promise<void>;
-  /** Notes down, outside Redis, that whatever token the device had is good no more; `number`: of that end. */
-  tokenEnded?(device: DeviceKey, number: number): Promise<void>;
-  /** Notes down, outside Redis, who the subject is as a party from now on; the change is not answered before. */
-  minority?(tag: SubjectTag, party: PartyStatement): Promise<void>;
+  readonly journal: Pick<LedgerJournal, "narrowing" | "minority" | "tokenEnded">;
   /** A ledger of a former owner that does not verify was gone on without. */
   readonly broken?: () => void;
 }
@@ -89,7 +84,7 @@ export class Ledger {
     // There already. Whoever unbinds it at this moment comes after this, and nothing is bound again behind them.
     if (claim === undefined) return { moved: false, fence: state.fence, silenced: [] };
     const { others, tokenEnded } = claim;
-    if (tokenEnded !== undefined) await this.#options.tokenEnded?.(device, tokenEnded);
+    if (tokenEnded !== undefined) await this.#options.journal.tokenEnded(device, tokenEnded);
     const silenced: Silenced[] = [];
     for (const subject of others) {
       // What became of the record of a former owner is no fault of the next.

@@ -5,8 +5,7 @@
  */
 import type { Redis } from "ioredis";
 import { NO_SUBJECT_KEY } from "../../model/consent.ts";
-import type { Actor } from "../../model/consent-record.ts";
-import type { ErasureFacts } from "../../model/erasure.ts";
+import type { ErasureFacts, ErasureRequest } from "../../model/erasure.ts";
 import { GatewayError } from "../../model/errors.ts";
 import type { SubjectTag } from "../../model/ids.ts";
 import { orConsentUnreachable } from "../../platform/redis.ts";
@@ -21,15 +20,6 @@ import { optimistically } from "./optimistic.ts";
 import { type Draft, planChange } from "./plan-change.ts";
 import { LedgerStore, type SubjectLedger } from "./store.ts";
 import { SubjectTurns } from "./subject-turns.ts";
-
-export interface ErasureRequest {
-  readonly id: string;
-  readonly by: Actor;
-  readonly method: string;
-  readonly evidenceRef?: string | undefined;
-  /** The guardian who asks, when it is one. */
-  readonly guardianRef?: string | undefined;
-}
 
 export type BegunErasure =
   | { readonly refused: "unknown-subject" }
@@ -100,7 +90,7 @@ export class SubjectErasure {
    * Once this resolves no later batch uses anything of the subject, and nothing admitted before is used after
    * a new consent either. Throws `CONSENT_UNREACHABLE`, `CONSENT_CONFLICT`; `LEDGER_BROKEN` only when it broke again meanwhile.
    */
-  async begin(tag: SubjectTag, request: ErasureRequest): Promise<BegunErasure> {
+  async begin(tag: SubjectTag, request: ErasureRequest & { readonly id: string }): Promise<BegunErasure> {
     return this.#inTurn<BegunErasure>(tag, "beginning an erasure", async () => {
       const before = await this.#read(tag);
       if (before.events.length === 0) return { refused: "unknown-subject" };
@@ -169,7 +159,7 @@ export class SubjectErasure {
   /** The fence after it; `undefined` when another writer was first. */
   async #begin(
     before: SubjectLedger,
-    { id, by, method, evidenceRef, guardianRef }: ErasureRequest,
+    { id, by, method, evidenceRef, guardianRef }: ErasureRequest & { readonly id: string },
   ): Promise<number | undefined> {
     const { tag } = before;
     const now = this.#now();

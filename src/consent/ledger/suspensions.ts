@@ -141,7 +141,7 @@ export class Suspensions {
 
   async #append(tag: SubjectTag, plan: FloorPlan): Promise<boolean> {
     let due = false;
-    await changeLedger(this.#store, tag, this.#options, ({ state }) => {
+    await changeLedger(this.#store, tag, { ...this.#options, journal: {} }, ({ state }) => {
       const unnoted = this.#unnoted(state, plan);
       due = unnoted !== undefined;
       return unnoted && { type: "invalidated", by: "controller", method: "policy", ...unnoted };

@@ -3,7 +3,13 @@
  */
 import { allOf, type Decision, type PolicyFloors, PURPOSES, type Purpose } from "../../model/consent.ts";
 import { DAY_MS } from "../../model/durations.ts";
-import type { PolicyDocument, PolicyTerms, Reconfirmation } from "../../model/policy-document.ts";
+import type {
+  PolicyDocument,
+  PolicyStanding,
+  PolicyTerms,
+  Reconfirmation,
+  Suspension,
+} from "../../model/policy-document.ts";
 import { type FloorPlan, floorsAt } from "./floors.ts";
 
 export type WideningKind = "purpose" | "categories" | "recipients" | "regions" | "retention" | "basis";
@@ -52,19 +58,7 @@ export function reconfirmation(before: PolicyDocument | undefined, after: Policy
   return purposes.length === 0 ? undefined : { purposes, until: Date.parse(confirmBy) + DAY_MS };
 }
 
-export interface Suspension {
-  /** The version that people have to consent to. */
-  readonly version: number;
-  readonly purposes: Purpose[];
-}
-
-/** What of a device's consent no longer counts, and what will not unless it is said again by `until` (Unix ms). */
-export interface Standing {
-  readonly suspended: Suspension | undefined;
-  readonly toConfirm: (Suspension & { readonly until: number }) | undefined;
-}
-
-export function standingOf(decision: Decision | undefined, plan: FloorPlan, nowMs: number): Standing {
+export function standingOf(decision: Decision | undefined, plan: FloorPlan, nowMs: number): PolicyStanding {
   const floors = floorsAt(plan, nowMs);
   const suspended = suspensionOf(decision, floors, nowMs);
   for (const { at } of plan.later.toSorted((one, other) => one.at - other.at)) {

@@ -2,6 +2,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import type { ZodTypeProvider } from "fastify-type-provider-zod";
 import { z } from "zod";
+import { standingsOf } from "../../consent/ledger/standing.ts";
 import { centreOverview, deviceNumber } from "../../model/centre.ts";
 import { CATEGORIES, PURPOSES } from "../../model/consent.ts";
 import { contentHash } from "../../model/consent-record.ts";
@@ -13,7 +14,7 @@ import { BODY_PROBLEMS, type ProblemCode, problemResponses, refuse } from "../pr
 import { CENTRE_PROBLEMS, devicesOf, type Entered, enter, enterOpen } from "./entered.ts";
 import { authorityOf, verificationOf } from "./guardian.ts";
 import { overviewOf } from "./overview.ts";
-import { standingOf, withMore } from "./standing.ts";
+import { withMore } from "./record.ts";
 
 /** Stands in the ledger as the way in which something was stated. */
 const METHOD = "privacy-centre";
@@ -193,7 +194,7 @@ async function agree(
   const devices = devicesOf(person, asked.device);
   if (devices === "unknown") return "device-not-bound";
   const own = record.devices.find((one) => one.device === devices?.[0])?.consent;
-  const standing = standingOf(record, own ?? record.consent, { floors, now: Date.now(), minor });
+  const standing = standingsOf(record, { floors, now: Date.now(), minor })(own ?? record.consent);
   const { version, language, purposes: offers } = policy.document;
   const stated = await stateConsent(ports, session.tag, {
     state: "given",

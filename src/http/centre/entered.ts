@@ -6,8 +6,8 @@ import type { ProblemCode } from "../problems.ts";
 import type { SessionClaims } from "./claims.ts";
 import { guardianRefusal } from "./guardian.ts";
 import { type Person, personOf } from "./overview.ts";
+import { devicesEver } from "./record.ts";
 import { sessionOf } from "./session.ts";
-import { devicesEver } from "./standing.ts";
 
 export const CENTRE_PROBLEMS = [
   "invalid-request",

@@ -10,7 +10,7 @@ import type { HttpPorts } from "../ports.ts";
 import { problemResponses, refuse } from "../problems.ts";
 import { CENTRE_PROBLEMS, enterOpen } from "./entered.ts";
 import { authorityOf } from "./guardian.ts";
-import { devicesEver } from "./standing.ts";
+import { devicesEver } from "./record.ts";
 
 const HANDLER_TIMEOUT_MS = 6 * 3_600_000;
 

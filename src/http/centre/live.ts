@@ -7,7 +7,7 @@ import type { CentrePort, HttpPorts } from "../ports.ts";
 import { problemResponses, refuse } from "../problems.ts";
 import { CENTRE_PROBLEMS, enterOpen, stillOpens } from "./entered.ts";
 import { PAGE_HEADERS } from "./page.ts";
-import { devicesEver } from "./standing.ts";
+import { devicesEver } from "./record.ts";
 
 const KEEP_ALIVE_MS = 15_000;
 /** Above the longest look, so that it ends by itself. */

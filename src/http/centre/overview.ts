@@ -1,4 +1,5 @@
 /** Everything the page shows at first sight, gathered anew each time: nothing of it is remembered. */
+import { standingsOf } from "../../consent/ledger/standing.ts";
 import type { CentreOverview } from "../../model/centre.ts";
 import { CATEGORIES, type Category, type PolicyFloors, PURPOSE_NEEDS, PURPOSES } from "../../model/consent.ts";
 import type { ConsentRecord } from "../../model/consent-record.ts";
@@ -6,7 +7,7 @@ import type { Disclosure } from "../../model/disclosure.ts";
 import { type PolicyDocument, policyDocument } from "../../model/policy-document.ts";
 import type { HttpPorts } from "../ports.ts";
 import type { SessionClaims } from "./claims.ts";
-import { devicesEver, latestErasure, standingOf } from "./standing.ts";
+import { devicesEver, latestErasure } from "./record.ts";
 
 /** What holds about whoever's session it is. */
 export interface Person {
@@ -46,12 +47,12 @@ function isClosed(record: ConsentRecord, session: SessionClaims): boolean {
 export async function overviewOf(ports: HttpPorts, session: SessionClaims, person: Person): Promise<CentreOverview> {
   const { record, policy, floors, minor, closed } = person;
   const now = Date.now();
-  const asOf = { floors, now, minor };
+  const standingOf = standingsOf(record, { floors, now, minor });
   const { version, title, language, effectiveFrom, statements } = policy.document;
   const erasure = latestErasure(record);
   const [status, keys, disclosures] = await Promise.all([
     erasure && ports.erasures.status(erasure.erasure),
-    erasure && ports.erasures.receiptKeys(),
+    erasure && ports.receiptKeys.all(),
     ports.disclosures.of(session.tag),
   ]);
   return {
@@ -66,9 +67,9 @@ export async function overviewOf(ports: HttpPorts, session: SessionClaims, perso
     minor,
     guardian: record.guardian?.status === "verified",
     ...(record.holds.length > 0 && { heldUntil: Math.max(...record.holds.map(({ until }) => until)) }),
-    standing: standingOf(record, record.consent, asOf),
+    standing: standingOf(record.consent),
     purposes: purposesOf(policy.document, minor),
-    devices: devicesOf(record, session, asOf),
+    devices: devicesOf(record, session, standingOf),
     disclosed: summedUp(disclosures),
     closed,
     ...(status && keys && { erasure: { status, keys: [...keys] } }),
@@ -104,7 +105,7 @@ function categoriesOf(mask: number): Category[] {
 function devicesOf(
   record: ConsentRecord,
   { labels }: SessionClaims,
-  asOf: Parameters<typeof standingOf>[2],
+  standingOf: ReturnType<typeof standingsOf>,
 ): CentreOverview["devices"] {
   const names = new Map(labels);
   const bound = new Map(record.devices.map(({ device, consent }) => [device, consent]));
@@ -117,7 +118,7 @@ function devicesOf(
       {
         number,
         ...(label !== undefined && { label }),
-        ...(own && { own: standingOf(record, own, asOf) }),
+        ...(own && { own: standingOf(own) }),
         held: record.holds.some(({ devices }) => devices?.includes(device) ?? true),
       },
     ];

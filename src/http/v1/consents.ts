@@ -128,7 +128,7 @@ export function consentRoutes(scope: FastifyInstance, ports: HttpPorts): void {
       return reply
         .code(200)
         .header("cache-control", "no-store")
-        .send(ports.signConsent({ ...stamp, ...record }));
+        .send(ports.signer.signConsent({ ...stamp, ...record }));
     },
   );
 

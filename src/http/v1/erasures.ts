@@ -135,7 +135,7 @@ export function erasureRoutes(scope: FastifyInstance, ports: HttpPorts): void {
       },
     },
     async (_request, reply) => {
-      const keys = await ports.erasures.receiptKeys();
+      const keys = await ports.receiptKeys.all();
       return reply.code(200).send({ ...keys[0], keys: [...keys] });
     },
   );

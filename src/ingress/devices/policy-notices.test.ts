@@ -3,7 +3,8 @@ import { describe, expect, test } from "vitest";
 import type { Purpose } from "../../model/consent.ts";
 import { GatewayError } from "../../model/errors.ts";
 import type { DeviceId, DeviceKey, DeviceRef, SubjectTag } from "../../model/ids.ts";
-import { type ConnectedDevice, Notices, type PolicyChange, type Standing, type Suspension } from "./policy-notices.ts";
+import type { PolicyStanding as Standing, Suspension } from "../../model/policy-document.ts";
+import { type ConnectedDevice, Notices, type PolicyChange } from "./policy-notices.ts";
 
 const MATERIAL: PolicyChange = { version: 3, change: "material", suspended: ["analytics", "scene"] };
 

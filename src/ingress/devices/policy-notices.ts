@@ -5,19 +5,8 @@
 import type { Purpose } from "../../model/consent.ts";
 import type { DeviceId, DeviceRef } from "../../model/ids.ts";
 import type { Log } from "../../model/log.ts";
+import type { PolicyStanding, Suspension } from "../../model/policy-document.ts";
 import { faultCode } from "../../platform/fault-code.ts";
-
-/** What of a device's consent no longer counts, and since which policy version. */
-export interface Suspension {
-  readonly version: number;
-  readonly purposes: readonly Purpose[];
-}
-
-/** Besides: what will not count from `until` (Unix ms) on, unless it is said again. */
-export interface Standing {
-  readonly suspended: Suspension | undefined;
-  readonly toConfirm: (Suspension & { readonly until: number }) | undefined;
-}
 
 export interface ConnectedDevice {
   readonly ref: DeviceRef;
@@ -34,7 +23,7 @@ export interface PolicyChange {
 export interface NoticesPorts {
   readonly connected: () => readonly ConnectedDevice[];
   /** For each device, in the order asked. */
-  readonly standings: (devices: readonly DeviceRef[]) => Promise<readonly Standing[]>;
+  readonly standings: (devices: readonly DeviceRef[]) => Promise<readonly PolicyStanding[]>;
   /** `undefined` when there is no such version. */
   readonly policyChange: (version: number) => Promise<PolicyChange | undefined>;
   readonly send: (topic: string, payload: Buffer, done: () => void) => void;
@@ -82,7 +71,7 @@ export class Notices {
     if (count > 0) this.#ports.counted(count);
   }
 
-  async #notice(standing: Standing | undefined, change: PolicyChange | undefined): Promise<object | undefined> {
+  async #notice(standing: PolicyStanding | undefined, change: PolicyChange | undefined): Promise<object | undefined> {
     const named = (one: Suspension | undefined): readonly Purpose[] =>
       one?.purposes.filter((purpose) => change === undefined || concerned(change).includes(purpose)) ?? [];
     const [purposesSuspended, purposesToConfirm] = [named(standing?.suspended), named(standing?.toConfirm)];

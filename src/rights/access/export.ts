@@ -15,6 +15,7 @@ import type { NameTimes } from "../erasure/names-ever-given.ts";
 import { namesFor } from "./names.ts";
 import type { ExportableRow, ExportPorts, KeyedFacts } from "./ports.ts";
 import { ExportTurns } from "./slots.ts";
+import { summaryOf } from "./summary.ts";
 
 /** All that is small, gathered before the first item. */
 interface Gathered {
@@ -29,6 +30,8 @@ interface Gathered {
 const MAX_EXPORTS = 4;
 
 export class Exports {
+  /** The same in plain words, once all of it is read. */
+  readonly summary = summaryOf;
   readonly #ports: ExportPorts;
   readonly #turns = new ExportTurns(MAX_EXPORTS);
 

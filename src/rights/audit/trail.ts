@@ -3,13 +3,13 @@
  * after it, the act has happened: the line is then written later, again and again, and alarmed meanwhile.
  */
 
-import type { AuditAct } from "../../model/audit.ts";
+import type { AuditAct, AuditPage } from "../../model/audit.ts";
 import type { Log } from "../../model/log.ts";
 import { faultCode } from "../../platform/fault-code.ts";
 import type { AuditLog } from "./log.ts";
 
 export interface AuditTrailPorts {
-  readonly audit: Pick<AuditLog, "append">;
+  readonly audit: Pick<AuditLog, "append" | "list">;
   /** A line could not be written at once. */
   readonly late: () => void;
   readonly log: Log;
@@ -42,6 +42,10 @@ export class AuditTrail {
   /** For an act that must not happen without its line. Resolves with its index; throws as `AuditLog.append` does. */
   append(act: AuditAct): Promise<number> {
     return this.#ports.audit.append(act);
+  }
+
+  list(page: Parameters<AuditLog["list"]>[0]): Promise<AuditPage> {
+    return this.#ports.audit.list(page);
   }
 
   /** For an act that has happened, or that nothing may stop. Never rejects; tries once before it resolves. */

@@ -1,21 +1,13 @@
 /** What an erasure needs from the rest of the gateway. */
+import type { SubjectErasure } from "../../consent/ledger/subject-erasure.ts";
 import type { AuditAct } from "../../model/audit.ts";
 import type { ServicePurpose } from "../../model/consent.ts";
-import type { Actor } from "../../model/consent-record.ts";
 import type { TellDamage } from "../../model/damage.ts";
 import type { Disclosure } from "../../model/disclosure.ts";
-import type { ErasureFacts, ErasureOutcome, Receipt, SignedReceipt } from "../../model/erasure.ts";
+import type { ErasureOutcome, Receipt, SignedReceipt } from "../../model/erasure.ts";
 import type { DeviceKey, Pseudonym, SubjectTag } from "../../model/ids.ts";
 import type { Log } from "../../model/log.ts";
 import type { NamedPurpose } from "./names-ever-given.ts";
-
-export interface ErasureRequest {
-  readonly by: Actor;
-  readonly method: string;
-  readonly evidenceRef?: string | undefined;
-  /** The guardian who asks, when it is one. */
-  readonly guardianRef?: string | undefined;
-}
 
 /** A store that rows can be looked for in, and perhaps deleted from. All of it may throw SINK_UNAVAILABLE or SINK_DENIED. */
 export interface ErasableSink {
@@ -29,21 +21,7 @@ export interface ErasableSink {
 }
 
 export interface ErasurePorts {
-  readonly ledger: {
-    begin(
-      tag: SubjectTag,
-      request: ErasureRequest & { readonly id: string },
-    ): Promise<{ readonly refused: "unknown-subject" } | { readonly refused?: undefined; readonly id: string }>;
-    /** False when a hold stands, and nothing is destroyed. */
-    destroyKey(tag: SubjectTag, id: string): Promise<boolean>;
-    /** For a ledger that cannot be verified. */
-    beginNewChain(tag: SubjectTag): Promise<void>;
-    /** What this erasure is about and when it was asked for, by the ledger: the widest there can be where it does not tell. */
-    facts(
-      tag: SubjectTag,
-      id: string,
-    ): Promise<{ readonly facts: ErasureFacts; readonly at: number; readonly named: boolean }>;
-  };
+  readonly ledger: Pick<SubjectErasure, "begin" | "destroyKey" | "beginNewChain" | "facts">;
   drain(tag: SubjectTag): Promise<{ readonly drained: boolean }>;
   /** Ids of all batches not settled yet. */
   queuedBatches(): Promise<readonly string[]>;

@@ -8,10 +8,10 @@ import type { ErasureFacts } from "../../model/erasure.ts";
 import type { Pseudonym, SubjectTag } from "../../model/ids.ts";
 import { type LiveNamesInput, liveNames, type NameTimes } from "../erasure/names-ever-given.ts";
 import type { ErasureRecord } from "../erasure/record.ts";
+import type { HeldSubjects } from "./held-subjects.ts";
 
 export interface HeldNamesPorts extends Pick<LiveNamesInput, "pseudonym"> {
-  heldSubjects(): Promise<readonly SubjectTag[]>;
-  standing(tag: SubjectTag): Promise<readonly LegalHold[]>;
+  readonly holds: Pick<HeldSubjects, "all" | "standing">;
   /** What the ledger knows, and the key in use; no key when there is none. */
   facts(tag: SubjectTag): Promise<{ readonly facts: ErasureFacts; readonly wrappedSubjectKey: string | undefined }>;
   readonly erasures: {
@@ -32,13 +32,13 @@ export interface HeldNamesPorts extends Pick<LiveNamesInput, "pseudonym"> {
  * then nothing may be deleted.
  */
 export async function heldNames(ports: HeldNamesPorts): Promise<Pseudonym[]> {
-  const tags = await ports.heldSubjects();
+  const tags = await ports.holds.all();
   if (tags.length === 0) return [];
   const times = await ports.erasures.times();
   const waiting = await Promise.all((await ports.erasures.open()).map((id) => ports.erasures.read(id)));
   const names = new Set<Pseudonym>();
   for (const tag of tags) {
-    const covered = coveredBy(await ports.standing(tag));
+    const covered = coveredBy(await ports.holds.standing(tag));
     const known = await ports.facts(tag);
     const sources = [known, ...waiting.filter((record) => record?.tag === tag)];
     for (const source of sources) {

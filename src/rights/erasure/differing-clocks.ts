@@ -4,10 +4,10 @@
  * allowed, and erasure, export and holds look that much further, for good. The same where the clock shows less than one
  * of ours has shown before: it was ahead then, perhaps together with that of Redis.
  */
-import { DAY_MS, LONGEST_KEPT_MS } from "../model/durations.ts";
-import type { Log } from "../model/log.ts";
-import { AgreedClock } from "../platform/agreed-clock.ts";
-import type { ErasureRecords } from "../rights/erasure/record.ts";
+import { DAY_MS, LONGEST_KEPT_MS } from "../../model/durations.ts";
+import type { Log } from "../../model/log.ts";
+import { AgreedClock } from "../../platform/agreed-clock.ts";
+import type { ErasureRecords } from "./record.ts";
 
 /** Clocks that are kept right differ by less. */
 const TOLERATED_MS = 60_000;

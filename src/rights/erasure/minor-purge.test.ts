@@ -1,0 +1,34 @@
+/** Nothing of a minor is erased off the record, and nothing is erased twice. */
+import { expect, test } from "vitest";
+import type { SubjectTag } from "../../model/ids.ts";
+import { MinorPurge } from "./minor-purge.ts";
+
+const tag = "t" as SubjectTag;
+
+function purge(due: boolean, fails = false) {
+  const done: string[] = [];
+  const audit = async ({ act }: { act: string }) => {
+    if (fails) throw new Error("no audit log");
+    done.push(act);
+  };
+  const erase = async () => void done.push("erased");
+  return { done, minors: new MinorPurge({ minors: { mustBePurged: async () => due }, audit, erase }) };
+}
+
+test("what is due is on record before it is erased", async () => {
+  const { done, minors } = purge(true);
+  expect(await minors.purgeIfDue(tag)).toBe(true);
+  expect(done).toEqual(["minor-purged", "erased"]);
+});
+
+test("what is not due is left alone", async () => {
+  const { done, minors } = purge(false);
+  expect(await minors.purgeIfDue(tag)).toBe(false);
+  expect(done).toEqual([]);
+});
+
+test("without its line nothing is erased", async () => {
+  const { done, minors } = purge(true, true);
+  await expect(minors.purgeIfDue(tag)).rejects.toThrow("no audit log");
+  expect(done).toEqual([]);
+});

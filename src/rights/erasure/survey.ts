@@ -1,0 +1,21 @@
+/** What waits of the erasures that are open, of all gateways together: each of them sees all. Pure. */
+import type { ErasureStatus } from "../../model/erasure.ts";
+
+export interface ErasureSurvey {
+  readonly running: number;
+  readonly held: number;
+  /** How long the oldest that could go on has waited; under a hold it is not late. */
+  readonly oldestMs: number;
+  /** Notices to services without an answer. */
+  readonly unanswered: number;
+}
+
+export function surveyOf(open: readonly ErasureStatus[], now: number): ErasureSurvey {
+  const running = open.filter(({ state }) => state === "running");
+  return {
+    running: running.length,
+    held: open.filter(({ state }) => state === "held").length,
+    oldestMs: now - Math.min(now, ...running.map(({ requestedAt }) => requestedAt)),
+    unanswered: open.flatMap(({ services }) => services).reduce((sum, { unacknowledged }) => sum + unacknowledged, 0),
+  };
+}

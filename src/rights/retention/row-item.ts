@@ -1,0 +1,47 @@
+/** Rows of the store that have been kept long enough, without those of a device under a legal hold. */
+import { GatewayError } from "../../model/errors.ts";
+import type { Pseudonym } from "../../model/ids.ts";
+import type { RetentionItem, RetentionKind, RetentionState } from "./retention.ts";
+
+export interface RowsBefore {
+  readonly beforeMs: number;
+  /** Names whose rows stay. */
+  readonly except: readonly Pseudonym[];
+}
+
+export interface RowItemPorts {
+  readonly beforeMs: () => Promise<number>;
+  readonly except: () => Promise<readonly Pseudonym[]>;
+  readonly count: (old: RowsBefore, signal: AbortSignal) => Promise<number | undefined>;
+  readonly remove: (old: RowsBefore, signal: AbortSignal) => Promise<"deleted" | "postponed" | "unsupported">;
+  /** Whoever places a hold meanwhile is answered after the work. */
+  readonly deleting: <T>(work: () => Promise<T>) => Promise<T>;
+}
+
+export function rowItem(kind: RetentionKind, ports: RowItemPorts): RetentionItem {
+  const { beforeMs, except, deleting } = ports;
+  const old = async (): Promise<RowsBefore> => ({ beforeMs: await beforeMs(), except: await except() });
+  return {
+    kind,
+    due: async (signal) => ports.count(await old(), signal),
+    run: async (signal) => {
+      const rows = await old();
+      const count = await countOf(ports, rows, signal);
+      if (count === 0) return { state: "done", count };
+      // Counting takes its time, in which a hold may have been placed; one that is placed from here on is answered after this.
+      const aging = await deleting(async () => ports.remove({ ...rows, except: await except() }, signal));
+      const state: RetentionState = aging === "deleted" ? "done" : aging;
+      return { state, count };
+    },
+  };
+}
+
+/** What is too much to be counted may still go. */
+async function countOf({ count }: RowItemPorts, old: RowsBefore, signal: AbortSignal): Promise<number | undefined> {
+  try {
+    return await count(old, signal);
+  } catch (error) {
+    if (error instanceof GatewayError && error.code.startsWith("SINK_")) return undefined;
+    throw error;
+  }
+}
