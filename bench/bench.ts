@@ -108,7 +108,8 @@ async function main(): Promise<void> {
     findings,
   };
   process.stdout.write(`${text(run)}\n`);
-  if (disturbed(run)) say("other processes disturbed this run: its rates and latencies mean little, its ratios hold");
+  if (disturbed(run))
+    say("other processes disturbed this run: its rates and latencies mean little, its ratios are wider");
   if (flags.write) await writePage(run);
   if (flags.json) process.stdout.write(`${JSON.stringify(summary(run))}\n`);
 }

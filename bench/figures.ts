@@ -119,7 +119,7 @@ function besideFigures({ findings }: BenchRun, name: string): BesideFigures | un
 /** Above this share of the machine, what others did decides rates and latencies, and differs from row to row. */
 const MAX_FOREIGN_CPU_SHARE = 0.1;
 
-/** Whether other processes took so much of the machine that rates and latencies say little; ratios of windows still hold. */
+/** Whether other processes took so much of the machine that rates and latencies say little. */
 export function disturbed(run: BenchRun): boolean {
   return worstForeignShare(run) > MAX_FOREIGN_CPU_SHARE;
 }

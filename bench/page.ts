@@ -67,6 +67,11 @@ ${tableOf(["figure", "value"], figureRows(run))}
 \`npm run bench -- --against <path of another checkout> --only path\` measures this checkout and another one in the same turns
 and reports the ratio in the same way. The other one needs its packages installed; it runs its own sources under its own
 flags, with a configuration file. \`--node-flags="<flags>"\` does the same with this checkout under other flags of Node.
+
+Windows cancel what the machine does; they do not cancel what differs from one start of a process to the next, such as the
+state of its heap. The quartiles of one run do not show that. Start the comparison several times, and compare the checkout
+with itself (\`--against .\`) to see which differences mean nothing: [009](decisions/009-node-flags.md) has an example, with
+identical processes up to 14 % apart.
 `;
 }
 
