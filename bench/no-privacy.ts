@@ -12,8 +12,8 @@ import { runAltered } from "../tools/stack/altered-gateway.ts";
 await runAltered(passThrough);
 
 /** One subject key stands for all; pseudonyms still differ, because every device has a key of its own. */
-function passThrough(secrets: Keys): Overrides {
-  const wrappedSubjectKey = new Keyring({ masterKey: secrets.master, pepper: secrets.pepper }).createSubjectKey();
+function passThrough(keys: Keys): Overrides {
+  const wrappedSubjectKey = new Keyring({ masterKey: keys.master, pepper: keys.pepper }).createSubjectKey();
   const grants = grantsOf({
     analytics: ["model", "location", "status"],
     weather: ["location", "status"],

@@ -17,8 +17,8 @@ import type { DamageKind } from "./model/damage.ts";
 import type { Log } from "./model/log.ts";
 import { Metrics } from "./observe/metrics.ts";
 import type { Keys } from "./platform/keys/files.ts";
+import { keyspaceOf } from "./platform/keyspace.ts";
 import { type Part, partOf, startAll, stopAll } from "./platform/lifecycle.ts";
-import { redisKeys } from "./platform/redis-keys.ts";
 import type { Durability } from "./queue/durability.ts";
 import { purgeOf } from "./rights/holds/held-devices.ts";
 import type { Base } from "./wiring/base.ts";
@@ -57,15 +57,15 @@ export interface Gateway {
 /** `fatal` is called when the gateway can no longer do its work and a supervisor must start it anew. */
 export function createGateway(
   config: Config,
-  secrets: Keys,
+  keys: Keys,
   log: Log,
   fatal: (error: Error) => void,
   overrides: Overrides = {},
 ): Gateway {
   const metrics = new Metrics({ eventLoopDelayMs: config.observe.eventLoopDelayMs });
   const redis = createConnections(config.redis);
-  const keys = redisKeys(config.redis.keyPrefix);
-  const base: Base = { config, secrets, redis, keys, metrics, log };
+  const keyspace = keyspaceOf(config.redis.keyPrefix);
+  const base: Base = { config, keys, redis, keyspace, metrics, log };
   const damaged = (kind: DamageKind): void => {
     metrics.damaged(kind);
     log.error("went on without a damaged record", { reason: kind });
@@ -76,9 +76,9 @@ export function createGateway(
   const auditHead = () => upkeep.auditHead();
   const safekeeping = createSafekeeping({
     config,
-    secrets,
-    redis: redis.store,
     keys,
+    redis: redis.store,
+    keyspace,
     metrics,
     audit,
     auditHead,
@@ -90,7 +90,7 @@ export function createGateway(
   const consent = createConsent(base, safekeeping, damaged, overrides);
 
   // Outlets: services listen on the broker on which devices publish; what they may hear is decided here.
-  const outlets = createOutlets({ config, redis: redis.store, keys, policies: consent.policies, metrics, log });
+  const outlets = createOutlets({ config, redis: redis.store, keyspace, policies: consent.policies, metrics, log });
 
   // Ingress: a device publishes, and gets its PUBACK when the message is durable or refused.
   const ingress = createIngress(base, {
@@ -122,7 +122,7 @@ export function createGateway(
   // Pipeline: a batch out of the queue, de-identified, into the store and on to the services.
   const deidentifier = new Deidentifier(deidentifierOptions(config), consent.keyring);
   const store = createStore(base);
-  const centre = createCentre({ config, secrets, redis: redis.store, keys });
+  const centre = createCentre({ config, keys, redis: redis.store, keyspace });
   const worker = createPipeline(base, {
     queue,
     leases: consent.leases,
@@ -138,9 +138,9 @@ export function createGateway(
   // Beside the path: the rights of data subjects, and what watches over them.
   const upkeep = createUpkeep({
     config,
-    secrets,
-    redis,
     keys,
+    redis,
+    keyspace,
     keyring: consent.keyring,
     turns: consent.turns,
     leases: consent.leases,
@@ -154,8 +154,8 @@ export function createGateway(
   });
   const rights: Rights = createRights({
     config,
-    secrets,
     keys,
+    keyspace,
     redis,
     leases: consent.leases,
     turns: consent.turns,
@@ -180,7 +180,7 @@ export function createGateway(
   const exports = createExports({
     config,
     redis: redis.store,
-    keys,
+    keyspace,
     ledger: consent.ledger,
     gate: consent.gate,
     keyring: consent.keyring,
@@ -215,7 +215,7 @@ export function createGateway(
     centre: centre.http,
     purgeDeadLetters: purgeOf({
       redis: redis.store,
-      keys,
+      keyspace,
       leases: consent.leases,
       deadLetters: queue.deadLetters,
       damaged,

@@ -11,8 +11,8 @@ import { exitCodeOf, GatewayError } from "./model/errors.ts";
 import type { Log } from "./model/log.ts";
 import { createLog } from "./observe/logger.ts";
 import { keysAreMissing, readKeys } from "./platform/keys/files.ts";
+import { keyspaceOf } from "./platform/keyspace.ts";
 import { connectRedis } from "./platform/redis.ts";
-import { redisKeys } from "./platform/redis-keys.ts";
 import { refuseNewKeys } from "./rights/backup/installation.ts";
 
 const USAGE = `Usage: consentry [--config <file.yaml>]
@@ -41,7 +41,7 @@ async function refuseToOrphan({ redis: { url, keyPrefix, commandTimeoutMs } }: C
     await redis.connect().catch(() => {
       throw new GatewayError("REDIS_UNREACHABLE");
     });
-    await refuseNewKeys(redis, redisKeys(keyPrefix));
+    await refuseNewKeys(redis, keyspaceOf(keyPrefix));
   } finally {
     redis.disconnect();
   }

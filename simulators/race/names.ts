@@ -7,7 +7,7 @@ import { Keyring, PSEUDONYM_PURPOSES } from "../../src/deidentify/keyring.ts";
 import type { DeviceId, DeviceKey, Pseudonym, SubjectId, SubjectTag } from "../../src/model/ids.ts";
 import { readKeys } from "../../src/platform/keys/files.ts";
 import { Lookup } from "../../src/platform/keys/lookup.ts";
-import { redisKeys } from "../../src/platform/redis-keys.ts";
+import { keyspaceOf } from "../../src/platform/keyspace.ts";
 
 /** As the gateway is configured by default. */
 const EPOCH_MS = 7 * 86_400_000;
@@ -45,7 +45,7 @@ export class Names {
    */
   async learn(subject: string, devices: readonly { readonly id: string; readonly index: number }[]): Promise<string[]> {
     const tag: SubjectTag = this.#lookup.subjectTag(subject as SubjectId);
-    const wrapped = await this.#redis.hget(redisKeys(this.#keyPrefix).subject(tag), "key");
+    const wrapped = await this.#redis.hget(keyspaceOf(this.#keyPrefix).subject(tag), "key");
     if (wrapped === null) return [];
     const stored: string[] = [];
     for (const { id, index } of devices) {
@@ -67,12 +67,12 @@ export class Names {
 
   /** Batches that wait or are worked on, and leases that are out. */
   async underWay(): Promise<number> {
-    const keys = redisKeys(this.#keyPrefix);
-    const of = (state: string) => `${keys.queuePrefix}:${keys.queueName}:${state}`;
+    const keyspace = keyspaceOf(this.#keyPrefix);
+    const of = (state: string) => `${keyspace.queuePrefix}:${keyspace.queueName}:${state}`;
     const counts = await Promise.all([
       ...["wait", "active", "paused"].map((state) => this.#redis.llen(of(state))),
       ...["delayed", "prioritized", "failed"].map((state) => this.#redis.zcard(of(state))),
-      this.#redis.zcount(keys.leases, Date.now(), "+inf"),
+      this.#redis.zcount(keyspace.leases, Date.now(), "+inf"),
     ]);
     return counts.reduce((sum, count) => sum + count, 0);
   }

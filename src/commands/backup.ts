@@ -23,7 +23,7 @@ async function main(): Promise<number> {
   const { values } = parseArgs({ options: { ...COMMON_OPTIONS, out: { type: "string" } } });
   const { out } = values;
   if (out === undefined || out === "") throw new UsageError();
-  return withOperator(values, async ({ config, redis, keys, acts }) => {
+  return withOperator(values, async ({ config, redis, keyspace, acts }) => {
     const { lookup, master, nextMaster, pepper, backup } = readKeys(config.keys.dir, { create: false });
     if (backup === undefined) throw new GatewayError("KEY_INVALID", "backup.key: missing");
     const keyring = new Keyring({ masterKey: master, otherMasterKeys: nextMaster ? [nextMaster] : [], pepper });
@@ -32,7 +32,11 @@ async function main(): Promise<number> {
       act: "backup",
       work: async () => {
         const journal = await journalHeadOf(config.backup.journalFile, lookup);
-        return new Backup(redis, keys, config.redis.keyPrefix, check).take(out, { lookup, master, backup }, journal);
+        return new Backup(redis, keyspace, config.redis.keyPrefix, check).take(
+          out,
+          { lookup, master, backup },
+          journal,
+        );
       },
       told: (result) => ({ subjects: result.subjects, keys: result.keys, ...toldDamage(result) }),
     });

@@ -129,20 +129,20 @@ async function main(): Promise<number> {
   const [name = "", id] = positionals;
   const command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
   if (command === undefined || (name !== "list" && id === undefined)) throw new UsageError();
-  return withOperator(values, async ({ config, redis, keys, acts }) => {
+  return withOperator(values, async ({ config, redis, keyspace, acts }) => {
     const envelope = new Envelope(readKeys(config.keys.dir, { create: false }).queue);
     const queue = connectRedis(config.redis.url, "producer");
     const uncounted = { recovered: () => undefined, handedOver: () => undefined };
-    const producer = new Producer(queue, keys, envelope, new KnownJobs(uncounted));
+    const producer = new Producer(queue, keyspace, envelope, new KnownJobs(uncounted));
     try {
       await queue.connect();
       await producer.start();
       const lines = await command(
         {
-          letters: new DeadLetters(redis, keys, envelope, { maxBytes: config.queue.deadLetterBytes }),
+          letters: new DeadLetters(redis, keyspace, envelope, { maxBytes: config.queue.deadLetterBytes }),
           producer,
-          held: () => heldLetters(redis, keys),
-          guard: deletionGuard(new Leases(redis, keys, { leaseMs: config.consent.leaseMs })),
+          held: () => heldLetters(redis, keyspace),
+          guard: deletionGuard(new Leases(redis, keyspace, { leaseMs: config.consent.leaseMs })),
           perform: (act, count, work) =>
             acts.perform({ act, asked: { count }, work, told: (done) => ({ count: done }) }),
         },

@@ -68,7 +68,7 @@ async function replaceMaster(
   operator: Operator,
   say: (lines: string[]) => unknown,
 ): Promise<{ retired: string; subjects: number }> {
-  const { config, redis, keys } = operator;
+  const { config, redis, keyspace } = operator;
   beginMaster(config.keys.dir);
   const { master, nextMaster, pepper } = read(operator);
   if (nextMaster === undefined) throw new GatewayError("KEY_INVALID", "master-next.key: missing");
@@ -82,7 +82,7 @@ async function replaceMaster(
     unreadable = 0;
     return rewrapAll(
       redis,
-      keys,
+      keyspace,
       (wrapped) => keyring.rewrap(wrapped),
       () => {
         unreadable += 1;
@@ -113,9 +113,9 @@ export async function rotateBackup(operator: Operator): Promise<string[]> {
 }
 
 export async function rotateReceipt(operator: Operator): Promise<string[]> {
-  const { config, redis, keys } = operator;
+  const { config, redis, keyspace } = operator;
   const { receipt, lookup } = read(operator);
-  const former = new ReceiptKeys(redis, keys, receiptKeysMac(lookup), new ReceiptSigner(receipt).publicKey);
+  const former = new ReceiptKeys(redis, keyspace, receiptKeysMac(lookup), new ReceiptSigner(receipt).publicKey);
   await operator.acts.perform({
     act: "key-rotated",
     asked: { key: "receipt" },
@@ -141,12 +141,12 @@ export async function destroyKey(operator: Operator, id: string): Promise<string
 }
 
 async function refuseWhileNeeded(operator: Operator, id: string): Promise<void> {
-  const { config, redis, keys } = operator;
+  const { config, redis, keyspace } = operator;
   const { queue, lookup } = read(operator);
   const retired = readRetiredKeys(config.keys.dir).get(`${id}.key`);
   if (queue.all.has(id)) {
     if (id === queue.active) throw new GatewayError("KEY_IN_USE", "it seals new batches; rotate first");
-    const left = sealsUnder(id, await queueKeyUse(redis, keys));
+    const left = sealsUnder(id, await queueKeyUse(redis, keyspace));
     if (left === "sealing") throw new GatewayError("KEY_IN_USE", "a gateway seals under it, or did moments ago");
     if (left > 0) throw new GatewayError("KEY_IN_USE", `${left} batches, dead letters or notices are sealed under it`);
     return;
@@ -167,7 +167,7 @@ async function refuseWhileNeeded(operator: Operator, id: string): Promise<void> 
 
 /** What is not as it should be; empty when all is well. */
 export async function checkKeys(operator: Operator): Promise<string[]> {
-  const { config, redis, keys } = operator;
+  const { config, redis, keyspace } = operator;
   const { dir } = config.keys;
   const present = read(operator);
   describeKeys(dir);
@@ -175,11 +175,11 @@ export async function checkKeys(operator: Operator): Promise<string[]> {
   if (present.backup === undefined) problems.push("backup.key is missing: no backup can be taken");
   if (present.nextMaster !== undefined)
     problems.push("a rotation of the master key was broken off; run rotate master again");
-  for (const counts of [await sealsByKey(redis, keys), await noticesByKey(redis, keys)]) {
+  for (const counts of [await sealsByKey(redis, keyspace), await noticesByKey(redis, keyspace)]) {
     for (const [id, count] of counts)
       if (!present.queue.all.has(id)) problems.push(`${id} is missing and ${count} seals need it`);
   }
-  for (const report of await liveGateways(redis, keys)) {
+  for (const report of await liveGateways(redis, keyspace)) {
     for (const [id, key] of present.queue.all) {
       if (report.queue[id] !== fingerprint(key)) problems.push(`a gateway does not hold ${id} as it is here`);
     }
@@ -209,15 +209,18 @@ async function countKeys(
   const { master, pepper } = read(operator);
   const keyring = new Keyring({ masterKey: masterKey ?? master, otherMasterKeys, pepper });
   let count = 0;
-  for await (const wrapped of wrappedKeys(operator.redis, operator.keys))
+  for await (const wrapped of wrappedKeys(operator.redis, operator.keyspace))
     if (keyring.opens(wrapped) === open) count += 1;
   return count;
 }
 
 /** Number of live gateways once all of them answer `yes`; `undefined` when one does not in time. */
-async function takenUp({ redis, keys }: Operator, yes: (report: KeyReport) => boolean): Promise<number | undefined> {
+async function takenUp(
+  { redis, keyspace }: Operator,
+  yes: (report: KeyReport) => boolean,
+): Promise<number | undefined> {
   for (const deadline = performance.now() + TAKEN_UP_MS; performance.now() < deadline; await pause(POLL_MS)) {
-    const reports = await liveGateways(redis, keys);
+    const reports = await liveGateways(redis, keyspace);
     if (reports.every(yes)) return reports.length;
   }
   return undefined;

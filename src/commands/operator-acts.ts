@@ -9,7 +9,7 @@ import type { AuditActName, AuditDetail, AuditHead, AuditRepair } from "../model
 import { GatewayError } from "../model/errors.ts";
 import { faultCode } from "../platform/fault-code.ts";
 import { readKeys } from "../platform/keys/files.ts";
-import type { RedisKeys } from "../platform/redis-keys.ts";
+import type { Keyspace } from "../platform/keyspace.ts";
 import { auditKey } from "../rights/audit/chain.ts";
 import { AuditLog } from "../rights/audit/log.ts";
 import { journalKey } from "../rights/journal/format.ts";
@@ -26,16 +26,16 @@ export interface OperatorAct<T> {
 export class OperatorActs {
   readonly #config: Config;
   readonly #redis: Redis;
-  readonly #keys: RedisKeys;
+  readonly #keyspace: Keyspace;
 
-  constructor(config: Config, redis: Redis, keys: RedisKeys) {
+  constructor(config: Config, redis: Redis, keyspace: Keyspace) {
     this.#config = config;
     this.#redis = redis;
-    this.#keys = keys;
+    this.#keyspace = keyspace;
   }
 
   get log(): AuditLog {
-    return new AuditLog(this.#redis, this.#keys, { keys: [auditKey(this.#lookup)], now: Date.now });
+    return new AuditLog(this.#redis, this.#keyspace, { keys: [auditKey(this.#lookup)], now: Date.now });
   }
 
   /** A line that cannot be written stops the act. Throws what `work` throws, what the log and what the journal do. */

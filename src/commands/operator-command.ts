@@ -3,14 +3,14 @@ import type { Redis } from "ioredis";
 import { loadConfig } from "../config/load.ts";
 import type { Config } from "../config/schema.ts";
 import { ERRORS, exitCodeOf, GatewayError } from "../model/errors.ts";
+import { type Keyspace, keyspaceOf } from "../platform/keyspace.ts";
 import { connectRedis } from "../platform/redis.ts";
-import { type RedisKeys, redisKeys } from "../platform/redis-keys.ts";
 import { OperatorActs } from "./operator-acts.ts";
 
 export interface Operator {
   readonly config: Config;
   readonly redis: Redis;
-  readonly keys: RedisKeys;
+  readonly keyspace: Keyspace;
   readonly acts: OperatorActs;
 }
 
@@ -27,10 +27,10 @@ export const COMMON_USAGE = `  --config <file.yaml>     the gateway's configurat
 export async function withOperator<T>(options: CommonOptions, work: (operator: Operator) => Promise<T>): Promise<T> {
   const config = commandConfig(options.config, process.env);
   const redis = connectRedis(config.redis.url, "store", config.redis.commandTimeoutMs);
-  const keys = redisKeys(config.redis.keyPrefix);
+  const keyspace = keyspaceOf(config.redis.keyPrefix);
   try {
     await redis.connect();
-    return await work({ config, redis, keys, acts: new OperatorActs(config, redis, keys) });
+    return await work({ config, redis, keyspace, acts: new OperatorActs(config, redis, keyspace) });
   } finally {
     redis.disconnect();
   }

@@ -18,7 +18,7 @@ import { readKeys, readRetiredKeys } from "../platform/keys/files.ts";
 import type { AuditLog } from "../rights/audit/log.ts";
 import { Backup } from "../rights/backup/backup.ts";
 import { journalHeadOf } from "../rights/journal/reading.ts";
-import { Restore, type RestoreInput, type RestoreSecrets } from "../rights/restore/restore.ts";
+import { Restore, type RestoreInput, type RestoreKeys } from "../rights/restore/restore.ts";
 import type { RestoreSummary } from "../rights/restore/writer.ts";
 import {
   COMMON_OPTIONS,
@@ -63,11 +63,11 @@ async function main(): Promise<number> {
   return withOperator(values, async (operator) => {
     const journals = lost ? ("lost" as const) : (journal ?? [operator.config.backup.journalFile]);
     const dryRun = values["dry-run"] === true;
-    const show = async (input: RestoreInput, secrets?: Partial<ArchiveKeys>) => {
-      const summary = await restore(operator, input, dryRun, secrets);
+    const show = async (input: RestoreInput, keys?: Partial<ArchiveKeys>) => {
+      const summary = await restore(operator, input, dryRun, keys);
       process.stdout.write(`${report(summary, input, dryRun).join("\n")}\n`);
     };
-    if (from === undefined) await withPresentState(operator, (taken, secrets) => show({ ...taken, journals }, secrets));
+    if (from === undefined) await withPresentState(operator, (taken, keys) => show({ ...taken, journals }, keys));
     else await show({ records: from, subjectKeys: values.keys, journals, replace: values.replace === true });
     return 0;
   });
@@ -75,15 +75,15 @@ async function main(): Promise<number> {
 
 /** What Redis holds now, as archives that nobody but this process can open and that end with it. */
 async function withPresentState(
-  { config, redis, keys }: Operator,
-  work: (input: Omit<RestoreInput, "journals">, secrets: ArchiveKeys) => Promise<void>,
+  { config, redis, keyspace }: Operator,
+  work: (input: Omit<RestoreInput, "journals">, keys: ArchiveKeys) => Promise<void>,
 ): Promise<void> {
   const { lookup } = readKeys(config.keys.dir, { create: false });
   const [master, backup] = [randomBytes(32), randomBytes(32)];
   const dir = await mkdtemp(join(tmpdir(), "consentry-in-place-"));
   try {
     const journal = await journalHeadOf(config.backup.journalFile, lookup);
-    const own = new Backup(redis, keys, config.redis.keyPrefix);
+    const own = new Backup(redis, keyspace, config.redis.keyPrefix);
     const { records, subjectKeys } = await own.take(dir, { lookup, master, backup }, journal);
     await work({ records, subjectKeys, replace: true, everything: true }, { masters: [master], backup: [backup] });
   } finally {
@@ -91,7 +91,7 @@ async function withPresentState(
   }
 }
 
-type ArchiveKeys = Pick<RestoreSecrets, "backup" | "masters">;
+type ArchiveKeys = Pick<RestoreKeys, "backup" | "masters">;
 
 async function restore(
   operator: Operator,
@@ -99,19 +99,19 @@ async function restore(
   dryRun: boolean,
   archiveKeys?: Partial<ArchiveKeys>,
 ): Promise<RestoreSummary> {
-  const { config, redis, keys, acts } = operator;
+  const { config, redis, keyspace, acts } = operator;
   const { lookup, pepper, master, nextMaster, backup } = readKeys(config.keys.dir, { create: false });
   const retired = [...readRetiredKeys(config.keys.dir)];
   const former = (name: string): Buffer[] => retired.filter(([file]) => file.startsWith(name)).map(([, key]) => key);
   const masters = [...(nextMaster === undefined ? [] : [nextMaster]), ...former("master-")];
   const keyring = new Keyring({ masterKey: master, otherMasterKeys: masters, pepper });
-  const secrets = {
+  const keys = {
     lookup,
     backup: [...(backup === undefined ? [] : [backup]), ...former("backup-")],
     masters: [master, ...masters],
     ...archiveKeys,
   };
-  const restorer = new Restore(redis, keys, config.redis.keyPrefix, secrets, {
+  const restorer = new Restore(redis, keyspace, config.redis.keyPrefix, keys, {
     rebuild: rebuildSubject,
     rewrap: (wrapped) => keyring.rewrap(wrapped),
     closedFloors: denyAllUntilPublished,

@@ -58,22 +58,22 @@ async function main(): Promise<number> {
   });
 }
 
-function retentionOf({ config, redis, keys, acts }: Operator, rows: RowRetention): Retention {
+function retentionOf({ config, redis, keyspace, acts }: Operator, rows: RowRetention): Retention {
   const { master, nextMaster, pepper, queue } = readKeys(config.keys.dir, { create: false });
   const auditLog = acts.log;
   return createRetention({
     config,
     redis,
-    keys,
+    keyspace,
     keyring: new Keyring({
       masterKey: master,
       otherMasterKeys: nextMaster === undefined ? [] : [nextMaster],
       pepper,
     }),
-    leases: new Leases(redis, keys, { leaseMs: config.consent.leaseMs }),
+    leases: new Leases(redis, keyspace, { leaseMs: config.consent.leaseMs }),
     rows,
-    deadLetters: new DeadLetters(redis, keys, new Envelope(queue), { maxBytes: config.queue.deadLetterBytes }),
-    holds: new HeldSubjects(redis, keys, (tag) => standingHolds(redis, keys, tag)),
+    deadLetters: new DeadLetters(redis, keyspace, new Envelope(queue), { maxBytes: config.queue.deadLetterBytes }),
+    holds: new HeldSubjects(redis, keyspace, (tag) => standingHolds(redis, keyspace, tag)),
     auditLog,
     // The run itself stands in the log as an act of the operator.
     audit: async (act) => (act.act === "retention-run" ? undefined : auditLog.append(act)),

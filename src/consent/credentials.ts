@@ -5,8 +5,8 @@
 import { createHmac, randomBytes, timingSafeEqual } from "node:crypto";
 import type { Redis } from "ioredis";
 import type { DeviceKey, SubjectTag } from "../model/ids.ts";
-import { orConsentUnreachable } from "../platform/redis.ts";
-import type { RedisKeys } from "../platform/redis-keys.ts";
+import type { Keyspace } from "../platform/keyspace.ts";
+import { orRedisUnavailable } from "../platform/redis.ts";
 import { type RedisScript, runScript } from "../platform/redis-script.ts";
 
 const TOKEN = /^[A-Za-z0-9_-]{43}$/;
@@ -33,41 +33,43 @@ return number`,
 
 export class Credentials {
   readonly #redis: Redis;
-  readonly #keys: RedisKeys;
+  readonly #keyspace: Keyspace;
   readonly #tokenKey: Buffer;
   readonly #issued: (device: DeviceKey, mac: string, number: number) => Promise<void>;
 
   /** `issued` notes down, outside Redis, how the new token is kept, and its number; the token is not given out before. */
   constructor(
     redis: Redis,
-    keys: RedisKeys,
+    keyspace: Keyspace,
     tokenKey: Buffer,
     issued: (device: DeviceKey, mac: string, number: number) => Promise<void>,
   ) {
     this.#redis = redis;
-    this.#keys = keys;
+    this.#keyspace = keyspace;
     this.#tokenKey = tokenKey;
     this.#issued = issued;
   }
 
-  /** A new token, 43 base64url characters; the one before stops working. Throws `CONSENT_UNREACHABLE`. */
+  /** A new token, 43 base64url characters; the one before stops working. Throws `REDIS_UNAVAILABLE`. */
   async issue(device: DeviceKey): Promise<string> {
     const token = randomBytes(TOKEN_BYTES).toString("base64url");
     const mac = this.#mac(device, token).toString("base64url");
-    const names = [this.#keys.credential(device)];
-    const args = [mac, this.#keys.sessionEnd, device];
-    const number = await orConsentUnreachable(() => runScript(this.#redis, ISSUE_TOKEN, names, args));
+    const names = [this.#keyspace.credential(device)];
+    const args = [mac, this.#keyspace.sessionEnd, device];
+    const number = await orRedisUnavailable(() => runScript(this.#redis, ISSUE_TOKEN, names, args));
     await this.#issued(device, mac, Number(number));
     return token;
   }
 
   /**
    * `undefined` when the token is not the device's; otherwise the subject the device is bound to, if any.
-   * Throws `CONSENT_UNREACHABLE`.
+   * Throws `REDIS_UNAVAILABLE`.
    */
   async verify(device: DeviceKey, token: string): Promise<{ subjectTag: SubjectTag | undefined } | undefined> {
     if (!TOKEN.test(token)) return undefined;
-    const [mac, tag] = await orConsentUnreachable(() => this.#redis.hmget(this.#keys.credential(device), "mac", "tag"));
+    const [mac, tag] = await orRedisUnavailable(() =>
+      this.#redis.hmget(this.#keyspace.credential(device), "mac", "tag"),
+    );
     const expected = Buffer.from(mac ?? "", "base64url");
     const actual = this.#mac(device, token);
     if (expected.length !== actual.length || !timingSafeEqual(expected, actual)) return undefined;

@@ -68,7 +68,7 @@ function portsWith(logFault: GatewayError, fault: GatewayError): HttpPorts {
   return new Proxy({}, { get: (_, name) => own[String(name)] ?? failing(fault) }) as HttpPorts;
 }
 
-const UNREACHABLE = new GatewayError("CONSENT_UNREACHABLE", "test");
+const UNREACHABLE = new GatewayError("REDIS_UNAVAILABLE", "test");
 const CONFLICT = new GatewayError("CONSENT_CONFLICT", "test");
 
 function appWith(ports: HttpPorts): Promise<FastifyInstance> {

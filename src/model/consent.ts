@@ -121,5 +121,5 @@ export type ConsentRefusal =
   | "legal-hold"
   | "purpose-denied";
 
-/** One batched question to the consent store; answers in the order asked. Rejects with CONSENT_UNREACHABLE. */
+/** One batched question to the consent store; answers in the order asked. Rejects with REDIS_UNAVAILABLE. */
 export type CheckConsent = (devices: readonly DeviceRef[]) => Promise<readonly Verdict[]>;

@@ -24,7 +24,7 @@ export const ERRORS = {
     retryable: true,
     meaning: "Redis answers and does not write: its memory or disk is full, it follows another server, or we may not",
   },
-  CONSENT_UNREACHABLE: { retryable: true, meaning: "the consent store did not answer; nothing is admitted" },
+  REDIS_UNAVAILABLE: { retryable: true, meaning: "the consent store did not answer; nothing is admitted" },
   DEAD_LETTERS_FULL: {
     retryable: true,
     meaning: "there is no room to set more messages aside; an operator must act, their batch waits",

@@ -256,7 +256,7 @@ describe("a batch", () => {
       checkConsent: async (devices) => devices.map(() => ({ ...granted, revision: 3 })),
       announce: async (batch) => {
         announced.push(...batch.map(({ subject, revision }) => [subject, revision]));
-        if (failures-- > 0) throw new GatewayError("CONSENT_UNREACHABLE", "TIMEOUT");
+        if (failures-- > 0) throw new GatewayError("REDIS_UNAVAILABLE", "TIMEOUT");
         happened.push("on the account");
         return () => batch.map(() => happened.push("forwarded") > 0);
       },
@@ -406,7 +406,7 @@ describe("a message that is set aside", () => {
       async (_reason, messages) => void letters.push(...messages.map(({ device }) => device.deviceKey)),
       {
         announce: async (batch) => {
-          if (failures-- > 0) throw new GatewayError("CONSENT_UNREACHABLE", "test");
+          if (failures-- > 0) throw new GatewayError("REDIS_UNAVAILABLE", "test");
           return () => batch.map(() => true);
         },
       },
@@ -438,7 +438,7 @@ describe("a place that was stored", () => {
       announce: async (batch) => {
         if (failures > 0) {
           failures -= 1;
-          throw new GatewayError("CONSENT_UNREACHABLE", "test");
+          throw new GatewayError("REDIS_UNAVAILABLE", "test");
         }
         return () => batch.map(() => false);
       },

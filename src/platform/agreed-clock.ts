@@ -3,7 +3,7 @@
  * say that it is time, so that one clock ahead ends nothing early.
  */
 import type { Redis } from "ioredis";
-import { orConsentUnreachable } from "./redis.ts";
+import { orRedisUnavailable } from "./redis.ts";
 
 export class AgreedClock {
   readonly #redis: Pick<Redis, "time">;
@@ -15,9 +15,9 @@ export class AgreedClock {
     this.#own = own;
   }
 
-  /** Compares them. Milliseconds by which ours is ahead of that of Redis. Throws `CONSENT_UNREACHABLE`. */
+  /** Compares them. Milliseconds by which ours is ahead of that of Redis. Throws `REDIS_UNAVAILABLE`. */
   async compare(): Promise<number> {
-    const [seconds, micros] = (await orConsentUnreachable(() => this.#redis.time())) as readonly (number | string)[];
+    const [seconds, micros] = (await orRedisUnavailable(() => this.#redis.time())) as readonly (number | string)[];
     this.#aheadMs = this.#own() - (Number(seconds) * 1_000 + Math.floor(Number(micros) / 1_000));
     return this.#aheadMs;
   }

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { GatewayError } from "../model/errors.ts";
-import { connectRedis, orConsentUnreachable, redisErrorCode } from "./redis.ts";
+import { connectRedis, orRedisUnavailable, redisErrorCode } from "./redis.ts";
 
 function replyError(message: string): Error {
   return Object.assign(new Error(message), {
@@ -19,13 +19,11 @@ test("an error is reduced to a code that carries nothing of the command", () => 
 });
 
 test("what is thrown on holds neither the message nor the arguments", async () => {
-  const thrown = await orConsentUnreachable(() => Promise.reject(replyError("WRONGTYPE canary"))).catch(
-    (error) => error,
-  );
+  const thrown = await orRedisUnavailable(() => Promise.reject(replyError("WRONGTYPE canary"))).catch((error) => error);
   expect(thrown).toBeInstanceOf(GatewayError);
   expect(thrown).toMatchObject({
-    code: "CONSENT_UNREACHABLE",
-    message: "CONSENT_UNREACHABLE: WRONGTYPE",
+    code: "REDIS_UNAVAILABLE",
+    message: "REDIS_UNAVAILABLE: WRONGTYPE",
     cause: undefined,
   });
   expect(JSON.stringify({ ...thrown, message: thrown.message, stack: thrown.stack })).not.toContain("canary");

@@ -86,16 +86,16 @@ export function isMisshapen(error: unknown): boolean {
 
 /**
  * Runs a consent read or write; whatever Redis throws becomes `NOT_WRITABLE` when it answers and refuses, else
- * `CONSENT_UNREACHABLE`, with its code alone.
+ * `REDIS_UNAVAILABLE`, with its code alone.
  */
-export async function orConsentUnreachable<T>(command: () => Promise<T>): Promise<T> {
+export async function orRedisUnavailable<T>(command: () => Promise<T>): Promise<T> {
   try {
     return await command();
   } catch (error) {
     if (error instanceof GatewayError) throw error;
     const refusal = writeRefusal(error);
     throw refusal === undefined || refusal === "ERR"
-      ? new GatewayError("CONSENT_UNREACHABLE", redisErrorCode(error))
+      ? new GatewayError("REDIS_UNAVAILABLE", redisErrorCode(error))
       : new GatewayError("NOT_WRITABLE", refusal);
   }
 }

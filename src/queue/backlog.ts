@@ -6,7 +6,7 @@
  */
 import type { Redis } from "ioredis";
 import type { Log } from "../model/log.ts";
-import type { RedisKeys } from "../platform/redis-keys.ts";
+import type { Keyspace } from "../platform/keyspace.ts";
 import { jobSize, wholeOf } from "./job.ts";
 
 export interface BacklogOptions {
@@ -36,7 +36,7 @@ const RELIEF = 0.9;
 
 export class Backlog {
   readonly #redis: Redis;
-  readonly #keys: RedisKeys;
+  readonly #keyspace: Keyspace;
   readonly #options: BacklogOptions;
   readonly #log: Log;
   #timer: NodeJS.Timeout | undefined;
@@ -44,9 +44,9 @@ export class Backlog {
   #full = false;
   #measuredAt = Number.NEGATIVE_INFINITY;
 
-  constructor(redis: Redis, keys: RedisKeys, options: BacklogOptions, log: Log) {
+  constructor(redis: Redis, keyspace: Keyspace, options: BacklogOptions, log: Log) {
     this.#redis = redis;
-    this.#keys = keys;
+    this.#keyspace = keyspace;
     this.#options = options;
     this.#log = log;
   }
@@ -143,7 +143,7 @@ export class Backlog {
   }
 
   #key(state: string): string {
-    return `${this.#keys.queuePrefix}:${this.#keys.queueName}:${state}`;
+    return `${this.#keyspace.queuePrefix}:${this.#keyspace.queueName}:${state}`;
   }
 
   #judge(): void {

@@ -11,8 +11,8 @@ import type { DeviceKey, SubjectTag } from "../model/ids.ts";
 import type { Guard, Spared } from "../model/letters.ts";
 import { DEAD_LETTER_REASONS, type DeadLetterReason } from "../model/outcome.ts";
 import type { RawMessage } from "../model/raw.ts";
+import type { Keyspace } from "../platform/keyspace.ts";
 import { isMisshapen, redisErrorCode } from "../platform/redis.ts";
-import type { RedisKeys } from "../platform/redis-keys.ts";
 import { runScript } from "../platform/redis-script.ts";
 import { decodeBatch, encodeMessages } from "./batch.ts";
 import { ADD_LETTERS, CLAIM_LETTER, REMOVE_LETTERS } from "./dead-letter-scripts.ts";
@@ -52,7 +52,7 @@ const CLAIMED_MS = 60_000;
 
 export class DeadLetters {
   readonly #redis: Redis;
-  readonly #keys: RedisKeys;
+  readonly #keyspace: Keyspace;
   readonly #envelope: Pick<Envelope, "seal" | "open">;
   readonly #maxBytes: number;
   readonly #damaged: TellDamage;
@@ -60,13 +60,13 @@ export class DeadLetters {
 
   constructor(
     redis: Redis,
-    keys: RedisKeys,
+    keyspace: Keyspace,
     envelope: Pick<Envelope, "seal" | "open">,
     options: { readonly maxBytes: number; readonly damaged?: TellDamage },
   ) {
     this.#damaged = options.damaged ?? (() => undefined);
     this.#redis = redis;
-    this.#keys = keys;
+    this.#keyspace = keyspace;
     this.#envelope = envelope;
     this.#maxBytes = options.maxBytes;
   }
@@ -95,7 +95,7 @@ export class DeadLetters {
   }
 
   async #put(letters: readonly Omit<DeadLetter, "id" | "at">[]): Promise<void> {
-    const { deadLetters, deadLetterBytes } = this.#keys;
+    const { deadLetters, deadLetterBytes } = this.#keyspace;
     const at = Date.now();
     const indexes = new Map<string, number>([["", 0]]);
     const rows = letters.flatMap((letter) => {
@@ -109,7 +109,7 @@ export class DeadLetters {
       ];
     });
     const subjects = [...indexes.keys()].filter((tag) => tag !== "") as SubjectTag[];
-    const keys = [deadLetters, deadLetterBytes, ...subjects.map((tag) => this.#keys.deadLettersOf(tag))];
+    const keys = [deadLetters, deadLetterBytes, ...subjects.map((tag) => this.#keyspace.deadLettersOf(tag))];
     const added = await runScript(this.#redis, ADD_LETTERS, keys, [this.#maxBytes, ...rows]).catch((error: unknown) => {
       throw new GatewayError("NOT_DURABLE", `dead letters ${redisErrorCode(error)}`);
     });
@@ -119,12 +119,12 @@ export class DeadLetters {
   }
 
   count(): Promise<number> {
-    return this.#redis.hlen(this.#keys.deadLetters);
+    return this.#redis.hlen(this.#keyspace.deadLetters);
   }
 
   /** What they take of Redis, against the bound; sets `full`. */
   async measure(): Promise<{ readonly count: number; readonly bytes: number }> {
-    const [count, text] = await Promise.all([this.count(), this.#redis.get(this.#keys.deadLetterBytes)]);
+    const [count, text] = await Promise.all([this.count(), this.#redis.get(this.#keyspace.deadLetterBytes)]);
     const bytes = Number(text ?? 0);
     this.#full = bytes >= this.#maxBytes;
     return { count, bytes };
@@ -133,20 +133,20 @@ export class DeadLetters {
   async *list(): AsyncGenerator<DeadLetter> {
     let cursor = "0";
     do {
-      const [next, flat] = await this.#redis.hscan(this.#keys.deadLetters, cursor, "COUNT", PAGE);
+      const [next, flat] = await this.#redis.hscan(this.#keyspace.deadLetters, cursor, "COUNT", PAGE);
       for (let index = 0; index + 1 < flat.length; index += 2) yield parse(flat[index] ?? "", flat[index + 1] ?? "");
       cursor = next;
     } while (cursor !== "0");
   }
 
   async get(id: string): Promise<DeadLetter | undefined> {
-    const text = await this.#redis.hget(this.#keys.deadLetters, id);
+    const text = await this.#redis.hget(this.#keyspace.deadLetters, id);
     return text === null ? undefined : parse(id, text);
   }
 
   /** The letter for whoever asks first: of two processes that replay it one does. `undefined` for the other, and once it is gone. */
   async claim(id: string): Promise<DeadLetter | undefined> {
-    const names = [this.#keys.deadLetters, this.#keys.deadLetterClaim(id)];
+    const names = [this.#keyspace.deadLetters, this.#keyspace.deadLetterClaim(id)];
     const text = await runScript(this.#redis, CLAIM_LETTER, names, [id, CLAIMED_MS]);
     return typeof text === "string" ? parse(id, text) : undefined;
   }
@@ -176,7 +176,7 @@ export class DeadLetters {
 
   /** By the list of the subject or, where that is none, by looking through all. */
   async *#lettersOf(subject: SubjectTag): AsyncGenerator<DeadLetter> {
-    const index = await this.#redis.hkeys(this.#keys.deadLettersOf(subject)).catch((error: unknown) => {
+    const index = await this.#redis.hkeys(this.#keyspace.deadLettersOf(subject)).catch((error: unknown) => {
       if (!isMisshapen(error)) throw error;
       return undefined;
     });
@@ -223,13 +223,13 @@ export class DeadLetters {
       const wanted = devices === "all" || devices.includes(letter.deviceKey as DeviceKey);
       if (letter.subjectTag === subject && wanted) found += Number(await this.remove(letter));
     }
-    if (devices === "all") await this.#redis.del(this.#keys.deadLettersOf(subject));
+    if (devices === "all") await this.#redis.del(this.#keyspace.deadLettersOf(subject));
     return found;
   }
 
   async #remove(subject: SubjectTag | "", by: "id" | "device" | "all", which: readonly string[]): Promise<number> {
-    const { deadLetters, deadLetterBytes } = this.#keys;
-    const index = subject === "" ? [] : [this.#keys.deadLettersOf(subject)];
+    const { deadLetters, deadLetterBytes } = this.#keyspace;
+    const index = subject === "" ? [] : [this.#keyspace.deadLettersOf(subject)];
     return (await runScript(
       this.#redis,
       REMOVE_LETTERS,

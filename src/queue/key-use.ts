@@ -1,6 +1,6 @@
 /** Under which queue keys something still lies sealed: batches, whatever state they are in, and dead letters. */
 import type { Redis } from "ioredis";
-import type { RedisKeys } from "../platform/redis-keys.ts";
+import type { Keyspace } from "../platform/keyspace.ts";
 import { type RedisScript, runScript } from "../platform/redis-script.ts";
 
 const PAGE = 200;
@@ -21,12 +21,12 @@ return ids`,
 };
 
 /** Number of seals by key id. */
-export async function sealsByKey(redis: Redis, keys: RedisKeys): Promise<Map<string, number>> {
+export async function sealsByKey(redis: Redis, keyspace: Keyspace): Promise<Map<string, number>> {
   const found = new Map<string, number>();
-  const batches = await countBatches(redis, keys);
-  const letters = await countLetters(redis, keys);
+  const batches = await countBatches(redis, keyspace);
+  const letters = await countLetters(redis, keyspace);
   // What was put back into the queue meanwhile was in neither.
-  const again = await countBatches(redis, keys);
+  const again = await countBatches(redis, keyspace);
   for (const counts of [letters, larger(batches, again)]) {
     for (const [id, count] of counts) found.set(id, (found.get(id) ?? 0) + count);
   }
@@ -38,7 +38,7 @@ function larger(left: Map<string, number>, right: Map<string, number>): Map<stri
   return new Map([...ids].map((id) => [id, Math.max(left.get(id) ?? 0, right.get(id) ?? 0)]));
 }
 
-async function countBatches(redis: Redis, { queuePrefix, queueName }: RedisKeys): Promise<Map<string, number>> {
+async function countBatches(redis: Redis, { queuePrefix, queueName }: Keyspace): Promise<Map<string, number>> {
   const counts = new Map<string, number>();
   let cursor = "0";
   do {
@@ -49,7 +49,7 @@ async function countBatches(redis: Redis, { queuePrefix, queueName }: RedisKeys)
   return counts;
 }
 
-async function countLetters(redis: Redis, { deadLetters }: RedisKeys): Promise<Map<string, number>> {
+async function countLetters(redis: Redis, { deadLetters }: Keyspace): Promise<Map<string, number>> {
   const counts = new Map<string, number>();
   let cursor = "0";
   do {

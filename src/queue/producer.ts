@@ -6,7 +6,7 @@ import { Queue } from "bullmq";
 import type { Redis } from "ioredis";
 import { GatewayError } from "../model/errors.ts";
 import type { RawMessage } from "../model/raw.ts";
-import type { RedisKeys } from "../platform/redis-keys.ts";
+import type { Keyspace } from "../platform/keyspace.ts";
 import { writeRefusal } from "../platform/write-refusal.ts";
 import { encodeBatch, encodeMessages, type QueuedMessage } from "./batch.ts";
 import type { Envelope } from "./envelope.ts";
@@ -18,22 +18,22 @@ const PROBE = "probe";
 
 export class Producer {
   readonly #redis: Redis;
-  readonly #keys: RedisKeys;
+  readonly #keyspace: Keyspace;
   readonly #envelope: Pick<Envelope, "seal">;
   readonly #known: KnownJobs;
   #queue: Queue<JobData> | undefined;
   #probes: Queue<string> | undefined;
   #lastWriteAt = Number.NEGATIVE_INFINITY;
 
-  constructor(redis: Redis, keys: RedisKeys, envelope: Pick<Envelope, "seal">, known: KnownJobs) {
+  constructor(redis: Redis, keyspace: Keyspace, envelope: Pick<Envelope, "seal">, known: KnownJobs) {
     this.#redis = redis;
-    this.#keys = keys;
+    this.#keyspace = keyspace;
     this.#envelope = envelope;
     this.#known = known;
   }
 
   async start(): Promise<void> {
-    this.#queue = this.#open(this.#keys.queueName);
+    this.#queue = this.#open(this.#keyspace.queueName);
     await this.#queue.waitUntilReady();
   }
 
@@ -45,7 +45,7 @@ export class Producer {
   #open<Data>(name: string): Queue<Data> {
     const queue = new Queue<Data>(name, {
       connection: this.#redis,
-      prefix: this.#keys.queuePrefix,
+      prefix: this.#keyspace.queuePrefix,
       streams: { events: { maxLen: 0 } },
       skipWaitingForReady: true,
     });
@@ -61,7 +61,7 @@ export class Producer {
 
   /** Writes as `add` does, into a queue that nobody works on, and takes it away again. Rejects with what Redis threw. */
   async probe(): Promise<void> {
-    this.#probes ??= this.#open<string>(this.#keys.probeQueueName);
+    this.#probes ??= this.#open<string>(this.#keyspace.probeQueueName);
     await this.#probes.add(JOB_NAME, "probe", { ...JOB_OPTIONS, jobId: PROBE });
     await this.#probes.remove(PROBE);
   }

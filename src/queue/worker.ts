@@ -14,7 +14,7 @@ import type { RawMessage } from "../model/raw.ts";
 import type { Watch } from "../model/watch.ts";
 import { boundedCache } from "../platform/bounded-cache.ts";
 import { faultCode } from "../platform/fault-code.ts";
-import type { RedisKeys } from "../platform/redis-keys.ts";
+import type { Keyspace } from "../platform/keyspace.ts";
 import { decodeBatch } from "./batch.ts";
 import type { DeadLetters } from "./dead-letters.ts";
 import type { Envelope } from "./envelope.ts";
@@ -76,7 +76,7 @@ const FOR_EVER = Number.MAX_SAFE_INTEGER;
 
 export class BatchWorker {
   readonly #redis: Redis;
-  readonly #keys: RedisKeys;
+  readonly #keyspace: Keyspace;
   readonly #options: WorkerOptions;
   readonly #parts: WorkerParts;
   readonly #ports: WorkerPorts;
@@ -89,9 +89,9 @@ export class BatchWorker {
   #worker: Worker<JobData> | undefined;
   readonly #watchdog: Watchdog;
 
-  constructor(redis: Redis, keys: RedisKeys, options: WorkerOptions, parts: WorkerParts, ports: WorkerPorts) {
+  constructor(redis: Redis, keyspace: Keyspace, options: WorkerOptions, parts: WorkerParts, ports: WorkerPorts) {
     this.#redis = redis;
-    this.#keys = keys;
+    this.#keyspace = keyspace;
     this.#options = options;
     this.#parts = parts;
     this.#ports = ports;
@@ -108,9 +108,9 @@ export class BatchWorker {
   }
 
   async start(): Promise<void> {
-    this.#worker = new Worker<JobData>(this.#keys.queueName, (job, token) => this.#run(job, token), {
+    this.#worker = new Worker<JobData>(this.#keyspace.queueName, (job, token) => this.#run(job, token), {
       connection: this.#redis,
-      prefix: this.#keys.queuePrefix,
+      prefix: this.#keyspace.queuePrefix,
       concurrency: BATCHES_HELD,
       maxStalledCount: FOR_EVER,
       lockDuration: this.#options.lockMs,

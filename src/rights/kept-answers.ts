@@ -7,8 +7,8 @@ import { createHmac, hkdfSync, randomBytes } from "node:crypto";
 import type { Redis } from "ioredis";
 import type { BegunAnswer, KeptAnswer } from "../model/kept-answer.ts";
 import { Seal } from "../platform/keys/seal.ts";
-import { orConsentUnreachable } from "../platform/redis.ts";
-import type { RedisKeys } from "../platform/redis-keys.ts";
+import type { Keyspace } from "../platform/keyspace.ts";
+import { orRedisUnavailable } from "../platform/redis.ts";
 import { type RedisScript, runScript } from "../platform/redis-script.ts";
 
 export interface KeptAnswersOptions {
@@ -78,14 +78,14 @@ export class KeptAnswers {
   readonly #key: Buffer;
   readonly #options: KeptAnswersOptions;
 
-  constructor(redis: Redis, keys: RedisKeys, key: Buffer, options: KeptAnswersOptions) {
+  constructor(redis: Redis, keyspace: Keyspace, key: Buffer, options: KeptAnswersOptions) {
     this.#redis = redis;
-    this.#names = [keys.keptAnswers, keys.keptAnswerEnds];
+    this.#names = [keyspace.keptAnswers, keyspace.keptAnswerEnds];
     this.#key = Buffer.from(hkdfSync("sha256", key, Buffer.alloc(0), "consentry kept answers 1", 32));
     this.#options = options;
   }
 
-  /** `address`: where the key counts; `request`: all that was asked there. Throws CONSENT_UNREACHABLE. */
+  /** `address`: where the key counts; `request`: all that was asked there. Throws REDIS_UNAVAILABLE. */
   async begin(address: string, key: string, request: string): Promise<BegunAnswer> {
     const { claimMs, keepMs, maxAnswers } = this.#options;
     const of = `${address}\0${key}`;
@@ -113,6 +113,6 @@ export class KeptAnswers {
   }
 
   #run(script: RedisScript, args: readonly (string | number)[]): Promise<unknown> {
-    return orConsentUnreachable(() => runScript(this.#redis, script, [...this.#names], [...args]));
+    return orRedisUnavailable(() => runScript(this.#redis, script, [...this.#names], [...args]));
   }
 }

@@ -8,8 +8,8 @@ import type { AuditHead } from "../model/audit.ts";
 import type { LegalHold, PartyStatement } from "../model/consent-record.ts";
 import { GatewayError } from "../model/errors.ts";
 import type { DeviceKey, SubjectTag } from "../model/ids.ts";
-import { orConsentUnreachable } from "../platform/redis.ts";
-import type { RedisKeys } from "../platform/redis-keys.ts";
+import type { Keyspace } from "../platform/keyspace.ts";
+import { orRedisUnavailable } from "../platform/redis.ts";
 import { type RedisScript, runScript } from "../platform/redis-script.ts";
 import { execEach } from "../platform/redis-values.ts";
 import type { AuditLog } from "./audit/log.ts";
@@ -61,13 +61,13 @@ return 1`,
 
 const AT_ONCE = 25;
 
-/** Throws REDIS_ROLLED_BACK, CONSENT_UNREACHABLE, CONSENT_CONFLICT, JOURNAL_INVALID. */
-export async function prove(redis: Redis, keys: RedisKeys, ports: ProofPorts): Promise<Proven> {
+/** Throws REDIS_ROLLED_BACK, REDIS_UNAVAILABLE, CONSENT_CONFLICT, JOURNAL_INVALID. */
+export async function prove(redis: Redis, keyspace: Keyspace, ports: ProofPorts): Promise<Proven> {
   const reading = await ports.journal();
   await requireAudited(ports, reading);
-  await requirePolicies(redis, keys, reading);
-  const tokens = await replacedTokens(redis, keys, reading);
-  const behind = await fencesBehind(redis, keys, reading);
+  await requirePolicies(redis, keyspace, reading);
+  const tokens = await replacedTokens(redis, keyspace, reading);
+  const behind = await fencesBehind(redis, keyspace, reading);
   const subjects: SubjectTag[] = [];
   let broken = 0;
   const concerned = new Set([
@@ -100,19 +100,20 @@ async function requireAudited({ log, head }: ProofPorts, { audited }: JournalRea
   if (!verdict.intact && verdict.problem === "rolled-back") throw new GatewayError("REDIS_ROLLED_BACK", "audit");
 }
 
-async function requirePolicies(redis: Redis, keys: RedisKeys, { policyVersion }: JournalReading): Promise<void> {
+async function requirePolicies(redis: Redis, keyspace: Keyspace, { policyVersion }: JournalReading): Promise<void> {
   // Versions have no gaps.
-  if ((await orConsentUnreachable(() => redis.hlen(keys.policies))) < policyVersion)
+  if ((await orRedisUnavailable(() => redis.hlen(keyspace.policies))) < policyVersion)
     throw new GatewayError("REDIS_ROLLED_BACK", "policies");
 }
 
 /** The token that came back works for nobody; whoever has the present one needs a new one, as after a restore. */
-async function replacedTokens(redis: Redis, keys: RedisKeys, { tokens }: JournalReading): Promise<DeviceKey[]> {
+async function replacedTokens(redis: Redis, keyspace: Keyspace, { tokens }: JournalReading): Promise<DeviceKey[]> {
   const replaced: DeviceKey[] = [];
   for (const some of chunks([...tokens])) {
     const asked = redis.pipeline();
-    for (const [device] of some) asked.exists(keys.credential(device)).hmget(keys.credential(device), "mac", "number");
-    const replies = await orConsentUnreachable(() => execEach(asked));
+    for (const [device] of some)
+      asked.exists(keyspace.credential(device)).hmget(keyspace.credential(device), "mac", "number");
+    const replies = await orRedisUnavailable(() => execEach(asked));
     for (const [index, [device, latest]] of some.entries()) {
       const fields = replies[2 * index + 1] as (string | null)[] | undefined;
       if (replies[2 * index] === 0) throw new GatewayError("REDIS_ROLLED_BACK", "credentials");
@@ -121,20 +122,21 @@ async function replacedTokens(redis: Redis, keys: RedisKeys, { tokens }: Journal
       const [mac, number] = [fields[0] ?? "", Number(fields[1] ?? 0) || 0];
       // A later one was issued by a gateway that has a journal of its own; where there is none it was ended.
       if (number > latest.number || (number === latest.number && (mac === "" || mac === latest.mac))) continue;
-      const args = [mac, latest.number, keys.sessionEnd, device];
-      const taken = await orConsentUnreachable(() => runScript(redis, TAKE_TOKEN, [keys.credential(device)], args));
+      const args = [mac, latest.number, keyspace.sessionEnd, device];
+      const taken = await orRedisUnavailable(() => runScript(redis, TAKE_TOKEN, [keyspace.credential(device)], args));
       if (taken === 1 && mac !== "") replaced.push(device);
     }
   }
   return replaced;
 }
 
-async function fencesBehind(redis: Redis, keys: RedisKeys, { narrowed }: JournalReading): Promise<SubjectTag[]> {
+async function fencesBehind(redis: Redis, keyspace: Keyspace, { narrowed }: JournalReading): Promise<SubjectTag[]> {
   const behind: SubjectTag[] = [];
   for (const some of chunks([...narrowed])) {
     const asked = redis.pipeline();
-    for (const [tag] of some) asked.hget(keys.subject(tag), "fence").exists(keys.subject(tag), keys.ledger(tag));
-    const replies = await orConsentUnreachable(() => execEach(asked));
+    for (const [tag] of some)
+      asked.hget(keyspace.subject(tag), "fence").exists(keyspace.subject(tag), keyspace.ledger(tag));
+    const replies = await orRedisUnavailable(() => execEach(asked));
     for (const [index, [tag, entries]] of some.entries()) {
       if (replies[2 * index + 1] === 0) throw new GatewayError("REDIS_ROLLED_BACK", "subjects");
       // One that is no number, or is gone, is a damaged record and not a lost one; the ledger tells.

@@ -53,11 +53,11 @@ test("a loss while it is asked has it asked again", async () => {
 
 test("what is not known is asked again until it is", async () => {
   const { redis, answers, seen } = await proving();
-  answers.push(() => Promise.reject(new GatewayError("CONSENT_UNREACHABLE", "proof")));
+  answers.push(() => Promise.reject(new GatewayError("REDIS_UNAVAILABLE", "proof")));
   redis.emit("close");
   redis.emit("ready");
   await vi.waitFor(() => expect(redis.held).toBe(false));
-  expect(seen.warned).toEqual([{ code: "CONSENT_UNREACHABLE" }]);
+  expect(seen.warned).toEqual([{ code: "REDIS_UNAVAILABLE" }]);
 });
 
 test("a Redis that was rolled back is not served from again", async () => {

@@ -7,13 +7,13 @@ import type { CentrePort } from "../http/ports.ts";
 import { Samples } from "../pipeline/samples.ts";
 import type { Keys } from "../platform/keys/files.ts";
 import { Seal } from "../platform/keys/seal.ts";
-import type { RedisKeys } from "../platform/redis-keys.ts";
+import type { Keyspace } from "../platform/keyspace.ts";
 
 export interface CentreDeps {
   readonly config: Pick<Config, "centre">;
-  readonly secrets: Pick<Keys, "token">;
+  readonly keys: Pick<Keys, "token">;
   readonly redis: Redis;
-  readonly keys: RedisKeys;
+  readonly keyspace: Keyspace;
 }
 
 export interface Centre {
@@ -32,14 +32,14 @@ const LOOKING_ON = {
   confirmEveryMs: 5_000,
 };
 
-export function createCentre({ config, secrets, redis, keys }: CentreDeps): Centre {
+export function createCentre({ config, keys, redis, keyspace }: CentreDeps): Centre {
   const { enabled, linkSeconds, sessionMinutes, sessionMaxMinutes, publicUrl } = config.centre;
   const samples = new Samples(LOOKING_ON);
-  const spent = new SpentLinks(redis, keys);
-  const left = new LeftSessions(redis, keys);
+  const spent = new SpentLinks(redis, keyspace);
+  const left = new LeftSessions(redis, keyspace);
   const http: CentrePort = {
-    links: new Seal(secrets.token, "privacy centre link"),
-    sessions: new Seal(secrets.token, "privacy centre session"),
+    links: new Seal(keys.token, "privacy centre link"),
+    sessions: new Seal(keys.token, "privacy centre session"),
     spend: (nonce, forMs) => spent.spend(nonce, forMs),
     leave: (session, forMs) => left.leave(session, forMs),
     left: (session) => left.has(session),
@@ -49,7 +49,7 @@ export function createCentre({ config, secrets, redis, keys }: CentreDeps): Cent
       endSession: (session) => samples.endSession(session),
       changed: async (concerned) => {
         // A gateway that does not hear of it finds out at its next look, seconds later.
-        await redis.publish(keys.recordChanged, concerned).catch(() => undefined);
+        await redis.publish(keyspace.recordChanged, concerned).catch(() => undefined);
         await samples.changed(concerned);
       },
       stop: () => samples.stop(),

@@ -38,26 +38,26 @@ export interface Consent {
 }
 
 export function createConsent(
-  { config, secrets, redis, keys }: Base,
+  { config, keys, redis, keyspace }: Base,
   { liveKeys, journal }: Safekeeping,
   damaged: TellDamage,
   overrides: ConsentOverrides,
 ): Consent {
   const { leaseMs, controller, expiryDays, policyFile } = config.consent;
   const keyring = new Keyring(liveKeys.subjects);
-  const gate = new ConsentGate(redis.store, keys);
-  const policies = new Policies(redis.store, keys);
+  const gate = new ConsentGate(redis.store, keyspace);
+  const policies = new Policies(redis.store, keyspace);
   const turns = new SubjectTurns();
   return {
-    lookup: new Lookup(secrets.lookup),
+    lookup: new Lookup(keys.lookup),
     keyring,
-    credentials: new Credentials(redis.store, keys, secrets.token, journal.tokenIssued),
+    credentials: new Credentials(redis.store, keyspace, keys.token, journal.tokenIssued),
     gate,
     check: overrides.checkConsent ?? consentCheck(gate),
-    leases: new (overrides.leases ?? Leases)(redis.store, keys, { leaseMs }),
+    leases: new (overrides.leases ?? Leases)(redis.store, keyspace, { leaseMs }),
     policies,
     turns,
-    ledger: new Ledger(redis.store, keys, {
+    ledger: new Ledger(redis.store, keyspace, {
       turns,
       createSubjectKey: () => keyring.createSubjectKey(),
       now: Date.now,

@@ -11,16 +11,17 @@ export interface EventPorts {
   readonly policyPublished: (version: number) => void;
 }
 
-export function createEvents({ redis, keys }: Base, ports: EventPorts): Part {
+export function createEvents({ redis, keyspace }: Base, ports: EventPorts): Part {
   return {
     name: "events",
     start: async () => {
       redis.events.on("message", (channel: string, message: string) => {
-        if (channel === keys.sessionEnd) ports.sessionEnded(message as DeviceKey);
-        else if (channel === keys.recordChanged) ports.recordChanged(message as SubjectTag | DeviceKey);
+        if (channel === keyspace.sessionEnd) ports.sessionEnded(message as DeviceKey);
+        else if (channel === keyspace.recordChanged) ports.recordChanged(message as SubjectTag | DeviceKey);
         else ports.policyPublished(Number(message));
       });
-      const listen = () => redis.events.subscribe(keys.sessionEnd, keys.recordChanged, keys.policyPublished);
+      const listen = () =>
+        redis.events.subscribe(keyspace.sessionEnd, keyspace.recordChanged, keyspace.policyPublished);
       await listen();
       redis.events.on("ready", () => {
         listen()

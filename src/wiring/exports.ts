@@ -10,9 +10,9 @@ import { NO_SUBJECT_KEY } from "../model/consent.ts";
 import type { Disclosure } from "../model/disclosure.ts";
 import type { SubjectTag } from "../model/ids.ts";
 import type { Log } from "../model/log.ts";
+import type { Keyspace } from "../platform/keyspace.ts";
 import { type Part, partOf } from "../platform/lifecycle.ts";
 import type { connectRedis } from "../platform/redis.ts";
-import type { RedisKeys } from "../platform/redis-keys.ts";
 import type { DeadLetters } from "../queue/dead-letters.ts";
 import { setAsideOf } from "../queue/show-letter.ts";
 import { Exports } from "../rights/access/export.ts";
@@ -25,7 +25,7 @@ import { RowReading, type RowReadingOptions } from "../sinks/influx/row-reading.
 export interface ExportsDeps {
   readonly config: { readonly sinks: { readonly influx: RowReadingOptions } };
   readonly redis: ReturnType<typeof connectRedis>;
-  readonly keys: RedisKeys;
+  readonly keyspace: Keyspace;
   readonly ledger: Pick<Ledger, "record">;
   readonly gate: Pick<ConsentGate, "read">;
   readonly keyring: Pick<Keyring, "pseudonym" | "opens">;
@@ -41,9 +41,9 @@ export interface ExportsWiring {
 }
 
 export function createExports(deps: ExportsDeps): ExportsWiring {
-  const { config, redis, keys, ledger, gate, keyring, deadLetters, erasures, disclosures, log } = deps;
-  const records = new ErasureRecords(redis, keys);
-  const store = new LedgerStore(redis, keys);
+  const { config, redis, keyspace, ledger, gate, keyring, deadLetters, erasures, disclosures, log } = deps;
+  const records = new ErasureRecords(redis, keyspace);
+  const store = new LedgerStore(redis, keyspace);
   const rows = new RowReading(config.sinks.influx);
   const exports = new Exports({
     record: (tag) => ledger.record(tag),
@@ -66,7 +66,7 @@ export function createExports(deps: ExportsDeps): ExportsWiring {
     },
     rows,
     pseudonym: (key, device, purpose, epoch) => keyring.pseudonym(key, device, purpose, epoch),
-    keyIsWhole: (key) => noKeyOpens(redis, keys, (other) => keyring.opens(other), key, true),
+    keyIsWhole: (key) => noKeyOpens(redis, keyspace, (other) => keyring.opens(other), key, true),
     centerOf,
     now: Date.now,
     log,

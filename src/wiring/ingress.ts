@@ -109,13 +109,13 @@ export function createIngress(base: Base, deps: IngressDeps): Ingress {
   };
 }
 
-function createAdmission({ config, secrets, metrics, log }: Base, deps: IngressDeps): Admission {
+function createAdmission({ config, keys, metrics, log }: Base, deps: IngressDeps): Admission {
   const { mqtt, queue } = config;
   return new Admission(
     {
       maxPayloadBytes: mqtt.maxPayloadBytes,
       times: mqtt,
-      lookupKey: secrets.lookup,
+      lookupKey: keys.lookup,
       limits: mqtt,
       commit: {
         maxItems: queue.maxBatchMessages,

@@ -6,8 +6,8 @@ const HOUR_MS = 3_600_000;
 /** Beyond the longest time in which a request is answered. */
 const CLAIM_MS = 60_000;
 
-export function createKeptAnswers({ config, secrets, redis, keys }: Base): KeptAnswers {
-  return new KeptAnswers(redis.store, keys, secrets.token, {
+export function createKeptAnswers({ config, keys, redis, keyspace }: Base): KeptAnswers {
+  return new KeptAnswers(redis.store, keyspace, keys.token, {
     maxAnswers: config.http.keptAnswers,
     keepMs: config.http.keptAnswerHours * HOUR_MS,
     claimMs: CLAIM_MS,

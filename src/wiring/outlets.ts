@@ -11,9 +11,9 @@ import { FanOut } from "../ingress/services/fan-out.ts";
 import type { Outgoing } from "../model/disclosure.ts";
 import type { Log } from "../model/log.ts";
 import type { Metrics } from "../observe/metrics.ts";
+import type { Keyspace } from "../platform/keyspace.ts";
 import type { Part } from "../platform/lifecycle.ts";
 import { Periodic } from "../platform/periodic.ts";
-import type { RedisKeys } from "../platform/redis-keys.ts";
 import { Disclosures } from "../rights/access/disclosures.ts";
 import { Accounting } from "../sinks/services/disclosure-accounting.ts";
 import { PurposeTopics } from "../sinks/services/purpose-topics.ts";
@@ -23,7 +23,7 @@ import { ServiceCoverage } from "../sinks/services/service-coverage.ts";
 export interface OutletsDeps {
   readonly config: Pick<Config, "services" | "retention" | "sinks">;
   readonly redis: Redis;
-  readonly keys: RedisKeys;
+  readonly keyspace: Keyspace;
   readonly policies: Pick<Policies, "newest">;
   readonly metrics: Pick<Metrics, "forwarded" | "forwardDropped" | "serviceCutOff" | "gauge">;
   readonly log: Log;
@@ -49,7 +49,7 @@ const FLUSH_MS = 10_000;
 /** For what a lost connection may have kept from being heard. */
 const POLICY_POLL_MS = 2_000;
 
-export function createOutlets({ config, redis, keys, policies, metrics, log }: OutletsDeps): Outlets {
+export function createOutlets({ config, redis, keyspace, policies, metrics, log }: OutletsDeps): Outlets {
   const coverage = new ServiceCoverage(config.services, {
     newest: (known) => policies.newest(known),
     uncovered: (count) => metrics.gauge("servicesNotCovered", count),
@@ -64,7 +64,7 @@ export function createOutlets({ config, redis, keys, policies, metrics, log }: O
       cutOff: () => metrics.serviceCutOff(),
     },
   );
-  const disclosures = new Disclosures(redis, keys);
+  const disclosures = new Disclosures(redis, keyspace);
   const accounting = new Accounting({ recipients: recipients.all, maxLines: REMEMBERED_LINES }, disclosures);
   const topics = new PurposeTopics(
     {

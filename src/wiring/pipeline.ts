@@ -26,7 +26,7 @@ export interface PipelineDeps extends Pick<PipelinePorts, "addressable"> {
 const MAX_MESSAGES_PER_PASS = 4_000;
 const LOCK_MS = 10_000;
 
-export function createPipeline({ config, redis, keys, metrics, log }: Base, deps: PipelineDeps): Part {
+export function createPipeline({ config, redis, keyspace, metrics, log }: Base, deps: PipelineDeps): Part {
   const { queue, leases, deidentifier, store, outlets } = deps;
   const { fanOut } = outlets;
   const pipeline = new Pipeline({
@@ -51,7 +51,7 @@ export function createPipeline({ config, redis, keys, metrics, log }: Base, deps
   });
   const worker = new BatchWorker(
     redis.worker,
-    keys,
+    keyspace,
     {
       ...config.queue,
       passesInFlight: config.queue.workerConcurrency,

@@ -8,8 +8,8 @@ import type { AuditAct, AuditHead } from "../model/audit.ts";
 import { GatewayError } from "../model/errors.ts";
 import type { Log } from "../model/log.ts";
 import type { HeldRedis } from "../platform/held-redis.ts";
-import { connectRedis, orConsentUnreachable } from "../platform/redis.ts";
-import type { RedisKeys } from "../platform/redis-keys.ts";
+import type { Keyspace } from "../platform/keyspace.ts";
+import { connectRedis, orRedisUnavailable } from "../platform/redis.ts";
 import { auditKey } from "../rights/audit/chain.ts";
 import { AuditLog } from "../rights/audit/log.ts";
 import { eraseAgain } from "../rights/erasure/erase-again.ts";
@@ -25,7 +25,7 @@ export interface ProofDeps {
   readonly lookup: Buffer;
   /** Everything that asks about consent, and every right, goes through it. */
   readonly redis: HeldRedis;
-  readonly keys: RedisKeys;
+  readonly keyspace: Keyspace;
   /** How far this process knows the audit log to have got. */
   readonly head: () => AuditHead | undefined;
   readonly audited: (head: AuditHead) => Promise<void>;
@@ -53,7 +53,7 @@ async function proveAnew(deps: ProofDeps): Promise<Proven> {
   const redis = connectRedis(url, "store", commandTimeoutMs);
   try {
     await redis.connect().catch(() => {
-      throw new GatewayError("CONSENT_UNREACHABLE", "proof");
+      throw new GatewayError("REDIS_UNAVAILABLE", "proof");
     });
     return await proveOn(redis, deps);
   } finally {
@@ -61,13 +61,13 @@ async function proveAnew(deps: ProofDeps): Promise<Proven> {
   }
 }
 
-async function proveOn(redis: Redis, { config, keys, lookup, head, log }: ProofDeps): Promise<Proven> {
-  const store = new LedgerStore(redis, keys);
-  const records = new ErasureRecords(redis, keys);
-  const erasure = new SubjectErasure(redis, keys, { now: Date.now });
-  const audit = new AuditLog(redis, keys, { keys: [auditKey(lookup)], now: Date.now });
-  const held = new HeldSubjects(redis, keys, async (tag) => [...(await store.read(tag)).state.holds.values()]);
-  return prove(redis, keys, {
+async function proveOn(redis: Redis, { config, keyspace, lookup, head, log }: ProofDeps): Promise<Proven> {
+  const store = new LedgerStore(redis, keyspace);
+  const records = new ErasureRecords(redis, keyspace);
+  const erasure = new SubjectErasure(redis, keyspace, { now: Date.now });
+  const audit = new AuditLog(redis, keyspace, { keys: [auditKey(lookup)], now: Date.now });
+  const held = new HeldSubjects(redis, keyspace, async (tag) => [...(await store.read(tag)).state.holds.values()]);
+  return prove(redis, keyspace, {
     journal: async () => {
       const reading = await readJournalEnd(config.backup.journalFile, journalKey(lookup));
       if (reading.altered > 0) log.error("the erasure journal does not verify", { code: "JOURNAL_INVALID" });
@@ -82,7 +82,7 @@ async function proveOn(redis: Redis, { config, keys, lookup, head, log }: ProofD
     },
     eraseAgain: async (tag, id) => {
       // Also what lies before a new chain.
-      const events = await orConsentUnreachable(() => redis.lrange(keys.ledger(tag), 0, -1));
+      const events = await orRedisUnavailable(() => redis.lrange(keyspace.ledger(tag), 0, -1));
       return eraseAgain(events, records, erasure, tag, id);
     },
   });

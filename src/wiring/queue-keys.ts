@@ -9,7 +9,7 @@ import { addQueueKey, removeKey } from "../platform/keys/changes.ts";
 import { readKeys } from "../platform/keys/files.ts";
 import { liveGateways } from "../platform/keys/presence.ts";
 import { planRotation, type QueueKeyUse, type Rotation } from "../platform/keys/rotation.ts";
-import type { RedisKeys } from "../platform/redis-keys.ts";
+import type { Keyspace } from "../platform/keyspace.ts";
 import { sealsByKey } from "../queue/key-use.ts";
 import { noticesByKey } from "../rights/erasure/in-ledger.ts";
 import type { RetentionItem, RetentionResult } from "../rights/retention/retention.ts";
@@ -17,18 +17,18 @@ import type { RetentionItem, RetentionResult } from "../rights/retention/retenti
 export interface QueueKeyDeps {
   readonly config: Pick<Config, "keys" | "retention">;
   readonly redis: Redis;
-  readonly keys: RedisKeys;
+  readonly keyspace: Keyspace;
   readonly audit: (act: AuditAct) => Promise<unknown>;
 }
 
 /** The folder is not ours to write in: the operator's command changes keys then. */
 const READ_ONLY = new Set(["EROFS", "EACCES", "EPERM"]);
 
-export async function queueKeyUse(redis: Redis, keys: RedisKeys): Promise<QueueKeyUse> {
+export async function queueKeyUse(redis: Redis, keyspace: Keyspace): Promise<QueueKeyUse> {
   // In this order: what a gateway reports to be on its way may be counted as well, and is never missed.
-  const reports = await liveGateways(redis, keys);
-  const seals = await sealsByKey(redis, keys);
-  for (const [id, count] of await noticesByKey(redis, keys)) seals.set(id, (seals.get(id) ?? 0) + count);
+  const reports = await liveGateways(redis, keyspace);
+  const seals = await sealsByKey(redis, keyspace);
+  for (const [id, count] of await noticesByKey(redis, keyspace)) seals.set(id, (seals.get(id) ?? 0) + count);
   return { reports, seals };
 }
 
@@ -55,7 +55,7 @@ export function queueKeyRetention(deps: QueueKeyDeps): RetentionItem {
   };
 }
 
-async function planOf({ config, redis, keys }: QueueKeyDeps): Promise<Rotation & { readonly active: string }> {
+async function planOf({ config, redis, keyspace }: QueueKeyDeps): Promise<Rotation & { readonly active: string }> {
   const { queueKeyDays } = config.retention;
   if (queueKeyDays === 0) return { rotate: false, active: "", spent: [] };
   const { queue } = readKeys(config.keys.dir, { create: false });
@@ -63,8 +63,8 @@ async function planOf({ config, redis, keys }: QueueKeyDeps): Promise<Rotation &
   const { mtimeMs } = statSync(join(config.keys.dir, "queue", `${active}.key`));
   const present = { active, ids: [...queue.all.keys()], activeForMs: Date.now() - mtimeMs };
   // One key alone cannot go, so nothing has to be counted.
-  const alone = async () => ({ reports: await liveGateways(redis, keys), seals: new Map<string, number>() });
-  const use = queue.all.size === 1 ? await alone() : await queueKeyUse(redis, keys);
+  const alone = async () => ({ reports: await liveGateways(redis, keyspace), seals: new Map<string, number>() });
+  const use = queue.all.size === 1 ? await alone() : await queueKeyUse(redis, keyspace);
   return { ...planRotation(present, queueKeyDays * DAY_MS, use), active };
 }
 

@@ -40,21 +40,29 @@ const EVERY_MS = 1_000;
 const PROBE_MS = 1_000;
 
 export function createQueue(base: Base, sealing: QueueKeys, damaged: TellDamage, overrides: QueueOverrides): Queue {
-  const { config, redis, keys, metrics, log } = base;
+  const { config, redis, keyspace, metrics, log } = base;
   const envelope = overrides.envelope ?? new Envelope(sealing);
   const known = new KnownJobs({
     recovered: (id) => metrics.recovered(jobSize(id).messages),
     handedOver: (id) => metrics.handedOver(jobSize(id).messages),
   });
-  const handedOver = new HandedOver(redis.store, keys, known);
-  const producer = new Producer(redis.producer, keys, envelope, known);
+  const handedOver = new HandedOver(redis.store, keyspace, known);
+  const producer = new Producer(redis.producer, keyspace, envelope, known);
   const writable = new Writable(PROBE_MS, {
     probe: () => producer.probe(),
     lastWriteAt: () => producer.lastWriteAt,
     log,
   });
-  const deadLetters = new DeadLetters(redis.store, keys, envelope, { maxBytes: config.queue.deadLetterBytes, damaged });
-  const backlog = new Backlog(redis.store, keys, { maxBytes: config.queue.backlogBytes, pollMs: BACKLOG_POLL_MS }, log);
+  const deadLetters = new DeadLetters(redis.store, keyspace, envelope, {
+    maxBytes: config.queue.deadLetterBytes,
+    damaged,
+  });
+  const backlog = new Backlog(
+    redis.store,
+    keyspace,
+    { maxBytes: config.queue.backlogBytes, pollMs: BACKLOG_POLL_MS },
+    log,
+  );
   const measure = async (): Promise<void> => {
     const { count, bytes } = await deadLetters.measure();
     metrics.gauge("deadLetters", count);

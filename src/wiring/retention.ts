@@ -16,7 +16,7 @@ import { dayOf } from "../model/disclosure.ts";
 import type { SubjectTag } from "../model/ids.ts";
 import type { Log } from "../model/log.ts";
 import { AgreedClock } from "../platform/agreed-clock.ts";
-import type { RedisKeys } from "../platform/redis-keys.ts";
+import type { Keyspace } from "../platform/keyspace.ts";
 import type { DeadLetters } from "../queue/dead-letters.ts";
 import { Disclosures } from "../rights/access/disclosures.ts";
 import type { AuditLog } from "../rights/audit/log.ts";
@@ -34,7 +34,7 @@ import { queueKeyRetention } from "./queue-keys.ts";
 export interface RetentionDeps {
   readonly config: Config;
   readonly redis: Redis;
-  readonly keys: RedisKeys;
+  readonly keyspace: Keyspace;
   readonly keyring: Pick<Keyring, "pseudonym" | "opens">;
   readonly leases: Pick<Leases, "acquire">;
   readonly rows: Pick<RowRetention, "count" | "remove">;
@@ -51,11 +51,11 @@ export interface RetentionDeps {
 export function createRetention(deps: RetentionDeps): Retention {
   const { retention, queue } = deps.config;
   const clock = new AgreedClock(deps.redis);
-  const cutoffs = new Cutoffs(clock, new Policies(deps.redis, deps.keys));
-  const disclosures = new Disclosures(deps.redis, deps.keys, deps.damaged);
+  const cutoffs = new Cutoffs(clock, new Policies(deps.redis, deps.keyspace));
+  const disclosures = new Disclosures(deps.redis, deps.keyspace, deps.damaged);
   const held = async () => new Set(await deps.holds.all());
-  const letters = () => heldLetters(deps.redis, deps.keys, deps.damaged);
-  const erasures = new ErasureRecords(deps.redis, deps.keys);
+  const letters = () => heldLetters(deps.redis, deps.keyspace, deps.damaged);
+  const erasures = new ErasureRecords(deps.redis, deps.keyspace);
   const items = [
     rows(deps, "deviceStatus", "device_status", () => cutoffs.promised(retention.deviceStatusDays)),
     rows(deps, "deviceLocation", "device_location", () => cutoffs.promised(retention.deviceLocationDays)),
@@ -117,9 +117,9 @@ function rows(
 }
 
 function expiredConsents(deps: RetentionDeps, clock: AgreedClock): RetentionItem {
-  const { redis, keys, audit, damaged } = deps;
+  const { redis, keyspace, audit, damaged } = deps;
   const purge = purgeOf(deps);
-  const expiry = new ConsentExpiry(redis, keys, { now: () => clock.earliest() });
+  const expiry = new ConsentExpiry(redis, keyspace, { now: () => clock.earliest() });
   return counted("expiredConsents", {
     due: async () => {
       await clock.compare();
@@ -141,8 +141,8 @@ function expiredConsents(deps: RetentionDeps, clock: AgreedClock): RetentionItem
 }
 
 /** The policy stopped their use already; here the ledgers come to tell of it. */
-function suspendedConsents({ redis, keys, audit, damaged }: RetentionDeps): RetentionItem {
-  const suspensions = new Suspensions(redis, keys, { now: Date.now, damaged });
+function suspendedConsents({ redis, keyspace, audit, damaged }: RetentionDeps): RetentionItem {
+  const suspensions = new Suspensions(redis, keyspace, { now: Date.now, damaged });
   return counted("suspendedConsents", {
     due: () => suspensions.due(),
     run: () => suspensions.note((subject) => audit({ act: "consent-invalidated", by: "gateway", subject })),
@@ -150,8 +150,8 @@ function suspendedConsents({ redis, keys, audit, damaged }: RetentionDeps): Rete
 }
 
 /** Normally purged as soon as it is known; here is found what a crash cut short. */
-function minors({ redis, keys, purgeStored, damaged }: RetentionDeps): RetentionItem {
-  const minors = new Minors(redis, keys);
+function minors({ redis, keyspace, purgeStored, damaged }: RetentionDeps): RetentionItem {
+  const minors = new Minors(redis, keyspace);
   return {
     kind: "minors",
     due: async () => (await minors.due(damaged)).length,
@@ -165,17 +165,17 @@ function minors({ redis, keys, purgeStored, damaged }: RetentionDeps): Retention
 }
 
 function namesUnderHold(deps: RetentionDeps) {
-  const { redis, keys, keyring, holds, damaged } = deps;
+  const { redis, keyspace, keyring, holds, damaged } = deps;
   return heldNames({
     holds,
     facts: async (tag) => {
-      const { events, wrappedSubjectKey } = await ledgerOrRemains(redis, keys, tag, () => damaged("ledger"));
+      const { events, wrappedSubjectKey } = await ledgerOrRemains(redis, keyspace, tag, () => damaged("ledger"));
       const key = wrappedSubjectKey === NO_SUBJECT_KEY ? undefined : wrappedSubjectKey;
       return { facts: erasureFacts(events), wrappedSubjectKey: key };
     },
-    erasures: new ErasureRecords(redis, keys),
+    erasures: new ErasureRecords(redis, keyspace),
     pseudonym: (key, device, purpose, epoch) => keyring.pseudonym(key, device, purpose, epoch),
-    keyIsWhole: (key) => noKeyOpens(redis, keys, (other) => keyring.opens(other), key, true),
+    keyIsWhole: (key) => noKeyOpens(redis, keyspace, (other) => keyring.opens(other), key, true),
     damaged,
     now: Date.now,
   });

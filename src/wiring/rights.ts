@@ -18,10 +18,10 @@ import type { Pseudonym } from "../model/ids.ts";
 import type { Log } from "../model/log.ts";
 import type { Metrics } from "../observe/metrics.ts";
 import type { Keys } from "../platform/keys/files.ts";
+import type { Keyspace } from "../platform/keyspace.ts";
 import type { Part } from "../platform/lifecycle.ts";
 import { Periodic } from "../platform/periodic.ts";
 import type { connectRedis } from "../platform/redis.ts";
-import type { RedisKeys } from "../platform/redis-keys.ts";
 import type { Backlog } from "../queue/backlog.ts";
 import type { DeadLetters } from "../queue/dead-letters.ts";
 import type { Envelope } from "../queue/envelope.ts";
@@ -50,8 +50,8 @@ type Redis = ReturnType<typeof connectRedis>;
 
 export interface RightsDeps {
   readonly config: Config;
-  readonly secrets: Pick<Keys, "lookup" | "receipt">;
-  readonly keys: RedisKeys;
+  readonly keys: Pick<Keys, "lookup" | "receipt">;
+  readonly keyspace: Keyspace;
   readonly redis: { readonly store: Redis; readonly producer: Redis; readonly worker: Redis };
   readonly leases: Pick<Leases, "acquire" | "drain">;
   readonly turns: SubjectTurns;
@@ -85,11 +85,11 @@ export interface Rights {
 }
 
 export function createRights(deps: RightsDeps): Rights {
-  const { config, secrets, keys, redis, metrics, log } = deps;
-  const records = new ErasureRecords(redis.store, keys);
-  const signer = new ReceiptSigner(secrets.receipt);
-  const receiptKeys = new ReceiptKeys(redis.store, keys, receiptKeysMac(secrets.lookup), signer.publicKey);
-  const remnants = new KeyRemnants(redis.store, keys, log);
+  const { config, keys, keyspace, redis, metrics, log } = deps;
+  const records = new ErasureRecords(redis.store, keyspace);
+  const signer = new ReceiptSigner(keys.receipt);
+  const receiptKeys = new ReceiptKeys(redis.store, keyspace, receiptKeysMac(keys.lookup), signer.publicKey);
+  const remnants = new KeyRemnants(redis.store, keyspace, log);
   const stopping = new AbortController();
   const differing = new DifferingClocks(redis.store, records, config.mqtt, log);
   const periodic = new Periodic(
@@ -109,7 +109,7 @@ export function createRights(deps: RightsDeps): Rights {
     ],
     log,
   );
-  const queue = new ErasureQueue(redis, keys, { advance: (id, stop) => erasures.advance(id, stop), log });
+  const queue = new ErasureQueue(redis, keyspace, { advance: (id, stop) => erasures.advance(id, stop), log });
   const erasures: Erasures = new Erasures(
     {
       controller: config.consent.controller,
@@ -171,9 +171,9 @@ function tell({ running, held, oldestMs, unanswered }: ErasureSurvey, metrics: R
 }
 
 function erasurePorts(deps: RightsDeps, signer: ReceiptSigner, remnants: KeyRemnants): ErasurePorts {
-  const { config, keys, redis, keyring, envelope } = deps;
+  const { config, keyspace, redis, keyring, envelope } = deps;
   return {
-    ledger: new SubjectErasure(redis.store, keys, { turns: deps.turns, now: Date.now }),
+    ledger: new SubjectErasure(redis.store, keyspace, { turns: deps.turns, now: Date.now }),
     drain: (tag) => deps.leases.drain(tag),
     queuedBatches: () => deps.backlog.batches(),
     pseudonym: (key, device, purpose, epoch) => keyring.pseudonym(key, device, purpose, epoch),
@@ -191,7 +191,7 @@ function erasurePorts(deps: RightsDeps, signer: ReceiptSigner, remnants: KeyRemn
     services: (purpose) =>
       config.services.filter((service) => service.purposes.includes(purpose)).map(({ name }) => name),
     tell: deps.tell,
-    hold: async (tag) => standingHoldOf(await standingHolds(redis.store, keys, tag, () => deps.damaged("ledger"))),
+    hold: async (tag) => standingHoldOf(await standingHolds(redis.store, keyspace, tag, () => deps.damaged("ledger"))),
     claim: async (tag) => {
       const lease = await deps.leases.acquire();
       // Kept, it outlasts a slow store, and holds up nothing but a hold on this subject.
@@ -203,7 +203,7 @@ function erasurePorts(deps: RightsDeps, signer: ReceiptSigner, remnants: KeyRemn
     audit: deps.audit,
     completed: (outcome, durationMs) => deps.metrics.erasureCompleted(outcome, durationMs),
     // With nobody else's key to compare with: it is erased all the same, and the receipt claims nothing.
-    keyIsWhole: (key) => noKeyOpens(redis.store, keys, (other) => keyring.opens(other), key, false),
+    keyIsWhole: (key) => noKeyOpens(redis.store, keyspace, (other) => keyring.opens(other), key, false),
     damaged: deps.damaged,
     now: Date.now,
     log: deps.log,

@@ -14,9 +14,9 @@ import type { HeldRedis } from "../platform/held-redis.ts";
 import { type Keys, readRetiredKeys } from "../platform/keys/files.ts";
 import { LiveKeys } from "../platform/keys/live-keys.ts";
 import { Presence } from "../platform/keys/presence.ts";
+import type { Keyspace } from "../platform/keyspace.ts";
 import type { Part } from "../platform/lifecycle.ts";
 import { Periodic } from "../platform/periodic.ts";
-import type { RedisKeys } from "../platform/redis-keys.ts";
 import { removeLeftovers } from "../rights/backup/archive.ts";
 import { Backup, type BackupResult } from "../rights/backup/backup.ts";
 import { claimInstallation, isEmptyInstallation } from "../rights/backup/installation.ts";
@@ -29,9 +29,9 @@ import { createProof } from "./proof.ts";
 
 export interface SafekeepingDeps {
   readonly config: Config;
-  readonly secrets: Keys;
+  readonly keys: Keys;
   readonly redis: HeldRedis;
-  readonly keys: RedisKeys;
+  readonly keyspace: Keyspace;
   readonly metrics: Pick<Metrics, "gauge" | "beforeScrape" | "backupDamaged">;
   readonly audit: (act: AuditAct) => Promise<unknown>;
   /** How far this process knows the audit log to have got. */
@@ -54,25 +54,21 @@ const BEAT_MS = 1_500;
 const BACKUP_CHECK_MS = 30_000;
 
 export function createSafekeeping(deps: SafekeepingDeps): Safekeeping {
-  const { config, secrets, redis, keys, log } = deps;
-  const liveKeys = new LiveKeys(
-    { dir: config.keys.dir, sealedLateMs: 2 * config.mqtt.enqueueDeadlineMs },
-    secrets,
-    log,
-  );
-  const presence = new Presence(redis, keys, {
+  const { config, keys, redis, keyspace, log } = deps;
+  const liveKeys = new LiveKeys({ dir: config.keys.dir, sealedLateMs: 2 * config.mqtt.enqueueDeadlineMs }, keys, log);
+  const presence = new Presence(redis, keyspace, {
     report: () => ({ ...liveKeys.report(), journal: file.head }),
     reported: (reports) => liveKeys.settle(reports),
     replaced: deps.fatal,
     forgotten: () => proof.doubt(),
   });
-  const archives = new KeyArchives(redis, keys, config.backup.dir);
-  const file = new ErasureJournal(config.backup.journalFile, journalKey(secrets.lookup));
+  const archives = new KeyArchives(redis, keyspace, config.backup.dir);
+  const file = new ErasureJournal(config.backup.journalFile, journalKey(keys.lookup));
   const journal = journalNotes(file, archives);
-  const mayBegin = async () => config.backup.createJournal || (await isEmptyInstallation(redis, keys));
+  const mayBegin = async () => config.backup.createJournal || (await isEmptyInstallation(redis, keyspace));
   const proof = createProof({
     ...deps,
-    lookup: secrets.lookup,
+    lookup: keys.lookup,
     head: deps.auditHead,
     audited: journal.audited,
   });
@@ -88,7 +84,7 @@ export function createSafekeeping(deps: SafekeepingDeps): Safekeeping {
     journal,
     reloadKeys: () => void beat(),
     parts: [
-      { name: "installation", start: () => claimInstallation(redis, keys, secrets.lookup), stop: () => undefined },
+      { name: "installation", start: () => claimInstallation(redis, keyspace, keys.lookup), stop: () => undefined },
       { name: "journal", start: () => file.start(mayBegin), stop: () => file.stop() },
       {
         name: "presence",
@@ -115,7 +111,7 @@ export function toldDamage({ damaged }: Pick<BackupResult, "damaged">): AuditDet
 }
 
 function backups(
-  { config, redis, keys, metrics, audit, log }: SafekeepingDeps,
+  { config, redis, keyspace, metrics, audit, log }: SafekeepingDeps,
   liveKeys: LiveKeys,
   journal: ErasureJournal,
   archives: KeyArchives,
@@ -123,8 +119,8 @@ function backups(
   const { dir, everyHours, keep } = config.backup;
   const keyring = new Keyring(liveKeys.subjects);
   const check = { ledger: ledgerVerifies, key: (wrapped: string) => keyring.opens(wrapped) };
-  const backup = new Backup(redis, keys, config.redis.keyPrefix, check);
-  const schedule = new BackupSchedule(redis, keys, backup, { dir, keep, everyMs: everyHours * HOUR_MS });
+  const backup = new Backup(redis, keyspace, config.redis.keyPrefix, check);
+  const schedule = new BackupSchedule(redis, keyspace, backup, { dir, keep, everyMs: everyHours * HOUR_MS });
   const turn = async (): Promise<void> => {
     const { lookup, backup: key } = liveKeys.present;
     if (key === undefined || everyHours === 0) return;

@@ -20,9 +20,9 @@ import type { Log } from "../model/log.ts";
 import type { Metrics } from "../observe/metrics.ts";
 import { AgreedClock } from "../platform/agreed-clock.ts";
 import type { Keys } from "../platform/keys/files.ts";
+import type { Keyspace } from "../platform/keyspace.ts";
 import { type Part, partOf } from "../platform/lifecycle.ts";
 import { Periodic } from "../platform/periodic.ts";
-import type { RedisKeys } from "../platform/redis-keys.ts";
 import type { DeadLetters } from "../queue/dead-letters.ts";
 import { auditKey } from "../rights/audit/chain.ts";
 import { AuditLog } from "../rights/audit/log.ts";
@@ -38,9 +38,9 @@ import type { Safekeeping } from "./safekeeping.ts";
 
 export interface UpkeepDeps {
   readonly config: Config;
-  readonly secrets: Pick<Keys, "lookup">;
+  readonly keys: Pick<Keys, "lookup">;
   readonly redis: { readonly store: Redis; readonly producer: Redis; readonly worker: Redis };
-  readonly keys: RedisKeys;
+  readonly keyspace: Keyspace;
   readonly metrics: Pick<Metrics, "auditLate" | "devicesSuspended" | "gauge">;
   readonly damaged: TellDamage;
   readonly leases: Pick<Leases, "acquire">;
@@ -70,9 +70,9 @@ const HOLD_SURVEY_MS = 60_000;
 const HEAD_MS = 300_000;
 
 export function createUpkeep(deps: UpkeepDeps): Upkeep {
-  const { config, keys, log, deadLetters } = deps;
+  const { config, keyspace, log, deadLetters } = deps;
   const redis = deps.redis.store;
-  const audit = new AuditLog(redis, keys, { keys: [auditKey(deps.secrets.lookup)], now: Date.now });
+  const audit = new AuditLog(redis, keyspace, { keys: [auditKey(deps.keys.lookup)], now: Date.now });
   // A hold that ends is gone for good, and so is what it held: a clock ahead alone ends none early.
   const clock = new AgreedClock(redis);
   const now = () => clock.earliest();
@@ -80,10 +80,10 @@ export function createUpkeep(deps: UpkeepDeps): Upkeep {
 
   const holds = new LegalHolds(
     redis,
-    keys,
+    keyspace,
     { maxMs: config.hold.maxDays * DAY_MS, proposalMs: config.hold.proposalHours * HOUR_MS, now },
     {
-      ledger: new LedgerHolds(redis, keys, {
+      ledger: new LedgerHolds(redis, keyspace, {
         turns: deps.turns,
         now,
         journal: deps.journal,
@@ -94,18 +94,18 @@ export function createUpkeep(deps: UpkeepDeps): Upkeep {
         return trail.append({ act: "hold-approved", by: "approver", subject, detail });
       },
       expired: (subject) => trail.note({ act: "hold-expired", by: "gateway", subject }),
-      purge: purgeOf({ redis, keys, leases: deps.leases, deadLetters, damaged: deps.damaged }),
+      purge: purgeOf({ redis, keyspace, leases: deps.leases, deadLetters, damaged: deps.damaged }),
       damaged: deps.damaged,
       freed: (tag) => deps.freed(tag),
     },
   );
-  const ledgers = new LedgerStore(redis, keys);
+  const ledgers = new LedgerStore(redis, keyspace);
   const tellOfHolds = async (): Promise<void> => {
     const { open, oldestMs } = await holdSurvey(await holds.held.all(), (tag) => ledgers.read(tag), Date.now());
     deps.metrics.gauge("holdsOpen", open);
     deps.metrics.gauge("holdOldest", oldestMs / 1_000);
   };
-  const suspensions = new Suspensions(redis, keys, { now: Date.now });
+  const suspensions = new Suspensions(redis, keyspace, { now: Date.now });
   let noted = "";
   const noteHead = async (): Promise<void> => {
     const head = await audit.head();
@@ -134,7 +134,7 @@ export function createUpkeep(deps: UpkeepDeps): Upkeep {
   );
 
   const minors = new MinorPurge({
-    minors: new Minors(redis, keys),
+    minors: new Minors(redis, keyspace),
     audit: (act) => trail.append(act),
     erase: (tag) => deps.purgeStored(tag),
   });
@@ -152,7 +152,7 @@ export function createUpkeep(deps: UpkeepDeps): Upkeep {
   const everyMs = config.retention.everyMinutes * MINUTE_MS;
   const schedule = new Schedule(
     deps.redis,
-    keys,
+    keyspace,
     [{ name: "retention", everyMs, run: (stop) => retention.run("gateway", stop) }],
     log,
   );

@@ -92,17 +92,17 @@ test("of a backup taken while old lines are trimmed the log verifies and goes on
 test("an archive whose seal is ahead of its lines is repaired before it takes its place, and the log says so", async () => {
   await filled(10);
   const made = await here.backup();
-  const earlier = await here.redis.lrange(here.keys.auditLines, 0, 6);
+  const earlier = await here.redis.lrange(here.keyspace.auditLines, 0, 6);
   // As backups used to be: the lines, and later the seal.
   const header = await readSealedHeader(made.records);
   const lines: string[] = [];
-  for await (const line of archiveLines(made.records, here.secrets.backup, recordsLine)) {
+  for await (const line of archiveLines(made.records, here.keys.backup, recordsLine)) {
     if (line.is !== "shared" || line.name !== "auditLines") lines.push(JSON.stringify(line));
     else lines.push(JSON.stringify({ ...line, items: line.items.filter((item) => earlier.includes(item)) }));
   }
   const former = join(here.dir, "former.records");
   const { kind, createdAt, installation, backup, journals } = header;
-  const writer = new SealedFileWriter(former, here.secrets.backup, { kind, createdAt, installation, backup, journals });
+  const writer = new SealedFileWriter(former, here.keys.backup, { kind, createdAt, installation, backup, journals });
   for (const line of lines) await writer.line(line);
   await writer.line(JSON.stringify({ is: "end", subjects: 1, credentials: 1, keys: 0 }));
   await writer.finish();
@@ -135,13 +135,13 @@ describe("a log that does not verify", () => {
     async (_, damage, found) => {
       await filled(8);
       const running = here.log();
-      await running.append(ACT).then(() => here.redis.rpop(here.keys.auditLines));
-      await here.redis.del(here.keys.auditLines, here.keys.auditSeal);
+      await running.append(ACT).then(() => here.redis.rpop(here.keyspace.auditLines));
+      await here.redis.del(here.keyspace.auditLines, here.keyspace.auditSeal);
       await filled(8);
-      const before = await here.redis.lrange(here.keys.auditLines, 0, -1);
+      const before = await here.redis.lrange(here.keyspace.auditLines, 0, -1);
       const lines = damage(before);
-      await here.redis.del(here.keys.auditLines);
-      if (lines.length > 0) await here.redis.rpush(here.keys.auditLines, ...lines);
+      await here.redis.del(here.keyspace.auditLines);
+      if (lines.length > 0) await here.redis.rpush(here.keyspace.auditLines, ...lines);
 
       const leftOut: string[] = [];
       const repair = await here.log().repair("operator", [], async (left) => void leftOut.push(...left));
@@ -163,10 +163,10 @@ describe("a log that does not verify", () => {
     const running = here.log();
     for (let at = 0; at < 6; at += 1) await running.append({ ...ACT, detail: { at } });
     const earlier = [
-      await here.redis.lrange(here.keys.auditLines, 0, 3),
-      await here.redis.get(here.keys.auditSeal),
+      await here.redis.lrange(here.keyspace.auditLines, 0, 3),
+      await here.redis.get(here.keyspace.auditSeal),
     ] as const;
-    await here.redis.ltrim(here.keys.auditLines, 0, 3);
+    await here.redis.ltrim(here.keyspace.auditLines, 0, 3);
     await expect(running.append(ACT)).rejects.toMatchObject({ code: "AUDIT_BROKEN" });
     await here.log().repair("operator");
     expect(await running.append(ACT)).toBe(5);
@@ -174,9 +174,9 @@ describe("a log that does not verify", () => {
     // Rolled back to before the repair, or to right after it.
     await here.redis
       .multi()
-      .del(here.keys.auditLines)
-      .rpush(here.keys.auditLines, ...earlier[0])
-      .set(here.keys.auditSeal, earlier[1] ?? "")
+      .del(here.keyspace.auditLines)
+      .rpush(here.keyspace.auditLines, ...earlier[0])
+      .set(here.keyspace.auditSeal, earlier[1] ?? "")
       .exec();
     await expect(running.append(ACT)).rejects.toMatchObject({ code: "AUDIT_BROKEN" });
   });
@@ -184,8 +184,8 @@ describe("a log that does not verify", () => {
   test("because its seal is gone or forged is repaired with what the lines themselves say", async () => {
     for (const seal of [undefined, "forged"]) {
       await filled(4);
-      if (seal === undefined) await here.redis.del(here.keys.auditSeal);
-      else await here.redis.set(here.keys.auditSeal, seal);
+      if (seal === undefined) await here.redis.del(here.keyspace.auditSeal);
+      else await here.redis.set(here.keyspace.auditSeal, seal);
       expect(await here.log().repair("operator")).toMatchObject({ problem: "seal-broken", again: 0, left: 0 });
       await intact();
       await filled(1);
@@ -196,16 +196,16 @@ describe("a log that does not verify", () => {
   test("because it was rolled back names what is lost, and is compared with what comes after", async () => {
     await filled(4);
     const [lines, seal] = [
-      await here.redis.lrange(here.keys.auditLines, 0, -1),
-      await here.redis.get(here.keys.auditSeal),
+      await here.redis.lrange(here.keyspace.auditLines, 0, -1),
+      await here.redis.get(here.keyspace.auditSeal),
     ];
     await filled(4);
     const noted = await here.log().head();
     await here.redis
       .multi()
-      .del(here.keys.auditLines)
-      .rpush(here.keys.auditLines, ...lines)
-      .set(here.keys.auditSeal, seal ?? "")
+      .del(here.keyspace.auditLines)
+      .rpush(here.keyspace.auditLines, ...lines)
+      .set(here.keyspace.auditSeal, seal ?? "")
       .exec();
     expect(await here.log().verify([noted])).toMatchObject({ intact: false, problem: "rolled-back", index: 4 });
     await here.log().repair("operator", [noted]);
@@ -218,7 +218,7 @@ describe("a log that does not verify", () => {
 
   test("is told of when it is backed up, and its damage is nobody else's at the restore", async () => {
     await filled(6);
-    await here.redis.lset(here.keys.auditLines, 2, "changed");
+    await here.redis.lset(here.keyspace.auditLines, 2, "changed");
     const made = await here.backup();
     expect(made.auditProblem).toBe("changed");
     await here.lose();

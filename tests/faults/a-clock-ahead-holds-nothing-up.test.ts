@@ -29,9 +29,9 @@ async function connections(): Promise<{ producer: Redis; worker: Redis }> {
 }
 
 async function asked(now: () => number, services: () => string[]) {
-  const { redis, keys } = store();
+  const { redis, keyspace } = store();
   const createSubjectKey = () => keyring.createSubjectKey();
-  const ledger = new Ledger(redis, keys, {
+  const ledger = new Ledger(redis, keyspace, {
     journal: NO_JOURNAL,
     createSubjectKey,
     now: Date.now,
@@ -87,7 +87,7 @@ test("a turn put off for a month is taken when the erasure is taken up again", a
     turns += 1;
     return turns === 1 ? MONTH_MS : undefined;
   };
-  const queue = new ErasureQueue(await connections(), store().keys, { advance, log: quiet });
+  const queue = new ErasureQueue(await connections(), store().keyspace, { advance, log: quiet });
   await queue.start();
   await queue.add(id);
   await until("it was put off", async () => turns === 1 && (await queued("delayed")) === 1);
@@ -97,12 +97,12 @@ test("a turn put off for a month is taken when the erasure is taken up again", a
 });
 
 async function queued(state: string): Promise<number> {
-  const { erasureQueuePrefix, erasureQueueName } = store().keys;
+  const { erasureQueuePrefix, erasureQueueName } = store().keyspace;
   return await store().redis.zcard(`${erasureQueuePrefix}:${erasureQueueName}:${state}`);
 }
 
 test("recurring work that was put off for a month has its turn", async () => {
-  const { redis, keys } = store();
+  const { redis, keyspace } = store();
   let runs = 0;
   const tasks = [
     {
@@ -113,18 +113,18 @@ test("recurring work that was put off for a month has its turn", async () => {
       },
     },
   ];
-  const first = new Schedule(await connections(), keys, tasks, quiet);
+  const first = new Schedule(await connections(), keyspace, tasks, quiet);
   await first.start();
   await until("it ran", () => runs > 0);
   await first.stop();
   // As a gateway whose clock is ahead leaves it.
-  const repeats = `${keys.upkeepQueuePrefix}:${keys.upkeepQueueName}:repeat`;
+  const repeats = `${keyspace.upkeepQueuePrefix}:${keyspace.upkeepQueueName}:repeat`;
   const at = Date.now() + MONTH_MS;
   await redis.zadd(repeats, at, "work");
-  for (const id of await redis.zrange(`${keys.upkeepQueuePrefix}:${keys.upkeepQueueName}:delayed`, "0", "-1"))
-    await redis.zadd(`${keys.upkeepQueuePrefix}:${keys.upkeepQueueName}:delayed`, String(at * 0x1000), id);
+  for (const id of await redis.zrange(`${keyspace.upkeepQueuePrefix}:${keyspace.upkeepQueueName}:delayed`, "0", "-1"))
+    await redis.zadd(`${keyspace.upkeepQueuePrefix}:${keyspace.upkeepQueueName}:delayed`, String(at * 0x1000), id);
   const before = runs;
-  const second = new Schedule(await connections(), keys, tasks, quiet);
+  const second = new Schedule(await connections(), keyspace, tasks, quiet);
   await second.start();
   await until("it runs again", () => runs > before);
   await second.stop();

@@ -125,20 +125,20 @@ describe("in the credentials", () => {
   const good = async (token: string) => (await store().credentials.verify(LAMP, token)) !== undefined;
 
   test("a token ends at the first step of a move, so that a move that breaks off leaves nobody with it", async () => {
-    const { ledger, credentials, redis, keys } = store();
+    const { ledger, credentials, redis, keyspace } = store();
     const token = await credentials.issue(LAMP);
     await ledger.bind(ANNA, LAMP);
     expect(await good(token)).toBe(true);
     // What belongs to the other subject can't be changed: the move stops after the device was claimed.
-    await redis.set(keys.ledger(BORIS), "of another type");
+    await redis.set(keyspace.ledger(BORIS), "of another type");
     await expect(ledger.bind(BORIS, LAMP)).rejects.toThrow();
-    await redis.del(keys.ledger(BORIS));
+    await redis.del(keyspace.ledger(BORIS));
     await ledger.bind(BORIS, LAMP);
     expect(await good(token)).toBe(false);
   });
 
   test("a token that ended and was not noted down outside is noted when the move is made again", async () => {
-    const { ledger, credentials, redis, keys } = store();
+    const { ledger, credentials, redis, keyspace } = store();
     await credentials.issue(LAMP);
     await ledger.bind(ANNA, LAMP);
     await ledger.unbind(ANNA, LAMP);
@@ -150,7 +150,7 @@ describe("in the credentials", () => {
     };
     const journal = { ...NO_JOURNAL, tokenEnded };
     const options = { createSubjectKey: () => "key", controller: "vendor", expiryDays: 1, now: Date.now, journal };
-    const noting = new Ledger(redis, keys, options);
+    const noting = new Ledger(redis, keyspace, options);
     await expect(noting.bind(BORIS, LAMP)).rejects.toThrow("disk full");
     fails = false;
     await noting.bind(BORIS, LAMP);

@@ -30,7 +30,7 @@ test.each([true, false])(
   "one that ends while the backup is taken is taken up again (its key destroyed: %s)",
   async (destroyed) => {
     const home = await here.home("a");
-    const records = new ErasureRecords(here.redis, here.keys);
+    const records = new ErasureRecords(here.redis, here.keyspace);
     const id = randomUUID();
     await records.register(id, home.tag);
     await here.erasure.begin(home.tag, { id, by: "subject", method: "api" });
@@ -45,8 +45,8 @@ test.each([true, false])(
       await records.set(record, { receipt: "{}", completedAt: 5 });
       await records.close(record);
     });
-    const backup = new Backup(redis, here.keys, here.prefix);
-    const made = await backup.take(join(here.dir, "backups"), here.secrets, here.journal.head);
+    const backup = new Backup(redis, here.keyspace, here.prefix);
+    const made = await backup.take(join(here.dir, "backups"), here.keys, here.journal.head);
     expect(await records.open()).toEqual([]);
 
     await here.lose();

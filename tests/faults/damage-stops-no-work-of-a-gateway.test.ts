@@ -8,7 +8,7 @@ import type { ErasureStatus } from "../../src/model/erasure.ts";
 import type { DeviceId, SubjectId } from "../../src/model/ids.ts";
 import { readKeys } from "../../src/platform/keys/files.ts";
 import { Lookup } from "../../src/platform/keys/lookup.ts";
-import { redisKeys } from "../../src/platform/redis-keys.ts";
+import { keyspaceOf } from "../../src/platform/keyspace.ts";
 import { runCommand } from "../fixtures/command.ts";
 import { until } from "../fixtures/eventually.ts";
 import { consentTo, type Device, EVERYTHING, name, startSystem, type TestSystem } from "../fixtures/system.ts";
@@ -50,21 +50,21 @@ async function erased({ subject }: Device): Promise<ErasureStatus> {
 }
 
 test("one ledger and one key are damaged, and everybody else is served", async () => {
-  const keys = redisKeys(system.stack.keyPrefix);
+  const keyspace = keyspaceOf(system.stack.keyPrefix);
   const lookup = new Lookup(readKeys(join(system.stack.dir, "keys"), { create: false }).lookup);
   const [ledger, key, good, gone] = await system.devices(4);
   if (!ledger || !key || !good || !gone) throw new Error("devices");
   for (const device of [ledger, key, good, gone]) expect(await stored(device)).toBe(true);
   const tagOf = ({ subject }: Device) => lookup.subjectTag(subject as SubjectId);
-  const log = keys.ledger(tagOf(ledger));
+  const log = keyspace.ledger(tagOf(ledger));
   await system.redis.lset(
     log,
     1,
     ((await system.redis.lindex(log, 1)) ?? "").replace('"type":"given"', '"type":"gi_en"'),
   );
-  const wrapped = (await system.redis.hget(keys.subject(tagOf(key)), "key")) ?? "";
+  const wrapped = (await system.redis.hget(keyspace.subject(tagOf(key)), "key")) ?? "";
   await system.redis.hset(
-    keys.subject(tagOf(key)),
+    keyspace.subject(tagOf(key)),
     "key",
     wrapped.replace(/.(.{8})$/, (end) => `${end[0] === "A" ? "B" : "A"}${end.slice(1)}`),
   );
@@ -99,5 +99,5 @@ test("one ledger and one key are damaged, and everybody else is served", async (
   expect(restored.stdout).toMatch(/begun anew {9}1,/);
   await system.stack.startGateway();
   expect(await stored(good)).toBe(true);
-  expect(await system.redis.exists(keys.credential(lookup.deviceKey(good.id as DeviceId)))).toBe(1);
+  expect(await system.redis.exists(keyspace.credential(lookup.deviceKey(good.id as DeviceId)))).toBe(1);
 });

@@ -15,9 +15,9 @@ const { store } = consentStore();
 const DAY_MS = 86_400_000;
 
 function ledgerAt(aheadMs = 0): Ledger {
-  const { redis, keys } = store();
+  const { redis, keyspace } = store();
   const createSubjectKey = () => keyring.createSubjectKey();
-  return new Ledger(redis, keys, {
+  return new Ledger(redis, keyspace, {
     journal: NO_JOURNAL,
     createSubjectKey,
     now: () => Date.now() + aheadMs,
@@ -33,7 +33,7 @@ async function someone(aheadMs = 0): Promise<{ tag: SubjectTag; hub: DeviceKey }
   return { tag, hub };
 }
 
-const keyOf = async (tag: SubjectTag) => (await store().redis.hget(store().keys.subject(tag), "key")) ?? "";
+const keyOf = async (tag: SubjectTag) => (await store().redis.hget(store().keyspace.subject(tag), "key")) ?? "";
 const nameOf = (key: string, hub: DeviceKey, atMs = Date.now()) =>
   keyring.pseudonym(key, hub, "analytics", Math.floor(atMs / EPOCH_MS));
 
@@ -68,7 +68,7 @@ async function erased(tag: SubjectTag, more: Partial<ErasableSink> = {}, ports: 
 
 test("after a restore without the key: nothing is found, so nothing is called deleted, and no service told", async () => {
   const { tag } = await someone();
-  await store().redis.hdel(store().keys.subject(tag), "key");
+  await store().redis.hdel(store().keyspace.subject(tag), "key");
   const { receipt, asked } = await erased(tag, {}, { services: (purpose) => (purpose === "scene" ? ["hall"] : []) });
   expect(asked).toEqual([]);
   expect(receipt.sinks).toMatchObject([{ method: "unlinkable", verified: false, rowsDeleted: 0 }]);
@@ -77,16 +77,16 @@ test("after a restore without the key: nothing is found, so nothing is called de
 
 test("consent given anew after such a restore: the new rows are deleted, the old ones not claimed", async () => {
   const { tag, hub } = await someone();
-  const { redis, keys } = store();
-  const events = await redis.lrange(keys.ledger(tag), 0, -1);
-  const head = (await redis.hget(keys.subject(tag), "head")) ?? "";
+  const { redis, keyspace } = store();
+  const events = await redis.lrange(keyspace.ledger(tag), 0, -1);
+  const head = (await redis.hget(keyspace.subject(tag), "head")) ?? "";
   // As a restore without keys writes it.
   const none = { withdraw: false, fence: 0, party: undefined, holds: [], erasures: [] };
   const rebuilt = rebuildSubject({ tag, head, events, wrappedSubjectKey: undefined }, none, Date.now());
-  await redis.del(keys.ledger(tag));
-  await redis.rpush(keys.ledger(tag), ...rebuilt.events);
-  await redis.hset(keys.subject(tag), "head", rebuilt.head);
-  await redis.hdel(keys.subject(tag), "key");
+  await redis.del(keyspace.ledger(tag));
+  await redis.rpush(keyspace.ledger(tag), ...rebuilt.events);
+  await redis.hset(keyspace.subject(tag), "head", rebuilt.head);
+  await redis.hdel(keyspace.subject(tag), "key");
   await ledgerAt().give(tag, CONSENT);
   const key = await keyOf(tag);
   const { receipt, asked } = await erased(tag);
@@ -99,9 +99,9 @@ test("consent given anew after such a restore: the new rows are deleted, the old
 
 test("a restore with the key, or of somebody who never consented, is no reason for doubt", async () => {
   const { tag } = await someone();
-  const { redis, keys } = store();
-  const events = await redis.lrange(keys.ledger(tag), 0, -1);
-  const head = (await redis.hget(keys.subject(tag), "head")) ?? "";
+  const { redis, keyspace } = store();
+  const events = await redis.lrange(keyspace.ledger(tag), 0, -1);
+  const head = (await redis.hget(keyspace.subject(tag), "head")) ?? "";
   const none = { withdraw: true, fence: 0, party: undefined, holds: [], erasures: [] };
   const rebuilt = rebuildSubject({ tag, head, events, wrappedSubjectKey: "key" }, none, Date.now());
   expect(rebuilt.events.join()).not.toContain("restore-without-key");
@@ -173,7 +173,7 @@ test.each(["drain", "delete", "sweep"])(
   "an erasure restored at %s, its key destroyed since: what the run before saw is not claimed",
   async (step) => {
     const { tag } = await someone();
-    const { redis, keys } = store();
+    const { redis, keyspace } = store();
     const { erasures, records, finish } = erasuresOn(store(), {
       sinks: [
         {
@@ -189,7 +189,7 @@ test.each(["drain", "delete", "sweep"])(
     const answer = await erasures.request(tag, { by: "subject", method: "api" });
     if (answer.refused !== undefined) throw new Error(answer.refused);
     const { id } = answer.status;
-    const record = keys.erasure(tag, id);
+    const record = keyspace.erasure(tag, id);
     // As a restore writes it: the fields of the backup, and what the journal knows.
     if (step === "sweep")
       await redis.hset(record, { "rows:influx": 5, "method:influx": "deleted", "verified:influx": 1 });

@@ -37,11 +37,11 @@ afterEach(() => here.close());
 
 /** As a gateway with a journal of its own, or the one of the installation, issues tokens and binds devices. */
 function gateway(journal = here.journal) {
-  const { redis, keys } = here;
-  const credentials = new Credentials(redis, keys, Buffer.alloc(32, 9), (device, mac, number) =>
+  const { redis, keyspace } = here;
+  const credentials = new Credentials(redis, keyspace, Buffer.alloc(32, 9), (device, mac, number) =>
     journal.record({ what: "token-issued", device, mac, number }),
   );
-  const ledger = new Ledger(redis, keys, {
+  const ledger = new Ledger(redis, keyspace, {
     createSubjectKey: () => here.keyring.createSubjectKey(),
     now: Date.now,
     controller: "vendor",
@@ -65,9 +65,9 @@ async function started(): Promise<AuditAct[]> {
       redis: { url: server.url, commandTimeoutMs: 5_000 },
       backup: { journalFile: here.journalFile },
     } as never,
-    lookup: here.secrets.lookup,
+    lookup: here.keys.lookup,
     redis,
-    keys: here.keys,
+    keyspace: here.keyspace,
     head: () => undefined,
     audited: async () => undefined,
     audit: async (act) => void acts.push(act),
@@ -98,12 +98,20 @@ test("a move that broke off, was gone on with, and a token issued in between", a
   const home = await here.home("one");
   await credentials.issue(home.device);
   const next = subject("next");
-  await here.redis.set(here.keys.ledger(next), "of another type");
+  await here.redis.set(here.keyspace.ledger(next), "of another type");
   // Only the first step is made: the ledger of the next owner cannot be read.
   await expect(ledger.bind(next, home.device)).rejects.toThrow();
-  await here.redis.del(here.keys.ledger(next));
-  await here.redis.hset(here.keys.credential(home.device), "claim", "x", "target", next, "from", `${home.tag},${next}`);
-  await here.redis.hdel(here.keys.credential(home.device), "tag", "mac");
+  await here.redis.del(here.keyspace.ledger(next));
+  await here.redis.hset(
+    here.keyspace.credential(home.device),
+    "claim",
+    "x",
+    "target",
+    next,
+    "from",
+    `${home.tag},${next}`,
+  );
+  await here.redis.hdel(here.keyspace.credential(home.device), "tag", "mac");
   const token = await credentials.issue(home.device);
   await ledger.bind(next, home.device);
   expect(await started()).toEqual([]);
@@ -112,12 +120,12 @@ test("a move that broke off, was gone on with, and a token issued in between", a
 
 test("a token that a gateway with a journal of its own has issued since; one that came back is taken away", async () => {
   const file = join(here.dir, "other.journal");
-  const journal = new ErasureJournal(file, journalKey(here.secrets.lookup));
+  const journal = new ErasureJournal(file, journalKey(here.keys.lookup));
   await journal.start(async () => true);
   const [mine, other] = [gateway(), gateway(journal)];
   const [moved, back] = [await here.home("moved"), await here.home("back")];
   const first = await mine.credentials.issue(back.device);
-  const credential = here.keys.credential(back.device);
+  const credential = here.keyspace.credential(back.device);
   const before = await here.redis.dumpBuffer(credential);
   for (const home of [moved, back]) await mine.credentials.issue(home.device);
   const token = await other.credentials.issue(moved.device);
@@ -146,13 +154,17 @@ describe("a damaged record of somebody whose withdrawal is in the journal, becau
     const { credentials, ledger } = gateway();
     const [bad, good] = [await here.home("bad"), await here.home("good")];
     for (const home of [bad, good]) await credentials.issue(home.device);
-    const names = [here.keys.subject(good.tag), here.keys.ledger(good.tag), here.keys.decision(good.tag, good.device)];
+    const names = [
+      here.keyspace.subject(good.tag),
+      here.keyspace.ledger(good.tag),
+      here.keyspace.decision(good.tag, good.device),
+    ];
     const before = await Promise.all(names.map((name) => here.redis.dumpBuffer(name)));
     for (const { tag } of [bad, good]) await ledger.withdraw(tag, {});
     await harm({
-      subject: here.keys.subject(bad.tag),
-      ledger: here.keys.ledger(bad.tag),
-      credential: here.keys.credential(bad.device),
+      subject: here.keyspace.subject(bad.tag),
+      ledger: here.keyspace.ledger(bad.tag),
+      credential: here.keyspace.credential(bad.device),
     });
     for (const [index, name] of names.entries())
       await here.redis.restore(name, 0, before[index] ?? Buffer.alloc(0), "REPLACE");
@@ -165,12 +177,16 @@ describe("a damaged record of somebody whose withdrawal is in the journal, becau
   test("and where their fence is none, what was put back of theirs is found as well", async () => {
     const { ledger } = gateway();
     const home = await here.home("one");
-    const names = [here.keys.subject(home.tag), here.keys.ledger(home.tag), here.keys.decision(home.tag, home.device)];
+    const names = [
+      here.keyspace.subject(home.tag),
+      here.keyspace.ledger(home.tag),
+      here.keyspace.decision(home.tag, home.device),
+    ];
     const before = await Promise.all(names.map((name) => here.redis.dumpBuffer(name)));
     await ledger.withdraw(home.tag, {});
     for (const [index, name] of names.entries())
       await here.redis.restore(name, 0, before[index] ?? Buffer.alloc(0), "REPLACE");
-    await here.redis.hset(here.keys.subject(home.tag), "fence", "many");
+    await here.redis.hset(here.keyspace.subject(home.tag), "fence", "many");
     expect(await started()).toEqual([{ act: "journal-replayed", by: "gateway", subject: home.tag }]);
     expect(await here.grants(home)).toBe("consent-withdrawn");
   });
@@ -179,7 +195,7 @@ describe("a damaged record of somebody whose withdrawal is in the journal, becau
     const { ledger } = gateway();
     const home = await here.home("one");
     await ledger.withdraw(home.tag, {});
-    await here.redis.del(here.keys.subject(home.tag), here.keys.ledger(home.tag));
+    await here.redis.del(here.keyspace.subject(home.tag), here.keyspace.ledger(home.tag));
     await expect(started()).rejects.toMatchObject({ code: "REDIS_ROLLED_BACK" });
   });
 });

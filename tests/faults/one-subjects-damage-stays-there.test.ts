@@ -54,9 +54,9 @@ interface Home {
 }
 
 function ledgerOf(): Ledger {
-  const { redis, keys } = store();
+  const { redis, keyspace } = store();
   const createSubjectKey = () => keyring.createSubjectKey();
-  return new Ledger(redis, keys, {
+  return new Ledger(redis, keyspace, {
     journal: NO_JOURNAL,
     createSubjectKey,
     now: Date.now,
@@ -81,46 +81,46 @@ type Harm = (one: Home) => Promise<unknown>;
 /** Every way in which the record of consent of one person can be harmed. */
 const LEDGER_HARMS: Readonly<Record<string, Harm>> = {
   "a byte of an event is another": async ({ tag }) => {
-    const name = store().keys.ledger(tag);
+    const name = store().keyspace.ledger(tag);
     const text = (await store().redis.lindex(name, 1)) ?? "";
     await store().redis.lset(name, 1, flipped(text, text.indexOf('"recordId":"') + 13));
   },
-  "an event cannot be read": ({ tag }) => store().redis.lset(store().keys.ledger(tag), 1, "\u0000\ufffd"),
-  "the end of the ledger is cut off": ({ tag }) => store().redis.ltrim(store().keys.ledger(tag), 0, 1),
-  "the beginning of the ledger is cut off": ({ tag }) => store().redis.ltrim(store().keys.ledger(tag), 1, -1),
-  "the whole ledger is gone": ({ tag }) => store().redis.del(store().keys.ledger(tag)),
-  "the hash of the subject is gone": ({ tag }) => store().redis.del(store().keys.subject(tag)),
-  "the head is another": ({ tag }) => store().redis.hset(store().keys.subject(tag), "head", "A".repeat(43)),
+  "an event cannot be read": ({ tag }) => store().redis.lset(store().keyspace.ledger(tag), 1, "\u0000\ufffd"),
+  "the end of the ledger is cut off": ({ tag }) => store().redis.ltrim(store().keyspace.ledger(tag), 0, 1),
+  "the beginning of the ledger is cut off": ({ tag }) => store().redis.ltrim(store().keyspace.ledger(tag), 1, -1),
+  "the whole ledger is gone": ({ tag }) => store().redis.del(store().keyspace.ledger(tag)),
+  "the hash of the subject is gone": ({ tag }) => store().redis.del(store().keyspace.subject(tag)),
+  "the head is another": ({ tag }) => store().redis.hset(store().keyspace.subject(tag), "head", "A".repeat(43)),
   "the fence is no number": async ({ tag }) => {
-    await store().redis.hset(store().keys.subject(tag), "fence", "many", "head", "x");
+    await store().redis.hset(store().keyspace.subject(tag), "fence", "many", "head", "x");
   },
-  "the ledger is no list": ({ tag }) => store().redis.set(store().keys.ledger(tag), "x"),
-  "the subject is no hash": ({ tag }) => store().redis.set(store().keys.subject(tag), "x"),
+  "the ledger is no list": ({ tag }) => store().redis.set(store().keyspace.ledger(tag), "x"),
+  "the subject is no hash": ({ tag }) => store().redis.set(store().keyspace.subject(tag), "x"),
   "ledger, subject and devices are sets": async ({ tag }) => {
-    const { redis, keys } = store();
-    const names = [keys.ledger(tag), keys.subject(tag)];
-    await redis.del(...names, keys.devices(tag));
+    const { redis, keyspace } = store();
+    const names = [keyspace.ledger(tag), keyspace.subject(tag)];
+    await redis.del(...names, keyspace.devices(tag));
     for (const name of names) await redis.sadd(name, "x");
-    await redis.set(keys.devices(tag), "x");
+    await redis.set(keyspace.devices(tag), "x");
   },
 };
 
 /** And the key under which their data are stored. */
 const KEY_HARMS: Readonly<Record<string, Harm>> = {
   "a byte of the key is another": async ({ tag }) => {
-    const key = (await store().redis.hget(store().keys.subject(tag), "key")) ?? "";
-    await store().redis.hset(store().keys.subject(tag), "key", flipped(key, 40));
+    const key = (await store().redis.hget(store().keyspace.subject(tag), "key")) ?? "";
+    await store().redis.hset(store().keyspace.subject(tag), "key", flipped(key, 40));
   },
   "the key is of another master key": ({ tag }) => {
     const foreign = new Keyring({ masterKey: randomBytes(32), pepper: randomBytes(32) }).createSubjectKey();
-    return store().redis.hset(store().keys.subject(tag), "key", foreign);
+    return store().redis.hset(store().keyspace.subject(tag), "key", foreign);
   },
-  "the key is no key": ({ tag }) => store().redis.hset(store().keys.subject(tag), "key", "x"),
+  "the key is no key": ({ tag }) => store().redis.hset(store().keyspace.subject(tag), "key", "x"),
 };
 
 function world() {
   const removed: Pseudonym[] = [];
-  const { redis, keys } = store();
+  const { redis, keyspace } = store();
   const sink = {
     name: "influx",
     region: "IN",
@@ -131,7 +131,7 @@ function world() {
       return "verified" as const;
     },
   };
-  const keyIsWhole = (key: string) => noKeyOpens(redis, keys, (other) => keyring.opens(other), key, false);
+  const keyIsWhole = (key: string) => noKeyOpens(redis, keyspace, (other) => keyring.opens(other), key, false);
   return { removed, ...erasuresOn(store(), { sinks: [sink], keyIsWhole, damaged }) };
 }
 
@@ -142,17 +142,17 @@ async function erased(one: Home, gateway = world()) {
 }
 
 async function backupAndRestore() {
-  const { redis, keys } = store();
-  const prefix = keys.policies.replace(/:policies$/, "");
-  const secrets = { lookup: randomBytes(32), master: Buffer.alloc(32, 22), backup: randomBytes(32) };
+  const { redis, keyspace } = store();
+  const prefix = keyspace.policies.replace(/:policies$/, "");
+  const keys = { lookup: randomBytes(32), master: Buffer.alloc(32, 22), backup: randomBytes(32) };
   const journalFile = join(dir, "journal");
-  const journal = new ErasureJournal(journalFile, journalKey(secrets.lookup));
+  const journal = new ErasureJournal(journalFile, journalKey(keys.lookup));
   await journal.start(async () => true);
   const check = { ledger: ledgerVerifies, key: (wrapped: string) => keyring.opens(wrapped) };
-  const taken = await new Backup(redis, keys, prefix, check).take(join(dir, "b"), secrets, journal.head);
+  const taken = await new Backup(redis, keyspace, prefix, check).take(join(dir, "b"), keys, journal.head);
   await redis.del(await redis.keys(`*${prefix}:*`));
-  const all = { lookup: secrets.lookup, backup: [secrets.backup], masters: [secrets.master] };
-  const summary = await new Restore(redis, keys, prefix, all, {
+  const all = { lookup: keys.lookup, backup: [keys.backup], masters: [keys.master] };
+  const summary = await new Restore(redis, keyspace, prefix, all, {
     rebuild: rebuildSubject,
     rewrap: (wrapped) => keyring.rewrap(wrapped),
     closedFloors: () => "1,1,1,1",
@@ -163,12 +163,12 @@ async function backupAndRestore() {
 }
 
 const given = async ({ tag, hub }: Home) =>
-  (await store().redis.get(store().keys.decision(tag, hub)))?.startsWith("3|given|");
+  (await store().redis.get(store().keyspace.decision(tag, hub)))?.startsWith("3|given|");
 
 describe.each(Object.entries(LEDGER_HARMS))("when %s", (_, harm) => {
   test("others are backed up and restored whole, and the damage is told by the backup", async () => {
     const [bad, good] = [await home(), await home()];
-    await store().redis.hset(store().keys.credential(bad.hub), "tag", bad.tag);
+    await store().redis.hset(store().keyspace.credential(bad.hub), "tag", bad.tag);
     const before = await ledgerOf().record(good.tag);
     await harm(bad);
     const { taken, summary } = await backupAndRestore();
@@ -193,25 +193,25 @@ describe.each(Object.entries(LEDGER_HARMS))("when %s", (_, harm) => {
   });
 
   test("under a hold others' holds end, retention knows what is held, and their own ends too", async () => {
-    const { redis, keys } = store();
+    const { redis, keyspace } = store();
     const [bad, good] = [await home(), await home()];
     let now = Date.now();
     const options = { journal: NO_JOURNAL, now: () => now, broken: () => damaged("ledger") };
     const ports = { approved: async () => undefined, expired: async () => undefined, purge: async () => undefined };
     const holds = new LegalHolds(
       redis,
-      keys,
+      keyspace,
       { maxMs: 1e9, proposalMs: 1e6, now: () => now },
-      { ...ports, freed: async () => undefined, damaged, ledger: new LedgerHolds(redis, keys, options) },
+      { ...ports, freed: async () => undefined, damaged, ledger: new LedgerHolds(redis, keyspace, options) },
     );
     for (const [index, { tag }] of [bad, good].entries())
       for (const approver of ["a", "b"])
         await holds.place(tag, { ref: `order:${index}`, until: now + 60_000 }, approver);
     await harm(bad);
-    const spared = await heldLetters(redis, keys, damaged);
+    const spared = await heldLetters(redis, keyspace, damaged);
     expect(spared({ subjectTag: good.tag, deviceKey: good.hub })).toBe(true);
     const names = await namesHeld();
-    const key = (await redis.hget(keys.subject(good.tag), "key")) ?? "";
+    const key = (await redis.hget(keyspace.subject(good.tag), "key")) ?? "";
     expect(names).toContain(keyring.pseudonym(key, good.hub, "analytics", Math.floor(Date.now() / EPOCH_MS)));
     now += 120_000;
     await holds.sweep();
@@ -222,28 +222,28 @@ describe.each(Object.entries(LEDGER_HARMS))("when %s", (_, harm) => {
 
   test("the device goes to a new owner", async () => {
     const [bad, next] = [await home(), await home()];
-    await store().redis.hset(store().keys.credential(bad.hub), "tag", bad.tag);
+    await store().redis.hset(store().keyspace.credential(bad.hub), "tag", bad.tag);
     await harm(bad);
     await ledgerOf().bind(next.tag, bad.hub);
-    expect(await store().redis.hget(store().keys.credential(bad.hub), "tag")).toBe(next.tag);
+    expect(await store().redis.hget(store().keyspace.credential(bad.hub), "tag")).toBe(next.tag);
     expect(await given({ tag: next.tag, hub: bad.hub })).toBe(true);
     expect(await given(bad)).not.toBe(true);
   });
 });
 
 async function namesHeld(): Promise<Pseudonym[]> {
-  const { redis, keys } = store();
-  const records = new ErasureRecords(redis, keys);
+  const { redis, keyspace } = store();
+  const records = new ErasureRecords(redis, keyspace);
   await records.useEpochLength(EPOCH_MS);
   return heldNames({
-    holds: new HeldSubjects(redis, keys, (tag) => standingHolds(redis, keys, tag)),
+    holds: new HeldSubjects(redis, keyspace, (tag) => standingHolds(redis, keyspace, tag)),
     facts: async (tag) => {
-      const { events, wrappedSubjectKey } = await ledgerOrRemains(redis, keys, tag, () => damaged("ledger"));
+      const { events, wrappedSubjectKey } = await ledgerOrRemains(redis, keyspace, tag, () => damaged("ledger"));
       return { facts: erasureFacts(events), wrappedSubjectKey };
     },
     erasures: records,
     pseudonym: (key, one, purpose, epoch) => keyring.pseudonym(key, one, purpose, epoch),
-    keyIsWhole: (key) => noKeyOpens(redis, keys, (other) => keyring.opens(other), key, true),
+    keyIsWhole: (key) => noKeyOpens(redis, keyspace, (other) => keyring.opens(other), key, true),
     damaged,
     now: Date.now,
   });
@@ -252,11 +252,11 @@ async function namesHeld(): Promise<Pseudonym[]> {
 describe.each(Object.entries(KEY_HARMS))("when %s", (_, harm) => {
   test("others are backed up and restored whole, and the damage is told", async () => {
     const [bad, good] = [await home(), await home()];
-    const key = await store().redis.hget(store().keys.subject(good.tag), "key");
+    const key = await store().redis.hget(store().keyspace.subject(good.tag), "key");
     await harm(bad);
     const { taken, summary } = await backupAndRestore();
     expect([taken.damaged["subject-key"], summary.unreadable]).toEqual([1, 1]);
-    expect(await store().redis.hget(store().keys.subject(good.tag), "key")).toBe(key);
+    expect(await store().redis.hget(store().keyspace.subject(good.tag), "key")).toBe(key);
     expect(await given(good)).toBe(true);
   });
 
@@ -267,11 +267,11 @@ describe.each(Object.entries(KEY_HARMS))("when %s", (_, harm) => {
     expect(told).toContain("subject-key");
     expect(await erased(good)).toMatchObject({ sinks: [{ method: "deleted", verified: true }] });
     await ledgerOf().give(bad.tag, CONSENT);
-    expect(keyring.opens((await store().redis.hget(store().keys.subject(bad.tag), "key")) ?? "")).toBe(true);
+    expect(keyring.opens((await store().redis.hget(store().keyspace.subject(bad.tag), "key")) ?? "")).toBe(true);
   });
 
   test("the master key is changed for all others", async () => {
-    const { redis, keys } = store();
+    const { redis, keyspace } = store();
     const [bad, good] = [await home(), await home()];
     await harm(bad);
     const next = new Keyring({
@@ -283,7 +283,7 @@ describe.each(Object.entries(KEY_HARMS))("when %s", (_, harm) => {
     const pass = () =>
       rewrapAll(
         redis,
-        keys,
+        keyspace,
         (wrapped) => next.rewrap(wrapped),
         () => {
           left += 1;
@@ -291,15 +291,15 @@ describe.each(Object.entries(KEY_HARMS))("when %s", (_, harm) => {
       );
     expect([await pass(), left]).toEqual([1, 1]);
     expect(await pass()).toBe(0);
-    expect(next.opens((await redis.hget(keys.subject(good.tag), "key")) ?? "")).toBe(true);
+    expect(next.opens((await redis.hget(keyspace.subject(good.tag), "key")) ?? "")).toBe(true);
   });
 
   test("rows of others under a hold are still known", async () => {
-    const { redis, keys } = store();
+    const { redis, keyspace } = store();
     const [bad, good] = [await home(), await home()];
     for (const { tag } of [bad, good]) {
-      await redis.zadd(keys.heldSubjects, Date.now() + 1e6, tag);
-      await new LedgerHolds(redis, keys, { journal: NO_JOURNAL, now: Date.now }).place(tag, {
+      await redis.zadd(keyspace.heldSubjects, Date.now() + 1e6, tag);
+      await new LedgerHolds(redis, keyspace, { journal: NO_JOURNAL, now: Date.now }).place(tag, {
         ref: "order:1",
         until: Date.now() + 1e6,
       });
@@ -311,11 +311,11 @@ describe.each(Object.entries(KEY_HARMS))("when %s", (_, harm) => {
 });
 
 test("while no key opens nothing is given up: an erasure waits, a rotation and retention under a hold refuse", async () => {
-  const { redis, keys } = store();
+  const { redis, keyspace } = store();
   const homes = [await home(), await home(), await home()];
   for (const { tag } of homes)
     await KEY_HARMS["the key is of another master key"]?.({ tag, hub: homes[0]?.hub as DeviceKey });
-  await expect(rewrapAll(redis, keys, (wrapped) => keyring.rewrap(wrapped))).rejects.toMatchObject({
+  await expect(rewrapAll(redis, keyspace, (wrapped) => keyring.rewrap(wrapped))).rejects.toMatchObject({
     code: "SUBJECT_KEY_UNREADABLE",
   });
   await expect(erased(homes[0] as Home)).rejects.toMatchObject({ code: "SUBJECT_KEY_UNREADABLE" });
@@ -333,13 +333,13 @@ describe("a record of an erasure", () => {
     "with names that cannot be read": (name) => store().redis.hset(name, "notices", "x", "untold", "{"),
   };
   test.each(Object.entries(HARMS))("%s is mended by the ledger, and what is stored is found", async (_, harm) => {
-    const { redis, keys } = store();
+    const { redis, keyspace } = store();
     const [bad, good] = [await home(), await home()];
-    const key = (await redis.hget(keys.subject(bad.tag), "key")) ?? "";
+    const key = (await redis.hget(keyspace.subject(bad.tag), "key")) ?? "";
     const gateway = world();
     const answer = await gateway.erasures.request(bad.tag, BY_SUBJECT);
     const id = answer.refused === undefined ? answer.status.id : "";
-    await harm(keys.erasure(bad.tag, id));
+    await harm(keyspace.erasure(bad.tag, id));
     expect(await erased(good)).toMatchObject({ keyDestroyed: true });
     const { receipt } = await gateway.finish(id);
     expect(receipt).toMatchObject({ keyDestroyed: true, sinks: [{ method: "deleted", verified: true }] });
@@ -347,13 +347,13 @@ describe("a record of an erasure", () => {
   });
 
   test("that is no hash at all ends without a claim, and hinders nobody", async () => {
-    const { redis, keys } = store();
+    const { redis, keyspace } = store();
     const bad = await home();
     const gateway = world();
     const answer = await gateway.erasures.request(bad.tag, BY_SUBJECT);
     const id = answer.refused === undefined ? answer.status.id : "";
-    await redis.set(keys.erasure(bad.tag, id), "x");
-    expect(await noticesByKey(redis, keys)).toEqual(new Map());
+    await redis.set(keyspace.erasure(bad.tag, id), "x");
+    expect(await noticesByKey(redis, keyspace)).toEqual(new Map());
     const { receipt } = await gateway.finish(id);
     expect(receipt.id).toBe(id);
     expect(told).toContain("erasure");
@@ -362,10 +362,10 @@ describe("a record of an erasure", () => {
 });
 
 test("dead letters: garbage among them, and a list of one person that is none, keep nothing of others", async () => {
-  const { redis, keys } = store();
+  const { redis, keyspace } = store();
   const [bad, good] = [await home(), await home()];
   const envelope = new Envelope({ active: "q1", all: new Map([["q1", randomBytes(32)]]) });
-  const letters = new DeadLetters(redis, keys, envelope, { maxBytes: 1e6, damaged });
+  const letters = new DeadLetters(redis, keyspace, envelope, { maxBytes: 1e6, damaged });
   const message = ({ tag, hub }: Home): RawMessage => ({
     device: { deviceKey: hub, subjectTag: tag },
     at: Date.now(),
@@ -373,22 +373,22 @@ test("dead letters: garbage among them, and a list of one person that is none, k
     telemetry: { status: { power: "on" } },
     carried: 8,
   });
-  await redis.hset(keys.deadLetters, "garbage", '{"reason":"poi');
-  await redis.set(keys.deadLettersOf(bad.tag), "x");
+  await redis.hset(keyspace.deadLetters, "garbage", '{"reason":"poi');
+  await redis.set(keyspace.deadLettersOf(bad.tag), "x");
   await letters.add("poison", [message(bad), message(good)]);
-  expect(await sealsByKey(redis, keys)).toEqual(new Map([["q1", 2]]));
+  expect(await sealsByKey(redis, keyspace)).toEqual(new Map([["q1", 2]]));
   expect(await letters.purge(bad.tag, "all")).toBe(1);
   expect(await letters.purge(good.tag, [good.hub])).toBe(1);
-  expect(await letters.expire(Date.now() + 1, () => heldLetters(redis, keys))).toBe(1);
+  expect(await letters.expire(Date.now() + 1, () => heldLetters(redis, keyspace))).toBe(1);
   expect(told.filter((kind) => kind === "dead-letter")).toHaveLength(2);
 });
 
 test("a hold proposal that cannot be read is none, and an account of disclosures that is none keeps nobody's", async () => {
-  const { redis, keys } = store();
+  const { redis, keyspace } = store();
   const [bad, good] = [await home(), await home()];
-  await redis.set(keys.disclosures(bad.tag), "x");
+  await redis.set(keyspace.disclosures(bad.tag), "x");
   const recipient = { index: 0, name: "lights", purpose: "scene", region: "IN", contract: undefined } as const;
-  const disclosures = new Disclosures(redis, keys, damaged);
+  const disclosures = new Disclosures(redis, keyspace, damaged);
   const lines = [bad, good].map(({ tag }) => ({ subject: tag, revision: 3, recipient, day: "2020-02-07" }));
   expect(await disclosures.expire("2020-01-01", new Set())).toBe(0);
   await disclosures.open(lines);
@@ -397,7 +397,7 @@ test("a hold proposal that cannot be read is none, and an account of disclosures
     lines.map((line) => [line, 2] as const),
   );
   for (const { tag } of [bad, good]) expect(await disclosures.of(tag)).toMatchObject([{ count: 2 }]);
-  await redis.set(keys.disclosures(bad.tag), "x");
+  await redis.set(keyspace.disclosures(bad.tag), "x");
   expect(await disclosures.expire("2021-01-01", new Set())).toBe(1);
   expect(told).toEqual(["account", "account"]);
   expect(await erased(bad)).toMatchObject({ keyDestroyed: true });

@@ -206,7 +206,7 @@ describe("what failed between the record and what is noted down outside of it", 
     ["a device that was taken away", (ledger) => ledger.unbind(ANNA, HUB)],
     ["a child", (ledger) => ledger.request(ANNA, CHILD)],
   ])("is noted when it is said again, although nothing is appended: %s", async (_name, say) => {
-    const { redis, keys } = api.store();
+    const { redis, keyspace } = api.store();
     const noted: unknown[] = [];
     let fails = false;
     const note = async (...what: unknown[]) => {
@@ -214,7 +214,10 @@ describe("what failed between the record and what is noted down outside of it", 
       noted.push(what);
     };
     const options = { createSubjectKey: () => "key", controller: "vendor", expiryDays: 1, now: Date.now };
-    const ledger = new Ledger(redis, keys, { ...options, journal: { ...NO_JOURNAL, narrowing: note, minority: note } });
+    const ledger = new Ledger(redis, keyspace, {
+      ...options,
+      journal: { ...NO_JOURNAL, narrowing: note, minority: note },
+    });
     await ledger.bind(ANNA, HUB);
     await ledger.give(ANNA, GIVEN);
     fails = true;
@@ -298,10 +301,10 @@ describe("under an Idempotency-Key", () => {
   test("what was refused, or could not be finished, may be tried again", async () => {
     expect((await call("POST", WITHDRAWALS, {}, key("one"))).json.code).toBe("unknown-subject");
     await bound("hub-1");
-    const { redis, keys } = api.store();
-    await redis.zadd(keys.leases, Date.now() + 60_000, "of-a-clock-that-jumped");
+    const { redis, keyspace } = api.store();
+    await redis.zadd(keyspace.leases, Date.now() + 60_000, "of-a-clock-that-jumped");
     expect((await call("POST", WITHDRAWALS, {}, key("one"))).json.code).toBe("not-drained");
-    await redis.del(keys.leases);
+    await redis.del(keyspace.leases);
     expect((await call("POST", WITHDRAWALS, {}, key("one"))).status).toBe(200);
   });
 
@@ -313,7 +316,7 @@ describe("under an Idempotency-Key", () => {
   });
 
   test("nothing of it rests readable, it ends by itself, and the oldest give way", async () => {
-    const { redis, keys } = api.store();
+    const { redis, keyspace } = api.store();
     const token = (await call("POST", "/v1/devices/hub-1/token", undefined, key("canary-key"))).json.token;
     await bound("hub-1");
     const named = { by: "subject", jurisdiction: ["IN"], devices: [{ device: "hub-1", label: "canary-label" }] };
@@ -322,10 +325,11 @@ describe("under an Idempotency-Key", () => {
     const link = url.split("#")[1];
     for (const canary of [token, link, "canary-key", "canary-label", "hub-1", Buffer.from(token).toString("base64url")])
       expect(resting).not.toContain(canary);
-    for (const name of [keys.keptAnswers, keys.keptAnswerEnds]) expect(await redis.pttl(name)).toBeGreaterThan(0);
+    for (const name of [keyspace.keptAnswers, keyspace.keptAnswerEnds])
+      expect(await redis.pttl(name)).toBeGreaterThan(0);
     for (let count = 0; count < 25; count += 1)
       await call("POST", `/v1/devices/d${count}/token`, undefined, key("same"));
-    expect([await redis.hlen(keys.keptAnswers), await redis.zcard(keys.keptAnswerEnds)]).toEqual([20, 20]);
+    expect([await redis.hlen(keyspace.keptAnswers), await redis.zcard(keyspace.keptAnswerEnds)]).toEqual([20, 20]);
     expect((await call("POST", "/v1/devices/hub-1/token", undefined, key("canary-key"))).json.token).not.toBe(token);
   });
 });

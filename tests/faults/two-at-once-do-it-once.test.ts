@@ -44,20 +44,20 @@ function interrupted(redis: Redis, command: string, meanwhile: () => Promise<unk
 
 test("two retention runs trim the audit log once", async () => {
   const [one, other] = [await store().another(), await store().another()];
-  const logs = [one, other].map(({ redis, keys }) => new AuditLog(redis, keys, OPTIONS));
+  const logs = [one, other].map(({ redis, keyspace }) => new AuditLog(redis, keyspace, OPTIONS));
   for (let at = 1; at <= 10; at += 1) await logs[0]?.append(ACT, at <= 4 ? at : 1_000 + at);
   const trimmed = await Promise.all(logs.map((log) => log.trim(1_000)));
   expect(trimmed.sort()).toEqual([0, 4]);
-  expect(await store().redis.llen(store().keys.auditLines)).toBe(6);
+  expect(await store().redis.llen(store().keyspace.auditLines)).toBe(6);
   expect(await logs[1]?.verify()).toMatchObject({ intact: true, first: 4 });
 });
 
 test("an act in the log meets retention between two of its looks and takes it for no rollback", async () => {
-  const { redis, keys } = await store().another();
-  const other = new AuditLog(store().redis, store().keys, OPTIONS);
+  const { redis, keyspace } = await store().another();
+  const other = new AuditLog(store().redis, store().keyspace, OPTIONS);
   for (let at = 1; at <= 10; at += 1) await other.append(ACT, at <= 4 ? at : 1_000 + at);
   const meets = interrupted(redis, "lindex", () => other.trim(1_000));
-  const log = new AuditLog(meets, keys, OPTIONS);
+  const log = new AuditLog(meets, keyspace, OPTIONS);
   await log.append(ACT, 2_000);
   await other.append(ACT, 2_001);
   expect(await log.append(ACT, 2_002)).toBe(12);
@@ -99,27 +99,27 @@ test("a run of an erasure that comes too late sets nothing back and signs nothin
   const early = await records.read(id);
   if (early === undefined) throw new Error("no record");
   const signed = await finish(id);
-  const after = await store().redis.hgetall(store().keys.erasure(tag, id));
+  const after = await store().redis.hgetall(store().keyspace.erasure(tag, id));
   const late = { code: "CONSENT_CONFLICT" };
   await expect(records.set(early, { step: "backlog" })).rejects.toMatchObject(late);
   await expect(records.setOnce(early, "untold", "[]")).rejects.toMatchObject(late);
   await expect(records.replace(early, "receipt", after.receipt ?? "", "{}")).rejects.toMatchObject(late);
   await records.set(early, { heldUntil: 1 }, "any");
   await records.entomb(early);
-  expect(await store().redis.hgetall(store().keys.erasure(tag, id))).toEqual(after);
-  expect(JSON.parse((await store().redis.hget(store().keys.tombstones, tag)) ?? "")).toHaveProperty("completedAt");
+  expect(await store().redis.hgetall(store().keyspace.erasure(tag, id))).toEqual(after);
+  expect(JSON.parse((await store().redis.hget(store().keyspace.tombstones, tag)) ?? "")).toHaveProperty("completedAt");
   expect((await erasures.status(id))?.receipt).toEqual(signed);
 });
 
 test("a hold that is placed while the end of another is noted stays on the list of the held", async () => {
-  const { redis, keys, ledger } = store();
+  const { redis, keyspace, ledger } = store();
   const tag: SubjectTag = subject(randomUUID());
   await ledger.bind(tag, device(randomUUID()));
-  const holds = new LedgerHolds(redis, keys, { journal: NO_JOURNAL, now: Date.now });
+  const holds = new LedgerHolds(redis, keyspace, { journal: NO_JOURNAL, now: Date.now });
   const hold = { ref: "order:1", until: Date.now() + 60_000 };
-  const placing = new HeldSubjects(redis, keys, () => holds.standing(tag));
+  const placing = new HeldSubjects(redis, keyspace, () => holds.standing(tag));
   let looks = 0;
-  const noting = new HeldSubjects(redis, keys, async () => {
+  const noting = new HeldSubjects(redis, keyspace, async () => {
     const standing = await holds.standing(tag);
     looks += 1;
     if (looks === 2) {
@@ -135,11 +135,11 @@ test("a hold that is placed while the end of another is noted stays on the list 
 });
 
 test("a dead letter is put back into the queue by one of two", async () => {
-  const { redis, keys } = store();
+  const { redis, keyspace } = store();
   const envelope = new Envelope({ active: "q1", all: new Map([["q1", randomBytes(32)]]) });
-  const letters = [0, 1].map(() => new DeadLetters(redis, keys, envelope, { maxBytes: 1e6 }));
+  const letters = [0, 1].map(() => new DeadLetters(redis, keyspace, envelope, { maxBytes: 1e6 }));
   await letters[0]?.addBatch("unopenable", { k: "q1", s: "x" }, 1);
-  const [id = ""] = await redis.hkeys(keys.deadLetters);
+  const [id = ""] = await redis.hkeys(keyspace.deadLetters);
   const claimed = await Promise.all(letters.map((one) => one.claim(id)));
   expect(claimed.filter((letter) => letter !== undefined)).toHaveLength(1);
 });
@@ -151,7 +151,7 @@ describe("a device that is bound and unbound by two gateways", () => {
   test.each(CASES)(
     "is bound in ledger and credential or in neither (at %s; bound before: %s)",
     async (script, before) => {
-      const { redis, keys, ledger } = store();
+      const { redis, keyspace, ledger } = store();
       const [tag, lamp] = [subject(randomUUID()), device(randomUUID())];
       // Every script is known to the connection then.
       await ledger.bind(tag, device(randomUUID()));
@@ -159,7 +159,7 @@ describe("a device that is bound and unbound by two gateways", () => {
       const unbinds = (await store().another()).ledger;
       const binds = new Ledger(
         interrupted(redis, script, () => unbinds.unbind(tag, lamp)),
-        keys,
+        keyspace,
         {
           journal: NO_JOURNAL,
           createSubjectKey: () => randomBytes(60).toString("base64url"),
@@ -169,47 +169,47 @@ describe("a device that is bound and unbound by two gateways", () => {
         },
       );
       const answer = await binds.bind(tag, lamp).catch((error: unknown) => error);
-      const bound = (await redis.sismember(keys.devices(tag), lamp)) === 1;
-      expect((await redis.hget(keys.credential(lamp), "tag")) === tag).toBe(bound);
+      const bound = (await redis.sismember(keyspace.devices(tag), lamp)) === 1;
+      expect((await redis.hget(keyspace.credential(lamp), "tag")) === tag).toBe(bound);
       if (answer instanceof Error) expect(answer).toMatchObject({ code: "CONSENT_CONFLICT" });
       await binds.bind(tag, lamp);
-      expect(await redis.sismember(keys.devices(tag), lamp)).toBe(1);
-      expect(await redis.hget(keys.credential(lamp), "tag")).toBe(tag);
+      expect(await redis.sismember(keyspace.devices(tag), lamp)).toBe(1);
+      expect(await redis.hget(keyspace.credential(lamp), "tag")).toBe(tag);
       await unbinds.unbind(tag, lamp);
-      expect(await redis.sismember(keys.devices(tag), lamp)).toBe(0);
-      expect(await redis.hget(keys.credential(lamp), "tag")).toBeNull();
+      expect(await redis.sismember(keyspace.devices(tag), lamp)).toBe(0);
+      expect(await redis.hget(keyspace.credential(lamp), "tag")).toBeNull();
     },
   );
 
   test("whose ledger alone or whose credential alone says so is bound in both when it is bound again", async () => {
-    const { redis, keys, ledger } = store();
+    const { redis, keyspace, ledger } = store();
     const [tag, one, other] = [subject(randomUUID()), device(randomUUID()), device(randomUUID())];
     for (const lamp of [one, other]) await ledger.bind(tag, lamp);
-    await redis.hdel(keys.credential(one), "tag");
+    await redis.hdel(keyspace.credential(one), "tag");
     await ledger.unbind(tag, other);
-    await redis.hset(keys.credential(other), "tag", tag);
+    await redis.hset(keyspace.credential(other), "tag", tag);
     for (const lamp of [one, other]) {
       await ledger.bind(tag, lamp);
-      expect(await redis.sismember(keys.devices(tag), lamp)).toBe(1);
-      expect(await redis.hget(keys.credential(lamp), "tag")).toBe(tag);
+      expect(await redis.sismember(keyspace.devices(tag), lamp)).toBe(1);
+      expect(await redis.hget(keyspace.credential(lamp), "tag")).toBe(tag);
     }
   });
 });
 
 describe("a legal hold", () => {
   async function world() {
-    const { redis, keys, ledger } = store();
+    const { redis, keyspace, ledger } = store();
     const [tag, lamp] = [subject(randomUUID()), device(randomUUID())];
     await ledger.bind(tag, lamp);
     await ledger.give(tag, CONSENT);
-    const ledgerHolds = new LedgerHolds(redis, keys, { journal: NO_JOURNAL, now: Date.now });
+    const ledgerHolds = new LedgerHolds(redis, keyspace, { journal: NO_JOURNAL, now: Date.now });
     const hold = { ref: "order:1", until: Date.now() + 60_000 };
     return { tag, lamp, ledgerHolds, hold };
   }
   const holdsOf = (ledger: LedgerHolds, approved: () => Promise<unknown>) =>
     new LegalHolds(
       store().redis,
-      store().keys,
+      store().keyspace,
       { maxMs: 1e9, proposalMs: 1e6, now: Date.now },
       { ledger, approved, expired: async () => {}, purge: async () => {}, freed: async () => {} },
     );
@@ -227,18 +227,18 @@ describe("a legal hold", () => {
   });
 
   test("that is placed while something is purged either keeps it, or is answered when it is gone", async () => {
-    const { redis, keys, leases } = store();
+    const { redis, keyspace, leases } = store();
     const { tag, lamp, ledgerHolds, hold } = await world();
     const holds = holdsOf(ledgerHolds, async () => undefined);
     await holds.place(tag, hold, "a");
     const envelope = new Envelope({ active: "q1", all: new Map([["q1", randomBytes(32)]]) });
-    const letters = new DeadLetters(redis, keys, envelope, { maxBytes: 1e6 });
+    const letters = new DeadLetters(redis, keyspace, envelope, { maxBytes: 1e6 });
     const message = { device: { deviceKey: lamp, subjectTag: tag }, at: 1, sub: 0, telemetry: {}, carried: 8 };
     await letters.add("poison", [message as RawMessage]);
 
     const confirmed = purgeOf({
       redis,
-      keys,
+      keyspace,
       deadLetters: letters,
       // Between the decision to purge and the first look at the holds.
       leases: { acquire: () => leases.acquire().finally(() => holds.place(tag, hold, "b")) },
@@ -251,7 +251,7 @@ describe("a legal hold", () => {
     let answered: Promise<unknown> = Promise.resolve();
     const purge = purgeOf({
       redis,
-      keys,
+      keyspace,
       leases,
       deadLetters: {
         purge: async (...args) => {
@@ -271,9 +271,9 @@ describe("a legal hold", () => {
 });
 
 test("an account of disclosures of whom a hold is placed while old ones go stays", async () => {
-  const { redis, keys, leases } = store();
+  const { redis, keyspace, leases } = store();
   const [held, free] = [subject(randomUUID()), subject(randomUUID())];
-  for (const tag of [held, free]) await redis.hset(keys.disclosures(tag), "1|sky|weather|IN||2020-02", "07:1");
+  for (const tag of [held, free]) await redis.hset(keyspace.disclosures(tag), "1|sky|weather|IN||2020-02", "07:1");
   const days = { deviceStatusDays: 1, deviceLocationDays: 1, cellActivityDays: 1 };
   const retention = createRetention({
     config: {
@@ -282,13 +282,15 @@ test("an account of disclosures of whom a hold is placed while old ones go stays
       keys: { dir: "" },
     } as never,
     redis,
-    keys,
+    keyspace,
     keyring: { pseudonym: () => "x" as never, opens: () => true },
     // Whoever places it from here on is answered when the old ones are gone.
-    leases: { acquire: () => leases.acquire().finally(() => redis.zadd(keys.heldSubjects, Date.now() + 1e6, held)) },
+    leases: {
+      acquire: () => leases.acquire().finally(() => redis.zadd(keyspace.heldSubjects, Date.now() + 1e6, held)),
+    },
     rows: { count: async () => 0, remove: async () => "deleted" },
     deadLetters: { count: async () => 0, older: async () => 0, expire: async () => 0, purge: async () => 0 },
-    holds: new HeldSubjects(redis, keys, async () => []),
+    holds: new HeldSubjects(redis, keyspace, async () => []),
     auditLog: { older: async () => 0, trim: async () => 0 },
     audit: async () => undefined,
     damaged: () => undefined,
@@ -296,53 +298,55 @@ test("an account of disclosures of whom a hold is placed while old ones go stays
   });
   const results = await retention.run("gateway", new AbortController().signal);
   expect(results).toContainEqual({ kind: "disclosures", state: "done", count: 1 });
-  expect([await redis.exists(keys.disclosures(held)), await redis.exists(keys.disclosures(free))]).toEqual([1, 0]);
+  expect([await redis.exists(keyspace.disclosures(held)), await redis.exists(keyspace.disclosures(free))]).toEqual([
+    1, 0,
+  ]);
 });
 
 test("a restore that was overtaken takes nothing away from the one that overtook it", async () => {
-  const { redis, keys } = store();
-  const [late, next] = [new RestoreMarker(redis, keys), new RestoreMarker(redis, keys)];
+  const { redis, keyspace } = store();
+  const [late, next] = [new RestoreMarker(redis, keyspace), new RestoreMarker(redis, keyspace)];
   expect(await late.raise()).toBe("staging");
   await expect(next.raise()).rejects.toMatchObject({ code: "RESTORE_REFUSED" });
   // Its word ran out, as it does when its process stands still.
-  const sign = JSON.parse((await redis.get(keys.restoring)) ?? "{}") as object;
-  await redis.set(keys.restoring, JSON.stringify({ ...sign, untilMs: 1 }));
+  const sign = JSON.parse((await redis.get(keyspace.restoring)) ?? "{}") as object;
+  await redis.set(keyspace.restoring, JSON.stringify({ ...sign, untilMs: 1 }));
   expect(await next.raise()).toBe("staging");
   await next.begin("removing");
   await expect(late.begin("staging")).rejects.toMatchObject({ code: "RESTORE_REFUSED" });
   await late.lower(true);
   next.held();
-  expect(JSON.parse((await redis.get(keys.restoring)) ?? "{}")).toMatchObject({ stage: 1 });
+  expect(JSON.parse((await redis.get(keyspace.restoring)) ?? "{}")).toMatchObject({ stage: 1 });
   // Nor does it begin where the other one has ended.
   await next.lower(true);
   await expect(late.begin("taking")).rejects.toMatchObject({ code: "RESTORE_REFUSED" });
-  expect(await redis.get(keys.restoring)).toBeNull();
+  expect(await redis.get(keyspace.restoring)).toBeNull();
 });
 
 test("a turn to take backups that ran out and is another one's is neither prolonged nor ended", async () => {
-  const { redis, keys } = store();
+  const { redis, keyspace } = store();
   const never = { take: () => Promise.reject(new Error("not asked")) };
-  const schedule = new BackupSchedule(redis, keys, never, { dir: ".", everyMs: 0, keep: 1 });
+  const schedule = new BackupSchedule(redis, keyspace, never, { dir: ".", everyMs: 0, keep: 1 });
   expect(
     await schedule.alone(async () => {
       expect(await schedule.alone(async () => "twice")).toBeUndefined();
-      await redis.set(keys.backupTurn, "another one");
+      await redis.set(keyspace.backupTurn, "another one");
       return "done";
     }),
   ).toBe("done");
-  expect(await redis.get(keys.backupTurn)).toBe("another one");
+  expect(await redis.get(keyspace.backupTurn)).toBe("another one");
 });
 
 test("of two looks at what a policy suspends the later one counts, however long the earlier one takes", async () => {
-  const { redis, keys } = store();
-  const quick = new Suspensions(redis, keys, { now: Date.now });
+  const { redis, keyspace } = store();
+  const quick = new Suspensions(redis, keyspace, { now: Date.now });
   await quick.survey();
   const slow = new Suspensions(
     interrupted(redis, "consentryRememberSuspended", async () => {
       await quick.survey();
-      await redis.hset(keys.devicesSuspended, "scene", 7);
+      await redis.hset(keyspace.devicesSuspended, "scene", 7);
     }),
-    keys,
+    keyspace,
     { now: Date.now },
   );
   await slow.survey();
@@ -350,23 +354,23 @@ test("of two looks at what a policy suspends the later one counts, however long 
 });
 
 test("a link that was used is remembered for longer than a gateway whose clock is behind takes it for good", async () => {
-  const { redis, keys } = store();
-  const links = new SpentLinks(redis, keys);
+  const { redis, keyspace } = store();
+  const links = new SpentLinks(redis, keyspace);
   const spent = await Promise.all([links.spend("n", 1_000), links.spend("n", 1_000)]);
   expect(spent.filter(Boolean)).toHaveLength(1);
-  expect(await redis.pttl(keys.spentLink("n"))).toBeGreaterThan(23 * 60 * 60_000);
+  expect(await redis.pttl(keyspace.spentLink("n"))).toBeGreaterThan(23 * 60 * 60_000);
 });
 
 test("the mark of a key deleted while the file is rewritten stays", async () => {
-  const { redis, keys } = store();
+  const { redis, keyspace } = store();
   const silent = { info: () => undefined, warn: () => undefined, error: () => undefined };
-  const marking = new KeyRemnants(redis, keys, silent);
+  const marking = new KeyRemnants(redis, keyspace, silent);
   await marking.mark();
   const slow = new KeyRemnants(
     interrupted(redis, "info", () => marking.mark()),
-    keys,
+    keyspace,
     silent,
   );
   await slow.clear(new AbortController().signal);
-  expect(await redis.get(keys.keyRemnants)).not.toBeNull();
+  expect(await redis.get(keyspace.keyRemnants)).not.toBeNull();
 });

@@ -21,8 +21,8 @@ const CONSENT = {
 const ACT: AuditAct = { act: "backup", by: "operator" };
 
 function log(): AuditLog {
-  const { redis, keys } = api.store();
-  return new AuditLog(redis, keys, OPTIONS);
+  const { redis, keyspace } = api.store();
+  return new AuditLog(redis, keyspace, OPTIONS);
 }
 
 async function filled(count: number): Promise<AuditLog> {
@@ -86,11 +86,11 @@ describe("every act over HTTP", () => {
   });
 
   test("does not happen when its line cannot be written, unless it is the subject's right", async () => {
-    const { redis, keys, ledger } = api.store();
+    const { redis, keyspace, ledger } = api.store();
     await call("PUT", "/v1/subjects/anna/devices/hub-1");
     await call("POST", "/v1/subjects/anna/consents", CONSENT);
     // The log is not what the gateway wrote.
-    await redis.lpop(keys.auditLines);
+    await redis.lpop(keyspace.auditLines);
     expect((await call("PUT", "/v1/subjects/boris/devices/hub-2")).status).toBe(500);
     expect(await ledger.record(subject("boris"))).toBeUndefined();
     expect((await call("POST", "/v1/subjects/anna/withdrawals", {})).status).toBe(200);
@@ -111,28 +111,28 @@ describe("whoever has Redis in his hands", () => {
   ];
 
   test.each(BREACHES)("and %s is found out", async (_what, tamper, index, problem) => {
-    const { redis, keys } = api.store();
+    const { redis, keyspace } = api.store();
     await filled(8);
-    const lines = tamper(await redis.lrange(keys.auditLines, 0, -1));
-    await redis.del(keys.auditLines);
-    if (lines.length > 0) await redis.rpush(keys.auditLines, ...lines);
+    const lines = tamper(await redis.lrange(keyspace.auditLines, 0, -1));
+    await redis.del(keyspace.auditLines);
+    if (lines.length > 0) await redis.rpush(keyspace.auditLines, ...lines);
     expect(await log().verify()).toMatchObject({ intact: false, index, problem });
   });
 
   test("and forges or removes the seal is found out", async () => {
-    const { redis, keys } = api.store();
+    const { redis, keyspace } = api.store();
     const writer = await filled(3);
-    await redis.set(keys.auditSeal, ((await redis.get(keys.auditSeal)) ?? "").replace('"next":3', '"next":2'));
+    await redis.set(keyspace.auditSeal, ((await redis.get(keyspace.auditSeal)) ?? "").replace('"next":3', '"next":2'));
     expect(await log().verify()).toMatchObject({ intact: false, index: 0, problem: "seal-broken" });
-    await redis.del(keys.auditSeal);
+    await redis.del(keyspace.auditSeal);
     expect(await log().verify()).toMatchObject({ intact: false, index: 0, problem: "seal-broken" });
     await expect(writer.append(ACT)).rejects.toMatchObject({ code: "AUDIT_BROKEN" });
   });
 
   test("and puts an earlier state back is found out, by the running gateway and by a noted head", async () => {
-    const { redis, keys } = api.store();
+    const { redis, keyspace } = api.store();
     const writer = await filled(3);
-    const [seal, lines] = [await redis.get(keys.auditSeal), await redis.lrange(keys.auditLines, 0, -1)];
+    const [seal, lines] = [await redis.get(keyspace.auditSeal), await redis.lrange(keyspace.auditLines, 0, -1)];
     await writer.append(ACT);
     const verdict = await log().verify();
     if (!verdict.intact) throw new Error("not intact");
@@ -140,9 +140,9 @@ describe("whoever has Redis in his hands", () => {
 
     await redis
       .multi()
-      .set(keys.auditSeal, seal ?? "")
-      .del(keys.auditLines)
-      .rpush(keys.auditLines, ...lines)
+      .set(keyspace.auditSeal, seal ?? "")
+      .del(keyspace.auditLines)
+      .rpush(keyspace.auditLines, ...lines)
       .exec();
     await expect(writer.append(ACT)).rejects.toMatchObject({ code: "AUDIT_BROKEN" });
     expect(await log().verify()).toMatchObject({ intact: true });
@@ -154,25 +154,25 @@ describe("whoever has Redis in his hands", () => {
   });
 
   test("and deletes it with its seal is found out by any noted head, until a restore names what was lost", async () => {
-    const { redis, keys } = api.store();
+    const { redis, keyspace } = api.store();
     const heads: AuditHead[] = [];
     for (let count = 1; count <= 6; count += 1) {
       await filled(1);
       heads.push(await log().head());
     }
-    const [seal, lines] = [await redis.get(keys.auditSeal), await redis.lrange(keys.auditLines, 0, 3)];
-    await redis.del(keys.auditSeal, keys.auditLines);
+    const [seal, lines] = [await redis.get(keyspace.auditSeal), await redis.lrange(keyspace.auditLines, 0, 3)];
+    await redis.del(keyspace.auditSeal, keyspace.auditLines);
     expect(await log().verify()).toMatchObject({ intact: true });
     expect(await log().verify(heads)).toMatchObject({ intact: false, index: 0, problem: "rolled-back" });
     await filled(9);
     expect(await log().verify(heads.slice(3))).toMatchObject({ intact: false, index: 4, problem: "rolled-back" });
 
     // What a restore brings back: the first four lines.
-    await redis.del(keys.auditSeal, keys.auditLines);
+    await redis.del(keyspace.auditSeal, keyspace.auditLines);
     const state = openSeal(seal ?? "", [AUDIT_KEY]);
     if (state === undefined) throw new Error("no seal");
-    await redis.rpush(keys.auditLines, ...lines);
-    await redis.set(keys.auditSeal, sealOf({ ...state, next: 4, head: heads[3]?.hash ?? "" }, AUDIT_KEY));
+    await redis.rpush(keyspace.auditLines, ...lines);
+    await redis.set(keyspace.auditSeal, sealOf({ ...state, next: 4, head: heads[3]?.hash ?? "" }, AUDIT_KEY));
     expect(await log().verify(heads)).toMatchObject({ intact: false, index: 4, problem: "rolled-back" });
     const last = heads.at(-1);
     await log().append({ act: "restore", by: "operator", detail: { lost: `${last?.next}:${last?.hash}` } });
@@ -184,7 +184,7 @@ describe("whoever has Redis in his hands", () => {
 });
 
 test("two gateways write into one log without a gap", async () => {
-  const another = new AuditLog((await api.store().another()).redis, api.store().keys, OPTIONS);
+  const another = new AuditLog((await api.store().another()).redis, api.store().keyspace, OPTIONS);
   const writers = [log(), another];
   const indexes = await Promise.all(
     Array.from({ length: 300 }, (_, at) => (writers[at % 2] ?? another).append({ ...ACT, detail: { at } })),
@@ -196,9 +196,9 @@ test("two gateways write into one log without a gap", async () => {
 });
 
 test("lines past their retention go from the beginning, and the rest still verifies", async () => {
-  const { redis, keys } = api.store();
+  const { redis, keyspace } = api.store();
   let now = 1_000;
-  const old = new AuditLog(redis, keys, { keys: [AUDIT_KEY], now: () => now });
+  const old = new AuditLog(redis, keyspace, { keys: [AUDIT_KEY], now: () => now });
   for (; now < 1_006; now += 1) await old.append(ACT);
   expect(await old.older(1_004)).toBe(4);
   expect(await old.trim(1_004)).toBe(4);
@@ -207,12 +207,12 @@ test("lines past their retention go from the beginning, and the rest still verif
   expect(await old.append(ACT)).toBe(6);
   expect(await old.trim(9_999_999)).toBe(3);
   expect(await log().verify()).toMatchObject({ intact: true, first: 7, head: { next: 7 } });
-  await redis.rpush(keys.auditLines, "x");
+  await redis.rpush(keyspace.auditLines, "x");
   expect(await log().verify()).toMatchObject({ intact: false, index: 7, problem: "unsealed" });
 });
 
 test("a line about what already happened is written as soon as it can be", async () => {
-  const { redis, keys } = api.store();
+  const { redis, keyspace } = api.store();
   const logged: string[] = [];
   let late = 0;
   let clock = 40;
@@ -225,11 +225,11 @@ test("a line about what already happened is written as soon as it can be", async
     log: { info: line, warn: line, error: line },
     now: () => (clock += 1),
   });
-  await redis.set(keys.auditSeal, "forged");
+  await redis.set(keyspace.auditSeal, "forged");
   await trail.note({ ...ACT, detail: { at: 1 } });
   await trail.note({ ...ACT, detail: { at: 2 } });
   expect([late, logged]).toEqual([2, ["audit line is late", "audit line is late"]]);
-  await redis.del(keys.auditSeal);
+  await redis.del(keyspace.auditSeal);
   await trail.stop();
   const { records } = await log().list({ from: 0, limit: 9 });
   expect(records.map(({ at, detail }) => [at, detail?.at])).toEqual([

@@ -4,13 +4,13 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Redis } from "ioredis";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
-import { redisKeys } from "../../src/platform/redis-keys.ts";
+import { keyspaceOf } from "../../src/platform/keyspace.ts";
 import { Backlog } from "../../src/queue/backlog.ts";
 import { halfOf, JobIds } from "../../src/queue/job.ts";
 import { type PrivateServer, startRedis } from "../../tools/private-servers/services.ts";
 
-const keys = redisKeys("consentry");
-const list = `${keys.queuePrefix}:${keys.queueName}:wait`;
+const keyspace = keyspaceOf("consentry");
+const list = `${keyspace.queuePrefix}:${keyspace.queueName}:wait`;
 const silent = { info: () => undefined, warn: () => undefined, error: () => undefined };
 
 let dir: string;
@@ -39,8 +39,11 @@ const fill = async (count: number, size: (index: number) => { messages: number; 
 
 test("counts what waits and what is being worked on, exactly", async () => {
   await fill(300, (index) => ({ messages: index, bytes: 10 }));
-  await redis.lpush(`${keys.queuePrefix}:${keys.queueName}:active`, new JobIds().next({ messages: 7, bytes: 10 }));
-  const backlog = new Backlog(redis, keys, { maxBytes: 1e9, pollMs: 1000 }, silent);
+  await redis.lpush(
+    `${keyspace.queuePrefix}:${keyspace.queueName}:active`,
+    new JobIds().next({ messages: 7, bytes: 10 }),
+  );
+  const backlog = new Backlog(redis, keyspace, { maxBytes: 1e9, pollMs: 1000 }, silent);
   expect(await backlog.measure()).toMatchObject({ jobs: 301, messages: (299 * 300) / 2 + 7 });
 });
 
@@ -48,13 +51,13 @@ test("names a batch once, whether whole or in parts, until all of it is settled"
   const jobs = new JobIds();
   const [whole, apart] = [jobs.next({ messages: 8, bytes: 10 }), jobs.next({ messages: 8, bytes: 10 })];
   const half = { messages: 4, bytes: 5 };
-  const backlog = new Backlog(redis, keys, { maxBytes: 1e9, pollMs: 1000 }, silent);
+  const backlog = new Backlog(redis, keyspace, { maxBytes: 1e9, pollMs: 1000 }, silent);
   await redis.lpush(list, whole);
-  await redis.lpush(`${keys.queuePrefix}:${keys.queueName}:active`, apart);
+  await redis.lpush(`${keyspace.queuePrefix}:${keyspace.queueName}:active`, apart);
   const before = new Set(await backlog.batches());
   expect(before.size).toBe(2);
   await redis.lpush(list, halfOf(apart, "a", half), halfOf(apart, "b", half));
-  await redis.del(`${keys.queuePrefix}:${keys.queueName}:active`);
+  await redis.del(`${keyspace.queuePrefix}:${keyspace.queueName}:active`);
   expect(new Set(await backlog.batches())).toEqual(before);
   await redis.lrem(list, 0, halfOf(apart, "a", half));
   expect(new Set(await backlog.batches())).toEqual(before);
@@ -64,14 +67,14 @@ test("names a batch once, whether whole or in parts, until all of it is settled"
 
 test("estimates a long queue from both of its ends", async () => {
   await fill(20_000, (index) => ({ messages: 50 + (index % 11), bytes: 5_000 }));
-  const backlog = new Backlog(redis, keys, { maxBytes: 1e9, pollMs: 1000 }, silent);
+  const backlog = new Backlog(redis, keyspace, { maxBytes: 1e9, pollMs: 1000 }, silent);
   const { jobs, messages } = await backlog.measure();
   expect(jobs).toBe(20_000);
   expect(Math.abs(messages - 20_000 * 55) / (20_000 * 55)).toBeLessThan(0.02);
 });
 
 test("is full over its budget and free again only well below it", async () => {
-  const backlog = new Backlog(redis, keys, { maxBytes: 1_000_000, pollMs: 1000 }, silent);
+  const backlog = new Backlog(redis, keyspace, { maxBytes: 1_000_000, pollMs: 1000 }, silent);
   const states: boolean[] = [];
   for (const jobs of [50, 60, -8, -10]) {
     if (jobs > 0) await fill(jobs, () => ({ messages: 1, bytes: 9_000 }));

@@ -16,8 +16,8 @@ import { denyAllUntilPublished } from "../../src/consent/policy/floors.ts";
 import { Policies } from "../../src/consent/policy/policies.ts";
 import { Keyring } from "../../src/deidentify/keyring.ts";
 import type { DeviceKey, SubjectTag } from "../../src/model/ids.ts";
+import { type Keyspace, keyspaceOf } from "../../src/platform/keyspace.ts";
 import { connectRedis } from "../../src/platform/redis.ts";
-import { type RedisKeys, redisKeys } from "../../src/platform/redis-keys.ts";
 import { Disclosures } from "../../src/rights/access/disclosures.ts";
 import { auditKey } from "../../src/rights/audit/chain.ts";
 import { AuditLog } from "../../src/rights/audit/log.ts";
@@ -42,19 +42,19 @@ class Place {
 
 /** One installation on a Redis of the test file: its keys, its Redis names, its files, and the parts that work on them. */
 export class Installation extends Place {
-  readonly secrets = { lookup: randomBytes(32), master: randomBytes(32), backup: randomBytes(32) };
+  readonly keys = { lookup: randomBytes(32), master: randomBytes(32), backup: randomBytes(32) };
   readonly pepper = randomBytes(32);
   readonly prefix = `t-${randomUUID().slice(0, 8)}`;
-  readonly keys: RedisKeys = redisKeys(this.prefix);
+  readonly keyspace: Keyspace = keyspaceOf(this.prefix);
   readonly dir = join(this.root, this.prefix);
-  readonly keyring = new Keyring({ masterKey: this.secrets.master, pepper: this.pepper });
-  readonly policies = new Policies(this.redis, this.keys);
-  readonly credentials = new Credentials(this.redis, this.keys, Buffer.alloc(32, 9), async () => undefined);
-  readonly gate = new ConsentGate(this.redis, this.keys);
-  readonly erasure = new SubjectErasure(this.redis, this.keys, { now: Date.now });
+  readonly keyring = new Keyring({ masterKey: this.keys.master, pepper: this.pepper });
+  readonly policies = new Policies(this.redis, this.keyspace);
+  readonly credentials = new Credentials(this.redis, this.keyspace, Buffer.alloc(32, 9), async () => undefined);
+  readonly gate = new ConsentGate(this.redis, this.keyspace);
+  readonly erasure = new SubjectErasure(this.redis, this.keyspace, { now: Date.now });
   readonly journalFile = join(this.dir, "erasures.journal");
-  readonly journal = new ErasureJournal(this.journalFile, journalKey(this.secrets.lookup));
-  readonly ledger = new Ledger(this.redis, this.keys, {
+  readonly journal = new ErasureJournal(this.journalFile, journalKey(this.keys.lookup));
+  readonly ledger = new Ledger(this.redis, this.keyspace, {
     createSubjectKey: () => this.keyring.createSubjectKey(),
     now: Date.now,
     controller: "vendor",
@@ -65,7 +65,7 @@ export class Installation extends Place {
       minority: (tag, party) => this.journal.record({ what: "minority", tag, ...party }),
     },
   });
-  readonly holds = new LedgerHolds(this.redis, this.keys, {
+  readonly holds = new LedgerHolds(this.redis, this.keyspace, {
     now: Date.now,
     journal: {
       holding: (tag, ref, hold) =>
@@ -93,12 +93,12 @@ export class Installation extends Place {
   }
 
   backup(dir = join(this.dir, "backups")): Promise<BackupResult> {
-    return new Backup(this.redis, this.keys, this.prefix).take(dir, this.secrets, this.journal.head);
+    return new Backup(this.redis, this.keyspace, this.prefix).take(dir, this.keys, this.journal.head);
   }
 
-  restorer(secrets = this.secrets, redis = this.redis): Restore {
-    const all = { lookup: secrets.lookup, backup: [secrets.backup], masters: [secrets.master] };
-    return new Restore(redis, this.keys, this.prefix, all, {
+  restorer(keys = this.keys, redis = this.redis): Restore {
+    const all = { lookup: keys.lookup, backup: [keys.backup], masters: [keys.master] };
+    return new Restore(redis, this.keyspace, this.prefix, all, {
       rebuild: rebuildSubject,
       rewrap: (wrapped) => this.keyring.rewrap(wrapped),
       closedFloors: denyAllUntilPublished,
@@ -145,21 +145,21 @@ export class Installation extends Place {
   /** On the account, and counted: one message to a scene service. */
   async disclose(tag: SubjectTag): Promise<void> {
     const recipient = { index: 0, name: "lights", purpose: "scene", region: "IN", contract: undefined } as const;
-    const revision = await this.redis.llen(this.keys.ledger(tag));
+    const revision = await this.redis.llen(this.keyspace.ledger(tag));
     const line = { subject: tag, revision, recipient, day: "2026-03-07" };
-    const disclosures = new Disclosures(this.redis, this.keys);
+    const disclosures = new Disclosures(this.redis, this.keyspace);
     await disclosures.open([line]);
     await disclosures.add(1, [[line, 1]]);
-    await this.redis.del(await this.redis.keys(this.keys.disclosureWriter("*")));
+    await this.redis.del(await this.redis.keys(this.keyspace.disclosureWriter("*")));
   }
 
   async pseudonym(home: { tag: SubjectTag; device: DeviceKey }): Promise<string> {
-    const key = (await this.redis.hget(this.keys.subject(home.tag), "key")) ?? "";
+    const key = (await this.redis.hget(this.keyspace.subject(home.tag), "key")) ?? "";
     return this.keyring.pseudonym(key, home.device, "analytics", 2900);
   }
 
   log(): AuditLog {
-    return new AuditLog(this.redis, this.keys, { keys: [auditKey(this.secrets.lookup)], now: Date.now });
+    return new AuditLog(this.redis, this.keyspace, { keys: [auditKey(this.keys.lookup)], now: Date.now });
   }
 }
 

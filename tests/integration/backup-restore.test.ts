@@ -55,7 +55,7 @@ test("brings back everything that cannot be computed, and computes the rest to t
   await Promise.all(
     Array.from({ length: 1_300 }, (_, at) => log.append({ act: "export", by: "subject", detail: { at } })),
   );
-  await here.redis.zadd(here.keys.heldSubjects, 1_893_456_000_000, subject("held"));
+  await here.redis.zadd(here.keyspace.heldSubjects, 1_893_456_000_000, subject("held"));
   for (const { tag } of homes) await here.disclose(tag);
   const before = await here.everything();
   const names = await Promise.all(homes.map((home) => here.pseudonym(home)));
@@ -66,7 +66,7 @@ test("brings back everything that cannot be computed, and computes the rest to t
   await here.lose();
   const summary = await here.restorer().run(here.input(made));
 
-  const { [here.keys.restores]: restores, ...after } = await here.everything();
+  const { [here.keyspace.restores]: restores, ...after } = await here.everything();
   expect(restores).toBe("1");
   expect(after).toEqual(before);
   expect(await Promise.all(homes.map((home) => here.pseudonym(home)))).toEqual(names);
@@ -86,17 +86,15 @@ test("the archive of records has no key in it, the other nothing but keys, and e
   const home = await here.home("a");
   const { records, subjectKeys } = await here.backup();
   for (const file of [records, subjectKeys]) expect((await stat(file)).mode & 0o777).toBe(0o600);
-  const wrapped = (await here.redis.hget(here.keys.subject(home.tag), "key")) ?? "none";
+  const wrapped = (await here.redis.hget(here.keyspace.subject(home.tag), "key")) ?? "none";
   const inRecords: string[] = [];
-  for await (const line of archiveLines(records, here.secrets.backup, recordsLine))
-    inRecords.push(JSON.stringify(line));
+  for await (const line of archiveLines(records, here.keys.backup, recordsLine)) inRecords.push(JSON.stringify(line));
   expect(inRecords.join("\n")).not.toContain(wrapped);
   expect(inRecords.join("\n")).not.toContain('"decision');
   const inKeys: unknown[] = [];
-  for await (const line of archiveLines(subjectKeys, subjectArchiveKey(here.secrets.master), keysLine))
-    inKeys.push(line);
+  for await (const line of archiveLines(subjectKeys, subjectArchiveKey(here.keys.master), keysLine)) inKeys.push(line);
   expect(inKeys).toEqual([{ is: "key", tag: home.tag, name: "", key: wrapped }]);
-  const exchanged = here.restorer({ ...here.secrets, backup: here.secrets.master, master: here.secrets.backup });
+  const exchanged = here.restorer({ ...here.keys, backup: here.keys.master, master: here.keys.backup });
   await expect(exchanged.check(here.input({ records, subjectKeys } as BackupResult))).rejects.toMatchObject(
     refused("ARCHIVE_INVALID", "foreign-key"),
   );
@@ -118,22 +116,22 @@ test("archives from before a change of the master key and of the backup key open
   const name = await here.pseudonym(home);
   const made = await here.backup();
   const [master, backup] = [randomBytes(32), randomBytes(32)];
-  const changed = new Keyring({ masterKey: master, otherMasterKeys: [here.secrets.master], pepper: here.pepper });
-  const { lookup } = here.secrets;
+  const changed = new Keyring({ masterKey: master, otherMasterKeys: [here.keys.master], pepper: here.pepper });
+  const { lookup } = here.keys;
   const restorer = new Restore(
     here.redis,
-    here.keys,
+    here.keyspace,
     here.prefix,
     {
       lookup,
-      backup: [backup, here.secrets.backup],
-      masters: [master, here.secrets.master],
+      backup: [backup, here.keys.backup],
+      masters: [master, here.keys.master],
     },
     { rebuild: rebuildSubject, rewrap: (wrapped) => changed.rewrap(wrapped), closedFloors: () => "", now: Date.now },
   );
   await here.lose();
   await restorer.run(here.input(made));
-  const wrapped = (await here.redis.hget(here.keys.subject(home.tag), "key")) ?? "";
+  const wrapped = (await here.redis.hget(here.keyspace.subject(home.tag), "key")) ?? "";
   const present = new Keyring({ masterKey: master, pepper: here.pepper });
   expect(present.pseudonym(wrapped, home.device, "analytics", 2900)).toBe(name);
 });
@@ -144,37 +142,37 @@ test("wrapping anew reaches every key and decision, leaves no name changed, and 
   if (!gone || !erasing) throw new Error("homes");
   const id = randomUUID();
   await here.erasure.begin(erasing.tag, { id, by: "subject", method: "api" });
-  await here.redis.hdel(here.keys.subject(gone.tag), "key");
+  await here.redis.hdel(here.keyspace.subject(gone.tag), "key");
   const names = await Promise.all(homes.slice(0, 10).map((home) => here.pseudonym(home)));
   const before = await here.everything();
-  const former = await Promise.all(homes.map(({ tag }) => here.redis.hget(here.keys.subject(tag), "key")));
+  const former = await Promise.all(homes.map(({ tag }) => here.redis.hget(here.keyspace.subject(tag), "key")));
   const master = randomBytes(32);
-  const both = new Keyring({ masterKey: master, otherMasterKeys: [here.secrets.master], pepper: here.pepper });
-  const pass = () => rewrapAll(here.redis, here.keys, (wrapped) => both.rewrap(wrapped));
+  const both = new Keyring({ masterKey: master, otherMasterKeys: [here.keys.master], pepper: here.pepper });
+  const pass = () => rewrapAll(here.redis, here.keyspace, (wrapped) => both.rewrap(wrapped));
   // Somebody changes a ledger in the middle of it.
   const [first] = await Promise.all([pass(), here.ledger.withdraw(homes[0]?.tag ?? gone.tag, { categories: ["ip"] })]);
   expect(first).toBe(11);
   expect(await pass()).toBe(0);
   const present = new Keyring({ masterKey: master, pepper: here.pepper });
   for (const [index, { tag, device: key }] of homes.slice(0, 10).entries()) {
-    const wrapped = (await here.redis.hget(here.keys.subject(tag), "key")) ?? "";
+    const wrapped = (await here.redis.hget(here.keyspace.subject(tag), "key")) ?? "";
     expect(present.pseudonym(wrapped, key, "analytics", 2900)).toBe(names[index]);
-    expect((await here.redis.get(here.keys.decision(tag, key)))?.endsWith(`|${wrapped}`)).toBe(true);
+    expect((await here.redis.get(here.keyspace.decision(tag, key)))?.endsWith(`|${wrapped}`)).toBe(true);
   }
   const everything = JSON.stringify(await here.everything());
   for (const wrapped of former) if (wrapped !== null) expect(everything).not.toContain(wrapped);
-  expect(await here.value(here.keys.subject(gone.tag))).toEqual(before[here.keys.subject(gone.tag)]);
-  expect(await here.redis.hget(here.keys.subject(erasing.tag), "key")).toBeNull();
-  expect(present.rewrap((await here.redis.hget(here.keys.erasure(erasing.tag, id), "key")) ?? "")).toBeUndefined();
+  expect(await here.value(here.keyspace.subject(gone.tag))).toEqual(before[here.keyspace.subject(gone.tag)]);
+  expect(await here.redis.hget(here.keyspace.subject(erasing.tag), "key")).toBeNull();
+  expect(present.rewrap((await here.redis.hget(here.keyspace.erasure(erasing.tag, id), "key")) ?? "")).toBeUndefined();
 });
 
 test("a change that builds on a key wrapped the former way is made again on the present one", async () => {
   const home = await here.home("a");
-  const store = new LedgerStore(here.redis, here.keys);
+  const store = new LedgerStore(here.redis, here.keyspace);
   const before = await store.read(home.tag);
   const master = randomBytes(32);
-  const both = new Keyring({ masterKey: master, otherMasterKeys: [here.secrets.master], pepper: here.pepper });
-  await rewrapAll(here.redis, here.keys, (wrapped) => both.rewrap(wrapped));
+  const both = new Keyring({ masterKey: master, otherMasterKeys: [here.keys.master], pepper: here.pepper });
+  await rewrapAll(here.redis, here.keyspace, (wrapped) => both.rewrap(wrapped));
   const planned = planChange(
     before,
     { type: "withdrawn", by: "subject" },
@@ -182,7 +180,7 @@ test("a change that builds on a key wrapped the former way is made again on the 
   );
   expect(await store.append(before, planned)).toBe(false);
   await here.ledger.withdraw(home.tag, {});
-  expect(await here.redis.get(here.keys.decision(home.tag, home.device))).not.toContain(before.wrappedSubjectKey);
+  expect(await here.redis.get(here.keyspace.decision(home.tag, home.device))).not.toContain(before.wrappedSubjectKey);
 });
 
 describe("what happened since the backup", () => {
@@ -212,7 +210,7 @@ describe("what happened since the backup", () => {
   test("an erasure is not undone: no key, no consent, the ledger says why, and the tombstone stands", async () => {
     const [stays, goes] = [await here.home("s"), await here.home("g")];
     const [kept, lost] = [await here.pseudonym(stays), await here.pseudonym(goes)];
-    const wrapped = (await here.redis.hget(here.keys.subject(goes.tag), "key")) ?? "none";
+    const wrapped = (await here.redis.hget(here.keyspace.subject(goes.tag), "key")) ?? "none";
     for (const { tag } of [stays, goes]) await here.disclose(tag);
     const made = await here.backup();
     const id = randomUUID();
@@ -222,17 +220,19 @@ describe("what happened since the backup", () => {
     const summary = await here.restorer().run(here.input(made));
     expect(summary).toMatchObject({ subjects: 2, keys: 1, erased: 1, erasing: 0 });
     expect(JSON.stringify(await here.everything())).not.toContain(wrapped);
-    const disclosures = new Disclosures(here.redis, here.keys);
+    const disclosures = new Disclosures(here.redis, here.keyspace);
     expect(await disclosures.of(stays.tag)).toHaveLength(1);
     expect(await disclosures.of(goes.tag)).toEqual([]);
-    expect(await here.redis.hget(here.keys.subject(goes.tag), "key")).toBeNull();
+    expect(await here.redis.hget(here.keyspace.subject(goes.tag), "key")).toBeNull();
     await expect(here.pseudonym(goes)).rejects.toMatchObject({ code: "SUBJECT_KEY_UNREADABLE" });
     expect(await here.grants(goes)).toBe("consent-withdrawn");
     expect((await here.ledger.record(goes.tag))?.events.slice(-2)).toMatchObject([
       { type: "erasure-requested", erasure: id, method: "restore" },
       { type: "erased", erasure: id, method: "restore" },
     ]);
-    expect(JSON.parse((await here.redis.hget(here.keys.tombstones, goes.tag)) ?? "")).toMatchObject({ erasure: id });
+    expect(JSON.parse((await here.redis.hget(here.keyspace.tombstones, goes.tag)) ?? "")).toMatchObject({
+      erasure: id,
+    });
     expect(await here.pseudonym(stays)).toBe(kept);
     await here.ledger.give(goes.tag, CONSENT);
     expect(await here.pseudonym(goes)).not.toBe(lost);
@@ -240,23 +240,23 @@ describe("what happened since the backup", () => {
 
   test("an erasure that was asked for and not finished begins again, with the key it needs", async () => {
     const home = await here.home("a");
-    const wrapped = await here.redis.hget(here.keys.subject(home.tag), "key");
+    const wrapped = await here.redis.hget(here.keyspace.subject(home.tag), "key");
     const made = await here.backup();
     const id = randomUUID();
     await here.journal.record({ what: "erasure-asked", tag: home.tag, erasure: id });
     await here.lose();
     expect(await here.restorer().run(here.input(made))).toMatchObject({ erased: 0, erasing: 1 });
     expect(await here.grants(home)).toBe("consent-withdrawn");
-    expect(await here.redis.hgetall(here.keys.subject(home.tag))).not.toHaveProperty("key");
-    expect(await here.redis.hget(here.keys.subject(home.tag), "erasure")).toBe(id);
-    const record = await here.redis.hgetall(here.keys.erasure(home.tag, id));
+    expect(await here.redis.hgetall(here.keyspace.subject(home.tag))).not.toHaveProperty("key");
+    expect(await here.redis.hget(here.keyspace.subject(home.tag), "erasure")).toBe(id);
+    const record = await here.redis.hgetall(here.keyspace.erasure(home.tag, id));
     expect(record).toMatchObject({ key: wrapped, step: "drain" });
     expect(JSON.parse(record.facts ?? "")).toMatchObject({
       devices: [home.device],
       purposes: ["analytics", "weather", "scene", "network"],
     });
-    expect(await here.redis.smembers(here.keys.openErasures)).toEqual([id]);
-    expect(await here.redis.hget(here.keys.erasureIndex, id)).toBe(home.tag);
+    expect(await here.redis.smembers(here.keyspace.openErasures)).toEqual([id]);
+    expect(await here.redis.hget(here.keyspace.erasureIndex, id)).toBe(home.tag);
     await here.erasure.destroyKey(home.tag, id);
     expect(JSON.stringify(await here.everything())).not.toContain(wrapped);
   });
@@ -269,19 +269,21 @@ describe("what happened since the backup", () => {
       await here.journal.record({ what: "erasure-asked", tag: home.tag, erasure: ids[index] ?? "" });
     }
     const keys = await Promise.all(
-      [on, over].map((home, index) => here.redis.hget(here.keys.erasure(home.tag, ids[index] ?? ""), "key")),
+      [on, over].map((home, index) => here.redis.hget(here.keyspace.erasure(home.tag, ids[index] ?? ""), "key")),
     );
     const before = await here.everything();
     const made = await here.backup();
     await here.journal.record({ what: "erased", tag: over.tag, erasure: ids[1] });
     await here.lose();
     expect(await here.restorer().run(here.input(made))).toMatchObject({ erased: 1, erasing: 0, keys: 1 });
-    expect(await here.value(here.keys.erasure(on.tag, ids[0]))).toEqual(before[here.keys.erasure(on.tag, ids[0])]);
-    expect(await here.value(here.keys.subject(on.tag))).toEqual(before[here.keys.subject(on.tag)]);
+    expect(await here.value(here.keyspace.erasure(on.tag, ids[0]))).toEqual(
+      before[here.keyspace.erasure(on.tag, ids[0])],
+    );
+    expect(await here.value(here.keyspace.subject(on.tag))).toEqual(before[here.keyspace.subject(on.tag)]);
     const everything = JSON.stringify(await here.everything());
     expect([everything.includes(keys[0] ?? "none"), everything.includes(keys[1] ?? "none")]).toEqual([true, false]);
-    expect(await here.redis.hget(here.keys.erasure(over.tag, ids[1]), "destroyedAt")).not.toBeNull();
-    expect(await here.redis.hget(here.keys.subject(over.tag), "erasure")).toBeNull();
+    expect(await here.redis.hget(here.keyspace.erasure(over.tag, ids[1]), "destroyedAt")).not.toBeNull();
+    expect(await here.redis.hget(here.keyspace.subject(over.tag), "erasure")).toBeNull();
   });
 
   test("a legal hold stands again before the erasure that waits for it begins, one that was released does not", async () => {
@@ -298,8 +300,8 @@ describe("what happened since the backup", () => {
     expect(await here.restorer().run(here.input(made))).toMatchObject({ held: 1, erasing: 1, withdrawn: 0 });
     expect(await here.holds.standing(held.tag)).toEqual([{ ref: "court:1", until, devices: [held.device] }]);
     expect(await here.grants(held)).toBe("legal-hold");
-    expect(await here.redis.hget(here.keys.erasure(held.tag, erasure), "key")).not.toBeNull();
-    expect(await here.redis.zscore(here.keys.heldSubjects, held.tag)).toBe(String(until));
+    expect(await here.redis.hget(here.keyspace.erasure(held.tag, erasure), "key")).not.toBeNull();
+    expect(await here.redis.zscore(here.keyspace.heldSubjects, held.tag)).toBe(String(until));
     expect(await here.holds.standing(freed.tag)).toEqual([]);
     expect(await here.grants(freed)).toBe(given);
   });
@@ -320,7 +322,7 @@ describe("what happened since the backup", () => {
   test("a token that was replaced since does not work again, others do", async () => {
     const [keeps, changes] = [await here.home("k"), await here.home("c")];
     const issued = async (home: { device: DeviceKey }) => {
-      const [mac, number] = await here.redis.hmget(here.keys.credential(home.device), "mac", "number");
+      const [mac, number] = await here.redis.hmget(here.keyspace.credential(home.device), "mac", "number");
       await here.journal.record({
         what: "token-issued",
         device: home.device,
@@ -364,8 +366,8 @@ describe("what happened since the backup", () => {
   test("a fence beside the ledger that is no number, or a high one, hides no withdrawal", async () => {
     const homes = [await here.home("a"), await here.home("b"), await here.home("c")] as const;
     const given = await here.grants(homes[2]);
-    await here.redis.hset(here.keys.subject(homes[0].tag), "fence", "many");
-    await here.redis.hset(here.keys.subject(homes[1].tag), "fence", "1000");
+    await here.redis.hset(here.keyspace.subject(homes[0].tag), "fence", "many");
+    await here.redis.hset(here.keyspace.subject(homes[1].tag), "fence", "1000");
     const made = await here.backup();
     for (const { tag } of homes.slice(0, 2)) await here.ledger.withdraw(tag, {});
     await here.lose();
@@ -391,7 +393,7 @@ describe("what happened since the backup", () => {
     expect(await here.names()).toEqual([]);
     await restorer.run(here.input(made, { journals: "lost", subjectKeys: undefined }));
     expect(await here.grants(home)).toBe("consent-withdrawn");
-    expect(await here.redis.hget(here.keys.subject(home.tag), "key")).toBeNull();
+    expect(await here.redis.hget(here.keyspace.subject(home.tag), "key")).toBeNull();
   });
 });
 
@@ -452,7 +454,7 @@ describe("refuses", () => {
       await cp(foreign[which], made[which]);
       await changesNothing(input, refused("ARCHIVE_INVALID", "foreign-installation"));
       await writeFile(made[which], bytes);
-      const otherKeys = here.restorer({ ...here.secrets, backup: randomBytes(32), master: randomBytes(32) });
+      const otherKeys = here.restorer({ ...here.keys, backup: randomBytes(32), master: randomBytes(32) });
       await changesNothing(input, refused("ARCHIVE_INVALID", "foreign-key"), otherKeys);
     },
   );
@@ -473,11 +475,11 @@ describe("refuses", () => {
     const endless = join(root, `${here.prefix}.records`);
     const about = {
       createdAt: 1,
-      installation: installationOf(here.secrets.lookup),
+      installation: installationOf(here.keys.lookup),
       backup: "c".repeat(16),
       journals: [],
     };
-    const writer = new SealedFileWriter(endless, here.secrets.backup, { ...about, kind: "records" });
+    const writer = new SealedFileWriter(endless, here.keys.backup, { ...about, kind: "records" });
     await writer.line(JSON.stringify({ is: "credential", device: device("x"), at: 1, fields: {} }));
     await writer.finish();
     await changesNothing(
@@ -490,26 +492,26 @@ describe("refuses", () => {
     await changesNothing(here.input(made), refused("RESTORE_REFUSED", "not-empty"));
     const late = await here.home("late");
     await here.redis.hset(
-      here.keys.tombstones,
+      here.keyspace.tombstones,
       subject("gone"),
       JSON.stringify({ erasure: randomUUID(), at: Date.now() }),
     );
     await here.redis.set(`{${here.prefix}:queue}:batches:id`, "7");
     await here.restorer().run(here.input(made, { replace: true }));
     expect(JSON.stringify(await here.everything())).not.toContain(late.tag);
-    expect(await here.redis.hkeys(here.keys.tombstones)).toEqual([subject("gone")]);
+    expect(await here.redis.hkeys(here.keyspace.tombstones)).toEqual([subject("gone")]);
     expect(await here.redis.get(`{${here.prefix}:queue}:batches:id`)).toBe("7");
   });
 
   test("an erasure that only the replaced installation knows of is replayed all the same", async () => {
     const erasure = randomUUID();
     await here.redis.hset(
-      here.keys.tombstones,
+      here.keyspace.tombstones,
       subject("a"),
       JSON.stringify({ erasure, at: Date.now(), completedAt: Date.now() }),
     );
     expect(await here.restorer().run(here.input(made, { replace: true }))).toMatchObject({ erased: 1, keys: 0 });
-    expect(await here.redis.hget(here.keys.subject(subject("a")), "key")).toBeNull();
+    expect(await here.redis.hget(here.keyspace.subject(subject("a")), "key")).toBeNull();
   });
 
   test("while a gateway runs; and a gateway, while a restore is not finished", async () => {
@@ -517,7 +519,7 @@ describe("refuses", () => {
     const replaced: unknown[] = [];
     const report = { queue: {}, sealing: [], masters: [], wrapping: "" };
     const presence = () =>
-      new Presence(here.redis, here.keys, {
+      new Presence(here.redis, here.keyspace, {
         report: () => report,
         reported: (all) => reports.push(all),
         replaced: (error) => replaced.push(error),
@@ -531,7 +533,7 @@ describe("refuses", () => {
     await running.stop();
 
     // Broken off while values took their places.
-    await here.redis.set(here.keys.restoring, JSON.stringify({ id: "x", untilMs: 0, swapping: true }));
+    await here.redis.set(here.keyspace.restoring, JSON.stringify({ id: "x", untilMs: 0, swapping: true }));
     await expect(presence().start()).rejects.toMatchObject({ code: "RESTORE_UNFINISHED" });
     await here.restorer().run(here.input(made, { replace: true }));
     await presence().start();
@@ -543,7 +545,7 @@ describe("refuses", () => {
 
   test("a second restore while one is under way", async () => {
     await here.redis.set(
-      here.keys.restoring,
+      here.keyspace.restoring,
       JSON.stringify({ id: "x", untilMs: Date.now() + 60_000, swapping: false }),
     );
     await changesNothing(here.input(made, { replace: true }), refused("RESTORE_REFUSED", "restore-running"));
@@ -571,7 +573,7 @@ describe("a restore that a fault broke off while values took their places", () =
     return Object.create(here.redis, {
       unlink: {
         value: async (...names: string[]) => {
-          removing ||= names.includes(here.keys.tombstones);
+          removing ||= names.includes(here.keyspace.tombstones);
           if (step === "removing" && removing) throw new Error("Connection is closed.");
           return here.redis.unlink(...names);
         },
@@ -605,24 +607,24 @@ describe("a restore that a fault broke off while values took their places", () =
       const name = await here.pseudonym(home);
       const made = await here.backup();
       const erased = JSON.stringify({ erasure: randomUUID(), at: 5, completedAt: 6 });
-      await here.redis.hset(here.keys.tombstones, subject("gone"), erased);
+      await here.redis.hset(here.keyspace.tombstones, subject("gone"), erased);
       const input = here.input(made, { replace: true });
-      await expect(here.restorer(here.secrets, failing(step)).run(input)).rejects.toThrow(/closed|OOM/);
+      await expect(here.restorer(here.keys, failing(step)).run(input)).rejects.toThrow(/closed|OOM/);
       const report = { queue: {}, sealing: [], masters: [], wrapping: "" };
       const ports = { report: () => report, reported: () => undefined, replaced: () => undefined };
-      await expect(new Presence(here.redis, here.keys, ports).start()).rejects.toMatchObject({
+      await expect(new Presence(here.redis, here.keyspace, ports).start()).rejects.toMatchObject({
         code: "RESTORE_UNFINISHED",
       });
       await here.restorer().run(input);
       expect(await here.pseudonym(home)).toBe(name);
-      expect(await here.redis.hget(here.keys.tombstones, subject("gone"))).toBe(erased);
+      expect(await here.redis.hget(here.keyspace.tombstones, subject("gone"))).toBe(erased);
       expect((await here.names()).filter((key) => key.includes("restoring"))).toEqual([]);
     },
   );
 });
 
 test("an audit log that goes on from the backup is kept, one that does not gives way to it", async () => {
-  const log = () => new AuditLog(here.redis, here.keys, { keys: [auditKey(here.secrets.lookup)], now: Date.now });
+  const log = () => new AuditLog(here.redis, here.keyspace, { keys: [auditKey(here.keys.lookup)], now: Date.now });
   await log().append({ act: "export", by: "subject" });
   await here.home("a");
   const made = await here.backup();
@@ -643,49 +645,49 @@ test("a schedule takes one when the newest is too old, one gateway at a time, an
   await other.open();
   const neighbour = await other.backup(dir);
   const schedule = (everyMs: number) =>
-    new BackupSchedule(here.redis, here.keys, new Backup(here.redis, here.keys, here.prefix), {
+    new BackupSchedule(here.redis, here.keyspace, new Backup(here.redis, here.keyspace, here.prefix), {
       dir,
       everyMs,
       keep: 2,
     });
-  expect(await schedule(0).turn(here.secrets, here.journal.head)).toBeUndefined();
-  expect(await schedule(1).ageMs(here.secrets.lookup)).toBe(Number.POSITIVE_INFINITY);
+  expect(await schedule(0).turn(here.keys, here.journal.head)).toBeUndefined();
+  expect(await schedule(1).ageMs(here.keys.lookup)).toBe(Number.POSITIVE_INFINITY);
   const first = await Promise.all([
-    schedule(60_000).turn(here.secrets, here.journal.head),
-    schedule(60_000).turn(here.secrets, here.journal.head),
+    schedule(60_000).turn(here.keys, here.journal.head),
+    schedule(60_000).turn(here.keys, here.journal.head),
   ]);
   expect(first.filter((taken) => taken !== undefined)).toHaveLength(1);
-  expect(await schedule(60_000).turn(here.secrets, here.journal.head)).toBeUndefined();
-  expect(await schedule(60_000).ageMs(here.secrets.lookup)).toBeLessThan(60_000);
+  expect(await schedule(60_000).turn(here.keys, here.journal.head)).toBeUndefined();
+  expect(await schedule(60_000).ageMs(here.keys.lookup)).toBeLessThan(60_000);
   for (let round = 0; round < 3; round += 1) {
-    await vi.waitFor(async () => expect(await schedule(1).ageMs(here.secrets.lookup)).toBeGreaterThan(1));
-    expect(await schedule(1).turn(here.secrets, here.journal.head)).toBeDefined();
+    await vi.waitFor(async () => expect(await schedule(1).ageMs(here.keys.lookup)).toBeGreaterThan(1));
+    expect(await schedule(1).turn(here.keys, here.journal.head)).toBeDefined();
   }
   const files = (await readdir(dir)).map((name) => join(dir, name));
   const mine = files.filter((file) => file !== neighbour.records && file !== neighbour.subjectKeys);
   expect(files).toHaveLength(mine.length + 2);
   expect(mine.filter((file) => file.endsWith(".records"))).toHaveLength(2);
   expect(mine.filter((file) => file.endsWith(".subject-keys"))).toHaveLength(1);
-  expect(await here.redis.exists(here.keys.backupTurn)).toBe(0);
+  expect(await here.redis.exists(here.keyspace.backupTurn)).toBe(0);
   await other.close();
 });
 
 test("a key that an erasure destroyed goes from the archives in the folder as well, and from no other", async () => {
   const [stays, goes] = [await here.home("s"), await here.home("g")];
   const dir = join(here.dir, "backups");
-  const archives = new KeyArchives(here.redis, here.keys, dir);
-  const purge = () => archives.purge({ lookup: here.secrets.lookup, masters: [here.secrets.master] });
+  const archives = new KeyArchives(here.redis, here.keyspace, dir);
+  const purge = () => archives.purge({ lookup: here.keys.lookup, masters: [here.keys.master] });
   const made = await here.backup();
   const inArchive = async () => {
     const tags: SubjectTag[] = [];
-    for await (const line of archiveLines(made.subjectKeys, subjectArchiveKey(here.secrets.master), keysLine))
+    for await (const line of archiveLines(made.subjectKeys, subjectArchiveKey(here.keys.master), keysLine))
       tags.push(line.tag);
     return tags.sort();
   };
   expect(await purge()).toEqual({ sealed: 0, locked: 0 });
   expect(await inArchive()).toEqual([stays.tag, goes.tag].sort());
   await archives.mark(goes.tag);
-  expect(await archives.purge({ lookup: here.secrets.lookup, masters: [] })).toEqual({ sealed: 0, locked: 1 });
+  expect(await archives.purge({ lookup: here.keys.lookup, masters: [] })).toEqual({ sealed: 0, locked: 1 });
   expect(await purge()).toEqual({ sealed: 1, locked: 0 });
   expect(await inArchive()).toEqual([stays.tag]);
   expect((await stat(made.subjectKeys)).mode & 0o777).toBe(0o600);
@@ -701,9 +703,9 @@ test("what a killed process left of an archive is removed, one that is being wri
   const others = join(dir, "something.part");
   for (const file of [...left, written, others]) await writeFile(file, "x");
   for (const file of [...left, others]) await utimes(file, 1, 1);
-  const backup = new Backup(here.redis, here.keys, here.prefix);
-  const schedule = new BackupSchedule(here.redis, here.keys, backup, { dir, everyMs: 0, keep: 9 });
-  expect(await schedule.turn(here.secrets, here.journal.head)).toBeUndefined();
+  const backup = new Backup(here.redis, here.keyspace, here.prefix);
+  const schedule = new BackupSchedule(here.redis, here.keyspace, backup, { dir, everyMs: 0, keep: 9 });
+  expect(await schedule.turn(here.keys, here.journal.head)).toBeUndefined();
   const found = (await readdir(dir)).map((name) => join(dir, name));
   expect(found.sort()).toEqual([records, subjectKeys, written, others].sort());
 });
@@ -712,7 +714,7 @@ test("a gateway whose turn begins when another has just taken the backup that wa
   await here.home("a");
   const dir = join(here.dir, "backups");
   const schedule = (redis: Redis) =>
-    new BackupSchedule(redis, here.keys, new Backup(here.redis, here.keys, here.prefix), {
+    new BackupSchedule(redis, here.keyspace, new Backup(here.redis, here.keyspace, here.prefix), {
       dir,
       everyMs: 60_000,
       keep: 9,
@@ -720,14 +722,14 @@ test("a gateway whose turn begins when another has just taken the backup that wa
   const late = Object.create(here.redis, {
     set: {
       value: async (...turn: Parameters<Redis["set"]>) => {
-        await schedule(here.redis).turn(here.secrets, here.journal.head);
+        await schedule(here.redis).turn(here.keys, here.journal.head);
         return here.redis.set(...turn);
       },
     },
   }) as Redis;
-  expect(await schedule(late).turn(here.secrets, here.journal.head)).toBeUndefined();
+  expect(await schedule(late).turn(here.keys, here.journal.head)).toBeUndefined();
   expect((await readdir(dir)).filter((name) => name.endsWith(".records"))).toHaveLength(1);
-  expect(await here.redis.exists(here.keys.backupTurn)).toBe(0);
+  expect(await here.redis.exists(here.keyspace.backupTurn)).toBe(0);
 });
 
 test("a backup taken while the ledger changes holds every subject whole", async () => {

@@ -12,9 +12,9 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import type { WorkerOptions } from "../../src/queue/worker.ts";
 import { type PrivateServer, startRedis } from "../../tools/private-servers/services.ts";
 import { until } from "../fixtures/eventually.ts";
-import { type Handle, keys, type QueueGateway, queueGateway } from "../fixtures/queue-gateway.ts";
+import { type Handle, keyspace, type QueueGateway, queueGateway } from "../fixtures/queue-gateway.ts";
 
-const QUEUE = `${keys.queuePrefix}:${keys.queueName}`;
+const QUEUE = `${keyspace.queuePrefix}:${keyspace.queueName}`;
 const queueKey = randomBytes(32);
 
 let dir: string;

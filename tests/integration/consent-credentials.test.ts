@@ -31,9 +31,9 @@ test.each(["", "x", "A".repeat(43), "A".repeat(100_000), "__proto__"])(
 );
 
 test("a MAC copied to another device opens nothing there", async () => {
-  const { credentials, redis, keys } = store();
+  const { credentials, redis, keyspace } = store();
   const token = await credentials.issue(HUB);
-  await redis.hset(keys.credential(LOCK), "mac", (await redis.hget(keys.credential(HUB), "mac")) ?? "");
+  await redis.hset(keyspace.credential(LOCK), "mac", (await redis.hget(keyspace.credential(HUB), "mac")) ?? "");
   expect(await credentials.verify(LOCK, token)).toBeUndefined();
 });
 
@@ -45,13 +45,13 @@ test("tells the subject a device is bound to, and keeps that over a new token", 
 });
 
 test("issuing ends the running session of that device", async () => {
-  const { credentials, keys } = store();
+  const { credentials, keyspace } = store();
   const listener = connectRedis(server().url, "subscriber");
   await listener.connect();
-  await listener.subscribe(keys.sessionEnd);
+  await listener.subscribe(keyspace.sessionEnd);
   const told = once(listener, "message");
   await credentials.issue(HUB);
-  expect(await told).toEqual([keys.sessionEnd, HUB]);
+  expect(await told).toEqual([keyspace.sessionEnd, HUB]);
   listener.disconnect();
 });
 
@@ -65,5 +65,5 @@ test("an outage is a fault, never a refusal", async () => {
   const { credentials, redis } = store();
   const token = await credentials.issue(HUB);
   redis.disconnect();
-  await expect(credentials.verify(HUB, token)).rejects.toMatchObject({ code: "CONSENT_UNREACHABLE" });
+  await expect(credentials.verify(HUB, token)).rejects.toMatchObject({ code: "REDIS_UNAVAILABLE" });
 });

@@ -13,8 +13,8 @@ import { Policies } from "../../src/consent/policy/policies.ts";
 import type { GiveInput } from "../../src/model/consent-change.ts";
 import type { DeviceId, DeviceKey, SubjectId, SubjectTag } from "../../src/model/ids.ts";
 import { Lookup } from "../../src/platform/keys/lookup.ts";
+import { type Keyspace, keyspaceOf } from "../../src/platform/keyspace.ts";
 import { connectRedis } from "../../src/platform/redis.ts";
-import { type RedisKeys, redisKeys } from "../../src/platform/redis-keys.ts";
 import { type PrivateServer, startRedis } from "../../tools/private-servers/services.ts";
 import { NO_JOURNAL } from "../fixtures/no-journal.ts";
 
@@ -34,7 +34,7 @@ export const CONSENT: GiveInput = {
 
 export interface Store {
   readonly redis: Redis;
-  readonly keys: RedisKeys;
+  readonly keyspace: Keyspace;
   readonly ledger: Ledger;
   readonly gate: ConsentGate;
   readonly credentials: Credentials;
@@ -54,25 +54,25 @@ export function consentStore(options: { leaseMs: number } = { leaseMs: 2_000 }):
   let store: Store | undefined;
   const opened: Redis[] = [];
 
-  async function open(keys: RedisKeys): Promise<Store> {
+  async function open(keyspace: Keyspace): Promise<Store> {
     const redis = connectRedis(proven(server).url, "store");
     opened.push(redis);
     await redis.connect();
     return {
       redis,
-      keys,
-      ledger: new Ledger(redis, keys, {
+      keyspace,
+      ledger: new Ledger(redis, keyspace, {
         journal: NO_JOURNAL,
         createSubjectKey: () => randomBytes(60).toString("base64url"),
         now: Date.now,
         controller: "vendor",
         expiryDays: 365,
       }),
-      gate: new ConsentGate(redis, keys),
-      credentials: new Credentials(redis, keys, Buffer.alloc(32, 9), async () => undefined),
-      leases: new Leases(redis, keys, options),
-      policies: new Policies(redis, keys),
-      another: () => open(keys),
+      gate: new ConsentGate(redis, keyspace),
+      credentials: new Credentials(redis, keyspace, Buffer.alloc(32, 9), async () => undefined),
+      leases: new Leases(redis, keyspace, options),
+      policies: new Policies(redis, keyspace),
+      another: () => open(keyspace),
     };
   }
 
@@ -81,7 +81,7 @@ export function consentStore(options: { leaseMs: number } = { leaseMs: 2_000 }):
     server = await startRedis({ dir, say: () => {} });
   });
   beforeEach(async () => {
-    store = await open(redisKeys(`t-${randomUUID().slice(0, 8)}`));
+    store = await open(keyspaceOf(`t-${randomUUID().slice(0, 8)}`));
     await store.policies.ensureShipped(shippedPolicy);
   });
   afterEach(() => {

@@ -42,13 +42,13 @@ test("is one command for any number of devices", async () => {
 });
 
 test("without floors every consent is superseded", async () => {
-  const { gate, ledger, redis, keys } = store();
+  const { gate, ledger, redis, keyspace } = store();
   await ledger.bind(ANNA, HUB);
   await ledger.give(ANNA, CONSENT);
   for (const damage of [
-    () => redis.del(keys.policyFloors),
-    () => redis.set(keys.policyFloors, "0,0,0"),
-    () => redis.set(keys.policyFloors, "x,1,1,1"),
+    () => redis.del(keyspace.policyFloors),
+    () => redis.set(keyspace.policyFloors, "0,0,0"),
+    () => redis.set(keyspace.policyFloors, "x,1,1,1"),
   ]) {
     await damage();
     const { decisions, floors } = await gate.read(refs);
@@ -57,15 +57,15 @@ test("without floors every consent is superseded", async () => {
 });
 
 test("a record that was damaged denies", async () => {
-  const { gate, ledger, redis, keys } = store();
+  const { gate, ledger, redis, keyspace } = store();
   await ledger.bind(ANNA, HUB);
   await ledger.give(ANNA, CONSENT);
-  await redis.append(keys.decision(ANNA, HUB), "|");
+  await redis.append(keyspace.decision(ANNA, HUB), "|");
   expect((await gate.read(refs)).decisions[0]).toBeUndefined();
 });
 
 test("while Redis is away it throws instead of answering", async () => {
   const { gate, redis } = store();
   redis.disconnect();
-  await expect(gate.read(refs)).rejects.toMatchObject({ code: "CONSENT_UNREACHABLE" });
+  await expect(gate.read(refs)).rejects.toMatchObject({ code: "REDIS_UNAVAILABLE" });
 });

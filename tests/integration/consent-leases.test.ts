@@ -66,8 +66,8 @@ test("sees the leases of other processes", async () => {
 });
 
 test("answers undrained rather than wrong when a lease outlasts the bound", async () => {
-  const { leases, redis, keys } = store();
-  await redis.zadd(keys.leases, Date.now() + 60_000, "of-a-clock-that-jumped");
+  const { leases, redis, keyspace } = store();
+  await redis.zadd(keyspace.leases, Date.now() + 60_000, "of-a-clock-that-jumped");
   const { drained, waitedMs } = await leases.drain();
   expect(drained).toBe(false);
   expect(waitedMs).toBeGreaterThanOrEqual(LEASE_MS);
@@ -75,21 +75,21 @@ test("answers undrained rather than wrong when a lease outlasts the bound", asyn
 
 describe("the signal", () => {
   test("aborts while the lease still holds", async () => {
-    const { leases, redis, keys } = store();
+    const { leases, redis, keyspace } = store();
     const lease = await leases.acquire();
     await new Promise((aborted) => lease.signal.addEventListener("abort", aborted));
-    const end = Number(await redis.zscore(keys.leases, lease.id));
+    const end = Number(await redis.zscore(keyspace.leases, lease.id));
     expect(end - Date.now()).toBeGreaterThan(0);
     // A quarter of the term before its end, as far as two clocks of whole milliseconds can tell.
     expect(end - Date.now()).toBeLessThanOrEqual(LEASE_MS * 0.25 + 5);
   });
 
   test("stays quiet after a release, which may be repeated", async () => {
-    const { leases, redis, keys } = store();
+    const { leases, redis, keyspace } = store();
     const lease = await leases.acquire();
     await lease.release();
     await lease.release();
-    expect(await redis.zcard(keys.leases)).toBe(0);
+    expect(await redis.zcard(keyspace.leases)).toBe(0);
     expect(lease.signal.aborted).toBe(false);
   });
 });
@@ -99,12 +99,12 @@ describe("kept beyond its term", () => {
   const afterATerm = (lease: Lease & { readonly id: string }) =>
     until("the term is over", async () => lease.signal.aborted && (await isKept(lease)));
   const isKept = async ({ id }: { readonly id: string }) => {
-    const { redis, keys } = store();
-    return Number(await redis.zscore(keys.leases, `${id}*`)) > Date.now() + KEPT_TERM_MS - LEASE_MS;
+    const { redis, keyspace } = store();
+    return Number(await redis.zscore(keyspace.leases, `${id}*`)) > Date.now() + KEPT_TERM_MS - LEASE_MS;
   };
 
   test("it holds up whom it concerns, and nobody else", async () => {
-    const { leases, redis, keys } = store();
+    const { leases, redis, keyspace } = store();
     const lease = await leases.acquire();
     await lease.keep(mine);
     await afterATerm(lease);
@@ -114,7 +114,7 @@ describe("kept beyond its term", () => {
     expect(await leases.drain(subject("other"))).toMatchObject({ drained: true });
     await lease.release();
     expect(await leases.drain(subject("mine"))).toMatchObject({ drained: true });
-    expect(await redis.keys(`${keys.leases}*`)).toEqual([]);
+    expect(await redis.keys(`${keyspace.leases}*`)).toEqual([]);
   });
 
   test("a drain under way goes on waiting when its lease is kept, and stops when that concerns others", async () => {
@@ -128,26 +128,26 @@ describe("kept beyond its term", () => {
   });
 
   test("nobody knows whom it concerns: then everybody", async () => {
-    const { leases, redis, keys } = store();
+    const { leases, redis, keyspace } = store();
     const lease = await leases.acquire();
     await lease.keep(mine);
     lease.abandon();
-    await redis.del(keys.keptLease(lease.id));
+    await redis.del(keyspace.keptLease(lease.id));
     expect((await leases.drain(subject("other"))).drained).toBe(false);
   });
 
   test("abandoned, it runs out by itself; released, it does not come back", async () => {
-    const { leases, redis, keys } = store();
+    const { leases, redis, keyspace } = store();
     const [abandoned, released] = await Promise.all([leases.acquire(), leases.acquire()]);
     await Promise.all([abandoned.keep(mine), released.keep(mine)]);
     abandoned.abandon();
     await released.release();
-    const end = await redis.zscore(keys.leases, `${abandoned.id}*`);
+    const end = await redis.zscore(keyspace.leases, `${abandoned.id}*`);
     const later = await leases.acquire();
     await later.keep(mine);
     await afterATerm(later);
-    expect(await redis.zscore(keys.leases, `${abandoned.id}*`)).toBe(end);
-    expect(await redis.zscore(keys.leases, `${released.id}*`)).toBe(null);
+    expect(await redis.zscore(keyspace.leases, `${abandoned.id}*`)).toBe(end);
+    expect(await redis.zscore(keyspace.leases, `${released.id}*`)).toBe(null);
   });
 
   test("it survives an outage of Redis shorter than its term", async () => {
@@ -163,10 +163,10 @@ describe("kept beyond its term", () => {
 });
 
 test("leases that ran out are swept by the next one", async () => {
-  const { leases, redis, keys } = store();
-  await redis.zadd(keys.leases, Date.now() - 1, "left-behind");
+  const { leases, redis, keyspace } = store();
+  await redis.zadd(keyspace.leases, Date.now() - 1, "left-behind");
   const lease = await leases.acquire();
-  expect(await redis.zrange(keys.leases, "0", "-1")).toEqual([lease.id]);
+  expect(await redis.zrange(keyspace.leases, "0", "-1")).toEqual([lease.id]);
   await lease.release();
 });
 
@@ -174,7 +174,7 @@ test("while Redis is away nobody gets a lease and nothing drains", async () => {
   const { leases, redis } = store();
   const lease = await leases.acquire();
   redis.disconnect();
-  await expect(leases.acquire()).rejects.toMatchObject({ code: "CONSENT_UNREACHABLE" });
-  await expect(leases.drain()).rejects.toMatchObject({ code: "CONSENT_UNREACHABLE" });
+  await expect(leases.acquire()).rejects.toMatchObject({ code: "REDIS_UNAVAILABLE" });
+  await expect(leases.drain()).rejects.toMatchObject({ code: "REDIS_UNAVAILABLE" });
   await expect(lease.release()).resolves.toBeUndefined();
 });

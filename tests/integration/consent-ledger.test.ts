@@ -42,31 +42,31 @@ describe("binding", () => {
   });
 
   test("to another subject takes the device away, with its decision, and ends its session", async () => {
-    const { ledger, credentials, keys, redis } = store();
+    const { ledger, credentials, keyspace, redis } = store();
     await ledger.bind(ANNA, HUB);
     await ledger.give(ANNA, CONSENT);
     const token = await credentials.issue(HUB);
     const listener = connectRedis(server().url, "subscriber");
     await listener.connect();
-    await listener.subscribe(keys.sessionEnd);
+    await listener.subscribe(keyspace.sessionEnd);
     const told = once(listener, "message");
 
     expect(await ledger.bind(BORIS, HUB)).toMatchObject({ moved: true });
-    expect(await told).toEqual([keys.sessionEnd, HUB]);
-    expect(await redis.exists(keys.decision(ANNA, HUB))).toBe(0);
+    expect(await told).toEqual([keyspace.sessionEnd, HUB]);
+    expect(await redis.exists(keyspace.decision(ANNA, HUB))).toBe(0);
     expect(await verdict(ANNA, HUB)).toBe("no-consent");
     expect(await verdict(BORIS, HUB)).toBe("no-consent");
     expect(await credentials.verify(HUB, token)).toBeUndefined();
     expect(await credentials.verify(HUB, await credentials.issue(HUB))).toEqual({ subjectTag: BORIS });
     expect((await ledger.record(ANNA))?.devices).toEqual([]);
-    expect(await redis.smembers(keys.devices(ANNA))).toEqual([]);
-    expect(await redis.smembers(keys.devices(BORIS))).toEqual([HUB]);
-    expect(await redis.hget(keys.subject(BORIS), "key")).not.toBe(await redis.hget(keys.subject(ANNA), "key"));
+    expect(await redis.smembers(keyspace.devices(ANNA))).toEqual([]);
+    expect(await redis.smembers(keyspace.devices(BORIS))).toEqual([HUB]);
+    expect(await redis.hget(keyspace.subject(BORIS), "key")).not.toBe(await redis.hget(keyspace.subject(ANNA), "key"));
     listener.disconnect();
   });
 
   test("by two subjects at once ends with one owner", async () => {
-    const { ledger, redis, keys, another } = store();
+    const { ledger, redis, keyspace, another } = store();
     const rival = await another();
     for (let round = 0; round < 5; round += 1) {
       const key = device(`contested-${round}`);
@@ -74,29 +74,29 @@ describe("binding", () => {
       const failed = results.filter((result) => result.status === "rejected");
       for (const { reason } of failed) expect(reason).toMatchObject({ code: "CONSENT_CONFLICT" });
       const owners = [];
-      for (const tag of [ANNA, BORIS]) if (await redis.sismember(keys.devices(tag), key)) owners.push(tag);
-      expect(owners).toEqual([await redis.hget(keys.credential(key), "tag")]);
+      for (const tag of [ANNA, BORIS]) if (await redis.sismember(keyspace.devices(tag), key)) owners.push(tag);
+      expect(owners).toEqual([await redis.hget(keyspace.credential(key), "tag")]);
     }
   });
 
   test("that was broken off is completed by the next one", async () => {
-    const { ledger, redis, keys } = store();
+    const { ledger, redis, keyspace } = store();
     await ledger.bind(ANNA, HUB);
     // What a claim leaves behind when the process dies right after it.
-    await redis.hset(keys.credential(HUB), { claim: "dead", target: BORIS, from: `${ANNA},${BORIS}` });
-    await redis.hdel(keys.credential(HUB), "tag");
+    await redis.hset(keyspace.credential(HUB), { claim: "dead", target: BORIS, from: `${ANNA},${BORIS}` });
+    await redis.hdel(keyspace.credential(HUB), "tag");
     expect(await ledger.bind(BORIS, HUB)).toMatchObject({ moved: true });
     expect((await ledger.record(ANNA))?.devices).toEqual([]);
-    expect(await redis.hgetall(keys.credential(HUB))).toEqual({ tag: BORIS });
+    expect(await redis.hgetall(keyspace.credential(HUB))).toEqual({ tag: BORIS });
   });
 
   test("undone, the device is nobody's; undone again, nothing happens", async () => {
-    const { ledger, redis, keys } = store();
+    const { ledger, redis, keyspace } = store();
     await ledger.bind(ANNA, HUB);
     await ledger.give(ANNA, CONSENT);
     expect(await ledger.unbind(ANNA, HUB)).toMatchObject({ fence: 1, narrowed: true, silenced: [HUB] });
     expect(await verdict(ANNA, HUB)).toBe("no-consent");
-    expect(await redis.hget(keys.credential(HUB), "tag")).toBeNull();
+    expect(await redis.hget(keyspace.credential(HUB), "tag")).toBeNull();
     expect(await ledger.unbind(ANNA, HUB)).toBeUndefined();
     expect(await ledger.unbind(BORIS, HUB)).toBeUndefined();
   });
@@ -264,7 +264,7 @@ describe("withdrawing", () => {
 
 describe("two writers on one record", () => {
   test("both get through, one after the other, in one chain", async () => {
-    const { ledger, another, redis, keys } = store();
+    const { ledger, another, redis, keyspace } = store();
     const rival = await another();
     await ledger.bind(ANNA, HUB);
     await ledger.give(ANNA, CONSENT);
@@ -279,17 +279,17 @@ describe("two writers on one record", () => {
     const record = await ledger.record(ANNA);
     expect(record?.fence).toBe(8);
     expect(record?.events).toHaveLength(10);
-    expect(await redis.hget(keys.subject(ANNA), "fence")).toBe("8");
+    expect(await redis.hget(keyspace.subject(ANNA), "fence")).toBe("8");
   });
 
   test("the one who never comes first is told so and has changed nothing", async () => {
-    const { ledger, redis, keys } = store();
+    const { ledger, redis, keyspace } = store();
     await ledger.bind(ANNA, HUB);
     await ledger.give(ANNA, CONSENT);
-    let head = (await redis.hget(keys.subject(ANNA), "head")) ?? "";
+    let head = (await redis.hget(keyspace.subject(ANNA), "head")) ?? "";
     let rivalEvents = 0;
     // The clock is asked between reading and appending: there, on the same connection, a rival is faster each time.
-    const outrun = new Ledger(redis, keys, {
+    const outrun = new Ledger(redis, keyspace, {
       createSubjectKey: () => "key",
       journal: NO_JOURNAL,
       controller: "vendor",
@@ -299,7 +299,7 @@ describe("two writers on one record", () => {
         const text = canonicalJson({ ...stamp, type: "released" });
         head = hashText(text);
         rivalEvents += 1;
-        void redis.multi().rpush(keys.ledger(ANNA), text).hset(keys.subject(ANNA), "head", head).exec();
+        void redis.multi().rpush(keyspace.ledger(ANNA), text).hset(keyspace.subject(ANNA), "head", head).exec();
         return Date.now();
       },
     });
@@ -313,9 +313,9 @@ describe("two writers on one record", () => {
 
 describe("a ledger that has all the events it may have", () => {
   test("takes no more consent, and everything that takes away; said twice that is not written twice", async () => {
-    const { redis, keys } = store();
+    const { redis, keyspace } = store();
     const options = { createSubjectKey: () => "key", controller: "vendor", expiryDays: 1, now: Date.now };
-    const full = new Ledger(redis, keys, { ...options, journal: NO_JOURNAL, wideningLimit: 2 });
+    const full = new Ledger(redis, keyspace, { ...options, journal: NO_JOURNAL, wideningLimit: 2 });
     await full.bind(ANNA, HUB);
     await full.give(ANNA, CONSENT);
     await expect(full.give(ANNA, CONSENT)).rejects.toMatchObject({ code: "LEDGER_FULL" });
@@ -338,12 +338,12 @@ describe("a ledger that has all the events it may have", () => {
 
 describe("the chain", () => {
   async function texts(): Promise<{ head: string; texts: string[] }> {
-    const { ledger, redis, keys } = store();
+    const { ledger, redis, keyspace } = store();
     await ledger.bind(ANNA, HUB);
     await ledger.give(ANNA, CONSENT);
     await ledger.withdraw(ANNA, {});
-    const head = (await redis.hget(keys.subject(ANNA), "head")) ?? "";
-    return { head, texts: await redis.lrange(keys.ledger(ANNA), 0, -1) };
+    const head = (await redis.hget(keyspace.subject(ANNA), "head")) ?? "";
+    return { head, texts: await redis.lrange(keyspace.ledger(ANNA), 0, -1) };
   }
 
   test("verifies, and its texts are canonical", async () => {
@@ -375,22 +375,22 @@ describe("the chain", () => {
   });
 
   test("broken in Redis, the ledger refuses to build on it", async () => {
-    const { ledger, redis, keys } = store();
+    const { ledger, redis, keyspace } = store();
     await texts();
-    await redis.lset(keys.ledger(ANNA), 1, "{}");
+    await redis.lset(keyspace.ledger(ANNA), 1, "{}");
     await expect(ledger.give(ANNA, CONSENT)).rejects.toMatchObject({ code: "LEDGER_BROKEN" });
     await expect(ledger.record(ANNA)).rejects.toMatchObject({ code: "LEDGER_BROKEN" });
   });
 
   test("broken in Redis, it allows nothing from the moment that is found", async () => {
-    const { ledger, redis, keys } = store();
+    const { ledger, redis, keyspace } = store();
     await texts();
     await ledger.give(ANNA, CONSENT);
-    expect(await redis.get(keys.decision(ANNA, HUB))).toContain("|given|");
-    await redis.lset(keys.ledger(ANNA), 1, "{}");
+    expect(await redis.get(keyspace.decision(ANNA, HUB))).toContain("|given|");
+    await redis.lset(keyspace.ledger(ANNA), 1, "{}");
     // Even a withdrawal cannot be written on it, but what it would take away is gone.
     await expect(ledger.withdraw(ANNA, {})).rejects.toMatchObject({ code: "LEDGER_BROKEN" });
-    expect(await redis.get(keys.decision(ANNA, HUB))).toBeNull();
+    expect(await redis.get(keyspace.decision(ANNA, HUB))).toBeNull();
   });
 });
 
@@ -413,8 +413,13 @@ test("no id of a device or a subject rests in Redis, in any key or value", async
 });
 
 test("all keys of one subject lie in one cluster slot", async () => {
-  const { keys } = store();
-  for (const key of [keys.subject(ANNA), keys.ledger(ANNA), keys.devices(ANNA), keys.decision(ANNA, HUB)]) {
+  const { keyspace } = store();
+  for (const key of [
+    keyspace.subject(ANNA),
+    keyspace.ledger(ANNA),
+    keyspace.devices(ANNA),
+    keyspace.decision(ANNA, HUB),
+  ]) {
     expect(/\{(.+?)\}/.exec(key)?.[1]).toBe(ANNA);
   }
 });

@@ -19,7 +19,7 @@ beforeEach(() => {
 });
 
 function lettersUpTo(maxBytes: number): DeadLetters {
-  return new DeadLetters(store().redis, store().keys, envelope, { maxBytes });
+  return new DeadLetters(store().redis, store().keyspace, envelope, { maxBytes });
 }
 
 function message(subjectTag: SubjectTag, deviceKey: DeviceKey): RawMessage {
@@ -53,7 +53,7 @@ const names = new Map<string, string>([
 
 /** Bytes of the letters, by the letters themselves. */
 async function weighed(): Promise<number> {
-  const texts = await store().redis.hvals(store().keys.deadLetters);
+  const texts = await store().redis.hvals(store().keyspace.deadLetters);
   return texts.reduce((sum, text) => sum + text.length, 0);
 }
 
@@ -82,30 +82,30 @@ describe("of two owners of a device", () => {
   });
 
   test("nothing is left in Redis once the last letter has gone, whichever way", async () => {
-    const { redis, keys } = store();
+    const { redis, keyspace } = store();
     await letters.addBatch("unopenable", envelope.seal("sealed", "other"), 7);
-    expect(await redis.get(keys.deadLetterBytes)).toBe(String(await weighed()));
+    expect(await redis.get(keyspace.deadLetterBytes)).toBe(String(await weighed()));
     const [first] = await all();
     if (first === undefined) throw new Error("no letter");
     await letters.remove(first);
     await letters.remove(first);
     await letters.purge(ANNA, "all");
-    expect(await redis.get(keys.deadLetterBytes)).toBe(String(await weighed()));
+    expect(await redis.get(keyspace.deadLetterBytes)).toBe(String(await weighed()));
     const count = await letters.count();
     expect(await letters.expire(Date.now() + 1_000, nobody)).toBe(count);
-    expect(await redis.keys(`${keys.deadLetters}*`)).toEqual([]);
-    expect(await redis.exists(keys.deadLetterBytes)).toBe(0);
+    expect(await redis.keys(`${keyspace.deadLetters}*`)).toEqual([]);
+    expect(await redis.exists(keyspace.deadLetterBytes)).toBe(0);
   });
 });
 
 test("a letter that is added while its person's are purged is whole: found by the next purge, or not there", async () => {
-  const { redis, keys } = store();
+  const { redis, keyspace } = store();
   const adding: Promise<unknown>[] = [];
   for (let round = 0; round < 100; round += 1) {
     adding.push(letters.add("poison", [message(ANNA, HUB)]), letters.purge(ANNA, [HUB]));
   }
   await Promise.all(adding);
-  expect(Object.keys(await redis.hgetall(keys.deadLettersOf(ANNA))).sort()).toEqual(
+  expect(Object.keys(await redis.hgetall(keyspace.deadLettersOf(ANNA))).sort()).toEqual(
     (await all()).map(({ id }) => id).sort(),
   );
   await letters.purge(ANNA, [HUB]);

@@ -12,7 +12,7 @@ const one = subject("one");
 const two = subject("two");
 const { store } = consentStore();
 
-const account = () => new Disclosures(store().redis, store().keys);
+const account = () => new Disclosures(store().redis, store().keyspace);
 const line = (tag: SubjectTag, recipient: Recipient, day: string, revision = 2): DisclosureLine => ({
   subject: tag,
   revision,
@@ -60,13 +60,13 @@ describe("a line", () => {
     await account().open(subjects.map((tag) => line(tag, SKY, "2026-03-07")));
     for (const tag of [subjects[0], subjects[600], subjects[1_202]])
       expect(await shown(tag as SubjectTag)).toEqual(["2026-03-07 sky 0"]);
-    expect(await store().redis.keys(store().keys.disclosures("*" as SubjectTag))).toHaveLength(1_203);
+    expect(await store().redis.keys(store().keyspace.disclosures("*" as SubjectTag))).toHaveLength(1_203);
   });
 });
 
 describe("counts", () => {
   test("of a call whose answer got lost are added once, and two gateways do not disturb each other", async () => {
-    const [here, there] = [account(), new Disclosures((await store().another()).redis, store().keys)];
+    const [here, there] = [account(), new Disclosures((await store().another()).redis, store().keyspace)];
     const about = line(one, LIGHTS, "2026-03-07");
     await Promise.all([here.open([about]), there.open([about])]);
     await here.add(1, [[about, 5]]);
@@ -82,9 +82,9 @@ describe("counts", () => {
     const disclosures = account();
     const about = line(one, SKY, "2026-03-07");
     await disclosures.open([about]);
-    await store().redis.del(store().keys.disclosures(one));
+    await store().redis.del(store().keyspace.disclosures(one));
     await disclosures.add(1, [[about, 3]]);
-    expect(await store().redis.exists(store().keys.disclosures(one))).toBe(0);
+    expect(await store().redis.exists(store().keyspace.disclosures(one))).toBe(0);
   });
 });
 
@@ -112,7 +112,7 @@ describe("an erasure", () => {
     if (again.refused !== undefined) throw new Error(again.refused);
     await fixture.finish(again.status.id);
     expect(await shown(one)).toEqual([]);
-    expect(await store().redis.exists(store().keys.disclosures(one))).toBe(0);
+    expect(await store().redis.exists(store().keyspace.disclosures(one))).toBe(0);
   });
 
   test("says in its receipt who had got something and could not be told any more", async () => {
@@ -159,15 +159,15 @@ describe("lines past their time", () => {
     expect(await totals()).toEqual(["2026-03-07 sky 0", "2026-04-01 sky 0"]);
     expect(await disclosures.expire("2026-03-07", held)).toBe(0);
     expect(await disclosures.expire("2027-01-01", new Set())).toBe(7);
-    expect(await store().redis.keys(store().keys.disclosures("*" as SubjectTag))).toEqual([]);
+    expect(await store().redis.keys(store().keyspace.disclosures("*" as SubjectTag))).toEqual([]);
     expect(await totals()).toEqual([]);
   });
 });
 
 test("a Redis that does not answer is told as such", async () => {
-  const { redis, keys } = await store().another();
+  const { redis, keyspace } = await store().another();
   redis.disconnect();
-  const disclosures = new Disclosures(redis, keys);
-  await expect(disclosures.open([line(one, SKY, "2026-03-07")])).rejects.toThrow("CONSENT_UNREACHABLE");
-  await expect(disclosures.of(one)).rejects.toThrow("CONSENT_UNREACHABLE");
+  const disclosures = new Disclosures(redis, keyspace);
+  await expect(disclosures.open([line(one, SKY, "2026-03-07")])).rejects.toThrow("REDIS_UNAVAILABLE");
+  await expect(disclosures.of(one)).rejects.toThrow("REDIS_UNAVAILABLE");
 });

@@ -82,8 +82,8 @@ interface World {
 
 /** Someone with three stored rows. */
 async function someone(): Promise<World> {
-  const { redis, keys } = store();
-  const ledger = new Ledger(redis, keys, {
+  const { redis, keyspace } = store();
+  const ledger = new Ledger(redis, keyspace, {
     journal: NO_JOURNAL,
     createSubjectKey: () => keyring.createSubjectKey(),
     now: Date.now,
@@ -93,7 +93,7 @@ async function someone(): Promise<World> {
   const [tag, key] = [subject(randomUUID()), device(randomUUID())];
   await ledger.bind(tag, key);
   await ledger.give(tag, CONSENT);
-  const wrapped = (await redis.hget(keys.subject(tag), "key")) ?? "";
+  const wrapped = (await redis.hget(keyspace.subject(tag), "key")) ?? "";
   const now = Date.now();
   const name = keyring.pseudonym(wrapped, key, "analytics", Math.floor(now / EPOCH_MS));
   const records = [1, 2].map((n) => ({ device: name, status: { n }, timestampNs: `${now}00000${n}` }));
@@ -102,11 +102,11 @@ async function someone(): Promise<World> {
   return { tag, device: key, name, ledger };
 }
 
-function processOn({ redis, keys, leases }: Store, doomed?: Doomed) {
+function processOn({ redis, keyspace, leases }: Store, doomed?: Doomed) {
   const run = <T>(command: () => Promise<T>) => (doomed === undefined ? command() : doomed.run(command));
   const connection = doomed === undefined ? redis : doomed.redis(redis);
   const ports: Partial<ErasurePorts> = {
-    ledger: new SubjectErasure(connection, keys, { now: Date.now }),
+    ledger: new SubjectErasure(connection, keyspace, { now: Date.now }),
     drain: (tag) => run(() => leases.drain(tag)),
     purgeDeadLetters: () => run(async () => undefined),
     journal: () => run(async () => undefined),
@@ -143,7 +143,7 @@ async function carriedOut(world: World, fixture: ReturnType<typeof processOn>, a
 }
 
 async function expectErased({ tag, device: key, name, ledger }: World): Promise<void> {
-  const { redis, keys } = store();
+  const { redis, keyspace } = store();
   const fixture = processOn(store());
   const [id = ""] = await fixture.records.open();
   expect(await fixture.erasures.acknowledge(id, "scene", SERVICE)).toBe(true);
@@ -158,14 +158,14 @@ async function expectErased({ tag, device: key, name, ledger }: World): Promise<
     receipt: { keyDestroyed: true, sinks: [{ rowsDeleted: 3, verified: true, method: "deleted" }] },
   });
   expect(await query(influx.url, `SELECT * FROM device_status, device_location WHERE device = '${name}'`)).toEqual([]);
-  expect(await redis.hget(keys.subject(tag), "key")).toBeNull();
-  expect(Object.keys(await redis.hgetall(keys.erasure(tag, id)))).not.toEqual(
+  expect(await redis.hget(keyspace.subject(tag), "key")).toBeNull();
+  expect(Object.keys(await redis.hgetall(keyspace.erasure(tag, id)))).not.toEqual(
     expect.arrayContaining([expect.stringMatching(/^(key|facts|notices)$/)]),
   );
-  expect(await redis.get(keys.decision(tag, key))).toMatch(/^3\|withdrawn\|.*\|\|-$/);
+  expect(await redis.get(keyspace.decision(tag, key))).toMatch(/^3\|withdrawn\|.*\|\|-$/);
   const record = await ledger.record(tag);
   expect(record?.events.map(({ type }) => type)).toEqual(["bound", "given", "erasure-requested", "erased"]);
-  expect(JSON.parse((await redis.hget(keys.tombstones, tag)) ?? "{}")).toMatchObject({
+  expect(JSON.parse((await redis.hget(keyspace.tombstones, tag)) ?? "{}")).toMatchObject({
     erasure: id,
     head: record?.head,
   });
@@ -191,5 +191,5 @@ test("a process that ends with any of its commands loses nothing", async () => {
 });
 
 async function begun({ tag }: World): Promise<boolean> {
-  return (await store().redis.hexists(store().keys.subject(tag), "erasure")) === 1;
+  return (await store().redis.hexists(store().keyspace.subject(tag), "erasure")) === 1;
 }

@@ -28,8 +28,8 @@ export function erasuresOn(
   ports: Partial<ErasurePorts> = {},
   options: Partial<ErasureOptions> = {},
 ): ErasureFixture {
-  const records = new ErasureRecords(store.redis, store.keys);
-  const disclosures = new Disclosures(store.redis, store.keys);
+  const records = new ErasureRecords(store.redis, store.keyspace);
+  const disclosures = new Disclosures(store.redis, store.keyspace);
   const added: string[] = [];
   const turns = { add: async (id: string) => void added.push(id), wake: async () => undefined };
   const erasures = new Erasures(
@@ -43,7 +43,7 @@ export function erasuresOn(
     records,
     turns,
     {
-      ledger: new SubjectErasure(store.redis, store.keys, { now: Date.now }),
+      ledger: new SubjectErasure(store.redis, store.keyspace, { now: Date.now }),
       drain: (tag) => store.leases.drain(tag),
       queuedBatches: async () => [],
       pseudonym: (key, device, purpose, epoch) => keyring.pseudonym(key, device, purpose, epoch),

@@ -16,9 +16,9 @@ const { store } = consentStore();
 const BY_SUBJECT = { by: "subject", method: "api" } as const;
 
 function ledgerOf(): Ledger {
-  const { redis, keys } = store();
+  const { redis, keyspace } = store();
   const createSubjectKey = () => keyring.createSubjectKey();
-  return new Ledger(redis, keys, {
+  return new Ledger(redis, keyspace, {
     journal: NO_JOURNAL,
     createSubjectKey,
     now: Date.now,
@@ -32,7 +32,7 @@ async function someone(): Promise<{ tag: SubjectTag; hub: DeviceKey; key: string
   const ledger = ledgerOf();
   await ledger.bind(tag, hub);
   await ledger.give(tag, CONSENT);
-  return { tag, hub, key: (await store().redis.hget(store().keys.subject(tag), "key")) ?? "" };
+  return { tag, hub, key: (await store().redis.hget(store().keyspace.subject(tag), "key")) ?? "" };
 }
 
 async function idOf(requested: ReturnType<ReturnType<typeof erasuresOn>["erasures"]["request"]>): Promise<string> {
@@ -60,7 +60,7 @@ function fakeSink(more: Partial<ErasableSink> = {}): ErasableSink & { removed: P
 
 test("nobody who writes the same ledger meanwhile can bring the key back", async () => {
   const { tag, hub, key } = await someone();
-  const { redis, keys } = store();
+  const { redis, keyspace } = store();
   const ledger = ledgerOf();
   const fixture = erasuresOn(store());
   const others = [1, 2, 3].map((n) => device(`${randomUUID()}-${n}`));
@@ -76,21 +76,21 @@ test("nobody who writes the same ledger meanwhile can bring the key back", async
     expect.arrayContaining(["erasure-requested", "erased"]),
   );
   // Whichever came last, what it left behind is the state of an erased or of a newly consenting person.
-  const decision = await redis.get(keys.decision(tag, hub));
+  const decision = await redis.get(keyspace.decision(tag, hub));
   expect(decision).toMatch(/^3\|(given|withdrawn)\|/);
 });
 
 test("consent given before the erasure is done begins under a key the erasure does not touch", async () => {
   const { tag, hub, key } = await someone();
-  const { redis, keys } = store();
+  const { redis, keyspace } = store();
   const sink = fakeSink();
   const fixture = erasuresOn(store(), { sinks: [sink] });
   const id = await idOf(fixture.erasures.request(tag, BY_SUBJECT));
   await ledgerOf().give(tag, CONSENT);
-  const fresh = (await redis.hget(keys.subject(tag), "key")) ?? "";
+  const fresh = (await redis.hget(keyspace.subject(tag), "key")) ?? "";
   expect(fresh).not.toBe(key);
   await fixture.finish(id);
-  expect(await redis.hget(keys.subject(tag), "key")).toBe(fresh);
+  expect(await redis.hget(keyspace.subject(tag), "key")).toBe(fresh);
   const epoch = Math.floor(Date.now() / EPOCH_MS);
   expect(sink.removed).toContain(keyring.pseudonym(key, hub, "analytics", epoch));
   expect(sink.removed).not.toContain(keyring.pseudonym(fresh, hub, "analytics", epoch));
@@ -123,7 +123,7 @@ test("a legal hold lets nothing be deleted; once it has ended the erasure goes o
   const id = await idOf(fixture.erasures.request(tag, BY_SUBJECT));
   expect(await fixture.erasures.advance(id, never)).toBeGreaterThan(0);
   expect(sink.removed).toEqual([]);
-  expect(await store().redis.hget(store().keys.erasure(tag, id), "key")).toBe(key);
+  expect(await store().redis.hget(store().keyspace.erasure(tag, id), "key")).toBe(key);
   // Use has ended all the same.
   expect((await ledgerOf().record(tag))?.consent?.state).toBe("withdrawn");
   held = undefined;
@@ -153,7 +153,7 @@ test("a hold over one device lets everything of the others be deleted at once, a
   expect(sink.removed).not.toContain(nameOf(kept));
   expect(purged).toEqual([[free]]);
   const early = sink.removed.length;
-  expect(await store().redis.hget(store().keys.erasure(tag, id), "key")).toBe(key);
+  expect(await store().redis.hget(store().keyspace.erasure(tag, id), "key")).toBe(key);
 
   held = undefined;
   const { receipt } = await fixture.finish(id);
@@ -207,22 +207,22 @@ test("a hold that is placed while rows are being deleted ends that, and waits fo
   expect(await fixture.erasures.advance(id, never)).toBeGreaterThan(0);
   expect(calls).toBe(1);
   expect(await fixture.erasures.status(id)).toMatchObject({ state: "held", step: "delete" });
-  expect(await store().redis.hget(store().keys.erasure(tag, id), "key")).toBe(key);
+  expect(await store().redis.hget(store().keyspace.erasure(tag, id), "key")).toBe(key);
 });
 
 test("a key is not destroyed under a hold, whenever that was placed", async () => {
   const { tag, key } = await someone();
-  const { redis, keys } = store();
+  const { redis, keyspace } = store();
   const fixture = erasuresOn(store());
   const id = await idOf(fixture.erasures.request(tag, BY_SUBJECT));
-  const holds = new LedgerHolds(redis, keys, { journal: NO_JOURNAL, now: Date.now });
-  const ledger = new SubjectErasure(redis, keys, { now: Date.now });
+  const holds = new LedgerHolds(redis, keyspace, { journal: NO_JOURNAL, now: Date.now });
+  const ledger = new SubjectErasure(redis, keyspace, { now: Date.now });
   await holds.place(tag, { ref: "court:1", until: Date.now() + 1_000_000 });
   expect(await ledger.destroyKey(tag, id)).toBe(false);
-  expect(await redis.hget(keys.erasure(tag, id), "key")).toBe(key);
+  expect(await redis.hget(keyspace.erasure(tag, id), "key")).toBe(key);
   await holds.release(tag, "court:1");
   expect(await ledger.destroyKey(tag, id)).toBe(true);
-  expect(await redis.hget(keys.erasure(tag, id), "key")).toBeNull();
+  expect(await redis.hget(keyspace.erasure(tag, id), "key")).toBeNull();
 });
 
 test("a store that cannot delete rows makes the receipt say so, one that does not let us look as well", async () => {
@@ -264,7 +264,7 @@ test("while the store is away nothing is claimed and the key is kept", async () 
   await fixture.records.useEpochLength(EPOCH_MS);
   await expect(fixture.erasures.advance(id, never)).rejects.toMatchObject({ code: "SINK_UNAVAILABLE" });
   expect(await fixture.erasures.status(id)).toMatchObject({ state: "running", step: "delete" });
-  expect(await store().redis.hget(store().keys.erasure(tag, id), "key")).toBe(key);
+  expect(await store().redis.hget(store().keyspace.erasure(tag, id), "key")).toBe(key);
   away = false;
   expect((await fixture.finish(id)).receipt.sinks).toMatchObject([{ verified: true }]);
 });
@@ -321,7 +321,7 @@ test("only services of purposes that were consented to learn anything, and the n
   const { receipt } = await fixture.finish(id);
   expect(new Set(told)).toEqual(new Set(["network 1"]));
   expect(receipt.services).toEqual([{ purpose: "network", notified: 1, acknowledged: 0, unacknowledged: 2 }]);
-  const left = await store().redis.hgetall(store().keys.erasure(tag, id));
+  const left = await store().redis.hgetall(store().keyspace.erasure(tag, id));
   for (const field of ["notices", "facts", "key"]) expect(left).not.toHaveProperty(field);
   expect(await fixture.erasures.acknowledge(id, "scene", "a")).toBe(false);
 });
@@ -353,7 +353,7 @@ test("a tombstone of a later erasure is not replaced by the end of an earlier on
   while ((await fixture.erasures.status(first))?.requestedAt === Date.now());
   const second = await idOf(fixture.erasures.request(tag, BY_SUBJECT));
   await fixture.finish(first);
-  const stone = JSON.parse((await store().redis.hget(store().keys.tombstones, tag)) ?? "{}") as { erasure: string };
+  const stone = JSON.parse((await store().redis.hget(store().keyspace.tombstones, tag)) ?? "{}") as { erasure: string };
   expect(stone.erasure).toBe(second);
 });
 
@@ -361,7 +361,7 @@ test("destroying a key twice destroys it once", async () => {
   const { tag } = await someone();
   const fixture = erasuresOn(store());
   const id = await idOf(fixture.erasures.request(tag, BY_SUBJECT));
-  const ledger = new SubjectErasure(store().redis, store().keys, { now: Date.now });
+  const ledger = new SubjectErasure(store().redis, store().keyspace, { now: Date.now });
   await Promise.all([ledger.destroyKey(tag, id), ledger.destroyKey(tag, id)]);
   const types = (await ledgerOf().record(tag))?.events.map(({ type }) => type);
   expect(types?.filter((type) => type === "erased").length).toBe(1);
@@ -399,7 +399,7 @@ test("a completed erasure is forgotten after its time, not one under a hold nor 
   expect(await fixture.records.expire(Date.now() + 1, except)).toBe(1);
   const left = await Promise.all(ids.map(async (id) => (await fixture.erasures.status(id))?.state));
   expect(left).toEqual([undefined, "completed", "running"]);
-  expect(await store().redis.hkeys(store().keys.erasureIndex)).toHaveLength(2);
+  expect(await store().redis.hkeys(store().keyspace.erasureIndex)).toHaveLength(2);
 });
 
 test("one that was cut off while it was being closed is closed the next time", async () => {
@@ -407,7 +407,7 @@ test("one that was cut off while it was being closed is closed the next time", a
   const fixture = erasuresOn(store());
   const id = await idOf(fixture.erasures.request(tag, BY_SUBJECT));
   await fixture.finish(id);
-  await store().redis.sadd(store().keys.openErasures, id);
+  await store().redis.sadd(store().keyspace.openErasures, id);
   expect(await fixture.erasures.advance(id, never)).toBeUndefined();
   expect(await fixture.records.open()).toEqual([]);
   expect(await fixture.erasures.status(id)).toMatchObject({ state: "completed" });

@@ -19,9 +19,9 @@ const { store } = consentStore();
 const BY_SUBJECT = { by: "subject", method: "api" } as const;
 
 function ledgerOf(): Ledger {
-  const { redis, keys } = store();
+  const { redis, keyspace } = store();
   const createSubjectKey = () => keyring.createSubjectKey();
-  return new Ledger(redis, keys, {
+  return new Ledger(redis, keyspace, {
     journal: NO_JOURNAL,
     createSubjectKey,
     now: Date.now,
@@ -37,17 +37,17 @@ async function someone(): Promise<{ tag: SubjectTag; hub: DeviceKey; former: Dev
   await ledger.bind(tag, hub);
   await ledger.give(tag, CONSENT);
   await ledger.unbind(tag, former);
-  return { tag, hub, former, key: (await store().redis.hget(store().keys.subject(tag), "key")) ?? "" };
+  return { tag, hub, former, key: (await store().redis.hget(store().keyspace.subject(tag), "key")) ?? "" };
 }
 
 /** Any change of one event; this one can be read no more. */
 async function breakChain(tag: SubjectTag, at = 2): Promise<void> {
-  await store().redis.lset(store().keys.ledger(tag), at, '{"type":"erasure-requested"');
+  await store().redis.lset(store().keyspace.ledger(tag), at, '{"type":"erasure-requested"');
   await expect(ledgerOf().record(tag)).rejects.toMatchObject({ code: "LEDGER_BROKEN" });
 }
 
 async function typesOf(tag: SubjectTag): Promise<ConsentEvent["type"][]> {
-  return (await new LedgerStore(store().redis, store().keys).read(tag)).events.map(({ type }) => type);
+  return (await new LedgerStore(store().redis, store().keyspace).read(tag)).events.map(({ type }) => type);
 }
 
 function world(held: () => Promise<StandingHold | undefined> = async () => undefined) {
@@ -69,9 +69,9 @@ async function ask({ erasures }: ReturnType<typeof world>, tag: SubjectTag): Pro
 
 test("everything that can have been theirs goes, the key too, and a new record begins behind what is left of the old", async () => {
   const { tag, hub, former, key } = await someone();
-  const { redis, keys } = store();
+  const { redis, keyspace } = store();
   await breakChain(tag);
-  const before = await redis.lrange(keys.ledger(tag), 0, -1);
+  const before = await redis.lrange(keyspace.ledger(tag), 0, -1);
   const gateway = world();
   const signed = await gateway.finish(await ask(gateway, tag));
   expect(verifyReceipt(signed, signer.publicKey.pem).valid).toBe(true);
@@ -83,20 +83,20 @@ test("everything that can have been theirs goes, the key too, and a new record b
       expect(gateway.removed).toContain(keyring.pseudonym(key, one, "analytics", epoch));
   expect(await everythingIn(redis)).not.toContain(key);
 
-  const ledger = await new LedgerStore(redis, keys).read(tag);
+  const ledger = await new LedgerStore(redis, keyspace).read(tag);
   expect(await typesOf(tag)).toEqual(["withdrawn", "bound", "unbound", "bound", "erasure-requested", "erased"]);
   expect(ledger.events[0]).toMatchObject({ anew: true, by: "controller" });
   expect([...ledger.state.devices]).toEqual([hub]);
   expect(signed.receipt.ledgerHead).toBe(ledger.head);
   // Numbers go on: what was admitted before counts as admitted before.
   expect(ledger.state.revision).toBe(before.length + ledger.events.length);
-  expect((await redis.lrange(keys.ledger(tag), 0, -1)).slice(0, before.length)).toEqual(before);
+  expect((await redis.lrange(keyspace.ledger(tag), 0, -1)).slice(0, before.length)).toEqual(before);
 
   await ledgerOf().give(tag, CONSENT);
   expect((await ledgerOf().record(tag))?.consent?.state).toBe("given");
-  expect(await redis.get(keys.decision(tag, hub))).toMatch(/^3\|given\|/);
-  const events = await redis.lrange(keys.ledger(tag), 0, -1);
-  const head = (await redis.hget(keys.subject(tag), "head")) ?? "";
+  expect(await redis.get(keyspace.decision(tag, hub))).toMatch(/^3\|given\|/);
+  const events = await redis.lrange(keyspace.ledger(tag), 0, -1);
+  const head = (await redis.hget(keyspace.subject(tag), "head")) ?? "";
   const rebuilt = rebuildSubject(
     { tag, head, events, wrappedSubjectKey: "key" },
     { withdraw: false, fence: 0, party: undefined, erasures: [], holds: [] },
@@ -115,8 +115,8 @@ test("what lies before the new record cannot be changed unnoticed either", async
 
 test("one that breaks while an erasure runs does not stop it", async () => {
   const { tag, key } = await someone();
-  const { redis, keys } = store();
-  const holds = new LedgerHolds(redis, keys, { journal: NO_JOURNAL, now: Date.now });
+  const { redis, keyspace } = store();
+  const holds = new LedgerHolds(redis, keyspace, { journal: NO_JOURNAL, now: Date.now });
   const gateway = world(async () => ((await holds.standing(tag)).length > 0 ? { until: 1 } : undefined));
   const id = await ask(gateway, tag);
   await breakChain(tag);
@@ -128,25 +128,25 @@ test("one that breaks while an erasure runs does not stop it", async () => {
 
 test.each([2, 4])("a legal hold goes on, whether or not its own event can be read (%s)", async (at) => {
   const { tag, key } = await someone();
-  const { redis, keys } = store();
-  const holds = new LedgerHolds(redis, keys, { journal: NO_JOURNAL, now: Date.now });
+  const { redis, keyspace } = store();
+  const holds = new LedgerHolds(redis, keyspace, { journal: NO_JOURNAL, now: Date.now });
   const until = Date.now() + 1_000_000;
   await holds.place(tag, { ref: "court:1", until });
-  await redis.zadd(keys.heldSubjects, until, tag);
+  await redis.zadd(keyspace.heldSubjects, until, tag);
   await breakChain(tag, at);
   const gateway = world(async () => ((await holds.standing(tag)).length > 0 ? { until } : undefined));
   const id = await ask(gateway, tag);
   expect(await gateway.erasures.advance(id, never)).toBeGreaterThan(0);
   expect(await gateway.erasures.status(id)).toMatchObject({ state: "held" });
   expect(gateway.removed).toEqual([]);
-  expect(await redis.hget(keys.erasure(tag, id), "key")).toBe(key);
+  expect(await redis.hget(keyspace.erasure(tag, id), "key")).toBe(key);
   for (const { ref } of await holds.standing(tag)) await holds.release(tag, ref);
   expect((await gateway.finish(id)).receipt).toMatchObject({ record: "unverifiable", keyDestroyed: true });
 });
 
 test("with its key gone as well, nothing is claimed about what may be stored", async () => {
   const { tag } = await someone();
-  await store().redis.del(store().keys.subject(tag));
+  await store().redis.del(store().keyspace.subject(tag));
   const gateway = world();
   const { receipt } = await gateway.finish(await ask(gateway, tag));
   expect(receipt).toMatchObject({ record: "unverifiable", sinks: [{ method: "unlinkable", verified: false }] });
@@ -172,11 +172,11 @@ test("a child does not come of age because its record broke", async () => {
   const { tag, hub } = await someone();
   const guardian = { verified: true, method: "vendor-check" };
   await ledgerOf().give(tag, { ...CONSENT, purposes: { scene: ["status"] }, minor: true, guardian });
-  const { redis, keys } = store();
-  await redis.lset(keys.ledger(tag), 1, '{"type":"bound"');
-  await beginNewChain(redis, keys, tag, Date.now());
+  const { redis, keyspace } = store();
+  await redis.lset(keyspace.ledger(tag), 1, '{"type":"bound"');
+  await beginNewChain(redis, keyspace, tag, Date.now());
   await ledgerOf().give(tag, CONSENT);
-  expect((await new LedgerStore(redis, keys).read(tag)).state.minor).toBe(true);
+  expect((await new LedgerStore(redis, keyspace).read(tag)).state.minor).toBe(true);
   const [verdict] = await consentCheck(store().gate)([{ subjectTag: tag, deviceKey: hub }]);
   expect(verdict?.refusal).toBe("guardian-missing");
 });

@@ -10,7 +10,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { SubjectErasure } from "../../src/consent/ledger/subject-erasure.ts";
 import type { ConsentRecord } from "../../src/model/consent-record.ts";
 import type { ErasureStatus, ReceiptKey } from "../../src/model/erasure.ts";
-import { redisKeys } from "../../src/platform/redis-keys.ts";
+import { keyspaceOf } from "../../src/platform/keyspace.ts";
 import { ErasureRecords } from "../../src/rights/erasure/record.ts";
 import { ReceiptSigner, verifyReceipt } from "../../src/rights/receipts/signer.ts";
 import { influxRows } from "../../tools/stack/influx-reader.ts";
@@ -298,13 +298,13 @@ test("one whose process ended before it had given it a turn is taken up by whoev
   const device = await system.device();
   await say(device, "orphaned");
   await system.settled();
-  const keys = redisKeys(system.stack.keyPrefix);
+  const keyspace = keyspaceOf(system.stack.keyPrefix);
   const record = await system.stack.api.call("GET", "/v1/subjects/{subject}/consents", [device.subject]);
   const tag = (record as ConsentRecord).subject;
   // All that a request does before it gives the first turn.
   const id = randomUUID();
-  await new ErasureRecords(system.redis, keys).register(id, tag);
-  await new SubjectErasure(system.redis, keys, { now: Date.now }).begin(tag, { id, by: "subject", method: "api" });
+  await new ErasureRecords(system.redis, keyspace).register(id, tag);
+  await new SubjectErasure(system.redis, keyspace, { now: Date.now }).begin(tag, { id, by: "subject", method: "api" });
   const { receipt } = await completed(id);
   expect(receipt?.receipt).toMatchObject({ keyDestroyed: true, sinks: [{ verified: true, rowsDeleted: 2 }] });
   expect(await marks()).not.toContain("orphaned");
@@ -319,7 +319,7 @@ test("a receipt can be verified after the key that signs them was replaced, and 
   await system.stack.gateway.stop();
   await system.stack.startGateway();
   const stranger = new ReceiptSigner(randomBytes(32)).publicKey;
-  await system.redis.hset(redisKeys(system.stack.keyPrefix).receiptKeys, stranger.jwk.x, "A".repeat(43));
+  await system.redis.hset(keyspaceOf(system.stack.keyPrefix).receiptKeys, stranger.jwk.x, "A".repeat(43));
 
   const answer = (await key()) as ReceiptKey & { keys: ReceiptKey[] };
   expect(answer.kid).not.toBe(former.kid);

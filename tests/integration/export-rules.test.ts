@@ -27,15 +27,15 @@ beforeEach(async () => {
   logged = [];
   await store().ledger.bind(ANNA, HUB);
   await store().ledger.give(ANNA, CONSENT);
-  const records = new ErasureRecords(store().redis, store().keys);
+  const records = new ErasureRecords(store().redis, store().keyspace);
   await records.useEpochLength(EPOCH_MS);
   await records.useClockWindow(EPOCH_MS, 0);
 });
 
 function exportsWith(ports: Partial<ExportPorts> = {}): Exports {
-  const { redis, keys, ledger } = store();
-  const ledgers = new LedgerStore(redis, keys);
-  const records = new ErasureRecords(redis, keys);
+  const { redis, keyspace, ledger } = store();
+  const ledgers = new LedgerStore(redis, keyspace);
+  const records = new ErasureRecords(redis, keyspace);
   const { erasures } = erasuresOn(store());
   return new Exports({
     record: (tag) => ledger.record(tag),
@@ -75,17 +75,17 @@ async function read(begun: BegunExport): Promise<ExportItem[]> {
 }
 
 async function keyOf(tag: SubjectTag): Promise<string> {
-  const { redis, keys } = store();
-  return (await redis.hget(keys.subject(tag), "key")) ?? "";
+  const { redis, keyspace } = store();
+  return (await redis.hget(keyspace.subject(tag), "key")) ?? "";
 }
 
 function beginErasure(tag: SubjectTag): Promise<unknown> {
-  const { redis, keys } = store();
+  const { redis, keyspace } = store();
   const request = { id: randomUUID(), by: "subject", method: "api" } as const;
-  const records = new ErasureRecords(redis, keys);
+  const records = new ErasureRecords(redis, keyspace);
   return records
     .register(request.id, tag)
-    .then(() => new SubjectErasure(redis, keys, { now: Date.now }).begin(tag, request));
+    .then(() => new SubjectErasure(redis, keyspace, { now: Date.now }).begin(tag, request));
 }
 
 describe("an erasure that begins", () => {
@@ -95,7 +95,7 @@ describe("an erasure that begins", () => {
       const key = await keyOf(ANNA);
       let begun = 0;
       const { ledger } = store();
-      const ledgers = new LedgerStore(store().redis, store().keys);
+      const ledgers = new LedgerStore(store().redis, store().keyspace);
       const meanwhile = async <T>(which: string, value: T): Promise<T> => {
         if (which === after && begun === 0) {
           begun += 1;
@@ -134,12 +134,12 @@ describe("a key that is gone", () => {
 
   test("is told of at the head, and what is there under another is there", async () => {
     expect(await incomplete()).not.toHaveProperty("incomplete");
-    const { redis, keys, ledger } = store();
-    await redis.hdel(keys.subject(ANNA), "key");
+    const { redis, keyspace, ledger } = store();
+    await redis.hdel(keyspace.subject(ANNA), "key");
     expect(await incomplete()).toMatchObject({ kind: "export", incomplete: "key-lost" });
     // As a restore without keys leaves it; the consent after that begins another key.
     const facts = async (tag: SubjectTag) => {
-      const { events, wrappedSubjectKey } = await new LedgerStore(redis, keys).read(tag);
+      const { events, wrappedSubjectKey } = await new LedgerStore(redis, keyspace).read(tag);
       return { facts: { ...erasureFacts(events), keyLost: true as const }, wrappedSubjectKey };
     };
     await ledger.withdraw(ANNA, {});
@@ -151,9 +151,9 @@ describe("a key that is gone", () => {
 
   test("of an erasure that has not deleted yet is told of; of one that has, its receipt tells", async () => {
     await beginErasure(ANNA);
-    const { redis, keys } = store();
-    const [id = ""] = await new ErasureRecords(redis, keys).open();
-    const record = keys.erasure(ANNA, id);
+    const { redis, keyspace } = store();
+    const [id = ""] = await new ErasureRecords(redis, keyspace).open();
+    const record = keyspace.erasure(ANNA, id);
     expect(await incomplete()).not.toHaveProperty("incomplete");
     await redis.hdel(record, "key");
     expect(await incomplete()).toMatchObject({ incomplete: "key-lost" });
@@ -174,7 +174,7 @@ describe("a key that is gone", () => {
     const tag = subject("ben");
     await store().ledger.bind(tag, device("lamp"));
     await store().ledger.give(tag, { ...CONSENT, purposes: { scene: ["status"] } });
-    await store().redis.hdel(store().keys.subject(tag), "key");
+    await store().redis.hdel(store().keyspace.subject(tag), "key");
     expect((await read(await exportsWith().begin(tag, NOBODY_ELSE)))[0]).not.toHaveProperty("incomplete");
   });
 });

@@ -15,16 +15,16 @@ const ANNA = subject("anna");
 const DEVICES = ["hub-1", "hub-2", "hub-3"].map(device);
 
 async function inFuture(days: number, letters: DeadLetters): Promise<number> {
-  const { redis, keys } = store();
-  return letters.expire(Date.now() + days * 86_400_000, () => heldLetters(redis, keys));
+  const { redis, keyspace } = store();
+  return letters.expire(Date.now() + days * 86_400_000, () => heldLetters(redis, keyspace));
 }
 
 test("the covered devices, also one that has moved on, and no others", async () => {
-  const { redis, keys, ledger } = store();
-  const holds = new LedgerHolds(redis, keys, { journal: NO_JOURNAL, now: Date.now });
-  const held = new HeldSubjects(redis, keys, (tag) => holds.standing(tag));
+  const { redis, keyspace, ledger } = store();
+  const holds = new LedgerHolds(redis, keyspace, { journal: NO_JOURNAL, now: Date.now });
+  const held = new HeldSubjects(redis, keyspace, (tag) => holds.standing(tag));
   const envelope = new Envelope({ active: "q1", all: new Map([["q1", randomBytes(32)]]) });
-  const letters = new DeadLetters(redis, keys, envelope, { maxBytes: 1e6 });
+  const letters = new DeadLetters(redis, keyspace, envelope, { maxBytes: 1e6 });
   for (const key of DEVICES) await ledger.bind(ANNA, key);
   await ledger.give(ANNA, CONSENT);
   const messages = DEVICES.map(
@@ -45,17 +45,17 @@ test("the covered devices, also one that has moved on, and no others", async () 
   await holds.place(ANNA, { ref: "order:1", until, devices: [first] });
   await holds.place(ANNA, { ref: "order:2", until, devices: [second] });
   await ledger.unbind(ANNA, second);
-  expect(await heldDevices(redis, keys)).toEqual(new Map([[ANNA, new Set([first, second])]]));
-  expect(await letters.older(Date.now() + 1_000, () => heldLetters(redis, keys))).toBe(1);
+  expect(await heldDevices(redis, keyspace)).toEqual(new Map([[ANNA, new Set([first, second])]]));
+  expect(await letters.older(Date.now() + 1_000, () => heldLetters(redis, keyspace))).toBe(1);
   expect([await inFuture(1, letters), await letters.count()]).toEqual([1, 2]);
 
   await holds.release(ANNA, "order:1");
   expect([await inFuture(1, letters), await letters.count()]).toEqual([1, 1]);
   await holds.place(ANNA, { ref: "order:3", until });
-  expect(await heldDevices(redis, keys)).toEqual(new Map([[ANNA, new Set(DEVICES)]]));
+  expect(await heldDevices(redis, keyspace)).toEqual(new Map([[ANNA, new Set(DEVICES)]]));
   await holds.release(ANNA, "order:2");
   await holds.release(ANNA, "order:3");
   expect(await held.renew(ANNA)).toBe(false);
-  expect(await heldDevices(redis, keys)).toEqual(new Map());
+  expect(await heldDevices(redis, keyspace)).toEqual(new Map());
   expect([await inFuture(1, letters), await letters.count()]).toEqual([1, 0]);
 });

@@ -107,14 +107,14 @@ describe("a withdrawal", () => {
   test("that cannot drain is a 503, never a false 200, and is in force all the same", async () => {
     await call("PUT", HUB);
     await call("POST", CONSENTS, CONSENT);
-    const { redis, keys } = api.store();
-    await redis.zadd(keys.leases, Date.now() + 60_000, "of-a-clock-that-jumped");
+    const { redis, keyspace } = api.store();
+    await redis.zadd(keyspace.leases, Date.now() + 60_000, "of-a-clock-that-jumped");
     const answer = await call("POST", WITHDRAWALS, {});
     expect(answer).toMatchObject({ status: 503, json: { code: "not-drained" } });
     expect(answer.headers.get("retry-after")).toBe("1");
     expect(api.withdrawalsMs).toEqual([]);
     expect(await verdict()).toEqual({ refusal: "consent-withdrawn" });
-    await redis.del(keys.leases);
+    await redis.del(keyspace.leases);
     expect((await call("POST", WITHDRAWALS, {})).status).toBe(200);
   });
 

@@ -110,16 +110,16 @@ export function httpApi({ leaseMs = 2_000, bounds = {}, centre = false }: ApiOpt
     for (const list of [purged, withdrawalsMs, logged, freed]) list.length = 0;
     self.now = Date.now;
     self.readiness = { ready: true, reasons: [] };
-    const { credentials, ledger, policies, leases, redis, keys } = store();
+    const { credentials, ledger, policies, leases, redis, keyspace } = store();
     const log = { info: line, warn: line, error: line };
-    const audit = new AuditLog(redis, keys, { keys: [AUDIT_KEY], now: Date.now });
+    const audit = new AuditLog(redis, keyspace, { keys: [AUDIT_KEY], now: Date.now });
     const trail = new AuditTrail({ audit, late: () => {}, log, now: () => self.now() });
     holds = new LegalHolds(
       redis,
-      keys,
+      keyspace,
       { maxMs: 3_600_000, proposalMs: 60_000, now: () => self.now() },
       {
-        ledger: new LedgerHolds(redis, keys, { journal: NO_JOURNAL, now: () => self.now() }),
+        ledger: new LedgerHolds(redis, keyspace, { journal: NO_JOURNAL, now: () => self.now() }),
         approved: (tag, hold, [proposedBy, confirmedBy]) =>
           trail.append({
             act: "hold-approved",
@@ -133,8 +133,8 @@ export function httpApi({ leaseMs = 2_000, bounds = {}, centre = false }: ApiOpt
       },
     );
     const { erasures } = erasuresOn(store());
-    const minors = new Minors(redis, keys);
-    const suspensions = new Suspensions(redis, keys, { now: Date.now });
+    const minors = new Minors(redis, keyspace);
+    const suspensions = new Suspensions(redis, keyspace, { now: Date.now });
     api = new HttpApi(
       {
         host: "127.0.0.1",
@@ -175,16 +175,16 @@ export function httpApi({ leaseMs = 2_000, bounds = {}, centre = false }: ApiOpt
         erasures,
         receiptKeys: { all: async () => [signer.publicKey] },
         signer,
-        keptAnswers: new KeptAnswers(redis, keys, Buffer.alloc(32, 11), {
+        keptAnswers: new KeptAnswers(redis, keyspace, Buffer.alloc(32, 11), {
           maxAnswers: 20,
           keepMs: 3_600_000,
           claimMs: 60_000,
         }),
         exports: exportsOn(store(), erasures, log),
         centre: centre
-          ? createCentre({ config: { centre: CENTRE }, secrets: { token: Buffer.alloc(32, 13) }, redis, keys }).http
+          ? createCentre({ config: { centre: CENTRE }, keys: { token: Buffer.alloc(32, 13) }, redis, keyspace }).http
           : undefined,
-        disclosures: new Disclosures(redis, keys),
+        disclosures: new Disclosures(redis, keyspace),
         purgeDeadLetters: async (tag, devices) => void purged.push({ subject: tag, devices: [...devices].sort() }),
         readiness: () => self.readiness,
         metricsText: async () => "consentry_messages_received_total 0\n",
@@ -215,11 +215,11 @@ function exportsOn(store: Store, erasures: Erasures, log: Log): HttpPorts["expor
     ...store,
     config: { sinks: { influx } },
     keyring,
-    deadLetters: new DeadLetters(store.redis, store.keys, new Envelope({ active: "", all: new Map() }), {
+    deadLetters: new DeadLetters(store.redis, store.keyspace, new Envelope({ active: "", all: new Map() }), {
       maxBytes: 1,
     }),
     erasures,
-    disclosures: new Disclosures(store.redis, store.keys),
+    disclosures: new Disclosures(store.redis, store.keyspace),
     log,
   }).http.exports;
 }

@@ -76,8 +76,8 @@ describe("an adult who turns out to be a minor", () => {
   });
 
   test("is found later when the answer was cut short", async () => {
-    const { ledger, redis, keys } = api.store();
-    const minors = new Minors(redis, keys);
+    const { ledger, redis, keyspace } = api.store();
+    const minors = new Minors(redis, keyspace);
     await bound();
     await say(ADULT);
     expect(await minors.due()).toEqual([]);

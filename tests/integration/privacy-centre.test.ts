@@ -7,7 +7,7 @@ import { readFile } from "node:fs/promises";
 import { type IncomingMessage, request } from "node:http";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { redisKeys } from "../../src/platform/redis-keys.ts";
+import { keyspaceOf } from "../../src/platform/keyspace.ts";
 import { exchange, issueLink, linkFor, Session, tokenIn } from "../fixtures/centre-client.ts";
 import { until } from "../fixtures/eventually.ts";
 import { consentTo, name, startSystem, type TestSystem } from "../fixtures/system.ts";
@@ -19,7 +19,7 @@ const APPROVERS = [
   { name: "legal", token: "approver-token-of-the-centre-test-legal-01" },
   { name: "privacy", token: "approver-token-of-the-centre-test-privacy-2" },
 ];
-const KEYS = redisKeys("consentry");
+const KEYS = keyspaceOf("consentry");
 const ASKED = consentTo({ analytics: ["status"], weather: ["location"], scene: ["status"] }, { minor: true });
 
 let system: TestSystem;

@@ -9,8 +9,8 @@ import { loadConfig } from "../../src/config/load.ts";
 import type { AuditAct } from "../../src/model/audit.ts";
 import { addQueueKey } from "../../src/platform/keys/changes.ts";
 import { readKeys } from "../../src/platform/keys/files.ts";
+import { type Keyspace, keyspaceOf } from "../../src/platform/keyspace.ts";
 import { connectRedis } from "../../src/platform/redis.ts";
-import { type RedisKeys, redisKeys } from "../../src/platform/redis-keys.ts";
 import { queueKeyRetention } from "../../src/wiring/queue-keys.ts";
 import { type PrivateServer, startRedis } from "../../tools/private-servers/services.ts";
 
@@ -18,7 +18,7 @@ const never = new AbortController().signal;
 let root: string;
 let server: PrivateServer;
 let redis: Redis;
-let keys: RedisKeys;
+let keyspace: Keyspace;
 let dir: string;
 let acts: AuditAct[];
 
@@ -35,7 +35,7 @@ afterAll(async () => {
 });
 beforeEach(async () => {
   dir = join(root, randomUUID());
-  keys = redisKeys(`t-${randomUUID().slice(0, 8)}`);
+  keyspace = keyspaceOf(`t-${randomUUID().slice(0, 8)}`);
   acts = [];
   readKeys(dir, { create: true });
 });
@@ -43,7 +43,7 @@ beforeEach(async () => {
 function retention(queueKeyDays = 30) {
   const { retention: rest } = loadConfig({ file: undefined, env: { CONSENTRY_HTTP_TOKEN: "-".repeat(64) } });
   const config = { keys: { dir, create: false }, retention: { ...rest, queueKeyDays } };
-  return queueKeyRetention({ config, redis, keys, audit: async (act) => acts.push(act) });
+  return queueKeyRetention({ config, redis, keyspace, audit: async (act) => acts.push(act) });
 }
 
 const files = async () => (await readdir(join(dir, "queue"))).sort();
@@ -52,9 +52,9 @@ const age = (id: string, days: number) =>
 const told = () => acts.map(({ act, detail }) => [act, detail?.key]);
 
 async function report(queue: readonly string[], sealing: readonly string[]): Promise<void> {
-  await redis.zadd(keys.gateways, Date.now() + 60_000, "g");
+  await redis.zadd(keyspace.gateways, Date.now() + 60_000, "g");
   const prints = Object.fromEntries(queue.map((id) => [id, "x"]));
-  await redis.hset(keys.gatewayReports, "g", JSON.stringify({ queue: prints, sealing, masters: [], wrapping: "" }));
+  await redis.hset(keyspace.gatewayReports, "g", JSON.stringify({ queue: prints, sealing, masters: [], wrapping: "" }));
 }
 
 test("a key is replaced when it is old enough, and a dry run only says so", async () => {
@@ -73,9 +73,9 @@ test("a former key stays while a gateway seals under it or something is sealed u
   expect(await retention().run(never)).toEqual({ state: "done", count: 0 });
   await report(["q0001", "q0002"], ["q0002"]);
   const letter = { reason: "poison", at: 1, messages: 1, sealed: { k: "q0001", s: "" }, deviceKey: "" };
-  await redis.hset(keys.deadLetters, "x", JSON.stringify(letter));
+  await redis.hset(keyspace.deadLetters, "x", JSON.stringify(letter));
   expect(await retention().run(never)).toEqual({ state: "done", count: 0 });
-  await redis.hdel(keys.deadLetters, "x");
+  await redis.hdel(keyspace.deadLetters, "x");
   expect([await retention().due(never), await files()]).toEqual([1, ["q0001.key", "q0002.key"]]);
   expect(await retention().run(never)).toEqual({ state: "done", count: 1 });
   expect([await files(), told()]).toEqual([["q0002.key"], [["key-destroyed", "q0001"]]]);

@@ -21,7 +21,7 @@ vi.setConfig({ testTimeout: 180_000 });
 
 const canaries = new Canaries();
 let system: TestSystem;
-let secrets: Keys;
+let keys: Keys;
 let lookup: Lookup;
 let out: string;
 
@@ -31,8 +31,8 @@ beforeAll(async () => {
     erasure: { sweepAfterMs: 1_000, acknowledgeWaitMs: 300 },
     backup: { everyHours: 1 },
   });
-  secrets = readKeys(join(system.stack.dir, "keys"), { create: false });
-  lookup = new Lookup(secrets.lookup);
+  keys = readKeys(join(system.stack.dir, "keys"), { create: false });
+  lookup = new Lookup(keys.lookup);
   out = join(system.stack.dir, "out");
 });
 afterAll(() => system?.stop());
@@ -70,7 +70,7 @@ async function say(device: Device, mark: string): Promise<void> {
 
 /** Every pseudonym that these keys can still make for this device, over some weeks. */
 function namesUnder(wrappedKeys: readonly string[], device: Device): string[] {
-  const keyring = new Keyring({ masterKey: secrets.master, pepper: secrets.pepper });
+  const keyring = new Keyring({ masterKey: keys.master, pepper: keys.pepper });
   const epoch = Math.floor(Date.now() / (7 * 86_400_000));
   return wrappedKeys.flatMap((wrapped) =>
     [epoch - 1, epoch, epoch + 1].map((at) => keyring.pseudonym(wrapped, keyOf(device), "analytics", at)),
@@ -90,7 +90,7 @@ async function makeableNames(device: Device): Promise<string[]> {
 /** With an archive of subject keys and the key files. */
 async function namesFromArchive(file: string, device: Device): Promise<string[]> {
   const found: string[] = [];
-  for await (const { key } of archiveLines(file, subjectArchiveKey(secrets.master), keysLine)) found.push(key);
+  for await (const { key } of archiveLines(file, subjectArchiveKey(keys.master), keysLine)) found.push(key);
   return namesUnder(found, device);
 }
 

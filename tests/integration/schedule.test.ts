@@ -17,7 +17,7 @@ async function schedule(tasks: readonly ScheduledTask[]): Promise<Schedule> {
   const worker = connectRedis(server().url, "worker");
   opened.push(producer, worker);
   await Promise.all([producer.connect(), worker.connect()]);
-  const one = new Schedule({ producer, worker }, store().keys, tasks, { info: line, warn: line, error: line });
+  const one = new Schedule({ producer, worker }, store().keyspace, tasks, { info: line, warn: line, error: line });
   await one.start();
   return one;
 }

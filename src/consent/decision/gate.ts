@@ -5,8 +5,8 @@
 import type { Redis } from "ioredis";
 import type { Decision, PolicyFloors } from "../../model/consent.ts";
 import type { DeviceRef } from "../../model/ids.ts";
-import { orConsentUnreachable } from "../../platform/redis.ts";
-import type { RedisKeys } from "../../platform/redis-keys.ts";
+import type { Keyspace } from "../../platform/keyspace.ts";
+import { orRedisUnavailable } from "../../platform/redis.ts";
 import { decodeFloors, type FloorPlan, floorsAt } from "../policy/floors.ts";
 import { decodeDecision } from "./record.ts";
 
@@ -20,20 +20,21 @@ export interface GateReading {
 
 export class ConsentGate {
   readonly #redis: Redis;
-  readonly #keys: RedisKeys;
+  readonly #keyspace: Keyspace;
 
-  constructor(redis: Redis, keys: RedisKeys) {
+  constructor(redis: Redis, keyspace: Keyspace) {
     this.#redis = redis;
-    this.#keys = keys;
+    this.#keyspace = keyspace;
   }
 
-  /** One MGET, floors included, so that both belong to the same moment. Throws `CONSENT_UNREACHABLE`. */
+  /** One MGET, floors included, so that both belong to the same moment. Throws `REDIS_UNAVAILABLE`. */
   async read(refs: readonly DeviceRef[]): Promise<GateReading> {
     const names = new Array<string>(refs.length + 1);
-    names[0] = this.#keys.policyFloors;
-    for (const [index, ref] of refs.entries()) names[index + 1] = this.#keys.decision(ref.subjectTag, ref.deviceKey);
+    names[0] = this.#keyspace.policyFloors;
+    for (const [index, ref] of refs.entries())
+      names[index + 1] = this.#keyspace.decision(ref.subjectTag, ref.deviceKey);
 
-    const texts = await orConsentUnreachable(() => this.#redis.mget(names));
+    const texts = await orRedisUnavailable(() => this.#redis.mget(names));
     const decisions = new Array<Decision | undefined>(refs.length);
     for (let index = 0; index < refs.length; index += 1) decisions[index] = decodeDecision(texts[index + 1]);
     const plan = decodeFloors(texts[0]);

@@ -4,7 +4,7 @@
  */
 import type { Redis } from "ioredis";
 import type { DeviceKey, SubjectTag } from "../../model/ids.ts";
-import type { RedisKeys } from "../../platform/redis-keys.ts";
+import type { Keyspace } from "../../platform/keyspace.ts";
 import { type RedisScript, runScript } from "../../platform/redis-script.ts";
 
 export interface KeptLeaseOptions {
@@ -37,14 +37,14 @@ return 1`,
 
 export class KeptLease {
   readonly #redis: Redis;
-  readonly #keys: RedisKeys;
+  readonly #keyspace: Keyspace;
   readonly #options: KeptLeaseOptions;
   #timer: NodeJS.Timeout | undefined;
   #renewing: Promise<void> = Promise.resolve();
 
-  constructor(redis: Redis, keys: RedisKeys, options: KeptLeaseOptions) {
+  constructor(redis: Redis, keyspace: Keyspace, options: KeptLeaseOptions) {
     this.#redis = redis;
-    this.#keys = keys;
+    this.#keyspace = keyspace;
     this.#options = options;
   }
 
@@ -68,8 +68,8 @@ export class KeptLease {
     const { id } = this.#options;
     // A renewal that arrived after the removal would bring the lease back.
     await this.#renewing;
-    await this.#redis.zrem(this.#keys.leases, id, `${id}${KEPT_MARK}`).catch(() => 0);
-    await this.#redis.del(this.#keys.keptLease(id)).catch(() => 0);
+    await this.#redis.zrem(this.#keyspace.leases, id, `${id}${KEPT_MARK}`).catch(() => 0);
+    await this.#redis.del(this.#keyspace.keptLease(id)).catch(() => 0);
   }
 
   #renew(): void {
@@ -78,12 +78,12 @@ export class KeptLease {
 
   async #renewed(): Promise<void> {
     const { id, concerned } = this.#options;
-    const key = this.#keys.keptLease(id);
+    const key = this.#keyspace.keptLease(id);
     // Whom it concerns is written first and outlasts the lease: without it the lease would concern everybody.
     if ((await this.#redis.pexpire(key, 2 * KEPT_TERM_MS)) === 0 && concerned.size > 0) {
       await this.#redis.sadd(key, ...concerned);
       await this.#redis.pexpire(key, 2 * KEPT_TERM_MS);
     }
-    await runScript(this.#redis, KEEP_LEASE, [this.#keys.leases], [id, KEPT_MARK, KEPT_TERM_MS]);
+    await runScript(this.#redis, KEEP_LEASE, [this.#keyspace.leases], [id, KEPT_MARK, KEPT_TERM_MS]);
   }
 }

@@ -8,8 +8,8 @@ import { setTimeout as delay } from "node:timers/promises";
 import type { Redis } from "ioredis";
 import type { DeviceKey, SubjectTag } from "../../model/ids.ts";
 import type { Lease } from "../../model/lease.ts";
-import { orConsentUnreachable } from "../../platform/redis.ts";
-import type { RedisKeys } from "../../platform/redis-keys.ts";
+import type { Keyspace } from "../../platform/keyspace.ts";
+import { orRedisUnavailable } from "../../platform/redis.ts";
 import { type RedisScript, runScript } from "../../platform/redis-script.ts";
 import { KEPT_MARK, KeptLease } from "./kept-lease.ts";
 
@@ -49,16 +49,16 @@ const LAST_POLL_MS = 25;
 
 export class Leases {
   readonly #redis: Redis;
-  readonly #keys: RedisKeys;
+  readonly #keyspace: Keyspace;
   readonly #leaseMs: number;
 
-  constructor(redis: Redis, keys: RedisKeys, options: { readonly leaseMs: number }) {
+  constructor(redis: Redis, keyspace: Keyspace, options: { readonly leaseMs: number }) {
     this.#redis = redis;
-    this.#keys = keys;
+    this.#keyspace = keyspace;
     this.#leaseMs = options.leaseMs;
   }
 
-  /** Resolves once the lease is visible to every withdrawal; read decisions only after that. Throws `CONSENT_UNREACHABLE`. */
+  /** Resolves once the lease is visible to every withdrawal; read decisions only after that. Throws `REDIS_UNAVAILABLE`. */
   async acquire(): Promise<Lease & { readonly id: string }> {
     const id = randomBytes(12).toString("base64url");
     const controller = new AbortController();
@@ -67,7 +67,9 @@ export class Leases {
     const timer = setTimeout(() => controller.abort(), this.#leaseMs * ABORT_AT);
     timer.unref();
     try {
-      await orConsentUnreachable(() => runScript(this.#redis, ACQUIRE_LEASE, [this.#keys.leases], [id, this.#leaseMs]));
+      await orRedisUnavailable(() =>
+        runScript(this.#redis, ACQUIRE_LEASE, [this.#keyspace.leases], [id, this.#leaseMs]),
+      );
     } catch (error) {
       clearTimeout(timer);
       throw error;
@@ -82,10 +84,14 @@ export class Leases {
       release: async () => {
         clearTimeout(timer);
         if (kept !== undefined) await kept.release();
-        else await this.#redis.zrem(this.#keys.leases, id).catch(() => 0);
+        else await this.#redis.zrem(this.#keyspace.leases, id).catch(() => 0);
       },
       keep: async (concerned) => {
-        kept ??= new KeptLease(this.#redis, this.#keys, { id, concerned, renewMs: this.#leaseMs / RENEWALS_PER_TERM });
+        kept ??= new KeptLease(this.#redis, this.#keyspace, {
+          id,
+          concerned,
+          renewMs: this.#leaseMs / RENEWALS_PER_TERM,
+        });
         await kept.start();
       },
       abandon: () => kept?.abandon(),
@@ -94,7 +100,7 @@ export class Leases {
 
   /**
    * Waits until every lease that exists now was released or has run out, at most one term and a margin.
-   * `drained: false` means that bound passed and nothing may be promised. Throws `CONSENT_UNREACHABLE`.
+   * `drained: false` means that bound passed and nothing may be promised. Throws `REDIS_UNAVAILABLE`.
    * With `concerned`, leases kept beyond their term for others only are not waited for.
    */
   async drain(concerned?: SubjectTag | DeviceKey): Promise<{ drained: boolean; waitedMs: number }> {
@@ -111,7 +117,7 @@ export class Leases {
   }
 
   async #live(concerned: SubjectTag | DeviceKey | undefined): Promise<Set<string>> {
-    const members = await orConsentUnreachable(() => runScript(this.#redis, LIVE_LEASES, [this.#keys.leases], []));
+    const members = await orRedisUnavailable(() => runScript(this.#redis, LIVE_LEASES, [this.#keyspace.leases], []));
     const ids = new Set<string>();
     for (const member of Array.isArray(members) ? members.map(String) : []) {
       const kept = member.endsWith(KEPT_MARK);
@@ -123,8 +129,8 @@ export class Leases {
 
   /** A kept lease that does not say whom it concerns, concerns everybody. */
   async #concerns(id: string, concerned: SubjectTag | DeviceKey): Promise<boolean> {
-    const key = this.#keys.keptLease(id);
-    const [member, known] = await orConsentUnreachable(() =>
+    const key = this.#keyspace.keptLease(id);
+    const [member, known] = await orRedisUnavailable(() =>
       Promise.all([this.#redis.sismember(key, concerned), this.#redis.exists(key)]),
     );
     return member === 1 || known === 0;

@@ -22,7 +22,7 @@ export interface Noted {
 const SAME_MOMENT_MS = 5_000;
 const BY_JOURNAL = { by: "controller", method: "restore" } as const;
 
-/** How many events were added. Throws `CONSENT_UNREACHABLE`, `CONSENT_CONFLICT`, `LEDGER_BROKEN`. */
+/** How many events were added. Throws `REDIS_UNAVAILABLE`, `CONSENT_CONFLICT`, `LEDGER_BROKEN`. */
 export async function catchUp(store: LedgerStore, tag: SubjectTag, noted: Noted, now: number): Promise<number> {
   for (let added = 0; ; added += 1) {
     const more = await optimistically("catching up with the journal", async () => {

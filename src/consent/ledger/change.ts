@@ -43,7 +43,7 @@ export type Drafted = Draft | typeof ON_RECORD | undefined;
 
 /**
  * `draft` may be asked more than once and answers `undefined` when there is nothing to be said at all.
- * Throws `CONSENT_UNREACHABLE`, `CONSENT_CONFLICT`, `LEDGER_BROKEN`, `LEDGER_FULL`.
+ * Throws `REDIS_UNAVAILABLE`, `CONSENT_CONFLICT`, `LEDGER_BROKEN`, `LEDGER_FULL`.
  */
 export async function changeLedger(
   store: LedgerStore,

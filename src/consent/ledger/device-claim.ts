@@ -7,8 +7,8 @@
 import { randomBytes } from "node:crypto";
 import type { Redis } from "ioredis";
 import type { DeviceKey, SubjectTag } from "../../model/ids.ts";
-import { orConsentUnreachable } from "../../platform/redis.ts";
-import type { RedisKeys } from "../../platform/redis-keys.ts";
+import type { Keyspace } from "../../platform/keyspace.ts";
+import { orRedisUnavailable } from "../../platform/redis.ts";
 import { type RedisScript, runScript } from "../../platform/redis-script.ts";
 
 const CLAIM_DEVICE: RedisScript = {
@@ -92,20 +92,20 @@ export interface Claim {
 
 export class DeviceClaims {
   readonly #redis: Redis;
-  readonly #keys: RedisKeys;
+  readonly #keyspace: Keyspace;
 
-  constructor(redis: Redis, keys: RedisKeys) {
+  constructor(redis: Redis, keyspace: Keyspace) {
     this.#redis = redis;
-    this.#keys = keys;
+    this.#keyspace = keyspace;
   }
 
   /**
    * `undefined` when the device is bound to this subject already, in whose ledger it was found (`known`).
-   * Throws `CONSENT_UNREACHABLE`.
+   * Throws `REDIS_UNAVAILABLE`.
    */
   async claim(tag: SubjectTag, device: DeviceKey, known: boolean): Promise<Claim | undefined> {
     const id = randomBytes(12).toString("base64url");
-    const args = [tag, id, this.#keys.sessionEnd, device, known ? "1" : "0"];
+    const args = [tag, id, this.#keyspace.sessionEnd, device, known ? "1" : "0"];
     const reply = await this.#run(CLAIM_DEVICE, device, args);
     if (!Array.isArray(reply)) return undefined;
     const [found, ended] = reply as [string, number];
@@ -115,15 +115,15 @@ export class DeviceClaims {
 
   /** `false` when a later claim took the device elsewhere: whatever was bound under this one must be undone. */
   async settle(tag: SubjectTag, device: DeviceKey, claim: Claim): Promise<boolean> {
-    return (await this.#run(SETTLE_DEVICE, device, [tag, claim.id, this.#keys.sessionEnd, device])) === 1;
+    return (await this.#run(SETTLE_DEVICE, device, [tag, claim.id, this.#keyspace.sessionEnd, device])) === 1;
   }
 
   /** `false` when the device was not bound to this subject. */
   async release(tag: SubjectTag, device: DeviceKey): Promise<boolean> {
-    return (await this.#run(RELEASE_DEVICE, device, [tag, this.#keys.sessionEnd, device])) === 1;
+    return (await this.#run(RELEASE_DEVICE, device, [tag, this.#keyspace.sessionEnd, device])) === 1;
   }
 
   #run(script: RedisScript, device: DeviceKey, args: readonly string[]): Promise<unknown> {
-    return orConsentUnreachable(() => runScript(this.#redis, script, [this.#keys.credential(device)], args));
+    return orRedisUnavailable(() => runScript(this.#redis, script, [this.#keyspace.credential(device)], args));
   }
 }

@@ -5,7 +5,7 @@
 import type { Redis } from "ioredis";
 import type { LedgerChange } from "../../model/consent-change.ts";
 import type { SubjectTag } from "../../model/ids.ts";
-import type { RedisKeys } from "../../platform/redis-keys.ts";
+import type { Keyspace } from "../../platform/keyspace.ts";
 import { changeLedger } from "./change.ts";
 import { LedgerStore } from "./store.ts";
 import { subjectsWith } from "./subject-scan.ts";
@@ -13,20 +13,20 @@ import { hasRunOut, statementsOf } from "./subject-state.ts";
 
 export class ConsentExpiry {
   readonly #redis: Redis;
-  readonly #keys: RedisKeys;
+  readonly #keyspace: Keyspace;
   readonly #store: LedgerStore;
   readonly #options: { now(): number };
 
-  constructor(redis: Redis, keys: RedisKeys, options: { now(): number }) {
+  constructor(redis: Redis, keyspace: Keyspace, options: { now(): number }) {
     this.#redis = redis;
-    this.#keys = keys;
-    this.#store = new LedgerStore(redis, keys);
+    this.#keyspace = keyspace;
+    this.#store = new LedgerStore(redis, keyspace);
     this.#options = options;
   }
 
-  /** Subjects with a device whose consent has run out and is not marked so. Throws `CONSENT_UNREACHABLE`. */
+  /** Subjects with a device whose consent has run out and is not marked so. Throws `REDIS_UNAVAILABLE`. */
   due(): Promise<SubjectTag[]> {
-    return subjectsWith(this.#redis, this.#keys, (decision) => hasRunOut(decision, this.#options.now()));
+    return subjectsWith(this.#redis, this.#keyspace, (decision) => hasRunOut(decision, this.#options.now()));
   }
 
   /** Appends that the subject's consent has expired, if it has. Throws as every change of a ledger does. */

@@ -6,7 +6,7 @@ import type { Redis } from "ioredis";
 import type { LedgerAnswer, LedgerChange, LedgerRefusal } from "../../model/consent-change.ts";
 import type { ConsentEvent, LegalHold } from "../../model/consent-record.ts";
 import type { DeviceKey, SubjectTag } from "../../model/ids.ts";
-import type { RedisKeys } from "../../platform/redis-keys.ts";
+import type { Keyspace } from "../../platform/keyspace.ts";
 import { type ChangeOptions, changeLedger, type LedgerJournal } from "./change.ts";
 import { behindNewChain, ledgerOrRemains } from "./new-chain.ts";
 import { LedgerStore } from "./store.ts";
@@ -21,14 +21,14 @@ export interface HoldsOptions extends Pick<ChangeOptions, "turns" | "now"> {
 
 export class LedgerHolds {
   readonly #redis: Redis;
-  readonly #keys: RedisKeys;
+  readonly #keyspace: Keyspace;
   readonly #store: LedgerStore;
   readonly #options: HoldsOptions;
 
-  constructor(redis: Redis, keys: RedisKeys, options: HoldsOptions) {
+  constructor(redis: Redis, keyspace: Keyspace, options: HoldsOptions) {
     this.#redis = redis;
-    this.#keys = keys;
-    this.#store = new LedgerStore(redis, keys);
+    this.#keyspace = keyspace;
+    this.#store = new LedgerStore(redis, keyspace);
     // Of a journal that has more, the hold alone: noted as narrowed, it would withdraw consent in a restore.
     const holding: LedgerJournal["holding"] = (tag, ref, hold) => options.journal.holding(tag, ref, hold);
     this.#options = { ...options, journal: { holding }, turns: options.turns ?? new SubjectTurns() };
@@ -96,24 +96,24 @@ export class LedgerHolds {
   }
 
   standing(tag: SubjectTag): Promise<readonly LegalHold[]> {
-    return standingHolds(this.#redis, this.#keys, tag, this.#options.broken);
+    return standingHolds(this.#redis, this.#keyspace, tag, this.#options.broken);
   }
 
   /** An end gives rights back: a record that cannot be verified must not keep it from coming. */
   #whateverIsLeft<T>(tag: SubjectTag, work: () => Promise<T>): Promise<T> {
     const { now, broken } = this.#options;
-    return behindNewChain({ redis: this.#redis, keys: this.#keys, now, broken }, tag, work);
+    return behindNewChain({ redis: this.#redis, keyspace: this.#keyspace, now, broken }, tag, work);
   }
 }
 
 /** Those that stand, whether or not their time is over: until its release a hold holds. So do those of a ledger that broke. */
 export async function standingHolds(
   redis: Redis,
-  keys: RedisKeys,
+  keyspace: Keyspace,
   tag: SubjectTag,
   broken: () => void = () => undefined,
 ): Promise<readonly LegalHold[]> {
-  return [...(await ledgerOrRemains(redis, keys, tag, broken)).state.holds.values()];
+  return [...(await ledgerOrRemains(redis, keyspace, tag, broken)).state.holds.values()];
 }
 
 function refusalOf(events: readonly ConsentEvent[], hold: LegalHold): LedgerRefusal | undefined {

@@ -17,7 +17,7 @@ import type { ConsentRecord, EventOf, PurposeTerms } from "../../model/consent-r
 import { DAY_MS } from "../../model/durations.ts";
 import { GatewayError } from "../../model/errors.ts";
 import type { DeviceKey, SubjectTag } from "../../model/ids.ts";
-import type { RedisKeys } from "../../platform/redis-keys.ts";
+import type { Keyspace } from "../../platform/keyspace.ts";
 import { type Policy, readFloorPlan, readFloors, readPolicy } from "../policy/policies.ts";
 import { roomFor } from "./bound.ts";
 import { changeLedger, type Drafted, type LedgerJournal, ON_RECORD } from "./change.ts";
@@ -57,23 +57,23 @@ export interface Binding extends Pick<LedgerChange, "fence"> {
 
 export class Ledger {
   readonly #redis: Redis;
-  readonly #keys: RedisKeys;
+  readonly #keyspace: Keyspace;
   readonly #options: LedgerOptions;
   readonly #store: LedgerStore;
   readonly #claims: DeviceClaims;
 
-  constructor(redis: Redis, keys: RedisKeys, options: LedgerOptions) {
+  constructor(redis: Redis, keyspace: Keyspace, options: LedgerOptions) {
     this.#redis = redis;
-    this.#keys = keys;
+    this.#keyspace = keyspace;
     this.#options = { ...options, turns: options.turns ?? new SubjectTurns() };
-    this.#store = new LedgerStore(redis, keys);
-    this.#claims = new DeviceClaims(redis, keys);
+    this.#store = new LedgerStore(redis, keyspace);
+    this.#claims = new DeviceClaims(redis, keyspace);
   }
 
   /**
    * Binds the device, taking it away from any other subject first (`moved`); its live session ends, and with it the
    * token, which whoever had the device before knows.
-   * Throws `CONSENT_UNREACHABLE`, `CONSENT_CONFLICT`, `LEDGER_BROKEN`, `LEDGER_FULL`.
+   * Throws `REDIS_UNAVAILABLE`, `CONSENT_CONFLICT`, `LEDGER_BROKEN`, `LEDGER_FULL`.
    */
   async bind(tag: SubjectTag, device: DeviceKey): Promise<Binding> {
     // Before anything is taken from anybody.
@@ -89,7 +89,7 @@ export class Ledger {
     for (const subject of others) {
       // What became of the record of a former owner is no fault of the next.
       const { broken, now } = this.#options;
-      const anew = { redis: this.#redis, keys: this.#keys, now, broken };
+      const anew = { redis: this.#redis, keyspace: this.#keyspace, now, broken };
       const dropped = await behindNewChain(anew, subject, () => this.#drop(subject, device));
       // Under a hold of an earlier owner what was set aside of theirs must stay.
       if (dropped === undefined || dropped.silenced.includes(device)) silenced.push({ subject, devices: [device] });
@@ -136,7 +136,7 @@ export class Ledger {
   async refuse(tag: SubjectTag, input: RefuseInput): Promise<LedgerAnswer> {
     const { expiresAt } = input;
     if (expiresAt !== undefined && !inRange(expiresAt, this.#options.now())) return { refused: "expiry-out-of-range" };
-    const policy = await readPolicy(this.#redis, this.#keys, input.policyVersion);
+    const policy = await readPolicy(this.#redis, this.#keyspace, input.policyVersion);
     if (policy === undefined) return { refused: "policy-version-unknown" };
     return this.#statement(tag, input, false, () => ({ ...this.#notice(input, policy), type: "refused", expiresAt }));
   }
@@ -168,7 +168,7 @@ export class Ledger {
   async record(tag: SubjectTag): Promise<ConsentRecord | undefined> {
     const ledger = await this.#store.read(tag);
     if (ledger.events.length === 0) return undefined;
-    const plan = await readFloorPlan(this.#redis, this.#keys);
+    const plan = await readFloorPlan(this.#redis, this.#keyspace);
     return showRecord(ledger, { controller: this.#options.controller, plan, now: this.#options.now() });
   }
 
@@ -210,11 +210,11 @@ export class Ledger {
     input: RequestInput,
     now: number,
   ): Promise<{ readonly policy: Policy; readonly purposes: PurposeTerms[] } | { readonly refused: LedgerRefusal }> {
-    const policy = await readPolicy(this.#redis, this.#keys, input.policyVersion);
+    const policy = await readPolicy(this.#redis, this.#keyspace, input.policyVersion);
     if (policy === undefined) return { refused: "policy-version-unknown" };
     const purposes = termsOf(input.purposes, policy);
     if (purposes === undefined) return { refused: "purpose-not-in-policy" };
-    const floors = await readFloors(this.#redis, this.#keys, now);
+    const floors = await readFloors(this.#redis, this.#keyspace, now);
     const superseded = purposes.some(({ id }) => input.policyVersion < floors[id]);
     return superseded ? { refused: "policy-superseded" } : { policy, purposes };
   }

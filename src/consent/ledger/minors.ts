@@ -6,7 +6,7 @@ import type { Redis } from "ioredis";
 import { type ConsentEvent, isConsent } from "../../model/consent-record.ts";
 import { forEachUndamaged, type TellDamage } from "../../model/damage.ts";
 import type { SubjectTag } from "../../model/ids.ts";
-import type { RedisKeys } from "../../platform/redis-keys.ts";
+import type { Keyspace } from "../../platform/keyspace.ts";
 import { LedgerStore } from "./store.ts";
 import { subjectsWith } from "./subject-scan.ts";
 
@@ -24,16 +24,16 @@ export function adultDataRemains(events: readonly ConsentEvent[]): boolean {
 
 export class Minors {
   readonly #redis: Redis;
-  readonly #keys: RedisKeys;
+  readonly #keyspace: Keyspace;
   readonly #store: LedgerStore;
 
-  constructor(redis: Redis, keys: RedisKeys) {
+  constructor(redis: Redis, keyspace: Keyspace) {
     this.#redis = redis;
-    this.#keys = keys;
-    this.#store = new LedgerStore(redis, keys);
+    this.#keyspace = keyspace;
+    this.#store = new LedgerStore(redis, keyspace);
   }
 
-  /** Throws `CONSENT_UNREACHABLE`, `LEDGER_BROKEN`. */
+  /** Throws `REDIS_UNAVAILABLE`, `LEDGER_BROKEN`. */
   async mustBePurged(tag: SubjectTag): Promise<boolean> {
     return adultDataRemains((await this.#store.read(tag)).events);
   }
@@ -41,7 +41,7 @@ export class Minors {
   /** Everybody whose data must be purged and is not yet being erased: an answer that a crash cut short. */
   async due(damaged: TellDamage = () => undefined): Promise<SubjectTag[]> {
     const due: SubjectTag[] = [];
-    const minors = await subjectsWith(this.#redis, this.#keys, ({ minor }) => minor);
+    const minors = await subjectsWith(this.#redis, this.#keyspace, ({ minor }) => minor);
     await forEachUndamaged(minors, damaged, async (tag) => {
       if (await this.mustBePurged(tag)) due.push(tag);
     });

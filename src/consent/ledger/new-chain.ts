@@ -8,8 +8,8 @@ import { NO_SUBJECT_KEY } from "../../model/consent.ts";
 import { type ConsentEvent, consentEvent, deviceKey, type LegalHold, timestampMs } from "../../model/consent-record.ts";
 import { GatewayError } from "../../model/errors.ts";
 import type { DeviceKey, SubjectTag } from "../../model/ids.ts";
-import { isMisshapen, orConsentUnreachable } from "../../platform/redis.ts";
-import type { RedisKeys } from "../../platform/redis-keys.ts";
+import type { Keyspace } from "../../platform/keyspace.ts";
+import { isMisshapen, orRedisUnavailable } from "../../platform/redis.ts";
 import { type RedisScript, runScript } from "../../platform/redis-script.ts";
 import { canonicalJson, genesis, hashText, remainsHash } from "../hash-chain.ts";
 import { fold } from "./fold.ts";
@@ -61,45 +61,50 @@ export interface Remains {
   readonly misshapen?: boolean;
 }
 
-/** Changes nothing about a ledger that verifies, nor when another writer was first. Throws CONSENT_UNREACHABLE. */
-export async function beginNewChain(redis: Redis, keys: RedisKeys, tag: SubjectTag, now: number): Promise<void> {
-  const remains = await readRemains(redis, keys, tag);
+/** Changes nothing about a ledger that verifies, nor when another writer was first. Throws REDIS_UNAVAILABLE. */
+export async function beginNewChain(redis: Redis, keyspace: Keyspace, tag: SubjectTag, now: number): Promise<void> {
+  const remains = await readRemains(redis, keyspace, tag);
   if (verifies(tag, remains)) return;
   const { ledger, texts } = chainBehind(tag, remains, now);
   const decisions = ledger.events.flatMap((event) =>
-    event.type === "bound" ? [keys.decision(tag, event.device)] : [],
+    event.type === "bound" ? [keyspace.decision(tag, event.device)] : [],
   );
-  const names = [keys.subject(tag), keys.ledger(tag), keys.devices(tag), ...decisions];
+  const names = [keyspace.subject(tag), keyspace.ledger(tag), keyspace.devices(tag), ...decisions];
   const { fence, devices } = ledger.state;
   const args = [remains.texts.length, remains.head, ledger.head, fence, texts.length, ...texts, ...devices];
-  await orConsentUnreachable(() => runScript(redis, BEGIN_CHAIN, names, args));
+  await orRedisUnavailable(() => runScript(redis, BEGIN_CHAIN, names, args));
 }
 
 /**
  * Whatever can be said of a subject, for work that changes nothing of theirs: the ledger, or the one that would begin
- * anew in its place. `broken` is told of that. Throws CONSENT_UNREACHABLE.
+ * anew in its place. `broken` is told of that. Throws REDIS_UNAVAILABLE.
  */
 export async function ledgerOrRemains(
   redis: Redis,
-  keys: RedisKeys,
+  keyspace: Keyspace,
   tag: SubjectTag,
   broken: () => void,
   now = Date.now(),
 ): Promise<SubjectLedger> {
   try {
-    return await new LedgerStore(redis, keys).read(tag);
+    return await new LedgerStore(redis, keyspace).read(tag);
   } catch (error) {
     if (!isBroken(error)) throw error;
     broken();
-    const key = await lenient(() => redis.hget(keys.subject(tag), "key"));
-    const { ledger } = chainBehind(tag, await readRemains(redis, keys, tag), now);
+    const key = await lenient(() => redis.hget(keyspace.subject(tag), "key"));
+    const { ledger } = chainBehind(tag, await readRemains(redis, keyspace, tag), now);
     return { ...ledger, wrappedSubjectKey: key.value ?? undefined };
   }
 }
 
 /** Once more behind a new chain, when it is the ledger that stands in the way. Throws what `work` throws the second time. */
 export async function behindNewChain<T>(
-  { redis, keys, now, broken }: { redis: Redis; keys: RedisKeys; now(): number; broken?: (() => void) | undefined },
+  {
+    redis,
+    keyspace,
+    now,
+    broken,
+  }: { redis: Redis; keyspace: Keyspace; now(): number; broken?: (() => void) | undefined },
   tag: SubjectTag,
   work: () => Promise<T>,
 ): Promise<T> {
@@ -108,7 +113,7 @@ export async function behindNewChain<T>(
   } catch (error) {
     if (!isBroken(error)) throw error;
     broken?.();
-    await beginNewChain(redis, keys, tag, now());
+    await beginNewChain(redis, keyspace, tag, now());
     return await work();
   }
 }
@@ -134,12 +139,12 @@ export function isBroken(error: unknown): boolean {
   return error instanceof GatewayError && error.code === "LEDGER_BROKEN";
 }
 
-async function readRemains(redis: Redis, keys: RedisKeys, tag: SubjectTag): Promise<Remains> {
+async function readRemains(redis: Redis, keyspace: Keyspace, tag: SubjectTag): Promise<Remains> {
   const [texts, subject, bound, heldUntil] = await Promise.all([
-    lenient(() => redis.lrange(keys.ledger(tag), 0, -1)),
-    lenient(() => redis.hmget(keys.subject(tag), "head", "fence")),
-    lenient(() => redis.smembers(keys.devices(tag)) as Promise<DeviceKey[]>),
-    lenient(() => redis.zscore(keys.heldSubjects, tag)),
+    lenient(() => redis.lrange(keyspace.ledger(tag), 0, -1)),
+    lenient(() => redis.hmget(keyspace.subject(tag), "head", "fence")),
+    lenient(() => redis.smembers(keyspace.devices(tag)) as Promise<DeviceKey[]>),
+    lenient(() => redis.zscore(keyspace.heldSubjects, tag)),
   ]);
   const [head, fence] = subject.value ?? [];
   return {
@@ -153,7 +158,7 @@ async function readRemains(redis: Redis, keys: RedisKeys, tag: SubjectTag): Prom
 }
 
 async function lenient<T>(read: () => Promise<T>): Promise<{ value: T | undefined; misshapen: boolean }> {
-  return orConsentUnreachable(() =>
+  return orRedisUnavailable(() =>
     read().then(
       (value) => ({ value, misshapen: false }),
       (error: unknown) => {

@@ -7,8 +7,8 @@ import { type Decision, NO_SUBJECT_KEY } from "../../model/consent.ts";
 import { type ConsentEvent, consentEvent } from "../../model/consent-record.ts";
 import { GatewayError } from "../../model/errors.ts";
 import type { DeviceKey, SubjectTag } from "../../model/ids.ts";
-import { isMisshapen, orConsentUnreachable } from "../../platform/redis.ts";
-import type { RedisKeys } from "../../platform/redis-keys.ts";
+import type { Keyspace } from "../../platform/keyspace.ts";
+import { isMisshapen, orRedisUnavailable } from "../../platform/redis.ts";
 import { type RedisScript, runScript } from "../../platform/redis-script.ts";
 import { encodeDecision } from "../decision/record.ts";
 import { canonicalJson, genesis, hashText, remainsHash } from "../hash-chain.ts";
@@ -63,15 +63,15 @@ const SCAN_PAGE = 1_000;
 
 export class LedgerStore {
   readonly #redis: Redis;
-  readonly #keys: RedisKeys;
+  readonly #keyspace: Keyspace;
 
-  constructor(redis: Redis, keys: RedisKeys) {
+  constructor(redis: Redis, keyspace: Keyspace) {
     this.#redis = redis;
-    this.#keys = keys;
+    this.#keyspace = keyspace;
   }
 
   /**
-   * Verifies the chain while reading. Throws `CONSENT_UNREACHABLE`, and `LEDGER_BROKEN` after taking the
+   * Verifies the chain while reading. Throws `REDIS_UNAVAILABLE`, and `LEDGER_BROKEN` after taking the
    * decisions away that were made from it: what cannot be proved allows nothing.
    */
   async read(tag: SubjectTag): Promise<SubjectLedger> {
@@ -84,15 +84,19 @@ export class LedgerStore {
   }
 
   async #close(tag: SubjectTag): Promise<void> {
-    await orConsentUnreachable(async () => {
-      const names = await decisionsOf(this.#redis, this.#keys, tag);
+    await orRedisUnavailable(async () => {
+      const names = await decisionsOf(this.#redis, this.#keyspace, tag);
       if (names.length > 0) await this.#redis.del(names);
     });
   }
 
   async #read(tag: SubjectTag): Promise<SubjectLedger> {
-    const replies = await orConsentUnreachable(() =>
-      this.#redis.multi().hmget(this.#keys.subject(tag), "head", "key").lrange(this.#keys.ledger(tag), 0, -1).exec(),
+    const replies = await orRedisUnavailable(() =>
+      this.#redis
+        .multi()
+        .hmget(this.#keyspace.subject(tag), "head", "key")
+        .lrange(this.#keyspace.ledger(tag), 0, -1)
+        .exec(),
     );
     const subject = reply(replies, 0);
     const texts = reply(replies, 1);
@@ -107,25 +111,25 @@ export class LedgerStore {
     };
   }
 
-  /** `false` when another writer was first. Throws `CONSENT_UNREACHABLE`. */
+  /** `false` when another writer was first. Throws `REDIS_UNAVAILABLE`. */
   async append(before: SubjectLedger, append: Append): Promise<boolean> {
     const { tag } = before;
     const text = canonicalJson(append.event);
     const devices = new Set([...before.state.devices, ...append.state.devices]);
-    const names = [this.#keys.subject(tag), this.#keys.ledger(tag), this.#keys.devices(tag)];
+    const names = [this.#keyspace.subject(tag), this.#keyspace.ledger(tag), this.#keyspace.devices(tag)];
     const fence = append.state.fence;
     const key = append.wrappedSubjectKey === NO_SUBJECT_KEY ? "" : append.wrappedSubjectKey;
     const args = [before.head, hashText(text), genesis(tag), fence, key, text, before.wrappedSubjectKey ?? ""];
     for (const device of devices) {
       const decision = append.decisions.get(device);
-      names.push(this.#keys.decision(tag, device));
+      names.push(this.#keyspace.decision(tag, device));
       args.push(
         device,
         append.state.devices.has(device) ? 1 : 0,
         decision === undefined ? "" : encodeDecision(decision),
       );
     }
-    return (await orConsentUnreachable(() => runScript(this.#redis, APPEND_EVENT, names, args))) === 1;
+    return (await orRedisUnavailable(() => runScript(this.#redis, APPEND_EVENT, names, args))) === 1;
   }
 }
 
@@ -177,16 +181,22 @@ function readEvent(text: string): ConsentEvent {
 }
 
 /** Names of all decisions of a subject: by the devices that are bound or, where their set is none, by looking for them. */
-async function decisionsOf(redis: Redis, keys: RedisKeys, tag: SubjectTag): Promise<string[]> {
-  const devices = await redis.smembers(keys.devices(tag)).catch((error: unknown) => {
+async function decisionsOf(redis: Redis, keyspace: Keyspace, tag: SubjectTag): Promise<string[]> {
+  const devices = await redis.smembers(keyspace.devices(tag)).catch((error: unknown) => {
     if (!isMisshapen(error)) throw error;
     return undefined;
   });
-  if (devices !== undefined) return devices.map((device) => keys.decision(tag, device as DeviceKey));
+  if (devices !== undefined) return devices.map((device) => keyspace.decision(tag, device as DeviceKey));
   const names: string[] = [];
   let cursor = "0";
   do {
-    const [next, found] = await redis.scan(cursor, "MATCH", keys.decision(tag, "*" as DeviceKey), "COUNT", SCAN_PAGE);
+    const [next, found] = await redis.scan(
+      cursor,
+      "MATCH",
+      keyspace.decision(tag, "*" as DeviceKey),
+      "COUNT",
+      SCAN_PAGE,
+    );
     names.push(...found);
     cursor = next;
   } while (cursor !== "0");
@@ -197,7 +207,7 @@ function reply(replies: [error: Error | null, result: unknown][] | null, index: 
   const entry = replies?.[index];
   if (isMisshapen(entry?.[0])) throw new GatewayError("LEDGER_BROKEN", "a value of another type");
   if (entry === undefined || entry[0] !== null || !Array.isArray(entry[1])) {
-    throw new GatewayError("CONSENT_UNREACHABLE", "reading a ledger");
+    throw new GatewayError("REDIS_UNAVAILABLE", "reading a ledger");
   }
   return entry[1];
 }

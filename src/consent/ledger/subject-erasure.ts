@@ -8,8 +8,8 @@ import { NO_SUBJECT_KEY } from "../../model/consent.ts";
 import type { ErasureFacts, ErasureRequest } from "../../model/erasure.ts";
 import { GatewayError } from "../../model/errors.ts";
 import type { SubjectTag } from "../../model/ids.ts";
-import { orConsentUnreachable } from "../../platform/redis.ts";
-import type { RedisKeys } from "../../platform/redis-keys.ts";
+import type { Keyspace } from "../../platform/keyspace.ts";
+import { orRedisUnavailable } from "../../platform/redis.ts";
 import { type RedisScript, runScript } from "../../platform/redis-script.ts";
 import { encodeDecision } from "../decision/record.ts";
 import { canonicalJson, genesis, hashText } from "../hash-chain.ts";
@@ -73,22 +73,22 @@ return 1`,
 
 export class SubjectErasure {
   readonly #redis: Redis;
-  readonly #keys: RedisKeys;
+  readonly #keyspace: Keyspace;
   readonly #now: () => number;
   readonly #store: LedgerStore;
   readonly #turns: SubjectTurns;
 
-  constructor(redis: Redis, keys: RedisKeys, options: Pick<ChangeOptions, "now" | "turns">) {
+  constructor(redis: Redis, keyspace: Keyspace, options: Pick<ChangeOptions, "now" | "turns">) {
     this.#redis = redis;
-    this.#keys = keys;
+    this.#keyspace = keyspace;
     this.#now = options.now;
     this.#turns = options.turns ?? new SubjectTurns();
-    this.#store = new LedgerStore(redis, keys);
+    this.#store = new LedgerStore(redis, keyspace);
   }
 
   /**
    * Once this resolves no later batch uses anything of the subject, and nothing admitted before is used after
-   * a new consent either. Throws `CONSENT_UNREACHABLE`, `CONSENT_CONFLICT`; `LEDGER_BROKEN` only when it broke again meanwhile.
+   * a new consent either. Throws `REDIS_UNAVAILABLE`, `CONSENT_CONFLICT`; `LEDGER_BROKEN` only when it broke again meanwhile.
    */
   async begin(tag: SubjectTag, request: ErasureRequest & { readonly id: string }): Promise<BegunErasure> {
     return this.#inTurn<BegunErasure>(tag, "beginning an erasure", async () => {
@@ -104,17 +104,17 @@ export class SubjectErasure {
   /** False while a hold stands: then nothing is destroyed. Idempotent. Throws as `begin` does. */
   destroyKey(tag: SubjectTag, id: string): Promise<boolean> {
     return this.#inTurn(tag, "destroying a key", async () => {
-      const record = this.#keys.erasure(tag, id);
-      if ((await orConsentUnreachable(() => this.#redis.hexists(record, "destroyedAt"))) === 1) return true;
+      const record = this.#keyspace.erasure(tag, id);
+      if ((await orRedisUnavailable(() => this.#redis.hexists(record, "destroyedAt"))) === 1) return true;
       const before = await this.#read(tag);
       // One that is placed from here on changes the head.
       if (before.state.holds.size > 0) return false;
       const now = this.#now();
       const { event } = planChange(before, erased(id), { wrappedSubjectKey: NO_SUBJECT_KEY, now });
       const text = canonicalJson(event);
-      const names = [this.#keys.subject(tag), this.#keys.ledger(tag), record];
+      const names = [this.#keyspace.subject(tag), this.#keyspace.ledger(tag), record];
       const args = [before.head, hashText(text), text, now];
-      return (await orConsentUnreachable(() => runScript(this.#redis, DESTROY_KEY, names, args))) === 1 || undefined;
+      return (await orRedisUnavailable(() => runScript(this.#redis, DESTROY_KEY, names, args))) === 1 || undefined;
     });
   }
 
@@ -130,9 +130,9 @@ export class SubjectErasure {
     return { facts: widestFacts(events, this.#now()), at: this.#now(), named: false };
   }
 
-  /** A ledger that cannot be verified begins anew; one that can stays as it is. Throws `CONSENT_UNREACHABLE`. */
+  /** A ledger that cannot be verified begins anew; one that can stays as it is. Throws `REDIS_UNAVAILABLE`. */
   beginNewChain(tag: SubjectTag): Promise<void> {
-    return beginNewChain(this.#redis, this.#keys, tag, this.#now());
+    return beginNewChain(this.#redis, this.#keyspace, tag, this.#now());
   }
 
   #inTurn<T>(tag: SubjectTag, what: string, attempt: () => Promise<T | undefined>): Promise<T> {
@@ -150,9 +150,9 @@ export class SubjectErasure {
   }
 
   async #latest(tag: SubjectTag): Promise<string | undefined> {
-    return orConsentUnreachable(async () => {
-      const id = await this.#redis.hget(this.#keys.subject(tag), "erasure");
-      return id !== null && (await this.#redis.exists(this.#keys.erasure(tag, id))) === 1 ? id : undefined;
+    return orRedisUnavailable(async () => {
+      const id = await this.#redis.hget(this.#keyspace.subject(tag), "erasure");
+      return id !== null && (await this.#redis.exists(this.#keyspace.erasure(tag, id))) === 1 ? id : undefined;
     });
   }
 
@@ -167,14 +167,14 @@ export class SubjectErasure {
     const { event, state, decisions } = planChange(before, draft, { wrappedSubjectKey: NO_SUBJECT_KEY, now });
     const text = canonicalJson(event);
     const facts: ErasureFacts = erasureFacts(before.events);
-    const names = [this.#keys.subject(tag), this.#keys.ledger(tag), this.#keys.erasure(tag, id)];
+    const names = [this.#keyspace.subject(tag), this.#keyspace.ledger(tag), this.#keyspace.erasure(tag, id)];
     const args = [before.head, hashText(text), genesis(tag), state.fence, text, id, JSON.stringify(facts), now];
     for (const device of state.devices) {
       const decision = decisions.get(device);
-      names.push(this.#keys.decision(tag, device));
+      names.push(this.#keyspace.decision(tag, device));
       args.push(decision === undefined ? "" : encodeDecision(decision));
     }
-    const begun = await orConsentUnreachable(() => runScript(this.#redis, BEGIN_ERASURE, names, args));
+    const begun = await orRedisUnavailable(() => runScript(this.#redis, BEGIN_ERASURE, names, args));
     return begun === 1 ? state.fence : undefined;
   }
 }

@@ -2,26 +2,26 @@
 import type { Redis } from "ioredis";
 import type { Decision } from "../../model/consent.ts";
 import type { DeviceKey, SubjectTag } from "../../model/ids.ts";
-import { orConsentUnreachable } from "../../platform/redis.ts";
-import { type RedisKeys, subjectOfDecision } from "../../platform/redis-keys.ts";
+import { type Keyspace, subjectOfDecision } from "../../platform/keyspace.ts";
+import { orRedisUnavailable } from "../../platform/redis.ts";
 import { decodeDecision } from "../decision/record.ts";
 
 const PAGE = 500;
 
 /**
  * Every decision that can be read, with whose it is. One that changes meanwhile may come twice or as it was.
- * Throws `CONSENT_UNREACHABLE`.
+ * Throws `REDIS_UNAVAILABLE`.
  */
 export async function* allDecisions(
   redis: Redis,
-  keys: RedisKeys,
+  keyspace: Keyspace,
 ): AsyncGenerator<{ readonly tag: SubjectTag; readonly decision: Decision }> {
-  const everyDecision = keys.decision("*" as SubjectTag, "*" as DeviceKey);
+  const everyDecision = keyspace.decision("*" as SubjectTag, "*" as DeviceKey);
   let cursor = "0";
   do {
-    const [next, names] = await orConsentUnreachable(() => redis.scan(cursor, "MATCH", everyDecision, "COUNT", PAGE));
+    const [next, names] = await orRedisUnavailable(() => redis.scan(cursor, "MATCH", everyDecision, "COUNT", PAGE));
     cursor = next;
-    const texts = names.length === 0 ? [] : await orConsentUnreachable(() => redis.mget(names));
+    const texts = names.length === 0 ? [] : await orRedisUnavailable(() => redis.mget(names));
     for (const [index, text] of texts.entries()) {
       const decision = decodeDecision(text);
       const tag = subjectOfDecision(names[index] ?? "");
@@ -30,13 +30,13 @@ export async function* allDecisions(
   } while (cursor !== "0");
 }
 
-/** Subjects with a device whose decision is such. Throws `CONSENT_UNREACHABLE`. */
+/** Subjects with a device whose decision is such. Throws `REDIS_UNAVAILABLE`. */
 export async function subjectsWith(
   redis: Redis,
-  keys: RedisKeys,
+  keyspace: Keyspace,
   wanted: (decision: Decision) => boolean,
 ): Promise<SubjectTag[]> {
   const found = new Set<SubjectTag>();
-  for await (const { tag, decision } of allDecisions(redis, keys)) if (wanted(decision)) found.add(tag);
+  for await (const { tag, decision } of allDecisions(redis, keyspace)) if (wanted(decision)) found.add(tag);
   return [...found];
 }

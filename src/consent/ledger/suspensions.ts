@@ -7,8 +7,8 @@ import { type PolicyFloors, PURPOSES, type Purpose } from "../../model/consent.t
 import { forEachUndamaged, type TellDamage } from "../../model/damage.ts";
 import type { SubjectTag } from "../../model/ids.ts";
 import { type DevicesSuspended, MAX_POLICY_VERSION } from "../../model/policy-document.ts";
-import { orConsentUnreachable } from "../../platform/redis.ts";
-import type { RedisKeys } from "../../platform/redis-keys.ts";
+import type { Keyspace } from "../../platform/keyspace.ts";
+import { orRedisUnavailable } from "../../platform/redis.ts";
 import { type RedisScript, runScript } from "../../platform/redis-script.ts";
 import { suspensionOf } from "../policy/changes.ts";
 import { type FloorPlan, floorsAt } from "../policy/floors.ts";
@@ -51,31 +51,31 @@ export interface SuspensionOptions extends Pick<ChangeOptions, "now" | "turns"> 
 
 export class Suspensions {
   readonly #redis: Redis;
-  readonly #keys: RedisKeys;
+  readonly #keyspace: Keyspace;
   readonly #options: SuspensionOptions;
   readonly #store: LedgerStore;
 
-  constructor(redis: Redis, keys: RedisKeys, options: SuspensionOptions) {
+  constructor(redis: Redis, keyspace: Keyspace, options: SuspensionOptions) {
     this.#redis = redis;
-    this.#keys = keys;
+    this.#keyspace = keyspace;
     this.#options = options;
-    this.#store = new LedgerStore(redis, keys);
+    this.#store = new LedgerStore(redis, keyspace);
   }
 
-  /** Counts anew, for every gateway. Throws `CONSENT_UNREACHABLE`. */
+  /** Counts anew, for every gateway. Throws `REDIS_UNAVAILABLE`. */
   async survey(): Promise<void> {
     const number = await this.#begin();
     await this.#remember(number, await this.#look());
   }
 
-  /** As of the last survey. Throws `CONSENT_UNREACHABLE`. */
+  /** As of the last survey. Throws `REDIS_UNAVAILABLE`. */
   async counts(): Promise<DevicesSuspended> {
-    const counts = await orConsentUnreachable(() => this.#redis.hmget(this.#keys.devicesSuspended, ...PURPOSES));
+    const counts = await orRedisUnavailable(() => this.#redis.hmget(this.#keyspace.devicesSuspended, ...PURPOSES));
     const [analytics = 0, weather = 0, scene = 0, network = 0] = counts.map(Number);
     return { analytics, weather, scene, network };
   }
 
-  /** How many ledgers do not tell of a suspension yet. Changes nothing. Throws `CONSENT_UNREACHABLE`, `LEDGER_BROKEN`. */
+  /** How many ledgers do not tell of a suspension yet. Changes nothing. Throws `REDIS_UNAVAILABLE`, `LEDGER_BROKEN`. */
   async due(): Promise<number> {
     return (await this.#due(await this.#look())).length;
   }
@@ -94,18 +94,18 @@ export class Suspensions {
     });
     // Only what a whole look found nothing more to do about needs no other one.
     if (due.length === 0) {
-      await orConsentUnreachable(() => this.#redis.hset(this.#keys.devicesSuspended, NOTED, textOf(look.floors)));
+      await orRedisUnavailable(() => this.#redis.hset(this.#keyspace.devicesSuspended, NOTED, textOf(look.floors)));
     }
     return due.length;
   }
 
   async #look(): Promise<Look> {
     const now = this.#options.now();
-    const plan = await readFloorPlan(this.#redis, this.#keys);
+    const plan = await readFloorPlan(this.#redis, this.#keyspace);
     const floors = floorsAt(plan, now);
     const counts = { analytics: 0, weather: 0, scene: 0, network: 0 };
     const subjects = new Set<SubjectTag>();
-    for await (const { tag, decision } of allDecisions(this.#redis, this.#keys)) {
+    for await (const { tag, decision } of allDecisions(this.#redis, this.#keyspace)) {
       const suspended = suspensionOf(decision, floors, now);
       if (suspended === undefined) continue;
       for (const purpose of suspended.purposes) counts[purpose] += 1;
@@ -115,18 +115,18 @@ export class Suspensions {
   }
 
   async #begin(): Promise<number> {
-    return orConsentUnreachable(() => this.#redis.hincrby(this.#keys.devicesSuspended, BEGUN, 1));
+    return orRedisUnavailable(() => this.#redis.hincrby(this.#keyspace.devicesSuspended, BEGUN, 1));
   }
 
   /** Unless a look that began later has ended before: what it saw is newer. */
   async #remember(number: number, { counts }: Look): Promise<void> {
     const args = [number, AS_OF, ...Object.entries(counts).flat()];
-    await orConsentUnreachable(() => runScript(this.#redis, REMEMBER_COUNTS, [this.#keys.devicesSuspended], args));
+    await orRedisUnavailable(() => runScript(this.#redis, REMEMBER_COUNTS, [this.#keyspace.devicesSuspended], args));
   }
 
   async #due({ plan, floors, subjects }: Look): Promise<SubjectTag[]> {
     // Until the floors move again there is nothing new to note, and no ledger needs to be read.
-    const noted = await orConsentUnreachable(() => this.#redis.hget(this.#keys.devicesSuspended, NOTED));
+    const noted = await orRedisUnavailable(() => this.#redis.hget(this.#keyspace.devicesSuspended, NOTED));
     if (noted === textOf(floors)) return [];
     const due: SubjectTag[] = [];
     await this.#each(subjects, async (tag) => {

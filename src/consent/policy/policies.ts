@@ -13,8 +13,8 @@ import {
   type PublishResult,
   policyDocument,
 } from "../../model/policy-document.ts";
-import { orConsentUnreachable } from "../../platform/redis.ts";
-import type { RedisKeys } from "../../platform/redis-keys.ts";
+import type { Keyspace } from "../../platform/keyspace.ts";
+import { orRedisUnavailable } from "../../platform/redis.ts";
 import { type RedisScript, runScript } from "../../platform/redis-script.ts";
 import { hashText } from "../hash-chain.ts";
 import { floorsOf, reconfirmation, retentionLimitDays, suspendedBy, widenings } from "./changes.ts";
@@ -46,11 +46,11 @@ return 1`,
 
 export class Policies {
   readonly #redis: Redis;
-  readonly #keys: RedisKeys;
+  readonly #keyspace: Keyspace;
 
-  constructor(redis: Redis, keys: RedisKeys) {
+  constructor(redis: Redis, keyspace: Keyspace) {
     this.#redis = redis;
-    this.#keys = keys;
+    this.#keyspace = keyspace;
   }
 
   /**
@@ -63,7 +63,7 @@ export class Policies {
     await this.#restoreFloors();
   }
 
-  /** Idempotent for the same bytes. Throws `CONSENT_UNREACHABLE`, `CONSENT_CONFLICT`. */
+  /** Idempotent for the same bytes. Throws `REDIS_UNAVAILABLE`, `CONSENT_CONFLICT`. */
   async publish(bytes: Uint8Array): Promise<PublishResult> {
     const policy = parsePolicy(bytes);
     if (policy === undefined) return { refused: "policy-invalid" };
@@ -80,21 +80,21 @@ export class Policies {
     if (understated(before, document)) return { refused: "policy-change-understated" };
 
     const floors = encodeFloors(floorsOf([...earlier.map((one) => one.document), document]));
-    const names = [this.#keys.policies, this.#keys.policyFloors];
-    const args = [document.version, text, floors, this.#keys.policyPublished];
-    const reply = await orConsentUnreachable(() => runScript(this.#redis, PUBLISH_POLICY, names, args));
+    const names = [this.#keyspace.policies, this.#keyspace.policyFloors];
+    const args = [document.version, text, floors, this.#keyspace.policyPublished];
+    const reply = await orRedisUnavailable(() => runScript(this.#redis, PUBLISH_POLICY, names, args));
     if (reply !== 1) throw new GatewayError("CONSENT_CONFLICT", "policies");
     return published(before, policy);
   }
 
   async get(version: number): Promise<Policy | undefined> {
-    return readPolicy(this.#redis, this.#keys, version);
+    return readPolicy(this.#redis, this.#keyspace, version);
   }
 
   /** The document of the highest version; `undefined` when that is not higher than `known`. */
   async newest(known: number): Promise<PolicyDocument | undefined> {
     // Versions have no gaps.
-    const version = await orConsentUnreachable(() => this.#redis.hlen(this.#keys.policies));
+    const version = await orRedisUnavailable(() => this.#redis.hlen(this.#keyspace.policies));
     return version > known ? (await this.get(version))?.document : undefined;
   }
 
@@ -115,36 +115,36 @@ export class Policies {
   }
 
   async floors(nowMs = Date.now()): Promise<PolicyFloors> {
-    return readFloors(this.#redis, this.#keys, nowMs);
+    return readFloors(this.#redis, this.#keyspace, nowMs);
   }
 
   /** Floors that went missing would deny everything for ever; they follow from the documents. */
   async #restoreFloors(): Promise<void> {
     const documents = (await this.#all()).map((policy) => policy.document);
     const floors = encodeFloors(floorsOf(documents));
-    await orConsentUnreachable(() => this.#redis.set(this.#keys.policyFloors, floors, "NX"));
+    await orRedisUnavailable(() => this.#redis.set(this.#keyspace.policyFloors, floors, "NX"));
   }
 
   async #all(): Promise<Policy[]> {
-    const stored = await orConsentUnreachable(() => this.#redis.hgetall(this.#keys.policies));
+    const stored = await orRedisUnavailable(() => this.#redis.hgetall(this.#keyspace.policies));
     return Object.values(stored)
       .map(storedPolicy)
       .sort((left, right) => left.document.version - right.document.version);
   }
 }
 
-/** One version as published. Throws `CONSENT_UNREACHABLE`. */
-export async function readPolicy(redis: Redis, keys: RedisKeys, version: number): Promise<Policy | undefined> {
-  const text = await orConsentUnreachable(() => redis.hget(keys.policies, String(version)));
+/** One version as published. Throws `REDIS_UNAVAILABLE`. */
+export async function readPolicy(redis: Redis, keyspace: Keyspace, version: number): Promise<Policy | undefined> {
+  const text = await orRedisUnavailable(() => redis.hget(keyspace.policies, String(version)));
   return text === null ? undefined : storedPolicy(text);
 }
 
-export async function readFloors(redis: Redis, keys: RedisKeys, nowMs: number): Promise<PolicyFloors> {
-  return floorsAt(await readFloorPlan(redis, keys), nowMs);
+export async function readFloors(redis: Redis, keyspace: Keyspace, nowMs: number): Promise<PolicyFloors> {
+  return floorsAt(await readFloorPlan(redis, keyspace), nowMs);
 }
 
-export async function readFloorPlan(redis: Redis, keys: RedisKeys): Promise<FloorPlan> {
-  return decodeFloors(await orConsentUnreachable(() => redis.get(keys.policyFloors)));
+export async function readFloorPlan(redis: Redis, keyspace: Keyspace): Promise<FloorPlan> {
+  return decodeFloors(await orRedisUnavailable(() => redis.get(keyspace.policyFloors)));
 }
 
 /** `undefined` when the bytes are not UTF-8, not JSON or not a policy document. */

@@ -28,7 +28,7 @@ function notices(
       return devices.map(({ deviceKey }) => ({ suspended: suspended[deviceKey], toConfirm: toConfirm[deviceKey] }));
     },
     policyChange: async (version) => {
-      if (version === 666) throw new GatewayError("CONSENT_UNREACHABLE");
+      if (version === 666) throw new GatewayError("REDIS_UNAVAILABLE");
       return change;
     },
     send: (topic, payload) => {
@@ -98,6 +98,6 @@ describe("a published policy", () => {
   test("that cannot be read is logged by its code", async () => {
     const { self, logged } = notices({});
     await self.policyPublished(666);
-    expect(logged).toEqual([["policy notices not sent", { code: "CONSENT_UNREACHABLE", stage: "notices" }]]);
+    expect(logged).toEqual([["policy notices not sent", { code: "REDIS_UNAVAILABLE", stage: "notices" }]]);
   });
 });

@@ -6,8 +6,8 @@
 import { randomBytes } from "node:crypto";
 import type { Redis } from "ioredis";
 import { GatewayError } from "../../model/errors.ts";
-import { orConsentUnreachable } from "../redis.ts";
-import type { RedisKeys } from "../redis-keys.ts";
+import type { Keyspace } from "../keyspace.ts";
+import { orRedisUnavailable } from "../redis.ts";
 import { type RedisScript, runScript } from "../redis-script.ts";
 import type { KeyReport } from "./live-keys.ts";
 
@@ -81,29 +81,29 @@ export interface PresenceOptions {
 
 export class Presence {
   readonly #redis: Redis;
-  readonly #keys: RedisKeys;
+  readonly #keyspace: Keyspace;
   readonly #options: PresenceOptions;
   readonly #id = randomBytes(8).toString("hex");
   #began = "";
   #word = "";
 
-  constructor(redis: Redis, keys: RedisKeys, options: PresenceOptions) {
+  constructor(redis: Redis, keyspace: Keyspace, options: PresenceOptions) {
     this.#redis = redis;
-    this.#keys = keys;
+    this.#keyspace = keyspace;
     this.#options = options;
   }
 
-  /** Throws RESTORE_UNFINISHED, CONSENT_UNREACHABLE. */
+  /** Throws RESTORE_UNFINISHED, REDIS_UNAVAILABLE. */
   async start(): Promise<void> {
     await this.beat();
   }
 
   /** Must be called well within every PRESENT_MS. */
   async beat(): Promise<void> {
-    const { gateways, gatewayReports, restoring, restores } = this.#keys;
+    const { gateways, gatewayReports, restoring, restores } = this.#keyspace;
     const names = [gateways, gatewayReports, restoring, restores];
     const args = [this.#id, PRESENT_MS, JSON.stringify(this.#options.report()), this.#began, this.#word];
-    const reply = await orConsentUnreachable(() => runScript(this.#redis, BEAT, names, args));
+    const reply = await orRedisUnavailable(() => runScript(this.#redis, BEAT, names, args));
     const [state, ended, word, forgotten, ...reports] = Array.isArray(reply) ? reply.map(String) : [];
     if (state !== "ok") {
       const error = new GatewayError("RESTORE_UNFINISHED", state);
@@ -118,7 +118,7 @@ export class Presence {
   }
 
   async stop(): Promise<void> {
-    const { gateways, gatewayReports } = this.#keys;
+    const { gateways, gatewayReports } = this.#keyspace;
     // One that can't be taken back runs out by itself.
     await this.#redis
       .multi()
@@ -129,10 +129,10 @@ export class Presence {
   }
 }
 
-/** What the gateways that work on this Redis report. Throws CONSENT_UNREACHABLE. */
-export async function liveGateways(redis: Redis, keys: RedisKeys): Promise<GatewayReport[]> {
-  const names = [keys.gateways, keys.gatewayReports];
-  const reply = await orConsentUnreachable(() => runScript(redis, LIVE, names, []));
+/** What the gateways that work on this Redis report. Throws REDIS_UNAVAILABLE. */
+export async function liveGateways(redis: Redis, keyspace: Keyspace): Promise<GatewayReport[]> {
+  const names = [keyspace.gateways, keyspace.gatewayReports];
+  const reply = await orRedisUnavailable(() => runScript(redis, LIVE, names, []));
   return Array.isArray(reply) ? reply.map((report) => parseReport(String(report))) : [];
 }
 

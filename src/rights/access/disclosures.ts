@@ -12,8 +12,8 @@ import type { TellDamage } from "../../model/damage.ts";
 import type { DayRange, Disclosure, DisclosureLine, Recipient } from "../../model/disclosure.ts";
 import { GatewayError } from "../../model/errors.ts";
 import type { SubjectTag } from "../../model/ids.ts";
-import { isMisshapen, orConsentUnreachable } from "../../platform/redis.ts";
-import type { RedisKeys } from "../../platform/redis-keys.ts";
+import type { Keyspace } from "../../platform/keyspace.ts";
+import { isMisshapen, orRedisUnavailable } from "../../platform/redis.ts";
 import { type RedisScript, runScript } from "../../platform/redis-script.ts";
 import { keysLike } from "../../platform/redis-values.ts";
 import { erasureIdsIn } from "../erasure/in-ledger.ts";
@@ -124,16 +124,16 @@ const LINES_PER_CALL = 500;
 /** Longer than any call is tried again. */
 const WRITER_REMEMBERED_S = 86_400;
 
-/** Every call throws CONSENT_UNREACHABLE when Redis does not answer. */
+/** Every call throws REDIS_UNAVAILABLE when Redis does not answer. */
 export class Disclosures {
   readonly #redis: Redis;
-  readonly #keys: RedisKeys;
+  readonly #keyspace: Keyspace;
   readonly #damaged: TellDamage;
   readonly #writer = randomBytes(12).toString("base64url");
 
-  constructor(redis: Redis, keys: RedisKeys, damaged: TellDamage = () => undefined) {
+  constructor(redis: Redis, keyspace: Keyspace, damaged: TellDamage = () => undefined) {
     this.#redis = redis;
-    this.#keys = keys;
+    this.#keyspace = keyspace;
     this.#damaged = damaged;
   }
 
@@ -141,32 +141,35 @@ export class Disclosures {
   async open(lines: readonly DisclosureLine[]): Promise<void> {
     for (let from = 0; from < lines.length; from += LINES_PER_CALL) {
       const some = lines.slice(from, from + LINES_PER_CALL);
-      const names = [this.#keys.disclosureTotals, ...some.map(({ subject }) => this.#keys.disclosures(subject))];
+      const names = [
+        this.#keyspace.disclosureTotals,
+        ...some.map(({ subject }) => this.#keyspace.disclosures(subject)),
+      ];
       const args = some.flatMap((line) => [monthField(line), line.day.slice(8)]);
       const totals = new Set(some.map((line) => totalsField(line)));
-      await orConsentUnreachable(() => runScript(this.#redis, OPEN_LINES, names, [...args, ...totals]));
+      await orRedisUnavailable(() => runScript(this.#redis, OPEN_LINES, names, [...args, ...totals]));
     }
   }
 
   /** Adds to lines on record. A call may be repeated with its number; it counts once. Numbers grow. */
   async add(number: number, counts: readonly (readonly [DisclosureLine, number])[]): Promise<void> {
-    const names = [this.#keys.disclosureWriter(this.#writer), this.#keys.disclosureTotals];
+    const names = [this.#keyspace.disclosureWriter(this.#writer), this.#keyspace.disclosureTotals];
     const args: (string | number)[] = [number, WRITER_REMEMBERED_S];
     const totals = new Map<string, number>();
     for (const [line, count] of counts) {
-      names.push(this.#keys.disclosures(line.subject));
+      names.push(this.#keyspace.disclosures(line.subject));
       args.push(monthField(line), line.day.slice(8), count);
       const field = totalsField(line);
       totals.set(field, (totals.get(field) ?? 0) + count);
     }
     for (const total of totals) args.push(...total);
-    await orConsentUnreachable(() => runScript(this.#redis, ADD_COUNTS, names, args));
+    await orRedisUnavailable(() => runScript(this.#redis, ADD_COUNTS, names, args));
   }
 
   /** Oldest first. Throws LEDGER_BROKEN when it is no account. */
   async of(subject: SubjectTag): Promise<Disclosure[]> {
-    const read = () => this.#redis.hgetall(this.#keys.disclosures(subject));
-    const fields = await orConsentUnreachable(() =>
+    const read = () => this.#redis.hgetall(this.#keyspace.disclosures(subject));
+    const fields = await orRedisUnavailable(() =>
       read().catch((error: unknown) => {
         if (!isMisshapen(error)) throw error;
         throw new GatewayError("LEDGER_BROKEN", "account of disclosures");
@@ -185,7 +188,7 @@ export class Disclosures {
 
   /** What went to each recipient, of all subjects together. Oldest first. */
   async totals({ from, to }: DayRange): Promise<Disclosure[]> {
-    const fields = await orConsentUnreachable(() => this.#redis.hgetall(this.#keys.disclosureTotals));
+    const fields = await orRedisUnavailable(() => this.#redis.hgetall(this.#keyspace.disclosureTotals));
     const found = Object.entries(fields).flatMap(([field, count]) => {
       const day = field.slice(-10);
       return day < from || day > to ? [] : [disclosureOf(field.slice(0, -11), day, Number(count))];
@@ -195,17 +198,17 @@ export class Disclosures {
 
   /** Deletes what an erasure covers: every line of before it was asked for. Safe to repeat. */
   async erase(subject: SubjectTag, erasure: string): Promise<void> {
-    await orConsentUnreachable(async () => {
+    await orRedisUnavailable(async () => {
       const asked = revisionsErased(await this.#eventsOf(subject), [erasure]);
       // An erasure that the ledger does not name covers whatever there is.
       const first = asked === 0 ? Number.MAX_SAFE_INTEGER : asked;
-      await runScript(this.#redis, ERASE_LINES, [this.#keys.disclosures(subject)], [first]);
+      await runScript(this.#redis, ERASE_LINES, [this.#keyspace.disclosures(subject)], [first]);
     });
   }
 
   /** What is no ledger names no erasure. */
   #eventsOf(subject: SubjectTag): Promise<string[]> {
-    return this.#redis.lrange(this.#keys.ledger(subject), 0, -1).catch((error: unknown) => {
+    return this.#redis.lrange(this.#keyspace.ledger(subject), 0, -1).catch((error: unknown) => {
       if (!isMisshapen(error)) throw error;
       return [];
     });
@@ -219,18 +222,18 @@ export class Disclosures {
   /** Deletes them, and the totals of those days. Safe to repeat. */
   async expire(day: string, except: ReadonlySet<SubjectTag>): Promise<number> {
     const count = await this.#old(day, except, "delete");
-    await orConsentUnreachable(async () => {
-      const old = (await this.#redis.hkeys(this.#keys.disclosureTotals)).filter((field) => field.slice(-10) < day);
-      if (old.length > 0) await this.#redis.hdel(this.#keys.disclosureTotals, ...old);
+    await orRedisUnavailable(async () => {
+      const old = (await this.#redis.hkeys(this.#keyspace.disclosureTotals)).filter((field) => field.slice(-10) < day);
+      if (old.length > 0) await this.#redis.hdel(this.#keyspace.disclosureTotals, ...old);
     });
     return count;
   }
 
   #old(day: string, except: ReadonlySet<SubjectTag>, what: "count" | "delete"): Promise<number> {
-    return orConsentUnreachable(async () => {
-      const left = new Set([...except].map((tag) => this.#keys.disclosures(tag)));
+    return orRedisUnavailable(async () => {
+      const left = new Set([...except].map((tag) => this.#keyspace.disclosures(tag)));
       let old = 0;
-      for await (const names of keysLike(this.#redis, this.#keys.disclosures("*" as SubjectTag))) {
+      for await (const names of keysLike(this.#redis, this.#keyspace.disclosures("*" as SubjectTag))) {
         const args = [day.slice(0, 7), day.slice(8), what];
         const calls = names
           .filter((name) => !left.has(name))

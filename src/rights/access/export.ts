@@ -39,7 +39,7 @@ export class Exports {
     this.#ports = ports;
   }
 
-  /** Throws CONSENT_UNREACHABLE, LEDGER_BROKEN, SINK_UNAVAILABLE, SINK_DENIED, before anything was given out. */
+  /** Throws REDIS_UNAVAILABLE, LEDGER_BROKEN, SINK_UNAVAILABLE, SINK_DENIED, before anything was given out. */
   async begin(tag: SubjectTag, request: ExportRequest): Promise<BegunExport> {
     // The key before the record: an erasure that begins in between is found in one of them, or in both.
     const keyed = await this.#ports.facts(tag);

@@ -16,7 +16,7 @@ export interface ExportNames {
   readonly keyLost: boolean;
 }
 
-/** Throws SUBJECT_KEY_UNREADABLE when ours may be the wrong master key, CONSENT_UNREACHABLE. */
+/** Throws SUBJECT_KEY_UNREADABLE when ours may be the wrong master key, REDIS_UNAVAILABLE. */
 export async function namesFor(
   under: readonly (Keyed | undefined)[],
   when: Pick<LiveNamesInput, "times" | "nowMs">,

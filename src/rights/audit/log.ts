@@ -15,7 +15,7 @@ import type {
   AuditVerdict,
 } from "../../model/audit.ts";
 import { GatewayError } from "../../model/errors.ts";
-import { orConsentUnreachable } from "../../platform/redis.ts";
+import { orRedisUnavailable } from "../../platform/redis.ts";
 import { type RedisScript, runScript } from "../../platform/redis-script.ts";
 import {
   type AuditState,
@@ -30,7 +30,7 @@ import {
   seal,
 } from "./chain.ts";
 import { HeadCheck } from "./head-check.ts";
-import { type LogKeys, repairAudit } from "./repair.ts";
+import { type LogKeyspace, repairAudit } from "./repair.ts";
 
 export interface AuditOptions {
   /** The first writes, all of them verify. */
@@ -80,22 +80,22 @@ interface Known {
 
 export class AuditLog {
   readonly #redis: Redis;
-  readonly #keys: LogKeys;
+  readonly #keyspace: LogKeyspace;
   readonly #options: AuditOptions;
   #waiting: Waiting[] = [];
   #writing = false;
   /** What this process wrote or read last; the log may only ever have grown from there. */
   #known: Known | undefined;
 
-  constructor(redis: Redis, keys: LogKeys, options: AuditOptions) {
+  constructor(redis: Redis, keyspace: LogKeyspace, options: AuditOptions) {
     this.#redis = redis;
-    this.#keys = keys;
+    this.#keyspace = keyspace;
     this.#options = options;
   }
 
   /**
    * Resolves with the index of the line once it is in Redis. What arrives while a call is under way travels
-   * together. `at` is when the act was done, Unix ms. Throws `CONSENT_UNREACHABLE`, `CONSENT_CONFLICT`; `AUDIT_BROKEN` when the log was tampered with.
+   * together. `at` is when the act was done, Unix ms. Throws `REDIS_UNAVAILABLE`, `CONSENT_CONFLICT`; `AUDIT_BROKEN` when the log was tampered with.
    */
   append(act: AuditAct, at = this.#options.now()): Promise<number> {
     return new Promise((resolve, reject) => {
@@ -115,13 +115,13 @@ export class AuditLog {
     return state && { next: state.next, hash: state.head };
   }
 
-  /** Whether the log goes on from this head, as far as its last lines tell. Throws CONSENT_UNREACHABLE. */
+  /** Whether the log goes on from this head, as far as its last lines tell. Throws REDIS_UNAVAILABLE. */
   async continues({ next, hash }: AuditHead): Promise<boolean> {
     const { sealText } = await this.#bounds();
     const state = openSeal(sealText, this.#options.keys);
     if (state === undefined || state.next < next) return false;
     if (next <= state.first) return next < state.first || state.base === hash;
-    const line = await orConsentUnreachable(() => this.#redis.lindex(this.#keys.auditLines, next - 1 - state.first));
+    const line = await orRedisUnavailable(() => this.#redis.lindex(this.#keyspace.auditLines, next - 1 - state.first));
     return line !== null && hashLine(line) === hash;
   }
 
@@ -138,7 +138,7 @@ export class AuditLog {
 
   /**
    * Makes a log that does not verify one that can be written to again, and that says what was found; `undefined`
-   * when there is nothing to repair. `keep` gets the lines nobody can vouch for, before they go. Throws `CONSENT_UNREACHABLE`, `CONSENT_CONFLICT`.
+   * when there is nothing to repair. `keep` gets the lines nobody can vouch for, before they go. Throws `REDIS_UNAVAILABLE`, `CONSENT_CONFLICT`.
    */
   async repair(
     by: AuditRole,
@@ -147,7 +147,7 @@ export class AuditLog {
   ): Promise<AuditRepair | undefined> {
     const found = await this.verify(noted);
     if (found.intact) return undefined;
-    return repairAudit(this.#redis, this.#keys, { ...this.#options, by, found, noted, keep });
+    return repairAudit(this.#redis, this.#keyspace, { ...this.#options, by, found, noted, keep });
   }
 
   async #follow({ sealText, count }: Bounds, noted: readonly AuditHead[]): Promise<AuditVerdict> {
@@ -215,7 +215,7 @@ export class AuditLog {
       const before = await this.#read();
       // Another one has trimmed; what is left for us is found by counting again, next time.
       if (before.state.first !== first) return 0;
-      const last = await orConsentUnreachable(() => this.#redis.lindex(this.#keys.auditLines, count - 1));
+      const last = await orRedisUnavailable(() => this.#redis.lindex(this.#keyspace.auditLines, count - 1));
       if (last === null) {
         if ((await this.#bounds()).sealText !== before.sealText) continue;
         throw new GatewayError("AUDIT_BROKEN", "truncated");
@@ -260,10 +260,10 @@ export class AuditLog {
   /** `false` when another process wrote meanwhile. */
   async #replace(before: Known, after: AuditState, trimmed: number, lines: readonly string[]): Promise<boolean> {
     const sealText = seal(after, this.#options.keys[0]);
-    const names = [this.#keys.auditLines, this.#keys.auditSeal];
+    const names = [this.#keyspace.auditLines, this.#keyspace.auditSeal];
     const count = before.state.next - before.state.first;
     const args = [before.sealText, count, sealText, trimmed, ...lines];
-    const reply = await orConsentUnreachable(() => runScript(this.#redis, APPEND_LINES, names, args));
+    const reply = await orRedisUnavailable(() => runScript(this.#redis, APPEND_LINES, names, args));
     if (reply === -1) throw new GatewayError("AUDIT_BROKEN", "lines do not match the seal");
     if (reply !== 1) return false;
     this.#known = { sealText, state: after };
@@ -280,8 +280,8 @@ export class AuditLog {
     const known = (state.repaired ?? 0) > (latest?.repaired ?? 0) ? undefined : latest;
     if (known !== undefined && state.next < known.next) throw new GatewayError("AUDIT_BROKEN", "rolled back");
     if (known !== undefined && known.next > state.first) {
-      const last = await orConsentUnreachable(() =>
-        this.#redis.lindex(this.#keys.auditLines, known.next - 1 - state.first),
+      const last = await orRedisUnavailable(() =>
+        this.#redis.lindex(this.#keyspace.auditLines, known.next - 1 - state.first),
       );
       if (last === null || hashLine(last) !== known.head) {
         // Trimmed between the two looks, every line stands further ahead: that is no rollback.
@@ -293,12 +293,12 @@ export class AuditLog {
   }
 
   async #bounds(): Promise<Bounds> {
-    const replies = await orConsentUnreachable(() =>
-      this.#redis.multi().get(this.#keys.auditSeal).llen(this.#keys.auditLines).exec(),
+    const replies = await orRedisUnavailable(() =>
+      this.#redis.multi().get(this.#keyspace.auditSeal).llen(this.#keyspace.auditLines).exec(),
     );
     const [sealReply, countReply] = replies ?? [];
     if (sealReply === undefined || countReply === undefined || sealReply[0] !== null || countReply[0] !== null) {
-      throw new GatewayError("CONSENT_UNREACHABLE", "audit");
+      throw new GatewayError("REDIS_UNAVAILABLE", "audit");
     }
     return { sealText: typeof sealReply[1] === "string" ? sealReply[1] : "", count: Number(countReply[1]) };
   }
@@ -306,7 +306,7 @@ export class AuditLog {
   async *#lines(start: number, end: number): AsyncGenerator<string> {
     for (let at = start; at < end; at += PAGE) {
       const last = Math.min(at + PAGE, end) - 1;
-      yield* await orConsentUnreachable(() => this.#redis.lrange(this.#keys.auditLines, at, last));
+      yield* await orRedisUnavailable(() => this.#redis.lrange(this.#keyspace.auditLines, at, last));
     }
   }
 

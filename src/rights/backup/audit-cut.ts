@@ -5,7 +5,7 @@
 import type { Redis } from "ioredis";
 import type { AuditProblem } from "../../model/audit.ts";
 import { GatewayError } from "../../model/errors.ts";
-import type { RedisKeys } from "../../platform/redis-keys.ts";
+import type { Keyspace } from "../../platform/keyspace.ts";
 import { execAll } from "../../platform/redis-values.ts";
 import { ChainCheck, EMPTY_LOG, openSeal } from "../audit/chain.ts";
 import type { SharedLine } from "./archive.ts";
@@ -21,25 +21,25 @@ export interface AuditCut {
 }
 
 /** `auditKeys`: what is backed up is verified while it is read, so that whoever takes a backup hears of it. */
-export function auditCut(redis: Redis, keys: RedisKeys, auditKeys: readonly Buffer[]): AuditCut {
+export function auditCut(redis: Redis, keyspace: Keyspace, auditKeys: readonly Buffer[]): AuditCut {
   let problem: AuditProblem | undefined;
   return {
     async *pages() {
       for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt += 1) {
-        const begun = redis.multi().get(keys.auditSeal).llen(keys.auditLines).lindex(keys.auditLines, 0);
+        const begun = redis.multi().get(keyspace.auditSeal).llen(keyspace.auditLines).lindex(keyspace.auditLines, 0);
         const [seal, length, oldest] = (await execAll(begun)) as [string | null, number, string | null];
         const verifier = new CutVerifier(seal, length, auditKeys);
         if (seal === null && length === 0) return;
         yield { name: "auditSeal", kind: "string", first: true, items: [seal ?? ""] };
         yield { name: "auditLines", kind: "list", first: true, items: [] };
         for (let at = 0; at < length; at += PAGE) {
-          const items = await redis.lrange(keys.auditLines, at, Math.min(at + PAGE, length) - 1);
+          const items = await redis.lrange(keyspace.auditLines, at, Math.min(at + PAGE, length) - 1);
           for (const line of items) verifier.follow(line);
           yield { name: "auditLines", kind: "list", first: false, items };
         }
         problem = verifier.end();
         // A log that was trimmed at its beginning while it was read is read again.
-        if (length === 0 || (await redis.lindex(keys.auditLines, 0)) === oldest) return;
+        if (length === 0 || (await redis.lindex(keyspace.auditLines, 0)) === oldest) return;
       }
       throw new GatewayError("CONSENT_CONFLICT", "reading the audit log");
     },

@@ -13,8 +13,8 @@ import { GatewayError } from "../../model/errors.ts";
 import type { DeviceKey, SubjectTag } from "../../model/ids.ts";
 import { type JournalHead, journalHead } from "../../model/journal-head.ts";
 import { liveGateways } from "../../platform/keys/presence.ts";
-import { orConsentUnreachable } from "../../platform/redis.ts";
-import type { RedisKeys } from "../../platform/redis-keys.ts";
+import type { Keyspace } from "../../platform/keyspace.ts";
+import { orRedisUnavailable } from "../../platform/redis.ts";
 import { execAll, execEach, keysLike, storedPages } from "../../platform/redis-values.ts";
 import { SealedFileWriter } from "../../platform/sealed-file/writer.ts";
 import { auditKey } from "../audit/chain.ts";
@@ -74,13 +74,13 @@ interface SubjectReading {
 
 export class Backup {
   readonly #redis: Redis;
-  readonly #keys: RedisKeys;
+  readonly #keyspace: Keyspace;
   readonly #prefix: string;
   readonly #check: BackupCheck;
 
-  constructor(redis: Redis, keys: RedisKeys, prefix: string, check: BackupCheck = UNCHECKED) {
+  constructor(redis: Redis, keyspace: Keyspace, prefix: string, check: BackupCheck = UNCHECKED) {
     this.#redis = redis;
-    this.#keys = keys;
+    this.#keyspace = keyspace;
     this.#prefix = prefix;
     this.#check = check;
   }
@@ -89,45 +89,40 @@ export class Backup {
    * Writes both archives into `dir` (made when missing) or none. Key archives of earlier backups in it are
    * removed: in them the keys of subjects erased since live on, and with the newest one every older
    * archive of records can be restored. `journal` is how far the journal of whoever calls has got; what live
-   * gateways tell of theirs is added. Throws JOURNAL_INVALID, CONSENT_UNREACHABLE and errors of the file system.
+   * gateways tell of theirs is added. Throws JOURNAL_INVALID, REDIS_UNAVAILABLE and errors of the file system.
    */
-  async take(
-    dir: string,
-    secrets: BackupKeys,
-    journal: JournalHead | undefined,
-    now = Date.now(),
-  ): Promise<BackupResult> {
+  async take(dir: string, keys: BackupKeys, journal: JournalHead | undefined, now = Date.now()): Promise<BackupResult> {
     const journals = await this.#journals(journal);
     await mkdir(dir, { recursive: true, mode: 0o700 });
     await removeLeftovers(dir);
-    const installation = installationOf(secrets.lookup);
+    const installation = installationOf(keys.lookup);
     const earlier = await archivesIn(dir, "subject-keys", installation);
     const about = { createdAt: now, installation, backup: randomBytes(8).toString("hex"), journals };
     const names = {
       records: join(dir, archiveName(about, "records")),
       keys: join(dir, archiveName(about, "subject-keys")),
     };
-    const records = new SealedFileWriter(names.records, secrets.backup, { ...about, kind: "records" });
-    const keys = new SealedFileWriter(names.keys, subjectArchiveKey(secrets.master), {
+    const records = new SealedFileWriter(names.records, keys.backup, { ...about, kind: "records" });
+    const subjectKeys = new SealedFileWriter(names.keys, subjectArchiveKey(keys.master), {
       ...about,
       kind: "subject-keys",
     });
     try {
-      const counts = await orConsentUnreachable(() => this.#write(records, keys, [auditKey(secrets.lookup)]));
+      const counts = await orRedisUnavailable(() => this.#write(records, subjectKeys, [auditKey(keys.lookup)]));
       // The keys first: an archive of records without keys would look like a whole backup.
-      await keys.finish();
+      await subjectKeys.finish();
       await records.finish();
       for (const file of earlier) await rm(file, { force: true });
       return { records: names.records, subjectKeys: names.keys, ...counts };
     } catch (error) {
-      await Promise.all([records.abandon(), keys.abandon()]);
+      await Promise.all([records.abandon(), subjectKeys.abandon()]);
       throw error;
     }
   }
 
   /** Before anything is read: what a journal tells of later than this, the archive may lack. */
   async #journals(own: JournalHead | undefined): Promise<JournalHead[]> {
-    const told = (await liveGateways(this.#redis, this.#keys)).map(
+    const told = (await liveGateways(this.#redis, this.#keyspace)).map(
       ({ journal }) => journalHead.safeParse(journal).data,
     );
     const heads = [own, ...told].filter((head) => head !== undefined);
@@ -162,11 +157,11 @@ export class Backup {
       counts.credentials += 1;
       await record(line);
     }
-    const audit = auditCut(this.#redis, this.#keys, auditKeys);
+    const audit = auditCut(this.#redis, this.#keyspace, auditKeys);
     for await (const page of audit.pages()) await record({ is: "shared", ...page });
     for (const name of SHARED_NAMES) {
       if (name === "auditLines" || name === "auditSeal") continue;
-      for await (const { kind, first, items } of storedPages(this.#redis, this.#keys[name])) {
+      for await (const { kind, first, items } of storedPages(this.#redis, this.#keyspace[name])) {
         await record({ is: "shared", name, kind, first, items: [...items] });
       }
     }
@@ -189,11 +184,11 @@ export class Backup {
     const pattern = new RegExp(`^${this.#prefix}:\\{([A-Za-z0-9_-]{22})\\}:(?:subject|ledger)$`);
     const tagsIn = (names: readonly string[]) =>
       names.flatMap((name) => (pattern.exec(name)?.[1] ?? []) as SubjectTag | []);
-    for await (const names of keysLike(this.#redis, this.#keys.subject("*" as SubjectTag))) yield tagsIn(names);
-    for await (const names of keysLike(this.#redis, this.#keys.ledger("*" as SubjectTag))) {
+    for await (const names of keysLike(this.#redis, this.#keyspace.subject("*" as SubjectTag))) yield tagsIn(names);
+    for await (const names of keysLike(this.#redis, this.#keyspace.ledger("*" as SubjectTag))) {
       const tags = tagsIn(names);
       const asked = this.#redis.pipeline();
-      for (const tag of tags) asked.exists(this.#keys.subject(tag));
+      for (const tag of tags) asked.exists(this.#keyspace.subject(tag));
       const known = await execAll(asked);
       yield tags.filter((_, index) => known[index] === 0);
     }
@@ -202,10 +197,10 @@ export class Backup {
   async #subject(tag: SubjectTag): Promise<SubjectReading | undefined> {
     let erasures: readonly string[] = [];
     for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt += 1) {
-      const transaction = this.#redis.multi().time().hgetall(this.#keys.subject(tag));
-      transaction.lrange(this.#keys.ledger(tag), 0, -1);
-      transaction.hgetall(this.#keys.disclosures(tag));
-      for (const id of erasures) transaction.hgetall(this.#keys.erasure(tag, id));
+      const transaction = this.#redis.multi().time().hgetall(this.#keyspace.subject(tag));
+      transaction.lrange(this.#keyspace.ledger(tag), 0, -1);
+      transaction.hgetall(this.#keyspace.disclosures(tag));
+      for (const id of erasures) transaction.hgetall(this.#keyspace.erasure(tag, id));
       const replies = await execEach(transaction);
       const [time, subject, texts, disclosures, ...records] = replies;
       const { head = "", fence = "0", key, ...more } = (subject ?? {}) as Record<string, string>;
@@ -244,7 +239,7 @@ export class Backup {
   }
 
   async *#credentials() {
-    const prefix = this.#keys.credential("" as DeviceKey);
+    const prefix = this.#keyspace.credential("" as DeviceKey);
     for await (const names of keysLike(this.#redis, `${prefix}*`)) {
       const pipeline = this.#redis.pipeline();
       for (const name of names) pipeline.hgetall(name);

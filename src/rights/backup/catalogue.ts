@@ -2,7 +2,7 @@
  * What of Redis goes into a backup, one decision for each name of the key table. A new name does not
  * compile until it stands here.
  */
-import type { RedisKeys } from "../../platform/redis-keys.ts";
+import type { Keyspace } from "../../platform/keyspace.ts";
 
 /**
  * `subject`, `credential`: kept, through their own records. `shared`: kept as it is. `derived`: made anew
@@ -64,7 +64,7 @@ export const CATALOGUE = {
   keptAnswers: "passing",
   keptAnswerEnds: "passing",
   recordChanged: "passing",
-} as const satisfies Record<keyof RedisKeys, Place>;
+} as const satisfies Record<keyof Keyspace, Place>;
 
 export type SharedName = {
   [Name in keyof typeof CATALOGUE]: (typeof CATALOGUE)[Name] extends "shared" ? Name : never;

@@ -5,8 +5,8 @@
 import type { Redis } from "ioredis";
 import type { SubjectTag } from "../../model/ids.ts";
 import { fingerprint } from "../../platform/keys/fingerprint.ts";
-import { orConsentUnreachable } from "../../platform/redis.ts";
-import type { RedisKeys } from "../../platform/redis-keys.ts";
+import type { Keyspace } from "../../platform/keyspace.ts";
+import { orRedisUnavailable } from "../../platform/redis.ts";
 import { type RedisScript, runScript } from "../../platform/redis-script.ts";
 import type { SealedHeader } from "../../platform/sealed-file/format.ts";
 import { readSealedHeader } from "../../platform/sealed-file/reader.ts";
@@ -43,29 +43,29 @@ interface Outdated {
 
 export class KeyArchives {
   readonly #redis: Redis;
-  readonly #keys: RedisKeys;
+  readonly #keyspace: Keyspace;
   readonly #dir: string;
 
-  constructor(redis: Redis, keys: RedisKeys, dir: string) {
+  constructor(redis: Redis, keyspace: Keyspace, dir: string) {
     this.#redis = redis;
-    this.#keys = keys;
+    this.#keyspace = keyspace;
     this.#dir = dir;
   }
 
-  /** From the moment the journal says so no restore takes this key. Throws CONSENT_UNREACHABLE. */
+  /** From the moment the journal says so no restore takes this key. Throws REDIS_UNAVAILABLE. */
   async mark(tag: SubjectTag): Promise<void> {
-    await orConsentUnreachable(() => runScript(this.#redis, MARK, [this.#keys.erasedKeys], [tag]));
+    await orRedisUnavailable(() => runScript(this.#redis, MARK, [this.#keyspace.erasedKeys], [tag]));
   }
 
-  /** Whether an archive lies here that is older than an erasure. Throws CONSENT_UNREACHABLE. */
+  /** Whether an archive lies here that is older than an erasure. Throws REDIS_UNAVAILABLE. */
   async outdated(lookup: Buffer): Promise<Outdated[]> {
     const found: Outdated[] = [];
     for (const file of await archivesIn(this.#dir, "subject-keys", installationOf(lookup))) {
       const header = await readSealedHeader(file).catch(() => undefined);
       if (header === undefined) continue;
       const since = header.purgedAt ?? header.createdAt - CLOCK_MARGIN_MS;
-      const erased = () => this.#redis.zrangebyscore(this.#keys.erasedKeys, since, "+inf");
-      const tags = new Set((await orConsentUnreachable(erased)) as SubjectTag[]);
+      const erased = () => this.#redis.zrangebyscore(this.#keyspace.erasedKeys, since, "+inf");
+      const tags = new Set((await orRedisUnavailable(erased)) as SubjectTag[]);
       if (tags.size > 0) found.push({ file, header, erased: tags });
     }
     return found;
@@ -73,12 +73,12 @@ export class KeyArchives {
 
   /**
    * Seals every such archive anew without what must not be in it; each changes whole or not at all. Answers how many
-   * were and how many no key opens. Throws ARCHIVE_INVALID, CONSENT_UNREACHABLE and errors of the file system.
+   * were and how many no key opens. Throws ARCHIVE_INVALID, REDIS_UNAVAILABLE and errors of the file system.
    */
   async purge({ lookup, masters }: ArchiveSecrets): Promise<{ readonly sealed: number; readonly locked: number }> {
     const archiveKeys = masters.map(subjectArchiveKey);
     // Before the list is read: what is marked meanwhile is found again.
-    const [seconds] = await orConsentUnreachable(() => this.#redis.time());
+    const [seconds] = await orRedisUnavailable(() => this.#redis.time());
     const outdated = await this.outdated(lookup);
     let sealed = 0;
     for (const one of outdated) {

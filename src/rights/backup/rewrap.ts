@@ -6,8 +6,8 @@ import type { Redis } from "ioredis";
 import { damageIn } from "../../model/damage.ts";
 import { GatewayError } from "../../model/errors.ts";
 import type { DeviceKey, SubjectTag } from "../../model/ids.ts";
-import { orConsentUnreachable } from "../../platform/redis.ts";
-import type { RedisKeys } from "../../platform/redis-keys.ts";
+import type { Keyspace } from "../../platform/keyspace.ts";
+import { orRedisUnavailable } from "../../platform/redis.ts";
 import { type RedisScript, runScript } from "../../platform/redis-script.ts";
 import { execAll, execEach, keysLike } from "../../platform/redis-values.ts";
 
@@ -53,15 +53,15 @@ export type Rewrap = (wrappedSubjectKey: string) => string | undefined;
 /**
  * One pass over all keys; answers how many were wrapped anew. One that does not open stays as it is, and `unreadable`
  * is told; when more than one is met and none opens, the master keys are the wrong ones. Can be broken off and begun
- * again. Throws SUBJECT_KEY_UNREADABLE, CONSENT_UNREACHABLE.
+ * again. Throws SUBJECT_KEY_UNREADABLE, REDIS_UNAVAILABLE.
  */
 export function rewrapAll(
   redis: Redis,
-  keys: RedisKeys,
+  keyspace: Keyspace,
   rewrap: Rewrap,
   unreadable: () => void = () => undefined,
 ): Promise<number> {
-  return orConsentUnreachable(async () => {
+  return orRedisUnavailable(async () => {
     const seen = { opened: 0, unreadable: 0 };
     const tried: Rewrap = (wrapped) => {
       try {
@@ -75,19 +75,19 @@ export function rewrapAll(
         return undefined;
       }
     };
-    const changed = await rewrapEach(redis, keys, tried);
+    const changed = await rewrapEach(redis, keyspace, tried);
     if (seen.opened === 0 && seen.unreadable > 1) throw new GatewayError("SUBJECT_KEY_UNREADABLE", "all of them");
     return changed;
   });
 }
 
-async function rewrapEach(redis: Redis, keys: RedisKeys, rewrap: Rewrap): Promise<number> {
+async function rewrapEach(redis: Redis, keyspace: Keyspace, rewrap: Rewrap): Promise<number> {
   let changed = 0;
-  for await (const name of hashesWithKey(redis, keys.subject("*" as SubjectTag))) {
+  for await (const name of hashesWithKey(redis, keyspace.subject("*" as SubjectTag))) {
     const tag = (/\{([^}]+)\}:subject$/.exec(name)?.[1] ?? "") as SubjectTag;
-    if (await rewrapSubject(redis, keys, tag, rewrap)) changed += 1;
+    if (await rewrapSubject(redis, keyspace, tag, rewrap)) changed += 1;
   }
-  for await (const name of hashesWithKey(redis, keys.erasure("*" as SubjectTag, "*"))) {
+  for await (const name of hashesWithKey(redis, keyspace.erasure("*" as SubjectTag, "*"))) {
     const wrapped = await redis.hget(name, "key");
     const anew = wrapped === null ? undefined : rewrap(wrapped);
     // An erasure that destroyed its key meanwhile is right, and done.
@@ -102,26 +102,26 @@ async function rewrapEach(redis: Redis, keys: RedisKeys, rewrap: Rewrap): Promis
   return changed;
 }
 
-async function rewrapSubject(redis: Redis, keys: RedisKeys, tag: SubjectTag, rewrap: Rewrap): Promise<boolean> {
+async function rewrapSubject(redis: Redis, keyspace: Keyspace, tag: SubjectTag, rewrap: Rewrap): Promise<boolean> {
   for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt += 1) {
-    const read = redis.multi().hmget(keys.subject(tag), "head", "key").smembers(keys.devices(tag));
+    const read = redis.multi().hmget(keyspace.subject(tag), "head", "key").smembers(keyspace.devices(tag));
     const [fields, devices] = (await execEach(read)) as [(string | null)[] | undefined, string[] | undefined];
     const [head, wrapped] = fields ?? [];
     if (!wrapped) return false;
     const anew = rewrap(wrapped);
     if (anew === undefined) return false;
     const decisions =
-      devices?.map((device) => keys.decision(tag, device as DeviceKey)) ?? (await found(redis, keys, tag));
-    const names = [keys.subject(tag), ...decisions];
+      devices?.map((device) => keyspace.decision(tag, device as DeviceKey)) ?? (await found(redis, keyspace, tag));
+    const names = [keyspace.subject(tag), ...decisions];
     if ((await runScript(redis, REWRAP_SUBJECT, names, [head ?? "", wrapped, anew])) === 1) return true;
   }
   throw new GatewayError("CONSENT_CONFLICT", "wrapping a subject key");
 }
 
 /** The decisions of a subject whose set of devices is none. */
-async function found(redis: Redis, keys: RedisKeys, tag: SubjectTag): Promise<string[]> {
+async function found(redis: Redis, keyspace: Keyspace, tag: SubjectTag): Promise<string[]> {
   const names: string[] = [];
-  for await (const page of keysLike(redis, keys.decision(tag, "*" as DeviceKey))) names.push(...page);
+  for await (const page of keysLike(redis, keyspace.decision(tag, "*" as DeviceKey))) names.push(...page);
   return names;
 }
 
@@ -131,13 +131,13 @@ async function found(redis: Redis, keys: RedisKeys, tag: SubjectTag): Promise<st
  */
 export async function noKeyOpens(
   redis: Redis,
-  keys: RedisKeys,
+  keyspace: Keyspace,
   opens: (wrapped: string) => boolean,
   except: string,
   alone: boolean,
 ): Promise<boolean> {
   let tried = 0;
-  for await (const wrapped of wrappedKeys(redis, keys)) {
+  for await (const wrapped of wrappedKeys(redis, keyspace)) {
     if (wrapped === except) continue;
     if (opens(wrapped)) return false;
     tried += 1;
@@ -147,8 +147,8 @@ export async function noKeyOpens(
 }
 
 /** Every wrapped key there is, one by one. */
-export async function* wrappedKeys(redis: Redis, keys: RedisKeys): AsyncGenerator<string> {
-  for (const pattern of [keys.subject("*" as SubjectTag), keys.erasure("*" as SubjectTag, "*")]) {
+export async function* wrappedKeys(redis: Redis, keyspace: Keyspace): AsyncGenerator<string> {
+  for (const pattern of [keyspace.subject("*" as SubjectTag), keyspace.erasure("*" as SubjectTag, "*")]) {
     for await (const name of hashesWithKey(redis, pattern)) {
       const wrapped = await redis.hget(name, "key");
       if (wrapped !== null) yield wrapped;

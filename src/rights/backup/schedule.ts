@@ -3,8 +3,8 @@ import { randomBytes } from "node:crypto";
 import { rm } from "node:fs/promises";
 import type { Redis } from "ioredis";
 import type { JournalHead } from "../../model/journal-head.ts";
-import { orConsentUnreachable } from "../../platform/redis.ts";
-import type { RedisKeys } from "../../platform/redis-keys.ts";
+import type { Keyspace } from "../../platform/keyspace.ts";
+import { orRedisUnavailable } from "../../platform/redis.ts";
 import { type RedisScript, runScript } from "../../platform/redis-script.ts";
 import { readSealedHeader } from "../../platform/sealed-file/reader.ts";
 import { archivesIn, removeLeftovers } from "./archive.ts";
@@ -47,13 +47,13 @@ return redis.call("PEXPIRE", KEYS[1], ARGV[2])`,
 
 export class BackupSchedule {
   readonly #redis: Redis;
-  readonly #keys: RedisKeys;
+  readonly #keyspace: Keyspace;
   readonly #backup: Pick<Backup, "take">;
   readonly #options: BackupScheduleOptions;
 
-  constructor(redis: Redis, keys: RedisKeys, backup: Pick<Backup, "take">, options: BackupScheduleOptions) {
+  constructor(redis: Redis, keyspace: Keyspace, backup: Pick<Backup, "take">, options: BackupScheduleOptions) {
     this.#redis = redis;
-    this.#keys = keys;
+    this.#keyspace = keyspace;
     this.#backup = backup;
     this.#options = options;
   }
@@ -66,16 +66,16 @@ export class BackupSchedule {
   }
 
   /** `undefined` when it is not time yet or another gateway has its turn. Throws what `Backup.take` throws. */
-  async turn(secrets: BackupKeys, journal: JournalHead | undefined): Promise<BackupResult | undefined> {
+  async turn(keys: BackupKeys, journal: JournalHead | undefined): Promise<BackupResult | undefined> {
     const { dir, everyMs, keep } = this.#options;
-    const due = async () => everyMs > 0 && (await this.ageMs(secrets.lookup)) >= everyMs;
+    const due = async () => everyMs > 0 && (await this.ageMs(keys.lookup)) >= everyMs;
     await removeLeftovers(dir);
     if (!(await due())) return undefined;
     return this.alone(async () => {
       // Whoever had the turn before may have taken the very backup that was due.
       if (!(await due())) return undefined;
-      const taken = await this.#backup.take(dir, secrets, journal);
-      const archives = await archivesIn(dir, "records", installationOf(secrets.lookup));
+      const taken = await this.#backup.take(dir, keys, journal);
+      const archives = await archivesIn(dir, "records", installationOf(keys.lookup));
       for (const file of archives.slice(0, -keep)) await rm(file, { force: true });
       return taken;
     });
@@ -84,17 +84,17 @@ export class BackupSchedule {
   /** Of all gateways only one works on archives at a time; `undefined` when another one does. */
   async alone<T>(work: () => Promise<T>): Promise<T | undefined> {
     const mine = randomBytes(8).toString("hex");
-    const begin = () => this.#redis.set(this.#keys.backupTurn, mine, "PX", TURN_MS, "NX");
-    if ((await orConsentUnreachable(begin)) === null) return undefined;
+    const begin = () => this.#redis.set(this.#keyspace.backupTurn, mine, "PX", TURN_MS, "NX");
+    if ((await orRedisUnavailable(begin)) === null) return undefined;
     // For as long as the work takes; one that lost its turn ends what it began, and begins nothing more.
-    const renew = () => runScript(this.#redis, RENEW_TURN, [this.#keys.backupTurn], [mine, TURN_MS]);
+    const renew = () => runScript(this.#redis, RENEW_TURN, [this.#keyspace.backupTurn], [mine, TURN_MS]);
     const timer = setInterval(() => void renew().catch(() => undefined), TURN_MS / 3);
     timer.unref();
     try {
       return await work();
     } finally {
       clearInterval(timer);
-      await orConsentUnreachable(() => runScript(this.#redis, END_TURN, [this.#keys.backupTurn], [mine]));
+      await orRedisUnavailable(() => runScript(this.#redis, END_TURN, [this.#keyspace.backupTurn], [mine]));
     }
   }
 }

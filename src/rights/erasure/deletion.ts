@@ -34,7 +34,7 @@ export async function storedNames(record: ErasureRecord, parts: DeletionParts): 
   return { names, complete: nothing || (known && facts.keyLost !== true) };
 }
 
-/** Nothing without a key: then there were no names. Throws SUBJECT_KEY_UNREADABLE, CONSENT_UNREACHABLE. */
+/** Nothing without a key: then there were no names. Throws SUBJECT_KEY_UNREADABLE, REDIS_UNAVAILABLE. */
 export async function namesOf(
   record: ErasureRecord,
   { ports, records }: DeletionParts,

@@ -39,7 +39,7 @@ export class DifferingClocks {
     this.#log = log;
   }
 
-  /** Throws CONSENT_UNREACHABLE. */
+  /** Throws REDIS_UNAVAILABLE. */
   async note(): Promise<void> {
     const differenceMs = Math.abs(await this.#clock.compare());
     const differs = differenceMs >= TOLERATED_MS;

@@ -7,7 +7,7 @@ import type { ErasureRecords } from "./record.ts";
 
 /**
  * `events`: all of the ledger, also what lies before a new chain. True when it had to be begun. Throws REDIS_ROLLED_BACK
- * when nothing is left of the ledger, CONSENT_UNREACHABLE.
+ * when nothing is left of the ledger, REDIS_UNAVAILABLE.
  */
 export async function eraseAgain(
   events: readonly string[],

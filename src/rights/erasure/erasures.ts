@@ -57,7 +57,7 @@ export class Erasures {
 
   /**
    * From here on nothing of the subject is used any more. Answers with the erasure before, under way or not,
-   * when nothing was consented to since that one began. Throws CONSENT_UNREACHABLE, CONSENT_CONFLICT: ask again.
+   * when nothing was consented to since that one began. Throws REDIS_UNAVAILABLE, CONSENT_CONFLICT: ask again.
    */
   async request(tag: SubjectTag, request: ErasureRequest): Promise<RequestedErasure> {
     const id = randomUUID();
@@ -76,7 +76,7 @@ export class Erasures {
     return { status: this.#show((await this.#records.read(record.id)) ?? record) };
   }
 
-  /** `undefined` when there is no such erasure. Throws CONSENT_UNREACHABLE. */
+  /** `undefined` when there is no such erasure. Throws REDIS_UNAVAILABLE. */
   async status(id: string): Promise<ErasureStatus | undefined> {
     const record = await this.#records.read(id);
     return record && this.#show(record);
@@ -96,7 +96,7 @@ export class Erasures {
       .sort((left, right) => left.requestedAt - right.requestedAt);
   }
 
-  /** False when this erasure does not wait for an answer. Throws CONSENT_UNREACHABLE: then nothing was noted. */
+  /** False when this erasure does not wait for an answer. Throws REDIS_UNAVAILABLE: then nothing was noted. */
   async acknowledge(id: string, purpose: ServicePurpose, service: string): Promise<boolean> {
     const record = await this.#records.read(id);
     if (record === undefined || !this.#awaits(record, purpose, service)) return false;

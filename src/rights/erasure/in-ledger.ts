@@ -1,7 +1,7 @@
 /** What backups and keys must know of erasures: which ones a ledger names, and where in them a key or a seal is. */
 import type { Redis } from "ioredis";
 import type { SubjectTag } from "../../model/ids.ts";
-import type { RedisKeys } from "../../platform/redis-keys.ts";
+import type { Keyspace } from "../../platform/keyspace.ts";
 import { execEach, keysLike } from "../../platform/redis-values.ts";
 
 /** Ids of the erasures that were asked for, in the order of the ledger. */
@@ -38,9 +38,9 @@ function sealedUnder(text: string): string | undefined {
 }
 
 /** Under which queue keys erasures on their way keep the names that services must forget: seals by key id. */
-export async function noticesByKey(redis: Redis, keys: RedisKeys): Promise<Map<string, number>> {
+export async function noticesByKey(redis: Redis, keyspace: Keyspace): Promise<Map<string, number>> {
   const counts = new Map<string, number>();
-  for await (const names of keysLike(redis, keys.erasure("*" as SubjectTag, "*"))) {
+  for await (const names of keysLike(redis, keyspace.erasure("*" as SubjectTag, "*"))) {
     const asked = redis.pipeline();
     for (const name of names) asked.hget(name, "notices");
     for (const text of await execEach(asked)) {

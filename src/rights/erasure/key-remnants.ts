@@ -6,8 +6,8 @@ import { randomUUID } from "node:crypto";
 import { setTimeout as pause } from "node:timers/promises";
 import type { Redis } from "ioredis";
 import type { Log } from "../../model/log.ts";
-import { orConsentUnreachable, redisErrorCode } from "../../platform/redis.ts";
-import type { RedisKeys } from "../../platform/redis-keys.ts";
+import type { Keyspace } from "../../platform/keyspace.ts";
+import { orRedisUnavailable, redisErrorCode } from "../../platform/redis.ts";
 import { type RedisScript, runScript } from "../../platform/redis-script.ts";
 
 const FORGET_MARK: RedisScript = {
@@ -27,30 +27,30 @@ const POLL_MS = 100;
 
 export class KeyRemnants {
   readonly #redis: Redis;
-  readonly #keys: RedisKeys;
+  readonly #keyspace: Keyspace;
   readonly #log: Log;
 
-  constructor(redis: Redis, keys: RedisKeys, log: Log) {
+  constructor(redis: Redis, keyspace: Keyspace, log: Log) {
     this.#redis = redis;
-    this.#keys = keys;
+    this.#keyspace = keyspace;
     this.#log = log;
   }
 
-  /** To be called after a key was deleted. Throws CONSENT_UNREACHABLE. */
+  /** To be called after a key was deleted. Throws REDIS_UNAVAILABLE. */
   async mark(): Promise<void> {
     // Never the same twice: a mark that was taken away must not come back as one that was dealt with.
-    await orConsentUnreachable(() => this.#redis.set(this.#keys.keyRemnants, randomUUID()));
+    await orRedisUnavailable(() => this.#redis.set(this.#keyspace.keyRemnants, randomUUID()));
   }
 
   /**
    * Rewrites the file if a key was deleted since the last time. `false` when that did not come to a good end:
-   * call again later. Throws CONSENT_UNREACHABLE.
+   * call again later. Throws REDIS_UNAVAILABLE.
    */
   async clear(stop: AbortSignal): Promise<boolean> {
-    const mark = await orConsentUnreachable(() => this.#redis.get(this.#keys.keyRemnants));
+    const mark = await orRedisUnavailable(() => this.#redis.get(this.#keyspace.keyRemnants));
     if (mark === null) return true;
     if ((await this.#persistence()).aof_enabled === "1" && !(await this.#rewritten(stop))) return false;
-    await orConsentUnreachable(() => runScript(this.#redis, FORGET_MARK, [this.#keys.keyRemnants], [mark]));
+    await orRedisUnavailable(() => runScript(this.#redis, FORGET_MARK, [this.#keyspace.keyRemnants], [mark]));
     return true;
   }
 
@@ -71,7 +71,7 @@ export class KeyRemnants {
   }
 
   async #persistence(): Promise<Readonly<Record<string, string>>> {
-    const text = await orConsentUnreachable(() => this.#redis.info("persistence"));
+    const text = await orRedisUnavailable(() => this.#redis.info("persistence"));
     return Object.fromEntries([...text.matchAll(/^(\w+):([^\r\n]*)/gm)].map(([, name, value]) => [name, value]));
   }
 }

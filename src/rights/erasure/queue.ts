@@ -8,8 +8,8 @@ import { GatewayError } from "../../model/errors.ts";
 import type { Log } from "../../model/log.ts";
 import { type BullConnections, closeBoth, openQueue, openWorker } from "../../platform/bull-queue.ts";
 import { faultCode } from "../../platform/fault-code.ts";
-import { orConsentUnreachable } from "../../platform/redis.ts";
-import type { RedisKeys } from "../../platform/redis-keys.ts";
+import type { Keyspace } from "../../platform/keyspace.ts";
+import { orRedisUnavailable } from "../../platform/redis.ts";
 
 export interface ErasureQueuePorts {
   /** Milliseconds until the next turn; `undefined` when there is nothing left to do. */
@@ -31,21 +31,21 @@ const SCORES_PER_MS = 0x1000;
 
 export class ErasureQueue {
   readonly #connections: BullConnections;
-  readonly #keys: RedisKeys;
+  readonly #keyspace: Keyspace;
   readonly #ports: ErasureQueuePorts;
   readonly #stop = new AbortController();
   readonly #failures = new Map<string, number>();
   #queue: Queue | undefined;
   #worker: Worker | undefined;
 
-  constructor(connections: BullConnections, keys: RedisKeys, ports: ErasureQueuePorts) {
+  constructor(connections: BullConnections, keyspace: Keyspace, ports: ErasureQueuePorts) {
     this.#connections = connections;
-    this.#keys = keys;
+    this.#keyspace = keyspace;
     this.#ports = ports;
   }
 
   async start(): Promise<void> {
-    const queue = { name: this.#keys.erasureQueueName, prefix: this.#keys.erasureQueuePrefix };
+    const queue = { name: this.#keyspace.erasureQueueName, prefix: this.#keyspace.erasureQueuePrefix };
     this.#queue = await openQueue(this.#connections, queue);
     this.#worker = await openWorker(
       this.#connections,
@@ -67,15 +67,15 @@ export class ErasureQueue {
     await closeBoth(this.#worker, this.#queue);
   }
 
-  /** Harmless for an erasure that has its job. Throws CONSENT_UNREACHABLE. */
+  /** Harmless for an erasure that has its job. Throws REDIS_UNAVAILABLE. */
   async add(id: string): Promise<void> {
     const queue = this.#queue;
-    if (queue === undefined) throw new GatewayError("CONSENT_UNREACHABLE", "erasures are not started");
+    if (queue === undefined) throw new GatewayError("REDIS_UNAVAILABLE", "erasures are not started");
     const options = { jobId: id, removeOnComplete: true, attempts: FOR_EVER, stackTraceLimit: 0 };
     const backoff = { type: "fixed", delay: 1_000 };
-    await orConsentUnreachable(() => queue.add(JOB_NAME, {}, { ...options, backoff }));
-    const delayed = `${this.#keys.erasureQueuePrefix}:${this.#keys.erasureQueueName}:delayed`;
-    const score = await orConsentUnreachable(() => this.#connections.producer.zscore(delayed, id));
+    await orRedisUnavailable(() => queue.add(JOB_NAME, {}, { ...options, backoff }));
+    const delayed = `${this.#keyspace.erasureQueuePrefix}:${this.#keyspace.erasureQueueName}:delayed`;
+    const score = await orRedisUnavailable(() => this.#connections.producer.zscore(delayed, id));
     if (score !== null && Number(score) / SCORES_PER_MS > Date.now() + LONGEST_WAIT_MS) await this.wake(id);
   }
 

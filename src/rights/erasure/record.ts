@@ -11,8 +11,8 @@ import type { Redis } from "ioredis";
 import { ERASURE_STEPS, type ErasureFacts, type ErasureStep } from "../../model/erasure.ts";
 import { GatewayError } from "../../model/errors.ts";
 import type { DeviceKey, SubjectTag } from "../../model/ids.ts";
-import { isMisshapen, orConsentUnreachable } from "../../platform/redis.ts";
-import type { RedisKeys } from "../../platform/redis-keys.ts";
+import type { Keyspace } from "../../platform/keyspace.ts";
+import { isMisshapen, orRedisUnavailable } from "../../platform/redis.ts";
 import { runScript } from "../../platform/redis-script.ts";
 import type { NameTimes } from "./names-ever-given.ts";
 import { type ErasureRecord, recordFrom } from "./reading.ts";
@@ -40,39 +40,39 @@ const DROPPED_AT_THE_END = [
 
 const PAGE = 200;
 
-/** Everything here throws CONSENT_UNREACHABLE when Redis does not answer. */
+/** Everything here throws REDIS_UNAVAILABLE when Redis does not answer. */
 export class ErasureRecords {
   readonly #redis: Redis;
-  readonly #keys: RedisKeys;
+  readonly #keyspace: Keyspace;
 
-  constructor(redis: Redis, keys: RedisKeys) {
+  constructor(redis: Redis, keyspace: Keyspace) {
     this.#redis = redis;
-    this.#keys = keys;
+    this.#keyspace = keyspace;
   }
 
   /** Before the erasure begins, so that one that began is always found again. */
   async register(id: string, tag: SubjectTag): Promise<void> {
     await this.#run((redis) =>
-      Promise.all([redis.hset(this.#keys.erasureIndex, id, tag), redis.sadd(this.#keys.openErasures, id)]),
+      Promise.all([redis.hset(this.#keyspace.erasureIndex, id, tag), redis.sadd(this.#keyspace.openErasures, id)]),
     );
   }
 
   /** For an id that was never begun. */
   async unregister(id: string): Promise<void> {
     await this.#run((redis) =>
-      Promise.all([redis.srem(this.#keys.openErasures, id), redis.hdel(this.#keys.erasureIndex, id)]),
+      Promise.all([redis.srem(this.#keyspace.openErasures, id), redis.hdel(this.#keyspace.erasureIndex, id)]),
     );
   }
 
   open(): Promise<string[]> {
-    return this.#run((redis) => redis.smembers(this.#keys.openErasures));
+    return this.#run((redis) => redis.smembers(this.#keyspace.openErasures));
   }
 
   async read(id: string): Promise<ErasureRecord | undefined> {
-    const tag = (await this.#run((redis) => redis.hget(this.#keys.erasureIndex, id))) as SubjectTag | null;
+    const tag = (await this.#run((redis) => redis.hget(this.#keyspace.erasureIndex, id))) as SubjectTag | null;
     if (tag === null) return undefined;
     const fields = await this.#run((redis) =>
-      redis.hgetall(this.#keys.erasure(tag, id)).catch((error: unknown) => {
+      redis.hgetall(this.#keyspace.erasure(tag, id)).catch((error: unknown) => {
         if (!isMisshapen(error)) throw error;
         return undefined;
       }),
@@ -113,13 +113,13 @@ export class ErasureRecords {
   /** Of a record that is damaged: what is known of it anew. A step that cannot be read is taken from the beginning. */
   async mend({ tag, id }: ErasureRecord, requestedAt: number, facts: ErasureFacts): Promise<void> {
     const args = [requestedAt, JSON.stringify(facts), ERASURE_STEPS.join()];
-    await this.#run((redis) => runScript(redis, MEND_RECORD, [this.#keys.erasure(tag, id)], args));
+    await this.#run((redis) => runScript(redis, MEND_RECORD, [this.#keyspace.erasure(tag, id)], args));
   }
 
   /** `undefined`: it was closed before. Nothing is left then but what may be kept. */
   async close(record: ErasureRecord): Promise<void> {
     if (record.step !== undefined) current(await this.#write(record, record.step, "unset", DROPPED_AT_THE_END));
-    await this.#run((redis) => redis.srem(this.#keys.openErasures, record.id));
+    await this.#run((redis) => redis.srem(this.#keyspace.openErasures, record.id));
   }
 
   #write(
@@ -130,7 +130,7 @@ export class ErasureRecords {
   ): Promise<number> {
     const args = [step === "any" ? "" : (step ?? "-"), how, ...fields];
     return this.#run(async (redis) =>
-      Number(await runScript(redis, WRITE_RECORD, [this.#keys.erasure(tag, id)], args)),
+      Number(await runScript(redis, WRITE_RECORD, [this.#keyspace.erasure(tag, id)], args)),
     );
   }
 
@@ -142,8 +142,8 @@ export class ErasureRecords {
   /** Deletes their records, and that there were any. Safe to repeat. */
   expire(beforeMs: number, except: ReadonlySet<SubjectTag>): Promise<number> {
     return this.#old(beforeMs, except, async (id, tag) => {
-      await this.#redis.unlink(this.#keys.erasure(tag, id));
-      await this.#redis.hdel(this.#keys.erasureIndex, id);
+      await this.#redis.unlink(this.#keyspace.erasure(tag, id));
+      await this.#redis.hdel(this.#keyspace.erasureIndex, id);
     });
   }
 
@@ -154,7 +154,7 @@ export class ErasureRecords {
   ): Promise<number> {
     return this.#run(async (redis) => {
       let old = 0;
-      for await (const entries of redis.hscanStream(this.#keys.erasureIndex, { count: PAGE }) as AsyncIterable<
+      for await (const entries of redis.hscanStream(this.#keyspace.erasureIndex, { count: PAGE }) as AsyncIterable<
         string[]
       >) {
         for (let at = 0; at < entries.length; at += 2) {
@@ -172,11 +172,11 @@ export class ErasureRecords {
   /** What cannot be read and is on no way proves nothing to anybody. */
   async #isOld(id: string, tag: SubjectTag, beforeMs: number): Promise<boolean> {
     try {
-      const [completedAt, step] = await this.#redis.hmget(this.#keys.erasure(tag, id), "completedAt", "step");
+      const [completedAt, step] = await this.#redis.hmget(this.#keyspace.erasure(tag, id), "completedAt", "step");
       return completedAt != null && step == null && Number(completedAt) < beforeMs;
     } catch (error) {
       if (!isMisshapen(error)) throw error;
-      return (await this.#redis.sismember(this.#keys.openErasures, id)) === 0;
+      return (await this.#redis.sismember(this.#keyspace.openErasures, id)) === 0;
     }
   }
 
@@ -186,29 +186,29 @@ export class ErasureRecords {
     const done = destroyedAt === undefined ? {} : { head: ledgerHead, completedAt: Number(destroyedAt) };
     const stone = JSON.stringify({ erasure: id, at: requestedAt, ...done });
     await this.#run((redis) =>
-      runScript(redis, ENTOMB, [this.#keys.tombstones], [tag, requestedAt, stone, id, destroyedAt ?? ""]),
+      runScript(redis, ENTOMB, [this.#keyspace.tombstones], [tag, requestedAt, stone, id, destroyedAt ?? ""]),
     );
   }
 
   boundDevices(tag: SubjectTag): Promise<DeviceKey[]> {
-    return this.#run((redis) => redis.smembers(this.#keys.devices(tag)) as Promise<DeviceKey[]>);
+    return this.#run((redis) => redis.smembers(this.#keyspace.devices(tag)) as Promise<DeviceKey[]>);
   }
 
   /** Pseudonyms are made with epochs of this length from now on. */
   async useEpochLength(lengthMs: number): Promise<void> {
-    await this.#run((redis) => redis.sadd(this.#keys.epochLengths, lengthMs));
+    await this.#run((redis) => redis.sadd(this.#keyspace.epochLengths, lengthMs));
   }
 
   /** Admission takes a device's word for the time within these bounds from now on. Milliseconds. */
   async useClockWindow(pastMs: number, futureMs: number): Promise<void> {
-    await this.#run((redis) => redis.sadd(this.#keys.clockWindows, `${pastMs}:${futureMs}`));
+    await this.#run((redis) => redis.sadd(this.#keyspace.clockWindows, `${pastMs}:${futureMs}`));
   }
 
   /** Notes what a clock of ours shows. Milliseconds by which it is behind the latest that any of ours ever showed. */
   async behindLatest(nowMs: number): Promise<number> {
     const latest = await this.#run(async (redis) => {
-      await redis.zadd(this.#keys.latestMoment, "GT", nowMs, "moment");
-      return await redis.zscore(this.#keys.latestMoment, "moment");
+      await redis.zadd(this.#keyspace.latestMoment, "GT", nowMs, "moment");
+      return await redis.zscore(this.#keyspace.latestMoment, "moment");
     });
     return Math.max(0, Number(latest ?? nowMs) - nowMs);
   }
@@ -216,7 +216,7 @@ export class ErasureRecords {
   /** Of today and of every configuration before: what was stored under those is still there. */
   async times(): Promise<NameTimes> {
     const [lengths, windows] = await this.#run((redis) =>
-      Promise.all([redis.smembers(this.#keys.epochLengths), redis.smembers(this.#keys.clockWindows)]),
+      Promise.all([redis.smembers(this.#keyspace.epochLengths), redis.smembers(this.#keyspace.clockWindows)]),
     );
     const ever = windows.map((window) => window.split(":").map(Number));
     return {
@@ -227,7 +227,7 @@ export class ErasureRecords {
   }
 
   #run<T>(command: (redis: Redis) => Promise<T>): Promise<T> {
-    return orConsentUnreachable(() => command(this.#redis));
+    return orRedisUnavailable(() => command(this.#redis));
   }
 }
 

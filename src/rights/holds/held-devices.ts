@@ -7,12 +7,12 @@ import type { TellDamage } from "../../model/damage.ts";
 import { DELETION_OF_ALL, deletionOf } from "../../model/erasure.ts";
 import type { DeviceKey, SubjectTag } from "../../model/ids.ts";
 import type { Guard, Spared } from "../../model/letters.ts";
-import type { RedisKeys } from "../../platform/redis-keys.ts";
+import type { Keyspace } from "../../platform/keyspace.ts";
 import { HeldSubjects } from "./held-subjects.ts";
 
-/** Of a ledger that cannot be verified: what its remains tell. Throws CONSENT_UNREACHABLE: then nothing may be deleted. */
-export async function heldLetters(redis: Redis, keys: RedisKeys, damaged?: TellDamage): Promise<Spared> {
-  const held = await heldDevices(redis, keys, damaged);
+/** Of a ledger that cannot be verified: what its remains tell. Throws REDIS_UNAVAILABLE: then nothing may be deleted. */
+export async function heldLetters(redis: Redis, keyspace: Keyspace, damaged?: TellDamage): Promise<Spared> {
+  const held = await heldDevices(redis, keyspace, damaged);
   return ({ subjectTag, deviceKey }) =>
     subjectTag !== "" && deviceKey !== "" && (held.get(subjectTag)?.has(deviceKey) ?? false);
 }
@@ -20,22 +20,22 @@ export async function heldLetters(redis: Redis, keys: RedisKeys, damaged?: TellD
 /** A device can have had several owners; a hold on what one of them left behind is none on the others. */
 export async function heldDevices(
   redis: Redis,
-  keys: RedisKeys,
+  keyspace: Keyspace,
   damaged?: TellDamage,
 ): Promise<ReadonlyMap<SubjectTag, ReadonlySet<DeviceKey>>> {
-  const held = new HeldSubjects(redis, keys, async () => []);
+  const held = new HeldSubjects(redis, keyspace, async () => []);
   const devices = new Map<SubjectTag, ReadonlySet<DeviceKey>>();
-  for (const tag of await held.all()) devices.set(tag, await devicesHeldOf(redis, keys, tag, damaged));
+  for (const tag of await held.all()) devices.set(tag, await devicesHeldOf(redis, keyspace, tag, damaged));
   return devices;
 }
 
 async function devicesHeldOf(
   redis: Redis,
-  keys: RedisKeys,
+  keyspace: Keyspace,
   tag: SubjectTag,
   damaged?: TellDamage,
 ): Promise<ReadonlySet<DeviceKey>> {
-  const { events, state } = await ledgerOrRemains(redis, keys, tag, () => damaged?.("ledger"));
+  const { events, state } = await ledgerOrRemains(redis, keyspace, tag, () => damaged?.("ledger"));
   const all = erasureFacts(events).devices;
   return new Set([...state.holds.values()].flatMap((hold) => hold.devices ?? all));
 }
@@ -66,18 +66,18 @@ export async function deletingOfAll<T>(leases: Pick<Leases, "acquire">, work: ()
 
 export interface PurgeParts {
   readonly redis: Redis;
-  readonly keys: RedisKeys;
+  readonly keyspace: Keyspace;
   readonly leases: Pick<Leases, "acquire">;
   readonly deadLetters: { purge(tag: SubjectTag, devices: readonly DeviceKey[]): Promise<unknown> };
   readonly damaged?: TellDamage;
 }
 
 /** What was set aside of these devices goes, unless a hold has come to cover them since that was decided. */
-export function purgeOf({ redis, keys, leases, deadLetters, damaged }: PurgeParts) {
+export function purgeOf({ redis, keyspace, leases, deadLetters, damaged }: PurgeParts) {
   const guard = deletionGuard(leases);
   return (tag: SubjectTag, devices: readonly DeviceKey[]): Promise<void> =>
     guard(new Set([tag]), async () => {
-      const held = await devicesHeldOf(redis, keys, tag, damaged);
+      const held = await devicesHeldOf(redis, keyspace, tag, damaged);
       const free = devices.filter((device) => !held.has(device));
       if (free.length > 0) await deadLetters.purge(tag, free);
     });

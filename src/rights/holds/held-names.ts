@@ -28,7 +28,7 @@ export interface HeldNamesPorts extends Pick<LiveNamesInput, "pseudonym"> {
 
 /**
  * What is damaged of one held subject keeps nobody else's rows for ever: under a key that does not open nobody can say
- * which rows are theirs. Throws CONSENT_UNREACHABLE, and SUBJECT_KEY_UNREADABLE when ours may be the wrong master key:
+ * which rows are theirs. Throws REDIS_UNAVAILABLE, and SUBJECT_KEY_UNREADABLE when ours may be the wrong master key:
  * then nothing may be deleted.
  */
 export async function heldNames(ports: HeldNamesPorts): Promise<Pseudonym[]> {

@@ -3,8 +3,8 @@ import { randomInt } from "node:crypto";
 import type { Redis } from "ioredis";
 import type { LegalHold } from "../../model/consent-record.ts";
 import type { SubjectTag } from "../../model/ids.ts";
-import { orConsentUnreachable } from "../../platform/redis.ts";
-import type { RedisKeys } from "../../platform/redis-keys.ts";
+import type { Keyspace } from "../../platform/keyspace.ts";
+import { orRedisUnavailable } from "../../platform/redis.ts";
 import { type RedisScript, runScript } from "../../platform/redis-script.ts";
 
 const ADD_HELD: RedisScript = {
@@ -34,20 +34,20 @@ return redis.call("ZREM", KEYS[1], ARGV[1])`,
 
 const MAX_MARK = 2 ** 47;
 
-/** Every call throws `CONSENT_UNREACHABLE` when Redis does not answer. */
+/** Every call throws `REDIS_UNAVAILABLE` when Redis does not answer. */
 export class HeldSubjects {
   readonly #redis: Redis;
-  readonly #keys: RedisKeys;
+  readonly #keyspace: Keyspace;
   readonly #standing: (tag: SubjectTag) => Promise<readonly LegalHold[]>;
 
-  constructor(redis: Redis, keys: RedisKeys, standing: (tag: SubjectTag) => Promise<readonly LegalHold[]>) {
+  constructor(redis: Redis, keyspace: Keyspace, standing: (tag: SubjectTag) => Promise<readonly LegalHold[]>) {
     this.#redis = redis;
-    this.#keys = keys;
+    this.#keyspace = keyspace;
     this.#standing = standing;
   }
 
   async all(): Promise<SubjectTag[]> {
-    return (await orConsentUnreachable(() => this.#redis.zrange(this.#keys.heldSubjects, "0", "-1"))) as SubjectTag[];
+    return (await orRedisUnavailable(() => this.#redis.zrange(this.#keyspace.heldSubjects, "0", "-1"))) as SubjectTag[];
   }
 
   standing(tag: SubjectTag): Promise<readonly LegalHold[]> {
@@ -56,8 +56,8 @@ export class HeldSubjects {
 
   /** Subjects of whom a hold has ended by `nowMs`. */
   async due(nowMs: number): Promise<SubjectTag[]> {
-    const due = () => this.#redis.zrangebyscore(this.#keys.heldSubjects, "-inf", String(nowMs));
-    return (await orConsentUnreachable(due)) as SubjectTag[];
+    const due = () => this.#redis.zrangebyscore(this.#keyspace.heldSubjects, "-inf", String(nowMs));
+    return (await orRedisUnavailable(due)) as SubjectTag[];
   }
 
   /** Before and after a hold is placed: whoever looks meanwhile may find nothing in the ledger yet. */
@@ -86,6 +86,6 @@ export class HeldSubjects {
   }
 
   async #run(script: RedisScript, args: readonly (string | number)[]): Promise<void> {
-    await orConsentUnreachable(() => runScript(this.#redis, script, [this.#keys.heldSubjects], args));
+    await orRedisUnavailable(() => runScript(this.#redis, script, [this.#keyspace.heldSubjects], args));
   }
 }

@@ -8,8 +8,8 @@ import { type LegalHold, legalHold } from "../../model/consent-record.ts";
 import { forEachUndamaged, type TellDamage } from "../../model/damage.ts";
 import { GatewayError } from "../../model/errors.ts";
 import type { DeviceKey, SubjectTag } from "../../model/ids.ts";
-import { isMisshapen, orConsentUnreachable } from "../../platform/redis.ts";
-import type { RedisKeys } from "../../platform/redis-keys.ts";
+import type { Keyspace } from "../../platform/keyspace.ts";
+import { isMisshapen, orRedisUnavailable } from "../../platform/redis.ts";
 import { type RedisScript, runScript } from "../../platform/redis-script.ts";
 import { HeldSubjects } from "./held-subjects.ts";
 
@@ -96,17 +96,17 @@ const TAKEN_BACK = '{"takenBack":true}';
 
 export class LegalHolds {
   readonly #redis: Redis;
-  readonly #keys: RedisKeys;
+  readonly #keyspace: Keyspace;
   readonly #options: HoldOptions;
   readonly #ports: HoldPorts;
   readonly held: HeldSubjects;
 
-  constructor(redis: Redis, keys: RedisKeys, options: HoldOptions, ports: HoldPorts) {
+  constructor(redis: Redis, keyspace: Keyspace, options: HoldOptions, ports: HoldPorts) {
     this.#redis = redis;
-    this.#keys = keys;
+    this.#keyspace = keyspace;
     this.#options = options;
     this.#ports = ports;
-    this.held = new HeldSubjects(redis, keys, (tag) => ports.ledger.standing(tag));
+    this.held = new HeldSubjects(redis, keyspace, (tag) => ports.ledger.standing(tag));
   }
 
   /**
@@ -133,13 +133,13 @@ export class LegalHolds {
       await this.#endNow(tag, hold.ref);
       throw new GatewayError("CONSENT_CONFLICT", "a proposal was taken back");
     }
-    await orConsentUnreachable(() => this.#redis.hdel(this.#keys.holdProposals(tag), hold.ref));
+    await orRedisUnavailable(() => this.#redis.hdel(this.#keyspace.holdProposals(tag), hold.ref));
     return answer.refused === undefined ? { state: "standing" } : answer;
   }
 
   /** Whoever took the proposal back after it was confirmed has been told so: no hold may stand on it. */
   async #takenBack(tag: SubjectTag, ref: string): Promise<boolean> {
-    const text = await orConsentUnreachable(() => this.#redis.hget(this.#keys.holdProposals(tag), ref));
+    const text = await orRedisUnavailable(() => this.#redis.hget(this.#keyspace.holdProposals(tag), ref));
     return text === TAKEN_BACK;
   }
 
@@ -150,8 +150,8 @@ export class LegalHolds {
 
   /** Ends a hold, or takes back a proposal. What was withdrawn or asked to be erased meanwhile then takes its course. */
   async release(tag: SubjectTag, ref: string): Promise<{ readonly refused?: LedgerRefusal }> {
-    const names = [this.#keys.holdProposals(tag)];
-    const proposed = await orConsentUnreachable(() => runScript(this.#redis, TAKE_BACK, names, [ref, TAKEN_BACK]));
+    const names = [this.#keyspace.holdProposals(tag)];
+    const proposed = await orRedisUnavailable(() => runScript(this.#redis, TAKE_BACK, names, [ref, TAKEN_BACK]));
     const answer = await this.#ports.ledger.release(tag, ref);
     if (answer.refused !== undefined) return proposed === 1 ? {} : { refused: answer.refused };
     await this.#ended(tag, [answer]);
@@ -187,8 +187,8 @@ export class LegalHolds {
   }
 
   #proposalsOf(tag: SubjectTag): Promise<Record<string, string>> {
-    return orConsentUnreachable(() =>
-      this.#redis.hgetall(this.#keys.holdProposals(tag)).catch((error: unknown) => {
+    return orRedisUnavailable(() =>
+      this.#redis.hgetall(this.#keyspace.holdProposals(tag)).catch((error: unknown) => {
         if (!isMisshapen(error)) throw error;
         this.#ports.damaged?.("hold");
         return {};
@@ -212,9 +212,9 @@ export class LegalHolds {
     const now = this.#options.now();
     const terms = termsOf(hold);
     const proposal = JSON.stringify({ approver, at: now, terms });
-    const names = [this.#keys.holdProposals(tag)];
+    const names = [this.#keyspace.holdProposals(tag)];
     const args = [hold.ref, proposal, approver, terms, this.#options.proposalMs, now];
-    const reply = await orConsentUnreachable(() => runScript(this.#redis, PROPOSE_HOLD, names, args));
+    const reply = await orRedisUnavailable(() => runScript(this.#redis, PROPOSE_HOLD, names, args));
     return typeof reply === "string" ? reply : undefined;
   }
 }

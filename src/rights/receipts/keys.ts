@@ -5,8 +5,8 @@
 import { createHmac, hkdfSync, timingSafeEqual } from "node:crypto";
 import type { Redis } from "ioredis";
 import type { ReceiptKey } from "../../model/erasure.ts";
-import { orConsentUnreachable } from "../../platform/redis.ts";
-import type { RedisKeys } from "../../platform/redis-keys.ts";
+import type { Keyspace } from "../../platform/keyspace.ts";
+import { orRedisUnavailable } from "../../platform/redis.ts";
 import { publicKeyFrom } from "./signer.ts";
 
 /** Derived from the lookup key, which never changes. */
@@ -16,27 +16,27 @@ export function receiptKeysMac(lookupKey: Buffer): Buffer {
 
 export class ReceiptKeys {
   readonly #redis: Redis;
-  readonly #keys: RedisKeys;
+  readonly #keyspace: Keyspace;
   readonly #macKey: Buffer;
   readonly #present: ReceiptKey;
 
-  constructor(redis: Redis, keys: RedisKeys, macKey: Buffer, present: ReceiptKey) {
+  constructor(redis: Redis, keyspace: Keyspace, macKey: Buffer, present: ReceiptKey) {
     this.#redis = redis;
-    this.#keys = keys;
+    this.#keyspace = keyspace;
     this.#macKey = macKey;
     this.#present = present;
   }
 
-  /** Before anything is signed with the present one. Throws CONSENT_UNREACHABLE. */
+  /** Before anything is signed with the present one. Throws REDIS_UNAVAILABLE. */
   async start(): Promise<void> {
     const { x } = this.#present.jwk;
     const mac = this.#mac(x).toString("base64url");
-    await orConsentUnreachable(() => this.#redis.hset(this.#keys.receiptKeys, x, mac));
+    await orRedisUnavailable(() => this.#redis.hset(this.#keyspace.receiptKeys, x, mac));
   }
 
-  /** The present one first; one that no gateway of these keys put there is left out. Throws CONSENT_UNREACHABLE. */
+  /** The present one first; one that no gateway of these keys put there is left out. Throws REDIS_UNAVAILABLE. */
   async all(): Promise<[ReceiptKey, ...ReceiptKey[]]> {
-    const known = await orConsentUnreachable(() => this.#redis.hgetall(this.#keys.receiptKeys));
+    const known = await orRedisUnavailable(() => this.#redis.hgetall(this.#keyspace.receiptKeys));
     const former = Object.entries(known).filter(([x, mac]) => x !== this.#present.jwk.x && this.#isOurs(x, mac));
     return [this.#present, ...former.map(([x]) => publicKeyFrom(x))];
   }

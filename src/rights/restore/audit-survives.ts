@@ -1,21 +1,21 @@
 /** Which audit log is left after a restore: the one that is there, where it goes on from the restored one. */
 import type { Redis } from "ioredis";
-import type { RedisKeys } from "../../platform/redis-keys.ts";
+import type { Keyspace } from "../../platform/keyspace.ts";
 import { hashLine, openSeal } from "../audit/chain.ts";
 
 /** Whether the log in place holds everything that the one under the waiting seal does. */
 export async function auditSurvives(
   redis: Redis,
-  keys: RedisKeys,
+  keyspace: Keyspace,
   waitingSeal: string,
   auditKeys: readonly Buffer[],
 ): Promise<boolean> {
-  const seals = await Promise.all([keys.auditSeal, waitingSeal].map((name) => redis.get(name)));
+  const seals = await Promise.all([keyspace.auditSeal, waitingSeal].map((name) => redis.get(name)));
   const [here, waiting] = seals.map((text) => (text === null ? undefined : openSeal(text, auditKeys)));
   if (here === undefined || waiting === undefined) return here !== undefined;
   if (waiting.next > here.next) return false;
   // Trimmed since: its seal alone tells what came before, and nobody else can make one.
   if (waiting.next <= here.first) return waiting.next < here.first || waiting.head === here.base;
-  const line = await redis.lindex(keys.auditLines, waiting.next - 1 - here.first);
+  const line = await redis.lindex(keyspace.auditLines, waiting.next - 1 - here.first);
   return line !== null && hashLine(line) === waiting.head;
 }

@@ -5,8 +5,8 @@
 import { randomBytes } from "node:crypto";
 import type { Redis } from "ioredis";
 import { GatewayError } from "../../model/errors.ts";
-import { orConsentUnreachable } from "../../platform/redis.ts";
-import type { RedisKeys } from "../../platform/redis-keys.ts";
+import type { Keyspace } from "../../platform/keyspace.ts";
+import { orRedisUnavailable } from "../../platform/redis.ts";
 import { type RedisScript, runScript } from "../../platform/redis-script.ts";
 
 const GOOD_FOR_MS = 15_000;
@@ -72,16 +72,16 @@ export type Stage = keyof typeof STAGES;
 
 export class RestoreMarker {
   readonly #redis: Redis;
-  readonly #keys: RedisKeys;
+  readonly #keyspace: Keyspace;
   readonly #id = randomBytes(8).toString("hex");
   #timer: NodeJS.Timeout | undefined;
   #lost: GatewayError | undefined;
   /** By the clock of this process: after it stood still another restore may have begun. */
   #goodUntil = Number.NEGATIVE_INFINITY;
 
-  constructor(redis: Redis, keys: RedisKeys) {
+  constructor(redis: Redis, keyspace: Keyspace) {
     this.#redis = redis;
-    this.#keys = keys;
+    this.#keyspace = keyspace;
   }
 
   /** The stage at which a restore before was broken off. Throws RESTORE_REFUSED: gateway-running, restore-running. */
@@ -116,17 +116,15 @@ export class RestoreMarker {
 
   async lower(complete: boolean): Promise<void> {
     clearInterval(this.#timer);
-    const names = [this.#keys.restoring, this.#keys.restores];
-    await orConsentUnreachable(() => runScript(this.#redis, LOWER, names, [this.#id, complete ? "1" : "0"]));
+    const names = [this.#keyspace.restoring, this.#keyspace.restores];
+    await orRedisUnavailable(() => runScript(this.#redis, LOWER, names, [this.#id, complete ? "1" : "0"]));
   }
 
   async #raise(stage: number | ""): Promise<Stage> {
-    const names = [this.#keys.gateways, this.#keys.restoring, this.#keys.restores];
+    const names = [this.#keyspace.gateways, this.#keyspace.restoring, this.#keyspace.restores];
     // Counted from before the question, so the end can only be early.
     const goodUntil = performance.now() + GOOD_FOR_MS - MARGIN_MS;
-    const reply = await orConsentUnreachable(() =>
-      runScript(this.#redis, RAISE, names, [this.#id, GOOD_FOR_MS, stage]),
-    );
+    const reply = await orRedisUnavailable(() => runScript(this.#redis, RAISE, names, [this.#id, GOOD_FOR_MS, stage]));
     const [state, before] = reply as string[];
     if (state !== "ok") throw new GatewayError("RESTORE_REFUSED", state);
     this.#goodUntil = goodUntil;

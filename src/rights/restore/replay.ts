@@ -4,7 +4,7 @@ import { z } from "zod";
 import type { AuditHead } from "../../model/audit.ts";
 import type { PartyStatement } from "../../model/consent-record.ts";
 import type { DeviceKey, SubjectTag } from "../../model/ids.ts";
-import type { RedisKeys } from "../../platform/redis-keys.ts";
+import type { Keyspace } from "../../platform/keyspace.ts";
 import { storedPages } from "../../platform/redis-values.ts";
 import type { SubjectLine } from "../backup/archive.ts";
 import type { JournalErasure, JournalHold, JournalReading, JournalToken } from "../journal/reading.ts";
@@ -30,8 +30,8 @@ export class Replay {
   }
 
   /** Erasures that the installation about to be replaced knows of. */
-  async addTombstones(redis: Redis, keys: RedisKeys): Promise<void> {
-    for await (const { items } of storedPages(redis, keys.tombstones)) {
+  async addTombstones(redis: Redis, keyspace: Keyspace): Promise<void> {
+    for await (const { items } of storedPages(redis, keyspace.tombstones)) {
       for (let index = 0; index + 1 < items.length; index += 2) {
         const stone = tombstone.safeParse(safeJson(items[index + 1] ?? ""));
         if (!stone.success) continue;

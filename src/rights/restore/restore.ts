@@ -6,7 +6,7 @@
 import type { Redis } from "ioredis";
 import { GatewayError } from "../../model/errors.ts";
 import { fingerprint } from "../../platform/keys/fingerprint.ts";
-import type { RedisKeys } from "../../platform/redis-keys.ts";
+import type { Keyspace } from "../../platform/keyspace.ts";
 import type { SealedHeader } from "../../platform/sealed-file/format.ts";
 import { auditKey } from "../audit/chain.ts";
 import { archiveLines, keysLine, ownArchive, recordsLine, subjectArchiveKey } from "../backup/archive.ts";
@@ -32,7 +32,7 @@ export interface RestoreInput {
 }
 
 /** Present and former keys: an archive is opened by the one that sealed it. */
-export interface RestoreSecrets {
+export interface RestoreKeys {
   readonly lookup: Buffer;
   readonly backup: readonly Buffer[];
   readonly masters: readonly Buffer[];
@@ -48,16 +48,16 @@ const CLOCK_MARGIN_MS = 24 * 60 * 60_000;
 
 export class Restore {
   readonly #redis: Redis;
-  readonly #keys: RedisKeys;
+  readonly #keyspace: Keyspace;
   readonly #staging: Staging;
-  readonly #secrets: RestoreSecrets;
+  readonly #keys: RestoreKeys;
   readonly #ports: RestorePorts;
 
-  constructor(redis: Redis, keys: RedisKeys, prefix: string, secrets: RestoreSecrets, ports: RestorePorts) {
+  constructor(redis: Redis, keyspace: Keyspace, prefix: string, keys: RestoreKeys, ports: RestorePorts) {
     this.#redis = redis;
+    this.#keyspace = keyspace;
+    this.#staging = new Staging(redis, keyspace, prefix);
     this.#keys = keys;
-    this.#staging = new Staging(redis, keys, prefix);
-    this.#secrets = secrets;
     this.#ports = ports;
   }
 
@@ -68,7 +68,7 @@ export class Restore {
   async check(input: RestoreInput): Promise<RestoreSummary> {
     const opened = await this.#open(input);
     const replay = await this.#replay(input, opened);
-    const writer = new RestoreWriter(undefined, this.#keys, this.#ports, replay, keysCreatedAt(opened));
+    const writer = new RestoreWriter(undefined, this.#keyspace, this.#ports, replay, keysCreatedAt(opened));
     await this.#pass(opened, writer, () => undefined);
     return { createdAt: opened.records.header.createdAt, ...writer.summary() };
   }
@@ -80,12 +80,12 @@ export class Restore {
    */
   async run(input: RestoreInput): Promise<RestoreSummary> {
     await this.check(input);
-    const marker = new RestoreMarker(this.#redis, this.#keys);
+    const marker = new RestoreMarker(this.#redis, this.#keyspace);
     const brokenOff = await marker.raise();
     let waits = brokenOff !== "staging";
     let complete = false;
     try {
-      if (!input.replace && !(await isEmptyInstallation(this.#redis, this.#keys))) {
+      if (!input.replace && !(await isEmptyInstallation(this.#redis, this.#keyspace))) {
         throw new GatewayError("RESTORE_REFUSED", "not-empty");
       }
       if (waits && !(await this.#staging.isEmpty())) await this.#swap(marker, brokenOff);
@@ -93,11 +93,11 @@ export class Restore {
       waits = false;
       const opened = await this.#open(input);
       const replay = await this.#replay(input, opened);
-      await replay.addTombstones(this.#redis, this.#keys);
-      const writer = new RestoreWriter(this.#redis, this.#keys, this.#ports, replay, keysCreatedAt(opened));
+      await replay.addTombstones(this.#redis, this.#keyspace);
+      const writer = new RestoreWriter(this.#redis, this.#keyspace, this.#ports, replay, keysCreatedAt(opened));
       await this.#staging.clear();
       await this.#pass(opened, writer, () => marker.held());
-      const auditRepair = await this.#staging.unite([auditKey(this.#secrets.lookup)], this.#ports.now);
+      const auditRepair = await this.#staging.unite([auditKey(this.#keys.lookup)], this.#ports.now);
       waits = true;
       await this.#swap(marker, "staging");
       complete = true;
@@ -138,23 +138,23 @@ export class Restore {
   }
 
   async #open({ records, subjectKeys, journals }: RestoreInput): Promise<Opened> {
-    const installation = installationOf(this.#secrets.lookup);
+    const installation = installationOf(this.#keys.lookup);
     const header = await ownArchive(records, "records", installation);
-    const opened = { file: records, header, key: keyOf(header, this.#secrets.backup) };
+    const opened = { file: records, header, key: keyOf(header, this.#keys.backup) };
     if (subjectKeys === undefined) return { records: opened, subjectKeys: undefined };
     if (journals === "lost") throw new GatewayError("RESTORE_REFUSED", "subject-keys-need-a-journal");
     const keysHeader = await ownArchive(subjectKeys, "subject-keys", installation);
     // In an older archive there could be a key that was destroyed before the records were read.
     if (keysHeader.createdAt < header.createdAt)
       throw new GatewayError("ARCHIVE_INVALID", "subject-keys-older-than-records");
-    const key = keyOf(keysHeader, this.#secrets.masters.map(subjectArchiveKey));
+    const key = keyOf(keysHeader, this.#keys.masters.map(subjectArchiveKey));
     return { records: opened, subjectKeys: { file: subjectKeys, header: keysHeader, key } };
   }
 
   async #replay({ journals, everything = false }: RestoreInput, { records, subjectKeys }: Opened): Promise<Replay> {
     if (journals === "lost") return new Replay(undefined);
     const question = {
-      key: journalKey(this.#secrets.lookup),
+      key: journalKey(this.#keys.lookup),
       sinceMs: records.header.createdAt - CLOCK_MARGIN_MS,
       anchors: [...records.header.journals, ...(subjectKeys?.header.journals ?? [])],
     };

@@ -5,7 +5,7 @@
 import type { ChainableCommander, Redis } from "ioredis";
 import type { AuditRepair } from "../../model/audit.ts";
 import type { DeviceKey } from "../../model/ids.ts";
-import type { RedisKeys } from "../../platform/redis-keys.ts";
+import type { Keyspace } from "../../platform/keyspace.ts";
 import { execAll, keysLike, storedPages, writePage } from "../../platform/redis-values.ts";
 import { AuditLog } from "../audit/log.ts";
 import { SHARED_NAMES, UNITED } from "../backup/catalogue.ts";
@@ -24,12 +24,12 @@ function finalName(waiting: string): string {
 
 export class Staging {
   readonly #redis: Redis;
-  readonly #keys: RedisKeys;
+  readonly #keyspace: Keyspace;
   readonly #prefix: string;
 
-  constructor(redis: Redis, keys: RedisKeys, prefix: string) {
+  constructor(redis: Redis, keyspace: Keyspace, prefix: string) {
     this.#redis = redis;
-    this.#keys = keys;
+    this.#keyspace = keyspace;
     this.#prefix = prefix;
   }
 
@@ -50,9 +50,9 @@ export class Staging {
   async unite(auditKeys: readonly [Buffer, ...Buffer[]], now: () => number): Promise<AuditRepair | undefined> {
     const repair = await this.#uniteAudit(auditKeys, now);
     for (const name of UNITED) {
-      for await (const page of storedPages(this.#redis, this.#keys[name])) {
+      for await (const page of storedPages(this.#redis, this.#keyspace[name])) {
         const pipeline = this.#redis.pipeline();
-        writePage(pipeline, waitingName(this.#keys[name]), { ...page, first: false });
+        writePage(pipeline, waitingName(this.#keyspace[name]), { ...page, first: false });
         await execAll(pipeline);
       }
     }
@@ -60,8 +60,8 @@ export class Staging {
   }
 
   async #uniteAudit(auditKeys: readonly [Buffer, ...Buffer[]], now: () => number): Promise<AuditRepair | undefined> {
-    const [auditLines, auditSeal] = [waitingName(this.#keys.auditLines), waitingName(this.#keys.auditSeal)];
-    if (await auditSurvives(this.#redis, this.#keys, auditSeal, auditKeys)) {
+    const [auditLines, auditSeal] = [waitingName(this.#keyspace.auditLines), waitingName(this.#keyspace.auditSeal)];
+    if (await auditSurvives(this.#redis, this.#keyspace, auditSeal, auditKeys)) {
       await this.#redis.unlink(auditLines, auditSeal);
       return undefined;
     }
@@ -71,16 +71,16 @@ export class Staging {
 
   /** Everything goes that something waiting may replace. To be repeated after a crash, but not once `take` began. */
   async removeOld(held: () => void): Promise<void> {
-    for (const pattern of [`${this.#prefix}:{*}:*`, this.#keys.credential("*" as DeviceKey)]) {
+    for (const pattern of [`${this.#prefix}:{*}:*`, this.#keyspace.credential("*" as DeviceKey)]) {
       for await (const names of keysLike(this.#redis, pattern)) {
         held();
         const old = names.filter((name) => !name.endsWith(SUFFIX));
         if (old.length > 0) await this.#redis.unlink(...old);
       }
     }
-    const auditWaits = (await this.#redis.exists(waitingName(this.#keys.auditSeal))) === 1;
+    const auditWaits = (await this.#redis.exists(waitingName(this.#keyspace.auditSeal))) === 1;
     for (const name of SHARED_NAMES) {
-      if (auditWaits || (name !== "auditLines" && name !== "auditSeal")) await this.#redis.unlink(this.#keys[name]);
+      if (auditWaits || (name !== "auditLines" && name !== "auditSeal")) await this.#redis.unlink(this.#keyspace[name]);
     }
   }
 
@@ -106,7 +106,7 @@ export class Staging {
     for (const pattern of [`${this.#prefix}:*${SUFFIX}`, `{${this.#prefix}:*${SUFFIX}`]) {
       for await (const names of keysLike(this.#redis, pattern)) {
         // The sign that a restore is under way has a name of the same form.
-        const ours = names.filter((name) => name !== this.#keys.restoring);
+        const ours = names.filter((name) => name !== this.#keyspace.restoring);
         if (ours.length > 0) yield ours;
       }
     }

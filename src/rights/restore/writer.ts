@@ -9,7 +9,7 @@ import type { LegalHold, PartyStatement } from "../../model/consent-record.ts";
 import { damageIn } from "../../model/damage.ts";
 import type { ErasureFacts } from "../../model/erasure.ts";
 import type { DeviceKey, SubjectTag } from "../../model/ids.ts";
-import type { RedisKeys } from "../../platform/redis-keys.ts";
+import type { Keyspace } from "../../platform/keyspace.ts";
 import { execAll, keysLike, writePage } from "../../platform/redis-values.ts";
 import { linesFrom, revisionsErased } from "../access/disclosures.ts";
 import type { CredentialLine, KeysLine, RecordsLine, SharedLine, SubjectLine } from "../backup/archive.ts";
@@ -102,7 +102,7 @@ type Subject = Extract<KeysLine, { is: "key" }>;
 
 export class RestoreWriter {
   readonly #redis: Redis | undefined;
-  readonly #keys: RedisKeys;
+  readonly #keyspace: Keyspace;
   readonly #ports: RestorePorts;
   readonly #replay: Replay;
   readonly #keysReadAt: number;
@@ -133,9 +133,9 @@ export class RestoreWriter {
   #policyVersion = 0;
   #pending: ReturnType<Redis["pipeline"]> | undefined;
 
-  constructor(redis: Redis | undefined, keys: RedisKeys, ports: RestorePorts, replay: Replay, keysReadAt: number) {
+  constructor(redis: Redis | undefined, keyspace: Keyspace, ports: RestorePorts, replay: Replay, keysReadAt: number) {
     this.#redis = redis;
-    this.#keys = keys;
+    this.#keyspace = keyspace;
     this.#ports = ports;
     this.#replay = replay;
     this.#keysReadAt = keysReadAt;
@@ -150,7 +150,7 @@ export class RestoreWriter {
       return;
     }
     this.#counts.keys += 1;
-    const hash = name === "" ? this.#keys.subject(tag) : this.#keys.erasure(tag, name);
+    const hash = name === "" ? this.#keyspace.subject(tag) : this.#keyspace.erasure(tag, name);
     await this.#write((to) => to.hset(waitingName(hash), "key", adopted));
   }
 
@@ -186,9 +186,9 @@ export class RestoreWriter {
       const remains = { fence, bound: this.#boundTo.get(tag) ?? [], heldUntil: this.#heldUntil.get(tag) };
       await this.#subject(line, { remains });
     }
-    const { openErasures, erasureIndex, tombstones, policyFloors, heldSubjects } = this.#keys;
+    const { openErasures, erasureIndex, tombstones, policyFloors, heldSubjects } = this.#keyspace;
     for (const tag of this.#dead)
-      await this.#write((to) => to.zadd(waitingName(this.#keys.erasedKeys), this.#ports.now(), tag));
+      await this.#write((to) => to.zadd(waitingName(this.#keyspace.erasedKeys), this.#ports.now(), tag));
     for (const [tag, until] of this.#held) await this.#write((to) => to.zadd(waitingName(heldSubjects), until, tag));
     for (const { tag, id, at } of this.#begun) {
       await this.#write((to) => to.sadd(waitingName(openErasures), id).hset(waitingName(erasureIndex), id, tag));
@@ -204,8 +204,8 @@ export class RestoreWriter {
     }
     await this.#flush();
     // Keys of subjects and erasures that the records, which are older, do not know.
-    await this.#dropWithout("head", this.#keys.subject("*" as SubjectTag));
-    await this.#dropWithout("requestedAt", this.#keys.erasure("*" as SubjectTag, "*"));
+    await this.#dropWithout("head", this.#keyspace.subject("*" as SubjectTag));
+    await this.#dropWithout("requestedAt", this.#keyspace.erasure("*" as SubjectTag, "*"));
   }
 
   summary(): Omit<RestoreSummary, "createdAt"> {
@@ -245,7 +245,7 @@ export class RestoreWriter {
     if (rebuilt.heldUntil !== undefined) this.#held.set(tag, rebuilt.heldUntil);
 
     const name = (key: string) => waitingName(key);
-    const hash = name(this.#keys.subject(tag));
+    const hash = name(this.#keyspace.subject(tag));
     const begunNow = rebuilt.begun.at(-1);
     const { erasure: _erasure, ...rest } = fields;
     const running = begunNow?.id ?? this.#stillRunning(line);
@@ -257,20 +257,20 @@ export class RestoreWriter {
         ...(running !== undefined && { erasure: running }),
       });
       if (rebuilt.wrappedSubjectKey === undefined) to.hdel(hash, "key");
-      to.del(name(this.#keys.ledger(tag)));
+      to.del(name(this.#keyspace.ledger(tag)));
       for (let at = 0; at < rebuilt.events.length; at += EVENTS_PER_PUSH) {
-        to.rpush(name(this.#keys.ledger(tag)), ...rebuilt.events.slice(at, at + EVENTS_PER_PUSH));
+        to.rpush(name(this.#keyspace.ledger(tag)), ...rebuilt.events.slice(at, at + EVENTS_PER_PUSH));
       }
-      if (rebuilt.devices.length > 0) to.sadd(name(this.#keys.devices(tag)), ...rebuilt.devices);
-      for (const [device, decision] of rebuilt.decisions) to.set(name(this.#keys.decision(tag, device)), decision);
+      if (rebuilt.devices.length > 0) to.sadd(name(this.#keyspace.devices(tag)), ...rebuilt.devices);
+      for (const [device, decision] of rebuilt.decisions) to.set(name(this.#keyspace.decision(tag, device)), decision);
       for (const [id, record] of Object.entries(erasures)) {
         const destroyed = since.erasures.find((one) => one.id === id && one.destroyed);
         const gone = destroyed && { destroyedAt: destroyed.at, ledgerHead: rebuilt.head };
-        if (Object.keys(record).length > 0) to.hset(name(this.#keys.erasure(tag, id)), { ...gone, ...record });
+        if (Object.keys(record).length > 0) to.hset(name(this.#keyspace.erasure(tag, id)), { ...gone, ...record });
       }
       // What an erasure took since the backup stays away; the lines of one that begins again go with it.
       const account = linesFrom(this.#erasedUpTo(tag, rebuilt), disclosures);
-      if (Object.keys(account).length > 0) to.hset(name(this.#keys.disclosures(tag)), account);
+      if (Object.keys(account).length > 0) to.hset(name(this.#keyspace.disclosures(tag)), account);
       for (const { id, facts, wrappedSubjectKey: key } of rebuilt.begun) {
         const at = since.erasures.find((one) => one.id === id)?.at ?? this.#ports.now();
         const record = {
@@ -279,7 +279,7 @@ export class RestoreWriter {
           step: "drain",
           ...(key !== undefined && { key }),
         };
-        to.hset(name(this.#keys.erasure(tag, id)), record);
+        to.hset(name(this.#keyspace.erasure(tag, id)), record);
         this.#begun.push({ tag, id, at });
       }
     });
@@ -334,7 +334,7 @@ export class RestoreWriter {
     }
     // The next token must be told from every one that was given out.
     if (latest !== undefined && latest.number > number) kept.number = String(latest.number);
-    const key = waitingName(this.#keys.credential(device));
+    const key = waitingName(this.#keyspace.credential(device));
     await this.#write((to) => {
       to.del(key);
       if (Object.keys(kept).length > 0) to.hset(key, kept);
@@ -350,13 +350,13 @@ export class RestoreWriter {
       // Member and score in turn.
       for (let at = 0; at + 1 < items.length; at += 2) this.#heldUntil.set(items[at] ?? "", Number(items[at + 1]));
     }
-    await this.#write((to) => writePage(to, waitingName(this.#keys[name as SharedName]), { kind, first, items }));
+    await this.#write((to) => writePage(to, waitingName(this.#keyspace[name as SharedName]), { kind, first, items }));
   }
 
   async #waitingKey(tag: SubjectTag): Promise<string | undefined> {
     // Without writing nobody knows which key belongs to whom; any that is there will do.
     if (this.#redis === undefined) return this.#keysReadAt === 0 ? undefined : NO_SUBJECT_KEY;
-    return (await this.#redis.hget(waitingName(this.#keys.subject(tag)), "key")) ?? undefined;
+    return (await this.#redis.hget(waitingName(this.#keyspace.subject(tag)), "key")) ?? undefined;
   }
 
   async #dropWithout(field: string, pattern: string): Promise<void> {

@@ -14,7 +14,7 @@ export class Cutoffs {
     this.#policies = policies;
   }
 
-  /** What goes does not come back: a clock ahead alone lets nothing go early. Unix ms; throws CONSENT_UNREACHABLE. */
+  /** What goes does not come back: a clock ahead alone lets nothing go early. Unix ms; throws REDIS_UNAVAILABLE. */
   async now(): Promise<number> {
     await this.#clock.compare();
     return this.#clock.earliest();

@@ -48,8 +48,8 @@ test("where there is nothing the store is asked to delete nothing", async () => 
 test("what is too much to be counted goes all the same; a fault elsewhere stops it", async () => {
   const tooMuch = item({ count: () => Promise.reject(new GatewayError("SINK_UNAVAILABLE", "x")) });
   expect(await tooMuch.one.run(never)).toEqual({ state: "done", count: undefined });
-  const away = item({ count: () => Promise.reject(new GatewayError("CONSENT_UNREACHABLE", "x")) });
-  await expect(away.one.run(never)).rejects.toMatchObject({ code: "CONSENT_UNREACHABLE" });
+  const away = item({ count: () => Promise.reject(new GatewayError("REDIS_UNAVAILABLE", "x")) });
+  await expect(away.one.run(never)).rejects.toMatchObject({ code: "REDIS_UNAVAILABLE" });
   expect(away.removed).toEqual([]);
 });
 

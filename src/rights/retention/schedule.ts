@@ -7,8 +7,8 @@ import type { Job, Queue, Worker } from "bullmq";
 import type { Log } from "../../model/log.ts";
 import { type BullConnections, closeBoth, openQueue, openWorker } from "../../platform/bull-queue.ts";
 import { faultCode } from "../../platform/fault-code.ts";
+import type { Keyspace } from "../../platform/keyspace.ts";
 import { Periodic } from "../../platform/periodic.ts";
-import type { RedisKeys } from "../../platform/redis-keys.ts";
 
 export interface ScheduledTask {
   /** A constant from the source. */
@@ -22,7 +22,7 @@ const LOOK_AGAIN_MS = 60_000;
 
 export class Schedule {
   readonly #connections: BullConnections;
-  readonly #keys: RedisKeys;
+  readonly #keyspace: Keyspace;
   readonly #tasks: readonly ScheduledTask[];
   readonly #log: Log;
   readonly #stop = new AbortController();
@@ -30,9 +30,9 @@ export class Schedule {
   #queue: Queue | undefined;
   #worker: Worker | undefined;
 
-  constructor(connections: BullConnections, keys: RedisKeys, tasks: readonly ScheduledTask[], log: Log) {
+  constructor(connections: BullConnections, keyspace: Keyspace, tasks: readonly ScheduledTask[], log: Log) {
     this.#connections = connections;
-    this.#keys = keys;
+    this.#keyspace = keyspace;
     this.#tasks = tasks;
     this.#log = log;
     // A turn that another gateway, its clock ahead, has put off until its own time would leave all waiting.
@@ -41,7 +41,7 @@ export class Schedule {
   }
 
   async start(): Promise<void> {
-    const queue = { name: this.#keys.upkeepQueueName, prefix: this.#keys.upkeepQueuePrefix };
+    const queue = { name: this.#keyspace.upkeepQueueName, prefix: this.#keyspace.upkeepQueuePrefix };
     this.#queue = await openQueue(this.#connections, queue);
     await this.#arrange(this.#queue);
     this.#worker = await openWorker(

@@ -183,8 +183,8 @@ describe("the account", () => {
 
   it("that can't be written lets nothing out", async () => {
     const test = outlet(...scenes);
-    test.onOpen = () => Promise.reject(new GatewayError("CONSENT_UNREACHABLE"));
-    await expect(test.forward(of(message))).rejects.toThrow("CONSENT_UNREACHABLE");
+    test.onOpen = () => Promise.reject(new GatewayError("REDIS_UNAVAILABLE"));
+    await expect(test.forward(of(message))).rejects.toThrow("REDIS_UNAVAILABLE");
     expect(test.published).toEqual([]);
     test.onOpen = async () => {};
     await test.forward(of(message));

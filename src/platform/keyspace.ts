@@ -4,7 +4,7 @@
  */
 import type { DeviceKey, SubjectTag } from "../model/ids.ts";
 
-export interface RedisKeys {
+export interface Keyspace {
   /** Prefix of the BullMQ queue; the braces keep its keys in one cluster slot. */
   readonly queuePrefix: string;
   readonly queueName: string;
@@ -113,7 +113,7 @@ export function subjectOfDecision(name: string): SubjectTag | undefined {
   return DECISION.exec(name)?.[1] as SubjectTag | undefined;
 }
 
-export function redisKeys(prefix: string): RedisKeys {
+export function keyspaceOf(prefix: string): Keyspace {
   return {
     queuePrefix: `{${prefix}:queue}`,
     queueName: "batches",
