@@ -21,6 +21,7 @@ import { keyspaceOf } from "./platform/keyspace.ts";
 import { type Part, partOf, startAll, stopAll } from "./platform/lifecycle.ts";
 import type { Durability } from "./queue/durability.ts";
 import { purgeOf } from "./rights/holds/held-devices.ts";
+import { Vocabulary } from "./vocabulary/vocabulary.ts";
 import type { Base } from "./wiring/base.ts";
 import { createCentre } from "./wiring/centre.ts";
 import { createConnections } from "./wiring/connections.ts";
@@ -65,6 +66,7 @@ export function createGateway(
   const metrics = new Metrics({ eventLoopDelayMs: config.observe.eventLoopDelayMs });
   const redis = createConnections(config.redis);
   const keyspace = keyspaceOf(config.redis.keyPrefix);
+  const vocabulary = new Vocabulary(config.properties);
   const base: Base = { config, keys, redis, keyspace, metrics, log };
   const damaged = (kind: DamageKind): void => {
     metrics.damaged(kind);
@@ -120,7 +122,7 @@ export function createGateway(
   const queue = createQueue(base, safekeeping.liveKeys.queue, damaged, overrides);
 
   // Pipeline: a batch out of the queue, de-identified, into the store and on to the services.
-  const deidentifier = new Deidentifier(deidentifierOptions(config), consent.keyring);
+  const deidentifier = new Deidentifier(deidentifierOptions(config, vocabulary), consent.keyring);
   const store = createStore(base);
   const centre = createCentre({ config, keys, redis: redis.store, keyspace });
   const worker = createPipeline(base, {
