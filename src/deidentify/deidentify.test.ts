@@ -27,7 +27,7 @@ const options: DeidentifierOptions = {
   models: [{ match: "HB-*", as: "hub" }],
   ip: { v4PrefixBits: 16, v6PrefixBits: 32 },
   atStepMs: { weather: 60_000, scene: 1000, network: 10_000 },
-  vocabulary: new Vocabulary(),
+  properties: new Vocabulary().properties,
 };
 const keyring = new Keyring({ masterKey: randomBytes(32), pepper: randomBytes(32) });
 const wrapped = keyring.createSubjectKey();

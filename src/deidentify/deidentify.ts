@@ -18,8 +18,8 @@ import type {
   WeatherRecord,
 } from "../model/deidentified.ts";
 import type { Pseudonym } from "../model/ids.ts";
+import type { Property } from "../model/property.ts";
 import type { RawMessage } from "../model/raw.ts";
-import type { Vocabulary } from "../vocabulary/vocabulary.ts";
 import { type IpOptions, ipPrefix } from "./ip-address.ts";
 import type { Keyring, PseudonymPurpose } from "./keyring.ts";
 import { type DensityRow, type Located, type LocationOptions, Locations } from "./location.ts";
@@ -35,7 +35,7 @@ export interface DeidentifierOptions {
   /** Times told to services are rounded down to a multiple of this, so that two services cannot join on them. Milliseconds. */
   readonly atStepMs: Readonly<Record<ServicePurpose, number>>;
   /** What `status` may say, and how exactly each purpose is told. */
-  readonly vocabulary: Pick<Vocabulary, "get">;
+  readonly properties: readonly Property[];
 }
 
 type Writable<T> = { -readonly [K in keyof T]: T[K] };
@@ -52,7 +52,7 @@ export class Deidentifier {
     this.#keyring = keyring;
     this.#locations = new Locations(options.location);
     this.#models = new ModelFamilies(options.models);
-    this.#status = new StatusFilter(options.vocabulary);
+    this.#status = new StatusFilter(options.properties);
   }
 
   /** The operator's own table, read when the gateway starts and before the first message. */

@@ -22,7 +22,7 @@ const ROWS = [
   { name: "wash_mode", kind: "word", words: ["eco", "quick"] },
 ].map((row) => propertyRow.parse(row));
 const vocabulary = new Vocabulary(ROWS);
-const filter = new StatusFilter(vocabulary);
+const filter = new StatusFilter(vocabulary.properties);
 const numbers = vocabulary.properties.filter(({ step }) => step !== undefined);
 
 /** Two values of a property that lie close to each other, so that some purposes tell them apart and some do not. */

@@ -9,19 +9,32 @@
  */
 import type { StatusFields, StatusValue } from "../model/deidentified.ts";
 import type { Property } from "../model/property.ts";
-import { rounded } from "../vocabulary/rounding.ts";
-import type { Vocabulary } from "../vocabulary/vocabulary.ts";
+import { type Round, roundTo } from "../vocabulary/rounding.ts";
 
-type Keep = (property: Property, value: StatusValue) => StatusValue | undefined;
+/** A property, made ready: this runs for every value of every message, once for each purpose. */
+interface Told {
+  readonly flag: boolean;
+  readonly words: ReadonlySet<string>;
+  readonly min: number;
+  readonly max: number;
+  /** `undefined` for flags and words. A difference of a counter is a multiple of its step already. */
+  readonly analytics: Round | undefined;
+  /** Of what analytics gets; `undefined` when it is the same. */
+  readonly scene: Round | undefined;
+  /** Of what a scene gets; `undefined` when weather gets nothing. */
+  readonly weather: Round | undefined;
+}
+
+type Keep = (told: Told, value: StatusValue) => StatusValue | undefined;
 
 export class StatusFilter {
-  readonly #vocabulary: Pick<Vocabulary, "get">;
+  readonly #told: ReadonlyMap<string, Told>;
 
-  constructor(vocabulary: Pick<Vocabulary, "get">) {
-    this.#vocabulary = vocabulary;
+  constructor(properties: readonly Property[]) {
+    this.#told = new Map(properties.map((property) => [property.name, toldOf(property)]));
   }
 
-  /** `undefined` when nothing is left; so do the others. */
+  /** `undefined` when nothing is left, here and below. */
   forAnalytics(status: StatusFields): StatusFields | undefined {
     return this.#kept(status, analyticsValue);
   }
@@ -35,14 +48,13 @@ export class StatusFilter {
     return this.#kept(status, weatherValue);
   }
 
-  /** Once for each purpose of each message: nothing is made but the result. */
   #kept(status: StatusFields, keep: Keep): StatusFields | undefined {
     let kept: Record<string, StatusValue> | undefined;
     for (const key in status) {
-      const property = this.#vocabulary.get(key);
+      const told = this.#told.get(key);
       const given = status[key];
-      if (property === undefined || given === undefined) continue;
-      const value = keep(property, given);
+      if (told === undefined || given === undefined) continue;
+      const value = keep(told, given);
       if (value === undefined) continue;
       kept ??= {};
       kept[key] = value;
@@ -51,27 +63,33 @@ export class StatusFilter {
   }
 }
 
-function analyticsValue(property: Property, given: StatusValue): StatusValue | undefined {
-  return typeof given === "number" ? inRange(property, given) : knownState(property, given);
+function toldOf({ kind, words, min, max, step, sceneStep, weatherStep }: Property): Told {
+  return {
+    flag: kind === "flag",
+    words,
+    min,
+    max,
+    analytics: step && roundTo(step),
+    scene: sceneStep === step ? undefined : sceneStep && roundTo(sceneStep),
+    weather: weatherStep && roundTo(weatherStep),
+  };
 }
 
-function sceneValue(property: Property, given: StatusValue): StatusValue | undefined {
-  const value = analyticsValue(property, given);
-  return typeof value === "number" && property.sceneStep !== property.step ? rounded(value, property.sceneStep) : value;
+function analyticsValue(told: Told, given: StatusValue): StatusValue | undefined {
+  if (typeof given === "number") {
+    return told.analytics !== undefined && given >= told.min && given <= told.max ? told.analytics(given) : undefined;
+  }
+  if (typeof given === "boolean") return told.flag ? given : undefined;
+  return told.words.has(given) ? given : undefined;
 }
 
-function weatherValue(property: Property, given: StatusValue): StatusValue | undefined {
-  if (property.weatherStep === undefined) return undefined;
-  const value = sceneValue(property, given);
-  return typeof value === "number" ? rounded(value, property.weatherStep) : undefined;
+function sceneValue(told: Told, given: StatusValue): StatusValue | undefined {
+  const value = analyticsValue(told, given);
+  return typeof value === "number" && told.scene !== undefined ? told.scene(value) : value;
 }
 
-/** Without a step nothing is a number: flags and words have none. A difference of a counter is a multiple of it already. */
-function inRange({ step, min, max }: Property, value: number): number | undefined {
-  return step !== undefined && value >= min && value <= max ? rounded(value, step) : undefined;
-}
-
-function knownState({ kind, words }: Property, given: boolean | string): boolean | string | undefined {
-  if (typeof given === "boolean") return kind === "flag" ? given : undefined;
-  return kind === "word" && words.has(given) ? given : undefined;
+function weatherValue(told: Told, given: StatusValue): StatusValue | undefined {
+  if (told.weather === undefined) return undefined;
+  const value = sceneValue(told, given);
+  return typeof value === "number" ? told.weather(value) : undefined;
 }

@@ -9,18 +9,31 @@ const NOISE = 1e-9;
 /** A number smaller than this is 0 to us. Without a bound the step of a very small one would be 0 itself, and the result no number. */
 const MOST_DECIMALS = 12;
 const FINEST_STEP = 10 ** -MOST_DECIMALS;
-/** Beyond it no double holds a power of ten exactly, and dividing by one would bring the noise back. */
+/** Up to here a double holds a power of ten exactly; dividing by another number would bring the noise back. */
 const MOST_DIGITS = 22;
 const POWERS_OF_TEN = Array.from({ length: MOST_DIGITS + 1 }, (_, power) => Number(`1e${power}`));
 
-/** By step, as (whole number, places): 0.25 is 25 with two places. Steps come from the table and from powers of ten alone, so there are few. */
-const places = new Map<number, number>();
+/** Rounds a number; what was rounded so stays as it is. */
+export type Round = (value: number) => number;
 
-/** `undefined` leaves the number as it is. Rounding what was rounded so changes nothing. */
+/** The same as `rounded`, with everything worked out beforehand. `undefined` leaves a number as it is. */
+export function roundTo(rounding: Rounding | undefined): Round {
+  if (rounding === undefined) return (value) => value;
+  if ("step" in rounding) return roundToStep(rounding.step);
+  const { digits } = rounding;
+  const from = Math.max(rounding.atLeast, FINEST_STEP);
+  const least = roundToStep(from);
+  return (value) => {
+    if (Math.abs(value) < from) return least(value);
+    const power = Math.floor(Math.log10(Math.abs(value)) + NOISE) - digits + 1;
+    const scale = POWERS_OF_TEN[Math.abs(power)] ?? 10 ** Math.abs(power);
+    if (power >= 0) return scale > from ? Math.round(value / scale) * scale + 0 : least(value);
+    return 1 / scale > from ? Math.round(value * scale) / scale + 0 : least(value);
+  };
+}
+
 export function rounded(value: number, rounding: Rounding | undefined): number {
-  if (rounding === undefined) return value;
-  const step = "step" in rounding ? rounding.step : stepFor(value, rounding.digits, rounding.atLeast);
-  return multiple(Math.round(value / step), step);
+  return roundTo(rounding)(value);
 }
 
 /** How many whole steps are in a total. */
@@ -30,26 +43,24 @@ export function wholeSteps(total: number, step: number): number {
 
 export function multiple(times: number, step: number): number {
   const scale = POWERS_OF_TEN[placesOf(step)] ?? 1;
-  // One division of two whole numbers gives the very double that the decimal text stands for. A sum with 0 makes 0 of -0.
-  return (times * Math.round(step * scale)) / scale + 0;
+  return multipleOf(times, Math.round(step * scale), scale);
 }
 
-function stepFor(value: number, digits: number, atLeast: number): number {
-  const least = Math.max(atLeast, FINEST_STEP);
-  if (value === 0) return least;
-  const power = Math.floor(Math.log10(Math.abs(value)) + NOISE) - digits + 1;
-  if (power < -MOST_DECIMALS) return least;
-  return Math.max(power < 0 ? 1 / (POWERS_OF_TEN[-power] ?? 1) : 10 ** power, least);
+function roundToStep(step: number): Round {
+  const scale = POWERS_OF_TEN[placesOf(step)] ?? 1;
+  const whole = Math.round(step * scale);
+  return (value) => multipleOf(Math.round(value / step), whole, scale);
+}
+
+/** One division of two whole numbers gives the very double that the decimal text stands for. A sum with 0 makes 0 of -0. */
+function multipleOf(times: number, whole: number, scale: number): number {
+  return (times * whole) / scale + 0;
 }
 
 function placesOf(step: number): number {
-  if (Number.isInteger(step)) return 0;
-  const known = places.get(step);
-  if (known !== undefined) return known;
-  let count = 0;
-  while (count < MOST_DECIMALS && !isWhole(step * (POWERS_OF_TEN[count] ?? 1))) count += 1;
-  places.set(step, count);
-  return count;
+  let places = 0;
+  while (places < MOST_DECIMALS && !isWhole(step * (POWERS_OF_TEN[places] ?? 1))) places += 1;
+  return places;
 }
 
 function isWhole(value: number): boolean {

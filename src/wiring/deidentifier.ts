@@ -18,6 +18,6 @@ export function deidentifierOptions(
     models: deidentify.models,
     ip: deidentify.ip,
     atStepMs: deidentify.atStepMs,
-    vocabulary,
+    properties: vocabulary.properties,
   };
 }
