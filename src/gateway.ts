@@ -67,7 +67,7 @@ export function createGateway(
   const redis = createConnections(config.redis);
   const keyspace = keyspaceOf(config.redis.keyPrefix);
   const vocabulary = new Vocabulary(config.properties);
-  const base: Base = { config, keys, redis, keyspace, metrics, log };
+  const base: Base = { config, keys, redis, keyspace, metrics, log, vocabulary };
   const damaged = (kind: DamageKind): void => {
     metrics.damaged(kind);
     log.error("went on without a damaged record", { reason: kind });
