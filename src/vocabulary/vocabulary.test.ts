@@ -1,8 +1,9 @@
 /** Whatever a device writes into `status`: what is known comes out as its kind, in its range, and the rest is counted or refuses. */
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { DROP_REASONS, type DropReason } from "../model/outcome.ts";
 import { propertyRow } from "./row.ts";
-import { DROP_REASONS, type DropReason, Vocabulary } from "./vocabulary.ts";
+import { Vocabulary } from "./vocabulary.ts";
 
 const vocabulary = new Vocabulary([propertyRow.parse({ name: "tank_level", kind: "number", range: "0..10", step: 1 })]);
 
