@@ -59,6 +59,7 @@ function portsWith(logFault: GatewayError, fault: GatewayError): HttpPorts {
       spend: () => Promise.reject(fault),
       leave: () => Promise.reject(fault),
       left: async () => false,
+      properties: [],
       samples: { stop: () => {}, endSession: () => {} },
     },
     readiness: () => ({ ready: true, reasons: [] }),
