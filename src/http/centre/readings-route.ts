@@ -46,6 +46,8 @@ export function readingsRoute(scope: FastifyInstance, ports: HttpPorts, centre: 
         tags: ["privacy centre"],
         security: [{ centre: [] }],
         summary: "What readings there are, and how exactly each is kept and passed on",
+        description:
+          "The closed vocabulary of `status` in plain words, the operator's own properties included. Names no device and no person.",
         response: { 200: readings, ...problemResponses(...CENTRE_PROBLEMS) },
       },
     },
