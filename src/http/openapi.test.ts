@@ -124,6 +124,7 @@ test("describes exactly the routes there are", () => {
     "GET /centre/api/erasures/{id}",
     "GET /centre/api/export",
     "GET /centre/api/overview",
+    "GET /centre/api/readings",
     "GET /livez",
     "GET /metrics",
     "GET /readyz",
