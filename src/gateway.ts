@@ -122,9 +122,9 @@ export function createGateway(
   const queue = createQueue(base, safekeeping.liveKeys.queue, damaged, overrides);
 
   // Pipeline: a batch out of the queue, de-identified, into the store and on to the services.
-  const deidentifier = new Deidentifier(deidentifierOptions(config), consent.keyring);
+  const deidentifier = new Deidentifier(deidentifierOptions(config, vocabulary), consent.keyring);
   const store = createStore(base);
-  const centre = createCentre({ config, keys, redis: redis.store, keyspace });
+  const centre = createCentre({ config, keys, redis: redis.store, keyspace, vocabulary });
   const worker = createPipeline(base, {
     queue,
     leases: consent.leases,
@@ -189,6 +189,7 @@ export function createGateway(
     deadLetters: queue.deadLetters,
     erasures: rights.http.erasures,
     disclosures: outlets.http.disclosures,
+    vocabulary,
     log,
   });
   const api = new HttpApi(config.http, {

@@ -23,7 +23,6 @@ export const TELLTALE_OPTIONS: ConfigTree = {
   deidentify: {
     location: { finestResolution: RESOLUTION, defaultResolution: RESOLUTION },
     models: Array.from({ length: MAX_PHASES }, (_, phase) => ({ match: `R${phase}-*`, as: `round-${phase}` })),
-    weatherStatusKeys: ["n"],
   },
 };
 

@@ -21,6 +21,8 @@ import { noKeyOpens } from "../rights/backup/rewrap.ts";
 import type { Erasures } from "../rights/erasure/erasures.ts";
 import { ErasureRecords } from "../rights/erasure/record.ts";
 import { RowReading, type RowReadingOptions } from "../sinks/influx/row-reading.ts";
+import { plainly } from "../vocabulary/plain.ts";
+import type { Vocabulary } from "../vocabulary/vocabulary.ts";
 
 export interface ExportsDeps {
   readonly config: { readonly sinks: { readonly influx: RowReadingOptions } };
@@ -32,6 +34,7 @@ export interface ExportsDeps {
   readonly deadLetters: Pick<DeadLetters, "of">;
   readonly erasures: Pick<Erasures, "status">;
   readonly disclosures: { of(tag: SubjectTag): Promise<readonly Disclosure[]> };
+  readonly vocabulary: Pick<Vocabulary, "properties">;
   readonly log: Log;
 }
 
@@ -41,7 +44,7 @@ export interface ExportsWiring {
 }
 
 export function createExports(deps: ExportsDeps): ExportsWiring {
-  const { config, redis, keyspace, ledger, gate, keyring, deadLetters, erasures, disclosures, log } = deps;
+  const { config, redis, keyspace, ledger, gate, keyring, deadLetters, erasures, disclosures, vocabulary, log } = deps;
   const records = new ErasureRecords(redis, keyspace);
   const store = new LedgerStore(redis, keyspace);
   const rows = new RowReading(config.sinks.influx);
@@ -67,6 +70,7 @@ export function createExports(deps: ExportsDeps): ExportsWiring {
     rows,
     pseudonym: (key, device, purpose, epoch) => keyring.pseudonym(key, device, purpose, epoch),
     keyIsWhole: (key) => noKeyOpens(redis, keyspace, (other) => keyring.opens(other), key, true),
+    properties: vocabulary.properties.map(plainly),
     centerOf,
     now: Date.now,
     log,

@@ -15,6 +15,7 @@ import { AuditTrail } from "../../src/rights/audit/trail.ts";
 import type { Erasures } from "../../src/rights/erasure/erasures.ts";
 import { LegalHolds } from "../../src/rights/holds/legal-holds.ts";
 import { KeptAnswers } from "../../src/rights/kept-answers.ts";
+import { Vocabulary } from "../../src/vocabulary/vocabulary.ts";
 import { createCentre } from "../../src/wiring/centre.ts";
 import { createExports } from "../../src/wiring/exports.ts";
 import { NO_JOURNAL } from "../fixtures/no-journal.ts";
@@ -182,7 +183,13 @@ export function httpApi({ leaseMs = 2_000, bounds = {}, centre = false }: ApiOpt
         }),
         exports: exportsOn(store(), erasures, log),
         centre: centre
-          ? createCentre({ config: { centre: CENTRE }, keys: { token: Buffer.alloc(32, 13) }, redis, keyspace }).http
+          ? createCentre({
+              config: { centre: CENTRE },
+              keys: { token: Buffer.alloc(32, 13) },
+              redis,
+              keyspace,
+              vocabulary: new Vocabulary(),
+            }).http
           : undefined,
         disclosures: new Disclosures(redis, keyspace),
         purgeDeadLetters: async (tag, devices) => void purged.push({ subject: tag, devices: [...devices].sort() }),
@@ -220,6 +227,7 @@ function exportsOn(store: Store, erasures: Erasures, log: Log): HttpPorts["expor
     }),
     erasures,
     disclosures: new Disclosures(store.redis, store.keyspace),
+    vocabulary: new Vocabulary(),
     log,
   }).http.exports;
 }

@@ -33,10 +33,12 @@ export class Exports {
   /** The same in plain words, once all of it is read. */
   readonly summary = summaryOf;
   readonly #ports: ExportPorts;
+  readonly #explained: ReadonlySet<string>;
   readonly #turns = new ExportTurns(MAX_EXPORTS);
 
   constructor(ports: ExportPorts) {
     this.#ports = ports;
+    this.#explained = new Set(ports.properties.map(({ name }) => name));
   }
 
   /** Throws REDIS_UNAVAILABLE, LEDGER_BROKEN, SINK_UNAVAILABLE, SINK_DENIED, before anything was given out. */
@@ -110,8 +112,12 @@ export class Exports {
     try {
       yield* gathered.first;
       for (const device of gathered.devices) yield* this.#ports.setAside(tag, device);
-      yield* this.#rows("device_location", gathered, signal);
-      yield* this.#rows("device_status", gathered, signal);
+      const occurring = new Set<string>();
+      yield* this.#rows("device_location", gathered, signal, occurring);
+      yield* this.#rows("device_status", gathered, signal, occurring);
+      for (const property of this.#ports.properties) {
+        if (occurring.has(property.name)) yield { kind: "property", ...property };
+      }
     } catch (error) {
       if (!signal.aborted) {
         this.#ports.log.error("an export broke off", { code: faultCode(error), stage: "export" });
@@ -126,6 +132,7 @@ export class Exports {
     measurement: "device_status" | "device_location",
     { at, times, names }: Gathered,
     signal: AbortSignal,
+    occurring: Set<string>,
   ): AsyncGenerator<ExportItem> {
     const { rows, centerOf } = this.#ports;
     const untilNs = `${at + times.clockWindowFutureMs}000000`;
@@ -133,7 +140,12 @@ export class Exports {
       for (const row of page) {
         const device = names.get(row.device);
         if (device === undefined) throw new GatewayError("SINK_DENIED", "rows that were not asked for");
-        yield measurement === "device_status" ? statusItem(device, row) : placeItem(device, row, centerOf);
+        if (measurement === "device_location") {
+          yield placeItem(device, row, centerOf);
+          continue;
+        }
+        for (const name in row.fields) if (this.#explained.has(name)) occurring.add(name);
+        yield statusItem(device, row);
       }
     }
   }

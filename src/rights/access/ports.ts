@@ -5,6 +5,7 @@ import type { ErasureFacts, ErasureStatus } from "../../model/erasure.ts";
 import type { ExportLineOf } from "../../model/export.ts";
 import type { DeviceKey, Pseudonym, SubjectTag } from "../../model/ids.ts";
 import type { Log } from "../../model/log.ts";
+import type { PlainProperty } from "../../model/property.ts";
 import type { LiveNamesInput, NameTimes } from "../erasure/names-ever-given.ts";
 import type { ErasureRecord } from "../erasure/record.ts";
 
@@ -23,6 +24,8 @@ export interface ExportPorts extends Pick<LiveNamesInput, "pseudonym"> {
     times(): Promise<NameTimes>;
   };
   readonly rows: ExportableRows;
+  /** What readings are, in plain words. */
+  readonly properties: readonly PlainProperty[];
   /** Whether a key that does not open may be as it was, because none opens: by a wrong master key. */
   keyIsWhole(wrappedSubjectKey: string): Promise<boolean>;
   /** `undefined` when the store holds something that is no cell. */
