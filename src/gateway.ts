@@ -149,6 +149,7 @@ export function createGateway(
     damaged,
     log,
     purgeStored: (tag) => rights.http.erasures.request(tag, { by: "controller", method: "minor" }),
+    rows: store.sink.retention,
     journal: safekeeping.journal,
     freed: () => rights.wake(),
   });
@@ -178,7 +179,6 @@ export function createGateway(
     log,
   });
   const exports = createExports({
-    config,
     redis: redis.store,
     keyspace,
     ledger: consent.ledger,
@@ -186,6 +186,7 @@ export function createGateway(
     keyring: consent.keyring,
     deadLetters: queue.deadLetters,
     erasures: rights.http.erasures,
+    rows: store.sink.reading,
     disclosures: outlets.http.disclosures,
     log,
   });

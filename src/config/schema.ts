@@ -109,7 +109,7 @@ function contradictions({
       "deidentify.location.defaultResolution",
       "must-not-exceed-finest",
     ],
-    [influx.api === "v1" && influx.database === "", "sinks.influx.database", "required-for-v1"],
+    [influx.api !== "v2" && influx.database === "", "sinks.influx.database", "required-for-v1-and-v3"],
     [influx.api === "v2" && influx.org === "", "sinks.influx.org", "required-for-v2"],
     [influx.api === "v2" && influx.bucket === "", "sinks.influx.bucket", "required-for-v2"],
     [influx.username !== "" && influx.password === undefined, "sinks.influx.password", "required-with-username"],
