@@ -37,7 +37,8 @@ export class ActivityWriting {
       await this.#write(some);
       // Some of them may have had to go meanwhile.
       const done = new Set(some);
-      for (let [first] = this.#counts; first !== undefined && done.has(first); [first] = this.#counts) this.#counts.shift();
+      const left = this.#counts.findIndex((count) => !done.has(count));
+      this.#counts.splice(0, left === -1 ? this.#counts.length : left);
     }
   }
 }

@@ -10,10 +10,10 @@ import { type Part, partOf } from "../platform/lifecycle.ts";
 import { Periodic } from "../platform/periodic.ts";
 import { ActivityWriting } from "../sinks/activity-writing.ts";
 import { CellActivity } from "../sinks/cell-activity.ts";
-import { STATUS_FIELDS } from "../sinks/influx/status-fields.ts";
 import { InfluxSink } from "../sinks/influx/sink.ts";
 import { PatientStart } from "../sinks/patient-start.ts";
 import { requireResidency } from "../sinks/residency.ts";
+import { Vocabulary } from "../vocabulary/vocabulary.ts";
 import type { Base } from "./base.ts";
 
 export interface Store {
@@ -33,9 +33,10 @@ const START_TIMEOUT_MS = 5_000;
 const ACTIVITY_MS = 1_000;
 
 /** The place that chooses the store. Nothing is opened before it is started. */
-export function createSink({ sinks, queue }: Config, log: Log): Sink {
+export function createSink({ sinks, properties, queue }: Config, log: Log): Sink {
+  const fields = new Vocabulary(properties).properties;
   const maxSockets = queue.workerConcurrency + 1;
-  const fixed = { fields: STATUS_FIELDS, createDatabase: true, startTimeoutMs: START_TIMEOUT_MS, maxSockets };
+  const fixed = { fields, createDatabase: true, startTimeoutMs: START_TIMEOUT_MS, maxSockets };
   return new InfluxSink({ ...sinks.influx, ...fixed }, log);
 }
 

@@ -62,6 +62,6 @@ export const DOORS: Readonly<Record<string, readonly string[]>> = {
   "rights/receipts": ["keys", "signer"],
   "rights/restore": ["restore", "writer"],
   "rights/retention": ["cutoffs", "retention", "row-item", "schedule"],
-  "sinks/influx": ["sink", "status-fields"],
+  "sinks/influx": ["sink"],
   "sinks/services": ["disclosure-accounting", "purpose-topics", "recipients", "service-coverage"],
 };

@@ -167,11 +167,7 @@ function statusItem(device: DeviceKey, { timeNs, model, fields }: StoredRow): Ex
   return { kind: "status", device, at, timeNs, ...(model !== undefined && { model }), status: { ...fields } };
 }
 
-function placeItem(
-  device: DeviceKey,
-  { timeNs, fields }: StoredRow,
-  centerOf: ExportPorts["centerOf"],
-): ExportItem {
+function placeItem(device: DeviceKey, { timeNs, fields }: StoredRow, centerOf: ExportPorts["centerOf"]): ExportItem {
   const cell = String(fields.cell);
   const center = centerOf(cell);
   return {

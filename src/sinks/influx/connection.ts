@@ -41,13 +41,7 @@ export class Connection {
   }
 
   /** Throws SINK_UNAVAILABLE only when the connection is not open. */
-  async send(
-    method: "GET" | "POST",
-    path: string,
-    body: string,
-    signal: AbortSignal,
-    type?: string,
-  ): Promise<Answer> {
+  async send(method: "GET" | "POST", path: string, body: string, signal: AbortSignal, type?: string): Promise<Answer> {
     if (this.#http === undefined) throw new GatewayError("SINK_UNAVAILABLE", "not started");
     return await this.#http.send(method, path, body, signal, type);
   }

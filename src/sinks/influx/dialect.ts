@@ -1,7 +1,6 @@
 /** What differs between the lines of InfluxDB: where lines go, how the server is probed, and how rows are deleted. */
 import type { Pseudonym } from "../../model/ids.ts";
-import type { DeviceMeasurement, OldRows, RowDelete } from "../../model/sink.ts";
-import type { Aging } from "../../model/sink.ts";
+import type { Aging, DeviceMeasurement, OldRows, RowDelete } from "../../model/sink.ts";
 import type { Connection } from "./connection.ts";
 import type { InfluxHttpOptions } from "./http.ts";
 import type { RowQueries } from "./row-queries.ts";

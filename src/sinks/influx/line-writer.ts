@@ -44,10 +44,7 @@ export class LineWriter {
   readonly #stored = new LRUCache<string, true>({ max: MAX_REMEMBERED_LINES, ttl: REMEMBERED_MS });
   #linesPerRequest: number;
 
-  constructor(
-    options: LineWriterOptions,
-    post: (body: string, signal: AbortSignal) => Promise<Answer>,
-  ) {
+  constructor(options: LineWriterOptions, post: (body: string, signal: AbortSignal) => Promise<Answer>) {
     this.#options = options;
     this.#post = post;
     this.#linesPerRequest = options.maxLinesPerRequest;

@@ -31,11 +31,7 @@ export class DeviceRemoval {
   /** A deletion got no answer: it may still be at work. */
   #inDoubt = false;
 
-  constructor(
-    options: Omit<InfluxHttpOptions, "timeoutMs" | "maxSockets">,
-    dialect: Dialect,
-    queries: RowQueries,
-  ) {
+  constructor(options: Omit<InfluxHttpOptions, "timeoutMs" | "maxSockets">, dialect: Dialect, queries: RowQueries) {
     this.#store = new Connection({ ...options, ...dialect, timeoutMs: TIMEOUT_MS, maxSockets: 2 });
     this.#dialect = dialect;
     this.#queries = queries;

@@ -18,11 +18,7 @@ export class RowRetention implements SinkRetention {
   readonly #dialect: Dialect;
   readonly #queries: RowQueries;
 
-  constructor(
-    options: Omit<InfluxHttpOptions, "timeoutMs" | "maxSockets">,
-    dialect: Dialect,
-    queries: RowQueries,
-  ) {
+  constructor(options: Omit<InfluxHttpOptions, "timeoutMs" | "maxSockets">, dialect: Dialect, queries: RowQueries) {
     this.#store = new Connection({ ...options, ...dialect, timeoutMs: TIMEOUT_MS, maxSockets: 1 });
     this.#dialect = dialect;
     this.#queries = queries;

@@ -169,11 +169,7 @@ export class InfluxSink implements Sink {
     return this.#rowDelete;
   }
 
-  async #removed(
-    devices: Iterable<Pseudonym>,
-    signal: AbortSignal,
-    remove: () => Promise<Removal>,
-  ): Promise<Removal> {
+  async #removed(devices: Iterable<Pseudonym>, signal: AbortSignal, remove: () => Promise<Removal>): Promise<Removal> {
     if ((await this.rowDelete(signal)) === "none") return "unsupported";
     try {
       return await remove();

@@ -9,7 +9,7 @@
  */
 import { GatewayError } from "../../model/errors.ts";
 import type { Pseudonym } from "../../model/ids.ts";
-import type { Aging, OldRows } from "../../model/sink.ts";
+import type { OldRows } from "../../model/sink.ts";
 import { AnswerTooLong } from "./connection.ts";
 import { devicesOf, momentsOf, type QueryResult } from "./row-answers.ts";
 import type { RowQueries, TimeSlice } from "./row-queries.ts";
@@ -25,19 +25,16 @@ const FEW_ROWS = 500;
 const ROWS_PER_CROWDED_MOMENT = 10;
 const NS_PER_MS = 1_000_000n;
 
-/** The store cannot delete rows. */
-class Unsupported extends Error {}
-
 export class SparedSlices {
   readonly #queries: RowQueries;
   readonly #ask: (statement: string) => Promise<QueryResult>;
-  readonly #take: (slice: TimeSlice, device?: Pseudonym) => Promise<Aging>;
+  readonly #take: (slice: TimeSlice, device?: Pseudonym) => Promise<void>;
 
   /** `take` deletes everything in a slice, or what one device has there. Both throw SINK_UNAVAILABLE, SINK_DENIED. */
   constructor(
     queries: RowQueries,
     ask: (statement: string) => Promise<QueryResult>,
-    take: (slice: TimeSlice, device?: Pseudonym) => Promise<Aging>,
+    take: (slice: TimeSlice, device?: Pseudonym) => Promise<void>,
   ) {
     this.#queries = queries;
     this.#ask = ask;
@@ -45,29 +42,23 @@ export class SparedSlices {
   }
 
   /** Whatever ends it, deleting goes on the next time where it is needed. Throws SINK_UNAVAILABLE, SINK_DENIED. */
-  async remove({ measurement, beforeMs, except }: OldRows): Promise<Aging> {
-    try {
-      const [fromNs] = momentsOf(await this.#ask(this.#queries.oldest({ measurement, beforeMs })));
-      if (fromNs === undefined) return "deleted";
-      const left: HeldSlice[] = [{ measurement, fromNs, toNs: BigInt(beforeMs) * NS_PER_MS - 1n, held: except }];
-      for (let slice = left.pop(); slice !== undefined; slice = left.pop()) left.push(...(await this.#slice(slice)));
-      return "deleted";
-    } catch (error) {
-      if (error instanceof Unsupported) return "unsupported";
-      throw error;
-    }
+  async remove({ measurement, beforeMs, except }: OldRows): Promise<void> {
+    const [fromNs] = momentsOf(await this.#ask(this.#queries.oldest({ measurement, beforeMs })));
+    if (fromNs === undefined) return;
+    const left: HeldSlice[] = [{ measurement, fromNs, toNs: BigInt(beforeMs) * NS_PER_MS - 1n, held: except }];
+    for (let slice = left.pop(); slice !== undefined; slice = left.pop()) left.push(...(await this.#slice(slice)));
   }
 
   /** What is left of it, in slices. */
   async #slice(whole: HeldSlice): Promise<HeldSlice[]> {
     const slice = { ...whole, held: await this.#heldIn(whole) };
     if (slice.held.length === 0) {
-      await this.#delete(slice);
+      await this.#take(slice);
       return [];
     }
     const others = await this.#othersIn(slice);
     if (others.complete) {
-      for (const device of others.devices) await this.#delete(slice, device);
+      for (const device of others.devices) await this.#take(slice, device);
       return [];
     }
     const { moments, complete } = await this.#momentsIn(slice);
@@ -75,7 +66,7 @@ export class SparedSlices {
     const fromNs = await this.#takeAround(slice, moments);
     if (fromNs > slice.toNs) return [];
     if (!complete) return [{ ...slice, fromNs }];
-    await this.#delete({ ...slice, fromNs });
+    await this.#take({ ...slice, fromNs });
     return [];
   }
 
@@ -83,7 +74,7 @@ export class SparedSlices {
   async #takeAround(slice: HeldSlice, moments: readonly bigint[]): Promise<bigint> {
     let { fromNs } = slice;
     for (const moment of moments) {
-      if (moment > fromNs) await this.#delete({ ...slice, fromNs, toNs: moment - 1n });
+      if (moment > fromNs) await this.#take({ ...slice, fromNs, toNs: moment - 1n });
       await this.#takeOthersAt({ ...slice, fromNs: moment, toNs: moment });
       fromNs = moment + 1n;
     }
@@ -100,7 +91,7 @@ export class SparedSlices {
         throw new GatewayError("SINK_UNAVAILABLE", "rows to be removed are still there");
       }
       for (const device of fresh) {
-        await this.#delete(moment, device);
+        await this.#take(moment, device);
         deleted.add(device);
       }
       if (complete) return;
@@ -149,10 +140,6 @@ export class SparedSlices {
     const sorted = [...moments].sort((left, right) => (left < right ? -1 : 1));
     if (upTo === undefined) return { moments: sorted, complete: true };
     return { moments: sorted.filter((moment) => moment <= upTo), complete: false };
-  }
-
-  async #delete(slice: TimeSlice, device?: Pseudonym): Promise<void> {
-    if ((await this.#take(slice, device)) === "unsupported") throw new Unsupported();
   }
 }
 

@@ -95,7 +95,10 @@ async function ensureDatabase(
     await store.one(`CREATE DATABASE ${name(database)}`, signal);
   }
   // To a write that names an unknown one the server answers 500, which would be retried for ever.
-  if (retentionPolicy !== "" && !(await names(`SHOW RETENTION POLICIES ON ${name(database)}`)).includes(retentionPolicy))
+  if (
+    retentionPolicy !== "" &&
+    !(await names(`SHOW RETENTION POLICIES ON ${name(database)}`)).includes(retentionPolicy)
+  )
     throw new GatewayError("SINK_DENIED", "no such retention policy");
   return known ? "found" : "created";
 }

@@ -5,7 +5,7 @@
  */
 import { GatewayError } from "../../model/errors.ts";
 import type { Pseudonym } from "../../model/ids.ts";
-import type { Aging, DeviceMeasurement } from "../../model/sink.ts";
+import type { DeviceMeasurement } from "../../model/sink.ts";
 import type { Connection } from "./connection.ts";
 import type { Deletion, Dialect, InfluxOptions } from "./dialect.ts";
 import type { Answer } from "./http.ts";
@@ -25,6 +25,8 @@ interface Stretch {
   readonly start: string;
   readonly stop: string;
 }
+
+type Erasable = Stretch & { readonly predicate: string };
 
 export function v2({ org, bucket }: InfluxOptions): Dialect {
   const [database = "", ...policy] = bucket.split("/");
@@ -49,12 +51,16 @@ export function v2({ org, bucket }: InfluxOptions): Dialect {
         ),
       candidates,
       older: async (store, queries, { measurement, beforeMs, except }, signal) => {
-        const take = ({ start, stop }: Stretch, device?: Pseudonym) =>
-          erase.aging(store, { start, stop, predicate: predicate(measurement, device) }, signal);
-        if (except.length === 0) return await take({ start: ALL_TIME.start, stop: new Date(beforeMs).toISOString() });
-        const ask = (statement: string) => store.one(statement, signal);
-        const slices = new SparedSlices(queries, ask, (slice, device) => take(ofSlice(slice), device));
-        return await slices.remove({ measurement, beforeMs, except });
+        if ((await erase.known(store, signal)) === "none") return "unsupported";
+        const take = (stretch: Stretch, device?: Pseudonym) =>
+          erase.all(store, [{ ...stretch, predicate: predicate(measurement, device) }], signal);
+        if (except.length === 0) await take({ start: ALL_TIME.start, stop: new Date(beforeMs).toISOString() });
+        else {
+          const ask = (statement: string) => store.one(statement, signal);
+          const slices = new SparedSlices(queries, ask, (slice, device) => take(ofSlice(slice), device));
+          await slices.remove({ measurement, beforeMs, except });
+        }
+        return "deleted";
       },
       // It does not say: the pauses between attempts have to do.
       atWork: async () => false,
@@ -107,29 +113,25 @@ class Erasing {
     const answer = await this.#ask(store, nothing, signal);
     if (answer.status === 204 || answer.status === 200) return "async";
     if (isOutage(answer) && !UNKNOWN.has(answer.status)) throw unavailable(answer);
+    if (answer.status === 401 || answer.status === 403) throw new GatewayError("SINK_DENIED", `http ${answer.status}`);
     return "none";
   }
 
-  async all(store: Connection, some: readonly (Stretch & { predicate: string })[], signal: AbortSignal): Promise<void> {
+  async all(store: Connection, some: readonly Erasable[], signal: AbortSignal): Promise<void> {
     for (const one of some) {
-      if ((await this.aging(store, one, signal)) !== "deleted") throw new GatewayError("SINK_DENIED", "delete");
+      const answer = await this.#ask(store, one, signal);
+      if (isOutage(answer)) throw unavailable(answer);
+      if (answer.status !== 204 && answer.status !== 200)
+        throw new GatewayError("SINK_DENIED", `http ${answer.status}`);
     }
   }
 
-  async aging(store: Connection, one: Stretch & { predicate: string }, signal: AbortSignal): Promise<Aging> {
-    const answer = await this.#ask(store, one, signal);
-    if (UNKNOWN.has(answer.status)) return "unsupported";
-    if (isOutage(answer)) throw unavailable(answer);
-    if (answer.status !== 204 && answer.status !== 200) throw new GatewayError("SINK_DENIED", `http ${answer.status}`);
-    return "deleted";
-  }
-
-  #ask(store: Connection, one: Stretch & { predicate: string }, signal: AbortSignal): Promise<Answer> {
+  #ask(store: Connection, one: Erasable, signal: AbortSignal): Promise<Answer> {
     return store.send("POST", this.#path, JSON.stringify(one), signal, "application/json");
   }
 }
 
-function ofOneRow({ measurement, device, model, timeNs }: RowOfDevice): Stretch & { predicate: string } {
+function ofOneRow({ measurement, device, model, timeNs }: RowOfDevice): Erasable {
   const at = rfc3339(timeNs);
   return { start: at, stop: at, predicate: predicate(measurement, device, model) };
 }
