@@ -19,6 +19,7 @@ import { DeadLetters } from "../queue/dead-letters.ts";
 import { Envelope } from "../queue/envelope.ts";
 import { HeldSubjects } from "../rights/holds/held-subjects.ts";
 import { type Retention, type RetentionResult, retentionDetail } from "../rights/retention/retention.ts";
+import { Vocabulary } from "../vocabulary/vocabulary.ts";
 import { createRetention } from "../wiring/retention.ts";
 import { createSink } from "../wiring/store.ts";
 import { COMMON_OPTIONS, COMMON_USAGE, type Operator, runCommand, withOperator } from "./operator-command.ts";
@@ -37,7 +38,8 @@ async function main(): Promise<number> {
     options: { ...COMMON_OPTIONS, "dry-run": { type: "boolean" }, json: { type: "boolean" } },
   });
   return withOperator(values, async (operator) => {
-    const rows = createSink(operator.config, SILENT).retention;
+    const { config } = operator;
+    const rows = createSink({ config, vocabulary: new Vocabulary(config.properties), log: SILENT }).retention;
     rows.start();
     try {
       const retention = retentionOf(operator, rows);

@@ -1,8 +1,6 @@
 /** Wires the store: InfluxDB with what spaces attempts while it is away, and how busy cells were. */
-import type { Config } from "../config/schema.ts";
 import type { AnalyticsRecord } from "../model/deidentified.ts";
 import { GatewayError } from "../model/errors.ts";
-import type { Log } from "../model/log.ts";
 import type { Sink } from "../model/sink.ts";
 import type { Metrics } from "../observe/metrics.ts";
 import { CircuitBreaker } from "../platform/circuit-breaker.ts";
@@ -13,7 +11,6 @@ import { CellActivity } from "../sinks/cell-activity.ts";
 import { InfluxSink } from "../sinks/influx/sink.ts";
 import { PatientStart } from "../sinks/patient-start.ts";
 import { requireResidency } from "../sinks/residency.ts";
-import { Vocabulary } from "../vocabulary/vocabulary.ts";
 import type { Base } from "./base.ts";
 
 export interface Store {
@@ -33,16 +30,16 @@ const START_TIMEOUT_MS = 5_000;
 const ACTIVITY_MS = 1_000;
 
 /** The place that chooses the store. Nothing is opened before it is started. */
-export function createSink({ sinks, properties, queue }: Config, log: Log): Sink {
-  const fields = new Vocabulary(properties).properties;
-  const maxSockets = queue.workerConcurrency + 1;
+export function createSink({ config, vocabulary, log }: Pick<Base, "config" | "vocabulary" | "log">): Sink {
+  const maxSockets = config.queue.workerConcurrency + 1;
+  const fields = vocabulary.properties;
   const fixed = { fields, createDatabase: true, startTimeoutMs: START_TIMEOUT_MS, maxSockets };
-  return new InfluxSink({ ...sinks.influx, ...fixed }, log);
+  return new InfluxSink({ ...config.sinks.influx, ...fixed }, log);
 }
 
-export function createStore({ config, metrics, log }: Base): Store {
+export function createStore({ config, vocabulary, metrics, log }: Base): Store {
   const { influx, residency, breaker: pauses, cellActivity } = config.sinks;
-  const sink = createSink(config, log);
+  const sink = createSink({ config, vocabulary, log });
   const reached = new PatientStart(sink, log);
   const breaker = new CircuitBreaker(pauses);
   const activity = new CellActivity(cellActivity);

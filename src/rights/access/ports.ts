@@ -3,7 +3,7 @@ import type { ConsentRecord } from "../../model/consent-record.ts";
 import type { Disclosure } from "../../model/disclosure.ts";
 import type { ErasureFacts, ErasureStatus } from "../../model/erasure.ts";
 import type { ExportLineOf } from "../../model/export.ts";
-import type { DeviceKey, Pseudonym, SubjectTag } from "../../model/ids.ts";
+import type { DeviceKey, SubjectTag } from "../../model/ids.ts";
 import type { Log } from "../../model/log.ts";
 import type { SinkReading } from "../../model/sink.ts";
 import type { LiveNamesInput, NameTimes } from "../erasure/names-ever-given.ts";
