@@ -94,6 +94,8 @@ function faultsOf(row: Columns): [field: string, code: string][] {
   const step = row.step === undefined ? undefined : roundingOf(row.step);
   const rules: [broken: boolean, field: string, code: string][] = [
     [isAccountKey(row.name) || isPersonalKey(row.name), "name", "names-a-person"],
+    // Every row of a store has them beside its fields.
+    [row.name === "time" || row.name === "model", "name", "is-a-column"],
     [measured && row.range === undefined, "range", `required-for-${row.kind}`],
     [!measured && row.range !== undefined, "range", `not-for-${row.kind}`],
     [range !== undefined && range[0] >= range[1], "range", "is-empty"],
