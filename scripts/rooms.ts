@@ -93,7 +93,7 @@ export const ROOMS: readonly Room[] = [
     ["platform"],
     ["lru-cache"],
   ),
-  room("sinks", "counts per cell; regions", ["sinks/influx"], []),
+  room("sinks", "counts per cell; regions; starting without the store", ["platform"], []),
 
   room(
     "ingress/admission",

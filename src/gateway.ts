@@ -151,6 +151,7 @@ export function createGateway(
     damaged,
     log,
     purgeStored: (tag) => rights.http.erasures.request(tag, { by: "controller", method: "minor" }),
+    rows: store.sink.retention,
     journal: safekeeping.journal,
     freed: () => rights.wake(),
   });
@@ -180,7 +181,6 @@ export function createGateway(
     log,
   });
   const exports = createExports({
-    config,
     redis: redis.store,
     keyspace,
     ledger: consent.ledger,
@@ -188,6 +188,7 @@ export function createGateway(
     keyring: consent.keyring,
     deadLetters: queue.deadLetters,
     erasures: rights.http.erasures,
+    rows: store.sink.reading,
     disclosures: outlets.http.disclosures,
     vocabulary,
     log,

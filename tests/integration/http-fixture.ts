@@ -21,6 +21,7 @@ import { createExports } from "../../src/wiring/exports.ts";
 import { NO_JOURNAL } from "../fixtures/no-journal.ts";
 import { consentStore, lookup, type Store } from "./consent-fixture.ts";
 import { erasuresOn, keyring, signer } from "./erasure-fixture.ts";
+import { sinkFor } from "./influx-fixture.ts";
 
 export const AUDIT_KEY = Buffer.alloc(32, 5);
 export const APPROVERS = [
@@ -210,22 +211,14 @@ export function httpApi({ leaseMs = 2_000, bounds = {}, centre = false }: ApiOpt
 
 /** As the gateway wires them, on a store of device data that is away. */
 function exportsOn(store: Store, erasures: Erasures, log: Log): HttpPorts["exports"] {
-  const influx = {
-    url: "http://127.0.0.1:1",
-    api: "v1",
-    database: "d",
-    retentionPolicy: "",
-    org: "",
-    bucket: "",
-  } as const;
   return createExports({
     ...store,
-    config: { sinks: { influx } },
     keyring,
     deadLetters: new DeadLetters(store.redis, store.keyspace, new Envelope({ active: "", all: new Map() }), {
       maxBytes: 1,
     }),
     erasures,
+    rows: sinkFor("http://127.0.0.1:1").sink.reading,
     disclosures: new Disclosures(store.redis, store.keyspace),
     vocabulary: new Vocabulary(),
     log,

@@ -10,10 +10,11 @@ import { GatewayError } from "../../model/errors.ts";
 import { type BegunExport, EXPORT_FORMAT, type ExportItem, type ExportRequest } from "../../model/export.ts";
 import { refusedAsGuardian } from "../../model/guardian.ts";
 import type { DeviceKey, Pseudonym, SubjectTag } from "../../model/ids.ts";
+import type { StoredRow } from "../../model/sink.ts";
 import { faultCode } from "../../platform/fault-code.ts";
 import type { NameTimes } from "../erasure/names-ever-given.ts";
 import { namesFor } from "./names.ts";
-import type { ExportableRow, ExportPorts, KeyedFacts } from "./ports.ts";
+import type { ExportPorts, KeyedFacts } from "./ports.ts";
 import { ExportTurns } from "./slots.ts";
 import { summaryOf } from "./summary.ts";
 
@@ -173,16 +174,12 @@ function erasureItem({ id, state, requestedAt, completedAt, receipt }: ErasureSt
   };
 }
 
-function statusItem(device: DeviceKey, { timeNs, model, fields }: ExportableRow): ExportItem {
+function statusItem(device: DeviceKey, { timeNs, model, fields }: StoredRow): ExportItem {
   const at = millisecondsOf(timeNs);
   return { kind: "status", device, at, timeNs, ...(model !== undefined && { model }), status: { ...fields } };
 }
 
-function placeItem(
-  device: DeviceKey,
-  { timeNs, fields }: ExportableRow,
-  centerOf: ExportPorts["centerOf"],
-): ExportItem {
+function placeItem(device: DeviceKey, { timeNs, fields }: StoredRow, centerOf: ExportPorts["centerOf"]): ExportItem {
   const cell = String(fields.cell);
   const center = centerOf(cell);
   return {
