@@ -87,7 +87,7 @@ describe.skipIf(BROWSER === undefined)("in a browser", () => {
     await page.locator("#readings-more").click();
     const told = page.locator(".told-readings");
     await told.locator("dt", { hasText: "air pressure" }).waitFor();
-    const text = await told.innerText();
+    const text = (await told.locator("dt, dd").allTextContents()).join("\n");
     expect(text).toMatch(
       /^temperature\s+rounded to 0\.1 °C; for scenes rounded to 0\.5 °C; for weather rounded to 0\.5 °C$/m,
     );
