@@ -164,14 +164,9 @@ export const ROOMS: readonly Room[] = [
     "http/centre",
     "the privacy centre",
     ["http", "consent/ledger", "platform", "platform/keys"],
-    ["fastify", "fastify-type-provider-zod", "zod", "ioredis"],
+    ["fastify", "zod", "ioredis"],
   ),
-  room(
-    "http/v1",
-    "the routes of account services and operators",
-    ["http", "http/centre"],
-    ["fastify", "fastify-type-provider-zod", "zod"],
-  ),
+  room("http/v1", "the routes of account services and operators", ["http", "http/centre"], ["fastify", "zod"]),
   room(
     "http/server",
     "the server that has them all",

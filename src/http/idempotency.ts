@@ -12,8 +12,7 @@ import { refuse } from "./problems.ts";
 const HEADER = "idempotency-key";
 const KEPT_HEADERS = ["content-type", "location"] as const;
 
-/** For every route that changes something by POST. */
-export const idempotencyHeaders = z.looseObject({
+const idempotencyHeaders = z.looseObject({
   [HEADER]: z
     .string()
     .regex(/^[\x21-\x7e]{1,128}$/)
@@ -27,9 +26,16 @@ export const idempotencyHeaders = z.looseObject({
 
 type Claim = Extract<BegunAnswer, { state: "new" }>;
 
-/** For a scope, before anything else is told of the request. */
+/** Every POST that is added to this scope from now on takes the header. Comes before the audit: a repeated request is no act. */
 export function honourKeys(scope: FastifyInstance, ports: Pick<HttpPorts, "keptAnswers">): void {
   const claims = new WeakMap<FastifyRequest, Claim>();
+
+  scope.addHook("onRoute", (route) => {
+    if (route.method !== "POST") return;
+    route.schema = { ...route.schema, headers: idempotencyHeaders };
+    const problems = [...(route.config?.problems ?? []), "idempotency-key-in-use", "idempotency-key-reused"] as const;
+    route.config = { ...route.config, problems };
+  });
 
   scope.addHook("preHandler", async (request, reply) => {
     const key = request.headers[HEADER];

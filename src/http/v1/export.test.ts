@@ -5,8 +5,7 @@ import { connect } from "node:net";
 import Fastify from "fastify";
 import { describe, expect, test } from "vitest";
 import { type ExportItem, exportLine } from "../../model/export.ts";
-import { EXPORT_EXAMPLE } from "../examples.ts";
-import { exportBytes, sendExport } from "../export-stream.ts";
+import { EXPORT_EXAMPLE, exportBytes, sendExport } from "../export-stream.ts";
 import { formatFor } from "./export.ts";
 
 const ITEMS = EXPORT_EXAMPLE.slice(0, -1) as ExportItem[];
