@@ -111,14 +111,14 @@ export const ROOMS: readonly Room[] = [
   room(
     "rights/erasure",
     "an erasure from the request to its receipt",
-    ["rights/receipts", "consent/ledger", "platform", "platform/bull-queue"],
+    ["rights/audit", "rights/receipts", "consent/fence", "consent/ledger", "platform", "platform/bull-queue"],
     ["ioredis", "bullmq"],
   ),
   room("rights/access", "exports and disclosures", ["rights/erasure", "platform"], ["ioredis"]),
   room(
     "rights/holds",
     "legal holds and what they cover",
-    ["rights/erasure", "consent/ledger", "consent/fence", "platform"],
+    ["rights/erasure", "rights/audit", "consent/ledger", "consent/fence", "platform"],
     ["ioredis"],
   ),
   room("rights/retention", "what goes by age", ["platform", "platform/bull-queue"], ["bullmq"]),
@@ -131,7 +131,7 @@ export const ROOMS: readonly Room[] = [
   room(
     "rights/restore",
     "bringing an installation back, with everything taken back that was",
-    ["rights/backup", "rights/access", "rights/audit", "rights/journal", ...PLATFORM],
+    ["rights/backup", "rights/access", "rights/audit", "rights/journal", "consent/ledger", ...PLATFORM],
     ["ioredis", "zod"],
   ),
   room(

@@ -19,7 +19,7 @@ beforeEach(async () => {
     log: { info: () => {}, warn: () => {}, error: () => {} },
     erasures: { open: async () => [] },
     holds: { list: async () => ({ standing: [], proposed: [] }) },
-    turnedAway: (reason: HttpRefusal) => counted.push(reason),
+    metrics: { httpRefused: (reason: HttpRefusal) => counted.push(reason) },
   } as unknown as HttpPorts;
   const bounds = { maxConnections: 16, maxConnectionsPerAddress: 16 };
   const options = { host: "127.0.0.1", port: 0, bodyLimitBytes: 1_024, failedTokensPerMinute: 3, ...bounds };

@@ -22,9 +22,9 @@ const REMEMBERED_ADDRESSES = 10_000;
 /** Counts who is turned away, and tells an address that is wrong too often so. */
 export class Door {
   readonly #failures: Rates;
-  readonly #ports: Pick<HttpPorts, "turnedAway">;
+  readonly #ports: Pick<HttpPorts, "metrics">;
 
-  constructor(failedPerMinute: number, ports: Pick<HttpPorts, "turnedAway">) {
+  constructor(failedPerMinute: number, ports: Pick<HttpPorts, "metrics">) {
     this.#failures = perMinute(failedPerMinute, REMEMBERED_ADDRESSES);
     this.#ports = ports;
   }
@@ -33,7 +33,7 @@ export class Door {
   turnAway(request: FastifyRequest): "unauthorized" | "too-many-failures" {
     const now = Date.now();
     const heard = this.#failures.bucket(addressGroup(request.ip), now).take(now);
-    this.#ports.turnedAway(heard ? "bad-token" : "too-many-failures");
+    this.#ports.metrics.httpRefused(heard ? "bad-token" : "too-many-failures");
     return heard ? "unauthorized" : "too-many-failures";
   }
 }

@@ -62,7 +62,7 @@ export async function withdrawConsent(
   if (input.purposes === undefined && input.categories === undefined) ports.centre?.samples.endSubject(tag);
   const { drained, waitedMs } = await settle(ports, tag, [{ subject: tag, devices: change.silenced }]);
   if (!drained) return { refused: "not-drained" };
-  ports.withdrawalAnswered(performance.now() - startedAt);
+  ports.metrics.withdrawalAnswered(performance.now() - startedAt);
   return { waitedMs, fence: change.fence };
 }
 

@@ -16,7 +16,7 @@ export async function settle(
   concerned: SubjectTag | DeviceKey,
   silenced: readonly Silenced[],
 ): ReturnType<HttpPorts["leases"]["drain"]> {
-  await ports.centre?.samples.changed(concerned);
+  await ports.centre?.recordChanged(concerned);
   const drain = await ports.leases.drain(concerned);
   for (const { subject, devices } of silenced) {
     if (devices.length > 0) await ports.purgeDeadLetters(subject, devices);

@@ -57,7 +57,7 @@ export function healthRoutes(scope: Scope, ports: HttpPorts): void {
       },
     },
     async (_request, reply) => {
-      const text = await ports.metricsText();
+      const text = await ports.metrics.text();
       return reply.type("text/plain; version=0.0.4; charset=utf-8").send(text);
     },
   );

@@ -56,7 +56,7 @@ export async function stillOpens(
   session: SessionClaims,
   device: DeviceKey,
 ): Promise<boolean> {
-  if (await centre.left(session.id)) return false;
+  if (await centre.leftSessions.has(session.id)) return false;
   const entered = await enterAs(ports, session);
   if (!("person" in entered) || entered.person.closed) return false;
   return entered.person.record.devices.some((one) => one.device === device);

@@ -29,7 +29,7 @@ export function sessionRoutes(scope: Scope, ports: HttpPorts, centre: CentrePort
     if (request.method !== "POST") return;
     const link = openLink(centre.links, (request.body as z.infer<typeof exchangeBody>).token, Date.now());
     if ("refused" in link) {
-      ports.turnedAway("bad-link");
+      ports.metrics.httpRefused("bad-link");
       return refuse(reply, link.refused);
     }
     links.set(request, link);
@@ -72,7 +72,7 @@ export function sessionRoutes(scope: Scope, ports: HttpPorts, centre: CentrePort
       const link = links.get(request);
       if (link === undefined) return refuse(reply, "link-invalid");
       const now = Date.now();
-      if (!(await centre.spend(link.nonce, link.exp - now))) return refuse(reply, "link-used");
+      if (!(await centre.spentLinks.spend(link.nonce, link.exp - now))) return refuse(reply, "link-used");
       const record = await ports.ledger.record(link.tag);
       if (record === undefined) return refuse(reply, "unknown-subject");
       const refusal = guardianRefusal(record, link);

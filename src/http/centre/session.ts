@@ -25,9 +25,9 @@ const sessions = new WeakMap<FastifyRequest, SessionClaims>();
  * Every route of this scope answers 401 without a session that was not left, and to a page that shows another
  * one: a link that was opened in the meantime must not make what is done there count for somebody else.
  */
-export function requireSession(scope: FastifyInstance, ports: Pick<HttpPorts, "turnedAway">, centre: CentrePort): void {
+export function requireSession(scope: FastifyInstance, ports: Pick<HttpPorts, "metrics">, centre: CentrePort): void {
   const turnAway = (reply: FastifyReply): FastifyReply => {
-    ports.turnedAway("no-session");
+    ports.metrics.httpRefused("no-session");
     return refuse(reply, "session-ended");
   };
   scope.addHook("onRequest", async (request, reply) => {
@@ -39,7 +39,7 @@ export function requireSession(scope: FastifyInstance, ports: Pick<HttpPorts, "t
   // Before anybody else is asked about the session.
   shareOfOne(scope, (request) => sessionOf(request).tag);
   scope.addHook("onRequest", async (request, reply) => {
-    if (await centre.left(sessionOf(request).id)) return turnAway(reply);
+    if (await centre.leftSessions.has(sessionOf(request).id)) return turnAway(reply);
     letIn(request.raw);
   });
 }
@@ -50,8 +50,8 @@ export async function endSession(request: FastifyRequest, centre: CentrePort): P
   if (session === undefined) return;
   centre.samples.endSession(session.id);
   // Until no copy of the cookie can be good any more, one that was given a later end included.
-  await centre.leave(session.id, session.most - Date.now());
-  await centre.samples.changed(session.tag);
+  await centre.leftSessions.leave(session.id, session.most - Date.now());
+  await centre.recordChanged(session.tag);
 }
 
 function givenSession(request: FastifyRequest, centre: CentrePort): SessionClaims | undefined {

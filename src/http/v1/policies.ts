@@ -119,7 +119,7 @@ export function policyRoutes(scope: Scope, ports: HttpPorts): void {
       const [versions, floors, devicesSuspended] = await Promise.all([
         policies.list(),
         policies.floors(),
-        policies.devicesSuspended(),
+        ports.suspensions.counts(),
       ]);
       return reply.code(200).send({ policies: [...versions], floors: finite(floors), devicesSuspended });
     },
@@ -174,7 +174,7 @@ export function policyRoutes(scope: Scope, ports: HttpPorts): void {
       },
     },
     async (request, reply) => {
-      const result = await ports.policies.publish(bytesOf.get(request) ?? Buffer.alloc(0));
+      const result = await ports.publishPolicy(bytesOf.get(request) ?? Buffer.alloc(0));
       if (result.refused !== undefined) return refuse(reply, result.refused);
       return reply.code(201).header("location", `/v1/policies/${result.version}`).send(result);
     },
