@@ -84,8 +84,23 @@ describe("names", () => {
   });
 
   it.each(living)("%s: files exist", (_file, text) => {
-    const named = quoted(text).filter((name) => /^[\w.-]+(?:\/[\w.-]+)+\.(?:ts|mjs|json|yaml|sh|md)$/.test(name));
+    const named = quoted(text).filter((name) => /^[\w.-]+(?:\/[\w.-]+)+\.(?:ts|js|mjs|json|yaml|sh|md)$/.test(name));
     expect(named.filter((name) => !["", "src"].some((folder) => existsSync(join(ROOT, folder, name))))).toEqual([]);
+  });
+
+  it.each(living)("%s: what is named behind a file, as `file` → `name`, stands in it", (_file, text) => {
+    const named = [...text.matchAll(/`([\w./-]+\.(?:ts|js))` → `(#?\w+)`/g)];
+    const missing = named.filter(([, file = "", name = ""]) => {
+      const source = readFileSync(join(ROOT, file), "utf8");
+      return !new RegExp(`(?<![#\\w])${name}\\b`).test(source);
+    });
+    expect(missing.map(([all]) => all)).toEqual([]);
+  });
+
+  it("guides name many of them", () => {
+    const guides = living.filter(([file]) => file.startsWith("docs/guides/"));
+    expect(guides.length).toBeGreaterThan(3);
+    for (const [file, text] of guides) expect((text.match(/\.(?:ts|js)` → `/g) ?? []).length, file).toBeGreaterThan(5);
   });
 
   it.each(living)("%s: metrics and their labels exist", (_file, text) => {

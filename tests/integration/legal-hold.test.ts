@@ -146,7 +146,8 @@ describe("placing a hold", () => {
       ["hold-released", "asked", "approver"],
       ["hold-released", "done", "approver"],
     ]);
-    expect(about[3].detail).toEqual({ proposedBy: "legal", confirmedBy: "privacy", reference: "court:1" });
+    expect(about[3].detail).toMatchObject({ proposedBy: "legal", confirmedBy: "privacy", reference: "court:1" });
+    expect(about[3].detail.until).toBeGreaterThan(Date.now());
     expect(about[5].detail).toEqual({ approver: "legal", reference: "court:1" });
   });
 });
