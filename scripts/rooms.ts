@@ -25,7 +25,8 @@ export const RAW = "model/raw";
 
 export const ROOMS: readonly Room[] = [
   room("model", "shapes that several rooms share, and nothing that acts", [], ["zod"], []),
-  room("config", "every option: schema, files, environment", [], ["zod", "yaml"]),
+  room("vocabulary", "what `status` may say: the table, what is taken of a message, rounding; pure", [], ["zod"], []),
+  room("config", "every option: schema, files, environment", ["vocabulary"], ["zod", "yaml"]),
   room(
     "platform",
     "what the others stand on: Redis, clocks, commits, limits",
@@ -40,7 +41,7 @@ export const ROOMS: readonly Room[] = [
   room(
     "deidentify",
     "pseudonyms, cells, model families: no I/O",
-    ["platform/bounded-cache"],
+    ["platform/bounded-cache", "vocabulary"],
     ["h3-js", "ipaddr.js", "lru-cache"],
     ["node:crypto", "node:buffer"],
     "raw",
@@ -89,7 +90,7 @@ export const ROOMS: readonly Room[] = [
   room(
     "ingress/admission",
     "from a message of a device to a durable batch, whatever the protocol: parse, check consent, order",
-    ["platform"],
+    ["platform", "vocabulary"],
     ["lru-cache"],
     "all",
     "raw",

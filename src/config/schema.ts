@@ -3,12 +3,14 @@
  * the annotated YAML and the documentation follow. An unknown option is an error.
  */
 import { z } from "zod";
+import { TABLE } from "../vocabulary/table.ts";
 import { backupOptions } from "./backup-options.ts";
 import { centreOptions } from "./centre-options.ts";
 import { consentOptions, deidentifyOptions } from "./data-options.ts";
 import { mqttOptions, queueOptions } from "./ingress-options.ts";
 import { choice, flag, milliseconds, optionalPath, path, text } from "./leaves.ts";
 import { httpOptions, serviceOptions, sinkOptions } from "./outlet-options.ts";
+import { propertyOptions } from "./property-options.ts";
 import { erasureOptions, holdOptions, retentionOptions } from "./upkeep-options.ts";
 
 const redisOptions = z.strictObject({
@@ -56,6 +58,7 @@ export const configSchema = z
     queue: queueOptions.prefault({}),
     consent: consentOptions.prefault({}),
     deidentify: deidentifyOptions.prefault({}),
+    properties: propertyOptions,
     sinks: sinkOptions.prefault({}),
     services: serviceOptions,
     http: httpOptions.prefault({}),
@@ -88,6 +91,7 @@ function contradictions({
   queue,
   consent,
   deidentify,
+  properties,
   sinks,
   services,
   http,
@@ -109,6 +113,7 @@ function contradictions({
       "deidentify.location.defaultResolution",
       "must-not-exceed-finest",
     ],
+    [hasTwins([...TABLE, ...properties].map(({ name }) => name)), "properties", "name-used-twice"],
     [influx.api === "v1" && influx.database === "", "sinks.influx.database", "required-for-v1"],
     [influx.api === "v2" && influx.org === "", "sinks.influx.org", "required-for-v2"],
     [influx.api === "v2" && influx.bucket === "", "sinks.influx.bucket", "required-for-v2"],

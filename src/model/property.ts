@@ -1,0 +1,36 @@
+/**
+ * A property of `status`: what a device may say about its state, in which unit, and how exactly it is kept.
+ * The list of them is closed (see `vocabulary/table.ts`); no key and no text of a device goes further than admission.
+ */
+
+export const PROPERTY_KINDS = ["number", "flag", "word", "counter"] as const;
+
+/**
+ * `number`: a measurement. `flag`: true or false. `word`: one of a list.
+ * `counter`: the device sends a total; what is kept is how much was added since its last admitted message.
+ */
+export type PropertyKind = (typeof PROPERTY_KINDS)[number];
+
+/** A multiple of `step`, or so many significant digits and then a multiple of `atLeast` (0: any). */
+export type Rounding = { readonly step: number } | { readonly digits: number; readonly atLeast: number };
+
+export interface Property {
+  readonly name: string;
+  readonly kind: PropertyKind;
+  /** For people: the name in plain words. */
+  readonly label: string;
+  /** Empty where there is none. */
+  readonly unit: string;
+  /** Both ends included; numbers and counters only. */
+  readonly min: number;
+  readonly max: number;
+  /** Words only. */
+  readonly words: ReadonlySet<string>;
+  /** What analytics keeps, and every purpose without a step of its own. Numbers and counters only. */
+  readonly step: Rounding | undefined;
+  readonly sceneStep: Rounding | undefined;
+  /** Weather services get a property only when it has this. */
+  readonly weatherStep: Rounding | undefined;
+  /** Counters only: one that grows faster tells nothing. */
+  readonly mostPerHour: number;
+}
