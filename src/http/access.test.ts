@@ -1,4 +1,4 @@
-/** Who sends wrong tokens is refused, counted, and after a while told so; whoever has the right one notices nothing. */
+/** Wrong tokens are refused and counted, and answered 429 after too many; the right token is not affected. */
 import type { FastifyInstance } from "fastify";
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
 import type { HttpRefusal } from "../model/outcome.ts";

@@ -1,4 +1,4 @@
-/** An export on its way to whoever asked for it: lines or words, and the end that vouches for what came before. */
+/** An export as it is sent: lines or plain words, and a last line with a hash of everything before it. */
 import { createHash } from "node:crypto";
 import { Readable } from "node:stream";
 import type { FastifyReply } from "fastify";
@@ -90,7 +90,7 @@ export function sendExport(
   const stream = Readable.from(source, { objectMode: false, highWaterMark: CHUNK_CHARACTERS });
   stream.once("close", begun.close);
   reply.raw.setTimeout(stalledMs, () => {
-    // Nothing waiting to be taken: it is the store that takes its time.
+    // When nothing waits to be sent, it is the store that is slow, and not the receiver.
     if (stream.readableLength > 0) stream.destroy(new Error("the receiver takes nothing"));
   });
   return reply
@@ -101,7 +101,7 @@ export function sendExport(
     .send(stream);
 }
 
-/** The lines as bytes, with the one at the end that vouches for the others. */
+/** The lines as bytes; the last one has counts and a hash of all the others. */
 export async function* exportBytes(items: AsyncIterable<ExportItem>): AsyncGenerator<Buffer> {
   const hash = createHash("sha256");
   const counts = { devices: 0, locations: 0, statuses: 0, setAside: 0, disclosures: 0 };

@@ -1,6 +1,6 @@
 /**
- * From whatever was thrown to a problem. The one place where an error of Fastify, zod, Redis or the
- * gateway is looked at; its message, which may hold parts of the request, goes no further.
+ * From a thrown error to a problem. The one place where an error of Fastify, zod, Redis or the gateway is read; its message,
+ * which may hold parts of the request, is not passed on.
  */
 import type { FastifyInstance, FastifyReply, FastifyRequest, FastifySchema } from "fastify";
 import { hasZodFastifySchemaValidationErrors } from "fastify-type-provider-zod";
@@ -21,7 +21,7 @@ const FASTIFY_CODES: Readonly<Record<string, ProblemCode>> = {
   FST_ERR_CTP_INVALID_JSON_BODY: "invalid-json",
   FST_ERR_HANDLER_TIMEOUT: "timeout",
 };
-/** The others are `unavailable` when they pass by themselves, and `internal` when they do not. */
+/** The others are `unavailable` when they are retryable, else `internal`. */
 const GATEWAY_CODES: Partial<Record<ErrorCode, ProblemCode>> = {
   CONSENT_CONFLICT: "conflict",
   LEDGER_FULL: "record-full",

@@ -1,4 +1,4 @@
-/** For supervisors and Prometheus: open without a token, and without anything personal to tell. */
+/** For supervisors and Prometheus: open without a token, because nothing personal is in it. */
 import { z } from "zod";
 import type { Scope } from "./contract.ts";
 import type { HttpPorts } from "./ports.ts";

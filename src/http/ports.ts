@@ -1,6 +1,6 @@
 /**
- * What the HTTP interface needs from the rest of the gateway, and nothing more. It learns ids from
- * paths, turns them into keyed hashes at once, and hands only those on.
+ * What the HTTP interface needs from the rest of the gateway, and nothing more. It reads ids in paths, turns them into keyed
+ * hashes at once, and passes only those on.
  */
 import type { Credentials } from "../consent/credentials.ts";
 import type { Leases } from "../consent/fence/leases.ts";
@@ -23,14 +23,14 @@ import type { KeptAnswers } from "../rights/kept-answers.ts";
 import type { ReceiptKeys } from "../rights/receipts/keys.ts";
 import type { ReceiptSigner } from "../rights/receipts/signer.ts";
 
-/** Looking on at the messages of one device; what is seen passes through here as text and is never looked into. */
+/** Live views of the messages of one device; a message passes through here as text and is never parsed. */
 export interface SamplesPort {
-  /** `undefined`: too many look on already. The function returned ends it. */
+  /** `undefined`: there are too many live views already. The function returned ends it. */
   watch(watch: {
     readonly device: Pick<DeviceRef, "deviceKey" | "subjectTag">;
     readonly session: string;
     readonly forMs: number;
-    /** Asked every few seconds, and when something about them changed. */
+    /** Whether the view is still allowed: asked every few seconds, and when the record changed. */
     stands(): Promise<boolean>;
     sample(json: string): void;
     ended(why: WatchEnd): void;
@@ -44,7 +44,7 @@ export interface CentrePort {
   readonly links: Seal;
   readonly sessions: Seal;
   readonly spentLinks: {
-    /** True the first time a link is shown. */
+    /** True the first time a link is used. */
     spend(nonce: string, forMs: number): Promise<boolean>;
   };
   readonly leftSessions: {
@@ -53,7 +53,7 @@ export interface CentrePort {
     has(session: string): Promise<boolean>;
   };
   readonly samples: SamplesPort;
-  /** Resolves once those who may no longer look on here have ended; other gateways are informed. */
+  /** Resolves when live views here that are no longer allowed have ended; other gateways are informed. */
   recordChanged(concerned: SubjectTag | DeviceKey): Promise<void>;
   readonly linkSeconds: number;
   readonly sessionMinutes: number;
@@ -76,7 +76,7 @@ export interface HttpPorts {
   /** Every key that receipts were ever signed with, the present one first. */
   readonly receiptKeys: Pick<ReceiptKeys, "all">;
   readonly signer: Pick<ReceiptSigner, "signConsent">;
-  /** As of all that was handed over here; of other gateways as of some seconds ago. */
+  /** Counts include everything this gateway has handed over; those of other gateways may be some seconds old. */
   readonly disclosures: Pick<Disclosures, "of" | "totals">;
   readonly exports: Pick<Exports, "begin" | "summary">;
   readonly keptAnswers: Pick<KeptAnswers, "begin">;

@@ -44,7 +44,7 @@ export interface HttpOptions {
   readonly bodyLimitBytes: number;
   /** Wrong tokens from one address before the next wrong ones are answered 429; a right one is always let in. */
   readonly failedTokensPerMinute: number;
-  /** In all; when they are used up, those on which nothing is worked on are closed for new ones. */
+  /** In all; at the limit, a connection on which no work is done is closed for a new one. */
   readonly maxConnections: number;
   /** The same of one IPv4 address or IPv6 /64. */
   readonly maxConnectionsPerAddress: number;
@@ -54,11 +54,11 @@ export interface HttpOptions {
 const REQUEST_TIMEOUT_MS = 10_000;
 /** Above the longest configurable lease, for which a withdrawal waits. */
 const HANDLER_TIMEOUT_MS = 45_000;
-/** Between two requests; longer buys nothing but a handshake saved. */
+/** Between two requests; a longer time would only save handshakes. */
 const KEEP_ALIVE_MS = 5_000;
 /** As for the receiver of an export. */
 const TAKE_WITHIN_MS = 120_000;
-/** Hardly anybody sends a second request before the first is answered. */
+/** HTTP pipelining is rare: few clients send a request before the one before is answered. */
 const MAX_UNANSWERED = 4;
 const MAX_HEADER_BYTES = 8 * 1024;
 /** Ids may arrive percent-encoded, three characters each. */
@@ -173,7 +173,7 @@ export async function createApp(options: HttpOptions, ports: HttpPorts): Promise
   const { centre } = ports;
   if (centre !== undefined)
     await app.register(async (scope) => {
-      // The other half is for rights and health.
+      // The other half stays free for the account service and health.
       await centreRoutes(scope, ports, centre, Math.floor(options.maxConnections / 2));
     });
   await app.ready();

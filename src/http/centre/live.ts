@@ -1,4 +1,4 @@
-/** A person looks on at their own device: server-sent events, for minutes, from this gateway's memory alone. */
+/** A live view of one of the person's devices: server-sent events, for minutes, from this gateway's memory alone. */
 import { z } from "zod";
 import type { WatchEnd } from "../../model/centre.ts";
 import type { Scope } from "../contract.ts";
@@ -25,7 +25,7 @@ const events = z.string().meta({ examples: [EVENTS] });
 
 export function liveRoutes(scope: Scope, ports: HttpPorts, centre: CentrePort): void {
   const { samples } = centre;
-  // A server that stops must not wait for those who look on.
+  // A server that stops must not wait for live views.
   scope.addHook("preClose", async () => samples.stop());
 
   scope.get(
@@ -65,7 +65,7 @@ export function liveRoutes(scope: Scope, ports: HttpPorts, centre: CentrePort): 
         forMs: session.exp - Date.now(),
         stands: () => stillOpens(ports, centre, session, deviceKey),
         sample: (json) => {
-          // Whoever does not read misses messages; the latest comes again soon enough.
+          // A client that does not read misses messages; the next one comes soon.
           if (!raw.writableNeedDrain) raw.write(`event: sample\ndata: ${json}\n\n`);
         },
         ended: end,

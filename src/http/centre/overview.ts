@@ -1,4 +1,4 @@
-/** Everything the page shows at first sight, gathered anew each time: nothing of it is remembered. */
+/** Everything the page shows when it opens, read each time: nothing of it is cached. */
 import { standingsOf } from "../../consent/ledger/standing.ts";
 import { type CentreOverview, centreOverview } from "../../model/centre.ts";
 import { CATEGORIES, type Category, type PolicyFloors, PURPOSE_NEEDS, PURPOSES } from "../../model/consent.ts";
@@ -57,7 +57,7 @@ export const OVERVIEW_EXAMPLE = {
 
 export const overviewAnswer = centreOverview.meta({ examples: [OVERVIEW_EXAMPLE] });
 
-/** What holds about whoever's session it is. */
+/** What is on record about the person of a session. */
 export interface Person {
   readonly record: ConsentRecord;
   readonly policy: { readonly document: PolicyDocument; readonly hash: string };
@@ -85,7 +85,7 @@ export async function personOf(ports: HttpPorts, session: SessionClaims): Promis
   };
 }
 
-/** What the gateway erases by itself, as of a minor, ends nobody's session. */
+/** An erasure that the gateway begins by itself, such as of a minor's data, closes no session. */
 function isClosed(record: ConsentRecord, session: SessionClaims): boolean {
   return record.events.some(
     (event) => event.type === "erasure-requested" && event.by !== "controller" && event.at >= session.iat,
@@ -124,7 +124,7 @@ export async function overviewOf(ports: HttpPorts, session: SessionClaims, perso
   };
 }
 
-/** One line for each recipient and purpose, whatever the days; they come oldest first. */
+/** One line for each recipient and purpose, over all days; they come oldest first. */
 function summedUp(disclosures: readonly Disclosure[]): CentreOverview["disclosed"] {
   const sums = new Map<string, CentreOverview["disclosed"][number]>();
   for (const { recipient, purpose, region, count, day } of disclosures) {

@@ -13,7 +13,7 @@ import { sessionRoutes } from "./session-routes.ts";
 import { shareOfAll } from "./share.ts";
 import { stayRoute } from "./stay.ts";
 
-/** `maxUnderWay`: requests that may be worked on at a time. */
+/** `maxUnderWay`: how many requests may be worked on at a time. */
 export async function centreRoutes(
   scope: Scope,
   ports: HttpPorts,

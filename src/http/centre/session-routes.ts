@@ -24,7 +24,7 @@ const exchangeAnswer = z
 const links = new WeakMap<FastifyRequest, LinkClaims>();
 
 export function sessionRoutes(scope: Scope, ports: HttpPorts, centre: CentrePort): void {
-  // Before the audit log hears of it: only a link of ours is worth a line, or anybody could fill the log.
+  // Before the audit: only a link that we sealed gets a line, else anyone could fill the log.
   scope.addHook("preHandler", async (request, reply) => {
     if (request.method !== "POST") return;
     const link = openLink(centre.links, (request.body as z.infer<typeof exchangeBody>).token, Date.now());

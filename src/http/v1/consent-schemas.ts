@@ -30,7 +30,7 @@ export const consentBody = z
     state: z
       .enum(["given", "refused", "requested"])
       .default("given")
-      .describe("`requested`: the notice was presented, or a child asks, and nobody has answered yet."),
+      .describe("`requested`: the notice was presented, or a child asks, and there is no answer yet."),
     policyVersion: z.number().int().min(1).max(100_000),
     purposes: z
       .partialRecord(z.enum(PURPOSES), z.array(z.enum(CATEGORIES)).min(1).max(CATEGORIES.length))

@@ -70,7 +70,7 @@ export function erasureRoutes(scope: Scope, ports: HttpPorts): void {
         tags: ["erasure"],
         summary: "Erase everything held about a subject",
         description:
-          "From the answer on nothing the subject consented to before is used any more; what is stored is deleted in the background, see `Location`. `not-drained` means that the erasure has begun and no new batch uses anything, but an earlier one may still be writing. Asking again, with nothing consented to in between, is safe and answers with the same erasure. Under a legal hold it waits. Consent given afterwards begins anew, under another key.",
+          "From the answer on nothing the subject consented to before is used any more; what is stored is deleted in the background, see `Location`. `not-drained` means that the erasure has begun and no new batch uses anything, but an earlier one may still be writing. Asking again, with nothing consented to in between, is safe and answers with the same erasure. Under a legal hold it waits. Consent given afterwards starts a new record, under another key.",
         params: subjectPath,
         body: erasureBody,
         response: {
@@ -94,7 +94,7 @@ export function erasureRoutes(scope: Scope, ports: HttpPorts): void {
         tags: ["erasure"],
         summary: "Erasures that are not at their end",
         description:
-          "Without `state` all of them: those that run or are held, and those whose services are still reminded. `waiting` says what one can't get on with, and since when. Names nobody, and holds no receipts.",
+          "Without `state` all of them: those that run or are held, and those whose services are still reminded. `waiting` says what an erasure waits for, and since when. Names no person, and holds no receipts.",
         querystring: erasuresQuery,
         response: {
           200: openAnswer,
@@ -116,7 +116,7 @@ export function erasureRoutes(scope: Scope, ports: HttpPorts): void {
         operationId: "getErasure",
         tags: ["erasure"],
         summary: "How far an erasure is, and its receipt",
-        description: "Names nobody: whoever knows the id may be shown the answer.",
+        description: "Names no person: the answer may be shown to anyone who has the id.",
         params: erasurePath,
         response: {
           200: statusAnswer,

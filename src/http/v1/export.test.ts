@@ -1,4 +1,4 @@
-/** The bytes of an export: whole and provably so, or visibly not whole; and nobody keeps its place for nothing. */
+/** The bytes of an export are complete and prove it, or are visibly incomplete; a receiver that reads nothing frees its place. */
 import { createHash } from "node:crypto";
 import { EventEmitter, once } from "node:events";
 import { connect } from "node:net";

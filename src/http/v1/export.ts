@@ -8,7 +8,7 @@ import type { HttpPorts } from "../ports.ts";
 import { refuse } from "../problems.ts";
 
 const MAX_DEVICES = 256;
-/** Reading may take long; a receiver that takes nothing for a while is cut off sooner. */
+/** Reading may take long; a receiver that reads nothing is cut off sooner. */
 const MAX_EXPORT_MS = 6 * 3_600_000;
 
 const exportQuery = z.strictObject({
@@ -73,7 +73,7 @@ export function exportRoutes(scope: Scope, ports: HttpPorts): void {
   );
 }
 
-/** The words only for whoever asks for text and not for the lines as well. */
+/** Plain words only when the client accepts text and not the lines as well. */
 export function formatFor(accept: string | undefined): ExportFormat {
   const types = (accept ?? "").split(",").map((one) => one.split(";")[0]?.trim().toLowerCase());
   return types.includes("text/plain") && !types.includes(NDJSON) ? "summary" : "ndjson";

@@ -13,7 +13,7 @@ import type { HttpPorts } from "../ports.ts";
 import { refuse } from "../problems.ts";
 
 const REFERENCE = "Opaque reference to the order that is kept elsewhere.";
-/** One that stands may have been placed when more was accepted; it must be possible to end it. */
+/** An older hold may have a reference that would not be accepted today; it must be possible to end it. */
 const releasedReference = opaqueReference.describe(REFERENCE);
 const holdBody = z
   .strictObject({
@@ -51,7 +51,7 @@ const listAnswer = z
     ],
   });
 
-/** For a scope that only approvers can enter. */
+/** For a scope that only approvers may use. */
 export function holdRoutes(scope: Scope, ports: HttpPorts): void {
   scope.get(
     "/v1/subjects/:subject/hold",
@@ -88,7 +88,7 @@ export function holdRoutes(scope: Scope, ports: HttpPorts): void {
         tags: ["legal holds"],
         summary: "Propose or confirm a legal hold",
         description:
-          "Takes two: the first approver proposes, and a different one asking for exactly the same confirms. From then on nothing the hold covers is deleted or used, whatever is withdrawn or asked to be erased; that takes its course once the last hold has ended. A hold that stands is prolonged in the same way, under its reference.",
+          "Takes two: the first approver proposes, and a different one asking for exactly the same confirms. From then on nothing the hold covers is deleted or used, even if consent is withdrawn or an erasure is requested; these take effect when the last hold has ended. A hold that stands is prolonged in the same way, under its reference.",
         params: subjectPath,
         body: holdBody,
         response: {
@@ -125,7 +125,7 @@ export function holdRoutes(scope: Scope, ports: HttpPorts): void {
         tags: ["legal holds"],
         summary: "End a legal hold, or take back a proposal",
         description:
-          "One approver is enough: it gives the subject their rights back. What was withdrawn or asked to be erased meanwhile takes its course.",
+          "One approver is enough: it gives the subject their rights back. Withdrawals and erasures requested meanwhile take effect.",
         params: subjectPath,
         querystring: releaseQuery,
         response: { 204: done },

@@ -97,7 +97,7 @@ const publishAnswer = z
   .describe("`suspended`: purposes for which consent to earlier versions no longer counts.")
   .meta({ examples: [{ version: 2, hash: EXAMPLE.policyHash, suspended: ["analytics"] }] });
 
-/** Bytes of a body as they came: they are hashed and archived, so parsing must not stand between. */
+/** Bodies as they were sent: these bytes are hashed and archived, not what parsing makes of them. */
 const bytesOf = new WeakMap<FastifyRequest, Buffer>();
 
 export function policyRoutes(scope: Scope, ports: HttpPorts): void {
@@ -181,7 +181,7 @@ export function policyRoutes(scope: Scope, ports: HttpPorts): void {
   );
 }
 
-/** As a buffer it passes by the serializer, which would write the document anew. */
+/** As bytes: the serializer would write the document again, and its hash would differ. */
 function sendDocument(reply: FastifyReply, policy: { readonly text: string; readonly hash: string }): FastifyReply {
   reply.type("application/json; charset=utf-8").header("etag", `"${policy.hash}"`);
   return reply.code(200).send(Buffer.from(policy.text));
