@@ -120,14 +120,14 @@ export const ROOMS: readonly Room[] = [
   room(
     "rights/erasure",
     "an erasure from the request to its receipt",
-    ["rights/receipts", "consent/ledger", "platform", "platform/bull-queue"],
+    ["rights/audit", "rights/receipts", "consent/fence", "consent/ledger", "platform", "platform/bull-queue"],
     ["ioredis", "bullmq"],
   ),
   room("rights/access", "exports and disclosures", ["rights/erasure", "platform"], ["ioredis"]),
   room(
     "rights/holds",
     "legal holds and what they cover",
-    ["rights/erasure", "consent/ledger", "consent/fence", "platform"],
+    ["rights/erasure", "rights/audit", "consent/ledger", "consent/fence", "platform"],
     ["ioredis"],
   ),
   room("rights/retention", "what goes by age", ["platform", "platform/bull-queue"], ["bullmq"]),
@@ -140,7 +140,7 @@ export const ROOMS: readonly Room[] = [
   room(
     "rights/restore",
     "bringing an installation back, with everything taken back that was",
-    ["rights/backup", "rights/access", "rights/audit", "rights/journal", ...PLATFORM],
+    ["rights/backup", "rights/access", "rights/audit", "rights/journal", "consent/ledger", ...PLATFORM],
     ["ioredis", "zod"],
   ),
   room(
@@ -173,14 +173,9 @@ export const ROOMS: readonly Room[] = [
     "http/centre",
     "the privacy centre",
     ["http", "consent/ledger", "platform", "platform/keys"],
-    ["fastify", "fastify-type-provider-zod", "zod", "ioredis"],
+    ["fastify", "zod", "ioredis"],
   ),
-  room(
-    "http/v1",
-    "the routes of account services and operators",
-    ["http", "http/centre"],
-    ["fastify", "fastify-type-provider-zod", "zod"],
-  ),
+  room("http/v1", "the routes of account services and operators", ["http", "http/centre"], ["fastify", "zod"]),
   room(
     "http/server",
     "the server that has them all",

@@ -1,18 +1,17 @@
 /**
- * The composition root: every part is built here with a plain constructor, in the order in which a
- * message meets it, and every door between two stages is a function handed across on this page.
+ * The composition root: every part is built here with a plain constructor, in the order in which a message meets it, and
+ * is handed the parts it needs. A part says what it needs as an interface; the object that satisfies it is passed as it is.
  *
  *   device ─PUBLISH→ ingress ─→ admission ─→ consent ─→ queue ─→ pipeline ─→ sinks
  *                                  ↑ PUBACK once durable    consent again, de-identify
  *
- * How the parts of one stage fit together stands in `src/wiring`. Doors are closures: a part may be
- * handed one to a part that is built further down, and nothing passes through before `start`.
+ * How the parts of one stage fit together stands in `src/wiring`. A closure here either leads to a part that is built
+ * further down (nothing is called before `start`), or does more than one call.
  */
 import type { Config } from "./config/schema.ts";
 import { standingOf } from "./consent/policy/changes.ts";
 import { Deidentifier } from "./deidentify/deidentify.ts";
 import { HttpApi } from "./http/server.ts";
-import type { AuditAct } from "./model/audit.ts";
 import type { DamageKind } from "./model/damage.ts";
 import type { Log } from "./model/log.ts";
 import { Metrics } from "./observe/metrics.ts";
@@ -20,6 +19,9 @@ import type { Keys } from "./platform/keys/files.ts";
 import { keyspaceOf } from "./platform/keyspace.ts";
 import { type Part, partOf, startAll, stopAll } from "./platform/lifecycle.ts";
 import type { Durability } from "./queue/durability.ts";
+import { auditKey } from "./rights/audit/chain.ts";
+import { AuditLog } from "./rights/audit/log.ts";
+import { AuditTrail } from "./rights/audit/trail.ts";
 import { purgeOf } from "./rights/holds/held-devices.ts";
 import { Vocabulary } from "./vocabulary/vocabulary.ts";
 import type { Base } from "./wiring/base.ts";
@@ -72,10 +74,10 @@ export function createGateway(
     metrics.damaged(kind);
     log.error("went on without a damaged record", { reason: kind });
   };
-  const audit = (act: AuditAct): Promise<unknown> => upkeep.http.audit.note(act);
+  const auditLog = new AuditLog(redis.store, keyspace, { keys: [auditKey(keys.lookup)], now: Date.now });
+  const audit = new AuditTrail({ audit: auditLog, metrics, log, now: Date.now });
 
   // What outlives a loss; and the keys, which may change while all this works.
-  const auditHead = () => upkeep.auditHead();
   const safekeeping = createSafekeeping({
     config,
     keys,
@@ -83,7 +85,7 @@ export function createGateway(
     keyspace,
     metrics,
     audit,
-    auditHead,
+    auditLog,
     fatal,
     log,
   });
@@ -106,7 +108,7 @@ export function createGateway(
     erasures: {
       acknowledged: (id, purpose, service) => rights.acknowledged(id, purpose, service),
       // Whoever comes back is told at the next turn anyway; this only makes it come sooner.
-      listening: () => void rights.wake().catch(() => undefined),
+      listening: () => void rights.erasures.wakeAll().catch(() => undefined),
     },
     notices: {
       standings: async (devices) => {
@@ -138,23 +140,6 @@ export function createGateway(
   });
 
   // Beside the path: the rights of data subjects, and what watches over them.
-  const upkeep = createUpkeep({
-    config,
-    keys,
-    redis,
-    keyspace,
-    keyring: consent.keyring,
-    turns: consent.turns,
-    leases: consent.leases,
-    deadLetters: queue.deadLetters,
-    metrics,
-    damaged,
-    log,
-    purgeStored: (tag) => rights.http.erasures.request(tag, { by: "controller", method: "minor" }),
-    rows: store.sink.retention,
-    journal: safekeeping.journal,
-    freed: () => rights.wake(),
-  });
   const rights: Rights = createRights({
     config,
     keys,
@@ -180,6 +165,23 @@ export function createGateway(
     damaged,
     log,
   });
+  const upkeep = createUpkeep({
+    config,
+    redis,
+    keyspace,
+    keyring: consent.keyring,
+    turns: consent.turns,
+    leases: consent.leases,
+    deadLetters: queue.deadLetters,
+    metrics,
+    damaged,
+    log,
+    erasures: rights.erasures,
+    rows: store.sink.retention,
+    audit,
+    auditLog,
+    journal: safekeeping.journal,
+  });
   const exports = createExports({
     redis: redis.store,
     keyspace,
@@ -187,7 +189,7 @@ export function createGateway(
     gate: consent.gate,
     keyring: consent.keyring,
     deadLetters: queue.deadLetters,
-    erasures: rights.http.erasures,
+    erasures: rights.erasures,
     rows: store.sink.reading,
     disclosures: outlets.http.disclosures,
     vocabulary,
@@ -198,23 +200,19 @@ export function createGateway(
     credentials: consent.credentials,
     ledger: consent.ledger,
     leases: consent.leases,
-    policies: {
-      publish: async (bytes: Uint8Array) => {
-        const result = await safekeeping.journal.published(await consent.policies.publish(bytes));
-        await outlets.policyPublished();
-        // The upkeep counts again; nobody has to wait for this.
-        void upkeep.suspensions.survey().catch(() => undefined);
-        return result;
-      },
-      get: (version: number) => consent.policies.get(version),
-      list: () => consent.policies.list(),
-      floors: () => consent.policies.floors(),
-      devicesSuspended: () => upkeep.suspensions.counts(),
+    policies: consent.policies,
+    publishPolicy: async (bytes: Uint8Array) => {
+      const result = await safekeeping.journal.published(await consent.policies.publish(bytes));
+      await outlets.policyPublished();
+      // Counts suspended devices again; the answer does not wait for it.
+      void upkeep.http.suspensions.survey().catch(() => undefined);
+      return result;
     },
+    audit,
     ...upkeep.http,
     ...rights.http,
     ...outlets.http,
-    ...exports.http,
+    exports: exports.exports,
     keptAnswers: createKeptAnswers(base),
     centre: centre.http,
     purgeDeadLetters: purgeOf({
@@ -234,9 +232,7 @@ export function createGateway(
         "event-loop-delayed": metrics.eventLoopDelayed(),
         starting: queue.durability() === undefined,
       }),
-    metricsText: () => metrics.text(),
-    withdrawalAnswered: (durationMs) => metrics.withdrawalAnswered(durationMs),
-    turnedAway: (reason) => metrics.httpRefused(reason),
+    metrics,
     log,
   });
   const events = createEvents(base, {

@@ -10,7 +10,6 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { rebuildSubject } from "../consent/ledger/rebuild.ts";
 import { denyAllUntilPublished } from "../consent/policy/floors.ts";
 import { Keyring } from "../deidentify/keyring.ts";
 import type { AuditDetail, AuditHead } from "../model/audit.ts";
@@ -112,8 +111,7 @@ async function restore(
     ...archiveKeys,
   };
   const restorer = new Restore(redis, keyspace, config.redis.keyPrefix, keys, {
-    rebuild: rebuildSubject,
-    rewrap: (wrapped) => keyring.rewrap(wrapped),
+    keyring,
     closedFloors: denyAllUntilPublished,
     now: Date.now,
   });

@@ -79,7 +79,11 @@ function retentionOf({ config, redis, keyspace, acts }: Operator, rows: SinkRete
     holds: new HeldSubjects(redis, keyspace, (tag) => standingHolds(redis, keyspace, tag)),
     auditLog,
     // The run itself stands in the log as an act of the operator.
-    audit: async (act) => (act.act === "retention-run" ? undefined : auditLog.append(act)),
+    audit: {
+      note: async (act) => {
+        if (act.act !== "retention-run") await auditLog.append(act);
+      },
+    },
     damaged: tellDamage,
     log: SILENT,
   });

@@ -1,8 +1,7 @@
-/** Who sends wrong tokens is refused, counted, and after a while told so; whoever has the right one notices nothing. */
+/** Wrong tokens are refused and counted, and answered 429 after too many; the right token is not affected. */
 import type { FastifyInstance } from "fastify";
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
 import type { HttpRefusal } from "../model/outcome.ts";
-import { RECEIPT_KEY_EXAMPLE } from "./examples.ts";
 import type { HttpPorts } from "./ports.ts";
 import { createApp } from "./server.ts";
 
@@ -18,9 +17,9 @@ beforeEach(async () => {
   const ports = {
     lookup: { deviceKey: () => "", subjectTag: () => "" },
     log: { info: () => {}, warn: () => {}, error: () => {} },
-    receiptKeys: { all: async () => [RECEIPT_KEY_EXAMPLE] },
+    erasures: { open: async () => [] },
     holds: { list: async () => ({ standing: [], proposed: [] }) },
-    turnedAway: (reason: HttpRefusal) => counted.push(reason),
+    metrics: { httpRefused: (reason: HttpRefusal) => counted.push(reason) },
   } as unknown as HttpPorts;
   const bounds = { maxConnections: 16, maxConnectionsPerAddress: 16 };
   const options = { host: "127.0.0.1", port: 0, bodyLimitBytes: 1_024, failedTokensPerMinute: 3, ...bounds };
@@ -31,10 +30,10 @@ afterEach(async () => {
   await app.close();
 });
 
-const KEY = "/v1/keys/receipt";
+const LIST = "/v1/erasures";
 const HOLD = "/v1/subjects/anna/hold";
 
-async function ask(token: string | undefined, { url = KEY, from = "192.0.2.1" } = {}): Promise<string> {
+async function ask(token: string | undefined, { url = LIST, from = "192.0.2.1" } = {}): Promise<string> {
   const headers = token === undefined ? {} : { authorization: `Bearer ${token}` };
   const answer = await app.inject({ method: "GET", url, headers, remoteAddress: from });
   return answer.statusCode === 200 ? "200" : `${answer.statusCode} ${answer.json().code}`;

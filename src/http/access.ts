@@ -1,7 +1,7 @@
 /**
- * Who may ask: whoever holds a bearer token, compared by digest, in constant time. The right token is always let in:
- * it cannot be guessed, so nobody gains by what others send from the same address. Wrong ones are limited by
- * address, which is kept in memory only.
+ * Bearer tokens (RFC 6750), compared by digest in constant time. The right token is always accepted: it cannot be guessed,
+ * so a limit would only let others at the same address lock its owner out. Wrong tokens are limited for each address,
+ * which is kept in memory only.
  */
 import { createHash, timingSafeEqual } from "node:crypto";
 import type { FastifyInstance, FastifyRequest } from "fastify";
@@ -19,12 +19,12 @@ export interface Approver {
 
 const REMEMBERED_ADDRESSES = 10_000;
 
-/** Counts who is turned away, and tells an address that is wrong too often so. */
+/** Counts requests without a right token, and answers 429 to an address that sends too many. */
 export class Door {
   readonly #failures: Rates;
-  readonly #ports: Pick<HttpPorts, "turnedAway">;
+  readonly #ports: Pick<HttpPorts, "metrics">;
 
-  constructor(failedPerMinute: number, ports: Pick<HttpPorts, "turnedAway">) {
+  constructor(failedPerMinute: number, ports: Pick<HttpPorts, "metrics">) {
     this.#failures = perMinute(failedPerMinute, REMEMBERED_ADDRESSES);
     this.#ports = ports;
   }
@@ -32,16 +32,16 @@ export class Door {
   /** The answer to a request that came without a right token. */
   turnAway(request: FastifyRequest): "unauthorized" | "too-many-failures" {
     const now = Date.now();
-    const heard = this.#failures.bucket(addressGroup(request.ip), now).take(now);
-    this.#ports.turnedAway(heard ? "bad-token" : "too-many-failures");
-    return heard ? "unauthorized" : "too-many-failures";
+    const withinLimit = this.#failures.bucket(addressGroup(request.ip), now).take(now);
+    this.#ports.metrics.httpRefused(withinLimit ? "bad-token" : "too-many-failures");
+    return withinLimit ? "unauthorized" : "too-many-failures";
   }
 }
 
 const BEARER = /^Bearer ([\x21-\x7e]{1,512})$/i;
 const approvers = new WeakMap<FastifyRequest, string>();
 
-/** Every route of this scope answers 401 without the token, before anything else of the request is looked at. */
+/** Every route of this scope answers 401 without the token, before anything else of the request is read. */
 export function requireToken(scope: FastifyInstance, token: string, door: Door): void {
   const expected = digest(token);
   scope.addHook("onRequest", async (request, reply) => {
@@ -51,7 +51,7 @@ export function requireToken(scope: FastifyInstance, token: string, door: Door):
   });
 }
 
-/** The same for the tokens of approvers, each of which tells who asks. The account service's own token is none of them. */
+/** The same for approvers: each has a token of their own, so that the token says who asks. The account service's token is not accepted. */
 export function requireApprover(scope: FastifyInstance, known: readonly Approver[], door: Door): void {
   const expected = known.map(({ name, token }) => ({ name, digest: digest(token) }));
   scope.addHook("onRequest", async (request, reply) => {
@@ -67,7 +67,7 @@ export function requireApprover(scope: FastifyInstance, known: readonly Approver
   });
 }
 
-/** Whose token a request of an approver's scope carried. */
+/** The name of the approver whose token the request carries. */
 export function approverOf(request: FastifyRequest): string | undefined {
   return approvers.get(request);
 }

@@ -1,6 +1,6 @@
 /**
- * What can be done about a subject's consent and data, whoever asks for it: each act takes keyed hashes and
- * answers only once it is true. A refusal is the code of a problem.
+ * What can be done about a subject's consent and data, the same for the account service and the privacy centre: each act
+ * takes keyed hashes and answers only when what it says is true. A refusal is the code of a problem.
  */
 import type { GiveInput, LedgerAnswer, RefuseInput, RequestInput, WithdrawInput } from "../model/consent-change.ts";
 import type { Actor, ConsentRecord } from "../model/consent-record.ts";
@@ -34,7 +34,7 @@ export async function stateConsent(
   if (!drained) return { refused: "not-drained" };
   let record = await ports.ledger.record(tag);
   if (record?.minor && (await ports.minors.purgeIfDue(tag))) {
-    // The purge withdrew this statement as well; it stands anew, apart from what was stored before.
+    // The purge withdrew this statement too, so it is recorded again; what was stored before it is erased.
     const again = await say(
       ports,
       tag,
@@ -62,7 +62,7 @@ export async function withdrawConsent(
   if (input.purposes === undefined && input.categories === undefined) ports.centre?.samples.endSubject(tag);
   const { drained, waitedMs } = await settle(ports, tag, [{ subject: tag, devices: change.silenced }]);
   if (!drained) return { refused: "not-drained" };
-  ports.withdrawalAnswered(performance.now() - startedAt);
+  ports.metrics.withdrawalAnswered(performance.now() - startedAt);
   return { waitedMs, fence: change.fence };
 }
 
@@ -84,7 +84,7 @@ export async function requestErasure(
   const requested = await ports.erasures.request(tag, act);
   if (requested.refused !== undefined) return { refused: requested.refused };
   ports.centre?.samples.endSubject(tag);
-  // It is on its way whatever comes of this; only the answer, that nothing is used any more, waits to be true.
+  // The erasure goes on in any case. Only the answer waits, because it says that nothing is used any more.
   const { drained } = await settle(ports, tag, []);
   return drained ? { status: requested.status } : { refused: "not-drained" };
 }

@@ -1,7 +1,7 @@
 /**
- * Who holds a connection, and who gives way: a connection on which nothing is being worked on is closed for the
- * sake of a new one, per address and in all. So nobody can keep others away by holding connections, whether they
- * are silent, send slowly or do not take their answers.
+ * Limits on connections, in all and for each address. At the limit, the oldest connection on which no work is done is closed
+ * for a new one. So a client that holds connections (silent, sending slowly or not reading its answers) does not keep others
+ * out.
  */
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
@@ -32,15 +32,15 @@ interface Connection {
 }
 
 const LOOK_EVERY_MS = 1_000;
-/** From then on nothing on it counts as work: it would be for nobody. */
+/** A peer that takes nothing for so long is not waited for: nothing on its connection counts as work any more. */
 const DEAF_AFTER_MS = 2_000;
 /** Answers that wait to be taken; with more, another request is one too many. */
 const MAX_WAITING_BYTES = 1_048_576;
 
-/** Requests of somebody who proved who they are. */
+/** Requests that came with a right token or session. */
 const known = new WeakSet<IncomingMessage>();
 
-/** Only work for somebody known keeps a connection from giving way; all else is short, and anybody could ask for it. */
+/** Only work for such a request protects a connection from being closed; everything else is short and open to anyone. */
 export function letIn(request: IncomingMessage): void {
   known.add(request);
 }
@@ -58,7 +58,7 @@ export class Connections {
   }
 
   opened(socket: Socket): void {
-    // Above the bound for one turn of the event loop, so that what came with a connection is read before anybody goes.
+    // Above the limit for one turn of the event loop, so that a request that came with the connection is read before one is closed.
     if (this.#all.size >= 2 * this.#bounds.maxConnections) {
       socket.destroy();
       return;
@@ -110,7 +110,7 @@ export class Connections {
     this.#looking = undefined;
   }
 
-  /** After the next look at the sockets: a request that came along with a connection speaks for it. */
+  /** After the next read of the sockets: a request that came with a connection may protect it. */
   #makeRoom(): void {
     if (this.#crowded) return;
     this.#crowded = true;
@@ -127,7 +127,7 @@ export class Connections {
             );
         }
         this.#close(idle, this.#all.size - maxConnections);
-        // Only where all that is held is at work: whoever came last finds no place.
+        // All connections are at work: the newest are closed.
         this.#close([...this.#all.values()].reverse(), this.#all.size - maxConnections);
       }),
     );
@@ -160,7 +160,7 @@ export class Connections {
   }
 }
 
-/** A request that was let in has arrived as a whole, and its answer is still being made for somebody who takes it. */
+/** A request with a right token or session has arrived completely, and its answer is still being made for a peer that reads. */
 function isWorkedOn({ exchanges, deafSince }: Connection): boolean {
   if (deafSince !== undefined && Date.now() - deafSince > DEAF_AFTER_MS) return false;
   for (const { request, response } of exchanges)
@@ -168,7 +168,7 @@ function isWorkedOn({ exchanges, deafSince }: Connection): boolean {
   return false;
 }
 
-/** Nothing goes on before the peer takes what there is. */
+/** Nothing continues before the peer reads what has been written. */
 function waitsForPeer({ exchanges }: Connection): boolean {
   for (const { response } of exchanges) if (!response.writableEnded && !response.writableNeedDrain) return false;
   return exchanges.size > 0;

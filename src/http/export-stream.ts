@@ -1,8 +1,10 @@
-/** An export on its way to whoever asked for it: lines or words, and the end that vouches for what came before. */
+/** An export as it is sent: lines or plain words, and a last line with a hash of everything before it. */
 import { createHash } from "node:crypto";
 import { Readable } from "node:stream";
 import type { FastifyReply } from "fastify";
-import type { BegunExport, ExportItem, ExportLineOf } from "../model/export.ts";
+import { z } from "zod";
+import { type BegunExport, type ExportItem, type ExportLineOf, exportLine } from "../model/export.ts";
+import { EXAMPLE } from "./fields.ts";
 import type { HttpPorts } from "./ports.ts";
 
 export const EXPORT_FORMATS = ["ndjson", "summary"] as const;
@@ -10,6 +12,66 @@ export type ExportFormat = (typeof EXPORT_FORMATS)[number];
 type OpenExport = Extract<BegunExport, { readonly refused?: undefined }>;
 
 export const NDJSON = "application/x-ndjson";
+export const EXPORT_EXAMPLE = [
+  {
+    kind: "export" as const,
+    format: 1 as const,
+    at: 1_767_225_600_000,
+    controller: "vendor",
+    subject: EXAMPLE.subject,
+    by: "subject" as const,
+  },
+  { kind: "device" as const, device: EXAMPLE.device, bound: true, asked: 0 },
+  {
+    kind: "decision" as const,
+    device: EXAMPLE.device,
+    state: "given" as const,
+    given: { analytics: ["location" as const, "status" as const] },
+    used: { analytics: ["location" as const, "status" as const] },
+    suspended: [],
+    policyVersion: 1,
+    expiresAt: 1_798_761_600_000,
+    minor: false,
+    guardianVerified: false,
+    held: false,
+  },
+  {
+    kind: "disclosure" as const,
+    recipient: "weather-service",
+    purpose: "weather" as const,
+    day: "2025-12-31",
+    count: 48,
+    region: "IN",
+  },
+  {
+    kind: "location" as const,
+    device: EXAMPLE.device,
+    cell: "8560145bfffffff",
+    resolution: 5,
+    epochStart: 1_766_620_800_000,
+    center: { lat: 12.9716, lon: 77.5946 },
+  },
+  {
+    kind: "status" as const,
+    device: EXAMPLE.device,
+    at: 1_767_225_599_123,
+    timeNs: "1767225599123000456",
+    model: "hub",
+    status: { power: true, temperature: 21.5, mode: "eco" },
+  },
+  {
+    kind: "end" as const,
+    counts: { devices: 1, locations: 1, statuses: 1, setAside: 0, disclosures: 1 },
+    sha256: "0c3e1b6f5a9d4872e1f0b3c6d9a8e7f4051627384950a1b2c3d4e5f60718293a",
+  },
+];
+
+/** The two forms of an answer that is an export. */
+export const exportContent = {
+  [NDJSON]: { schema: exportLine.meta({ examples: EXPORT_EXAMPLE }) },
+  "text/plain": { schema: z.string().meta({ examples: ["What is held about you\n======================\n"] }) },
+};
+
 const TEXT = "text/plain; charset=utf-8";
 const FILE_NAMES: Readonly<Record<ExportFormat, string>> = { ndjson: "export.ndjson", summary: "export.txt" };
 const CHUNK_CHARACTERS = 64 * 1024;
@@ -28,7 +90,7 @@ export function sendExport(
   const stream = Readable.from(source, { objectMode: false, highWaterMark: CHUNK_CHARACTERS });
   stream.once("close", begun.close);
   reply.raw.setTimeout(stalledMs, () => {
-    // Nothing waiting to be taken: it is the store that takes its time.
+    // When nothing waits to be sent, it is the store that is slow, and not the receiver.
     if (stream.readableLength > 0) stream.destroy(new Error("the receiver takes nothing"));
   });
   return reply
@@ -39,7 +101,7 @@ export function sendExport(
     .send(stream);
 }
 
-/** The lines as bytes, with the one at the end that vouches for the others. */
+/** The lines as bytes; the last one has counts and a hash of all the others. */
 export async function* exportBytes(items: AsyncIterable<ExportItem>): AsyncGenerator<Buffer> {
   const hash = createHash("sha256");
   const counts = { devices: 0, locations: 0, statuses: 0, setAside: 0, disclosures: 0 };

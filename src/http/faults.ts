@@ -1,8 +1,8 @@
 /**
- * From whatever was thrown to a problem. The one place where an error of Fastify, zod, Redis or the
- * gateway is looked at; its message, which may hold parts of the request, goes no further.
+ * From a thrown error to a problem. The one place where an error of Fastify, zod, Redis or the gateway is read; its message,
+ * which may hold parts of the request, is not passed on.
  */
-import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
+import type { FastifyInstance, FastifyReply, FastifyRequest, FastifySchema } from "fastify";
 import { hasZodFastifySchemaValidationErrors } from "fastify-type-provider-zod";
 import { z } from "zod";
 import { type ErrorCode, GatewayError } from "../model/errors.ts";
@@ -21,7 +21,7 @@ const FASTIFY_CODES: Readonly<Record<string, ProblemCode>> = {
   FST_ERR_CTP_INVALID_JSON_BODY: "invalid-json",
   FST_ERR_HANDLER_TIMEOUT: "timeout",
 };
-/** The others are `unavailable` when they pass by themselves, and `internal` when they do not. */
+/** The others are `unavailable` when they are retryable, else `internal`. */
 const GATEWAY_CODES: Partial<Record<ErrorCode, ProblemCode>> = {
   CONSENT_CONFLICT: "conflict",
   LEDGER_FULL: "record-full",
@@ -33,8 +33,7 @@ const MAX_FIELD_ERRORS = 16;
 
 /** Answers every fault of a route with a problem; only what an operator must know is logged, as a code. */
 export function answerFaults(app: FastifyInstance, log: Log): void {
-  const fields = fieldsOfRoutes(app);
-  app.setErrorHandler((error: unknown, _request, reply) => answer(error, reply, log, fields));
+  app.setErrorHandler((error: unknown, request, reply) => answer(error, request, reply, log));
   app.setNotFoundHandler((_request, reply) => refuse(reply, "unknown-route"));
 }
 
@@ -63,8 +62,9 @@ export function answerClientError(
   socket.end(`${head}\r\nContent-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`);
 }
 
-function answer(error: unknown, reply: FastifyReply, log: Log, fields: ReadonlySet<string>): FastifyReply {
-  if (hasZodFastifySchemaValidationErrors(error)) return refuse(reply, "invalid-request", fieldErrors(error, fields));
+function answer(error: unknown, request: FastifyRequest, reply: FastifyReply, log: Log): FastifyReply {
+  if (hasZodFastifySchemaValidationErrors(error))
+    return refuse(reply, "invalid-request", fieldErrors(error, request.routeOptions.schema ?? {}));
   const code = problemCodeOf(error);
   if (PROBLEMS[code].status >= 500) {
     log.error("request failed", {
@@ -95,26 +95,17 @@ function problemCodeOf(error: unknown): ProblemCode {
 
 function fieldErrors(
   error: { validation: readonly { instancePath: string; keyword: string }[]; validationContext?: string },
-  fields: ReadonlySet<string>,
+  { body, params, querystring, headers }: FastifySchema,
 ): FieldError[] {
+  const fields = new Set<string>();
+  for (const part of [body, params, querystring, headers])
+    if (part instanceof z.ZodType) collectNames(z.toJSONSchema(part, { io: "input", unrepresentable: "any" }), fields);
   return error.validation.slice(0, MAX_FIELD_ERRORS).map(({ instancePath, keyword }) => {
     const path = instancePath.split("/").filter((segment) => segment !== "");
-    // A key that is not ours came with the request and could be anything.
+    // A name that is not in our contract came with the request and could be anything.
     const shown = path.map((segment) => (fields.has(segment) || /^\d{1,4}$/.test(segment) ? segment : "*"));
     return { path: [error.validationContext ?? "request", ...shown].join("."), code: keyword };
   });
-}
-
-/** The names of all fields of the contract, gathered from the schemas as routes are added. */
-function fieldsOfRoutes(app: FastifyInstance): ReadonlySet<string> {
-  const fields = new Set<string>();
-  app.addHook("onRoute", ({ schema }) => {
-    for (const part of [schema?.body, schema?.params, schema?.querystring, schema?.headers]) {
-      if (part instanceof z.ZodType)
-        collectNames(z.toJSONSchema(part, { io: "input", unrepresentable: "any" }), fields);
-    }
-  });
-  return fields;
 }
 
 function collectNames(schema: unknown, into: Set<string>): void {

@@ -1,18 +1,14 @@
-/** For supervisors and Prometheus: open without a token, and without anything personal to tell. */
-import type { FastifyInstance } from "fastify";
-import type { ZodTypeProvider } from "fastify-type-provider-zod";
+/** For supervisors and Prometheus: open without a token, because nothing personal is in it. */
 import { z } from "zod";
+import type { Scope } from "./contract.ts";
 import type { HttpPorts } from "./ports.ts";
-import { problemResponses } from "./problems.ts";
 
 const alive = z.strictObject({ alive: z.literal(true) }).meta({ examples: [{ alive: true }] });
 const readiness = z.strictObject({ ready: z.boolean(), reasons: z.array(z.string()) });
 const metrics = z.string().meta({ examples: ["consentry_messages_received_total 42\n"] });
 
-export function healthRoutes(scope: FastifyInstance, ports: HttpPorts): void {
-  const app = scope.withTypeProvider<ZodTypeProvider>();
-
-  app.get(
+export function healthRoutes(scope: Scope, ports: HttpPorts): void {
+  scope.get(
     "/livez",
     {
       schema: {
@@ -20,13 +16,13 @@ export function healthRoutes(scope: FastifyInstance, ports: HttpPorts): void {
         tags: ["health"],
         summary: "Is the process alive",
         description: "Answers as long as the event loop turns.",
-        response: { 200: alive, ...problemResponses("internal") },
+        response: { 200: alive },
       },
     },
     async () => ({ alive: true as const }),
   );
 
-  app.get(
+  scope.get(
     "/readyz",
     {
       schema: {
@@ -37,7 +33,6 @@ export function healthRoutes(scope: FastifyInstance, ports: HttpPorts): void {
         response: {
           200: readiness.meta({ examples: [{ ready: true, reasons: [] }] }),
           503: readiness.meta({ examples: [{ ready: false, reasons: ["backlog-full"] }] }),
-          ...problemResponses("internal"),
         },
       },
     },
@@ -47,9 +42,10 @@ export function healthRoutes(scope: FastifyInstance, ports: HttpPorts): void {
     },
   );
 
-  app.get(
+  scope.get(
     "/metrics",
     {
+      config: { problems: ["unavailable"] },
       schema: {
         operationId: "metrics",
         tags: ["health"],
@@ -57,12 +53,11 @@ export function healthRoutes(scope: FastifyInstance, ports: HttpPorts): void {
         description: "Counts and durations; no label ever names a device or a person.",
         response: {
           200: { description: "Prometheus text format.", content: { "text/plain": { schema: metrics } } },
-          ...problemResponses("internal", "unavailable"),
         },
       },
     },
     async (_request, reply) => {
-      const text = await ports.metricsText();
+      const text = await ports.metrics.text();
       return reply.type("text/plain; version=0.0.4; charset=utf-8").send(text);
     },
   );

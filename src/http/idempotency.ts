@@ -1,6 +1,7 @@
 /**
- * `Idempotency-Key`: whoever did not hear the answer asks again under the same key, and what was done is not done
- * a second time. Kept is what became of an act; a refusal changed nothing, so it may be tried again.
+ * `Idempotency-Key` (IETF draft-ietf-httpapi-idempotency-key-header): a client that did not receive the answer sends the same
+ * request with the same key again, and the act is not done twice. Only answers of success are kept; a refusal changed nothing,
+ * so the same key may be tried again.
  */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { z } from "zod";
@@ -12,8 +13,7 @@ import { refuse } from "./problems.ts";
 const HEADER = "idempotency-key";
 const KEPT_HEADERS = ["content-type", "location"] as const;
 
-/** For every route that changes something by POST. */
-export const idempotencyHeaders = z.looseObject({
+const idempotencyHeaders = z.looseObject({
   [HEADER]: z
     .string()
     .regex(/^[\x21-\x7e]{1,128}$/)
@@ -27,9 +27,16 @@ export const idempotencyHeaders = z.looseObject({
 
 type Claim = Extract<BegunAnswer, { state: "new" }>;
 
-/** For a scope, before anything else is told of the request. */
+/** Every POST that is added to this scope from now on takes the header. Comes before the audit: a repeated request is no act. */
 export function honourKeys(scope: FastifyInstance, ports: Pick<HttpPorts, "keptAnswers">): void {
   const claims = new WeakMap<FastifyRequest, Claim>();
+
+  scope.addHook("onRoute", (route) => {
+    if (route.method !== "POST") return;
+    route.schema = { ...route.schema, headers: idempotencyHeaders };
+    const problems = [...(route.config?.problems ?? []), "idempotency-key-in-use", "idempotency-key-reused"] as const;
+    route.config = { ...route.config, problems };
+  });
 
   scope.addHook("preHandler", async (request, reply) => {
     const key = request.headers[HEADER];
@@ -42,11 +49,11 @@ export function honourKeys(scope: FastifyInstance, ports: Pick<HttpPorts, "keptA
 
   scope.addHook("onSend", async (request, reply, payload) => {
     const claim = claims.get(request);
-    // What goes on after its answer keeps its key until nobody can be working on it any more.
+    // An act that goes on after its answer keeps its key until it can no longer be running.
     if (claim === undefined || isOverdue(request)) return payload;
     claims.delete(request);
     const done = reply.statusCode < 300 && typeof payload === "string";
-    // It is done, whether it can be kept or not.
+    // The act is done, also when its answer cannot be kept.
     await (done ? claim.keep(answerIn(reply, payload)) : claim.release()).catch(() => undefined);
     return payload;
   });
@@ -61,7 +68,7 @@ function answerIn(reply: FastifyReply, body: string): KeptAnswer {
   return { status: reply.statusCode, headers, body };
 }
 
-/** As bytes it passes by the serializer. */
+/** As bytes, so that the serializer does not change it. */
 function answerAgain(reply: FastifyReply, { status, headers, body }: KeptAnswer): FastifyReply {
   return reply
     .code(status)

@@ -1,6 +1,6 @@
 /**
- * How a JSON body is read: as UTF-8, without keys that reach for a prototype, and no key named twice. Of two
- * values for one key some readers take the first and some the last, and no record of consent may depend on which.
+ * How a JSON body is read: as UTF-8, without keys such as `__proto__`, and without a key that occurs twice. RFC 8259, 4: of two
+ * values for one key some readers take the first and others the last; a record of consent must not depend on that.
  */
 import type { FastifyInstance, FastifyRequest } from "fastify";
 import { namesKeyTwice } from "../model/json.ts";

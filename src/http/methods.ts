@@ -1,4 +1,4 @@
-/** A known address asked with another method answers 405 and names the methods it has. */
+/** A known address with another method is answered 405 with `Allow` (RFC 9110, 15.5.6). */
 import type { FastifyInstance, HTTPMethods } from "fastify";
 import { refuse } from "./problems.ts";
 

@@ -56,15 +56,14 @@ function portsWith(logFault: GatewayError, fault: GatewayError): HttpPorts {
       sessionMinutes: 15,
       sessionMaxMinutes: 60,
       linkSeconds: 900,
-      spend: () => Promise.reject(fault),
-      leave: () => Promise.reject(fault),
-      left: async () => false,
       properties: [],
+      spentLinks: failing(fault),
+      leftSessions: { leave: () => Promise.reject(fault), has: async () => false },
       samples: { stop: () => {}, endSession: () => {} },
     },
     readiness: () => ({ ready: true, reasons: [] }),
-    metricsText: () => Promise.reject(fault),
-    turnedAway: () => {},
+    publishPolicy: () => Promise.reject(fault),
+    metrics: { text: () => Promise.reject(fault), httpRefused: () => {} },
   };
   return new Proxy({}, { get: (_, name) => own[String(name)] ?? failing(fault) }) as HttpPorts;
 }

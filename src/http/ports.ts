@@ -1,16 +1,16 @@
 /**
- * What the HTTP interface needs from the rest of the gateway, and nothing more. It learns ids from
- * paths, turns them into keyed hashes at once, and hands only those on.
+ * What the HTTP interface needs from the rest of the gateway, and nothing more. It reads ids in paths, turns them into keyed
+ * hashes at once, and passes only those on.
  */
 import type { Credentials } from "../consent/credentials.ts";
 import type { Leases } from "../consent/fence/leases.ts";
 import type { Ledger } from "../consent/ledger/ledger.ts";
+import type { Suspensions } from "../consent/ledger/suspensions.ts";
 import type { Policies } from "../consent/policy/policies.ts";
 import type { WatchEnd } from "../model/centre.ts";
 import type { DeviceKey, DeviceRef, SubjectTag } from "../model/ids.ts";
 import type { Log } from "../model/log.ts";
 import type { HttpRefusal } from "../model/outcome.ts";
-import type { DevicesSuspended } from "../model/policy-document.ts";
 import type { PlainProperty } from "../model/property.ts";
 import type { Lookup } from "../platform/keys/lookup.ts";
 import type { Seal } from "../platform/keys/seal.ts";
@@ -24,42 +24,40 @@ import type { KeptAnswers } from "../rights/kept-answers.ts";
 import type { ReceiptKeys } from "../rights/receipts/keys.ts";
 import type { ReceiptSigner } from "../rights/receipts/signer.ts";
 
-/** Publishing takes more than the policies themselves: what others make of a new one. */
-export interface PoliciesPort extends Pick<Policies, "publish" | "get" | "list" | "floors"> {
-  /** As of the last count. */
-  devicesSuspended(): Promise<DevicesSuspended>;
-}
-
-/** Looking on at the messages of one device; what is seen passes through here as text and is never looked into. */
+/** Live views of the messages of one device; a message passes through here as text and is never parsed. */
 export interface SamplesPort {
-  /** `undefined`: too many look on already. The function returned ends it. */
+  /** `undefined`: there are too many live views already. The function returned ends it. */
   watch(watch: {
     readonly device: Pick<DeviceRef, "deviceKey" | "subjectTag">;
     readonly session: string;
     readonly forMs: number;
-    /** Asked every few seconds, and when something about them changed. */
+    /** Whether the view is still allowed: asked every few seconds, and when the record changed. */
     stands(): Promise<boolean>;
     sample(json: string): void;
     ended(why: WatchEnd): void;
   }): (() => void) | undefined;
   endSubject(subject: SubjectTag): void;
   endSession(session: string): void;
-  /** Resolves once those who may no longer look on here have ended; other gateways hear of it. */
-  changed(concerned: SubjectTag | DeviceKey): Promise<void>;
   stop(): void;
 }
 
 export interface CentrePort {
   readonly links: Seal;
   readonly sessions: Seal;
-  /** True the first time a link is shown. */
-  spend(nonce: string, forMs: number): Promise<boolean>;
-  /** Ends a session on every gateway. `forMs`: until it would end by itself. */
-  leave(session: string, forMs: number): Promise<void>;
-  left(session: string): Promise<boolean>;
+  readonly spentLinks: {
+    /** True the first time a link is used. */
+    spend(nonce: string, forMs: number): Promise<boolean>;
+  };
+  readonly leftSessions: {
+    /** Ends a session on every gateway. `forMs`: until it would end by itself. */
+    leave(session: string, forMs: number): Promise<void>;
+    has(session: string): Promise<boolean>;
+  };
   readonly samples: SamplesPort;
   /** What readings are, in plain words, and what becomes of each. */
   readonly properties: readonly PlainProperty[];
+  /** Resolves when live views here that are no longer allowed have ended; other gateways are informed. */
+  recordChanged(concerned: SubjectTag | DeviceKey): Promise<void>;
   readonly linkSeconds: number;
   readonly sessionMinutes: number;
   readonly sessionMaxMinutes: number;
@@ -71,13 +69,17 @@ export interface HttpPorts {
   readonly lookup: Pick<Lookup, "deviceKey" | "subjectTag">;
   readonly credentials: Pick<Credentials, "issue">;
   readonly ledger: Pick<Ledger, "bind" | "unbind" | "give" | "refuse" | "request" | "withdraw" | "record">;
-  readonly policies: PoliciesPort;
+  readonly policies: Pick<Policies, "get" | "list" | "floors">;
+  /** Also brings what depends on the newest policy up to date. */
+  readonly publishPolicy: Policies["publish"];
+  /** As of the last count. */
+  readonly suspensions: Pick<Suspensions, "counts">;
   readonly audit: Pick<AuditTrail, "append" | "note" | "list">;
   readonly erasures: Pick<Erasures, "request" | "status" | "open">;
   /** Every key that receipts were ever signed with, the present one first. */
   readonly receiptKeys: Pick<ReceiptKeys, "all">;
   readonly signer: Pick<ReceiptSigner, "signConsent">;
-  /** As of all that was handed over here; of other gateways as of some seconds ago. */
+  /** Counts include everything this gateway has handed over; those of other gateways may be some seconds old. */
   readonly disclosures: Pick<Disclosures, "of" | "totals">;
   readonly exports: Pick<Exports, "begin" | "summary">;
   readonly keptAnswers: Pick<KeptAnswers, "begin">;
@@ -88,11 +90,12 @@ export interface HttpPorts {
   /** The privacy centre; absent: switched off. */
   readonly centre?: CentrePort | undefined;
   readiness(): { readonly ready: boolean; readonly reasons: readonly string[] };
-  /** Prometheus text format. */
-  metricsText(): Promise<string>;
-  /** From the request to a truthful answer. */
-  withdrawalAnswered(durationMs: number): void;
-  /** Counted, without whose it was. */
-  turnedAway(reason: HttpRefusal): void;
+  readonly metrics: {
+    /** Prometheus text format. */
+    text(): Promise<string>;
+    /** From the request to a truthful answer. */
+    withdrawalAnswered(durationMs: number): void;
+    httpRefused(reason: HttpRefusal): void;
+  };
   readonly log: Log;
 }

@@ -5,6 +5,13 @@
 import type { FastifyReply } from "fastify";
 import { z } from "zod";
 
+interface ProblemRow {
+  readonly status: number;
+  readonly title: string;
+  /** When to come back, in seconds, for what passes by itself. */
+  readonly retryAfter?: number;
+}
+
 export const PROBLEMS = {
   "invalid-request": { status: 400, title: "The request does not match the contract" },
   "invalid-json": { status: 400, title: "The body is not acceptable JSON" },
@@ -28,7 +35,7 @@ export const PROBLEMS = {
   "hold-unknown": { status: 404, title: "No hold of this reference stands or is proposed" },
   "method-not-allowed": { status: 405, title: "The address exists, the method does not" },
   "request-timeout": { status: 408, title: "The request did not arrive in time" },
-  conflict: { status: 409, title: "Another writer was faster; try again" },
+  conflict: { status: 409, title: "Another writer was faster; try again", retryAfter: 1 },
   "changed-meanwhile": { status: 409, title: "The record changed since it was read; look at it again" },
   "session-closed": { status: 409, title: "An erasure was asked for in this session; it can only be followed" },
   "policy-superseded": { status: 409, title: "Consent to this policy version no longer counts" },
@@ -41,6 +48,7 @@ export const PROBLEMS = {
   "idempotency-key-in-use": {
     status: 409,
     title: "A request with this Idempotency-Key is still being worked on; ask again for its answer",
+    retryAfter: 1,
   },
   "hold-terms-differ": { status: 409, title: "Another approver proposed this hold with other terms" },
   "link-expired": { status: 410, title: "The link is too old" },
@@ -58,41 +66,34 @@ export const PROBLEMS = {
   "link-too-large": { status: 422, title: "Too many or too long names of devices for one link" },
   "policy-change-understated": { status: 422, title: "The terms widen, so the change is material" },
   "headers-too-large": { status: 431, title: "The header fields are larger than allowed" },
-  "too-many-failures": { status: 429, title: "Too many wrong tokens came from this address" },
-  "too-many-at-once": { status: 429, title: "Too many requests of this person are under way" },
-  "too-many-watchers": { status: 429, title: "Too many look on at the moment" },
-  "too-many-exports": { status: 429, title: "An export for this subject, or enough others, are under way" },
+  "too-many-failures": { status: 429, title: "Too many wrong tokens came from this address", retryAfter: 5 },
+  "too-many-at-once": { status: 429, title: "Too many requests of this person are under way", retryAfter: 1 },
+  "too-many-watchers": { status: 429, title: "Too many look on at the moment", retryAfter: 10 },
+  "too-many-exports": {
+    status: 429,
+    title: "An export for this subject, or enough others, are under way",
+    retryAfter: 10,
+  },
   internal: { status: 500, title: "The gateway failed" },
-  unavailable: { status: 503, title: "The consent store does not answer" },
-  "not-writable": { status: 503, title: "The consent store answers and takes no changes at the moment" },
+  unavailable: { status: 503, title: "The consent store does not answer", retryAfter: 2 },
+  "not-writable": { status: 503, title: "The consent store answers and takes no changes at the moment", retryAfter: 5 },
   "not-drained": {
     status: 503,
     title: "Recorded, but earlier batches are still being written; ask again before relying on it",
+    retryAfter: 1,
   },
-  "centre-busy": { status: 503, title: "The privacy centre has as much to do as it may; come back in a moment" },
-  "store-unavailable": { status: 503, title: "The store of device data does not answer" },
+  "centre-busy": {
+    status: 503,
+    title: "The privacy centre has as much to do as it may; come back in a moment",
+    retryAfter: 2,
+  },
+  "store-unavailable": { status: 503, title: "The store of device data does not answer", retryAfter: 5 },
   "store-unreadable": { status: 503, title: "The store of device data does not let the gateway read" },
-  timeout: { status: 503, title: "The answer took too long" },
-} as const satisfies Record<string, { status: number; title: string }>;
+  timeout: { status: 503, title: "The answer took too long", retryAfter: 2 },
+} as const satisfies Record<string, ProblemRow>;
 export type ProblemCode = keyof typeof PROBLEMS;
 
 export const PROBLEM_TYPE = "application/problem+json";
-
-/** When to come back, for those problems that pass by themselves. */
-const RETRY_AFTER_SECONDS: Partial<Record<ProblemCode, number>> = {
-  conflict: 1,
-  unavailable: 2,
-  "not-writable": 5,
-  "not-drained": 1,
-  timeout: 2,
-  "too-many-failures": 5,
-  "idempotency-key-in-use": 1,
-  "too-many-at-once": 1,
-  "centre-busy": 2,
-  "too-many-watchers": 10,
-  "too-many-exports": 10,
-  "store-unavailable": 5,
-};
 
 const problem = z.strictObject({
   type: z.string(),
@@ -111,15 +112,15 @@ export function problemOf(code: ProblemCode, errors?: FieldError[]): Problem {
 
 /** Sends the problem; the reply is finished afterwards. */
 export function refuse(reply: FastifyReply, code: ProblemCode, errors?: FieldError[]): FastifyReply {
-  const retryAfter = RETRY_AFTER_SECONDS[code];
+  const { status, retryAfter }: ProblemRow = PROBLEMS[code];
   if (retryAfter !== undefined) reply.header("retry-after", retryAfter);
   const body = Buffer.from(JSON.stringify(problemOf(code, errors)));
-  return reply.code(PROBLEMS[code].status).type(PROBLEM_TYPE).send(body);
+  return reply.code(status).type(PROBLEM_TYPE).send(body);
 }
 
 type ProblemResponse = { description: string; content: { [PROBLEM_TYPE]: { schema: z.ZodType } } };
 
-/** The error cases of a route for its OpenAPI description, grouped by status, each with an example. */
+/** Problems as the OpenAPI description has them: grouped by status, each with an example. */
 export function problemResponses(...codes: readonly ProblemCode[]): Record<number, ProblemResponse> {
   const byStatus = new Map<number, ProblemCode[]>();
   for (const code of codes) {
@@ -137,7 +138,7 @@ export function problemResponses(...codes: readonly ProblemCode[]): Record<numbe
   );
 }
 
-/** What every route behind the token can answer. */
+/** What every route behind a token can answer. */
 export const COMMON_PROBLEMS = [
   "invalid-request",
   "unauthorized",
@@ -147,8 +148,5 @@ export const COMMON_PROBLEMS = [
   "timeout",
   "internal",
 ] as const;
-/** What every route that changes a ledger can answer as well. */
-export const CHANGE_PROBLEMS = [...COMMON_PROBLEMS, "conflict", "not-drained"] as const;
-/** What every route with a body can answer as well, and what one that takes an Idempotency-Key can. */
+/** What every route with a body can answer as well. */
 export const BODY_PROBLEMS = ["invalid-json", "payload-too-large", "unsupported-media-type"] as const;
-export const POST_PROBLEMS = [...BODY_PROBLEMS, "idempotency-key-in-use", "idempotency-key-reused"] as const;

@@ -13,12 +13,14 @@ import { type Approver, Door, requireApprover, requireToken } from "./access.ts"
 import { auditActs } from "./audited.ts";
 import { centreRoutes } from "./centre/routes.ts";
 import { COOKIE, TLS_COOKIE } from "./centre/session.ts";
+import { describeRoutes, type Scope } from "./contract.ts";
 import { answerClientError, answerFaults, answerFrameworkFault } from "./faults.ts";
 import { healthRoutes } from "./health.ts";
 import { honourKeys } from "./idempotency.ts";
 import { takeJson } from "./json-body.ts";
 import { refuseOtherMethods } from "./methods.ts";
 import type { HttpPorts } from "./ports.ts";
+import { COMMON_PROBLEMS } from "./problems.ts";
 import { auditRoutes } from "./v1/audit.ts";
 import { consentRoutes } from "./v1/consents.ts";
 import { deviceRoutes } from "./v1/devices.ts";
@@ -42,7 +44,7 @@ export interface HttpOptions {
   readonly bodyLimitBytes: number;
   /** Wrong tokens from one address before the next wrong ones are answered 429; a right one is always let in. */
   readonly failedTokensPerMinute: number;
-  /** In all; when they are used up, those on which nothing is worked on are closed for new ones. */
+  /** In all; at the limit, a connection on which no work is done is closed for a new one. */
   readonly maxConnections: number;
   /** The same of one IPv4 address or IPv6 /64. */
   readonly maxConnectionsPerAddress: number;
@@ -52,11 +54,11 @@ export interface HttpOptions {
 const REQUEST_TIMEOUT_MS = 10_000;
 /** Above the longest configurable lease, for which a withdrawal waits. */
 const HANDLER_TIMEOUT_MS = 45_000;
-/** Between two requests; longer buys nothing but a handshake saved. */
+/** Between two requests; a longer time would only save handshakes. */
 const KEEP_ALIVE_MS = 5_000;
 /** As for the receiver of an export. */
 const TAKE_WITHIN_MS = 120_000;
-/** Hardly anybody sends a second request before the first is answered. */
+/** HTTP pipelining is rare: few clients send a request before the one before is answered. */
 const MAX_UNANSWERED = 4;
 const MAX_HEADER_BYTES = 8 * 1024;
 /** Ids may arrive percent-encoded, three characters each. */
@@ -107,7 +109,7 @@ export class HttpApi {
 
 /** The application without a socket: routes, checks and the OpenAPI description. */
 export async function createApp(options: HttpOptions, ports: HttpPorts): Promise<FastifyInstance> {
-  const app = Fastify({
+  const app: Scope = Fastify({
     // Request lines carry ids.
     logger: false,
     bodyLimit: options.bodyLimitBytes,
@@ -136,6 +138,7 @@ export async function createApp(options: HttpOptions, ports: HttpPorts): Promise
   await describeApi(app);
 
   await app.register(async (scope) => {
+    describeRoutes(scope, { problems: ["internal"] });
     const finish = refuseOtherMethods(scope);
     healthRoutes(scope, ports);
     finish();
@@ -145,6 +148,7 @@ export async function createApp(options: HttpOptions, ports: HttpPorts): Promise
     requireToken(scope, options.token, door);
     honourKeys(scope, ports);
     auditActs(scope, ports, () => "account-service");
+    describeRoutes(scope, { security: "token", problems: COMMON_PROBLEMS });
     const finish = refuseOtherMethods(scope);
     deviceRoutes(scope, ports);
     consentRoutes(scope, ports);
@@ -161,6 +165,7 @@ export async function createApp(options: HttpOptions, ports: HttpPorts): Promise
   await app.register(async (scope) => {
     requireApprover(scope, options.approvers, door);
     auditActs(scope, ports, () => "approver");
+    describeRoutes(scope, { security: "approver", problems: COMMON_PROBLEMS });
     const finish = refuseOtherMethods(scope);
     holdRoutes(scope, ports);
     finish();
@@ -168,7 +173,7 @@ export async function createApp(options: HttpOptions, ports: HttpPorts): Promise
   const { centre } = ports;
   if (centre !== undefined)
     await app.register(async (scope) => {
-      // The other half is for rights and health.
+      // The other half stays free for the account service and health.
       await centreRoutes(scope, ports, centre, Math.floor(options.maxConnections / 2));
     });
   await app.ready();
@@ -205,12 +210,7 @@ async function describeApi(app: FastifyInstance): Promise<void> {
         },
       },
     },
-    transform: (document) => {
-      const transformed = jsonSchemaTransform(document);
-      if (!document.url.startsWith("/v1/") || transformed.schema === undefined) return transformed;
-      const security = transformed.schema.security ?? [{ token: [] }];
-      return { ...transformed, schema: { ...transformed.schema, security } };
-    },
+    transform: jsonSchemaTransform,
   });
   await app.register(swaggerUi, { routePrefix: "/docs", staticCSP: true });
 }

@@ -1,12 +1,12 @@
 /**
- * The server below the routes: what holds for every request and every answer, whatever becomes of it. No answer
- * is kept by anybody on the way, none is taken for something else, and a request says each thing once.
+ * The HTTP server below the routes: what holds for every request and answer, errors included. No cache on the way keeps an
+ * answer, no browser guesses its type, and a header field that must be unique occurs once.
  */
 import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerResponse } from "node:http";
 import { type ConnectionBounds, Connections } from "./connections.ts";
 import { PROBLEM_TYPE, PROBLEMS, type ProblemCode, problemOf } from "./problems.ts";
 
-/** On every answer; the files of the privacy centre's page and of the documentation say otherwise how long they keep. */
+/** On every answer; files of the privacy centre's page and of the documentation replace `cache-control`. */
 export const ANSWER_HEADERS = { "cache-control": "no-store", "x-content-type-options": "nosniff" } as const;
 
 export interface WireOptions extends ConnectionBounds {
@@ -17,7 +17,7 @@ export interface WireOptions extends ConnectionBounds {
   readonly keepAliveMs: number;
 }
 
-/** What says something else when it is said twice: Node and a proxy need not take the same one of the two. */
+/** Must not occur twice: Node and a proxy might use different ones of the two (request smuggling). */
 const SINGULAR: ReadonlySet<string> = new Set([
   "authorization",
   "content-encoding",
@@ -47,14 +47,14 @@ export function wire(options: WireOptions): (handler: RequestListener) => Server
       // Answered below, as a problem like any other.
       requireHostHeader: false,
     });
-    const heard = (request: IncomingMessage, response: ServerResponse): void => {
+    const answer = (request: IncomingMessage, response: ServerResponse): void => {
       for (const [name, value] of Object.entries(ANSWER_HEADERS)) response.setHeader(name, value);
       if (!connections.begun(request, response)) return;
       if (isAmbiguous(request)) refuseOnWire(response, "invalid-request");
       else handler(request, response);
     };
     server.on("connection", (socket) => connections.opened(socket));
-    server.on("request", heard);
+    server.on("request", answer);
     // Anything but `100-continue`, which Node answers itself.
     server.on("checkExpectation", (request: IncomingMessage, response: ServerResponse) => {
       if (connections.begun(request, response)) refuseOnWire(response, "expectation-failed");
@@ -76,7 +76,7 @@ function isAmbiguous({ rawHeaders, headers, httpVersionMinor }: IncomingMessage)
   return false;
 }
 
-/** For what never gets as far as a route. The body of the request is not read, so the connection ends with it. */
+/** For requests that reach no route. The body is not read, so the connection is closed after the answer. */
 function refuseOnWire(response: ServerResponse, code: ProblemCode): void {
   const body = JSON.stringify(problemOf(code));
   response.writeHead(PROBLEMS[code].status, {

@@ -19,11 +19,15 @@ beforeEach(() => {
   told = [];
   const note = (_event: string, fields?: { reason?: string }) => void told.push(fields?.reason ?? "well");
   writable = new Writable(1_000, {
-    probe: async () => {
-      probes += 1;
-      if (answer !== undefined) throw answer;
+    producer: {
+      probe: async () => {
+        probes += 1;
+        if (answer !== undefined) throw answer;
+      },
+      get lastWriteAt() {
+        return wroteAt;
+      },
     },
-    lastWriteAt: () => wroteAt,
     log: { info: note, warn: note, error: note },
   });
 });

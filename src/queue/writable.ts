@@ -6,12 +6,10 @@ import { GatewayError } from "../model/errors.ts";
 import type { Log } from "../model/log.ts";
 import { redisErrorCode } from "../platform/redis.ts";
 import { type WriteRefusal, writeRefusal } from "../platform/write-refusal.ts";
+import type { Producer } from "./producer.ts";
 
 export interface WritablePorts {
-  /** Writes as a batch is written, and takes it away again. Rejects with what Redis threw. */
-  readonly probe: () => Promise<void>;
-  /** Monotonic ms of the last batch that was written. */
-  readonly lastWriteAt: () => number;
+  readonly producer: Pick<Producer, "probe" | "lastWriteAt">;
   readonly log: Log;
 }
 
@@ -81,7 +79,7 @@ export class Writable {
   }
 
   async #turn(): Promise<void> {
-    const proven = performance.now() - this.#ports.lastWriteAt() < this.#everyMs;
+    const proven = performance.now() - this.#ports.producer.lastWriteAt < this.#everyMs;
     if (this.#refusal !== undefined || !proven) await this.#probe();
     this.#schedule();
   }
@@ -96,7 +94,7 @@ export class Writable {
 
   async #try(): Promise<void> {
     try {
-      await this.#ports.probe();
+      await this.#ports.producer.probe();
       this.#found(undefined);
     } catch (error) {
       const refusal = writeRefusal(error) ?? (redisErrorCode(error) === "TIMEOUT" ? "TIMEOUT" : undefined);

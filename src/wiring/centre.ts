@@ -38,24 +38,16 @@ const LOOKING_ON = {
 export function createCentre({ config, keys, redis, keyspace, vocabulary }: CentreDeps): Centre {
   const { enabled, linkSeconds, sessionMinutes, sessionMaxMinutes, publicUrl } = config.centre;
   const samples = new Samples(LOOKING_ON);
-  const spent = new SpentLinks(redis, keyspace);
-  const left = new LeftSessions(redis, keyspace);
   const http: CentrePort = {
     links: new Seal(keys.token, "privacy centre link"),
     sessions: new Seal(keys.token, "privacy centre session"),
-    spend: (nonce, forMs) => spent.spend(nonce, forMs),
-    leave: (session, forMs) => left.leave(session, forMs),
-    left: (session) => left.has(session),
-    samples: {
-      watch: (watch) => samples.watch(watch),
-      endSubject: (subject) => samples.endSubject(subject),
-      endSession: (session) => samples.endSession(session),
-      changed: async (concerned) => {
-        // A gateway that does not hear of it finds out at its next look, seconds later.
-        await redis.publish(keyspace.recordChanged, concerned).catch(() => undefined);
-        await samples.changed(concerned);
-      },
-      stop: () => samples.stop(),
+    spentLinks: new SpentLinks(redis, keyspace),
+    leftSessions: new LeftSessions(redis, keyspace),
+    samples,
+    recordChanged: async (concerned) => {
+      // A gateway that misses this message finds out at its next look, seconds later.
+      await redis.publish(keyspace.recordChanged, concerned).catch(() => undefined);
+      await samples.changed(concerned);
     },
     properties: vocabulary.properties.map(plainly),
     linkSeconds,

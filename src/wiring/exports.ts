@@ -18,7 +18,7 @@ import type { DeadLetters } from "../queue/dead-letters.ts";
 import { setAsideOf } from "../queue/show-letter.ts";
 import { Exports } from "../rights/access/export.ts";
 import type { KeyedFacts } from "../rights/access/ports.ts";
-import { noKeyOpens } from "../rights/backup/rewrap.ts";
+import { keyIsWhole } from "../rights/backup/rewrap.ts";
 import type { Erasures } from "../rights/erasure/erasures.ts";
 import { ErasureRecords } from "../rights/erasure/record.ts";
 import { plainly } from "../vocabulary/plain.ts";
@@ -40,15 +40,14 @@ export interface ExportsDeps {
 
 export interface ExportsWiring {
   readonly parts: readonly Part[];
-  readonly http: { readonly exports: Exports };
+  readonly exports: Exports;
 }
 
 export function createExports(deps: ExportsDeps): ExportsWiring {
   const { redis, keyspace, ledger, gate, keyring, deadLetters, erasures, rows, disclosures, vocabulary, log } = deps;
-  const records = new ErasureRecords(redis, keyspace);
   const store = new LedgerStore(redis, keyspace);
   const exports = new Exports({
-    record: (tag) => ledger.record(tag),
+    ledger,
     facts: (tag) => keyedFacts(store, tag),
     decisions: async (tag, devices) => {
       const { decisions, floors } = await gate.read(devices.map((deviceKey) => ({ deviceKey, subjectTag: tag })));
@@ -60,23 +59,20 @@ export function createExports(deps: ExportsDeps): ExportsWiring {
       });
     },
     setAside: (tag, device) => setAsideOf(deadLetters, tag, device),
-    disclosures: (tag) => disclosures.of(tag),
-    erasures: {
-      status: (id) => erasures.status(id),
-      read: (id) => records.read(id),
-      times: () => records.times(),
-    },
+    disclosures,
+    erasures,
+    erasureRecords: new ErasureRecords(redis, keyspace),
     rows,
-    pseudonym: (key, device, purpose, epoch) => keyring.pseudonym(key, device, purpose, epoch),
-    keyIsWhole: (key) => noKeyOpens(redis, keyspace, (other) => keyring.opens(other), key, true),
     properties: vocabulary.properties.map(plainly),
+    keyring,
+    keyIsWhole: keyIsWhole(redis, keyspace, keyring, { alone: true }),
     centerOf,
     now: Date.now,
     log,
   });
   return {
     parts: [partOf("row reading", rows)],
-    http: { exports },
+    exports,
   };
 }
 

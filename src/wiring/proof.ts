@@ -4,7 +4,7 @@ import type { Config } from "../config/schema.ts";
 import { catchUp } from "../consent/ledger/catch-up.ts";
 import { LedgerStore } from "../consent/ledger/store.ts";
 import { SubjectErasure } from "../consent/ledger/subject-erasure.ts";
-import type { AuditAct, AuditHead } from "../model/audit.ts";
+import type { AuditHead } from "../model/audit.ts";
 import { GatewayError } from "../model/errors.ts";
 import type { Log } from "../model/log.ts";
 import type { HeldRedis } from "../platform/held-redis.ts";
@@ -12,6 +12,7 @@ import type { Keyspace } from "../platform/keyspace.ts";
 import { connectRedis, orRedisUnavailable } from "../platform/redis.ts";
 import { auditKey } from "../rights/audit/chain.ts";
 import { AuditLog } from "../rights/audit/log.ts";
+import type { AuditTrail } from "../rights/audit/trail.ts";
 import { eraseAgain } from "../rights/erasure/erase-again.ts";
 import { ErasureRecords } from "../rights/erasure/record.ts";
 import { HeldSubjects } from "../rights/holds/held-subjects.ts";
@@ -27,9 +28,9 @@ export interface ProofDeps {
   readonly redis: HeldRedis;
   readonly keyspace: Keyspace;
   /** How far this process knows the audit log to have got. */
-  readonly head: () => AuditHead | undefined;
+  readonly auditLog: Pick<AuditLog, "known">;
   readonly audited: (head: AuditHead) => Promise<void>;
-  readonly audit: (act: AuditAct) => Promise<unknown>;
+  readonly audit: Pick<AuditTrail, "note">;
   readonly fatal: (error: Error) => void;
   readonly log: Log;
 }
@@ -39,7 +40,7 @@ export function createProof(deps: ProofDeps): Proving {
     check: async () => tell(deps, await proveAnew(deps)),
     lost: () => {
       // What Redis has confirmed so far, noted where a rolled-back Redis cannot take it back.
-      const head = deps.head();
+      const head = deps.auditLog.known;
       if (head !== undefined) void deps.audited(head).catch(() => undefined);
     },
     fatal: deps.fatal,
@@ -61,7 +62,7 @@ async function proveAnew(deps: ProofDeps): Promise<Proven> {
   }
 }
 
-async function proveOn(redis: Redis, { config, keyspace, lookup, head, log }: ProofDeps): Promise<Proven> {
+async function proveOn(redis: Redis, { config, keyspace, lookup, auditLog, log }: ProofDeps): Promise<Proven> {
   const store = new LedgerStore(redis, keyspace);
   const records = new ErasureRecords(redis, keyspace);
   const erasure = new SubjectErasure(redis, keyspace, { now: Date.now });
@@ -73,7 +74,7 @@ async function proveOn(redis: Redis, { config, keyspace, lookup, head, log }: Pr
       if (reading.altered > 0) log.error("the erasure journal does not verify", { code: "JOURNAL_INVALID" });
       return reading;
     },
-    head,
+    head: () => auditLog.known,
     log: audit,
     catchUp: async (tag, noted) => {
       const added = await catchUp(store, tag, noted, Date.now());
@@ -97,6 +98,6 @@ function tell({ audit, log }: ProofDeps, { subjects, tokens, broken }: Proven): 
     });
   }
   if (broken > 0) log.warn("records that do not verify were not compared with the erasure journal", { count: broken });
-  for (const subject of subjects) void audit({ act: "journal-replayed", by: "gateway", subject });
-  for (const device of tokens) void audit({ act: "journal-replayed", by: "gateway", device });
+  for (const subject of subjects) void audit.note({ act: "journal-replayed", by: "gateway", subject });
+  for (const device of tokens) void audit.note({ act: "journal-replayed", by: "gateway", device });
 }

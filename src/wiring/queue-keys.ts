@@ -3,7 +3,6 @@ import { statSync } from "node:fs";
 import { join } from "node:path";
 import type { Redis } from "ioredis";
 import type { Config } from "../config/schema.ts";
-import type { AuditAct } from "../model/audit.ts";
 import { DAY_MS } from "../model/durations.ts";
 import { addQueueKey, removeKey } from "../platform/keys/changes.ts";
 import { readKeys } from "../platform/keys/files.ts";
@@ -11,6 +10,7 @@ import { liveGateways } from "../platform/keys/presence.ts";
 import { planRotation, type QueueKeyUse, type Rotation } from "../platform/keys/rotation.ts";
 import type { Keyspace } from "../platform/keyspace.ts";
 import { sealsByKey } from "../queue/key-use.ts";
+import type { AuditTrail } from "../rights/audit/trail.ts";
 import { noticesByKey } from "../rights/erasure/in-ledger.ts";
 import type { RetentionItem, RetentionResult } from "../rights/retention/retention.ts";
 
@@ -18,7 +18,7 @@ export interface QueueKeyDeps {
   readonly config: Pick<Config, "keys" | "retention">;
   readonly redis: Redis;
   readonly keyspace: Keyspace;
-  readonly audit: (act: AuditAct) => Promise<unknown>;
+  readonly audit: Pick<AuditTrail, "note">;
 }
 
 /** The folder is not ours to write in: the operator's command changes keys then. */
@@ -35,7 +35,7 @@ export async function queueKeyUse(redis: Redis, keyspace: Keyspace): Promise<Que
 export function queueKeyRetention(deps: QueueKeyDeps): RetentionItem {
   const { dir } = deps.config.keys;
   const audited = (act: "key-rotated" | "key-destroyed", key: string) =>
-    deps.audit({ act, by: "gateway", detail: { key } });
+    deps.audit.note({ act, by: "gateway", detail: { key } });
   return {
     kind: "queueKeys",
     due: async () => countOf(await planOf(deps)),

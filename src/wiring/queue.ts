@@ -48,11 +48,7 @@ export function createQueue(base: Base, sealing: QueueKeys, damaged: TellDamage,
   });
   const handedOver = new HandedOver(redis.store, keyspace, known);
   const producer = new Producer(redis.producer, keyspace, envelope, known);
-  const writable = new Writable(PROBE_MS, {
-    probe: () => producer.probe(),
-    lastWriteAt: () => producer.lastWriteAt,
-    log,
-  });
+  const writable = new Writable(PROBE_MS, { producer, log });
   const deadLetters = new DeadLetters(redis.store, keyspace, envelope, {
     maxBytes: config.queue.deadLetterBytes,
     damaged,

@@ -9,11 +9,9 @@ import { ledgerOrRemains } from "../consent/ledger/new-chain.ts";
 import { Suspensions } from "../consent/ledger/suspensions.ts";
 import { Policies } from "../consent/policy/policies.ts";
 import type { Keyring } from "../deidentify/keyring.ts";
-import type { AuditAct } from "../model/audit.ts";
 import { NO_SUBJECT_KEY } from "../model/consent.ts";
 import { forEachUndamaged, type TellDamage } from "../model/damage.ts";
 import { dayOf } from "../model/disclosure.ts";
-import type { SubjectTag } from "../model/ids.ts";
 import type { Log } from "../model/log.ts";
 import type { Measurement, SinkRetention } from "../model/sink.ts";
 import { AgreedClock } from "../platform/agreed-clock.ts";
@@ -21,7 +19,9 @@ import type { Keyspace } from "../platform/keyspace.ts";
 import type { DeadLetters } from "../queue/dead-letters.ts";
 import { Disclosures } from "../rights/access/disclosures.ts";
 import type { AuditLog } from "../rights/audit/log.ts";
-import { noKeyOpens } from "../rights/backup/rewrap.ts";
+import type { AuditTrail } from "../rights/audit/trail.ts";
+import { keyIsWhole } from "../rights/backup/rewrap.ts";
+import type { MinorPurge } from "../rights/erasure/minor-purge.ts";
 import { ErasureRecords } from "../rights/erasure/record.ts";
 import { deletingOfAll, deletionGuard, heldLetters, purgeOf } from "../rights/holds/held-devices.ts";
 import { heldNames } from "../rights/holds/held-names.ts";
@@ -41,9 +41,9 @@ export interface RetentionDeps {
   readonly deadLetters: Pick<DeadLetters, "count" | "older" | "expire" | "purge">;
   readonly holds: Pick<HeldSubjects, "all" | "standing">;
   readonly auditLog: Pick<AuditLog, "older" | "trim">;
-  readonly audit: (act: AuditAct) => Promise<unknown>;
-  /** Begins the erasure of everything stored of a subject. Absent: that is left to the gateway. */
-  purgeStored?(tag: SubjectTag): Promise<unknown>;
+  readonly audit: Pick<AuditTrail, "note">;
+  /** Absent: erasing what is stored of minors is left to the gateway. */
+  readonly minors?: Pick<MinorPurge, "purge">;
   readonly damaged: TellDamage;
   readonly log: Log;
 }
@@ -93,7 +93,7 @@ export function createRetention(deps: RetentionDeps): Retention {
       run: async () => deps.auditLog.trim(await cutoffs.before(retention.auditDays)),
     }),
   ];
-  return new Retention(items, { audit: deps.audit, log: deps.log });
+  return new Retention(items, deps);
 }
 
 function counted(kind: RetentionKind, work: { due(): Promise<number>; run(): Promise<number> }): RetentionItem {
@@ -133,7 +133,7 @@ function expiredConsents(deps: RetentionDeps, clock: AgreedClock): RetentionItem
         if (change === undefined) return;
         count += 1;
         if (change.silenced.length > 0) await purge(subject, change.silenced);
-        await audit({ act: "consent-expired", by: "gateway", subject });
+        await audit.note({ act: "consent-expired", by: "gateway", subject });
       });
       return count;
     },
@@ -145,20 +145,20 @@ function suspendedConsents({ redis, keyspace, audit, damaged }: RetentionDeps): 
   const suspensions = new Suspensions(redis, keyspace, { now: Date.now, damaged });
   return counted("suspendedConsents", {
     due: () => suspensions.due(),
-    run: () => suspensions.note((subject) => audit({ act: "consent-invalidated", by: "gateway", subject })),
+    run: () => suspensions.note((subject) => audit.note({ act: "consent-invalidated", by: "gateway", subject })),
   });
 }
 
 /** Normally purged as soon as it is known; here is found what a crash cut short. */
-function minors({ redis, keyspace, purgeStored, damaged }: RetentionDeps): RetentionItem {
+function minors({ redis, keyspace, minors: purge, damaged }: RetentionDeps): RetentionItem {
   const minors = new Minors(redis, keyspace);
   return {
     kind: "minors",
     due: async () => (await minors.due(damaged)).length,
     run: async () => {
       const due = await minors.due(damaged);
-      if (purgeStored === undefined) return { state: due.length === 0 ? "done" : "postponed", count: due.length };
-      for (const tag of due) await purgeStored(tag);
+      if (purge === undefined) return { state: due.length === 0 ? "done" : "postponed", count: due.length };
+      for (const tag of due) await purge.purge(tag);
       return { state: "done", count: due.length };
     },
   };
@@ -174,8 +174,8 @@ function namesUnderHold(deps: RetentionDeps) {
       return { facts: erasureFacts(events), wrappedSubjectKey: key };
     },
     erasures: new ErasureRecords(redis, keyspace),
-    pseudonym: (key, device, purpose, epoch) => keyring.pseudonym(key, device, purpose, epoch),
-    keyIsWhole: (key) => noKeyOpens(redis, keyspace, (other) => keyring.opens(other), key, true),
+    keyring,
+    keyIsWhole: keyIsWhole(redis, keyspace, keyring, { alone: true }),
     damaged,
     now: Date.now,
   });

@@ -9,11 +9,9 @@ import { SubjectErasure } from "../consent/ledger/subject-erasure.ts";
 import type { SubjectTurns } from "../consent/ledger/subject-turns.ts";
 import type { Keyring } from "../deidentify/keyring.ts";
 import type { HttpPorts } from "../http/ports.ts";
-import type { AuditAct } from "../model/audit.ts";
 import type { ServicePurpose } from "../model/consent.ts";
 import type { TellDamage } from "../model/damage.ts";
 import { DAY_MS, MINUTE_MS } from "../model/durations.ts";
-import { deletionOf } from "../model/erasure.ts";
 import type { Pseudonym } from "../model/ids.ts";
 import type { Log } from "../model/log.ts";
 import type { Sink } from "../model/sink.ts";
@@ -27,7 +25,8 @@ import type { Backlog } from "../queue/backlog.ts";
 import type { DeadLetters } from "../queue/dead-letters.ts";
 import type { Envelope } from "../queue/envelope.ts";
 import type { Disclosures } from "../rights/access/disclosures.ts";
-import { noKeyOpens } from "../rights/backup/rewrap.ts";
+import type { AuditTrail } from "../rights/audit/trail.ts";
+import { keyIsWhole } from "../rights/backup/rewrap.ts";
 import { DifferingClocks } from "../rights/erasure/differing-clocks.ts";
 import { Erasures } from "../rights/erasure/erasures.ts";
 import { KeyRemnants } from "../rights/erasure/key-remnants.ts";
@@ -62,7 +61,7 @@ export interface RightsDeps {
   readonly disclosures: Pick<Disclosures, "erase" | "of">;
   readonly sink: Sink;
   readonly store: Pick<PatientStart, "use">;
-  readonly audit: (act: AuditAct) => Promise<unknown>;
+  readonly audit: Pick<AuditTrail, "note">;
   /** Notes on disk, outside Redis, that the subject's data must not come back with a backup. */
   readonly journal: ErasurePorts["journal"];
   /** Sends to the services that listen; answers whom it was sent to just now. */
@@ -77,11 +76,10 @@ export interface RightsDeps {
 export interface Rights {
   /** In the order in which they start. */
   readonly parts: readonly Part[];
+  readonly erasures: Erasures;
   readonly http: Pick<HttpPorts, "erasures" | "receiptKeys" | "signer">;
   /** A service says that it has forgotten. Rejects when that could not be noted. */
   acknowledged(id: string, purpose: ServicePurpose, service: string): Promise<void>;
-  /** A service begins to listen, or nothing of a subject is held any more: what waited for that goes on. */
-  wake(): Promise<void>;
 }
 
 export function createRights(deps: RightsDeps): Rights {
@@ -151,16 +149,12 @@ export function createRights(deps: RightsDeps): Rights {
         },
       },
     ],
-    http: {
-      erasures,
-      receiptKeys,
-      signer,
-    },
+    erasures,
+    http: { erasures, receiptKeys, signer },
     acknowledged: async (id, purpose, service) => {
       const expected = await erasures.acknowledge(id, purpose, service);
       metrics.erasureAnswer(expected ? "accepted" : "unexpected");
     },
-    wake: () => erasures.wakeAll(),
   };
 }
 
@@ -173,40 +167,19 @@ function tell({ running, held, oldestMs, unanswered }: ErasureSurvey, metrics: R
 function erasurePorts(deps: RightsDeps, signer: ReceiptSigner, remnants: KeyRemnants): ErasurePorts {
   const { config, keyspace, redis, keyring, envelope } = deps;
   return {
+    ...deps,
     ledger: new SubjectErasure(redis.store, keyspace, { turns: deps.turns, now: Date.now }),
-    drain: (tag) => deps.leases.drain(tag),
-    queuedBatches: () => deps.backlog.batches(),
-    pseudonym: (key, device, purpose, epoch) => keyring.pseudonym(key, device, purpose, epoch),
     sinks: [erasableSink(deps)],
-    purgeDeadLetters: (tag, devices) => deps.deadLetters.purge(tag, devices),
-    disclosed: (tag) => deps.disclosures.of(tag),
-    eraseDisclosures: (tag, id) => deps.disclosures.erase(tag, id),
-    keyDeleted: () => remnants.mark(),
-    forget: (devices, names) => {
-      for (const device of devices) keyring.forget(device);
-      deps.forgetNames(names);
-    },
+    signer,
+    remnants,
     seal: (text) => JSON.stringify(envelope.seal(text, NAMES_SEAL)),
     open: (sealed) => envelope.open(JSON.parse(sealed), NAMES_SEAL),
     services: (purpose) =>
       config.services.filter((service) => service.purposes.includes(purpose)).map(({ name }) => name),
-    tell: deps.tell,
     hold: async (tag) => standingHoldOf(await standingHolds(redis.store, keyspace, tag, () => deps.damaged("ledger"))),
-    claim: async (tag) => {
-      const lease = await deps.leases.acquire();
-      // Kept, it outlasts a slow store, and holds up nothing but a hold on this subject.
-      await lease.keep(new Set([deletionOf(tag)]));
-      return lease;
-    },
-    journal: deps.journal,
-    sign: (receipt) => signer.sign(receipt),
-    audit: deps.audit,
-    completed: (outcome, durationMs) => deps.metrics.erasureCompleted(outcome, durationMs),
     // With nobody else's key to compare with: it is erased all the same, and the receipt claims nothing.
-    keyIsWhole: (key) => noKeyOpens(redis.store, keyspace, (other) => keyring.opens(other), key, false),
-    damaged: deps.damaged,
+    keyIsWhole: keyIsWhole(redis.store, keyspace, keyring, { alone: false }),
     now: Date.now,
-    log: deps.log,
   };
 }
 

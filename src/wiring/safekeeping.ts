@@ -5,7 +5,7 @@
 import type { Config } from "../config/schema.ts";
 import { ledgerVerifies } from "../consent/ledger/store.ts";
 import { Keyring } from "../deidentify/keyring.ts";
-import type { AuditAct, AuditDetail, AuditHead } from "../model/audit.ts";
+import type { AuditDetail } from "../model/audit.ts";
 import { DAMAGE_KINDS } from "../model/damage.ts";
 import { GatewayError } from "../model/errors.ts";
 import type { Log } from "../model/log.ts";
@@ -17,6 +17,8 @@ import { Presence } from "../platform/keys/presence.ts";
 import type { Keyspace } from "../platform/keyspace.ts";
 import type { Part } from "../platform/lifecycle.ts";
 import { Periodic } from "../platform/periodic.ts";
+import type { AuditLog } from "../rights/audit/log.ts";
+import type { AuditTrail } from "../rights/audit/trail.ts";
 import { removeLeftovers } from "../rights/backup/archive.ts";
 import { Backup, type BackupResult } from "../rights/backup/backup.ts";
 import { claimInstallation, isEmptyInstallation } from "../rights/backup/installation.ts";
@@ -33,9 +35,8 @@ export interface SafekeepingDeps {
   readonly redis: HeldRedis;
   readonly keyspace: Keyspace;
   readonly metrics: Pick<Metrics, "gauge" | "beforeScrape" | "backupDamaged">;
-  readonly audit: (act: AuditAct) => Promise<unknown>;
-  /** How far this process knows the audit log to have got. */
-  readonly auditHead: () => AuditHead | undefined;
+  readonly audit: Pick<AuditTrail, "note">;
+  readonly auditLog: Pick<AuditLog, "known">;
   readonly fatal: (error: Error) => void;
   readonly log: Log;
 }
@@ -69,7 +70,6 @@ export function createSafekeeping(deps: SafekeepingDeps): Safekeeping {
   const proof = createProof({
     ...deps,
     lookup: keys.lookup,
-    head: deps.auditHead,
     audited: journal.audited,
   });
   const beat = async (): Promise<void> => {
@@ -133,7 +133,7 @@ function backups(
       const count = taken.damaged[kind];
       if (count > 0) log.error("damaged records in a backup", { reason: kind, count });
     }
-    await audit({
+    await audit.note({
       act: "backup",
       by: "gateway",
       detail: { subjects: taken.subjects, keys: taken.keys, ...toldDamage(taken) },

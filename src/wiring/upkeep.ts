@@ -1,5 +1,5 @@
 /**
- * What watches over the rights of data subjects besides the path of a message: the audit log, legal holds,
+ * What watches over the rights of data subjects besides the path of a message: the head of the audit log, legal holds,
  * minors, and the retention of everything that is kept.
  */
 import type { Redis } from "ioredis";
@@ -12,22 +12,19 @@ import type { SubjectTurns } from "../consent/ledger/subject-turns.ts";
 import { Suspensions } from "../consent/ledger/suspensions.ts";
 import type { Keyring } from "../deidentify/keyring.ts";
 import type { HttpPorts } from "../http/ports.ts";
-import type { AuditHead } from "../model/audit.ts";
 import type { TellDamage } from "../model/damage.ts";
 import { DAY_MS, HOUR_MS, MINUTE_MS } from "../model/durations.ts";
-import type { SubjectTag } from "../model/ids.ts";
 import type { Log } from "../model/log.ts";
 import type { SinkRetention } from "../model/sink.ts";
 import type { Metrics } from "../observe/metrics.ts";
 import { AgreedClock } from "../platform/agreed-clock.ts";
-import type { Keys } from "../platform/keys/files.ts";
 import type { Keyspace } from "../platform/keyspace.ts";
 import { type Part, partOf } from "../platform/lifecycle.ts";
 import { Periodic } from "../platform/periodic.ts";
 import type { DeadLetters } from "../queue/dead-letters.ts";
-import { auditKey } from "../rights/audit/chain.ts";
-import { AuditLog } from "../rights/audit/log.ts";
-import { AuditTrail } from "../rights/audit/trail.ts";
+import type { AuditLog } from "../rights/audit/log.ts";
+import type { AuditTrail } from "../rights/audit/trail.ts";
+import type { Erasures } from "../rights/erasure/erasures.ts";
 import { MinorPurge } from "../rights/erasure/minor-purge.ts";
 import { purgeOf } from "../rights/holds/held-devices.ts";
 import { LegalHolds } from "../rights/holds/legal-holds.ts";
@@ -38,10 +35,11 @@ import type { Safekeeping } from "./safekeeping.ts";
 
 export interface UpkeepDeps {
   readonly config: Config;
-  readonly keys: Pick<Keys, "lookup">;
   readonly redis: { readonly store: Redis; readonly producer: Redis; readonly worker: Redis };
   readonly keyspace: Keyspace;
-  readonly metrics: Pick<Metrics, "auditLate" | "devicesSuspended" | "gauge">;
+  readonly metrics: Pick<Metrics, "devicesSuspended" | "gauge">;
+  readonly audit: AuditTrail;
+  readonly auditLog: AuditLog;
   readonly damaged: TellDamage;
   readonly leases: Pick<Leases, "acquire">;
   readonly log: Log;
@@ -49,21 +47,13 @@ export interface UpkeepDeps {
   readonly rows: SinkRetention;
   readonly turns: SubjectTurns;
   readonly deadLetters: Pick<DeadLetters, "count" | "older" | "expire" | "purge">;
-  /** Begins the erasure of everything stored of a subject. */
-  purgeStored(tag: SubjectTag): Promise<unknown>;
+  readonly erasures: Pick<Erasures, "request" | "wakeAll">;
   readonly journal: Pick<Safekeeping["journal"], "holding" | "audited">;
-  /** Nothing of the subject is held any more: what waited for that may go on. */
-  freed(tag: SubjectTag): Promise<void>;
 }
 
 export interface Upkeep {
   readonly parts: readonly Part[];
-  readonly trail: AuditTrail;
-  readonly holds: LegalHolds;
-  readonly suspensions: Suspensions;
-  /** How far this process knows the audit log to have got. */
-  auditHead(): AuditHead | undefined;
-  readonly http: Pick<HttpPorts, "audit" | "holds" | "minors">;
+  readonly http: Pick<HttpPorts, "holds" | "minors"> & { readonly suspensions: Suspensions };
 }
 
 const HOLD_SURVEY_MS = 60_000;
@@ -73,12 +63,9 @@ const HEAD_MS = 300_000;
 export function createUpkeep(deps: UpkeepDeps): Upkeep {
   const { config, keyspace, log, deadLetters } = deps;
   const redis = deps.redis.store;
-  const audit = new AuditLog(redis, keyspace, { keys: [auditKey(deps.keys.lookup)], now: Date.now });
   // A hold that ends is gone for good, and so is what it held: a clock ahead alone ends none early.
   const clock = new AgreedClock(redis);
   const now = () => clock.earliest();
-  const trail = new AuditTrail({ audit, late: () => deps.metrics.auditLate(), log, now: Date.now });
-
   const holds = new LegalHolds(
     redis,
     keyspace,
@@ -90,14 +77,10 @@ export function createUpkeep(deps: UpkeepDeps): Upkeep {
         journal: deps.journal,
         broken: () => deps.damaged("ledger"),
       }),
-      approved: (subject, hold, [proposedBy, confirmedBy]) => {
-        const detail = { proposedBy, confirmedBy, reference: hold.ref, until: hold.until };
-        return trail.append({ act: "hold-approved", by: "approver", subject, detail });
-      },
-      expired: (subject) => trail.note({ act: "hold-expired", by: "gateway", subject }),
+      audit: deps.audit,
       purge: purgeOf({ redis, keyspace, leases: deps.leases, deadLetters, damaged: deps.damaged }),
       damaged: deps.damaged,
-      freed: (tag) => deps.freed(tag),
+      freed: () => deps.erasures.wakeAll(),
     },
   );
   const ledgers = new LedgerStore(redis, keyspace);
@@ -109,7 +92,7 @@ export function createUpkeep(deps: UpkeepDeps): Upkeep {
   const suspensions = new Suspensions(redis, keyspace, { now: Date.now });
   let noted = "";
   const noteHead = async (): Promise<void> => {
-    const head = await audit.head();
+    const head = await deps.auditLog.head();
     if (head.hash !== noted) await deps.journal.audited(head);
     noted = head.hash;
   };
@@ -136,17 +119,15 @@ export function createUpkeep(deps: UpkeepDeps): Upkeep {
 
   const minors = new MinorPurge({
     minors: new Minors(redis, keyspace),
-    audit: (act) => trail.append(act),
-    erase: (tag) => deps.purgeStored(tag),
+    audit: deps.audit,
+    erasures: deps.erasures,
   });
 
   const retention = createRetention({
     ...deps,
     redis,
     holds: holds.held,
-    auditLog: audit,
-    audit: (act) => trail.note(act),
-    purgeStored: (tag) => minors.purge(tag),
+    minors,
   });
   const everyMs = config.retention.everyMinutes * MINUTE_MS;
   const schedule = new Schedule(
@@ -164,7 +145,7 @@ export function createUpkeep(deps: UpkeepDeps): Upkeep {
         start: () => heads.start(),
         stop: async () => {
           heads.stop();
-          await trail.stop();
+          await deps.audit.stop();
           await noteHead().catch(() => log.warn("audit head not noted", { stage: "audit" }));
         },
       },
@@ -179,14 +160,6 @@ export function createUpkeep(deps: UpkeepDeps): Upkeep {
       },
       partOf("schedule", schedule),
     ],
-    trail,
-    holds,
-    suspensions,
-    auditHead: () => audit.known,
-    http: {
-      audit: trail,
-      holds,
-      minors,
-    },
+    http: { holds, minors, suspensions },
   };
 }

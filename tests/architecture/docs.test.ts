@@ -32,6 +32,11 @@ function quoted(text: string): string[] {
   return [...prose.matchAll(/`([^`\n]+)`/g)].map(([, content = ""]) => content);
 }
 
+/** Names in the code, with the file they stand in: `file` → `name`. */
+function placesIn(text: string): RegExpExecArray[] {
+  return [...text.matchAll(/`([\w./-]+\.(?:ts|js))` → `(#?\w+)`/g)];
+}
+
 /** The names that GitHub gives to headings. */
 function anchorsOf(text: string): Set<string> {
   const headings = [...text.replace(/^```.*?^```/gms, "").matchAll(/^#{1,6} (.+)$/gm)].map(([, title = ""]) => title);
@@ -84,8 +89,22 @@ describe("names", () => {
   });
 
   it.each(living)("%s: files exist", (_file, text) => {
-    const named = quoted(text).filter((name) => /^[\w.-]+(?:\/[\w.-]+)+\.(?:ts|mjs|json|yaml|sh|md)$/.test(name));
+    const named = quoted(text).filter((name) => /^[\w.-]+(?:\/[\w.-]+)+\.(?:ts|js|mjs|json|yaml|sh|md)$/.test(name));
     expect(named.filter((name) => !["", "src"].some((folder) => existsSync(join(ROOT, folder, name))))).toEqual([]);
+  });
+
+  it.each(living)("%s: what is named behind a file, as `file` → `name`, stands in it", (_file, text) => {
+    const missing = placesIn(text).filter(([, file = "", name = ""]) => {
+      const source = readFileSync(join(ROOT, file), "utf8");
+      return !new RegExp(`(?<![#\\w])${name}\\b`).test(source);
+    });
+    expect(missing.map(([all]) => all)).toEqual([]);
+  });
+
+  it("guides name many of them", () => {
+    const guides = living.filter(([file]) => file.startsWith("docs/guides/"));
+    expect(guides.length).toBeGreaterThan(3);
+    for (const [file, text] of guides) expect(placesIn(text).length, file).toBeGreaterThan(5);
   });
 
   it.each(living)("%s: metrics and their labels exist", (_file, text) => {
@@ -93,8 +112,9 @@ describe("names", () => {
   });
 
   it.each(living)("%s: error codes exist", (_file, text) => {
+    const constants = placesIn(text).map(([, , name]) => name);
     const named = quoted(text).filter((name) => /^[A-Z]+(?:_[A-Z]+)+$/.test(name) && !isVariable(name));
-    expect(named.filter((name) => !Object.hasOwn(ERRORS, name))).toEqual([]);
+    expect(named.filter((name) => !Object.hasOwn(ERRORS, name) && !constants.includes(name))).toEqual([]);
   });
 
   it.each(living)("%s: options and their variables exist", (_file, text) => {

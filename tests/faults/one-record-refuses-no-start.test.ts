@@ -68,9 +68,9 @@ async function started(): Promise<AuditAct[]> {
     lookup: here.keys.lookup,
     redis,
     keyspace: here.keyspace,
-    head: () => undefined,
+    auditLog: { known: undefined },
     audited: async () => undefined,
-    audit: async (act) => void acts.push(act),
+    audit: { note: async (act) => void acts.push(act) },
     fatal: () => undefined,
     log: { info: () => undefined, warn: () => undefined, error: () => undefined },
   });

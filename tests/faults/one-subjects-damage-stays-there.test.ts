@@ -11,7 +11,6 @@ import { erasureFacts } from "../../src/consent/ledger/erasure-facts.ts";
 import { LedgerHolds, standingHolds } from "../../src/consent/ledger/holds.ts";
 import { Ledger } from "../../src/consent/ledger/ledger.ts";
 import { ledgerOrRemains } from "../../src/consent/ledger/new-chain.ts";
-import { rebuildSubject } from "../../src/consent/ledger/rebuild.ts";
 import { ledgerVerifies } from "../../src/consent/ledger/store.ts";
 import { Keyring } from "../../src/deidentify/keyring.ts";
 import type { DamageKind } from "../../src/model/damage.ts";
@@ -22,7 +21,7 @@ import { Envelope } from "../../src/queue/envelope.ts";
 import { sealsByKey } from "../../src/queue/key-use.ts";
 import { Disclosures } from "../../src/rights/access/disclosures.ts";
 import { Backup } from "../../src/rights/backup/backup.ts";
-import { noKeyOpens, rewrapAll } from "../../src/rights/backup/rewrap.ts";
+import { keyIsWhole, rewrapAll } from "../../src/rights/backup/rewrap.ts";
 import { noticesByKey } from "../../src/rights/erasure/in-ledger.ts";
 import { ErasureRecords } from "../../src/rights/erasure/record.ts";
 import { heldLetters } from "../../src/rights/holds/held-devices.ts";
@@ -131,8 +130,8 @@ function world() {
       return "verified" as const;
     },
   };
-  const keyIsWhole = (key: string) => noKeyOpens(redis, keyspace, (other) => keyring.opens(other), key, false);
-  return { removed, ...erasuresOn(store(), { sinks: [sink], keyIsWhole, damaged }) };
+  const isWhole = keyIsWhole(redis, keyspace, keyring, { alone: false });
+  return { removed, ...erasuresOn(store(), { sinks: [sink], keyIsWhole: isWhole, damaged }) };
 }
 
 async function erased(one: Home, gateway = world()) {
@@ -153,8 +152,7 @@ async function backupAndRestore() {
   await redis.del(await redis.keys(`*${prefix}:*`));
   const all = { lookup: keys.lookup, backup: [keys.backup], masters: [keys.master] };
   const summary = await new Restore(redis, keyspace, prefix, all, {
-    rebuild: rebuildSubject,
-    rewrap: (wrapped) => keyring.rewrap(wrapped),
+    keyring,
     closedFloors: () => "1,1,1,1",
     now: Date.now,
   }).run({ records: taken.records, subjectKeys: taken.subjectKeys, journals: [journalFile], replace: false });
@@ -197,7 +195,8 @@ describe.each(Object.entries(LEDGER_HARMS))("when %s", (_, harm) => {
     const [bad, good] = [await home(), await home()];
     let now = Date.now();
     const options = { journal: NO_JOURNAL, now: () => now, broken: () => damaged("ledger") };
-    const ports = { approved: async () => undefined, expired: async () => undefined, purge: async () => undefined };
+    const audit = { append: async () => 0, note: async () => undefined };
+    const ports = { audit, purge: async () => undefined };
     const holds = new LegalHolds(
       redis,
       keyspace,
@@ -217,7 +216,7 @@ describe.each(Object.entries(LEDGER_HARMS))("when %s", (_, harm) => {
     await holds.sweep();
     expect(told).toContain("ledger");
     expect(await holds.held.all()).toEqual([]);
-    for (const { tag } of [bad, good]) expect(await holds.heldUntil(tag)).toBeUndefined();
+    for (const { tag } of [bad, good]) expect((await holds.list(tag)).standing).toEqual([]);
   });
 
   test("the device goes to a new owner", async () => {
@@ -242,8 +241,8 @@ async function namesHeld(): Promise<Pseudonym[]> {
       return { facts: erasureFacts(events), wrappedSubjectKey };
     },
     erasures: records,
-    pseudonym: (key, one, purpose, epoch) => keyring.pseudonym(key, one, purpose, epoch),
-    keyIsWhole: (key) => noKeyOpens(redis, keyspace, (other) => keyring.opens(other), key, true),
+    keyring,
+    keyIsWhole: keyIsWhole(redis, keyspace, keyring, { alone: true }),
     damaged,
     now: Date.now,
   });

@@ -79,7 +79,8 @@ test("a stop while late audit lines are written doubles none and loses none", as
   };
   const silent = { info: () => undefined, warn: () => undefined, error: () => undefined };
   const list = () => Promise.reject(new Error("not asked"));
-  const trail = new AuditTrail({ audit: { append, list }, late: () => undefined, log: silent, now: Date.now });
+  const metrics = { auditLate: () => undefined };
+  const trail = new AuditTrail({ audit: { append, list }, metrics, log: silent, now: Date.now });
   for (let at = 0; at < 5; at += 1) await trail.note({ ...ACT, detail: { at } });
   away = false;
   const stops = [trail.stop(), trail.stop()];
@@ -206,13 +207,19 @@ describe("a legal hold", () => {
     const hold = { ref: "order:1", until: Date.now() + 60_000 };
     return { tag, lamp, ledgerHolds, hold };
   }
-  const holdsOf = (ledger: LedgerHolds, approved: () => Promise<unknown>) =>
-    new LegalHolds(
+  const holdsOf = (ledger: LedgerHolds, approved: () => Promise<unknown>) => {
+    const append = async () => {
+      await approved();
+      return 0;
+    };
+    const audit = { append, note: async () => undefined };
+    return new LegalHolds(
       store().redis,
       store().keyspace,
       { maxMs: 1e9, proposalMs: 1e6, now: Date.now },
-      { ledger, approved, expired: async () => {}, purge: async () => {}, freed: async () => {} },
+      { ledger, audit, purge: async () => {}, freed: async () => {} },
     );
+  };
 
   test("that is taken back while another approver confirms it does not stand, and can be proposed anew", async () => {
     const { tag, ledgerHolds, hold } = await world();
@@ -292,7 +299,7 @@ test("an account of disclosures of whom a hold is placed while old ones go stays
     deadLetters: { count: async () => 0, older: async () => 0, expire: async () => 0, purge: async () => 0 },
     holds: new HeldSubjects(redis, keyspace, async () => []),
     auditLog: { older: async () => 0, trim: async () => 0 },
-    audit: async () => undefined,
+    audit: { note: async () => undefined },
     damaged: () => undefined,
     log: { info: () => undefined, warn: () => undefined, error: () => undefined },
   });

@@ -219,8 +219,10 @@ test("a line about what already happened is written as soon as it can be", async
   const line = (event: string) => void logged.push(event);
   const trail = new AuditTrail({
     audit: log(),
-    late: () => {
-      late += 1;
+    metrics: {
+      auditLate: () => {
+        late += 1;
+      },
     },
     log: { info: line, warn: line, error: line },
     now: () => (clock += 1),

@@ -10,7 +10,6 @@ import { decide } from "../../src/consent/decision/decide.ts";
 import { ConsentGate } from "../../src/consent/decision/gate.ts";
 import { LedgerHolds } from "../../src/consent/ledger/holds.ts";
 import { Ledger } from "../../src/consent/ledger/ledger.ts";
-import { rebuildSubject } from "../../src/consent/ledger/rebuild.ts";
 import { SubjectErasure } from "../../src/consent/ledger/subject-erasure.ts";
 import { denyAllUntilPublished } from "../../src/consent/policy/floors.ts";
 import { Policies } from "../../src/consent/policy/policies.ts";
@@ -99,8 +98,7 @@ export class Installation extends Place {
   restorer(keys = this.keys, redis = this.redis): Restore {
     const all = { lookup: keys.lookup, backup: [keys.backup], masters: [keys.master] };
     return new Restore(redis, this.keyspace, this.prefix, all, {
-      rebuild: rebuildSubject,
-      rewrap: (wrapped) => this.keyring.rewrap(wrapped),
+      keyring: this.keyring,
       closedFloors: denyAllUntilPublished,
       now: Date.now,
     });

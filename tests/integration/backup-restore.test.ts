@@ -9,7 +9,6 @@ import { join } from "node:path";
 import type { Redis } from "ioredis";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
 import { planChange } from "../../src/consent/ledger/plan-change.ts";
-import { rebuildSubject } from "../../src/consent/ledger/rebuild.ts";
 import { LedgerStore } from "../../src/consent/ledger/store.ts";
 import { Keyring } from "../../src/deidentify/keyring.ts";
 import type { DeviceKey, SubjectTag } from "../../src/model/ids.ts";
@@ -127,7 +126,7 @@ test("archives from before a change of the master key and of the backup key open
       backup: [backup, here.keys.backup],
       masters: [master, here.keys.master],
     },
-    { rebuild: rebuildSubject, rewrap: (wrapped) => changed.rewrap(wrapped), closedFloors: () => "", now: Date.now },
+    { keyring: changed, closedFloors: () => "", now: Date.now },
   );
   await here.lose();
   await restorer.run(here.input(made));

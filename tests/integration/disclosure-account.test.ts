@@ -3,6 +3,7 @@ import { describe, expect, test } from "vitest";
 import type { DisclosureLine, Recipient } from "../../src/model/disclosure.ts";
 import type { Pseudonym, SubjectTag } from "../../src/model/ids.ts";
 import { Disclosures, linesFrom } from "../../src/rights/access/disclosures.ts";
+import type { ErasurePorts } from "../../src/rights/erasure/ports.ts";
 import { CONSENT, consentStore, device, subject } from "./consent-fixture.ts";
 import { erasuresOn } from "./erasure-fixture.ts";
 
@@ -88,6 +89,11 @@ describe("counts", () => {
   });
 });
 
+const NAMES: ErasurePorts["keyring"] = {
+  pseudonym: (_key, of, purpose) => `${of}-${purpose}` as Pseudonym,
+  forget: () => undefined,
+};
+
 describe("an erasure", () => {
   test("takes what was disclosed before it was asked for, and nothing of what is consented to afterwards", async () => {
     const { ledger, gate } = store();
@@ -98,7 +104,7 @@ describe("an erasure", () => {
       return decisions[0]?.revision ?? Number.NaN;
     };
     await account().open([line(one, SKY, "2026-03-07", await revisionNow()), line(two, SKY, "2026-03-07", 1)]);
-    const fixture = erasuresOn(store(), { pseudonym: (_key, of, purpose) => `${of}-${purpose}` as Pseudonym });
+    const fixture = erasuresOn(store(), { keyring: NAMES });
     const asked = await fixture.erasures.request(one, { by: "subject", method: "app" });
     if (asked.refused !== undefined) throw new Error(asked.refused);
     // Consented to anew before the erasure got anywhere.
@@ -122,7 +128,7 @@ describe("an erasure", () => {
     await account().open([line(one, SKY, "2026-03-07", 1), line(one, LIGHTS, "2026-03-07", 1)]);
     for (const services of [["lights"], []]) {
       const fixture = erasuresOn(store(), {
-        pseudonym: (_key, of, purpose) => `${of}-${purpose}` as Pseudonym,
+        keyring: NAMES,
         services: (purpose) => (purpose === "scene" ? services : []),
       });
       await ledger.give(one, CONSENT);

@@ -107,8 +107,8 @@ function processOn({ redis, keyspace, leases }: Store, doomed?: Doomed) {
   const connection = doomed === undefined ? redis : doomed.redis(redis);
   const ports: Partial<ErasurePorts> = {
     ledger: new SubjectErasure(connection, keyspace, { now: Date.now }),
-    drain: (tag) => run(() => leases.drain(tag)),
-    purgeDeadLetters: () => run(async () => undefined),
+    leases: { acquire: () => leases.acquire(), drain: (tag) => run(() => leases.drain(tag)) },
+    deadLetters: { purge: () => run(async () => undefined) },
     journal: () => run(async () => undefined),
     services: (purpose) => (purpose === "scene" ? [SERVICE] : []),
     tell: ({ acknowledged }) => (acknowledged.has(SERVICE) ? [] : [SERVICE]),

@@ -1,7 +1,7 @@
 /** Erasures on the real consent parts of a running test; its turns are given by the test instead of a queue. */
 import { SubjectErasure } from "../../src/consent/ledger/subject-erasure.ts";
 import { Keyring } from "../../src/deidentify/keyring.ts";
-import { deletionOf, type SignedReceipt } from "../../src/model/erasure.ts";
+import type { SignedReceipt } from "../../src/model/erasure.ts";
 import { Disclosures } from "../../src/rights/access/disclosures.ts";
 import { Erasures } from "../../src/rights/erasure/erasures.ts";
 import type { ErasureOptions, ErasurePorts } from "../../src/rights/erasure/ports.ts";
@@ -29,7 +29,6 @@ export function erasuresOn(
   options: Partial<ErasureOptions> = {},
 ): ErasureFixture {
   const records = new ErasureRecords(store.redis, store.keyspace);
-  const disclosures = new Disclosures(store.redis, store.keyspace);
   const added: string[] = [];
   const turns = { add: async (id: string) => void added.push(id), wake: async () => undefined };
   const erasures = new Erasures(
@@ -44,31 +43,23 @@ export function erasuresOn(
     turns,
     {
       ledger: new SubjectErasure(store.redis, store.keyspace, { now: Date.now }),
-      drain: (tag) => store.leases.drain(tag),
-      queuedBatches: async () => [],
-      pseudonym: (key, device, purpose, epoch) => keyring.pseudonym(key, device, purpose, epoch),
+      leases: store.leases,
+      backlog: { batches: async () => [] },
+      keyring,
       sinks: [],
-      purgeDeadLetters: async () => undefined,
-      disclosed: (tag) => disclosures.of(tag),
-      eraseDisclosures: (tag, id) => disclosures.erase(tag, id),
-      keyDeleted: async () => undefined,
-      forget: (devices) => {
-        for (const one of devices) keyring.forget(one);
-      },
+      deadLetters: { purge: async () => undefined },
+      disclosures: new Disclosures(store.redis, store.keyspace),
+      remnants: { mark: async () => undefined },
+      forgetNames: () => undefined,
       seal: (text) => Buffer.from(text).toString("base64"),
       open: (sealed) => Buffer.from(sealed, "base64").toString(),
       services: () => [],
       tell: () => [],
       hold: async () => undefined,
-      claim: async (tag) => {
-        const lease = await store.leases.acquire();
-        await lease.keep(new Set([deletionOf(tag)]));
-        return lease;
-      },
       journal: async () => undefined,
-      sign: (receipt) => signer.sign(receipt),
-      audit: async () => undefined,
-      completed: () => undefined,
+      signer,
+      audit: { note: async () => undefined },
+      metrics: { erasureCompleted: () => undefined },
       now: Date.now,
       log: { info: () => {}, warn: () => {}, error: () => {} },
       ...ports,

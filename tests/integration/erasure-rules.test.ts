@@ -142,7 +142,7 @@ test("a hold over one device lets everything of the others be deleted at once, a
   const fixture = erasuresOn(store(), {
     sinks: [sink],
     hold: async () => held,
-    purgeDeadLetters: async (_, some) => void purged.push(some),
+    deadLetters: { purge: async (_, some) => void purged.push(some) },
   });
   await fixture.records.useEpochLength(EPOCH_MS);
   const id = await idOf(fixture.erasures.request(tag, BY_SUBJECT));

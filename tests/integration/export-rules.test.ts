@@ -35,29 +35,27 @@ beforeEach(async () => {
 function exportsWith(ports: Partial<ExportPorts> = {}): Exports {
   const { redis, keyspace, ledger } = store();
   const ledgers = new LedgerStore(redis, keyspace);
-  const records = new ErasureRecords(redis, keyspace);
   const { erasures } = erasuresOn(store());
   return new Exports({
-    record: (tag) => ledger.record(tag),
+    ledger,
     facts: async (tag) => {
       const { events, wrappedSubjectKey } = await ledgers.read(tag);
       return { facts: erasureFacts(events), wrappedSubjectKey };
     },
     decisions: async () => [],
     setAside: async function* () {},
-    disclosures: async () => [],
-    erasures: {
-      status: (id) => erasures.status(id),
-      read: (id) => records.read(id),
-      times: () => records.times(),
-    },
+    disclosures: { of: async () => [] },
+    erasures,
+    erasureRecords: new ErasureRecords(redis, keyspace),
     rows: {
       check: async () => undefined,
       rows: async function* () {},
     },
-    pseudonym: (key, of, _purpose, epoch) => {
-      lookedUnder.add(key);
-      return `${key}|${of}|${epoch}` as Pseudonym;
+    keyring: {
+      pseudonym: (key, of, _purpose, epoch) => {
+        lookedUnder.add(key);
+        return `${key}|${of}|${epoch}` as Pseudonym;
+      },
     },
     properties: [{ name: "temperature", label: "temperature", stored: "rounded", scene: "rounded" }],
     keyIsWhole: async () => false,
@@ -109,7 +107,7 @@ describe("an erasure that begins", () => {
           const { events, wrappedSubjectKey } = await ledgers.read(tag);
           return meanwhile("facts", { facts: erasureFacts(events), wrappedSubjectKey });
         },
-        record: async (tag) => meanwhile("record", await ledger.record(tag)),
+        ledger: { record: async (tag) => meanwhile("record", await ledger.record(tag)) },
         decisions: async () => meanwhile("decisions", []),
       });
       await read(await exports.begin(ANNA, NOBODY_ELSE));
@@ -163,11 +161,13 @@ describe("a key that is gone", () => {
   });
 
   test("or does not open keeps nobody from the rest; where no key opens nothing is given out", async () => {
-    const pseudonym = () => {
-      throw new GatewayError("SUBJECT_KEY_UNREADABLE");
+    const keyring = {
+      pseudonym: () => {
+        throw new GatewayError("SUBJECT_KEY_UNREADABLE");
+      },
     };
-    expect(await incomplete({ pseudonym })).toMatchObject({ incomplete: "key-lost" });
-    const wrong = exportsWith({ pseudonym, keyIsWhole: async () => true });
+    expect(await incomplete({ keyring })).toMatchObject({ incomplete: "key-lost" });
+    const wrong = exportsWith({ keyring, keyIsWhole: async () => true });
     await expect(wrong.begin(ANNA, NOBODY_ELSE)).rejects.toMatchObject({ code: "SUBJECT_KEY_UNREADABLE" });
   });
 

@@ -115,21 +115,14 @@ export function httpApi({ leaseMs = 2_000, bounds = {}, centre = false }: ApiOpt
     const { credentials, ledger, policies, leases, redis, keyspace } = store();
     const log = { info: line, warn: line, error: line };
     const audit = new AuditLog(redis, keyspace, { keys: [AUDIT_KEY], now: Date.now });
-    const trail = new AuditTrail({ audit, late: () => {}, log, now: () => self.now() });
+    const trail = new AuditTrail({ audit, metrics: { auditLate: () => {} }, log, now: () => self.now() });
     holds = new LegalHolds(
       redis,
       keyspace,
       { maxMs: 3_600_000, proposalMs: 60_000, now: () => self.now() },
       {
         ledger: new LedgerHolds(redis, keyspace, { journal: NO_JOURNAL, now: () => self.now() }),
-        approved: (tag, hold, [proposedBy, confirmedBy]) =>
-          trail.append({
-            act: "hold-approved",
-            by: "approver",
-            subject: tag,
-            detail: { proposedBy, confirmedBy, reference: hold.ref },
-          }),
-        expired: (tag) => trail.note({ act: "hold-expired", by: "gateway", subject: tag }),
+        audit: trail,
         purge: async (tag, devices) => void purged.push({ subject: tag, devices: [...devices].sort() }),
         freed: async (tag) => void freed.push(tag),
       },
@@ -153,16 +146,12 @@ export function httpApi({ leaseMs = 2_000, bounds = {}, centre = false }: ApiOpt
         lookup,
         credentials,
         ledger,
-        policies: {
-          publish: async (bytes) => {
-            const result = await policies.publish(bytes);
-            await suspensions.survey();
-            return result;
-          },
-          get: (version) => policies.get(version),
-          list: () => policies.list(),
-          floors: () => policies.floors(),
-          devicesSuspended: () => suspensions.counts(),
+        policies,
+        suspensions,
+        publishPolicy: async (bytes) => {
+          const result = await policies.publish(bytes);
+          await suspensions.survey();
+          return result;
         },
         leases,
         audit: trail,
@@ -195,9 +184,11 @@ export function httpApi({ leaseMs = 2_000, bounds = {}, centre = false }: ApiOpt
         disclosures: new Disclosures(redis, keyspace),
         purgeDeadLetters: async (tag, devices) => void purged.push({ subject: tag, devices: [...devices].sort() }),
         readiness: () => self.readiness,
-        metricsText: async () => "consentry_messages_received_total 0\n",
-        turnedAway: () => {},
-        withdrawalAnswered: (durationMs) => void withdrawalsMs.push(durationMs),
+        metrics: {
+          text: async () => "consentry_messages_received_total 0\n",
+          httpRefused: () => {},
+          withdrawalAnswered: (durationMs) => void withdrawalsMs.push(durationMs),
+        },
         log,
       },
     );
@@ -222,5 +213,5 @@ function exportsOn(store: Store, erasures: Erasures, log: Log): HttpPorts["expor
     disclosures: new Disclosures(store.redis, store.keyspace),
     vocabulary: new Vocabulary(),
     log,
-  }).http.exports;
+  }).exports;
 }

@@ -43,7 +43,7 @@ beforeEach(async () => {
 function retention(queueKeyDays = 30) {
   const { retention: rest } = loadConfig({ file: undefined, env: { CONSENTRY_HTTP_TOKEN: "-".repeat(64) } });
   const config = { keys: { dir, create: false }, retention: { ...rest, queueKeyDays } };
-  return queueKeyRetention({ config, redis, keyspace, audit: async (act) => acts.push(act) });
+  return queueKeyRetention({ config, redis, keyspace, audit: { note: async (act) => void acts.push(act) } });
 }
 
 const files = async () => (await readdir(join(dir, "queue"))).sort();

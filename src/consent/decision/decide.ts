@@ -11,7 +11,7 @@ import {
   PURPOSES,
 } from "../../model/consent.ts";
 
-export type Verdict =
+type Allowed =
   | { readonly grants: Grants; readonly refusal?: undefined }
   | { readonly refusal: ConsentRefusal; readonly grants?: undefined };
 
@@ -28,7 +28,7 @@ const ANALYTICS_BITS = ALL_CATEGORIES << (PURPOSES.indexOf("analytics") * CATEGO
  * The grants that hold at `nowMs`, or the first reason why none does. Order of reasons: no record,
  * hold, state, expiry, guardian, purposes, policy.
  */
-export function decide(decision: Decided | undefined, floors: PolicyFloors, nowMs: number): Verdict {
+export function decide(decision: Decided | undefined, floors: PolicyFloors, nowMs: number): Allowed {
   if (decision === undefined) return { refusal: "no-consent" };
   if (decision.held) return { refusal: "legal-hold" };
   if (decision.state === "withdrawn") return { refusal: "consent-withdrawn" };

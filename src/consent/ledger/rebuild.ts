@@ -44,7 +44,7 @@ export interface Since {
 }
 
 /** An erasure that was asked for and did not get to the end: it begins again. */
-export interface BegunErasure {
+interface UnfinishedErasure {
   readonly id: string;
   readonly facts: ErasureFacts;
   readonly wrappedSubjectKey: string | undefined;
@@ -57,7 +57,7 @@ export interface RebuiltSubject {
   readonly devices: readonly DeviceKey[];
   readonly decisions: readonly (readonly [DeviceKey, string])[];
   readonly wrappedSubjectKey: string | undefined;
-  readonly begun: readonly BegunErasure[];
+  readonly begun: readonly UnfinishedErasure[];
   /** When the first of the legal holds that stand is due to end, Unix ms. */
   readonly heldUntil: number | undefined;
 }
@@ -67,7 +67,7 @@ export function rebuildSubject(saved: SavedSubject, since: Since, now: number): 
   const read = readSaved(saved, now);
   let ledger = read.ledger;
   const texts = [...read.texts];
-  const begun: BegunErasure[] = [];
+  const begun: UnfinishedErasure[] = [];
   const append = (draft: Draft, keyAfter: string | undefined): void => {
     const above = { ...ledger, state: { ...ledger.state, fence: Math.max(ledger.state.fence, since.fence) } };
     const { event, state: after } = planChange(above, draft, { wrappedSubjectKey: keyAfter ?? NO_SUBJECT_KEY, now });

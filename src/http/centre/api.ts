@@ -1,35 +1,25 @@
 /** What a person does in the privacy centre, each act through the same functions as the account service's. */
-import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
-import type { ZodTypeProvider } from "fastify-type-provider-zod";
+import type { FastifyReply, FastifyRequest } from "fastify";
 import { z } from "zod";
 import { standingsOf } from "../../consent/ledger/standing.ts";
-import { centreOverview, deviceNumber } from "../../model/centre.ts";
+import { deviceNumber } from "../../model/centre.ts";
 import { CATEGORIES, PURPOSES } from "../../model/consent.ts";
 import { contentHash } from "../../model/consent-record.ts";
-import { erasureStatus } from "../../model/erasure.ts";
 import { requestErasure, stateConsent, withdrawConsent } from "../acts.ts";
-import { ERASURE_EXAMPLE, OVERVIEW_EXAMPLE } from "../examples.ts";
+import type { Scope } from "../contract.ts";
+import { erasureAnswer, erasurePath } from "../erasure-answer.ts";
 import type { HttpPorts } from "../ports.ts";
-import { BODY_PROBLEMS, type ProblemCode, problemResponses, refuse } from "../problems.ts";
-import { CENTRE_PROBLEMS, devicesOf, type Entered, enter, enterOpen } from "./entered.ts";
+import { type ProblemCode, refuse } from "../problems.ts";
+import { devicesOf, type Entered, enter, enterOpen } from "./entered.ts";
 import { authorityOf, verificationOf } from "./guardian.ts";
-import { overviewOf } from "./overview.ts";
+import { OVERVIEW_EXAMPLE, overviewAnswer, overviewOf } from "./overview.ts";
 import { withMore } from "./record.ts";
 
 /** Stands in the ledger as the way in which something was stated. */
 const METHOD = "privacy-centre";
 
-const ACT_PROBLEMS = [
-  ...CENTRE_PROBLEMS,
-  ...BODY_PROBLEMS,
-  "not-from-the-page",
-  "session-closed",
-  "device-not-bound",
-  "conflict",
-  "not-drained",
-] as const;
+const ACT_PROBLEMS = ["not-from-the-page", "session-closed", "device-not-bound", "conflict", "not-drained"] as const;
 
-const overviewAnswer = centreOverview.meta({ examples: [OVERVIEW_EXAMPLE] });
 const device = deviceNumber.optional().describe("Absent: all devices, later ones included.");
 const agreeBody = z
   .strictObject({
@@ -49,23 +39,19 @@ const withdrawBody = z
   })
   .meta({ examples: [{}, { purposes: ["weather"], categories: ["location"] }] });
 const eraseBody = z.strictObject({}).meta({ examples: [{}] });
-const erasurePath = z.strictObject({ id: z.uuid().meta({ examples: [ERASURE_EXAMPLE.id] }) });
 
-export function centreApi(scope: FastifyInstance, ports: HttpPorts): void {
-  const app = scope.withTypeProvider<ZodTypeProvider>();
+export function centreApi(scope: Scope, ports: HttpPorts): void {
   const tags = ["privacy centre"];
-  const security = [{ centre: [] }];
 
-  app.get(
+  scope.get(
     "/centre/api/overview",
     {
       schema: {
         operationId: "centreOverview",
         tags,
-        security,
         summary: "Everything the page shows at first sight",
         description: "What holds, for which devices, for what, and what became of an erasure.",
-        response: { 200: overviewAnswer, ...problemResponses(...CENTRE_PROBLEMS) },
+        response: { 200: overviewAnswer },
       },
     },
     async (request, reply) => {
@@ -75,27 +61,29 @@ export function centreApi(scope: FastifyInstance, ports: HttpPorts): void {
     },
   );
 
-  app.post(
+  scope.post(
     "/centre/api/consents",
     {
+      config: {
+        audit: { act: "consent-given" },
+        problems: [
+          ...ACT_PROBLEMS,
+          "guardian-needed",
+          "changed-meanwhile",
+          "policy-superseded",
+          "record-full",
+          "purpose-not-in-policy",
+        ],
+      },
       schema: {
         operationId: "centreAgree",
         tags,
-        security,
         summary: "Agree to more",
         description:
           "Records consent to the newest policy: to what is used now, and to what is named here. What a newer policy suspended is not taken along unless it is named.",
         body: agreeBody,
         response: {
           201: overviewAnswer,
-          ...problemResponses(
-            ...ACT_PROBLEMS,
-            "guardian-needed",
-            "changed-meanwhile",
-            "policy-superseded",
-            "record-full",
-            "purpose-not-in-policy",
-          ),
         },
       },
     },
@@ -107,17 +95,17 @@ export function centreApi(scope: FastifyInstance, ports: HttpPorts): void {
     },
   );
 
-  app.post(
+  scope.post(
     "/centre/api/withdrawals",
     {
+      config: { audit: { act: "consent-withdrawn", unstoppable: true }, problems: [...ACT_PROBLEMS] },
       schema: {
         operationId: "centreWithdraw",
         tags,
-        security,
         summary: "Take consent back, all of it or a part",
         description: "Answered only once nothing that was withdrawn can be written or passed on any more.",
         body: withdrawBody,
-        response: { 200: overviewAnswer, ...problemResponses(...ACT_PROBLEMS) },
+        response: { 200: overviewAnswer },
       },
     },
     async (request, reply) => {
@@ -133,17 +121,17 @@ export function centreApi(scope: FastifyInstance, ports: HttpPorts): void {
     },
   );
 
-  app.post(
+  scope.post(
     "/centre/api/erasures",
     {
+      config: { audit: { act: "erasure-requested", unstoppable: true }, problems: [...ACT_PROBLEMS] },
       schema: {
         operationId: "centreErase",
         tags,
-        security,
         summary: "Have everything erased",
         description: "Nothing else can be done in this session afterwards; it shows how far the erasure is.",
         body: eraseBody,
-        response: { 202: overviewAnswer, ...problemResponses(...ACT_PROBLEMS) },
+        response: { 202: overviewAnswer },
       },
     },
     async (request, reply) => {
@@ -156,19 +144,18 @@ export function centreApi(scope: FastifyInstance, ports: HttpPorts): void {
     },
   );
 
-  app.get(
+  scope.get(
     "/centre/api/erasures/:id",
     {
+      config: { problems: ["unknown-erasure"] },
       schema: {
         operationId: "centreErasure",
         tags,
-        security,
         summary: "How far an erasure of one's own is",
         description: "With the receipt, once there is one.",
         params: erasurePath,
         response: {
-          200: erasureStatus.meta({ examples: [ERASURE_EXAMPLE] }),
-          ...problemResponses(...CENTRE_PROBLEMS, "unknown-erasure"),
+          200: erasureAnswer,
         },
       },
     },

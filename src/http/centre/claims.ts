@@ -1,5 +1,5 @@
 /**
- * What a link and a session say about whom they stand for: sealed, so that whoever carries them can neither
+ * What a link and a session say about the person they belong to: sealed, so that the person who carries them can neither
  * read nor change them, and nothing about the person has to rest here.
  */
 import { randomBytes } from "node:crypto";
@@ -17,7 +17,7 @@ const holder = z.strictObject({
   by: z.enum(["subject", "guardian"]),
   /** The guardian on file as whom they act. */
   guardianRef: opaqueReference.optional(),
-  /** How whoever issued the link made sure of the guardian. */
+  /** How the issuer of the link verified the guardian. */
   verification: z.strictObject({ method: methodCode, evidenceRef: opaqueReference }).optional(),
   jurisdiction: z.array(countryCode),
   labels: z.array(z.tuple([deviceNumber, z.string()])),
@@ -49,7 +49,7 @@ export function sealLink(seal: Seal, who: Holder, expiresAt: number): SealedLink
   return token.length > MAX_SEALED_CHARACTERS ? undefined : { token, expiresAt };
 }
 
-/** Whoever holds it may be someone else than it was made for: see that it is spent only once. */
+/** The holder of a link may be another person than it was made for: make sure that it is used only once. */
 export function openLink(
   seal: Seal,
   token: string,

@@ -1,4 +1,4 @@
-/** Who stands behind a request to the centre, and whether the session still stands for them. */
+/** The person of a request to the centre, and whether the session is still valid for them. */
 import type { FastifyRequest } from "fastify";
 import type { DeviceKey } from "../../model/ids.ts";
 import type { CentrePort, HttpPorts } from "../ports.ts";
@@ -25,7 +25,7 @@ export interface Entered {
   readonly person: Person;
 }
 
-/** The person of the session, if the session still stands for whom it was made. */
+/** The person of the session, if it is still valid for the guardian or subject it was made for. */
 export async function enter(
   ports: HttpPorts,
   request: FastifyRequest,
@@ -40,7 +40,7 @@ async function enterAs(ports: HttpPorts, session: SessionClaims): Promise<Entere
   return refused === undefined ? { session, person } : { refused: "guardian-mismatch" };
 }
 
-/** The same for whatever cannot be done any more once an erasure was asked for. */
+/** The same for acts that are closed after an erasure was requested. */
 export async function enterOpen(
   ports: HttpPorts,
   request: FastifyRequest,
@@ -56,7 +56,7 @@ export async function stillOpens(
   session: SessionClaims,
   device: DeviceKey,
 ): Promise<boolean> {
-  if (await centre.left(session.id)) return false;
+  if (await centre.leftSessions.has(session.id)) return false;
   const entered = await enterAs(ports, session);
   if (!("person" in entered) || entered.person.closed) return false;
   return entered.person.record.devices.some((one) => one.device === device);

@@ -11,7 +11,7 @@ export interface Authority {
   readonly guardianRef?: string | undefined;
 }
 
-/** Somebody else's guardian comes out with a reference that the ledger refuses. */
+/** For another person's guardian the reference is one that the ledger refuses. */
 export function authorityOf(record: ConsentRecord, { by, guardianRef, verification }: Role): Authority {
   if (by === "subject") return { by };
   const onFile = knownGuardian(record.guardian);
@@ -25,7 +25,7 @@ export function verificationOf(record: ConsentRecord, { by, verification }: Role
   return knownGuardian(record.guardian) === verification.evidenceRef ? undefined : { verified: true, ...verification };
 }
 
-/** Whether such a link may be made, and still stands for whom it was made. */
+/** Whether such a link may be made, and is still valid for the guardian it was made for. */
 export function guardianRefusal(
   record: ConsentRecord,
   role: Role,
@@ -35,6 +35,6 @@ export function guardianRefusal(
   if (knownGuardian(record.guardian) !== undefined) {
     return refusedAsGuardian(record.guardian, authority) === undefined ? undefined : "guardian-mismatch";
   }
-  // Nobody is on file yet: with the first statement their verification will be.
+  // No guardian is on file yet: their verification is recorded with the first statement.
   return role.verification === undefined ? "guardian-unverified" : undefined;
 }

@@ -1,11 +1,10 @@
-/** A person looks on at their own device: server-sent events, for minutes, from this gateway's memory alone. */
-import type { FastifyInstance } from "fastify";
-import type { ZodTypeProvider } from "fastify-type-provider-zod";
+/** A live view of one of the person's devices: server-sent events, for minutes, from this gateway's memory alone. */
 import { z } from "zod";
 import type { WatchEnd } from "../../model/centre.ts";
+import type { Scope } from "../contract.ts";
 import type { CentrePort, HttpPorts } from "../ports.ts";
-import { problemResponses, refuse } from "../problems.ts";
-import { CENTRE_PROBLEMS, enterOpen, stillOpens } from "./entered.ts";
+import { refuse } from "../problems.ts";
+import { enterOpen, stillOpens } from "./entered.ts";
 import { PAGE_HEADERS } from "./page.ts";
 import { devicesEver } from "./record.ts";
 
@@ -24,27 +23,26 @@ const EVENTS =
   'event: sample\ndata: {"at":1767225600000,"sent":{"model":"HB-200"},"purposes":{"scene":{"nothing":"nobody-listens"}}}\n\n';
 const events = z.string().meta({ examples: [EVENTS] });
 
-export function liveRoutes(scope: FastifyInstance, ports: HttpPorts, centre: CentrePort): void {
+export function liveRoutes(scope: Scope, ports: HttpPorts, centre: CentrePort): void {
   const { samples } = centre;
-  // A server that stops must not wait for those who look on.
+  // A server that stops must not wait for live views.
   scope.addHook("preClose", async () => samples.stop());
 
-  scope.withTypeProvider<ZodTypeProvider>().get(
+  scope.get(
     "/centre/api/devices/:device/live",
     {
       handlerTimeout: HANDLER_TIMEOUT_MS,
       exposeHeadRoute: false,
+      config: { problems: ["session-closed", "device-not-bound", "too-many-watchers"] },
       schema: {
         operationId: "centreLive",
         tags: ["privacy centre"],
-        security: [{ centre: [] }],
         summary: "The last message of a device, and what each purpose was given of it",
         description:
           "Server-sent events: `sample` for a message that was processed by this gateway, `end` with the reason when no more comes. Nothing of it is kept anywhere.",
         params: livePath,
         response: {
           200: { description: "Events as they happen.", content: { "text/event-stream": { schema: events } } },
-          ...problemResponses(...CENTRE_PROBLEMS, "session-closed", "device-not-bound", "too-many-watchers"),
         },
       },
     },
@@ -67,7 +65,7 @@ export function liveRoutes(scope: FastifyInstance, ports: HttpPorts, centre: Cen
         forMs: session.exp - Date.now(),
         stands: () => stillOpens(ports, centre, session, deviceKey),
         sample: (json) => {
-          // Whoever does not read misses messages; the latest comes again soon enough.
+          // A client that does not read misses messages; the next one comes soon.
           if (!raw.writableNeedDrain) raw.write(`event: sample\ndata: ${json}\n\n`);
         },
         ended: end,

@@ -1,15 +1,63 @@
-/** Everything the page shows at first sight, gathered anew each time: nothing of it is remembered. */
+/** Everything the page shows when it opens, read each time: nothing of it is cached. */
 import { standingsOf } from "../../consent/ledger/standing.ts";
-import type { CentreOverview } from "../../model/centre.ts";
+import { type CentreOverview, centreOverview } from "../../model/centre.ts";
 import { CATEGORIES, type Category, type PolicyFloors, PURPOSE_NEEDS, PURPOSES } from "../../model/consent.ts";
 import type { ConsentRecord } from "../../model/consent-record.ts";
 import type { Disclosure } from "../../model/disclosure.ts";
 import { type PolicyDocument, policyDocument } from "../../model/policy-document.ts";
+import { EXAMPLE } from "../fields.ts";
 import type { HttpPorts } from "../ports.ts";
 import type { SessionClaims } from "./claims.ts";
 import { devicesEver, latestErasure } from "./record.ts";
 
-/** What holds about whoever's session it is. */
+export const OVERVIEW_EXAMPLE = {
+  now: 1_767_225_600_000,
+  by: "subject" as const,
+  session: "mL0V1cPq4o8s2Zk7Yw3TnX",
+  endsAt: 1_767_226_500_000,
+  endsAtLatest: 1_767_229_200_000,
+  controller: "vendor",
+  head: EXAMPLE.head,
+  policy: {
+    version: 1,
+    title: "Smart-home telemetry",
+    language: "en",
+    effectiveFrom: "2022-06-17",
+    hash: EXAMPLE.policyHash,
+    statements: [{ clause: "2.3", says: "Saying no to one purpose leaves the others as they are." }],
+  },
+  minor: false,
+  guardian: false,
+  standing: {
+    state: "given" as const,
+    used: { scene: ["status" as const] },
+    waiting: {},
+    suspended: [],
+    at: 1_767_225_600_000,
+    expiresAt: 1_798_761_600_000,
+    policyVersion: 1,
+  },
+  purposes: [
+    {
+      id: "scene" as const,
+      description: "Device states under a pseudonym let a scene service act on what happens at home.",
+      basis: "consent" as const,
+      recipients: ["scene services"],
+      regions: ["IN"],
+      retentionDays: 0,
+      offered: ["model" as const, "status" as const],
+      needs: ["status" as const],
+      closed: false,
+    },
+  ],
+  devices: [{ number: 1, label: "Hallway hub", held: false }],
+  disclosed: [],
+  closed: false,
+};
+
+export const overviewAnswer = centreOverview.meta({ examples: [OVERVIEW_EXAMPLE] });
+
+/** What is on record about the person of a session. */
 export interface Person {
   readonly record: ConsentRecord;
   readonly policy: { readonly document: PolicyDocument; readonly hash: string };
@@ -37,7 +85,7 @@ export async function personOf(ports: HttpPorts, session: SessionClaims): Promis
   };
 }
 
-/** What the gateway erases by itself, as of a minor, ends nobody's session. */
+/** An erasure that the gateway begins by itself, such as of a minor's data, closes no session. */
 function isClosed(record: ConsentRecord, session: SessionClaims): boolean {
   return record.events.some(
     (event) => event.type === "erasure-requested" && event.by !== "controller" && event.at >= session.iat,
@@ -76,7 +124,7 @@ export async function overviewOf(ports: HttpPorts, session: SessionClaims, perso
   };
 }
 
-/** One line for each recipient and purpose, whatever the days; they come oldest first. */
+/** One line for each recipient and purpose, over all days; they come oldest first. */
 function summedUp(disclosures: readonly Disclosure[]): CentreOverview["disclosed"] {
   const sums = new Map<string, CentreOverview["disclosed"][number]>();
   for (const { recipient, purpose, region, count, day } of disclosures) {

@@ -58,7 +58,7 @@ export function pageRoutes(scope: FastifyInstance): void {
     const content = readFileSync(fileURLToPath(new URL(name, FOLDER)));
     const url = `${CENTRE_PATH}/${name === "index.html" ? "" : name}`;
     scope.get(url, { schema: { hide: true } }, async (_request, reply) =>
-      // Looked after anew each time: the page must fit the gateway that answers it.
+      // Checked each time it is loaded: the page must be of the same version as the gateway.
       reply.type(type).header("cache-control", "no-cache").send(content),
     );
   }

@@ -1,9 +1,10 @@
 /** Everything below `/centre`: the page, the way in and out, and what can be done inside. */
-import type { FastifyInstance } from "fastify";
 import { auditActs } from "../audited.ts";
+import { describeRoutes, type Scope } from "../contract.ts";
 import { refuseOtherMethods } from "../methods.ts";
 import type { CentrePort, HttpPorts } from "../ports.ts";
 import { centreApi } from "./api.ts";
+import { CENTRE_PROBLEMS } from "./entered.ts";
 import { exportRoute } from "./export-route.ts";
 import { liveRoutes } from "./live.ts";
 import { guardAnswers, pageRoutes } from "./page.ts";
@@ -13,9 +14,9 @@ import { sessionRoutes } from "./session-routes.ts";
 import { shareOfAll } from "./share.ts";
 import { stayRoute } from "./stay.ts";
 
-/** `maxUnderWay`: requests that may be worked on at a time. */
+/** `maxUnderWay`: how many requests may be worked on at a time. */
 export async function centreRoutes(
-  scope: FastifyInstance,
+  scope: Scope,
   ports: HttpPorts,
   centre: CentrePort,
   maxUnderWay: number,
@@ -29,6 +30,7 @@ export async function centreRoutes(
   });
   await scope.register(async (own) => {
     requirePage(own);
+    describeRoutes(own, { problems: ["not-from-the-page", "centre-busy", "unavailable", "timeout", "internal"] });
     const finish = refuseOtherMethods(own);
     sessionRoutes(own, ports, centre);
     finish();
@@ -42,6 +44,7 @@ export async function centreRoutes(
       (request) => sessionOf(request).by,
       (request) => sessionOf(request).tag,
     );
+    describeRoutes(own, { security: "centre", problems: CENTRE_PROBLEMS });
     const finish = refuseOtherMethods(own);
     centreApi(own, ports);
     stayRoute(own, ports, centre);

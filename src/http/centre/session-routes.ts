@@ -1,11 +1,12 @@
 /** The way into the privacy centre and out of it: a link is exchanged for a session, once. */
-import type { FastifyInstance, FastifyRequest } from "fastify";
-import type { ZodTypeProvider } from "fastify-type-provider-zod";
+import type { FastifyRequest } from "fastify";
 import { z } from "zod";
 import { timestampMs } from "../../model/consent-record.ts";
 import { auditActs } from "../audited.ts";
+import type { Scope } from "../contract.ts";
+import { done } from "../fields.ts";
 import type { CentrePort, HttpPorts } from "../ports.ts";
-import { BODY_PROBLEMS, problemResponses, refuse } from "../problems.ts";
+import { refuse } from "../problems.ts";
 import { beginSession, type LinkClaims, openLink } from "./claims.ts";
 import { guardianRefusal } from "./guardian.ts";
 import { clearSession, endSession, sessionTerm, setSession } from "./session.ts";
@@ -19,17 +20,16 @@ const exchangeAnswer = z
   .strictObject({ endsAt: timestampMs })
   .describe("The session itself is a cookie that no script can read.")
   .meta({ examples: [{ endsAt: 1_767_226_500_000 }] });
-const done = z.null().describe("Done; no body.");
 
 const links = new WeakMap<FastifyRequest, LinkClaims>();
 
-export function sessionRoutes(scope: FastifyInstance, ports: HttpPorts, centre: CentrePort): void {
-  // Before the audit log hears of it: only a link of ours is worth a line, or anybody could fill the log.
+export function sessionRoutes(scope: Scope, ports: HttpPorts, centre: CentrePort): void {
+  // Before the audit: only a link that we sealed gets a line, else anyone could fill the log.
   scope.addHook("preHandler", async (request, reply) => {
     if (request.method !== "POST") return;
     const link = openLink(centre.links, (request.body as z.infer<typeof exchangeBody>).token, Date.now());
     if ("refused" in link) {
-      ports.turnedAway("bad-link");
+      ports.metrics.httpRefused("bad-link");
       return refuse(reply, link.refused);
     }
     links.set(request, link);
@@ -40,11 +40,22 @@ export function sessionRoutes(scope: FastifyInstance, ports: HttpPorts, centre: 
     (request) => links.get(request)?.by ?? "subject",
     (request) => links.get(request)?.tag,
   );
-  const app = scope.withTypeProvider<ZodTypeProvider>();
-
-  app.post(
+  scope.post(
     "/centre/session",
     {
+      config: {
+        audit: { act: "link-used" },
+        problems: [
+          "invalid-request",
+          "link-invalid",
+          "link-expired",
+          "link-used",
+          "guardian-mismatch",
+          "guardian-unverified",
+          "unknown-subject",
+          "conflict",
+        ],
+      },
       schema: {
         operationId: "openCentre",
         tags: ["privacy centre"],
@@ -54,22 +65,6 @@ export function sessionRoutes(scope: FastifyInstance, ports: HttpPorts, centre: 
         body: exchangeBody,
         response: {
           201: exchangeAnswer,
-          ...problemResponses(
-            ...BODY_PROBLEMS,
-            "invalid-request",
-            "link-invalid",
-            "link-expired",
-            "link-used",
-            "guardian-mismatch",
-            "guardian-unverified",
-            "unknown-subject",
-            "not-from-the-page",
-            "conflict",
-            "centre-busy",
-            "unavailable",
-            "timeout",
-            "internal",
-          ),
         },
       },
     },
@@ -77,7 +72,7 @@ export function sessionRoutes(scope: FastifyInstance, ports: HttpPorts, centre: 
       const link = links.get(request);
       if (link === undefined) return refuse(reply, "link-invalid");
       const now = Date.now();
-      if (!(await centre.spend(link.nonce, link.exp - now))) return refuse(reply, "link-used");
+      if (!(await centre.spentLinks.spend(link.nonce, link.exp - now))) return refuse(reply, "link-used");
       const record = await ports.ledger.record(link.tag);
       if (record === undefined) return refuse(reply, "unknown-subject");
       const refusal = guardianRefusal(record, link);
@@ -89,9 +84,10 @@ export function sessionRoutes(scope: FastifyInstance, ports: HttpPorts, centre: 
     },
   );
 
-  app.delete(
+  scope.delete(
     "/centre/session",
     {
+      config: { audit: "keeps nothing" },
       schema: {
         operationId: "leaveCentre",
         tags: ["privacy centre"],
@@ -100,7 +96,6 @@ export function sessionRoutes(scope: FastifyInstance, ports: HttpPorts, centre: 
           "Takes the cookie back and ends the session, so that no copy of the cookie is good any more. The cookie goes also with an answer that is an error.",
         response: {
           204: done,
-          ...problemResponses("not-from-the-page", "centre-busy", "unavailable", "timeout", "internal"),
         },
       },
     },

@@ -23,11 +23,11 @@ const sessions = new WeakMap<FastifyRequest, SessionClaims>();
 
 /**
  * Every route of this scope answers 401 without a session that was not left, and to a page that shows another
- * one: a link that was opened in the meantime must not make what is done there count for somebody else.
+ * one: when another link was opened meanwhile, what is done on the old page must not count for the other person.
  */
-export function requireSession(scope: FastifyInstance, ports: Pick<HttpPorts, "turnedAway">, centre: CentrePort): void {
+export function requireSession(scope: FastifyInstance, ports: Pick<HttpPorts, "metrics">, centre: CentrePort): void {
   const turnAway = (reply: FastifyReply): FastifyReply => {
-    ports.turnedAway("no-session");
+    ports.metrics.httpRefused("no-session");
     return refuse(reply, "session-ended");
   };
   scope.addHook("onRequest", async (request, reply) => {
@@ -36,22 +36,22 @@ export function requireSession(scope: FastifyInstance, ports: Pick<HttpPorts, "t
     if (session === undefined || (shown !== "1" && shown !== session.id && isPage(request))) return turnAway(reply);
     sessions.set(request, session);
   });
-  // Before anybody else is asked about the session.
+  // Before Redis is asked about the session.
   shareOfOne(scope, (request) => sessionOf(request).tag);
   scope.addHook("onRequest", async (request, reply) => {
-    if (await centre.left(sessionOf(request).id)) return turnAway(reply);
+    if (await centre.leftSessions.has(sessionOf(request).id)) return turnAway(reply);
     letIn(request.raw);
   });
 }
 
-/** Ends whatever session a request came with, on every gateway: copies of the cookie and views that are open included. */
+/** Ends the session of a request, if it has one, on every gateway: copies of the cookie and open live views included. */
 export async function endSession(request: FastifyRequest, centre: CentrePort): Promise<void> {
   const session = givenSession(request, centre);
   if (session === undefined) return;
   centre.samples.endSession(session.id);
   // Until no copy of the cookie can be good any more, one that was given a later end included.
-  await centre.leave(session.id, session.most - Date.now());
-  await centre.samples.changed(session.tag);
+  await centre.leftSessions.leave(session.id, session.most - Date.now());
+  await centre.recordChanged(session.tag);
 }
 
 function givenSession(request: FastifyRequest, centre: CentrePort): SessionClaims | undefined {
@@ -110,7 +110,7 @@ function setCookie(
 
 function cookieFor(request: FastifyRequest, { publicUrl }: CentrePort): { name: string; attributes: string[] } {
   const shared = ["HttpOnly", "SameSite=Strict"];
-  // Browsers take it for plain text only where nobody is on the way.
+  // Over plain HTTP only on loopback, where no one can read it on the way.
   const plain = LOOPBACK.test(request.host) && (publicUrl === undefined || publicUrl.startsWith("http:"));
   return plain
     ? { name: COOKIE, attributes: [`Path=${CENTRE_PATH}`, ...shared] }

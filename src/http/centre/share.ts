@@ -1,6 +1,6 @@
 /**
  * What the privacy centre may have under way: at most a part of what the gateway can hold open, so that rights
- * and health are answered whatever goes on here; and of one person at most a small part of that.
+ * and health are answered however busy the centre is; one person may use only a small part of that.
  */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import type { SubjectTag } from "../../model/ids.ts";
@@ -21,7 +21,7 @@ export function shareOfAll(scope: FastifyInstance, max: number): void {
   });
 }
 
-/** The same for each person, whatever sessions they have. */
+/** The same for each person, over all of their sessions. */
 export function shareOfOne(scope: FastifyInstance, personOf: (request: FastifyRequest) => SubjectTag): void {
   const underWay = new Map<SubjectTag, number>();
   scope.addHook("onRequest", async (request, reply) => {

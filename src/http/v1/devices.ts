@@ -1,25 +1,21 @@
 /** Which devices belong to a subject, and the tokens devices log in with. */
-import type { FastifyInstance } from "fastify";
-import type { ZodTypeProvider } from "fastify-type-provider-zod";
 import { z } from "zod";
 import { settle } from "../await-fence.ts";
-import { devicePath, subjectDevicePath } from "../fields.ts";
-import { idempotencyHeaders } from "../idempotency.ts";
+import type { Scope } from "../contract.ts";
+import { devicePath, done, subjectDevicePath } from "../fields.ts";
 import type { HttpPorts } from "../ports.ts";
-import { CHANGE_PROBLEMS, COMMON_PROBLEMS, POST_PROBLEMS, problemResponses, refuse } from "../problems.ts";
+import { refuse } from "../problems.ts";
 
-const done = z.null().describe("Done; no body.");
 const tokenAnswer = z
   .strictObject({ token: z.string() })
   .describe("The new token. It is shown this once and kept only as a keyed hash.")
   .meta({ examples: [{ token: "8Xq0w1n2f9aQ5cVbL7eR3tYu6iOp4sDfGhJkZxCvBnM" }] });
 
-export function deviceRoutes(scope: FastifyInstance, ports: HttpPorts): void {
-  const app = scope.withTypeProvider<ZodTypeProvider>();
-
-  app.put(
+export function deviceRoutes(scope: Scope, ports: HttpPorts): void {
+  scope.put(
     "/v1/subjects/:subject/devices/:device",
     {
+      config: { audit: { act: "device-bound" }, problems: ["conflict", "not-drained", "record-full"] },
       schema: {
         operationId: "bindDevice",
         tags: ["devices"],
@@ -27,7 +23,7 @@ export function deviceRoutes(scope: FastifyInstance, ports: HttpPorts): void {
         description:
           "Idempotent. A device bound to another subject is taken away from that one first: its live session and its token end, what was set aside for it is deleted, and nothing of the old consent carries over. Binding is not consent.",
         params: subjectDevicePath,
-        response: { 204: done, ...problemResponses(...CHANGE_PROBLEMS, "record-full") },
+        response: { 204: done },
       },
     },
     async (request, reply) => {
@@ -38,9 +34,13 @@ export function deviceRoutes(scope: FastifyInstance, ports: HttpPorts): void {
     },
   );
 
-  app.delete(
+  scope.delete(
     "/v1/subjects/:subject/devices/:device",
     {
+      config: {
+        audit: { act: "device-unbound", unstoppable: true },
+        problems: ["conflict", "not-drained", "device-not-bound"],
+      },
       schema: {
         operationId: "unbindDevice",
         tags: ["devices"],
@@ -48,7 +48,7 @@ export function deviceRoutes(scope: FastifyInstance, ports: HttpPorts): void {
         description:
           "Its live session ends. Once answered, no message of this device is stored or forwarded for this subject.",
         params: subjectDevicePath,
-        response: { 204: done, ...problemResponses(...CHANGE_PROBLEMS, "device-not-bound") },
+        response: { 204: done },
       },
     },
     async (request, reply) => {
@@ -61,17 +61,17 @@ export function deviceRoutes(scope: FastifyInstance, ports: HttpPorts): void {
     },
   );
 
-  app.post(
+  scope.post(
     "/v1/devices/:device/token",
     {
+      config: { audit: { act: "token-issued" }, problems: ["conflict"] },
       schema: {
         operationId: "issueToken",
         tags: ["devices"],
         summary: "Issue a new token for a device",
         description: "The token before stops working and the device's live session ends.",
         params: devicePath,
-        headers: idempotencyHeaders,
-        response: { 201: tokenAnswer, ...problemResponses(...COMMON_PROBLEMS, ...POST_PROBLEMS, "conflict") },
+        response: { 201: tokenAnswer },
       },
     },
     async (request, reply) => {

@@ -1,14 +1,12 @@
 /** The account of disclosures: whom data of a subject was given to, and the same of all subjects together. */
-import type { FastifyInstance } from "fastify";
-import type { ZodTypeProvider } from "fastify-type-provider-zod";
 import { z } from "zod";
 import { SERVICE_PURPOSES } from "../../model/consent.ts";
 import { type DayRange, dayOf } from "../../model/disclosure.ts";
 import { DAY_MS } from "../../model/durations.ts";
-import { DISCLOSURE_TOTALS_EXAMPLE, DISCLOSURES_EXAMPLE } from "../examples.ts";
+import type { Scope } from "../contract.ts";
 import { subjectPath } from "../fields.ts";
 import type { HttpPorts } from "../ports.ts";
-import { COMMON_PROBLEMS, problemResponses, refuse } from "../problems.ts";
+import { refuse } from "../problems.ts";
 
 const MAX_RANGE_DAYS = 366;
 const DEFAULT_RANGE_DAYS = 30;
@@ -28,10 +26,19 @@ const disclosure = z.strictObject({
 });
 const disclosures = z.array(disclosure).readonly();
 
-const subjectAnswer = z.strictObject({ disclosures }).meta({ examples: [DISCLOSURES_EXAMPLE] });
+const EXAMPLE = {
+  recipient: "scenes",
+  purpose: "scene" as const,
+  day: "2026-03-07",
+  count: 1_204,
+  region: "IN",
+  contract: "dpa:2026-03",
+};
+
+const subjectAnswer = z.strictObject({ disclosures }).meta({ examples: [{ disclosures: [EXAMPLE] }] });
 const totalsAnswer = z
   .strictObject({ from: day, to: day, disclosures })
-  .meta({ examples: [DISCLOSURE_TOTALS_EXAMPLE] });
+  .meta({ examples: [{ from: "2026-02-05", to: "2026-03-07", disclosures: [{ ...EXAMPLE, count: 8_120_433 }] }] });
 
 const range = z
   .strictObject({
@@ -44,12 +51,11 @@ const range = z
   .refine(({ from, to }) => from <= to, { path: ["from"] })
   .refine(({ from, to }) => Date.parse(to) - Date.parse(from) < MAX_RANGE_DAYS * DAY_MS, { path: ["from"] });
 
-export function disclosureRoutes(scope: FastifyInstance, ports: HttpPorts): void {
-  const app = scope.withTypeProvider<ZodTypeProvider>();
-
-  app.get(
+export function disclosureRoutes(scope: Scope, ports: HttpPorts): void {
+  scope.get(
     "/v1/subjects/:subject/disclosures",
     {
+      config: { problems: ["unknown-subject"] },
       schema: {
         operationId: "getDisclosures",
         tags: ["disclosures"],
@@ -57,7 +63,7 @@ export function disclosureRoutes(scope: FastifyInstance, ports: HttpPorts): void
         description:
           "A line for each recipient, purpose and day, oldest first. A line is on record before the first message goes to that recipient on that day. Lines are kept for `retention.disclosureDays`; an erasure deletes them.",
         params: subjectPath,
-        response: { 200: subjectAnswer, ...problemResponses(...COMMON_PROBLEMS, "unknown-subject") },
+        response: { 200: subjectAnswer },
       },
     },
     async (request, reply) => {
@@ -67,7 +73,7 @@ export function disclosureRoutes(scope: FastifyInstance, ports: HttpPorts): void
     },
   );
 
-  app.get(
+  scope.get(
     "/v1/disclosures",
     {
       schema: {
@@ -76,7 +82,7 @@ export function disclosureRoutes(scope: FastifyInstance, ports: HttpPorts): void
         summary: "What went to each recipient",
         description: `Of all subjects together, for each recipient, purpose and day, oldest first; it names no subject. At most ${MAX_RANGE_DAYS} days at once.`,
         querystring: range,
-        response: { 200: totalsAnswer, ...problemResponses(...COMMON_PROBLEMS) },
+        response: { 200: totalsAnswer },
       },
     },
     async (request, reply) => {

@@ -1,15 +1,14 @@
 /** Erasure: asked for, followed, and proved by a receipt that anyone with the public key can check. */
-import type { FastifyInstance } from "fastify";
-import type { ZodTypeProvider } from "fastify-type-provider-zod";
 import { z } from "zod";
 import { ACTORS, statedMethod, statedReference } from "../../model/consent-record.ts";
 import { ERASURE_STATES, erasureStatus, receiptKeySet } from "../../model/erasure.ts";
 import { requestErasure } from "../acts.ts";
-import { ERASURE_EXAMPLE, OPEN_ERASURE_EXAMPLE, RECEIPT_KEY_EXAMPLE } from "../examples.ts";
+import { stated } from "../audited.ts";
+import type { Scope } from "../contract.ts";
+import { ERASURE_EXAMPLE, erasureAnswer, erasurePath } from "../erasure-answer.ts";
 import { guardianRef, subjectPath } from "../fields.ts";
-import { idempotencyHeaders } from "../idempotency.ts";
 import type { HttpPorts } from "../ports.ts";
-import { CHANGE_PROBLEMS, COMMON_PROBLEMS, POST_PROBLEMS, problemResponses, refuse } from "../problems.ts";
+import { refuse } from "../problems.ts";
 
 const erasureBody = z
   .strictObject({
@@ -20,7 +19,14 @@ const erasureBody = z
   })
   .meta({ examples: [{}, { by: "guardian", guardianRef: "guardian:7f31", evidenceRef: "form:2f81" }] });
 
-const erasurePath = z.strictObject({ id: z.uuid().meta({ examples: [ERASURE_EXAMPLE.id] }) });
+const OPEN_EXAMPLE = {
+  id: ERASURE_EXAMPLE.id,
+  state: "running" as const,
+  step: "delete" as const,
+  requestedAt: 1_767_225_600_000,
+  waiting: { code: "SINK_UNAVAILABLE", since: 1_767_225_601_000 },
+  services: [],
+};
 
 const MOST_LISTED = 1_000;
 
@@ -31,39 +37,44 @@ const erasuresQuery = z.strictObject({
     .describe("`completed`: of those that have a receipt the ones whose services have not all answered."),
 });
 
-const openAnswer = z.strictObject({
-  erasures: z.array(erasureStatus.omit({ receipt: true })).describe(`Oldest first, at most ${MOST_LISTED}.`),
-  total: z.number().int().nonnegative().describe("How many there are of that state."),
-});
+const openAnswer = z
+  .strictObject({
+    erasures: z.array(erasureStatus.omit({ receipt: true })).describe(`Oldest first, at most ${MOST_LISTED}.`),
+    total: z.number().int().nonnegative().describe("How many there are of that state."),
+  })
+  .meta({ examples: [{ erasures: [OPEN_EXAMPLE], total: 1 }] });
 
-const statusAnswer = erasureStatus.describe(
+const statusAnswer = erasureAnswer.describe(
   "How far the erasure is. The receipt is there once everything under the gateway's own control is done; a later one replaces it when services answer late.",
 );
 
-export function erasureRoutes(scope: FastifyInstance, ports: HttpPorts): void {
-  const app = scope.withTypeProvider<ZodTypeProvider>();
+const KEY_EXAMPLE = {
+  kid: "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k",
+  alg: "EdDSA" as const,
+  pem: "-----BEGIN PUBLIC KEY-----\nMCowBQYDK2VwAyEA11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=\n-----END PUBLIC KEY-----\n",
+  jwk: { kty: "OKP" as const, crv: "Ed25519" as const, x: "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo" },
+};
 
-  app.post(
+const keysAnswer = receiptKeySet.meta({ examples: [{ ...KEY_EXAMPLE, keys: [KEY_EXAMPLE] }] });
+
+export function erasureRoutes(scope: Scope, ports: HttpPorts): void {
+  scope.post(
     "/v1/subjects/:subject/erasures",
     {
+      config: {
+        audit: { act: "erasure-requested", detail: stated, unstoppable: true },
+        problems: ["conflict", "not-drained", "unknown-subject", "guardian-mismatch", "guardian-not-on-file"],
+      },
       schema: {
         operationId: "requestErasure",
         tags: ["erasure"],
         summary: "Erase everything held about a subject",
         description:
-          "From the answer on nothing the subject consented to before is used any more; what is stored is deleted in the background, see `Location`. `not-drained` means that the erasure has begun and no new batch uses anything, but an earlier one may still be writing. Asking again, with nothing consented to in between, is safe and answers with the same erasure. Under a legal hold it waits. Consent given afterwards begins anew, under another key.",
+          "From the answer on nothing the subject consented to before is used any more; what is stored is deleted in the background, see `Location`. `not-drained` means that the erasure has begun and no new batch uses anything, but an earlier one may still be writing. Asking again, with nothing consented to in between, is safe and answers with the same erasure. Under a legal hold it waits. Consent given afterwards starts a new record, under another key.",
         params: subjectPath,
         body: erasureBody,
-        headers: idempotencyHeaders,
         response: {
           202: statusAnswer.meta({ examples: [{ ...ERASURE_EXAMPLE, state: "running", step: "drain", services: [] }] }),
-          ...problemResponses(
-            ...CHANGE_PROBLEMS,
-            ...POST_PROBLEMS,
-            "unknown-subject",
-            "guardian-mismatch",
-            "guardian-not-on-file",
-          ),
         },
       },
     },
@@ -75,7 +86,7 @@ export function erasureRoutes(scope: FastifyInstance, ports: HttpPorts): void {
     },
   );
 
-  app.get(
+  scope.get(
     "/v1/erasures",
     {
       schema: {
@@ -83,11 +94,10 @@ export function erasureRoutes(scope: FastifyInstance, ports: HttpPorts): void {
         tags: ["erasure"],
         summary: "Erasures that are not at their end",
         description:
-          "Without `state` all of them: those that run or are held, and those whose services are still reminded. `waiting` says what one can't get on with, and since when. Names nobody, and holds no receipts.",
+          "Without `state` all of them: those that run or are held, and those whose services are still reminded. `waiting` says what an erasure waits for, and since when. Names no person, and holds no receipts.",
         querystring: erasuresQuery,
         response: {
-          200: openAnswer.meta({ examples: [{ erasures: [OPEN_ERASURE_EXAMPLE], total: 1 }] }),
-          ...problemResponses(...COMMON_PROBLEMS),
+          200: openAnswer,
         },
       },
     },
@@ -98,18 +108,18 @@ export function erasureRoutes(scope: FastifyInstance, ports: HttpPorts): void {
     },
   );
 
-  app.get(
+  scope.get(
     "/v1/erasures/:id",
     {
+      config: { problems: ["unknown-erasure"] },
       schema: {
         operationId: "getErasure",
         tags: ["erasure"],
         summary: "How far an erasure is, and its receipt",
-        description: "Names nobody: whoever knows the id may be shown the answer.",
+        description: "Names no person: the answer may be shown to anyone who has the id.",
         params: erasurePath,
         response: {
-          200: statusAnswer.meta({ examples: [ERASURE_EXAMPLE] }),
-          ...problemResponses(...COMMON_PROBLEMS, "unknown-erasure"),
+          200: statusAnswer,
         },
       },
     },
@@ -119,7 +129,7 @@ export function erasureRoutes(scope: FastifyInstance, ports: HttpPorts): void {
     },
   );
 
-  app.get(
+  scope.get(
     "/v1/keys/receipt",
     {
       schema: {
@@ -129,8 +139,7 @@ export function erasureRoutes(scope: FastifyInstance, ports: HttpPorts): void {
         description:
           "Ed25519, as PEM and as JSON Web Key; `kid` is its thumbprint (RFC 7638), which a receipt names in `protected`. First the key of today; `keys` holds it again and after it those of before, with which older receipts are signed.",
         response: {
-          200: receiptKeySet.meta({ examples: [{ ...RECEIPT_KEY_EXAMPLE, keys: [RECEIPT_KEY_EXAMPLE] }] }),
-          ...problemResponses(...COMMON_PROBLEMS),
+          200: keysAnswer,
         },
       },
     },

@@ -1,12 +1,11 @@
-/** The bytes of an export: whole and provably so, or visibly not whole; and nobody keeps its place for nothing. */
+/** The bytes of an export are complete and prove it, or are visibly incomplete; a receiver that reads nothing frees its place. */
 import { createHash } from "node:crypto";
 import { EventEmitter, once } from "node:events";
 import { connect } from "node:net";
 import Fastify from "fastify";
 import { describe, expect, test } from "vitest";
 import { type ExportItem, exportLine } from "../../model/export.ts";
-import { EXPORT_EXAMPLE } from "../examples.ts";
-import { exportBytes, sendExport } from "../export-stream.ts";
+import { EXPORT_EXAMPLE, exportBytes, sendExport } from "../export-stream.ts";
 import { formatFor } from "./export.ts";
 
 const ITEMS = EXPORT_EXAMPLE.slice(0, -1) as ExportItem[];

@@ -1,16 +1,14 @@
 /** Access and portability: everything held for a subject as JSON lines, or summed up in plain words. */
-import type { FastifyInstance } from "fastify";
-import type { ZodTypeProvider } from "fastify-type-provider-zod";
 import { z } from "zod";
-import { EXPORT_ASKERS, exportLine } from "../../model/export.ts";
-import { EXPORT_EXAMPLE, EXPORT_SUMMARY_EXAMPLE } from "../examples.ts";
-import { EXPORT_FORMATS, type ExportFormat, NDJSON, sendExport } from "../export-stream.ts";
+import { EXPORT_ASKERS } from "../../model/export.ts";
+import type { Scope } from "../contract.ts";
+import { EXPORT_FORMATS, type ExportFormat, exportContent, NDJSON, sendExport } from "../export-stream.ts";
 import { deviceId, guardianRef, subjectPath } from "../fields.ts";
 import type { HttpPorts } from "../ports.ts";
-import { COMMON_PROBLEMS, problemResponses, refuse } from "../problems.ts";
+import { refuse } from "../problems.ts";
 
 const MAX_DEVICES = 256;
-/** Reading may take long; a receiver that takes nothing for a while is cut off sooner. */
+/** Reading may take long; a receiver that reads nothing is cut off sooner. */
 const MAX_EXPORT_MS = 6 * 3_600_000;
 
 const exportQuery = z.strictObject({
@@ -23,12 +21,30 @@ const exportQuery = z.strictObject({
   format: z.enum(EXPORT_FORMATS).optional().describe("Absent: as `Accept` says."),
 });
 
-export function exportRoutes(scope: FastifyInstance, ports: HttpPorts): void {
-  scope.withTypeProvider<ZodTypeProvider>().get(
+type ExportQuery = z.infer<typeof exportQuery>;
+
+export function exportRoutes(scope: Scope, ports: HttpPorts): void {
+  scope.get(
     "/v1/subjects/:subject/export",
     {
       handlerTimeout: MAX_EXPORT_MS,
       exposeHeadRoute: false,
+      config: {
+        audit: {
+          act: "export",
+          detail: ({ query }) => ({ stated: (query as ExportQuery).by }),
+          unstoppable: true,
+        },
+        problems: [
+          "guardian-mismatch",
+          "guardian-not-on-file",
+          "unknown-subject",
+          "device-not-bound",
+          "too-many-exports",
+          "store-unavailable",
+          "store-unreadable",
+        ],
+      },
       schema: {
         operationId: "exportSubject",
         tags: ["access"],
@@ -40,21 +56,8 @@ export function exportRoutes(scope: FastifyInstance, ports: HttpPorts): void {
         response: {
           200: {
             description: "The lines, each of one of these kinds.",
-            content: {
-              [NDJSON]: { schema: exportLine.meta({ examples: EXPORT_EXAMPLE }) },
-              "text/plain": { schema: z.string().meta({ examples: [EXPORT_SUMMARY_EXAMPLE] }) },
-            },
+            content: exportContent,
           },
-          ...problemResponses(
-            ...COMMON_PROBLEMS,
-            "guardian-mismatch",
-            "guardian-not-on-file",
-            "unknown-subject",
-            "device-not-bound",
-            "too-many-exports",
-            "store-unavailable",
-            "store-unreadable",
-          ),
         },
       },
     },
@@ -70,7 +73,7 @@ export function exportRoutes(scope: FastifyInstance, ports: HttpPorts): void {
   );
 }
 
-/** The words only for whoever asks for text and not for the lines as well. */
+/** Plain words only when the client accepts text and not the lines as well. */
 export function formatFor(accept: string | undefined): ExportFormat {
   const types = (accept ?? "").split(",").map((one) => one.split(";")[0]?.trim().toLowerCase());
   return types.includes("text/plain") && !types.includes(NDJSON) ? "summary" : "ndjson";

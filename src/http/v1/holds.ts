@@ -1,20 +1,20 @@
 /** Legal holds on what is kept of a subject: proposed by one approver, confirmed by another. */
-import type { FastifyInstance } from "fastify";
-import type { ZodTypeProvider } from "fastify-type-provider-zod";
+import type { FastifyRequest } from "fastify";
 import { z } from "zod";
+import type { AuditDetail } from "../../model/audit.ts";
 import { legalHold, opaqueReference, statedReference, timestampMs } from "../../model/consent-record.ts";
 import { DELETION_OF_ALL, deletionOf } from "../../model/erasure.ts";
 import type { DeviceKey } from "../../model/ids.ts";
 import { approverOf } from "../access.ts";
 import { settle } from "../await-fence.ts";
-import { HOLD_EXAMPLE, HOLDS_EXAMPLE } from "../examples.ts";
-import { deviceId, subjectPath } from "../fields.ts";
+import type { Scope } from "../contract.ts";
+import { deviceId, done, EXAMPLE, subjectPath } from "../fields.ts";
 import type { HttpPorts } from "../ports.ts";
-import { BODY_PROBLEMS, CHANGE_PROBLEMS, COMMON_PROBLEMS, problemResponses, refuse } from "../problems.ts";
+import { refuse } from "../problems.ts";
 
 const REFERENCE = "Opaque reference to the order that is kept elsewhere.";
-/** One that stands may have been placed when more was accepted; it must be possible to end it. */
-const placed = opaqueReference.describe(REFERENCE);
+/** An older hold may have a reference that would not be accepted today; it must be possible to end it. */
+const releasedReference = opaqueReference.describe(REFERENCE);
 const holdBody = z
   .strictObject({
     reference: statedReference.describe(REFERENCE),
@@ -24,7 +24,9 @@ const holdBody = z
       .optional()
       .describe("Absent: everything kept of the subject."),
   })
-  .meta({ examples: [HOLD_EXAMPLE] });
+  .meta({ examples: [{ reference: "court:2026-118", until: 1_798_761_600_000, scope: { devices: ["hub-42"] } }] });
+
+const releaseQuery = z.strictObject({ reference: releasedReference });
 
 const placeAnswer = z
   .strictObject({
@@ -34,21 +36,24 @@ const placeAnswer = z
   })
   .meta({ examples: [{ state: "proposed" }] });
 
-const done = z.null().describe("Done; no body.");
 const listAnswer = z
   .strictObject({
     standing: z.array(legalHold).readonly(),
     proposed: z.array(legalHold.extend({ approver: z.string(), at: timestampMs })).readonly(),
   })
   .describe("Devices appear under keyed hashes.")
-  .meta({ examples: [HOLDS_EXAMPLE] });
+  .meta({
+    examples: [
+      {
+        standing: [{ ref: "court:2026-118", until: 1_798_761_600_000, devices: [EXAMPLE.device] }],
+        proposed: [{ ref: "court:2026-204", until: 1_798_761_600_000, approver: "legal", at: 1_767_225_600_000 }],
+      },
+    ],
+  });
 
-/** For a scope that only approvers can enter. */
-export function holdRoutes(scope: FastifyInstance, ports: HttpPorts): void {
-  const app = scope.withTypeProvider<ZodTypeProvider>();
-  const security = [{ approver: [] }];
-
-  app.get(
+/** For a scope that only approvers may use. */
+export function holdRoutes(scope: Scope, ports: HttpPorts): void {
+  scope.get(
     "/v1/subjects/:subject/hold",
     {
       schema: {
@@ -56,38 +61,39 @@ export function holdRoutes(scope: FastifyInstance, ports: HttpPorts): void {
         tags: ["legal holds"],
         summary: "The legal holds of a subject",
         description: "Those that stand, and those that wait for a second approver.",
-        security,
         params: subjectPath,
-        response: { 200: listAnswer, ...problemResponses(...COMMON_PROBLEMS) },
+        response: { 200: listAnswer },
       },
     },
     async (request, reply) =>
       reply.code(200).send(await ports.holds.list(ports.lookup.subjectTag(request.params.subject))),
   );
 
-  app.put(
+  scope.put(
     "/v1/subjects/:subject/hold",
     {
+      config: {
+        audit: { act: "hold-placed", detail: placed },
+        problems: [
+          "conflict",
+          "not-drained",
+          "unknown-subject",
+          "device-not-bound",
+          "hold-terms-differ",
+          "hold-too-long",
+        ],
+      },
       schema: {
         operationId: "placeHold",
         tags: ["legal holds"],
         summary: "Propose or confirm a legal hold",
         description:
-          "Takes two: the first approver proposes, and a different one asking for exactly the same confirms. From then on nothing the hold covers is deleted or used, whatever is withdrawn or asked to be erased; that takes its course once the last hold has ended. A hold that stands is prolonged in the same way, under its reference.",
-        security,
+          "Takes two: the first approver proposes, and a different one asking for exactly the same confirms. From then on nothing the hold covers is deleted or used, even if consent is withdrawn or an erasure is requested; these take effect when the last hold has ended. A hold that stands is prolonged in the same way, under its reference.",
         params: subjectPath,
         body: holdBody,
         response: {
           200: placeAnswer,
           202: placeAnswer,
-          ...problemResponses(
-            ...CHANGE_PROBLEMS,
-            ...BODY_PROBLEMS,
-            "unknown-subject",
-            "device-not-bound",
-            "hold-terms-differ",
-            "hold-too-long",
-          ),
         },
       },
     },
@@ -107,19 +113,22 @@ export function holdRoutes(scope: FastifyInstance, ports: HttpPorts): void {
     },
   );
 
-  app.delete(
+  scope.delete(
     "/v1/subjects/:subject/hold",
     {
+      config: {
+        audit: { act: "hold-released", detail: released, unstoppable: true },
+        problems: ["conflict", "hold-unknown"],
+      },
       schema: {
         operationId: "releaseHold",
         tags: ["legal holds"],
         summary: "End a legal hold, or take back a proposal",
         description:
-          "One approver is enough: it gives the subject their rights back. What was withdrawn or asked to be erased meanwhile takes its course.",
-        security,
+          "One approver is enough: it gives the subject their rights back. Withdrawals and erasures requested meanwhile take effect.",
         params: subjectPath,
-        querystring: z.strictObject({ reference: placed }),
-        response: { 204: done, ...problemResponses(...COMMON_PROBLEMS, "conflict", "hold-unknown") },
+        querystring: releaseQuery,
+        response: { 204: done },
       },
     },
     async (request, reply) => {
@@ -129,4 +138,16 @@ export function holdRoutes(scope: FastifyInstance, ports: HttpPorts): void {
       return reply.code(204).send(null);
     },
   );
+}
+
+function placed(request: FastifyRequest): AuditDetail {
+  const { reference, until } = request.body as z.infer<typeof holdBody>;
+  return { approver: approverOf(request) ?? "", reference, until };
+}
+
+/** A reference that would not be accepted today stays out of the audit log, whether there is such a hold or not. */
+function released(request: FastifyRequest): AuditDetail {
+  const { reference } = request.query as z.infer<typeof releaseQuery>;
+  const shown = statedReference.safeParse(reference).success ? { reference } : {};
+  return { approver: approverOf(request) ?? "", ...shown };
 }

@@ -1,17 +1,16 @@
 /** Links to the privacy centre: the account service knows the person, and hands them a way in that is good once. */
-import type { FastifyInstance } from "fastify";
-import type { ZodTypeProvider } from "fastify-type-provider-zod";
 import { z } from "zod";
 import { MAX_CENTRE_MINUTES } from "../../model/centre.ts";
 import { countryCode, statedMethod, statedReference, timestampMs } from "../../model/consent-record.ts";
+import { stated } from "../audited.ts";
 import { sealLink } from "../centre/claims.ts";
 import { guardianRefusal } from "../centre/guardian.ts";
 import { devicesEver } from "../centre/record.ts";
 import { CENTRE_PATH } from "../centre/session.ts";
+import type { Scope } from "../contract.ts";
 import { deviceId, guardianRef, subjectPath } from "../fields.ts";
-import { idempotencyHeaders } from "../idempotency.ts";
 import type { CentrePort, HttpPorts } from "../ports.ts";
-import { COMMON_PROBLEMS, POST_PROBLEMS, problemResponses, refuse } from "../problems.ts";
+import { refuse } from "../problems.ts";
 
 const MAX_DEVICES = 64;
 const EXAMPLE = {
@@ -65,15 +64,21 @@ const linkAnswer = z
   .meta({ examples: [{ url: "https://privacy.example/centre/#1.qY7d…", expiresAt: 1_767_226_500_000 }] });
 
 /** `listening`: where the gateway itself is reached, when no other address is configured. */
-export function linkRoutes(
-  scope: FastifyInstance,
-  ports: HttpPorts,
-  centre: CentrePort,
-  listening: () => string,
-): void {
-  scope.withTypeProvider<ZodTypeProvider>().post(
+export function linkRoutes(scope: Scope, ports: HttpPorts, centre: CentrePort, listening: () => string): void {
+  scope.post(
     "/v1/subjects/:subject/links",
     {
+      config: {
+        audit: { act: "link-issued", detail: stated },
+        problems: [
+          "conflict",
+          "unknown-subject",
+          "device-not-bound",
+          "guardian-mismatch",
+          "guardian-unverified",
+          "link-too-large",
+        ],
+      },
       schema: {
         operationId: "issueLink",
         tags: ["privacy centre"],
@@ -82,19 +87,8 @@ export function linkRoutes(
           "Opens the page on which a person sees and changes everything about their data here, or a guardian does for a child. Good once, and for minutes.",
         params: subjectPath,
         body: linkBody,
-        headers: idempotencyHeaders,
         response: {
           201: linkAnswer,
-          ...problemResponses(
-            ...COMMON_PROBLEMS,
-            ...POST_PROBLEMS,
-            "conflict",
-            "unknown-subject",
-            "device-not-bound",
-            "guardian-mismatch",
-            "guardian-unverified",
-            "link-too-large",
-          ),
         },
       },
     },

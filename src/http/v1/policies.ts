@@ -1,17 +1,14 @@
 /** Policy versions: listed, read back byte for byte, published once. */
-import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
-import type { ZodTypeProvider } from "fastify-type-provider-zod";
+import type { FastifyReply, FastifyRequest } from "fastify";
 import { z } from "zod";
 import { type PolicyFloors, PURPOSES } from "../../model/consent.ts";
 import { contentHash, timestampMs } from "../../model/consent-record.ts";
-import { CHANGE_KINDS, MAX_POLICY_BYTES, policyDocument } from "../../model/policy-document.ts";
-import { POLICY_EXAMPLE } from "../examples.ts";
-import { idempotencyHeaders } from "../idempotency.ts";
+import { CHANGE_KINDS, MAX_POLICY_BYTES, type PolicyDocument, policyDocument } from "../../model/policy-document.ts";
+import type { Scope } from "../contract.ts";
+import { EXAMPLE } from "../fields.ts";
 import { takeJson } from "../json-body.ts";
 import type { HttpPorts } from "../ports.ts";
-import { COMMON_PROBLEMS, POST_PROBLEMS, problemResponses, refuse } from "../problems.ts";
-
-const HASH_EXAMPLE = "mL0V1cPq4o8s2Zk7Yw3TnXbR5dGfH6jKaE9uSiWvQyM";
+import { refuse } from "../problems.ts";
 
 const version = z.number().int().min(1).max(100_000);
 const policyPath = z.strictObject({
@@ -53,12 +50,42 @@ const listAnswer = z
   .meta({
     examples: [
       {
-        policies: [{ version: 1, hash: HASH_EXAMPLE, change: "first", effectiveFrom: "2022-06-17", suspended: [] }],
+        policies: [
+          { version: 1, hash: EXAMPLE.policyHash, change: "first", effectiveFrom: "2022-06-17", suspended: [] },
+        ],
         floors: { analytics: 1, weather: 1, scene: 1, network: 1 },
         devicesSuspended: { analytics: 0, weather: 0, scene: 0, network: 0 },
       },
     ],
   });
+
+const POLICY_EXAMPLE = {
+  schemaVersion: 1,
+  version: 2,
+  effectiveFrom: "2026-01-01",
+  language: "en",
+  title: "Smart-home telemetry",
+  source: {
+    title: "Privacy Policy",
+    updated: "2026-01-01",
+    file: "2.txt",
+    sha256: "0c3e1b6f5a9d4872e1f0b3c6d9a8e7f4051627384950a1b2c3d4e5f60718293a",
+  },
+  change: { kind: "material", summary: "States are kept for two years.", affects: ["analytics"] },
+  purposes: {
+    analytics: {
+      description: "Processed device states are stored to improve the products.",
+      basis: "consent",
+      categories: ["model", "status"],
+      recipients: ["controller"],
+      retentionDays: 730,
+      regions: ["IN"],
+    },
+  },
+  statements: [{ clause: "5", says: "Data is kept no longer than the days stated for the purpose." }],
+};
+
+const document = policyDocument.meta({ examples: [POLICY_EXAMPLE] });
 
 const publishAnswer = z
   .strictObject({
@@ -68,16 +95,14 @@ const publishAnswer = z
     reconfirm: reconfirm.optional(),
   })
   .describe("`suspended`: purposes for which consent to earlier versions no longer counts.")
-  .meta({ examples: [{ version: 2, hash: HASH_EXAMPLE, suspended: ["analytics"] }] });
+  .meta({ examples: [{ version: 2, hash: EXAMPLE.policyHash, suspended: ["analytics"] }] });
 
-/** Bytes of a body as they came: they are hashed and archived, so parsing must not stand between. */
+/** Bodies as they were sent: these bytes are hashed and archived, not what parsing makes of them. */
 const bytesOf = new WeakMap<FastifyRequest, Buffer>();
 
-export function policyRoutes(scope: FastifyInstance, ports: HttpPorts): void {
+export function policyRoutes(scope: Scope, ports: HttpPorts): void {
   takeJson(scope, (request, body) => bytesOf.set(request, body));
-  const app = scope.withTypeProvider<ZodTypeProvider>();
-
-  app.get(
+  scope.get(
     "/v1/policies",
     {
       schema: {
@@ -86,7 +111,7 @@ export function policyRoutes(scope: FastifyInstance, ports: HttpPorts): void {
         summary: "All policy versions",
         description:
           "Oldest first, with the content hash of each, the floors that hold now, and how many devices they suspend.",
-        response: { 200: listAnswer, ...problemResponses(...COMMON_PROBLEMS) },
+        response: { 200: listAnswer },
       },
     },
     async (_request, reply) => {
@@ -94,15 +119,16 @@ export function policyRoutes(scope: FastifyInstance, ports: HttpPorts): void {
       const [versions, floors, devicesSuspended] = await Promise.all([
         policies.list(),
         policies.floors(),
-        policies.devicesSuspended(),
+        ports.suspensions.counts(),
       ]);
       return reply.code(200).send({ policies: [...versions], floors: finite(floors), devicesSuspended });
     },
   );
 
-  app.get(
+  scope.get(
     "/v1/policies/:version",
     {
+      config: { problems: ["unknown-policy"] },
       schema: {
         operationId: "getPolicy",
         tags: ["policies"],
@@ -110,8 +136,7 @@ export function policyRoutes(scope: FastifyInstance, ports: HttpPorts): void {
         description: "Exactly the bytes that were published; the ETag is their SHA-256 in base64url.",
         params: policyPath,
         response: {
-          200: policyDocument.meta({ examples: [POLICY_EXAMPLE] }),
-          ...problemResponses(...COMMON_PROBLEMS, "unknown-policy"),
+          200: document,
         },
       },
     },
@@ -122,41 +147,41 @@ export function policyRoutes(scope: FastifyInstance, ports: HttpPorts): void {
     },
   );
 
-  app.post(
+  scope.post(
     "/v1/policies",
     {
       bodyLimit: MAX_POLICY_BYTES,
+      config: {
+        audit: { act: "policy-published", detail: ({ body }) => ({ version: (body as PolicyDocument).version }) },
+        problems: [
+          "conflict",
+          "policy-invalid",
+          "policy-version-taken",
+          "policy-version-gap",
+          "policy-change-understated",
+        ],
+      },
       schema: {
         operationId: "publishPolicy",
         tags: ["policies"],
         summary: "Publish the next policy version",
         description:
           "Versions are immutable; publishing the same bytes again changes nothing. A version that widens purposes, categories, recipients, regions, retention or changes the legal basis must be called material. From a material version on, consent to earlier ones no longer counts for the purposes it affects; `reconfirm` gives people until the end of the day `confirmBy` (UTC) to consent again.",
-        body: policyDocument.meta({ examples: [POLICY_EXAMPLE] }),
-        headers: idempotencyHeaders,
+        body: document,
         response: {
           201: publishAnswer,
-          ...problemResponses(
-            ...COMMON_PROBLEMS,
-            ...POST_PROBLEMS,
-            "conflict",
-            "policy-invalid",
-            "policy-version-taken",
-            "policy-version-gap",
-            "policy-change-understated",
-          ),
         },
       },
     },
     async (request, reply) => {
-      const result = await ports.policies.publish(bytesOf.get(request) ?? Buffer.alloc(0));
+      const result = await ports.publishPolicy(bytesOf.get(request) ?? Buffer.alloc(0));
       if (result.refused !== undefined) return refuse(reply, result.refused);
       return reply.code(201).header("location", `/v1/policies/${result.version}`).send(result);
     },
   );
 }
 
-/** As a buffer it passes by the serializer, which would write the document anew. */
+/** As bytes: the serializer would write the document again, and its hash would differ. */
 function sendDocument(reply: FastifyReply, policy: { readonly text: string; readonly hash: string }): FastifyReply {
   reply.type("application/json; charset=utf-8").header("etag", `"${policy.hash}"`);
   return reply.code(200).send(Buffer.from(policy.text));

@@ -1,14 +1,13 @@
 /** Taking consent back: as easy as giving it, and answered only when it is true. */
-import type { FastifyInstance } from "fastify";
-import type { ZodTypeProvider } from "fastify-type-provider-zod";
 import { z } from "zod";
 import { CATEGORIES, PURPOSES } from "../../model/consent.ts";
 import { ACTORS, statedMethod, statedReference } from "../../model/consent-record.ts";
 import { withdrawConsent } from "../acts.ts";
+import { stated } from "../audited.ts";
+import type { Scope } from "../contract.ts";
 import { deviceId, guardianRef, subjectPath } from "../fields.ts";
-import { idempotencyHeaders } from "../idempotency.ts";
 import type { HttpPorts } from "../ports.ts";
-import { CHANGE_PROBLEMS, POST_PROBLEMS, problemResponses, refuse } from "../problems.ts";
+import { refuse } from "../problems.ts";
 
 const withdrawalBody = z
   .strictObject({
@@ -35,10 +34,21 @@ const withdrawalAnswer = z
   })
   .meta({ examples: [{ drained: true, waitedMs: 12, fence: 3 }] });
 
-export function withdrawalRoutes(scope: FastifyInstance, ports: HttpPorts): void {
-  scope.withTypeProvider<ZodTypeProvider>().post(
+export function withdrawalRoutes(scope: Scope, ports: HttpPorts): void {
+  scope.post(
     "/v1/subjects/:subject/withdrawals",
     {
+      config: {
+        audit: { act: "consent-withdrawn", detail: stated, unstoppable: true },
+        problems: [
+          "conflict",
+          "not-drained",
+          "unknown-subject",
+          "device-not-bound",
+          "guardian-mismatch",
+          "guardian-not-on-file",
+        ],
+      },
       schema: {
         operationId: "withdrawConsent",
         tags: ["consent"],
@@ -47,17 +57,8 @@ export function withdrawalRoutes(scope: FastifyInstance, ports: HttpPorts): void
           "Answered with 200 only once every batch that read the consent before has ended: after that nothing withdrawn is stored or forwarded. `not-drained` means that it is recorded and no new batch uses it, but an earlier one may still be writing; asking again is safe.",
         params: subjectPath,
         body: withdrawalBody,
-        headers: idempotencyHeaders,
         response: {
           200: withdrawalAnswer,
-          ...problemResponses(
-            ...CHANGE_PROBLEMS,
-            ...POST_PROBLEMS,
-            "unknown-subject",
-            "device-not-bound",
-            "guardian-mismatch",
-            "guardian-not-on-file",
-          ),
         },
       },
     },

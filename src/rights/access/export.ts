@@ -46,7 +46,7 @@ export class Exports {
   async begin(tag: SubjectTag, request: ExportRequest): Promise<BegunExport> {
     // The key before the record: an erasure that begins in between is found in one of them, or in both.
     const keyed = await this.#ports.facts(tag);
-    const record = await this.#ports.record(tag);
+    const record = await this.#ports.ledger.record(tag);
     if (record === undefined) return { refused: "unknown-subject" };
     const foreign = refusedAsGuardian(record.guardian, request);
     if (foreign !== undefined) return { refused: foreign };
@@ -76,13 +76,17 @@ export class Exports {
     devices: readonly DeviceKey[],
     request: ExportRequest,
   ): Promise<Gathered> {
-    const { decisions, disclosures, erasures, now } = this.#ports;
+    const { disclosures, erasures, erasureRecords, now } = this.#ports;
     const at = now();
     const bound = record.devices.map(({ device }) => device);
     const asked = record.events.flatMap((event) => (event.type === "erasure-requested" ? [event.erasure] : []));
-    const [decided, given, times] = await Promise.all([decisions(tag, bound), disclosures(tag), erasures.times()]);
+    const [decided, given, times] = await Promise.all([
+      this.#ports.decisions(tag, bound),
+      disclosures.of(tag),
+      erasureRecords.times(),
+    ]);
     // An erasure that has not come to its end leaves rows under a key that is no longer the subject's.
-    const under = [keyed, ...(await Promise.all(asked.map((id) => erasures.read(id))))];
+    const under = [keyed, ...(await Promise.all(asked.map((id) => erasureRecords.read(id))))];
     const states = await Promise.all(asked.map((id) => erasures.status(id)));
     const { names, keyLost } = await namesFor(under, { times, nowMs: at }, this.#ports);
     const { controller } = record;

@@ -20,7 +20,7 @@ export interface ExportNames {
 export async function namesFor(
   under: readonly (Keyed | undefined)[],
   when: Pick<LiveNamesInput, "times" | "nowMs">,
-  { pseudonym, keyIsWhole }: Pick<ExportPorts, "pseudonym" | "keyIsWhole">,
+  { keyring, keyIsWhole }: Pick<ExportPorts, "keyring" | "keyIsWhole">,
 ): Promise<ExportNames> {
   const names = new Map<Pseudonym, DeviceKey>();
   const keyed = under.filter((one) => one !== undefined && mayHaveRows(one.facts)) as readonly Keyed[];
@@ -31,7 +31,7 @@ export async function namesFor(
     if (wrappedSubjectKey === undefined) continue;
     try {
       for (const device of facts.devices) {
-        const input = { ...when, facts: { ...facts, devices: [device] }, wrappedSubjectKey, pseudonym };
+        const input = { ...when, facts: { ...facts, devices: [device] }, wrappedSubjectKey, keyring };
         for (const name of await liveNames({ ...input, purpose: "analytics" })) names.set(name, device);
       }
     } catch (error) {

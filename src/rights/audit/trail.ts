@@ -10,8 +10,10 @@ import type { AuditLog } from "./log.ts";
 
 export interface AuditTrailPorts {
   readonly audit: Pick<AuditLog, "append" | "list">;
-  /** A line could not be written at once. */
-  readonly late: () => void;
+  readonly metrics: {
+    /** A line could not be written at once. */
+    auditLate(): void;
+  };
   readonly log: Log;
   /** Unix ms. */
   now(): number;
@@ -69,7 +71,7 @@ export class AuditTrail {
   }
 
   #postpone(late: Late, error: unknown): void {
-    this.#ports.late();
+    this.#ports.metrics.auditLate();
     this.#ports.log.error("audit line is late", { code: faultCode(error), stage: "audit" });
     this.#late.push(late);
     if (this.#late.length > MAX_LATE) {

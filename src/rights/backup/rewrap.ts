@@ -126,24 +126,25 @@ async function found(redis: Redis, keyspace: Keyspace, tag: SubjectTag): Promise
 }
 
 /**
- * Whether a key that does not open can be as it was, because none opens: by a wrong master key. `alone`: the answer
- * where there is no other key to try.
+ * Answers whether a key that does not open can be undamaged: that is so when no other key opens either, because ours is
+ * the wrong master key. `alone`: the answer when there is no other key to try.
  */
-export async function noKeyOpens(
+export function keyIsWhole(
   redis: Redis,
   keyspace: Keyspace,
-  opens: (wrapped: string) => boolean,
-  except: string,
-  alone: boolean,
-): Promise<boolean> {
-  let tried = 0;
-  for await (const wrapped of wrappedKeys(redis, keyspace)) {
-    if (wrapped === except) continue;
-    if (opens(wrapped)) return false;
-    tried += 1;
-    if (tried >= ENOUGH_TRIED) return true;
-  }
-  return tried === 0 ? alone : true;
+  keyring: { opens(wrapped: string): boolean },
+  { alone }: { readonly alone: boolean },
+): (wrapped: string) => Promise<boolean> {
+  return async (suspected) => {
+    let tried = 0;
+    for await (const wrapped of wrappedKeys(redis, keyspace)) {
+      if (wrapped === suspected) continue;
+      if (keyring.opens(wrapped)) return false;
+      tried += 1;
+      if (tried >= ENOUGH_TRIED) return true;
+    }
+    return tried === 0 ? alone : true;
+  };
 }
 
 /** Every wrapped key there is, one by one. */

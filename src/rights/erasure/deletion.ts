@@ -42,14 +42,13 @@ export async function namesOf(
 ): Promise<Pseudonym[]> {
   const { facts, wrappedSubjectKey } = record;
   if (wrappedSubjectKey === undefined || record.fields.unreadable !== undefined) return [];
-  const { pseudonym } = ports;
   return await liveNames({
     facts,
     wrappedSubjectKey,
     purpose,
     times: await records.times(),
     nowMs: ports.now(),
-    pseudonym: (key, device, of, epoch) => pseudonym(key, device, of, epoch),
+    keyring: ports.keyring,
   });
 }
 

@@ -6,8 +6,15 @@ import { randomUUID } from "node:crypto";
 import { isDeepStrictEqual } from "node:util";
 import type { ServicePurpose } from "../../model/consent.ts";
 import { type DamageKind, damageIn } from "../../model/damage.ts";
-import { ERASURE_STEPS, type ErasureRequest, type ErasureStatus, type ErasureStep } from "../../model/erasure.ts";
+import {
+  deletionOf,
+  ERASURE_STEPS,
+  type ErasureRequest,
+  type ErasureStatus,
+  type ErasureStep,
+} from "../../model/erasure.ts";
 import type { SubjectTag } from "../../model/ids.ts";
+import type { Lease } from "../../model/lease.ts";
 import { notedPurposes } from "./names-to-forget.ts";
 import type { ErasureOptions, ErasurePorts, StandingHold } from "./ports.ts";
 import { serviceResults, signedReceiptOf } from "./receipt-of-erasure.ts";
@@ -173,7 +180,7 @@ export class Erasures {
   async #take(step: ErasureStep, record: ErasureRecord, stop: AbortSignal): Promise<number | undefined> {
     if (!STOPPED_BY_HOLD.has(step)) return STEPS[step](record, this.#parts, { stop, goOn: async () => true });
     const deletes = !DELETES_NOTHING.has(step);
-    const claim = deletes ? await this.#ports.claim(record.tag) : undefined;
+    const claim = deletes ? await this.#claim(record.tag) : undefined;
     try {
       if (deletes && !(await this.#agrees(record))) return await this.#mend(record);
       const hold = await this.#hold(record);
@@ -186,6 +193,17 @@ export class Erasures {
     } finally {
       await claim?.release();
     }
+  }
+
+  /**
+   * A lease on deleting from this subject. Whoever places a legal hold is answered only after it is released, so the steps
+   * see every hold that was answered before.
+   */
+  async #claim(tag: SubjectTag): Promise<Lease> {
+    const lease = await this.#ports.leases.acquire();
+    // Kept, it outlasts a slow store, and delays nothing but a hold on this subject.
+    await lease.keep(new Set([deletionOf(tag)]));
+    return lease;
   }
 
   /** What cannot be verified or opened keeps nobody from being erased: the step is taken again without it. */

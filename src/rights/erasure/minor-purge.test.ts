@@ -7,12 +7,16 @@ const tag = "t" as SubjectTag;
 
 function purge(due: boolean, fails = false) {
   const done: string[] = [];
-  const audit = async ({ act }: { act: string }) => {
+  const append = async ({ act }: { act: string }) => {
     if (fails) throw new Error("no audit log");
-    done.push(act);
+    return done.push(act);
   };
-  const erase = async () => void done.push("erased");
-  return { done, minors: new MinorPurge({ minors: { mustBePurged: async () => due }, audit, erase }) };
+  const request = async () => {
+    done.push("erased");
+    return { refused: "unknown-subject" } as const;
+  };
+  const minors = { mustBePurged: async () => due };
+  return { done, minors: new MinorPurge({ minors, audit: { append }, erasures: { request } }) };
 }
 
 test("what is due is on record before it is erased", async () => {

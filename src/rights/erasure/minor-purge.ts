@@ -1,14 +1,13 @@
 /** What was stored while a minor counted as an adult goes: on record first, then erased. */
 import type { Minors } from "../../consent/ledger/minors.ts";
-import type { AuditAct } from "../../model/audit.ts";
 import type { SubjectTag } from "../../model/ids.ts";
+import type { AuditTrail } from "../audit/trail.ts";
+import type { Erasures } from "./erasures.ts";
 
 export interface MinorPurgePorts {
   readonly minors: Pick<Minors, "mustBePurged">;
-  /** Throws when the line cannot be written; nothing is erased then. */
-  audit(act: AuditAct): Promise<unknown>;
-  /** Begins the erasure of everything stored of the subject. */
-  erase(tag: SubjectTag): Promise<unknown>;
+  readonly audit: Pick<AuditTrail, "append">;
+  readonly erasures: Pick<Erasures, "request">;
 }
 
 export class MinorPurge {
@@ -18,9 +17,10 @@ export class MinorPurge {
     this.#ports = ports;
   }
 
+  /** Nothing is erased when the line for the audit log cannot be written. */
   async purge(subject: SubjectTag): Promise<void> {
-    await this.#ports.audit({ act: "minor-purged", by: "gateway", subject });
-    await this.#ports.erase(subject);
+    await this.#ports.audit.append({ act: "minor-purged", by: "gateway", subject });
+    await this.#ports.erasures.request(subject, { by: "controller", method: "minor" });
   }
 
   /** Unless that has begun already. True: just begun. */

@@ -26,8 +26,10 @@ const input = {
   purpose: "analytics",
   times: { epochLengthsMs: [7 * DAY_MS], clockWindowPastMs: DAY_MS, clockWindowFutureMs: 300_000 },
   nowMs: NOW,
-  pseudonym: (key: string, device: DeviceKey, purpose: string, epoch: number) =>
-    `${key} ${device} ${purpose} ${epoch}` as Pseudonym,
+  keyring: {
+    pseudonym: (key: string, device: DeviceKey, purpose: string, epoch: number) =>
+      `${key} ${device} ${purpose} ${epoch}` as Pseudonym,
+  },
 } as const;
 
 test("names every device in every epoch, those of a device clock behind or ahead included", async () => {

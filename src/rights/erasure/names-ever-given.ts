@@ -44,13 +44,18 @@ function epochsSince(sinceMs: number, nowMs: number, times: NameTimes): number[]
 /** A derivation costs tens of microseconds; after this many others get their turn. */
 const NAMES_PER_TURN = 500;
 
+/** Of the keyring: the name that a device had. Throws SUBJECT_KEY_UNREADABLE. */
+export interface NameKeyring {
+  pseudonym(wrappedSubjectKey: string, device: DeviceKey, purpose: NamedPurpose, epoch: number): Pseudonym;
+}
+
 export interface LiveNamesInput {
   readonly facts: ErasureFacts;
   readonly wrappedSubjectKey: string;
   readonly purpose: NamedPurpose;
   readonly times: NameTimes;
   readonly nowMs: number;
-  pseudonym(wrappedSubjectKey: string, device: DeviceKey, purpose: NamedPurpose, epoch: number): Pseudonym;
+  readonly keyring: NameKeyring;
 }
 
 /** Throws SUBJECT_KEY_UNREADABLE when the key does not open. */
@@ -61,7 +66,7 @@ export async function liveNames(input: LiveNamesInput): Promise<Pseudonym[]> {
   const names: Pseudonym[] = [];
   for (const device of facts.devices) {
     for (const epoch of epochs) {
-      names.push(input.pseudonym(wrappedSubjectKey, device, purpose, epoch));
+      names.push(input.keyring.pseudonym(wrappedSubjectKey, device, purpose, epoch));
       if (names.length % NAMES_PER_TURN === 0) await turn();
     }
   }

@@ -36,9 +36,9 @@ export async function untoldRecipients(tag: SubjectTag, ports: ErasurePorts): Pr
 }
 
 /** An account that is damaged names nobody. */
-async function disclosed(tag: SubjectTag, ports: ErasurePorts): ReturnType<ErasurePorts["disclosed"]> {
+async function disclosed(tag: SubjectTag, ports: ErasurePorts): ReturnType<ErasurePorts["disclosures"]["of"]> {
   try {
-    return await ports.disclosed(tag);
+    return await ports.disclosures.of(tag);
   } catch (error) {
     if (damageIn(error) === undefined) throw error;
     ports.damaged?.("account");

@@ -10,7 +10,7 @@
 import type { Redis } from "ioredis";
 import { ERASURE_STEPS, type ErasureFacts, type ErasureStep } from "../../model/erasure.ts";
 import { GatewayError } from "../../model/errors.ts";
-import type { DeviceKey, SubjectTag } from "../../model/ids.ts";
+import type { SubjectTag } from "../../model/ids.ts";
 import type { Keyspace } from "../../platform/keyspace.ts";
 import { isMisshapen, orRedisUnavailable } from "../../platform/redis.ts";
 import { runScript } from "../../platform/redis-script.ts";
@@ -188,10 +188,6 @@ export class ErasureRecords {
     await this.#run((redis) =>
       runScript(redis, ENTOMB, [this.#keyspace.tombstones], [tag, requestedAt, stone, id, destroyedAt ?? ""]),
     );
-  }
-
-  boundDevices(tag: SubjectTag): Promise<DeviceKey[]> {
-    return this.#run((redis) => redis.smembers(this.#keyspace.devices(tag)) as Promise<DeviceKey[]>);
   }
 
   /** Pseudonyms are made with epochs of this length from now on. */

@@ -40,11 +40,11 @@ const drain: Step = async (record, { ports, records }) => {
   // Again, should the process have ended right after the erasure began.
   await ports.journal(record.tag, record.id, "asked");
   await records.entomb(record);
-  return (await ports.drain(record.tag)).drained ? undefined : DRAIN_AGAIN_MS;
+  return (await ports.leases.drain(record.tag)).drained ? undefined : DRAIN_AGAIN_MS;
 };
 
 const backlog: Step = async ({ id }, { ports, awaited }) => {
-  const queued = new Set(await ports.queuedBatches());
+  const queued = new Set(await ports.backlog.batches());
   const left = new Set([...(awaited.get(id) ?? queued)].filter((batch) => queued.has(batch)));
   if (left.size > 0) awaited.set(id, left);
   else awaited.delete(id);
@@ -81,7 +81,7 @@ export async function deleteUnheld(
   for (const sink of parts.ports.sinks) {
     if (!(await deleteFrom(sink, names, `freed-${spared}`, record, parts, run))) return;
   }
-  await parts.ports.purgeDeadLetters(record.tag, devices);
+  await parts.ports.deadLetters.purge(record.tag, devices);
   await parts.records.set(record, { spared });
 }
 
@@ -104,11 +104,11 @@ const sweep: Step = async (record, parts, run) => {
 const deadLetters: Step = async (record, { ports, records }) => {
   const { tag, id } = record;
   // By subject: what a new owner of a device has there stays.
-  await ports.purgeDeadLetters(tag, "all");
+  await ports.deadLetters.purge(tag, "all");
   const untold = await untoldRecipients(tag, ports);
   // Once: after the account is gone nobody knows them any more.
   if (untold.length > 0) await records.setOnce(record, "untold", JSON.stringify(untold));
-  await ports.eraseDisclosures(tag, id);
+  await ports.disclosures.erase(tag, id);
   return undefined;
 };
 
@@ -130,8 +130,9 @@ const destroyKey: Step = async (record, parts) => {
   const names = [...(await namesOf(record, parts, "analytics")), ...(await namesOf(record, parts, "scene"))];
   await ports.journal(record.tag, record.id, "destroyed");
   if (!(await ports.ledger.destroyKey(record.tag, record.id))) return HELD_UP_MS;
-  await ports.keyDeleted();
-  ports.forget(record.facts.devices, names);
+  await ports.remnants.mark();
+  for (const device of record.facts.devices) ports.keyring.forget(device);
+  ports.forgetNames(names);
   await records.entomb((await records.read(record.id)) ?? record);
   return undefined;
 };
@@ -147,13 +148,22 @@ const receipt: Step = async (record, { ports, records, options }) => {
   await records.setOnce(record, "completedAt", ports.now());
   const known = (await records.read(record.id)) ?? record;
   const made = receiptFrom(known, ports, options);
-  const signed = JSON.stringify(ports.sign(made));
+  const signed = JSON.stringify(ports.signer.sign(made));
   const garbled = known.fields.receipt !== undefined && signedReceiptOf(known) === undefined;
   if (garbled) await records.replace(record, "receipt", known.fields.receipt ?? "", signed);
   const first = await records.setOnce(record, "receipt", signed);
-  await ports.audit({ act: "erasure-completed", by: "gateway", subject: record.tag, detail: { erasure: record.id } });
+  await ports.audit.note({
+    act: "erasure-completed",
+    by: "gateway",
+    subject: record.tag,
+    detail: { erasure: record.id },
+  });
   const unlinkable = made.sinks.some(({ method }) => method === "unlinkable");
-  if (first) ports.completed(unlinkable ? "unlinkable" : "deleted", Math.max(0, ports.now() - record.requestedAt));
+  if (first)
+    ports.metrics.erasureCompleted(
+      unlinkable ? "unlinkable" : "deleted",
+      Math.max(0, ports.now() - record.requestedAt),
+    );
   return undefined;
 };
 
@@ -168,7 +178,7 @@ const remind: Step = async (record, parts) => {
   const last = receiptFrom(known, ports, options);
   // Only when services answered after the first receipt was made; and in the place of that one, of no later one.
   if (first !== undefined && JSON.stringify(last.services) !== JSON.stringify(first.services)) {
-    const signed = ports.sign({ ...last, prev: receiptHash(first) });
+    const signed = ports.signer.sign({ ...last, prev: receiptHash(first) });
     await records.replace(record, "receipt", known.fields.receipt ?? "", JSON.stringify(signed));
   }
   return undefined;

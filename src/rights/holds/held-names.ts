@@ -10,7 +10,7 @@ import { type LiveNamesInput, liveNames, type NameTimes } from "../erasure/names
 import type { ErasureRecord } from "../erasure/record.ts";
 import type { HeldSubjects } from "./held-subjects.ts";
 
-export interface HeldNamesPorts extends Pick<LiveNamesInput, "pseudonym"> {
+export interface HeldNamesPorts extends Pick<LiveNamesInput, "keyring"> {
   readonly holds: Pick<HeldSubjects, "all" | "standing">;
   /** What the ledger knows, and the key in use; no key when there is none. */
   facts(tag: SubjectTag): Promise<{ readonly facts: ErasureFacts; readonly wrappedSubjectKey: string | undefined }>;

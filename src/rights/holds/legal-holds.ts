@@ -3,7 +3,8 @@
  * A hold restricts the rights of a person, so it takes two to place one; it takes one to end it.
  */
 import type { Redis } from "ioredis";
-import type { LedgerAnswer, LedgerChange, LedgerRefusal } from "../../model/consent-change.ts";
+import type { LedgerHolds } from "../../consent/ledger/holds.ts";
+import type { LedgerChange, LedgerRefusal } from "../../model/consent-change.ts";
 import { type LegalHold, legalHold } from "../../model/consent-record.ts";
 import { forEachUndamaged, type TellDamage } from "../../model/damage.ts";
 import { GatewayError } from "../../model/errors.ts";
@@ -11,6 +12,7 @@ import type { DeviceKey, SubjectTag } from "../../model/ids.ts";
 import type { Keyspace } from "../../platform/keyspace.ts";
 import { isMisshapen, orRedisUnavailable } from "../../platform/redis.ts";
 import { type RedisScript, runScript } from "../../platform/redis-script.ts";
+import type { AuditTrail } from "../audit/trail.ts";
 import { HeldSubjects } from "./held-subjects.ts";
 
 export interface HoldOptions {
@@ -22,16 +24,8 @@ export interface HoldOptions {
 }
 
 export interface HoldPorts {
-  readonly ledger: {
-    refusal(tag: SubjectTag, hold: LegalHold): Promise<LedgerRefusal | undefined>;
-    place(tag: SubjectTag, hold: LegalHold): Promise<LedgerAnswer>;
-    release(tag: SubjectTag, ref: string): Promise<LedgerAnswer>;
-    expire(tag: SubjectTag): Promise<LedgerChange[]>;
-    standing(tag: SubjectTag): Promise<readonly LegalHold[]>;
-  };
-  /** Both agree, and it is about to stand. Throws when that cannot be recorded. */
-  readonly approved: (tag: SubjectTag, hold: LegalHold, approvers: readonly [string, string]) => Promise<unknown>;
-  readonly expired: (tag: SubjectTag) => Promise<void>;
+  readonly ledger: Pick<LedgerHolds, "refusal" | "place" | "release" | "expire" | "standing">;
+  readonly audit: Pick<AuditTrail, "append" | "note">;
   /** What was set aside for these devices of the subject is of no use to anyone and need no longer be kept. */
   readonly purge: (tag: SubjectTag, devices: readonly DeviceKey[]) => Promise<unknown>;
   /** Nothing of the subject is held any more: an erasure that waits for this may go on. */
@@ -124,7 +118,8 @@ export class LegalHolds {
     if (first === undefined) return { state: "proposed" };
     if (first === "") return { refused: "hold-terms-differ" };
 
-    await this.#ports.approved(tag, hold, [first, approver]);
+    const detail = { proposedBy: first, confirmedBy: approver, reference: hold.ref, until: hold.until };
+    await this.#ports.audit.append({ act: "hold-approved", by: "approver", subject: tag, detail });
     await this.held.add(tag, hold.until);
     const answer = await this.#ports.ledger.place(tag, hold);
     // Once more: a sweep that read the ledger in between has found nothing and taken the subject off.
@@ -169,16 +164,6 @@ export class LegalHolds {
     return { standing, proposed: proposals.filter(({ at }) => at > lapsed) };
   }
 
-  /** Until when something of the subject is held, Unix ms; `undefined` when nothing is. */
-  async heldUntil(tag: SubjectTag): Promise<number | undefined> {
-    const standing = await this.#ports.ledger.standing(tag);
-    if (standing.length === 0) return undefined;
-    const until = Math.max(...standing.map((hold) => hold.until));
-    if (until > this.#options.now()) return until;
-    await this.#expire(tag);
-    return undefined;
-  }
-
   /** Ends every hold whose time is over, whatever became of one. Returns how many subjects that concerned. */
   async sweep(): Promise<number> {
     const due = await this.held.due(this.#options.now());
@@ -198,7 +183,7 @@ export class LegalHolds {
 
   async #expire(tag: SubjectTag): Promise<void> {
     const changes = await this.#ports.ledger.expire(tag);
-    for (const _ of changes) await this.#ports.expired(tag);
+    for (const _ of changes) await this.#ports.audit.note({ act: "hold-expired", by: "gateway", subject: tag });
     await this.#ended(tag, changes);
   }
 

@@ -3,11 +3,10 @@
  * waiting names; or, without a Redis, only finds out whether all of it could be written.
  */
 import type { Redis } from "ioredis";
+import { type RebuiltSubject, rebuildSubject, type SavedSubject, type Since } from "../../consent/ledger/rebuild.ts";
 import type { AuditHead, AuditRepair } from "../../model/audit.ts";
 import { NO_SUBJECT_KEY } from "../../model/consent.ts";
-import type { LegalHold, PartyStatement } from "../../model/consent-record.ts";
 import { damageIn } from "../../model/damage.ts";
-import type { ErasureFacts } from "../../model/erasure.ts";
 import type { DeviceKey, SubjectTag } from "../../model/ids.ts";
 import type { Keyspace } from "../../platform/keyspace.ts";
 import { execAll, keysLike, writePage } from "../../platform/redis-values.ts";
@@ -17,49 +16,11 @@ import type { SharedName } from "../backup/catalogue.ts";
 import type { Replay } from "./replay.ts";
 import { waitingName } from "./staging.ts";
 
-export interface RebuiltSubject {
-  readonly head: string;
-  readonly fence: number;
-  readonly events: readonly string[];
-  readonly devices: readonly DeviceKey[];
-  readonly decisions: readonly (readonly [DeviceKey, string])[];
-  readonly wrappedSubjectKey: string | undefined;
-  /** Erasures that begin again, with the key they will destroy. */
-  readonly begun: readonly {
-    readonly id: string;
-    readonly facts: ErasureFacts;
-    readonly wrappedSubjectKey: string | undefined;
-  }[];
-  /** When the first of the legal holds that stand is due to end, Unix ms. */
-  readonly heldUntil: number | undefined;
-}
-
-/** What happened to a subject since the backup and must happen again. */
-export interface SinceBackup {
-  readonly withdraw: boolean;
-  /** The highest fence that was noted since. */
-  readonly fence: number;
-  /** Who the subject is as a party, when that was stated since. */
-  readonly party: PartyStatement | undefined;
-  readonly holds: readonly { readonly ref: string; readonly hold: LegalHold | undefined }[];
-  readonly erasures: readonly { readonly id: string; readonly destroyed: boolean }[];
-}
-
 export interface RestorePorts {
-  /** Verifies a ledger, appends what happened since, computes the rest. Throws LEDGER_BROKEN; with `remains` it begins anew instead. */
-  rebuild(
-    saved: {
-      readonly tag: SubjectTag;
-      readonly head: string | undefined;
-      readonly events: readonly string[];
-      readonly wrappedSubjectKey: string | undefined;
-      readonly remains?: { fence: number; bound: readonly DeviceKey[]; heldUntil: number | undefined } | undefined;
-    },
-    since: SinceBackup,
-    now: number,
-  ): RebuiltSubject;
-  /** The key under the present master key; `undefined` when it is already. Throws SUBJECT_KEY_UNREADABLE. */
-  rewrap(wrappedSubjectKey: string): string | undefined;
+  readonly keyring: {
+    /** The key under the present master key; `undefined` when it is already. Throws SUBJECT_KEY_UNREADABLE. */
+    rewrap(wrappedSubjectKey: string): string | undefined;
+  };
   /** Policy floors that no consent reaches until this version is published. */
   closedFloors(version: number): string;
   /** Unix ms. */
@@ -97,7 +58,7 @@ export interface RestoreSummary {
 const EVENTS_PER_PUSH = 500;
 const COMMANDS_PER_TRIP = 400;
 
-type Remains = NonNullable<Parameters<RestorePorts["rebuild"]>[0]["remains"]>;
+type Remains = NonNullable<SavedSubject["remains"]>;
 type Subject = Extract<KeysLine, { is: "key" }>;
 
 export class RestoreWriter {
@@ -157,7 +118,7 @@ export class RestoreWriter {
   /** One that does not open is nobody else's affair: it comes back as it is. */
   #adopted(key: string): string {
     try {
-      return this.#ports.rewrap(key) ?? key;
+      return this.#ports.keyring.rewrap(key) ?? key;
     } catch (error) {
       if (damageIn(error) !== "subject-key") throw error;
       this.#counts.unreadable += 1;
@@ -285,9 +246,9 @@ export class RestoreWriter {
     });
   }
 
-  #rebuilt(saved: Parameters<RestorePorts["rebuild"]>[0], since: SinceBackup): RebuiltSubject | undefined {
+  #rebuilt(saved: SavedSubject, since: Since): RebuiltSubject | undefined {
     try {
-      return this.#ports.rebuild(saved, since, this.#ports.now());
+      return rebuildSubject(saved, since, this.#ports.now());
     } catch (error) {
       if (saved.remains !== undefined || damageIn(error) !== "ledger") throw error;
       this.#counts.broken += 1;

@@ -32,7 +32,7 @@ function retention(...items: readonly { one: RetentionItem }[]) {
   const warn = (event: string, fields: unknown) => void logged.push([event, fields]);
   const self = new Retention(
     items.map(({ one }) => one),
-    { audit: async (act) => acts.push(act), log: { info: () => {}, warn, error: () => {} } },
+    { audit: { note: async (act) => acts.push(act) }, log: { info: () => {}, warn, error: () => {} } },
   );
   return { self, acts, logged };
 }

@@ -41,7 +41,7 @@ export interface RetentionItem {
 }
 
 export interface RetentionPorts {
-  readonly audit: (act: AuditAct) => Promise<unknown>;
+  readonly audit: { note(act: AuditAct): Promise<unknown> };
   readonly log: Log;
 }
 
@@ -63,7 +63,7 @@ export class Retention {
   async run(by: AuditRole, signal: AbortSignal): Promise<RetentionResult[]> {
     const results = await this.#each((item) => item.run(signal));
     const detail = retentionDetail(results);
-    if (Object.keys(detail).length > 0) await this.#ports.audit({ act: "retention-run", by, detail });
+    if (Object.keys(detail).length > 0) await this.#ports.audit.note({ act: "retention-run", by, detail });
     return results;
   }
 
