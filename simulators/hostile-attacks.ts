@@ -39,23 +39,28 @@ function fill(template: string, { attacker, victim }: AttackContext): string {
 }
 
 const OWN = "devices/{me}/telemetry";
-const VICTIM_PAYLOAD = '{"ip":"{ip}","location":{"lat":{lat},"lon":{lon}},"status":{"power":"on"}}';
+const VICTIM_PAYLOAD = '{"ip":"{ip}","location":{"lat":{lat},"lon":{lon}},"status":{"power_on":true}}';
 
 const PUBLISHES: readonly Attack[] = [
-  dropped("unknown key", "invalid-payload", OWN, '{"status":{"power":"on"},"ssid":"home {ip}"}'),
+  dropped("unknown key", "invalid-payload", OWN, '{"status":{"power_on":true},"ssid":"home {ip}"}'),
   dropped(
     "account-like key",
     "invalid-payload",
     OWN,
-    '{"email":"{email}","password":"{password}","status":{"power":"on"}}',
+    '{"email":"{email}","password":"{password}","status":{"power_on":true}}',
   ),
-  dropped("account data inside status", "invalid-payload", OWN, '{"status":{"note":"{email}"}}'),
-  dropped("position inside status", "invalid-payload", OWN, '{"status":{"note":"{lat}, {lon}"}}'),
+  dropped("account data inside status", "invalid-payload", OWN, '{"status":{"power_on":true,"ownerEmail":"{email}"}}'),
+  dropped("position beside the status", "invalid-payload", OWN, '{"status":{"power_on":true},"gps":"{lat}, {lon}"}'),
   dropped("not JSON", "invalid-payload", OWN, "GET /{victim} HTTP/1.1"),
   dropped("deep JSON", "invalid-payload", OWN, `{"status":${'{"a":'.repeat(900)}1${"}".repeat(900)}}`),
   dropped("NaN coordinates", "invalid-payload", "devices/{me}/location", '{"lat":NaN,"lon":{lon}}'),
   dropped("coordinates off the globe", "invalid-payload", "devices/{me}/location", '{"lat":{lat},"lon":1e308}'),
-  dropped("__proto__ as a key", "invalid-payload", OWN, '{"__proto__":{"model":"{victim}"},"status":{"power":"on"}}'),
+  dropped(
+    "__proto__ as a key",
+    "invalid-payload",
+    OWN,
+    '{"__proto__":{"model":"{victim}"},"status":{"power_on":true}}',
+  ),
   dropped("payload of 20 KB", "too-large", OWN, `{"status":{"note":"${"{victim}".repeat(700)}"}}`),
   dropped("another device's topic", "invalid-topic", "devices/{victim}/telemetry", VICTIM_PAYLOAD),
   dropped("unknown topic", "invalid-topic", "devices/{me}/diary", VICTIM_PAYLOAD),
@@ -85,7 +90,7 @@ const STORED = { kind: "stored", forwarded: ["scene"] } as const;
 
 /** A valid status; `publishOnce` puts the number in. */
 function statusOf(extra: object = {}): string {
-  return JSON.stringify({ status: { power: "on", seq: 0 }, ...extra });
+  return JSON.stringify({ status: { power_on: true, seq: 0 }, ...extra });
 }
 
 /** Far above the rate limit: what is over it is acknowledged, dropped and counted; nobody else waits for it. */
@@ -108,7 +113,7 @@ const FLOOD: Attack = {
         part: "status",
         qos: 1,
         topic: `devices/${attacker.id}/status`,
-        payload: JSON.stringify({ power: "on", seq }),
+        payload: JSON.stringify({ power_on: true, seq }),
         traceable: true,
         expectation: amongListening({ kind: "either", reasons: ["over-rate"], forwarded: ["scene"] }, listening),
         sentAt: Date.now(),

@@ -1,6 +1,7 @@
 /**
  * Composes what a device publishes. Every status carries `seq`, a number no other message has:
- * stored rows name no device and no message, and `seq` is how the run recognises them all the same.
+ * stored rows name no device and no message, and `seq` is how the run recognises them all the same. The gateway under test
+ * has it as a property of its own configuration.
  */
 
 import type { StatusFields } from "./device-profiles.ts";
@@ -71,25 +72,25 @@ function clamp(value: number, bound: number): number {
 
 /** Every one of these is `invalid-payload`. Those that hold personal data double as canaries. */
 const MALFORMED: readonly ((device: SimulatedDevice, random: Random) => string)[] = [
-  (device) => JSON.stringify({ model: device.model, status: { power: "on" }, email: device.household.email }),
-  (device) => JSON.stringify({ status: { power: "on" }, account: { password: device.household.password } }),
+  (device) => JSON.stringify({ model: device.model, status: { power_on: true }, email: device.household.email }),
+  (device) => JSON.stringify({ status: { power_on: true }, account: { password: device.household.password } }),
   (device) => JSON.stringify({ status: { owner_email: device.household.email } }),
   (device) => JSON.stringify({ model: device.model, shoeSize: 43 }),
   (device) => `model=${device.model};ip=${device.ip}`,
   () => `${"[".repeat(3000)}${"]".repeat(3000)}`,
-  () => `{"status":${'{"a":'.repeat(400)}1${"}".repeat(400)}}`,
+  () => `{"status":${'{"a":'.repeat(600)}1${"}".repeat(600)}}`,
   () => '{"location":{"lat":NaN,"lon":77.59}}',
   () => '{"location":{"lat":91.5,"lon":77.59}}',
   () => '{"location":{"lat":1e999,"lon":77.59}}',
   () => '{"__proto__":{"admin":true},"model":"HB-200"}',
-  () => '{"status":{"__proto__":{"admin":true}}}',
+  () => '{"status":{"__proto__":{"password":"admin"}}}',
   () => '{"ip":"300.1.2.3"}',
   () => "{}",
   () => "null",
   () => "",
-  (device) => JSON.stringify({ model: device.model, status: { power: ["on"] } }),
+  (device) => JSON.stringify({ model: device.model, status: "on" }),
   (device) => `{"model":"${device.model}","ip":"${device.ip}"`,
-  (_device, random) => `{"status":{"${random.hex(40)}":1}}`,
+  (_device, random) => `{"status":{"power_on":true},"${random.hex(40)}":1}`,
 ];
 
 function composeMalformed(device: SimulatedDevice, seq: number): ComposedMessage {
