@@ -81,7 +81,7 @@ const turnedAway = (reason: string) => ({ [`connections_refused_total{reason="${
 const FOREIGN = { ...refused("invalid-topic"), ...event("foreign-topic") };
 const ACCOUNT = { ...refused("invalid-payload"), ...event("account-key") };
 const INVALID = refused("invalid-payload");
-const OK = '{"status":{"power":"on"}}';
+const OK = '{"status":{"power_on":true}}';
 const OWN = "devices/{me}/telemetry";
 const PUBLISHES: readonly [what: string, topic: string, payload: string, expected: Record<string, number>][] = [
   ["an unknown topic", "devices/{me}/diary", OK, FOREIGN],
@@ -90,17 +90,17 @@ const PUBLISHES: readonly [what: string, topic: string, payload: string, expecte
   ["a command topic", "devices/{me}/commands/light", "on", FOREIGN],
   ["__proto__ in place of the id", "devices/__proto__/telemetry", OK, FOREIGN],
   ["a topic deeper than the contract", "devices/{me}/telemetry/a/b/c", OK, FOREIGN],
-  ["an unknown key", OWN, '{"status":{"power":"on"},"colour":1}', INVALID],
-  ["an account-like key", OWN, '{"status":{"power":"on"},"email":"someone@example.org"}', ACCOUNT],
+  ["an unknown key", OWN, '{"status":{"power_on":true},"colour":1}', INVALID],
+  ["an account-like key", OWN, '{"status":{"power_on":true},"email":"someone@example.org"}', ACCOUNT],
   ["an account-like key inside status", OWN, '{"status":{"nickname":"zed"}}', ACCOUNT],
   ["an address inside status", OWN, '{"status":{"note":"someone@example.org"}}', INVALID],
   ["text that is no JSON", OWN, "power=on", INVALID],
-  ["half a JSON", OWN, '{"status":{"power":"on"}', INVALID],
+  ["half a JSON", OWN, '{"status":{"power_on":true}', INVALID],
   ["JSON of the wrong shape", OWN, '["status"]', INVALID],
   ["nothing of the four", OWN, '{"ts":1}', INVALID],
   ["deep JSON", OWN, `${"[".repeat(4_000)}${"]".repeat(4_000)}`, INVALID],
   ["deep status", OWN, `{"status":${'{"a":'.repeat(1_000)}1${"}".repeat(1_000)}}`, INVALID],
-  ["__proto__ as a key", OWN, '{"status":{"power":"on"},"__proto__":{"polluted":1}}', INVALID],
+  ["__proto__ as a key", OWN, '{"status":{"power_on":true},"__proto__":{"polluted":1}}', INVALID],
   ["__proto__ as a status key", OWN, '{"status":{"__proto__":1}}', INVALID],
   ["constructor as a status key", "devices/{me}/status", '{"constructor.prototype":1}', INVALID],
   ["NaN for a coordinate", "devices/{me}/location", '{"lat":NaN,"lon":77.59}', INVALID],
@@ -117,8 +117,8 @@ const PUBLISHES: readonly [what: string, topic: string, payload: string, expecte
     INVALID,
   ],
   ["a payload over 8 KB", OWN, `{"status":{"note":"${"x".repeat(8_200)}"}}`, refused("too-large")],
-  ["a clock of the year 287396", OWN, '{"status":{"power":"on"},"ts":9007199254740991}', { clock_replaced_total: 1 }],
-  ["a clock before time began", OWN, '{"status":{"power":"on"},"ts":-1e300}', { clock_replaced_total: 1 }],
+  ["a clock of the year 287396", OWN, '{"status":{"power_on":true},"ts":9007199254740991}', { clock_replaced_total: 1 }],
+  ["a clock before time began", OWN, '{"status":{"power_on":true},"ts":-1e300}', { clock_replaced_total: 1 }],
 ];
 
 const filled = (text: string) => text.replaceAll("{me}", device.id).replaceAll("{other}", "device-of-somebody-else");

@@ -141,7 +141,7 @@ test("malformed messages, foreign topics, oversize packets, wills and failed log
   const email = canaries.text("account", "someone@example.org ");
   const { lat, lon } = canaries.place();
   const bad: [part: string, payload: string][] = [
-    ["telemetry", `{"email":"${email}","status":{"power":"on"}}`],
+    ["telemetry", `{"email":"${email}","status":{"power_on":true}}`],
     ["telemetry", `{"status":{"note":"${email}"}}`],
     ["telemetry", `{"status":{"note":"${lat}, ${lon}"}}`],
     ["status", `{"note":"I am ${device.id}"}`],

@@ -31,7 +31,7 @@ const MESSAGE = {
   model: "HB-200",
   ip: "203.0.113.77",
   location: { lat: 12.9715987, lon: 77.5945627 },
-  status: { power: "on", temperature: 21.5 },
+  status: { power_on: true, temperature: 21.5 },
 };
 const MOTHER = { by: "guardian", verification: { method: "id-check", evidenceRef: "guardian:mother" } };
 

@@ -24,7 +24,7 @@ const MESSAGE = {
   model: "HB-200",
   ip: "203.0.113.7",
   location: PLACE,
-  status: { power: "on", temperature: 21.5, mood: "private" },
+  status: { power_on: true, temperature: 21.5, mood: "private" },
 };
 
 let system: TestSystem;
@@ -127,7 +127,7 @@ test("what each purpose gets is generalised, and no name of a device is good for
   expect(weather[0]?.status).not.toHaveProperty("mood");
   expect(scene[0]).toMatchObject({ model: "hub", status: MESSAGE.status });
   expect(network[0]).toMatchObject({ model: "hub", ipPrefix: "203.0.0.0/16" });
-  expect(device_status[0]).toMatchObject({ model: "hub", power: "on" });
+  expect(device_status[0]).toMatchObject({ model: "hub", power_on: true });
   expect(device_location[0]).toMatchObject({ cell, resolution: getResolution(cell) });
   expect((Number(weather[0]?.at) / 60_000) % 1).toBe(0);
 
@@ -206,7 +206,7 @@ describe("a command of a scene service", () => {
     const client = await system.connect(device);
     client.on("message", (topic, payload) => received.push(`${topic} ${payload.toString()}`));
     await client.subscribeAsync(`devices/${device.id}/commands/#`, { qos: 1 });
-    await client.publishAsync(`devices/${device.id}/status`, '{"power":"off"}', { qos: 1 });
+    await client.publishAsync(`devices/${device.id}/status`, '{"power_on":false}', { qos: 1 });
     pseudonym = String((await harvest()).scene?.[0]?.device);
   });
 

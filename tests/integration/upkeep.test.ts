@@ -20,7 +20,7 @@ let anna: Device;
 beforeAll(async () => {
   system = await startSystem({ http: { approvers: APPROVERS }, hold: { sweepMs: 200 } });
   anna = await system.device();
-  await system.say(anna, { status: { power: "on" }, location: { lat: 12.97, lon: 77.59 } });
+  await system.say(anna, { status: { power_on: true }, location: { lat: 12.97, lon: 77.59 } });
   await system.settled();
 });
 afterAll(() => system?.stop());
@@ -148,7 +148,7 @@ describe("retention", () => {
 describe("a subject's data", () => {
   test("stay under a legal hold although erasure was asked for, and go by themselves when it ends", async () => {
     const device = await system.device();
-    await system.say(device, { status: { power: "on", mark: 7 } });
+    await system.say(device, { status: { power_on: true, mark: 7 } });
     await system.settled();
     const mine = async () => (await system.rows("device_status")).filter((row) => typeof row.mark === "number").length;
     const name = (await system.rows("device_status")).find((row) => row.mark === 7)?.device;
@@ -157,7 +157,7 @@ describe("a subject's data", () => {
     const order = { reference: "court:8", until: Date.now() + 600_000 };
     expect([await hold("PUT", 0, order, device), await hold("PUT", 1, order, device)]).toEqual([202, 200]);
     const refused = (await system.books()).refused["legal-hold"] ?? 0;
-    await system.say(device, { status: { power: "off" } });
+    await system.say(device, { status: { power_on: false } });
     expect((await system.settled()).refused["legal-hold"]).toBe(refused + 1);
 
     const asked = await system.stack.api.call("POST", "/v1/subjects/{subject}/erasures", [device.subject], {});
@@ -250,7 +250,7 @@ describe("a material policy", () => {
     expect((await retention()).suspendedConsents).toEqual(["done", 0]);
 
     const refused = (await system.books()).refused["policy-superseded"] ?? 0;
-    await system.say(later, { status: { power: "on" } });
+    await system.say(later, { status: { power_on: true } });
     await until(
       "it is refused",
       async () => ((await system.books()).refused["policy-superseded"] ?? 0) === refused + 1,
@@ -258,7 +258,7 @@ describe("a material policy", () => {
     // With consent to the new version it is let in, and told nothing more.
     await system.stack.api.consent(later.subject, consentTo({ scene: ["status"] }, { policyVersion: 2 }));
     const again = await listen(later, "again");
-    await again.publishAsync(`devices/${later.id}/status`, '{"power":"off"}', { qos: 1 });
+    await again.publishAsync(`devices/${later.id}/status`, '{"power_on":false}', { qos: 1 });
     await system.settled();
     expect((await system.books()).refused["policy-superseded"]).toBe(refused + 1);
     expect(heard).toHaveLength(2);

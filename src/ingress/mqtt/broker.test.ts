@@ -25,7 +25,7 @@ const until = async (condition: () => boolean): Promise<void> => {
   while (!condition()) await new Promise((resolve) => setTimeout(resolve, 2));
 };
 
-const STATUS = JSON.stringify({ status: { power: "on" } });
+const STATUS = JSON.stringify({ status: { power_on: true } });
 
 /** A peer that speaks bytes, for everything a well-behaved client library would not send. */
 class RawPeer {
@@ -295,10 +295,10 @@ describe("a publish", () => {
   it("of QoS 0 and QoS 2 takes the same path", async () => {
     await start();
     const device = await ingress.device("hub-1");
-    await device.publishAsync("devices/hub-1/status", '{"power":"on"}', { qos: 2 });
-    await device.publishAsync("devices/hub-1/status", '{"power":"off"}', { qos: 0 });
+    await device.publishAsync("devices/hub-1/status", '{"power_on":true}', { qos: 2 });
+    await device.publishAsync("devices/hub-1/status", '{"power_on":false}', { qos: 0 });
     await until(() => ingress.admitted.length === 2);
-    expect(ingress.admitted.map(({ text }) => text)).toEqual(['{"power":"on"}', '{"power":"off"}']);
+    expect(ingress.admitted.map(({ text }) => text)).toEqual(['{"power_on":true}', '{"power_on":false}']);
   });
 
   it("has one typed outcome for each kind of bad input, and its neighbours are not touched", async () => {
@@ -347,7 +347,7 @@ describe("a publish", () => {
     await start();
     const device = await ingress.device("hub-1");
     const before = Date.now();
-    await device.publishAsync("devices/hub-1/status", '{"power":"on","ts":-5e300}', { qos: 1 });
+    await device.publishAsync("devices/hub-1/status", '{"power_on":true,"ts":-5e300}', { qos: 1 });
     expect(ingress.admitted[0]?.at).toBeGreaterThanOrEqual(before);
     expect(ingress.events).toContain("clock-replaced");
   });
