@@ -313,8 +313,8 @@ describe("a publish", () => {
       ["devices/hub-1/telemetry", "", "invalid-payload"],
       ["devices/hub-1/telemetry", "{", "invalid-payload"],
       ["devices/hub-1/telemetry", '{"email":"a"}', "invalid-payload"],
-      ["devices/hub-1/telemetry", '{"status":{"on":true},"extra":1}', "invalid-payload"],
-      ["devices/hub-1/telemetry", '{"status":{"__proto__":1}}', "invalid-payload"],
+      ["devices/hub-1/telemetry", '{"status":{"power_on":true},"extra":1}', "invalid-payload"],
+      ["devices/hub-1/telemetry", '{"status":{"__proto__":1}}', "nothing-known"],
       ["devices/hub-1/telemetry", `${"[".repeat(4000)}${"]".repeat(4000)}`, "invalid-payload"],
       ["devices/hub-1/telemetry", Buffer.from([0x7b, 0xff, 0xfe, 0x7d]), "invalid-payload"],
       ["devices/hub-1/location", '{"lat":91,"lon":0}', "invalid-payload"],
@@ -338,7 +338,9 @@ describe("a publish", () => {
     await start();
     const device = await ingress.device("hub-4711-x");
     await device.publishAsync("devices/hub-4711-x/status", '{"label":"is hub-4711-x"}', { qos: 1 });
-    await device.publishAsync("devices/hub-4711-x/status", '{"label":"is a hub","id":"hub-4711-x/1"}', { qos: 1 });
+    await device.publishAsync("devices/hub-4711-x/status", '{"label":"is a hub","open":true,"id":"hub-4711-x/1"}', {
+      qos: 1,
+    });
     expect(ingress.refused.get("invalid-payload")).toBe(1);
     expect(ingress.admitted).toHaveLength(1);
   });
