@@ -71,7 +71,7 @@ test("over MQTT, on every topic", async () => {
   const messages: readonly [part: string, payload: string][] = [
     ["telemetry", '{"status":{"power_on":true},"status":{"power_on":false}}'],
     ["telemetry", '{"status":{"power_on":true,"power_on":false}}'],
-    ["telemetry", '{"status":{"power_on":true,"p\\u006fwer":"off"}}'],
+    ["telemetry", '{"status":{"power_on":true,"p\\u006fwer_on":false}}'],
     ["telemetry", '{"location":{"lat":1,"lon":2,"lat":3}}'],
     ["telemetry", '{"st\\u0061tus":{"power_on":true},"status":{"power_on":true}}'],
     ["telemetry", '{"status":{"power_on":true},"id":"a:b","id":"a:b"}'],

@@ -37,7 +37,7 @@ beforeAll(async () => {
     ws: { enabled: true, port: 0 },
     connectTimeoutMs: 1_000,
   };
-  system = await startSystem({ mqtt });
+  system = await startSystem({ mqtt, properties: [{ name: "way", kind: "word", words: Object.keys(url) }] });
   device = await system.device();
 });
 afterAll(async () => {
