@@ -361,7 +361,7 @@ describe("a long export", () => {
     const stored = await query(system.stack.influxUrl, "SELECT * FROM device_status", { db: system.stack.database });
     const mine = String(stored.find((row) => row.run === run)?.device);
     const now = Date.now() - 60_000;
-    const filling = "temperature=21.5,humidity=40,pressure=1000,co2=500,noise=40,battery=80,rssi=-60,brightness=50";
+    const filling = "temperature=21.5,humidity=40,pressure=1000,noise=40,voc=50,battery=80,rssi=-60,brightness=50";
     const lines = Array.from(
       { length: ROWS },
       (_, n) =>

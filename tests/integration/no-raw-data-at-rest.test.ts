@@ -194,7 +194,7 @@ test("an outage of the store, a killed gateway, an abandoned, a poisoned and an 
   const [recovered, poisoned, unopenable, rejected] = [await marked(), await marked(), await marked(), await marked()];
   await system.say(rejected, canaries.message());
   await system.settled();
-  await refuseNumbers(system.stack.influxUrl, system.stack.database, "co2");
+  await refuseNumbers(system.stack.influxUrl, system.stack.database, "noise");
   await system.stack.influx.kill("SIGKILL");
   const jobs = async () => new Set((await system.redis.keys("*:batches:b*")).filter((key) => !key.endsWith(":lock")));
   const publish = async (device: Device): Promise<string> => {
@@ -216,7 +216,7 @@ test("an outage of the store, a killed gateway, an abandoned, a poisoned and an 
   await system.stack.influx.start();
   await system.stack.startGateway();
   listeners = [...listeners, ...(await Promise.all(SERVICE_PURPOSES.map((purpose) => system.listen(purpose))))];
-  await system.say(rejected, canaries.message({ status: { co2: 500 } }));
+  await system.say(rejected, canaries.message({ status: { noise: 50 } }));
   const books = await system.settled(90_000);
   expect(books.stored).toBe(1);
   expect(books.recovered).toBe(3);
