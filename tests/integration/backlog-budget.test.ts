@@ -25,7 +25,7 @@ const readiness = async () => (await (await fetch(`${system.stack.httpUrl}/ready
 
 /** Some 1.6 KB, of which nothing is left out. */
 const message = (seq: number) =>
-  JSON.stringify({ seq, ...Object.fromEntries(FILLING.map(({ name }) => [name, 1_234_567_890_123_456])) });
+  JSON.stringify({ seq, ...Object.fromEntries(FILLING.map(({ name }) => [name, 123_456_789_012_345])) });
 
 test("over queue.backlogBytes publishing stalls, and goes on once the store has taken what waited", async () => {
   const other = await system.connect(await system.device());

@@ -12,7 +12,7 @@ import type { ServiceCredential } from "../wire/service-subscriber.ts";
  * A number that no other message has: stored rows and packets name no device and no message, and by it a run finds its own
  * again. Declared here, for private systems alone; the vocabulary of the product has nothing like it.
  */
-export const SEQ = { name: "seq", kind: "number", range: "0..9e15", step: 1 } as const;
+export const SEQ = { name: "seq", kind: "number", range: "0..1e15", step: 1 } as const;
 
 /** What the shipped policy calls them. */
 const RECIPIENTS: Readonly<Record<ServicePurpose, string>> = {
