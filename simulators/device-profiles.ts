@@ -14,6 +14,8 @@ export interface DeviceProfile {
   /** Relative frequency in a fleet. */
   readonly weight: number;
   status(random: Random): StatusFields;
+  /** What it counts without end, by how much at most between two messages. */
+  readonly counts?: { readonly property: string; readonly most: number };
 }
 
 const twoDecimals = (value: number) => Math.round(value * 100) / 100;
@@ -54,6 +56,7 @@ export const DEVICE_PROFILES: readonly DeviceProfile[] = [
       color_temp: 150 + random.int(351),
       power: twoDecimals(random.between(0, 60)),
     }),
+    counts: { property: "energy", most: 0.02 },
   },
   {
     kind: "lock",
@@ -76,6 +79,7 @@ export const DEVICE_PROFILES: readonly DeviceProfile[] = [
       pressure: twoDecimals(random.between(960, 1045)),
       wind_speed: twoDecimals(random.between(0, 22)),
     }),
+    counts: { property: "rain", most: 0.4 },
   },
   {
     kind: "phone",

@@ -50,6 +50,8 @@ const PUBLISHES: readonly Attack[] = [
     '{"email":"{email}","password":"{password}","status":{"power_on":true}}',
   ),
   dropped("account data inside status", "invalid-payload", OWN, '{"status":{"power_on":true,"ownerEmail":"{email}"}}'),
+  dropped("account data in a key nobody knows", "nothing-known", OWN, '{"status":{"note":"{email}"}}'),
+  dropped("position inside status", "nothing-known", OWN, '{"status":{"note":"{lat}, {lon}","gps":[{lat},{lon}]}}'),
   dropped("position beside the status", "invalid-payload", OWN, '{"status":{"power_on":true},"gps":"{lat}, {lon}"}'),
   dropped("not JSON", "invalid-payload", OWN, "GET /{victim} HTTP/1.1"),
   dropped("deep JSON", "invalid-payload", OWN, `{"status":${'{"a":'.repeat(900)}1${"}".repeat(900)}}`),
@@ -80,6 +82,14 @@ const PUBLISHES: readonly Attack[] = [
     run: (context) => publishOnce(context, fill(OWN, context), statusOf(), STORED, { retain: true }),
   },
   {
+    name: "account data beside what is known",
+    allowed: ["acknowledged"],
+    run: (context) => {
+      const more = fill('{"note":"{email}","{email}":1,"preset":"{password}","battery":"{ip}"}', context);
+      return publishOnce(context, fill(OWN, context), statusOf({}, JSON.parse(more) as object), STORED);
+    },
+  },
+  {
     name: "absurd ts",
     allowed: ["acknowledged"],
     run: (context) => publishOnce(context, fill(OWN, context), statusOf({ ts: 9e15 }), STORED),
@@ -89,8 +99,8 @@ const PUBLISHES: readonly Attack[] = [
 const STORED = { kind: "stored", forwarded: ["scene"] } as const;
 
 /** A valid status; `publishOnce` puts the number in. */
-function statusOf(extra: object = {}): string {
-  return JSON.stringify({ status: { power_on: true, seq: 0 }, ...extra });
+function statusOf(extra: object = {}, more: object = {}): string {
+  return JSON.stringify({ status: { ...more, power_on: true, seq: 0 }, ...extra });
 }
 
 /** Far above the rate limit: what is over it is acknowledged, dropped and counted; nobody else waits for it. */
