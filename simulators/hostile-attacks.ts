@@ -85,7 +85,7 @@ const PUBLISHES: readonly Attack[] = [
     name: "account data beside what is known",
     allowed: ["acknowledged"],
     run: (context) => {
-      const more = fill('{"note":"{email}","{email}":1,"preset":"{password}","battery":"{ip}"}', context);
+      const more = fill('{"note":"{email}","{ip}":1,"preset":"{password}","battery":"{ip}"}', context);
       return publishOnce(context, fill(OWN, context), statusOf({}, JSON.parse(more) as object), STORED);
     },
   },
