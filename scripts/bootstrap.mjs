@@ -48,6 +48,7 @@ const PROGRAMS = {
   receipt: [source("src/commands/receipt.ts")],
   audit: [source("src/commands/audit.ts")],
   retention: [source("src/commands/retention.ts")],
+  dialect: [source("src/commands/dialect.ts")],
   test: [vitest()],
   mutants: [source("tests/mutants/run.ts")],
   check: [source("scripts/check.ts")],

@@ -1,6 +1,6 @@
 /**
  * Writes every document that has its source in code: the annotated defaults, and the references for
- * configuration, metrics and errors. A test fails when a file on disk differs from what this makes.
+ * configuration, metrics, errors and the properties of `status`. A test fails when a file on disk differs from what this makes.
  */
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
@@ -8,7 +8,10 @@ import { fileURLToPath } from "node:url";
 import { type OptionRow, optionRows } from "../src/config/options.ts";
 import { ERRORS } from "../src/model/errors.ts";
 import { DEAD_LETTER_REASONS, REFUSALS } from "../src/model/outcome.ts";
+import { PROPERTY_KINDS, type PropertyKind } from "../src/model/property.ts";
 import { METRICS, type MetricRow } from "../src/observe/metric-table.ts";
+import { type PropertyRow, propertyOf } from "../src/vocabulary/row.ts";
+import { TABLE } from "../src/vocabulary/table.ts";
 import { importOverrides, ROOMS } from "./rooms.ts";
 
 const COMMAND = "npm run config:docs";
@@ -21,6 +24,7 @@ export function generatedDocuments(): Map<string, string> {
     ["docs/configuration.md", configurationPage(rows)],
     ["docs/metrics.md", metricsPage()],
     ["docs/errors.md", errorsPage()],
+    ["docs/properties.md", propertiesPage()],
     ["biome.imports.json", `${JSON.stringify({ root: false, overrides: importOverrides() }, null, 2)}\n`],
     ["CONTRIBUTING.md", contributingPage()],
   ]);
@@ -161,6 +165,68 @@ function errorsPage(): string {
 }
 
 const ERRORS_INTRODUCTION = ["Messages hold codes and names of options, never a value that came from outside."];
+
+function propertiesPage(): string {
+  const sections = PROPERTY_KINDS.flatMap((kind) => [
+    ...KIND_SECTIONS[kind],
+    "",
+    ...propertyTable(
+      kind,
+      TABLE.filter((row) => row.kind === kind),
+    ),
+  ]);
+  return page("Properties of `status`", PROPERTIES_INTRODUCTION, sections);
+}
+
+const PROPERTIES_INTRODUCTION = [
+  "Everything a device may say in `status`. The list is closed: any other key, and a value that is not as the list says, is",
+  "left out and counted; nothing of it is kept, sealed or not. [The MQTT contract](topics.md#publishing) says what refuses a",
+  "message.",
+  "",
+  "**Kept as** is what analytics stores: a multiple of the step, or so many significant digits. Scene services get the same",
+  "unless a step of their own is named, which is never finer; weather services get a property only where one is named, and",
+  "never finer than scene. What a purpose gets is rounded from what the one before it would get, so two of them together tell",
+  "no more than the finer one ([decision 038](decisions/038-status-has-a-closed-vocabulary.md)).",
+  "",
+  "A property that is missing: [how to add one](guides/add-a-property.md).",
+];
+
+const KIND_SECTIONS: Readonly<Record<PropertyKind, readonly string[]>> = {
+  number: ["## Numbers", "", "Rounded to their step. Outside of its range a number is left out."],
+  flag: ["## Flags", "", "`true` or `false`, and nothing that stands for it."],
+  word: ["## Words", "", "One of the words, exactly."],
+  counter: [
+    "## Counters",
+    "",
+    "The device sends a running total. What is kept and passed on is how much was added since its last message, in whole steps;",
+    "one that grows faster than the last column says tells nothing.",
+  ],
+};
+
+function propertyTable(kind: PropertyKind, rows: readonly PropertyRow[]): string[] {
+  const name = (row: PropertyRow) => [`\`${row.name}\``, propertyOf(row).label];
+  if (kind === "flag")
+    return table(
+      ["property", "plain name", "scene", "weather"],
+      rows.map((row) => [...name(row), "as it is", "–"]),
+    );
+  if (kind === "word") {
+    const cells = rows.map((row) => [...name(row), (row.words ?? []).map(code).join(" "), "as it is", "–"]);
+    return table(["property", "plain name", "words", "scene", "weather"], cells);
+  }
+  const counter = kind === "counter";
+  const head = ["property", "plain name", "unit", "range", "kept as", "scene", "weather"];
+  const cells = rows.map((row) => [
+    ...name(row),
+    row.unit === "1" ? "" : (row.unit ?? ""),
+    row.range?.replace("..", " to ") ?? "",
+    row.step ?? "",
+    row.scene ?? row.step ?? "",
+    row.weather ?? "–",
+    ...(counter ? [String(row.mostPerHour ?? "")] : []),
+  ]);
+  return table(counter ? [...head, "most per hour"] : head, cells);
+}
 
 /** The page as it is, with the table of rooms between its marks. */
 function contributingPage(): string {

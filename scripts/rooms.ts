@@ -26,6 +26,14 @@ export const RAW = "model/raw";
 export const ROOMS: readonly Room[] = [
   room("model", "shapes that several rooms share, and nothing that acts", [], ["zod"], []),
   room("vocabulary", "what `status` may say: the table, what is taken of a message, rounding; pure", [], ["zod"], []),
+  room(
+    "dialects",
+    "what real devices publish, read by tables: compiler and walk; pure",
+    ["vocabulary"],
+    ["zod", "yaml"],
+    [],
+    "raw",
+  ),
   room("config", "every option: schema, files, environment", ["vocabulary"], ["zod", "yaml"]),
   room(
     "platform",
@@ -85,7 +93,7 @@ export const ROOMS: readonly Room[] = [
     ["platform"],
     ["lru-cache"],
   ),
-  room("sinks", "counts per cell; regions", ["sinks/influx"], []),
+  room("sinks", "counts per cell; regions; starting without the store", ["platform"], []),
 
   room(
     "ingress/admission",

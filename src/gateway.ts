@@ -122,9 +122,9 @@ export function createGateway(
   const queue = createQueue(base, safekeeping.liveKeys.queue, damaged, overrides);
 
   // Pipeline: a batch out of the queue, de-identified, into the store and on to the services.
-  const deidentifier = new Deidentifier(deidentifierOptions(config), consent.keyring);
+  const deidentifier = new Deidentifier(deidentifierOptions(config, vocabulary), consent.keyring);
   const store = createStore(base);
-  const centre = createCentre({ config, keys, redis: redis.store, keyspace });
+  const centre = createCentre({ config, keys, redis: redis.store, keyspace, vocabulary });
   const worker = createPipeline(base, {
     queue,
     leases: consent.leases,
@@ -151,6 +151,7 @@ export function createGateway(
     damaged,
     log,
     purgeStored: (tag) => rights.http.erasures.request(tag, { by: "controller", method: "minor" }),
+    rows: store.sink.retention,
     journal: safekeeping.journal,
     freed: () => rights.wake(),
   });
@@ -180,7 +181,6 @@ export function createGateway(
     log,
   });
   const exports = createExports({
-    config,
     redis: redis.store,
     keyspace,
     ledger: consent.ledger,
@@ -188,7 +188,9 @@ export function createGateway(
     keyring: consent.keyring,
     deadLetters: queue.deadLetters,
     erasures: rights.http.erasures,
+    rows: store.sink.reading,
     disclosures: outlets.http.disclosures,
+    vocabulary,
     log,
   });
   const api = new HttpApi(config.http, {

@@ -13,13 +13,15 @@ import { Keyring } from "../deidentify/keyring.ts";
 import type { DamageKind } from "../model/damage.ts";
 import { DAY_MS } from "../model/durations.ts";
 import type { Log } from "../model/log.ts";
+import type { SinkRetention } from "../model/sink.ts";
 import { readKeys } from "../platform/keys/files.ts";
 import { DeadLetters } from "../queue/dead-letters.ts";
 import { Envelope } from "../queue/envelope.ts";
 import { HeldSubjects } from "../rights/holds/held-subjects.ts";
 import { type Retention, type RetentionResult, retentionDetail } from "../rights/retention/retention.ts";
-import { RowRetention } from "../sinks/influx/row-retention.ts";
+import { Vocabulary } from "../vocabulary/vocabulary.ts";
 import { createRetention } from "../wiring/retention.ts";
+import { createSink } from "../wiring/store.ts";
 import { COMMON_OPTIONS, COMMON_USAGE, type Operator, runCommand, withOperator } from "./operator-command.ts";
 
 const USAGE = `Usage: npm run retention -- [options]
@@ -36,7 +38,8 @@ async function main(): Promise<number> {
     options: { ...COMMON_OPTIONS, "dry-run": { type: "boolean" }, json: { type: "boolean" } },
   });
   return withOperator(values, async (operator) => {
-    const rows = new RowRetention(operator.config.sinks.influx);
+    const { config } = operator;
+    const rows = createSink({ config, vocabulary: new Vocabulary(config.properties), log: SILENT }).retention;
     rows.start();
     try {
       const retention = retentionOf(operator, rows);
@@ -58,7 +61,7 @@ async function main(): Promise<number> {
   });
 }
 
-function retentionOf({ config, redis, keyspace, acts }: Operator, rows: RowRetention): Retention {
+function retentionOf({ config, redis, keyspace, acts }: Operator, rows: SinkRetention): Retention {
   const { master, nextMaster, pepper, queue } = readKeys(config.keys.dir, { create: false });
   const auditLog = acts.log;
   return createRetention({

@@ -2,20 +2,6 @@
 import { z } from "zod";
 import { count, days, milliseconds, optionalPath, path, share, text } from "./leaves.ts";
 
-/** What a weather service can use; anything else in `status` would say more about the home than about the sky. */
-const WEATHER_STATUS_KEYS = [
-  "temperature",
-  "humidity",
-  "pressure",
-  "wind",
-  "wind_speed",
-  "wind_direction",
-  "rain",
-  "uv_index",
-  "pm25",
-  "pm10",
-];
-
 const MODEL_RULES = [
   { match: "HB-*", as: "hub" },
   { match: "BL-*", as: "bulb" },
@@ -99,9 +85,4 @@ export const deidentifyOptions = z.strictObject({
   }),
   ip: ip.prefault({}),
   atStepMs: atStepMs.prefault({}),
-  weatherStatusKeys: z
-    .array(z.string().regex(/^[a-z][a-z0-9_]{0,31}$/))
-    .max(32)
-    .default(WEATHER_STATUS_KEYS)
-    .meta({ description: "Status keys a weather service may see." }),
 });

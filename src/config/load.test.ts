@@ -60,13 +60,13 @@ describe("sources", () => {
     const config = load(undefined, {
       CONSENTRY_MQTT_WS_ENABLED: "true",
       CONSENTRY_DEIDENTIFY_LOCATION_STICKINESS: "0.25",
-      CONSENTRY_DEIDENTIFY_WEATHER_STATUS_KEYS: "temperature, rain",
+      CONSENTRY_SINKS_RESIDENCY: "IN, DE",
       CONSENTRY_SINKS_INFLUX_DATABASE: "42",
       CONSENTRY_QUEUE_REQUIRE_DURABILITY: "",
     });
     expect(config.mqtt.ws.enabled).toBe(true);
     expect(config.deidentify.location.stickiness).toBe(0.25);
-    expect(config.deidentify.weatherStatusKeys).toEqual(["temperature", "rain"]);
+    expect(config.sinks.residency).toEqual(["IN", "DE"]);
     expect(config.sinks.influx.database).toBe("42");
     expect(config.queue.requireDurability).toBe("fsync");
   });

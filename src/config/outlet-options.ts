@@ -16,13 +16,13 @@ const influx = z.strictObject({
   url: plainHttpUrl
     .default("http://127.0.0.1:8086")
     .meta({ description: "Address of InfluxDB; credentials have options of their own." }),
-  api: choice(["v1", "v2"], "v1", "`v1` writes to /write (InfluxDB 1.x), `v2` to /api/v2/write (2.x and 3.x)."),
-  database: text("consentry", "Database (v1)."),
+  api: choice(["v1", "v2", "v3"], "v1", "Line of the server: `v1` for InfluxDB 1.x, `v2` for 2.x, `v3` for 3.x."),
+  database: text("consentry", "Database (v1, v3)."),
   retentionPolicy: text("", "Retention policy (v1); empty for the database's own default."),
   org: text("", "Organisation (v2)."),
   bucket: text("", "Bucket (v2)."),
-  token: secret(1, "Token the store issued (v2)."),
-  tokenFile: optionalPath("File that holds the token (v2), readable by its owner alone."),
+  token: secret(1, "Token the store issued (v2, v3)."),
+  tokenFile: optionalPath("File that holds the token (v2, v3), readable by its owner alone."),
   username: text("", "User name (v1); empty when the store asks for none."),
   password: secret(1, "Password (v1)."),
   passwordFile: optionalPath("File that holds the password (v1), readable by its owner alone."),

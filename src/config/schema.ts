@@ -114,7 +114,7 @@ function contradictions({
       "must-not-exceed-finest",
     ],
     [hasTwins([...TABLE, ...properties].map(({ name }) => name)), "properties", "name-used-twice"],
-    [influx.api === "v1" && influx.database === "", "sinks.influx.database", "required-for-v1"],
+    [influx.api !== "v2" && influx.database === "", "sinks.influx.database", "required-for-v1-and-v3"],
     [influx.api === "v2" && influx.org === "", "sinks.influx.org", "required-for-v2"],
     [influx.api === "v2" && influx.bucket === "", "sinks.influx.bucket", "required-for-v2"],
     [influx.username !== "" && influx.password === undefined, "sinks.influx.password", "required-with-username"],

@@ -14,6 +14,7 @@ import {
 import type { Deidentified } from "../model/deidentified.ts";
 import type { DeviceKey, SubjectTag } from "../model/ids.ts";
 import { carriedBy, type RawMessage, type RawTelemetry } from "../model/raw.ts";
+import { Vocabulary } from "../vocabulary/vocabulary.ts";
 import { Deidentifier, type DeidentifierOptions } from "./deidentify.ts";
 import { Keyring } from "./keyring.ts";
 
@@ -26,7 +27,7 @@ const options: DeidentifierOptions = {
   models: [{ match: "HB-*", as: "hub" }],
   ip: { v4PrefixBits: 16, v6PrefixBits: 32 },
   atStepMs: { weather: 60_000, scene: 1000, network: 10_000 },
-  weatherStatusKeys: ["temperature", "humidity", "constructor"],
+  properties: new Vocabulary().properties,
 };
 const keyring = new Keyring({ masterKey: randomBytes(32), pepper: randomBytes(32) });
 const wrapped = keyring.createSubjectKey();
@@ -35,7 +36,14 @@ const full: RawTelemetry = {
   model: "HB-2718-canary",
   ip: "203.0.113.7",
   location: { lat: 12.971612, lon: 77.594587 },
-  status: { power: "on", battery: 87, temperature: 21.5, humidity: "wet" },
+  status: {
+    power_on: true,
+    cover_state: "open",
+    battery: 87,
+    temperature: 21.37,
+    note: "text-canary",
+    humidity: "wet",
+  },
   ts: 1,
   id: "message-canary",
 };
@@ -54,7 +62,7 @@ describe("Deidentifier", () => {
       analytics: {
         device: keyring.pseudonym(wrapped, deviceKey, "analytics", EPOCH),
         model: "hub",
-        status: full.status,
+        status: { power_on: true, cover_state: "open", battery: 85, temperature: 21.4 },
         timestampNs: `${AT}000042`,
         location: { cell, resolution: 5, epochStart: EPOCH * WEEK_MS },
       },
@@ -67,7 +75,7 @@ describe("Deidentifier", () => {
       scene: {
         device: keyring.pseudonym(wrapped, deviceKey, "scene", EPOCH),
         model: "hub",
-        status: full.status,
+        status: { power_on: true, cover_state: "open", battery: 85, temperature: 21.5 },
         at: Math.floor(AT / 1000) * 1000,
       },
       network: {
@@ -113,7 +121,7 @@ describe("Deidentifier", () => {
         (lat, lon, ip, model, grants) => {
           const raw = message({ ...full, location: { lat, lon }, ip, model, id: "message-canary" });
           const told = JSON.stringify(deidentifier.deidentify(raw, grants, wrapped));
-          for (const secret of [String(lat), String(lon), deviceKey, wrapped, "message-canary"])
+          for (const secret of [String(lat), String(lon), deviceKey, wrapped, "message-canary", "text-canary", "21.37"])
             expect(told).not.toContain(secret);
           if (!ip.endsWith(".0.0")) expect(told).not.toContain(`"${ip}`);
           expect(told).not.toContain(JSON.stringify(model));
@@ -137,7 +145,7 @@ describe("Deidentifier", () => {
     const now = deidentifier.deidentify(message(full), everything, wrapped);
     const moved = { ...full, location: { lat: 40, lon: -3 } };
     const late = deidentifier.deidentify(message(moved, AT - 1000), everything, wrapped);
-    expect(late.analytics?.status).toEqual(full.status);
+    expect(late.analytics?.status).toEqual(now.analytics?.status);
     expect(late.analytics?.location).toBeUndefined();
     expect(deidentifier.deidentify(message(full), everything, wrapped)).toEqual(now);
   });
@@ -151,12 +159,19 @@ describe("Deidentifier", () => {
     expect(time(999_999)).toBe(`${AT}999999`);
   });
 
-  it("takes only own numbers of the message for weather", () => {
+  it("gives weather a place without a status when nothing of it is weather", () => {
     const deidentifier = new Deidentifier(options, keyring);
-    const status = { power: "on", humidity: "text" };
+    const status = { power_on: true, humidity: "text" };
     const { weather } = deidentifier.deidentify(message({ location: { lat: 1, lon: 1 }, status }), everything, wrapped);
     expect(weather).toBeDefined();
     expect(weather?.status).toBeUndefined();
+  });
+
+  it("makes nothing for a scene of a status of which nothing is known, and an analytics record with nothing to write", () => {
+    const deidentifier = new Deidentifier(options, keyring);
+    const result = deidentifier.deidentify(message({ status: { note: "x", level: 3 } }), everything, wrapped);
+    expect(Object.keys(result)).toEqual(["analytics"]);
+    expect(Object.keys(result.analytics ?? {})).toEqual(["device", "timestampNs"]);
   });
 });
 

@@ -15,16 +15,16 @@ import type {
   Deidentified,
   NetworkRecord,
   SceneRecord,
-  StatusFields,
-  StatusValue,
   WeatherRecord,
 } from "../model/deidentified.ts";
 import type { Pseudonym } from "../model/ids.ts";
+import type { Property } from "../model/property.ts";
 import type { RawMessage } from "../model/raw.ts";
 import { type IpOptions, ipPrefix } from "./ip-address.ts";
 import type { Keyring, PseudonymPurpose } from "./keyring.ts";
 import { type DensityRow, type Located, type LocationOptions, Locations } from "./location.ts";
 import { ModelFamilies, type ModelRule } from "./model.ts";
+import { StatusFilter } from "./status.ts";
 
 export interface DeidentifierOptions {
   /** How long a pseudonym lives, for each purpose that has one. Milliseconds. */
@@ -34,8 +34,8 @@ export interface DeidentifierOptions {
   readonly ip: IpOptions;
   /** Times told to services are rounded down to a multiple of this, so that two services cannot join on them. Milliseconds. */
   readonly atStepMs: Readonly<Record<ServicePurpose, number>>;
-  /** Status keys that are weather; only their numbers go to weather services. */
-  readonly weatherStatusKeys: readonly string[];
+  /** What `status` may say, and how exactly each purpose is told. */
+  readonly properties: readonly Property[];
 }
 
 type Writable<T> = { -readonly [K in keyof T]: T[K] };
@@ -45,12 +45,14 @@ export class Deidentifier {
   readonly #keyring: Keyring;
   readonly #locations: Locations;
   readonly #models: ModelFamilies;
+  readonly #status: StatusFilter;
 
   constructor(options: DeidentifierOptions, keyring: Keyring) {
     this.#options = options;
     this.#keyring = keyring;
     this.#locations = new Locations(options.location);
     this.#models = new ModelFamilies(options.models);
+    this.#status = new StatusFilter(options.properties);
   }
 
   /** The operator's own table, read when the gateway starts and before the first message. */
@@ -60,8 +62,9 @@ export class Deidentifier {
 
   /**
    * Throws SUBJECT_KEY_UNREADABLE when the subject's key does not open. Safe to repeat for the same message.
-   * An analytics record whose place was overtaken by a newer one comes out without a location, possibly
-   * without anything to write: it counts as stored, since what is kept of location is the current one only.
+   * An analytics record whose place was overtaken by a newer one comes out without a location, one of whose status nothing
+   * is known (any more) without a status, possibly without anything to write: it counts as stored, since all that may be
+   * kept of it is.
    */
   deidentify(message: RawMessage, grants: Grants, wrappedSubjectKey: string): Deidentified {
     const { carried } = message;
@@ -87,7 +90,10 @@ export class Deidentifier {
         result.weather = this.#weather(message, forWeather, located);
       }
     }
-    if (forScene !== 0) result.scene = this.#scene(message, forScene, wrappedSubjectKey);
+    if (forScene !== 0) {
+      const scene = this.#scene(message, forScene, wrappedSubjectKey);
+      if (scene !== undefined) result.scene = scene;
+    }
     if (forNetwork !== 0) {
       const network = this.#network(message, forNetwork, wrappedSubjectKey);
       if (network !== undefined) result.network = network;
@@ -109,7 +115,8 @@ export class Deidentifier {
     const record: Writable<AnalyticsRecord> = { device, timestampNs: timestampNs(message.at, message.sub) };
     const { model, status } = message.telemetry;
     if ((mask & MODEL) !== 0 && model !== undefined) record.model = this.#models.familyOf(model);
-    if ((mask & STATUS) !== 0 && status !== undefined) record.status = status;
+    const kept = (mask & STATUS) !== 0 && status !== undefined ? this.#status.forAnalytics(status) : undefined;
+    if (kept !== undefined) record.status = kept;
     return record;
   }
 
@@ -119,33 +126,22 @@ export class Deidentifier {
       center: located.place.center,
       at: floorTo(message.at, this.#options.atStepMs.weather),
     };
-    if ((mask & STATUS) !== 0 && message.telemetry.status !== undefined) {
-      const status = this.#weatherStatus(message.telemetry.status);
-      if (status !== undefined) record.status = status;
-    }
+    const { status } = message.telemetry;
+    const kept = (mask & STATUS) !== 0 && status !== undefined ? this.#status.forWeather(status) : undefined;
+    if (kept !== undefined) record.status = kept;
     return record;
   }
 
-  /** Numbers only: a text is no measurement, and in a record without a device it could name one. */
-  #weatherStatus(status: StatusFields): StatusFields | undefined {
-    let picked: Record<string, StatusValue> | undefined;
-    for (const key of this.#options.weatherStatusKeys) {
-      if (!Object.hasOwn(status, key)) continue;
-      const value = status[key];
-      if (typeof value !== "number") continue;
-      picked ??= {};
-      picked[key] = value;
-    }
-    return picked;
-  }
-
-  #scene(message: RawMessage, mask: number, wrappedSubjectKey: string): SceneRecord {
+  /** `undefined` when nothing of the status is known: without one a scene has nothing to go by. */
+  #scene(message: RawMessage, mask: number, wrappedSubjectKey: string): SceneRecord | undefined {
+    const { model, status } = message.telemetry;
+    const kept = status && this.#status.forScene(status);
+    if (kept === undefined) return undefined;
     const record: Writable<SceneRecord> = {
       device: this.#pseudonym(message, "scene", wrappedSubjectKey),
-      status: message.telemetry.status ?? {},
+      status: kept,
       at: floorTo(message.at, this.#options.atStepMs.scene),
     };
-    const { model } = message.telemetry;
     if ((mask & MODEL) !== 0 && model !== undefined) record.model = this.#models.familyOf(model);
     return record;
   }

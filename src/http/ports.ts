@@ -11,6 +11,7 @@ import type { DeviceKey, DeviceRef, SubjectTag } from "../model/ids.ts";
 import type { Log } from "../model/log.ts";
 import type { HttpRefusal } from "../model/outcome.ts";
 import type { DevicesSuspended } from "../model/policy-document.ts";
+import type { PlainProperty } from "../model/property.ts";
 import type { Lookup } from "../platform/keys/lookup.ts";
 import type { Seal } from "../platform/keys/seal.ts";
 import type { Disclosures } from "../rights/access/disclosures.ts";
@@ -57,6 +58,8 @@ export interface CentrePort {
   leave(session: string, forMs: number): Promise<void>;
   left(session: string): Promise<boolean>;
   readonly samples: SamplesPort;
+  /** What readings are, in plain words, and what becomes of each. */
+  readonly properties: readonly PlainProperty[];
   readonly linkSeconds: number;
   readonly sessionMinutes: number;
   readonly sessionMaxMinutes: number;

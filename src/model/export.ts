@@ -94,6 +94,17 @@ const status = z.strictObject({
   status: statusFields,
 });
 
+/** What a reading of this export is, and how exactly it is kept; one line for each that occurs. */
+const property = z.strictObject({
+  kind: z.literal("property"),
+  /** The key in `status`. */
+  name: z.string(),
+  label: z.string(),
+  stored: z.string(),
+  scene: z.string(),
+  weather: z.string().optional(),
+});
+
 /** A message that could not be processed, kept sealed for an operator. */
 const setAside = z.strictObject({
   kind: z.literal("set-aside"),
@@ -156,6 +167,7 @@ export const exportItem = z.discriminatedUnion("kind", [
   decision,
   location,
   status,
+  property,
   setAside,
   disclosure,
   hold,

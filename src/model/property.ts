@@ -34,3 +34,14 @@ export interface Property {
   /** Counters only: one that grows faster tells nothing. */
   readonly mostPerHour: number;
 }
+
+/** A property as a person is told of it. */
+export interface PlainProperty {
+  readonly name: string;
+  readonly label: string;
+  /** What analytics stores of it. */
+  readonly stored: string;
+  readonly scene: string;
+  /** Absent: weather services do not get it. */
+  readonly weather?: string;
+}

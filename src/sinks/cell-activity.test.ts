@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { CellId, DeviceKey } from "../model/ids.ts";
+import type { CellCount } from "../model/sink.ts";
 import { ActivityWriting } from "./activity-writing.ts";
 import { CellActivity } from "./cell-activity.ts";
 
@@ -17,7 +18,7 @@ describe("CellActivity", () => {
     activity.add([seen("a", "busy"), seen("b", "busy"), seen("a", "busy"), seen("a", "lonely")], START_MS + 5);
     expect(activity.take(START_MS + WINDOW_MS - 1)).toEqual([]);
     expect(activity.take(START_MS + WINDOW_MS)).toEqual([
-      `cell_activity,cell=busy devices=2,messages=3 ${START_MS}000000`,
+      { cell: "busy", devices: 2, messages: 3, timestampNs: `${START_MS}000000` },
     ]);
     expect(activity.take(START_MS + WINDOW_MS, true)).toEqual([]);
   });
@@ -32,13 +33,17 @@ describe("CellActivity", () => {
   it("tells an unfinished window at the end, under the same threshold", () => {
     const activity = activityOf({ minDevices: 2 });
     activity.add([seen("a", "x"), seen("b", "x"), seen("a", "y")], START_MS);
-    expect(activity.take(START_MS + 1, true)).toEqual([`cell_activity,cell=x devices=2,messages=2 ${START_MS}000000`]);
+    expect(activity.take(START_MS + 1, true)).toEqual([
+      { cell: "x", devices: 2, messages: 2, timestampNs: `${START_MS}000000` },
+    ]);
   });
 
   it("stops counting new members at its bound, counts the known ones, and takes new ones after the window", () => {
     const activity = activityOf({ minDevices: 1, maxMembers: 2 });
     activity.add([seen("a", "x"), seen("b", "x"), seen("c", "x"), seen("a", "x"), seen("d", "y")], START_MS);
-    expect(activity.take(START_MS, true)).toEqual([`cell_activity,cell=x devices=2,messages=3 ${START_MS}000000`]);
+    expect(activity.take(START_MS, true)).toEqual([
+      { cell: "x", devices: 2, messages: 3, timestampNs: `${START_MS}000000` },
+    ]);
     activity.add([seen("c", "x")], START_MS);
     expect(activity.take(START_MS, true)).toHaveLength(1);
   });
@@ -57,35 +62,40 @@ describe("CellActivity", () => {
           const devices = new Set(here.map(([device]) => device)).size;
           return devices < minDevices
             ? []
-            : [`cell_activity,cell=${cell} devices=${devices},messages=${here.length} ${START_MS}000000`];
+            : [{ cell, devices, messages: here.length, timestampNs: `${START_MS}000000` }];
         });
-        expect(activity.take(START_MS + WINDOW_MS).toSorted()).toEqual(expected);
+        const told = activity.take(START_MS + WINDOW_MS);
+        expect(told.toSorted((left, right) => (left.cell < right.cell ? -1 : 1))).toEqual(expected);
       }),
     );
   });
 
   it("leaves the count of an earlier run within the same window beside its own", () => {
-    const lines = [1, 2].map((run) => {
+    const times = [1, 2].map((run) => {
       const activity = new CellActivity({ windowMs: WINDOW_MS, minDevices: 1 });
       activity.add([seen(`${run}`, "x")], START_MS);
-      return activity.take(START_MS, true)[0] ?? "";
+      return activity.take(START_MS, true)[0]?.timestampNs;
     });
-    expect(new Set(lines).size).toBe(2);
-    for (const line of lines) expect(line).toMatch(new RegExp(` ${START_MS}\\d{6}$`));
+    expect(new Set(times).size).toBe(2);
+    for (const time of times) expect(time).toMatch(new RegExp(`^${START_MS}\\d{6}$`));
     const odd = new CellActivity({ windowMs: WINDOW_MS, minDevices: 1, offsetNs: 42 });
     odd.add([seen("a", "x")], START_MS);
-    expect(odd.take(START_MS, true)).toEqual([`cell_activity,cell=x devices=1,messages=1 ${START_MS}000042`]);
+    expect(odd.take(START_MS, true)).toEqual([
+      { cell: "x", devices: 1, messages: 1, timestampNs: `${START_MS}000042` },
+    ]);
   });
 });
 
+const countOf = (cell: string): CellCount => ({ cell: cell as CellId, devices: 5, messages: 9, timestampNs: "1" });
+
 describe("ActivityWriting", () => {
   it("keeps what the store has not confirmed, and writes it once when it has", async () => {
-    const lines = [["a"], ["b", "c"], []];
+    const counts = [["a"], ["b", "c"], []].map((cells) => cells.map(countOf));
     const written: string[][] = [];
     let away = true;
-    const writing = new ActivityWriting({ take: () => lines.shift() ?? [] }, async (some) => {
+    const writing = new ActivityWriting({ take: () => counts.shift() ?? [] }, async (some) => {
       if (away) throw new Error("away");
-      written.push([...some]);
+      written.push(some.map(({ cell }) => cell));
     });
     writing.collect(0);
     await expect(writing.write()).rejects.toThrow("away");
@@ -98,8 +108,8 @@ describe("ActivityWriting", () => {
   });
 
   it("is bounded: the oldest go first", async () => {
-    const written: string[] = [];
-    const many = Array.from({ length: 60_000 }, (_, n) => `${n}`);
+    const written: CellCount[] = [];
+    const many = Array.from({ length: 60_000 }, (_, n) => countOf(`${n}`));
     const writing = new ActivityWriting({ take: () => many }, async (some) => void written.push(...some));
     writing.collect(0);
     await writing.write();

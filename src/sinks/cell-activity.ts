@@ -5,7 +5,7 @@
  */
 import { randomInt } from "node:crypto";
 import type { CellId, DeviceKey } from "../model/ids.ts";
-import { activityLine } from "./influx/line-protocol.ts";
+import type { CellCount } from "../model/sink.ts";
 
 export interface CellActivityOptions {
   /** Length of a window. Milliseconds. */
@@ -15,8 +15,8 @@ export interface CellActivityOptions {
   /** Most pairs of cell and device remembered at once; default 500,000. What goes over is not counted. */
   readonly maxMembers?: number;
   /**
-   * Nanoseconds into its window at which a line is timed, below a millisecond; random for each run. Two runs within a
-   * window, or two processes, then leave two lines that add up instead of one that overwrites the other.
+   * Nanoseconds into its window at which a count is timed, below a millisecond; random for each run. Two runs within a
+   * window, or two processes, then leave two counts that add up instead of one that overwrites the other.
    */
   readonly offsetNs?: number;
 }
@@ -62,21 +62,20 @@ export class CellActivity {
     }
   }
 
-  /** Lines for the windows that ended before `nowMs`, or for all when `final`; they are forgotten with this call. */
-  take(nowMs: number, final = false): string[] {
-    const lines: string[] = [];
+  /** Counts of the windows that ended before `nowMs`, or for all when `final`; they are forgotten with this call. */
+  take(nowMs: number, final = false): CellCount[] {
+    const counts: CellCount[] = [];
     for (const [start, cells] of this.#windows) {
       if (!final && start + this.#options.windowMs > nowMs) continue;
       this.#windows.delete(start);
       for (const [cell, { devices, messages }] of cells) {
         this.#members -= devices.size;
         if (devices.size < this.#options.minDevices) continue;
-        lines.push(
-          activityLine(cell, devices.size, messages, `${start}${String(NS_PER_MS + this.#offsetNs).slice(1)}`),
-        );
+        const timestampNs = `${start}${String(NS_PER_MS + this.#offsetNs).slice(1)}`;
+        counts.push({ cell, devices: devices.size, messages, timestampNs });
       }
     }
-    return lines;
+    return counts;
   }
 
   #windowAt(nowMs: number): Map<CellId, Cell> {

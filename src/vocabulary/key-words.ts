@@ -13,18 +13,23 @@ export const ACCOUNT_WORDS: ReadonlySet<string> = new Set(
 /** Two words of a key that make one of the list together; none has more parts than `e mail` or `pass word`. */
 const MOST_JOINED = 3;
 
-/** A person, a place or an address: left out like any unknown key, and counted apart so that an operator sees it. */
+/** A person, a place or an address (`ipv` of `ipv4`, since digits part words): left out like any unknown key, and counted apart so that an operator sees it. */
 const PERSONAL = new Set(
   (
     "user name address street city zip postcode postal age gender " +
-    "lat lon lng latitude longitude gps geo position coordinates location place altitude ip ipv4 ipv6 mac imei imsi iccid serial ssid bssid " +
+    "lat lon lng latitude longitude gps geo position coordinates location place altitude ip ipv mac imei imsi iccid serial ssid bssid " +
     "device deviceid subject subjectid owner contact contacts"
   ).split(" "),
 );
 
 // biome-ignore lint/suspicious/noControlCharactersInRegex: all of ASCII is meant
 const NOT_ASCII = /[^\u0000-\u007f]/;
-const CASE_CHANGES = /([a-z])([A-Z])|([A-Z])([A-Z][a-z])/g;
+/** `userName`, and `IDToken` before its last capital: looked at, not taken, so that of `aBToken` both are found. */
+const CASE_CHANGES = /(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])/g;
+/** `TOKENvalue`: whoever writes a word in capitals goes on in small letters. */
+const CAPITALS_END = /(?<=[A-Z]{2})(?=[a-z])/g;
+/** Marks, and what is not seen: a soft hyphen, a space without width. */
+const NO_LETTER_OF_ITS_OWN = /[\p{M}\p{Cf}]+/gu;
 const NO_LETTERS = /[^a-z]+/;
 
 export function isAccountKey(key: string): boolean {
@@ -36,7 +41,13 @@ export function isPersonalKey(key: string): boolean {
 }
 
 function has(key: string, list: ReadonlySet<string>): boolean {
-  const words = wordsOf(key);
+  // Letters of other forms, full width or with marks, as plain ones.
+  const plain = NOT_ASCII.test(key) ? key.normalize("NFKD").replace(NO_LETTER_OF_ITS_OWN, "") : key;
+  if (holds(wordsOf(plain, CASE_CHANGES), list)) return true;
+  return plain.search(CAPITALS_END) >= 0 && holds(wordsOf(plain, CAPITALS_END), list);
+}
+
+function holds(words: readonly string[], list: ReadonlySet<string>): boolean {
   for (let from = 0; from < words.length; from += 1) {
     let joined = "";
     for (let to = from; to < words.length && to < from + MOST_JOINED; to += 1) {
@@ -47,11 +58,9 @@ function has(key: string, list: ReadonlySet<string>): boolean {
   return false;
 }
 
-function wordsOf(key: string): string[] {
-  // Letters of other forms, full width or with marks, as plain ones.
-  const plain = NOT_ASCII.test(key) ? key.normalize("NFKD").replace(/\p{M}+/gu, "") : key;
-  return plain
-    .replace(CASE_CHANGES, "$1$3 $2$4")
+function wordsOf(key: string, border: RegExp): string[] {
+  return key
+    .replace(border, " ")
     .toLowerCase()
     .split(NO_LETTERS)
     .filter((word) => word !== "");

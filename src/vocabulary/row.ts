@@ -6,10 +6,15 @@ import { z } from "zod";
 import { PROPERTY_KINDS, type Property, type Rounding } from "../model/property.ts";
 import { isAccountKey, isPersonalKey } from "./key-words.ts";
 
-const NUMBER = String.raw`-?\d+(?:\.\d+)?(?:e\d{1,2})?`;
+const NUMBER = String.raw`-?\d{1,15}(?:\.\d{1,9})?(?:e\d{1,2})?`;
 const RANGE = new RegExp(`^(${NUMBER})\\.\\.(${NUMBER})$`);
-const STEP = /^(?:(\d+(?:\.\d+)?)|(\d) digits(?:, at least (\d+(?:\.\d+)?))?)$/;
+/** A double holds every whole number up to here, so that a value in the range is told exactly. */
+const WIDEST = 1e15;
+const WIDTH = String.raw`\d{1,9}(?:\.\d{1,9})?`;
+const STEP = new RegExp(`^(?:(${WIDTH})|([1-9]) digits(?:, at least (${WIDTH}))?)$`);
 const WORD = /^[a-z][a-z0-9_]{0,31}$/;
+/** Stand beside the properties in a message or in a row, and mean something else there. */
+const RESERVED = new Set(["ts", "id", "status", "model", "time"]);
 const LONGEST_LABEL = 64;
 const MOST_WORDS = 64;
 
@@ -39,6 +44,7 @@ export const propertyRow = z
     range: z
       .string()
       .regex(RANGE)
+      .refine((text) => rangeOf(text)?.every((end) => Math.abs(end) <= WIDEST) !== false, { error: "too-wide" })
       .optional()
       .meta({ description: "Lowest and highest value, `0..100`; numbers and counters need it." }),
     words: z
@@ -51,10 +57,12 @@ export const propertyRow = z
       description:
         "What a value is rounded to before it is kept: `0.1`, `2 digits` or `2 digits, at least 5`; numbers and counters need it.",
     }),
-    scene: step.optional().meta({ description: "The same for scene services; never finer than `step`." }),
-    weather: step
+    scene: step
       .optional()
-      .meta({ description: "The same for weather services; without it they do not get the property." }),
+      .meta({ description: "The same for scene services, `step` without it; never finer than `step`." }),
+    weather: step.optional().meta({
+      description: "The same for weather services, never finer than `scene`; without it they do not get the property.",
+    }),
     mostPerHour: z
       .number()
       .positive()
@@ -92,8 +100,10 @@ function faultsOf(row: Columns): [field: string, code: string][] {
   const measured = row.kind === "number" || row.kind === "counter";
   const range = rangeOf(row.range);
   const step = row.step === undefined ? undefined : roundingOf(row.step);
+  const scene = row.scene === undefined ? undefined : roundingOf(row.scene);
   const rules: [broken: boolean, field: string, code: string][] = [
     [isAccountKey(row.name) || isPersonalKey(row.name), "name", "names-a-person"],
+    [RESERVED.has(row.name), "name", "has-another-meaning"],
     [measured && row.range === undefined, "range", `required-for-${row.kind}`],
     [!measured && row.range !== undefined, "range", `not-for-${row.kind}`],
     [range !== undefined && range[0] >= range[1], "range", "is-empty"],
@@ -110,6 +120,8 @@ function faultsOf(row: Columns): [field: string, code: string][] {
     [!measured && row.weather !== undefined, "weather", `not-for-${row.kind}`],
     [isFiner(row.scene, step), "scene", "must-not-be-finer-than-step"],
     [isFiner(row.weather, step), "weather", "must-not-be-finer-than-step"],
+    // What is rounded twice is rounded from the finer result; see deidentify/status.ts.
+    [isFiner(row.weather, scene), "weather", "must-not-be-finer-than-scene"],
   ];
   return rules.filter(([broken]) => broken).map(([, field, code]) => [field, code]);
 }
@@ -131,6 +143,13 @@ function rangeOf(text: string | undefined): readonly [number, number] | undefine
 function roundingOf(text: string): Rounding | undefined {
   const [, step, digits, atLeast] = STEP.exec(text) ?? [];
   if (step !== undefined) return Number(step) > 0 ? { step: Number(step) } : undefined;
-  if (digits === undefined || digits === "0") return undefined;
-  return { digits: Number(digits), atLeast: Number(atLeast ?? 0) };
+  if (digits === undefined) return undefined;
+  const least = Number(atLeast ?? 0);
+  return least === 0 || dividesPowerOfTen(least) ? { digits: Number(digits), atLeast: least } : undefined;
+}
+
+/** 5, 20 or 0.25, but not 6: 96 and 102 would be multiples of it and 100 none, where the step by digits takes over. */
+function dividesPowerOfTen(width: number): boolean {
+  const quotient = 10 ** Math.ceil(Math.log10(width)) / width;
+  return Math.abs(quotient - Math.round(quotient)) < 1e-9;
 }

@@ -8,12 +8,15 @@ import { Samples } from "../pipeline/samples.ts";
 import type { Keys } from "../platform/keys/files.ts";
 import { Seal } from "../platform/keys/seal.ts";
 import type { Keyspace } from "../platform/keyspace.ts";
+import { plainly } from "../vocabulary/plain.ts";
+import type { Vocabulary } from "../vocabulary/vocabulary.ts";
 
 export interface CentreDeps {
   readonly config: Pick<Config, "centre">;
   readonly keys: Pick<Keys, "token">;
   readonly redis: Redis;
   readonly keyspace: Keyspace;
+  readonly vocabulary: Pick<Vocabulary, "properties">;
 }
 
 export interface Centre {
@@ -32,7 +35,7 @@ const LOOKING_ON = {
   confirmEveryMs: 5_000,
 };
 
-export function createCentre({ config, keys, redis, keyspace }: CentreDeps): Centre {
+export function createCentre({ config, keys, redis, keyspace, vocabulary }: CentreDeps): Centre {
   const { enabled, linkSeconds, sessionMinutes, sessionMaxMinutes, publicUrl } = config.centre;
   const samples = new Samples(LOOKING_ON);
   const spent = new SpentLinks(redis, keyspace);
@@ -54,6 +57,7 @@ export function createCentre({ config, keys, redis, keyspace }: CentreDeps): Cen
       },
       stop: () => samples.stop(),
     },
+    properties: vocabulary.properties.map(plainly),
     linkSeconds,
     sessionMinutes,
     sessionMaxMinutes,

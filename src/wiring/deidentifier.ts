@@ -3,9 +3,13 @@ import type { Config } from "../config/schema.ts";
 import type { Deidentifier } from "../deidentify/deidentify.ts";
 import { DENSITY_TABLE } from "../deidentify/density-table.ts";
 import { DAY_MS } from "../model/durations.ts";
+import type { Vocabulary } from "../vocabulary/vocabulary.ts";
 
 /** The table of densities is the shipped one; one of the operator's takes its place at start. */
-export function deidentifierOptions({ deidentify }: Config): ConstructorParameters<typeof Deidentifier>[0] {
+export function deidentifierOptions(
+  { deidentify }: Pick<Config, "deidentify">,
+  vocabulary: Vocabulary,
+): ConstructorParameters<typeof Deidentifier>[0] {
   const epochMs = deidentify.epochDays * DAY_MS;
   const { densityFile: _readAtStart, ...location } = deidentify.location;
   return {
@@ -14,6 +18,6 @@ export function deidentifierOptions({ deidentify }: Config): ConstructorParamete
     models: deidentify.models,
     ip: deidentify.ip,
     atStepMs: deidentify.atStepMs,
-    weatherStatusKeys: deidentify.weatherStatusKeys,
+    properties: vocabulary.properties,
   };
 }

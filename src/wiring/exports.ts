@@ -10,6 +10,7 @@ import { NO_SUBJECT_KEY } from "../model/consent.ts";
 import type { Disclosure } from "../model/disclosure.ts";
 import type { SubjectTag } from "../model/ids.ts";
 import type { Log } from "../model/log.ts";
+import type { SinkReading } from "../model/sink.ts";
 import type { Keyspace } from "../platform/keyspace.ts";
 import { type Part, partOf } from "../platform/lifecycle.ts";
 import type { connectRedis } from "../platform/redis.ts";
@@ -20,10 +21,10 @@ import type { KeyedFacts } from "../rights/access/ports.ts";
 import { noKeyOpens } from "../rights/backup/rewrap.ts";
 import type { Erasures } from "../rights/erasure/erasures.ts";
 import { ErasureRecords } from "../rights/erasure/record.ts";
-import { RowReading, type RowReadingOptions } from "../sinks/influx/row-reading.ts";
+import { plainly } from "../vocabulary/plain.ts";
+import type { Vocabulary } from "../vocabulary/vocabulary.ts";
 
 export interface ExportsDeps {
-  readonly config: { readonly sinks: { readonly influx: RowReadingOptions } };
   readonly redis: ReturnType<typeof connectRedis>;
   readonly keyspace: Keyspace;
   readonly ledger: Pick<Ledger, "record">;
@@ -31,7 +32,9 @@ export interface ExportsDeps {
   readonly keyring: Pick<Keyring, "pseudonym" | "opens">;
   readonly deadLetters: Pick<DeadLetters, "of">;
   readonly erasures: Pick<Erasures, "status">;
+  readonly rows: SinkReading;
   readonly disclosures: { of(tag: SubjectTag): Promise<readonly Disclosure[]> };
+  readonly vocabulary: Pick<Vocabulary, "properties">;
   readonly log: Log;
 }
 
@@ -41,10 +44,9 @@ export interface ExportsWiring {
 }
 
 export function createExports(deps: ExportsDeps): ExportsWiring {
-  const { config, redis, keyspace, ledger, gate, keyring, deadLetters, erasures, disclosures, log } = deps;
+  const { redis, keyspace, ledger, gate, keyring, deadLetters, erasures, rows, disclosures, vocabulary, log } = deps;
   const records = new ErasureRecords(redis, keyspace);
   const store = new LedgerStore(redis, keyspace);
-  const rows = new RowReading(config.sinks.influx);
   const exports = new Exports({
     record: (tag) => ledger.record(tag),
     facts: (tag) => keyedFacts(store, tag),
@@ -67,6 +69,7 @@ export function createExports(deps: ExportsDeps): ExportsWiring {
     rows,
     pseudonym: (key, device, purpose, epoch) => keyring.pseudonym(key, device, purpose, epoch),
     keyIsWhole: (key) => noKeyOpens(redis, keyspace, (other) => keyring.opens(other), key, true),
+    properties: vocabulary.properties.map(plainly),
     centerOf,
     now: Date.now,
     log,

@@ -15,6 +15,7 @@ import { forEachUndamaged, type TellDamage } from "../model/damage.ts";
 import { dayOf } from "../model/disclosure.ts";
 import type { SubjectTag } from "../model/ids.ts";
 import type { Log } from "../model/log.ts";
+import type { Measurement, SinkRetention } from "../model/sink.ts";
 import { AgreedClock } from "../platform/agreed-clock.ts";
 import type { Keyspace } from "../platform/keyspace.ts";
 import type { DeadLetters } from "../queue/dead-letters.ts";
@@ -28,7 +29,6 @@ import type { HeldSubjects } from "../rights/holds/held-subjects.ts";
 import { Cutoffs } from "../rights/retention/cutoffs.ts";
 import { Retention, type RetentionItem, type RetentionKind } from "../rights/retention/retention.ts";
 import { rowItem } from "../rights/retention/row-item.ts";
-import type { OldRows, RowRetention } from "../sinks/influx/row-retention.ts";
 import { queueKeyRetention } from "./queue-keys.ts";
 
 export interface RetentionDeps {
@@ -37,7 +37,7 @@ export interface RetentionDeps {
   readonly keyspace: Keyspace;
   readonly keyring: Pick<Keyring, "pseudonym" | "opens">;
   readonly leases: Pick<Leases, "acquire">;
-  readonly rows: Pick<RowRetention, "count" | "remove">;
+  readonly rows: Pick<SinkRetention, "count" | "remove">;
   readonly deadLetters: Pick<DeadLetters, "count" | "older" | "expire" | "purge">;
   readonly holds: Pick<HeldSubjects, "all" | "standing">;
   readonly auditLog: Pick<AuditLog, "older" | "trim">;
@@ -103,7 +103,7 @@ function counted(kind: RetentionKind, work: { due(): Promise<number>; run(): Pro
 function rows(
   deps: RetentionDeps,
   kind: RetentionKind,
-  measurement: OldRows["measurement"],
+  measurement: Measurement,
   beforeMs: () => Promise<number>,
 ): RetentionItem {
   return rowItem(kind, {

@@ -16,6 +16,7 @@ import { DAY_MS, MINUTE_MS } from "../model/durations.ts";
 import { deletionOf } from "../model/erasure.ts";
 import type { Pseudonym } from "../model/ids.ts";
 import type { Log } from "../model/log.ts";
+import type { Sink } from "../model/sink.ts";
 import type { Metrics } from "../observe/metrics.ts";
 import type { Keys } from "../platform/keys/files.ts";
 import type { Keyspace } from "../platform/keyspace.ts";
@@ -37,8 +38,7 @@ import { standingHoldOf } from "../rights/erasure/standing-hold.ts";
 import { type ErasureSurvey, surveyOf } from "../rights/erasure/survey.ts";
 import { ReceiptKeys, receiptKeysMac } from "../rights/receipts/keys.ts";
 import { ReceiptSigner } from "../rights/receipts/signer.ts";
-import type { PatientStart } from "../sinks/influx/patient-start.ts";
-import type { InfluxSink } from "../sinks/influx/sink.ts";
+import type { PatientStart } from "../sinks/patient-start.ts";
 
 /** An erasure that a crash or a fault left without a turn waits at most this long for one. */
 const TAKE_UP_MS = 15_000;
@@ -60,7 +60,7 @@ export interface RightsDeps {
   readonly backlog: Pick<Backlog, "batches">;
   readonly deadLetters: Pick<DeadLetters, "purge">;
   readonly disclosures: Pick<Disclosures, "erase" | "of">;
-  readonly sink: InfluxSink;
+  readonly sink: Sink;
   readonly store: Pick<PatientStart, "use">;
   readonly audit: (act: AuditAct) => Promise<unknown>;
   /** Notes on disk, outside Redis, that the subject's data must not come back with a backup. */
@@ -215,7 +215,7 @@ function erasableSink({ sink, store }: Pick<RightsDeps, "sink" | "store">): Eras
   return {
     name: sink.name,
     region: sink.region,
-    ability: (signal) => store.use(() => sink.ability(signal)),
+    rowDelete: (signal) => store.use(() => sink.rowDelete(signal)),
     countRows: (devices, signal) => store.use(() => sink.countRows(devices, signal)),
     removeDevices: (devices, signal) => store.use(() => sink.removeDevices(devices, signal)),
   };

@@ -1,19 +1,20 @@
 /** Wires the store: InfluxDB with what spaces attempts while it is away, and how busy cells were. */
 import type { AnalyticsRecord } from "../model/deidentified.ts";
 import { GatewayError } from "../model/errors.ts";
+import type { Sink } from "../model/sink.ts";
 import type { Metrics } from "../observe/metrics.ts";
 import { CircuitBreaker } from "../platform/circuit-breaker.ts";
 import { type Part, partOf } from "../platform/lifecycle.ts";
 import { Periodic } from "../platform/periodic.ts";
 import { ActivityWriting } from "../sinks/activity-writing.ts";
 import { CellActivity } from "../sinks/cell-activity.ts";
-import { PatientStart } from "../sinks/influx/patient-start.ts";
 import { InfluxSink } from "../sinks/influx/sink.ts";
+import { PatientStart } from "../sinks/patient-start.ts";
 import { requireResidency } from "../sinks/residency.ts";
 import type { Base } from "./base.ts";
 
 export interface Store {
-  readonly sink: InfluxSink;
+  readonly sink: Sink;
   /** The sink, once it has been reached; until then its users are told that it is away. */
   readonly reached: PatientStart;
   readonly breaker: CircuitBreaker;
@@ -28,22 +29,22 @@ export interface Store {
 const START_TIMEOUT_MS = 5_000;
 const ACTIVITY_MS = 1_000;
 
-export function createStore({ config, metrics, log }: Base): Store {
+/** The place that chooses the store. Nothing is opened before it is started. */
+export function createSink({ config, vocabulary, log }: Pick<Base, "config" | "vocabulary" | "log">): Sink {
+  const maxSockets = config.queue.workerConcurrency + 1;
+  const fields = vocabulary.properties;
+  const fixed = { fields, createDatabase: true, startTimeoutMs: START_TIMEOUT_MS, maxSockets };
+  return new InfluxSink({ ...config.sinks.influx, ...fixed }, log);
+}
+
+export function createStore({ config, vocabulary, metrics, log }: Base): Store {
   const { influx, residency, breaker: pauses, cellActivity } = config.sinks;
-  const sink = new InfluxSink(
-    {
-      ...influx,
-      createDatabase: true,
-      startTimeoutMs: START_TIMEOUT_MS,
-      maxSockets: config.queue.workerConcurrency + 1,
-    },
-    log,
-  );
+  const sink = createSink({ config, vocabulary, log });
   const reached = new PatientStart(sink, log);
   const breaker = new CircuitBreaker(pauses);
   const activity = new CellActivity(cellActivity);
-  const writing = new ActivityWriting(activity, (lines) =>
-    sink.writeLines(lines, AbortSignal.timeout(influx.timeoutMs)),
+  const writing = new ActivityWriting(activity, (counts) =>
+    sink.writeActivity(counts, AbortSignal.timeout(influx.timeoutMs)),
   );
   const available = (): boolean => reached.ready && breaker.state === "closed";
   const writeActivity = async (): Promise<void> => {
@@ -66,7 +67,7 @@ export function createStore({ config, metrics, log }: Base): Store {
       {
         name: "store",
         start: async (signal) => {
-          requireResidency([{ name: sink.name, region: sink.region }], residency);
+          requireResidency([sink], residency);
           await reached.start(signal);
         },
         stop: async () => {

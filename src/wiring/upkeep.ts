@@ -17,6 +17,7 @@ import type { TellDamage } from "../model/damage.ts";
 import { DAY_MS, HOUR_MS, MINUTE_MS } from "../model/durations.ts";
 import type { SubjectTag } from "../model/ids.ts";
 import type { Log } from "../model/log.ts";
+import type { SinkRetention } from "../model/sink.ts";
 import type { Metrics } from "../observe/metrics.ts";
 import { AgreedClock } from "../platform/agreed-clock.ts";
 import type { Keys } from "../platform/keys/files.ts";
@@ -32,7 +33,6 @@ import { purgeOf } from "../rights/holds/held-devices.ts";
 import { LegalHolds } from "../rights/holds/legal-holds.ts";
 import { holdSurvey } from "../rights/holds/survey.ts";
 import { Schedule } from "../rights/retention/schedule.ts";
-import { RowRetention } from "../sinks/influx/row-retention.ts";
 import { createRetention } from "./retention.ts";
 import type { Safekeeping } from "./safekeeping.ts";
 
@@ -46,6 +46,7 @@ export interface UpkeepDeps {
   readonly leases: Pick<Leases, "acquire">;
   readonly log: Log;
   readonly keyring: Pick<Keyring, "pseudonym" | "opens">;
+  readonly rows: SinkRetention;
   readonly turns: SubjectTurns;
   readonly deadLetters: Pick<DeadLetters, "count" | "older" | "expire" | "purge">;
   /** Begins the erasure of everything stored of a subject. */
@@ -139,11 +140,9 @@ export function createUpkeep(deps: UpkeepDeps): Upkeep {
     erase: (tag) => deps.purgeStored(tag),
   });
 
-  const rows = new RowRetention(config.sinks.influx);
   const retention = createRetention({
     ...deps,
     redis,
-    rows,
     holds: holds.held,
     auditLog: audit,
     audit: (act) => trail.note(act),
@@ -159,7 +158,7 @@ export function createUpkeep(deps: UpkeepDeps): Upkeep {
 
   return {
     parts: [
-      partOf("row retention", rows),
+      partOf("row retention", deps.rows),
       {
         name: "audit",
         start: () => heads.start(),

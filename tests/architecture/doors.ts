@@ -62,6 +62,6 @@ export const DOORS: Readonly<Record<string, readonly string[]>> = {
   "rights/receipts": ["keys", "signer"],
   "rights/restore": ["restore", "writer"],
   "rights/retention": ["cutoffs", "retention", "row-item", "schedule"],
-  "sinks/influx": ["line-protocol", "patient-start", "row-reading", "row-retention", "sink"],
+  "sinks/influx": ["sink"],
   "sinks/services": ["disclosure-accounting", "purpose-topics", "recipients", "service-coverage"],
 };

@@ -5,6 +5,7 @@ import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
 import { loadConfig } from "../../src/config/load.ts";
 import { type OptionRow, optionRows } from "../../src/config/options.ts";
+import { Vocabulary } from "../../src/vocabulary/vocabulary.ts";
 import { deidentifierOptions } from "../../src/wiring/deidentifier.ts";
 
 const SRC = fileURLToPath(new URL("../../src", import.meta.url));
@@ -35,12 +36,13 @@ it("every option is read outside of the configuration", () => {
 
 describe("de-identification obeys", () => {
   const config = loadConfig({ env: { CONSENTRY_HTTP_TOKEN: "t".repeat(32) } });
+  const vocabulary = new Vocabulary(config.properties);
   const options = rows.filter(({ path, kind }) => path[0] === "deidentify" && kind === "number");
 
   it.each(options.map((row) => [row.path.join("."), row] as const))("%s", (_name, { path, default: byDefault }) => {
     const changed = structuredClone(config);
     const parent = path.slice(0, -1).reduce<unknown>((tree, key) => (tree as Record<string, unknown>)[key], changed);
     (parent as Record<string, unknown>)[leaf({ path } as OptionRow)] = Number(byDefault) / 2 + 0.5;
-    expect(deidentifierOptions(changed)).not.toEqual(deidentifierOptions(config));
+    expect(deidentifierOptions(changed, vocabulary)).not.toEqual(deidentifierOptions(config, vocabulary));
   });
 });

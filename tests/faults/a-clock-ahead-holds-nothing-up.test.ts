@@ -44,7 +44,7 @@ async function asked(now: () => number, services: () => string[]) {
   const sink = {
     name: "influx",
     region: "IN",
-    ability: async () => "sync" as const,
+    rowDelete: async () => "sync" as const,
     countRows: async () => 0,
     removeDevices: async () => "verified" as const,
   };

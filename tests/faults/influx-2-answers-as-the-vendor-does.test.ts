@@ -7,74 +7,29 @@ import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import type { Pseudonym } from "../../src/model/ids.ts";
-import { RowRetention } from "../../src/sinks/influx/row-retention.ts";
-import { never, record, sinkFor } from "../integration/influx-fixture.ts";
+import { startInflux } from "../../tools/private-servers/services.ts";
+import { startLine, TOKEN } from "../fixtures/influx-lines.ts";
+import { never, query, quiet, record, sinkFor, temporaryFolder } from "../integration/influx-fixture.ts";
 
-interface Row {
-  readonly device: string;
-  readonly ns: bigint;
-}
+const MS = 1_000_000n;
 
 let server: Server;
 let url: string;
 let writes: number;
 let write: (lines: string[]) => { status: number; code: string; message: string } | undefined;
-let rows: Row[];
-let deletions: { start: string; stop: string; predicate: string }[];
-
-const MS = 1_000_000n;
-const nsOf = (time: string) => {
-  const [, seconds = "", fraction = ""] = /^(.*?)(?:\.(\d+))?Z$/.exec(time) ?? [];
-  return BigInt(Date.parse(`${seconds}Z`)) * MS + BigInt(fraction.padEnd(9, "0"));
-};
-const timeOf = (ns: bigint) =>
-  `${new Date(Number(ns / MS)).toISOString().slice(0, -1)}${String(ns % MS).padStart(6, "0")}Z`;
-
-function csv(column: "device" | "_time", values: readonly string[]): string {
-  if (values.length === 0) return "\r\n";
-  const type = column === "device" ? "string" : "dateTime:RFC3339";
-  const head = `#datatype,string,long,${type}\r\n#group,false,false,false\r\n#default,_result,,\r\n,result,table,${column}`;
-  return `${[head, ...values.map((value) => `,,0,${value}`)].join("\r\n")}\r\n\r\n`;
-}
-
-/** The few queries that retention asks. */
-function flux(query: string): string {
-  const [, start = "", stop = ""] = /range\(start: (\S+), stop: (\S+)\)/.exec(query) ?? [];
-  const named = [...query.matchAll(/r\.device == "([^"]+)"/g)].map(([, device]) => device);
-  const limit = Number(/limit\(n: (\d+)\)$/.exec(query)?.[1]);
-  const within = rows
-    .filter(({ ns, device }) => ns >= nsOf(start) && ns < nsOf(stop) && (named.length === 0 || named.includes(device)))
-    .sort((left, right) => (left.ns < right.ns ? -1 : 1));
-  if (query.includes("first()") || query.includes("unique(")) {
-    return csv("_time", [...new Set(within.map(({ ns }) => timeOf(ns)))].slice(0, limit));
-  }
-  const devices = [...new Set(within.map(({ device }) => device))];
-  return csv("device", query.includes("group()") ? devices.slice(0, limit) : devices);
-}
 
 beforeEach(async () => {
-  [writes, rows, deletions, write] = [0, [], [], () => undefined];
+  [writes, write] = [0, () => undefined];
   server = createServer(async (request, response) => {
     let body = "";
     for await (const chunk of request) body += String(chunk);
-    if (request.url?.startsWith("/api/v2/write")) {
-      if (body !== "") writes += 1;
-      const refused = body === "" ? undefined : write(body.split("\n"));
-      if (refused === undefined) return void response.writeHead(204).end();
-      const { status, code, message } = refused;
-      const headers = { "content-type": "application/json; charset=utf-8", "x-platform-error-code": code };
-      return void response.writeHead(status, headers).end(JSON.stringify({ code, message }));
-    }
-    if (request.url?.startsWith("/api/v2/query")) {
-      return void response.writeHead(200).end(flux((JSON.parse(body) as { query: string }).query));
-    }
-    const deletion = JSON.parse(body) as (typeof deletions)[number];
-    if (deletion.predicate.includes("!=")) return void response.writeHead(400).end();
-    const device = /device="([^"]+)"/.exec(deletion.predicate)?.[1];
-    if (deletion.predicate !== '_measurement="none"') deletions.push(deletion);
-    const [start, stop] = [nsOf(deletion.start), nsOf(deletion.stop)];
-    rows = rows.filter((row) => row.ns < start || row.ns > stop || (device !== undefined && row.device !== device));
-    response.writeHead(204).end();
+    if (!request.url?.startsWith("/api/v2/write")) return void response.writeHead(204).end();
+    if (body !== "") writes += 1;
+    const refused = body === "" ? undefined : write(body.split("\n"));
+    if (refused === undefined) return void response.writeHead(204).end();
+    const { status, code, message } = refused;
+    const headers = { "content-type": "application/json; charset=utf-8", "x-platform-error-code": code };
+    response.writeHead(status, headers).end(JSON.stringify({ code, message }));
   });
   await once(server.listen(0, "127.0.0.1"), "listening");
   url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
@@ -126,33 +81,48 @@ test("a body that the server could not read as a whole is no refusal of its line
   expect(writes).toBe(1);
 });
 
-test("a field of another type is learned from `message` too, with database and policy behind its count", async () => {
-  write = (lines) =>
-    lines.some((line) => / n=/.test(line))
-      ? {
-          status: 422,
-          code: "unprocessable entity",
-          message: `${FAILED}field type conflict: input field "n" on measurement "device_status" is type float, already exists as type string dropped=${lines.length} for database: 9f28 for retention policy: autogen`,
-        }
-      : undefined;
-  expect(await written(8)).toEqual({ rejected: [] });
+test("a field that somebody else has given another type refuses its own lines alone", async () => {
+  write = (lines) => {
+    const bad = lines.filter((line) => line.includes("device=dev5 ")).length;
+    const conflict = `field type conflict: input field "n" on measurement "device_status" is type float, already exists as type string`;
+    const message = `${FAILED}${conflict} dropped=${bad} for database: 9f28 for retention policy: autogen`;
+    return bad === 0 ? undefined : { status: 422, code: "unprocessable entity", message };
+  };
+  expect(await written(8)).toEqual({ rejected: [5] });
 });
 
 test("a hold spares its rows, and all others go: by slices of time, not by a list of everybody", async () => {
-  const HELD = "h".repeat(22) as Pseudonym;
+  const folder = await temporaryFolder();
+  const influx = await startInflux({ dir: folder.dir, say: quiet });
+  await query(influx.url, "CREATE DATABASE consentry");
+  const line = await startLine("v2", influx.url, "consentry");
+  const options = { api: "v2", org: "an org", bucket: "consentry", token: TOKEN, timeoutMs: 30_000 } as const;
+  const { sink } = sinkFor(line.url, options);
+  await sink.start(never);
+  sink.retention.start();
+
+  const HELD = "h".repeat(22);
   const day = BigInt(Date.UTC(2026, 0, 1)) * MS;
-  const others = Array.from({ length: 20_000 }, (_, n) => ({ device: `o${n}`, ns: day + BigInt(n) * 997n * MS }));
-  const held = [5n, 10_000n, 19_000n].map((n) => ({ device: HELD, ns: day + n * 997n * MS + 1n }));
+  const at = (device: string, ns: bigint) => ({ ...record(device, 0, { n: 1 }), timestampNs: `${ns}` });
+  const others = Array.from({ length: 20_000 }, (_, n) => at(`o${n % 2_000}`, day + BigInt(n) * 997n * MS));
+  const held = [5n, 10_000n, 19_000n].map((n) => at(HELD, day + n * 997n * MS + 1n));
   // At the very moment of one that is held.
-  const beside = Array.from({ length: 300 }, (_, n) => ({ device: `b${n}`, ns: day + 10_000n * 997n * MS + 1n }));
-  const young = { device: "young", ns: day + 80_000n * 997n * MS };
-  rows = [...others, ...held, ...beside, young];
-  const v2 = { api: "v2", org: "o", bucket: "b", database: "", retentionPolicy: "" } as const;
-  const retention = new RowRetention({ url, ...v2 });
-  retention.start();
-  const old = { measurement: "device_status", beforeMs: Number(young.ns / MS), except: [HELD] } as const;
-  expect(await retention.remove(old, never)).toBe("deleted");
-  expect(rows.sort((left, right) => (left.ns < right.ns ? -1 : 1))).toEqual([...held, young]);
-  expect(deletions.length).toBeLessThan(310);
-  retention.stop();
-});
+  const beside = Array.from({ length: 300 }, (_, n) => at(`b${n}`, day + 10_000n * 997n * MS + 1n));
+  const young = day + 80_000n * 997n * MS;
+  await sink.write([...others, ...held, ...beside, at("young", young)], never);
+
+  const old = { measurement: "device_status", beforeMs: Number(young / MS), except: [HELD as Pseudonym] } as const;
+  expect(await sink.retention.count(old, never)).toBe(20_300);
+  expect(await sink.retention.remove(old, never)).toBe("deleted");
+  const left = await query(influx.url, "SELECT device, n FROM device_status");
+  expect(left.map(({ device, time }) => `${device} ${time}`)).toEqual(
+    [...held, at("young", young)].map(({ device, timestampNs }) => `${device} ${timestampNs}`),
+  );
+  expect(line.paths.filter((path) => path === "/api/v2/delete").length).toBeLessThan(320);
+
+  sink.retention.stop();
+  await sink.stop();
+  await line.stop();
+  await influx.stop();
+  await folder.remove();
+}, 120_000);

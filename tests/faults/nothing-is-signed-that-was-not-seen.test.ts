@@ -42,7 +42,7 @@ async function erased(tag: SubjectTag, more: Partial<ErasableSink> = {}, ports: 
   const sink: ErasableSink = {
     name: "influx",
     region: "IN",
-    ability: async () => "sync",
+    rowDelete: async () => "sync",
     countRows: async () => 1,
     removeDevices: async (names) => {
       asked.push(...names);
@@ -179,7 +179,7 @@ test.each(["drain", "delete", "sweep"])(
         {
           name: "influx",
           region: "IN",
-          ability: async () => "sync",
+          rowDelete: async () => "sync",
           countRows: async () => 5,
           removeDevices: async () => "verified",
         },

@@ -124,7 +124,7 @@ function world() {
   const sink = {
     name: "influx",
     region: "IN",
-    ability: async () => "sync" as const,
+    rowDelete: async () => "sync" as const,
     countRows: async () => 1,
     removeDevices: async (names: readonly Pseudonym[]) => {
       removed.push(...names);

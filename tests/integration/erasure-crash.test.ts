@@ -116,7 +116,7 @@ function processOn({ redis, keyspace, leases }: Store, doomed?: Doomed) {
       {
         name: "influx",
         region: "IN",
-        ability: async () => sink.rowDelete,
+        rowDelete: (signal) => sink.rowDelete(signal),
         countRows: (devices, signal) => run(() => sink.countRows(devices, signal)),
         removeDevices: (devices, signal) => run(() => sink.removeDevices(devices, signal)),
       },

@@ -48,7 +48,7 @@ function fakeSink(more: Partial<ErasableSink> = {}): ErasableSink & { removed: P
     name: "influx",
     region: "IN",
     removed,
-    ability: async () => "sync",
+    rowDelete: async () => "sync",
     countRows: async () => 2,
     removeDevices: async (devices) => {
       removed.push(...devices);
@@ -231,7 +231,7 @@ test("a store that cannot delete rows makes the receipt say so, one that does no
     const fixture = erasuresOn(store(), { sinks: [sink] });
     return (await fixture.finish(await idOf(fixture.erasures.request(tag, BY_SUBJECT)))).receipt;
   };
-  const incapable = fakeSink({ ability: async () => "none" });
+  const incapable = fakeSink({ rowDelete: async () => "none" });
   expect(await receiptWith(incapable)).toMatchObject({
     keyDestroyed: true,
     sinks: [{ method: "unlinkable", verified: false, rowsDeleted: 0 }],

@@ -56,7 +56,7 @@ function world(held: () => Promise<StandingHold | undefined> = async () => undef
     removed.push(...names);
     return "verified" as const;
   };
-  const sink = { name: "influx", region: "IN", ability: async () => "sync" as const, countRows: async () => 1 };
+  const sink = { name: "influx", region: "IN", rowDelete: async () => "sync" as const, countRows: async () => 1 };
   const fixture = erasuresOn(store(), { sinks: [{ ...sink, removeDevices: remove }], hold: held });
   return { ...fixture, removed };
 }
@@ -157,7 +157,7 @@ test("a store that took the order to delete and cannot be asked whether it did i
   const sink = {
     name: "influx",
     region: "IN",
-    ability: async () => "async" as const,
+    rowDelete: async () => "async" as const,
     countRows: async () => undefined,
   };
   const removeDevices = async () => "accepted" as const;

@@ -59,6 +59,7 @@ function exportsWith(ports: Partial<ExportPorts> = {}): Exports {
       lookedUnder.add(key);
       return `${key}|${of}|${epoch}` as Pseudonym;
     },
+    properties: [{ name: "temperature", label: "temperature", stored: "rounded", scene: "rounded" }],
     keyIsWhole: async () => false,
     centerOf: () => undefined,
     now: Date.now,

@@ -15,11 +15,13 @@ import { AuditTrail } from "../../src/rights/audit/trail.ts";
 import type { Erasures } from "../../src/rights/erasure/erasures.ts";
 import { LegalHolds } from "../../src/rights/holds/legal-holds.ts";
 import { KeptAnswers } from "../../src/rights/kept-answers.ts";
+import { Vocabulary } from "../../src/vocabulary/vocabulary.ts";
 import { createCentre } from "../../src/wiring/centre.ts";
 import { createExports } from "../../src/wiring/exports.ts";
 import { NO_JOURNAL } from "../fixtures/no-journal.ts";
 import { consentStore, lookup, type Store } from "./consent-fixture.ts";
 import { erasuresOn, keyring, signer } from "./erasure-fixture.ts";
+import { sinkFor } from "./influx-fixture.ts";
 
 export const AUDIT_KEY = Buffer.alloc(32, 5);
 export const APPROVERS = [
@@ -182,7 +184,13 @@ export function httpApi({ leaseMs = 2_000, bounds = {}, centre = false }: ApiOpt
         }),
         exports: exportsOn(store(), erasures, log),
         centre: centre
-          ? createCentre({ config: { centre: CENTRE }, keys: { token: Buffer.alloc(32, 13) }, redis, keyspace }).http
+          ? createCentre({
+              config: { centre: CENTRE },
+              keys: { token: Buffer.alloc(32, 13) },
+              redis,
+              keyspace,
+              vocabulary: new Vocabulary(),
+            }).http
           : undefined,
         disclosures: new Disclosures(redis, keyspace),
         purgeDeadLetters: async (tag, devices) => void purged.push({ subject: tag, devices: [...devices].sort() }),
@@ -203,23 +211,16 @@ export function httpApi({ leaseMs = 2_000, bounds = {}, centre = false }: ApiOpt
 
 /** As the gateway wires them, on a store of device data that is away. */
 function exportsOn(store: Store, erasures: Erasures, log: Log): HttpPorts["exports"] {
-  const influx = {
-    url: "http://127.0.0.1:1",
-    api: "v1",
-    database: "d",
-    retentionPolicy: "",
-    org: "",
-    bucket: "",
-  } as const;
   return createExports({
     ...store,
-    config: { sinks: { influx } },
     keyring,
     deadLetters: new DeadLetters(store.redis, store.keyspace, new Envelope({ active: "", all: new Map() }), {
       maxBytes: 1,
     }),
     erasures,
+    rows: sinkFor("http://127.0.0.1:1").sink.reading,
     disclosures: new Disclosures(store.redis, store.keyspace),
+    vocabulary: new Vocabulary(),
     log,
   }).http.exports;
 }

@@ -26,15 +26,15 @@ beforeEach(async () => {
   requests = [];
   connections = [];
   deletion = (_body, response) => void response.writeHead(204).end();
-  rowsLeft = (_body, response) => void response.writeHead(200).end("\r\n");
+  rowsLeft = (asked, response) => void response.writeHead(200).end(answerTo(asked, () => undefined));
   server = createServer((request, response) => {
     const chunks: Buffer[] = [];
     request.on("data", (chunk: Buffer) => chunks.push(chunk));
     request.on("end", () => {
       const body = Buffer.concat(chunks).toString();
       if (request.url?.startsWith("/api/v2/delete")) return void deletion(body, response);
-      if (request.url?.startsWith("/api/v2/query")) {
-        return void rowsLeft((JSON.parse(body) as { query: string }).query, response);
+      if (request.url?.startsWith("/query?db=")) {
+        return void rowsLeft(new URLSearchParams(body).get("q") ?? "", response);
       }
       if (body === "") return void response.writeHead(204).end();
       const lines = body.split("\n");
@@ -68,6 +68,9 @@ async function started(options: Partial<InfluxSinkOptions> = {}) {
 }
 
 const batch = (count: number) => Array.from({ length: count }, (_, n) => record(`canary${n}`, n, { n }));
+/** One result for each statement, with the series that `seriesOf` has for it. */
+const answerTo = (asked: string, seriesOf: (statement: string) => unknown) =>
+  JSON.stringify({ results: asked.split(";").map((statement) => ({ series: seriesOf(statement) })) });
 const numberOf = (line: string) => Number(/n=(\d+)/.exec(line)?.[1]);
 const always =
   (status: number, headers: Record<string, string> = {}, body = ""): Answer =>
@@ -200,39 +203,50 @@ describe("what became of a write that failed", () => {
 describe("removal over /api/v2/delete", () => {
   const AT_NS = `${new Date(AT).toISOString().slice(0, -1)}000007Z`;
 
+  /** The answer to whose names there are in the index. */
+  const NAMES = [{ name: "device_status", columns: ["key", "value"], values: [["device", "dev"]] }];
+  const isNames = (statement: string) => statement.startsWith("SHOW TAG VALUES");
+
   it("names device, model and the exact time, and looks whether the rows are gone", async () => {
     const deleted: unknown[] = [];
     const asked: string[] = [];
-    const { sink } = await started({ org: "o", bucket: 'a "b"' });
-    expect(sink.rowDelete).toBe("async");
+    const { sink } = await started({ org: "o", bucket: "a b/long" });
+    expect(await sink.rowDelete(never)).toBe("async");
     deletion = (body, response) => {
       deleted.push(JSON.parse(body));
       response.writeHead(204).end();
     };
     rowsLeft = (body, response) => {
-      asked.push(body);
-      response.writeHead(200).end("\r\n");
+      asked.push(...body.split(";"));
+      response.writeHead(200).end(answerTo(body, () => undefined));
     };
     const place = located("dev", 7, "cell", AT);
-    expect(await sink.remove([{ ...record("dev", 7, { n: 1 }), model: "hub" }, place, place], never)).toBe("verified");
+    const odd = `"h\\u'b" AND 1`;
+    expect(await sink.remove([{ ...record("dev", 7, { n: 1 }), model: odd }, place, place], never)).toBe("verified");
     const at = new Date(AT).toISOString().replace("Z", "000000Z");
+    const model = `model="\\"h\\\\u'b\\" AND 1"`;
     expect(deleted).toEqual([
-      { start: AT_NS, stop: AT_NS, predicate: '_measurement="device_status" AND device="dev" AND model="hub"' },
+      { start: AT_NS, stop: AT_NS, predicate: `_measurement="device_status" AND device="dev" AND ${model}` },
       { start: at, stop: at, predicate: '_measurement="device_location" AND device="dev"' },
     ]);
-    expect(asked).toHaveLength(1);
-    expect(asked[0]).toContain('from(bucket: "a \\"b\\"")');
-    expect(asked[0]).toContain(`r.device == "dev" and r.model == "hub" and r._time == ${AT_NS}`);
+    const literal = `'"h\\\\u\\'b" AND 1'`;
+    expect(asked).toEqual([
+      `SELECT "n" FROM "long"."device_status" WHERE "device" = 'dev' AND "model" = ${literal} AND time = ${AT}000007 LIMIT 1`,
+      `SELECT "cell", "resolution" FROM "long"."device_location" WHERE "device" = 'dev' AND time = ${AT}000000 LIMIT 1`,
+    ]);
   });
 
-  it("of a whole device, everything", async () => {
+  it("of a whole device, everything, by an index that knows no fields", async () => {
     const deleted: unknown[] = [];
     const { sink } = await started();
     deletion = (body, response) => {
       deleted.push(JSON.parse(body));
       response.writeHead(204).end();
     };
-    await sink.removeDevices([record("dev", 1, {}).device], never);
+    rowsLeft = (asked, response) =>
+      void response.writeHead(200).end(answerTo(asked, (one) => (isNames(one) ? NAMES : undefined)));
+    const names = [record("dev", 1, {}).device, record("nobody", 1, {}).device];
+    expect(await sink.removeDevices(names, never)).toBe("verified");
     const ever = { start: "1970-01-01T00:00:00Z", stop: "2262-04-11T23:47:16Z" };
     expect(deleted).toEqual([
       { ...ever, predicate: '_measurement="device_status" AND device="dev"' },
@@ -243,14 +257,14 @@ describe("removal over /api/v2/delete", () => {
   it("counts before it deletes, if it may look", async () => {
     const { sink } = await started({ org: "o", bucket: "b" });
     const device = record("dev", 1, {}).device;
-    let asked = "";
-    rowsLeft = (body, response) => {
-      asked = body;
-      const rows = [",_result,0,device_status,power,dev,4", ",_result,1,device_location,cell,dev,1"];
-      response.writeHead(200).end([",result,table,_measurement,_field,device,_time", ...rows, ""].join("\r\n"));
-    };
+    const series = (...counts: number[]) => [
+      { tags: { device }, columns: ["time", "count"], values: [["1970-01-01T00:00:00Z", ...counts]] },
+    ];
+    rowsLeft = (asked, response) =>
+      void response
+        .writeHead(200)
+        .end(answerTo(asked, (one) => (one.includes('"device_status"') ? series(3, 4) : series(1, 1))));
     expect(await sink.countRows([device], never)).toBe(5);
-    expect(asked).toContain('r._measurement == "device_location" and r.device == "dev"');
     rowsLeft = (_body, response) => void response.writeHead(403).end();
     expect(await sink.countRows([device], never)).toBeUndefined();
     rowsLeft = (_body, response) => void response.writeHead(503).end();
@@ -259,10 +273,75 @@ describe("removal over /api/v2/delete", () => {
 
   it("is not done while the store still shows a row, and says when nobody may look", async () => {
     const { sink } = await started();
-    rowsLeft = (_body, response) => void response.writeHead(200).end(",result,table,device\r\n,,0,dev\r\n");
+    const row = [{ columns: ["time", "n"], values: [["1970-01-01T00:00:00Z", 1]], tags: { device: "dev" } }];
+    const device = record("dev", 1, {}).device;
+    rowsLeft = (asked, response) =>
+      void response.writeHead(200).end(answerTo(asked, (one) => (isNames(one) ? NAMES : row)));
     expect(await fault(sink.remove(batch(1), never))).toMatchObject({ code: "SINK_UNAVAILABLE" });
-    rowsLeft = (_body, response) => void response.writeHead(403).end();
-    expect(await sink.remove(batch(1), never)).toBe("accepted");
+    expect(await fault(sink.removeDevices([device], never))).toMatchObject({ code: "SINK_UNAVAILABLE" });
+    // A token that may only write: an InfluxDB 2 then knows no such bucket, and says so in one way or another.
+    const hidden = JSON.stringify({ results: [{ error: "database not found: b" }] });
+    for (const [status, body] of [
+      [403, ""],
+      [404, ""],
+      [200, hidden],
+    ] as const) {
+      rowsLeft = (_asked, response) => void response.writeHead(status).end(body);
+      expect(await sink.remove(batch(1), never)).toBe("accepted");
+      expect(await sink.removeDevices([device], never)).toBe("accepted");
+    }
+    rowsLeft = (_asked, response) =>
+      void response.writeHead(200).end(JSON.stringify({ results: [{ error: "timeout reached" }] }));
+    expect(await fault(sink.remove(batch(1), never))).toMatchObject({ code: "SINK_DENIED" });
+  });
+
+  it("of old rows says what became of it", async () => {
+    const { sink } = await started({ org: "o", bucket: "b" });
+    sink.retention.start();
+    const old = { measurement: "device_status", beforeMs: Date.UTC(2026, 0, 2), except: [] } as const;
+    const deleted: unknown[] = [];
+    deletion = (body, response) => {
+      deleted.push(JSON.parse(body));
+      response.writeHead(204).end();
+    };
+    expect(await sink.retention.remove(old, never)).toBe("deleted");
+    const predicate = '_measurement="device_status"';
+    expect(deleted.at(-1)).toEqual({ start: "1970-01-01T00:00:00Z", stop: "2026-01-02T00:00:00.000Z", predicate });
+    for (const [status, code] of [
+      [401, "SINK_DENIED"],
+      [503, "SINK_UNAVAILABLE"],
+      [425, "SINK_UNAVAILABLE"],
+      [429, "SINK_UNAVAILABLE"],
+    ] as const) {
+      deletion = (_body, response) => void response.writeHead(status).end();
+      expect(await fault(sink.retention.remove(old, never))).toMatchObject({ code });
+    }
+    sink.retention.stop();
+  });
+
+  it("of old rows spares all when it cannot be told which are held", async () => {
+    const { sink } = await started({ org: "o", bucket: "b" });
+    sink.retention.start();
+    const held = record("held", 1, {}).device;
+    const old = { measurement: "device_status", beforeMs: Date.UTC(2026, 0, 2), except: [held] } as const;
+    const predicates: string[] = [];
+    deletion = (body, response) => {
+      predicates.push((JSON.parse(body) as { predicate: string }).predicate);
+      response.writeHead(204).end();
+    };
+    for (const [status, code] of [
+      [403, "SINK_DENIED"],
+      [404, "SINK_DENIED"],
+      [425, "SINK_UNAVAILABLE"],
+    ] as const) {
+      rowsLeft = (_asked, response) => void response.writeHead(status).end();
+      expect(await fault(sink.retention.remove(old, never))).toMatchObject({ code });
+    }
+    const many = { ...old, except: Array.from({ length: 20_001 }, () => held) };
+    expect(await sink.retention.remove(many, never)).toBe("postponed");
+    // Asked what it can do, and nothing else.
+    expect(new Set(predicates)).toEqual(new Set(['_measurement="none"']));
+    sink.retention.stop();
   });
 
   it("is tried again after an outage, and left to an operator after a refusal", async () => {
@@ -278,9 +357,13 @@ describe("removal over /api/v2/delete", () => {
     async (status) => {
       deletion = (_body, response) => void response.writeHead(status).end();
       const { sink, logged } = await started();
-      expect(sink.rowDelete).toBe("none");
+      expect(await sink.rowDelete(never)).toBe("none");
       expect(logged).toContain('the store cannot delete rows {"sink":"influx"}');
       expect(await sink.remove(batch(1), never)).toBe("unsupported");
+      sink.retention.start();
+      const old = { measurement: "device_status", beforeMs: AT, except: [] } as const;
+      expect(await sink.retention.remove(old, never)).toBe("unsupported");
+      sink.retention.stop();
     },
   );
 });

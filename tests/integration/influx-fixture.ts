@@ -9,6 +9,16 @@ import { InfluxSink, type InfluxSinkOptions } from "../../src/sinks/influx/sink.
 import { launch, type PrivateServer } from "../../tools/private-servers/private-server.ts";
 import { ensureBinaries, onPath } from "../../tools/private-servers/service-binaries.ts";
 
+/** What the sink of a test may write; the words are texts of any form, so that odd ones can be tried. */
+export const FIELDS: InfluxSinkOptions["fields"] = [
+  ...["a", "b", "n", "index", "value", "power", "tiny", "temperature", "battery"].map(
+    (name) => ({ name, kind: "number" }) as const,
+  ),
+  { name: "total", kind: "counter" },
+  ...["on", "other"].map((name) => ({ name, kind: "flag" }) as const),
+  ...["text", "note", "digits", "odd", "empty"].map((name) => ({ name, kind: "word" }) as const),
+];
+
 export const AT = Date.now();
 export const never = new AbortController().signal;
 export const quiet = () => {};
@@ -25,6 +35,7 @@ export function sinkFor(url: string, options: Partial<InfluxSinkOptions> = {}): 
   const sink = new InfluxSink(
     {
       url,
+      fields: FIELDS,
       api: "v1",
       database: "consentry",
       retentionPolicy: "",
@@ -75,6 +86,12 @@ export async function query(
   return (result?.series ?? []).flatMap(({ columns, values, tags }) =>
     values.map((value) => ({ ...Object.fromEntries(columns.map((column, index) => [column, value[index]])), ...tags })),
   );
+}
+
+/** Writes as somebody else would. */
+export async function writeBeside(url: string, ...lines: readonly string[]): Promise<void> {
+  const response = await fetch(`${url}/write?db=consentry`, { method: "POST", body: lines.join("\n") });
+  if (!response.ok) throw new Error(`write: ${response.status}`);
 }
 
 /** How many writes an InfluxDB 1 has been asked for since it started. */

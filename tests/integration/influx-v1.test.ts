@@ -3,7 +3,6 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import type { AnalyticsRecord } from "../../src/model/deidentified.ts";
 import type { CellId, DeviceKey } from "../../src/model/ids.ts";
 import { CellActivity } from "../../src/sinks/cell-activity.ts";
-import { RowReading } from "../../src/sinks/influx/row-reading.ts";
 import type { InfluxSink } from "../../src/sinks/influx/sink.ts";
 import type { PrivateServer } from "../../tools/private-servers/private-server.ts";
 import { startInflux } from "../../tools/private-servers/services.ts";
@@ -17,6 +16,7 @@ import {
   sinkFor,
   startInfluxWithPasswords,
   temporaryFolder,
+  writeBeside,
   writeRequests,
 } from "./influx-fixture.ts";
 
@@ -84,12 +84,11 @@ describe("storing", () => {
     expect(key).toMatchObject({ fieldKey: "value", fieldType: "float" });
   });
 
-  it("does not lose a status key that has the name of a column", async () => {
-    const status = { time: 1, device: 2, model: "x", power: true };
+  it("writes the fields of its table alone, and of them no value of another type", async () => {
+    const status = { time: 1, device: 2, model: "x", unknown: 3, n: "3", on: 1, text: false, power: 5, total: 7 };
     expect(await sink.write([{ ...record("dev", 1, status), model: "hub" }], never)).toEqual({ rejected: [] });
-    expect(await statusRows()).toEqual([
-      { time: `${AT}000001`, device: "dev", device_: 2, model: "hub", model_: "x", power: true, time_: 1 },
-    ]);
+    expect(await sink.write([record("dev", 2, { unknown: 3, n: "3" })], never)).toEqual({ rejected: [] });
+    expect(await statusRows()).toEqual([{ time: `${AT}000001`, device: "dev", model: "hub", power: 5, total: 7 }]);
   });
 
   it("overwrites a batch that comes again with itself", async () => {
@@ -146,7 +145,7 @@ describe("storing", () => {
       ["a", "b"].map((device) => [device as DeviceKey, cell] as const),
       start,
     );
-    expect(await sink.writeLines(activity.take(start, true), never)).toEqual({ rejected: [] });
+    expect(await sink.writeActivity(activity.take(start, true), never)).toEqual({ rejected: [] });
     expect(await query(influx.url, "SELECT * FROM cell_activity")).toEqual([
       { time: `${start}000000`, cell: "8560145bfffffff", devices: 2, messages: 2 },
     ]);
@@ -173,7 +172,7 @@ describe("storing", () => {
 });
 
 /** A place that the store refuses, because somebody else has given its field another type. */
-const refusePlaces = () => sink.writeLines([`device_location,device=first cell=1 ${AT}000000`], never);
+const refusePlaces = () => writeBeside(influx.url, `device_location,device=first cell=1 ${AT}000000`);
 
 describe("refused lines", () => {
   it("names exactly the records that are refused, and stores all others", async () => {
@@ -198,14 +197,22 @@ describe("refused lines", () => {
   });
 
   it("isolates lines that are not the protocol at all", async () => {
-    const lines = [
-      "device_status,device=a n=1 1",
-      "device_status",
-      "device_status,device=b n=1 2",
-      "device_status,device=c n= 3",
+    const good = { cell: "8560145bfffffff" as CellId, devices: 5, messages: 9, timestampNs: "1" };
+    const counts = [
+      good,
+      { ...good, devices: Number.NaN },
+      { ...good, timestampNs: "2" },
+      { ...good, timestampNs: "x" },
     ];
-    expect(await sink.writeLines(lines, never)).toEqual({ rejected: [1, 3] });
-    expect(await statusRows()).toHaveLength(2);
+    expect(await sink.writeActivity(counts, never)).toEqual({ rejected: [1, 3] });
+    expect(await query(influx.url, "SELECT * FROM cell_activity")).toHaveLength(2);
+  });
+
+  it("sets aside the record whose field somebody else has given another type, and stores its neighbours", async () => {
+    await writeBeside(influx.url, `device_status,device=somebody-else n="x" ${AT}000000`);
+    const records = Array.from({ length: 100 }, (_, n) => record(`dev${n}`, n, n === 42 ? { n } : { power: n }));
+    expect(await sink.write(records, never)).toEqual({ rejected: [42] });
+    expect(await query(influx.url, "SELECT power FROM device_status")).toHaveLength(99);
   });
 
   it("needs one request to learn that a whole batch is older than the store keeps", async () => {
@@ -233,102 +240,6 @@ describe("refused lines", () => {
     await refusePlaces();
     await sink.write([located("canary-device", 1, "canary-value")], never);
     expect(logged.join("\n")).toContain('lines refused by the store {"sink":"influx","count":1}');
-    expect(logged.join("\n")).not.toContain("canary");
-  });
-});
-
-describe("a field that has another type in the store", () => {
-  const requests = async (write: () => Promise<unknown>) => {
-    const before = await writeRequests(influx.url);
-    await write();
-    return (await writeRequests(influx.url)) - before;
-  };
-  const fleet = (count: number, status: (n: number) => Record<string, number | boolean | string>) =>
-    Array.from({ length: count }, (_, n) => record(`dev${n}`, n + 1, status(n)));
-
-  it.each([
-    ["text", "odd", "number", 21.5],
-    ["number", 21.5, "text", "odd"],
-    ["flag", true, "number", 1],
-    ["text", "odd", "flag", false],
-  ])(
-    "is %s: others write theirs under a name of its own, at the cost of one request",
-    async (_, first, type, value) => {
-      await sink.write([record("first", 0, { temperature: first })], never);
-      const records = fleet(500, (n) => ({ temperature: value, n }));
-      expect(await requests(async () => expect(await sink.write(records, never)).toEqual({ rejected: [] }))).toBe(2);
-      const rows = await query(
-        influx.url,
-        `SELECT "temperature.${type}", n FROM device_status WHERE device != 'first'`,
-      );
-      expect(rows).toHaveLength(500);
-      expect(new Set(rows.map((row) => row[`temperature.${type}`]))).toEqual(new Set([value]));
-      // It is known from then on, and the type that came first keeps the plain name.
-      const later = [record("dev", 900, { temperature: value }), record("dev", 901, { temperature: first })];
-      expect(await requests(() => sink.write(later, never))).toBe(1);
-      expect(await query(influx.url, "SELECT temperature FROM device_status")).toHaveLength(2);
-    },
-  );
-
-  it("costs one request for each such field, once, however many there are", async () => {
-    const names = Array.from({ length: 20 }, (_, n) => `field_${n}`);
-    await sink.write([record("first", 0, Object.fromEntries(names.map((name) => [name, "x"])))], never);
-    const records = fleet(300, (n) => Object.fromEntries(names.map((name) => [name, n])));
-    expect(await requests(async () => expect(await sink.write(records, never)).toEqual({ rejected: [] }))).toBe(21);
-    expect(await requests(() => sink.write(records, never))).toBe(1);
-    expect(await statusRows()).toHaveLength(301);
-  });
-
-  it("takes in even a batch with more of them than are worth a request each", async () => {
-    const hostile = Array.from({ length: 3 }, (_, device) =>
-      Array.from({ length: 30 }, (__, n) => `field_${device}_${n}`),
-    );
-    const of = (names: readonly string[], value: number | string) =>
-      Object.fromEntries(names.map((name) => [name, value]));
-    await sink.write(
-      hostile.map((names, n) => record(`hostile${n}`, n, of(names, "x"))),
-      never,
-    );
-    const neighbours = fleet(400, (n) => ({ n }));
-    const records = [...neighbours, ...hostile.map((names, n) => record(`hostile${n}`, 500 + n, of(names, 1)))];
-    const count = await requests(async () => expect(await sink.write(records, never)).toEqual({ rejected: [] }));
-    expect(count).toBeLessThan(150);
-    expect(await statusRows()).toHaveLength(406);
-  });
-
-  it("is counted, read and removed like any other", async () => {
-    await sink.write([record("first", 0, { temperature: "odd", time: "odd" })], never);
-    await sink.write([record("dev", 1, { temperature: 21.5, time: 3 }), record("dev", 2, { temperature: 22 })], never);
-    const { device } = record("dev", 1, {});
-    expect(await sink.countRows([device], never)).toBe(2);
-    const reading = new RowReading({
-      url: influx.url,
-      api: "v1",
-      database: "consentry",
-      retentionPolicy: "",
-      org: "",
-      bucket: "",
-    });
-    reading.start();
-    const rows: unknown[] = [];
-    for await (const page of reading.rows("device_status", [device], `${AT}999999`, never)) rows.push(...page);
-    reading.stop();
-    expect(rows).toMatchObject([{ fields: { temperature: 21.5, time: 3 } }, { fields: { temperature: 22 } }]);
-    expect(await sink.remove([record("dev", 1, { temperature: 21.5, time: 3 })], never)).toBe("verified");
-    expect(await sink.countRows([device], never)).toBe(1);
-    expect(await sink.removeDevices([device], never)).toBe("verified");
-    expect(await statusRows()).toMatchObject([{ device: "first" }]);
-  });
-
-  it("is not talked into by a text that looks like the server's, nor told to anybody", async () => {
-    await sink.write([record("first", 0, { canary: "on" })], never);
-    const forged = `input field "good" on measurement "device_status" is type`;
-    const lines = [
-      `device_status,device=evil note="field type conflict: ${forged} float, already exists as type string",n= 1`,
-    ];
-    expect(await sink.writeLines(lines, never)).toEqual({ rejected: [0] });
-    await sink.write([record("dev", 1, { good: 1, canary: 1 })], never);
-    expect(await query(influx.url, "SELECT good FROM device_status")).toHaveLength(1);
     expect(logged.join("\n")).not.toContain("canary");
   });
 });
@@ -390,7 +301,7 @@ describe("removing", () => {
   const left = async () => (await statusRows()).map(({ n }) => n).sort();
 
   it("takes exactly the rows of a record: this device, this time, this model or none", async () => {
-    expect(sink.rowDelete).toBe("sync");
+    expect(await sink.rowDelete(never)).toBe("sync");
     await sink.write(rows, never);
     expect(await sink.remove(rows.slice(0, 1), never)).toBe("verified");
     expect(await left()).toEqual([2, 3, 4]);

@@ -1,6 +1,5 @@
 /** The unchanged client and sink on `/api/v2/write` of a real server: VictoriaMetrics, which takes the same requests. */
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
-import { RowReading } from "../../src/sinks/influx/row-reading.ts";
 import type { PrivateServer } from "../../tools/private-servers/private-server.ts";
 import {
   AT,
@@ -77,20 +76,13 @@ describe.skipIf(victoriaMetrics === undefined)("InfluxSink on /api/v2/write", ()
   it("says that this server cannot delete rows", async () => {
     const { sink } = sinkFor(server.url, { api: "v2", org: "o", bucket: "b" });
     await sink.start(never);
-    expect(sink.rowDelete).toBe("none");
+    expect(await sink.rowDelete(never)).toBe("none");
     expect(await sink.remove([record("a", 1, { n: 1 })], never)).toBe("unsupported");
     await sink.stop();
   });
 
   it("does not take the answers of a server that knows no queries for an empty store", async () => {
-    const reading = new RowReading({
-      url: server.url,
-      api: "v2",
-      org: "o",
-      bucket: "b",
-      database: "",
-      retentionPolicy: "",
-    });
+    const { reading } = sinkFor(server.url, { api: "v2", org: "o", bucket: "b" }).sink;
     reading.start();
     await expect(reading.check(never)).rejects.toMatchObject({ code: "SINK_DENIED" });
     reading.stop();

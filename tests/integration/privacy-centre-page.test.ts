@@ -31,7 +31,7 @@ const MESSAGE = {
   model: "HB-200",
   ip: "203.0.113.77",
   location: { lat: 12.9715987, lon: 77.5945627 },
-  status: { power_on: true, temperature: 21.5 },
+  status: { power_on: true, temperature: 21.37, note: "Anna is out" },
 };
 const MOTHER = { by: "guardian", verification: { method: "id-check", evidenceRef: "guardian:mother" } };
 
@@ -82,6 +82,25 @@ describe.skipIf(BROWSER === undefined)("in a browser", () => {
     return { ...(await (await Session.of(system, device.subject)).overview()).standing.used };
   }
 
+  test("what is kept of each reading is said in plain words, and stays open while something is switched", async () => {
+    const { page } = await home();
+    await page.locator("#readings-more").click();
+    const told = page.locator(".told-readings");
+    await told.locator("dt", { hasText: "air pressure" }).waitFor();
+    const text = (await told.locator("dt, dd").allTextContents()).join("\n");
+    expect(text).toMatch(
+      /^temperature\s+rounded to 0\.1 °C; for scenes rounded to 0\.5 °C; for weather rounded to 0\.5 °C$/m,
+    );
+    expect(text).toMatch(/^switched on\s+yes or no$/m);
+    expect(text).toMatch(/^state of the lock\s+one of locked, unlocked, jammed, unknown$/m);
+    expect(text).toMatch(/^electricity used\s+how much was added, to 0\.01 kWh$/m);
+    expect(text).not.toMatch(/undefined|NaN|nothing/);
+    expect(await overflow(page)).toBe(0);
+    await page.locator("#switch-network-ip").click();
+    await shows(page, "switch-network-ip", { on: false });
+    expect(await told.locator("dt", { hasText: "air pressure" }).isVisible()).toBe(true);
+  });
+
   test("a message is seen as it was sent, beside what each purpose was given; what is switched off is gone from the next", async () => {
     const { page, device } = await home();
     await page.locator("#summary", { hasText: "2 devices connected. 4 of 4 purposes" }).waitFor();
@@ -96,6 +115,9 @@ describe.skipIf(BROWSER === undefined)("in a browser", () => {
     expect(first["Scenes at home"]).toContain("Nobody was listening");
     expect(first["Keeping devices reachable"]).toContain("203.0.0.0/16");
     for (const text of Object.values(first)) expect(text).not.toMatch(/203\.0\.113|12\.9715|HB-200/);
+
+    for (const text of Object.values(first)) expect(text).not.toMatch(/21\.37|Anna/);
+    expect(first["Improving the products"]).toMatch(/temperature 21\.4/);
 
     await page.locator("#switch-network-ip").click();
     await told(page, "Network address is no longer used for: Keeping devices reachable.");

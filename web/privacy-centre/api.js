@@ -99,6 +99,11 @@ export async function overview(limitMs) {
   return overview;
 }
 
+/** @returns {Promise<readonly import("../../src/model/property.ts").PlainProperty[]>} */
+export async function readings() {
+  return (await answer("readings", ["GET", "api/readings"])).readings;
+}
+
 /**
  * @param {{ purposes: object, device?: number | undefined, head: string }} body
  * @returns {Promise<Overview>}

@@ -8,6 +8,7 @@ import { Ending } from "./ending.js";
 import { ErasureView } from "./erasure.js";
 import { LiveView } from "./live.js";
 import { sureForAll, sureToErase, sureToWithdraw } from "./questions.js";
+import { readingsTold } from "./readings.js";
 import { showScreen } from "./screens.js";
 import { approval, copies, deviceName, devices, endings, hero, notices, policy, scopeChoice } from "./sections.js";
 import { Unsettled } from "./unsettled.js";
@@ -33,6 +34,8 @@ let live;
 let erasing;
 /** Built once, so that it stays open while it is read. @type {{ id: string, element: HTMLElement } | undefined} */
 let rules;
+/** What is kept of each reading; the same for everybody. */
+const told = readingsTold();
 /** A change of which it is not known yet whether it counts. @type {Unsettled | undefined} */
 let unsettled;
 let busy = false;
@@ -126,6 +129,7 @@ function uses(overview) {
     ),
     overview.devices.length > 1 && scopeChoice(overview, scope, choose),
     el("div", { class: "cards" }, ...purposeCards(overview, chosen?.own ?? overview.standing, changes)),
+    told,
   );
 }
 

@@ -25,7 +25,9 @@ export function remainder(purpose, category) {
   if (category === "model") return "The kind, such as “hub”; never the exact model.";
   if (category === "ip") return "The provider’s block; never the whole address.";
   if (category === "status") {
-    return purpose === "weather" ? "Weather numbers alone, such as temperature." : "What the device reports, as it is.";
+    return purpose === "weather"
+      ? "Weather numbers alone, rounded, such as temperature."
+      : "Readings of a fixed list: numbers rounded, yes or no, words of the list; never a text of its own.";
   }
   return purpose === "analytics"
     ? "One wide area for a stretch of days, overwritten as you move; never a point."

@@ -23,6 +23,7 @@ const FILES: Readonly<Record<string, string>> = {
   "erasure.js": SCRIPT,
   "live.js": SCRIPT,
   "questions.js": SCRIPT,
+  "readings.js": SCRIPT,
   "receipt.js": SCRIPT,
   "screens.js": SCRIPT,
   "sections.js": SCRIPT,

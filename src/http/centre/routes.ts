@@ -7,6 +7,7 @@ import { centreApi } from "./api.ts";
 import { exportRoute } from "./export-route.ts";
 import { liveRoutes } from "./live.ts";
 import { guardAnswers, pageRoutes } from "./page.ts";
+import { readingsRoute } from "./readings-route.ts";
 import { requirePage, requireSession, sessionOf } from "./session.ts";
 import { sessionRoutes } from "./session-routes.ts";
 import { shareOfAll } from "./share.ts";
@@ -45,6 +46,7 @@ export async function centreRoutes(
     centreApi(own, ports);
     stayRoute(own, ports, centre);
     liveRoutes(own, ports, centre);
+    readingsRoute(own, ports, centre);
     exportRoute(own, ports);
     finish();
   });

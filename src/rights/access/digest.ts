@@ -27,13 +27,23 @@ export interface Digest {
   readonly disclosed: Map<string, Disclosed>;
   readonly holds: ExportLineOf<"hold">[];
   readonly erasures: ExportLineOf<"erasure">[];
+  /** As many as the vocabulary has. */
+  readonly properties: ExportLineOf<"property">[];
   events: number;
   setAside: number;
 }
 
 /** Reads the items to their end. Rejects as they do. */
 export async function digestOf(items: AsyncIterable<ExportItem> | Iterable<ExportItem>): Promise<Digest> {
-  const digest: Digest = { devices: new Map(), disclosed: new Map(), holds: [], erasures: [], events: 0, setAside: 0 };
+  const digest: Digest = {
+    devices: new Map(),
+    disclosed: new Map(),
+    holds: [],
+    erasures: [],
+    properties: [],
+    events: 0,
+    setAside: 0,
+  };
   for await (const item of items) note(digest, item);
   return digest;
 }
@@ -54,6 +64,9 @@ function note(digest: Digest, item: ExportItem): void {
       return;
     case "erasure":
       digest.erasures.push(item);
+      return;
+    case "property":
+      digest.properties.push(item);
       return;
     case "set-aside":
       digest.setAside += 1;

@@ -10,10 +10,11 @@ import { GatewayError } from "../../model/errors.ts";
 import { type BegunExport, EXPORT_FORMAT, type ExportItem, type ExportRequest } from "../../model/export.ts";
 import { refusedAsGuardian } from "../../model/guardian.ts";
 import type { DeviceKey, Pseudonym, SubjectTag } from "../../model/ids.ts";
+import type { StoredRow } from "../../model/sink.ts";
 import { faultCode } from "../../platform/fault-code.ts";
 import type { NameTimes } from "../erasure/names-ever-given.ts";
 import { namesFor } from "./names.ts";
-import type { ExportableRow, ExportPorts, KeyedFacts } from "./ports.ts";
+import type { ExportPorts, KeyedFacts } from "./ports.ts";
 import { ExportTurns } from "./slots.ts";
 import { summaryOf } from "./summary.ts";
 
@@ -33,10 +34,12 @@ export class Exports {
   /** The same in plain words, once all of it is read. */
   readonly summary = summaryOf;
   readonly #ports: ExportPorts;
+  readonly #explained: ReadonlySet<string>;
   readonly #turns = new ExportTurns(MAX_EXPORTS);
 
   constructor(ports: ExportPorts) {
     this.#ports = ports;
+    this.#explained = new Set(ports.properties.map(({ name }) => name));
   }
 
   /** Throws REDIS_UNAVAILABLE, LEDGER_BROKEN, SINK_UNAVAILABLE, SINK_DENIED, before anything was given out. */
@@ -110,8 +113,12 @@ export class Exports {
     try {
       yield* gathered.first;
       for (const device of gathered.devices) yield* this.#ports.setAside(tag, device);
-      yield* this.#rows("device_location", gathered, signal);
-      yield* this.#rows("device_status", gathered, signal);
+      const occurring = new Set<string>();
+      yield* this.#rows("device_location", gathered, signal, occurring);
+      yield* this.#rows("device_status", gathered, signal, occurring);
+      for (const property of this.#ports.properties) {
+        if (occurring.has(property.name)) yield { kind: "property", ...property };
+      }
     } catch (error) {
       if (!signal.aborted) {
         this.#ports.log.error("an export broke off", { code: faultCode(error), stage: "export" });
@@ -126,6 +133,7 @@ export class Exports {
     measurement: "device_status" | "device_location",
     { at, times, names }: Gathered,
     signal: AbortSignal,
+    occurring: Set<string>,
   ): AsyncGenerator<ExportItem> {
     const { rows, centerOf } = this.#ports;
     const untilNs = `${at + times.clockWindowFutureMs}000000`;
@@ -133,7 +141,12 @@ export class Exports {
       for (const row of page) {
         const device = names.get(row.device);
         if (device === undefined) throw new GatewayError("SINK_DENIED", "rows that were not asked for");
-        yield measurement === "device_status" ? statusItem(device, row) : placeItem(device, row, centerOf);
+        if (measurement === "device_location") {
+          yield placeItem(device, row, centerOf);
+          continue;
+        }
+        for (const name in row.fields) if (this.#explained.has(name)) occurring.add(name);
+        yield statusItem(device, row);
       }
     }
   }
@@ -161,16 +174,12 @@ function erasureItem({ id, state, requestedAt, completedAt, receipt }: ErasureSt
   };
 }
 
-function statusItem(device: DeviceKey, { timeNs, model, fields }: ExportableRow): ExportItem {
+function statusItem(device: DeviceKey, { timeNs, model, fields }: StoredRow): ExportItem {
   const at = millisecondsOf(timeNs);
   return { kind: "status", device, at, timeNs, ...(model !== undefined && { model }), status: { ...fields } };
 }
 
-function placeItem(
-  device: DeviceKey,
-  { timeNs, fields }: ExportableRow,
-  centerOf: ExportPorts["centerOf"],
-): ExportItem {
+function placeItem(device: DeviceKey, { timeNs, fields }: StoredRow, centerOf: ExportPorts["centerOf"]): ExportItem {
   const cell = String(fields.cell);
   const center = centerOf(cell);
   return {

@@ -3,8 +3,10 @@ import type { ConsentRecord } from "../../model/consent-record.ts";
 import type { Disclosure } from "../../model/disclosure.ts";
 import type { ErasureFacts, ErasureStatus } from "../../model/erasure.ts";
 import type { ExportLineOf } from "../../model/export.ts";
-import type { DeviceKey, Pseudonym, SubjectTag } from "../../model/ids.ts";
+import type { DeviceKey, SubjectTag } from "../../model/ids.ts";
 import type { Log } from "../../model/log.ts";
+import type { PlainProperty } from "../../model/property.ts";
+import type { SinkReading } from "../../model/sink.ts";
 import type { LiveNamesInput, NameTimes } from "../erasure/names-ever-given.ts";
 import type { ErasureRecord } from "../erasure/record.ts";
 
@@ -22,7 +24,9 @@ export interface ExportPorts extends Pick<LiveNamesInput, "pseudonym"> {
     read(id: string): Promise<Pick<ErasureRecord, "facts" | "wrappedSubjectKey" | "step"> | undefined>;
     times(): Promise<NameTimes>;
   };
-  readonly rows: ExportableRows;
+  /** What readings are, in plain words. */
+  readonly properties: readonly PlainProperty[];
+  readonly rows: Pick<SinkReading, "check" | "rows">;
   /** Whether a key that does not open may be as it was, because none opens: by a wrong master key. */
   keyIsWhole(wrappedSubjectKey: string): Promise<boolean>;
   /** `undefined` when the store holds something that is no cell. */
@@ -30,25 +34,6 @@ export interface ExportPorts extends Pick<LiveNamesInput, "pseudonym"> {
   /** Unix ms. */
   now(): number;
   readonly log: Log;
-}
-
-/** All of it may throw SINK_UNAVAILABLE or SINK_DENIED. */
-export interface ExportableRows {
-  check(signal: AbortSignal): Promise<void>;
-  /** In pages; of each name oldest first, up to `untilNs` (Unix ns). */
-  rows(
-    measurement: "device_status" | "device_location",
-    names: readonly Pseudonym[],
-    untilNs: string,
-    signal: AbortSignal,
-  ): AsyncIterable<readonly ExportableRow[]>;
-}
-
-export interface ExportableRow {
-  readonly device: Pseudonym;
-  readonly timeNs: string;
-  readonly model?: string;
-  readonly fields: Readonly<Record<string, number | boolean | string>>;
 }
 
 export interface KeyedFacts {

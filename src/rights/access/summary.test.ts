@@ -135,3 +135,16 @@ test("nothing at all when the lines break off", async () => {
   };
   await expect(summaryOf(broken())).rejects.toThrow("away");
 });
+
+test("what is kept of the readings that occur", async () => {
+  expect(await words()).not.toContain("What is kept of a reading");
+  const text = await words({
+    kind: "property",
+    name: "temperature",
+    label: "temperature",
+    stored: "rounded to 0.1 °C",
+    scene: "rounded to 0.5 °C",
+    weather: "rounded to 0.5 °C",
+  });
+  expect(text).toContain("\nWhat is kept of a reading\n  temperature: rounded to 0.1 °C.\n");
+});

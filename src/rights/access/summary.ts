@@ -44,7 +44,7 @@ const KEY_LOST = [
 /** Reads the items to their end. Rejects as they do: then there is nothing to show. */
 export async function summaryOf(items: AsyncIterable<ExportItem> | Iterable<ExportItem>): Promise<string> {
   const digest = await digestOf(items);
-  return `${[...opening(digest), ...[...digest.devices.values()].flatMap(aboutDevice), ...disclosures(digest), ...standing(digest), ...closing()].join("\n")}\n`;
+  return `${[...opening(digest), ...[...digest.devices.values()].flatMap(aboutDevice), ...readings(digest), ...disclosures(digest), ...standing(digest), ...closing()].join("\n")}\n`;
 }
 
 function opening({ head, events, devices }: Digest): string[] {
@@ -110,6 +110,11 @@ function aboutPlace({ cell, resolution, center, epochStart }: ExportLineOf<"loca
       ? []
       : [`  Earlier periods: ${counted(places - 1, "place", "places")}, one for each, until their time is up.`]),
   ];
+}
+
+function readings({ properties }: Digest): string[] {
+  if (properties.length === 0) return [];
+  return ["", "What is kept of a reading", ...properties.map(({ label, stored }) => `  ${label}: ${stored}.`)];
 }
 
 function disclosures({ disclosed }: Digest): string[] {

@@ -66,7 +66,7 @@ export async function deleteFrom(
   { stop, goOn }: { readonly stop: AbortSignal; readonly goOn: GoOn },
 ): Promise<boolean> {
   const { name } = sink;
-  if (names.length > 0 && (await sink.ability(stop)) === "none") {
+  if (names.length > 0 && (await sink.rowDelete(stop)) === "none") {
     await records.set(record, { [`method:${name}`]: "unlinkable", [`verified:${name}`]: 0 });
     return true;
   }

@@ -7,18 +7,11 @@ import type { Disclosure } from "../../model/disclosure.ts";
 import type { ErasureOutcome, Receipt, SignedReceipt } from "../../model/erasure.ts";
 import type { DeviceKey, Pseudonym, SubjectTag } from "../../model/ids.ts";
 import type { Log } from "../../model/log.ts";
+import type { Sink } from "../../model/sink.ts";
 import type { NamedPurpose } from "./names-ever-given.ts";
 
-/** A store that rows can be looked for in, and perhaps deleted from. All of it may throw SINK_UNAVAILABLE or SINK_DENIED. */
-export interface ErasableSink {
-  readonly name: string;
-  readonly region: string;
-  /** Known once the store has answered for the first time; until then it is asked. */
-  ability(signal: AbortSignal): Promise<"sync" | "async" | "none">;
-  /** `undefined` when the store does not let us look. */
-  countRows(devices: readonly Pseudonym[], signal: AbortSignal): Promise<number | undefined>;
-  removeDevices(devices: readonly Pseudonym[], signal: AbortSignal): Promise<"verified" | "accepted" | "unsupported">;
-}
+/** A store that rows can be looked for in, and perhaps deleted from. */
+export type ErasableSink = Pick<Sink, "name" | "region" | "rowDelete" | "countRows" | "removeDevices">;
 
 export interface ErasurePorts {
   readonly ledger: Pick<SubjectErasure, "begin" | "destroyKey" | "beginNewChain" | "facts">;

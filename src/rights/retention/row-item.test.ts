@@ -2,7 +2,8 @@
 import { expect, test } from "vitest";
 import { GatewayError } from "../../model/errors.ts";
 import type { Pseudonym } from "../../model/ids.ts";
-import { type RowItemPorts, type RowsBefore, rowItem } from "./row-item.ts";
+import type { RowsBefore } from "../../model/sink.ts";
+import { type RowItemPorts, rowItem } from "./row-item.ts";
 
 const never = new AbortController().signal;
 

@@ -1,19 +1,14 @@
 /** Rows of the store that have been kept long enough, without those of a device under a legal hold. */
 import { GatewayError } from "../../model/errors.ts";
 import type { Pseudonym } from "../../model/ids.ts";
+import type { Aging, RowsBefore } from "../../model/sink.ts";
 import type { RetentionItem, RetentionKind, RetentionState } from "./retention.ts";
-
-export interface RowsBefore {
-  readonly beforeMs: number;
-  /** Names whose rows stay. */
-  readonly except: readonly Pseudonym[];
-}
 
 export interface RowItemPorts {
   readonly beforeMs: () => Promise<number>;
   readonly except: () => Promise<readonly Pseudonym[]>;
   readonly count: (old: RowsBefore, signal: AbortSignal) => Promise<number | undefined>;
-  readonly remove: (old: RowsBefore, signal: AbortSignal) => Promise<"deleted" | "postponed" | "unsupported">;
+  readonly remove: (old: RowsBefore, signal: AbortSignal) => Promise<Aging>;
   /** Whoever places a hold meanwhile is answered after the work. */
   readonly deleting: <T>(work: () => Promise<T>) => Promise<T>;
 }

@@ -6,7 +6,6 @@
 import { Agent as HttpAgent } from "node:http";
 import { Agent as HttpsAgent } from "node:https";
 import { HttpError, InfluxDB, setLogger, type Transport } from "@influxdata/influxdb-client";
-import { conflictsIn, type FieldConflict } from "./field-types.ts";
 
 export interface InfluxHttpOptions {
   readonly url: string;
@@ -31,8 +30,6 @@ export interface Answer {
   readonly dropped: number | undefined;
   /** It says that the request is at fault, not a line of it. */
   readonly ofRequest?: boolean;
-  /** Fields it would have taken as another type. */
-  readonly conflicts?: readonly FieldConflict[];
   /** Body of a good answer to a query; empty for anything else. */
   readonly body: string;
   /** With status 0: the answer was good, but longer than is kept of one. */
@@ -138,7 +135,6 @@ function answerOf(error: unknown): Answer {
     retryAfterMs: parseRetryAfter(error.headers?.["retry-after"]),
     dropped: parseDropped(error.json),
     ...(isOfRequest(error.json) && { ofRequest: true }),
-    conflicts: conflictsIn(error.json),
     body: "",
   };
 }

@@ -1,12 +1,11 @@
 /**
  * InfluxDB line protocol for what the store may keep, one line per measurement and record.
  * https://docs.influxdata.com/influxdb/v2/reference/syntax/line-protocol/
- *
- * Numbers are always floats: whether a device sends `20` or `20.5` must not decide the type of a field.
  */
 import type { AnalyticsRecord, StatusFields } from "../../model/deidentified.ts";
-import type { CellId, Pseudonym } from "../../model/ids.ts";
-import { FIELD_TYPES, FieldTypes } from "./field-types.ts";
+import type { Pseudonym } from "../../model/ids.ts";
+import type { CellCount } from "../../model/sink.ts";
+import type { StoredFields } from "./fields.ts";
 
 export const DEVICE_STATUS = "device_status";
 export const DEVICE_LOCATION = "device_location";
@@ -20,12 +19,6 @@ const CONTROL = /[\u0000-\u001f\u007f]/;
 const EVERY_CONTROL = /[\u0000-\u001f\u007f]/g;
 const STRING_SPECIAL = /["\\]/;
 const EVERY_STRING_SPECIAL = /["\\]/g;
-/** Names a column of these measurements already has; InfluxDB drops a field called `time` without a word. */
-const TAKEN = /^(?:time|device|model)_*$/;
-/** What the name of a field ends in when its plain name has another type. */
-const TYPED = new RegExp(`\\.(?:${FIELD_TYPES.join("|")})$`);
-/** Of a store that takes every field as it comes. */
-const NONE_REFUSED = new FieldTypes();
 
 export interface EncodedBatch {
   readonly lines: string[];
@@ -33,19 +26,16 @@ export interface EncodedBatch {
   readonly owners: number[];
 }
 
-/**
- * All lines of a batch; of the places only those that `places` names, by device and record index. How many there
- * are, and in which order, does not depend on the names that fields have.
- */
+/** All lines of a batch; of the places only those that `places` names, by device and record index. */
 export function encodeBatch(
   records: readonly AnalyticsRecord[],
   places: ReadonlyMap<Pseudonym, number>,
-  types = NONE_REFUSED,
+  fields: StoredFields,
 ): EncodedBatch {
   const lines: string[] = [];
   const owners: number[] = [];
   for (const [index, record] of records.entries()) {
-    const status = statusLine(record, types);
+    const status = statusLine(record, fields);
     if (status !== undefined) {
       lines.push(status);
       owners.push(index);
@@ -61,12 +51,12 @@ export function encodeBatch(
 }
 
 /** A `device_status` line; `undefined` when the record has no status that can be written. */
-export function statusLine(record: AnalyticsRecord, types = NONE_REFUSED): string | undefined {
+export function statusLine(record: AnalyticsRecord, fields: StoredFields): string | undefined {
   if (record.status === undefined) return undefined;
-  const fields = fieldSet(record.status, types);
-  if (fields === "") return undefined;
+  const set = fieldSet(record.status, fields);
+  if (set === "") return undefined;
   const tags = record.model === undefined ? "" : tag("model", record.model);
-  return `${DEVICE_STATUS}${tag("device", record.device)}${tags} ${fields} ${record.timestampNs}`;
+  return `${DEVICE_STATUS}${tag("device", record.device)}${tags} ${set} ${record.timestampNs}`;
 }
 
 /** A `device_location` line, timed at the start of the epoch so that it overwrites the one before. */
@@ -77,8 +67,7 @@ export function locationLine(record: AnalyticsRecord): string | undefined {
   return `${DEVICE_LOCATION}${tag("device", record.device)} ${fields} ${location.epochStart}000000`;
 }
 
-/** A `cell_activity` line, timed at the start of its window or within it. */
-export function activityLine(cell: CellId, devices: number, messages: number, timestampNs: string): string {
+export function activityLine({ cell, devices, messages, timestampNs }: CellCount): string {
   return `${CELL_ACTIVITY}${tag("cell", cell)} devices=${devices},messages=${messages} ${timestampNs}`;
 }
 
@@ -92,46 +81,16 @@ export function tagValue(text: string): string {
   return value;
 }
 
-/**
- * The name a status key has in the store: itself, but with one `_` more when it is the name of a column,
- * or such a name with `_` at its end, so that no two keys ever meet.
- */
-export function fieldName(key: string): string {
-  return TAKEN.test(key) ? `${key}_` : key;
-}
-
-/** Every name a status key can have in the store: its own, and those that say a type. */
-export function fieldNames(key: string): string[] {
-  const plain = tagValue(fieldName(key));
-  return [plain, ...FIELD_TYPES.map((type) => `${plain}.${type}`)];
-}
-
-/** The inverse of `fieldName`, whatever type the field is marked with: the key a device used. */
-export function statusKey(field: string): string {
-  const plain = field.replace(TYPED, "");
-  return TAKEN.test(plain) && plain.endsWith("_") ? plain.slice(0, -1) : plain;
-}
-
-function fieldSet(status: StatusFields, types: FieldTypes): string {
-  let fields = "";
+/** A value of another type than the table says is left out: written, it would decide the type of the field for everybody. */
+function fieldSet(status: StatusFields, fields: StoredFields): string {
+  let set = "";
   for (const key in status) {
     const value = status[key];
-    let text: string;
-    if (typeof value === "number") {
-      // There is no way to write NaN or an infinity; one such value must not cost the record its others.
-      if (!Number.isFinite(value)) continue;
-      text = `${value}`;
-    } else if (typeof value === "boolean") {
-      text = value ? "true" : "false";
-    } else if (typeof value === "string") {
-      text = quoted(value);
-    } else {
-      continue;
-    }
-    const name = escaped(types.nameFor(fieldName(key), value));
-    fields += fields === "" ? `${name}=${text}` : `,${name}=${text}`;
+    if (value === undefined || !fields.takes(key, value)) continue;
+    const field = `${escaped(key)}=${typeof value === "string" ? quoted(value) : value}`;
+    set += set === "" ? field : `,${field}`;
   }
-  return fields;
+  return set;
 }
 
 /** With its leading comma; nothing for an empty value, which the protocol has no place for. */

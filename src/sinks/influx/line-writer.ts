@@ -2,14 +2,12 @@
  * Brings lines into the store, request by request, until each is known to be stored or refused.
  *
  *   lines ─ POST ─┬─ stored
- *                 ├─ a field has another type ─→ named anew, the same request again
  *                 ├─ some refused ────────────→ halved, down to the single line
  *                 └─ no answer ───────────────→ thrown; the next requests are smaller
  *
  * What an attempt that fails has brought about is remembered, so that the next one begins there.
  */
 import { LRUCache } from "lru-cache";
-import type { FieldTypes } from "./field-types.ts";
 import type { Answer } from "./http.ts";
 import { judge, leavesDoubt } from "./http-status.ts";
 import { DEVICE_STATUS } from "./line-protocol.ts";
@@ -20,29 +18,21 @@ export interface LineWriterOptions {
   readonly timeoutMs: number;
 }
 
-export interface Lines {
-  /** Made anew when the names of fields have changed; always as many, in the same order. */
-  readonly encode: () => readonly string[];
-  /** Told as it becomes known, by index. */
-  readonly stored?: (indexes: readonly number[], lines: readonly string[]) => void;
-}
+/** Told of lines that are stored as it becomes known, by index. */
+export type TellStored = (indexes: readonly number[]) => void;
 
 /** One call of `write`. */
 interface Writing {
-  readonly source: Lines;
+  readonly lines: readonly string[];
+  readonly tell: TellStored;
   readonly signal: AbortSignal;
-  lines: readonly string[];
   readonly stored: number[];
   readonly rejected: number[];
-  /** How often a request may still be sent again for the sake of names. */
-  renamings: number;
 }
 
 /** Lines of a batch whose time ran out; its next attempt starts from there. */
 const MAX_REMEMBERED_LINES = 20_000;
 const REMEMBERED_MS = 10 * 60_000;
-/** Beyond it halving is cheaper: only those who send fields of other types are sent again and again. */
-const RENAMINGS_PER_WRITE = 32;
 const MIN_LINES_PER_REQUEST = 50;
 /** A request that took no more than this part of its time may be followed by one twice as large. */
 const QUICK = 0.25;
@@ -50,18 +40,12 @@ const QUICK = 0.25;
 export class LineWriter {
   readonly #options: LineWriterOptions;
   readonly #post: (body: string, signal: AbortSignal) => Promise<Answer>;
-  readonly #types: FieldTypes;
   readonly #refused = new LRUCache<string, true>({ max: MAX_REMEMBERED_LINES, ttl: REMEMBERED_MS });
   readonly #stored = new LRUCache<string, true>({ max: MAX_REMEMBERED_LINES, ttl: REMEMBERED_MS });
   #linesPerRequest: number;
 
-  constructor(
-    options: LineWriterOptions,
-    types: FieldTypes,
-    post: (body: string, signal: AbortSignal) => Promise<Answer>,
-  ) {
+  constructor(options: LineWriterOptions, post: (body: string, signal: AbortSignal) => Promise<Answer>) {
     this.#options = options;
-    this.#types = types;
     this.#post = post;
     this.#linesPerRequest = options.maxLinesPerRequest;
   }
@@ -70,9 +54,8 @@ export class LineWriter {
    * Indexes of the lines that the server refuses; every other line is stored when this returns. Throws
    * SINK_UNAVAILABLE or SINK_DENIED.
    */
-  async write(source: Lines, signal: AbortSignal): Promise<number[]> {
-    const lines = source.encode();
-    const writing: Writing = { source, signal, lines, stored: [], rejected: [], renamings: RENAMINGS_PER_WRITE };
+  async write(lines: readonly string[], signal: AbortSignal, tell: TellStored = () => undefined): Promise<number[]> {
+    const writing: Writing = { lines, tell, signal, stored: [], rejected: [] };
     try {
       for (let from = 0; from < writing.lines.length; ) {
         const group: number[] = [];
@@ -101,30 +84,18 @@ export class LineWriter {
   async #group(writing: Writing, whole: readonly number[]): Promise<void> {
     const pending = [whole];
     for (let group = pending.pop(); group !== undefined; group = pending.pop()) {
-      const body = bodyOf(writing, group);
+      const body = group.map((index) => writing.lines[index]).join("\n");
       const answer = await this.#send(body, group.length, writing.signal);
       const verdict = judge(answer, group.length);
       if (verdict === "stored") {
         writing.stored.push(...group);
-        writing.source.stored?.(group, writing.lines);
-      } else if (this.#renamed(writing, group, body, answer)) {
-        // A line alone has no more than its fields to be renamed.
-        if (group.length === 1 || writing.renamings-- > 0) pending.push(group);
-        else pending.push(...halves(group));
+        writing.tell(group);
       } else if (verdict === "all-refused" || group.length === 1) {
         for (const index of group) writing.rejected.push(index);
       } else {
         pending.push(...halves(group));
       }
     }
-  }
-
-  /** Whether the lines of a group have other names now than when they were sent. */
-  #renamed(writing: Writing, group: readonly number[], sent: string, { conflicts = [] }: Answer): boolean {
-    if (conflicts.length === 0) return false;
-    this.#types.learn(conflicts);
-    writing.lines = writing.source.encode();
-    return bodyOf(writing, group) !== sent;
   }
 
   async #send(body: string, lineCount: number, signal: AbortSignal): Promise<Answer> {
@@ -153,8 +124,4 @@ export class LineWriter {
 function halves(group: readonly number[]): (readonly number[])[] {
   const middle = group.length >> 1;
   return [group.slice(middle), group.slice(0, middle)];
-}
-
-function bodyOf({ lines }: Writing, group: readonly number[]): string {
-  return group.map((index) => lines[index]).join("\n");
 }

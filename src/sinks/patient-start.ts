@@ -5,15 +5,10 @@
  */
 
 import { setTimeout as pause } from "node:timers/promises";
-import { GatewayError } from "../../model/errors.ts";
-import type { Log } from "../../model/log.ts";
-import { faultCode } from "../../platform/fault-code.ts";
-
-export interface StartableSink {
-  readonly name: string;
-  start(signal: AbortSignal): Promise<void>;
-  stop(): Promise<void>;
-}
+import { GatewayError } from "../model/errors.ts";
+import type { Log } from "../model/log.ts";
+import type { Sink } from "../model/sink.ts";
+import { faultCode } from "../platform/fault-code.ts";
 
 export interface PatientStartOptions {
   /** After the first refusal, doubled with each further one; after an outage always. Milliseconds. */
@@ -24,14 +19,14 @@ export interface PatientStartOptions {
 const DEFAULT_PAUSES: PatientStartOptions = { firstPauseMs: 200, maxPauseMs: 30_000 };
 
 export class PatientStart {
-  readonly #sink: StartableSink;
+  readonly #sink: Pick<Sink, "name" | "start" | "stop">;
   readonly #log: Log;
   readonly #pauses: PatientStartOptions;
   readonly #stopping = new AbortController();
   #ready = false;
   #trying: Promise<void> = Promise.resolve();
 
-  constructor(sink: StartableSink, log: Log, pauses = DEFAULT_PAUSES) {
+  constructor(sink: Pick<Sink, "name" | "start" | "stop">, log: Log, pauses = DEFAULT_PAUSES) {
     this.#sink = sink;
     this.#log = log;
     this.#pauses = pauses;

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { GatewayError } from "../../model/errors.ts";
-import type { Log } from "../../model/log.ts";
+import { GatewayError } from "../model/errors.ts";
+import type { Log } from "../model/log.ts";
 import { PatientStart } from "./patient-start.ts";
 
 const silent: Log = { info: () => undefined, warn: () => undefined, error: () => undefined };

@@ -1,0 +1,95 @@
+/**
+ * What each purpose is given of a `status`: properties of the vocabulary alone, numbers rounded to the step of the purpose,
+ * words of the list, flags. Anything else is left out, whatever admission let through: a batch may be older than the
+ * vocabulary it is opened under.
+ *
+ * A purpose is given what the purpose before it would be given, rounded once more: analytics, scene, weather. So it tells
+ * nothing about the value that the finest of them does not tell. Rounded each from the value itself, two purposes together
+ * would tell more than either: 0.6 is 1 in whole steps and 0 in steps of 2, and only what lies between 0.5 and 1 is both.
+ */
+import type { StatusFields, StatusValue } from "../model/deidentified.ts";
+import type { Property } from "../model/property.ts";
+import { type Round, roundTo } from "../vocabulary/rounding.ts";
+
+/** A property, made ready: this runs for every value of every message, once for each purpose. */
+interface Told {
+  readonly flag: boolean;
+  readonly words: ReadonlySet<string>;
+  readonly min: number;
+  readonly max: number;
+  /** `undefined` for flags and words. A difference of a counter is a multiple of its step already. */
+  readonly analytics: Round | undefined;
+  /** Of what analytics gets; `undefined` when it is the same. */
+  readonly scene: Round | undefined;
+  /** Of what a scene gets; `undefined` when weather gets nothing. */
+  readonly weather: Round | undefined;
+}
+
+type Keep = (told: Told, value: StatusValue) => StatusValue | undefined;
+
+export class StatusFilter {
+  readonly #told: ReadonlyMap<string, Told>;
+
+  constructor(properties: readonly Property[]) {
+    this.#told = new Map(properties.map((property) => [property.name, toldOf(property)]));
+  }
+
+  /** `undefined` when nothing is left, here and below. */
+  forAnalytics(status: StatusFields): StatusFields | undefined {
+    return this.#kept(status, analyticsValue);
+  }
+
+  forScene(status: StatusFields): StatusFields | undefined {
+    return this.#kept(status, sceneValue);
+  }
+
+  /** Only what has a step for weather: flags and words have none, for they say more about the home than about the sky. */
+  forWeather(status: StatusFields): StatusFields | undefined {
+    return this.#kept(status, weatherValue);
+  }
+
+  #kept(status: StatusFields, keep: Keep): StatusFields | undefined {
+    let kept: Record<string, StatusValue> | undefined;
+    for (const key in status) {
+      const told = this.#told.get(key);
+      const given = status[key];
+      if (told === undefined || given === undefined) continue;
+      const value = keep(told, given);
+      if (value === undefined) continue;
+      kept ??= {};
+      kept[key] = value;
+    }
+    return kept;
+  }
+}
+
+function toldOf({ kind, words, min, max, step, sceneStep, weatherStep }: Property): Told {
+  return {
+    flag: kind === "flag",
+    words,
+    min,
+    max,
+    analytics: step && roundTo(step),
+    scene: sceneStep === step ? undefined : sceneStep && roundTo(sceneStep),
+    weather: weatherStep && roundTo(weatherStep),
+  };
+}
+
+function analyticsValue(told: Told, given: StatusValue): StatusValue | undefined {
+  if (typeof given === "number") {
+    return told.analytics !== undefined && given >= told.min && given <= told.max ? told.analytics(given) : undefined;
+  }
+  if (typeof given === "boolean") return told.flag ? given : undefined;
+  return told.words.has(given) ? given : undefined;
+}
+
+function sceneValue(told: Told, given: StatusValue): StatusValue | undefined {
+  const value = analyticsValue(told, given);
+  return typeof value === "number" && told.scene !== undefined ? told.scene(value) : value;
+}
+
+function weatherValue(told: Told, given: StatusValue): StatusValue | undefined {
+  if (told.weather === undefined) return undefined;
+  const value = sceneValue(told, given);
+  return typeof value === "number" ? told.weather(value) : undefined;
+}

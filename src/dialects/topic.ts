@@ -1,0 +1,72 @@
+/**
+ * Topic patterns of dialects. `{child}` may span levels where a fixed level or the end follows, as names of Zigbee2MQTT
+ * may hold a slash; the longest registered alias wins.
+ */
+export type Level =
+  | { readonly is: "fixed"; readonly word: string }
+  | { readonly is: "self" | "child" | "leaf" | "any" | "rest" };
+
+export interface Pattern {
+  readonly text: string;
+  readonly levels: readonly Level[];
+  readonly child: number;
+}
+
+export interface Match {
+  /** Candidates for the alias of the child, the longest first; empty when the pattern has none. */
+  readonly children: readonly string[];
+  readonly leaf: string | undefined;
+}
+
+export const MOST_LEVELS = 8;
+const PLACEHOLDER = /[{}#+]/;
+
+/** Why a pattern is none; its text otherwise compiled. */
+export function patternOf(text: string): Pattern | { readonly fault: string } {
+  const words = text.split("/");
+  if (words.length > MOST_LEVELS) return { fault: `more than ${MOST_LEVELS} levels` };
+  const levels: Level[] = [];
+  for (const [index, word] of words.entries()) {
+    if (word === "{self}") levels.push({ is: "self" });
+    else if (word === "{child}") levels.push({ is: "child" });
+    else if (word === "{leaf}") levels.push({ is: "leaf" });
+    else if (word === "+") levels.push({ is: "any" });
+    else if (word === "#" && index === words.length - 1) levels.push({ is: "rest" });
+    else if (word === "" || PLACEHOLDER.test(word))
+      return { fault: `level "${word}" is neither a word nor a placeholder` };
+    else levels.push({ is: "fixed", word });
+  }
+  for (const one of ["self", "child", "leaf"] as const)
+    if (levels.filter(({ is }) => is === one).length > 1) return { fault: `{${one}} stands there twice` };
+  return { text, levels, child: levels.findIndex(({ is }) => is === "child") };
+}
+
+/** Whether the topic is of this shape. `reserved`: words at which no alias of a child may begin. */
+export function matchTopic(
+  { levels, child }: Pattern,
+  words: readonly string[],
+  self: string,
+  reserved: ReadonlySet<string>,
+): Match | undefined {
+  const last = levels.at(-1);
+  const open = last?.is === "rest";
+  const fixed = open ? levels.length - 1 : levels.length;
+  if (words.length < fixed) return undefined;
+  const spare = words.length - fixed;
+  const next = levels[child + 1];
+  const spans = child !== -1 && !open && (next === undefined || next.is === "fixed");
+  if (spare > 0 && !open && !spans) return undefined;
+  let leaf: string | undefined;
+  for (let index = 0; index < fixed; index += 1) {
+    const level = levels[index];
+    const word = words[spans && index > child ? index + spare : index];
+    if (level === undefined || word === undefined || word === "") return undefined;
+    if (level.is === "fixed" && level.word !== word) return undefined;
+    if (level.is === "self" && self !== word) return undefined;
+    if (level.is === "leaf") leaf = word;
+  }
+  if (child === -1) return { children: [], leaf };
+  const alias = words.slice(child, child + (spans ? spare : 0) + 1);
+  if (reserved.has(alias[0] ?? "")) return undefined;
+  return { children: [alias.join("/")], leaf };
+}

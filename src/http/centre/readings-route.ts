@@ -1,0 +1,59 @@
+/** What a person is told of the readings of their devices: each by its plain name, with what is kept of it and who gets what. */
+import type { FastifyInstance } from "fastify";
+import type { ZodTypeProvider } from "fastify-type-provider-zod";
+import { z } from "zod";
+import type { CentrePort, HttpPorts } from "../ports.ts";
+import { problemResponses, refuse } from "../problems.ts";
+import { CENTRE_PROBLEMS, enter } from "./entered.ts";
+
+const told = z.string().max(4_096);
+const readings = z
+  .strictObject({
+    readings: z.array(
+      z.strictObject({
+        name: z.string().describe("The key in `status`."),
+        label: z.string(),
+        stored: told.describe("What analytics keeps."),
+        scene: told,
+        weather: told.optional().describe("Absent: weather services do not get it."),
+      }),
+    ),
+  })
+  .meta({
+    examples: [
+      {
+        readings: [
+          {
+            name: "temperature",
+            label: "temperature",
+            stored: "rounded to 0.1 °C",
+            scene: "rounded to 0.5 °C",
+            weather: "rounded to 0.5 °C",
+          },
+        ],
+      },
+    ],
+  });
+
+export function readingsRoute(scope: FastifyInstance, ports: HttpPorts, centre: CentrePort): void {
+  // The same for everybody and for as long as the gateway runs.
+  const answer = { readings: [...centre.properties] };
+  scope.withTypeProvider<ZodTypeProvider>().get(
+    "/centre/api/readings",
+    {
+      schema: {
+        operationId: "centreReadings",
+        tags: ["privacy centre"],
+        security: [{ centre: [] }],
+        summary: "What readings there are, and how exactly each is kept and passed on",
+        description:
+          "The closed vocabulary of `status` in plain words, the operator's own properties included. Names no device and no person.",
+        response: { 200: readings, ...problemResponses(...CENTRE_PROBLEMS) },
+      },
+    },
+    async (request, reply) => {
+      const entered = await enter(ports, request);
+      return "refused" in entered ? refuse(reply, entered.refused) : reply.code(200).send(answer);
+    },
+  );
+}

@@ -1,0 +1,36 @@
+/** Which fields the store holds in each measurement, and of which type: known beforehand, so that no statement needs a wildcard. */
+import type { StatusValue } from "../../model/deidentified.ts";
+import type { Measurement } from "../../model/sink.ts";
+
+/** The properties of `status`: what else a record holds is not written. */
+export type FieldTable = readonly {
+  readonly name: string;
+  readonly kind: "number" | "flag" | "word" | "counter";
+}[];
+
+/** Numbers are floats always: whether a device sends `20` or `20.5` must not decide the type of a field. */
+const TYPE_OF_KIND = { number: "number", counter: "number", flag: "boolean", word: "string" } as const;
+/** Columns that each row has beside its fields. */
+const COLUMNS: ReadonlySet<string> = new Set(["time", "device", "model"]);
+const OTHER_FIELDS = { device_location: ["cell", "resolution"], cell_activity: ["devices", "messages"] } as const;
+
+export class StoredFields {
+  readonly #types: ReadonlyMap<string, "number" | "boolean" | "string">;
+  readonly #names: readonly string[];
+
+  constructor(table: FieldTable) {
+    const usable = table.filter(({ name }) => !COLUMNS.has(name));
+    this.#types = new Map(usable.map(({ name, kind }) => [name, TYPE_OF_KIND[kind]]));
+    this.#names = [...this.#types.keys()];
+  }
+
+  /** By name, as statements list them. */
+  of(measurement: Measurement): readonly string[] {
+    return measurement === "device_status" ? this.#names : OTHER_FIELDS[measurement];
+  }
+
+  /** Whether a value may stand in this field of `device_status`; there is no way to write NaN or an infinity. */
+  takes(name: string, value: StatusValue): boolean {
+    return this.#types.get(name) === typeof value && (typeof value !== "number" || Number.isFinite(value));
+  }
+}

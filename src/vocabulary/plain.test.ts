@@ -1,0 +1,38 @@
+/** What a person reads about a reading is what becomes of it. */
+import { expect, it } from "vitest";
+import { plainly } from "./plain.ts";
+import { propertyRow } from "./row.ts";
+import { Vocabulary } from "./vocabulary.ts";
+
+const own = propertyRow.parse({ name: "glow", kind: "number", range: "0..9", step: "1 digits, at least 0.5" });
+const vocabulary = new Vocabulary([own]);
+
+it.each([
+  ["temperature", "rounded to 0.1 °C", "rounded to 0.5 °C", "rounded to 0.5 °C"],
+  ["illuminance", "rounded to 2 digits", "rounded to 2 digits", "rounded to 2 digits"],
+  ["uv_index", "rounded to 0.5", "rounded to 0.5", "rounded to 0.5"],
+  [
+    "power",
+    "rounded to 2 digits, and to 5 W at the finest",
+    "rounded to 2 digits, and to 5 W at the finest",
+    undefined,
+  ],
+  ["energy", "how much was added, to 0.01 kWh", "how much was added, to 0.01 kWh", undefined],
+  ["rain", "how much was added, to 0.2 mm", "how much was added, to 0.2 mm", "how much was added, to 0.2 mm"],
+  ["open", "yes or no", "yes or no", undefined],
+  ["lock_state", "one of locked, unlocked, jammed, unknown", "one of locked, unlocked, jammed, unknown", undefined],
+  ["glow", "rounded to 1 digit, and to 0.5 at the finest", "rounded to 1 digit, and to 0.5 at the finest", undefined],
+])("%s is %s", (name, stored, scene, weather) => {
+  const property = vocabulary.properties.find((one) => one.name === name);
+  expect(property && plainly(property)).toEqual({
+    name,
+    label: property?.label,
+    stored,
+    scene,
+    ...(weather && { weather }),
+  });
+});
+
+it("says something of every property", () => {
+  for (const property of vocabulary.properties) expect(JSON.stringify(plainly(property))).not.toContain("nothing");
+});
