@@ -85,11 +85,11 @@ function influxWrites(options: OnePerJobOptions): WriteApi {
 }
 
 function store(job: MessageJob): void {
-  const { model, status } = JSON.parse(job.payload) as { model: string; status: Record<string, number | string> };
+  const { model, status } = JSON.parse(job.payload) as { model: string; status: Record<string, number | boolean> };
   const point = new Point("device_status").tag("device", job.device).tag("model", model).timestamp(nextNs());
   for (const [key, value] of Object.entries(status)) {
     if (typeof value === "number") point.floatField(key, value);
-    else point.stringField(key, value);
+    else point.booleanField(key, value);
   }
   writes?.writePoint(point);
   processed += 1;

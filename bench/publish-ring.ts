@@ -22,7 +22,7 @@ export function payloadTemplate(device: number): string {
   const model = MODELS[device % MODELS.length] ?? "HB-200";
   return (
     `{"model":"${model}","location":{"lat":${lat.toFixed(2)}###,"lon":${lon.toFixed(2)}###},` +
-    `"status":{"power":"on","battery":8#,"temperature":2#.#,"humidity":4#,"signal_dbm":-6#}}`
+    `"status":{"power_on":true,"battery":8#,"temperature":2#.#,"humidity":4#,"rssi":-6#}}`
   );
 }
 

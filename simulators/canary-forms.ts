@@ -5,6 +5,7 @@ export const CANARY_KINDS = [
   "token",
   "ip",
   "coordinate",
+  "total",
   "message-id",
   "account",
   "service-token",
@@ -42,7 +43,7 @@ export function formsOf({ kind, value }: Canary): CanaryForm[] {
   add("url-encoded", Buffer.from(encodeURIComponent(value)));
   add("JSON-escaped", Buffer.from(JSON.stringify(value).slice(1, -1)));
   add("UTF-16", Buffer.from(value, "utf16le"));
-  if (kind === "coordinate") for (const { form, bytes } of coordinateForms(value)) add(form, bytes);
+  if (kind === "coordinate" || kind === "total") for (const { form, bytes } of coordinateForms(value)) add(form, bytes);
   return forms;
 }
 

@@ -1,6 +1,6 @@
 /**
  * What each kind of device says: its models, whether it moves, and how its status changes from
- * one message to the next.
+ * one message to the next. Properties of the vocabulary, as exact as a sensor tells them: what is kept is rounded.
  */
 import type { Random } from "./random.ts";
 
@@ -14,9 +14,11 @@ export interface DeviceProfile {
   /** Relative frequency in a fleet. */
   readonly weight: number;
   status(random: Random): StatusFields;
+  /** What it counts without end, by how much at most between two messages. */
+  readonly counts?: { readonly property: string; readonly most: number };
 }
 
-const oneDecimal = (value: number) => Math.round(value * 10) / 10;
+const twoDecimals = (value: number) => Math.round(value * 100) / 100;
 
 export const DEVICE_PROFILES: readonly DeviceProfile[] = [
   {
@@ -25,10 +27,10 @@ export const DEVICE_PROFILES: readonly DeviceProfile[] = [
     moving: false,
     weight: 5,
     status: (random) => ({
-      temperature: oneDecimal(random.between(16, 34)),
-      humidity: Math.round(random.between(25, 90)),
-      setpoint: oneDecimal(random.between(18, 26)),
-      heating: random.chance(0.3),
+      temperature: twoDecimals(random.between(16, 34)),
+      humidity: twoDecimals(random.between(25, 90)),
+      setpoint: 18 + random.int(17) / 2,
+      running_state: random.chance(0.3) ? "heat" : "idle",
     }),
   },
   {
@@ -37,10 +39,10 @@ export const DEVICE_PROFILES: readonly DeviceProfile[] = [
     moving: false,
     weight: 4,
     status: (random) => ({
-      power: "on",
-      paired: 1 + random.int(30),
-      uptime_h: random.int(9000),
-      firmware: `4.${random.int(9)}`,
+      online: true,
+      restarted: random.chance(0.01),
+      link_quality: random.int(101),
+      internal_temperature: twoDecimals(random.between(30, 60)),
     }),
   },
   {
@@ -49,17 +51,22 @@ export const DEVICE_PROFILES: readonly DeviceProfile[] = [
     moving: false,
     weight: 6,
     status: (random) => ({
-      power: random.chance(0.5) ? "on" : "off",
+      power_on: random.chance(0.5),
       brightness: random.int(101),
-      color_k: 2200 + 100 * random.int(40),
+      color_temp: 150 + random.int(351),
+      power: twoDecimals(random.between(0, 60)),
     }),
+    counts: { property: "energy", most: 0.02 },
   },
   {
     kind: "lock",
     models: ["LK-40", "LK-41"],
     moving: false,
     weight: 3,
-    status: (random) => ({ locked: random.chance(0.8), jammed: random.chance(0.01), battery: random.int(101) }),
+    status: (random) => ({
+      lock_state: random.chance(0.01) ? "jammed" : random.chance(0.8) ? "locked" : "unlocked",
+      battery: random.int(101),
+    }),
   },
   {
     kind: "weather-station",
@@ -67,24 +74,29 @@ export const DEVICE_PROFILES: readonly DeviceProfile[] = [
     moving: false,
     weight: 2,
     status: (random) => ({
-      temperature: oneDecimal(random.between(-8, 42)),
+      temperature: twoDecimals(random.between(-8, 42)),
       humidity: random.int(101),
-      pressure: Math.round(random.between(960, 1045)),
-      wind_speed: oneDecimal(random.between(0, 22)),
+      pressure: twoDecimals(random.between(960, 1045)),
+      wind_speed: twoDecimals(random.between(0, 22)),
     }),
+    counts: { property: "rain", most: 0.4 },
   },
   {
     kind: "phone",
     models: ["PH-APP-3", "PH-APP-4"],
     moving: true,
     weight: 4,
-    status: (random) => ({ battery: random.int(101), charging: random.chance(0.25), app: `3.${random.int(20)}` }),
+    status: (random) => ({ battery: random.int(101), charging: random.chance(0.25) }),
   },
   {
     kind: "car",
     models: ["CR-EV1", "CR-EV2"],
     moving: true,
     weight: 2,
-    status: (random) => ({ charge: random.int(101), charging: random.chance(0.2), range_km: random.int(520) }),
+    status: (random) => ({
+      battery: random.int(101),
+      charging: random.chance(0.2),
+      internal_temperature: twoDecimals(random.between(5, 45)),
+    }),
   },
 ];

@@ -70,6 +70,7 @@ const ROWS: Readonly<Record<Standing, Row>> = {
   expired: always(refused("consent-expired")),
   unbound: always(refused("unknown-device")),
   malformed: always(refused("invalid-payload")),
+  "strange-words": always(refused("nothing-known")),
 };
 
 /** `listening` are the purposes that a service is subscribed to during the run. */

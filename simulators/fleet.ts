@@ -8,7 +8,7 @@ import { connectMqtt, disconnectMqtt } from "../tools/wire/connection.ts";
 import type { Canary } from "./canary-forms.ts";
 import { eachLimited, eventually } from "./concurrency.ts";
 import { expectationOf } from "./expectation.ts";
-import { composeMessage } from "./messages.ts";
+import { type ComposedMessage, composeMessage } from "./messages.ts";
 import type { Population, SimulatedDevice } from "./population.ts";
 import { Random } from "./random.ts";
 import type { SentLog, SentMessage } from "./sent-log.ts";
@@ -138,11 +138,12 @@ export class Fleet {
     });
   }
 
-  #collectCanaries(raw: { id?: string; ip?: string; lat?: number; lon?: number }): void {
+  #collectCanaries(raw: ComposedMessage["raw"]): void {
     const { canaries } = this.#log;
     if (raw.id !== undefined) canaries.push({ kind: "message-id", value: raw.id });
     if (raw.ip !== undefined) canaries.push({ kind: "ip", value: raw.ip });
     if (raw.lat !== undefined) canaries.push({ kind: "coordinate", value: String(raw.lat) });
+    if (raw.total !== undefined) canaries.push({ kind: "total", value: String(raw.total) });
     if (raw.lon !== undefined) canaries.push({ kind: "coordinate", value: String(raw.lon) });
   }
 }

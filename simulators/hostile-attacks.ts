@@ -39,23 +39,30 @@ function fill(template: string, { attacker, victim }: AttackContext): string {
 }
 
 const OWN = "devices/{me}/telemetry";
-const VICTIM_PAYLOAD = '{"ip":"{ip}","location":{"lat":{lat},"lon":{lon}},"status":{"power":"on"}}';
+const VICTIM_PAYLOAD = '{"ip":"{ip}","location":{"lat":{lat},"lon":{lon}},"status":{"power_on":true}}';
 
 const PUBLISHES: readonly Attack[] = [
-  dropped("unknown key", "invalid-payload", OWN, '{"status":{"power":"on"},"ssid":"home {ip}"}'),
+  dropped("unknown key", "invalid-payload", OWN, '{"status":{"power_on":true},"ssid":"home {ip}"}'),
   dropped(
     "account-like key",
     "invalid-payload",
     OWN,
-    '{"email":"{email}","password":"{password}","status":{"power":"on"}}',
+    '{"email":"{email}","password":"{password}","status":{"power_on":true}}',
   ),
-  dropped("account data inside status", "invalid-payload", OWN, '{"status":{"note":"{email}"}}'),
-  dropped("position inside status", "invalid-payload", OWN, '{"status":{"note":"{lat}, {lon}"}}'),
+  dropped("account data inside status", "invalid-payload", OWN, '{"status":{"power_on":true,"ownerEmail":"{email}"}}'),
+  dropped("account data in a key nobody knows", "nothing-known", OWN, '{"status":{"note":"{email}"}}'),
+  dropped("position inside status", "nothing-known", OWN, '{"status":{"note":"{lat}, {lon}","gps":[{lat},{lon}]}}'),
+  dropped("position beside the status", "invalid-payload", OWN, '{"status":{"power_on":true},"gps":"{lat}, {lon}"}'),
   dropped("not JSON", "invalid-payload", OWN, "GET /{victim} HTTP/1.1"),
   dropped("deep JSON", "invalid-payload", OWN, `{"status":${'{"a":'.repeat(900)}1${"}".repeat(900)}}`),
   dropped("NaN coordinates", "invalid-payload", "devices/{me}/location", '{"lat":NaN,"lon":{lon}}'),
   dropped("coordinates off the globe", "invalid-payload", "devices/{me}/location", '{"lat":{lat},"lon":1e308}'),
-  dropped("__proto__ as a key", "invalid-payload", OWN, '{"__proto__":{"model":"{victim}"},"status":{"power":"on"}}'),
+  dropped(
+    "__proto__ as a key",
+    "invalid-payload",
+    OWN,
+    '{"__proto__":{"model":"{victim}"},"status":{"power_on":true}}',
+  ),
   dropped("payload of 20 KB", "too-large", OWN, `{"status":{"note":"${"{victim}".repeat(700)}"}}`),
   dropped("another device's topic", "invalid-topic", "devices/{victim}/telemetry", VICTIM_PAYLOAD),
   dropped("unknown topic", "invalid-topic", "devices/{me}/diary", VICTIM_PAYLOAD),
@@ -75,6 +82,14 @@ const PUBLISHES: readonly Attack[] = [
     run: (context) => publishOnce(context, fill(OWN, context), statusOf(), STORED, { retain: true }),
   },
   {
+    name: "account data beside what is known",
+    allowed: ["acknowledged"],
+    run: (context) => {
+      const more = fill('{"note":"{email}","{ip}":1,"preset":"{password}","battery":"{ip}"}', context);
+      return publishOnce(context, fill(OWN, context), statusOf({}, JSON.parse(more) as object), STORED);
+    },
+  },
+  {
     name: "absurd ts",
     allowed: ["acknowledged"],
     run: (context) => publishOnce(context, fill(OWN, context), statusOf({ ts: 9e15 }), STORED),
@@ -84,8 +99,8 @@ const PUBLISHES: readonly Attack[] = [
 const STORED = { kind: "stored", forwarded: ["scene"] } as const;
 
 /** A valid status; `publishOnce` puts the number in. */
-function statusOf(extra: object = {}): string {
-  return JSON.stringify({ status: { power: "on", seq: 0 }, ...extra });
+function statusOf(extra: object = {}, more: object = {}): string {
+  return JSON.stringify({ status: { ...more, power_on: true, seq: 0 }, ...extra });
 }
 
 /** Far above the rate limit: what is over it is acknowledged, dropped and counted; nobody else waits for it. */
@@ -108,7 +123,7 @@ const FLOOD: Attack = {
         part: "status",
         qos: 1,
         topic: `devices/${attacker.id}/status`,
-        payload: JSON.stringify({ power: "on", seq }),
+        payload: JSON.stringify({ power_on: true, seq }),
         traceable: true,
         expectation: amongListening({ kind: "either", reasons: ["over-rate"], forwarded: ["scene"] }, listening),
         sentAt: Date.now(),

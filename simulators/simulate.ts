@@ -63,7 +63,7 @@ async function simulate(signal: AbortSignal): Promise<SimulationReport> {
     hostile: flags.hostile && flags.api !== undefined,
     withdrawAfterMs: flags.duration * 500,
     // Runs that share a store must not share numbers.
-    firstSeq: Date.now() * 1000,
+    firstSeq: Date.now() * 100,
   });
   try {
     await simulation.prepare();

@@ -23,6 +23,7 @@ import type { StoreView } from "./store-view.ts";
 import type { Tally } from "./tally.ts";
 import { MAX_PHASES } from "./telltale.ts";
 import type { Timeline } from "./timeline.ts";
+import type { Judge } from "./verdict.ts";
 
 export interface ChangesOfMindOptions {
   readonly people: readonly RacePerson[];
@@ -34,6 +35,7 @@ export interface ChangesOfMindOptions {
   readonly names: Names;
   readonly store: StoreView;
   readonly snapshots: Snapshots;
+  readonly judge: Judge;
   readonly tally: Tally;
   /** People who act at the same time. */
   readonly concurrency: number;
@@ -108,7 +110,7 @@ export class ChangesOfMind {
   }
 
   async #withdraw(person: RacePerson): Promise<void> {
-    const { random, api, timeline, listeners, names, store, snapshots, tally } = this.#options;
+    const { random, api, timeline, listeners, names, store, snapshots, judge, tally } = this.#options;
     const { kind, body, devices, lost } = makeWithdrawal(random, person);
     const indexes = devices.map(({ index }) => index);
     await this.#sendSomething(indexes);
@@ -123,6 +125,8 @@ export class ChangesOfMind {
       for (const index of indexes) {
         snapshots.add(index, timeline.phaseOf(index), view, (name) => names.ownerOf(name) === index);
       }
+      // By the end a place may have been overwritten, and a row erased, that should not have been there now.
+      judge.rows(view);
     }
     await passed;
   }

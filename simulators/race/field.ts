@@ -14,6 +14,7 @@ import { StoreView } from "./store-view.ts";
 import { Tally } from "./tally.ts";
 import { Telltale } from "./telltale.ts";
 import { Timeline } from "./timeline.ts";
+import { Judge } from "./verdict.ts";
 
 export interface Field {
   readonly people: readonly RacePerson[];
@@ -21,7 +22,7 @@ export interface Field {
   readonly timeline: Timeline;
   readonly sent: SentMessages;
   readonly telltale: Telltale;
-  readonly snapshots: Snapshots;
+  readonly judge: Judge;
   readonly tally: Tally;
   readonly names: Names;
   readonly store: StoreView;
@@ -69,9 +70,10 @@ export async function prepareField(options: FieldOptions): Promise<Field> {
   await fleet.connect();
 
   const atOnce = Math.max(1, Math.min(PEOPLE_AT_ONCE, Math.floor(people.length * PEOPLE_SHARE)));
-  const parts = { people, timeline, fleet, listeners, names, store, snapshots, tally };
+  const judge = new Judge({ timeline, sent, telltale, snapshots, ownerOf: (name) => names.ownerOf(name) });
+  const parts = { people, timeline, fleet, listeners, names, store, judge, tally };
   const bounds = { concurrency: atOnce, erasures: Math.ceil(atOnce * ERASURES_SHARE) };
-  const minds = new ChangesOfMind({ ...parts, ...bounds, api: arena.api, random: random.fork("minds") });
+  const minds = new ChangesOfMind({ ...parts, ...bounds, snapshots, api: arena.api, random: random.fork("minds") });
   return { ...parts, devices, sent, telltale, minds, random: random.fork("course") };
 }
 

@@ -14,6 +14,7 @@ interface RaceFlags {
   readonly seed: number;
   readonly kills: number;
   readonly storeDelay: number;
+  readonly leastChecked: number;
   readonly fence: boolean;
   readonly erasure: boolean;
   readonly json: boolean;
@@ -32,6 +33,12 @@ const flags = new Command("race")
   .option("--kills <count>", "how often a gateway is killed", whole(0), 12)
   .option("--seed <number>", "same seed, same people and same choices; their timing is the machine's", whole(0), 1)
   .option("--store-delay <ms>", "how much later the store gets each write", whole(0), 0)
+  .option(
+    "--least-checked <count>",
+    "rows of each measurement and packets of each purpose that must have been checked; less for a small run",
+    whole(1),
+    1_000,
+  )
   .option("--no-fence", "gateways whose withdrawals wait for nothing: must end with violations")
   .option("--no-erasure", "gateways whose erasures overlook a device: must end with violations")
   .option("--json", "result as one JSON object on the last line; everything else goes to stderr", false)
@@ -56,6 +63,7 @@ async function race(signal: AbortSignal): Promise<RaceResult> {
     seed,
     broken,
     storeDelayMs,
+    leastChecked: flags.leastChecked,
     say,
     progress,
     signal,

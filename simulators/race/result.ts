@@ -4,7 +4,7 @@ import type { RaceFleet } from "./fleet.ts";
 import type { Listeners } from "./listeners.ts";
 import type { SentMessages } from "./sent-messages.ts";
 import { type Percentiles, percentiles, type Tally } from "./tally.ts";
-import type { Verdict } from "./verdict.ts";
+import type { CheckedPackets, CheckedRows, Verdict } from "./verdict.ts";
 
 export interface RaceResult {
   readonly messages: number;
@@ -23,8 +23,10 @@ export interface RaceResult {
   readonly messagesRepeated: number;
   readonly connectionsLost: number;
   readonly lostWhereConsentHeld: number;
-  readonly checkedRows: number;
-  readonly checkedPackets: number;
+  readonly checkedRows: CheckedRows;
+  readonly checkedPackets: CheckedPackets;
+  /** Of which of these so few were seen that the run shows nothing about them; empty in a run that may pass. */
+  readonly nothingChecked: readonly string[];
   readonly forwardedAtTheAnswer: number;
   /** From the answer of a withdrawal until the store was read, and until every service connection had answered a question. */
   readonly snapshotMs: Percentiles;
@@ -37,11 +39,12 @@ export interface RaceResult {
 
 export interface ResultInput {
   readonly seed: number;
+  readonly leastChecked: number;
   readonly verdict: Verdict;
   readonly tally: Tally;
   readonly sent: SentMessages;
-  readonly fleet: RaceFleet;
-  readonly listeners: Listeners;
+  readonly fleet: Pick<RaceFleet, "repeated" | "lostConnections">;
+  readonly listeners: Pick<Listeners, "askedMs">;
   /** From the first message to the last acknowledgement; and of everything. */
   readonly racingMs: number;
   readonly durationMs: number;
@@ -67,6 +70,7 @@ export function resultOf({ verdict, tally, sent, fleet, listeners, ...input }: R
     lostWhereConsentHeld: verdict.lostWhereConsentHeld,
     checkedRows: verdict.checkedRows,
     checkedPackets: verdict.checkedPackets,
+    nothingChecked: tooFew({ ...verdict.checkedRows, ...verdict.checkedPackets }, input.leastChecked),
     forwardedAtTheAnswer: verdict.forwardedAtTheAnswer,
     snapshotMs: percentiles(tally.snapshotMs),
     askedMs: percentiles(listeners.askedMs),
@@ -77,18 +81,23 @@ export function resultOf({ verdict, tally, sent, fleet, listeners, ...input }: R
   };
 }
 
-/** What must not happen, and did not. */
+function tooFew(checked: Readonly<Record<string, number>>, least: number): string[] {
+  return Object.entries(checked).flatMap(([kind, count]) => (count < least ? [kind] : []));
+}
+
+/** What must not happen did not, and was looked for. */
 export function racePassed(result: RaceResult): boolean {
-  const { storedAfterWithdrawal, rowsAfterErasure, forwardedAfterWithdrawal, lost } = result;
-  return storedAfterWithdrawal + rowsAfterErasure + forwardedAfterWithdrawal + lost === 0;
+  const { storedAfterWithdrawal, rowsAfterErasure, forwardedAfterWithdrawal, lost, nothingChecked } = result;
+  return storedAfterWithdrawal + rowsAfterErasure + forwardedAfterWithdrawal + lost + nothingChecked.length === 0;
 }
 
 export function raceText(result: RaceResult): string {
-  const { withdrawalMs, erasureMs, kills, violations } = result;
+  const { withdrawalMs, erasureMs, kills, violations, checkedRows, checkedPackets, nothingChecked } = result;
   const lines = [
     `${result.messages} messages (${result.messagesPerSecond}/s), ${result.withdrawals} withdrawals, ${result.reconsents} new consents, ${result.erasures} erasures, ${kills.a + kills.b} kills in ${result.seconds} s`,
     `withdrawal ${withdrawalMs.p50} ms (p99 ${withdrawalMs.p99} ms), erasure ${erasureMs.p50} ms (p99 ${erasureMs.p99} ms)`,
-    `${result.checkedRows} rows and ${result.checkedPackets} packets checked`,
+    `checked: ${[checkedRows, checkedPackets].map(countsText).join("; ")}`,
+    ...nothingChecked.map((kind) => `NOTHING CHECKED: too few of ${kind} to show anything`),
     `stored after a withdrawal: ${result.storedAfterWithdrawal}`,
     `forwarded after a withdrawal: ${result.forwardedAfterWithdrawal}`,
     `rows after an erasure: ${result.rowsAfterErasure}`,
@@ -99,4 +108,10 @@ export function raceText(result: RaceResult): string {
     ),
   ];
   return lines.map((line) => `  ${line}`).join("\n");
+}
+
+function countsText(counts: Readonly<Record<string, number>>): string {
+  return Object.entries(counts)
+    .map(([kind, count]) => `${count} of ${kind}`)
+    .join(", ");
 }

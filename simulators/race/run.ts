@@ -3,7 +3,7 @@ import { eventually } from "../concurrency.ts";
 import { Arena, type Broken } from "./arena.ts";
 import { type Field, prepareField } from "./field.ts";
 import { type RaceResult, resultOf } from "./result.ts";
-import { judge, type Verdict } from "./verdict.ts";
+import type { Verdict } from "./verdict.ts";
 import { runCourse } from "./waves.ts";
 
 export interface RaceOptions {
@@ -16,6 +16,8 @@ export interface RaceOptions {
   /** For a negative control. */
   readonly broken?: Broken | undefined;
   readonly storeDelayMs: number;
+  /** Rows of each measurement and packets of each purpose that have to be checked: a race that saw less shows nothing. */
+  readonly leastChecked: number;
   readonly say: (line: string) => void;
   readonly progress?: (state: RaceProgress) => void;
   readonly signal: AbortSignal;
@@ -35,7 +37,7 @@ const SETTLE_DEADLINE_MS = 120_000;
 /** Nothing is left running, however it ends. Throws when the race could not be held, which says nothing about who would have won. */
 export async function runRace(options: RaceOptions): Promise<RaceResult> {
   const startedAt = performance.now();
-  const { seed, say, signal } = options;
+  const { seed, leastChecked, say, signal } = options;
   const arena = new Arena(options);
   const closing: (() => Promise<void> | void)[] = [() => arena.stop()];
   try {
@@ -48,7 +50,7 @@ export async function runRace(options: RaceOptions): Promise<RaceResult> {
     say("  all sent and acknowledged; waiting until nothing is under way any more");
     const verdict = await conclude(field, steady);
     const durationMs = performance.now() - startedAt;
-    return resultOf({ ...field, seed, verdict, racingMs, durationMs });
+    return resultOf({ ...field, seed, leastChecked, verdict, racingMs, durationMs });
   } finally {
     for (const close of closing.reverse()) await close();
   }
@@ -87,13 +89,13 @@ async function race(options: RaceOptions, arena: Arena, field: Field): Promise<n
 }
 
 async function conclude(field: Field, steady: ReadonlySet<number>): Promise<Verdict> {
-  const { names, listeners, store } = field;
+  const { judge, names, listeners, store } = field;
   if (!(await eventually(async () => (await names.underWay()) === 0, SETTLE_DEADLINE_MS))) {
     throw new Error("the queue did not run empty");
   }
   await listeners.caughtUp();
   const stored = await store.read();
-  return judge({ ...field, ownerOf: (name) => names.ownerOf(name), stored, heard: listeners.heard, steady });
+  return judge.verdict({ stored, heard: listeners.heard, steady });
 }
 
 /** Of people who never change anything. */

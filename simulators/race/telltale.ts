@@ -24,6 +24,8 @@ export const TELLTALE_OPTIONS: ConfigTree = {
     location: { finestResolution: RESOLUTION, defaultResolution: RESOLUTION },
     models: Array.from({ length: MAX_PHASES }, (_, phase) => ({ match: `R${phase}-*`, as: `round-${phase}` })),
   },
+  // Weather services get it too: they see no device, and by it a packet is held against the message it was made of.
+  properties: [{ name: "n", kind: "number", range: "0..1e9", step: 1, weather: 1 }],
 };
 
 export interface Stay {
@@ -54,13 +56,13 @@ export class Telltale {
     const { lat, lon } = this.#spotOf(device, phase);
     return (
       `{"model":"R${phase}-1","ip":"${addressOf(n)}","location":{"lat":${lat},"lon":${lon}},` +
-      `"status":{"n":${n},"power":"on"},"ts":${nowMs},"id":"n${n}"}`
+      `"status":{"n":${n},"power_on":true},"ts":${nowMs},"id":"n${n}"}`
     );
   }
 
   /** Payload of a message on the status topic. */
   status(n: number, nowMs: number): string {
-    return `{"n":${n},"power":"off","ts":${nowMs},"id":"n${n}"}`;
+    return `{"n":${n},"power_on":false,"ts":${nowMs},"id":"n${n}"}`;
   }
 
   /** The cell that the device tells of in this phase. */

@@ -8,7 +8,7 @@ import { Snapshots } from "./snapshots.ts";
 import type { LocationRow, StatusRow, StoredView } from "./store-view.ts";
 import { Telltale } from "./telltale.ts";
 import { Timeline } from "./timeline.ts";
-import { judge, type Verdict } from "./verdict.ts";
+import { Judge, type Verdict } from "./verdict.ts";
 
 const DEVICE = 0;
 const NAME = "name-0";
@@ -49,17 +49,13 @@ function consentAgain(): void {
   timeline.confirm([DEVICE]);
 }
 
-function verdict(stored: Partial<StoredView>, heard: readonly Heard[] = []): Verdict {
-  return judge({
-    timeline,
-    sent,
-    telltale,
-    snapshots,
-    ownerOf: (name) => (name === NAME ? DEVICE : name === "name-1" ? 1 : undefined),
-    stored: { statuses: [], locations: [], ...stored },
-    heard,
-    steady: new Set([1]),
-  });
+function newJudge(): Judge {
+  const ownerOf = (name: string) => (name === NAME ? DEVICE : name === "name-1" ? 1 : undefined);
+  return new Judge({ timeline, sent, telltale, snapshots, ownerOf });
+}
+
+function verdict(stored: Partial<StoredView>, heard: readonly Heard[] = [], judge = newJudge()): Verdict {
+  return judge.verdict({ stored: { statuses: [], locations: [], ...stored }, heard, steady: new Set([1]) });
 }
 
 function packet(purpose: ServicePurpose, content: unknown, passed: number, known = passed): Heard {
@@ -117,6 +113,19 @@ describe("rows", () => {
     expect(verdict({ statuses: [row(refused)] }).storedAfterWithdrawal).toBe(1);
   });
 
+  it("count when they are read on the way and gone in the end, and once however often they are read", () => {
+    const judge = newJudge();
+    const { n, cell } = send();
+    withdraw(ANALYTICS);
+    const view = { statuses: [row(n)], locations: [{ device: NAME, cell }] };
+    judge.rows(view);
+    judge.rows(view);
+    expect(verdict({}, [], judge)).toMatchObject({
+      storedAfterWithdrawal: 2,
+      checkedRows: { device_status: 1, device_location: 1 },
+    });
+  });
+
   it("under the name of another device, of another phase or of no message belong to nobody", () => {
     const { n } = send();
     for (const stray of [{ device: "name-1", n }, { device: "nobody", n }, row(n, "round-1"), row(n + 1)]) {
@@ -152,7 +161,10 @@ describe("packets", () => {
       ["weather", { cell }],
     ];
     const heard = contents.map(([purpose, content]) => packet(purpose, content, 1));
-    expect(verdict({}, heard).violations).toEqual([]);
+    expect(verdict({}, heard)).toMatchObject({
+      violations: [],
+      checkedPackets: { weather: 1, scene: 0, network: 2 },
+    });
     expect(withdraw(ALL_GRANTS)).toBe(1);
     expect(verdict({}, heard).forwardedAfterWithdrawal).toBe(3);
   });
@@ -168,8 +180,9 @@ describe("packets", () => {
   });
 
   it("without any mark belong to nobody", () => {
-    const kinds = verdict({}, [packet("scene", { device: NAME }, 0)]).violations.map(({ kind }) => kind);
-    expect(kinds).toEqual(["packet that is nobody's"]);
+    const { violations, checkedPackets } = verdict({}, [packet("scene", { device: NAME }, 0)]);
+    expect(violations.map(({ kind }) => kind)).toEqual(["packet that is nobody's"]);
+    expect(checkedPackets.scene).toBe(0);
   });
 });
 

@@ -1,9 +1,9 @@
 /**
- * The judgement: every row that the store holds in the end and every packet that a service got, held
- * against what its person allowed. No tolerance: what cannot be told to be allowed is a violation.
+ * The judgement: every row that was read from the store, in the end or on the way, and every packet that a service got,
+ * held against what its person allowed. No tolerance: what cannot be told to be allowed is a violation.
  */
-import { CATEGORIES, type Category, grantsOf, type Purpose } from "../../src/model/consent.ts";
-import { Complaints, type Violation } from "./complaints.ts";
+import { CATEGORIES, type Category, grantsOf, type Purpose, type ServicePurpose } from "../../src/model/consent.ts";
+import { Complaints, type Violation, type ViolationKind } from "./complaints.ts";
 import type { Heard } from "./listeners.ts";
 import type { SentMessages } from "./sent-messages.ts";
 import type { Snapshots } from "./snapshots.ts";
@@ -12,13 +12,17 @@ import { phaseOfModel, type Stay, type Telltale } from "./telltale.ts";
 import { endOf, isErased, mayAppear, type Phase, type Timeline } from "./timeline.ts";
 import { stayOf, type Use, usesOf } from "./uses.ts";
 
-export interface Evidence {
+/** What is known of the run while it runs. */
+export interface Ground {
   readonly timeline: Timeline;
   readonly sent: SentMessages;
   readonly telltale: Pick<Telltale, "stayIn">;
   readonly snapshots: Pick<Snapshots, "hadRow" | "hadCell">;
   readonly ownerOf: (name: string) => number | undefined;
-  /** In the end, when nothing was under way any more. */
+}
+
+/** In the end, when nothing was under way any more. */
+export interface Outcome {
   readonly stored: StoredView;
   readonly heard: readonly Heard[];
   /** Devices whose people never changed anything. */
@@ -35,10 +39,15 @@ export interface Verdict {
   readonly lostWhereConsentHeld: number;
   /** Packets between an answer and what the connection answered right after it: handed over before or after, nobody can tell. */
   readonly forwardedAtTheAnswer: number;
-  readonly checkedRows: number;
-  readonly checkedPackets: number;
+  readonly checkedRows: CheckedRows;
+  readonly checkedPackets: CheckedPackets;
   readonly violations: readonly Violation[];
 }
+
+/** Rows that differ, each held against what was allowed whenever it was read; rows that are nobody's are not among them. */
+export type CheckedRows = Readonly<Record<"device_status" | "device_location", number>>;
+/** Packets that could be told; those that are nobody's are not among them. */
+export type CheckedPackets = Readonly<Record<ServicePurpose, number>>;
 
 const BITS: ReadonlyMap<string, number> = new Map(
   (["analytics", "weather", "scene", "network"] as const).flatMap((purpose) =>
@@ -46,47 +55,54 @@ const BITS: ReadonlyMap<string, number> = new Map(
   ),
 );
 
-export function judge(evidence: Evidence): Verdict {
-  const judgement = new Judgement(evidence);
-  for (const row of evidence.stored.statuses) judgement.status(row);
-  for (const row of evidence.stored.locations) judgement.location(row);
-  for (const packet of evidence.heard) judgement.packet(packet);
-  return judgement.verdict();
-}
-
-class Judgement {
-  readonly #evidence: Evidence;
+export class Judge {
+  readonly #ground: Ground;
   readonly #complaints = new Complaints();
+  /** Rows that were judged, and those of them that were found fault with: most are read more than once. */
+  readonly #checked = { device_status: new Set<string>(), device_location: new Set<string>() };
+  readonly #faulty = new Set<string>();
+  readonly #packets: Record<ServicePurpose, number> = { weather: 0, scene: 0, network: 0 };
   #atTheAnswer = 0;
 
-  constructor(evidence: Evidence) {
-    this.#evidence = evidence;
+  constructor(ground: Ground) {
+    this.#ground = ground;
   }
 
-  status({ device, n, model }: StatusRow): void {
-    const { sent, snapshots, ownerOf } = this.#evidence;
+  /** What the store holds at this moment, all of it or a part; a snapshot of what may stay must have been taken before. */
+  rows({ statuses, locations }: StoredView): void {
+    for (const row of statuses) this.#status(row);
+    for (const row of locations) this.#location(row);
+  }
+
+  #status({ device, n, model }: StatusRow): void {
+    const { sent, snapshots, ownerOf } = this.#ground;
     const stay = stayOf(n, sent);
+    const row = `${device} ${n}`;
     if (stay === undefined || ownerOf(device) !== stay.device || strayModel(model, stay)) {
-      return void this.#complaints.add("row that is nobody's", "analytics.status");
+      return void this.#fault(row, "row that is nobody's", "analytics.status");
     }
+    this.#checked.device_status.add(row);
     const had = (end: number, withModel: boolean) => snapshots.hadRow(stay.device, end, n, withModel);
-    this.#row({ stay, purpose: "analytics", category: "status" }, (end) => had(end, false));
-    if (model !== undefined) this.#row({ stay, purpose: "analytics", category: "model" }, (end) => had(end, true));
+    this.#row(row, { stay, purpose: "analytics", category: "status" }, (end) => had(end, false));
+    if (model !== undefined) this.#row(row, { stay, purpose: "analytics", category: "model" }, (end) => had(end, true));
   }
 
-  location({ device, cell }: LocationRow): void {
-    const { telltale, snapshots, ownerOf } = this.#evidence;
+  #location({ device, cell }: LocationRow): void {
+    const { telltale, snapshots, ownerOf } = this.#ground;
     const stay = telltale.stayIn(cell);
+    const row = `${device} ${cell}`;
     if (stay === undefined || ownerOf(device) !== stay.device) {
-      return void this.#complaints.add("row that is nobody's", "analytics.location");
+      return void this.#fault(row, "row that is nobody's", "analytics.location");
     }
+    this.#checked.device_location.add(row);
     const use: Use = { stay, purpose: "analytics", category: "location" };
-    this.#row(use, (end) => snapshots.hadCell(stay.device, end, cell));
+    this.#row(row, use, (end) => snapshots.hadCell(stay.device, end, cell));
   }
 
-  packet(heard: Heard): void {
-    const uses = usesOf(heard.purpose, heard.payload, this.#evidence);
+  #packet(heard: Heard): void {
+    const uses = usesOf(heard.purpose, heard.payload, this.#ground);
     if (uses === undefined) return void this.#complaints.add("packet that is nobody's", heard.purpose);
+    this.#packets[heard.purpose] += 1;
     for (const { stay, purpose, category } of uses) {
       const bits = bitsOf(purpose, category);
       const phases = this.#phasesOf(stay.device);
@@ -97,17 +113,22 @@ class Judgement {
     }
   }
 
-  verdict(): Verdict {
-    const { stored, heard } = this.#evidence;
+  /** To be called once. */
+  verdict(outcome: Outcome): Verdict {
+    this.rows(outcome.stored);
+    for (const packet of outcome.heard) this.#packet(packet);
     const complaints = this.#complaints;
     return {
       storedAfterWithdrawal: complaints.count("stored") + complaints.count("row that is nobody's"),
       rowsAfterErasure: complaints.count("not erased"),
       forwardedAfterWithdrawal: complaints.count("forwarded") + complaints.count("packet that is nobody's"),
-      ...this.#lost(),
+      ...this.#lost(outcome),
       forwardedAtTheAnswer: this.#atTheAnswer,
-      checkedRows: stored.statuses.length + stored.locations.length,
-      checkedPackets: heard.length,
+      checkedRows: {
+        device_status: this.#checked.device_status.size,
+        device_location: this.#checked.device_location.size,
+      },
+      checkedPackets: this.#packets,
       violations: complaints.list(),
     };
   }
@@ -123,17 +144,25 @@ class Judgement {
   }
 
   /** A row may stay that was there when its use ended. */
-  #row({ stay, purpose, category }: Use, wasThere: (end: number) => boolean): void {
+  #row(row: string, { stay, purpose, category }: Use, wasThere: (end: number) => boolean): void {
     const phases = this.#phasesOf(stay.device);
     const what = `${purpose}.${category}`;
-    if (isErased(phases, stay.phase)) return void this.#complaints.add("not erased", what);
+    if (isErased(phases, stay.phase)) return void this.#fault(row, "not erased", what);
     const end = endOf(phases, stay.phase, bitsOf(purpose, category));
     if (end === undefined) return;
-    if (end === stay.phase || !wasThere(end)) this.#complaints.add("stored", what, end - stay.phase);
+    if (end === stay.phase || !wasThere(end)) this.#fault(row, "stored", what, end - stay.phase);
   }
 
-  #lost(): Pick<Verdict, "lost" | "lostWhereConsentHeld"> {
-    const { sent, stored, steady } = this.#evidence;
+  /** Once for each row, however often it is read. */
+  #fault(row: string, kind: ViolationKind, what: string, phasesApart?: number): void {
+    const key = `${row} ${kind} ${what}`;
+    if (this.#faulty.has(key)) return;
+    this.#faulty.add(key);
+    this.#complaints.add(kind, what, phasesApart);
+  }
+
+  #lost({ stored, steady }: Outcome): Pick<Verdict, "lost" | "lostWhereConsentHeld"> {
+    const { sent } = this.#ground;
     const there = new Set(stored.statuses.map(({ n }) => n));
     const status = bitsOf("analytics", "status");
     let lost = 0;
@@ -148,7 +177,7 @@ class Judgement {
   }
 
   #phasesOf(device: number): readonly Phase[] {
-    return this.#evidence.timeline.devices[device]?.phases ?? [];
+    return this.#ground.timeline.devices[device]?.phases ?? [];
   }
 }
 

@@ -57,7 +57,7 @@ export const EXPORT_EXAMPLE = [
     at: 1_767_225_599_123,
     timeNs: "1767225599123000456",
     model: "hub",
-    status: { power: true, temperature: 21.5, mode: "eco" },
+    status: { power_on: true, temperature: 21.5, preset: "eco" },
   },
   {
     kind: "end" as const,

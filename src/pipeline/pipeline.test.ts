@@ -17,15 +17,15 @@ const message = (device: string): RawMessage => ({
   device: { deviceKey: device as DeviceKey, subjectTag: `tag-${device}` as SubjectTag },
   at: 1,
   sub: 2,
-  telemetry: { status: { on: true } },
+  telemetry: { status: { power_on: true } },
   carried: STATUS,
 });
 
 const analytics = (device: string): Deidentified => ({
-  analytics: { device: `a-${device}` as Pseudonym, timestampNs: "1", status: { on: true } },
+  analytics: { device: `a-${device}` as Pseudonym, timestampNs: "1", status: { power_on: true } },
 });
 const scene = (device: string): Deidentified => ({
-  scene: { device: `s-${device}` as Pseudonym, status: { on: true }, at: 1 },
+  scene: { device: `s-${device}` as Pseudonym, status: { power_on: true }, at: 1 },
 });
 
 const leaseUntil = (signal: AbortSignal): Lease => ({

@@ -13,7 +13,7 @@ const telemetry: RawTelemetry = {
   model: "HB-200",
   ip: "203.0.113.7",
   location: { lat: 12.97, lon: 77.59 },
-  status: { power: "on" },
+  status: { power_on: true },
 };
 
 function settled(more: Partial<Settled> = {}, of: DeviceRef = device, said: RawTelemetry = telemetry): Settled {
@@ -21,7 +21,7 @@ function settled(more: Partial<Settled> = {}, of: DeviceRef = device, said: RawT
     message: { device: of, at: 5, sub: 0, telemetry: said, carried: carriedBy(said) },
     grants: ALL,
     result: {
-      analytics: { device: NAME, timestampNs: "1", model: "hub", status: { power: "on" } },
+      analytics: { device: NAME, timestampNs: "1", model: "hub", status: { power_on: true } },
       weather: { cell: "8460145ffffffff" as CellId, center: { lat: 12.9, lon: 77.5 }, at: 0 },
       network: { device: NAME, ipPrefix: "203.0.0.0/16", at: 0 },
     },
@@ -75,7 +75,7 @@ describe("a sample", () => {
         at: 5,
         sent: telemetry,
         purposes: {
-          analytics: { given: { name: "k3Jx", model: "hub", status: { power: "on" } } },
+          analytics: { given: { name: "k3Jx", model: "hub", status: { power_on: true } } },
           weather: { given: { cell: "8460145ffffffff", center: { lat: 12.9, lon: 77.5 }, at: 0 } },
           scene: { nothing: "nobody-listens" },
           network: { given: { name: "k3Jx", ipPrefix: "203.0.0.0/16", at: 0 } },

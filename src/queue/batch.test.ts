@@ -63,7 +63,7 @@ describe("a batch", () => {
       model: { model: "HB-200", id: "m1" },
       ip: { ip: "203.0.113.7" },
       location: { lat: 12.97, lon: 77.59, ts: 1_700_000_000_000 },
-      status: { power: "on", battery: 87, ts: 1_700_000_000_000, id: "s1" },
+      status: { power_on: true, battery: 87, ts: 1_700_000_000_000, id: "s1" },
     };
     for (const [part, payload] of Object.entries(payloads)) {
       const name = PARTS.find((candidate) => candidate === part) ?? "telemetry";
@@ -76,7 +76,7 @@ describe("a batch", () => {
   });
 
   it("keeps under which revision of the ledger a message was admitted, however often it is packed", () => {
-    const text = '{"on":true}';
+    const text = '{"power_on":true}';
     const packed = encodeBatch([
       { ref: alice, revision: 3, part: 4, at: 1, sub: 1, text },
       { ref: bob, part: 4, at: 1, sub: 2, text },
@@ -86,7 +86,7 @@ describe("a batch", () => {
   });
 
   it("names each device once, however many messages it sent", () => {
-    const text = encodeBatch([1, 2, 3].map((sub) => ({ ref: alice, part: 4, at: 1, sub, text: '{"on":true}' })));
+    const text = encodeBatch([1, 2, 3].map((sub) => ({ ref: alice, part: 4, at: 1, sub, text: '{"power_on":true}' })));
     expect(text.split("key-alice")).toHaveLength(2);
   });
 });

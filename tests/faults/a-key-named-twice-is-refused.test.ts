@@ -69,14 +69,14 @@ test("over MQTT, on every topic", async () => {
   const device = await system.device();
   const refusals = () => system.metric("messages_refused_total", '{reason="invalid-payload"}');
   const messages: readonly [part: string, payload: string][] = [
-    ["telemetry", '{"status":{"power":"on"},"status":{"power":"off"}}'],
-    ["telemetry", '{"status":{"power":"on","power":"off"}}'],
-    ["telemetry", '{"status":{"power":"on","p\\u006fwer":"off"}}'],
+    ["telemetry", '{"status":{"power_on":true},"status":{"power_on":false}}'],
+    ["telemetry", '{"status":{"power_on":true,"power_on":false}}'],
+    ["telemetry", '{"status":{"power_on":true,"p\\u006fwer_on":false}}'],
     ["telemetry", '{"location":{"lat":1,"lon":2,"lat":3}}'],
-    ["telemetry", '{"st\\u0061tus":{"power":"on"},"status":{"power":"on"}}'],
-    ["telemetry", '{"status":{"power":"on"},"id":"a:b","id":"a:b"}'],
-    ["status", '{"power":"on","power":"on"}'],
-    ["status", '{"power":"on","ts":1,"ts":2}'],
+    ["telemetry", '{"st\\u0061tus":{"power_on":true},"status":{"power_on":true}}'],
+    ["telemetry", '{"status":{"power_on":true},"id":"a:b","id":"a:b"}'],
+    ["status", '{"power_on":true,"power_on":true}'],
+    ["status", '{"power_on":true,"ts":1,"ts":2}'],
     ["location", '{"lat":1,"lon":2,"lon":2}'],
     ["ip", '{"ip":"2001:db8::1","ip":"2001:db8::2"}'],
     ["model", '{"model":"HB-200","model":"HB-210"}'],
@@ -90,7 +90,7 @@ test("over MQTT, on every topic", async () => {
   expect(await system.rows("device_status")).toEqual([]);
   await client.publishAsync(
     `devices/${device.id}/telemetry`,
-    '{"ip":"2001:db8::1","status":{"note":"a:b:\\":c\\\\","power":"on"},"id":"x:y"}',
+    '{"ip":"2001:db8::1","status":{"note":"a:b:\\":c\\\\","power_on":true},"id":"x:y"}',
     { qos: 1 },
   );
   await disconnectMqtt(client);

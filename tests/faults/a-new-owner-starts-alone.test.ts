@@ -48,7 +48,7 @@ describe("on a whole system", () => {
   test("bound again to whom it belongs, and issued before it belongs to anybody, a token stays good", async () => {
     const device = await system.device();
     await system.stack.api.bind(device.subject, device.id);
-    await system.say(device, { status: { power: true } });
+    await system.say(device, { status: { power_on: true } });
     await unbind(device);
     await system.stack.api.bind(device.subject, device.id);
     expect((await system.connect(device)).connected).toBe(true);
@@ -70,7 +70,7 @@ describe("on a whole system", () => {
   test("a scene service that knew the device of the former owner does not reach the new owner's", async () => {
     const before = await system.device();
     const scene = await system.listen("scene");
-    await system.say(before, { status: { power: true } });
+    await system.say(before, { status: { power_on: true } });
     await until("the scene service knows it", () => scene.packets.length > 0);
     const pseudonym = scene.packets[0]?.topic.split("/").at(-1);
     const after = await movedTo(name("subject"), before);

@@ -20,7 +20,7 @@ import { type Device, startSystem, type TestSystem } from "../fixtures/system.ts
 /** The young generation too, which is large by default and would hide what is kept. */
 const SMALL_HEAP = ["--max-old-space-size=100", "--min-semi-space-size=4", "--max-semi-space-size=8"];
 const LONG = 60_000;
-const STATUS = '{"power":"on"}';
+const STATUS = '{"power_on":true}';
 
 describe("a hundred devices on a small heap", () => {
   let system: TestSystem;

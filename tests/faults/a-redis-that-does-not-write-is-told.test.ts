@@ -101,11 +101,11 @@ test.each(Object.entries(CAUSES))("%s is found without a message, and kept waiti
   const client = await system.connect(device);
   let closed = 0;
   client.on("close", () => closed++);
-  await client.publishAsync(`devices/${device.id}/status`, '{"power":true}', { qos: 1 });
+  await client.publishAsync(`devices/${device.id}/status`, '{"power_on":true}', { qos: 1 });
   await cause.begin(system.redis);
   await until("it is told", async () => (await reasons()).includes("redis-not-writable"), SECONDS);
   await expect(system.connect(device)).rejects.toThrow(/server unavailable/i);
-  const acknowledged = client.publishAsync(`devices/${device.id}/status`, '{"power":false}', { qos: 1 });
+  const acknowledged = client.publishAsync(`devices/${device.id}/status`, '{"power_on":false}', { qos: 1 });
   const refused = (await logLines()).filter(({ code, stage }) => code === "NOT_WRITABLE" && stage === "queue").at(-1);
   expect(refused).toMatchObject({ level: "error", reason: code, stage: "queue" });
   expect(closed).toBe(0);
@@ -144,7 +144,7 @@ test("however long it lasts, a device that publishes is not let in before it can
   client.on("connect", () => connects++);
   client.on("error", () => refusals++);
   await CAUSES.OOM?.begin(system.redis);
-  const acknowledged = client.publishAsync(`devices/${other.id}/status`, '{"power":true}', { qos: 1 });
+  const acknowledged = client.publishAsync(`devices/${other.id}/status`, '{"power_on":true}', { qos: 1 });
   // Its message has waited for as long as a message may, and it has tried to come back since.
   await until("it was refused again and again", () => refusals >= 5, 2 * SECONDS);
   expect(connects).toBe(0);

@@ -21,7 +21,7 @@ const list = async (state: string) =>
 
 test("while the store is away, and no longer", async () => {
   const device = await system.device();
-  await system.say(device, { status: { on: true } });
+  await system.say(device, { status: { power_on: true } });
   await system.settled();
   await system.stack.influx.kill("SIGKILL");
   const body = { by: "subject", method: "app" };

@@ -15,9 +15,9 @@ beforeEach(async () => {
 });
 afterEach(() => ingress.stop());
 
-const TOPIC = "devices/hub-1/status";
-const said = (text: string): string => JSON.stringify({ said: text });
-const texts = (): string[] => ingress.admitted.map(({ text }) => JSON.parse(text).said as string);
+const TOPIC = "devices/hub-1/model";
+const said = (text: string): string => JSON.stringify({ model: text });
+const texts = (): string[] => ingress.admitted.map(({ text }) => JSON.parse(text).model as string);
 const peer = () => RawPeer.to(`mqtt://127.0.0.1:${ingress.port}`);
 
 function will(text: string) {

@@ -369,7 +369,7 @@ test("dead letters: garbage among them, and a list of one person that is none, k
     device: { deviceKey: hub, subjectTag: tag },
     at: Date.now(),
     sub: 0,
-    telemetry: { status: { power: "on" } },
+    telemetry: { status: { power_on: true } },
     carried: 8,
   });
   await redis.hset(keyspace.deadLetters, "garbage", '{"reason":"poi');

@@ -16,8 +16,8 @@ afterEach(() => ingress.stop());
 const TOPIC = "devices/hub-1/status";
 const DUP = { dup: true };
 /** Like all here, without an id and without a time of its own. */
-const ON = '{"power":"on"}';
-const OFF = '{"power":"off"}';
+const ON = '{"power_on":true}';
+const OFF = '{"power_on":false}';
 
 class Sender extends RawPeer {
   static async in(id = "hub-1", more: object = {}): Promise<Sender> {

@@ -115,7 +115,7 @@ describe("a gateway", () => {
   test("lives under it: messages, decisions, rights, erasure, backup, retention, audit and restore", async () => {
     const [stays, goes, leaves] = await system.devices(3);
     if (!stays || !goes || !leaves) throw new Error("devices");
-    const message = { model: "HB-200", location: { lat: 12.97, lon: 77.59 }, status: { level: 7 } };
+    const message = { model: "HB-200", location: { lat: 12.97, lon: 77.59 }, status: { brightness: 5 } };
     for (const device of [stays, goes, leaves]) await system.say(device, message);
     await system.settled();
     await system.stack.api.withdraw(leaves.subject, {});

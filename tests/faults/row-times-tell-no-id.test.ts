@@ -115,10 +115,10 @@ test("messages without an id leave no count from one to the next, on whatever de
   const clients = [await system.connect(one), await system.connect(other)] as const;
   for (let n = 0; n < 60; n += 1) {
     const device = n % 2 === 0 ? one : other;
-    await clients[n % 2]?.publishAsync(`devices/${device.id}/status`, JSON.stringify({ plain: n }), { qos: 1 });
+    await clients[n % 2]?.publishAsync(`devices/${device.id}/status`, JSON.stringify({ run: n }), { qos: 1 });
   }
   await system.settled();
-  const subs = (await timedRows(system, "plain"))
+  const subs = (await timedRows(system, "run"))
     .filter(({ value }) => value !== "")
     .sort((a, b) => Number(a.value) - Number(b.value))
     .map(({ sub }) => sub);

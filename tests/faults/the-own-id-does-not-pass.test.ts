@@ -73,9 +73,9 @@ test("what only resembles it passes, and so does a message id that is made of it
   const { id, stem } = bulb();
   const device = await system.device({ id });
   const payloads = [
-    `{"status":{"bulb":"kitchen"}}`,
-    `{"status":{"${stem}":78}}`,
-    `{"status":{"note":"\\\\ 100% & more"},"id":"${id}-000017"}`,
+    `{"status":{"bulb":"kitchen","power_on":true}}`,
+    `{"status":{"${stem}":78,"power_on":true}}`,
+    `{"status":{"note":"\\\\ 100% & more","power_on":true},"id":"${id}-000017"}`,
   ];
   expect(await publish(device, payloads)).toEqual({ refused: 0, rows: payloads.length });
   let text = "";

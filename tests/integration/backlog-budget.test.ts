@@ -1,26 +1,31 @@
 /** A full backlog is a state: publishing stalls, nobody new is let in, readiness says why, and all of it passes. */
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { SEQ } from "../../tools/stack/scratch-config.ts";
 import { until } from "../fixtures/eventually.ts";
 import { RawPeer } from "../fixtures/raw-peer.ts";
 import { type Device, startSystem, type TestSystem } from "../fixtures/system.ts";
 
 const MIB = 1024 * 1024;
+/** As many as a message may have, beside `seq`, with names as long as they may be. */
+const FILLING = Array.from({ length: 31 }, (_, index) => ({ ...SEQ, name: `property_that_takes_some_room_${index}` }));
 let system: TestSystem;
 let device: Device;
 
 beforeAll(async () => {
-  system = await startSystem({ queue: { backlogBytes: MIB }, mqtt: { enqueueDeadlineMs: 60_000 } });
+  system = await startSystem({
+    properties: FILLING,
+    queue: { backlogBytes: MIB },
+    mqtt: { enqueueDeadlineMs: 60_000 },
+  });
   device = await system.device();
 });
 afterAll(() => system?.stop());
 
 const readiness = async () => (await (await fetch(`${system.stack.httpUrl}/readyz`)).json()) as { reasons: string[] };
 
-/** Some 2 KB. */
-const message = (seq: number) => {
-  const filling = Array.from({ length: 30 }, (_, index) => [`k${index}`, "x".repeat(60)]);
-  return JSON.stringify({ seq, ...Object.fromEntries(filling) });
-};
+/** Some 1.6 KB, of which nothing is left out. */
+const message = (seq: number) =>
+  JSON.stringify({ seq, ...Object.fromEntries(FILLING.map(({ name }) => [name, 123_456_789_012_345])) });
 
 test("over queue.backlogBytes publishing stalls, and goes on once the store has taken what waited", async () => {
   const other = await system.connect(await system.device());

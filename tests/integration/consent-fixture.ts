@@ -109,6 +109,8 @@ export async function everythingIn(redis: Redis): Promise<string> {
   const texts: string[] = [];
   for (const key of await redis.keys("*")) {
     const type = await redis.type(key);
+    // Gone since it was listed.
+    if (type === "none") continue;
     const value =
       type === "string"
         ? await redis.get(key)

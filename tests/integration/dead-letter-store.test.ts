@@ -27,7 +27,7 @@ function message(subjectTag: SubjectTag, deviceKey: DeviceKey): RawMessage {
     device: { deviceKey, subjectTag },
     at: Date.now(),
     sub: 0,
-    telemetry: { status: { power: "on" } },
+    telemetry: { status: { power_on: true } },
     carried: 8,
   };
 }

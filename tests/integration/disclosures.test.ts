@@ -16,7 +16,11 @@ import { Listener } from "../fixtures/listener.ts";
 import { consentTo, type Device, startSystem, type TestSystem } from "../fixtures/system.ts";
 import { shippedPolicy } from "./consent-fixture.ts";
 
-const MESSAGE = { model: "HB-200", location: { lat: 12.97, lon: 77.59 }, status: { power: "on", temperature: 21.5 } };
+const MESSAGE = {
+  model: "HB-200",
+  location: { lat: 12.97, lon: 77.59 },
+  status: { power_on: true, temperature: 21.5 },
+};
 const TOTALS_KEY = "consentry:disclosure-totals";
 
 const token = (name: string) => `token-of-the-service-${name}`.padEnd(40, "-");

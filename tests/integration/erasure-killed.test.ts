@@ -38,7 +38,7 @@ async function haltIn(step: string): Promise<void> {
 test.each(ERASURE_STEPS)("killed in the step %s, an erasure is completed by the next run", async (step) => {
   const { stack, redis } = system;
   const device = await system.device();
-  await system.say(device, { model: "HB-200", location: { lat: 12.97, lon: 77.59 }, status: { mark: step } });
+  await system.say(device, { model: "HB-200", location: { lat: 12.97, lon: 77.59 }, status: { power_on: true } });
   await system.settled();
   expect(await system.rows("device_status")).toHaveLength(1);
 

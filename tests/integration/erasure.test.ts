@@ -18,7 +18,7 @@ import { subscribe } from "../../tools/wire/service-subscriber.ts";
 import { runCommand } from "../fixtures/command.ts";
 import { until } from "../fixtures/eventually.ts";
 import type { Listener } from "../fixtures/listener.ts";
-import { consentTo, type Device, EVERYTHING, startSystem, type TestSystem } from "../fixtures/system.ts";
+import { consentTo, type Device, EVERYTHING, marks, startSystem, type TestSystem } from "../fixtures/system.ts";
 import { everythingIn } from "./consent-fixture.ts";
 
 let system: TestSystem;
@@ -26,6 +26,7 @@ let scene: Listener;
 
 beforeAll(async () => {
   system = await startSystem({
+    properties: [marks(...WORDS)],
     sinks: { influx: { timeoutMs: 900 } },
     erasure: { sweepAfterMs: 1_000, acknowledgeWaitMs: 300 },
   });
@@ -34,6 +35,8 @@ beforeAll(async () => {
 });
 afterAll(() => system?.stop());
 
+const WORDS =
+  "gone other first between second twice again meanwhile seller buyer stored queued new late orphaned".split(" ");
 const HOME = { lat: 12.9715987, lon: 77.5945627 };
 
 async function request(subject: string, body: Record<string, unknown> = {}): Promise<ErasureStatus> {
@@ -57,7 +60,7 @@ function say(device: Device, mark: string): Promise<void> {
   return system.say(device, { model: "HB-200", location: HOME, status: { mark } });
 }
 
-async function marks(): Promise<unknown[]> {
+async function storedMarks(): Promise<unknown[]> {
   return (await system.rows("device_status")).map((row) => row.mark);
 }
 
@@ -81,7 +84,7 @@ test("nothing is left, services are told, and the receipt verifies; others keep 
   if (!gone || !other) throw new Error("devices");
   for (let round = 0; round < 3; round += 1) await Promise.all([say(gone, "gone"), say(other, "other")]);
   await system.settled();
-  const before = await marks();
+  const before = await storedMarks();
   expect(before.filter((mark) => mark === "gone")).toHaveLength(3);
 
   const { id, state } = await request(gone.subject, { evidenceRef: "form:1" });
@@ -93,7 +96,7 @@ test("nothing is left, services are told, and the receipt verifies; others keep 
   await scene.client.publishAsync("privacy/erased/scene/ack", JSON.stringify({ id }), { qos: 1 });
 
   const { receipt, services } = await completed(id);
-  expect(await marks()).toEqual(["other", "other", "other"]);
+  expect(await storedMarks()).toEqual(["other", "other", "other"]);
   const names = new Set((await system.rows("device_status")).map(({ device }) => device));
   expect(names.size).toBe(1);
   expect(await system.rows("device_location")).toHaveLength(1);
@@ -131,7 +134,7 @@ test("the key is nowhere any more, and consent afterwards begins under other nam
   const keysBefore = await wrappedKeys();
   const { id } = await request(device.subject);
   await completed(id);
-  expect(await marks()).not.toContain("first");
+  expect(await storedMarks()).not.toContain("first");
   const keysAfter = await wrappedKeys();
   const destroyed = [...keysBefore].filter((one) => !keysAfter.has(one));
   expect(destroyed).toHaveLength(1);
@@ -139,7 +142,7 @@ test("the key is nowhere any more, and consent afterwards begins under other nam
 
   await system.say(device, { status: { mark: "between" } });
   await system.settled();
-  expect(await marks()).not.toContain("between");
+  expect(await storedMarks()).not.toContain("between");
 
   await system.stack.api.consent(device.subject, consentTo({ analytics: ["status"] }));
   await system.say(device, { status: { mark: "second" } });
@@ -165,7 +168,7 @@ test("asked twice it is one erasure; after new consent it is another, and both l
     const { receipt } = await completed(id);
     expect(receipt?.receipt.sinks[0]).toMatchObject({ verified: true, method: "deleted", rowsDeleted: 2 });
   }
-  const left = await marks();
+  const left = await storedMarks();
   expect(left).not.toContain("twice");
   expect(left).not.toContain("again");
 });
@@ -181,7 +184,7 @@ test("withdrawal, binding and a token while it runs change nothing about it", as
   await api.issueToken(device.id);
   const { receipt } = await completed(id);
   expect(receipt?.receipt).toMatchObject({ keyDestroyed: true, sinks: [{ verified: true, rowsDeleted: 2 }] });
-  expect(await marks()).not.toContain("meanwhile");
+  expect(await storedMarks()).not.toContain("meanwhile");
 });
 
 test("a device that was sold: its new owner has new names, and the old owner's erasure leaves theirs alone", async () => {
@@ -199,7 +202,7 @@ test("a device that was sold: its new owner has new names, and the old owner's e
   // The device is no longer theirs, what it said is.
   const { id } = await request(old.subject);
   await completed(id);
-  const left = await marks();
+  const left = await storedMarks();
   expect(left).not.toContain("seller");
   expect(left).toContain("buyer");
   const notices = told(id).flatMap(({ pseudonyms }) => pseudonyms);
@@ -221,7 +224,7 @@ test("of what waits in a backlog nothing is stored, not even after a new consent
   const { receipt } = await completed(id);
   expect(receipt?.receipt.sinks[0]).toMatchObject({ verified: true, rowsDeleted: 2 });
   await system.settled();
-  const left = await marks();
+  const left = await storedMarks();
   expect(left).not.toContain("stored");
   expect(left).not.toContain("queued");
   expect(left).toContain("new");
@@ -307,7 +310,7 @@ test("one whose process ended before it had given it a turn is taken up by whoev
   await new SubjectErasure(system.redis, keyspace, { now: Date.now }).begin(tag, { id, by: "subject", method: "api" });
   const { receipt } = await completed(id);
   expect(receipt?.receipt).toMatchObject({ keyDestroyed: true, sinks: [{ verified: true, rowsDeleted: 2 }] });
-  expect(await marks()).not.toContain("orphaned");
+  expect(await storedMarks()).not.toContain("orphaned");
 });
 
 test("a receipt can be verified after the key that signs them was replaced, and nobody can slip in a key", async () => {

@@ -9,7 +9,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type ExportLine, type ExportLineOf, exportLine } from "../../src/model/export.ts";
 import { until } from "../fixtures/eventually.ts";
 import { refuseNumbers } from "../fixtures/refused-field.ts";
-import { consentTo, type Device, EVERYTHING, name, startSystem, type TestSystem } from "../fixtures/system.ts";
+import { consentTo, type Device, EVERYTHING, startSystem, type TestSystem, uniqueSeq } from "../fixtures/system.ts";
 import { everythingIn } from "./consent-fixture.ts";
 import { query } from "./influx-fixture.ts";
 
@@ -65,10 +65,10 @@ function of<K extends ExportLine["kind"]>(lines: readonly ExportLine[], kind: K)
 }
 
 /** Published on two days before and today: three epochs, so three names in the store. */
-async function threeEpochs(device: Device, mark: string, place = HOME): Promise<void> {
+async function threeEpochs(device: Device, mark: number, place = HOME): Promise<void> {
   const now = Date.now();
   for (const [round, daysAgo] of [2, 1, 0].entries()) {
-    const status = { mark, round, on: round % 2 === 0, level: 20.5 - round, digits: "42" };
+    const status = { run: mark, seq: round, power_on: round % 2 === 0, temperature: 20.5 - round, preset: "eco" };
     await system.say(device, {
       model: "HB-200",
       location: place,
@@ -79,13 +79,13 @@ async function threeEpochs(device: Device, mark: string, place = HOME): Promise<
   }
 }
 
-const marksOf = (lines: readonly ExportLine[]) => of(lines, "status").map(({ status }) => status.mark);
+const marksOf = (lines: readonly ExportLine[]) => of(lines, "status").map(({ status }) => status.run);
 
 /** What the store holds, straight from it: time, model and status of every row that carries the mark. */
-async function storedWith(mark: string): Promise<unknown[]> {
+async function storedWith(mark: number): Promise<unknown[]> {
   const rows = await query(system.stack.influxUrl, "SELECT * FROM device_status", { db: system.stack.database });
   return rows
-    .filter((row) => row.mark === mark)
+    .filter((row) => row.run === mark)
     .map(({ time, device: _, model, ...fields }) => ({
       timeNs: time,
       model,
@@ -110,7 +110,7 @@ describe("what an export holds", () => {
     const one = await system.device();
     const two = await system.device({ subject: one.subject });
     const neighbour = await system.device();
-    const [markOne, markTwo, markNeighbour] = [name("one"), name("two"), name("neighbour")];
+    const [markOne, markTwo, markNeighbour] = [uniqueSeq(), uniqueSeq(), uniqueSeq()];
     await Promise.all([
       threeEpochs(one, markOne),
       threeEpochs(two, markTwo),
@@ -125,10 +125,10 @@ describe("what an export holds", () => {
     for (const [asked, mark] of [markTwo, markOne].entries()) {
       const held = of(lines, "status").filter(({ device }) => device === keyOf(asked));
       expect(held.map(({ timeNs, model, status }) => ({ timeNs, model, status }))).toEqual(await storedWith(mark));
-      expect(held.map(({ status }) => status.round)).toEqual([0, 1, 2]);
-      expect(held[0]).toMatchObject({ model: "hub", status: { on: true, level: 20.5, digits: "42" } });
+      expect(held.map(({ status }) => status.seq)).toEqual([0, 1, 2]);
+      expect(held[0]).toMatchObject({ model: "hub", status: { power_on: true, temperature: 20.5, preset: "eco" } });
     }
-    expect(text).not.toContain(markNeighbour);
+    expect(text).not.toContain(String(markNeighbour));
     expect(marksOf(lines)).toHaveLength(6);
     expect((await storedWith(markNeighbour)).length).toBe(3);
 
@@ -174,7 +174,7 @@ describe("what an export holds", () => {
 
   test("can be had in words", async () => {
     const device = await system.device();
-    await threeEpochs(device, name("words"));
+    await threeEpochs(device, uniqueSeq());
     await system.settled();
     const response = await request(device.subject, { device: device.id }, { headers: { accept: "text/plain" } });
     expect(response.headers.get("content-type")).toBe("text/plain; charset=utf-8");
@@ -189,7 +189,7 @@ describe("what an export holds", () => {
 
   test("after an erasure is the record alone, and after a new consent what came since", async () => {
     const device = await system.device();
-    const [before, after] = [name("before"), name("after")];
+    const [before, after] = [uniqueSeq(), uniqueSeq()];
     await threeEpochs(device, before);
     await system.settled();
     const { id } = (await system.stack.api.call("POST", "/v1/subjects/{subject}/erasures", [device.subject], {})) as {
@@ -200,7 +200,7 @@ describe("what an export holds", () => {
       return state === "completed";
     });
     const { lines, text } = await exported(device.subject);
-    expect(text).not.toContain(before);
+    expect(text).not.toContain(String(before));
     expect([...of(lines, "status"), ...of(lines, "location")]).toEqual([]);
     expect(of(lines, "erasure")).toMatchObject([
       { id, state: "completed", receipt: { receipt: { keyDestroyed: true } } },
@@ -213,14 +213,14 @@ describe("what an export holds", () => {
     ]);
 
     await system.stack.api.consent(device.subject, consentTo(EVERYTHING));
-    await system.say(device, { status: { mark: after } });
+    await system.say(device, { status: { run: after } });
     await system.settled();
     expect(marksOf((await exported(device.subject)).lines)).toEqual([after]);
   });
 
   test("under a legal hold is all of it, also what waits for an erasure under a key out of use", async () => {
     const device = await system.device();
-    const [held, since] = [name("held"), name("since")];
+    const [held, since] = [uniqueSeq(), uniqueSeq()];
     await threeEpochs(device, held);
     await system.settled();
     const until = Date.now() + DAY_MS;
@@ -234,7 +234,7 @@ describe("what an export holds", () => {
     }
     await system.stack.api.call("POST", "/v1/subjects/{subject}/erasures", [device.subject], {});
     await system.stack.api.consent(device.subject, consentTo(EVERYTHING));
-    await system.say(device, { status: { mark: since } });
+    await system.say(device, { status: { run: since } });
     await system.settled();
     const { lines } = await exported(device.subject);
     expect(marksOf(lines)).toEqual([held, held, held]);
@@ -244,23 +244,23 @@ describe("what an export holds", () => {
   });
 
   test("includes what was set aside, opened for whose it is and for nobody after them", async () => {
-    await system.say(await system.device(), { status: { conflict: "text" } });
+    await system.say(await system.device(), { status: { power_on: true } });
     await system.settled();
-    await refuseNumbers(system.stack.influxUrl, system.stack.database, "conflict");
+    await refuseNumbers(system.stack.influxUrl, system.stack.database, "co2");
     const device = await system.device();
-    const secret = name("aside");
+    const secret = uniqueSeq();
     await system.say(device, {
       model: "HB-7",
       ip: "203.0.113.9",
       location: HOME,
-      status: { conflict: 5, note: secret },
+      status: { co2: 500, run: secret },
     });
     await system.settled();
     const { lines } = await exported(device.subject);
     expect(of(lines, "set-aside")).toMatchObject([
       {
         reason: "sink-rejected",
-        message: { model: "HB-7", location: HOME, ip: "203.0.113.9", status: { conflict: 5, note: secret } },
+        message: { model: "HB-7", location: HOME, ip: "203.0.113.9", status: { co2: 500, run: secret } },
       },
     ]);
     expect(of(lines, "end")[0]?.counts.setAside).toBe(1);
@@ -273,17 +273,17 @@ describe("what an export holds", () => {
     const buyer = await system.device({ id: device.id });
     await system.redis.multi().hset(index, id, about).hset(letters, id, letter).exec();
     const { text } = await exported(buyer.subject);
-    expect(text).not.toContain(secret);
-    expect((await exported(device.subject)).text).toContain(secret);
+    expect(text).not.toContain(String(secret));
+    expect((await exported(device.subject)).text).toContain(String(secret));
   });
 
   test("of a device that was sold is with whoever it was about", async () => {
     const seller = await system.device();
-    const [sold, bought] = [name("sold"), name("bought")];
-    await system.say(seller, { status: { mark: sold } });
+    const [sold, bought] = [uniqueSeq(), uniqueSeq()];
+    await system.say(seller, { status: { run: sold } });
     await system.settled();
     const buyer = await system.device({ id: seller.id });
-    await system.say(buyer, { status: { mark: bought } });
+    await system.say(buyer, { status: { run: bought } });
     await system.settled();
     const { lines } = await exported(seller.subject, { device: seller.id });
     expect(marksOf(lines)).toEqual([sold]);
@@ -336,7 +336,7 @@ describe("who gets none, and when", () => {
 
   test("everybody while the store is away, before the first byte", async () => {
     const device = await system.device();
-    await system.say(device, { status: { mark: name("away") } });
+    await system.say(device, { status: { run: uniqueSeq() } });
     await system.settled();
     await system.stack.influx.kill("SIGKILL");
     for (const format of ["ndjson", "summary"]) {
@@ -355,15 +355,17 @@ describe("a long export", () => {
 
   beforeAll(async () => {
     device = await system.device();
-    await system.say(device, { status: { mark: "long" } });
+    const run = uniqueSeq();
+    await system.say(device, { status: { run } });
     await system.settled();
     const stored = await query(system.stack.influxUrl, "SELECT * FROM device_status", { db: system.stack.database });
-    const mine = String(stored.find(({ mark }) => mark === "long")?.device);
+    const mine = String(stored.find((row) => row.run === run)?.device);
     const now = Date.now() - 60_000;
-    const text = "x".repeat(200);
+    const filling = "temperature=21.5,humidity=40,pressure=1000,noise=40,voc=50,battery=80,rssi=-60,brightness=50";
     const lines = Array.from(
       { length: ROWS },
-      (_, n) => `device_status,device=${mine} n=${n},text="${text}" ${now}${String(n).padStart(6, "0")}`,
+      (_, n) =>
+        `device_status,device=${mine} seq=${n},preset="schedule",running_state="idle",${filling} ${now}${String(n).padStart(6, "0")}`,
     );
     const url = `${system.stack.influxUrl}/write?db=${system.stack.database}&precision=ns`;
     expect((await fetch(url, { method: "POST", body: lines.join("\n") })).ok).toBe(true);
@@ -375,7 +377,7 @@ describe("a long export", () => {
     expect(
       of(lines, "status")
         .slice(0, ROWS)
-        .map(({ status }) => status.n),
+        .map(({ status }) => status.seq),
     ).toEqual(Array.from({ length: ROWS }, (_, n) => n));
     expect(of(lines, "end")[0]?.counts.statuses).toBe(ROWS + 1);
     expect((await system.residentBytes()) - before).toBeLessThan(150 * 1024 * 1024);

@@ -32,7 +32,7 @@ test("the covered devices, also one that has moved on, and no others", async () 
       device: { deviceKey, subjectTag: ANNA },
       at: Date.now(),
       sub: 0,
-      telemetry: { status: { power: "on" } },
+      telemetry: { status: { power_on: true } },
       carried: 8,
     }),
   );

@@ -60,6 +60,9 @@ async function keys(command: "rotate" | "destroy" | "check", what = ""): Promise
   }
 }
 
+/** Far above what it counts up to. */
+const LATER = 1e9;
+
 /** One device that publishes without a pause and counts its PUBACKs. */
 class Publishing {
   acknowledged = 0;
@@ -119,7 +122,7 @@ test("a key that seals, or under which something lies, is not destroyed; afterwa
     error: expect.stringContaining("KEY_IN_USE: it seals new batches"),
   });
   await system.stack.influx.kill("SIGKILL");
-  await system.say(device, { status: { seq: -1 } });
+  await system.say(device, { status: { seq: LATER + 1 } });
   expect(await keys("rotate", "queue")).toMatchObject({ code: 0, lines: [expect.stringContaining("q0004")] });
   await until("no batch under the former key can be on its way", async () => {
     const { error } = await keys("destroy", "q0003");
@@ -136,7 +139,7 @@ test("a key that seals, or under which something lies, is not destroyed; afterwa
   expect((await readdir(join(keysDir, "queue"))).sort()).toEqual(["q0001.key", "q0002.key", "q0004.key"]);
   expect(await keys("destroy", "q0003")).toMatchObject({ code: 1, error: expect.stringContaining("KEY_INVALID") });
   await until("the gateway has let go of it", async () => (await keys("check")).code === 0);
-  await system.say(device, { status: { seq: -2 } });
+  await system.say(device, { status: { seq: LATER + 2 } });
   await system.settled();
 });
 
@@ -188,7 +191,7 @@ test("the master key changes under load: names stay, the former key is retired a
   expect(rotated.lines[0]).toBe("1 subject keys wrapped anew");
   const retired = /keys -- destroy (master-[0-9a-f]{16})/.exec(rotated.lines.join("\n"))?.[1] ?? "none";
   const late = await system.device();
-  await system.say(late, { status: { seq: -3 } });
+  await system.say(late, { status: { seq: LATER + 3 } });
   await publishing.stop();
   expect((await system.settled()).deadLettered).toBe(0);
   const after = await names();
@@ -204,7 +207,7 @@ test("the master key changes under load: names stay, the former key is retired a
   expect(await keys("check")).toMatchObject({ code: 0 });
   await system.stack.gateway.stop();
   await system.stack.startGateway();
-  await system.say(device, { status: { seq: -4 } });
+  await system.say(device, { status: { seq: LATER + 4 } });
   await system.settled();
   expect(await names()).toHaveLength(2);
 });
@@ -216,10 +219,10 @@ test("a rotation of the master key that was broken off goes on with the same nex
   const next = (await typed("list")).lines.find((line) => line.startsWith("master-next"))?.split(/ +/)[1];
   expect((await keys("check")).lines).toEqual(["a rotation of the master key was broken off; run rotate master again"]);
   await system.stack.startGateway();
-  await system.say(device, { status: { seq: -5 } });
+  await system.say(device, { status: { seq: LATER + 5 } });
   expect(await keys("rotate", "master")).toMatchObject({ code: 0, error: "" });
   expect((await typed("list")).lines.find((line) => line.startsWith("master "))?.split(/ +/)[1]).toBe(next);
-  await system.say(device, { status: { seq: -6 } });
+  await system.say(device, { status: { seq: LATER + 6 } });
   await system.settled();
   expect(await names()).toHaveLength(2);
 });

@@ -37,7 +37,7 @@ beforeAll(async () => {
     ws: { enabled: true, port: 0 },
     connectTimeoutMs: 1_000,
   };
-  system = await startSystem({ mqtt });
+  system = await startSystem({ mqtt, properties: [{ name: "way", kind: "word", words: Object.keys(url) }] });
   device = await system.device();
 });
 afterAll(async () => {
@@ -158,7 +158,7 @@ test("a peer that speaks something else is cut off, and its neighbours go on", a
 async function neighbour(way: keyof typeof url) {
   const own = await system.device();
   const client = await system.connect(own, { ca }, url[way]());
-  const publish = () => client.publishAsync(`devices/${own.id}/status`, '{"power":"on"}', { qos: 1 });
+  const publish = () => client.publishAsync(`devices/${own.id}/status`, '{"power_on":true}', { qos: 1 });
   await publish();
   return { client, publish, target: way };
 }

@@ -24,11 +24,16 @@ beforeAll(async () => {
 afterAll(() => system?.stop());
 
 const PARTS: Readonly<Record<string, unknown>> = {
-  telemetry: { model: "HB-200", ip: "203.0.113.7", location: { lat: 12.9716, lon: 77.5946 }, status: { power: "on" } },
+  telemetry: {
+    model: "HB-200",
+    ip: "203.0.113.7",
+    location: { lat: 12.9716, lon: 77.5946 },
+    status: { power_on: true },
+  },
   model: { model: "HB-200" },
   ip: { ip: "203.0.113.7" },
   location: { lat: 12.9716, lon: 77.5946 },
-  status: { power: "on" },
+  status: { power_on: true },
 };
 
 /** Which gateways are alive, whether Redis writes, and what is scheduled: changes by itself, without any message. */

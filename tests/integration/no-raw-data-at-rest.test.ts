@@ -141,10 +141,14 @@ test("malformed messages, foreign topics, oversize packets, wills and failed log
   const email = canaries.text("account", "someone@example.org ");
   const { lat, lon } = canaries.place();
   const bad: [part: string, payload: string][] = [
-    ["telemetry", `{"email":"${email}","status":{"power":"on"}}`],
+    ["telemetry", `{"email":"${email}","status":{"power_on":true}}`],
     ["telemetry", `{"status":{"note":"${email}"}}`],
     ["telemetry", `{"status":{"note":"${lat}, ${lon}"}}`],
     ["status", `{"note":"I am ${device.id}"}`],
+    // What is left of these is taken.
+    ["telemetry", `{"status":{"note":"${email}","gps":[${lat},${lon}],"${email}":1,"power_on":true}}`],
+    ["telemetry", `{"status":{"power_on":true,"position":{"lat":${lat},"lon":${lon}},"preset":"${email}"}}`],
+    ["status", `{"power_on":true,"temperature":"${email}","humidity":${lat},"co2":"${lat}"}`],
     ["telemetry", `{"__proto__":{"model":"${victim}"}}`],
     ["telemetry", `not json: ${victim} ${email}`],
     ["location", `{"lat":${lat},"lon":1e9}`],
@@ -188,9 +192,9 @@ test("malformed messages, foreign topics, oversize packets, wills and failed log
 
 test("an outage of the store, a killed gateway, an abandoned, a poisoned and an unopenable batch", async () => {
   const [recovered, poisoned, unopenable, rejected] = [await marked(), await marked(), await marked(), await marked()];
-  await system.say(rejected, canaries.message({ status: { conflict: "text" } }));
+  await system.say(rejected, canaries.message());
   await system.settled();
-  await refuseNumbers(system.stack.influxUrl, system.stack.database, "conflict");
+  await refuseNumbers(system.stack.influxUrl, system.stack.database, "noise");
   await system.stack.influx.kill("SIGKILL");
   const jobs = async () => new Set((await system.redis.keys("*:batches:b*")).filter((key) => !key.endsWith(":lock")));
   const publish = async (device: Device): Promise<string> => {
@@ -212,7 +216,7 @@ test("an outage of the store, a killed gateway, an abandoned, a poisoned and an 
   await system.stack.influx.start();
   await system.stack.startGateway();
   listeners = [...listeners, ...(await Promise.all(SERVICE_PURPOSES.map((purpose) => system.listen(purpose))))];
-  await system.say(rejected, canaries.message({ status: { conflict: 5 } }));
+  await system.say(rejected, canaries.message({ status: { noise: 50 } }));
   const books = await system.settled(90_000);
   expect(books.stored).toBe(1);
   expect(books.recovered).toBe(3);

@@ -24,7 +24,7 @@ import {
 } from "../fixtures/centre-visit.ts";
 import { until } from "../fixtures/eventually.ts";
 import type { Listener } from "../fixtures/listener.ts";
-import { consentTo, type Device, name, startSystem, type TestSystem } from "../fixtures/system.ts";
+import { consentTo, type Device, startSystem, type TestSystem, uniqueSeq } from "../fixtures/system.ts";
 import { shippedPolicy } from "./consent-fixture.ts";
 
 const MESSAGE = {
@@ -154,10 +154,10 @@ describe.skipIf(BROWSER === undefined)("in a browser", () => {
 
   test("all of it can be downloaded, taken back and erased, down to a receipt that verifies", async () => {
     const { page, device } = await home();
-    const own = name("mark");
-    await system.say(device, { ...MESSAGE, status: { mark: own } });
+    const own = uniqueSeq();
+    await system.say(device, { ...MESSAGE, status: { seq: own } });
     await system.settled();
-    expect((await system.rows("device_status")).filter(({ mark }) => mark === own)).toHaveLength(1);
+    expect((await system.rows("device_status")).filter(({ seq }) => seq === own)).toHaveLength(1);
     await page.locator("#summary").waitFor();
     const lines = (await downloaded(page, "copy-lines")).trimEnd().split("\n");
     expect(JSON.parse(lines[0] ?? "")).toMatchObject({ kind: "export", by: "subject" });
@@ -184,7 +184,7 @@ describe.skipIf(BROWSER === undefined)("in a browser", () => {
     const receipt = JSON.parse(await downloaded(page, "save-receipt"));
     const { pem } = (await system.stack.api.call("GET", "/v1/keys/receipt", [])) as { pem: string };
     expect(verifyReceipt(receipt, pem)).toMatchObject({ valid: true });
-    expect((await system.rows("device_status")).filter(({ mark }) => mark === own)).toEqual([]);
+    expect((await system.rows("device_status")).filter(({ seq }) => seq === own)).toEqual([]);
     await page.reload();
     await page.locator("#receipt-check.valid").waitFor();
     expect(await page.getByRole("switch").count()).toBe(0);

@@ -301,7 +301,7 @@ describe("a minor", () => {
     const agreed = await session.agree(before.standing.waiting);
     expect(agreed.json).toMatchObject({ guardian: true, standing: { state: "given", used: { scene: ["status"] } } });
     const scene = await system.listen("scene");
-    await system.say(device, { status: { mark: device.id.slice(-4) } });
+    await system.say(device, { status: { power_on: true } });
     await until("the service hears the device", () => scene.records.length > 0);
     await scene.stop();
   });
@@ -352,7 +352,7 @@ describe("looking on", () => {
     ];
     expect([one.status, two.status, three.status]).toEqual([200, 200, 429]);
     const [heard, also] = [await events(one), await events(two)];
-    await system.say(device, { ip: "203.0.113.9", status: { level: 7 } });
+    await system.say(device, { ip: "203.0.113.9", status: { brightness: 5 } });
     await until("the message is seen", async () => (await heard()).includes("203.0.113.9"));
     await until("by both", async () => (await also()).includes('"analytics":{"given":{"name"'));
     await system.stack.api.withdraw(device.subject);

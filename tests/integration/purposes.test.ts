@@ -24,7 +24,7 @@ const MESSAGE = {
   model: "HB-200",
   ip: "203.0.113.7",
   location: PLACE,
-  status: { power: "on", temperature: 21.5, mood: "private" },
+  status: { power_on: true, temperature: 21.5, occupancy: true },
 };
 
 let system: TestSystem;
@@ -64,7 +64,7 @@ function withoutNull(row: Readonly<Record<string, unknown>>): Record<string, unk
 }
 
 /** The fields of the contract, by what was granted: written from the contract, not from the code. */
-const STATUS_ROW = ["device", "mood", "power", "temperature", "time"];
+const STATUS_ROW = ["device", "occupancy", "power_on", "temperature", "time"];
 const LOCATION_ROW = ["cell", "device", "resolution", "time"];
 type Outcome = Readonly<Record<string, readonly string[]>>;
 const MATRIX: readonly [Purpose, readonly Category[], Outcome | "purpose-denied"][] = [
@@ -124,10 +124,10 @@ test("what each purpose gets is generalised, and no name of a device is good for
   expect(getResolution(cell)).toBeLessThanOrEqual(6);
   expect([center.lat, center.lon]).toEqual([Number(lat.toFixed(4)), Number(lon.toFixed(4))]);
   expect(weather[0]).toMatchObject({ status: { temperature: 21.5 } });
-  expect(weather[0]?.status).not.toHaveProperty("mood");
+  expect(weather[0]?.status).not.toHaveProperty("occupancy");
   expect(scene[0]).toMatchObject({ model: "hub", status: MESSAGE.status });
   expect(network[0]).toMatchObject({ model: "hub", ipPrefix: "203.0.0.0/16" });
-  expect(device_status[0]).toMatchObject({ model: "hub", power: "on" });
+  expect(device_status[0]).toMatchObject({ model: "hub", power_on: true });
   expect(device_location[0]).toMatchObject({ cell, resolution: getResolution(cell) });
   expect((Number(weather[0]?.at) / 60_000) % 1).toBe(0);
 
@@ -173,12 +173,12 @@ test("a device that travels a thousand kilometres leaves one place, the last, an
   let last = PLACE;
   for (let step = 0; step < steps; step += 1) {
     last = { lat: PLACE.lat + step * 0.018, lon: PLACE.lon + step * 0.001 };
-    const message = { location: last, status: { step }, ts: from + step * 60_000 };
+    const message = { location: last, status: { seq: step }, ts: from + step * 60_000 };
     const sending = client.publishAsync(`devices/${device.id}/telemetry`, JSON.stringify(message), { qos: 1 });
     // Some steps travel alone, others share a batch.
     if (step % 7 === 0) await sending;
   }
-  await client.publishAsync(`devices/${device.id}/status`, '{"arrived":true}', { qos: 1 });
+  await client.publishAsync(`devices/${device.id}/status`, '{"power_on":true}', { qos: 1 });
   const { device_location = [], device_status = [], scene = [] } = await harvest();
   expect(device_status).toHaveLength(steps + 1);
   for (const record of [...device_status, ...scene]) expect(JSON.stringify(record)).not.toMatch(/cell|lat|lon/);
@@ -206,7 +206,7 @@ describe("a command of a scene service", () => {
     const client = await system.connect(device);
     client.on("message", (topic, payload) => received.push(`${topic} ${payload.toString()}`));
     await client.subscribeAsync(`devices/${device.id}/commands/#`, { qos: 1 });
-    await client.publishAsync(`devices/${device.id}/status`, '{"power":"off"}', { qos: 1 });
+    await client.publishAsync(`devices/${device.id}/status`, '{"power_on":false}', { qos: 1 });
     pseudonym = String((await harvest()).scene?.[0]?.device);
   });
 

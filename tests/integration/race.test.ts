@@ -8,10 +8,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { Broken } from "../../simulators/race/arena.ts";
-import type { RaceResult } from "../../simulators/race/result.ts";
+import { type RaceResult, racePassed } from "../../simulators/race/result.ts";
 import { runRace } from "../../simulators/race/run.ts";
 
 const TIMEOUT_MS = 180_000;
+/** Of a run of a thirtieth of the usual size: of places there are about a hundred, of everything else two thousand. */
+const LEAST_CHECKED = 50;
 
 let dir: string;
 
@@ -32,6 +34,7 @@ function race(broken?: Broken): Promise<RaceResult> {
     seed: 5,
     broken,
     storeDelayMs: 200,
+    leastChecked: LEAST_CHECKED,
     say: () => undefined,
     signal: AbortSignal.timeout(TIMEOUT_MS - 10_000),
   });
@@ -48,14 +51,14 @@ test(
       forwardedAfterWithdrawal: 0,
       lost: 0,
       violations: [],
+      nothingChecked: [],
       kills: { a: 1, b: 1 },
     });
     expect(result.withdrawals).toBeGreaterThan(10);
     expect(result.reconsents).toBeGreaterThan(10);
     expect(result.erasures).toBeGreaterThan(0);
     expect(result.connectionsLost).toBeGreaterThan(0);
-    expect(result.checkedRows).toBeGreaterThan(500);
-    expect(result.checkedPackets).toBeGreaterThan(1_000);
+    expect(racePassed(result)).toBe(true);
     // Of these nobody can tell: on their way at the answer, or late. One in fifty withdrawals has one, without the fence one in three.
     expect(result.forwardedAtTheAnswer).toBeLessThan(result.withdrawals / 5);
   },

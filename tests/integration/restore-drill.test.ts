@@ -15,7 +15,7 @@ import { archiveLines, keysLine, subjectArchiveKey } from "../../src/rights/back
 import { Canaries } from "../fixtures/canaries.ts";
 import { runCommand } from "../fixtures/command.ts";
 import { until } from "../fixtures/eventually.ts";
-import { type Device, startSystem, type TestSystem } from "../fixtures/system.ts";
+import { type Device, marks, startSystem, type TestSystem } from "../fixtures/system.ts";
 
 vi.setConfig({ testTimeout: 180_000 });
 
@@ -27,6 +27,7 @@ let out: string;
 
 beforeAll(async () => {
   system = await startSystem({
+    properties: [marks("stays", "erased", "withdrawn", "again", "never", "anew")],
     sinks: { influx: { timeoutMs: 900 } },
     erasure: { sweepAfterMs: 1_000, acknowledgeWaitMs: 300 },
     backup: { everyHours: 1 },

@@ -11,7 +11,7 @@ afterAll(() => system?.stop());
 
 const closed = (client: MqttClient) => new Promise<void>((resolve) => client.once("close", () => resolve()));
 const publish = (client: MqttClient, { id }: Device) =>
-  client.publishAsync(`devices/${id}/status`, '{"on":true}', { qos: 1 });
+  client.publishAsync(`devices/${id}/status`, '{"power_on":true}', { qos: 1 });
 
 test("a new token and a new binding end the session of that device, and of no other", async () => {
   const [device, other] = [await system.device(), await system.device()];

@@ -203,7 +203,7 @@ test("a store that is away keeps nobody from publishing: what is acknowledged th
   await api.consent("somebody", consentTo({ analytics: ["status"] }));
   const mqttUrl = `mqtt://127.0.0.1:${gateway.port("mqtt-tcp")}`;
   const client = await connectMqtt(mqttUrl, { clientId: id, username: id, password });
-  await client.publishAsync(`devices/${id}/status`, '{"early":true}', { qos: 1 });
+  await client.publishAsync(`devices/${id}/status`, '{"power_on":true}', { qos: 1 });
   client.end(true);
 
   await influx.start();

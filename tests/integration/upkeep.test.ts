@@ -20,7 +20,7 @@ let anna: Device;
 beforeAll(async () => {
   system = await startSystem({ http: { approvers: APPROVERS }, hold: { sweepMs: 200 } });
   anna = await system.device();
-  await system.say(anna, { status: { power: "on" }, location: { lat: 12.97, lon: 77.59 } });
+  await system.say(anna, { status: { power_on: true }, location: { lat: 12.97, lon: 77.59 } });
   await system.settled();
 });
 afterAll(() => system?.stop());
@@ -70,8 +70,12 @@ async function hold(
 describe("retention", () => {
   test("tells in a dry run what would go, and then lets exactly that go, but nothing that is held", async () => {
     const mine = String((await system.rows("device_status"))[0]?.device);
-    await past(400, `device_status,device=${mine},model=hub power="on"`, `device_status,device=${RESIDENT} power="on"`);
-    await past(364, `device_status,device=${RESIDENT} power="off"`);
+    await past(
+      400,
+      `device_status,device=${mine},model=hub power_on=true`,
+      `device_status,device=${RESIDENT} power_on=true`,
+    );
+    await past(364, `device_status,device=${RESIDENT} power_on=false`);
     await past(
       31,
       `device_location,device=${mine} cell="a",resolution=4`,
@@ -148,16 +152,16 @@ describe("retention", () => {
 describe("a subject's data", () => {
   test("stay under a legal hold although erasure was asked for, and go by themselves when it ends", async () => {
     const device = await system.device();
-    await system.say(device, { status: { power: "on", mark: 7 } });
+    await system.say(device, { status: { power_on: true, run: 7 } });
     await system.settled();
-    const mine = async () => (await system.rows("device_status")).filter((row) => typeof row.mark === "number").length;
-    const name = (await system.rows("device_status")).find((row) => row.mark === 7)?.device;
-    await past(400, `device_status,device=${name} mark=7`);
+    const mine = async () => (await system.rows("device_status")).filter((row) => typeof row.run === "number").length;
+    const name = (await system.rows("device_status")).find((row) => row.run === 7)?.device;
+    await past(400, `device_status,device=${name} run=7`);
     expect(await mine()).toBe(2);
     const order = { reference: "court:8", until: Date.now() + 600_000 };
     expect([await hold("PUT", 0, order, device), await hold("PUT", 1, order, device)]).toEqual([202, 200]);
     const refused = (await system.books()).refused["legal-hold"] ?? 0;
-    await system.say(device, { status: { power: "off" } });
+    await system.say(device, { status: { power_on: false } });
     expect((await system.settled()).refused["legal-hold"]).toBe(refused + 1);
 
     const asked = await system.stack.api.call("POST", "/v1/subjects/{subject}/erasures", [device.subject], {});
@@ -177,20 +181,20 @@ describe("a subject's data", () => {
     const client = await system.connect(device);
     const say = (status: object) =>
       client.publishAsync(`devices/${device.id}/status`, JSON.stringify(status), { qos: 1 });
-    await say({ child: 1 });
+    await say({ who: 1 });
     await system.settled();
-    const rows = async () => (await system.rows("device_status")).filter((row) => typeof row.child === "number").length;
+    const rows = async () => (await system.rows("device_status")).filter((row) => typeof row.who === "number").length;
     expect(await rows()).toBe(1);
     const before = (await system.books()).refused["guardian-missing"] ?? 0;
     await system.stack.api.consent(device.subject, consentTo(EVERYTHING, { minor: true }));
-    await say({ child: 2 });
+    await say({ who: 2 });
     expect((await system.settled()).refused["guardian-missing"]).toBe(before + 1);
     await until("what was stored is gone", async () => (await rows()) === 0);
 
     const guardian = { verified: true, method: "id-check", evidenceRef: "guardian:1" };
     await system.stack.api.consent(device.subject, consentTo(EVERYTHING, { minor: true, by: "guardian", guardian }));
     const scene = await system.listen("scene");
-    await say({ child: 3 });
+    await say({ who: 3 });
     await until("the household's scene goes on", () => scene.records.length > 0);
     await system.settled();
     expect(await rows()).toBe(0);
@@ -250,7 +254,7 @@ describe("a material policy", () => {
     expect((await retention()).suspendedConsents).toEqual(["done", 0]);
 
     const refused = (await system.books()).refused["policy-superseded"] ?? 0;
-    await system.say(later, { status: { power: "on" } });
+    await system.say(later, { status: { power_on: true } });
     await until(
       "it is refused",
       async () => ((await system.books()).refused["policy-superseded"] ?? 0) === refused + 1,
@@ -258,7 +262,7 @@ describe("a material policy", () => {
     // With consent to the new version it is let in, and told nothing more.
     await system.stack.api.consent(later.subject, consentTo({ scene: ["status"] }, { policyVersion: 2 }));
     const again = await listen(later, "again");
-    await again.publishAsync(`devices/${later.id}/status`, '{"power":"off"}', { qos: 1 });
+    await again.publishAsync(`devices/${later.id}/status`, '{"power_on":false}', { qos: 1 });
     await system.settled();
     expect((await system.books()).refused["policy-superseded"]).toBe(refused + 1);
     expect(heard).toHaveLength(2);

@@ -5,19 +5,24 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { until } from "../fixtures/eventually.ts";
 import type { Listener } from "../fixtures/listener.ts";
-import { consentTo, EVERYTHING, startSystem, type TestSystem } from "../fixtures/system.ts";
+import { consentTo, EVERYTHING, marks, startSystem, type TestSystem } from "../fixtures/system.ts";
 
 let system: TestSystem;
 let scene: Listener;
 let weather: Listener;
 
 beforeAll(async () => {
-  system = await startSystem();
+  system = await startSystem({ properties: [marks(...WORDS)] });
   scene = await system.listen("scene");
   weather = await system.listen("weather");
 });
 afterAll(() => system?.stop());
 
+const WORDS = [
+  ..."withdrawn no_analytics no_location other before after".split(" "),
+  ...Array.from({ length: 16 }, (_, index) => `stream_${index}`),
+  ...Array.from({ length: 3 }, (_, round) => `frozen_${round}`),
+];
 const BENGALURU = { lat: 12.9715987, lon: 77.5945627 };
 const DELHI = { lat: 28.6139391, lon: 77.2090212 };
 
@@ -33,8 +38,8 @@ test("of what waits in a backlog, nothing withdrawn is stored or forwarded, and 
   for (let round = 0; round < 20; round += 1) {
     await Promise.all([
       system.say(withdrawn, message("withdrawn")),
-      system.say(noAnalytics, message("no-analytics")),
-      system.say(noLocation, message("no-location", DELHI)),
+      system.say(noAnalytics, message("no_analytics")),
+      system.say(noLocation, message("no_location", DELHI)),
       system.say(other, message("other")),
     ]);
   }
@@ -49,15 +54,15 @@ test("of what waits in a backlog, nothing withdrawn is stored or forwarded, and 
 
   const marks = await storedMarks();
   expect(marks.filter((mark) => mark === "other")).toHaveLength(20);
-  expect(marks.filter((mark) => mark === "no-location")).toHaveLength(20);
+  expect(marks.filter((mark) => mark === "no_location")).toHaveLength(20);
   expect(marks).not.toContain("withdrawn");
-  expect(marks).not.toContain("no-analytics");
+  expect(marks).not.toContain("no_analytics");
   // One device is left that may tell where it is.
   expect(await system.rows("device_location")).toHaveLength(1);
 
   await Promise.all([scene.caughtUp(), weather.caughtUp()]);
   const shown = scene.records.map(({ status }) => (status as { mark: string }).mark);
-  expect(shown.filter((mark) => mark === "no-analytics")).toHaveLength(20);
+  expect(shown.filter((mark) => mark === "no_analytics")).toHaveLength(20);
   expect(shown).not.toContain("withdrawn");
   // Weather still gets the places of those who kept that purpose and that category.
   expect(weather.packets).toHaveLength(40);
@@ -107,7 +112,7 @@ test("of a device that publishes without a pause, nothing is stored or forwarded
       await Promise.all(burst);
     }
   };
-  const streams = [...devices, ...background].map((_, index) => stream(`stream-${index}`, index));
+  const streams = [...devices, ...background].map((_, index) => stream(`stream_${index}`, index));
   const seen = async (mark: string) => {
     await scene.caughtUp();
     const shown = scene.records.filter(({ status }) => (status as { mark?: string }).mark === mark).length;
@@ -119,7 +124,7 @@ test("of a device that publishes without a pause, nothing is stored or forwarded
   const answered = new Map<string, { shown: number; stored: number }>();
   for (const [index, device] of devices.entries()) {
     expect(await system.stack.api.withdraw(device.subject)).toMatchObject({ drained: true });
-    answered.set(`stream-${index}`, await seen(`stream-${index}`));
+    answered.set(`stream_${index}`, await seen(`stream_${index}`));
   }
   publishing = false;
   await Promise.all(streams);
@@ -129,14 +134,14 @@ test("of a device that publishes without a pause, nothing is stored or forwarded
     expect(counts.stored).toBeGreaterThan(0);
     expect({ mark, ...(await seen(mark)) }).toEqual({ mark, ...counts });
   }
-  const last = await seen(`stream-${devices.length}`);
+  const last = await seen(`stream_${devices.length}`);
   expect(last.shown).toBe(last.stored);
 });
 
 test("of a write that the store has received and not carried out, nothing appears after the answer", async () => {
   for (let round = 0; round < 3; round += 1) {
     const device = await system.device();
-    const mark = `frozen-${round}`;
+    const mark = `frozen_${round}`;
     process.kill(system.stack.influx.pid, "SIGSTOP");
     await system.say(device, { location: BENGALURU, status: { mark } });
     await until("the write is under way", async () => (await system.redis.zcard(LEASES)) > 0);

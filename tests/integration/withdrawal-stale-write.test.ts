@@ -6,7 +6,7 @@ import { setTimeout as pause } from "node:timers/promises";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import { KEPT_TERM_MS } from "../../src/consent/fence/kept-lease.ts";
 import { until } from "../fixtures/eventually.ts";
-import { type Device, startSystem, type TestSystem } from "../fixtures/system.ts";
+import { type Device, marks, startSystem, type TestSystem } from "../fixtures/system.ts";
 
 /** Breaker, grace and a busy machine; the grace alone is 1.5 s. */
 const BOUND_MS = 20_000;
@@ -17,7 +17,11 @@ let system: TestSystem;
 
 beforeAll(async () => {
   // Passes side by side, so that messages sent together are all under way and none still waits its turn.
-  system = await startSystem({ sinks: { breaker: { maxOpenMs: 1_000 } }, queue: { workerConcurrency: 3 } });
+  system = await startSystem({
+    properties: [marks("gone", "stays", "alone", "no_place", "no_model", "stuck", "killed")],
+    sinks: { breaker: { maxOpenMs: 1_000 } },
+    queue: { workerConcurrency: 3 },
+  });
 });
 afterEach(() => resume());
 afterAll(() => system?.stop());
@@ -86,7 +90,7 @@ test("of a partial withdrawal, only what it took is removed", async () => {
   const [noPlace, noModel] = await system.devices(2);
   if (!noPlace || !noModel) throw new Error("devices");
   const places = (await system.rows("device_location")).length;
-  await sendIntoFrozenStore([noPlace, "no-place"], [noModel, "no-model"]);
+  await sendIntoFrozenStore([noPlace, "no_place"], [noModel, "no_model"]);
   const takePlace = { categories: ["location"] };
   const takeModel = { categories: ["model"] };
   await expect(system.stack.api.withdraw(noPlace.subject, takePlace)).rejects.toMatchObject({ status: 503 });
@@ -94,12 +98,12 @@ test("of a partial withdrawal, only what it took is removed", async () => {
   resume();
   await Promise.all([withdrawn(noPlace, takePlace), withdrawn(noModel, takeModel)]);
   await system.settled();
-  const rows = (await system.rows("device_status")).filter(({ mark }) => mark === "no-place" || mark === "no-model");
+  const rows = (await system.rows("device_status")).filter(({ mark }) => mark === "no_place" || mark === "no_model");
   expect(
     rows.map(({ mark, model }) => ({ mark, model })).sort((a, b) => `${a.mark}`.localeCompare(`${b.mark}`)),
   ).toEqual([
-    { mark: "no-model", model: null },
-    { mark: "no-place", model: "hub" },
+    { mark: "no_model", model: null },
+    { mark: "no_place", model: "hub" },
   ]);
   expect(await system.rows("device_location")).toHaveLength(places + 1);
 });

@@ -1,10 +1,9 @@
 /** What a person is told of the readings of their devices: each by its plain name, with what is kept of it and who gets what. */
-import type { FastifyInstance } from "fastify";
-import type { ZodTypeProvider } from "fastify-type-provider-zod";
 import { z } from "zod";
+import type { Scope } from "../contract.ts";
 import type { CentrePort, HttpPorts } from "../ports.ts";
-import { problemResponses, refuse } from "../problems.ts";
-import { CENTRE_PROBLEMS, enter } from "./entered.ts";
+import { refuse } from "../problems.ts";
+import { enter } from "./entered.ts";
 
 const told = z.string().max(4_096);
 const readings = z
@@ -35,20 +34,19 @@ const readings = z
     ],
   });
 
-export function readingsRoute(scope: FastifyInstance, ports: HttpPorts, centre: CentrePort): void {
+export function readingsRoute(scope: Scope, ports: HttpPorts, centre: CentrePort): void {
   // The same for everybody and for as long as the gateway runs.
   const answer = { readings: [...centre.properties] };
-  scope.withTypeProvider<ZodTypeProvider>().get(
+  scope.get(
     "/centre/api/readings",
     {
       schema: {
         operationId: "centreReadings",
         tags: ["privacy centre"],
-        security: [{ centre: [] }],
         summary: "What readings there are, and how exactly each is kept and passed on",
         description:
           "The closed vocabulary of `status` in plain words, the operator's own properties included. Names no device and no person.",
-        response: { 200: readings, ...problemResponses(...CENTRE_PROBLEMS) },
+        response: { 200: readings },
       },
     },
     async (request, reply) => {

@@ -130,7 +130,7 @@ it.each(["mqtt-tcp", "mqtt-ws", "mqtt-tls"])(
       await strangers.shift()?.gone;
     }
     expect(await loginTo("mqtt-tcp", "hub-5").answer).toBe("closed");
-    device.peer.publish("devices/hub-1/status", '{"power":"on"}', 1);
+    device.peer.publish("devices/hub-1/status", '{"power_on":true}', 1);
     expect(await device.peer.answered(1)).toBe("acknowledged");
   },
 );
@@ -147,7 +147,7 @@ it("over TLS too whoever has logged in is not one that gives way", async () => {
   });
   closing.push(() => device.end(true));
   expect(await loginTo("mqtt-tcp", "hub-2").answer).toBe("closed");
-  await device.publishAsync("devices/hub-1/status", '{"power":"on"}', { qos: 1 });
+  await device.publishAsync("devices/hub-1/status", '{"power_on":true}', { qos: 1 });
 });
 
 it("a text frame ends a WebSocket connection, and nothing in it is read [MQTT-6.0.0-1]", async () => {

@@ -37,7 +37,7 @@ const reading = (device: DeviceKey, at: number): ExportItem => ({
   device,
   at,
   timeNs: `${at}000000`,
-  status: { power: true },
+  status: { power_on: true },
 });
 
 async function words(...items: ExportItem[]): Promise<string> {

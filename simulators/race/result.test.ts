@@ -1,0 +1,57 @@
+/** A race passes only if it found nothing, and looked at enough of everything to have found it. */
+import { expect, it } from "vitest";
+import { type RaceResult, racePassed, raceText, resultOf } from "./result.ts";
+import { SentMessages } from "./sent-messages.ts";
+import { Tally } from "./tally.ts";
+import type { Verdict } from "./verdict.ts";
+
+const LEAST = 10;
+const CLEAN: Verdict = {
+  storedAfterWithdrawal: 0,
+  rowsAfterErasure: 0,
+  forwardedAfterWithdrawal: 0,
+  lost: 0,
+  lostWhereConsentHeld: 0,
+  forwardedAtTheAnswer: 3,
+  checkedRows: { device_status: LEAST, device_location: LEAST },
+  checkedPackets: { weather: LEAST, scene: LEAST, network: LEAST },
+  violations: [],
+};
+
+function result(changes: Partial<Verdict> = {}): RaceResult {
+  return resultOf({
+    seed: 1,
+    leastChecked: LEAST,
+    verdict: { ...CLEAN, ...changes },
+    tally: new Tally(),
+    sent: new SentMessages(1),
+    fleet: { repeated: 0, lostConnections: 0 },
+    listeners: { askedMs: [] },
+    racingMs: 1,
+    durationMs: 1,
+  });
+}
+
+it("passes when everything was looked at and nothing was found", () => {
+  expect(racePassed(result())).toBe(true);
+});
+
+it.each(["storedAfterWithdrawal", "rowsAfterErasure", "forwardedAfterWithdrawal", "lost"] as const)(
+  "fails when %s counts one",
+  (finding) => {
+    expect(racePassed(result({ [finding]: 1 }))).toBe(false);
+  },
+);
+
+it.each([
+  ["device_status", { checkedRows: { ...CLEAN.checkedRows, device_status: LEAST - 1 } }],
+  ["device_location", { checkedRows: { ...CLEAN.checkedRows, device_location: 0 } }],
+  ["weather", { checkedPackets: { ...CLEAN.checkedPackets, weather: LEAST - 1 } }],
+  ["scene", { checkedPackets: { ...CLEAN.checkedPackets, scene: LEAST - 1 } }],
+  ["network", { checkedPackets: { ...CLEAN.checkedPackets, network: 0 } }],
+])("fails, and says so, when it checked too little of %s", (kind, changes) => {
+  const small = result(changes);
+  expect(small.nothingChecked).toEqual([kind]);
+  expect(racePassed(small)).toBe(false);
+  expect(raceText(small)).toContain(`NOTHING CHECKED: too few of ${kind}`);
+});
