@@ -10,11 +10,11 @@ import type { ErasureRecord } from "../erasure/record.ts";
 
 export interface ExportPorts extends Pick<LiveNamesInput, "pseudonym"> {
   record(tag: SubjectTag): Promise<ConsentRecord | undefined>;
-  /** What the ledger knows, and the key in use; no key when there is none. */
+  /** What the ledger knows, and the current key; no key when there is none. */
   facts(tag: SubjectTag): Promise<KeyedFacts>;
-  /** What holds now, for those of the devices about which something was decided. */
+  /** The current decisions, for those of the devices that have one. */
   decisions(tag: SubjectTag, devices: readonly DeviceKey[]): Promise<readonly ExportLineOf<"decision">[]>;
-  /** Of messages of this subject alone, whoever else had the device. */
+  /** Only of this subject's messages, whoever else owned the device. */
   setAside(tag: SubjectTag, device: DeviceKey): AsyncIterable<ExportLineOf<"set-aside">>;
   disclosures(tag: SubjectTag): Promise<readonly Disclosure[]>;
   readonly erasures: {
@@ -23,19 +23,19 @@ export interface ExportPorts extends Pick<LiveNamesInput, "pseudonym"> {
     times(): Promise<NameTimes>;
   };
   readonly rows: ExportableRows;
-  /** Whether a key that does not open may be as it was, because none opens: by a wrong master key. */
+  /** Whether a key that does not unwrap may be intact, because no key unwraps: the master key is wrong. */
   keyIsWhole(wrappedSubjectKey: string): Promise<boolean>;
-  /** `undefined` when the store holds something that is no cell. */
+  /** `undefined` when the store contains something that is no H3 cell. */
   centerOf(cell: string): { readonly lat: number; readonly lon: number } | undefined;
   /** Unix ms. */
   now(): number;
   readonly log: Log;
 }
 
-/** All of it may throw SINK_UNAVAILABLE or SINK_DENIED. */
+/** Every call may throw SINK_UNAVAILABLE or SINK_DENIED. */
 export interface ExportableRows {
   check(signal: AbortSignal): Promise<void>;
-  /** In pages; of each name oldest first, up to `untilNs` (Unix ns). */
+  /** In pages; for each name oldest first, up to `untilNs` (Unix ns). */
   rows(
     measurement: "device_status" | "device_location",
     names: readonly Pseudonym[],

@@ -1,4 +1,7 @@
-/** An export in plain words: what is held, what for, who was given something, what is not held, and what one can do. Pure. */
+/**
+ * An export in plain words: what is stored and why, who received data, what is not stored, and what the subject can do.
+ * Pure.
+ */
 import { CATEGORIES, type Category, PURPOSES, type Purpose } from "../../model/consent.ts";
 import type { ExportItem, ExportLineOf } from "../../model/export.ts";
 import { type DeviceDigest, type Digest, digestOf } from "./digest.ts";
@@ -33,7 +36,7 @@ const REFUSAL_WORDS: Readonly<Record<NonNullable<ExportLineOf<"decision">["refus
   "legal-hold": "a legal hold freezes every use",
   "purpose-denied": "no purpose may use anything",
 };
-/** Kilometres across a cell of each resolution, roughly. */
+/** Approximate width of a cell in kilometres, for each resolution. */
 const CELL_KM = [2_500, 970, 370, 140, 52, 20, 7] as const;
 
 const KEY_LOST = [
@@ -41,7 +44,7 @@ const KEY_LOST = [
   "that it is yours. It goes when its time is up.",
 ];
 
-/** Reads the items to their end. Rejects as they do: then there is nothing to show. */
+/** Reads the items to their end. Rejects when they do: then there is nothing to show. */
 export async function summaryOf(items: AsyncIterable<ExportItem> | Iterable<ExportItem>): Promise<string> {
   const digest = await digestOf(items);
   return `${[...opening(digest), ...[...digest.devices.values()].flatMap(aboutDevice), ...disclosures(digest), ...standing(digest), ...closing()].join("\n")}\n`;
@@ -63,7 +66,7 @@ function opening({ head, events, devices }: Digest): string[] {
 }
 
 function aboutDevice({ line, decision, place, places, readings, firstAt, lastAt }: DeviceDigest): string[] {
-  // A line break in a name would write lines of its own.
+  // A line break in a name would add lines of its own.
   const name = line.label?.replace(/[\p{C}\p{Zl}\p{Zp}]/gu, " ") ?? line.device;
   const asked = line.asked === undefined ? "" : `, number ${line.asked + 1} of those asked for`;
   return [

@@ -1,6 +1,7 @@
 /**
- * Puts every subject key under another master key, while gateways work; one that no master key opens is left. Each key changes in one call
- * together with every decision that carries it, and only if nobody changed or destroyed it meanwhile.
+ * Rewraps every subject key under another master key while gateways run; a key that no master key unwraps stays
+ * unchanged. Each key changes in one call together with every decision that contains it, and only if it was not changed
+ * or destroyed meanwhile.
  */
 import type { Redis } from "ioredis";
 import { damageIn } from "../../model/damage.ts";
@@ -14,10 +15,10 @@ import { execAll, execEach, keysLike } from "../../platform/redis-values.ts";
 const REWRAP_SUBJECT: RedisScript = {
   name: "consentryRewrapSubject",
   lua: `--[[
-  Replaces the wrapped key of a subject wherever it stands.
+  Replaces the wrapped key of a subject in every place.
   KEYS[1] subject hash   KEYS[2..] its decisions
-  ARGV[1] head of the ledger   ARGV[2] wrapped key   ARGV[3] the same key, wrapped anew
-  Reply: 1 replaced, 0 ledger or key is another one by now
+  ARGV[1] head of the ledger   ARGV[2] wrapped key   ARGV[3] the same key, rewrapped
+  Reply: 1 replaced, 0 ledger or key has changed
 ]]
 local now = redis.call("HMGET", KEYS[1], "head", "key")
 if (now[1] or "") ~= ARGV[1] or now[2] ~= ARGV[2] then return 0 end
@@ -35,8 +36,8 @@ const REWRAP_ERASURE: RedisScript = {
   name: "consentryRewrapErasure",
   lua: `--[[
   Replaces the wrapped key that an erasure holds until it destroys it.
-  KEYS[1] record of the erasure   ARGV[1] wrapped key   ARGV[2] the same key, wrapped anew
-  Reply: 1 replaced, 0 the key is another one by now, or destroyed
+  KEYS[1] record of the erasure   ARGV[1] wrapped key   ARGV[2] the same key, rewrapped
+  Reply: 1 replaced, 0 the key has changed or is destroyed
 ]]
 if redis.call("HGET", KEYS[1], "key") ~= ARGV[1] then return 0 end
 redis.call("HSET", KEYS[1], "key", ARGV[2])
@@ -44,16 +45,16 @@ return 1`,
 };
 
 const MAX_ATTEMPTS = 10;
-/** So many damaged keys in a row have one cause, and it is not in them. */
+/** So many damaged keys in a row have one common cause: the master key. */
 const ENOUGH_TRIED = 1_000;
 
-/** The same key under the present master key; `undefined` when it is already. Throws SUBJECT_KEY_UNREADABLE. */
+/** The same key under the current master key; `undefined` when it is already. Throws SUBJECT_KEY_UNREADABLE. */
 export type Rewrap = (wrappedSubjectKey: string) => string | undefined;
 
 /**
- * One pass over all keys; answers how many were wrapped anew. One that does not open stays as it is, and `unreadable`
- * is told; when more than one is met and none opens, the master keys are the wrong ones. Can be broken off and begun
- * again. Throws SUBJECT_KEY_UNREADABLE, REDIS_UNAVAILABLE.
+ * One pass over all keys; returns how many were rewrapped. A key that does not unwrap stays unchanged, and `unreadable`
+ * is called; when several fail and none succeeds, the master keys are wrong. Can be interrupted and repeated. Throws
+ * SUBJECT_KEY_UNREADABLE, REDIS_UNAVAILABLE.
  */
 export function rewrapAll(
   redis: Redis,
@@ -76,7 +77,8 @@ export function rewrapAll(
       }
     };
     const changed = await rewrapEach(redis, keyspace, tried);
-    if (seen.opened === 0 && seen.unreadable > 1) throw new GatewayError("SUBJECT_KEY_UNREADABLE", "all of them");
+    if (seen.opened === 0 && seen.unreadable > 1)
+      throw new GatewayError("SUBJECT_KEY_UNREADABLE", "no key could be unwrapped");
     return changed;
   });
 }
@@ -90,7 +92,7 @@ async function rewrapEach(redis: Redis, keyspace: Keyspace, rewrap: Rewrap): Pro
   for await (const name of hashesWithKey(redis, keyspace.erasure("*" as SubjectTag, "*"))) {
     const wrapped = await redis.hget(name, "key");
     const anew = wrapped === null ? undefined : rewrap(wrapped);
-    // An erasure that destroyed its key meanwhile is right, and done.
+    // An erasure that destroyed its key meanwhile is correct and done.
     if (
       wrapped !== null &&
       anew !== undefined &&
@@ -118,7 +120,7 @@ async function rewrapSubject(redis: Redis, keyspace: Keyspace, tag: SubjectTag, 
   throw new GatewayError("CONSENT_CONFLICT", "wrapping a subject key");
 }
 
-/** The decisions of a subject whose set of devices is none. */
+/** The decisions of a subject whose set of devices has another type. */
 async function found(redis: Redis, keyspace: Keyspace, tag: SubjectTag): Promise<string[]> {
   const names: string[] = [];
   for await (const page of keysLike(redis, keyspace.decision(tag, "*" as DeviceKey))) names.push(...page);
@@ -126,8 +128,8 @@ async function found(redis: Redis, keyspace: Keyspace, tag: SubjectTag): Promise
 }
 
 /**
- * Whether a key that does not open can be as it was, because none opens: by a wrong master key. `alone`: the answer
- * where there is no other key to try.
+ * Whether a key that does not unwrap may be intact, because no key unwraps: the master key is wrong. `alone`: the
+ * answer when there is no other key to try.
  */
 export async function noKeyOpens(
   redis: Redis,
@@ -146,7 +148,7 @@ export async function noKeyOpens(
   return tried === 0 ? alone : true;
 }
 
-/** Every wrapped key there is, one by one. */
+/** Every wrapped key, one by one. */
 export async function* wrappedKeys(redis: Redis, keyspace: Keyspace): AsyncGenerator<string> {
   for (const pattern of [keyspace.subject("*" as SubjectTag), keyspace.erasure("*" as SubjectTag, "*")]) {
     for await (const name of hashesWithKey(redis, pattern)) {

@@ -1,13 +1,13 @@
-/** What was stored while a minor counted as an adult goes: on record first, then erased. */
+/** Erases data stored while a minor counted as an adult: first the audit line, then the erasure. */
 import type { Minors } from "../../consent/ledger/minors.ts";
 import type { AuditAct } from "../../model/audit.ts";
 import type { SubjectTag } from "../../model/ids.ts";
 
 export interface MinorPurgePorts {
   readonly minors: Pick<Minors, "mustBePurged">;
-  /** Throws when the line cannot be written; nothing is erased then. */
+  /** Throws when the line cannot be written; then nothing is erased. */
   audit(act: AuditAct): Promise<unknown>;
-  /** Begins the erasure of everything stored of the subject. */
+  /** Begins the erasure of all stored data of the subject. */
   erase(tag: SubjectTag): Promise<unknown>;
 }
 
@@ -23,7 +23,7 @@ export class MinorPurge {
     await this.#ports.erase(subject);
   }
 
-  /** Unless that has begun already. True: just begun. */
+  /** Unless it has begun already. True: just begun. */
   async purgeIfDue(subject: SubjectTag): Promise<boolean> {
     const due = await this.#ports.minors.mustBePurged(subject);
     if (due) await this.purge(subject);

@@ -9,13 +9,13 @@ import type { DeviceKey, Pseudonym, SubjectTag } from "../../model/ids.ts";
 import type { Log } from "../../model/log.ts";
 import type { NamedPurpose } from "./names-ever-given.ts";
 
-/** A store that rows can be looked for in, and perhaps deleted from. All of it may throw SINK_UNAVAILABLE or SINK_DENIED. */
+/** A store in which rows can be searched and perhaps deleted. Every call may throw SINK_UNAVAILABLE or SINK_DENIED. */
 export interface ErasableSink {
   readonly name: string;
   readonly region: string;
-  /** Known once the store has answered for the first time; until then it is asked. */
+  /** Known after the store's first answer; until then the store is asked. */
   ability(signal: AbortSignal): Promise<"sync" | "async" | "none">;
-  /** `undefined` when the store does not let us look. */
+  /** `undefined` when the store does not allow queries. */
   countRows(devices: readonly Pseudonym[], signal: AbortSignal): Promise<number | undefined>;
   removeDevices(devices: readonly Pseudonym[], signal: AbortSignal): Promise<"verified" | "accepted" | "unsupported">;
 }
@@ -23,35 +23,40 @@ export interface ErasableSink {
 export interface ErasurePorts {
   readonly ledger: Pick<SubjectErasure, "begin" | "destroyKey" | "beginNewChain" | "facts">;
   drain(tag: SubjectTag): Promise<{ readonly drained: boolean }>;
-  /** Ids of all batches not settled yet. */
+  /** Ids of all batches not yet completed. */
   queuedBatches(): Promise<readonly string[]>;
   pseudonym(wrappedSubjectKey: string, device: DeviceKey, purpose: NamedPurpose, epoch: number): Pseudonym;
   readonly sinks: readonly ErasableSink[];
   purgeDeadLetters(tag: SubjectTag, devices: readonly DeviceKey[] | "all"): Promise<unknown>;
-  /** Whom the subject's data went to, by the account. */
+  /** Recipients of the subject's data according to the account. */
   disclosed(tag: SubjectTag): Promise<readonly Pick<Disclosure, "recipient" | "purpose">[]>;
-  /** Deletes the account of whom the subject's data went to, up to when this erasure was asked for. */
+  /** Deletes the account of disclosures of the subject's data up to this erasure's request. */
   eraseDisclosures(tag: SubjectTag, id: string): Promise<void>;
-  /** The key is deleted; what is left of it in files may go now. */
+  /** The key is deleted; its remnants in files may be removed now. */
   keyDeleted(): Promise<void>;
-  /** Drops what memory holds about these devices, and under these names of theirs. */
+  /** Removes from memory everything about these devices and these names of theirs. */
   forget(devices: readonly DeviceKey[], names: readonly Pseudonym[]): void;
   seal(text: string): string;
-  /** Throws ENVELOPE_UNREADABLE when the key it was sealed with is gone. */
+  /** Throws ENVELOPE_UNREADABLE when the key of the seal is gone. */
   open(sealed: string): string;
   /** Names of all services of a purpose, connected or not. */
   services(purpose: ServicePurpose): readonly string[];
-  /** Sends to the services that listen and are not in `acknowledged`; answers whom it was sent to just now. */
+  /** Sends to the connected services not in `acknowledged`; returns the services it was sent to. */
   tell(notice: Notice): readonly string[];
   hold(tag: SubjectTag): Promise<StandingHold | undefined>;
-  /** Keeps back the answer to whoever places a hold on this subject, until it is released: asked for after it, `hold` tells of every hold that was answered. */
+  /**
+   * Delays the answer to anyone placing a hold on this subject until released: asked afterwards, `hold` returns every
+   * hold that was confirmed.
+   */
   claim(tag: SubjectTag): Promise<{ release(): Promise<void> }>;
-  /** Notes down, outside Redis, that this subject's data must not come back with a backup. */
+  /** Records outside Redis that this subject's data must not return with a backup. */
   journal(tag: SubjectTag, id: string, what: "asked" | "destroyed"): Promise<void>;
   sign(receipt: Receipt): SignedReceipt;
   audit(act: AuditAct): Promise<unknown>;
   completed(outcome: ErasureOutcome, durationMs: number): void;
-  /** Whether a key that does not open may be as it was: because no key opens, by a wrong master key. Absent: never. */
+  /**
+   * Whether a key that does not unwrap may be intact, because the master key is wrong and none unwraps. Absent: never.
+   */
   keyIsWhole?(wrappedSubjectKey: string): Promise<boolean>;
   readonly damaged?: TellDamage;
   /** Unix ms. */
@@ -59,9 +64,9 @@ export interface ErasurePorts {
   readonly log: Log;
 }
 
-/** Legal holds that stand, taken together. */
+/** All standing legal holds combined. */
 export interface StandingHold {
-  /** Unix ms when the last of them is due to end; until its release it holds. */
+  /** Unix ms when the last of them is due to end; it stands until its release. */
   readonly until: number;
   /** Absent: all devices of the subject. */
   readonly devices?: ReadonlySet<DeviceKey> | undefined;
@@ -76,7 +81,7 @@ export interface Notice {
 
 export interface ErasureOptions {
   readonly controller: string;
-  /** Longer than the store may take over a write it has received. */
+  /** Longer than the store may take to apply a write it has received. */
   readonly sweepAfterMs: number;
   /** How long the first receipt waits for the services. */
   readonly acknowledgeWaitMs: number;

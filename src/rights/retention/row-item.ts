@@ -1,11 +1,11 @@
-/** Rows of the store that have been kept long enough, without those of a device under a legal hold. */
+/** Rows in the store past their retention time, without those of a device under a legal hold. */
 import { GatewayError } from "../../model/errors.ts";
 import type { Pseudonym } from "../../model/ids.ts";
 import type { RetentionItem, RetentionKind, RetentionState } from "./retention.ts";
 
 export interface RowsBefore {
   readonly beforeMs: number;
-  /** Names whose rows stay. */
+  /** Names whose rows are kept. */
   readonly except: readonly Pseudonym[];
 }
 
@@ -14,7 +14,7 @@ export interface RowItemPorts {
   readonly except: () => Promise<readonly Pseudonym[]>;
   readonly count: (old: RowsBefore, signal: AbortSignal) => Promise<number | undefined>;
   readonly remove: (old: RowsBefore, signal: AbortSignal) => Promise<"deleted" | "postponed" | "unsupported">;
-  /** Whoever places a hold meanwhile is answered after the work. */
+  /** Placing a hold meanwhile is answered only after this work. */
   readonly deleting: <T>(work: () => Promise<T>) => Promise<T>;
 }
 
@@ -28,7 +28,7 @@ export function rowItem(kind: RetentionKind, ports: RowItemPorts): RetentionItem
       const rows = await old();
       const count = await countOf(ports, rows, signal);
       if (count === 0) return { state: "done", count };
-      // Counting takes its time, in which a hold may have been placed; one that is placed from here on is answered after this.
+      // Counting takes time, and a hold may be placed meanwhile; a hold placed from here on is answered after this.
       const aging = await deleting(async () => ports.remove({ ...rows, except: await except() }, signal));
       const state: RetentionState = aging === "deleted" ? "done" : aging;
       return { state, count };
@@ -36,7 +36,7 @@ export function rowItem(kind: RetentionKind, ports: RowItemPorts): RetentionItem
   };
 }
 
-/** What is too much to be counted may still go. */
+/** Rows that are too many to count can still be deleted. */
 async function countOf({ count }: RowItemPorts, old: RowsBefore, signal: AbortSignal): Promise<number | undefined> {
   try {
     return await count(old, signal);
