@@ -1,12 +1,12 @@
 /**
- * The composition root: every part is built here with a plain constructor, in the order in which a
- * message meets it, and every door between two stages is a function handed across on this page.
+ * The composition root: every part is built here with a plain constructor, in the order in which a message meets it;
+ * every connection between two stages is passed as an argument on this page.
  *
  *   device ─PUBLISH→ ingress ─→ admission ─→ consent ─→ queue ─→ pipeline ─→ sinks
- *                                  ↑ PUBACK once durable    consent again, de-identify
+ *                                  ↑ PUBACK once durable    consent check again, de-identify
  *
- * How the parts of one stage fit together stands in `src/wiring`. Doors are closures: a part may be
- * handed one to a part that is built further down, and nothing passes through before `start`.
+ * `src/wiring` combines the parts of one stage. Closures may refer to a part that is built further down: nothing is
+ * called before `start`.
  */
 import type { Config } from "./config/schema.ts";
 import { standingOf } from "./consent/policy/changes.ts";
@@ -39,22 +39,22 @@ import { createSafekeeping } from "./wiring/safekeeping.ts";
 import { createStore } from "./wiring/store.ts";
 import { createUpkeep } from "./wiring/upkeep.ts";
 
-/** Beyond the longest wait of a part. */
+/** More than the longest wait of a part. */
 const STOP_MARGIN_MS = 2_000;
 
-/** Parts that a measurement may replace; the product itself never does. */
+/** Parts that a benchmark may replace; the product itself never does. */
 export interface Overrides extends ConsentOverrides, QueueOverrides {}
 
 export interface Gateway {
   start(signal: AbortSignal): Promise<void>;
   stop(): Promise<void>;
-  /** Takes changed key files up at once; otherwise that takes a second or two. */
+  /** Reloads changed key files at once; otherwise that takes a second or two. */
   reloadKeys(): void;
-  /** What a PUBACK is worth; known after `start`. */
+  /** What a PUBACK guarantees; known after `start`. */
   readonly durability: Durability | undefined;
 }
 
-/** `fatal` is called when the gateway can no longer do its work and a supervisor must start it anew. */
+/** `fatal` is called when the gateway can no longer do its work and a supervisor must restart it. */
 export function createGateway(
   config: Config,
   keys: Keys,
@@ -68,11 +68,11 @@ export function createGateway(
   const base: Base = { config, keys, redis, keyspace, metrics, log };
   const damaged = (kind: DamageKind): void => {
     metrics.damaged(kind);
-    log.error("went on without a damaged record", { reason: kind });
+    log.error("continued without a damaged record", { reason: kind });
   };
   const audit = (act: AuditAct): Promise<unknown> => upkeep.http.audit.note(act);
 
-  // What outlives a loss; and the keys, which may change while all this works.
+  // Protection against loss; and the keys, which may change at run time.
   const auditHead = () => upkeep.auditHead();
   const safekeeping = createSafekeeping({
     config,
@@ -86,10 +86,10 @@ export function createGateway(
     log,
   });
 
-  // Consent: asked at admission and again right before anything is written.
+  // Consent: checked at admission and again right before any write.
   const consent = createConsent(base, safekeeping, damaged, overrides);
 
-  // Outlets: services listen on the broker on which devices publish; what they may hear is decided here.
+  // Outlets: services subscribe on the broker on which devices publish; here it is decided what they may receive.
   const outlets = createOutlets({ config, redis: redis.store, keyspace, policies: consent.policies, metrics, log });
 
   // Ingress: a device publishes, and gets its PUBACK when the message is durable or refused.
@@ -103,7 +103,7 @@ export function createGateway(
     fanOut: outlets.fanOut,
     erasures: {
       acknowledged: (id, purpose, service) => rights.acknowledged(id, purpose, service),
-      // Whoever comes back is told at the next turn anyway; this only makes it come sooner.
+      // A reconnecting service gets its notices at the next turn anyway; this only makes it sooner.
       listening: () => void rights.wake().catch(() => undefined),
     },
     notices: {
@@ -119,7 +119,7 @@ export function createGateway(
   // Queue: sealed batches, durable before anything is acknowledged.
   const queue = createQueue(base, safekeeping.liveKeys.queue, damaged, overrides);
 
-  // Pipeline: a batch out of the queue, de-identified, into the store and on to the services.
+  // Pipeline: takes a batch from the queue, de-identifies it, stores it and forwards it to the services.
   const deidentifier = new Deidentifier(deidentifierOptions(config), consent.keyring);
   const store = createStore(base);
   const centre = createCentre({ config, keys, redis: redis.store, keyspace });
@@ -135,7 +135,7 @@ export function createGateway(
     fatal,
   });
 
-  // Beside the path: the rights of data subjects, and what watches over them.
+  // Beside the message path: the rights of data subjects, and their upkeep.
   const upkeep = createUpkeep({
     config,
     keys,
@@ -198,7 +198,7 @@ export function createGateway(
       publish: async (bytes: Uint8Array) => {
         const result = await safekeeping.journal.published(await consent.policies.publish(bytes));
         await outlets.policyPublished();
-        // The upkeep counts again; nobody has to wait for this.
+        // The upkeep counts again later; this needs no waiting.
         void upkeep.suspensions.survey().catch(() => undefined);
         return result;
       },
@@ -240,7 +240,7 @@ export function createGateway(
       ingress.endDevice(device);
       centre.samples.endDevice(device);
     },
-    // Whoever is connected has to prove itself again.
+    // Every connected device has to authenticate again.
     missed: () => ingress.endDevices(),
     recordChanged: (concerned) => void centre.samples.changed(concerned),
     policyPublished: (version) => {
@@ -249,7 +249,7 @@ export function createGateway(
     },
   });
 
-  // Downstream first: nothing is let in before everything behind it can take it on.
+  // Downstream first: nothing is accepted before everything after it can process it.
   const parts: Part[] = [
     partOf("metrics", metrics),
     ...createPreparations(config, deidentifier),

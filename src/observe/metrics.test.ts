@@ -211,7 +211,7 @@ describe("the event loop", () => {
   });
 });
 
-/** Resolves once a window satisfies the condition; vitest's timeout ends a wait in vain. */
+/** Resolves once a window meets the condition; otherwise vitest's timeout ends the wait. */
 async function windows(watch: EventLoopWatch, done: (delay: EventLoopWatch["delayMs"]) => boolean): Promise<void> {
   const before = watch.delayMs;
   const abort = AbortSignal.timeout(10_000);

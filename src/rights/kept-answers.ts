@@ -98,13 +98,13 @@ export class KeptAnswers {
     if (reply === "reused" || reply === "in-use") return { state: reply };
     const seal = new Seal(createHmac("sha256", this.#key).update(`seal\0${of}`).digest(), "kept answer");
     if (reply !== "new") return { state: "answered", answer: seal.open(String(reply)) as KeptAnswer };
-    const settle = async (sealed: string): Promise<void> => {
+    const finish = async (sealed: string): Promise<void> => {
       await this.#run(SETTLE_ANSWER, [...held, sealed]);
     };
     return {
       state: "new",
-      keep: (answer) => settle(answer.body.length > MAX_ANSWER_CHARACTERS ? "" : seal.seal(answer)),
-      release: () => settle(""),
+      keep: (answer) => finish(answer.body.length > MAX_ANSWER_CHARACTERS ? "" : seal.seal(answer)),
+      release: () => finish(""),
     };
   }
 

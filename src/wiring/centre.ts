@@ -1,4 +1,7 @@
-/** Wires the privacy centre: what seals its links and sessions, where spent links and left sessions are noted, and who may look on. */
+/**
+ * Wires the privacy centre: the seals of its links and sessions, the store of used links and left sessions, and the
+ * watchers.
+ */
 import type { Redis } from "ioredis";
 import type { Config } from "../config/schema.ts";
 import { LeftSessions } from "../http/centre/left-sessions.ts";
@@ -22,7 +25,7 @@ export interface Centre {
   readonly http: CentrePort | undefined;
 }
 
-/** A page on a desk and one on a phone for each session, a guardian beside a child, and no more than a small crowd in all. */
+/** A page on a desk and one on a phone per session, a guardian beside a child, and a small number in all. */
 const LOOKING_ON = {
   maxWatchers: 32,
   maxPerSession: 2,
@@ -48,7 +51,7 @@ export function createCentre({ config, keys, redis, keyspace }: CentreDeps): Cen
       endSubject: (subject) => samples.endSubject(subject),
       endSession: (session) => samples.endSession(session),
       changed: async (concerned) => {
-        // A gateway that does not hear of it finds out at its next look, seconds later.
+        // A gateway that misses this message notices at its next check, seconds later.
         await redis.publish(keyspace.recordChanged, concerned).catch(() => undefined);
         await samples.changed(concerned);
       },

@@ -4,7 +4,7 @@ import type { Deidentifier } from "../deidentify/deidentify.ts";
 import { DENSITY_TABLE } from "../deidentify/density-table.ts";
 import { DAY_MS } from "../model/durations.ts";
 
-/** The table of densities is the shipped one; one of the operator's takes its place at start. */
+/** The shipped density table; the operator's own table, if any, replaces it at start. */
 export function deidentifierOptions({ deidentify }: Config): ConstructorParameters<typeof Deidentifier>[0] {
   const epochMs = deidentify.epochDays * DAY_MS;
   const { densityFile: _readAtStart, ...location } = deidentify.location;

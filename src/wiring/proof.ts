@@ -1,4 +1,4 @@
-/** Wires the question whether Redis is still what it was: the journal, the audit log and the ledgers that answer it. */
+/** Wires the check whether Redis still has its data: it compares the journal, the audit log and the ledgers. */
 import type { Redis } from "ioredis";
 import type { Config } from "../config/schema.ts";
 import { catchUp } from "../consent/ledger/catch-up.ts";
@@ -23,10 +23,10 @@ import { Proving } from "../rights/proving.ts";
 export interface ProofDeps {
   readonly config: Pick<Config, "redis" | "backup">;
   readonly lookup: Buffer;
-  /** Everything that asks about consent, and every right, goes through it. */
+  /** Everything that concerns consent or rights goes through this connection. */
   readonly redis: HeldRedis;
   readonly keyspace: Keyspace;
-  /** How far this process knows the audit log to have got. */
+  /** The latest head of the audit log that this process knows. */
   readonly head: () => AuditHead | undefined;
   readonly audited: (head: AuditHead) => Promise<void>;
   readonly audit: (act: AuditAct) => Promise<unknown>;
@@ -36,9 +36,9 @@ export interface ProofDeps {
 
 export function createProof(deps: ProofDeps): Proving {
   return new Proving(deps.redis, {
-    check: async () => tell(deps, await proveAnew(deps)),
+    check: async () => tell(deps, await proveAgain(deps)),
     lost: () => {
-      // What Redis has confirmed so far, noted where a rolled-back Redis cannot take it back.
+      // What Redis has confirmed so far, recorded where a rollback of Redis cannot remove it.
       const head = deps.head();
       if (head !== undefined) void deps.audited(head).catch(() => undefined);
     },
@@ -47,8 +47,8 @@ export function createProof(deps: ProofDeps): Proving {
   });
 }
 
-/** Over a connection of its own, since nothing goes through the other one meanwhile. */
-async function proveAnew(deps: ProofDeps): Promise<Proven> {
+/** Over a separate connection, because the other one is blocked meanwhile. */
+async function proveAgain(deps: ProofDeps): Promise<Proven> {
   const { url, commandTimeoutMs } = deps.config.redis;
   const redis = connectRedis(url, "store", commandTimeoutMs);
   try {
@@ -81,7 +81,7 @@ async function proveOn(redis: Redis, { config, keyspace, lookup, head, log }: Pr
       return added;
     },
     eraseAgain: async (tag, id) => {
-      // Also what lies before a new chain.
+      // Includes what precedes a new chain.
       const events = await orRedisUnavailable(() => redis.lrange(keyspace.ledger(tag), 0, -1));
       return eraseAgain(events, records, erasure, tag, id);
     },
@@ -91,12 +91,12 @@ async function proveOn(redis: Redis, { config, keyspace, lookup, head, log }: Pr
 function tell({ audit, log }: ProofDeps, { subjects, tokens, broken }: Proven): void {
   if (subjects.length + tokens.length > 0) {
     const count = subjects.length + tokens.length;
-    log.error("Redis lacked what the erasure journal says; it is taken back again", {
+    log.error("Redis lost data that the erasure journal has; withdrawn again", {
       code: "REDIS_ROLLED_BACK",
       count,
     });
   }
-  if (broken > 0) log.warn("records that do not verify were not compared with the erasure journal", { count: broken });
+  if (broken > 0) log.warn("broken records were not compared with the erasure journal", { count: broken });
   for (const subject of subjects) void audit({ act: "journal-replayed", by: "gateway", subject });
   for (const device of tokens) void audit({ act: "journal-replayed", by: "gateway", device });
 }

@@ -1,6 +1,6 @@
 /**
- * Wires what a data subject can ask for besides consent: erasure, with its queue, its receipts and the
- * topics on which services answer.
+ * Wires the rights of a data subject besides consent: erasure, with its queue, its receipts and the topics on which
+ * services answer.
  */
 import type { Config } from "../config/schema.ts";
 import type { Leases } from "../consent/fence/leases.ts";
@@ -40,7 +40,7 @@ import { ReceiptSigner } from "../rights/receipts/signer.ts";
 import type { PatientStart } from "../sinks/influx/patient-start.ts";
 import type { InfluxSink } from "../sinks/influx/sink.ts";
 
-/** An erasure that a crash or a fault left without a turn waits at most this long for one. */
+/** An erasure that a crash or a fault left unscheduled waits at most this long. */
 const TAKE_UP_MS = 15_000;
 const SURVEY_MS = 2_000;
 const COMPARE_CLOCKS_MS = 60_000;
@@ -63,11 +63,11 @@ export interface RightsDeps {
   readonly sink: InfluxSink;
   readonly store: Pick<PatientStart, "use">;
   readonly audit: (act: AuditAct) => Promise<unknown>;
-  /** Notes on disk, outside Redis, that the subject's data must not come back with a backup. */
+  /** Records on disk, outside Redis, that the subject's data must not return with a backup. */
   readonly journal: ErasurePorts["journal"];
-  /** Sends to the services that listen; answers whom it was sent to just now. */
+  /** Sends to the connected services; returns the services it was sent to. */
   readonly tell: (notice: Notice) => readonly string[];
-  /** Drops whatever memory holds under these pseudonyms, of any purpose. */
+  /** Removes from memory everything under these pseudonyms, of any purpose. */
   readonly forgetNames: (names: readonly Pseudonym[]) => void;
   readonly metrics: Pick<Metrics, "erasureCompleted" | "erasureAnswer" | "erasuresOpen" | "gauge">;
   readonly damaged: TellDamage;
@@ -78,9 +78,9 @@ export interface Rights {
   /** In the order in which they start. */
   readonly parts: readonly Part[];
   readonly http: Pick<HttpPorts, "erasures" | "receiptKeys" | "signer">;
-  /** A service says that it has forgotten. Rejects when that could not be noted. */
+  /** A service reports that it has deleted its data. Rejects when that could not be recorded. */
   acknowledged(id: string, purpose: ServicePurpose, service: string): Promise<void>;
-  /** A service begins to listen, or nothing of a subject is held any more: what waited for that goes on. */
+  /** A service connected, or the last hold on a subject ended: what waited for that continues. */
   wake(): Promise<void>;
 }
 
@@ -194,7 +194,7 @@ function erasurePorts(deps: RightsDeps, signer: ReceiptSigner, remnants: KeyRemn
     hold: async (tag) => standingHoldOf(await standingHolds(redis.store, keyspace, tag, () => deps.damaged("ledger"))),
     claim: async (tag) => {
       const lease = await deps.leases.acquire();
-      // Kept, it outlasts a slow store, and holds up nothing but a hold on this subject.
+      // A kept lease outlasts a slow store, and delays only a hold on this subject.
       await lease.keep(new Set([deletionOf(tag)]));
       return lease;
     },
@@ -202,7 +202,7 @@ function erasurePorts(deps: RightsDeps, signer: ReceiptSigner, remnants: KeyRemn
     sign: (receipt) => signer.sign(receipt),
     audit: deps.audit,
     completed: (outcome, durationMs) => deps.metrics.erasureCompleted(outcome, durationMs),
-    // With nobody else's key to compare with: it is erased all the same, and the receipt claims nothing.
+    // With no other key to compare with, the subject is erased anyway, and the receipt claims nothing.
     keyIsWhole: (key) => noKeyOpens(redis.store, keyspace, (other) => keyring.opens(other), key, false),
     damaged: deps.damaged,
     now: Date.now,
@@ -210,7 +210,7 @@ function erasurePorts(deps: RightsDeps, signer: ReceiptSigner, remnants: KeyRemn
   };
 }
 
-/** The store takes no question before it has started. */
+/** The store accepts no query before it has started. */
 function erasableSink({ sink, store }: Pick<RightsDeps, "sink" | "store">): ErasableSink {
   return {
     name: sink.name,

@@ -1,6 +1,6 @@
 /**
- * What watches over the rights of data subjects besides the path of a message: the audit log, legal holds,
- * minors, and the retention of everything that is kept.
+ * Wires the upkeep of data subjects' rights beside the message path: the audit log, legal holds, minors, and all
+ * retention.
  */
 import type { Redis } from "ioredis";
 import type { Config } from "../config/schema.ts";
@@ -48,10 +48,10 @@ export interface UpkeepDeps {
   readonly keyring: Pick<Keyring, "pseudonym" | "opens">;
   readonly turns: SubjectTurns;
   readonly deadLetters: Pick<DeadLetters, "count" | "older" | "expire" | "purge">;
-  /** Begins the erasure of everything stored of a subject. */
+  /** Begins the erasure of all stored data of a subject. */
   purgeStored(tag: SubjectTag): Promise<unknown>;
   readonly journal: Pick<Safekeeping["journal"], "holding" | "audited">;
-  /** Nothing of the subject is held any more: what waited for that may go on. */
+  /** The last hold on the subject has ended: what waited for that may continue. */
   freed(tag: SubjectTag): Promise<void>;
 }
 
@@ -60,20 +60,20 @@ export interface Upkeep {
   readonly trail: AuditTrail;
   readonly holds: LegalHolds;
   readonly suspensions: Suspensions;
-  /** How far this process knows the audit log to have got. */
+  /** The latest head of the audit log that this process knows. */
   auditHead(): AuditHead | undefined;
   readonly http: Pick<HttpPorts, "audit" | "holds" | "minors">;
 }
 
 const HOLD_SURVEY_MS = 60_000;
-/** How much of the audit log could be taken back without being noticed. */
+/** How much of the audit log, at most, could be rolled back without detection. */
 const HEAD_MS = 300_000;
 
 export function createUpkeep(deps: UpkeepDeps): Upkeep {
   const { config, keyspace, log, deadLetters } = deps;
   const redis = deps.redis.store;
   const audit = new AuditLog(redis, keyspace, { keys: [auditKey(deps.keys.lookup)], now: Date.now });
-  // A hold that ends is gone for good, and so is what it held: a clock ahead alone ends none early.
+  // The end of a hold cannot be undone, nor can the deletion after it: one clock that is ahead must not end it early.
   const clock = new AgreedClock(redis);
   const now = () => clock.earliest();
   const trail = new AuditTrail({ audit, late: () => deps.metrics.auditLate(), log, now: Date.now });
@@ -166,7 +166,7 @@ export function createUpkeep(deps: UpkeepDeps): Upkeep {
         stop: async () => {
           heads.stop();
           await trail.stop();
-          await noteHead().catch(() => log.warn("audit head not noted", { stage: "audit" }));
+          await noteHead().catch(() => log.warn("audit head not recorded", { stage: "audit" }));
         },
       },
       {

@@ -96,7 +96,7 @@ test("one ledger and one key are damaged, and everybody else is served", async (
   await system.redis.flushall();
   const restored = await run("restore", "--from", archive("records"), "--keys", archive("subject keys"));
   expect([restored.exitCode, restored.stderr]).toEqual([0, ""]);
-  expect(restored.stdout).toMatch(/begun anew {9}1,/);
+  expect(restored.stdout).toMatch(/new chain {10}1,/);
   await system.stack.startGateway();
   expect(await stored(good)).toBe(true);
   expect(await system.redis.exists(keyspace.credential(lookup.deviceKey(good.id as DeviceId)))).toBe(1);

@@ -66,9 +66,9 @@ export function rewrapAll(
     const seen = { opened: 0, unreadable: 0 };
     const tried: Rewrap = (wrapped) => {
       try {
-        const anew = rewrap(wrapped);
+        const rewrapped = rewrap(wrapped);
         seen.opened += 1;
-        return anew;
+        return rewrapped;
       } catch (error) {
         if (damageIn(error) !== "subject-key") throw error;
         seen.unreadable += 1;
@@ -91,12 +91,12 @@ async function rewrapEach(redis: Redis, keyspace: Keyspace, rewrap: Rewrap): Pro
   }
   for await (const name of hashesWithKey(redis, keyspace.erasure("*" as SubjectTag, "*"))) {
     const wrapped = await redis.hget(name, "key");
-    const anew = wrapped === null ? undefined : rewrap(wrapped);
+    const rewrapped = wrapped === null ? undefined : rewrap(wrapped);
     // An erasure that destroyed its key meanwhile is correct and done.
     if (
       wrapped !== null &&
-      anew !== undefined &&
-      (await runScript(redis, REWRAP_ERASURE, [name], [wrapped, anew])) === 1
+      rewrapped !== undefined &&
+      (await runScript(redis, REWRAP_ERASURE, [name], [wrapped, rewrapped])) === 1
     ) {
       changed += 1;
     }
@@ -110,12 +110,12 @@ async function rewrapSubject(redis: Redis, keyspace: Keyspace, tag: SubjectTag, 
     const [fields, devices] = (await execEach(read)) as [(string | null)[] | undefined, string[] | undefined];
     const [head, wrapped] = fields ?? [];
     if (!wrapped) return false;
-    const anew = rewrap(wrapped);
-    if (anew === undefined) return false;
+    const rewrapped = rewrap(wrapped);
+    if (rewrapped === undefined) return false;
     const decisions =
       devices?.map((device) => keyspace.decision(tag, device as DeviceKey)) ?? (await found(redis, keyspace, tag));
     const names = [keyspace.subject(tag), ...decisions];
-    if ((await runScript(redis, REWRAP_SUBJECT, names, [head ?? "", wrapped, anew])) === 1) return true;
+    if ((await runScript(redis, REWRAP_SUBJECT, names, [head ?? "", wrapped, rewrapped])) === 1) return true;
   }
   throw new GatewayError("CONSENT_CONFLICT", "wrapping a subject key");
 }
