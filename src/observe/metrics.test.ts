@@ -155,7 +155,7 @@ describe("the text", () => {
     expect(metrics.books().received).toBe(0);
   });
 
-  it("is refreshed first, and does not wait for ever or fail with a refresh that does", async () => {
+  it("is refreshed first, and does not wait forever or fail with a refresh that does", async () => {
     metrics.beforeScrape(() => metrics.gauge("backlogBytes", 99));
     metrics.beforeScrape(() => Promise.reject(new Error("unreachable")));
     metrics.beforeScrape(() => {

@@ -78,7 +78,7 @@ function setUp(ports: Partial<PipelinePorts> = {}) {
     },
     left: () => undefined,
     addressable: () => undefined,
-    deadLetter: async (reason, messages) => void happened.push(`set aside ${messages.length} ${reason}`),
+    deadLetter: async (reason, messages) => void happened.push(`dead-lettered ${messages.length} ${reason}`),
     breaker: { state: "closed", enter: () => 0, passed: () => undefined, failed: () => undefined },
     samples: { watching: false, offer: () => undefined },
     books: {
@@ -142,9 +142,9 @@ describe("a batch", () => {
       "purpose-denied": 1,
       "no-recipient": 1,
     });
-    expect(happened.filter((step) => step.startsWith("set aside"))).toEqual([
-      "set aside 1 sink-rejected",
-      "set aside 1 pipeline-fault",
+    expect(happened.filter((step) => step.startsWith("dead-lettered"))).toEqual([
+      "dead-lettered 1 sink-rejected",
+      "dead-lettered 1 pipeline-fault",
     ]);
   });
 
@@ -308,12 +308,12 @@ describe("a batch", () => {
       store: async () => ({ rejected: [0] }),
       deadLetter: async (reason) => {
         if (full-- > 0) throw new GatewayError("DEAD_LETTERS_FULL", undefined, { retryAfterMs: 1 });
-        happened.push(`set aside ${reason}`);
+        happened.push(`dead-lettered ${reason}`);
       },
     });
     await pipeline.process([message("odd"), message("good")], never);
     expect(happened.filter((what) => !/leased|asked|released/.test(what))).toEqual([
-      "set aside sink-rejected",
+      "dead-lettered sink-rejected",
       "announced 1",
       "forwarded 1",
     ]);
@@ -351,7 +351,7 @@ describe("a batch", () => {
       },
     });
     await pipeline.setAside("poison", [message("gone"), message("kept")], never);
-    expect(happened).toEqual(["leased", "asked", "set aside 1 poison", "released"]);
+    expect(happened).toEqual(["leased", "asked", "dead-lettered 1 poison", "released"]);
     expect(books).toEqual({ "consent-withdrawn": 1, poison: 1 });
   });
 
@@ -486,7 +486,7 @@ describe("subject keys that do not unwrap", () => {
     });
     await pipeline.process(["a", "b"].map(message), never);
     expect(books).toEqual({ stored: 2 });
-    expect(happened.filter((step) => step.startsWith("set aside"))).toEqual([]);
+    expect(happened.filter((step) => step.startsWith("dead-lettered"))).toEqual([]);
     expect(told).toEqual(["master key unwraps no subject key, batches wait SUBJECT_KEY_UNREADABLE"]);
   });
 });

@@ -176,7 +176,7 @@ describe("watching", () => {
   });
 
   it.each(["anna" as SubjectTag, "device" as DeviceKey])(
-    "has ended for whoever may no longer, once a change of %s is known, and goes on for whoever may",
+    "ends for sessions no longer allowed, once a change of %s is known, and continues for the others",
     async (concerned) => {
       const [replaced, still] = [watch("one"), watch("two")];
       stands = { one: false };

@@ -89,7 +89,7 @@ export class Samples {
     return () => void this.#drop(watcher);
   }
 
-  /** `settled` is called only when somebody with the message's own subject watches this device. */
+  /** `settled` is called only when the subject of the message watches this device. */
   offer(device: DeviceRef, settled: () => Settled | undefined): void {
     const watchers = this.#watchers.get(device.deviceKey);
     if (watchers === undefined) return;

@@ -6,7 +6,7 @@ import type { Books, DeadLetterReason, Refusal } from "../model/outcome.ts";
 import type { RawMessage } from "../model/raw.ts";
 import type { Samples, Settled } from "./samples.ts";
 
-/** One message of a batch on its way through the pipeline. */
+/** One message of a batch in the pipeline. */
 export interface Passage {
   readonly message: RawMessage;
   verdict: Verdict | undefined;

@@ -7,7 +7,7 @@
 import type { DeviceKey, DeviceRef, SubjectTag } from "../model/ids.ts";
 import { carriedBy, normalise, PARTS, type RawMessage } from "../model/raw.ts";
 
-/** One message on its way into the queue; `text` is valid JSON. */
+/** One message to be queued; `text` is valid JSON. */
 export interface QueuedMessage {
   readonly ref: DeviceRef;
   /** The same for all messages of one `ref` in a batch, because they share one consent check. */

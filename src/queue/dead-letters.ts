@@ -216,7 +216,7 @@ export class DeadLetters {
 
   /**
    * Withdrawal: deletes all letters of these devices of the subject, and none of another owner. Erasure: deletes all
-   * letters of the subject, whoever has the device now. Returns the number of deleted letters.
+   * letters of the subject, even if the device has another owner now. Returns the number of deleted letters.
    */
   async purge(subject: SubjectTag, devices: readonly DeviceKey[] | "all"): Promise<number> {
     const gone = await (devices === "all"

@@ -83,13 +83,13 @@ describe("Gather", () => {
       size: 1,
       begunBefore: false,
       open: () => {
-        throw new Error("sealed for ever");
+        throw new Error("cannot be opened");
       },
     });
     const good = gather.add(batch(["b"]));
     passes[0]?.done();
     await first;
-    await expect(broken).rejects.toThrow("sealed for ever");
+    await expect(broken).rejects.toThrow("cannot be opened");
     await turn();
     expect(passes[1]?.names).toEqual(["b"]);
     passes[1]?.done();

@@ -53,7 +53,7 @@ export class JobIds {
   }
 }
 
-/** A half keeps the position of its batch: whoever waits for that batch waits for all its parts. */
+/** A half keeps the position of its batch: a wait for that batch is a wait for all its parts. */
 export function halfOf(id: string, half: (typeof HALVES)[number], { messages, bytes }: JobSize): string {
   const { origin, number, part } = jobPlace(id);
   return `${origin}-${number}-${messages}-${bytes}-${part}${half}`;

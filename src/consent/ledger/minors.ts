@@ -1,6 +1,6 @@
 /**
  * Data of a subject who turns out to be a minor. Data stored while they counted as an adult must be deleted: a minor's
- * data are never analysed, whoever consents.
+ * data are never analysed, even with consent.
  */
 import type { Redis } from "ioredis";
 import { type ConsentEvent, isConsent } from "../../model/consent-record.ts";

@@ -14,7 +14,7 @@ export interface ExportPorts extends Pick<LiveNamesInput, "pseudonym"> {
   facts(tag: SubjectTag): Promise<KeyedFacts>;
   /** The current decisions, for those of the devices that have one. */
   decisions(tag: SubjectTag, devices: readonly DeviceKey[]): Promise<readonly ExportLineOf<"decision">[]>;
-  /** Only of this subject's messages, whoever else owned the device. */
+  /** Only of this subject's messages, not of other owners of the device. */
   setAside(tag: SubjectTag, device: DeviceKey): AsyncIterable<ExportLineOf<"set-aside">>;
   disclosures(tag: SubjectTag): Promise<readonly Disclosure[]>;
   readonly erasures: {

@@ -85,7 +85,7 @@ test("says why something that was given is not used", async () => {
   expect(held).toContain("Used now: nothing, because a legal hold freezes every use.");
   const suspended = await words(device, decision(HUB, { used: { scene: ["status"] }, suspended: ["analytics"] }));
   expect(suspended).toContain("Used now: Scenes and automation (status readings).");
-  expect(suspended).toContain("On hold until agreed to anew: Storing what the devices report");
+  expect(suspended).toContain("On hold until you agree again: Storing what the devices report");
 });
 
 test("a device name cannot add text in the name of the gateway", async () => {
@@ -111,7 +111,7 @@ test("sums up recipients with counts and days", async () => {
   const text = await words(to("lights", "2026-01-04", 5), to("lights", "2026-01-02", 7), to("blinds", "2026-01-03", 1));
   expect(text).toContain("lights (scene, IN): at least 12 messages, 2026-01-02 to 2026-01-04.");
   expect(text).toContain("blinds (scene, IN): at least 1 message, 2026-01-03.");
-  expect(await words()).toContain("Who was given something\n  Nobody.");
+  expect(await words()).toContain("Who was given something\n  No one.");
 });
 
 test("lists other data, what is not stored, and what the subject can do", async () => {

@@ -31,7 +31,7 @@ const REFUSAL_WORDS: Readonly<Record<NonNullable<ExportLineOf<"decision">["refus
   "no-consent": "there is no consent",
   "consent-withdrawn": "consent was withdrawn",
   "consent-expired": "consent has run out",
-  "policy-superseded": "a newer policy version asks for consent anew",
+  "policy-superseded": "a newer policy version asks for consent again",
   "guardian-missing": "a guardian has not agreed",
   "legal-hold": "a legal hold freezes every use",
   "purpose-denied": "no purpose may use anything",
@@ -40,8 +40,8 @@ const REFUSAL_WORDS: Readonly<Record<NonNullable<ExportLineOf<"decision">["refus
 const CELL_KM = [2_500, 970, 370, 140, 52, 20, 7] as const;
 
 const KEY_LOST = [
-  "This is not all: a key of yours was lost. What was stored under it may still be there, but nobody can tell any more",
-  "that it is yours. It goes when its time is up.",
+  "This is not all: a key of yours was lost. Data stored under it may still be there, but there is no way to tell",
+  "that they are yours. They are deleted when their retention time is over.",
 ];
 
 /** Reads the items to their end. Rejects when they do: then there is nothing to show. */
@@ -92,7 +92,7 @@ function aboutDecision(decision: ExportLineOf<"decision">): string[] {
     ...(refusal === undefined
       ? purposes(used).map((text) => `  Used now: ${text}`)
       : [`  Used now: nothing, because ${REFUSAL_WORDS[refusal]}.`]),
-    ...suspended.map((purpose) => `  On hold until agreed to anew: ${PURPOSE_WORDS[purpose]}.`),
+    ...suspended.map((purpose) => `  On hold until you agree again: ${PURPOSE_WORDS[purpose]}.`),
   ];
 }
 
@@ -120,7 +120,7 @@ function disclosures({ disclosed }: Digest): string[] {
     ({ recipient, purpose, region, count, from, to }) =>
       `  ${recipient} (${purpose}, ${region}): at least ${counted(count, "message", "messages")}, ${from === to ? from : `${from} to ${to}`}.`,
   );
-  return ["", "Who was given something", ...(lines.length === 0 ? ["  Nobody."] : lines)];
+  return ["", "Who was given something", ...(lines.length === 0 ? ["  No one."] : lines)];
 }
 
 function standing({ holds, erasures, setAside }: Digest): string[] {
