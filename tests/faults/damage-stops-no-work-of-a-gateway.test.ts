@@ -77,7 +77,10 @@ test("one ledger and one key are damaged, and everybody else is served", async (
   const archive = (kind: string) => new RegExp(`^${kind} +(\\S+)$`, "m").exec(backup.stdout)?.[1] ?? "none";
 
   const rotated = await run("keys", "rotate", "master");
-  expect([rotated.exitCode, rotated.stdout]).toEqual([0, expect.stringContaining("1 subject keys could not be unwrapped")]);
+  expect([rotated.exitCode, rotated.stdout]).toEqual([
+    0,
+    expect.stringContaining("1 subject keys could not be unwrapped"),
+  ]);
   expect(await stored(good)).toBe(true);
 
   expect((await erased(gone)).receipt?.receipt).toMatchObject({ sinks: [{ method: "deleted", verified: true }] });
