@@ -3,7 +3,7 @@
  * is handed the parts it needs. A part says what it needs as an interface; the object that satisfies it is passed as it is.
  *
  *   device ─PUBLISH→ ingress ─→ admission ─→ consent ─→ queue ─→ pipeline ─→ sinks
- *                                  ↑ PUBACK once durable    consent again, de-identify
+ *                                  ↑ PUBACK once durable    consent check again, de-identify
  *
  * How the parts of one stage fit together stands in `src/wiring`. A closure here either leads to a part that is built
  * further down (nothing is called before `start`), or does more than one call.
@@ -42,22 +42,22 @@ import { createSafekeeping } from "./wiring/safekeeping.ts";
 import { createStore } from "./wiring/store.ts";
 import { createUpkeep } from "./wiring/upkeep.ts";
 
-/** Beyond the longest wait of a part. */
+/** More than the longest wait of a part. */
 const STOP_MARGIN_MS = 2_000;
 
-/** Parts that a measurement may replace; the product itself never does. */
+/** Parts that a benchmark may replace; the product itself never does. */
 export interface Overrides extends ConsentOverrides, QueueOverrides {}
 
 export interface Gateway {
   start(signal: AbortSignal): Promise<void>;
   stop(): Promise<void>;
-  /** Takes changed key files up at once; otherwise that takes a second or two. */
+  /** Reloads changed key files at once; otherwise that takes a second or two. */
   reloadKeys(): void;
-  /** What a PUBACK is worth; known after `start`. */
+  /** What a PUBACK guarantees; known after `start`. */
   readonly durability: Durability | undefined;
 }
 
-/** `fatal` is called when the gateway can no longer do its work and a supervisor must start it anew. */
+/** `fatal` is called when the gateway can no longer do its work and a supervisor must restart it. */
 export function createGateway(
   config: Config,
   keys: Keys,
@@ -72,7 +72,7 @@ export function createGateway(
   const base: Base = { config, keys, redis, keyspace, metrics, log, vocabulary };
   const damaged = (kind: DamageKind): void => {
     metrics.damaged(kind);
-    log.error("went on without a damaged record", { reason: kind });
+    log.error("continued without a damaged record", { reason: kind });
   };
   const auditLog = new AuditLog(redis.store, keyspace, { keys: [auditKey(keys.lookup)], now: Date.now });
   const audit = new AuditTrail({ audit: auditLog, metrics, log, now: Date.now });
@@ -90,10 +90,10 @@ export function createGateway(
     log,
   });
 
-  // Consent: asked at admission and again right before anything is written.
+  // Consent: checked at admission and again right before any write.
   const consent = createConsent(base, safekeeping, damaged, overrides);
 
-  // Outlets: services listen on the broker on which devices publish; what they may hear is decided here.
+  // Outlets: services subscribe on the broker on which devices publish; here it is decided what they may receive.
   const outlets = createOutlets({ config, redis: redis.store, keyspace, policies: consent.policies, metrics, log });
 
   // Ingress: a device publishes, and gets its PUBACK when the message is durable or refused.
@@ -240,7 +240,7 @@ export function createGateway(
       ingress.endDevice(device);
       centre.samples.endDevice(device);
     },
-    // Whoever is connected has to prove itself again.
+    // Every connected device has to authenticate again.
     missed: () => ingress.endDevices(),
     recordChanged: (concerned) => void centre.samples.changed(concerned),
     policyPublished: (version) => {
@@ -249,7 +249,7 @@ export function createGateway(
     },
   });
 
-  // Downstream first: nothing is let in before everything behind it can take it on.
+  // Downstream first: nothing is accepted before everything after it can process it.
   const parts: Part[] = [
     partOf("metrics", metrics),
     ...createPreparations(config, deidentifier),

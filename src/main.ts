@@ -1,6 +1,6 @@
 /**
- * The process: reads flags and configuration, starts the gateway, waits for a signal, stops it, and
- * says with its exit code how that went (0 asked to stop, 1 fault, 2 wrong usage or configuration).
+ * The process: reads flags and configuration, starts the gateway, waits for a signal, stops it, and exits with 0
+ * (stopped on request), 1 (fault) or 2 (wrong usage or configuration).
  */
 import "./platform/no-debug-output.ts";
 import { parseArgs } from "node:util";
@@ -34,7 +34,7 @@ async function main(): Promise<number> {
   return await run(createLog(config.observe.logLevel), config, readKeys(dir, { create }));
 }
 
-/** New keys find nothing of what an installation holds already: only an empty one may get them. */
+/** New keys cannot find the records of an existing installation: only an empty Redis may get them. */
 async function refuseToOrphan({ redis: { url, keyPrefix, commandTimeoutMs } }: Config): Promise<void> {
   const redis = connectRedis(url, "store", commandTimeoutMs);
   try {
@@ -55,7 +55,7 @@ async function run(log: Log, config: Config, keys: ReturnType<typeof readKeys>):
   });
   const fatal = (error: Error): void => {
     exitCode = 1;
-    log.error("gateway gives way to its supervisor", { code: codeOf(error), stage: "process" });
+    log.error("exiting so that the supervisor restarts it", { code: codeOf(error), stage: "process" });
     stopping.abort();
   };
   for (const signal of ["SIGINT", "SIGTERM"] as const) {
@@ -64,7 +64,7 @@ async function run(log: Log, config: Config, keys: ReturnType<typeof readKeys>):
       stopping.abort();
     });
   }
-  // What nobody caught may hold anything in its message: only its code is told.
+  // The message of an uncaught error may contain anything: only its code is logged.
   process.on("uncaughtException", fatal);
   process.on("unhandledRejection", (reason) => fatal(reason instanceof Error ? reason : new Error("rejection")));
 
@@ -90,7 +90,7 @@ function codeOf(error: unknown): string {
 main().then(
   (code) => process.exit(code),
   (error: unknown) => {
-    // A GatewayError names options and codes only, so its message may be shown; any other may not.
+    // The message of a GatewayError contains only options and codes, so it may be shown; others may not.
     const known = error instanceof GatewayError;
     const usage = error instanceof TypeError && "code" in error && String(error.code).startsWith("ERR_PARSE_ARGS");
     process.stderr.write(known ? `${error.message}\n` : usage ? USAGE : `consentry: ${codeOf(error)}\n`);

@@ -1,12 +1,12 @@
 /**
- * The operator's view of the audit log:
+ * The operator's command for the audit log:
  *
- *   npm run audit -- verify [--head <lines>:<hash>]   reads every line; exit code 1 and an index when one is not right
- *   npm run audit -- list [--from <index>] [--json]   the lines themselves, oldest first
- *   npm run audit -- repair [--left <file>]           a log that does not verify can be written to again, and says so
+ *   npm run audit -- verify [--head <lines>:<hash>]   checks all lines; exit code 1 if one is wrong, with its index
+ *   npm run audit -- list [--from <index>] [--json]   the lines, oldest first
+ *   npm run audit -- repair [--left <file>]           makes a broken log writable again, and records that
  *
- * `verify` compares the log with every head that the erasure journal has noted, and with those given as
- * `--head`: so it shows that the log was not emptied or replaced by an earlier state of itself.
+ * `verify` compares the log with every head recorded in the erasure journal, and with those given as `--head`. So it
+ * detects that the log was emptied or replaced by an earlier state.
  */
 import "../platform/no-debug-output.ts";
 import { open } from "node:fs/promises";
@@ -27,15 +27,15 @@ import {
 
 const USAGE = `Usage: npm run audit -- <command> [options]
 
-  verify                   every line is there, unchanged and in its place
-    --head <lines>:<hash>  also this head, noted down earlier
+  verify                   checks that every line is present, unchanged and in order
+    --head <lines>:<hash>  also this head, recorded earlier
     --journal <file>       erasure journal; once for each gateway. Default: backup.journalFile
   list                     the lines, oldest first
     --from <index>         from this line on
     --json                 as JSON
-  repair                   of a log that verify finds broken: keeps what verifies and what was written under its key,
-                           and says in the log what was found. Gateways may go on working
-    --left <file>          writes the lines that nobody can vouch for to this file before they go; it must not exist
+  repair                   repairs a log that verify finds broken: keeps all authentic lines and records in the log
+                           what was found. Gateways may keep running
+    --left <file>          writes the lines that are not authentic to this new file before they are removed
     --head, --journal      as for verify
 ${COMMON_USAGE}`;
 const OPTIONS = {
@@ -66,8 +66,7 @@ async function verify(operator: Operator, options: Options): Promise<number> {
     return 1;
   }
   say(`intact: lines ${verdict.first} to ${verdict.head.next - 1}, head ${verdict.head.next}:${verdict.head.hash}`);
-  for (const { from, to } of verdict.lost)
-    say(`lost before a restore or a repair: what stood at lines ${from} to ${to - 1}`);
+  for (const { from, to } of verdict.lost) say(`lost before a restore or a repair: lines ${from} to ${to - 1}`);
   for (const repair of verdict.repairs) say(describeRepair(repair));
   if (!compared) say(NOT_COMPARED);
   return 0;
@@ -90,8 +89,8 @@ async function repair(operator: Operator, options: Options): Promise<number> {
 }
 
 function describeRepair({ index, problem, line, kept, again, left }: AuditRepair): string {
-  const counts = `${kept} lines kept, ${again} written again behind it, ${left} left out`;
-  return `repaired at line ${index}: from line ${line} on it was broken (${problem}); ${counts}`;
+  const counts = `${kept} lines kept, ${again} written again after it, ${left} left out`;
+  return `repaired at line ${index}: broken from line ${line} on (${problem}); ${counts}`;
 }
 
 async function knownHeads(
@@ -103,7 +102,7 @@ async function knownHeads(
   return { heads: [...given, ...(noted ?? [])], compared: noted !== undefined };
 }
 
-/** `undefined` when no journal was named and none is in its usual place. Throws JOURNAL_INVALID. */
+/** `undefined` when no journal was named and none is at its default path. Throws JOURNAL_INVALID. */
 async function notedHeads({ config }: Operator, named?: string[]): Promise<readonly AuditHead[] | undefined> {
   const key = journalKey(readKeys(config.keys.dir, { create: false }).lookup);
   const question = { key, sinceMs: Number.POSITIVE_INFINITY, anchors: [] };

@@ -1,7 +1,7 @@
 /**
- * Takes a backup, while the gateway works or not:
+ * Takes a backup, with or without a running gateway:
  *
- *   npm run backup -- --out <dir>    two archives: everything but the subject keys, and the subject keys
+ *   npm run backup -- --out <dir>    two archives: everything except the subject keys, and the subject keys
  */
 import "../platform/no-debug-output.ts";
 import { parseArgs } from "node:util";
@@ -16,7 +16,7 @@ import { COMMON_OPTIONS, COMMON_USAGE, runCommand, UsageError, withOperator } fr
 
 const USAGE = `Usage: npm run backup -- --out <dir> [options]
 
-  --out <dir>              where the two archives go; key archives of earlier backups in it are removed
+  --out <dir>              directory for the two archives; key archives of earlier backups in it are removed
 ${COMMON_USAGE}`;
 
 async function main(): Promise<number> {
@@ -47,7 +47,7 @@ async function main(): Promise<number> {
     if (auditProblem !== undefined)
       process.stderr.write(`backup: the audit log does not verify (${auditProblem}); see npm run audit -- repair\n`);
     for (const [kind, count] of Object.entries(taken.damaged)) {
-      if (count > 0) process.stderr.write(`damaged: ${count} (${kind}); they are in the backup as they are\n`);
+      if (count > 0) process.stderr.write(`damaged: ${count} (${kind}); included in the backup unchanged\n`);
     }
     return 0;
   });

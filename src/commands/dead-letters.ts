@@ -1,10 +1,10 @@
 /**
- * The operator's command for messages that were set aside:
+ * The operator's command for dead letters:
  *
  *   npm run dead-letters -- list            one line each, without content
  *   npm run dead-letters -- inspect <id>    field names and types, never values
- *   npm run dead-letters -- replay <id|all> back into the queue: consent is checked and everything is de-identified anew
- *   npm run dead-letters -- purge <id|all>  gone for good
+ *   npm run dead-letters -- replay <id|all> back into the queue: consent is checked and everything is de-identified again
+ *   npm run dead-letters -- purge <id|all>  deletes for good
  */
 import "../platform/no-debug-output.ts";
 import { parseArgs } from "node:util";
@@ -23,10 +23,10 @@ import { COMMON_OPTIONS, COMMON_USAGE, runCommand, UsageError, withOperator } fr
 
 const USAGE = `Usage: npm run dead-letters -- <command> [options]
 
-  list               every message set aside: id, when, why, how many
-  inspect <id>       what it holds, by name and type only
-  replay <id|all>    back into the queue; consent is checked anew
-  purge <id|all>     removes it for good
+  list               every dead letter: id, time, reason, number of messages
+  inspect <id>       its fields, only names and types
+  replay <id|all>    puts it back into the queue; consent is checked again
+  purge <id|all>     deletes it for good
 
 ${COMMON_USAGE}`;
 
@@ -35,10 +35,10 @@ const AT_A_TIME = 100;
 interface Tools {
   readonly letters: DeadLetters;
   readonly producer: Producer;
-  /** Neither replayed nor purged: a replay is refused under a hold, and then the message would be gone. */
+  /** Neither replayed nor purged: a replay is refused under a hold, and then the message would be lost. */
   readonly held: () => Promise<Spared>;
   readonly guard: Guard;
-  /** With its lines in the audit log: how many were meant, and how many it came to. */
+  /** Writes the lines in the audit log: the intended number, and the number reached. */
   perform(act: AuditActName, count: number, work: () => Promise<number>): Promise<unknown>;
 }
 
@@ -48,7 +48,7 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   list: async ({ letters }) => {
     const all = await collect(letters);
     all.sort((left, right) => left.at - right.at);
-    return all.length === 0 ? ["nothing was set aside"] : all.map(describe);
+    return all.length === 0 ? ["no dead letters"] : all.map(describe);
   },
   inspect: async ({ letters }, id) => {
     const [letter] = await select(letters, id);
@@ -63,10 +63,10 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   replay: async (tools, id) => {
     const { letters, producer } = tools;
     const { done, kept } = await each(tools, "dead-letters-replayed", id, async ({ id: one }) => {
-      // Whoever replays it at the same time finds it taken; what no key can open is of no use to the queue.
+      // A concurrent replay finds it claimed; what no key can open is of no use in the queue.
       const letter = await letters.claim(one);
       if (letter?.sealed === undefined) return false;
-      // First into the queue, then out of here: interrupted in between it is tried twice, and stores the same.
+      // First into the queue, then removed here: if interrupted in between it is processed twice, with the same result.
       await producer.add(letter.sealed, letter.messages);
       await letters.remove(letter);
       return true;
@@ -79,7 +79,7 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   },
 };
 
-/** Some at a time, and what is held is asked for each time: while it is done nobody is answered that more of theirs is. */
+/** In groups, reading the holds again for each: meanwhile placing a hold on these subjects is not answered. */
 async function each(
   { letters, held, guard, perform }: Tools,
   act: AuditActName,
@@ -105,7 +105,7 @@ async function each(
   };
   if (count > 0) await perform(act, count, all);
   else left = selected.length;
-  return { done, kept: left === 0 ? [] : [`${left} left as they are, under a legal hold`] };
+  return { done, kept: left === 0 ? [] : [`${left} left unchanged, under a legal hold`] };
 }
 
 async function select(letters: DeadLetters, id: string | undefined): Promise<DeadLetter[]> {

@@ -1,4 +1,4 @@
-/** What `npm run keys` does: each command first makes sure that no gateway and nothing sealed is left without its key. */
+/** The work of `npm run keys`: each command first checks that no gateway and nothing sealed is left without its key. */
 import { setTimeout as pause } from "node:timers/promises";
 import { Keyring } from "../deidentify/keyring.ts";
 import { GatewayError } from "../model/errors.ts";
@@ -28,7 +28,7 @@ import type { Operator } from "./operator-command.ts";
 
 const POLL_MS = 200;
 const TAKEN_UP_MS = 30_000;
-/** Longer than any change of a ledger takes that may still carry a key wrapped the former way. */
+/** Longer than any ledger change that may still contain a key wrapped under the former master key. */
 const LATE_CHANGE_MS = 6_000;
 
 const read = ({ config }: Operator): Keys => readKeys(config.keys.dir, { create: false });
@@ -41,8 +41,8 @@ export async function rotateQueue(operator: Operator): Promise<string[]> {
     told: (key) => ({ key }),
   });
   const print = fingerprint(read(operator).queue.all.get(id) ?? Buffer.alloc(0));
-  const gateways = await takenUp(operator, (report) => report.queue[id] === print && report.sealing[0] === id);
-  if (gateways === undefined) return [`${id} made; not every gateway has it yet, and until then none seals under it`];
+  const gateways = await confirmedByAll(operator, (report) => report.queue[id] === print && report.sealing[0] === id);
+  if (gateways === undefined) return [`${id} made; not every gateway has it yet, none seals under it until then`];
   return [
     gateways === 0
       ? `${id} made; no gateway is running`
@@ -50,7 +50,7 @@ export async function rotateQueue(operator: Operator): Promise<string[]> {
   ];
 }
 
-/** Resumable: a next master key that is there already is the one that takes over. */
+/** Can be repeated: if there is a next master key already, that one is used. */
 export async function rotateMaster(operator: Operator, say: (lines: string[]) => unknown): Promise<string[]> {
   const { retired } = await operator.acts.perform({
     act: "key-rotated",
@@ -59,7 +59,7 @@ export async function rotateMaster(operator: Operator, say: (lines: string[]) =>
     told: ({ subjects }) => ({ key: "master", subjects }),
   });
   return [
-    `the master key is replaced; ${retired} only opens key archives made before`,
+    `master key replaced; ${retired} only opens earlier key archives`,
     `take a backup now, then: npm run keys -- destroy ${retired}`,
   ];
 }
@@ -73,7 +73,7 @@ async function replaceMaster(
   const { master, nextMaster, pepper } = read(operator);
   if (nextMaster === undefined) throw new GatewayError("KEY_INVALID", "master-next.key: missing");
   const print = fingerprint(nextMaster);
-  const gateways = await takenUp(operator, ({ wrapping }) => wrapping === print);
+  const gateways = await confirmedByAll(operator, ({ wrapping }) => wrapping === print);
   if (gateways === undefined)
     throw new GatewayError("KEY_IN_USE", "a gateway does not have master-next.key; run this again once it does");
   const keyring = new Keyring({ masterKey: nextMaster, otherMasterKeys: [master], pepper });
@@ -90,17 +90,17 @@ async function replaceMaster(
     );
   };
   let total = await pass();
-  say([`${total} subject keys wrapped anew`]);
+  say([`${total} subject keys rewrapped`]);
   for (let changed = 1; changed > 0; total += changed) {
     if (gateways > 0) await pause(LATE_CHANGE_MS);
     changed = await pass();
   }
   if (unreadable > 0)
-    say([`${unreadable} subject keys open under neither master key and were left; see npm run keys -- check`]);
+    say([`${unreadable} subject keys could not be unwrapped and were left unchanged; see npm run keys -- check`]);
   return { retired: endMaster(config.keys.dir, nextMaster), subjects: total };
 }
 
-/** Resumable as well. */
+/** Can be repeated as well. */
 export async function rotateBackup(operator: Operator): Promise<string[]> {
   const { dir } = operator.config.keys;
   const made = read(operator).backup === undefined;
@@ -109,7 +109,7 @@ export async function rotateBackup(operator: Operator): Promise<string[]> {
     asked: { key: "backup" },
     work: async () => replaceBackupKey(dir),
   });
-  return [retired === undefined ? "backup key made" : `backup key replaced; ${retired} still opens older archives`];
+  return [retired === undefined ? "backup key created" : `backup key replaced; ${retired} still opens older archives`];
 }
 
 export async function rotateReceipt(operator: Operator): Promise<string[]> {
@@ -120,12 +120,12 @@ export async function rotateReceipt(operator: Operator): Promise<string[]> {
     act: "key-rotated",
     asked: { key: "receipt" },
     work: async () => {
-      // Its public half is on record first: receipts of before are verified with it.
+      // First its public half is recorded: earlier receipts are verified with it.
       await former.start();
       replaceReceiptKey(config.keys.dir);
     },
   });
-  return ["receipt key replaced; a gateway signs with the new one once it was restarted, and all receipts stay valid"];
+  return ["receipt key replaced; a gateway uses the new one after a restart, and all receipts stay valid"];
 }
 
 export async function destroyKey(operator: Operator, id: string): Promise<string[]> {
@@ -137,7 +137,7 @@ export async function destroyKey(operator: Operator, id: string): Promise<string
       removeKey(operator.config.keys.dir, id);
     },
   });
-  return [`${id} is destroyed; what else was sealed under it, in old files of Redis too, can't be read any more`];
+  return [`${id} is destroyed; data still sealed under it, also in old Redis files, can no longer be read`];
 }
 
 async function refuseWhileNeeded(operator: Operator, id: string): Promise<void> {
@@ -154,7 +154,8 @@ async function refuseWhileNeeded(operator: Operator, id: string): Promise<void> 
   if (retired === undefined) throw new GatewayError("KEY_INVALID", "no queue key and no retired key of this id");
   const master = id.startsWith("master-");
   const left = master ? await openedBy(operator, retired) : 0;
-  if (left > 0) throw new GatewayError("KEY_IN_USE", `${left} subject keys are not wrapped by the present master key`);
+  if (left > 0)
+    throw new GatewayError("KEY_IN_USE", `${left} subject keys are not wrapped under the current master key`);
   const archives = await archivesUnder(
     config.backup.dir,
     master ? "subject-keys" : "records",
@@ -162,10 +163,10 @@ async function refuseWhileNeeded(operator: Operator, id: string): Promise<void> 
     master ? subjectArchiveKey(retired) : retired,
   );
   if (archives > 0)
-    throw new GatewayError("KEY_IN_USE", `${archives} archives in backup.dir open with it alone; remove them first`);
+    throw new GatewayError("KEY_IN_USE", `${archives} archives in backup.dir open only with it; remove them first`);
 }
 
-/** What is not as it should be; empty when all is well. */
+/** Everything that is wrong; empty when all is well. */
 export async function checkKeys(operator: Operator): Promise<string[]> {
   const { config, redis, keyspace } = operator;
   const { dir } = config.keys;
@@ -174,29 +175,29 @@ export async function checkKeys(operator: Operator): Promise<string[]> {
   const problems: string[] = [];
   if (present.backup === undefined) problems.push("backup.key is missing: no backup can be taken");
   if (present.nextMaster !== undefined)
-    problems.push("a rotation of the master key was broken off; run rotate master again");
+    problems.push("a rotation of the master key was interrupted; run rotate master again");
   for (const counts of [await sealsByKey(redis, keyspace), await noticesByKey(redis, keyspace)]) {
     for (const [id, count] of counts)
       if (!present.queue.all.has(id)) problems.push(`${id} is missing and ${count} seals need it`);
   }
   for (const report of await liveGateways(redis, keyspace)) {
     for (const [id, key] of present.queue.all) {
-      if (report.queue[id] !== fingerprint(key)) problems.push(`a gateway does not hold ${id} as it is here`);
+      if (report.queue[id] !== fingerprint(key)) problems.push(`a gateway does not hold ${id}in this version`);
     }
     if (!report.masters.includes(fingerprint(present.master))) problems.push("a gateway has another master key");
   }
   const left = await unreadable(operator);
-  if (left > 0) problems.push(`${left} subject keys do not open`);
+  if (left > 0) problems.push(`${left} subject keys cannot be unwrapped`);
   return problems;
 }
 
-/** Subject keys that the present master keys do not open. */
+/** Number of subject keys that the current master keys do not unwrap. */
 function unreadable(operator: Operator): Promise<number> {
   const { master, nextMaster } = read(operator);
   return countKeys(operator, [master, ...(nextMaster === undefined ? [] : [nextMaster])], false);
 }
 
-/** One that no key opens is no reason to keep a key. */
+/** A subject key that no key unwraps is no reason to keep a master key. */
 function openedBy(operator: Operator, key: Buffer): Promise<number> {
   return countKeys(operator, [key], true);
 }
@@ -215,7 +216,7 @@ async function countKeys(
 }
 
 /** Number of live gateways once all of them answer `yes`; `undefined` when one does not in time. */
-async function takenUp(
+async function confirmedByAll(
   { redis, keyspace }: Operator,
   yes: (report: KeyReport) => boolean,
 ): Promise<number | undefined> {

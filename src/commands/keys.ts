@@ -1,13 +1,13 @@
 /**
- * The operator's command for keys. Key material is never shown: ids, fingerprints and ages only.
+ * The operator's command for keys. Key material is never shown: only ids, fingerprints and ages.
  *
  *   npm run keys -- list                   every key
- *   npm run keys -- create                 a whole new set, or the backup key where only that is missing
- *   npm run keys -- rotate queue           batches are sealed under a new key; older ones go on opening
- *   npm run keys -- rotate master          all subject keys are wrapped anew; goes on where it was broken off
+ *   npm run keys -- create                 a complete new set, or the backup key if only that is missing
+ *   npm run keys -- rotate queue           batches are sealed under a new key; older keys still open
+ *   npm run keys -- rotate master          all subject keys are rewrapped; continues an interrupted rotation
  *   npm run keys -- rotate backup          archives are sealed under a new key
- *   npm run keys -- rotate receipt         receipts are signed with a new key; those of before stay valid
- *   npm run keys -- destroy <id>           a queue key or a retired key that nothing needs any more
+ *   npm run keys -- rotate receipt         receipts are signed with a new key; earlier ones stay valid
+ *   npm run keys -- destroy <id>           a queue key or a retired key that is no longer needed
  *   npm run keys -- check                  files, gateways and everything sealed agree
  */
 import "../platform/no-debug-output.ts";
@@ -27,14 +27,14 @@ import {
 
 const USAGE = `Usage: npm run keys -- <command> [options]
 
-  list                     every key: id, what it is for, fingerprint, age
-  create                   a whole new set, or the backup key where only that is missing
-  rotate queue             batches are sealed under a new key from now on; older ones go on opening
-  rotate master            all subject keys are wrapped anew; goes on where it was broken off
+  list                     every key: id, fingerprint, age, use
+  create                   a complete new set, or the backup key if only that is missing
+  rotate queue             batches are sealed under a new key from now on; older keys still open
+  rotate master            all subject keys are rewrapped; continues an interrupted rotation
   rotate backup            archives are sealed under a new key
-  rotate receipt           receipts are signed with a new key after a restart; those of before stay valid
-  destroy <id>             removes a queue key or a retired key that nothing needs any more
-  check                    whether files, gateways and everything sealed agree
+  rotate receipt           receipts are signed with a new key after a restart; earlier ones stay valid
+  destroy <id>             deletes a queue key or a retired key that is no longer needed
+  check                    checks that files, gateways and everything sealed agree
 
 ${COMMON_USAGE}`;
 const COMMANDS = /^(?:check |rotate (?:queue|master|backup|receipt)|destroy [a-z][a-z0-9-]{0,40})$/;
@@ -62,7 +62,7 @@ async function main(): Promise<number> {
         return say(await rotateBackup(operator));
       case "check": {
         const problems = await checkKeys(operator);
-        say(problems.length === 0 ? ["every key is there, private, and agrees with gateways and data"] : problems);
+        say(problems.length === 0 ? ["every key is present, private, and matches gateways and data"] : problems);
         return problems.length === 0 ? 0 : 1;
       }
       default:
@@ -80,7 +80,7 @@ function list(dir: string): number {
   return say(rows);
 }
 
-/** A whole set comes before there is a log to write it in. `undefined` when the backup key alone is missing. */
+/** A complete set is created before there is an audit log. `undefined` when only the backup key is missing. */
 function create(dir: string): string[] | undefined {
   const { backup, queue } = readKeys(dir, { create: true });
   return backup === undefined ? undefined : [`keys are in place; ${queue.active} seals`];

@@ -1,6 +1,6 @@
 /**
- * What an operator does stands in the audit log before it is done and after it, as everything over HTTP does;
- * and how far the log has got stands in the erasure journal, outside Redis.
+ * Every operator act is written to the audit log before and after it, like every act over HTTP. The resulting head of
+ * the log is recorded in the erasure journal, outside Redis.
  */
 
 import type { Redis } from "ioredis";
@@ -18,7 +18,7 @@ import { ErasureJournal } from "../rights/journal/journal.ts";
 export interface OperatorAct<T> {
   readonly act: AuditActName;
   readonly asked?: AuditDetail;
-  /** What came of it. */
+  /** The result, for the audit line. */
   readonly told?: (result: T, log: AuditLog) => AuditDetail | Promise<AuditDetail>;
   work(): Promise<T>;
 }
@@ -38,11 +38,11 @@ export class OperatorActs {
     return new AuditLog(this.#redis, this.#keyspace, { keys: [auditKey(this.#lookup)], now: Date.now });
   }
 
-  /** A line that cannot be written stops the act. Throws what `work` throws, what the log and what the journal do. */
+  /** A line that cannot be written prevents the act. Throws what `work`, the log and the journal throw. */
   async perform<T>({ act, asked, told, work }: OperatorAct<T>): Promise<T> {
     const [log, journal] = [this.log, await this.#journal()];
     try {
-      // A restore may find no log yet: what it brings back begins with its own line then.
+      // There may be no log yet before a restore: the restored log then gets the line that it began.
       const begins = act === "restore" && (await log.head()).next === 0;
       const of = begins ? undefined : await log.append({ act, by: "operator", outcome: "asked", detail: asked });
       await journal?.record({ what: "audited", ...(await log.head()) });
@@ -52,7 +52,7 @@ export class OperatorActs {
         if (!begins) await this.log.append(failed).catch(() => undefined);
         throw error;
       });
-      // Anew: a restore has put another log in the place of the one that was read.
+      // Read again: a restore has replaced the log that was read before.
       const after = this.log;
       await after.append({ act, by: "operator", outcome: "done", of, detail: await told?.(result, after) });
       await journal?.record({ what: act === "restore" ? "restored" : "audited", ...(await after.head()) });
@@ -63,8 +63,9 @@ export class OperatorActs {
   }
 
   /**
-   * The log that does not verify cannot take a line before the act; the repair is its own line, and the journal counts
-   * from there. `keep` is given what will be left out, before it goes. `undefined` when there is nothing to repair.
+   * A log that does not verify cannot take a line before the act; the repair writes its own line, and the journal
+   * continues from there. `keep` receives the lines that will be left out, before they are removed. `undefined` when
+   * there is nothing to repair.
    */
   async repairLog(
     noted: readonly AuditHead[],
@@ -84,7 +85,7 @@ export class OperatorActs {
     return readKeys(this.#config.keys.dir, { create: false }).lookup;
   }
 
-  /** On a machine without the journal the gateway alone notes the head down. */
+  /** On a machine without the journal only the gateway records the head. */
   async #journal(): Promise<ErasureJournal | undefined> {
     const journal = new ErasureJournal(this.#config.backup.journalFile, journalKey(this.#lookup));
     try {

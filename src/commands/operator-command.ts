@@ -1,4 +1,4 @@
-/** What every command of an operator begins and ends with: configuration, Redis, and words for what went wrong. */
+/** What every operator command needs: configuration, a Redis connection, and readable error messages. */
 import type { Redis } from "ioredis";
 import { loadConfig } from "../config/load.ts";
 import type { Config } from "../config/schema.ts";
@@ -23,7 +23,7 @@ export const COMMON_OPTIONS = { config: { type: "string" } } as const;
 export const COMMON_USAGE = `  --config <file.yaml>     the gateway's configuration
 `;
 
-/** Runs `work` with a connection, and ends everything afterwards. */
+/** Runs `work` with a connection, and closes everything afterwards. */
 export async function withOperator<T>(options: CommonOptions, work: (operator: Operator) => Promise<T>): Promise<T> {
   const config = commandConfig(options.config, process.env);
   const redis = connectRedis(config.redis.url, "store", config.redis.commandTimeoutMs);
@@ -36,17 +36,17 @@ export async function withOperator<T>(options: CommonOptions, work: (operator: O
   }
 }
 
-/** A command serves no HTTP: where no configuration names a token for it, none is asked for. */
+/** A command serves no HTTP: if the configuration has no token for it, none is required. */
 export function commandConfig(file: string | undefined, env: Readonly<Record<string, string | undefined>>): Config {
   const { CONSENTRY_HTTP_TOKEN: token, CONSENTRY_HTTP_TOKEN_FILE: tokenFile } = env;
   const spare = file === undefined && !token && !tokenFile ? { CONSENTRY_HTTP_TOKEN: "-".repeat(64) } : {};
   return loadConfig({ file, env: { ...env, ...spare } });
 }
 
-/** Wrong usage: the usage is shown and nothing else. */
+/** Wrong usage: only the usage is printed. */
 export class UsageError extends Error {}
 
-/** Ends the process: 0 when `main` answers 0, 1 when it failed, 2 for wrong usage. */
+/** Ends the process: 0 when `main` returns 0, 1 when it failed, 2 for wrong usage. */
 export function runCommand(name: string, usage: string, main: () => Promise<number>): void {
   main().then(
     (code) => process.exit(code),
@@ -63,7 +63,7 @@ export function runCommand(name: string, usage: string, main: () => Promise<numb
   );
 }
 
-/** Messages of Redis and the file system may hold names and values; their codes do not. */
+/** Messages of Redis and the file system may contain names and values; their codes do not. */
 function codeOf(error: unknown): string {
   const code = (error as { code?: unknown } | null)?.code;
   if (typeof code === "string") return code;

@@ -1,9 +1,10 @@
 /**
- * Anyone's check of the receipt for an erasure or a consent; it needs nothing but the receipt and the public key:
+ * Verifies an erasure receipt or a consent receipt. Anyone can run it; it needs only the receipt and the public key:
  *
  *   npm run receipt -- verify <file> [--key <file>]
  *
- * Exit code 0 when exactly this receipt was signed with this key, or with one of these, 1 when not, 2 for wrong usage.
+ * Exit code 0 when exactly this receipt was signed with this key, or with one of several, 1 when not, 2 for wrong
+ * usage.
  */
 import "../platform/no-debug-output.ts";
 import { readFileSync } from "node:fs";
@@ -18,13 +19,13 @@ const USAGE = `Usage: npm run receipt -- verify <file> [--key <file>] [--config 
 
   <file>          the receipt, or the whole answer of GET /v1/erasures/{id}
                   or of GET /v1/subjects/{subject}/consents/receipt
-  --key <file>    public key: PEM, or the answer of GET /v1/keys/receipt with all keys there ever were;
-                  without it the present key of the gateway configured on this machine
+  --key <file>    public key: PEM, or the answer of GET /v1/keys/receipt with all keys ever used;
+                  default: the current key of the gateway configured on this machine
 `;
 
 const REASONS = {
-  "not-a-receipt": "this is no receipt",
-  "another-key": "it was signed with a key that is not among those given",
+  "not-a-receipt": "this is not a receipt",
+  "another-key": "it was signed with a key other than those given",
   altered: "it was altered after it was signed",
 } as const;
 
@@ -82,14 +83,14 @@ function describe(receipt: Receipt, kid: string): string[] {
     }),
     ...receipt.services.map(
       ({ purpose, notified, acknowledged, unacknowledged }) =>
-        `  services  ${purpose}: ${notified} told, ${acknowledged} answered, ${unacknowledged} did not`,
+        `  services  ${purpose}: ${notified} notified, ${acknowledged} answered, ${unacknowledged} did not`,
     ),
     ...(receipt.untold ?? []).map(
-      ({ purpose, recipient }) => `  untold    ${recipient} (${purpose}), which is not configured any more`,
+      ({ purpose, recipient }) => `  untold    ${recipient} (${purpose}), no longer configured`,
     ),
     ...(receipt.record === undefined
       ? []
-      : ["  record    could not be verified; everything that could be theirs was erased"]),
+      : ["  record    could not be verified; everything possibly theirs was erased"]),
     `  key       ${receipt.keyDestroyed ? "destroyed" : "not destroyed"}`,
     `  signed by ${kid}`,
   ];

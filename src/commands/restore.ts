@@ -1,8 +1,8 @@
 /**
- * Brings an installation back from a backup; every gateway must be stopped:
+ * Restores an installation from a backup; every gateway must be stopped:
  *
  *   npm run restore -- --from <records> [--keys <subject-keys>] [--dry-run]
- *   npm run restore -- --in-place            what Redis holds, with everything that the journal says of it
+ *   npm run restore -- --in-place            the data now in Redis, with everything the journal says about them
  */
 import "../platform/no-debug-output.ts";
 import { randomBytes } from "node:crypto";
@@ -30,15 +30,15 @@ import {
 
 const USAGE = `Usage: npm run restore -- --from <archive> | --in-place [options]
 
-  --in-place               no archive: Redis lost something and the gateway says REDIS_ROLLED_BACK; what it still holds
-                           goes on, with everything taken back that the journal says was taken back
+  --in-place               no archive: for a Redis that lost data (REDIS_ROLLED_BACK); keeps the data it still has and
+                           withdraws everything again that was withdrawn according to the journal
   --from <archive>         archive of records (….records)
   --keys <archive>         archive of subject keys (….subject-keys), of the same backup or a later one;
-                           without it everybody has to consent anew
+                           without it all subjects have to consent again
   --journal <file>         erasure journal; once for each gateway. Default: backup.journalFile
-  --journal-lost           there is none any more: all consent is withdrawn, no key is restored
-  --replace                what the installation holds now is given up
-  --dry-run                verify everything, say what would be done, change nothing
+  --journal-lost           the journal is lost: all consent is withdrawn, no key is restored
+  --replace                discards the data that the installation has now
+  --dry-run                verify everything, report what would be done, change nothing
 ${COMMON_USAGE}`;
 
 const OPTIONS = {
@@ -72,7 +72,7 @@ async function main(): Promise<number> {
   });
 }
 
-/** What Redis holds now, as archives that nobody but this process can open and that end with it. */
+/** The data now in Redis, as archives that only this process can open and that are deleted when it ends. */
 async function withPresentState(
   { config, redis, keyspace }: Operator,
   work: (input: Omit<RestoreInput, "journals">, keys: ArchiveKeys) => Promise<void>,
@@ -120,7 +120,7 @@ async function restore(
     act: "restore",
     work: async () => {
       const summary = await restorer.run(input);
-      // What was there before must not live on in the append-only file for longer than it takes to write a new one.
+      // Old values must not remain in the append-only file for longer than its rewrite takes.
       await redis.bgrewriteaof().catch(() => undefined);
       return summary;
     },
@@ -133,15 +133,15 @@ async function restore(
 }
 
 /**
- * What was noted of the audit log and is not in the one that was brought back. An attempt that was refused has left lines
- * in the place of what was lost, and heads of its own in the journal: only heads that are missed say how far it went.
+ * Heads that were recorded but are missing in the restored log. An earlier, rejected attempt has left lines in place of
+ * the lost ones, and heads of its own in the journal: only missing heads show the extent of the loss.
  */
 async function lossOf(audited: readonly AuditHead[], log: AuditLog): Promise<AuditDetail> {
   const verdict = await log.verify(audited);
   const { missed = [] } = verdict.intact ? {} : verdict;
   const [first, last] = [missed[0], missed.at(-1)];
   if (first === undefined || last === undefined) return {};
-  // The line that tells of it is the next one.
+  // The line that reports the loss is the next one.
   const { next } = await log.head();
   return { lost: `${last.next}:${last.hash}`, from: Math.min(first.next - 1, next) };
 }
@@ -165,7 +165,7 @@ function report(summary: RestoreSummary, { subjectKeys }: RestoreInput, dryRun: 
         ]),
     ...(broken === 0
       ? []
-      : [`  begun anew         ${broken}, whose record does not verify: all they consented to is withdrawn`]),
+      : [`  new chain          ${broken}, whose record does not verify: all their consent is withdrawn`]),
     ...(unreadable === 0 ? [] : [`  keys that no master key opens  ${unreadable}`]),
     ...(policyMissing ? ["  a policy was published since: no consent counts until it is published again"] : []),
   ];

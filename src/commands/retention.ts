@@ -1,8 +1,8 @@
 /**
- * What has been kept long enough, told or deleted by hand; the gateway does the same by itself.
+ * Lists or deletes data past their retention time; the gateway does the same by itself.
  *
- *   npm run retention -- --dry-run [--json]   what would go now, and changes nothing
- *   npm run retention [-- --json]             lets it go; exit code 1 when some of it could not be reached
+ *   npm run retention -- --dry-run [--json]   lists what would be deleted now, changes nothing
+ *   npm run retention [-- --json]             deletes it; exit code 1 when some of it could not be reached
  */
 import "../platform/no-debug-output.ts";
 import { parseArgs } from "node:util";
@@ -26,11 +26,11 @@ import { COMMON_OPTIONS, COMMON_USAGE, type Operator, runCommand, withOperator }
 
 const USAGE = `Usage: npm run retention -- [options]
 
-  --dry-run                only say what would go
+  --dry-run                only report what would be deleted
   --json                   one JSON object a line
 ${COMMON_USAGE}`;
 
-/** What fails is told line by line. */
+/** Failures are printed line by line. */
 const SILENT: Log = { info: () => undefined, warn: () => undefined, error: () => undefined };
 
 async function main(): Promise<number> {
@@ -89,10 +89,10 @@ function retentionOf({ config, redis, keyspace, acts }: Operator, rows: SinkRete
   });
 }
 
-/** Said once for each kind. */
+/** Printed once for each kind. */
 const told = new Set<DamageKind>();
 function tellDamage(kind: DamageKind): void {
-  if (!told.has(kind)) process.stderr.write(`retention: went on without a damaged record (${kind})\n`);
+  if (!told.has(kind)) process.stderr.write(`retention: continued without a damaged record (${kind})\n`);
   told.add(kind);
 }
 
@@ -100,10 +100,10 @@ function describe({ kind, state, count }: RetentionResult): string {
   return `${kind.padEnd(16)} ${state.padEnd(11)} ${count ?? "unknown"}`;
 }
 
-/** A name of an epoch stands nowhere but in its rows, so it goes with them. */
+/** The name of a past epoch exists only in its rows, so it is deleted with them. */
 function epochNote({ deidentify, retention }: Config): string {
   const oldest = Date.now() - Math.max(retention.deviceStatusDays, retention.deviceLocationDays) * DAY_MS;
-  return `no name of a device is left from before epoch ${Math.floor(oldest / (deidentify.epochDays * DAY_MS))}`;
+  return `no device name is left from before epoch ${Math.floor(oldest / (deidentify.epochDays * DAY_MS))}`;
 }
 
 runCommand("retention", USAGE, main);

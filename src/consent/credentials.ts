@@ -1,6 +1,6 @@
 /**
- * Device tokens: 256 random bits, shown once, kept only as a keyed hash that is good for one device.
- * A stolen copy of Redis lets nobody log in.
+ * Device tokens: 256 random bits, shown once, stored only as a keyed hash that is valid for one device. A stolen copy
+ * of Redis does not allow a login.
  */
 import { createHmac, randomBytes, timingSafeEqual } from "node:crypto";
 import type { Redis } from "ioredis";
@@ -16,13 +16,13 @@ const HOLDER_BYTES = 8;
 const ISSUE_TOKEN: RedisScript = {
   name: "consentryIssueToken",
   lua: `--[[
-  Replaces the token of a device and ends the session that the old one opened. The token is of whom the device is
-  bound to, or about to be; while it is nobody's, of whom it is bound to next.
+  Replaces the token of a device and ends the session that the old one opened. The token belongs to the subject the
+  device is bound to or is being moved to; for an unbound device, to the subject it is bound to next.
   KEYS[1] credential hash
   ARGV[1] MAC of the new token   ARGV[2] channel for sessions to end   ARGV[3] device key
   Reply: number of the token
 ]]
--- What is no hash is none of ours, and lets nobody in.
+-- A value of another type was not written by the gateway and allows no login.
 if redis.call("TYPE", KEYS[1]).ok ~= "hash" then redis.call("DEL", KEYS[1]) end
 local number = (tonumber(redis.call("HGET", KEYS[1], "number") or "") or 0) + 1
 redis.call("HSET", KEYS[1], "mac", ARGV[1], "number", number)
@@ -58,7 +58,10 @@ export class Credentials {
   readonly #holder = randomBytes(HOLDER_BYTES).toString("base64url");
   readonly #issued: (device: DeviceKey, mac: string, number: number) => Promise<void>;
 
-  /** `issued` notes down, outside Redis, how the new token is kept, and its number; the token is not given out before. */
+  /**
+   * `issued` records outside Redis how the new token is stored, and its number. The token is not handed out before
+   * that.
+   */
   constructor(
     redis: Redis,
     keyspace: Keyspace,
@@ -71,7 +74,7 @@ export class Credentials {
     this.#issued = issued;
   }
 
-  /** A new token, 43 base64url characters; the one before stops working. Throws `REDIS_UNAVAILABLE`. */
+  /** Creates a token of 43 base64url characters; the previous one stops working. Throws `REDIS_UNAVAILABLE`. */
   async issue(device: DeviceKey): Promise<string> {
     const token = randomBytes(TOKEN_BYTES).toString("base64url");
     const mac = this.#mac(device, token).toString("base64url");
@@ -98,7 +101,7 @@ export class Credentials {
     return { subjectTag: tag ? (tag as SubjectTag) : undefined, moved };
   }
 
-  /** The device key is part of the input: a MAC copied to another device's record opens nothing. */
+  /** The device key is part of the input, so a MAC copied to another device's record is useless. */
   #mac(device: DeviceKey, token: string): Buffer {
     return createHmac("sha256", this.#tokenKey).update(`${device}\0${token}`).digest();
   }

@@ -1,8 +1,8 @@
-/** The books: plain numbers that balance at every moment, because what is in flight is what the others leave over. */
+/** The books: plain counters that balance at every moment, because in-flight is computed as the remainder. */
 import { type Books, type DeadLetterReason, REFUSAL_REASONS, type Refusal } from "../model/outcome.ts";
 import { DEAD_LETTERS } from "./metric-table.ts";
 
-/** Counts at one moment; `inFlight` is what the others leave over. */
+/** Counters at one moment; `inFlight` is the remainder of the others. */
 export interface BooksSnapshot {
   readonly received: number;
   readonly recovered: number;
@@ -36,7 +36,7 @@ export class BookCounts implements Books {
     this.#books.recovered += count;
   }
 
-  /** Admitted here and settled by another gateway. */
+  /** Admitted here and completed by another gateway. */
   handedOver(count: number): void {
     this.#books.handedOver += count;
   }
@@ -63,7 +63,7 @@ export class BookCounts implements Books {
   }
 }
 
-/** One counter for each name, so that counting needs no test whether it exists. */
+/** One counter for each name, so that counting needs no existence check. */
 export function zeros<Name extends string>(names: readonly Name[]): Record<Name, number> {
   return Object.fromEntries(names.map((name) => [name, 0])) as Record<Name, number>;
 }

@@ -1,8 +1,8 @@
-/** A histogram that takes many equal observations at the price of one: one flush stands for all its messages. */
+/** A histogram that records many equal observations at the cost of one: one flush counts for all its messages. */
 import { Histogram, type MetricValueWithName } from "prom-client";
 import type { MetricRow } from "./metric-table.ts";
 
-/** Plain numbers; `bounds` ascending, and one bucket more for what lies above the last. */
+/** Plain numbers; `bounds` ascending, and one more bucket for values above the last. */
 export class Distribution {
   readonly bounds: readonly number[];
   readonly buckets: number[];
@@ -24,7 +24,7 @@ export class Distribution {
   }
 }
 
-/** Hands distributions kept elsewhere to prom-client at scrape time. */
+/** Passes distributions kept elsewhere to prom-client at scrape time. */
 export class ScrapedHistogram extends Histogram {
   readonly #row: MetricRow;
   readonly #series: () => readonly (readonly [Record<string, string>, Distribution])[];
@@ -41,7 +41,7 @@ export class ScrapedHistogram extends Histogram {
     this.#series = series;
   }
 
-  /** What prom-client 15 asks a histogram for, be it for text or for JSON; not in its types, so a test watches it. */
+  /** What prom-client 15 calls on a histogram, for text and for JSON; not in its types, so a test checks it. */
   async getForPromString(): Promise<object> {
     return { name: this.#row.name, help: this.#row.help, type: "histogram", values: this.#samples() };
   }

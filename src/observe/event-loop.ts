@@ -1,11 +1,11 @@
-/** Watches how late the event loop runs, over windows of a few seconds. */
+/** Measures how late the event loop runs, over windows of a few seconds. */
 import { type IntervalHistogram, monitorEventLoopDelay } from "node:perf_hooks";
 
 const SAMPLE_MS = 20;
 const WINDOW_MS = 5_000;
 const NS_PER_MS = 1e6;
 
-/** Milliseconds beyond the time the loop was due. */
+/** Milliseconds after the time the loop was due. */
 export interface EventLoopDelay {
   readonly p50: number;
   readonly p99: number;
@@ -13,15 +13,15 @@ export interface EventLoopDelay {
 }
 
 /**
- * A histogram is blind for one sample after a reset, and a block may begin just then. So there are two,
- * reset in turn: each reading covers one window, and no moment is missed by both.
+ * After a reset a histogram misses one sample, and a block may begin just then. So there are two, reset alternately:
+ * each reading covers one window, and both never miss the same moment.
  */
 export class EventLoopWatch {
   #histograms: IntervalHistogram[] = [];
   #timer: NodeJS.Timeout | undefined;
   #last: EventLoopDelay = { p50: 0, p99: 0, max: 0 };
 
-  /** The last window; renewed twice in its length, and all 0 at first. */
+  /** The last window; renewed twice per window length, and all 0 at first. */
   get delayMs(): EventLoopDelay {
     return this.#last;
   }
@@ -29,7 +29,7 @@ export class EventLoopWatch {
   start(windowMs = WINDOW_MS): void {
     this.#histograms = [0, 1].map(() => monitorEventLoopDelay({ resolution: SAMPLE_MS }));
     for (const histogram of this.#histograms) histogram.enable();
-    // After a block every timer is due at once; only when their turn is over has the block been recorded.
+    // After a block all timers are due at once; the block is recorded only after they have run.
     this.#timer = setInterval(() => setImmediate(() => this.#closeWindow()), windowMs / 2).unref();
   }
 
@@ -48,7 +48,7 @@ export class EventLoopWatch {
   }
 }
 
-/** Node records the whole time between two samples, of which the sampling interval itself is no delay. */
+/** Node records the whole time between two samples; the sampling interval itself is no delay. */
 function read(histogram: IntervalHistogram): EventLoopDelay {
   if (histogram.count === 0) return { p50: 0, p99: 0, max: 0 };
   const beyond = (ns: number) => Math.max(0, ns / NS_PER_MS - SAMPLE_MS);

@@ -1,6 +1,6 @@
 /**
- * JSON lines on stdout, made of an allow-list: what is not a known field, a code or a whole number
- * does not appear, whatever the caller's types say. The last wall between a person and a log file.
+ * JSON lines on stdout, built from an allow-list: only known fields, codes and whole numbers appear, whatever the
+ * caller's types say. The last barrier that keeps personal data out of a log file.
  */
 import { type DestinationStream, destination as openDestination, pino } from "pino";
 import type { Log, LogFields } from "../model/log.ts";
@@ -12,7 +12,7 @@ const WORD = "[a-z]+[0-9]{0,2}";
 const CONSTANT = "[A-Z]+[0-9]{0,3}";
 /** `no-consent`, `SINK_UNAVAILABLE`, `TimeoutError`: never an address, a coordinate, a serial number or a hash. */
 const CODE = new RegExp(`^(?:${WORD}(?:-${WORD})*|${CONSTANT}(?:_(?:${CONSTANT}|[0-9]{1,3}))*|(?:[A-Z][a-z]+)+)$`);
-/** The name of a part or of what recurs: words of the source, `dead letter count`, `cellActivity`. */
+/** The name of a part or recurring job, in words of the source: `dead letter count`, `cellActivity`. */
 const STAGE = /^[a-z]+(?:[A-Z][a-z]+)*(?:[ -][a-z]+)*$/;
 const REGION = /^[A-Z]{2}(?:-[A-Z0-9]{1,3})?$/;
 const VERSION_NUMBER = /^\d{1,5}(?:\.\d{1,5}){0,2}(?:-[a-z]+(?:\.\d{1,3})?)?$/;
@@ -42,7 +42,7 @@ const FIELDS = {
   deadlineMs: "number",
 } as const satisfies Record<keyof LogFields, RegExp | "number">;
 
-/** `destination` stands in for stdout. Lines are written at once, so the last one before an exit is not lost. */
+/** `destination` replaces stdout. Lines are written synchronously, so the last one before an exit is not lost. */
 export function createLog(
   level: LogLevel,
   destination: DestinationStream = openDestination({ dest: 1, sync: true }),
@@ -72,13 +72,13 @@ function allowed(fields: LogFields | undefined): Record<string, string | number>
   for (const [name, rule] of Object.entries(FIELDS)) {
     const value: unknown = fields[name as keyof LogFields];
     if (rule === "number") {
-      // Whole numbers only: a coordinate has digits behind the point.
+      // Whole numbers only: a coordinate has decimals.
       if (typeof value === "number" && Number.isFinite(value)) kept[name] = Math.round(value);
     } else if (typeof value === "string" && value.length <= MAX_TEXT && rule.test(value)) {
       kept[name] = value;
     }
   }
-  // An address is only ever our own, and ours is only ever that of a listener.
+  // An address in a log line may only be that of one of our listeners.
   if (kept.listener === undefined) delete kept.host;
   return kept;
 }

@@ -1,6 +1,6 @@
 /**
- * Every metric, in one table. Labels take their values from closed sets, so no series can ever name a
- * device, a subject or a pseudonym. `docs/metrics.md` lists the same rows and a test keeps the two equal.
+ * Every metric, in one table. Labels take their values from closed sets, so that no series can identify a device, a
+ * subject or a pseudonym. `docs/metrics.md` lists the same rows; a test compares them.
  */
 import { PURPOSES, SERVICE_PURPOSES } from "../model/consent.ts";
 import { DAMAGE_KINDS } from "../model/damage.ts";
@@ -20,7 +20,7 @@ import {
 export interface MetricRow {
   readonly name: string;
   readonly kind: "counter" | "gauge" | "histogram";
-  /** At most two labels, each with all values it can take. */
+  /** At most two labels, each with all its possible values. */
   readonly labels: Readonly<Record<string, readonly string[]>>;
   readonly help: string;
   /** Upper bounds of a histogram, in the unit of its name. */

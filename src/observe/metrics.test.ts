@@ -155,7 +155,7 @@ describe("the text", () => {
     expect(metrics.books().received).toBe(0);
   });
 
-  it("is refreshed first, and does not wait for ever or fail with a refresh that does", async () => {
+  it("is refreshed first, and does not wait forever or fail with a refresh that does", async () => {
     metrics.beforeScrape(() => metrics.gauge("backlogBytes", 99));
     metrics.beforeScrape(() => Promise.reject(new Error("unreachable")));
     metrics.beforeScrape(() => {
@@ -211,7 +211,7 @@ describe("the event loop", () => {
   });
 });
 
-/** Resolves once a window satisfies the condition; vitest's timeout ends a wait in vain. */
+/** Resolves once a window meets the condition; otherwise vitest's timeout ends the wait. */
 async function windows(watch: EventLoopWatch, done: (delay: EventLoopWatch["delayMs"]) => boolean): Promise<void> {
   const before = watch.delayMs;
   const abort = AbortSignal.timeout(10_000);

@@ -1,6 +1,6 @@
 /**
- * The books and everything else that is counted. On the path of a message a count is one addition to a
- * plain number; names and labels wait for the scrape.
+ * The books and everything else that is counted. On the message path a count is one addition to a plain number; names
+ * and labels are added at scrape time.
  */
 
 import { collectDefaultMetrics, Registry } from "prom-client";
@@ -41,7 +41,7 @@ import {
 } from "./metric-table.ts";
 import { by, registerAll, type Sources, single } from "./scrape.ts";
 
-/** Gauges whose value somebody else knows. `breakerOpen` is 0 or 1. */
+/** Gauges whose value another part provides. `breakerOpen` is 0 or 1. */
 export type GaugeName =
   | "pausedConnections"
   | "backlogMessages"
@@ -114,7 +114,7 @@ export class Metrics extends BookCounts {
     SINKS.map((sink) => [sink, new Distribution(METRICS.sinkWrite.buckets)]),
   ) as Record<SinkName, Distribution>;
 
-  /** `eventLoopDelayMs` is the delay from which `eventLoopDelayed` says so. */
+  /** `eventLoopDelayMs` is the delay from which `eventLoopDelayed` returns true. */
   constructor(options: { readonly eventLoopDelayMs: number }) {
     super();
     this.#eventLoopDelayMs = options.eventLoopDelayMs;
@@ -164,12 +164,12 @@ export class Metrics extends BookCounts {
     this.#clockReplaced += 1;
   }
 
-  /** Admitted messages taken for earlier ones sent again. */
+  /** Admitted messages recognised as repetitions of earlier ones. */
   repeated(count: number): void {
     this.#repeated += count;
   }
 
-  /** What became of one command of a scene service. */
+  /** The outcome of one command of a scene service. */
   httpRefused(reason: HttpRefusal): void {
     this.#httpRefused[reason] += 1;
   }
@@ -208,7 +208,7 @@ export class Metrics extends BookCounts {
     this.#erasure.observe(durationMs / 1_000, 1);
   }
 
-  /** What a service's answer to an erasure was worth. */
+  /** The validity of a service's answer to an erasure. */
   erasureAnswer(outcome: ErasureAnswer): void {
     this.#erasureAnswers[outcome] += 1;
   }
@@ -241,12 +241,12 @@ export class Metrics extends BookCounts {
     this.#gauges[name] = value;
   }
 
-  /** `refresh` sets gauges just before each scrape; one that fails or takes too long leaves the old values. */
+  /** `refresh` sets gauges just before each scrape; if it fails or takes too long the old values remain. */
   beforeScrape(refresh: () => void | Promise<void>): void {
     this.#refreshes.push(refresh);
   }
 
-  /** Whether the event loop ran later than its limit over the last 5 s; a reason not to be ready. */
+  /** Whether the event loop was later than its limit in the last 5 s; a reason not to be ready. */
   eventLoopDelayed(): boolean {
     return this.#eventLoop.delayMs.p99 > this.#eventLoopDelayMs;
   }
@@ -328,7 +328,7 @@ async function withinDeadline(refresh: () => void | Promise<void>): Promise<void
   try {
     await Promise.race([refresh(), deadline]);
   } catch {
-    // The gauge keeps its last value; whoever failed to refresh it has its own way to complain.
+    // The gauge keeps its last value; the failed refresh is reported elsewhere.
   } finally {
     clearTimeout(timer);
   }

@@ -1,4 +1,4 @@
-/** From plain numbers to the Prometheus text: series come into being only when somebody scrapes. */
+/** From plain numbers to the Prometheus text: series are created only at scrape time. */
 import { Counter, Gauge, type Registry } from "prom-client";
 import type { Distribution } from "./distribution.ts";
 import { ScrapedHistogram } from "./distribution.ts";
@@ -8,7 +8,7 @@ type Labels = Record<string, string>;
 export type Series = readonly (readonly [labels: Labels, value: number])[];
 export type Distributions = readonly (readonly [labels: Labels, kept: Distribution])[];
 
-/** Where each row of the table gets its numbers; a row without a source does not compile. */
+/** The source of each row of the table; a row without a source does not compile. */
 export type Sources = {
   readonly [Name in MetricName]: () => (typeof METRICS)[Name]["kind"] extends "histogram" ? Distributions : Series;
 };

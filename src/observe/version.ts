@@ -1,2 +1,2 @@
-/** The version every log line carries; a test keeps it equal to package.json. */
+/** The version in every log line; a test compares it with package.json. */
 export const VERSION = "0.1.0";

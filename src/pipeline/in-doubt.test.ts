@@ -1,4 +1,7 @@
-/** The pipeline with a store that does not always answer: what it holds on to, what it removes, and when it lets go. */
+/**
+ * The pipeline with a store that does not always answer: what it keeps, what it removes, and when it releases the
+ * lease.
+ */
 import { describe, expect, it } from "vitest";
 import { grantsOf, LOCATION, MODEL, STATUS, usable, type Verdict } from "../model/consent.ts";
 import type { AnalyticsRecord } from "../model/deidentified.ts";
@@ -34,7 +37,7 @@ function recordOf({ device, at }: RawMessage, grants: number): AnalyticsRecord {
   };
 }
 
-/** What the pipeline did, in order; what the outside answers is taken from the scripts, the last entry again and again. */
+/** The pipeline's actions in order; the outside answers from the scripts and repeats the last entry. */
 class Outside {
   readonly did: string[] = [];
   readonly removed: AnalyticsRecord[][] = [];
@@ -132,7 +135,7 @@ function fail(answer: unknown): void {
 const never = new AbortController().signal;
 
 describe("a write that is answered", () => {
-  it("keeps nothing and asks nothing, also when the store was down before", async () => {
+  it("keeps no lease and checks nothing, even when the store was down before", async () => {
     const outside = new Outside();
     outside.store = [down(), "stored"];
     await outside.pipeline.process([message("a"), message("b")], never);
@@ -151,7 +154,7 @@ describe("a write that is not answered", () => {
     expect([...outside.concerned].sort()).toEqual(["a", "b", "s-a", "s-b"]);
   });
 
-  it("is removed where consent is gone, and only there, before the lease is", async () => {
+  it("is removed before the lease is released, but only where consent is gone", async () => {
     const outside = new Outside();
     outside.store = [inDoubt(), "stored"];
     outside.verdicts = [
@@ -165,7 +168,7 @@ describe("a write that is not answered", () => {
     expect(outside.refused).toEqual(new Map([["consent-withdrawn", 1]]));
   });
 
-  it("with nothing left to store, waits for a sign of life of the store", async () => {
+  it("with nothing left to store, waits for any answer of the store", async () => {
     const outside = new Outside();
     outside.store = [inDoubt()];
     outside.ask = [down(), down(), "answers"];
@@ -176,7 +179,7 @@ describe("a write that is not answered", () => {
     );
   });
 
-  it("holds one lease however many attempts stay unanswered, and remembers what each of them sent", async () => {
+  it("holds one lease over all unanswered attempts, and remembers what each of them sent", async () => {
     const outside = new Outside();
     outside.store = [inDoubt(), inDoubt(), inDoubt(), "stored"];
     const noModel = grantsOf({ analytics: ["location", "status"] });
@@ -188,7 +191,7 @@ describe("a write that is not answered", () => {
     expect(outside.openLeases).toBe(0);
   });
 
-  it("whose removal fails is asked and waited for anew, and never forwarded twice", async () => {
+  it("whose removal fails is retried with a new grace, and never forwarded twice", async () => {
     const outside = new Outside();
     outside.store = [inDoubt(), "stored"];
     outside.remove = [down(), true];
@@ -200,7 +203,7 @@ describe("a write that is not answered", () => {
     expect(outside.did.slice(4)).toEqual(["remove 1", "ask", "remove 1", "release 1"]);
   });
 
-  it("that no store can remove is told to the operator, and blocks nobody for ever", async () => {
+  it("that the store cannot remove is logged for the operator, and does not block forever", async () => {
     const outside = new Outside();
     outside.store = [inDoubt()];
     outside.remove = [false];
@@ -210,7 +213,7 @@ describe("a write that is not answered", () => {
     expect(outside.openLeases).toBe(0);
   });
 
-  it("leaves its lease to run out when the process stops", async () => {
+  it("lets its lease expire when the process stops", async () => {
     const outside = new Outside();
     const stop = new AbortController();
     outside.store = [inDoubt()];
@@ -224,7 +227,7 @@ describe("a write that is not answered", () => {
   });
 });
 
-describe("of what was sent, what is left after a partial withdrawal", () => {
+describe("the part of what was sent that remains after a partial withdrawal", () => {
   const afterwards = async (grants: number) => {
     const outside = new Outside();
     outside.store = [inDoubt(), "stored"];
@@ -237,7 +240,7 @@ describe("of what was sent, what is left after a partial withdrawal", () => {
     ["everything", ALL, []],
     ["no location", grantsOf({ analytics: ["model", "status"] }), [["location"]]],
     ["no status", grantsOf({ analytics: ["model", "location"] }), [["status", "model"]]],
-    // The row with the model is another one than the row without.
+    // A row with the model is a different row from the one without.
     ["no model", grantsOf({ analytics: ["location", "status"] }), [["status", "model"]]],
     ["no analytics", grantsOf({ scene: ["status"] }), [["status", "model", "location"]]],
   ])("%s", async (_, grants, expected) => {
@@ -245,7 +248,7 @@ describe("of what was sent, what is left after a partial withdrawal", () => {
   });
 });
 
-describe("messages that an earlier run began", () => {
+describe("messages begun by an earlier run", () => {
   it("are in doubt from the start: everything it may have written is removed where consent is gone", async () => {
     const outside = new Outside();
     const gone = message("a");
@@ -255,7 +258,7 @@ describe("messages that an earlier run began", () => {
     expect(outside.removed).toEqual([[recordOf(gone, ALL)]]);
   });
 
-  it("with nothing to store, wait for a sign of life; without a key, there is nothing to find", async () => {
+  it("with nothing to store, wait for any answer; without a key, there is nothing to find", async () => {
     const outside = new Outside();
     outside.verdicts = [[{ refusal: "no-consent" }]];
     await outside.pipeline.process([message("a")], never, true);

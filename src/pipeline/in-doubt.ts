@@ -1,11 +1,11 @@
 /**
- * Writes that were sent and never answered. The store may carry them out at any time, so the batch they
- * belong to keeps its lease, and no withdrawal that concerns it is told that nothing can be written any more.
+ * Writes in doubt: sent but never answered. The store may apply them at any time, so their batch keeps its lease, and
+ * no withdrawal that concerns it is answered with "nothing can be written any more".
  *
- *   sent, no answer → lease kept → batch tried again → the store answers → grace → uncovered rows removed → released
+ *   sent, no answer → lease kept → batch retried → store answers → grace → uncovered rows removed → lease released
  *
- * An answer says that the server is alive, and a living server has within the grace either carried out or
- * dropped what it received before. What it carried out and consent no longer covers is taken out again.
+ * An answer shows that the server is alive, and within the grace a live server has applied or dropped what it received
+ * before. Whatever it applied without present consent is removed again.
  */
 import { allOf, type Grants, LOCATION, usable, type Verdict } from "../model/consent.ts";
 import type { AnalyticsRecord, Deidentified } from "../model/deidentified.ts";
@@ -16,16 +16,18 @@ import type { Log } from "../model/log.ts";
 import type { RawMessage } from "../model/raw.ts";
 import type { CircuitBreaker } from "../platform/circuit-breaker.ts";
 
-/** The part of a lease that outlives the attempt it was taken for. */
+/** The part of a lease that outlives the attempt it was acquired for. */
 export type KeepableLease = Pick<Lease, "keep" | "release" | "abandon">;
 
 export interface InDoubtPorts {
   readonly deidentify: (message: RawMessage, grants: Grants, wrappedSubjectKey: string) => Deidentified;
   /** Resolves when the store answers. Rejects with a retryable `GatewayError`. */
   readonly askStore: (signal: AbortSignal) => Promise<void>;
-  /** Removes what writing these records would have stored; false when the store cannot. Rejects like `askStore`. */
+  /**
+   * Removes what writing these records would have stored; false when the store cannot delete. Rejects like `askStore`.
+   */
   readonly removeStored: (records: readonly AnalyticsRecord[], signal: AbortSignal) => Promise<boolean>;
-  /** At least as long as the store may take over a write it has received. */
+  /** At least as long as the store may take to apply a write it has received. */
   readonly inDoubtGraceMs: number;
   readonly breaker: Pick<CircuitBreaker, "state" | "enter" | "passed" | "failed">;
   /** Rejects when `stop` fires. */
@@ -35,7 +37,7 @@ export interface InDoubtPorts {
   readonly log: Log;
 }
 
-/** A message in one attempt: what consent said, and what was made of it. */
+/** A message in one attempt: its consent verdict, and the records made from it. */
 export interface Attempted {
   readonly message: RawMessage;
   readonly verdict: Verdict | undefined;
@@ -44,9 +46,9 @@ export interface Attempted {
 
 const ALL_OF_ANALYTICS = allOf(["analytics"]);
 
-/** The doubt about one batch; nothing but an empty object for a batch whose writes are all answered. */
+/** The writes in doubt of one batch; only an empty object while every write is answered. */
 export class InDoubt {
-  /** An earlier run had these messages: anything may have been sent of them. */
+  /** An earlier run had these messages: any part of them may have been sent. */
   readonly begunBefore: boolean;
   readonly #ports: InDoubtPorts;
   readonly #sent = new Map<RawMessage, AnalyticsRecord[]>();
@@ -65,7 +67,7 @@ export class InDoubt {
     return this.#lease === lease;
   }
 
-  /** One lease stands for all attempts: a withdrawal that begins after any of them finds it. */
+  /** One lease covers all attempts: a withdrawal that begins after any of them finds it. */
   async keep(lease: KeepableLease, messages: readonly RawMessage[]): Promise<void> {
     if (this.#lease !== undefined) return;
     this.#lease = lease;
@@ -74,7 +76,7 @@ export class InDoubt {
     await lease.keep(concerned);
   }
 
-  /** An attempt whose write was not answered: the store may hold these records, or come to hold them. */
+  /** An attempt whose write was not answered: the store may contain these records, now or later. */
   async add(lease: KeepableLease, attempted: readonly Attempted[]): Promise<void> {
     for (const { message, result } of attempted) this.#remember(message, result?.analytics);
     await this.keep(
@@ -84,9 +86,8 @@ export class InDoubt {
   }
 
   /**
-   * To be called once the store has answered, with the whole batch of that attempt. Resolves when nothing that
-   * was sent is stored or can be stored any more without being covered, and the lease is released. Rejects when
-   * `stop` fires.
+   * Call once the store has answered, with the whole batch of that attempt. Resolves when nothing that was sent without
+   * present consent is stored or can still be stored, and the lease is released. Rejects when `stop` fires.
    */
   async settle(batch: readonly Attempted[], stop: AbortSignal): Promise<void> {
     const records = batch.flatMap((attempted) => this.#uncovered(attempted));
@@ -98,7 +99,7 @@ export class InDoubt {
         break;
       } catch (error) {
         if (!(error instanceof GatewayError) || !error.retryable) throw error;
-        this.#ports.log.warn("removal waits and will be tried again", {
+        this.#ports.log.warn("removal waiting, will be retried", {
           code: error.code,
           count: records.length,
           stage: "pipeline",
@@ -112,7 +113,7 @@ export class InDoubt {
     this.#lease = undefined;
   }
 
-  /** Gives up on a batch that somebody will begin anew; the lease runs out by itself. */
+  /** Gives up on a batch that another run will process; the lease expires by itself. */
   abandon(): void {
     this.#lease?.abandon();
   }
@@ -138,7 +139,7 @@ export class InDoubt {
     return sent.map((one) => uncovered(one, result?.analytics, mayBePlaced)).filter((one) => one !== undefined);
   }
 
-  /** What an earlier run sent at most: everything that analytics can make of the message. */
+  /** The most that an earlier run can have sent: everything analytics can make of the message. */
   #assume(message: RawMessage, wrappedSubjectKey: string): void {
     try {
       this.#remember(message, this.#ports.deidentify(message, ALL_OF_ANALYTICS, wrappedSubjectKey).analytics);
@@ -148,7 +149,7 @@ export class InDoubt {
   }
 }
 
-/** The part of what was sent that is not stored anew and may not be; `undefined` when there is none. */
+/** The part of what was sent that is not written again and must not be stored; `undefined` when there is none. */
 function uncovered(
   sent: AnalyticsRecord,
   now: AnalyticsRecord | undefined,
@@ -156,9 +157,9 @@ function uncovered(
 ): AnalyticsRecord | undefined {
   const { device, timestampNs, model, status, location } = sent;
   const again = now?.device === device ? now : undefined;
-  // A row with a model is another row than the same one without it.
+  // A row with a model is a different row from the same one without it.
   const statusCovered = again?.status !== undefined && (model === undefined || again.model === model);
-  // A place that a newer message has overtaken is not written again, and covered all the same.
+  // A location superseded by a newer message is not written again, but it is covered.
   const locationCovered = again !== undefined && mayBePlaced;
   const rest = {
     ...(status !== undefined && !statusCovered && { status, ...(model !== undefined && { model }) }),

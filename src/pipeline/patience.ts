@@ -1,6 +1,6 @@
 /**
- * Waiting and trying again. What fails for now, a store or Redis that is away or a key that opens nothing, is tried
- * until it succeeds, spaced by the circuit breaker; the log is told of each change, not of each attempt.
+ * Waits and retries. A temporary failure (the store or Redis is down, the master key unwraps nothing) is retried until
+ * it succeeds, paced by the circuit breaker; each change of state is logged, not each attempt.
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import { GatewayError } from "../model/errors.ts";
@@ -18,19 +18,19 @@ const SINK_FAULTS: ReadonlySet<string> = new Set(["SINK_UNAVAILABLE", "SINK_DENI
 export class Patience {
   readonly #ports: PatiencePorts;
   #waiting = 0;
-  /** Why batches wait, as far as the log has been told. */
+  /** The cause of waiting that was logged last. */
   #told: string | undefined;
 
   constructor(ports: PatiencePorts) {
     this.#ports = ports;
   }
 
-  /** True while anybody waits. */
+  /** True while any batch waits. */
   get waiting(): boolean {
     return this.#waiting > 0;
   }
 
-  /** Tries until it succeeds. Rejects when `stop` fires while it waits, and with what cannot be tried again. */
+  /** Retries until it succeeds. Rejects when `stop` fires while it waits, and with errors that cannot be retried. */
   async until<T>(count: number, stop: AbortSignal, attempt: () => Promise<T>): Promise<T> {
     for (;;) {
       stop.throwIfAborted();
@@ -65,17 +65,17 @@ export class Patience {
     }
   }
 
-  /** An outage of hours is one line, and what an operator must mend stands out. */
+  /** An outage of hours is one line, and a fault that an operator must fix is logged as an error. */
   #tell(error: GatewayError | undefined, count: number): void {
     const { log } = this.#ports;
     if (error?.code === this.#told) return;
     this.#told = error?.code;
-    if (error === undefined) log.info("batches go through again", { count });
+    if (error === undefined) log.info("batches are processed again", { count });
     else if (error.code === "SINK_DENIED")
-      log.error("the store refuses us, batches wait", { code: error.code, count, stage: "pipeline" });
+      log.error("store rejected the credentials, batches wait", { code: error.code, count, stage: "pipeline" });
     else if (isUnreadableKey(error))
-      log.error("the master key opens nothing, batches wait", { code: error.code, count, stage: "pipeline" });
-    else log.warn("batch waits and will be tried again", { code: error.code, count, stage: "pipeline" });
+      log.error("master key unwraps no subject key, batches wait", { code: error.code, count, stage: "pipeline" });
+    else log.warn("batch waiting, will be retried", { code: error.code, count, stage: "pipeline" });
   }
 }
 

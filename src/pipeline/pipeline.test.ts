@@ -1,4 +1,4 @@
-/** What becomes of each message of a batch behind the queue, and in which order things happen to it. */
+/** The outcome of each message of a batch after the queue, and the order of the steps. */
 import { describe, expect, it } from "vitest";
 import { allOf, type CheckConsent, type Verdict } from "../model/consent.ts";
 import type { Deidentified } from "../model/deidentified.ts";
@@ -78,7 +78,7 @@ function setUp(ports: Partial<PipelinePorts> = {}) {
     },
     left: () => undefined,
     addressable: () => undefined,
-    deadLetter: async (reason, messages) => void happened.push(`set aside ${messages.length} ${reason}`),
+    deadLetter: async (reason, messages) => void happened.push(`dead-lettered ${messages.length} ${reason}`),
     breaker: { state: "closed", enter: () => 0, passed: () => undefined, failed: () => undefined },
     samples: { watching: false, offer: () => undefined },
     books: {
@@ -103,7 +103,7 @@ describe("a batch", () => {
     expect(happened).toEqual(["leased", "asked", "stored a-one", "announced 1", "forwarded 1", "released"]);
   });
 
-  it("asks once for each device, however many messages it has", async () => {
+  it("checks consent once for each device, however many messages it has", async () => {
     let asked = 0;
     const checkConsent: CheckConsent = async (devices) => {
       asked += devices.length;
@@ -115,7 +115,7 @@ describe("a batch", () => {
     expect([asked, books.stored]).toEqual([2, 3]);
   });
 
-  it("ends each message in exactly one place", async () => {
+  it("gives each message exactly one outcome", async () => {
     const verdicts: Record<string, Verdict> = {
       gone: { refusal: "consent-withdrawn", wrappedSubjectKey: "key" },
       other: { grants: allOf(["network"]), wrappedSubjectKey: "key" },
@@ -142,13 +142,13 @@ describe("a batch", () => {
       "purpose-denied": 1,
       "no-recipient": 1,
     });
-    expect(happened.filter((step) => step.startsWith("set aside"))).toEqual([
-      "set aside 1 sink-rejected",
-      "set aside 1 pipeline-fault",
+    expect(happened.filter((step) => step.startsWith("dead-lettered"))).toEqual([
+      "dead-lettered 1 sink-rejected",
+      "dead-lettered 1 pipeline-fault",
     ]);
   });
 
-  it("makes nothing for a purpose that nobody wants", async () => {
+  it("makes nothing for a purpose without a recipient", async () => {
     const grantsSeen: number[] = [];
     const { pipeline } = setUp({
       wanted: () => allOf(["analytics"]),
@@ -161,7 +161,7 @@ describe("a batch", () => {
     expect(grantsSeen).toEqual([allOf(["analytics"])]);
   });
 
-  it("that has something for services in some messages only announces those", async () => {
+  it("announces only the messages that contain something for services", async () => {
     const { pipeline, books, happened } = setUp({
       deidentify: ({ device: { deviceKey } }) => ({
         ...analytics(deviceKey),
@@ -172,7 +172,7 @@ describe("a batch", () => {
     expect([happened[3], happened[4], books.stored]).toEqual(["announced 1", "forwarded 1", 3]);
   });
 
-  it("that could not be stored asks for consent anew before it tries again", async () => {
+  it("that could not be stored checks consent again before the retry", async () => {
     let attempts = 0;
     const { pipeline, books, happened } = setUp({
       checkConsent: async (devices) =>
@@ -187,7 +187,7 @@ describe("a batch", () => {
     expect(happened.filter((step) => step === "released")).toHaveLength(2);
   });
 
-  it("whose lease ended is not forwarded, and comes again", async () => {
+  it("whose lease ended is not forwarded, and is retried", async () => {
     const leases = [AbortSignal.abort(), never];
     const { pipeline, books, happened } = setUp({
       acquireLease: async () => leaseUntil(leases.shift() ?? never),
@@ -197,7 +197,7 @@ describe("a batch", () => {
     expect(books).toEqual({ stored: 1 });
   });
 
-  it("keeps its lease until what was forwarded has left the process, and holds up nobody meanwhile", async () => {
+  it("keeps its lease until what was forwarded has left the process, without delaying others", async () => {
     const leaving: (() => void)[] = [];
     const left = () => new Promise<void>((resolve) => leaving.push(resolve));
     const { pipeline, happened, books } = setUp({ left });
@@ -211,7 +211,7 @@ describe("a batch", () => {
     expect(happened.filter((step) => step === "released")).toHaveLength(2);
   });
 
-  it("that breaks off while it is handed over keeps its lease until what was handed over before has left", async () => {
+  it("that fails while it is forwarded keeps its lease until what was forwarded before has left", async () => {
     let gone: () => void = () => undefined;
     const { pipeline, happened } = setUp({
       announce: async () => () => {
@@ -226,7 +226,7 @@ describe("a batch", () => {
     expect(happened).toContain("released");
   });
 
-  it("that the store answered after the lease is in doubt: it is asked for again, and nothing of it forwarded", async () => {
+  it("that the store answered after the lease is in doubt: it is retried, and nothing of it is forwarded", async () => {
     const stalled = new AbortController();
     const leases = [stalled.signal, never];
     const verdicts: Verdict[] = [granted, { refusal: "consent-withdrawn", wrappedSubjectKey: "key" }];
@@ -249,7 +249,7 @@ describe("a batch", () => {
     expect(books).toEqual({ "consent-withdrawn": 1 });
   });
 
-  it("goes to nobody before the account says to whom, and waits while it can't be written", async () => {
+  it("goes to no service before the account contains it, and waits while the account cannot be written", async () => {
     let failures = 2;
     const announced: unknown[] = [];
     const { pipeline, books, happened } = setUp({
@@ -268,7 +268,7 @@ describe("a batch", () => {
     expect(books).toEqual({ stored: 1 });
   });
 
-  it("whose lease ended while it was put on the account is not forwarded", async () => {
+  it("whose lease ended while the account was written is not forwarded", async () => {
     const lease = new AbortController();
     const leases = [lease.signal, never];
     const { pipeline, happened } = setUp({
@@ -283,7 +283,7 @@ describe("a batch", () => {
     expect(leases).toEqual([]);
   });
 
-  it("whose lease ended before something of it could be set aside is not set aside under it", async () => {
+  it("whose lease ended before a dead letter could be written writes none under it", async () => {
     const lease = new AbortController();
     const leases = [lease.signal, never];
     const underWhich: boolean[] = [];
@@ -302,25 +302,25 @@ describe("a batch", () => {
     expect(books).toEqual({ "pipeline-fault": 1, "forwarded-only": 1 });
   });
 
-  it("is set aside in part before anything is forwarded: while there is no room it waits, and goes to nobody", async () => {
+  it("writes its dead letters before anything is forwarded: while there is no room it waits, and goes to no service", async () => {
     let full = 2;
     const { pipeline, books, happened } = setUp({
       store: async () => ({ rejected: [0] }),
       deadLetter: async (reason) => {
         if (full-- > 0) throw new GatewayError("DEAD_LETTERS_FULL", undefined, { retryAfterMs: 1 });
-        happened.push(`set aside ${reason}`);
+        happened.push(`dead-lettered ${reason}`);
       },
     });
     await pipeline.process([message("odd"), message("good")], never);
     expect(happened.filter((what) => !/leased|asked|released/.test(what))).toEqual([
-      "set aside sink-rejected",
+      "dead-lettered sink-rejected",
       "announced 1",
       "forwarded 1",
     ]);
     expect(books).toEqual({ "sink-rejected": 1, stored: 1 });
   });
 
-  it("has every attempt watched, and none of the waiting", async () => {
+  it("has every attempt watched, but not the waiting", async () => {
     const seen: string[] = [];
     let away = 1;
     const { pipeline } = setUp({
@@ -342,7 +342,7 @@ describe("a batch", () => {
     expect(seen).toEqual(["waits", "begins", "ends", "waits", "begins", "ends"]);
   });
 
-  it("that is set aside whole is asked for under a lease, and what consent does not cover is refused", async () => {
+  it("that becomes dead letters as a whole is checked under a lease, and what consent does not cover is refused", async () => {
     const gone: Verdict = { refusal: "consent-withdrawn", wrappedSubjectKey: "key" };
     const { pipeline, books, happened } = setUp({
       checkConsent: async (devices) => {
@@ -351,11 +351,11 @@ describe("a batch", () => {
       },
     });
     await pipeline.setAside("poison", [message("gone"), message("kept")], never);
-    expect(happened).toEqual(["leased", "asked", "set aside 1 poison", "released"]);
+    expect(happened).toEqual(["leased", "asked", "dead-lettered 1 poison", "released"]);
     expect(books).toEqual({ "consent-withdrawn": 1, poison: 1 });
   });
 
-  it("gives up waiting when it is told to stop", async () => {
+  it("stops waiting when it is told to stop", async () => {
     const stop = new AbortController();
     const { pipeline } = setUp({
       breaker: { state: "open", enter: () => 60_000, passed: () => undefined, failed: () => undefined },
@@ -368,7 +368,7 @@ describe("a batch", () => {
   });
 });
 
-describe("a message that is set aside", () => {
+describe("a message that becomes a dead letter", () => {
   const setAside = (deadLetter: PipelinePorts["deadLetter"], ports: Partial<PipelinePorts> = {}) => {
     const announced: number[] = [];
     let forwarded = 0;
@@ -387,7 +387,7 @@ describe("a message that is set aside", () => {
     return { ...run, announced, forwarded: () => forwarded };
   };
 
-  it("is so before anything is forwarded, and counted once however often that had to be tried", async () => {
+  it("is stored before anything is forwarded, and counted once however often that was tried", async () => {
     let failures = 2;
     const letters: string[] = [];
     const { pipeline, books, forwarded } = setAside(async (reason, messages) => {
@@ -399,7 +399,7 @@ describe("a message that is set aside", () => {
     expect(books).toEqual({ stored: 1, "sink-rejected": 1 });
   });
 
-  it("stays so while the rest of its batch is tried again", async () => {
+  it("remains one while the rest of its batch is retried", async () => {
     const letters: string[] = [];
     let failures = 2;
     const { pipeline, books } = setAside(
@@ -416,7 +416,7 @@ describe("a message that is set aside", () => {
   });
 });
 
-describe("a place that was stored", () => {
+describe("a stored location", () => {
   const cell = "cell" as CellId;
   const placed = (device: string): Deidentified => ({
     analytics: {
@@ -426,7 +426,7 @@ describe("a place that was stored", () => {
     },
   });
 
-  it("is told once for each message, when all is done, by the key of its device", async () => {
+  it("is reported once for each message, at the end, by the key of its device", async () => {
     const told: unknown[] = [];
     let failures = 3;
     const { pipeline } = setUp({
@@ -453,12 +453,12 @@ describe("a place that was stored", () => {
   });
 });
 
-describe("subject keys that do not open", () => {
+describe("subject keys that do not unwrap", () => {
   const closed = (device: string) => {
     throw new GatewayError("SUBJECT_KEY_UNREADABLE", `authentication of ${device}`);
   };
 
-  it("are set aside with their messages as long as another one opens", async () => {
+  it("turn their messages into dead letters as long as another key unwraps", async () => {
     const { pipeline, books } = setUp({
       deidentify: ({ device }) => (device.deviceKey === "one" ? analytics(device.deviceKey) : closed(device.deviceKey)),
     });
@@ -469,7 +469,7 @@ describe("subject keys that do not open", () => {
     expect(alone.books).toEqual({ "pipeline-fault": 2 });
   });
 
-  it("and are all of a batch wait for the right master key, which an operator is told", async () => {
+  it("and are all of a batch wait for the right master key, which is logged for the operator", async () => {
     let wrong = 2;
     const told: string[] = [];
     const { pipeline, books, happened } = setUp({
@@ -486,15 +486,15 @@ describe("subject keys that do not open", () => {
     });
     await pipeline.process(["a", "b"].map(message), never);
     expect(books).toEqual({ stored: 2 });
-    expect(happened.filter((step) => step.startsWith("set aside"))).toEqual([]);
-    expect(told).toEqual(["the master key opens nothing, batches wait SUBJECT_KEY_UNREADABLE"]);
+    expect(happened.filter((step) => step.startsWith("dead-lettered"))).toEqual([]);
+    expect(told).toEqual(["master key unwraps no subject key, batches wait SUBJECT_KEY_UNREADABLE"]);
   });
 });
 
 describe("a store that failed", () => {
   const breakerOf = () => new CircuitBreaker({ failures: 1, openMs: 5, maxOpenMs: 5 });
 
-  it("is asked whether it is back when nobody is left who writes", async () => {
+  it("is probed when no batch writes any more", async () => {
     const breaker = breakerOf();
     const verdicts: Verdict[] = [granted, { refusal: "consent-withdrawn", wrappedSubjectKey: "key" }];
     const down = () => new GatewayError("SINK_UNAVAILABLE", "test");
@@ -534,7 +534,7 @@ describe("a store that failed", () => {
     expect([most, books.stored]).toEqual([1, 4]);
   });
 
-  it("is told once for each change, and a refusal as what an operator must mend", async () => {
+  it("is logged once for each change, and a rejection as a fault that an operator must fix", async () => {
     const told: string[] = [];
     const tell = (level: string) => (event: string, fields?: { readonly code?: string }) =>
       void told.push(`${level}: ${event} ${fields?.code ?? ""}`.trim());
@@ -552,15 +552,15 @@ describe("a store that failed", () => {
     await pipeline.process([message("one")], never);
     await pipeline.process([message("two")], never);
     expect(told).toEqual([
-      "warn: batch waits and will be tried again SINK_UNAVAILABLE",
-      "error: the store refuses us, batches wait SINK_DENIED",
-      "warn: batch waits and will be tried again SINK_UNAVAILABLE",
-      "info: batches go through again",
+      "warn: batch waiting, will be retried SINK_UNAVAILABLE",
+      "error: store rejected the credentials, batches wait SINK_DENIED",
+      "warn: batch waiting, will be retried SINK_UNAVAILABLE",
+      "info: batches are processed again",
     ]);
   });
 });
 
-describe("batches side by side", () => {
+describe("parallel batches", () => {
   it("are forwarded in the order they began, whichever is stored first", async () => {
     const storing: (() => void)[] = [];
     const forwarded: string[] = [];

@@ -1,12 +1,12 @@
 /**
  * What happens to a batch after the queue:
  *
- *   leased → consented again → de-identified → stored → set aside → accounted → forwarded → settled
+ *   lease → consent check → de-identify → store → dead letters → account of disclosures → forward → outcome
  *
- * The lease comes before the consent check and is given back after the last write: a withdrawal that
- * waits for older leases knows that nothing is under way any more. A batch whose sink is down waits
- * here, without a lease, and asks for consent anew each time it tries. Only while a write is in doubt,
- * sent and not answered, a lease is kept until it is known what became of it.
+ * The lease is acquired before the consent check and released after the last write: once a withdrawal has waited for
+ * older leases, no write of theirs is in progress any more. A batch whose sink is down waits here without a lease, and
+ * checks consent again on each retry. Only for a write in doubt, sent but not answered, a lease is kept until its
+ * result is known.
  */
 import { type CheckConsent, type Grants, usableByAny } from "../model/consent.ts";
 import type { AnalyticsRecord, Deidentified } from "../model/deidentified.ts";
@@ -25,24 +25,25 @@ import { type Passage, type SettlePorts, settle } from "./settle.ts";
 export interface PipelinePorts extends Omit<InDoubtPorts, "pause" | "mayAsk">, SettlePorts {
   readonly acquireLease: () => Promise<Lease>;
   readonly checkConsent: CheckConsent;
-  /** The purposes anybody has a use for right now: what nobody would get is not made. */
+  /** The purposes for which a recipient exists right now: nothing is made for the others. */
   readonly wanted: () => Grants;
   /**
-   * Definite: resolves when the store has every record but the rejected ones (indexes into `records`). Rejects
-   * with an error `inDoubt` when some may be stored later.
+   * Definite: resolves when the store has every record except the rejected ones (indexes into `records`). Rejects with
+   * an error `inDoubt` when some may be stored later.
    */
   readonly store: (
     records: readonly AnalyticsRecord[],
     signal: AbortSignal,
   ) => Promise<{ readonly rejected: readonly number[] }>;
   /**
-   * Puts on the account of disclosures whoever is entitled and listening. Resolves with what delivers it to them,
-   * which tells for each message whether anybody got it. Rejects with a retryable `GatewayError`.
+   * Writes every entitled and connected recipient to the account of disclosures. Resolves with the function that
+   * delivers the batch to them; it returns for each message whether any recipient got it. Rejects with a retryable
+   * `GatewayError`.
    */
   readonly announce: (batch: readonly Outgoing[]) => Promise<() => readonly boolean[]>;
   /**
-   * What was delivered since the last call: resolves once it has left the process, or was thrown away when the
-   * signal fired. `undefined` when there is nothing to wait for.
+   * What was delivered since the last call: resolves once it has left the process, or was discarded when the signal
+   * fired. `undefined` when there is nothing to wait for.
    */
   readonly left: (signal: AbortSignal) => Promise<void> | undefined;
   /** A scene service may answer this pseudonym with a command. */
@@ -72,15 +73,15 @@ export class Pipeline {
     return this.#patience.waiting;
   }
 
-  /** Resolves when all that was forwarded has left the process; no later than the leases end. Never rejects. */
+  /** Resolves when everything forwarded has left the process, at the latest when the leases end. Never rejects. */
   async left(): Promise<void> {
     await Promise.allSettled(this.#leaving);
   }
 
   /**
-   * Settles every message, however long the sinks are away. Rejects when `stop` fires while it waits.
-   * `begunBefore`: an earlier run had these messages and never told what it wrote of them. `watch` wraps each
-   * attempt, but not the waiting between them.
+   * Brings every message to its outcome, however long the sinks are down. Rejects when `stop` fires while it waits.
+   * `begunBefore`: an earlier run had these messages, and it is unknown what it wrote. `watch` wraps each attempt, but
+   * not the waiting between attempts.
    */
   async process(
     messages: readonly RawMessage[],
@@ -103,7 +104,10 @@ export class Pipeline {
     }
   }
 
-  /** Settles messages without processing them, the store is not asked: what consent still covers is set aside. Rejects as `process` does. */
+  /**
+   * Moves messages to the dead letters without processing them and without the store, as far as consent still covers
+   * them. Rejects as `process` does.
+   */
   async setAside(reason: DeadLetterReason, messages: readonly RawMessage[], stop: AbortSignal): Promise<void> {
     const batch = await this.#patience.until(messages.length, stop, async () => {
       const batch = messages.map((message) => passageOf(message, undefined));
@@ -120,14 +124,14 @@ export class Pipeline {
     settle(batch, this.#ports);
   }
 
-  /** `aside`: what earlier attempts with these messages have set aside. */
+  /** `aside`: messages that earlier attempts of this batch have moved to the dead letters. */
   async #attempt(
     messages: readonly RawMessage[],
     doubt: InDoubt,
     aside: Map<RawMessage, DeadLetterReason>,
   ): Promise<readonly Passage[]> {
     const batch = messages.map((message) => passageOf(message, aside.get(message)));
-    // Batches are written side by side; what services hear of a device must keep its order all the same.
+    // Batches are written in parallel; services must still receive a device's messages in order.
     const turn = this.#forwarding.enter();
     let left: Promise<void> | undefined;
     const lease = await this.#ports.acquireLease().catch((error: unknown) => {
@@ -146,7 +150,7 @@ export class Pipeline {
       try {
         forward();
       } finally {
-        // Also of what was handed over before a fault: it leaves under this lease or not at all.
+        // Includes what was handed over before a fault: it leaves under this lease or not at all.
         left = this.#ports.left(lease.signal);
       }
     } finally {
@@ -195,7 +199,7 @@ export class Pipeline {
         if (isUnreadableKey(error)) unreadable.add(message.device.subjectTag);
       }
     }
-    // One key that does not open is that subject's; when none does, ours is the wrong one.
+    // One key that does not unwrap is that subject's problem; when none does, the master key is wrong.
     if (!opened && unreadable.size > 1) throw new GatewayError("SUBJECT_KEY_UNREADABLE", "all of a batch");
   }
 
@@ -208,7 +212,7 @@ export class Pipeline {
       records.push(passage.result.analytics);
     }
     if (records.length === 0) {
-      // With nobody left who writes, nobody would find out that the store is back.
+      // With no batch writing any more, no write would show that the store is back.
       if (!doubt.open && this.#ports.breaker.state === "closed") return;
       await this.#ports.askStore(lease.signal);
       this.#ports.breaker.passed();
@@ -220,7 +224,7 @@ export class Pipeline {
     });
     this.#ports.breaker.passed();
     if (lease.over) {
-      // The process stood still: a withdrawal may have been answered before the store carried this out.
+      // The process was paused: a withdrawal may have been confirmed before the store applied this write.
       await doubt.add(lease, passages);
       throw new GatewayError("LEASE_LOST", "while the store was writing");
     }
@@ -230,13 +234,13 @@ export class Pipeline {
     }
   }
 
-  /** Nobody is given anything before the account says so; until then nothing is given to anybody. */
+  /** No recipient gets anything before the account contains it; until then nothing is forwarded at all. */
   async #announced(batch: readonly Passage[]): Promise<() => void> {
     const passages: Passage[] = [];
     const outgoing: Outgoing[] = [];
     for (const passage of batch) {
       const { message, verdict, result, setAside } = passage;
-      // Where nobody listens nothing was made for anybody, and a message costs nothing here.
+      // Without a connected recipient nothing was made for services, and the message costs nothing here.
       if (result === undefined || !forServices(result)) continue;
       if (setAside !== undefined || verdict === undefined || verdict.refusal !== undefined) continue;
       passages.push(passage);
@@ -254,7 +258,7 @@ export class Pipeline {
     };
   }
 
-  /** Before anything is forwarded: what fails here is tried again, and services must not get it twice. */
+  /** Before anything is forwarded: a failure here is retried, and services must not get a message twice. */
   async #setAside(batch: readonly Passage[], lease: Lease, aside: Map<RawMessage, DeadLetterReason>): Promise<void> {
     const byReason = new Map<DeadLetterReason, RawMessage[]>();
     for (const { message, setAside } of batch) {
@@ -266,7 +270,7 @@ export class Pipeline {
     for (const [reason, messages] of byReason) {
       if (lease.over) throw new GatewayError("LEASE_LOST", "before setting aside");
       await this.#ports.deadLetter(reason, messages).catch((error: unknown) => {
-        // Without a cause: errors of Redis may hold arguments.
+        // Without a cause: Redis errors may contain arguments.
         throw error instanceof GatewayError ? error : new GatewayError("NOT_DURABLE", "dead letter");
       });
       for (const message of messages) aside.set(message, reason);

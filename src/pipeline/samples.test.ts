@@ -1,4 +1,4 @@
-/** Looking on shows the last message of one's own device and what each purpose got, and has an end. */
+/** Watching shows the last message of the watcher's own device and what each purpose got, and it ends by itself. */
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import type { WatchEnd } from "../model/centre.ts";
 import { allOf, grantsOf } from "../model/consent.ts";
@@ -67,7 +67,7 @@ function offer(more?: Partial<Settled>, of: DeviceRef = device, said?: RawTeleme
 }
 
 describe("a sample", () => {
-  it("shows what was sent, and for each purpose what it was given or why it got nothing", () => {
+  it("shows what was sent, and for each purpose what it got or why it got nothing", () => {
     const { told } = watch();
     offer();
     expect(told).toEqual([
@@ -84,7 +84,7 @@ describe("a sample", () => {
     ]);
   });
 
-  it("never holds a whole name that a store or service knows", () => {
+  it("never contains a whole name that a store or service knows", () => {
     const { told } = watch();
     offer();
     expect(JSON.stringify(told)).not.toContain(NAME);
@@ -107,14 +107,14 @@ describe("a sample", () => {
     expect(told).toEqual([]);
   });
 
-  it("is never of another device, nor of the same one in other hands", () => {
+  it("is never of another device, nor of the same device under another owner", () => {
     const { told } = watch();
     offer({}, { ...device, deviceKey: "other" as DeviceKey });
     offer({}, { ...device, subjectTag: "bert" as SubjectTag });
     expect(told).toEqual([]);
   });
 
-  it("comes at a human pace: of many only the last", () => {
+  it("comes at a readable rate: of many messages only the last", () => {
     const { told } = watch();
     for (let power = 0; power < 50; power += 1) offer({}, device, { status: { power } });
     expect(told).toHaveLength(1);
@@ -125,8 +125,8 @@ describe("a sample", () => {
   });
 });
 
-describe("looking on", () => {
-  it("costs nothing while nobody does", () => {
+describe("watching", () => {
+  it("costs nothing without a watcher", () => {
     expect(samples.watching).toBe(false);
     const { stop } = watch();
     expect(samples.watching).toBe(true);
@@ -136,7 +136,7 @@ describe("looking on", () => {
     expect(vi.getTimerCount()).toBe(0);
   });
 
-  it("is for few at a time, for fewer of one person in whatever sessions, and for fewer still of one session", () => {
+  it("is limited in total, per person over all sessions, and per session", () => {
     const neighbour = { deviceKey: "other" as DeviceKey, subjectTag: "boris" as SubjectTag };
     const first = watch("one");
     expect(watch("one").stop).toBeDefined();
@@ -176,7 +176,7 @@ describe("looking on", () => {
   });
 
   it.each(["anna" as SubjectTag, "device" as DeviceKey])(
-    "has ended for whoever may no longer, once a change of %s is known, and goes on for whoever may",
+    "ends for sessions no longer allowed, once a change of %s is known, and continues for the others",
     async (concerned) => {
       const [replaced, still] = [watch("one"), watch("two")];
       stands = { one: false };
@@ -187,7 +187,7 @@ describe("looking on", () => {
     },
   );
 
-  it.each([[false], [new Error("no answer")]])("ends soon when that is never heard of: %s", async (answer) => {
+  it.each([[false], [new Error("no answer")]])("ends soon without such a confirmation: %s", async (answer) => {
     const { ends } = watch("one");
     await vi.advanceTimersByTimeAsync(4_000);
     stands = { one: answer };
@@ -195,7 +195,7 @@ describe("looking on", () => {
     expect([ends, samples.watching, vi.getTimerCount()]).toEqual([["changed"], false, 0]);
   });
 
-  it("leaves others alone when one ends", () => {
+  it("continues for others when one ends", () => {
     const other = watch("two", { ...device, subjectTag: "bert" as SubjectTag });
     watch("one");
     samples.endSubject("anna" as SubjectTag);

@@ -1,7 +1,7 @@
 /**
- * Lets a person look on while their own device's messages are processed: the last message as it came, and
- * beside it what each purpose was given of it. In memory only, bounded, and over within minutes. Messages
- * that are refused are not shown: nothing of them is used, not even for this.
+ * Lets a person watch while their own device's messages are processed: the last message as received, and what each
+ * purpose got of it. In memory only, bounded, and ended within minutes. Refused messages are not shown: they are not
+ * used for anything, not even for this.
  */
 import type { NothingReason, WatchEnd } from "../model/centre.ts";
 import { type Grants, PURPOSES, type Purpose, usable } from "../model/consent.ts";
@@ -13,29 +13,29 @@ export interface SamplesOptions {
   /** In this process. */
   readonly maxWatchers: number;
   readonly maxPerSession: number;
-  /** Of one person, in whatever sessions. */
+  /** Of one person, over all sessions. */
   readonly maxPerPerson: number;
   readonly maxMs: number;
-  /** A watcher is told at most this often, and then of the latest message only. */
+  /** A watcher gets a sample at most this often, and only of the latest message. */
   readonly everyMs: number;
-  /** At least this often it is made sure that a watcher still may. */
+  /** How often it is checked at least that a watcher is still allowed to watch. */
   readonly confirmEveryMs: number;
 }
 
 export interface Viewing {
   readonly device: Pick<DeviceRef, "deviceKey" | "subjectTag">;
-  /** Names the session that watches. */
+  /** Id of the watching session. */
   readonly session: string;
   readonly forMs: number;
-  /** Whether they still may look on; a fault means no. */
+  /** Whether it may still watch; a fault means no. */
   stands(): Promise<boolean>;
   /** One sample as JSON. */
   sample(json: string): void;
-  /** Nothing more comes. Not called when the watcher itself stopped. */
+  /** No further sample comes. Not called when the watcher itself stopped. */
   ended(why: WatchEnd): void;
 }
 
-/** A message that went through, and what became of it. */
+/** A processed message and its outcome. */
 export interface Settled {
   readonly message: RawMessage;
   readonly grants: Grants;
@@ -63,12 +63,12 @@ export class Samples {
     this.#options = options;
   }
 
-  /** Whether anybody watches anything; all that a batch pays while nobody does. */
+  /** Whether there is any watcher; the only cost of a batch while there is none. */
   get watching(): boolean {
     return this.#count > 0;
   }
 
-  /** Watches until `ended` or until the function returned is called. `undefined`: too many watch already. */
+  /** Watches until `ended` or until the returned function is called. `undefined`: too many watchers already. */
   watch(watch: Viewing): (() => void) | undefined {
     const all = [...this.#watchers.values()].flatMap((set) => [...set]);
     const { maxWatchers, maxPerSession, maxPerPerson } = this.#options;
@@ -89,7 +89,7 @@ export class Samples {
     return () => void this.#drop(watcher);
   }
 
-  /** `settled` is asked for only when somebody watches this device for the subject the message belongs to. */
+  /** `settled` is called only when the subject of the message watches this device. */
   offer(device: DeviceRef, settled: () => Settled | undefined): void {
     const watchers = this.#watchers.get(device.deviceKey);
     if (watchers === undefined) return;
@@ -100,7 +100,7 @@ export class Samples {
     for (const watcher of mine) this.#tell(watcher, json);
   }
 
-  /** The device changes hands, or may no longer be what it was. */
+  /** The device changes its owner, or may have been replaced. */
   endDevice(device: DeviceKey): void {
     for (const watcher of [...(this.#watchers.get(device) ?? [])]) this.#finish(watcher, "unbound");
   }
@@ -109,7 +109,7 @@ export class Samples {
     this.#endAll("withdrawn", ({ watch }) => watch.device.subjectTag === subject);
   }
 
-  /** What is on record of a subject or a device has changed: whoever may no longer look on has ended when it resolves. */
+  /** The record of a subject or device has changed: when this resolves, watchers no longer allowed have ended. */
   async changed(concerned: SubjectTag | DeviceKey): Promise<void> {
     const all = [...this.#watchers.values()].flatMap((set) => [...set]);
     const theirs = all.filter(
@@ -201,7 +201,7 @@ function serviceRecordOf(record: NonNullable<Deidentified["weather" | "scene" | 
   return "device" in record ? { ...record, device: undefined, name: initials(record.device) } : { ...record };
 }
 
-/** Enough to see that each purpose has another name; too little to look anything up with. */
+/** Enough to see that each purpose has a different name; too little to look anything up. */
 function initials(name: Pseudonym): string {
   return name.slice(0, 4);
 }

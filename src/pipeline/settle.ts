@@ -1,4 +1,4 @@
-/** The end of a pass: each message is counted exactly once, as what became of it, and whoever looks on is told. */
+/** The end of a pass: each message is counted exactly once, by its outcome, and watchers are notified. */
 import type { Verdict } from "../model/consent.ts";
 import type { Deidentified } from "../model/deidentified.ts";
 import type { CellId, DeviceKey } from "../model/ids.ts";
@@ -6,7 +6,7 @@ import type { Books, DeadLetterReason, Refusal } from "../model/outcome.ts";
 import type { RawMessage } from "../model/raw.ts";
 import type { Samples, Settled } from "./samples.ts";
 
-/** One message of a batch on its way through. */
+/** One message of a batch in the pipeline. */
 export interface Passage {
   readonly message: RawMessage;
   verdict: Verdict | undefined;
@@ -18,9 +18,9 @@ export interface Passage {
 
 export interface SettlePorts {
   readonly books: Books;
-  /** Devices whose current place was stored, one for each message that told it. */
+  /** Devices whose current location was stored, once for each message that contained it. */
   readonly located: (devices: readonly (readonly [DeviceKey, CellId])[]) => void;
-  /** Who looks on at messages of their own. */
+  /** Watchers of their own devices' messages. */
   readonly samples: Pick<Samples, "watching" | "offer">;
 }
 
@@ -53,7 +53,7 @@ function count<Reason>(counts: Map<Reason, number>, reason: Reason): void {
   counts.set(reason, (counts.get(reason) ?? 0) + 1);
 }
 
-/** `undefined` for a message that was refused: nothing of it is used. */
+/** `undefined` for a refused message: nothing of it is used. */
 function settledOf({ message, verdict, result, refusal, setAside, forwarded }: Passage): Settled | undefined {
   if (refusal !== undefined || verdict === undefined || verdict.refusal !== undefined) return undefined;
   return { message, grants: verdict.grants, result, stored: setAside === undefined, forwarded };

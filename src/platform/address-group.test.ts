@@ -1,4 +1,4 @@
-/** One peer cannot look like many by the way its address is written. */
+/** A peer cannot pass for many by writing its address in different ways. */
 import { expect, test } from "vitest";
 import { addressGroup } from "./address-group.ts";
 
@@ -17,6 +17,9 @@ test.each([
   expect(addressGroup(address)).toBe(group);
 });
 
-test.each([undefined, "", "nobody", "192.0.2", "1"])("what is no address, like %s, is one group", (address) => {
-  expect(addressGroup(address)).toBe("");
-});
+test.each([undefined, "", "nobody", "192.0.2", "1"])(
+  "everything that is no address, like %s, is one group",
+  (address) => {
+    expect(addressGroup(address)).toBe("");
+  },
+);

@@ -1,12 +1,13 @@
 /**
- * Whose address it is, as far as bounds and limits go: an IPv4 address counts as itself, also where IPv6 carries
- * it, and of an IPv6 address the /64 that one household or machine has whole. For memory only.
+ * The group of an address for limits: an IPv4 address counts as itself, also in its IPv4-mapped IPv6 form (RFC 4291,
+ * section 2.5.5.2); an IPv6 address counts by its /64, which one household or machine usually has as a whole. In memory
+ * only.
  */
 import ipaddr from "ipaddr.js";
 
 const V6_GROUP_BYTES = 8;
 
-/** All that is no address is one group. */
+/** Everything that is no address is one group. */
 export function addressGroup(address: string | undefined): string {
   if (address === undefined) return "";
   if (ipaddr.IPv4.isValidFourPartDecimal(address)) return address;

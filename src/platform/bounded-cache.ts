@@ -1,13 +1,13 @@
 /**
- * A cache that forgets what was used least recently, and takes memory for what it holds instead of for what it
- * may come to hold: sized by count alone, the library sets the room for all of it aside at once.
+ * An LRU cache that uses memory for what it holds, not for what it could hold: limited by count alone, the library
+ * allocates everything in advance.
  */
 import { LRUCache } from "lru-cache";
 
 export interface BoundedCacheOptions {
-  /** Milliseconds after which an entry is as good as forgotten. */
+  /** Milliseconds after which an entry is expired. */
   readonly ttl?: number;
-  /** How exactly, in milliseconds. */
+  /** Precision of that, in milliseconds. */
   readonly ttlResolution?: number;
 }
 

@@ -1,6 +1,6 @@
 /**
- * A BullMQ queue and its worker, opened and closed the way every queue of this room needs it: no event
- * stream, no error that could carry arguments to a console, and a stop that never waits without limit.
+ * A BullMQ queue and its worker, opened and closed as every queue here needs it: no event stream, no error that could
+ * print arguments to a console, and a stop with a time limit.
  */
 import { type Processor, Queue, Worker, type WorkerOptions } from "bullmq";
 import type { Redis } from "ioredis";
@@ -24,13 +24,13 @@ export async function openQueue(connections: BullConnections, { name, prefix }: 
     streams: { events: { maxLen: 0 } },
     skipWaitingForReady: true,
   });
-  // Errors of Redis may hold arguments; whoever asks the queue for something hears of them as well.
+  // Redis errors may contain arguments; the caller of the queue gets these errors as well.
   queue.on("error", () => undefined);
   await queue.waitUntilReady();
   return queue;
 }
 
-/** Works as soon as this resolves; `ended` is called should its loop ever end by itself. */
+/** Works as soon as this resolves; `ended` is called if its loop ends by itself. */
 export async function openWorker(
   connections: BullConnections,
   { name, prefix }: BullName,
@@ -45,7 +45,7 @@ export async function openWorker(
   return worker;
 }
 
-/** What does not end in time is taken up by the next start. */
+/** Work that does not end in time is continued by the next start. */
 export async function closeBoth(worker: Worker | undefined, queue: Queue | undefined): Promise<void> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<void>((resolve) => {

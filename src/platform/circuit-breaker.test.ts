@@ -8,7 +8,7 @@ function breakerAt(options = { failures: 3, openMs: 100, maxOpenMs: 1000 }) {
 }
 
 describe("CircuitBreaker", () => {
-  it("opens after enough failures in a row, and a success between them starts the count again", () => {
+  it("opens after enough failures in a row, and a success between them resets the count", () => {
     const { breaker } = breakerAt();
     breaker.failed();
     breaker.failed();
@@ -40,7 +40,7 @@ describe("CircuitBreaker", () => {
     expect(breaker.enter()).toBe(100);
   });
 
-  it("lets nobody else in while one attempt decides, unless that one never says how it went", () => {
+  it("admits no other caller while one attempt decides, unless that one never reports its result", () => {
     const { breaker, clock } = breakerAt();
     for (let i = 0; i < 3; i += 1) breaker.failed();
     clock.ms += 100;
@@ -55,7 +55,7 @@ describe("CircuitBreaker", () => {
     expect([breaker.enter(), breaker.enter()]).toEqual([0, 0]);
   });
 
-  it("does what the server asks, at the first failure, but not for longer than ten minutes", () => {
+  it("follows Retry-After at the first failure, but not for longer than ten minutes", () => {
     const { breaker, clock } = breakerAt();
     breaker.failed(5_000);
     expect(breaker.state).toBe("open");
@@ -65,7 +65,7 @@ describe("CircuitBreaker", () => {
     expect(breaker.enter()).toBe(600_000);
   });
 
-  it("is not closed sooner, nor its pause doubled, by late failures of attempts made before it opened", () => {
+  it("does not shorten or double its pause for late failures of attempts made before it opened", () => {
     const { breaker, clock } = breakerAt();
     for (let i = 0; i < 3; i += 1) breaker.failed();
     clock.ms += 40;
@@ -76,7 +76,7 @@ describe("CircuitBreaker", () => {
     expect(breaker.enter()).toBe(90);
   });
 
-  it("never asks to wait longer than its own longest pause unless the server did", () => {
+  it("never asks for more than its longest pause unless the server did", () => {
     const step = fc.oneof(fc.constant("passed"), fc.constant("failed"), fc.nat(2000));
     fc.assert(
       fc.property(fc.array(step), (steps) => {

@@ -1,4 +1,4 @@
-/** What may be logged of a fault, whatever was thrown: a code of ours, a code of Redis, or only that there was one. */
+/** What may be logged about any thrown value: a gateway code, a Redis code, or only that there was a fault. */
 import { GatewayError } from "../model/errors.ts";
 import { redisErrorCode } from "./redis.ts";
 

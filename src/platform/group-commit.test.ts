@@ -44,7 +44,7 @@ const until = async (condition: () => boolean): Promise<void> => {
 };
 
 describe("GroupCommit", () => {
-  it("flushes what one turn of the event loop brought as one batch, and collects while the places are taken", async () => {
+  it("flushes the arrivals of one event-loop turn as one batch, and collects while all slots are in use", async () => {
     const { commit, flushes } = setUp();
     for (const item of ["a", "b"]) commit.add(new Item(item, 1));
     await turn();
@@ -59,7 +59,7 @@ describe("GroupCommit", () => {
     expect(flushes[2]?.batch).toEqual(["d", "e"]);
   });
 
-  it("keeps the bounds of a batch, yet never refuses a single large item", async () => {
+  it("keeps the limits of a batch, but never rejects a single large item", async () => {
     const { commit, flushes } = setUp({ flushesInFlight: 9 });
     for (const [item, bytes] of [
       ["a", 60],
@@ -76,7 +76,7 @@ describe("GroupCommit", () => {
     expect(flushes.map(({ batch }) => batch)).toEqual([["a"], ["b"], ["c"], ["d", "e", "f"], ["g"]]);
   });
 
-  it("settles in the order of arrival even when a later batch is durable first", async () => {
+  it("completes in the order of arrival even when a later batch is durable first", async () => {
     const { commit, flushes, settled } = setUp();
     commit.add(new Item("first", 1));
     await turn();
@@ -90,7 +90,7 @@ describe("GroupCommit", () => {
     expect(settled.map(({ batch }) => batch)).toEqual([["first"], ["second"]]);
   });
 
-  it("hands the error to the batch that failed and goes on with the next", async () => {
+  it("passes the error to the failed batch and continues with the next", async () => {
     const { commit, flushes, settled } = setUp({ flushesInFlight: 1 });
     commit.add(new Item("a", 1));
     await turn();
@@ -102,7 +102,7 @@ describe("GroupCommit", () => {
     expect(settled.map(({ error }) => error instanceof Error)).toEqual([true, false]);
   });
 
-  it("gives up on a flush that outlives the deadline and tells it so", async () => {
+  it("abandons a flush that exceeds the deadline and aborts its signal", async () => {
     const { commit, flushes, settled } = setUp({ deadlineMs: 20 });
     commit.add(new Item("a", 1));
     await until(() => settled.length === 1);
@@ -110,7 +110,7 @@ describe("GroupCommit", () => {
     expect(flushes[0]?.signal.aborted).toBe(true);
   });
 
-  it("counts the deadline from arrival: what waited for its flush has less time for it", async () => {
+  it("counts the deadline from arrival: an item that waited has less time left", async () => {
     const { commit, flushes, settled } = setUp({ deadlineMs: 10_000 });
     const now = performance.now();
     commit.add(Object.assign(new Item("a", 1), { startedAt: now - 9_900 }));
@@ -130,7 +130,7 @@ describe("GroupCommit", () => {
     await commit.stop();
   });
 
-  it("stop flushes and settles what is waiting", async () => {
+  it("stop flushes and completes what is waiting", async () => {
     const { commit, flushes, settled } = setUp();
     commit.start();
     commit.add(new Item("a", 1));

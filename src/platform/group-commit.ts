@@ -1,13 +1,13 @@
 /**
- * Group commit without a timer: with no flush under way the next one starts at once, while some are
- * under way arrivals collect. Low load gets the latency of one round trip, high load large batches.
- * Batches settle in the order they were taken, so acknowledgements keep the order of arrival.
+ * Group commit without a timer: when no flush is in progress the next one starts at once; otherwise arrivals are
+ * collected. Low load gets the latency of one round trip, high load gets large batches. Batches complete in the order
+ * they were taken, so acknowledgements keep the order of arrival.
  */
 export interface GroupCommitOptions {
   readonly maxItems: number;
   readonly maxBytes: number;
   readonly flushesInFlight: number;
-  /** From arrival to settlement; an item that is older is settled as failed. */
+  /** From arrival to completion; an older item fails. */
   readonly deadlineMs: number;
 }
 
@@ -15,11 +15,11 @@ export interface GroupCommitPorts<T> {
   /** Makes a batch durable. A rejection fails the whole batch; so does the deadline, which aborts `signal`. */
   flush(batch: readonly T[], signal: AbortSignal): Promise<void>;
   settle(batch: readonly T[], error: unknown): void;
-  /** While true nothing is flushed: items wait for their deadline or for better times. */
+  /** While true nothing is flushed: items wait until this changes or their deadline passes. */
   held(): boolean;
 }
 
-/** What an item must tell of itself, so that a waiting one costs no object of its own. */
+/** What an item must state itself, so that a waiting item needs no additional object. */
 export interface Committable {
   /** Counted against `maxBytes`. */
   readonly weight: number;
@@ -49,7 +49,7 @@ export class GroupCommit<T extends Committable> {
     this.#sweeper.unref();
   }
 
-  /** Flushes what is waiting, as far as the deadline allows, and settles everything. */
+  /** Flushes what is waiting, as far as the deadline allows, and completes everything. */
   async stop(): Promise<void> {
     const deadline = performance.now() + this.#options.deadlineMs;
     while ((this.size > 0 || this.#underWay > 0) && performance.now() < deadline) {
@@ -68,7 +68,7 @@ export class GroupCommit<T extends Committable> {
   add(item: T): void {
     this.#waiting.push(item);
     if (!this.#scheduled && this.#underWay < this.#options.flushesInFlight) {
-      // After the poll phase, so that everything the sockets delivered in this turn travels together.
+      // After the poll phase, so that everything the sockets delivered in this turn is in one batch.
       this.#scheduled = true;
       setImmediate(() => {
         this.#scheduled = false;
@@ -109,7 +109,7 @@ export class GroupCommit<T extends Committable> {
 
   #commit(batch: readonly T[]): void {
     this.#underWay += 1;
-    // Its oldest item has used up a part of the deadline by waiting.
+    // Its oldest item has used a part of the deadline by waiting.
     const age = performance.now() - (batch[0]?.startedAt ?? 0);
     const flushed = withDeadline((signal) => this.#ports.flush(batch, signal), this.#options.deadlineMs - age);
     const previous = this.#settled;
@@ -120,7 +120,7 @@ export class GroupCommit<T extends Committable> {
   }
 
   async #settle(previous: Promise<void>, batch: readonly T[], error: unknown): Promise<void> {
-    // The place is free as soon as the work is done; only the acknowledgement waits for its turn.
+    // The slot is free as soon as the work is done; only the acknowledgement waits for its turn.
     this.#underWay -= 1;
     this.#flush();
     await previous;

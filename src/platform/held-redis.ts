@@ -1,12 +1,12 @@
 /**
- * A connection that can be told to let nothing through. While it is not known whether Redis is still what it was,
- * whoever asks is answered as in an outage: at once, and with nothing.
+ * A Redis connection that can be blocked. While it is unknown whether Redis still has its data, every command fails at
+ * once, as in an outage, and nothing is sent.
  */
 import { Redis } from "ioredis";
 
 type Command = Parameters<Redis["sendCommand"]>[0];
 
-/** What a connection says to open itself again. */
+/** Commands a connection sends to open itself again. */
 const HANDSHAKE: ReadonlySet<string> = new Set(["auth", "hello", "select", "info", "client", "quit"]);
 
 export class HeldRedis extends Redis {

@@ -1,14 +1,14 @@
 /**
- * Every Redis key the gateway writes, in one table. Names are made of keyed hashes only.
- * All keys of one subject share the hash tag `{subjectTag}`, so that a Lua call about a subject stays in one slot.
+ * Every name the gateway uses in Redis, in one table. Names contain keyed hashes only. All names of one subject share
+ * the hash tag `{subjectTag}`, so that a Lua call about a subject stays in one cluster slot.
  */
 import type { DeviceKey, SubjectTag } from "../model/ids.ts";
 
 export interface Keyspace {
-  /** Prefix of the BullMQ queue; the braces keep its keys in one cluster slot. */
+  /** Prefix of the BullMQ queue; the braces keep its names in one cluster slot. */
   readonly queuePrefix: string;
   readonly queueName: string;
-  /** Queue beside it that nobody works on: what is written there shows that Redis writes. */
+  /** Second queue without a worker: a write to it shows that Redis accepts writes. */
   readonly probeQueueName: string;
   /**
    * Hash: `mac` (HMAC of the token), `number` (of the token: grows with each one issued and each one ended), `owner`
@@ -21,94 +21,106 @@ export interface Keyspace {
   decision(subject: SubjectTag, device: DeviceKey): string;
   /** List of consent events, oldest first, each holding the hash of the one before. */
   ledger(subject: SubjectTag): string;
-  /** Hash: `head` (hash of the last event), `fence`, `key` (wrapped subject key), `erasure` (id of the latest asked for). */
+  /**
+   * Hash: `head` (hash of the last event), `fence`, `key` (wrapped subject key), `erasure` (id of the latest request).
+   */
   subject(subject: SubjectTag): string;
   /** Set of device keys bound to the subject. */
   devices(subject: SubjectTag): string;
   /** Hash version → document JSON. */
   readonly policies: string;
-  /** String: policy floors, one number per purpose, and those that rise at a time; see consent/policy/floors.ts. */
+  /** String: policy floors, one number per purpose, and those that take effect later; see consent/policy/floors.ts. */
   readonly policyFloors: string;
-  /** Hash purpose → number of devices whose consent to it a newer policy suspends; and the floors of which ledgers tell. */
+  /**
+   * Hash purpose → number of devices whose consent to it a newer policy suspends; and the floors recorded in all
+   * ledgers.
+   */
   readonly devicesSuspended: string;
   /** Sorted set of leases under which workers write; score = Unix ms when the lease ends. */
   readonly leases: string;
-  /** Set: subject tags and device keys whose writes a lease beyond its term stands for. */
+  /** Set: subject tags and device keys concerned by a lease that is kept beyond its term. */
   keptLease(lease: string): string;
-  /** List: jobs of a gateway, by the origin in their ids, that another one has settled; ends by itself. */
+  /** List: jobs of a gateway, by the origin in their ids, that another gateway completed; expires. */
   handedOver(origin: string): string;
-  /** Hash id → sealed dead letter; how many bytes they take; and of each subject a hash id → device key. */
+  /** Hash id → sealed dead letter; their total bytes; and for each subject a hash id → device key. */
   readonly deadLetters: string;
   readonly deadLetterBytes: string;
   deadLettersOf(subject: SubjectTag): string;
-  /** String: somebody is putting this letter back into the queue; ends by itself. */
+  /** String: a process is putting this letter back into the queue; expires. */
   deadLetterClaim(id: string): string;
   /** Pub/sub channel: device keys whose sessions must end. */
   readonly sessionEnd: string;
-  /** Pub/sub channel: numbers of policy versions as they are published. */
+  /** Pub/sub channel: policy versions as they are published. */
   readonly policyPublished: string;
-  /** Hash: one erasure on its way and after it, see rights/erasure/record.ts. */
+  /** Hash: an erasure, open or completed, see rights/erasure/record.ts. */
   erasure(subject: SubjectTag, id: string): string;
   /** Prefix and name of the BullMQ queue of erasures. */
   readonly erasureQueuePrefix: string;
   readonly erasureQueueName: string;
   /** Hash: erasure id → subject tag. */
   readonly erasureIndex: string;
-  /** Set: ids of erasures not finished. */
+  /** Set: ids of incomplete erasures. */
   readonly openErasures: string;
-  /** Hash: subject tag → JSON of the latest erasure asked for; replayed after a restore, before anything is served. */
+  /** Hash: subject tag → JSON of the latest erasure request; replayed after a restore, before anything is served. */
   readonly tombstones: string;
-  /** Set: every epoch length, in ms, that pseudonyms were ever made with. */
+  /** Set: every epoch length, in ms, ever used for pseudonyms. */
   readonly epochLengths: string;
   /** Set: every clock window that admission ever had, `<past>:<future>` in ms. */
   readonly clockWindows: string;
-  /** Sorted set of one: score = the latest Unix ms that the clock of any gateway ever showed. */
+  /** Sorted set with one member: score = the latest Unix ms shown by the clock of any gateway. */
   readonly latestMoment: string;
-  /** Hash: public key of receipts, as the `x` of its JWK → MAC; see rights/receipts/keys.ts. */
+  /** Hash: public receipt key, as the `x` of its JWK → MAC; see rights/receipts/keys.ts. */
   readonly receiptKeys: string;
-  /** String: mark of the last key deleted since the append-only file was rewritten on its account; never the same twice. */
+  /** String: unique mark of the last key deleted since the append-only file was rewritten for that reason. */
   readonly keyRemnants: string;
-  /** BullMQ queue of what recurs over days. */
+  /** BullMQ queue of work that recurs over days. */
   readonly upkeepQueuePrefix: string;
   readonly upkeepQueueName: string;
-  /** Hash reference → hold that one approver has placed and a second one has not confirmed yet. */
+  /** Hash reference → hold that one approver proposed and no second one has confirmed yet. */
   holdProposals(subject: SubjectTag): string;
   /** Sorted set of subjects under a legal hold; score = Unix ms when the last of their holds ends. */
   readonly heldSubjects: string;
-  /** List of audit lines, oldest first; and the seal that says where the list begins and ends. */
+  /** List of audit lines, oldest first; and the seal that states where the list begins and ends. */
   readonly auditLines: string;
   readonly auditSeal: string;
-  /** Sorted set of live gateways, score = Unix ms when their word runs out; and hash id → which keys they hold. */
+  /** Sorted set of live gateways, score = Unix ms when their report expires; and hash id → the keys they hold. */
   readonly gateways: string;
   readonly gatewayReports: string;
   /** String: the installation this Redis belongs to, see rights/backup/installation.ts. */
   readonly installation: string;
-  /** String: a restore that is under way or was broken off; and how many have ended. In one slot with `gateways`. */
+  /**
+   * String: a restore that is running or was interrupted; and the number of completed ones. In one slot with
+   * `gateways`.
+   */
   readonly restoring: string;
   readonly restores: string;
-  /** String: the gateway that is taking a backup; ends by itself. */
+  /** String: the gateway that is taking a backup; expires. */
   readonly backupTurn: string;
-  /** Sorted set of subjects whose key was destroyed, score = Unix ms by the clock of Redis; archives must lose it too. */
+  /**
+   * Sorted set of subjects whose key was destroyed, score = Unix ms by the clock of Redis; archives must lose it too.
+   */
   readonly erasedKeys: string;
-  /** Hash: who was given data of the subject, see rights/access/disclosures.ts; and the same of all subjects together. */
+  /** Hash: recipients of the subject's data, see rights/access/disclosures.ts; and the totals of all subjects. */
   disclosures(subject: SubjectTag): string;
   readonly disclosureTotals: string;
-  /** Number of the last call with which a gateway has added counts to these; ends by itself. */
+  /** Number of the last call by which a gateway added counts to these; expires. */
   disclosureWriter(writer: string): string;
-  /** String: a link to the privacy centre that was used, under its random number; ends with the link. */
+  /** String: random number of a used link to the privacy centre; expires with the link. */
   spentLink(nonce: string): string;
-  /** String: a session of the privacy centre that was left, under its random number; ends with the session. */
+  /** String: random number of a privacy-centre session that was left; expires with the session. */
   leftSession(id: string): string;
-  /** Hash: keyed hash of an Idempotency-Key → what was asked under it, as a keyed hash, and the answer, sealed; and when each ends. */
+  /**
+   * Hash: keyed hash of an Idempotency-Key → keyed hash of the request, and the sealed answer; and when each expires.
+   */
   readonly keptAnswers: string;
   readonly keptAnswerEnds: string;
-  /** Pub/sub channel: subject tags and device keys whose watchers must show that they still may. */
+  /** Pub/sub channel: subject tags and device keys whose watchers must be checked again. */
   readonly recordChanged: string;
 }
 
 const DECISION = /\{([A-Za-z0-9_-]{22})\}:decision:/;
 
-/** Whose decision a key holds; `undefined` for any other key. */
+/** The subject of a decision's name; `undefined` for any other name. */
 export function subjectOfDecision(name: string): SubjectTag | undefined {
   return DECISION.exec(name)?.[1] as SubjectTag | undefined;
 }

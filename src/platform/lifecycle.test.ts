@@ -9,7 +9,7 @@ function recorder(): { log: Log; lines: { event: string; fields: LogFields | und
   return { log: { info: add, warn: add, error: add }, lines };
 }
 
-/** Parts that write down what happens to them. */
+/** Parts that record what happens to them. */
 function parts(names: string, behaviour: Record<string, Partial<Part>> = {}): { calls: string[]; all: Part[] } {
   const calls: string[] = [];
   const all = names.split(" ").map((name) => ({
@@ -46,7 +46,7 @@ describe("startAll", () => {
     expect(calls).toEqual(["+store", "+queue", "+ingress"]);
   });
 
-  it("stops what was begun, the failing part included, in reverse, and rejects with the fault itself", async () => {
+  it("stops what was begun, including the failing part, in reverse, and rejects with the fault itself", async () => {
     const fault = new GatewayError("SINK_DENIED");
     const { all, calls } = parts("store queue ingress", { queue: { start: () => Promise.reject(fault) } });
     await expect(startAll(all, idle, soon)).rejects.toBe(fault);
@@ -65,7 +65,7 @@ describe("startAll", () => {
     expect(calls).toEqual(["+store", "-store"]);
   });
 
-  it("starts nothing once a stop was asked for", async () => {
+  it("starts nothing once a stop was requested", async () => {
     const { all, calls } = parts("store queue");
     await expect(startAll(all, AbortSignal.abort(), soon)).rejects.toMatchObject({ code: "START_CANCELLED" });
     expect(calls).toEqual([]);
@@ -78,14 +78,14 @@ describe("startAll", () => {
     expect(calls).toEqual(["+store", "-store"]);
   });
 
-  it("cancels after the last part too, so that nobody takes an aborted start for a running gateway", async () => {
+  it("cancels after the last part too, so that an aborted start does not look like a running gateway", async () => {
     const abort = new AbortController();
     const { all, calls } = parts("store", { store: { start: () => abort.abort() } });
     await expect(startAll(all, abort.signal, soon)).rejects.toMatchObject({ code: "START_CANCELLED" });
     expect(calls).toEqual(["+store", "-store"]);
   });
 
-  it("hands the signal to a start under way and waits for it before stopping", async () => {
+  it("passes the signal to a start in progress and waits for it before stopping", async () => {
     const abort = new AbortController();
     const order: string[] = [];
     const { all } = parts("store", {
@@ -106,7 +106,7 @@ describe("startAll", () => {
     expect(order).toEqual(["start ended", "stopped"]);
   });
 
-  it("does not wait for ever on a start that ignores the abort", async () => {
+  it("does not wait forever for a start that ignores the abort", async () => {
     const abort = new AbortController();
     const { all, calls } = parts("store", { store: { start: never } });
     const starting = startAll(all, abort.signal, soon);
@@ -115,7 +115,7 @@ describe("startAll", () => {
     expect(calls).toEqual(["+store", "-store"]);
   });
 
-  it("leaves no listener behind on the signal", async () => {
+  it("leaves no listener on the signal", async () => {
     const { signal } = new AbortController();
     const removed = vi.spyOn(signal, "removeEventListener");
     await startAll(parts("store queue").all, signal, soon);
@@ -130,7 +130,7 @@ describe("stopAll", () => {
     expect(calls).toEqual(["-ingress", "-queue", "-store"]);
   });
 
-  it("goes on after a part that hangs, throws or rejects, and names each in log and result", async () => {
+  it("continues after a part that hangs, throws or rejects, and names each in log and result", async () => {
     const { log, lines } = recorder();
     const { all, calls } = parts("store queue worker ingress", {
       ingress: { stop: never },

@@ -1,6 +1,6 @@
 /**
- * Starts parts in order and stops them in reverse, with a deadline for each, so that neither a
- * fault nor a signal half-way through can leave something running or hold the process for ever.
+ * Starts parts in order and stops them in reverse, each with a deadline, so that neither a fault nor a signal in
+ * between can leave something running or block the process forever.
  */
 import { GatewayError } from "../model/errors.ts";
 import type { Log } from "../model/log.ts";
@@ -13,7 +13,7 @@ export interface Part {
   stop(): Promise<void> | void;
 }
 
-/** An object that starts and stops by itself, under the name that the log knows it by. */
+/** An object that starts and stops by itself, with its name in the log. */
 export function partOf(name: string, one: Omit<Part, "name">): Part {
   return { name, start: (signal) => one.start(signal), stop: () => one.stop() };
 }
@@ -25,9 +25,9 @@ export interface LifecycleOptions {
 }
 
 /**
- * Starts one part after the other. When a part fails, or `signal` aborts, every part begun so far,
- * the failing one included, is stopped in reverse order before this rejects: with the part's own
- * fault, or with `START_CANCELLED`. A start that ignores the abort is left behind after `stopDeadlineMs`.
+ * Starts one part after the other. When a part fails or `signal` aborts, every part begun so far, including the failing
+ * one, is stopped in reverse order before this rejects: with the part's own fault, or with `START_CANCELLED`. A start
+ * that ignores the abort is abandoned after `stopDeadlineMs`.
  */
 export async function startAll(parts: readonly Part[], signal: AbortSignal, options: LifecycleOptions): Promise<void> {
   const begun: Part[] = [];
@@ -45,8 +45,8 @@ export async function startAll(parts: readonly Part[], signal: AbortSignal, opti
 }
 
 /**
- * Stops all parts, last first. A part that fails or overruns its deadline is logged and does not
- * keep the others running. Returns the names of those parts; empty means a clean stop. Never rejects.
+ * Stops all parts, last first. A part that fails or exceeds its deadline is logged and does not stop the others from
+ * stopping. Returns the names of those parts; empty means a clean stop. Never rejects.
  */
 export async function stopAll(parts: readonly Part[], options: LifecycleOptions): Promise<string[]> {
   const { log, stopDeadlineMs } = options;
@@ -81,7 +81,7 @@ async function startOne(part: Part, signal: AbortSignal, deadlineMs: number): Pr
   try {
     await Promise.race([started, aborted]);
     if (!signal.aborted) return;
-    // What it throws now is the abort's doing; only that it comes to an end matters.
+    // An error now is caused by the abort; only that it ends matters.
     await withDeadline(
       started.catch(() => {}),
       deadlineMs,

@@ -1,15 +1,15 @@
 /**
- * Debug output of Node and of packages shows what passes through them: payloads, ids, addresses, tokens. Every
- * program of ours imports this before anything else, and it is gone.
+ * Debug output of Node and of packages shows the data they process: payloads, ids, addresses, tokens. Every program
+ * imports this file before anything else, and it switches that output off.
  *
- * Packages read `DEBUG` when they are loaded, so it is enough that it is not there by then. `NODE_DEBUG` is read
- * before any code of ours runs: of that only the way out can be closed.
+ * Packages read `DEBUG` when they are loaded, so removing it before is enough. Node reads `NODE_DEBUG` before any of
+ * our code runs: there only the output can be blocked.
  */
 import { url as inspectorUrl } from "node:inspector";
 
 const SWITCHES = ["DEBUG", "NODE_DEBUG", "NODE_DEBUG_NATIVE"];
 
-/** What Node would write down and no code can stop: keys of connections, memory, requests. */
+/** Output of Node that no code can stop: TLS keys, memory, requests. */
 const REVEALING_OPTIONS = [
   "--tls-keylog",
   "--trace-tls",
@@ -31,7 +31,7 @@ function silence(env: NodeJS.ProcessEnv): void {
     given.some((one) => one.replaceAll("_", "-").split("=")[0] === option),
   );
   if (revealing !== undefined) {
-    process.stderr.write(`CONFIG_INVALID: ${revealing}: would write down what devices send\n`);
+    process.stderr.write(`CONFIG_INVALID: ${revealing}: would output what devices send\n`);
     process.exit(WRONG_USAGE);
   }
   const ignored = SWITCHES.filter((name) => (env[name] ?? "") !== "");
@@ -39,13 +39,13 @@ function silence(env: NodeJS.ProcessEnv): void {
   for (const name of SWITCHES) delete env[name];
   if (stopReports()) ignored.push("diagnostic reports");
   if (ignored.length > 0)
-    process.stderr.write(`consentry: ignored, as it would show what devices send: ${ignored.join(", ")}\n`);
-  // Nobody opens one by accident, and it shows nothing until somebody connects to it.
+    process.stderr.write(`consentry: ignored, because it would show what devices send: ${ignored.join(", ")}\n`);
+  // An inspector is never opened by accident, and shows nothing until a client connects.
   if (inspectorUrl() !== undefined)
-    process.stderr.write("consentry: an inspector is open: whoever reaches its port reads what devices send\n");
+    process.stderr.write("consentry: an inspector is open: anyone who can reach its port can read what devices send\n");
 }
 
-/** `util.debuglog` writes `SET pid: …`, each time in one piece; the number may be coloured. */
+/** `util.debuglog` writes `SET pid: …`, always in one call; the number may be coloured. */
 function closeDebugLog(): void {
   const begins = new RegExp(`^[^\\n]{1,128} (?:\\u001b\\[\\d+m)?${process.pid}(?:\\u001b\\[\\d+m)?: `);
   const { stderr } = process;
@@ -56,7 +56,10 @@ function closeDebugLog(): void {
   }) as typeof stderr.write;
 }
 
-/** A report holds the environment, and with it secrets, and the beginning of what could not be handled. True when one was asked for. */
+/**
+ * A diagnostic report contains the environment, and with it secrets, and the start of the unhandled value. True when
+ * one was configured.
+ */
 function stopReports(): boolean {
   const { report } = process;
   const asked = report.reportOnFatalError || report.reportOnUncaughtException || report.reportOnSignal;

@@ -1,9 +1,9 @@
 /**
- * Flags for the Node process that runs the gateway, from config/node-flags.json: every way of starting it
- * (npm start, the container, the simulators, the bench) takes them from there.
+ * Flags for the Node process that runs the gateway, from config/node-flags.json: every way to start it (npm start, the
+ * container, the simulators, the bench) reads them there.
  *
- * A gateway under load holds many short-lived messages: a large young generation collects them in fewer
- * passes, and collecting on one thread costs less CPU in all where cores are few. See docs/decisions/009-node-flags.md.
+ * A gateway under load holds many short-lived messages: a large young generation collects them in fewer passes, and a
+ * single collecting thread needs less CPU where cores are few. See docs/decisions/009-node-flags.md.
  */
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";

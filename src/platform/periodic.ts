@@ -1,4 +1,4 @@
-/** Small jobs that recur. One that fails is logged and runs again at its next turn; none overlaps itself. */
+/** Small recurring jobs. A failed job is logged and runs again at its next turn; no job overlaps itself. */
 
 import type { Log } from "../model/log.ts";
 import { faultCode } from "./fault-code.ts";

@@ -25,7 +25,7 @@ describe("TokenBucket", () => {
 });
 
 describe("Rates", () => {
-  it("keeps a bucket across reconnects and forgets the least recently used", () => {
+  it("keeps a bucket across reconnects and drops the least recently used", () => {
     const rates = new Rates({ perSecond: 1, burst: 1, remembered: 2 });
     expect(rates.bucket("a", 0).take(0)).toBe(true);
     expect(rates.bucket("a", 0).take(0)).toBe(false);

@@ -1,6 +1,6 @@
 /**
- * Token buckets: one per device, kept across reconnects so that reconnecting buys nothing,
- * and some for failed logins and wrong bearer tokens. Every table is bounded and lives in memory only.
+ * Token buckets: one per device, kept across reconnects so that reconnecting gains nothing, and others for failed
+ * logins and wrong bearer tokens. Every table is bounded and in memory only.
  */
 import type { LRUCache } from "lru-cache";
 import { boundedCache } from "./bounded-cache.ts";
@@ -18,7 +18,7 @@ export class TokenBucket {
     this.#at = nowMs;
   }
 
-  /** Takes one token; false when there is none. A clock that jumps back neither adds nor removes. */
+  /** Takes one token; false when there is none. A clock that jumps back neither adds nor removes tokens. */
   take(nowMs: number): boolean {
     if (nowMs > this.#at) {
       this.#tokens = Math.min(this.#burst, this.#tokens + (nowMs - this.#at) * this.#perMs);
@@ -29,7 +29,7 @@ export class TokenBucket {
     return true;
   }
 
-  /** Whether a token is there, without taking it. */
+  /** Whether a token is available, without taking it. */
   peek(nowMs: number): boolean {
     return this.#tokens + Math.max(0, nowMs - this.#at) * this.#perMs >= 1;
   }
@@ -38,7 +38,7 @@ export class TokenBucket {
 export interface RateOptions {
   readonly perSecond: number;
   readonly burst: number;
-  /** Buckets remembered; the least recently used is forgotten first. */
+  /** Number of buckets kept; the least recently used is dropped first. */
   readonly remembered: number;
 }
 

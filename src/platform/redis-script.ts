@@ -1,6 +1,4 @@
-/**
- * Lua scripts as named values, sent once and called by their hash afterwards (EVALSHA).
- */
+/** Lua scripts as named values, sent once and then called by their hash (EVALSHA). */
 import type { Redis } from "ioredis";
 
 export interface RedisScript {
@@ -12,7 +10,7 @@ export interface RedisScript {
 
 type Command = (keyCount: number, ...keysAndArguments: (string | number)[]) => Promise<unknown>;
 
-/** Runs the script; the reply is whatever the script returns. Rejects with the raw Redis error: reduce it before logging. */
+/** Runs the script; the reply is the script's own. Rejects with the raw Redis error: reduce it before logging. */
 export function runScript(
   redis: Redis,
   script: RedisScript,

@@ -1,4 +1,4 @@
-/** Whole values of Redis as lists of text, whatever their type, page by page; and keys by pattern. */
+/** Whole Redis values as lists of text, of any type, page by page; and names by pattern. */
 import type { ChainableCommander, Redis } from "ioredis";
 import { GatewayError } from "../model/errors.ts";
 import { isMisshapen } from "./redis.ts";
@@ -11,12 +11,15 @@ export type StoredKind = (typeof STORED_KINDS)[number];
 
 export interface StoredPage {
   readonly kind: StoredKind;
-  /** This page begins the value anew; the ones before it are void. */
+  /** This page starts the value again; earlier pages are void. */
   readonly first: boolean;
   readonly items: readonly string[];
 }
 
-/** Keys that match, of one type or of any; every key that exists throughout is among them, none is named twice in one page. */
+/**
+ * Names that match, of one type or of any; every name that exists throughout is included, and none appears twice in a
+ * page.
+ */
 export async function* keysLike(redis: Redis, pattern: string, type?: "hash"): AsyncGenerator<string[]> {
   let cursor = "0";
   do {
@@ -28,7 +31,7 @@ export async function* keysLike(redis: Redis, pattern: string, type?: "hash"): A
   } while (cursor !== "0");
 }
 
-/** Pages of a value that may grow at its end meanwhile; nothing when there is no such key. */
+/** Pages of a value that may grow at its end meanwhile; empty when there is no such name. */
 export async function* storedPages(redis: Redis, key: string): AsyncGenerator<StoredPage> {
   const kind = await redis.type(key);
   switch (kind) {
@@ -68,7 +71,7 @@ async function* scanned(
   } while (cursor !== "0");
 }
 
-/** A list that is trimmed at its beginning while it is read is read again. */
+/** A list that is trimmed at its beginning during the read is read again. */
 async function* listPages(redis: Redis, key: string): AsyncGenerator<StoredPage> {
   for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt += 1) {
     const [begin, length] = await Promise.all([redis.lindex(key, 0), redis.llen(key)]);
@@ -93,7 +96,7 @@ export function writePage(to: ChainableCommander, key: string, { kind, first, it
   if (kind === "zset") to.zadd(key, ...items.map((_, index) => items[index ^ 1] ?? ""));
 }
 
-/** As `execAll`; `undefined` for what reads a value of another type than it expects. */
+/** As `execAll`; `undefined` for a command that met a value of another type. */
 export async function execEach(pipeline: ChainableCommander): Promise<unknown[]> {
   const replies = await pipeline.exec();
   return (replies ?? [[new Error("discarded"), undefined] as const]).map(([error, reply]) => {
@@ -102,7 +105,7 @@ export async function execEach(pipeline: ChainableCommander): Promise<unknown[]>
   });
 }
 
-/** Rejects when any command of it failed; the error names no command. */
+/** Rejects when any of its commands failed; the error names no command. */
 export async function execAll(pipeline: ChainableCommander): Promise<unknown[]> {
   const replies = await pipeline.exec();
   return (replies ?? [[new Error("discarded"), undefined] as const]).map(([error, reply]) => {

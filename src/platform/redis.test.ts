@@ -9,7 +9,7 @@ function replyError(message: string): Error {
   });
 }
 
-test("an error is reduced to a code that carries nothing of the command", () => {
+test("an error is reduced to a code without any part of the command", () => {
   expect(redisErrorCode(replyError("OOM command not allowed"))).toBe("OOM");
   expect(redisErrorCode(replyError("READONLY You can't write"))).toBe("READONLY");
   expect(redisErrorCode(replyError("canary text"))).toBe("UNKNOWN");
@@ -18,7 +18,7 @@ test("an error is reduced to a code that carries nothing of the command", () => 
   expect(redisErrorCode("canary")).toBe("UNKNOWN");
 });
 
-test("what is thrown on holds neither the message nor the arguments", async () => {
+test("the error thrown to the caller contains neither the message nor the arguments", async () => {
   const thrown = await orRedisUnavailable(() => Promise.reject(replyError("WRONGTYPE canary"))).catch((error) => error);
   expect(thrown).toBeInstanceOf(GatewayError);
   expect(thrown).toMatchObject({

@@ -1,6 +1,6 @@
 /**
- * Connections to Redis, by the role they play. An outage must surface as a failed command at once
- * where someone waits for the answer, and must never end the process.
+ * Connections to Redis by their role. An outage must appear at once as a failed command where a caller waits for the
+ * answer, and must never end the process.
  */
 import { Redis, type RedisOptions } from "ioredis";
 import { GatewayError } from "../model/errors.ts";
@@ -9,15 +9,17 @@ import { writeRefusal } from "./write-refusal.ts";
 
 export type RedisRole = "producer" | "worker" | "store" | "subscriber";
 
-/** Longer than any healthy fsync, shorter than what a device or a person waits for. */
+/** Longer than any healthy fsync, shorter than the patience of a device or a person. */
 const COMMAND_TIMEOUT_MS = 5_000;
 const CONNECT_TIMEOUT_MS = 5_000;
 const MAX_RECONNECT_DELAY_MS = 1_000;
 
-/** Fails at once while Redis is away; a command whose fate is unknown is not sent twice behind the caller's back. */
+/**
+ * Fails at once while Redis is down; a command with unknown result is not sent again without the caller's knowledge.
+ */
 const FAIL_FAST = {
   enableOfflineQueue: false,
-  // Commands under way fail with the connection. With 1, ioredis fails them at every second loss only, and after a
+  // Commands in progress fail with the connection. With 1, ioredis fails them only at every second loss, and after a
   // quick reconnect they would hang until their timeout.
   maxRetriesPerRequest: 0,
   autoResendUnfulfilledCommands: false,
@@ -27,20 +29,20 @@ const FAIL_FAST = {
 const OPTIONS = {
   producer: FAIL_FAST,
   store: FAIL_FAST,
-  // Blocking reads wait as long as they must, over any number of reconnections.
+  // Blocking reads wait as long as necessary, over any number of reconnects.
   worker: { maxRetriesPerRequest: null },
   subscriber: { maxRetriesPerRequest: null, autoResubscribe: true },
 } satisfies Record<RedisRole, RedisOptions>;
 
 /**
- * A connection that is not opened yet: call `connect()`. Reconnects for ever by itself.
- * Connection errors are swallowed here because each command reports its own failure.
+ * A connection that is not open yet: call `connect()`. Reconnects forever by itself. Connection errors are ignored here
+ * because each command reports its own failure.
  */
 export function connectRedis(url: string, role: RedisRole, commandTimeoutMs = COMMAND_TIMEOUT_MS): Redis {
   return opened(Redis, url, role, commandTimeoutMs);
 }
 
-/** The same of the role of the store, through which nothing goes while it is held. */
+/** The same for the role of the store; no command passes while it is held. */
 export function connectHeldRedis(url: string, commandTimeoutMs = COMMAND_TIMEOUT_MS): HeldRedis {
   return opened(HeldRedis, url, "store", commandTimeoutMs);
 }
@@ -65,8 +67,8 @@ function opened<T extends Redis>(
 }
 
 /**
- * What may be said of a Redis error. The error object itself carries the command and its arguments,
- * so it is never logged, never wrapped as a cause.
+ * The part of a Redis error that may be logged. The error object itself contains the command with its arguments, so it
+ * is never logged and never wrapped as a cause.
  */
 export function redisErrorCode(error: unknown): string {
   if (!(error instanceof Error)) return "UNKNOWN";
@@ -74,19 +76,19 @@ export function redisErrorCode(error: unknown): string {
   if (error.name === "MaxRetriesPerRequestError") return "MAX_RETRIES";
   if (error.message === "Command timed out") return "TIMEOUT";
   if (/^(Connection is closed|Stream isn't writeable)/.test(error.message)) return "NOT_CONNECTED";
-  // Redis opens a reply error with a word in capitals: OOM, READONLY, NOAUTH, WRONGTYPE, …
+  // A Redis error reply begins with a word in capitals: OOM, READONLY, NOAUTH, WRONGTYPE, …
   const reply = /^([A-Z]{2,20}) /.exec(error.message);
   return error.name === "ReplyError" && reply?.[1] !== undefined ? reply[1] : "UNKNOWN";
 }
 
-/** What stands under the name is of another type than everything we write there: somebody else's hand, or a damaged file. */
+/** The value has another type than the gateway writes there: another writer, or a damaged file. */
 export function isMisshapen(error: unknown): boolean {
   return redisErrorCode(error) === "WRONGTYPE";
 }
 
 /**
- * Runs a consent read or write; whatever Redis throws becomes `NOT_WRITABLE` when it answers and refuses, else
- * `REDIS_UNAVAILABLE`, with its code alone.
+ * Runs a consent read or write; any Redis error becomes `NOT_WRITABLE` when Redis answers and refuses, otherwise
+ * `REDIS_UNAVAILABLE`, with only its code.
  */
 export async function orRedisUnavailable<T>(command: () => Promise<T>): Promise<T> {
   try {

@@ -1,15 +1,15 @@
-/** What the machine refuses at start, a port or a file, as a fault that names the listener and the option, and an errno, no more. */
+/** What the machine refuses at start, a port or a file, as a fault that names only listener, option and errno. */
 import { accessSync, constants, readFileSync, statSync } from "node:fs";
 import { isIPv6 } from "node:net";
 import { GatewayError } from "../model/errors.ts";
 
-/** Above any certificate chain, policy or table of densities; a mistyped path may lead to anything. */
+/** Above any certificate chain, policy or density table; a mistyped path may lead to anything. */
 const MAX_FILE_BYTES = 4_194_304;
 
-/** Throws `CONFIG_INVALID` when the file that an option names can't be read, or there is nothing in it. */
+/** Throws `CONFIG_INVALID` when the file named by an option cannot be read or is empty. */
 export function readOptionFile(option: string, file: string): Buffer {
   const stat = found(option, file);
-  // A directory says so when it is read; what is a pipe or a device may never answer.
+  // Reading a directory fails by itself; a pipe or a device may never answer.
   if (!stat.isFile() && !stat.isDirectory()) throw optionUnusable(option, "not-a-file");
   if (stat.size > MAX_FILE_BYTES) throw optionUnusable(option, "file-too-large");
   let content: Buffer;
@@ -22,7 +22,7 @@ export function readOptionFile(option: string, file: string): Buffer {
   return content;
 }
 
-/** Throws `CONFIG_INVALID` unless a file or a directory, whichever it must be, can be written where an option says, or made there. */
+/** Throws `CONFIG_INVALID` unless the file or directory named by an option can be written or created. */
 export function requireWritable(option: string, path: string, kind: "file" | "directory"): void {
   const stat = found(option, path, "may-be-absent");
   if (stat === undefined) return;
@@ -46,19 +46,19 @@ function found(option: string, path: string, absent?: "may-be-absent"): ReturnTy
   }
 }
 
-/** `reason`: what was thrown, or a code of ours. */
+/** `reason`: the thrown error, or a gateway code. */
 export function optionUnusable(option: string, reason: unknown): GatewayError {
   return new GatewayError("CONFIG_INVALID", `${option}: ${codeOf(reason)}`, { cause: reason });
 }
 
-/** Where a listener was to listen, and the option that says so: `http` for `http.host` and `http.port`. */
+/** Where a listener was to listen, and the option for it: `http` for `http.host` and `http.port`. */
 export interface Place {
   readonly host: string;
   readonly port: number;
   readonly option: string;
 }
 
-/** A port that is taken or not ours to take; any other errno is about the address. */
+/** The port is in use or not permitted; any other errno concerns the address. */
 const ABOUT_THE_PORT = new Set(["EADDRINUSE", "EACCES"]);
 
 export function listenFailed(listener: string, error: unknown, { host, port, option }: Place): GatewayError {

@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import { Turns } from "./turns.ts";
 
 describe("Turns", () => {
-  it("lets the last step happen in the order of entering, whoever is done first", async () => {
+  it("runs the last steps in the order of entering, whichever work is done first", async () => {
     const turns = new Turns();
     const order: string[] = [];
     const first = turns.enter();
@@ -25,7 +25,7 @@ describe("Turns", () => {
     expect(order).toEqual(["first", "second", "third"]);
   });
 
-  it("passes over whoever leaves early", async () => {
+  it("skips turns that leave early", async () => {
     const turns = new Turns();
     const first = turns.enter();
     const second = turns.enter();

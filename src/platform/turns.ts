@@ -1,12 +1,12 @@
 /**
- * Puts the last step of work that runs side by side back into the order in which it began.
+ * Puts the last step of parallel work back into the order in which the work began.
  *
  *   const turn = turns.enter();  …work in parallel…  await turn.mine;  …in order…  turn.leave();
  *
- * Every turn must be left, whatever happens, or nobody behind it ever gets theirs.
+ * Every turn must be left in any case, or all later turns wait forever.
  */
 export interface Turn {
-  /** Resolves when everyone who entered before has left. */
+  /** Resolves when all earlier turns have left. */
   readonly mine: Promise<void>;
   leave(): void;
 }

@@ -15,14 +15,14 @@ describe("what Redis refuses", () => {
     ["someone's own words", "ERR"],
   ])("%s", (message, code) => expect(writeRefusal(reply(message))).toBe(code));
 
-  it("in a transaction is what its first command met", () => {
+  it("in a transaction is the error of its first command", () => {
     const error = Object.assign(reply("EXECABORT Transaction discarded because of previous errors."), {
       previousErrors: [reply("OOM command not allowed")],
     });
     expect(writeRefusal(error)).toBe("OOM");
   });
 
-  it("is not what never got an answer", () => {
+  it("is undefined without a reply", () => {
     expect(writeRefusal(new Error("Command timed out"))).toBeUndefined();
     expect(writeRefusal(new Error("Connection is closed."))).toBeUndefined();
     expect(writeRefusal("OOM ")).toBeUndefined();

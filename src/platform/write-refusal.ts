@@ -1,35 +1,35 @@
 /**
- * What Redis says that answers and does not write: a closed set of codes, the first word of its reply. A refused
- * write has changed nothing and may be tried again; a connection that broke off leaves that open.
+ * Error replies of a Redis that answers but does not write: a closed set of codes, the first word of the reply. A
+ * refused write has changed nothing and may be retried; after a broken connection that is unknown.
  */
 const CODES = [
   /** Its memory is full. */
   "OOM",
-  /** It follows another server. */
+  /** It is a replica. */
   "READONLY",
-  /** It could not write its own file, and refuses more until it can: mostly a full disk. */
+  /** It could not save its file, and refuses writes until it can: usually a full disk. */
   "MISCONF",
-  /** It still reads its file. */
+  /** It is still loading its file. */
   "LOADING",
-  /** Fewer servers follow it than it must have before it writes. */
+  /** It has fewer replicas than required for writes. */
   "NOREPLICAS",
-  /** It follows another server that it has lost, and tells nothing meanwhile. */
+  /** It is a replica that has lost its master, and gives no data meanwhile. */
   "MASTERDOWN",
   /** Its cluster has lost a part. */
   "CLUSTERDOWN",
-  /** A script or a function holds it up. */
+  /** A script or function blocks it. */
   "BUSY",
-  /** Our user may not. */
+  /** The gateway's user has no permission. */
   "NOPERM",
   "NOAUTH",
-  /** Any other reply that is an error. */
+  /** Any other error reply. */
   "ERR",
 ] as const;
-/** `TIMEOUT`: there was no reply; of a write that means nothing certain. */
+/** `TIMEOUT`: no reply; the result of a write is unknown. */
 export type WriteRefusal = (typeof CODES)[number] | "TIMEOUT";
 
 const KNOWN: ReadonlySet<string> = new Set(CODES);
-/** What a script met, older servers tell in the middle of a sentence. */
+/** Older servers put the error of a command in a script into the middle of the message. */
 const WITHIN = new RegExp(`-(${CODES.join("|")}) `);
 const NOT_ALLOWED = /ACL failure|can't run this command/;
 

@@ -1,8 +1,7 @@
 /**
- * How much is waiting in the queue, read from the ids of the jobs, so that it is right after any crash. Of a
- * long queue only both ends are read, and the total is estimated from them, so that it costs the same at any depth.
- * Over its budget in bytes the backlog is a state, not a fault: admission stops acknowledging and
- * stops reading until the worker has caught up.
+ * How much is waiting in the queue, computed from the ids of the jobs, so that it is correct after any crash. Of a long
+ * queue only both ends are read and the total is estimated, so the cost does not depend on the depth. A backlog over
+ * its byte budget is a state, not a fault: admission stops acknowledging and reading until the worker has caught up.
  */
 import type { Redis } from "ioredis";
 import type { Log } from "../model/log.ts";
@@ -16,7 +15,7 @@ export interface BacklogOptions {
 
 export interface BacklogDepth {
   readonly jobs: number;
-  /** Of these, the ones that no gateway has taken yet. */
+  /** Of these, the jobs that no gateway has taken yet. */
   readonly waitingJobs: number;
   readonly messages: number;
   readonly bytes: number;
@@ -25,13 +24,13 @@ export interface BacklogDepth {
 /** Ids read from each end of the queue: exact up to this many jobs. */
 const SAMPLED = 1_000;
 
-/** What Redis needs for a job besides its sealed bytes; counts when many small batches wait. */
+/** Memory Redis needs for a job besides its sealed bytes; matters when many small batches wait. */
 const JOB_OVERHEAD_BYTES = 1_024;
 
-/** Polls that may be missed before the last depth counts as an old one. */
+/** Polls that may be missed before the last depth counts as outdated. */
 const LATE_POLLS = 4;
 
-/** A full backlog is taken to be full until it has shrunk to this share of its budget. */
+/** A full backlog counts as full until it has shrunk to this share of its budget. */
 const RELIEF = 0.9;
 
 export class Backlog {
@@ -54,7 +53,7 @@ export class Backlog {
   async start(): Promise<void> {
     await this.measure();
     const poll = async (): Promise<void> => {
-      // Unreachable Redis: the last known depth stands, and admission fails on its own.
+      // Redis unavailable: the last known depth stays valid, and admission fails by itself.
       await this.measure().catch(() => undefined);
       this.#timer = setTimeout(poll, this.#options.pollMs);
       this.#timer.unref();
@@ -75,17 +74,17 @@ export class Backlog {
     return this.#full;
   }
 
-  /** Whether the depth is that of this moment: not while Redis is away, nor right after this process stood still. */
+  /** Whether the depth is current: not while Redis is down, nor right after this process was paused. */
   get current(): boolean {
     return performance.now() - this.#measuredAt < this.#options.pollMs * LATE_POLLS;
   }
 
   /**
-   * One name for each batch that is not settled, or of which a part is not settled, in no order. Rejects when
-   * Redis does not answer.
+   * One name for each batch that is not complete, also if only a part of it is open; unordered. Rejects when Redis does
+   * not answer.
    */
   async batches(): Promise<string[]> {
-    // At one moment: what moves from one list to another between two reads would be in neither.
+    // In one transaction: a job moved from one list to another between two reads would be in neither.
     const replies = await this.#redis
       .multi()
       .lrange(this.#key("wait"), 0, -1)
@@ -100,7 +99,7 @@ export class Backlog {
     return [...new Set(ids.map(wholeOf))];
   }
 
-  /** When the oldest batch that is not settled was made, Unix ms; `undefined` when there is none. Rejects as `batches`. */
+  /** Creation time of the oldest incomplete batch, Unix ms; `undefined` when there is none. Rejects as `batches`. */
   async oldestAt(): Promise<number | undefined> {
     const [waiting, others] = await Promise.all([this.#redis.lrange(this.#key("wait"), -1, -1), this.#notWaiting()]);
     const made = await Promise.all(

@@ -32,7 +32,7 @@ const telemetry = fc.record(
 );
 
 describe("a batch", () => {
-  it("comes out as it went in, whatever valid payloads it holds", () => {
+  it("decodes to what was encoded, for any valid payloads", () => {
     fc.assert(
       fc.property(fc.array(fc.tuple(fc.constantFrom(alice, bob), telemetry), { maxLength: 20 }), (rows) => {
         const queued = rows.map(
@@ -58,7 +58,7 @@ describe("a batch", () => {
     );
   });
 
-  it("shapes the payload of every topic as admission did", () => {
+  it("gives the payload of every topic the same shape as admission", () => {
     const payloads: Record<string, unknown> = {
       model: { model: "HB-200", id: "m1" },
       ip: { ip: "203.0.113.7" },
@@ -94,21 +94,21 @@ describe("a batch", () => {
 describe("a job id", () => {
   const size = { messages: 500, bytes: 65_536 };
 
-  it("tells the size of its batch, and is neither an integer nor contains a colon", () => {
+  it("contains the size of its batch, is no integer and contains no colon", () => {
     const id = new JobIds().next(size);
     expect(jobSize(id)).toEqual(size);
     expect(id).not.toMatch(/:|^\d+$/);
     expect(new JobIds().next(size)).not.toBe(id);
   });
 
-  it("tells its place among those of its producer", () => {
+  it("contains its position among those of its producer", () => {
     const ids = new JobIds();
     const [first, second] = [jobPlace(ids.next(size)), jobPlace(ids.next(size))];
     expect(second).toEqual({ origin: first.origin, number: first.number + 1, part: "" });
     expect(jobPlace(new JobIds().next(size)).origin).not.toBe(first.origin);
   });
 
-  it("of a half tells its own size, and which batch it is a part of", () => {
+  it("of a half contains its own size and the batch it is a part of", () => {
     const id = new JobIds().next(size);
     const quarter = halfOf(halfOf(id, "b", { messages: 250, bytes: 40_000 }), "a", { messages: 125, bytes: 20_000 });
     expect(jobSize(quarter)).toEqual({ messages: 125, bytes: 20_000 });

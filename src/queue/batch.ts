@@ -1,16 +1,16 @@
 /**
- * The text inside a sealed batch. Payloads are passed on as the text the device sent, so admission
- * never serialises them again, and opening a batch is one JSON.parse for all of its messages.
+ * The text inside a sealed batch. Payloads stay in the text form the device sent, so admission never serialises them
+ * again, and opening a batch is one JSON.parse for all its messages.
  *
  *   {"d":[[deviceKey,subjectTag,revision],…],"m":[[device index,part,at,sub,payload],…]}
  */
 import type { DeviceKey, DeviceRef, SubjectTag } from "../model/ids.ts";
 import { carriedBy, normalise, PARTS, type RawMessage } from "../model/raw.ts";
 
-/** One message on its way into the queue; `text` is valid JSON. */
+/** One message to be queued; `text` is valid JSON. */
 export interface QueuedMessage {
   readonly ref: DeviceRef;
-  /** The same for all messages of one `ref` in a batch, as they share one consent check. */
+  /** The same for all messages of one `ref` in a batch, because they share one consent check. */
   readonly revision?: number | undefined;
   /** Index into `PARTS`. */
   readonly part: number;
@@ -39,7 +39,7 @@ export function encodeBatch(messages: readonly QueuedMessage[]): string {
 type Sender = readonly [DeviceKey, SubjectTag, revision?: number];
 type Row = readonly [device: number, part: number, at: number, sub: number, payload: unknown];
 
-/** The inverse of `encodeBatch`; the seal vouches for the content. Messages of one device share one `DeviceRef`. */
+/** The inverse of `encodeBatch`; the seal guarantees the content. Messages of one device share one `DeviceRef`. */
 export function decodeBatch(text: string): RawMessage[] {
   const { d, m } = JSON.parse(text) as { d: readonly Sender[]; m: readonly Row[] };
   const devices = d.map(([deviceKey, subjectTag, revision]): DeviceRef => ({ deviceKey, subjectTag, revision }));
@@ -54,7 +54,7 @@ export function decodeBatch(text: string): RawMessage[] {
   return messages;
 }
 
-/** Packs opened messages again, for a part of a batch that goes its own way. */
+/** Encodes opened messages again, for a part of a batch that is processed separately. */
 export function encodeMessages(messages: readonly RawMessage[]): string {
   return encodeBatch(
     messages.map(({ device, at, sub, telemetry }) => ({

@@ -1,12 +1,12 @@
-/** How dead letters come and go: letter, index and the count of bytes in one step, so that none is ever left out. */
+/** Adds and removes dead letters: letter, index and byte count change in one step, so that they always agree. */
 import type { RedisScript } from "../platform/redis-script.ts";
 
 export const ADD_LETTERS: RedisScript = {
   name: "consentryAddLetters",
   lua: `--[[
-  Sets messages aside, all of them or, over the bound, none.
+  Adds dead letters: all of them or, over the limit, none.
   KEYS[1] hash id -> letter   KEYS[2] bytes in it   KEYS[3..] by subject, hash id -> device key
-  ARGV[1] bound in bytes   then for each letter: id, text, which of the subjects (0 for none), device key
+  ARGV[1] limit in bytes   then for each letter: id, text, number of its subject (0 for none), device key
   Reply: 1 added, 0 no room
 ]]
 local bytes = tonumber(redis.call("GET", KEYS[2]) or "0")
@@ -16,7 +16,7 @@ for at = 2, #ARGV, 4 do
   bytes = bytes + #ARGV[at + 1]
   local subject = tonumber(ARGV[at + 2])
   if subject > 0 then
-    -- A list that is none must not keep a whole batch from being set aside; what it lacks is found by looking through all.
+    -- An index of another type must not block a whole batch; its missing entries are found by a scan of all letters.
     redis.pcall("HSET", KEYS[2 + subject], ARGV[at], ARGV[at + 3])
   end
 end
@@ -27,9 +27,9 @@ return 1`,
 export const CLAIM_LETTER: RedisScript = {
   name: "consentryClaimLetter",
   lua: `--[[
-  Lets one process put a letter back into the queue, and no other for a while.
+  Lets only one process replay a letter, for a limited time.
   KEYS[1] hash id -> letter   KEYS[2] claim
-  ARGV[1] id   ARGV[2] ms for which the claim stands
+  ARGV[1] id   ARGV[2] lifetime of the claim in ms
   Reply: the letter, or false: it is gone, or another process has it
 ]]
 local letter = redis.call("HGET", KEYS[1], ARGV[1])
@@ -41,10 +41,10 @@ return letter`,
 export const REMOVE_LETTERS: RedisScript = {
   name: "consentryRemoveLetters",
   lua: `--[[
-  Removes letters: by id, or those of a subject, all of them or by device.
+  Removes letters by id, or all letters of a subject, or those of its devices.
   KEYS[1] hash id -> letter   KEYS[2] bytes in it   KEYS[3] of the subject, hash id -> device key
-  ARGV[1] id, device or all   ARGV[2..] which
-  Reply: how many went; -1 when the list of the subject is none: what it should name is found by looking through all
+  ARGV[1] id, device or all   ARGV[2..] the ids or devices
+  Reply: number removed; -1 when the subject's index has another type: then the caller must scan all letters
 ]]
 local ids = {}
 local kind = KEYS[3] and redis.call("TYPE", KEYS[3]).ok

@@ -1,7 +1,7 @@
 /**
- * Messages set aside for an operator: sealed like the queue itself, listed by reason, replayed through
- * the whole pipeline (consent included), purged with a withdrawal of their person and after their retention.
- * What they may take of Redis is bounded.
+ * Dead letters: messages kept for an operator. They are sealed like the queue, listed by reason, replayed through the
+ * whole pipeline (including the consent check), and deleted by a withdrawal of their subject and after their retention.
+ * Their memory in Redis is bounded.
  */
 import { randomBytes } from "node:crypto";
 import type { Redis } from "ioredis";
@@ -25,7 +25,7 @@ export interface DeadLetter {
   /** Unix ms. */
   readonly at: number;
   readonly messages: number;
-  /** `undefined` for a letter that cannot be read any more: nobody opens it, and retention takes it. */
+  /** `undefined` for an unreadable letter: it cannot be opened, and retention deletes it. */
   readonly sealed: Sealed | undefined;
   /** Both empty for a batch that could not be opened. */
   readonly deviceKey: DeviceKey | "";
@@ -36,7 +36,7 @@ export function subjectsOf(letters: readonly DeadLetter[]): ReadonlySet<SubjectT
   return new Set(letters.flatMap(({ subjectTag }) => (subjectTag === "" ? [] : [subjectTag])));
 }
 
-/** The shape of a message without its content: enough to see what is wrong with it. */
+/** The structure of a message without its content: enough to see what is wrong. */
 export interface DeadLetterShape {
   readonly fields: readonly string[];
   readonly statusKeys: Readonly<Record<string, string>>;
@@ -44,10 +44,13 @@ export interface DeadLetterShape {
 
 const PAGE = 200;
 
-/** Setting aside is tried again after this when there is no room: only an operator or retention can make some. */
+/** A message is offered again after this time when there is no room: only an operator or retention can make room. */
 const FULL_RETRY_MS = 5_000;
 
-/** Longer than it takes to put a letter back and remove it; a process that died in between leaves it to another after this. */
+/**
+ * Longer than replaying a letter and removing it takes; after a crash in between, another process may claim it after
+ * this.
+ */
 const CLAIMED_MS = 60_000;
 
 export class DeadLetters {
@@ -71,14 +74,14 @@ export class DeadLetters {
     this.#maxBytes = options.maxBytes;
   }
 
-  /** Whether there was no room any more when they were last measured. */
+  /** Whether there was no room left at the last measurement. */
   get full(): boolean {
     return this.#full;
   }
 
   /**
-   * One letter for each message, so that one person's withdrawal takes nothing of another along; all or none.
-   * Rejects with DEAD_LETTERS_FULL, or with NOT_DURABLE when Redis does not answer: both are to be tried again.
+   * One letter per message, so that one subject's withdrawal removes no other's; all or none. Rejects with
+   * DEAD_LETTERS_FULL, or with NOT_DURABLE when Redis does not answer: retry both.
    */
   async add(reason: DeadLetterReason, messages: readonly RawMessage[]): Promise<void> {
     const letters = messages.map((message) => {
@@ -89,7 +92,7 @@ export class DeadLetters {
     await this.#put(letters);
   }
 
-  /** A batch that does not open, as it is. Rejects as `add` does. */
+  /** Stores a batch that does not open unchanged. Rejects as `add` does. */
   async addBatch(reason: DeadLetterReason, sealed: Sealed, messages: number): Promise<void> {
     await this.#put([{ reason, messages, sealed, deviceKey: "", subjectTag: "" }]);
   }
@@ -122,7 +125,7 @@ export class DeadLetters {
     return this.#redis.hlen(this.#keyspace.deadLetters);
   }
 
-  /** What they take of Redis, against the bound; sets `full`. */
+  /** Their memory in Redis, compared with the limit; sets `full`. */
   async measure(): Promise<{ readonly count: number; readonly bytes: number }> {
     const [count, text] = await Promise.all([this.count(), this.#redis.get(this.#keyspace.deadLetterBytes)]);
     const bytes = Number(text ?? 0);
@@ -144,14 +147,17 @@ export class DeadLetters {
     return text === null ? undefined : parse(id, text);
   }
 
-  /** The letter for whoever asks first: of two processes that replay it one does. `undefined` for the other, and once it is gone. */
+  /**
+   * The letter for the first caller: of two processes that replay it only one does. `undefined` for the other, and once
+   * it is gone.
+   */
   async claim(id: string): Promise<DeadLetter | undefined> {
     const names = [this.#keyspace.deadLetters, this.#keyspace.deadLetterClaim(id)];
     const text = await runScript(this.#redis, CLAIM_LETTER, names, [id, CLAIMED_MS]);
     return typeof text === "string" ? parse(id, text) : undefined;
   }
 
-  /** What the letter holds, by name and type only. Fails with ENVELOPE_UNREADABLE when it does not open. */
+  /** The content of the letter by name and type only. Fails with ENVELOPE_UNREADABLE when it does not open. */
   shapes(letter: DeadLetter): DeadLetterShape[] {
     return this.#messages(letter).map(({ telemetry }) => ({
       fields: Object.keys(telemetry).sort(),
@@ -160,8 +166,8 @@ export class DeadLetters {
   }
 
   /**
-   * What was set aside of a person's device, opened, for the person whose message it is; without it when the
-   * seal no longer opens.
+   * The dead letters of a subject's device, opened, for that subject; without the message when the seal no longer
+   * opens.
    */
   async *of(
     subject: SubjectTag,
@@ -174,7 +180,7 @@ export class DeadLetters {
     }
   }
 
-  /** By the list of the subject or, where that is none, by looking through all. */
+  /** From the index of the subject or, where that value has another type, by a scan of all. */
   async *#lettersOf(subject: SubjectTag): AsyncGenerator<DeadLetter> {
     const index = await this.#redis.hkeys(this.#keyspace.deadLettersOf(subject)).catch((error: unknown) => {
       if (!isMisshapen(error)) throw error;
@@ -203,14 +209,14 @@ export class DeadLetters {
     }
   }
 
-  /** False when somebody else has removed it. */
+  /** False when another process has removed it. */
   async remove({ id, subjectTag }: DeadLetter): Promise<boolean> {
     return (await this.#remove(subjectTag, "id", [id])) > 0;
   }
 
   /**
-   * Withdrawal: of these devices of the person nothing stays, and nothing of another owner goes. Erasure: nothing
-   * of the person stays, whoever has the device now. Returns how many letters went.
+   * Withdrawal: deletes all letters of these devices of the subject, and none of another owner. Erasure: deletes all
+   * letters of the subject, even if the device has another owner now. Returns the number of deleted letters.
    */
   async purge(subject: SubjectTag, devices: readonly DeviceKey[] | "all"): Promise<number> {
     const gone = await (devices === "all"
@@ -238,7 +244,7 @@ export class DeadLetters {
     )) as number;
   }
 
-  /** Retention: how many `expire` would remove. */
+  /** Retention: number of letters `expire` would delete. */
   async older(before: number, spared: () => Promise<Spared>): Promise<number> {
     const held = await spared();
     let count = 0;
@@ -247,8 +253,8 @@ export class DeadLetters {
   }
 
   /**
-   * Retention: removes what was set aside before `before` (Unix ms), but nothing that is `spared`. That is asked for
-   * each few of them, once `guard` keeps whoever would spare more of these subjects from being answered.
+   * Retention: deletes letters older than `before` (Unix ms), except those `spared`. That is read again for each group
+   * of letters, while `guard` delays the answer to anyone placing a hold on these subjects.
    */
   async expire(before: number, spared: () => Promise<Spared>, guard: Guard = (_, work) => work()): Promise<number> {
     let expired = 0;
@@ -284,7 +290,7 @@ function parse(id: string, text: string): DeadLetter {
   }
 }
 
-/** Kept for as long as nothing tells when it came: since ever. */
+/** Its age is unknown, so it counts as older than any limit and retention deletes it. */
 function damaged(id: string): DeadLetter {
   return { id, reason: "unopenable", at: 0, messages: 1, sealed: undefined, deviceKey: "", subjectTag: "" };
 }

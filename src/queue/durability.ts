@@ -1,11 +1,14 @@
 /**
- * Finds out at start-up what a PUBACK is worth: what Redis does on a write, on a crash and when its
- * memory is full. Less than promised stops the start, unless the configuration accepts less.
+ * Determines at start what a PUBACK guarantees: what Redis does on a write, on a crash and when its memory is full.
+ * Less than promised stops the start, unless the configuration accepts less.
  */
 import type { Redis } from "ioredis";
 import { GatewayError } from "../model/errors.ts";
 
-/** `fsync`: on disk before the reply. `everysec`: up to two seconds can be lost. `none`: nothing is certain to be on disk. */
+/**
+ * `fsync`: on disk before the reply. `everysec`: up to two seconds can be lost. `none`: nothing is certain to be on
+ * disk.
+ */
 export const DURABILITIES = ["none", "everysec", "fsync"] as const;
 export type Durability = (typeof DURABILITIES)[number];
 
@@ -29,17 +32,17 @@ interface Settings {
   readonly policy: string | undefined;
   readonly appendOnly: boolean;
   readonly fsync: string | undefined;
-  /** `no-appendfsync-on-rewrite`: whatever `appendfsync` says, nothing is synced while the file is being rewritten. */
+  /** `no-appendfsync-on-rewrite`: regardless of `appendfsync`, nothing is synced during a rewrite of the file. */
   readonly paused: boolean;
 }
 
 function durabilityOf({ appendOnly, fsync, paused }: Settings): Durability {
   if (!appendOnly || paused) return "none";
-  // A server that hides its fsync policy gets the benefit of the weaker one only.
+  // For a server that hides its fsync policy the weaker one is assumed.
   return fsync === "always" ? "fsync" : fsync === "no" ? "none" : "everysec";
 }
 
-/** Managed servers refuse CONFIG; INFO still tells whether there is an append-only file. */
+/** Managed servers reject CONFIG; INFO still shows whether there is an append-only file. */
 async function readSettings(redis: Redis): Promise<Settings> {
   const info = await redis.info();
   const reported = (name: string): string | undefined => new RegExp(`^${name}:(.*)$`, "m").exec(info)?.[1]?.trim();

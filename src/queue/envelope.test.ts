@@ -36,13 +36,13 @@ describe("Envelope", () => {
     );
   });
 
-  it("never shows the text and never seals the same way twice", () => {
+  it("never reveals the text and never seals the same way twice", () => {
     const one = before.seal("203.0.113.77 secret place", "batch");
     expect(Buffer.from(one.s, "base64").includes("203.0.113.77")).toBe(false);
     expect(before.seal("203.0.113.77 secret place", "batch").s).not.toBe(one.s);
   });
 
-  it("keeps opening what an older key sealed until that key is gone", () => {
+  it("opens what an older key sealed until that key is removed", () => {
     const sealed = before.seal("text", "batch");
     expect(rotated.open(sealed, "batch")).toBe("text");
     expect(rotated.seal("text", "batch").k).toBe("q0002");
@@ -50,7 +50,7 @@ describe("Envelope", () => {
     expect(code(() => destroyed.open(sealed, "batch"))).toBe("ENVELOPE_UNREADABLE");
   });
 
-  it("refuses a changed byte anywhere, a shortened text, another key id and another purpose", () => {
+  it("rejects any changed byte, a truncated text, another key id and another purpose", () => {
     const sealed = before.seal("text that matters", "batch");
     const bytes = Buffer.from(sealed.s, "base64");
     for (let index = 0; index < bytes.length; index += 1) {

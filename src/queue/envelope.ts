@@ -1,7 +1,7 @@
 /**
- * Seals and opens batches. The queue is the only place where a raw message rests, and it rests
- * sealed: AES-256-GCM, a random 96-bit nonce for each batch (NIST SP 800-38D), the key id in the clear and the key
- * never in Redis. Destroying a key makes every remnant sealed under it unreadable, AOF included.
+ * Seals and opens batches. The queue is the only place where a raw message is stored, and it is sealed there:
+ * AES-256-GCM, a random 96-bit nonce per batch (NIST SP 800-38D), the key id in plain text and the key never in Redis.
+ * Destroying a key makes everything sealed under it unreadable, including the append-only file.
  */
 import { createCipheriv, createDecipheriv, randomBytes } from "node:crypto";
 import { GatewayError } from "../model/errors.ts";
@@ -18,7 +18,7 @@ export interface QueueKeys {
   readonly active: string;
   /** Every key that still opens. */
   readonly all: ReadonlyMap<string, Buffer>;
-  /** Asked when a key is missing: it may have been added since. */
+  /** Called when a key is missing: it may have been added since. */
   lookAgain?(): void;
 }
 
@@ -26,7 +26,7 @@ const CIPHER = "aes-256-gcm";
 const NONCE_BYTES = 12;
 const TAG_BYTES = 16;
 
-/** The keys are read anew for every seal, so that a rotation takes effect between two batches. */
+/** The keys are read again for every seal, so that a rotation takes effect between two batches. */
 export class Envelope {
   readonly #keys: QueueKeys;
 
@@ -34,7 +34,7 @@ export class Envelope {
     this.#keys = keys;
   }
 
-  /** `purpose` is bound into the seal: a dead letter can't be passed off as a batch. */
+  /** `purpose` is bound into the seal: a dead letter cannot pass for a batch. */
   seal(text: string, purpose: string): Sealed {
     const id = this.#keys.active;
     const key = this.#keys.all.get(id);
@@ -46,7 +46,7 @@ export class Envelope {
     return { k: id, s: sealed.toString("base64") };
   }
 
-  /** Fails with ENVELOPE_UNREADABLE when the key is gone or a byte was changed. */
+  /** Fails with ENVELOPE_UNREADABLE when the key is missing or a byte was changed. */
   open(sealed: Sealed, purpose: string): string {
     const key = this.#key(sealed.k);
     if (key === undefined) throw new GatewayError("ENVELOPE_UNREADABLE", "unknown key");
@@ -56,7 +56,7 @@ export class Envelope {
     decipher.setAAD(associated(sealed.k, purpose));
     decipher.setAuthTag(bytes.subarray(-TAG_BYTES));
     try {
-      // As one buffer: decoding piece by piece costs more than the decryption itself.
+      // As one buffer: decoding in pieces costs more than the decryption itself.
       const text = decipher.update(bytes.subarray(NONCE_BYTES, -TAG_BYTES));
       decipher.final();
       return text.toString("utf8");

@@ -36,7 +36,7 @@ function setUp(passesInFlight = 1, maxMessages = 3) {
 }
 
 describe("Gather", () => {
-  it("takes a lone batch at once, and those that wait together, up to the bound", async () => {
+  it("starts a single batch at once, and groups waiting ones up to the limit", async () => {
     const { gather, passes } = setUp();
     const alone = gather.add(batch(["a"]));
     await turn();
@@ -74,7 +74,7 @@ describe("Gather", () => {
     expect(opened).toBe(1);
   });
 
-  it("tells a batch that does not open, and goes on with the others", async () => {
+  it("fails a batch that does not open, and continues with the others", async () => {
     const { gather, passes } = setUp();
     const first = gather.add(batch(["a"]));
     await turn();
@@ -83,20 +83,20 @@ describe("Gather", () => {
       size: 1,
       begunBefore: false,
       open: () => {
-        throw new Error("sealed for ever");
+        throw new Error("cannot be opened");
       },
     });
     const good = gather.add(batch(["b"]));
     passes[0]?.done();
     await first;
-    await expect(broken).rejects.toThrow("sealed for ever");
+    await expect(broken).rejects.toThrow("cannot be opened");
     await turn();
     expect(passes[1]?.names).toEqual(["b"]);
     passes[1]?.done();
     await good;
   });
 
-  it("goes on after a pass of nothing but broken batches", async () => {
+  it("continues after a pass with only broken batches", async () => {
     const { gather, passes } = setUp();
     await expect(
       gather.add({
@@ -114,7 +114,7 @@ describe("Gather", () => {
     expect(passes.map(({ names }) => names)).toEqual([["a"]]);
   });
 
-  it("hands a failure to every batch of the pass, and says when one of them was begun before", async () => {
+  it("passes a failure to every batch of the pass, and reports when one of them was begun before", async () => {
     const { gather, passes } = setUp(1, 10);
     gather.add(batch(["a"])).catch(() => undefined);
     await turn();
@@ -127,7 +127,7 @@ describe("Gather", () => {
     for (const one of both) await expect(one).rejects.toThrow("stopped");
   });
 
-  it("lets a batch under suspicion go alone, and has each of its attempts watched", async () => {
+  it("processes a batch under suspicion alone, and has each of its attempts watched", async () => {
     const { gather, passes } = setUp(2, 10);
     const watch = <T>(attempt: () => Promise<T>): Promise<T> => attempt();
     const settled = [batch(["a"]), { ...batch(["s"]), watch }, batch(["b"]), batch(["c"])].map((one) =>
@@ -150,7 +150,7 @@ describe("Gather", () => {
     expect(passes[2]).toMatchObject({ names: ["b", "c"], watch: undefined });
   });
 
-  it("waits for a batch that was announced before, and for one that goes elsewhere no longer", async () => {
+  it("waits for a batch announced before, but no longer once it is dropped", async () => {
     const { gather, passes } = setUp(1, 10);
     const [first, second, third] = [batch(["a"]), batch(["b"]), batch(["c"])];
     gather.announce(first.place);

@@ -1,7 +1,7 @@
 /**
- * Lets batches that wait at the same time go through the pipeline together. With no pass under way a
- * batch goes at once; under load many small batches share one lease, one consent read and one write.
- * A batch under suspicion goes alone: while its pass is under way there is no other.
+ * Groups batches that wait at the same time into one pass of the pipeline. Without a pass in progress a batch starts at
+ * once; under load many small batches share one lease, one consent read and one write. A batch under suspicion is
+ * processed alone, with no other pass in parallel.
  */
 import type { RawMessage } from "../model/raw.ts";
 import type { Watch } from "../model/watch.ts";
@@ -15,13 +15,13 @@ export interface GatherOptions {
 
 export interface GatheredBatch {
   readonly place: JobPlace;
-  /** How many messages it holds. */
+  /** Number of messages in it. */
   readonly size: number;
-  /** It was worked on before, and what became of that is not known. */
+  /** An earlier run worked on it, with unknown result. */
   readonly begunBefore: boolean;
-  /** Set for a batch under suspicion: told of every attempt that is made with it. */
+  /** Set for a batch under suspicion: called for every attempt with it. */
   readonly watch?: Watch | undefined;
-  /** Opens it; called when its pass begins, so that a batch that waits rests as sealed bytes, not as thousands of objects. */
+  /** Opens it; called when its pass begins, so that a waiting batch is sealed bytes, not thousands of objects. */
   readonly open: () => readonly RawMessage[];
 }
 
@@ -37,7 +37,7 @@ export class Gather {
   readonly #process: Process;
   readonly #line = new WaitingLine<Waiting>();
   #underWay = 0;
-  /** The pass under way is that of a batch under suspicion. */
+  /** The current pass is that of a batch under suspicion. */
   #alone = false;
   #scheduled = false;
 
@@ -46,7 +46,7 @@ export class Gather {
     this.#process = process;
   }
 
-  /** A batch that will be added, or dropped: those behind it wait until then. */
+  /** A batch that will be added or dropped: later ones wait until then. */
   announce(place: JobPlace): void {
     this.#line.announce(place);
   }
@@ -57,8 +57,8 @@ export class Gather {
   }
 
   /**
-   * Resolves when every message of this batch is settled; rejects with what opening it throws, or with what the
-   * shared pass rejects with. A pass that holds anything begun before is itself taken for begun before.
+   * Resolves when every message of this batch has its outcome; rejects with the error of opening it, or of the shared
+   * pass. A pass with any batch begun before counts as begun before.
    */
   add(batch: GatheredBatch): Promise<void> {
     return new Promise((resolve, reject) => {
@@ -67,7 +67,7 @@ export class Gather {
     });
   }
 
-  /** After this turn of the event loop, in which those before it may still be announced. */
+  /** After this turn of the event loop, in which earlier batches may still be announced. */
   #schedule(): void {
     if (this.#scheduled) return;
     this.#scheduled = true;
@@ -78,7 +78,7 @@ export class Gather {
     });
   }
 
-  /** False when there is nothing to begin with. */
+  /** False when there is nothing to start. */
   #pass(): boolean {
     const taken = this.#take();
     if (taken.length === 0) return false;
@@ -121,7 +121,7 @@ export class Gather {
   }
 }
 
-/** False when the batch does not open: it is told so, and the others go on without it. */
+/** False when the batch does not open: only this batch fails, the others continue. */
 function openInto(messages: RawMessage[], batch: Waiting): boolean {
   try {
     for (const message of batch.open()) messages.push(message);

@@ -1,16 +1,16 @@
 /**
- * Tells the gateway that admitted a batch that another one has settled it, so that the books of each balance.
- * Only a gateway that runs is told: its list is there as long as it asks for it.
+ * Tells the gateway that admitted a batch that another one completed it, so that the counters of both balance. Only a
+ * running gateway is told: its list exists as long as it reads it.
  */
 import type { Redis } from "ioredis";
 import type { Keyspace } from "../platform/keyspace.ts";
 import { jobPlace } from "./job.ts";
 import type { KnownJobs } from "./known-jobs.ts";
 
-/** A list outlives its gateway by this; it need not be told of anything then. */
+/** Lifetime of a list after its last read; a stopped gateway needs no news. */
 const KEPT_MS = 60_000;
 
-/** Keeps an empty list in being. */
+/** Keeps an empty list in existence. */
 const HEAD = "";
 
 export class HandedOver {
@@ -24,12 +24,15 @@ export class HandedOver {
     this.#known = known;
   }
 
-  /** A job of another gateway was settled here. Never rejects: untold, it stays in flight in the books of the other. */
+  /**
+   * A job of another gateway was completed here. Never rejects: without this news it stays in flight in the other's
+   * counters.
+   */
   async tell(id: string): Promise<void> {
     await this.#redis.rpushx(this.#keyspace.handedOver(jobPlace(id).origin), id).catch(() => 0);
   }
 
-  /** Takes up what others have settled of this gateway's; to be called every second or so. */
+  /** Reads which of this gateway's jobs others have completed; call it about every second. */
   async take(): Promise<void> {
     const key = this.#keyspace.handedOver(this.#known.origin);
     const replies = await this.#redis.multi().lrange(key, 0, -1).del(key).rpush(key, HEAD).pexpire(key, KEPT_MS).exec();
@@ -37,7 +40,7 @@ export class HandedOver {
     for (const id of Array.isArray(ids) ? ids.map(String) : []) if (id !== HEAD) this.#known.handOver(id);
   }
 
-  /** Nobody need tell this gateway anything any more. */
+  /** This gateway needs no more news. */
   async stop(): Promise<void> {
     await this.#redis.del(this.#keyspace.handedOver(this.#known.origin)).catch(() => 0);
   }

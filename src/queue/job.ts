@@ -1,7 +1,7 @@
 /**
- * What BullMQ gets to see of a batch: a constant name, sealed bytes, and an id that is random but for a
- * place in line and two counts. The counts let the depth of the queue be read from Redis without opening
- * or fetching a single batch; the place lets a worker put batches right that were handed to it out of order.
+ * What BullMQ sees of a batch: a constant name, sealed bytes, and an id that is random except for a sequence number and
+ * two counts. With the counts the depth of the queue can be computed without fetching or opening a batch; with the
+ * number a worker restores the order of batches that it got out of order.
  */
 import { randomBytes } from "node:crypto";
 import type { JobsOptions } from "bullmq";
@@ -13,8 +13,8 @@ export const BATCH_SEAL = "batch";
 export type JobData = Sealed;
 
 /**
- * BullMQ keeps finished jobs for ever unless told not to. What was acknowledged is tried for ever: outages
- * are waited out inside an attempt, so an attempt only ends early on a fault, and then rests a second.
+ * BullMQ keeps finished jobs forever by default. Acknowledged messages are retried forever: an attempt waits out
+ * outages itself, so it ends early only on a fault, and the next one starts a second later.
  */
 export const JOB_OPTIONS = {
   removeOnComplete: true,
@@ -29,18 +29,20 @@ export interface JobSize {
   readonly bytes: number;
 }
 
-/** Where a batch stands among those of the same producer. */
+/** Position of a batch among those of the same producer. */
 export interface JobPlace {
   readonly origin: string;
-  /** Grows by one with every batch of the origin. */
+  /** Increases by one with every batch of the origin. */
   readonly number: number;
-  /** Which part of a batch that was taken apart: `ab` is the second half of its first half. Empty for a whole one. */
+  /** Part of a split batch: `ab` is the second half of its first half. Empty for a whole batch. */
   readonly part: string;
 }
 
 export const HALVES = ["a", "b"] as const;
 
-/** Ids of one producer, in the order of its batches: never an integer and without `:`, both of which BullMQ reserves. */
+/**
+ * Ids of one producer, in the order of its batches: never an integer and without `:`, both of which BullMQ reserves.
+ */
 export class JobIds {
   readonly origin = `b${randomBytes(12).toString("hex")}`;
   #number = 0;
@@ -51,7 +53,7 @@ export class JobIds {
   }
 }
 
-/** A half keeps the place of the batch it is a part of: whoever waits for that batch waits for all of its parts. */
+/** A half keeps the position of its batch: a wait for that batch is a wait for all its parts. */
 export function halfOf(id: string, half: (typeof HALVES)[number], { messages, bytes }: JobSize): string {
   const { origin, number, part } = jobPlace(id);
   return `${origin}-${number}-${messages}-${bytes}-${part}${half}`;

@@ -1,4 +1,4 @@
-/** Under which queue keys something still lies sealed: batches, whatever state they are in, and dead letters. */
+/** The queue keys under which something is still sealed: batches in any state, and dead letters. */
 import type { Redis } from "ioredis";
 import type { Keyspace } from "../platform/keyspace.ts";
 import { type RedisScript, runScript } from "../platform/redis-script.ts";
@@ -8,7 +8,7 @@ const PAGE = 200;
 const KEY_IDS: RedisScript = {
   name: "consentryBatchKeyIds",
   lua: `--[[
-  Reads from sealed batches the id of their key, and nothing else.
+  Reads only the key ids of sealed batches.
   KEYS job hashes
   Reply: one id per batch; "" where there is none
 ]]
@@ -25,7 +25,7 @@ export async function sealsByKey(redis: Redis, keyspace: Keyspace): Promise<Map<
   const found = new Map<string, number>();
   const batches = await countBatches(redis, keyspace);
   const letters = await countLetters(redis, keyspace);
-  // What was put back into the queue meanwhile was in neither.
+  // A letter replayed into the queue between the reads was in neither.
   const again = await countBatches(redis, keyspace);
   for (const counts of [letters, larger(batches, again)]) {
     for (const [id, count] of counts) found.set(id, (found.get(id) ?? 0) + count);
@@ -57,7 +57,7 @@ async function countLetters(redis: Redis, { deadLetters }: Keyspace): Promise<Ma
     const letters = flat.filter((_, index) => index % 2 === 1);
     count(
       counts,
-      // As of a batch: a letter that cannot be read opens under no key.
+      // As with a batch: an unreadable letter opens under no key.
       letters.map((text) => /"k":"([a-z0-9]+)"/.exec(text)?.[1] ?? ""),
     );
     cursor = next;

@@ -14,7 +14,7 @@ describe("KnownJobs", () => {
     jobs = new KnownJobs({ recovered: (id) => recovered.push(id), handedOver: (id) => handedOver.push(id) });
   });
 
-  it("counts a job of another run or gateway as recovered once it is settled", () => {
+  it("counts a job of another run or gateway as recovered once it is completed", () => {
     const foreign = new JobIds().next(SIZE);
     jobs.settle(foreign);
     expect(recovered).toEqual([foreign]);
@@ -29,7 +29,7 @@ describe("KnownJobs", () => {
     expect(recovered).toEqual([]);
   });
 
-  it("takes up a job that was disowned, whether it was settled before or will be later", () => {
+  it("counts a disowned job as recovered, whether it was completed before or later", () => {
     const [before, later] = [jobs.announce(SIZE), jobs.announce(SIZE)];
     jobs.settle(before);
     expect(recovered).toEqual([]);
@@ -40,7 +40,7 @@ describe("KnownJobs", () => {
     expect(recovered).toEqual([before, later]);
   });
 
-  it("hands over what another gateway has settled, but not what was counted as refused", () => {
+  it("hands over what another gateway completed, but not what was counted as refused", () => {
     const [settled, early, disowned, both] = [1, 2, 3, 4].map(() => jobs.announce(SIZE)) as [string, ...string[]];
     jobs.confirm(settled);
     jobs.handOver(settled);
@@ -55,7 +55,7 @@ describe("KnownJobs", () => {
     expect(recovered).toEqual([]);
   });
 
-  it("takes the parts of a batch for what the batch is", () => {
+  it("treats the parts of a batch like the batch", () => {
     const own = jobs.announce(SIZE);
     jobs.confirm(own);
     const disowned = jobs.announce(SIZE);

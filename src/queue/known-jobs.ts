@@ -1,31 +1,31 @@
 /**
- * Which jobs this process has counted as admitted, told by their ids alone: all of its own, but those whose
- * write failed or came too late. Whatever else it settles was admitted by another run or another gateway: the books
- * take that up as recovered, and those of a gateway that still runs hand it over, so that both balance.
+ * The jobs that this process counted as admitted, known by their ids alone: all of its own, except those whose write
+ * failed or was late. Any other job it completes was admitted by another run or gateway: it is counted as recovered,
+ * and a gateway that still runs hands it over in its counters, so that both balance.
  */
 import { boundedCache } from "../platform/bounded-cache.ts";
 import { JobIds, type JobSize, jobPlace, wholeOf } from "./job.ts";
 
 export interface KnownJobsPorts {
-  /** Settled here, and not counted as admitted here. */
+  /** Completed here, but not counted as admitted here. */
   readonly recovered: (id: string) => void;
-  /** Counted as admitted here, and settled by another gateway. */
+  /** Counted as admitted here, but completed by another gateway. */
   readonly handedOver: (id: string) => void;
 }
 
-/** What became of a batch, or of parts of it, before its producer has heard whether it was written. */
+/** The result of a batch, or of parts of it, before its producer knows whether the write succeeded. */
 interface Early {
   readonly settled: string[];
   readonly handedOver: string[];
 }
 
-/** Writes that failed and happened all the same; far more than ever are in the queue at a time. */
+/** Writes that failed for the producer but happened; far more than the queue ever holds at a time. */
 const DISOWNED = 10_000;
 
 export class KnownJobs {
   readonly #ids = new JobIds();
   readonly #ports: KnownJobsPorts;
-  /** About to be written: Redis may have it, the producer has not heard so. */
+  /** About to be written: Redis may have it, but the producer does not know yet. */
   readonly #announced = new Map<string, Early>();
   readonly #disowned = boundedCache<string, true>(DISOWNED);
 
@@ -42,7 +42,7 @@ export class KnownJobs {
     return jobPlace(id).origin === this.origin;
   }
 
-  /** The id of a job about to be written; `confirm` or `disown` must follow. */
+  /** The id of a job about to be written; call `confirm` or `disown` afterwards. */
   announce(size: JobSize): string {
     const id = this.#ids.next(size);
     this.#announced.set(wholeOf(id), { settled: [], handedOver: [] });
@@ -54,14 +54,14 @@ export class KnownJobs {
     for (const one of this.#heard(id).handedOver) this.#ports.handedOver(one);
   }
 
-  /** The write failed or came too late, and its messages were counted as refused. */
+  /** The write failed or was late, and its messages were counted as refused. */
   disown(id: string): void {
     const { settled } = this.#heard(id);
     this.#disowned.set(wholeOf(id), true);
     for (const one of settled) this.#ports.recovered(one);
   }
 
-  /** Every message of this job, or of this part of one, has its outcome. To be called once for each. */
+  /** Every message of this job, or of this part, has its outcome. Call once for each. */
   settle(id: string): void {
     const whole = wholeOf(id);
     const early = this.#announced.get(whole);
@@ -69,7 +69,7 @@ export class KnownJobs {
     else if (!this.isOwn(id) || this.#disowned.has(whole)) this.#ports.recovered(id);
   }
 
-  /** Another gateway has settled this one, and counted it as recovered. */
+  /** Another gateway completed this job, and counted it as recovered. */
   handOver(id: string): void {
     const whole = wholeOf(id);
     const early = this.#announced.get(whole);

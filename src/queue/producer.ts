@@ -1,6 +1,6 @@
 /**
- * Makes batches durable: one group of messages, one sealed BullMQ job. When `enqueue` resolves the job
- * is in Redis, with the durability that was established at start-up.
+ * Makes batches durable: one group of messages becomes one sealed BullMQ job. When `enqueue` resolves the job is in
+ * Redis, with the durability determined at start.
  */
 import { Queue } from "bullmq";
 import type { Redis } from "ioredis";
@@ -13,7 +13,7 @@ import type { Envelope } from "./envelope.ts";
 import { BATCH_SEAL, HALVES, halfOf, JOB_NAME, JOB_OPTIONS, type JobData } from "./job.ts";
 import type { KnownJobs } from "./known-jobs.ts";
 
-/** Always the same one: whatever ends a process between its two writes, there is never more than one. */
+/** Always the same id: even if the process ends between its two writes, there is never more than one. */
 const PROBE = "probe";
 
 export class Producer {
@@ -49,7 +49,7 @@ export class Producer {
       streams: { events: { maxLen: 0 } },
       skipWaitingForReady: true,
     });
-    // Its errors come back from `add` as well; what is emitted may hold command arguments and is dropped.
+    // `add` returns these errors as well; the emitted error may contain command arguments and is dropped.
     queue.on("error", () => undefined);
     return queue as Queue<Data>;
   }
@@ -59,7 +59,7 @@ export class Producer {
     return this.#lastWriteAt;
   }
 
-  /** Writes as `add` does, into a queue that nobody works on, and takes it away again. Rejects with what Redis threw. */
+  /** Writes as `add` does, to a queue without a worker, and removes the job again. Rejects with the Redis error. */
   async probe(): Promise<void> {
     this.#probes ??= this.#open<string>(this.#keyspace.probeQueueName);
     await this.#probes.add(JOB_NAME, "probe", { ...JOB_OPTIONS, jobId: PROBE });
@@ -67,9 +67,9 @@ export class Producer {
   }
 
   /**
-   * Rejects with NOT_WRITABLE when Redis refused: then there is no batch. Rejects with NOT_DURABLE when it did not
-   * confirm, and is disregarded once `signal` is aborted; either way the batch may exist all the same, and the books
-   * allow for it.
+   * Rejects with NOT_WRITABLE when Redis refused: then there is no batch. Rejects with NOT_DURABLE when Redis did not
+   * confirm; the result is ignored once `signal` is aborted. In both latter cases the batch may exist, and the counters
+   * allow for that.
    */
   async enqueue(messages: readonly QueuedMessage[], signal?: AbortSignal): Promise<void> {
     await this.add(this.#envelope.seal(encodeBatch(messages), BATCH_SEAL), messages.length, signal);
@@ -88,8 +88,8 @@ export class Producer {
   }
 
   /**
-   * Puts the two halves of a batch into the queue in its place; whose it is does not change. Safe to repeat.
-   * Rejects with NOT_DURABLE when Redis did not confirm both.
+   * Puts the two halves of a batch into the queue in its place; the origin does not change. Idempotent. Rejects with
+   * NOT_DURABLE when Redis did not confirm both.
    */
   async split(id: string, halves: readonly [readonly RawMessage[], readonly RawMessage[]]): Promise<void> {
     for (const [index, half] of HALVES.entries()) {
@@ -104,7 +104,7 @@ export class Producer {
     try {
       await this.#queue.add(JOB_NAME, sealed, { ...JOB_OPTIONS, jobId: id });
     } catch (error) {
-      // The cause carries the command with its arguments: it ends here.
+      // The cause contains the command with its arguments: it is dropped here.
       const refusal = writeRefusal(error);
       throw refusal === undefined
         ? new GatewayError("NOT_DURABLE", "queue")

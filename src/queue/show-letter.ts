@@ -1,4 +1,4 @@
-/** What was set aside of a device, in the words of an export. What does not open cannot be told. */
+/** The dead letters of a device, in the words of an export. A letter that does not open has no content to show. */
 import type { ExportLineOf } from "../model/export.ts";
 import type { DeviceKey, SubjectTag } from "../model/ids.ts";
 import type { DeadLetters } from "./dead-letters.ts";

@@ -1,7 +1,6 @@
 /**
- * Batches in the order of their producer, although BullMQ may hand them over in another: of two that
- * arrive with the same answer of Redis, either may come first. Whoever is announced has a place, and those
- * behind wait for it.
+ * Batches in their producer's order, although BullMQ may deliver them in another: of two in the same reply of Redis,
+ * either may come first. An announced batch has its place, and later ones wait for it.
  */
 import type { JobPlace } from "./job.ts";
 
@@ -14,7 +13,7 @@ interface Slot<T> {
 export class WaitingLine<T> {
   #slots: Slot<T>[] = [];
 
-  /** It is certain to arrive, or to be dropped. */
+  /** It will certainly arrive, or be dropped. */
   announce(place: JobPlace): void {
     if (this.#find(place) === undefined) this.#insert({ place, item: undefined });
   }
@@ -30,7 +29,7 @@ export class WaitingLine<T> {
     this.#slots = this.#slots.filter((slot) => !same(slot.place, place));
   }
 
-  /** Takes from the head what has arrived, as far as `fits` says yes. */
+  /** Takes the batches that have arrived from the head, as long as `fits` returns true. */
   take(fits: (item: T) => boolean): T[] {
     const taken: T[] = [];
     for (const { item } of this.#slots) {
@@ -45,7 +44,7 @@ export class WaitingLine<T> {
     return this.#slots.find((slot) => same(slot.place, place));
   }
 
-  /** Before the first later one of its origin; between origins the order is that of arrival. */
+  /** Before the first later one of its origin; between origins the order of arrival counts. */
   #insert(slot: Slot<T>): void {
     const later = this.#slots.findIndex(({ place }) => isLater(place, slot.place));
     this.#slots.splice(later === -1 ? this.#slots.length : later, 0, slot);

@@ -31,7 +31,7 @@ describe("Watchdog", () => {
     return stalls;
   };
 
-  it("notices work that waits or is held while nothing completes", () => {
+  it("detects work that waits or is in progress while nothing completes", () => {
     state.waiting = 1;
     expect(stallsAfter(0.9)).toBe(0);
     watchdog.progressed();
@@ -43,7 +43,7 @@ describe("Watchdog", () => {
     expect(stallsAfter(1.2)).toBeGreaterThan(0);
   });
 
-  it("has nothing to say of an idle gateway, of one that waits on purpose, or while Redis does not answer", () => {
+  it("reports no stall for an idle gateway, for one that waits on purpose, or while Redis does not answer", () => {
     expect(stallsAfter(3)).toBe(0);
     Object.assign(state, { waiting: 5, held: 5, onPurpose: true });
     expect(stallsAfter(3)).toBe(0);
@@ -51,7 +51,7 @@ describe("Watchdog", () => {
     expect(stallsAfter(3)).toBe(0);
   });
 
-  it("counts from the moment on at which there is no such reason any more", () => {
+  it("counts from the time at which that reason ended", () => {
     Object.assign(state, { waiting: undefined, held: 1 });
     expect(stallsAfter(3)).toBe(0);
     state.waiting = 0;

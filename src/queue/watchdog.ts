@@ -1,15 +1,15 @@
 /**
- * Tells a worker that hangs from one that waits: work is there, nothing completes, and there is no reason for it. What
- * another gateway holds is not ours to wait for, and while Redis is away nothing can complete.
+ * Distinguishes a hanging worker from a waiting one: there is work, nothing completes, and there is no reason for it.
+ * Jobs held by another gateway do not count, and while Redis is down nothing can complete.
  */
 import { GatewayError } from "../model/errors.ts";
 
 export interface WatchdogPorts {
-  /** Batches that no gateway has taken yet; `undefined` while Redis does not say. */
+  /** Batches that no gateway has taken yet; `undefined` while Redis does not answer. */
   readonly waitingJobs: () => number | undefined;
-  /** Batches in hand. */
+  /** Batches in progress here. */
   readonly heldJobs: () => number;
-  /** True when there is a reason to wait: then silence is not a stall. */
+  /** True when there is a reason to wait: then silence is no stall. */
   readonly waitingOnPurpose: () => boolean;
   readonly stalled: (error: GatewayError) => void;
 }
@@ -22,7 +22,7 @@ export class Watchdog {
   #timer: NodeJS.Timeout | undefined;
   #lastProgressAt = 0;
 
-  /** `silenceMs`: work there and nothing completed for this long is a stall. */
+  /** `silenceMs`: with work and no completion for this long it is a stall. */
   constructor(silenceMs: number, ports: WatchdogPorts) {
     this.#silenceMs = silenceMs;
     this.#ports = ports;

@@ -1,7 +1,7 @@
 /**
- * Takes sealed batches off the queue and hands them, opened, to the pipeline. A batch leaves the queue
- * only when every message in it is settled, and is settled once however often the queue hands it over; while a sink is
- * down it is held, not failed. A batch that keeps ending the process, or failing, is halved until the culprit is alone.
+ * Takes sealed batches from the queue and passes them, opened, to the pipeline. A batch leaves the queue only when
+ * every message in it has its outcome, exactly once however often the queue delivers it; while a sink is down the batch
+ * is held, not failed. A batch that repeatedly crashes the process or fails is halved until the culprit is isolated.
  */
 
 import { setTimeout as sleep } from "node:timers/promises";
@@ -27,12 +27,12 @@ import { failuresOf, isSuspect, watched } from "./suspicion.ts";
 import { Watchdog, type WatchdogPorts } from "./watchdog.ts";
 
 export interface WorkerOptions {
-  /** Passes through the pipeline at the same time. */
+  /** Concurrent passes through the pipeline. */
   readonly passesInFlight: number;
   readonly maxMessagesPerPass: number;
-  /** A batch that failed, or ended the process, more often than this is taken apart. */
+  /** A batch that failed, or crashed the process, more often than this is split. */
   readonly maxAttemptsBeforeIsolation: number;
-  /** Work waiting and nothing completed for this long: the process gives way to its supervisor. */
+  /** With work waiting and no completion for this long, the process exits so that the supervisor restarts it. */
   readonly watchdogMs: number;
   readonly stopDeadlineMs: number;
   readonly lockMs: number;
@@ -48,8 +48,8 @@ export interface WorkerParts {
 
 export interface WorkerPorts extends Omit<WatchdogPorts, "heldJobs"> {
   /**
-   * Settles every message of a batch, or rejects when `stop` fires first; `begunBefore` by a run that did not
-   * finish it. Every attempt goes through `watch`.
+   * Brings every message of a batch to its outcome, or rejects when `stop` fires first; `begunBefore` by a run that did
+   * not finish it. Every attempt goes through `watch`.
    */
   readonly process: (
     messages: readonly RawMessage[],
@@ -57,7 +57,10 @@ export interface WorkerPorts extends Omit<WatchdogPorts, "heldJobs"> {
     begunBefore: boolean,
     watch?: Watch,
   ) => Promise<void>;
-  /** Settles messages without processing them: what consent still covers is set aside. Rejects as `process` does. */
+  /**
+   * Moves messages to the dead letters without processing them, as far as consent still covers them. Rejects as
+   * `process` does.
+   */
   readonly setAside: (reason: DeadLetterReason, messages: readonly RawMessage[], stop: AbortSignal) => Promise<void>;
   readonly deadLettered: (reason: DeadLetterReason, count: number) => void;
   readonly log: Log;
@@ -66,12 +69,12 @@ export interface WorkerPorts extends Omit<WatchdogPorts, "heldJobs"> {
 /** Batches held open at a time, so that small ones can share a pass. */
 const BATCHES_HELD = 32;
 
-/** Settled batches that the queue has not let go of yet: about as many as are held. */
+/** Completed batches that the queue may not have removed yet: about as many as are held. */
 const SETTLED_REMEMBERED = 1_000;
 
 const RETRY_MS = 250;
 
-/** Abandoned jobs are taken up again however often; what they contain was acknowledged. */
+/** Abandoned jobs are retried without limit; their messages were acknowledged. */
 const FOR_EVER = Number.MAX_SAFE_INTEGER;
 
 export class BatchWorker {
@@ -82,7 +85,7 @@ export class BatchWorker {
   readonly #ports: WorkerPorts;
   readonly #stop = new AbortController();
   readonly #gather: Gather;
-  /** Batches in hand, by id. Redis may forget that, and then hands them over once more. */
+  /** Batches in progress, by id. Redis may lose that state, and then delivers them again. */
   readonly #atWork = new Map<string, Promise<void>>();
   readonly #settled = boundedCache<string, true>(SETTLED_REMEMBERED);
   #waiting = 0;
@@ -119,7 +122,7 @@ export class BatchWorker {
       autorun: false,
       removeOnComplete: { count: 0 },
     });
-    // Errors of Redis may hold arguments; what matters shows in the metrics and in the watchdog.
+    // Redis errors may contain arguments; what matters shows in the metrics and in the watchdog.
     this.#worker.on("error", () => undefined);
     this.#worker.on("active", ({ id = "" }) => {
       if (!this.#atWork.has(id) && !this.#settled.has(id)) this.#gather.announce(jobPlace(id));
@@ -132,7 +135,7 @@ export class BatchWorker {
     this.#watchdog.start();
   }
 
-  /** Lets batches under way finish until the deadline; what is left goes back into the queue. */
+  /** Lets batches in progress finish until the deadline; the rest goes back into the queue. */
   async stop(): Promise<void> {
     this.#watchdog.stop();
     if (this.#worker === undefined) return;
@@ -143,7 +146,7 @@ export class BatchWorker {
       late = setTimeout(() => resolve("late"), this.#options.stopDeadlineMs);
     });
     if ((await Promise.race([closed, gaveUp])) === "late") {
-      this.#ports.log.warn("worker did not stop in time; its batches will be taken up again", { stage: "queue" });
+      this.#ports.log.warn("worker did not stop in time; its batches will be processed again", { stage: "queue" });
     }
     clearTimeout(deadline);
     clearTimeout(late);
@@ -152,7 +155,7 @@ export class BatchWorker {
   async #run(job: Job<JobData>, token: string | undefined): Promise<void> {
     const id = job.id ?? "";
     if (this.#settled.has(id)) {
-      // All that is left to do is to take it off the queue.
+      // It only remains to remove it from the queue.
       this.#gather.drop(jobPlace(id));
       return;
     }
@@ -165,11 +168,11 @@ export class BatchWorker {
       await work;
     } catch (error) {
       if (this.#stop.signal.aborted) {
-        // Fails when it is not ours any more; then somebody else has it already.
+        // Fails when the job is no longer ours; then another process has it already.
         await job.moveToWait(token).catch(() => undefined);
         throw new WaitingError();
       }
-      // Nothing but a code may reach Redis as the reason of a failure.
+      // Only a code may reach Redis as the reason of a failure.
       throw new Error(faultCode(error));
     }
   }
@@ -184,14 +187,14 @@ export class BatchWorker {
     } catch (error) {
       if (!this.#stop.signal.aborted && job.attemptsMade === 0) {
         const fields = { code: faultCode(error), count: jobSize(id).messages, stage: "queue" };
-        this.#ports.log.warn("batch failed and will be tried again", fields);
+        this.#ports.log.warn("batch failed, will be retried", fields);
       }
       throw error;
     }
     this.#watchdog.progressed();
   }
 
-  /** `apart`: its messages are in the queue still, in two parts. */
+  /** `apart`: its messages are still in the queue, in two parts. */
   async #settle(job: Job<JobData>): Promise<"settled" | "apart"> {
     const size = jobSize(job.id ?? "").messages;
     const place = jobPlace(job.id ?? "");
@@ -220,7 +223,7 @@ export class BatchWorker {
     }
   }
 
-  /** Halves go back into the queue as batches of their own, each with a clean record. */
+  /** Halves go back into the queue as batches of their own, each without earlier failures. */
   async #isolate(id: string, messages: readonly RawMessage[]): Promise<"settled" | "apart"> {
     this.#ports.log.warn("batch failed repeatedly, isolating", { count: messages.length, stage: "queue" });
     if (messages.length <= 1) {
@@ -232,14 +235,14 @@ export class BatchWorker {
     return "apart";
   }
 
-  /** As the pipeline does: what can be tried again is waited for in place, and costs no attempt. */
+  /** As in the pipeline: retryable faults are waited out in place, and cost no attempt. */
   async #patiently(act: () => Promise<void>): Promise<void> {
     for (;;) {
       try {
         return await act();
       } catch (error) {
         if (!(error instanceof GatewayError) || !error.retryable) throw error;
-        this.#ports.log.warn("batch waits and will be tried again", { code: error.code, stage: "queue" });
+        this.#ports.log.warn("batch waiting, will be retried", { code: error.code, stage: "queue" });
         this.#waiting += 1;
         await sleep(error.retryAfterMs ?? RETRY_MS, undefined, { signal: this.#stop.signal }).finally(() => {
           this.#waiting -= 1;

@@ -36,12 +36,12 @@ afterEach(() => {
   vi.useRealTimers();
 });
 
-it("does not start on a Redis that does not write", async () => {
+it("does not start on a Redis that rejects writes", async () => {
   answer = refused("READONLY");
   await expect(writable.start()).rejects.toThrow("NOT_WRITABLE: READONLY");
 });
 
-it("finds out without a message, tells each cause once, and that it is over", async () => {
+it("detects it without a message, logs each cause once, and the end", async () => {
   await writable.start();
   answer = refused("OOM");
   await vi.advanceTimersByTimeAsync(3_000);
@@ -63,7 +63,7 @@ it("needs no probe while batches are written", async () => {
   expect(probes).toBe(1);
 });
 
-it("takes a lost connection for neither, and what was found before stands", async () => {
+it("ignores a lost connection, and keeps the earlier finding", async () => {
   await writable.start();
   answer = new Error("Connection is closed.");
   await vi.advanceTimersByTimeAsync(2_000);
@@ -75,7 +75,7 @@ it("takes a lost connection for neither, and what was found before stands", asyn
   expect(writable.refusal).toBe("OOM");
 });
 
-it("keeps whoever was refused waiting until it writes again, or their time is up", async () => {
+it("keeps refused callers waiting until Redis accepts writes again, or their time is up", async () => {
   await writable.start();
   answer = refused("OOM");
   const patient = writable.again(fault, new AbortController().signal);
@@ -89,7 +89,7 @@ it("keeps whoever was refused waiting until it writes again, or their time is up
   expect(await patient).toBe(true);
 });
 
-it("has nothing to do with other faults", async () => {
+it("ignores other faults", async () => {
   await writable.start();
   expect(await writable.again(new GatewayError("NOT_DURABLE"), new AbortController().signal)).toBe(false);
   expect(probes).toBe(1);

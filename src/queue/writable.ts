@@ -1,6 +1,6 @@
 /**
- * Whether Redis takes writes, found out by writing: what it answers to a question says nothing about that. While
- * it does not, nothing is flushed, no device is let in, and whoever waits is told as soon as it does again.
+ * Whether Redis accepts writes, tested by writing: a reply to a read does not show that. While it does not, nothing is
+ * flushed, no device may connect, and waiting callers are notified as soon as it does again.
  */
 import { GatewayError } from "../model/errors.ts";
 import type { Log } from "../model/log.ts";
@@ -49,12 +49,12 @@ export class Writable {
   }
 
   /**
-   * After a fault, of which nothing was kept: true once it may be tried again; false when it was another fault, or
-   * when `signal` ends the waiting.
+   * After a fault that stored nothing: true once it may be retried; false for any other fault, or when `signal` ends
+   * the waiting.
    */
   async again(error: unknown, signal: AbortSignal): Promise<boolean> {
     if (!(error instanceof GatewayError) || error.code !== "NOT_WRITABLE" || signal.aborted) return false;
-    // Whoever was refused may know it before the probe does; from here on the probe alone decides.
+    // The refused caller may know it before the probe; from here on only the probe decides.
     if (this.#refusal === undefined) await this.#probe();
     if (this.#refusal !== undefined) await this.#change(signal);
     return !signal.aborted && !this.#stopped;
@@ -84,7 +84,7 @@ export class Writable {
     this.#schedule();
   }
 
-  /** Never rejects; two at a time are one. */
+  /** Never rejects; concurrent calls share one probe. */
   #probe(): Promise<void> {
     this.#probing ??= this.#try().finally(() => {
       this.#probing = undefined;
@@ -98,7 +98,7 @@ export class Writable {
       this.#found(undefined);
     } catch (error) {
       const refusal = writeRefusal(error) ?? (redisErrorCode(error) === "TIMEOUT" ? "TIMEOUT" : undefined);
-      // A connection that is gone is told of as that; what was found before it broke off stands until it is back.
+      // A lost connection is reported as such; the earlier finding stays until it is back.
       if (refusal !== undefined) this.#found(refusal);
     }
   }
@@ -110,10 +110,10 @@ export class Writable {
     if (refusal !== undefined) {
       if (before === undefined) this.#since = performance.now();
       const fields = { code: "NOT_WRITABLE", reason: refusal, stage: "queue" };
-      this.#ports.log.error("redis answers and does not write, devices are kept waiting", fields);
+      this.#ports.log.error("redis rejects writes, devices wait", fields);
       return;
     }
-    this.#ports.log.info("redis writes again", { stage: "queue", durationMs: performance.now() - this.#since });
+    this.#ports.log.info("redis accepts writes again", { stage: "queue", durationMs: performance.now() - this.#since });
     for (const tell of [...this.#waiting]) tell();
   }
 }

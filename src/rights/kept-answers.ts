@@ -1,7 +1,7 @@
 /**
- * Answers that are given once more when the same request comes again under the same Idempotency-Key. They may
- * hold a token or a link, so each rests sealed under a key that takes the Idempotency-Key itself to make, which
- * is kept nowhere; its name and what was asked are keyed hashes. Few enough, and for hours.
+ * Answers that are repeated when the same request arrives again under the same Idempotency-Key. They may contain a
+ * token or a link, so each is sealed under a key derived from the Idempotency-Key, which is never stored; the name and
+ * the request are stored as keyed hashes. Bounded in number, and kept for hours.
  */
 import { createHmac, hkdfSync, randomBytes } from "node:crypto";
 import type { Redis } from "ioredis";
@@ -14,7 +14,7 @@ import { type RedisScript, runScript } from "../platform/redis-script.ts";
 export interface KeptAnswersOptions {
   readonly maxAnswers: number;
   readonly keepMs: number;
-  /** Longer than a request may take. After it the key is free for another try. */
+  /** Longer than a request may take. Afterwards the key is free for another attempt. */
   readonly claimMs: number;
 }
 
@@ -23,10 +23,10 @@ const MAX_ANSWER_CHARACTERS = 65_536;
 const CLAIM_ANSWER: RedisScript = {
   name: "consentryClaimAnswer",
   lua: `--[[
-  Takes a key for a request, unless it was taken before. What is over, and the oldest above the bound, is forgotten.
+  Claims a key for a request, unless it is claimed already. Expired answers, and the oldest above the limit, are removed.
   KEYS[1] hash of answers   KEYS[2] sorted set of their ends
   ARGV[1] name of the key   ARGV[2] hash of the request   ARGV[3] claim   ARGV[4] ms the claim lasts
-  ARGV[5] ms an answer is kept   ARGV[6] most answers kept
+  ARGV[5] ms an answer is kept   ARGV[6] maximum number of answers
   Reply: "new", "reused", "in-use", or the sealed answer
 ]]
 local time = redis.call("TIME")
@@ -55,10 +55,10 @@ return "new"`,
 const SETTLE_ANSWER: RedisScript = {
   name: "consentrySettleAnswer",
   lua: `--[[
-  Keeps the answer to a request, or gives its key back.
+  Stores the answer to a request, or releases its key.
   KEYS[1] hash of answers   KEYS[2] sorted set of their ends
-  ARGV[1] name of the key   ARGV[2] hash of the request   ARGV[3] claim   ARGV[4] sealed answer, "" to give the key back
-  Reply: 1, or 0 when the claim is not held any more
+  ARGV[1] name of the key   ARGV[2] hash of the request   ARGV[3] claim   ARGV[4] sealed answer, "" to release the key
+  Reply: 1, or 0 when the claim is no longer held
 ]]
 local known = redis.call("HGET", KEYS[1], ARGV[1])
 local held = ARGV[2] .. " " .. ARGV[3] .. " "
@@ -85,7 +85,7 @@ export class KeptAnswers {
     this.#options = options;
   }
 
-  /** `address`: where the key counts; `request`: all that was asked there. Throws REDIS_UNAVAILABLE. */
+  /** `address`: the scope of the key; `request`: everything that was requested there. Throws REDIS_UNAVAILABLE. */
   async begin(address: string, key: string, request: string): Promise<BegunAnswer> {
     const { claimMs, keepMs, maxAnswers } = this.#options;
     const of = `${address}\0${key}`;
@@ -98,13 +98,13 @@ export class KeptAnswers {
     if (reply === "reused" || reply === "in-use") return { state: reply };
     const seal = new Seal(createHmac("sha256", this.#key).update(`seal\0${of}`).digest(), "kept answer");
     if (reply !== "new") return { state: "answered", answer: seal.open(String(reply)) as KeptAnswer };
-    const settle = async (sealed: string): Promise<void> => {
+    const finish = async (sealed: string): Promise<void> => {
       await this.#run(SETTLE_ANSWER, [...held, sealed]);
     };
     return {
       state: "new",
-      keep: (answer) => settle(answer.body.length > MAX_ANSWER_CHARACTERS ? "" : seal.seal(answer)),
-      release: () => settle(""),
+      keep: (answer) => finish(answer.body.length > MAX_ANSWER_CHARACTERS ? "" : seal.seal(answer)),
+      release: () => finish(""),
     };
   }
 

@@ -1,7 +1,7 @@
 /**
- * Whether Redis still holds what it held when the erasure journal was written. A Redis that was put back to an earlier
- * state, emptied, or replaced by a copy that had not got everything, answers as if nothing had happened; the journal
- * outside it knows better. What is lost of a subject is taken back again; where more than that is lost, nothing is served.
+ * Whether Redis still holds what it held when the erasure journal was written. A Redis that was rolled back, emptied,
+ * or replaced by an incomplete replica answers as if nothing had happened; only the journal outside it shows the loss.
+ * A loss limited to subjects is repaired by withdrawing their consent again; after any larger loss nothing is served.
  */
 import type { Redis } from "ioredis";
 import type { AuditHead } from "../model/audit.ts";
@@ -16,12 +16,12 @@ import type { AuditLog } from "./audit/log.ts";
 import type { JournalReading } from "./journal/reading.ts";
 
 export interface ProofPorts {
-  /** What the journal says of late. Throws JOURNAL_INVALID. */
+  /** The recent part of the journal. Throws JOURNAL_INVALID. */
   readonly journal: () => Promise<JournalReading>;
-  /** How far this process knows the audit log to have got. */
+  /** The latest head of the audit log that this process knows. */
   readonly head: () => AuditHead | undefined;
   readonly log: Pick<AuditLog, "verify" | "continues">;
-  /** States again what the ledger of a subject lacks; how many events that took. */
+  /** States again what a subject's ledger lacks; returns the number of events added. */
   catchUp(
     tag: SubjectTag,
     noted: {
@@ -30,27 +30,27 @@ export interface ProofPorts {
       readonly holds: readonly { readonly at: number; readonly hold: LegalHold }[];
     },
   ): Promise<number>;
-  /** Begins an erasure that the ledger does not know any more; true when it had to. */
+  /** Begins an erasure that is missing from the ledger; true when it had to. */
   eraseAgain(tag: SubjectTag, id: string): Promise<boolean>;
 }
 
 export interface Proven {
-  /** Subjects of whom something had to be taken back or stated again. */
+  /** Subjects for whom something had to be withdrawn or stated again. */
   readonly subjects: readonly SubjectTag[];
-  /** Devices whose token is one that was replaced. */
+  /** Devices whose token in Redis is one that was replaced. */
   readonly tokens: readonly DeviceKey[];
-  /** Subjects whose record is damaged, which is not looked at here. */
+  /** Subjects with a damaged record, which is not examined here. */
   readonly broken: number;
 }
 
 const TAKE_TOKEN: RedisScript = {
   name: "consentryTakeToken",
   lua: `--[[
-  Takes away a token that was replaced, with the session that it opened, unless another one was issued meanwhile.
+  Revokes a replaced token and ends the session it opened, unless another token was issued meanwhile.
   KEYS[1] credential hash
-  ARGV[1] MAC that stands there, "" for none   ARGV[2] number of the token that was issued last
+  ARGV[1] stored MAC, "" for none   ARGV[2] number of the token issued last
   ARGV[3] channel for sessions to end   ARGV[4] device key
-  Reply: 1 taken, 0 there is another one
+  Reply: 1 revoked, 0 there is another token
 ]]
 if (redis.call("HGET", KEYS[1], "mac") or "") ~= ARGV[1] then return 0 end
 redis.call("HDEL", KEYS[1], "mac")
@@ -95,7 +95,7 @@ async function requireAudited({ log, head }: ProofPorts, { audited }: JournalRea
     undefined,
   );
   if (last === undefined || (await log.continues(last))) return;
-  // What a restore or a repair says to be lost is excused; for what else is wrong with the log there is a repair.
+  // A loss reported by a restore or repair is excused; other problems of the log need a repair.
   const verdict = await log.verify(noted);
   if (!verdict.intact && verdict.problem === "rolled-back") throw new GatewayError("REDIS_ROLLED_BACK", "audit");
 }
@@ -106,7 +106,7 @@ async function requirePolicies(redis: Redis, keyspace: Keyspace, { policyVersion
     throw new GatewayError("REDIS_ROLLED_BACK", "policies");
 }
 
-/** The token that came back works for nobody; whoever has the present one needs a new one, as after a restore. */
+/** The replaced token is revoked; the device with the current one needs a new token, as after a restore. */
 async function replacedTokens(redis: Redis, keyspace: Keyspace, { tokens }: JournalReading): Promise<DeviceKey[]> {
   const replaced: DeviceKey[] = [];
   for (const some of chunks([...tokens])) {
@@ -117,10 +117,10 @@ async function replacedTokens(redis: Redis, keyspace: Keyspace, { tokens }: Jour
     for (const [index, [device, latest]] of some.entries()) {
       const fields = replies[2 * index + 1] as (string | null)[] | undefined;
       if (replies[2 * index] === 0) throw new GatewayError("REDIS_ROLLED_BACK", "credentials");
-      // What is no hash lets nobody in.
+      // A value that is no hash allows no login.
       if (fields === undefined) continue;
       const [mac, number] = [fields[0] ?? "", Number(fields[1] ?? 0) || 0];
-      // A later one was issued by a gateway that has a journal of its own; where there is none it was ended.
+      // A higher number was issued by a gateway with its own journal; an empty MAC means the token was revoked.
       if (number > latest.number || (number === latest.number && (mac === "" || mac === latest.mac))) continue;
       const args = [mac, latest.number, keyspace.sessionEnd, device];
       const taken = await orRedisUnavailable(() => runScript(redis, TAKE_TOKEN, [keyspace.credential(device)], args));
@@ -139,7 +139,7 @@ async function fencesBehind(redis: Redis, keyspace: Keyspace, { narrowed }: Jour
     const replies = await orRedisUnavailable(() => execEach(asked));
     for (const [index, [tag, entries]] of some.entries()) {
       if (replies[2 * index + 1] === 0) throw new GatewayError("REDIS_ROLLED_BACK", "subjects");
-      // One that is no number, or is gone, is a damaged record and not a lost one; the ledger tells.
+      // A fence that is no number, or missing, means damage and not loss; the ledger is read to decide.
       if (entries.some(({ fence }) => !(fence <= Number(replies[2 * index] ?? Number.NaN)))) behind.push(tag);
     }
   }
@@ -149,7 +149,7 @@ async function fencesBehind(redis: Redis, keyspace: Keyspace, { narrowed }: Jour
 async function restate(tag: SubjectTag, reading: JournalReading, ports: ProofPorts): Promise<boolean> {
   const fence = Math.max(0, ...(reading.narrowed.get(tag) ?? []).map((one) => one.fence));
   const party = reading.parties.get(tag)?.at(-1);
-  // A hold that ended since needs no restating; one that stands and should not keeps what it keeps.
+  // A hold that ended since need not be stated again; one that should have ended does no harm by standing.
   const latest = new Map((reading.holds.get(tag) ?? []).map((one) => [one.ref, one]));
   const holds = [...latest.values()].flatMap(({ at, hold }) => (hold === undefined ? [] : [{ at, hold }]));
   let again = (await ports.catchUp(tag, { fence, party, holds })) > 0;

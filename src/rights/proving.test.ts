@@ -1,4 +1,4 @@
-/** After a loss nothing goes through before Redis was found to be what it was. */
+/** After a loss of the connection nothing passes before Redis was verified. */
 import { EventEmitter } from "node:events";
 import { expect, test, vi } from "vitest";
 import { GatewayError } from "../model/errors.ts";
@@ -33,7 +33,7 @@ async function proving() {
   return { redis, part, answers, seen };
 }
 
-test("a loss holds everything back, and what was confirmed is noted; once it is answered all goes on", async () => {
+test("a loss of the connection blocks all commands and records what was confirmed; after the check they continue", async () => {
   const { redis, seen } = await proving();
   redis.emit("close");
   expect([redis.held, seen.lost, seen.checks]).toEqual([true, 1, 1]);
@@ -42,7 +42,7 @@ test("a loss holds everything back, and what was confirmed is noted; once it is 
   expect(seen.checks).toBe(2);
 });
 
-test("a loss while it is asked has it asked again", async () => {
+test("a loss during the check triggers another check", async () => {
   const { redis, answers, seen } = await proving();
   redis.emit("close");
   answers.push(async () => void redis.emit("close"));
@@ -51,7 +51,7 @@ test("a loss while it is asked has it asked again", async () => {
   expect(seen.checks).toBe(3);
 });
 
-test("what is not known is asked again until it is", async () => {
+test("the check is repeated until there is a result", async () => {
   const { redis, answers, seen } = await proving();
   answers.push(() => Promise.reject(new GatewayError("REDIS_UNAVAILABLE", "proof")));
   redis.emit("close");
@@ -60,7 +60,7 @@ test("what is not known is asked again until it is", async () => {
   expect(seen.warned).toEqual([{ code: "REDIS_UNAVAILABLE" }]);
 });
 
-test("a Redis that was rolled back is not served from again", async () => {
+test("a Redis that was rolled back is not used again", async () => {
   const { redis, part, answers, seen } = await proving();
   answers.push(() => Promise.reject(new GatewayError("REDIS_ROLLED_BACK", "subjects")));
   part.doubt();
@@ -68,7 +68,7 @@ test("a Redis that was rolled back is not served from again", async () => {
   expect(redis.held).toBe(true);
 });
 
-test("after a stop nothing is held any more", async () => {
+test("after a stop nothing is blocked any more", async () => {
   const { redis, part } = await proving();
   redis.emit("close");
   part.stop();

@@ -1,6 +1,6 @@
 /**
- * When it is asked whether Redis is still what it was: before anything is served, whenever the connection was lost, and
- * whenever Redis does not remember this gateway's last word. Until it is answered nothing goes through.
+ * When Redis is verified against the journal: before anything is served, after every loss of the connection, and
+ * whenever Redis does not know this gateway's last report. Nothing passes until that is done.
  */
 import { setTimeout as delay } from "node:timers/promises";
 import { GatewayError } from "../model/errors.ts";
@@ -9,9 +9,9 @@ import type { HeldRedis } from "../platform/held-redis.ts";
 import type { Part } from "../platform/lifecycle.ts";
 
 export interface ProvingPorts {
-  /** Throws REDIS_ROLLED_BACK when more is lost than can be taken back, anything else when that is not known yet. */
+  /** Throws REDIS_ROLLED_BACK when the loss cannot be repaired, any other error when the result is still unknown. */
   check(): Promise<void>;
-  /** The connection is lost: what Redis has confirmed so far is to be noted. Never throws. */
+  /** The connection is lost: record what Redis has confirmed so far. Never throws. */
   lost(): void;
   readonly fatal: (error: Error) => void;
   readonly log: Log;
@@ -38,7 +38,7 @@ export class Proving implements Part {
   }
 
   async start(): Promise<void> {
-    // Before the first look: what is lost while that is taken is looked at again.
+    // Before the first check: a loss during the check triggers another one.
     this.#redis.on("close", this.#lost);
     this.#redis.on("ready", this.#back);
     await this.#ports.check();
@@ -51,7 +51,7 @@ export class Proving implements Part {
     this.#redis.release();
   }
 
-  /** To be called when Redis does not remember what it was told. */
+  /** Call when Redis does not know what was reported to it. */
   doubt(): void {
     if (this.#redis.held) return;
     this.#lost();
@@ -78,7 +78,7 @@ export class Proving implements Part {
       } catch (error) {
         const code = error instanceof GatewayError ? error.code : "FAULT";
         if (error instanceof GatewayError && code === "REDIS_ROLLED_BACK") return this.#ports.fatal(error);
-        this.#ports.log.warn("not known whether Redis is what it was, nothing is served", { code });
+        this.#ports.log.warn("Redis not verified yet, nothing is served", { code });
         await delay(this.#againMs);
       }
     }

@@ -1,4 +1,4 @@
-/** What nearly everything is built with. */
+/** The arguments that nearly every part needs. */
 import type { Config } from "../config/schema.ts";
 import type { Log } from "../model/log.ts";
 import type { Metrics } from "../observe/metrics.ts";

@@ -1,4 +1,7 @@
-/** Wires the privacy centre: what seals its links and sessions, where spent links and left sessions are noted, and who may look on. */
+/**
+ * Wires the privacy centre: the seals of its links and sessions, the store of used links and left sessions, and the
+ * watchers.
+ */
 import type { Redis } from "ioredis";
 import type { Config } from "../config/schema.ts";
 import { LeftSessions } from "../http/centre/left-sessions.ts";
@@ -25,7 +28,7 @@ export interface Centre {
   readonly http: CentrePort | undefined;
 }
 
-/** A page on a desk and one on a phone for each session, a guardian beside a child, and no more than a small crowd in all. */
+/** A page on a desk and one on a phone per session, a guardian beside a child, and a small number in all. */
 const LOOKING_ON = {
   maxWatchers: 32,
   maxPerSession: 2,

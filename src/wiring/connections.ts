@@ -1,4 +1,4 @@
-/** Connections to Redis, apart by what an outage must mean to their users. */
+/** Connections to Redis, separate by what an outage must mean to their users. */
 import type { Config } from "../config/schema.ts";
 import { GatewayError } from "../model/errors.ts";
 import type { HeldRedis } from "../platform/held-redis.ts";

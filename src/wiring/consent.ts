@@ -16,7 +16,7 @@ import { readOptionFile } from "../platform/start-faults.ts";
 import type { Base } from "./base.ts";
 import type { Safekeeping } from "./safekeeping.ts";
 
-/** What a measurement may replace; the product itself never does. */
+/** What a benchmark may replace; the product itself never does. */
 export interface ConsentOverrides {
   readonly checkConsent?: CheckConsent;
   readonly leases?: typeof Leases;
@@ -31,7 +31,7 @@ export interface Consent {
   readonly leases: Leases;
   readonly policies: Policies;
   readonly ledger: Ledger;
-  /** For whoever else changes ledgers: one line of writers for each subject. */
+  /** For all other ledger changes: one queue of writers per subject. */
   readonly turns: SubjectTurns;
   /** Publishes the shipped policy if it is new. */
   readonly part: Part;

@@ -5,7 +5,7 @@ import type { Base } from "./base.ts";
 
 export interface EventPorts {
   readonly sessionEnded: (device: DeviceKey) => void;
-  /** What was said meanwhile was not heard. */
+  /** Messages sent meanwhile were lost. */
   readonly missed: () => void;
   readonly recordChanged: (concerned: SubjectTag | DeviceKey) => void;
   readonly policyPublished: (version: number) => void;

@@ -1,4 +1,4 @@
-/** Wires access and portability: an export reads the ledger, the decisions, what was set aside, and the store. */
+/** Wires access and portability: an export reads the ledger, the decisions, the dead letters, and the store. */
 import type { ConsentGate } from "../consent/decision/gate.ts";
 import { showDecision } from "../consent/decision/show-decision.ts";
 import { erasureFacts } from "../consent/ledger/erasure-facts.ts";

@@ -1,4 +1,4 @@
-/** Wires ingress: from the socket to the PUBACK, and what devices and services hear in return. */
+/** Wires ingress: from the socket to the PUBACK, and what devices and services receive in return. */
 import type { Keyring } from "../deidentify/keyring.ts";
 import { Admission, type AdmissionPorts } from "../ingress/admission/admission.ts";
 import { Notices, type NoticesPorts } from "../ingress/devices/policy-notices.ts";
@@ -21,7 +21,7 @@ export interface IngressDeps extends Pick<AdmissionPorts, "checkConsent" | "enqu
   readonly fanOut: FanOut;
   readonly erasures: Pick<ErasedTopicsPorts, "acknowledged" | "listening">;
   readonly notices: Pick<NoticesPorts, "standings" | "policyChange">;
-  /** Nothing moves any more: a supervisor must start the process anew. */
+  /** The pipeline is stuck: a supervisor must restart the process. */
   readonly fatal: (error: Error) => void;
 }
 
@@ -30,13 +30,13 @@ export interface Ingress {
   readonly erased: ErasedTopics;
   readonly notices: Notices;
   endDevice(device: DeviceKey): void;
-  /** Ends the sessions of all devices: each has to prove itself again. */
+  /** Ends the sessions of all devices: each has to authenticate again. */
   endDevices(): void;
-  /** To be started before the listeners, when everything behind them can take messages on. */
+  /** Start before the listeners, when everything after them can take messages. */
   readonly parts: readonly Part[];
   /** Last to start, first to stop. */
   readonly listeners: Part;
-  /** Once everything else has stopped. */
+  /** Call when everything else has stopped. */
   close(): Promise<void>;
 }
 
@@ -51,7 +51,7 @@ export function createIngress(base: Base, deps: IngressDeps): Ingress {
   const { mqtt } = config;
   const admission = createAdmission(base, deps);
   const erased = new ErasedTopics({ ...deps.erasures, denied: () => metrics.erasureAnswer("denied") });
-  // What the gateway itself says to a device.
+  // Messages from the gateway itself to a device.
   const send = (topic: string, payload: Buffer, done: (error?: Error) => void): void =>
     broker.send(topic, payload, done);
   const commands: Commands = createCommands(base, deps, {
@@ -148,7 +148,7 @@ function createLogin({ config }: Base, { consent }: IngressDeps, moved: (device:
     config.services,
     {
       publishes: new Rates({ ...rate, remembered: REMEMBERED_DEVICES }),
-      // Twice what a connection may hold, so that it can come back at once.
+      // Twice the limit of one connection, so that a client can reconnect at once.
       subscriptions: new Rates({
         perSecond: SUBSCRIPTIONS_PER_SECOND,
         burst: 2 * maxSubscriptions,
@@ -168,7 +168,7 @@ function createLogin({ config }: Base, { consent }: IngressDeps, moved: (device:
   );
 }
 
-/** Commands of scene services, to devices that they know by pseudonym alone. */
+/** Commands of scene services, to devices that they know only by pseudonym. */
 function createCommands(
   { config, metrics }: Base,
   { checkConsent, consent }: IngressDeps,

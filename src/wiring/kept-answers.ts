@@ -1,9 +1,9 @@
-/** Wires what is kept of answers for requests that come again under the same Idempotency-Key. */
+/** Wires the stored answers to requests that are repeated under the same Idempotency-Key. */
 import { KeptAnswers } from "../rights/kept-answers.ts";
 import type { Base } from "./base.ts";
 
 const HOUR_MS = 3_600_000;
-/** Beyond the longest time in which a request is answered. */
+/** More than the longest time in which a request is answered. */
 const CLAIM_MS = 60_000;
 
 export function createKeptAnswers({ config, keys, redis, keyspace }: Base): KeptAnswers {

@@ -1,6 +1,6 @@
 /**
- * Wires what data leaves through towards services: who of them the policy covers, the account of what each is
- * given, and the topics. Only what is on the account is handed over, and only to who is covered.
+ * Wires the outlets, through which data leave towards services: which services the policy covers, the account of
+ * disclosures, and the topics. Only data in the account are delivered, and only to covered services.
  */
 import type { Redis } from "ioredis";
 import type { Config } from "../config/schema.ts";
@@ -32,21 +32,21 @@ export interface OutletsDeps {
 export interface Outlets {
   readonly fanOut: FanOut;
   readonly disclosures: Disclosures;
-  /** To be started after the policies. Throws what `ServiceCoverage.require` throws. */
+  /** Start after the policies. Throws what `ServiceCoverage.require` throws. */
   readonly part: Part;
   readonly http: Pick<HttpPorts, "disclosures">;
   announce(batch: readonly Outgoing[]): Promise<() => readonly boolean[]>;
-  /** A policy was published: who it does not cover gets nothing from here on. Never rejects. */
+  /** A policy was published: a service it does not cover gets nothing from here on. Never rejects. */
   policyPublished(): Promise<void>;
 }
 
 const MAX_UNSENT_BYTES = 4 * 1024 * 1024;
-/** Well before the end of a lease, at which the connection is ended. */
+/** Well before the end of a lease, at which the connection is closed. */
 const MAX_UNSENT_MS = 500;
-/** Lines of the account known to be on record: all of some 300,000 people with three services. */
+/** Account lines known to be recorded: all lines of about 300,000 subjects with three services. */
 const REMEMBERED_LINES = 1_000_000;
 const FLUSH_MS = 10_000;
-/** For what a lost connection may have kept from being heard. */
+/** In case a lost connection missed a message. */
 const POLICY_POLL_MS = 2_000;
 
 export function createOutlets({ config, redis, keyspace, policies, metrics, log }: OutletsDeps): Outlets {
@@ -110,6 +110,6 @@ export function createOutlets({ config, redis, keyspace, policies, metrics, log 
       },
     },
     announce: (batch) => topics.announce(batch),
-    policyPublished: () => coverage.refresh().catch(() => log.warn("service terms wait and will be checked again")),
+    policyPublished: () => coverage.refresh().catch(() => log.warn("service terms not checked, will be retried")),
   };
 }

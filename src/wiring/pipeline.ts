@@ -1,4 +1,4 @@
-/** Wires what a batch meets after the queue: the worker that takes it out, and the pipeline that settles it. */
+/** Wires what a batch meets after the queue: the worker that takes it, and the pipeline that processes it. */
 import type { Deidentifier } from "../deidentify/deidentify.ts";
 import { allOf, type CheckConsent, SERVICE_PURPOSES } from "../model/consent.ts";
 import { Pipeline, type PipelinePorts } from "../pipeline/pipeline.ts";
@@ -19,7 +19,7 @@ export interface PipelineDeps extends Pick<PipelinePorts, "addressable"> {
   readonly store: Store;
   readonly outlets: Outlets;
   readonly samples: Samples;
-  /** Nothing moves any more: a supervisor must start the process anew. */
+  /** The pipeline is stuck: a supervisor must restart the process. */
   readonly fatal: (error: Error) => void;
 }
 

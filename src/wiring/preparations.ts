@@ -1,7 +1,6 @@
 /**
- * What can be found out about a configuration before anything is begun: that every file it names can be read
- * and says what it must, and that every address it names can be listened on. Whoever mistyped one is told
- * which, and nothing else.
+ * Checks that need only the configuration, before anything is started: every named file is readable and valid, and
+ * every address can be listened on. The error names only the mistyped option.
  */
 import { createServer, type Server } from "node:net";
 import type { Config } from "../config/schema.ts";
@@ -32,7 +31,7 @@ function readFiles({ consent, deidentify, mqtt, backup }: Config, deidentifier: 
   requireWritable("backup.dir", backup.dir, "directory");
 }
 
-/** Under the names that listeners have in the log. */
+/** Under the names of the listeners in the log. */
 function placesOf({ http, mqtt }: Config): ReadonlyMap<string, Place> {
   const { tcp, tls, ws } = mqtt;
   const places = new Map<string, Place>([["http", { ...http, option: "http" }]]);
@@ -42,7 +41,10 @@ function placesOf({ http, mqtt }: Config): ReadonlyMap<string, Place> {
   return places;
 }
 
-/** All at a time, so that two of ours on one port are found as well; closed again, for nobody may come in yet. */
+/**
+ * All at the same time, so that two listeners on one port are detected too; closed again, because no client may connect
+ * yet.
+ */
 async function tryPorts(places: ReadonlyMap<string, Place>): Promise<void> {
   const opened: Server[] = [];
   try {

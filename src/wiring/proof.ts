@@ -1,4 +1,4 @@
-/** Wires the question whether Redis is still what it was: the journal, the audit log and the ledgers that answer it. */
+/** Wires the check whether Redis still has its data: it compares the journal, the audit log and the ledgers. */
 import type { Redis } from "ioredis";
 import type { Config } from "../config/schema.ts";
 import { catchUp } from "../consent/ledger/catch-up.ts";
@@ -24,7 +24,7 @@ import { Proving } from "../rights/proving.ts";
 export interface ProofDeps {
   readonly config: Pick<Config, "redis" | "backup">;
   readonly lookup: Buffer;
-  /** Everything that asks about consent, and every right, goes through it. */
+  /** Everything that concerns consent or rights goes through this connection. */
   readonly redis: HeldRedis;
   readonly keyspace: Keyspace;
   /** How far this process knows the audit log to have got. */
@@ -37,7 +37,7 @@ export interface ProofDeps {
 
 export function createProof(deps: ProofDeps): Proving {
   return new Proving(deps.redis, {
-    check: async () => tell(deps, await proveAnew(deps)),
+    check: async () => tell(deps, await proveAgain(deps)),
     lost: () => {
       // What Redis has confirmed so far, noted where a rolled-back Redis cannot take it back.
       const head = deps.auditLog.known;
@@ -48,8 +48,8 @@ export function createProof(deps: ProofDeps): Proving {
   });
 }
 
-/** Over a connection of its own, since nothing goes through the other one meanwhile. */
-async function proveAnew(deps: ProofDeps): Promise<Proven> {
+/** Over a separate connection, because the other one is blocked meanwhile. */
+async function proveAgain(deps: ProofDeps): Promise<Proven> {
   const { url, commandTimeoutMs } = deps.config.redis;
   const redis = connectRedis(url, "store", commandTimeoutMs);
   try {
@@ -82,7 +82,7 @@ async function proveOn(redis: Redis, { config, keyspace, lookup, auditLog, log }
       return added;
     },
     eraseAgain: async (tag, id) => {
-      // Also what lies before a new chain.
+      // Includes what precedes a new chain.
       const events = await orRedisUnavailable(() => redis.lrange(keyspace.ledger(tag), 0, -1));
       return eraseAgain(events, records, erasure, tag, id);
     },
@@ -92,7 +92,7 @@ async function proveOn(redis: Redis, { config, keyspace, lookup, auditLog, log }
 function tell({ audit, log }: ProofDeps, { subjects, tokens, broken }: Proven): void {
   if (subjects.length + tokens.length > 0) {
     const count = subjects.length + tokens.length;
-    log.error("Redis lacked what the erasure journal says; it is taken back again", {
+    log.error("Redis lost data that the erasure journal has; withdrawn again", {
       code: "REDIS_ROLLED_BACK",
       count,
     });

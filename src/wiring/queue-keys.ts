@@ -1,4 +1,4 @@
-/** Wires the rotation of queue keys: what says which of them are in use, and the folder in which they change. */
+/** Wires the rotation of queue keys: which of them are in use, and the folder in which they change. */
 import { statSync } from "node:fs";
 import { join } from "node:path";
 import type { Redis } from "ioredis";
@@ -21,11 +21,11 @@ export interface QueueKeyDeps {
   readonly audit: Pick<AuditTrail, "note">;
 }
 
-/** The folder is not ours to write in: the operator's command changes keys then. */
+/** The folder is not writable for the gateway: then only the operator's command changes keys. */
 const READ_ONLY = new Set(["EROFS", "EACCES", "EPERM"]);
 
 export async function queueKeyUse(redis: Redis, keyspace: Keyspace): Promise<QueueKeyUse> {
-  // In this order: what a gateway reports to be on its way may be counted as well, and is never missed.
+  // In this order: a batch that a gateway reports in transit may be counted twice, but is never missed.
   const reports = await liveGateways(redis, keyspace);
   const seals = await sealsByKey(redis, keyspace);
   for (const [id, count] of await noticesByKey(redis, keyspace)) seals.set(id, (seals.get(id) ?? 0) + count);
@@ -42,7 +42,7 @@ export function queueKeyRetention(deps: QueueKeyDeps): RetentionItem {
     run: async (): Promise<Omit<RetentionResult, "kind">> => {
       const plan = await planOf(deps);
       try {
-        // Whoever comes first, the gateway or the operator, says so; the other finds it done.
+        // Gateway and operator may do this at the same time: the first one writes the line, the other finds it done.
         for (const id of plan.spent) if (removeKey(dir, id)) await audited("key-destroyed", id);
         const made = plan.rotate ? addQueueKey(dir, plan.active) : undefined;
         if (made !== undefined) await audited("key-rotated", made);
@@ -62,7 +62,7 @@ async function planOf({ config, redis, keyspace }: QueueKeyDeps): Promise<Rotati
   const { active } = queue;
   const { mtimeMs } = statSync(join(config.keys.dir, "queue", `${active}.key`));
   const present = { active, ids: [...queue.all.keys()], activeForMs: Date.now() - mtimeMs };
-  // One key alone cannot go, so nothing has to be counted.
+  // A single key cannot be removed, so nothing has to be counted.
   const alone = async () => ({ reports: await liveGateways(redis, keyspace), seals: new Map<string, number>() });
   const use = queue.all.size === 1 ? await alone() : await queueKeyUse(redis, keyspace);
   return { ...planRotation(present, queueKeyDays * DAY_MS, use), active };

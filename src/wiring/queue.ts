@@ -1,4 +1,4 @@
-/** Wires the queue: what seals a batch and makes it durable, how much waits there, and what was set aside. */
+/** Wires the queue: sealing and durability of batches, the size of the backlog, and the dead letters. */
 import type { TellDamage } from "../model/damage.ts";
 import { type Part, partOf } from "../platform/lifecycle.ts";
 import { Periodic } from "../platform/periodic.ts";
@@ -13,7 +13,7 @@ import { Producer } from "../queue/producer.ts";
 import { Writable } from "../queue/writable.ts";
 import type { Base } from "./base.ts";
 
-/** What a measurement may replace; the product itself never does. */
+/** What a benchmark may replace; the product itself never does. */
 export interface QueueOverrides {
   readonly envelope?: Pick<Envelope, "seal" | "open">;
 }
@@ -24,13 +24,13 @@ export interface Queue {
   readonly handedOver: HandedOver;
   readonly producer: Producer;
   readonly writable: Writable;
-  /** Refuses to start on a Redis that does not write; to be started right after the connections. */
+  /** Refuses to start on a Redis that rejects writes; start right after the connections. */
   readonly writablePart: Part;
   readonly deadLetters: DeadLetters;
   readonly backlog: Backlog;
-  /** What a PUBACK is worth; known once its part has started. */
+  /** What a PUBACK guarantees; known once its part has started. */
   durability(): Durability | undefined;
-  /** Refuses to start on less than the configuration demands; to be started right after Redis. */
+  /** Refuses to start with less durability than configured; start right after Redis. */
   readonly durabilityPart: Part;
   readonly parts: readonly Part[];
 }
@@ -80,7 +80,7 @@ export function createQueue(base: Base, sealing: QueueKeys, damaged: TellDamage,
     log,
   );
 
-  // From memory alone: the metrics are wanted most when Redis hangs.
+  // From memory alone: the metrics are needed most when Redis hangs.
   metrics.beforeScrape(() => {
     metrics.gauge("backlogMessages", backlog.depth.messages);
     metrics.gauge("backlogBytes", backlog.depth.bytes);

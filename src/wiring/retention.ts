@@ -1,4 +1,4 @@
-/** Everything that is kept for a time only, and what lets it go; for the gateway and for the operator's command alike. */
+/** Everything with a retention time and how it is deleted; used by the gateway and by the operator's command. */
 import type { Redis } from "ioredis";
 import type { Config } from "../config/schema.ts";
 import type { Leases } from "../consent/fence/leases.ts";
@@ -72,7 +72,7 @@ export function createRetention(deps: RetentionDeps): Retention {
           deletionGuard(deps.leases),
         ),
     }),
-    // After the dead letters: with them the last seal under a key may have gone.
+    // After the dead letters: they may have been the last to need a key.
     queueKeyRetention(deps),
     counted("disclosures", {
       due: async () => disclosures.older(dayOf(await cutoffs.before(retention.disclosureDays)), await held()),
@@ -108,7 +108,7 @@ function rows(
 ): RetentionItem {
   return rowItem(kind, {
     beforeMs,
-    // Counts of a cell name nobody and are under no hold.
+    // Counts per cell identify no one and are under no hold.
     except: async () => (measurement === "cell_activity" ? [] : namesUnderHold(deps)),
     count: (old, signal) => deps.rows.count({ measurement, ...old }, signal),
     remove: (old, signal) => deps.rows.remove({ measurement, ...old }, signal),
@@ -140,7 +140,7 @@ function expiredConsents(deps: RetentionDeps, clock: AgreedClock): RetentionItem
   });
 }
 
-/** The policy stopped their use already; here the ledgers come to tell of it. */
+/** The policy stopped their use already; here it is recorded in the ledgers. */
 function suspendedConsents({ redis, keyspace, audit, damaged }: RetentionDeps): RetentionItem {
   const suspensions = new Suspensions(redis, keyspace, { now: Date.now, damaged });
   return counted("suspendedConsents", {

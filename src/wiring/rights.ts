@@ -1,6 +1,6 @@
 /**
- * Wires what a data subject can ask for besides consent: erasure, with its queue, its receipts and the
- * topics on which services answer.
+ * Wires the rights of a data subject besides consent: erasure, with its queue, its receipts and the topics on which
+ * services answer.
  */
 import type { Config } from "../config/schema.ts";
 import type { Leases } from "../consent/fence/leases.ts";
@@ -39,7 +39,7 @@ import { ReceiptKeys, receiptKeysMac } from "../rights/receipts/keys.ts";
 import { ReceiptSigner } from "../rights/receipts/signer.ts";
 import type { PatientStart } from "../sinks/patient-start.ts";
 
-/** An erasure that a crash or a fault left without a turn waits at most this long for one. */
+/** An erasure that a crash or a fault left unscheduled waits at most this long. */
 const TAKE_UP_MS = 15_000;
 const SURVEY_MS = 2_000;
 const COMPARE_CLOCKS_MS = 60_000;
@@ -64,9 +64,9 @@ export interface RightsDeps {
   readonly audit: Pick<AuditTrail, "note">;
   /** Notes on disk, outside Redis, that the subject's data must not come back with a backup. */
   readonly journal: ErasurePorts["journal"];
-  /** Sends to the services that listen; answers whom it was sent to just now. */
+  /** Sends to the connected services; returns the services it was sent to. */
   readonly tell: (notice: Notice) => readonly string[];
-  /** Drops whatever memory holds under these pseudonyms, of any purpose. */
+  /** Removes from memory everything under these pseudonyms, of any purpose. */
   readonly forgetNames: (names: readonly Pseudonym[]) => void;
   readonly metrics: Pick<Metrics, "erasureCompleted" | "erasureAnswer" | "erasuresOpen" | "gauge">;
   readonly damaged: TellDamage;
@@ -78,7 +78,7 @@ export interface Rights {
   readonly parts: readonly Part[];
   readonly erasures: Erasures;
   readonly http: Pick<HttpPorts, "erasures" | "receiptKeys" | "signer">;
-  /** A service says that it has forgotten. Rejects when that could not be noted. */
+  /** A service reports that it has deleted its data. Rejects when that could not be recorded. */
   acknowledged(id: string, purpose: ServicePurpose, service: string): Promise<void>;
 }
 
@@ -183,7 +183,7 @@ function erasurePorts(deps: RightsDeps, signer: ReceiptSigner, remnants: KeyRemn
   };
 }
 
-/** The store takes no question before it has started. */
+/** The store accepts no query before it has started. */
 function erasableSink({ sink, store }: Pick<RightsDeps, "sink" | "store">): ErasableSink {
   return {
     name: sink.name,

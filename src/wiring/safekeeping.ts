@@ -1,6 +1,6 @@
 /**
- * Wires what lets an installation outlive a loss: keys that may change while it works, the heartbeat by which
- * other gateways know that it is alive, backups, and the journal of what no restore may undo.
+ * Wires what protects an installation against loss: keys that may change at run time, the heartbeat that shows other
+ * gateways that this one is alive, backups, and the journal of what no restore may undo.
  */
 import type { Config } from "../config/schema.ts";
 import { ledgerVerifies } from "../consent/ledger/store.ts";
@@ -44,9 +44,9 @@ export interface SafekeepingDeps {
 export interface Safekeeping {
   readonly liveKeys: LiveKeys;
   readonly journal: JournalNotes;
-  /** Takes changed key files up at once. Never throws. */
+  /** Reloads changed key files at once. Never throws. */
   reloadKeys(): void;
-  /** To be started right after Redis, before anything is read or written. */
+  /** Start right after Redis, before anything is read or written. */
   readonly parts: readonly Part[];
 }
 
@@ -74,7 +74,7 @@ export function createSafekeeping(deps: SafekeepingDeps): Safekeeping {
   });
   const beat = async (): Promise<void> => {
     liveKeys.reload();
-    // Without Redis there is nobody to tell; as soon as it is back we tell again.
+    // Without Redis no gateway can be told; the next heartbeat reports again.
     await presence.beat().catch(() => undefined);
   };
   const beats = new Periodic([{ name: "presence", everyMs: BEAT_MS, run: beat }], log);
@@ -103,7 +103,7 @@ export function createSafekeeping(deps: SafekeepingDeps): Safekeeping {
   };
 }
 
-/** For the audit log: the kinds of damage there were. */
+/** For the audit log: the kinds of damage found. */
 export function toldDamage({ damaged }: Pick<BackupResult, "damaged">): AuditDetail {
   return Object.fromEntries(
     DAMAGE_KINDS.flatMap((kind) => (damaged[kind] === 0 ? [] : [[`damaged-${kind}`, damaged[kind]]])),
@@ -148,8 +148,8 @@ function backups(
     );
     const done = await schedule.alone(() => archives.purge({ lookup, masters: [...liveKeys.masters, ...former] }));
     if (done === undefined) return;
-    if (done.sealed > 0) log.info("keys of erased subjects taken out of archives", { count: done.sealed });
-    if (done.locked > 0) log.warn("archives of subject keys that no key here opens", { count: done.locked });
+    if (done.sealed > 0) log.info("keys of erased subjects removed from archives", { count: done.sealed });
+    if (done.locked > 0) log.warn("archives of subject keys that no configured key opens", { count: done.locked });
   };
   const turns = new Periodic(
     [
@@ -168,9 +168,9 @@ function backups(
         throw new GatewayError("KEY_INVALID", "backup.key: missing");
       }
       turns.start();
-      // The first one needs nobody to wait for it, and nobody to be kept waiting.
-      void turn().catch(() => log.warn("backup failed, it is tried again", { stage: "backup" }));
-      void purge().catch(() => log.warn("key archives not purged, it is tried again", { stage: "backup" }));
+      // The first backup must not delay the start.
+      void turn().catch(() => log.warn("backup failed, will be retried", { stage: "backup" }));
+      void purge().catch(() => log.warn("key archives not purged, will be retried", { stage: "backup" }));
     },
     stop: () => turns.stop(),
   };

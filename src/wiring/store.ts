@@ -1,4 +1,4 @@
-/** Wires the store: InfluxDB with what spaces attempts while it is away, and how busy cells were. */
+/** Wires the store: InfluxDB with the circuit breaker for its outages, and the activity counts of cells. */
 import type { AnalyticsRecord } from "../model/deidentified.ts";
 import { GatewayError } from "../model/errors.ts";
 import type { Sink } from "../model/sink.ts";
@@ -19,7 +19,7 @@ export interface Store {
   readonly reached: PatientStart;
   readonly breaker: CircuitBreaker;
   readonly activity: CellActivity;
-  /** Definite: the store has every record but the rejected ones. Timed and counted. */
+  /** Definite: the store has every record except the rejected ones. Timed and counted. */
   write(records: readonly AnalyticsRecord[], signal: AbortSignal): Promise<{ readonly rejected: readonly number[] }>;
   /** True while there is nothing to wait for. */
   readonly available: boolean;
@@ -81,7 +81,7 @@ export function createStore({ config, vocabulary, metrics, log }: Base): Store {
   };
 }
 
-/** Times a write and counts how it failed. */
+/** Times a write and counts its failures. */
 async function observed<T>(write: () => Promise<T>, metrics: Metrics): Promise<T> {
   const startedAt = performance.now();
   try {

@@ -57,7 +57,7 @@ export interface Upkeep {
 }
 
 const HOLD_SURVEY_MS = 60_000;
-/** How much of the audit log could be taken back without being noticed. */
+/** How much of the audit log, at most, could be rolled back without detection. */
 const HEAD_MS = 300_000;
 
 export function createUpkeep(deps: UpkeepDeps): Upkeep {

@@ -54,7 +54,7 @@ test("asked for all debug output there is, a gateway shows no message, id, addre
   expect((await leakScan({ files: [logs], canaries: canaries.all })).leaks).toEqual([]);
   const lines = (await readFile(join(logs, "gateway.log"), "utf8")).split("\n");
   expect(lines.filter((line) => line.includes("would show what devices send"))).toEqual([
-    "consentry: ignored, as it would show what devices send: DEBUG, NODE_DEBUG, NODE_DEBUG_NATIVE, diagnostic reports",
+    "consentry: ignored, because it would show what devices send: DEBUG, NODE_DEBUG, NODE_DEBUG_NATIVE, diagnostic reports",
   ]);
 });
 
@@ -65,7 +65,7 @@ test("with what cannot be switched off nothing runs, however it is said", async 
     usage([], { NODE_OPTIONS: "--trace_event_categories=node.http" }),
   ]);
   const named = ["--tls-keylog", "--trace-tls", "--heapsnapshot-signal", "--trace-event-categories"];
-  const words = (option: string) => `CONFIG_INVALID: ${option}: would write down what devices send\n`;
+  const words = (option: string) => `CONFIG_INVALID: ${option}: would output what devices send\n`;
   expect(refused).toEqual(named.map((option) => ({ code: 2, stderr: words(option) })));
 });
 

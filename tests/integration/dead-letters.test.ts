@@ -96,7 +96,7 @@ test("it is set aside and its neighbours are stored; list and inspect say nothin
     expect(JSON.stringify(stored)).not.toContain(secret);
   }
   expect(await run("purge", "all")).toEqual(["2 removed"]);
-  expect(await run("list")).toEqual(["nothing was set aside"]);
+  expect(await run("list")).toEqual(["no dead letters"]);
 });
 
 test("tried again before the cause is gone it is set aside again; afterwards it is stored", async () => {
@@ -112,7 +112,7 @@ test("tried again before the cause is gone it is set aside again; afterwards it 
   expect(row).toMatchObject({ seq: SECRET, open: true, model: "hub" });
   expect(Object.values(row)).toContain(500);
   await system.settled();
-  expect(await run("list")).toEqual(["nothing was set aside"]);
+  expect(await run("list")).toEqual(["no dead letters"]);
 });
 
 test("a withdrawal takes it away, and of what is replayed at that moment nothing is stored", async () => {

@@ -226,7 +226,7 @@ describe("places", () => {
       await expect(read(await exports.begin(ANNA, NOBODY_ELSE))).rejects.toThrow("away");
     }
     expect(logged).toHaveLength(6);
-    expect(logged[0]).toBe("an export broke off FAULT");
+    expect(logged[0]).toBe("export aborted FAULT");
   });
 });
 

@@ -443,7 +443,7 @@ describe("a long export", () => {
       readFile(join(system.stack.dir, "logs", "gateway.log"), "utf8"),
       everythingIn(system.redis),
     ]);
-    expect(log).toContain("an export broke off");
+    expect(log).toContain("export aborted");
     for (const secret of [device.id, device.subject, device.token]) {
       expect(log).not.toContain(secret);
       expect(redis).not.toContain(secret);

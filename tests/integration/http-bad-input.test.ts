@@ -223,7 +223,7 @@ test("an outage of Redis is a 503 with a time to come back, and a log line with 
   }
   const failed = ["request failed", { stage: "http", status: 503, code: "REDIS_UNAVAILABLE" }];
   // A withdrawal is tried although its audit lines cannot be written: before it, and after it.
-  const late = ["audit line is late", { stage: "audit", code: "REDIS_UNAVAILABLE" }];
+  const late = ["audit line not written, will be retried", { stage: "audit", code: "REDIS_UNAVAILABLE" }];
   expect(api.logged.slice(1)).toEqual([failed, failed, late, failed, late, failed, failed]);
 });
 

@@ -188,7 +188,7 @@ test("the master key changes under load: names stay, the former key is retired a
   publishing = await new Publishing().start();
   const rotated = await keys("rotate", "master");
   expect(rotated).toMatchObject({ code: 0, error: "" });
-  expect(rotated.lines[0]).toBe("1 subject keys wrapped anew");
+  expect(rotated.lines[0]).toBe("1 subject keys rewrapped");
   const retired = /keys -- destroy (master-[0-9a-f]{16})/.exec(rotated.lines.join("\n"))?.[1] ?? "none";
   const late = await system.device();
   await system.say(late, { status: { seq: LATER + 3 } });
@@ -217,7 +217,9 @@ test("a rotation of the master key that was broken off goes on with the same nex
   // The next key is there and nothing is wrapped anew yet, as after a crash.
   beginMaster(keysDir);
   const next = (await typed("list")).lines.find((line) => line.startsWith("master-next"))?.split(/ +/)[1];
-  expect((await keys("check")).lines).toEqual(["a rotation of the master key was broken off; run rotate master again"]);
+  expect((await keys("check")).lines).toEqual([
+    "a rotation of the master key was interrupted; run rotate master again",
+  ]);
   await system.stack.startGateway();
   await system.say(device, { status: { seq: LATER + 5 } });
   expect(await keys("rotate", "master")).toMatchObject({ code: 0, error: "" });
@@ -252,6 +254,6 @@ test("nothing that is printed is a key", async () => {
   expect(printed).not.toMatch(/[0-9a-f]{32}/);
   await unlink(join(keysDir, "backup.key"));
   expect((await keys("check")).lines).toEqual(["backup.key is missing: no backup can be taken"]);
-  expect((await typed("create")).lines).toEqual(["backup key made"]);
+  expect((await typed("create")).lines).toEqual(["backup key created"]);
   expect((await typed("rotate", "token")).code).toBe(2);
 });

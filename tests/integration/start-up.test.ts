@@ -133,7 +133,9 @@ test("keys that did not make what Redis holds are refused, and none are made whe
   expect(orphaning).toContain("KEY_INVALID: keys.dir: no keys, and Redis holds an installation that needs its own");
   expect(existsSync(join(folder, "keys"))).toBe(false);
   readKeys(join(folder, "keys"), { create: true });
-  expect(await starting(folder, file)).toContain("KEY_INVALID: lookup.key: another one made what this Redis holds");
+  expect(await starting(folder, file)).toContain(
+    "KEY_INVALID: lookup.key: this Redis was written with another lookup key",
+  );
 
   await redis.del("consentry:credential:someone");
   expect(await starting(folder, file)).toMatchObject({ durability: "fsync" });

@@ -1,4 +1,4 @@
-/** What the consent check says of a device, and that it always says under which key earlier rows are found. */
+/** The consent check's answer for a device, which always includes the key that finds earlier rows. */
 import { describe, expect, it } from "vitest";
 import { allOf, type Decision, NO_SUBJECT_KEY } from "../../model/consent.ts";
 import type { DeviceKey, DeviceRef, SubjectTag } from "../../model/ids.ts";
@@ -29,16 +29,16 @@ async function verdictOf(decision: Decision | undefined, admittedAt?: number) {
 }
 
 describe("the consent check", () => {
-  it("tells the grants, the key and the revision they hold at", async () => {
+  it("returns the grants, the key and the revision", async () => {
     expect(await verdictOf(given, 3)).toEqual({ grants: SCENE, wrappedSubjectKey: "wrapped", revision: 3 });
     expect(await verdictOf(given)).toEqual({ grants: SCENE, wrappedSubjectKey: "wrapped", revision: 3 });
   });
 
-  it("refuses a message admitted before a withdrawal and a new consent, and tells the key that finds what it left", async () => {
+  it("refuses a message admitted before a withdrawal and a new consent, and returns the key of its earlier rows", async () => {
     expect(await verdictOf(given, 1)).toEqual({ refusal: "consent-withdrawn", wrappedSubjectKey: "wrapped" });
   });
 
-  it("tells the key with every other refusal too, if there is one", async () => {
+  it("returns the key with every other refusal too, if there is one", async () => {
     expect(await verdictOf({ ...given, state: "withdrawn" }, 3)).toEqual({
       refusal: "consent-withdrawn",
       wrappedSubjectKey: "wrapped",

@@ -1,6 +1,6 @@
 /**
- * May each of these devices' messages be used, and for what: one round trip for a whole batch, and the rule
- * applied to each answer. Asked at admission, and again right before anything is written.
+ * Whether each of these devices' messages may be used, and for what: one round trip for a whole batch, and the rule
+ * applied to each answer. Called at admission, and again right before any write.
  */
 import { type CheckConsent, type Decision, NO_SUBJECT_KEY, type Verdict } from "../../model/consent.ts";
 import { decide } from "./decide.ts";
@@ -18,7 +18,7 @@ export function consentCheck(gate: Pick<ConsentGate, "read">): CheckConsent {
       }
       const { revision, wrappedSubjectKey } = decision;
       const admitted = devices[index]?.revision ?? revision;
-      // What was taken back while a message waited does not come back to it with a later consent.
+      // What was withdrawn while a message waited stays withdrawn for it, even after a later consent.
       const grants = admitted === revision ? verdict.grants : verdict.grants & heldSince(decision.since, admitted);
       if (grants === 0) return { refusal: "consent-withdrawn", wrappedSubjectKey: keyOf(decision) };
       return { grants, wrappedSubjectKey, revision };

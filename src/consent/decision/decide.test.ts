@@ -13,7 +13,7 @@ const anyFloors: fc.Arbitrary<PolicyFloors> = fc.record({
   scene: floor,
   network: floor,
 });
-/** Close to every boundary, so that each rule is met from both sides. */
+/** Values close to every boundary, so that each rule is tested from both sides. */
 const anyCase = fc
   .record({ expiry: fc.constantFrom(-1, 0, 1, 1_000), version: fc.integer({ min: 1, max: 3 }) })
   .chain(({ expiry, version }) =>
@@ -49,7 +49,7 @@ function* everyCombination(): Generator<{ decision: Decision; floors: PolicyFloo
                 }
 }
 
-/** The rule said a second time and in another way: bit by bit, each bit allowed only if nothing speaks against it. */
+/** The rule written a second time in another way: bit by bit, each bit allowed only if nothing forbids it. */
 function allowedBits({ decision, floors }: { decision: Decision; floors: PolicyFloors }): number {
   let bits = 0;
   for (let bit = 0; bit < 16; bit += 1) {
@@ -68,7 +68,7 @@ function allowedBits({ decision, floors }: { decision: Decision; floors: PolicyF
 }
 
 describe("every combination of state, expiry, floors, minor, guardian, hold and grants", () => {
-  test("grants exactly the bits against which nothing speaks, and always says why not", () => {
+  test("grants exactly the bits that nothing forbids, and always gives a reason for a refusal", () => {
     let count = 0;
     for (const one of everyCombination()) {
       const verdict = decide(one.decision, one.floors, NOW);
@@ -80,7 +80,7 @@ describe("every combination of state, expiry, floors, minor, guardian, hold and 
   });
 });
 
-describe("for any decision at all", () => {
+describe("for any decision", () => {
   test("agrees with the bit-by-bit rule", () => {
     fc.assert(
       fc.property(anyCase, anyFloors, (decision, floors) => {
@@ -105,7 +105,7 @@ describe("for any decision at all", () => {
     );
   });
 
-  test("a clock or an expiry that is not a number denies", () => {
+  test("a clock or an expiry that is NaN denies", () => {
     fc.assert(
       fc.property(anyDecision, anyFloors, (decision, floors) => {
         expect(decide(decision, floors, Number.NaN).grants).toBeUndefined();
@@ -116,7 +116,7 @@ describe("for any decision at all", () => {
   });
 });
 
-describe("names the reason", () => {
+describe("the reason of a refusal", () => {
   const given: Decision = {
     state: "given",
     fence: 0,
@@ -147,7 +147,7 @@ describe("names the reason", () => {
     expect(decide(decision, floors, NOW)).toEqual({ refusal });
   });
 
-  test("policy-superseded when no floors can be read", () => {
+  test("is policy-superseded when no floors can be read", () => {
     expect(decide(given, DENY_ALL_FLOORS, NOW)).toEqual({ refusal: "policy-superseded" });
   });
 });

@@ -1,6 +1,6 @@
 /**
- * May we, and with what: the whole rule in one pure function. Anything missing, unreadable or
- * not provably allowed is a refusal.
+ * May these data be used, and for what: the whole rule in one pure function. Anything missing, unreadable or not
+ * provably allowed is refused.
  */
 import {
   CATEGORIES,
@@ -15,7 +15,7 @@ type Allowed =
   | { readonly grants: Grants; readonly refusal?: undefined }
   | { readonly refusal: ConsentRefusal; readonly grants?: undefined };
 
-/** What the rule asks of a decision. */
+/** The fields of a decision that the rule reads. */
 export type Decided = Pick<
   Decision,
   "state" | "expiresAt" | "policyVersion" | "grants" | "minor" | "guardianVerified" | "held"
@@ -25,8 +25,8 @@ const ALL_CATEGORIES = (1 << CATEGORIES.length) - 1;
 const ANALYTICS_BITS = ALL_CATEGORIES << (PURPOSES.indexOf("analytics") * CATEGORIES.length);
 
 /**
- * The grants that hold at `nowMs`, or the first reason why none does. Order of reasons: no record,
- * hold, state, expiry, guardian, purposes, policy.
+ * The grants that hold at `nowMs`, or the first reason why none does. Order of reasons: no record, hold, state, expiry,
+ * guardian, purposes, policy.
  */
 export function decide(decision: Decided | undefined, floors: PolicyFloors, nowMs: number): Allowed {
   if (decision === undefined) return { refusal: "no-consent" };
@@ -34,11 +34,11 @@ export function decide(decision: Decided | undefined, floors: PolicyFloors, nowM
   if (decision.state === "withdrawn") return { refusal: "consent-withdrawn" };
   if (decision.state === "expired") return { refusal: "consent-expired" };
   if (decision.state !== "given") return { refusal: "no-consent" };
-  // Written so that an expiry or a clock that is not a number denies too.
+  // Written so that an expiry or a clock that is NaN also denies.
   if (!(decision.expiresAt > nowMs)) return { refusal: "consent-expired" };
   if (decision.minor && !decision.guardianVerified) return { refusal: "guardian-missing" };
 
-  // A minor's data serve what the household uses, never analysis, guardian or not.
+  // A minor's data serve the household, never analytics, with or without a guardian.
   const offered = decision.minor ? decision.grants & ~ANALYTICS_BITS : decision.grants;
   if (offered === 0) return { refusal: "purpose-denied" };
   const grants = offered & bitsAbove(floors, decision.policyVersion);
@@ -47,7 +47,7 @@ export function decide(decision: Decided | undefined, floors: PolicyFloors, nowM
 
 const NO_FLOORS: PolicyFloors = { analytics: 0, weather: 0, scene: 0, network: 0 };
 
-/** What the subject allows at `nowMs`, whatever the policy has become since. */
+/** What the subject allows at `nowMs`, regardless of policy changes since. */
 export function allowed(decision: Decided | undefined, nowMs: number): Grants {
   return decide(decision, NO_FLOORS, nowMs).grants ?? 0;
 }

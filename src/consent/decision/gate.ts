@@ -1,6 +1,6 @@
 /**
- * Reads the decisions of a whole batch in one round trip, together with the policy floors.
- * Nothing is cached: a withdrawal must hold for the very next batch.
+ * Reads the decisions of a whole batch and the policy floors in one round trip. Nothing is cached: a withdrawal must
+ * hold for the very next batch.
  */
 import type { Redis } from "ioredis";
 import type { Decision, PolicyFloors } from "../../model/consent.ts";
@@ -11,10 +11,10 @@ import { decodeFloors, type FloorPlan, floorsAt } from "../policy/floors.ts";
 import { decodeDecision } from "./record.ts";
 
 export interface GateReading {
-  /** In the order of the references asked for; `undefined` where there is none or it cannot be read. */
+  /** In the order requested; `undefined` where a decision is missing or unreadable. */
   readonly decisions: (Decision | undefined)[];
   readonly floors: PolicyFloors;
-  /** Those floors, and the ones that will hold later. */
+  /** Those floors, and the ones that take effect later. */
   readonly plan: FloorPlan;
 }
 
@@ -27,7 +27,7 @@ export class ConsentGate {
     this.#keyspace = keyspace;
   }
 
-  /** One MGET, floors included, so that both belong to the same moment. Throws `REDIS_UNAVAILABLE`. */
+  /** One MGET, floors included, so that both are read at the same moment. Throws `REDIS_UNAVAILABLE`. */
   async read(refs: readonly DeviceRef[]): Promise<GateReading> {
     const names = new Array<string>(refs.length + 1);
     names[0] = this.#keyspace.policyFloors;

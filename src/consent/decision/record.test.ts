@@ -3,7 +3,7 @@ import { expect, test } from "vitest";
 import { anyDecision } from "../../../tests/arbitraries/decision.ts";
 import { decodeDecision, encodeDecision } from "./record.ts";
 
-test("what was encoded decodes to the same decision", () => {
+test("an encoded decision decodes to the same decision", () => {
   fc.assert(
     fc.property(anyDecision, (decision) => {
       expect(decodeDecision(encodeDecision(decision))).toEqual(decision);
@@ -11,7 +11,7 @@ test("what was encoded decodes to the same decision", () => {
   );
 });
 
-test("only a text that encoding could have written decodes: any edit is a denial or a canonical record", () => {
+test("only text that encoding can produce decodes: any edit gives a denial or another canonical record", () => {
   const edited = fc.tuple(
     anyDecision,
     fc.nat(),
@@ -30,7 +30,7 @@ test("only a text that encoding could have written decodes: any edit is a denial
   );
 });
 
-test("arbitrary text is no decision", () => {
+test("arbitrary text decodes to no decision", () => {
   fc.assert(
     fc.property(fc.string({ unit: "binary" }), (text) => {
       expect(decodeDecision(text)).toBeUndefined();
@@ -55,6 +55,6 @@ test.each([
   "3|given|0|0|1|15|0|0|0|0|1.15|key|more",
   "3|given|0|0|1|15|0|0|0",
   `3|given|0|0|1|15|0|0|0|0|1.15|${"k".repeat(2_000)}`,
-])("%j is no decision", (text) => {
+])("%j decodes to no decision", (text) => {
   expect(decodeDecision(text)).toBeUndefined();
 });

@@ -9,7 +9,7 @@ import type { ConsentState, Decision } from "../../model/consent.ts";
 const FORMAT = "3|";
 const SEPARATOR = 0x7c;
 const ZERO = 0x30;
-/** Digits that a safe integer can have without a comparison at the end. */
+/** Digits a safe integer can have without a comparison at the end. */
 const MAX_DIGITS = 15;
 const MAX_GRANTS = 0xffff;
 const MAX_RECORD_LENGTH = 1024;
@@ -41,14 +41,14 @@ export function decodeDecision(text: string | null | undefined): Decision | unde
   const guardian = nextNumber(text);
   const held = nextNumber(text);
   const revision = nextNumber(text);
-  // A field that could not be read is -1; the flags may be nothing but 0 and 1.
+  // A field that could not be parsed is -1; the flags may only be 0 or 1.
   if (fence < 0 || expiresAt < 0 || policyVersion < 0 || revision < 0 || grants < 0 || grants > MAX_GRANTS)
     return undefined;
   if (minor >>> 1 !== 0 || guardian >>> 1 !== 0 || held >>> 1 !== 0) return undefined;
 
   const sinceEnd = text.indexOf("|", cursor);
   if (sinceEnd < 0) return undefined;
-  // Read only for a message that was admitted under an earlier revision, which is rare.
+  // Needed only for a message admitted under an earlier revision, which is rare.
   const since = text.slice(cursor, sinceEnd);
   const wrappedSubjectKey = text.slice(sinceEnd + 1);
   if (wrappedSubjectKey === "" || wrappedSubjectKey.includes("|")) return undefined;
@@ -67,7 +67,9 @@ export function decodeDecision(text: string | null | undefined): Decision | unde
   };
 }
 
-/** Where `nextNumber` reads on. Decoding never yields, so one cursor serves every call without an allocation. */
+/**
+ * Position where `nextNumber` continues. Decoding never yields, so one cursor serves every call without an allocation.
+ */
 let cursor = 0;
 
 /** The decimal number up to the next separator, without sign or leading zero; -1 when there is none. */

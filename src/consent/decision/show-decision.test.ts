@@ -1,4 +1,6 @@
-/** An export tells what the gate decides: what is used is never more than what is given, and nothing is used that is refused. */
+/**
+ * An export shows what the gate decides: what is used is never more than what is given, and nothing refused is used.
+ */
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { anyDecision } from "../../../tests/arbitraries/decision.ts";
@@ -10,7 +12,7 @@ import { showDecision } from "./show-decision.ts";
 const FLOORS = { analytics: 1, weather: 1, scene: 1, network: 1 };
 const device = "d" as DeviceKey;
 
-test("what is shown as given is what was granted, and what is used the gate lets through", () => {
+test("shows as given what was granted, and as used only what the gate allows", () => {
   const version = fc.integer({ min: 0, max: 100_000 });
   const floors = fc.record({ analytics: version, weather: version, scene: version, network: version });
   fc.assert(
@@ -24,7 +26,7 @@ test("what is shown as given is what was granted, and what is used the gate lets
   );
 });
 
-test("what a purpose cannot use is given and not used", () => {
+test("shows what a purpose cannot use as given but not used", () => {
   const granted = grantsOf({ weather: ["model", "location"], scene: ["model"] });
   const [base] = fc.sample(anyDecision, 1);
   const decision = { ...base, state: "given", expiresAt: 2, policyVersion: 1, minor: false, held: false } as never;

@@ -1,4 +1,4 @@
-/** A decision in the words of an export: what was given, what of it is used, and why not the rest. Pure. */
+/** A decision in the words of an export: what was given, what of it is used, and why the rest is not. Pure. */
 import {
   CATEGORIES,
   type Decision,
@@ -48,7 +48,7 @@ function byPurpose(grants: Grants): ExportLineOf<"decision">["given"] {
   return given;
 }
 
-/** A purpose makes no use of what it has no need of, whatever was granted. */
+/** A purpose does not use what it does not need, whatever was granted. */
 function usableOf(grants: Grants): Grants {
   return PURPOSES.reduce((used, purpose) => {
     const mask = usable(grants, purpose, EVERY_CATEGORY);

@@ -1,23 +1,23 @@
 /**
- * Since when each grant of a device has held without a break. A message may be used only for what was
- * granted when it was admitted and has been ever since: what was withdrawn while it waited in the queue
- * does not come back to it with a later consent.
+ * Since when each grant of a device has held without a break. A message may be used only for what was granted when it
+ * was admitted and at all times since: a later consent does not restore what was withdrawn while it waited in the
+ * queue.
  */
 import type { Grants } from "../../model/consent.ts";
 
-/** Bits that came at the same revision of the ledger and have held since. */
+/** Bits granted at the same revision of the ledger and held since. */
 export interface GrantedSince {
   readonly revision: number;
   readonly bits: Grants;
 }
 
-/** Of a device: what had held, and since when, at a revision of the ledger. */
+/** Of a device: its grants, and since when, at one revision of the ledger. */
 export interface History {
   readonly since: readonly GrantedSince[];
   readonly revision: number;
 }
 
-/** What holds of `since` once the grants are `bits`: what is lost goes, what is new holds from `revision` on. */
+/** `since` updated for the grants `bits`: lost grants are removed, new ones hold from `revision` on. */
 export function continued(since: readonly GrantedSince[], bits: Grants, revision: number): readonly GrantedSince[] {
   const kept: GrantedSince[] = [];
   let fresh = bits;
@@ -31,8 +31,8 @@ export function continued(since: readonly GrantedSince[], bits: Grants, revision
 }
 
 /**
- * Since when the grants hold of a device that has gone by the general statement since the revision of its
- * history: what that one has granted ever since goes on, what it granted later is as old as it is there.
+ * Since when a device's grants hold if it follows the general statement since its history's revision: what both grant
+ * without a break continues, later grants are as old as in the general statement.
  */
 export function followed(history: History, general: readonly GrantedSince[]): readonly GrantedSince[] {
   let lasting = 0;

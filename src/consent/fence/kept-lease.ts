@@ -1,6 +1,6 @@
 /**
- * A lease beyond its term: what was written under it was sent and never answered, so nobody knows yet
- * whether it will take effect. It is renewed until somebody knows.
+ * A lease kept beyond its term. Its writes were sent but never answered, so their effect is unknown. It is renewed
+ * until the outcome is known.
  */
 import type { Redis } from "ioredis";
 import type { DeviceKey, SubjectTag } from "../../model/ids.ts";
@@ -9,15 +9,18 @@ import { type RedisScript, runScript } from "../../platform/redis-script.ts";
 
 export interface KeptLeaseOptions {
   readonly id: string;
-  /** Whose withdrawals and re-bindings must wait for it. */
+  /** Subjects and devices whose withdrawals and re-bindings must wait for this lease. */
   readonly concerned: ReadonlySet<SubjectTag | DeviceKey>;
   readonly renewMs: number;
 }
 
-/** Follows the id of a kept lease in the sorted set; no character of an id. */
+/** Suffix of a kept lease's id in the sorted set; ids never contain this character. */
 export const KEPT_MARK = "*";
 
-/** Outlives a killed process by what its supervisor and the queue need until its batches are taken up again, on a busy machine too. */
+/**
+ * Long enough, after a killed process, for the supervisor to restart it and the queue to deliver its batches again,
+ * even on a busy machine.
+ */
 export const KEPT_TERM_MS = 60_000;
 
 const KEEP_LEASE: RedisScript = {
@@ -48,7 +51,7 @@ export class KeptLease {
     this.#options = options;
   }
 
-  /** Resolves after the first try; further ones follow until `release` or `abandon`. */
+  /** Resolves after the first attempt; it is repeated until `release` or `abandon`. */
   async start(): Promise<void> {
     if (this.#timer === undefined) {
       this.#timer = setInterval(() => this.#renew(), this.#options.renewMs);
@@ -62,11 +65,11 @@ export class KeptLease {
     clearInterval(this.#timer);
   }
 
-  /** Never throws: a lease that cannot be released runs out. */
+  /** Never throws: a lease that cannot be released expires. */
   async release(): Promise<void> {
     this.abandon();
     const { id } = this.#options;
-    // A renewal that arrived after the removal would bring the lease back.
+    // A renewal that arrives after the removal would recreate the lease.
     await this.#renewing;
     await this.#redis.zrem(this.#keyspace.leases, id, `${id}${KEPT_MARK}`).catch(() => 0);
     await this.#redis.del(this.#keyspace.keptLease(id)).catch(() => 0);
@@ -79,7 +82,7 @@ export class KeptLease {
   async #renewed(): Promise<void> {
     const { id, concerned } = this.#options;
     const key = this.#keyspace.keptLease(id);
-    // Whom it concerns is written first and outlasts the lease: without it the lease would concern everybody.
+    // The concerned set is written first and outlives the lease: without it the lease would concern everyone.
     if ((await this.#redis.pexpire(key, 2 * KEPT_TERM_MS)) === 0 && concerned.size > 0) {
       await this.#redis.sadd(key, ...concerned);
       await this.#redis.pexpire(key, 2 * KEPT_TERM_MS);

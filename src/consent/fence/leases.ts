@@ -1,7 +1,7 @@
 /**
- * The moving side of the fence. A worker holds a lease while it reads decisions and writes; a withdrawal
- * waits for the leases that were there before it. Batches that begin later already read the new decision.
- * A lease whose write is in doubt is kept beyond its term, and from then on holds up only those it concerns.
+ * The lease side of the fence. A worker holds a lease while it reads decisions and writes; a withdrawal waits for the
+ * leases that existed before it. Batches that begin later already read the new decision. A lease whose write is in
+ * doubt is kept beyond its term, and from then on delays only those it concerns.
  */
 import { randomBytes } from "node:crypto";
 import { setTimeout as delay } from "node:timers/promises";
@@ -16,7 +16,7 @@ import { KEPT_MARK, KeptLease } from "./kept-lease.ts";
 const ACQUIRE_LEASE: RedisScript = {
   name: "consentryAcquireLease",
   lua: `--[[
-  Registers a lease that ends by the clock of Redis, and forgets the ones that ran out.
+  Registers a lease that ends by the clock of Redis, and removes expired leases.
   KEYS[1] sorted set of leases, score = Unix ms of the end
   ARGV[1] lease id   ARGV[2] term in ms
   Reply: 1
@@ -31,7 +31,7 @@ return 1`,
 const LIVE_LEASES: RedisScript = {
   name: "consentryLiveLeases",
   lua: `--[[
-  Lists the leases that have neither been released nor run out.
+  Lists the leases that are neither released nor expired.
   KEYS[1] sorted set of leases
   Reply: ids, those kept beyond their term with a mark at the end
 ]]
@@ -42,7 +42,7 @@ return redis.call("ZRANGEBYSCORE", KEYS[1], "(" .. now, "+inf")`,
 
 const ABORT_AT = 0.75;
 const RENEWALS_PER_TERM = 3;
-/** Beyond one full term every older lease has ended; what is left is a clock that jumped. */
+/** After one full term every older lease has ended; what remains is due to a clock that jumped. */
 const DRAIN_MARGIN_MS = 500;
 const FIRST_POLL_MS = 2;
 const LAST_POLL_MS = 25;
@@ -58,11 +58,11 @@ export class Leases {
     this.#leaseMs = options.leaseMs;
   }
 
-  /** Resolves once the lease is visible to every withdrawal; read decisions only after that. Throws `REDIS_UNAVAILABLE`. */
+  /** Resolves once every withdrawal can see the lease; read decisions only after that. Throws `REDIS_UNAVAILABLE`. */
   async acquire(): Promise<Lease & { readonly id: string }> {
     const id = randomBytes(12).toString("base64url");
     const controller = new AbortController();
-    // Counted from before the request, so the abort can only be early compared with the clock of Redis.
+    // Counted from before the request, so the abort can only come too early by the clock of Redis, never too late.
     const overAt = performance.now() + this.#leaseMs * ABORT_AT;
     const timer = setTimeout(() => controller.abort(), this.#leaseMs * ABORT_AT);
     timer.unref();
@@ -99,9 +99,9 @@ export class Leases {
   }
 
   /**
-   * Waits until every lease that exists now was released or has run out, at most one term and a margin.
-   * `drained: false` means that bound passed and nothing may be promised. Throws `REDIS_UNAVAILABLE`.
-   * With `concerned`, leases kept beyond their term for others only are not waited for.
+   * Waits until every lease that exists now is released or expired, at most one term plus a margin. `drained: false`
+   * means the limit was reached and nothing may be promised. Throws `REDIS_UNAVAILABLE`. With `concerned`, kept leases
+   * that concern only others are not waited for.
    */
   async drain(concerned?: SubjectTag | DeviceKey): Promise<{ drained: boolean; waitedMs: number }> {
     const startedAt = performance.now();
@@ -127,7 +127,7 @@ export class Leases {
     return ids;
   }
 
-  /** A kept lease that does not say whom it concerns, concerns everybody. */
+  /** A kept lease without a concerned set concerns everyone. */
   async #concerns(id: string, concerned: SubjectTag | DeviceKey): Promise<boolean> {
     const key = this.#keyspace.keptLease(id);
     const [member, known] = await orRedisUnavailable(() =>

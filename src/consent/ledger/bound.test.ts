@@ -1,4 +1,4 @@
-/** A ledger that is full takes nothing that would let a device do more, and everything that lets it do less. */
+/** A full ledger rejects every change that lets a device do more, and accepts every change that lets it do less. */
 import { expect, test } from "vitest";
 import type { ConsentEvent } from "../../model/consent-record.ts";
 import { roomFor, WIDENING_LIMIT } from "./bound.ts";
@@ -17,7 +17,7 @@ test.each([
   [{ type: "refused" } as ConsentEvent, WIDENING_LIMIT, false, "nothing"],
   [withdrawn, WIDENING_LIMIT - 1, false, "append"],
   [withdrawn, WIDENING_LIMIT, true, "append"],
-  // Nothing is left to withdraw: saying it once more adds nothing but length.
+  // Nothing is left to withdraw: repeating it would only add length.
   [withdrawn, WIDENING_LIMIT, false, "nothing"],
   [{ type: "erasure-requested" } as ConsentEvent, WIDENING_LIMIT, false, "append"],
   [{ type: "held" } as ConsentEvent, WIDENING_LIMIT, false, "append"],

@@ -1,17 +1,17 @@
 /**
- * A ledger is read as a whole with every change, so it cannot grow for ever. Past the limit nothing is added
- * that lets a device do more; what takes away is taken down for as long as there is something to take.
+ * Every change reads the whole ledger, so a ledger cannot grow without limit. Past the limit no event is added that
+ * lets a device do more; a withdrawal is still recorded as long as something is left to withdraw.
  */
 import type { ConsentEvent } from "../../model/consent-record.ts";
 
-/** A change of mind every day for thirteen years; some megabytes. */
+/** One change per day for thirteen years; a few megabytes. */
 export const WIDENING_LIMIT = 5_000;
 
 type Type = ConsentEvent["type"];
 const WIDENING: ReadonlySet<Type> = new Set(["given", "reconfirmed", "bound"]);
 const SAID_AGAIN: ReadonlySet<Type> = new Set(["withdrawn", "refused"]);
 
-/** `nothing`: saying it once more changes nothing, and is not written down. */
+/** `nothing`: a repetition that changes nothing is not recorded. */
 export function roomFor(
   type: Type,
   length: number,

@@ -1,6 +1,7 @@
 /**
- * A ledger that lacks what somebody was told of, because Redis lost it: everything is taken back, and who the subject is
- * and which holds stand is stated again. What the ledger knows already, or has been told otherwise since, stays.
+ * Repairs a ledger that Redis rolled back behind what was already confirmed to someone: everything is withdrawn, and
+ * the subject's party and the standing holds are stated again. What the ledger already contains, or states differently
+ * since, is kept.
  */
 import { NO_SUBJECT_KEY } from "../../model/consent.ts";
 import type { ConsentEvent, LegalHold, PartyStatement } from "../../model/consent-record.ts";
@@ -10,19 +11,19 @@ import { partyOf, sameParty } from "./party.ts";
 import { type Draft, planChange } from "./plan-change.ts";
 import type { LedgerStore, SubjectLedger } from "./store.ts";
 
-/** What was noted outside Redis; times are Unix ms. */
+/** What the journal outside Redis recorded; times are Unix ms. */
 export interface Noted {
-  /** The highest fence anybody was told of. */
+  /** The highest fence that was confirmed to anyone. */
   readonly fence: number;
   readonly party: { readonly at: number; readonly party: PartyStatement } | undefined;
   readonly holds: readonly { readonly at: number; readonly hold: LegalHold }[];
 }
 
-/** The event and its line in the journal are of one moment, give or take a writer that had to begin again. */
+/** The event and its journal line have the same time, except for a writer that had to retry. */
 const SAME_MOMENT_MS = 5_000;
 const BY_JOURNAL = { by: "controller", method: "restore" } as const;
 
-/** How many events were added. Throws `REDIS_UNAVAILABLE`, `CONSENT_CONFLICT`, `LEDGER_BROKEN`. */
+/** Returns the number of events added. Throws `REDIS_UNAVAILABLE`, `CONSENT_CONFLICT`, `LEDGER_BROKEN`. */
 export async function catchUp(store: LedgerStore, tag: SubjectTag, noted: Noted, now: number): Promise<number> {
   for (let added = 0; ; added += 1) {
     const more = await optimistically("catching up with the journal", async () => {
@@ -38,7 +39,7 @@ export async function catchUp(store: LedgerStore, tag: SubjectTag, noted: Noted,
   }
 }
 
-/** The next thing to state; `undefined` when nothing is lacking. */
+/** The next event to append; `undefined` when nothing is missing. */
 function lacking({ events, state }: SubjectLedger, { fence, party, holds }: Noted, now: number): Draft | undefined {
   if (party !== undefined && !sameParty(partyOf(state), party.party) && !events.some((one) => isParty(one, party.at)))
     return { type: "withdrawn", ...BY_JOURNAL, ...party.party };

@@ -1,4 +1,4 @@
-/** Read, decide what to append, append; again from the start when another writer was first. */
+/** Reads the ledger, decides what to append, and appends it; starts over when another writer was first. */
 import { NO_SUBJECT_KEY } from "../../model/consent.ts";
 import type { LedgerChange } from "../../model/consent-change.ts";
 import type { ConsentEvent, LegalHold, PartyStatement } from "../../model/consent-record.ts";
@@ -12,38 +12,38 @@ import { type Draft, planChange, silencedNow } from "./plan-change.ts";
 import type { LedgerStore, SubjectLedger } from "./store.ts";
 import { SubjectTurns } from "./subject-turns.ts";
 
-/** Notes down, outside Redis, what no restore may undo; a change is not answered before. */
+/** Records outside Redis what no restore may undo. A change is not confirmed before that. */
 export interface LedgerJournal {
   /** Less is allowed from `fence` on. */
   narrowing(tag: SubjectTag, fence: number): Promise<void>;
-  /** Who the subject is as a party from now on. */
+  /** The subject's party status (minor, guardian) from now on. */
   minority(tag: SubjectTag, party: PartyStatement): Promise<void>;
-  /** A hold is about to stand on these terms or, without terms, to end. */
+  /** A hold is about to be placed on these terms or, without terms, to be released. */
   holding(tag: SubjectTag, ref: string, hold: LegalHold | undefined): Promise<void>;
-  /** Whatever token the device had is good no more; `number`: of that end. */
+  /** The device's token, whatever it was, is no longer valid; `number` counts these endings. */
   tokenEnded(device: DeviceKey, number: number): Promise<void>;
 }
 
 export interface ChangeOptions {
-  /** Shared by all who change ledgers in this process. */
+  /** Shared by all ledger changes in this process. */
   readonly turns?: SubjectTurns | undefined;
-  /** A fresh random subject key, wrapped by the master key; only consent needs one. */
+  /** Creates a random subject key, wrapped by the master key; only consent needs one. */
   createSubjectKey?(): string;
   /** Unix ms. */
   now(): number;
-  /** Events after which nothing is added that lets a device do more. */
+  /** Number of events after which no event is added that lets a device do more. */
   readonly wideningLimit?: number;
-  /** What of these changes is noted down outside Redis. A part is left out where no such change can come. */
+  /** Which of these changes are recorded outside Redis. A part is left out where no such change can occur. */
   readonly journal: Partial<LedgerJournal>;
 }
 
-/** What stands on record already: nothing is appended for it. */
+/** The ledger states this already: nothing is appended. */
 export const ON_RECORD = "on-record";
 export type Drafted = Draft | typeof ON_RECORD | undefined;
 
 /**
- * `draft` may be asked more than once and answers `undefined` when there is nothing to be said at all.
- * Throws `REDIS_UNAVAILABLE`, `CONSENT_CONFLICT`, `LEDGER_BROKEN`, `LEDGER_FULL`.
+ * `draft` may be called more than once; it returns `undefined` when there is nothing to state. Throws
+ * `REDIS_UNAVAILABLE`, `CONSENT_CONFLICT`, `LEDGER_BROKEN`, `LEDGER_FULL`.
  */
 export async function changeLedger(
   store: LedgerStore,
@@ -75,7 +75,7 @@ async function tryToChange(
   if (room === "full") throw new GatewayError("LEDGER_FULL", body.type);
   if (room === "nothing") return saidAgain(options, before);
   await noteHold(options, tag, planned.event);
-  // Side by side: a journal that can't be written must keep the answer back, never the withdrawal itself.
+  // In parallel: a journal that cannot be written must delay the answer, never the withdrawal itself.
   const notes = [
     planned.change.narrowed ? options.journal.narrowing?.(tag, planned.state.fence) : undefined,
     noteParty(options, tag, partyToNote(before.state, planned.event, planned.state)),
@@ -87,8 +87,8 @@ async function tryToChange(
 }
 
 /**
- * What was said before may have failed between the ledger and what is noted down outside Redis, or before anything was
- * done about the devices: both are seen to again, or the answer would promise what a restore takes back.
+ * The earlier attempt may have failed between the ledger and the journal, or before anything was done about the
+ * devices. Both are repeated; otherwise the answer would promise what a restore undoes.
  */
 async function saidAgain(options: ChangeOptions, { tag, state }: SubjectLedger): Promise<LedgerChange> {
   if (state.fence > 0) await options.journal.narrowing?.(tag, state.fence);
@@ -100,7 +100,10 @@ async function noteParty(options: ChangeOptions, tag: SubjectTag, party: PartySt
   if (party !== undefined) await options.journal.minority?.(tag, party);
 }
 
-/** First: evidence that is not on record outside Redis would be lost with it, and so would be the rights given back. */
+/**
+ * Recorded first: evidence of which there is no record outside Redis would be lost with Redis, and so would a release
+ * that gives rights back.
+ */
 async function noteHold(options: ChangeOptions, tag: SubjectTag, event: ConsentEvent): Promise<void> {
   if (event.type === "held") await options.journal.holding?.(tag, event.ref, holdOf(event));
   if (event.type === "released" && event.ref !== undefined) await options.journal.holding?.(tag, event.ref, undefined);

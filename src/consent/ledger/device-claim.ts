@@ -1,8 +1,8 @@
 /**
- * Which subject a device belongs to. The device's credential and a subject's ledger lie in different
- * slots, so a move is made in steps that are safe to break off: claim (no session can be bound from
- * here on), clean up where the device was, bind it in the new place, settle. A claim that was broken
- * off leaves the device unbound and remembers every place that must still be cleaned up.
+ * Which subject a device belongs to. The device's credential and a subject's ledger lie in different slots of Redis, so
+ * no transaction covers both. A move is made in steps that can be interrupted safely: claim (from here on no session
+ * can be bound), clean up where the device was, bind it to the new subject, complete the claim. An interrupted claim
+ * leaves the device unbound and remembers every place still to be cleaned up.
  */
 import { randomBytes } from "node:crypto";
 import type { Redis } from "ioredis";
@@ -14,14 +14,14 @@ import { type RedisScript, runScript } from "../../platform/redis-script.ts";
 const CLAIM_DEVICE: RedisScript = {
   name: "consentryClaimDevice",
   lua: `--[[
-  Opens a move of a device to a subject, or finds that it is already there. A token that was another subject's ends.
+  Opens a move of a device to a subject, or finds it already bound there. Another subject's token is revoked.
   KEYS[1] credential hash
   ARGV[1] subject tag   ARGV[2] claim id   ARGV[3] channel for sessions to end   ARGV[4] device key
   ARGV[5] "1" when the ledger of the subject names the device
-  Reply: false when bound there already and no move is open; else the other tags it may still be found under,
-  comma-joined, and the number of the token that ended, now or when this move was first opened; -1 for none
+  Reply: false when bound there already and no move is open; else the other tags it may still be listed under,
+  comma-joined, and the number of the token revoked now or when this move was first opened; -1 for none
 ]]
--- What is no hash is none of ours, and lets nobody in.
+-- A value of another type was not written by the gateway and allows no login.
 if redis.call("TYPE", KEYS[1]).ok ~= "hash" then redis.call("DEL", KEYS[1]) end
 local bound = redis.call("HGET", KEYS[1], "tag")
 if bound == ARGV[1] and ARGV[5] == "1" and redis.call("HEXISTS", KEYS[1], "claim") == 0 then return false end
@@ -38,7 +38,7 @@ local ended = owner ~= ARGV[1] and redis.call("HDEL", KEYS[1], "mac", "owner") >
 local number = tonumber(redis.call("HGET", KEYS[1], "number") or "") or 0
 if ended then
   number = number + 1
-  -- Told of until the move is closed: whoever began it may not have come to note it down.
+  -- Reported until the move is closed: an interrupted first attempt may not have recorded it.
   redis.call("HSET", KEYS[1], "number", number, "ended", number)
 end
 if bound or ended then redis.call("PUBLISH", ARGV[3], ARGV[4]) end
@@ -51,7 +51,7 @@ const SETTLE_DEVICE: RedisScript = {
   Closes a move: from here on sessions of the device belong to the subject.
   KEYS[1] credential hash
   ARGV[1] subject tag   ARGV[2] claim id   ARGV[3] channel for sessions to end   ARGV[4] device key
-  Reply: 1 settled, by this or another claim for the same subject; 0 a later claim took the device elsewhere
+  Reply: 1 completed, by this or another claim for the same subject; 0 a later claim moved the device elsewhere
 ]]
 local open = redis.call("HMGET", KEYS[1], "claim", "target", "tag")
 if open[1] ~= ARGV[2] then
@@ -68,8 +68,8 @@ return 1`,
 const RELEASE_DEVICE: RedisScript = {
   name: "consentryReleaseDevice",
   lua: `--[[
-  Unbinds a device from a subject and ends its session. Its token stays that subject's, and ends with the next one.
-  Of a move to the subject that is open nothing comes any more: whoever opened it cannot settle it.
+  Unbinds a device from a subject and ends its session. Its token still belongs to that subject and is revoked when
+  another subject takes the device. An open move to the subject is cancelled: its claim cannot be completed any more.
   KEYS[1] credential hash
   ARGV[1] subject tag   ARGV[2] channel for sessions to end   ARGV[3] device key
   Reply: 1 released, 0 it was not bound there
@@ -84,9 +84,9 @@ return 1`,
 
 export interface Claim {
   readonly id: string;
-  /** Subjects under which the device may still be found and must be unbound first. */
+  /** Subjects under which the device may still be listed; it must be unbound there first. */
   readonly others: readonly SubjectTag[];
-  /** Number of the token of an earlier owner that stopped working: the device needs another one. */
+  /** Number of an earlier owner's token that stopped working: the device needs a new one. */
   readonly tokenEnded: number | undefined;
 }
 
@@ -100,8 +100,8 @@ export class DeviceClaims {
   }
 
   /**
-   * `undefined` when the device is bound to this subject already, in whose ledger it was found (`known`).
-   * Throws `REDIS_UNAVAILABLE`.
+   * `undefined` when the device is already bound to this subject and listed in its ledger (`known`). Throws
+   * `REDIS_UNAVAILABLE`.
    */
   async claim(tag: SubjectTag, device: DeviceKey, known: boolean): Promise<Claim | undefined> {
     const id = randomBytes(12).toString("base64url");
@@ -113,7 +113,7 @@ export class DeviceClaims {
     return { id, others, tokenEnded: ended < 0 ? undefined : ended };
   }
 
-  /** `false` when a later claim took the device elsewhere: whatever was bound under this one must be undone. */
+  /** `false` when a later claim moved the device elsewhere: undo whatever was bound under this one. */
   async settle(tag: SubjectTag, device: DeviceKey, claim: Claim): Promise<boolean> {
     return (await this.#run(SETTLE_DEVICE, device, [tag, claim.id, this.#keyspace.sessionEnd, device])) === 1;
   }

@@ -8,7 +8,7 @@ const event = (type: string, more: object = {}) => ({ type, at: 1, ...more }) as
 const given = (at: number, purposes: string[], policyVersion = 1) =>
   event("given", { at, policyVersion, purposes: purposes.map((id) => ({ id })) });
 
-test("names every device there ever was, one that was unbound long ago included", () => {
+test("names every device ever bound, including one unbound long ago", () => {
   const events = [event("bound", { device: HUB }), event("unbound", { device: HUB }), event("bound", { device: LAMP })];
   expect(erasureFacts(events)).toEqual({
     devices: [HUB, LAMP],
@@ -18,12 +18,12 @@ test("names every device there ever was, one that was unbound long ago included"
   });
 });
 
-test("names every purpose ever consented to, what was withdrawn since included, from the first consent on", () => {
+test("names every purpose ever consented to, including withdrawn ones, from the first consent on", () => {
   const events = [given(100, ["scene"]), event("withdrawn", { at: 150 }), given(90, ["analytics"], 2)];
   expect(erasureFacts(events)).toMatchObject({ purposes: ["analytics", "scene"], since: 90, policyVersion: 2 });
 });
 
-test("begins anew after an erasure was asked for, whether or not it is done", () => {
+test("starts over after an erasure request, completed or not", () => {
   const before = [
     event("bound", { device: HUB }),
     given(100, ["analytics", "network"]),

@@ -1,6 +1,6 @@
 /**
- * What the ledger knows about the data that an erasure has to find: whose devices, for which purposes,
- * since when. Pure. Rather too much than too little: a device that moved on long ago left rows behind.
+ * What the ledger knows about the data an erasure must find: whose devices, which purposes, since when. Pure. In doubt
+ * it includes more: a device that moved away long ago left rows behind.
  */
 import { PURPOSES } from "../../model/consent.ts";
 import { type ConsentEvent, isConsent } from "../../model/consent-record.ts";
@@ -11,7 +11,7 @@ import type { DeviceKey } from "../../model/ids.ts";
 export function erasureFacts(events: readonly ConsentEvent[]): ErasureFacts {
   const devices = new Set<DeviceKey>();
   for (const event of events) if (event.type === "bound") devices.add(event.device);
-  // What was stored before the last request was stored under a key that request has taken along.
+  // Data stored before the last request was stored under a key that this request retired.
   const last = events.findLastIndex((event) => event.type === "erasure-requested");
   const [first] = events;
   if (last < 0 && first?.type === "withdrawn" && first.anew) return unprovable([...devices], first.at);
@@ -21,27 +21,30 @@ export function erasureFacts(events: readonly ConsentEvent[]): ErasureFacts {
   return {
     devices: [...devices],
     purposes: PURPOSES.filter((purpose) => asked.has(purpose)),
-    // The clock of another gateway may have been behind the one that wrote the event before, or the first one ahead.
+    // Another gateway's clock may have been behind the one that wrote the previous event, or the first clock may have
+    // been ahead.
     since: given.length === 0 ? undefined : Math.min(...since.slice(since.findIndex(isConsent)).map(({ at }) => at)),
     policyVersion: given.at(-1)?.policyVersion,
     ...(since.some(tellsOfLostKey) && { keyLost: true as const }),
   };
 }
 
-/** Where nothing tells what was consented to when. */
+/** Used when nothing shows what was consented to and when. */
 export function widestFacts(events: readonly ConsentEvent[], at: number): ErasureFacts {
   const devices = new Set(events.flatMap((event) => (event.type === "bound" ? [event.device] : [])));
   return unprovable([...devices], at);
 }
 
-/** Said by a restore that had no key for somebody who had consented: what was stored under that key nobody finds any more. */
+/**
+ * Written by a restore that had no key for a subject with consent: rows stored under that key can no longer be found.
+ */
 export const WITHOUT_KEY = "restore-without-key";
 
 function tellsOfLostKey(event: ConsentEvent): boolean {
   return event.type === "withdrawn" && event.by === "controller" && event.method === WITHOUT_KEY;
 }
 
-/** What was consented to before a new chain began, nobody can prove: anything, for as long as it could be kept. */
+/** Consent given before a new chain cannot be proved. Assume any purpose, for as long as data could be kept. */
 function unprovable(devices: readonly DeviceKey[], at: number): ErasureFacts {
   return { devices, purposes: [...PURPOSES], since: at - LONGEST_KEPT_MS, unverified: true };
 }

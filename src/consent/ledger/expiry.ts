@@ -1,6 +1,6 @@
 /**
- * Consent that has run out. It is not used from the very moment it ends; the event that says so in the
- * ledger comes afterwards, found by looking through the decisions of all devices.
+ * Expired consent. It is not used from the moment it ends; the ledger event that records the end follows later, found
+ * by a scan of all decisions.
  */
 import type { Redis } from "ioredis";
 import type { LedgerChange } from "../../model/consent-change.ts";
@@ -24,12 +24,12 @@ export class ConsentExpiry {
     this.#options = options;
   }
 
-  /** Subjects with a device whose consent has run out and is not marked so. Throws `REDIS_UNAVAILABLE`. */
+  /** Subjects with a device whose consent has expired without being marked so. Throws `REDIS_UNAVAILABLE`. */
   due(): Promise<SubjectTag[]> {
     return subjectsWith(this.#redis, this.#keyspace, (decision) => hasRunOut(decision, this.#options.now()));
   }
 
-  /** Appends that the subject's consent has expired, if it has. Throws as every change of a ledger does. */
+  /** Appends the event that the subject's consent has expired, if it has. Throws as every ledger change does. */
   async expire(tag: SubjectTag): Promise<LedgerChange | undefined> {
     let due = false;
     const change = await changeLedger(this.#store, tag, { ...this.#options, journal: {} }, ({ state }) => {

@@ -32,13 +32,13 @@ function grants(decision: Decision | undefined): number {
   return decide(decision, FLOORS, NOW).grants ?? 0;
 }
 
-/** What each device may do after every event, as bits. */
+/** What each device is allowed after every event, as bits. */
 function allowed(state: SubjectState): number[] {
   const decisions = materialise(state, "key");
   return DEVICES.map((key) => grants(decisions.get(key)));
 }
 
-test("every event is one the ledger can write and read back", () => {
+test("every event can be written to the ledger and read back", () => {
   fc.assert(
     fc.property(anyEvent, (event) => {
       const text = canonicalJson(event);
@@ -47,7 +47,7 @@ test("every event is one the ledger can write and read back", () => {
   );
 });
 
-test("a device that is not bound has no decision, whatever was said", () => {
+test("an unbound device has no decision, whatever was stated", () => {
   fc.assert(
     fc.property(anyState, (state) => {
       for (const key of materialise(state, "key").keys()) expect(state.devices.has(key)).toBe(true);
@@ -55,12 +55,12 @@ test("a device that is not bound has no decision, whatever was said", () => {
   );
 });
 
-describe("nothing but giving opens anything", () => {
-  test("a withdrawal, a request, an unbinding and a hold only take away", () => {
+describe("only consent given allows anything", () => {
+  test("a withdrawal, a request, an unbinding and a hold only remove grants", () => {
     fc.assert(
       fc.property(anyState, anyEvent, (state, event) => {
         fc.pre(!["given", "reconfirmed", "bound", "released"].includes(event.type));
-        // That the old format let a refusal end a minority is kept readable, and no longer written.
+        // The old format let a refusal end a minority; that stays readable but is no longer written.
         fc.pre(event.type !== "refused" || event.minor !== false);
         const before = allowed(state);
         for (const [index, after] of allowed(fold(state, event)).entries())
@@ -69,7 +69,7 @@ describe("nothing but giving opens anything", () => {
     );
   });
 
-  test("without any consent there are no grants, in whatever order the rest happens", () => {
+  test("without any consent there are no grants, in any order of the other events", () => {
     fc.assert(
       fc.property(fc.array(anyEvent), (events) => {
         const state = foldAll(events.filter((event) => !isConsent(event)));
@@ -79,10 +79,10 @@ describe("nothing but giving opens anything", () => {
   });
 });
 
-describe("what held since a revision", () => {
+describe("the grants held since a revision", () => {
   const unheld = anyEvent.filter(({ type }) => type !== "held");
 
-  test("is exactly what was granted after every event since then", () => {
+  test("are exactly those granted after every event since then", () => {
     fc.assert(
       fc.property(fc.array(unheld, { minLength: 1, maxLength: 15 }), (events) => {
         const states = [EMPTY_STATE];
@@ -104,7 +104,7 @@ describe("what held since a revision", () => {
   test.each([
     ["for all devices", undefined],
     ["for one", ["a".repeat(22) as DeviceKey]],
-  ])("ends where consent %s ran out by the clock, though nothing was written then", (_for, devices) => {
+  ])("end when consent %s expired by the clock, even without an event", (_for, devices) => {
     const key = "a".repeat(22) as DeviceKey;
     const [any] = fc.sample(givenEvent, 1) as [EventOf<"given">];
     const [offered] = fc.sample(terms, 1) as [PurposeTerms];
@@ -123,13 +123,16 @@ describe("what held since a revision", () => {
     expect(heldSince(since, anew.revision)).not.toBe(0);
   });
 
-  test.each(["", "1", "1.", ".1", "1.1,", "1.1,x", "1.1;2.2", "-1.1", "1.999999"])("%j holds nothing", (text) => {
-    expect(heldSince(text, 1_000)).toBe(0);
-  });
+  test.each(["", "1", "1.", ".1", "1.1,", "1.1,x", "1.1;2.2", "-1.1", "1.999999"])(
+    "%j decodes to no grants",
+    (text) => {
+      expect(heldSince(text, 1_000)).toBe(0);
+    },
+  );
 });
 
 describe("a withdrawal", () => {
-  test("of everything leaves nothing, of a purpose or category nothing of that", () => {
+  test("of everything leaves nothing; of a purpose or category, nothing of it", () => {
     fc.assert(
       fc.property(anyState, withdrawnEvent, (state, event) => {
         const after = allowed(fold(state, event));
@@ -147,7 +150,7 @@ describe("a withdrawal", () => {
     );
   });
 
-  test("leaves what it does not name as it was", () => {
+  test("leaves unchanged what it does not name", () => {
     fc.assert(
       fc.property(anyState, withdrawnEvent, (state, event) => {
         const before = allowed(state);
@@ -180,7 +183,7 @@ test("a minor never has analytics, and nothing at all without an approving guard
   );
 });
 
-test("a hold freezes every device, a release gives back what was", () => {
+test("a hold freezes every device, a release restores the grants from before", () => {
   fc.assert(
     fc.property(anyState, fc.uuid(), (state, recordId) => {
       const stamp = {
@@ -200,7 +203,7 @@ test("a hold freezes every device, a release gives back what was", () => {
 });
 
 describe("a legal hold", () => {
-  test("freezes what it covers and nothing else, whatever else is held", () => {
+  test("freezes exactly what it covers, whatever other holds exist", () => {
     fc.assert(
       fc.property(anyState, heldEvent, (state, event) => {
         const without = fold(state, { ...event, type: "released", ref: event.ref });
@@ -217,7 +220,7 @@ describe("a legal hold", () => {
     );
   });
 
-  test("placed and released again leaves no trace, and a release without a reference ends all", () => {
+  test("placed and released leaves the state as before; a release without a reference ends all holds", () => {
     fc.assert(
       fc.property(anyState, heldEvent, (state, event) => {
         const ref = "order:9";
@@ -231,7 +234,7 @@ describe("a legal hold", () => {
   });
 });
 
-test("expiry ends exactly the consent that has run out, and allows nothing new", () => {
+test("expiry ends exactly the expired consent, and allows nothing new", () => {
   fc.assert(
     fc.property(anyState, fc.boolean(), (state, late) => {
       const at = late ? NOW + 1_000 : NOW + 999;
@@ -255,7 +258,7 @@ test("expiry ends exactly the consent that has run out, and allows nothing new",
   );
 });
 
-test("folded one by one, or all at once, a ledger comes to the same", () => {
+test("folding events one by one or all at once gives the same state", () => {
   fc.assert(
     fc.property(fc.array(anyEvent, { maxLength: 20 }), (events) => {
       expect(foldAll(events)).toEqual(events.reduce(fold, EMPTY_STATE));
@@ -264,7 +267,7 @@ test("folded one by one, or all at once, a ledger comes to the same", () => {
 });
 
 describe("coming of age", () => {
-  test("ends whatever was stated for the child, and the guardian's word, and asks anew", () => {
+  test("ends the child's statements and the guardian's approval, and asks for consent again", () => {
     fc.assert(
       fc.property(anyState, requestedEvent, (state, event) => {
         fc.pre(state.minor);
@@ -277,12 +280,12 @@ describe("coming of age", () => {
   });
 });
 
-describe("what a ledger costs", () => {
+describe("the cost of a ledger", () => {
   const stamp = { schemaVersion: 2, recordId: "r", by: "subject", fence: 0, prevHash: HASH } as const;
   const [any] = fc.sample(givenEvent, 1) as [EventOf<"given">];
   const general: EventOf<"given"> = { ...any, minor: false, guardian: undefined, devices: undefined };
 
-  /** How often the maps and sets of a state are written to. */
+  /** How often the maps and sets of a state are written. */
   function writes(work: () => void): number {
     let count = 0;
     const counted = [Map.prototype, Set.prototype].flatMap((prototype) => {
@@ -305,9 +308,9 @@ describe("what a ledger costs", () => {
   }
 
   test.each([
-    ["that go by the general statement", (_at: number) => general],
-    ["each with its own", (at: number): ConsentEvent => ({ ...general, devices: [keyOf(at % 500)] })],
-  ])("grows with its events, not with events times devices %s", (_what, event) => {
+    ["under the general statement", (_at: number) => general],
+    ["each with its own statement", (at: number): ConsentEvent => ({ ...general, devices: [keyOf(at % 500)] })],
+  ])("grows with the events, not with events times devices %s", (_what, event) => {
     const bound: ConsentEvent[] = Array.from({ length: 500 }, (_, at) => ({
       ...stamp,
       at: NOW,

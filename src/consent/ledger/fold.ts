@@ -1,6 +1,6 @@
 /**
- * From events to state. Pure: the ledger is the only truth, everything else is computed from it. An event
- * costs as much as the devices it is about; those that go by the general statement share one history.
+ * From events to state. Pure: the ledger is the only source of truth, everything else is computed from it. An event
+ * costs as much as the devices it concerns; devices under the general statement share one history.
  */
 import { type ConsentEvent, type EventOf, isConsent, type LegalHold } from "../../model/consent-record.ts";
 import type { DeviceKey } from "../../model/ids.ts";
@@ -23,7 +23,7 @@ import {
   sinceOf,
 } from "./subject-state.ts";
 
-/** A state of its own, to be changed in place. */
+/** A private copy of a state, changed in place. */
 type Building = {
   -readonly [Field in keyof SubjectState]: SubjectState[Field] extends ReadonlyMap<infer Key, infer Value>
     ? Map<Key, Value>
@@ -32,7 +32,7 @@ type Building = {
       : SubjectState[Field];
 };
 
-/** What an event makes of the statements. A device whose new statement is `undefined` goes by the general one. */
+/** What an event does to the statements. A device whose new statement is `undefined` falls under the general one. */
 type Change = Pick<SubjectState, "general" | "minor" | "guardian"> & {
   readonly own: ReadonlyMap<DeviceKey, Consent | undefined>;
 };
@@ -41,7 +41,7 @@ export function fold(state: SubjectState, event: ConsentEvent): SubjectState {
   return foldAll([event], state);
 }
 
-/** The same for many events, without a copy of the state for each. */
+/** The same for many events, without copying the state for each. */
 export function foldAll(events: readonly ConsentEvent[], from: SubjectState = EMPTY_STATE): SubjectState {
   const state: Building = {
     ...from,
@@ -58,7 +58,7 @@ function apply(state: Building, event: ConsentEvent): void {
   state.clock = Math.max(state.clock, event.at);
   const change = changeBy(state, event);
   const touched = touchedBy(state, event, change);
-  // What ran out by the clock ended without an event of its own.
+  // Consent that expired by the clock ended without its own event.
   const unbroken = touched.map((device) => unbrokenUntilNow(state, device));
   const general = continued(state.generalSince, grantsNow(state, state.general), state.revision);
 
@@ -68,7 +68,7 @@ function apply(state: Building, event: ConsentEvent): void {
   state.minor = change.minor;
   state.guardian = change.guardian;
   if (event.type === "bound") state.devices.add(event.device);
-  // Its own statement stays: should the device come back, a withdrawal made for it must still hold.
+  // Its own statement is kept: if the device returns, a withdrawal made for it must still hold.
   if (event.type === "unbound") state.devices.delete(event.device);
   if (event.type === "held") state.holds.set(event.ref, holdOf(event));
   if (event.type === "released") release(state, event.ref);
@@ -89,10 +89,10 @@ function apply(state: Building, event: ConsentEvent): void {
   }
 }
 
-/** The devices whose history this event must write on; for all others the general one tells. */
+/** The devices whose own history this event must continue; all others follow the general history. */
 function touchedBy(state: Building, event: ConsentEvent, change: Change): DeviceKey[] {
   if (event.type === "bound" || event.type === "unbound") return [event.device];
-  // What a minor may not have is lost, or comes, everywhere.
+  // Limits of a minor apply to every statement, or are lifted from every statement.
   return change.minor === state.minor
     ? [...change.own.keys()]
     : [...new Set([...change.own.keys(), ...state.own.keys()])];
@@ -126,7 +126,7 @@ function changeBy(state: Building, event: ConsentEvent): Change {
   }
 }
 
-/** A statement about everything replaces all earlier ones; a statement about some devices replaces theirs. */
+/** A statement about all devices replaces all earlier ones; a statement about some devices replaces theirs. */
 function stated(state: Building, event: StatementEvent): Change {
   const guardian = guardianAfter(state, event);
   const consent = consentFrom(event, guardian);
@@ -142,7 +142,7 @@ function stated(state: Building, event: StatementEvent): Change {
   };
 }
 
-/** Stands only where nobody has answered yet; but of whoever comes of age everything is asked anew. */
+/** Applies only where no answer exists yet; but when a minor comes of age, everything must be asked again. */
 function requested(state: Building, event: EventOf<"requested">): Change {
   const { minor, guardian, general, own } = stated(state, event);
   if (state.minor && !minor) return { ...stated(state, { ...event, devices: undefined }), guardian: undefined };
@@ -153,7 +153,7 @@ function requested(state: Building, event: EventOf<"requested">): Change {
   return { general, own: new Map(unanswered), minor, guardian };
 }
 
-/** A withdrawal says something about the party in a restore alone; of whoever is of age it leaves no guardian. */
+/** Only in a restore does a withdrawal say something about the party; an adult is left without a guardian. */
 function partyAfter(state: Building, event: EventOf<"withdrawn">): Pick<Change, "minor" | "guardian"> {
   const minor = event.minor ?? state.minor;
   const before = event.minor === false ? { ...state, guardian: undefined } : state;
@@ -169,7 +169,7 @@ function withdrawn(state: Building, event: Withdrawal): Change {
   return { ...state, own };
 }
 
-/** Devices that were stated about together share a statement, and go on sharing it. */
+/** Devices named together share one statement object, and continue to share it. */
 function eachStatement(state: Building, become: (consent: Consent) => Consent): Change {
   const known = new Map<Consent, Consent>();
   const own = new Map<DeviceKey, Consent>();

@@ -1,6 +1,6 @@
 /**
- * Legal holds in the ledger of a subject. A hold freezes deletion and every use of what it covers; several
- * can stand at a time, and a device is free only when none of them covers it any more.
+ * Legal holds in a subject's ledger. A hold freezes the deletion and every use of what it covers. Several can exist at
+ * a time; a device is free only when none covers it any more.
  */
 import type { Redis } from "ioredis";
 import type { LedgerAnswer, LedgerChange, LedgerRefusal } from "../../model/consent-change.ts";
@@ -15,7 +15,7 @@ import { SubjectTurns } from "./subject-turns.ts";
 
 export interface HoldsOptions extends Pick<ChangeOptions, "turns" | "now"> {
   readonly journal: Pick<LedgerJournal, "holding">;
-  /** A ledger that does not verify was gone on without. */
+  /** Called when work continued without a ledger that does not verify. */
   readonly broken?: () => void;
 }
 
@@ -29,19 +29,19 @@ export class LedgerHolds {
     this.#redis = redis;
     this.#keyspace = keyspace;
     this.#store = new LedgerStore(redis, keyspace);
-    // Of a journal that has more, the hold alone: noted as narrowed, it would withdraw consent in a restore.
+    // Only `holding` of a fuller journal: recorded as narrowing, a hold would withdraw consent in a restore.
     const holding: LedgerJournal["holding"] = (tag, ref, hold) => options.journal.holding(tag, ref, hold);
     this.#options = { ...options, journal: { holding }, turns: options.turns ?? new SubjectTurns() };
   }
 
-  /** Why a hold can't be placed here; `undefined` when it can. */
+  /** Why a hold cannot be placed here; `undefined` when it can. */
   async refusal(tag: SubjectTag, hold: LegalHold): Promise<LedgerRefusal | undefined> {
     return refusalOf((await this.#store.read(tag)).events, hold);
   }
 
   /**
-   * Once this resolves no later batch uses what is covered; batches under way end with the drain of the
-   * leases. The same hold again changes nothing. Throws as every change of a ledger does.
+   * Once this resolves, no later batch uses what is covered; batches in progress end when the leases drain. Repeating
+   * the same hold changes nothing. Throws as every ledger change does.
    */
   async place(tag: SubjectTag, hold: LegalHold): Promise<LedgerAnswer> {
     let refused: LedgerRefusal | undefined;
@@ -56,7 +56,7 @@ export class LedgerHolds {
     return refused === undefined ? change : { refused };
   }
 
-  /** `silenced` names what may be deleted now and is of no use to anyone, devices that have moved on included. */
+  /** `silenced` lists what may be deleted now and is not used for anything, including devices that moved away. */
   release(tag: SubjectTag, ref: string): Promise<LedgerAnswer> {
     return this.#whateverIsLeft(tag, () => this.#release(tag, ref));
   }
@@ -88,7 +88,7 @@ export class LedgerHolds {
     }
   }
 
-  /** A device that moved on under the hold left behind what no later change of this ledger would name. */
+  /** A device that moved away under the hold left data that no later change of this ledger would name. */
   async #withFormer(tag: SubjectTag, change: LedgerChange): Promise<LedgerChange> {
     const { events, state } = await this.#store.read(tag);
     const former = [...everBound(events)].filter((device) => !state.devices.has(device) && !isHeld(state, device));
@@ -99,14 +99,16 @@ export class LedgerHolds {
     return standingHolds(this.#redis, this.#keyspace, tag, this.#options.broken);
   }
 
-  /** An end gives rights back: a record that cannot be verified must not keep it from coming. */
+  /** A release gives rights back: a record that cannot be verified must not prevent it. */
   #whateverIsLeft<T>(tag: SubjectTag, work: () => Promise<T>): Promise<T> {
     const { now, broken } = this.#options;
     return behindNewChain({ redis: this.#redis, keyspace: this.#keyspace, now, broken }, tag, work);
   }
 }
 
-/** Those that stand, whether or not their time is over: until its release a hold holds. So do those of a ledger that broke. */
+/**
+ * Standing holds, even past their end date: a hold stands until it is released. Includes the holds of a broken ledger.
+ */
 export async function standingHolds(
   redis: Redis,
   keyspace: Keyspace,
@@ -118,7 +120,7 @@ export async function standingHolds(
 
 function refusalOf(events: readonly ConsentEvent[], hold: LegalHold): LedgerRefusal | undefined {
   if (events.length === 0) return "unknown-subject";
-  // Also of a device that has moved on since: what it left behind is still there.
+  // Includes devices that moved away since: the data they left are still there.
   const known = everBound(events);
   return hold.devices?.some((device) => !known.has(device)) ? "device-not-bound" : undefined;
 }

@@ -1,6 +1,6 @@
 /**
- * What a data subject may say and what follows from it: bind, unbind, ask, give, refuse, withdraw. Every
- * change is one event; the fence grows with every change after which a device may do less than before.
+ * What a data subject can state and what follows: bind, unbind, request, give, refuse, withdraw. Every change is one
+ * event; the fence grows with every change after which a device may do less than before.
  */
 import type { Redis } from "ioredis";
 import type {
@@ -32,26 +32,26 @@ import type { SubjectState } from "./subject-state.ts";
 import { SubjectTurns } from "./subject-turns.ts";
 
 export interface LedgerOptions {
-  /** Shared by all who change ledgers in this process. */
+  /** Shared by all ledger changes in this process. */
   readonly turns?: SubjectTurns | undefined;
-  /** A fresh random subject key, wrapped by the master key. */
+  /** Creates a random subject key, wrapped by the master key. */
   createSubjectKey(): string;
   /** Unix ms. */
   now(): number;
-  /** Events after which nothing is added that lets a device do more. */
+  /** Number of events after which no event is added that lets a device do more. */
   readonly wideningLimit?: number;
-  /** Who is named as controller in every record. */
+  /** The controller named in every record. */
   readonly controller: string;
-  /** How long consent holds when the subject names no end. */
+  /** How long consent lasts when the subject sets no end. */
   readonly expiryDays: number;
   readonly journal: Pick<LedgerJournal, "narrowing" | "minority" | "tokenEnded">;
-  /** A ledger of a former owner that does not verify was gone on without. */
+  /** Called when work continued without a former owner's ledger that does not verify. */
   readonly broken?: () => void;
 }
 
 export interface Binding extends Pick<LedgerChange, "fence"> {
   readonly moved: boolean;
-  /** Of the owners before. */
+  /** Of the previous owners. */
   readonly silenced: readonly Silenced[];
 }
 
@@ -71,27 +71,27 @@ export class Ledger {
   }
 
   /**
-   * Binds the device, taking it away from any other subject first (`moved`); its live session ends, and with it the
-   * token, which whoever had the device before knows.
-   * Throws `REDIS_UNAVAILABLE`, `CONSENT_CONFLICT`, `LEDGER_BROKEN`, `LEDGER_FULL`.
+   * Binds the device and first removes it from any other subject (`moved`). Its live session ends, and so does its
+   * token, because the previous owner knows it. Throws `REDIS_UNAVAILABLE`, `CONSENT_CONFLICT`, `LEDGER_BROKEN`,
+   * `LEDGER_FULL`.
    */
   async bind(tag: SubjectTag, device: DeviceKey): Promise<Binding> {
-    // Before anything is taken from anybody.
+    // Checked before anything is taken away from another subject.
     const { events, state } = await this.#store.read(tag);
     if (!state.devices.has(device) && roomFor("bound", events.length, false, this.#options.wideningLimit) === "full")
       throw new GatewayError("LEDGER_FULL", "bound");
     const claim = await this.#claims.claim(tag, device, state.devices.has(device));
-    // There already. Whoever unbinds it at this moment comes after this, and nothing is bound again behind them.
+    // Already bound. A concurrent unbind is ordered after this call, and nothing is bound again after it.
     if (claim === undefined) return { moved: false, fence: state.fence, silenced: [] };
     const { others, tokenEnded } = claim;
     if (tokenEnded !== undefined) await this.#options.journal.tokenEnded(device, tokenEnded);
     const silenced: Silenced[] = [];
     for (const subject of others) {
-      // What became of the record of a former owner is no fault of the next.
+      // A former owner's damaged record must not block the next owner.
       const { broken, now } = this.#options;
       const anew = { redis: this.#redis, keyspace: this.#keyspace, now, broken };
       const dropped = await behindNewChain(anew, subject, () => this.#drop(subject, device));
-      // Under a hold of an earlier owner what was set aside of theirs must stay.
+      // Under a former owner's hold, the data retained for it must be kept.
       if (dropped === undefined || dropped.silenced.includes(device)) silenced.push({ subject, devices: [device] });
     }
     const bound = await this.#change(tag, ({ state }) =>
@@ -125,7 +125,10 @@ export class Ledger {
     }));
   }
 
-  /** Notes down that consent was asked for; it allows nothing, and what stands stays, except of a child that came of age. */
+  /**
+   * Records that consent was requested. This allows nothing; existing statements are kept, except those of a child that
+   * came of age.
+   */
   async request(tag: SubjectTag, input: RequestInput): Promise<LedgerAnswer> {
     const offer = await this.#offer(input, this.#options.now());
     if ("refused" in offer) return offer;
@@ -142,9 +145,9 @@ export class Ledger {
   }
 
   /**
-   * Takes back all, or only the named purposes or categories, or the named categories of the named purposes.
-   * Once this resolves no later batch uses what was withdrawn; batches under way end with the drain of the leases.
-   * What was taken back already, in the same words and with nothing left of it, is not written down once more.
+   * Withdraws everything, or only the named purposes or categories, or the named categories of the named purposes. Once
+   * this resolves, no later batch uses what was withdrawn; batches in progress end when the leases drain. A repetition
+   * in the same words, when nothing of it is left to withdraw, is not recorded again.
    */
   async withdraw(tag: SubjectTag, input: WithdrawInput): Promise<LedgerAnswer> {
     const { purposes, categories, devices, evidenceRef, guardianRef, by = "subject", method = "api" } = input;
@@ -164,7 +167,7 @@ export class Ledger {
     );
   }
 
-  /** `undefined` when nothing is held about this subject. */
+  /** `undefined` when nothing is stored about this subject. */
   async record(tag: SubjectTag): Promise<ConsentRecord | undefined> {
     const ledger = await this.#store.read(tag);
     if (ledger.events.length === 0) return undefined;
@@ -172,7 +175,7 @@ export class Ledger {
     return showRecord(ledger, { controller: this.#options.controller, plan, now: this.#options.now() });
   }
 
-  /** As below; but what is in force already, in the same words, is not written down once more. */
+  /** As below; but a statement that repeats in the same words what is in force is not recorded again. */
   async #statement(
     tag: SubjectTag,
     about: About,
@@ -185,7 +188,7 @@ export class Ledger {
     });
   }
 
-  /** Appends a statement, once it is clear that subject and devices exist and that whoever speaks may. */
+  /** Appends a statement after checking that subject and devices exist and that the caller may make it. */
   async #state<T extends Draft>(
     tag: SubjectTag,
     about: About,
@@ -197,7 +200,7 @@ export class Ledger {
       const draft = draftOf(ledger.state);
       refused = refusalOf(ledger, draft, about);
       const stands = (refused === undefined || refused === "changed-meanwhile") && isOnRecord(ledger, draft);
-      // Whoever asks again after a lost answer builds on what was there before their own change.
+      // A caller that repeats its request after a lost answer refers to the state before its own change.
       if (stands) refused = undefined;
       if (refused !== undefined) return undefined;
       return stands ? ON_RECORD : draft;
@@ -205,7 +208,7 @@ export class Ledger {
     return refused === undefined ? change : { refused };
   }
 
-  /** What the policy offers of what is consented to, or asked for. */
+  /** The part of the consent, or of the request, that the policy offers. */
   async #offer(
     input: RequestInput,
     now: number,

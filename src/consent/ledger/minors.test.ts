@@ -1,4 +1,4 @@
-/** What was stored of a minor as of an adult is remembered until its erasure was asked for, and no longer. */
+/** Data of a minor stored as an adult's stay on record until their erasure is requested, and no longer. */
 import { expect, test } from "vitest";
 import type { ConsentEvent } from "../../model/consent-record.ts";
 import { adultDataRemains } from "./minors.ts";
@@ -11,17 +11,17 @@ const other = { type: "withdrawn" } as ConsentEvent;
 
 test.each([
   ["nothing was ever stated", [], false],
-  ["an adult stays one", [given(), given(false)], false],
-  ["a minor always was one", [given(true), given()], false],
+  ["an adult stays an adult", [given(), given(false)], false],
+  ["a minor was always a minor", [given(true), given()], false],
   ["an adult turns out to be a minor", [given(), given(true)], true],
-  ["and says something else since", [given(), given(true), other, given()], true],
-  ["and was taken for a minor before", [given(true), given(false), given(true)], true],
+  ["and states something else since", [given(), given(true), other, given()], true],
+  ["and counted as a minor before", [given(true), given(false), given(true)], true],
   ["an adult refuses, and turns out to be a minor", [given(), refused(true)], true],
   ["a minor refuses and never consented", [refused(true)], false],
-  ["an adult agrees anew before that", [reconfirmed, refused(true)], true],
+  ["an adult reconfirms before that", [reconfirmed, refused(true)], true],
   ["and it was a mistake", [given(), given(true), given(false)], false],
-  ["and the erasure was asked for", [given(), given(true), erasure], false],
-  ["and consent was given anew since", [given(), given(true), erasure, given(true)], false],
+  ["and the erasure was requested", [given(), given(true), erasure], false],
+  ["and consent was given again since", [given(), given(true), erasure, given(true)], false],
   ["and was an adult again since", [given(), given(true), erasure, given(false), given(true)], true],
 ])("%s", (_what, events, expected) => {
   expect(adultDataRemains(events)).toBe(expected);

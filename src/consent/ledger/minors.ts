@@ -1,6 +1,6 @@
 /**
- * Data of a subject who turns out to be a minor. What was stored while they counted as an adult must go:
- * a minor's data are never analysed, whoever consents.
+ * Data of a subject who turns out to be a minor. Data stored while they counted as an adult must be deleted: a minor's
+ * data are never analysed, even with consent.
  */
 import type { Redis } from "ioredis";
 import { type ConsentEvent, isConsent } from "../../model/consent-record.ts";
@@ -10,7 +10,7 @@ import type { Keyspace } from "../../platform/keyspace.ts";
 import { LedgerStore } from "./store.ts";
 import { subjectsWith } from "./subject-scan.ts";
 
-/** A minor, of whom something may have been stored as of an adult and whose erasure was not asked for since. */
+/** A minor whose data may have been stored as an adult's and whose erasure was not requested since. */
 export function adultDataRemains(events: readonly ConsentEvent[]): boolean {
   let minor = false;
   let remains = false;
@@ -38,7 +38,9 @@ export class Minors {
     return adultDataRemains((await this.#store.read(tag)).events);
   }
 
-  /** Everybody whose data must be purged and is not yet being erased: an answer that a crash cut short. */
+  /**
+   * All subjects whose data must be purged and are not yet being erased, for example after a crash before the answer.
+   */
   async due(damaged: TellDamage = () => undefined): Promise<SubjectTag[]> {
     const due: SubjectTag[] = [];
     const minors = await subjectsWith(this.#redis, this.#keyspace, ({ minor }) => minor);

@@ -1,7 +1,7 @@
 /**
- * A ledger that cannot be verified allows nothing, and must not keep a person from being erased, nor anybody else
- * from what is theirs. It begins anew behind its remains: the first event takes everything back and names the hash
- * of all that was there; what no chain is needed for is stated again, and a legal hold goes on.
+ * A ledger that cannot be verified allows nothing. But it must not prevent the erasure of its subject, nor block the
+ * rights of others. So a new chain starts after its remains: the first event withdraws everything and contains the hash
+ * of all that was there; what needs no proof is stated again, and legal holds continue.
  */
 import type { Redis } from "ioredis";
 import { NO_SUBJECT_KEY } from "../../model/consent.ts";
@@ -20,11 +20,11 @@ import { EMPTY_STATE } from "./subject-state.ts";
 const BEGIN_CHAIN: RedisScript = {
   name: "consentryBeginChain",
   lua: `--[[
-  Appends the first events of a new chain behind a ledger that cannot be verified. What is of another type goes.
-  KEYS[1] subject hash   KEYS[2] ledger list   KEYS[3] device set   KEYS[4..] decisions, none of which stands any more
-  ARGV[1] events that are there   ARGV[2] head that is there, "" for none
-  ARGV[3] head of the new chain   ARGV[4] fence   ARGV[5] how many events follow   ARGV[6..] they, then the devices bound
-  Reply: 1 begun, 0 the ledger is another one
+  Appends the first events of a new chain after a ledger that cannot be verified. Values of another type are deleted.
+  KEYS[1] subject hash   KEYS[2] ledger list   KEYS[3] device set   KEYS[4..] decisions, all deleted
+  ARGV[1] number of events present   ARGV[2] head present, "" for none
+  ARGV[3] head of the new chain   ARGV[4] fence   ARGV[5] number of new events   ARGV[6..] these events, then the bound devices
+  Reply: 1 begun, 0 the ledger has changed meanwhile
 ]]
 local subject, ledger = redis.call("TYPE", KEYS[1]).ok, redis.call("TYPE", KEYS[2]).ok
 if (ledger == "list" and redis.call("LLEN", KEYS[2]) or 0) ~= tonumber(ARGV[1]) then return 0 end
@@ -42,26 +42,26 @@ return 1`,
 
 const METHOD = "record-unverifiable";
 const HOLD_REFERENCE = "record-unverifiable";
-/** A fence beyond this was not counted by anybody. */
+/** No counter can have reached a fence above this. */
 const MAX_FENCE = 1e12;
-/** When a hold is due to end of which nothing but its being there is known; until its release it holds anyway. */
+/** End date of a hold of which only the existence is known; it stands until its release anyway. */
 const NO_END = Date.UTC(9999, 0);
 
-/** What is left of a ledger, and what other records say of the subject. */
+/** What is left of a ledger, and what other records say about the subject. */
 export interface Remains {
   readonly texts: readonly string[];
   /** "" for none. */
   readonly head: string;
   readonly fence: number;
-  /** `undefined` when nobody knows but the events. */
+  /** `undefined` when only the events know. */
   readonly bound: readonly DeviceKey[] | undefined;
-  /** When a hold is due to end; `undefined` when nothing is held. */
+  /** When a hold is due to end; `undefined` when there is no hold. */
   readonly heldUntil: number | undefined;
-  /** Hash or list are something else: then there is nothing that could verify. */
+  /** Head or list have another type in Redis: nothing there can be verified. */
   readonly misshapen?: boolean;
 }
 
-/** Changes nothing about a ledger that verifies, nor when another writer was first. Throws REDIS_UNAVAILABLE. */
+/** Changes nothing when the ledger verifies, or when another writer was first. Throws REDIS_UNAVAILABLE. */
 export async function beginNewChain(redis: Redis, keyspace: Keyspace, tag: SubjectTag, now: number): Promise<void> {
   const remains = await readRemains(redis, keyspace, tag);
   if (verifies(tag, remains)) return;
@@ -76,8 +76,8 @@ export async function beginNewChain(redis: Redis, keyspace: Keyspace, tag: Subje
 }
 
 /**
- * Whatever can be said of a subject, for work that changes nothing of theirs: the ledger, or the one that would begin
- * anew in its place. `broken` is told of that. Throws REDIS_UNAVAILABLE.
+ * The ledger, or the one a new chain would give, for work that changes nothing of the subject's. `broken` is called in
+ * the second case. Throws REDIS_UNAVAILABLE.
  */
 export async function ledgerOrRemains(
   redis: Redis,
@@ -97,7 +97,7 @@ export async function ledgerOrRemains(
   }
 }
 
-/** Once more behind a new chain, when it is the ledger that stands in the way. Throws what `work` throws the second time. */
+/** Runs `work` again after a new chain when it failed because of the ledger. Throws what the second run throws. */
 export async function behindNewChain<T>(
   {
     redis,
@@ -118,7 +118,7 @@ export async function behindNewChain<T>(
   }
 }
 
-/** The first events of a new chain, and the ledger they make. Pure. */
+/** The first events of a new chain, and the resulting ledger. Pure. */
 export function chainBehind(
   tag: SubjectTag,
   remains: Remains,
@@ -180,7 +180,7 @@ function verifies(tag: SubjectTag, { head, texts, misshapen }: Remains): boolean
   }
 }
 
-/** Numbers go on where they were, so that nothing admitted before reads as admitted under what is consented to later. */
+/** Numbers continue where they were, so nothing admitted before counts as admitted under later consent. */
 function emptyBehind(tag: SubjectTag, { texts, fence }: Remains): SubjectLedger {
   const fences = [fence, ...readable(texts).map((event) => event.fence)];
   const last = Math.max(0, ...fences.filter((one) => Number.isInteger(one) && one <= MAX_FENCE));
@@ -192,12 +192,12 @@ function draftsAfter({ texts, bound, heldUntil }: Remains): Draft[] {
   const events = readable(texts);
   const left = events.reduce(fold, EMPTY_STATE);
   const devices = (bound ?? [...left.devices]).filter((device) => deviceKey.safeParse(device).success);
-  // Also those that have moved on: they left rows behind.
+  // Includes devices that moved away: they left rows behind.
   const former = new Set(events.flatMap((event) => (event.type === "bound" ? [event.device] : [])));
   for (const device of devices) former.delete(device);
   const by = { by: "controller", method: METHOD } as const;
   return [
-    // A child stays one; whoever spoke for it has to be stated anew.
+    // A child stays a child; its guardian has to be stated again.
     { type: "withdrawn", ...by, anew: true, ...(left.minor && { minor: true }) },
     ...[...former].flatMap((device): Draft[] => [
       { type: "bound", ...by, device },
@@ -210,13 +210,13 @@ function draftsAfter({ texts, bound, heldUntil }: Remains): Draft[] {
   ];
 }
 
-/** One whose own event cannot be read any more covers everything. */
+/** A hold whose own event is unreadable covers everything. */
 function holdsIn(standing: readonly LegalHold[], heldUntil: number | undefined): readonly LegalHold[] {
   if (standing.length > 0 || heldUntil === undefined) return standing;
   return [{ ref: HOLD_REFERENCE, until: timestampMs.safeParse(heldUntil).success ? heldUntil : NO_END }];
 }
 
-/** Whatever can be read by itself, proved or not. */
+/** All events that can be parsed on their own, proved or not. */
 function readable(texts: readonly string[]): ConsentEvent[] {
   return texts.flatMap((text) => {
     try {

@@ -1,4 +1,4 @@
-/** Who a subject is as a party to consent: a minor or not, and the guardian on file. What outlives a loss is compared by it. */
+/** A subject's party status: minor or not, and the guardian on file. It is compared after a loss of data in Redis. */
 import type { ConsentEvent, PartyStatement } from "../../model/consent-record.ts";
 import type { SubjectState } from "./subject-state.ts";
 
@@ -16,7 +16,7 @@ export function sameParty(left: PartyStatement, right: PartyStatement): boolean 
   return left.minor === right.minor && guardianText(left) === guardianText(right);
 }
 
-/** What must be noted down outside Redis about an event: nothing about an adult who stays one. */
+/** What must be recorded outside Redis about an event: nothing about an adult who stays an adult. */
 export function partyToNote(
   before: SubjectState,
   event: ConsentEvent,
@@ -24,7 +24,7 @@ export function partyToNote(
 ): PartyStatement | undefined {
   const party = partyOf(after);
   if (!sameParty(partyOf(before), party)) return party;
-  // Again, should it have been said before and not been noted.
+  // Recorded again, in case it was stated before but not recorded.
   const stated = "minor" in event && (event.minor !== undefined || event.guardian !== undefined);
   return stated && after.minor ? party : undefined;
 }

@@ -1,6 +1,6 @@
 /**
- * From a statement to the event that records it and everything that follows from it. Here the fence
- * grows: with each withdrawal, each unbinding, and whatever else lets a device do less than before.
+ * From a statement to the event that records it and all its consequences. The fence grows here: with each withdrawal,
+ * each unbinding, and any other change that lets a device do less than before.
  */
 import { randomUUID } from "node:crypto";
 import type { Decision } from "../../model/consent.ts";
@@ -12,7 +12,7 @@ import { fold } from "./fold.ts";
 import type { Append, SubjectLedger } from "./store.ts";
 import { isHeld, materialise, type SubjectState } from "./subject-state.ts";
 
-/** An event without what only its place in the ledger can tell. */
+/** An event without the fields that only its position in the ledger determines. */
 export type Draft = WithoutStamp<ConsentEvent>;
 type WithoutStamp<T> = T extends ConsentEvent
   ? Omit<T, "schemaVersion" | "recordId" | "at" | "fence" | "prevHash">
@@ -20,7 +20,10 @@ type WithoutStamp<T> = T extends ConsentEvent
 
 export interface PlannedChange extends Append {
   readonly change: LedgerChange;
-  /** Something may be used less than before, or the subject counts as a minor now; `change.narrowed` counts what is said without effect too. */
+  /**
+   * Something may be used less than before, or the subject is now a minor; `change.narrowed` also counts statements
+   * without effect.
+   */
   readonly takesAway: boolean;
 }
 
@@ -46,7 +49,7 @@ export function planChange(
   return { event, state, decisions, wrappedSubjectKey, change, takesAway };
 }
 
-/** The devices that may do nothing as things stand. */
+/** The devices that are allowed nothing in this state. */
 export function silencedNow(state: SubjectState, nowMs: number): DeviceKey[] {
   return silenced(state, state, materialise(state, ""), nowMs);
 }
@@ -60,6 +63,6 @@ function losesAnything(was: Decisions, now: Decisions, nowMs: number): boolean {
 
 function silenced(before: SubjectState, after: SubjectState, decisions: Decisions, nowMs: number): DeviceKey[] {
   const devices = new Set([...before.devices, ...after.devices]);
-  // What a hold covers may do nothing either, but must be kept.
+  // A held device is allowed nothing either, but its data must be kept.
   return [...devices].filter((device) => allowed(decisions.get(device), nowMs) === 0 && !isHeld(after, device));
 }

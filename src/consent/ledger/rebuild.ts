@@ -1,6 +1,6 @@
 /**
- * A subject as a restore must write it: its ledger, verified, with what was taken back since the backup
- * stated anew at its end, and everything else computed from that. Pure.
+ * A subject as a restore must write it: its verified ledger, with everything that was withdrawn since the backup stated
+ * again at its end, and all else computed from that. Pure.
  */
 import { NO_SUBJECT_KEY } from "../../model/consent.ts";
 import type { LegalHold, PartyStatement } from "../../model/consent-record.ts";
@@ -20,26 +20,26 @@ const BY_RESTORE = { by: "controller", method: "restore" } as const;
 
 export interface SavedSubject {
   readonly tag: SubjectTag;
-  /** Hash of the last event; absent of a subject that only the journal knows. */
+  /** Hash of the last event; absent for a subject that only the journal knows. */
   readonly head: string | undefined;
-  /** Events as they lay in the ledger, oldest first. */
+  /** Events as stored in the ledger, oldest first. */
   readonly events: readonly string[];
-  /** `undefined` when the key was destroyed, or is not there any more. */
+  /** `undefined` when the key was destroyed or is missing. */
   readonly wrappedSubjectKey: string | undefined;
-  /** With it a ledger that does not verify begins anew instead of being refused. */
+  /** With it, a ledger that does not verify gets a new chain instead of an error. */
   readonly remains?: Pick<Remains, "fence" | "bound" | "heldUntil"> | undefined;
 }
 
-/** What happened since and must happen again. */
+/** What happened since the backup and must be applied again. */
 export interface Since {
   readonly withdraw: boolean;
-  /** The highest fence anybody was told of; whatever is stated again stands above it. */
+  /** The highest fence that was confirmed to anyone; whatever is stated again gets a higher one. */
   readonly fence: number;
-  /** Who the subject is as a party, when that was stated since. */
+  /** The subject's party status, when it was stated since. */
   readonly party: PartyStatement | undefined;
-  /** Legal holds as they stood last; those without terms had ended. */
+  /** Legal holds in their last state; those without terms had ended. */
   readonly holds: readonly { readonly ref: string; readonly hold: LegalHold | undefined }[];
-  /** In the order in which they were asked for; those the ledger names already are known to it. */
+  /** In the order of the requests; the ledger already knows those it contains. */
   readonly erasures: readonly { readonly id: string; readonly destroyed: boolean }[];
 }
 
@@ -62,7 +62,7 @@ export interface RebuiltSubject {
   readonly heldUntil: number | undefined;
 }
 
-/** Throws LEDGER_BROKEN when the events do not follow from one another, and nothing is known but them. */
+/** Throws LEDGER_BROKEN when the events do not form a chain and nothing else is known. */
 export function rebuildSubject(saved: SavedSubject, since: Since, now: number): RebuiltSubject {
   const read = readSaved(saved, now);
   let ledger = read.ledger;
@@ -100,13 +100,13 @@ export function rebuildSubject(saved: SavedSubject, since: Since, now: number): 
     if (destroyed && !known.includes("erased"))
       append({ type: "erased", erasure: id, ...BY_RESTORE }, ledger.wrappedSubjectKey);
   }
-  // By the events: the fence beside them is covered by no hash.
+  // Uses the fence of the events: no hash covers the fence stored beside them.
   const withdraw = since.withdraw || read.ledger.state.fence < since.fence;
   const given = statementsOf(ledger.state).some((consent) => consent.state === "given");
-  // Also where nothing is left to take back: the fence of which somebody was told must be reached.
+  // Also when nothing is left to withdraw: the fence that was confirmed to someone must be reached.
   const behind = withdraw && ledger.events.length > 0 && ledger.state.fence < since.fence;
-  // Without its key nothing of a subject can be processed under its name; the next consent begins a new one. An erasure
-  // has to know of it: what was stored before cannot be found under that one.
+  // Without its key, a subject's data cannot be processed under its name; the next consent starts a new key. An erasure
+  // must know this: rows stored before cannot be found under the new key.
   const facts = erasureFacts(ledger.events);
   if (ledger.wrappedSubjectKey === undefined && facts.since !== undefined && (given || facts.keyLost === undefined)) {
     append({ type: "withdrawn", by: "controller", method: WITHOUT_KEY }, undefined);
@@ -127,7 +127,9 @@ export function rebuildSubject(saved: SavedSubject, since: Since, now: number): 
   };
 }
 
-/** Nothing when the ledger says the same. A guardian who is on file and should not be goes with a coming of age first. */
+/**
+ * Empty when the ledger says the same. A guardian on file who should not be there is removed by a coming of age first.
+ */
 function partiesToState({ state }: SubjectLedger, party: PartyStatement | undefined): PartyStatement[] {
   if (party === undefined || sameParty(partyOf(state), party)) return [];
   const replaced = party.guardian === undefined && party.minor && state.guardian !== undefined;

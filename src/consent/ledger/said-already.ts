@@ -1,6 +1,6 @@
 /**
- * Whether a statement or a withdrawal says what is in force already, in the same words: then it is not written down
- * once more, or whoever repeats it would fill a record that is kept for good. Pure.
+ * Whether a statement or withdrawal repeats in the same words what is already in force. Then it is not recorded again;
+ * otherwise repetitions would fill a record that is kept for good. Pure.
  */
 import { isConsent } from "../../model/consent-record.ts";
 import { DAY_MS } from "../../model/durations.ts";
@@ -15,7 +15,7 @@ export type StatementDraft = Extract<Draft, { type: StatementEvent["type"] }>;
 type WithdrawalDraft = Extract<Draft, { type: "withdrawn" }>;
 
 /**
- * `openEnded`: the subject named no end. Consent said again on another day then lasts longer, which is news; on the
+ * `openEnded`: the subject set no end. Consent repeated on another day then lasts longer, which is a change; on the
  * same day it is not.
  */
 export function saidAlready(
@@ -33,12 +33,12 @@ export function saidAlready(
       ? events.findLastIndex(({ type }) => !BESIDE.has(type))
       : events.findIndex((event) => event.recordId === recordId);
   const before = events[at];
-  // What was stated before an erasure is stated anew.
+  // A statement made before an erasure must be recorded again.
   const erased = events.slice(at).some(({ type }) => type === "erasure-requested");
   return before !== undefined && !erased && isStatement(before) && wordsOf(before) === wordsOf(draft);
 }
 
-/** Whether the same was taken back since anything was stated, and nothing of it is left to take. */
+/** Whether the same was withdrawn since the last statement, with nothing of it left to withdraw. */
 export function takenBackAlready(
   { events, state }: Pick<SubjectLedger, "events" | "state">,
   draft: WithdrawalDraft,
@@ -56,7 +56,7 @@ function after(state: SubjectState, draft: Draft, now: number): SubjectState {
   return fold(state, { ...stamp, ...draft });
 }
 
-/** What holds is the same, whichever of two equal statements it rests on. */
+/** The effect is the same, whichever of two equal statements it rests on. */
 function sameStanding(
   was: SubjectState,
   next: SubjectState,
@@ -89,7 +89,7 @@ function guardianOf({ guardian }: SubjectState): string {
   return canonicalJson({ ...guardian, at: 0 });
 }
 
-/** The statements whose place the new one would take. */
+/** The statements that the new one would replace. */
 function replacedBy(was: SubjectState, next: SubjectState): Set<string> {
   const replaced = new Set<string>();
   if (next.general !== was.general && was.general !== undefined) replaced.add(was.general.recordId);
@@ -100,9 +100,9 @@ function replacedBy(was: SubjectState, next: SubjectState): Set<string> {
   return replaced;
 }
 
-/** What a request that takes nobody's place, because there is an answer already, may lie behind and still be the last word. */
+/** Events that may follow a request without replacing it, since an answer exists already: it stays the last word. */
 const BESIDE: ReadonlySet<string> = new Set(["bound", "unbound", "held", "released"]);
-/** Nothing of these gives anything that could be taken back anew. */
+/** None of these grants anything that could be withdrawn again. */
 const BESIDE_WITHDRAWAL: ReadonlySet<string> = new Set([...BESIDE, "withdrawn", "expired", "invalidated"]);
 
 function isStatement(event: { readonly type: string }): event is StatementEvent {
@@ -119,13 +119,13 @@ const STAMPS: ReadonlySet<string> = new Set([
   "type",
 ]);
 
-/** All that was said and by whom, without when it was and when it ends. */
+/** Everything stated and by whom, without its time and its end. */
 function wordsOf(statement: StatementDraft | StatementEvent | WithdrawalDraft): string {
   const kind = isConsent(statement as StatementEvent) ? "given" : statement.type;
   return `${kind} ${wordsIn(Object.fromEntries(Object.entries(statement).filter(([name]) => !STAMPS.has(name))))}`;
 }
 
-/** One text for one meaning: no list of a statement has an order. */
+/** One text for one meaning: lists in a statement are unordered. */
 function wordsIn(value: unknown): string {
   return canonicalJson(
     JSON.parse(JSON.stringify(value), (_, member) =>

@@ -1,4 +1,4 @@
-/** Today's state and the events behind it, in the shape that is shown. */
+/** The current state and the events behind it, in the shape shown to the outside. */
 import { type ConsentRecord, SCHEMA_VERSION } from "../../model/consent-record.ts";
 import { standingOf } from "../policy/changes.ts";
 import type { FloorPlan } from "../policy/floors.ts";

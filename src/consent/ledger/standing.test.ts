@@ -1,4 +1,4 @@
-/** What the page says holds is what the gate would let through: policy, expiry, minors and guardians included. */
+/** What the page shows as in force is what the gate lets through, including policy, expiry, minors and guardians. */
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { anyEvent, NOW, party, withdrawnEvent } from "../../../tests/arbitraries/ledger.ts";
@@ -39,7 +39,7 @@ function standingOf(events: object[], shown: ShownStatement | undefined, as: Sta
 }
 const guardian = { verified: true, method: "id-check" };
 
-describe("what holds", () => {
+describe("the consent in force", () => {
   it("is what was given, in force", () => {
     const standing = standingOf([given()], statement, asOf);
     expect(standing).toMatchObject({
@@ -49,7 +49,7 @@ describe("what holds", () => {
     });
   });
 
-  it("is nothing without a statement, after a no, after a withdrawal and after its end", () => {
+  it("is empty without a statement, after a refusal, after a withdrawal and after expiry", () => {
     expect(standingOf([], undefined, asOf).state).toBe("none");
     for (const state of ["refused", "withdrawn"] as const) {
       expect(standingOf([given()], { ...statement, state }, asOf)).toMatchObject({ state, used: {} });
@@ -60,7 +60,7 @@ describe("what holds", () => {
     });
   });
 
-  it("leaves out what a newer policy suspended, and says what waits", () => {
+  it("leaves out what a newer policy suspended, and lists what awaits confirmation", () => {
     const floors = { ...FLOORS, weather: 2 };
     expect(standingOf([given()], statement, { ...asOf, floors })).toMatchObject({
       used: { analytics: ["status"] },
@@ -70,10 +70,10 @@ describe("what holds", () => {
   });
 });
 
-describe("of a minor", () => {
+describe("for a minor", () => {
   const minor = { ...asOf, minor: true };
 
-  it("nothing is used that no guardian agreed to", () => {
+  it("nothing is used without a guardian's approval", () => {
     expect(standingOf([given()], statement, minor)).toMatchObject({
       state: "unapproved",
       used: {},
@@ -81,13 +81,13 @@ describe("of a minor", () => {
     });
   });
 
-  it("analytics is never used, guardian or not", () => {
+  it("analytics is never used, with or without a guardian", () => {
     expect(standingOf([given({ guardian })], statement, minor).used).toEqual({
       weather: ["location", "status"],
     });
   });
 
-  it("a guardian on file agrees by saying it, and not by what the child says later", () => {
+  it("a guardian on file approves only their own statement, not what the child states later", () => {
     const before = given({ recordId: "r0", guardian });
     expect(standingOf([before, given({ by: "guardian" })], statement, minor).state).toBe("given");
     expect(standingOf([before, given()], statement, minor).state).toBe("unapproved");
@@ -97,7 +97,7 @@ describe("of a minor", () => {
   });
 });
 
-it("a guardian of before a coming of age approves nothing afterwards, at the gate and on the page", () => {
+it("a guardian from before the coming of age approves nothing afterwards, at the gate and on the page", () => {
   const minor = { ...asOf, minor: true };
   const events = [
     given({ recordId: "r0", minor: true, guardian }),
@@ -110,12 +110,12 @@ it("a guardian of before a coming of age approves nothing afterwards, at the gat
 describe("the page and the gate", () => {
   const version = fc.integer({ min: 0, max: 3 });
   const floors = fc.record({ analytics: version, weather: version, scene: version, network: version });
-  // A restore takes back together with what it says about the party.
+  // A restore withdraws and states the party in one event.
   const takenBack = fc.tuple(withdrawnEvent, fc.record(party)).map(([event, of]) => ({ ...event, ...of }));
   const events = fc.array(fc.oneof(anyEvent, takenBack), { maxLength: 16 });
   const moment = fc.constantFrom(NOW, NOW + 999, NOW + 1_000, NOW + 1_001);
 
-  it("agree about every device of every ledger, legal holds apart", () => {
+  it("agree about every device of every ledger, except for legal holds", () => {
     fc.assert(
       fc.property(events, floors, moment, (all, under, now) => {
         const distinct = all.map((event, index) => ({ ...event, recordId: `r${index}` }));

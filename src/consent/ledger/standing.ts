@@ -1,6 +1,6 @@
 /**
- * What holds of a consent record for the devices of one statement, as the privacy centre shows it. Derived from the rule
- * that the gate decides by: the page cannot call something used that the gate refuses, or the other way round. Pure.
+ * What is in force for the devices of one statement, as the privacy centre shows it. Derived from the rule the gate
+ * uses, so the page cannot show as used what the gate refuses, or the reverse. Pure.
  */
 import type { Standing } from "../../model/centre.ts";
 import {
@@ -24,18 +24,18 @@ export interface StandingAsOf {
   readonly floors: PolicyFloors;
   /** Unix ms. */
   readonly now: number;
-  /** The person who asks takes them for a minor, also where the record does not say so yet. */
+  /** The caller treats them as a minor, even if the record does not say so yet. */
   readonly minor: boolean;
 }
 
 const NOTHING: Standing = { state: "none", used: {}, waiting: {}, suspended: [] };
 
-/** For the statements of one record. Legal holds are shown apart, so they are left out here. */
+/** For the statements of one record. Legal holds are shown separately, so they are left out here. */
 export function standingsOf(
   { events }: Pick<ConsentRecord, "events">,
   { floors, now, minor }: StandingAsOf,
 ): (statement: ShownStatement | undefined) => Standing {
-  // Who stands behind a statement is asked of minors alone.
+  // Approval by a guardian matters for minors only.
   const statements = minor ? statementsOf(foldAll(events)) : [];
   const approved = new Set(statements.filter((one) => one.guardianApproved).map(({ recordId }) => recordId));
   return (statement) => {
@@ -45,7 +45,7 @@ export function standingsOf(
     const stated = { state, expiresAt, policyVersion, grants: grantsOf(given), minor, held: false };
     const { refusal, grants = 0 } = decide({ ...stated, guardianVerified: approved.has(recordId) }, floors, now);
     if (refusal === "consent-expired") return { ...NOTHING, state: "expired", at, policyVersion };
-    // What was asked for and not answered is as good as nothing.
+    // A request without an answer counts as no consent.
     if (state !== "given") return { ...NOTHING, state: state === "requested" ? "none" : state, at, policyVersion };
     const unapproved = refusal === "guardian-missing";
     const waiting = only(given, allowed({ ...stated, guardianVerified: true }, now) & ~grants);
@@ -61,7 +61,7 @@ export function standingsOf(
   };
 }
 
-/** The rule grants a purpose all that was given for it, or nothing. */
+/** The rule grants a purpose everything that was given for it, or nothing. */
 function only(given: Choice, grants: Grants): Choice {
   return Object.fromEntries(Object.entries(given).filter(([purpose]) => (grants & allOf([purpose as Purpose])) !== 0));
 }

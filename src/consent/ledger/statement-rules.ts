@@ -9,7 +9,7 @@ import type { Draft } from "./plan-change.ts";
 import type { SubjectLedger } from "./store.ts";
 import { consentOf, type SubjectState } from "./subject-state.ts";
 
-/** What a statement claims to be about, by whom, and upon which state of the ledger. */
+/** What a statement is about, who makes it, and the ledger state it refers to. */
 export type About = PartyInput & GuardianClaim & Pick<GiveInput, "devices" | "basedOn">;
 
 const MAX_CONSENT_DAYS = 3_660;
@@ -31,13 +31,13 @@ export function inRange(expiresAt: number, now: number): boolean {
   return expiresAt > now && expiresAt <= now + MAX_CONSENT_DAYS * DAY_MS;
 }
 
-/** Whether consent to an earlier version stands for all that this one is about. */
+/** Whether consent to an earlier version exists for everything this one covers. */
 export function agreesAnew(state: SubjectState, { devices, policyVersion }: GiveInput, now: number): boolean {
   const before = devices === undefined ? [state.general] : devices.map((device) => consentOf(state, device));
   return before.every((one) => one?.state === "given" && one.expiresAt > now && one.policyVersion < policyVersion);
 }
 
-/** Which guardian acted, for the event; nothing when it was somebody else. */
+/** The guardian who acted, for the event; empty when it was someone else. */
 export function actingGuardian({
   by,
   guardianRef,
@@ -46,7 +46,7 @@ export function actingGuardian({
   return by === "guardian" ? { guardianRef: guardianRef ?? guardian?.evidenceRef } : {};
 }
 
-/** The policy's terms, cut down to what was consented to; `undefined` when the policy offers no such thing. */
+/** The policy's terms, limited to what was consented to; `undefined` when the policy does not offer it. */
 export function termsOf(asked: GiveInput["purposes"], policy: Policy): PurposeTerms[] | undefined {
   const terms: PurposeTerms[] = [];
   for (const id of PURPOSES) {

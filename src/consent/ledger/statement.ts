@@ -1,11 +1,11 @@
-/** From an event to the statement it makes, and what is left of a statement when a part of it is taken back. Pure. */
+/** From an event to the statement it makes, and what is left of a statement after a partial withdrawal. Pure. */
 import { type Grants, grantsOf, type Purpose } from "../../model/consent.ts";
 import type { EventOf, Guardian, PurposeTerms } from "../../model/consent-record.ts";
 import type { Consent, SubjectState } from "./subject-state.ts";
 
 export type StatementEvent = EventOf<"given" | "reconfirmed" | "refused" | "requested">;
 
-/** What a statement makes of the one that stood before for the same devices. */
+/** What a statement makes of the previous one for the same devices. */
 export function consentFrom(event: StatementEvent, guardian: Guardian | undefined): Consent {
   const { recordId, at, controller, jurisdiction, policyVersion, policyHash, noticeLanguage } = event;
   const notice = { recordId, at, controller, jurisdiction, policyVersion, policyHash, noticeLanguage };
@@ -21,7 +21,7 @@ export function consentFrom(event: StatementEvent, guardian: Guardian | undefine
     purposes,
     grants: grantsIn(purposes),
     expiresAt,
-    // A verification on file does not approve what the child alone states later.
+    // A verification on file does not approve what the child states alone later.
     guardianApproved: guardian?.status === "verified" && (event.guardian !== undefined || event.by === "guardian"),
     invalidated: [],
   };
@@ -42,10 +42,10 @@ export function guardianAfter(
   };
 }
 
-/** What is taken back; what it leaves out stands for all. */
+/** What is withdrawn; a part left out means all of it. */
 export type Withdrawal = Partial<Pick<EventOf<"withdrawn">, "devices" | "purposes" | "categories">>;
 
-/** The same consent when nothing of it is taken back. */
+/** Returns the same object when nothing of it is withdrawn. */
 export function narrowed(consent: Consent, event: Withdrawal): Consent {
   if (consent.state !== "given") return consent;
   const purposes: PurposeTerms[] = [];
@@ -61,7 +61,7 @@ export function narrowed(consent: Consent, event: Withdrawal): Consent {
   return { ...consent, purposes, grants, ...(purposes.length === 0 && { state: "withdrawn" as const }) };
 }
 
-/** Notes down for which purposes a policy version took the ground away; what may be used follows from the floors alone. */
+/** Records the purposes a policy version suspended; what may be used follows from the floors alone. */
 export function invalidated(consent: Consent, { policyVersion, purposes }: EventOf<"invalidated">): Consent {
   if (consent.state !== "given" || consent.policyVersion >= policyVersion) return consent;
   const named = consent.purposes.map(({ id }) => id);

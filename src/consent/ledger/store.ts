@@ -1,6 +1,6 @@
 /**
- * The ledger in Redis: read as one consistent whole, appended to only when nobody else did meanwhile.
- * Event, head, fence, device set and every decision change in one transaction, in one slot.
+ * The ledger in Redis: read as one consistent whole, appended only if no other writer was first. Event, head, fence,
+ * device set and all decisions change in one transaction, in one slot.
  */
 import type { Redis } from "ioredis";
 import { type Decision, NO_SUBJECT_KEY } from "../../model/consent.ts";
@@ -15,7 +15,7 @@ import { canonicalJson, genesis, hashText, remainsHash } from "../hash-chain.ts"
 import { foldAll } from "./fold.ts";
 import { EMPTY_STATE, type SubjectState } from "./subject-state.ts";
 
-/** Everything the ledger says about one subject at one moment. */
+/** Everything the ledger says about one subject at one time. */
 export interface SubjectLedger {
   readonly tag: SubjectTag;
   /** Hash of the last event, or the subject's genesis hash. */
@@ -35,20 +35,20 @@ export interface Append {
 const APPEND_EVENT: RedisScript = {
   name: "consentryAppendEvent",
   lua: `--[[
-  Appends one consent event and everything that follows from it, unless the ledger moved on meanwhile.
+  Appends one consent event and everything that follows from it, unless the ledger changed meanwhile.
   KEYS[1] subject hash   KEYS[2] ledger list   KEYS[3] device set   KEYS[4..] one decision per device in ARGV[8..]
   ARGV[1] head the event builds on   ARGV[2] head after it   ARGV[3] head of an empty ledger
   ARGV[4] fence   ARGV[5] wrapped subject key, "" for none yet   ARGV[6] event
-  ARGV[7] wrapped subject key the event builds on, "" for none: it may be destroyed or wrapped anew meanwhile
+  ARGV[7] wrapped subject key the event builds on, "" for none: it may be destroyed or rewrapped meanwhile
   ARGV[8..] triples: device key, 1 if bound else 0, decision text or "" for none
-  Reply: 1 appended, 0 head or key is another one
+  Reply: 1 appended, 0 head or key has changed
 ]]
 local head = redis.call("HGET", KEYS[1], "head") or ARGV[3]
 if head ~= ARGV[1] then return 0 end
 if (redis.call("HGET", KEYS[1], "key") or "") ~= ARGV[7] then return 0 end
 redis.call("RPUSH", KEYS[2], ARGV[6])
 redis.call("HSET", KEYS[1], "head", ARGV[2], "fence", ARGV[4])
--- What is no set is none of ours; every device follows below.
+-- A value of another type was not written by the gateway; the devices are added again below.
 if redis.call("TYPE", KEYS[3]).ok ~= "set" then redis.call("DEL", KEYS[3]) end
 if ARGV[5] ~= "" then redis.call("HSET", KEYS[1], "key", ARGV[5]) end
 for index = 4, #KEYS do
@@ -71,8 +71,8 @@ export class LedgerStore {
   }
 
   /**
-   * Verifies the chain while reading. Throws `REDIS_UNAVAILABLE`, and `LEDGER_BROKEN` after taking the
-   * decisions away that were made from it: what cannot be proved allows nothing.
+   * Verifies the chain while reading. Throws `REDIS_UNAVAILABLE`, and `LEDGER_BROKEN` after deleting the decisions made
+   * from it: what cannot be proved allows nothing.
    */
   async read(tag: SubjectTag): Promise<SubjectLedger> {
     try {
@@ -133,14 +133,14 @@ export class LedgerStore {
   }
 }
 
-/** `length`: of the ledger, with what lies before a new chain. */
+/** `length`: of the ledger, including what precedes a new chain. */
 export function stateAfter(events: readonly ConsentEvent[], length: number): SubjectState {
   return foldAll(events, { ...EMPTY_STATE, revision: length - events.length });
 }
 
 /**
- * The events in order, each found to follow from the one before; where a new chain was begun, those of that one, found
- * to follow from whatever lies before it. Throws `LEDGER_BROKEN`.
+ * The events in order, each verified against the one before. After a new chain: its events only, verified against
+ * whatever precedes it. Throws `LEDGER_BROKEN`.
  */
 export function verifiedEvents(tag: SubjectTag, head: string, texts: readonly string[]): ConsentEvent[] {
   const from = texts.findLastIndex(beginsAnew);
@@ -156,7 +156,7 @@ export function verifiedEvents(tag: SubjectTag, head: string, texts: readonly st
   return events;
 }
 
-/** Whether `verifiedEvents` would find it whole. */
+/** Whether `verifiedEvents` would accept it. */
 export function ledgerVerifies(tag: SubjectTag, head: string, texts: readonly string[]): boolean {
   try {
     verifiedEvents(tag, head, texts);
@@ -180,7 +180,7 @@ function readEvent(text: string): ConsentEvent {
   }
 }
 
-/** Names of all decisions of a subject: by the devices that are bound or, where their set is none, by looking for them. */
+/** Names of all decisions of a subject: from its set of bound devices or, where that value is no set, by a scan. */
 async function decisionsOf(redis: Redis, keyspace: Keyspace, tag: SubjectTag): Promise<string[]> {
   const devices = await redis.smembers(keyspace.devices(tag)).catch((error: unknown) => {
     if (!isMisshapen(error)) throw error;
@@ -205,7 +205,7 @@ async function decisionsOf(redis: Redis, keyspace: Keyspace, tag: SubjectTag): P
 
 function reply(replies: [error: Error | null, result: unknown][] | null, index: number): unknown[] {
   const entry = replies?.[index];
-  if (isMisshapen(entry?.[0])) throw new GatewayError("LEDGER_BROKEN", "a value of another type");
+  if (isMisshapen(entry?.[0])) throw new GatewayError("LEDGER_BROKEN", "a value has another type in Redis");
   if (entry === undefined || entry[0] !== null || !Array.isArray(entry[1])) {
     throw new GatewayError("REDIS_UNAVAILABLE", "reading a ledger");
   }

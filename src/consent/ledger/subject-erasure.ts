@@ -1,7 +1,6 @@
 /**
- * The two moments of an erasure that belong to the ledger. When it is asked for, everything is withdrawn
- * and the subject's key is taken out of use in the same call, so that whatever is consented to later
- * begins under another key; when everything is deleted, the key is destroyed.
+ * The ledger's two steps of an erasure. The request withdraws everything and retires the subject's key in the same
+ * call, so later consent starts under another key. When everything is deleted, the key is destroyed.
  */
 import type { Redis } from "ioredis";
 import { NO_SUBJECT_KEY } from "../../model/consent.ts";
@@ -25,7 +24,7 @@ export type BegunErasure =
   | { readonly refused: "unknown-subject" }
   | {
       readonly refused?: undefined;
-      /** An earlier one's when nothing was consented to since that one began: there is nothing else to erase. */
+      /** Id of the earlier erasure when nothing was consented to since it began: there is nothing else to erase. */
       readonly id: string;
       readonly fence: number;
     };
@@ -38,7 +37,7 @@ const BEGIN_ERASURE: RedisScript = {
   ARGV[1] head the event builds on   ARGV[2] head after it   ARGV[3] head of an empty ledger
   ARGV[4] fence   ARGV[5] event   ARGV[6] erasure id   ARGV[7] facts   ARGV[8] Unix ms
   ARGV[9..] decision text or "" for none, in the order of KEYS[4..]
-  Reply: 1 begun, 0 the head is another one
+  Reply: 1 begun, 0 the head has changed
 ]]
 local head = redis.call("HGET", KEYS[1], "head") or ARGV[3]
 if head ~= ARGV[1] then return 0 end
@@ -58,10 +57,10 @@ return 1`,
 const DESTROY_KEY: RedisScript = {
   name: "consentryDestroyKey",
   lua: `--[[
-  Destroys the key an erasure has taken out of use, and appends that it is done.
+  Destroys the key that an erasure retired, and appends an event that says so.
   KEYS[1] subject hash   KEYS[2] ledger list   KEYS[3] record of the erasure
   ARGV[1] head the event builds on   ARGV[2] head after it   ARGV[3] event   ARGV[4] Unix ms
-  Reply: 1 destroyed, 0 the head is another one
+  Reply: 1 destroyed, 0 the head has changed
 ]]
 if redis.call("HGET", KEYS[1], "head") ~= ARGV[1] then return 0 end
 redis.call("RPUSH", KEYS[2], ARGV[3])
@@ -87,8 +86,8 @@ export class SubjectErasure {
   }
 
   /**
-   * Once this resolves no later batch uses anything of the subject, and nothing admitted before is used after
-   * a new consent either. Throws `REDIS_UNAVAILABLE`, `CONSENT_CONFLICT`; `LEDGER_BROKEN` only when it broke again meanwhile.
+   * Once this resolves, no later batch uses anything of the subject, and nothing admitted before is used after a new
+   * consent either. Throws `REDIS_UNAVAILABLE`, `CONSENT_CONFLICT`; `LEDGER_BROKEN` only when it broke again meanwhile.
    */
   async begin(tag: SubjectTag, request: ErasureRequest & { readonly id: string }): Promise<BegunErasure> {
     return this.#inTurn<BegunErasure>(tag, "beginning an erasure", async () => {
@@ -107,7 +106,7 @@ export class SubjectErasure {
       const record = this.#keyspace.erasure(tag, id);
       if ((await orRedisUnavailable(() => this.#redis.hexists(record, "destroyedAt"))) === 1) return true;
       const before = await this.#read(tag);
-      // One that is placed from here on changes the head.
+      // A hold placed from here on changes the head.
       if (before.state.holds.size > 0) return false;
       const now = this.#now();
       const { event } = planChange(before, erased(id), { wrappedSubjectKey: NO_SUBJECT_KEY, now });
@@ -118,7 +117,9 @@ export class SubjectErasure {
     });
   }
 
-  /** As it was asked for; of an erasure that the ledger does not name, or not any more, everything. Throws as `begin` does. */
+  /**
+   * Facts as of the request; everything, for an erasure the ledger does not name (any more). Throws as `begin` does.
+   */
   async facts(
     tag: SubjectTag,
     id: string,
@@ -130,7 +131,7 @@ export class SubjectErasure {
     return { facts: widestFacts(events, this.#now()), at: this.#now(), named: false };
   }
 
-  /** A ledger that cannot be verified begins anew; one that can stays as it is. Throws `REDIS_UNAVAILABLE`. */
+  /** Starts a new chain if the ledger cannot be verified; otherwise changes nothing. Throws `REDIS_UNAVAILABLE`. */
   beginNewChain(tag: SubjectTag): Promise<void> {
     return beginNewChain(this.#redis, this.#keyspace, tag, this.#now());
   }
@@ -156,7 +157,7 @@ export class SubjectErasure {
     });
   }
 
-  /** The fence after it; `undefined` when another writer was first. */
+  /** The resulting fence; `undefined` when another writer was first. */
   async #begin(
     before: SubjectLedger,
     { id, by, method, evidenceRef, guardianRef }: ErasureRequest & { readonly id: string },

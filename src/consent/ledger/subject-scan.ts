@@ -1,4 +1,4 @@
-/** Looks through the decisions of all devices, a page at a time. */
+/** Scans the decisions of all devices, one page at a time. */
 import type { Redis } from "ioredis";
 import type { Decision } from "../../model/consent.ts";
 import type { DeviceKey, SubjectTag } from "../../model/ids.ts";
@@ -9,7 +9,7 @@ import { decodeDecision } from "../decision/record.ts";
 const PAGE = 500;
 
 /**
- * Every decision that can be read, with whose it is. One that changes meanwhile may come twice or as it was.
+ * Every readable decision with its subject. One that changes during the scan may appear twice or in its old state.
  * Throws `REDIS_UNAVAILABLE`.
  */
 export async function* allDecisions(
@@ -30,7 +30,7 @@ export async function* allDecisions(
   } while (cursor !== "0");
 }
 
-/** Subjects with a device whose decision is such. Throws `REDIS_UNAVAILABLE`. */
+/** Subjects with a device whose decision matches. Throws `REDIS_UNAVAILABLE`. */
 export async function subjectsWith(
   redis: Redis,
   keyspace: Keyspace,

@@ -1,6 +1,6 @@
 /**
- * What a ledger comes to: the statements that stand, and the decision of each device. Pure; everything here
- * is computed from the events and can be computed again.
+ * The result of a ledger: the statements in force, and the decision for each device. Pure; everything is computed from
+ * the events and can be computed again.
  */
 import type { ConsentState, Decision, Grants, Purpose } from "../../model/consent.ts";
 import type { Guardian, LegalHold, PurposeTerms } from "../../model/consent-record.ts";
@@ -22,29 +22,29 @@ export interface Consent {
   /** The categories of `purposes`, as bits. */
   readonly grants: Grants;
   readonly expiresAt: number;
-  /** A verified guardian stands behind this very statement. */
+  /** A verified guardian approved this very statement. */
   readonly guardianApproved: boolean;
-  /** For which of its purposes the ledger says already that a newer policy took its ground away. */
+  /** The purposes for which the ledger already records a suspension by a newer policy. */
   readonly invalidated: readonly Purpose[];
 }
 
 export interface SubjectState {
   readonly fence: number;
   readonly devices: ReadonlySet<DeviceKey>;
-  /** For every device that has no statement of its own. */
+  /** For every device without a statement of its own. */
   readonly general: Consent | undefined;
   readonly own: ReadonlyMap<DeviceKey, Consent>;
   readonly minor: boolean;
   readonly guardian: Guardian | undefined;
-  /** By reference; any of them freezes what it covers. */
+  /** By reference; each of them freezes what it covers. */
   readonly holds: ReadonlyMap<string, LegalHold>;
-  /** How many events led here. */
+  /** Number of events up to this state. */
   readonly revision: number;
-  /** The latest moment of any event, Unix ms: what has run out does not come back with a slower clock. */
+  /** The latest time of any event, Unix ms: a slower clock does not revive what has expired. */
   readonly clock: number;
   /** Since when each grant of the general statement has held without a break. */
   readonly generalSince: readonly GrantedSince[];
-  /** The same for each bound device; where it goes by the general statement, up to when it began to. */
+  /** The same for each bound device; under the general statement, up to the time it came under it. */
   readonly histories: ReadonlyMap<DeviceKey, History>;
 }
 
@@ -66,12 +66,12 @@ export function consentOf(state: SubjectState, device: DeviceKey): Consent | und
   return state.own.get(device) ?? state.general;
 }
 
-/** Every statement that stands for anything. */
+/** Every statement that counts for something. */
 export function statementsOf(state: SubjectState): Consent[] {
   return [...new Set(state.own.values()), ...(state.general === undefined ? [] : [state.general])];
 }
 
-/** What a consent allows by the clock of the ledger, holds and policies aside. */
+/** What a consent allows by the ledger's clock, without holds and policies. */
 export function grantsNow(state: SubjectState, consent: Consent | undefined): Grants {
   return consent === undefined ? 0 : allowed(decisionOf(state, consent), state.clock);
 }
@@ -83,7 +83,7 @@ export function sinceOf(state: SubjectState, device: DeviceKey): readonly Grante
   return state.own.has(device) ? history.since : followed(history, state.generalSince);
 }
 
-/** The decision of every bound device about which something was stated. */
+/** The decision of every bound device with a statement. */
 export function materialise(state: SubjectState, wrappedSubjectKey: string): Map<DeviceKey, Decision> {
   const decisions = new Map<DeviceKey, Decision>();
   for (const device of state.devices) {
@@ -95,7 +95,7 @@ export function materialise(state: SubjectState, wrappedSubjectKey: string): Map
   return decisions;
 }
 
-/** What a consent says by itself, of any device it covers. */
+/** What a consent means by itself, for any device it covers. */
 export function decisionOf(state: SubjectState, consent: Consent): Decision {
   return {
     state: consent.state,

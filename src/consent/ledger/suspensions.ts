@@ -1,6 +1,6 @@
 /**
- * Consent that a newer policy version suspends. The floors stop its use at once, for everybody; here it is
- * counted, and noted down in each ledger afterwards. Both come from one look through the decisions.
+ * Consent that a newer policy version suspends. The floors stop its use at once, for all subjects; this file counts it
+ * and records it in each ledger afterwards. One scan of the decisions serves both.
  */
 import type { Redis } from "ioredis";
 import { type PolicyFloors, PURPOSES, type Purpose } from "../../model/consent.ts";
@@ -18,19 +18,19 @@ import { LedgerStore } from "./store.ts";
 import { allDecisions } from "./subject-scan.ts";
 import { decisionOf, type SubjectState, statementsOf } from "./subject-state.ts";
 
-/** Field beside the counts: the floors of which no ledger is left to tell. */
+/** Field beside the counts: the floors that are already recorded in every ledger. */
 const NOTED = "noted";
-/** And how many looks have begun, and which of them the counts are of. */
+/** Also the number of scans begun, and the scan that the counts come from. */
 const BEGUN = "begun";
 const AS_OF = "as-of";
 
 const REMEMBER_COUNTS: RedisScript = {
   name: "consentryRememberSuspended",
   lua: `--[[
-  Writes down what a look through all decisions has counted, unless a later look was quicker.
+  Stores what a scan of all decisions counted, unless a later scan finished first.
   KEYS[1] hash
-  ARGV[1] number of the look   ARGV[2] field of the number   ARGV[3..] purpose and count in turn
-  Reply: 1 written, 0 a later one stands there
+  ARGV[1] number of the scan   ARGV[2] field of the number   ARGV[3..] alternating purpose and count
+  Reply: 1 stored, 0 the result of a later scan is there
 ]]
 if tonumber(redis.call("HGET", KEYS[1], ARGV[2]) or "0") > tonumber(ARGV[1]) then return 0 end
 for index = 3, #ARGV, 2 do redis.call("HSET", KEYS[1], ARGV[index], ARGV[index + 1]) end
@@ -62,7 +62,7 @@ export class Suspensions {
     this.#store = new LedgerStore(redis, keyspace);
   }
 
-  /** Counts anew, for every gateway. Throws `REDIS_UNAVAILABLE`. */
+  /** Counts again, for every gateway. Throws `REDIS_UNAVAILABLE`. */
   async survey(): Promise<void> {
     const number = await this.#begin();
     await this.#remember(number, await this.#look());
@@ -75,14 +75,17 @@ export class Suspensions {
     return { analytics, weather, scene, network };
   }
 
-  /** How many ledgers do not tell of a suspension yet. Changes nothing. Throws `REDIS_UNAVAILABLE`, `LEDGER_BROKEN`. */
+  /**
+   * Number of ledgers that do not record a suspension yet. Changes nothing. Throws `REDIS_UNAVAILABLE`,
+   * `LEDGER_BROKEN`.
+   */
   async due(): Promise<number> {
     return (await this.#due(await this.#look())).length;
   }
 
   /**
-   * Counts anew, and appends to each ledger what is suspended and not noted there; `noted` is told of each.
-   * Answers how many. Throws as every change of a ledger does.
+   * Counts again, and appends to each ledger the suspensions it does not record yet; `noted` is called for each.
+   * Returns their number. Throws as every ledger change does.
    */
   async note(noted: (tag: SubjectTag) => Promise<unknown>): Promise<number> {
     const number = await this.#begin();
@@ -92,7 +95,7 @@ export class Suspensions {
     await this.#each(due, async (tag) => {
       if (await this.#append(tag, look.plan)) await noted(tag);
     });
-    // Only what a whole look found nothing more to do about needs no other one.
+    // Only a complete scan that found nothing to do makes the next one unnecessary.
     if (due.length === 0) {
       await orRedisUnavailable(() => this.#redis.hset(this.#keyspace.devicesSuspended, NOTED, textOf(look.floors)));
     }
@@ -118,14 +121,14 @@ export class Suspensions {
     return orRedisUnavailable(() => this.#redis.hincrby(this.#keyspace.devicesSuspended, BEGUN, 1));
   }
 
-  /** Unless a look that began later has ended before: what it saw is newer. */
+  /** Skipped when a later scan has already finished: its result is newer. */
   async #remember(number: number, { counts }: Look): Promise<void> {
     const args = [number, AS_OF, ...Object.entries(counts).flat()];
     await orRedisUnavailable(() => runScript(this.#redis, REMEMBER_COUNTS, [this.#keyspace.devicesSuspended], args));
   }
 
   async #due({ plan, floors, subjects }: Look): Promise<SubjectTag[]> {
-    // Until the floors move again there is nothing new to note, and no ledger needs to be read.
+    // Until the floors change again there is nothing new to record, and no ledger needs to be read.
     const noted = await orRedisUnavailable(() => this.#redis.hget(this.#keyspace.devicesSuspended, NOTED));
     if (noted === textOf(floors)) return [];
     const due: SubjectTag[] = [];

@@ -81,19 +81,19 @@ describe("widening", () => {
     ]);
   });
 
-  test("by a purpose is seen", () => {
+  test("detects an added purpose", () => {
     expect(widenings(document({}), document({}, ["scene", "network"]))).toEqual([
       { purpose: "network", what: "purpose" },
     ]);
   });
 
-  test("is not what narrows or is worded anew", () => {
+  test("does not report terms that narrow or only change their wording", () => {
     const wide = document({ categories: ["status", "model"], regions: ["IN", "DE"] }, ["scene", "weather"]);
     const narrow = document({ recipients: [], retentionDays: 1, description: "other words" });
     expect(widenings(wide, narrow)).toEqual([]);
   });
 
-  test("a version compared with itself never widens; without one, two widen nothing only if both are within each other", () => {
+  test("never reports a version compared with itself; two versions widen nothing both ways only if they are equivalent", () => {
     fc.assert(
       fc.property(anyDocument, anyDocument, (one, other) => {
         expect(widenings(one, one)).toEqual([]);
@@ -104,13 +104,13 @@ describe("widening", () => {
 });
 
 describe("suspension", () => {
-  test("is everything with the first version, nothing with a minor one that keeps the terms", () => {
+  test("covers everything with the first version, nothing with a minor one that keeps the terms", () => {
     expect(suspendedBy(undefined, document({}))).toEqual([...PURPOSES]);
     const all = document({}, PURPOSES);
     expect(suspendedBy(all, all)).toEqual([]);
   });
 
-  test("with a material one is what it names, or else all", () => {
+  test("covers the purposes that a material version names, or all if it names none", () => {
     const all = document({}, PURPOSES);
     const material = (affects?: Purpose[]): PolicyDocument => ({
       ...all,
@@ -126,7 +126,7 @@ describe("suspension", () => {
 });
 
 describe("floors", () => {
-  test("only ever rise, and never above the newest version", () => {
+  test("only rise, and never above the newest version", () => {
     fc.assert(
       fc.property(fc.array(anyDocument, { minLength: 1, maxLength: 6 }), anyDocument, (documents, next) => {
         const before = floorsOf(numbered(documents));
@@ -141,7 +141,7 @@ describe("floors", () => {
     );
   });
 
-  test("wait for the end of the day by which consent is to be confirmed, and rise then", () => {
+  test("rise at the end of the day by which consent must be reconfirmed", () => {
     const first = document({}, PURPOSES);
     const asking: PolicyDocument = {
       ...first,
@@ -155,7 +155,7 @@ describe("floors", () => {
     expect(floorsAt(plan, Number.NaN)).toEqual(floorsAt(plan, until));
   });
 
-  test("survive their text; anything else reads as out of reach", () => {
+  test("encode and decode without loss; any other text decodes to deny all", () => {
     fc.assert(
       fc.property(fc.array(anyDocument, { minLength: 1, maxLength: 6 }), fc.string(), (documents, text) => {
         const floors = floorsOf(numbered(documents));
@@ -171,7 +171,7 @@ describe("floors", () => {
 });
 
 describe("the shipped first version", () => {
-  test("offers each purpose exactly what that purpose can use, in India, on consent", async () => {
+  test("offers each purpose exactly the categories it can use, in India, on the basis of consent", async () => {
     const policy = parsePolicy(await readFile(new URL("../../../config/policies/1.json", import.meta.url)));
     for (const purpose of PURPOSES) {
       const terms = policy?.document.purposes[purpose];
@@ -183,7 +183,7 @@ describe("the shipped first version", () => {
   });
 });
 
-describe("what data may be kept", () => {
+describe("the retention limit", () => {
   const DAY_MS = 86_400_000;
   const versions = [30, 90, 10].map((retentionDays, index) => ({
     ...document({ retentionDays }),
@@ -194,7 +194,7 @@ describe("what data may be kept", () => {
 
   test.each([
     ["2026-03-01", 1, 30],
-    // What was collected under the first version must be gone after its days, whatever the second one says.
+    // Data collected under the first version must be gone after its retention days, whatever the second says.
     ["2026-06-02", 2, 30],
     ["2026-06-30", 2, 30],
     ["2026-07-01", 2, 90],
@@ -204,11 +204,11 @@ describe("what data may be kept", () => {
     expect(retentionLimitDays(versions.slice(0, count), "scene", at(date))).toBe(days);
   });
 
-  test("is nobody's word when no version names the purpose", () => {
+  test("is undefined when no version names the purpose", () => {
     expect(retentionLimitDays(versions, "network", at("2026-03-01"))).toBeUndefined();
   });
 
-  test("never exceeds what the newest version says, nor what any version does that data may still be under", () => {
+  test("never exceeds the newest version, nor any version under which data may still exist", () => {
     fc.assert(
       fc.property(fc.array(fc.nat(400), { minLength: 1, maxLength: 5 }), fc.nat(900), (list, day) => {
         const documents = list.map((retentionDays, index) => ({
@@ -221,7 +221,7 @@ describe("what data may be kept", () => {
         for (const [index, days] of list.entries()) {
           const lastCollected = at("2026-01-01") + (index + 1) * 100 * DAY_MS;
           const last = index === list.length - 1;
-          // Whatever was collected under it on its last day is kept no longer than it promised.
+          // Data collected on a version's last day are kept no longer than that version promised.
           if (!last && now < lastCollected + days * DAY_MS) expect(limit).toBeLessThanOrEqual(days);
         }
       }),
@@ -229,7 +229,7 @@ describe("what data may be kept", () => {
   });
 });
 
-describe("what is suspended for a device", () => {
+describe("the suspension of a device", () => {
   const decision = {
     state: "given" as const,
     fence: 0,
@@ -246,13 +246,13 @@ describe("what is suspended for a device", () => {
   const floors = { floors: { analytics: 5, weather: 1, scene: 3, network: 4 }, later: [] };
   const suspensionOf = (...given: Parameters<typeof standingOf>) => standingOf(...given).suspended;
 
-  test("is what it was given for and is below its floor, since the latest of those versions", () => {
+  test("lists the consented purposes below their floor, with the latest version that raised one", () => {
     expect(suspensionOf(decision, floors, 0)).toEqual({ version: 4, purposes: ["scene", "network"] });
     expect(suspensionOf({ ...decision, policyVersion: 3 }, floors, 0)).toEqual({ version: 4, purposes: ["network"] });
     expect(suspensionOf({ ...decision, policyVersion: 4 }, floors, 0)).toBeUndefined();
   });
 
-  test("will be more when the day has passed by which it is to be confirmed", () => {
+  test("grows when the day of reconfirmation has passed", () => {
     const later = [{ at: 500, floors: { analytics: 0, weather: 0, scene: 5, network: 5 } }];
     const plan = { ...floors, later };
     const newer = { ...decision, policyVersion: 3 };
@@ -267,7 +267,7 @@ describe("what is suspended for a device", () => {
     expect(standingOf({ ...decision, policyVersion: 5 }, plan, 499).toConfirm).toBeUndefined();
   });
 
-  test("is nothing without consent that otherwise counts, or while floors are unknown", () => {
+  test("is empty without consent that otherwise counts, or while floors are unknown", () => {
     expect(suspensionOf(undefined, floors, 0)).toBeUndefined();
     expect(suspensionOf({ ...decision, state: "withdrawn" }, floors, 0)).toBeUndefined();
     expect(suspensionOf(decision, floors, 1_000)).toBeUndefined();

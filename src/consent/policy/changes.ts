@@ -1,6 +1,4 @@
-/**
- * What changes from one policy version to the next, and which consents go on counting. Pure.
- */
+/** What changes from one policy version to the next, and which consents remain valid. Pure. */
 import { allOf, type Decision, type PolicyFloors, PURPOSES, type Purpose } from "../../model/consent.ts";
 import { DAY_MS } from "../../model/durations.ts";
 import type {
@@ -18,7 +16,7 @@ export interface Widening {
   readonly what: WideningKind;
 }
 
-/** Everything that `after` allows and `before` did not. Empty: nobody's data is used for more than before. */
+/** Everything `after` allows and `before` did not. Empty: no data are used for more than before. */
 export function widenings(before: PolicyDocument, after: PolicyDocument): Widening[] {
   return PURPOSES.flatMap((purpose) => {
     const now = after.purposes[purpose];
@@ -43,7 +41,7 @@ function widened(was: PolicyTerms, now: PolicyTerms): WideningKind[] {
 export function suspendedBy(before: PolicyDocument | undefined, after: PolicyDocument): Purpose[] {
   if (before === undefined) return [...PURPOSES];
   const suspended = new Set<Purpose>(widenings(before, after).map(({ purpose }) => purpose));
-  // A purpose that the policy no longer names has no ground left, however the change is called.
+  // A purpose the policy no longer names has no legal basis left, however the change is labelled.
   for (const purpose of PURPOSES) if (after.purposes[purpose] === undefined) suspended.add(purpose);
   if (after.change.kind === "material") for (const purpose of after.change.affects ?? PURPOSES) suspended.add(purpose);
   return PURPOSES.filter((purpose) => suspended.has(purpose));
@@ -70,7 +68,7 @@ export function standingOf(decision: Decision | undefined, plan: FloorPlan, nowM
   return { suspended, toConfirm: undefined };
 }
 
-/** What a device's consent was given for and does not count for under these floors; `undefined` when all of it counts. */
+/** The purposes of a device's consent that do not count under these floors; `undefined` when all count. */
 export function suspensionOf(
   decision: Decision | undefined,
   floors: PolicyFloors,
@@ -86,7 +84,7 @@ export function suspensionOf(
   return { version: Math.max(...purposes.map((purpose) => floors[purpose])), purposes };
 }
 
-/** Floors after all versions, oldest first. A purpose the newest version does not name is out of reach of every consent to it. */
+/** Floors after all versions, oldest first. No consent reaches a purpose that the newest version does not name. */
 export function floorsOf(versions: readonly PolicyDocument[]): FloorPlan {
   const floors: Record<Purpose, number> = { analytics: 1, weather: 1, scene: 1, network: 1 };
   const later: FloorPlan["later"][number][] = [];
@@ -105,8 +103,8 @@ export function floorsOf(versions: readonly PolicyDocument[]): FloorPlan {
 }
 
 /**
- * The longest that data of a purpose may be kept now, in days: what the newest version says, and every earlier
- * one for as long as something collected under it may still be there. `undefined` when none says anything.
+ * The longest time that data of a purpose may be kept now, in days: the limit of the newest version and of every
+ * earlier one under which data may still exist. `undefined` when none sets a limit.
  */
 export function retentionLimitDays(
   versions: readonly PolicyDocument[],

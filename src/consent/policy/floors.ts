@@ -1,11 +1,11 @@
 /**
- * Policy floors as one short text in Redis: `analytics,weather,scene,network`, and after it what will hold
- * later, each as `;Unix ms:analytics,weather,scene,network` with 0 for what stays as it is. `version>` before all of it:
- * it stands until that version is published. Missing or unreadable floors read as infinite, under which no consent counts.
+ * Policy floors as one short text in Redis: `analytics,weather,scene,network`, then those that take effect later, each
+ * as `;Unix ms:analytics,weather,scene,network` with 0 for no change. A leading `version>` means: in force until that
+ * version is published. Missing or unreadable floors are read as infinite, so no consent counts.
  */
 import { type PolicyFloors, PURPOSES } from "../../model/consent.ts";
 
-/** Floors, and those that rise by themselves when their time has come. */
+/** Floors, and those that take effect later by themselves. */
 export interface FloorPlan {
   readonly floors: PolicyFloors;
   readonly later: readonly { /** Unix ms. */ readonly at: number; readonly floors: PolicyFloors }[];
@@ -21,7 +21,10 @@ export const DENY_ALL_FLOORS: PolicyFloors = {
 };
 const DENY_ALL: FloorPlan = { floors: DENY_ALL_FLOORS, later: [] };
 
-/** The same as text, for a restore that knows of a policy it does not have; publishing that one, and no earlier, replaces it. */
+/**
+ * Such a plan as text, for a restore that knows of a policy it does not have; only publishing that version, not an
+ * earlier one, replaces it.
+ */
 export function denyAllUntilPublished(version: number): string {
   return `${version}>999999999,999999999,999999999,999999999`;
 }
@@ -42,7 +45,7 @@ export function decodeFloors(text: string | null | undefined): FloorPlan {
   };
 }
 
-/** What holds at a moment. A clock that is not a number gets everything that will ever hold. */
+/** The floors at a given time. A clock that is NaN gets the strictest of all floors. */
 export function floorsAt({ floors, later }: FloorPlan, nowMs: number): PolicyFloors {
   let held = floors;
   for (const step of later) {

@@ -1,6 +1,6 @@
 /**
- * Policy versions: published once, kept byte for byte, never changed. Publishing moves the floors in
- * the same transaction, so from that moment on older consents stop counting where they must.
+ * Policy versions: published once, stored byte for byte, never changed. Publishing changes the floors in the same
+ * transaction, so from then on older consents stop counting where they must.
  */
 import type { Redis } from "ioredis";
 import type { PolicyFloors, Purpose } from "../../model/consent.ts";
@@ -31,9 +31,9 @@ export interface Policy {
 const PUBLISH_POLICY: RedisScript = {
   name: "consentryPublishPolicy",
   lua: `--[[
-  Adds the next policy version and moves the floors with it, unless they stand until a later one is published.
+  Adds the next policy version and updates the floors, unless they are fixed until a later version is published.
   KEYS[1] hash version -> document   KEYS[2] floors
-  ARGV[1] version   ARGV[2] document   ARGV[3] floors after it   ARGV[4] channel for whoever must tell devices
+  ARGV[1] version   ARGV[2] document   ARGV[3] floors after it   ARGV[4] channel of the policy notices to devices
   Reply: 1 published, 0 another version was published meanwhile
 ]]
 if redis.call("HLEN", KEYS[1]) ~= tonumber(ARGV[1]) - 1 then return 0 end
@@ -54,8 +54,8 @@ export class Policies {
   }
 
   /**
-   * Makes sure that the version this release ships is published, and that floors exist. Does nothing the
-   * second time. Throws `CONFIG_INVALID` when the same version was published with other bytes.
+   * Publishes the version shipped with this release if needed, and makes sure floors exist. Idempotent. Throws
+   * `CONFIG_INVALID` when the same version was published with other bytes.
    */
   async ensureShipped(bytes: Uint8Array): Promise<void> {
     const result = await this.publish(bytes);
@@ -108,7 +108,7 @@ export class Policies {
     });
   }
 
-  /** The longest that data of a purpose may be kept now; `undefined` when no version says anything. */
+  /** The longest time that data of a purpose may be kept now; `undefined` when no version sets a limit. */
   async retentionLimitDays(purpose: Purpose, nowMs: number): Promise<number | undefined> {
     const documents = (await this.#all()).map(({ document }) => document);
     return retentionLimitDays(documents, purpose, nowMs);
@@ -118,7 +118,7 @@ export class Policies {
     return readFloors(this.#redis, this.#keyspace, nowMs);
   }
 
-  /** Floors that went missing would deny everything for ever; they follow from the documents. */
+  /** Missing floors would deny everything forever; they are recomputed from the documents. */
   async #restoreFloors(): Promise<void> {
     const documents = (await this.#all()).map((policy) => policy.document);
     const floors = encodeFloors(floorsOf(documents));
@@ -151,7 +151,7 @@ export async function readFloorPlan(redis: Redis, keyspace: Keyspace): Promise<F
 export function parsePolicy(bytes: Uint8Array): Policy | undefined {
   if (bytes.length > MAX_POLICY_BYTES) return undefined;
   try {
-    // A byte order mark is kept, so that it fails as JSON instead of vanishing from the archive.
+    // A byte order mark is kept, so that parsing as JSON fails instead of the mark vanishing from the archive.
     const text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
     const document = policyDocument.safeParse(JSON.parse(text));
     return document.success ? { document: document.data, text, hash: hashText(bytes) } : undefined;
@@ -166,7 +166,7 @@ function storedPolicy(text: string): Policy {
   return policy;
 }
 
-/** What follows from a version for consent to earlier ones. */
+/** The effect of a version on consent to earlier ones. */
 function published(before: PolicyDocument | undefined, { document, hash }: Policy) {
   const reconfirm = reconfirmation(before, document);
   const suspended = suspendedBy(before, document);

@@ -25,7 +25,7 @@ afterEach(() => rmSync(root, { recursive: true }));
 
 const text = (file: string) => readFileSync(join(dir, file), "utf8").trim();
 
-it("numbers queue keys on, private to their owner, up to the last name there is", () => {
+it("numbers queue keys consecutively, readable only by their owner, up to the last possible name", () => {
   expect([addQueueKey(dir), addQueueKey(dir)]).toEqual(["q0002", "q0003"]);
   expect(statSync(join(dir, "queue", "q0003.key")).mode & 0o777).toBe(0o600);
   expect(readKeys(dir, { create: false }).queue.active).toBe("q0003");
@@ -33,7 +33,7 @@ it("numbers queue keys on, private to their owner, up to the last name there is"
   expect(() => addQueueKey(dir)).toThrow("KEY_INVALID: queue: no name left after the newest");
 });
 
-it("replaces the master key in two steps, each of which may be taken twice, and keeps the former one aside", () => {
+it("replaces the master key in two idempotent steps, and keeps the former one as retired", () => {
   const former = text("master.key");
   beginMaster(dir);
   const next = text("master-next.key");
@@ -53,7 +53,7 @@ it("replaces the master key in two steps, each of which may be taken twice, and 
   expect(readRetiredKeys(dir).size).toBe(0);
 });
 
-it("goes on when the former master key got its second name and nothing else happened", () => {
+it("continues after a crash right after the former master key got its second name", () => {
   beginMaster(dir);
   const next = text("master-next.key");
   endMaster(dir);
@@ -65,7 +65,7 @@ it("goes on when the former master key got its second name and nothing else happ
   expect([text("master.key"), readdirSync(join(dir, "retired"))]).toEqual([next, retired]);
 });
 
-it("lets one process change the files at a time, and goes on when one died meanwhile", () => {
+it("lets one process change the files at a time, and continues after one died meanwhile", () => {
   const lock = join(dir, "changing.lock");
   writeFileSync(lock, "another one", { mode: 0o600 });
   for (const change of [addQueueKey, beginMaster, endMaster, replaceBackupKey])
@@ -77,13 +77,13 @@ it("lets one process change the files at a time, and goes on when one died meanw
   expect(readdirSync(dir).filter((name) => name.includes("lock"))).toEqual([]);
 });
 
-it("does for whoever looked before nothing that another one has done since", () => {
+it("does not repeat for an earlier reader what another process has done since", () => {
   expect([addQueueKey(dir, "q0001"), addQueueKey(dir, "q0001")]).toEqual(["q0002", undefined]);
   beginMaster(dir);
   const wrapping = readKeys(dir, { create: false }).nextMaster;
   endMaster(dir, wrapping);
   expect(() => endMaster(dir, wrapping)).toThrow("KEY_IN_USE");
-  // What was wrapped for one rotation is not under the key of the next.
+  // Keys wrapped for one rotation are not under the key of the next.
   beginMaster(dir);
   const master = text("master.key");
   expect(() => endMaster(dir, wrapping)).toThrow("KEY_IN_USE: another rotation");
@@ -91,7 +91,7 @@ it("does for whoever looked before nothing that another one has done since", () 
   expect([removeKey(dir, "q0001"), removeKey(dir, "q0001")]).toEqual([true, false]);
 });
 
-it("makes a backup key where there is none, and replaces one that is there", () => {
+it("creates a missing backup key, and replaces an existing one", () => {
   const former = text("backup.key");
   const retired = replaceBackupKey(dir);
   expect(retired).toMatch(/^backup-[0-9a-f]{16}$/);

@@ -1,6 +1,6 @@
 /**
- * The changes an operator may make to the key files. Each appears whole or not at all, and one that takes
- * several steps can be broken off anywhere and gone on with.
+ * Changes an operator may make to the key files. Each appears completely or not at all, and one with several steps can
+ * be interrupted anywhere and continued.
  */
 import { randomUUID } from "node:crypto";
 import {
@@ -61,10 +61,10 @@ export function describeKeys(dir: string): KeyDescription[] {
 }
 
 const LOCK_FILE = "changing.lock";
-/** A change takes milliseconds: one that stands longer was left by a process that died. */
+/** A change takes milliseconds: an older lock was left by a process that died. */
 const LOCK_LEFT_MS = 10_000;
 
-/** Of several processes one changes the key files at a time. Throws KEY_IN_USE. */
+/** Only one of several processes changes the key files at a time. Throws KEY_IN_USE. */
 function alone<T>(dir: string, change: () => T): T {
   const lock = join(dir, LOCK_FILE);
   const mine = randomUUID();
@@ -78,12 +78,12 @@ function alone<T>(dir: string, change: () => T): T {
   try {
     return change();
   } finally {
-    // One that was taken for left behind meanwhile is another one's.
+    // A lock that was taken for abandoned meanwhile belongs to another process.
     if (existsSync(lock) && readFileSync(lock, "utf8") === mine) rmSync(lock, { force: true });
   }
 }
 
-/** Of several that find it left behind one takes it away, and none of them that of whoever did. */
+/** If several processes find it abandoned, one removes it; the others must not remove the new lock of the first. */
 function removeLeft(lock: string, aside: string): void {
   const busy = () => new GatewayError("KEY_IN_USE", "another process changes the key files");
   const found = statSync(lock, { throwIfNoEntry: false });
@@ -96,8 +96,8 @@ function removeLeft(lock: string, aside: string): void {
 }
 
 /**
- * Makes the next queue key and answers its id. Gateways take it up by themselves. With `after` nothing is made, and
- * `undefined` answered, when that is not the newest any more: somebody else has made the next one.
+ * Creates the next queue key and returns its id. Gateways load it by themselves. With `after`: creates nothing and
+ * returns `undefined` when that is no longer the newest, because another process created the next one.
  */
 export function addQueueKey(dir: string): string;
 export function addQueueKey(dir: string, after: string): string | undefined;
@@ -118,7 +118,7 @@ function nextQueueKey(dir: string, after: string | undefined): string | undefine
   return id;
 }
 
-/** Makes the master key that will take over, unless there is one from a rotation that was broken off. */
+/** Creates the next master key, unless an interrupted rotation left one. */
 export function beginMaster(dir: string): void {
   alone(dir, () => {
     if (existsSync(join(dir, NEXT_MASTER_FILE))) return;
@@ -128,8 +128,8 @@ export function beginMaster(dir: string): void {
 }
 
 /**
- * The next master key becomes the master key; the former one is retired. Answers the id of the retired one. `wrapping`:
- * the key under which everything was wrapped; another next one is of another rotation. Throws KEY_IN_USE then.
+ * The next master key becomes the master key; the former one is retired. Returns the id of the retired one. `wrapping`:
+ * the key under which everything was wrapped; a different next key belongs to another rotation. Throws KEY_IN_USE then.
  */
 export function endMaster(dir: string, wrapping?: Buffer): string {
   return alone(dir, () => {
@@ -140,7 +140,7 @@ export function endMaster(dir: string, wrapping?: Buffer): string {
   });
 }
 
-/** Makes a new backup key; the former one is retired. Answers the id of that, if there was one. */
+/** Creates a new backup key; the former one is retired. Returns its id, if there was one. */
 export function replaceBackupKey(dir: string): string | undefined {
   return alone(dir, () => anotherBackupKey(dir));
 }
@@ -157,7 +157,7 @@ function anotherBackupKey(dir: string): string | undefined {
   return replaceKey(dir, "backup", fresh);
 }
 
-/** Makes a new receipt key in the place of the former one, whose private half nobody needs any more. */
+/** Creates a new receipt key in place of the former one, whose private half is no longer needed. */
 export function replaceReceiptKey(dir: string): void {
   alone(dir, () => anotherReceiptKey(dir));
 }
@@ -170,7 +170,10 @@ function anotherReceiptKey(dir: string): void {
   syncFolder(dir);
 }
 
-/** Removes a queue key or a retired key for good; whether it is still needed must be known before. False when somebody else has. */
+/**
+ * Deletes a queue key or a retired key; the caller must know that it is unused. False when another process has deleted
+ * it.
+ */
 export function removeKey(dir: string, id: string): boolean {
   const [folder, file] = existsSync(join(dir, "queue", `${id}.key`))
     ? ["queue", `${id}.key`]
@@ -188,7 +191,7 @@ function replaceKey(dir: string, name: "master" | "backup", fresh: string): stri
   const id = `${name}-${fingerprint(former)}`;
   const retired = join(dir, RETIRED_DIR);
   mkdirSync(retired, { recursive: true, mode: 0o700 });
-  // First a second name for the former key, then the first name for the new one: at no time is either without.
+  // First a second name for the former key, then the first name for the new one: neither is ever without a name.
   if (!existsSync(join(retired, `${id}.key`))) linkSync(join(dir, `${name}.key`), join(retired, `${id}.key`));
   syncFolder(retired);
   renameSync(join(dir, fresh), join(dir, `${name}.key`));

@@ -38,7 +38,7 @@ function refusal(create = false): string {
 const modeOf = (path: string) => statSync(path).mode & 0o777;
 
 describe("making keys", () => {
-  it("makes a whole set, private to its owner, and reads the same set ever after", () => {
+  it("makes a complete set, readable only by its owner, and reads the same set afterwards", () => {
     const made = readKeys(dir, { create: true });
     const again = readKeys(dir, { create: true });
     expect(again).toEqual(made);
@@ -54,7 +54,7 @@ describe("making keys", () => {
     expect(readdirSync(join(root, "private"))).toEqual(["keys"]);
   });
 
-  it("fills an empty directory, but never a set with a hole", () => {
+  it("fills an empty directory, but never an incomplete set", () => {
     mkdirSync(dir, { recursive: true });
     readKeys(dir, { create: true });
     rmSync(join(dir, "master.key"));
@@ -62,7 +62,7 @@ describe("making keys", () => {
     expect(existsSync(join(dir, "master.key"))).toBe(false);
   });
 
-  it("makes nothing unless asked to", () => {
+  it("makes nothing without `create`", () => {
     expect(refusal()).toBe("KEY_INVALID: lookup.key: missing");
     expect(existsSync(dir)).toBe(false);
   });
@@ -94,7 +94,7 @@ describe("reading keys", () => {
     ["guessable", "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f"],
     ["guessable", "0f1e2d3c4b5a69788796a5b4c3d2e1f0".repeat(2)],
     ["guessable", Buffer.from("correct horse battery staple 123").toString("hex")],
-  ])("refuses what is %s", (code, content) => {
+  ])("rejects a key that is %s", (code, content) => {
     writeFileSync(join(dir, "pepper.key"), content);
     const message = refusal();
     expect(message).toBe(`KEY_INVALID: pepper.key: ${code}`);
@@ -105,7 +105,7 @@ describe("reading keys", () => {
     expect(refusal()).toBe("KEY_INVALID: q0001.key: readable-by-others");
   });
 
-  it.each(["", "queue", "retired"])("refuses a folder %s that others may write in", (folder) => {
+  it.each(["", "queue", "retired"])("rejects a folder %s that others may write to", (folder) => {
     mkdirSync(join(dir, folder), { recursive: true, mode: 0o700 });
     chmodSync(join(dir, folder), 0o720);
     expect(refusal()).toBe(`KEY_INVALID: ${folder === "" ? "keys" : folder}: writable-by-others`);
@@ -134,7 +134,7 @@ describe("reading keys", () => {
     expect(refusal()).toBe("KEY_INVALID: lookup.key: not-a-file");
   });
 
-  it("tells neither the place nor the content of a key", () => {
+  it("names neither the path nor the content of a key", () => {
     writeFileSync(join(dir, "pepper.key"), "c0ffee");
     try {
       readKeys(dir, { create: false });

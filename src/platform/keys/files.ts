@@ -1,7 +1,7 @@
 /**
- * Reads the gateway's keys, and refuses a key that is missing, short, guessable or open to others, and a folder
- * that others may write in: every pseudonym, sealed batch and credential is worth no more than these files.
- * Faults name the file, never its content or place.
+ * Reads the gateway's keys, and rejects a key that is missing, short, guessable or readable by others, and a folder
+ * that others may write to: every pseudonym, sealed batch and credential depends on these files. Faults name the file,
+ * never its content or path.
  */
 import { randomBytes } from "node:crypto";
 import {
@@ -24,28 +24,28 @@ import { GatewayError } from "../../model/errors.ts";
 import { optionUnusable } from "../start-faults.ts";
 
 export interface Keys {
-  /** Makes device keys and subject tags; changing it orphans every record. */
+  /** Derives device keys and subject tags; changing it orphans every record. */
   readonly lookup: Buffer;
   /** Salts every pseudonym. */
   readonly pepper: Buffer;
-  /** Wraps the subjects' keys; kept apart from ordinary backups. */
+  /** Wraps the subject keys; stored separately from ordinary backups. */
   readonly master: Buffer;
-  /** Takes over from `master` while that one is being rotated. */
+  /** Replaces `master` at the end of a rotation. */
   readonly nextMaster: Buffer | undefined;
   /** Seed of the Ed25519 key that signs receipts. */
   readonly receipt: Buffer;
-  /** Makes the stored form of device tokens. */
+  /** Derives the stored form of device tokens. */
   readonly token: Buffer;
-  /** Seals backup archives, all but those of subject keys; needed for nothing else. */
+  /** Seals backup archives except those of subject keys; needed for nothing else. */
   readonly backup: Buffer | undefined;
-  /** Seals batches: `active` is the id that seals, `all` holds every key that may still have to open one. */
+  /** Seals batches: `active` is the id of the sealing key, `all` has every key that may still have to open one. */
   readonly queue: { readonly active: string; readonly all: ReadonlyMap<string, Buffer> };
 }
 
 const SINGLE_KEYS = ["lookup", "pepper", "master", "token", "receipt"] as const;
 export const BACKUP_KEY_FILE = "backup.key";
 export const NEXT_MASTER_FILE = "master-next.key";
-/** Former master keys, which only a restore of an older archive still reads. */
+/** Former master keys, needed only to restore older archives. */
 export const RETIRED_DIR = "retired";
 const FIRST_QUEUE_KEY = "q0001";
 export const QUEUE_KEY_FILE = /^([a-z][a-z0-9]{0,15})\.key$/;
@@ -55,9 +55,8 @@ const OPEN_TO_OTHERS = 0o077;
 const WRITABLE_BY_OTHERS = 0o022;
 
 /**
- * `create` makes a whole new set when `dir` is missing or empty; a set with a hole is refused all the
- * same, because a key made anew opens nothing that the lost one closed.
- * @throws GatewayError KEY_INVALID with the file's base name and a code.
+ * `create` makes a complete new set when `dir` is missing or empty; an incomplete set is rejected anyway, because a new
+ * key opens nothing that the lost one sealed. @throws GatewayError KEY_INVALID with the file's base name and a code.
  */
 export function readKeys(dir: string, { create }: { create: boolean }): Keys {
   if (keysAreMissing(dir) && create) createKeys(resolve(dir));
@@ -70,13 +69,13 @@ export function readKeys(dir: string, { create }: { create: boolean }): Keys {
   const nextMaster = readOptionalKey(join(dir, NEXT_MASTER_FILE));
   const backup = readOptionalKey(join(dir, BACKUP_KEY_FILE));
   const optional = [nextMaster, backup].filter((key) => key !== undefined);
-  // Not used here, and worth as much to whoever reads them: they open older archives.
+  // Not used here, but as valuable to an attacker: they open older archives.
   readRetiredKeys(dir);
   refuseTwins([lookup, pepper, master, token, receipt, ...optional, ...all.values()]);
   return { lookup, pepper, master, nextMaster, token, receipt, backup, queue: { active, all } };
 }
 
-/** Former master keys by file name; none when there never was a rotation. Throws KEY_INVALID. */
+/** Former master keys by file name; empty when there was no rotation. Throws KEY_INVALID. */
 export function readRetiredKeys(dir: string): Map<string, Buffer> {
   const folder = join(dir, RETIRED_DIR);
   const files = existsSync(folder) ? namesIn(folder).filter((name) => name.endsWith(".key")) : [];
@@ -91,7 +90,7 @@ function namesIn(folder: string): string[] {
   }
 }
 
-/** Whoever may write in the folder may put a key of theirs in the place of ours. */
+/** With write access to the folder, others could replace our keys by their own. */
 function refuseOpenFolder(folder: string): void {
   if (existsSync(folder) && (statSync(folder).mode & WRITABLE_BY_OTHERS) !== 0)
     throw new GatewayError("KEY_INVALID", `${basename(folder)}: writable-by-others`);
@@ -101,7 +100,7 @@ function readOptionalKey(file: string): Buffer | undefined {
   return existsSync(file) ? readKey(file) : undefined;
 }
 
-/** Ids in the order of their names, so that the newest comes last. */
+/** Sorted by id, so that the newest comes last. */
 function readQueueKeys(dir: string): Map<string, Buffer> {
   const keys = new Map<string, Buffer>();
   let files: string[] = [];
@@ -143,7 +142,7 @@ function readKey(file: string): Buffer {
   }
 }
 
-/** What 32 random bytes are never (chance below 2^-40): few different bytes, a pattern, a count, typed text. */
+/** What 32 random bytes never are (chance below 2^-40): few distinct bytes, a pattern, a sequence, typed text. */
 function isGuessable(key: Buffer): boolean {
   if (new Set(key).size < 12) return true;
   const step = ((key[1] ?? 0) - (key[0] ?? 0)) & 0xff;
@@ -152,14 +151,14 @@ function isGuessable(key: Buffer): boolean {
   return key.every((byte) => byte >= 0x20 && byte < 0x7f);
 }
 
-/** One key in two roles would let one stage do the other's work. */
+/** With one key in two roles, one stage could do the other's work. */
 function refuseTwins(keys: readonly Buffer[]): void {
   if (new Set(keys.map((key) => key.toString("hex"))).size !== keys.length) {
     throw new GatewayError("KEY_INVALID", "same key in two files");
   }
 }
 
-/** Whether `create` would make a whole new set. */
+/** Whether `create` would make a complete new set. */
 export function keysAreMissing(dir: string): boolean {
   try {
     return readdirSync(dir).length === 0;
@@ -169,7 +168,7 @@ export function keysAreMissing(dir: string): boolean {
   }
 }
 
-/** The set appears whole or not at all: it is made beside its place and renamed into it. */
+/** The set appears completely or not at all: it is made in a temporary folder and renamed. */
 function createKeys(dir: string): void {
   const staging = stagingBeside(dir);
   try {
@@ -182,7 +181,7 @@ function createKeys(dir: string): void {
     syncFolder(dirname(dir));
   } catch (cause) {
     rmSync(staging, { recursive: true, force: true });
-    // Another process was quicker: its set is as good as ours and is read instead.
+    // Another process was first: its set is equally good and is read instead.
     if (codeOf(cause) === "ENOTEMPTY" || codeOf(cause) === "EEXIST") return;
     throw new GatewayError("KEY_INVALID", "keys could not be created", { cause: codeOf(cause) });
   }
@@ -197,7 +196,9 @@ function stagingBeside(dir: string): string {
   }
 }
 
-/** A new random key in a new file, on disk when this returns but for its name: see `syncFolder`. */
+/**
+ * A new random key in a new file. When this returns it is on disk, except for its directory entry: see `syncFolder`.
+ */
 export function writeKey(file: string): void {
   writeFileSync(file, `${randomBytes(KEY_BYTES).toString("hex")}\n`, { mode: 0o600, flag: "wx", flush: true });
 }
@@ -211,7 +212,7 @@ export function syncFolder(folder: string): void {
   }
 }
 
-/** File-system errors quote the path; their code says enough. */
+/** File-system errors quote the path; their code is enough. */
 function codeOf(error: unknown): string {
   return (error as NodeJS.ErrnoException).code ?? "unknown";
 }

@@ -21,7 +21,7 @@ const note = (event: string) => void lines.push(event);
 const log: Log = { info: note, warn: note, error: note };
 const gateway = (sealedLateMs = 60_000) => new LiveKeys({ dir, sealedLateMs }, readKeys(dir, { create: true }), log);
 
-/** What a beat of every gateway does. */
+/** One heartbeat of every gateway. */
 function beat(...all: readonly LiveKeys[]): void {
   const reports = all.map((one) => one.report());
   for (const one of all) one.settle(reports);
@@ -52,7 +52,7 @@ describe("queue keys", () => {
     expect(one.queue.active).toBe("q0001");
   });
 
-  it("are reported as sealing for as long as a batch may arrive late", () => {
+  it("are reported as sealing as long as a batch may arrive late", () => {
     const [slow, quick] = [gateway(60_000), gateway(0)];
     addQueueKey(dir);
     for (const one of [slow, quick]) one.reload();
@@ -60,7 +60,7 @@ describe("queue keys", () => {
     expect([slow.report().sealing, quick.report().sealing]).toEqual([["q0002", "q0001"], ["q0002"]]);
   });
 
-  it("are looked for when a seal names one that is not there, and forgotten when their file is gone", () => {
+  it("are reloaded when a seal names an unknown one, and dropped when their file is gone", () => {
     const one = gateway();
     addQueueKey(dir);
     one.queue.lookAgain();
@@ -72,12 +72,12 @@ describe("queue keys", () => {
     removeKey(dir, "q0002");
     one.reload();
     expect([...one.queue.all.keys()]).toEqual(["q0002"]);
-    expect(lines).toContain("changed keys not taken up");
+    expect(lines).toContain("changed keys not reloaded");
   });
 });
 
 describe("the master key", () => {
-  it("opens under both while it changes, and wraps under the next one once every gateway has it", () => {
+  it("unwraps under both during a rotation, and wraps under the next one once every gateway has it", () => {
     const [one, other] = [gateway(), gateway()];
     const former = one.subjects.masterKey;
     beginMaster(dir);
@@ -107,10 +107,10 @@ it("never changes lookup, pepper and token keys under a running gateway", () => 
   writeFileSync(join(dir, "pepper.key"), other.pepper.toString("hex"));
   one.reload();
   expect(one.subjects.pepper).toEqual(pepper);
-  expect(lines).toEqual(["a key that cannot change was changed; its old value stays until a restart"]);
+  expect(lines).toEqual(["a key that must not change was changed; the old value is used until a restart"]);
 });
 
-it("keeps what it has when a file becomes readable by others or the directory disappears", () => {
+it("keeps its keys when a file becomes readable by others or the directory disappears", () => {
   const one = gateway();
   const { active } = one.queue;
   writeFileSync(join(dir, "queue", "q0002.key"), "ab".repeat(32), { mode: 0o644 });
@@ -118,5 +118,5 @@ it("keeps what it has when a file becomes readable by others or the directory di
   rmSync(dir, { recursive: true });
   one.reload();
   expect([one.queue.active, [...one.queue.all.keys()]]).toEqual([active, ["q0001"]]);
-  expect(lines).toEqual(["changed keys not taken up", "changed keys not taken up"]);
+  expect(lines).toEqual(["changed keys not reloaded", "changed keys not reloaded"]);
 });

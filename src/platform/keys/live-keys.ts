@@ -1,7 +1,7 @@
 /**
- * The keys of a gateway that is at work. New queue keys and a new master key are taken up while messages
- * flow: first they open, and only when every live gateway can open do they seal. Lookup, pepper and token
- * keys never change under a running gateway.
+ * The keys of a running gateway. New queue keys and a new master key are loaded while messages flow: at first they only
+ * open, and they seal once every live gateway can open with them. Lookup, pepper and token keys never change in a
+ * running gateway.
  */
 
 import { readdirSync, statSync } from "node:fs";
@@ -11,24 +11,24 @@ import { faultCode } from "../fault-code.ts";
 import { type Keys, readKeys } from "./files.ts";
 import { fingerprint } from "./fingerprint.ts";
 
-/** What a gateway tells the others; ids and fingerprints only. */
+/** What a gateway reports to the others; ids and fingerprints only. */
 export interface KeyReport {
-  /** Fingerprint of every queue key it opens with, by id. */
+  /** Fingerprint of every queue key it can open with, by id. */
   readonly queue: Readonly<Record<string, string>>;
   /** Ids of queue keys under which a batch of its own may still arrive in the queue. */
   readonly sealing: readonly string[];
-  /** Fingerprints of the master keys it opens with, and of the one it wraps with. */
+  /** Fingerprints of the master keys it unwraps with, and of the one it wraps with. */
   readonly masters: readonly string[];
   readonly wrapping: string;
 }
 
 export interface LiveKeysOptions {
   readonly dir: string;
-  /** A batch sealed under the key before may arrive in the queue this long after the change. */
+  /** A batch sealed under the previous key may arrive in the queue this long after the change. */
   readonly sealedLateMs: number;
 }
 
-/** A seal that does not open makes us look for a new key, but not more often than this. */
+/** A seal that does not open triggers a check for new keys, but not more often than this. */
 const LOOK_AGAIN_MS = 500;
 
 export class LiveKeys {
@@ -50,10 +50,10 @@ export class LiveKeys {
     this.#wrapping = keys.master;
   }
 
-  /** For sealing and opening batches; always the present state. */
+  /** Seals and opens batches; always the current keys. */
   readonly queue = liveQueue(this);
 
-  /** For wrapping and opening subject keys; always the present state. */
+  /** Wraps and unwraps subject keys; always the current keys. */
   readonly subjects = liveSubjects(this);
 
   get sealing(): string {
@@ -73,7 +73,7 @@ export class LiveKeys {
     return nextMaster === undefined ? [master] : [master, nextMaster];
   }
 
-  /** Reads the key files again if anything about them changed. What can't be used is logged, and the keys stay. */
+  /** Reads the key files again if they have changed. Unusable keys are logged, and the present keys stay. */
   reload(): void {
     const signature = signatureOf(this.#options.dir);
     if (signature === this.#signature) return;
@@ -82,29 +82,31 @@ export class LiveKeys {
     try {
       keys = readKeys(this.#options.dir, { create: false });
     } catch (error) {
-      this.#log.warn("changed keys not taken up", { code: faultCode(error), stage: "keys" });
+      this.#log.warn("changed keys not reloaded", { code: faultCode(error), stage: "keys" });
       return;
     }
     for (const name of ["lookup", "pepper", "token"] as const) {
       if (keys[name].equals(this.#keys[name])) continue;
-      this.#log.error("a key that cannot change was changed; its old value stays until a restart", { reason: name });
+      this.#log.error("a key that must not change was changed; the old value is used until a restart", {
+        reason: name,
+      });
       return;
     }
     this.#keys = keys;
-    // A key whose file is gone can't go on sealing; of the others only `settle` may choose a newer one.
+    // A key whose file is gone must not seal any more; otherwise only `settle` may choose a newer one.
     if (!keys.queue.all.has(this.#sealing)) this.#seal(keys.queue.active);
     if (!this.masters.some((key) => key.equals(this.#wrapping))) this.#wrapping = keys.master;
-    this.#log.info("keys taken up", { count: keys.queue.all.size });
+    this.#log.info("keys reloaded", { count: keys.queue.all.size });
   }
 
-  /** At most every half second: a seal came by whose key we do not hold. */
+  /** At most every half second: a seal arrived whose key this gateway does not have. */
   lookAgain(): void {
     if (performance.now() - this.#lookedAt < LOOK_AGAIN_MS) return;
     this.#lookedAt = performance.now();
     this.reload();
   }
 
-  /** Moves on to the newest keys that all gateways hold. `reports` holds our own too. */
+  /** Switches to the newest keys that all gateways hold. `reports` includes our own. */
   settle(reports: readonly KeyReport[]): void {
     const { queue, nextMaster } = this.#keys;
     const shared = [...queue.all].filter(([id, key]) => {
@@ -162,7 +164,7 @@ function liveSubjects(live: LiveKeys) {
   };
 }
 
-/** Names, sizes and times of all key files; empty when they can't be listed. */
+/** Names, sizes and times of all key files; empty when they cannot be listed. */
 function signatureOf(dir: string): string {
   try {
     return [dir, join(dir, "queue")]

@@ -12,7 +12,7 @@ function device(text: string) {
   return lookup.deviceKey(DeviceId(text) as DeviceId);
 }
 
-test("a key is 128 bits, stable, and says nothing of the id", () => {
+test("a hash is 128 bits, stable, and reveals nothing about the id", () => {
   fc.assert(
     fc.property(id, (text) => {
       expect(device(text)).toMatch(/^[A-Za-z0-9_-]{22}$/);
@@ -22,7 +22,7 @@ test("a key is 128 bits, stable, and says nothing of the id", () => {
   );
 });
 
-test("different ids, kinds and lookup keys give different keys", () => {
+test("different ids, kinds and lookup keys give different hashes", () => {
   fc.assert(
     fc.property(id, id, (one, other) => {
       fc.pre(one !== other);

@@ -1,6 +1,6 @@
 /**
- * Turns personal ids into the keyed hashes that may rest in Redis. Whoever lacks the lookup key
- * can neither find a device by its id nor test whether an id is known.
+ * Turns personal ids into keyed hashes, the only form stored in Redis. Without the lookup key it is impossible to find
+ * a device by its id or to test whether an id is known.
  */
 import { createHmac } from "node:crypto";
 import type { DeviceId, DeviceKey, SubjectId, SubjectTag } from "../../model/ids.ts";
@@ -24,7 +24,7 @@ export class Lookup {
     return this.#hash("subject", id) as SubjectTag;
   }
 
-  /** The kind is part of the input, so that a device and a subject of the same name do not share a hash. */
+  /** The kind is part of the input, so that a device and a subject of the same name have different hashes. */
   #hash(kind: string, id: string): string {
     const digest = createHmac("sha256", this.#lookupKey).update(`${kind}\0${id}`).digest();
     return digest.subarray(0, KEPT_BYTES).toString("base64url");

@@ -1,7 +1,6 @@
 /**
- * Which gateways work on this Redis, and under which keys. A restore runs only while none does, a gateway
- * starts only while no restore does, and a key is given up only when no gateway uses it any more.
- * All times are those of Redis.
+ * Which gateways run on this Redis, and with which keys. A restore runs only while no gateway does, a gateway starts
+ * only while no restore runs, and a key is removed only when no gateway uses it any more. All times are those of Redis.
  */
 import { randomBytes } from "node:crypto";
 import type { Redis } from "ioredis";
@@ -11,7 +10,7 @@ import { orRedisUnavailable } from "../redis.ts";
 import { type RedisScript, runScript } from "../redis-script.ts";
 import type { KeyReport } from "./live-keys.ts";
 
-/** A gateway that was killed counts as working for this long. */
+/** A killed gateway counts as running for this long. */
 const PRESENT_MS = 6_000;
 
 const SWEEP = `
@@ -26,12 +25,12 @@ end
 const BEAT: RedisScript = {
   name: "consentryGatewayBeat",
   lua: `--[[
-  Keeps a gateway's word, unless a restore is under way or has replaced what the gateway began with.
-  KEYS[1] sorted set of gateways   KEYS[2] hash of reports   KEYS[3] restore under way   KEYS[4] restores ended
-  ARGV[1] gateway id   ARGV[2] ms its word is good for   ARGV[3] report   ARGV[4] restores ended when it began, "" at first
-  ARGV[5] the word given last, "" at first
-  Reply: { "restoring" | "replaced" | "ok", restores ended, word given now, "1" when the one given last does not stand
-    any more, else "0", report of each live gateway... }
+  Stores a gateway's report, unless a restore is running or has replaced the data the gateway started with.
+  KEYS[1] sorted set of gateways   KEYS[2] hash of reports   KEYS[3] running restore   KEYS[4] restores ended
+  ARGV[1] gateway id   ARGV[2] ms for which it is valid   ARGV[3] report   ARGV[4] restores ended at its start, "" at first
+  ARGV[5] expiry of its last report, "" at first
+  Reply: { "restoring" | "replaced" | "ok", restores ended, expiry of this report, "1" when the last report is missing,
+    else "0", report of each live gateway... }
 ]]
 local last = redis.call("ZSCORE", KEYS[1], ARGV[1])
 ${SWEEP}
@@ -45,7 +44,7 @@ if ARGV[4] ~= "" and ARGV[4] ~= ended then return { "replaced", ended } end
 local word = string.format("%.0f", now + ARGV[2])
 redis.call("ZADD", KEYS[1], word, ARGV[1])
 redis.call("HSET", KEYS[2], ARGV[1], ARGV[3])
--- A later one is ours as well: its answer was lost, or is on its way.
+-- A later expiry is this gateway's too: that reply was lost, or is still in transit.
 local forgotten = ARGV[5] ~= "" and tonumber(last or 0) < tonumber(ARGV[5])
 local reply = { "ok", ended, word, forgotten and "1" or "0" }
 for _, report in ipairs(redis.call("HVALS", KEYS[2])) do reply[#reply + 1] = report end
@@ -55,7 +54,7 @@ return reply`,
 const LIVE: RedisScript = {
   name: "consentryLiveGateways",
   lua: `--[[
-  Lists what the live gateways report.
+  Lists the reports of the live gateways.
   KEYS[1] sorted set of gateways   KEYS[2] hash of reports
   Reply: report of each
 ]]
@@ -63,19 +62,19 @@ ${SWEEP}
 return redis.call("HVALS", KEYS[2])`,
 };
 
-/** What a gateway tells the others. */
+/** What a gateway reports to the others. */
 export interface GatewayReport extends KeyReport {
-  /** How far its erasure journal has got: run, number, MAC of the last line. */
+  /** The head of its erasure journal: run, number, MAC of the last line. */
   readonly journal?: readonly [string, number, string] | undefined;
 }
 
 export interface PresenceOptions {
   readonly report: () => GatewayReport;
-  /** What every live gateway reports, this one included; called with each beat. */
+  /** Reports of every live gateway, including this one; called with each heartbeat. */
   readonly reported: (reports: readonly KeyReport[]) => void;
-  /** What this gateway began with was replaced under its feet: it must not go on. */
+  /** A restore replaced the data this gateway started with: it must not continue. */
   readonly replaced: (error: GatewayError) => void;
-  /** Redis does not remember this gateway's last word: it may have been emptied or put back to an earlier state. */
+  /** Redis does not know this gateway's last report: it may have been emptied or rolled back. */
   readonly forgotten?: () => void;
 }
 
@@ -119,7 +118,7 @@ export class Presence {
 
   async stop(): Promise<void> {
     const { gateways, gatewayReports } = this.#keyspace;
-    // One that can't be taken back runs out by itself.
+    // An entry that cannot be removed expires by itself.
     await this.#redis
       .multi()
       .zrem(gateways, this.#id)
@@ -129,14 +128,14 @@ export class Presence {
   }
 }
 
-/** What the gateways that work on this Redis report. Throws REDIS_UNAVAILABLE. */
+/** Reports of the gateways running on this Redis. Throws REDIS_UNAVAILABLE. */
 export async function liveGateways(redis: Redis, keyspace: Keyspace): Promise<GatewayReport[]> {
   const names = [keyspace.gateways, keyspace.gatewayReports];
   const reply = await orRedisUnavailable(() => runScript(redis, LIVE, names, []));
   return Array.isArray(reply) ? reply.map((report) => parseReport(String(report))) : [];
 }
 
-/** Only gateways write it; one that can't be read stands for a gateway about which nothing is known. */
+/** Only gateways write it; an unreadable report stands for a gateway of which nothing is known. */
 function parseReport(text: string): GatewayReport {
   try {
     return JSON.parse(text) as GatewayReport;

@@ -1,4 +1,4 @@
-/** A queue key goes only when nothing is sealed under it, nor can be on its way. */
+/** A queue key is removed only when nothing is sealed under it and no such batch can be in transit. */
 import { describe, expect, test } from "vitest";
 import { planRotation, sealsUnder } from "./rotation.ts";
 
@@ -9,25 +9,25 @@ const report = (queue: string[], sealing: string[]) => ({
 });
 const none = new Map<string, number>();
 
-describe("a key goes", () => {
+describe("a key may be removed", () => {
   test("when nothing is sealed under it", () => {
     expect(planRotation(keys, 1_000, { reports: [], seals: none }).spent).toEqual(["q1"]);
     expect(planRotation(keys, 1_000, { reports: [], seals: new Map([["q1", 1]]) }).spent).toEqual([]);
   });
 
-  test("not while a gateway seals under it, or does not say under which it seals", () => {
+  test("not while a gateway seals under it, or does not report its sealing key", () => {
     for (const sealing of [["q1", "q2"], []])
       expect(planRotation(keys, 1_000, { reports: [report(["q1", "q2"], sealing)], seals: none }).spent).toEqual([]);
     expect(sealsUnder("q1", { reports: [report(["q1"], ["q1"])], seals: none })).toBe("sealing");
   });
 
-  test("never while it is the present one", () => {
+  test("never while it is the current one", () => {
     expect(planRotation({ ...keys, active: "q1" }, 1_000, { reports: [], seals: none }).spent).toEqual(["q2"]);
   });
 });
 
-describe("a new key takes over", () => {
-  test("once the present one is older than it may be", () => {
+describe("a new key is due", () => {
+  test("once the current one has reached its maximum age", () => {
     expect(planRotation(keys, 100, { reports: [], seals: none }).rotate).toBe(false);
     expect(planRotation(keys, 99, { reports: [], seals: none }).rotate).toBe(true);
   });

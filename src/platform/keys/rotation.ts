@@ -1,13 +1,13 @@
 /**
- * Which queue keys may go: those under which nothing is sealed and nothing can be on its way that is. And when a new one
- * takes over: once the present one has sealed for long enough, and every gateway holds the same keys. Pure.
+ * Which queue keys may be removed: those under which nothing is sealed and no batch can be in transit. And when a new
+ * key is due: once the current one has sealed for long enough and all gateways hold the same keys. Pure.
  */
 import type { KeyReport } from "./live-keys.ts";
 
 export interface QueueKeyUse {
-  /** What the live gateways report; to be read before `seals`, or a batch on its way is missed. */
+  /** Reports of the live gateways; read them before `seals`, or a batch in transit is missed. */
   readonly reports: readonly Pick<KeyReport, "queue" | "sealing">[];
-  /** Batches, dead letters and notices, by the id of their key. */
+  /** Number of batches, dead letters and notices by key id. */
   readonly seals: ReadonlyMap<string, number>;
 }
 
@@ -16,9 +16,9 @@ export interface Rotation {
   readonly spent: readonly string[];
 }
 
-/** How much is sealed under a key; `sealing` while a gateway seals under it, or did moments ago. */
+/** Number of seals under a key; `sealing` while a gateway seals under it, or did moments ago. */
 export function sealsUnder(id: string, { reports, seals }: QueueKeyUse): number | "sealing" {
-  // A batch may still be on its way into the queue under a key its gateway has just left.
+  // A batch may still be in transit to the queue under a key that its gateway has just left.
   if (reports.some(({ sealing }) => sealing.includes(id) || sealing.length === 0)) return "sealing";
   return seals.get(id) ?? 0;
 }
@@ -28,7 +28,7 @@ export function planRotation(
   maxAgeMs: number,
   use: QueueKeyUse,
 ): Rotation {
-  // Where another folder holds a key that this one lacks, the next one is being handed round already.
+  // If another folder has a key that is missing here, the next key is being distributed already.
   const shared = use.reports.every((report) => Object.keys(report.queue).every((id) => keys.ids.includes(id)));
   const spent = keys.ids.filter((id) => id !== keys.active && sealsUnder(id, use) === 0);
   return { rotate: shared && keys.activeForMs > maxAgeMs, spent };

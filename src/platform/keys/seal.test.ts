@@ -1,4 +1,4 @@
-/** What was sealed opens unaltered, with the same key and for the same use, and in no other case. */
+/** A sealed text opens unchanged with the same key for the same use, and in no other case. */
 import { randomBytes } from "node:crypto";
 import { describe, expect, it } from "vitest";
 import { Seal } from "./seal.ts";
@@ -9,14 +9,14 @@ const claims = { who: "nobody", list: [1, 2], text: "Küchenlampe" };
 const ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
 describe("a sealed text", () => {
-  it("opens to what was sealed, and is fit for a URL and a cookie", () => {
+  it("opens to what was sealed, and is valid in a URL and a cookie", () => {
     const text = seal.seal(claims);
     expect(text).toMatch(/^1\.[A-Za-z0-9_-]+$/);
     expect(seal.open(text)).toEqual(claims);
     expect(new Seal(key, "test").open(text)).toEqual(claims);
   });
 
-  it("shows nothing, and never looks the same twice", () => {
+  it("reveals nothing, and is different every time", () => {
     const [one, two] = [seal.seal(claims), seal.seal(claims)];
     expect(one).not.toBe(two);
     expect(Buffer.from(one.slice(2), "base64url").toString("latin1")).not.toContain("nobody");
@@ -33,7 +33,7 @@ describe("a sealed text", () => {
     }
   });
 
-  it("does not open cut short, prolonged, padded or in another alphabet", () => {
+  it("does not open when truncated, extended, padded or in another alphabet", () => {
     const text = seal.seal(claims);
     for (let length = 0; length < text.length; length += 1) expect(seal.open(text.slice(0, length))).toBeUndefined();
     for (const more of ["A", "=", "==", " ", "\n", ".", "%3D"]) expect(seal.open(text + more)).toBeUndefined();

@@ -1,7 +1,7 @@
 /**
- * A file that only the holder of one key can read and nobody can change, cut short, extend or splice
- * unnoticed: gzip inside, AES-256-GCM in chunks outside, each bound to the header, its place and whether
- * it is the last.
+ * A file that only the holder of one key can read, and that cannot be changed, truncated, extended or spliced without
+ * detection: gzip inside, AES-256-GCM in chunks outside, each bound to the header, its position and whether it is the
+ * last.
  *
  *   magic (8) · u32 length · header JSON · chunks: u32 (top bit: last) length · ciphertext · tag (16)
  */
@@ -23,13 +23,13 @@ export const sealedHeader = z.strictObject({
   kind: z.string().regex(/^[a-z-]{1,32}$/),
   /** Unix ms. */
   createdAt: z.number().int().nonnegative(),
-  /** Names the installation that wrote the file. */
+  /** The installation that wrote the file. */
   installation: z.string().regex(/^[0-9a-f]{16}$/),
   /** The same for both files of one backup. */
   backup: z.string().regex(/^[0-9a-f]{16}$/),
-  /** How far the erasure journals had got; a restore needs journals that hold these lines. */
+  /** Heads of the erasure journals; a restore needs journals that contain these lines. */
   journals: z.array(journalHead).max(32).default([]),
-  /** Keys destroyed up to then, by the clock of Redis, were taken out again. Unix ms. */
+  /** Keys destroyed up to this time, by the clock of Redis, were removed from the file. Unix ms. */
   purgedAt: z.number().int().nonnegative().optional(),
   /** Fingerprint of the key. */
   keyId: z.string().regex(/^[0-9a-f]{16}$/),
@@ -37,7 +37,7 @@ export const sealedHeader = z.strictObject({
 });
 export type SealedHeader = z.infer<typeof sealedHeader>;
 
-/** A key of its own for each file, so that a counter can serve as nonce. */
+/** A separate key for each file, so that a counter can serve as nonce. */
 export function fileKey(key: Buffer, { kind, salt }: SealedHeader): Buffer {
   const info = `consentry archive ${SEALED_FILE_VERSION} ${kind}`;
   return Buffer.from(hkdfSync("sha256", key, Buffer.from(salt, "base64url"), info, 32));
@@ -50,7 +50,7 @@ export function nonce(sequence: number): Buffer {
   return bytes;
 }
 
-/** Associated data of a chunk: which file, which place, whether it is the last. */
+/** Associated data of a chunk: file, position, whether it is the last. */
 export function place(headerBytes: Buffer, sequence: number, last: boolean): Buffer {
   const header = createHash("sha256").update(headerBytes).digest();
   return Buffer.concat([header, nonce(sequence), Buffer.of(last ? 1 : 0)]);

@@ -1,4 +1,4 @@
-/** Reads a sealed file as a stream; see sealed-format.ts for what lies in it. */
+/** Reads a sealed file as a stream; see format.ts for its contents. */
 import { createDecipheriv } from "node:crypto";
 import { createReadStream } from "node:fs";
 import { open } from "node:fs/promises";
@@ -22,20 +22,20 @@ import {
   TAG_BYTES,
 } from "./format.ts";
 
-/** Far above the record of any subject; a bound, so that a broken file can't fill the memory. */
+/** Far above the record of any subject; a limit, so that a broken file cannot fill the memory. */
 const MAX_LINE_LENGTH = 512 * 1024 * 1024;
 
 /**
- * What the file says of itself, not yet authenticated: good for finding the key.
- * Throws ARCHIVE_INVALID: unreadable, not-an-archive, wrong-version, truncated.
+ * The header, not authenticated yet: use it only to find the key. Throws ARCHIVE_INVALID: unreadable, not-an-archive,
+ * wrong-version, truncated.
  */
 export async function readSealedHeader(file: string): Promise<SealedHeader> {
   return (await readHeader(file)).header;
 }
 
 /**
- * The lines, each authenticated before it is handed out. Only when the iteration ends by itself was the
- * file whole. Throws ARCHIVE_INVALID: foreign-key, altered, truncated, and what `readSealedHeader` throws.
+ * The lines, each authenticated before it is returned. The file was complete only if the iteration ends by itself.
+ * Throws ARCHIVE_INVALID: foreign-key, altered, truncated, and what `readSealedHeader` throws.
  */
 export async function* readSealedLines(file: string, key: Buffer): AsyncGenerator<string> {
   const { header, bytes } = await readHeader(file);
@@ -122,7 +122,7 @@ function parseHeader(bytes: Buffer): SealedHeader {
   return header.data;
 }
 
-/** Takes exact lengths from a stream of pieces of any length. */
+/** Reads exact lengths from a stream of chunks of any length. */
 class Pieces {
   readonly #source: AsyncIterator<Buffer>;
   #held = Buffer.alloc(0);

@@ -14,7 +14,7 @@ const HEADER = {
   backup: "b".repeat(16),
   journals: [],
 };
-/** Random, so that gzip can't shrink it into a single chunk; with characters of several bytes across borders. */
+/** Random, so that gzip cannot shrink it into one chunk; with multi-byte characters across chunk borders. */
 const LINES = Array.from({ length: 400 }, (_, index) => `${index} ä€𝄞 ${randomBytes(400).toString("base64")}`);
 
 let root: string;
@@ -50,7 +50,7 @@ function frames(bytes: Buffer): number[] {
   return [...starts, bytes.length];
 }
 
-it("gives the lines back, says who wrote it, and shows nothing of what it holds", async () => {
+it("returns the lines, names its writer, and reveals nothing of its content", async () => {
   const bytes = await write();
   expect(await read()).toEqual(LINES);
   expect(await readSealedHeader(file)).toMatchObject(HEADER);
@@ -62,7 +62,7 @@ it("gives the lines back, says who wrote it, and shows nothing of what it holds"
   expect(await read(join(root, "empty"))).toEqual([]);
 });
 
-it("writes no two files alike", async () => {
+it("writes a different file every time", async () => {
   const [first, second] = [await write(["same"]), await write(["same"], join(root, "second"))];
   expect(first.equals(second)).toBe(false);
 });
@@ -91,7 +91,7 @@ describe("refuses", () => {
     }
   });
 
-  it("a file cut short anywhere, also exactly between two chunks", async () => {
+  it("a file truncated anywhere, also exactly between two chunks", async () => {
     const bytes = await write();
     const starts = frames(bytes);
     for (const at of [
@@ -141,7 +141,7 @@ describe("refuses", () => {
     await refused("altered");
   });
 
-  it("another key, another version, another kind of file, and a file that is not there", async () => {
+  it("another key, another version, another kind of file, and a missing file", async () => {
     const bytes = await write();
     await refused("foreign-key", randomBytes(32));
     writeFileSync(file, bytes.toString("latin1").replace('"version":1', '"version":2'), "latin1");
@@ -153,7 +153,7 @@ describe("refuses", () => {
   });
 });
 
-it("leaves nothing behind when it is abandoned", async () => {
+it("leaves no file when it is abandoned", async () => {
   const writer = new SealedFileWriter(file, key, HEADER);
   for (const line of LINES) await writer.line(line);
   expect(readdirSync(root)).toHaveLength(1);
@@ -161,7 +161,7 @@ it("leaves nothing behind when it is abandoned", async () => {
   expect([existsSync(file), readdirSync(root)]).toEqual([false, []]);
 });
 
-it("fails when its place can't be written", async () => {
+it("fails when its path cannot be written", async () => {
   const writer = new SealedFileWriter(join(root, "no-such-folder", "archive"), key, HEADER);
   const writing = async () => {
     for (const line of LINES) await writer.line(line);

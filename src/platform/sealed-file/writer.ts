@@ -1,4 +1,4 @@
-/** Writes a sealed file as a stream; see sealed-format.ts for what lies in it. */
+/** Writes a sealed file as a stream; see format.ts for its contents. */
 import { createCipheriv, randomBytes } from "node:crypto";
 import { once } from "node:events";
 import { createWriteStream } from "node:fs";
@@ -21,7 +21,7 @@ import {
   u32,
 } from "./format.ts";
 
-/** Lines go in; the file appears under its name, whole and on disk, when `finish` resolves, or never. */
+/** Write lines to it; the file appears under its name, complete and on disk, when `finish` resolves, or never. */
 export class SealedFileWriter {
   readonly #file: string;
   readonly #beside: string;
@@ -39,7 +39,7 @@ export class SealedFileWriter {
     };
     const target = createWriteStream(this.#beside, { flags: "wx", mode: 0o600 });
     this.#written = pipeline(this.#gzip, (plain) => sealed(plain as AsyncIterable<Buffer>, key, whole), target);
-    // Reported by whoever waits next; until then it must not count as unhandled.
+    // The next caller that waits reports it; until then it must not count as unhandled.
     this.#written.catch(() => undefined);
   }
 
@@ -55,7 +55,7 @@ export class SealedFileWriter {
     await sync(dirname(this.#file));
   }
 
-  /** Leaves nothing behind. Safe at any time before `finish` has resolved. */
+  /** Leaves no file. Safe at any time before `finish` has resolved. */
   async abandon(): Promise<void> {
     this.#gzip.destroy();
     await this.#written.catch(() => undefined);

@@ -1,4 +1,4 @@
-/** An export boiled down to what is said about it in words: however long it is, this stays small. Pure. */
+/** Reduces an export to the figures the plain-word summary needs: it stays small however long the export is. Pure. */
 import type { ExportItem, ExportLineOf } from "../../model/export.ts";
 import type { DeviceKey } from "../../model/ids.ts";
 
@@ -33,7 +33,7 @@ export interface Digest {
   setAside: number;
 }
 
-/** Reads the items to their end. Rejects as they do. */
+/** Reads the items to their end. Rejects when they do. */
 export async function digestOf(items: AsyncIterable<ExportItem> | Iterable<ExportItem>): Promise<Digest> {
   const digest: Digest = {
     devices: new Map(),

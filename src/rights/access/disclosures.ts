@@ -1,9 +1,9 @@
 /**
- * The account of disclosures in Redis. A line of a subject is the place of a day in a field of a month:
+ * The account of disclosures in Redis. A line of a subject is one day's entry in the field of a month:
  *
  *   <revision>|<recipient>|<purpose>|<region>|<contract>|2026-03  →  "07:1204 08:1187"
  *
- * A month takes little more room than a day would. The totals of the gateway name no subject.
+ * A month takes little more memory than a day would. The gateway's totals name no subject.
  */
 import { randomBytes } from "node:crypto";
 import type { Redis } from "ioredis";
@@ -21,17 +21,17 @@ import { erasureIdsIn } from "../erasure/in-ledger.ts";
 const OPEN_LINES: RedisScript = {
   name: "consentryOpenDisclosures",
   lua: `--[[
-  Puts lines on the account of disclosures; those that are on it stay as they are.
+  Adds lines to the account of disclosures; existing lines stay unchanged.
   KEYS[1] totals   KEYS[2..] account of the subject, one for each line
   ARGV: for each line the field of its month and its day of the month; then every field of the totals
-  Reply: how many were not on it
+  Reply: number of lines added
 ]]
 local opened = 0
 local lines = #KEYS - 1
 for index = 1, lines do
   local key, field, day = KEYS[index + 1], ARGV[2 * index - 1], ARGV[2 * index]
   local days = redis.pcall("HGET", key, field)
-  -- An account that is none lets a new one begin: it must keep nobody else's from being written.
+  -- A value of another type is replaced by a new account: it must not prevent other subjects' lines.
   if type(days) == "table" then
     redis.call("DEL", key)
     days = false
@@ -51,11 +51,11 @@ return opened`,
 const ADD_COUNTS: RedisScript = {
   name: "consentryAddDisclosures",
   lua: `--[[
-  Adds what was counted to lines that are on the account: one that an erasure took does not come back.
+  Adds counts to existing lines of the account: a line that an erasure deleted is not created again.
   KEYS[1] number of this writer's last call   KEYS[2] totals   KEYS[3..] account of the subject, one for each line
-  ARGV[1] number of this call   ARGV[2] seconds for which it is remembered
+  ARGV[1] number of this call   ARGV[2] seconds for which it is stored
   ARGV[3..] for each line the field of its month, its day of the month, its count; then for the totals field and count
-  Reply: 1 added, 0 this call was carried out before
+  Reply: 1 added, 0 this call was executed before
 ]]
 local last = tonumber(redis.call("GET", KEYS[1]) or "0")
 if tonumber(ARGV[1]) <= last then return 0 end
@@ -80,11 +80,11 @@ const ERASE_LINES: RedisScript = {
   name: "consentryEraseDisclosures",
   lua: `--[[
   Deletes the lines opened before a revision of the ledger.
-  KEYS[1] account of the subject   ARGV[1] first revision that stays   Reply: fields deleted
+  KEYS[1] account of the subject   ARGV[1] first revision to keep   Reply: fields deleted
 ]]
 local deleted = 0
 local fields = redis.pcall("HKEYS", KEYS[1])
--- Nobody can tell which part of something else is older.
+-- A value of another type has no lines with an age.
 if fields.err then return redis.call("DEL", KEYS[1]) end
 for _, field in ipairs(fields) do
   if (tonumber(string.match(field, "^%d+")) or 0) < tonumber(ARGV[1]) then
@@ -97,10 +97,10 @@ return deleted`,
 const OLD_LINES: RedisScript = {
   name: "consentryOldDisclosures",
   lua: `--[[
-  Counts the lines of days before one, and deletes them where that is asked for.
+  Counts the lines before a given day, and deletes them if requested.
   KEYS[1] account of the subject
-  ARGV[1] month of the first day that stays   ARGV[2] its day of the month   ARGV[3] "delete" or "count"
-  Reply: how many lines are or were older; -1 when it is no account
+  ARGV[1] month of the first day to keep   ARGV[2] its day of the month   ARGV[3] "delete" or "count"
+  Reply: number of older lines; -1 when the value is no account
 ]]
 local old = 0
 local fields = redis.pcall("HKEYS", KEYS[1])
@@ -121,7 +121,7 @@ return old`,
 };
 
 const LINES_PER_CALL = 500;
-/** Longer than any call is tried again. */
+/** Longer than any call is retried. */
 const WRITER_REMEMBERED_S = 86_400;
 
 /** Every call throws REDIS_UNAVAILABLE when Redis does not answer. */
@@ -137,7 +137,7 @@ export class Disclosures {
     this.#damaged = damaged;
   }
 
-  /** Resolves when every line is on record; lines that are already stay as they are. */
+  /** Resolves when every line is recorded; lines that exist already stay unchanged. */
   async open(lines: readonly DisclosureLine[]): Promise<void> {
     for (let from = 0; from < lines.length; from += LINES_PER_CALL) {
       const some = lines.slice(from, from + LINES_PER_CALL);
@@ -151,7 +151,7 @@ export class Disclosures {
     }
   }
 
-  /** Adds to lines on record. A call may be repeated with its number; it counts once. Numbers grow. */
+  /** Adds to recorded lines. A call may be repeated with the same number and counts once. Numbers increase. */
   async add(number: number, counts: readonly (readonly [DisclosureLine, number])[]): Promise<void> {
     const names = [this.#keyspace.disclosureWriter(this.#writer), this.#keyspace.disclosureTotals];
     const args: (string | number)[] = [number, WRITER_REMEMBERED_S];
@@ -166,7 +166,7 @@ export class Disclosures {
     await orRedisUnavailable(() => runScript(this.#redis, ADD_COUNTS, names, args));
   }
 
-  /** Oldest first. Throws LEDGER_BROKEN when it is no account. */
+  /** Oldest first. Throws LEDGER_BROKEN when the value in Redis is no account. */
   async of(subject: SubjectTag): Promise<Disclosure[]> {
     const read = () => this.#redis.hgetall(this.#keyspace.disclosures(subject));
     const fields = await orRedisUnavailable(() =>
@@ -186,7 +186,7 @@ export class Disclosures {
     return summed(found);
   }
 
-  /** What went to each recipient, of all subjects together. Oldest first. */
+  /** What each recipient received, for all subjects together. Oldest first. */
   async totals({ from, to }: DayRange): Promise<Disclosure[]> {
     const fields = await orRedisUnavailable(() => this.#redis.hgetall(this.#keyspace.disclosureTotals));
     const found = Object.entries(fields).flatMap(([field, count]) => {
@@ -196,17 +196,17 @@ export class Disclosures {
     return summed(found);
   }
 
-  /** Deletes what an erasure covers: every line of before it was asked for. Safe to repeat. */
+  /** Deletes what an erasure covers: every line from before its request. Idempotent. */
   async erase(subject: SubjectTag, erasure: string): Promise<void> {
     await orRedisUnavailable(async () => {
       const asked = revisionsErased(await this.#eventsOf(subject), [erasure]);
-      // An erasure that the ledger does not name covers whatever there is.
+      // An erasure that the ledger does not name covers every line.
       const first = asked === 0 ? Number.MAX_SAFE_INTEGER : asked;
       await runScript(this.#redis, ERASE_LINES, [this.#keyspace.disclosures(subject)], [first]);
     });
   }
 
-  /** What is no ledger names no erasure. */
+  /** A value that is no ledger names no erasure. */
   #eventsOf(subject: SubjectTag): Promise<string[]> {
     return this.#redis.lrange(this.#keyspace.ledger(subject), 0, -1).catch((error: unknown) => {
       if (!isMisshapen(error)) throw error;
@@ -214,12 +214,12 @@ export class Disclosures {
     });
   }
 
-  /** How many lines are about days before this one, those of `except` left out. */
+  /** Number of lines about days before this one, without those of `except`. */
   older(day: string, except: ReadonlySet<SubjectTag>): Promise<number> {
     return this.#old(day, except, "count");
   }
 
-  /** Deletes them, and the totals of those days. Safe to repeat. */
+  /** Deletes them, and the totals of those days. Idempotent. */
   async expire(day: string, except: ReadonlySet<SubjectTag>): Promise<number> {
     const count = await this.#old(day, except, "delete");
     await orRedisUnavailable(async () => {
@@ -248,17 +248,17 @@ export class Disclosures {
   }
 }
 
-/** The revision of a ledger at which the last of these erasures was asked for; 0 when it names none of them. */
+/** The ledger revision of the last of these erasure requests; 0 when the ledger names none of them. */
 export function revisionsErased(events: readonly string[], erasures: readonly string[]): number {
   return events.findLastIndex((text) => erasureIdsIn([text]).some((id) => erasures.includes(id))) + 1;
 }
 
-/** Lines of a saved account that were opened at this revision or later. */
+/** Lines of a backed-up account that were opened at this revision or later. */
 export function linesFrom(revision: number, fields: Readonly<Record<string, string>>): Record<string, string> {
   return Object.fromEntries(Object.entries(fields).filter(([field]) => Number.parseInt(field, 10) >= revision));
 }
 
-/** Of each recipient the same text again and again. */
+/** The same text is needed many times for each recipient. */
 const aboutTexts = new WeakMap<Recipient, string>();
 
 function aboutOf(recipient: Recipient): string {
@@ -291,7 +291,7 @@ function disclosureOf(about: string, day: string, count: number): Disclosure {
   };
 }
 
-/** One for each day and recipient, whatever the revisions its lines were opened at. */
+/** One per day and recipient, whatever the revisions at which its lines were opened. */
 function summed(disclosures: readonly Disclosure[]): Disclosure[] {
   const byLine = new Map<string, Disclosure>();
   for (const one of disclosures) {

@@ -1,7 +1,6 @@
 /**
- * Access and portability: everything held for a data subject, one item after the other, read while it is
- * sent. Whether everything can be read is found out first; a fault in the middle ends the items with an error,
- * so that what is not whole never looks whole.
+ * Access and portability: all data about a data subject, item by item, read while it is sent. Readability of everything
+ * is checked first; a later fault ends the items with an error, so that an incomplete export never looks complete.
  */
 
 import type { ConsentRecord } from "../../model/consent-record.ts";
@@ -18,12 +17,12 @@ import type { ExportPorts, KeyedFacts } from "./ports.ts";
 import { ExportTurns } from "./slots.ts";
 import { summaryOf } from "./summary.ts";
 
-/** All that is small, gathered before the first item. */
+/** Everything small, gathered before the first item. */
 interface Gathered {
   readonly at: number;
   readonly first: readonly ExportItem[];
   readonly devices: readonly DeviceKey[];
-  /** Whose each name is under which something can be stored; names of one device together, oldest first. */
+  /** The device of each name under which rows can be stored; names of one device together, oldest first. */
   readonly names: ReadonlyMap<Pseudonym, DeviceKey>;
   readonly times: NameTimes;
 }
@@ -31,7 +30,7 @@ interface Gathered {
 const MAX_EXPORTS = 4;
 
 export class Exports {
-  /** The same in plain words, once all of it is read. */
+  /** The same in plain words, after all of it was read. */
   readonly summary = summaryOf;
   readonly #ports: ExportPorts;
   readonly #explained: ReadonlySet<string>;
@@ -42,9 +41,9 @@ export class Exports {
     this.#explained = new Set(ports.properties.map(({ name }) => name));
   }
 
-  /** Throws REDIS_UNAVAILABLE, LEDGER_BROKEN, SINK_UNAVAILABLE, SINK_DENIED, before anything was given out. */
+  /** Throws REDIS_UNAVAILABLE, LEDGER_BROKEN, SINK_UNAVAILABLE, SINK_DENIED before anything is sent. */
   async begin(tag: SubjectTag, request: ExportRequest): Promise<BegunExport> {
-    // The key before the record: an erasure that begins in between is found in one of them, or in both.
+    // The key before the record: an erasure that begins in between then appears in one of them, or in both.
     const keyed = await this.#ports.facts(tag);
     const record = await this.#ports.ledger.record(tag);
     if (record === undefined) return { refused: "unknown-subject" };
@@ -125,7 +124,7 @@ export class Exports {
       }
     } catch (error) {
       if (!signal.aborted) {
-        this.#ports.log.error("an export broke off", { code: faultCode(error), stage: "export" });
+        this.#ports.log.error("export aborted", { code: faultCode(error), stage: "export" });
       }
       throw error;
     } finally {

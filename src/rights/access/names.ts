@@ -1,4 +1,4 @@
-/** Under which names an export looks for what is stored of somebody, and whether that can be all there is. */
+/** The names under which an export looks for a subject's stored rows, and whether these names are complete. */
 import { damageIn } from "../../model/damage.ts";
 import { ERASURE_STEPS, type ErasureFacts } from "../../model/erasure.ts";
 import type { DeviceKey, Pseudonym } from "../../model/ids.ts";
@@ -6,17 +6,17 @@ import { type LiveNamesInput, liveNames } from "../erasure/names-ever-given.ts";
 import type { ErasureRecord } from "../erasure/record.ts";
 import type { ExportPorts, KeyedFacts } from "./ports.ts";
 
-/** What may name a key: the ledger of the subject, and records of erasures on their way. */
+/** Sources of a subject key: the subject's ledger, and the records of open erasures. */
 type Keyed = KeyedFacts & Partial<Pick<ErasureRecord, "step">>;
 
 export interface ExportNames {
-  /** Whose each name is; names of one device together, oldest first. */
+  /** The device of each name; names of one device together, oldest first. */
   readonly names: ReadonlyMap<Pseudonym, DeviceKey>;
-  /** Something may be stored under a key that is gone, or that does not open. */
+  /** Rows may be stored under a key that is lost or cannot be unwrapped. */
   readonly keyLost: boolean;
 }
 
-/** Throws SUBJECT_KEY_UNREADABLE when ours may be the wrong master key, REDIS_UNAVAILABLE. */
+/** Throws SUBJECT_KEY_UNREADABLE when the configured master key may be wrong, REDIS_UNAVAILABLE. */
 export async function namesFor(
   under: readonly (Keyed | undefined)[],
   when: Pick<LiveNamesInput, "times" | "nowMs">,
@@ -25,7 +25,7 @@ export async function namesFor(
   const names = new Map<Pseudonym, DeviceKey>();
   const keyed = under.filter((one) => one !== undefined && mayHaveRows(one.facts)) as readonly Keyed[];
   let keyLost = keyed.some(isKeyLost);
-  // Each key once: the same one may have been found in two places.
+  // Each key once: the same key may be found in two places.
   const sources = new Map(keyed.map((one) => [one.wrappedSubjectKey, one.facts] as const));
   for (const [wrappedSubjectKey, facts] of sources) {
     if (wrappedSubjectKey === undefined) continue;
@@ -46,7 +46,7 @@ function mayHaveRows({ since, purposes }: ErasureFacts): boolean {
   return since !== undefined && purposes.includes("analytics");
 }
 
-/** An erasure that has destroyed its key has deleted what was stored under it, or its receipt says that it could not. */
+/** An erasure that destroyed its key has deleted the rows under it, or its receipt says that it could not. */
 function isKeyLost({ facts, wrappedSubjectKey, step }: Keyed): boolean {
   if (facts.keyLost === true) return true;
   const destroyed = step !== undefined && ERASURE_STEPS.indexOf(step) > ERASURE_STEPS.indexOf("destroy-key");

@@ -15,9 +15,9 @@ export interface ExportPorts extends Pick<LiveNamesInput, "keyring"> {
   readonly ledger: { record(tag: SubjectTag): Promise<ConsentRecord | undefined> };
   /** What the ledger knows, and the key in use; no key when there is none. */
   facts(tag: SubjectTag): Promise<KeyedFacts>;
-  /** What holds now, for those of the devices about which something was decided. */
+  /** The current decisions, for those of the devices that have one. */
   decisions(tag: SubjectTag, devices: readonly DeviceKey[]): Promise<readonly ExportLineOf<"decision">[]>;
-  /** Of messages of this subject alone, whoever else had the device. */
+  /** Only of this subject's messages, not of other owners of the device. */
   setAside(tag: SubjectTag, device: DeviceKey): AsyncIterable<ExportLineOf<"set-aside">>;
   readonly disclosures: { of(tag: SubjectTag): Promise<readonly Disclosure[]> };
   readonly erasures: Pick<Erasures, "status">;
@@ -27,7 +27,7 @@ export interface ExportPorts extends Pick<LiveNamesInput, "keyring"> {
   readonly rows: Pick<SinkReading, "check" | "rows">;
   /** Whether a key that does not open may be as it was, because none opens: by a wrong master key. */
   keyIsWhole(wrappedSubjectKey: string): Promise<boolean>;
-  /** `undefined` when the store holds something that is no cell. */
+  /** `undefined` when the store contains something that is no H3 cell. */
   centerOf(cell: string): { readonly lat: number; readonly lon: number } | undefined;
   /** Unix ms. */
   now(): number;

@@ -1,4 +1,4 @@
-/** How many exports may be under way: one for each subject, and few in all, so that reading never crowds out writing. */
+/** Limits concurrent exports: one per subject and few in total, so that reading never displaces writing. */
 import type { SubjectTag } from "../../model/ids.ts";
 
 export class ExportTurns {
@@ -9,7 +9,7 @@ export class ExportTurns {
     this.#most = most;
   }
 
-  /** What gives the place back, once or often; `undefined` when there is none. */
+  /** Returns the function that frees the slot, callable more than once; `undefined` when no slot is free. */
   take(tag: SubjectTag): (() => void) | undefined {
     if (this.#taken.has(tag) || this.#taken.size >= this.#most) return undefined;
     this.#taken.add(tag);

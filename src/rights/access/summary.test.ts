@@ -1,4 +1,4 @@
-/** The words say what the lines say, for somebody who has never seen a line. */
+/** The summary says the same as the export lines, for a reader who has never seen such a line. */
 import { expect, test } from "vitest";
 import type { ExportItem, ExportLineOf } from "../../model/export.ts";
 import type { DeviceKey, SubjectTag } from "../../model/ids.ts";
@@ -46,14 +46,14 @@ async function words(...items: ExportItem[]): Promise<string> {
   return text;
 }
 
-test("that it is not all, when a key was lost", async () => {
+test("says that the export is incomplete when a key was lost", async () => {
   expect(await words()).not.toContain("This is not all");
   expect(await summaryOf([{ ...head(), incomplete: "key-lost" } as ExportItem])).toContain(
     "This is not all: a key of yours",
   );
 });
 
-test("devices with what was agreed, how much is stored, and where it was last", async () => {
+test("lists devices with the consent given, the amount stored, and the last location", async () => {
   const place = { kind: "location", device: HUB, cell: "8560145bfffffff", resolution: 5 } as const;
   const text = await words(
     { kind: "device", device: HUB, bound: true, label: "Hall", asked: 1 },
@@ -79,16 +79,16 @@ test("devices with what was agreed, how much is stored, and where it was last", 
   expect(text).not.toContain("50.1");
 });
 
-test("why something that was given is not used", async () => {
+test("says why something that was given is not used", async () => {
   const device: ExportItem = { kind: "device", device: HUB, bound: true };
   const held = await words(device, decision(HUB, { held: true, used: {}, refusal: "legal-hold" }));
   expect(held).toContain("Used now: nothing, because a legal hold freezes every use.");
   const suspended = await words(device, decision(HUB, { used: { scene: ["status"] }, suspended: ["analytics"] }));
   expect(suspended).toContain("Used now: Scenes and automation (status readings).");
-  expect(suspended).toContain("On hold until agreed to anew: Storing what the devices report");
+  expect(suspended).toContain("On hold until you agree again: Storing what the devices report");
 });
 
-test("a name of a device cannot say anything in the gateway's place", async () => {
+test("a device name cannot add text in the name of the gateway", async () => {
   const text = await words({
     kind: "device",
     device: HUB,
@@ -99,7 +99,7 @@ test("a name of a device cannot say anything in the gateway's place", async () =
   expect(text.match(/^Who was given something$/gm)).toHaveLength(1);
 });
 
-test("recipients with their counts and days, summed up", async () => {
+test("sums up recipients with counts and days", async () => {
   const to = (recipient: string, day: string, count: number): ExportItem => ({
     kind: "disclosure",
     recipient,
@@ -111,10 +111,10 @@ test("recipients with their counts and days, summed up", async () => {
   const text = await words(to("lights", "2026-01-04", 5), to("lights", "2026-01-02", 7), to("blinds", "2026-01-03", 1));
   expect(text).toContain("lights (scene, IN): at least 12 messages, 2026-01-02 to 2026-01-04.");
   expect(text).toContain("blinds (scene, IN): at least 1 message, 2026-01-03.");
-  expect(await words()).toContain("Who was given something\n  Nobody.");
+  expect(await words()).toContain("Who was given something\n  No one.");
 });
 
-test("what stands beside it, what is not held, and what one can do", async () => {
+test("lists other data, what is not stored, and what the subject can do", async () => {
   const text = await words(
     { kind: "hold", reference: "court:1", until: AT },
     { kind: "erasure", id: "7b1f0b52-4a3e-4c5e-9f0f-2d8f1f6f3c9a", state: "held", requestedAt: AT },
@@ -128,7 +128,7 @@ test("what stands beside it, what is not held, and what one can do", async () =>
   expect(await summaryOf([head("guardian")])).toContain("A guardian asked for this");
 });
 
-test("nothing at all when the lines break off", async () => {
+test("gives no summary when the lines are incomplete", async () => {
   const broken = async function* (): AsyncGenerator<ExportItem> {
     yield head();
     throw new Error("away");

@@ -1,4 +1,7 @@
-/** An export in plain words: what is held, what for, who was given something, what is not held, and what one can do. Pure. */
+/**
+ * An export in plain words: what is stored and why, who received data, what is not stored, and what the subject can do.
+ * Pure.
+ */
 import { CATEGORIES, type Category, PURPOSES, type Purpose } from "../../model/consent.ts";
 import type { ExportItem, ExportLineOf } from "../../model/export.ts";
 import { type DeviceDigest, type Digest, digestOf } from "./digest.ts";
@@ -28,20 +31,20 @@ const REFUSAL_WORDS: Readonly<Record<NonNullable<ExportLineOf<"decision">["refus
   "no-consent": "there is no consent",
   "consent-withdrawn": "consent was withdrawn",
   "consent-expired": "consent has run out",
-  "policy-superseded": "a newer policy version asks for consent anew",
+  "policy-superseded": "a newer policy version asks for consent again",
   "guardian-missing": "a guardian has not agreed",
   "legal-hold": "a legal hold freezes every use",
   "purpose-denied": "no purpose may use anything",
 };
-/** Kilometres across a cell of each resolution, roughly. */
+/** Approximate width of a cell in kilometres, for each resolution. */
 const CELL_KM = [2_500, 970, 370, 140, 52, 20, 7] as const;
 
 const KEY_LOST = [
-  "This is not all: a key of yours was lost. What was stored under it may still be there, but nobody can tell any more",
-  "that it is yours. It goes when its time is up.",
+  "This is not all: a key of yours was lost. Data stored under it may still be there, but there is no way to tell",
+  "that they are yours. They are deleted when their retention time is over.",
 ];
 
-/** Reads the items to their end. Rejects as they do: then there is nothing to show. */
+/** Reads the items to their end. Rejects when they do: then there is nothing to show. */
 export async function summaryOf(items: AsyncIterable<ExportItem> | Iterable<ExportItem>): Promise<string> {
   const digest = await digestOf(items);
   return `${[...opening(digest), ...[...digest.devices.values()].flatMap(aboutDevice), ...readings(digest), ...disclosures(digest), ...standing(digest), ...closing()].join("\n")}\n`;
@@ -63,7 +66,7 @@ function opening({ head, events, devices }: Digest): string[] {
 }
 
 function aboutDevice({ line, decision, place, places, readings, firstAt, lastAt }: DeviceDigest): string[] {
-  // A line break in a name would write lines of its own.
+  // A line break in a name would add lines of its own.
   const name = line.label?.replace(/[\p{C}\p{Zl}\p{Zp}]/gu, " ") ?? line.device;
   const asked = line.asked === undefined ? "" : `, number ${line.asked + 1} of those asked for`;
   return [
@@ -89,7 +92,7 @@ function aboutDecision(decision: ExportLineOf<"decision">): string[] {
     ...(refusal === undefined
       ? purposes(used).map((text) => `  Used now: ${text}`)
       : [`  Used now: nothing, because ${REFUSAL_WORDS[refusal]}.`]),
-    ...suspended.map((purpose) => `  On hold until agreed to anew: ${PURPOSE_WORDS[purpose]}.`),
+    ...suspended.map((purpose) => `  On hold until you agree again: ${PURPOSE_WORDS[purpose]}.`),
   ];
 }
 
@@ -122,7 +125,7 @@ function disclosures({ disclosed }: Digest): string[] {
     ({ recipient, purpose, region, count, from, to }) =>
       `  ${recipient} (${purpose}, ${region}): at least ${counted(count, "message", "messages")}, ${from === to ? from : `${from} to ${to}`}.`,
   );
-  return ["", "Who was given something", ...(lines.length === 0 ? ["  Nobody."] : lines)];
+  return ["", "Who was given something", ...(lines.length === 0 ? ["  No one."] : lines)];
 }
 
 function standing({ holds, erasures, setAside }: Digest): string[] {

@@ -1,4 +1,4 @@
-/** Whatever is done to the lines of a log, the check finds it and names the first line that is not right. */
+/** Whatever is changed in a log, the check detects it and names the first wrong line. */
 import { randomBytes } from "node:crypto";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
@@ -44,7 +44,7 @@ function check(lines: readonly string[], state: AuditState): Breach | undefined 
 }
 
 describe("a log", () => {
-  test("that nobody touched is intact, and says what was put in", () => {
+  test("without changes is intact and contains what was appended", () => {
     fc.assert(
       fc.property(acts, (given) => {
         const { lines, state } = logOf(given);
@@ -55,7 +55,7 @@ describe("a log", () => {
     );
   });
 
-  test("with one byte changed anywhere is found at that line", () => {
+  test("with one changed byte is detected at that line", () => {
     fc.assert(
       fc.property(acts, fc.nat(), fc.nat(), fc.integer({ min: 1, max: 127 }), (given, which, where, change) => {
         const { lines, state } = logOf(given);
@@ -68,8 +68,8 @@ describe("a log", () => {
     );
   });
 
-  test("put together of two histories of one log is found where they part", () => {
-    // After a rollback the same number is written twice, under the right key both times.
+  test("merged from two histories of one log is detected where they diverge", () => {
+    // After a rollback the same number is written twice, both times under the right key.
     fc.assert(
       fc.property(acts, fc.nat(), (given, which) => {
         const { lines } = logOf(given);
@@ -84,7 +84,7 @@ describe("a log", () => {
     );
   });
 
-  test("with lines taken out is found at the first one", () => {
+  test("with removed lines is detected at the first of them", () => {
     fc.assert(
       fc.property(acts, fc.nat(), fc.integer({ min: 1, max: 5 }), (given, which, count) => {
         const { lines, state } = logOf(given);
@@ -96,7 +96,7 @@ describe("a log", () => {
     );
   });
 
-  test("in another order is found at the first line out of place", () => {
+  test("in another order is detected at the first line out of place", () => {
     fc.assert(
       fc.property(acts, fc.nat(), fc.nat(), (given, one, two) => {
         const { lines, state } = logOf(given);
@@ -108,7 +108,7 @@ describe("a log", () => {
     );
   });
 
-  test("with a line twice, or one too many, is found", () => {
+  test("with a duplicate or additional line is detected", () => {
     const { lines, state } = logOf([
       { act: "backup", by: "operator" },
       { act: "restore", by: "operator" },
@@ -120,7 +120,7 @@ describe("a log", () => {
 });
 
 describe("a line", () => {
-  test("of another log with the same number does not fit", () => {
+  test("with the same number from another log is rejected", () => {
     const mine = logOf([
       { act: "backup", by: "operator" },
       { act: "export", by: "subject" },
@@ -132,24 +132,24 @@ describe("a line", () => {
     expect(check([mine.lines[0] ?? "", theirs.lines[1] ?? ""], mine.state)).toEqual({ index: 1, problem: "changed" });
   });
 
-  test("written by whoever has no key does not open", () => {
+  test("written without the key is not authentic", () => {
     const { lines, state } = logOf([{ act: "backup", by: "operator" }], OTHER);
     expect(check(lines, state)).toEqual({ index: 0, problem: "changed" });
     expect(openSeal(seal(state, OTHER), [KEY])).toBeUndefined();
   });
 
-  test("written under an earlier key still opens while that key is known", () => {
+  test("written under an earlier key is authentic while that key is known", () => {
     const { lines } = logOf([{ act: "backup", by: "operator" }], OTHER);
     expect(openLine(lines[0] ?? "", [KEY, OTHER])).toMatchObject({ act: "backup" });
   });
 
-  test("cannot be passed off as a seal, nor a seal as a line", () => {
+  test("cannot pass for a seal, nor a seal for a line", () => {
     const { lines, state } = logOf([{ act: "backup", by: "operator" }]);
     expect(openSeal(lines[0] ?? "", [KEY])).toBeUndefined();
     expect(openLine(seal(state, KEY), [KEY])).toBeUndefined();
   });
 
-  test("of noise does not open, and does not throw", () => {
+  test("of random text is rejected without an exception", () => {
     fc.assert(fc.property(fc.string(), (text) => openLine(text, [KEY]) === undefined));
     expect(openLine(randomBytes(200).toString("latin1"), [KEY])).toBeUndefined();
   });

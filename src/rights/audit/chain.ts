@@ -1,6 +1,6 @@
 /**
- * The chain behind the audit log, pure. Each line carries a MAC and the hash of the line before; a seal
- * under the same key states where the log begins and ends, so that cutting it short shows as well.
+ * The hash chain of the audit log, pure. Each line carries a MAC and the hash of the line before; a seal under the same
+ * key states where the log begins and ends, so that truncation is detected too.
  */
 import { createHash, createHmac, hkdfSync, timingSafeEqual } from "node:crypto";
 import {
@@ -12,7 +12,7 @@ import {
   auditRecord,
 } from "../../model/audit.ts";
 
-/** Where the log stands: it holds the lines `first` to `next - 1`. */
+/** Extent of the log: it contains the lines `first` to `next - 1`. */
 export interface AuditState {
   readonly first: number;
   /** Hash of the line before `first`. */
@@ -20,7 +20,10 @@ export interface AuditState {
   readonly next: number;
   /** Hash of the last line, or `base` when there is none. */
   readonly head: string;
-  /** Unix ms of the last repair, absent before the first: it grows, so that an earlier state cannot pass for a later one. */
+  /**
+   * Unix ms of the last repair, absent before the first. It only increases, so an earlier state cannot pass for a later
+   * one.
+   */
   readonly repaired?: number | undefined;
 }
 
@@ -33,7 +36,7 @@ const MAC_LENGTH = 43;
 const GENESIS = hashLine("consentry audit log 1");
 export const EMPTY_LOG: AuditState = { first: 0, base: GENESIS, next: 0, head: GENESIS };
 
-/** The key of the log, derived so that whoever holds a copy of Redis cannot write in it. */
+/** The key of the log, derived from the lookup key: a copy of Redis alone does not allow writing to the log. */
 export function auditKey(lookupKey: Buffer): Buffer {
   return Buffer.from(hkdfSync("sha256", lookupKey, "", "consentry audit log 1", 32));
 }
@@ -43,7 +46,7 @@ export function hashLine(line: string): string {
   return createHash("sha256").update(line).digest("base64url");
 }
 
-/** The line that continues the log, and the state after it. */
+/** The next line of the log, and the state after it. */
 export function nextLine(
   state: AuditState,
   act: AuditAct,
@@ -56,7 +59,7 @@ export function nextLine(
   return { line, state: { ...state, next: state.next + 1, head: hashLine(line) } };
 }
 
-/** `undefined` when the line was not written under one of the keys, or cannot be read. */
+/** `undefined` when the line was not written under one of the keys, or is unreadable. */
 export function openLine(line: string, keys: readonly Buffer[]): AuditRecord | undefined {
   const text = line.slice(MAC_LENGTH + 1);
   if (line[MAC_LENGTH] !== " " || !isMac(line.slice(0, MAC_LENGTH), "line", text, keys)) return undefined;
@@ -64,7 +67,7 @@ export function openLine(line: string, keys: readonly Buffer[]): AuditRecord | u
   return record.success ? record.data : undefined;
 }
 
-/** Of a line that opens: up to which line a restore or a repair found the log to be lost, and from which one on. */
+/** For an authentic line: the last line that a restore or repair found lost, and the first one. */
 export function lossIn(line: string): (AuditHead & { readonly from: number }) | undefined {
   if (!line.includes('"act":"restore"') && !line.includes('"act":"audit-repaired"')) return undefined;
   const { index, detail } = parsed(line.slice(MAC_LENGTH + 1)) as AuditRecord;
@@ -73,7 +76,7 @@ export function lossIn(line: string): (AuditHead & { readonly from: number }) | 
   return { next: Number(next), hash, from: Number(detail?.from ?? index) };
 }
 
-/** Of a line that opens: what a repair says in it. */
+/** For an authentic line: the repair it reports. */
 export function repairIn(line: string): AuditRepair | undefined {
   if (!line.includes('"act":"audit-repaired"')) return undefined;
   const { index, detail = {} } = parsed(line.slice(MAC_LENGTH + 1)) as AuditRecord;
@@ -99,14 +102,14 @@ export function openSeal(text: string, keys: readonly Buffer[]): AuditState | un
   return parsed(body) as AuditState;
 }
 
-/** Follows the lines of a log one after the other; the first thing that is wrong is final. */
+/** Checks the lines of a log one after the other; the first breach is final. */
 export class ChainCheck {
   readonly #keys: readonly Buffer[];
   readonly #until: number;
   #index: number;
   #hash: string;
 
-  /** Begins at the start of the sealed log. */
+  /** Starts at the first line of the sealed log. */
   constructor(state: AuditState, keys: readonly Buffer[]) {
     this.#keys = keys;
     this.#until = state.next;
@@ -114,7 +117,7 @@ export class ChainCheck {
     this.#hash = state.base;
   }
 
-  /** The next line. `missing` may still turn out to be `reordered`, which only later lines can tell. */
+  /** Checks the next line. `missing` may still turn out to be `reordered`, which only later lines show. */
   follow(line: string): Breach | undefined {
     const index = this.#index;
     if (index >= this.#until) return { index, problem: "unsealed" };

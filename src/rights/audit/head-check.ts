@@ -1,6 +1,6 @@
 /**
- * Whether a log goes on from the heads that were noted down. What a restore found to be lost is excused: the
- * line that says so was written by whoever holds the key of the log.
+ * Whether a log continues from the recorded heads. A loss found by a restore is excused: only the holder of the log's
+ * key can have written the line that reports it.
  */
 import type { AuditHead, AuditLoss } from "../../model/audit.ts";
 import type { AuditState } from "./chain.ts";
@@ -17,13 +17,13 @@ export class HeadCheck {
     this.#compare(first, base);
   }
 
-  /** After line `next - 1`, whose hash this is. */
+  /** Call after line `next - 1`, whose hash this is. */
   follow(next: number, hash: string, loss: (AuditHead & { readonly from: number }) | undefined): void {
     this.#compare(next, hash);
     if (loss !== undefined && loss.next > loss.from) this.losses.push({ from: loss.from, to: loss.next });
   }
 
-  /** The heads that this log does not go on from, in their order. */
+  /** The heads this log does not contain, in order. */
   missed(): AuditHead[] {
     const all = [...this.#missed, ...this.#noted.slice(this.#at)];
     return all.filter(({ next }) => !this.losses.some(({ from, to }) => next > from && next <= to));

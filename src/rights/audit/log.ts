@@ -1,6 +1,6 @@
 /**
- * The audit log in Redis: append-only, chained, sealed. Lines are appended by one Lua call that refuses
- * when the log is not exactly what this process continues, so that two gateways cannot fork it.
+ * The audit log in Redis: append-only, chained, sealed. One Lua call appends lines; it refuses when the log differs
+ * from the state this process continues, so that two gateways cannot fork it.
  */
 import { randomInt } from "node:crypto";
 import { setTimeout as delay } from "node:timers/promises";
@@ -33,7 +33,7 @@ import { HeadCheck } from "./head-check.ts";
 import { type LogKeyspace, repairAudit } from "./repair.ts";
 
 export interface AuditOptions {
-  /** The first writes, all of them verify. */
+  /** The first key writes, all of them verify. */
   readonly keys: readonly [Buffer, ...Buffer[]];
   /** Unix ms. */
   now(): number;
@@ -44,9 +44,9 @@ const APPEND_LINES: RedisScript = {
   lua: `--[[
   Appends lines to the audit log and replaces its seal, or trims lines off its beginning.
   KEYS[1] list of lines   KEYS[2] seal
-  ARGV[1] seal that must stand there, "" for none   ARGV[2] number of lines that must stand there
+  ARGV[1] expected seal, "" for none   ARGV[2] expected number of lines
   ARGV[3] seal afterwards   ARGV[4] lines to trim   ARGV[5..] lines to append
-  Reply: 1 done, 0 another seal stands there, -1 the number of lines is not what the seal says
+  Reply: 1 done, 0 the seal has changed, -1 the number of lines does not match the seal
 ]]
 if (redis.call("GET", KEYS[2]) or "") ~= ARGV[1] then return 0 end
 if redis.call("LLEN", KEYS[1]) ~= tonumber(ARGV[2]) then return -1 end
@@ -84,7 +84,7 @@ export class AuditLog {
   readonly #options: AuditOptions;
   #waiting: Waiting[] = [];
   #writing = false;
-  /** What this process wrote or read last; the log may only ever have grown from there. */
+  /** The state this process wrote or read last; from there the log may only have grown. */
   #known: Known | undefined;
 
   constructor(redis: Redis, keyspace: LogKeyspace, options: AuditOptions) {
@@ -94,8 +94,9 @@ export class AuditLog {
   }
 
   /**
-   * Resolves with the index of the line once it is in Redis. What arrives while a call is under way travels
-   * together. `at` is when the act was done, Unix ms. Throws `REDIS_UNAVAILABLE`, `CONSENT_CONFLICT`; `AUDIT_BROKEN` when the log was tampered with.
+   * Resolves with the index of the line once it is in Redis. Lines that arrive during a call are written together in
+   * the next. `at` is the time of the act, Unix ms. Throws `REDIS_UNAVAILABLE`, `CONSENT_CONFLICT`; `AUDIT_BROKEN` when
+   * the log was tampered with.
    */
   append(act: AuditAct, at = this.#options.now()): Promise<number> {
     return new Promise((resolve, reject) => {
@@ -109,13 +110,13 @@ export class AuditLog {
     return { next: state.next, hash: state.head };
   }
 
-  /** How far this process knows the log to have got. */
+  /** The latest head of the log that this process knows. */
   get known(): AuditHead | undefined {
     const state = this.#known?.state;
     return state && { next: state.next, hash: state.head };
   }
 
-  /** Whether the log goes on from this head, as far as its last lines tell. Throws REDIS_UNAVAILABLE. */
+  /** Whether the log continues from this head, judged by its last lines. Throws REDIS_UNAVAILABLE. */
   async continues({ next, hash }: AuditHead): Promise<boolean> {
     const { sealText } = await this.#bounds();
     const state = openSeal(sealText, this.#options.keys);
@@ -125,20 +126,21 @@ export class AuditLog {
     return line !== null && hashLine(line) === hash;
   }
 
-  /** Reads the whole log. `noted` are heads written down earlier, of each of which this log must be a continuation. */
+  /** Reads the whole log. `noted` are heads recorded earlier; this log must continue each of them. */
   async verify(noted: readonly AuditHead[] = []): Promise<AuditVerdict> {
     const before = await this.#bounds();
     const verdict = await this.#follow(before, noted);
     if (verdict.intact) return verdict;
-    // Lines that retention trimmed meanwhile moved all others; then, and only then, look once more.
+    // Retention that trimmed lines meanwhile shifted all indexes; only in this case read again.
     const now = await this.#bounds();
     const [was, is] = [before, now].map(({ sealText }) => openSeal(sealText, this.#options.keys)?.first);
     return was === is ? verdict : this.#follow(now, noted);
   }
 
   /**
-   * Makes a log that does not verify one that can be written to again, and that says what was found; `undefined`
-   * when there is nothing to repair. `keep` gets the lines nobody can vouch for, before they go. Throws `REDIS_UNAVAILABLE`, `CONSENT_CONFLICT`.
+   * Makes a log that does not verify writable again, with a line that reports the findings; `undefined` when there is
+   * nothing to repair. `keep` receives the unverifiable lines before they are removed. Throws `REDIS_UNAVAILABLE`,
+   * `CONSENT_CONFLICT`.
    */
   async repair(
     by: AuditRole,
@@ -178,7 +180,7 @@ export class AuditLog {
     return { intact: true, first: state.first, head, lost: heads.losses, repairs };
   }
 
-  /** Lines from index `from` on, oldest first. Throws `AUDIT_BROKEN` when one of them does not open. */
+  /** Lines from index `from` on, oldest first. Throws `AUDIT_BROKEN` when one of them is not authentic. */
   async list({ from, limit }: { readonly from: number; readonly limit: number }): Promise<AuditPage> {
     for (;;) {
       const { state } = await this.#read();
@@ -186,7 +188,7 @@ export class AuditLog {
       const end = Math.min(start + limit, state.next);
       const records: AuditRecord[] = [];
       for await (const line of this.#lines(start - state.first, end - state.first)) records.push(this.#opened(line));
-      // Lines that were trimmed meanwhile moved all others.
+      // Lines trimmed meanwhile shifted all indexes.
       const moved = (await this.#read()).state.first !== state.first;
       if (!moved) return { records, first: state.first, head: { next: state.next, hash: state.head } };
     }
@@ -204,8 +206,8 @@ export class AuditLog {
   }
 
   /**
-   * Retention: removes lines written before `beforeMs`; the seal remembers where the log begins now. Of two that trim
-   * at once one does: what was counted from a beginning holds for that beginning alone.
+   * Retention: removes lines written before `beforeMs`; the seal records the new beginning. Of two concurrent trims
+   * only one takes effect: a count is valid only for the beginning it was counted from.
    */
   async trim(beforeMs: number): Promise<number> {
     const { first } = (await this.#read()).state;
@@ -213,7 +215,7 @@ export class AuditLog {
     if (count === 0) return 0;
     for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt += 1) {
       const before = await this.#read();
-      // Another one has trimmed; what is left for us is found by counting again, next time.
+      // Another gateway trimmed; the next run counts again and finds the rest.
       if (before.state.first !== first) return 0;
       const last = await orRedisUnavailable(() => this.#redis.lindex(this.#keyspace.auditLines, count - 1));
       if (last === null) {
@@ -270,12 +272,12 @@ export class AuditLog {
     return true;
   }
 
-  /** The state as sealed, found to be no older than what this process knows. */
+  /** The sealed state, verified to be no older than what this process knows. */
   async #read(): Promise<Known> {
     const { sealText, count } = await this.#bounds();
     const state = sealText === "" && count === 0 ? EMPTY_LOG : openSeal(sealText, this.#options.keys);
     if (state === undefined) throw new GatewayError("AUDIT_BROKEN", "seal");
-    // What was known of a log from before its repair is not asked of it any more.
+    // Knowledge from before a repair of the log is no longer required of it.
     const latest = this.#known?.state;
     const known = (state.repaired ?? 0) > (latest?.repaired ?? 0) ? undefined : latest;
     if (known !== undefined && state.next < known.next) throw new GatewayError("AUDIT_BROKEN", "rolled back");
@@ -284,7 +286,7 @@ export class AuditLog {
         this.#redis.lindex(this.#keyspace.auditLines, known.next - 1 - state.first),
       );
       if (last === null || hashLine(last) !== known.head) {
-        // Trimmed between the two looks, every line stands further ahead: that is no rollback.
+        // A trim between the two reads moved every line towards the front: this is no rollback.
         if ((await this.#bounds()).sealText !== sealText) return this.#read();
         throw new GatewayError("AUDIT_BROKEN", "rolled back");
       }
@@ -310,7 +312,7 @@ export class AuditLog {
     }
   }
 
-  /** Whether the line of this index stands further back. */
+  /** Whether the line of this index now stands further towards the end. */
   async #stands(index: number, from: number, count: number): Promise<boolean> {
     for await (const line of this.#lines(from, count)) {
       if (openLine(line, this.#options.keys)?.index === index) return true;
@@ -320,7 +322,7 @@ export class AuditLog {
 
   #opened(line: string): AuditRecord {
     const record = openLine(line, this.#options.keys);
-    if (record === undefined) throw new GatewayError("AUDIT_BROKEN", "a line does not open");
+    if (record === undefined) throw new GatewayError("AUDIT_BROKEN", "a line is not authentic");
     return record;
   }
 }

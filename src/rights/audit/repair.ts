@@ -1,7 +1,7 @@
 /**
- * A log that does not verify lets nothing be written to it. Repaired it goes on behind the lines that do verify: the
- * first new one says what was found, then everything else that was written under the key of the log stands again.
- * What nobody can vouch for is counted, named by its hash, and left out.
+ * No line can be appended to a log that does not verify. The repaired log keeps the lines up to the first breach; the
+ * first new line reports what was found, then all other authentic lines follow. Lines that are not authentic are
+ * counted, identified by hash, and left out.
  */
 import { createHash } from "node:crypto";
 import type { Redis } from "ioredis";
@@ -15,14 +15,14 @@ import { type AuditState, ChainCheck, EMPTY_LOG, hashLine, nextLine, openLine, o
 import { HeadCheck } from "./head-check.ts";
 
 export interface RepairOptions {
-  /** The first writes, all of them verify. */
+  /** The first key writes, all of them verify. */
   readonly keys: readonly [Buffer, ...Buffer[]];
   readonly by: AuditRole;
-  /** What was found to be wrong, and at which line. */
+  /** The first problem found, and its line. */
   readonly found: { readonly index: number; readonly problem: AuditProblem };
-  /** Heads noted down outside Redis. */
+  /** Heads recorded outside Redis. */
   readonly noted: readonly AuditHead[];
-  /** Gets the lines nobody can vouch for, before they go. */
+  /** Receives the unverifiable lines before they are removed. */
   keep(leftOut: readonly string[]): Promise<void>;
   /** Unix ms. */
   now(): number;
@@ -31,11 +31,11 @@ export interface RepairOptions {
 const REPLACE_LOG: RedisScript = {
   name: "consentryRepairAudit",
   lua: `--[[
-  Keeps the beginning of the audit log, appends lines behind it and replaces the seal.
+  Keeps the beginning of the audit log, appends lines after it and replaces the seal.
   KEYS[1] list of lines   KEYS[2] seal
-  ARGV[1] seal that must stand there, "" for none   ARGV[2] number of lines that must stand there
+  ARGV[1] expected seal, "" for none   ARGV[2] expected number of lines
   ARGV[3] seal afterwards   ARGV[4] lines to keep   ARGV[5..] lines to append
-  Reply: 1 done, 0 the log is another one by now
+  Reply: 1 done, 0 the log has changed
 ]]
 if (redis.call("GET", KEYS[2]) or "") ~= ARGV[1] then return 0 end
 if redis.call("LLEN", KEYS[1]) ~= tonumber(ARGV[2]) then return 0 end
@@ -50,7 +50,7 @@ export type LogKeyspace = Pick<Keyspace, "auditLines" | "auditSeal">;
 const PAGE = 500;
 const MAX_ATTEMPTS = 20;
 
-/** Throws REDIS_UNAVAILABLE; CONSENT_CONFLICT when others keep writing to the log meanwhile. */
+/** Throws REDIS_UNAVAILABLE; CONSENT_CONFLICT when others keep writing to the log. */
 export async function repairAudit(redis: Redis, keyspace: LogKeyspace, options: RepairOptions): Promise<AuditRepair> {
   for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt += 1) {
     const begun = redis.multi().get(keyspace.auditSeal).llen(keyspace.auditLines);
@@ -69,7 +69,7 @@ export async function repairAudit(redis: Redis, keyspace: LogKeyspace, options: 
   throw new GatewayError("CONSENT_CONFLICT", "audit");
 }
 
-/** The lines of a log that does not verify, sorted into what is kept, what is written again and what is left out. */
+/** The lines of a log that does not verify, sorted into kept, rewritten and left out. */
 class Remains {
   readonly #options: RepairOptions;
   readonly #sealed: AuditState | undefined;
@@ -78,7 +78,7 @@ class Remains {
   readonly #left: string[] = [];
   #chain: ChainCheck | undefined;
   #heads: HeadCheck | undefined;
-  /** Of the lines that follow from one another from the first one on. */
+  /** State after the verified lines at the beginning. */
   #state: AuditState | undefined;
 
   constructor(sealed: AuditState | undefined, options: RepairOptions) {
@@ -89,7 +89,7 @@ class Remains {
 
   add(line: string): void {
     const record = openLine(line, this.#options.keys);
-    // Without a seal the log begins where its first line says that it does.
+    // Without a seal the log begins where its first line says it does.
     if (record !== undefined && this.#state === undefined)
       this.#begin({ first: record.index, base: record.prev, next: record.index, head: record.prev });
     const hash = hashLine(line);
@@ -108,7 +108,7 @@ class Remains {
     const counts = { problem: found.problem, line: found.index, kept: kept.next - kept.first, again, left };
     const digest = createHash("sha256").update(this.#left.join("\n")).digest("base64url");
     const detail = { ...counts, ...(left > 0 && { digest }), ...this.#lost(kept) };
-    // Gateways at work know by it that the log was repaired, and not put back to an earlier state of itself.
+    // Tells running gateways that the log was repaired, and not rolled back to an earlier state.
     let state: AuditState = { ...kept, repaired: Math.max(now(), (this.#sealed?.repaired ?? 0) + 1) };
     const lines: string[] = [];
     const append = (act: AuditAct, at: number): void => {
@@ -138,7 +138,7 @@ class Remains {
     this.#heads = new HeadCheck(known, from);
   }
 
-  /** What the log must have held and does not: from which line on, and the head up to which it got. */
+  /** What the log lost although it must have contained it: from which line, and up to which head. */
   #lost({ next }: AuditState): { from?: number; lost?: string } {
     const known = [...this.#options.noted, ...(this.#sealed === undefined ? [] : [headOf(this.#sealed)])];
     const missed = this.#heads?.missed() ?? known.sort((left, right) => left.next - right.next);

@@ -1,6 +1,6 @@
 /**
- * Writing to the audit log around an act. Before an act a line that cannot be written stops the act;
- * after it, the act has happened: the line is then written later, again and again, and alarmed meanwhile.
+ * Audit lines for acts. Before an act, a line that cannot be written prevents the act. After an act it is too late for
+ * that: the line is retried until it is written, with an alarm meanwhile.
  */
 
 import type { AuditAct, AuditPage } from "../../model/audit.ts";
@@ -19,7 +19,7 @@ export interface AuditTrailPorts {
   now(): number;
 }
 
-/** Kept in memory until they can be written; beyond this the oldest is lost, and that is logged. */
+/** Lines kept in memory until they can be written; beyond this number the oldest is lost, and the loss is logged. */
 const MAX_LATE = 10_000;
 const FIRST_RETRY_MS = 1_000;
 const LAST_RETRY_MS = 30_000;
@@ -41,7 +41,9 @@ export class AuditTrail {
     this.#ports = ports;
   }
 
-  /** For an act that must not happen without its line. Resolves with its index; throws as `AuditLog.append` does. */
+  /**
+   * For an act that must not happen without its line. Resolves with the line's index; throws as `AuditLog.append` does.
+   */
   append(act: AuditAct): Promise<number> {
     return this.#ports.audit.append(act);
   }
@@ -50,7 +52,7 @@ export class AuditTrail {
     return this.#ports.audit.list(page);
   }
 
-  /** For an act that has happened, or that nothing may stop. Never rejects; tries once before it resolves. */
+  /** For an act that has happened, or that must not be prevented. Never rejects; tries once before it resolves. */
   async note(act: AuditAct): Promise<void> {
     const at = this.#ports.now();
     try {
@@ -60,11 +62,11 @@ export class AuditTrail {
     }
   }
 
-  /** One more try for everything that is still waiting. */
+  /** Makes one more attempt for all waiting lines. */
   async stop(): Promise<void> {
     this.#stopped = true;
     clearTimeout(this.#timer);
-    // One that is under way ends first; what it could not write is tried once more.
+    // An attempt in progress ends first; what it could not write is tried once more.
     await this.#flushing;
     await this.#flush();
     if (this.#late.length > 0) this.#ports.log.error("audit lines lost", { count: this.#late.length });
@@ -75,7 +77,7 @@ export class AuditTrail {
     this.#ports.log.error("audit line is late", { code: faultCode(error), stage: "audit" });
     this.#late.push(late);
     if (this.#late.length > MAX_LATE) {
-      // The oldest but the one that may be on its way at this moment.
+      // The oldest, except one that may be in transit at this moment.
       this.#late.splice(this.#flushing === undefined ? 0 : 1, 1);
       this.#ports.log.error("audit lines lost", { count: 1 });
     }
@@ -94,7 +96,7 @@ export class AuditTrail {
     this.#timer.unref();
   }
 
-  /** One at a time: two would write the same line and each strike off another. */
+  /** One at a time: two would both write the same line, and each would remove another one. */
   #flush(): Promise<void> {
     this.#flushing ??= this.#writeLate().finally(() => {
       this.#flushing = undefined;

@@ -1,4 +1,4 @@
-/** The two archives of a backup: what a line of each can be, what their files are called, which key opens which. */
+/** The two archives of a backup: their line types, their file names, and the key of each. */
 import { hkdfSync } from "node:crypto";
 import { readdir, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
@@ -26,12 +26,12 @@ const subjectLine = z.strictObject({
   tag,
   /** Unix ms by the clock of Redis when this subject was read. */
   at: timestampMs,
-  /** Of the subject hash, all but the wrapped key: head, fence, and what else there is. */
+  /** The subject hash without the wrapped key: head, fence and other fields. */
   fields: fields.and(z.object({ head: z.string(), fence: z.string() })),
   events: z.array(z.string()),
-  /** Erasures of this subject by their id, without the key. */
+  /** Erasures of this subject by id, without the key. */
   erasures: z.record(z.string(), fields),
-  /** Who was given data of the subject; archives of before there was such an account have none. */
+  /** Disclosures of the subject's data; archives older than this account have none. */
   disclosures: fields.default({}),
 });
 const credentialLine = z.strictObject({ is: z.literal("credential"), device, at: timestampMs, fields });
@@ -39,12 +39,12 @@ const sharedLine = z.strictObject({
   is: z.literal("shared"),
   name: z.enum(SHARED_NAMES as [string, ...string[]]),
   kind: z.enum(STORED_KINDS),
-  /** Begins the value anew: whatever came before under this name is void. */
+  /** Starts the value again: whatever came before under this name is void. */
   first: z.boolean(),
-  /** Elements; of a hash name and value, of a sorted set member and score in turn. */
+  /** Elements; alternating name and value for a hash, member and score for a sorted set. */
   items: z.array(z.string()),
 });
-/** A backup that was cut short has no end. */
+/** An interrupted backup has no end line. */
 const endLine = z.strictObject({ is: z.literal("end"), subjects: count, credentials: count, keys: count });
 export const recordsLine = z.discriminatedUnion("is", [subjectLine, credentialLine, sharedLine, endLine]);
 export type RecordsLine = z.infer<typeof recordsLine>;
@@ -52,12 +52,12 @@ export type SubjectLine = z.infer<typeof subjectLine>;
 export type CredentialLine = z.infer<typeof credentialLine>;
 export type SharedLine = z.infer<typeof sharedLine>;
 
-/** `name`: "" for the key in use, else the erasure that still needs the key it will destroy. */
+/** `name`: "" for the current key, otherwise the erasure that still needs the key it will destroy. */
 const keyLine = z.strictObject({ is: z.literal("key"), tag, name: z.string(), key: z.string() });
 export const keysLine = z.discriminatedUnion("is", [keyLine, endLine]);
 export type KeysLine = z.infer<typeof keysLine>;
 
-/** The archive of subject keys takes the master key to open, and so lends nothing to the holder of the backup key. */
+/** Only the master key opens the archive of subject keys, so the holder of the backup key gains nothing from it. */
 export function subjectArchiveKey(masterKey: Buffer): Buffer {
   return Buffer.from(hkdfSync("sha256", masterKey, Buffer.alloc(0), "consentry subject key archive 1", 32));
 }
@@ -75,7 +75,7 @@ const LEFTOVER = /^consentry-\d{8}T\d{6}Z-[0-9a-f]{16}\.(?:records|subject-keys)
 const LEFT_AFTER_MS = 10 * 60_000;
 const NAME = /^consentry-(\d{8}T\d{6}Z)-[0-9a-f]{16}\.(records|subject-keys)$/;
 
-/** Paths of this installation's archives of one kind in a directory, oldest first; others that lie there are none of ours. */
+/** Paths of this installation's archives of one kind in a directory, oldest first; other files are ignored. */
 export async function archivesIn(dir: string, kind: ArchiveKind, installation: string): Promise<string[]> {
   const names = await readdir(dir).catch((): string[] => []);
   const files = names.filter((name) => NAME.exec(name)?.[2] === kind).map((name) => join(dir, name));
@@ -88,7 +88,7 @@ export async function archivesIn(dir: string, kind: ArchiveKind, installation: s
     .map(({ file }) => file);
 }
 
-/** What a process left that was killed while it wrote an archive. A writer at work touches its file more often than that. */
+/** Removes unfinished archives of killed processes. A running writer touches its file more often than this limit. */
 export async function removeLeftovers(dir: string, now = Date.now()): Promise<void> {
   for (const name of await readdir(dir).catch((): string[] => [])) {
     if (!LEFTOVER.test(name)) continue;
@@ -101,7 +101,7 @@ export async function removeLeftovers(dir: string, now = Date.now()): Promise<vo
   }
 }
 
-/** How many archives of one kind in a directory this key alone opens. */
+/** Number of archives of one kind in a directory that only this key opens. */
 export async function archivesUnder(
   dir: string,
   kind: ArchiveKind,
@@ -113,7 +113,7 @@ export async function archivesUnder(
   return headers.filter(({ keyId }) => keyId === fingerprint(key)).length;
 }
 
-/** The header, found to be of this kind and this installation. Throws ARCHIVE_INVALID. */
+/** The header, verified to be of this kind and installation. Throws ARCHIVE_INVALID. */
 export async function ownArchive(file: string, kind: ArchiveKind, installation: string): Promise<SealedHeader> {
   const header = await readSealedHeader(file);
   if (header.kind !== kind) throw new GatewayError("ARCHIVE_INVALID", "wrong-kind");
@@ -121,7 +121,7 @@ export async function ownArchive(file: string, kind: ArchiveKind, installation: 
   return header;
 }
 
-/** The lines but for the end, which must be there, be last and agree. Throws ARCHIVE_INVALID. */
+/** All lines except the end line, which must be present, last and consistent. Throws ARCHIVE_INVALID. */
 export async function* archiveLines<Line extends { is: string }>(
   file: string,
   key: Buffer,

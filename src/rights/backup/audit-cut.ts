@@ -1,6 +1,6 @@
 /**
- * The audit log as a backup takes it: the seal, and exactly the lines that it speaks of, however many are
- * written meanwhile. Read at two moments the two would not fit, and nothing could be appended after a restore.
+ * The audit log for a backup: the seal and exactly the lines it covers, however many are appended meanwhile. Read at
+ * two different times they would not match, and nothing could be appended after a restore.
  */
 import type { Redis } from "ioredis";
 import type { AuditProblem } from "../../model/audit.ts";
@@ -14,13 +14,13 @@ const PAGE = 500;
 const MAX_ATTEMPTS = 5;
 
 export interface AuditCut {
-  /** The pages; a later one that is the `first` of its name makes those before it void. */
+  /** The pages; a later page with `first` makes the earlier pages of its name void. */
   pages(): AsyncGenerator<Omit<SharedLine, "is">>;
-  /** What is wrong with the log as it was read; to be asked after the last page. */
+  /** The problem found in the log while reading; ask after the last page. */
   readonly problem: AuditProblem | undefined;
 }
 
-/** `auditKeys`: what is backed up is verified while it is read, so that whoever takes a backup hears of it. */
+/** `auditKeys`: the log is verified while it is read, so that the backup reports a problem. */
 export function auditCut(redis: Redis, keyspace: Keyspace, auditKeys: readonly Buffer[]): AuditCut {
   let problem: AuditProblem | undefined;
   return {
@@ -38,7 +38,7 @@ export function auditCut(redis: Redis, keyspace: Keyspace, auditKeys: readonly B
           yield { name: "auditLines", kind: "list", first: false, items };
         }
         problem = verifier.end();
-        // A log that was trimmed at its beginning while it was read is read again.
+        // A log that was trimmed at its beginning during the read is read again.
         if (length === 0 || (await redis.lindex(keyspace.auditLines, 0)) === oldest) return;
       }
       throw new GatewayError("CONSENT_CONFLICT", "reading the audit log");

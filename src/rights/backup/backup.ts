@@ -1,7 +1,7 @@
 /**
- * Takes a backup while the gateway works: one archive with everything that can't be computed again, and
- * one with the wrapped subject keys alone. Each subject is read in one transaction, so that ledger, head
- * and key belong together; between subjects there is no common moment, and none is needed.
+ * Takes a backup while gateways run: one archive with everything that cannot be recomputed, and one with only the
+ * wrapped subject keys. Each subject is read in one transaction, so ledger, head and key match; different subjects need
+ * no common point in time.
  */
 import { randomBytes } from "node:crypto";
 import { mkdir, rm } from "node:fs/promises";
@@ -44,13 +44,13 @@ export interface BackupResult {
   readonly subjects: number;
   readonly credentials: number;
   readonly keys: number;
-  /** What is wrong with the audit log; it is backed up as it is. */
+  /** Problem found in the audit log; the log is backed up unchanged. */
   readonly auditProblem: AuditProblem | undefined;
-  /** Damaged records: they are in it as they are, and a restore goes on without them. */
+  /** Damaged records: they are included unchanged, and a restore continues without them. */
   readonly damaged: Readonly<Record<DamageKind, number>>;
 }
 
-/** Whether what is backed up can be used again; without it nobody looks. */
+/** Whether the backup can be used again; without this check the archives are not examined. */
 export interface BackupCheck {
   ledger(tag: SubjectTag, head: string, events: readonly string[]): boolean;
   key(wrappedSubjectKey: string): boolean;
@@ -58,17 +58,17 @@ export interface BackupCheck {
 
 const SUBJECTS_AT_ONCE = 25;
 const MAX_ATTEMPTS = 10;
-/** What a header has room for. */
+/** As many as fit into a header. */
 const MAX_JOURNALS = 32;
 
-/** Restored, it is a record to be mended: without one the erasure would be taken for one that never began. */
+/** After a restore this marks a record to repair: without it the erasure would look as if it had never begun. */
 const UNREADABLE = { requestedAt: "unreadable" };
 const UNCHECKED: BackupCheck = { ledger: () => true, key: () => true };
 
 interface SubjectReading {
   readonly line: Extract<RecordsLine, { is: "subject" }>;
   readonly keys: Extract<KeysLine, { is: "key" }>[];
-  /** What is of another type than we write, and so is not in the line. */
+  /** Values of another type than the gateway writes; they are not in the line. */
   readonly damaged: readonly DamageKind[];
 }
 
@@ -86,10 +86,10 @@ export class Backup {
   }
 
   /**
-   * Writes both archives into `dir` (made when missing) or none. Key archives of earlier backups in it are
-   * removed: in them the keys of subjects erased since live on, and with the newest one every older
-   * archive of records can be restored. `journal` is how far the journal of whoever calls has got; what live
-   * gateways tell of theirs is added. Throws JOURNAL_INVALID, REDIS_UNAVAILABLE and errors of the file system.
+   * Writes both archives into `dir` (created when missing) or none. Older key archives there are removed: they still
+   * contain the keys of subjects erased since, and with the newest one every older archive of records can be restored.
+   * `journal` is the journal head of the caller; heads reported by live gateways are added. Throws JOURNAL_INVALID,
+   * REDIS_UNAVAILABLE and file-system errors.
    */
   async take(dir: string, keys: BackupKeys, journal: JournalHead | undefined, now = Date.now()): Promise<BackupResult> {
     const journals = await this.#journals(journal);
@@ -109,7 +109,7 @@ export class Backup {
     });
     try {
       const counts = await orRedisUnavailable(() => this.#write(records, subjectKeys, [auditKey(keys.lookup)]));
-      // The keys first: an archive of records without keys would look like a whole backup.
+      // The keys first: an archive of records without keys would look like a complete backup.
       await subjectKeys.finish();
       await records.finish();
       for (const file of earlier) await rm(file, { force: true });
@@ -120,15 +120,15 @@ export class Backup {
     }
   }
 
-  /** Before anything is read: what a journal tells of later than this, the archive may lack. */
+  /** Taken before anything is read: the archive may lack whatever a journal recorded after this. */
   async #journals(own: JournalHead | undefined): Promise<JournalHead[]> {
     const told = (await liveGateways(this.#redis, this.#keyspace)).map(
       ({ journal }) => journalHead.safeParse(journal).data,
     );
     const heads = [own, ...told].filter((head) => head !== undefined);
-    // Without one a restore could not tell a whole journal from an empty one.
+    // Without one a restore could not distinguish a complete journal from an empty one.
     if (heads.length === 0) throw new GatewayError("JOURNAL_INVALID", "missing");
-    // Of a run told of twice the later line.
+    // If two lines report the same run, the later one counts.
     const latest = new Map<string, JournalHead>();
     for (const head of heads) if (head[1] >= (latest.get(head[0])?.[1] ?? 0)) latest.set(head[0], head);
     return [...latest.values()].slice(0, MAX_JOURNALS);
@@ -179,7 +179,7 @@ export class Backup {
     }
   }
 
-  /** Of everybody of whom there is a hash or, where that was lost, a ledger. */
+  /** All subjects with a hash or, where the hash was lost, with a ledger. */
   async *#tags(): AsyncGenerator<SubjectTag[]> {
     const pattern = new RegExp(`^${this.#prefix}:\\{([A-Za-z0-9_-]{22})\\}:(?:subject|ledger)$`);
     const tagsIn = (names: readonly string[]) =>
@@ -210,7 +210,7 @@ export class Backup {
       if (subject === undefined || texts === undefined) misshapen.push("ledger");
       if (disclosures === undefined) misshapen.push("account");
       for (const record of records) if (record === undefined) misshapen.push("erasure");
-      // Which erasures belong to the subject stands in its ledger; were there more, all is read again.
+      // The subject's ledger lists its erasures; if it has more by now, everything is read again.
       const named = erasureIdsIn(events);
       if (named.length !== erasures.length) {
         erasures = named;
@@ -259,7 +259,7 @@ export class Backup {
   }
 }
 
-/** What TIME answers. */
+/** The reply of TIME. */
 function millisecondsOf(reply: unknown): number {
   const [seconds, micros] = reply as [string | number, string | number];
   return Number(seconds) * 1_000 + Math.floor(Number(micros) / 1_000);

@@ -1,13 +1,13 @@
 /**
- * What of Redis goes into a backup, one decision for each name of the key table. A new name does not
- * compile until it stands here.
+ * Which Redis values go into a backup: one decision for each name of the keyspace. A new name does not compile until it
+ * is listed here.
  */
 import type { Keyspace } from "../../platform/keyspace.ts";
 
 /**
- * `subject`, `credential`: kept, through their own records. `shared`: kept as it is. `derived`: made anew
- * from what is kept. `passing`: gone with the moment; the queue and what was set aside are raw messages,
- * sealed, and a copy of those would outlive every withdrawal.
+ * `subject`, `credential`: saved in their own records. `shared`: saved unchanged. `derived`: recomputed from what is
+ * saved. `passing`: not saved; the queue and the dead letters hold sealed raw messages, and a copy of those would
+ * outlive every withdrawal.
  */
 type Place = "subject" | "credential" | "shared" | "derived" | "passing";
 
@@ -75,8 +75,8 @@ export const SHARED_NAMES = (Object.keys(CATALOGUE) as (keyof typeof CATALOGUE)[
 );
 
 /**
- * Kept over a restore as well as restored: what was erased once stays erased, what is stored is found under the
- * names it was stored under, and what was signed can be verified.
+ * Kept through a restore and merged with what is restored: erased data stay erased, stored rows are found under their
+ * names, and signatures can be verified.
  */
 export const UNITED: ReadonlySet<SharedName> = new Set<SharedName>([
   "tombstones",

@@ -1,4 +1,4 @@
-/** To whom a Redis belongs: the installation of one lookup key, and whether anybody is known to it yet. */
+/** Which installation a Redis belongs to (identified by the lookup key), and whether it contains any subject yet. */
 import { hkdfSync } from "node:crypto";
 import type { Redis } from "ioredis";
 import { GatewayError } from "../../model/errors.ts";
@@ -7,13 +7,13 @@ import type { Keyspace } from "../../platform/keyspace.ts";
 import { orRedisUnavailable } from "../../platform/redis.ts";
 import { keysLike } from "../../platform/redis-values.ts";
 
-/** Whose records these are; made from the lookup key, without which none of them means anything. */
+/** Id of the installation; derived from the lookup key, without which none of its records can be read. */
 export function installationOf(lookupKey: Buffer): string {
   const id = Buffer.from(hkdfSync("sha256", lookupKey, Buffer.alloc(0), "consentry installation 1", 8));
   return id.toString("hex");
 }
 
-/** Whether nobody is known here: neither a subject nor a device's credential. Throws REDIS_UNAVAILABLE. */
+/** Whether there is neither a subject nor a device credential. Throws REDIS_UNAVAILABLE. */
 export function isEmptyInstallation(redis: Redis, keyspace: Keyspace): Promise<boolean> {
   return orRedisUnavailable(async () => {
     for (const pattern of [keyspace.subject("*" as SubjectTag), keyspace.credential("*" as DeviceKey)]) {
@@ -24,8 +24,8 @@ export function isEmptyInstallation(redis: Redis, keyspace: Keyspace): Promise<b
 }
 
 /**
- * Marks a Redis that nobody is known to, or that nobody has marked yet, as ours. Under another lookup key none of its records would ever
- * be found again, and new ones would come to lie beside them. Throws KEY_INVALID, REDIS_UNAVAILABLE.
+ * Marks a Redis as belonging to this installation when it is empty or not marked yet. Under another lookup key its
+ * records could never be found again, and new ones would be written beside them. Throws KEY_INVALID, REDIS_UNAVAILABLE.
  */
 export async function claimInstallation(redis: Redis, keyspace: Keyspace, lookupKey: Buffer): Promise<void> {
   const mine = installationOf(lookupKey);
@@ -35,11 +35,11 @@ export async function claimInstallation(redis: Redis, keyspace: Keyspace, lookup
   });
   if (found === mine) return;
   if (!(await isEmptyInstallation(redis, keyspace)))
-    throw new GatewayError("KEY_INVALID", "lookup.key: another one made what this Redis holds; see keys.dir");
+    throw new GatewayError("KEY_INVALID", "lookup.key: this Redis was written with another lookup key; see keys.dir");
   await orRedisUnavailable(() => redis.set(keyspace.installation, mine));
 }
 
-/** Throws KEY_INVALID when keys made anew would find nothing of what is kept here; REDIS_UNAVAILABLE. */
+/** Throws KEY_INVALID when newly created keys would find none of the existing records; REDIS_UNAVAILABLE. */
 export async function refuseNewKeys(redis: Redis, keyspace: Keyspace): Promise<void> {
   if (!(await isEmptyInstallation(redis, keyspace)))
     throw new GatewayError("KEY_INVALID", "keys.dir: no keys, and Redis holds an installation that needs its own");

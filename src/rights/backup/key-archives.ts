@@ -1,6 +1,6 @@
 /**
- * The archives of subject keys in the backup folder, after an erasure: with the key files such an archive would
- * tell an erased subject's names again, so the key is taken out of it as it is out of Redis.
+ * Removes an erased subject's key from the key archives in the backup folder. Together with the key files such an
+ * archive would reveal the erased subject's names again, so the key must be removed there as it is in Redis.
  */
 import type { Redis } from "ioredis";
 import type { SubjectTag } from "../../model/ids.ts";
@@ -17,21 +17,21 @@ import { installationOf } from "./installation.ts";
 const MARK: RedisScript = {
   name: "consentryMarkErasedKey",
   lua: `--[[
-  Notes that the key of a subject is destroyed, by the clock of Redis.
+  Records the time at which a subject's key was destroyed, by the clock of Redis.
   KEYS[1] sorted set of subjects
   ARGV[1] subject
-  Reply: 1 noted for the first time, 0 again
+  Reply: 1 first time, 0 repeated
 ]]
 local time = redis.call("TIME")
 return redis.call("ZADD", KEYS[1], time[1] * 1000 + math.floor(time[2] / 1000), ARGV[1])`,
 };
 
-/** Of the clock of the gateway that took a backup against that of Redis. */
+/** Clock difference allowed between the gateway that took a backup and Redis. */
 const CLOCK_MARGIN_MS = 5 * 60_000;
 
 export interface ArchiveSecrets {
   readonly lookup: Buffer;
-  /** Present and former master keys. */
+  /** Current and former master keys. */
   readonly masters: readonly Buffer[];
 }
 
@@ -52,12 +52,12 @@ export class KeyArchives {
     this.#dir = dir;
   }
 
-  /** From the moment the journal says so no restore takes this key. Throws REDIS_UNAVAILABLE. */
+  /** Call once the journal says that no restore takes this key. Throws REDIS_UNAVAILABLE. */
   async mark(tag: SubjectTag): Promise<void> {
     await orRedisUnavailable(() => runScript(this.#redis, MARK, [this.#keyspace.erasedKeys], [tag]));
   }
 
-  /** Whether an archive lies here that is older than an erasure. Throws REDIS_UNAVAILABLE. */
+  /** Archives here that are older than an erasure. Throws REDIS_UNAVAILABLE. */
   async outdated(lookup: Buffer): Promise<Outdated[]> {
     const found: Outdated[] = [];
     for (const file of await archivesIn(this.#dir, "subject-keys", installationOf(lookup))) {
@@ -72,12 +72,12 @@ export class KeyArchives {
   }
 
   /**
-   * Seals every such archive anew without what must not be in it; each changes whole or not at all. Answers how many
-   * were and how many no key opens. Throws ARCHIVE_INVALID, REDIS_UNAVAILABLE and errors of the file system.
+   * Rewrites every such archive without the destroyed keys; each file changes completely or not at all. Returns how
+   * many were rewritten and how many no key opens. Throws ARCHIVE_INVALID, REDIS_UNAVAILABLE and file-system errors.
    */
   async purge({ lookup, masters }: ArchiveSecrets): Promise<{ readonly sealed: number; readonly locked: number }> {
     const archiveKeys = masters.map(subjectArchiveKey);
-    // Before the list is read: what is marked meanwhile is found again.
+    // Before the list is read: what is marked meanwhile is found by the next run.
     const [seconds] = await orRedisUnavailable(() => this.#redis.time());
     const outdated = await this.outdated(lookup);
     let sealed = 0;

@@ -1,6 +1,7 @@
 /**
- * Puts every subject key under another master key, while gateways work; one that no master key opens is left. Each key changes in one call
- * together with every decision that carries it, and only if nobody changed or destroyed it meanwhile.
+ * Rewraps every subject key under another master key while gateways run; a key that no master key unwraps stays
+ * unchanged. Each key changes in one call together with every decision that contains it, and only if it was not changed
+ * or destroyed meanwhile.
  */
 import type { Redis } from "ioredis";
 import { damageIn } from "../../model/damage.ts";
@@ -14,10 +15,10 @@ import { execAll, execEach, keysLike } from "../../platform/redis-values.ts";
 const REWRAP_SUBJECT: RedisScript = {
   name: "consentryRewrapSubject",
   lua: `--[[
-  Replaces the wrapped key of a subject wherever it stands.
+  Replaces the wrapped key of a subject in every place.
   KEYS[1] subject hash   KEYS[2..] its decisions
-  ARGV[1] head of the ledger   ARGV[2] wrapped key   ARGV[3] the same key, wrapped anew
-  Reply: 1 replaced, 0 ledger or key is another one by now
+  ARGV[1] head of the ledger   ARGV[2] wrapped key   ARGV[3] the same key, rewrapped
+  Reply: 1 replaced, 0 ledger or key has changed
 ]]
 local now = redis.call("HMGET", KEYS[1], "head", "key")
 if (now[1] or "") ~= ARGV[1] or now[2] ~= ARGV[2] then return 0 end
@@ -35,8 +36,8 @@ const REWRAP_ERASURE: RedisScript = {
   name: "consentryRewrapErasure",
   lua: `--[[
   Replaces the wrapped key that an erasure holds until it destroys it.
-  KEYS[1] record of the erasure   ARGV[1] wrapped key   ARGV[2] the same key, wrapped anew
-  Reply: 1 replaced, 0 the key is another one by now, or destroyed
+  KEYS[1] record of the erasure   ARGV[1] wrapped key   ARGV[2] the same key, rewrapped
+  Reply: 1 replaced, 0 the key has changed or is destroyed
 ]]
 if redis.call("HGET", KEYS[1], "key") ~= ARGV[1] then return 0 end
 redis.call("HSET", KEYS[1], "key", ARGV[2])
@@ -44,16 +45,16 @@ return 1`,
 };
 
 const MAX_ATTEMPTS = 10;
-/** So many damaged keys in a row have one cause, and it is not in them. */
+/** So many damaged keys in a row have one common cause: the master key. */
 const ENOUGH_TRIED = 1_000;
 
-/** The same key under the present master key; `undefined` when it is already. Throws SUBJECT_KEY_UNREADABLE. */
+/** The same key under the current master key; `undefined` when it is already. Throws SUBJECT_KEY_UNREADABLE. */
 export type Rewrap = (wrappedSubjectKey: string) => string | undefined;
 
 /**
- * One pass over all keys; answers how many were wrapped anew. One that does not open stays as it is, and `unreadable`
- * is told; when more than one is met and none opens, the master keys are the wrong ones. Can be broken off and begun
- * again. Throws SUBJECT_KEY_UNREADABLE, REDIS_UNAVAILABLE.
+ * One pass over all keys; returns how many were rewrapped. A key that does not unwrap stays unchanged, and `unreadable`
+ * is called; when several fail and none succeeds, the master keys are wrong. Can be interrupted and repeated. Throws
+ * SUBJECT_KEY_UNREADABLE, REDIS_UNAVAILABLE.
  */
 export function rewrapAll(
   redis: Redis,
@@ -65,9 +66,9 @@ export function rewrapAll(
     const seen = { opened: 0, unreadable: 0 };
     const tried: Rewrap = (wrapped) => {
       try {
-        const anew = rewrap(wrapped);
+        const rewrapped = rewrap(wrapped);
         seen.opened += 1;
-        return anew;
+        return rewrapped;
       } catch (error) {
         if (damageIn(error) !== "subject-key") throw error;
         seen.unreadable += 1;
@@ -76,7 +77,8 @@ export function rewrapAll(
       }
     };
     const changed = await rewrapEach(redis, keyspace, tried);
-    if (seen.opened === 0 && seen.unreadable > 1) throw new GatewayError("SUBJECT_KEY_UNREADABLE", "all of them");
+    if (seen.opened === 0 && seen.unreadable > 1)
+      throw new GatewayError("SUBJECT_KEY_UNREADABLE", "no key could be unwrapped");
     return changed;
   });
 }
@@ -89,12 +91,12 @@ async function rewrapEach(redis: Redis, keyspace: Keyspace, rewrap: Rewrap): Pro
   }
   for await (const name of hashesWithKey(redis, keyspace.erasure("*" as SubjectTag, "*"))) {
     const wrapped = await redis.hget(name, "key");
-    const anew = wrapped === null ? undefined : rewrap(wrapped);
-    // An erasure that destroyed its key meanwhile is right, and done.
+    const rewrapped = wrapped === null ? undefined : rewrap(wrapped);
+    // An erasure that destroyed its key meanwhile is correct and done.
     if (
       wrapped !== null &&
-      anew !== undefined &&
-      (await runScript(redis, REWRAP_ERASURE, [name], [wrapped, anew])) === 1
+      rewrapped !== undefined &&
+      (await runScript(redis, REWRAP_ERASURE, [name], [wrapped, rewrapped])) === 1
     ) {
       changed += 1;
     }
@@ -108,17 +110,17 @@ async function rewrapSubject(redis: Redis, keyspace: Keyspace, tag: SubjectTag, 
     const [fields, devices] = (await execEach(read)) as [(string | null)[] | undefined, string[] | undefined];
     const [head, wrapped] = fields ?? [];
     if (!wrapped) return false;
-    const anew = rewrap(wrapped);
-    if (anew === undefined) return false;
+    const rewrapped = rewrap(wrapped);
+    if (rewrapped === undefined) return false;
     const decisions =
       devices?.map((device) => keyspace.decision(tag, device as DeviceKey)) ?? (await found(redis, keyspace, tag));
     const names = [keyspace.subject(tag), ...decisions];
-    if ((await runScript(redis, REWRAP_SUBJECT, names, [head ?? "", wrapped, anew])) === 1) return true;
+    if ((await runScript(redis, REWRAP_SUBJECT, names, [head ?? "", wrapped, rewrapped])) === 1) return true;
   }
   throw new GatewayError("CONSENT_CONFLICT", "wrapping a subject key");
 }
 
-/** The decisions of a subject whose set of devices is none. */
+/** The decisions of a subject whose set of devices has another type. */
 async function found(redis: Redis, keyspace: Keyspace, tag: SubjectTag): Promise<string[]> {
   const names: string[] = [];
   for await (const page of keysLike(redis, keyspace.decision(tag, "*" as DeviceKey))) names.push(...page);
@@ -147,7 +149,7 @@ export function keyIsWhole(
   };
 }
 
-/** Every wrapped key there is, one by one. */
+/** Every wrapped key, one by one. */
 export async function* wrappedKeys(redis: Redis, keyspace: Keyspace): AsyncGenerator<string> {
   for (const pattern of [keyspace.subject("*" as SubjectTag), keyspace.erasure("*" as SubjectTag, "*")]) {
     for await (const name of hashesWithKey(redis, pattern)) {

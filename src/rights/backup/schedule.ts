@@ -1,4 +1,4 @@
-/** Takes a backup whenever the newest one has grown too old, and keeps as many as it was told to. */
+/** Takes a backup whenever the newest one is too old, and keeps the configured number. */
 import { randomBytes } from "node:crypto";
 import { rm } from "node:fs/promises";
 import type { Redis } from "ioredis";
@@ -13,21 +13,21 @@ import { installationOf } from "./installation.ts";
 
 export interface BackupScheduleOptions {
   readonly dir: string;
-  /** 0: never by itself. */
+  /** 0: no automatic backups. */
   readonly everyMs: number;
   readonly keep: number;
 }
 
-/** Of several gateways one takes the backup; should it die meanwhile, another may after this long. */
+/** One of several gateways takes the backup; if it dies, another may do so after this time. */
 const TURN_MS = 30 * 60_000;
 
 const END_TURN: RedisScript = {
   name: "consentryEndBackupTurn",
   lua: `--[[
-  Ends a turn, unless it ran out and is somebody else's by now.
-  KEYS[1] whose turn it is
-  ARGV[1] who ends theirs
-  Reply: 1 ended, 0 it was another one's
+  Ends a turn, unless it expired and belongs to another gateway by now.
+  KEYS[1] holder of the turn
+  ARGV[1] gateway that ends its turn
+  Reply: 1 ended, 0 another gateway holds it
 ]]
 if redis.call("GET", KEYS[1]) ~= ARGV[1] then return 0 end
 return redis.call("DEL", KEYS[1])`,
@@ -36,10 +36,10 @@ return redis.call("DEL", KEYS[1])`,
 const RENEW_TURN: RedisScript = {
   name: "consentryRenewBackupTurn",
   lua: `--[[
-  Prolongs a turn, unless it ran out and is somebody else's by now.
-  KEYS[1] whose turn it is
-  ARGV[1] who has theirs   ARGV[2] ms
-  Reply: 1 prolonged, 0 it is another one's
+  Extends a turn, unless it expired and belongs to another gateway by now.
+  KEYS[1] holder of the turn
+  ARGV[1] gateway that extends its turn   ARGV[2] ms
+  Reply: 1 extended, 0 another gateway holds it
 ]]
 if redis.call("GET", KEYS[1]) ~= ARGV[1] then return 0 end
 return redis.call("PEXPIRE", KEYS[1], ARGV[2])`,
@@ -58,21 +58,21 @@ export class BackupSchedule {
     this.#options = options;
   }
 
-  /** Of the newest backup; infinite while there is none. */
+  /** Age of the newest backup; infinite while there is none. */
   async ageMs(lookupKey: Buffer, now = Date.now()): Promise<number> {
     const newest = (await archivesIn(this.#options.dir, "records", installationOf(lookupKey))).at(-1);
     if (newest === undefined) return Number.POSITIVE_INFINITY;
     return Math.max(0, now - (await readSealedHeader(newest)).createdAt);
   }
 
-  /** `undefined` when it is not time yet or another gateway has its turn. Throws what `Backup.take` throws. */
+  /** `undefined` when no backup is due or another gateway takes it. Throws what `Backup.take` throws. */
   async turn(keys: BackupKeys, journal: JournalHead | undefined): Promise<BackupResult | undefined> {
     const { dir, everyMs, keep } = this.#options;
     const due = async () => everyMs > 0 && (await this.ageMs(keys.lookup)) >= everyMs;
     await removeLeftovers(dir);
     if (!(await due())) return undefined;
     return this.alone(async () => {
-      // Whoever had the turn before may have taken the very backup that was due.
+      // The previous holder of the turn may just have taken the backup that was due.
       if (!(await due())) return undefined;
       const taken = await this.#backup.take(dir, keys, journal);
       const archives = await archivesIn(dir, "records", installationOf(keys.lookup));
@@ -81,12 +81,12 @@ export class BackupSchedule {
     });
   }
 
-  /** Of all gateways only one works on archives at a time; `undefined` when another one does. */
+  /** Only one gateway at a time works on archives; `undefined` when another one does. */
   async alone<T>(work: () => Promise<T>): Promise<T | undefined> {
     const mine = randomBytes(8).toString("hex");
     const begin = () => this.#redis.set(this.#keyspace.backupTurn, mine, "PX", TURN_MS, "NX");
     if ((await orRedisUnavailable(begin)) === null) return undefined;
-    // For as long as the work takes; one that lost its turn ends what it began, and begins nothing more.
+    // Renewed while the work lasts; a gateway that lost the turn completes the current step and starts no other.
     const renew = () => runScript(this.#redis, RENEW_TURN, [this.#keyspace.backupTurn], [mine, TURN_MS]);
     const timer = setInterval(() => void renew().catch(() => undefined), TURN_MS / 3);
     timer.unref();

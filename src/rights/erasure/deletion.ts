@@ -1,4 +1,4 @@
-/** Finds everything a store holds under a subject's names, deletes it, and makes sure by query that it is gone. */
+/** Finds all rows a store holds under a subject's names, deletes them, and verifies by query that they are gone. */
 import { GatewayError } from "../../model/errors.ts";
 import type { Pseudonym } from "../../model/ids.ts";
 import { liveNames, type NamedPurpose } from "./names-ever-given.ts";
@@ -11,15 +11,15 @@ export interface DeletionParts {
   readonly records: ErasureRecords;
 }
 
-/** Bounds one call to a store, and how long a hold that is placed meanwhile waits. */
+/** Limits one call to a store, and how long placing a hold has to wait meanwhile. */
 const NAMES_PER_CALL = 100;
 
-/** False once a hold was placed, released or changed since the step began: whatever is under way ends then. */
+/** False once a hold was placed, released or changed since the step began: the step then ends. */
 export type GoOn = () => Promise<boolean>;
 
 export interface StoredNames {
   readonly names: readonly Pseudonym[];
-  /** Under no other name anything can be stored. */
+  /** No other name can have rows. */
   readonly complete: boolean;
 }
 
@@ -27,14 +27,14 @@ export interface StoredNames {
 export async function storedNames(record: ErasureRecord, parts: DeletionParts): Promise<StoredNames> {
   const { facts, wrappedSubjectKey } = record;
   const names = await namesOf(record, parts, "analytics");
-  // Where nobody ever consented there was no key and no name. Else no name means that it can't be worked out.
+  // Without any consent there was no key and no name. Otherwise an empty list means the names cannot be computed.
   const nothing = facts.since === undefined && facts.unverified !== true;
   const opens = wrappedSubjectKey !== undefined && record.fields.unreadable === undefined;
   const known = opens && (names.length > 0 || facts.devices.length === 0);
   return { names, complete: nothing || (known && facts.keyLost !== true) };
 }
 
-/** Nothing without a key: then there were no names. Throws SUBJECT_KEY_UNREADABLE, REDIS_UNAVAILABLE. */
+/** Empty without a key: then there were no names. Throws SUBJECT_KEY_UNREADABLE, REDIS_UNAVAILABLE. */
 export async function namesOf(
   record: ErasureRecord,
   { ports, records }: DeletionParts,
@@ -53,8 +53,8 @@ export async function namesOf(
 }
 
 /**
- * `counted` names the field that keeps how many rows were there; the receipt adds them up. False when `goOn` ended it.
- * Throws SINK_UNAVAILABLE or SINK_DENIED, also while a query still finds something.
+ * `counted` is the field that stores the row count; the receipt adds up these fields. False when `goOn` ended it.
+ * Throws SINK_UNAVAILABLE or SINK_DENIED, also while a query still finds rows.
  */
 export async function deleteFrom(
   sink: ErasableSink,
@@ -70,7 +70,7 @@ export async function deleteFrom(
     return true;
   }
   const { rows, fault } = await countedIn(sink, names, stop);
-  // Kept from the first attempt: a later one finds less.
+  // Kept from the first attempt: a later one finds fewer rows.
   if (rows !== undefined) await records.setOnce(record, `${counted}:${name}`, rows);
   let verified = complete;
   for (const some of chunks(names)) {
@@ -78,14 +78,14 @@ export async function deleteFrom(
     verified = (await sink.removeDevices(some, stop)) === "verified" && verified;
     if (rows === undefined) await records.set(record, { [`uncounted:${name}`]: 1 });
   }
-  // Of a store that failed a question nothing is claimed before it was asked once more.
+  // After a failed query nothing is claimed about a store before it was asked again.
   if (fault !== undefined && record.fields[`uncounted:${name}`] === undefined) throw fault;
   const method = complete ? "deleted" : "unlinkable";
   await records.set(record, { [`method:${name}`]: method, [`verified:${name}`]: Number(verified) });
   return true;
 }
 
-/** No `rows` when nobody can say: a store that is too slow to count may still delete, and that is what matters. */
+/** No `rows` when they cannot be counted: a store that is too slow to count may still delete, which matters more. */
 async function countedIn(
   sink: ErasableSink,
   names: readonly Pseudonym[],

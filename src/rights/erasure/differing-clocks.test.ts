@@ -1,4 +1,4 @@
-/** A clock that differs widens the window in which names are looked for, in steps that stay few, and never narrows it. */
+/** A clock difference widens the window in which names are looked for, in few steps, and never narrows it. */
 import { expect, test } from "vitest";
 import { DAY_MS } from "../../model/durations.ts";
 import type { Log } from "../../model/log.ts";
@@ -30,19 +30,19 @@ test("clocks that agree to the minute change nothing", async () => {
   expect([windows, said]).toEqual([[], []]);
 });
 
-test.each([-1, 1])("a clock that differs widens the window on both sides, by days doubled", async (sign) => {
+test.each([-1, 1])("a clock difference widens the window on both sides, in doubling days", async (sign) => {
   const { differing, windows, said, state } = clocks(sign * 3 * DAY_MS);
   await differing.note();
   expect(windows).toEqual([[10 + 4 * DAY_MS, 20 + 4 * DAY_MS]]);
-  expect(said).toEqual(["our clock and that of Redis differ"]);
+  expect(said).toEqual(["clock differs from that of Redis"]);
   state.aheadMs = sign * DAY_MS;
   await differing.note();
   expect(windows).toHaveLength(1);
 });
 
-test("a clock that shows less than one of ours has shown before widens it too", async () => {
+test("a clock behind an earlier reading of any gateway widens it too", async () => {
   const { differing, windows, said } = clocks(0, 2 * DAY_MS);
   await differing.note();
   expect(windows).toEqual([[10 + 2 * DAY_MS, 20 + 2 * DAY_MS]]);
-  expect(said).toEqual(["a clock of ours was ahead of what it shows now"]);
+  expect(said).toEqual(["clock is behind an earlier reading"]);
 });

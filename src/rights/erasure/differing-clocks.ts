@@ -1,15 +1,15 @@
 /**
- * Names of devices are made by the clocks of gateways. Where one differs from that of Redis, names can have been given
- * for epochs that no other clock would look for: so by how much is remembered, like every window that admission ever
- * allowed, and erasure, export and holds look that much further, for good. The same where the clock shows less than one
- * of ours has shown before: it was ahead then, perhaps together with that of Redis.
+ * Device names depend on the clocks of gateways. If a clock differs from that of Redis, names may belong to epochs that
+ * no other clock would look for. So the difference is stored for good, like every admission window ever configured, and
+ * erasure, export and holds look that much further. The same applies when a gateway's clock shows less than one showed
+ * before: that one was ahead then, perhaps together with the clock of Redis.
  */
 import { DAY_MS, LONGEST_KEPT_MS } from "../../model/durations.ts";
 import type { Log } from "../../model/log.ts";
 import { AgreedClock } from "../../platform/agreed-clock.ts";
 import type { ErasureRecords } from "./record.ts";
 
-/** Clocks that are kept right differ by less. */
+/** Synchronised clocks (NTP) differ by less. */
 const TOLERATED_MS = 60_000;
 
 export interface ClockWindow {
@@ -43,18 +43,18 @@ export class DifferingClocks {
   async note(): Promise<void> {
     const differenceMs = Math.abs(await this.#clock.compare());
     const differs = differenceMs >= TOLERATED_MS;
-    if (differs) this.#log.error("our clock and that of Redis differ", { durationMs: differenceMs });
+    if (differs) this.#log.error("clock differs from that of Redis", { durationMs: differenceMs });
     const behindMs = await this.#records.behindLatest(this.#own());
     const widerMs = widened(Math.max(differenceMs, behindMs));
     if ((!differs && behindMs < TOLERATED_MS) || widerMs <= this.#widestMs) return;
-    if (!differs) this.#log.error("a clock of ours was ahead of what it shows now", { durationMs: behindMs });
+    if (!differs) this.#log.error("clock is behind an earlier reading", { durationMs: behindMs });
     const { clockWindowPastMs, clockWindowFutureMs } = this.#window;
     await this.#records.useClockWindow(clockWindowPastMs + widerMs, clockWindowFutureMs + widerMs);
     this.#widestMs = widerMs;
   }
 }
 
-/** One of few, so that what is remembered stays small: a day, doubled until it is enough. */
+/** One of few values, so that little is stored: a day, doubled until it is enough. */
 function widened(differenceMs: number): number {
   let wider = DAY_MS;
   while (wider < differenceMs) wider *= 2;

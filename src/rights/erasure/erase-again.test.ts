@@ -1,4 +1,4 @@
-/** An erasure lost with a rolled-back Redis is begun again once, and leaves no record where there is nothing to erase. */
+/** An erasure lost in a Redis rollback is begun again once, and leaves no record where there is nothing to erase. */
 import { expect, test } from "vitest";
 import type { BegunErasure } from "../../consent/ledger/subject-erasure.ts";
 import type { SubjectTag } from "../../model/ids.ts";
@@ -24,24 +24,24 @@ async function again(events: readonly string[], begun: BegunErasure) {
 const begun = { id: ID, fence: 1 } as BegunErasure;
 const other = JSON.stringify({ type: "given" });
 
-test("one that the ledger does not know is begun, in the name of the controller", async () => {
+test("an erasure missing from the ledger is begun, in the name of the controller", async () => {
   const { result, open, asked } = await again([other], begun);
   expect([result, open, asked]).toEqual([true, [ID], [{ id: ID, by: "controller", method: "restore" }]]);
 });
 
-test("one that the ledger knows is left alone", async () => {
+test("an erasure in the ledger is left unchanged", async () => {
   const known = JSON.stringify({ type: "erasure-requested", erasure: ID });
   expect(await again([other, known], begun)).toEqual({ result: false, open: [], asked: [] });
 });
 
 test.each([
-  ["nobody is known", { refused: "unknown-subject" } as BegunErasure],
-  ["an earlier one stands for it", { id: "e0", fence: 1 } as BegunErasure],
-])("no record stays where %s", async (_name, answer) => {
+  ["the subject is unknown", { refused: "unknown-subject" } as BegunErasure],
+  ["an earlier erasure covers it", { id: "e0", fence: 1 } as BegunErasure],
+])("no record remains where %s", async (_name, answer) => {
   const { result, open } = await again([other], answer);
   expect([result, open]).toEqual([false, []]);
 });
 
-test("a ledger of which nothing is left is more than can be taken back", async () => {
+test("a lost ledger cannot be repaired and is reported", async () => {
   await expect(again([], begun)).rejects.toMatchObject({ code: "REDIS_ROLLED_BACK" });
 });

@@ -1,4 +1,4 @@
-/** Begins an erasure that the journal knows and the ledger of a rolled-back Redis does not. */
+/** Begins an erasure that is in the journal but, after a rollback of Redis, not in the ledger. */
 import type { SubjectErasure } from "../../consent/ledger/subject-erasure.ts";
 import { GatewayError } from "../../model/errors.ts";
 import type { SubjectTag } from "../../model/ids.ts";
@@ -6,8 +6,8 @@ import { erasureIdsIn } from "./in-ledger.ts";
 import type { ErasureRecords } from "./record.ts";
 
 /**
- * `events`: all of the ledger, also what lies before a new chain. True when it had to be begun. Throws REDIS_ROLLED_BACK
- * when nothing is left of the ledger, REDIS_UNAVAILABLE.
+ * `events`: the whole ledger, including what precedes a new chain. True when the erasure had to be begun. Throws
+ * REDIS_ROLLED_BACK when nothing of the ledger is left, REDIS_UNAVAILABLE.
  */
 export async function eraseAgain(
   events: readonly string[],

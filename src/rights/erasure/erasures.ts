@@ -1,6 +1,6 @@
 /**
- * Erasure of everything held about a subject: asked for, carried out step by step, proved by a receipt.
- * The steps are recorded in Redis, so that whatever ends a process, another goes on where it was.
+ * Erasure of all data about a subject (right to be forgotten): requested, carried out step by step, proved by a
+ * receipt. The steps are recorded in Redis, so that after a crash another process continues where this one stopped.
  */
 import { randomUUID } from "node:crypto";
 import { isDeepStrictEqual } from "node:util";
@@ -26,24 +26,24 @@ export type RequestedErasure =
   | { readonly refused: "unknown-subject" }
   | { readonly refused?: undefined; readonly status: ErasureStatus };
 
-/** Whose turn an erasure is: the queue of erasures. */
+/** The queue that schedules erasures. */
 export interface Turns {
-  /** Makes sure that it will be carried on; harmless for one that is. */
+  /** Makes sure that it is scheduled; harmless if it already is. */
   add(id: string): Promise<void>;
-  /** Ends its waiting early. Never throws. */
+  /** Ends its wait early. Never throws. */
   wake(id: string): Promise<void>;
 }
 
 const HELD_POLL_MS = 5_000;
-/** A hold keeps an erasure from taking any of these steps; over some devices only, it may get as far as to delete the others. */
+/** Steps that a hold prevents; a hold on some devices still allows deleting the rows of the others. */
 const STOPPED_BY_HOLD: ReadonlySet<ErasureStep> = new Set(ERASURE_STEPS.slice(0, ERASURE_STEPS.indexOf("notify")));
-/** What a step waits for that comes to its end without a fault. */
+/** What a step waits for when it ends without a fault. */
 const WAITS_FOR: Partial<Record<ErasureStep, string>> = { drain: "LEASES", backlog: "BACKLOG" };
 const DELETES_NOTHING: ReadonlySet<ErasureStep> = new Set(["drain", "backlog"]);
-/** Long enough for whoever registered it to begin it. */
+/** Long enough for the process that registered it to begin it. */
 const UNBEGUN_MS = 60_000;
 const READ_AT_ONCE = 100;
-/** What was mended may break again; nobody is to be kept busy by that alone. */
+/** A repaired record may break again; the delay avoids a busy loop. */
 const MENDED_MS = 50;
 
 export class Erasures {
@@ -63,8 +63,8 @@ export class Erasures {
   }
 
   /**
-   * From here on nothing of the subject is used any more. Answers with the erasure before, under way or not,
-   * when nothing was consented to since that one began. Throws REDIS_UNAVAILABLE, CONSENT_CONFLICT: ask again.
+   * From here on nothing of the subject is used any more. Returns the previous erasure, open or complete, when nothing
+   * was consented to since it began. Throws REDIS_UNAVAILABLE, CONSENT_CONFLICT: retry.
    */
   async request(tag: SubjectTag, request: ErasureRequest): Promise<RequestedErasure> {
     const id = randomUUID();
@@ -74,7 +74,7 @@ export class Erasures {
     if (begun.refused !== undefined) return begun;
     let record = await this.#records.read(begun.id);
     if (record === undefined || record.step !== undefined) {
-      // Again: whoever found it not begun for too long may have given it up meanwhile.
+      // Again: a process that found it not begun for too long may have removed it meanwhile.
       await this.#records.register(begun.id, tag);
       record = await this.#records.read(begun.id);
     }
@@ -89,11 +89,13 @@ export class Erasures {
     return record && this.#show(record);
   }
 
-  /** All that are not at their end, oldest first: those of a state, or also those that have a receipt and wait for services. */
+  /**
+   * All incomplete erasures, oldest first: those of one state, or also those that have a receipt and wait for services.
+   */
   async open(state?: ErasureStatus["state"]): Promise<ErasureStatus[]> {
     const ids = await this.#records.open();
     const found: ErasureStatus[] = [];
-    // There may be as many as services have days to answer; one by one they would take as many round trips.
+    // There may be very many, since services have days to answer; one by one this would cost as many round trips.
     for (let from = 0; from < ids.length; from += READ_AT_ONCE) {
       const records = await Promise.all(ids.slice(from, from + READ_AT_ONCE).map((id) => this.#records.read(id)));
       for (const record of records) if (record !== undefined) found.push(this.#show(record));
@@ -103,7 +105,7 @@ export class Erasures {
       .sort((left, right) => left.requestedAt - right.requestedAt);
   }
 
-  /** False when this erasure does not wait for an answer. Throws REDIS_UNAVAILABLE: then nothing was noted. */
+  /** False when this erasure does not wait for an answer. Throws REDIS_UNAVAILABLE: then nothing was recorded. */
   async acknowledge(id: string, purpose: ServicePurpose, service: string): Promise<boolean> {
     const record = await this.#records.read(id);
     if (record === undefined || !this.#awaits(record, purpose, service)) return false;
@@ -112,25 +114,25 @@ export class Erasures {
     return true;
   }
 
-  /** Not only from those noted as told: an answer can be quicker than the note. */
+  /** Includes services not recorded as notified: an answer can arrive before that record. */
   #awaits({ facts, fields }: ErasureRecord, purpose: ServicePurpose, service: string): boolean {
     const noted = notedPurposes(facts.purposes).some((one) => one === purpose);
     return fields.notices !== undefined && noted && this.#ports.services(purpose).includes(service);
   }
 
-  /** To be called when a hold ended, and when a service begins to listen. */
+  /** Call when a hold ended, and when a service connects. */
   async wakeAll(): Promise<void> {
     for (const id of await this.#records.open()) await this.#turns.wake(id);
   }
 
-  /** Gives a turn to every erasure that is not finished, whoever began it and did not come to giving it one. */
+  /** Schedules every incomplete erasure, including those whose process stopped before scheduling them. */
   async takeUp(): Promise<void> {
     for (const id of await this.#records.open()) await this.#turns.add(id);
   }
 
   /**
-   * Goes on as far as it can. Milliseconds to wait before the next call; `undefined` when there is nothing
-   * left to do. Throws whatever keeps a step from its end: call again.
+   * Continues as far as possible. Returns milliseconds to wait before the next call; `undefined` when it is complete.
+   * Throws whatever prevents a step from ending: call again.
    */
   async advance(id: string, stop: AbortSignal): Promise<number | undefined> {
     for (;;) {
@@ -158,7 +160,10 @@ export class Erasures {
     }
   }
 
-  /** What a damaged record told is told by the ledger as well; a key that was in it and is gone makes its rows unlinkable. */
+  /**
+   * The ledger contains what a damaged record said. If the key in it is lost, its rows can no longer be linked to the
+   * subject.
+   */
   async #mend(record: ErasureRecord): Promise<number> {
     this.#damaged("erasure");
     const { facts, at } = await this.#ports.ledger.facts(record.tag, record.id);
@@ -166,7 +171,10 @@ export class Erasures {
     return MENDED_MS;
   }
 
-  /** Whether the record is about what the ledger says it is about: a changed letter of a device would be signed as looked for. */
+  /**
+   * Whether the record agrees with the ledger: otherwise one changed character of a device key would be signed as
+   * searched for.
+   */
   async #agrees({ tag, id, facts }: ErasureRecord): Promise<boolean> {
     const known = await this.#ports.ledger.facts(tag, id);
     return !known.named || JSON.stringify(known.facts) === JSON.stringify(facts);
@@ -176,7 +184,7 @@ export class Erasures {
     this.#ports.damaged?.(kind);
   }
 
-  /** One step, or nothing while a hold keeps it from being taken. */
+  /** One step, or nothing while a hold prevents it. */
   async #take(step: ErasureStep, record: ErasureRecord, stop: AbortSignal): Promise<number | undefined> {
     if (!STOPPED_BY_HOLD.has(step)) return STEPS[step](record, this.#parts, { stop, goOn: async () => true });
     const deletes = !DELETES_NOTHING.has(step);
@@ -211,7 +219,7 @@ export class Erasures {
     const kind = damageIn(error);
     const key = record.wrappedSubjectKey;
     if (kind === undefined) throw error;
-    // While no key opens, ours is the wrong one: that passes, and a destroyed key does not come back.
+    // While no key unwraps, the master key is wrong: that can be corrected, but a destroyed key cannot be recovered.
     if (kind === "subject-key" && key !== undefined && (await this.#ports.keyIsWhole?.(key))) throw error;
     this.#damaged(kind);
     if (kind === "ledger") await this.#ports.ledger.beginNewChain(record.tag);
@@ -219,7 +227,7 @@ export class Erasures {
     return MENDED_MS;
   }
 
-  /** Whatever a crash may have cut short the first time; harmless when it did not. */
+  /** Repeats whatever a crash may have interrupted the first time; harmless otherwise. */
   async #setOut(record: ErasureRecord): Promise<void> {
     await this.#ports.journal(record.tag, record.id, "asked");
     await this.#records.entomb(record);
@@ -227,7 +235,7 @@ export class Erasures {
     await this.#turns.add(record.id);
   }
 
-  /** The hold that stands, and the record says so from here on. */
+  /** The standing hold; the record mentions it from here on. */
   async #hold(record: ErasureRecord): Promise<StandingHold | undefined> {
     const hold = await this.#ports.hold(record.tag);
     if (hold !== undefined) {
@@ -237,7 +245,7 @@ export class Erasures {
     return hold;
   }
 
-  /** Registered and never begun: given up once it is clear that nobody is about to begin it. */
+  /** Registered but never begun: removed once it is clear that no process is about to begin it. */
   async #unknown(id: string): Promise<number | undefined> {
     if (!this.#unbegun.delete(id)) {
       this.#unbegun.add(id);
@@ -251,8 +259,8 @@ export class Erasures {
     const { id, requestedAt, step, fields } = record;
     const { heldUntil } = fields;
     const receipt = signedReceiptOf(record);
-    // Its time is noted a moment before the receipt is; nobody is told of the one without the other. One that cannot
-    // be read any more was there once everything is done.
+    // This time is recorded just before the receipt; neither is reported without the other. An unreadable receipt
+    // existed if everything is done.
     const completedAt = receipt !== undefined || step === undefined ? fields.completedAt : undefined;
     return {
       id,

@@ -1,10 +1,13 @@
-/** What backups and keys must know of erasures: which ones a ledger names, and where in them a key or a seal is. */
+/**
+ * What backups and key rotation must know about erasures: which ones a ledger names, and where they contain a key or a
+ * seal.
+ */
 import type { Redis } from "ioredis";
 import type { SubjectTag } from "../../model/ids.ts";
 import type { Keyspace } from "../../platform/keyspace.ts";
 import { execEach, keysLike } from "../../platform/redis-values.ts";
 
-/** Ids of the erasures that were asked for, in the order of the ledger. */
+/** Ids of the requested erasures, in ledger order. */
 export function erasureIdsIn(events: readonly string[]): string[] {
   return events.flatMap((text) => {
     if (!text.includes('"erasure-requested"')) return [];
@@ -13,7 +16,7 @@ export function erasureIdsIn(events: readonly string[]): string[] {
   });
 }
 
-/** What lies before a new chain need not even be JSON. */
+/** Events before a new chain may not even be JSON. */
 function readable(text: string): { type?: unknown; erasure?: unknown; k?: unknown } {
   try {
     return (JSON.parse(text) as { type?: unknown; erasure?: unknown; k?: unknown } | null) ?? {};
@@ -22,7 +25,7 @@ function readable(text: string): { type?: unknown; erasure?: unknown; k?: unknow
   }
 }
 
-/** The wrapped key that an erasure on its way still holds, apart from everything else. */
+/** Separates the wrapped key that an open erasure still holds from all other fields. */
 export function splitErasure(fields: Record<string, string>): {
   key: string | undefined;
   rest: Record<string, string>;
@@ -31,13 +34,13 @@ export function splitErasure(fields: Record<string, string>): {
   return { key, rest };
 }
 
-/** What cannot be read opens under no key. */
+/** An unreadable value is sealed under no key. */
 function sealedUnder(text: string): string | undefined {
   const { k } = readable(text);
   return typeof k === "string" ? k : undefined;
 }
 
-/** Under which queue keys erasures on their way keep the names that services must forget: seals by key id. */
+/** Queue keys under which open erasures keep the names that services must forget: number of seals by key id. */
 export async function noticesByKey(redis: Redis, keyspace: Keyspace): Promise<Map<string, number>> {
   const counts = new Map<string, number>();
   for await (const names of keysLike(redis, keyspace.erasure("*" as SubjectTag, "*"))) {

@@ -1,6 +1,6 @@
 /**
- * A destroyed key is gone from Redis at once, but its append-only file still tells the commands that once
- * wrote it. Rewriting the file leaves out what no longer exists. Rewriting costs, so many erasures share one.
+ * A destroyed key is gone from Redis at once, but the append-only file still contains the commands that wrote it.
+ * Rewriting the file (BGREWRITEAOF) leaves out what no longer exists. It is expensive, so many erasures share one.
  */
 import { randomUUID } from "node:crypto";
 import { setTimeout as pause } from "node:timers/promises";
@@ -13,10 +13,10 @@ import { type RedisScript, runScript } from "../../platform/redis-script.ts";
 const FORGET_MARK: RedisScript = {
   name: "consentryForgetMark",
   lua: `--[[
-  Takes a mark away, unless another one was made meanwhile.
+  Removes a mark, unless a new one was set meanwhile.
   KEYS[1] mark
-  ARGV[1] the mark that was dealt with
-  Reply: 1 taken away, 0 there is another one
+  ARGV[1] the mark that was handled
+  Reply: 1 removed, 0 there is a new one
 ]]
 if redis.call("GET", KEYS[1]) ~= ARGV[1] then return 0 end
 redis.call("DEL", KEYS[1])
@@ -36,15 +36,15 @@ export class KeyRemnants {
     this.#log = log;
   }
 
-  /** To be called after a key was deleted. Throws REDIS_UNAVAILABLE. */
+  /** Call after a key was deleted. Throws REDIS_UNAVAILABLE. */
   async mark(): Promise<void> {
-    // Never the same twice: a mark that was taken away must not come back as one that was dealt with.
+    // Unique: a mark that was removed must not return as one already handled.
     await orRedisUnavailable(() => this.#redis.set(this.#keyspace.keyRemnants, randomUUID()));
   }
 
   /**
-   * Rewrites the file if a key was deleted since the last time. `false` when that did not come to a good end:
-   * call again later. Throws REDIS_UNAVAILABLE.
+   * Rewrites the file if a key was deleted since the last time. `false` when that failed: call again later. Throws
+   * REDIS_UNAVAILABLE.
    */
   async clear(stop: AbortSignal): Promise<boolean> {
     const mark = await orRedisUnavailable(() => this.#redis.get(this.#keyspace.keyRemnants));
@@ -56,7 +56,7 @@ export class KeyRemnants {
 
   async #rewritten(stop: AbortSignal): Promise<boolean> {
     try {
-      // One that was under way before may have begun before the key was deleted: then this is refused.
+      // A rewrite in progress may have begun before the key was deleted; Redis then rejects this call.
       await this.#redis.bgrewriteaof();
     } catch (error) {
       this.#log.warn("append-only file not rewritten", { code: redisErrorCode(error), stage: "rights" });

@@ -1,4 +1,4 @@
-/** Nothing of a minor is erased off the record, and nothing is erased twice. */
+/** No minor's data are erased without an audit line, and nothing is erased twice. */
 import { expect, test } from "vitest";
 import type { SubjectTag } from "../../model/ids.ts";
 import { MinorPurge } from "./minor-purge.ts";
@@ -19,19 +19,19 @@ function purge(due: boolean, fails = false) {
   return { done, minors: new MinorPurge({ minors, audit: { append }, erasures: { request } }) };
 }
 
-test("what is due is on record before it is erased", async () => {
+test("a due purge is audited before the erasure", async () => {
   const { done, minors } = purge(true);
   expect(await minors.purgeIfDue(tag)).toBe(true);
   expect(done).toEqual(["minor-purged", "erased"]);
 });
 
-test("what is not due is left alone", async () => {
+test("a purge that is not due does nothing", async () => {
   const { done, minors } = purge(false);
   expect(await minors.purgeIfDue(tag)).toBe(false);
   expect(done).toEqual([]);
 });
 
-test("without its line nothing is erased", async () => {
+test("nothing is erased when the audit line cannot be written", async () => {
   const { done, minors } = purge(true, true);
   await expect(minors.purgeIfDue(tag)).rejects.toThrow("no audit log");
   expect(done).toEqual([]);

@@ -1,4 +1,4 @@
-/** What was stored while a minor counted as an adult goes: on record first, then erased. */
+/** Erases data stored while a minor counted as an adult: first the audit line, then the erasure. */
 import type { Minors } from "../../consent/ledger/minors.ts";
 import type { SubjectTag } from "../../model/ids.ts";
 import type { AuditTrail } from "../audit/trail.ts";
@@ -23,7 +23,7 @@ export class MinorPurge {
     await this.#ports.erasures.request(subject, { by: "controller", method: "minor" });
   }
 
-  /** Unless that has begun already. True: just begun. */
+  /** Unless it has begun already. True: just begun. */
   async purgeIfDue(subject: SubjectTag): Promise<boolean> {
     const due = await this.#ports.minors.mustBePurged(subject);
     if (due) await this.purge(subject);

@@ -7,7 +7,7 @@ import { epochsBetween, liveNames } from "./names-ever-given.ts";
 const DAY_MS = 86_400_000;
 const NOW = 1_800_000_000_000;
 
-test("whenever a message was admitted, its epoch is among them", () => {
+test("the epoch of every admitted message is included", () => {
   const lengths = fc.uniqueArray(fc.integer({ min: 1, max: 31 }), { minLength: 1, maxLength: 3 });
   fc.assert(
     fc.property(lengths, fc.nat(400 * DAY_MS), fc.nat(400 * DAY_MS), fc.nat(1_000), (days, span, at, which) => {
@@ -32,7 +32,7 @@ const input = {
   },
 } as const;
 
-test("names every device in every epoch, those of a device clock behind or ahead included", async () => {
+test("names every device in every epoch, including those of a device clock behind or ahead", async () => {
   const first = Math.floor((NOW - 11 * DAY_MS) / (7 * DAY_MS));
   const last = Math.floor((NOW + 300_000) / (7 * DAY_MS));
   const names = await liveNames(input);
@@ -42,6 +42,6 @@ test("names every device in every epoch, those of a device clock behind or ahead
   expect(new Set(names).size).toBe(names.length);
 });
 
-test("names nothing when nothing was ever consented to", async () => {
+test("names nothing without any consent ever given", async () => {
   expect(await liveNames({ ...input, facts: { ...facts, since: undefined } })).toEqual([]);
 });

@@ -1,6 +1,6 @@
 /**
- * Every name a subject's devices can have been given: one for each device, purpose and epoch since the
- * first consent. Rather a name too many, which finds nothing, than one too few, which leaves something.
+ * Every name the subject's devices can ever have had: one per device, purpose and epoch since the first consent. One
+ * name too many finds no rows and is harmless; a missing name would leave rows behind.
  */
 import { setImmediate as turn } from "node:timers/promises";
 import { LONGEST_KEPT_MS } from "../../model/durations.ts";
@@ -9,15 +9,15 @@ import type { DeviceKey, Pseudonym } from "../../model/ids.ts";
 
 export type NamedPurpose = "analytics" | "scene" | "network";
 
-/** How moments became epochs, by every configuration there ever was. Milliseconds. */
+/** How times were mapped to epochs, for every configuration ever used. Milliseconds. */
 export interface NameTimes {
   readonly epochLengthsMs: readonly number[];
-  /** How far a device's clock could differ from ours: the most that admission ever allowed. */
+  /** Largest difference between a device's clock and ours that admission ever allowed. */
   readonly clockWindowPastMs: number;
   readonly clockWindowFutureMs: number;
 }
 
-/** Numbers of all epochs between two moments (Unix ms), for every length an epoch ever had. */
+/** Numbers of all epochs between two times (Unix ms), for every epoch length ever used. */
 export function epochsBetween(sinceMs: number, untilMs: number, lengthsMs: readonly number[]): number[] {
   const epochs = new Set<number>();
   for (const lengthMs of lengthsMs) {
@@ -28,8 +28,8 @@ export function epochsBetween(sinceMs: number, untilMs: number, lengthsMs: reado
 }
 
 /**
- * Whenever something can have been stored since a moment that a clock of ours noted. One that lies ahead was noted by a
- * clock that was wrong, or ours is: then it is anybody's guess, and everything is looked for that can still be kept.
+ * Every epoch in which data can have been stored since a time recorded by a gateway's clock. If that time is in the
+ * future, one of the clocks was wrong: then everything still within retention is looked for.
  */
 function epochsSince(sinceMs: number, nowMs: number, times: NameTimes): number[] {
   const { epochLengthsMs, clockWindowPastMs, clockWindowFutureMs } = times;
@@ -41,7 +41,7 @@ function epochsSince(sinceMs: number, nowMs: number, times: NameTimes): number[]
   return [...new Set([...epochs, ...ahead])];
 }
 
-/** A derivation costs tens of microseconds; after this many others get their turn. */
+/** One derivation takes tens of microseconds; yield to the event loop after this many. */
 const NAMES_PER_TURN = 500;
 
 /** Of the keyring: the name that a device had. Throws SUBJECT_KEY_UNREADABLE. */
@@ -58,7 +58,7 @@ export interface LiveNamesInput {
   readonly keyring: NameKeyring;
 }
 
-/** Throws SUBJECT_KEY_UNREADABLE when the key does not open. */
+/** Throws SUBJECT_KEY_UNREADABLE when the key does not unwrap. */
 export async function liveNames(input: LiveNamesInput): Promise<Pseudonym[]> {
   const { facts, times, nowMs, wrappedSubjectKey, purpose } = input;
   if (facts.since === undefined) return [];

@@ -1,6 +1,6 @@
 /**
- * Telling the services which names to forget. The names are worked out while the key still exists, kept
- * sealed, and dropped once every service has answered or the deadline has passed.
+ * Notifies the services which names to forget. The names are computed while the key exists, stored sealed, and deleted
+ * once every service has answered or the deadline has passed.
  */
 import { type Purpose, SERVICE_PURPOSES, type ServicePurpose } from "../../model/consent.ts";
 import { damageIn } from "../../model/damage.ts";
@@ -13,7 +13,7 @@ import type { ErasureRecord, ErasureRecords } from "./record.ts";
 export type NotedPurpose = Exclude<ServicePurpose, "weather">;
 type Names = Partial<Record<NotedPurpose, readonly Pseudonym[]>>;
 
-/** Keeps one message far below what any MQTT client accepts. */
+/** Keeps one message far below the limit of any MQTT client. */
 const NAMES_PER_MESSAGE = 1_000;
 
 /** The consented purposes whose services know a device by a name; a weather service never does. */
@@ -25,7 +25,7 @@ export function writeNames(names: Names): string {
   return JSON.stringify(names);
 }
 
-/** Recipients on the account that have a name for a device and are not configured any more, each once. */
+/** Recipients in the account that know a device by a name and are no longer configured, each once. */
 export async function untoldRecipients(tag: SubjectTag, ports: ErasurePorts): Promise<NonNullable<Receipt["untold"]>> {
   const untold = new Map<string, { purpose: ServicePurpose; recipient: string }>();
   for (const { purpose, recipient } of await disclosed(tag, ports)) {
@@ -46,7 +46,7 @@ async function disclosed(tag: SubjectTag, ports: ErasurePorts): ReturnType<Erasu
   }
 }
 
-/** Tells whoever listens and has not answered. True while somebody has still to answer. */
+/** Notifies connected services that have not answered. True while an answer is missing. */
 export async function tellServices(
   record: ErasureRecord,
   { ports, records }: { readonly ports: ErasurePorts; readonly records: ErasureRecords },
@@ -71,9 +71,9 @@ function readNames(record: ErasureRecord, ports: ErasurePorts): Names {
   try {
     return JSON.parse(ports.open(sealed)) as Names;
   } catch (error) {
-    // Nobody can work the names out again, whatever became of them; the receipt says that they were not acknowledged.
+    // The names cannot be computed again; the receipt says that the services did not acknowledge.
     const code = error instanceof GatewayError ? error.code : "ENVELOPE_UNREADABLE";
-    ports.log.error("names to forget cannot be opened any more", { code, stage: "erasure" });
+    ports.log.error("names to forget cannot be decrypted", { code, stage: "erasure" });
     return {};
   }
 }

@@ -34,11 +34,11 @@ export interface ErasurePorts {
   /** Drops what memory holds under these names, of any purpose. */
   forgetNames(names: readonly Pseudonym[]): void;
   seal(text: string): string;
-  /** Throws ENVELOPE_UNREADABLE when the key it was sealed with is gone. */
+  /** Throws ENVELOPE_UNREADABLE when the key of the seal is gone. */
   open(sealed: string): string;
   /** Names of all services of a purpose, connected or not. */
   services(purpose: ServicePurpose): readonly string[];
-  /** Sends to the services that listen and are not in `acknowledged`; answers whom it was sent to just now. */
+  /** Sends to the connected services not in `acknowledged`; returns the services it was sent to. */
   tell(notice: Notice): readonly string[];
   hold(tag: SubjectTag): Promise<StandingHold | undefined>;
   /** Notes down, outside Redis, that this subject's data must not come back with a backup. */
@@ -54,9 +54,9 @@ export interface ErasurePorts {
   readonly log: Log;
 }
 
-/** Legal holds that stand, taken together. */
+/** All standing legal holds combined. */
 export interface StandingHold {
-  /** Unix ms when the last of them is due to end; until its release it holds. */
+  /** Unix ms when the last of them is due to end; it stands until its release. */
   readonly until: number;
   /** Absent: all devices of the subject. */
   readonly devices?: ReadonlySet<DeviceKey> | undefined;
@@ -71,7 +71,7 @@ export interface Notice {
 
 export interface ErasureOptions {
   readonly controller: string;
-  /** Longer than the store may take over a write it has received. */
+  /** Longer than the store may take to apply a write it has received. */
   readonly sweepAfterMs: number;
   /** How long the first receipt waits for the services. */
   readonly acknowledgeWaitMs: number;

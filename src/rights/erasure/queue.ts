@@ -1,6 +1,6 @@
 /**
- * Gives erasures their turns, through a BullMQ queue of its own: one job for each, holding nothing but its
- * id, taken up by another process when one dies, and tried for ever.
+ * Schedules erasures in a BullMQ queue of their own: one job each, containing only the erasure's id, taken over by
+ * another process after a crash, and retried forever.
  */
 
 import { DelayedError, type Job, type Queue, type Worker } from "bullmq";
@@ -12,21 +12,21 @@ import type { Keyspace } from "../../platform/keyspace.ts";
 import { orRedisUnavailable } from "../../platform/redis.ts";
 
 export interface ErasureQueuePorts {
-  /** Milliseconds until the next turn; `undefined` when there is nothing left to do. */
+  /** Milliseconds until the next call; `undefined` when the erasure is complete. */
   advance(id: string, stop: AbortSignal): Promise<number | undefined>;
   readonly log: Log;
 }
 
 const JOB_NAME = "erasure";
 const CONCURRENCY = 8;
-/** A killed process's erasures are taken up after this long. */
+/** Another process takes over a killed process's erasures after this time. */
 const LOCK_MS = 3_000;
 const FIRST_RETRY_MS = 250;
 const LAST_RETRY_MS = 30_000;
 const FOR_EVER = 1_000_000_000;
-/** No step asks to wait longer; a longer wait was begun by a clock that was ahead. */
+/** No step asks for a longer wait; a longer one was set by a clock that was ahead. */
 const LONGEST_WAIT_MS = 15 * 60_000;
-/** BullMQ keeps the moment of a delayed job shifted by twelve bits, with a number below it. */
+/** BullMQ stores the time of a delayed job shifted by twelve bits, with a counter in the low bits. */
 const SCORES_PER_MS = 0x1000;
 
 export class ErasureQueue {
@@ -67,7 +67,7 @@ export class ErasureQueue {
     await closeBoth(this.#worker, this.#queue);
   }
 
-  /** Harmless for an erasure that has its job. Throws REDIS_UNAVAILABLE. */
+  /** Harmless for an erasure that already has a job. Throws REDIS_UNAVAILABLE. */
   async add(id: string): Promise<void> {
     const queue = this.#queue;
     if (queue === undefined) throw new GatewayError("REDIS_UNAVAILABLE", "erasures are not started");
@@ -79,13 +79,13 @@ export class ErasureQueue {
     if (score !== null && Number(score) / SCORES_PER_MS > Date.now() + LONGEST_WAIT_MS) await this.wake(id);
   }
 
-  /** Best effort: what is not woken has its turn when its waiting ends. */
+  /** Best effort: an erasure that is not woken continues when its wait ends. */
   async wake(id: string): Promise<void> {
     try {
       const job = await this.#queue?.getJob(id);
       if (job !== undefined && (await job.isDelayed())) await job.promote();
     } catch {
-      // Its turn came meanwhile, or Redis is away.
+      // It continued meanwhile, or Redis is unavailable.
     }
   }
 
@@ -107,7 +107,7 @@ export class ErasureQueue {
       const failures = (this.#failures.get(id) ?? 0) + 1;
       this.#failures.set(id, failures);
       const code = faultCode(error);
-      this.#ports.log.warn("erasure waits and will go on", { code, attempt: failures, stage: "erasure" });
+      this.#ports.log.warn("erasure waiting, will continue", { code, attempt: failures, stage: "erasure" });
       return Math.min(LAST_RETRY_MS, FIRST_RETRY_MS * 2 ** Math.min(failures - 1, 10));
     }
   }

@@ -1,4 +1,4 @@
-/** The record of an erasure as it is read: what of it is not what we write, says so. */
+/** Reads the record of an erasure; whatever the gateway cannot have written is marked as damaged. */
 import { PURPOSES } from "../../model/consent.ts";
 import { deviceKey } from "../../model/consent-record.ts";
 import { ERASURE_STEPS, type ErasureFacts, type ErasureStep } from "../../model/erasure.ts";
@@ -10,17 +10,17 @@ export interface ErasureRecord {
   readonly requestedAt: number;
   /** Absent once everything is done. */
   readonly step: ErasureStep | undefined;
-  /** The key the erasure took out of use; absent when there was none, and once it is destroyed. */
+  /** The key that the erasure retired; absent when there was none, and once it is destroyed. */
   readonly wrappedSubjectKey: string | undefined;
   readonly facts: ErasureFacts;
   readonly fields: Readonly<Record<string, string>>;
-  /** When, what or how far cannot be read: to be mended before it goes on. */
+  /** Request time, facts or step are unreadable: repair before it continues. */
   readonly damaged: boolean;
 }
 
 const NO_FACTS: ErasureFacts = { devices: [], purposes: [] };
 
-/** `fields`: `undefined` when what stands there is no hash. `undefined` for an erasure that was never begun. */
+/** `fields`: `undefined` when the value is no hash. Returns `undefined` for an erasure that was never begun. */
 export function recordFrom(
   id: string,
   tag: SubjectTag,

@@ -1,4 +1,4 @@
-/** From the record of an erasure to what its receipt and its status say. */
+/** From the record of an erasure to its receipt and its status. */
 import {
   RECEIPT_SCHEMA_VERSION,
   type Receipt,
@@ -10,7 +10,7 @@ import { notedPurposes } from "./names-to-forget.ts";
 import type { ErasableSink, ErasureOptions, ErasurePorts } from "./ports.ts";
 import type { ErasureRecord } from "./record.ts";
 
-/** Rows found before each of the deletions. */
+/** Row counts before each of the deletions. */
 const COUNTED = /^(?:rows|swept|freed-[0-9a-f]{8}):/;
 
 export function receiptFrom(record: ErasureRecord, ports: ErasurePorts, options: ErasureOptions): Receipt {
@@ -36,7 +36,7 @@ export function signedReceiptOf({ fields }: ErasureRecord): SignedReceipt | unde
   return parsed<SignedReceipt>(fields.receipt);
 }
 
-/** `undefined` when there is nothing, or nothing that can be read. */
+/** `undefined` when there is nothing readable. */
 function parsed<T>(text: string | undefined): T | undefined {
   try {
     return text === undefined ? undefined : (JSON.parse(text) as T);
@@ -45,7 +45,10 @@ function parsed<T>(text: string | undefined): T | undefined {
   }
 }
 
-/** Nothing before the names to forget are known: until then nobody was told. Where they can't be known, nobody ever is. */
+/**
+ * Empty until the names to forget are known: no service is notified before. Where they cannot be computed, none ever
+ * is.
+ */
 export function serviceResults({ facts, fields }: ErasureRecord, ports: ErasurePorts): ServiceResult[] {
   if (fields.notices === undefined && fields.nameless === undefined) return [];
   return notedPurposes(facts.purposes).flatMap((purpose) => {

@@ -1,6 +1,6 @@
 /**
- * The record of an erasure in Redis: what is known, which step comes next, what each step found. Every
- * write is one that may be made twice, and none is made by a run that another one has overtaken. Field by field:
+ * The record of an erasure in Redis: the facts, the next step, and the result of each step. Every write is
+ * idempotent, and a run that another one has overtaken writes nothing. The fields:
  *
  *   requestedAt facts step key · unreadable · heldUntil spared · waitCode waitSince
  *   freed-<spared>:<sink> rows:<sink> swept:<sink> uncounted:<sink> method:<sink> verified:<sink> sweepAt
@@ -20,7 +20,7 @@ import { ENTOMB, MEND_RECORD, WRITE_RECORD } from "./scripts.ts";
 
 export type { ErasureRecord } from "./reading.ts";
 
-/** What may be kept of a finished erasure: no device, no name, no key. */
+/** Deleted when the erasure is complete: what remains names no device and contains no name and no key. */
 const DROPPED_AT_THE_END = [
   "facts",
   "notices",
@@ -40,7 +40,7 @@ const DROPPED_AT_THE_END = [
 
 const PAGE = 200;
 
-/** Everything here throws REDIS_UNAVAILABLE when Redis does not answer. */
+/** Every method throws REDIS_UNAVAILABLE when Redis does not answer. */
 export class ErasureRecords {
   readonly #redis: Redis;
   readonly #keyspace: Keyspace;
@@ -80,7 +80,10 @@ export class ErasureRecords {
     return recordFrom(id, tag, fields);
   }
 
-  /** `step`: at which the erasure must be; a run that comes too late throws CONSENT_CONFLICT, and begins again where it is now. */
+  /**
+   * `step`: the step at which the erasure must be; a run that is behind throws CONSENT_CONFLICT, and starts again from
+   * the current step.
+   */
   async set(
     record: ErasureRecord,
     fields: Readonly<Record<string, string | number>>,
@@ -90,7 +93,7 @@ export class ErasureRecords {
     if (step !== "any") current(done);
   }
 
-  /** Keeps what an earlier attempt found. Whether there was nothing to keep. */
+  /** Keeps the result of an earlier attempt. True when there was none. */
   async setOnce(
     record: ErasureRecord,
     field: string,
@@ -105,18 +108,18 @@ export class ErasureRecords {
     await this.#write(record, "any", "unset", fields);
   }
 
-  /** False when something else stands in the field by now. */
+  /** False when the field has another value by now. */
   async replace(record: ErasureRecord, field: string, before: string, after: string): Promise<boolean> {
     return current(await this.#write(record, record.step, "replace", [field, before, after])) === 1;
   }
 
-  /** Of a record that is damaged: what is known of it anew. A step that cannot be read is taken from the beginning. */
+  /** For a damaged record: writes again what is known. An unreadable step restarts at the first one. */
   async mend({ tag, id }: ErasureRecord, requestedAt: number, facts: ErasureFacts): Promise<void> {
     const args = [requestedAt, JSON.stringify(facts), ERASURE_STEPS.join()];
     await this.#run((redis) => runScript(redis, MEND_RECORD, [this.#keyspace.erasure(tag, id)], args));
   }
 
-  /** `undefined`: it was closed before. Nothing is left then but what may be kept. */
+  /** `undefined`: it was closed before. Afterwards only the fields that may be kept remain. */
   async close(record: ErasureRecord): Promise<void> {
     if (record.step !== undefined) current(await this.#write(record, record.step, "unset", DROPPED_AT_THE_END));
     await this.#run((redis) => redis.srem(this.#keyspace.openErasures, record.id));
@@ -134,12 +137,12 @@ export class ErasureRecords {
     );
   }
 
-  /** How many erasures were completed before a moment, those of `except` and those on their way left out. */
+  /** Number of erasures completed before a time, without those of `except` and open ones. */
   older(beforeMs: number, except: ReadonlySet<SubjectTag>): Promise<number> {
     return this.#old(beforeMs, except, async () => undefined);
   }
 
-  /** Deletes their records, and that there were any. Safe to repeat. */
+  /** Deletes their records completely, including the fact that they existed. Idempotent. */
   expire(beforeMs: number, except: ReadonlySet<SubjectTag>): Promise<number> {
     return this.#old(beforeMs, except, async (id, tag) => {
       await this.#redis.unlink(this.#keyspace.erasure(tag, id));
@@ -169,7 +172,7 @@ export class ErasureRecords {
     });
   }
 
-  /** What cannot be read and is on no way proves nothing to anybody. */
+  /** A record that is unreadable and not open proves nothing. */
   async #isOld(id: string, tag: SubjectTag, beforeMs: number): Promise<boolean> {
     try {
       const [completedAt, step] = await this.#redis.hmget(this.#keyspace.erasure(tag, id), "completedAt", "step");
@@ -180,7 +183,7 @@ export class ErasureRecords {
     }
   }
 
-  /** What a restore needs to know about this subject: that everything up to `requestedAt` must go. */
+  /** Records for a restore that all data of this subject up to `requestedAt` must be deleted. */
   async entomb({ id, tag, requestedAt, fields }: ErasureRecord): Promise<void> {
     const { destroyedAt, ledgerHead } = fields;
     const done = destroyedAt === undefined ? {} : { head: ledgerHead, completedAt: Number(destroyedAt) };
@@ -195,12 +198,14 @@ export class ErasureRecords {
     await this.#run((redis) => redis.sadd(this.#keyspace.epochLengths, lengthMs));
   }
 
-  /** Admission takes a device's word for the time within these bounds from now on. Milliseconds. */
+  /** Admission accepts a device's own time within these bounds from now on. Milliseconds. */
   async useClockWindow(pastMs: number, futureMs: number): Promise<void> {
     await this.#run((redis) => redis.sadd(this.#keyspace.clockWindows, `${pastMs}:${futureMs}`));
   }
 
-  /** Notes what a clock of ours shows. Milliseconds by which it is behind the latest that any of ours ever showed. */
+  /**
+   * Records a gateway's clock reading. Returns by how many milliseconds it is behind the latest reading of any gateway.
+   */
   async behindLatest(nowMs: number): Promise<number> {
     const latest = await this.#run(async (redis) => {
       await redis.zadd(this.#keyspace.latestMoment, "GT", nowMs, "moment");
@@ -209,7 +214,7 @@ export class ErasureRecords {
     return Math.max(0, Number(latest ?? nowMs) - nowMs);
   }
 
-  /** Of today and of every configuration before: what was stored under those is still there. */
+  /** Current and former configurations: data stored under the former ones are still there. */
   async times(): Promise<NameTimes> {
     const [lengths, windows] = await this.#run((redis) =>
       Promise.all([redis.smembers(this.#keyspace.epochLengths), redis.smembers(this.#keyspace.clockWindows)]),
@@ -227,8 +232,8 @@ export class ErasureRecords {
   }
 }
 
-/** Throws when another run has taken the erasure on from there. */
+/** Throws when another run has advanced the erasure. */
 function current(written: number): number {
-  if (written < 0) throw new GatewayError("CONSENT_CONFLICT", "another run of an erasure is ahead of this one");
+  if (written < 0) throw new GatewayError("CONSENT_CONFLICT", "another run of the erasure is ahead");
   return written;
 }

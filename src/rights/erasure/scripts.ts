@@ -1,14 +1,14 @@
-/** How the record of an erasure changes, and the tombstone beside it: each by a comparison, so that no run undoes another's. */
+/** Changes of an erasure record and of its tombstone. Each compares first, so that no run undoes another's work. */
 import type { RedisScript } from "../../platform/redis-script.ts";
 
 export const WRITE_RECORD: RedisScript = {
   name: "consentryWriteErasure",
   lua: `--[[
-  Writes into the record of an erasure that is on its way, unless it has got further than whoever writes knows.
+  Writes to the record of an open erasure, unless the erasure has advanced further than the writer knows.
   KEYS[1] record
   ARGV[1] step at which it must be, "" for any   ARGV[2] set, once, unset or replace
-  ARGV[3..] fields: name and value in turn; of unset names alone; of replace name, value before, value after
-  Reply: 1 written, 0 something else stands there, -1 it is at another step or done
+  ARGV[3..] fields: alternating name and value; for unset only names; for replace name, old value, new value
+  Reply: 1 written, 0 the field has another value, -1 it is at another step or done
 ]]
 local step = redis.call("HGET", KEYS[1], "step")
 if not step or (ARGV[1] ~= "" and step ~= ARGV[1]) then return -1 end
@@ -27,9 +27,9 @@ return 1`,
 export const MEND_RECORD: RedisScript = {
   name: "consentryMendErasure",
   lua: `--[[
-  Writes anew what a damaged record of an erasure must tell; what else is in it stays.
+  Writes the required fields of a damaged erasure record again; its other fields are kept.
   KEYS[1] record
-  ARGV[1] Unix ms when it was asked for   ARGV[2] facts   ARGV[3] steps there are, comma-joined
+  ARGV[1] Unix ms of the request   ARGV[2] facts   ARGV[3] all known steps, comma-joined
   Reply: 1
 ]]
 if redis.call("TYPE", KEYS[1]).ok ~= "hash" then redis.call("DEL", KEYS[1]) end
@@ -43,10 +43,10 @@ return 1`,
 export const ENTOMB: RedisScript = {
   name: "consentryEntomb",
   lua: `--[[
-  Writes the tombstone of a subject, unless there is one of a later erasure, or of this one when it was done.
+  Writes the tombstone of a subject, unless there is one of a later erasure, or a completed one of this erasure.
   KEYS[1] hash tag -> tombstone
-  ARGV[1] tag   ARGV[2] Unix ms when the erasure was asked for   ARGV[3] tombstone   ARGV[4] erasure   ARGV[5] "" until it is done
-  Reply: 1 written, 0 there is a later one
+  ARGV[1] tag   ARGV[2] Unix ms of the erasure request   ARGV[3] tombstone   ARGV[4] erasure   ARGV[5] "" until it is done
+  Reply: 1 written, 0 there is a later one already
 ]]
 local read, known = pcall(cjson.decode, redis.call("HGET", KEYS[1], ARGV[1]) or "null")
 if read and type(known) == "table" and type(known.at) == "number" then

@@ -1,8 +1,8 @@
-/** Legal holds taken together, as an erasure has to respect them. Pure. */
+/** Combines legal holds for an erasure. Pure. */
 import type { LegalHold } from "../../model/consent-record.ts";
 import type { StandingHold } from "./ports.ts";
 
-/** Until the last of them ends; of all devices as soon as one of them covers all. `undefined`: none stands. */
+/** Stands until the last of them ends; covers all devices if one of them does. `undefined`: there is none. */
 export function standingHoldOf(holds: readonly LegalHold[]): StandingHold | undefined {
   if (holds.length === 0) return undefined;
   const until = Math.max(...holds.map((one) => one.until));

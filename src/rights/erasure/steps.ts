@@ -1,6 +1,6 @@
 /**
- * What an erasure does, step by step. A step that comes to its end lets the next one begin; one that must
- * wait says for how long and is called again. Each can be broken off anywhere and begun anew.
+ * The steps of an erasure. A completed step starts the next one; a step that must wait returns for how long
+ * and is called again. Each can be interrupted anywhere and started again.
  *
  *   drain → backlog → delete → sweep → dead-letters → notices → destroy-key → notify → receipt → remind
  */
@@ -14,7 +14,10 @@ import { receiptFrom, signedReceiptOf } from "./receipt-of-erasure.ts";
 import type { ErasureRecord } from "./record.ts";
 
 export interface StepParts extends DeletionParts {
-  /** By erasure, the batches that were in the queue when it began to wait; lost with the process, then counted anew. */
+  /**
+   * By erasure id, the batches in the queue when it began to wait; kept in memory only and counted again after a
+   * restart.
+   */
   readonly awaited: Map<string, ReadonlySet<string>>;
 }
 
@@ -26,7 +29,7 @@ export interface StepRun {
 /** Milliseconds to wait before it is called again; `undefined` once it is done. */
 type Step = (record: ErasureRecord, parts: StepParts, run: StepRun) => Promise<number | undefined>;
 
-/** A hold ended the step: called again it finds the hold. */
+/** A hold ended the step: the next call finds the hold. */
 const HELD_UP_MS = 0;
 
 const DRAIN_AGAIN_MS = 50;
@@ -37,7 +40,7 @@ const MIN_REMIND_MS = 2_000;
 const MAX_REMIND_MS = 600_000;
 
 const drain: Step = async (record, { ports, records }) => {
-  // Again, should the process have ended right after the erasure began.
+  // Again, in case the process ended right after the erasure began.
   await ports.journal(record.tag, record.id, "asked");
   await records.entomb(record);
   return (await ports.leases.drain(record.tag)).drained ? undefined : DRAIN_AGAIN_MS;
@@ -48,7 +51,7 @@ const backlog: Step = async ({ id }, { ports, awaited }) => {
   const left = new Set([...(awaited.get(id) ?? queued)].filter((batch) => queued.has(batch)));
   if (left.size > 0) awaited.set(id, left);
   else awaited.delete(id);
-  // A long backlog is a long answer; it is asked for less often.
+  // A long backlog is a long answer, so it is queried less often.
   return left.size > 0 ? Math.min(MAX_BACKLOG_POLL_MS, Math.max(MIN_BACKLOG_POLL_MS, left.size)) : undefined;
 };
 
@@ -62,8 +65,8 @@ const deletion: Step = async (record, parts, run) => {
 };
 
 /**
- * Of a subject of whom only some devices are under a hold: everything stored of the others. Done once for the
- * same devices; the steps that follow, and the key, wait for the end of the hold.
+ * For a subject with a hold on only some devices: deletes the rows of the others. Done once for the same devices; the
+ * following steps, and the key, wait for the end of the hold.
  */
 export async function deleteUnheld(
   record: ErasureRecord,
@@ -89,7 +92,7 @@ const sweep: Step = async (record, parts, run) => {
   const { sweepAfterMs } = parts.options;
   const waitMs = Number(record.fields.sweepAt ?? 0) - parts.ports.now();
   if (waitMs > sweepAfterMs) {
-    // Noted by a clock that was ahead: else it would wait until that day.
+    // Recorded by a clock that was ahead: without this the step would wait until that day.
     await parts.records.set(record, { sweepAt: parts.ports.now() + sweepAfterMs });
     return sweepAfterMs;
   }
@@ -106,7 +109,7 @@ const deadLetters: Step = async (record, { ports, records }) => {
   // By subject: what a new owner of a device has there stays.
   await ports.deadLetters.purge(tag, "all");
   const untold = await untoldRecipients(tag, ports);
-  // Once: after the account is gone nobody knows them any more.
+  // Once: after the account is deleted these recipients are no longer known.
   if (untold.length > 0) await records.setOnce(record, "untold", JSON.stringify(untold));
   await ports.disclosures.erase(tag, id);
   return undefined;
@@ -114,7 +117,7 @@ const deadLetters: Step = async (record, { ports, records }) => {
 
 const notices: Step = async (record, parts) => {
   if (record.wrappedSubjectKey === undefined) {
-    // The services that have a name for a device are told none, and the receipt says so.
+    // Services that know a device by a name are sent no names; the receipt says so.
     await parts.records.set(record, { nameless: 1 });
     return undefined;
   }
@@ -126,7 +129,7 @@ const notices: Step = async (record, parts) => {
 
 const destroyKey: Step = async (record, parts) => {
   const { ports, records } = parts;
-  // Not only those of consented purposes: where a device is, is remembered for weather under an analytics name.
+  // Not only names of consented purposes: for weather, a device's location is kept under an analytics name.
   const names = [...(await namesOf(record, parts, "analytics")), ...(await namesOf(record, parts, "scene"))];
   await ports.journal(record.tag, record.id, "destroyed");
   if (!(await ports.ledger.destroyKey(record.tag, record.id))) return HELD_UP_MS;
@@ -176,7 +179,7 @@ const remind: Step = async (record, parts) => {
   const known = (await records.read(record.id)) ?? record;
   const first = signedReceiptOf(known)?.receipt;
   const last = receiptFrom(known, ports, options);
-  // Only when services answered after the first receipt was made; and in the place of that one, of no later one.
+  // Only when services answered after the first receipt; and it replaces only that first one.
   if (first !== undefined && JSON.stringify(last.services) !== JSON.stringify(first.services)) {
     const signed = ports.signer.sign({ ...last, prev: receiptHash(first) });
     await records.replace(record, "receipt", known.fields.receipt ?? "", JSON.stringify(signed));
@@ -185,8 +188,8 @@ const remind: Step = async (record, parts) => {
 };
 
 /**
- * Milliseconds since a moment that is noted at the first call, `first` if that has passed. One that a clock ahead has noted
- * begins now: else the step would last until that day.
+ * Milliseconds since a time recorded at the first call; `first` once it has passed. A time in the future, from a clock
+ * that was ahead, counts as now: otherwise the step would last until that day.
  */
 async function sinceNoted(
   field: "notifyAt" | "remindAt",

@@ -1,10 +1,10 @@
-/** What waits of the erasures that are open, of all gateways together: each of them sees all. Pure. */
+/** Totals of open erasures over all gateways: each gateway sees all of them. Pure. */
 import type { ErasureStatus } from "../../model/erasure.ts";
 
 export interface ErasureSurvey {
   readonly running: number;
   readonly held: number;
-  /** How long the oldest that could go on has waited; under a hold it is not late. */
+  /** Age of the oldest that could continue; one under a hold is not late. */
   readonly oldestMs: number;
   /** Notices to services without an answer. */
   readonly unanswered: number;

@@ -1,16 +1,16 @@
-/** Why an erasure does not go on: in its record, for whoever asks, and in the log, for whoever watches. */
+/** Why an erasure does not continue: written to its record for its status, and to the log for operators. */
 import type { ErasureStatus } from "../../model/erasure.ts";
 import { GatewayError } from "../../model/errors.ts";
 import type { ErasurePorts } from "./ports.ts";
 import type { ErasureRecord, ErasureRecords } from "./record.ts";
 
-/** What is settled sooner is nobody's concern; after that it is said each time the wait has doubled. */
+/** Shorter waits are not logged; after that a line is logged each time the wait has doubled. */
 const FIRST_TOLD_MS = 10_000;
 
 export class ErasureWaits {
   readonly #records: ErasureRecords;
   readonly #ports: Pick<ErasurePorts, "now" | "log">;
-  /** By erasure, how long it has waited when the log says so next. */
+  /** By erasure, the wait at which the next line is logged. */
   readonly #told = new Map<string, number>();
 
   constructor(records: ErasureRecords, ports: Pick<ErasurePorts, "now" | "log">) {
@@ -18,15 +18,15 @@ export class ErasureWaits {
     this.#ports = ports;
   }
 
-  /** Throws what it is given, after it has been noted; whoever gives turns logs it. */
+  /** Records the error and throws it again; the caller, the scheduler, logs it. */
   async failed(record: ErasureRecord, stop: AbortSignal, error: unknown): Promise<never> {
     const code = error instanceof GatewayError ? error.code : "FAULT";
-    // Of a store that can't be written to nothing can be noted either, and a process that stops is no cause.
+    // If the store is not writable this cannot be recorded either; and a stopping process is no cause.
     if (!stop.aborted) await this.#set(record, code).catch(() => undefined);
     throw error;
   }
 
-  /** `cause` absent: it goes on. */
+  /** `cause` absent: it continues. */
   async note(record: ErasureRecord, cause: string | undefined): Promise<void> {
     if (cause !== undefined) {
       await this.#set(record, cause);
@@ -49,7 +49,11 @@ export class ErasureWaits {
     const next = this.#told.get(id) ?? FIRST_TOLD_MS;
     if (waitedMs < next) return;
     this.#told.set(id, waitedMs * 2);
-    this.#ports.log.warn("erasure waits and will go on", { ...(step && { stage: step }), code, durationMs: waitedMs });
+    this.#ports.log.warn("erasure waiting, will continue", {
+      ...(step && { stage: step }),
+      code,
+      durationMs: waitedMs,
+    });
   }
 }
 

@@ -1,4 +1,4 @@
-/** What a legal hold covers, of devices bound or not: what was set aside of it must stay. */
+/** Devices under a legal hold, bound or not: their dead letters must be kept. */
 import type { Redis } from "ioredis";
 import type { Leases } from "../../consent/fence/leases.ts";
 import { erasureFacts } from "../../consent/ledger/erasure-facts.ts";
@@ -10,14 +10,16 @@ import type { Guard, Spared } from "../../model/letters.ts";
 import type { Keyspace } from "../../platform/keyspace.ts";
 import { HeldSubjects } from "./held-subjects.ts";
 
-/** Of a ledger that cannot be verified: what its remains tell. Throws REDIS_UNAVAILABLE: then nothing may be deleted. */
+/**
+ * For a ledger that cannot be verified: what its remains show. Throws REDIS_UNAVAILABLE: then nothing may be deleted.
+ */
 export async function heldLetters(redis: Redis, keyspace: Keyspace, damaged?: TellDamage): Promise<Spared> {
   const held = await heldDevices(redis, keyspace, damaged);
   return ({ subjectTag, deviceKey }) =>
     subjectTag !== "" && deviceKey !== "" && (held.get(subjectTag)?.has(deviceKey) ?? false);
 }
 
-/** A device can have had several owners; a hold on what one of them left behind is none on the others. */
+/** A device can have had several owners; a hold on one owner's data does not cover the data of the others. */
 export async function heldDevices(
   redis: Redis,
   keyspace: Keyspace,
@@ -40,7 +42,7 @@ async function devicesHeldOf(
   return new Set([...state.holds.values()].flatMap((hold) => hold.devices ?? all));
 }
 
-/** Whoever places a legal hold on one of these while something is deleted of theirs is answered after it. */
+/** Placing a legal hold on one of these subjects is answered only after the deletion of their data. */
 export function deletionGuard(leases: Pick<Leases, "acquire">): Guard {
   return async (subjects, work) => {
     const lease = await leases.acquire();
@@ -53,7 +55,7 @@ export function deletionGuard(leases: Pick<Leases, "acquire">): Guard {
   };
 }
 
-/** The same where nobody knows before whose it is. */
+/** The same where the subjects are not known beforehand. */
 export async function deletingOfAll<T>(leases: Pick<Leases, "acquire">, work: () => Promise<T>): Promise<T> {
   const lease = await leases.acquire();
   await lease.keep(new Set([DELETION_OF_ALL]));
@@ -72,7 +74,7 @@ export interface PurgeParts {
   readonly damaged?: TellDamage;
 }
 
-/** What was set aside of these devices goes, unless a hold has come to cover them since that was decided. */
+/** Deletes the dead letters of these devices, unless a hold has covered them since that was decided. */
 export function purgeOf({ redis, keyspace, leases, deadLetters, damaged }: PurgeParts) {
   const guard = deletionGuard(leases);
   return (tag: SubjectTag, devices: readonly DeviceKey[]): Promise<void> =>

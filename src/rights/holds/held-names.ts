@@ -1,6 +1,6 @@
 /**
- * The names under which the store knows what a legal hold covers: those under the subject's key of today,
- * and those under a key that an erasure, waiting for the hold, has taken out of use.
+ * The names in the store of everything under a legal hold: those under the subject's current key, and those under a key
+ * that an erasure, waiting for the hold, has retired.
  */
 import type { LegalHold } from "../../model/consent-record.ts";
 import { damageIn, type TellDamage } from "../../model/damage.ts";
@@ -12,14 +12,14 @@ import type { HeldSubjects } from "./held-subjects.ts";
 
 export interface HeldNamesPorts extends Pick<LiveNamesInput, "keyring"> {
   readonly holds: Pick<HeldSubjects, "all" | "standing">;
-  /** What the ledger knows, and the key in use; no key when there is none. */
+  /** What the ledger knows, and the current key; no key when there is none. */
   facts(tag: SubjectTag): Promise<{ readonly facts: ErasureFacts; readonly wrappedSubjectKey: string | undefined }>;
   readonly erasures: {
     open(): Promise<readonly string[]>;
     read(id: string): Promise<ErasureRecord | undefined>;
     times(): Promise<NameTimes>;
   };
-  /** Whether a key that does not open may be as it was, because none opens. Absent: always. */
+  /** Whether a key that does not unwrap may be intact, because none unwraps. Absent: always. */
   keyIsWhole?(wrappedSubjectKey: string): Promise<boolean>;
   readonly damaged?: TellDamage;
   /** Unix ms. */
@@ -27,9 +27,9 @@ export interface HeldNamesPorts extends Pick<LiveNamesInput, "keyring"> {
 }
 
 /**
- * What is damaged of one held subject keeps nobody else's rows for ever: under a key that does not open nobody can say
- * which rows are theirs. Throws REDIS_UNAVAILABLE, and SUBJECT_KEY_UNREADABLE when ours may be the wrong master key:
- * then nothing may be deleted.
+ * One held subject's damage must not keep other subjects' rows forever: rows under a key that does not unwrap cannot be
+ * attributed. Throws REDIS_UNAVAILABLE, and SUBJECT_KEY_UNREADABLE when the master key may be wrong: then nothing may
+ * be deleted.
  */
 export async function heldNames(ports: HeldNamesPorts): Promise<Pseudonym[]> {
   const tags = await ports.holds.all();
@@ -44,7 +44,7 @@ export async function heldNames(ports: HeldNamesPorts): Promise<Pseudonym[]> {
     for (const source of sources) {
       if (source?.wrappedSubjectKey === undefined) continue;
       const { wrappedSubjectKey } = source;
-      // Of a damaged record the ledger knows the devices, and nobody since when.
+      // For a damaged record the ledger knows the devices, but not the start.
       const facts = isDamaged(source) ? { ...known.facts, since: 0 } : source.facts;
       const devices = facts.devices.filter((device) => covered === undefined || covered.has(device));
       const input = { ...ports, facts: { ...facts, devices }, wrappedSubjectKey, times, nowMs: ports.now() };

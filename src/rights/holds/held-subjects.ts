@@ -1,4 +1,4 @@
-/** Everybody of whom something is under a legal hold: an index beside the ledgers, which alone are the truth. */
+/** Index of all subjects with data under a legal hold. The ledgers are the source of truth. */
 import { randomInt } from "node:crypto";
 import type { Redis } from "ioredis";
 import type { LegalHold } from "../../model/consent-record.ts";
@@ -10,9 +10,9 @@ import { type RedisScript, runScript } from "../../platform/redis-script.ts";
 const ADD_HELD: RedisScript = {
   name: "consentryAddHeld",
   lua: `--[[
-  Puts a subject on the list of the held, to be looked at when the first hold ends.
+  Adds a subject to the index of held subjects; the score is the time of the next check.
   KEYS[1] sorted set of subjects
-  ARGV[1] subject   ARGV[2] Unix ms   ARGV[3] "1": also where an earlier moment stands there
+  ARGV[1] subject   ARGV[2] Unix ms   ARGV[3] "1": also replace an earlier time
   Reply: 1
 ]]
 local known = tonumber(redis.call("ZSCORE", KEYS[1], ARGV[1]) or "-1")
@@ -23,10 +23,10 @@ return 1`,
 const DROP_HELD: RedisScript = {
   name: "consentryDropHeld",
   lua: `--[[
-  Takes a subject off the list of the held, unless somebody has put it there since it was marked.
+  Removes a subject from the index of held subjects, unless it was added again since it was marked.
   KEYS[1] sorted set of subjects
   ARGV[1] subject   ARGV[2] mark: a score of its own, below 0
-  Reply: 1 taken off, 0 it stays
+  Reply: 1 removed, 0 kept
 ]]
 if tonumber(redis.call("ZSCORE", KEYS[1], ARGV[1]) or "0") ~= tonumber(ARGV[2]) then return 0 end
 return redis.call("ZREM", KEYS[1], ARGV[1])`,
@@ -54,20 +54,20 @@ export class HeldSubjects {
     return this.#standing(tag);
   }
 
-  /** Subjects of whom a hold has ended by `nowMs`. */
+  /** Subjects with a hold that ended by `nowMs`. */
   async due(nowMs: number): Promise<SubjectTag[]> {
     const due = () => this.#redis.zrangebyscore(this.#keyspace.heldSubjects, "-inf", String(nowMs));
     return (await orRedisUnavailable(due)) as SubjectTag[];
   }
 
-  /** Before and after a hold is placed: whoever looks meanwhile may find nothing in the ledger yet. */
+  /** Before and after a hold is placed: a reader in between may not find it in the ledger yet. */
   async add(tag: SubjectTag, until: number): Promise<void> {
     await this.#run(ADD_HELD, [tag, until, "0"]);
   }
 
   /**
-   * After holds ended: to be looked at again when the next one ends, or not at all. Returns whether any is left.
-   * Marked first and taken off only with that mark: whoever places a hold in between has put the subject there anew.
+   * After holds ended: schedules the check for the next end, or removes the subject. Returns whether a hold is left. It
+   * marks first and removes only with that mark: a hold placed in between has added the subject again.
    */
   async renew(tag: SubjectTag): Promise<boolean> {
     if (await this.#keep(tag)) return true;

@@ -1,6 +1,6 @@
 /**
- * Legal holds, from the proposal of one approver over the confirmation by another to release or expiry.
- * A hold restricts the rights of a person, so it takes two to place one; it takes one to end it.
+ * Legal holds, from the proposal by one approver and the confirmation by another to release or expiry. A hold restricts
+ * a person's rights, so two approvers are needed to place it, and one to end it.
  */
 import type { Redis } from "ioredis";
 import type { LedgerHolds } from "../../consent/ledger/holds.ts";
@@ -17,7 +17,7 @@ import { HeldSubjects } from "./held-subjects.ts";
 
 export interface HoldOptions {
   readonly maxMs: number;
-  /** A proposal that nobody confirms lapses after this. */
+  /** An unconfirmed proposal expires after this time. */
   readonly proposalMs: number;
   /** Unix ms. */
   now(): number;
@@ -28,7 +28,7 @@ export interface HoldPorts {
   readonly audit: Pick<AuditTrail, "append" | "note">;
   /** What was set aside for these devices of the subject is of no use to anyone and need no longer be kept. */
   readonly purge: (tag: SubjectTag, devices: readonly DeviceKey[]) => Promise<unknown>;
-  /** Nothing of the subject is held any more: an erasure that waits for this may go on. */
+  /** The last hold on the subject has ended: an erasure that waits for this may continue. */
   readonly freed: (tag: SubjectTag) => Promise<void>;
   readonly damaged?: TellDamage;
 }
@@ -51,12 +51,12 @@ export interface Holds {
 const PROPOSE_HOLD: RedisScript = {
   name: "consentryProposeHold",
   lua: `--[[
-  Notes what one approver proposes, or finds that another one has proposed the same.
+  Stores one approver's proposal, or finds that another approver proposed the same.
   KEYS[1] hash reference -> proposal
-  ARGV[1] reference   ARGV[2] proposal   ARGV[3] approver   ARGV[4] terms   ARGV[5] lapse of proposals in ms   ARGV[6] Unix ms
-  Reply: false proposed, "" another one proposed other terms, else the name of whoever proposed the same
+  ARGV[1] reference   ARGV[2] proposal   ARGV[3] approver   ARGV[4] terms   ARGV[5] lifetime of proposals in ms   ARGV[6] Unix ms
+  Reply: false stored, "" another approver proposed other terms, else the name of the approver who proposed the same
 ]]
--- What nobody can read, nobody has proposed.
+-- An unreadable proposal counts as none.
 if redis.call("TYPE", KEYS[1]).ok ~= "hash" then redis.call("DEL", KEYS[1]) end
 local read, known = pcall(cjson.decode, redis.call("HGET", KEYS[1], ARGV[1]) or "null")
 if read and type(known) == "table" and type(known.at) == "number" and known.approver then
@@ -73,7 +73,7 @@ return false`,
 const TAKE_BACK: RedisScript = {
   name: "consentryTakeBackHold",
   lua: `--[[
-  Takes a proposal back, and leaves a mark for whoever confirms it at this moment.
+  Takes a proposal back, and leaves a mark for a concurrent confirmation.
   KEYS[1] hash reference -> proposal
   ARGV[1] reference   ARGV[2] mark
   Reply: 1 taken back, 0 there was none
@@ -85,7 +85,7 @@ redis.call("HSET", KEYS[1], ARGV[1], ARGV[2])
 return 1`,
 };
 
-/** Stands in the place of a proposal, and lapses as one would. */
+/** Replaces a proposal that was taken back, and expires like one. */
 const TAKEN_BACK = '{"takenBack":true}';
 
 export class LegalHolds {
@@ -104,8 +104,8 @@ export class LegalHolds {
   }
 
   /**
-   * The first approver proposes, a different one asking for exactly the same lets it stand. Whoever proposed
-   * may change the terms until then. Throws as every change of a ledger does, and when it cannot be recorded.
+   * The first approver proposes; the hold is placed when a different one requests exactly the same. Until then the
+   * proposer may change the terms. Throws as every ledger change does, and when it cannot be recorded.
    */
   async place(tag: SubjectTag, hold: LegalHold, approver: string): Promise<HoldAnswer> {
     const now = this.#options.now();
@@ -122,7 +122,7 @@ export class LegalHolds {
     await this.#ports.audit.append({ act: "hold-approved", by: "approver", subject: tag, detail });
     await this.held.add(tag, hold.until);
     const answer = await this.#ports.ledger.place(tag, hold);
-    // Once more: a sweep that read the ledger in between has found nothing and taken the subject off.
+    // Again: a sweep that read the ledger in between found no hold and removed the subject.
     await this.held.add(tag, hold.until);
     if (answer.refused === undefined && (await this.#takenBack(tag, hold.ref))) {
       await this.#endNow(tag, hold.ref);
@@ -132,7 +132,7 @@ export class LegalHolds {
     return answer.refused === undefined ? { state: "standing" } : answer;
   }
 
-  /** Whoever took the proposal back after it was confirmed has been told so: no hold may stand on it. */
+  /** An approver who took the proposal back after its confirmation was told so: no hold may result from it. */
   async #takenBack(tag: SubjectTag, ref: string): Promise<boolean> {
     const text = await orRedisUnavailable(() => this.#redis.hget(this.#keyspace.holdProposals(tag), ref));
     return text === TAKEN_BACK;
@@ -143,7 +143,7 @@ export class LegalHolds {
     if (answer.refused === undefined) await this.#ended(tag, [answer]);
   }
 
-  /** Ends a hold, or takes back a proposal. What was withdrawn or asked to be erased meanwhile then takes its course. */
+  /** Ends a hold, or takes back a proposal. Withdrawals and erasures that were requested meanwhile then take effect. */
   async release(tag: SubjectTag, ref: string): Promise<{ readonly refused?: LedgerRefusal }> {
     const names = [this.#keyspace.holdProposals(tag)];
     const proposed = await orRedisUnavailable(() => runScript(this.#redis, TAKE_BACK, names, [ref, TAKEN_BACK]));
@@ -192,7 +192,7 @@ export class LegalHolds {
     if (!(await this.held.renew(tag))) await this.#ports.freed(tag);
   }
 
-  /** Who proposed the same before; `""` when the terms differ, `undefined` when this is the first proposal. */
+  /** The approver who proposed the same; `""` when the terms differ, `undefined` when this is the first proposal. */
   async #propose(tag: SubjectTag, hold: LegalHold, approver: string): Promise<string | undefined> {
     const now = this.#options.now();
     const terms = termsOf(hold);
@@ -204,7 +204,7 @@ export class LegalHolds {
   }
 }
 
-/** `undefined` for what is none, or cannot be read. */
+/** `undefined` when the text is unreadable or no proposal. */
 function proposalIn(ref: string, text: string): Proposal | undefined {
   try {
     const { approver, at, terms } = JSON.parse(text) as { approver: string; at: number; terms: string };
@@ -215,7 +215,7 @@ function proposalIn(ref: string, text: string): Proposal | undefined {
   }
 }
 
-/** Equal for equal terms, in whatever order the devices were named. */
+/** Equal for equal terms, in any order of the devices. */
 function termsOf({ until, devices }: LegalHold): string {
   return JSON.stringify({ until, ...(devices && { devices: [...devices].sort() }) });
 }

@@ -1,4 +1,4 @@
-/** The age of the oldest legal hold counts from the first time it was placed, of those alone that still stand. */
+/** The age of the oldest legal hold counts from its first placement, and only standing holds count. */
 import { expect, test } from "vitest";
 import type { SubjectTag } from "../../model/ids.ts";
 import { holdSurvey } from "./survey.ts";
@@ -14,10 +14,10 @@ const read = async (tag: SubjectTag) => {
   return { events, state: { holds: new Map(standing?.map((ref) => [ref, {}])) } } as never;
 };
 
-test("counts people, and tells the age of the oldest that stands", async () => {
+test("counts subjects and returns the age of the oldest standing hold", async () => {
   expect(await holdSurvey(["boris", "anna"] as SubjectTag[], read, 100)).toEqual({ open: 2, oldestMs: 60 });
 });
 
-test("a ledger that cannot be read is counted and has no age", async () => {
+test("an unreadable ledger is counted but has no age", async () => {
   expect(await holdSurvey(["carla"] as SubjectTag[], read, 100)).toEqual({ open: 1, oldestMs: 0 });
 });

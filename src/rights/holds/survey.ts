@@ -1,8 +1,8 @@
-/** How many people are under a legal hold, and since when the oldest hold stands. */
+/** Number of subjects under a legal hold, and the age of the oldest hold. */
 import type { ConsentEvent, LegalHold } from "../../model/consent-record.ts";
 import type { SubjectTag } from "../../model/ids.ts";
 
-/** Of so many people the ledger is read; all are counted. */
+/** The ledgers of at most this many subjects are read; all subjects are counted. */
 const READ = 200;
 
 type Held = {
@@ -10,7 +10,7 @@ type Held = {
   readonly state: { readonly holds: ReadonlyMap<string, LegalHold> };
 };
 
-/** `read` throws for a ledger that cannot be read, which has an alarm of its own. */
+/** `read` throws for an unreadable ledger, which has its own alarm. */
 export async function holdSurvey(
   tags: readonly SubjectTag[],
   read: (tag: SubjectTag) => Promise<Held>,

@@ -45,7 +45,7 @@ const from = (sinceMs: number, anchors: readonly JournalHead[] = []) => ({ key, 
 const lines = () => readFileSync(file, "utf8").trimEnd().split("\n");
 const rewrite = (changed: readonly string[]) => writeFileSync(file, `${changed.join("\n")}\n`);
 
-it("finds the token that was issued last, in whatever order journals are read", async () => {
+it("finds the token issued last, in any order of the journals", async () => {
   const other = `${file}.other`;
   const issued = (number: number, mac: string) => ({ what: "token-issued", device: device("d"), mac, number }) as const;
   await journal(async (one) => {
@@ -62,7 +62,7 @@ it("finds the token that was issued last, in whatever order journals are read", 
     expect((await readJournals(files, from(0))).tokens.get(device("d"))).toEqual({ at: 200, mac: MAC, number: 2 });
 });
 
-it("gives back what was recorded, over several runs and files, from a moment on", async () => {
+it("returns what was recorded from a given time on, over several runs and files", async () => {
   await journal(async (one) => {
     await one.record({ what: "erasure-asked", tag: tag("a"), erasure: ERASURE }, 100);
     await one.record({ what: "narrowed", tag: tag("b"), fence: 3 }, 150);
@@ -94,7 +94,7 @@ it("gives back what was recorded, over several runs and files, from a moment on"
   expect(later.narrowed.get(tag("b"))).toEqual([{ at: 200, fence: 7 }]);
 });
 
-it("notices a line that was changed, moved, taken out or written by somebody else", async () => {
+it("detects a line that was changed, moved, removed or written without the key", async () => {
   await journal(async (one) => {
     for (const letter of "abcd") await one.record({ what: "erased", tag: tag(letter), erasure: ERASURE }, 100);
   });
@@ -123,7 +123,7 @@ it("notices a line that was changed, moved, taken out or written by somebody els
   expect((await readJournals([file], from(0))).erasures.size).toBe(4);
 });
 
-it("notices a run that was taken out, and a file that does not reach as far as a backup knew", async () => {
+it("detects a removed run, and a file shorter than a backup knew", async () => {
   for (const letter of "abc") {
     await journal((one) => one.record({ what: "erased", tag: tag(letter), erasure: ERASURE }, 100));
   }
@@ -146,7 +146,7 @@ it("notices a run that was taken out, and a file that does not reach as far as a
   }
 });
 
-it("begins a file only where it may, and continues none that somebody else wrote", async () => {
+it("begins a file only where allowed, and does not continue a file written without the key", async () => {
   const nobodyMay = async () => false;
   await expect(new ErasureJournal(file, key).start(nobodyMay)).rejects.toMatchObject({ code: "JOURNAL_MISSING" });
   expect(existsSync(file)).toBe(false);
@@ -160,7 +160,7 @@ it("begins a file only where it may, and continues none that somebody else wrote
   await expect(new ErasureJournal(file, key).start(nobodyMay)).rejects.toMatchObject({ code: "JOURNAL_MISSING" });
 });
 
-it("gives back legal holds with their terms, and how far the audit log must reach", async () => {
+it("returns legal holds with their terms, and the heads the audit log must contain", async () => {
   const hold = { until: 900, ref: "court:1", devices: [device("d")] };
   const [first, second, third] = [5, 6, 7].map((next) => ({ next, hash: String(next).repeat(43) })) as [
     AuditHead,
@@ -182,7 +182,7 @@ it("gives back legal holds with their terms, and how far the audit log must reac
   expect((await readJournals([file], from(1_000))).audited).toEqual([third]);
 });
 
-it("goes on after a crash in the middle of a line, and says that there was one", async () => {
+it("continues after a crash in the middle of a line, and reports it", async () => {
   await journal((one) => one.record({ what: "erased", tag: tag("a"), erasure: ERASURE }, 100));
   appendFileSync(file, lines().at(-1)?.slice(0, 40) ?? "");
   await journal((one) => one.record({ what: "erased", tag: tag("b"), erasure: ERASURE }, 200));
@@ -190,7 +190,7 @@ it("goes on after a crash in the middle of a line, and says that there was one",
   expect([[...erasures.keys()], torn]).toEqual([[tag("a"), tag("b")], 1]);
 });
 
-it("can be closed and opened again, and after a write that failed counts from the beginning", async () => {
+it("can be closed and reopened, and starts a new run after a failed write", async () => {
   await journal((one) => one.record({ what: "narrowed", tag: tag("n"), fence: 1 }));
   const again = new ErasureJournal(file, key);
   await again.start(mayBegin);
@@ -205,7 +205,7 @@ it("can be closed and opened again, and after a write that failed counts from th
   expect(narrowed.get(tag("n"))?.map(({ fence }) => fence)).toEqual([1, 3, 4]);
 });
 
-it("shares a file between processes that write at the same time", async () => {
+it("shares a file between processes that write concurrently", async () => {
   const journals = Array.from({ length: 3 }, () => new ErasureJournal(file, key));
   for (const one of journals) await one.start(mayBegin);
   const recorded = journals.flatMap((one) =>
@@ -216,7 +216,7 @@ it("shares a file between processes that write at the same time", async () => {
   expect((await readJournals([file], from(0))).narrowed.get(tag("n"))).toHaveLength(150);
 });
 
-it("refuses a file that others can read, a place it can't write, and an entry while it is closed", async () => {
+it("refuses a file readable by others, a path it cannot write, and an entry while it is closed", async () => {
   await journal(async () => {});
   chmodSync(file, 0o644);
   await expect(new ErasureJournal(file, key).start(mayBegin)).rejects.toMatchObject({

@@ -1,11 +1,10 @@
 /**
- * What a restored backup must not bring back: every erasure, every change after which less was allowed,
- * every legal hold, every replaced token and every published policy, as lines of a file that is on disk
- * before any of them is answered. It lies outside Redis and outside the backups, and names nobody.
+ * What a restored backup must not bring back: every erasure, every change that reduced what is allowed, every legal
+ * hold, every replaced token and every published policy. Each is a line in a file, synced to disk before the change is
+ * confirmed. The file lies outside Redis and the backups, and contains no personal data.
  *
- * Each process writes a run of its own: numbered lines with a MAC each, the first of which names the line
- * before it. So several processes can share a file, and a line or a run that was changed, moved or taken out
- * of the middle is noticed.
+ * Each process writes a run of its own: numbered lines with a MAC each; the first names the line before it. So several
+ * processes can share a file, and a line or run that was changed, moved or removed from the middle is detected.
  */
 import { randomBytes } from "node:crypto";
 import { constants } from "node:fs";
@@ -47,8 +46,8 @@ export class ErasureJournal {
   }
 
   /**
-   * `mayBegin` is asked when there is no journal to continue: a new one knows nothing of what went before.
-   * Throws JOURNAL_UNWRITABLE, JOURNAL_MISSING, JOURNAL_INVALID: altered, and what `mayBegin` throws.
+   * `mayBegin` is called when there is no journal to continue: a new one knows nothing of the past. Throws
+   * JOURNAL_UNWRITABLE, JOURNAL_MISSING, JOURNAL_INVALID (altered), and what `mayBegin` throws.
    */
   async start(mayBegin: () => Promise<boolean>): Promise<void> {
     if (this.#handle !== undefined) return;
@@ -70,11 +69,11 @@ export class ErasureJournal {
   }
 
   /**
-   * Resolves once the entry is on disk. Entries that arrive meanwhile share the next write.
-   * Throws JOURNAL_UNWRITABLE: then whatever it was about must not be answered as done.
+   * Resolves once the entry is on disk. Entries that arrive meanwhile share the next write. Throws JOURNAL_UNWRITABLE:
+   * then the change must not be confirmed.
    */
   async record(entry: Recorded, at = Date.now()): Promise<void> {
-    // Read back a MAC is made of what the schema gives out, so it is made of that here as well.
+    // When read back, the MAC is computed over the output of the schema, so it is computed over that here as well.
     await this.#append(journalEntry.parse(entry), at);
   }
 
@@ -109,7 +108,7 @@ export class ErasureJournal {
   }
 
   async #write(): Promise<void> {
-    // Whoever called must be able to note that this runs before it can have ended.
+    // The caller must be able to note that this is running before it can have ended.
     await Promise.resolve();
     while (this.#waiting.length > 0) {
       const batch = this.#waiting;
@@ -119,7 +118,7 @@ export class ErasureJournal {
         for (const { done } of batch) done();
       } catch (cause) {
         const error = new GatewayError("JOURNAL_UNWRITABLE", codeOf(cause));
-        // How much of it is there nobody knows: what follows counts from the beginning, on a line of its own.
+        // It is unknown how much was written: what follows starts a new run, on a line of its own.
         this.#beginRun();
         for (const { failed } of batch) failed(error);
       }
@@ -131,7 +130,7 @@ export class ErasureJournal {
     const handle = this.#handle;
     if (handle === undefined) throw new GatewayError("JOURNAL_UNWRITABLE", "not-open");
     let entries: readonly Pick<Waiting, "entry" | "at">[] = batch;
-    // Another process that shares the file may have died in the middle of a line, or found the disk full there.
+    // Another process that shares the file may have died in the middle of a line, or found the disk full.
     await endTornLine(handle);
     if (this.#number === 0) {
       const last = await lastLineOf(handle);
@@ -161,7 +160,7 @@ function newRun(): string {
   return randomBytes(8).toString("hex");
 }
 
-/** A line cut short by a crash was never acknowledged: it is ended, so that what follows stands on its own. */
+/** A line cut short by a crash was never confirmed: a line end is added, so that the next line stands alone. */
 async function endTornLine(handle: FileHandle): Promise<void> {
   const { size } = await handle.stat();
   if (size === 0) return;
@@ -170,7 +169,7 @@ async function endTornLine(handle: FileHandle): Promise<void> {
   if (last.toString() !== "\n") await handle.write("\n");
 }
 
-/** In one call: what another process writes must not come to stand in the middle of a line that is said to be on disk. */
+/** In one call: another process's line must not land in the middle of a line that was confirmed. */
 async function writeWhole(handle: FileHandle, text: string): Promise<void> {
   const bytes = Buffer.from(text);
   const { bytesWritten } = await handle.write(bytes);
@@ -186,7 +185,7 @@ async function syncFolder(folder: string): Promise<void> {
   }
 }
 
-/** File-system errors quote the path; their code says enough. */
+/** File-system errors quote the path; their code is enough. */
 function codeOf(error: unknown): string {
   if (error instanceof GatewayError) return error.message.replace(/^[A-Z_]+: /, "");
   return (error as NodeJS.ErrnoException).code ?? "unknown";

@@ -1,17 +1,17 @@
-/** The heads of the audit log that were noted in the journal, and that the log must contain today. */
+/** Heads of the audit log that were recorded in the journal and that the log must contain today. */
 import type { AuditHead } from "../../model/audit.ts";
 
-/** Years of them; beyond, the oldest are let go. */
+/** Years of heads; beyond this the oldest are dropped. */
 const MAX_HEADS = 200_000;
 
 export class NotedHeads {
   #heads: { readonly at: number; readonly head: AuditHead }[] = [];
   #restoredAt = Number.NEGATIVE_INFINITY;
 
-  /** In the order of a file; files may follow one another in any order. */
+  /** In the order within a file; files may follow in any order. */
   add({ what, next, hash }: { readonly what: "audited" | "restored" | "repaired" } & AuditHead, at: number): void {
     if (what !== "audited" && at >= this.#restoredAt) {
-      // What was lost with Redis nobody can be asked for; the log itself says that it was.
+      // What was lost with Redis cannot be required; the log itself reports that loss.
       this.#restoredAt = at;
       this.#heads = this.#heads.filter((one) => one.at > at);
     }

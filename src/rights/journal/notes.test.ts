@@ -1,4 +1,6 @@
-/** Each act becomes the line that a restore takes it back by, and nothing follows a line that could not be written. */
+/**
+ * Each act becomes the line by which a restore undoes it, and nothing happens after a line that could not be written.
+ */
 import { expect, test } from "vitest";
 import type { DeviceKey, SubjectTag } from "../../model/ids.ts";
 import type { Recorded } from "./journal.ts";
@@ -19,7 +21,7 @@ const after = async (...acts: (() => Promise<unknown>)[]) => {
   return [...done];
 };
 
-test("a hold without terms is its end", async () => {
+test("a hold without terms is recorded as its release", async () => {
   const hold = { ref: "r", until: 1 };
   const lines = await after(
     () => notes.holding(tag, "r", hold),
@@ -31,7 +33,7 @@ test("a hold without terms is its end", async () => {
   ]);
 });
 
-test("archives are searched for a key only once it is destroyed, and not before that is noted", async () => {
+test("archives are searched for a key only after its destruction was recorded", async () => {
   expect(await after(() => notes.erasure(tag, "e", "asked"))).toEqual([{ what: "erasure-asked", tag, erasure: "e" }]);
   const lines = await after(() => notes.erasure(tag, "e", "destroyed"));
   expect(lines).toEqual([{ what: "erased", tag, erasure: "e" }, ["marked", tag]]);
@@ -41,7 +43,7 @@ test("archives are searched for a key only once it is destroyed, and not before 
   expect(done).toHaveLength(2);
 });
 
-test("a token that ended is noted as one that nobody has", async () => {
+test("a revoked token is recorded as a token that no device has", async () => {
   const [first, second] = await after(
     () => notes.tokenEnded(device, 3),
     () => notes.tokenEnded(device, 4),
@@ -50,7 +52,7 @@ test("a token that ended is noted as one that nobody has", async () => {
   expect((first as { mac: string }).mac).not.toBe((second as { mac: string }).mac);
 });
 
-test("a policy that was refused is not published", async () => {
+test("a policy that was rejected is not published", async () => {
   const refused = { refused: "policy-invalid" } as never;
   expect(await after(() => notes.published(refused))).toEqual([]);
   const published = { version: 4 } as never;

@@ -1,4 +1,4 @@
-/** What must not be answered before it is in the journal, each as the line it makes. All of them throw JOURNAL_UNWRITABLE. */
+/** Everything that must be in the journal before it is confirmed, each with its line. All throw JOURNAL_UNWRITABLE. */
 import { randomBytes } from "node:crypto";
 import type { AuditHead } from "../../model/audit.ts";
 import type { LegalHold, PartyStatement } from "../../model/consent-record.ts";
@@ -8,7 +8,7 @@ import type { ErasureJournal } from "./journal.ts";
 
 export type JournalNotes = ReturnType<typeof journalNotes>;
 
-/** `destroyed`: the key of a subject is gone, and must be found in no archive. */
+/** `destroyed`: a subject's key is gone and must be removed from every archive. */
 export function journalNotes(
   file: Pick<ErasureJournal, "record">,
   destroyed: { mark(tag: SubjectTag): Promise<unknown> },
@@ -25,7 +25,7 @@ export function journalNotes(
     },
     tokenIssued: (device: DeviceKey, mac: string, number: number) =>
       file.record({ what: "token-issued", device, mac, number }),
-    // As one that nobody was given: what a backup holds is another one, and is not restored.
+    // Recorded as a token that was given to no device: the one in a backup differs and is not restored.
     tokenEnded: (device: DeviceKey, number: number) =>
       file.record({ what: "token-issued", device, mac: randomBytes(32).toString("base64url"), number }),
     audited: (head: AuditHead) => file.record({ what: "audited", ...head }),

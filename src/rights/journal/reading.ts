@@ -1,4 +1,4 @@
-/** Reads erasure journals back for a restore. Whatever does not verify stops it: a gap may hide an erasure. */
+/** Reads erasure journals for a restore. Any line that does not verify stops it: a gap may hide an erasure. */
 import { open, stat } from "node:fs/promises";
 import type { AuditHead } from "../../model/audit.ts";
 import type { LegalHold, PartyStatement } from "../../model/consent-record.ts";
@@ -35,14 +35,14 @@ export interface JournalParty {
 export interface JournalToken {
   readonly at: number;
   readonly mac: string;
-  /** 0 in lines of before there were numbers. */
+  /** 0 in older lines without numbers. */
   readonly number: number;
 }
 
-/** What happened at or after a moment. */
+/** What happened at or after a given time. */
 export interface JournalReading {
   readonly entries: number;
-  /** Lines a crash cut short; nobody was told that they counted. */
+  /** Lines cut short by a crash; they were never confirmed. */
   readonly torn: number;
   /** By subject and id. */
   readonly erasures: ReadonlyMap<SubjectTag, ReadonlyMap<string, JournalErasure>>;
@@ -53,21 +53,21 @@ export interface JournalReading {
   readonly tokens: ReadonlyMap<DeviceKey, JournalToken>;
   /** Highest policy version published; 0 for none. */
   readonly policyVersion: number;
-  /** What the audit log must contain, whenever it was noted. */
+  /** What the audit log must contain, whenever it was recorded. */
   readonly audited: readonly AuditHead[];
-  /** When a restore ended last, Unix ms; 0 for never. */
+  /** End of the last restore, Unix ms; 0 for never. */
   readonly restoredAt: number;
 }
 
 export interface JournalQuestion {
   readonly key: Buffer;
-  /** Unix ms; what happened before is verified and left out. */
+  /** Unix ms; earlier lines are verified but left out. */
   readonly sinceMs: number;
-  /** Lines that must be there: how far the journals had got when a backup was taken. */
+  /** Lines that must be present: the journal heads when a backup was taken. */
   readonly anchors: readonly JournalHead[];
 }
 
-/** Some thousand lines: what was lost of more than that the heads of the audit log tell. */
+/** Some thousand lines; a loss of more than that shows in the heads of the audit log. */
 const END_BYTES = 1 << 20;
 
 interface Gathered {
@@ -84,8 +84,8 @@ interface Gathered {
 }
 
 /**
- * Throws JOURNAL_INVALID: missing (a file that is not there), altered (a line that does not verify), gap (a
- * line is not where it was, or what stood before it is gone), cut (what a backup knew of is not there).
+ * Throws JOURNAL_INVALID: missing (no such file), altered (a line does not verify), gap (a line is out of place, or its
+ * predecessor is gone), cut (what a backup knew is not there).
  */
 export async function readJournals(
   files: readonly string[],
@@ -102,15 +102,15 @@ export async function readJournals(
       take(found, entry, at, sinceMs);
     }
   }
-  // A number in a run stands for one line only: nobody else can make its MAC.
+  // A number in a run stands for one line only: no one without the key can make its MAC.
   if (anchors.some(([run, number]) => (runs.get(run) ?? 0) <= number)) throw new GatewayError("JOURNAL_INVALID", "cut");
   return { ...found, audited: found.heads.all };
 }
 
 /**
- * The end of a journal, and of that what came after the last restore: what Redis must know by now. That nothing was
- * taken out of it a restore makes sure of; here a line that does not verify says nothing, and is counted. Nothing when
- * there is no such file.
+ * Reads the end of a journal, and of it only what came after the last restore: what Redis must know now. A restore
+ * checks that nothing is missing; here a line that does not verify is counted and ignored. Empty when there is no such
+ * file.
  */
 export async function readJournalEnd(
   file: string,
@@ -131,7 +131,7 @@ export async function readJournalEnd(
   return { ...found, audited: found.heads.all, altered };
 }
 
-/** How far a journal has got that no process of ours is writing; `undefined` when there is none. Throws JOURNAL_INVALID. */
+/** The head of a journal that no process is writing; `undefined` when there is none. Throws JOURNAL_INVALID. */
 export async function journalHeadOf(file: string, lookupKey: Buffer): Promise<JournalHead | undefined> {
   const handle = await open(file, "r").catch(() => undefined);
   if (handle === undefined) return undefined;
@@ -147,9 +147,9 @@ export async function journalHeadOf(file: string, lookupKey: Buffer): Promise<Jo
 
 interface LinePorts {
   readonly torn: () => void;
-  /** A line that does not verify. */
+  /** Called for a line that does not verify. */
   readonly altered: () => void;
-  /** A byte from which on the file is read; the line it lies in is left out. */
+  /** Byte from which the file is read; the line it falls into is left out. */
   readonly start?: number;
 }
 
@@ -169,7 +169,7 @@ async function* linesOf(file: string, key: Buffer, ports: LinePorts): AsyncGener
       beheaded = false;
       if (cut) continue;
       const stretch = readStretch(text);
-      // That no line was lost in one that was cut short the numbers of those around it tell, see `follow`.
+      // That an incomplete line hides no other is checked by the numbers around it, see `follow`.
       if (stretch?.torn) torn();
       const line = stretch?.line;
       if (stretch === undefined || (line !== undefined && !isAuthentic(line, key))) altered();
@@ -180,7 +180,7 @@ async function* linesOf(file: string, key: Buffer, ports: LinePorts): AsyncGener
   }
 }
 
-/** Each line follows the one before it in its run, and each run a line that stands before it in the file. */
+/** Each line follows the previous one of its run, and each run follows a line before it in the file. */
 function follow([run, number, , entry]: JournalLine, runs: Map<string, number>, first: boolean): void {
   const opens = entry.what === "opened";
   let joined = opens === (number === 0) && number === (runs.get(run) ?? 0);
@@ -207,7 +207,7 @@ function nothing(): Gathered {
   };
 }
 
-/** Heads whenever they were noted, everything else from a moment on. */
+/** Heads of any time, everything else from a given time on. */
 function take(found: Gathered, entry: JournalEntry, at: number, sinceMs: number): void {
   if (entry.what !== "audited" && entry.what !== "restored" && entry.what !== "repaired") {
     if (at >= sinceMs) gather(found, entry, at);
@@ -245,7 +245,7 @@ function gather(found: Gathered, entry: Exclude<JournalEntry, HeadEntry>, at: nu
     case "token-issued": {
       const { device, mac, number = 0 } = entry;
       const known = found.tokens.get(device);
-      // Of several journals the lines come in any order.
+      // With several journals the lines come in any order.
       if (known === undefined || number > known.number || (number === known.number && at >= known.at))
         found.tokens.set(device, { at, mac, number });
       break;

@@ -1,6 +1,6 @@
 /**
- * The public keys that receipts were ever signed with: a new `receipt.key` leaves the receipts of before to be
- * verified. They lie in Redis under a MAC each, so that whoever can write there cannot add one of their own.
+ * All public keys that ever signed receipts: after a change of `receipt.key` earlier receipts can still be verified.
+ * Each is stored in Redis with a MAC, so that write access to Redis is not enough to add a key.
  */
 import { createHmac, hkdfSync, timingSafeEqual } from "node:crypto";
 import type { Redis } from "ioredis";
@@ -27,14 +27,14 @@ export class ReceiptKeys {
     this.#present = present;
   }
 
-  /** Before anything is signed with the present one. Throws REDIS_UNAVAILABLE. */
+  /** Call before anything is signed with the current key. Throws REDIS_UNAVAILABLE. */
   async start(): Promise<void> {
     const { x } = this.#present.jwk;
     const mac = this.#mac(x).toString("base64url");
     await orRedisUnavailable(() => this.#redis.hset(this.#keyspace.receiptKeys, x, mac));
   }
 
-  /** The present one first; one that no gateway of these keys put there is left out. Throws REDIS_UNAVAILABLE. */
+  /** The current key first; a key without a valid MAC is left out. Throws REDIS_UNAVAILABLE. */
   async all(): Promise<[ReceiptKey, ...ReceiptKey[]]> {
     const known = await orRedisUnavailable(() => this.#redis.hgetall(this.#keyspace.receiptKeys));
     const former = Object.entries(known).filter(([x, mac]) => x !== this.#present.jwk.x && this.#isOurs(x, mac));

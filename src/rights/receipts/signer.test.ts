@@ -24,7 +24,7 @@ const { pem } = signer.publicKey;
 describe("a signed receipt", () => {
   const signed = signer.sign(RECEIPT);
 
-  test("verifies with its key, however its JSON is written down", () => {
+  test("verifies with its key in any JSON formatting", () => {
     expect(verifyReceipt(signed, pem)).toEqual({ valid: true, receipt: RECEIPT, kid: signer.publicKey.kid });
     const shuffled = { ...Object.fromEntries(Object.entries(RECEIPT).reverse()) } as Receipt;
     const text = JSON.stringify(
@@ -70,7 +70,7 @@ describe("a signed receipt", () => {
     );
   });
 
-  test("does not verify after any edit of its text that changes what it says", () => {
+  test("does not verify after any edit of its text that changes its content", () => {
     const text = JSON.stringify(signed);
     fc.assert(
       fc.property(fc.nat(text.length - 1), fc.constantFrom("0", "1", "A", "b", "_", "}", " "), (at, insert) => {
@@ -96,7 +96,7 @@ test.each([null, 1, "x", [], {}, { receipt: RECEIPT }, { ...signer.sign(RECEIPT)
   },
 );
 
-test("a header that names another algorithm is refused before anything is computed", () => {
+test("a header with another algorithm is rejected before any computation", () => {
   const forged = Buffer.from(
     JSON.stringify({ alg: "none", kid: signer.publicKey.kid, typ: "consentry-erasure-receipt+json" }),
   );
@@ -104,11 +104,11 @@ test("a header that names another algorithm is refused before anything is comput
   expect(verifyReceipt(signed, pem)).toEqual({ valid: false, reason: "not-a-receipt" });
 });
 
-test("a public key is known again by its coordinate alone", () => {
+test("a public key can be rebuilt from its coordinate alone", () => {
   expect(publicKeyFrom(signer.publicKey.jwk.x)).toEqual(signer.publicKey);
 });
 
-test("two receipts of one erasure are told apart by their hashes", () => {
+test("two receipts of one erasure have different hashes", () => {
   expect(receiptHash(RECEIPT)).toMatch(/^[A-Za-z0-9_-]{43}$/);
   expect(receiptHash({ ...RECEIPT, completedAt: 1 })).not.toBe(receiptHash(RECEIPT));
 });
@@ -143,7 +143,7 @@ describe("the receipt for a consent", () => {
   });
   const signed = signer.signConsent(receipt);
 
-  test("verifies as what it is, and not as the receipt of an erasure", () => {
+  test("verifies as a consent receipt, not as an erasure receipt", () => {
     const text = JSON.stringify(signed);
     expect(verifyConsentReceipt(JSON.parse(text), pem)).toEqual({ valid: true, receipt, kid: signer.publicKey.kid });
     expect(verifyReceipt(signed, pem)).toEqual({ valid: false, reason: "not-a-receipt" });

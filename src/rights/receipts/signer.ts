@@ -1,6 +1,6 @@
 /**
- * Signs and verifies receipts: Ed25519 over the canonical JSON of what the receipt says, in the form of a
- * flattened JSON Web Signature with detached payload (RFC 7515, appendix F; RFC 8037).
+ * Signs and verifies receipts: Ed25519 (RFC 8032) over the receipt's canonical JSON, as a flattened JSON Web Signature
+ * with detached payload (RFC 7515, appendix F; RFC 8037).
  */
 import { createHash, createPrivateKey, createPublicKey, type KeyObject, sign, verify } from "node:crypto";
 import type { z } from "zod";
@@ -9,7 +9,7 @@ import { type Receipt, type ReceiptKey, type SignedReceipt, signedReceipt } from
 
 const ERASURE = "consentry-erasure-receipt+json";
 const CONSENT = "consentry-consent-receipt+json";
-/** PKCS8 of an Ed25519 key is this and the 32 bytes of its seed (RFC 8410). */
+/** The PKCS#8 form of an Ed25519 key is this prefix plus its 32-byte seed (RFC 8410). */
 const PKCS8_PREFIX = Buffer.from("302e020100300506032b657004220420", "hex");
 
 export class ReceiptSigner {
@@ -42,12 +42,15 @@ export type Verification<T = Receipt> =
   | { readonly valid: true; readonly receipt: T; readonly kid: string }
   | { readonly valid: false; readonly reason: "not-a-receipt" | "another-key" | "altered" };
 
-/** Whether exactly this receipt was signed with one of these public keys (PEM): the one it names. Throws on what is no key. */
+/**
+ * Whether exactly this receipt was signed with the one of these public keys (PEM) that it names. Throws for an invalid
+ * key.
+ */
 export function verifyReceipt(json: unknown, ...pems: readonly string[]): Verification {
   return verified(json, pems, ERASURE, signedReceipt);
 }
 
-/** The same for the receipt of a consent. */
+/** The same for a consent receipt. */
 export function verifyConsentReceipt(json: unknown, ...pems: readonly string[]): Verification<ConsentReceipt> {
   return verified(json, pems, CONSENT, signedConsentReceipt);
 }
@@ -72,7 +75,7 @@ function verified<T extends object>(
   return { valid: true, receipt: parsed.data.receipt, kid };
 }
 
-/** What the next receipt of the same erasure names as the one before; base64url. */
+/** The hash that the next receipt of the same erasure contains; base64url. */
 export function receiptHash(receipt: Receipt): string {
   return createHash("sha256").update(canonical(receipt)).digest("base64url");
 }
@@ -100,7 +103,7 @@ export function publicKeyFrom(x: string): ReceiptKey {
 
 function describe(key: KeyObject): ReceiptKey {
   const x = String(key.export({ format: "jwk" }).x);
-  // RFC 7638, with the members in the order it asks for.
+  // RFC 7638, section 3: members in lexicographic order.
   const thumbprint = createHash("sha256").update(`{"crv":"Ed25519","kty":"OKP","x":"${x}"}`).digest("base64url");
   return {
     kid: thumbprint,
@@ -110,7 +113,7 @@ function describe(key: KeyObject): ReceiptKey {
   };
 }
 
-/** JSON with sorted keys and without undefined members: one text for one receipt. */
+/** JSON with sorted keys and without undefined members: equal receipts give equal text. */
 function canonical(value: unknown): string {
   if (Array.isArray(value)) return `[${value.map(canonical).join(",")}]`;
   if (typeof value !== "object" || value === null) return JSON.stringify(value);

@@ -1,9 +1,9 @@
-/** Which audit log is left after a restore: the one that is there, where it goes on from the restored one. */
+/** Which audit log remains after a restore: the existing one, if it continues the restored one. */
 import type { Redis } from "ioredis";
 import type { Keyspace } from "../../platform/keyspace.ts";
 import { hashLine, openSeal } from "../audit/chain.ts";
 
-/** Whether the log in place holds everything that the one under the waiting seal does. */
+/** Whether the existing log contains everything that the staged log contains. */
 export async function auditSurvives(
   redis: Redis,
   keyspace: Keyspace,
@@ -14,7 +14,7 @@ export async function auditSurvives(
   const [here, waiting] = seals.map((text) => (text === null ? undefined : openSeal(text, auditKeys)));
   if (here === undefined || waiting === undefined) return here !== undefined;
   if (waiting.next > here.next) return false;
-  // Trimmed since: its seal alone tells what came before, and nobody else can make one.
+  // Trimmed since: only its seal shows what came before, and the seal cannot be forged without the key.
   if (waiting.next <= here.first) return waiting.next < here.first || waiting.head === here.base;
   const line = await redis.lindex(keyspace.auditLines, waiting.next - 1 - here.first);
   return line !== null && hashLine(line) === waiting.head;

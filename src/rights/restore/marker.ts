@@ -1,6 +1,6 @@
 /**
- * The sign in Redis that a restore is under way. While it stands no gateway starts; from the moment the
- * restored values begin to take their places it stays until they all have, crash or not.
+ * The marker in Redis that a restore is running. While it exists no gateway starts. Once restored values begin to
+ * replace the old ones it stays until all have, even after a crash.
  */
 import { randomBytes } from "node:crypto";
 import type { Redis } from "ioredis";
@@ -11,15 +11,15 @@ import { type RedisScript, runScript } from "../../platform/redis-script.ts";
 
 const GOOD_FOR_MS = 15_000;
 const RENEW_MS = 3_000;
-/** What a write that was let through just before the end may still take. */
+/** How long a write may take that was allowed just before the end. */
 const MARGIN_MS = 5_000;
 
 const RAISE: RedisScript = {
   name: "consentryRaiseRestore",
   lua: `--[[
-  Begins or goes on with a restore, unless a gateway works here or another restore is under way.
-  KEYS[1] sorted set of gateways   KEYS[2] restore under way   KEYS[3] restores ended
-  ARGV[1] id   ARGV[2] ms the sign is good for   ARGV[3] stage that begins, "" for none
+  Begins or continues a restore, unless a gateway is running or another restore is in progress.
+  KEYS[1] sorted set of gateways   KEYS[2] running restore   KEYS[3] restores ended
+  ARGV[1] id   ARGV[2] ms for which the marker is valid   ARGV[3] stage that begins, "" for none
   Reply: { "ok", stage before }, { "gateway-running" }, { "restore-running" }, or { "lost" } when another restore took over
 ]]
 local time = redis.call("TIME")
@@ -45,8 +45,8 @@ return { "ok", tostring(before) }`,
 const LOWER: RedisScript = {
   name: "consentryLowerRestore",
   lua: `--[[
-  Ends a restore; one that was broken off while values took their places stays.
-  KEYS[1] restore under way   KEYS[2] restores ended
+  Ends a restore; the marker of one that was interrupted while values moved into place is kept.
+  KEYS[1] running restore   KEYS[2] restores ended
   ARGV[1] id   ARGV[2] "1" when it is complete
   Reply: 1
 ]]
@@ -66,7 +66,10 @@ end
 return 1`,
 };
 
-/** `removing`: what was there goes. `taking`: what waits takes its place, and nothing may be removed any more. */
+/**
+ * `removing`: the old values are deleted. `taking`: staged values are renamed into place, and nothing may be removed
+ * any more.
+ */
 const STAGES = { staging: 0, removing: 1, taking: 2 } as const;
 export type Stage = keyof typeof STAGES;
 
@@ -76,7 +79,7 @@ export class RestoreMarker {
   readonly #id = randomBytes(8).toString("hex");
   #timer: NodeJS.Timeout | undefined;
   #lost: GatewayError | undefined;
-  /** By the clock of this process: after it stood still another restore may have begun. */
+  /** By the clock of this process: after a pause another restore may have begun. */
   #goodUntil = Number.NEGATIVE_INFINITY;
 
   constructor(redis: Redis, keyspace: Keyspace) {
@@ -84,12 +87,14 @@ export class RestoreMarker {
     this.#keyspace = keyspace;
   }
 
-  /** The stage at which a restore before was broken off. Throws RESTORE_REFUSED: gateway-running, restore-running. */
+  /**
+   * The stage at which an earlier restore was interrupted. Throws RESTORE_REFUSED: gateway-running, restore-running.
+   */
   async raise(): Promise<Stage> {
     const before = await this.#raise("");
     this.#timer = setInterval(() => {
       this.#raise("").catch((error: unknown) => {
-        // An outage passes or ends the restore by itself; that somebody else took over must end it here.
+        // An outage passes, or ends the restore by itself; a takeover by another restore must end it here.
         if (error instanceof GatewayError && error.code === "RESTORE_REFUSED") this.#lost = error;
       });
     }, RENEW_MS);
@@ -97,19 +102,19 @@ export class RestoreMarker {
     return before;
   }
 
-  /** From `removing` on nothing is served until `staging` begins again or `lower(true)`. */
+  /** From `removing` on nothing is served until `staging` begins again or `lower(true)` is called. */
   async begin(stage: Stage): Promise<void> {
     this.held();
     await this.#raise(STAGES[stage]);
   }
 
-  /** Throws when the sign is not ours any more. */
+  /** Throws when the marker is no longer held by this restore. */
   held(): void {
     if (this.#lost !== undefined) throw this.#lost;
     if (performance.now() > this.#goodUntil) throw new GatewayError("RESTORE_REFUSED", "lost");
   }
 
-  /** Whether what waits is still ours to remove. */
+  /** Whether the staged values still belong to this restore and may be removed. */
   get ours(): boolean {
     return this.#lost === undefined && performance.now() <= this.#goodUntil;
   }
@@ -122,7 +127,7 @@ export class RestoreMarker {
 
   async #raise(stage: number | ""): Promise<Stage> {
     const names = [this.#keyspace.gateways, this.#keyspace.restoring, this.#keyspace.restores];
-    // Counted from before the question, so the end can only be early.
+    // Counted from before the request, so it can only end too early.
     const goodUntil = performance.now() + GOOD_FOR_MS - MARGIN_MS;
     const reply = await orRedisUnavailable(() => runScript(this.#redis, RAISE, names, [this.#id, GOOD_FOR_MS, stage]));
     const [state, before] = reply as string[];

@@ -1,4 +1,4 @@
-/** What happened since a backup, asked for each subject and device as it is restored. */
+/** What happened since a backup, queried for each subject and device during the restore. */
 import type { Redis } from "ioredis";
 import { z } from "zod";
 import type { AuditHead } from "../../model/audit.ts";
@@ -9,7 +9,7 @@ import { storedPages } from "../../platform/redis-values.ts";
 import type { SubjectLine } from "../backup/archive.ts";
 import type { JournalErasure, JournalHold, JournalReading, JournalToken } from "../journal/reading.ts";
 
-/** A change of fence from before the snapshot of a subject can only be taken for a later one within this. */
+/** Within this margin a fence change from before a subject's snapshot may be taken for a later one. */
 const CLOCK_MARGIN_MS = 5 * 60_000;
 
 const tombstone = z.object({ erasure: z.uuid(), at: z.number(), completedAt: z.number().optional() });
@@ -20,8 +20,8 @@ export class Replay {
   readonly #erasures = new Map<SubjectTag, Map<string, JournalErasure>>();
 
   /**
-   * Without a journal everybody is taken to have withdrawn. `everything`: whatever the journal says counts, whenever the
-   * subjects were read: of a Redis that lost some of it nobody knows since when.
+   * Without a journal all subjects count as having withdrawn. `everything`: all journal lines count, whenever the
+   * subjects were read: it is unknown since when a Redis lost data.
    */
   constructor(journal: JournalReading | undefined, everything = false) {
     this.#journal = journal;
@@ -29,7 +29,7 @@ export class Replay {
     for (const [tag, ofSubject] of journal?.erasures ?? []) this.#erasures.set(tag, new Map(ofSubject));
   }
 
-  /** Erasures that the installation about to be replaced knows of. */
+  /** Erasures known to the installation that is about to be replaced. */
   async addTombstones(redis: Redis, keyspace: Keyspace): Promise<void> {
     for await (const { items } of storedPages(redis, keyspace.tombstones)) {
       for (let index = 0; index + 1 < items.length; index += 2) {
@@ -48,20 +48,20 @@ export class Replay {
     return [...(this.#erasures.get(tag) ?? [])].map(([id, erasure]) => ({ id, ...erasure }));
   }
 
-  /** Whether the subject allowed less at some moment after it was read for the backup. */
+  /** Whether the subject allowed less at any time after it was read for the backup. */
   narrowedSince({ tag, at, fields }: Pick<SubjectLine, "tag" | "at" | "fields">): boolean {
     if (this.#journal === undefined) return true;
     // A fence that is no number is below every other.
     return !(this.fenceSince({ tag, at, fields }) <= Number(fields.fence));
   }
 
-  /** The highest fence that was noted after the subject was read for the backup. */
+  /** The highest fence recorded after the subject was read for the backup. */
   fenceSince({ tag, at }: Pick<SubjectLine, "tag" | "at" | "fields">): number {
     const entries = (this.#journal?.narrowed.get(tag) ?? []).filter((entry) => this.#counts(entry.at, at));
     return Math.max(0, ...entries.map(({ fence }) => fence));
   }
 
-  /** Legal holds as they stood last, of those that changed after the subject was read for the backup. */
+  /** Legal holds in their last state, if changed after the subject was read for the backup. */
   holdsSince({ tag, at }: Pick<SubjectLine, "tag" | "at">): JournalHold[] {
     const changes = (this.#journal?.holds.get(tag) ?? []).filter((change) => this.#counts(change.at, at));
     const latest = new Map<string, JournalHold>();
@@ -69,17 +69,17 @@ export class Replay {
     return [...latest.values()];
   }
 
-  /** Who the subject is as a party, when that was stated after it was read for the backup. */
+  /** The subject's party status, if stated after it was read for the backup. */
   partySince({ tag, at }: Pick<SubjectLine, "tag" | "at">): PartyStatement | undefined {
     return latestOf((this.#journal?.parties.get(tag) ?? []).filter((one) => this.#counts(one.at, at)))?.party;
   }
 
-  /** Of whom the journal says that they are minors. */
+  /** Subjects that are minors according to the journal. */
   *minors(): Generator<SubjectTag> {
     for (const [tag, parties] of this.#journal?.parties ?? []) if (latestOf(parties)?.party.minor) yield tag;
   }
 
-  /** The last token of a device that was noted. */
+  /** The last recorded token of a device. */
   tokenOf(device: DeviceKey): JournalToken | undefined {
     return this.#journal?.tokens.get(device);
   }
@@ -96,15 +96,15 @@ export class Replay {
     return this.#journal?.policyVersion ?? 0;
   }
 
-  /** False when a key of the subject that was read at `readAt` may be one that an erasure has destroyed since. */
+  /** False when a key of the subject read at `readAt` may have been destroyed by an erasure since. */
   keyMayLive(tag: SubjectTag, readAt: number): boolean {
-    // Of an erasure that the ledger does not know the key goes with the ledger.
+    // For an erasure that the ledger does not know, the key is removed together with the ledger.
     if (this.#everything) return true;
     return this.erasuresOf(tag).every(({ at, destroyed }) => !destroyed || at < readAt - CLOCK_MARGIN_MS);
   }
 }
 
-/** Of several journals the lines come in any order. */
+/** With several journals the lines come in any order. */
 function latestOf<T extends { readonly at: number }>(entries: readonly T[]): T | undefined {
   return entries.reduce<T | undefined>((latest, one) => (one.at >= (latest?.at ?? 0) ? one : latest), undefined);
 }

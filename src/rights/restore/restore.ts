@@ -1,7 +1,7 @@
 /**
- * Brings an installation back from its archives. Everything is read and verified before anything is
- * written, then waits beside its place, and takes it only when all of it is there. What was taken back,
- * erased or replaced since the backup is taken back, erased or replaced again before a gateway may start.
+ * Restores an installation from its archives. Everything is read and verified before anything is written; then it is
+ * staged, and replaces the old values only when all of it is there. Whatever was withdrawn, erased or replaced since
+ * the backup is withdrawn, erased or replaced again before a gateway may start.
  */
 import type { Redis } from "ioredis";
 import { GatewayError } from "../../model/errors.ts";
@@ -21,17 +21,17 @@ import { type RestorePorts, type RestoreSummary, RestoreWriter } from "./writer.
 export interface RestoreInput {
   /** Archive of records. */
   readonly records: string;
-  /** Archive of subject keys; without one nothing restored can be processed until it is consented to anew. */
+  /** Archive of subject keys; without it nothing restored can be processed before new consent. */
   readonly subjectKeys: string | undefined;
   /** Every journal of the installation; `lost`: all consent is withdrawn and no key restored. */
   readonly journals: readonly string[] | "lost";
   /** Whether an installation that is not empty may be replaced. */
   readonly replace: boolean;
-  /** Everything in the journals since the last restore counts, not only what happened after the backup was taken. */
+  /** Everything in the journals since the last restore counts, not only what happened after the backup. */
   readonly everything?: boolean;
 }
 
-/** Present and former keys: an archive is opened by the one that sealed it. */
+/** Current and former keys: an archive is opened by the key that sealed it. */
 export interface RestoreKeys {
   readonly lookup: Buffer;
   readonly backup: readonly Buffer[];
@@ -43,7 +43,7 @@ interface Opened {
   readonly subjectKeys: Opened["records"] | undefined;
 }
 
-/** What the journal holds of the day before the backup is read as well: clocks differ, and most of it is known to the ledger. */
+/** The journal is read from one day before the backup: clocks differ, and the ledger knows most of those lines. */
 const CLOCK_MARGIN_MS = 24 * 60 * 60_000;
 
 export class Restore {
@@ -62,8 +62,8 @@ export class Restore {
   }
 
   /**
-   * Reads and verifies everything, and says what a restore would do; writes nothing.
-   * What is damaged of one subject is counted and keeps nobody else. Throws ARCHIVE_INVALID, JOURNAL_INVALID.
+   * Reads and verifies everything and reports what a restore would do; writes nothing. Damage limited to one subject is
+   * counted and does not stop the others. Throws ARCHIVE_INVALID, JOURNAL_INVALID.
    */
   async check(input: RestoreInput): Promise<RestoreSummary> {
     const opened = await this.#open(input);
@@ -74,9 +74,9 @@ export class Restore {
   }
 
   /**
-   * Throws what `check` throws, and RESTORE_REFUSED: gateway-running, restore-running, not-empty. Up to the
-   * last step a failure leaves everything as it was; from there on what waits stays, no gateway starts, and
-   * the next restore begins with bringing this one to its end.
+   * Throws what `check` throws, and RESTORE_REFUSED: gateway-running, restore-running, not-empty. Before the last step
+   * a failure leaves everything unchanged. After that the staged values remain, no gateway starts, and the next restore
+   * first completes this one.
    */
   async run(input: RestoreInput): Promise<RestoreSummary> {
     await this.check(input);
@@ -103,7 +103,7 @@ export class Restore {
       complete = true;
       return { createdAt: opened.records.header.createdAt, ...writer.summary(), auditRepair };
     } catch (error) {
-      // Of a restore that was overtaken nothing waits any more; what does is another one's.
+      // If another restore took over, the staged values belong to that one.
       if (!waits && marker.ours) await this.#staging.clear().catch(() => undefined);
       throw error;
     } finally {
@@ -111,7 +111,7 @@ export class Restore {
     }
   }
 
-  /** From where it was broken off: once values have begun to take their places nothing is removed any more. */
+  /** Continues where it was interrupted: once values begin to move into place nothing is removed any more. */
   async #swap(marker: RestoreMarker, from: Stage): Promise<void> {
     const held = () => marker.held();
     if (from !== "taking") {
@@ -144,7 +144,7 @@ export class Restore {
     if (subjectKeys === undefined) return { records: opened, subjectKeys: undefined };
     if (journals === "lost") throw new GatewayError("RESTORE_REFUSED", "subject-keys-need-a-journal");
     const keysHeader = await ownArchive(subjectKeys, "subject-keys", installation);
-    // In an older archive there could be a key that was destroyed before the records were read.
+    // An older archive could contain a key that was destroyed before the records were read.
     if (keysHeader.createdAt < header.createdAt)
       throw new GatewayError("ARCHIVE_INVALID", "subject-keys-older-than-records");
     const key = keyOf(keysHeader, this.#keys.masters.map(subjectArchiveKey));

@@ -1,6 +1,6 @@
 /**
- * Where restored values wait until all of them are there. A waiting name lies in the same slot as the name
- * it will take, so that taking it is one RENAME.
+ * Staging area for restored values until all of them are there. A staged name lies in the same slot as its final name,
+ * so that one RENAME moves it into place.
  */
 import type { ChainableCommander, Redis } from "ioredis";
 import type { AuditRepair } from "../../model/audit.ts";
@@ -33,7 +33,7 @@ export class Staging {
     this.#prefix = prefix;
   }
 
-  /** Removes what an earlier restore left waiting. */
+  /** Removes what an earlier restore left staged. */
   async clear(): Promise<void> {
     for await (const names of this.#waiting()) await this.#redis.unlink(...names);
   }
@@ -44,8 +44,8 @@ export class Staging {
   }
 
   /**
-   * Puts what must survive a restore beside what comes with it. An audit log that goes on from the restored one stays;
-   * one that was restored and does not verify is repaired before it takes its place, and what was found is answered.
+   * Merges what must survive a restore with the restored values. An existing audit log that continues the restored one
+   * stays; a restored log that does not verify is repaired first, and the findings are returned.
    */
   async unite(auditKeys: readonly [Buffer, ...Buffer[]], now: () => number): Promise<AuditRepair | undefined> {
     const repair = await this.#uniteAudit(auditKeys, now);
@@ -69,7 +69,7 @@ export class Staging {
     return waiting.repair("operator");
   }
 
-  /** Everything goes that something waiting may replace. To be repeated after a crash, but not once `take` began. */
+  /** Removes everything that a staged value may replace. Repeat after a crash, but not once `take` began. */
   async removeOld(held: () => void): Promise<void> {
     for (const pattern of [`${this.#prefix}:{*}:*`, this.#keyspace.credential("*" as DeviceKey)]) {
       for await (const names of keysLike(this.#redis, pattern)) {
@@ -84,9 +84,9 @@ export class Staging {
     }
   }
 
-  /** Everything that waits takes its place. To be repeated after a crash. */
+  /** Moves every staged value into place. Repeat after a crash. */
   async take(held: () => void): Promise<void> {
-    // A scan may miss what is renamed while it runs; so it runs until there is nothing left to rename.
+    // SCAN may miss what is renamed while it runs; so repeat until there is nothing left to rename.
     for (let found = 1; found > 0; ) {
       found = 0;
       for await (const names of this.#waiting()) {
@@ -95,7 +95,7 @@ export class Staging {
         const pipeline: ChainableCommander = this.#redis.pipeline();
         for (const name of new Set(names)) pipeline.rename(name, finalName(name));
         for (const [error] of (await pipeline.exec()) ?? []) {
-          // A scan may name one twice; anything else would be met for ever.
+          // SCAN may return a name twice; any other error would recur forever.
           if (error !== null && !error.message.includes("no such key")) throw error;
         }
       }
@@ -105,7 +105,7 @@ export class Staging {
   async *#waiting(): AsyncGenerator<string[]> {
     for (const pattern of [`${this.#prefix}:*${SUFFIX}`, `{${this.#prefix}:*${SUFFIX}`]) {
       for await (const names of keysLike(this.#redis, pattern)) {
-        // The sign that a restore is under way has a name of the same form.
+        // The marker of a running restore has a name of the same form.
         const ours = names.filter((name) => name !== this.#keyspace.restoring);
         if (ours.length > 0) yield ours;
       }

@@ -1,6 +1,6 @@
 /**
- * Takes the lines of the archives one by one, replays what happened since, and writes what comes of it to
- * waiting names; or, without a Redis, only finds out whether all of it could be written.
+ * Takes the archive lines one by one, replays what happened since, and writes the result to staged names; without a
+ * Redis it only checks whether everything could be written.
  */
 import type { Redis } from "ioredis";
 import { type RebuiltSubject, rebuildSubject, type SavedSubject, type Since } from "../../consent/ledger/rebuild.ts";
@@ -39,19 +39,19 @@ export interface RestoreSummary {
   readonly erasing: number;
   /** Subjects under a legal hold that was placed or changed since. */
   readonly held: number;
-  /** Subjects whose consent is withdrawn for what happened since, or for want of a key. */
+  /** Subjects whose consent is withdrawn because of what happened since, or because their key is missing. */
   readonly withdrawn: number;
   /** Devices that need a new token, because theirs was replaced since. */
   readonly tokensDropped: number;
-  /** Subjects whose ledger does not verify: it begins anew, and what they consented to is withdrawn. */
+  /** Subjects whose ledger does not verify: a new chain starts, and their consent is withdrawn. */
   readonly broken: number;
-  /** Keys that no master key opens: what is stored under them cannot be told from that of others. */
+  /** Keys that no master key unwraps: rows stored under them can no longer be attributed. */
   readonly unreadable: number;
-  /** Heads of the audit log that the journals tell of. */
+  /** Heads of the audit log recorded in the journals. */
   readonly audited: readonly AuditHead[];
   /** A policy published since is missing; until it is published again no consent counts. */
   readonly policyMissing: boolean;
-  /** What was found in the audit log of the archive, when it did not verify. */
+  /** Findings in the archive's audit log, when it did not verify. */
   readonly auditRepair?: AuditRepair | undefined;
 }
 
@@ -81,13 +81,13 @@ export class RestoreWriter {
   };
   readonly #broken = new Map<SubjectTag, SubjectLine>();
   readonly #boundTo = new Map<SubjectTag, DeviceKey[]>();
-  /** By the index of holds, which comes after the subjects. */
+  /** From the index of holds, which follows the subjects. */
   readonly #heldUntil = new Map<string, number>();
   readonly #begun: { tag: SubjectTag; id: string; at: number }[] = [];
-  /** Subjects whose destroyed key still lay in the archive. */
+  /** Subjects whose destroyed key was still in the archive. */
   readonly #dead = new Set<SubjectTag>();
   readonly #seen = new Set<SubjectTag>();
-  /** Erasures that were on their way when their subject was read, whatever the lists of them said a moment later. */
+  /** Erasures open when their subject was read, whatever the lists read a moment later say. */
   readonly #underWay: { tag: SubjectTag; id: string }[] = [];
   readonly #held = new Map<SubjectTag, number>();
   readonly #tombstones = new Map<SubjectTag, string>();
@@ -115,7 +115,7 @@ export class RestoreWriter {
     await this.#write((to) => to.hset(waitingName(hash), "key", adopted));
   }
 
-  /** One that does not open is nobody else's affair: it comes back as it is. */
+  /** A key that does not unwrap affects only its own subject: it is restored unchanged. */
   #adopted(key: string): string {
     try {
       return this.#ports.keyring.rewrap(key) ?? key;
@@ -138,7 +138,7 @@ export class RestoreWriter {
   }
 
   async end(): Promise<void> {
-    // A child that became known after the backup: whoever is bound again must not be taken for an adult.
+    // A child known as such only after the backup: when bound again, it must not count as an adult.
     const nothing = { at: 0, fields: { head: "", fence: "0" }, events: [], erasures: {}, disclosures: {} };
     for (const tag of this.#replay.minors())
       if (!this.#seen.has(tag)) await this.#subject({ is: "subject", tag, ...nothing }, { unknown: true });
@@ -164,7 +164,7 @@ export class RestoreWriter {
       await this.#write((to) => to.set(waitingName(policyFloors), closed));
     }
     await this.#flush();
-    // Keys of subjects and erasures that the records, which are older, do not know.
+    // Keys of subjects and erasures that the older records do not know.
     await this.#dropWithout("head", this.#keyspace.subject("*" as SubjectTag));
     await this.#dropWithout("requestedAt", this.#keyspace.erasure("*" as SubjectTag, "*"));
   }
@@ -177,14 +177,14 @@ export class RestoreWriter {
     return this.#replay.policyVersion > this.#policyVersion;
   }
 
-  /** `unknown`: the archive has no line of the subject, and so there is no head that must fit. */
+  /** `unknown`: the archive has no line of the subject, so there is no head to match. */
   async #subject(
     line: SubjectLine,
     { unknown = false, remains }: { unknown?: boolean; remains?: Remains } = {},
   ): Promise<void> {
     const { tag, fields, events, erasures, disclosures } = line;
     this.#seen.add(tag);
-    // Of one that is begun anew it was noted the first time.
+    // For a new chain this was already recorded the first time.
     if (remains === undefined)
       for (const [id, { step }] of Object.entries(erasures)) if (step !== undefined) this.#underWay.push({ tag, id });
     const wrappedSubjectKey = await this.#waitingKey(tag);
@@ -198,7 +198,7 @@ export class RestoreWriter {
     const saved = { tag, head: unknown ? undefined : fields.head, events, wrappedSubjectKey, remains };
     const rebuilt = this.#rebuilt(saved, since);
     if (rebuilt === undefined) {
-      // What else is known of them comes later in the archive.
+      // What else is known of them follows later in the archive.
       this.#broken.set(tag, line);
       return;
     }
@@ -229,7 +229,7 @@ export class RestoreWriter {
         const gone = destroyed && { destroyedAt: destroyed.at, ledgerHead: rebuilt.head };
         if (Object.keys(record).length > 0) to.hset(name(this.#keyspace.erasure(tag, id)), { ...gone, ...record });
       }
-      // What an erasure took since the backup stays away; the lines of one that begins again go with it.
+      // What an erasure deleted since the backup is not restored, nor are the lines of an erasure that begins again.
       const account = linesFrom(this.#erasedUpTo(tag, rebuilt), disclosures);
       if (Object.keys(account).length > 0) to.hset(name(this.#keyspace.disclosures(tag)), account);
       for (const { id, facts, wrappedSubjectKey: key } of rebuilt.begun) {
@@ -256,13 +256,13 @@ export class RestoreWriter {
     }
   }
 
-  /** The revision of the ledger at which the last erasure that is done was asked for. */
+  /** The ledger revision of the last completed erasure's request. */
   #erasedUpTo(tag: SubjectTag, { events }: RebuiltSubject): number {
     const destroyed = this.#replay.erasuresOf(tag).flatMap((one) => (one.destroyed ? [one.id] : []));
     return revisionsErased(events, destroyed);
   }
 
-  /** The erasure the subject hash named, unless its key is destroyed by now. */
+  /** The erasure named in the subject hash, unless its key is destroyed by now. */
   #stillRunning({ tag, fields }: SubjectLine): string | undefined {
     const { erasure } = fields as Record<string, string>;
     const done = this.#replay.erasuresOf(tag).some(({ id, destroyed }) => id === erasure && destroyed);
@@ -293,7 +293,7 @@ export class RestoreWriter {
       delete kept.mac;
       this.#counts.tokensDropped += 1;
     }
-    // The next token must be told from every one that was given out.
+    // The next token must differ from every token ever issued.
     if (latest !== undefined && latest.number > number) kept.number = String(latest.number);
     const key = waitingName(this.#keyspace.credential(device));
     await this.#write((to) => {
@@ -308,14 +308,14 @@ export class RestoreWriter {
       this.#policyVersion = Math.max(this.#policyVersion, ...versions);
     }
     if (name === "heldSubjects" && this.#broken.size > 0) {
-      // Member and score in turn.
+      // Alternating member and score.
       for (let at = 0; at + 1 < items.length; at += 2) this.#heldUntil.set(items[at] ?? "", Number(items[at + 1]));
     }
     await this.#write((to) => writePage(to, waitingName(this.#keyspace[name as SharedName]), { kind, first, items }));
   }
 
   async #waitingKey(tag: SubjectTag): Promise<string | undefined> {
-    // Without writing nobody knows which key belongs to whom; any that is there will do.
+    // Without writing, keys are not assigned to subjects; any existing key will do.
     if (this.#redis === undefined) return this.#keysReadAt === 0 ? undefined : NO_SUBJECT_KEY;
     return (await this.#redis.hget(waitingName(this.#keyspace.subject(tag)), "key")) ?? undefined;
   }

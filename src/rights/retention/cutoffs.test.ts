@@ -1,4 +1,4 @@
-/** Nothing is kept longer than the policy promises, and nothing goes by a clock that is ahead. */
+/** Nothing is kept longer than the policy promises, and nothing is deleted because of a clock that is ahead. */
 import { expect, test } from "vitest";
 import { DAY_MS } from "../../model/durations.ts";
 import { AgreedClock } from "../../platform/agreed-clock.ts";
@@ -19,7 +19,7 @@ test.each([
   expect(await cutoffs(limit).promised(30)).toBe(NOW - days * DAY_MS);
 });
 
-test("where the clocks differ the earlier one counts", async () => {
+test("of two different clocks the earlier one counts", async () => {
   expect(await cutoffs(undefined, NOW + 50 * DAY_MS).before(1)).toBe(NOW - DAY_MS);
   expect(await cutoffs(undefined, NOW - 5 * DAY_MS).before(1)).toBe(NOW - 6 * DAY_MS);
 });

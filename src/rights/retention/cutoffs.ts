@@ -1,4 +1,4 @@
-/** Up to when data has been kept long enough, each moment by two clocks and by what the policies promise. */
+/** Retention limits as points in time, each from two clocks and from the promises of the policies. */
 import { DAY_MS } from "../../model/durations.ts";
 import type { AgreedClock } from "../../platform/agreed-clock.ts";
 
@@ -14,7 +14,7 @@ export class Cutoffs {
     this.#policies = policies;
   }
 
-  /** What goes does not come back: a clock ahead alone lets nothing go early. Unix ms; throws REDIS_UNAVAILABLE. */
+  /** Deletion cannot be undone: one clock that is ahead must not delete early. Unix ms; throws REDIS_UNAVAILABLE. */
   async now(): Promise<number> {
     await this.#clock.compare();
     return this.#clock.earliest();
@@ -24,7 +24,7 @@ export class Cutoffs {
     return (await this.now()) - days * DAY_MS;
   }
 
-  /** What is configured may be less than what the policy promises, never more. */
+  /** The configured time may be shorter than the policy promises, never longer. */
   async promised(days: number): Promise<number> {
     const limit = await this.#policies.retentionLimitDays("analytics", await this.now());
     return this.before(Math.min(days, limit ?? days));

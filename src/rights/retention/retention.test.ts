@@ -1,4 +1,4 @@
-/** One kind of data that cannot be reached leaves the others to go; what was done is on record, what was only looked at is not. */
+/** One kind of data that is unavailable does not stop the others; deletions are audited, dry runs are not. */
 import { describe, expect, test } from "vitest";
 import type { AuditAct } from "../../model/audit.ts";
 import { GatewayError } from "../../model/errors.ts";
@@ -38,7 +38,7 @@ function retention(...items: readonly { one: RetentionItem }[]) {
 }
 
 describe("retention", () => {
-  test("counts in a dry run, touches nothing and leaves no line", async () => {
+  test("only counts in a dry run, without deletion or audit line", async () => {
     const items = [item("deviceStatus", 3), item("audit", undefined)];
     const { self, acts } = retention(...items);
     expect(await self.plan(never)).toEqual([
@@ -48,7 +48,7 @@ describe("retention", () => {
     expect([items.flatMap(({ calls }) => calls), acts]).toEqual([["due", "due"], []]);
   });
 
-  test("goes on when one kind fails, and says so by its code", async () => {
+  test("continues when one kind fails, and reports its code", async () => {
     const broken = item("deviceStatus", 0, "done", new GatewayError("SINK_UNAVAILABLE"));
     const odd = item("cellActivity", 0, "done", new Error("device-17"));
     const { self, acts, logged } = retention(broken, odd, item("deadLetters", 2), item("audit", 0));
@@ -56,18 +56,18 @@ describe("retention", () => {
     const detail = { deviceStatus: "failed", cellActivity: "failed", deadLetters: 2 };
     expect(acts).toEqual([{ act: "retention-run", by: "gateway", detail }]);
     expect(logged).toEqual([
-      ["retention waits and will be tried again", { stage: "deviceStatus", code: "SINK_UNAVAILABLE" }],
-      ["retention waits and will be tried again", { stage: "cellActivity", code: "FAULT" }],
+      ["retention step failed, will be retried", { stage: "deviceStatus", code: "SINK_UNAVAILABLE" }],
+      ["retention step failed, will be retried", { stage: "cellActivity", code: "FAULT" }],
     ]);
   });
 
-  test("that changed nothing leaves no line", async () => {
+  test("that changed nothing writes no audit line", async () => {
     const { self, acts } = retention(item("deviceStatus", 0), item("minors", 4, "postponed"));
     expect(await self.run("operator", never)).toHaveLength(2);
     expect(acts).toEqual([]);
   });
 
-  test("of a number nobody can count is on record all the same", async () => {
+  test("of an uncountable number is audited too", async () => {
     const { self, acts } = retention(item("deviceStatus", undefined));
     await self.run("operator", never);
     expect(acts).toEqual([{ act: "retention-run", by: "operator", detail: { deviceStatus: "done" } }]);

@@ -1,6 +1,6 @@
 /**
- * What has been kept long enough goes: each kind of data by itself, so that one that cannot be reached
- * leaves the others to go. A dry run only counts.
+ * Deletes data past its retention time, each kind separately, so that one that is unavailable does not stop the others.
+ * A dry run only counts.
  */
 
 import type { AuditAct, AuditDetail, AuditRole } from "../../model/audit.ts";
@@ -22,21 +22,24 @@ export const RETENTION_KINDS = [
 ] as const;
 export type RetentionKind = (typeof RETENTION_KINDS)[number];
 
-/** `postponed`: a legal hold stands in the way, or it is left to the gateway. `unsupported`: the store cannot delete rows. `failed`: tried again next time. */
+/**
+ * `postponed`: a legal hold prevents it, or it is left to the gateway. `unsupported`: the store cannot delete rows.
+ * `failed`: retried next time.
+ */
 export type RetentionState = "due" | "done" | "postponed" | "unsupported" | "failed";
 
 export interface RetentionResult {
   readonly kind: RetentionKind;
   readonly state: RetentionState;
-  /** `undefined` when the store does not let us count. */
+  /** `undefined` when the store does not allow counting. */
   readonly count: number | undefined;
 }
 
 export interface RetentionItem {
   readonly kind: RetentionKind;
-  /** How many would go now. */
+  /** Number of items that would be deleted now. */
   due(signal: AbortSignal): Promise<number | undefined>;
-  /** Lets them go. Safe to repeat. */
+  /** Deletes them. Idempotent. */
   run(signal: AbortSignal): Promise<Omit<RetentionResult, "kind">>;
 }
 
@@ -54,12 +57,12 @@ export class Retention {
     this.#ports = ports;
   }
 
-  /** Dry run: what would go if `run` were called now. Changes nothing. */
+  /** Dry run: what `run` would delete now. Changes nothing. */
   plan(signal: AbortSignal): Promise<RetentionResult[]> {
     return this.#each(async (item) => ({ state: "due", count: await item.due(signal) }));
   }
 
-  /** Never throws; what could not be done says so. A run that changed anything stands in the audit log. */
+  /** Never throws; failures are part of the result. A run that changed anything is written to the audit log. */
   async run(by: AuditRole, signal: AbortSignal): Promise<RetentionResult[]> {
     const results = await this.#each((item) => item.run(signal));
     const detail = retentionDetail(results);
@@ -74,7 +77,7 @@ export class Retention {
         results.push({ kind: item.kind, ...(await work(item)) });
       } catch (error) {
         const code = faultCode(error);
-        this.#ports.log.warn("retention waits and will be tried again", { stage: item.kind, code });
+        this.#ports.log.warn("retention step failed, will be retried", { stage: item.kind, code });
         results.push({ kind: item.kind, state: "failed", count: undefined });
       }
     }

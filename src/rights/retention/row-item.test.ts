@@ -1,4 +1,4 @@
-/** Rows of a device that comes under a hold while the old rows are counted stay. */
+/** Rows of a device that comes under a hold while old rows are counted are kept. */
 import { expect, test } from "vitest";
 import { GatewayError } from "../../model/errors.ts";
 import type { Pseudonym } from "../../model/ids.ts";
@@ -29,7 +29,7 @@ function item(ports: Partial<RowItemPorts> = {}) {
   return { one, removed, held };
 }
 
-test("what a hold has come to cover since it was counted is asked for again, within the deletion", async () => {
+test("the held names are read again within the deletion, after counting", async () => {
   const { one, removed, held } = item({
     count: async () => {
       held.push("p" as Pseudonym);
@@ -40,13 +40,13 @@ test("what a hold has come to cover since it was counted is asked for again, wit
   expect(removed).toEqual([{ beforeMs: 5, except: ["p"] }]);
 });
 
-test("where there is nothing the store is asked to delete nothing", async () => {
+test("with nothing to delete the store gets no request", async () => {
   const { one, removed } = item({ count: async () => 0 });
   expect(await one.run(never)).toEqual({ state: "done", count: 0 });
   expect(removed).toEqual([]);
 });
 
-test("what is too much to be counted goes all the same; a fault elsewhere stops it", async () => {
+test("rows too many to count are deleted anyway; any other fault stops it", async () => {
   const tooMuch = item({ count: () => Promise.reject(new GatewayError("SINK_UNAVAILABLE", "x")) });
   expect(await tooMuch.one.run(never)).toEqual({ state: "done", count: undefined });
   const away = item({ count: () => Promise.reject(new GatewayError("REDIS_UNAVAILABLE", "x")) });
@@ -54,7 +54,7 @@ test("what is too much to be counted goes all the same; a fault elsewhere stops 
   expect(away.removed).toEqual([]);
 });
 
-test("a store that postpones, or cannot delete, is told of as such", async () => {
+test("a store that postpones, or cannot delete, is reported as such", async () => {
   for (const state of ["postponed", "unsupported"] as const)
     expect(await item({ remove: async () => state }).one.run(never)).toEqual({ state, count: 3 });
 });

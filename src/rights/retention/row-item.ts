@@ -1,4 +1,4 @@
-/** Rows of the store that have been kept long enough, without those of a device under a legal hold. */
+/** Rows in the store past their retention time, without those of a device under a legal hold. */
 import { GatewayError } from "../../model/errors.ts";
 import type { Pseudonym } from "../../model/ids.ts";
 import type { Aging, RowsBefore } from "../../model/sink.ts";
@@ -23,7 +23,7 @@ export function rowItem(kind: RetentionKind, ports: RowItemPorts): RetentionItem
       const rows = await old();
       const count = await countOf(ports, rows, signal);
       if (count === 0) return { state: "done", count };
-      // Counting takes its time, in which a hold may have been placed; one that is placed from here on is answered after this.
+      // Counting takes time, and a hold may be placed meanwhile; a hold placed from here on is answered after this.
       const aging = await deleting(async () => ports.remove({ ...rows, except: await except() }, signal));
       const state: RetentionState = aging === "deleted" ? "done" : aging;
       return { state, count };
@@ -31,7 +31,7 @@ export function rowItem(kind: RetentionKind, ports: RowItemPorts): RetentionItem
   };
 }
 
-/** What is too much to be counted may still go. */
+/** Rows that are too many to count can still be deleted. */
 async function countOf({ count }: RowItemPorts, old: RowsBefore, signal: AbortSignal): Promise<number | undefined> {
   try {
     return await count(old, signal);

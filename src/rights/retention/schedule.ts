@@ -1,6 +1,6 @@
 /**
- * Work that recurs over days, by the clock of Redis: BullMQ job schedulers, so that of several gateways
- * one does it at a time, and a gateway that was down at the hour does it when it is back.
+ * Work that recurs over days, by the clock of Redis: BullMQ job schedulers, so that only one gateway does it at a time,
+ * and a gateway that was down at the due time does it when it is back.
  */
 
 import type { Job, Queue, Worker } from "bullmq";
@@ -35,7 +35,7 @@ export class Schedule {
     this.#keyspace = keyspace;
     this.#tasks = tasks;
     this.#log = log;
-    // A turn that another gateway, its clock ahead, has put off until its own time would leave all waiting.
+    // A turn that a gateway with a clock ahead postponed to its own time would delay all others.
     const look = async () => void (this.#queue && (await this.#arrange(this.#queue)));
     this.#looking = new Periodic([{ name: "schedule", everyMs: LOOK_AGAIN_MS, run: look }], log);
   }
@@ -60,10 +60,11 @@ export class Schedule {
     await closeBoth(this.#worker, this.#queue);
   }
 
-  /** One scheduler for each task; those of earlier releases go. */
+  /** One scheduler per task; schedulers of earlier releases are removed. */
   async #arrange(queue: Queue): Promise<void> {
     const paces = new Map(this.#tasks.map(({ name, everyMs }) => [name, everyMs]));
-    // One of another pace would have its next turn as it was planned before, one set by a clock ahead only on that day.
+    // A scheduler with another interval would keep its old next turn; one set by a clock ahead would wait until that
+    // day.
     for (const { key, every, next } of await queue.getJobSchedulers()) {
       const pace = paces.get(key);
       const late = Number(next ?? 0) > Date.now() + Number(every) + LOOK_AGAIN_MS;
@@ -80,7 +81,7 @@ export class Schedule {
     try {
       await task?.run(this.#stop.signal);
     } catch (error) {
-      // The error itself may hold anything; it ends here and the task has its next turn.
+      // The error may contain anything, so only its code is logged; the task has its next turn.
       const code = faultCode(error);
       this.#log.warn("periodic task failed", { stage: job.name, code });
     }
