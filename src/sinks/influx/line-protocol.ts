@@ -9,7 +9,7 @@ import type { StoredFields } from "./fields.ts";
 
 export const DEVICE_STATUS = "device_status";
 export const DEVICE_LOCATION = "device_location";
-export const CELL_ACTIVITY = "cell_activity";
+const CELL_ACTIVITY = "cell_activity";
 
 const TAG_SPECIAL = /[,= \\]/;
 const ESCAPE_IN_TAG = /[,= ]/g;
