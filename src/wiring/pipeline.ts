@@ -4,7 +4,9 @@ import { allOf, type CheckConsent, SERVICE_PURPOSES } from "../model/consent.ts"
 import { Pipeline, type PipelinePorts } from "../pipeline/pipeline.ts";
 import type { Samples } from "../pipeline/samples.ts";
 import type { Part } from "../platform/lifecycle.ts";
+import { asTakenToday } from "../queue/former-batch.ts";
 import { BatchWorker } from "../queue/worker.ts";
+import { Vocabulary } from "../vocabulary/vocabulary.ts";
 import type { Base } from "./base.ts";
 import type { Consent } from "./consent.ts";
 import type { Outlets } from "./outlets.ts";
@@ -49,6 +51,7 @@ export function createPipeline({ config, redis, keyspace, metrics, log }: Base, 
     books: metrics,
     log,
   });
+  const vocabulary = new Vocabulary(config.properties);
   const worker = new BatchWorker(
     redis.worker,
     keyspace,
@@ -63,6 +66,7 @@ export function createPipeline({ config, redis, keyspace, metrics, log }: Base, 
       process: (messages, stop, begunBefore, watch) => pipeline.process(messages, stop, begunBefore, watch),
       setAside: (reason, messages, stop) => pipeline.setAside(reason, messages, stop),
       deadLettered: (reason, count) => metrics.deadLettered(reason, count),
+      asTakenToday: (messages) => asTakenToday(messages, vocabulary),
       waitingOnPurpose: () => pipeline.waiting || queue.writable.refusal !== undefined,
       waitingJobs: () => (queue.backlog.current ? queue.backlog.depth.waitingJobs : undefined),
       stalled: deps.fatal,

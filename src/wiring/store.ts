@@ -1,15 +1,19 @@
 /** Wires the store: InfluxDB with what spaces attempts while it is away, and how busy cells were. */
 import type { AnalyticsRecord } from "../model/deidentified.ts";
+import { HOUR_MS } from "../model/durations.ts";
 import { GatewayError } from "../model/errors.ts";
+import { SCHEMA } from "../model/schema.ts";
 import type { Metrics } from "../observe/metrics.ts";
 import { CircuitBreaker } from "../platform/circuit-breaker.ts";
 import { type Part, partOf } from "../platform/lifecycle.ts";
 import { Periodic } from "../platform/periodic.ts";
+import { requireOurs } from "../platform/schema.ts";
 import { ActivityWriting } from "../sinks/activity-writing.ts";
 import { CellActivity } from "../sinks/cell-activity.ts";
 import { PatientStart } from "../sinks/influx/patient-start.ts";
 import { InfluxSink } from "../sinks/influx/sink.ts";
 import { requireResidency } from "../sinks/residency.ts";
+import { storedSchema, writeStoredSchema } from "../sinks/schema-row.ts";
 import type { Base } from "./base.ts";
 
 export interface Store {
@@ -27,6 +31,7 @@ export interface Store {
 
 const START_TIMEOUT_MS = 5_000;
 const ACTIVITY_MS = 1_000;
+const SCHEMA_ROW_MS = HOUR_MS;
 
 export function createStore({ config, metrics, log }: Base): Store {
   const { influx, residency, breaker: pauses, cellActivity } = config.sinks;
@@ -39,7 +44,16 @@ export function createStore({ config, metrics, log }: Base): Store {
     },
     log,
   );
-  const reached = new PatientStart(sink, log);
+  const ofOurSchema = {
+    name: sink.name,
+    start: async (signal: AbortSignal) => {
+      await sink.start(signal);
+      requireOurs("the store", (await storedSchema(sink, influx.retentionPolicy, signal)) ?? SCHEMA);
+      await writeStoredSchema(sink, signal);
+    },
+    stop: () => sink.stop(),
+  };
+  const reached = new PatientStart(ofOurSchema, log);
   const breaker = new CircuitBreaker(pauses);
   const activity = new CellActivity(cellActivity);
   const writing = new ActivityWriting(activity, (lines) =>
@@ -50,7 +64,16 @@ export function createStore({ config, metrics, log }: Base): Store {
     writing.collect(Date.now());
     if (available()) await writing.write();
   };
-  const periodic = new Periodic([{ name: "cell activity", everyMs: ACTIVITY_MS, run: writeActivity }], log);
+  const writeSchemaRow = async (): Promise<void> => {
+    if (available()) await writeStoredSchema(sink, AbortSignal.timeout(influx.timeoutMs));
+  };
+  const periodic = new Periodic(
+    [
+      { name: "cell activity", everyMs: ACTIVITY_MS, run: writeActivity },
+      { name: "schema row", everyMs: SCHEMA_ROW_MS, run: writeSchemaRow },
+    ],
+    log,
+  );
   metrics.beforeScrape(() => metrics.gauge("breakerOpen", breaker.state === "closed" ? 0 : 1));
 
   return {

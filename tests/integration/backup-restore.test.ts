@@ -474,6 +474,7 @@ describe("refuses", () => {
     const { installationOf } = await import("../../src/rights/backup/installation.ts");
     const endless = join(root, `${here.prefix}.records`);
     const about = {
+      schema: 2,
       createdAt: 1,
       installation: installationOf(here.keys.lookup),
       backup: "c".repeat(16),

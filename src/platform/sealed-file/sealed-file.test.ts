@@ -8,6 +8,7 @@ import { SealedFileWriter } from "./writer.ts";
 
 const key = randomBytes(32);
 const HEADER = {
+  schema: 2,
   kind: "records",
   createdAt: 1_700_000_000_000,
   installation: "a".repeat(16),

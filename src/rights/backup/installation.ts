@@ -23,6 +23,15 @@ export function isEmptyInstallation(redis: Redis, keyspace: Keyspace): Promise<b
   });
 }
 
+/** Whether an installation was ever begun here, whoever is known to it. Throws REDIS_UNAVAILABLE. */
+export async function holdsInstallation(redis: Redis, keyspace: Keyspace): Promise<boolean> {
+  // What every first start writes, or the first act after it; not what a gateway goes on writing into a Redis that was emptied.
+  const { installation, policies, auditLines, auditSeal, tombstones, deadLetters } = keyspace;
+  const names = [installation, policies, auditLines, auditSeal, tombstones, deadLetters];
+  for (const name of names) if ((await orRedisUnavailable(() => redis.exists(name))) === 1) return true;
+  return !(await isEmptyInstallation(redis, keyspace));
+}
+
 /**
  * Marks a Redis that nobody is known to, or that nobody has marked yet, as ours. Under another lookup key none of its records would ever
  * be found again, and new ones would come to lie beside them. Throws KEY_INVALID, REDIS_UNAVAILABLE.

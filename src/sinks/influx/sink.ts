@@ -20,7 +20,8 @@ import { ensureDatabase } from "./database.ts";
 import { DeviceRemoval } from "./device-removal.ts";
 import { FieldTypes } from "./field-types.ts";
 import { type Answer, InfluxHttp } from "./http.ts";
-import { judge } from "./http-status.ts";
+import { isOutage, judge } from "./http-status.ts";
+import { askStatements, type QueryResult, statementResults } from "./influxql.ts";
 import { DEVICE_LOCATION, encodeBatch } from "./line-protocol.ts";
 import { type Lines, LineWriter } from "./line-writer.ts";
 import { askAbility, type Removal, type RowDelete, RowRemoval } from "./row-removal.ts";
@@ -148,6 +149,14 @@ export class InfluxSink {
   /** The same for ready-made lines, such as `CellActivity.take()` gives. */
   async writeLines(lines: readonly string[], signal: AbortSignal): Promise<{ rejected: number[] }> {
     return { rejected: await this.#store({ encode: () => lines }, signal) };
+  }
+
+  /** InfluxQL; one result for each statement, `undefined` from a server that answers none. Throws SINK_UNAVAILABLE, SINK_DENIED. */
+  async query(statements: readonly string[], signal: AbortSignal): Promise<readonly QueryResult[] | undefined> {
+    const { api, database, bucket } = this.#options;
+    const answer = await askStatements(this.#started(), api === "v1" ? database : bucket, statements, signal);
+    if (api === "v2" && answer.status >= 400 && answer.status < 500 && !isOutage(answer)) return undefined;
+    return statementResults(answer, statements.length);
   }
 
   /** What the store can do to make rows disappear; before it has told us, nothing. */

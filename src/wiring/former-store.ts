@@ -1,0 +1,85 @@
+/** Wires the store as an upgrade needs it: what number it has, and the removal of what an older version has stored. */
+import type { Config } from "../config/schema.ts";
+import { GatewayError } from "../model/errors.ts";
+import type { Pseudonym } from "../model/ids.ts";
+import type { Log } from "../model/log.ts";
+import { SCHEMA } from "../model/schema.ts";
+import { RowRetention } from "../sinks/influx/row-retention.ts";
+import { InfluxSink } from "../sinks/influx/sink.ts";
+import { dropStatement, storedSchema, writeStoredSchema } from "../sinks/schema-row.ts";
+
+export interface FormerRows {
+  readonly outcome: "deleted" | "counted" | "none" | "unsupported";
+  /** By their commonest field; `undefined` where the store does not let us look, or counting would cost more than it tells. */
+  readonly count: number | undefined;
+  /** Names whose rows stay. */
+  readonly held: number;
+}
+
+const START_TIMEOUT_MS = 10_000;
+/** InfluxDB 1 takes seconds over a deletion, InfluxDB 2 up to minutes. */
+const TIMEOUT_MS = 300_000;
+/** Later than every row: a clock may have been ahead when it was written. */
+const AHEAD_MS = 365 * 86_400_000;
+/** Beyond it the condition would become unreasonable for the store. */
+const MAX_HELD = 20_000;
+
+export class FormerStore {
+  readonly #options: Config["sinks"]["influx"];
+  readonly #sink: InfluxSink;
+  readonly #rows: RowRetention;
+  #schema = SCHEMA;
+
+  constructor({ sinks: { influx } }: Pick<Config, "sinks">, log: Log) {
+    this.#options = { ...influx, timeoutMs: TIMEOUT_MS };
+    this.#sink = new InfluxSink({ ...this.#options, createDatabase: true, startTimeoutMs: START_TIMEOUT_MS }, log);
+    this.#rows = new RowRetention(influx);
+  }
+
+  /** Throws SINK_UNAVAILABLE, SINK_DENIED. */
+  async start(): Promise<void> {
+    const patience = AbortSignal.timeout(2 * START_TIMEOUT_MS);
+    await this.#sink.start(patience);
+    this.#rows.start();
+    this.#schema = (await storedSchema(this.#sink, this.#options.retentionPolicy, patience)) ?? SCHEMA;
+  }
+
+  async stop(): Promise<void> {
+    this.#rows.stop();
+    await this.#sink.stop();
+  }
+
+  /** Of an empty store it is ours. */
+  get schema(): number {
+    return this.#schema;
+  }
+
+  /** Also writes our number. Throws UPGRADE_REFUSED, SINK_UNAVAILABLE, SINK_DENIED: to be called again then. */
+  async clear(held: readonly Pseudonym[], dryRun: boolean): Promise<FormerRows> {
+    const signal = AbortSignal.timeout(TIMEOUT_MS);
+    if (this.#schema === SCHEMA) {
+      if (!dryRun) await writeStoredSchema(this.#sink, signal);
+      return { outcome: "none", count: undefined, held: 0 };
+    }
+    if (held.length > MAX_HELD) throw new GatewayError("UPGRADE_REFUSED", "too many names are under a legal hold");
+    const beforeMs = Date.now() + AHEAD_MS;
+    const count = await this.#rows
+      .count({ measurement: "device_status", beforeMs, except: held }, signal)
+      .catch(() => undefined);
+    if (dryRun) return { outcome: "counted", count, held: held.length };
+    const outcome = (await this.#delete(held, beforeMs, signal)) ? "deleted" : "unsupported";
+    await writeStoredSchema(this.#sink, signal);
+    return { outcome, count, held: held.length };
+  }
+
+  async #delete(held: readonly Pseudonym[], beforeMs: number, signal: AbortSignal): Promise<boolean> {
+    if (this.#options.api === "v1") {
+      if ((await this.#sink.query([dropStatement(held)], signal)) === undefined)
+        throw new GatewayError("SINK_DENIED", "delete");
+      return true;
+    }
+    for (const measurement of ["device_location", "device_status"] as const)
+      if ((await this.#rows.remove({ measurement, beforeMs, except: held }, signal)) !== "deleted") return false;
+    return true;
+  }
+}
