@@ -21,6 +21,7 @@ import { keyspaceOf } from "./platform/keyspace.ts";
 import { type Part, partOf, startAll, stopAll } from "./platform/lifecycle.ts";
 import type { Durability } from "./queue/durability.ts";
 import { purgeOf } from "./rights/holds/held-devices.ts";
+import { Vocabulary } from "./vocabulary/vocabulary.ts";
 import type { Base } from "./wiring/base.ts";
 import { createCentre } from "./wiring/centre.ts";
 import { createConnections } from "./wiring/connections.ts";
@@ -66,7 +67,8 @@ export function createGateway(
   const metrics = new Metrics({ eventLoopDelayMs: config.observe.eventLoopDelayMs });
   const redis = createConnections(config.redis);
   const keyspace = keyspaceOf(config.redis.keyPrefix);
-  const base: Base = { config, keys, redis, keyspace, metrics, log };
+  const vocabulary = new Vocabulary(config.properties);
+  const base: Base = { config, keys, redis, keyspace, metrics, log, vocabulary };
   const damaged = (kind: DamageKind): void => {
     metrics.damaged(kind);
     log.error("went on without a damaged record", { reason: kind });

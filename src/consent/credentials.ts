@@ -11,6 +11,7 @@ import { type RedisScript, runScript } from "../platform/redis-script.ts";
 
 const TOKEN = /^[A-Za-z0-9_-]{43}$/;
 const TOKEN_BYTES = 32;
+const HOLDER_BYTES = 8;
 
 const ISSUE_TOKEN: RedisScript = {
   name: "consentryIssueToken",
@@ -31,10 +32,30 @@ redis.call("PUBLISH", ARGV[2], ARGV[3])
 return number`,
 };
 
+const HOLD_DEVICE: RedisScript = {
+  name: "consentryHoldDevice",
+  lua: `--[[
+  Notes which gateway a device is connected to, while the token it came with is its own.
+  KEYS[1] credential hash
+  ARGV[1] MAC of the token   ARGV[2] the gateway
+  Reply: 1 when noted
+]]
+if redis.call("HGET", KEYS[1], "mac") ~= ARGV[1] then return 0 end
+redis.call("HSET", KEYS[1], "holder", ARGV[2])
+return 1`,
+};
+
+interface Verified {
+  readonly subjectTag: SubjectTag | undefined;
+  readonly moved: boolean;
+}
+
 export class Credentials {
   readonly #redis: Redis;
   readonly #keyspace: Keyspace;
   readonly #tokenKey: Buffer;
+  /** Drawn for each run: after a restart nothing is remembered of any device. */
+  readonly #holder = randomBytes(HOLDER_BYTES).toString("base64url");
   readonly #issued: (device: DeviceKey, mac: string, number: number) => Promise<void>;
 
   /** `issued` notes down, outside Redis, how the new token is kept, and its number; the token is not given out before. */
@@ -62,18 +83,19 @@ export class Credentials {
   }
 
   /**
-   * `undefined` when the token is not the device's; otherwise the subject the device is bound to, if any.
-   * Throws `REDIS_UNAVAILABLE`.
+   * `undefined` when the token is not the device's; otherwise the subject the device is bound to, if any, and whether its
+   * last session was at another gateway. From now on this one holds it. Throws `REDIS_UNAVAILABLE`.
    */
-  async verify(device: DeviceKey, token: string): Promise<{ subjectTag: SubjectTag | undefined } | undefined> {
+  async verify(device: DeviceKey, token: string): Promise<Verified | undefined> {
     if (!TOKEN.test(token)) return undefined;
-    const [mac, tag] = await orRedisUnavailable(() =>
-      this.#redis.hmget(this.#keyspace.credential(device), "mac", "tag"),
-    );
+    const name = this.#keyspace.credential(device);
+    const [mac, tag, holder] = await orRedisUnavailable(() => this.#redis.hmget(name, "mac", "tag", "holder"));
     const expected = Buffer.from(mac ?? "", "base64url");
     const actual = this.#mac(device, token);
     if (expected.length !== actual.length || !timingSafeEqual(expected, actual)) return undefined;
-    return { subjectTag: tag ? (tag as SubjectTag) : undefined };
+    const moved = holder !== this.#holder;
+    if (moved) await orRedisUnavailable(() => runScript(this.#redis, HOLD_DEVICE, [name], [mac ?? "", this.#holder]));
+    return { subjectTag: tag ? (tag as SubjectTag) : undefined, moved };
   }
 
   /** The device key is part of the input: a MAC copied to another device's record opens nothing. */

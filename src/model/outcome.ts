@@ -13,6 +13,8 @@ export const REFUSALS = {
   "no-recipient": "consented for forwarding only, and no entitled service is listening",
   "unknown-device": "the device is not bound to a data subject",
   "invalid-payload": "the payload is not the JSON of the contract",
+  "nothing-known": "nothing in the message is known, so that all of it was left out",
+  "not-taken": "there is deliberately nothing of it to keep",
   "invalid-topic": "the topic is not one this device may publish to",
   "over-rate": "the device publishes faster than its rate limit",
   "too-large": "the payload exceeds the size limit",
@@ -20,6 +22,10 @@ export const REFUSALS = {
 } as const;
 export type Refusal = keyof typeof REFUSALS;
 export const REFUSAL_REASONS = Object.keys(REFUSALS) as Refusal[];
+
+/** Why a part of a `status` was left out while the rest of the message went on. */
+export const DROP_REASONS = ["unknown", "personal", "out-of-range", "not-a-word", "not-a-number"] as const;
+export type DropReason = (typeof DROP_REASONS)[number];
 
 /** Why a connection was refused or ended before it was authenticated. */
 export const CONNECTION_REFUSALS = [

@@ -11,6 +11,7 @@ import {
   CONNECTION_REFUSALS,
   DEAD_LETTER_REASONS,
   type DeadLetterReason,
+  DROP_REASONS,
   HTTP_REFUSALS,
   REFUSAL_REASONS,
   SECURITY_EVENTS,
@@ -97,6 +98,11 @@ export const METRICS = {
   repeated: counter(
     "messages_repeated_total",
     "Admitted messages taken for earlier ones sent again: each overwrites the row of the first, and counts as stored like any other.",
+  ),
+  propertiesDropped: counter(
+    "properties_dropped_total",
+    "Parts of a `status` that were left out while the rest of the message went on.",
+    { why: DROP_REASONS },
   ),
   clockReplaced: counter(
     "clock_replaced_total",

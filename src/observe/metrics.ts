@@ -20,6 +20,8 @@ import {
   CONNECTION_REFUSALS,
   type CommandOutcome,
   type ConnectionRefusal,
+  DROP_REASONS,
+  type DropReason,
   HTTP_REFUSALS,
   type HttpRefusal,
   SECURITY_EVENTS,
@@ -69,6 +71,7 @@ export class Metrics extends BookCounts {
   readonly #connectionsRefused = zeros(CONNECTION_REFUSALS);
   readonly #securityEvents = zeros(SECURITY_EVENTS);
   readonly #httpRefused = zeros(HTTP_REFUSALS);
+  readonly #propertiesDropped = zeros(DROP_REASONS);
   readonly #commands = zeros(COMMAND_OUTCOMES);
   readonly #sinkFailures = Object.fromEntries(SINKS.map((sink) => [sink, zeros(SINK_FAILURES)])) as Record<
     SinkName,
@@ -151,6 +154,10 @@ export class Metrics extends BookCounts {
 
   securityEvent(kind: SecurityEvent): void {
     this.#securityEvents[kind] += 1;
+  }
+
+  propertyDropped(why: DropReason): void {
+    this.#propertiesDropped[why] += 1;
   }
 
   clockReplaced(): void {
@@ -272,6 +279,7 @@ export class Metrics extends BookCounts {
       httpRefused: () => by("reason", this.#httpRefused),
       commands: () => by("outcome", this.#commands),
       repeated: () => single(this.#repeated),
+      propertiesDropped: () => by("why", this.#propertiesDropped),
       clockReplaced: () => single(this.#clockReplaced),
       pausedConnections: () => single(this.#gauges.pausedConnections),
       batches: () => single(this.#batches),

@@ -12,8 +12,8 @@ export interface Keyspace {
   readonly probeQueueName: string;
   /**
    * Hash: `mac` (HMAC of the token), `number` (of the token: grows with each one issued and each one ended), `owner`
-   * (subject tag whose token it is; absent before the first binding), `tag` (subject tag, absent while unbound); while the
-   * device changes hands
+   * (subject tag whose token it is; absent before the first binding), `tag` (subject tag, absent while unbound), `holder`
+   * (the gateway it was connected to last); while the device changes hands
    * `claim`, `target` and `from` (who moves it, to whom, from whom), see consent/ledger/device-claim.ts.
    */
   credential(device: DeviceKey): string;

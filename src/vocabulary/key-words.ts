@@ -4,7 +4,7 @@
  */
 
 /** A message that carries one of them brings account data along: it is refused as a whole. */
-const ACCOUNT = new Set(
+export const ACCOUNT_WORDS: ReadonlySet<string> = new Set(
   (
     "account username userid login password passwd pwd secret token email mail nickname firstname lastname surname " +
     "phone mobile msisdn birthday birthdate dob ssn passport"
@@ -28,7 +28,7 @@ const CASE_CHANGES = /([a-z])([A-Z])|([A-Z])([A-Z][a-z])/g;
 const NO_LETTERS = /[^a-z]+/;
 
 export function isAccountKey(key: string): boolean {
-  return has(key, ACCOUNT);
+  return has(key, ACCOUNT_WORDS);
 }
 
 export function isPersonalKey(key: string): boolean {

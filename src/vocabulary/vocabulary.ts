@@ -3,14 +3,11 @@
  * kept, sealed or not. Pure: no I/O and no state but the table.
  */
 import type { StatusFields, StatusValue } from "../model/deidentified.ts";
+import type { DropReason } from "../model/outcome.ts";
 import type { Property } from "../model/property.ts";
 import { isAccountKey, isPersonalKey } from "./key-words.ts";
 import { type PropertyRow, propertyOf } from "./row.ts";
 import { TABLE } from "./table.ts";
-
-/** Why a part of a `status` is left out. */
-export const DROP_REASONS = ["unknown", "personal", "out-of-range", "not-a-word", "not-a-number"] as const;
-export type DropReason = (typeof DROP_REASONS)[number];
 
 export interface Taken {
   /** Only properties of the vocabulary, each of its kind and in its range; `undefined` when nothing was known. */
@@ -83,6 +80,11 @@ export class Vocabulary {
   }
 }
 
+/** Whether any key of a refused payload, `known` ones apart, brings account data along: an operator should hear of it. */
+export function namesAccount(json: unknown, known: ReadonlySet<string>): boolean {
+  return typeof json === "object" && json !== null && searchInside([json], 0, known) === "account-key";
+}
+
 /** One object for each reason: this runs for every value of every message. */
 const OUT_OF_RANGE = { why: "out-of-range" } as const;
 const NOT_A_WORD = { why: "not-a-word" } as const;
@@ -101,14 +103,14 @@ function numberIn(text: string): number | undefined {
 }
 
 /** Nothing below a key is taken, but account data in it refuses the message. Without recursion: it may be nested deeper than the stack. */
-function searchInside(objects: object[], keysBefore: number): StatusFault | undefined {
+function searchInside(objects: object[], keysBefore: number, known?: ReadonlySet<string>): StatusFault | undefined {
   let keys = keysBefore;
   for (let next = objects.pop(); next !== undefined; next = objects.pop()) {
     const list = Array.isArray(next);
     for (const key in next) {
       keys += 1;
       if (keys > MOST_KEYS) return "too-many-keys";
-      if (!list && isAccountKey(key)) return "account-key";
+      if (!list && known?.has(key) !== true && isAccountKey(key)) return "account-key";
       const value = (next as Readonly<Record<string, unknown>>)[key];
       if (typeof value === "object" && value !== null) objects.push(value);
     }

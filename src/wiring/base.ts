@@ -4,6 +4,7 @@ import type { Log } from "../model/log.ts";
 import type { Metrics } from "../observe/metrics.ts";
 import type { Keys } from "../platform/keys/files.ts";
 import type { Keyspace } from "../platform/keyspace.ts";
+import type { Vocabulary } from "../vocabulary/vocabulary.ts";
 import type { Connections } from "./connections.ts";
 
 export interface Base {
@@ -13,4 +14,6 @@ export interface Base {
   readonly keyspace: Keyspace;
   readonly metrics: Metrics;
   readonly log: Log;
+  /** What `status` may say: the table and the operator's own properties. */
+  readonly vocabulary: Vocabulary;
 }

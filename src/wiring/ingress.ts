@@ -66,7 +66,7 @@ export function createIngress(base: Base, deps: IngressDeps): Ingress {
     log,
   });
   const broker: GatewayBroker = new GatewayBroker(mqtt, {
-    access: createLogin(base, deps),
+    access: createLogin(base, deps, (device) => admission.counters.forget(device)),
     admission,
     commands,
     fanOut: deps.fanOut,
@@ -91,7 +91,11 @@ export function createIngress(base: Base, deps: IngressDeps): Ingress {
     commands,
     erased,
     notices,
-    endDevice: (device) => broker.endDevice(device),
+    endDevice: (device) => {
+      // Perhaps it has another owner now, who must not be told what the one before used.
+      admission.counters.forget(device);
+      broker.endDevice(device);
+    },
     endDevices: () => broker.endDevices(),
     parts: [
       { name: "broker", start: () => broker.listen(), stop: () => broker.stop() },
@@ -109,12 +113,13 @@ export function createIngress(base: Base, deps: IngressDeps): Ingress {
   };
 }
 
-function createAdmission({ config, keys, metrics, log }: Base, deps: IngressDeps): Admission {
+function createAdmission({ config, keys, metrics, log, vocabulary }: Base, deps: IngressDeps): Admission {
   const { mqtt, queue } = config;
   return new Admission(
     {
       maxPayloadBytes: mqtt.maxPayloadBytes,
       times: mqtt,
+      vocabulary,
       lookupKey: keys.lookup,
       limits: mqtt,
       commit: {
@@ -136,8 +141,8 @@ function createAdmission({ config, keys, metrics, log }: Base, deps: IngressDeps
   );
 }
 
-/** Who may log in, how often they may fail, and how fast a device may publish. */
-function createLogin({ config }: Base, { consent }: IngressDeps): Access {
+/** Who may log in, how often they may fail, and how fast a device may publish. `moved`: a device came from another gateway. */
+function createLogin({ config }: Base, { consent }: IngressDeps, moved: (device: DeviceKey) => void): Access {
   const { rate, maxSubscriptions, failedLoginsPerMinute, failedLoginsPerAddressPerMinute } = config.mqtt;
   return new Access(
     config.services,
@@ -154,7 +159,11 @@ function createLogin({ config }: Base, { consent }: IngressDeps): Access {
     },
     {
       deviceKey: (device) => consent.lookup.deviceKey(device),
-      verify: (device, token) => consent.credentials.verify(device, token),
+      verify: async (device, token) => {
+        const found = await consent.credentials.verify(device, token);
+        if (found?.moved === true) moved(device);
+        return found;
+      },
     },
   );
 }

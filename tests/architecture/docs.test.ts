@@ -6,8 +6,8 @@ import { describe, expect, it } from "vitest";
 import { optionRows } from "../../src/config/options.ts";
 import { ERRORS } from "../../src/model/errors.ts";
 import { CONNECTION_REFUSALS, DEAD_LETTER_REASONS, REFUSALS, SECURITY_EVENTS } from "../../src/model/outcome.ts";
-import { PERSONAL_WORDS } from "../../src/model/raw.ts";
 import { METRICS, type MetricRow } from "../../src/observe/metric-table.ts";
+import { ACCOUNT_WORDS } from "../../src/vocabulary/key-words.ts";
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 /** What it names may be long gone; its links must hold all the same. */
@@ -156,8 +156,8 @@ it("looks at more than nothing", () => {
 });
 
 describe("lists", () => {
-  it("docs/topics.md lists every word that a status key must not hold", () => {
+  it("docs/topics.md lists every word of a key that refuses a message", () => {
     const list = /^```text reserved\n(.*?)^```/ms.exec(readFileSync(join(ROOT, "docs/topics.md"), "utf8"))?.[1] ?? "";
-    expect(list.split(/\s+/).filter(Boolean).toSorted()).toEqual([...PERSONAL_WORDS].toSorted());
+    expect(list.split(/\s+/).filter(Boolean).toSorted()).toEqual([...ACCOUNT_WORDS].toSorted());
   });
 });

@@ -5,12 +5,13 @@ import { DeviceId, type DeviceKey, type SubjectTag } from "../../model/ids.ts";
 import type { Refusal } from "../../model/outcome.ts";
 import { PARTS } from "../../model/raw.ts";
 import { TokenBucket } from "../../platform/rate.ts";
+import { Vocabulary } from "../../vocabulary/vocabulary.ts";
 import { Admission, type AdmissionPorts, type Admitted } from "./admission.ts";
 import { Inbound } from "./inbound.ts";
 import { type Publisher, publisherOf } from "./publisher.ts";
 
 const STATUS = PARTS.indexOf("status");
-const ON = '{"power":"on"}';
+const ON = '{"power_on":true}';
 const LIMITS = { inFlightPerConnection: 100, inFlightMessages: 100, inFlightBytes: 1 << 20 };
 const started: Admission[] = [];
 afterEach(() => Promise.all(started.splice(0).map((admission) => admission.stop())));
@@ -25,9 +26,10 @@ function setUp({ limits, maxBatch = 100, ...ports }: Overrides = {}) {
   const admitted: Admitted[] = [];
   const admission = new Admission(
     {
-      maxPayloadBytes: 100,
+      maxPayloadBytes: 200,
       times: { clockWindowPastMs: 1_000, clockWindowFutureMs: 1_000 },
       lookupKey: Buffer.alloc(32, 1),
+      vocabulary: new Vocabulary(),
       limits: { ...LIMITS, ...limits },
       commit: { maxItems: maxBatch, maxBytes: 1 << 20, flushesInFlight: 2, deadlineMs: 2_000 },
     },
@@ -51,6 +53,7 @@ function setUp({ limits, maxBatch = 100, ...ports }: Overrides = {}) {
         clockReplaced: () => undefined,
         repeated: () => undefined,
         securityEvent: (kind) => seen.push(kind),
+        propertyDropped: (why) => seen.push(`dropped ${why}`),
       },
       log: { info: () => undefined, warn: () => undefined, error: () => undefined },
       ...ports,
@@ -119,9 +122,9 @@ describe("messages", () => {
     const slow = publisher("slow", { burst: 1 });
     expect(
       await Promise.all([
-        send(device, "a", "x".repeat(101), -1),
+        send(device, "a", "x".repeat(201), -1),
         send(device, "b", ON, -1),
-        send(device, "c", '{"power":"on","power":"off"}'),
+        send(device, "c", '{"power_on":true,"power_on":false}'),
         send(device, "d", '{"label":"hub 4711"}'),
         send(publisher("stray", { bound: false }), "e"),
         send(publisher("denied"), "f"),
@@ -147,6 +150,78 @@ describe("messages", () => {
     const { publisher, send } = setUp({ enqueue: () => Promise.reject(new Error("away")) });
     const device = publisher();
     expect(await Promise.all([send(device, "a"), send(device, "b", "{")])).toEqual(["not-durable", "invalid-payload"]);
+  });
+});
+
+describe("a status", () => {
+  it("rests as it came when all of it is known, and without what is not known otherwise", async () => {
+    const { admitted, seen, publisher, send } = setUp();
+    const device = publisher();
+    const exact = '{ "temperature":21.40,"ts":5 }';
+    await send(device, "a", exact);
+    await send(
+      device,
+      "b",
+      '{"temperature":"21.4","note":"Anna","ssid":"home","hue":361,"color_mode":"pink","co2":"x"}',
+    );
+    await send(
+      device,
+      "c",
+      '{"location":{"lat":1,"lon":2},"status":{"nested":{"deep":[1]}}}',
+      PARTS.indexOf("telemetry"),
+    );
+    await send(device, "d", '{"temperature":null,"humidity":50}');
+    expect(admitted.map(({ text }) => text)).toEqual([
+      exact,
+      '{"status":{"temperature":21.4}}',
+      '{"location":{"lat":1,"lon":2}}',
+      '{"status":{"humidity":50}}',
+    ]);
+    expect(seen.filter((event) => event.startsWith("dropped"))).toEqual([
+      "dropped unknown",
+      "dropped personal",
+      "dropped out-of-range",
+      "dropped not-a-word",
+      "dropped not-a-number",
+      "dropped unknown",
+    ]);
+  });
+
+  it("of which nothing is known is refused, and account data refuses everything", async () => {
+    const { admitted, seen, publisher, send } = setUp();
+    const device = publisher();
+    expect(await send(device, "a", '{"note":"Anna"}')).toBe("nothing-known");
+    expect(await send(device, "b", "{}")).toBe("nothing-known");
+    expect(await send(device, "c", '{"temperature":21,"x":{"userId":1}}')).toBe("invalid-payload");
+    expect(await send(device, "d", '{"model":"a","password":"x"}', PARTS.indexOf("telemetry"))).toBe("invalid-payload");
+    expect(seen.filter((event) => event === "account-key")).toHaveLength(2);
+    expect(admitted).toEqual([]);
+  });
+
+  it("holds differences in place of totals, in the order of arrival, and nothing of a total", async () => {
+    const { admitted, publisher, send } = setUp();
+    const device = publisher();
+    const answers = await Promise.all(
+      [10.005, 10.02, 10.02, 10.04].map((energy, n) => send(device, `${n}`, JSON.stringify({ energy }))),
+    );
+    expect(answers).toEqual(["not-taken", "durable", "not-taken", "durable"]);
+    expect(admitted.map(({ text }) => text)).toEqual(['{"status":{"energy":0.02}}', '{"status":{"energy":0.02}}']);
+  });
+
+  it("tells no difference across a refusal by consent", async () => {
+    let refuse = false;
+    const { admitted, publisher, send } = setUp({
+      checkConsent: async (devices) =>
+        devices.map(() => (refuse ? { refusal: "consent-withdrawn" } : { grants: ALL, wrappedSubjectKey: "key" })),
+    });
+    const device = publisher();
+    await send(device, "a", '{"energy":1}');
+    refuse = true;
+    expect(await send(device, "b", '{"energy":1.01}')).toBe("consent-withdrawn");
+    refuse = false;
+    expect(await send(device, "c", '{"energy":1.02}')).toBe("not-taken");
+    expect(await send(device, "d", '{"energy":1.03}')).toBe("durable");
+    expect(admitted.map(({ text }) => text)).toEqual(['{"status":{"energy":0.01}}']);
   });
 });
 

@@ -1,8 +1,8 @@
 /**
  * The hot path, from a message of a device to its answer, whichever protocol brought it:
  *
- *   bounded → addressed → paced → parsed → valid → unambiguous → impersonal → timed → bound   (one message, no I/O)
- *     → consented → durable → finished                                         (a batch, one round trip each)
+ *   bounded → addressed → paced → parsed → valid → unambiguous → impersonal → known → timed → bound   (one message, no I/O)
+ *     → consented → counted → durable → finished                               (a batch, one round trip each)
  *
  * A step answers with a refusal or lets the message pass. Refused messages travel in the same line,
  * because messages are finished in the order they came: MQTT wants its PUBACKs so [MQTT-4.6.0-2].
@@ -13,10 +13,12 @@ import { GatewayError } from "../../model/errors.ts";
 import type { DeviceRef } from "../../model/ids.ts";
 import { bareJson, namesKeyTwice } from "../../model/json.ts";
 import type { Log } from "../../model/log.ts";
-import type { Books, Refusal, SecurityEvent } from "../../model/outcome.ts";
-import { carriedBy, namesPerson, PARTS, type RawTelemetry, validatePart } from "../../model/raw.ts";
+import type { Books, DropReason, Refusal, SecurityEvent } from "../../model/outcome.ts";
+import { CONTRACT_KEYS, carriedBy, PARTS, type RawTelemetry, type Unread, validatePart } from "../../model/raw.ts";
 import { GroupCommit, type GroupCommitOptions } from "../../platform/group-commit.ts";
+import { namesAccount, type Vocabulary } from "../../vocabulary/vocabulary.ts";
 import { Flow, type FlowLimits } from "./back-pressure.ts";
+import { Counters } from "./counters.ts";
 import { type Inbound, NOTHING } from "./inbound.ts";
 import { MessageTimes, type MessageTimesOptions, rowTimeKey } from "./message-times.ts";
 import { carriesOwnId } from "./own-id.ts";
@@ -28,9 +30,13 @@ export interface AdmissionOptions {
   /** Of it the key is made that makes the digits of row times. */
   readonly lookupKey: Buffer;
   readonly limits: FlowLimits;
+  readonly vocabulary: Vocabulary;
 }
 
-/** One admitted message on its way into the queue: the payload text as it came, never parsed again here. */
+/**
+ * One admitted message on its way into the queue: the payload text as it came, or without what was left out. What is left
+ * out never rests, sealed or not.
+ */
 export interface Admitted {
   readonly ref: DeviceRef;
   readonly revision: number | undefined;
@@ -57,6 +63,8 @@ export interface AdmissionPorts {
     /** Admitted messages that were taken for earlier ones sent again. */
     repeated(count: number): void;
     securityEvent(kind: SecurityEvent): void;
+    /** A part of a `status` was left out. */
+    propertyDropped(why: DropReason): void;
   };
   readonly log: Log;
 }
@@ -67,6 +75,8 @@ export class Admission {
   readonly #options: AdmissionOptions;
   readonly #ports: AdmissionPorts;
   readonly flow: Flow;
+  /** To be told when a device is bound anew or has come from another gateway. */
+  readonly counters: Counters;
   readonly #times: MessageTimes;
   readonly #commit: GroupCommit<Inbound>;
   readonly #steps: readonly Step[];
@@ -76,6 +86,7 @@ export class Admission {
     this.#options = options;
     this.flow = new Flow(options.limits);
     this.#ports = ports;
+    this.counters = new Counters((name) => options.vocabulary.get(name));
     this.#times = new MessageTimes(options.times, rowTimeKey(options.lookupKey), () => ports.observe.clockReplaced());
     this.#commit = new GroupCommit(options.commit, {
       flush: (batch, signal) => this.#admit(batch, signal),
@@ -89,7 +100,8 @@ export class Admission {
       this.#parsed,
       this.#valid,
       unambiguous,
-      impersonal,
+      this.#impersonal,
+      this.#known,
       this.#timed,
       bound,
     ];
@@ -117,8 +129,13 @@ export class Admission {
       if (inbound.refusal !== undefined) break;
     }
     inbound.json = undefined;
-    inbound.telemetry = undefined;
+    inbound.unread = undefined;
     if (inbound.refusal !== undefined) keepNothing(inbound);
+    // With counters in it, it waits until it is known which of them may be told.
+    else if (!inbound.hasCounters) {
+      if (inbound.changed) serialise(inbound, inbound.telemetry as RawTelemetry);
+      inbound.telemetry = undefined;
+    }
     this.#commit.add(inbound);
   }
 
@@ -147,11 +164,36 @@ export class Admission {
 
   readonly #valid: Step = (inbound) => {
     const part = PARTS[inbound.part];
-    inbound.telemetry = part && validatePart(part, inbound.json);
-    if (inbound.telemetry !== undefined) return undefined;
-    if (namesPerson(inbound.json)) this.#ports.observe.securityEvent("account-key");
+    inbound.unread = part && validatePart(part, inbound.json);
+    if (inbound.unread !== undefined) return undefined;
+    if (namesAccount(inbound.json, CONTRACT_KEYS)) this.#ports.observe.securityEvent("account-key");
     return "invalid-payload";
   };
+
+  /** A device that writes its own id into what it says would carry it past the pseudonym. */
+  readonly #impersonal: Step = (inbound) => {
+    const { own } = inbound.publisher;
+    const carries = own !== undefined && carriesOwnId(own, inbound.unread as Unread, this.#options.vocabulary);
+    return carries ? "invalid-payload" : undefined;
+  };
+
+  /** Takes what the vocabulary knows; the rest is left out here and goes no further. */
+  readonly #known: Step = (inbound) => {
+    const { status, ...rest } = inbound.unread as Unread;
+    if (status === undefined) {
+      inbound.telemetry = rest;
+    } else {
+      const taken = this.#options.vocabulary.take(status, this.#dropped);
+      if (taken === "account-key") this.#ports.observe.securityEvent("account-key");
+      if (typeof taken === "string") return "invalid-payload";
+      inbound.changed = taken.changed;
+      inbound.hasCounters = taken.hasCounters;
+      inbound.telemetry = { ...rest, status: taken.status };
+    }
+    return carriedBy(inbound.telemetry) === 0 ? "nothing-known" : undefined;
+  };
+
+  readonly #dropped = (why: DropReason): void => this.#ports.observe.propertyDropped(why);
 
   readonly #timed: Step = (inbound) => {
     const telemetry = inbound.telemetry as RawTelemetry;
@@ -189,8 +231,26 @@ export class Admission {
       if (verdict === undefined) inbound.refusal = "no-consent";
       else if (verdict.refusal !== undefined) inbound.refusal = verdict.refusal;
       else if (!usableByAny(verdict.grants, inbound.carried)) inbound.refusal = "purpose-denied";
+      else if (inbound.hasCounters) this.#counted(inbound, verdict.revision);
       else inbound.revision = verdict.revision;
+      // What was used while it may not be told is told by no later difference either.
+      if (isRefused(inbound)) this.counters.forget(inbound.publisher.key);
     }
+  }
+
+  /** Totals become differences, once: also when the batch is tried again, unless consent has changed in between. */
+  #counted(inbound: Inbound, revision: number | undefined): void {
+    const { ref, at, sub, startedAt, time, telemetry } = inbound;
+    if (ref === undefined || telemetry?.status === undefined) return;
+    if (inbound.counted !== undefined && inbound.revision === revision) return;
+    inbound.revision = revision;
+    const repeat = time?.repeat === true;
+    const status = this.counters.differences({ ref, revision, at, sub, startedAt, repeat, status: telemetry.status });
+    inbound.counted = status ?? {};
+    const left = { ...telemetry, status };
+    inbound.carried = carriedBy(left);
+    if (inbound.carried === 0) inbound.refusal = "not-taken";
+    else serialise(inbound, left);
   }
 
   async #durable(batch: readonly Inbound[], signal: AbortSignal): Promise<void> {
@@ -211,6 +271,8 @@ export class Admission {
         continue;
       }
       refused.set(inbound.refusal, (refused.get(inbound.refusal) ?? 0) + 1);
+      if (inbound.refusal === "not-durable" && inbound.counted !== undefined && inbound.ref !== undefined)
+        this.counters.doubted(inbound.ref, inbound.at, inbound.sub, inbound.counted);
       // A batch that is not durable may be in the queue all the same; of any other refusal there is no row.
       if (inbound.refusal !== "not-durable" && inbound.time?.seen) inbound.time.seen.refused = true;
     }
@@ -240,17 +302,24 @@ const paced: Step = (inbound) => (inbound.publisher.bucket.take(inbound.received
 /** One reader would take the first of two equal keys and the next one the last. */
 const unambiguous: Step = (inbound) => (namesKeyTwice(inbound.text, inbound.json) ? "invalid-payload" : undefined);
 
-/** A device that writes its own id into what it says would carry it past the pseudonym. */
-const impersonal: Step = (inbound) => {
-  const { own } = inbound.publisher;
-  const carries = own !== undefined && carriesOwnId(own, inbound.telemetry as RawTelemetry);
-  return carries ? "invalid-payload" : undefined;
-};
-
 const bound: Step = (inbound) => (inbound.ref === undefined ? "unknown-device" : undefined);
+
+const TELEMETRY = PARTS.indexOf("telemetry");
+
+/** As the contract writes it, whatever topic it came by. */
+function serialise(inbound: Inbound, telemetry: RawTelemetry): void {
+  inbound.text = JSON.stringify(telemetry);
+  inbound.part = TELEMETRY;
+}
+
+/** By consent: with nothing to tell it would only have come to nothing. */
+function isRefused({ refusal }: Inbound): boolean {
+  return refusal !== undefined && refusal !== "not-taken";
+}
 
 /** It only keeps its place in the line. */
 function keepNothing(inbound: Inbound): void {
+  inbound.telemetry = undefined;
   inbound.weight = 0;
   inbound.text = "";
   inbound.payload = NOTHING;

@@ -3,9 +3,10 @@
  * the answer. Lives in memory only, and its payload is dropped as soon as it is read.
  */
 import type { CategoryMask } from "../../model/consent.ts";
+import type { StatusFields } from "../../model/deidentified.ts";
 import type { DeviceRef } from "../../model/ids.ts";
 import type { Refusal } from "../../model/outcome.ts";
-import type { RawTelemetry } from "../../model/raw.ts";
+import type { RawTelemetry, Unread } from "../../model/raw.ts";
 import type { MessageTime } from "./message-times.ts";
 import type { Publisher } from "./publisher.ts";
 
@@ -16,7 +17,7 @@ export abstract class Inbound {
   /** Where its consent is found; absent while the device is bound to nobody. */
   readonly ref: DeviceRef | undefined;
   /** Index into `PARTS`; -1 when it was sent to anything else than a part of its own device. */
-  readonly part: number;
+  part: number;
   /** Let go as soon as it is text. */
   payload: Buffer;
   readonly bytes: number;
@@ -26,10 +27,17 @@ export abstract class Inbound {
   readonly receivedAt = Date.now();
   /** Monotonic ms. */
   readonly startedAt = performance.now();
-  /** The payload as the device sent it; never serialised again. */
+  /** What is sealed: the payload as the device sent it, or what is left of it, serialised again. */
   text = "";
   json: unknown = undefined;
+  /** As the schema found it, before anything was taken out of its `status`. */
+  unread: Unread | undefined = undefined;
+  /** Kept beyond the steps only while counters in it wait for the consent check. */
   telemetry: RawTelemetry | undefined = undefined;
+  changed = false;
+  hasCounters = false;
+  /** What is left of its `status` with differences in place of totals. */
+  counted: StatusFields | undefined = undefined;
   at = 0;
   sub = 0;
   time: MessageTime | undefined = undefined;

@@ -1,12 +1,15 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { DeviceId } from "../../model/ids.ts";
-import type { RawTelemetry } from "../../model/raw.ts";
+import type { Unread } from "../../model/raw.ts";
+import { Vocabulary } from "../../vocabulary/vocabulary.ts";
 import { carriesOwnId, ownIdOf } from "./own-id.ts";
 
-function carries(id: string, telemetry: RawTelemetry): boolean {
+const VOCABULARY = new Vocabulary();
+
+function carries(id: string, telemetry: Unread): boolean {
   const own = ownIdOf(id as DeviceId);
-  return own !== undefined && carriesOwnId(own, telemetry);
+  return own !== undefined && carriesOwnId(own, telemetry, VOCABULARY);
 }
 const value = (text: string | number) => ({ status: { note: text } });
 const BULB = "bulb-Kitchen-77";

@@ -3,7 +3,8 @@
  * values, whatever the case, the separators or the escapes, and divided between a key and its value.
  */
 import type { DeviceId } from "../../model/ids.ts";
-import type { RawTelemetry } from "../../model/raw.ts";
+import type { Unread } from "../../model/raw.ts";
+import type { Vocabulary } from "../../vocabulary/vocabulary.ts";
 
 export interface OwnId {
   /** Folded. */
@@ -40,12 +41,16 @@ export function ownIdOf(id: DeviceId): OwnId | undefined {
   return { name, stem: name.slice(0, name.length - tail.length), digits: withoutZeros(tail), exact };
 }
 
-/** Place and address are of a form that has no room for it; `id` and `ts` go no further than the time of a row. */
-export function carriesOwnId(own: OwnId, { model, status }: RawTelemetry): boolean {
+/**
+ * Place and address are of a form that has no room for it; `id` and `ts` go no further than the time of a row. A key that is
+ * `known` is one of a list, and says nothing of a device that happens to be called so.
+ */
+export function carriesOwnId(own: OwnId, { model, status }: Unread, known: Pick<Vocabulary, "get">): boolean {
   if (model !== undefined && says(own, "", model)) return true;
   for (const key in status) {
     const value = status[key];
-    if (typeof value === "string" ? says(own, key, value) : names(own, key, value)) return true;
+    const name = known.get(key) === undefined ? key : "";
+    if (typeof value === "string" ? says(own, name, value) : names(own, name, value)) return true;
   }
   return false;
 }
@@ -59,7 +64,7 @@ function says({ name, exact }: OwnId, key: string, text: string): boolean {
 }
 
 /** Whether a key does, or a number, or both together. */
-function names({ name, stem, digits, exact }: OwnId, key: string, value: number | boolean | undefined): boolean {
+function names({ name, stem, digits, exact }: OwnId, key: string, value: unknown): boolean {
   const folded = key.length < stem.length ? "" : exact ? key : folding(key);
   if (folded.length >= name.length && folded.includes(name)) return true;
   if (typeof value !== "number" || digits === "" || !folded.includes(stem)) return false;

@@ -25,7 +25,7 @@ const until = async (condition: () => boolean): Promise<void> => {
   while (!condition()) await new Promise((resolve) => setTimeout(resolve, 2));
 };
 
-const STATUS = JSON.stringify({ status: { power: "on" } });
+const STATUS = JSON.stringify({ status: { power_on: true } });
 
 /** A peer that speaks bytes, for everything a well-behaved client library would not send. */
 class RawPeer {
@@ -295,10 +295,10 @@ describe("a publish", () => {
   it("of QoS 0 and QoS 2 takes the same path", async () => {
     await start();
     const device = await ingress.device("hub-1");
-    await device.publishAsync("devices/hub-1/status", '{"power":"on"}', { qos: 2 });
-    await device.publishAsync("devices/hub-1/status", '{"power":"off"}', { qos: 0 });
+    await device.publishAsync("devices/hub-1/status", '{"power_on":true}', { qos: 2 });
+    await device.publishAsync("devices/hub-1/status", '{"power_on":false}', { qos: 0 });
     await until(() => ingress.admitted.length === 2);
-    expect(ingress.admitted.map(({ text }) => text)).toEqual(['{"power":"on"}', '{"power":"off"}']);
+    expect(ingress.admitted.map(({ text }) => text)).toEqual(['{"power_on":true}', '{"power_on":false}']);
   });
 
   it("has one typed outcome for each kind of bad input, and its neighbours are not touched", async () => {
@@ -313,8 +313,8 @@ describe("a publish", () => {
       ["devices/hub-1/telemetry", "", "invalid-payload"],
       ["devices/hub-1/telemetry", "{", "invalid-payload"],
       ["devices/hub-1/telemetry", '{"email":"a"}', "invalid-payload"],
-      ["devices/hub-1/telemetry", '{"status":{"on":true},"extra":1}', "invalid-payload"],
-      ["devices/hub-1/telemetry", '{"status":{"__proto__":1}}', "invalid-payload"],
+      ["devices/hub-1/telemetry", '{"status":{"power_on":true},"extra":1}', "invalid-payload"],
+      ["devices/hub-1/telemetry", '{"status":{"__proto__":1}}', "nothing-known"],
       ["devices/hub-1/telemetry", `${"[".repeat(4000)}${"]".repeat(4000)}`, "invalid-payload"],
       ["devices/hub-1/telemetry", Buffer.from([0x7b, 0xff, 0xfe, 0x7d]), "invalid-payload"],
       ["devices/hub-1/location", '{"lat":91,"lon":0}', "invalid-payload"],
@@ -338,7 +338,9 @@ describe("a publish", () => {
     await start();
     const device = await ingress.device("hub-4711-x");
     await device.publishAsync("devices/hub-4711-x/status", '{"label":"is hub-4711-x"}', { qos: 1 });
-    await device.publishAsync("devices/hub-4711-x/status", '{"label":"is a hub","id":"hub-4711-x/1"}', { qos: 1 });
+    await device.publishAsync("devices/hub-4711-x/status", '{"label":"is a hub","open":true,"id":"hub-4711-x/1"}', {
+      qos: 1,
+    });
     expect(ingress.refused.get("invalid-payload")).toBe(1);
     expect(ingress.admitted).toHaveLength(1);
   });
@@ -347,7 +349,7 @@ describe("a publish", () => {
     await start();
     const device = await ingress.device("hub-1");
     const before = Date.now();
-    await device.publishAsync("devices/hub-1/status", '{"power":"on","ts":-5e300}', { qos: 1 });
+    await device.publishAsync("devices/hub-1/status", '{"power_on":true,"ts":-5e300}', { qos: 1 });
     expect(ingress.admitted[0]?.at).toBeGreaterThanOrEqual(before);
     expect(ingress.events).toContain("clock-replaced");
   });

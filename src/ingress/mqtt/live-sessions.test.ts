@@ -14,7 +14,7 @@ beforeEach(async () => {
 });
 afterEach(() => ingress.stop());
 
-const STATUS = '{"status":{"power":"on"}}';
+const STATUS = '{"status":{"power_on":true}}';
 const peer = () => RawPeer.to(`mqtt://127.0.0.1:${ingress.port}`);
 /** Its socket is open, so that the next packet is read at once. */
 const connectedPeer = async () => {
@@ -91,7 +91,7 @@ describe("packets that come right behind the CONNECT", () => {
     const one = peer();
     one.socket.cork();
     const login = one.login(device("hub-1"));
-    for (let id = 1; id <= count; id += 1) one.publish("devices/hub-1/status", '{"on":true}', id);
+    for (let id = 1; id <= count; id += 1) one.publish("devices/hub-1/status", '{"power_on":true}', id);
     one.socket.uncork();
     return { one, answer: await login };
   };
@@ -107,7 +107,7 @@ describe("packets that come right behind the CONNECT", () => {
     const one = peer();
     one.socket.cork();
     const login = one.login({ id: "hub-1", token: "wrong" });
-    one.publish("devices/hub-1/status", '{"on":true}', 1);
+    one.publish("devices/hub-1/status", '{"power_on":true}', 1);
     one.socket.uncork();
     expect(await login).toBe(4);
     await one.gone();
