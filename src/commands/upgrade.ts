@@ -152,6 +152,8 @@ function report({ batches, letters, rows }: Done, dryRun: boolean): string[] {
 
 const ROWS: Readonly<Record<FormerRows["outcome"], string>> = {
   deleted: "deleted",
+  "names-left":
+    "deleted; names and types of their fields stay in the store until its shards go. An administrator of InfluxDB can end that: DROP MEASUREMENT device_status",
   counted: "to be deleted",
   none: "none of an older schema",
   unsupported: "the store cannot delete rows: they stay. Give this version an empty database or bucket",

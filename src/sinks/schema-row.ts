@@ -42,9 +42,12 @@ export async function writeStoredSchema(store: Pick<NumberedStore, "writeLines">
 }
 
 /**
- * Every row of every device but these, and with the last of its rows the names of fields. One statement: InfluxDB 1 can
- * delete neither a field nor rows by what they hold.
+ * InfluxDB 1 can delete neither a field nor rows by what they hold, and names and types of fields stay in it until the
+ * measurement goes as a whole. For that the server may want an administrator.
  */
+export const DROP_ALL: readonly string[] = OF_DEVICES.map((name) => `DROP MEASUREMENT ${quoted(name)}`);
+
+/** Every row of every device but these; names of fields stay. */
 export function dropStatement(except: readonly string[]): string {
   const drop = `DROP SERIES FROM ${OF_DEVICES.map(quoted).join(", ")}`;
   // Pseudonyms are base64url, in which nothing has a meaning for a regular expression.

@@ -6,10 +6,11 @@ import type { Log } from "../model/log.ts";
 import { SCHEMA } from "../model/schema.ts";
 import { RowRetention } from "../sinks/influx/row-retention.ts";
 import { InfluxSink } from "../sinks/influx/sink.ts";
-import { dropStatement, storedSchema, writeStoredSchema } from "../sinks/schema-row.ts";
+import { DROP_ALL, dropStatement, storedSchema, writeStoredSchema } from "../sinks/schema-row.ts";
 
 export interface FormerRows {
-  readonly outcome: "deleted" | "counted" | "none" | "unsupported";
+  /** `names-left`: the rows went, and names and types of their fields stay in the store's files for as long as those. */
+  readonly outcome: "deleted" | "names-left" | "counted" | "none" | "unsupported";
   /** By their commonest field; `undefined` where the store does not let us look, or counting would cost more than it tells. */
   readonly count: number | undefined;
   /** Names whose rows stay. */
@@ -67,19 +68,24 @@ export class FormerStore {
       .count({ measurement: "device_status", beforeMs, except: held }, signal)
       .catch(() => undefined);
     if (dryRun) return { outcome: "counted", count, held: held.length };
-    const outcome = (await this.#delete(held, beforeMs, signal)) ? "deleted" : "unsupported";
+    const outcome = await this.#delete(held, beforeMs, signal);
     await writeStoredSchema(this.#sink, signal);
     return { outcome, count, held: held.length };
   }
 
-  async #delete(held: readonly Pseudonym[], beforeMs: number, signal: AbortSignal): Promise<boolean> {
+  async #delete(
+    held: readonly Pseudonym[],
+    beforeMs: number,
+    signal: AbortSignal,
+  ): Promise<"deleted" | "names-left" | "unsupported"> {
     if (this.#options.api === "v1") {
-      if ((await this.#sink.query([dropStatement(held)], signal)) === undefined)
-        throw new GatewayError("SINK_DENIED", "delete");
-      return true;
+      if (held.length === 0 && (await this.#sink.query(DROP_ALL, signal)) !== undefined) return "deleted";
+      if ((await this.#sink.query([dropStatement(held)], signal)) !== undefined) return "names-left";
+      throw new GatewayError("SINK_DENIED", "delete");
     }
     for (const measurement of ["device_location", "device_status"] as const)
-      if ((await this.#rows.remove({ measurement, beforeMs, except: held }, signal)) !== "deleted") return false;
-    return true;
+      if ((await this.#rows.remove({ measurement, beforeMs, except: held }, signal)) !== "deleted")
+        return "unsupported";
+    return "deleted";
   }
 }

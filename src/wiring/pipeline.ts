@@ -6,7 +6,6 @@ import type { Samples } from "../pipeline/samples.ts";
 import type { Part } from "../platform/lifecycle.ts";
 import { asTakenToday } from "../queue/former-batch.ts";
 import { BatchWorker } from "../queue/worker.ts";
-import { Vocabulary } from "../vocabulary/vocabulary.ts";
 import type { Base } from "./base.ts";
 import type { Consent } from "./consent.ts";
 import type { Outlets } from "./outlets.ts";
@@ -28,7 +27,7 @@ export interface PipelineDeps extends Pick<PipelinePorts, "addressable"> {
 const MAX_MESSAGES_PER_PASS = 4_000;
 const LOCK_MS = 10_000;
 
-export function createPipeline({ config, redis, keyspace, metrics, log }: Base, deps: PipelineDeps): Part {
+export function createPipeline({ config, redis, keyspace, metrics, log, vocabulary }: Base, deps: PipelineDeps): Part {
   const { queue, leases, deidentifier, store, outlets } = deps;
   const { fanOut } = outlets;
   const pipeline = new Pipeline({
@@ -51,7 +50,6 @@ export function createPipeline({ config, redis, keyspace, metrics, log }: Base, 
     books: metrics,
     log,
   });
-  const vocabulary = new Vocabulary(config.properties);
   const worker = new BatchWorker(
     redis.worker,
     keyspace,

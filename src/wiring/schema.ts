@@ -3,15 +3,14 @@ import { rememberProperties } from "../platform/known-properties.ts";
 import type { Part } from "../platform/lifecycle.ts";
 import { claimSchema } from "../platform/schema.ts";
 import { holdsInstallation } from "../rights/backup/installation.ts";
-import { Vocabulary } from "../vocabulary/vocabulary.ts";
 import type { Base } from "./base.ts";
 
-export function createSchema({ config, redis, keyspace }: Pick<Base, "config" | "redis" | "keyspace">): Part {
+export function createSchema({ redis, keyspace, vocabulary }: Pick<Base, "redis" | "keyspace" | "vocabulary">): Part {
   return {
     name: "schema",
     start: async () => {
       await claimSchema(redis.store, keyspace, await holdsInstallation(redis.store, keyspace));
-      await rememberProperties(redis.store, keyspace, new Vocabulary(config.properties).properties);
+      await rememberProperties(redis.store, keyspace, vocabulary.properties);
     },
     stop: () => undefined,
   };

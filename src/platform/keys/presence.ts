@@ -18,9 +18,10 @@ const PRESENT_MS = 6_000;
 const SWEEP = `
 local time = redis.call("TIME")
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
-for _, gone in ipairs(redis.call("ZRANGEBYSCORE", KEYS[1], "-inf", now)) do
-  redis.call("ZREM", KEYS[1], gone)
-  redis.call("HDEL", KEYS[2], gone)
+redis.call("ZREMRANGEBYSCORE", KEYS[1], "-inf", now)
+-- By what is left of the set: a restore takes those that have run out from it alone.
+for _, id in ipairs(redis.call("HKEYS", KEYS[2])) do
+  if not redis.call("ZSCORE", KEYS[1], id) then redis.call("HDEL", KEYS[2], id) end
 end
 `;
 
