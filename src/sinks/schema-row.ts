@@ -10,7 +10,7 @@ export interface NumberedStore {
   writeLines(lines: readonly string[], signal: AbortSignal): Promise<unknown>;
 }
 
-const MEASUREMENT = "consentry_schema";
+const MEASUREMENT = "schema_number";
 /** Everything that names a device. Counts of a cell have the same form in every schema. */
 const OF_DEVICES = ["device_status", "device_location"] as const;
 const HOUR_MS = 3_600_000;

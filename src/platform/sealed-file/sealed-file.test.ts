@@ -145,7 +145,7 @@ describe("refuses", () => {
   it("another key, another version, another kind of file, and a file that is not there", async () => {
     const bytes = await write();
     await refused("foreign-key", randomBytes(32));
-    writeFileSync(file, bytes.toString("latin1").replace('"version":2', '"version":2'), "latin1");
+    writeFileSync(file, bytes.toString("latin1").replace('"version":2', '"version":7'), "latin1");
     await refused("wrong-version");
     writeFileSync(file, "PK\u0003\u0004 and then something long enough");
     await refused("not-an-archive");
