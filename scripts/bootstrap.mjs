@@ -27,7 +27,7 @@ const biome = (...args) => tool("@biomejs/biome/bin/biome", ...args);
 const tsc = (...args) => tool("typescript/bin/tsc", ...args);
 
 /** Programs that `--services private` gives a Redis and an InfluxDB of their own. */
-const ON_PRIVATE_SERVERS = ["start", "backup", "restore", "keys", "dead-letters", "audit", "retention"];
+const ON_PRIVATE_SERVERS = ["start", "backup", "restore", "upgrade", "keys", "dead-letters", "audit", "retention"];
 const WITH_PRIVATE_SERVERS = source("tools/private-servers/with-private-servers.ts");
 const SERVICES_USAGE = `  --services private       with npm: a private Redis and InfluxDB under ./data, for whichever of REDIS_URL and
                            INFLUX_URL is not given; the gateway's commands need it stopped
@@ -43,6 +43,7 @@ const PROGRAMS = {
   race: [source("simulators/race/race.ts")],
   backup: [source("src/commands/backup.ts")],
   restore: [source("src/commands/restore.ts")],
+  upgrade: [source("src/commands/upgrade.ts")],
   keys: [source("src/commands/keys.ts")],
   "dead-letters": [source("src/commands/dead-letters.ts")],
   receipt: [source("src/commands/receipt.ts")],

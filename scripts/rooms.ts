@@ -62,7 +62,14 @@ export const ROOMS: readonly Room[] = [
     "all",
     "raw",
   ),
-  room("queue", "batches in BullMQ: sealed, durable, bounded", ["platform"], ["bullmq", "ioredis"], "all", "raw"),
+  room(
+    "queue",
+    "batches in BullMQ: sealed, durable, bounded",
+    ["platform", "vocabulary"],
+    ["bullmq", "ioredis"],
+    "all",
+    "raw",
+  ),
 
   room("consent", "tokens of devices; the hash chain", ["platform"], ["ioredis"]),
   room("consent/policy", "policy documents and the floors they set", ["consent", "platform"], ["ioredis"]),

@@ -39,6 +39,7 @@ import { createPreparations } from "./wiring/preparations.ts";
 import { createQueue, type QueueOverrides } from "./wiring/queue.ts";
 import { createRights, type Rights } from "./wiring/rights.ts";
 import { createSafekeeping } from "./wiring/safekeeping.ts";
+import { createSchema } from "./wiring/schema.ts";
 import { createStore } from "./wiring/store.ts";
 import { createUpkeep } from "./wiring/upkeep.ts";
 
@@ -255,6 +256,7 @@ export function createGateway(
     ...createPreparations(config, deidentifier),
     redis.part,
     queue.writablePart,
+    createSchema(base),
     ...safekeeping.parts,
     queue.durabilityPart,
     consent.part,

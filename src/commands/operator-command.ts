@@ -5,6 +5,8 @@ import type { Config } from "../config/schema.ts";
 import { ERRORS, exitCodeOf, GatewayError } from "../model/errors.ts";
 import { type Keyspace, keyspaceOf } from "../platform/keyspace.ts";
 import { connectRedis } from "../platform/redis.ts";
+import { requireSchema } from "../platform/schema.ts";
+import { holdsInstallation } from "../rights/backup/installation.ts";
 import { OperatorActs } from "./operator-acts.ts";
 
 export interface Operator {
@@ -23,13 +25,18 @@ export const COMMON_OPTIONS = { config: { type: "string" } } as const;
 export const COMMON_USAGE = `  --config <file.yaml>     the gateway's configuration
 `;
 
-/** Runs `work` with a connection, and closes everything afterwards. */
-export async function withOperator<T>(options: CommonOptions, work: (operator: Operator) => Promise<T>): Promise<T> {
+/** Runs `work` with a connection, and ends everything afterwards. Of what another version has stored only an upgrade makes use. */
+export async function withOperator<T>(
+  options: CommonOptions,
+  work: (operator: Operator) => Promise<T>,
+  { anySchema = false } = {},
+): Promise<T> {
   const config = commandConfig(options.config, process.env);
   const redis = connectRedis(config.redis.url, "store", config.redis.commandTimeoutMs);
   const keyspace = keyspaceOf(config.redis.keyPrefix);
   try {
     await redis.connect();
+    if (!anySchema) await requireSchema(redis, keyspace, await holdsInstallation(redis, keyspace));
     return await work({ config, redis, keyspace, acts: new OperatorActs(config, redis, keyspace) });
   } finally {
     redis.disconnect();

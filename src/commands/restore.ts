@@ -14,8 +14,10 @@ import { denyAllUntilPublished } from "../consent/policy/floors.ts";
 import { Keyring } from "../deidentify/keyring.ts";
 import type { AuditDetail, AuditHead } from "../model/audit.ts";
 import { readKeys, readRetiredKeys } from "../platform/keys/files.ts";
+import { claimSchema } from "../platform/schema.ts";
 import type { AuditLog } from "../rights/audit/log.ts";
 import { Backup } from "../rights/backup/backup.ts";
+import { holdsInstallation } from "../rights/backup/installation.ts";
 import { journalHeadOf } from "../rights/journal/reading.ts";
 import { Restore, type RestoreInput, type RestoreKeys } from "../rights/restore/restore.ts";
 import type { RestoreSummary } from "../rights/restore/writer.ts";
@@ -116,6 +118,8 @@ async function restore(
     now: Date.now,
   });
   if (dryRun) return restorer.check(input);
+  // An empty Redis becomes one of our schema: archives of an older one hold nothing that has changed its form.
+  await claimSchema(redis, keyspace, await holdsInstallation(redis, keyspace));
   return acts.perform({
     act: "restore",
     work: async () => {

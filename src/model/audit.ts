@@ -30,6 +30,7 @@ export const AUDIT_ACTS = [
   "retention-run",
   "backup",
   "restore",
+  "schema-upgraded",
   "audit-repaired",
   "journal-replayed",
   "key-created",

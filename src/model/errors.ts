@@ -86,6 +86,21 @@ export const ERRORS = {
     meaning:
       "the erasure journal is missing, altered, has a gap or was cut short; a restore could bring back what was erased",
   },
+  SCHEMA_DIFFERS: {
+    retryable: false,
+    meaning:
+      "what is stored has another schema number than this version: `npm run upgrade` takes an older one further, a newer one needs the version that wrote it",
+  },
+  UPGRADE_REFUSED: {
+    retryable: false,
+    meaning:
+      "an upgrade would run beside something that is in use, or could not do all that it must; nothing was changed",
+  },
+  PROPERTY_CHANGED: {
+    retryable: false,
+    meaning:
+      "a property of `status` was of another kind before, and rows of it may be stored: give the new one another name",
+  },
   KEY_IN_USE: {
     retryable: false,
     meaning: "a key still opens something, or a gateway still uses it; it is not destroyed",

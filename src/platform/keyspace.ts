@@ -94,6 +94,12 @@ export interface Keyspace {
    */
   readonly restoring: string;
   readonly restores: string;
+  /** String: the number of what is stored here, see platform/schema.ts. In one slot with `gateways`. */
+  readonly schema: string;
+  /** String: where versions without that number look for a restore under way. It stands for ever, so that none of them runs here. */
+  readonly barrier: string;
+  /** Hash: every name a property of `status` ever had here → its kind. */
+  readonly properties: string;
   /** String: the gateway that is taking a backup; expires. */
   readonly backupTurn: string;
   /**
@@ -167,8 +173,11 @@ export function keyspaceOf(prefix: string): Keyspace {
     gateways: `{${prefix}:gateways}`,
     gatewayReports: `{${prefix}:gateways}:reports`,
     installation: `${prefix}:installation`,
-    restoring: `{${prefix}:gateways}:restoring`,
+    restoring: `{${prefix}:gateways}:restore`,
     restores: `{${prefix}:gateways}:restores`,
+    schema: `{${prefix}:gateways}:schema`,
+    barrier: `{${prefix}:gateways}:restoring`,
+    properties: `${prefix}:properties`,
     backupTurn: `${prefix}:backup-turn`,
     erasedKeys: `${prefix}:erased-keys`,
     disclosures: (subject) => `${prefix}:{${subject}}:disclosures`,

@@ -1,8 +1,9 @@
-import { randomBytes } from "node:crypto";
+import { createCipheriv, randomBytes } from "node:crypto";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { GatewayError } from "../model/errors.ts";
-import { Envelope } from "./envelope.ts";
+import { SCHEMA } from "../model/schema.ts";
+import { Envelope, sealedSchema } from "./envelope.ts";
 
 const oldKey = randomBytes(32);
 const newKey = randomBytes(32);
@@ -65,5 +66,29 @@ describe("Envelope", () => {
     );
     expect(code(() => rotated.open({ ...sealed, k: "q0002" }, "batch"))).toBe("ENVELOPE_UNREADABLE");
     expect(code(() => before.open(sealed, "other"))).toBe("ENVELOPE_UNREADABLE");
+  });
+
+  describe("the number of the schema", () => {
+    /** As versions of before the number have sealed. */
+    const former = (text: string, purpose: string) => {
+      const nonce = randomBytes(12);
+      const cipher = createCipheriv("aes-256-gcm", oldKey, nonce);
+      cipher.setAAD(Buffer.from(`consentry ${purpose} v1 q0001`));
+      const bytes = Buffer.concat([nonce, cipher.update(text, "utf8"), cipher.final(), cipher.getAuthTag()]);
+      return { k: "q0001", s: bytes.toString("base64") };
+    };
+
+    it("is in what is sealed, and what has none opens as what it is", () => {
+      expect(sealedSchema(before.seal("x", "batch"))).toBe(SCHEMA);
+      expect(sealedSchema(former("x", "batch"))).toBe(1);
+      expect(before.open(former("x", "batch"), "batch")).toBe("x");
+    });
+
+    it("can neither be taken off, nor put on, nor be one of a newer version", () => {
+      const { k, s } = before.seal("x", "batch");
+      expect(code(() => before.open({ k, s }, "batch"))).toBe("ENVELOPE_UNREADABLE");
+      expect(code(() => before.open({ ...former("x", "batch"), v: SCHEMA }, "batch"))).toBe("ENVELOPE_UNREADABLE");
+      expect(code(() => before.open({ k, s, v: SCHEMA + 1 }, "batch"))).toBe("ENVELOPE_UNREADABLE");
+    });
   });
 });

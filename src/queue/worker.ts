@@ -11,13 +11,14 @@ import { GatewayError } from "../model/errors.ts";
 import type { Log } from "../model/log.ts";
 import type { DeadLetterReason } from "../model/outcome.ts";
 import type { RawMessage } from "../model/raw.ts";
+import { SCHEMA } from "../model/schema.ts";
 import type { Watch } from "../model/watch.ts";
 import { boundedCache } from "../platform/bounded-cache.ts";
 import { faultCode } from "../platform/fault-code.ts";
 import type { Keyspace } from "../platform/keyspace.ts";
 import { decodeBatch } from "./batch.ts";
 import type { DeadLetters } from "./dead-letters.ts";
-import type { Envelope } from "./envelope.ts";
+import { type Envelope, sealedSchema } from "./envelope.ts";
 import { Gather } from "./gather.ts";
 import type { HandedOver } from "./handed-over.ts";
 import { BATCH_SEAL, type JobData, jobPlace, jobSize } from "./job.ts";
@@ -63,6 +64,8 @@ export interface WorkerPorts extends Omit<WatchdogPorts, "heldJobs"> {
    */
   readonly setAside: (reason: DeadLetterReason, messages: readonly RawMessage[], stop: AbortSignal) => Promise<void>;
   readonly deadLettered: (reason: DeadLetterReason, count: number) => void;
+  /** What an older version has sealed, as it would be taken today. An upgrade leaves only what it could not open. */
+  readonly asTakenToday: (messages: readonly RawMessage[]) => readonly RawMessage[];
   readonly log: Log;
 }
 
@@ -199,7 +202,7 @@ export class BatchWorker {
     const size = jobSize(job.id ?? "").messages;
     const place = jobPlace(job.id ?? "");
     const begunBefore = job.stalledCounter > 0 || job.attemptsStarted > 1;
-    const open = (): RawMessage[] => this.#open(job);
+    const open = (): readonly RawMessage[] => this.#open(job);
     try {
       if (failuresOf(job) > this.#options.maxAttemptsBeforeIsolation) {
         this.#gather.drop(place);
@@ -215,9 +218,10 @@ export class BatchWorker {
     return "settled";
   }
 
-  #open(job: Job<JobData>): RawMessage[] {
+  #open(job: Job<JobData>): readonly RawMessage[] {
     try {
-      return decodeBatch(this.#parts.envelope.open(job.data, BATCH_SEAL));
+      const messages = decodeBatch(this.#parts.envelope.open(job.data, BATCH_SEAL));
+      return sealedSchema(job.data) === SCHEMA ? messages : this.#ports.asTakenToday(messages);
     } catch (error) {
       throw error instanceof GatewayError ? error : new GatewayError("ENVELOPE_UNREADABLE", "not a batch");
     }

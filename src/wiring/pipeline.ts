@@ -4,6 +4,7 @@ import { allOf, type CheckConsent, SERVICE_PURPOSES } from "../model/consent.ts"
 import { Pipeline, type PipelinePorts } from "../pipeline/pipeline.ts";
 import type { Samples } from "../pipeline/samples.ts";
 import type { Part } from "../platform/lifecycle.ts";
+import { asTakenToday } from "../queue/former-batch.ts";
 import { BatchWorker } from "../queue/worker.ts";
 import type { Base } from "./base.ts";
 import type { Consent } from "./consent.ts";
@@ -26,7 +27,7 @@ export interface PipelineDeps extends Pick<PipelinePorts, "addressable"> {
 const MAX_MESSAGES_PER_PASS = 4_000;
 const LOCK_MS = 10_000;
 
-export function createPipeline({ config, redis, keyspace, metrics, log }: Base, deps: PipelineDeps): Part {
+export function createPipeline({ config, redis, keyspace, metrics, log, vocabulary }: Base, deps: PipelineDeps): Part {
   const { queue, leases, deidentifier, store, outlets } = deps;
   const { fanOut } = outlets;
   const pipeline = new Pipeline({
@@ -63,6 +64,7 @@ export function createPipeline({ config, redis, keyspace, metrics, log }: Base, 
       process: (messages, stop, begunBefore, watch) => pipeline.process(messages, stop, begunBefore, watch),
       setAside: (reason, messages, stop) => pipeline.setAside(reason, messages, stop),
       deadLettered: (reason, count) => metrics.deadLettered(reason, count),
+      asTakenToday: (messages) => asTakenToday(messages, vocabulary),
       waitingOnPurpose: () => pipeline.waiting || queue.writable.refusal !== undefined,
       waitingJobs: () => (queue.backlog.current ? queue.backlog.depth.waitingJobs : undefined),
       stalled: deps.fatal,

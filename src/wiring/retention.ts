@@ -164,7 +164,8 @@ function minors({ redis, keyspace, minors: purge, damaged }: RetentionDeps): Ret
   };
 }
 
-function namesUnderHold(deps: RetentionDeps) {
+/** Names under which rows must stay whatever their age. */
+export function namesUnderHold(deps: Pick<RetentionDeps, "redis" | "keyspace" | "keyring" | "holds" | "damaged">) {
   const { redis, keyspace, keyring, holds, damaged } = deps;
   return heldNames({
     holds,

@@ -1,16 +1,20 @@
 /** Wires the store: InfluxDB with the circuit breaker for its outages, and the activity counts of cells. */
 import type { AnalyticsRecord } from "../model/deidentified.ts";
+import { HOUR_MS } from "../model/durations.ts";
 import { GatewayError } from "../model/errors.ts";
+import { SCHEMA } from "../model/schema.ts";
 import type { Sink } from "../model/sink.ts";
 import type { Metrics } from "../observe/metrics.ts";
 import { CircuitBreaker } from "../platform/circuit-breaker.ts";
 import { type Part, partOf } from "../platform/lifecycle.ts";
 import { Periodic } from "../platform/periodic.ts";
+import { requireOurs } from "../platform/schema.ts";
 import { ActivityWriting } from "../sinks/activity-writing.ts";
 import { CellActivity } from "../sinks/cell-activity.ts";
 import { InfluxSink } from "../sinks/influx/sink.ts";
 import { PatientStart } from "../sinks/patient-start.ts";
 import { requireResidency } from "../sinks/residency.ts";
+import { storedSchema, writeStoredSchema } from "../sinks/schema-row.ts";
 import type { Base } from "./base.ts";
 
 export interface Store {
@@ -28,9 +32,10 @@ export interface Store {
 
 const START_TIMEOUT_MS = 5_000;
 const ACTIVITY_MS = 1_000;
+const SCHEMA_ROW_MS = HOUR_MS;
 
 /** The place that chooses the store. Nothing is opened before it is started. */
-export function createSink({ config, vocabulary, log }: Pick<Base, "config" | "vocabulary" | "log">): Sink {
+export function createSink({ config, vocabulary, log }: Pick<Base, "config" | "vocabulary" | "log">): InfluxSink {
   const maxSockets = config.queue.workerConcurrency + 1;
   const fields = vocabulary.properties;
   const fixed = { fields, createDatabase: true, startTimeoutMs: START_TIMEOUT_MS, maxSockets };
@@ -40,7 +45,16 @@ export function createSink({ config, vocabulary, log }: Pick<Base, "config" | "v
 export function createStore({ config, vocabulary, metrics, log }: Base): Store {
   const { influx, residency, breaker: pauses, cellActivity } = config.sinks;
   const sink = createSink({ config, vocabulary, log });
-  const reached = new PatientStart(sink, log);
+  const ofOurSchema = {
+    name: sink.name,
+    start: async (signal: AbortSignal) => {
+      await sink.start(signal);
+      requireOurs("the store", (await storedSchema(sink, influx.retentionPolicy, signal)) ?? SCHEMA);
+      await writeStoredSchema(sink, signal);
+    },
+    stop: () => sink.stop(),
+  };
+  const reached = new PatientStart(ofOurSchema, log);
   const breaker = new CircuitBreaker(pauses);
   const activity = new CellActivity(cellActivity);
   const writing = new ActivityWriting(activity, (counts) =>
@@ -51,7 +65,16 @@ export function createStore({ config, vocabulary, metrics, log }: Base): Store {
     writing.collect(Date.now());
     if (available()) await writing.write();
   };
-  const periodic = new Periodic([{ name: "cell activity", everyMs: ACTIVITY_MS, run: writeActivity }], log);
+  const writeSchemaRow = async (): Promise<void> => {
+    if (available()) await writeStoredSchema(sink, AbortSignal.timeout(influx.timeoutMs));
+  };
+  const periodic = new Periodic(
+    [
+      { name: "cell activity", everyMs: ACTIVITY_MS, run: writeActivity },
+      { name: "schema row", everyMs: SCHEMA_ROW_MS, run: writeSchemaRow },
+    ],
+    log,
+  );
   metrics.beforeScrape(() => metrics.gauge("breakerOpen", breaker.state === "closed" ? 0 : 1));
 
   return {

@@ -60,7 +60,7 @@ export const DOORS: Readonly<Record<string, readonly string[]>> = {
   "rights/holds": ["held-devices", "held-names", "held-subjects", "legal-holds", "survey"],
   "rights/journal": ["format", "journal", "notes", "reading"],
   "rights/receipts": ["keys", "signer"],
-  "rights/restore": ["restore", "writer"],
+  "rights/restore": ["marker", "restore", "writer"],
   "rights/retention": ["cutoffs", "retention", "row-item", "schedule"],
   "sinks/influx": ["sink"],
   "sinks/services": ["disclosure-accounting", "purpose-topics", "recipients", "service-coverage"],

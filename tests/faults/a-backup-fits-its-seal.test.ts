@@ -101,8 +101,15 @@ test("an archive whose seal is ahead of its lines is repaired before it takes it
     else lines.push(JSON.stringify({ ...line, items: line.items.filter((item) => earlier.includes(item)) }));
   }
   const former = join(here.dir, "former.records");
-  const { kind, createdAt, installation, backup, journals } = header;
-  const writer = new SealedFileWriter(former, here.keys.backup, { kind, createdAt, installation, backup, journals });
+  const { schema, kind, createdAt, installation, backup, journals } = header;
+  const writer = new SealedFileWriter(former, here.keys.backup, {
+    schema,
+    kind,
+    createdAt,
+    installation,
+    backup,
+    journals,
+  });
   for (const line of lines) await writer.line(line);
   await writer.line(JSON.stringify({ is: "end", subjects: 1, credentials: 1, keys: 0 }));
   await writer.finish();

@@ -27,6 +27,8 @@ export interface GatewayProcessOptions {
   readonly nodeArgs?: readonly string[] | undefined;
   /** Program to run in the gateway's place, below the repository; it must log as the gateway does. */
   readonly entry?: string | undefined;
+  /** Built already, with what comes before its options: runs in the place of `entry`. */
+  readonly program?: readonly string[] | undefined;
 }
 
 export interface Exit {
@@ -40,7 +42,8 @@ export async function startGateway(options: GatewayProcessOptions): Promise<Gate
   const log = createWriteStream(options.logFile, { flags: "a" });
   const entry = options.entry ?? "src/main.ts";
   const fromSources = options.nodeArgs !== undefined && options.nodeArgs.length > 0;
-  const program = fromSources ? ["--import", "tsx", join(ROOT, entry)] : [await builtProgram(entry)];
+  const own = async () => (fromSources ? ["--import", "tsx", join(ROOT, entry)] : [await builtProgram(entry)]);
+  const program = options.program ?? (await own());
   const child = spawn(
     process.execPath,
     [

@@ -32,6 +32,8 @@ export interface StackOptions {
   /** Options of the gateway, nested as in its configuration file. */
   readonly overrides?: ConfigTree;
   readonly nodeArgs?: readonly string[];
+  /** What runs in the gateway's place until it is started again, with its environment. */
+  readonly first?: { readonly program: readonly string[]; readonly env: Readonly<Record<string, string>> };
 }
 
 /** Everything a system writes to, for a leak scan; keys and tokens are where they belong, and left out. */
@@ -76,16 +78,20 @@ export class Stack {
       keyPrefix: this.keyPrefix,
       overrides,
     });
-    await this.startGateway();
+    await this.startGateway(this.#options.first);
   }
 
   /** Starts the gateway again after it was killed: same data, same ports, so that devices find it. */
-  async startGateway(): Promise<void> {
+  async startGateway(other?: StackOptions["first"]): Promise<void> {
     const ports = this.#gateway?.listeners;
     const options: GatewayProcessOptions = {
       configFile: this.config.file,
       logFile: join(this.dir, "logs", "gateway.log"),
-      env: Object.fromEntries([...(ports ?? [])].map(([name, port]) => [PORT_VARIABLES[name] ?? "", String(port)])),
+      env: {
+        ...other?.env,
+        ...Object.fromEntries([...(ports ?? [])].map(([name, port]) => [PORT_VARIABLES[name] ?? "", String(port)])),
+      },
+      program: other?.program,
       nodeArgs: this.#options.nodeArgs,
     };
     this.#gateway = await startGateway(options);

@@ -1,10 +1,12 @@
 /**
- * Which gateways run on this Redis, and with which keys. A restore runs only while no gateway does, a gateway starts
- * only while no restore runs, and a key is removed only when no gateway uses it any more. All times are those of Redis.
+ * Which gateways work on this Redis, and under which keys. A restore runs only while none does, a gateway
+ * starts only while no restore does, and a key is given up only when no gateway uses it any more. Those that work
+ * here at the same time store things of one schema number. All times are those of Redis.
  */
 import { randomBytes } from "node:crypto";
 import type { Redis } from "ioredis";
 import { GatewayError } from "../../model/errors.ts";
+import { SCHEMA } from "../../model/schema.ts";
 import type { Keyspace } from "../keyspace.ts";
 import { orRedisUnavailable } from "../redis.ts";
 import { type RedisScript, runScript } from "../redis-script.ts";
@@ -16,25 +18,34 @@ const PRESENT_MS = 6_000;
 const SWEEP = `
 local time = redis.call("TIME")
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
-for _, gone in ipairs(redis.call("ZRANGEBYSCORE", KEYS[1], "-inf", now)) do
-  redis.call("ZREM", KEYS[1], gone)
-  redis.call("HDEL", KEYS[2], gone)
+redis.call("ZREMRANGEBYSCORE", KEYS[1], "-inf", now)
+-- By what is left of the set: a restore takes those that have run out from it alone.
+for _, id in ipairs(redis.call("HKEYS", KEYS[2])) do
+  if not redis.call("ZSCORE", KEYS[1], id) then redis.call("HDEL", KEYS[2], id) end
 end
 `;
 
 const BEAT: RedisScript = {
   name: "consentryGatewayBeat",
   lua: `--[[
-  Stores a gateway's report, unless a restore is running or has replaced the data the gateway started with.
-  KEYS[1] sorted set of gateways   KEYS[2] hash of reports   KEYS[3] running restore   KEYS[4] restores ended
-  ARGV[1] gateway id   ARGV[2] ms for which it is valid   ARGV[3] report   ARGV[4] restores ended at its start, "" at first
-  ARGV[5] expiry of its last report, "" at first
-  Reply: { "restoring" | "replaced" | "ok", restores ended, expiry of this report, "1" when the last report is missing,
-    else "0", report of each live gateway... }
+  Keeps a gateway's word, unless a restore is under way or has replaced what the gateway began with.
+  KEYS[1] sorted set of gateways   KEYS[2] hash of reports   KEYS[3] restore under way   KEYS[4] restores ended
+  KEYS[5] number of what is stored here
+  ARGV[1] gateway id   ARGV[2] ms its word is good for   ARGV[3] report   ARGV[4] restores ended when it began, "" at first
+  ARGV[5] the word given last, "" at first   ARGV[6] number of what this gateway stores
+  Reply: { "schema" | "restoring" | "replaced" | "ok", restores ended, word given now, "1" when the one given last does not stand
+    any more, else "0", report of each live gateway... }
 ]]
 local last = redis.call("ZSCORE", KEYS[1], ARGV[1])
 ${SWEEP}
 local ended = redis.call("GET", KEYS[4]) or "0"
+local number = redis.call("GET", KEYS[5])
+if number and number ~= ARGV[6] then return { "schema", ended } end
+if ARGV[4] == "" then
+  for _, report in ipairs(redis.call("HVALS", KEYS[2])) do
+    if not string.find(report, '"schema":' .. ARGV[6] .. "[,}]") then return { "schema", ended } end
+  end
+end
 local marker = redis.call("GET", KEYS[3])
 if marker then
   local restore = cjson.decode(marker)
@@ -64,6 +75,8 @@ return redis.call("HVALS", KEYS[2])`,
 
 /** What a gateway reports to the others. */
 export interface GatewayReport extends KeyReport {
+  /** Of what it stores; versions of before there was a number tell none. */
+  readonly schema?: number | undefined;
   /** The head of its erasure journal: run, number, MAC of the last line. */
   readonly journal?: readonly [string, number, string] | undefined;
 }
@@ -92,20 +105,24 @@ export class Presence {
     this.#options = options;
   }
 
-  /** Throws RESTORE_UNFINISHED, REDIS_UNAVAILABLE. */
+  /** Throws RESTORE_UNFINISHED, SCHEMA_DIFFERS, REDIS_UNAVAILABLE. */
   async start(): Promise<void> {
     await this.beat();
   }
 
   /** Must be called well within every PRESENT_MS. */
   async beat(): Promise<void> {
-    const { gateways, gatewayReports, restoring, restores } = this.#keyspace;
-    const names = [gateways, gatewayReports, restoring, restores];
-    const args = [this.#id, PRESENT_MS, JSON.stringify(this.#options.report()), this.#began, this.#word];
+    const { gateways, gatewayReports, restoring, restores, schema } = this.#keyspace;
+    const names = [gateways, gatewayReports, restoring, restores, schema];
+    const report = JSON.stringify({ schema: SCHEMA, ...this.#options.report() });
+    const args = [this.#id, PRESENT_MS, report, this.#began, this.#word, SCHEMA];
     const reply = await orRedisUnavailable(() => runScript(this.#redis, BEAT, names, args));
     const [state, ended, word, forgotten, ...reports] = Array.isArray(reply) ? reply.map(String) : [];
     if (state !== "ok") {
-      const error = new GatewayError("RESTORE_UNFINISHED", state);
+      const error =
+        state === "schema"
+          ? new GatewayError("SCHEMA_DIFFERS", "a gateway of another version works on this Redis")
+          : new GatewayError("RESTORE_UNFINISHED", state);
       if (this.#began === "") throw error;
       this.#options.replaced(error);
       return;

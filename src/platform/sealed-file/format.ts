@@ -8,9 +8,13 @@
 import { createHash, hkdfSync } from "node:crypto";
 import { z } from "zod";
 import { journalHead } from "../../model/journal-head.ts";
+import { UNNUMBERED } from "../../model/schema.ts";
 
 export const MAGIC = Buffer.from("CONSENTR");
-export const SEALED_FILE_VERSION = 1;
+export const SEALED_FILE_VERSION = 2;
+/** The same without the number of a schema. */
+const UNNUMBERED_VERSION = 1;
+export const READABLE_VERSIONS: readonly number[] = [UNNUMBERED_VERSION, SEALED_FILE_VERSION];
 export const CHUNK_BYTES = 64 * 1024;
 export const TAG_BYTES = 16;
 export const MAX_HEADER_BYTES = 4_096;
@@ -19,7 +23,9 @@ export const LAST = 0x8000_0000;
 export const CIPHER = "aes-256-gcm";
 
 export const sealedHeader = z.strictObject({
-  version: z.literal(SEALED_FILE_VERSION),
+  version: z.union([z.literal(UNNUMBERED_VERSION), z.literal(SEALED_FILE_VERSION)]),
+  /** Of what is inside; see model/schema.ts. */
+  schema: z.number().int().positive().default(UNNUMBERED),
   kind: z.string().regex(/^[a-z-]{1,32}$/),
   /** Unix ms. */
   createdAt: z.number().int().nonnegative(),
@@ -37,9 +43,9 @@ export const sealedHeader = z.strictObject({
 });
 export type SealedHeader = z.infer<typeof sealedHeader>;
 
-/** A separate key for each file, so that a counter can serve as nonce. */
-export function fileKey(key: Buffer, { kind, salt }: SealedHeader): Buffer {
-  const info = `consentry archive ${SEALED_FILE_VERSION} ${kind}`;
+/** A key of its own for each file, so that a counter can serve as nonce. */
+export function fileKey(key: Buffer, { version, kind, salt }: SealedHeader): Buffer {
+  const info = `consentry archive ${version} ${kind}`;
   return Buffer.from(hkdfSync("sha256", key, Buffer.from(salt, "base64url"), info, 32));
 }
 

@@ -16,7 +16,7 @@ import {
   MAX_HEADER_BYTES,
   nonce,
   place,
-  SEALED_FILE_VERSION,
+  READABLE_VERSIONS,
   type SealedHeader,
   sealedHeader,
   TAG_BYTES,
@@ -114,7 +114,7 @@ function parseHeader(bytes: Buffer): SealedHeader {
     throw new GatewayError("ARCHIVE_INVALID", "altered");
   }
   const version = (json as { version?: unknown } | null)?.version;
-  if (typeof version === "number" && version !== SEALED_FILE_VERSION) {
+  if (typeof version === "number" && !READABLE_VERSIONS.includes(version)) {
     throw new GatewayError("ARCHIVE_INVALID", "wrong-version");
   }
   const header = sealedHeader.safeParse(json);

@@ -8,6 +8,7 @@ import { SealedFileWriter } from "./writer.ts";
 
 const key = randomBytes(32);
 const HEADER = {
+  schema: 2,
   kind: "records",
   createdAt: 1_700_000_000_000,
   installation: "a".repeat(16),
@@ -144,7 +145,7 @@ describe("refuses", () => {
   it("another key, another version, another kind of file, and a missing file", async () => {
     const bytes = await write();
     await refused("foreign-key", randomBytes(32));
-    writeFileSync(file, bytes.toString("latin1").replace('"version":1', '"version":2'), "latin1");
+    writeFileSync(file, bytes.toString("latin1").replace('"version":2', '"version":7'), "latin1");
     await refused("wrong-version");
     writeFileSync(file, "PK\u0003\u0004 and then something long enough");
     await refused("not-an-archive");

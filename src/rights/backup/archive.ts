@@ -6,6 +6,7 @@ import { z } from "zod";
 import { timestampMs } from "../../model/consent-record.ts";
 import { GatewayError } from "../../model/errors.ts";
 import type { DeviceKey, SubjectTag } from "../../model/ids.ts";
+import { SCHEMA } from "../../model/schema.ts";
 import { fingerprint } from "../../platform/keys/fingerprint.ts";
 import { STORED_KINDS } from "../../platform/redis-values.ts";
 import type { SealedHeader } from "../../platform/sealed-file/format.ts";
@@ -118,6 +119,8 @@ export async function ownArchive(file: string, kind: ArchiveKind, installation: 
   const header = await readSealedHeader(file);
   if (header.kind !== kind) throw new GatewayError("ARCHIVE_INVALID", "wrong-kind");
   if (header.installation !== installation) throw new GatewayError("ARCHIVE_INVALID", "foreign-installation");
+  // An older one is read as it is: no archive ever held a message, and of what it holds nothing has changed its form.
+  if (header.schema > SCHEMA) throw new GatewayError("ARCHIVE_INVALID", "newer-schema");
   return header;
 }
 

@@ -12,6 +12,7 @@ import { DAMAGE_KINDS, type DamageKind } from "../../model/damage.ts";
 import { GatewayError } from "../../model/errors.ts";
 import type { DeviceKey, SubjectTag } from "../../model/ids.ts";
 import { type JournalHead, journalHead } from "../../model/journal-head.ts";
+import { SCHEMA } from "../../model/schema.ts";
 import { liveGateways } from "../../platform/keys/presence.ts";
 import type { Keyspace } from "../../platform/keyspace.ts";
 import { orRedisUnavailable } from "../../platform/redis.ts";
@@ -97,7 +98,7 @@ export class Backup {
     await removeLeftovers(dir);
     const installation = installationOf(keys.lookup);
     const earlier = await archivesIn(dir, "subject-keys", installation);
-    const about = { createdAt: now, installation, backup: randomBytes(8).toString("hex"), journals };
+    const about = { schema: SCHEMA, createdAt: now, installation, backup: randomBytes(8).toString("hex"), journals };
     const names = {
       records: join(dir, archiveName(about, "records")),
       keys: join(dir, archiveName(about, "subject-keys")),

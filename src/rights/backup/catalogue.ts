@@ -34,6 +34,7 @@ export const CATALOGUE = {
   auditLines: "shared",
   auditSeal: "shared",
   disclosureTotals: "shared",
+  properties: "shared",
   queuePrefix: "passing",
   queueName: "passing",
   probeQueueName: "passing",
@@ -57,6 +58,8 @@ export const CATALOGUE = {
   installation: "passing",
   restoring: "passing",
   restores: "passing",
+  schema: "passing",
+  barrier: "passing",
   backupTurn: "passing",
   disclosureWriter: "passing",
   spentLink: "passing",
@@ -84,4 +87,5 @@ export const UNITED: ReadonlySet<SharedName> = new Set<SharedName>([
   "epochLengths",
   "clockWindows",
   "receiptKeys",
+  "properties",
 ]);

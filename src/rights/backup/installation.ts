@@ -23,6 +23,15 @@ export function isEmptyInstallation(redis: Redis, keyspace: Keyspace): Promise<b
   });
 }
 
+/** Whether an installation was ever begun here, whoever is known to it. Throws REDIS_UNAVAILABLE. */
+export async function holdsInstallation(redis: Redis, keyspace: Keyspace): Promise<boolean> {
+  // What every first start writes, or the first act after it; not what a gateway goes on writing into a Redis that was emptied.
+  const { installation, policies, auditLines, auditSeal, tombstones, deadLetters } = keyspace;
+  const names = [installation, policies, auditLines, auditSeal, tombstones, deadLetters];
+  for (const name of names) if ((await orRedisUnavailable(() => redis.exists(name))) === 1) return true;
+  return !(await isEmptyInstallation(redis, keyspace));
+}
+
 /**
  * Marks a Redis as belonging to this installation when it is empty or not marked yet. Under another lookup key its
  * records could never be found again, and new ones would be written beside them. Throws KEY_INVALID, REDIS_UNAVAILABLE.

@@ -92,8 +92,8 @@ export class KeyArchives {
 }
 
 async function sealAnew({ file, header, erased }: Outdated, key: Buffer, purgedAt: number): Promise<void> {
-  const { kind, createdAt, installation, backup, journals } = header;
-  const writer = new SealedFileWriter(file, key, { kind, createdAt, installation, backup, journals, purgedAt });
+  const { schema, kind, createdAt, installation, backup, journals } = header;
+  const writer = new SealedFileWriter(file, key, { schema, kind, createdAt, installation, backup, journals, purgedAt });
   try {
     let kept = 0;
     for await (const line of archiveLines(file, key, keysLine)) {

@@ -105,8 +105,8 @@ export class Staging {
   async *#waiting(): AsyncGenerator<string[]> {
     for (const pattern of [`${this.#prefix}:*${SUFFIX}`, `{${this.#prefix}:*${SUFFIX}`]) {
       for await (const names of keysLike(this.#redis, pattern)) {
-        // The marker of a running restore has a name of the same form.
-        const ours = names.filter((name) => name !== this.#keyspace.restoring);
+        // What keeps versions of before the schema number away has a name of the same form.
+        const ours = names.filter((name) => name !== this.#keyspace.barrier);
         if (ours.length > 0) yield ours;
       }
     }

@@ -23,6 +23,7 @@ import type { Answer } from "./http.ts";
 import { activityLine, DEVICE_LOCATION, encodeBatch } from "./line-protocol.ts";
 import { LineWriter, type TellStored } from "./line-writer.ts";
 import { DeviceRemoval } from "./removal.ts";
+import type { QueryResult } from "./row-answers.ts";
 import { RowQueries } from "./row-queries.ts";
 import { RowReading } from "./row-reading.ts";
 import { RowRetention } from "./row-retention.ts";
@@ -142,6 +143,23 @@ export class InfluxSink implements Sink {
 
   async writeActivity(counts: readonly CellCount[], signal: AbortSignal): Promise<{ rejected: number[] }> {
     return { rejected: await this.#lines(counts.map(activityLine), signal) };
+  }
+
+  /** The same for ready-made lines of other measurements. */
+  async writeLines(lines: readonly string[], signal: AbortSignal): Promise<{ rejected: number[] }> {
+    return { rejected: await this.#lines(lines, signal) };
+  }
+
+  /** InfluxQL; one result for each statement, `undefined` from a server that answers none. Throws SINK_UNAVAILABLE, SINK_DENIED. */
+  async query(statements: readonly string[], signal: AbortSignal): Promise<readonly QueryResult[] | undefined> {
+    try {
+      return await this.#store.ask(statements, signal);
+    } catch (error) {
+      // Servers that imitate the writes of a later InfluxDB often know no queries.
+      const denied = error instanceof GatewayError && error.code === "SINK_DENIED";
+      if (denied && this.#options.api !== "v1") return undefined;
+      throw error;
+    }
   }
 
   /** With the patience of a deletion, not of a write. */
