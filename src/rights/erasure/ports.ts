@@ -11,7 +11,7 @@ import type { Sink } from "../../model/sink.ts";
 import type { AuditTrail } from "../audit/trail.ts";
 import type { ReceiptSigner } from "../receipts/signer.ts";
 import type { KeyRemnants } from "./key-remnants.ts";
-import type { NamedPurpose, NameKeyring } from "./names-ever-given.ts";
+import type { NameKeyring } from "./names-ever-given.ts";
 
 /** A store that rows can be looked for in, and perhaps deleted from. */
 export type ErasableSink = Pick<Sink, "name" | "region" | "rowDelete" | "countRows" | "removeDevices">;
