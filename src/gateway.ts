@@ -108,7 +108,7 @@ export function createGateway(
     fanOut: outlets.fanOut,
     erasures: {
       acknowledged: (id, purpose, service) => rights.acknowledged(id, purpose, service),
-      // Whoever comes back is told at the next turn anyway; this only makes it come sooner.
+      // A service that comes back is told at the next turn anyway; this only makes it come sooner.
       listening: () => void rights.erasures.wakeAll().catch(() => undefined),
     },
     notices: {

@@ -2,7 +2,7 @@
  * Takes what an older version has stored to the schema of this one; every gateway must be stopped:
  *
  *   npm run upgrade -- --dry-run   what would be done, and changes nothing
- *   npm run upgrade -- --yes       does it; broken off it is begun again, and goes on where it was
+ *   npm run upgrade -- --yes       does it; interrupted it is begun again, and goes on where it was
  */
 import "../platform/no-debug-output.ts";
 import { parseArgs } from "node:util";
@@ -37,9 +37,9 @@ import {
 const USAGE = `Usage: npm run upgrade -- --dry-run | --yes [options]
 
   Takes the installation to schema ${SCHEMA}. Rows of devices in the store go, all of them: they hold free names and texts,
-  exact numbers and totals, and InfluxDB can take none of that out of a row. Whoever needs them exports them before, with
+  exact numbers and totals, and InfluxDB can take none of that out of a row. Export them first if you need them, with
   the version that wrote them. Rows and set-aside messages under a legal hold stay as they are. What waits in the queue is
-  sealed anew with what the vocabulary knows, without totals. Consent, audit log, erasures and keys stay as they are.
+  sealed again with what the vocabulary knows, without totals. Consent, audit log, erasures and keys stay as they are.
 
   --dry-run                say what would be done, change nothing
   --yes                    do it; not without a backup taken before
@@ -96,7 +96,7 @@ async function upgrade(operator: Operator, dryRun: boolean): Promise<number> {
   }
 }
 
-/** As a restore is: no gateway works and none starts. The number comes last, so that whatever breaks off is begun again. */
+/** As a restore is: no gateway works and none starts. The number comes last, so that whatever is interrupted is begun again. */
 async function alone(operator: Operator, work: () => Promise<Done>): Promise<Done> {
   const { config, redis, keyspace } = operator;
   const marker = new RestoreMarker(redis, keyspace);
@@ -111,7 +111,7 @@ async function alone(operator: Operator, work: () => Promise<Done>): Promise<Don
     marker.held();
     await rememberProperties(redis, keyspace, new Vocabulary(config.properties).properties);
     await writeSchema(redis, keyspace);
-    // What was sealed anew must not live on in the append-only file for longer than it takes to write a new one.
+    // What was sealed again must not live on in the append-only file for longer than it takes to write a new one.
     await redis.bgrewriteaof().catch(() => undefined);
     return done;
   } finally {
@@ -140,11 +140,13 @@ function report({ batches, letters, rows }: Done, dryRun: boolean): string[] {
   const locked = batches.locked + letters.locked;
   return [
     `${dryRun ? "would upgrade" : "upgraded"} to schema ${SCHEMA}`,
-    `  batches sealed anew        ${batches.resealed}`,
-    `  set aside, sealed anew     ${letters.resealed}`,
+    `  batches sealed again       ${batches.resealed}`,
+    `  dead letters, sealed again ${letters.resealed}`,
     `  messages with nothing left ${batches.emptied + letters.emptied}`,
-    ...(locked === 0 ? [] : [`  that no key here opens     ${locked}; they are left, and set aside as unopenable`]),
-    ...(letters.held === 0 ? [] : [`  set aside, under a hold    ${letters.held}; they are left`]),
+    ...(locked === 0
+      ? []
+      : [`  that no key here opens     ${locked}; they are left, and become dead letters (unopenable)`]),
+    ...(letters.held === 0 ? [] : [`  dead letters, under a hold ${letters.held}; they are left`]),
     `  rows of devices            ${ROWS[rows.outcome]}${rows.count === undefined ? "" : ` (${rows.count})`}`,
     ...(rows.held === 0 ? [] : [`  names under a hold         ${rows.held}; their rows stay as they are`]),
   ];

@@ -35,7 +35,7 @@ const LONGEST_TEXT = 64;
 const SIGNIFICANT = 6;
 const SECOND_MS = 1_000;
 const NUMBER_AS_TEXT = /^\s*[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,3})?\s*$/;
-/** RFC 3339 with a zone; without one nobody knows which hour is meant. */
+/** RFC 3339 with a zone; without one no one knows which hour is meant. */
 const TIME_WITH_ZONE = /^\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:[Zz]|[+-]\d\d:?\d\d)$/;
 /** Dotted IPv4, or what only an IPv6 address has; whether it is one is for the schema of the contract to say. */
 const ADDRESS = /^(?:\d{1,3}(?:\.\d{1,3}){3}|[0-9a-fA-F:.]*:[0-9a-fA-F:.]*)$/;
@@ -148,7 +148,7 @@ function converted(value: number, scale: number | undefined, offset: number | un
 }
 
 /** A number, also as text. */
-export function numberOf(value: unknown): number | undefined {
+function numberOf(value: unknown): number | undefined {
   if (typeof value === "string")
     return value.length <= LONGEST_TEXT && NUMBER_AS_TEXT.test(value) ? Number(value) : undefined;
   return typeof value === "number" && Number.isFinite(value) ? value : undefined;

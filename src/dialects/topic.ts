@@ -18,7 +18,7 @@ export interface Match {
   readonly leaf: string | undefined;
 }
 
-export const MOST_LEVELS = 8;
+const MOST_LEVELS = 8;
 const PLACEHOLDER = /[{}#+]/;
 
 /** Why a pattern is none; its text otherwise compiled. */

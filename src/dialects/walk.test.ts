@@ -69,7 +69,7 @@ describe("a payload", () => {
     expect(none?.telemetry).toEqual({ status: { temperature: 1 } });
   });
 
-  it("tells devices behind a hub apart, and is lost for those nobody registered", () => {
+  it("tells devices behind a hub apart, and is lost for those no one registered", () => {
     const rule = "  - { topic: t, json: { each: { '{child}': { T: temperature } } } }";
     const payload = '{"each":{"one":{"T":1},"two":{"T":2},"other":{"T":3}}}';
     expect(outcome(rule, "t", payload, "one", "two")).toMatchObject([{ child: "one" }, { child: "two" }]);

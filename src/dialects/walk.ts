@@ -48,7 +48,7 @@ class Stop extends Error {
   }
 }
 
-/** `payload` is called when a rule has been found by its topic: a topic that nobody takes costs no decoding. */
+/** `payload` is called when a rule has been found by its topic: a topic that no one takes costs no decoding. */
 export function readPublication(
   dialect: Dialect,
   sender: Sender,

@@ -96,7 +96,7 @@ export interface Keyspace {
   readonly restores: string;
   /** String: the number of what is stored here, see platform/schema.ts. In one slot with `gateways`. */
   readonly schema: string;
-  /** String: where versions without that number look for a restore under way. It stands for ever, so that none of them runs here. */
+  /** String: where versions without that number look for a restore in progress. It stands forever, so that none of them runs here. */
   readonly barrier: string;
   /** Hash: every name a property of `status` ever had here → its kind. */
   readonly properties: string;

@@ -1,5 +1,5 @@
 /**
- * Which properties `status` ever had here, and of which kind. A row of one that is configured no more is still somebody's
+ * Which properties `status` ever had here, and of which kind. A row of one that is configured no more is still someone's
  * data, to be exported and erased by its name; and a name that changed its kind would make two meanings of one field.
  */
 import type { Redis } from "ioredis";

@@ -2,7 +2,7 @@
  * Seals and opens batches. The queue is the only place where a raw message rests, and it rests
  * sealed: AES-256-GCM, a random 96-bit nonce for each batch (NIST SP 800-38D), the key id in the clear and the key
  * never in Redis. Destroying a key makes every remnant sealed under it unreadable, AOF included. What is sealed carries the
- * number of its schema, bound into the seal: nobody can pass off what an older version sealed as ours.
+ * number of its schema, bound into the seal: no one can pass off what an older version sealed as ours.
  */
 import { createCipheriv, createDecipheriv, randomBytes } from "node:crypto";
 import { GatewayError } from "../model/errors.ts";

@@ -1,6 +1,6 @@
 /**
  * What a version of before the vocabulary has sealed, as ours would have taken it: of `status` only what the vocabulary
- * knows, and no counter. Those rest in it as totals, and nobody knows any more from which total a difference would count.
+ * knows, and no counter. Those rest in it as totals, and no one knows any more from which total a difference would count.
  */
 import type { StatusFields } from "../model/deidentified.ts";
 import { carriedBy, type RawMessage, type RawTelemetry } from "../model/raw.ts";

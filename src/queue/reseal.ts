@@ -1,7 +1,7 @@
 /**
- * Seals anew what an older version has left in the queue and among dead letters, as it would be taken today: what the
- * vocabulary leaves out must not rest, sealed or not. Each changes in one step and only if nobody changed it meanwhile, and
- * what has our number is left alone, so that it can be broken off and begun again.
+ * Seals again what an older version has left in the queue and among dead letters, as it would be taken today: what the
+ * vocabulary leaves out must not rest, sealed or not. Each changes in one step and only if no one changed it meanwhile, and
+ * what has our number is left alone, so that it can be interrupted and begun again.
  */
 import type { Redis } from "ioredis";
 import { GatewayError } from "../model/errors.ts";
@@ -80,15 +80,15 @@ export async function resealBatches(parts: ResealParts): Promise<Resealed> {
       const text = await redis.hget(name, "data");
       const sealed = text === null ? undefined : sealedIn(text);
       if (text === null || sealed === undefined || sealedSchema(sealed) === SCHEMA) continue;
-      const anew = resealed(parts, sealed);
-      if (anew === undefined) {
+      const again = resealed(parts, sealed);
+      if (again === undefined) {
         told.locked += 1;
         continue;
       }
-      const args = [text, JSON.stringify(anew.sealed)];
+      const args = [text, JSON.stringify(again.sealed)];
       if (!dryRun && (await runScript(redis, RESEAL_JOB, [name], args)) !== 1) continue;
       told.resealed += 1;
-      told.emptied += anew.emptied;
+      told.emptied += again.emptied;
     }
     cursor = next;
   } while (cursor !== "0");
@@ -108,17 +108,17 @@ export async function resealLetters(
       told.held += 1;
       continue;
     }
-    const anew = resealed(parts, letter.sealed);
-    if (anew === undefined) {
+    const again = resealed(parts, letter.sealed);
+    if (again === undefined) {
       told.locked += 1;
       continue;
     }
     if (!parts.dryRun) {
-      if (anew.emptied === anew.messages) await letters.remove(letter);
-      else if (!(await replaced(parts, letter, letter.sealed, anew.sealed))) continue;
+      if (again.emptied === again.messages) await letters.remove(letter);
+      else if (!(await replaced(parts, letter, letter.sealed, again.sealed))) continue;
     }
     told.resealed += 1;
-    told.emptied += anew.emptied;
+    told.emptied += again.emptied;
   }
   return told;
 }

@@ -4,7 +4,7 @@ import { describe, expect, it } from "vitest";
 import { isAccountKey, isPersonalKey } from "./key-words.ts";
 import { TABLE } from "./table.ts";
 
-/** Written down a second time: a word that falls out of the list must not fall out of the test. */
+/** Listed a second time: a word that falls out of the list must not fall out of the test. */
 const ACCOUNT_WORDS =
   "account username userid login password passwd pwd secret token email mail nickname firstname lastname surname phone mobile msisdn birthday birthdate dob ssn passport".split(
     " ",

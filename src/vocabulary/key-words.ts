@@ -26,7 +26,7 @@ const PERSONAL = new Set(
 const NOT_ASCII = /[^\u0000-\u007f]/;
 /** `userName`, and `IDToken` before its last capital: looked at, not taken, so that of `aBToken` both are found. */
 const CASE_CHANGES = /(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])/g;
-/** `TOKENvalue`: whoever writes a word in capitals goes on in small letters. */
+/** `TOKENvalue`: a word in capitals may be followed by one in small letters. */
 const CAPITALS_END = /(?<=[A-Z]{2})(?=[a-z])/g;
 /** Marks, and what is not seen: a soft hyphen, a space without width. */
 const NO_LETTER_OF_ITS_OWN = /[\p{M}\p{Cf}]+/gu;

@@ -100,7 +100,7 @@ describe("propertyOf", () => {
     expect(of(row)).toMatchObject({ min: -1000, max: 2500, step: { digits: 2, atLeast: 5 } });
   });
 
-  it("calls a property by its key when nobody named it", () => {
+  it("calls a property by its key when no one named it", () => {
     expect([of(FLAG).label, of({ ...FLAG, label: "lid open" }).label]).toEqual(["lid_open", "lid open"]);
   });
 });

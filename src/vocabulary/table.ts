@@ -168,7 +168,7 @@ export const TABLE: readonly PropertyRow[] = [
     words: "open closed opening closing stopped".split(" "),
   },
   { name: "lock_state", kind: "word", label: "state of the lock", words: "locked unlocked jammed unknown".split(" ") },
-  { name: "occupancy", kind: "flag", label: "somebody is present" },
+  { name: "occupancy", kind: "flag", label: "someone is present" },
   { name: "water_leak", kind: "flag", label: "water leak" },
   { name: "smoke", kind: "flag", label: "smoke" },
   { name: "gas_leak", kind: "flag", label: "gas leak" },

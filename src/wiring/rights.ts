@@ -177,7 +177,7 @@ function erasurePorts(deps: RightsDeps, signer: ReceiptSigner, remnants: KeyRemn
     services: (purpose) =>
       config.services.filter((service) => service.purposes.includes(purpose)).map(({ name }) => name),
     hold: async (tag) => standingHoldOf(await standingHolds(redis.store, keyspace, tag, () => deps.damaged("ledger"))),
-    // With nobody else's key to compare with: it is erased all the same, and the receipt claims nothing.
+    // With no one else's key to compare with: it is erased all the same, and the receipt claims nothing.
     keyIsWhole: keyIsWhole(redis.store, keyspace, keyring, { alone: false }),
     now: Date.now,
   };

@@ -19,7 +19,6 @@ interface Rule {
 const IDENTIFIERS: readonly Rule[] = [
   { word: /^[rR]edis(?:Keys|Names)$|^keyTable$/, say: "keyspace: names in Redis; keys are cryptographic" },
   { word: /^secrets$/, say: "keys" },
-  { word: /^aliase?s?$/, say: "pseudonym; alias is reserved" },
   { word: /^(?:subject|person)Hash$|^(?:person|user)Tag$/, say: "subjectTag" },
   { word: /^device(?:Hash|Tag)$|^hashedDevice(?:Id)?$/, say: "deviceKey" },
   { word: /^(?:dlq|deadMessages?|deadQueue|poison(?:Queue|Messages?))$/i, say: "dead letter, or letter" },
@@ -66,7 +65,7 @@ const TO_DO: readonly string[] = [
 
 /** It has to name the words. */
 const THIS_FILE = "tests/architecture/words.test.ts";
-/** Options and environment variables have secrets and aliases. */
+/** Options and environment variables have secrets. */
 const CONFIG = "src/config/";
 
 interface Words {

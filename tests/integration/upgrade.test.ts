@@ -149,7 +149,7 @@ test("a dry run tells what would be done and does nothing of it", async () => {
   const dry = await ours("upgrade", "--dry-run");
   expect([dry.exitCode, dry.stderr]).toEqual([0, ""]);
   expect(dry.stdout).toMatch(
-    /would upgrade to schema 2\n[\s\S]*batches sealed anew {8}2\n[\s\S]*to be deleted \(\d+\)/,
+    /would upgrade to schema 2\n[\s\S]*batches sealed again {7}2\n[\s\S]*to be deleted \(\d+\)/,
   );
   expect([await batches(), await letters(), await system.rows("device_status")]).toEqual(before);
   expect([await system.redis.get(keyspace.schema), await system.redis.get(keyspace.barrier)]).toEqual([null, null]);

@@ -28,8 +28,8 @@ end
 const BEAT: RedisScript = {
   name: "consentryGatewayBeat",
   lua: `--[[
-  Keeps a gateway's word, unless a restore is under way or has replaced what the gateway began with.
-  KEYS[1] sorted set of gateways   KEYS[2] hash of reports   KEYS[3] restore under way   KEYS[4] restores ended
+  Keeps a gateway's word, unless a restore is in progress or has replaced what the gateway began with.
+  KEYS[1] sorted set of gateways   KEYS[2] hash of reports   KEYS[3] restore in progress   KEYS[4] restores ended
   KEYS[5] number of what is stored here
   ARGV[1] gateway id   ARGV[2] ms its word is good for   ARGV[3] report   ARGV[4] restores ended when it began, "" at first
   ARGV[5] the word given last, "" at first   ARGV[6] number of what this gateway stores

@@ -23,7 +23,7 @@ export function isEmptyInstallation(redis: Redis, keyspace: Keyspace): Promise<b
   });
 }
 
-/** Whether an installation was ever begun here, whoever is known to it. Throws REDIS_UNAVAILABLE. */
+/** Whether an installation was ever begun here, with whatever devices. Throws REDIS_UNAVAILABLE. */
 export async function holdsInstallation(redis: Redis, keyspace: Keyspace): Promise<boolean> {
   // What every first start writes, or the first act after it; not what a gateway goes on writing into a Redis that was emptied.
   const { installation, policies, auditLines, auditSeal, tombstones, deadLetters } = keyspace;

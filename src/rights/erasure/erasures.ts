@@ -204,7 +204,7 @@ export class Erasures {
   }
 
   /**
-   * A lease on deleting from this subject. Whoever places a legal hold is answered only after it is released, so the steps
+   * A lease on deleting from this subject. A request for a legal hold is answered only after it is released, so the steps
    * see every hold that was answered before.
    */
   async #claim(tag: SubjectTag): Promise<Lease> {
@@ -214,7 +214,7 @@ export class Erasures {
     return lease;
   }
 
-  /** What cannot be verified or opened keeps nobody from being erased: the step is taken again without it. */
+  /** What cannot be verified or opened keeps no one from being erased: the step is taken again without it. */
   async #afterBreak(record: ErasureRecord, error: unknown): Promise<number> {
     const kind = damageIn(error);
     const key = record.wrappedSubjectKey;

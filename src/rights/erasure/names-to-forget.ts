@@ -35,7 +35,7 @@ export async function untoldRecipients(tag: SubjectTag, ports: ErasurePorts): Pr
   return [...untold.values()];
 }
 
-/** An account that is damaged names nobody. */
+/** An account that is damaged names no one. */
 async function disclosed(tag: SubjectTag, ports: ErasurePorts): ReturnType<ErasurePorts["disclosures"]["of"]> {
   try {
     return await ports.disclosures.of(tag);

@@ -41,7 +41,7 @@ export interface ErasurePorts {
   /** Sends to the connected services not in `acknowledged`; returns the services it was sent to. */
   tell(notice: Notice): readonly string[];
   hold(tag: SubjectTag): Promise<StandingHold | undefined>;
-  /** Notes down, outside Redis, that this subject's data must not come back with a backup. */
+  /** Records, outside Redis, that this subject's data must not come back with a backup. */
   journal(tag: SubjectTag, id: string, what: "asked" | "destroyed"): Promise<void>;
   readonly signer: Pick<ReceiptSigner, "sign">;
   readonly audit: Pick<AuditTrail, "note">;

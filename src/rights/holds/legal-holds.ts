@@ -26,7 +26,7 @@ export interface HoldOptions {
 export interface HoldPorts {
   readonly ledger: Pick<LedgerHolds, "refusal" | "place" | "release" | "expire" | "standing">;
   readonly audit: Pick<AuditTrail, "append" | "note">;
-  /** What was set aside for these devices of the subject is of no use to anyone and need no longer be kept. */
+  /** Dead letters of these devices of the subject are of no use to anyone and need no longer be kept. */
   readonly purge: (tag: SubjectTag, devices: readonly DeviceKey[]) => Promise<unknown>;
   /** The last hold on the subject has ended: an erasure that waits for this may continue. */
   readonly freed: (tag: SubjectTag) => Promise<void>;

@@ -9,7 +9,7 @@ export interface RowItemPorts {
   readonly except: () => Promise<readonly Pseudonym[]>;
   readonly count: (old: RowsBefore, signal: AbortSignal) => Promise<number | undefined>;
   readonly remove: (old: RowsBefore, signal: AbortSignal) => Promise<Aging>;
-  /** Whoever places a hold meanwhile is answered after the work. */
+  /** A hold that is placed meanwhile is answered after the work. */
   readonly deleting: <T>(work: () => Promise<T>) => Promise<T>;
 }
 
