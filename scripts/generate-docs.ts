@@ -12,6 +12,7 @@ import { PROPERTY_KINDS, type PropertyKind } from "../src/model/property.ts";
 import { METRICS, type MetricRow } from "../src/observe/metric-table.ts";
 import { type PropertyRow, propertyOf } from "../src/vocabulary/row.ts";
 import { TABLE } from "../src/vocabulary/table.ts";
+import { devicesPage } from "./devices-page.ts";
 import { importOverrides, ROOMS } from "./rooms.ts";
 
 const COMMAND = "npm run config:docs";
@@ -25,6 +26,7 @@ export function generatedDocuments(): Map<string, string> {
     ["docs/metrics.md", metricsPage()],
     ["docs/errors.md", errorsPage()],
     ["docs/properties.md", propertiesPage()],
+    ["docs/devices.md", page("Real devices", DEVICES_INTRODUCTION, devicesPage())],
     ["biome.imports.json", `${JSON.stringify({ root: false, overrides: importOverrides() }, null, 2)}\n`],
     ["CONTRIBUTING.md", contributingPage()],
   ]);
@@ -58,6 +60,19 @@ function optionYaml(row: OptionRow, margin: string): string[] {
   if (entries.length === 0) return [comment, `${margin}${name}: []`];
   return [comment, `${margin}${name}:`, ...entries.map((entry) => `${margin}  - ${JSON.stringify(entry)}`)];
 }
+
+const DEVICES_INTRODUCTION = [
+  "Devices publish in formats of their own. A **dialect** is a table that says which topics a family publishes to and what of each",
+  "payload is taken; what no line of it names is dropped. The result is the [native contract](topics.md), with the properties of",
+  "[the vocabulary](properties.md). There are no expressions and no code in a dialect.",
+  "",
+  "`npm run dialect -- try <dialect> --topic <topic> --payload <text>` shows what would be taken of a publication, and",
+  "`npm run dialect -- check <file>` compiles a file of your own. In the topics, `{self}` is what the firmware calls the device,",
+  "`{child}` a device behind a hub, `{leaf}` a name of a list, `+` any level.",
+  "",
+  "**The gateway itself does not read dialects yet**: a device that connects must speak the native contract. What is below holds for",
+  "the command.",
+];
 
 function configurationPage(rows: readonly OptionRow[]): string {
   const sections = new Map<string, OptionRow[]>();

@@ -1,0 +1,114 @@
+/** The page of dialects, made from their files: what is taken of each family, what is thrown away, what one sets on the device. */
+import { readdirSync, readFileSync } from "node:fs";
+import { parse } from "yaml";
+import {
+  type DialectShape,
+  dialectShape,
+  type LeavesShape,
+  type RuleShape,
+  THROWN_AWAY,
+  type TreeShape,
+} from "../src/dialects/file.ts";
+
+const FOLDER = new URL("../config/dialects/", import.meta.url);
+
+/** In the order in which families were added to the project; others follow by name. */
+const FIRST = ["zigbee2mqtt", "tasmota", "shelly-gen1", "shelly-gen2", "esphome"];
+
+export function devicesPage(): string[] {
+  const files = readdirSync(FOLDER)
+    .filter((file) => file.endsWith(".yaml"))
+    .toSorted((left, right) => place(left) - place(right) || left.localeCompare(right));
+  const dialects = files.map((file) => dialectShape.parse(parse(readFileSync(new URL(file, FOLDER), "utf8"))));
+  return [
+    ...dialects.map(({ dialect, title }) => `- [${title}](#${anchor(title)}) (\`${dialect}\`)`),
+    "",
+    ...dialects.flatMap(section),
+  ];
+}
+
+function place(file: string): number {
+  const at = FIRST.indexOf(file.replace(".yaml", ""));
+  return at === -1 ? FIRST.length : at;
+}
+
+function anchor(title: string): string {
+  return title
+    .toLowerCase()
+    .replace(/[^a-z0-9_ -]/g, "")
+    .replaceAll(" ", "-");
+}
+
+function section(shape: DialectShape): string[] {
+  const thrown = [...new Set(shape.rules.flatMap((rule) => thrownAway(rule)))].toSorted();
+  return [
+    `## ${shape.title}`,
+    "",
+    `File \`config/dialects/${shape.dialect}.yaml\`. ${(shape.about ?? "").trim().replace(/\s+/g, " ")}`,
+    "",
+    "| topic | taken |",
+    "| --- | --- |",
+    ...shape.rules.map((rule) => `| ${code(rule.topic)}${whenOf(rule)} | ${taken(rule)} |`),
+    "",
+    ...(thrown.length > 0 ? [`Known and thrown away: ${thrown.map(code).join(", ")}.`, ""] : []),
+    ...(shape.expected.length > 0
+      ? [`Published by the family and never taken: ${shape.expected.map(code).join(", ")}.`, ""]
+      : []),
+    ...(shape.subscriptions.length > 0
+      ? [`The firmware subscribes to: ${shape.subscriptions.map(code).join(", ")}.`, ""]
+      : []),
+    ...shape.settings.flatMap(({ where, lines }) => [
+      `On the device (${where}):`,
+      "",
+      "```text",
+      lines.trimEnd(),
+      "```",
+      "",
+    ]),
+  ];
+}
+
+function whenOf({ when }: RuleShape): string {
+  return Object.entries(when ?? {})
+    .map(([path, word]) => ` when ${code(path)} is ${code(word)}`)
+    .join("");
+}
+
+function taken(rule: RuleShape): string {
+  const found = [
+    ...(rule.const === undefined ? [] : ["`model`"]),
+    ...(rule.text === undefined ? [] : targets(rule.text)),
+    ...Object.values(rule.leaves ?? {}).flatMap(targets),
+    ...(rule.json === undefined ? [] : targets(rule.json)),
+  ];
+  return [...new Set(found)].join(", ") || "nothing";
+}
+
+function targets(branch: TreeShape | LeavesShape): string[] {
+  if (branch === THROWN_AWAY) return [];
+  if (typeof branch === "string") return [code(branch)];
+  if (!Array.isArray(branch)) return Object.values(branch as TreeShape).flatMap(targets);
+  return branch.flatMap(({ to, words }) => [
+    ...(to === undefined ? [] : [code(to.replace("status.", ""))]),
+    ...Object.values(words ?? {}).flatMap((meaning) =>
+      typeof meaning === "object" ? Object.keys(meaning).map(code) : [],
+    ),
+  ]);
+}
+
+function thrownAway(rule: RuleShape): string[] {
+  const found: string[] = [];
+  const visit = (tree: TreeShape): void => {
+    for (const [names, below] of Object.entries(tree)) {
+      if (below === THROWN_AWAY) found.push(...names.split("|").map((name) => name.trim()));
+      else if (typeof below !== "string" && !Array.isArray(below)) visit(below as TreeShape);
+    }
+  };
+  if (rule.json !== undefined) visit(rule.json);
+  if (rule.leaves !== undefined) visit(rule.leaves as TreeShape);
+  return found;
+}
+
+function code(text: string): string {
+  return `\`${text.replaceAll("|", "\\|")}\``;
+}
