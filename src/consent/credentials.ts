@@ -35,19 +35,20 @@ return number`,
 const HOLD_DEVICE: RedisScript = {
   name: "consentryHoldDevice",
   lua: `--[[
-  Notes which gateway a device is connected to, while the token it came with is its own.
+  Notes which gateway tells differences of a device's counters.
   KEYS[1] credential hash
-  ARGV[1] MAC of the token   ARGV[2] the gateway
-  Reply: 1 when noted
+  ARGV[1] the gateway
+  Reply: 1 when noted, 0 without a credential
 ]]
-if redis.call("HGET", KEYS[1], "mac") ~= ARGV[1] then return 0 end
-redis.call("HSET", KEYS[1], "holder", ARGV[2])
+if redis.call("HEXISTS", KEYS[1], "mac") == 0 then return 0 end
+redis.call("HSET", KEYS[1], "holder", ARGV[1])
 return 1`,
 };
 
 interface Verified {
   readonly subjectTag: SubjectTag | undefined;
-  readonly moved: boolean;
+  /** No other gateway has told a difference of its counters since this one did. */
+  readonly holds: boolean;
 }
 
 export class Credentials {
@@ -86,8 +87,8 @@ export class Credentials {
   }
 
   /**
-   * `undefined` when the token is not the device's; otherwise the subject the device is bound to, if any, and whether its
-   * last session was at another gateway. From now on this one holds it. Throws `REDIS_UNAVAILABLE`.
+   * `undefined` when the token is not the device's; otherwise the subject the device is bound to, if any, and whether this
+   * gateway was the last to tell differences of its counters. Throws `REDIS_UNAVAILABLE`.
    */
   async verify(device: DeviceKey, token: string): Promise<Verified | undefined> {
     if (!TOKEN.test(token)) return undefined;
@@ -96,9 +97,16 @@ export class Credentials {
     const expected = Buffer.from(mac ?? "", "base64url");
     const actual = this.#mac(device, token);
     if (expected.length !== actual.length || !timingSafeEqual(expected, actual)) return undefined;
-    const moved = holder !== this.#holder;
-    if (moved) await orRedisUnavailable(() => runScript(this.#redis, HOLD_DEVICE, [name], [mac ?? "", this.#holder]));
-    return { subjectTag: tag ? (tag as SubjectTag) : undefined, moved };
+    return { subjectTag: tag ? (tag as SubjectTag) : undefined, holds: holder === this.#holder };
+  }
+
+  /**
+   * From now on this gateway tells the differences of the device's counters. Written with the first one and not at the login:
+   * of a device without consent no trace is left. Throws `REDIS_UNAVAILABLE`.
+   */
+  async hold(device: DeviceKey): Promise<void> {
+    const names = [this.#keyspace.credential(device)];
+    await orRedisUnavailable(() => runScript(this.#redis, HOLD_DEVICE, names, [this.#holder]));
   }
 
   /** The device key is part of the input, so a MAC copied to another device's record is useless. */

@@ -66,7 +66,7 @@ export function createIngress(base: Base, deps: IngressDeps): Ingress {
     log,
   });
   const broker: GatewayBroker = new GatewayBroker(mqtt, {
-    access: createLogin(base, deps, (device) => admission.counters.forget(device)),
+    access: createLogin(base, deps),
     admission,
     commands,
     fanOut: deps.fanOut,
@@ -132,6 +132,7 @@ function createAdmission({ config, keys, metrics, log, vocabulary }: Base, deps:
     {
       checkConsent: deps.checkConsent,
       enqueue: deps.enqueue,
+      hold: (device) => deps.consent.credentials.hold(device),
       held: () => deps.backlogFull() || deps.notWritable(),
       writableAgain: deps.writableAgain,
       books: metrics,
@@ -141,8 +142,8 @@ function createAdmission({ config, keys, metrics, log, vocabulary }: Base, deps:
   );
 }
 
-/** Who may log in, how often they may fail, and how fast a device may publish. `moved`: a device came from another gateway. */
-function createLogin({ config }: Base, { consent }: IngressDeps, moved: (device: DeviceKey) => void): Access {
+/** Who may log in, how often they may fail, and how fast a device may publish. */
+function createLogin({ config }: Base, { consent }: IngressDeps): Access {
   const { rate, maxSubscriptions, failedLoginsPerMinute, failedLoginsPerAddressPerMinute } = config.mqtt;
   return new Access(
     config.services,
@@ -159,11 +160,7 @@ function createLogin({ config }: Base, { consent }: IngressDeps, moved: (device:
     },
     {
       deviceKey: (device) => consent.lookup.deviceKey(device),
-      verify: async (device, token) => {
-        const found = await consent.credentials.verify(device, token);
-        if (found?.moved === true) moved(device);
-        return found;
-      },
+      verify: (device, token) => consent.credentials.verify(device, token),
     },
   );
 }

@@ -97,7 +97,7 @@ function tell({ audit, log }: ProofDeps, { subjects, tokens, broken }: Proven): 
       count,
     });
   }
-  if (broken > 0) log.warn("records that do not verify were not compared with the erasure journal", { count: broken });
+  if (broken > 0) log.warn("broken records were not compared with the erasure journal", { count: broken });
   for (const subject of subjects) void audit.note({ act: "journal-replayed", by: "gateway", subject });
   for (const device of tokens) void audit.note({ act: "journal-replayed", by: "gateway", device });
 }

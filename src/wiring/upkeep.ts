@@ -146,7 +146,7 @@ export function createUpkeep(deps: UpkeepDeps): Upkeep {
         stop: async () => {
           heads.stop();
           await deps.audit.stop();
-          await noteHead().catch(() => log.warn("audit head not noted", { stage: "audit" }));
+          await noteHead().catch(() => log.warn("audit head not recorded", { stage: "audit" }));
         },
       },
       {

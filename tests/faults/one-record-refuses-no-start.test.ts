@@ -90,7 +90,7 @@ test("a device that came to somebody else, and has no token yet or again", async
   for (const home of [one, two]) await ledger.bind(subject("next"), home.device);
   const token = await credentials.issue(two.device);
   expect(await started()).toEqual([]);
-  expect(await credentials.verify(two.device, token)).toEqual({ subjectTag: subject("next") });
+  expect(await credentials.verify(two.device, token)).toMatchObject({ subjectTag: subject("next") });
 });
 
 test("a move that broke off, was gone on with, and a token issued in between", async () => {
@@ -115,7 +115,7 @@ test("a move that broke off, was gone on with, and a token issued in between", a
   const token = await credentials.issue(home.device);
   await ledger.bind(next, home.device);
   expect(await started()).toEqual([]);
-  expect(await credentials.verify(home.device, token)).toEqual({ subjectTag: next });
+  expect(await credentials.verify(home.device, token)).toMatchObject({ subjectTag: next });
 });
 
 test("a token that a gateway with a journal of its own has issued since; one that came back is taken away", async () => {
@@ -132,12 +132,12 @@ test("a token that a gateway with a journal of its own has issued since; one tha
   await journal.stop();
   await here.redis.restore(credential, 0, before ?? Buffer.alloc(0), "REPLACE");
   expect(await started()).toEqual([{ act: "journal-replayed", by: "gateway", device: back.device }]);
-  expect(await mine.credentials.verify(moved.device, token)).toEqual({ subjectTag: moved.tag });
+  expect(await mine.credentials.verify(moved.device, token)).toMatchObject({ subjectTag: moved.tag });
   expect(await mine.credentials.verify(back.device, first)).toBeUndefined();
   // Once, and the next one is good.
   const anew = await mine.credentials.issue(back.device);
   expect(await started()).toEqual([]);
-  expect(await mine.credentials.verify(back.device, anew)).toEqual({ subjectTag: back.tag });
+  expect(await mine.credentials.verify(back.device, anew)).toMatchObject({ subjectTag: back.tag });
 });
 
 describe("a damaged record of somebody whose withdrawal is in the journal, because", () => {

@@ -131,7 +131,7 @@ test("a message that nothing gets through is found alone, its neighbours are sto
   const stored = one.passes.filter((names) => !names.includes("culprit")).flat();
   expect(stored.sort()).toEqual(["a", "b", "c", "d", "other"]);
   expect(one.books.books()).toMatchObject({ received: 6, recovered: 0, stored: 5, inFlight: 0 });
-  const failures = one.logged.filter(([text]) => text.startsWith("batch failed and"));
+  const failures = one.logged.filter(([text]) => text.startsWith("batch failed,"));
   // The batch, its neighbour in the first pass, and the three parts that hold the culprit.
   expect(failures.map(([, fields]) => [fields?.code, fields?.count])).toEqual([
     ["FAULT", 5],

@@ -312,7 +312,7 @@ describe.skipIf(BROWSER === undefined)("in a browser", () => {
     await page.locator(".live-state", { hasText: "Waiting" }).waitFor();
     await system.say(device, MESSAGE);
     await sample(page, "203.0.113.77");
-    await page.locator("summary").click();
+    for (const closed of await page.locator("summary").all()) await closed.click();
     for (const viewport of [PHONE, { width: 1280, height: 900 }]) {
       await page.setViewportSize(viewport);
       for (const colorScheme of ["light", "dark"] as const) {

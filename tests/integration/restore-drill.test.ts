@@ -187,7 +187,7 @@ test("the gateway takes backups by itself, tells their age, and records what was
 
 test("a gateway does not start on a restore that was broken off", async () => {
   await system.stack.gateway.stop();
-  await system.redis.set("{consentry:gateways}:restoring", JSON.stringify({ id: "x", untilMs: 0, swapping: true }));
+  await system.redis.set("{consentry:gateways}:restore", JSON.stringify({ id: "x", untilMs: 0, swapping: true }));
   await expect(system.stack.startGateway()).rejects.toThrow("RESTORE_UNFINISHED");
   const { from, keys } = await archives();
   expect((await run("restore", "--from", from, "--keys", keys)).stderr).toContain("RESTORE_REFUSED: not-empty");

@@ -37,6 +37,7 @@ function setUp({ limits, maxBatch = 100, ...ports }: Overrides = {}) {
       checkConsent: async (devices) => devices.map(() => ({ grants: ALL, wrappedSubjectKey: "key" })),
       enqueue: async (messages) => void admitted.push(...messages),
       held: () => false,
+      hold: async (device) => void seen.push(`hold ${device}`),
       writableAgain: async () => false,
       books: {
         received: () => undefined,
@@ -198,14 +199,35 @@ describe("a status", () => {
     expect(admitted).toEqual([]);
   });
 
-  it("holds differences in place of totals, in the order of arrival, and nothing of a total", async () => {
-    const { admitted, publisher, send } = setUp();
+  it("holds differences instead of totals, in the order of arrival, and nothing of a total", async () => {
+    const { admitted, seen, publisher, send } = setUp();
     const device = publisher();
     const answers = await Promise.all(
       [10.005, 10.02, 10.02, 10.04].map((energy, n) => send(device, `${n}`, JSON.stringify({ energy }))),
     );
     expect(answers).toEqual(["not-taken", "durable", "not-taken", "durable"]);
+    expect(seen.filter((event) => event.startsWith("hold"))).toEqual(["hold key-hub-4711"]);
     expect(admitted.map(({ text }) => text)).toEqual(['{"status":{"energy":0.02}}', '{"status":{"energy":0.02}}']);
+  });
+
+  it("leaves no note of its gateway while the device has no consent", async () => {
+    const { seen, publisher, send } = setUp({
+      checkConsent: async (devices) => devices.map(() => ({ refusal: "no-consent" as const })),
+    });
+    expect(await send(publisher(), "a", '{"energy":1}')).toBe("no-consent");
+    expect(seen.filter((event) => event.startsWith("hold"))).toEqual([]);
+  });
+
+  it("tells nothing of what another gateway has told since", async () => {
+    const { admitted, publisher, send } = setUp();
+    const device = publisher();
+    await send(device, "a", '{"energy":1}');
+    await send(device, "b", '{"energy":1.02}');
+    // Logged in again, after another gateway has noted that it tells the differences.
+    const again = publisher();
+    expect(await send(again, "c", '{"energy":1.05}')).toBe("not-taken");
+    expect(await send(again, "d", '{"energy":1.06}')).toBe("durable");
+    expect(admitted.map(({ text }) => text)).toEqual(['{"status":{"energy":0.02}}', '{"status":{"energy":0.01}}']);
   });
 
   it("tells no difference across a refusal by consent", async () => {

@@ -10,7 +10,7 @@
 import { isAscii, isUtf8 } from "node:buffer";
 import { type CheckConsent, usableByAny } from "../../model/consent.ts";
 import { GatewayError } from "../../model/errors.ts";
-import type { DeviceRef } from "../../model/ids.ts";
+import type { DeviceKey, DeviceRef } from "../../model/ids.ts";
 import { bareJson, namesKeyTwice } from "../../model/json.ts";
 import type { Log } from "../../model/log.ts";
 import type { Books, DropReason, Refusal, SecurityEvent } from "../../model/outcome.ts";
@@ -22,6 +22,7 @@ import { Counters } from "./counters.ts";
 import { type Inbound, NOTHING } from "./inbound.ts";
 import { MessageTimes, type MessageTimesOptions, rowTimeKey } from "./message-times.ts";
 import { carriesOwnId } from "./own-id.ts";
+import type { Publisher } from "./publisher.ts";
 
 export interface AdmissionOptions {
   readonly maxPayloadBytes: number;
@@ -51,6 +52,8 @@ export interface AdmissionPorts {
   readonly checkConsent: CheckConsent;
   /** Resolves when the messages are durable. */
   readonly enqueue: (messages: readonly Admitted[], signal: AbortSignal) => Promise<void>;
+  /** Before a difference of the device's counters is told here: other gateways forget theirs. Rejects when Redis does not answer. */
+  readonly hold: (device: DeviceKey) => Promise<void>;
   /** True while nothing can be made durable: the backlog is over its budget, or Redis does not write. */
   readonly held: () => boolean;
   /** After a fault: true once the same may be tried again, because nothing of it was kept. */
@@ -225,16 +228,32 @@ export class Admission {
     }
     if (asked.size === 0) return;
     const verdicts = await this.#ports.checkConsent([...asked.keys()]);
+    let counted: [Inbound, revision: number | undefined][] | undefined;
     for (const inbound of batch) {
       if (inbound.refusal !== undefined) continue;
       const verdict = verdicts[asked.get(inbound.ref as DeviceRef) ?? -1];
       if (verdict === undefined) inbound.refusal = "no-consent";
       else if (verdict.refusal !== undefined) inbound.refusal = verdict.refusal;
       else if (!usableByAny(verdict.grants, inbound.carried)) inbound.refusal = "purpose-denied";
-      else if (inbound.hasCounters) this.#counted(inbound, verdict.revision);
-      else inbound.revision = verdict.revision;
+      else if (inbound.hasCounters) {
+        counted ??= [];
+        counted.push([inbound, verdict.revision]);
+      } else inbound.revision = verdict.revision;
       // What was used while it may not be told is told by no later difference either.
-      if (isRefused(inbound)) this.counters.forget(inbound.publisher.key);
+      if (inbound.refusal !== undefined) this.counters.forget(inbound.publisher.key);
+    }
+    if (counted === undefined) return;
+    await this.#held(counted.map(([{ publisher }]) => publisher));
+    for (const [inbound, revision] of counted) this.#counted(inbound, revision);
+  }
+
+  /** What another gateway has told meanwhile must not be told again; only of devices with consent anything is noted. */
+  async #held(publishers: readonly Publisher[]): Promise<void> {
+    for (const publisher of publishers) {
+      if (publisher.holds) continue;
+      await this.#ports.hold(publisher.key);
+      this.counters.forget(publisher.key);
+      publisher.holds = true;
     }
   }
 
@@ -310,11 +329,6 @@ const TELEMETRY = PARTS.indexOf("telemetry");
 function serialise(inbound: Inbound, telemetry: RawTelemetry): void {
   inbound.text = JSON.stringify(telemetry);
   inbound.part = TELEMETRY;
-}
-
-/** By consent: with nothing to tell it would only have come to nothing. */
-function isRefused({ refusal }: Inbound): boolean {
-  return refusal !== undefined && refusal !== "not-taken";
 }
 
 /** It only keeps its place in the line. */

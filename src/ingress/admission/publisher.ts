@@ -24,6 +24,8 @@ export interface Publisher {
   readonly bucket: TokenBucket;
   readonly connection: Connection;
   readonly order: RowOrder;
+  /** No other gateway has told differences of its counters since this one did. */
+  holds: boolean;
   /** Messages that are not finished. */
   inFlight: number;
   paused: boolean;
@@ -32,10 +34,10 @@ export interface Publisher {
 /** One for each session: of a device there should be one at a time. */
 export function publisherOf(
   id: DeviceId,
-  { key, ref, bucket }: Pick<Publisher, "key" | "ref" | "bucket">,
+  { key, ref, bucket, holds = false }: Pick<Publisher, "key" | "ref" | "bucket"> & { readonly holds?: boolean },
   connection: Connection,
 ): Publisher {
   const order = { time: 0, at: 0, sub: 0, tellsTime: false };
   // Not spread: it is looked into for every message, and V8 is slower to read what a spread has made.
-  return { key, ref, own: ownIdOf(id), bucket, connection, order, inFlight: 0, paused: false };
+  return { key, ref, own: ownIdOf(id), bucket, connection, order, holds, inFlight: 0, paused: false };
 }

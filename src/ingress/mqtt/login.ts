@@ -37,10 +37,16 @@ export interface Login {
   readonly will: Will | undefined;
 }
 
+interface Binding {
+  readonly subjectTag: SubjectTag | undefined;
+  /** This gateway was the last to tell differences of the device's counters. */
+  readonly holds: boolean;
+}
+
 export interface AccessPorts {
   deviceKey(device: DeviceId): DeviceKey;
   /** The device's binding when the token is right. Rejects when the credential store does not answer. */
-  verify(device: DeviceKey, token: string): Promise<{ subjectTag: SubjectTag | undefined } | undefined>;
+  verify(device: DeviceKey, token: string): Promise<Binding | undefined>;
 }
 
 export interface LoginRates {
@@ -92,7 +98,7 @@ export class Access {
     const id = DeviceId(login.username);
     if (id === undefined) return "bad-credentials";
     const key = this.#ports.deviceKey(id);
-    let credential: { subjectTag: SubjectTag | undefined } | undefined;
+    let credential: Binding | undefined;
     try {
       credential = await this.#ports.verify(key, login.password);
     } catch {
@@ -101,7 +107,7 @@ export class Access {
     if (credential === undefined) return "bad-credentials";
     // Checked after the token, so that a stranger learns nothing; without it any device could evict another.
     if (login.clientId !== id) return "foreign-client-id";
-    const { subjectTag } = credential;
+    const { subjectTag, holds } = credential;
     const { client, will } = login;
     const ref = subjectTag && { deviceKey: key, subjectTag };
     const bucket = this.#rates.publishes.bucket(key, now);
@@ -109,7 +115,7 @@ export class Access {
       kind: "device",
       client,
       id,
-      publisher: publisherOf(id, { key, ref, bucket }, internals(client)),
+      publisher: publisherOf(id, { key, ref, bucket, holds }, internals(client)),
       topics: publishTopics(id),
       filters: new Set(),
       subscribing: this.#rates.subscriptions.bucket(key, now),

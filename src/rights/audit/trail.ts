@@ -74,7 +74,7 @@ export class AuditTrail {
 
   #postpone(late: Late, error: unknown): void {
     this.#ports.metrics.auditLate();
-    this.#ports.log.error("audit line is late", { code: faultCode(error), stage: "audit" });
+    this.#ports.log.error("audit line not written, will be retried", { code: faultCode(error), stage: "audit" });
     this.#late.push(late);
     if (this.#late.length > MAX_LATE) {
       // The oldest, except one that may be in transit at this moment.
