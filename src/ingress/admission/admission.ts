@@ -264,7 +264,9 @@ export class Admission {
     if (inbound.counted !== undefined && inbound.revision === revision) return;
     inbound.revision = revision;
     const repeat = time?.repeat === true;
-    const status = this.counters.differences({ ref, revision, at, sub, startedAt, repeat, status: telemetry.status });
+    const byDevice = telemetry.ts !== undefined && Math.trunc(telemetry.ts) === at;
+    const { status: totals } = telemetry;
+    const status = this.counters.differences({ ref, revision, at, sub, byDevice, startedAt, repeat, status: totals });
     inbound.counted = status ?? {};
     const left = { ...telemetry, status };
     inbound.carried = carriedBy(left);

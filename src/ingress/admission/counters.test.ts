@@ -14,7 +14,17 @@ function setUp() {
   let now = 0;
   const send = (status: StatusFields, more: Partial<Counted> & { after?: number } = {}) => {
     now += more.after ?? HOUR_MS;
-    const message = { ref: REF, revision: 1, at: now, sub: 0, startedAt: now, repeat: false, status, ...more };
+    const message = {
+      ref: REF,
+      revision: 1,
+      at: now,
+      sub: 0,
+      byDevice: true,
+      startedAt: now,
+      repeat: false,
+      status,
+      ...more,
+    };
     return counters.differences(message);
   };
   return { counters, send, moment: () => now };
@@ -69,6 +79,8 @@ describe("a counter", () => {
     const before = moment() - 1;
     expect(send({ energy: 11 }, { at: before })).toBeUndefined();
     expect(send({ energy: 11 }, { startedAt: before })).toBeUndefined();
+    // The time of receipt, in place of a clock that was absurd, says nothing about the clock of the device.
+    expect(send({ energy: 12 }, { at: moment() + 100 * HOUR_MS, byDevice: false })).toBeUndefined();
     expect(send({ energy: 13 })).toEqual({ energy: 1 });
   });
 

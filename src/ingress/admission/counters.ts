@@ -26,6 +26,8 @@ export interface Counted {
   /** Unix ms of its row. */
   readonly at: number;
   readonly sub: number;
+  /** Whether `at` is what the device said, and not the time of receipt in place of an absurd clock. */
+  readonly byDevice: boolean;
   /** Monotonic ms of its arrival. */
   readonly startedAt: number;
   /** It is an earlier message, sent again. */
@@ -36,7 +38,8 @@ export interface Counted {
 interface Base {
   readonly subjectTag: string;
   readonly revision: number | undefined;
-  at: number;
+  /** Unix ms by the device's own clock; undefined while it has told none. */
+  deviceTime: number | undefined;
   startedAt: number;
   readonly totals: Map<string, Total>;
 }
@@ -82,10 +85,12 @@ export class Counters {
   }
 
   #tell(message: Counted): StatusFields {
-    const { ref, at, sub, startedAt } = message;
+    const { ref, at, sub, byDevice, startedAt } = message;
     if (message.repeat) return this.#told.get(rowOf(ref, at, sub)) ?? {};
     const base = this.#baseOf(message);
-    if (at < base.at || startedAt < base.startedAt) return {};
+    const { deviceTime = at } = base;
+    // By the device's clock against itself only: compared with the time of receipt a clock that runs behind is always late.
+    if (startedAt < base.startedAt || (byDevice && at < deviceTime)) return {};
     const told: Record<string, number> = {};
     for (const name in message.status) {
       const property = this.#property(name);
@@ -97,17 +102,17 @@ export class Counters {
       if (difference > 0) told[name] = difference;
       base.totals.set(name, now);
     }
-    base.at = at;
+    if (byDevice) base.deviceTime = at;
     base.startedAt = startedAt;
     this.#bases.set(ref.deviceKey, base);
     return told;
   }
 
   /** Made under another consent or another binding, a base would tell what was used in between. */
-  #baseOf({ ref, revision, at, startedAt }: Counted): Base {
+  #baseOf({ ref, revision, startedAt }: Counted): Base {
     const known = this.#bases.get(ref.deviceKey);
     if (known?.subjectTag === ref.subjectTag && known.revision === revision) return known;
-    return { subjectTag: ref.subjectTag, revision, at, startedAt, totals: new Map() };
+    return { subjectTag: ref.subjectTag, revision, deviceTime: undefined, startedAt, totals: new Map() };
   }
 }
 
