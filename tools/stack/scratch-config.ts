@@ -32,6 +32,8 @@ export interface ScratchConfigInput {
   readonly influxUrl: string;
   readonly database: string;
   readonly keyPrefix: string;
+  /** Whether the property of the tools themselves is declared; by default it is. */
+  readonly ownProperties?: boolean | undefined;
   readonly overrides?: ConfigTree | undefined;
 }
 
@@ -64,7 +66,7 @@ export async function writeScratchConfig(input: ScratchConfigInput): Promise<Scr
   const config: ConfigTree = {
     redis: { url: input.redisUrl, keyPrefix: input.keyPrefix },
     mqtt: { tcp: { port: 0 } },
-    properties: [SEQ],
+    ...(input.ownProperties !== false && { properties: [SEQ] }),
     sinks: { influx: { url: input.influxUrl, api: "v1", database: input.database } },
     services: SERVICE_PURPOSES.map((purpose) => ({
       name: nameOf(purpose),

@@ -76,6 +76,8 @@ export class Stack {
       influxUrl: this.influxUrl,
       database: this.database,
       keyPrefix: this.keyPrefix,
+      // An older version knows no such option.
+      ownProperties: this.#options.first === undefined,
       overrides,
     });
     await this.startGateway(this.#options.first);
