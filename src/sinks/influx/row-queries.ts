@@ -41,7 +41,7 @@ export class RowQueries {
     return `SELECT ${fields} FROM ${this.#source(row.measurement)} WHERE ${ofRow(row)} LIMIT 1`;
   }
 
-  /** One row of each of the devices that has any. */
+  /** At most one row of each device. A row in which no field of the table stands is not found: a statement names its fields. */
   present(measurement: DeviceMeasurement, devices: readonly Pseudonym[]): string {
     return `${this.#select(measurement)} WHERE ${anyOf(devices)} GROUP BY "device" LIMIT 1`;
   }
@@ -70,7 +70,7 @@ export class RowQueries {
     return `${this.#select(measurement)} WHERE time < ${beforeMs}000000 ORDER BY time ASC LIMIT 1`;
   }
 
-  /** One row of each of these devices that has any in the slice. */
+  /** At most one row of each device in the slice, found as `present` finds it. */
   presentIn(slice: TimeSlice, devices: readonly Pseudonym[]): string {
     return `${this.#select(slice.measurement)} WHERE (${anyOf(devices)}) AND ${within(slice)} GROUP BY "device" LIMIT 1`;
   }

@@ -75,7 +75,7 @@ export async function probeByWrite(store: Connection, writePath: string, signal:
   return "found";
 }
 
-/** By the fields that we write. */
+/** By the fields of the table: of a row that has only a property which was removed since, it sees nothing. */
 export async function presentByField(
   store: Connection,
   queries: RowQueries,
