@@ -29,6 +29,7 @@ import { createCentre } from "./wiring/centre.ts";
 import { createConnections } from "./wiring/connections.ts";
 import { type ConsentOverrides, createConsent } from "./wiring/consent.ts";
 import { deidentifierOptions } from "./wiring/deidentifier.ts";
+import { shippedDialects } from "./wiring/dialects.ts";
 import { createEvents } from "./wiring/events.ts";
 import { createExports } from "./wiring/exports.ts";
 import { createIngress } from "./wiring/ingress.ts";
@@ -70,7 +71,8 @@ export function createGateway(
   const redis = createConnections(config.redis);
   const keyspace = keyspaceOf(config.redis.keyPrefix);
   const vocabulary = new Vocabulary(config.properties);
-  const base: Base = { config, keys, redis, keyspace, metrics, log, vocabulary };
+  const dialects = shippedDialects(vocabulary);
+  const base: Base = { config, keys, redis, keyspace, metrics, log, vocabulary, dialects };
   const damaged = (kind: DamageKind): void => {
     metrics.damaged(kind);
     log.error("continued without a damaged record", { reason: kind });
@@ -125,7 +127,7 @@ export function createGateway(
   const queue = createQueue(base, safekeeping.liveKeys.queue, damaged, overrides);
 
   // Pipeline: a batch out of the queue, de-identified, into the store and on to the services.
-  const deidentifier = new Deidentifier(deidentifierOptions(config, vocabulary), consent.keyring);
+  const deidentifier = new Deidentifier(deidentifierOptions(config, vocabulary, dialects), consent.keyring);
   const store = createStore(base);
   const centre = createCentre({ config, keys, redis: redis.store, keyspace, vocabulary });
   const worker = createPipeline(base, {
@@ -253,7 +255,7 @@ export function createGateway(
   // Downstream first: nothing is accepted before everything after it can process it.
   const parts: Part[] = [
     partOf("metrics", metrics),
-    ...createPreparations(config, deidentifier),
+    ...createPreparations(config, deidentifier, dialects),
     redis.part,
     queue.writablePart,
     createSchema(base),

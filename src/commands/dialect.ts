@@ -6,13 +6,12 @@
  *   npm run dialect -- list
  */
 import "../platform/no-debug-output.ts";
-import { readdirSync, readFileSync } from "node:fs";
-import { join } from "node:path";
-import { fileURLToPath } from "node:url";
+import { readFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { compileDialect, type Dialect, DialectFaults } from "../dialects/compile.ts";
 import { readPublication } from "../dialects/walk.ts";
 import { Vocabulary } from "../vocabulary/vocabulary.ts";
+import { shippedDialects } from "../wiring/dialects.ts";
 import { COMMON_OPTIONS, COMMON_USAGE, commandConfig, runCommand, UsageError } from "./operator-command.ts";
 
 const USAGE = `Usage: npm run dialect -- <command> [options]
@@ -29,7 +28,6 @@ const USAGE = `Usage: npm run dialect -- <command> [options]
   list                     the dialects that come with the gateway
 ${COMMON_USAGE}                           its \`properties:\` are known, too
 `;
-const FOLDER = fileURLToPath(new URL("../../config/dialects/", import.meta.url));
 const OPTIONS = {
   ...COMMON_OPTIONS,
   topic: { type: "string" },
@@ -62,18 +60,11 @@ async function main(): Promise<number> {
 }
 
 function load(name: string, vocabulary: Vocabulary): Dialect {
-  const isFile = /[/\\]|\.ya?ml$/.test(name);
-  if (!isFile && !shipped().includes(name))
-    throw new DialectFaults([`${name}: no such dialect; there are ${shipped().join(", ")}`]);
-  const file = isFile ? name : join(FOLDER, `${name}.yaml`);
-  return compileDialect(readFileSync(file, "utf8"), isFile ? name : `${name}.yaml`, vocabulary);
-}
-
-function shipped(): string[] {
-  return readdirSync(FOLDER)
-    .filter((file) => file.endsWith(".yaml"))
-    .map((file) => file.slice(0, -".yaml".length))
-    .toSorted();
+  if (/[/\\]|\.ya?ml$/.test(name)) return compileDialect(readFileSync(name, "utf8"), name, vocabulary);
+  const dialects = shippedDialects(vocabulary);
+  const dialect = dialects.get(name);
+  if (dialect !== undefined) return dialect;
+  throw new DialectFaults([`${name}: no such dialect; there are ${dialects.names.join(", ")}`]);
 }
 
 function attempt(dialect: Dialect, options: Options): number {
@@ -126,7 +117,8 @@ function check(files: readonly string[], vocabulary: Vocabulary): number {
 }
 
 function list(vocabulary: Vocabulary): number {
-  for (const name of shipped()) process.stdout.write(`${name.padEnd(20)}${load(name, vocabulary).title}\n`);
+  const dialects = shippedDialects(vocabulary);
+  for (const name of dialects.names) process.stdout.write(`${name.padEnd(20)}${dialects.get(name)?.title}\n`);
   return 0;
 }
 

@@ -53,6 +53,12 @@ export const mqttOptions = z.strictObject({
   ),
   maxPayloadBytes: bytes(64, 8_192, MIB, "Largest payload of a device message; a larger one is refused `too-large`."),
   maxPacketBytes: bytes(256, 65_536, 4 * MIB, "Largest MQTT packet; a larger one ends the connection."),
+  maxPacketBytesHub: bytes(
+    256,
+    MIB,
+    16 * MIB,
+    "Largest MQTT packet of a hub. Of a publication above `maxPacketBytes` nothing is kept or taken, and the connection goes on.",
+  ),
   maxConnectPacketBytes: bytes(128, 4_096, 65_536, "Largest packet before the client is authenticated."),
   maxTopicLevels: count(3, 8, 64, "Deepest topic.", "levels"),
   maxTopicBytes: bytes(
@@ -95,6 +101,13 @@ export const mqttOptions = z.strictObject({
     "A message not durable by then is not acknowledged; the device sends it again.",
   ),
   rate: rate.prefault({}),
+  takeoversPerMinute: count(
+    1,
+    6,
+    100_000,
+    "How often a new connection may end an older one of the same device; then the newcomer is refused.",
+    "logins/min",
+  ),
   failedLoginsPerMinute: count(
     1,
     60,

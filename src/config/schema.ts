@@ -10,7 +10,7 @@ import { consentOptions, deidentifyOptions } from "./data-options.ts";
 import { mqttOptions, queueOptions } from "./ingress-options.ts";
 import { choice, flag, milliseconds, optionalPath, path, text } from "./leaves.ts";
 import { httpOptions, serviceOptions, sinkOptions } from "./outlet-options.ts";
-import { propertyOptions } from "./property-options.ts";
+import { dialectOptions, propertyOptions } from "./property-options.ts";
 import { erasureOptions, holdOptions, retentionOptions } from "./upkeep-options.ts";
 
 const redisOptions = z.strictObject({
@@ -59,6 +59,7 @@ export const configSchema = z
     consent: consentOptions.prefault({}),
     deidentify: deidentifyOptions.prefault({}),
     properties: propertyOptions,
+    dialects: dialectOptions,
     sinks: sinkOptions.prefault({}),
     services: serviceOptions,
     http: httpOptions.prefault({}),
@@ -102,6 +103,7 @@ function contradictions({
   const rules: [broken: boolean, path: string, code: string][] = [
     [influx.timeoutMs >= consent.leaseMs, "sinks.influx.timeoutMs", "must-be-below-consent-lease"],
     [mqtt.maxPayloadBytes >= mqtt.maxPacketBytes, "mqtt.maxPayloadBytes", "must-be-below-max-packet"],
+    [mqtt.maxPacketBytes > mqtt.maxPacketBytesHub, "mqtt.maxPacketBytes", "must-not-exceed-hub"],
     [mqtt.maxConnectPacketBytes > mqtt.maxPacketBytes, "mqtt.maxConnectPacketBytes", "must-not-exceed-max-packet"],
     [mqtt.inFlightPerConnection > mqtt.inFlightMessages, "mqtt.inFlightPerConnection", "must-not-exceed-global"],
     [mqtt.maxPayloadBytes > queue.maxBatchBytes, "queue.maxBatchBytes", "must-hold-one-payload"],

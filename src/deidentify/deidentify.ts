@@ -23,7 +23,7 @@ import type { RawMessage } from "../model/raw.ts";
 import { type IpOptions, ipPrefix } from "./ip-address.ts";
 import type { Keyring, PseudonymPurpose } from "./keyring.ts";
 import { type DensityRow, type Located, type LocationOptions, Locations } from "./location.ts";
-import { ModelFamilies, type ModelRule } from "./model.ts";
+import { ModelFamilies, type ModelRule, type ModelSource } from "./model.ts";
 import { StatusFilter } from "./status.ts";
 
 export interface DeidentifierOptions {
@@ -31,6 +31,8 @@ export interface DeidentifierOptions {
   readonly epochMs: Readonly<Record<PseudonymPurpose, number>>;
   readonly location: LocationOptions;
   readonly models: readonly ModelRule[];
+  /** Asked only for a model that none of them names. */
+  readonly dialects?: ModelSource;
   readonly ip: IpOptions;
   /** Times told to services are rounded down to a multiple of this, so that two services cannot join on them. Milliseconds. */
   readonly atStepMs: Readonly<Record<ServicePurpose, number>>;
@@ -51,7 +53,7 @@ export class Deidentifier {
     this.#options = options;
     this.#keyring = keyring;
     this.#locations = new Locations(options.location);
-    this.#models = new ModelFamilies(options.models);
+    this.#models = new ModelFamilies(options.models, options.dialects);
     this.#status = new StatusFilter(options.properties);
   }
 

@@ -11,15 +11,22 @@ export interface ModelRule {
   readonly as: string;
 }
 
+export interface ModelSource {
+  readonly models: readonly ModelRule[];
+}
+
 const OTHER_MODEL = "other";
 const MAX_REMEMBERED_MODELS = 4096;
 
 export class ModelFamilies {
   readonly #rules: readonly ModelRule[];
   readonly #known = new LRUCache<string, string>({ max: MAX_REMEMBERED_MODELS });
+  readonly #more: ModelSource;
 
-  constructor(rules: readonly ModelRule[]) {
+  /** `more` is asked when no rule names a model: the rules that come with dialects, which take a while to read. */
+  constructor(rules: readonly ModelRule[], more: ModelSource = { models: [] }) {
     this.#rules = rules;
+    this.#more = more;
   }
 
   /** The family of the first rule that matches, else `"other"`. */
@@ -27,7 +34,8 @@ export class ModelFamilies {
     let family = this.#known.get(model);
     if (family === undefined) {
       const lower = model.toLowerCase();
-      family = this.#rules.find((rule) => globMatches(rule.match.toLowerCase(), lower))?.as ?? OTHER_MODEL;
+      const fits = ({ match }: ModelRule): boolean => globMatches(match.toLowerCase(), lower);
+      family = (this.#rules.find(fits) ?? this.#more.models.find(fits))?.as ?? OTHER_MODEL;
       this.#known.set(model, family);
     }
     return family;

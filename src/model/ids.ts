@@ -16,6 +16,11 @@ export type SubjectId = Branded<"SubjectId">;
 export type DeviceKey = Branded<"DeviceKey">;
 /** 22 base64url characters: HMAC-SHA-256(lookup key, subject id) truncated to 128 bits; the Redis hash tag. */
 export type SubjectTag = Branded<"SubjectTag">;
+/**
+ * 22 base64url characters: what a device is called on the wire in a dialect, of itself or by its hub, as HMAC-SHA-256 (lookup key,
+ * device key of the connection, alias) truncated to 128 bits. An alias is personal: often it is a person's name.
+ */
+export type AliasMac = Branded<"AliasMac">;
 /** 22 base64url characters naming a device for one purpose and one epoch only. */
 export type Pseudonym = Branded<"Pseudonym">;
 /** H3 index of resolution 6 or coarser. */

@@ -1,5 +1,6 @@
 /** The arguments that nearly every part needs. */
 import type { Config } from "../config/schema.ts";
+import type { Dialects } from "../dialects/dialects.ts";
 import type { Log } from "../model/log.ts";
 import type { Metrics } from "../observe/metrics.ts";
 import type { Keys } from "../platform/keys/files.ts";
@@ -16,4 +17,6 @@ export interface Base {
   readonly log: Log;
   /** What `status` may say: the table and the operator's own properties. */
   readonly vocabulary: Vocabulary;
+  /** How real devices say it. */
+  readonly dialects: Dialects;
 }

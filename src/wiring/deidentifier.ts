@@ -2,6 +2,7 @@
 import type { Config } from "../config/schema.ts";
 import type { Deidentifier } from "../deidentify/deidentify.ts";
 import { DENSITY_TABLE } from "../deidentify/density-table.ts";
+import type { Dialects } from "../dialects/dialects.ts";
 import { DAY_MS } from "../model/durations.ts";
 import type { Vocabulary } from "../vocabulary/vocabulary.ts";
 
@@ -9,6 +10,7 @@ import type { Vocabulary } from "../vocabulary/vocabulary.ts";
 export function deidentifierOptions(
   { deidentify }: Pick<Config, "deidentify">,
   vocabulary: Vocabulary,
+  dialects: Pick<Dialects, "models">,
 ): ConstructorParameters<typeof Deidentifier>[0] {
   const epochMs = deidentify.epochDays * DAY_MS;
   const { densityFile: _readAtStart, ...location } = deidentify.location;
@@ -16,6 +18,7 @@ export function deidentifierOptions(
     epochMs: { analytics: epochMs, scene: epochMs, network: epochMs },
     location: { ...location, densities: DENSITY_TABLE },
     models: deidentify.models,
+    dialects,
     ip: deidentify.ip,
     atStepMs: deidentify.atStepMs,
     properties: vocabulary.properties,

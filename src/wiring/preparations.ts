@@ -7,13 +7,26 @@ import type { Config } from "../config/schema.ts";
 import { parsePolicy } from "../consent/policy/policies.ts";
 import type { Deidentifier } from "../deidentify/deidentify.ts";
 import { parseDensityTable } from "../deidentify/density-table.ts";
+import type { Dialects } from "../dialects/dialects.ts";
 import { readCertificate } from "../ingress/mqtt/listeners.ts";
 import type { Part } from "../platform/lifecycle.ts";
 import { listenFailed, optionUnusable, type Place, readOptionFile, requireWritable } from "../platform/start-faults.ts";
+import { readOwnDialects } from "./dialects.ts";
 
-export function createPreparations(config: Config, deidentifier: Pick<Deidentifier, "useDensities">): Part[] {
+export function createPreparations(
+  config: Config,
+  deidentifier: Pick<Deidentifier, "useDensities">,
+  dialects: Dialects,
+): Part[] {
   return [
-    { name: "files", start: () => readFiles(config, deidentifier), stop: () => undefined },
+    {
+      name: "files",
+      start: () => {
+        readFiles(config, deidentifier);
+        readOwnDialects(dialects, config.dialects);
+      },
+      stop: () => undefined,
+    },
     { name: "ports", start: () => tryPorts(placesOf(config)), stop: () => undefined },
   ];
 }

@@ -43,6 +43,9 @@ describe("de-identification obeys", () => {
     const changed = structuredClone(config);
     const parent = path.slice(0, -1).reduce<unknown>((tree, key) => (tree as Record<string, unknown>)[key], changed);
     (parent as Record<string, unknown>)[leaf({ path } as OptionRow)] = Number(byDefault) / 2 + 0.5;
-    expect(deidentifierOptions(changed, vocabulary)).not.toEqual(deidentifierOptions(config, vocabulary));
+    const dialects = { models: [] };
+    expect(deidentifierOptions(changed, vocabulary, dialects)).not.toEqual(
+      deidentifierOptions(config, vocabulary, dialects),
+    );
   });
 });

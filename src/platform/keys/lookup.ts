@@ -3,7 +3,7 @@
  * a device by its id or to test whether an id is known.
  */
 import { createHmac } from "node:crypto";
-import type { DeviceId, DeviceKey, SubjectId, SubjectTag } from "../../model/ids.ts";
+import type { AliasMac, DeviceId, DeviceKey, SubjectId, SubjectTag } from "../../model/ids.ts";
 
 const KEPT_BYTES = 16;
 
@@ -22,6 +22,11 @@ export class Lookup {
   /** HMAC-SHA-256(lookup key, "subject" NUL id), first 128 bits, base64url. */
   subjectTag(id: SubjectId): SubjectTag {
     return this.#hash("subject", id) as SubjectTag;
+  }
+
+  /** HMAC-SHA-256(lookup key, "alias" NUL device key of the connection NUL alias), first 128 bits, base64url. */
+  aliasMac(connection: DeviceKey, alias: string): AliasMac {
+    return this.#hash("alias", `${connection}\0${alias}`) as AliasMac;
   }
 
   /** The kind is part of the input, so that a device and a subject of the same name have different hashes. */
