@@ -44,9 +44,21 @@ const ADDRESS = /^(?:\d{1,3}(?:\.\d{1,3}){3}|[0-9a-fA-F:.]*:[0-9a-fA-F:.]*)$/;
 export type Fault = (what: string) => void;
 
 export function compileLeaves(shape: LeavesShape, vocabulary: Vocabulary, fault: Fault): readonly Leaf[] {
-  const shapes: readonly LeafShape[] =
-    typeof shape === "string" ? [{ to: shape.includes(".") || PLACES.has(shape) ? shape : STATUS + shape }] : shape;
-  return shapes.map((one) => compileLeaf(one, vocabulary, fault));
+  return shapesOf(shape).map((one) => compileLeaf(one, vocabulary, fault));
+}
+
+/** Whether what stands there is a number in the first place. */
+export function readsNumbers(shape: LeavesShape, vocabulary: Vocabulary): boolean {
+  const [first] = shapesOf(shape);
+  if (first === undefined || first.words !== undefined) return false;
+  const property = first.to?.startsWith(STATUS) ? vocabulary.get(first.to.slice(STATUS.length)) : undefined;
+  if (property !== undefined) return property.kind === "number" || property.kind === "counter";
+  return first.to?.startsWith("location.") === true || first.to === "ts";
+}
+
+function shapesOf(shape: LeavesShape): readonly LeafShape[] {
+  if (typeof shape !== "string") return shape;
+  return [{ to: shape.includes(".") || PLACES.has(shape) ? shape : STATUS + shape }];
 }
 
 function compileLeaf(shape: LeafShape, vocabulary: Vocabulary, fault: Fault): Leaf {

@@ -45,7 +45,7 @@ export function patternOf(text: string): Pattern | { readonly fault: string } {
 export function matchTopic(
   { levels, child }: Pattern,
   words: readonly string[],
-  self: string,
+  isSelf: (word: string) => boolean,
   reserved: ReadonlySet<string>,
 ): Match | undefined {
   const last = levels.at(-1);
@@ -62,7 +62,7 @@ export function matchTopic(
     const word = words[spans && index > child ? index + spare : index];
     if (level === undefined || word === undefined || word === "") return undefined;
     if (level.is === "fixed" && level.word !== word) return undefined;
-    if (level.is === "self" && self !== word) return undefined;
+    if (level.is === "self" && !isSelf(word)) return undefined;
     if (level.is === "leaf") leaf = word;
   }
   if (child === -1) return { children: [], leaf };
