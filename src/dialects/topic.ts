@@ -70,3 +70,16 @@ export function matchTopic(
   if (reserved.has(alias[0] ?? "")) return undefined;
   return { children: [alias.join("/")], leaf };
 }
+
+/** Whether every topic of `filter` is one of `granted`, in which `{self}` stands for the device. */
+export function covers(granted: string, filter: string, isSelf: (word: string) => boolean): boolean {
+  const asked = filter.split("/");
+  const given = granted.split("/");
+  for (const [index, word] of given.entries()) {
+    if (word === "#") return true;
+    const level = asked[index];
+    if (level === undefined || level === "#") return false;
+    if (word === "{self}" ? !isSelf(level) : word !== "+" && word !== level) return false;
+  }
+  return asked.length === given.length;
+}
