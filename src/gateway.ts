@@ -243,6 +243,8 @@ export function createGateway(
       ingress.endDevice(device);
       centre.samples.endDevice(device);
     },
+    // No session speaks for other devices yet.
+    childrenChanged: () => undefined,
     // Every connected device has to authenticate again.
     missed: () => ingress.endDevices(),
     recordChanged: (concerned) => void centre.samples.changed(concerned),

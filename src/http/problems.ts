@@ -38,6 +38,7 @@ export const PROBLEMS = {
   conflict: { status: 409, title: "Another writer was faster; try again", retryAfter: 1 },
   "changed-meanwhile": { status: 409, title: "The record changed since it was read; look at it again" },
   "session-closed": { status: 409, title: "An erasure was asked for in this session; it can only be followed" },
+  "behind-hub": { status: 409, title: "The device is behind a hub, which speaks for it; it has no token of its own" },
   "policy-superseded": { status: 409, title: "Consent to this policy version no longer counts" },
   "policy-version-taken": { status: 409, title: "This version is published already and cannot change" },
   "policy-version-gap": { status: 409, title: "Only the next version can be published" },

@@ -13,10 +13,13 @@ export interface Keyspace {
   /**
    * Hash: `mac` (HMAC of the token), `number` (of the token: grows with each one issued and each one ended), `owner`
    * (subject tag whose token it is; absent before the first binding), `tag` (subject tag, absent while unbound), `holder`
-   * (the gateway it was connected to last); while the device changes hands
-   * `claim`, `target` and `from` (who moves it, to whom, from whom), see consent/ledger/device-claim.ts.
+   * (the gateway it was connected to last), `dialect`, `alias` and `presence` (how it speaks); while the device changes hands
+   * `claim`, `target` and `from` (who moves it, to whom, from whom), see consent/ledger/device-claim.ts; as a hub or behind
+   * one, see consent/registration.ts.
    */
   credential(device: DeviceKey): string;
+  /** Hash MAC of an alias → device key of the child of this hub; and a `mark`, see consent/children.ts. */
+  children(hub: DeviceKey): string;
   /** String: the materialised decision, see consent/decision/record.ts. */
   decision(subject: SubjectTag, device: DeviceKey): string;
   /** List of consent events, oldest first, each holding the hash of the one before. */
@@ -50,6 +53,8 @@ export interface Keyspace {
   deadLetterClaim(id: string): string;
   /** Pub/sub channel: device keys whose sessions must end. */
   readonly sessionEnd: string;
+  /** Pub/sub channel: device keys of hubs with other children than before. */
+  readonly childrenChanged: string;
   /** Pub/sub channel: policy versions as they are published. */
   readonly policyPublished: string;
   /** Hash: an erasure, open or completed, see rights/erasure/record.ts. */
@@ -137,6 +142,7 @@ export function keyspaceOf(prefix: string): Keyspace {
     queueName: "batches",
     probeQueueName: "probe",
     credential: (device) => `${prefix}:credential:${device}`,
+    children: (hub) => `${prefix}:children:${hub}`,
     decision: (subject, device) => `${prefix}:{${subject}}:decision:${device}`,
     ledger: (subject) => `${prefix}:{${subject}}:ledger`,
     subject: (subject) => `${prefix}:{${subject}}:subject`,
@@ -152,6 +158,7 @@ export function keyspaceOf(prefix: string): Keyspace {
     deadLetterClaim: (id) => `{${prefix}:queue}:dead-letter-claim:${id}`,
     handedOver: (origin) => `{${prefix}:queue}:handed-over:${origin}`,
     sessionEnd: `${prefix}:session-end`,
+    childrenChanged: `${prefix}:children-changed`,
     policyPublished: `${prefix}:policy-published`,
     erasure: (subject, id) => `${prefix}:{${subject}}:erasure:${id}`,
     erasureQueuePrefix: `{${prefix}:erasures}`,

@@ -4,6 +4,7 @@ import { Credentials } from "../consent/credentials.ts";
 import { consentCheck } from "../consent/decision/check.ts";
 import { ConsentGate } from "../consent/decision/gate.ts";
 import { Leases } from "../consent/fence/leases.ts";
+import { Hubs } from "../consent/hubs.ts";
 import { Ledger } from "../consent/ledger/ledger.ts";
 import { SubjectTurns } from "../consent/ledger/subject-turns.ts";
 import { Policies } from "../consent/policy/policies.ts";
@@ -26,6 +27,7 @@ export interface Consent {
   readonly lookup: Lookup;
   readonly keyring: Keyring;
   readonly credentials: Credentials;
+  readonly hubs: Hubs;
   readonly gate: ConsentGate;
   readonly check: CheckConsent;
   readonly leases: Leases;
@@ -48,10 +50,12 @@ export function createConsent(
   const gate = new ConsentGate(redis.store, keyspace);
   const policies = new Policies(redis.store, keyspace);
   const turns = new SubjectTurns();
+  const credentials = new Credentials(redis.store, keyspace, keys.token, journal.tokenIssued);
   return {
     lookup: new Lookup(keys.lookup),
     keyring,
-    credentials: new Credentials(redis.store, keyspace, keys.token, journal.tokenIssued),
+    credentials,
+    hubs: new Hubs(redis.store, keyspace, { ended: journal.tokenEnded, holder: credentials.holder }),
     gate,
     check: overrides.checkConsent ?? consentCheck(gate),
     leases: new (overrides.leases ?? Leases)(redis.store, keyspace, { leaseMs }),

@@ -1,10 +1,11 @@
-/** What gateways tell each other over Redis: a session has ended, a record has changed, a policy was published. */
+/** What gateways tell each other over Redis: a session has ended, a hub has other children, a record has changed, a policy was published. */
 import type { DeviceKey, SubjectTag } from "../model/ids.ts";
 import type { Part } from "../platform/lifecycle.ts";
 import type { Base } from "./base.ts";
 
 export interface EventPorts {
   readonly sessionEnded: (device: DeviceKey) => void;
+  readonly childrenChanged: (hub: DeviceKey) => void;
   /** Messages sent meanwhile were lost. */
   readonly missed: () => void;
   readonly recordChanged: (concerned: SubjectTag | DeviceKey) => void;
@@ -17,11 +18,12 @@ export function createEvents({ redis, keyspace }: Base, ports: EventPorts): Part
     start: async () => {
       redis.events.on("message", (channel: string, message: string) => {
         if (channel === keyspace.sessionEnd) ports.sessionEnded(message as DeviceKey);
+        else if (channel === keyspace.childrenChanged) ports.childrenChanged(message as DeviceKey);
         else if (channel === keyspace.recordChanged) ports.recordChanged(message as SubjectTag | DeviceKey);
         else ports.policyPublished(Number(message));
       });
-      const listen = () =>
-        redis.events.subscribe(keyspace.sessionEnd, keyspace.recordChanged, keyspace.policyPublished);
+      const { sessionEnd, childrenChanged, recordChanged, policyPublished } = keyspace;
+      const listen = () => redis.events.subscribe(sessionEnd, childrenChanged, recordChanged, policyPublished);
       await listen();
       redis.events.on("ready", () => {
         listen()

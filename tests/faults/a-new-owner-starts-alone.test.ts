@@ -9,6 +9,7 @@ import { until } from "../fixtures/eventually.ts";
 import { startIngress } from "../fixtures/ingress.ts";
 import { NO_JOURNAL } from "../fixtures/no-journal.ts";
 import { consentTo, type Device, EVERYTHING, name, startSystem, type TestSystem } from "../fixtures/system.ts";
+import { tokenOf } from "../fixtures/token.ts";
 import { consentStore, device as deviceKey, subject } from "../integration/consent-fixture.ts";
 
 const REFUSED = /bad user ?name or password|not authorized/i;
@@ -126,7 +127,7 @@ describe("in the credentials", () => {
 
   test("a token ends at the first step of a move, so that a move that breaks off leaves nobody with it", async () => {
     const { ledger, credentials, redis, keyspace } = store();
-    const token = await credentials.issue(LAMP);
+    const token = await tokenOf(credentials, LAMP);
     await ledger.bind(ANNA, LAMP);
     expect(await good(token)).toBe(true);
     // What belongs to the other subject can't be changed: the move stops after the device was claimed.
@@ -139,7 +140,7 @@ describe("in the credentials", () => {
 
   test("a token that ended and was not noted down outside is noted when the move is made again", async () => {
     const { ledger, credentials, redis, keyspace } = store();
-    await credentials.issue(LAMP);
+    await tokenOf(credentials, LAMP);
     await ledger.bind(ANNA, LAMP);
     await ledger.unbind(ANNA, LAMP);
     const ended: unknown[] = [];
@@ -160,10 +161,10 @@ describe("in the credentials", () => {
 
   test("a token issued after the device came to its new owner is theirs, and one issued while it was nobody's goes to the next", async () => {
     const { ledger, credentials } = store();
-    await credentials.issue(LAMP);
+    await tokenOf(credentials, LAMP);
     await ledger.bind(ANNA, LAMP);
     await ledger.unbind(ANNA, LAMP);
-    const fresh = await credentials.issue(LAMP);
+    const fresh = await tokenOf(credentials, LAMP);
     await ledger.bind(BORIS, LAMP);
     expect(await good(fresh)).toBe(true);
     await ledger.bind(ANNA, LAMP);

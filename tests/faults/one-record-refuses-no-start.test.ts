@@ -15,6 +15,7 @@ import { ErasureJournal } from "../../src/rights/journal/journal.ts";
 import { createProof } from "../../src/wiring/proof.ts";
 import { type PrivateServer, startRedis } from "../../tools/private-servers/services.ts";
 import { NO_JOURNAL } from "../fixtures/no-journal.ts";
+import { tokenOf } from "../fixtures/token.ts";
 import { Installation } from "../integration/backup-fixture.ts";
 import { subject } from "../integration/consent-fixture.ts";
 
@@ -86,9 +87,9 @@ async function started(): Promise<AuditAct[]> {
 test("a device that came to somebody else, and has no token yet or again", async () => {
   const { credentials, ledger } = gateway();
   const [one, two] = [await here.home("one"), await here.home("two")];
-  for (const home of [one, two]) await credentials.issue(home.device);
+  for (const home of [one, two]) await tokenOf(credentials, home.device);
   for (const home of [one, two]) await ledger.bind(subject("next"), home.device);
-  const token = await credentials.issue(two.device);
+  const token = await tokenOf(credentials, two.device);
   expect(await started()).toEqual([]);
   expect(await credentials.verify(two.device, token)).toMatchObject({ subjectTag: subject("next") });
 });
@@ -96,7 +97,7 @@ test("a device that came to somebody else, and has no token yet or again", async
 test("a move that broke off, was gone on with, and a token issued in between", async () => {
   const { credentials, ledger } = gateway();
   const home = await here.home("one");
-  await credentials.issue(home.device);
+  await tokenOf(credentials, home.device);
   const next = subject("next");
   await here.redis.set(here.keyspace.ledger(next), "of another type");
   // Only the first step is made: the ledger of the next owner cannot be read.
@@ -112,7 +113,7 @@ test("a move that broke off, was gone on with, and a token issued in between", a
     `${home.tag},${next}`,
   );
   await here.redis.hdel(here.keyspace.credential(home.device), "tag", "mac");
-  const token = await credentials.issue(home.device);
+  const token = await tokenOf(credentials, home.device);
   await ledger.bind(next, home.device);
   expect(await started()).toEqual([]);
   expect(await credentials.verify(home.device, token)).toMatchObject({ subjectTag: next });
@@ -124,18 +125,18 @@ test("a token that a gateway with a journal of its own has issued since; one tha
   await journal.start(async () => true);
   const [mine, other] = [gateway(), gateway(journal)];
   const [moved, back] = [await here.home("moved"), await here.home("back")];
-  const first = await mine.credentials.issue(back.device);
+  const first = await tokenOf(mine.credentials, back.device);
   const credential = here.keyspace.credential(back.device);
   const before = await here.redis.dumpBuffer(credential);
-  for (const home of [moved, back]) await mine.credentials.issue(home.device);
-  const token = await other.credentials.issue(moved.device);
+  for (const home of [moved, back]) await tokenOf(mine.credentials, home.device);
+  const token = await tokenOf(other.credentials, moved.device);
   await journal.stop();
   await here.redis.restore(credential, 0, before ?? Buffer.alloc(0), "REPLACE");
   expect(await started()).toEqual([{ act: "journal-replayed", by: "gateway", device: back.device }]);
   expect(await mine.credentials.verify(moved.device, token)).toMatchObject({ subjectTag: moved.tag });
   expect(await mine.credentials.verify(back.device, first)).toBeUndefined();
   // Once, and the next one is good.
-  const anew = await mine.credentials.issue(back.device);
+  const anew = await tokenOf(mine.credentials, back.device);
   expect(await started()).toEqual([]);
   expect(await mine.credentials.verify(back.device, anew)).toMatchObject({ subjectTag: back.tag });
 });
@@ -153,7 +154,7 @@ describe("a damaged record of somebody whose withdrawal is in the journal, becau
   test.each(Object.entries(HARMS))("%s", async (_, harm) => {
     const { credentials, ledger } = gateway();
     const [bad, good] = [await here.home("bad"), await here.home("good")];
-    for (const home of [bad, good]) await credentials.issue(home.device);
+    for (const home of [bad, good]) await tokenOf(credentials, home.device);
     const names = [
       here.keyspace.subject(good.tag),
       here.keyspace.ledger(good.tag),

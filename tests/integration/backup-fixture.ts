@@ -26,6 +26,7 @@ import { ErasureJournal } from "../../src/rights/journal/journal.ts";
 import { Restore, type RestoreInput } from "../../src/rights/restore/restore.ts";
 import { type PrivateServer, startRedis } from "../../tools/private-servers/services.ts";
 import { NO_JOURNAL } from "../fixtures/no-journal.ts";
+import { tokenOf } from "../fixtures/token.ts";
 import { CONSENT, device, shippedPolicy, subject } from "./consent-fixture.ts";
 
 class Place {
@@ -85,7 +86,7 @@ export class Installation extends Place {
 
   async home(name: string): Promise<{ tag: SubjectTag; device: DeviceKey; token: string }> {
     const home = { tag: subject(name), device: device(`${name}-lamp`) };
-    const token = await this.credentials.issue(home.device);
+    const token = await tokenOf(this.credentials, home.device);
     await this.ledger.bind(home.tag, home.device);
     await this.ledger.give(home.tag, CONSENT);
     return { ...home, token };

@@ -8,6 +8,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, expect, vi } from "vitest";
 import { Credentials } from "../../src/consent/credentials.ts";
 import { ConsentGate } from "../../src/consent/decision/gate.ts";
 import { Leases } from "../../src/consent/fence/leases.ts";
+import { Hubs } from "../../src/consent/hubs.ts";
 import { Ledger } from "../../src/consent/ledger/ledger.ts";
 import { Policies } from "../../src/consent/policy/policies.ts";
 import type { GiveInput } from "../../src/model/consent-change.ts";
@@ -38,6 +39,7 @@ export interface Store {
   readonly ledger: Ledger;
   readonly gate: ConsentGate;
   readonly credentials: Credentials;
+  readonly hubs: Hubs;
   readonly leases: Leases;
   readonly policies: Policies;
   /** Another gateway on the same Redis. */
@@ -58,6 +60,7 @@ export function consentStore(options: { leaseMs: number } = { leaseMs: 2_000 }):
     const redis = connectRedis(proven(server).url, "store");
     opened.push(redis);
     await redis.connect();
+    const credentials = new Credentials(redis, keyspace, Buffer.alloc(32, 9), async () => undefined);
     return {
       redis,
       keyspace,
@@ -69,7 +72,8 @@ export function consentStore(options: { leaseMs: number } = { leaseMs: 2_000 }):
         expiryDays: 365,
       }),
       gate: new ConsentGate(redis, keyspace),
-      credentials: new Credentials(redis, keyspace, Buffer.alloc(32, 9), async () => undefined),
+      credentials,
+      hubs: new Hubs(redis, keyspace, { ended: NO_JOURNAL.tokenEnded, holder: credentials.holder }),
       leases: new Leases(redis, keyspace, options),
       policies: new Policies(redis, keyspace),
       another: () => open(keyspace),

@@ -11,6 +11,7 @@ import { PURPOSES, usable } from "../../src/model/consent.ts";
 import type { DeviceKey, SubjectTag } from "../../src/model/ids.ts";
 import { connectRedis } from "../../src/platform/redis.ts";
 import { NO_JOURNAL } from "../fixtures/no-journal.ts";
+import { tokenOf } from "../fixtures/token.ts";
 import { CONSENT, consentStore, device, everythingIn, subject } from "./consent-fixture.ts";
 
 const { store, server } = consentStore();
@@ -45,7 +46,7 @@ describe("binding", () => {
     const { ledger, credentials, keyspace, redis } = store();
     await ledger.bind(ANNA, HUB);
     await ledger.give(ANNA, CONSENT);
-    const token = await credentials.issue(HUB);
+    const token = await tokenOf(credentials, HUB);
     const listener = connectRedis(server().url, "subscriber");
     await listener.connect();
     await listener.subscribe(keyspace.sessionEnd);
@@ -57,7 +58,7 @@ describe("binding", () => {
     expect(await verdict(ANNA, HUB)).toBe("no-consent");
     expect(await verdict(BORIS, HUB)).toBe("no-consent");
     expect(await credentials.verify(HUB, token)).toBeUndefined();
-    expect(await credentials.verify(HUB, await credentials.issue(HUB))).toMatchObject({ subjectTag: BORIS });
+    expect(await credentials.verify(HUB, await tokenOf(credentials, HUB))).toMatchObject({ subjectTag: BORIS });
     expect((await ledger.record(ANNA))?.devices).toEqual([]);
     expect(await redis.smembers(keyspace.devices(ANNA))).toEqual([]);
     expect(await redis.smembers(keyspace.devices(BORIS))).toEqual([HUB]);
@@ -397,7 +398,7 @@ describe("the chain", () => {
 test("no id of a device or a subject rests in Redis, in any key or value", async () => {
   const { ledger, credentials, leases, redis } = store();
   await ledger.bind(subject("canary-subject"), device("canary-device"));
-  await credentials.issue(device("canary-device"));
+  await tokenOf(credentials, device("canary-device"));
   await ledger.give(subject("canary-subject"), {
     ...CONSENT,
     devices: [device("canary-device")],

@@ -20,8 +20,11 @@ export interface LedgerJournal {
   minority(tag: SubjectTag, party: PartyStatement): Promise<void>;
   /** A hold is about to be placed on these terms or, without terms, to be released. */
   holding(tag: SubjectTag, ref: string, hold: LegalHold | undefined): Promise<void>;
-  /** The device's token, whatever it was, is no longer valid; `number` counts these endings. */
-  tokenEnded(device: DeviceKey, number: number): Promise<void>;
+  /**
+   * The device's token, whatever it was, is no longer valid, but for the one of which the MAC is given; and neither is any
+   * registration as a hub or behind one. `number` counts these endings.
+   */
+  tokenEnded(device: DeviceKey, number: number, standing?: string): Promise<void>;
 }
 
 export interface ChangeOptions {

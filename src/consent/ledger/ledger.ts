@@ -21,7 +21,7 @@ import type { Keyspace } from "../../platform/keyspace.ts";
 import { type Policy, readFloorPlan, readFloors, readPolicy } from "../policy/policies.ts";
 import { roomFor } from "./bound.ts";
 import { changeLedger, type Drafted, type LedgerJournal, ON_RECORD } from "./change.ts";
-import { DeviceClaims } from "./device-claim.ts";
+import { type CredentialEnd, DeviceClaims } from "./device-claim.ts";
 import { behindNewChain } from "./new-chain.ts";
 import type { Draft } from "./plan-change.ts";
 import { type StatementDraft, saidAlready, takenBackAlready } from "./said-already.ts";
@@ -72,7 +72,8 @@ export class Ledger {
 
   /**
    * Binds the device and first removes it from any other subject (`moved`). Its live session ends, and so does its
-   * token, because the previous owner knows it. Throws `REDIS_UNAVAILABLE`, `CONSENT_CONFLICT`, `LEDGER_BROKEN`,
+   * token, because the previous owner knows it; its children, and its place behind a hub, are the previous owner's word and
+   * end too. Throws `REDIS_UNAVAILABLE`, `CONSENT_CONFLICT`, `LEDGER_BROKEN`,
    * `LEDGER_FULL`.
    */
   async bind(tag: SubjectTag, device: DeviceKey): Promise<Binding> {
@@ -83,8 +84,9 @@ export class Ledger {
     const claim = await this.#claims.claim(tag, device, state.devices.has(device));
     // Already bound. A concurrent unbind is ordered after this call, and nothing is bound again after it.
     if (claim === undefined) return { moved: false, fence: state.fence, silenced: [] };
-    const { others, tokenEnded } = claim;
-    if (tokenEnded !== undefined) await this.#options.journal.tokenEnded(device, tokenEnded);
+    const { others } = claim;
+    await this.#noteEnd(device, claim.ended);
+    await this.#claims.tidy(device, undefined);
     const silenced: Silenced[] = [];
     for (const subject of others) {
       // A former owner's damaged record must not block the next owner.
@@ -107,8 +109,15 @@ export class Ledger {
   /** `undefined` when the device was not bound to this subject. Throws as `bind` does. */
   async unbind(tag: SubjectTag, device: DeviceKey): Promise<LedgerChange | undefined> {
     // The credential first: from here on no new session can open under this subject.
-    await this.#claims.release(tag, device);
-    return this.#drop(tag, device);
+    const ended = await this.#claims.release(tag, device);
+    const change = await this.#drop(tag, device);
+    await this.#noteEnd(device, ended);
+    await this.#claims.tidy(device, ended);
+    return change;
+  }
+
+  async #noteEnd(device: DeviceKey, end: CredentialEnd | undefined): Promise<void> {
+    if (end !== undefined) await this.#options.journal.tokenEnded(device, end.number, end.standing);
   }
 
   async give(tag: SubjectTag, input: GiveInput): Promise<LedgerAnswer> {

@@ -64,7 +64,7 @@ export function deviceRoutes(scope: Scope, ports: HttpPorts): void {
   scope.post(
     "/v1/devices/:device/token",
     {
-      config: { audit: { act: "token-issued" }, problems: ["conflict"] },
+      config: { audit: { act: "token-issued" }, problems: ["conflict", "behind-hub"] },
       schema: {
         operationId: "issueToken",
         tags: ["devices"],
@@ -75,8 +75,9 @@ export function deviceRoutes(scope: Scope, ports: HttpPorts): void {
       },
     },
     async (request, reply) => {
-      const token = await ports.credentials.issue(ports.lookup.deviceKey(request.params.device));
-      return reply.code(201).header("cache-control", "no-store").send({ token });
+      const issued = await ports.credentials.issue(ports.lookup.deviceKey(request.params.device));
+      if (issued.refused !== undefined) return refuse(reply, issued.refused);
+      return reply.code(201).header("cache-control", "no-store").send({ token: issued.token });
     },
   );
 }

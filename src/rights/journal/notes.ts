@@ -25,9 +25,9 @@ export function journalNotes(
     },
     tokenIssued: (device: DeviceKey, mac: string, number: number) =>
       file.record({ what: "token-issued", device, mac, number }),
-    // Recorded as a token that was given to no device: the one in a backup differs and is not restored.
-    tokenEnded: (device: DeviceKey, number: number) =>
-      file.record({ what: "token-issued", device, mac: randomBytes(32).toString("base64url"), number }),
+    // Without one that stands, recorded as a token that was given to no device: the one in a backup differs and is not restored.
+    tokenEnded: (device: DeviceKey, number: number, standing = randomBytes(32).toString("base64url")) =>
+      file.record({ what: "token-issued", device, mac: standing, number }),
     audited: (head: AuditHead) => file.record({ what: "audited", ...head }),
     published: async (result: PublishResult): Promise<PublishResult> => {
       if (result.refused === undefined) await file.record({ what: "policy-published", version: result.version });
