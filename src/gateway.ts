@@ -244,7 +244,7 @@ export function createGateway(
       centre.samples.endDevice(device);
     },
     // No session speaks for other devices yet.
-    childrenChanged: () => undefined,
+    childrenChanged: (hub) => ingress.childrenChanged(hub),
     // Every connected device has to authenticate again.
     missed: () => ingress.endDevices(),
     recordChanged: (concerned) => void centre.samples.changed(concerned),

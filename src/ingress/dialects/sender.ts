@@ -15,6 +15,8 @@ export interface Child {
   readonly key: DeviceKey;
   /** `undefined` while nothing of it may be taken: it is bound to nobody, or not to the subject of the hub. */
   readonly subjectTag: SubjectTag | undefined;
+  /** No other gateway has told a difference of its counters since this one did. */
+  readonly holds: boolean;
 }
 
 export interface SenderPorts {
@@ -55,10 +57,10 @@ export class DialectSender implements Sender {
     if (!this.dialect.hub) return;
     const before = new Map([...this.#children.values()].map((publisher) => [publisher.key, publisher]));
     const children = new Map<AliasMac, Publisher>();
-    for (const { alias, key, subjectTag } of await this.#ports.children(this.own.key)) {
+    for (const { alias, key, subjectTag, holds } of await this.#ports.children(this.own.key)) {
       const known = before.get(key);
       const same = known?.ref?.subjectTag === subjectTag;
-      children.set(alias, same && known !== undefined ? known : this.#publisherOf(key, subjectTag));
+      children.set(alias, same && known !== undefined ? known : this.#publisherOf(key, subjectTag, holds));
     }
     this.#children = children;
     this.#byAlias.clear();
@@ -109,8 +111,8 @@ export class DialectSender implements Sender {
     return this.#id;
   }
 
-  #publisherOf(key: DeviceKey, subjectTag: SubjectTag | undefined): Publisher {
+  #publisherOf(key: DeviceKey, subjectTag: SubjectTag | undefined, holds: boolean): Publisher {
     const ref = subjectTag && { deviceKey: key, subjectTag };
-    return publisherOf(undefined, { key, ref, bucket: this.#ports.bucket(key) }, this.own.connection);
+    return publisherOf(undefined, { key, ref, bucket: this.#ports.bucket(key), holds }, this.own.connection);
   }
 }

@@ -111,11 +111,12 @@ describe("a login", () => {
       (error: { code?: number }) => error.code,
     );
 
-  it("binds the client id to the credential", async () => {
+  it("takes whatever client id a firmware has chosen, and none only for a session that is not kept", async () => {
     await start();
     expect(await refusal({})).toBe("connected");
-    expect(await refusal({ clientId: "hub-2" })).toBe(2);
-    expect(await refusal({ clientId: "", clean: true })).toBe(2);
+    expect(await refusal({ clientId: "hub-2" })).toBe("connected");
+    expect(await refusal({ clientId: "", clean: true })).toBe("connected");
+    expect(await refusal({ username: "services", password: SERVICE_TOKEN, clientId: "", clean: true })).toBe(2);
     const nameless = new RawPeer(ingress.port);
     const connectPacket = mqttPacket.generate({
       cmd: "connect",
