@@ -29,6 +29,7 @@ import { disclosureRoutes } from "./v1/disclosures.ts";
 import { erasureRoutes } from "./v1/erasures.ts";
 import { exportRoutes } from "./v1/export.ts";
 import { holdRoutes } from "./v1/holds.ts";
+import { hubRoutes } from "./v1/hubs.ts";
 import { linkRoutes } from "./v1/links.ts";
 import { policyRoutes } from "./v1/policies.ts";
 import { withdrawalRoutes } from "./v1/withdrawals.ts";
@@ -153,6 +154,7 @@ export async function createApp(options: HttpOptions, ports: HttpPorts): Promise
     const finish = refuseOtherMethods(scope);
     deviceHintRoutes(scope, ports);
     deviceRoutes(scope, ports);
+    hubRoutes(scope, ports);
     consentRoutes(scope, ports);
     withdrawalRoutes(scope, ports);
     erasureRoutes(scope, ports);
