@@ -31,6 +31,7 @@ export const DOORS: Readonly<Record<string, readonly string[]>> = {
     "erasures",
     "export",
     "holds",
+    "hubs",
     "links",
     "policies",
     "withdrawals",
