@@ -46,6 +46,12 @@ async function rowsOf(messages: readonly Telemetry[]): Promise<string[]> {
   return rows.filter((row) => times.has(row.slice(0, row.indexOf(" ")))).toSorted();
 }
 
+/** Properties that no vocabulary knows, or values that it does not take. */
+async function leftOut(): Promise<string[]> {
+  const metrics = await system.stack.api.metrics();
+  return metrics.match(/^consentry_properties_dropped_total\S* [1-9]\d*$/gm) ?? [];
+}
+
 const expected = (messages: readonly Telemetry[]) =>
   messages.map(({ ts, status }) => `${ts} ${status.temperature}`).toSorted();
 
@@ -89,6 +95,7 @@ for (const program of EXAMPLE_PROGRAMS) {
       const messages = example.acknowledged;
       expect(new Set(messages.map(({ id }) => id)).size).toBe(messages.length);
       expect(await rowsOf(messages)).toEqual(expected(messages));
+      expect(await leftOut()).toEqual([]);
     });
 
     test("what it measured while the gateway was away arrives later, in order, with its own times", async () => {
