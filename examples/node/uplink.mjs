@@ -93,9 +93,10 @@ async function attempt(settings, buffer, backoff, signal) {
   }
 }
 
-/** MQTT.js would wait for a PUBACK that may never come. */
+/** MQTT.js would wait for a PUBACK that may never come, and for the end of what has ended. */
 async function close(client) {
-  await within(1_000, client.endAsync(!client.connected)).catch(() => {});
+  if (client.connected) await within(1_000, client.endAsync()).catch(() => {});
+  else client.end(true);
   client.stream?.destroy();
 }
 

@@ -143,13 +143,17 @@ for (const program of EXAMPLE_PROGRAMS) {
       await fresh();
       const failed = () => system.metric("security_events_total", '{kind="failed-login"}');
       const before = await failed();
-      const example = start();
+      const example = start({ keep: 3 });
       await example.says("acknowledged ", 1);
       const token = await system.stack.api.issueToken(device.id);
       await example.says("the token is not valid");
       const sure = example.acknowledged.length;
+      // It goes on measuring, for longer than its longest pause between two attempts.
+      const full = "dropped a message: the buffer is full";
+      await example.says(full, example.starting(full).length + 5);
+      expect((await failed()) - before).toBe(1);
       await writeFile(settings.tokenFile, `${token}\n`, { mode: 0o600 });
-      await example.says("acknowledged ", sure + 2);
+      await example.says("acknowledged ", sure + 4);
       await example.ends("SIGTERM");
       expect((await failed()) - before).toBe(1);
       expect(await rowsOf(example.acknowledged)).toEqual(expected(example.acknowledged));
