@@ -33,10 +33,9 @@ export class FormerStore {
   constructor({ sinks: { influx }, properties }: Pick<Config, "sinks" | "properties">, log: Log) {
     this.#options = { ...influx, timeoutMs: TIMEOUT_MS };
     const fields = new Vocabulary(properties).properties;
-    this.#sink = new InfluxSink(
-      { ...this.#options, createDatabase: true, startTimeoutMs: START_TIMEOUT_MS, fields },
-      log,
-    );
+    // An older version wrote down none, and its names may be a person's words.
+    const fixed = { fields, formerFields: async () => [], createDatabase: true, startTimeoutMs: START_TIMEOUT_MS };
+    this.#sink = new InfluxSink({ ...this.#options, ...fixed }, log);
   }
 
   /** Throws SINK_UNAVAILABLE, SINK_DENIED. */
