@@ -48,13 +48,21 @@ async function configure(keep: (own: OwnProperty) => boolean, ...more: readonly 
   await writeFile(file, JSON.stringify({ ...config, properties: [...config.properties.filter(keep), ...more] }));
 }
 
-async function exported({ subject }: Device): Promise<unknown[]> {
+interface Line {
+  readonly kind: string;
+  readonly status?: unknown;
+  readonly name?: string;
+}
+
+async function exported(device: Device): Promise<unknown[]> {
+  return (await linesOf(device)).flatMap(({ kind, status }) => (kind === "status" ? [status] : []));
+}
+
+async function linesOf({ subject }: Device): Promise<Line[]> {
   const url = `${system.stack.httpUrl}/v1/subjects/${subject}/export`;
   const response = await fetch(url, { headers: { authorization: `Bearer ${system.stack.config.apiToken}` } });
   const lines = (await response.text()).trimEnd().split("\n");
-  return lines
-    .map((line) => JSON.parse(line) as { kind: string; status?: unknown })
-    .flatMap(({ kind, status }) => (kind === "status" ? [status] : []));
+  return lines.map((line) => JSON.parse(line) as Line);
 }
 
 async function erase({ subject }: Device): Promise<ErasureStatus | undefined> {
@@ -80,6 +88,10 @@ test("it is taken of no device any more, and what was stored of it stands in an 
   await system.settled();
   expect(await exported(former)).toEqual([{ tides: 7 }, { tides: 8 }]);
   expect(await exported(both)).toEqual([{ tides: 9, temperature: 20 }, { temperature: 21 }]);
+  expect((await linesOf(both)).filter(({ kind }) => kind === "property")).toMatchObject([
+    { name: "temperature", unit: "°C", stored: "rounded to 0.1 °C" },
+    { name: TIDES.name, label: TIDES.name, stored: expect.stringContaining("not taken any more") },
+  ]);
 });
 
 test("an erasure counts it, and leaves none of it", async () => {

@@ -7,7 +7,15 @@ import type { PrivateServer } from "../../tools/private-servers/private-server.t
 import { startInflux } from "../../tools/private-servers/services.ts";
 import { type InfluxLine, startLine, TOKEN } from "../fixtures/influx-lines.ts";
 import { type ContractStore, sinkContract } from "../fixtures/sink-contract.ts";
-import { FIELDS, query, quiet, sinkFor, startVictoriaMetrics, temporaryFolder, victoriaMetrics } from "./influx-fixture.ts";
+import {
+  FIELDS,
+  query,
+  quiet,
+  sinkFor,
+  startVictoriaMetrics,
+  temporaryFolder,
+  victoriaMetrics,
+} from "./influx-fixture.ts";
 
 const FORMER = [{ name: "former", kind: "number" }] as const;
 
