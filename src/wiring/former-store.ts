@@ -84,9 +84,12 @@ export class FormerStore {
       if ((await this.#sink.query([dropStatement(held)], signal)) !== undefined) return "names-left";
       throw new GatewayError("SINK_DENIED", "delete");
     }
-    for (const measurement of ["device_location", "device_status"] as const)
-      if ((await this.#sink.retention.remove({ measurement, beforeMs, except: held }, signal)) !== "deleted")
-        return "unsupported";
+    for (const measurement of ["device_location", "device_status"] as const) {
+      const aging = await this.#sink.retention.remove({ measurement, beforeMs, except: held }, signal);
+      if (aging === "unsupported") return aging;
+      if (aging === "postponed")
+        throw new GatewayError("UPGRADE_REFUSED", "the store has too many fields to spare rows under a legal hold");
+    }
     return "deleted";
   }
 }
