@@ -113,6 +113,18 @@ test("it goes by age, also where nothing else is that old", async () => {
   expect(await tides()).not.toContain(3);
 });
 
+test("added again it is taken again, under its name and as what it was", async () => {
+  await system.stack.gateway.stop();
+  await configure(() => true, TIDES);
+  await system.stack.startGateway();
+  await system.say(both, { tides: 12 }, "status");
+  await system.settled();
+  expect(await exported(both)).toEqual([{ tides: 9, temperature: 20 }, { temperature: 21 }, { tides: 12 }]);
+  expect((await linesOf(both)).find(({ kind, name }) => kind === "property" && name === TIDES.name)).toMatchObject({
+    label: TIDES.label,
+  });
+});
+
 test("of two gateways whose files disagree each tells what the other stored; one that gives a name another kind does not start", async () => {
   let other: GatewayProcess | undefined;
   const start = async (name: string): Promise<GatewayProcess> =>
@@ -140,7 +152,10 @@ test("of two gateways whose files disagree each tells what the other stored; one
     await system.settled();
     const stored = await drafts();
     expect(await exported(guest)).toEqual(Array.from({ length: stored }, () => ({ draft: true })));
-    await configure(({ name }) => name !== DRAFT.name, { name: TIDES.name, kind: "flag" });
+    await configure(({ name }) => ![DRAFT.name, TIDES.name].some((own) => own === name), {
+      name: TIDES.name,
+      kind: "flag",
+    });
     await expect(start("third")).rejects.toThrow(/PROPERTY_CHANGED/);
   } finally {
     if (other?.running === true) await other.stop();
