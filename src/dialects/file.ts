@@ -99,7 +99,7 @@ const written = z.strictObject({
   rules: z.array(rule).min(1).max(MOST_RULES),
   /** Topics that the family sends and of which nothing is ever taken. */
   expected: z.array(z.string().min(1).max(256)).max(MOST_RULES).default([]),
-  /** Filters that the firmware needs granted to start. */
+  /** Filters that the firmware needs granted to start; one that they cover is granted, too. */
   subscriptions: z.array(z.string().min(1).max(256)).max(16).default([]),
   /** Kinds of device for `deidentify.models`. */
   models: z
