@@ -58,6 +58,11 @@ describe("a dialect file", () => {
       file("  - { topic: a, text: temperature }\n  - { topic: a, text: humidity }"),
       /own\.yaml:5: rule 2: can never match/,
     ],
+    [
+      "an object rule after a text rule",
+      file("  - { topic: a, text: temperature }\n  - { topic: a, json: { b: humidity } }"),
+      /own\.yaml:5: rule 2: can never match/,
+    ],
     ["nine levels", file("  - { topic: a/b/c/d/e/f/g/h/i, text: temperature }"), /more than 8 levels/],
     [
       "a placeholder inside a level",

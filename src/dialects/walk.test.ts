@@ -72,6 +72,14 @@ describe("a payload", () => {
     expect(none?.telemetry).toEqual({ status: { temperature: 1 } });
   });
 
+  it("reads bare values of a topic whose objects another rule reads", () => {
+    const rules = "  - { topic: t, json: { value: temperature } }\n  - { topic: t, text: temperature }";
+    for (const payload of ["21.5", '{"value":21.5,"time":1}'])
+      expect(outcome(rules, "t", payload)).toMatchObject([{ telemetry: { status: { temperature: 21.5 } } }]);
+    expect(outcome(rules, "t", "nan")).toBe("invalid-payload");
+    expect(outcome(rules, "t", '{"value":')).toBe("invalid-payload");
+  });
+
   it("tells devices behind a hub apart, and is lost for those no one registered", () => {
     const rule = "  - { topic: t, json: { each: { '{child}': { T: temperature } } } }";
     const payload = '{"each":{"one":{"T":1},"two":{"T":2},"other":{"T":3}}}';
