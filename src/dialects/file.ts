@@ -47,6 +47,8 @@ export const leafShape = z.strictObject({
   words: z.record(z.string(), meaning).optional(),
   /** True is false, and the other way round. */
   opposite: z.literal(true).optional(),
+  /** It stands, whatever other part of the message is for the same property: a cover that moves also says `OPEN`. */
+  prevails: z.literal(true).optional(),
   /** How a time is written; without it Unix milliseconds. A time without a zone is not taken. */
   time: z.enum(["seconds", "milliseconds", "iso"]).optional(),
 });

@@ -72,6 +72,17 @@ describe("a payload", () => {
     expect(none?.telemetry).toEqual({ status: { temperature: 1 } });
   });
 
+  it.each(['{"m":"UP","s":"OPEN"}', '{"s":"OPEN","m":"UP"}'])(
+    "lets a part prevail over others of its property: %s",
+    (payload) => {
+      const rules = `  - topic: t
+    json:
+      m: [{ to: status.cover_state, prevails: true, words: { UP: opening } }]
+      s: [{ words: { OPEN: { cover_state: open } } }]`;
+      expect(outcome(rules, "t", payload)).toMatchObject([{ telemetry: { status: { cover_state: "opening" } } }]);
+    },
+  );
+
   it("reads bare values of a topic whose objects another rule reads", () => {
     const rules = "  - { topic: t, json: { value: temperature } }\n  - { topic: t, text: temperature }";
     for (const payload of ["21.5", '{"value":21.5,"time":1}'])
