@@ -139,7 +139,10 @@ describe("dialects that come with the gateway", () => {
       const own = JSON.parse(
         readFileSync(new URL("../../tests/cases/dialects.json", import.meta.url), "utf8"),
       ) as typeof publications;
-      const samples = [...own, ...publications].filter(({ payload }) => typeof payload === "string");
+      const families = JSON.parse(
+        readFileSync(new URL("../../tests/cases/families.json", import.meta.url), "utf8"),
+      ) as typeof publications;
+      const samples = [...own, ...publications, ...families].filter(({ payload }) => typeof payload === "string");
       const all: Sender = { isSelf: (word) => word === "me", hasChild: () => true };
       const topics = one.rules.map(({ topic }) =>
         topic.text.replace("{self}", "me").replace("{child}", "kid").replaceAll("+", "x"),
