@@ -220,6 +220,8 @@ export function createGateway(
     ...upkeep.http,
     ...rights.http,
     ...outlets.http,
+    refusals: ingress.refusals,
+    check: ingress.check,
     exports: exports.exports,
     keptAnswers: createKeptAnswers(base),
     centre: centre.http,
@@ -249,7 +251,7 @@ export function createGateway(
       centre.samples.endDevice(device);
     },
     // No session speaks for other devices yet.
-    childrenChanged: () => undefined,
+    childrenChanged: (hub) => ingress.childrenChanged(hub),
     // Every connected device has to authenticate again.
     missed: () => ingress.endDevices(),
     recordChanged: (concerned) => void centre.samples.changed(concerned),

@@ -71,7 +71,7 @@ function attempt(dialect: Dialect, options: Options): number {
   const { topic, payload, "payload-file": file, device = "device", alias = device, child = [] } = options;
   if (topic === undefined || (payload === undefined) === (file === undefined)) throw new UsageError();
   const children = new Map(child.map((pair) => splitAtLast(pair)));
-  const sender = { self: alias, hasChild: (name: string) => children.has(name) };
+  const sender = { isSelf: (word: string) => word === alias, hasChild: (name: string) => children.has(name) };
   const result = readPublication(dialect, sender, topic, payload ?? readFileSync(file ?? "", "utf8"));
   const answers =
     "refused" in result

@@ -1,5 +1,6 @@
 /** Compiles the file of a dialect. Every fault says file, line and rule; a dialect with a fault is none. */
 import { isAlias, isNode, LineCounter, parseDocument, visit, type Node as YamlNode } from "yaml";
+import type { DropReason } from "../model/outcome.ts";
 import type { Vocabulary } from "../vocabulary/vocabulary.ts";
 import {
   type DialectShape,
@@ -9,13 +10,20 @@ import {
   THROWN_AWAY,
   type TreeShape,
 } from "./file.ts";
-import { compileLeaves, type Leaf } from "./leaf.ts";
+import { compileLeaves, type Leaf, readsNumbers } from "./leaf.ts";
 import { type Pattern, patternOf } from "./topic.ts";
 
 /** What is done with the value below a key. */
 export type Branch =
   | { readonly is: "tree"; readonly keys: ReadonlyMap<string, Branch>; readonly eachChild: Branch | undefined }
-  | { readonly is: "leaves"; readonly leaves: readonly Leaf[] }
+  | {
+      readonly is: "leaves";
+      readonly leaves: readonly Leaf[];
+      /** Where it stands in the file, for hints. */
+      readonly path: string;
+      /** Why a value that none of them can read is left out. */
+      readonly unreadable: DropReason;
+    }
   | { readonly is: "thrown-away" };
 
 export interface Rule {
@@ -100,9 +108,11 @@ function build(shape: DialectShape, vocabulary: Vocabulary, report: Report): Dia
   const rules = shape.rules.map((rule, index) => ruleOf(rule, index, vocabulary, report));
   const expected = shape.expected.map((text, index) => topicOf(text, ["expected", index], report));
   const seen = new Set<string>();
-  for (const [index, { topic, when }] of shape.rules.entries()) {
-    if (seen.has(topic)) report(["rules", index], "can never match: an earlier rule takes everything of this topic");
-    if (when === undefined) seen.add(topic);
+  for (const [index, { topic, when, json }] of shape.rules.entries()) {
+    const objects = `${topic} {}`;
+    if (seen.has(topic) || (json !== undefined && seen.has(objects)))
+      report(["rules", index], "can never match: an earlier rule takes everything of this topic");
+    if (when === undefined) seen.add(json === undefined ? topic : objects);
   }
   return {
     name: shape.dialect,
@@ -133,7 +143,12 @@ function ruleOf(shape: RuleShape, index: number, vocabulary: Vocabulary, report:
   const leaf = (leaves: LeavesShape, path: Path): Branch =>
     leaves === THROWN_AWAY
       ? { is: "thrown-away" }
-      : { is: "leaves", leaves: compileLeaves(leaves, vocabulary, (what) => report(path, what)) };
+      : {
+          is: "leaves",
+          leaves: compileLeaves(leaves, vocabulary, (what) => report(path, what)),
+          path: path.slice(here.length + 1).join("."),
+          unreadable: readsNumbers(leaves, vocabulary) ? "not-a-number" : "not-a-word",
+        };
   const tree = (branch: TreeShape | LeavesShape, path: Path, depth: number): Branch => {
     if (typeof branch === "string" || Array.isArray(branch)) return leaf(branch as LeavesShape, path);
     if (depth > DEEPEST) report(path, `deeper than ${DEEPEST}`);

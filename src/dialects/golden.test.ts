@@ -38,7 +38,7 @@ describe("golden cases", () => {
     (_, __, { topic, payload, connection, device, expect: expected }) => {
       const { children = {} } = connection;
       const sender = {
-        self: connection.alias ?? connection.device,
+        isSelf: (word: string) => word === (connection.alias ?? connection.device),
         hasChild: (alias: string) => Object.hasOwn(children, alias),
       };
       const result = readPublication(dialect(connection.dialect), sender, topic, payload);

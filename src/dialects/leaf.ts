@@ -15,6 +15,8 @@ export interface Draft {
   ts?: number;
   id?: string;
   readonly status: Record<string, StatusValue>;
+  /** Properties that no later part changes. */
+  prevailing?: Set<string>;
   /** How many parts were taken, could not be read, were not named, are never taken. */
   taken: number;
   unreadable: number;
@@ -44,14 +46,26 @@ const ADDRESS = /^(?:\d{1,3}(?:\.\d{1,3}){3}|[0-9a-fA-F:.]*:[0-9a-fA-F:.]*)$/;
 export type Fault = (what: string) => void;
 
 export function compileLeaves(shape: LeavesShape, vocabulary: Vocabulary, fault: Fault): readonly Leaf[] {
-  const shapes: readonly LeafShape[] =
-    typeof shape === "string" ? [{ to: shape.includes(".") || PLACES.has(shape) ? shape : STATUS + shape }] : shape;
-  return shapes.map((one) => compileLeaf(one, vocabulary, fault));
+  return shapesOf(shape).map((one) => compileLeaf(one, vocabulary, fault));
+}
+
+/** Whether what stands there is a number in the first place. */
+export function readsNumbers(shape: LeavesShape, vocabulary: Vocabulary): boolean {
+  const [first] = shapesOf(shape);
+  if (first === undefined || first.words !== undefined) return false;
+  const property = first.to?.startsWith(STATUS) ? vocabulary.get(first.to.slice(STATUS.length)) : undefined;
+  if (property !== undefined) return property.kind === "number" || property.kind === "counter";
+  return first.to?.startsWith("location.") === true || first.to === "ts";
+}
+
+function shapesOf(shape: LeavesShape): readonly LeafShape[] {
+  if (typeof shape !== "string") return shape;
+  return [{ to: shape.includes(".") || PLACES.has(shape) ? shape : STATUS + shape }];
 }
 
 function compileLeaf(shape: LeafShape, vocabulary: Vocabulary, fault: Fault): Leaf {
   if (shape.words !== undefined) return wordLeaf(shape, shape.words, vocabulary, fault);
-  const put = target(shape.to, vocabulary, fault);
+  const put = target(shape.to, vocabulary, fault, shape.prevails);
   if (shape.to === "ts") return (value, _, draft) => put(timeOf(value, shape.time ?? "milliseconds"), draft);
   if (shape.to === "model" || shape.to === "id" || shape.to === "ip")
     return (value, _, draft) => put(textOf(value), draft);
@@ -77,9 +91,11 @@ function wordLeaf(
   for (const [word, means] of Object.entries(words)) {
     if (means === "-") meanings.set(word, []);
     else if (typeof means === "object") {
-      const puts = Object.entries(means).map(([name, value]) => constant(STATUS + name, value, vocabulary, fault));
+      const puts = Object.entries(means).map(([name, value]) =>
+        constant({ to: STATUS + name }, value, vocabulary, fault),
+      );
       meanings.set(word, puts);
-    } else meanings.set(word, [constant(shape.to, means, vocabulary, fault)]);
+    } else meanings.set(word, [constant(shape, means, vocabulary, fault)]);
   }
   return (value, _, draft) => {
     const means = typeof value === "object" ? undefined : meanings.get(String(value));
@@ -91,12 +107,12 @@ function wordLeaf(
 }
 
 function constant(
-  to: string | undefined,
+  { to, prevails }: LeafShape,
   value: StatusValue,
   vocabulary: Vocabulary,
   fault: Fault,
 ): (draft: Draft) => boolean {
-  const put = target(to, vocabulary, fault);
+  const put = target(to, vocabulary, fault, prevails);
   const property = to?.startsWith(STATUS) ? vocabulary.get(to.slice(STATUS.length)) : undefined;
   if (property?.kind === "flag" && typeof value !== "boolean") fault(`${property.name} is true or false`);
   if (property?.kind === "word" && !property.words.has(String(value))) fault(`${property.name} is never "${value}"`);
@@ -110,6 +126,7 @@ function target(
   to: string | undefined,
   vocabulary: Vocabulary,
   fault: Fault,
+  prevails = false,
 ): (value: StatusValue | undefined, draft: Draft) => boolean {
   if (to === undefined) fault("a leaf without `to`");
   else if (to.startsWith(STATUS)) {
@@ -117,6 +134,8 @@ function target(
     if (vocabulary.get(name) === undefined) fault(`"${name}" is no property`);
     return (value, draft) => {
       if (value === undefined) return false;
+      if (!prevails && draft.prevailing?.has(name) === true) return true;
+      if (prevails) draft.prevailing = new Set(draft.prevailing).add(name);
       draft.status[name] = value;
       draft.taken += 1;
       return true;

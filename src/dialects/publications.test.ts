@@ -59,7 +59,10 @@ it.each(KNOWN.map((one) => [`${one.family} ${one.what}`, one] as const))(
     const file = `config/dialects/${name}.yaml`;
     const dialect = compileDialect(read(file), file, new Vocabulary());
     // The phone of a passer-by is registered by no one.
-    const sender = { self: OTHER_SELF[what] ?? self, hasChild: (alias: string) => alias !== "112233445566" };
+    const sender = {
+      isSelf: (word: string) => word === (OTHER_SELF[what] ?? self),
+      hasChild: (alias: string) => alias !== "112233445566",
+    };
     const result = readPublication(dialect, sender, topic, payload as string);
     expect("refused" in result ? result.refused : undefined).toBe(REFUSED[title]);
   },

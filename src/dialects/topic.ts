@@ -45,7 +45,7 @@ export function patternOf(text: string): Pattern | { readonly fault: string } {
 export function matchTopic(
   { levels, child }: Pattern,
   words: readonly string[],
-  self: string,
+  isSelf: (word: string) => boolean,
   reserved: ReadonlySet<string>,
 ): Match | undefined {
   const last = levels.at(-1);
@@ -62,11 +62,24 @@ export function matchTopic(
     const word = words[spans && index > child ? index + spare : index];
     if (level === undefined || word === undefined || word === "") return undefined;
     if (level.is === "fixed" && level.word !== word) return undefined;
-    if (level.is === "self" && self !== word) return undefined;
+    if (level.is === "self" && !isSelf(word)) return undefined;
     if (level.is === "leaf") leaf = word;
   }
   if (child === -1) return { children: [], leaf };
   const alias = words.slice(child, child + (spans ? spare : 0) + 1);
   if (reserved.has(alias[0] ?? "")) return undefined;
   return { children: [alias.join("/")], leaf };
+}
+
+/** Whether every topic of `filter` is one of `granted`, in which `{self}` stands for the device. */
+export function covers(granted: string, filter: string, isSelf: (word: string) => boolean): boolean {
+  const asked = filter.split("/");
+  const given = granted.split("/");
+  for (const [index, word] of given.entries()) {
+    if (word === "#") return true;
+    const level = asked[index];
+    if (level === undefined || level === "#") return false;
+    if (word === "{self}" ? !isSelf(level) : word !== "+" && word !== level) return false;
+  }
+  return asked.length === given.length;
 }

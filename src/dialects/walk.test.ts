@@ -14,7 +14,10 @@ const shipped = readdirSync(FOLDER)
 
 const dialect = (rules: string) =>
   compileDialect(`dialect: test\ntitle: Test\nrules:\n${rules}`, "test.yaml", vocabulary);
-const sender = (...children: string[]): Sender => ({ self: "me", hasChild: (alias) => children.includes(alias) });
+const sender = (...children: string[]): Sender => ({
+  isSelf: (word) => word === "me",
+  hasChild: (alias) => children.includes(alias),
+});
 const outcome = (rules: string, topic: string, payload: string, ...children: string[]) => {
   const result = readPublication(dialect(rules), sender(...children), topic, payload);
   return "refused" in result ? result.refused : result;
@@ -42,7 +45,7 @@ describe("a payload", () => {
 
   it("keeps what is good of it", () => {
     expect(outcome(JSON_RULE, "t/me", '{"a":"21.5","b":{"c":"x","d":1},"note":"Anna","gone":1}')).toEqual([
-      { child: undefined, telemetry: { status: { temperature: 21.5 } }, dropped: 3, thrownAway: 1 },
+      { child: undefined, telemetry: { status: { temperature: 21.5 } }, hasCounters: false, dropped: 3, thrownAway: 1 },
     ]);
   });
 
@@ -67,6 +70,25 @@ describe("a payload", () => {
     expect(only?.telemetry).toEqual({ status: { temperature: 1 }, ts: 1795892700775 });
     const [none] = outcome(rule, "t", '{"a":1,"t":"2026-11-28T19:05:00"}') as readonly { telemetry: unknown }[];
     expect(none?.telemetry).toEqual({ status: { temperature: 1 } });
+  });
+
+  it.each(['{"m":"UP","s":"OPEN"}', '{"s":"OPEN","m":"UP"}'])(
+    "lets a part prevail over others of its property: %s",
+    (payload) => {
+      const rules = `  - topic: t
+    json:
+      m: [{ to: status.cover_state, prevails: true, words: { UP: opening } }]
+      s: [{ words: { OPEN: { cover_state: open } } }]`;
+      expect(outcome(rules, "t", payload)).toMatchObject([{ telemetry: { status: { cover_state: "opening" } } }]);
+    },
+  );
+
+  it("reads bare values of a topic whose objects another rule reads", () => {
+    const rules = "  - { topic: t, json: { value: temperature } }\n  - { topic: t, text: temperature }";
+    for (const payload of ["21.5", '{"value":21.5,"time":1}'])
+      expect(outcome(rules, "t", payload)).toMatchObject([{ telemetry: { status: { temperature: 21.5 } } }]);
+    expect(outcome(rules, "t", "nan")).toBe("invalid-payload");
+    expect(outcome(rules, "t", '{"value":')).toBe("invalid-payload");
   });
 
   it("tells devices behind a hub apart, and is lost for those no one registered", () => {
@@ -117,8 +139,11 @@ describe("dialects that come with the gateway", () => {
       const own = JSON.parse(
         readFileSync(new URL("../../tests/cases/dialects.json", import.meta.url), "utf8"),
       ) as typeof publications;
-      const samples = [...own, ...publications].filter(({ payload }) => typeof payload === "string");
-      const all: Sender = { self: "me", hasChild: () => true };
+      const families = JSON.parse(
+        readFileSync(new URL("../../tests/cases/families.json", import.meta.url), "utf8"),
+      ) as typeof publications;
+      const samples = [...own, ...publications, ...families].filter(({ payload }) => typeof payload === "string");
+      const all: Sender = { isSelf: (word) => word === "me", hasChild: () => true };
       const topics = one.rules.map(({ topic }) =>
         topic.text.replace("{self}", "me").replace("{child}", "kid").replaceAll("+", "x"),
       );

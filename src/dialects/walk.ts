@@ -2,17 +2,18 @@
  * Reads one publication with a compiled dialect: which rule it is, whose it is, and what of it is taken. One walk over the
  * payload, without I/O and without recursion into what no rule names; the result is the native contract.
  */
-import type { Refusal } from "../model/outcome.ts";
+import type { DropReason, Refusal } from "../model/outcome.ts";
 import { carriedBy, PARTS, type RawTelemetry, validatePart } from "../model/raw.ts";
-import { isAccountKey } from "../vocabulary/key-words.ts";
+import { isAccountKey, isPersonalKey } from "../vocabulary/key-words.ts";
 import type { Vocabulary } from "../vocabulary/vocabulary.ts";
 import type { Branch, Dialect, Rule } from "./compile.ts";
 import { at, type Draft, emptyDraft } from "./leaf.ts";
-import { type Match, matchTopic } from "./topic.ts";
+import { matchTopic, type Pattern } from "./topic.ts";
 
-/** The connection that published: its own alias, and the devices behind it. */
+/** The connection that published: what it is called, and the devices behind it. */
 export interface Sender {
-  readonly self: string;
+  /** Whether this level of a topic is what the device is called. */
+  isSelf(word: string): boolean;
   /** Whether a device is registered under this alias. */
   hasChild(alias: string): boolean;
 }
@@ -22,6 +23,7 @@ export interface Mapped {
   /** Of the child it is about; `undefined`: the sender itself. */
   readonly child: string | undefined;
   readonly telemetry: RawTelemetry;
+  readonly hasCounters: boolean;
   /** Parts that no rule names or that could not be read. */
   readonly dropped: number;
   /** Parts that a rule names to be thrown away. */
@@ -32,61 +34,108 @@ export interface Mapped {
 export interface Refused {
   readonly refused: Refusal;
   readonly rule?: number | undefined;
+  /** It was for account data. */
+  readonly account?: true;
+}
+
+/** A part was left out. `path`: where in the dialect's table or in the vocabulary, for a part that one of them names. */
+export type TellDropped = (why: DropReason, rule: number, path?: string) => void;
+
+/** What the topic alone says. The rules differ by what stands in the payload. */
+export interface Addressed {
+  /** Of the child that the topic names. */
+  readonly child: string | undefined;
+  readonly rules: readonly Candidate[];
+  /** When none of them fits. */
+  readonly otherwise: Refused;
+}
+
+interface Candidate {
+  readonly rule: Rule;
+  readonly alias: string | undefined;
+  readonly leaf: string | undefined;
 }
 
 const MOST_NODES = 512;
 const DEEPEST = 6;
 const MOST_MESSAGES = 16;
 const MOST_TOPIC_LEVELS = 64;
+const NO_RULES: readonly Candidate[] = [];
+const NOTHING_RESERVED: ReadonlySet<string> = new Set();
 
 /** Thrown inside the walk only. */
 class Stop extends Error {
-  readonly reason: Refusal;
-  constructor(reason: Refusal) {
-    super(reason);
-    this.reason = reason;
+  readonly account: boolean;
+  constructor(account: boolean) {
+    super("not to be taken");
+    this.account = account;
   }
 }
 
-/** `payload` is called when a rule has been found by its topic: a topic that no one takes costs no decoding. */
+/** Both steps at once. */
 export function readPublication(
   dialect: Dialect,
   sender: Sender,
   topic: string,
   payload: string,
+  dropped: TellDropped = () => undefined,
 ): readonly Mapped[] | Refused {
+  const addressed = readTopic(dialect, sender, topic);
+  return addressed.rules.length === 0 ? addressed.otherwise : readPayload(dialect, addressed, sender, payload, dropped);
+}
+
+/** A topic that nothing names costs no look at the payload. */
+export function readTopic(dialect: Dialect, sender: Sender, topic: string): Addressed {
   const words = topic.split("/", MOST_TOPIC_LEVELS + 1);
-  if (words.length > MOST_TOPIC_LEVELS) return { refused: "invalid-topic" };
-  let json: { readonly value: unknown } | undefined;
-  let refused: Refused = { refused: "invalid-topic" };
+  if (words.length > MOST_TOPIC_LEVELS) return nobody({ refused: "invalid-topic" });
+  const isSelf = (word: string): boolean => sender.isSelf(word);
+  const rules: Candidate[] = [];
+  let otherwise: Refused = { refused: "invalid-topic" };
   for (const rule of dialect.rules) {
-    const match = matchTopic(rule.topic, words, sender.self, reservedAt(dialect, rule));
-    if (match === undefined) continue;
-    if (rule.leaves !== undefined && !rule.leaves.has(match.leaf ?? "")) continue;
+    const match = matchTopic(rule.topic, words, isSelf, reservedAt(dialect, rule));
+    if (match === undefined || (rule.leaves !== undefined && !rule.leaves.has(match.leaf ?? ""))) continue;
     const [alias] = match.children;
-    if (alias !== undefined && !sender.hasChild(alias)) {
-      refused = { refused: "unknown-device", rule: rule.number };
-      continue;
-    }
+    if (alias === undefined || sender.hasChild(alias)) rules.push({ rule, alias, leaf: match.leaf });
+    else otherwise = { refused: "unknown-device", rule: rule.number };
+  }
+  const isExpected = (pattern: Pattern): boolean => matchTopic(pattern, words, isSelf, NOTHING_RESERVED) !== undefined;
+  // What a rule of the payload does not fit may still be a topic of which nothing is taken.
+  if (dialect.expected.some(isExpected)) otherwise = { refused: "not-taken" };
+  if (rules.length === 0) return nobody(otherwise);
+  const [{ alias: child } = { alias: undefined }] = rules;
+  return { child: rules.every(({ alias }) => alias === child) ? child : undefined, rules, otherwise };
+}
+
+function nobody(otherwise: Refused): Addressed {
+  return { child: undefined, rules: NO_RULES, otherwise };
+}
+
+export function readPayload(
+  dialect: Dialect,
+  { rules, otherwise }: Addressed,
+  sender: Sender,
+  payload: string,
+  dropped: TellDropped,
+): readonly Mapped[] | Refused {
+  let json: { readonly value: unknown } | undefined;
+  for (const candidate of rules) {
+    const { rule } = candidate;
     if (rule.json !== undefined) {
       json ??= { value: parsed(payload) };
+      // A bare word or number is for a rule of the same topic that reads text, where there is one.
+      if (typeof json.value !== "object" && rules.some(({ rule: other }) => other.json === undefined)) continue;
       // A text where an object is asked for is of no rule that looks into it.
       if (json.value === undefined) return { refused: "invalid-payload", rule: rule.number };
       if (!holds(rule, json.value)) continue;
     }
-    return read(dialect, rule, match, sender, json?.value, payload);
+    return read(dialect, candidate, sender, json?.value, payload, dropped);
   }
-  const isExpected = dialect.expected.some((pattern) => {
-    const match = matchTopic(pattern, words, sender.self, new Set());
-    return match !== undefined;
-  });
-  return isExpected ? { refused: "not-taken" } : refused;
+  return otherwise;
 }
 
 function reservedAt({ reserved }: Dialect, { topic }: Rule): ReadonlySet<string> {
-  return reserved.get(topic.child) ?? NOTHING;
+  return reserved.get(topic.child) ?? NOTHING_RESERVED;
 }
-const NOTHING: ReadonlySet<string> = new Set();
 
 function holds({ when }: Rule, json: unknown): boolean {
   return when.every(({ path, word }) => at(json, path) === word);
@@ -102,17 +151,17 @@ function parsed(payload: string): unknown {
 
 function read(
   dialect: Dialect,
-  rule: Rule,
-  match: Match,
+  { rule, alias: fromTopic, leaf }: Candidate,
   sender: Sender,
   json: unknown,
   payload: string,
+  dropped: TellDropped,
 ): readonly Mapped[] | Refused {
-  const walk = new Walk(json);
+  const walk = new Walk(json, rule.number, dropped);
   try {
     if (rule.json !== undefined) walk.branch(rule.json, json, walk.root, 1);
-    else walk.branch((rule.leaves?.get(match.leaf ?? "") ?? rule.text) as Branch, payload.trim(), walk.root, 1);
-    let [alias] = match.children;
+    else walk.branch((rule.leaves?.get(leaf ?? "") ?? rule.text) as Branch, payload.trim(), walk.root, 1);
+    let alias = fromTopic;
     if (rule.childPath !== undefined) {
       const named = at(json, rule.childPath);
       alias = typeof named === "number" ? String(named) : typeof named === "string" ? named : undefined;
@@ -121,8 +170,8 @@ function read(
     }
     return finish(dialect, rule, walk, alias, sender);
   } catch (error) {
-    if (error instanceof Stop) return { refused: error.reason, rule: rule.number };
-    throw error;
+    if (!(error instanceof Stop)) throw error;
+    return { refused: "invalid-payload", rule: rule.number, ...(error.account && { account: true }) };
   }
 }
 
@@ -139,7 +188,7 @@ function finish(
   const known = drafts.filter(([child, draft]) => hasContent(draft) && (child === undefined || sender.hasChild(child)));
   const messages: Mapped[] = [];
   for (const [child, draft] of known) {
-    const message = mapped(child, draft, rule.model, vocabulary);
+    const message = mapped(child, draft, rule.model, vocabulary, walk);
     if (message === undefined) return { refused: "invalid-payload", rule: rule.number };
     messages.push(message);
   }
@@ -164,14 +213,16 @@ function mapped(
   draft: Draft,
   constantModel: string | undefined,
   vocabulary: Vocabulary,
+  walk: Walk,
 ): Mapped | undefined {
   const { ip, lat, lon, ts, id } = draft;
   const model = draft.model ?? constantModel;
   let { dropped } = draft;
-  const taken = vocabulary.take(draft.status, () => {
+  const taken = vocabulary.take(draft.status, (why, property) => {
     dropped += 1;
+    walk.tell(why, property);
   });
-  const status = typeof taken === "object" ? taken.status : undefined;
+  const { status, hasCounters = false } = typeof taken === "object" ? taken : {};
   const telemetry: RawTelemetry = {
     ...(model !== undefined && { model }),
     ...(ip !== undefined && { ip }),
@@ -181,17 +232,25 @@ function mapped(
     ...(id !== undefined && { id }),
   };
   if (carriedBy(telemetry) === 0 || validatePart(PARTS[0], telemetry) === undefined) return undefined;
-  return { child, telemetry, dropped: dropped + draft.unreadable, thrownAway: draft.thrownAway };
+  return { child, telemetry, hasCounters, dropped: dropped + draft.unreadable, thrownAway: draft.thrownAway };
 }
 
 class Walk {
   readonly root = emptyDraft();
   readonly children: [string, Draft][] = [];
   readonly #json: unknown;
+  readonly #rule: number;
+  readonly #dropped: TellDropped;
   #nodes = 0;
 
-  constructor(json: unknown) {
+  constructor(json: unknown, rule: number, dropped: TellDropped) {
     this.#json = json;
+    this.#rule = rule;
+    this.#dropped = dropped;
+  }
+
+  tell(why: DropReason, path?: string): void {
+    this.#dropped(why, this.#rule, path);
   }
 
   branch(branch: Branch, value: unknown, draft: Draft, depth: number): void {
@@ -199,17 +258,22 @@ class Walk {
     if (branch.is === "thrown-away") draft.thrownAway += 1;
     // Not known is not wrong.
     else if (value === null) return;
-    else if (branch.is === "leaves") this.#leaves(branch.leaves, value, draft, depth);
-    else if (typeof value !== "object") draft.unreadable += 1;
+    else if (branch.is === "leaves") this.#leaves(branch, value, draft, depth);
+    else if (typeof value !== "object") this.#unreadable(draft, "not-a-word");
     else this.#tree(branch, value, draft, depth);
   }
 
-  #leaves(leaves: Extract<Branch, { is: "leaves" }>["leaves"], value: unknown, draft: Draft, depth: number): void {
+  #leaves(branch: Extract<Branch, { is: "leaves" }>, value: unknown, draft: Draft, depth: number): void {
     let taken = false;
-    for (const leaf of leaves) if (leaf(value, this.#json, draft)) taken = true;
+    for (const leaf of branch.leaves) if (leaf(value, this.#json, draft)) taken = true;
     if (taken) return;
-    draft.unreadable += 1;
+    this.#unreadable(draft, branch.unreadable, branch.path);
     if (typeof value === "object" && value !== null) this.#unnamed(value, depth);
+  }
+
+  #unreadable(draft: Draft, why: DropReason, path?: string): void {
+    draft.unreadable += 1;
+    this.tell(why, path);
   }
 
   #tree(branch: Extract<Branch, { is: "tree" }>, value: object, draft: Draft, depth: number): void {
@@ -221,7 +285,9 @@ class Walk {
       else {
         this.#node(depth + 1);
         draft.dropped += 1;
-        if (!Array.isArray(value) && isAccountKey(key)) throw new Stop("invalid-payload");
+        const isNumbered = Array.isArray(value);
+        if (!isNumbered && isAccountKey(key)) throw new Stop(true);
+        this.tell(!isNumbered && isPersonalKey(key) ? "personal" : "unknown");
         if (typeof below === "object" && below !== null) this.#unnamed(below, depth + 1);
       }
     }
@@ -230,7 +296,7 @@ class Walk {
   #childDraft(alias: string): Draft {
     const draft = emptyDraft();
     this.children.push([alias, draft]);
-    if (this.children.length > MOST_MESSAGES) throw new Stop("invalid-payload");
+    if (this.children.length > MOST_MESSAGES) throw new Stop(false);
     return draft;
   }
 
@@ -238,7 +304,7 @@ class Walk {
   #unnamed(value: object, depth: number): void {
     for (const key in value) {
       this.#node(depth + 1);
-      if (!Array.isArray(value) && isAccountKey(key)) throw new Stop("invalid-payload");
+      if (!Array.isArray(value) && isAccountKey(key)) throw new Stop(true);
       const below = (value as Readonly<Record<string, unknown>>)[key];
       if (typeof below === "object" && below !== null) this.#unnamed(below, depth + 1);
     }
@@ -246,6 +312,6 @@ class Walk {
 
   #node(depth: number): void {
     this.#nodes += 1;
-    if (this.#nodes > MOST_NODES || depth > DEEPEST) throw new Stop("invalid-payload");
+    if (this.#nodes > MOST_NODES || depth > DEEPEST) throw new Stop(false);
   }
 }

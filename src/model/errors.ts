@@ -101,6 +101,11 @@ export const ERRORS = {
     meaning:
       "a property of `status` was of another kind before, and rows of it may be stored: give the new one another name",
   },
+  DIALECT_UNKNOWN: {
+    retryable: false,
+    meaning:
+      "the credential of a device names a dialect that this gateway does not have, so that it cannot log in; see `dialects`",
+  },
   KEY_IN_USE: {
     retryable: false,
     meaning: "a key still opens something, or a gateway still uses it; it is not destroyed",

@@ -30,8 +30,10 @@ export type DropReason = (typeof DROP_REASONS)[number];
 /** Why a connection was refused or ended before it was authenticated. */
 export const CONNECTION_REFUSALS = [
   "bad-credentials",
-  "foreign-client-id",
+  "unusable-client-id",
   "too-many-failures",
+  /** The device ends its own connections again and again: two of its clients fight. */
+  "too-many-takeovers",
   "unavailable",
   "too-many",
   "backlog",
@@ -66,8 +68,6 @@ export const SECURITY_EVENTS = [
   "protocol",
   /** A login ended an older connection of the same device or service client. */
   "takeover",
-  /** A publish asked to be retained; it is taken like any other, and nothing is retained. */
-  "retain",
   /** A service left a will; it is dropped. */
   "service-will",
 ] as const;

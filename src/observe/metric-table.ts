@@ -95,6 +95,10 @@ export const METRICS = {
     { reason: HTTP_REFUSALS },
   ),
   commands: counter("commands_total", "Commands of scene services to devices.", { outcome: COMMAND_OUTCOMES }),
+  presence: counter(
+    "presence_messages_total",
+    "Messages that the gateway made itself because a device came or went; they are among those received.",
+  ),
   repeated: counter(
     "messages_repeated_total",
     "Admitted messages taken for earlier ones sent again: each overwrites the row of the first, and counts as stored like any other.",

@@ -97,6 +97,7 @@ export class Metrics extends BookCounts {
   #servicesCutOff = 0;
   #clockReplaced = 0;
   #repeated = 0;
+  #presenceTold = 0;
   #auditLate = 0;
   readonly #erasures = zeros(ERASURE_OUTCOMES);
   readonly #erasureAnswers = zeros(ERASURE_ANSWERS);
@@ -165,6 +166,10 @@ export class Metrics extends BookCounts {
   }
 
   /** Admitted messages recognised as repetitions of earlier ones. */
+  presenceTold(): void {
+    this.#presenceTold += 1;
+  }
+
   repeated(count: number): void {
     this.#repeated += count;
   }
@@ -279,6 +284,7 @@ export class Metrics extends BookCounts {
       httpRefused: () => by("reason", this.#httpRefused),
       commands: () => by("outcome", this.#commands),
       repeated: () => single(this.#repeated),
+      presence: () => single(this.#presenceTold),
       propertiesDropped: () => by("why", this.#propertiesDropped),
       clockReplaced: () => single(this.#clockReplaced),
       pausedConnections: () => single(this.#gauges.pausedConnections),

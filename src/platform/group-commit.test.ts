@@ -6,6 +6,7 @@ const OPTIONS: GroupCommitOptions = { maxItems: 3, maxBytes: 100, flushesInFligh
 
 class Item {
   readonly startedAt = performance.now();
+  follows = false;
   readonly name: string;
   readonly weight: number;
   constructor(name: string, weight: number) {

@@ -25,6 +25,8 @@ export interface Committable {
   readonly weight: number;
   /** Monotonic ms of its arrival. */
   readonly startedAt: number;
+  /** Never in another batch than the item before it. */
+  readonly follows: boolean;
 }
 
 export class DeadlinePassed extends Error {}
@@ -86,9 +88,11 @@ export class GroupCommit<T extends Committable> {
   #take(): T[] {
     const batch: T[] = [];
     let bytes = 0;
-    while (this.#head < this.#waiting.length && batch.length < this.#options.maxItems) {
+    while (this.#head < this.#waiting.length) {
       const next = this.#waiting[this.#head];
-      if (next === undefined || (batch.length > 0 && bytes + next.weight > this.#options.maxBytes)) break;
+      if (next === undefined) break;
+      const full = batch.length >= this.#options.maxItems || bytes + next.weight > this.#options.maxBytes;
+      if (full && batch.length > 0 && !next.follows) break;
       batch.push(next);
       bytes += next.weight;
       this.#head += 1;
@@ -136,7 +140,7 @@ export class GroupCommit<T extends Committable> {
     const expired: T[] = [];
     while (this.#head < this.#waiting.length) {
       const next = this.#waiting[this.#head];
-      if (next === undefined || next.startedAt > before) break;
+      if (next === undefined || (next.startedAt > before && !(next.follows && expired.length > 0))) break;
       expired.push(next);
       this.#head += 1;
     }

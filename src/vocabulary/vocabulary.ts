@@ -42,8 +42,11 @@ export class Vocabulary {
     return this.#byName.get(name);
   }
 
-  /** `dropped` is called for each part that is left out, also when the status is refused further on. */
-  take(fields: object, dropped: (why: DropReason) => void): Taken | StatusFault {
+  /**
+   * `dropped` is called for each part that is left out, with its property where it has one, also when the status is refused
+   * further on.
+   */
+  take(fields: object, dropped: (why: DropReason, property?: string) => void): Taken | StatusFault {
     const status: Record<string, StatusValue> = {};
     let keys = 0;
     let known = 0;
@@ -64,7 +67,7 @@ export class Vocabulary {
         inside.push(given);
       }
       const value = property === undefined || given === null ? undefined : taken(property, given);
-      if (typeof value === "object") dropped(value.why);
+      if (typeof value === "object") dropped(value.why, property?.name);
       if (property === undefined || value === undefined || typeof value === "object") {
         changed = true;
         continue;

@@ -1,14 +1,20 @@
 /** Wires ingress: from the socket to the PUBACK, and what devices and services receive in return. */
 import type { Keyring } from "../deidentify/keyring.ts";
-import { Admission, type AdmissionPorts } from "../ingress/admission/admission.ts";
+import { Admission, type AdmissionOptions, type AdmissionPorts } from "../ingress/admission/admission.ts";
 import { Notices, type NoticesPorts } from "../ingress/devices/policy-notices.ts";
+import { Refusals } from "../ingress/devices/refusals.ts";
+import { PublicationReader } from "../ingress/dialects/publication-reader.ts";
+import { Trial } from "../ingress/dialects/trial.ts";
 import { GatewayBroker } from "../ingress/mqtt/broker.ts";
 import { Listeners } from "../ingress/mqtt/listeners.ts";
 import { Access } from "../ingress/mqtt/login.ts";
 import { Commands } from "../ingress/services/commands.ts";
 import { ErasedTopics, type ErasedTopicsPorts } from "../ingress/services/erased-topics.ts";
 import type { FanOut } from "../ingress/services/fan-out.ts";
-import type { DeviceKey } from "../model/ids.ts";
+import { GatewayError } from "../model/errors.ts";
+import type { Hint } from "../model/hint.ts";
+import type { DeviceId, DeviceKey } from "../model/ids.ts";
+import type { TrialOutcome } from "../model/trial.ts";
 import type { Part } from "../platform/lifecycle.ts";
 import { perMinute, Rates } from "../platform/rate.ts";
 import type { Base } from "./base.ts";
@@ -17,7 +23,7 @@ import type { Consent } from "./consent.ts";
 export interface IngressDeps extends Pick<AdmissionPorts, "checkConsent" | "enqueue" | "writableAgain"> {
   readonly backlogFull: () => boolean;
   readonly notWritable: () => boolean;
-  readonly consent: Pick<Consent, "lookup" | "credentials"> & { readonly keyring: Pick<Keyring, "pseudonym"> };
+  readonly consent: Pick<Consent, "lookup" | "credentials" | "hubs"> & { readonly keyring: Pick<Keyring, "pseudonym"> };
   readonly fanOut: FanOut;
   readonly erasures: Pick<ErasedTopicsPorts, "acknowledged" | "listening">;
   readonly notices: Pick<NoticesPorts, "standings" | "policyChange">;
@@ -29,7 +35,12 @@ export interface Ingress {
   readonly commands: Commands;
   readonly erased: ErasedTopics;
   readonly notices: Notices;
+  readonly refusals: Refusals;
+  /** What would become of a publication; `undefined` for a device behind a hub. */
+  check(device: DeviceId, topic: string, payload: Buffer): Promise<TrialOutcome | undefined>;
   endDevice(device: DeviceKey): void;
+  /** Which devices are behind a hub has changed, or to whom they belong. */
+  childrenChanged(hub: DeviceKey): void;
   /** Ends the sessions of all devices: each has to authenticate again. */
   endDevices(): void;
   /** Start before the listeners, when everything after them can take messages. */
@@ -49,7 +60,9 @@ const REMEMBERED_ADDRESSES = 10_000;
 export function createIngress(base: Base, deps: IngressDeps): Ingress {
   const { config, metrics, log } = base;
   const { mqtt } = config;
-  const admission = createAdmission(base, deps);
+  const refusals: Refusals = new Refusals((device, told) => broker.tellRefusal(device, told));
+  const hint = (device: DeviceKey, what: Hint): void => refusals.note(device, what);
+  const admission = createAdmission(base, deps, hint);
   const erased = new ErasedTopics({ ...deps.erasures, denied: () => metrics.erasureAnswer("denied") });
   // Messages from the gateway itself to a device.
   const send = (topic: string, payload: Buffer, done: (error?: Error) => void): void =>
@@ -68,6 +81,12 @@ export function createIngress(base: Base, deps: IngressDeps): Ingress {
   const broker: GatewayBroker = new GatewayBroker(mqtt, {
     access: createLogin(base, deps),
     admission,
+    hint,
+    reader: new PublicationReader(mqtt.maxPayloadBytes, {
+      propertyDropped: (why) => metrics.propertyDropped(why),
+      securityEvent: (kind) => metrics.securityEvent(kind),
+      hint,
+    }),
     commands,
     fanOut: deps.fanOut,
     erased,
@@ -94,8 +113,12 @@ export function createIngress(base: Base, deps: IngressDeps): Ingress {
     endDevice: (device) => {
       // Perhaps it has another owner now, who must not be told what the one before used.
       admission.counters.forget(device);
+      refusals.forget(device);
       broker.endDevice(device);
     },
+    childrenChanged: (hub) => broker.childrenChanged(hub),
+    refusals,
+    check: createCheck(base, deps),
     endDevices: () => broker.endDevices(),
     parts: [
       { name: "broker", start: () => broker.listen(), stop: () => broker.stop() },
@@ -113,37 +136,56 @@ export function createIngress(base: Base, deps: IngressDeps): Ingress {
   };
 }
 
-function createAdmission({ config, keys, metrics, log, vocabulary }: Base, deps: IngressDeps): Admission {
-  const { mqtt, queue } = config;
-  return new Admission(
-    {
-      maxPayloadBytes: mqtt.maxPayloadBytes,
-      times: mqtt,
-      vocabulary,
-      lookupKey: keys.lookup,
-      limits: mqtt,
-      commit: {
-        maxItems: queue.maxBatchMessages,
-        maxBytes: queue.maxBatchBytes,
-        flushesInFlight: queue.flushesInFlight,
-        deadlineMs: mqtt.enqueueDeadlineMs,
-      },
+function admissionOptions({ config: { mqtt, queue }, keys, vocabulary }: Base): AdmissionOptions {
+  return {
+    maxPayloadBytes: mqtt.maxPayloadBytes,
+    times: mqtt,
+    vocabulary,
+    lookupKey: keys.lookup,
+    limits: mqtt,
+    commit: {
+      maxItems: queue.maxBatchMessages,
+      maxBytes: queue.maxBatchBytes,
+      flushesInFlight: queue.flushesInFlight,
+      deadlineMs: mqtt.enqueueDeadlineMs,
     },
-    {
-      checkConsent: deps.checkConsent,
-      enqueue: deps.enqueue,
-      hold: (device) => deps.consent.credentials.hold(device),
-      held: () => deps.backlogFull() || deps.notWritable(),
-      writableAgain: deps.writableAgain,
-      books: metrics,
-      observe: metrics,
-      log,
-    },
-  );
+  };
+}
+
+function createAdmission(base: Base, deps: IngressDeps, hint: AdmissionPorts["hint"]): Admission {
+  const { metrics, log } = base;
+  return new Admission(admissionOptions(base), {
+    checkConsent: deps.checkConsent,
+    enqueue: deps.enqueue,
+    hold: (device) => deps.consent.credentials.hold(device),
+    held: () => deps.backlogFull() || deps.notWritable(),
+    writableAgain: deps.writableAgain,
+    books: metrics,
+    observe: metrics,
+    hint,
+    log,
+  });
+}
+
+/** Messages that are only tried: whoever asks is the account service, which may name any device. */
+function createCheck(base: Base, { checkConsent, consent }: IngressDeps): Ingress["check"] {
+  const trial = new Trial(admissionOptions(base), {
+    checkConsent,
+    aliasMac: (connection, alias) => consent.lookup.aliasMac(connection, alias),
+    children: (hub) => consent.hubs.load(hub),
+  });
+  return async (device, topic, payload) => {
+    const key = consent.lookup.deviceKey(device);
+    const { behindHub, dialect, ...speech } = await consent.credentials.speech(key);
+    if (behindHub) return undefined;
+    const read = dialect === undefined ? undefined : base.dialects.get(dialect);
+    if (dialect !== undefined && read === undefined) throw new GatewayError("DIALECT_UNKNOWN");
+    return trial.run({ ...speech, device, key, dialect: read, topic, payload });
+  };
 }
 
 /** Who may log in, how often they may fail, and how fast a device may publish. */
-function createLogin({ config }: Base, { consent }: IngressDeps): Access {
+function createLogin({ config, dialects, log }: Base, { consent }: IngressDeps): Access {
   const { rate, maxSubscriptions, failedLoginsPerMinute, failedLoginsPerAddressPerMinute } = config.mqtt;
   return new Access(
     config.services,
@@ -161,6 +203,14 @@ function createLogin({ config }: Base, { consent }: IngressDeps): Access {
     {
       deviceKey: (device) => consent.lookup.deviceKey(device),
       verify: (device, token) => consent.credentials.verify(device, token),
+      aliasMac: (connection, alias) => consent.lookup.aliasMac(connection, alias),
+      children: (hub) => consent.hubs.load(hub),
+      dialect: (name) => {
+        const dialect = dialects.get(name);
+        if (dialect !== undefined) return dialect;
+        log.error("a credential names a dialect that is not there", { code: "DIALECT_UNKNOWN" });
+        throw new GatewayError("DIALECT_UNKNOWN");
+      },
     },
   );
 }

@@ -25,6 +25,7 @@ export const DOORS: Readonly<Record<string, readonly string[]>> = {
   "http/v1": [
     "audit",
     "consents",
+    "device-hints",
     "devices",
     "disclosures",
     "erasures",
@@ -36,7 +37,8 @@ export const DOORS: Readonly<Record<string, readonly string[]>> = {
     "withdrawals",
   ],
   "ingress/admission": ["admission", "inbound", "publisher"],
-  "ingress/devices": ["policy-notices"],
+  "ingress/devices": ["policy-notices", "refusals"],
+  "ingress/dialects": ["publication-reader", "read-message", "sender", "trial"],
   "ingress/mqtt": ["broker", "listeners", "login", "processed-packet"],
   "ingress/services": ["commands", "connection", "erased-topics", "fan-out", "topics"],
   "platform/keys": ["changes", "files", "fingerprint", "live-keys", "lookup", "presence", "rotation", "seal"],

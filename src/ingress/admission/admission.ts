@@ -10,6 +10,7 @@
 import { isAscii, isUtf8 } from "node:buffer";
 import { type CheckConsent, usableByAny } from "../../model/consent.ts";
 import { GatewayError } from "../../model/errors.ts";
+import type { Hint } from "../../model/hint.ts";
 import type { DeviceKey, DeviceRef } from "../../model/ids.ts";
 import { bareJson, namesKeyTwice } from "../../model/json.ts";
 import type { Log } from "../../model/log.ts";
@@ -69,6 +70,8 @@ export interface AdmissionPorts {
     /** A part of a `status` was left out. */
     propertyDropped(why: DropReason): void;
   };
+  /** For the owner of the device: why something of it was refused or left out. */
+  readonly hint: (device: DeviceKey, what: Hint) => void;
   readonly log: Log;
 }
 
@@ -83,6 +86,9 @@ export class Admission {
   readonly #times: MessageTimes;
   readonly #commit: GroupCommit<Inbound>;
   readonly #steps: readonly Step[];
+  readonly #stepsOnceRead: readonly Step[];
+  /** The device whose `status` is being read. */
+  #reading: DeviceKey | undefined;
   readonly #afterBatch: (() => void)[] = [];
 
   constructor(options: AdmissionOptions, ports: AdmissionPorts) {
@@ -98,7 +104,7 @@ export class Admission {
     });
     this.#steps = [
       this.#bounded,
-      this.#addressed,
+      addressed,
       paced,
       this.#parsed,
       this.#valid,
@@ -108,6 +114,7 @@ export class Admission {
       this.#timed,
       bound,
     ];
+    this.#stepsOnceRead = [this.#impersonal, this.#timed, bound];
   }
 
   start(): void {
@@ -126,11 +133,32 @@ export class Admission {
   /** Takes a message in; its `finish` is called once it is durable or refused, in order of arrival. */
   submit(inbound: Inbound): void {
     this.#ports.books.received(1);
-    this.flow.arrived(inbound.publisher, inbound.bytes);
+    this.flow.arrived(inbound.publisher.connection, inbound.bytes);
     for (const step of this.#steps) {
       inbound.refusal = step(inbound);
       if (inbound.refusal !== undefined) break;
     }
+    this.#add(inbound);
+  }
+
+  /**
+   * The same for the messages of one publication that was read by a dialect: its telemetry is known, or why there is none. They
+   * become durable together.
+   */
+  submitRead(inbounds: readonly Inbound[]): void {
+    this.#ports.books.received(inbounds.length);
+    for (const inbound of inbounds) {
+      this.flow.arrived(inbound.publisher.connection, inbound.bytes);
+      for (const step of this.#stepsOnceRead) {
+        if (inbound.refusal !== undefined) break;
+        inbound.refusal = step(inbound);
+      }
+      inbound.follows = inbound !== inbounds[0];
+      this.#add(inbound);
+    }
+  }
+
+  #add(inbound: Inbound): void {
     inbound.json = undefined;
     inbound.unread = undefined;
     if (inbound.refusal !== undefined) keepNothing(inbound);
@@ -143,12 +171,6 @@ export class Admission {
   }
 
   readonly #bounded: Step = (inbound) => (inbound.bytes > this.#options.maxPayloadBytes ? "too-large" : undefined);
-
-  readonly #addressed: Step = (inbound) => {
-    if (inbound.part !== -1) return undefined;
-    this.#ports.observe.securityEvent("foreign-topic");
-    return "invalid-topic";
-  };
 
   readonly #parsed: Step = (inbound) => {
     const { payload } = inbound;
@@ -186,6 +208,7 @@ export class Admission {
     if (status === undefined) {
       inbound.telemetry = rest;
     } else {
+      this.#reading = inbound.publisher.key;
       const taken = this.#options.vocabulary.take(status, this.#dropped);
       if (taken === "account-key") this.#ports.observe.securityEvent("account-key");
       if (typeof taken === "string") return "invalid-payload";
@@ -196,7 +219,12 @@ export class Admission {
     return carriedBy(inbound.telemetry) === 0 ? "nothing-known" : undefined;
   };
 
-  readonly #dropped = (why: DropReason): void => this.#ports.observe.propertyDropped(why);
+  /** One function for all messages: it may be called for each of their keys. */
+  readonly #dropped = (why: DropReason, path?: string): void => {
+    this.#ports.observe.propertyDropped(why);
+    // What no table names has no name that may be told.
+    if (path !== undefined && this.#reading !== undefined) this.#ports.hint(this.#reading, { reason: why, path });
+  };
 
   readonly #timed: Step = (inbound) => {
     const telemetry = inbound.telemetry as RawTelemetry;
@@ -285,13 +313,15 @@ export class Admission {
     const refused = new Map<Refusal, number>();
     for (const inbound of batch) {
       if (error !== undefined && inbound.refusal === undefined) inbound.refusal = "not-durable";
-      this.flow.finished(inbound.publisher, inbound.bytes);
+      this.flow.finished(inbound.publisher.connection, inbound.bytes);
       if (inbound.refusal === undefined) {
         admitted += 1;
         if (inbound.time?.repeat === true) repeated += 1;
         continue;
       }
       refused.set(inbound.refusal, (refused.get(inbound.refusal) ?? 0) + 1);
+      const { publisher, refusal: reason, rule } = inbound;
+      if (reason !== "not-taken" && reason !== "not-durable") this.#ports.hint(publisher.key, { reason, rule });
       if (inbound.refusal === "not-durable" && inbound.counted !== undefined && inbound.ref !== undefined)
         this.counters.doubted(inbound.ref, inbound.at, inbound.sub, inbound.counted);
       // A batch that is not durable may be in the queue all the same; of any other refusal there is no row.
@@ -317,6 +347,8 @@ export class Admission {
     this.flow.release();
   }
 }
+
+const addressed: Step = ({ part }) => (part === -1 ? "invalid-topic" : undefined);
 
 const paced: Step = (inbound) => (inbound.publisher.bucket.take(inbound.receivedAt) ? undefined : "over-rate");
 

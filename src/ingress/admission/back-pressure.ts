@@ -1,8 +1,8 @@
 /**
- * Back-pressure: how many messages may be in flight, for one publisher and in all. Over a bound
- * its connection is not read until half of it is free again; nothing is dropped.
+ * Back-pressure: how many messages may be in flight, for one connection and in all. Over a bound
+ * it is not read until half of it is free again; nothing is dropped.
  */
-import type { Publisher } from "./publisher.ts";
+import type { Connection } from "./publisher.ts";
 
 export interface FlowLimits {
   readonly inFlightPerConnection: number;
@@ -12,7 +12,7 @@ export interface FlowLimits {
 
 export class Flow {
   readonly #limits: FlowLimits;
-  readonly #paused = new Set<Publisher>();
+  readonly #paused = new Set<Connection>();
   #stopped = false;
   #messages = 0;
   #bytes = 0;
@@ -29,19 +29,19 @@ export class Flow {
     return this.#messages;
   }
 
-  arrived(publisher: Publisher, bytes: number): void {
-    publisher.inFlight += 1;
+  arrived(connection: Connection, bytes: number): void {
+    connection.inFlight += 1;
     this.#messages += 1;
     this.#bytes += bytes;
-    if (!publisher.paused && (publisher.inFlight >= this.#limits.inFlightPerConnection || this.#full(1))) {
-      publisher.paused = true;
-      this.#paused.add(publisher);
-      publisher.connection.pause();
+    if (!connection.paused && (connection.inFlight >= this.#limits.inFlightPerConnection || this.#full(1))) {
+      connection.paused = true;
+      this.#paused.add(connection);
+      connection.reading.pause();
     }
   }
 
-  finished(publisher: Publisher, bytes: number): void {
-    publisher.inFlight -= 1;
+  finished(connection: Connection, bytes: number): void {
+    connection.inFlight -= 1;
     this.#messages -= 1;
     this.#bytes -= bytes;
   }
@@ -54,24 +54,24 @@ export class Flow {
   /** Called once after each finished batch rather than for each message. */
   release(): void {
     if (this.#stopped || this.#paused.size === 0 || this.#full(0.5)) return;
-    for (const publisher of this.#paused) {
-      if (publisher.inFlight <= this.#limits.inFlightPerConnection / 2) this.#resume(publisher);
+    for (const connection of this.#paused) {
+      if (connection.inFlight <= this.#limits.inFlightPerConnection / 2) this.#resume(connection);
       if (this.#full(1)) return;
     }
   }
 
   /** Its connection is closed: there is nothing to resume. */
-  gone(publisher: Publisher): void {
-    this.#paused.delete(publisher);
+  gone(connection: Connection): void {
+    this.#paused.delete(connection);
   }
 
   #full(share: number): boolean {
     return this.#messages >= this.#limits.inFlightMessages * share || this.#bytes >= this.#limits.inFlightBytes * share;
   }
 
-  #resume(publisher: Publisher): void {
-    this.#paused.delete(publisher);
-    publisher.paused = false;
-    publisher.connection.resume();
+  #resume(connection: Connection): void {
+    this.#paused.delete(connection);
+    connection.paused = false;
+    connection.reading.resume();
   }
 }

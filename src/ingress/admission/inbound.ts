@@ -20,9 +20,12 @@ export abstract class Inbound {
   part: number;
   /** Let go as soon as it is text. */
   payload: Buffer;
+  /** As it was received, or what was made of it. */
   readonly bytes: number;
   /** As `bytes`, but nothing once it is refused: such a message only keeps its place in the line. */
   weight: number;
+  /** Of one publication with the message before it: they become durable together or not at all. */
+  follows = false;
   /** Unix ms. */
   readonly receivedAt = Date.now();
   /** Monotonic ms. */
@@ -44,16 +47,18 @@ export abstract class Inbound {
   carried: CategoryMask = 0;
   /** Why it is not admitted. Final when `finish` is called: without one the message is durable. */
   refusal: Refusal | undefined = undefined;
+  /** Of the dialect of the device, that refused it. */
+  rule: number | undefined = undefined;
   /** Of the subject, at the moment consent was found. */
   revision: number | undefined = undefined;
 
-  constructor(publisher: Publisher, part: number, payload: Buffer) {
+  constructor(publisher: Publisher, part: number, payload: Buffer, bytes = payload.length) {
     this.publisher = publisher;
     this.ref = publisher.ref;
     this.part = part;
     this.payload = payload;
-    this.bytes = payload.length;
-    this.weight = payload.length;
+    this.bytes = bytes;
+    this.weight = bytes;
   }
 
   /**

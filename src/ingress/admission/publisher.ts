@@ -7,18 +7,30 @@ import type { TokenBucket } from "../../platform/rate.ts";
 import type { RowOrder } from "./message-times.ts";
 import { type OwnId, ownIdOf } from "./own-id.ts";
 
-/** What its messages are read from. */
-export interface Connection {
+/** What messages are read from. */
+export interface Reading {
   /** Reads no further messages until `resume`; what was read may still be handed in. */
   pause(): void;
   resume(): void;
+}
+
+/** Where the messages of a device come from; those of the devices behind a hub come over the hub's. */
+export interface Connection {
+  readonly reading: Reading;
+  /** Messages that are not finished. */
+  inFlight: number;
+  paused: boolean;
+}
+
+export function connectionOf(reading: Reading): Connection {
+  return { reading, inFlight: 0, paused: false };
 }
 
 export interface Publisher {
   readonly key: DeviceKey;
   /** Absent while the device is bound to no data subject: it may connect, and nothing of it is admitted. */
   readonly ref: DeviceRef | undefined;
-  /** The id in the form in which it is looked for in what the device says. */
+  /** The id in the form in which it is looked for in what the device says; nobody here knows that of a device behind a hub. */
   readonly own: OwnId | undefined;
   /** One token for each message. */
   readonly bucket: TokenBucket;
@@ -26,18 +38,15 @@ export interface Publisher {
   readonly order: RowOrder;
   /** No other gateway has told differences of its counters since this one did. */
   holds: boolean;
-  /** Messages that are not finished. */
-  inFlight: number;
-  paused: boolean;
 }
 
 /** One for each session: of a device there should be one at a time. */
 export function publisherOf(
-  id: DeviceId,
+  id: DeviceId | undefined,
   { key, ref, bucket, holds = false }: Pick<Publisher, "key" | "ref" | "bucket"> & { readonly holds?: boolean },
   connection: Connection,
 ): Publisher {
   const order = { time: 0, at: 0, sub: 0, tellsTime: false };
   // Not spread: it is looked into for every message, and V8 is slower to read what a spread has made.
-  return { key, ref, own: ownIdOf(id), bucket, connection, order, holds, inFlight: 0, paused: false };
+  return { key, ref, own: id && ownIdOf(id), bucket, connection, order, holds };
 }

@@ -20,7 +20,7 @@ export interface PacketHeader {
   readonly cmd: string;
   readonly qos: number;
   readonly dup: boolean;
-  readonly length: number;
+  length: number;
 }
 
 export interface ParserInternals {
@@ -33,6 +33,7 @@ export interface ParserInternals {
   parse(bytes: Buffer): void;
   _parseHeader(): boolean;
   _parseLength(): boolean;
+  _parsePayload(): boolean;
   _parseConnect(): unknown;
   _parseString(): string | null;
   emit(event: "error", error: Error): boolean;

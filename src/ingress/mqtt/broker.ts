@@ -6,29 +6,34 @@
  */
 import type { EventEmitter } from "node:events";
 import { Aedes, type AuthenticateError, type Client } from "aedes";
+import type { Hint } from "../../model/hint.ts";
 import type { DeviceId, DeviceKey, DeviceRef } from "../../model/ids.ts";
 import type { ConnectionRefusal, SecurityEvent } from "../../model/outcome.ts";
 import type { Admission } from "../admission/admission.ts";
 import type { Notices } from "../devices/policy-notices.ts";
+import type { Told } from "../devices/refusals.ts";
+import type { PublicationReader } from "../dialects/publication-reader.ts";
 import type { Commands } from "../services/commands.ts";
 import type { ErasedTopics } from "../services/erased-topics.ts";
 import type { FanOut } from "../services/fan-out.ts";
 import { type BrokerInternals, internals } from "./aedes-internals.ts";
-import { DeviceWill } from "./device-publish.ts";
 import { LiveSessions } from "./live-sessions.ts";
 import type { Access } from "./login.ts";
 import { Logins, loginRefused, MAX_CLIENT_ID_BYTES } from "./logins.ts";
 import { type PacketLimits, PacketReader } from "./packet-reader.ts";
+import { Presence } from "./presence.ts";
 import { breachOf } from "./protocol-errors.ts";
 import { Publishes } from "./publishes.ts";
 import { ReceivedIds } from "./received-ids.ts";
-import { openSession, type Session, sessionOf } from "./session.ts";
+import { type DeviceSession, openSession, type Session, sessionOf } from "./session.ts";
 import { mayReceive, Subscriptions } from "./subscriptions.ts";
+import { deviceOf, refusalsTopic } from "./topics.ts";
 import { Unfinished } from "./unfinished.ts";
 
 export interface BrokerOptions extends PacketLimits {
   readonly connectTimeoutMs: number;
   readonly maxKeepaliveS: number;
+  readonly takeoversPerMinute: number;
   readonly maxSubscriptions: number;
   /** QoS 2 messages without PUBREL on all connections. */
   readonly inFlightMessages: number;
@@ -41,6 +46,8 @@ export interface BrokerOptions extends PacketLimits {
 export interface BrokerPorts {
   readonly access: Access;
   readonly admission: Admission;
+  readonly reader: PublicationReader;
+  readonly hint: (device: DeviceKey, what: Hint) => void;
   readonly commands: Commands;
   readonly fanOut: FanOut;
   readonly erased: ErasedTopics;
@@ -53,7 +60,13 @@ export interface BrokerPorts {
     connected(kind: "device" | "service", change: 1 | -1): void;
     connectionRefused(reason: ConnectionRefusal): void;
     securityEvent(kind: SecurityEvent): void;
+    /** A message of the gateway itself, that a device has come or gone. */
+    presenceTold(): void;
   };
+}
+
+function isHub(session: Session | undefined): boolean {
+  return session?.kind === "device" && session.sender?.dialect.hub === true;
 }
 
 const HEARTBEAT_MS = 3_600_000;
@@ -74,6 +87,7 @@ export class GatewayBroker extends Aedes {
   readonly #received: ReceivedIds;
   readonly #publishes: Publishes;
   readonly #unfinished: Unfinished;
+  readonly #presence: Presence;
   readonly #letIn = new WeakMap<Client, () => void>();
   #quiet = false;
 
@@ -97,13 +111,14 @@ export class GatewayBroker extends Aedes {
     });
     this.#options = options;
     this.#ports = ports;
-    this.#logins = new Logins(options.maxKeepaliveS, { ...ports, live: this.#live });
+    this.#logins = new Logins(options, { ...ports, live: this.#live });
     const refused = (kind: SecurityEvent): void => ports.observe.securityEvent(kind);
     this.#subscriptions = new Subscriptions(options, { ...ports, refused });
     this.#received = new ReceivedIds({ perConnection: options.inFlightPerConnection, inAll: options.inFlightMessages });
-    const retain = (): void => refused("retain");
-    this.#publishes = new Publishes(options.maxTopicLevels, { ...ports, received: this.#received, retain });
+    const foreign = (session: DeviceSession, topic: string): void => this.#foreign(session, topic);
+    this.#publishes = new Publishes(options.maxTopicLevels, { ...ports, received: this.#received, foreign });
     this.#unfinished = new Unfinished(options.inFlightBytes);
+    this.#presence = new Presence(ports.admission, () => ports.observe.presenceTold());
     this.on("unsubscribe", (filters, client) => {
       const session = sessionOf(client);
       if (session !== undefined) this.#subscriptions.end(session, filters);
@@ -126,6 +141,7 @@ export class GatewayBroker extends Aedes {
       subscribe: (packet, done) =>
         this.#withSession(client, (session) => this.#subscriptions.take(session, packet, done)),
       oversize: () => this.#ports.observe.securityEvent("oversize"),
+      isHub: () => isHub(sessionOf(client)),
       unfinished: this.#unfinished,
     });
   }
@@ -136,6 +152,7 @@ export class GatewayBroker extends Aedes {
    */
   quiesce(): void {
     this.#quiet = true;
+    this.#presence.stop();
     this.#publishes.quiesce();
     this.#ports.admission.flow.stop();
     for (const client of this.#clients()) internals(client).pause();
@@ -148,6 +165,23 @@ export class GatewayBroker extends Aedes {
   /** What the gateway itself says, with QoS 1, to whoever has subscribed to it. `done` is called also when nobody has. */
   send(topic: string, payload: Buffer, done: (error?: Error) => void): void {
     this.publish({ cmd: "publish", topic, payload, qos: 1, retain: false, dup: false }, done);
+  }
+
+  /** Which devices are behind a hub has changed, or to whom they belong. */
+  childrenChanged(hub: DeviceKey): void {
+    // Whoever logs in at this moment may have read what was before.
+    this.#live.changed(hub);
+    const session = this.#live.device(hub);
+    // A hub whose devices are not known logs in anew.
+    session?.sender?.load().catch(() => session.client.close());
+  }
+
+  /** Tells a device why something of it was refused, if it listens to that. */
+  tellRefusal(device: DeviceKey, told: Told): void {
+    const session = this.#live.device(device);
+    if (session === undefined) return;
+    const topic = refusalsTopic(session.id);
+    if (session.filters.has(topic)) this.send(topic, Buffer.from(JSON.stringify(told)), () => undefined);
   }
 
   /** The id under which a device is connected right now; not while somebody else has it. */
@@ -206,12 +240,13 @@ export class GatewayBroker extends Aedes {
     if (login instanceof Error) return done(login, null);
     // The peer went away meanwhile: nothing begins, and nobody is there to be told.
     if (client.closed || client.conn.destroyed) return;
-    // A service gets a client id of its own name space, so that it can never evict a device.
-    if (login.kind === "service") internals(client).id = `service/${login.name}/${client.id}`;
+    // Each kind in a name space of its own, so that none can evict another; a device under its id, whatever its client's is.
+    internals(client).id = login.kind === "service" ? `service/${login.name}/${client.id}` : `device/${login.id}`;
     openSession(login);
     this.#letIn.get(client)?.();
     this.#takeOver(this.#live.open(login));
     this.#ports.observe.connected(login.kind, 1);
+    if (login.kind === "device") this.#presence.is(login, true);
     done(null, true);
   }
 
@@ -224,6 +259,14 @@ export class GatewayBroker extends Aedes {
     if (living.length > 0) this.#ports.observe.securityEvent("takeover");
     for (const { client } of living) client.close();
     for (const { client } of before) this.#gone(client);
+  }
+
+  /** A topic of somebody who is not here says nothing: firmware publishes to many topics that are nobody's. */
+  #foreign(session: DeviceSession, topic: string): void {
+    const id = deviceOf(topic);
+    if (id === undefined || id === session.id || this.#live.device(this.#ports.access.deviceKey(id)) === undefined)
+      return;
+    this.#ports.observe.securityEvent("foreign-topic");
   }
 
   #withSession(client: Client, act: (session: Session) => void): void {
@@ -245,10 +288,12 @@ export class GatewayBroker extends Aedes {
     this.#received.closed(session);
     if (session.kind === "service") return;
     const { admission } = this.#ports;
-    admission.flow.gone(session.publisher);
-    if (session.will !== undefined && !internals(client)._disconnected && !this.#quiet) {
-      admission.submit(new DeviceWill(session, session.will.topic, session.will.payload));
-    }
+    admission.flow.gone(session.publisher.connection);
+    const isUnclean = !internals(client)._disconnected && !this.#quiet;
+    if (!isUnclean) return;
+    if (session.will !== undefined) this.#publishes.will(session, session.will);
+    // Where another connection of it has come, it is still there.
+    if (this.#live.device(session.publisher.key) === undefined) this.#presence.is(session, false);
   }
 
   #broken(client: Client, error: Error): void {

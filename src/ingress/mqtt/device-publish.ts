@@ -2,10 +2,11 @@
 import type { Client } from "aedes";
 import type { IPublishPacket } from "mqtt-packet";
 import { Inbound, NOTHING } from "../admission/inbound.ts";
+import type { Answerable } from "./answerable.ts";
 import type { Received } from "./received-ids.ts";
 import type { DeviceSession } from "./session.ts";
 
-export class DevicePublish extends Inbound {
+export class DevicePublish extends Inbound implements Answerable {
   readonly client: Client;
   readonly qos: 0 | 1 | 2;
   readonly messageId: number | undefined;
@@ -13,7 +14,7 @@ export class DevicePublish extends Inbound {
   readonly received: Received | undefined;
   /** To be called once it is acknowledged, or will never be. */
   readonly done: () => void;
-  readonly #finished: DevicePublish[];
+  readonly #finished: Answerable[];
 
   /** Once it is finished it joins `finished`. */
   constructor(
@@ -21,7 +22,7 @@ export class DevicePublish extends Inbound {
     packet: IPublishPacket,
     received: Received | undefined,
     done: () => void,
-    finished: DevicePublish[],
+    finished: Answerable[],
   ) {
     super(session.publisher, partOf(session, packet.topic), takePayload(packet));
     this.client = session.client;

@@ -35,6 +35,8 @@ export interface ListenersPorts {
   readonly log: Log;
 }
 
+/** A peer that has gone without a word is found out, also one that need not say anything for a long time. */
+const ACCEPTED = { noDelay: true, keepAlive: true, keepAliveInitialDelay: 60_000 } as const;
 const MAX_FRAGMENTS = 256;
 const MAX_CHUNKS = 2_048;
 const MAX_UNREAD_PONGS = 64 * 1024;
@@ -62,7 +64,7 @@ export class Listeners {
   async start(): Promise<void> {
     const { tcp, tls, ws } = this.#options;
     if (tcp.enabled)
-      await this.#listen("mqtt-tcp", { ...tcp, option: "mqtt.tcp" }, createTcpServer({ noDelay: true }, this.#stream));
+      await this.#listen("mqtt-tcp", { ...tcp, option: "mqtt.tcp" }, createTcpServer(ACCEPTED, this.#stream));
     if (tls.enabled) await this.#listen("mqtt-tls", { ...tls, option: "mqtt.tls" }, this.#tlsServer());
     if (ws.enabled) await this.#listen("mqtt-ws", { ...ws, option: "mqtt.ws" }, this.#wsServer());
   }
@@ -91,7 +93,7 @@ export class Listeners {
 
   #tlsServer(): Server {
     const { tls, handshakeTimeoutMs } = this.#options;
-    const options = { ...readCertificate(tls), minVersion: "TLSv1.2", noDelay: true } as const;
+    const options = { ...readCertificate(tls), minVersion: "TLSv1.2", ...ACCEPTED } as const;
     const server = createTlsServer({ ...options, handshakeTimeout: handshakeTimeoutMs }, this.#stream);
     // A failed handshake ends that socket; without a listener it would end the process.
     server.on("tlsClientError", (_error, socket) => socket.destroy());
@@ -105,6 +107,7 @@ export class Listeners {
       headersTimeout: handshakeTimeoutMs,
       // How often Node looks; every half minute unless told otherwise.
       connectionsCheckingInterval: handshakeTimeoutMs / 2,
+      ...ACCEPTED,
     };
     const http = createHttpServer(limits, (_, response) => {
       response.writeHead(426, { connection: "close" }).end();

@@ -141,12 +141,12 @@ describe("a gateway that stops", () => {
   });
 });
 
-it("what a client asks for and does not get is counted: a retained message, the will of a service", async () => {
+it("a retained message is one like any other, and the will of a service is counted", async () => {
   const one = peer();
   await one.login(device("hub-1"));
   one.publish("devices/hub-1/telemetry", STATUS, 1, { retain: true });
   expect(await one.answered(1)).toBe("acknowledged");
-  expect(counted("retain")).toBe(1);
+  expect(ingress.admitted).toHaveLength(1);
   const will = { topic: "devices/hub-1/telemetry", payload: Buffer.from(STATUS), qos: 1, retain: true };
   const service = peer();
   expect(await service.login({ id: "services", token: SERVICE_TOKEN }, { clientId: "svc", will })).toBe(0);

@@ -54,8 +54,13 @@ export class LiveSessions {
   }
 
   end(key: DeviceKey): void {
-    for (const login of this.#logins) login.ended.add(key);
+    this.changed(key);
     for (const { client } of this.#byOwner.get(key) ?? []) client.close();
+  }
+
+  /** What a login of this device has read meanwhile may be out of date: it is refused, and comes again. */
+  changed(key: DeviceKey): void {
+    for (const login of this.#logins) login.ended.add(key);
   }
 
   endDevices(): void {

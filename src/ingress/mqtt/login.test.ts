@@ -1,7 +1,7 @@
 /** What failed logins leave behind. */
 import type { Client } from "aedes";
 import { expect, it } from "vitest";
-import type { DeviceKey } from "../../model/ids.ts";
+import type { AliasMac, DeviceKey } from "../../model/ids.ts";
 import { Rates } from "../../platform/rate.ts";
 import { Access } from "./login.ts";
 
@@ -22,7 +22,15 @@ it("an address beyond its limit adds no more names to the table of failures", as
       failures: new Noted({ perSecond: 0.001, burst: 10, remembered: 1_000 }),
       failuresOfAddress: rates(3),
     },
-    { deviceKey: (id) => `key-${id}` as DeviceKey, verify: async () => undefined },
+    {
+      deviceKey: (id) => `key-${id}` as DeviceKey,
+      verify: async () => undefined,
+      children: async () => [],
+      aliasMac: (_, alias) => alias as AliasMac,
+      dialect: () => {
+        throw new Error("none");
+      },
+    },
   );
   const answers = [];
   for (let n = 0; n < 5; n += 1) {

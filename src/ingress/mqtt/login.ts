@@ -1,5 +1,5 @@
 /**
- * Who may connect. A device proves itself with its own token and may only use its own id; a service
+ * Who may connect. A device proves itself with its own token, under whatever client id its firmware chose; a service
  * proves itself with a token that names its purposes. The right token is always let in: it cannot be guessed, so
  * that a stranger's failures under its name or from its address change nothing for it. Failed logins are counted by
  * remote address and user name and, far higher, by address alone, and above a limit answered otherwise; both are
@@ -7,19 +7,21 @@
  */
 import { createHash, timingSafeEqual } from "node:crypto";
 import type { Client } from "aedes";
+import type { Dialect } from "../../dialects/compile.ts";
 import type { ServicePurpose } from "../../model/consent.ts";
-import { DeviceId, type DeviceKey, type SubjectTag } from "../../model/ids.ts";
+import { type AliasMac, DeviceId, type DeviceKey, type SubjectTag } from "../../model/ids.ts";
 import type { ConnectionRefusal } from "../../model/outcome.ts";
 import { addressGroup } from "../../platform/address-group.ts";
-import type { Rates } from "../../platform/rate.ts";
-import { publisherOf } from "../admission/publisher.ts";
+import type { Rates, TokenBucket } from "../../platform/rate.ts";
+import { connectionOf, type Publisher, publisherOf } from "../admission/publisher.ts";
+import { DialectSender, type SenderPorts } from "../dialects/sender.ts";
 import { internals } from "./aedes-internals.ts";
 import type { DeviceSession, ServiceSession, Will } from "./session.ts";
 import { publishTopics } from "./topics.ts";
 
 export type LoginRefusal = Extract<
   ConnectionRefusal,
-  "bad-credentials" | "foreign-client-id" | "too-many-failures" | "unavailable"
+  "bad-credentials" | "unusable-client-id" | "too-many-failures" | "unavailable"
 >;
 
 export interface ServiceCredential {
@@ -37,14 +39,22 @@ export interface Login {
   readonly will: Will | undefined;
 }
 
+/** What a credential says of its device. */
 interface Binding {
   readonly subjectTag: SubjectTag | undefined;
   /** This gateway was the last to tell differences of the device's counters. */
   readonly holds: boolean;
+  /** The dialect it speaks; absent: the native contract. */
+  readonly dialect?: string | undefined;
+  /** What it calls itself there; absent: its id. */
+  readonly alias?: AliasMac | undefined;
+  readonly presence?: boolean;
 }
 
-export interface AccessPorts {
+export interface AccessPorts extends Pick<SenderPorts, "aliasMac" | "children"> {
   deviceKey(device: DeviceId): DeviceKey;
+  /** Throws when this gateway has none of that name. */
+  dialect(name: string): Dialect;
   /** The device's binding when the token is right. Rejects when the credential store does not answer. */
   verify(device: DeviceKey, token: string): Promise<Binding | undefined>;
 }
@@ -69,6 +79,10 @@ export class Access {
     this.#services = new Map(services.map((service) => [service.name, service]));
     this.#rates = rates;
     this.#ports = ports;
+  }
+
+  deviceKey(device: DeviceId): DeviceKey {
+    return this.#ports.deviceKey(device);
   }
 
   async login(login: Login): Promise<DeviceSession | ServiceSession | LoginRefusal> {
@@ -105,27 +119,43 @@ export class Access {
       return "unavailable";
     }
     if (credential === undefined) return "bad-credentials";
-    // Checked after the token, so that a stranger learns nothing; without it any device could evict another.
-    if (login.clientId !== id) return "foreign-client-id";
-    const { subjectTag, holds } = credential;
+    const { subjectTag, holds, presence = false } = credential;
     const { client, will } = login;
     const ref = subjectTag && { deviceKey: key, subjectTag };
     const bucket = this.#rates.publishes.bucket(key, now);
+    const publisher = publisherOf(id, { key, ref, bucket, holds }, connectionOf(internals(client)));
+    let sender: DialectSender | undefined;
+    try {
+      sender = await this.#sender(id, credential, publisher);
+    } catch {
+      return "unavailable";
+    }
     return {
       kind: "device",
       client,
       id,
-      publisher: publisherOf(id, { key, ref, bucket, holds }, internals(client)),
+      publisher,
       topics: publishTopics(id),
+      sender,
+      presence,
       filters: new Set(),
       subscribing: this.#rates.subscriptions.bucket(key, now),
       will,
     };
   }
 
+  async #sender(id: DeviceId, { dialect, alias }: Binding, own: Publisher): Promise<DialectSender | undefined> {
+    if (dialect === undefined) return undefined;
+    const { aliasMac, children } = this.#ports;
+    const bucket = (device: DeviceKey): TokenBucket => this.#rates.publishes.bucket(device, Date.now());
+    const sender = new DialectSender(this.#ports.dialect(dialect), { id, alias, own }, { aliasMac, children, bucket });
+    await sender.load();
+    return sender;
+  }
+
   #service(login: Login, service: ServiceCredential, now: number): ServiceSession | LoginRefusal {
     if (!sameSecret(login.password, service.token)) return "bad-credentials";
-    if (login.clientId === "") return "foreign-client-id";
+    if (login.clientId === "") return "unusable-client-id";
     const { client } = login;
     return {
       kind: "service",

@@ -3,7 +3,10 @@
  * return code whoever is not.
  */
 import type { AuthenticateError, Client, ConnectPacket } from "aedes";
+import type { Hint } from "../../model/hint.ts";
+import type { DeviceKey } from "../../model/ids.ts";
 import type { ConnectionRefusal, SecurityEvent } from "../../model/outcome.ts";
+import { perMinute, type Rates } from "../../platform/rate.ts";
 import { internals } from "./aedes-internals.ts";
 import type { LiveSessions } from "./live-sessions.ts";
 import type { Access, Login, LoginRefusal } from "./login.ts";
@@ -15,36 +18,51 @@ export interface LoginsPorts {
   readonly live: LiveSessions;
   readonly backlogFull: () => boolean;
   readonly notWritable: () => boolean;
+  readonly hint: (device: DeviceKey, what: Hint) => void;
   readonly observe: {
     connectionRefused(reason: ConnectionRefusal): void;
     securityEvent(kind: SecurityEvent): void;
   };
 }
 
-/** Whoever is let in now could get nothing acknowledged, and would come back for that again and again. */
-type Overload = Extract<ConnectionRefusal, "backlog" | "not-writable">;
+/**
+ * Whoever is let in now could get nothing acknowledged, and would come back for that again and again; or ended a connection that
+ * would do the same to his.
+ */
+type Overload = Extract<ConnectionRefusal, "backlog" | "not-writable" | "too-many-takeovers">;
 
 /** CONNACK return codes [MQTT-3.2.2.3]. */
 const RETURN_CODES: Readonly<Record<LoginRefusal | Overload, 2 | 3 | 4>> = {
   "bad-credentials": 4,
-  "foreign-client-id": 2,
+  "unusable-client-id": 2,
   "too-many-failures": 3,
   unavailable: 3,
   backlog: 3,
   "not-writable": 3,
+  "too-many-takeovers": 3,
 };
 
 /** As long as a device id may be; MQTT 3.1.1 asks for 23 [MQTT-3.1.3-5]. */
 export const MAX_CLIENT_ID_BYTES = 128;
 
+export interface LoginsOptions {
+  readonly maxKeepaliveS: number;
+  readonly takeoversPerMinute: number;
+}
+
+const REMEMBERED_TAKEOVERS = 100_000;
+
 export class Logins {
   readonly #maxKeepaliveS: number;
+  /** By device. */
+  readonly #takeovers: Rates;
   readonly #ports: LoginsPorts;
   readonly #wills = new WeakMap<Client, Will>();
   readonly #unnameable = new WeakSet<Client>();
 
-  constructor(maxKeepaliveS: number, ports: LoginsPorts) {
+  constructor({ maxKeepaliveS, takeoversPerMinute }: LoginsOptions, ports: LoginsPorts) {
     this.#maxKeepaliveS = maxKeepaliveS;
+    this.#takeovers = perMinute(takeoversPerMinute, REMEMBERED_TAKEOVERS);
     this.#ports = ports;
   }
 
@@ -71,7 +89,7 @@ export class Logins {
   async login(client: Client, username = "", password?: Buffer): Promise<Session | AuthenticateError> {
     const will = this.#wills.get(client);
     this.#wills.delete(client);
-    if (this.#unnameable.has(client)) return this.#refused("foreign-client-id");
+    if (this.#unnameable.has(client)) return this.#refused("unusable-client-id");
     const { access, live, observe } = this.#ports;
     const login: Login = {
       client,
@@ -92,14 +110,20 @@ export class Logins {
   #refused(reason: LoginRefusal | Overload): AuthenticateError {
     const { observe } = this.#ports;
     observe.connectionRefused(reason);
-    if (reason === "bad-credentials" || reason === "foreign-client-id") observe.securityEvent("failed-login");
+    if (reason === "bad-credentials" || reason === "unusable-client-id") observe.securityEvent("failed-login");
     return loginRefused(reason);
   }
 
   #overload(session: Session): Overload | undefined {
     if (session.kind !== "device") return undefined;
     if (this.#ports.notWritable()) return "not-writable";
-    return this.#ports.backlogFull() ? "backlog" : undefined;
+    if (this.#ports.backlogFull()) return "backlog";
+    const { key } = session.publisher;
+    if (this.#ports.live.device(key) === undefined) return undefined;
+    const now = Date.now();
+    if (this.#takeovers.bucket(key, now).take(now)) return undefined;
+    this.#ports.hint(key, { reason: "takeover" });
+    return "too-many-takeovers";
   }
 }
 

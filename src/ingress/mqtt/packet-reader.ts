@@ -8,6 +8,7 @@
 import type { Client } from "aedes";
 import type { IPublishPacket, ISubscribePacket, Packet } from "mqtt-packet";
 import { type ClientInternals, internals, type ParserInternals } from "./aedes-internals.ts";
+import { SkippedPublish } from "./skipped-publish.ts";
 import type { Unfinished } from "./unfinished.ts";
 import {
   connectFault,
@@ -25,6 +26,8 @@ export interface PacketLimits {
   readonly maxPacketBytes: number;
   /** Smaller: nothing is known of the peer before CONNECT is done. */
   readonly maxConnectPacketBytes: number;
+  /** The same for a hub; of a PUBLISH between the two nothing is kept. */
+  readonly maxPacketBytesHub: number;
   /** Of a longer name of a topic or filter nothing is kept. */
   readonly maxTopicBytes: number;
   readonly maxTopicLevels: number;
@@ -39,6 +42,8 @@ export interface PacketPorts {
   /** Takes a SUBSCRIBE over, and calls `done` once it is answered. */
   readonly subscribe: (packet: ISubscribePacket, done: (error?: Error) => void) => void;
   readonly oversize: () => void;
+  /** Whether a device with others behind it has logged in. */
+  readonly isHub: () => boolean;
   readonly unfinished: Unfinished;
 }
 
@@ -47,6 +52,13 @@ const REFUSED_LEVEL = Buffer.from([0x20, 0x02, 0x00, 0x01]);
 
 /** So many pieces of an unfinished packet are kept apart; a peer that sends bytes one by one would make objects of each. */
 const MAX_PIECES = 16;
+
+const skipped = new WeakSet<Packet>();
+
+/** Whether its payload was too long to be kept, and there is nothing of it. */
+export function wasSkipped(packet: Packet): boolean {
+  return skipped.has(packet);
+}
 
 export class PacketReader {
   readonly #client: Client;
@@ -63,6 +75,8 @@ export class PacketReader {
   #reading = false;
   /** The parser was stopped before a packet that had come. */
   #stopped = false;
+  /** The packet being parsed is passed over. */
+  #skipping: SkippedPublish | undefined;
   /** The statement that the packet being parsed has broken. */
   #fault: string | undefined;
 
@@ -142,7 +156,7 @@ export class PacketReader {
   /** The parser's own steps, with a look before each of them. */
   #bound(): void {
     const parser = this.#parser;
-    const { _parseHeader: parseHeader, _parseLength: parseLength } = parser;
+    const { _parseHeader: parseHeader, _parseLength: parseLength, _parsePayload: parsePayload } = parser;
     // The parser stops here, before a packet, and goes on with the next call of `parse`.
     parser._parseHeader = () => {
       this.#stopped = !this.#open;
@@ -150,14 +164,20 @@ export class PacketReader {
     };
     parser._parseLength = () => {
       if (!parseLength.call(parser)) return false;
-      const { maxPacketBytes, maxConnectPacketBytes } = this.#limits;
+      const { maxPacketBytes, maxPacketBytesHub, maxConnectPacketBytes } = this.#limits;
       const limit = this.#inside._authorized ? maxPacketBytes : maxConnectPacketBytes;
       const fault = headerFault(parser.packet, this.#connectSeen);
-      if (fault === undefined && parser.packet.length <= limit) return true;
+      const { cmd, length } = parser.packet;
+      if (fault === undefined && length <= limit) return true;
+      if (fault === undefined && cmd === "publish" && length <= maxPacketBytesHub && this.#ports.isHub()) {
+        this.#skipping = new SkippedPublish(parser);
+        return true;
+      }
       if (fault === undefined) this.#ports.oversize();
       parser.emit("error", new Error(fault ?? OVERSIZE));
       return false;
     };
+    parser._parsePayload = () => this.#skipping?.pass() !== false && parsePayload.call(parser);
   }
 
   #check(): void {
@@ -197,6 +217,8 @@ export class PacketReader {
     this.#inside._keepaliveTimer?.refresh();
     switch (packet.cmd) {
       case "publish":
+        if (this.#skipping !== undefined) skipped.add(packet);
+        this.#skipping = undefined;
         this.#underWay += 1;
         this.#ports.publish(packet, this.#published);
         break;

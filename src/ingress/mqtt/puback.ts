@@ -4,7 +4,7 @@
  */
 import type { Client } from "aedes";
 import mqttPacket from "mqtt-packet";
-import type { DevicePublish } from "./device-publish.ts";
+import type { Answerable } from "./answerable.ts";
 
 const PUBACK = 0x40;
 const PUBREC = 0x50;
@@ -23,7 +23,7 @@ interface Acknowledged {
   readonly messageId?: number | undefined;
 }
 
-export function acknowledge(batch: readonly DevicePublish[]): void {
+export function acknowledge(batch: readonly Answerable[]): void {
   const byClient = new Map<Client, Acknowledged[]>();
   // From its first message that could not be made durable on, a client gets no acknowledgement, so that none overtakes.
   const cutOff = new Set<Client>();

@@ -5,26 +5,33 @@
  */
 import type { IPublishPacket } from "mqtt-packet";
 import type { Admission } from "../admission/admission.ts";
+import type { PublicationReader } from "../dialects/publication-reader.ts";
+import { ReadMessage } from "../dialects/read-message.ts";
 import type { Commands } from "../services/commands.ts";
 import type { ErasedTopics } from "../services/erased-topics.ts";
-import { DevicePublish, takePayload } from "./device-publish.ts";
+import type { Answerable } from "./answerable.ts";
+import { DevicePublish, DeviceWill, takePayload } from "./device-publish.ts";
+import { wasSkipped } from "./packet-reader.ts";
 import { acknowledge, NOT_DURABLE, writeAcknowledgements, writePubcomp } from "./puback.ts";
+import { Publication } from "./publication.ts";
 import { type Received, type ReceivedIds, TOO_MANY_UNRELEASED } from "./received-ids.ts";
-import type { ServiceSession, Session } from "./session.ts";
+import type { DeviceSession, ServiceSession, Session, Will } from "./session.ts";
 import { levelsOf, TOO_DEEP } from "./topics.ts";
 
 export interface PublishesPorts {
-  readonly admission: Pick<Admission, "submit" | "afterBatch">;
+  readonly admission: Pick<Admission, "submit" | "submitRead" | "afterBatch">;
+  readonly reader: Pick<PublicationReader, "read">;
   readonly commands: Pick<Commands, "submit">;
   readonly erased: Pick<ErasedTopics, "submit">;
   readonly received: ReceivedIds;
-  readonly retain: () => void;
+  /** A device publishes to a topic that is another's. */
+  readonly foreign: (session: DeviceSession, topic: string) => void;
 }
 
 export class Publishes {
   readonly #maxLevels: number;
   readonly #ports: PublishesPorts;
-  readonly #finished: DevicePublish[] = [];
+  readonly #finished: Answerable[] = [];
   #quiet = false;
 
   constructor(maxLevels: number, ports: PublishesPorts) {
@@ -41,11 +48,13 @@ export class Publishes {
   /** `done` is called once it is acknowledged, or will never be. */
   take(session: Session, packet: IPublishPacket, done: () => void): void {
     const { client } = session;
-    if (this.#quiet || levelsOf(packet.topic) > this.#maxLevels) {
-      client.emit("error", new Error(this.#quiet ? NOT_DURABLE : TOO_DEEP));
+    // A dialect names its topics, and what it does not name is refused.
+    const deep =
+      (session.kind === "service" || session.sender === undefined) && levelsOf(packet.topic) > this.#maxLevels;
+    if (this.#quiet || deep) {
+      client.emit("error", new Error(deep ? TOO_DEEP : NOT_DURABLE));
       return;
     }
-    if (packet.retain) this.#ports.retain();
     const received = packet.qos === 2 ? this.#ports.received.receive(session, packet) : undefined;
     if (received === "full") {
       // MQTT 3.1.1 has no way to tell a client how many it may send, nor to refuse one.
@@ -56,8 +65,33 @@ export class Publishes {
     } else if (session.kind === "service") {
       this.#ofService(session, packet, received, done);
     } else {
-      this.#ports.admission.submit(new DevicePublish(session, packet, received, done, this.#finished));
+      this.#ofDevice(session, packet, received, done);
     }
+  }
+
+  /** What a device left behind at the end of its connection: there is nobody to acknowledge it to. */
+  will(session: DeviceSession, { topic, payload }: Will): void {
+    const { sender } = session;
+    if (sender === undefined || session.topics.has(topic))
+      this.#ports.admission.submit(new DeviceWill(session, topic, payload));
+    else {
+      const reads = this.#ports.reader.read(sender, topic, payload);
+      this.#ports.admission.submitRead(reads.map((read) => new ReadMessage(read, () => undefined)));
+    }
+  }
+
+  #ofDevice(session: DeviceSession, packet: IPublishPacket, received: Received | undefined, done: () => void): void {
+    const { client, sender, topics } = session;
+    const { topic } = packet;
+    const isNative = topics.has(topic);
+    if (!isNative) this.#ports.foreign(session, topic);
+    if (isNative || sender === undefined) {
+      this.#ports.admission.submit(new DevicePublish(session, packet, received, done, this.#finished));
+      return;
+    }
+    const reads = this.#ports.reader.read(sender, topic, wasSkipped(packet) ? undefined : takePayload(packet));
+    const publication = new Publication(client, packet, received, reads, done, this.#finished);
+    this.#ports.admission.submitRead(publication.messages);
   }
 
   /** PUBREL: from here on the identifier stands for a new message [MQTT-4.3.3-2]. */
@@ -66,7 +100,7 @@ export class Publishes {
     writePubcomp(session.client, messageId);
   }
 
-  #acknowledge(batch: readonly DevicePublish[]): void {
+  #acknowledge(batch: readonly Answerable[]): void {
     acknowledge(batch);
     for (const { received, refusal, done } of batch) {
       if (received !== undefined) this.#ports.received.finish(received, refusal === undefined);

@@ -6,6 +6,7 @@ import type { Client } from "aedes";
 import type { DeviceId } from "../../model/ids.ts";
 import type { TokenBucket } from "../../platform/rate.ts";
 import type { Publisher } from "../admission/publisher.ts";
+import type { DialectSender } from "../dialects/sender.ts";
 import type { ServiceConnection } from "../services/connection.ts";
 
 /** A will taken out of CONNECT before Aedes could store it. */
@@ -29,6 +30,10 @@ export interface DeviceSession extends Listening {
   readonly publisher: Publisher;
   /** The five topics this device may publish to, each with its index into `PARTS`; a lookup by the exact name spares parsing. */
   readonly topics: ReadonlyMap<string, number>;
+  /** Of a device that speaks a dialect; it may speak the native contract as well. */
+  readonly sender: DialectSender | undefined;
+  /** Its connection and its unclean end are told as `online`. */
+  readonly presence: boolean;
   readonly will: Will | undefined;
 }
 

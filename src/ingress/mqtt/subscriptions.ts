@@ -45,7 +45,10 @@ export class Subscriptions {
       return;
     }
     const codes = subscriptions.map((subscription) => this.#begin(session, subscription));
-    const granted = subscriptions.filter((_, index) => codes[index] !== REFUSED);
+    // What a firmware asks for to start stays silent: Aedes need not know of it.
+    const granted = subscriptions.filter(
+      ({ topic }, index) => codes[index] !== REFUSED && !isOfDialect(session, topic),
+    );
     const answer = (): void => {
       writeSuback(session.client, messageId ?? 0, codes);
       // Not from within: a read of many of them would go down as many steps.
@@ -80,7 +83,7 @@ export class Subscriptions {
     const filter = session.kind === "service" ? serviceFilter(topic) : undefined;
     const allowed =
       session.kind === "device"
-        ? deviceMayReceive(session.id, topic)
+        ? deviceMayReceive(session.id, topic) || isOfDialect(session, topic)
         : filter !== undefined && session.purposes.has(filter.purpose);
     if (!allowed) return "acl-denied";
     // Each filter takes memory, and asking for one anew can cost a look into Redis.
@@ -110,6 +113,11 @@ export class Subscriptions {
     this.#ports.fanOut.closed(session);
     this.#ports.erased.closed(session);
   }
+}
+
+/** A filter that the firmware needs granted to start, or a narrower one. */
+function isOfDialect(session: Session, filter: string): boolean {
+  return session.kind === "device" && session.sender?.asksFor(filter) === true;
 }
 
 /** The last look before a packet is handed to a connection, whatever it once subscribed to. */

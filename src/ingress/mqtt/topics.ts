@@ -2,7 +2,7 @@
  * The topics of devices: who may publish and subscribe where. Raw device topics are open to their own
  * device for publishing and to nobody for subscribing; `$SYS` is closed to everyone.
  */
-import type { DeviceId } from "../../model/ids.ts";
+import { DeviceId } from "../../model/ids.ts";
 import { PARTS } from "../../model/raw.ts";
 
 export const TOO_DEEP = "topic has too many levels";
@@ -19,9 +19,21 @@ export function publishTopics(device: DeviceId): ReadonlyMap<string, number> {
   return new Map(PARTS.map((part, index) => [`devices/${device}/${part}`, index]));
 }
 
-/** `devices/<id>/commands/…` and `devices/<id>/notices` of its own id, as a topic or as a filter. */
+/** `devices/<id>/commands/…`, `devices/<id>/notices` and `devices/<id>/refusals` of its own id, as a topic or as a filter. */
 export function deviceMayReceive(device: DeviceId, topic: string): boolean {
-  return topic.startsWith(`devices/${device}/commands/`) || topic === noticesTopic(device);
+  return (
+    topic.startsWith(`devices/${device}/commands/`) || topic === noticesTopic(device) || topic === refusalsTopic(device)
+  );
+}
+
+/** The device whose topic this is or would be. */
+export function deviceOf(topic: string): DeviceId | undefined {
+  const [root, id = "", rest] = topic.split("/", 3);
+  return root === "devices" && rest !== undefined ? DeviceId(id) : undefined;
+}
+
+export function refusalsTopic(device: DeviceId): string {
+  return `devices/${device}/refusals`;
 }
 
 export function noticesTopic(device: DeviceId): string {

@@ -1,0 +1,27 @@
+/** One message that a dialect has read, on its way through admission. */
+import type { Refusal } from "../../model/outcome.ts";
+import { PARTS } from "../../model/raw.ts";
+import { Inbound, NOTHING } from "../admission/inbound.ts";
+import type { Read } from "./publication-reader.ts";
+
+const TELEMETRY = PARTS.indexOf("telemetry");
+
+export class ReadMessage extends Inbound {
+  readonly #finished: (refusal: Refusal | undefined) => void;
+
+  constructor({ publisher, message, refusal, rule }: Read, finished: (refusal: Refusal | undefined) => void) {
+    const text = message === undefined ? "" : JSON.stringify(message.telemetry);
+    super(publisher, TELEMETRY, NOTHING, text.length);
+    this.text = text;
+    this.unread = message?.telemetry;
+    this.telemetry = message?.telemetry;
+    this.hasCounters = message?.hasCounters === true;
+    this.refusal = refusal;
+    this.rule = rule;
+    this.#finished = finished;
+  }
+
+  finish(): void {
+    this.#finished(this.refusal);
+  }
+}

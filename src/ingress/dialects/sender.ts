@@ -1,0 +1,118 @@
+/**
+ * A connection that speaks a dialect: what it calls itself, and the devices behind it. What they are called rests as a keyed hash
+ * only, so a level of a topic is hashed before it is compared; what was found is remembered for the session.
+ */
+import type { Dialect } from "../../dialects/compile.ts";
+import { covers } from "../../dialects/topic.ts";
+import type { Sender } from "../../dialects/walk.ts";
+import type { AliasMac, DeviceId, DeviceKey, DeviceRef, SubjectTag } from "../../model/ids.ts";
+import type { TokenBucket } from "../../platform/rate.ts";
+import { type Publisher, publisherOf } from "../admission/publisher.ts";
+
+/** A device behind a hub. */
+export interface Child {
+  readonly alias: AliasMac;
+  readonly key: DeviceKey;
+  /** `undefined` while nothing of it may be taken: it is bound to nobody, or not to the subject of the hub. */
+  readonly subjectTag: SubjectTag | undefined;
+  /** No other gateway has told a difference of its counters since this one did. */
+  readonly holds: boolean;
+}
+
+export interface SenderPorts {
+  aliasMac(connection: DeviceKey, alias: string): AliasMac;
+  /** Rejects when Redis does not answer. */
+  children(hub: DeviceKey): Promise<readonly Child[]>;
+  /** The rate of a device, across its connections. */
+  bucket(device: DeviceKey): TokenBucket;
+}
+
+export class DialectSender implements Sender {
+  readonly dialect: Dialect;
+  readonly own: Publisher;
+  readonly #id: DeviceId;
+  readonly #alias: AliasMac | undefined;
+  readonly #ports: SenderPorts;
+  /** What it is called, once it has said so, and the last level that was not it. */
+  #self: string | undefined;
+  #notSelf: string | undefined;
+  #children: ReadonlyMap<AliasMac, Publisher> = new Map();
+  readonly #byAlias = new Map<string, Publisher>();
+
+  constructor(
+    dialect: Dialect,
+    { id, alias, own }: { readonly id: DeviceId; readonly alias: AliasMac | undefined; readonly own: Publisher },
+    ports: SenderPorts,
+  ) {
+    this.dialect = dialect;
+    this.own = own;
+    this.#id = id;
+    this.#alias = alias;
+    this.#self = alias === undefined ? id : undefined;
+    this.#ports = ports;
+  }
+
+  /** Reads which devices are behind it, at the login and whenever that has changed. Rejects when Redis does not answer. */
+  async load(): Promise<void> {
+    if (!this.dialect.hub) return;
+    const before = new Map([...this.#children.values()].map((publisher) => [publisher.key, publisher]));
+    const children = new Map<AliasMac, Publisher>();
+    for (const { alias, key, subjectTag, holds } of await this.#ports.children(this.own.key)) {
+      const known = before.get(key);
+      const same = known?.ref?.subjectTag === subjectTag;
+      children.set(alias, same && known !== undefined ? known : this.#publisherOf(key, subjectTag, holds));
+    }
+    this.#children = children;
+    this.#byAlias.clear();
+  }
+
+  /** A topic filter that its firmware needs granted to start, or one that asks for less. */
+  asksFor(filter: string): boolean {
+    return this.dialect.subscriptions.some((granted) => covers(granted, filter, (word) => this.isSelf(word)));
+  }
+
+  isSelf(word: string): boolean {
+    if (word === this.#self) return true;
+    if (this.#alias === undefined || this.#self !== undefined || word === this.#notSelf) return false;
+    const is = this.#ports.aliasMac(this.own.key, word) === this.#alias;
+    if (is) this.#self = word;
+    else this.#notSelf = word;
+    return is;
+  }
+
+  hasChild(alias: string): boolean {
+    return this.child(alias) !== undefined;
+  }
+
+  child(alias: string): Publisher | undefined {
+    if (this.#children.size === 0) return undefined;
+    const known = this.#byAlias.get(alias);
+    if (known !== undefined) return known;
+    const child = this.#children.get(this.#ports.aliasMac(this.own.key, alias));
+    if (child !== undefined) this.#byAlias.set(alias, child);
+    return child;
+  }
+
+  /** What it was called in a topic, for topics that are sent to it; of a child, too. `undefined` before it has said so. */
+  aliasOf(device: DeviceKey): string | undefined {
+    if (device === this.own.key) return this.#self;
+    for (const [alias, { key }] of this.#byAlias) if (key === device) return alias;
+    return undefined;
+  }
+
+  /** Whether a device is behind it, as this subject's. */
+  speaksFor({ deviceKey, subjectTag }: DeviceRef): boolean {
+    for (const { ref } of this.#children.values())
+      if (ref?.deviceKey === deviceKey && ref.subjectTag === subjectTag) return true;
+    return false;
+  }
+
+  get id(): DeviceId {
+    return this.#id;
+  }
+
+  #publisherOf(key: DeviceKey, subjectTag: SubjectTag | undefined, holds: boolean): Publisher {
+    const ref = subjectTag && { deviceKey: key, subjectTag };
+    return publisherOf(undefined, { key, ref, bucket: this.#ports.bucket(key), holds }, this.own.connection);
+  }
+}

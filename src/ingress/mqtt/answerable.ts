@@ -1,0 +1,15 @@
+/** A PUBLISH that is to be acknowledged: of one message of the native contract, or a publication of a dialect with all of its messages. */
+import type { Client } from "aedes";
+import type { Refusal } from "../../model/outcome.ts";
+import type { Received } from "./received-ids.ts";
+
+export interface Answerable {
+  readonly client: Client;
+  readonly qos: 0 | 1 | 2;
+  readonly messageId: number | undefined;
+  /** Its packet identifier, with QoS 2. */
+  readonly received: Received | undefined;
+  /** To be called once it is acknowledged, or will never be. */
+  readonly done: () => void;
+  readonly refusal: Refusal | undefined;
+}

@@ -1,0 +1,299 @@
+/** Real devices on a real socket: whatever their firmware calls itself, publishes and subscribes to. */
+import { readFileSync } from "node:fs";
+import { connectAsync, type MqttClient } from "mqtt";
+import { afterEach, describe, expect, it } from "vitest";
+import { until } from "../../../tests/fixtures/eventually.ts";
+import { type IngressFixture, type IngressOverrides, startIngress, TOKEN } from "../../../tests/fixtures/ingress.ts";
+import type { Refusal } from "../../model/outcome.ts";
+
+const running: IngressFixture[] = [];
+async function start(overrides: IngressOverrides): Promise<IngressFixture> {
+  const ingress = await startIngress(overrides);
+  running.push(ingress);
+  return ingress;
+}
+afterEach(async () => {
+  for (const ingress of running.splice(0)) await ingress.stop();
+});
+
+/** The end of a connection may come as a reset. */
+const ended = (client: MqttClient): Promise<void> =>
+  new Promise((resolve) => {
+    client.on("error", () => undefined);
+    client.once("close", () => resolve());
+  });
+
+const ZIGBEE = {
+  hub: { dialect: "zigbee2mqtt", children: { "room/lamp": "lamp-1", sensor: "sensor-1", stray: "stray-1" } },
+};
+const TASMOTA = { plug: { dialect: "tasmota", alias: "tasmota_3D5E26" } };
+const texts = ({ admitted }: IngressFixture): [string, unknown][] =>
+  admitted.map(({ ref, text }) => [ref.deviceKey, JSON.parse(text)]);
+
+describe("a hub", () => {
+  it("speaks for itself and for the devices behind it, and for nobody else", async () => {
+    const ingress = await start({ speaks: ZIGBEE, unbound: ["stray-1"] });
+    const hub = await ingress.device("hub", { clientId: "mqttjs_4f1c9a02" });
+    const send = (topic: string, payload: string) => hub.publishAsync(topic, payload, { qos: 1, retain: true });
+    await send("zigbee2mqtt/bridge/state", '{"state":"online"}');
+    await send("zigbee2mqtt/room/lamp", '{"state":"ON","brightness":127,"last_seen":"x"}');
+    await send("zigbee2mqtt/sensor", '{"temperature":21.4,"ssid":"home"}');
+    await send("zigbee2mqtt/stray", '{"temperature":21.4}');
+    await send("zigbee2mqtt/neighbour", '{"temperature":21.4}');
+    await send("zigbee2mqtt/bridge/devices", "[]");
+    await send("zigbee2mqtt/room/lamp/set", '{"state":"OFF"}');
+    expect(texts(ingress)).toEqual([
+      ["key-hub", { model: "Zigbee2MQTT", status: { online: true } }],
+      ["key-lamp-1", { status: { power_on: true, brightness: 50 } }],
+      ["key-sensor-1", { status: { temperature: 21.4 } }],
+    ]);
+    expect(Object.fromEntries(ingress.refused)).toEqual({
+      "unknown-device": 2,
+      "invalid-topic": 1,
+      "not-taken": 1,
+    } satisfies Partial<Record<Refusal, number>>);
+    expect(ingress.events.filter((event) => /foreign|retain|acl/.test(event))).toEqual([]);
+  });
+
+  it("gets every subscription that its firmware asks for at the start, which stays silent", async () => {
+    const ingress = await start({ speaks: { ...ZIGBEE, other: ZIGBEE.hub } });
+    const [hub, other] = [await ingress.device("hub"), await ingress.device("other")];
+    const heard: string[] = [];
+    hub.on("message", (topic) => heard.push(topic));
+    const granted = await hub.subscribeAsync(["zigbee2mqtt/#", "homeassistant/status", "zigbee2mqtt/bridge/request/#"]);
+    expect(granted.map(({ qos }) => qos)).toEqual([0, 0, 0]);
+    await expect(hub.subscribeAsync("#")).rejects.toThrow();
+    await expect(hub.subscribeAsync("+/#")).rejects.toThrow();
+    await hub.subscribeAsync("devices/hub/commands/#");
+    await other.publishAsync("zigbee2mqtt/sensor", '{"temperature":1}', { qos: 1 });
+    await new Promise<void>((resolve) =>
+      ingress.broker.send("devices/hub/commands/on", Buffer.from("1"), () => resolve()),
+    );
+    await until("a command has come", () => heard.length > 0);
+    expect(heard).toEqual(["devices/hub/commands/on"]);
+    await hub.unsubscribeAsync("zigbee2mqtt/#");
+  });
+
+  it("may send a list of all its devices, of which nothing is kept, and stays connected", async () => {
+    const ingress = await start({ speaks: ZIGBEE });
+    const hub = await ingress.device("hub");
+    for (const bytes of [9_000, 70_000, 400_000, 1_000_000]) {
+      for (const qos of [0, 1, 2] as const)
+        await hub.publishAsync("zigbee2mqtt/bridge/devices", Buffer.alloc(bytes, "x"), { qos });
+    }
+    await hub.publishAsync("zigbee2mqtt/sensor", '{"temperature":1}', { qos: 1 });
+    expect(ingress.admitted).toHaveLength(1);
+    expect(ingress.refused.get("not-taken")).toBe(12);
+    expect(ingress.events).not.toContain("oversize");
+    const closed = ended(hub);
+    hub.publish("zigbee2mqtt/bridge/devices", Buffer.alloc(1_100_000, "x"), { qos: 0 });
+    await closed;
+    expect(ingress.events).toContain("oversize");
+  });
+
+  it("forgets devices that are no longer behind it, without a new login", async () => {
+    const children: Record<string, string> = { sensor: "sensor-1" };
+    const ingress = await start({ speaks: { hub: { dialect: "zigbee2mqtt", children } } });
+    const hub = await ingress.device("hub");
+    const send = () => hub.publishAsync("zigbee2mqtt/sensor", '{"temperature":1}', { qos: 1 });
+    await send();
+    delete children.sensor;
+    ingress.broker.childrenChanged("key-hub" as never);
+    await until("its device is unknown", async () => {
+      await send();
+      return ingress.refused.get("unknown-device") !== undefined;
+    });
+    children.sensor = "sensor-2";
+    ingress.broker.childrenChanged("key-hub" as never);
+    await until("the new device is there", async () => {
+      await send();
+      return texts(ingress).at(-1)?.[0] === "key-sensor-2";
+    });
+    expect(hub.connected).toBe(true);
+  });
+
+  it("logs in anew when it cannot be read which devices are behind it", async () => {
+    const ingress = await start({ speaks: ZIGBEE });
+    const hub = await ingress.device("hub");
+    const closed = ended(hub);
+    ingress.behind.children = async () => {
+      throw new Error("away");
+    };
+    ingress.broker.childrenChanged("key-hub" as never);
+    await closed;
+    await expect(ingress.device("hub")).rejects.toThrow();
+  });
+
+  it("has several messages in one publication, which become durable together or not at all", async () => {
+    const children = { "0x1234": "kid-1", "0x5678": "kid-2" };
+    const ingress = await start({
+      speaks: { bridge: { dialect: "tasmota", alias: "tasmota_zb", children } },
+      deadlineMs: 300,
+    });
+    const payload = '{"ZbReceived":{"0x1234":{"Temperature":20},"0x5678":{"Humidity":50},"0x9999":{"Humidity":1}}}';
+    const bridge = await ingress.device("bridge");
+    await bridge.publishAsync("tele/tasmota_zb/SENSOR", payload, { qos: 1 });
+    expect(texts(ingress)).toEqual([
+      ["key-kid-1", { status: { temperature: 20 } }],
+      ["key-kid-2", { status: { humidity: 50 } }],
+    ]);
+    expect(ingress.counts).toMatchObject({ received: 2, batches: 1 });
+    ingress.behind.enqueue = () => Promise.reject(new Error("away"));
+    const closed = ended(bridge);
+    bridge.publish("tele/tasmota_zb/SENSOR", payload, { qos: 1 });
+    await closed;
+    expect(ingress.refused.get("not-durable")).toBe(2);
+  });
+
+  it("takes a rate for each of its devices", async () => {
+    const ingress = await start({ speaks: ZIGBEE, rate: { perSecond: 0.001, burst: 2 } });
+    const hub = await ingress.device("hub");
+    for (let n = 0; n < 3; n += 1)
+      for (const alias of ["sensor", "room/lamp"])
+        await hub.publishAsync(`zigbee2mqtt/${alias}`, '{"linkquality":200}', { qos: 1 });
+    expect(texts(ingress).map(([key]) => key)).toEqual(["key-sensor-1", "key-lamp-1", "key-sensor-1", "key-lamp-1"]);
+    expect(ingress.refused.get("over-rate")).toBe(2);
+  });
+});
+
+describe("a device", () => {
+  it("is known by its alias, and its native topics are open to it as well", async () => {
+    const ingress = await start({ speaks: TASMOTA });
+    const plug = await ingress.device("plug", {
+      clientId: "DVES_3D5E26",
+      will: { topic: "tele/tasmota_3D5E26/LWT", payload: Buffer.from("Offline"), qos: 1, retain: true },
+    });
+    const send = (topic: string, payload: string) => plug.publishAsync(topic, payload, { qos: 1 });
+    await send("tele/tasmota_other/LWT", "Online");
+    await send("tele/tasmota_3D5E26/LWT", "Online");
+    await send("stat/tasmota_3D5E26/POWER", "ON");
+    await send("devices/plug/status", '{"battery":50}');
+    plug.stream.destroy();
+    await until("the will has come", () => ingress.admitted.length === 4);
+    expect(texts(ingress).map(([, text]) => text)).toEqual([
+      { status: { online: true } },
+      { status: { power_on: true } },
+      { battery: 50 },
+      { status: { online: false } },
+    ]);
+    expect(ingress.refused).toEqual(new Map([["invalid-topic", 1]]));
+  });
+
+  it("hears why something was refused, at most once a second, and never of a legal hold", async () => {
+    const ingress = await start({ speaks: TASMOTA });
+    const plug = await ingress.device("plug");
+    const told: unknown[] = [];
+    plug.on("message", (_, payload) => told.push(JSON.parse(payload.toString())));
+    await plug.subscribeAsync("devices/plug/refusals");
+    const send = (payload: string) => plug.publishAsync("tele/tasmota_3D5E26/SENSOR", payload, { qos: 1 });
+    ingress.behind.checkConsent = async (devices) => devices.map(() => ({ refusal: "legal-hold" }));
+    await send('{"ENERGY":{"Power":5}}');
+    ingress.behind.checkConsent = async (devices) => devices.map(() => ({ refusal: "consent-withdrawn" }));
+    await send('{"ENERGY":{"Power":5}}');
+    await send('{"ENERGY":{"Power":"much","Voltage":230,"Anna":1}}');
+    await send("{");
+    await until("it has been told", () => told.length > 0);
+    expect(told).toEqual([{ reason: "not-consented" }]);
+    const rule = expect.any(Number);
+    expect(ingress.hints("plug")).toEqual([
+      { reason: "consent-withdrawn" },
+      { reason: "not-a-number", rule, path: "ENERGY.Power" },
+      { reason: "consent-withdrawn" },
+      { reason: "invalid-payload", rule },
+    ]);
+  });
+
+  it("tells that it has come, and gone without a word, when its credential asks for that", async () => {
+    const ingress = await start({ speaks: { lamp: { presence: true }, plain: {} } });
+    const lamp = await ingress.device("lamp");
+    await ingress.device("plain");
+    await until("the presence has come", () => ingress.admitted.length === 1);
+    lamp.stream.destroy();
+    await until("it has closed", () => ingress.events.filter((event) => event === "closed:device").length === 1);
+    // Within a minute it is told once.
+    await ingress.device("lamp");
+    expect(ingress.events.filter((event) => event === "presence")).toHaveLength(1);
+    expect(texts(ingress)).toEqual([["key-lamp", { online: true }]]);
+  });
+
+  it("ends its own connection six times a minute, then the newcomer is refused", async () => {
+    const ingress = await start({ broker: { takeoversPerMinute: 6 } });
+    const clients = [];
+    for (let n = 0; n < 7; n += 1) clients.push(await ingress.device("lamp", { clientId: `client-${n}` }));
+    await expect(ingress.device("lamp", { clientId: "client-7" })).rejects.toThrow();
+    expect(ingress.events).toContain("refused:too-many-takeovers");
+    expect(ingress.hints("lamp")).toEqual([{ reason: "takeover" }]);
+    expect(clients.at(-1)?.connected).toBe(true);
+    // Nobody is there whom it would end.
+    await clients.at(-1)?.endAsync();
+    await ingress.device("lamp");
+  });
+
+  it("that names a dialect which is not there does not log in", async () => {
+    const ingress = await start({ speaks: { lamp: { dialect: "klingon" } } });
+    await expect(ingress.device("lamp")).rejects.toThrow("Server unavailable");
+  });
+
+  it("with a topic of 65 levels is refused that message, and goes on", async () => {
+    const ingress = await start({ speaks: TASMOTA });
+    const plug = await ingress.device("plug");
+    await plug.publishAsync(Array(65).fill("a").join("/"), "1", { qos: 1 });
+    await plug.publishAsync("tele/tasmota_3D5E26/LWT", "Online", { qos: 1 });
+    expect(ingress.refused.get("invalid-topic")).toBe(1);
+    expect(ingress.admitted).toHaveLength(1);
+  });
+});
+
+it("a topic of another device that is here is a security event, and one of nobody is not", async () => {
+  const ingress = await start({});
+  const [one] = [await ingress.device("hub-1"), await ingress.device("hub-2")];
+  await one.publishAsync("devices/hub-2/status", '{"battery":1}', { qos: 1 });
+  await one.publishAsync("devices/hub-3/status", '{"battery":1}', { qos: 1 });
+  await one.publishAsync("homeassistant/x", "1", { qos: 1 });
+  expect(ingress.refused.get("invalid-topic")).toBe(3);
+  expect(ingress.events.filter((event) => event === "foreign-topic")).toHaveLength(1);
+});
+
+const cases = JSON.parse(readFileSync(new URL("../../../tests/cases/dialects.json", import.meta.url), "utf8")) as {
+  readonly topic: string;
+  readonly payload: string;
+  readonly note: string;
+  readonly connection: {
+    readonly dialect: string;
+    readonly device: string;
+    readonly alias?: string;
+    readonly children?: Readonly<Record<string, string>>;
+  };
+  readonly device?: string;
+  readonly expect: { readonly refused?: string; readonly ignored?: true };
+}[];
+
+describe("golden cases, on the wire", () => {
+  it.each(cases.map((one) => [one.topic, one.note, one] as const))("%s: %s", async (_, __, one) => {
+    const { connection, topic, payload, device, expect: expected } = one;
+    const ingress = await start({
+      speaks: { [connection.device]: connection },
+    });
+    const client = await connectAsync(`mqtt://127.0.0.1:${ingress.port}`, {
+      username: connection.device,
+      password: TOKEN,
+      clientId: "firmware",
+      reconnectPeriod: 0,
+    });
+    await client.publishAsync(topic, payload, { qos: 1 });
+    await client.endAsync();
+    const { refused, ignored, ...telemetry } = expected;
+    const reason = ignored === true ? "not-taken" : refused;
+    // A total alone tells nothing: what is kept of counters are differences.
+    const { status, ...rest } = telemetry as { status?: Record<string, unknown> };
+    if (reason !== undefined) expect([...ingress.refused]).toEqual([[reason, 1]]);
+    else if (ingress.admitted.length > 0) {
+      const [[key, text] = []] = texts(ingress);
+      expect(key).toBe(`key-${device}`);
+      expect(text).toMatchObject(rest);
+      const { status: kept = {} } = text as { status?: Record<string, unknown> };
+      for (const name in kept) expect(kept[name]).toEqual(status?.[name]);
+      for (const name in status) if (!/energy|water|rain|gas|outages/.test(name)) expect(kept).toHaveProperty(name);
+    } else expect([...ingress.refused]).toEqual([["not-taken", 1]]);
+  });
+});

@@ -1,0 +1,50 @@
+/** A PUBLISH in a dialect: acknowledged once all messages that were read out of it are finished. */
+import type { Client } from "aedes";
+import type { IPublishPacket } from "mqtt-packet";
+import type { Refusal } from "../../model/outcome.ts";
+import type { Read } from "../dialects/publication-reader.ts";
+import { ReadMessage } from "../dialects/read-message.ts";
+import type { Answerable } from "./answerable.ts";
+import type { Received } from "./received-ids.ts";
+
+export class Publication implements Answerable {
+  readonly client: Client;
+  readonly qos: 0 | 1 | 2;
+  readonly messageId: number | undefined;
+  readonly received: Received | undefined;
+  readonly done: () => void;
+  readonly messages: readonly ReadMessage[];
+  refusal: Refusal | undefined;
+  readonly #finished: Answerable[];
+  readonly #outcomes: (Refusal | undefined)[] = [];
+
+  /** Once it is finished it joins `finished`. */
+  constructor(
+    client: Client,
+    { qos, messageId }: Pick<IPublishPacket, "qos" | "messageId">,
+    received: Received | undefined,
+    reads: readonly Read[],
+    done: () => void,
+    finished: Answerable[],
+  ) {
+    this.client = client;
+    this.qos = qos;
+    this.messageId = messageId;
+    this.received = received;
+    this.done = done;
+    this.#finished = finished;
+    this.messages = reads.map((read) => new ReadMessage(read, (refusal) => this.#finish(refusal)));
+  }
+
+  #finish(refusal: Refusal | undefined): void {
+    this.#outcomes.push(refusal);
+    if (this.#outcomes.length < this.messages.length) return;
+    // Sent again, those of it that are durable overwrite themselves.
+    this.refusal = this.#outcomes.includes("not-durable")
+      ? "not-durable"
+      : this.#outcomes.includes(undefined)
+        ? undefined
+        : this.#outcomes[0];
+    this.#finished.push(this);
+  }
+}
