@@ -368,6 +368,20 @@ export const PLACES: readonly Place[] = [
     to: "",
     tests: ["tests/faults/two-at-once-do-it-once.test.ts"],
   },
+  {
+    breaks: "one address holds no more HTTP connections than its share",
+    file: "src/http/connections.ts",
+    from: "if (held > maxPerAddress)",
+    to: "if (held < 0)",
+    tests: ["tests/faults/idle-connections-keep-no-right-away.test.ts"],
+  },
+  {
+    breaks: "the oldest idle HTTP connection gives way",
+    file: "src/http/connections.ts",
+    from: "this.#close(idle, this.#all.size - maxConnections);",
+    to: "",
+    tests: ["tests/faults/idle-connections-keep-no-right-away.test.ts"],
+  },
   // Damage, loss and restores.
   {
     breaks: "a damaged record refuses no start",
