@@ -53,7 +53,7 @@ export const mqttOptions = z.strictObject({
   ),
   maxPayloadBytes: bytes(64, 8_192, MIB, "Largest payload of a device message; a larger one is refused `too-large`."),
   maxPacketBytes: bytes(256, 65_536, 4 * MIB, "Largest MQTT packet; a larger one ends the connection."),
-  maxPacketBytesHub: bytes(
+  maxHubPacketBytes: bytes(
     256,
     MIB,
     16 * MIB,

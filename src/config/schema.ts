@@ -103,7 +103,7 @@ function contradictions({
   const rules: [broken: boolean, path: string, code: string][] = [
     [influx.timeoutMs >= consent.leaseMs, "sinks.influx.timeoutMs", "must-be-below-consent-lease"],
     [mqtt.maxPayloadBytes >= mqtt.maxPacketBytes, "mqtt.maxPayloadBytes", "must-be-below-max-packet"],
-    [mqtt.maxPacketBytes > mqtt.maxPacketBytesHub, "mqtt.maxPacketBytes", "must-not-exceed-hub"],
+    [mqtt.maxPacketBytes > mqtt.maxHubPacketBytes, "mqtt.maxPacketBytes", "must-not-exceed-hub"],
     [mqtt.maxConnectPacketBytes > mqtt.maxPacketBytes, "mqtt.maxConnectPacketBytes", "must-not-exceed-max-packet"],
     [mqtt.inFlightPerConnection > mqtt.inFlightMessages, "mqtt.inFlightPerConnection", "must-not-exceed-global"],
     [mqtt.maxPayloadBytes > queue.maxBatchBytes, "queue.maxBatchBytes", "must-hold-one-payload"],

@@ -42,6 +42,7 @@ export interface Dialect
   extends Pick<DialectShape, "title" | "about" | "subscriptions" | "commands" | "models" | "settings"> {
   readonly name: string;
   readonly hub: boolean;
+  readonly carried: boolean;
   readonly vocabulary: Vocabulary;
   readonly rules: readonly Rule[];
   readonly expected: readonly Pattern[];
@@ -125,6 +126,7 @@ function build(shape: DialectShape, vocabulary: Vocabulary, report: Report): Dia
     title: shape.title,
     about: shape.about,
     hub: shape.hub === true,
+    carried: shape.carried === true,
     vocabulary,
     rules,
     expected,

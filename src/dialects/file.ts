@@ -97,13 +97,15 @@ const written = z.strictObject({
   about: z.string().max(2_000).optional(),
   /** Whether devices behind this one are told apart. */
   hub: z.literal(true).optional(),
+  /** Carried about by a person: that it has come or gone is whereabouts, and never told. */
+  carried: z.literal(true).optional(),
   trees: z.record(z.string().regex(/^[a-z][a-z0-9_]*$/), tree).default({}),
   rules: z.array(rule).min(1).max(MOST_RULES),
   /** Topics that the family sends and of which nothing is ever taken. */
   expected: z.array(z.string().min(1).max(256)).max(MOST_RULES).default([]),
   /** Filters that the firmware needs granted to start; one that they cover is granted, too. */
   subscriptions: z.array(z.string().min(1).max(256)).max(16).default([]),
-  /** By the name that a scene service uses: where a command goes. Others never reach the device: some would set it up anew. */
+  /** By the name that a scene service uses: where a command goes. Others are not passed on: some would change its settings. */
   commands: z.record(z.string().regex(/^[A-Za-z0-9_-]{1,64}$/), z.string().min(1).max(256)).default({}),
   /** Kinds of device for `deidentify.models`. */
   models: z

@@ -64,6 +64,8 @@ function portsWith(logFault: GatewayError, fault: GatewayError): HttpPorts {
     },
     readiness: () => ({ ready: true, reasons: [] }),
     publishPolicy: () => Promise.reject(fault),
+    check: () => Promise.reject(fault),
+    refusals: { of: () => [] },
     metrics: { text: () => Promise.reject(fault), httpRefused: () => {} },
   };
   return new Proxy({}, { get: (_, name) => own[String(name)] ?? failing(fault) }) as HttpPorts;

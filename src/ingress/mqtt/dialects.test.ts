@@ -245,9 +245,12 @@ describe("a device", () => {
   });
 
   it("tells that it has come, and gone without a word, when its credential asks for that", async () => {
-    const ingress = await start({ speaks: { lamp: { presence: true }, plain: {} } });
-    const lamp = await ingress.device("lamp");
+    const phone = { dialect: "owntracks", presence: true };
+    const ingress = await start({ speaks: { lamp: { presence: true }, plain: {}, phone } });
+    // Where a phone is, is where a person is.
+    await ingress.device("phone");
     await ingress.device("plain");
+    const lamp = await ingress.device("lamp");
     await until("the presence has come", () => ingress.admitted.length === 1);
     lamp.stream.destroy();
     await until("it has closed", () => ingress.events.filter((event) => event === "closed:device").length === 1);

@@ -137,7 +137,7 @@ export class Access {
       publisher,
       topics: publishTopics(id),
       sender,
-      presence,
+      presence: presence && sender?.dialect.carried !== true,
       filters: new Set(),
       subscribing: this.#rates.subscriptions.bucket(key, now),
       will,

@@ -27,7 +27,7 @@ export interface PacketLimits {
   /** Smaller: nothing is known of the peer before CONNECT is done. */
   readonly maxConnectPacketBytes: number;
   /** The same for a hub; of a PUBLISH between the two nothing is kept. */
-  readonly maxPacketBytesHub: number;
+  readonly maxHubPacketBytes: number;
   /** Of a longer name of a topic or filter nothing is kept. */
   readonly maxTopicBytes: number;
   readonly maxTopicLevels: number;
@@ -164,12 +164,12 @@ export class PacketReader {
     };
     parser._parseLength = () => {
       if (!parseLength.call(parser)) return false;
-      const { maxPacketBytes, maxPacketBytesHub, maxConnectPacketBytes } = this.#limits;
+      const { maxPacketBytes, maxHubPacketBytes, maxConnectPacketBytes } = this.#limits;
       const limit = this.#inside._authorized ? maxPacketBytes : maxConnectPacketBytes;
       const fault = headerFault(parser.packet, this.#connectSeen);
       const { cmd, length } = parser.packet;
       if (fault === undefined && length <= limit) return true;
-      if (fault === undefined && cmd === "publish" && length <= maxPacketBytesHub && this.#ports.isHub()) {
+      if (fault === undefined && cmd === "publish" && length <= maxHubPacketBytes && this.#ports.isHub()) {
         this.#skipping = new SkippedPublish(parser);
         return true;
       }
