@@ -195,7 +195,9 @@ describe("lists", () => {
 
   it("docs/troubleshooting.md explains every reason for which a connection is refused", () => {
     const page = readFileSync(join(ROOT, "docs/troubleshooting.md"), "utf8");
-    const rows = [...page.matchAll(/^\| (?:[1-5]|none) \| ([^|]+) \|/gm)].flatMap(([, reasons = ""]) => quoted(reasons));
+    const rows = [...page.matchAll(/^\| (?:[1-5]|none) \| ([^|]+) \|/gm)].flatMap(([, reasons = ""]) =>
+      quoted(reasons),
+    );
     expect([...new Set(rows)].toSorted()).toEqual([...CONNECTION_REFUSALS].toSorted());
   });
 
