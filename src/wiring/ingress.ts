@@ -166,7 +166,7 @@ function createAdmission(base: Base, deps: IngressDeps, hint: AdmissionPorts["hi
   });
 }
 
-/** Messages that are only tried: whoever asks is the account service, which may name any device. */
+/** Messages that are only tried: the caller is the account service, which may name any device. */
 function createCheck(base: Base, { checkConsent, consent }: IngressDeps): Ingress["check"] {
   const trial = new Trial(admissionOptions(base), {
     checkConsent,

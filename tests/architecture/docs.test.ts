@@ -5,7 +5,14 @@ import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
 import { optionRows } from "../../src/config/options.ts";
 import { ERRORS } from "../../src/model/errors.ts";
-import { CONNECTION_REFUSALS, DEAD_LETTER_REASONS, REFUSALS, SECURITY_EVENTS } from "../../src/model/outcome.ts";
+import {
+  CONNECTION_REFUSALS,
+  DEAD_LETTER_REASONS,
+  DROP_REASONS,
+  REFUSAL_REASONS,
+  REFUSALS,
+  SECURITY_EVENTS,
+} from "../../src/model/outcome.ts";
 import { METRICS, type MetricRow } from "../../src/observe/metric-table.ts";
 import { ACCOUNT_WORDS } from "../../src/vocabulary/key-words.ts";
 
@@ -176,6 +183,24 @@ it("looks at more than nothing", () => {
 });
 
 describe("lists", () => {
+  it.each([
+    ["The reasons", REFUSAL_REASONS],
+    ["Parts that are left out", DROP_REASONS],
+  ])("docs/troubleshooting.md says what to do about each: %s", (heading, reasons) => {
+    const page = readFileSync(join(ROOT, "docs/troubleshooting.md"), "utf8");
+    const section = page.split(/^## /m).find((part) => part.startsWith(`${heading}\n`)) ?? "";
+    const rows = [...section.matchAll(/^\| `([a-z-]+)` \| [^|]+ \| [^|]+ \|$/gm)].map(([, reason]) => reason);
+    expect(rows.toSorted()).toEqual([...reasons].toSorted());
+  });
+
+  it("docs/troubleshooting.md explains every reason for which a connection is refused", () => {
+    const page = readFileSync(join(ROOT, "docs/troubleshooting.md"), "utf8");
+    const rows = [...page.matchAll(/^\| (?:[1-5]|none) \| ([^|]+) \|/gm)].flatMap(([, reasons = ""]) =>
+      quoted(reasons),
+    );
+    expect([...new Set(rows)].toSorted()).toEqual([...CONNECTION_REFUSALS].toSorted());
+  });
+
   it("docs/topics.md lists every word of a key that refuses a message", () => {
     const list = /^```text reserved\n(.*?)^```/ms.exec(readFileSync(join(ROOT, "docs/topics.md"), "utf8"))?.[1] ?? "";
     expect(list.split(/\s+/).filter(Boolean).toSorted()).toEqual([...ACCOUNT_WORDS].toSorted());
