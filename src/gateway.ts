@@ -159,6 +159,7 @@ export function createGateway(
     store: store.reached,
     audit,
     journal: safekeeping.journal.erasure,
+    registrations: consent.hubs,
     tell: (notice) => ingress.erased.tell(notice),
     forgetNames: (names) => {
       deidentifier.forget(names);
@@ -189,6 +190,7 @@ export function createGateway(
     redis: redis.store,
     keyspace,
     ledger: consent.ledger,
+    deviceConnections: consent.deviceConnections,
     gate: consent.gate,
     keyring: consent.keyring,
     deadLetters: queue.deadLetters,
@@ -201,6 +203,9 @@ export function createGateway(
   const api = new HttpApi(config.http, {
     lookup: consent.lookup,
     credentials: consent.credentials,
+    hubs: consent.hubs,
+    deviceConnections: consent.deviceConnections,
+    dialects,
     ledger: consent.ledger,
     leases: consent.leases,
     policies: consent.policies,

@@ -7,11 +7,13 @@ import { randomBytes } from "node:crypto";
 import type { Redis } from "ioredis";
 import { GatewayError } from "../model/errors.ts";
 import type { AliasMac, DeviceKey, SubjectTag } from "../model/ids.ts";
+import type { RegistrationOutcome } from "../model/registration.ts";
 import type { Keyspace } from "../platform/keyspace.ts";
 import { orRedisUnavailable } from "../platform/redis.ts";
 import { type RedisScript, runScript } from "../platform/redis-script.ts";
 import { execEach } from "../platform/redis-values.ts";
-import { Children, type Entries, type Entry, MAX_CHILDREN } from "./children.ts";
+import { arranged, isAt, PLACE_FIELDS, placeOf, type Wanted } from "./child-place.ts";
+import { Children, type Entries, type Entry } from "./children.ts";
 import { ADOPT, CLOSE_HUB, DISOWN, END_RECORDED, FORGET_REGISTRATIONS, OPEN_HUB } from "./registration.ts";
 import { tidyRegistrations } from "./tidy-registrations.ts";
 
@@ -25,28 +27,6 @@ export interface Child {
   /** No other gateway has told a difference of its counters since this one did. */
   readonly holds: boolean;
 }
-
-export interface Wanted {
-  readonly key: DeviceKey;
-  readonly alias: AliasMac;
-  /** It may be another subject's than the hub. */
-  readonly otherSubject: boolean;
-}
-
-export const REGISTRATION_OUTCOMES = [
-  "registered",
-  "already",
-  "not-bound",
-  "other-subject",
-  "alias-taken",
-  "under-another-hub",
-  "is-hub",
-  "behind-hub",
-  "itself",
-  "twice",
-  "too-many",
-] as const;
-export type RegistrationOutcome = (typeof REGISTRATION_OUTCOMES)[number];
 
 export interface HubsPorts {
   /** Records outside Redis that a token or a registration ended, see consent/ledger/change.ts. */
@@ -93,6 +73,12 @@ export class Hubs {
       const holds = said.holder === this.#ports.holder;
       return { alias, key, subjectTag: agreed ? said.tag : undefined, otherSubject, holds };
     });
+  }
+
+  /** The dialect of its token, if it has one and it is not the gateway's own. Throws `REDIS_UNAVAILABLE`. */
+  async dialectOf(hub: DeviceKey): Promise<string | undefined> {
+    const name = this.#keyspace.credential(hub);
+    return (await orRedisUnavailable(() => this.#redis.hget(name, "dialect"))) ?? undefined;
   }
 
   /**
@@ -185,7 +171,7 @@ export class Hubs {
   }
 
   #askChild(asked: ReturnType<Redis["pipeline"]>, key: DeviceKey): void {
-    asked.hmget(this.#keyspace.credential(key), "tag", "hub", "hubAlias", "hubTenure", "otherSubject", "holder");
+    asked.hmget(this.#keyspace.credential(key), ...PLACE_FIELDS);
   }
 
   /** For devices that stand under another hub: the tenure of that registration, if it is over. */
@@ -252,56 +238,11 @@ export class Hubs {
   async #closeIfEmpty(hub: DeviceKey): Promise<void> {
     const name = this.#keyspace.credential(hub);
     const tenure = await orRedisUnavailable(() => this.#redis.hget(name, "tenure"));
-    const { mark } = await this.#children.read(hub);
-    if (tenure !== null && mark === "") await this.#run(CLOSE_HUB, hub, [tenure]);
+    const { entries } = await this.#children.read(hub);
+    if (tenure !== null && entries.length === 0) await this.#run(CLOSE_HUB, hub, [tenure]);
   }
 
   #run(script: RedisScript, device: DeviceKey, args: readonly (string | number)[]): Promise<unknown> {
     return orRedisUnavailable(() => runScript(this.#redis, script, [this.#keyspace.credential(device)], args));
   }
-}
-
-interface Place {
-  readonly tag: SubjectTag | undefined;
-  readonly hub: string | null | undefined;
-  readonly alias: string | null | undefined;
-  readonly tenure: string | null | undefined;
-  readonly otherSubject: boolean;
-  readonly holder: string | null | undefined;
-}
-
-function placeOf(reply: unknown): Place {
-  const [tag, hub, alias, tenure, other, holder] = (reply ?? []) as (string | null)[];
-  return { tag: (tag as SubjectTag) || undefined, hub, alias, tenure, otherSubject: other === "1", holder };
-}
-
-function isAt(said: Place, hub: DeviceKey, alias: AliasMac, tenure: string): boolean {
-  return said.hub === hub && said.alias === alias && said.tenure === tenure;
-}
-
-/** What the child's own credential does not know: who else is under this hub, or in the same request. */
-function arranged(
-  hub: DeviceKey,
-  wanted: readonly Wanted[],
-  living: readonly Entry[],
-  asked: readonly RegistrationOutcome[],
-): RegistrationOutcome[] {
-  const byAlias = new Map(living.map(({ alias, key }) => [alias, key]));
-  const children = new Set(living.map(({ key }) => key));
-  const seen = new Set<DeviceKey>();
-  return wanted.map(({ key, alias }, index) => {
-    if (key === hub) return "itself";
-    if (seen.has(key)) return "twice";
-    seen.add(key);
-    const outcome = asked[index] ?? "not-bound";
-    if (outcome === "already" && byAlias.get(alias) === key) return outcome;
-    // Also a child that says so while the list does not: it is listed again.
-    if (outcome !== "registered" && outcome !== "already") return outcome;
-    const holder = byAlias.get(alias);
-    if (holder !== undefined && holder !== key) return "alias-taken";
-    if (!children.has(key) && children.size >= MAX_CHILDREN) return "too-many";
-    byAlias.set(alias, key);
-    children.add(key);
-    return "registered";
-  });
 }

@@ -19,7 +19,7 @@ export async function tidyRegistrations(redis: Redis, keyspace: Keyspace, device
   const [left, tenure] = (fields ?? []) as (string | null)[];
   if (left) await cleanLeft(redis, keyspace, device, left);
   const list = entriesOf(listed);
-  if (list.mark !== "" && !tenure) await endChildren(redis, keyspace, device, list);
+  if (list.entries.length > 0 && !tenure) await endChildren(redis, keyspace, device, list);
 }
 
 async function endChildren(redis: Redis, keyspace: Keyspace, hub: DeviceKey, list: Entries): Promise<void> {

@@ -17,6 +17,15 @@ const id = z.string().regex(/^[A-Za-z0-9_.:-]{1,128}$/);
 export const deviceId = id.meta({ examples: ["hub-42"] }) as unknown as z.ZodType<DeviceId, string>;
 const subjectId = id.meta({ examples: ["s-7f3a"] }) as unknown as z.ZodType<SubjectId, string>;
 
+/** Control characters are in no name, and `#` and `+` in no topic. */
+export const alias = z
+  .string()
+  .regex(/^[^\p{Cc}\p{Cs}\p{Zl}\p{Zp}#+]{1,128}$/u)
+  .meta({
+    description: "What the device is called on the wire. It is kept as a keyed hash only.",
+    examples: ["tasmota_3D5E26"],
+  });
+
 export const done = z.null().describe("Done; no body.");
 
 export const subjectPath = z.strictObject({ subject: subjectId });

@@ -47,7 +47,8 @@ const sessions = new Seal(KEY, "privacy centre session");
 function portsWith(logFault: GatewayError, fault: GatewayError): HttpPorts {
   const failing = (error: GatewayError) => new Proxy({}, { get: () => () => Promise.reject(error) });
   const own: Record<string, unknown> = {
-    lookup: { deviceKey: () => "device", subjectTag: () => "subject" },
+    lookup: { deviceKey: () => "device", subjectTag: () => "subject", aliasMac: () => "alias" },
+    dialects: { has: () => true, get: () => undefined },
     log: { info: () => {}, warn: () => {}, error: () => {} },
     audit: { append: () => Promise.reject(logFault), note: async () => {}, list: () => Promise.reject(fault) },
     centre: {
@@ -117,6 +118,7 @@ test("is OpenAPI as its own schema has it", async () => {
 test("describes exactly the routes there are", () => {
   expect(operations.map(([name]) => name).sort()).toEqual([
     "DELETE /centre/session",
+    "DELETE /v1/devices/{hub}/children/{device}",
     "DELETE /v1/subjects/{subject}/devices/{device}",
     "DELETE /v1/subjects/{subject}/hold",
     "GET /centre/api/devices/{device}/live",
@@ -128,6 +130,7 @@ test("describes exactly the routes there are", () => {
     "GET /metrics",
     "GET /readyz",
     "GET /v1/audit",
+    "GET /v1/devices/{device}/children",
     "GET /v1/disclosures",
     "GET /v1/erasures",
     "GET /v1/erasures/{id}",
@@ -150,6 +153,8 @@ test("describes exactly the routes there are", () => {
     "POST /v1/subjects/{subject}/erasures",
     "POST /v1/subjects/{subject}/links",
     "POST /v1/subjects/{subject}/withdrawals",
+    "PUT /v1/devices/{device}/children",
+    "PUT /v1/devices/{hub}/children/{device}",
     "PUT /v1/subjects/{subject}/devices/{device}",
     "PUT /v1/subjects/{subject}/hold",
   ]);

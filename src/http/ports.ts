@@ -3,7 +3,9 @@
  * hashes at once, and passes only those on.
  */
 import type { Credentials } from "../consent/credentials.ts";
+import type { DeviceConnections } from "../consent/device-connections.ts";
 import type { Leases } from "../consent/fence/leases.ts";
+import type { Hubs } from "../consent/hubs.ts";
 import type { Ledger } from "../consent/ledger/ledger.ts";
 import type { Suspensions } from "../consent/ledger/suspensions.ts";
 import type { Policies } from "../consent/policy/policies.ts";
@@ -66,8 +68,15 @@ export interface CentrePort {
 }
 
 export interface HttpPorts {
-  readonly lookup: Pick<Lookup, "deviceKey" | "subjectTag">;
+  readonly lookup: Pick<Lookup, "deviceKey" | "subjectTag" | "aliasMac">;
   readonly credentials: Pick<Credentials, "issue">;
+  readonly hubs: Pick<Hubs, "register" | "remove" | "load" | "dialectOf">;
+  /** How the devices of a subject reach the gateway. */
+  readonly deviceConnections: Pick<DeviceConnections, "of">;
+  readonly dialects: {
+    has(name: string): boolean;
+    get(name: string): { readonly hub: boolean } | undefined;
+  };
   readonly ledger: Pick<Ledger, "bind" | "unbind" | "give" | "refuse" | "request" | "withdraw" | "record">;
   readonly policies: Pick<Policies, "get" | "list" | "floors">;
   /** Also brings what depends on the newest policy up to date. */

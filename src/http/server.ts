@@ -28,6 +28,7 @@ import { disclosureRoutes } from "./v1/disclosures.ts";
 import { erasureRoutes } from "./v1/erasures.ts";
 import { exportRoutes } from "./v1/export.ts";
 import { holdRoutes } from "./v1/holds.ts";
+import { hubRoutes } from "./v1/hubs.ts";
 import { linkRoutes } from "./v1/links.ts";
 import { policyRoutes } from "./v1/policies.ts";
 import { withdrawalRoutes } from "./v1/withdrawals.ts";
@@ -151,6 +152,7 @@ export async function createApp(options: HttpOptions, ports: HttpPorts): Promise
     describeRoutes(scope, { security: "token", problems: COMMON_PROBLEMS });
     const finish = refuseOtherMethods(scope);
     deviceRoutes(scope, ports);
+    hubRoutes(scope, ports);
     consentRoutes(scope, ports);
     withdrawalRoutes(scope, ports);
     erasureRoutes(scope, ports);

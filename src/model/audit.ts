@@ -8,6 +8,8 @@ import type { DeviceKey, SubjectTag } from "./ids.ts";
 
 export const AUDIT_ACTS = [
   "token-issued",
+  "children-registered",
+  "child-removed",
   "device-bound",
   "device-unbound",
   "consent-requested",

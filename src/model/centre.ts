@@ -5,6 +5,7 @@
 import { z } from "zod";
 import { CATEGORIES, PURPOSES } from "./consent.ts";
 import { contentHash, countryCode, LEGAL_BASES, timestampMs } from "./consent-record.ts";
+import { childCount } from "./device-connection.ts";
 import { erasureStatus, receiptKey } from "./erasure.ts";
 
 /** A link lasts at most so long, and a session that nobody puts off the end of. */
@@ -54,6 +55,11 @@ const device = z.strictObject({
   /** There when something was stated about this device alone; it replaces what holds for all. */
   own: standing.optional(),
   held: z.boolean(),
+  /** A hub speaks for it: which of the devices here, or one of another person. */
+  behind: z.strictObject({ number: deviceNumber.optional(), otherSubject: z.boolean() }).optional(),
+  /** It speaks for others. */
+  hub: childCount.optional(),
+  dialect: z.string().optional(),
 });
 
 /** One line of the account of disclosures, summed up over days. */

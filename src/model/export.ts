@@ -5,6 +5,7 @@
 import { z } from "zod";
 import { CATEGORIES, type ConsentRefusal, PURPOSES, SERVICE_PURPOSES } from "./consent.ts";
 import { consentRecord, deviceKey, opaqueReference, subjectTag, timestampMs } from "./consent-record.ts";
+import { deviceConnection } from "./device-connection.ts";
 import { signedReceipt } from "./erasure.ts";
 import type { GuardianRefusal } from "./guardian.ts";
 import type { DeviceKey } from "./ids.ts";
@@ -53,6 +54,8 @@ const device = z.strictObject({
   asked: z.number().int().nonnegative().optional(),
   /** As whoever asked calls it. */
   label: z.string().optional(),
+  /** How it reaches the gateway, where that is not by itself in the gateway's own contract. */
+  connection: deviceConnection.optional(),
 });
 
 const decision = z.strictObject({

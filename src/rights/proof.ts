@@ -46,14 +46,18 @@ export interface Proven {
 const TAKE_TOKEN: RedisScript = {
   name: "consentryTakeToken",
   lua: `--[[
-  Revokes a replaced token and ends the session it opened, unless another token was issued meanwhile.
+  Revokes a replaced token and ends the session it opened, unless another token was issued meanwhile; and registrations as
+  a hub or behind one, which may have ended since.
   KEYS[1] credential hash
   ARGV[1] stored MAC, "" for none   ARGV[2] number of the token issued last
-  ARGV[3] channel for sessions to end   ARGV[4] device key
+  ARGV[3] channel for sessions to end   ARGV[4] device key   ARGV[5] channel for changes of children
   Reply: 1 revoked, 0 there is another token
 ]]
 if (redis.call("HGET", KEYS[1], "mac") or "") ~= ARGV[1] then return 0 end
-redis.call("HDEL", KEYS[1], "mac")
+local hub = redis.call("HGET", KEYS[1], "hub")
+redis.call("HDEL", KEYS[1], "mac", "dialect", "alias", "presence")
+redis.call("HDEL", KEYS[1], "hub", "hubAlias", "hubTenure", "otherSubject", "tenure")
+if hub then redis.call("PUBLISH", ARGV[5], hub) end
 redis.call("HSET", KEYS[1], "number", ARGV[2])
 redis.call("PUBLISH", ARGV[3], ARGV[4])
 return 1`,
@@ -122,7 +126,7 @@ async function replacedTokens(redis: Redis, keyspace: Keyspace, { tokens }: Jour
       const [mac, number] = [fields[0] ?? "", Number(fields[1] ?? 0) || 0];
       // A higher number was issued by a gateway with its own journal; an empty MAC means the token was revoked.
       if (number > latest.number || (number === latest.number && (mac === "" || mac === latest.mac))) continue;
-      const args = [mac, latest.number, keyspace.sessionEnd, device];
+      const args = [mac, latest.number, keyspace.sessionEnd, device, keyspace.childrenChanged];
       const taken = await orRedisUnavailable(() => runScript(redis, TAKE_TOKEN, [keyspace.credential(device)], args));
       if (taken === 1 && mac !== "") replaced.push(device);
     }

@@ -3,6 +3,7 @@
 import { Credentials } from "../consent/credentials.ts";
 import { consentCheck } from "../consent/decision/check.ts";
 import { ConsentGate } from "../consent/decision/gate.ts";
+import { DeviceConnections } from "../consent/device-connections.ts";
 import { Leases } from "../consent/fence/leases.ts";
 import { Hubs } from "../consent/hubs.ts";
 import { Ledger } from "../consent/ledger/ledger.ts";
@@ -28,6 +29,7 @@ export interface Consent {
   readonly keyring: Keyring;
   readonly credentials: Credentials;
   readonly hubs: Hubs;
+  readonly deviceConnections: DeviceConnections;
   readonly gate: ConsentGate;
   readonly check: CheckConsent;
   readonly leases: Leases;
@@ -51,11 +53,13 @@ export function createConsent(
   const policies = new Policies(redis.store, keyspace);
   const turns = new SubjectTurns();
   const credentials = new Credentials(redis.store, keyspace, keys.token, journal.tokenIssued);
+  const hubs = new Hubs(redis.store, keyspace, { ended: journal.tokenEnded, holder: credentials.holder });
   return {
     lookup: new Lookup(keys.lookup),
     keyring,
     credentials,
-    hubs: new Hubs(redis.store, keyspace, { ended: journal.tokenEnded, holder: credentials.holder }),
+    hubs,
+    deviceConnections: new DeviceConnections(redis.store, keyspace, hubs),
     gate,
     check: overrides.checkConsent ?? consentCheck(gate),
     leases: new (overrides.leases ?? Leases)(redis.store, keyspace, { leaseMs }),

@@ -17,7 +17,7 @@ import type { connectRedis } from "../platform/redis.ts";
 import type { DeadLetters } from "../queue/dead-letters.ts";
 import { setAsideOf } from "../queue/show-letter.ts";
 import { Exports } from "../rights/access/export.ts";
-import type { KeyedFacts } from "../rights/access/ports.ts";
+import type { ExportPorts, KeyedFacts } from "../rights/access/ports.ts";
 import { keyIsWhole } from "../rights/backup/rewrap.ts";
 import type { Erasures } from "../rights/erasure/erasures.ts";
 import { ErasureRecords } from "../rights/erasure/record.ts";
@@ -28,6 +28,7 @@ export interface ExportsDeps {
   readonly redis: ReturnType<typeof connectRedis>;
   readonly keyspace: Keyspace;
   readonly ledger: Pick<Ledger, "record">;
+  readonly deviceConnections: ExportPorts["deviceConnections"];
   readonly gate: Pick<ConsentGate, "read">;
   readonly keyring: Pick<Keyring, "pseudonym" | "opens">;
   readonly deadLetters: Pick<DeadLetters, "of">;
@@ -44,7 +45,20 @@ export interface ExportsWiring {
 }
 
 export function createExports(deps: ExportsDeps): ExportsWiring {
-  const { redis, keyspace, ledger, gate, keyring, deadLetters, erasures, rows, disclosures, vocabulary, log } = deps;
+  const {
+    redis,
+    keyspace,
+    ledger,
+    deviceConnections,
+    gate,
+    keyring,
+    deadLetters,
+    erasures,
+    rows,
+    disclosures,
+    vocabulary,
+    log,
+  } = deps;
   const store = new LedgerStore(redis, keyspace);
   const exports = new Exports({
     ledger,
@@ -58,6 +72,7 @@ export function createExports(deps: ExportsDeps): ExportsWiring {
           : [showDecision(device, decision, floors, Date.now())];
       });
     },
+    deviceConnections,
     setAside: (tag, device) => setAsideOf(deadLetters, tag, device),
     disclosures,
     erasures,

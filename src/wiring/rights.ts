@@ -59,6 +59,7 @@ export interface RightsDeps {
   readonly backlog: Pick<Backlog, "batches">;
   readonly deadLetters: Pick<DeadLetters, "purge">;
   readonly disclosures: Pick<Disclosures, "erase" | "of">;
+  readonly registrations: ErasurePorts["registrations"];
   readonly sink: Sink;
   readonly store: Pick<PatientStart, "use">;
   readonly audit: Pick<AuditTrail, "note">;

@@ -17,7 +17,7 @@ import { type PrivateServer, startRedis } from "../../tools/private-servers/serv
 import { NO_JOURNAL } from "../fixtures/no-journal.ts";
 import { tokenOf } from "../fixtures/token.ts";
 import { Installation } from "../integration/backup-fixture.ts";
-import { subject } from "../integration/consent-fixture.ts";
+import { device, lookup, subject } from "../integration/consent-fixture.ts";
 
 let root: string;
 let server: PrivateServer;
@@ -50,7 +50,8 @@ function gateway(journal = here.journal) {
     journal: {
       ...NO_JOURNAL,
       narrowing: (tag, fence) => journal.record({ what: "narrowed", tag, fence }),
-      tokenEnded: (device, number) => journal.record({ what: "token-issued", device, mac: "e".repeat(43), number }),
+      tokenEnded: (device, number, standing = "e".repeat(43)) =>
+        journal.record({ what: "token-issued", device, mac: standing, number }),
     },
   });
   return { credentials, ledger };
@@ -139,6 +140,33 @@ test("a token that a gateway with a journal of its own has issued since; one tha
   const anew = await tokenOf(mine.credentials, back.device);
   expect(await started()).toEqual([]);
   expect(await mine.credentials.verify(back.device, anew)).toMatchObject({ subjectTag: back.tag });
+});
+
+test("a hub that was unbound keeps its token; a registration that ended and came back with Redis ends again", async () => {
+  const { credentials, ledger } = gateway();
+  const [one, lamp, plug] = [await here.home("one"), device("lamp behind it"), device("plug behind it")];
+  const hub = one.device;
+  for (const child of [lamp, plug]) await ledger.bind(one.tag, child);
+  const children = [lamp, plug].map((key) => ({ key, alias: lookup.aliasMac(hub, key), otherSubject: false }));
+  const heard = async () => (await here.hubs.load(hub)).flatMap(({ key, subjectTag }) => (subjectTag ? [key] : []));
+  const token = await tokenOf(credentials, hub, { dialect: "zigbee2mqtt" });
+  await here.hubs.register(hub, children);
+  await ledger.unbind(one.tag, hub);
+  await ledger.bind(one.tag, hub);
+  expect(await started()).toEqual([]);
+  expect(await credentials.verify(hub, token)).toMatchObject({ subjectTag: one.tag, dialect: "zigbee2mqtt" });
+
+  await here.hubs.register(hub, children);
+  const [credential, list] = [here.keyspace.credential(lamp), here.keyspace.children(hub)];
+  const before = [await here.redis.dumpBuffer(credential), await here.redis.dumpBuffer(list)];
+  await here.hubs.remove(hub, lamp);
+  await here.redis.restore(credential, 0, before[0] ?? Buffer.alloc(0), "REPLACE");
+  await here.redis.restore(list, 0, before[1] ?? Buffer.alloc(0), "REPLACE");
+  expect((await heard()).sort()).toEqual([lamp, plug].sort());
+  expect(await started()).toEqual([]);
+  expect(await heard()).toEqual([plug]);
+  expect(await here.hubs.register(hub, children)).toEqual(["registered", "already"]);
+  expect((await heard()).sort()).toEqual([lamp, plug].sort());
 });
 
 describe("a damaged record of somebody whose withdrawal is in the journal, because", () => {

@@ -8,6 +8,7 @@ import { afterAll, afterEach, beforeAll, beforeEach } from "vitest";
 import { Credentials } from "../../src/consent/credentials.ts";
 import { decide } from "../../src/consent/decision/decide.ts";
 import { ConsentGate } from "../../src/consent/decision/gate.ts";
+import { Hubs } from "../../src/consent/hubs.ts";
 import { LedgerHolds } from "../../src/consent/ledger/holds.ts";
 import { Ledger } from "../../src/consent/ledger/ledger.ts";
 import { SubjectErasure } from "../../src/consent/ledger/subject-erasure.ts";
@@ -50,6 +51,11 @@ export class Installation extends Place {
   readonly keyring = new Keyring({ masterKey: this.keys.master, pepper: this.pepper });
   readonly policies = new Policies(this.redis, this.keyspace);
   readonly credentials = new Credentials(this.redis, this.keyspace, Buffer.alloc(32, 9), async () => undefined);
+  readonly hubs = new Hubs(this.redis, this.keyspace, {
+    ended: (device, number, standing = "e".repeat(43)) =>
+      this.journal.record({ what: "token-issued", device, mac: standing, number }),
+    holder: this.credentials.holder,
+  });
   readonly gate = new ConsentGate(this.redis, this.keyspace);
   readonly erasure = new SubjectErasure(this.redis, this.keyspace, { now: Date.now });
   readonly journalFile = join(this.dir, "erasures.journal");
@@ -62,6 +68,8 @@ export class Installation extends Place {
     journal: {
       ...NO_JOURNAL,
       narrowing: (tag, fence) => this.journal.record({ what: "narrowed", tag, fence }),
+      tokenEnded: (device, number, standing = "e".repeat(43)) =>
+        this.journal.record({ what: "token-issued", device, mac: standing, number }),
       minority: (tag, party) => this.journal.record({ what: "minority", tag, ...party }),
     },
   });

@@ -25,7 +25,7 @@ import { BackupSchedule } from "../../src/rights/backup/schedule.ts";
 import { Restore, type RestoreInput } from "../../src/rights/restore/restore.ts";
 import { type PrivateServer, startRedis } from "../../tools/private-servers/services.ts";
 import { Installation } from "./backup-fixture.ts";
-import { CONSENT, device, shippedPolicy, subject } from "./consent-fixture.ts";
+import { CONSENT, device, lookup, shippedPolicy, subject } from "./consent-fixture.ts";
 
 let root: string;
 let server: PrivateServer;
@@ -338,6 +338,66 @@ describe("what happened since the backup", () => {
     expect((await here.restorer().run(here.input(made))).tokensDropped).toBe(1);
     expect(await here.credentials.verify(keeps.device, keeps.token)).toMatchObject({ subjectTag: keeps.tag });
     expect(await here.credentials.verify(changes.device, changes.token)).toBeUndefined();
+  });
+
+  describe("a child behind a hub", () => {
+    let home: Awaited<ReturnType<typeof here.home>>;
+    let hub: DeviceKey;
+    let made: BackupResult;
+    const heard = async () => (await here.hubs.load(hub)).flatMap(({ key, subjectTag }) => (subjectTag ? [key] : []));
+    const child = (alias: string) => ({ key: home.device, alias: lookup.aliasMac(hub, alias), otherSubject: false });
+
+    beforeEach(async () => {
+      home = await here.home("h");
+      hub = device("the hub");
+      await here.ledger.bind(home.tag, hub);
+      expect(await here.hubs.register(hub, [child("lamp")])).toEqual(["registered"]);
+      made = await here.backup();
+    });
+    const restored = async (more: Partial<Parameters<typeof here.input>[1]> = {}) => {
+      await here.lose();
+      await here.restorer().run(here.input(made, more));
+    };
+
+    test("comes back, to be heard, found as a child, and removed as one", async () => {
+      await restored();
+      expect(await heard()).toEqual([home.device]);
+      expect(await here.hubs.register(hub, [child("lamp")])).toEqual(["already"]);
+      expect(await here.credentials.issue(home.device)).toEqual({ refused: "behind-hub" });
+      expect(await here.hubs.remove(hub, home.device)).toBe(true);
+      expect(await heard()).toEqual([]);
+    });
+
+    test.each([
+      ["was removed", () => here.hubs.remove(hub, home.device)],
+      ["was sold", () => here.ledger.bind(subject("another"), home.device)],
+      ["was unbound", () => here.ledger.unbind(home.tag, home.device)],
+      ["was the hub's under another alias", () => here.hubs.register(hub, [child("lamp by the door")])],
+      ["lost its hub to another owner", () => here.ledger.bind(subject("another"), hub)],
+      ["lost its hub", () => here.ledger.unbind(home.tag, hub)],
+    ])("that %s since does not come back", async (_, end) => {
+      await end();
+      await restored();
+      expect(await heard()).toEqual([]);
+      for (const one of [hub, home.device]) await here.ledger.bind(home.tag, one);
+      expect(await heard()).toEqual([]);
+      expect(await here.hubs.register(hub, [child("lamp")])).toEqual(["registered"]);
+      expect(await heard()).toEqual([home.device]);
+    });
+
+    test("registered anew after it ended comes back with the later backup", async () => {
+      await here.hubs.remove(hub, home.device);
+      await here.hubs.register(hub, [child("again")]);
+      made = await here.backup();
+      await restored();
+      expect(await heard()).toEqual([home.device]);
+    });
+
+    test("is silent without a journal: nobody knows what ended", async () => {
+      await restored({ journals: "lost", subjectKeys: undefined });
+      expect(await heard()).toEqual([]);
+      expect(await here.credentials.issue(home.device)).toHaveProperty("token");
+    });
   });
 
   test("a policy published since is missed: no consent counts until it is published again", async () => {

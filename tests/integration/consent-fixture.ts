@@ -7,6 +7,7 @@ import type { Redis } from "ioredis";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, vi } from "vitest";
 import { Credentials } from "../../src/consent/credentials.ts";
 import { ConsentGate } from "../../src/consent/decision/gate.ts";
+import { DeviceConnections } from "../../src/consent/device-connections.ts";
 import { Leases } from "../../src/consent/fence/leases.ts";
 import { Hubs } from "../../src/consent/hubs.ts";
 import { Ledger } from "../../src/consent/ledger/ledger.ts";
@@ -40,6 +41,7 @@ export interface Store {
   readonly gate: ConsentGate;
   readonly credentials: Credentials;
   readonly hubs: Hubs;
+  readonly deviceConnections: DeviceConnections;
   readonly leases: Leases;
   readonly policies: Policies;
   /** Another gateway on the same Redis. */
@@ -61,6 +63,7 @@ export function consentStore(options: { leaseMs: number } = { leaseMs: 2_000 }):
     opened.push(redis);
     await redis.connect();
     const credentials = new Credentials(redis, keyspace, Buffer.alloc(32, 9), async () => undefined);
+    const hubs = new Hubs(redis, keyspace, { ended: NO_JOURNAL.tokenEnded, holder: credentials.holder });
     return {
       redis,
       keyspace,
@@ -73,7 +76,8 @@ export function consentStore(options: { leaseMs: number } = { leaseMs: 2_000 }):
       }),
       gate: new ConsentGate(redis, keyspace),
       credentials,
-      hubs: new Hubs(redis, keyspace, { ended: NO_JOURNAL.tokenEnded, holder: credentials.holder }),
+      hubs,
+      deviceConnections: new DeviceConnections(redis, keyspace, hubs),
       leases: new Leases(redis, keyspace, options),
       policies: new Policies(redis, keyspace),
       another: () => open(keyspace),

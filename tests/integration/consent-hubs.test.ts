@@ -1,7 +1,7 @@
 /** Promise: a hub speaks for a device only while both sides say so, and never for a device that changed hands. */
 import { once } from "node:events";
 import { describe, expect, test } from "vitest";
-import type { Wanted } from "../../src/consent/hubs.ts";
+import type { Wanted } from "../../src/consent/child-place.ts";
 import { Hubs } from "../../src/consent/hubs.ts";
 import { Ledger } from "../../src/consent/ledger/ledger.ts";
 import type { AliasMac, DeviceKey } from "../../src/model/ids.ts";
@@ -115,10 +115,10 @@ describe("registering", () => {
       many.map((one, index) => child(one, `n${index}`)),
     );
     expect(outcomes.filter((outcome) => outcome === "registered")).toHaveLength(512);
-    expect(outcomes.at(-1)).toBe("too-many");
+    expect(outcomes.at(-1)).toBe("too-many-children");
     expect(await heard()).toHaveLength(512);
     const last = child(many[512] as DeviceKey, "n512");
-    expect(await hubs.register(HUB, [last])).toEqual(["too-many"]);
+    expect(await hubs.register(HUB, [last])).toEqual(["too-many-children"]);
     expect(await hubs.remove(HUB, many[0] as DeviceKey)).toBe(true);
     expect(await hubs.register(HUB, [last])).toEqual(["registered"]);
   });
@@ -306,7 +306,7 @@ describe("silent at once, and for good", () => {
     expect(await fieldsOf(LOCK)).toEqual([]);
   });
 
-  test("a sale that breaks off leaves silence, and made again it leaves nothing", async () => {
+  test("a sale that is interrupted leaves silence, and made again it leaves nothing", async () => {
     const { redis, keyspace } = store();
     await household();
     const { ledger } = store();

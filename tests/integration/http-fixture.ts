@@ -17,6 +17,7 @@ import { LegalHolds } from "../../src/rights/holds/legal-holds.ts";
 import { KeptAnswers } from "../../src/rights/kept-answers.ts";
 import { Vocabulary } from "../../src/vocabulary/vocabulary.ts";
 import { createCentre } from "../../src/wiring/centre.ts";
+import { shippedDialects } from "../../src/wiring/dialects.ts";
 import { createExports } from "../../src/wiring/exports.ts";
 import { NO_JOURNAL } from "../fixtures/no-journal.ts";
 import { consentStore, lookup, type Store } from "./consent-fixture.ts";
@@ -112,7 +113,7 @@ export function httpApi({ leaseMs = 2_000, bounds = {}, centre = false }: ApiOpt
     for (const list of [purged, withdrawalsMs, logged, freed]) list.length = 0;
     self.now = Date.now;
     self.readiness = { ready: true, reasons: [] };
-    const { credentials, ledger, policies, leases, redis, keyspace } = store();
+    const { credentials, hubs, deviceConnections, ledger, policies, leases, redis, keyspace } = store();
     const log = { info: line, warn: line, error: line };
     const audit = new AuditLog(redis, keyspace, { keys: [AUDIT_KEY], now: Date.now });
     const trail = new AuditTrail({ audit, metrics: { auditLate: () => {} }, log, now: () => self.now() });
@@ -145,6 +146,9 @@ export function httpApi({ leaseMs = 2_000, bounds = {}, centre = false }: ApiOpt
       {
         lookup,
         credentials,
+        hubs,
+        deviceConnections,
+        dialects: shippedDialects(new Vocabulary()),
         ledger,
         policies,
         suspensions,

@@ -133,6 +133,25 @@ test("ordinary traffic, and everybody who tries to overhear it", async () => {
   expect(scannedBytes).toBeGreaterThan(100_000);
 });
 
+test("how devices speak, and what a hub calls the devices it speaks for", async () => {
+  const { api } = system.stack;
+  const [hub, child, guest] = [await marked(), await marked(), await marked()];
+  const alias = () => canaries.text("account", "Grandmother's lamp ");
+  await api.call("PUT", "/v1/subjects/{subject}/devices/{device}", [hub.subject, child.id]);
+  const body = { dialect: "zigbee2mqtt", alias: alias(), presence: true };
+  await api.call("POST", "/v1/devices/{device}/token", [hub.id], body);
+  const children = [
+    { device: child.id, alias: alias() },
+    { device: guest.id, alias: alias(), otherSubject: true },
+  ];
+  expect(await api.call("PUT", "/v1/devices/{hub}/children", [hub.id], { children })).toEqual({
+    outcomes: ["registered", "registered"],
+  });
+  await api.call("PUT", "/v1/devices/{hub}/children/{device}", [hub.id, child.id], { alias: alias() });
+  await api.call("DELETE", "/v1/devices/{hub}/children/{device}", [hub.id, guest.id]);
+  expect((await scan()).leaks).toEqual([]);
+});
+
 test("malformed messages, foreign topics, oversize packets, wills and failed logins", async () => {
   const device = await marked();
   const peer = RawPeer.to(system.stack.mqttUrl);

@@ -101,6 +101,25 @@ describe.skipIf(BROWSER === undefined)("in a browser", () => {
     expect(await told.locator("dt", { hasText: "air pressure" }).isVisible()).toBe(true);
   });
 
+  test("a device behind a hub says so to both owners, and neither sees a name of the other's", async () => {
+    const { page, device } = await home();
+    const guest = await system.device();
+    const { api } = system.stack;
+    const register = (child: string, alias: string, otherSubject: boolean) =>
+      api.call("PUT", "/v1/devices/{hub}/children/{device}", [device.id, child], { alias, otherSubject });
+    const own = await system.device({ subject: device.subject });
+    await register(own.id, "Kitchen/lamp", false);
+    await register(guest.id, "Guest room", true);
+    await page.reload();
+    const words = page.locator(".device-words");
+    await words.filter({ hasText: "Speaks for 2 other devices, 1 of them of another person." }).waitFor();
+    await words.filter({ hasText: "Reports through Hallway hub." }).waitFor();
+    expect(await overflow(page)).toBe(0);
+    const theirs = await open(await linkFor(system, guest.subject, {}));
+    await theirs.page.locator(".device-words", { hasText: "Reports through a hub of another person." }).waitFor();
+    expect(await theirs.page.locator("body").textContent()).not.toMatch(/Hallway|Guest room|Kitchen/);
+  });
+
   test("a message is seen as it was sent, beside what each purpose was given; what is switched off is gone from the next", async () => {
     const { page, device } = await home();
     await page.locator("#summary", { hasText: "2 devices connected. 4 of 4 purposes" }).waitFor();

@@ -135,13 +135,15 @@ export function devices(overview, live, watch) {
     el(
       "ul",
       { class: "devices" },
-      ...overview.devices.map((device) => deviceItem(device, live?.device === device.number ? live : undefined, watch)),
+      ...overview.devices.map((device) =>
+        deviceItem(device, live?.device === device.number ? live : undefined, watch, overview.devices),
+      ),
     ),
   );
 }
 
-/** @param {Device} device @param {{ element: HTMLElement } | undefined} live @param {(device: Device) => void} watch */
-function deviceItem(device, live, watch) {
+/** @param {Device} device @param {{ element: HTMLElement } | undefined} live @param {(device: Device) => void} watch @param {Device[]} others */
+function deviceItem(device, live, watch, others) {
   const name = deviceName(device);
   const toggle = button(`watch-${device.number}`, live ? "Stop" : "Watch live", () => watch(device));
   toggle.setAttribute("aria-expanded", live ? "true" : "false");
@@ -159,11 +161,26 @@ function deviceItem(device, live, watch) {
         el("h3", {}, name),
         device.own && el("span", { class: "tag" }, "settings of its own"),
         device.held && el("span", { class: "tag" }, "legal hold"),
+        ...connection(device, others).map((text) => el("p", { class: "about" }, text)),
       ),
       toggle,
     ),
     live?.element,
   );
+}
+
+/**
+ * How it reaches the gateway, where that is not by itself.
+ * @param {Device} device @param {Device[]} others
+ */
+function connection({ behind, hub }, others) {
+  const through = others.find(({ number }) => number === behind?.number);
+  const foreign = hub && hub.otherSubjects > 0 ? `, ${hub.otherSubjects} of them of another person` : "";
+  return [
+    behind?.otherSubject && "Reports through a hub of another person.",
+    behind && !behind.otherSubject && `Reports through ${through ? deviceName(through) : "a hub of yours"}.`,
+    hub && `Speaks for ${counted(hub.children, "other device")}${foreign}.`,
+  ].filter((text) => typeof text === "string");
 }
 
 /** @param {(format: "summary" | "ndjson") => void} copy */

@@ -3,7 +3,9 @@ import { standingsOf } from "../../consent/ledger/standing.ts";
 import { type CentreOverview, centreOverview } from "../../model/centre.ts";
 import { CATEGORIES, type Category, type PolicyFloors, PURPOSE_NEEDS, PURPOSES } from "../../model/consent.ts";
 import type { ConsentRecord } from "../../model/consent-record.ts";
+import type { DeviceConnection } from "../../model/device-connection.ts";
 import type { Disclosure } from "../../model/disclosure.ts";
+import type { DeviceKey } from "../../model/ids.ts";
 import { type PolicyDocument, policyDocument } from "../../model/policy-document.ts";
 import { EXAMPLE } from "../fields.ts";
 import type { HttpPorts } from "../ports.ts";
@@ -50,7 +52,16 @@ export const OVERVIEW_EXAMPLE = {
       closed: false,
     },
   ],
-  devices: [{ number: 1, label: "Hallway hub", held: false }],
+  devices: [
+    {
+      number: 1,
+      label: "Hallway hub",
+      held: false,
+      dialect: "zigbee2mqtt",
+      hub: { children: 2, otherSubjects: 1 },
+    },
+    { number: 2, held: false, behind: { number: 1, otherSubject: false } },
+  ],
   disclosed: [],
   closed: false,
 };
@@ -98,7 +109,11 @@ export async function overviewOf(ports: HttpPorts, session: SessionClaims, perso
   const standingOf = standingsOf(record, { floors, now, minor });
   const { version, title, language, effectiveFrom, statements } = policy.document;
   const erasure = latestErasure(record);
-  const [status, keys, disclosures] = await Promise.all([
+  const [connections, status, keys, disclosures] = await Promise.all([
+    ports.deviceConnections.of(
+      session.tag,
+      record.devices.map(({ device }) => device),
+    ),
     erasure && ports.erasures.status(erasure.erasure),
     erasure && ports.receiptKeys.all(),
     ports.disclosures.of(session.tag),
@@ -117,7 +132,7 @@ export async function overviewOf(ports: HttpPorts, session: SessionClaims, perso
     ...(record.holds.length > 0 && { heldUntil: Math.max(...record.holds.map(({ until }) => until)) }),
     standing: standingOf(record.consent),
     purposes: purposesOf(policy.document, minor),
-    devices: devicesOf(record, session, standingOf),
+    devices: devicesOf(record, session, standingOf, connections),
     disclosed: summedUp(disclosures),
     closed,
     ...(status && keys && { erasure: { status, keys: [...keys] } }),
@@ -154,20 +169,27 @@ function devicesOf(
   record: ConsentRecord,
   { labels }: SessionClaims,
   standingOf: ReturnType<typeof standingsOf>,
+  connections: ReadonlyMap<DeviceKey, DeviceConnection>,
 ): CentreOverview["devices"] {
   const names = new Map(labels);
   const bound = new Map(record.devices.map(({ device, consent }) => [device, consent]));
-  return devicesEver(record).flatMap((device, index) => {
+  const ever = devicesEver(record);
+  return ever.flatMap((device, index) => {
     if (!bound.has(device)) return [];
     const number = index + 1;
     const label = names.get(number);
     const own = bound.get(device);
+    const { dialect, behind, hub } = connections.get(device) ?? {};
+    const place = behind?.hub === undefined ? 0 : ever.indexOf(behind.hub as DeviceKey) + 1;
     return [
       {
         number,
         ...(label !== undefined && { label }),
         ...(own && { own: standingOf(own) }),
         held: record.holds.some(({ devices }) => devices?.includes(device) ?? true),
+        ...(behind && { behind: { ...(place > 0 && { number: place }), otherSubject: behind.otherSubject } }),
+        ...(hub && { hub }),
+        ...(dialect !== undefined && { dialect }),
       },
     ];
   });

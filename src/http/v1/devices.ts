@@ -2,7 +2,7 @@
 import { z } from "zod";
 import { settle } from "../await-fence.ts";
 import type { Scope } from "../contract.ts";
-import { devicePath, done, subjectDevicePath } from "../fields.ts";
+import { alias, devicePath, done, subjectDevicePath } from "../fields.ts";
 import type { HttpPorts } from "../ports.ts";
 import { refuse } from "../problems.ts";
 
@@ -10,6 +10,24 @@ const tokenAnswer = z
   .strictObject({ token: z.string() })
   .describe("The new token. It is shown this once and kept only as a keyed hash.")
   .meta({ examples: [{ token: "8Xq0w1n2f9aQ5cVbL7eR3tYu6iOp4sDfGhJkZxCvBnM" }] });
+
+/** Absent: the gateway's own contract. */
+const speech = z
+  .strictObject({
+    dialect: z
+      .string()
+      .regex(/^[a-z][a-z0-9_-]{0,31}$/)
+      .optional()
+      .describe("As `npm run dialect -- list` names it. Absent: the gateway's own contract."),
+    alias: alias.optional(),
+    presence: z.boolean().optional().describe("Whether `online` follows its connection. Of phones it never does."),
+  })
+  .refine(({ dialect, alias: named }) => named === undefined || dialect !== undefined, {
+    path: ["dialect"],
+    message: "missing",
+  })
+  .nullish()
+  .meta({ examples: [{ dialect: "tasmota", alias: "tasmota_3D5E26", presence: true }] });
 
 export function deviceRoutes(scope: Scope, ports: HttpPorts): void {
   scope.put(
@@ -64,18 +82,27 @@ export function deviceRoutes(scope: Scope, ports: HttpPorts): void {
   scope.post(
     "/v1/devices/:device/token",
     {
-      config: { audit: { act: "token-issued" }, problems: ["conflict", "behind-hub"] },
+      config: { audit: { act: "token-issued" }, problems: ["conflict", "behind-hub", "dialect-unknown"] },
       schema: {
         operationId: "issueToken",
         tags: ["devices"],
         summary: "Issue a new token for a device",
-        description: "The token before stops working and the device's live session ends.",
+        description:
+          "The token before stops working and the device's live session ends. The body says how the device speaks, and may be left out; what the token before it said of that no longer counts. A device behind a hub gets none.",
         params: devicePath,
+        body: speech,
         response: { 201: tokenAnswer },
       },
     },
     async (request, reply) => {
-      const issued = await ports.credentials.issue(ports.lookup.deviceKey(request.params.device));
+      const device = ports.lookup.deviceKey(request.params.device);
+      const { dialect, alias, presence } = request.body ?? {};
+      if (dialect !== undefined && !ports.dialects.has(dialect)) return refuse(reply, "dialect-unknown");
+      const issued = await ports.credentials.issue(device, {
+        dialect,
+        alias: alias === undefined ? undefined : ports.lookup.aliasMac(device, alias),
+        presence,
+      });
       if (issued.refused !== undefined) return refuse(reply, issued.refused);
       return reply.code(201).header("cache-control", "no-store").send({ token: issued.token });
     },

@@ -4,6 +4,7 @@
  */
 
 import type { ConsentRecord } from "../../model/consent-record.ts";
+import type { DeviceConnection } from "../../model/device-connection.ts";
 import type { ErasureStatus } from "../../model/erasure.ts";
 import { GatewayError } from "../../model/errors.ts";
 import { type BegunExport, EXPORT_FORMAT, type ExportItem, type ExportRequest } from "../../model/export.ts";
@@ -79,7 +80,8 @@ export class Exports {
     const at = now();
     const bound = record.devices.map(({ device }) => device);
     const asked = record.events.flatMap((event) => (event.type === "erasure-requested" ? [event.erasure] : []));
-    const [decided, given, times] = await Promise.all([
+    const [connections, decided, given, times] = await Promise.all([
+      this.#ports.deviceConnections.of(tag, bound),
       this.#ports.decisions(tag, bound),
       disclosures.of(tag),
       erasureRecords.times(),
@@ -98,7 +100,7 @@ export class Exports {
       first: [
         { ...head, ...(keyLost && { incomplete: "key-lost" as const }) },
         { kind: "consent-record", record },
-        ...devices.map((device) => deviceItem(device, bound.includes(device), request)),
+        ...devices.map((device) => deviceItem(device, bound.includes(device), request, connections.get(device))),
         ...decided,
         ...record.holds.map(({ ref, until }) => ({ kind: "hold" as const, reference: ref, until })),
         ...states.flatMap((status) => (status === undefined ? [] : [erasureItem(status)])),
@@ -160,10 +162,22 @@ function everBound({ events }: ConsentRecord): DeviceKey[] {
   return [...new Set(events.flatMap((event) => (event.type === "bound" ? [event.device] : [])))];
 }
 
-function deviceItem(device: DeviceKey, bound: boolean, { asked, labels }: ExportRequest): ExportItem {
+function deviceItem(
+  device: DeviceKey,
+  bound: boolean,
+  { asked, labels }: ExportRequest,
+  connection: DeviceConnection | undefined,
+): ExportItem {
   const index = asked?.indexOf(device) ?? -1;
   const label = labels?.get(device);
-  return { kind: "device", device, bound, ...(index >= 0 && { asked: index }), ...(label !== undefined && { label }) };
+  return {
+    kind: "device",
+    device,
+    bound,
+    ...(index >= 0 && { asked: index }),
+    ...(label !== undefined && { label }),
+    ...(connection !== undefined && { connection }),
+  };
 }
 
 function erasureItem({ id, state, requestedAt, completedAt, receipt }: ErasureStatus): ExportItem {

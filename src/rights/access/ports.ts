@@ -1,5 +1,6 @@
 /** What an export needs from the rest of the gateway. */
 import type { ConsentRecord } from "../../model/consent-record.ts";
+import type { DeviceConnection } from "../../model/device-connection.ts";
 import type { Disclosure } from "../../model/disclosure.ts";
 import type { ErasureFacts } from "../../model/erasure.ts";
 import type { ExportLineOf } from "../../model/export.ts";
@@ -17,6 +18,10 @@ export interface ExportPorts extends Pick<LiveNamesInput, "keyring"> {
   facts(tag: SubjectTag): Promise<KeyedFacts>;
   /** The current decisions, for those of the devices that have one. */
   decisions(tag: SubjectTag, devices: readonly DeviceKey[]): Promise<readonly ExportLineOf<"decision">[]>;
+  /** How the subject's devices reach the gateway, where there is anything to say. */
+  readonly deviceConnections: {
+    of(tag: SubjectTag, devices: readonly DeviceKey[]): Promise<ReadonlyMap<DeviceKey, DeviceConnection>>;
+  };
   /** Only of this subject's messages, not of other owners of the device. */
   setAside(tag: SubjectTag, device: DeviceKey): AsyncIterable<ExportLineOf<"set-aside">>;
   readonly disclosures: { of(tag: SubjectTag): Promise<readonly Disclosure[]> };

@@ -3,6 +3,7 @@
  * Pure.
  */
 import { CATEGORIES, type Category, PURPOSES, type Purpose } from "../../model/consent.ts";
+import type { DeviceConnection } from "../../model/device-connection.ts";
 import type { ExportItem, ExportLineOf } from "../../model/export.ts";
 import { type DeviceDigest, type Digest, digestOf } from "./digest.ts";
 
@@ -72,6 +73,7 @@ function aboutDevice({ line, decision, place, places, readings, firstAt, lastAt 
   return [
     "",
     `Device ${name}${asked}${line.bound ? "" : " (no longer yours)"}`,
+    ...aboutConnection(line.connection),
     ...(decision === undefined
       ? ["  Nothing was said about its data, so nothing of it is used."]
       : aboutDecision(decision)),
@@ -79,6 +81,19 @@ function aboutDevice({ line, decision, place, places, readings, firstAt, lastAt 
       ? "  Status readings stored: none."
       : `  Status readings stored: ${readings}, from ${moment(firstAt)} to ${moment(lastAt)}.`,
     ...(place === undefined ? ["  Places stored: none."] : aboutPlace(place, places)),
+  ];
+}
+
+function aboutConnection(connection: DeviceConnection | undefined): string[] {
+  const { dialect, presence, behind, hub } = connection ?? {};
+  const others = hub && hub.otherSubjects > 0 ? `, ${hub.otherSubjects} of them another person's` : "";
+  return [
+    ...(dialect === undefined ? [] : [`  Speaks the dialect ${dialect}.`]),
+    ...(presence ? ["  Whether it is connected counts as one of its readings."] : []),
+    ...(behind === undefined ? [] : [`  Reports through a hub${behind.otherSubject ? " of another person" : ""}.`]),
+    ...(hub === undefined
+      ? []
+      : [`  Is a hub, through which ${counted(hub.children, "device reports", "devices report")}${others}.`]),
   ];
 }
 

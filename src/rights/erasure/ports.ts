@@ -30,6 +30,8 @@ export interface ErasurePorts {
     /** Deletes it, up to when this erasure was asked for. */
     erase(tag: SubjectTag, id: string): Promise<void>;
   };
+  /** Ends what a device is registered as, a hub or a child of one, while it is the subject's. */
+  readonly registrations: { forget(tag: SubjectTag, device: DeviceKey): Promise<void> };
   readonly remnants: Pick<KeyRemnants, "mark">;
   /** Drops what memory holds under these names, of any purpose. */
   forgetNames(names: readonly Pseudonym[]): void;

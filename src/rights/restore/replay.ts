@@ -84,6 +84,14 @@ export class Replay {
     return this.#journal?.tokens.get(device);
   }
 
+  /**
+   * False when a registration as a hub or behind one may have ended since the backup: every end has a number, and so has every
+   * token. Without a journal nobody knows.
+   */
+  registrationStands(device: DeviceKey, number: number): boolean {
+    return this.#journal !== undefined && (this.tokenOf(device)?.number ?? 0) <= number;
+  }
+
   #counts(happenedAt: number, readAt: number): boolean {
     return this.#everything || happenedAt >= readAt - CLOCK_MARGIN_MS;
   }

@@ -71,7 +71,8 @@ export class Staging {
 
   /** Removes everything that a staged value may replace. Repeat after a crash, but not once `take` began. */
   async removeOld(held: () => void): Promise<void> {
-    for (const pattern of [`${this.#prefix}:{*}:*`, this.#keyspace.credential("*" as DeviceKey)]) {
+    const every = "*" as DeviceKey;
+    for (const pattern of [`${this.#prefix}:{*}:*`, this.#keyspace.credential(every), this.#keyspace.children(every)]) {
       for await (const names of keysLike(this.#redis, pattern)) {
         held();
         const old = names.filter((name) => !name.endsWith(SUFFIX));

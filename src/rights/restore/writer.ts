@@ -287,18 +287,23 @@ export class RestoreWriter {
     const owner = fields.tag as SubjectTag | undefined;
     if (owner !== undefined && this.#broken.has(owner))
       this.#boundTo.set(owner, [...(this.#boundTo.get(owner) ?? []), device]);
-    const kept = { ...fields };
+    const kept: Record<string, string> = { ...fields };
     const [number, latest] = [Number(fields.number ?? 0) || 0, this.#replay.tokenOf(device)];
     if (latest !== undefined && latest.number >= number && latest.mac !== fields.mac) {
-      delete kept.mac;
+      for (const field of ["mac", "dialect", "alias", "presence"]) delete kept[field];
       this.#counts.tokensDropped += 1;
     }
     // The next token must differ from every token ever issued.
     if (latest !== undefined && latest.number > number) kept.number = String(latest.number);
+    if (!this.#replay.registrationStands(device, number))
+      for (const field of ["hub", "hubAlias", "hubTenure", "otherSubject", "tenure", "left"]) delete kept[field];
     const key = waitingName(this.#keyspace.credential(device));
     await this.#write((to) => {
       to.del(key);
       if (Object.keys(kept).length > 0) to.hset(key, kept);
+      const { hub, hubAlias } = kept;
+      if (hub !== undefined && hubAlias !== undefined)
+        to.hset(waitingName(this.#keyspace.children(hub as DeviceKey)), hubAlias, device);
     });
   }
 
