@@ -95,6 +95,6 @@ export async function publishOnce(
 
 /** Nothing is forwarded to a purpose for which nobody listens. */
 export function amongListening(expectation: Expectation, listening: ReadonlySet<ServicePurpose>): Expectation {
-  if (expectation.kind === "refused") return expectation;
+  if (!("forwarded" in expectation)) return expectation;
   return { ...expectation, forwarded: expectation.forwarded.filter((purpose) => listening.has(purpose)) };
 }

@@ -25,8 +25,9 @@ export class AccountService {
     this.#options = options;
   }
 
-  async issueToken(device: string): Promise<string> {
-    const answer = await this.call("POST", "/v1/devices/{device}/token", [device]);
+  /** `speech` is the body: which dialect the device speaks and what it is called there; absent: the gateway's own contract. */
+  async issueToken(device: string, speech?: Readonly<Record<string, unknown>>): Promise<string> {
+    const answer = await this.call("POST", "/v1/devices/{device}/token", [device], speech);
     const token = (answer as { token?: unknown }).token;
     if (typeof token !== "string") throw new ApiError("POST /v1/devices/{device}/token without a token", 201);
     return token;
@@ -34,6 +35,15 @@ export class AccountService {
 
   async bind(subject: string, device: string): Promise<void> {
     await this.call("PUT", "/v1/subjects/{subject}/devices/{device}", [subject, device]);
+  }
+
+  /** What became of each, in their order. */
+  async registerChildren(
+    hub: string,
+    children: readonly { readonly device: string; readonly alias: string }[],
+  ): Promise<readonly string[]> {
+    const answer = await this.call("PUT", "/v1/devices/{hub}/children", [hub], { children });
+    return (answer as { outcomes: string[] }).outcomes;
   }
 
   async consent(subject: string, body: Record<string, unknown>): Promise<unknown> {
