@@ -24,8 +24,31 @@ export function devicesPage(): string[] {
     ...dialects.map(({ dialect, title }) => `- [${title}](#${anchor(title)}) (\`${dialect}\`)`),
     "",
     ...dialects.flatMap(section),
+    ...NOT_HERE,
   ];
 }
+
+/** Families that one could expect, and why there is no dialect for them. */
+const NOT_HERE = [
+  "## Not here, and why",
+  "",
+  "| family | why |",
+  "| --- | --- |",
+  ...Object.entries({
+    "Frigate, Ring": "They tell of people: who stood before a camera, faces, number plates, who came and who left.",
+    ESPresense: "It tells in which room which phone or watch is, also those of guests and of passers-by.",
+    Meshtastic: "One radio publishes what it hears of all: positions and messages of people who have no device here.",
+    "Sparkplug B":
+      "Binary, and a metric is a number whose name stood in an earlier message. It needs a host of its own, which can publish what it decoded in the native contract.",
+    "AWS IoT device shadow":
+      "The topics begin with `$aws` and belong to the broker of the service: a device that has them speaks to that broker and to no other.",
+    "Tuya cloud (TuyaLink)":
+      "Client id, user name and password are computed for the vendor's own broker; no device can be pointed at another one. Devices that run Tasmota or ESPHome instead are taken.",
+    "The Things Stack (TTN)":
+      "It is itself the broker: nothing of it connects but a bridge. Let its webhook or a bridge publish in the native contract, or use ChirpStack.",
+  }).map(([family, why]) => `| ${family} | ${why} |`),
+  "",
+];
 
 function place(file: string): number {
   const at = FIRST.indexOf(file.replace(".yaml", ""));
@@ -54,6 +77,7 @@ function section(shape: DialectShape): string[] {
     ...(shape.expected.length > 0
       ? [`Published by the family and never taken: ${shape.expected.map(code).join(", ")}.`, ""]
       : []),
+    ...(shape.models.length > 0 ? [`Kinds of device: ${shape.models.map(kind).join(", ")}.`, ""] : []),
     ...(shape.subscriptions.length > 0
       ? [`The firmware subscribes to: ${shape.subscriptions.map(code).join(", ")}.`, ""]
       : []),
@@ -66,6 +90,10 @@ function section(shape: DialectShape): string[] {
       "",
     ]),
   ];
+}
+
+function kind({ match, as, outdoor }: DialectShape["models"][number]): string {
+  return `${code(match)} ${as}${outdoor === true ? " (outdoors)" : ""}`;
 }
 
 function whenOf({ when }: RuleShape): string {

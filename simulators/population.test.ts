@@ -1,5 +1,8 @@
 /** The same seed makes the same fleet, and every fleet has everything a fleet can have wrong with it. */
 import { describe, expect, it } from "vitest";
+import { propertyRow } from "../src/vocabulary/row.ts";
+import { Vocabulary } from "../src/vocabulary/vocabulary.ts";
+import { SEQ } from "../tools/stack/scratch-config.ts";
 import { composeMessage } from "./messages.ts";
 import { makePopulation, STANDINGS } from "./population.ts";
 
@@ -21,6 +24,27 @@ describe("makePopulation", () => {
     expect(new Set(devices.map(({ profile }) => profile.moving))).toEqual(new Set([true, false]));
     expect(new Set(devices.map(({ id }) => id)).size).toBe(200);
     expect(devices).toHaveLength(200);
+  });
+
+  it("says in a status only what the vocabulary knows, besides what it is there to leave out", () => {
+    const vocabulary = new Vocabulary([propertyRow.parse(SEQ)]);
+    const ordinary = makePopulation(7, 120).devices.filter(
+      ({ household }) => household.standing !== "malformed" && household.standing !== "strange-words",
+    );
+    const dropped: string[] = [];
+    let taken = 0;
+    for (const device of ordinary) {
+      for (let seq = 0; seq < 20; seq += 1) {
+        const { payload } = composeMessage(device, seq, 1_000);
+        const { status } = JSON.parse(payload) as { status?: Record<string, unknown> };
+        if (status === undefined) continue;
+        for (const business of ["note", "wifi", "gps"]) delete status[business];
+        vocabulary.take(status, (why) => dropped.push(`${why} ${JSON.stringify(status)}`));
+        taken += 1;
+      }
+    }
+    expect(dropped).toEqual([]);
+    expect(taken).toBeGreaterThan(100);
   });
 
   it("sends coordinates whose digits survive JSON, all nine of them, and never twice", () => {

@@ -220,6 +220,8 @@ export function createGateway(
     ...upkeep.http,
     ...rights.http,
     ...outlets.http,
+    refusals: ingress.refusals,
+    check: ingress.check,
     exports: exports.exports,
     keptAnswers: createKeptAnswers(base),
     centre: centre.http,

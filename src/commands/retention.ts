@@ -38,8 +38,9 @@ async function main(): Promise<number> {
     options: { ...COMMON_OPTIONS, "dry-run": { type: "boolean" }, json: { type: "boolean" } },
   });
   return withOperator(values, async (operator) => {
-    const { config } = operator;
-    const rows = createSink({ config, vocabulary: new Vocabulary(config.properties), log: SILENT }).retention;
+    const { config, redis, keyspace } = operator;
+    const vocabulary = new Vocabulary(config.properties);
+    const rows = createSink({ config, vocabulary, redis, keyspace, log: SILENT }).retention;
     rows.start();
     try {
       const retention = retentionOf(operator, rows);

@@ -139,13 +139,16 @@ export class Credentials {
     const expected = Buffer.from(mac ?? "", "base64url");
     const actual = this.#mac(device, token);
     if (expected.length !== actual.length || !timingSafeEqual(expected, actual)) return undefined;
-    return {
-      subjectTag: tag ? (tag as SubjectTag) : undefined,
-      holds: holder === this.holder,
-      dialect: dialect || undefined,
-      alias: alias ? (alias as AliasMac) : undefined,
-      presence: presence === "1",
-    };
+    return { ...speechOf(tag, dialect, alias, presence), holds: holder === this.holder };
+  }
+
+  /** How a device speaks, without its token; and whether a hub speaks for it. Throws `REDIS_UNAVAILABLE`. */
+  async speech(device: DeviceKey): Promise<Omit<Verified, "holds"> & { readonly behindHub: boolean }> {
+    const name = this.#keyspace.credential(device);
+    const [tag, dialect, alias, presence, hub] = await orRedisUnavailable(() =>
+      this.#redis.hmget(name, "tag", "dialect", "alias", "presence", "hub"),
+    );
+    return { ...speechOf(tag, dialect, alias, presence), behindHub: Boolean(hub) };
   }
 
   /**
@@ -161,4 +164,15 @@ export class Credentials {
   #mac(device: DeviceKey, token: string): Buffer {
     return createHmac("sha256", this.#tokenKey).update(`${device}\0${token}`).digest();
   }
+}
+
+type Field = string | null | undefined;
+
+function speechOf(tag: Field, dialect: Field, alias: Field, presence: Field): Omit<Verified, "holds"> {
+  return {
+    subjectTag: tag ? (tag as SubjectTag) : undefined,
+    dialect: dialect || undefined,
+    alias: alias ? (alias as AliasMac) : undefined,
+    presence: presence === "1",
+  };
 }

@@ -14,8 +14,8 @@ import { type RedisScript, runScript } from "../platform/redis-script.ts";
 import { execEach } from "../platform/redis-values.ts";
 import { arranged, isAt, PLACE_FIELDS, placeOf, type Wanted } from "./child-place.ts";
 import { Children, type Entries, type Entry } from "./children.ts";
-import { ADOPT, CLOSE_HUB, DISOWN, END_RECORDED, FORGET_REGISTRATIONS, OPEN_HUB } from "./registration.ts";
-import { tidyRegistrations } from "./tidy-registrations.ts";
+import { ADOPT, DISOWN, END_RECORDED, FORGET_REGISTRATIONS, OPEN_HUB } from "./registration.ts";
+import { closeIfEmpty, tidyRegistrations } from "./tidy-registrations.ts";
 
 export interface Child {
   readonly alias: AliasMac;
@@ -91,7 +91,7 @@ export class Hubs {
     for (let tried = 1; tried <= MAX_ATTEMPTS; tried += 1) {
       const outcomes = await this.#tryToRegister(opened, wanted);
       if (outcomes === undefined) continue;
-      if (!outcomes.some((outcome) => outcome === "registered" || outcome === "already")) await this.#closeIfEmpty(hub);
+      if (!outcomes.some((outcome) => outcome === "registered" || outcome === "already")) await closeIfEmpty(this.#redis, this.#keyspace, hub);
       return outcomes;
     }
     throw new GatewayError("CONSENT_CONFLICT", "registering children");
@@ -105,7 +105,7 @@ export class Hubs {
     const removed = entries.filter(({ key }) => key === device);
     if (removed.length > 0) await this.#children.confirm(hub, { removed, kept: [] });
     await this.#recorded([device], [reply[1]]);
-    if (removed.length === entries.length) await this.#closeIfEmpty(hub);
+    if (removed.length === entries.length) await closeIfEmpty(this.#redis, this.#keyspace, hub);
     return reply[0] === 1 || reply[1] >= 0 || removed.length > 0;
   }
 
@@ -184,7 +184,7 @@ export class Hubs {
       const [other, tenure, own] = replies[index] ?? [];
       if (other && tenure && other !== hub.key && (await this.#isOver(other, tenure))) over.set(key, tenure);
       // A hub whose last child went while Redis was away.
-      if (own && key !== hub.key) await this.#closeIfEmpty(key);
+      if (own && key !== hub.key) await closeIfEmpty(this.#redis, this.#keyspace, key);
     }
     return over;
   }
@@ -233,13 +233,6 @@ export class Hubs {
     const name = this.#keyspace.credential(hub as DeviceKey);
     const present = await orRedisUnavailable(() => this.#redis.hget(name, "tenure"));
     return present === null || present !== tenure;
-  }
-
-  async #closeIfEmpty(hub: DeviceKey): Promise<void> {
-    const name = this.#keyspace.credential(hub);
-    const tenure = await orRedisUnavailable(() => this.#redis.hget(name, "tenure"));
-    const { entries } = await this.#children.read(hub);
-    if (tenure !== null && entries.length === 0) await this.#run(CLOSE_HUB, hub, [tenure]);
   }
 
   #run(script: RedisScript, device: DeviceKey, args: readonly (string | number)[]): Promise<unknown> {

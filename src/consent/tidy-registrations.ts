@@ -9,7 +9,7 @@ import { orRedisUnavailable } from "../platform/redis.ts";
 import { runScript } from "../platform/redis-script.ts";
 import { execEach } from "../platform/redis-values.ts";
 import { Children, type Entries, entriesOf } from "./children.ts";
-import { DISOWN, LEFT_CLEAN } from "./registration.ts";
+import { CLOSE_HUB, DISOWN, LEFT_CLEAN } from "./registration.ts";
 
 /** Throws `REDIS_UNAVAILABLE`. */
 export async function tidyRegistrations(redis: Redis, keyspace: Keyspace, device: DeviceKey): Promise<void> {
@@ -41,11 +41,21 @@ async function endChildren(redis: Redis, keyspace: Keyspace, hub: DeviceKey, lis
   await new Children(redis, keyspace).write(hub, mark, { removed: entries, added: [] });
 }
 
+/** A hub whose last child went is none, and may be a child itself. Throws `REDIS_UNAVAILABLE`. */
+export async function closeIfEmpty(redis: Redis, keyspace: Keyspace, hub: DeviceKey): Promise<void> {
+  const name = keyspace.credential(hub);
+  const asked = redis.pipeline().hget(name, "tenure").hgetall(keyspace.children(hub));
+  const [tenure, listed] = await orRedisUnavailable(() => execEach(asked));
+  if (typeof tenure !== "string" || entriesOf(listed).entries.length > 0) return;
+  await orRedisUnavailable(() => runScript(redis, CLOSE_HUB, [name], [tenure]));
+}
+
 async function cleanLeft(redis: Redis, keyspace: Keyspace, device: DeviceKey, left: string): Promise<void> {
   const children = new Children(redis, keyspace);
   for (const place of new Set(left.split(","))) {
     const [hub, alias] = place.split("/") as [DeviceKey, AliasMac];
     await children.confirm(hub, { removed: [{ alias, key: device }], kept: [] });
+    await closeIfEmpty(redis, keyspace, hub);
   }
   await orRedisUnavailable(() => runScript(redis, LEFT_CLEAN, [keyspace.credential(device)], [left]));
 }

@@ -20,6 +20,18 @@ describe("a dialect file", () => {
     expect(faultsOf(file("  - topic: a/{self}\n    text: temperature"))).toEqual([]);
   });
 
+  it("compiles with a tree that several rules call", () => {
+    const { rules } = compileDialect(
+      file(
+        "  - { topic: a, json: = one }\n  - { topic: 'b/{leaf}', leaves: = one }\ntrees: { one: { x: temperature } }",
+      ),
+      "own.yaml",
+      vocabulary,
+    );
+    expect(rules[0]?.json).toMatchObject({ is: "tree", keys: new Map([["x", { is: "leaves" }]]) });
+    expect([...(rules[1]?.leaves?.keys() ?? [])]).toEqual(["x"]);
+  });
+
   it.each([
     ["not YAML", "rules: [", /^own\.yaml:1: not YAML/],
     ["aliases in a loop", "dialect: &a [*a]", /own\.yaml:1: aliases of YAML are not allowed/],
@@ -46,6 +58,11 @@ describe("a dialect file", () => {
       file("  - { topic: a, text: temperature }\n  - { topic: a, text: humidity }"),
       /own\.yaml:5: rule 2: can never match/,
     ],
+    [
+      "an object rule after a text rule",
+      file("  - { topic: a, text: temperature }\n  - { topic: a, json: { b: humidity } }"),
+      /own\.yaml:5: rule 2: can never match/,
+    ],
     ["nine levels", file("  - { topic: a/b/c/d/e/f/g/h/i, text: temperature }"), /more than 8 levels/],
     [
       "a placeholder inside a level",
@@ -67,6 +84,21 @@ describe("a dialect file", () => {
       "`opposite` of a number",
       file("  - topic: a\n    text: [{ to: status.temperature, opposite: true }]"),
       /for flags/,
+    ],
+    [
+      "a tree that is not there",
+      file("  - { topic: a, json: = other }"),
+      /own\.yaml:4: rule 1: there is no tree "other"/,
+    ],
+    [
+      "a tree that calls itself",
+      file("  - { topic: a, json: = one }\ntrees: { one: { x: '= one' } }"),
+      /own\.yaml:4: rule 1: .*"= one" is no property/,
+    ],
+    [
+      "a tree for names of a list that is none",
+      file("  - { topic: 'a/{leaf}', leaves: = one }\ntrees: { one: { x: { y: temperature } } }"),
+      /rule 1: `leaves` are flat/,
     ],
     ["a fraction that is none", file("  - topic: a\n    text: [{ to: status.temperature, scale: 1/x }]"), /rule 1/],
   ])("is refused for %s", (_, text, fault) => {

@@ -108,9 +108,11 @@ function build(shape: DialectShape, vocabulary: Vocabulary, report: Report): Dia
   const rules = shape.rules.map((rule, index) => ruleOf(rule, index, vocabulary, report));
   const expected = shape.expected.map((text, index) => topicOf(text, ["expected", index], report));
   const seen = new Set<string>();
-  for (const [index, { topic, when }] of shape.rules.entries()) {
-    if (seen.has(topic)) report(["rules", index], "can never match: an earlier rule takes everything of this topic");
-    if (when === undefined) seen.add(topic);
+  for (const [index, { topic, when, json }] of shape.rules.entries()) {
+    const objects = `${topic} {}`;
+    if (seen.has(topic) || (json !== undefined && seen.has(objects)))
+      report(["rules", index], "can never match: an earlier rule takes everything of this topic");
+    if (when === undefined) seen.add(json === undefined ? topic : objects);
   }
   return {
     name: shape.dialect,

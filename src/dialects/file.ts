@@ -12,6 +12,8 @@
  *           Temperature: [{ to: status.temperature, unit: { path: TempUnit, words: { C: {}, F: { scale: 5/9, offset: -160/9 } } } }]
  *     - topic: tele/{self}/LWT
  *       text: [{ to: status.online, words: { Online: true, Offline: false } }]
+ *
+ * A tree that stands in several places is written once, below `trees`, and called `= name` there.
  */
 import { z } from "zod";
 
@@ -45,6 +47,8 @@ export const leafShape = z.strictObject({
   words: z.record(z.string(), meaning).optional(),
   /** True is false, and the other way round. */
   opposite: z.literal(true).optional(),
+  /** It stands, whatever other part of the message is for the same property: a cover that moves also says `OPEN`. */
+  prevails: z.literal(true).optional(),
   /** How a time is written; without it Unix milliseconds. A time without a zone is not taken. */
   time: z.enum(["seconds", "milliseconds", "iso"]).optional(),
 });
@@ -57,22 +61,28 @@ export type LeavesShape = z.output<typeof leaves>;
 
 export type TreeShape = { readonly [key: string]: TreeShape | LeavesShape };
 const tree: z.ZodType<TreeShape> = z.lazy(() => z.record(z.string(), z.union([leaves, tree])));
+/** `= name`. Only rules call trees, never a tree another one: written out a file grows by its rules at most. */
+const CALL = /^= ([a-z][a-z0-9_]*)$/;
+const called = z.string().regex(CALL);
 
 const rule = z.strictObject({
   topic: z.string().min(1).max(256),
   /** Path in the payload and the word that must stand there, for rules that share a topic. */
   when: z.record(z.string().min(1), z.string()).optional(),
-  json: tree.optional(),
+  json: z.union([called, tree]).optional(),
   text: leaves.optional(),
   /** For `{leaf}`: each name of the list and what the text of the payload then is. */
-  leaves: z.record(z.string().min(1), leaves).optional(),
+  leaves: z.union([called, z.record(z.string().min(1), leaves)]).optional(),
   /** Path in the payload where the alias of the child stands, when the topic does not say it. */
   child: z.string().min(1).optional(),
   const: z.strictObject({ model: z.string().min(1).max(64) }).optional(),
   /** A key that is not named refuses the message: for rules that tell places. */
   unknown: z.literal("refuse").optional(),
 });
-export type RuleShape = z.output<typeof rule>;
+export type RuleShape = Omit<z.output<typeof rule>, "json" | "leaves"> & {
+  readonly json?: TreeShape | undefined;
+  readonly leaves?: Readonly<Record<string, LeavesShape>> | undefined;
+};
 
 const setting = z.strictObject({
   where: z.string().min(1).max(200),
@@ -80,17 +90,18 @@ const setting = z.strictObject({
   lines: z.string().min(1).max(4_000),
 });
 
-export const dialectShape = z.strictObject({
+const written = z.strictObject({
   dialect: z.string().regex(/^[a-z][a-z0-9_-]{0,31}$/),
   title: z.string().min(1).max(64),
   /** For people: what these devices are, and what one must know. */
   about: z.string().max(2_000).optional(),
   /** Whether devices behind this one are told apart. */
   hub: z.literal(true).optional(),
+  trees: z.record(z.string().regex(/^[a-z][a-z0-9_]*$/), tree).default({}),
   rules: z.array(rule).min(1).max(MOST_RULES),
   /** Topics that the family sends and of which nothing is ever taken. */
   expected: z.array(z.string().min(1).max(256)).max(MOST_RULES).default([]),
-  /** Filters that the firmware needs granted to start. */
+  /** Filters that the firmware needs granted to start; one that they cover is granted, too. */
   subscriptions: z.array(z.string().min(1).max(256)).max(16).default([]),
   /** Kinds of device for `deidentify.models`. */
   models: z
@@ -104,5 +115,31 @@ export const dialectShape = z.strictObject({
     .max(200)
     .default([]),
   settings: z.array(setting).max(8).default([]),
+});
+
+/** A file whose trees stand where they were called. */
+export const dialectShape = written.transform(({ trees, rules, ...rest }, context) => {
+  const fault = (index: number, message: string): void =>
+    void context.issues.push({ code: "custom", input: undefined, path: ["rules", index], message });
+  const inPlace = (branch: TreeShape | LeavesShape, index: number): TreeShape | LeavesShape => {
+    if (typeof branch === "string") {
+      const name = CALL.exec(branch)?.[1];
+      if (name === undefined) return branch;
+      const found = Object.hasOwn(trees, name) ? trees[name] : undefined;
+      if (found === undefined) fault(index, `there is no tree "${name}"`);
+      return found ?? {};
+    }
+    if (Array.isArray(branch)) return branch;
+    return Object.fromEntries(Object.entries(branch as TreeShape).map(([key, below]) => [key, inPlace(below, index)]));
+  };
+  return {
+    ...rest,
+    rules: rules.map(({ json, leaves: names, ...others }, index): RuleShape => {
+      const flat = names === undefined ? undefined : (inPlace(names, index) as RuleShape["leaves"]);
+      if (Object.values(flat ?? {}).some((below) => typeof below === "object" && !Array.isArray(below)))
+        fault(index, "`leaves` are flat");
+      return { ...others, json: json === undefined ? undefined : (inPlace(json, index) as TreeShape), leaves: flat };
+    }),
+  };
 });
 export type DialectShape = z.output<typeof dialectShape>;

@@ -15,6 +15,8 @@ export interface Draft {
   ts?: number;
   id?: string;
   readonly status: Record<string, StatusValue>;
+  /** Properties that no later part changes. */
+  prevailing?: Set<string>;
   /** How many parts were taken, could not be read, were not named, are never taken. */
   taken: number;
   unreadable: number;
@@ -63,7 +65,7 @@ function shapesOf(shape: LeavesShape): readonly LeafShape[] {
 
 function compileLeaf(shape: LeafShape, vocabulary: Vocabulary, fault: Fault): Leaf {
   if (shape.words !== undefined) return wordLeaf(shape, shape.words, vocabulary, fault);
-  const put = target(shape.to, vocabulary, fault);
+  const put = target(shape.to, vocabulary, fault, shape.prevails);
   if (shape.to === "ts") return (value, _, draft) => put(timeOf(value, shape.time ?? "milliseconds"), draft);
   if (shape.to === "model" || shape.to === "id" || shape.to === "ip")
     return (value, _, draft) => put(textOf(value), draft);
@@ -89,9 +91,11 @@ function wordLeaf(
   for (const [word, means] of Object.entries(words)) {
     if (means === "-") meanings.set(word, []);
     else if (typeof means === "object") {
-      const puts = Object.entries(means).map(([name, value]) => constant(STATUS + name, value, vocabulary, fault));
+      const puts = Object.entries(means).map(([name, value]) =>
+        constant({ to: STATUS + name }, value, vocabulary, fault),
+      );
       meanings.set(word, puts);
-    } else meanings.set(word, [constant(shape.to, means, vocabulary, fault)]);
+    } else meanings.set(word, [constant(shape, means, vocabulary, fault)]);
   }
   return (value, _, draft) => {
     const means = typeof value === "object" ? undefined : meanings.get(String(value));
@@ -103,12 +107,12 @@ function wordLeaf(
 }
 
 function constant(
-  to: string | undefined,
+  { to, prevails }: LeafShape,
   value: StatusValue,
   vocabulary: Vocabulary,
   fault: Fault,
 ): (draft: Draft) => boolean {
-  const put = target(to, vocabulary, fault);
+  const put = target(to, vocabulary, fault, prevails);
   const property = to?.startsWith(STATUS) ? vocabulary.get(to.slice(STATUS.length)) : undefined;
   if (property?.kind === "flag" && typeof value !== "boolean") fault(`${property.name} is true or false`);
   if (property?.kind === "word" && !property.words.has(String(value))) fault(`${property.name} is never "${value}"`);
@@ -122,6 +126,7 @@ function target(
   to: string | undefined,
   vocabulary: Vocabulary,
   fault: Fault,
+  prevails = false,
 ): (value: StatusValue | undefined, draft: Draft) => boolean {
   if (to === undefined) fault("a leaf without `to`");
   else if (to.startsWith(STATUS)) {
@@ -129,6 +134,8 @@ function target(
     if (vocabulary.get(name) === undefined) fault(`"${name}" is no property`);
     return (value, draft) => {
       if (value === undefined) return false;
+      if (!prevails && draft.prevailing?.has(name) === true) return true;
+      if (prevails) draft.prevailing = new Set(draft.prevailing).add(name);
       draft.status[name] = value;
       draft.taken += 1;
       return true;

@@ -72,6 +72,25 @@ describe("a payload", () => {
     expect(none?.telemetry).toEqual({ status: { temperature: 1 } });
   });
 
+  it.each(['{"m":"UP","s":"OPEN"}', '{"s":"OPEN","m":"UP"}'])(
+    "lets a part prevail over others of its property: %s",
+    (payload) => {
+      const rules = `  - topic: t
+    json:
+      m: [{ to: status.cover_state, prevails: true, words: { UP: opening } }]
+      s: [{ words: { OPEN: { cover_state: open } } }]`;
+      expect(outcome(rules, "t", payload)).toMatchObject([{ telemetry: { status: { cover_state: "opening" } } }]);
+    },
+  );
+
+  it("reads bare values of a topic whose objects another rule reads", () => {
+    const rules = "  - { topic: t, json: { value: temperature } }\n  - { topic: t, text: temperature }";
+    for (const payload of ["21.5", '{"value":21.5,"time":1}'])
+      expect(outcome(rules, "t", payload)).toMatchObject([{ telemetry: { status: { temperature: 21.5 } } }]);
+    expect(outcome(rules, "t", "nan")).toBe("invalid-payload");
+    expect(outcome(rules, "t", '{"value":')).toBe("invalid-payload");
+  });
+
   it("tells devices behind a hub apart, and is lost for those no one registered", () => {
     const rule = "  - { topic: t, json: { each: { '{child}': { T: temperature } } } }";
     const payload = '{"each":{"one":{"T":1},"two":{"T":2},"other":{"T":3}}}';
@@ -120,7 +139,10 @@ describe("dialects that come with the gateway", () => {
       const own = JSON.parse(
         readFileSync(new URL("../../tests/cases/dialects.json", import.meta.url), "utf8"),
       ) as typeof publications;
-      const samples = [...own, ...publications].filter(({ payload }) => typeof payload === "string");
+      const families = JSON.parse(
+        readFileSync(new URL("../../tests/cases/families.json", import.meta.url), "utf8"),
+      ) as typeof publications;
+      const samples = [...own, ...publications, ...families].filter(({ payload }) => typeof payload === "string");
       const all: Sender = { isSelf: (word) => word === "me", hasChild: () => true };
       const topics = one.rules.map(({ topic }) =>
         topic.text.replace("{self}", "me").replace("{child}", "kid").replaceAll("+", "x"),

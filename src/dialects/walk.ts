@@ -102,7 +102,8 @@ export function readTopic(dialect: Dialect, sender: Sender, topic: string): Addr
   // What a rule of the payload does not fit may still be a topic of which nothing is taken.
   if (dialect.expected.some(isExpected)) otherwise = { refused: "not-taken" };
   if (rules.length === 0) return nobody(otherwise);
-  return { child: rules.length === 1 ? rules[0]?.alias : undefined, rules, otherwise };
+  const [{ alias: child } = { alias: undefined }] = rules;
+  return { child: rules.every(({ alias }) => alias === child) ? child : undefined, rules, otherwise };
 }
 
 function nobody(otherwise: Refused): Addressed {
@@ -121,6 +122,8 @@ export function readPayload(
     const { rule } = candidate;
     if (rule.json !== undefined) {
       json ??= { value: parsed(payload) };
+      // A bare word or number is for a rule of the same topic that reads text, where there is one.
+      if (typeof json.value !== "object" && rules.some(({ rule: other }) => other.json === undefined)) continue;
       // A text where an object is asked for is of no rule that looks into it.
       if (json.value === undefined) return { refused: "invalid-payload", rule: rule.number };
       if (!holds(rule, json.value)) continue;

@@ -10,10 +10,12 @@ import type { Ledger } from "../consent/ledger/ledger.ts";
 import type { Suspensions } from "../consent/ledger/suspensions.ts";
 import type { Policies } from "../consent/policy/policies.ts";
 import type { WatchEnd } from "../model/centre.ts";
-import type { DeviceKey, DeviceRef, SubjectTag } from "../model/ids.ts";
+import type { Hint } from "../model/hint.ts";
+import type { DeviceId, DeviceKey, DeviceRef, SubjectTag } from "../model/ids.ts";
 import type { Log } from "../model/log.ts";
 import type { HttpRefusal } from "../model/outcome.ts";
 import type { PlainProperty } from "../model/property.ts";
+import type { TrialOutcome } from "../model/trial.ts";
 import type { Lookup } from "../platform/keys/lookup.ts";
 import type { Seal } from "../platform/keys/seal.ts";
 import type { Disclosures } from "../rights/access/disclosures.ts";
@@ -95,6 +97,12 @@ export interface HttpPorts {
   readonly holds: Pick<LegalHolds, "place" | "release" | "list">;
   readonly minors: Pick<MinorPurge, "purgeIfDue">;
   readonly leases: Pick<Leases, "drain">;
+  readonly refusals: {
+    /** Of the last hour, the oldest first. */
+    of(device: DeviceKey): readonly (Hint & { readonly at: number })[];
+  };
+  /** What would become of a publication; `undefined` for a device behind a hub. */
+  check(device: DeviceId, topic: string, payload: Buffer): Promise<TrialOutcome | undefined>;
   purgeDeadLetters(subject: SubjectTag, devices: readonly DeviceKey[]): Promise<unknown>;
   /** The privacy centre; absent: switched off. */
   readonly centre?: CentrePort | undefined;

@@ -23,6 +23,7 @@ import type { HttpPorts } from "./ports.ts";
 import { COMMON_PROBLEMS } from "./problems.ts";
 import { auditRoutes } from "./v1/audit.ts";
 import { consentRoutes } from "./v1/consents.ts";
+import { deviceHintRoutes } from "./v1/device-hints.ts";
 import { deviceRoutes } from "./v1/devices.ts";
 import { disclosureRoutes } from "./v1/disclosures.ts";
 import { erasureRoutes } from "./v1/erasures.ts";
@@ -151,6 +152,7 @@ export async function createApp(options: HttpOptions, ports: HttpPorts): Promise
     auditActs(scope, ports, () => "account-service");
     describeRoutes(scope, { security: "token", problems: COMMON_PROBLEMS });
     const finish = refuseOtherMethods(scope);
+    deviceHintRoutes(scope, ports);
     deviceRoutes(scope, ports);
     hubRoutes(scope, ports);
     consentRoutes(scope, ports);

@@ -103,6 +103,9 @@ const property = z.strictObject({
   /** The key in `status`. */
   name: z.string(),
   label: z.string(),
+  unit: z.string().optional(),
+  /** A counter: a value is what was added since the one before. */
+  added: z.literal(true).optional(),
   stored: z.string(),
   scene: z.string(),
   weather: z.string().optional(),

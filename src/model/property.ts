@@ -39,6 +39,10 @@ export interface Property {
 export interface PlainProperty {
   readonly name: string;
   readonly label: string;
+  /** Absent: it has none. */
+  readonly unit?: string;
+  /** A counter: a value is what was added since the one before. */
+  readonly added?: true;
   /** What analytics stores of it. */
   readonly stored: string;
   readonly scene: string;

@@ -9,7 +9,7 @@ import type { CellId, Pseudonym } from "./ids.ts";
 export type RowDelete = "sync" | "async" | "none";
 /** `verified`: a query found nothing left. `accepted`: the store does not let us look. `unsupported`: it cannot delete rows. */
 export type Removal = "verified" | "accepted" | "unsupported";
-/** `postponed`: too much is under a hold. `unsupported`: it cannot delete rows. */
+/** `postponed`: too much is under a hold, or has too many fields to be spared. `unsupported`: it cannot delete rows. */
 export type Aging = "deleted" | "postponed" | "unsupported";
 
 export type DeviceMeasurement = "device_status" | "device_location";
@@ -46,8 +46,9 @@ export interface OldRows extends RowsBefore {
 }
 
 /**
- * Every method may throw SINK_UNAVAILABLE (ask again) or SINK_DENIED (an operator must act). An error with `inDoubt` says
- * that the store may still carry out what was asked.
+ * Every method may throw SINK_UNAVAILABLE (ask again) or SINK_DENIED (an operator must act); what looks for rows or takes them out
+ * also REDIS_UNAVAILABLE, when it can't be known by what to look. An error with `inDoubt` says that the store may still carry out
+ * what was asked.
  */
 export interface Sink {
   /** As logs, metrics and receipts name it. */

@@ -24,13 +24,25 @@ it.each([
   ["glow", "rounded to 1 digit, and to 0.5 at the finest", "rounded to 1 digit, and to 0.5 at the finest", undefined],
 ])("%s is %s", (name, stored, scene, weather) => {
   const property = vocabulary.properties.find((one) => one.name === name);
-  expect(property && plainly(property)).toEqual({
+  expect(property && plainly(property)).toMatchObject({
     name,
     label: property?.label,
     stored,
     scene,
     ...(weather && { weather }),
   });
+});
+
+it.each([
+  ["temperature", { unit: "°C" }],
+  ["energy", { unit: "kWh", added: true }],
+  ["outages", { added: true }],
+  ["uv_index", {}],
+  ["open", {}],
+])("a value of %s has the unit and meaning %o", (name, expected) => {
+  const property = vocabulary.get(name);
+  const { unit, added } = (property && plainly(property)) ?? {};
+  expect({ unit, added }).toEqual({ unit: undefined, added: undefined, ...expected });
 });
 
 it("says something of every property", () => {

@@ -14,6 +14,8 @@ export function plainly(property: Property): PlainProperty {
   return {
     name,
     label,
+    ...(unit !== "" && { unit: property.unit }),
+    ...(kind === "counter" && { added: true }),
     stored: told(step),
     scene: told(sceneStep),
     ...(weatherStep !== undefined && { weather: told(weatherStep) }),

@@ -33,10 +33,9 @@ export class FormerStore {
   constructor({ sinks: { influx }, properties }: Pick<Config, "sinks" | "properties">, log: Log) {
     this.#options = { ...influx, timeoutMs: TIMEOUT_MS };
     const fields = new Vocabulary(properties).properties;
-    this.#sink = new InfluxSink(
-      { ...this.#options, createDatabase: true, startTimeoutMs: START_TIMEOUT_MS, fields },
-      log,
-    );
+    // An older version wrote down none, and its names may be a person's words.
+    const fixed = { fields, formerFields: async () => [], createDatabase: true, startTimeoutMs: START_TIMEOUT_MS };
+    this.#sink = new InfluxSink({ ...this.#options, ...fixed }, log);
   }
 
   /** Throws SINK_UNAVAILABLE, SINK_DENIED. */
@@ -85,9 +84,12 @@ export class FormerStore {
       if ((await this.#sink.query([dropStatement(held)], signal)) !== undefined) return "names-left";
       throw new GatewayError("SINK_DENIED", "delete");
     }
-    for (const measurement of ["device_location", "device_status"] as const)
-      if ((await this.#sink.retention.remove({ measurement, beforeMs, except: held }, signal)) !== "deleted")
-        return "unsupported";
+    for (const measurement of ["device_location", "device_status"] as const) {
+      const aging = await this.#sink.retention.remove({ measurement, beforeMs, except: held }, signal);
+      if (aging === "unsupported") return aging;
+      if (aging === "postponed")
+        throw new GatewayError("UPGRADE_REFUSED", "the store has too many fields to spare rows under a legal hold");
+    }
     return "deleted";
   }
 }

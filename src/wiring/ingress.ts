@@ -1,9 +1,10 @@
 /** Wires ingress: from the socket to the PUBACK, and what devices and services receive in return. */
 import type { Keyring } from "../deidentify/keyring.ts";
-import { Admission, type AdmissionPorts } from "../ingress/admission/admission.ts";
+import { Admission, type AdmissionOptions, type AdmissionPorts } from "../ingress/admission/admission.ts";
 import { Notices, type NoticesPorts } from "../ingress/devices/policy-notices.ts";
 import { Refusals } from "../ingress/devices/refusals.ts";
 import { PublicationReader } from "../ingress/dialects/publication-reader.ts";
+import { Trial } from "../ingress/dialects/trial.ts";
 import { GatewayBroker } from "../ingress/mqtt/broker.ts";
 import { Listeners } from "../ingress/mqtt/listeners.ts";
 import { Access } from "../ingress/mqtt/login.ts";
@@ -12,7 +13,8 @@ import { ErasedTopics, type ErasedTopicsPorts } from "../ingress/services/erased
 import type { FanOut } from "../ingress/services/fan-out.ts";
 import { GatewayError } from "../model/errors.ts";
 import type { Hint } from "../model/hint.ts";
-import type { DeviceKey } from "../model/ids.ts";
+import type { DeviceId, DeviceKey } from "../model/ids.ts";
+import type { TrialOutcome } from "../model/trial.ts";
 import type { Part } from "../platform/lifecycle.ts";
 import { perMinute, Rates } from "../platform/rate.ts";
 import type { Base } from "./base.ts";
@@ -34,6 +36,8 @@ export interface Ingress {
   readonly erased: ErasedTopics;
   readonly notices: Notices;
   readonly refusals: Refusals;
+  /** What would become of a publication; `undefined` for a device behind a hub. */
+  check(device: DeviceId, topic: string, payload: Buffer): Promise<TrialOutcome | undefined>;
   endDevice(device: DeviceKey): void;
   /** Which devices are behind a hub has changed, or to whom they belong. */
   childrenChanged(hub: DeviceKey): void;
@@ -114,6 +118,7 @@ export function createIngress(base: Base, deps: IngressDeps): Ingress {
     },
     childrenChanged: (hub) => broker.childrenChanged(hub),
     refusals,
+    check: createCheck(base, deps),
     endDevices: () => broker.endDevices(),
     parts: [
       { name: "broker", start: () => broker.listen(), stop: () => broker.stop() },
@@ -131,38 +136,52 @@ export function createIngress(base: Base, deps: IngressDeps): Ingress {
   };
 }
 
-function createAdmission(
-  { config, keys, metrics, log, vocabulary }: Base,
-  deps: IngressDeps,
-  hint: AdmissionPorts["hint"],
-): Admission {
-  const { mqtt, queue } = config;
-  return new Admission(
-    {
-      maxPayloadBytes: mqtt.maxPayloadBytes,
-      times: mqtt,
-      vocabulary,
-      lookupKey: keys.lookup,
-      limits: mqtt,
-      commit: {
-        maxItems: queue.maxBatchMessages,
-        maxBytes: queue.maxBatchBytes,
-        flushesInFlight: queue.flushesInFlight,
-        deadlineMs: mqtt.enqueueDeadlineMs,
-      },
+function admissionOptions({ config: { mqtt, queue }, keys, vocabulary }: Base): AdmissionOptions {
+  return {
+    maxPayloadBytes: mqtt.maxPayloadBytes,
+    times: mqtt,
+    vocabulary,
+    lookupKey: keys.lookup,
+    limits: mqtt,
+    commit: {
+      maxItems: queue.maxBatchMessages,
+      maxBytes: queue.maxBatchBytes,
+      flushesInFlight: queue.flushesInFlight,
+      deadlineMs: mqtt.enqueueDeadlineMs,
     },
-    {
-      checkConsent: deps.checkConsent,
-      enqueue: deps.enqueue,
-      hold: (device) => deps.consent.credentials.hold(device),
-      held: () => deps.backlogFull() || deps.notWritable(),
-      writableAgain: deps.writableAgain,
-      books: metrics,
-      observe: metrics,
-      hint,
-      log,
-    },
-  );
+  };
+}
+
+function createAdmission(base: Base, deps: IngressDeps, hint: AdmissionPorts["hint"]): Admission {
+  const { metrics, log } = base;
+  return new Admission(admissionOptions(base), {
+    checkConsent: deps.checkConsent,
+    enqueue: deps.enqueue,
+    hold: (device) => deps.consent.credentials.hold(device),
+    held: () => deps.backlogFull() || deps.notWritable(),
+    writableAgain: deps.writableAgain,
+    books: metrics,
+    observe: metrics,
+    hint,
+    log,
+  });
+}
+
+/** Messages that are only tried: whoever asks is the account service, which may name any device. */
+function createCheck(base: Base, { checkConsent, consent }: IngressDeps): Ingress["check"] {
+  const trial = new Trial(admissionOptions(base), {
+    checkConsent,
+    aliasMac: (connection, alias) => consent.lookup.aliasMac(connection, alias),
+    children: (hub) => consent.hubs.load(hub),
+  });
+  return async (device, topic, payload) => {
+    const key = consent.lookup.deviceKey(device);
+    const { behindHub, dialect, ...speech } = await consent.credentials.speech(key);
+    if (behindHub) return undefined;
+    const read = dialect === undefined ? undefined : base.dialects.get(dialect);
+    if (dialect !== undefined && read === undefined) throw new GatewayError("DIALECT_UNKNOWN");
+    return trial.run({ ...speech, device, key, dialect: read, topic, payload });
+  };
 }
 
 /** Who may log in, how often they may fail, and how fast a device may publish. */

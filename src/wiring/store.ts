@@ -1,4 +1,5 @@
 /** Wires the store: InfluxDB with the circuit breaker for its outages, and the activity counts of cells. */
+import type { Redis } from "ioredis";
 import type { AnalyticsRecord } from "../model/deidentified.ts";
 import { HOUR_MS } from "../model/durations.ts";
 import { GatewayError } from "../model/errors.ts";
@@ -6,6 +7,7 @@ import { SCHEMA } from "../model/schema.ts";
 import type { Sink } from "../model/sink.ts";
 import type { Metrics } from "../observe/metrics.ts";
 import { CircuitBreaker } from "../platform/circuit-breaker.ts";
+import { formerProperties } from "../platform/known-properties.ts";
 import { type Part, partOf } from "../platform/lifecycle.ts";
 import { Periodic } from "../platform/periodic.ts";
 import { requireOurs } from "../platform/schema.ts";
@@ -34,17 +36,23 @@ const START_TIMEOUT_MS = 5_000;
 const ACTIVITY_MS = 1_000;
 const SCHEMA_ROW_MS = HOUR_MS;
 
+export interface SinkDeps extends Pick<Base, "config" | "vocabulary" | "keyspace" | "log"> {
+  readonly redis: Redis;
+}
+
 /** The place that chooses the store. Nothing is opened before it is started. */
-export function createSink({ config, vocabulary, log }: Pick<Base, "config" | "vocabulary" | "log">): InfluxSink {
+export function createSink({ config, vocabulary, redis, keyspace, log }: SinkDeps): InfluxSink {
   const maxSockets = config.queue.workerConcurrency + 1;
   const fields = vocabulary.properties;
-  const fixed = { fields, createDatabase: true, startTimeoutMs: START_TIMEOUT_MS, maxSockets };
+  // Asked each time: another gateway may have begun with properties that this one does not have.
+  const formerFields = () => formerProperties(redis, keyspace, fields);
+  const fixed = { fields, formerFields, createDatabase: true, startTimeoutMs: START_TIMEOUT_MS, maxSockets };
   return new InfluxSink({ ...config.sinks.influx, ...fixed }, log);
 }
 
-export function createStore({ config, vocabulary, metrics, log }: Base): Store {
+export function createStore({ config, vocabulary, redis, keyspace, metrics, log }: Base): Store {
   const { influx, residency, breaker: pauses, cellActivity } = config.sinks;
-  const sink = createSink({ config, vocabulary, log });
+  const sink = createSink({ config, vocabulary, redis: redis.store, keyspace, log });
   const ofOurSchema = {
     name: sink.name,
     start: async (signal: AbortSignal) => {

@@ -13,7 +13,7 @@ const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 /** What it names may be long gone; its links must hold all the same. */
 const HISTORY = "CHANGELOG.md";
 
-const files = ["README.md", HISTORY, "CONTRIBUTING.md", "SECURITY.md", ...markdownBelow("docs")];
+const files = ["README.md", HISTORY, "CONTRIBUTING.md", "SECURITY.md", "examples/README.md", ...markdownBelow("docs")];
 const pages = files.map((file) => [file, readFileSync(join(ROOT, file), "utf8")] as const);
 const living = pages.filter(([file]) => file !== HISTORY);
 
@@ -34,7 +34,7 @@ function quoted(text: string): string[] {
 
 /** Names in the code, with the file they stand in: `file` → `name`. */
 function placesIn(text: string): RegExpExecArray[] {
-  return [...text.matchAll(/`([\w./-]+\.(?:ts|js))` → `(#?\w+)`/g)];
+  return [...text.matchAll(/`([\w./-]+\.(?:ts|js|mjs|py|hpp|cpp))` → `(#?\w+)`/g)];
 }
 
 /** The names that GitHub gives to headings. */

@@ -5,11 +5,22 @@
 import { once } from "node:events";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
-import { afterEach, beforeEach, expect, test } from "vitest";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { Pseudonym } from "../../src/model/ids.ts";
+import type { InfluxSink } from "../../src/sinks/influx/sink.ts";
+import type { PrivateServer } from "../../tools/private-servers/private-server.ts";
 import { startInflux } from "../../tools/private-servers/services.ts";
-import { startLine, TOKEN } from "../fixtures/influx-lines.ts";
-import { never, query, quiet, record, sinkFor, temporaryFolder } from "../integration/influx-fixture.ts";
+import { type InfluxLine, startLine, TOKEN } from "../fixtures/influx-lines.ts";
+import {
+  AT,
+  never,
+  query,
+  quiet,
+  record,
+  sinkFor,
+  temporaryFolder,
+  writeBeside,
+} from "../integration/influx-fixture.ts";
 
 const MS = 1_000_000n;
 
@@ -91,38 +102,83 @@ test("a field that somebody else has given another type refuses its own lines al
   expect(await written(8)).toEqual({ rejected: [5] });
 });
 
-test("a hold spares its rows, and all others go: by slices of time, not by a list of everybody", async () => {
-  const folder = await temporaryFolder();
-  const influx = await startInflux({ dir: folder.dir, say: quiet });
-  await query(influx.url, "CREATE DATABASE consentry");
-  const line = await startLine("v2", influx.url, "consentry");
-  const options = { api: "v2", org: "an org", bucket: "consentry", token: TOKEN, timeoutMs: 30_000 } as const;
-  const { sink } = sinkFor(line.url, options);
-  await sink.start(never);
-  sink.retention.start();
+const HELD = "h".repeat(22);
+const options = { api: "v2", org: "an org", bucket: "consentry", token: TOKEN, timeoutMs: 30_000 } as const;
 
-  const HELD = "h".repeat(22);
-  const day = BigInt(Date.UTC(2026, 0, 1)) * MS;
-  const at = (device: string, ns: bigint) => ({ ...record(device, 0, { n: 1 }), timestampNs: `${ns}` });
-  const others = Array.from({ length: 20_000 }, (_, n) => at(`o${n % 2_000}`, day + BigInt(n) * 997n * MS));
-  const held = [5n, 10_000n, 19_000n].map((n) => at(HELD, day + n * 997n * MS + 1n));
-  // At the very moment of one that is held.
-  const beside = Array.from({ length: 300 }, (_, n) => at(`b${n}`, day + 10_000n * 997n * MS + 1n));
-  const young = day + 80_000n * 997n * MS;
-  await sink.write([...others, ...held, ...beside, at("young", young)], never);
+describe("with statements that are answered", () => {
+  let folder: Awaited<ReturnType<typeof temporaryFolder>>;
+  let influx: PrivateServer;
+  let line: InfluxLine;
+  let sink: InfluxSink;
+  const deleted: { at: "once" | "later" } = { at: "once" };
 
-  const old = { measurement: "device_status", beforeMs: Number(young / MS), except: [HELD as Pseudonym] } as const;
-  expect(await sink.retention.count(old, never)).toBe(20_300);
-  expect(await sink.retention.remove(old, never)).toBe("deleted");
-  const left = await query(influx.url, "SELECT device, n FROM device_status");
-  expect(left.map(({ device, time }) => `${device} ${time}`)).toEqual(
-    [...held, at("young", young)].map(({ device, timestampNs }) => `${device} ${timestampNs}`),
-  );
-  expect(line.paths.filter((path) => path === "/api/v2/delete").length).toBeLessThan(320);
+  beforeEach(async () => {
+    deleted.at = "once";
+    folder = await temporaryFolder();
+    influx = await startInflux({ dir: folder.dir, say: quiet });
+    await query(influx.url, "CREATE DATABASE consentry");
+    line = await startLine("v2", influx.url, "consentry", deleted);
+    const formerFields = async () => [{ name: "former", kind: "number" }] as const;
+    ({ sink } = sinkFor(line.url, { ...options, formerFields }));
+    await sink.start(never);
+    sink.retention.start();
+  });
+  afterEach(async () => {
+    sink.retention.stop();
+    await sink.stop();
+    await line.stop();
+    await influx.stop();
+    await folder.remove();
+  });
+  const left = async () =>
+    (await query(influx.url, "SHOW SERIES")).map(({ key }) => /device=(\w)/.exec(String(key))?.[1]);
 
-  sink.retention.stop();
-  await sink.stop();
-  await line.stop();
-  await influx.stop();
-  await folder.remove();
-}, 120_000);
+  test("a deletion that the server still carries out is seen to be, also by a row of what is no property any more", async () => {
+    await writeBeside(influx.url, `device_status,device=${HELD} former=7 ${AT}000000`);
+    deleted.at = "later";
+    await expect(sink.removeDevices([HELD as Pseudonym], never)).rejects.toMatchObject({ code: "SINK_UNAVAILABLE" });
+    deleted.at = "once";
+    expect(await sink.removeDevices([HELD as Pseudonym], never)).toBe("verified");
+  });
+
+  test("a hold spares rows of which nothing is known here: what an older version wrote, or somebody else", async () => {
+    const old = { measurement: "device_status", beforeMs: AT + 10, except: [HELD as Pseudonym] } as const;
+    await writeBeside(
+      influx.url,
+      `device_status,device=aged n=1 ${AT}000000`,
+      `device_status,device=${HELD} "mood\\ of\\ day"="fine" ${AT + 1}000000`,
+      `device_status,device=young n=1 ${AT + 20}000000`,
+    );
+    expect(await sink.retention.remove(old, never)).toBe("deleted");
+    expect((await left()).sort()).toEqual(["h", "y"]);
+
+    // With more names than can be asked for nothing is deleted while a hold stands.
+    await writeBeside(influx.url, `device_status,device=aged n=1 ${AT}000000`);
+    const names = Array.from({ length: 1_200 }, (_, key) => `k_${key}=1`).join(",");
+    await writeBeside(influx.url, `device_status,device=young ${names} ${AT + 20}000000`);
+    expect(await sink.retention.remove(old, never)).toBe("postponed");
+    expect((await left()).sort()).toEqual(["a", "h", "y"]);
+    expect(await sink.retention.remove({ ...old, except: [] }, never)).toBe("deleted");
+    expect(await left()).toEqual(["y"]);
+  });
+
+  test("a hold spares its rows, and all others go: by slices of time, not by a list of everybody", async () => {
+    const day = BigInt(Date.UTC(2026, 0, 1)) * MS;
+    const at = (device: string, ns: bigint) => ({ ...record(device, 0, { n: 1 }), timestampNs: `${ns}` });
+    const others = Array.from({ length: 20_000 }, (_, n) => at(`o${n % 2_000}`, day + BigInt(n) * 997n * MS));
+    const held = [5n, 10_000n, 19_000n].map((n) => at(HELD, day + n * 997n * MS + 1n));
+    // At the very moment of one that is held.
+    const beside = Array.from({ length: 300 }, (_, n) => at(`b${n}`, day + 10_000n * 997n * MS + 1n));
+    const young = day + 80_000n * 997n * MS;
+    await sink.write([...others, ...held, ...beside, at("young", young)], never);
+
+    const old = { measurement: "device_status", beforeMs: Number(young / MS), except: [HELD as Pseudonym] } as const;
+    expect(await sink.retention.count(old, never)).toBe(20_300);
+    expect(await sink.retention.remove(old, never)).toBe("deleted");
+    const rows = await query(influx.url, "SELECT device, n FROM device_status");
+    expect(rows.map(({ device, time }) => `${device} ${time}`)).toEqual(
+      [...held, at("young", young)].map(({ device, timestampNs }) => `${device} ${timestampNs}`),
+    );
+    expect(line.paths.filter((path) => path === "/api/v2/delete").length).toBeLessThan(320);
+  }, 120_000);
+});

@@ -104,6 +104,7 @@ const PUBLISHES: readonly [what: string, topic: string, payload: string, expecte
   ["__proto__ as a key", OWN, '{"status":{"power_on":true},"__proto__":{"polluted":1}}', INVALID],
   ["__proto__ as a status key", OWN, '{"status":{"__proto__":1}}', UNKNOWN],
   ["constructor as a status key", "devices/{me}/status", '{"constructor.prototype":1}', UNKNOWN],
+  ["NaN for a reading", "devices/{me}/status", '{"temperature":NaN}', INVALID],
   ["NaN for a coordinate", "devices/{me}/location", '{"lat":NaN,"lon":77.59}', INVALID],
   ["a latitude off the globe", "devices/{me}/location", '{"lat":90.0001,"lon":77.59}', INVALID],
   ["a longitude off the globe", "devices/{me}/location", '{"lat":12.97,"lon":1e308}', INVALID],

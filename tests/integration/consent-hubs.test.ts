@@ -270,7 +270,7 @@ describe("silent at once, and for good", () => {
       await redis.hdel(said, field);
       expect(await heard(), field).toEqual([]);
       await redis.hset(said, field, "x".repeat(22));
-      if (field !== "tag") expect(await heard(), field).toEqual([]);
+      expect(await heard(), field).toEqual([]);
       await redis.hset(said, whole.child);
     }
     await redis.hdel(names, named("lamp"));
@@ -356,4 +356,93 @@ test("an outage is a fault, never a refusal, and nothing speaks that did not", a
   await expect(hubs.remove(HUB, LAMP)).rejects.toMatchObject({ code: "REDIS_UNAVAILABLE" });
   const { hubs: after } = await another();
   expect(await after.load(HUB)).toMatchObject([{ key: LAMP, subjectTag: ANNA }]);
+});
+
+describe("Redis goes away in the middle, at any command, of", () => {
+  /** Lets so many commands through, and no more until it is called again. */
+  function only(commands: number): () => void {
+    const { redis } = store();
+    const send = redis.sendCommand.bind(redis);
+    let left = commands;
+    // A pipeline is one packet: all of it arrives, or nothing.
+    const pipelines = new Map<unknown, boolean>();
+    redis.sendCommand = (command, stream) => {
+      const passes = pipelines.get(stream) ?? left-- > 0;
+      if (stream !== undefined) pipelines.set(stream, passes);
+      if (passes) return send(command, stream);
+      command.reject(new Error("Connection is closed."));
+      return command.promise;
+    };
+    return () => {
+      redis.sendCommand = send;
+    };
+  }
+
+  /** Runs it with one command more each time, until it comes through; returns how often it did not. */
+  async function atEach(act: () => Promise<unknown>, after: (failed: boolean) => Promise<void>): Promise<number> {
+    for (let commands = 0; ; commands += 1) {
+      const again = only(commands);
+      const failed = await act().then(
+        () => false,
+        (error) => {
+          expect(error).toMatchObject({ code: "REDIS_UNAVAILABLE" });
+          return true;
+        },
+      );
+      again();
+      await after(failed);
+      if (!failed) return commands;
+    }
+  }
+
+  test("a registration: the child is heard or it is not, others are, and asked again it is done", async () => {
+    await household();
+    const { hubs, credentials } = store();
+    const failures = await atEach(
+      () => hubs.register(HUB, [child(LOCK, "lock"), child(LAMP, "lamp by the door")]),
+      async () => {
+        const now = await hubs.load(HUB);
+        for (const { key, alias, subjectTag } of now) {
+          const names = key === LOCK ? [named("lock")] : [named("lamp"), named("lamp by the door")];
+          if (subjectTag !== undefined) expect(names).toContain(alias);
+        }
+        const children = [child(LOCK, "lock"), child(LAMP, "lamp by the door")];
+        for (const outcome of await hubs.register(HUB, children)) expect(outcome).toMatch(/^(registered|already)$/);
+        expect((await heard()).sort()).toEqual([LAMP, LOCK].sort());
+        await hubs.remove(HUB, LOCK);
+        expect(await credentials.issue(LOCK)).toHaveProperty("token");
+        await hubs.register(HUB, [child(LAMP, "lamp")]);
+        expect(await hubs.load(HUB)).toMatchObject([{ key: LAMP, alias: named("lamp") }]);
+      },
+    );
+    expect(failures).toBeGreaterThan(8);
+  });
+
+  test.each([
+    ["the sale of a hub", () => store().ledger.bind(BORIS, HUB)],
+    ["the sale of a child", () => store().ledger.bind(BORIS, LAMP)],
+    ["the unbinding of a hub", () => store().ledger.unbind(ANNA, HUB)],
+    ["the unbinding of a child", () => store().ledger.unbind(ANNA, LAMP)],
+    ["an erasure, for the hub", () => store().hubs.forget(ANNA, HUB)],
+    ["an erasure, for the child", () => store().hubs.forget(ANNA, LAMP)],
+    ["a removal", () => store().hubs.remove(HUB, LAMP)],
+  ])("%s: heard as before or silent, and asked again nothing is left", async (_, end) => {
+    await household();
+    const { ledger, hubs, redis, keyspace } = store();
+    let begun = false;
+    const failures = await atEach(end, async (failed) => {
+      const now = await heard();
+      // Once it was silent it stays so, however often it is tried.
+      if (begun) expect(now).toEqual([]);
+      begun ||= now.length === 0;
+      if (failed) return;
+      expect(await heard()).toEqual([]);
+      for (const one of [HUB, LAMP]) await ledger.bind(ANNA, one);
+      expect(await heard()).toEqual([]);
+      expect(await redis.exists(keyspace.children(HUB))).toBe(0);
+      expect([await fieldsOf(HUB), await fieldsOf(LAMP)]).toEqual([[], []]);
+      expect(await hubs.register(HUB, [child(LAMP, "lamp")])).toEqual(["registered"]);
+    });
+    expect(failures).toBeGreaterThan(2);
+  });
 });

@@ -6,8 +6,11 @@ import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { type GatewayProcess, startGateway } from "../../tools/stack/gateway-process.ts";
 import { disconnectMqtt } from "../../tools/wire/connection.ts";
-import { type Device, startSystem, type TestSystem } from "../fixtures/system.ts";
+import { runCommand } from "../fixtures/command.ts";
+import { until } from "../fixtures/eventually.ts";
+import { consentTo, type Device, EVERYTHING, startSystem, type TestSystem } from "../fixtures/system.ts";
 
+const DAY_MS = 86_400_000;
 const MINUTES = 24 * 60;
 /** kWh a minute: between one and four steps of 0.01. */
 const use = (minute: number) => 0.013 + (0.027 * ((minute * 7) % 11)) / 10;
@@ -15,7 +18,7 @@ const use = (minute: number) => 0.013 + (0.027 * ((minute * 7) % 11)) / 10;
 let system: TestSystem;
 let other: GatewayProcess | undefined;
 beforeAll(async () => {
-  system = await startSystem();
+  system = await startSystem({ mqtt: { clockWindowPastMs: 3 * DAY_MS } });
   other = await startGateway({
     configFile: system.stack.config.file,
     logFile: join(system.stack.dir, "logs", "other.log"),
@@ -33,11 +36,15 @@ afterAll(async () => {
 
 const urlOf = (gateway: GatewayProcess | undefined) => `mqtt://127.0.0.1:${gateway?.port("mqtt-tcp")}`;
 
-/** Sum of a counter over all rows of the store, in whole steps. */
-async function told(): Promise<number> {
+/** What the rows of the store tell of a counter, in whole steps. */
+async function increments(counter: string, step: number): Promise<number[]> {
   await system.settled();
   const rows = await system.rows("device_status");
-  return rows.reduce((sum, { energy }) => sum + Math.round((typeof energy === "number" ? energy : 0) * 100), 0);
+  return rows.flatMap(({ [counter]: value }) => (typeof value === "number" ? [Math.round(value / step)] : []));
+}
+
+async function told(): Promise<number> {
+  return (await increments("energy", 0.01)).reduce((sum, one) => sum + one, 0);
 }
 
 test("of a day's use at least 98 % is told, and never more than all of it", async () => {
@@ -94,4 +101,75 @@ test("no total rests in Redis or in the store, and another person is told nothin
   expect(await told()).toBe(before + 2);
   const rows = await system.rows("device_status");
   expect(rows.filter(({ energy }) => typeof energy === "number" && energy > 10)).toEqual([]);
+});
+
+test("what was used while nobody had consented is told to nobody, whether the device spoke meanwhile or not", async () => {
+  const [silent, loud] = [await system.device(), await system.device()];
+  const { api } = system.stack;
+  for (const device of [silent, loud]) {
+    await system.say(device, { water: 10 }, "status");
+    await system.say(device, { water: 10.005 }, "status");
+    await api.withdraw(device.subject);
+  }
+  await system.say(loud, { water: 10.105 }, "status");
+  for (const device of [silent, loud]) {
+    await api.consent(device.subject, consentTo(EVERYTHING));
+    await system.say(device, { water: 10.205 }, "status");
+    await system.say(device, { water: 10.206 }, "status");
+  }
+  expect((await increments("water", 0.001)).sort()).toEqual([1, 1, 5, 5]);
+});
+
+test("a device that goes between two gateways with totals of each is told once by whichever it is at", async () => {
+  const device = await system.device();
+  const say = async (url: string, rain: number) => {
+    const client = await system.connect(device, {}, url);
+    await client.publishAsync(`devices/${device.id}/status`, JSON.stringify({ rain }), { qos: 1 });
+    await disconnectMqtt(client);
+  };
+  const [here, there] = [system.stack.mqttUrl, urlOf(other)];
+  // The gateway it comes back to knows a total of before, and what the other one told since must not be told again.
+  for (const [url, rain] of [
+    [here, 1],
+    [here, 1.4],
+    [there, 2],
+    [there, 2.6],
+    [here, 3],
+    [here, 3.2],
+  ] as const)
+    await say(url, rain);
+  expect(await increments("rain", 0.2)).toEqual([2, 3, 1]);
+});
+
+test("a batch that is set aside and replayed days later tells what it told then, at its own time", async () => {
+  const device = await system.device();
+  const at = Date.now() - 2 * DAY_MS;
+  const minute = (n: number) => at + n * 60_000;
+  const say = (gas: number, n: number) => system.say(device, { gas, ts: minute(n), id: `gas-${n}` }, "status");
+  const influx = async (path: string, body: string | URLSearchParams) =>
+    expect((await fetch(`${system.stack.influxUrl}/${path}`, { method: "POST", body })).ok).toBe(true);
+  const { database } = system.stack;
+  await say(100, 0);
+  // There the field is a text, because somebody else says so.
+  await influx(`write?db=${database}`, `device_status,device=somebody-else gas="x" ${minute(0)}000000`);
+  await say(100.05, 1);
+  await say(100.08, 2);
+  await system.settled();
+  await until("they are set aside", async () => (await system.metric("dead_letters")) === 2);
+  await influx("query", new URLSearchParams({ db: database, q: "DROP MEASUREMENT device_status" }));
+  await say(100.1, 3);
+  expect(await increments("gas", 0.01)).toEqual([2]);
+  const replayed = await runCommand("dead-letters", ["replay", "all", "--config", system.stack.config.file]);
+  expect([replayed.exitCode, replayed.stdout]).toEqual([0, "2 put back into the queue"]);
+  await until("they are stored", async () => (await increments("gas", 0.01)).length === 3);
+  // The device has not heard that they came, and says one of them again.
+  await say(100.08, 2);
+  const rows = (await system.rows("device_status")).filter(({ gas }) => typeof gas === "number");
+  expect(rows.map(({ time, gas }) => [Math.floor(Number(time) / 1e9), gas])).toEqual(
+    [
+      [1, 0.05],
+      [2, 0.03],
+      [3, 0.02],
+    ].map(([n = 0, gas]) => [Math.floor(minute(n) / 1000), gas]),
+  );
 });

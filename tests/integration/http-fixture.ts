@@ -5,6 +5,7 @@ import { Minors } from "../../src/consent/ledger/minors.ts";
 import { Suspensions } from "../../src/consent/ledger/suspensions.ts";
 import type { HttpPorts } from "../../src/http/ports.ts";
 import { HttpApi, type HttpOptions } from "../../src/http/server.ts";
+import { Refusals } from "../../src/ingress/devices/refusals.ts";
 import type { DeviceKey, SubjectTag } from "../../src/model/ids.ts";
 import type { Log, LogFields } from "../../src/model/log.ts";
 import { DeadLetters } from "../../src/queue/dead-letters.ts";
@@ -158,6 +159,9 @@ export function httpApi({ leaseMs = 2_000, bounds = {}, centre = false }: ApiOpt
           return result;
         },
         leases,
+        refusals: new Refusals(() => undefined),
+        // Needs the ingress: a test that starts the whole gateway asks it.
+        check: async () => undefined,
         audit: trail,
         holds,
         minors: {

@@ -36,6 +36,7 @@ export function sinkFor(url: string, options: Partial<InfluxSinkOptions> = {}): 
     {
       url,
       fields: FIELDS,
+      formerFields: async () => [],
       api: "v1",
       database: "consentry",
       retentionPolicy: "",

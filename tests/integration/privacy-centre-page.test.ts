@@ -136,7 +136,12 @@ describe.skipIf(BROWSER === undefined)("in a browser", () => {
     for (const text of Object.values(first)) expect(text).not.toMatch(/203\.0\.113|12\.9715|HB-200/);
 
     for (const text of Object.values(first)) expect(text).not.toMatch(/21\.37|Anna/);
-    expect(first["Improving the products"]).toMatch(/temperature 21\.4/);
+    expect(sent).toMatch(/temperature 21\.37 °C/);
+    expect(sent).toMatch(/switched on yes/);
+    expect(first["Improving the products"]).toMatch(/temperature 21\.4 °C, rounded to 0\.1 °C/);
+    expect(first["Improving the products"]).toMatch(/switched on yes/);
+    expect(first["Weather for your area"]).toMatch(/temperature 21\.5 °C, rounded to 0\.5 °C/);
+    for (const text of [sent, ...Object.values(first)]) expect(text).not.toMatch(/power_on|true/);
 
     await page.locator("#switch-network-ip").click();
     await told(page, "Network address is no longer used for: Keeping devices reachable.");

@@ -7,7 +7,17 @@ import type { PrivateServer } from "../../tools/private-servers/private-server.t
 import { startInflux } from "../../tools/private-servers/services.ts";
 import { type InfluxLine, startLine, TOKEN } from "../fixtures/influx-lines.ts";
 import { type ContractStore, sinkContract } from "../fixtures/sink-contract.ts";
-import { query, quiet, sinkFor, startVictoriaMetrics, temporaryFolder, victoriaMetrics } from "./influx-fixture.ts";
+import {
+  FIELDS,
+  query,
+  quiet,
+  sinkFor,
+  startVictoriaMetrics,
+  temporaryFolder,
+  victoriaMetrics,
+} from "./influx-fixture.ts";
+
+const FORMER = [{ name: "former", kind: "number" }] as const;
 
 let folder: Awaited<ReturnType<typeof temporaryFolder>>;
 let influx: PrivateServer;
@@ -33,9 +43,12 @@ async function lineOf(api: "v1" | "v2" | "v3"): Promise<ContractStore> {
   const started = await startLine(api, influx.url, database);
   line = started;
   const token = api === "v1" ? {} : { token: TOKEN };
-  const { sink } = sinkFor(started.url, { api, database, org: "an org", bucket: database, ...token });
+  const options = { api, database, org: "an org", bucket: database, ...token } as const;
+  const { sink } = sinkFor(started.url, { ...options, formerFields: async () => FORMER });
+  const { sink: before } = sinkFor(started.url, { ...options, fields: [...FIELDS, ...FORMER] });
   return {
     sink,
+    before,
     stop: async () => {
       expect(started.statements.length).toBeGreaterThan(0);
       line = undefined;
@@ -54,7 +67,7 @@ if (victoriaMetrics === undefined) {
   const open = async (): Promise<ContractStore> => {
     const server = await startVictoriaMetrics(victoriaMetrics ?? "", `${folder.dir}/victoria-metrics`);
     const { sink } = sinkFor(server.url, { api: "v2", org: "o", bucket: "b" });
-    return { sink, stop: () => server.stop() };
+    return { sink, before: sink, stop: () => server.stop() };
   };
   sinkContract("VictoriaMetrics", { open, rowDelete: "none", reads: false });
 }

@@ -3,7 +3,7 @@ import { chmod, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { ensureBinaries, findBrowser, offerTestTools, onPath } from "./service-binaries.ts";
+import { ensureBinaries, findBrowser, findPythonWithPaho, offerTestTools, onPath } from "./service-binaries.ts";
 
 let bin: string;
 const silent = { say: () => {} };
@@ -71,6 +71,20 @@ describe("ensureBinaries", () => {
   });
 });
 
+describe("a Python with paho-mqtt", () => {
+  it("is the first on PATH that can import it, whatever stands before it", async () => {
+    const without = await program("python3", "exit 1");
+    expect(findPythonWithPaho()).toBeUndefined();
+    const further = await mkdtemp(join(tmpdir(), "binaries-"));
+    vi.stubEnv("PATH", `${bin}:${further}`);
+    const withIt = join(further, "python3");
+    await writeFile(withIt, '#!/bin/sh\n[ "$2" = "import paho.mqtt.client" ]\n', { mode: 0o755 });
+    expect(findPythonWithPaho()).toBe(withIt);
+    rmSync(without);
+    await rm(further, { recursive: true });
+  });
+});
+
 describe("a browser", () => {
   it("is the one that was named, else one on PATH, else none", async () => {
     expect(findBrowser(undefined)).toBeUndefined();
@@ -84,7 +98,8 @@ describe("a browser", () => {
 
   it("and what else only tests use is not installed when it is there, and fails nothing when it cannot be had", async () => {
     await program("apt-get", `: > ${bin}/called\nexit 100`);
-    const others = [await program("victoria-metrics"), await program("mosquitto")];
+    const others: string[] = [];
+    for (const name of ["victoria-metrics", "mosquitto", "openssl", "python3", "g++"]) others.push(await program(name));
     const said: string[] = [];
     await offerTestTools("/opt/browser", (line) => said.push(line));
     expect([said, existsSync(join(bin, "called"))]).toEqual([[], false]);
@@ -93,7 +108,7 @@ describe("a browser", () => {
     const mayInstall = process.getuid?.() === 0;
     expect(existsSync(join(bin, "called"))).toBe(mayInstall);
     if (!mayInstall) return;
-    for (const name of ["chromium", "victoria-metrics", "mosquitto"]) {
+    for (const name of ["chromium", "victoria-metrics", "mosquitto", "openssl", "python3-paho-mqtt", "g++"]) {
       expect(said).toContain(`installing with apt-get: ${name} (no system daemon will be started)`);
       expect(said).toContain(`${name} could not be installed; tests that need it are skipped`);
     }

@@ -3,7 +3,7 @@
  * possible without asking anyone. Whatever it installs it says first; it never removes a package and never leaves a
  * system daemon running.
  */
-import { execFile, spawn } from "node:child_process";
+import { execFile, spawn, spawnSync } from "node:child_process";
 import { accessSync, constants, existsSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { delimiter, join } from "node:path";
 import { promisify } from "node:util";
@@ -48,11 +48,22 @@ export function findBrowser(given: string | undefined): string | undefined {
   return BROWSERS.map(onPath).find((path) => path !== undefined);
 }
 
+/** The first Python on PATH that has the client library paho-mqtt: not each of them has the packages of Debian. */
+export function findPythonWithPaho(): string | undefined {
+  return allOnPath("python3").find(
+    (python) => spawnSync(python, ["-c", "import paho.mqtt.client"], { stdio: "ignore", timeout: 20_000 }).status === 0,
+  );
+}
+
 /** What only tests use, as Debian calls it; some of them are skipped without it. */
 const FOR_TESTS = [
   { name: "chromium", found: (browser: string | undefined) => findBrowser(browser) },
   { name: "victoria-metrics", found: () => onPath("victoria-metrics") },
   { name: "mosquitto", found: () => onPath("mosquitto") },
+  // For the examples.
+  { name: "openssl", found: () => onPath("openssl") },
+  { name: "python3-paho-mqtt", found: findPythonWithPaho },
+  { name: "g++", found: () => onPath("g++") },
 ] as const;
 
 /** Installs what is missing when this process may; never fails, since whoever asks can do without. `browser` as in `findBrowser`. */
@@ -80,17 +91,21 @@ async function findBinary(kind: ServiceKind): Promise<string | undefined> {
 }
 
 export function onPath(executable: string): string | undefined {
-  for (const folder of (process.env.PATH ?? "").split(delimiter)) {
-    if (folder === "") continue;
-    const path = join(folder, executable);
-    try {
-      accessSync(path, constants.X_OK);
-      if (statSync(path).isFile()) return path;
-    } catch {
-      // Not in this folder.
-    }
+  return allOnPath(executable)[0];
+}
+
+function allOnPath(executable: string): string[] {
+  const folders = (process.env.PATH ?? "").split(delimiter).filter((folder) => folder !== "");
+  return folders.map((folder) => join(folder, executable)).filter(isExecutable);
+}
+
+function isExecutable(path: string): boolean {
+  try {
+    accessSync(path, constants.X_OK);
+    return statSync(path).isFile();
+  } catch {
+    return false;
   }
-  return undefined;
 }
 
 async function influxMajor(path: string): Promise<number | undefined> {

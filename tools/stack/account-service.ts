@@ -18,6 +18,18 @@ class ApiError extends Error {
   }
 }
 
+export interface Speech {
+  readonly dialect: string;
+  readonly alias?: string;
+  readonly presence?: boolean;
+}
+
+export interface ChildOfHub {
+  readonly device: string;
+  readonly alias: string;
+  readonly otherSubject?: boolean;
+}
+
 export class AccountService {
   readonly #options: AccountServiceOptions;
 
@@ -25,25 +37,22 @@ export class AccountService {
     this.#options = options;
   }
 
-  /** `speech` is the body: which dialect the device speaks and what it is called there; absent: the gateway's own contract. */
-  async issueToken(device: string, speech?: Readonly<Record<string, unknown>>): Promise<string> {
+  /** `speech`: the dialect of the device, what it calls itself, whether its coming and going is told. */
+  async issueToken(device: string, speech?: Speech): Promise<string> {
     const answer = await this.call("POST", "/v1/devices/{device}/token", [device], speech);
     const token = (answer as { token?: unknown }).token;
     if (typeof token !== "string") throw new ApiError("POST /v1/devices/{device}/token without a token", 201);
     return token;
   }
 
-  async bind(subject: string, device: string): Promise<void> {
-    await this.call("PUT", "/v1/subjects/{subject}/devices/{device}", [subject, device]);
+  /** One outcome for each, in their order. */
+  async registerChildren(hub: string, children: readonly ChildOfHub[]): Promise<readonly string[]> {
+    const answer = await this.call("PUT", "/v1/devices/{device}/children", [hub], { children });
+    return (answer as { outcomes: readonly string[] }).outcomes;
   }
 
-  /** What became of each, in their order. */
-  async registerChildren(
-    hub: string,
-    children: readonly { readonly device: string; readonly alias: string }[],
-  ): Promise<readonly string[]> {
-    const answer = await this.call("PUT", "/v1/devices/{hub}/children", [hub], { children });
-    return (answer as { outcomes: string[] }).outcomes;
+  async bind(subject: string, device: string): Promise<void> {
+    await this.call("PUT", "/v1/subjects/{subject}/devices/{device}", [subject, device]);
   }
 
   async consent(subject: string, body: Record<string, unknown>): Promise<unknown> {

@@ -2,11 +2,14 @@
 /** The last message of a device as it came, and beside it what each purpose was given of it. */
 import { ask, Problem } from "./api.js";
 import { el, fill, icon } from "./dom.js";
+import { readingsByKey, worded } from "./readings.js";
 import { area, CATEGORY_NAMES, NOTHING, PURPOSE_NAMES, problemText, time, WATCH_ENDS } from "./words.js";
 
 /** @typedef {import("../../src/model/consent.ts").Purpose} Purpose */
 /** @typedef {import("../../src/model/consent.ts").Category} Category */
+/** @typedef {import("../../src/model/property.ts").PlainProperty} Reading */
 /** @typedef {Record<string, string | number | boolean>} Readings */
+/** @typedef {ReadonlyMap<string, Reading>} Known What each key of a reading means. */
 /** @typedef {{ lat: number, lon: number }} Place */
 /** @typedef {{ model?: string, ip?: string, location?: Place, status?: Readings }} Sent */
 /** @typedef {{ name?: string, model?: string, status?: Readings, cell?: string, center?: Place, ipPrefix?: string }} Given */
@@ -23,6 +26,8 @@ export class LiveView {
   constructor(device, waiting) {
     this.device = device;
     this.waiting = waiting;
+    /** @type {Known} */
+    this.known = new Map();
     this.leave = new AbortController();
     this.ended = false;
     this.state = el("p", { class: "live-state", role: "status" });
@@ -33,6 +38,7 @@ export class LiveView {
   async start() {
     this.say("Connecting …");
     try {
+      this.known = await readingsByKey();
       const path = `api/devices/${this.device}/live`;
       const { body } = await ask("GET", path, undefined, this.leave.signal);
       if (body !== null) await this.#follow(body);
@@ -86,15 +92,18 @@ export class LiveView {
         "section",
         { class: "sent", "aria-label": "What the device sent" },
         el("h4", {}, "The device sent"),
-        rows([["At", code(time(sample.at, true))], ...KINDS.map((kind) => row(kind, sentValue(kind, sample.sent)))]),
+        rows([
+          ["At", code(time(sample.at, true))],
+          ...KINDS.map((kind) => row(kind, sentValue(kind, sample.sent, this.known))),
+        ]),
       ),
-      el("div", { class: "received" }, ...PURPOSES.map((purpose) => receivedCard(purpose, sample))),
+      el("div", { class: "received" }, ...PURPOSES.map((purpose) => receivedCard(purpose, sample, this.known))),
     );
   }
 }
 
-/** @param {Purpose} purpose @param {Sample} sample */
-function receivedCard(purpose, { purposes, sent }) {
+/** @param {Purpose} purpose @param {Sample} sample @param {Known} known */
+function receivedCard(purpose, { purposes, sent }, known) {
   const { given, nothing } = purposes[purpose];
   const head = el("h4", {}, icon(purpose), PURPOSE_NAMES[purpose]);
   const label = { class: given ? "got" : "got empty", "aria-label": `What is received for: ${PURPOSE_NAMES[purpose]}` };
@@ -106,14 +115,16 @@ function receivedCard(purpose, { purposes, sent }) {
     label,
     head,
     rows([
-      ["Known as", given.name === undefined ? "no device, only an area" : known(given.name)],
-      ...KINDS.filter((kind) => sent[kind] !== undefined).map((kind) => row(kind, givenValue(kind, given))),
+      ["Known as", given.name === undefined ? "no device, only an area" : named(given.name)],
+      ...KINDS.filter((kind) => sent[kind] !== undefined).map((kind) =>
+        row(kind, givenValue(kind, given, purpose, known)),
+      ),
     ]),
   );
 }
 
 /** @param {string} initials */
-function known(initials) {
+function named(initials) {
   return el("span", {}, code(`${initials}…`), ", a name for this purpose alone");
 }
 
@@ -138,30 +149,46 @@ function rows(values) {
   );
 }
 
-/** @param {Category} kind @param {Sent} sent */
-function sentValue(kind, { model, ip, location, status }) {
+/** @param {Category} kind @param {Sent} sent @param {Known} known */
+function sentValue(kind, { model, ip, location, status }, known) {
   if (kind === "model") return model && code(model);
   if (kind === "ip") return ip && code(ip);
   if (kind === "location") return location && code(`${location.lat}, ${location.lon}`);
-  return status && readings(status);
+  return status && readings(status, known);
 }
 
-/** @param {Category} kind @param {Given} given */
-function givenValue(kind, { model, ipPrefix, cell, center, status }) {
+/** @param {Category} kind @param {Given} given @param {Purpose} purpose @param {Known} known */
+function givenValue(kind, { model, ipPrefix, cell, center, status }, purpose, known) {
   if (kind === "model") return model;
   if (kind === "ip") return ipPrefix && el("span", {}, code(ipPrefix), ", the block of the provider");
   if (kind === "location") {
     if (cell === undefined || center === undefined) return cell && area(cell);
     return el("span", {}, `${area(cell)} around `, code(`${center.lat}, ${center.lon}`));
   }
-  return status && Object.keys(status).length > 0 ? readings(status) : undefined;
+  return status && Object.keys(status).length > 0 ? readings(status, known, purpose) : undefined;
 }
 
-/** @param {Readings} status */
-function readings(status) {
+/** For a purpose also how exactly it is told. @param {Readings} status @param {Known} known @param {Purpose} [purpose] */
+function readings(status, known, purpose) {
   return el(
     "ul",
     { class: "readings" },
-    ...Object.entries(status).map(([name, value]) => el("li", {}, el("span", {}, name), ` ${String(value)}`)),
+    ...Object.entries(status).map(([key, value]) => {
+      const reading = known.get(key);
+      const width = typeof value === "number" && purpose !== undefined ? widthFor(purpose, reading) : undefined;
+      return el(
+        "li",
+        {},
+        el("span", {}, reading?.label ?? key),
+        ` ${worded(reading, value)}`,
+        width !== undefined && el("small", {}, `, ${width}`),
+      );
+    }),
   );
+}
+
+/** @param {Purpose} purpose @param {Reading | undefined} reading */
+function widthFor(purpose, reading) {
+  if (purpose === "scene") return reading?.scene;
+  return purpose === "weather" ? reading?.weather : reading?.stored;
 }

@@ -1,10 +1,32 @@
 // @ts-check
-/** What is kept of each reading a device may tell: one list, asked for when somebody opens it. */
+/** What is kept of each reading a device may tell: one list, asked for when somebody opens it or looks on at a device. */
 import { codeOf, readings } from "./api.js";
 import { el, fill } from "./dom.js";
 import { problemText } from "./words.js";
 
 /** @typedef {import("../../src/model/property.ts").PlainProperty} Reading */
+
+/** @type {readonly Reading[] | undefined} */
+let asked;
+
+/** The same for as long as the page is open. @returns {Promise<readonly Reading[]>} */
+async function allReadings() {
+  asked ??= await readings();
+  return asked;
+}
+
+/** By the key in a message; empty when they cannot be had, and then keys have to do. @returns {Promise<ReadonlyMap<string, Reading>>} */
+export async function readingsByKey() {
+  const all = await allReadings().catch(() => []);
+  return new Map(all.map((one) => [one.name, one]));
+}
+
+/** A value as people write it. @param {Reading | undefined} reading @param {string | number | boolean} value */
+export function worded(reading, value) {
+  if (typeof value === "boolean") return value ? "yes" : "no";
+  if (typeof value === "string") return value.replaceAll("_", " ");
+  return `${reading?.added ? "+" : ""}${value}${reading?.unit === undefined ? "" : ` ${reading.unit}`}`;
+}
 
 /** Built once, so that it stays open while the page around it is built anew. */
 export function readingsTold() {
@@ -17,7 +39,7 @@ export function readingsTold() {
       ontoggle: async () => {
         if (!details.open || known) return;
         try {
-          fill(place, list(await readings()));
+          fill(place, list(await allReadings()));
           known = true;
         } catch (error) {
           fill(place, el("p", {}, problemText(codeOf(error))));

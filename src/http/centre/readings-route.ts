@@ -12,6 +12,8 @@ const readings = z
       z.strictObject({
         name: z.string().describe("The key in `status`."),
         label: z.string(),
+        unit: z.string().optional(),
+        added: z.literal(true).optional().describe("A counter: a value is what was added since the one before."),
         stored: told.describe("What analytics keeps."),
         scene: told,
         weather: told.optional().describe("Absent: weather services do not get it."),
@@ -25,6 +27,7 @@ const readings = z
           {
             name: "temperature",
             label: "temperature",
+            unit: "°C",
             stored: "rounded to 0.1 °C",
             scene: "rounded to 0.5 °C",
             weather: "rounded to 0.5 °C",

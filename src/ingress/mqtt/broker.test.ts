@@ -116,7 +116,6 @@ describe("a login", () => {
     expect(await refusal({})).toBe("connected");
     expect(await refusal({ clientId: "hub-2" })).toBe("connected");
     expect(await refusal({ clientId: "", clean: true })).toBe("connected");
-    expect(await refusal({ username: "services", password: SERVICE_TOKEN, clientId: "", clean: true })).toBe(2);
     const nameless = new RawPeer(ingress.port);
     const connectPacket = mqttPacket.generate({
       cmd: "connect",
@@ -135,7 +134,6 @@ describe("a login", () => {
     expect(nameless.packets[0]).toMatchObject({ cmd: "connack", returnCode: 2 });
     expect(await refusal({ password: "wrong" })).toBe(4);
     expect(await refusal({ username: "bad id!", clientId: "bad id!" })).toBe(4);
-    expect(await refusal({ username: "services", clientId: "x", password: TOKEN })).toBe(4);
     expect(ingress.events.filter((event) => event === "failed-login")).toHaveLength(6);
   });
 
@@ -154,9 +152,7 @@ describe("a login", () => {
     for (const name of ["a", "b", "services"]) expect(await refusal({ username: name, password: "wrong" })).toBe(4);
     for (const name of ["no id/1", "no id/2", "no id/3"]) expect(await refusal({ username: name })).toBe(4);
     expect(await refusal({ username: "c", password: "wrong" })).toBe(3);
-    expect(await refusal({ username: "services", clientId: "x", password: "wrong" })).toBe(3);
     expect(await refusal({})).toBe("connected");
-    expect(await refusal({ username: "services", clientId: "x", password: SERVICE_TOKEN })).toBe("connected");
   });
 
   it("under a name that nobody can have uses up what all such names have together", async () => {

@@ -29,17 +29,17 @@ interface Gathered {
 }
 
 const MAX_EXPORTS = 4;
+/** Of a property that an operator has taken out the name and the kind alone are remembered. */
+const NO_LONGER = "not taken any more; kept as it was stored until its time is over";
 
 export class Exports {
   /** The same in plain words, after all of it was read. */
   readonly summary = summaryOf;
   readonly #ports: ExportPorts;
-  readonly #explained: ReadonlySet<string>;
   readonly #turns = new ExportTurns(MAX_EXPORTS);
 
   constructor(ports: ExportPorts) {
     this.#ports = ports;
-    this.#explained = new Set(ports.properties.map(({ name }) => name));
   }
 
   /** Throws REDIS_UNAVAILABLE, LEDGER_BROKEN, SINK_UNAVAILABLE, SINK_DENIED before anything is sent. */
@@ -122,8 +122,9 @@ export class Exports {
       yield* this.#rows("device_location", gathered, signal, occurring);
       yield* this.#rows("device_status", gathered, signal, occurring);
       for (const property of this.#ports.properties) {
-        if (occurring.has(property.name)) yield { kind: "property", ...property };
+        if (occurring.delete(property.name)) yield { kind: "property", ...property };
       }
+      for (const name of occurring) yield { kind: "property", name, label: name, stored: NO_LONGER, scene: "nothing" };
     } catch (error) {
       if (!signal.aborted) {
         this.#ports.log.error("export aborted", { code: faultCode(error), stage: "export" });
@@ -150,7 +151,7 @@ export class Exports {
           yield placeItem(device, row, centerOf);
           continue;
         }
-        for (const name in row.fields) if (this.#explained.has(name)) occurring.add(name);
+        for (const name in row.fields) occurring.add(name);
         yield statusItem(device, row);
       }
     }

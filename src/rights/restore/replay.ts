@@ -86,7 +86,7 @@ export class Replay {
 
   /**
    * False when a registration as a hub or behind one may have ended since the backup: every end has a number, and so has every
-   * token. Without a journal nobody knows.
+   * token. Without a journal that is not known.
    */
   registrationStands(device: DeviceKey, number: number): boolean {
     return this.#journal !== undefined && (this.tokenOf(device)?.number ?? 0) <= number;

@@ -14,7 +14,7 @@ import type { Deletion, Dialect } from "./dialect.ts";
 import type { InfluxHttpOptions } from "./http.ts";
 import { DEVICE_LOCATION, DEVICE_STATUS } from "./line-protocol.ts";
 import { countOf } from "./row-answers.ts";
-import type { RowQueries } from "./row-queries.ts";
+import type { QueriesNow, RowQueries } from "./row-queries.ts";
 
 /** The same as retention has: InfluxDB 1 takes seconds over a deletion, InfluxDB 2 up to minutes. */
 const TIMEOUT_MS = 120_000;
@@ -26,15 +26,15 @@ const MEASUREMENTS = [DEVICE_STATUS, DEVICE_LOCATION] as const;
 export class DeviceRemoval {
   readonly #store: Connection;
   readonly #dialect: Dialect;
-  readonly #queries: RowQueries;
+  readonly #queriesNow: QueriesNow;
   #turn: Promise<unknown> = Promise.resolve();
   /** A deletion got no answer: it may still be at work. */
   #inDoubt = false;
 
-  constructor(options: Omit<InfluxHttpOptions, "timeoutMs" | "maxSockets">, dialect: Dialect, queries: RowQueries) {
+  constructor(options: Omit<InfluxHttpOptions, "timeoutMs" | "maxSockets">, dialect: Dialect, queriesNow: QueriesNow) {
     this.#store = new Connection({ ...options, ...dialect, timeoutMs: TIMEOUT_MS, maxSockets: 2 });
     this.#dialect = dialect;
-    this.#queries = queries;
+    this.#queriesNow = queriesNow;
   }
 
   start(): void {
@@ -57,9 +57,10 @@ export class DeviceRemoval {
   count(devices: readonly Pseudonym[], signal: AbortSignal): Promise<number | undefined> {
     return this.#inTurn(signal, async () => {
       const patience = AbortSignal.any([signal, AbortSignal.timeout(COUNT_TIMEOUT_MS)]);
+      const queries = await this.#queriesNow();
       let total = 0;
       for (const some of chunks(devices)) {
-        const statements = MEASUREMENTS.map((measurement) => this.#queries.count(measurement, some));
+        const statements = MEASUREMENTS.map((measurement) => queries.count(measurement, some));
         const results = await this.#store.ask(statements, patience);
         if (results === undefined) return undefined;
         for (const result of results) total += countOf(result);
@@ -77,19 +78,26 @@ export class DeviceRemoval {
       const { deletion } = this.#dialect;
       if (deletion === undefined) return "unsupported";
       await this.#formerDone(deletion, signal);
+      const queries = await this.#queriesNow();
       let outcome: Removal = "verified";
-      for (const some of chunks(devices)) if (!(await this.#removeSome(deletion, some, signal))) outcome = "accepted";
+      for (const some of chunks(devices))
+        if (!(await this.#removeSome(deletion, queries, some, signal))) outcome = "accepted";
       return outcome;
     });
   }
 
   /** Whether it was seen that they are gone. */
-  async #removeSome(deletion: Deletion, devices: readonly Pseudonym[], signal: AbortSignal): Promise<boolean> {
+  async #removeSome(
+    deletion: Deletion,
+    queries: RowQueries,
+    devices: readonly Pseudonym[],
+    signal: AbortSignal,
+  ): Promise<boolean> {
     const candidates = await deletion.candidates(this.#store, MEASUREMENTS, devices, signal);
     if (candidates?.length !== 0) {
       await this.#doubting(() => deletion.devices(this.#store, MEASUREMENTS, candidates ?? devices, signal));
     }
-    const left = await this.#dialect.present(this.#store, this.#queries, MEASUREMENTS, devices, signal);
+    const left = await this.#dialect.present(this.#store, queries, MEASUREMENTS, devices, signal);
     if (left !== undefined && left.length > 0) {
       throw new GatewayError("SINK_UNAVAILABLE", "rows to be removed are still there");
     }

@@ -75,6 +75,11 @@ export function countOf({ series = [] }: QueryResult): number {
   }, 0);
 }
 
+/** Of an answer to `fieldKeys`. */
+export function fieldNamesIn({ series = [] }: QueryResult): string[] {
+  return series.flatMap(({ values = [] }) => values.map(([key]) => String(key)));
+}
+
 /** All cells of an answer, one after the other. */
 export function cellsOf({ series = [] }: QueryResult): unknown[] {
   return series.flatMap(({ values = [] }) => values.flat());

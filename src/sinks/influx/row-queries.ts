@@ -5,7 +5,7 @@
  */
 import type { Pseudonym } from "../../model/ids.ts";
 import type { DeviceMeasurement, Measurement, OldRows } from "../../model/sink.ts";
-import type { StoredFields } from "./fields.ts";
+import type { FieldNames } from "./fields.ts";
 import type { RowOfDevice } from "./stored-rows.ts";
 
 /** Rows of several devices in one measurement, oldest first, both ends included. */
@@ -25,14 +25,23 @@ export interface TimeSlice {
   readonly toNs: bigint;
 }
 
+/** With the fields that are known at that moment. Throws REDIS_UNAVAILABLE. */
+export type QueriesNow = () => Promise<RowQueries>;
+
 export class RowQueries {
-  readonly #fields: StoredFields;
+  readonly #fields: FieldNames;
   readonly #retentionPolicy: string;
 
   /** `retentionPolicy` is empty for the database's own default. */
-  constructor(fields: StoredFields, retentionPolicy: string) {
+  constructor(fields: FieldNames, retentionPolicy: string) {
     this.#fields = fields;
     this.#retentionPolicy = retentionPolicy;
+  }
+
+  /** The same, by these fields as well. */
+  alsoBy(more: readonly string[]): RowQueries {
+    const of = (measurement: Measurement) => [...new Set([...this.#fields.of(measurement), ...more])];
+    return new RowQueries({ of }, this.#retentionPolicy);
   }
 
   /** The row itself, if it is there. */
@@ -86,6 +95,11 @@ export class RowQueries {
    */
   seriesIn(slice: TimeSlice, limit: number): string {
     return `${this.#select(slice.measurement)} WHERE ${within(slice)} GROUP BY "device", "model" LIMIT 1 SLIMIT ${limit}`;
+  }
+
+  /** Names of fields that the store itself has, whoever wrote them; one of two types is named twice. */
+  fieldKeys(measurement: Measurement, limit: number): string {
+    return `SHOW FIELD KEYS FROM ${this.#source(measurement)} LIMIT ${limit}`;
   }
 
   #select(measurement: Measurement): string {

@@ -9,7 +9,7 @@ import { AnswerTooLong, Connection } from "./connection.ts";
 import type { Dialect } from "./dialect.ts";
 import type { InfluxHttpOptions } from "./http.ts";
 import { rowsOf } from "./row-answers.ts";
-import type { RowPage, RowQueries } from "./row-queries.ts";
+import type { QueriesNow, RowPage, RowQueries } from "./row-queries.ts";
 
 const TIMEOUT_MS = 20_000;
 const MAX_SOCKETS = 4;
@@ -26,19 +26,19 @@ const NOBODY = "-" as Pseudonym;
 export class RowReading implements SinkReading {
   readonly #store: Connection;
   readonly #dialect: Dialect;
-  readonly #queries: RowQueries;
+  readonly #queriesNow: QueriesNow;
   readonly #rowsPerPage: number;
 
   /** `rowsPerPage` is where a page begins; a page that does not fit into one answer is made smaller. */
   constructor(
     options: Omit<InfluxHttpOptions, "timeoutMs" | "maxSockets">,
     dialect: Dialect,
-    queries: RowQueries,
+    queriesNow: QueriesNow,
     rowsPerPage = ROWS_PER_PAGE,
   ) {
     this.#store = new Connection({ ...options, ...dialect, timeoutMs: TIMEOUT_MS, maxSockets: MAX_SOCKETS });
     this.#dialect = dialect;
-    this.#queries = queries;
+    this.#queriesNow = queriesNow;
     this.#rowsPerPage = rowsPerPage;
   }
 
@@ -52,8 +52,9 @@ export class RowReading implements SinkReading {
 
   async check(signal: AbortSignal): Promise<void> {
     const page = { measurement: "device_status", devices: [NOBODY], fromNs: "0", untilNs: "1" } as const;
-    await this.#present("device_status", [NOBODY], signal);
-    await this.#page({ ...page, limit: MIN_ROWS_PER_PAGE }, signal);
+    const queries = await this.#queriesNow();
+    await this.#present(queries, "device_status", [NOBODY], signal);
+    await this.#page(queries, { ...page, limit: MIN_ROWS_PER_PAGE }, signal);
   }
 
   async *rows(
@@ -62,29 +63,35 @@ export class RowReading implements SinkReading {
     untilNs: string,
     signal: AbortSignal,
   ): AsyncGenerator<StoredRow[]> {
+    const queries = await this.#queriesNow();
     for (let from = 0; from < names.length; from += NAMES_PER_QUERY) {
-      const devices = await this.#present(measurement, names.slice(from, from + NAMES_PER_QUERY), signal);
-      if (devices.length > 0) yield* this.#pages({ measurement, devices, untilNs }, signal);
+      const devices = await this.#present(queries, measurement, names.slice(from, from + NAMES_PER_QUERY), signal);
+      if (devices.length > 0) yield* this.#pages(queries, { measurement, devices, untilNs }, signal);
     }
   }
 
   async #present(
+    queries: RowQueries,
     measurement: DeviceMeasurement,
     names: readonly Pseudonym[],
     signal: AbortSignal,
   ): Promise<readonly Pseudonym[]> {
-    const present = await this.#dialect.present(this.#store, this.#queries, [measurement], names, signal);
+    const present = await this.#dialect.present(this.#store, queries, [measurement], names, signal);
     if (present === undefined) throw new GatewayError("SINK_DENIED", "query");
     return present;
   }
 
-  async *#pages(which: Omit<RowPage, "fromNs" | "limit">, signal: AbortSignal): AsyncGenerator<StoredRow[]> {
+  async *#pages(
+    queries: RowQueries,
+    which: Omit<RowPage, "fromNs" | "limit">,
+    signal: AbortSignal,
+  ): AsyncGenerator<StoredRow[]> {
     let fromNs = "0";
-    const fitting = this.#queries.rowsWithin(VALUES_PER_PAGE, which.measurement);
+    const fitting = queries.rowsWithin(VALUES_PER_PAGE, which.measurement);
     let most = Math.max(MIN_ROWS_PER_PAGE, Math.min(fitting, MAX_ROWS_PER_PAGE));
     let limit = Math.min(this.#rowsPerPage, most);
     for (;;) {
-      const page = await this.#page({ ...which, fromNs, limit }, signal);
+      const page = await this.#page(queries, { ...which, fromNs, limit }, signal);
       if (page === "too-long") {
         if (limit <= MIN_ROWS_PER_PAGE) throw new GatewayError("SINK_DENIED", "a row is too long");
         most = limit >> 1;
@@ -102,9 +109,9 @@ export class RowReading implements SinkReading {
     }
   }
 
-  async #page(page: RowPage, signal: AbortSignal): Promise<Page> {
+  async #page(queries: RowQueries, page: RowPage, signal: AbortSignal): Promise<Page> {
     try {
-      const { rows, partial } = rowsOf(await this.#store.one(this.#queries.page(page), signal));
+      const { rows, partial } = rowsOf(await this.#store.one(queries.page(page), signal));
       if (rows.length < page.limit && !partial) return { rows };
       // The last moment may go on in the next page; that one begins with it.
       const nextNs = rows.at(-1)?.timeNs ?? page.fromNs;

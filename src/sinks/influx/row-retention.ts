@@ -7,7 +7,7 @@ import { Connection } from "./connection.ts";
 import type { Dialect } from "./dialect.ts";
 import type { InfluxHttpOptions } from "./http.ts";
 import { countOf } from "./row-answers.ts";
-import type { RowQueries } from "./row-queries.ts";
+import type { QueriesNow } from "./row-queries.ts";
 
 const TIMEOUT_MS = 120_000;
 /** Beyond it the condition would become unreasonable for the store. */
@@ -16,12 +16,12 @@ const MAX_EXCEPT = 20_000;
 export class RowRetention implements SinkRetention {
   readonly #store: Connection;
   readonly #dialect: Dialect;
-  readonly #queries: RowQueries;
+  readonly #queriesNow: QueriesNow;
 
-  constructor(options: Omit<InfluxHttpOptions, "timeoutMs" | "maxSockets">, dialect: Dialect, queries: RowQueries) {
+  constructor(options: Omit<InfluxHttpOptions, "timeoutMs" | "maxSockets">, dialect: Dialect, queriesNow: QueriesNow) {
     this.#store = new Connection({ ...options, ...dialect, timeoutMs: TIMEOUT_MS, maxSockets: 1 });
     this.#dialect = dialect;
-    this.#queries = queries;
+    this.#queriesNow = queriesNow;
   }
 
   start(): void {
@@ -33,13 +33,14 @@ export class RowRetention implements SinkRetention {
   }
 
   async count(rows: OldRows, signal: AbortSignal): Promise<number | undefined> {
-    const [result] = (await this.#store.ask([this.#queries.countOld(rows)], signal)) ?? [];
+    const queries = await this.#queriesNow();
+    const [result] = (await this.#store.ask([queries.countOld(rows)], signal)) ?? [];
     return result && countOf(result);
   }
 
   async remove(rows: OldRows, signal: AbortSignal): Promise<Aging> {
     if (this.#dialect.deletion === undefined) return "unsupported";
     if (rows.except.length > MAX_EXCEPT) return "postponed";
-    return await this.#dialect.deletion.older(this.#store, this.#queries, rows, signal);
+    return await this.#dialect.deletion.older(this.#store, await this.#queriesNow(), rows, signal);
   }
 }

@@ -32,6 +32,8 @@ import { type RowOfDevice, rowsOfRecords } from "./stored-rows.ts";
 export interface InfluxSinkOptions extends InfluxOptions {
   /** What `status` may hold; anything else is not written. */
   readonly fields: FieldTable;
+  /** What it once could hold: still read, counted and looked for, and not written. Throws REDIS_UNAVAILABLE. */
+  readonly formerFields: () => Promise<FieldTable>;
   /** v1; whether `start` may create a missing database. */
   readonly createDatabase: boolean;
   /** Where the server keeps its data: ISO 3166 country, optionally with a subdivision. */
@@ -81,9 +83,12 @@ export class InfluxSink implements Sink {
     this.#store = new Connection({ ...options, ...this.#dialect, maxSockets });
     this.#writer = new LineWriter(options, (body, signal) => this.#post(body, signal));
     this.#locations = new CurrentLocations(options.locationRefreshMs ?? DEFAULT_LOCATION_REFRESH_MS);
-    this.#devices = new DeviceRemoval(options, this.#dialect, this.#queries);
-    this.reading = new RowReading(options, this.#dialect, this.#queries, options.rowsPerPage);
-    this.retention = new RowRetention(options, this.#dialect, this.#queries);
+    const { retentionPolicy } = this.#dialect;
+    const queriesNow = async () =>
+      new RowQueries(this.#fields.withFormer(await options.formerFields()), retentionPolicy);
+    this.#devices = new DeviceRemoval(options, this.#dialect, queriesNow);
+    this.reading = new RowReading(options, this.#dialect, queriesNow, options.rowsPerPage);
+    this.retention = new RowRetention(options, this.#dialect, queriesNow);
   }
 
   /** Throws SINK_UNAVAILABLE, SINK_DENIED or START_CANCELLED. */

@@ -10,7 +10,7 @@ import type { Connection } from "./connection.ts";
 import type { Deletion, Dialect, InfluxOptions } from "./dialect.ts";
 import type { Answer } from "./http.ts";
 import { isOutage, judge, unavailable } from "./http-status.ts";
-import { cellsOf, devicesOf } from "./row-answers.ts";
+import { cellsOf, devicesOf, fieldNamesIn } from "./row-answers.ts";
 import { anyOf, name, type RowQueries } from "./row-queries.ts";
 import { SparedSlices } from "./spared-slices.ts";
 import type { RowOfDevice } from "./stored-rows.ts";
@@ -19,6 +19,8 @@ import type { RowOfDevice } from "./stored-rows.ts";
 const ALL_TIME = { start: "1970-01-01T00:00:00Z", stop: "2262-04-11T23:47:16Z" };
 /** Answers of a server that knows no deletion: it imitates another. */
 const UNKNOWN: ReadonlySet<number> = new Set([404, 405, 501]);
+/** Beyond it a statement that names all fields would become unreasonable for the store. */
+const MOST_FIELDS = 1_000;
 
 interface Stretch {
   /** RFC 3339; both ends included. */
@@ -56,8 +58,11 @@ export function v2({ org, bucket }: InfluxOptions): Dialect {
           erase.all(store, [{ ...stretch, predicate: predicate(measurement, device) }], signal);
         if (except.length === 0) await take({ start: ALL_TIME.start, stop: new Date(beforeMs).toISOString() });
         else {
+          // Rows of those held must be found to be spared, also what an older version or somebody else wrote.
           const ask = (statement: string) => store.one(statement, signal);
-          const slices = new SparedSlices(queries, ask, (slice, device) => take(ofSlice(slice), device));
+          const fields = fieldNamesIn(await ask(queries.fieldKeys(measurement, MOST_FIELDS + 1)));
+          if (fields.length > MOST_FIELDS) return "postponed";
+          const slices = new SparedSlices(queries.alsoBy(fields), ask, (slice, device) => take(ofSlice(slice), device));
           await slices.remove({ measurement, beforeMs, except });
         }
         return "deleted";
@@ -75,7 +80,7 @@ export async function probeByWrite(store: Connection, writePath: string, signal:
   return "found";
 }
 
-/** By the fields of the table: of a row that has only a property which was removed since, it sees nothing. */
+/** By the fields that are known: of a row that has only what somebody else wrote, it sees nothing. */
 export async function presentByField(
   store: Connection,
   queries: RowQueries,
