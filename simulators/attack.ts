@@ -49,12 +49,12 @@ export async function publishOnce(
   topic: string,
   template: string,
   expectation: Expectation | undefined,
-  options: { retain?: boolean } = {},
+  options: { retain?: boolean; clientId?: string } = {},
 ): Promise<AttackOutcome> {
   const seq = log.nextSeq();
   const payload = template.replace('"seq":0', `"seq":${seq}`);
   const client = await connectMqtt(url, {
-    clientId: attacker.id,
+    clientId: options.clientId ?? attacker.id,
     username: attacker.id,
     password: attacker.token,
     clean: true,

@@ -48,6 +48,13 @@ export interface DialectSample {
   readonly stored: InfluxRow;
 }
 
+export interface DialectReport {
+  /** Of which there must be rows, the devices behind a hub among them. */
+  readonly devices: number;
+  readonly pseudonyms: number;
+  readonly samples: readonly DialectSample[];
+}
+
 /** Of devices behind a hub rather than of the hub, and of those the one of which most is kept. */
 export function dialectSamples(log: SentLog, rows: readonly InfluxRow[]): DialectSample[] {
   const said = new Counts();

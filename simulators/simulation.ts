@@ -9,7 +9,7 @@ import { booksBetween, type GatewayBooks, readBooks } from "../tools/stack/books
 import { packetBytes, type ServiceCredential, ServiceSubscriber } from "../tools/wire/service-subscriber.ts";
 import type { Canary } from "./canary-forms.ts";
 import { eventually } from "./concurrency.ts";
-import { type DialectSample, dialectDevices, dialectSamples } from "./dialect-rows.ts";
+import { type DialectReport, dialectDevices, dialectSamples } from "./dialect-rows.ts";
 import { Eavesdropper, type EavesdropResult } from "./eavesdropper.ts";
 import type { SimulatedDialect } from "./firmware/firmwares.ts";
 import { DIALECT_STANDINGS } from "./firmware/homes.ts";
@@ -61,13 +61,6 @@ export interface SimulationReport {
   readonly dialects?: DialectReport | undefined;
   /** What does not add up, one sentence each. */
   readonly problems: readonly string[];
-}
-
-export interface DialectReport {
-  /** Of which there must be rows, the devices behind a hub among them. */
-  readonly devices: number;
-  readonly pseudonyms: number;
-  readonly samples: readonly DialectSample[];
 }
 
 /** Consents that run out do so this long after they are given, before the first message is sent. */

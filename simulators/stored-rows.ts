@@ -43,3 +43,8 @@ async function unnumbered(influxUrl: string, database: string, sinceMs: number):
   const rows = await influxRows(influxUrl, database, `SELECT * FROM device_status WHERE time >= ${sinceMs}ms`);
   return rows.filter(({ seq }) => seq === null || seq === undefined);
 }
+
+/** What a row says, without its time and what it does not have. */
+export function rowValues(row: InfluxRow): InfluxRow {
+  return Object.fromEntries(Object.entries(row).filter(([name, value]) => name !== "time" && value !== null));
+}

@@ -61,7 +61,8 @@ export class DialectSpeaker implements Speaker {
 
   /** Its connection has ended without a word, and its will is told; whether it is gone, once a minute at most. */
   vanished(): void {
-    this.#logged(this.#firmware.will).read = true;
+    // Nobody is there to whom it would be acknowledged.
+    this.#logged({ ...this.#firmware.will, qos: 0 }).read = true;
     if (this.#presence) this.#byGateway(false);
   }
 
