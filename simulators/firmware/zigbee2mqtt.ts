@@ -14,12 +14,12 @@ import {
   type Publication,
   statusOf,
 } from "./firmware.ts";
-import { type Kept, Meter, step, twoDigits, watts } from "./kept.ts";
+import { step } from "./kept.ts";
 import { hardwareAddress } from "./network.ts";
-import { hundredths, thousandths, whole } from "./readings.ts";
+import { hundredths, whole } from "./readings.ts";
+import { ZIGBEE_DEVICES, ZigbeeDevices } from "./zigbee-devices.ts";
 
 const BASE = "zigbee2mqtt";
-const ROOMS = ["bedroom climate", "front door", "desk plug", "porch lock"] as const;
 /** In the radio's reach, and nobody's who is registered here. */
 const STRANGERS = 76;
 const KILO = 1024;
@@ -39,7 +39,7 @@ interface Node {
 
 export const ZIGBEE2MQTT: FirmwareKind = {
   alias: (random) => `zigbee-bridge-${random.hex(8)}`,
-  children: (random, household) => ROOMS.map((room) => `${givenName(household)}/${room} ${random.hex(6)}`),
+  children: (random, household) => ZIGBEE_DEVICES.map((room) => `${givenName(household)}/${room} ${random.hex(6)}`),
   make: (home) => new Zigbee2Mqtt(home),
 };
 
@@ -52,7 +52,7 @@ class Zigbee2Mqtt implements Firmware {
   readonly #coordinator: string;
   readonly #stranger: string;
   readonly #code: string;
-  readonly #meter: Meter;
+  readonly #devices: ZigbeeDevices;
 
   constructor(home: DialectHome) {
     const { random } = home;
@@ -64,7 +64,7 @@ class Zigbee2Mqtt implements Firmware {
     this.#stranger = `${random.pick(["next door", "flat 4"])} sensor ${random.hex(6)}`;
     // Longer than what fits a keypad: found anywhere else, it must be no accident.
     this.#code = random.hex(14);
-    this.#meter = new Meter(hundredths(random, 100, 900));
+    this.#devices = new ZigbeeDevices(random, this.#code);
   }
 
   get will(): Publication {
@@ -179,68 +179,15 @@ class Zigbee2Mqtt implements Firmware {
 
   #state(index: number): Publication {
     const node = this.#nodes[index];
-    const say = [this.#climate, this.#door, this.#plug, this.#lock][index];
-    if (node === undefined || say === undefined) throw new RangeError("no such device behind the hub");
+    if (node === undefined) throw new RangeError("no such device behind the hub");
     const quality = whole(this.#random, 20, 255);
-    const { says, kept } = say.call(this);
+    const { says, kept } = this.#devices.says(index);
     const common = { linkquality: quality, last_seen: new Date().toISOString(), device: named(node) };
     const fate = statusOf(node.device, { ...kept, link_quality: step("link_quality", (quality * 100) / 255) });
     const total = typeof says.energy === "number" ? [{ kind: "total", value: says.energy.toFixed(4) } as const] : [];
     const payload = JSON.stringify({ ...says, ...common });
     return { topic: `${BASE}/${node.device.alias}`, payload, ...WHEN, fate, canaries: total };
   }
-
-  #climate(): Said {
-    const [temperature, humidity] = [hundredths(this.#random, 14, 31), hundredths(this.#random, 20, 90)];
-    const battery = whole(this.#random, 1, 100);
-    return {
-      says: { battery, humidity, temperature, voltage: whole(this.#random, 2700, 3100) },
-      kept: {
-        battery: step("battery", battery),
-        humidity: step("humidity", humidity),
-        temperature: step("temperature", temperature),
-      },
-    };
-  }
-
-  #door(): Said {
-    const contact = this.#random.chance(0.6);
-    const inside = whole(this.#random, 15, 40);
-    // Nothing fails in the time of a run: of a number that stays nothing is kept.
-    return {
-      says: { battery: 100, contact, device_temperature: inside, power_outage_count: 3, voltage: 3005 },
-      kept: { battery: 100, internal_temperature: inside, open: !contact },
-    };
-  }
-
-  #plug(): Said {
-    const [power, current] = [hundredths(this.#random, 1, 2000), thousandths(this.#random, 0.1, 9)];
-    const on = this.#random.chance(0.7);
-    this.#meter.count(this.#random.between(0, 0.02));
-    // Its last digit is never 0, so that its digits survive JSON unchanged.
-    const energy = Number(`${this.#meter.total.toFixed(3)}${whole(this.#random, 1, 9)}`);
-    const update = { installed_version: 65, latest_version: 65, state: "idle" };
-    return {
-      says: { current, energy, power, power_on_behavior: null, state: on ? "ON" : "OFF", update, voltage: 230 },
-      kept: { current: twoDigits(current), power: watts(power), power_on: on, ...this.#meter.tell(energy) },
-    };
-  }
-
-  #lock(): Said {
-    const locked = this.#random.chance(0.7);
-    const by = { last_unlock_source: "keypad", last_unlock_user: 3, last_used_pin_code: this.#code };
-    const users = { 3: { status: "enabled", pin_code: this.#code } };
-    const battery = whole(this.#random, 1, 100);
-    return {
-      says: { ...by, users, battery, lock_state: locked ? "locked" : "unlocked", state: locked ? "LOCK" : "UNLOCK" },
-      kept: { battery: step("battery", battery), lock_state: locked ? "locked" : "unlocked" },
-    };
-  }
-}
-
-interface Said {
-  readonly says: Readonly<Record<string, unknown>>;
-  readonly kept: Kept;
 }
 
 function ieee(random: Random): string {
