@@ -81,6 +81,7 @@ function section(shape: DialectShape): string[] {
     ...(shape.subscriptions.length > 0
       ? [`The firmware subscribes to: ${shape.subscriptions.map(code).join(", ")}.`, ""]
       : []),
+    ...commandsOf(shape),
     ...shape.settings.flatMap(({ where, lines }) => [
       `On the device (${where}):`,
       "",
@@ -139,4 +140,9 @@ function thrownAway(rule: RuleShape): string[] {
 
 function code(text: string): string {
   return `\`${text.replaceAll("|", "\\|")}\``;
+}
+
+function commandsOf({ commands }: DialectShape): string[] {
+  const rows = Object.entries(commands).map(([name, topic]) => `| ${code(name)} | ${code(topic)} |`);
+  return rows.length === 0 ? [] : ["| command of a scene service | goes to |", "|---|---|", ...rows, ""];
 }

@@ -91,7 +91,8 @@ export class Hubs {
     for (let tried = 1; tried <= MAX_ATTEMPTS; tried += 1) {
       const outcomes = await this.#tryToRegister(opened, wanted);
       if (outcomes === undefined) continue;
-      if (!outcomes.some((outcome) => outcome === "registered" || outcome === "already")) await closeIfEmpty(this.#redis, this.#keyspace, hub);
+      if (!outcomes.some((outcome) => outcome === "registered" || outcome === "already"))
+        await closeIfEmpty(this.#redis, this.#keyspace, hub);
       return outcomes;
     }
     throw new GatewayError("CONSENT_CONFLICT", "registering children");

@@ -11,7 +11,7 @@ import {
   type TreeShape,
 } from "./file.ts";
 import { compileLeaves, type Leaf, readsNumbers } from "./leaf.ts";
-import { type Pattern, patternOf } from "./topic.ts";
+import { covers, type Pattern, patternOf } from "./topic.ts";
 
 /** What is done with the value below a key. */
 export type Branch =
@@ -38,7 +38,8 @@ export interface Rule {
   readonly refuseUnknown: boolean;
 }
 
-export interface Dialect extends Pick<DialectShape, "title" | "about" | "subscriptions" | "models" | "settings"> {
+export interface Dialect
+  extends Pick<DialectShape, "title" | "about" | "subscriptions" | "commands" | "models" | "settings"> {
   readonly name: string;
   readonly hub: boolean;
   readonly vocabulary: Vocabulary;
@@ -107,6 +108,11 @@ function lineOf(node: YamlNode, lines: LineCounter): number {
 function build(shape: DialectShape, vocabulary: Vocabulary, report: Report): Dialect {
   const rules = shape.rules.map((rule, index) => ruleOf(rule, index, vocabulary, report));
   const expected = shape.expected.map((text, index) => topicOf(text, ["expected", index], report));
+  for (const [name, topic] of Object.entries(shape.commands)) {
+    if (!shape.subscriptions.some((filter) => covers(filter, topic, (word) => word === "{self}")))
+      report(["commands", name], "the firmware subscribes to nothing that covers this topic");
+    if (topic.includes("{child}") && shape.hub !== true) report(["commands", name], "only a hub has children");
+  }
   const seen = new Set<string>();
   for (const [index, { topic, when, json }] of shape.rules.entries()) {
     const objects = `${topic} {}`;
@@ -124,6 +130,7 @@ function build(shape: DialectShape, vocabulary: Vocabulary, report: Report): Dia
     expected,
     reserved: reservedIn([...rules.map(({ topic }) => topic), ...expected]),
     subscriptions: shape.subscriptions,
+    commands: shape.commands,
     models: shape.models,
     settings: shape.settings,
   };

@@ -103,6 +103,8 @@ const written = z.strictObject({
   expected: z.array(z.string().min(1).max(256)).max(MOST_RULES).default([]),
   /** Filters that the firmware needs granted to start; one that they cover is granted, too. */
   subscriptions: z.array(z.string().min(1).max(256)).max(16).default([]),
+  /** By the name that a scene service uses: where a command goes. Others never reach the device: some would set it up anew. */
+  commands: z.record(z.string().regex(/^[A-Za-z0-9_-]{1,64}$/), z.string().min(1).max(256)).default({}),
   /** Kinds of device for `deidentify.models`. */
   models: z
     .array(

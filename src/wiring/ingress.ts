@@ -68,8 +68,7 @@ export function createIngress(base: Base, deps: IngressDeps): Ingress {
   const send = (topic: string, payload: Buffer, done: (error?: Error) => void): void =>
     broker.send(topic, payload, done);
   const commands: Commands = createCommands(base, deps, {
-    send,
-    connectedDevice: (ref) => broker.connectedDevice(ref),
+    command: (device, name, payload, done) => broker.command(device, name, payload, done),
   });
   const notices = new Notices({
     ...deps.notices,
@@ -219,7 +218,7 @@ function createLogin({ config, dialects, log }: Base, { consent }: IngressDeps):
 function createCommands(
   { config, metrics }: Base,
   { checkConsent, consent }: IngressDeps,
-  broker: Pick<ConstructorParameters<typeof Commands>[1], "send" | "connectedDevice">,
+  broker: Pick<ConstructorParameters<typeof Commands>[1], "command">,
 ): Commands {
   const epochMs = config.deidentify.epochDays * DAY_MS;
   return new Commands(

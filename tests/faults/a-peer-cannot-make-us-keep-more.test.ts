@@ -6,6 +6,7 @@
 import type { Socket } from "node:net";
 import { duplexPair } from "node:stream";
 import type { Client } from "aedes";
+import mqttPacket from "mqtt-packet";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { WebSocket } from "ws";
 import { internals } from "../../src/ingress/mqtt/aedes-internals.ts";
@@ -80,6 +81,35 @@ describe("a hundred devices on a small heap", () => {
       const granted = peer.packets.flatMap((one) => (one.cmd === "suback" ? (one.granted as number[]) : []));
       expect(new Set(granted)).toEqual(new Set([128]));
     });
+  });
+
+  test("that are hubs and send lists of 1 MiB, the last of them never whole", async () => {
+    const native = devices;
+    devices = await system.devices(100, { speech: { dialect: "zigbee2mqtt" } });
+    const before = await system.metric("messages_refused_total", '{reason="not-taken"}');
+    const list = Buffer.alloc(1_000_000, "x");
+    await attack(async (peer) => {
+      for (let messageId = 1; messageId <= 3; messageId += 1) {
+        peer.publish("zigbee2mqtt/bridge/devices", list, messageId);
+        expect(await peer.answered(messageId)).toBe("acknowledged");
+      }
+      // Kept, these would be more than all connections together may leave unfinished, and the largest would be ended.
+      const whole = mqttPacket.generate({
+        cmd: "publish",
+        topic: "zigbee2mqtt/bridge/devices",
+        payload: list,
+        qos: 1,
+        messageId: 4,
+        dup: false,
+        retain: true,
+      });
+      peer.socket.write(whole.subarray(0, 900_000));
+      await new Promise<void>((resolve) => peer.socket.write("", () => resolve()));
+      expect(peer.closed).toBe(false);
+    });
+    expect(await system.metric("messages_refused_total", '{reason="not-taken"}')).toBe(before + 300);
+    expect(await system.metric("security_events_total", '{kind="oversize"}')).toBe(0);
+    devices = native;
   });
 
   test("and nobody else has noticed", async () => {

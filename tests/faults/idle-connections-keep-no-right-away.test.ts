@@ -2,8 +2,11 @@
  * Promise: however many connections are held to the HTTP interface, silent, slow, deaf or full of requests, a
  * withdrawal and the question whether the gateway is ready are answered.
  */
-import { connect, type Socket } from "node:net";
-import { afterEach, describe, expect, test } from "vitest";
+import { once } from "node:events";
+import type { Server } from "node:http";
+import { type AddressInfo, connect, type Socket } from "node:net";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { wire } from "../../src/http/wire.ts";
 import { until } from "../fixtures/eventually.ts";
 import { httpApi, TOKEN } from "../integration/http-fixture.ts";
 
@@ -75,6 +78,53 @@ describe.each([
     await rightsAndHealth();
     await until("no more than one address may have are left", () => open() <= 41);
     await rightsAndHealth();
+  });
+});
+
+describe("where none ends because its time is over", () => {
+  let server: Server;
+  let port: number;
+  beforeEach(async () => {
+    const never = { requestTimeoutMs: 600_000, keepAliveMs: 600_000 };
+    const bounds = { maxConnections: MAX, maxPerAddress: 40, maxUnanswered: 4, takeWithinMs: 600_000 };
+    server = wire({ ...bounds, ...never, maxHeaderBytes: 8_192 })((_request, response) => response.end("here"));
+    await once(server.listen(0, "127.0.0.1"), "listening");
+    ({ port } = server.address() as AddressInfo);
+  });
+  afterEach(async () => {
+    server.closeAllConnections();
+    await new Promise((closed) => server.close(closed));
+  });
+
+  /** Of the whole 127/8, so that the test may come from many addresses. */
+  async function heldFrom(localAddress: string, count: number): Promise<Socket[]> {
+    const sockets = Array.from({ length: count }, () => connect({ host: "127.0.0.1", port, localAddress }));
+    held.push(...sockets);
+    for (const socket of sockets) socket.on("error", () => {}).resume();
+    await Promise.all(sockets.map((socket) => once(socket, "connect")));
+    return sockets;
+  }
+  const left = (sockets: readonly Socket[]) => sockets.filter(({ closed }) => !closed).length;
+  const answered = async ([socket]: readonly Socket[]) => {
+    socket?.write(GET);
+    await until("it is answered", () => (socket?.bytesRead ?? 0) > 0);
+  };
+
+  test("one address has its share and no more, and another one all that it had", async () => {
+    const other = await heldFrom("127.0.0.2", 10);
+    const many = await heldFrom("127.0.0.1", 50);
+    await until("the oldest are closed", () => left(many) === 40);
+    expect(many.slice(0, 10).every(({ closed }) => closed)).toBe(true);
+    expect(left(other)).toBe(10);
+    await answered(other);
+  });
+
+  test("many addresses that keep to their share have all there is and no more, and whoever comes finds a place", async () => {
+    const first = await heldFrom("127.0.0.2", 30);
+    const rest = [...(await heldFrom("127.0.0.3", 30)), ...(await heldFrom("127.0.0.4", 30))];
+    await until("the oldest are closed", () => left([...first, ...rest]) === MAX);
+    expect(left(first)).toBe(MAX - rest.length);
+    await answered(await heldFrom("127.0.0.5", 1));
   });
 });
 

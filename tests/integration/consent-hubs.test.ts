@@ -347,6 +347,17 @@ describe("silent at once, and for good", () => {
   });
 });
 
+test("while a device changes hands, how it speaks is shown to neither owner", async () => {
+  const { credentials, deviceConnections, redis, keyspace } = store();
+  await household();
+  await tokenOf(credentials, HUB, { dialect: "zigbee2mqtt" });
+  const shown = async () => [...(await deviceConnections.of(ANNA, [HUB, LAMP])).values()];
+  const behind = { behind: { hub: HUB, otherSubject: false } };
+  expect(await shown()).toEqual([{ dialect: "zigbee2mqtt", hub: { children: 1, otherSubjects: 0 } }, behind]);
+  for (const one of [HUB, LAMP]) await redis.hset(keyspace.credential(one), "tag", BORIS);
+  expect(await shown()).toEqual([]);
+});
+
 test("an outage is a fault, never a refusal, and nothing speaks that did not", async () => {
   const { hubs, redis, another } = store();
   await household();

@@ -1,6 +1,6 @@
 /** Promise: a drain waits for every batch that began before it, and for no other. */
 import { describe, expect, test } from "vitest";
-import { KEPT_TERM_MS } from "../../src/consent/fence/kept-lease.ts";
+import { KEPT_TERM_MS, KeptLease } from "../../src/consent/fence/kept-lease.ts";
 import type { Lease } from "../../src/model/lease.ts";
 import { until } from "../fixtures/eventually.ts";
 import { consentStore, device, severalLooks, subject } from "./consent-fixture.ts";
@@ -115,6 +115,40 @@ describe("kept beyond its term", () => {
     await lease.release();
     expect(await leases.drain(subject("mine"))).toMatchObject({ drained: true });
     expect(await redis.keys(`${keyspace.leases}*`)).toEqual([]);
+  });
+
+  test.each([1, 2, 3])(
+    "killed after %i commands, a gateway leaves it with whom it concerns or not at all",
+    async (commands) => {
+      const { redis, keyspace } = store();
+      let left = commands;
+      const dying = new Proxy(redis, {
+        get: (target, name: keyof typeof redis) => {
+          const command: unknown = target[name];
+          if (typeof command !== "function" || name === "defineCommand") return command;
+          left -= 1;
+          return left < 0 ? () => Promise.reject(new Error("killed")) : command.bind(target);
+        },
+      });
+      const { id } = await store().leases.acquire();
+      const kept = new KeptLease(dying, keyspace, { id, concerned: mine, renewMs: LEASE_MS });
+      await kept.start();
+      kept.abandon();
+      const listed = (await redis.smembers(keyspace.keptLease(id))).length > 0;
+      expect(listed).toBe((await redis.zscore(keyspace.leases, `${id}*`)) !== null);
+    },
+  );
+
+  test("it may concern as many as a pass has, and knows them again when Redis has lost them", async () => {
+    const { leases, redis, keyspace } = store();
+    const all = new Set(Array.from({ length: 8_001 }, (_, index) => device(`lamp-${index}`)));
+    const lease = await leases.acquire();
+    await lease.keep(all);
+    const listed = () => redis.scard(keyspace.keptLease(lease.id));
+    expect(await listed()).toBe(all.size);
+    await redis.del(keyspace.keptLease(lease.id));
+    await until("it is written down again", async () => (await listed()) === all.size);
+    await lease.release();
   });
 
   test("a drain under way goes on waiting when its lease is kept, and stops when that concerns others", async () => {

@@ -285,7 +285,10 @@ it("every publication of real devices, as their firmware sends it, has the outco
     }
   }
   process.stdout.write(`${lines.join("\n")}\n`);
-  expect(lines.filter((line) => line.includes(" accepted ")), lines.join("\n")).toHaveLength(55);
+  expect(
+    lines.filter((line) => line.includes(" accepted ")),
+    lines.join("\n"),
+  ).toHaveLength(55);
 });
 
 function selfIn(rules: ReturnType<typeof compileDialect>["rules"], topic: string): string | undefined {

@@ -26,11 +26,18 @@ export const KEPT_TERM_MS = 60_000;
 const KEEP_LEASE: RedisScript = {
   name: "consentryKeepLease",
   lua: `--[[
-  Turns a lease into a kept one, or renews it; its end is by the clock of Redis.
-  KEYS[1] sorted set of leases, score = Unix ms of the end
-  ARGV[1] lease id   ARGV[2] mark of a kept lease   ARGV[3] term in ms
-  Reply: 1
+  Turns a lease into a kept one together with those it concerns, or renews it; its end is by the clock of Redis.
+  KEYS[1] sorted set of leases, score = Unix ms of the end   KEYS[2] set of those it concerns
+  ARGV[1] lease id   ARGV[2] mark of a kept lease   ARGV[3] term in ms   ARGV[4] "keep", or "renew" what stands
+  ARGV[5..] for keep: those it concerns
+  Reply: 1, or 0 when there is no set to renew
 ]]
+if ARGV[4] == "renew" and redis.call("EXISTS", KEYS[2]) == 0 then return 0 end
+for from = 5, #ARGV, 1000 do
+  redis.call("SADD", KEYS[2], unpack(ARGV, from, math.min(from + 999, #ARGV)))
+end
+-- It outlives the lease: without it the lease would concern everyone.
+redis.call("PEXPIRE", KEYS[2], 2 * ARGV[3])
 local time = redis.call("TIME")
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 redis.call("ZADD", KEYS[1], now + ARGV[3], ARGV[1] .. ARGV[2])
@@ -43,6 +50,8 @@ export class KeptLease {
   readonly #keyspace: Keyspace;
   readonly #options: KeptLeaseOptions;
   #timer: NodeJS.Timeout | undefined;
+  /** Redis has the set of those it concerns. */
+  #listed = false;
   #renewing: Promise<void> = Promise.resolve();
 
   constructor(redis: Redis, keyspace: Keyspace, options: KeptLeaseOptions) {
@@ -79,14 +88,17 @@ export class KeptLease {
     this.#renewing = this.#renewing.then(() => this.#renewed()).catch(() => undefined);
   }
 
+  /** One call, sent when the lease has little time left: each further one could come after its end. */
   async #renewed(): Promise<void> {
-    const { id, concerned } = this.#options;
-    const key = this.#keyspace.keptLease(id);
-    // The concerned set is written first and outlives the lease: without it the lease would concern everyone.
-    if ((await this.#redis.pexpire(key, 2 * KEPT_TERM_MS)) === 0 && concerned.size > 0) {
-      await this.#redis.sadd(key, ...concerned);
-      await this.#redis.pexpire(key, 2 * KEPT_TERM_MS);
-    }
-    await runScript(this.#redis, KEEP_LEASE, [this.#keyspace.leases], [id, KEPT_MARK, KEPT_TERM_MS]);
+    if (this.#listed && (await this.#run("renew", [])) === 1) return;
+    const { concerned } = this.#options;
+    await this.#run("keep", [...concerned]);
+    this.#listed = concerned.size > 0;
+  }
+
+  #run(what: "keep" | "renew", concerned: readonly (SubjectTag | DeviceKey)[]): Promise<unknown> {
+    const { id } = this.#options;
+    const names = [this.#keyspace.leases, this.#keyspace.keptLease(id)];
+    return runScript(this.#redis, KEEP_LEASE, names, [id, KEPT_MARK, KEPT_TERM_MS, what, ...concerned]);
   }
 }

@@ -27,16 +27,19 @@ export interface SenderPorts {
   bucket(device: DeviceKey): TokenBucket;
 }
 
+const SELF = "{self}";
+const CHILD = "{child}";
+
 export class DialectSender implements Sender {
   readonly dialect: Dialect;
   readonly own: Publisher;
-  readonly #id: DeviceId;
   readonly #alias: AliasMac | undefined;
   readonly #ports: SenderPorts;
   /** What it is called, once it has said so, and the last level that was not it. */
   #self: string | undefined;
   #notSelf: string | undefined;
   #children: ReadonlyMap<AliasMac, Publisher> = new Map();
+  #byKey: ReadonlyMap<DeviceKey, Publisher> = new Map();
   readonly #byAlias = new Map<string, Publisher>();
 
   constructor(
@@ -46,7 +49,6 @@ export class DialectSender implements Sender {
   ) {
     this.dialect = dialect;
     this.own = own;
-    this.#id = id;
     this.#alias = alias;
     this.#self = alias === undefined ? id : undefined;
     this.#ports = ports;
@@ -55,7 +57,7 @@ export class DialectSender implements Sender {
   /** Reads which devices are behind it, at the login and whenever that has changed. Rejects when Redis does not answer. */
   async load(): Promise<void> {
     if (!this.dialect.hub) return;
-    const before = new Map([...this.#children.values()].map((publisher) => [publisher.key, publisher]));
+    const before = this.#byKey;
     const children = new Map<AliasMac, Publisher>();
     for (const { alias, key, subjectTag, holds } of await this.#ports.children(this.own.key)) {
       const known = before.get(key);
@@ -63,6 +65,7 @@ export class DialectSender implements Sender {
       children.set(alias, same && known !== undefined ? known : this.#publisherOf(key, subjectTag, holds));
     }
     this.#children = children;
+    this.#byKey = new Map([...children.values()].map((publisher) => [publisher.key, publisher]));
     this.#byAlias.clear();
   }
 
@@ -93,22 +96,25 @@ export class DialectSender implements Sender {
     return child;
   }
 
-  /** What it was called in a topic, for topics that are sent to it; of a child, too. `undefined` before it has said so. */
-  aliasOf(device: DeviceKey): string | undefined {
-    if (device === this.own.key) return this.#self;
-    for (const [alias, { key }] of this.#byAlias) if (key === device) return alias;
-    return undefined;
-  }
-
-  /** Whether a device is behind it, as this subject's. */
+  /** Whether it is this device of this subject, or such a device is behind it. */
   speaksFor({ deviceKey, subjectTag }: DeviceRef): boolean {
-    for (const { ref } of this.#children.values())
-      if (ref?.deviceKey === deviceKey && ref.subjectTag === subjectTag) return true;
-    return false;
+    const speaker = deviceKey === this.own.key ? this.own : this.#byKey.get(deviceKey);
+    return speaker?.ref?.subjectTag === subjectTag;
   }
 
-  get id(): DeviceId {
-    return this.#id;
+  /** Where a command of this name goes; `undefined` when there is none, or before the device has said what it is called. */
+  commandTopic(device: DeviceKey, name: string): string | undefined {
+    const { commands } = this.dialect;
+    const topic = Object.hasOwn(commands, name) ? commands[name] : undefined;
+    const ofChild = topic?.includes(CHILD) === true;
+    if (topic === undefined || ofChild !== (device !== this.own.key)) return undefined;
+    const alias = ofChild ? this.#aliasOf(device) : this.#self;
+    return alias === undefined ? undefined : topic.replace(ofChild ? CHILD : SELF, () => alias);
+  }
+
+  #aliasOf(child: DeviceKey): string | undefined {
+    for (const [alias, { key }] of this.#byAlias) if (key === child) return alias;
+    return undefined;
   }
 
   #publisherOf(key: DeviceKey, subjectTag: SubjectTag | undefined, holds: boolean): Publisher {

@@ -6,6 +6,7 @@
  */
 import type { EventEmitter } from "node:events";
 import { Aedes, type AuthenticateError, type Client } from "aedes";
+import { covers } from "../../dialects/topic.ts";
 import type { Hint } from "../../model/hint.ts";
 import type { DeviceId, DeviceKey, DeviceRef } from "../../model/ids.ts";
 import type { ConnectionRefusal, SecurityEvent } from "../../model/outcome.ts";
@@ -184,10 +185,29 @@ export class GatewayBroker extends Aedes {
     if (session.filters.has(topic)) this.send(topic, Buffer.from(JSON.stringify(told)), () => undefined);
   }
 
-  /** The id under which a device is connected right now; not while somebody else has it. */
-  connectedDevice({ deviceKey, subjectTag }: DeviceRef): DeviceId | undefined {
-    const session = this.#live.device(deviceKey);
-    return session?.publisher.ref?.subjectTag === subjectTag ? session.id : undefined;
+  /**
+   * Hands a command to a device that is connected right now, or to the hub that speaks for it; not while somebody else has it.
+   * `done` is called also when the device does not listen. False: there is nobody to hand it to.
+   */
+  command(device: DeviceRef, name: string, payload: Buffer, done: () => void): boolean {
+    const session = this.#live.device(device.deviceKey);
+    if (session?.publisher.ref?.subjectTag === device.subjectTag) {
+      const topic = session.sender?.commandTopic(device.deviceKey, name);
+      if (topic !== undefined) return this.#inDialect(session, topic, payload, done);
+      this.send(`devices/${session.id}/commands/${name}`, payload, done);
+      return true;
+    }
+    const hub = this.#live.devices().find(({ sender }) => sender?.speaksFor(device) === true);
+    const topic = hub?.sender?.commandTopic(device.deviceKey, name);
+    return hub !== undefined && topic !== undefined && this.#inDialect(hub, topic, payload, done);
+  }
+
+  /** Straight to its connection: the same topic may be one of other devices. */
+  #inDialect({ client, filters }: DeviceSession, topic: string, payload: Buffer, done: () => void): boolean {
+    const isHeard = [...filters].some((filter) => covers(filter, topic, () => false));
+    if (!isHeard || client.conn.writableLength > MAX_UNSENT_BYTES) return false;
+    client.publish({ cmd: "publish", topic, payload, qos: 0, retain: false, dup: false }, done);
+    return true;
   }
 
   /** Every device that is connected right now and bound to a subject. */

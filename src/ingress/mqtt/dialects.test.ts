@@ -156,6 +156,47 @@ describe("a hub", () => {
   });
 });
 
+describe("a command of a scene service", () => {
+  const scene = "key-lamp-1".padEnd(22, "_");
+
+  it("reaches the device behind a hub by its alias, on the connection of this hub alone", async () => {
+    const ingress = await start({ speaks: { ...ZIGBEE, other: { dialect: "zigbee2mqtt" } } });
+    const [hub, other] = [await ingress.device("hub"), await ingress.device("other")];
+    const heard: string[] = [];
+    for (const client of [hub, other]) {
+      client.on("message", (topic, payload) => heard.push(`${client === hub} ${topic} ${payload}`));
+      await client.subscribeAsync("zigbee2mqtt/#");
+    }
+    ingress.rememberScene(scene, { deviceKey: "key-lamp-1", subjectTag: "tag-key-lamp-1" });
+    const service = await ingress.service();
+    const command = (name: string) => service.publishAsync(`commands/${scene}/${name}`, '{"state":"ON"}', { qos: 1 });
+    // Nobody has said yet what the lamp is called.
+    await command("set");
+    await hub.publishAsync("zigbee2mqtt/room/lamp", '{"state":"OFF"}', { qos: 1 });
+    await command("set");
+    await command("rename");
+    await until("it is heard", () => heard.length > 0);
+    expect(heard).toEqual(['true zigbee2mqtt/room/lamp/set {"state":"ON"}']);
+    expect(ingress.commands).toEqual(["unknown-device", "delivered", "unknown-device"]);
+  });
+
+  it("reaches a device by the words of its firmware, and by its own topic otherwise", async () => {
+    const ingress = await start({ speaks: TASMOTA });
+    const plug = await ingress.device("plug");
+    const heard: string[] = [];
+    plug.on("message", (topic, payload) => heard.push(`${topic} ${payload}`));
+    const pseudonym = "key-plug".padEnd(22, "_");
+    ingress.rememberScene(pseudonym, { deviceKey: "key-plug", subjectTag: "tag-key-plug" });
+    await plug.publishAsync("tele/tasmota_3D5E26/LWT", "Online", { qos: 1 });
+    await plug.subscribeAsync(["cmnd/tasmota_3D5E26/#", "devices/plug/commands/#"]);
+    const service = await ingress.service();
+    await service.publishAsync(`commands/${pseudonym}/power`, "ON", { qos: 1 });
+    await service.publishAsync(`commands/${pseudonym}/MqttHost`, "evil.example", { qos: 1 });
+    await until("both are heard", () => heard.length === 2);
+    expect(heard.toSorted()).toEqual(["cmnd/tasmota_3D5E26/POWER ON", "devices/plug/commands/MqttHost evil.example"]);
+  });
+});
+
 describe("a device", () => {
   it("is known by its alias, and its native topics are open to it as well", async () => {
     const ingress = await start({ speaks: TASMOTA });

@@ -122,7 +122,8 @@ function isOfDialect(session: Session, filter: string): boolean {
 
 /** The last look before a packet is handed to a connection, whatever it once subscribed to. */
 export function mayReceive(session: Session | undefined, topic: string): boolean {
-  if (session?.kind === "device") return deviceMayReceive(session.id, topic);
+  // Of its dialect it gets commands that are handed to it alone: its filters are nobody's to deliver to.
+  if (session?.kind === "device") return deviceMayReceive(session.id, topic) || isOfDialect(session, topic);
   const filter = serviceFilter(topic);
   return session?.kind === "service" && filter !== undefined && session.purposes.has(filter.purpose);
 }

@@ -1,11 +1,11 @@
 /**
  * Commands of scene services. A service knows a device by its scene pseudonym only; the gateway,
- * and nobody else, turns that back into the device, while scene consent holds, and sends the command
- * to `devices/<id>/commands/<name>`. The table behind it is bounded, in memory, and gone at a restart.
+ * and nobody else, turns that back into the device, while scene consent holds, and hands the command
+ * to its connection. The table behind it is bounded, in memory, and gone at a restart.
  */
 import type { LRUCache } from "lru-cache";
 import { type CheckConsent, STATUS, usable } from "../../model/consent.ts";
-import type { DeviceId, DeviceRef, Pseudonym } from "../../model/ids.ts";
+import type { DeviceRef, Pseudonym } from "../../model/ids.ts";
 import type { CommandOutcome } from "../../model/outcome.ts";
 import { boundedCache } from "../../platform/bounded-cache.ts";
 import type { ServiceConnection } from "./connection.ts";
@@ -15,9 +15,8 @@ export interface CommandsPorts {
   readonly checkConsent: CheckConsent;
   /** The scene pseudonym that this device has right now. */
   readonly scenePseudonym: (device: DeviceRef, wrappedSubjectKey: string) => Pseudonym;
-  /** Connected devices only: a command for a device that is away is not kept. */
-  readonly connectedDevice: (device: DeviceRef) => DeviceId | undefined;
-  readonly send: (topic: string, payload: Buffer, done: () => void) => void;
+  /** To connected devices only: a command for a device that is away is not kept. False: there is nobody to hand it to. */
+  readonly command: (device: DeviceRef, name: string, payload: Buffer, done: () => void) => boolean;
   readonly counted: (outcome: CommandOutcome) => void;
 }
 
@@ -74,9 +73,9 @@ export class Commands {
     }
     // A pseudonym of an earlier epoch or of an erased subject no longer opens anything.
     if (this.#ports.scenePseudonym(device, verdict.wrappedSubjectKey) !== command.pseudonym) return "unknown-device";
-    const id = this.#ports.connectedDevice(device);
-    if (id === undefined) return "unknown-device";
-    await new Promise<void>((resolve) => this.#ports.send(`devices/${id}/commands/${command.name}`, payload, resolve));
-    return "delivered";
+    return new Promise((resolve) => {
+      const handed = this.#ports.command(device, command.name, payload, () => resolve("delivered"));
+      if (!handed) resolve("unknown-device");
+    });
   }
 }
