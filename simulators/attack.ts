@@ -49,12 +49,12 @@ export async function publishOnce(
   topic: string,
   template: string,
   expectation: Expectation | undefined,
-  options: { retain?: boolean } = {},
+  options: { retain?: boolean; clientId?: string } = {},
 ): Promise<AttackOutcome> {
   const seq = log.nextSeq();
   const payload = template.replace('"seq":0', `"seq":${seq}`);
   const client = await connectMqtt(url, {
-    clientId: attacker.id,
+    clientId: options.clientId ?? attacker.id,
     username: attacker.id,
     password: attacker.token,
     clean: true,
@@ -95,6 +95,6 @@ export async function publishOnce(
 
 /** Nothing is forwarded to a purpose for which nobody listens. */
 export function amongListening(expectation: Expectation, listening: ReadonlySet<ServicePurpose>): Expectation {
-  if (expectation.kind === "refused") return expectation;
+  if (!("forwarded" in expectation)) return expectation;
   return { ...expectation, forwarded: expectation.forwarded.filter((purpose) => listening.has(purpose)) };
 }

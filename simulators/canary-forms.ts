@@ -8,6 +8,9 @@ export const CANARY_KINDS = [
   "total",
   "message-id",
   "account",
+  "alias",
+  "network",
+  "code",
   "service-token",
 ] as const;
 export type CanaryKind = (typeof CANARY_KINDS)[number];

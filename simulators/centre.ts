@@ -78,7 +78,7 @@ async function run(signal: AbortSignal): Promise<void> {
   const services: ServiceSubscriber[] = [];
   try {
     await stack.start();
-    await provision(stack.api, { seed: 0, households: [adult, child], devices }, SHORT_LIFE_MS);
+    await provision(stack.api, { seed: 0, households: [adult, child], devices, dialectHomes: [] }, SHORT_LIFE_MS);
     for (const purpose of SERVICE_PURPOSES) {
       const credential = stack.config.services[purpose];
       if (credential !== undefined) services.push(new ServiceSubscriber(stack.mqttUrl, purpose, credential));

@@ -2,10 +2,12 @@
 import { REFUSALS, type Refusal } from "../src/model/outcome.ts";
 import { type GatewayBooks, refusedTotal } from "../tools/stack/books.ts";
 import type { InfluxRow } from "../tools/stack/influx-reader.ts";
+import { dialectJson, dialectLines } from "./dialect-report.ts";
 import type { LeakScanResult } from "./leak-scan.ts";
 import { count, megabytes } from "./progress.ts";
 import type { SentLog } from "./sent-log.ts";
 import type { SimulationReport } from "./simulation.ts";
+import { rowValues } from "./stored-rows.ts";
 
 export interface DemoResult {
   readonly report: SimulationReport;
@@ -61,6 +63,7 @@ export function demoJson(result: DemoResult): Record<string, unknown> {
     scannedBytes: scan.scannedBytes,
     pubackMs: report.pubackMs,
     durability,
+    dialects: report.dialects && dialectJson(report.dialects),
     attacks: { tried: report.attacks.length, held: report.attacks.filter(({ held }) => held).length },
   };
 }
@@ -103,6 +106,7 @@ export function demoText(result: DemoResult, log: SentLog): string {
     "",
     "What came in, and all that is kept of it:",
     ...sampleLines(report, log),
+    ...dialectLines(report.dialects?.samples ?? []),
     "",
     ...scanLines(scan),
     row("Books", books.received, `received = ${booksSum(books)}`),
@@ -159,7 +163,7 @@ function sampleLines(report: SimulationReport, log: SentLog): string[] {
 }
 
 function rowText(row: InfluxRow): string {
-  const fields = Object.entries(row).filter(([name, value]) => name !== "time" && value !== null);
+  const fields = Object.entries(rowValues(row));
   return fields.map(([name, value]) => `${name}=${value}`).join(" ");
 }
 

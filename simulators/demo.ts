@@ -62,12 +62,18 @@ async function demo(signal: AbortSignal): Promise<DemoResult> {
       durationMs: flags.duration * 1000,
       seed: flags.seed,
       hostile: true,
+      dialects: ["zigbee2mqtt", "tasmota"],
+      dialectStandings: ["consenting"],
       withdrawAfterMs: flags.duration * 500,
     });
-    const { households, devices } = simulation.population;
+    const { households, devices, dialectHomes } = simulation.population;
     say(`  gateway on ${stack.mqttUrl}, log in ${join(flags.dir, "logs", "gateway.log")}`);
     say(
-      `  ${devices.length} devices in ${households.length} homes: some consent, some only partly, some withdraw, some never answered, some attack\n`,
+      `  ${devices.length} devices in ${households.length} homes: some consent, some only partly, some withdraw, some never answered, some attack`,
+    );
+    const behind = dialectHomes.reduce((sum, { children }) => sum + children.length, 0);
+    say(
+      `  beside them, with firmware of their own: a Zigbee2MQTT hub with ${behind} devices behind it, and a Tasmota plug\n`,
     );
     await simulation.prepare();
     signal.throwIfAborted();

@@ -18,6 +18,8 @@ export type Expectation =
   | { readonly kind: "stored"; readonly forwarded: readonly ServicePurpose[] }
   | { readonly kind: "forwarded"; readonly forwarded: readonly ServicePurpose[] }
   | { readonly kind: "refused"; readonly reason: Refusal }
+  /** Refused, for one of these: where a line runs between them is for the tables of dialects to say. */
+  | { readonly kind: "left-out"; readonly reasons: readonly Refusal[] }
   | { readonly kind: "either"; readonly reasons: readonly Refusal[]; readonly forwarded: readonly ServicePurpose[] };
 
 type Row = Readonly<Record<MessagePart, Expectation>>;
@@ -79,9 +81,18 @@ export function expectationOf(
   part: MessagePart,
   listening: ReadonlySet<ServicePurpose>,
 ): Expectation {
-  const row = ROWS[household.standing][part];
+  return expectationOfAll(household, [part], listening);
+}
+
+/** Of a message that carries several parts: it reaches whatever one of them may reach. */
+export function expectationOfAll(
+  household: Household,
+  parts: readonly MessagePart[],
+  listening: ReadonlySet<ServicePurpose>,
+): Expectation {
+  const row = together(parts.map((part) => ROWS[household.standing][part]));
   if (household.withdrawal?.answeredAt !== undefined) return refused("consent-withdrawn");
-  if (row.kind === "refused" || row.kind === "either") return row;
+  if (row.kind !== "stored" && row.kind !== "forwarded") return row;
   const reachable = row.forwarded.filter((purpose) => listening.has(purpose));
   const idle = row.kind === "forwarded" && reachable.length === 0;
   if (household.standing === "withdrawing") {
@@ -89,6 +100,15 @@ export function expectationOf(
   }
   if (row.kind === "stored") return { kind: "stored", forwarded: reachable };
   return idle ? refused("no-recipient") : { kind: "forwarded", forwarded: reachable };
+}
+
+function together(rows: readonly Expectation[]): Expectation {
+  const [first] = rows;
+  if (first === undefined) throw new RangeError("a message without parts");
+  const reaching = rows.filter((row) => row.kind === "stored" || row.kind === "forwarded");
+  if (reaching.length === 0) return first;
+  const kind = reaching.some((row) => row.kind === "stored") ? "stored" : "forwarded";
+  return { kind, forwarded: [...new Set(reaching.flatMap((row) => row.forwarded))] };
 }
 
 const NO_RECIPIENT = ["no-recipient"] as const;

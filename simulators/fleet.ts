@@ -5,13 +5,14 @@
 import type { MqttClient } from "mqtt";
 import type { ServicePurpose } from "../src/model/consent.ts";
 import { connectMqtt, disconnectMqtt } from "../tools/wire/connection.ts";
+import { subscribe } from "../tools/wire/service-subscriber.ts";
 import type { Canary } from "./canary-forms.ts";
 import { eachLimited, eventually } from "./concurrency.ts";
-import { expectationOf } from "./expectation.ts";
-import { type ComposedMessage, composeMessage } from "./messages.ts";
-import type { Population, SimulatedDevice } from "./population.ts";
+import { DialectSpeaker } from "./firmware/speaker.ts";
+import type { Population } from "./population.ts";
 import { Random } from "./random.ts";
 import type { SentLog, SentMessage } from "./sent-log.ts";
+import { NativeSpeaker, type Outgoing, type Speaker } from "./speaker.ts";
 
 export interface FleetOptions {
   readonly url: string;
@@ -25,56 +26,75 @@ export interface FleetOptions {
 }
 
 interface Connection {
-  readonly device: SimulatedDevice;
+  readonly speaker: Speaker;
   readonly client: MqttClient;
+  /** Without an acknowledgement of their own. */
+  readonly unanswered: SentMessage[];
   inFlight: number;
+  /** Its end is meant. */
+  ended: boolean;
 }
 
 const TICK_MS = 10;
 const RECONNECT_MS = 200;
+const ANSWER_MS = 30_000;
 
 export class Fleet {
-  readonly #population: Population;
+  readonly #speakers: readonly Speaker[];
   readonly #options: FleetOptions;
   readonly #log: SentLog;
-  readonly #random: Random;
   #connections: Connection[] = [];
   #turn = 0;
   /** Connections that went away though nobody asked them to. */
   lostConnections = 0;
   /** Turns skipped because the device's window was full. */
   heldBack = 0;
+  /** Topic filters that firmware needs to start, and was not granted. */
+  denied = 0;
   #stopping = false;
 
-  constructor(population: Population, options: FleetOptions, log: SentLog) {
-    this.#population = population;
+  constructor({ seed, devices, dialectHomes }: Population, options: FleetOptions, log: SentLog) {
+    const { listening, reconnect: timed } = options;
+    const random = new Random(seed).fork("fleet");
     this.#options = options;
     this.#log = log;
-    this.#random = new Random(population.seed).fork("fleet");
+    this.#speakers = [
+      ...devices.map((device) => new NativeSpeaker(device, { listening, timed, random }, log)),
+      ...dialectHomes.map((home) => new DialectSpeaker(home, listening, log)),
+    ];
   }
 
-  /** Connects every device; rejects when one is not let in. */
+  /** Who the fleet is; what it says comes into the log as it says it. */
+  get canaries(): readonly Canary[] {
+    return this.#speakers.flatMap(({ canaries }) => canaries);
+  }
+
+  /** Connects every device, and lets it ask for what it listens to; rejects when one is not let in. */
   async connect(): Promise<void> {
-    await eachLimited(this.#population.devices, 24, async (device) => {
+    await eachLimited(this.#speakers, 24, async (speaker) => {
       const client = await connectMqtt(this.#options.url, {
-        clientId: device.id,
-        username: device.id,
-        password: device.token,
+        ...speaker.login,
         clean: true,
         reconnectPeriod: this.#options.reconnect ? RECONNECT_MS : 0,
       });
+      const connection: Connection = { speaker, client, unanswered: [], inFlight: 0, ended: false };
       client.on("close", () => {
-        if (!this.#stopping) this.lostConnections += 1;
+        if (!this.#stopping && !connection.ended) this.lostConnections += 1;
       });
-      this.#connections.push({ device, client, inFlight: 0 });
+      speaker.connected();
+      const { subscriptions } = speaker;
+      if (subscriptions.length > 0 && (await subscribe(client, subscriptions)) !== "granted") this.denied += 1;
+      this.#connections.push(connection);
     });
     // Connections come up in any order; publishing must not depend on it.
-    this.#connections.sort((a, b) => (a.device.id < b.device.id ? -1 : 1));
+    this.#connections.sort((a, b) => (a.speaker.id < b.speaker.id ? -1 : 1));
   }
 
   /** Publishes for `durationMs`, or until the signal. What is unacknowledged at the end stays so until {@link settle}. */
   async run(durationMs: number, signal: AbortSignal): Promise<void> {
     const startedAt = performance.now();
+    for (const connection of this.#connections)
+      for (const outgoing of connection.speaker.start()) this.#publish(connection, outgoing);
     let published = 0;
     while (!signal.aborted) {
       const elapsedMs = performance.now() - startedAt;
@@ -85,6 +105,23 @@ export class Fleet {
       published = Math.max(published, due - this.#options.rate);
       await new Promise((resolve) => setTimeout(resolve, TICK_MS));
     }
+  }
+
+  /** Devices with a will lose their power: first what they said is known to be read, then their connections break off. */
+  async vanish(): Promise<void> {
+    const leaving = this.#connections.filter(({ client, speaker }) => client.connected && speaker.leavesWithoutWord);
+    await Promise.all(
+      leaving.map(async (connection) => {
+        const { client, speaker, unanswered } = connection;
+        await answered(client);
+        for (const message of unanswered) message.read = true;
+        connection.ended = true;
+        const closed = new Promise<void>((resolve) => client.once("close", () => resolve()));
+        client.stream.destroy();
+        await closed;
+        speaker.vanished();
+      }),
+    );
   }
 
   /** Waits until everything sent is acknowledged; false when that did not happen in time. */
@@ -103,7 +140,7 @@ export class Fleet {
     for (let tried = 0; tried < this.#connections.length; tried += 1) {
       const connection = this.#connections[this.#turn++ % this.#connections.length];
       if (connection?.client.connected && connection.inFlight < this.#options.window) {
-        this.#publish(connection);
+        this.#publish(connection, connection.speaker.next());
         return true;
       }
       this.heldBack += 1;
@@ -111,63 +148,46 @@ export class Fleet {
     return false;
   }
 
-  #publish(connection: Connection): void {
-    const { device, client } = connection;
-    const now = Date.now();
-    const seq = this.#log.nextSeq();
-    const composed = composeMessage(device, seq, now, this.#options.reconnect);
-    const qos = this.#random.weighted<0 | 1 | 2>(QOS_SHARES);
-    const message: SentMessage = {
-      seq,
-      standing: device.household.standing,
-      part: composed.part,
-      qos,
-      topic: composed.topic,
-      payload: composed.payload,
-      traceable: composed.traceable,
-      expectation: expectationOf(device.household, composed.part, this.#options.listening),
-      sentAt: now,
-    };
-    this.#log.add(message);
-    this.#collectCanaries(composed.raw);
+  #publish(connection: Connection, { message, retain, canaries }: Outgoing): void {
+    const { topic, payload, qos } = message;
+    this.#log.canaries.push(...canaries);
     const publishedAt = performance.now();
     connection.inFlight += 1;
-    client.publish(composed.topic, composed.payload, { qos }, (error) => {
+    if (qos === 0 && connection.speaker.leavesWithoutWord) connection.unanswered.push(message);
+    connection.client.publish(topic, payload, { qos, retain }, (error) => {
       connection.inFlight -= 1;
       if (!error && qos > 0) this.#log.acknowledged(message, performance.now() - publishedAt);
     });
   }
-
-  #collectCanaries(raw: ComposedMessage["raw"]): void {
-    const { canaries } = this.#log;
-    if (raw.id !== undefined) canaries.push({ kind: "message-id", value: raw.id });
-    if (raw.ip !== undefined) canaries.push({ kind: "ip", value: raw.ip });
-    if (raw.lat !== undefined) canaries.push({ kind: "coordinate", value: String(raw.lat) });
-    if (raw.total !== undefined) canaries.push({ kind: "total", value: String(raw.total) });
-    if (raw.lon !== undefined) canaries.push({ kind: "coordinate", value: String(raw.lon) });
-  }
 }
 
-const QOS_SHARES = [
-  [1, 92],
-  [0, 4],
-  [2, 4],
-] as const;
+/**
+ * Packets are read in their order: what comes before an answered PINGREQ has been read. The first answer may be to one that was
+ * sent before, to keep the connection alive.
+ */
+async function answered(client: MqttClient): Promise<void> {
+  let answers = 0;
+  await new Promise<void>((resolve, reject) => {
+    const timer = setTimeout(() => reject(new Error("no PINGRESP in time")), ANSWER_MS);
+    const listen = ({ cmd }: { readonly cmd?: string }): void => {
+      if (cmd !== "pingresp" || ++answers < 2) return;
+      clearTimeout(timer);
+      client.off("packetreceive", listen);
+      resolve();
+    };
+    client.on("packetreceive", listen);
+    client.sendPing();
+    client.sendPing();
+  });
+}
 
-/** The canaries that exist before anything is sent: who the fleet is. */
-export function populationCanaries(population: Population): Canary[] {
-  return [
-    ...population.devices.flatMap((device): Canary[] => [
-      { kind: "device-id", value: device.id },
-      { kind: "token", value: device.token },
-      { kind: "ip", value: device.ip },
-    ]),
-    ...population.households.flatMap((household): Canary[] => [
-      { kind: "subject-id", value: household.subject },
-      { kind: "account", value: household.email },
-      { kind: "account", value: household.password },
-      { kind: "coordinate", value: String(household.lat) },
-      { kind: "coordinate", value: String(household.lon) },
-    ]),
-  ];
+/** The people of the fleet, whatever their devices speak. */
+export function householdCanaries({ households }: Population): Canary[] {
+  return households.flatMap((household): Canary[] => [
+    { kind: "subject-id", value: household.subject },
+    { kind: "account", value: household.email },
+    { kind: "account", value: household.password },
+    { kind: "coordinate", value: String(household.lat) },
+    { kind: "coordinate", value: String(household.lon) },
+  ]);
 }

@@ -65,6 +65,16 @@ const PUBLISHES: readonly Attack[] = [
   ),
   dropped("payload of 20 KB", "too-large", OWN, `{"status":{"note":"${"{victim}".repeat(700)}"}}`),
   dropped("another device's topic", "invalid-topic", "devices/{victim}/telemetry", VICTIM_PAYLOAD),
+  {
+    // Whatever a client calls itself, it is the device whose token it has; the victim's own connection goes on.
+    name: "another device's client id and topic",
+    allowed: ["acknowledged"],
+    run: (context) => {
+      const [topic, payload] = [fill("devices/{victim}/telemetry", context), fill(VICTIM_PAYLOAD, context)];
+      const refused = { kind: "refused", reason: "invalid-topic" } as const;
+      return publishOnce(context, topic, payload, refused, { clientId: context.victim.id });
+    },
+  },
   dropped("unknown topic", "invalid-topic", "devices/{me}/diary", VICTIM_PAYLOAD),
   dropped("__proto__ as a topic", "invalid-topic", "devices/__proto__/telemetry", VICTIM_PAYLOAD),
   dropped("a processed topic", "invalid-topic", "processed/scene/{victim}", VICTIM_PAYLOAD),

@@ -47,6 +47,22 @@ describe("makePopulation", () => {
     expect(taken).toBeGreaterThan(100);
   });
 
+  it("has the same native devices whatever is spoken beside them", () => {
+    const ids = ({ devices }: { devices: readonly { id: string }[] }) => devices.map(({ id }) => id);
+    const dialects = makePopulation(5, 80, {
+      dialects: ["zigbee2mqtt", "tasmota"],
+      standings: ["consenting", "minor"],
+    });
+    expect(ids(dialects)).toEqual(ids(makePopulation(5, 80)));
+    expect(dialects.dialectHomes.map(({ dialect, children }) => [dialect, children.length])).toEqual([
+      ["zigbee2mqtt", 4],
+      ["zigbee2mqtt", 4],
+      ["tasmota", 0],
+      ["tasmota", 0],
+    ]);
+    for (const { household } of dialects.dialectHomes) expect(dialects.households).toContain(household);
+  });
+
   it("sends coordinates whose digits survive JSON, all nine of them, and never twice", () => {
     const { devices } = makePopulation(3, 60);
     const seen = new Set<string>();

@@ -4,6 +4,9 @@
  */
 import type { Category, Purpose } from "../src/model/consent.ts";
 import { DEVICE_PROFILES, type DeviceProfile } from "./device-profiles.ts";
+import type { DialectHome } from "./firmware/firmware.ts";
+import type { SimulatedDialect } from "./firmware/firmwares.ts";
+import { makeDialectHomes } from "./firmware/homes.ts";
 import { carrierIpv4, type Home, makeHome } from "./homes.ts";
 import { Random } from "./random.ts";
 
@@ -49,10 +52,24 @@ export interface Population {
   readonly seed: number;
   readonly households: readonly Household[];
   readonly devices: readonly SimulatedDevice[];
+  /** Beside the devices that speak the gateway's own contract; their households are among those above. */
+  readonly dialectHomes: readonly DialectHome[];
 }
 
+export interface DialectOptions {
+  readonly dialects: readonly SimulatedDialect[];
+  /** Of each dialect one home for each of these. */
+  readonly standings: readonly Standing[];
+}
+
+const NO_DIALECTS: DialectOptions = { dialects: [], standings: [] };
+
 /** `deviceCount` devices in homes of 1–4; every standing is present once there are enough homes for it. */
-export function makePopulation(seed: number, deviceCount: number): Population {
+export function makePopulation(
+  seed: number,
+  deviceCount: number,
+  { dialects, standings: spoken }: DialectOptions = NO_DIALECTS,
+): Population {
   const random = new Random(seed);
   const standings = Object.entries(STANDINGS).map(([name, { share }]) => [name as Standing, share] as const);
   const households: Household[] = [];
@@ -65,7 +82,9 @@ export function makePopulation(seed: number, deviceCount: number): Population {
     households.push(household);
     devices.push(...household.devices);
   }
-  return { seed, households, devices };
+  const dialectHomes = makeDialectHomes(seed, dialects, spoken);
+  households.push(...dialectHomes.map(({ household }) => household));
+  return { seed, households, devices, dialectHomes };
 }
 
 function makeDevice(household: Household, random: Random): SimulatedDevice {

@@ -1,6 +1,8 @@
 /** What an account service does for a whole population: provisioning before a run, withdrawals in the middle of it. */
 import type { AccountService } from "../tools/stack/account-service.ts";
 import { eachLimited } from "./concurrency.ts";
+import type { DialectHome } from "./firmware/firmware.ts";
+import { firmwareOf } from "./firmware/firmwares.ts";
 import { consentBody, type Household, type Population } from "./population.ts";
 import { untilAnswered } from "./until-answered.ts";
 
@@ -12,6 +14,7 @@ const REQUESTS_AT_ONCE = 16;
  */
 export async function provision(api: AccountService, population: Population, shortLifeMs: number): Promise<number> {
   let expired = 0;
+  await eachLimited(population.dialectHomes, REQUESTS_AT_ONCE, (home) => provisionDialectHome(api, home));
   await eachLimited(population.devices, REQUESTS_AT_ONCE, async (device) => {
     device.token = await api.issueToken(device.id);
     if (device.household.standing !== "unbound") await api.bind(device.household.subject, device.id);
@@ -22,6 +25,21 @@ export async function provision(api: AccountService, population: Population, sho
     if (body !== undefined) await api.consent(household.subject, body);
   });
   return expired;
+}
+
+/** The dialect and what the device is called stand in its credential; the devices behind it get none. */
+async function provisionDialectHome(api: AccountService, home: DialectHome): Promise<void> {
+  const { dialect, device, children, household } = home;
+  const { alias } = device;
+  const presence = firmwareOf(dialect).presence;
+  home.token = await api.issueToken(device.id, { dialect, alias, ...(presence && { presence }) });
+  if (household.standing === "unbound") return;
+  for (const { id } of [device, ...children]) await api.bind(household.subject, id);
+  if (children.length === 0) return;
+  const wanted = children.map((child) => ({ device: child.id, alias: child.alias }));
+  const outcomes = await api.registerChildren(device.id, wanted);
+  if (outcomes.some((outcome) => outcome !== "registered" && outcome !== "already"))
+    throw new Error("the gateway did not register the devices behind a hub");
 }
 
 /** Withdraws for whole homes and notes when the gateway confirmed it; messages sent afterwards must be refused. */

@@ -48,7 +48,13 @@ function books(changes: Partial<GatewayBooks> = {}): GatewayBooks {
 }
 
 function rows(...seqs: number[]): StoredRows {
-  return { bySeq: new Map(seqs.map((seq) => [seq, { seq }])), repeated: 0, locationRows: 0, places: new Map() };
+  return {
+    bySeq: new Map(seqs.map((seq) => [seq, { seq }])),
+    unnumbered: [],
+    repeated: 0,
+    locationRows: 0,
+    places: new Map(),
+  };
 }
 
 const LOG = sent([STORED, STORED, DENIED]);

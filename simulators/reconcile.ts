@@ -7,7 +7,8 @@
 import { SERVICE_PURPOSES, type ServicePurpose } from "../src/model/consent.ts";
 import { REFUSAL_REASONS } from "../src/model/outcome.ts";
 import { booksBalance, type GatewayBooks } from "../tools/stack/books.ts";
-import type { SentLog, SentMessage } from "./sent-log.ts";
+import { compareDialectRows } from "./dialect-rows.ts";
+import { hasArrived, type SentLog, type SentMessage } from "./sent-log.ts";
 import type { StoredRows } from "./stored-rows.ts";
 
 export interface ReconcileInput {
@@ -48,9 +49,7 @@ function compareCounts(log: SentLog, books: GatewayBooks): string[] {
     outside("stored", books.stored, stored),
     outside("forwarded only", books.forwardedOnly, forwarded),
     ...REFUSAL_REASONS.map((reason) => {
-      const either = log.count(
-        ({ expectation }) => expectation.kind === "either" && expectation.reasons.includes(reason),
-      );
+      const either = log.count(({ expectation }) => "reasons" in expectation && expectation.reasons.includes(reason));
       const certain = ({ expectation }: SentMessage) => expectation.kind === "refused" && expectation.reason === reason;
       return outside(`refused ${reason}`, books.refused[reason] ?? 0, bounds(log, certain, either + log.uncertain));
     }),
@@ -60,7 +59,7 @@ function compareCounts(log: SentLog, books: GatewayBooks): string[] {
 function compareServices(log: SentLog, books: GatewayBooks, arrived: Arrived): string[] {
   return SERVICE_PURPOSES.flatMap((purpose) => {
     const certain = ({ expectation }: SentMessage) =>
-      expectation.kind !== "refused" && expectation.kind !== "either" && expectation.forwarded.includes(purpose);
+      (expectation.kind === "stored" || expectation.kind === "forwarded") && expectation.forwarded.includes(purpose);
     const problems = outside(
       `forwarded for ${purpose}`,
       books.forwarded[purpose],
@@ -80,6 +79,7 @@ function compareStore(log: SentLog, stored: StoredRows): string[] {
   const wrongly = wronglyStored(log, stored);
   if (missing > 0) problems.push(`${missing} acknowledged messages are missing from the store`);
   if (wrongly > 0) problems.push(`${wrongly} rows are in the store that must not be there`);
+  problems.push(...compareDialectRows(log, stored.unnumbered));
   if (stored.repeated > 0) problems.push(`${stored.repeated} rows are in the store twice`);
   if (stored.locationRows > stored.places.size) problems.push("the store holds former places of devices");
   return problems;
@@ -87,9 +87,11 @@ function compareStore(log: SentLog, stored: StoredRows): string[] {
 
 /** Location-only messages leave no row of their own: they overwrite the device's one current cell. */
 function compareStoredCount(log: SentLog, stored: StoredRows, books: GatewayBooks): string[] {
-  const placeOnly = ({ expectation, traceable }: SentMessage) => expectation.kind === "stored" && !traceable;
-  const either = log.count(({ expectation, traceable }) => expectation.kind === "either" && !traceable);
-  return outside("stored, less the status rows,", books.stored - stored.bySeq.size, bounds(log, placeOnly, either));
+  const leavesNone = ({ traceable, spoken }: SentMessage) => !traceable && spoken?.row === undefined;
+  const placeOnly = (message: SentMessage) => message.expectation.kind === "stored" && leavesNone(message);
+  const either = log.count((message) => message.expectation.kind === "either" && leavesNone(message));
+  const rows = stored.bySeq.size + stored.unnumbered.length;
+  return outside("stored, less the status rows,", books.stored - rows, bounds(log, placeOnly, either));
 }
 
 /** Acknowledged, to be stored, and not there. Empty whenever a PUBACK means durable. */
@@ -116,9 +118,9 @@ interface Bounds {
   readonly most: number;
 }
 
-/** Acknowledged messages must have been counted; the others of the same kind, and `extra`, may have been. */
+/** Messages that arrived for certain must have been counted; the others of the same kind, and `extra`, may have been. */
 function bounds(log: SentLog, matches: (message: SentMessage) => boolean, extra: number): Bounds {
-  const least = log.count((message) => matches(message) && message.acknowledgedAt !== undefined);
+  const least = log.count((message) => matches(message) && hasArrived(message));
   return { least, most: log.count(matches) + extra };
 }
 

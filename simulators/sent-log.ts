@@ -19,8 +19,27 @@ export interface SentMessage {
   readonly expectation: Expectation;
   /** Unix ms. */
   readonly sentAt: number;
+  /** Of a device that speaks a dialect. */
+  readonly spoken?: Spoken;
   /** Unix ms of the PUBACK or PUBCOMP. */
   acknowledgedAt?: number;
+  /** Without an acknowledgement of its own, but followed on the same connection by something that was answered. */
+  read?: boolean;
+}
+
+export interface Spoken {
+  readonly dialect: string;
+  /** Of the connection, or behind it. */
+  readonly device: string;
+  /** What its row of `device_status` says, when it may have one. */
+  readonly row?: string | undefined;
+  /** The gateway made it, because the device came or went. */
+  readonly byGateway?: true;
+}
+
+/** The gateway has it for certain. */
+export function hasArrived({ acknowledgedAt, read }: SentMessage): boolean {
+  return acknowledgedAt !== undefined || read === true;
 }
 
 export class SentLog {

@@ -6,6 +6,8 @@ import { SERVICE_PURPOSES, type ServicePurpose } from "../src/model/consent.ts";
 import { AccountService } from "../tools/stack/account-service.ts";
 import { refusedTotal } from "../tools/stack/books.ts";
 import type { ServiceCredential } from "../tools/wire/service-subscriber.ts";
+import { dialectJson, dialectLines } from "./dialect-report.ts";
+import { isSimulated, SIMULATED_DIALECTS, type SimulatedDialect } from "./firmware/firmwares.ts";
 import { count, showProgress } from "./progress.ts";
 import { Simulation, type SimulationReport } from "./simulation.ts";
 
@@ -20,6 +22,7 @@ interface SimulateFlags {
   readonly rate: number;
   readonly duration: number;
   readonly seed: number;
+  readonly dialects: readonly SimulatedDialect[];
   readonly hostile: boolean;
   readonly json: boolean;
 }
@@ -44,6 +47,12 @@ const command = new Command("simulate")
   .option("--rate <per second>", "messages per second, over all devices", positive, 500)
   .option("--duration <seconds>", "how long they publish", positive, 30)
   .option("--seed <number>", "same seed, same fleet", positive, 1)
+  .option(
+    "--dialects <names>",
+    `beside them, for each of these one home of every kind, whose devices speak it: ${SIMULATED_DIALECTS.join(",")}`,
+    dialectNames,
+    [],
+  )
   .option("--hostile", "attack the gateway while the fleet publishes", false)
   .option("--json", "result as one JSON object on the last line; everything else goes to stderr", false)
   .parse();
@@ -60,6 +69,7 @@ async function simulate(signal: AbortSignal): Promise<SimulationReport> {
     rate: flags.rate,
     durationMs: flags.duration * 1000,
     seed: flags.seed,
+    dialects: flags.dialects,
     hostile: flags.hostile && flags.api !== undefined,
     withdrawAfterMs: flags.duration * 500,
     // Runs that share a store must not share numbers.
@@ -67,7 +77,9 @@ async function simulate(signal: AbortSignal): Promise<SimulationReport> {
   });
   try {
     await simulation.prepare();
-    out.write(`  ${simulation.population.devices.length} devices connected\n`);
+    out.write(
+      `  ${simulation.population.devices.length + simulation.population.dialectHomes.length} devices connected\n`,
+    );
     const stopProgress = showProgress(simulation.log, flags.duration * 1000, out);
     await simulation.run(signal).finally(stopProgress);
     const report = await simulation.report();
@@ -95,7 +107,7 @@ async function withTokens(services: SimulateFlags["service"]): Promise<SimulateF
   return Object.assign({}, ...(await Promise.all(read)));
 }
 
-function textOf({ published, acknowledged, pubackMs, books, stored, problems }: SimulationReport): string {
+function textOf({ published, acknowledged, pubackMs, books, stored, dialects, problems }: SimulationReport): string {
   const lines = [
     `sent ${count(published)}, acknowledged ${count(acknowledged)} (PUBACK p50 ${pubackMs.p50} ms, p99 ${pubackMs.p99} ms)`,
   ];
@@ -108,19 +120,35 @@ function textOf({ published, acknowledged, pubackMs, books, stored, problems }: 
       `forwarded: weather ${count(weather)}, scene ${count(scene)}, network ${count(network)}`,
     );
   }
-  if (stored !== undefined) lines.push(`rows in the store: ${count(stored.bySeq.size)} of this run`);
+  if (stored !== undefined)
+    lines.push(`rows in the store: ${count(stored.bySeq.size + stored.unnumbered.length)} of this run`);
+  if (dialects !== undefined) {
+    const { devices, pseudonyms, samples } = dialects;
+    lines.push(`${count(devices)} devices that speak dialects, under ${count(pseudonyms)} pseudonyms`);
+    lines.push(...dialectLines(samples));
+  }
   if (problems.length > 0) lines.push("DOES NOT ADD UP:", ...problems.map((problem) => `  ${problem}`));
   else lines.push(books === undefined ? "Everything was acknowledged." : "Everything adds up.");
   return lines.join("\n");
 }
 
-function jsonOf({ published, acknowledged, pubackMs, books, stored, arrived, problems }: SimulationReport): unknown {
+function jsonOf({
+  published,
+  acknowledged,
+  pubackMs,
+  books,
+  stored,
+  arrived,
+  dialects,
+  problems,
+}: SimulationReport): unknown {
   return {
     published,
     acknowledged,
     pubackMs,
     ...books,
-    rows: stored?.bySeq.size,
+    rows: stored && stored.bySeq.size + stored.unnumbered.length,
+    dialects: dialects && dialectJson(dialects),
     arrived,
     problems,
     balanced: problems.length === 0,
@@ -131,6 +159,12 @@ function positive(text: string): number {
   const value = Number(text);
   if (!Number.isInteger(value) || value <= 0) throw new InvalidArgumentError("a whole number above 0 is needed.");
   return value;
+}
+
+function dialectNames(text: string): readonly SimulatedDialect[] {
+  const names = [...new Set(text.split(","))];
+  if (!names.every(isSimulated)) throw new InvalidArgumentError(`some of ${SIMULATED_DIALECTS.join(",")} are needed.`);
+  return names.filter(isSimulated);
 }
 
 function service(text: string, others: SimulateFlags["service"]): SimulateFlags["service"] {

@@ -9,13 +9,17 @@ import { booksBetween, type GatewayBooks, readBooks } from "../tools/stack/books
 import { packetBytes, type ServiceCredential, ServiceSubscriber } from "../tools/wire/service-subscriber.ts";
 import type { Canary } from "./canary-forms.ts";
 import { eventually } from "./concurrency.ts";
+import { type DialectReport, dialectDevices, dialectSamples } from "./dialect-rows.ts";
 import { Eavesdropper, type EavesdropResult } from "./eavesdropper.ts";
-import { Fleet, populationCanaries } from "./fleet.ts";
+import type { SimulatedDialect } from "./firmware/firmwares.ts";
+import { DIALECT_STANDINGS } from "./firmware/homes.ts";
+import { Fleet, householdCanaries } from "./fleet.ts";
 import { type AttackResult, runAttacks } from "./hostile-attacks.ts";
-import { makePopulation, type Population } from "./population.ts";
+import { makePopulation, type Population, type Standing } from "./population.ts";
 import { provision, withdrawAll } from "./provisioning.ts";
 import { reconcile } from "./reconcile.ts";
-import { percentile, SentLog } from "./sent-log.ts";
+import { hasArrived, percentile, SentLog } from "./sent-log.ts";
+import { deviceCanaries } from "./speaker.ts";
 import { readStoredRows, type StoredRows } from "./stored-rows.ts";
 
 export interface SimulationOptions {
@@ -33,6 +37,10 @@ export interface SimulationOptions {
   readonly hostile: boolean;
   /** People who withdraw do so this far into the run. */
   readonly withdrawAfterMs: number;
+  /** Homes whose devices speak these, beside `devices` that speak the gateway's own contract. */
+  readonly dialects?: readonly SimulatedDialect[];
+  /** One home of each dialect for each of these; by default all that differ. */
+  readonly dialectStandings?: readonly Standing[];
   readonly firstSeq?: number;
   /** Reconnect and resend after a lost connection, for runs in which the gateway is killed; its books are then not compared. */
   readonly reconnect?: boolean;
@@ -49,6 +57,8 @@ export interface SimulationReport {
   readonly withdrawals: { readonly people: number; readonly slowestMs: number };
   readonly attacks: readonly AttackResult[];
   readonly eavesdropping: readonly EavesdropResult[];
+  /** Absent when nobody speaks one, or the store cannot be asked. */
+  readonly dialects?: DialectReport | undefined;
   /** What does not add up, one sentence each. */
   readonly problems: readonly string[];
 }
@@ -70,11 +80,13 @@ export class Simulation {
   #before: GatewayBooks | undefined;
   #attacks: AttackResult[] = [];
   #elapsedMs = 0;
+  #preparedAt = 0;
 
   constructor(options: SimulationOptions) {
     this.#options = options;
     this.log = new SentLog(options.firstSeq);
-    this.population = makePopulation(options.seed, options.devices);
+    const { dialects = [], dialectStandings: standings = DIALECT_STANDINGS } = options;
+    this.population = makePopulation(options.seed, options.devices, { dialects, standings });
     this.#attackers = makePopulation(options.seed ^ 0x5eed, 1);
     const { services, mqttUrl } = options;
     this.#subscribers = SERVICE_PURPOSES.flatMap((purpose) => {
@@ -98,8 +110,10 @@ export class Simulation {
   async prepare(): Promise<void> {
     const { api } = this.#options;
     let expiredAt = 0;
+    this.#preparedAt = Date.now();
     if (api === undefined) {
-      for (const device of this.population.devices) device.token = randomBytes(32).toString("base64url");
+      for (const peer of [...this.population.devices, ...this.population.dialectHomes])
+        peer.token = randomBytes(32).toString("base64url");
     } else {
       this.#before = readBooks(await api.metrics());
       expiredAt = await provision(api, this.population, SHORT_LIFE_MS);
@@ -107,8 +121,9 @@ export class Simulation {
     }
     for (const subscriber of this.#subscribers) await subscriber.start();
     await this.#eavesdropper?.start();
-    await this.#fleet.connect();
+    // Some devices are spoken for as soon as they are there.
     if (api !== undefined) await eventually(() => Date.now() > expiredAt, SHORT_LIFE_MS + 1_000);
+    await this.#fleet.connect();
   }
 
   /** Publishes for the whole duration, or until the signal; attacks and withdrawals run alongside. */
@@ -119,14 +134,16 @@ export class Simulation {
       this.#attack(signal),
       this.#withdraw(signal),
     ]);
-    await this.#fleet.settle(DRAIN_TIMEOUT_MS);
     this.#elapsedMs = performance.now() - startedAt;
+    await this.#fleet.settle(DRAIN_TIMEOUT_MS);
+    await this.#fleet.vanish();
   }
 
   /** Waits until nothing is in flight, then compares all accounts. */
   async report(): Promise<SimulationReport> {
     const { api, influx } = this.#options;
-    const after = api === undefined ? undefined : await drained(api, this.#fleet);
+    const least = (this.#before?.received ?? 0) + this.log.count(hasArrived);
+    const after = api === undefined ? undefined : await drained(api, this.#fleet, least);
     // A gateway that was killed has begun new books.
     const comparable = this.#options.reconnect !== true;
     const books = comparable ? after && this.#before && booksBetween(this.#before, after) : undefined;
@@ -137,12 +154,14 @@ export class Simulation {
       );
     }
     await this.#eavesdropper?.collect();
-    const stored = influx && (await readStoredRows(influx.url, influx.database, this.log.firstSeq));
+    const speaksDialects = this.population.dialectHomes.length > 0;
+    const run = { fromSeq: this.log.firstSeq, unnumberedSince: speaksDialects ? this.#preparedAt : undefined };
+    const stored = influx && (await readStoredRows(influx.url, influx.database, run));
     const arrived = Object.fromEntries(this.#subscribers.map(({ purpose, packets }) => [purpose, packets.length]));
     const problems = reconcile({ log: this.log, books, stored, arrived });
     const waits = this.population.households.flatMap(({ withdrawal }) => withdrawal?.waitedMs ?? []);
     return {
-      published: this.log.messages.length + this.log.uncertain,
+      published: this.log.count(({ spoken }) => spoken?.byGateway !== true) + this.log.uncertain,
       acknowledged: this.log.acknowledgedCount,
       elapsedMs: this.#elapsedMs,
       pubackMs: { p50: percentile(this.log.pubackMs, 0.5), p99: percentile(this.log.pubackMs, 0.99) },
@@ -152,6 +171,7 @@ export class Simulation {
       withdrawals: { people: waits.length, slowestMs: Math.max(0, ...waits) },
       attacks: this.#attacks,
       eavesdropping: this.#eavesdropper?.results ?? [],
+      dialects: stored && speaksDialects ? this.#dialectReport(stored) : undefined,
       problems: [...problems, ...this.#misbehaviour()],
     };
   }
@@ -168,8 +188,10 @@ export class Simulation {
       ({ token }): Canary => ({ kind: "service-token", value: token }),
     );
     return [
-      ...populationCanaries(this.population),
-      ...populationCanaries(this.#attackers),
+      ...householdCanaries(this.population),
+      ...this.#fleet.canaries,
+      ...householdCanaries(this.#attackers),
+      ...this.#attackers.devices.flatMap(deviceCanaries),
       ...credentials,
       ...this.log.canaries,
     ];
@@ -207,13 +229,18 @@ export class Simulation {
     );
   }
 
+  #dialectReport({ unnumbered }: StoredRows): DialectReport {
+    return { ...dialectDevices(this.log, unnumbered), samples: dialectSamples(this.log, unnumbered) };
+  }
+
   #misbehaviour(): string[] {
-    const { lostConnections } = this.#fleet;
+    const { lostConnections, denied } = this.#fleet;
     return [
       ...this.#attacks.filter(({ held }) => !held).map(({ name, outcome }) => `attack "${name}" ended in ${outcome}`),
       ...(this.#eavesdropper?.results ?? [])
         .filter(({ answer }) => answer === "granted")
         .map(({ filters }) => `an eavesdropper was granted ${filters.join(" and ")}`),
+      ...(denied > 0 ? [`${denied} devices were not granted what their firmware subscribes to`] : []),
       ...(lostConnections > 0 && this.#options.reconnect !== true
         ? [`${lostConnections} devices lost their connection`]
         : []),
@@ -221,15 +248,19 @@ export class Simulation {
   }
 }
 
-/** The books once nothing is in flight and nothing has arrived between two readings; the last reading if that never happens. */
-async function drained(api: AccountService, fleet: Fleet): Promise<GatewayBooks> {
+/**
+ * The books once as much has come as must, nothing is in flight and nothing has arrived between two readings; the last reading
+ * if that never happens.
+ */
+async function drained(api: AccountService, fleet: Fleet, least: number): Promise<GatewayBooks> {
   let last = readBooks(await api.metrics());
   await fleet.settle(DRAIN_TIMEOUT_MS);
   await eventually(
     async () => {
       const previous = last;
       last = readBooks(await api.metrics());
-      return last.inFlight === 0 && last.backlog === 0 && last.received === previous.received;
+      const quiet = last.inFlight === 0 && last.backlog === 0 && last.received === previous.received;
+      return quiet && last.received >= least;
     },
     DRAIN_TIMEOUT_MS,
     150,

@@ -42,8 +42,10 @@ test("a short run balances, finds no leak and says so", { timeout: 180_000 }, as
     scannedBytes: count,
     pubackMs: { p50: count, p99: count },
     durability: "fsync",
+    dialects: { devices: count, pseudonyms: count, samples: expect.any(Array) },
     attacks: { tried: count, held: count },
   });
+  expectDialects(result.dialects);
   const refusals = Object.values(result.refused as Record<string, number>);
   expect(refusals.length).toBeGreaterThanOrEqual(4);
   const settled = result.stored + result.forwardedOnly + refusals.reduce((sum, one) => sum + one, 0);
@@ -54,3 +56,27 @@ test("a short run balances, finds no leak and says so", { timeout: 180_000 }, as
   expect(result.attacks.held).toBe(result.attacks.tried);
   expect(result.acknowledged).toBeLessThanOrEqual(result.published);
 });
+
+interface Dialects {
+  readonly devices: number;
+  readonly pseudonyms: number;
+  readonly samples: readonly {
+    readonly dialect: string;
+    readonly topic: string;
+    readonly published: string;
+    readonly stored: Readonly<Record<string, unknown>>;
+  }[];
+}
+
+/** A hub with four devices behind it and a plug: rows of each under a pseudonym of its own, and one line of both dialects. */
+function expectDialects({ devices, pseudonyms, samples }: Dialects): void {
+  expect([devices, pseudonyms]).toEqual([6, 6]);
+  expect(samples.map(({ dialect }) => dialect).sort()).toEqual(["tasmota", "zigbee2mqtt"]);
+  for (const { dialect, topic, published, stored } of samples) {
+    const { device, ...said } = stored;
+    expect(topic).toMatch(dialect === "tasmota" ? /^tele\/tasmota_[0-9A-F]{6}\// : /^zigbee2mqtt\/(?!bridge)/);
+    expect(Object.keys(JSON.parse(published)).length).toBeGreaterThan(1);
+    expect(Object.keys(said).length).toBeGreaterThan(1);
+    expect(topic).not.toContain(device);
+  }
+}

@@ -1,0 +1,112 @@
+/** Simulated firmware says what real firmware says, and knows what of it the tables of the dialects take. */
+import { readFileSync } from "node:fs";
+import { describe, expect, it } from "vitest";
+import { compileDialect } from "../../src/dialects/compile.ts";
+import { covers } from "../../src/dialects/topic.ts";
+import { readPublication } from "../../src/dialects/walk.ts";
+import { Vocabulary } from "../../src/vocabulary/vocabulary.ts";
+import type { DialectHome, Firmware, Publication } from "./firmware.ts";
+import { firmwareOf, SIMULATED_DIALECTS, type SimulatedDialect } from "./firmwares.ts";
+import { makeDialectHomes } from "./homes.ts";
+
+const ROUNDS = 400;
+const vocabulary = new Vocabulary();
+
+interface Said {
+  readonly home: DialectHome;
+  readonly firmware: Firmware;
+  readonly publications: readonly Publication[];
+}
+
+function saidIn(dialect: SimulatedDialect, seed = 3): Said {
+  const [home] = makeDialectHomes(seed, [dialect], ["consenting"]);
+  if (home === undefined) throw new Error("no home");
+  const firmware = firmwareOf(dialect).make(home);
+  const later = Array.from({ length: ROUNDS }, () => firmware.next());
+  return { home, firmware, publications: [firmware.will, ...firmware.start(), ...later] };
+}
+
+function compiled(dialect: SimulatedDialect) {
+  const file = `config/dialects/${dialect}.yaml`;
+  return compileDialect(readFileSync(new URL(`../../${file}`, import.meta.url), "utf8"), file, vocabulary);
+}
+
+/** Of a publication that is longer than any message the tables are not asked. */
+const MOST_BYTES = 8_192;
+
+describe.each(SIMULATED_DIALECTS)("firmware of %s", (dialect) => {
+  const said = saidIn(dialect);
+  const { home, firmware, publications } = said;
+
+  it("knows what becomes of everything it says", () => {
+    const table = compiled(dialect);
+    const aliases = new Map(home.children.map(({ id, alias }) => [alias, id]));
+    const sender = {
+      isSelf: (word: string) => word === home.device.alias,
+      hasChild: (alias: string) => aliases.has(alias),
+    };
+    for (const { topic, payload, fate } of publications) {
+      if (payload.length > MOST_BYTES) {
+        expect(fate).toMatchObject({ kind: "left-out", reasons: ["not-taken"] });
+        continue;
+      }
+      const result = readPublication(table, sender, topic, payload);
+      if (fate.kind === "left-out") {
+        expect(fate.reasons, topic).toContain("refused" in result && result.refused);
+        continue;
+      }
+      if ("refused" in result) throw new Error(`${topic} was refused: ${result.refused}`);
+      expect(result).toHaveLength(1);
+      const [{ child, telemetry } = { child: undefined, telemetry: {} }] = result;
+      expect(child === undefined ? home.device.id : aliases.get(child), topic).toBe(fate.device.id);
+      expect(
+        Object.keys(telemetry)
+          .filter((name) => name !== "ts")
+          .sort(),
+      ).toEqual([...fate.parts].sort());
+      // What is kept of a total depends on the one before.
+      const { energy: _, model: __, ...kept } = fate.kept ?? {};
+      const { energy: ___, outages: ____, ...status } = telemetry.status ?? {};
+      expect(Object.keys(status).sort(), topic).toEqual(Object.keys(kept).sort());
+      for (const [name, value] of Object.entries(kept))
+        if (typeof value !== "number") expect(status[name], name).toBe(value);
+    }
+  });
+
+  it("says everything of its kinds, and tells names, networks and codes as it goes", () => {
+    const kinds = new Set(publications.map(({ fate }) => fate.kind));
+    expect(kinds).toEqual(new Set(["taken", "left-out"]));
+    const everything = publications.map(({ topic, payload }) => `${topic} ${payload}`).join("\n");
+    const sought = firmware.canaries.filter(({ value }) => value !== firmware.clientId);
+    for (const kind of new Set(sought.map((canary) => canary.kind)))
+      expect(
+        sought.some((canary) => canary.kind === kind && everything.includes(canary.value)),
+        kind,
+      ).toBe(true);
+    for (const { kind, value } of sought) if (kind === "alias" || kind === "code") expect(everything).toContain(value);
+  });
+
+  it("asks for nothing that its dialect does not grant", () => {
+    const granted = compiled(dialect).subscriptions;
+    for (const filter of firmware.subscriptions)
+      expect(
+        granted.some((one) => covers(one, filter, (word) => word === home.device.alias)),
+        filter,
+      ).toBe(true);
+  });
+
+  it("repeats itself for the same seed, and not for another", () => {
+    // Clocks alone differ.
+    const topics = (seed: number) => saidIn(dialect, seed).publications.map(({ topic, fate }) => [topic, fate]);
+    expect(topics(5)).toEqual(topics(5));
+    expect(topics(5)).not.toEqual(topics(6));
+  });
+});
+
+it("a hub says in one publication what everything in its reach is called, and more than any message may hold", () => {
+  const { firmware, publications } = saidIn("zigbee2mqtt");
+  const list = publications.find(({ topic }) => topic === "zigbee2mqtt/bridge/devices");
+  expect(firmware.clientId).toMatch(/^mqttjs_[0-9a-f]{8}$/);
+  expect(list?.retain).toBe(true);
+  expect(list?.payload.length).toBeGreaterThan(300_000);
+});
