@@ -35,6 +35,8 @@ const PLACES = new Set(["model", "ip", "location.lat", "location.lon", "ts", "id
 const STATUS = "status.";
 const LONGEST_TEXT = 64;
 const SIGNIFICANT = 6;
+const LARGE = 1_000;
+const DECIMALS = 3;
 const SECOND_MS = 1_000;
 const NUMBER_AS_TEXT = /^\s*[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,3})?\s*$/;
 /** RFC 3339 with a zone; without one no one knows which hour is meant. */
@@ -77,7 +79,8 @@ function compileLeaf(shape: LeafShape, vocabulary: Vocabulary, fault: Fault): Le
   if (shape.opposite === true) fault("`opposite` is for flags");
   if (property?.kind === "word")
     return (value, _, draft) => put(typeof value === "string" ? value.toLowerCase() : undefined, draft);
-  return (value, root, draft) => put(scaled(numberOf(value), shape, root), draft);
+  const round = property?.kind === "counter" ? asTotal : asReading;
+  return (value, root, draft) => put(scaled(numberOf(value), shape, root, round), draft);
 }
 
 /** A word of the vendor chooses the value, and perhaps the property. */
@@ -153,17 +156,36 @@ function target(
   };
 }
 
-function scaled(value: number | undefined, { scale, offset, unit }: LeafShape, root: unknown): number | undefined {
+function scaled(
+  value: number | undefined,
+  { scale, offset, unit }: LeafShape,
+  root: unknown,
+  round: (value: number) => number,
+): number | undefined {
   if (value === undefined) return undefined;
-  if (unit === undefined) return converted(value, scale, offset);
+  if (unit === undefined) return converted(value, scale, offset, round);
   const word = at(root, unit.path.split("."));
   const of = typeof word === "string" && Object.hasOwn(unit.words, word) ? unit.words[word] : undefined;
-  return of === undefined ? undefined : converted(value, of.scale, of.offset);
+  return of === undefined ? undefined : converted(value, of.scale, of.offset, round);
 }
 
-function converted(value: number, scale: number | undefined, offset: number | undefined): number {
-  if (scale === undefined && offset === undefined) return value;
-  return Number((value * (scale ?? 1) + (offset ?? 0)).toPrecision(SIGNIFICANT));
+function converted(
+  value: number,
+  scale: number | undefined,
+  offset: number | undefined,
+  round: (value: number) => number,
+): number {
+  return scale === undefined && offset === undefined ? value : round(value * (scale ?? 1) + (offset ?? 0));
+}
+
+/** So that 21.1 does not become 21.099999. */
+function asReading(value: number): number {
+  return Number(value.toPrecision(SIGNIFICANT));
+}
+
+/** The same; but the steps of a total must not grow with it. */
+function asTotal(value: number): number {
+  return value < LARGE ? asReading(value) : Number(value.toFixed(DECIMALS));
 }
 
 /** A number, also as text. */

@@ -62,6 +62,15 @@ describe("a payload", () => {
       expect(outcome(rule, "t", payload)).toBe("invalid-payload");
   });
 
+  it("converts a large total as exactly as a small one", () => {
+    const rule = "  - { topic: t, json: { total: [{ to: status.energy, scale: 1/1000 }] } }";
+    const totals = [12_345_671, 12_345_681].map((total) => outcome(rule, "t", JSON.stringify({ total })));
+    expect(totals).toMatchObject([
+      [{ telemetry: { status: { energy: 12345.671 } } }],
+      [{ telemetry: { status: { energy: 12345.681 } } }],
+    ]);
+  });
+
   it("takes a time only with its zone", () => {
     const rule = "  - { topic: t, json: { a: temperature, t: [{ to: ts, time: iso }] } }";
     const [only] = outcome(rule, "t", '{"a":1,"t":"2026-11-28T19:05:00.775+00:00"}') as readonly {

@@ -251,8 +251,11 @@ export class Admission {
 
   async #consented(batch: readonly Inbound[]): Promise<void> {
     const asked = new Map<DeviceRef, number>();
-    for (const { refusal, ref } of batch) {
-      if (refusal === undefined && ref !== undefined && !asked.has(ref)) asked.set(ref, asked.size);
+    for (const { refusal, ref, publisher } of batch) {
+      if (refusal !== undefined || ref === undefined) continue;
+      if (!asked.has(ref)) asked.set(ref, asked.size);
+      const { hub } = publisher;
+      if (hub !== undefined && !asked.has(hub)) asked.set(hub, asked.size);
     }
     if (asked.size === 0) return;
     const verdicts = await this.#ports.checkConsent([...asked.keys()]);
@@ -262,6 +265,7 @@ export class Admission {
       const verdict = verdicts[asked.get(inbound.ref as DeviceRef) ?? -1];
       if (verdict === undefined) inbound.refusal = "no-consent";
       else if (verdict.refusal !== undefined) inbound.refusal = verdict.refusal;
+      else if (isSilenced(inbound, verdicts, asked)) inbound.refusal = "consent-withdrawn";
       else if (!usableByAny(verdict.grants, inbound.carried)) inbound.refusal = "purpose-denied";
       else if (inbound.hasCounters) {
         counted ??= [];
@@ -346,6 +350,15 @@ export class Admission {
     for (const send of this.#afterBatch) send();
     this.flow.release();
   }
+}
+
+/** Consent to a hub was withdrawn: until it is given again, nothing that speaks through it is used. */
+function isSilenced(
+  { publisher: { hub } }: Inbound,
+  verdicts: Awaited<ReturnType<CheckConsent>>,
+  asked: ReadonlyMap<DeviceRef, number>,
+): boolean {
+  return hub !== undefined && verdicts[asked.get(hub) ?? -1]?.refusal === "consent-withdrawn";
 }
 
 const addressed: Step = ({ part }) => (part === -1 ? "invalid-topic" : undefined);

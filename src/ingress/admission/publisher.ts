@@ -30,6 +30,8 @@ export interface Publisher {
   readonly key: DeviceKey;
   /** Absent while the device is bound to no data subject: it may connect, and nothing of it is admitted. */
   readonly ref: DeviceRef | undefined;
+  /** Of a device behind a hub: where the consent of the hub is found. While that is withdrawn it speaks for nobody. */
+  readonly hub: DeviceRef | undefined;
   /** The id in the form in which it is looked for in what the device says; nobody here knows that of a device behind a hub. */
   readonly own: OwnId | undefined;
   /** One token for each message. */
@@ -43,10 +45,19 @@ export interface Publisher {
 /** One for each session: of a device there should be one at a time. */
 export function publisherOf(
   id: DeviceId | undefined,
-  { key, ref, bucket, holds = false }: Pick<Publisher, "key" | "ref" | "bucket"> & { readonly holds?: boolean },
+  {
+    key,
+    ref,
+    bucket,
+    hub,
+    holds = false,
+  }: Pick<Publisher, "key" | "ref" | "bucket"> & {
+    readonly hub?: DeviceRef | undefined;
+    readonly holds?: boolean;
+  },
   connection: Connection,
 ): Publisher {
   const order = { time: 0, at: 0, sub: 0, tellsTime: false };
   // Not spread: it is looked into for every message, and V8 is slower to read what a spread has made.
-  return { key, ref, own: id && ownIdOf(id), bucket, connection, order, holds };
+  return { key, ref, hub, own: id && ownIdOf(id), bucket, connection, order, holds };
 }

@@ -119,6 +119,7 @@ export class DialectSender implements Sender {
 
   #publisherOf(key: DeviceKey, subjectTag: SubjectTag | undefined, holds: boolean): Publisher {
     const ref = subjectTag && { deviceKey: key, subjectTag };
-    return publisherOf(undefined, { key, ref, bucket: this.#ports.bucket(key), holds }, this.own.connection);
+    const bucket = this.#ports.bucket(key);
+    return publisherOf(undefined, { key, ref, hub: this.own.ref, bucket, holds }, this.own.connection);
   }
 }

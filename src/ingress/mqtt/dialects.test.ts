@@ -145,6 +145,23 @@ describe("a hub", () => {
     expect(ingress.refused.get("not-durable")).toBe(2);
   });
 
+  it("speaks for nobody while consent to its own use is withdrawn, and for all again once it is given", async () => {
+    const ingress = await start({ speaks: ZIGBEE });
+    const given = ingress.behind.checkConsent;
+    const hub = await ingress.device("hub");
+    const send = () => hub.publishAsync("zigbee2mqtt/sensor", '{"battery":50}', { qos: 1 });
+    ingress.behind.checkConsent = async (devices) => {
+      const verdicts = await given(devices);
+      const withdrawn = { refusal: "consent-withdrawn" } as const;
+      return devices.map(({ deviceKey }, index) => (deviceKey === "key-hub" ? withdrawn : verdicts[index])) as never;
+    };
+    await send();
+    expect(Object.fromEntries(ingress.refused)).toEqual({ "consent-withdrawn": 1 });
+    ingress.behind.checkConsent = given;
+    await send();
+    expect(texts(ingress).map(([key]) => key)).toEqual(["key-sensor-1"]);
+  });
+
   it("takes a rate for each of its devices", async () => {
     const ingress = await start({ speaks: ZIGBEE, rate: { perSecond: 0.001, burst: 2 } });
     const hub = await ingress.device("hub");
