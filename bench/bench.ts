@@ -9,8 +9,10 @@ import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import {
   bareAedes,
+  DIALECT_LOADS,
   type Entrant,
   otherCheckout,
+  speaking,
   wholePath,
   withNodeFlags,
   withoutPrivacy,
@@ -32,15 +34,16 @@ const HELP = `npm run bench -- [options]
   --duration <s>         measured at the peak of each system, all windows together (default 16)
   --pairs <n>            windows of each system (default 8)
   --devices <n>          devices, one connection each (default 200)
-  --only <name>          one of: bare, path, services, no-privacy, one-per-job, idle; may be given several times
+  --only <name>          one of: bare, path, zigbee2mqtt, tasmota, services, no-privacy, one-per-job, idle; may be given
+                         several times
   --against <path>       compares this checkout with another one, whose packages are installed
   --node-flags="<flags>" compares the gateway with itself under other flags of Node; may be given several times
-  --cpu-prof             profiles the gateway of "path" into data/profile; see bench/top-functions.ts
+  --cpu-prof             profiles the gateways of "path" and of the dialects into data/profile/<name>; see bench/top-functions.ts
 
 With --against or --node-flags, "path" is all that is measured besides unless --only says otherwise.
 `;
 
-const SCENARIOS = ["bare", "path", "services", "no-privacy", "one-per-job", "idle"] as const;
+const SCENARIOS = ["bare", "path", "zigbee2mqtt", "tasmota", "services", "no-privacy", "one-per-job", "idle"] as const;
 type Scenario = (typeof SCENARIOS)[number];
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
@@ -84,10 +87,12 @@ async function main(): Promise<void> {
     quick: flags.quick,
   };
   requireConnections(Math.max(options.devices, wanted.has("idle") ? options.idleConnections : 0));
-  const profile = flags["cpu-prof"] ? ["--cpu-prof", "--cpu-prof-dir", join(ROOT, "data", "profile")] : [];
+  const profile = (name: string) =>
+    flags["cpu-prof"] ? ["--cpu-prof", "--cpu-prof-dir", join(ROOT, "data", "profile", name)] : [];
   const entrants = [
     ...(wanted.has("bare") ? [bareAedes] : []),
-    ...(wanted.has("path") ? [wholePath(profile)] : []),
+    ...(wanted.has("path") ? [wholePath(profile("path"))] : []),
+    ...DIALECT_LOADS.filter(({ dialect }) => wanted.has(dialect)).map((load) => speaking(load, profile(load.dialect))),
     ...(against === undefined ? [] : [otherCheckout(against)]),
     ...nodeFlags.map(withNodeFlags),
     ...(wanted.has("no-privacy") ? [withoutPrivacy] : []),
@@ -116,8 +121,10 @@ async function main(): Promise<void> {
 
 /** A page with missing rows, or of windows that contradict each other, would be worse than none. */
 async function writePage(run: BenchRun): Promise<void> {
-  const { ratio, withServices, privacyCostShare, onePerJob, idleConnectionKbBareAedes } = summary(run);
-  const complete = ![ratio, withServices, privacyCostShare, onePerJob, idleConnectionKbBareAedes].includes(undefined);
+  const { ratio, withServices, privacyCostShare, onePerJob, idleConnectionKbBareAedes, dialects } = summary(run);
+  const complete =
+    ![ratio, withServices, privacyCostShare, onePerJob, idleConnectionKbBareAedes].includes(undefined) &&
+    dialects.length === DIALECT_LOADS.length;
   if (!complete || ratio === undefined || ratio.p75 > ratio.p25 * MAX_QUARTILE_FACTOR) {
     say("docs/benchmarks.md not written: that takes a complete run whose windows agree");
     process.exitCode = 1;

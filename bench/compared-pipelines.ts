@@ -3,6 +3,7 @@ import type { BareAedesCommands } from "./bare-aedes.ts";
 import { Child } from "./child.ts";
 import type { OnePerJobCommands } from "./one-per-job.ts";
 import { devicesNamed, type Pipeline } from "./pipeline.ts";
+import { NATIVE_COUNTED } from "./publish-ring.ts";
 import { startServers } from "./servers.ts";
 
 /** Anything is accepted as a password there; the length is that of a real token. */
@@ -33,7 +34,7 @@ export async function startOnePerJob(devices: number, dir: string): Promise<Pipe
     counts: () => child.ask("counts", undefined),
     rows: async () => {
       await child.ask("flush", undefined);
-      return servers.rows();
+      return servers.rows(NATIVE_COUNTED);
     },
     stop,
   };

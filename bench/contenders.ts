@@ -3,6 +3,7 @@ import { readFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { Child } from "./child.ts";
 import { startBareAedes } from "./compared-pipelines.ts";
+import { type DialectLoad, TASMOTA, ZIGBEE2MQTT } from "./dialect-loads.ts";
 import { type GatewayOptions, startGateway } from "./gateway-pipeline.ts";
 import { HEAP_PROBE } from "./heap-question.ts";
 import type { LoaderCommands } from "./loader.ts";
@@ -15,6 +16,9 @@ export const BARE = "bare";
 export const NO_PRIVACY = "no-privacy";
 export const SERVICES = "services";
 export const AGAINST = "against";
+
+/** What the whole path is compared with devices of; each is named by its dialect. */
+export const DIALECT_LOADS = [ZIGBEE2MQTT, TASMOTA] as const;
 
 const WINDOW = 20;
 const KEEP_ALIVE_SECONDS = 300;
@@ -29,6 +33,11 @@ export const bareAedes: Entrant = { name: BARE, start: (_dir, devices) => startB
 
 export function wholePath(nodeOptions: readonly string[]): Entrant {
   return gateway(PATH, { nodeOptions });
+}
+
+/** The same gateway, whose devices speak a dialect. */
+export function speaking(load: DialectLoad, nodeOptions: readonly string[]): Entrant {
+  return gateway(load.dialect, { load, nodeOptions });
 }
 
 /** A consent gate that lets everything pass and an envelope that seals nothing. */

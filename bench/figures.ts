@@ -1,5 +1,5 @@
 /** What a run comes to: the rows of its tables, and the one JSON object. */
-import { AGAINST, BARE, NO_PRIVACY, PATH, SERVICES } from "./contenders.ts";
+import { AGAINST, BARE, DIALECT_LOADS, NO_PRIVACY, PATH, SERVICES } from "./contenders.ts";
 import type { Environment } from "./environment.ts";
 import type { Measured } from "./measure.ts";
 import { perMessage } from "./per-message.ts";
@@ -35,6 +35,13 @@ interface BesideFigures {
   readonly endToEndPerSecond: number;
   readonly cpuPerMessageUs: CpuFigures;
   readonly pubackMsAtHalfPeak: LatencyFigures | undefined;
+}
+
+interface DialectFigures {
+  readonly dialect: string;
+  /** CPU of the gateway per message, as a multiple of that of devices that speak the contract itself. */
+  readonly ratio: RatioSpread;
+  readonly cpuPerMessageUs: CpuFigures;
 }
 
 interface CpuFigures {
@@ -78,6 +85,7 @@ export function summary(run: BenchRun) {
       forwardedPerSecond: withServices.forwardedPerSecond,
       cpuPerMessageUs: cpuOf(withServices),
     },
+    dialects: dialectFigures(run),
     against: run.against && { ...run.against, ...besideFigures(run, AGAINST) },
     nodeFlags: run.nodeFlags.map((flags) => ({ flags, ...besideFigures(run, flags) })),
     privacyCostShare: privacyRate && rounded(1 - privacyRate.median, 3),
@@ -97,6 +105,19 @@ export function summary(run: BenchRun) {
     windowMs: Math.round(durationMs / pairs),
     ...environment,
   };
+}
+
+/** What it costs that devices speak a dialect; nothing of those that were not measured beside the whole path. */
+function dialectFigures(run: BenchRun): DialectFigures[] {
+  const peaks = run.findings.comparison?.peak;
+  return DIALECT_LOADS.flatMap(({ dialect }) => {
+    const measured = peakOf(run, dialect);
+    const ratio = peaks && compared(peaks, dialect, PATH, gatewayUs);
+    if (measured === undefined || ratio === undefined) return [];
+    return [
+      { dialect, ratio: roundedSpread(ratio), cpuPerMessageUs: cpuOf(measured), ...perMessage(measured.counted) },
+    ];
+  });
 }
 
 function besideFigures({ findings }: BenchRun, name: string): BesideFigures | undefined {
@@ -138,6 +159,10 @@ export function rowsOf(run: BenchRun): Row[] {
     ["whole path, peak", peakOf(run, PATH)],
     ["whole path, half of the peak", half(PATH)],
     ["whole path, half, singly", half(PATH, comparison?.halfPeakSingly)],
+    ...DIALECT_LOADS.map(({ dialect }): [string, Measured | undefined] => [
+      `whole path, ${dialect}, peak`,
+      peakOf(run, dialect),
+    ]),
     ["whole path, services listening", peakOf(run, SERVICES)],
     ["consent and sealing off, peak", peakOf(run, NO_PRIVACY)],
     ["one job per message, peak", onePerJob],

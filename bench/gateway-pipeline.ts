@@ -9,10 +9,13 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { nodeFlags } from "../src/platform/node-flags.ts";
+import { AccountService } from "../tools/stack/account-service.ts";
+import type { DialectLoad } from "./dialect-loads.ts";
 import { allocationsOf } from "./heap-question.ts";
 import type { BenchDevice, BenchService, Counters, Pipeline, StoredCounts } from "./pipeline.ts";
 import { ioOf } from "./process-usage.ts";
 import { metricSum } from "./prometheus-text.ts";
+import { NATIVE_COUNTED, nativeMessages } from "./publish-ring.ts";
 import { ioCounters } from "./server-counters.ts";
 import { type BenchServers, startServers } from "./servers.ts";
 
@@ -30,6 +33,8 @@ export interface GatewayOptions {
   readonly nodeFlags?: readonly string[] | undefined;
   /** Configures a weather and a scene service, which listen to everything of their purpose. */
   readonly services: boolean;
+  /** Its devices speak a dialect; the contract itself unless given. */
+  readonly load?: DialectLoad | undefined;
 }
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
@@ -38,6 +43,7 @@ const FOLLOW_PARENT = new URL("../scripts/follow-parent.mjs", import.meta.url).h
 const READY_DEADLINE_MS = 60_000;
 const STOP_DEADLINE_MS = 30_000;
 const REQUESTS_AT_ONCE = 64;
+const REQUEST_TIMEOUT_MS = 60_000;
 const CONSENT = {
   policyVersion: 1,
   purposes: { analytics: ["model", "location", "status"], weather: ["location", "status"], scene: ["model", "status"] },
@@ -64,14 +70,14 @@ export async function startGateway(options: GatewayOptions): Promise<Pipeline> {
   try {
     await gateway.start(await writeConfiguration(options, servers, apiToken, services ?? []), options);
     const http = `http://127.0.0.1:${gateway.portOf("http")}`;
-    const devices = await provision(http, apiToken, options.devices);
+    const devices = await provision(http, apiToken, options);
     return {
       port: gateway.portOf("mqtt-tcp"),
       pids: { gateway: gateway.pid, redis: servers.redisPid, influx: servers.influxPid },
       devices,
       ...(services !== undefined && { services }),
       counts: () => countsOf(http),
-      rows: () => servers.rows(),
+      rows: () => servers.rows(options.load?.counted ?? NATIVE_COUNTED),
       counters: () => countersOf(gateway, servers),
       stop,
     };
@@ -208,29 +214,32 @@ function ownEnvironment(): NodeJS.ProcessEnv {
   return { ...Object.fromEntries(kept), BOOTSTRAP_PID: String(process.pid) };
 }
 
-/** One data subject for each device, as in a fleet of single homes. */
-async function provision(http: string, apiToken: string, count: number): Promise<BenchDevice[]> {
-  const call = async (method: string, path: string, body?: object): Promise<unknown> => {
-    const headers = { authorization: `Bearer ${apiToken}`, "content-type": "application/json" };
-    const response = await fetch(`${http}${path}`, {
-      method,
-      headers: body === undefined ? { authorization: headers.authorization } : headers,
-      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-    });
-    const text = await response.text();
-    if (!response.ok)
-      throw new Error(`${method} ${path.replace(/bench-\d+/g, "…")} answered ${response.status}: ${text}`);
-    return text === "" ? undefined : JSON.parse(text);
-  };
+/** One data subject for each device and those behind it, as in a fleet of single homes. */
+async function provision(
+  api: string,
+  token: string,
+  { devices: count, load }: Pick<GatewayOptions, "devices" | "load">,
+): Promise<BenchDevice[]> {
+  const service = new AccountService({ api, token, timeoutMs: REQUEST_TIMEOUT_MS });
   const devices: BenchDevice[] = [];
   let next = 0;
   const provisionNext = async (): Promise<void> => {
     for (let index = next++; index < count; index = next++) {
       const id = `bench-${index}`;
-      const { token } = (await call("POST", `/v1/devices/${id}/token`)) as { token: string };
-      await call("PUT", `/v1/subjects/home-${id}/devices/${id}`);
-      await call("POST", `/v1/subjects/home-${id}/consents`, CONSENT);
-      devices.push({ id, token });
+      const alias = load?.alias(index);
+      const speech = load && { dialect: load.dialect, ...(alias !== undefined && { alias }) };
+      devices.push({
+        id,
+        token: await service.issueToken(id, speech),
+        messages: load?.messages(index) ?? nativeMessages(id, index),
+      });
+      const children = (load?.children ?? []).map((childAlias, child) => ({
+        device: `${id}-${child}`,
+        alias: childAlias,
+      }));
+      for (const device of [id, ...children.map((child) => child.device)]) await service.bind(`home-${id}`, device);
+      if (children.length > 0) await service.registerChildren(id, children);
+      await service.consent(`home-${id}`, CONSENT);
     }
   };
   await Promise.all(Array.from({ length: REQUESTS_AT_ONCE }, provisionNext));

@@ -5,12 +5,13 @@
 import { answer } from "./child.ts";
 import { type LatencyBuckets, LatencyHistogram } from "./latency-histogram.ts";
 import { LoadConnection } from "./load-connection.ts";
-import { PublishRing, payloadTemplate } from "./publish-ring.ts";
+import type { BenchDevice } from "./pipeline.ts";
+import { PublishRing } from "./publish-ring.ts";
 import { ServiceConnection } from "./service-connection.ts";
 
 export interface LoaderTarget {
   readonly port: number;
-  readonly devices: readonly { readonly id: string; readonly token: string }[];
+  readonly devices: readonly BenchDevice[];
   /** Unacknowledged messages each connection may have; 0 makes idle connections. */
   readonly window: number;
   readonly keepAliveSeconds: number;
@@ -65,16 +66,13 @@ const commands = {
   async connect(target: LoaderTarget): Promise<number> {
     halfWindow = Math.max(1, Math.floor(target.window / 2));
     const opening = target.devices.map(
-      ({ id, token }, index) =>
+      ({ id, token, messages }) =>
         new LoadConnection({
           port: target.port,
           id,
           password: token,
           keepAliveSeconds: target.keepAliveSeconds,
-          ring:
-            target.window === 0
-              ? undefined
-              : new PublishRing(`devices/${id}/telemetry`, payloadTemplate(index), target.window),
+          ring: target.window === 0 ? undefined : new PublishRing(messages, target.window),
           latency,
           freed,
           lost,

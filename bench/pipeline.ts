@@ -1,4 +1,6 @@
 /** What the bench needs of a thing it measures, whether it is the gateway or something to compare it with. */
+import { type BenchMessage, nativeMessages } from "./publish-ring.ts";
+
 export interface Pipeline {
   readonly port: number;
   /** Process ids whose CPU is counted, by the name used in the report. */
@@ -18,12 +20,17 @@ export interface Pipeline {
 /** Totals by name that only grow. */
 export type Counters = Readonly<Record<string, number>>;
 
-export interface BenchDevice {
+interface BenchClient {
   readonly id: string;
   readonly token: string;
 }
 
-export interface BenchService extends BenchDevice {
+export interface BenchDevice extends BenchClient {
+  /** In turn. */
+  readonly messages: readonly BenchMessage[];
+}
+
+export interface BenchService extends BenchClient {
   readonly topic: string;
 }
 
@@ -37,5 +44,8 @@ export interface StoredCounts {
 }
 
 export function devicesNamed(count: number, token: string): BenchDevice[] {
-  return Array.from({ length: count }, (_, index) => ({ id: `bench-${index}`, token }));
+  return Array.from({ length: count }, (_, index) => {
+    const id = `bench-${index}`;
+    return { id, token, messages: nativeMessages(id, index) };
+  });
 }

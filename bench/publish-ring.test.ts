@@ -1,7 +1,7 @@
 import { parser } from "mqtt-packet";
 import { describe, expect, it } from "vitest";
 import { validatePart } from "../src/model/raw.ts";
-import { messageIdOf, PublishRing, payloadTemplate } from "./publish-ring.ts";
+import { messageIdOf, nativeMessages, PublishRing } from "./publish-ring.ts";
 
 interface Published {
   readonly messageId: number;
@@ -24,7 +24,7 @@ describe("PublishRing", () => {
   });
 
   it("prepares as many messages as asked, up to the end of the ring", () => {
-    const ring = new PublishRing("devices/d/telemetry", payloadTemplate(0), 20);
+    const ring = new PublishRing(nativeMessages("d", 0), 20);
     expect(ring.take(0, 12).taken).toBe(12);
     const { bytes, taken } = ring.take(12, 12);
     expect(taken).toBe(8);
@@ -33,7 +33,7 @@ describe("PublishRing", () => {
   });
 
   it("leaves the slots of messages under way untouched", () => {
-    const ring = new PublishRing("devices/d/telemetry", payloadTemplate(0), 20);
+    const ring = new PublishRing(nativeMessages("d", 0), 20);
     const underWay = ring.take(0, 10).bytes;
     const before = Buffer.from(underWay);
     ring.take(10, 10);
@@ -42,7 +42,7 @@ describe("PublishRing", () => {
 
   it("sends messages of the contract, about 150 bytes, that differ from one another", () => {
     for (let device = 0; device < 12; device += 1) {
-      const ring = new PublishRing("devices/d/telemetry", payloadTemplate(device), 20);
+      const ring = new PublishRing(nativeMessages("d", device), 20);
       const payloads = read(ring.take(0, 20).bytes).map(({ payload }) => payload);
       expect(new Set(payloads).size).toBe(20);
       for (const payload of payloads) {

@@ -16,8 +16,21 @@ const CITIES: readonly (readonly [lat: number, lon: number])[] = [
 const MODELS = ["HB-200", "HB-210", "LK-500", "TH-310", "BL-900"];
 const DIGIT_ZERO = 48;
 
-/** About 150 bytes. `#` marks a digit that changes from message to message. */
-export function payloadTemplate(device: number): string {
+export interface BenchMessage {
+  readonly topic: string;
+  /** Of the payload. `#` marks a digit that changes from message to message. */
+  readonly template: string;
+}
+
+/** Of a device that speaks the contract itself; about 150 bytes. */
+export function nativeMessages(id: string, device: number): readonly BenchMessage[] {
+  return [{ topic: `devices/${id}/telemetry`, template: payloadTemplate(device) }];
+}
+
+/** What each of these messages tells once. */
+export const NATIVE_COUNTED = ["battery"] as const;
+
+function payloadTemplate(device: number): string {
   const [lat, lon] = CITIES[device % CITIES.length] ?? [0, 0];
   const model = MODELS[device % MODELS.length] ?? "HB-200";
   return (
@@ -26,22 +39,38 @@ export function payloadTemplate(device: number): string {
   );
 }
 
+/** Where it stands in the ring. */
+interface Packet {
+  readonly start: number;
+  readonly end: number;
+  readonly messageIdAt: number;
+  readonly digitsAt: readonly number[];
+}
+
 export class PublishRing {
-  readonly packetBytes: number;
   readonly slots: number;
   readonly #bytes: Buffer;
-  readonly #messageIdAt: number;
-  readonly #digitsAt: readonly number[];
+  readonly #packets: readonly Packet[];
 
-  constructor(topic: string, template: string, slots: number) {
-    const payload = Buffer.from(template.replaceAll("#", "0"));
-    const packet = encodePublish(topic, 0, payload);
-    const payloadAt = packet.length - payload.length;
-    this.packetBytes = packet.length;
+  /** The messages in turn, from the first slot on. */
+  constructor(messages: readonly BenchMessage[], slots: number) {
+    const packets: Packet[] = [];
+    const encoded: Buffer[] = [];
+    let start = 0;
+    for (let slot = 0; slot < slots; slot += 1) {
+      const { topic, template } = messages[slot % messages.length] as BenchMessage;
+      const payload = Buffer.from(template.replaceAll("#", "0"));
+      const packet = encodePublish(topic, 0, payload);
+      const end = start + packet.length;
+      const payloadAt = end - payload.length;
+      const digitsAt = [...template].flatMap((char, at) => (char === "#" ? [payloadAt + at] : []));
+      packets.push({ start, end, messageIdAt: payloadAt - 2, digitsAt });
+      encoded.push(packet);
+      start = end;
+    }
     this.slots = slots;
-    this.#bytes = Buffer.concat(Array.from({ length: slots }, () => packet));
-    this.#messageIdAt = payloadAt - 2;
-    this.#digitsAt = [...template].flatMap((char, at) => (char === "#" ? [payloadAt + at] : []));
+    this.#bytes = Buffer.concat(encoded);
+    this.#packets = packets;
   }
 
   /**
@@ -51,17 +80,18 @@ export class PublishRing {
   take(sequence: number, count: number): { readonly bytes: Buffer; readonly taken: number } {
     const first = sequence % this.slots;
     const taken = Math.min(count, this.slots - first);
-    for (let i = 0; i < taken; i += 1) this.#patch((first + i) * this.packetBytes, sequence + i);
-    return { bytes: this.#bytes.subarray(first * this.packetBytes, (first + taken) * this.packetBytes), taken };
+    const packets = this.#packets.slice(first, first + taken);
+    for (const [index, packet] of packets.entries()) this.#patch(packet, sequence + index);
+    return { bytes: this.#bytes.subarray(packets[0]?.start, packets.at(-1)?.end), taken };
   }
 
-  #patch(at: number, sequence: number): void {
+  #patch({ messageIdAt, digitsAt }: Packet, sequence: number): void {
     const messageId = messageIdOf(sequence);
-    this.#bytes[at + this.#messageIdAt] = messageId >> 8;
-    this.#bytes[at + this.#messageIdAt + 1] = messageId & 0xff;
+    this.#bytes[messageIdAt] = messageId >> 8;
+    this.#bytes[messageIdAt + 1] = messageId & 0xff;
     let noise = Math.imul(sequence, 0x9e3779b1) >>> 0;
-    for (const digitAt of this.#digitsAt) {
-      this.#bytes[at + digitAt] = DIGIT_ZERO + (noise % 10);
+    for (const digitAt of digitsAt) {
+      this.#bytes[digitAt] = DIGIT_ZERO + (noise % 10);
       noise = Math.imul(noise, 0x01000193) >>> 7;
     }
   }

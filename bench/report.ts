@@ -22,6 +22,10 @@ export function ratioRows(run: BenchRun): [string, string][] {
   const figures = summary(run);
   const rows: [string, RatioSpread | undefined][] = [
     ["gateway CPU per stored message, as a multiple of bare Aedes", figures.ratio],
+    ...figures.dialects.map(({ dialect, ratio }): [string, RatioSpread | undefined] => [
+      `gateway CPU per message of ${dialect}, as a multiple of one of the contract`,
+      ratio,
+    ]),
     [`gateway CPU per message, as a multiple of ${run.against?.path}`, figures.against?.ratio],
     [`stored per second, as a multiple of ${run.against?.path}`, figures.against?.rateRatio],
     ...figures.nodeFlags.flatMap(({ flags, ratio, rateRatio }): [string, RatioSpread | undefined][] => [

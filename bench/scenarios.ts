@@ -5,7 +5,7 @@
 import { mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { startBareAedes, startOnePerJob } from "./compared-pipelines.ts";
-import { type Entrant, NO_PRIVACY, PATH, SERVICES, withContenders } from "./contenders.ts";
+import { DIALECT_LOADS, type Entrant, NO_PRIVACY, PATH, SERVICES, withContenders } from "./contenders.ts";
 import { startGateway } from "./gateway-pipeline.ts";
 import { COLLECTABLE, idleConnectionKb } from "./idle-memory.ts";
 import type { LoadPlan, Measured } from "./measure.ts";
@@ -64,7 +64,8 @@ export async function comparison(entrants: readonly Entrant[], options: Scenario
 
 /** Latency is of interest of gateways as somebody would run them. */
 function takesHalf(name: string, { counts }: Pipeline): boolean {
-  return counts !== undefined && name !== NO_PRIVACY && name !== SERVICES;
+  const speaks = DIALECT_LOADS.some(({ dialect }) => dialect === name);
+  return counts !== undefined && name !== NO_PRIVACY && name !== SERVICES && !speaks;
 }
 
 export async function onePerJob(options: ScenarioOptions): Promise<Measured> {

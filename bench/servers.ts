@@ -12,7 +12,8 @@ export interface BenchServers {
   readonly influxPid: number;
   readonly database: string;
   /** Points in `device_status`, as InfluxDB itself counts them. */
-  rows(): Promise<number>;
+  /** Of which each holds exactly one of these fields. */
+  rows(fields: readonly string[]): Promise<number>;
   /** Their own statistics. */
   counters(): Promise<Counters>;
   stop(): Promise<void>;
@@ -32,7 +33,7 @@ export async function startServers(dir: string): Promise<BenchServers> {
     influxUrl: influx.url,
     influxPid: influx.pid,
     database: INFLUX_DATABASE,
-    rows: () => countRows(influx.url),
+    rows: (fields) => countRows(influx.url, fields),
     counters: async () => {
       const [info, answer] = await Promise.all([
         statistics.info("stats", "commandstats"),
@@ -47,12 +48,13 @@ export async function startServers(dir: string): Promise<BenchServers> {
   };
 }
 
-/** Every message of the bench carries `battery`, so counting that field counts messages. */
-async function countRows(url: string): Promise<number> {
-  const answer = (await influxQuery(url, "SELECT COUNT(battery) FROM device_status")) as {
-    results?: { series?: { values?: [string, number][] }[] }[];
+async function countRows(url: string, fields: readonly string[]): Promise<number> {
+  const counts = fields.map((field) => `COUNT(${field})`).join(", ");
+  const answer = (await influxQuery(url, `SELECT ${counts} FROM device_status`)) as {
+    results?: { series?: { values?: [string, ...number[]][] }[] }[];
   };
-  return answer.results?.[0]?.series?.[0]?.values?.[0]?.[1] ?? 0;
+  const [, ...found] = answer.results?.[0]?.series?.[0]?.values?.[0] ?? [""];
+  return found.reduce((sum, count) => sum + count, 0);
 }
 
 async function influxQuery(url: string, q: string): Promise<unknown> {

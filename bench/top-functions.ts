@@ -1,7 +1,7 @@
 /**
  * Prints where a V8 CPU profile spent its time, three ways: by function, by file or package, and charged to
  * the function of our own that was running or had called out.
- * `node --import tsx bench/top-functions.ts data/profile/<name>.cpuprofile [--rows 40] [--skip 8]`;
+ * `node --import tsx bench/top-functions.ts data/profile/<name>/<file>.cpuprofile [--rows 40] [--skip 8]`;
  * `--skip` leaves out the first seconds, in which a gateway starts and is provisioned.
  */
 import { readFileSync } from "node:fs";

@@ -201,7 +201,7 @@ function topicOf(text: string, path: Path, report: Report): Pattern {
   const pattern = patternOf(text);
   if (!("fault" in pattern)) return pattern;
   report(path, pattern.fault);
-  return { text, levels: [], child: -1 };
+  return { text, levels: [], child: -1, spans: false };
 }
 
 /** `zigbee2mqtt/bridge/state` keeps a device behind the hub from being called `bridge/…`. */

@@ -1,6 +1,6 @@
 /**
  * Topic patterns of dialects. `{child}` may span levels where a fixed level or the end follows, as names of Zigbee2MQTT
- * may hold a slash; the longest registered alias wins.
+ * may hold a slash.
  */
 export type Level =
   | { readonly is: "fixed"; readonly word: string }
@@ -9,12 +9,15 @@ export type Level =
 export interface Pattern {
   readonly text: string;
   readonly levels: readonly Level[];
+  /** The level of `{child}`; -1 without one. */
   readonly child: number;
+  /** It may be several levels. */
+  readonly spans: boolean;
 }
 
 export interface Match {
-  /** Candidates for the alias of the child, the longest first; empty when the pattern has none. */
-  readonly children: readonly string[];
+  /** The alias that stands there; `undefined` when the pattern has none. */
+  readonly child: string | undefined;
   readonly leaf: string | undefined;
 }
 
@@ -38,23 +41,23 @@ export function patternOf(text: string): Pattern | { readonly fault: string } {
   }
   for (const one of ["self", "child", "leaf"] as const)
     if (levels.filter(({ is }) => is === one).length > 1) return { fault: `{${one}} stands there twice` };
-  return { text, levels, child: levels.findIndex(({ is }) => is === "child") };
+  const child = levels.findIndex(({ is }) => is === "child");
+  const next = levels[child + 1];
+  const spans = child !== -1 && levels.at(-1)?.is !== "rest" && (next === undefined || next.is === "fixed");
+  return { text, levels, child, spans };
 }
 
 /** Whether the topic is of this shape. `reserved`: words at which no alias of a child may begin. */
 export function matchTopic(
-  { levels, child }: Pattern,
+  { levels, child, spans }: Pattern,
   words: readonly string[],
-  isSelf: (word: string) => boolean,
+  sender: { isSelf(word: string): boolean },
   reserved: ReadonlySet<string>,
 ): Match | undefined {
-  const last = levels.at(-1);
-  const open = last?.is === "rest";
+  const open = levels.at(-1)?.is === "rest";
   const fixed = open ? levels.length - 1 : levels.length;
   if (words.length < fixed) return undefined;
   const spare = words.length - fixed;
-  const next = levels[child + 1];
-  const spans = child !== -1 && !open && (next === undefined || next.is === "fixed");
   if (spare > 0 && !open && !spans) return undefined;
   let leaf: string | undefined;
   for (let index = 0; index < fixed; index += 1) {
@@ -62,13 +65,13 @@ export function matchTopic(
     const word = words[spans && index > child ? index + spare : index];
     if (level === undefined || word === undefined || word === "") return undefined;
     if (level.is === "fixed" && level.word !== word) return undefined;
-    if (level.is === "self" && !isSelf(word)) return undefined;
+    if (level.is === "self" && !sender.isSelf(word)) return undefined;
     if (level.is === "leaf") leaf = word;
   }
-  if (child === -1) return { children: [], leaf };
-  const alias = words.slice(child, child + (spans ? spare : 0) + 1);
-  if (reserved.has(alias[0] ?? "")) return undefined;
-  return { children: [alias.join("/")], leaf };
+  const alias = words[child];
+  if (alias === undefined) return { child: undefined, leaf };
+  if (reserved.has(alias)) return undefined;
+  return { child: spans && spare > 0 ? words.slice(child, child + spare + 1).join("/") : alias, leaf };
 }
 
 /** Whether every topic of `filter` is one of `granted`, in which `{self}` stands for the device. */

@@ -8,7 +8,7 @@ import { isAccountKey, isPersonalKey } from "../vocabulary/key-words.ts";
 import type { Vocabulary } from "../vocabulary/vocabulary.ts";
 import type { Branch, Dialect, Rule } from "./compile.ts";
 import { at, type Draft, emptyDraft } from "./leaf.ts";
-import { matchTopic, type Pattern } from "./topic.ts";
+import { matchTopic } from "./topic.ts";
 
 /** The connection that published: what it is called, and the devices behind it. */
 export interface Sender {
@@ -43,11 +43,12 @@ export type TellDropped = (why: DropReason, rule: number, path?: string) => void
 
 /** What the topic alone says. The rules differ by what stands in the payload. */
 export interface Addressed {
+  readonly words: readonly string[];
+  readonly rules: readonly Candidate[];
   /** Of the child that the topic names. */
   readonly child: string | undefined;
-  readonly rules: readonly Candidate[];
-  /** When none of them fits. */
-  readonly otherwise: Refused;
+  /** The last rule that fits but for a device that is not registered. */
+  readonly stranger: number | undefined;
 }
 
 interface Candidate {
@@ -60,7 +61,6 @@ const MOST_NODES = 512;
 const DEEPEST = 6;
 const MOST_MESSAGES = 16;
 const MOST_TOPIC_LEVELS = 64;
-const NO_RULES: readonly Candidate[] = [];
 const NOTHING_RESERVED: ReadonlySet<string> = new Set();
 
 /** Thrown inside the walk only. */
@@ -80,43 +80,43 @@ export function readPublication(
   payload: string,
   dropped: TellDropped = () => undefined,
 ): readonly Mapped[] | Refused {
-  const addressed = readTopic(dialect, sender, topic);
-  return addressed.rules.length === 0 ? addressed.otherwise : readPayload(dialect, addressed, sender, payload, dropped);
+  return readPayload(dialect, readTopic(dialect, sender, topic), sender, payload, dropped);
 }
 
 /** A topic that nothing names costs no look at the payload. */
 export function readTopic(dialect: Dialect, sender: Sender, topic: string): Addressed {
   const words = topic.split("/", MOST_TOPIC_LEVELS + 1);
-  if (words.length > MOST_TOPIC_LEVELS) return nobody({ refused: "invalid-topic" });
-  const isSelf = (word: string): boolean => sender.isSelf(word);
   const rules: Candidate[] = [];
-  let otherwise: Refused = { refused: "invalid-topic" };
-  for (const rule of dialect.rules) {
-    const match = matchTopic(rule.topic, words, isSelf, reservedAt(dialect, rule));
-    if (match === undefined || (rule.leaves !== undefined && !rule.leaves.has(match.leaf ?? ""))) continue;
-    const [alias] = match.children;
-    if (alias === undefined || sender.hasChild(alias)) rules.push({ rule, alias, leaf: match.leaf });
-    else otherwise = { refused: "unknown-device", rule: rule.number };
+  let stranger: number | undefined;
+  if (words.length <= MOST_TOPIC_LEVELS) {
+    for (const rule of dialect.rules) {
+      const match = matchTopic(rule.topic, words, sender, reservedAt(dialect, rule));
+      if (match === undefined || (rule.leaves !== undefined && !rule.leaves.has(match.leaf ?? ""))) continue;
+      const { child: alias, leaf } = match;
+      if (alias === undefined || sender.hasChild(alias)) rules.push({ rule, alias, leaf });
+      else stranger = rule.number;
+    }
   }
-  const isExpected = (pattern: Pattern): boolean => matchTopic(pattern, words, isSelf, NOTHING_RESERVED) !== undefined;
-  // What a rule of the payload does not fit may still be a topic of which nothing is taken.
-  if (dialect.expected.some(isExpected)) otherwise = { refused: "not-taken" };
-  if (rules.length === 0) return nobody(otherwise);
-  const [{ alias: child } = { alias: undefined }] = rules;
-  return { child: rules.every(({ alias }) => alias === child) ? child : undefined, rules, otherwise };
+  const child = rules[0]?.alias;
+  return { words, rules, child: rules.every(({ alias }) => alias === child) ? child : undefined, stranger };
 }
 
-function nobody(otherwise: Refused): Addressed {
-  return { child: undefined, rules: NO_RULES, otherwise };
+/** What a publication is that no rule fits; it may still be on a topic of which nothing is taken. */
+export function fittingNone({ expected }: Dialect, sender: Sender, { words, stranger }: Addressed): Refused {
+  if (words.length > MOST_TOPIC_LEVELS) return { refused: "invalid-topic" };
+  if (expected.some((pattern) => matchTopic(pattern, words, sender, NOTHING_RESERVED) !== undefined))
+    return { refused: "not-taken" };
+  return stranger === undefined ? { refused: "invalid-topic" } : { refused: "unknown-device", rule: stranger };
 }
 
 export function readPayload(
   dialect: Dialect,
-  { rules, otherwise }: Addressed,
+  addressed: Addressed,
   sender: Sender,
   payload: string,
   dropped: TellDropped,
 ): readonly Mapped[] | Refused {
+  const { rules } = addressed;
   let json: { readonly value: unknown } | undefined;
   for (const candidate of rules) {
     const { rule } = candidate;
@@ -130,7 +130,7 @@ export function readPayload(
     }
     return read(dialect, candidate, sender, json?.value, payload, dropped);
   }
-  return otherwise;
+  return fittingNone(dialect, sender, addressed);
 }
 
 function reservedAt({ reserved }: Dialect, { topic }: Rule): ReadonlySet<string> {

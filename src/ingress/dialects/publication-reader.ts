@@ -3,7 +3,7 @@
  * messages have in admission come here in the order that suits a hub: address, rate, text, payload.
  */
 import { isAscii, isUtf8 } from "node:buffer";
-import { type Mapped, readPayload, readTopic } from "../../dialects/walk.ts";
+import { fittingNone, type Mapped, readPayload, readTopic } from "../../dialects/walk.ts";
 import type { Hint } from "../../model/hint.ts";
 import type { DeviceKey } from "../../model/ids.ts";
 import { bareJson } from "../../model/json.ts";
@@ -42,7 +42,7 @@ export class PublicationReader {
       return [this.#refused(sender.own, sender.dialect.hub ? "not-taken" : "too-large")];
     const addressed = readTopic(sender.dialect, sender, topic);
     if (addressed.rules.length === 0) {
-      const { refused, rule } = addressed.otherwise;
+      const { refused, rule } = fittingNone(sender.dialect, sender, addressed);
       return [this.#refused(sender.own, refused, rule)];
     }
     const publisher = this.#publisher(sender, addressed.child);
