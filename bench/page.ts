@@ -39,7 +39,7 @@ ${tableOf(["figure", "value"], figureRows(run))}
   analytics, weather and scene; no service listens, unless that is said. Limits per device are lifted, nothing else is configured.
 - **zigbee2mqtt** and **tasmota** are the whole path with devices that speak these dialects (\`bench/dialect-loads.ts\`):
   ${run.devices} hubs with 16 devices behind each, which take turns, and ${run.devices} plugs that tell their state and their meter in turn. Their
-  payloads are twice as long as those of the contract, and half of the keys are nothing that is taken.
+  payloads are twice as long as those of the contract, half of the keys are nothing that is taken, and none tells a place.
 - **Services listening** is the same with a weather and a scene service that subscribe to everything of their purpose: two
   messages go out for each that comes in, and all of them must have arrived before the window counts as ended. They are read
   in the loader's process.
