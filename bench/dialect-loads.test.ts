@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { compileDialect } from "../src/dialects/compile.ts";
-import { readPublication } from "../src/dialects/walk.ts";
+import { readPublication } from "../src/dialects/read.ts";
 import { Vocabulary } from "../src/vocabulary/vocabulary.ts";
 import { TASMOTA, ZIGBEE2MQTT } from "./dialect-loads.ts";
 

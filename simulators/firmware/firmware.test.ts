@@ -2,8 +2,8 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { compileDialect } from "../../src/dialects/compile.ts";
+import { readPublication } from "../../src/dialects/read.ts";
 import { covers } from "../../src/dialects/topic.ts";
-import { readPublication } from "../../src/dialects/walk.ts";
 import { Vocabulary } from "../../src/vocabulary/vocabulary.ts";
 import type { DialectHome, Firmware, Publication } from "./firmware.ts";
 import { firmwareOf, SIMULATED_DIALECTS, type SimulatedDialect } from "./firmwares.ts";

@@ -9,7 +9,7 @@ import "../platform/no-debug-output.ts";
 import { readFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { compileDialect, type Dialect, DialectFaults } from "../dialects/compile.ts";
-import { readPublication } from "../dialects/walk.ts";
+import { readPublication } from "../dialects/read.ts";
 import { Vocabulary } from "../vocabulary/vocabulary.ts";
 import { shippedDialects } from "../wiring/dialects.ts";
 import { COMMON_OPTIONS, COMMON_USAGE, commandConfig, runCommand, UsageError } from "./operator-command.ts";

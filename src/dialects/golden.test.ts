@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { Vocabulary } from "../vocabulary/vocabulary.ts";
 import { compileDialect, type Dialect } from "./compile.ts";
-import { readPublication } from "./walk.ts";
+import { readPublication } from "./read.ts";
 
 interface Case {
   readonly family: string;

@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { expect, it } from "vitest";
 import { Vocabulary } from "../vocabulary/vocabulary.ts";
 import { compileDialect } from "./compile.ts";
-import { readPublication } from "./walk.ts";
+import { readPublication } from "./read.ts";
 
 interface Publication {
   readonly family: string;

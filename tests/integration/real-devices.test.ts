@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import type { MqttClient } from "mqtt";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { compileDialect } from "../../src/dialects/compile.ts";
-import { readPublication } from "../../src/dialects/walk.ts";
+import { readPublication } from "../../src/dialects/read.ts";
 import { Vocabulary } from "../../src/vocabulary/vocabulary.ts";
 import { disconnectMqtt } from "../../tools/wire/connection.ts";
 import { until } from "../fixtures/eventually.ts";

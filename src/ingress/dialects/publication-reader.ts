@@ -3,7 +3,7 @@
  * messages have in admission come here in the order that suits a hub: address, rate, text, payload.
  */
 import { isAscii, isUtf8 } from "node:buffer";
-import { fittingNone, type Mapped, readPayload, readTopic } from "../../dialects/walk.ts";
+import { fittingNone, type Mapped, readPayload, readTopic } from "../../dialects/read.ts";
 import type { Hint } from "../../model/hint.ts";
 import type { DeviceKey } from "../../model/ids.ts";
 import { bareJson } from "../../model/json.ts";

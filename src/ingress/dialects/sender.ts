@@ -3,8 +3,8 @@
  * only, so a level of a topic is hashed before it is compared; what was found is remembered for the session.
  */
 import type { Dialect } from "../../dialects/compile.ts";
+import type { Sender } from "../../dialects/read.ts";
 import { covers } from "../../dialects/topic.ts";
-import type { Sender } from "../../dialects/walk.ts";
 import type { AliasMac, DeviceId, DeviceKey, DeviceRef, SubjectTag } from "../../model/ids.ts";
 import type { TokenBucket } from "../../platform/rate.ts";
 import { type Publisher, publisherOf } from "../admission/publisher.ts";

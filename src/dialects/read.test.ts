@@ -4,7 +4,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { Vocabulary } from "../vocabulary/vocabulary.ts";
 import { compileDialect } from "./compile.ts";
-import { readPublication, type Sender } from "./walk.ts";
+import { readPublication, type Sender } from "./read.ts";
 
 const FOLDER = new URL("../../config/dialects/", import.meta.url);
 const vocabulary = new Vocabulary();
@@ -105,10 +105,11 @@ describe("a payload", () => {
     const payload = '{"each":{"one":{"T":1},"two":{"T":2},"other":{"T":3}}}';
     expect(outcome(rule, "t", payload, "one", "two")).toMatchObject([{ child: "one" }, { child: "two" }]);
     expect(outcome(rule, "t", payload)).toBe("unknown-device");
-    const many = JSON.stringify({
-      each: Object.fromEntries(Array.from({ length: 17 }, (_, n) => [`c${n}`, { T: 1 }])),
-    });
-    expect(outcome(rule, "t", many, "c0")).toBe("invalid-payload");
+    const names = Array.from({ length: 17 }, (_, n) => `c${n}`);
+    const many = JSON.stringify({ each: Object.fromEntries(names.map((name) => [name, { T: 1 }])) });
+    expect(outcome(rule, "t", many, ...names)).toBe("invalid-payload");
+    // Strangers take nobody's place.
+    expect(outcome(rule, "t", many, "c0", "c16")).toMatchObject([{ child: "c0" }, { child: "c16" }]);
   });
 });
 
