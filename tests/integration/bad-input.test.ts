@@ -78,7 +78,7 @@ const refused = (reason: string) => ({ [`messages_refused_total{reason="${reason
 const event = (kind: string) => ({ [`security_events_total{kind="${kind}"}`]: 1 });
 const turnedAway = (reason: string) => ({ [`connections_refused_total{reason="${reason}"}`]: 1 });
 
-const FOREIGN = { ...refused("invalid-topic"), ...event("foreign-topic") };
+const FOREIGN = refused("invalid-topic");
 const ACCOUNT = { ...refused("invalid-payload"), ...event("account-key") };
 const INVALID = refused("invalid-payload");
 const UNKNOWN = refused("nothing-known");
@@ -162,7 +162,7 @@ describe("a publish over a bare socket", () => {
     await counted(async () => {
       peer.publish(filled(OWN), OK, 1_001, { retain: true });
       expect(await peer.answered(1_001)).toBe("acknowledged");
-    }, event("retain"));
+    }, {});
     await until("it is stored like any other", async () => (await system.books()).stored > stored);
     // Refused where the device may listen; had they been retained, it would get them now.
     const listensTo = ["devices/{me}/commands/light", "devices/{me}/notices"].map(filled);
@@ -247,10 +247,9 @@ describe("a connection that is logged in", () => {
     }, event("takeover"));
     const thief = await system.device();
     const third = RawPeer.to(system.stack.mqttUrl);
-    await counted(async () => expect(await third.login(thief, { clientId: device.id })).toBe(2), {
-      ...turnedAway("foreign-client-id"),
-      ...event("failed-login"),
-    });
+    // Under what name its client comes makes no difference.
+    await counted(async () => expect(await third.login(thief, { clientId: device.id })).toBe(0), {});
+    third.end();
     second.publish(filled(OWN), OK, 1);
     expect(await second.answered(1)).toBe("acknowledged");
     second.end();
@@ -278,12 +277,6 @@ const STRANGERS: readonly [
   code: number,
   expected: Record<string, number>,
 ][] = [
-  [
-    "no client id",
-    () => [device, { clientId: "" }],
-    2,
-    { ...turnedAway("foreign-client-id"), ...event("failed-login") },
-  ],
   [
     "__proto__ as id",
     () => [{ ...device, id: "__proto__" }],
