@@ -88,7 +88,9 @@ function faultsOf({ part, json }: Example): unknown[] {
 test("the pages show messages of devices and of services", () => {
   expect(examples.filter(({ part }) => part !== undefined).length).toBeGreaterThanOrEqual(6);
   expect(examples.filter(({ part }) => part === undefined).length).toBeGreaterThanOrEqual(2);
-  expect(examples.map(({ page }) => page)).toEqual(expect.arrayContaining(["docs/topics.md", "docs/guides/connect-a-device.md"]));
+  expect(examples.map(({ page }) => page)).toEqual(
+    expect.arrayContaining(["docs/topics.md", "docs/guides/connect-a-device.md"]),
+  );
 });
 
 test.each(examples)("$page: $json", (example) => {

@@ -158,7 +158,8 @@ describe("one connection", () => {
     return { one, ended: () => until("it is ended", () => gateway.destroyed) };
   }
 
-  const clientOf = () => (ingress.broker as unknown as { clients: Record<string, Client> }).clients["hub-1"] as Client;
+  const clientOf = () =>
+    (ingress.broker as unknown as { clients: Record<string, Client> }).clients["device/hub-1"] as Client;
   const received = () => internals(clientOf())._parser._list;
 
   test("that does not read its answers gets no more of them than it has room for, and is ended", async () => {
