@@ -24,7 +24,8 @@ export default defineConfig({
           globalSetup: ["tests/integration-setup.ts"],
           // Each file brings its own servers; processes, so that a file that dies takes only its own with it.
           pool: "forks",
-          maxWorkers: 2,
+          // Half of their time they wait for servers and clocks: three of them keep two cores busy.
+          maxWorkers: 3,
           testTimeout: 60_000,
           hookTimeout: 120_000,
           sequence: { groupOrder: 1 },
