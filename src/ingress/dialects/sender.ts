@@ -39,6 +39,8 @@ export class DialectSender implements Sender {
   #self: string | undefined;
   #notSelf: string | undefined;
   #children: ReadonlyMap<AliasMac, Publisher> = new Map();
+  #underWay: Promise<void> = Promise.resolve();
+  #next: Promise<void> | undefined;
   #byKey: ReadonlyMap<DeviceKey, Publisher> = new Map();
   readonly #byAlias = new Map<string, Publisher>();
 
@@ -54,9 +56,23 @@ export class DialectSender implements Sender {
     this.#ports = ports;
   }
 
-  /** Reads which devices are behind it, at the login and whenever that has changed. Rejects when Redis does not answer. */
-  async load(): Promise<void> {
-    if (!this.dialect.hub) return;
+  /**
+   * Reads which devices are behind it, at the login and whenever that has changed; one reading after the other, the next one for
+   * all changes that came meanwhile. Rejects when Redis does not answer.
+   */
+  load(): Promise<void> {
+    if (!this.dialect.hub) return Promise.resolve();
+    this.#next ??= this.#underWay
+      .catch(() => undefined)
+      .then(() => {
+        this.#next = undefined;
+        this.#underWay = this.#read();
+        return this.#underWay;
+      });
+    return this.#next;
+  }
+
+  async #read(): Promise<void> {
     const before = this.#byKey;
     const children = new Map<AliasMac, Publisher>();
     for (const { alias, key, subjectTag, holds } of await this.#ports.children(this.own.key)) {

@@ -18,7 +18,7 @@ import type { Commands } from "../services/commands.ts";
 import type { ErasedTopics } from "../services/erased-topics.ts";
 import type { FanOut } from "../services/fan-out.ts";
 import { type BrokerInternals, internals } from "./aedes-internals.ts";
-import { LiveSessions } from "./live-sessions.ts";
+import { isHub, LiveSessions } from "./live-sessions.ts";
 import type { Access } from "./login.ts";
 import { Logins, loginRefused, MAX_CLIENT_ID_BYTES } from "./logins.ts";
 import { type PacketLimits, PacketReader } from "./packet-reader.ts";
@@ -64,10 +64,6 @@ export interface BrokerPorts {
     /** A message of the gateway itself, that a device has come or gone. */
     presenceTold(): void;
   };
-}
-
-function isHub(session: Session | undefined): boolean {
-  return session?.kind === "device" && session.sender?.dialect.hub === true;
 }
 
 const HEARTBEAT_MS = 3_600_000;
@@ -197,7 +193,7 @@ export class GatewayBroker extends Aedes {
       this.send(`devices/${session.id}/commands/${name}`, payload, done);
       return true;
     }
-    const hub = this.#live.devices().find(({ sender }) => sender?.speaksFor(device) === true);
+    const hub = this.#live.hubOf(device);
     const topic = hub?.sender?.commandTopic(device.deviceKey, name);
     return hub !== undefined && topic !== undefined && this.#inDialect(hub, topic, payload, done);
   }

@@ -112,6 +112,20 @@ describe("a hub", () => {
     expect(hub.connected).toBe(true);
   });
 
+  it("is read once more for all changes that come while it is read", async () => {
+    const ingress = await start({ speaks: ZIGBEE });
+    await ingress.device("hub");
+    let readings = 0;
+    ingress.behind.children = async () => {
+      readings += 1;
+    };
+    for (let n = 0; n < 500; n += 1) ingress.broker.childrenChanged("key-hub" as never);
+    await until("it is read", () => readings > 0);
+    for (let n = 0; n < 500; n += 1) ingress.broker.childrenChanged("key-hub" as never);
+    await until("it is read again", () => readings > 1);
+    expect(readings).toBe(2);
+  });
+
   it("logs in anew when it cannot be read which devices are behind it", async () => {
     const ingress = await start({ speaks: ZIGBEE });
     const hub = await ingress.device("hub");

@@ -3,13 +3,15 @@
  * device, or of the same client id of a service, ends those before it. Aedes' own table begins later, ends earlier and
  * holds one entry for each client id: two connections that come in one breath leave one of them outside it.
  */
-import type { DeviceKey } from "../../model/ids.ts";
+import type { DeviceKey, DeviceRef } from "../../model/ids.ts";
 import { internals } from "./aedes-internals.ts";
 import type { LoginRefusal } from "./login.ts";
 import type { DeviceSession, Session } from "./session.ts";
 
 export class LiveSessions {
   readonly #byOwner = new Map<string, Set<Session>>();
+  /** Those that may speak for other devices. */
+  readonly #hubs = new Set<DeviceSession>();
   /** For each login under way, what was ended since it began. */
   readonly #logins = new Set<{ readonly ended: Set<DeviceKey>; all: boolean }>();
 
@@ -32,6 +34,7 @@ export class LiveSessions {
     const sessions = this.#byOwner.get(owner) ?? new Set<Session>();
     const before = [...sessions];
     sessions.add(session);
+    if (isHub(session)) this.#hubs.add(session);
     this.#byOwner.set(owner, sessions);
     return before;
   }
@@ -41,12 +44,19 @@ export class LiveSessions {
     const owner = ownerOf(session);
     const sessions = this.#byOwner.get(owner);
     const was = sessions?.delete(session) === true;
+    if (isHub(session)) this.#hubs.delete(session);
     if (sessions?.size === 0) this.#byOwner.delete(owner);
     return was;
   }
 
   device(key: DeviceKey): DeviceSession | undefined {
     return newest(this.#byOwner.get(key));
+  }
+
+  /** The hub behind which a device is connected right now, as this subject's. */
+  hubOf(device: DeviceRef): DeviceSession | undefined {
+    for (const hub of this.#hubs) if (!hub.client.closed && hub.sender?.speaksFor(device) === true) return hub;
+    return undefined;
   }
 
   devices(): DeviceSession[] {
@@ -69,6 +79,10 @@ export class LiveSessions {
       for (const { kind, client } of sessions) if (kind === "device") client.close();
     }
   }
+}
+
+export function isHub(session: Session | undefined): session is DeviceSession {
+  return session?.kind === "device" && session.sender?.dialect.hub === true;
 }
 
 /** The key of a device, or the client id of a service. */
