@@ -108,7 +108,7 @@ describe("a payload", () => {
     const names = Array.from({ length: 17 }, (_, n) => `c${n}`);
     const many = JSON.stringify({ each: Object.fromEntries(names.map((name) => [name, { T: 1 }])) });
     expect(outcome(rule, "t", many, ...names)).toBe("invalid-payload");
-    // Strangers take nobody's place.
+    // Strangers take the place of no registered device.
     expect(outcome(rule, "t", many, "c0", "c16")).toMatchObject([{ child: "c0" }, { child: "c16" }]);
   });
 });
