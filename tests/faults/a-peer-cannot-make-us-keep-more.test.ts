@@ -228,6 +228,9 @@ describe("one connection", () => {
   });
 
   test("whose refused messages wait for their turn waits without what they said", async () => {
+    await ingress.stop();
+    // Above what a busy machine needs to read 12 MB: what waits too long ends the connection.
+    ingress = await startIngress({ deadlineMs: 120_000 });
     const settle: (() => void)[] = [];
     ingress.behind.enqueue = () => new Promise((resolve) => settle.push(resolve));
     const one = peer();

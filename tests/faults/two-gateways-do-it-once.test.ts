@@ -191,7 +191,9 @@ test("a hold that one approver takes back while another confirms it elsewhere do
   expect((await two.ask(two.first, "DELETE", `${path}?reference=case-7`, { token: LEGAL })).status).toBeLessThan(300);
 });
 
-test("an erasure that another gateway has finished meanwhile is neither set back nor signed anew", async () => {
+test("an erasure that another gateway has finished meanwhile is neither set back nor signed anew", {
+  timeout: 240_000,
+}, async () => {
   const { redis } = two.system;
   const device = await two.system.device();
   const tag = tagOf(device.subject);
