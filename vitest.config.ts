@@ -1,9 +1,25 @@
 /** Two projects: `unit` needs nothing but Node; `integration` runs on a real Redis and a real InfluxDB. */
 import { defineConfig } from "vitest/config";
+import { BaseSequencer, type TestSpecification } from "vitest/node";
+
+/** Short files that take long: begun last, they would leave the other workers with nothing to do. */
+const LONG =
+  /\/(?:examples-(?!node-red)|withdrawal-stale|withdrawal-fence|two-gateways|puback-|race|upgrade|fleet-dialects)/;
+
+class LongOnesFirst extends BaseSequencer {
+  override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
+    const sorted = await super.sort(files);
+    return [
+      ...sorted.filter(({ moduleId }) => LONG.test(moduleId)),
+      ...sorted.filter(({ moduleId }) => !LONG.test(moduleId)),
+    ];
+  }
+}
 
 export default defineConfig({
   test: {
     reporters: ["default", "./tests/summary-reporter.ts"],
+    sequence: { sequencer: LongOnesFirst },
     projects: [
       {
         test: {
