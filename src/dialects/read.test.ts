@@ -191,7 +191,7 @@ describe("dialects that come with the gateway", () => {
             }
           },
         ),
-        { numRuns: 1_000 },
+        { numRuns: 20_000 },
       );
     },
   );
