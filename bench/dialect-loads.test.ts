@@ -1,15 +1,12 @@
-import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
-import { compileDialect } from "../src/dialects/compile.ts";
 import { readPublication } from "../src/dialects/read.ts";
-import { Vocabulary } from "../src/vocabulary/vocabulary.ts";
+import { dialectNamed } from "../tests/fixtures/dialects.ts";
 import { TASMOTA, ZIGBEE2MQTT } from "./dialect-loads.ts";
 
 describe.each([ZIGBEE2MQTT, TASMOTA])(
   "the load of $dialect",
   ({ dialect: name, children, alias, counted, messages }) => {
-    const file = `config/dialects/${name}.yaml`;
-    const dialect = compileDialect(readFileSync(file, "utf8"), file, new Vocabulary());
+    const dialect = dialectNamed(name);
     const sender = { isSelf: (word: string) => word === alias(7), hasChild: (word: string) => children.includes(word) };
 
     it("is taken message by message, with whatever digits, and counted once", () => {

@@ -1,16 +1,13 @@
 /** Simulated firmware says what real firmware says, and knows what of it the tables of the dialects take. */
-import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
-import { compileDialect } from "../../src/dialects/compile.ts";
 import { readPublication } from "../../src/dialects/read.ts";
 import { covers } from "../../src/dialects/topic.ts";
-import { Vocabulary } from "../../src/vocabulary/vocabulary.ts";
+import { dialectNamed } from "../../tests/fixtures/dialects.ts";
 import type { DialectHome, Firmware, Publication } from "./firmware.ts";
 import { firmwareOf, SIMULATED_DIALECTS, type SimulatedDialect } from "./firmwares.ts";
 import { makeDialectHomes } from "./homes.ts";
 
 const ROUNDS = 400;
-const vocabulary = new Vocabulary();
 
 interface Said {
   readonly home: DialectHome;
@@ -26,11 +23,6 @@ function saidIn(dialect: SimulatedDialect, seed = 3): Said {
   return { home, firmware, publications: [firmware.will, ...firmware.start(), ...later] };
 }
 
-function compiled(dialect: SimulatedDialect) {
-  const file = `config/dialects/${dialect}.yaml`;
-  return compileDialect(readFileSync(new URL(`../../${file}`, import.meta.url), "utf8"), file, vocabulary);
-}
-
 /** Of a publication that is longer than any message the tables are not asked. */
 const MOST_BYTES = 8_192;
 
@@ -39,7 +31,7 @@ describe.each(SIMULATED_DIALECTS)("firmware of %s", (dialect) => {
   const { home, firmware, publications } = said;
 
   it("knows what becomes of everything it says", () => {
-    const table = compiled(dialect);
+    const table = dialectNamed(dialect);
     const aliases = new Map(home.children.map(({ id, alias }) => [alias, id]));
     const sender = {
       isSelf: (word: string) => word === home.device.alias,
@@ -87,7 +79,7 @@ describe.each(SIMULATED_DIALECTS)("firmware of %s", (dialect) => {
   });
 
   it("asks for nothing that its dialect does not grant", () => {
-    const granted = compiled(dialect).subscriptions;
+    const granted = dialectNamed(dialect).subscriptions;
     for (const filter of firmware.subscriptions)
       expect(
         granted.some((one) => covers(one, filter, (word) => word === home.device.alias)),

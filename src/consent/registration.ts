@@ -14,7 +14,7 @@ local function noteEnd()
   local number = (tonumber(redis.call("HGET", KEYS[1], "number") or "") or 0) + 1
   redis.call("HSET", KEYS[1], "number", number, "ended", number)
 end
--- Ends the registration under a hub and, as a hub, that of every child. Reply: whether there was any.
+-- Ends the place of a device behind a hub, and the tenure under which its own children stand. Reply: whether it had either.
 local function endRegistrations(channel)
   local place = redis.call("HMGET", KEYS[1], "hub", "hubAlias", "left")
   if place[1] then

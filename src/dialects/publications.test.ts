@@ -1,8 +1,6 @@
 /** Publications of real devices as their firmware sends them: what is one of the four kinds arrives, and nothing else does. */
-import { readFileSync } from "node:fs";
 import { expect, it } from "vitest";
-import { Vocabulary } from "../vocabulary/vocabulary.ts";
-import { compileDialect } from "./compile.ts";
+import { casesIn, dialectNamed } from "../../tests/fixtures/dialects.ts";
 import { readPublication } from "./read.ts";
 
 interface Publication {
@@ -12,8 +10,7 @@ interface Publication {
   readonly payload: unknown;
 }
 
-const read = (file: string): string => readFileSync(new URL(`../../${file}`, import.meta.url), "utf8");
-const { publications } = JSON.parse(read("tests/cases/publications.json")) as { publications: Publication[] };
+const { publications } = casesIn<{ publications: Publication[] }>("publications.json");
 
 /** The dialect of a family, and what the firmware calls the device; families without one have people, bystanders or a broker of their own. */
 const DIALECTS: Readonly<Record<string, readonly [dialect: string, self: string]>> = {
@@ -56,8 +53,7 @@ it.each(KNOWN.map((one) => [`${one.family} ${one.what}`, one] as const))(
   "%s",
   (title, { family, what, topic, payload }) => {
     const [name, self] = DIALECTS[family] ?? ["", ""];
-    const file = `config/dialects/${name}.yaml`;
-    const dialect = compileDialect(read(file), file, new Vocabulary());
+    const dialect = dialectNamed(name);
     // The phone of a passer-by is registered by no one.
     const sender = {
       isSelf: (word: string) => word === (OTHER_SELF[what] ?? self),

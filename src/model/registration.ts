@@ -1,7 +1,5 @@
-/** What became of a device that was to be registered behind a hub. */
-export const REGISTRATION_OUTCOMES = [
-  "registered",
-  "already",
+/** Why a device is not registered behind a hub, and what else can become of it. */
+export const REGISTRATION_REFUSALS = [
   "not-bound",
   "other-subject",
   "alias-taken",
@@ -9,7 +7,8 @@ export const REGISTRATION_OUTCOMES = [
   "is-hub",
   "behind-hub",
   "itself",
-  "twice",
   "too-many-children",
 ] as const;
+/** `twice`: it stands in one request before. */
+export const REGISTRATION_OUTCOMES = ["registered", "already", ...REGISTRATION_REFUSALS, "twice"] as const;
 export type RegistrationOutcome = (typeof REGISTRATION_OUTCOMES)[number];

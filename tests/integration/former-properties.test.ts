@@ -5,7 +5,6 @@
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import type { ErasureStatus } from "../../src/model/erasure.ts";
 import { type GatewayProcess, startGateway } from "../../tools/stack/gateway-process.ts";
 import { runCommand } from "../fixtures/command.ts";
 import { until } from "../fixtures/eventually.ts";
@@ -65,21 +64,6 @@ async function linesOf({ subject }: Device): Promise<Line[]> {
   return lines.map((line) => JSON.parse(line) as Line);
 }
 
-async function erase({ subject }: Device): Promise<ErasureStatus | undefined> {
-  const { api } = system.stack;
-  const { id } = (await api.call("POST", "/v1/subjects/{subject}/erasures", [subject], {})) as ErasureStatus;
-  let status: ErasureStatus | undefined;
-  await until(
-    "the erasure is complete",
-    async () => {
-      status = (await api.call("GET", "/v1/erasures/{id}", [id])) as ErasureStatus;
-      return status.state === "completed";
-    },
-    30_000,
-  );
-  return status;
-}
-
 const inStore = async () => (await system.rows("device_status")).filter(({ tides }) => tides !== null).length;
 
 test("it is taken of no device any more, and what was stored of it stands in an export", async () => {
@@ -96,7 +80,7 @@ test("it is taken of no device any more, and what was stored of it stands in an 
 
 test("an erasure counts it, and leaves none of it", async () => {
   expect(await inStore()).toBe(3);
-  const status = await erase(former);
+  const status = await system.erase(former.subject);
   expect(status?.receipt?.receipt).toMatchObject({ sinks: [{ rowsDeleted: 2, verified: true }] });
   expect(await inStore()).toBe(1);
   expect(await exported(former)).toEqual([]);

@@ -1,11 +1,10 @@
 /** Real devices through the whole gateway: their firmware's client ids, topics, subscriptions and payloads, up to the rows. */
-import { readFileSync } from "node:fs";
 import type { MqttClient } from "mqtt";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { compileDialect } from "../../src/dialects/compile.ts";
+import type { Dialect } from "../../src/dialects/compile.ts";
 import { readPublication } from "../../src/dialects/read.ts";
-import { Vocabulary } from "../../src/vocabulary/vocabulary.ts";
 import { disconnectMqtt } from "../../tools/wire/connection.ts";
+import { casesIn, dialectNamed } from "../fixtures/dialects.ts";
 import { until } from "../fixtures/eventually.ts";
 import { name, startSystem, type TestSystem } from "../fixtures/system.ts";
 
@@ -14,8 +13,6 @@ beforeAll(async () => {
   system = await startSystem();
 });
 afterAll(() => system.stop());
-
-const read = (file: string): string => readFileSync(new URL(`../../${file}`, import.meta.url), "utf8");
 
 async function refusals(): Promise<Record<string, number>> {
   const counts: Record<string, number> = {};
@@ -217,7 +214,7 @@ interface Publication {
   readonly qos: 0 | 1;
   readonly retain: boolean;
 }
-const { families, publications } = JSON.parse(read("tests/cases/publications.json")) as {
+const { families, publications } = casesIn<{
   readonly families: Readonly<
     Record<
       string,
@@ -229,17 +226,15 @@ const { families, publications } = JSON.parse(read("tests/cases/publications.jso
     >
   >;
   readonly publications: readonly Publication[];
-};
+}>("publications.json");
 
 it("every publication of real devices, as their firmware sends it, has the outcome that its dialect says", async () => {
   // An address goes to a network service or nowhere.
   await system.listen("network");
-  const vocabulary = new Vocabulary();
   const lines: string[] = [];
   for (const family of Object.keys(FAMILIES)) {
     const [dialectName = ""] = FAMILIES[family] ?? [];
-    const file = `config/dialects/${dialectName}.yaml`;
-    const dialect = compileDialect(read(file), file, vocabulary);
+    const dialect = dialectNamed(dialectName);
     const { cid, will } = families[family] ?? { cid: "x" };
     for (const { what, topic, payload, retain } of publications.filter((one) => one.family === family)) {
       if (topic === "-" || typeof payload !== "string") continue;
@@ -291,7 +286,7 @@ it("every publication of real devices, as their firmware sends it, has the outco
   ).toHaveLength(55);
 });
 
-function selfIn(rules: ReturnType<typeof compileDialect>["rules"], topic: string): string | undefined {
+function selfIn(rules: Dialect["rules"], topic: string): string | undefined {
   const words = topic.split("/");
   for (const { topic: pattern } of rules) {
     const place = pattern.levels.findIndex(({ is }) => is === "self");

@@ -7,7 +7,6 @@ import { basename, join } from "node:path";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { leakScan } from "../../simulators/leak-scan.ts";
 import { Keyring } from "../../src/deidentify/keyring.ts";
-import type { ErasureStatus } from "../../src/model/erasure.ts";
 import type { DeviceId, DeviceKey, SubjectId, SubjectTag } from "../../src/model/ids.ts";
 import { type Keys, readKeys } from "../../src/platform/keys/files.ts";
 import { Lookup } from "../../src/platform/keys/lookup.ts";
@@ -114,16 +113,7 @@ test("erased and withdrawn since the backup stay so, the others keep names and c
   await copyFile(keys, own);
   expect(await namesFromArchive(own, erased)).toContain(lost);
 
-  const erasure = (await system.stack.api.call(
-    "POST",
-    "/v1/subjects/{subject}/erasures",
-    [erased.subject],
-    {},
-  )) as ErasureStatus;
-  await until("the erasure is complete", async () => {
-    const status = (await system.stack.api.call("GET", "/v1/erasures/{id}", [erasure.id])) as ErasureStatus;
-    return status.state === "completed";
-  });
+  await system.erase(erased.subject);
   await system.stack.api.withdraw(withdrawn.subject);
   const beside = await run("restore", "--from", from, "--keys", keys, "--replace");
   expect([beside.exitCode, beside.stderr]).toEqual([1, expect.stringContaining("RESTORE_REFUSED: gateway-running")]);

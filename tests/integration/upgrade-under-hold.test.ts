@@ -2,18 +2,14 @@
  * An upgrade deletes what an older version has stored, but not what a legal hold keeps: rows and messages of whoever is under
  * one are afterwards what they were before, to the letter, until the hold ends. Then they go as everything else.
  */
-import { mkdtemp } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import type { ErasureStatus } from "../../src/model/erasure.ts";
 import { keyspaceOf } from "../../src/platform/keyspace.ts";
-import { startStack } from "../../tools/stack/stack.ts";
 import { runCommand } from "../fixtures/command.ts";
 import { until } from "../fixtures/eventually.ts";
-import { formerGateway } from "../fixtures/former-version/former-version.ts";
+import { startFormerSystem } from "../fixtures/former-version/former-system.ts";
 import { refuseNumbers } from "../fixtures/refused-field.ts";
-import { type Device, TestSystem } from "../fixtures/system.ts";
+import type { Device, TestSystem } from "../fixtures/system.ts";
 
 vi.setConfig({ testTimeout: 240_000, hookTimeout: 240_000 });
 
@@ -26,20 +22,7 @@ let held: Device;
 let free: Device;
 
 beforeAll(async () => {
-  const dir = await mkdtemp(join(tmpdir(), "consentry-"));
-  const stack = await startStack({
-    dir,
-    first: await formerGateway(),
-    overrides: {
-      mqtt: { rate: { perSecond: 1e6, burst: 1e6 } },
-      sinks: { influx: { timeoutMs: 900 } },
-      erasure: { sweepAfterMs: 1_000, acknowledgeWaitMs: 300 },
-      http: { approvers: APPROVERS },
-      hold: { sweepMs: 200 },
-    },
-  });
-  system = new TestSystem(stack);
-  await system.redis.connect();
+  system = await startFormerSystem({ http: { approvers: APPROVERS }, hold: { sweepMs: 200 } });
   [held, free] = [await system.device(), await system.device()];
   const location = { lat: 12.9716, lon: 77.5946 };
   for (const device of [held, free]) {

@@ -4,22 +4,20 @@
  * and begun again; and what it then holds of a person can be exported, withdrawn and erased to the last row.
  */
 import { createDecipheriv } from "node:crypto";
-import { mkdtemp, readdir, readFile, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { execa } from "execa";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
-import type { ErasureStatus } from "../../src/model/erasure.ts";
 import { readKeys } from "../../src/platform/keys/files.ts";
 import { keyspaceOf } from "../../src/platform/keyspace.ts";
 import { builtProgram } from "../../tools/stack/built-program.ts";
 import { influxRows } from "../../tools/stack/influx-reader.ts";
-import { startStack } from "../../tools/stack/stack.ts";
 import { runCommand } from "../fixtures/command.ts";
 import { until } from "../fixtures/eventually.ts";
-import { formerGateway, runFormerCommand } from "../fixtures/former-version/former-version.ts";
+import { startFormerSystem } from "../fixtures/former-version/former-system.ts";
+import { runFormerCommand } from "../fixtures/former-version/former-version.ts";
 import { refuseNumbers } from "../fixtures/refused-field.ts";
-import { type Device, name, TestSystem } from "../fixtures/system.ts";
+import { type Device, name, type TestSystem } from "../fixtures/system.ts";
 
 vi.setConfig({ testTimeout: 240_000, hookTimeout: 240_000 });
 
@@ -38,19 +36,8 @@ let stays: Device;
 let out: string;
 
 beforeAll(async () => {
-  const dir = await mkdtemp(join(tmpdir(), "consentry-"));
-  const stack = await startStack({
-    dir,
-    first: await formerGateway(),
-    overrides: {
-      mqtt: { rate: { perSecond: 1e6, burst: 1e6 } },
-      sinks: { influx: { timeoutMs: 900 } },
-      erasure: { sweepAfterMs: 1_000, acknowledgeWaitMs: 300 },
-    },
-  });
-  system = new TestSystem(stack);
-  await system.redis.connect();
-  out = join(dir, "out");
+  system = await startFormerSystem();
+  out = join(system.stack.dir, "out");
   [queued, aside, held, stays] = [
     await system.device(),
     await system.device(),
@@ -239,18 +226,9 @@ async function exported(subject: string): Promise<string> {
 
 async function erase({ subject }: Device): Promise<void> {
   const { api } = system.stack;
-  const { id } = (await api.call("POST", "/v1/subjects/{subject}/erasures", [subject], {})) as ErasureStatus;
-  let status: ErasureStatus | undefined;
-  await until(
-    "the erasure is complete",
-    async () => {
-      status = (await api.call("GET", "/v1/erasures/{id}", [id])) as ErasureStatus;
-      return status.state === "completed";
-    },
-    60_000,
-  );
+  const status = await system.erase(subject);
   const files = { receipt: join(system.stack.dir, `${name("receipt")}.json`), key: join(system.stack.dir, "key.json") };
-  await writeFile(files.receipt, JSON.stringify(status?.receipt));
+  await writeFile(files.receipt, JSON.stringify(status.receipt));
   await writeFile(files.key, JSON.stringify(await api.call("GET", "/v1/keys/receipt", [])));
   expect(await runCommand("receipt", ["verify", files.receipt, "--key", files.key])).toMatchObject({
     exitCode: 0,

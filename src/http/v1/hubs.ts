@@ -1,6 +1,6 @@
 /** Devices without a connection of their own: which hub speaks for them, and under which name. */
 import { z } from "zod";
-import { REGISTRATION_OUTCOMES } from "../../model/registration.ts";
+import { REGISTRATION_OUTCOMES, REGISTRATION_REFUSALS } from "../../model/registration.ts";
 import type { Scope } from "../contract.ts";
 import { alias, deviceId, devicePath, done, EXAMPLE } from "../fields.ts";
 import type { HttpPorts } from "../ports.ts";
@@ -132,17 +132,7 @@ export function hubRoutes(scope: Scope, ports: HttpPorts): void {
             otherSubject: (body as { otherSubject?: boolean }).otherSubject ? 1 : 0,
           }),
         },
-        problems: [
-          "conflict",
-          "not-bound",
-          "other-subject",
-          "alias-taken",
-          "under-another-hub",
-          "is-hub",
-          "behind-hub",
-          "itself",
-          "too-many-children",
-        ],
+        problems: ["conflict", ...REGISTRATION_REFUSALS],
       },
       schema: {
         operationId: "registerChild",

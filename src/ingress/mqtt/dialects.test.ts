@@ -1,7 +1,7 @@
 /** Real devices on a real socket: whatever their firmware calls itself, publishes and subscribes to. */
-import { readFileSync } from "node:fs";
 import { connectAsync, type MqttClient } from "mqtt";
 import { afterEach, describe, expect, it } from "vitest";
+import { goldenCases } from "../../../tests/fixtures/dialects.ts";
 import { until } from "../../../tests/fixtures/eventually.ts";
 import { type IngressFixture, type IngressOverrides, startIngress, TOKEN } from "../../../tests/fixtures/ingress.ts";
 import type { Refusal } from "../../model/outcome.ts";
@@ -340,22 +340,8 @@ it("a topic of another device that is here is a security event, and one of nobod
   expect(ingress.events.filter((event) => event === "foreign-topic")).toHaveLength(1);
 });
 
-const cases = JSON.parse(readFileSync(new URL("../../../tests/cases/dialects.json", import.meta.url), "utf8")) as {
-  readonly topic: string;
-  readonly payload: string;
-  readonly note: string;
-  readonly connection: {
-    readonly dialect: string;
-    readonly device: string;
-    readonly alias?: string;
-    readonly children?: Readonly<Record<string, string>>;
-  };
-  readonly device?: string;
-  readonly expect: { readonly refused?: string; readonly ignored?: true };
-}[];
-
 describe("golden cases, on the wire", () => {
-  it.each(cases.map((one) => [one.topic, one.note, one] as const))("%s: %s", async (_, __, one) => {
+  it.each(goldenCases.map((one) => [one.topic, one.note, one] as const))("%s: %s", async (_, __, one) => {
     const { connection, topic, payload, device, expect: expected } = one;
     const ingress = await start({
       speaks: { [connection.device]: connection },
