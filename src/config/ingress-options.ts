@@ -100,6 +100,10 @@ export const mqttOptions = z.strictObject({
     60_000,
     "A message not durable by then is not acknowledged; the device sends it again.",
   ),
+  tellConsent: flag(
+    true,
+    "Tell a device that speaks MQTT 5, in the acknowledgement of a message and once a minute at most, that there is no consent to use it.",
+  ),
   rate: rate.prefault({}),
   takeoversPerMinute: count(
     1,

@@ -18,6 +18,7 @@ export const REFUSALS = {
   "invalid-topic": "the topic is not one this device may publish to",
   "over-rate": "the device publishes faster than its rate limit",
   "too-large": "the payload exceeds the size limit",
+  expired: "it waited for longer than its sender wanted it to",
   "not-durable": "the queue could not store it in time; not acknowledged, the device sends it again",
 } as const;
 export type Refusal = keyof typeof REFUSALS;

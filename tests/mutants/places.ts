@@ -244,9 +244,9 @@ export const PLACES: readonly Place[] = [
   },
   {
     breaks: "what a device publishes goes to nobody else",
-    file: "src/ingress/mqtt/broker.ts",
-    from: "if (fromClient || ",
-    to: "if (",
+    file: "src/ingress/mqtt/subscriptions.ts",
+    from: "if (!deviceMayReceive(session.id, topic) && !isOfDialect(session, topic)) return undefined;",
+    to: "",
     tests: ["src/ingress/mqtt/broker.test.ts"],
   },
   {

@@ -251,7 +251,10 @@ export class Admission {
 
   async #consented(batch: readonly Inbound[]): Promise<void> {
     const asked = new Map<DeviceRef, number>();
-    for (const { refusal, ref, publisher } of batch) {
+    const now = performance.now();
+    for (const inbound of batch) {
+      if (inbound.refusal === undefined && inbound.expiresAt < now) inbound.refusal = "expired";
+      const { refusal, ref, publisher } = inbound;
       if (refusal !== undefined || ref === undefined) continue;
       if (!asked.has(ref)) asked.set(ref, asked.size);
       const { hub } = publisher;

@@ -30,6 +30,8 @@ export abstract class Inbound {
   readonly receivedAt = Date.now();
   /** Monotonic ms. */
   readonly startedAt = performance.now();
+  /** The same clock; what waits for longer is of no use to its sender. */
+  expiresAt = Number.POSITIVE_INFINITY;
   /** What is sealed: the payload as the device sent it, or what is left of it, serialised again. */
   text = "";
   json: unknown = undefined;

@@ -9,7 +9,11 @@ const TELEMETRY = PARTS.indexOf("telemetry");
 export class ReadMessage extends Inbound {
   readonly #finished: (refusal: Refusal | undefined) => void;
 
-  constructor({ publisher, message, refusal, rule }: Read, finished: (refusal: Refusal | undefined) => void) {
+  constructor(
+    { publisher, message, refusal, rule }: Read,
+    finished: (refusal: Refusal | undefined) => void,
+    expiresAfterMs = Number.POSITIVE_INFINITY,
+  ) {
     const text = message === undefined ? "" : JSON.stringify(message.telemetry);
     super(publisher, TELEMETRY, NOTHING, text.length);
     this.text = text;
@@ -18,6 +22,7 @@ export class ReadMessage extends Inbound {
     this.hasCounters = message?.hasCounters === true;
     this.refusal = refusal;
     this.rule = rule;
+    this.expiresAt = this.startedAt + expiresAfterMs;
     this.#finished = finished;
   }
 

@@ -21,6 +21,8 @@ export interface PacketHeader {
   readonly qos: number;
   readonly dup: boolean;
   length: number;
+  /** Of a CONNECT, once it was read. */
+  readonly clientId?: string;
 }
 
 export interface ParserInternals {
@@ -36,10 +38,12 @@ export interface ParserInternals {
   _parsePayload(): boolean;
   _parseConnect(): unknown;
   _parseString(): string | null;
-  emit(event: "error", error: Error): boolean;
+  _parseProperties(): object;
+  _parseDisconnect(): unknown;
   listeners(event: "packet"): unknown[];
-  removeAllListeners(event: "packet"): void;
+  removeAllListeners(event: "packet" | "error"): void;
   on(event: "packet", listener: (packet: Packet) => void): void;
+  on(event: "error", listener: (error: Error) => void): void;
 }
 
 export interface ClientInternals {

@@ -165,13 +165,6 @@ describe("a login", () => {
       expect(await refusal({ username: name })).toBe(code);
   });
 
-  it("answers MQTT 5 with the return code of MQTT 3.1.1", async () => {
-    await start();
-    const peer = new RawPeer(ingress.port);
-    await peer.login("hub-1", { protocolVersion: 5 });
-    expect(peer.packets[0]).toMatchObject({ cmd: "connack", returnCode: 1 });
-  });
-
   it("replaces the device's own older connection and nobody else's", async () => {
     await start();
     const other = await ingress.device("hub-2");

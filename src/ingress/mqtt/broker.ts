@@ -1,12 +1,11 @@
 /**
- * Aedes with the doors that matter closed: a packet that came from a client never reaches the
- * emitter, the retained store, an offline queue or a subscriber, and no `$SYS` packet exists at all.
- * What devices publish goes to admission; what services publish are commands; what subscribers get
- * is what the gateway itself says.
+ * Aedes with the doors that matter closed: it lets clients in, keeps their time and lets them go, and nothing that is published
+ * or subscribed to reaches it: no emitter, retained store, offline queue or `$SYS` packet. What devices publish goes to
+ * admission; what services publish are commands; what anybody hears is what the gateway itself says. To Aedes every client
+ * speaks MQTT 3.1.1; what differs in MQTT 5 is in `v5`.
  */
 import type { EventEmitter } from "node:events";
 import { Aedes, type AuthenticateError, type Client } from "aedes";
-import { covers } from "../../dialects/topic.ts";
 import type { Hint } from "../../model/hint.ts";
 import type { DeviceId, DeviceKey, DeviceRef } from "../../model/ids.ts";
 import type { ConnectionRefusal, SecurityEvent } from "../../model/outcome.ts";
@@ -18,24 +17,29 @@ import type { Commands } from "../services/commands.ts";
 import type { ErasedTopics } from "../services/erased-topics.ts";
 import type { FanOut } from "../services/fan-out.ts";
 import { type BrokerInternals, internals } from "./aedes-internals.ts";
+import { breachOf, endOrderly, sayWhy } from "./ends.ts";
 import { isHub, LiveSessions } from "./live-sessions.ts";
 import type { Access } from "./login.ts";
 import { Logins, loginRefused, MAX_CLIENT_ID_BYTES } from "./logins.ts";
 import { type PacketLimits, PacketReader } from "./packet-reader.ts";
+import { writePublish } from "./packets-out.ts";
 import { Presence } from "./presence.ts";
-import { breachOf } from "./protocol-errors.ts";
 import { Publishes } from "./publishes.ts";
 import { ReceivedIds } from "./received-ids.ts";
+import { RefusalReasons } from "./refusal-reasons.ts";
 import { type DeviceSession, openSession, type Session, sessionOf } from "./session.ts";
-import { mayReceive, Subscriptions } from "./subscriptions.ts";
+import { hears, Subscriptions } from "./subscriptions.ts";
 import { deviceOf, refusalsTopic } from "./topics.ts";
 import { Unfinished } from "./unfinished.ts";
+import type { Served } from "./v5/peer.ts";
 
 export interface BrokerOptions extends PacketLimits {
   readonly connectTimeoutMs: number;
   readonly maxKeepaliveS: number;
   readonly takeoversPerMinute: number;
   readonly maxSubscriptions: number;
+  /** Whether a device that speaks MQTT 5 is told in the acknowledgement that there is no consent. */
+  readonly tellConsent: boolean;
   /** QoS 2 messages without PUBREL on all connections. */
   readonly inFlightMessages: number;
   /** Parts of packets whose rest is awaited, on all connections. */
@@ -67,9 +71,6 @@ export interface BrokerPorts {
 }
 
 const HEARTBEAT_MS = 3_600_000;
-/** Commands and notices on their way to one connection. */
-const MAX_UNSENT_BYTES = 128 * 1024;
-
 type PublishDone = (error?: Error) => void;
 
 /** What the two overrides below go on to. */
@@ -100,11 +101,13 @@ export class GatewayBroker extends Aedes {
         done(null, true);
       },
       authenticate: (client, username, password, done) => {
-        this.#authenticate(client, username, password, done).catch(() => done(loginRefused("unavailable"), null));
+        this.#authenticate(client, username, password, done).catch(() =>
+          done(loginRefused(client, "unavailable"), null),
+        );
       },
-      // What a client publishes never comes this way.
+      // What a client publishes never comes this way, nor does what one hears.
       authorizePublish: (_client, _packet, done) => done(new Error("not a way in")),
-      authorizeForward: (client, packet) => (this.#mayForward(client, packet.topic) ? packet : null),
+      authorizeForward: () => null,
     });
     this.#options = options;
     this.#ports = ports;
@@ -113,13 +116,12 @@ export class GatewayBroker extends Aedes {
     this.#subscriptions = new Subscriptions(options, { ...ports, refused });
     this.#received = new ReceivedIds({ perConnection: options.inFlightPerConnection, inAll: options.inFlightMessages });
     const foreign = (session: DeviceSession, topic: string): void => this.#foreign(session, topic);
-    this.#publishes = new Publishes(options.maxTopicLevels, { ...ports, received: this.#received, foreign });
+    const reasons = new RefusalReasons(options.tellConsent);
+    this.#publishes = new Publishes(options.maxTopicLevels, { ...ports, received: this.#received, reasons, foreign });
     this.#unfinished = new Unfinished(options.inFlightBytes);
     this.#presence = new Presence(ports.admission, () => ports.observe.presenceTold());
-    this.on("unsubscribe", (filters, client) => {
-      const session = sessionOf(client);
-      if (session !== undefined) this.#subscriptions.end(session, filters);
-    });
+    // Right before Aedes ends the connection.
+    this.on("keepaliveTimeout", (client) => sayWhy(client, "keep-alive"));
     // Aedes throws where nobody listens.
     (this as EventEmitter).on("error", ports.failed);
     // What goes wrong on one connection ends that connection.
@@ -127,7 +129,7 @@ export class GatewayBroker extends Aedes {
     this.on("connectionError", (client, error) => this.#broken(client, error));
   }
 
-  /** A new connection from a listener. The stream carries MQTT 3.1.1. `letIn` is called once it has logged in. */
+  /** A new connection from a listener. The stream carries MQTT 3.1.1 or 5. `letIn` is called once it has logged in. */
   accept(stream: Parameters<Aedes["handle"]>[0], remoteAddress: string, letIn?: () => void): void {
     const client = this.handle(stream, { connDetails: { ipAddress: remoteAddress } } as never);
     if (letIn !== undefined) this.#letIn.set(client, letIn);
@@ -137,6 +139,9 @@ export class GatewayBroker extends Aedes {
       release: (messageId) => this.#withSession(client, (session) => this.#publishes.release(session, messageId)),
       subscribe: (packet, done) =>
         this.#withSession(client, (session) => this.#subscriptions.take(session, packet, done)),
+      unsubscribe: (packet, done) =>
+        this.#withSession(client, (session) => this.#subscriptions.takeBack(session, packet, done)),
+      served: () => this.#served(client),
       oversize: () => this.#ports.observe.securityEvent("oversize"),
       isHub: () => isHub(sessionOf(client)),
       unfinished: this.#unfinished,
@@ -156,12 +161,29 @@ export class GatewayBroker extends Aedes {
   }
 
   async stop(): Promise<void> {
+    for (const client of this.#clients()) sayWhy(client, "stopping");
     await new Promise<void>((resolve) => this.close(resolve));
   }
 
-  /** What the gateway itself says, with QoS 1, to whoever has subscribed to it. `done` is called also when nobody has. */
-  send(topic: string, payload: Buffer, done: (error?: Error) => void): void {
-    this.publish({ cmd: "publish", topic, payload, qos: 1, retain: false, dup: false }, done);
+  #served(client: Client): Served {
+    const { inFlightPerConnection, maxPacketBytes, maxHubPacketBytes } = this.#options;
+    const maximumPacketSize = isHub(sessionOf(client)) ? maxHubPacketBytes : maxPacketBytes;
+    return { receiveMaximum: inFlightPerConnection, maximumPacketSize };
+  }
+
+  /** What the gateway itself says to a device, with QoS 1 if it wants that. `done` is called also when it does not listen. */
+  send(topic: string, payload: Buffer, done: () => void): void {
+    const id = deviceOf(topic);
+    const session = id === undefined ? undefined : this.#live.device(this.#ports.access.deviceKey(id));
+    if (session === undefined || !this.#say(session, topic, payload, 1, done)) setImmediate(done);
+  }
+
+  /** False when the device does not listen, or does not read what it is sent. */
+  #say(session: DeviceSession, topic: string, payload: Buffer, most: 0 | 1, done: () => void): boolean {
+    const heard = hears(session, topic);
+    if (heard === undefined) return false;
+    const qos = heard === 0 ? 0 : most;
+    return writePublish(session.client, { topic, payload, qos }, done);
   }
 
   /** Which devices are behind a hub has changed, or to whom they belong. */
@@ -170,7 +192,7 @@ export class GatewayBroker extends Aedes {
     this.#live.changed(hub);
     const session = this.#live.device(hub);
     // A hub whose devices are not known logs in anew.
-    session?.sender?.load().catch(() => session.client.close());
+    session?.sender?.load().catch(() => endOrderly(session.client, "session-ended"));
   }
 
   /** Tells a device why something of it was refused, if it listens to that. */
@@ -178,32 +200,21 @@ export class GatewayBroker extends Aedes {
     const session = this.#live.device(device);
     if (session === undefined) return;
     const topic = refusalsTopic(session.id);
-    if (session.filters.has(topic)) this.send(topic, Buffer.from(JSON.stringify(told)), () => undefined);
+    this.#say(session, topic, Buffer.from(JSON.stringify(told)), 1, () => undefined);
   }
 
   /**
-   * Hands a command to a device that is connected right now, or to the hub that speaks for it; not while somebody else has it.
-   * `done` is called also when the device does not listen. False: there is nobody to hand it to.
+   * Hands a command to a device that is connected and listens right now, or to the hub that speaks for it; not while somebody else
+   * has it. `done` is called once it has left. False: there is nobody to hand it to.
    */
   command(device: DeviceRef, name: string, payload: Buffer, done: () => void): boolean {
-    const session = this.#live.device(device.deviceKey);
-    if (session?.publisher.ref?.subjectTag === device.subjectTag) {
-      const topic = session.sender?.commandTopic(device.deviceKey, name);
-      if (topic !== undefined) return this.#inDialect(session, topic, payload, done);
-      this.send(`devices/${session.id}/commands/${name}`, payload, done);
-      return true;
-    }
-    const hub = this.#live.hubOf(device);
-    const topic = hub?.sender?.commandTopic(device.deviceKey, name);
-    return hub !== undefined && topic !== undefined && this.#inDialect(hub, topic, payload, done);
-  }
-
-  /** Straight to its connection: the same topic may be one of other devices. */
-  #inDialect({ client, filters }: DeviceSession, topic: string, payload: Buffer, done: () => void): boolean {
-    const isHeard = [...filters].some((filter) => covers(filter, topic, () => false));
-    if (!isHeard || client.conn.writableLength > MAX_UNSENT_BYTES) return false;
-    client.publish({ cmd: "publish", topic, payload, qos: 0, retain: false, dup: false }, done);
-    return true;
+    const own = this.#live.device(device.deviceKey);
+    const isOwn = own?.publisher.ref?.subjectTag === device.subjectTag;
+    const session = isOwn ? own : this.#live.hubOf(device);
+    if (session === undefined) return false;
+    const topic = session.sender?.commandTopic(device.deviceKey, name);
+    if (topic !== undefined) return this.#say(session, topic, payload, 0, done);
+    return isOwn && this.#say(session, `devices/${session.id}/commands/${name}`, payload, 1, done);
   }
 
   /** Every device that is connected right now and bound to a subject. */
@@ -235,15 +246,10 @@ export class GatewayBroker extends Aedes {
     return Object.values((this as unknown as BrokerInternals).clients);
   }
 
-  /** Only the gateway's own packets go further than this. */
-  override publish(packet: unknown, clientOrDone?: unknown, done?: unknown): void {
-    const fromClient = typeof clientOrDone === "object" && clientOrDone !== null;
+  /** What Aedes itself would say, of who has come and gone: nobody may hear it. */
+  override publish(_packet: unknown, clientOrDone?: unknown, done?: unknown): void {
     const finished = (typeof clientOrDone === "function" ? clientOrDone : done) as PublishDone | undefined;
-    if (fromClient || (packet as { topic: string }).topic.startsWith("$")) {
-      finished?.();
-      return;
-    }
-    super.publish(packet as Parameters<Aedes["publish"]>[0], finished ?? (() => undefined));
+    finished?.();
   }
 
   async #authenticate(
@@ -273,7 +279,7 @@ export class GatewayBroker extends Aedes {
   #takeOver(before: readonly Session[]): void {
     const living = before.filter(({ client }) => !client.closed);
     if (living.length > 0) this.#ports.observe.securityEvent("takeover");
-    for (const { client } of living) client.close();
+    for (const { client } of living) endOrderly(client, "taken-over");
     for (const { client } of before) this.#gone(client);
   }
 
@@ -289,11 +295,6 @@ export class GatewayBroker extends Aedes {
     const session = sessionOf(client);
     if (session === undefined) client.emit("error", new Error("no session"));
     else act(session);
-  }
-
-  /** One that does not read what it is sent misses what comes: it is not kept for it. */
-  #mayForward(client: Client, topic: string): boolean {
-    return mayReceive(sessionOf(client), topic) && client.conn.writableLength <= MAX_UNSENT_BYTES;
   }
 
   #gone(client: Client): void {

@@ -5,6 +5,7 @@
  */
 import type { DeviceKey, DeviceRef } from "../../model/ids.ts";
 import { internals } from "./aedes-internals.ts";
+import { endOrderly } from "./ends.ts";
 import type { LoginRefusal } from "./login.ts";
 import type { DeviceSession, Session } from "./session.ts";
 
@@ -65,7 +66,7 @@ export class LiveSessions {
 
   end(key: DeviceKey): void {
     this.changed(key);
-    for (const { client } of this.#byOwner.get(key) ?? []) client.close();
+    for (const { client } of this.#byOwner.get(key) ?? []) endOrderly(client, "session-ended");
   }
 
   /** What a login of this device has read meanwhile may be out of date: it is refused, and comes again. */
@@ -76,7 +77,7 @@ export class LiveSessions {
   endDevices(): void {
     for (const login of this.#logins) login.all = true;
     for (const sessions of this.#byOwner.values()) {
-      for (const { kind, client } of sessions) if (kind === "device") client.close();
+      for (const { kind, client } of sessions) if (kind === "device") endOrderly(client, "session-ended");
     }
   }
 }

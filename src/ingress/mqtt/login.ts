@@ -16,6 +16,9 @@ import type { Rates, TokenBucket } from "../../platform/rate.ts";
 import { connectionOf, type Publisher, publisherOf } from "../admission/publisher.ts";
 import { DialectSender, type SenderPorts } from "../dialects/sender.ts";
 import { internals } from "./aedes-internals.ts";
+import { writePublish } from "./packets-out.ts";
+import { peer5 } from "./peers.ts";
+import { processedPacket5 } from "./processed-packet.ts";
 import type { DeviceSession, ServiceSession, Will } from "./session.ts";
 import { publishTopics } from "./topics.ts";
 
@@ -138,7 +141,7 @@ export class Access {
       topics: publishTopics(id),
       sender,
       presence: presence && sender?.dialect.carried !== true,
-      filters: new Set(),
+      filters: new Map(),
       subscribing: this.#rates.subscriptions.bucket(key, now),
       will,
     };
@@ -157,15 +160,16 @@ export class Access {
     if (!sameSecret(login.password, service.token)) return "bad-credentials";
     if (login.clientId === "") return "unusable-client-id";
     const { client } = login;
+    const peer = peer5(client);
     return {
       kind: "service",
       client,
       name: service.name,
       purposes: new Set(service.purposes),
-      filters: new Set(),
+      filters: new Map(),
       subscribing: this.#rates.subscriptions.bucket(`service/${service.name}/${login.clientId}`, now),
-      send: (topic, payload, qos) =>
-        client.publish({ cmd: "publish", topic, payload, qos, retain: false, dup: false }, () => undefined),
+      form: peer === undefined ? (packet) => packet : (packet) => peer.form(processedPacket5(packet)),
+      send: (topic, payload, qos) => void writePublish(client, { topic, payload, qos }, () => undefined),
     };
   }
 }

@@ -10,8 +10,10 @@ import { perMinute, type Rates } from "../../platform/rate.ts";
 import { internals } from "./aedes-internals.ts";
 import type { LiveSessions } from "./live-sessions.ts";
 import type { Access, Login, LoginRefusal } from "./login.ts";
+import { peer5 } from "./peers.ts";
+import { TOO_LONG } from "./rules/strings.ts";
 import type { Session, Will } from "./session.ts";
-import { TOO_LONG } from "./well-formed.ts";
+import { LOGIN_CODES } from "./v5/reason-codes.ts";
 
 export interface LoginsPorts {
   readonly access: Access;
@@ -82,14 +84,17 @@ export class Logins {
     // No session outlives its connection: an offline queue would hold data past a withdrawal.
     packet.clean = true;
     // Aedes would refuse a longer keepalive with a return code that MQTT 3.1.1 does not have.
-    if (!packet.keepalive || packet.keepalive > this.#maxKeepaliveS) packet.keepalive = this.#maxKeepaliveS;
+    if (packet.keepalive && packet.keepalive <= this.#maxKeepaliveS) return;
+    packet.keepalive = this.#maxKeepaliveS;
+    const peer = peer5(client);
+    if (peer !== undefined) peer.serverKeepAlive = this.#maxKeepaliveS;
   }
 
   /** The session of whoever is let in, or the error that Aedes answers with. Never rejects. */
   async login(client: Client, username = "", password?: Buffer): Promise<Session | AuthenticateError> {
     const will = this.#wills.get(client);
     this.#wills.delete(client);
-    if (this.#unnameable.has(client)) return this.#refused("unusable-client-id");
+    if (this.#unnameable.has(client)) return this.#refused(client, "unusable-client-id");
     const { access, live, observe } = this.#ports;
     const login: Login = {
       client,
@@ -100,18 +105,18 @@ export class Logins {
       will,
     };
     const answer = await live.login(() => access.login(login)).catch((): LoginRefusal => "unavailable");
-    if (typeof answer === "string") return this.#refused(answer);
+    if (typeof answer === "string") return this.#refused(client, answer);
     const overload = this.#overload(answer);
-    if (overload !== undefined) return this.#refused(overload);
+    if (overload !== undefined) return this.#refused(client, overload);
     if (answer.kind === "service" && will !== undefined) observe.securityEvent("service-will");
     return answer;
   }
 
-  #refused(reason: LoginRefusal | Overload): AuthenticateError {
+  #refused(client: Client, reason: LoginRefusal | Overload): AuthenticateError {
     const { observe } = this.#ports;
     observe.connectionRefused(reason);
     if (reason === "bad-credentials" || reason === "unusable-client-id") observe.securityEvent("failed-login");
-    return loginRefused(reason);
+    return loginRefused(client, reason);
   }
 
   #overload(session: Session): Overload | undefined {
@@ -127,7 +132,9 @@ export class Logins {
   }
 }
 
-/** The error with which Aedes sends the return code. */
-export function loginRefused(reason: LoginRefusal | Overload): AuthenticateError {
+/** The error with which Aedes sends the return code; a client of MQTT 5 is told more closely why. */
+export function loginRefused(client: Client, reason: LoginRefusal | Overload): AuthenticateError {
+  const peer = peer5(client);
+  if (peer !== undefined) peer.refusal = { code: LOGIN_CODES[reason], reason };
   return Object.assign(new Error(reason), { returnCode: RETURN_CODES[reason] }) as AuthenticateError;
 }

@@ -6,21 +6,17 @@
  * aedes and mqtt-packet are pinned to exact versions and a test feeds real bytes.
  */
 import type { Client } from "aedes";
-import type { IPublishPacket, ISubscribePacket, Packet } from "mqtt-packet";
+import type { IDisconnectPacket, IPublishPacket, ISubscribePacket, IUnsubscribePacket, Packet } from "mqtt-packet";
 import { type ClientInternals, internals, type ParserInternals } from "./aedes-internals.ts";
+import { endFaulty, endForBreach } from "./ends.ts";
+import { meetPeer5, peer5 } from "./peers.ts";
+import { longNameFault, TOO_LONG, textFault } from "./rules/strings.ts";
 import { SkippedPublish } from "./skipped-publish.ts";
 import type { Unfinished } from "./unfinished.ts";
-import {
-  connectFault,
-  headerFault,
-  longNameFault,
-  packetFault,
-  TOO_LONG,
-  textFault,
-  WRONG_LEVEL,
-} from "./well-formed.ts";
-
-export const OVERSIZE = "packet too large";
+import type { Served } from "./v5/peer.ts";
+import { type Carrier, CUT, NONE, type Properties, readProperties } from "./v5/properties.ts";
+import { faultCode, UNSUPPORTED_VERSION } from "./v5/reason-codes.ts";
+import { checkConnect, headerFault, packetFault, WRONG_LEVEL } from "./well-formed.ts";
 
 export interface PacketLimits {
   readonly maxPacketBytes: number;
@@ -40,7 +36,10 @@ export interface PacketPorts {
   readonly publish: (packet: IPublishPacket, done: () => void) => void;
   readonly release: (messageId: number) => void;
   /** Takes a SUBSCRIBE over, and calls `done` once it is answered. */
-  readonly subscribe: (packet: ISubscribePacket, done: (error?: Error) => void) => void;
+  readonly subscribe: (packet: ISubscribePacket, done: () => void) => void;
+  readonly unsubscribe: (packet: IUnsubscribePacket, done: () => void) => void;
+  /** What a client of MQTT 5 is told of the limits. */
+  readonly served: () => Served;
   readonly oversize: () => void;
   /** Whether a device with others behind it has logged in. */
   readonly isHub: () => boolean;
@@ -52,6 +51,18 @@ const REFUSED_LEVEL = Buffer.from([0x20, 0x02, 0x00, 0x01]);
 
 /** So many pieces of an unfinished packet are kept apart; a peer that sends bytes one by one would make objects of each. */
 const MAX_PIECES = 16;
+
+/** The same of MQTT 5, with a reason code and no properties. */
+const refusedConnect = (code: number): Buffer => Buffer.from([0x20, 0x03, 0x00, code, 0x00]);
+
+/** Packets that only acknowledge: of their properties nothing is used. */
+const CARRIERS: Readonly<Record<string, Carrier>> = {
+  connect: "connect",
+  publish: "publish",
+  subscribe: "subscribe",
+  unsubscribe: "unsubscribe",
+  disconnect: "disconnect",
+};
 
 const skipped = new WeakSet<Packet>();
 
@@ -68,6 +79,7 @@ export class PacketReader {
   readonly #ports: PacketPorts;
   readonly #toAedes: (packet: Packet) => void;
   #connectSeen = false;
+  #isVersion5 = false;
   #paused = false;
   /** A packet is dealt with that is not published. */
   #busy = false;
@@ -90,6 +102,8 @@ export class PacketReader {
     this.#toAedes = this.#parser.listeners("packet")[0] as (packet: Packet) => void;
     this.#parser.removeAllListeners("packet");
     this.#parser.on("packet", (packet) => this.#packet(packet));
+    this.#parser.removeAllListeners("error");
+    this.#parser.on("error", (error) => this.#end(this.#fault ?? error.message));
     this.#bound();
     this.#check();
     client.conn.removeListener("readable", this.#inside._nextBatch);
@@ -166,26 +180,37 @@ export class PacketReader {
       if (!parseLength.call(parser)) return false;
       const { maxPacketBytes, maxHubPacketBytes, maxConnectPacketBytes } = this.#limits;
       const limit = this.#inside._authorized ? maxPacketBytes : maxConnectPacketBytes;
-      const fault = headerFault(parser.packet, this.#connectSeen);
+      const fault = headerFault(parser.packet, this.#connectSeen, this.#isVersion5);
       const { cmd, length } = parser.packet;
       if (fault === undefined && length <= limit) return true;
       if (fault === undefined && cmd === "publish" && length <= maxHubPacketBytes && this.#ports.isHub()) {
-        this.#skipping = new SkippedPublish(parser);
+        this.#skipping = new SkippedPublish(parser, this.#isVersion5, maxPacketBytes);
         return true;
       }
-      if (fault === undefined) this.#ports.oversize();
-      parser.emit("error", new Error(fault ?? OVERSIZE));
+      if (fault === undefined) this.#oversize();
+      else this.#end(fault);
       return false;
     };
-    parser._parsePayload = () => this.#skipping?.pass() !== false && parsePayload.call(parser);
+    parser._parsePayload = () => {
+      const passed = this.#skipping?.pass() ?? "whole";
+      if (passed === "oversize") this.#oversize();
+      return passed === "whole" && parsePayload.call(parser);
+    };
   }
 
   #check(): void {
     const parser = this.#parser;
     const { _parseConnect: parseConnect, _parseString: parseString } = parser;
     parser._parseConnect = () => {
-      this.#fault = connectFault(parser._list.slice(0, parser.packet.length));
-      return this.#fault === undefined ? parseConnect.call(parser) : undefined;
+      const { fault, isVersion5 } = checkConnect(parser._list.slice(0, parser.packet.length));
+      this.#fault = fault;
+      this.#isVersion5 = isVersion5;
+      return fault === undefined ? parseConnect.call(parser) : undefined;
+    };
+    // Reached with MQTT 5 alone.
+    parser._parseProperties = () => this.#properties();
+    parser._parseDisconnect = () => {
+      if (this.#isVersion5) this.#disconnect(parser.packet as unknown as IDisconnectPacket);
     };
     parser._parseString = () => {
       const start = parser._pos;
@@ -208,8 +233,34 @@ export class PacketReader {
     return list.length - start >= 2 && list.readUInt16BE(start) > this.#limits.maxTopicBytes;
   }
 
+  #properties(): Properties {
+    const parser = this.#parser;
+    const { cmd, length, clientId } = parser.packet;
+    // The second ones of a CONNECT are those of its will.
+    const carrier = cmd === "connect" && clientId !== undefined ? "will" : CARRIERS[cmd];
+    const read = readProperties(parser._list.slice(0, length), parser._pos, carrier ?? "acknowledgement");
+    if (typeof read === "string") {
+      this.#fault ??= read;
+      parser._pos = length;
+      return NONE;
+    }
+    parser._pos = read.end;
+    return read.properties;
+  }
+
+  /** The parser would read on where there is neither a reason code nor a property. */
+  #disconnect(packet: IDisconnectPacket): void {
+    const parser = this.#parser;
+    const { length } = parser.packet;
+    packet.reasonCode = length === 0 ? 0 : (parser._list.slice(0, 1)[0] ?? 0);
+    parser._pos = Math.min(length, 1);
+    const { sessionExpiryInterval } = length > 1 ? this.#properties() : NONE;
+    if (peer5(this.#client)?.mayExpireAfter(sessionExpiryInterval) === false) this.#fault ??= "MQTT-3.14.2.2.2";
+    if (parser._pos !== length) this.#fault ??= CUT;
+  }
+
   #packet(packet: Packet): void {
-    const fault = this.#fault ?? packetFault(packet, this.#parser._pos);
+    const fault = this.#fault ?? this.#resolved(packet) ?? packetFault(packet, this.#parser._pos);
     if (fault !== undefined) {
       this.#end(fault);
       return;
@@ -227,9 +278,20 @@ export class PacketReader {
         break;
       case "subscribe":
         this.#busy = true;
-        this.#ports.subscribe(packet, (error) => this.#dealtWith(error));
+        this.#ports.subscribe(packet, () => this.#dealtWith(undefined));
+        break;
+      case "unsubscribe":
+        this.#busy = true;
+        this.#ports.unsubscribe(packet, () => this.#dealtWith(undefined));
+        break;
+      case "disconnect":
+        // With another reason than that all is well, the will is published [MQTT-3.14.4-3]: Aedes does not hear of it.
+        if (this.#isVersion5 && packet.reasonCode !== 0) this.#client.conn.destroy();
+        else this.#handOver(packet);
         break;
       case "puback":
+        peer5(this.#client)?.acknowledged(packet.messageId ?? 0);
+        break;
       case "pubrec":
       case "pubcomp":
         // Nothing that was sent is kept until it is acknowledged, and nothing is sent with QoS 2.
@@ -239,26 +301,43 @@ export class PacketReader {
     }
   }
 
+  /** The statement that a PUBLISH of MQTT 5 breaks with its properties. */
+  #resolved(packet: Packet): string | undefined {
+    return packet.cmd === "publish" && this.#isVersion5 ? peer5(this.#client)?.resolve(packet) : undefined;
+  }
+
   #handOver(packet: Packet): void {
     if (packet.cmd === "connect") {
       this.#connectSeen = true;
-      // It would hold the password, and the whole read the CONNECT came with, for as long as the connection lasts.
-      this.#parser.settings = {};
+      // The CONNECT would hold the password, and the whole read it came with, for as long as the connection lasts.
+      this.#parser.settings = this.#isVersion5 ? { protocolVersion: 5 } : {};
+      if (this.#isVersion5) meetPeer5(this.#client, packet, this.#ports.served);
     }
     this.#busy = true;
     this.#inside._parsingBatch = 0;
     this.#toAedes.call(this.#parser, packet);
   }
 
+  #oversize(): void {
+    this.#ports.oversize();
+    endFaulty(this.#client, "oversize");
+  }
+
   #end(fault: string): void {
     const { conn } = this.#client;
-    const ended = new Error(fault);
-    if (fault !== WRONG_LEVEL) {
-      this.#client.emit("error", ended);
+    const refusal = this.#connectSeen ? undefined : this.#connectRefusal(fault);
+    if (refusal === undefined) {
+      endForBreach(this.#client, fault);
       return;
     }
     this.#busy = true;
-    conn.write(REFUSED_LEVEL, () => this.#client.emit("error", ended));
+    conn.write(refusal, () => endForBreach(this.#client, fault));
+  }
+
+  /** What a CONNECT is answered that cannot be read; mostly nothing in MQTT 3.1.1. */
+  #connectRefusal(fault: string): Buffer | undefined {
+    if (!this.#isVersion5) return fault === WRONG_LEVEL ? REFUSED_LEVEL : undefined;
+    return refusedConnect(fault === WRONG_LEVEL ? UNSUPPORTED_VERSION : faultCode(fault));
   }
 
   #dealtWith(error: Error | null | undefined): void {

@@ -1,39 +1,47 @@
 /** A PUBLISH in a dialect: acknowledged once all messages that were read out of it are finished. */
 import type { Client } from "aedes";
 import type { IPublishPacket } from "mqtt-packet";
+import type { DeviceKey } from "../../model/ids.ts";
 import type { Refusal } from "../../model/outcome.ts";
 import type { Read } from "../dialects/publication-reader.ts";
 import { ReadMessage } from "../dialects/read-message.ts";
 import type { Answerable } from "./answerable.ts";
+import { expiryMs } from "./device-publish.ts";
 import type { Received } from "./received-ids.ts";
+import type { DeviceSession } from "./session.ts";
+import { SUCCESS } from "./v5/reason-codes.ts";
 
 export class Publication implements Answerable {
   readonly client: Client;
+  readonly device: DeviceKey;
   readonly qos: 0 | 1 | 2;
   readonly messageId: number | undefined;
   readonly received: Received | undefined;
   readonly done: () => void;
   readonly messages: readonly ReadMessage[];
   refusal: Refusal | undefined;
+  reason = SUCCESS;
   readonly #finished: Answerable[];
   readonly #outcomes: (Refusal | undefined)[] = [];
 
   /** Once it is finished it joins `finished`. */
   constructor(
-    client: Client,
-    { qos, messageId }: Pick<IPublishPacket, "qos" | "messageId">,
+    { client, publisher }: DeviceSession,
+    packet: Pick<IPublishPacket, "qos" | "messageId" | "properties">,
     received: Received | undefined,
     reads: readonly Read[],
     done: () => void,
     finished: Answerable[],
   ) {
     this.client = client;
-    this.qos = qos;
-    this.messageId = messageId;
+    this.device = publisher.key;
+    this.qos = packet.qos;
+    this.messageId = packet.messageId;
     this.received = received;
     this.done = done;
     this.#finished = finished;
-    this.messages = reads.map((read) => new ReadMessage(read, (refusal) => this.#finish(refusal)));
+    const expiresAfterMs = expiryMs(packet);
+    this.messages = reads.map((read) => new ReadMessage(read, (refusal) => this.#finish(refusal), expiresAfterMs));
   }
 
   #finish(refusal: Refusal | undefined): void {

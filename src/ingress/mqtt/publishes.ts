@@ -3,6 +3,8 @@
  * admission, what services publish are commands and answers. Aedes, which would acknowledge first and keep every packet
  * of QoS 2, has no part in it.
  */
+import { isUtf8 } from "node:buffer";
+import type { Client } from "aedes";
 import type { IPublishPacket } from "mqtt-packet";
 import type { Admission } from "../admission/admission.ts";
 import type { PublicationReader } from "../dialects/publication-reader.ts";
@@ -11,12 +13,18 @@ import type { Commands } from "../services/commands.ts";
 import type { ErasedTopics } from "../services/erased-topics.ts";
 import type { Answerable } from "./answerable.ts";
 import { DevicePublish, DeviceWill, takePayload } from "./device-publish.ts";
+import { endFaulty, endForBreach } from "./ends.ts";
 import { wasSkipped } from "./packet-reader.ts";
-import { acknowledge, NOT_DURABLE, writeAcknowledgements, writePubcomp } from "./puback.ts";
+import { type Acknowledged, writeAcknowledgements, writePubcomp } from "./packets-out.ts";
+import { peer5 } from "./peers.ts";
+import { acknowledge } from "./puback.ts";
 import { Publication } from "./publication.ts";
-import { type Received, type ReceivedIds, TOO_MANY_UNRELEASED } from "./received-ids.ts";
+import type { Received, ReceivedIds } from "./received-ids.ts";
+import type { RefusalReasons } from "./refusal-reasons.ts";
+import { levelsOf, TOO_MANY_LEVELS } from "./rules/strings.ts";
 import type { DeviceSession, ServiceSession, Session, Will } from "./session.ts";
-import { levelsOf, TOO_DEEP } from "./topics.ts";
+import { NONE, type Properties } from "./v5/properties.ts";
+import { COMMAND_CODES, FAILURE, NO_TEXT, SUCCESS } from "./v5/reason-codes.ts";
 
 export interface PublishesPorts {
   readonly admission: Pick<Admission, "submit" | "submitRead" | "afterBatch">;
@@ -24,6 +32,7 @@ export interface PublishesPorts {
   readonly commands: Pick<Commands, "submit">;
   readonly erased: Pick<ErasedTopics, "submit">;
   readonly received: ReceivedIds;
+  readonly reasons: RefusalReasons;
   /** A device publishes to a topic that is another's. */
   readonly foreign: (session: DeviceSession, topic: string) => void;
 }
@@ -52,13 +61,14 @@ export class Publishes {
     const deep =
       (session.kind === "service" || session.sender === undefined) && levelsOf(packet.topic) > this.#maxLevels;
     if (this.#quiet || deep) {
-      client.emit("error", new Error(deep ? TOO_DEEP : NOT_DURABLE));
+      if (deep) endForBreach(client, TOO_MANY_LEVELS);
+      else endFaulty(client, "not-durable");
       return;
     }
     const received = packet.qos === 2 ? this.#ports.received.receive(session, packet) : undefined;
     if (received === "full") {
       // MQTT 3.1.1 has no way to tell a client how many it may send, nor to refuse one.
-      client.emit("error", new Error(TOO_MANY_UNRELEASED));
+      endFaulty(client, "unreleased");
     } else if (typeof received === "string") {
       if (received === "answer") writeAcknowledgements(client, [packet]);
       done();
@@ -81,7 +91,7 @@ export class Publishes {
   }
 
   #ofDevice(session: DeviceSession, packet: IPublishPacket, received: Received | undefined, done: () => void): void {
-    const { client, sender, topics } = session;
+    const { sender, topics } = session;
     const { topic } = packet;
     const isNative = topics.has(topic);
     if (!isNative) this.#ports.foreign(session, topic);
@@ -90,30 +100,37 @@ export class Publishes {
       return;
     }
     const reads = this.#ports.reader.read(sender, topic, wasSkipped(packet) ? undefined : takePayload(packet));
-    const publication = new Publication(client, packet, received, reads, done, this.#finished);
+    const publication = new Publication(session, packet, received, reads, done, this.#finished);
     this.#ports.admission.submitRead(publication.messages);
   }
 
   /** PUBREL: from here on the identifier stands for a new message [MQTT-4.3.3-2]. */
   release(session: Session, messageId: number): void {
-    this.#ports.received.release(session, messageId);
-    writePubcomp(session.client, messageId);
+    writePubcomp(session.client, messageId, this.#ports.received.release(session, messageId));
   }
 
   #acknowledge(batch: readonly Answerable[]): void {
+    for (const publish of batch) if (publish.qos > 0) publish.reason = this.#reasonOf(publish);
     acknowledge(batch);
-    for (const { received, refusal, done } of batch) {
-      if (received !== undefined) this.#ports.received.finish(received, refusal === undefined);
-      done();
+    for (const publish of batch) {
+      if (publish.received !== undefined) this.#ports.received.finish(publish.received, isKept(publish));
+      publish.done();
     }
+  }
+
+  #reasonOf(publish: Answerable): number {
+    if (publish.refusal === undefined || peer5(publish.client) === undefined) return SUCCESS;
+    return this.#ports.reasons.of(publish);
   }
 
   /** In the order in which they are handled, which is that of their arrival for all of one kind. */
   #ofService(session: ServiceSession, packet: IPublishPacket, received: Received | undefined, done: () => void): void {
     const { topic } = packet;
     const payload = takePayload(packet);
-    const finish = (taken: boolean): void => {
-      if (received !== undefined) this.#ports.received.finish(received, taken);
+    const finish = (reason: number | "not-durable"): void => {
+      const taken = reason !== "not-durable";
+      if (received !== undefined) this.#ports.received.finish(received, taken && !endsFlow(session.client, reason));
+      const { qos, messageId } = packet;
       const answers = new Map([[session.client, 1]]);
       // Of a repeat that came over a later connection the answer goes there.
       const { client = session.client, repeats = 0 } = received ?? {};
@@ -121,12 +138,29 @@ export class Publishes {
       for (const [to, count] of answers) {
         // Without an acknowledgement the service sends it again.
         if (!taken) {
-          if (!to.closed) to.emit("error", new Error(NOT_DURABLE));
-        } else if (packet.qos > 0) writeAcknowledgements(to, new Array<IPublishPacket>(count).fill(packet));
+          if (!to.closed) endFaulty(to, "not-durable");
+        } else if (qos > 0) writeAcknowledgements(to, new Array<Acknowledged>(count).fill({ qos, messageId, reason }));
       }
       done();
     };
+    const { payloadFormatIndicator = 0 } = (packet.properties ?? NONE) as Properties;
+    if (payloadFormatIndicator === 1 && !isUtf8(payload)) {
+      finish(NO_TEXT);
+      return;
+    }
     const { erased, commands } = this.#ports;
-    if (!erased.submit(session, topic, payload, finish)) commands.submit(session, topic, payload, finish);
+    const answered = erased.submit(session, topic, payload, (taken) => finish(taken ? SUCCESS : "not-durable"));
+    if (!answered) commands.submit(session, topic, payload, (outcome) => finish(COMMAND_CODES[outcome]));
   }
+}
+
+/** With QoS 2: whether no PUBREL is to come, because the PUBREC says that it failed [MQTT-4.3.3-4]; in MQTT 3.1.1 none can. */
+function endsFlow(client: Client, reason: number): boolean {
+  return reason >= FAILURE && peer5(client) !== undefined;
+}
+
+/** Of a message that MQTT 3.1.1 has refused nothing is kept: it may come again. */
+function isKept({ refusal, reason, client }: Answerable): boolean {
+  if (refusal === undefined) return true;
+  return refusal !== "not-durable" && peer5(client) !== undefined && !endsFlow(client, reason);
 }

@@ -8,6 +8,7 @@ import { createHash } from "node:crypto";
 import type { Client } from "aedes";
 import { LRUCache } from "lru-cache";
 import type { IPublishPacket } from "mqtt-packet";
+import { endFaulty } from "./ends.ts";
 import { ownerOf } from "./live-sessions.ts";
 import type { Session } from "./session.ts";
 
@@ -31,8 +32,6 @@ export interface ReceivedIdsLimits {
   readonly perConnection: number;
   readonly inAll: number;
 }
-
-export const TOO_MANY_UNRELEASED = "too many messages without PUBREL";
 
 /** Of repeats that come while the first waits; one would do. */
 const MAX_ANSWERS = 16;
@@ -89,9 +88,10 @@ export class ReceivedIds {
     if (!taken && holder?.get(messageId) === received) this.#forget(holder, messageId);
   }
 
-  release(session: Session, messageId: number): void {
-    this.#left.get(ownerOf(session))?.delete(messageId);
-    this.#forget(this.#bySession.get(session), messageId);
+  /** False when nothing is known of it. */
+  release(session: Session, messageId: number): boolean {
+    const wasLeft = this.#left.get(ownerOf(session))?.delete(messageId) === true;
+    return this.#forget(this.#bySession.get(session), messageId) || wasLeft;
   }
 
   closed(session: Session): void {
@@ -127,7 +127,7 @@ export class ReceivedIds {
     for (const [other, { size }] of this.#bySession) if (size > count) [most, count] = [other, size];
     if (most === session) return false;
     this.closed(most);
-    most.client.emit("error", new Error(TOO_MANY_UNRELEASED));
+    endFaulty(most.client, "unreleased");
     return true;
   }
 
@@ -140,8 +140,10 @@ export class ReceivedIds {
     return left;
   }
 
-  #forget(ids: UnreleasedIds | undefined, messageId: number): void {
-    if (ids?.delete(messageId) === true) this.#held -= 1;
+  #forget(ids: UnreleasedIds | undefined, messageId: number): boolean {
+    const was = ids?.delete(messageId) === true;
+    if (was) this.#held -= 1;
+    return was;
   }
 }
 

@@ -17,8 +17,8 @@ export interface Will {
 
 /** What a connection listens to. */
 interface Listening {
-  /** The topic filters it holds. */
-  readonly filters: Set<string>;
+  /** The topic filters it holds, each with its QoS. */
+  readonly filters: Map<string, 0 | 1 | 2>;
   /** How often it may ask for one. */
   readonly subscribing: TokenBucket;
 }

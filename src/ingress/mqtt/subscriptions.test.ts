@@ -70,10 +70,8 @@ it("a SUBSCRIBE gets a return code for each filter, in their order, also for one
   // As often as it may ask, which is three times.
   expect(peer.packets[1]).toMatchObject({ cmd: "suback", messageId: 9, granted: [0, 128, 128, 1, 128, 128, 1, 128] });
   // The last one that was granted counts, and is one subscription.
-  const publish = { cmd: "publish", payload: Buffer.from("on"), retain: false, dup: false } as const;
-  ingress.broker.publish({ ...publish, topic: "devices/hub-1/commands/light", qos: 1 });
-  ingress.broker.publish({ ...publish, topic: "devices/hub-1/notices", qos: 1 });
-  ingress.broker.publish({ ...publish, topic: "devices/hub-1/commands/end", qos: 1 });
+  for (const topic of ["commands/light", "notices", "commands/end"])
+    ingress.broker.send(`devices/hub-1/${topic}`, Buffer.from("on"), () => undefined);
   const heard = () => peer.packets.flatMap((one) => (one.cmd === "publish" ? [`${one.topic} ${one.qos}`] : []));
   await until("they came", () => heard().length === 2);
   expect(heard()).toEqual(["devices/hub-1/commands/light 1", "devices/hub-1/commands/end 1"]);

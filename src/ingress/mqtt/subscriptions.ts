@@ -1,13 +1,20 @@
 /** Who may hear what, and how many topic filters a connection may hold and ask for. */
-import type { ISubscribePacket, ISubscription } from "mqtt-packet";
+import type { ISubscribePacket, ISubscription, IUnsubscribePacket } from "mqtt-packet";
+import { covers } from "../../dialects/topic.ts";
 import type { SecurityEvent } from "../../model/outcome.ts";
 import type { Notices } from "../devices/policy-notices.ts";
 import type { ErasedTopics } from "../services/erased-topics.ts";
 import type { FanOut } from "../services/fan-out.ts";
 import { serviceFilter } from "../services/topics.ts";
-import { writeSuback } from "./puback.ts";
-import type { Session } from "./session.ts";
-import { deviceMayReceive, levelsOf, noticesTopic, TOO_DEEP } from "./topics.ts";
+import { endForBreach } from "./ends.ts";
+import { writeSuback, writeUnsuback } from "./packets-out.ts";
+import { peer5 } from "./peers.ts";
+import { levelsOf, TOO_MANY_LEVELS } from "./rules/strings.ts";
+import type { DeviceSession, Session } from "./session.ts";
+import { deviceMayReceive, noticesTopic } from "./topics.ts";
+import { NONE, type Properties } from "./v5/properties.ts";
+import { FILTER_CODES, NOT_SUBSCRIBED, SUCCESS } from "./v5/reason-codes.ts";
+import { isShared } from "./well-formed.ts";
 
 export interface SubscriptionsOptions {
   /** Filters that one connection may hold. */
@@ -22,8 +29,18 @@ export interface SubscriptionPorts {
   readonly refused: (kind: SecurityEvent) => void;
 }
 
-/** In place of a QoS, in the SUBACK [MQTT-3.9.3-2]. */
+/** In place of a QoS, in the SUBACK of MQTT 3.1.1 [MQTT-3.9.3-2]; in MQTT 5 a code says why. */
 const REFUSED = 128;
+
+type FilterRefusal = keyof typeof FILTER_CODES;
+
+/** What a filter that asks for more than there is comes to: an attempt at what is not allowed is counted. */
+const COUNTED: Readonly<Record<FilterRefusal, SecurityEvent>> = {
+  "acl-denied": "acl-denied",
+  "too-many-subscriptions": "too-many-subscriptions",
+  shared: "acl-denied",
+  identifier: "acl-denied",
+};
 
 export class Subscriptions {
   readonly #options: SubscriptionsOptions;
@@ -34,34 +51,45 @@ export class Subscriptions {
     this.#ports = ports;
   }
 
-  /**
-   * Deals with a SUBSCRIBE as with as many of one filter each, and answers once for all of them [MQTT-3.8.4-4]. Aedes
-   * is handed what was granted: it would answer once for a filter that is named twice. `done` gets what ends the connection.
-   */
-  take(session: Session, { messageId, subscriptions }: ISubscribePacket, done: (error?: Error) => void): void {
-    const { maxTopicLevels } = this.#options;
-    if (subscriptions.some(({ topic }) => levelsOf(topic) > maxTopicLevels)) {
-      done(new Error(TOO_DEEP));
+  /** Deals with a SUBSCRIBE as with as many of one filter each, and answers once for all of them [MQTT-3.8.4-4]. */
+  take(session: Session, packet: ISubscribePacket, done: () => void): void {
+    const { client } = session;
+    const { messageId = 0, subscriptions } = packet;
+    if (this.#tooDeep(subscriptions.map(({ topic }) => topic))) {
+      endForBreach(client, TOO_MANY_LEVELS);
       return;
     }
-    const codes = subscriptions.map((subscription) => this.#begin(session, subscription));
-    // What a firmware asks for to start stays silent: Aedes need not know of it.
-    const granted = subscriptions.filter(
-      ({ topic }, index) => codes[index] !== REFUSED && !isOfDialect(session, topic),
+    const isV5 = peer5(client) !== undefined;
+    const { subscriptionIdentifier } = (packet.properties ?? NONE) as Properties;
+    const codes = subscriptions.map((subscription) => {
+      const refusal = subscriptionIdentifier === undefined ? this.#begin(session, subscription) : "identifier";
+      if (refusal === undefined) return subscription.qos;
+      this.#ports.refused(COUNTED[refusal]);
+      return isV5 ? FILTER_CODES[refusal] : REFUSED;
+    });
+    writeSuback(client, messageId, codes);
+    this.#heard(
+      session,
+      subscriptions.filter((_, index) => (codes[index] ?? REFUSED) < REFUSED),
     );
-    const answer = (): void => {
-      writeSuback(session.client, messageId ?? 0, codes);
-      // Not from within: a read of many of them would go down as many steps.
-      setImmediate(done);
-    };
-    if (granted.length === 0) answer();
-    else {
-      session.client.subscribe(granted, (error) => {
-        if (error) return done(error);
-        answer();
-        this.#heard(session, granted);
-      });
+    // Not from within: a read of many of them would go down as many steps.
+    setImmediate(done);
+  }
+
+  /** UNSUBSCRIBE, answered for each filter in its order. */
+  takeBack(session: Session, { messageId = 0, unsubscriptions }: IUnsubscribePacket, done: () => void): void {
+    const { client } = session;
+    if (this.#tooDeep(unsubscriptions)) {
+      endForBreach(client, TOO_MANY_LEVELS);
+      return;
     }
+    const codes = unsubscriptions.map((filter) => (this.#end(session, filter) ? SUCCESS : NOT_SUBSCRIBED));
+    writeUnsuback(client, messageId, codes);
+    setImmediate(done);
+  }
+
+  #tooDeep(filters: readonly string[]): boolean {
+    return filters.some((filter) => levelsOf(filter) > this.#options.maxTopicLevels);
   }
 
   /** A device that listens to its notices is told what it missed. */
@@ -71,15 +99,9 @@ export class Subscriptions {
     if (publisher.ref !== undefined) this.#ports.notices.subscribed({ ref: publisher.ref, id });
   }
 
-  #begin(session: Session, subscription: ISubscription): 0 | 1 | 2 | 128 {
-    const refusal = this.#refusal(session, subscription);
-    if (refusal === undefined) return subscription.qos;
-    this.#ports.refused(refusal);
-    return REFUSED;
-  }
-
   /** Why it may not; `undefined` once it is subscribed. */
-  #refusal(session: Session, { topic, qos }: ISubscription): SecurityEvent | undefined {
+  #begin(session: Session, { topic, qos }: ISubscription): FilterRefusal | undefined {
+    if (isShared(topic)) return "shared";
     const filter = session.kind === "service" ? serviceFilter(topic) : undefined;
     const allowed =
       session.kind === "device"
@@ -94,17 +116,18 @@ export class Subscriptions {
       if (filter.kind === "erased") this.#ports.erased.subscribe(session, topic, filter.purpose, qos);
       else if (!this.#ports.fanOut.subscribe(session, topic, filter)) return "acl-denied";
     }
-    session.filters.add(topic);
+    session.filters.set(topic, qos);
     return undefined;
   }
 
-  end(session: Session, filters: readonly string[]): void {
-    for (const filter of filters) {
-      session.filters.delete(filter);
-      if (session.kind !== "service") continue;
+  /** False when it was not held. */
+  #end(session: Session, filter: string): boolean {
+    if (!session.filters.delete(filter)) return false;
+    if (session.kind === "service") {
       this.#ports.fanOut.unsubscribe(session, filter);
       this.#ports.erased.unsubscribe(session, filter);
     }
+    return true;
   }
 
   /** The connection is gone, and what it listened to with it. */
@@ -120,10 +143,15 @@ function isOfDialect(session: Session, filter: string): boolean {
   return session.kind === "device" && session.sender?.asksFor(filter) === true;
 }
 
-/** The last look before a packet is handed to a connection, whatever it once subscribed to. */
-export function mayReceive(session: Session | undefined, topic: string): boolean {
-  // Of its dialect it gets commands that are handed to it alone: its filters are nobody's to deliver to.
-  if (session?.kind === "device") return deviceMayReceive(session.id, topic) || isOfDialect(session, topic);
-  const filter = serviceFilter(topic);
-  return session?.kind === "service" && filter !== undefined && session.purposes.has(filter.purpose);
+/**
+ * With which QoS a device hears a topic right now: the highest of its filters [MQTT-3.3.5-1]; `undefined` where it does not
+ * listen. A last look, whatever was once granted.
+ */
+export function hears(session: DeviceSession, topic: string): 0 | 1 | 2 | undefined {
+  if (!deviceMayReceive(session.id, topic) && !isOfDialect(session, topic)) return undefined;
+  let highest: 0 | 1 | 2 | undefined;
+  for (const [filter, qos] of session.filters) {
+    if (qos >= (highest ?? 0) && covers(filter, topic, () => false)) highest = qos;
+  }
+  return highest;
 }

@@ -5,15 +5,6 @@
 import { DeviceId } from "../../model/ids.ts";
 import { PARTS } from "../../model/raw.ts";
 
-export const TOO_DEEP = "topic has too many levels";
-
-/** Of a topic or a filter. */
-export function levelsOf(name: string): number {
-  let levels = 1;
-  for (let at = name.indexOf("/"); at !== -1; at = name.indexOf("/", at + 1)) levels += 1;
-  return levels;
-}
-
 /** The topics a device may publish to, each with the index of its part. */
 export function publishTopics(device: DeviceId): ReadonlyMap<string, number> {
   return new Map(PARTS.map((part, index) => [`devices/${device}/${part}`, index]));

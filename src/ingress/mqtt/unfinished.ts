@@ -3,8 +3,7 @@
  * as long as its keepalive allows. Over the bound whoever holds most of them loses its connection.
  */
 import type { Client } from "aedes";
-
-const UNFINISHED = "packet left unfinished";
+import { endFaulty } from "./ends.ts";
 
 export class Unfinished {
   readonly #maxBytes: number;
@@ -38,6 +37,6 @@ export class Unfinished {
     }
     if (largest === undefined) return;
     this.gone(largest);
-    largest.emit("error", new Error(UNFINISHED));
+    endFaulty(largest, "unfinished");
   }
 }

@@ -51,13 +51,13 @@ export class Commands {
   }
 
   /** Acknowledged whatever becomes of it, like every publish; the outcome is counted. */
-  submit(service: ServiceConnection, topic: string, payload: Buffer, done: (taken: true) => void): void {
+  submit(service: ServiceConnection, topic: string, payload: Buffer, done: (outcome: CommandOutcome) => void): void {
     // A copy: the payload is a part of whatever was read with it.
     this.#deliver(service, topic, Buffer.from(payload))
       .catch((): CommandOutcome => "unavailable")
       .then((outcome) => {
         this.#ports.counted(outcome);
-        done(true);
+        done(outcome);
       });
   }
 

@@ -7,6 +7,8 @@ export interface ServiceConnection {
   readonly purposes: ReadonlySet<ServicePurpose>;
   /** Where packets go that were made for many connections at once. */
   readonly client: PacketStream;
+  /** What it is sent of a packet that was made for many; `undefined` when it takes none of that size. */
+  form(packet: Buffer): Buffer | undefined;
   /** Sends a message to this connection alone, and keeps nothing of it when it is gone. */
   send(topic: string, payload: string, qos: 0 | 1): void;
 }

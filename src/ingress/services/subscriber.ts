@@ -26,10 +26,10 @@ export class Outlet {
   listen(session: ServiceConnection, outbox: Outbox, text: string, name: string | undefined): void {
     let listener = this.#listeners.get(session);
     if (listener === undefined) {
-      listener = new Listener(outbox);
+      listener = new Listener(session, outbox);
       this.#listeners.set(session, listener);
     }
-    listener.add(text, name);
+    listener.listen(text, name);
   }
 
   stop(session: ServiceConnection, text: string, name: string | undefined): void {
@@ -53,7 +53,7 @@ export class Outlet {
     let delivered = false;
     for (const listener of this.#listeners.values()) {
       if (!listener.hears(name)) continue;
-      if (listener.outbox.add(packet())) {
+      if (listener.add(packet())) {
         this.#touched.add(listener.outbox);
         delivered = true;
       } else this.#dropped(1);
@@ -65,19 +65,27 @@ export class Outlet {
 /** What one connection listens to of one purpose. */
 class Listener {
   readonly outbox: Outbox;
+  readonly #session: ServiceConnection;
   readonly #names = new Set<string>();
   /** `+` and `#` mean the same as the last level; each is taken back for itself. */
   readonly #wildcards = new Set<string>();
 
-  constructor(outbox: Outbox) {
+  constructor(session: ServiceConnection, outbox: Outbox) {
+    this.#session = session;
     this.outbox = outbox;
+  }
+
+  /** False when the connection misses it. */
+  add(packet: Buffer): boolean {
+    const bytes = this.#session.form(packet);
+    return bytes !== undefined && this.outbox.add(bytes);
   }
 
   get idle(): boolean {
     return this.#names.size + this.#wildcards.size === 0;
   }
 
-  add(text: string, name: string | undefined): void {
+  listen(text: string, name: string | undefined): void {
     if (name === undefined) this.#wildcards.add(text);
     else this.#names.add(name);
   }
