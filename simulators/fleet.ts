@@ -1,10 +1,10 @@
 /**
- * The simulated fleet: one MQTT connection per device, publishing at a fixed overall rate. A device
+ * The simulated fleet: one MQTT connection per device, half of them with MQTT 5, publishing at a fixed overall rate. A device
  * has a window of unacknowledged messages, as real firmware has; when it is full others go first.
  */
 import type { MqttClient } from "mqtt";
 import type { ServicePurpose } from "../src/model/consent.ts";
-import { connectMqtt, disconnectMqtt } from "../tools/wire/connection.ts";
+import { connectMqtt, disconnectMqtt, versionOf, wasAcknowledged } from "../tools/wire/connection.ts";
 import { subscribe } from "../tools/wire/service-subscriber.ts";
 import type { Canary } from "./canary-forms.ts";
 import { eachLimited, eventually } from "./concurrency.ts";
@@ -71,9 +71,10 @@ export class Fleet {
 
   /** Connects every device, and lets it ask for what it listens to; rejects when one is not let in. */
   async connect(): Promise<void> {
-    await eachLimited(this.#speakers, 24, async (speaker) => {
+    await eachLimited([...this.#speakers.entries()], 24, async ([index, speaker]) => {
       const client = await connectMqtt(this.#options.url, {
         ...speaker.login,
+        protocolVersion: versionOf(index),
         clean: true,
         reconnectPeriod: this.#options.reconnect ? RECONNECT_MS : 0,
       });
@@ -156,7 +157,7 @@ export class Fleet {
     if (qos === 0 && connection.speaker.leavesWithoutWord) connection.unanswered.push(message);
     connection.client.publish(topic, payload, { qos, retain }, (error) => {
       connection.inFlight -= 1;
-      if (!error && qos > 0) this.#log.acknowledged(message, performance.now() - publishedAt);
+      if (wasAcknowledged(error) && qos > 0) this.#log.acknowledged(message, performance.now() - publishedAt);
     });
   }
 }

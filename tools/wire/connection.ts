@@ -2,7 +2,17 @@
  * One MQTT connection of the simulator. Every way of failing ends in a value or a rejection;
  * no connection can take the process, or another connection, with it.
  */
-import mqtt, { type IClientOptions, type MqttClient } from "mqtt";
+import mqtt, { ErrorWithReasonCode, type IClientOptions, type MqttClient } from "mqtt";
+
+/** The version of MQTT that one of many clients speaks: half of them 3.1.1, half 5. */
+export function versionOf(index: number): 4 | 5 {
+  return index % 2 === 0 ? 4 : 5;
+}
+
+/** Whether a message that was published has its acknowledgement; with MQTT 5 also one that says that it was refused. */
+export function wasAcknowledged(error: Error | null | undefined): boolean {
+  return !error || error instanceof ErrorWithReasonCode;
+}
 
 /**
  * Connects or rejects: with the broker's refusal, a closed socket, or after `timeoutMs`.
