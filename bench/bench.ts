@@ -14,6 +14,7 @@ import {
   otherCheckout,
   speaking,
   wholePath,
+  wholePathMqtt5,
   withNodeFlags,
   withoutPrivacy,
   withServices,
@@ -34,7 +35,7 @@ const HELP = `npm run bench -- [options]
   --duration <s>         measured at the peak of each system, all windows together (default 16)
   --pairs <n>            windows of each system (default 8)
   --devices <n>          devices, one connection each (default 200)
-  --only <name>          one of: bare, path, zigbee2mqtt, tasmota, services, no-privacy, one-per-job, idle; may be given
+  --only <name>          one of: bare, path, mqtt5, zigbee2mqtt, tasmota, services, no-privacy, one-per-job, idle; may be given
                          several times
   --against <path>       compares this checkout with another one, whose packages are installed
   --node-flags="<flags>" compares the gateway with itself under other flags of Node; may be given several times
@@ -43,7 +44,17 @@ const HELP = `npm run bench -- [options]
 With --against or --node-flags, "path" is all that is measured besides unless --only says otherwise.
 `;
 
-const SCENARIOS = ["bare", "path", "zigbee2mqtt", "tasmota", "services", "no-privacy", "one-per-job", "idle"] as const;
+const SCENARIOS = [
+  "bare",
+  "path",
+  "mqtt5",
+  "zigbee2mqtt",
+  "tasmota",
+  "services",
+  "no-privacy",
+  "one-per-job",
+  "idle",
+] as const;
 type Scenario = (typeof SCENARIOS)[number];
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
@@ -92,6 +103,7 @@ async function main(): Promise<void> {
   const entrants = [
     ...(wanted.has("bare") ? [bareAedes] : []),
     ...(wanted.has("path") ? [wholePath(profile("path"))] : []),
+    ...(wanted.has("mqtt5") ? [wholePathMqtt5(profile("mqtt5"))] : []),
     ...DIALECT_LOADS.filter(({ dialect }) => wanted.has(dialect)).map((load) => speaking(load, profile(load.dialect))),
     ...(against === undefined ? [] : [otherCheckout(against)]),
     ...nodeFlags.map(withNodeFlags),
@@ -121,9 +133,9 @@ async function main(): Promise<void> {
 
 /** A page with missing rows, or of windows that contradict each other, would be worse than none. */
 async function writePage(run: BenchRun): Promise<void> {
-  const { ratio, withServices, privacyCostShare, onePerJob, idleConnectionKbBareAedes, dialects } = summary(run);
+  const { ratio, withServices, privacyCostShare, onePerJob, idleConnectionKbBareAedes, mqtt5, dialects } = summary(run);
   const complete =
-    ![ratio, withServices, privacyCostShare, onePerJob, idleConnectionKbBareAedes].includes(undefined) &&
+    ![ratio, withServices, privacyCostShare, onePerJob, idleConnectionKbBareAedes, mqtt5].includes(undefined) &&
     dialects.length === DIALECT_LOADS.length;
   if (!complete || ratio === undefined || ratio.p75 > ratio.p25 * MAX_QUARTILE_FACTOR) {
     say("docs/benchmarks.md not written: that takes a complete run whose windows agree");

@@ -1,6 +1,7 @@
 /** What takes part in a comparison: how each is started on servers of its own, loaded, checked and stopped. */
 import { readFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
+import type { Version } from "../tools/wire/mqtt-wire.ts";
 import { Child } from "./child.ts";
 import { startBareAedes } from "./compared-pipelines.ts";
 import { type DialectLoad, TASMOTA, ZIGBEE2MQTT } from "./dialect-loads.ts";
@@ -16,6 +17,8 @@ export const BARE = "bare";
 export const NO_PRIVACY = "no-privacy";
 export const SERVICES = "services";
 export const AGAINST = "against";
+/** The whole path, whose devices speak MQTT 5. */
+export const MQTT_5 = "mqtt5";
 
 /** What the whole path is compared with devices of; each is named by its dialect. */
 export const DIALECT_LOADS = [ZIGBEE2MQTT, TASMOTA] as const;
@@ -26,6 +29,8 @@ const KEEP_ALIVE_SECONDS = 300;
 /** Started in a folder of its own below that of the run. */
 export interface Entrant {
   readonly name: string;
+  /** Of MQTT; 3.1.1 unless given. */
+  readonly version?: Version;
   start(dir: string, devices: number): Promise<Pipeline>;
 }
 
@@ -33,6 +38,11 @@ export const bareAedes: Entrant = { name: BARE, start: (_dir, devices) => startB
 
 export function wholePath(nodeOptions: readonly string[]): Entrant {
   return gateway(PATH, { nodeOptions });
+}
+
+/** The same gateway, whose devices speak MQTT 5. */
+export function wholePathMqtt5(nodeOptions: readonly string[]): Entrant {
+  return { ...gateway(MQTT_5, { nodeOptions }), version: 5 };
 }
 
 /** The same gateway, whose devices speak a dialect. */
@@ -80,9 +90,9 @@ export async function withContenders<Result>(
 ): Promise<Result> {
   const contenders: Contender[] = [];
   try {
-    for (const [index, { name, start }] of entrants.entries()) {
+    for (const [index, { name, version = 4, start }] of entrants.entries()) {
       const pipeline = await start(join(options.dir, `${index}`), options.devices);
-      contenders.push({ name, pipeline, loader: await connectedTo(pipeline) });
+      contenders.push({ name, pipeline, loader: await connectedTo(pipeline, version) });
     }
     const result = await run(contenders);
     for (const { pipeline } of contenders) await confirmRows(pipeline);
@@ -92,11 +102,11 @@ export async function withContenders<Result>(
   }
 }
 
-async function connectedTo(pipeline: Pipeline): Promise<Child<LoaderCommands>> {
+async function connectedTo(pipeline: Pipeline, version: Version): Promise<Child<LoaderCommands>> {
   const { port, devices, services } = pipeline;
   const loader = new Child<LoaderCommands>("loader.ts");
   try {
-    await loader.ask("connect", { port, devices, window: WINDOW, keepAliveSeconds: KEEP_ALIVE_SECONDS });
+    await loader.ask("connect", { port, devices, window: WINDOW, keepAliveSeconds: KEEP_ALIVE_SECONDS, version });
     if (services !== undefined) await loader.ask("listen", { port, services, keepAliveSeconds: KEEP_ALIVE_SECONDS });
     return loader;
   } catch (error) {

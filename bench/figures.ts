@@ -1,5 +1,5 @@
 /** What a run comes to: the rows of its tables, and the one JSON object. */
-import { AGAINST, BARE, DIALECT_LOADS, NO_PRIVACY, PATH, SERVICES } from "./contenders.ts";
+import { AGAINST, BARE, DIALECT_LOADS, MQTT_5, NO_PRIVACY, PATH, SERVICES } from "./contenders.ts";
 import type { Environment } from "./environment.ts";
 import type { Measured } from "./measure.ts";
 import { perMessage } from "./per-message.ts";
@@ -37,11 +37,14 @@ interface BesideFigures {
   readonly pubackMsAtHalfPeak: LatencyFigures | undefined;
 }
 
-interface DialectFigures {
-  readonly dialect: string;
-  /** CPU of the gateway per message, as a multiple of that of devices that speak the contract itself. */
+interface VariantFigures {
+  /** CPU of the gateway per message, as a multiple of that of devices that speak the contract itself with MQTT 3.1.1. */
   readonly ratio: RatioSpread;
   readonly cpuPerMessageUs: CpuFigures;
+}
+
+interface DialectFigures extends VariantFigures {
+  readonly dialect: string;
 }
 
 interface CpuFigures {
@@ -85,7 +88,11 @@ export function summary(run: BenchRun) {
       forwardedPerSecond: withServices.forwardedPerSecond,
       cpuPerMessageUs: cpuOf(withServices),
     },
-    dialects: dialectFigures(run),
+    mqtt5: variantFigures(run, MQTT_5),
+    dialects: DIALECT_LOADS.flatMap(({ dialect }): DialectFigures[] => {
+      const figures = variantFigures(run, dialect);
+      return figures === undefined ? [] : [{ dialect, ...figures }];
+    }),
     against: run.against && { ...run.against, ...besideFigures(run, AGAINST) },
     nodeFlags: run.nodeFlags.map((flags) => ({ flags, ...besideFigures(run, flags) })),
     privacyCostShare: privacyRate && rounded(1 - privacyRate.median, 3),
@@ -107,17 +114,13 @@ export function summary(run: BenchRun) {
   };
 }
 
-/** What it costs that devices speak a dialect; nothing of those that were not measured beside the whole path. */
-function dialectFigures(run: BenchRun): DialectFigures[] {
+/** What it costs that devices speak otherwise; nothing of what was not measured beside the whole path. */
+function variantFigures(run: BenchRun, name: string): VariantFigures | undefined {
   const peaks = run.findings.comparison?.peak;
-  return DIALECT_LOADS.flatMap(({ dialect }) => {
-    const measured = peakOf(run, dialect);
-    const ratio = peaks && compared(peaks, dialect, PATH, gatewayUs);
-    if (measured === undefined || ratio === undefined) return [];
-    return [
-      { dialect, ratio: roundedSpread(ratio), cpuPerMessageUs: cpuOf(measured), ...perMessage(measured.counted) },
-    ];
-  });
+  const measured = peakOf(run, name);
+  const ratio = peaks && compared(peaks, name, PATH, gatewayUs);
+  if (measured === undefined || ratio === undefined) return undefined;
+  return { ratio: roundedSpread(ratio), cpuPerMessageUs: cpuOf(measured), ...perMessage(measured.counted) };
 }
 
 function besideFigures({ findings }: BenchRun, name: string): BesideFigures | undefined {
@@ -159,6 +162,7 @@ export function rowsOf(run: BenchRun): Row[] {
     ["whole path, peak", peakOf(run, PATH)],
     ["whole path, half of the peak", half(PATH)],
     ["whole path, half, singly", half(PATH, comparison?.halfPeakSingly)],
+    ["whole path, MQTT 5, peak", peakOf(run, MQTT_5)],
     ...DIALECT_LOADS.map(({ dialect }): [string, Measured | undefined] => [
       `whole path, ${dialect}, peak`,
       peakOf(run, dialect),

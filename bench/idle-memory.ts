@@ -31,7 +31,7 @@ const SETTLE_DEADLINE_MS = 15_000;
 export async function idleConnectionKb(pipeline: Pipeline): Promise<number> {
   const loader = new Child<LoaderCommands>("loader.ts");
   const pid = pipeline.pids.gateway ?? 0;
-  const target = { port: pipeline.port, window: 0, keepAliveSeconds: KEEP_ALIVE_SECONDS };
+  const target = { port: pipeline.port, window: 0, keepAliveSeconds: KEEP_ALIVE_SECONDS, version: 4 as const };
   try {
     const first = pipeline.devices.slice(0, FIRST_CONNECTIONS);
     const rest = pipeline.devices.slice(FIRST_CONNECTIONS);

@@ -3,7 +3,7 @@
  * bursts of at least half a window, acknowledgements are matched to their sending times.
  */
 import { connect, type Socket } from "node:net";
-import { AckParser, encodeConnect } from "../tools/wire/mqtt-wire.ts";
+import { AckParser, encodeConnect, type Version } from "../tools/wire/mqtt-wire.ts";
 import type { LatencyHistogram } from "./latency-histogram.ts";
 import { messageIdOf, type PublishRing } from "./publish-ring.ts";
 
@@ -16,6 +16,7 @@ export interface LoadConnectionOptions {
   readonly id: string;
   readonly password: string;
   readonly keepAliveSeconds: number;
+  readonly version: Version;
   /** Absent on a connection that stays idle. */
   readonly ring: PublishRing | undefined;
   readonly latency: LatencyHistogram;

@@ -2,6 +2,7 @@
  * The load, in a process of its own: many MQTT connections that publish pre-encoded telemetry at
  * QoS 1, either as fast as acknowledgements come back (closed loop) or at a given rate (paced).
  */
+import type { Version } from "../tools/wire/mqtt-wire.ts";
 import { answer } from "./child.ts";
 import { type LatencyBuckets, LatencyHistogram } from "./latency-histogram.ts";
 import { LoadConnection } from "./load-connection.ts";
@@ -15,6 +16,8 @@ export interface LoaderTarget {
   /** Unacknowledged messages each connection may have; 0 makes idle connections. */
   readonly window: number;
   readonly keepAliveSeconds: number;
+  /** Of MQTT, that the devices speak. */
+  readonly version: Version;
 }
 
 export interface ListenTarget {
@@ -72,7 +75,8 @@ const commands = {
           id,
           password: token,
           keepAliveSeconds: target.keepAliveSeconds,
-          ring: target.window === 0 ? undefined : new PublishRing(messages, target.window),
+          version: target.version,
+          ring: target.window === 0 ? undefined : new PublishRing(messages, target.window, target.version),
           latency,
           freed,
           lost,

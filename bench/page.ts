@@ -37,6 +37,7 @@ ${tableOf(["figure", "value"], figureRows(run))}
   are thrown away.
 - **Whole path.** The gateway as shipped, Redis with \`appendfsync always\`, InfluxDB, all fresh. Every device has consented to
   analytics, weather and scene; no service listens, unless that is said. Limits per device are lifted, nothing else is configured.
+- **MQTT 5** is the whole path with devices that speak it: the same messages, and acknowledgements with a reason code.
 - **zigbee2mqtt** and **tasmota** are the whole path with devices that speak these dialects (\`bench/dialect-loads.ts\`):
   ${run.devices} hubs with 16 devices behind each, which take turns, and ${run.devices} plugs that tell their state and their meter in turn. Their
   payloads are twice as long as those of the contract, half of the keys are nothing that is taken, and none tells a place.

@@ -2,7 +2,7 @@
  * The outgoing messages of one connection: a ring of encoded PUBLISH packets, laid out one after
  * the other so that several go out in one write. Per message only the id and a few digits change.
  */
-import { encodePublish } from "../tools/wire/mqtt-wire.ts";
+import { encodePublish, type Version } from "../tools/wire/mqtt-wire.ts";
 
 /** Where a device of the bench stands: cities, so that cells and crowds look like a fleet's. */
 const CITIES: readonly (readonly [lat: number, lon: number])[] = [
@@ -53,18 +53,18 @@ export class PublishRing {
   readonly #packets: readonly Packet[];
 
   /** The messages in turn, from the first slot on. */
-  constructor(messages: readonly BenchMessage[], slots: number) {
+  constructor(messages: readonly BenchMessage[], slots: number, version: Version = 4) {
     const packets: Packet[] = [];
     const encoded: Buffer[] = [];
     let start = 0;
     for (let slot = 0; slot < slots; slot += 1) {
       const { topic, template } = messages[slot % messages.length] as BenchMessage;
       const payload = Buffer.from(template.replaceAll("#", "0"));
-      const packet = encodePublish(topic, 0, payload);
+      const packet = encodePublish(topic, 0, payload, version);
       const end = start + packet.length;
       const payloadAt = end - payload.length;
       const digitsAt = [...template].flatMap((char, at) => (char === "#" ? [payloadAt + at] : []));
-      packets.push({ start, end, messageIdAt: payloadAt - 2, digitsAt });
+      packets.push({ start, end, messageIdAt: payloadAt - (version === 5 ? 3 : 2), digitsAt });
       encoded.push(packet);
       start = end;
     }

@@ -22,6 +22,7 @@ export function ratioRows(run: BenchRun): [string, string][] {
   const figures = summary(run);
   const rows: [string, RatioSpread | undefined][] = [
     ["gateway CPU per stored message, as a multiple of bare Aedes", figures.ratio],
+    ["gateway CPU per message with MQTT 5, as a multiple of one with 3.1.1", figures.mqtt5?.ratio],
     ...figures.dialects.map(({ dialect, ratio }): [string, RatioSpread | undefined] => [
       `gateway CPU per message of ${dialect}, as a multiple of one of the contract`,
       ratio,

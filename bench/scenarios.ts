@@ -5,7 +5,7 @@
 import { mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { startBareAedes, startOnePerJob } from "./compared-pipelines.ts";
-import { DIALECT_LOADS, type Entrant, NO_PRIVACY, PATH, SERVICES, withContenders } from "./contenders.ts";
+import { DIALECT_LOADS, type Entrant, MQTT_5, NO_PRIVACY, PATH, SERVICES, withContenders } from "./contenders.ts";
 import { startGateway } from "./gateway-pipeline.ts";
 import { COLLECTABLE, idleConnectionKb } from "./idle-memory.ts";
 import type { LoadPlan, Measured } from "./measure.ts";
@@ -64,7 +64,7 @@ export async function comparison(entrants: readonly Entrant[], options: Scenario
 
 /** Latency is of interest of gateways as somebody would run them. */
 function takesHalf(name: string, { counts }: Pipeline): boolean {
-  const speaks = DIALECT_LOADS.some(({ dialect }) => dialect === name);
+  const speaks = name === MQTT_5 || DIALECT_LOADS.some(({ dialect }) => dialect === name);
   return counts !== undefined && name !== NO_PRIVACY && name !== SERVICES && !speaks;
 }
 

@@ -4,7 +4,8 @@
  */
 import type { MqttClient } from "mqtt";
 import type { ServicePurpose } from "../src/model/consent.ts";
-import { connectMqtt, disconnectMqtt, versionOf, wasAcknowledged } from "../tools/wire/connection.ts";
+import { connectMqtt, disconnectMqtt, wasAcknowledged } from "../tools/wire/connection.ts";
+import { versionOf } from "../tools/wire/mqtt-wire.ts";
 import { subscribe } from "../tools/wire/service-subscriber.ts";
 import type { Canary } from "./canary-forms.ts";
 import { eachLimited, eventually } from "./concurrency.ts";

@@ -2,7 +2,7 @@
  * All publishers of a run. Most messages go out in waves, each as fast as acknowledgements allow. The rest is for
  * bursts: a few messages of a device right before its person withdraws, so that every withdrawal meets some under way.
  */
-import { encodePublish } from "../../tools/wire/mqtt-wire.ts";
+import { encodePublish, versionOf } from "../../tools/wire/mqtt-wire.ts";
 import { eachLimited } from "../concurrency.ts";
 import type { Random } from "../random.ts";
 import type { RaceDevice } from "./people.ts";
@@ -47,6 +47,7 @@ export class RaceFleet {
           id,
           token,
           window: WINDOW,
+          version: versionOf(device),
           port: () => options.portOf(device),
           next: (messageId) => this.#next(device, messageId),
           acknowledged: (n) => options.sent.acknowledged(n),
@@ -120,7 +121,7 @@ export class RaceFleet {
     const payload = alone ? telltale.status(n, Date.now()) : telltale.telemetry(device, phase, n, Date.now());
     const topic = `devices/${devices[device]?.id}/${alone ? "status" : "telemetry"}`;
     if (sent.count === sent.limit) for (const resolve of this.#finished.splice(0)) resolve();
-    return { n, packet: encodePublish(topic, messageId, Buffer.from(payload)) };
+    return { n, packet: encodePublish(topic, messageId, Buffer.from(payload), versionOf(device)) };
   }
 
   #mayGo(device: number): boolean {

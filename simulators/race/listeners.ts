@@ -4,6 +4,7 @@
  * arrives behind the answer was handed over after the event.
  */
 import { SERVICE_PURPOSES, type ServicePurpose } from "../../src/model/consent.ts";
+import { type Version, versionOf } from "../../tools/wire/mqtt-wire.ts";
 import type { ServiceCredential } from "../../tools/wire/service-subscriber.ts";
 import { ServiceListener } from "./service-listener.ts";
 
@@ -37,7 +38,7 @@ export class Listeners {
 
   /** Listens for every purpose on the gateway that has this port. */
   async start(port: () => number): Promise<void> {
-    const placed = SERVICE_PURPOSES.map((purpose) => this.#place(port, purpose));
+    const placed = SERVICE_PURPOSES.map((purpose, index) => this.#place(port, purpose, versionOf(index)));
     this.#listeners.push(...placed);
     await Promise.all(placed.map(({ listener }) => listener.start()));
   }
@@ -64,13 +65,13 @@ export class Listeners {
     for (const { listener } of this.#listeners) listener.stop();
   }
 
-  #place(port: () => number, purpose: ServicePurpose): Placed {
+  #place(port: () => number, purpose: ServicePurpose, version: Version): Placed {
     const { credentials, event } = this.#options;
     const heard = (payload: Buffer) => {
       this.heard.push({ purpose, payload, at: performance.now(), passed: placed.passed, known: event() });
     };
     const credential = credentials[purpose];
-    const listener = new ServiceListener({ port, credential, filter: `processed/${purpose}/#`, heard });
+    const listener = new ServiceListener({ port, credential, version, filter: `processed/${purpose}/#`, heard });
     const placed: Placed = { listener, passed: 0 };
     return placed;
   }

@@ -3,7 +3,7 @@
  * not acknowledged sent again, unchanged, on the next connection.
  */
 import { connect, type Socket } from "node:net";
-import { AckParser, encodeConnect } from "../../tools/wire/mqtt-wire.ts";
+import { AckParser, encodeConnect, type Version } from "../../tools/wire/mqtt-wire.ts";
 
 /** Node hands each read to its callback at once, so one buffer serves every socket of the process. */
 const READ_BUFFER = Buffer.allocUnsafe(64 * 1024);
@@ -17,6 +17,7 @@ export interface PublisherOptions {
   readonly token: string;
   /** Unacknowledged messages it may have. */
   readonly window: number;
+  readonly version: Version;
   /** Of the gateway it belongs to; asked for each connection. */
   port(): number;
   /** The next message as an encoded PUBLISH with this message id; `undefined` when there is none for now. */
@@ -100,8 +101,9 @@ export class Publisher {
     };
     const onread = { buffer: READ_BUFFER, callback: read };
     const socket = connect({ port: this.#options.port(), host: "127.0.0.1", noDelay: true, onread });
-    const { id, token } = this.#options;
-    socket.once("connect", () => socket.write(encodeConnect({ id, password: token, keepAliveSeconds: KEEP_ALIVE_S })));
+    const { id, token: password, version } = this.#options;
+    const login = { id, password, version, keepAliveSeconds: KEEP_ALIVE_S };
+    socket.once("connect", () => socket.write(encodeConnect(login)));
     socket.once("error", () => socket.destroy());
     socket.once("close", () => this.#closed());
     this.#socket = socket;

@@ -1,12 +1,14 @@
 /** One subscription of a service on a bare socket: every packet is taken from the bytes in the turn that reads them. */
 import { connect, type Socket } from "node:net";
 import mqttPacket, { type Packet } from "mqtt-packet";
+import type { Version } from "../../tools/wire/mqtt-wire.ts";
 import type { ServiceCredential } from "../../tools/wire/service-subscriber.ts";
 
 export interface ServiceListenerOptions {
   port(): number;
   readonly credential: ServiceCredential;
   readonly filter: string;
+  readonly version: Version;
   /** A packet arrived. */
   heard(payload: Buffer): void;
 }
@@ -49,17 +51,18 @@ export class ServiceListener {
   }
 
   #connect(): void {
-    const { name, token } = this.#options.credential;
-    const parser = mqttPacket.parser();
+    const { credential, version: protocolVersion } = this.#options;
+    const { name, token } = credential;
+    const parser = mqttPacket.parser({ protocolVersion });
     parser.on("packet", (packet: Packet) => this.#packet(packet));
     parser.on("error", () => socket.destroy());
     const socket = connect({ port: this.#options.port(), host: "127.0.0.1", noDelay: true });
     socket.once("connect", () =>
       socket.write(
-        mqttPacket.generate({
+        this.#bytes({
           cmd: "connect",
           protocolId: "MQTT",
-          protocolVersion: 4,
+          protocolVersion,
           clean: true,
           clientId: `${name}-race`,
           keepalive: KEEP_ALIVE_S,
@@ -78,7 +81,7 @@ export class ServiceListener {
     if (packet.cmd === "publish") {
       this.#options.heard(Buffer.from(packet.payload));
     } else if (packet.cmd === "connack") {
-      if (packet.returnCode !== 0) return void this.#socket?.destroy();
+      if ((packet.returnCode ?? packet.reasonCode) !== 0) return void this.#socket?.destroy();
       this.#open = true;
       this.#subscribe(() => undefined);
       this.#connected?.();
@@ -92,7 +95,11 @@ export class ServiceListener {
     this.#messageId = (this.#messageId % MESSAGE_IDS) + 1;
     this.#asked.set(this.#messageId, answered);
     const subscriptions = [{ topic: this.#options.filter, qos: 0 as const }];
-    this.#socket?.write(mqttPacket.generate({ cmd: "subscribe", messageId: this.#messageId, subscriptions }));
+    this.#socket?.write(this.#bytes({ cmd: "subscribe", messageId: this.#messageId, subscriptions }));
+  }
+
+  #bytes(packet: Packet): Buffer {
+    return mqttPacket.generate(packet, { protocolVersion: this.#options.version });
   }
 
   #closed(): void {

@@ -4,11 +4,6 @@
  */
 import mqtt, { ErrorWithReasonCode, type IClientOptions, type MqttClient } from "mqtt";
 
-/** The version of MQTT that one of many clients speaks: half of them 3.1.1, half 5. */
-export function versionOf(index: number): 4 | 5 {
-  return index % 2 === 0 ? 4 : 5;
-}
-
 /** Whether a message that was published has its acknowledgement; with MQTT 5 also one that says that it was refused. */
 export function wasAcknowledged(error: Error | null | undefined): boolean {
   return !error || error instanceof ErrorWithReasonCode;

@@ -32,6 +32,19 @@ describe("encoding", () => {
     expect(String(readBack(bytes)[0]?.password)).toBe("t".repeat(43));
   });
 
+  it("writes the same for MQTT 5", () => {
+    const login = { id: "bench-7", password: "secret", keepAliveSeconds: 300, version: 5 } as const;
+    const bytes = Buffer.concat([
+      encodeConnect(login),
+      encodePublish("a/b", 7, Buffer.from("{}"), 5),
+      encodeSubscribe("a/#", 5),
+    ]);
+    const [connect, publish, subscribe] = readBack(bytes);
+    expect(connect).toMatchObject({ protocolVersion: 5, clientId: "bench-7", username: "bench-7", keepalive: 300 });
+    expect(publish).toMatchObject({ topic: "a/b", messageId: 7, payload: Buffer.from("{}") });
+    expect(subscribe).toMatchObject({ messageId: 1, subscriptions: [{ topic: "a/#", qos: 0 }] });
+  });
+
   it.each([1, 100, 127, 128, 20_000])("writes a PUBLISH with a payload of %i bytes", (size) => {
     const bytes = encodePublish("devices/bench-7/telemetry", 0xabcd, Buffer.alloc(size, 120));
     const [packet] = readBack(bytes);
@@ -60,6 +73,25 @@ describe("AckParser", () => {
         }
         expect(seen, `cut at ${first} and ${second}`).toEqual(expected);
       }
+    }
+  });
+
+  it("reads those of MQTT 5, whatever their properties, cut at any place", () => {
+    const connack = {
+      cmd: "connack",
+      reasonCode: 0,
+      sessionPresent: false,
+      properties: { receiveMaximum: 256, serverKeepAlive: 60 },
+    } as const;
+    const bytes = Buffer.concat([
+      generate(connack, { protocolVersion: 5 }),
+      Buffer.from([0x40, 3, 0, 7, 0x87]),
+      Buffer.from([0xe0, 1, 0x8b]),
+    ]);
+    for (let cut = 0; cut <= bytes.length; cut += 1) {
+      const { seen, parser: acks } = collector();
+      for (const part of [bytes.subarray(0, cut), bytes.subarray(cut)]) acks.feed(part, part.length);
+      expect(seen, `cut at ${cut}`).toEqual(["connack 0", "puback 7"]);
     }
   });
 

@@ -1,7 +1,14 @@
 /**
- * The few packets the loader needs of MQTT 3.1.1, written and read without a client library,
+ * The few packets the loader needs of MQTT 3.1.1 and 5, written and read without a client library,
  * because a library costs more CPU than the broker that is being measured.
  */
+export type Version = 4 | 5;
+
+/** The version that one of many clients speaks: half of them 3.1.1, half 5. */
+export function versionOf(index: number): Version {
+  return index % 2 === 0 ? 4 : 5;
+}
+
 const CONNECT = 0x10;
 const CONNACK = 0x20;
 const PUBLISH_QOS1 = 0x32;
@@ -10,12 +17,22 @@ const PUBACK = 0x40;
 const SUBSCRIBE = 0x82;
 const SUBACK = 0x90;
 const PINGRESP = 0xd0;
+/** Before a gateway ends the connection, with MQTT 5. */
+const DISCONNECT = 0xe0;
+const HEADER_BYTES = 2;
 
 export interface ConnectOptions {
   /** Client id and username at once, as devices log in. */
   readonly id: string;
   readonly password: string;
   readonly keepAliveSeconds: number;
+  /** 3.1.1 unless given. */
+  readonly version?: Version | undefined;
+}
+
+/** Where MQTT 5 has properties, and here none. */
+function noProperties(version: Version | undefined): Buffer {
+  return Buffer.alloc(version === 5 ? 1 : 0);
 }
 
 /** CONNECT with clean session, username and password (MQTT 3.1.1, 3.1). */
@@ -25,22 +42,24 @@ export function encodeConnect(options: ConnectOptions): Buffer {
   keepAlive.writeUInt16BE(options.keepAliveSeconds);
   return framed(CONNECT, [
     lengthPrefixed("MQTT"),
-    Buffer.from([4, cleanUserPassword]),
+    Buffer.from([options.version ?? 4, cleanUserPassword]),
     keepAlive,
+    noProperties(options.version),
     lengthPrefixed(options.id),
     lengthPrefixed(options.id),
     lengthPrefixed(options.password),
   ]);
 }
 
-/** QoS 1 PUBLISH (3.3). The message id stands `payload.length + 2` bytes before the end. */
-export function encodePublish(topic: string, messageId: number, payload: Buffer): Buffer {
-  return framed(PUBLISH_QOS1, [lengthPrefixed(topic), Buffer.from([messageId >> 8, messageId & 0xff]), payload]);
+/** QoS 1 PUBLISH (3.3). The message id stands right behind the topic. */
+export function encodePublish(topic: string, messageId: number, payload: Buffer, version?: Version): Buffer {
+  const id = Buffer.from([messageId >> 8, messageId & 0xff]);
+  return framed(PUBLISH_QOS1, [lengthPrefixed(topic), id, noProperties(version), payload]);
 }
 
 /** SUBSCRIBE to one filter at QoS 0 (3.8). */
-export function encodeSubscribe(topic: string): Buffer {
-  return framed(SUBSCRIBE, [Buffer.from([0, 1]), lengthPrefixed(topic), Buffer.from([0])]);
+export function encodeSubscribe(topic: string, version?: Version): Buffer {
+  return framed(SUBSCRIBE, [Buffer.from([0, 1]), noProperties(version), lengthPrefixed(topic), Buffer.from([0])]);
 }
 
 export interface AckSink {
@@ -48,10 +67,13 @@ export interface AckSink {
   puback(messageId: number): void;
 }
 
+/** The longest packet that a loader is sent, a DISCONNECT with its reason or a CONNACK, with its header. */
+const MAX_BYTES = 129;
+
 /** Reads CONNACK, PUBACK and PINGRESP from a byte stream cut at any place; anything else is an error. */
 export class AckParser {
   readonly #sink: AckSink;
-  readonly #held = new Uint8Array(4);
+  readonly #held = new Uint8Array(MAX_BYTES);
   #heldBytes = 0;
 
   constructor(sink: AckSink) {
@@ -62,7 +84,7 @@ export class AckParser {
   feed(chunk: Uint8Array, length: number): void {
     let at = this.#heldBytes === 0 ? 0 : this.#completeHeld(chunk, length);
     while (at < length) {
-      const size = sizeOf(chunk[at] ?? 0);
+      const size = sizeOf(chunk[at] ?? 0, at + 1 < length ? chunk[at + 1] : undefined);
       if (at + size > length) {
         for (; at < length; at += 1) this.#hold(chunk[at] ?? 0);
         return;
@@ -74,14 +96,17 @@ export class AckParser {
 
   /** Returns how many bytes of the chunk belonged to the packet that an earlier chunk began. */
   #completeHeld(chunk: Uint8Array, length: number): number {
-    const size = sizeOf(this.#held[0] ?? 0);
     let at = 0;
-    for (; at < length && this.#heldBytes < size; at += 1) this.#hold(chunk[at] ?? 0);
-    if (this.#heldBytes === size) {
+    while (at < length && this.#heldBytes < this.#sizeOfHeld()) this.#hold(chunk[at++] ?? 0);
+    if (this.#heldBytes === this.#sizeOfHeld()) {
       this.#heldBytes = 0;
       this.#packet(this.#held[0] ?? 0, this.#held[2] ?? 0, this.#held[3] ?? 0);
     }
     return at;
+  }
+
+  #sizeOfHeld(): number {
+    return sizeOf(this.#held[0] ?? 0, this.#heldBytes > 1 ? this.#held[1] : undefined);
   }
 
   #hold(byte: number): void {
@@ -110,8 +135,10 @@ export class SubscriberParser {
   #length = 0;
   /** Bytes of the body that have not been passed over. */
   #left = 0;
-  /** The byte read last: of CONNACK and SUBACK for one filter it is the return code. */
+  /** The byte read last: of a SUBACK for one filter it is the return code. */
   #last = 0;
+  /** The second byte of the body: of a CONNACK it is the return code. */
+  #second = 0;
 
   constructor(sink: SubscriberSink) {
     this.#sink = sink;
@@ -122,6 +149,8 @@ export class SubscriberParser {
     for (let at = 0; at < length; ) {
       if (this.#left > 0) {
         const passed = Math.min(this.#left, length - at);
+        const second = 1 - (this.#length - this.#left);
+        if (second >= 0 && second < passed) this.#second = chunk[at + second] ?? 0;
         at += passed;
         this.#left -= passed;
         this.#last = chunk[at - 1] ?? 0;
@@ -147,15 +176,15 @@ export class SubscriberParser {
   #packet(): void {
     if (this.#type === PUBLISH) this.#sink.publish();
     else if (this.#type === SUBACK) this.#sink.suback(this.#last);
-    else if (this.#type === CONNACK) this.#sink.connack(this.#last);
+    else if (this.#type === CONNACK) this.#sink.connack(this.#second);
   }
 }
 
-/** Whole packets: every one the loader can be sent has a fixed length. */
-function sizeOf(type: number): number {
-  if (type === PUBACK || type === CONNACK) return 4;
-  if (type === PINGRESP) return 2;
-  throw new Error(`the loader cannot read MQTT packet type ${type >> 4}`);
+/** Of a whole packet, whose length is one byte; more than there is while that has not come. */
+function sizeOf(type: number, remaining: number | undefined): number {
+  if (type !== PUBACK && type !== CONNACK && type !== PINGRESP && type !== DISCONNECT)
+    throw new Error(`the loader cannot read MQTT packet type ${type >> 4}`);
+  return remaining === undefined ? MAX_BYTES : HEADER_BYTES + remaining;
 }
 
 function framed(header: number, parts: readonly Buffer[]): Buffer {
