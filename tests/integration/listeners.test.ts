@@ -52,9 +52,9 @@ const url = {
   ws: () => `ws://127.0.0.1:${port("mqtt-ws")}/mqtt`,
 };
 
-async function publishesThrough(way: keyof typeof url): Promise<void> {
+async function publishesThrough(way: keyof typeof url, protocolVersion: 4 | 5): Promise<void> {
   const before = await system.books();
-  const client = await system.connect(device, { ca }, url[way]());
+  const client = await system.connect(device, { ca, protocolVersion }, url[way]());
   for (let seq = 0; seq < 50; seq += 1) {
     await client.publishAsync(`devices/${device.id}/status`, JSON.stringify({ way, seq }), { qos: 1 });
   }
@@ -71,9 +71,21 @@ async function publishesThrough(way: keyof typeof url): Promise<void> {
 }
 
 test("QoS 1 through TCP, TLS and WebSocket", async () => {
-  await publishesThrough("tcp");
-  await publishesThrough("tls");
-  await publishesThrough("ws");
+  await publishesThrough("tcp", 4);
+  await publishesThrough("tls", 5);
+  await publishesThrough("ws", 5);
+});
+
+test.each(["tcp", "tls", "ws"] as const)("the reason for the end of a connection arrives through %s", async (way) => {
+  const options = { ca, protocolVersion: 5 } as const;
+  const first = await system.connect(device, options, url[way]());
+  const told = new Promise<number | undefined>((resolve) =>
+    first.once("disconnect", ({ reasonCode }) => resolve(reasonCode)),
+  );
+  const closed = new Promise<"nothing">((resolve) => first.once("close", () => resolve("nothing")));
+  const second = await system.connect(device, options, url[way]());
+  expect(await Promise.race([told, closed])).toBe(0x8e);
+  await disconnectMqtt(second);
 });
 
 test("the TLS certificate is the gateway's own, and an older protocol than TLS 1.2 is refused", async () => {
