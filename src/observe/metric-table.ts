@@ -30,6 +30,10 @@ export interface MetricRow {
 export const CLIENT_KINDS = ["device", "service"] as const;
 export type ClientKind = (typeof CLIENT_KINDS)[number];
 
+/** Of MQTT; 3.1 counts as 3.1.1. */
+export const MQTT_VERSIONS = ["3.1.1", "5"] as const;
+export type MqttVersion = (typeof MQTT_VERSIONS)[number];
+
 export const SINKS = ["influx"] as const;
 export type SinkName = (typeof SINKS)[number];
 
@@ -81,6 +85,9 @@ export const METRICS = {
     "Connections of services ended because they did not take in time what they were handed.",
   ),
   connections: gauge("connections", "Open MQTT connections.", { kind: CLIENT_KINDS }),
+  logins: counter("logins_total", "Connections that were let in, by the version of MQTT that they speak.", {
+    version: MQTT_VERSIONS,
+  }),
   connectionsRefused: counter(
     "connections_refused_total",
     "Connections refused or ended before they were authenticated.",

@@ -29,6 +29,7 @@ function countEverything(): void {
   metrics.forwarded("weather", 4);
   metrics.forwardDropped(1);
   metrics.connected("device", 1);
+  metrics.loggedIn("5");
   metrics.connectionRefused("bad-credentials");
   metrics.securityEvent("foreign-topic");
   metrics.clockReplaced();
@@ -99,6 +100,7 @@ describe("the books", () => {
       expect(await sample("consentry_messages_in_flight")).toBe(8 - REFUSAL_REASONS.length - 5);
       expect(await sample('consentry_forwarded_total{purpose="weather"}')).toBe(4);
       expect(await sample('consentry_connections{kind="device"}')).toBe(1);
+      expect(await sample('consentry_logins_total{version="5"}')).toBe(1);
       expect(await sample('consentry_sink_failures_total{sink="influx",code="SINK_DENIED"}')).toBe(1);
     }
   });

@@ -34,6 +34,8 @@ import {
   CLIENT_KINDS,
   type ClientKind,
   METRICS,
+  MQTT_VERSIONS,
+  type MqttVersion,
   SINK_FAILURES,
   SINKS,
   type SinkFailure,
@@ -68,6 +70,7 @@ export class Metrics extends BookCounts {
 
   readonly #forwarded = zeros(SERVICE_PURPOSES);
   readonly #connections = zeros(CLIENT_KINDS);
+  readonly #logins = zeros(MQTT_VERSIONS);
   readonly #connectionsRefused = zeros(CONNECTION_REFUSALS);
   readonly #securityEvents = zeros(SECURITY_EVENTS);
   readonly #httpRefused = zeros(HTTP_REFUSALS);
@@ -147,6 +150,10 @@ export class Metrics extends BookCounts {
 
   connected(kind: ClientKind, change: 1 | -1): void {
     this.#connections[kind] += change;
+  }
+
+  loggedIn(version: MqttVersion): void {
+    this.#logins[version] += 1;
   }
 
   connectionRefused(reason: ConnectionRefusal): void {
@@ -279,6 +286,7 @@ export class Metrics extends BookCounts {
       forwardDropped: () => single(this.#forwardDropped),
       servicesCutOff: () => single(this.#servicesCutOff),
       connections: () => by("kind", this.#connections),
+      logins: () => by("version", this.#logins),
       connectionsRefused: () => by("reason", this.#connectionsRefused),
       securityEvents: () => by("kind", this.#securityEvents),
       httpRefused: () => by("reason", this.#httpRefused),

@@ -23,6 +23,7 @@ import type { Access } from "./login.ts";
 import { Logins, loginRefused, MAX_CLIENT_ID_BYTES } from "./logins.ts";
 import { type PacketLimits, PacketReader } from "./packet-reader.ts";
 import { writePublish } from "./packets-out.ts";
+import { peer5 } from "./peers.ts";
 import { Presence } from "./presence.ts";
 import { Publishes } from "./publishes.ts";
 import { ReceivedIds } from "./received-ids.ts";
@@ -63,6 +64,7 @@ export interface BrokerPorts {
   readonly failed: (error: Error) => void;
   readonly observe: {
     connected(kind: "device" | "service", change: 1 | -1): void;
+    loggedIn(version: "3.1.1" | "5"): void;
     connectionRefused(reason: ConnectionRefusal): void;
     securityEvent(kind: SecurityEvent): void;
     /** A message of the gateway itself, that a device has come or gone. */
@@ -268,6 +270,7 @@ export class GatewayBroker extends Aedes {
     this.#letIn.get(client)?.();
     this.#takeOver(this.#live.open(login));
     this.#ports.observe.connected(login.kind, 1);
+    this.#ports.observe.loggedIn(peer5(client) === undefined ? "3.1.1" : "5");
     if (login.kind === "device") this.#presence.is(login, true);
     done(null, true);
   }
