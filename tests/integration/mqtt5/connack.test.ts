@@ -112,7 +112,6 @@ describe("a device that is let in", () => {
     const old = await ingress.device("hub-2");
     expect(old.connected).toBe(true);
     await connack();
-    await ingress.broker.stop;
     expect(ingress.events.filter((one) => one === "opened:device")).toHaveLength(2);
   });
 });
