@@ -150,7 +150,7 @@ describe("the gateway says why it ends a connection", () => {
     expect(await first.gone()).toBe("DISCONNECT 0x8E");
     const old = await ingress.device("hub-1");
     expect(await second.gone()).toBe("DISCONNECT 0x8E");
-    const closed = new Promise((resolve) => old.once("close", resolve));
+    const closed = new Promise((resolve) => old.once("close", () => resolve(undefined)));
     await loggedIn();
     await closed;
   });
