@@ -55,6 +55,9 @@ async function attack(mutations: Mutations, id: string, count: number): Promise<
     await answered(one, () => one.of("PINGRESP").length > before);
     told(one, what);
     one.packets.length = 0;
+    // It may have become one of another version.
+    if (isConnect) one.end();
+    if (isConnect) peer = undefined;
   }
   peer?.end();
 }
