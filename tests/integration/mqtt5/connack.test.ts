@@ -7,7 +7,7 @@ import {
   startIngress,
   TOKEN,
 } from "../../fixtures/ingress.ts";
-import type { Connect5 } from "../../fixtures/mqtt5/packets.ts";
+import { type Connect5, connect5, PINGREQ, publish5 } from "../../fixtures/mqtt5/packets.ts";
 import { Peer5 } from "../../fixtures/mqtt5/peer.ts";
 import { property, userProperty } from "../../fixtures/mqtt5/properties.ts";
 import type { Packet5 } from "../../fixtures/mqtt5/reader.ts";
@@ -203,8 +203,13 @@ describe("whoever is not let in", () => {
   test("sends packets behind its CONNECT that are not looked at [MQTT-3.1.4-6]", async () => {
     await start();
     const one = peer();
-    await one.login({ id: "hub-1", token: WRONG });
-    await one.gone();
+    one.bytes(connect5({ id: "hub-1", token: WRONG }), publish5("devices/hub-1/status"), PINGREQ);
+    expect(await one.gone()).toBe("CONNACK 0x86");
+    expect(one.packets).toHaveLength(1);
     expect(ingress.counts.received).toBe(0);
+    // Of one that is let in they are.
+    const other = peer();
+    other.bytes(connect5(DEVICE), publish5("devices/hub-1/status"));
+    expect((await other.next("PUBACK")).reasons).toEqual([0]);
   });
 });

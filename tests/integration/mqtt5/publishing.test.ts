@@ -138,7 +138,7 @@ describe("what could not be made durable", () => {
 });
 
 describe("QoS 2", () => {
-  test("is taken once, and released [MQTT-4.3.3-9], [MQTT-4.3.3-11]", async () => {
+  test("is taken once, and released [MQTT-4.3.3-10], [MQTT-4.3.3-11]", async () => {
     const peer = await start();
     expect(await peer.asks("PUBREC", publish5(TOPIC, { first: 0x34, id: 7 }))).toEqual([0]);
     expect(await peer.asks("PUBREC", publish5(TOPIC, { first: 0x3c, id: 7 }))).toEqual([0]);
@@ -158,7 +158,7 @@ describe("QoS 2", () => {
     expect(await peer.asks("PUBCOMP", ack5(0x62, 8))).toEqual([0x92]);
   });
 
-  test("beyond the Receive Maximum ends the connection, what was refused not counted [MQTT-3.3.4-9]", async () => {
+  test("beyond the Receive Maximum ends the connection, what was refused not counted [MQTT-3.3.4-7]", async () => {
     const peer = await start({ broker: { inFlightPerConnection: 4 } });
     expect(peer.packets[0]?.properties.receiveMaximum).toBe(4);
     for (let id = 1; id <= 6; id += 1) await peer.asks("PUBREC", publish5("no/topic", { first: 0x34, id }));

@@ -42,7 +42,7 @@ const command = (name: string, payload = "{}"): boolean =>
   ingress.broker.command(REF, name, Buffer.from(payload), () => undefined);
 
 describe("a filter", () => {
-  test("is answered each in its place, and taken back each in its place [MQTT-3.8.4-6], [MQTT-3.11.3-2]", async () => {
+  test("is answered each in its place, and taken back each in its place [MQTT-3.8.4-6], [MQTT-3.11.3-1]", async () => {
     await start();
     const peer = await device();
     expect(
