@@ -2,7 +2,7 @@
 import { endOfFields, flagsFault, PASSWORD, USER_NAME, WILL } from "../rules/connect-flags.ts";
 import { topicFault } from "../rules/strings.ts";
 import { CUT, readProperties } from "./properties.ts";
-import { BAD_AUTHENTICATION } from "./reason-codes.ts";
+import { BAD_AUTHENTICATION, NO_METHOD } from "./reason-codes.ts";
 
 const FLAGS_AND_KEEP_ALIVE = 3;
 
@@ -16,6 +16,7 @@ export function connectFault(body: Buffer, flagsAt: number): string | undefined 
   const read = readProperties(body, propertiesAt, "connect");
   if (typeof read === "string") return read;
   if (read.properties.authenticationMethod === true) return BAD_AUTHENTICATION;
+  if (read.properties.authenticationData === true) return NO_METHOD;
   let at = endOfFields(body, read.end, 1);
   if ((flags & WILL) !== 0) {
     const will = at === undefined ? CUT : readProperties(body, at, "will");
