@@ -95,6 +95,8 @@ export const NOT_SUBSCRIBED = 0x11;
 export const UNSUPPORTED_VERSION = 0x84;
 export const BAD_AUTHENTICATION = "MQTT 5, 4.12";
 export const NO_METHOD = "MQTT 5, 3.1.2.11.10";
+/** A Maximum Packet Size that leaves no room for what the gateway has to say. */
+export const TOO_SMALL = "MQTT 5, 3.1.2.11.4";
 export const RECEIVE_MAXIMUM = "MQTT-3.3.4-7";
 
 /** Statements whose breach is no malformed packet (4.13.1). */
@@ -125,6 +127,7 @@ const FAULT_CODES: Readonly<Record<string, number>> = {
   [ALIAS]: 0x94,
   [BAD_AUTHENTICATION]: 0x8c,
   [NO_METHOD]: PROTOCOL_ERROR,
+  [TOO_SMALL]: UNSPECIFIC,
   [RECEIVE_MAXIMUM]: 0x93,
 };
 
