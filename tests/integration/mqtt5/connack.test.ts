@@ -98,6 +98,15 @@ describe("a device that is let in", () => {
     expect((await connack({ clientId: "mine" })).properties.assignedClientId).toBeUndefined();
   });
 
+  test("has room for the longest CONNACK there is in the smallest packets that it may ask for", async () => {
+    await start({ broker: { maxKeepaliveS: 65_534 } });
+    const properties = [property("sessionExpiry", 1), property("maximumPacketSize", 70)];
+    const { bytes, reasons } = await connack({ clientId: "", keepalive: 0, properties });
+    expect(reasons).toEqual([0]);
+    expect(bytes.length).toBeLessThanOrEqual(70);
+    expect(bytes.length).toBeGreaterThan(60);
+  });
+
   test("gets no response information, no user property and no reason, whatever it asks for", async () => {
     await start();
     const asks = [property("requestResponseInformation", 1), property("requestProblemInformation", 1)];

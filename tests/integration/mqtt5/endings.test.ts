@@ -1,4 +1,5 @@
 /** How a connection of MQTT 5 ends, what is said at the end, and what becomes of its will (3.1.2.5, 3.14, 4.13). */
+import { inspect } from "node:util";
 import { afterEach, describe, expect, test } from "vitest";
 import type { DeviceKey } from "../../../src/model/ids.ts";
 import { until } from "../../fixtures/eventually.ts";
@@ -81,7 +82,7 @@ describe("a will", () => {
     peer.end();
     await until("the will has come", () => wills() === 1);
     expect(performance.now() - since).toBeLessThan(20_000);
-    expect(JSON.stringify(ingress.admitted)).not.toContain("secret");
+    expect(inspect(ingress.admitted, { depth: 12 })).not.toContain("secret");
   });
 
   test("with a payload that is not what it says is refused like any message", async () => {

@@ -155,13 +155,14 @@ describe("the client's Maximum Packet Size", () => {
     const free = await service({ clientId: "free" });
     await free.asks("SUBACK", subscribe5([[SCENE]]));
     const say = (name: string, payload: string): unknown => ingress.forward("scene", name, payload);
-    say("x", "1234567890");
+    const text = "x".repeat(100);
+    say("x", text);
     const { bytes } = await free.next("PUBLISH");
     const exact = await service({ clientId: "exact", ...limited(bytes.length) });
     const less = await service({ clientId: "less", ...limited(bytes.length - 1) });
     for (const peer of [exact, less]) await peer.asks("SUBACK", subscribe5([[SCENE]]));
-    say("x", "1234567890");
-    say("x", "12345678901");
+    say("x", text);
+    say("x", `${text}x`);
     say("x", "1");
     await free.next("PUBLISH", 4);
     const payloads = (peer: Peer5) => peer.of("PUBLISH").map(({ payload }) => payload.toString());
@@ -169,13 +170,13 @@ describe("the client's Maximum Packet Size", () => {
       await until("the last has come", () => payloads(peer).includes("1"));
       await peer.ping();
     }
-    expect(payloads(exact)).toEqual(["1234567890", "1"]);
+    expect(payloads(exact)).toEqual([text, "1"]);
     expect(payloads(less)).toEqual(["1"]);
   });
 
   test("is honoured for commands, and the connection goes on", async () => {
     await start();
-    const peer = await device(limited(60));
+    const peer = await device(limited(70));
     await peer.asks("SUBACK", subscribe5([[COMMANDS, 1]]));
     command("big", "x".repeat(100));
     command("on", "1");
@@ -185,13 +186,13 @@ describe("the client's Maximum Packet Size", () => {
     expect(peer.closed).toBe(false);
   });
 
-  test("is honoured for answers: no packet is longer", async () => {
+  test("is honoured for answers: where one has no room the connection ends, and none is longer", async () => {
     await start();
-    const peer = await device(limited(40));
-    const filters = Array.from({ length: 60 }, (_, index) => [`devices/hub-1/commands/${index}`, 0] as const);
+    const peer = await device(limited(70));
+    const filters = Array.from({ length: 80 }, (_, index) => [`devices/hub-1/commands/${index}`, 0] as const);
     peer.bytes(subscribe5(filters));
-    await until("it is answered or ended", () => peer.packets.length > 1 || peer.closed);
-    expect(peer.packets.filter(({ bytes }) => bytes.length > 40)).toEqual([]);
+    expect(await peer.gone()).toBe("DISCONNECT 0x95");
+    expect(peer.packets.filter(({ bytes }) => bytes.length > 70)).toEqual([]);
   });
 });
 
