@@ -177,11 +177,14 @@ export class PacketReader {
       return !this.#stopped && parseHeader.call(parser);
     };
     parser._parseLength = () => {
+      const before = parser._list.length;
       if (!parseLength.call(parser)) return false;
+      const lengthBytes = before - parser._list.length;
       const { maxPacketBytes, maxHubPacketBytes, maxConnectPacketBytes } = this.#limits;
       const limit = this.#inside._authorized ? maxPacketBytes : maxConnectPacketBytes;
-      const fault = headerFault(parser.packet, this.#connectSeen, this.#isVersion5);
       const { cmd, length } = parser.packet;
+      const isLong = this.#isVersion5 && lengthBytes > 1 && length < 128 ** (lengthBytes - 1);
+      const fault = isLong ? CUT : headerFault(parser.packet, this.#connectSeen, this.#isVersion5);
       if (fault === undefined && length <= limit) return true;
       if (fault === undefined && cmd === "publish" && length <= maxHubPacketBytes && this.#ports.isHub()) {
         this.#skipping = new SkippedPublish(parser, this.#isVersion5, maxPacketBytes);

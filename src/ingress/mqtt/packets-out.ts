@@ -4,6 +4,7 @@
  */
 import type { Client } from "aedes";
 import mqttPacket, { type ISubackPacket, type IUnsubackPacket } from "mqtt-packet";
+import { endFaulty } from "./ends.ts";
 import { peer5 } from "./peers.ts";
 import type { Peer5 } from "./v5/peer.ts";
 import { SUCCESS, UNKNOWN_IDENTIFIER } from "./v5/reason-codes.ts";
@@ -47,14 +48,20 @@ export function writePubcomp(client: Client, messageId: number, isKnown: boolean
 
 /** One code for each filter of the SUBSCRIBE, in their order [MQTT-3.8.4-5]. */
 export function writeSuback(client: Client, messageId: number, granted: number[]): void {
-  const packet = { cmd: "suback" as const, messageId, granted } satisfies ISubackPacket;
-  write(client, mqttPacket.generate(packet, peer5(client) && V5));
+  answer(client, { cmd: "suback" as const, messageId, granted } satisfies ISubackPacket);
 }
 
 /** The same for UNSUBSCRIBE; MQTT 3.1.1 has no codes there. */
 export function writeUnsuback(client: Client, messageId: number, granted: number[]): void {
-  const packet = { cmd: "unsuback" as const, messageId, granted } satisfies IUnsubackPacket;
-  write(client, mqttPacket.generate(packet, peer5(client) && V5));
+  answer(client, { cmd: "unsuback" as const, messageId, granted } satisfies IUnsubackPacket);
+}
+
+/** One that is longer than what the client takes is not sent [MQTT-3.1.2-24], and the client would wait for it for ever. */
+function answer(client: Client, packet: ISubackPacket | IUnsubackPacket): void {
+  const peer = peer5(client);
+  const bytes = mqttPacket.generate(packet, peer && V5);
+  if (peer?.takes(bytes.length) === false) endFaulty(client, "oversize");
+  else write(client, bytes);
 }
 
 /** A message of the gateway itself. */

@@ -100,6 +100,8 @@ export function packetFault(packet: Packet, bodyRead: number): string | undefine
     case "pubrec":
     case "pubrel":
     case "pubcomp":
+      // The parser reads on beyond a packet that is too short, and passes over what is too much.
+      if (bodyRead !== packet.length) return "MQTT 2.2.3";
       return lacksIdentifier(packet) ? "MQTT-2.3.1-1" : undefined;
     default:
       return undefined;

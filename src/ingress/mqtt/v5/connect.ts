@@ -2,9 +2,11 @@
 import { endOfFields, flagsFault, PASSWORD, USER_NAME, WILL } from "../rules/connect-flags.ts";
 import { topicFault } from "../rules/strings.ts";
 import { CUT, readProperties } from "./properties.ts";
-import { BAD_AUTHENTICATION } from "./reason-codes.ts";
+import { BAD_AUTHENTICATION, NO_METHOD, TOO_SMALL } from "./reason-codes.ts";
 
 const FLAGS_AND_KEEP_ALIVE = 3;
+/** The longest CONNACK that the gateway writes has room in it: longer packets than it takes no client may be sent [MQTT-3.1.2-24]. */
+const CONNACK_BYTES = 70;
 
 /** Of the body of a CONNECT, from its flags on. A password without a user name is allowed here. */
 export function connectFault(body: Buffer, flagsAt: number): string | undefined {
@@ -16,6 +18,8 @@ export function connectFault(body: Buffer, flagsAt: number): string | undefined 
   const read = readProperties(body, propertiesAt, "connect");
   if (typeof read === "string") return read;
   if (read.properties.authenticationMethod === true) return BAD_AUTHENTICATION;
+  if (read.properties.authenticationData === true) return NO_METHOD;
+  if ((read.properties.maximumPacketSize ?? CONNACK_BYTES) < CONNACK_BYTES) return TOO_SMALL;
   let at = endOfFields(body, read.end, 1);
   if ((flags & WILL) !== 0) {
     const will = at === undefined ? CUT : readProperties(body, at, "will");

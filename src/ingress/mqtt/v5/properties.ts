@@ -11,6 +11,7 @@ export interface Properties {
   readonly maximumPacketSize?: number;
   readonly requestProblemInformation?: number;
   readonly authenticationMethod?: true;
+  readonly authenticationData?: true;
   readonly payloadFormatIndicator?: number;
   /** Seconds. */
   readonly messageExpiryInterval?: number;
@@ -51,7 +52,7 @@ const ROWS: Readonly<Record<number, Row>> = {
   11: { name: "subscriptionIdentifier", kind: "var", in: ["publish", "subscribe"], used: true, zero: ZERO },
   17: { name: "sessionExpiryInterval", kind: "u32", in: ["connect", "disconnect"], used: true },
   21: { name: "authenticationMethod", kind: "text", in: ["connect"], used: true },
-  22: { name: "authenticationData", kind: "binary", in: ["connect"] },
+  22: { name: "authenticationData", kind: "binary", in: ["connect"], used: true },
   23: { name: "requestProblemInformation", kind: "flag", in: ["connect"], used: true },
   24: { name: "willDelayInterval", kind: "u32", in: ["will"] },
   25: { name: "requestResponseInformation", kind: "flag", in: ["connect"] },

@@ -16,7 +16,7 @@ const sorted = (codes: Iterable<number>): number[] => [...new Set(codes)].toSort
 describe("the page has", () => {
   it("all that a login can be refused with", () => {
     // What is wrong with the packet itself is said by its fault.
-    const ofFaults = [0x81, 0x82, 0x84, 0x8c];
+    const ofFaults = [0x81, 0x82, 0x83, 0x84, 0x8c];
     expect(codesOf("CONNACK")).toEqual(sorted([...ofFaults, ...Object.values(LOGIN_CODES)]));
   });
 

@@ -94,6 +94,9 @@ export const NOT_SUBSCRIBED = 0x11;
 /** DISCONNECT of a client that asks for its will to be published; so does whatever else is not 0. */
 export const UNSUPPORTED_VERSION = 0x84;
 export const BAD_AUTHENTICATION = "MQTT 5, 4.12";
+export const NO_METHOD = "MQTT 5, 3.1.2.11.10";
+/** A Maximum Packet Size that leaves no room for what the gateway has to say. */
+export const TOO_SMALL = "MQTT 5, 3.1.2.11.4";
 export const RECEIVE_MAXIMUM = "MQTT-3.3.4-7";
 
 /** Statements whose breach is no malformed packet (4.13.1). */
@@ -106,6 +109,9 @@ const FAULT_CODES: Readonly<Record<string, number>> = {
   "MQTT-3.8.3-3": PROTOCOL_ERROR,
   "MQTT-3.10.3-2": PROTOCOL_ERROR,
   "MQTT-3.8.3-4": PROTOCOL_ERROR,
+  // What mqtt-packet says of options of a filter that do not exist (3.8.3.1).
+  "Invalid subscribe QoS, must be <= 2": PROTOCOL_ERROR,
+  "Invalid retain handling, must be <= 2": PROTOCOL_ERROR,
   "MQTT-3.14.2.2.2": PROTOCOL_ERROR,
   // A topic that is empty, or has a wildcard in it.
   "MQTT-4.7.3-1": PROTOCOL_ERROR,
@@ -120,6 +126,8 @@ const FAULT_CODES: Readonly<Record<string, number>> = {
   [NOT_HERE]: MALFORMED,
   [ALIAS]: 0x94,
   [BAD_AUTHENTICATION]: 0x8c,
+  [NO_METHOD]: PROTOCOL_ERROR,
+  [TOO_SMALL]: UNSPECIFIC,
   [RECEIVE_MAXIMUM]: 0x93,
 };
 
