@@ -37,6 +37,9 @@ beforeAll(async () => {
   await cp(join(ROOT, "config", "node-flags.json"), join(root, "config", "node-flags.json"));
   await symlink(join(ROOT, "node_modules"), join(root, "node_modules"));
   await writeFile(join(root, "package.json"), '{ "type": "module" }');
+  // Packages that are not those of the lock file would be replaced, through the link, while the tests run on them.
+  await mkdir(join(root, "bin"));
+  await writeFile(join(root, "bin", "npm"), "#!/bin/sh\necho 'run npm ci first' >&2\nexit 1\n", { mode: 0o755 });
   for (const [file, program] of [
     ["simulators/demo.ts", PROGRAM],
     ["src/main.ts", SAYS_ARGUMENTS],
@@ -66,7 +69,7 @@ function launch(...args: string[]): Launched {
 function launchWith(env: Readonly<Record<string, string>>, ...args: string[]): Launched {
   const launcher = spawn(process.execPath, [join(root, "scripts/bootstrap.mjs"), ...args], {
     stdio: ["ignore", "pipe", "pipe"],
-    env: { ...process.env, ...NO_URLS, ...env },
+    env: { ...process.env, ...NO_URLS, PATH: `${join(root, "bin")}:${process.env.PATH}`, ...env },
   });
   const exit = once(launcher, "exit").then(([code]) => code as number | null);
   return { launcher, lines: createInterface({ input: launcher.stdout })[Symbol.asyncIterator](), exit };
