@@ -263,6 +263,35 @@ export const PLACES: readonly Place[] = [
     to: "",
     tests: ["tests/integration/consent-credentials.test.ts"],
   },
+  // What a client of MQTT 5 is told.
+  {
+    breaks: "a legal hold is told to nobody",
+    file: "src/ingress/mqtt/v5/reason-codes.ts",
+    from: '"legal-hold": SUCCESS,',
+    to: '"legal-hold": NOT_AUTHORIZED,',
+    tests: ["tests/integration/mqtt5/publishing.test.ts"],
+  },
+  {
+    breaks: "what a person decided is told once a minute",
+    file: "src/ingress/mqtt/refusal-reasons.ts",
+    from: "take(now) === true ?",
+    to: "take(now) !== undefined ?",
+    tests: ["src/ingress/mqtt/mqtt5.test.ts"],
+  },
+  {
+    breaks: "what waited for too long is not admitted",
+    file: "src/ingress/admission/admission.ts",
+    from: "if (inbound.refusal === undefined && inbound.expiresAt < now)",
+    to: "if (false)",
+    tests: ["src/ingress/mqtt/mqtt5.test.ts"],
+  },
+  {
+    breaks: "no property stands twice",
+    file: "src/ingress/mqtt/v5/properties.ts",
+    from: "if (seen.has(id)) return TWICE;",
+    to: "",
+    tests: ["tests/integration/mqtt5/answers.test.ts"],
+  },
   // Acknowledged means durable.
   {
     breaks: "what is not durable is not acknowledged",
