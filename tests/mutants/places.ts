@@ -243,10 +243,10 @@ export const PLACES: readonly Place[] = [
     ],
   },
   {
-    breaks: "what a device publishes goes to nobody else",
-    file: "src/ingress/mqtt/subscriptions.ts",
-    from: "if (!deviceMayReceive(session.id, topic) && !isOfDialect(session, topic)) return undefined;",
-    to: "",
+    breaks: "a command goes to the device as this subject has it",
+    file: "src/ingress/mqtt/broker.ts",
+    from: "const isOwn = own?.publisher.ref?.subjectTag === device.subjectTag;",
+    to: "const isOwn = own !== undefined;",
     tests: ["src/ingress/mqtt/broker.test.ts"],
   },
   {

@@ -143,14 +143,10 @@ function isOfDialect(session: Session, filter: string): boolean {
   return session.kind === "device" && session.sender?.asksFor(filter) === true;
 }
 
-/**
- * With which QoS a device hears a topic right now: the highest of its filters [MQTT-3.3.5-1]; `undefined` where it does not
- * listen. A last look, whatever was once granted.
- */
-export function hears(session: DeviceSession, topic: string): 0 | 1 | 2 | undefined {
-  if (!deviceMayReceive(session.id, topic) && !isOfDialect(session, topic)) return undefined;
+/** With which QoS a device hears a topic right now: the highest of its filters [MQTT-3.3.5-1]; `undefined` where it does not listen. */
+export function hears({ filters }: DeviceSession, topic: string): 0 | 1 | 2 | undefined {
   let highest: 0 | 1 | 2 | undefined;
-  for (const [filter, qos] of session.filters) {
+  for (const [filter, qos] of filters) {
     if (qos >= (highest ?? 0) && covers(filter, topic, () => false)) highest = qos;
   }
   return highest;
