@@ -7,7 +7,7 @@
 import type { EventEmitter } from "node:events";
 import { Aedes, type AuthenticateError, type Client } from "aedes";
 import { covers } from "../../dialects/topic.ts";
-import type { Hint } from "../../model/hint.ts";
+import type { Hint, HintedDevice } from "../../model/hint.ts";
 import type { DeviceId, DeviceKey, DeviceRef } from "../../model/ids.ts";
 import type { ConnectionRefusal, SecurityEvent } from "../../model/outcome.ts";
 import type { Admission } from "../admission/admission.ts";
@@ -48,7 +48,7 @@ export interface BrokerPorts {
   readonly access: Access;
   readonly admission: Admission;
   readonly reader: PublicationReader;
-  readonly hint: (device: DeviceKey, what: Hint) => void;
+  readonly hint: (device: HintedDevice, what: Hint) => void;
   readonly commands: Commands;
   readonly fanOut: FanOut;
   readonly erased: ErasedTopics;
@@ -173,12 +173,17 @@ export class GatewayBroker extends Aedes {
     session?.sender?.load().catch(() => session.client.close());
   }
 
-  /** Tells a device why something of it was refused, if it listens to that. */
-  tellRefusal(device: DeviceKey, told: Told): void {
-    const session = this.#live.device(device);
+  /** Tells a device why something of it, or of a device behind it, was refused, if it listens to that. */
+  tellRefusal(listener: DeviceKey, told: Told, child: DeviceKey | undefined): void {
+    const session = this.#live.device(listener);
     if (session === undefined) return;
     const topic = refusalsTopic(session.id);
-    if (session.filters.has(topic)) this.send(topic, Buffer.from(JSON.stringify(told)), () => undefined);
+    if (!session.filters.has(topic)) return;
+    const alias = child && session.sender?.aliasOf(child);
+    // Without the name it has just said it would be taken for something of the hub itself.
+    if (child !== undefined && alias === undefined) return;
+    const said = alias === undefined ? told : { ...told, child: alias };
+    this.send(topic, Buffer.from(JSON.stringify(said)), () => undefined);
   }
 
   /**

@@ -176,6 +176,32 @@ describe("a hub", () => {
     expect(texts(ingress).map(([key]) => key)).toEqual(["key-sensor-1"]);
   });
 
+  it("hears what of the devices behind it was refused, by the name it has for them", async () => {
+    const subjects = { hub: "one", "lamp-1": "one", "stray-1": "one" };
+    const ingress = await start({ speaks: ZIGBEE, subjects, unbound: ["stray-1"] });
+    const hub = await ingress.device("hub");
+    const told: unknown[] = [];
+    hub.on("message", (_, payload) => told.push(JSON.parse(payload.toString())));
+    await hub.subscribeAsync("devices/hub/refusals");
+    /** Of what comes within a second the first is told. */
+    const hears = async (alias: string, payload: string): Promise<unknown> => {
+      told.length = 0;
+      await until("it is told", async () => {
+        await hub.publishAsync(`zigbee2mqtt/${alias}`, payload, { qos: 1 });
+        return told.length > 0;
+      });
+      return told[0];
+    };
+    const rule = expect.any(Number);
+    expect(await hears("room/lamp", '{"battery":"Anna","Sonne":1}')).toEqual({
+      reason: "not-a-number",
+      rule,
+      path: "battery",
+      child: "room/lamp",
+    });
+    expect(await hears("stray", '{"battery":5}')).toEqual({ reason: "unknown-device", child: "stray" });
+  });
+
   it("takes a rate for each of its devices", async () => {
     const ingress = await start({ speaks: ZIGBEE, rate: { perSecond: 0.001, burst: 2 } });
     const hub = await ingress.device("hub");
