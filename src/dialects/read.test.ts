@@ -27,6 +27,7 @@ const JSON_RULE = "  - { topic: 't/{self}', json: { a: temperature, b: { c: humi
 describe("a payload", () => {
   it.each([
     ["not JSON", "{", "invalid-payload"],
+    ["nothing, by which a retained message is taken back", "", "not-taken"],
     ["a number", "5", "invalid-payload"],
     ["an array", "[1,2]", "not-taken"],
     ["nothing named", '{"x":1}', "not-taken"],
