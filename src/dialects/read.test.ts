@@ -44,6 +44,18 @@ describe("a payload", () => {
     expect(outcome(JSON_RULE, "t/me", payload)).toBe(expected);
   });
 
+  it("that cannot be read is told of by its place in the table, a text by its rule alone", () => {
+    const told: unknown[] = [];
+    const read = (rules: string, payload: string) =>
+      readPublication(dialect(rules), sender(), "t/me", payload, (...what) => void told.push(what));
+    read(JSON_RULE, '{"b":{"c":"Anna"}}');
+    read("  - { topic: 't/{self}', text: [{ to: status.online, words: { up: true } }] }", "Anna");
+    expect(told).toEqual([
+      ["not-a-number", 1, "b.c"],
+      ["not-a-word", 1, undefined],
+    ]);
+  });
+
   it("keeps what is good of it", () => {
     expect(outcome(JSON_RULE, "t/me", '{"a":"21.5","b":{"c":"x","d":1},"note":"Anna","gone":1}')).toEqual([
       { child: undefined, telemetry: { status: { temperature: 21.5 } }, hasCounters: false, dropped: 3, thrownAway: 1 },

@@ -1,14 +1,24 @@
 /** Real devices through the whole gateway: their firmware's client ids, topics, subscriptions and payloads, up to the rows. */
 import type { MqttClient } from "mqtt";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { booksBetween, type GatewayBooks } from "../../tools/stack/books.ts";
 import { disconnectMqtt } from "../../tools/wire/connection.ts";
 import { subscribe } from "../../tools/wire/service-subscriber.ts";
-import { Arrivals, sorted, type Values } from "../fixtures/arrivals.ts";
+import { Arrivals, type Outcome, sorted, type Values } from "../fixtures/arrivals.ts";
 import { until } from "../fixtures/eventually.ts";
 import { isAbout, keptOf, withoutTotals } from "../fixtures/kept-rows.ts";
 import { familyConnections, goldenConnections } from "../fixtures/live-cases.ts";
-import { bytesOf, type Firmware, families, publications, SETUPS, saidBy, setUp } from "../fixtures/real-devices.ts";
-import { name, startSystem, type TestSystem } from "../fixtures/system.ts";
+import {
+  bytesOf,
+  type Firmware,
+  families,
+  leftBy,
+  publications,
+  SETUPS,
+  saidBy,
+  setUp,
+} from "../fixtures/real-devices.ts";
+import { type Device, name, startSystem, type TestSystem } from "../fixtures/system.ts";
 
 let system: TestSystem;
 beforeAll(async () => {
@@ -16,35 +26,21 @@ beforeAll(async () => {
 });
 afterAll(() => system.stop());
 
-async function refusals(): Promise<Record<string, number>> {
-  const counts: Record<string, number> = {};
-  for (const [, reason = "", count] of (await system.stack.api.metrics()).matchAll(
-    /^consentry_messages_refused_total\{reason="([^"]+)"\} (\d+)$/gm,
-  ))
-    if (Number(count) > 0) counts[reason] = Number(count);
-  return counts;
-}
-
 /** What one act adds to the refusals. */
-async function refusedBy(act: () => Promise<void>): Promise<Record<string, number>> {
-  const before = await refusals();
+async function refusedBy(act: () => Promise<void>): Promise<GatewayBooks["refused"]> {
+  const before = await system.books();
   await act();
-  await system.settled();
-  const after = await refusals();
-  return Object.fromEntries(
-    Object.entries(after)
-      .map(([reason, count]) => [reason, count - (before[reason] ?? 0)] as const)
-      .filter(([, count]) => count > 0),
-  );
+  return booksBetween(before, await system.settled()).refused;
 }
 
 describe("a Zigbee2MQTT hub of 80 devices", () => {
   const children = Array.from({ length: 80 }, (_, n) => ({ device: name(`z${n}`), alias: `room ${n}/sensor` }));
   const subject = name("subject");
+  let hub: Device;
   let client: MqttClient;
 
   beforeAll(async () => {
-    const hub = await system.device({ subject, speech: { dialect: "zigbee2mqtt" } });
+    hub = await system.device({ subject, speech: { dialect: "zigbee2mqtt" } });
     for (const { device } of children) await system.stack.api.bind(subject, device);
     expect(await system.stack.api.registerChildren(hub.id, children)).toEqual(Array(80).fill("registered"));
     client = await system.connect(hub, {
@@ -97,6 +93,24 @@ describe("a Zigbee2MQTT hub of 80 devices", () => {
     expect(more).toEqual([]);
     expect(row).toMatchObject({ temperature: 21.4, humidity: 40, link_quality: 100 });
     expect(JSON.stringify(row)).not.toContain("room");
+  });
+
+  it("hears what of a device behind it was refused, and whoever asks for that device reads it", async () => {
+    const { alias, device } = children[5] as (typeof children)[number];
+    const told: unknown[] = [];
+    client.on("message", (topic, payload) => told.push({ topic, ...JSON.parse(payload.toString()) }));
+    const topic = `devices/${hub.id}/refusals`;
+    await client.subscribeAsync(topic);
+    // Once a second, and it may have been another's turn.
+    await until("it is told", async () => {
+      await client.publishAsync(`zigbee2mqtt/${alias}`, '{"battery":"Anna"}', { qos: 1 });
+      return told.length > 0;
+    });
+    const unread = { reason: "not-a-number", rule: expect.any(Number), path: "battery" };
+    expect(told[0]).toEqual({ topic, ...unread, child: alias });
+    const answer = await system.stack.api.call("GET", "/v1/devices/{device}/refusals", [device]);
+    expect(answer).toMatchObject({ refusals: expect.arrayContaining([{ at: expect.any(Number), ...unread }]) });
+    expect(JSON.stringify(answer)).not.toMatch(/Anna|room/);
   });
 
   it("is told apart from who is behind it: a child's withdrawal and the sale of a child silence that one alone", async () => {
@@ -230,18 +244,21 @@ describe("real firmware", () => {
       const became = admitted > 0 ? "accepted" : Object.keys(refused).join();
       const parts = Object.entries(dropped).map(([why, count]) => `${count} ${why}`);
       table.push(`${became.padEnd(15)}${publication.family.padEnd(15)}${publication.what.padEnd(34)}${parts}`);
-      expect({ admitted, refused }, publication.what).toEqual(
-        outcome === "accepted" ? { admitted: 1, refused: {} } : { admitted: 0, refused: { [outcome]: 1 } },
-      );
+      expect({ admitted, refused }, publication.what).toEqual(counted(outcome));
     }
-    const expected = said.map(([, one]) => one);
+    expect([client.connected, heard]).toEqual([true, []]);
+    const left = leftBy(setup);
+    if (left === undefined) await disconnectMqtt(client);
+    else {
+      const { admitted, refused } = await arrivals.counted(() => client.stream.destroy());
+      expect({ admitted, refused }).toEqual(counted(left.outcome));
+    }
+    const expected = [...said.map(([, one]) => one), ...(left ? [left] : [])];
     expect(await arrivals.take()).toEqual({
       status: sorted(expected.flatMap(({ row }) => (row ? [row] : []))),
       location: sorted(expected.flatMap(({ place }) => (place ? [place] : []))),
       network: sorted(expected.flatMap(({ network }) => (network ? [network] : []))),
     });
-    expect([client.connected, heard]).toEqual([true, []]);
-    await disconnectMqtt(client);
   });
 
   it("has published all that was collected", () => {
@@ -272,10 +289,8 @@ describe("real firmware", () => {
         const { admitted, refused } = await (one.isWill
           ? arrivals.counted(() => client.stream.destroy())
           : arrivals.publish(client, one));
-        const why = ignored ? "not-taken" : reason;
-        expect({ admitted, refused }, `${one.topic} ${one.payload}`).toEqual(
-          why === undefined ? { admitted: 1, refused: {} } : { admitted: 0, refused: { [why]: 1 } },
-        );
+        const outcome = ignored ? "not-taken" : (reason ?? "accepted");
+        expect({ admitted, refused }, `${one.topic} ${one.payload}`).toEqual(counted(outcome));
         if (kept.row !== undefined) rows.push({ ...kept.row, ...total?.added });
         if (kept.network !== undefined) network.push(kept.network);
       }
@@ -292,3 +307,7 @@ describe("real firmware", () => {
     },
   );
 });
+
+function counted(outcome: string): Pick<Outcome, "admitted" | "refused"> {
+  return outcome === "accepted" ? { admitted: 1, refused: {} } : { admitted: 0, refused: { [outcome]: 1 } };
+}
