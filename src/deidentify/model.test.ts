@@ -59,6 +59,10 @@ describe("globMatches", () => {
 });
 
 describe("rules that come with dialects", () => {
+  it("say enough to name a family's own devices alone", () => {
+    expect(dialects.models.filter(({ match }) => match.replaceAll(/[*?]/g, "").length < 3)).toEqual([]);
+  });
+
   it.each(dialects.names)("of %s are not answered by those of another", (name) => {
     const own = new ModelFamilies(dialectNamed(name).models);
     const all = new ModelFamilies([], dialects);

@@ -42,6 +42,7 @@ export interface Dialect
   extends Pick<DialectShape, "title" | "about" | "subscriptions" | "commands" | "models" | "settings"> {
   readonly name: string;
   readonly hub: boolean;
+  readonly large: boolean;
   readonly carried: boolean;
   readonly vocabulary: Vocabulary;
   readonly rules: readonly Rule[];
@@ -126,6 +127,7 @@ function build(shape: DialectShape, vocabulary: Vocabulary, report: Report): Dia
     title: shape.title,
     about: shape.about,
     hub: shape.hub === true,
+    large: shape.hub === true || shape.large === true,
     carried: shape.carried === true,
     vocabulary,
     rules,

@@ -38,7 +38,7 @@ export class PublicationReader {
   /** At least one; `payload` is `undefined` when there was more of it than anything is taken of. */
   read(sender: DialectSender, topic: string, payload: Buffer | undefined): readonly Read[] {
     if (payload === undefined || payload.length > this.#maxPayloadBytes)
-      return [this.#refused(sender.own, sender.dialect.hub ? "not-taken" : "too-large")];
+      return [this.#refused(sender.own, sender.dialect.large ? "not-taken" : "too-large")];
     const addressed = readTopic(sender.dialect, sender, topic);
     if (addressed.rules.length === 0) {
       const { refused, rule } = fittingNone(sender.dialect, sender, addressed);

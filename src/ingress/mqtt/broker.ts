@@ -18,7 +18,7 @@ import type { Commands } from "../services/commands.ts";
 import type { ErasedTopics } from "../services/erased-topics.ts";
 import type { FanOut } from "../services/fan-out.ts";
 import { type BrokerInternals, internals } from "./aedes-internals.ts";
-import { isHub, LiveSessions } from "./live-sessions.ts";
+import { LiveSessions, maySendLarge } from "./live-sessions.ts";
 import type { Access } from "./login.ts";
 import { Logins, loginRefused, MAX_CLIENT_ID_BYTES } from "./logins.ts";
 import { type PacketLimits, PacketReader } from "./packet-reader.ts";
@@ -138,7 +138,7 @@ export class GatewayBroker extends Aedes {
       subscribe: (packet, done) =>
         this.#withSession(client, (session) => this.#subscriptions.take(session, packet, done)),
       oversize: () => this.#ports.observe.securityEvent("oversize"),
-      isHub: () => isHub(sessionOf(client)),
+      maySendLarge: () => maySendLarge(sessionOf(client)),
       unfinished: this.#unfinished,
     });
   }

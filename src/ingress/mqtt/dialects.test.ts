@@ -91,6 +91,20 @@ describe("a hub", () => {
     expect(ingress.events).toContain("oversize");
   });
 
+  it("is not alone with that: a robot sends maps, and a plug that does is disconnected", async () => {
+    const ingress = await start({ speaks: { robot: { dialect: "valetudo" }, strip: { dialect: "wled" } } });
+    const robot = await ingress.device("robot");
+    for (const bytes of [9_000, 70_000, 400_000])
+      await robot.publishAsync("valetudo/robot/MapData/map-data", Buffer.alloc(bytes, 1), { qos: 1 });
+    await robot.publishAsync("valetudo/robot/BatteryStateAttribute/level", "87", { qos: 1 });
+    expect(ingress.admitted).toHaveLength(1);
+    expect(Object.fromEntries(ingress.refused)).toEqual({ "not-taken": 3 });
+    const strip = await ingress.device("strip");
+    const closed = ended(strip);
+    strip.publish("wled/strip/v", Buffer.alloc(70_000, 1), { qos: 0 });
+    await closed;
+  });
+
   it("forgets devices that are no longer behind it, without a new login", async () => {
     const children: Record<string, string> = { sensor: "sensor-1" };
     const ingress = await start({ speaks: { hub: { dialect: "zigbee2mqtt", children } } });

@@ -42,8 +42,8 @@ export interface PacketPorts {
   /** Takes a SUBSCRIBE over, and calls `done` once it is answered. */
   readonly subscribe: (packet: ISubscribePacket, done: (error?: Error) => void) => void;
   readonly oversize: () => void;
-  /** Whether a device with others behind it has logged in. */
-  readonly isHub: () => boolean;
+  /** Whether a hub has logged in, or another device whose firmware publishes what is larger than any message. */
+  readonly maySendLarge: () => boolean;
   readonly unfinished: Unfinished;
 }
 
@@ -169,7 +169,7 @@ export class PacketReader {
       const fault = headerFault(parser.packet, this.#connectSeen);
       const { cmd, length } = parser.packet;
       if (fault === undefined && length <= limit) return true;
-      if (fault === undefined && cmd === "publish" && length <= maxHubPacketBytes && this.#ports.isHub()) {
+      if (fault === undefined && cmd === "publish" && length <= maxHubPacketBytes && this.#ports.maySendLarge()) {
         this.#skipping = new SkippedPublish(parser);
         return true;
       }
