@@ -8,16 +8,8 @@ import { Arrivals, type Outcome, sorted, type Values } from "../fixtures/arrival
 import { until } from "../fixtures/eventually.ts";
 import { isAbout, keptOf, withoutTotals } from "../fixtures/kept-rows.ts";
 import { familyConnections, goldenConnections } from "../fixtures/live-cases.ts";
-import {
-  bytesOf,
-  type Firmware,
-  families,
-  leftBy,
-  publications,
-  SETUPS,
-  saidBy,
-  setUp,
-} from "../fixtures/real-devices.ts";
+import { bytesOf, type Firmware, families, leftBy, publications, SETUPS, saidBy } from "../fixtures/real-devices.ts";
+import { setUp } from "../fixtures/speaking-device.ts";
 import { type Device, name, startSystem, type TestSystem } from "../fixtures/system.ts";
 
 let system: TestSystem;

@@ -26,7 +26,7 @@ export class Lookup {
 
   /**
    * HMAC-SHA-256(lookup key, "alias" NUL device key of the connection NUL alias), first 128 bits, base64url. Unicode may write
-   * one name in several ways, which nobody can tell apart by looking: all are the same name.
+   * one name in several ways that look the same: all are the same name.
    */
   aliasMac(connection: DeviceKey, alias: string): AliasMac {
     return this.#hash("alias", `${connection}\0${alias.normalize("NFC")}`) as AliasMac;
