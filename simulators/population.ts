@@ -83,7 +83,8 @@ export function makePopulation(
     devices.push(...household.devices);
   }
   const dialectHomes = makeDialectHomes(seed, dialects, spoken);
-  households.push(...dialectHomes.map(({ household }) => household));
+  for (const { household, children } of dialectHomes)
+    households.push(household, ...children.flatMap(({ owner }) => owner ?? []));
   return { seed, households, devices, dialectHomes };
 }
 

@@ -34,9 +34,13 @@ async function provisionDialectHome(api: AccountService, home: DialectHome): Pro
   const presence = firmwareOf(dialect).presence;
   home.token = await api.issueToken(device.id, { dialect, alias, ...(presence && { presence }) });
   if (household.standing === "unbound") return;
-  for (const { id } of [device, ...children]) await api.bind(household.subject, id);
+  for (const { id, owner = household } of [device, ...children]) await api.bind(owner.subject, id);
   if (children.length === 0) return;
-  const wanted = children.map((child) => ({ device: child.id, alias: child.alias }));
+  const wanted = children.map((child) => ({
+    device: child.id,
+    alias: child.alias,
+    ...(child.owner && { otherSubject: true }),
+  }));
   const outcomes = await api.registerChildren(device.id, wanted);
   if (outcomes.some((outcome) => outcome !== "registered" && outcome !== "already"))
     throw new Error("the gateway did not register the devices behind a hub");

@@ -15,6 +15,8 @@ import type { HomeNetwork } from "./network.ts";
 export interface DialectDevice {
   readonly id: string;
   readonly alias: string;
+  /** Behind a hub that is another person's; without it, of the home it is in. */
+  readonly owner?: Household;
 }
 
 /** A home whose devices speak as their firmware does: one connection, and the devices behind it if it is a hub. */

@@ -2,7 +2,7 @@
 import { makeHome } from "../homes.ts";
 import type { Household, Standing } from "../population.ts";
 import { Random } from "../random.ts";
-import type { DialectHome } from "./firmware.ts";
+import type { DialectDevice, DialectHome } from "./firmware.ts";
 import { firmwareOf, type SimulatedDialect } from "./firmwares.ts";
 import { makeNetwork } from "./network.ts";
 
@@ -19,6 +19,10 @@ export const DIALECT_STANDINGS: readonly Standing[] = [
   "unbound",
 ];
 
+/** In these homes the last devices behind a hub belong to guests: of one who consents to everything, and of one who was never asked. */
+const HOMES_WITH_GUESTS: Standing = "partial";
+const GUESTS: readonly Standing[] = ["consenting", "without-consent"];
+
 export function makeDialectHomes(
   seed: number,
   dialects: readonly SimulatedDialect[],
@@ -33,14 +37,23 @@ export function makeDialectHomes(
 function makeDialectHome(dialect: SimulatedDialect, standing: Standing, random: Random): DialectHome {
   const household: Household = { ...makeHome(random), standing, devices: [] };
   const { alias, children } = firmwareOf(dialect);
-  const device = (called: string) => ({ id: `device-${random.hex(12)}`, alias: called });
+  const device = (called: string): DialectDevice => ({ id: `device-${random.hex(12)}`, alias: called });
   return {
     dialect,
     household,
     device: device(alias(random, household)),
-    children: (children?.(random, household) ?? []).map(device),
+    children: withGuests((children?.(random, household) ?? []).map(device), standing, random.fork("guests")),
     network: makeNetwork(random),
     random: random.fork("firmware"),
     token: "",
   };
+}
+
+function withGuests(children: readonly DialectDevice[], standing: Standing, random: Random): readonly DialectDevice[] {
+  if (standing !== HOMES_WITH_GUESTS) return children;
+  const first = children.length - GUESTS.length;
+  return children.map((child, index) => {
+    const decided = GUESTS[index - first];
+    return decided === undefined ? child : { ...child, owner: { ...makeHome(random), standing: decided, devices: [] } };
+  });
 }

@@ -103,11 +103,11 @@ export class DialectSpeaker implements Speaker {
     return message;
   }
 
-  #common({ id }: DialectDevice, row: string | undefined) {
-    const { dialect, household } = this.#home;
+  #common({ id, owner = this.#home.household }: DialectDevice, row: string | undefined) {
+    const { dialect } = this.#home;
     return {
       seq: this.#log.nextSeq(),
-      standing: household.standing,
+      standing: owner.standing,
       traceable: false,
       sentAt: Date.now(),
       spoken: { dialect, device: id, row },
@@ -126,7 +126,7 @@ export class DialectSpeaker implements Speaker {
         ? { kind: "refused", reason: only }
         : { kind: "left-out", reasons };
     }
-    const expectation = expectationOfAll(household, fate.parts, this.#listening);
+    const expectation = expectationOfAll(fate.device.owner ?? household, fate.parts, this.#listening);
     const nothingLeft = fate.kept !== undefined && Object.keys(fate.kept).length === 0;
     if (!nothingLeft || expectation.kind === "refused") return expectation;
     const reasons = expectation.kind === "either" ? expectation.reasons : [];

@@ -57,7 +57,7 @@ export const mqttOptions = z.strictObject({
     256,
     MIB,
     16 * MIB,
-    "Largest MQTT packet of a hub. Of a publication above `maxPacketBytes` nothing is kept or taken, and the connection goes on.",
+    "Largest MQTT packet of a hub, or of a device whose dialect is `large`. Of a publication above `maxPacketBytes` nothing is kept or taken, and the connection goes on.",
   ),
   maxConnectPacketBytes: bytes(128, 4_096, 65_536, "Largest packet before the client is authenticated."),
   maxTopicLevels: count(3, 8, 64, "Deepest topic.", "levels"),

@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { dialectNamed, dialects } from "../../tests/fixtures/dialects.ts";
 import { globMatches, ModelFamilies } from "./model.ts";
 
 describe("ModelFamilies", () => {
@@ -54,5 +55,22 @@ describe("globMatches", () => {
     const started = performance.now();
     expect(globMatches("*a*a*a*a*a*a*a*a*b", "a".repeat(64))).toBe(false);
     expect(performance.now() - started).toBeLessThan(50);
+  });
+});
+
+describe("rules that come with dialects", () => {
+  it("say enough to name a family's own devices alone", () => {
+    expect(dialects.models.filter(({ match }) => match.replaceAll(/[*?]/g, "").length < 3)).toEqual([]);
+  });
+
+  it.each(dialects.names)("of %s are not answered by those of another", (name) => {
+    const own = new ModelFamilies(dialectNamed(name).models);
+    const all = new ModelFamilies([], dialects);
+    const models = dialectNamed(name).models.flatMap(({ match }) =>
+      ["", "x1", " 7"].map((rest) => match.replaceAll("*", rest)),
+    );
+    expect(models.map((model) => [model, all.familyOf(model)])).toEqual(
+      models.map((model) => [model, own.familyOf(model)]),
+    );
   });
 });

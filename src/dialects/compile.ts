@@ -19,8 +19,8 @@ export type Branch =
   | {
       readonly is: "leaves";
       readonly leaves: readonly Leaf[];
-      /** Where it stands in the file, for hints. */
-      readonly path: string;
+      /** Where it stands in the file, for hints; a rule for a text alone says it all. */
+      readonly path: string | undefined;
       /** Why a value that none of them can read is left out. */
       readonly unreadable: DropReason;
     }
@@ -42,6 +42,7 @@ export interface Dialect
   extends Pick<DialectShape, "title" | "about" | "subscriptions" | "commands" | "models" | "settings"> {
   readonly name: string;
   readonly hub: boolean;
+  readonly large: boolean;
   readonly carried: boolean;
   readonly vocabulary: Vocabulary;
   readonly rules: readonly Rule[];
@@ -126,6 +127,7 @@ function build(shape: DialectShape, vocabulary: Vocabulary, report: Report): Dia
     title: shape.title,
     about: shape.about,
     hub: shape.hub === true,
+    large: shape.hub === true || shape.large === true,
     carried: shape.carried === true,
     vocabulary,
     rules,
@@ -155,7 +157,7 @@ function ruleOf(shape: RuleShape, index: number, vocabulary: Vocabulary, report:
       : {
           is: "leaves",
           leaves: compileLeaves(leaves, vocabulary, (what) => report(path, what)),
-          path: path.slice(here.length + 1).join("."),
+          path: path.slice(here.length + 1).join(".") || undefined,
           unreadable: readsNumbers(leaves, vocabulary) ? "not-a-number" : "not-a-word",
         };
   const tree = (branch: TreeShape | LeavesShape, path: Path, depth: number): Branch => {

@@ -97,6 +97,8 @@ const written = z.strictObject({
   about: z.string().max(2_000).optional(),
   /** Whether devices behind this one are told apart. */
   hub: z.literal(true).optional(),
+  /** It publishes what is longer than any message, a map for instance, and must not be disconnected for that; a hub always may. */
+  large: z.literal(true).optional(),
   /** Carried about by a person: that it has come or gone is whereabouts, and never told. */
   carried: z.literal(true).optional(),
   trees: z.record(z.string().regex(/^[a-z][a-z0-9_]*$/), tree).default({}),

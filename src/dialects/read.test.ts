@@ -27,6 +27,7 @@ const JSON_RULE = "  - { topic: 't/{self}', json: { a: temperature, b: { c: humi
 describe("a payload", () => {
   it.each([
     ["not JSON", "{", "invalid-payload"],
+    ["nothing, by which a retained message is taken back", "", "not-taken"],
     ["a number", "5", "invalid-payload"],
     ["an array", "[1,2]", "not-taken"],
     ["nothing named", '{"x":1}', "not-taken"],
@@ -41,6 +42,18 @@ describe("a payload", () => {
     ["a prototype", '{"__proto__":{"a":1}}', "not-taken"],
   ])("%s", (_, payload, expected) => {
     expect(outcome(JSON_RULE, "t/me", payload)).toBe(expected);
+  });
+
+  it("that cannot be read is told of by its place in the table, a text by its rule alone", () => {
+    const told: unknown[] = [];
+    const read = (rules: string, payload: string) =>
+      readPublication(dialect(rules), sender(), "t/me", payload, (...what) => void told.push(what));
+    read(JSON_RULE, '{"b":{"c":"Anna"}}');
+    read("  - { topic: 't/{self}', text: [{ to: status.online, words: { up: true } }] }", "Anna");
+    expect(told).toEqual([
+      ["not-a-number", 1, "b.c"],
+      ["not-a-word", 1, undefined],
+    ]);
   });
 
   it("keeps what is good of it", () => {

@@ -103,6 +103,8 @@ export function readPayload(
   dropped: TellDropped,
 ): readonly Mapped[] | Refused {
   const { rules } = addressed;
+  // How a publication that brokers keep is taken back: of a device that was renamed, or is no longer there.
+  if (payload === "") return { refused: "not-taken" };
   let json: { readonly value: unknown } | undefined;
   for (const candidate of rules) {
     const { rule } = candidate;

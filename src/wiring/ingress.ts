@@ -12,7 +12,7 @@ import { Commands } from "../ingress/services/commands.ts";
 import { ErasedTopics, type ErasedTopicsPorts } from "../ingress/services/erased-topics.ts";
 import type { FanOut } from "../ingress/services/fan-out.ts";
 import { GatewayError } from "../model/errors.ts";
-import type { Hint } from "../model/hint.ts";
+import type { Hint, HintedDevice } from "../model/hint.ts";
 import type { DeviceId, DeviceKey } from "../model/ids.ts";
 import type { TrialOutcome } from "../model/trial.ts";
 import type { Part } from "../platform/lifecycle.ts";
@@ -60,8 +60,8 @@ const REMEMBERED_ADDRESSES = 10_000;
 export function createIngress(base: Base, deps: IngressDeps): Ingress {
   const { config, metrics, log } = base;
   const { mqtt } = config;
-  const refusals: Refusals = new Refusals((device, told) => broker.tellRefusal(device, told));
-  const hint = (device: DeviceKey, what: Hint): void => refusals.note(device, what);
+  const refusals: Refusals = new Refusals((listener, told, child) => broker.tellRefusal(listener, told, child));
+  const hint = (device: HintedDevice, what: Hint): void => refusals.note(device, what);
   const admission = createAdmission(base, deps, hint);
   const erased = new ErasedTopics({ ...deps.erasures, denied: () => metrics.erasureAnswer("denied") });
   // Messages from the gateway itself to a device.

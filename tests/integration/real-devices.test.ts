@@ -1,12 +1,16 @@
 /** Real devices through the whole gateway: their firmware's client ids, topics, subscriptions and payloads, up to the rows. */
 import type { MqttClient } from "mqtt";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import type { Dialect } from "../../src/dialects/compile.ts";
-import { readPublication } from "../../src/dialects/read.ts";
+import { booksBetween, type GatewayBooks } from "../../tools/stack/books.ts";
 import { disconnectMqtt } from "../../tools/wire/connection.ts";
-import { casesIn, dialectNamed } from "../fixtures/dialects.ts";
+import { subscribe } from "../../tools/wire/service-subscriber.ts";
+import { Arrivals, type Outcome, sorted, type Values } from "../fixtures/arrivals.ts";
 import { until } from "../fixtures/eventually.ts";
-import { name, startSystem, type TestSystem } from "../fixtures/system.ts";
+import { isAbout, keptOf, withoutTotals } from "../fixtures/kept-rows.ts";
+import { familyConnections, goldenConnections } from "../fixtures/live-cases.ts";
+import { bytesOf, type Firmware, families, leftBy, publications, SETUPS, saidBy } from "../fixtures/real-devices.ts";
+import { setUp } from "../fixtures/speaking-device.ts";
+import { type Device, name, startSystem, type TestSystem } from "../fixtures/system.ts";
 
 let system: TestSystem;
 beforeAll(async () => {
@@ -14,35 +18,21 @@ beforeAll(async () => {
 });
 afterAll(() => system.stop());
 
-async function refusals(): Promise<Record<string, number>> {
-  const counts: Record<string, number> = {};
-  for (const [, reason = "", count] of (await system.stack.api.metrics()).matchAll(
-    /^consentry_messages_refused_total\{reason="([^"]+)"\} (\d+)$/gm,
-  ))
-    if (Number(count) > 0) counts[reason] = Number(count);
-  return counts;
-}
-
 /** What one act adds to the refusals. */
-async function refusedBy(act: () => Promise<void>): Promise<Record<string, number>> {
-  const before = await refusals();
+async function refusedBy(act: () => Promise<void>): Promise<GatewayBooks["refused"]> {
+  const before = await system.books();
   await act();
-  await system.settled();
-  const after = await refusals();
-  return Object.fromEntries(
-    Object.entries(after)
-      .map(([reason, count]) => [reason, count - (before[reason] ?? 0)] as const)
-      .filter(([, count]) => count > 0),
-  );
+  return booksBetween(before, await system.settled()).refused;
 }
 
 describe("a Zigbee2MQTT hub of 80 devices", () => {
   const children = Array.from({ length: 80 }, (_, n) => ({ device: name(`z${n}`), alias: `room ${n}/sensor` }));
   const subject = name("subject");
+  let hub: Device;
   let client: MqttClient;
 
   beforeAll(async () => {
-    const hub = await system.device({ subject, speech: { dialect: "zigbee2mqtt" } });
+    hub = await system.device({ subject, speech: { dialect: "zigbee2mqtt" } });
     for (const { device } of children) await system.stack.api.bind(subject, device);
     expect(await system.stack.api.registerChildren(hub.id, children)).toEqual(Array(80).fill("registered"));
     client = await system.connect(hub, {
@@ -95,6 +85,24 @@ describe("a Zigbee2MQTT hub of 80 devices", () => {
     expect(more).toEqual([]);
     expect(row).toMatchObject({ temperature: 21.4, humidity: 40, link_quality: 100 });
     expect(JSON.stringify(row)).not.toContain("room");
+  });
+
+  it("hears what of a device behind it was refused, and whoever asks for that device reads it", async () => {
+    const { alias, device } = children[5] as (typeof children)[number];
+    const told: unknown[] = [];
+    client.on("message", (topic, payload) => told.push({ topic, ...JSON.parse(payload.toString()) }));
+    const topic = `devices/${hub.id}/refusals`;
+    await client.subscribeAsync(topic);
+    // Once a second, and it may have been another's turn.
+    await until("it is told", async () => {
+      await client.publishAsync(`zigbee2mqtt/${alias}`, '{"battery":"Anna"}', { qos: 1 });
+      return told.length > 0;
+    });
+    const unread = { reason: "not-a-number", rule: expect.any(Number), path: "battery" };
+    expect(told[0]).toEqual({ topic, ...unread, child: alias });
+    const answer = await system.stack.api.call("GET", "/v1/devices/{device}/refusals", [device]);
+    expect(answer).toMatchObject({ refusals: expect.arrayContaining([{ at: expect.any(Number), ...unread }]) });
+    expect(JSON.stringify(answer)).not.toMatch(/Anna|room/);
   });
 
   it("is told apart from who is behind it: a child's withdrawal and the sale of a child silence that one alone", async () => {
@@ -188,110 +196,110 @@ describe("for whoever connects a device", () => {
   });
 });
 
-/** The dialect of a family, what the firmware calls the device, and what is registered behind it. */
-const FAMILIES: Readonly<Record<string, readonly [dialect: string, ...children: string[]]>> = {
-  tasmota: ["tasmota"],
-  zigbee2mqtt: ["zigbee2mqtt"],
-  shelly1: ["shelly-gen1"],
-  shelly2: ["shelly-gen2"],
-  esphome: ["esphome"],
-  hastatestream: ["home-assistant"],
-  homie4: ["homie"],
-  homie5: ["homie"],
-  omg: ["theengs"],
-  theengs: ["theengs"],
-  rtl433: ["rtl_433"],
-  owntracks: ["owntracks"],
-  chirpstack: ["chirpstack"],
-  teslamate: ["teslamate"],
-};
+/** Of golden cases: a total, one before it, and what was added in between. */
+const TOTALS = [
+  { now: '"Total":12.441', before: '"Total":12.339', added: { energy: 0.11 } },
+  { now: '"total":1103.21', before: '"total":1053.21', added: { energy: 0.05 } },
+];
 
-interface Publication {
-  readonly family: string;
-  readonly what: string;
-  readonly topic: string;
-  readonly payload: unknown;
-  readonly qos: 0 | 1;
-  readonly retain: boolean;
-}
-const { families, publications } = casesIn<{
-  readonly families: Readonly<
-    Record<
-      string,
-      {
-        readonly id: string;
-        readonly cid: string;
-        readonly will?: { readonly topic: string; readonly payload: string };
-      }
-    >
-  >;
-  readonly publications: readonly Publication[];
-}>("publications.json");
+describe("real firmware", () => {
+  const subject = name("household");
+  const table: string[] = [];
+  let arrivals: Arrivals;
 
-it("every publication of real devices, as their firmware sends it, has the outcome that its dialect says", async () => {
-  // An address goes to a network service or nowhere.
-  await system.listen("network");
-  const lines: string[] = [];
-  for (const family of Object.keys(FAMILIES)) {
-    const [dialectName = ""] = FAMILIES[family] ?? [];
-    const dialect = dialectNamed(dialectName);
-    const { cid, will } = families[family] ?? { cid: "x" };
-    for (const { what, topic, payload, retain } of publications.filter((one) => one.family === family)) {
-      if (topic === "-" || typeof payload !== "string") continue;
-      // What its topic calls the device stands where the rules have {self}; whoever else it names is registered behind it.
-      const aliases = new Set<string>();
-      const self = selfIn(dialect.rules, topic);
-      const noting = {
-        isSelf: (word: string) => word === self,
-        hasChild: (alias: string) => Boolean(aliases.add(alias)),
-      };
-      readPublication(dialect, noting, topic, payload);
-      const device = await system.device({
-        speech: { dialect: dialectName, ...(self !== undefined && { alias: self }) },
-      });
-      const behind = [...aliases].slice(0, 16).map((alias, n) => ({ alias, device: `${device.id}-${n}` }));
-      for (const child of behind) await system.stack.api.bind(device.subject, child.device);
-      if (behind.length > 0 && dialect.hub) await system.stack.api.registerChildren(device.id, behind);
-      const expected = readPublication(
-        dialect,
-        { isSelf: (word) => word === self, hasChild: (alias) => behind.some((one) => one.alias === alias) },
-        topic,
-        payload,
-      );
-      const client = await system.connect(device, {
-        clientId: cid,
-        ...(will !== undefined && {
-          will: { topic: will.topic, payload: Buffer.from(will.payload), qos: 1, retain: true },
-        }),
-      });
-      const refused = await refusedBy(async () => {
-        await client.publishAsync(topic, payload, { qos: 1, retain });
-      });
-      await disconnectMqtt(client);
-      const outcome = "refused" in expected ? expected.refused : "accepted";
-      lines.push(`${family.padEnd(14)} ${outcome.padEnd(16)} ${what}`);
-      // A total alone tells nothing yet.
-      if (outcome === "accepted")
-        expect(
-          Object.keys(refused).filter((reason) => reason !== "not-taken"),
-          `${family} ${what}`,
-        ).toEqual([]);
-      else expect(refused, `${family} ${what}`).toEqual({ [outcome]: 1 });
+  beforeAll(async () => {
+    // An address goes to a network service or nowhere.
+    arrivals = new Arrivals(system, await system.listen("network"));
+    await arrivals.take();
+  });
+
+  it.each(SETUPS.map((setup) => [setup.other?.id ?? setup.family, setup] as const))("%s", async (_, setup) => {
+    const { id, cid, keepalive, clean, will } = { ...families[setup.family], ...setup.other } as Firmware;
+    const device = await setUp(system, { ...setup, id, subject });
+    const client = await system.connect(device, {
+      // Some make one up at each start.
+      clientId: cid || name("random"),
+      keepalive,
+      clean,
+      ...(will && setup.other === undefined && { will: { ...will, payload: Buffer.from(bytesOf(will.payload)) } }),
+    });
+    const heard: string[] = [];
+    client.on("message", (topic) => heard.push(topic));
+    const granted: string[] = [];
+    for (const filter of setup.subscribes) if ((await subscribe(client, [filter])) === "granted") granted.push(filter);
+    expect(granted).toEqual(setup.dialect === undefined ? [] : setup.subscribes);
+
+    const said = saidBy(setup);
+    for (const [publication, { outcome, topic = publication.topic }] of said) {
+      const payload = bytesOf(publication.payload);
+      const { admitted, refused, dropped } = await arrivals.publish(client, { ...publication, topic, payload });
+      const became = admitted > 0 ? "accepted" : Object.keys(refused).join();
+      const parts = Object.entries(dropped).map(([why, count]) => `${count} ${why}`);
+      table.push(`${became.padEnd(15)}${publication.family.padEnd(15)}${publication.what.padEnd(34)}${parts}`);
+      expect({ admitted, refused }, publication.what).toEqual(counted(outcome));
     }
-  }
-  process.stdout.write(`${lines.join("\n")}\n`);
-  expect(
-    lines.filter((line) => line.includes(" accepted ")),
-    lines.join("\n"),
-  ).toHaveLength(55);
+    expect([client.connected, heard]).toEqual([true, []]);
+    const left = leftBy(setup);
+    if (left === undefined) await disconnectMqtt(client);
+    else {
+      const { admitted, refused } = await arrivals.counted(() => client.stream.destroy());
+      expect({ admitted, refused }).toEqual(counted(left.outcome));
+    }
+    const expected = [...said.map(([, one]) => one), ...(left ? [left] : [])];
+    expect(await arrivals.take()).toEqual({
+      status: sorted(expected.flatMap(({ row }) => (row ? [row] : []))),
+      location: sorted(expected.flatMap(({ place }) => (place ? [place] : []))),
+      network: sorted(expected.flatMap(({ network }) => (network ? [network] : []))),
+    });
+  });
+
+  it("has published all that was collected", () => {
+    process.stdout.write(`${table.toSorted().join("\n")}\n`);
+    expect(table).toHaveLength(publications.length);
+    expect(table.filter((line) => line.startsWith("accepted"))).toHaveLength(57);
+  });
+
+  const connections = [...goldenConnections(), ...familyConnections()];
+  it.each(connections.map((one) => [one.title, one] as const))(
+    "%s",
+    async (_, { golden, dialect, alias, children, cases }) => {
+      const device = await setUp(system, { id: name("device"), subject, dialect, alias, children });
+      const left = cases.find(({ isWill }) => isWill);
+      const will = left && { ...left, payload: Buffer.from(left.payload) };
+      const client = await system.connect(device, { clientId: name("firmware"), ...(will && { will }) });
+      const rows: Values[] = [];
+      const network: Values[] = [];
+      for (const one of cases) {
+        const { refused: reason, ignored, ...telemetry } = one.expect;
+        const kept = keptOf(telemetry);
+        const total = TOTALS.find(({ now }) => one.payload.includes(now));
+        if (total !== undefined) {
+          const payload = one.payload.replace(total.now, total.before);
+          await arrivals.publish(client, { ...one, payload });
+          rows.push(kept.row ?? {});
+        }
+        const { admitted, refused } = await (one.isWill
+          ? arrivals.counted(() => client.stream.destroy())
+          : arrivals.publish(client, one));
+        const outcome = ignored ? "not-taken" : (reason ?? "accepted");
+        expect({ admitted, refused }, `${one.topic} ${one.payload}`).toEqual(counted(outcome));
+        if (kept.row !== undefined) rows.push({ ...kept.row, ...total?.added });
+        if (kept.network !== undefined) network.push(kept.network);
+      }
+      const arrived = await arrivals.take();
+      const status = golden ? arrived.status : sorted(arrived.status.map(withoutTotals));
+      expect({ status, network: arrived.network }).toEqual({
+        status: sorted(rows),
+        network: sorted(network),
+      });
+      const places = cases.flatMap(({ expect: { location } }) => location ?? []);
+      expect(arrived.location.filter((row) => !isAbout(places, row))).toEqual([]);
+      expect(arrived.location.length > 0).toBe(places.length > 0);
+      if (client.connected) await disconnectMqtt(client);
+    },
+  );
 });
 
-function selfIn(rules: Dialect["rules"], topic: string): string | undefined {
-  const words = topic.split("/");
-  for (const { topic: pattern } of rules) {
-    const place = pattern.levels.findIndex(({ is }) => is === "self");
-    const fits = pattern.levels.every((level, index) => level.is !== "fixed" || level.word === words[index]);
-    if (place !== -1 && fits) return words[place];
-  }
-  return undefined;
+function counted(outcome: string): Pick<Outcome, "admitted" | "refused"> {
+  return outcome === "accepted" ? { admitted: 1, refused: {} } : { admitted: 0, refused: { [outcome]: 1 } };
 }

@@ -10,7 +10,7 @@
 import { isAscii, isUtf8 } from "node:buffer";
 import { type CheckConsent, usableByAny } from "../../model/consent.ts";
 import { GatewayError } from "../../model/errors.ts";
-import type { Hint } from "../../model/hint.ts";
+import type { Hint, HintedDevice } from "../../model/hint.ts";
 import type { DeviceKey, DeviceRef } from "../../model/ids.ts";
 import { bareJson, namesKeyTwice } from "../../model/json.ts";
 import type { Log } from "../../model/log.ts";
@@ -71,7 +71,7 @@ export interface AdmissionPorts {
     propertyDropped(why: DropReason): void;
   };
   /** For the owner of the device: why something of it was refused or left out. */
-  readonly hint: (device: DeviceKey, what: Hint) => void;
+  readonly hint: (device: HintedDevice, what: Hint) => void;
   readonly log: Log;
 }
 
@@ -88,7 +88,7 @@ export class Admission {
   readonly #steps: readonly Step[];
   readonly #stepsOnceRead: readonly Step[];
   /** The device whose `status` is being read. */
-  #reading: DeviceKey | undefined;
+  #reading: HintedDevice | undefined;
   readonly #afterBatch: (() => void)[] = [];
 
   constructor(options: AdmissionOptions, ports: AdmissionPorts) {
@@ -208,7 +208,7 @@ export class Admission {
     if (status === undefined) {
       inbound.telemetry = rest;
     } else {
-      this.#reading = inbound.publisher.key;
+      this.#reading = inbound.publisher;
       const taken = this.#options.vocabulary.take(status, this.#dropped);
       if (taken === "account-key") this.#ports.observe.securityEvent("account-key");
       if (typeof taken === "string") return "invalid-payload";
@@ -328,7 +328,7 @@ export class Admission {
       }
       refused.set(inbound.refusal, (refused.get(inbound.refusal) ?? 0) + 1);
       const { publisher, refusal: reason, rule } = inbound;
-      if (reason !== "not-taken" && reason !== "not-durable") this.#ports.hint(publisher.key, { reason, rule });
+      if (reason !== "not-taken" && reason !== "not-durable") this.#ports.hint(publisher, { reason, rule });
       if (inbound.refusal === "not-durable" && inbound.counted !== undefined && inbound.ref !== undefined)
         this.counters.doubted(inbound.ref, inbound.at, inbound.sub, inbound.counted);
       // A batch that is not durable may be in the queue all the same; of any other refusal there is no row.

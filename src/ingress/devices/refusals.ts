@@ -1,10 +1,10 @@
 /**
  * Why messages of a device were refused, or parts of them left out: the last few of each device for an hour, in memory. For the
- * owner of the device, who cannot see it from the acknowledgement: over HTTP, and to the device itself. That somebody's data are
- * under a legal hold is told to nobody.
+ * owner of the device, who cannot see it from the acknowledgement: over HTTP, and to the device itself or the hub that speaks for
+ * it. That somebody's data are under a legal hold is told to nobody.
  */
 import type { LRUCache } from "lru-cache";
-import type { Hint } from "../../model/hint.ts";
+import type { Hint, HintedDevice } from "../../model/hint.ts";
 import type { DeviceKey } from "../../model/ids.ts";
 import { boundedCache } from "../../platform/bounded-cache.ts";
 
@@ -15,11 +15,11 @@ export interface NotedHint extends Hint {
 
 interface OfDevice {
   readonly hints: NotedHint[];
-  /** Unix ms; the device itself was told last. */
+  /** Unix ms; the device itself was told last, of itself or of a device behind it. */
   toldAt: number;
 }
 
-/** What the device itself gets. */
+/** What the device itself gets, or the hub. */
 export type Told = Omit<Hint, "reason"> & { readonly reason: Hint["reason"] | "not-consented" };
 
 const MOST_HINTS = 20;
@@ -37,26 +37,41 @@ const BY_CONSENT: ReadonlySet<Hint["reason"]> = new Set<Hint["reason"]>([
   "purpose-denied",
 ]);
 
+/** What says something of another person's decision. */
+const AFTER_CONSENT: ReadonlySet<Hint["reason"]> = new Set<Hint["reason"]>([...BY_CONSENT, "no-recipient"]);
+
+type Tell = (listener: DeviceKey, told: Told, child: DeviceKey | undefined) => void;
+
 export class Refusals {
   readonly #devices: LRUCache<DeviceKey, OfDevice> = boundedCache(REMEMBERED_DEVICES);
-  readonly #tell: (device: DeviceKey, told: Told) => void;
+  readonly #tell: Tell;
 
-  /** `tell` is called at most once a second for each device. */
-  constructor(tell: (device: DeviceKey, told: Told) => void) {
+  /** `tell` is called at most once a second for each listener; `child`: whom it is about, where that is not the listener. */
+  constructor(tell: Tell) {
     this.#tell = tell;
   }
 
-  note(device: DeviceKey, hint: Hint): void {
+  note({ key, ref, hub }: HintedDevice, hint: Hint): void {
     if (hint.reason === "legal-hold") return;
     const at = Date.now();
+    const { hints } = this.#ofDevice(key);
+    hints.push({ ...hint, at });
+    if (hints.length > MOST_HINTS) hints.shift();
+    // What somebody else has decided is not for whoever runs the hub.
+    if (hub !== undefined && hub.subjectTag !== ref?.subjectTag && AFTER_CONSENT.has(hint.reason)) return;
+    const listener = this.#ofDevice(hub?.deviceKey ?? key);
+    if (Math.abs(at - listener.toldAt) < TOLD_EVERY_MS) return;
+    listener.toldAt = at;
+    const told: Told = BY_CONSENT.has(hint.reason) ? { reason: "not-consented" } : hint;
+    this.#tell(hub?.deviceKey ?? key, told, hub && key);
+  }
+
+  #ofDevice(device: DeviceKey): OfDevice {
     const known = this.#devices.get(device);
-    const of = known ?? { hints: [], toldAt: 0 };
-    if (known === undefined) this.#devices.set(device, of);
-    of.hints.push({ ...hint, at });
-    if (of.hints.length > MOST_HINTS) of.hints.shift();
-    if (Math.abs(at - of.toldAt) < TOLD_EVERY_MS) return;
-    of.toldAt = at;
-    this.#tell(device, BY_CONSENT.has(hint.reason) ? { reason: "not-consented" } : hint);
+    if (known !== undefined) return known;
+    const of = { hints: [], toldAt: 0 };
+    this.#devices.set(device, of);
+    return of;
   }
 
   /** Of the last hour, the oldest first. */

@@ -4,8 +4,7 @@
  */
 import { isAscii, isUtf8 } from "node:buffer";
 import { fittingNone, type Mapped, readPayload, readTopic } from "../../dialects/read.ts";
-import type { Hint } from "../../model/hint.ts";
-import type { DeviceKey } from "../../model/ids.ts";
+import type { Hint, HintedDevice } from "../../model/hint.ts";
 import { bareJson } from "../../model/json.ts";
 import type { DropReason, Refusal, SecurityEvent } from "../../model/outcome.ts";
 import type { Publisher } from "../admission/publisher.ts";
@@ -24,7 +23,7 @@ export interface ReaderPorts {
   propertyDropped(why: DropReason): void;
   securityEvent(kind: SecurityEvent): void;
   /** For the owner of the device: never a key or a value from outside. */
-  hint(device: DeviceKey, what: Hint): void;
+  hint(device: HintedDevice, what: Hint): void;
 }
 
 export class PublicationReader {
@@ -39,7 +38,7 @@ export class PublicationReader {
   /** At least one; `payload` is `undefined` when there was more of it than anything is taken of. */
   read(sender: DialectSender, topic: string, payload: Buffer | undefined): readonly Read[] {
     if (payload === undefined || payload.length > this.#maxPayloadBytes)
-      return [this.#refused(sender.own, sender.dialect.hub ? "not-taken" : "too-large")];
+      return [this.#refused(sender.own, sender.dialect.large ? "not-taken" : "too-large")];
     const addressed = readTopic(sender.dialect, sender, topic);
     if (addressed.rules.length === 0) {
       const { refused, rule } = fittingNone(sender.dialect, sender, addressed);
@@ -52,7 +51,7 @@ export class PublicationReader {
     const read = readPayload(sender.dialect, addressed, sender, text, (why, rule, path) => {
       this.#ports.propertyDropped(why);
       // What nothing names is every other key of a real device: no news to anybody.
-      if (why !== "unknown") this.#ports.hint(publisher.key, { reason: why, rule, path });
+      if (why !== "unknown") this.#ports.hint(publisher, { reason: why, rule, path });
     });
     if (!("refused" in read)) return read.map((message) => this.#message(sender, message, publisher));
     if (read.account === true) this.#ports.securityEvent("account-key");

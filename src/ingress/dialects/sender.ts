@@ -124,11 +124,12 @@ export class DialectSender implements Sender {
     const topic = Object.hasOwn(commands, name) ? commands[name] : undefined;
     const ofChild = topic?.includes(CHILD) === true;
     if (topic === undefined || ofChild !== (device !== this.own.key)) return undefined;
-    const alias = ofChild ? this.#aliasOf(device) : this.#self;
+    const alias = ofChild ? this.aliasOf(device) : this.#self;
     return alias === undefined ? undefined : topic.replace(ofChild ? CHILD : SELF, () => alias);
   }
 
-  #aliasOf(child: DeviceKey): string | undefined {
+  /** What the hub has called it in this session; `undefined` before that. */
+  aliasOf(child: DeviceKey): string | undefined {
     for (const [alias, { key }] of this.#byAlias) if (key === child) return alias;
     return undefined;
   }

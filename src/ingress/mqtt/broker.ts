@@ -6,7 +6,7 @@
  */
 import type { EventEmitter } from "node:events";
 import { Aedes, type AuthenticateError, type Client } from "aedes";
-import type { Hint } from "../../model/hint.ts";
+import type { Hint, HintedDevice } from "../../model/hint.ts";
 import type { DeviceId, DeviceKey, DeviceRef } from "../../model/ids.ts";
 import type { ConnectionRefusal, SecurityEvent } from "../../model/outcome.ts";
 import type { Admission } from "../admission/admission.ts";
@@ -18,7 +18,7 @@ import type { ErasedTopics } from "../services/erased-topics.ts";
 import type { FanOut } from "../services/fan-out.ts";
 import { type BrokerInternals, internals } from "./aedes-internals.ts";
 import { breachOf, endOrderly, sayWhy } from "./ends.ts";
-import { isHub, LiveSessions } from "./live-sessions.ts";
+import { LiveSessions, maySendLarge } from "./live-sessions.ts";
 import type { Access } from "./login.ts";
 import { Logins, loginRefused, MAX_CLIENT_ID_BYTES } from "./logins.ts";
 import { type PacketLimits, PacketReader } from "./packet-reader.ts";
@@ -53,7 +53,7 @@ export interface BrokerPorts {
   readonly access: Access;
   readonly admission: Admission;
   readonly reader: PublicationReader;
-  readonly hint: (device: DeviceKey, what: Hint) => void;
+  readonly hint: (device: HintedDevice, what: Hint) => void;
   readonly commands: Commands;
   readonly fanOut: FanOut;
   readonly erased: ErasedTopics;
@@ -145,7 +145,7 @@ export class GatewayBroker extends Aedes {
         this.#withSession(client, (session) => this.#subscriptions.takeBack(session, packet, done)),
       served: () => this.#served(client),
       oversize: () => this.#ports.observe.securityEvent("oversize"),
-      isHub: () => isHub(sessionOf(client)),
+      maySendLarge: () => maySendLarge(sessionOf(client)),
       unfinished: this.#unfinished,
     });
   }
@@ -169,7 +169,7 @@ export class GatewayBroker extends Aedes {
 
   #served(client: Client): Served {
     const { inFlightPerConnection, maxPacketBytes, maxHubPacketBytes } = this.#options;
-    const maximumPacketSize = isHub(sessionOf(client)) ? maxHubPacketBytes : maxPacketBytes;
+    const maximumPacketSize = maySendLarge(sessionOf(client)) ? maxHubPacketBytes : maxPacketBytes;
     return { receiveMaximum: inFlightPerConnection, maximumPacketSize };
   }
 
@@ -197,12 +197,16 @@ export class GatewayBroker extends Aedes {
     session?.sender?.load().catch(() => endOrderly(session.client, "session-ended"));
   }
 
-  /** Tells a device why something of it was refused, if it listens to that. */
-  tellRefusal(device: DeviceKey, told: Told): void {
-    const session = this.#live.device(device);
+  /** Tells a device why something of it, or of a device behind it, was refused, if it listens to that. */
+  tellRefusal(listener: DeviceKey, told: Told, child: DeviceKey | undefined): void {
+    const session = this.#live.device(listener);
     if (session === undefined) return;
     const topic = refusalsTopic(session.id);
-    this.#say(session, topic, Buffer.from(JSON.stringify(told)), 1, () => undefined);
+    const alias = child && session.sender?.aliasOf(child);
+    // Without the name it has just said it would be taken for something of the hub itself.
+    if (child !== undefined && alias === undefined) return;
+    const said = alias === undefined ? told : { ...told, child: alias };
+    this.#say(session, topic, Buffer.from(JSON.stringify(said)), 1, () => undefined);
   }
 
   /**

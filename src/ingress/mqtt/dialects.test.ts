@@ -91,6 +91,20 @@ describe("a hub", () => {
     expect(ingress.events).toContain("oversize");
   });
 
+  it("is not alone with that: a robot sends maps, and a plug that does is disconnected", async () => {
+    const ingress = await start({ speaks: { robot: { dialect: "valetudo" }, strip: { dialect: "wled" } } });
+    const robot = await ingress.device("robot");
+    for (const bytes of [9_000, 70_000, 400_000])
+      await robot.publishAsync("valetudo/robot/MapData/map-data", Buffer.alloc(bytes, 1), { qos: 1 });
+    await robot.publishAsync("valetudo/robot/BatteryStateAttribute/level", "87", { qos: 1 });
+    expect(ingress.admitted).toHaveLength(1);
+    expect(Object.fromEntries(ingress.refused)).toEqual({ "not-taken": 3 });
+    const strip = await ingress.device("strip");
+    const closed = ended(strip);
+    strip.publish("wled/strip/v", Buffer.alloc(70_000, 1), { qos: 0 });
+    await closed;
+  });
+
   it("forgets devices that are no longer behind it, without a new login", async () => {
     const children: Record<string, string> = { sensor: "sensor-1" };
     const ingress = await start({ speaks: { hub: { dialect: "zigbee2mqtt", children } } });
@@ -174,6 +188,32 @@ describe("a hub", () => {
     ingress.behind.checkConsent = given;
     await send();
     expect(texts(ingress).map(([key]) => key)).toEqual(["key-sensor-1"]);
+  });
+
+  it("hears what of the devices behind it was refused, by the name it has for them", async () => {
+    const subjects = { hub: "one", "lamp-1": "one", "stray-1": "one" };
+    const ingress = await start({ speaks: ZIGBEE, subjects, unbound: ["stray-1"] });
+    const hub = await ingress.device("hub");
+    const told: unknown[] = [];
+    hub.on("message", (_, payload) => told.push(JSON.parse(payload.toString())));
+    await hub.subscribeAsync("devices/hub/refusals");
+    /** Of what comes within a second the first is told. */
+    const hears = async (alias: string, payload: string): Promise<unknown> => {
+      told.length = 0;
+      await until("it is told", async () => {
+        await hub.publishAsync(`zigbee2mqtt/${alias}`, payload, { qos: 1 });
+        return told.length > 0;
+      });
+      return told[0];
+    };
+    const rule = expect.any(Number);
+    expect(await hears("room/lamp", '{"battery":"Anna","Sonne":1}')).toEqual({
+      reason: "not-a-number",
+      rule,
+      path: "battery",
+      child: "room/lamp",
+    });
+    expect(await hears("stray", '{"battery":5}')).toEqual({ reason: "unknown-device", child: "stray" });
   });
 
   it("takes a rate for each of its devices", async () => {
@@ -315,9 +355,9 @@ describe("a device", () => {
     for (const payload of [Buffer.from([0x7b, 0xff, 0xfe]), Buffer.from("\ufeff{}\0"), Buffer.alloc(0)])
       await plug.publishAsync("tele/tasmota_3D5E26/SENSOR", payload, { qos: 1 });
     await plug.publishAsync("tele/tasmota_3D5E26/LWT", "Online", { qos: 1 });
-    expect(Object.fromEntries(ingress.refused)).toEqual({ "invalid-payload": 2, "not-taken": 1 });
+    expect(Object.fromEntries(ingress.refused)).toEqual({ "invalid-payload": 1, "not-taken": 2 });
     expect(ingress.admitted).toHaveLength(1);
-    expect(ingress.hints("plug").map(({ reason }) => reason)).toEqual(["invalid-payload", "invalid-payload"]);
+    expect(ingress.hints("plug").map(({ reason }) => reason)).toEqual(["invalid-payload"]);
   });
 
   it("with a topic of 65 levels is refused that message, and goes on", async () => {

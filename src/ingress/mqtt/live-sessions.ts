@@ -82,7 +82,11 @@ export class LiveSessions {
   }
 }
 
-export function isHub(session: Session | undefined): session is DeviceSession {
+export function maySendLarge(session: Session | undefined): boolean {
+  return session?.kind === "device" && session.sender?.dialect.large === true;
+}
+
+function isHub(session: Session | undefined): session is DeviceSession {
   return session?.kind === "device" && session.sender?.dialect.hub === true;
 }
 

@@ -3,8 +3,7 @@
  * return code whoever is not.
  */
 import type { AuthenticateError, Client, ConnectPacket } from "aedes";
-import type { Hint } from "../../model/hint.ts";
-import type { DeviceKey } from "../../model/ids.ts";
+import type { Hint, HintedDevice } from "../../model/hint.ts";
 import type { ConnectionRefusal, SecurityEvent } from "../../model/outcome.ts";
 import { perMinute, type Rates } from "../../platform/rate.ts";
 import { internals } from "./aedes-internals.ts";
@@ -20,7 +19,7 @@ export interface LoginsPorts {
   readonly live: LiveSessions;
   readonly backlogFull: () => boolean;
   readonly notWritable: () => boolean;
-  readonly hint: (device: DeviceKey, what: Hint) => void;
+  readonly hint: (device: HintedDevice, what: Hint) => void;
   readonly observe: {
     connectionRefused(reason: ConnectionRefusal): void;
     securityEvent(kind: SecurityEvent): void;
@@ -127,7 +126,7 @@ export class Logins {
     if (this.#ports.live.device(key) === undefined) return undefined;
     const now = Date.now();
     if (this.#takeovers.bucket(key, now).take(now)) return undefined;
-    this.#ports.hint(key, { reason: "takeover" });
+    this.#ports.hint(session.publisher, { reason: "takeover" });
     return "too-many-takeovers";
   }
 }

@@ -41,8 +41,8 @@ export interface PacketPorts {
   /** What a client of MQTT 5 is told of the limits. */
   readonly served: () => Served;
   readonly oversize: () => void;
-  /** Whether a device with others behind it has logged in. */
-  readonly isHub: () => boolean;
+  /** Whether a hub has logged in, or another device whose firmware publishes what is larger than any message. */
+  readonly maySendLarge: () => boolean;
   readonly unfinished: Unfinished;
 }
 
@@ -186,7 +186,7 @@ export class PacketReader {
       const isLong = this.#isVersion5 && lengthBytes > 1 && length < 128 ** (lengthBytes - 1);
       const fault = isLong ? CUT : headerFault(parser.packet, this.#connectSeen, this.#isVersion5);
       if (fault === undefined && length <= limit) return true;
-      if (fault === undefined && cmd === "publish" && length <= maxHubPacketBytes && this.#ports.isHub()) {
+      if (fault === undefined && cmd === "publish" && length <= maxHubPacketBytes && this.#ports.maySendLarge()) {
         this.#skipping = new SkippedPublish(parser, this.#isVersion5, maxPacketBytes);
         return true;
       }

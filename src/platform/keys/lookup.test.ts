@@ -32,3 +32,11 @@ test("different ids, kinds and lookup keys give different hashes", () => {
   expect(lookup.subjectTag(SubjectId("same") as SubjectId)).not.toBe(device("same"));
   expect(new Lookup(randomBytes(32)).deviceKey("same" as DeviceId)).not.toBe(device("same"));
 });
+
+test("a name is the same name, however Unicode writes it, and behind another hub it is another", () => {
+  const [hub, other] = [device("hub"), device("other")];
+  expect(lookup.aliasMac(hub, "Ku\u0308che/Lampe")).toBe(lookup.aliasMac(hub, "K\u00fcche/Lampe"));
+  expect(lookup.aliasMac(hub, "Kuche/Lampe")).not.toBe(lookup.aliasMac(hub, "K\u00fcche/Lampe"));
+  expect(lookup.aliasMac(hub, "lamp")).not.toBe(lookup.aliasMac(hub, "Lamp"));
+  expect(lookup.aliasMac(hub, "lamp")).not.toBe(lookup.aliasMac(other, "lamp"));
+});

@@ -24,9 +24,12 @@ export class Lookup {
     return this.#hash("subject", id) as SubjectTag;
   }
 
-  /** HMAC-SHA-256(lookup key, "alias" NUL device key of the connection NUL alias), first 128 bits, base64url. */
+  /**
+   * HMAC-SHA-256(lookup key, "alias" NUL device key of the connection NUL alias), first 128 bits, base64url. Unicode may write
+   * one name in several ways that look the same: all are the same name.
+   */
   aliasMac(connection: DeviceKey, alias: string): AliasMac {
-    return this.#hash("alias", `${connection}\0${alias}`) as AliasMac;
+    return this.#hash("alias", `${connection}\0${alias.normalize("NFC")}`) as AliasMac;
   }
 
   /** The kind is part of the input, so that a device and a subject of the same name have different hashes. */
