@@ -581,6 +581,27 @@ describe("a command of a scene service", () => {
     expect(ingress.commands).toEqual(["no-consent"]);
   });
 
+  it("does not reach the device of whoever has it now", async () => {
+    await start();
+    const device = await ingress.device("hub-1");
+    await device.subscribeAsync("devices/hub-1/commands/#", { qos: 1 });
+    const service = await ingress.service();
+    const pseudonym = "key-hub-1".padEnd(22, "_");
+    ingress.rememberScene(pseudonym, { deviceKey: "key-hub-1", subjectTag: "tag-of-the-former-owner" });
+    await service.publishAsync(`commands/${pseudonym}/light`, "on", { qos: 1 });
+    expect(ingress.commands).toEqual(["unknown-device"]);
+  });
+
+  it("does not count as delivered where the device does not listen to it", async () => {
+    await start();
+    await ingress.device("hub-1");
+    const service = await ingress.service();
+    const pseudonym = "key-hub-1".padEnd(22, "_");
+    ingress.rememberScene(pseudonym, { deviceKey: "key-hub-1", subjectTag: "tag-key-hub-1" });
+    await service.publishAsync(`commands/${pseudonym}/light`, "on", { qos: 1 });
+    expect(ingress.commands).toEqual(["unknown-device"]);
+  });
+
   it("keeps the device it knows, however often a message brings the same one, and takes another one", async () => {
     await start();
     const asked: DeviceRef[] = [];
