@@ -24,6 +24,19 @@ export const REFUSALS = {
 export type Refusal = keyof typeof REFUSALS;
 export const REFUSAL_REASONS = Object.keys(REFUSALS) as Refusal[];
 
+/** What the person has decided, or not. */
+export const BY_CONSENT: ReadonlySet<string> = new Set<Refusal>([
+  "no-consent",
+  "consent-withdrawn",
+  "consent-expired",
+  "policy-superseded",
+  "guardian-missing",
+  "purpose-denied",
+]);
+
+/** What says something of a person's decision: nothing for whoever else runs the hub of a device. */
+export const AFTER_CONSENT: ReadonlySet<string> = new Set<string>([...BY_CONSENT, "no-recipient"]);
+
 /** Why a part of a `status` was left out while the rest of the message went on. */
 export const DROP_REASONS = ["unknown", "personal", "out-of-range", "not-a-word", "not-a-number"] as const;
 export type DropReason = (typeof DROP_REASONS)[number];
@@ -55,6 +68,7 @@ export const COMMAND_OUTCOMES = [
   "unknown-device",
   "no-consent",
   "unavailable",
+  "expired",
 ] as const;
 export type CommandOutcome = (typeof COMMAND_OUTCOMES)[number];
 

@@ -64,16 +64,13 @@ export function createIngress(base: Base, deps: IngressDeps): Ingress {
   const hint = (device: HintedDevice, what: Hint): void => refusals.note(device, what);
   const admission = createAdmission(base, deps, hint);
   const erased = new ErasedTopics({ ...deps.erasures, denied: () => metrics.erasureAnswer("denied") });
-  // Messages from the gateway itself to a device.
-  const send = (topic: string, payload: Buffer, done: (error?: Error) => void): void =>
-    broker.send(topic, payload, done);
   const commands: Commands = createCommands(base, deps, {
-    command: (device, name, payload, done) => broker.command(device, name, payload, done),
+    command: (device, name, payload) => broker.command(device, name, payload),
   });
   const notices = new Notices({
     ...deps.notices,
     connected: () => broker.connectedDevices(),
-    send,
+    send: (device, payload) => broker.notify(device, payload),
     counted: (count) => metrics.notified(count),
     log,
   });

@@ -281,8 +281,8 @@ export const PLACES: readonly Place[] = [
   {
     breaks: "what waited for too long is not admitted",
     file: "src/ingress/admission/admission.ts",
-    from: "if (inbound.refusal === undefined && inbound.expiresAt < now)",
-    to: "if (false)",
+    from: "inbound.counted === undefined && inbound.expiresAt < now)",
+    to: "inbound.counted === undefined && false)",
     tests: ["src/ingress/mqtt/mqtt5.test.ts"],
   },
   {

@@ -253,7 +253,9 @@ export class Admission {
     const asked = new Map<DeviceRef, number>();
     const now = performance.now();
     for (const inbound of batch) {
-      if (inbound.refusal === undefined && inbound.expiresAt < now) inbound.refusal = "expired";
+      // What was added in it is counted already, where it was tried before.
+      if (inbound.refusal === undefined && inbound.counted === undefined && inbound.expiresAt < now)
+        inbound.refusal = "expired";
       const { refusal, ref, publisher } = inbound;
       if (refusal !== undefined || ref === undefined) continue;
       if (!asked.has(ref)) asked.set(ref, asked.size);

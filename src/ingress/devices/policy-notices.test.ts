@@ -31,8 +31,8 @@ function notices(
       if (version === 666) throw new GatewayError("REDIS_UNAVAILABLE");
       return change;
     },
-    send: (topic, payload) => {
-      told[topic] = JSON.parse(payload.toString());
+    send: ({ id }, payload) => {
+      told[`devices/${id}/notices`] = JSON.parse(payload.toString());
     },
     counted: (count) => {
       counted += count;

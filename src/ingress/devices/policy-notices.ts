@@ -26,7 +26,8 @@ export interface NoticesPorts {
   readonly standings: (devices: readonly DeviceRef[]) => Promise<readonly PolicyStanding[]>;
   /** `undefined` when there is no such version. */
   readonly policyChange: (version: number) => Promise<PolicyChange | undefined>;
-  readonly send: (topic: string, payload: Buffer, done: () => void) => void;
+  /** To a device that is connected and listens, as this subject's. */
+  readonly send: (device: ConnectedDevice, payload: Buffer) => void;
   readonly counted: (count: number) => void;
   readonly log: Log;
 }
@@ -62,10 +63,10 @@ export class Notices {
   async #tell(devices: readonly ConnectedDevice[], change?: PolicyChange): Promise<void> {
     const standings = await this.#ports.standings(devices.map(({ ref }) => ref));
     let count = 0;
-    for (const [index, { id }] of devices.entries()) {
+    for (const [index, device] of devices.entries()) {
       const notice = await this.#notice(standings[index], change);
       if (notice === undefined) continue;
-      this.#ports.send(`devices/${id}/notices`, Buffer.from(JSON.stringify(notice)), () => undefined);
+      this.#ports.send(device, Buffer.from(JSON.stringify(notice)));
       count += 1;
     }
     if (count > 0) this.#ports.counted(count);

@@ -28,7 +28,7 @@ const guests = behind("guests", "ravi");
 
 function listening(): { readonly refusals: Refusals; readonly told: unknown[][] } {
   const told: unknown[][] = [];
-  return { refusals: new Refusals((...what) => void told.push(what)), told };
+  return { refusals: new Refusals(({ deviceKey }, ...what) => void told.push([deviceKey, ...what])), told };
 }
 
 describe("a hub", () => {

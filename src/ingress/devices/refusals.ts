@@ -5,7 +5,8 @@
  */
 import type { LRUCache } from "lru-cache";
 import type { Hint, HintedDevice } from "../../model/hint.ts";
-import type { DeviceKey } from "../../model/ids.ts";
+import type { DeviceKey, SubjectTag } from "../../model/ids.ts";
+import { AFTER_CONSENT, BY_CONSENT } from "../../model/outcome.ts";
 import { boundedCache } from "../../platform/bounded-cache.ts";
 
 export interface NotedHint extends Hint {
@@ -27,20 +28,13 @@ const REMEMBERED_DEVICES = 10_000;
 const HOUR_MS = 3_600_000;
 const TOLD_EVERY_MS = 1_000;
 
-/** What the person has decided is between them and the account service: the device learns that it is so, not why. */
-const BY_CONSENT: ReadonlySet<Hint["reason"]> = new Set<Hint["reason"]>([
-  "no-consent",
-  "consent-withdrawn",
-  "consent-expired",
-  "policy-superseded",
-  "guardian-missing",
-  "purpose-denied",
-]);
+/** A device, as the person has it to whom it is bound, or as nobody's. */
+export interface Listener {
+  readonly deviceKey: DeviceKey;
+  readonly subjectTag: SubjectTag | undefined;
+}
 
-/** What says something of another person's decision. */
-const AFTER_CONSENT: ReadonlySet<Hint["reason"]> = new Set<Hint["reason"]>([...BY_CONSENT, "no-recipient"]);
-
-type Tell = (listener: DeviceKey, told: Told, child: DeviceKey | undefined) => void;
+type Tell = (listener: Listener, told: Told, child: DeviceKey | undefined) => void;
 
 export class Refusals {
   readonly #devices: LRUCache<DeviceKey, OfDevice> = boundedCache(REMEMBERED_DEVICES);
@@ -59,11 +53,13 @@ export class Refusals {
     if (hints.length > MOST_HINTS) hints.shift();
     // What somebody else has decided is not for whoever runs the hub.
     if (hub !== undefined && hub.subjectTag !== ref?.subjectTag && AFTER_CONSENT.has(hint.reason)) return;
-    const listener = this.#ofDevice(hub?.deviceKey ?? key);
-    if (Math.abs(at - listener.toldAt) < TOLD_EVERY_MS) return;
-    listener.toldAt = at;
+    const listener = hub ?? { deviceKey: key, subjectTag: ref?.subjectTag };
+    const heard = this.#ofDevice(listener.deviceKey);
+    if (Math.abs(at - heard.toldAt) < TOLD_EVERY_MS) return;
+    heard.toldAt = at;
+    // What the person has decided is between them and the account service: the device learns that it is so, not why.
     const told: Told = BY_CONSENT.has(hint.reason) ? { reason: "not-consented" } : hint;
-    this.#tell(hub?.deviceKey ?? key, told, hub && key);
+    this.#tell(listener, told, hub && key);
   }
 
   #ofDevice(device: DeviceKey): OfDevice {

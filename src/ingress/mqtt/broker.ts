@@ -7,11 +7,11 @@
 import type { EventEmitter } from "node:events";
 import { Aedes, type AuthenticateError, type Client } from "aedes";
 import type { Hint, HintedDevice } from "../../model/hint.ts";
-import type { DeviceId, DeviceKey, DeviceRef } from "../../model/ids.ts";
+import type { DeviceKey, DeviceRef } from "../../model/ids.ts";
 import type { ConnectionRefusal, SecurityEvent } from "../../model/outcome.ts";
 import type { Admission } from "../admission/admission.ts";
-import type { Notices } from "../devices/policy-notices.ts";
-import type { Told } from "../devices/refusals.ts";
+import type { ConnectedDevice, Notices } from "../devices/policy-notices.ts";
+import type { Listener, Told } from "../devices/refusals.ts";
 import type { PublicationReader } from "../dialects/publication-reader.ts";
 import type { Commands } from "../services/commands.ts";
 import type { ErasedTopics } from "../services/erased-topics.ts";
@@ -21,8 +21,8 @@ import { breachOf, endOrderly, sayWhy } from "./ends.ts";
 import { LiveSessions, maySendLarge } from "./live-sessions.ts";
 import type { Access } from "./login.ts";
 import { Logins, loginRefused, MAX_CLIENT_ID_BYTES } from "./logins.ts";
+import { openOutgoing, say } from "./outgoing.ts";
 import { type PacketLimits, PacketReader } from "./packet-reader.ts";
-import { writePublish } from "./packets-out.ts";
 import { peer5 } from "./peers.ts";
 import { Presence } from "./presence.ts";
 import { Publishes } from "./publishes.ts";
@@ -30,7 +30,7 @@ import { ReceivedIds } from "./received-ids.ts";
 import { RefusalReasons } from "./refusal-reasons.ts";
 import { type DeviceSession, openSession, type Session, sessionOf } from "./session.ts";
 import { hears, Subscriptions } from "./subscriptions.ts";
-import { deviceOf, refusalsTopic } from "./topics.ts";
+import { deviceOf, noticesTopic, refusalsTopic } from "./topics.ts";
 import { Unfinished } from "./unfinished.ts";
 import type { Served } from "./v5/peer.ts";
 
@@ -134,6 +134,7 @@ export class GatewayBroker extends Aedes {
   /** A new connection from a listener. The stream carries MQTT 3.1.1 or 5. `letIn` is called once it has logged in. */
   accept(stream: Parameters<Aedes["handle"]>[0], remoteAddress: string, letIn?: () => void): void {
     const client = this.handle(stream, { connDetails: { ipAddress: remoteAddress } } as never);
+    openOutgoing(client, this.#options.drainTimeoutMs);
     if (letIn !== undefined) this.#letIn.set(client, letIn);
     stream.once("close", () => this.#gone(client));
     new PacketReader(client, this.#options, {
@@ -173,19 +174,16 @@ export class GatewayBroker extends Aedes {
     return { receiveMaximum: inFlightPerConnection, maximumPacketSize };
   }
 
-  /** What the gateway itself says to a device, with QoS 1 if it wants that. `done` is called also when it does not listen. */
-  send(topic: string, payload: Buffer, done: () => void): void {
-    const id = deviceOf(topic);
-    const session = id === undefined ? undefined : this.#live.device(this.#ports.access.deviceKey(id));
-    if (session === undefined || !this.#say(session, topic, payload, 1, done)) setImmediate(done);
+  /** What the gateway itself says to a device of this subject, with QoS 1 if it wants that; nothing where it does not listen. */
+  notify({ ref, id }: ConnectedDevice, payload: Buffer): void {
+    const session = this.#live.device(ref.deviceKey);
+    if (session?.publisher.ref?.subjectTag === ref.subjectTag) this.#say(session, noticesTopic(id), payload, 1);
   }
 
   /** False when the device does not listen, or does not read what it is sent. */
-  #say(session: DeviceSession, topic: string, payload: Buffer, most: 0 | 1, done: () => void): boolean {
+  #say(session: DeviceSession, topic: string, payload: Buffer, most: 0 | 1): boolean {
     const heard = hears(session, topic);
-    if (heard === undefined) return false;
-    const qos = heard === 0 ? 0 : most;
-    return writePublish(session.client, { topic, payload, qos }, done);
+    return heard !== undefined && say(session.client, { topic, payload, qos: heard === 0 ? 0 : most });
   }
 
   /** Which devices are behind a hub has changed, or to whom they belong. */
@@ -198,33 +196,34 @@ export class GatewayBroker extends Aedes {
   }
 
   /** Tells a device why something of it, or of a device behind it, was refused, if it listens to that. */
-  tellRefusal(listener: DeviceKey, told: Told, child: DeviceKey | undefined): void {
-    const session = this.#live.device(listener);
-    if (session === undefined) return;
+  tellRefusal(listener: Listener, told: Told, child: DeviceKey | undefined): void {
+    const session = this.#live.device(listener.deviceKey);
+    // It may be somebody else's by now.
+    if (session === undefined || session.publisher.ref?.subjectTag !== listener.subjectTag) return;
     const topic = refusalsTopic(session.id);
     const alias = child && session.sender?.aliasOf(child);
     // Without the name it has just said it would be taken for something of the hub itself.
     if (child !== undefined && alias === undefined) return;
     const said = alias === undefined ? told : { ...told, child: alias };
-    this.#say(session, topic, Buffer.from(JSON.stringify(said)), 1, () => undefined);
+    this.#say(session, topic, Buffer.from(JSON.stringify(said)), 1);
   }
 
   /**
    * Hands a command to a device that is connected and listens right now, or to the hub that speaks for it; not while somebody else
-   * has it. `done` is called once it has left. False: there is nobody to hand it to.
+   * has it. False: there is nobody to hand it to.
    */
-  command(device: DeviceRef, name: string, payload: Buffer, done: () => void): boolean {
+  command(device: DeviceRef, name: string, payload: Buffer): boolean {
     const own = this.#live.device(device.deviceKey);
     const isOwn = own?.publisher.ref?.subjectTag === device.subjectTag;
     const session = isOwn ? own : this.#live.hubOf(device);
     if (session === undefined) return false;
     const topic = session.sender?.commandTopic(device.deviceKey, name);
-    if (topic !== undefined) return this.#say(session, topic, payload, 0, done);
-    return isOwn && this.#say(session, `devices/${session.id}/commands/${name}`, payload, 1, done);
+    if (topic !== undefined) return this.#say(session, topic, payload, 0);
+    return isOwn && this.#say(session, `devices/${session.id}/commands/${name}`, payload, 1);
   }
 
   /** Every device that is connected right now and bound to a subject. */
-  connectedDevices(): { readonly ref: DeviceRef; readonly id: DeviceId }[] {
+  connectedDevices(): ConnectedDevice[] {
     return this.#live.devices().flatMap(({ publisher: { ref }, id }) => (ref === undefined ? [] : [{ ref, id }]));
   }
 

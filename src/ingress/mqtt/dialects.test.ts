@@ -3,7 +3,13 @@ import { connectAsync, type MqttClient } from "mqtt";
 import { afterEach, describe, expect, it } from "vitest";
 import { goldenCases } from "../../../tests/fixtures/dialects.ts";
 import { until } from "../../../tests/fixtures/eventually.ts";
-import { type IngressFixture, type IngressOverrides, startIngress, TOKEN } from "../../../tests/fixtures/ingress.ts";
+import {
+  type IngressFixture,
+  type IngressOverrides,
+  refOf,
+  startIngress,
+  TOKEN,
+} from "../../../tests/fixtures/ingress.ts";
 import type { Refusal } from "../../model/outcome.ts";
 
 const running: IngressFixture[] = [];
@@ -66,9 +72,7 @@ describe("a hub", () => {
     await expect(hub.subscribeAsync("+/#")).rejects.toThrow();
     await hub.subscribeAsync("devices/hub/commands/#");
     await other.publishAsync("zigbee2mqtt/sensor", '{"temperature":1}', { qos: 1 });
-    await new Promise<void>((resolve) =>
-      ingress.broker.send("devices/hub/commands/on", Buffer.from("1"), () => resolve()),
-    );
+    expect(ingress.broker.command(refOf("hub"), "on", Buffer.from("1"))).toBe(true);
     await until("a command has come", () => heard.length > 0);
     expect(heard).toEqual(["devices/hub/commands/on"]);
     await hub.unsubscribeAsync("zigbee2mqtt/#");

@@ -13,12 +13,18 @@ interface Row {
   readonly isBreach?: boolean;
 }
 
+/** In the words of Aedes. */
+const KEEP_ALIVE = "keep alive timeout";
+
 const ENDS = {
   "not-durable": { text: "not durable", code: 0x89 },
   oversize: { text: "packet too large", code: 0x95 },
   unreleased: { text: "too many messages without PUBREL", code: faultCode(RECEIVE_MAXIMUM), isBreach: true },
+  // Of all connections together: this one has done nothing wrong.
+  crowded: { text: "too many messages without PUBREL on all connections", code: 0x97 },
+  unread: { text: "what was sent was not read", code: 0x97 },
   unfinished: { text: "packet left unfinished", code: 0x97, isBreach: true },
-  "keep-alive": { text: "keep alive timeout", code: 0x8d },
+  "keep-alive": { text: KEEP_ALIVE, code: 0x8d },
   "taken-over": { text: "another connection of the same has come", code: 0x8e },
   "session-ended": { text: "log in again", code: 0x98 },
   stopping: { text: "the gateway stops", code: 0x8b },
@@ -29,7 +35,7 @@ export type End = keyof typeof ENDS;
 class ConnectionEnded extends Error {
   readonly isBreach: boolean;
 
-  constructor({ text, isBreach = false }: Row) {
+  constructor(text: string, isBreach = false) {
     super(text);
     this.isBreach = isBreach;
   }
@@ -38,13 +44,14 @@ class ConnectionEnded extends Error {
 /** Ends a connection as a fault does: everything behind it is told that it was one. */
 export function endFaulty(client: Client, why: End): void {
   sayWhy(client, why);
-  client.emit("error", new ConnectionEnded(ENDS[why]));
+  const { text, isBreach }: Row = ENDS[why];
+  client.emit("error", new ConnectionEnded(text, isBreach));
 }
 
 /** The same for a statement of the protocol that was broken. */
 export function endForBreach(client: Client, statement: string): void {
-  goodbye(client, faultCode(statement), statement);
-  client.emit("error", new ConnectionEnded({ text: statement, code: 0, isBreach: true }));
+  send(client, goodbye(client, faultCode(statement), statement));
+  client.emit("error", new ConnectionEnded(statement, true));
 }
 
 /** Ends a connection that has done nothing wrong. */
@@ -55,21 +62,29 @@ export function endOrderly(client: Client, why: End): void {
 
 /** To be called right before a connection is ended, by whatever. */
 export function sayWhy(client: Client, why: End): void {
-  goodbye(client, ENDS[why].code, ENDS[why].text);
+  send(client, lastWords(client, why));
 }
 
-/** DISCONNECT, to a client that knows what it says [MQTT-3.14.0-1]. */
-function goodbye(client: Client, code: number, text: string): void {
-  const { conn, closed } = client;
+/** The DISCONNECT that says why, to be written with whatever is in front of it; a second write might not leave any more. */
+export function lastWords(client: Client, why: End): Buffer | undefined {
+  return goodbye(client, ENDS[why].code, ENDS[why].text);
+}
+
+/** For a client that knows what it says, once [MQTT-3.14.0-1]. */
+function goodbye(client: Client, code: number, text: string): Buffer | undefined {
   const peer = peer5(client);
-  if (peer === undefined || !peer.isIn || closed || conn.destroyed || !conn.writable) return;
+  if (peer === undefined || !peer.isIn) return undefined;
   peer.isIn = false;
-  conn.write(peer.disconnect(code, text));
+  return peer.disconnect(code, text);
+}
+
+function send({ conn, closed }: Client, bytes: Buffer | undefined): void {
+  if (bytes !== undefined && !closed && !conn.destroyed && conn.writable) conn.write(bytes);
 }
 
 /** Errors that Aedes raises for reasons other than a breach of the protocol. */
 const NO_BREACH: ReadonlySet<string> = new Set([
-  "keep alive timeout",
+  KEEP_ALIVE,
   "drain timeout",
   // For each message that was in flight when the connection went.
   "connection closed",

@@ -16,11 +16,12 @@ import type { Rates, TokenBucket } from "../../platform/rate.ts";
 import { connectionOf, type Publisher, publisherOf } from "../admission/publisher.ts";
 import { DialectSender, type SenderPorts } from "../dialects/sender.ts";
 import { internals } from "./aedes-internals.ts";
-import { writePublish } from "./packets-out.ts";
+import { say } from "./outgoing.ts";
 import { peer5 } from "./peers.ts";
 import { processedPacket5 } from "./processed-packet.ts";
 import type { DeviceSession, ServiceSession, Will } from "./session.ts";
 import { publishTopics } from "./topics.ts";
+import type { Peer5 } from "./v5/peer.ts";
 
 export type LoginRefusal = Extract<
   ConnectionRefusal,
@@ -168,10 +169,15 @@ export class Access {
       purposes: new Set(service.purposes),
       filters: new Map(),
       subscribing: this.#rates.subscriptions.bucket(`service/${service.name}/${login.clientId}`, now),
-      form: peer === undefined ? (packet) => packet : (packet) => peer.form(processedPacket5(packet)),
-      send: (topic, payload, qos) => void writePublish(client, { topic, payload, qos }, () => undefined),
+      form: peer === undefined ? (packet) => packet : (packet) => taken(peer, processedPacket5(packet)),
+      send: (topic, payload, qos) => void say(client, { topic, payload, qos }),
     };
   }
+}
+
+/** The packet, where the client takes one of its size [MQTT-3.1.2-24]. */
+function taken(peer: Peer5, packet: Buffer): Buffer | undefined {
+  return peer.takes(packet.length) ? packet : undefined;
 }
 
 /** Compares digests, so that neither content nor length shows in the time it takes. */

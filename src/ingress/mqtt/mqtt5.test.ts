@@ -2,7 +2,13 @@
 import type { Packet } from "mqtt-packet";
 import { afterEach, describe, expect, it } from "vitest";
 import { until } from "../../../tests/fixtures/eventually.ts";
-import { type IngressFixture, type IngressOverrides, startIngress, TOKEN } from "../../../tests/fixtures/ingress.ts";
+import {
+  type IngressFixture,
+  type IngressOverrides,
+  refOf,
+  startIngress,
+  TOKEN,
+} from "../../../tests/fixtures/ingress.ts";
 import { RawPeer } from "../../../tests/fixtures/raw-peer.ts";
 
 let ingress: IngressFixture;
@@ -176,7 +182,7 @@ describe("what a device hears", () => {
     const subscriptions = topics.map((topic) => ({ topic, qos: 1 as const, nl: false, rap: false, rh: 0 }));
     one.send({ cmd: "subscribe", messageId: 1, subscriptions });
     expect(await next(one, "suback")).toMatchObject({ granted: [1, 0x87, 0x9e] });
-    ingress.broker.send("devices/lamp-1/commands/on", Buffer.from("1"), () => undefined);
+    ingress.broker.command(refOf("lamp-1"), "on", Buffer.from("1"));
     expect(await next(one, "publish")).toMatchObject({ topic: "devices/lamp-1/commands/on", qos: 1 });
     one.send({ cmd: "unsubscribe", messageId: 2, unsubscriptions: topics });
     expect(await next(one, "unsuback")).toMatchObject({ granted: [0, 0x11, 0x11] });
@@ -188,7 +194,7 @@ describe("what a device hears", () => {
     one.send({ cmd: "subscribe", messageId: 1, subscriptions: [{ topic: "devices/lamp-1/commands/#", qos: 1 }] });
     await next(one, "suback");
     for (const payload of ["x".repeat(200), "1", "2"])
-      ingress.broker.send("devices/lamp-1/commands/on", Buffer.from(payload), () => undefined);
+      ingress.broker.command(refOf("lamp-1"), "on", Buffer.from(payload));
     const second = await next(one, "publish", 2);
     expect([String(second.payload), second.qos]).toEqual(["2", 0]);
     const first = await next(one, "publish");
@@ -196,7 +202,7 @@ describe("what a device hears", () => {
     one.send({ cmd: "puback", messageId: first.messageId as number });
     one.publish("devices/lamp-1/telemetry", status(), 1);
     await next(one, "puback");
-    ingress.broker.send("devices/lamp-1/commands/on", Buffer.from("3"), () => undefined);
+    ingress.broker.command(refOf("lamp-1"), "on", Buffer.from("3"));
     expect((await next(one, "publish", 3)).qos).toBe(1);
   });
 });

@@ -9,6 +9,7 @@ import type { Client } from "aedes";
 import type { IDisconnectPacket, IPublishPacket, ISubscribePacket, IUnsubscribePacket, Packet } from "mqtt-packet";
 import { type ClientInternals, internals, type ParserInternals } from "./aedes-internals.ts";
 import { endFaulty, endForBreach } from "./ends.ts";
+import { REFUSED_LEVEL, refusedConnect } from "./packets-out.ts";
 import { meetPeer5, peer5 } from "./peers.ts";
 import { longNameFault, TOO_LONG, textFault } from "./rules/strings.ts";
 import { SkippedPublish } from "./skipped-publish.ts";
@@ -46,16 +47,10 @@ export interface PacketPorts {
   readonly unfinished: Unfinished;
 }
 
-/** CONNACK with return code 1, unacceptable protocol version. */
-const REFUSED_LEVEL = Buffer.from([0x20, 0x02, 0x00, 0x01]);
-
 /** So many pieces of an unfinished packet are kept apart; a peer that sends bytes one by one would make objects of each. */
 const MAX_PIECES = 16;
 
-/** The same of MQTT 5, with a reason code and no properties. */
-const refusedConnect = (code: number): Buffer => Buffer.from([0x20, 0x03, 0x00, code, 0x00]);
-
-/** Packets that only acknowledge: of their properties nothing is used. */
+/** Packets whose properties say something; those of all others belong to an acknowledgement. */
 const CARRIERS: Readonly<Record<string, Carrier>> = {
   connect: "connect",
   publish: "publish",

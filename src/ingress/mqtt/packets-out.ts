@@ -1,12 +1,9 @@
-/**
- * The packets that the gateway writes itself, in the version that the client speaks: what it answers, and what it has to say to
- * one connection. Nothing that is sent is kept until it is acknowledged.
- */
+/** The packets with which the gateway answers, written by itself in the version that the client speaks. */
 import type { Client } from "aedes";
 import mqttPacket, { type ISubackPacket, type IUnsubackPacket } from "mqtt-packet";
 import { endFaulty } from "./ends.ts";
 import { peer5 } from "./peers.ts";
-import type { Peer5 } from "./v5/peer.ts";
+import { sessionOf } from "./session.ts";
 import { SUCCESS, UNKNOWN_IDENTIFIER } from "./v5/reason-codes.ts";
 
 const PUBACK = 0x40;
@@ -14,11 +11,21 @@ const PUBREC = 0x50;
 const PUBCOMP = 0x70;
 const V5 = { protocolVersion: 5 } as const;
 
+/** CONNACK with return code 1, unacceptable protocol version. */
+export const REFUSED_LEVEL = Buffer.from([0x20, 0x02, 0x00, 0x01]);
+
+/** CONNACK of MQTT 5 with a reason code and no properties. */
+export const refusedConnect = (code: number): Buffer => Buffer.from([0x20, 0x03, 0x00, code, 0x00]);
+
 /** A peer that publishes and never reads its acknowledgements is cut off here. */
 const MAX_UNREAD_BYTES = 64 * 1024;
-/** Messages of the gateway on their way to one connection: one that does not read them misses what comes. */
-const MAX_UNSENT_BYTES = 128 * 1024;
-const MAX_MESSAGE_ID = 0xffff;
+/** The same for a service, which may have processed messages waiting in front of them. */
+const MAX_SERVICE_UNREAD_BYTES = 8 * 1024 * 1024;
+
+/** For mqtt-packet; `undefined`: MQTT 3.1.1. */
+export function optionsOf(client: Client): typeof V5 | undefined {
+  return peer5(client) && V5;
+}
 
 /** Of a PUBLISH; the reason is for a client of MQTT 5. */
 export interface Acknowledged {
@@ -27,15 +34,16 @@ export interface Acknowledged {
   readonly reason?: number;
 }
 
-/** PUBACK or PUBREC of each, in one write. */
-export function writeAcknowledgements(client: Client, packets: readonly Acknowledged[]): void {
+/** PUBACK or PUBREC of each in one write, with what is to leave behind them. */
+export function writeAcknowledgements(client: Client, packets: readonly Acknowledged[], last?: Buffer): void {
   const isV5 = peer5(client) !== undefined;
   const bytes = Buffer.allocUnsafe(packets.length * sizeOf(isV5));
   let offset = 0;
   for (const { qos, messageId, reason = SUCCESS } of packets) {
     if (qos > 0) offset = put(bytes, offset, qos === 1 ? PUBACK : PUBREC, messageId ?? 0, isV5 ? reason : undefined);
   }
-  write(client, bytes.subarray(0, offset));
+  const all = bytes.subarray(0, offset);
+  write(client, last === undefined ? all : Buffer.concat([all, last]));
 }
 
 /** Answers every PUBREL, also one whose message nothing is known of: the client is done with it [MQTT-4.3.3-2]. */
@@ -58,48 +66,9 @@ export function writeUnsuback(client: Client, messageId: number, granted: number
 
 /** One that is longer than what the client takes is not sent [MQTT-3.1.2-24], and the client would wait for it for ever. */
 function answer(client: Client, packet: ISubackPacket | IUnsubackPacket): void {
-  const peer = peer5(client);
-  const bytes = mqttPacket.generate(packet, peer && V5);
-  if (peer?.takes(bytes.length) === false) endFaulty(client, "oversize");
+  const bytes = mqttPacket.generate(packet, optionsOf(client));
+  if (peer5(client)?.takes(bytes.length) === false) endFaulty(client, "oversize");
   else write(client, bytes);
-}
-
-/** A message of the gateway itself. */
-export interface Message {
-  readonly topic: string;
-  readonly payload: string | Buffer;
-  readonly qos: 0 | 1 | 2;
-}
-
-const messageIds = new WeakMap<Client, number>();
-
-/**
- * PUBLISH to one connection; `done` is called once it has left, or the connection is gone. False: the client has not taken what
- * is on its way, or takes no packet of that size.
- */
-export function writePublish(client: Client, { topic, payload, qos }: Message, done: () => void): boolean {
-  const { conn, closed } = client;
-  if (closed || conn.destroyed || !conn.writable || conn.writableLength > MAX_UNSENT_BYTES) return false;
-  const peer = peer5(client);
-  const messageId = qos > 0 ? nextId(client) : 0;
-  // One that has its hands full gets it all the same, and need not say so.
-  const sent = qos > 0 && peer?.mayExpect(messageId) !== false ? 1 : 0;
-  const packet = { cmd: "publish", topic, payload, qos: sent, messageId, retain: false, dup: false } as const;
-  const bytes = mqttPacket.generate(packet, peer && V5);
-  if (peer?.takes(bytes.length) === false) return notTaken(peer, messageId);
-  conn.write(bytes, done);
-  return true;
-}
-
-function notTaken(peer: Peer5, messageId: number): false {
-  peer.acknowledged(messageId);
-  return false;
-}
-
-function nextId(client: Client): number {
-  const next = ((messageIds.get(client) ?? 0) % MAX_MESSAGE_ID) + 1;
-  messageIds.set(client, next);
-  return next;
 }
 
 /** A reason is always told, so that all acknowledgements are of one length. */
@@ -117,8 +86,13 @@ function put(bytes: Buffer, offset: number, type: number, messageId: number, rea
   return offset + 5;
 }
 
-function write({ conn }: Client, bytes: Buffer): void {
+function write(client: Client, bytes: Buffer): void {
+  const { conn } = client;
   if (conn.destroyed || !conn.writable) return;
-  if (conn.writableLength > MAX_UNREAD_BYTES) conn.destroy();
+  if (conn.writableLength > MAX_UNREAD_BYTES && conn.writableLength > mostUnread(client)) conn.destroy();
   else conn.write(bytes);
+}
+
+function mostUnread(client: Client): number {
+  return sessionOf(client)?.kind === "service" ? MAX_SERVICE_UNREAD_BYTES : MAX_UNREAD_BYTES;
 }

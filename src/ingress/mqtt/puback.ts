@@ -4,7 +4,7 @@
  */
 import type { Client } from "aedes";
 import type { Answerable } from "./answerable.ts";
-import { endFaulty } from "./ends.ts";
+import { endFaulty, lastWords } from "./ends.ts";
 import { type Acknowledged, writeAcknowledgements } from "./packets-out.ts";
 
 export function acknowledge(batch: readonly Answerable[]): void {
@@ -23,7 +23,8 @@ export function acknowledge(batch: readonly Answerable[]): void {
     if (waiting === undefined || cutOff.has(waiting)) continue;
     for (let repeat = received?.repeats ?? 0; repeat > 0; repeat -= 1) add(byClient, waiting, publish);
   }
-  for (const [client, packets] of byClient) writeAcknowledgements(client, packets);
+  for (const [client, packets] of byClient)
+    writeAcknowledgements(client, packets, cutOff.has(client) ? lastWords(client, "not-durable") : undefined);
   // An error closes the connection without an acknowledgement: the device keeps the message and sends it again.
   // Also one that only waited for the answer to a message that an earlier connection had sent.
   for (const client of cutOff) if (!client.closed) endFaulty(client, "not-durable");

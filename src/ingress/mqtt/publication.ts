@@ -2,7 +2,8 @@
 import type { Client } from "aedes";
 import type { IPublishPacket } from "mqtt-packet";
 import type { DeviceKey } from "../../model/ids.ts";
-import type { Refusal } from "../../model/outcome.ts";
+import { AFTER_CONSENT, type Refusal } from "../../model/outcome.ts";
+import type { Publisher } from "../admission/publisher.ts";
 import type { Read } from "../dialects/publication-reader.ts";
 import { ReadMessage } from "../dialects/read-message.ts";
 import type { Answerable } from "./answerable.ts";
@@ -41,7 +42,10 @@ export class Publication implements Answerable {
     this.done = done;
     this.#finished = finished;
     const expiresAfterMs = expiryMs(packet);
-    this.messages = reads.map((read) => new ReadMessage(read, (refusal) => this.#finish(refusal), expiresAfterMs));
+    this.messages = reads.map(
+      (read) =>
+        new ReadMessage(read, (refusal) => this.#finish(toldTo(publisher, read.publisher, refusal)), expiresAfterMs),
+    );
   }
 
   #finish(refusal: Refusal | undefined): void {
@@ -55,4 +59,10 @@ export class Publication implements Answerable {
         : this.#outcomes[0];
     this.#finished.push(this);
   }
+}
+
+/** What another person has decided on a device behind a hub is not for whoever runs the hub. */
+function toldTo(hub: Publisher, of: Publisher, refusal: Refusal | undefined): Refusal | undefined {
+  const isOthers = of.ref?.subjectTag !== hub.ref?.subjectTag;
+  return isOthers && refusal !== undefined && AFTER_CONSENT.has(refusal) ? undefined : refusal;
 }

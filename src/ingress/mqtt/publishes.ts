@@ -12,16 +12,17 @@ import { ReadMessage } from "../dialects/read-message.ts";
 import type { Commands } from "../services/commands.ts";
 import type { ErasedTopics } from "../services/erased-topics.ts";
 import type { Answerable } from "./answerable.ts";
-import { DevicePublish, DeviceWill, takePayload } from "./device-publish.ts";
+import { DevicePublish, DeviceWill, expiryMs, takePayload } from "./device-publish.ts";
 import { endFaulty, endForBreach } from "./ends.ts";
 import { wasSkipped } from "./packet-reader.ts";
-import { type Acknowledged, writeAcknowledgements, writePubcomp } from "./packets-out.ts";
+import { writeAcknowledgements, writePubcomp } from "./packets-out.ts";
 import { peer5 } from "./peers.ts";
 import { acknowledge } from "./puback.ts";
 import { Publication } from "./publication.ts";
 import type { Received, ReceivedIds } from "./received-ids.ts";
 import type { RefusalReasons } from "./refusal-reasons.ts";
-import { levelsOf, TOO_MANY_LEVELS } from "./rules/strings.ts";
+import { levelsOf, TOPIC_TOO_DEEP } from "./rules/strings.ts";
+import { ServiceLine, ServicePublish } from "./service-publish.ts";
 import type { DeviceSession, ServiceSession, Session, Will } from "./session.ts";
 import { NONE, type Properties } from "./v5/properties.ts";
 import { COMMAND_CODES, FAILURE, NO_TEXT, SUCCESS } from "./v5/reason-codes.ts";
@@ -41,6 +42,7 @@ export class Publishes {
   readonly #maxLevels: number;
   readonly #ports: PublishesPorts;
   readonly #finished: Answerable[] = [];
+  readonly #lines = new WeakMap<ServiceSession, ServiceLine>();
   #quiet = false;
 
   constructor(maxLevels: number, ports: PublishesPorts) {
@@ -61,14 +63,14 @@ export class Publishes {
     const deep =
       (session.kind === "service" || session.sender === undefined) && levelsOf(packet.topic) > this.#maxLevels;
     if (this.#quiet || deep) {
-      if (deep) endForBreach(client, TOO_MANY_LEVELS);
+      if (deep) endForBreach(client, TOPIC_TOO_DEEP);
       else endFaulty(client, "not-durable");
       return;
     }
     const received = packet.qos === 2 ? this.#ports.received.receive(session, packet) : undefined;
-    if (received === "full") {
+    if (received === "full" || received === "crowded") {
       // MQTT 3.1.1 has no way to tell a client how many it may send, nor to refuse one.
-      endFaulty(client, "unreleased");
+      endFaulty(client, received === "full" ? "unreleased" : received);
     } else if (typeof received === "string") {
       if (received === "answer") writeAcknowledgements(client, [packet]);
       done();
@@ -99,7 +101,12 @@ export class Publishes {
       this.#ports.admission.submit(new DevicePublish(session, packet, received, done, this.#finished));
       return;
     }
-    const reads = this.#ports.reader.read(sender, topic, wasSkipped(packet) ? undefined : takePayload(packet));
+    // What says that it is text and is none may be nothing that the dialect looks at.
+    const noText = isNoText(packet);
+    const payload = wasSkipped(packet) ? undefined : takePayload(packet);
+    const reads = noText
+      ? [{ publisher: sender.own, message: undefined, refusal: "invalid-payload" as const }]
+      : this.#ports.reader.read(sender, topic, payload);
     const publication = new Publication(session, packet, received, reads, done, this.#finished);
     this.#ports.admission.submitRead(publication.messages);
   }
@@ -110,7 +117,11 @@ export class Publishes {
   }
 
   #acknowledge(batch: readonly Answerable[]): void {
-    for (const publish of batch) if (publish.qos > 0) publish.reason = this.#reasonOf(publish);
+    for (const publish of batch) {
+      const { refusal, device, qos } = publish;
+      if (refusal === undefined || refusal === "not-durable" || device === undefined || qos === 0) continue;
+      if (peer5(toldOf(publish)) !== undefined) publish.reason = this.#ports.reasons.of(refusal, device);
+    }
     acknowledge(batch);
     for (const publish of batch) {
       if (publish.received !== undefined) this.#ports.received.finish(publish.received, isKept(publish));
@@ -118,49 +129,43 @@ export class Publishes {
     }
   }
 
-  #reasonOf(publish: Answerable): number {
-    if (publish.refusal === undefined || peer5(publish.client) === undefined) return SUCCESS;
-    return this.#ports.reasons.of(publish);
-  }
-
-  /** In the order in which they are handled, which is that of their arrival for all of one kind. */
   #ofService(session: ServiceSession, packet: IPublishPacket, received: Received | undefined, done: () => void): void {
     const { topic } = packet;
+    const expiresAt = performance.now() + expiryMs(packet);
+    const noText = isNoText(packet);
     const payload = takePayload(packet);
-    const finish = (reason: number | "not-durable"): void => {
-      const taken = reason !== "not-durable";
-      if (received !== undefined) this.#ports.received.finish(received, taken && !endsFlow(session.client, reason));
-      const { qos, messageId } = packet;
-      const answers = new Map([[session.client, 1]]);
-      // Of a repeat that came over a later connection the answer goes there.
-      const { client = session.client, repeats = 0 } = received ?? {};
-      if (repeats > 0) answers.set(client, (answers.get(client) ?? 0) + repeats);
-      for (const [to, count] of answers) {
-        // Without an acknowledgement the service sends it again.
-        if (!taken) {
-          if (!to.closed) endFaulty(to, "not-durable");
-        } else if (qos > 0) writeAcknowledgements(to, new Array<Acknowledged>(count).fill({ qos, messageId, reason }));
-      }
-      done();
-    };
-    const { payloadFormatIndicator = 0 } = (packet.properties ?? NONE) as Properties;
-    if (payloadFormatIndicator === 1 && !isUtf8(payload)) {
+    const line = this.#lines.get(session) ?? new ServiceLine();
+    this.#lines.set(session, line);
+    const publish = new ServicePublish(session, packet, received, done);
+    line.add(publish);
+    const finish = (reason: number | "not-durable"): void => this.#acknowledge(line.finish(publish, reason));
+    if (noText) {
       finish(NO_TEXT);
       return;
     }
     const { erased, commands } = this.#ports;
     const answered = erased.submit(session, topic, payload, (taken) => finish(taken ? SUCCESS : "not-durable"));
-    if (!answered) commands.submit(session, topic, payload, (outcome) => finish(COMMAND_CODES[outcome]));
+    if (!answered) commands.submit(session, { topic, payload, expiresAt }, (outcome) => finish(COMMAND_CODES[outcome]));
   }
 }
 
-/** With QoS 2: whether no PUBREL is to come, because the PUBREC says that it failed [MQTT-4.3.3-4]; in MQTT 3.1.1 none can. */
-function endsFlow(client: Client, reason: number): boolean {
-  return reason >= FAILURE && peer5(client) !== undefined;
+/** The connection that gets the acknowledgement; the message may have come over an earlier one. */
+function toldOf({ received, client }: Answerable): Client {
+  return received?.client ?? client;
 }
 
-/** Of a message that MQTT 3.1.1 has refused nothing is kept: it may come again. */
-function isKept({ refusal, reason, client }: Answerable): boolean {
-  if (refusal === undefined) return true;
-  return refusal !== "not-durable" && peer5(client) !== undefined && !endsFlow(client, reason);
+/** Whether a payload says that it is text and is none. */
+function isNoText({ properties, payload }: IPublishPacket): boolean {
+  const { payloadFormatIndicator = 0 } = (properties ?? NONE) as Properties;
+  return payloadFormatIndicator === 1 && typeof payload !== "string" && !isUtf8(payload);
+}
+
+/**
+ * With QoS 2: whether its packet identifier is kept until the PUBREL. In MQTT 5 until there is one to come, because the PUBREC did not
+ * end the flow [MQTT-4.3.3-4]; of what MQTT 3.1.1 has refused nothing is kept, because it may come again.
+ */
+function isKept(publish: Answerable): boolean {
+  const { refusal, reason } = publish;
+  if (refusal === "not-durable") return false;
+  return peer5(toldOf(publish)) === undefined ? refusal === undefined : reason < FAILURE;
 }

@@ -59,13 +59,14 @@ export class ReceivedIds {
   }
 
   /** Of a new message what is to be finished; of one that came before, whether it is answered now or once that is finished. */
-  receive(session: Session, packet: IPublishPacket): Received | "answer" | "waits" | "full" {
+  receive(session: Session, packet: IPublishPacket): Received | "answer" | "waits" | "full" | "crowded" {
     const { client } = session;
     const messageId = packet.messageId ?? 0;
     const ids = this.#idsOf(session);
     let known = ids.get(messageId);
     if (known === undefined) {
-      if (ids.size >= this.#limits.perConnection || !this.#hasRoom(session)) return "full";
+      if (ids.size >= this.#limits.perConnection) return "full";
+      if (!this.#hasRoom(session)) return "crowded";
       const digest = digestOf(packet);
       const resent = packet.dup === true ? this.#resent(session, messageId, digest) : undefined;
       known = resent ?? { messageId, digest, state: "waiting", repeats: 0, client, holder: ids, leftAt: 0 };
@@ -88,10 +89,10 @@ export class ReceivedIds {
     if (!taken && holder?.get(messageId) === received) this.#forget(holder, messageId);
   }
 
-  /** False when nothing is known of it. */
+  /** False when nothing of it has come over this connection. */
   release(session: Session, messageId: number): boolean {
-    const wasLeft = this.#left.get(ownerOf(session))?.delete(messageId) === true;
-    return this.#forget(this.#bySession.get(session), messageId) || wasLeft;
+    this.#left.get(ownerOf(session))?.delete(messageId);
+    return this.#forget(this.#bySession.get(session), messageId);
   }
 
   closed(session: Session): void {
@@ -127,7 +128,7 @@ export class ReceivedIds {
     for (const [other, { size }] of this.#bySession) if (size > count) [most, count] = [other, size];
     if (most === session) return false;
     this.closed(most);
-    endFaulty(most.client, "unreleased");
+    endFaulty(most.client, "crowded");
     return true;
   }
 

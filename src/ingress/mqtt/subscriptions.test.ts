@@ -2,8 +2,15 @@
 import type { MqttClient } from "mqtt";
 import { afterEach, describe, expect, it } from "vitest";
 import { until } from "../../../tests/fixtures/eventually.ts";
-import { type IngressFixture, type IngressOverrides, startIngress, TOKEN } from "../../../tests/fixtures/ingress.ts";
+import {
+  type IngressFixture,
+  type IngressOverrides,
+  refOf,
+  startIngress,
+  TOKEN,
+} from "../../../tests/fixtures/ingress.ts";
 import { RawPeer } from "../../../tests/fixtures/raw-peer.ts";
+import type { DeviceId } from "../../model/ids.ts";
 import { Notices } from "../devices/policy-notices.ts";
 
 let ingress: IngressFixture;
@@ -70,8 +77,10 @@ it("a SUBSCRIBE gets a return code for each filter, in their order, also for one
   // As often as it may ask, which is three times.
   expect(peer.packets[1]).toMatchObject({ cmd: "suback", messageId: 9, granted: [0, 128, 128, 1, 128, 128, 1, 128] });
   // The last one that was granted counts, and is one subscription.
-  for (const topic of ["commands/light", "notices", "commands/end"])
-    ingress.broker.send(`devices/hub-1/${topic}`, Buffer.from("on"), () => undefined);
+  const ref = refOf("hub-1");
+  ingress.broker.command(ref, "light", Buffer.from("on"));
+  ingress.broker.notify({ ref, id: "hub-1" as DeviceId }, Buffer.from("on"));
+  ingress.broker.command(ref, "end", Buffer.from("on"));
   const heard = () => peer.packets.flatMap((one) => (one.cmd === "publish" ? [`${one.topic} ${one.qos}`] : []));
   await until("they came", () => heard().length === 2);
   expect(heard()).toEqual(["devices/hub-1/commands/light 1", "devices/hub-1/commands/end 1"]);

@@ -9,7 +9,7 @@ import { serviceFilter } from "../services/topics.ts";
 import { endForBreach } from "./ends.ts";
 import { writeSuback, writeUnsuback } from "./packets-out.ts";
 import { peer5 } from "./peers.ts";
-import { levelsOf, TOO_MANY_LEVELS } from "./rules/strings.ts";
+import { FILTER_TOO_DEEP, levelsOf } from "./rules/strings.ts";
 import type { DeviceSession, Session } from "./session.ts";
 import { deviceMayReceive, noticesTopic } from "./topics.ts";
 import { NONE, type Properties } from "./v5/properties.ts";
@@ -34,12 +34,11 @@ const REFUSED = 128;
 
 type FilterRefusal = keyof typeof FILTER_CODES;
 
-/** What a filter that asks for more than there is comes to: an attempt at what is not allowed is counted. */
-const COUNTED: Readonly<Record<FilterRefusal, SecurityEvent>> = {
+/** An attempt at what is not allowed; what is not served is asked for in good faith. */
+const COUNTED: Readonly<Partial<Record<FilterRefusal, SecurityEvent>>> = {
   "acl-denied": "acl-denied",
   "too-many-subscriptions": "too-many-subscriptions",
   shared: "acl-denied",
-  identifier: "acl-denied",
 };
 
 export class Subscriptions {
@@ -56,7 +55,7 @@ export class Subscriptions {
     const { client } = session;
     const { messageId = 0, subscriptions } = packet;
     if (this.#tooDeep(subscriptions.map(({ topic }) => topic))) {
-      endForBreach(client, TOO_MANY_LEVELS);
+      endForBreach(client, FILTER_TOO_DEEP);
       return;
     }
     const isV5 = peer5(client) !== undefined;
@@ -64,7 +63,8 @@ export class Subscriptions {
     const codes = subscriptions.map((subscription) => {
       const refusal = subscriptionIdentifier === undefined ? this.#begin(session, subscription) : "identifier";
       if (refusal === undefined) return subscription.qos;
-      this.#ports.refused(COUNTED[refusal]);
+      const event = COUNTED[refusal];
+      if (event !== undefined) this.#ports.refused(event);
       return isV5 ? FILTER_CODES[refusal] : REFUSED;
     });
     writeSuback(client, messageId, codes);
@@ -80,7 +80,7 @@ export class Subscriptions {
   takeBack(session: Session, { messageId = 0, unsubscriptions }: IUnsubscribePacket, done: () => void): void {
     const { client } = session;
     if (this.#tooDeep(unsubscriptions)) {
-      endForBreach(client, TOO_MANY_LEVELS);
+      endForBreach(client, FILTER_TOO_DEEP);
       return;
     }
     const codes = unsubscriptions.map((filter) => (this.#end(session, filter) ? SUCCESS : NOT_SUBSCRIBED));

@@ -11,12 +11,19 @@ import { boundedCache } from "../../platform/bounded-cache.ts";
 import type { ServiceConnection } from "./connection.ts";
 import { commandTopic } from "./topics.ts";
 
+export interface CommandMessage {
+  readonly topic: string;
+  readonly payload: Buffer;
+  /** Monotonic ms; afterwards its sender has no use for it. */
+  readonly expiresAt: number;
+}
+
 export interface CommandsPorts {
   readonly checkConsent: CheckConsent;
   /** The scene pseudonym that this device has right now. */
   readonly scenePseudonym: (device: DeviceRef, wrappedSubjectKey: string) => Pseudonym;
   /** To connected devices only: a command for a device that is away is not kept. False: there is nobody to hand it to. */
-  readonly command: (device: DeviceRef, name: string, payload: Buffer, done: () => void) => boolean;
+  readonly command: (device: DeviceRef, name: string, payload: Buffer) => boolean;
   readonly counted: (outcome: CommandOutcome) => void;
 }
 
@@ -51,9 +58,13 @@ export class Commands {
   }
 
   /** Acknowledged whatever becomes of it, like every publish; the outcome is counted. */
-  submit(service: ServiceConnection, topic: string, payload: Buffer, done: (outcome: CommandOutcome) => void): void {
+  submit(
+    service: ServiceConnection,
+    { topic, payload, expiresAt }: CommandMessage,
+    done: (outcome: CommandOutcome) => void,
+  ): void {
     // A copy: the payload is a part of whatever was read with it.
-    this.#deliver(service, topic, Buffer.from(payload))
+    this.#deliver(service, { topic, payload: Buffer.from(payload), expiresAt })
       .catch((): CommandOutcome => "unavailable")
       .then((outcome) => {
         this.#ports.counted(outcome);
@@ -61,7 +72,7 @@ export class Commands {
       });
   }
 
-  async #deliver(service: ServiceConnection, topic: string, payload: Buffer): Promise<CommandOutcome> {
+  async #deliver(service: ServiceConnection, { topic, payload, expiresAt }: CommandMessage): Promise<CommandOutcome> {
     const command = commandTopic(topic);
     if (command === undefined || !service.purposes.has("scene")) return "acl-denied";
     if (payload.length > this.#options.maxPayloadBytes) return "too-large";
@@ -73,9 +84,7 @@ export class Commands {
     }
     // A pseudonym of an earlier epoch or of an erased subject no longer opens anything.
     if (this.#ports.scenePseudonym(device, verdict.wrappedSubjectKey) !== command.pseudonym) return "unknown-device";
-    return new Promise((resolve) => {
-      const handed = this.#ports.command(device, command.name, payload, () => resolve("delivered"));
-      if (!handed) resolve("unknown-device");
-    });
+    if (performance.now() > expiresAt) return "expired";
+    return this.#ports.command(device, command.name, payload) ? "delivered" : "unknown-device";
   }
 }

@@ -19,7 +19,8 @@ export function textFault(text: string, bytes: () => Buffer): string | undefined
   return isUtf8(bytes()) ? undefined : "MQTT-1.5.3-1";
 }
 
-export const TOO_MANY_LEVELS = "topic has too many levels";
+export const TOPIC_TOO_DEEP = "topic has too many levels";
+export const FILTER_TOO_DEEP = "filter has too many levels";
 
 /** Of a topic or a filter. */
 export function levelsOf(name: string): number {
@@ -34,7 +35,7 @@ export function longNameFault(bytes: Buffer, cmd: string, maxLevels: number): st
   const name = bytes.toString("utf8");
   const fault = textFault(name, () => bytes);
   if (fault !== undefined || cmd === "connect") return fault;
-  if (levelsOf(name) > maxLevels) return TOO_MANY_LEVELS;
+  if (levelsOf(name) > maxLevels) return cmd === "publish" ? TOPIC_TOO_DEEP : FILTER_TOO_DEEP;
   return cmd === "publish" ? topicFault(name) : filterFault(name);
 }
 

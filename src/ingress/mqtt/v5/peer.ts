@@ -99,11 +99,6 @@ export class Peer5 {
     return bytes <= this.#maximumPacketSize;
   }
 
-  /** The packet, where it takes it. */
-  form(packet: Buffer): Buffer | undefined {
-    return this.takes(packet.length) ? packet : undefined;
-  }
-
   /** Whether one more message may be sent that it has to acknowledge [MQTT-3.3.4-9]; with an identifier that is free. */
   mayExpect(messageId: number): boolean {
     if (this.#unacknowledged.size >= this.#receiveMaximum || this.#unacknowledged.has(messageId)) return false;

@@ -64,6 +64,8 @@ const ROWS: Readonly<Record<number, Row>> = {
 };
 const USER_PROPERTY = 0x26;
 const RESPONSE_TOPIC = 0x08;
+const PLUS = 0x2b;
+const HASH = 0x23;
 
 export const NONE: Properties = Object.freeze({});
 
@@ -95,7 +97,7 @@ export function readProperties(bytes: Buffer, start: number, carrier: Carrier): 
       seen.add(id);
       const value = body.skip(row.kind);
       if (value === 0 && row.zero !== undefined) return body.fault ?? row.zero;
-      if (id === RESPONSE_TOPIC && body.hasWildcard) return WILDCARD;
+      if (id === RESPONSE_TOPIC && body.hasWildcard()) return WILDCARD;
       if (row.used === true) properties[row.name] = value ?? true;
     }
     if (body.fault !== undefined) return body.fault;
@@ -108,8 +110,7 @@ class Cursor {
   readonly #bytes: Buffer;
   at: number;
   fault: string | undefined;
-  /** Of the text read last. */
-  hasWildcard = false;
+  #textAt = 0;
 
   constructor(bytes: Buffer, at: number) {
     this.#bytes = bytes;
@@ -128,7 +129,7 @@ class Cursor {
       case "var":
         return this.variable();
       case "binary":
-        this.#counted();
+        this.at = this.#counted();
         return undefined;
       case "text":
         this.#text();
@@ -164,30 +165,42 @@ class Cursor {
   }
 
   #number(size: number): number {
-    const bytes = this.#take(size);
-    return bytes.length === 0 ? 0 : bytes.readUIntBE(0, size);
-  }
-
-  #counted(): Buffer {
-    return this.#take(this.#number(2));
-  }
-
-  #text(): void {
-    const bytes = this.#counted();
-    const text = bytes.toString("utf8");
-    this.fault ??= textFault(text, () => bytes);
-    this.hasWildcard = text.includes("+") || text.includes("#");
-  }
-
-  #take(size: number): Buffer {
-    const end = this.at + size;
-    if (end > this.#bytes.length) {
+    if (this.at + size > this.#bytes.length) {
       this.fault ??= CUT;
       this.at = this.#bytes.length;
-      return Buffer.alloc(0);
+      return 0;
     }
-    const bytes = this.#bytes.subarray(this.at, end);
-    this.at = end;
-    return bytes;
+    const value = this.#bytes.readUIntBE(this.at, size);
+    this.at += size;
+    return value;
   }
+
+  /** Of the text read last. */
+  hasWildcard(): boolean {
+    return this.#bytes.subarray(this.#textAt, this.at).some((byte) => byte === PLUS || byte === HASH);
+  }
+
+  /** Where so many bytes end that a length stands before; what is cut off ends with the packet. */
+  #counted(): number {
+    const length = this.#number(2);
+    const end = this.at + length;
+    if (end > this.#bytes.length) this.fault ??= CUT;
+    return Math.min(end, this.#bytes.length);
+  }
+
+  /** A client chooses how many there are: most are passed over byte by byte, and nothing is made of them. */
+  #text(): void {
+    const end = this.#counted();
+    this.#textAt = this.at;
+    while (this.at < end && isPlain(this.#bytes[this.at])) this.at += 1;
+    if (this.at === end) return;
+    this.at = end;
+    const bytes = this.#bytes.subarray(this.#textAt, end);
+    this.fault ??= textFault(bytes.toString("utf8"), () => bytes);
+  }
+}
+
+/** ASCII that can be printed. */
+function isPlain(byte = 0): boolean {
+  return byte >= 0x20 && byte <= 0x7e;
 }

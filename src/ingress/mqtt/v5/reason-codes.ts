@@ -3,7 +3,7 @@
  * what a firmware should do about each; a test keeps the two equal.
  */
 import type { CommandOutcome, ConnectionRefusal, Refusal } from "../../../model/outcome.ts";
-import { TOO_MANY_LEVELS } from "../rules/strings.ts";
+import { FILTER_TOO_DEEP, TOPIC_TOO_DEEP } from "../rules/strings.ts";
 import { ALIAS, NOT_HERE, TWICE, WILDCARD, ZERO } from "./properties.ts";
 
 export const SUCCESS = 0x00;
@@ -28,17 +28,6 @@ export const LOGIN_CODES = {
   "not-writable": 0x88,
   backlog: 0x89,
 } as const satisfies Partial<Record<ConnectionRefusal, number>>;
-
-/** What the person has decided; told once a minute at most, and only where `mqtt.tellConsent` says so. */
-export const BY_CONSENT: ReadonlySet<Refusal> = new Set<Refusal>([
-  "no-consent",
-  "consent-withdrawn",
-  "consent-expired",
-  "policy-superseded",
-  "guardian-missing",
-  "purpose-denied",
-  "unknown-device",
-]);
 
 /**
  * PUBACK and PUBREC: what a message was refused for. `not-durable` has none: it gets no acknowledgement, because a client never
@@ -72,6 +61,7 @@ export const COMMAND_CODES: Readonly<Record<CommandOutcome, number>> = {
   "unknown-device": NO_SUBSCRIBERS,
   "no-consent": NO_SUBSCRIBERS,
   unavailable: UNSPECIFIC,
+  expired: UNSPECIFIC,
 };
 
 /** PUBACK and PUBREC of a payload that says it is text and is none. */
@@ -91,7 +81,6 @@ export const FILTER_CODES = {
 /** UNSUBACK for a filter that was not held. */
 export const NOT_SUBSCRIBED = 0x11;
 
-/** DISCONNECT of a client that asks for its will to be published; so does whatever else is not 0. */
 export const UNSUPPORTED_VERSION = 0x84;
 export const BAD_AUTHENTICATION = "MQTT 5, 4.12";
 export const NO_METHOD = "MQTT 5, 3.1.2.11.10";
@@ -118,7 +107,8 @@ const FAULT_CODES: Readonly<Record<string, number>> = {
   "MQTT-3.3.2-2": TOPIC_NAME_INVALID,
   "MQTT-4.7.1-2": 0x8f,
   "MQTT-4.7.1-3": 0x8f,
-  [TOO_MANY_LEVELS]: TOPIC_NAME_INVALID,
+  [TOPIC_TOO_DEEP]: TOPIC_NAME_INVALID,
+  [FILTER_TOO_DEEP]: 0x8f,
   "MQTT-3.3.4-6": PROTOCOL_ERROR,
   [TWICE]: PROTOCOL_ERROR,
   [ZERO]: PROTOCOL_ERROR,

@@ -1,0 +1,223 @@
+/** What the answers of MQTT 5 must not tell, what a peer that does not read must not hold up, and in which order answers come. */
+import type { Packet } from "mqtt-packet";
+import { afterEach, describe, expect, it } from "vitest";
+import { until } from "../../../tests/fixtures/eventually.ts";
+import {
+  type IngressFixture,
+  type IngressOverrides,
+  refOf,
+  SERVICE_TOKEN,
+  startIngress,
+  TOKEN,
+} from "../../../tests/fixtures/ingress.ts";
+import { RawPeer } from "../../../tests/fixtures/raw-peer.ts";
+import type { Refusal } from "../../model/outcome.ts";
+
+let ingress: IngressFixture;
+afterEach(() => ingress.stop());
+
+const STATUS = JSON.stringify({ status: { power_on: true } });
+const LAMP = "key-lamp-1".padEnd(22, "_");
+
+async function start(overrides?: IngressOverrides): Promise<void> {
+  ingress = await startIngress(overrides);
+}
+
+async function device(id: string, version: 4 | 5): Promise<RawPeer> {
+  const peer = RawPeer.to(`mqtt://127.0.0.1:${ingress.port}`, version);
+  expect(await peer.login({ id, token: TOKEN })).toBe(0);
+  return peer;
+}
+
+async function service(version: 4 | 5): Promise<RawPeer> {
+  const peer = RawPeer.to(`mqtt://127.0.0.1:${ingress.port}`, version);
+  expect(await peer.login({ id: "services", token: SERVICE_TOKEN }, { clientId: "svc" })).toBe(0);
+  return peer;
+}
+
+async function answers(peer: RawPeer, cmd: Packet["cmd"], count = 1): Promise<unknown[]> {
+  const found = () => peer.packets.filter((packet) => packet.cmd === cmd);
+  await until(`${cmd} comes`, () => found().length >= count || peer.closed);
+  return found().map(({ messageId, ...packet }) => [messageId, "reasonCode" in packet ? packet.reasonCode : undefined]);
+}
+
+async function hears(peer: RawPeer, filter: string): Promise<void> {
+  peer.send({ cmd: "subscribe", messageId: 1, subscriptions: [{ topic: filter, qos: 0 }] });
+  await answers(peer, "suback");
+}
+
+function refused(refusal: Refusal, of: (deviceKey: string) => boolean = () => true): void {
+  const { checkConsent } = ingress.behind;
+  ingress.behind.checkConsent = async (devices) =>
+    (await checkConsent(devices)).map((verdict, index) =>
+      of(devices[index]?.deviceKey ?? "") ? ({ refusal } as never) : verdict,
+    );
+}
+
+describe("a legal hold is told by no PUBCOMP", () => {
+  const outcomes = [["under a legal hold", "legal-hold"] as const, ["admitted", undefined] as const];
+
+  it.each(outcomes)("to a connection of another version than that of the message (%s)", async (_, refusal) => {
+    await start();
+    if (refusal !== undefined) refused(refusal);
+    const first = await device("lamp-1", 4);
+    first.publish("devices/lamp-1/telemetry", STATUS, 7, { qos: 2 });
+    await answers(first, "pubrec");
+    const second = await device("lamp-1", 5);
+    second.send({ cmd: "pubrel", messageId: 7 });
+    expect(await answers(second, "pubcomp")).toEqual([[7, 0x92]]);
+  });
+
+  it.each(outcomes)("to a connection that repeats what waits from an earlier one (%s)", async (_, refusal) => {
+    await start();
+    let letGo = (): void => undefined;
+    const held = new Promise<void>((resolve) => {
+      letGo = resolve;
+    });
+    if (refusal !== undefined) refused(refusal);
+    const { checkConsent } = ingress.behind;
+    ingress.behind.checkConsent = async (devices) => {
+      await held;
+      return checkConsent(devices);
+    };
+    const first = await device("lamp-1", 4);
+    first.publish("devices/lamp-1/telemetry", STATUS, 7, { qos: 2 });
+    await until("it is under way", () => ingress.counts.received === 1);
+    const second = await device("lamp-1", 5);
+    second.publish("devices/lamp-1/telemetry", STATUS, 7, { qos: 2, dup: true });
+    second.send({ cmd: "pingreq" });
+    await answers(second, "pingresp");
+    letGo();
+    expect(await answers(second, "pubrec")).toEqual([[7, 0]]);
+    second.send({ cmd: "pubrel", messageId: 7 });
+    expect(await answers(second, "pubcomp")).toEqual([[7, 0]]);
+  });
+});
+
+it.each(["no-consent", "no-recipient", "consent-withdrawn"] as const)(
+  "a hub is not told that another person's device is refused: %s",
+  async (refusal) => {
+    await start({ speaks: { hub: { dialect: "zigbee2mqtt", children: { lamp: "lamp-1" } } } });
+    refused(refusal, (deviceKey) => deviceKey === "key-lamp-1");
+    const hub = await device("hub", 5);
+    hub.publish("zigbee2mqtt/lamp", JSON.stringify({ battery: 50 }), 1);
+    expect(await answers(hub, "puback")).toEqual([[1, 0]]);
+    expect(ingress.refused.get(refusal)).toBe(1);
+  },
+);
+
+describe("a device that does not read what it is sent", () => {
+  it("holds up no service and no other device, and loses its connection", async () => {
+    await start({ broker: { drainTimeoutMs: 300 } });
+    const [deaf, other] = [await device("lamp-1", 4), await device("lamp-2", 5)];
+    await hears(deaf, "devices/lamp-1/commands/#");
+    await hears(other, "devices/lamp-2/commands/#");
+    const OTHER = "key-lamp-2".padEnd(22, "_");
+    ingress.rememberScene(LAMP, refOf("lamp-1"));
+    ingress.rememberScene(OTHER, refOf("lamp-2"));
+    deaf.socket.pause();
+    const scene = await service(5);
+    const payload = "x".repeat(1024);
+    let sent = 0;
+    while (!ingress.commands.includes("unknown-device")) {
+      for (let one = 0; one < 200; one += 1) scene.publish(`commands/${LAMP}/on`, payload, ++sent);
+      await until("they are answered", () => scene.acknowledged.length === sent);
+    }
+    scene.publish(`commands/${OTHER}/on`, "now", ++sent);
+    expect(await answers(other, "publish")).toHaveLength(1);
+    await until("it has lost its connection", () => ingress.events.includes("closed:device"));
+    expect(ingress.broker.command(refOf("lamp-1"), "on", Buffer.from("1"))).toBe(false);
+  });
+});
+
+describe("what a service publishes", () => {
+  it("is answered in the order in which it came [MQTT-4.6.0-2]", async () => {
+    await start();
+    ingress.rememberScene(LAMP, refOf("lamp-1"));
+    const { checkConsent } = ingress.behind;
+    ingress.behind.checkConsent = async (devices) => {
+      await new Promise((resolve) => setTimeout(resolve, 50));
+      return checkConsent(devices);
+    };
+    const scene = await service(5);
+    const noText = { properties: { payloadFormatIndicator: true } };
+    scene.publish(`commands/${LAMP}/on`, "{}", 1);
+    scene.publish(`commands/${LAMP}/on`, Buffer.from([0xff]), 2, noText);
+    scene.publish("commands/nobody/on", "{}", 3);
+    expect(await answers(scene, "puback", 3)).toEqual([
+      [1, 0x10],
+      [2, 0x99],
+      [3, 0x87],
+    ]);
+  });
+
+  it("is not delivered once it has waited for longer than it may", async () => {
+    await start();
+    const lamp = await device("lamp-1", 5);
+    await hears(lamp, "devices/lamp-1/commands/#");
+    ingress.rememberScene(LAMP, refOf("lamp-1"));
+    const { checkConsent } = ingress.behind;
+    ingress.behind.checkConsent = async (devices) => {
+      await new Promise((resolve) => setTimeout(resolve, 1_100));
+      return checkConsent(devices);
+    };
+    const scene = await service(5);
+    scene.publish(`commands/${LAMP}/on`, "{}", 1, { properties: { messageExpiryInterval: 1 } });
+    expect(await answers(scene, "puback")).toEqual([[1, 0x83]]);
+    expect(ingress.commands).toEqual(["expired"]);
+  });
+
+  it("keeps no identifier that its PUBREC has ended, whatever version the message came over", async () => {
+    await start();
+    ingress.rememberScene(LAMP, refOf("lamp-1"));
+    let letGo = (): void => undefined;
+    const held = new Promise<void>((resolve) => {
+      letGo = resolve;
+    });
+    ingress.behind.checkConsent = async () => {
+      await held;
+      throw new Error("Redis is away");
+    };
+    const first = await service(4);
+    first.publish(`commands/${LAMP}/on`, "{}", 7, { qos: 2 });
+    first.send({ cmd: "pingreq" });
+    await answers(first, "pingresp");
+    const second = await service(5);
+    second.publish(`commands/${LAMP}/on`, "{}", 7, { qos: 2, dup: true });
+    second.send({ cmd: "pingreq" });
+    await answers(second, "pingresp");
+    letGo();
+    expect(await answers(second, "pubrec")).toEqual([[7, 0x83]]);
+    const id = "0d9f6f1e-7c1b-4b9e-9d53-3f6a4f0c2b11";
+    second.publish("privacy/erased/scene/ack", JSON.stringify({ id }), 7, { qos: 2 });
+    await answers(second, "pubrec", 2);
+    expect(ingress.events).toContain("answered:scene:services");
+  });
+});
+
+it("a payload that says it is text and is none is refused in a dialect too", async () => {
+  await start({ speaks: { plug: { dialect: "tasmota" } } });
+  const plug = await device("plug", 5);
+  const properties = { payloadFormatIndicator: true };
+  plug.publish("tele/plug/UPTIME", Buffer.from([0xff]), 1, { properties });
+  plug.publish("tele/plug/UPTIME", Buffer.from([0xff]), 2);
+  expect(await answers(plug, "puback", 2)).toEqual([
+    [1, 0x99],
+    [2, 0],
+  ]);
+});
+
+it("user properties cost little more than a payload of their size", async () => {
+  await start();
+  const one = await device("lamp-1", 5);
+  const many = Object.fromEntries(Array.from({ length: 4_000 }, (_, index) => [`k${index}`, "v"]));
+  const costOf = async (id: number, more: object, payload: string): Promise<number> => {
+    const before = process.cpuUsage();
+    for (let index = 0; index < 50; index += 1) one.publish("devices/lamp-2/telemetry", payload, id + index, more);
+    await answers(one, "puback", id + 49);
+    const { user, system } = process.cpuUsage(before);
+    return user + system;
+  };
+  const plain = await costOf(1, {}, "x".repeat(44_000));
+  expect(await costOf(51, { properties: { userProperties: many } }, "")).toBeLessThan(20 * plain + 500_000);
+});
