@@ -89,3 +89,20 @@ export const deidentifyOptions = z.strictObject({
   ip: ip.prefault({}),
   atStepMs: atStepMs.prefault({}),
 });
+
+export const placeOptions = z.strictObject({
+  stepMinutes: count(
+    5,
+    15,
+    1_440,
+    "Places are stored once in so many minutes, all that changed together and in random order.",
+    "minutes",
+  ),
+  leastSubjects: count(
+    5,
+    5,
+    1_000,
+    "Fewer people than this in a cell, yesterday and today (UTC), and a wider one is stored instead, or nothing.",
+    "people",
+  ),
+});

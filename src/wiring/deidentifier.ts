@@ -14,7 +14,7 @@ export function deidentifierOptions(
   const epochMs = deidentify.epochDays * DAY_MS;
   const { densityFile: _readAtStart, ...location } = deidentify.location;
   return {
-    epochMs: { analytics: epochMs, scene: epochMs, network: epochMs },
+    epochMs: { analytics: epochMs, place: epochMs, scene: epochMs, network: epochMs },
     location: { ...location, densities: [] },
     models: deidentify.models,
     dialects,
