@@ -12,7 +12,7 @@ ENV NODE_ENV=production
 WORKDIR /app
 COPY --from=build /app/node_modules ./node_modules
 COPY --from=build /app/dist ./dist
-COPY package.json LICENSE ./
+COPY package.json LICENSE NOTICE ./
 COPY config ./config
 COPY web/privacy-centre ./web/privacy-centre
 # Where the erasure journal and backups lie; a volume mounted here takes over its owner.

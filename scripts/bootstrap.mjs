@@ -56,6 +56,7 @@ const PROGRAMS = {
   format: [biome("check", "--write")],
   build: [tsc("-p", "tsconfig.build.json")],
   "config:docs": [source("scripts/generate-docs.ts")],
+  densities: [source("scripts/densities.ts")],
 };
 
 const [word, ...given] = process.argv.slice(2);

@@ -55,6 +55,12 @@ export const ROOMS: readonly Room[] = [
     "raw",
   ),
   room(
+    "places",
+    "the record of where a device is, and the writer that tells it with others, once a step",
+    ["platform"],
+    ["h3-js", "ioredis"],
+  ),
+  room(
     "pipeline",
     "from a batch to what is stored and forwarded, each step behind the consent check",
     ["platform"],
@@ -88,12 +94,7 @@ export const ROOMS: readonly Room[] = [
     ["ioredis"],
   ),
 
-  room(
-    "sinks/influx",
-    "writing, reading and deleting rows",
-    ["platform"],
-    ["@influxdata/influxdb-client", "lru-cache"],
-  ),
+  room("sinks/influx", "writing, reading and deleting rows", [], ["@influxdata/influxdb-client", "lru-cache"]),
   room(
     "sinks/services",
     "topics of the purposes, who may be given what, and the account of it",

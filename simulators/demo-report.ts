@@ -144,7 +144,7 @@ function refusalLines(refused: Readonly<Partial<Record<Refusal, number>>>): stri
 
 const SAMPLES = 2;
 
-/** Stored rows beside the messages they came from: raw on the terminal only, where the simulator's own data may be shown. */
+/** Stored rows beside the messages they came from, and a place, of which nobody can tell which message it came from: raw on the terminal only, where the simulator's own data may be shown. */
 function sampleLines(report: SimulationReport, log: SentLog): string[] {
   const lines: string[] = [];
   const kinds = new Set<string>();
@@ -155,10 +155,11 @@ function sampleLines(report: SimulationReport, log: SentLog): string[] {
       continue;
     kinds.add(kind);
     lines.push(`  in    ${message.topic}  ${message.payload}`, `  kept  device_status ${rowText(stored)}`);
-    const place = report.stored?.places.get(String(stored.device));
-    if (place !== undefined) lines.push(`        device_location ${rowText(place)}`);
     if (kinds.size === SAMPLES) break;
   }
+  // Under a name of its own: nothing says whose it is, and nothing here could.
+  const [place] = report.stored?.places.values() ?? [];
+  if (place !== undefined) lines.push(`  kept  device_location ${rowText(place)}`);
   return lines;
 }
 

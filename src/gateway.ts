@@ -36,6 +36,7 @@ import { createIngress } from "./wiring/ingress.ts";
 import { createKeptAnswers } from "./wiring/kept-answers.ts";
 import { createOutlets } from "./wiring/outlets.ts";
 import { createPipeline } from "./wiring/pipeline.ts";
+import { createPlaces, type PlaceOverrides } from "./wiring/places.ts";
 import { createPreparations } from "./wiring/preparations.ts";
 import { createQueue, type QueueOverrides } from "./wiring/queue.ts";
 import { createRights, type Rights } from "./wiring/rights.ts";
@@ -47,8 +48,8 @@ import { createUpkeep } from "./wiring/upkeep.ts";
 /** More than the longest wait of a part. */
 const STOP_MARGIN_MS = 2_000;
 
-/** Parts that a benchmark may replace; the product itself never does. */
-export interface Overrides extends ConsentOverrides, QueueOverrides {}
+/** Parts that a benchmark, a test or the demo may replace or shorten; the product itself never does. */
+export interface Overrides extends ConsentOverrides, QueueOverrides, PlaceOverrides {}
 
 export interface Gateway {
   start(signal: AbortSignal): Promise<void>;
@@ -129,6 +130,14 @@ export function createGateway(
   // Pipeline: a batch out of the queue, de-identified, into the store and on to the services.
   const deidentifier = new Deidentifier(deidentifierOptions(config, vocabulary, dialects), consent.keyring);
   const store = createStore(base);
+  const places = createPlaces(base, {
+    checkConsent: consent.check,
+    leases: consent.leases,
+    keyring: consent.keyring,
+    store,
+    damaged,
+    overrides,
+  });
   const centre = createCentre({ config, keys, redis: redis.store, keyspace, vocabulary });
   const worker = createPipeline(base, {
     queue,
@@ -136,6 +145,7 @@ export function createGateway(
     checkConsent: consent.check,
     deidentifier,
     store,
+    places,
     outlets,
     addressable: (pseudonym, device) => ingress.commands.remember(pseudonym, device),
     samples: centre.samples,
@@ -155,6 +165,7 @@ export function createGateway(
     backlog: queue.backlog,
     deadLetters: queue.deadLetters,
     disclosures: outlets.disclosures,
+    places,
     sink: store.sink,
     store: store.reached,
     audit,
@@ -194,6 +205,7 @@ export function createGateway(
     gate: consent.gate,
     keyring: consent.keyring,
     deadLetters: queue.deadLetters,
+    places,
     erasures: rights.erasures,
     rows: store.sink.reading,
     disclosures: outlets.http.disclosures,
@@ -225,6 +237,7 @@ export function createGateway(
     exports: exports.exports,
     keptAnswers: createKeptAnswers(base),
     centre: centre.http,
+    tidyPlaces: (concerned, silenced) => places.tidy(concerned, silenced),
     purgeDeadLetters: purgeOf({
       redis: redis.store,
       keyspace,
@@ -273,6 +286,7 @@ export function createGateway(
     consent.part,
     outlets.part,
     ...store.parts,
+    places.part,
     ...queue.parts,
     ...rights.parts,
     ...exports.parts,

@@ -85,7 +85,7 @@ export class Arena {
     const gateway = await startGateway({
       configFile: this.config.file,
       logFile: join(this.#dir, "logs", `gateway-${name}.log`),
-      entry: broken === undefined ? undefined : ENTRIES[broken],
+      entry: broken === undefined ? "simulators/race/racing-gateway.ts" : ENTRIES[broken],
       env: {
         CONSENTRY_MQTT_TCP_PORT: String(before?.get("mqtt-tcp") ?? 0),
         CONSENTRY_HTTP_PORT: String(before?.get("http") ?? 0),

@@ -1,6 +1,7 @@
 /** The gateway with erasures that overlook one device of each person: its rows stay, and the receipt says that nothing is left. */
 import { STEPS } from "../../src/rights/erasure/steps.ts";
 import { runAltered } from "../../tools/stack/altered-gateway.ts";
+import { RACING } from "./racing.ts";
 
 const steps = STEPS as { -readonly [Name in keyof typeof STEPS]: (typeof STEPS)[Name] };
 for (const name of ["delete", "sweep"] as const) {
@@ -9,4 +10,4 @@ for (const name of ["delete", "sweep"] as const) {
     step({ ...record, facts: { ...facts, devices: facts.devices.slice(1) } }, parts, run);
 }
 
-await runAltered();
+await runAltered(() => RACING);

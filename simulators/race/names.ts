@@ -40,7 +40,7 @@ export class Names {
   }
 
   /**
-   * Names that the devices have under the subject's present key; those of analytics are returned. None when
+   * Names that the devices have under the subject's present key; those under which rows stand are returned. None when
    * nothing has been consented to since the last erasure.
    */
   async learn(subject: string, devices: readonly { readonly id: string; readonly index: number }[]): Promise<string[]> {
@@ -53,7 +53,7 @@ export class Names {
       for (const purpose of PSEUDONYM_PURPOSES) {
         for (const name of this.#namesOf(wrapped, key, purpose)) {
           this.#owners.set(name, index);
-          if (purpose === "analytics") stored.push(name);
+          if (purpose === "analytics" || purpose === "place") stored.push(name);
         }
       }
     }
@@ -65,13 +65,14 @@ export class Names {
     return this.#owners.get(name);
   }
 
-  /** Batches that wait or are worked on, and leases that are out. */
+  /** Batches that wait or are worked on, places that are sent and not answered for, and leases that are out. */
   async underWay(): Promise<number> {
     const keyspace = keyspaceOf(this.#keyPrefix);
     const of = (state: string) => `${keyspace.queuePrefix}:${keyspace.queueName}:${state}`;
     const counts = await Promise.all([
       ...["wait", "active", "paused"].map((state) => this.#redis.llen(of(state))),
       ...["delayed", "prioritized", "failed"].map((state) => this.#redis.zcard(of(state))),
+      this.#redis.hlen(keyspace.placesUnderWay),
       this.#redis.zcount(keyspace.leases, Date.now(), "+inf"),
     ]);
     return counts.reduce((sum, count) => sum + count, 0);

@@ -2,7 +2,6 @@
  * Messages that can be told wherever a part of them turns up. Status and address carry the number of the
  * message; place and model, of which little is left behind, carry the phase of the device.
  */
-import { DENSITY_TABLE } from "../../src/deidentify/density-table.ts";
 import { Locations } from "../../src/deidentify/location.ts";
 import type { ConfigTree } from "../../tools/stack/scratch-config.ts";
 
@@ -43,7 +42,7 @@ export class Telltale {
   readonly #locations = new Locations({
     finestResolution: RESOLUTION,
     defaultResolution: RESOLUTION,
-    densities: DENSITY_TABLE,
+    densities: [],
     stickiness: 0.15,
     maxDevices: 1,
   });

@@ -1,6 +1,6 @@
 /** Options that decide what is left of a message: consent, and how coarse the result must be. */
 import { z } from "zod";
-import { count, days, milliseconds, optionalPath, path, share, text } from "./leaves.ts";
+import { count, days, milliseconds, path, share, text } from "./leaves.ts";
 
 const MODEL_RULES = [
   { match: "HB-*", as: "hub" },
@@ -38,8 +38,11 @@ const location = z.strictObject({
     6,
     "Finest H3 resolution ever stored or forwarded; 6 is about 36 km², finer is not allowed.",
   ),
-  defaultResolution: count(0, 4, 6, "H3 resolution of a place the density table does not know; 4 is about 1,770 km²."),
-  densityFile: optionalPath("Table of places and the resolution their population density allows."),
+  defaultResolution: count(0, 3, 6, "H3 resolution of a place the density table does not know; 3 is about 12,400 km²."),
+  densityFile: path(
+    "config/densities.json",
+    "Table of the cells in which enough people live to be told at their resolution; the start fails without it.",
+  ),
   stickiness: share(
     0.15,
     0.5,
@@ -85,4 +88,21 @@ export const deidentifyOptions = z.strictObject({
   }),
   ip: ip.prefault({}),
   atStepMs: atStepMs.prefault({}),
+});
+
+export const placeOptions = z.strictObject({
+  stepMinutes: count(
+    5,
+    15,
+    1_440,
+    "Places are stored once in so many minutes, all that changed together and in random order.",
+    "minutes",
+  ),
+  leastSubjects: count(
+    5,
+    5,
+    1_000,
+    "Fewer people than this in a cell, yesterday and today (UTC), and a wider one is stored instead, or nothing.",
+    "people",
+  ),
 });

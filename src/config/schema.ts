@@ -6,7 +6,7 @@ import { z } from "zod";
 import { TABLE } from "../vocabulary/table.ts";
 import { backupOptions } from "./backup-options.ts";
 import { centreOptions } from "./centre-options.ts";
-import { consentOptions, deidentifyOptions } from "./data-options.ts";
+import { consentOptions, deidentifyOptions, placeOptions } from "./data-options.ts";
 import { mqttOptions, queueOptions } from "./ingress-options.ts";
 import { choice, flag, milliseconds, optionalPath, path, text } from "./leaves.ts";
 import { httpOptions, serviceOptions, sinkOptions } from "./outlet-options.ts";
@@ -58,6 +58,7 @@ export const configSchema = z
     queue: queueOptions.prefault({}),
     consent: consentOptions.prefault({}),
     deidentify: deidentifyOptions.prefault({}),
+    places: placeOptions.prefault({}),
     properties: propertyOptions,
     dialects: dialectOptions,
     sinks: sinkOptions.prefault({}),

@@ -22,7 +22,7 @@ const WEEK_MS = 7 * 86_400_000;
 const EPOCH = 2950;
 const AT = EPOCH * WEEK_MS + 123_456_789;
 const options: DeidentifierOptions = {
-  epochMs: { analytics: WEEK_MS, scene: WEEK_MS, network: WEEK_MS },
+  epochMs: { analytics: WEEK_MS, place: WEEK_MS, scene: WEEK_MS, network: WEEK_MS },
   location: { finestResolution: 6, defaultResolution: 5, densities: [], stickiness: 0.15, maxDevices: 1000 },
   models: [{ match: "HB-*", as: "hub" }],
   ip: { v4PrefixBits: 16, v6PrefixBits: 32 },
@@ -64,8 +64,8 @@ describe("Deidentifier", () => {
         model: "hub",
         status: { power_on: true, cover_state: "open", battery: 85, temperature: 21.4 },
         timestampNs: `${AT}000042`,
-        location: { cell, resolution: 5, epochStart: EPOCH * WEEK_MS },
       },
+      place: { cell, at: AT },
       weather: {
         cell,
         center: { lat: Math.round(centerLat * 1e4) / 1e4, lon: Math.round(centerLon * 1e4) / 1e4 },
@@ -99,7 +99,7 @@ describe("Deidentifier", () => {
             (category) => carried.includes(category) && has(PURPOSE_USES[purpose], category),
           );
           const useful = allowed.some((category) => has(PURPOSE_NEEDS[purpose], category));
-          expect(Object.keys(result)).toEqual(useful ? [purpose] : []);
+          expect(Object.keys(result).filter((key) => key !== "place")).toEqual(useful ? [purpose] : []);
           if (useful) expect(categoriesIn(result, purpose).toSorted()).toEqual(allowed.toSorted());
         }
       }
@@ -146,8 +146,16 @@ describe("Deidentifier", () => {
     const moved = { ...full, location: { lat: 40, lon: -3 } };
     const late = deidentifier.deidentify(message(moved, AT - 1000), everything, wrapped);
     expect(late.analytics?.status).toEqual(now.analytics?.status);
-    expect(late.analytics?.location).toBeUndefined();
+    expect(late.place).toBeUndefined();
+    expect(now.place).toBeDefined();
     expect(deidentifier.deidentify(message(full), everything, wrapped)).toEqual(now);
+  });
+
+  it("takes 0, 0 for no place at all: neither for the store nor for weather", () => {
+    const nowhere = message({ ...full, location: { lat: 0, lon: -0 } });
+    const { analytics, place, weather } = new Deidentifier(options, keyring).deidentify(nowhere, everything, wrapped);
+    expect(analytics?.status).toBeDefined();
+    expect([place, weather]).toEqual([undefined, undefined]);
   });
 
   it("writes 19 digits of time whatever the digits below the millisecond", () => {
@@ -188,7 +196,8 @@ function categoriesIn(result: Deidentified, purpose: Purpose): Category[] {
   const present: Category[] = [];
   if (record.model !== undefined) present.push("model");
   if (record.ipPrefix !== undefined) present.push("ip");
-  if (record.location !== undefined || record.cell !== undefined) present.push("location");
+  const place = purpose === "analytics" ? result.place : record.cell;
+  if (place !== undefined) present.push("location");
   if (record.status !== undefined) present.push("status");
   return present;
 }

@@ -3,7 +3,8 @@
  * what that purpose may have comes out. No I/O, and no field of the result can hold an id, an
  * address or a coordinate.
  *
- *   RawMessage ─┬─ analytics: pseudonym, family, status, current cell
+ *   RawMessage ─┬─ analytics: pseudonym, family, status
+ *               ├─ place:     cell, for a record of its own (analytics)
  *               ├─ weather:   cell and measurements, no device
  *               ├─ scene:     another pseudonym, family, status
  *               └─ network:   a third pseudonym, family, address prefix
@@ -11,7 +12,6 @@
 import { type Grants, IP, LOCATION, MODEL, type ServicePurpose, STATUS, usable } from "../model/consent.ts";
 import type {
   AnalyticsRecord,
-  CurrentLocation,
   Deidentified,
   NetworkRecord,
   SceneRecord,
@@ -64,9 +64,8 @@ export class Deidentifier {
 
   /**
    * Throws SUBJECT_KEY_UNREADABLE when the subject's key does not open. Safe to repeat for the same message.
-   * An analytics record whose place was overtaken by a newer one comes out without a location, one of whose status nothing
-   * is known (any more) without a status, possibly without anything to write: it counts as stored, since all that may be
-   * kept of it is.
+   * A place that was overtaken by a newer one does not come out, and neither does a status of which nothing is known (any
+   * more). An analytics record possibly has nothing to write: it counts as stored, since all that may be kept of it is.
    */
   deidentify(message: RawMessage, grants: Grants, wrappedSubjectKey: string): Deidentified {
     const { carried } = message;
@@ -82,11 +81,10 @@ export class Deidentifier {
       const device = this.#keyring.pseudonym(wrappedSubjectKey, message.device.deviceKey, "analytics", epoch);
       const located = wantsPlace ? this.#locate(device, message) : undefined;
       if (forAnalytics !== 0) {
-        const record = this.#analytics(message, forAnalytics, device);
+        result.analytics = this.#analytics(message, forAnalytics, device);
         if (located?.newest === true && (forAnalytics & LOCATION) !== 0) {
-          record.location = currentLocation(located, epoch * this.#options.epochMs.analytics);
+          result.place = { cell: located.place.cell, at: message.at };
         }
-        result.analytics = record;
       }
       if (located !== undefined && (forWeather & LOCATION) !== 0) {
         result.weather = this.#weather(message, forWeather, located);
@@ -113,7 +111,7 @@ export class Deidentifier {
     return location && this.#locations.locate(device, location.lat, location.lon, message.at);
   }
 
-  #analytics(message: RawMessage, mask: number, device: AnalyticsRecord["device"]): Writable<AnalyticsRecord> {
+  #analytics(message: RawMessage, mask: number, device: AnalyticsRecord["device"]): AnalyticsRecord {
     const record: Writable<AnalyticsRecord> = { device, timestampNs: timestampNs(message.at, message.sub) };
     const { model, status } = message.telemetry;
     if ((mask & MODEL) !== 0 && model !== undefined) record.model = this.#models.familyOf(model);
@@ -165,10 +163,6 @@ export class Deidentifier {
     const epoch = Math.floor(message.at / this.#options.epochMs[purpose]);
     return this.#keyring.pseudonym(wrappedSubjectKey, message.device.deviceKey, purpose, epoch);
   }
-}
-
-function currentLocation(located: Located, epochStart: number): CurrentLocation {
-  return { cell: located.place.cell, resolution: located.place.resolution, epochStart };
 }
 
 /** Unix nanoseconds as text; a double cannot hold them. */

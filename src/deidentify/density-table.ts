@@ -1,104 +1,98 @@
 /**
- * Where many people live: inside these large cells (H3 resolution 3, about 12,000 km² each) a finer
- * cell still hides a person among thousands. Everywhere else the configured default applies, so a
- * place missing here is told more coarsely, never more finely.
+ * How coarse places must be where: cells in which so many people live that they may be told as they are. A place is told in
+ * the finest of them that it lies in; one that lies in none gets the configured default, the coarsest there is. So what the
+ * table does not know is told more coarsely, never more finely.
  */
+import { createHash } from "node:crypto";
 import { GatewayError } from "../model/errors.ts";
 import { checkDensities, type DensityRow } from "./location.ts";
 
-/** Used unless the operator brings a table. Resolution 6 is 36 km², resolution 5 is 253 km². */
-export const DENSITY_TABLE: readonly DensityRow[] = [
-  { cell: "833da1fffffffff", resolution: 6 }, // Delhi
-  { cell: "83608bfffffffff", resolution: 6 }, // Mumbai
-  { cell: "833cf2fffffffff", resolution: 6 }, // Kolkata
-  { cell: "836014fffffffff", resolution: 6 }, // Bengaluru
-  { cell: "83618cfffffffff", resolution: 6 }, // Chennai
-  { cell: "8360a2fffffffff", resolution: 6 }, // Hyderabad
-  { cell: "8342cefffffffff", resolution: 6 }, // Ahmedabad
-  { cell: "836088fffffffff", resolution: 6 }, // Pune
-  { cell: "8342d9fffffffff", resolution: 6 }, // Surat
-  { cell: "833da2fffffffff", resolution: 5 }, // Jaipur
-  { cell: "833d8dfffffffff", resolution: 6 }, // Lucknow
-  { cell: "833d8cfffffffff", resolution: 6 }, // Kanpur
-  { cell: "833c13fffffffff", resolution: 6 }, // Patna
-  { cell: "833c16fffffffff", resolution: 6 }, // Varanasi
-  { cell: "836096fffffffff", resolution: 5 }, // Nagpur
-  { cell: "833d96fffffffff", resolution: 5 }, // Indore
-  { cell: "836004fffffffff", resolution: 6 }, // Kochi
-  { cell: "836026fffffffff", resolution: 6 }, // Thiruvananthapuram
-  { cell: "836033fffffffff", resolution: 6 }, // Coimbatore
-  { cell: "833c93fffffffff", resolution: 5 }, // Visakhapatnam
-  { cell: "833c8efffffffff", resolution: 5 }, // Bhubaneswar
-  { cell: "834249fffffffff", resolution: 6 }, // Ludhiana
-  { cell: "833d14fffffffff", resolution: 5 }, // Chandigarh
-  { cell: "833cf1fffffffff", resolution: 6 }, // Dhaka
-  { cell: "8342e4fffffffff", resolution: 5 }, // Karachi
-  { cell: "83424dfffffffff", resolution: 6 }, // Lahore
-  { cell: "83611cfffffffff", resolution: 6 }, // Colombo
-  { cell: "833c02fffffffff", resolution: 5 }, // Kathmandu
-  { cell: "833099fffffffff", resolution: 6 }, // Shanghai
-  { cell: "8331aafffffffff", resolution: 5 }, // Beijing
-  { cell: "834118fffffffff", resolution: 6 }, // Guangzhou
-  { cell: "83411cfffffffff", resolution: 6 }, // Shenzhen
-  { cell: "8340e3fffffffff", resolution: 6 }, // Chengdu
-  { cell: "8340a6fffffffff", resolution: 5 }, // Wuhan
-  { cell: "832f5afffffffff", resolution: 6 }, // Tokyo
-  { cell: "832e61fffffffff", resolution: 5 }, // Osaka
-  { cell: "8330e1fffffffff", resolution: 5 }, // Seoul
-  { cell: "83694efffffffff", resolution: 6 }, // Manila
-  { cell: "838c10fffffffff", resolution: 6 }, // Jakarta
-  { cell: "838c14fffffffff", resolution: 6 }, // Bandung
-  { cell: "838d80fffffffff", resolution: 6 }, // Surabaya
-  { cell: "8364a4fffffffff", resolution: 5 }, // Bangkok
-  { cell: "8365b5fffffffff", resolution: 6 }, // Ho Chi Minh City
-  { cell: "83415cfffffffff", resolution: 6 }, // Hanoi
-  { cell: "836526fffffffff", resolution: 5 }, // Singapore
-  { cell: "836505fffffffff", resolution: 5 }, // Kuala Lumpur
-  { cell: "833e62fffffffff", resolution: 5 }, // Cairo
-  { cell: "83589cfffffffff", resolution: 5 }, // Lagos
-  { cell: "837a6efffffffff", resolution: 5 }, // Nairobi
-  { cell: "831ec9fffffffff", resolution: 5 }, // Istanbul
-  { cell: "832cf3fffffffff", resolution: 5 }, // Tehran
-  { cell: "832ca2fffffffff", resolution: 5 }, // Baghdad
-  { cell: "83194afffffffff", resolution: 5 }, // London
-  { cell: "831fb4fffffffff", resolution: 5 }, // Paris
-  { cell: "831fa5fffffffff", resolution: 5 }, // Essen
-  { cell: "831f99fffffffff", resolution: 5 }, // Milan
-  { cell: "831e83fffffffff", resolution: 5 }, // Naples
-  { cell: "831969fffffffff", resolution: 5 }, // Amsterdam
-  { cell: "831fa4fffffffff", resolution: 5 }, // Brussels
-  { cell: "831942fffffffff", resolution: 5 }, // Manchester
-  { cell: "831f1dfffffffff", resolution: 5 }, // Berlin
-  { cell: "83390cfffffffff", resolution: 5 }, // Madrid
-  { cell: "832a10fffffffff", resolution: 5 }, // New York
-  { cell: "8329a1fffffffff", resolution: 5 }, // Los Angeles
-  { cell: "832664fffffffff", resolution: 5 }, // Chicago
-  { cell: "834995fffffffff", resolution: 5 }, // Mexico City
-  { cell: "83a810fffffffff", resolution: 5 }, // São Paulo
-  { cell: "83a8a0fffffffff", resolution: 5 }, // Rio de Janeiro
-  { cell: "83c2e3fffffffff", resolution: 5 }, // Buenos Aires
-  { cell: "8366e4fffffffff", resolution: 5 }, // Bogotá
-  { cell: "838e62fffffffff", resolution: 5 }, // Lima
-];
-
 const OPTION = "deidentify.location.densityFile";
+/** An H3 index holds 15 digits of three bits each; those finer than its resolution are all ones. */
+const DIGIT_BITS = 3n;
+const DIGITS = 15n;
+
+/** The file as the gateway ships it: cells that may be told as they are, one resolution after the other, packed. */
+export interface PackedTable {
+  /** Base64 of, for each resolution: the resolution, how many cells, and the difference of each to the one before; all LEB128. */
+  readonly cells: string;
+  /** Of the bytes before Base64, as hex. */
+  readonly sha256: string;
+}
 
 /**
- * Reads a table: a JSON list of `{ "cell": <H3 index of resolution 2 or 3>, "resolution": 0–6 }`.
- * Throws CONFIG_INVALID naming the first bad row.
+ * Reads a table: the packed one, or a JSON list of `{ "cell": <H3 index>, "resolution": 0–6 }`: inside that cell places are told
+ * at that resolution. Throws CONFIG_INVALID naming the first bad row.
  */
 export function parseDensityTable(json: string): DensityRow[] {
-  let rows: unknown;
+  let table: unknown;
   try {
-    rows = JSON.parse(json);
+    table = JSON.parse(json);
   } catch {
-    throw new GatewayError("CONFIG_INVALID", `${OPTION}: not-json`);
+    throw unusable("not-json");
   }
-  if (!Array.isArray(rows)) throw new GatewayError("CONFIG_INVALID", `${OPTION}: not-a-list`);
-  const table = rows.map(toRow);
-  const [problem] = checkDensities(table);
-  if (problem !== undefined) throw new GatewayError("CONFIG_INVALID", `${OPTION}: row ${problem}`);
-  return table;
+  const rows = Array.isArray(table) ? table.map(toRow) : unpack(table);
+  const [problem] = checkDensities(rows);
+  if (problem !== undefined) throw unusable(`row ${problem}`);
+  return rows;
+}
+
+/** Cells of H3, each to be told at its own resolution; `byResolution[r]` holds those of resolution `r`. */
+export function packCells(byResolution: readonly (readonly string[])[]): PackedTable {
+  const bytes: number[] = [];
+  for (const [resolution, cells] of byResolution.entries()) {
+    if (cells.length === 0) continue;
+    const indexes = cells.map((cell) => BigInt(`0x${cell}`) >> unusedBits(resolution));
+    indexes.sort((a, b) => (a < b ? -1 : 1));
+    writeNumber(bytes, BigInt(resolution));
+    writeNumber(bytes, BigInt(indexes.length));
+    for (const [at, index] of indexes.entries()) writeNumber(bytes, index - (indexes[at - 1] ?? 0n));
+  }
+  const packed = Buffer.from(bytes);
+  return { cells: packed.toString("base64"), sha256: sha256(packed) };
+}
+
+function unpack(table: unknown): DensityRow[] {
+  const { cells, sha256: expected } = (table ?? {}) as Partial<Record<keyof PackedTable, unknown>>;
+  if (typeof cells !== "string" || typeof expected !== "string") throw unusable("not-a-table");
+  const bytes = Buffer.from(cells, "base64");
+  if (sha256(bytes) !== expected) throw unusable("altered");
+  const rows: DensityRow[] = [];
+  for (let at = 0; at < bytes.length; ) {
+    const next = (): bigint => {
+      let value = 0n;
+      for (let shift = 0n; ; shift += 7n) {
+        const byte = bytes[at];
+        if (byte === undefined) throw unusable("cut-short");
+        at += 1;
+        value |= BigInt(byte & 0x7f) << shift;
+        if (byte < 0x80) return value;
+      }
+    };
+    const resolution = Number(next());
+    const unused = unusedBits(resolution);
+    let index = 0n;
+    for (let left = next(); left > 0n; left -= 1n) {
+      index += next();
+      rows.push({ cell: ((index << unused) | ((1n << unused) - 1n)).toString(16), resolution });
+    }
+  }
+  return rows;
+}
+
+function unusedBits(resolution: number): bigint {
+  if (!(resolution >= 0 && resolution <= Number(DIGITS))) throw unusable("resolution");
+  return (DIGITS - BigInt(resolution)) * DIGIT_BITS;
+}
+
+function writeNumber(bytes: number[], value: bigint): void {
+  let rest = value;
+  for (; rest >= 0x80n; rest >>= 7n) bytes.push(Number(rest & 0x7fn) | 0x80);
+  bytes.push(Number(rest));
+}
+
+function sha256(bytes: Buffer): string {
+  return createHash("sha256").update(bytes).digest("hex");
 }
 
 function toRow(row: unknown, index: number): DensityRow {
@@ -106,5 +100,9 @@ function toRow(row: unknown, index: number): DensityRow {
     const { cell, resolution } = row;
     if (typeof cell === "string" && typeof resolution === "number") return { cell, resolution };
   }
-  throw new GatewayError("CONFIG_INVALID", `${OPTION}: row ${index}: needs cell and resolution`);
+  throw unusable(`row ${index}: needs cell and resolution`);
+}
+
+function unusable(reason: string): GatewayError {
+  return new GatewayError("CONFIG_INVALID", `${OPTION}: ${reason}`);
 }

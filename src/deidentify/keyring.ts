@@ -7,8 +7,8 @@ import { GatewayError } from "../model/errors.ts";
 import type { DeviceKey, Pseudonym } from "../model/ids.ts";
 import { boundedCache } from "../platform/bounded-cache.ts";
 
-/** Purposes that name a device at all; a weather service never does. */
-export const PSEUDONYM_PURPOSES = ["analytics", "scene", "network"] as const;
+/** What a device has a name for: purposes, and its place, which stands under a name of its own. A weather service names no device. */
+export const PSEUDONYM_PURPOSES = ["analytics", "place", "scene", "network"] as const;
 export type PseudonymPurpose = (typeof PSEUDONYM_PURPOSES)[number];
 
 /** Read anew for every use, so that a rotation reaches a keyring that is at work. */
@@ -21,12 +21,14 @@ export interface KeyringKeys {
   readonly pepper: Buffer;
 }
 
+const CIPHER = "aes-256-gcm";
 const VERSION = 1;
 const IV_BYTES = 12;
 const TAG_BYTES = 16;
 const SUBJECT_KEY_BYTES = 32;
 const PSEUDONYM_BYTES = 16;
 const WRAP_CONTEXT = Buffer.from("consentry subject key 1");
+const PLACE_CONTEXT = Buffer.from("consentry place record 1");
 
 /** Bounds what a process remembers; an erased subject's pseudonyms leave memory after this long at the latest. */
 const MAX_REMEMBERED_DEVICES = 200_000;
@@ -46,8 +48,11 @@ interface Recent {
 interface Remembered {
   readonly wrappedSubjectKey: string;
   analytics: Recent | undefined;
+  place: Recent | undefined;
   scene: Recent | undefined;
   network: Recent | undefined;
+  /** Seals the record of its place. */
+  placeKey: Buffer | undefined;
 }
 
 export class Keyring {
@@ -90,15 +95,7 @@ export class Keyring {
    * truncated to 128 bits. Throws SUBJECT_KEY_UNREADABLE when the wrapped key does not open.
    */
   pseudonym(wrappedSubjectKey: string, device: DeviceKey, purpose: PseudonymPurpose, epoch: number): Pseudonym {
-    let remembered = this.#devices.get(device);
-    // The key is compared, not trusted: after erasure or re-binding the same device has another one.
-    if (remembered === undefined || remembered.wrappedSubjectKey !== wrappedSubjectKey) {
-      remembered = { wrappedSubjectKey, analytics: undefined, scene: undefined, network: undefined };
-      const made = this.#derive(wrappedSubjectKey, device, purpose, epoch);
-      this.#devices.set(device, remembered);
-      remembered[purpose] = { newest: { epoch, pseudonym: made }, older: undefined };
-      return made;
-    }
+    const remembered = this.#remembered(wrappedSubjectKey, device);
     const recent = remembered[purpose];
     if (recent?.newest.epoch === epoch) return recent.newest.pseudonym;
     if (recent?.older?.epoch === epoch) return recent.older.pseudonym;
@@ -107,28 +104,63 @@ export class Keyring {
     return named.pseudonym;
   }
 
+  /** Seals the record of a device's place; with the subject's key every copy of it becomes unreadable. Throws as `pseudonym` does. */
+  sealPlace(wrappedSubjectKey: string, device: DeviceKey, text: string): string {
+    return sealWith(this.#placeKey(wrappedSubjectKey, device), PLACE_CONTEXT, Buffer.from(text)).toString("base64url");
+  }
+
+  /** `undefined` when it was sealed under another subject's key or for another device, or was altered. Throws as `pseudonym` does. */
+  openPlace(wrappedSubjectKey: string, device: DeviceKey, sealed: string): string | undefined {
+    const bytes = Buffer.from(sealed, "base64url");
+    return openWith(this.#placeKey(wrappedSubjectKey, device), PLACE_CONTEXT, bytes)?.toString();
+  }
+
   /** Drops what is remembered of a device; erasure calls it so that nothing waits for the time limit. */
   forget(device: DeviceKey): void {
     this.#devices.delete(device);
   }
 
-  #derive(wrapped: string, device: DeviceKey, purpose: PseudonymPurpose, epoch: number): Pseudonym {
+  /** The key is compared, not trusted: after erasure or re-binding the same device has another one. */
+  #remembered(wrappedSubjectKey: string, device: DeviceKey): Remembered {
+    const known = this.#devices.get(device);
+    if (known?.wrappedSubjectKey === wrappedSubjectKey) return known;
+    const fresh: Remembered = {
+      wrappedSubjectKey,
+      analytics: undefined,
+      place: undefined,
+      scene: undefined,
+      network: undefined,
+      placeKey: undefined,
+    };
+    this.#devices.set(device, fresh);
+    return fresh;
+  }
+
+  #placeKey(wrappedSubjectKey: string, device: DeviceKey): Buffer {
+    const remembered = this.#remembered(wrappedSubjectKey, device);
+    remembered.placeKey ??= this.#secret(wrappedSubjectKey, `consentry place record\0${device}`);
+    return remembered.placeKey;
+  }
+
+  /** 32 bytes that nobody has without the subject's key and the pepper. */
+  #secret(wrapped: string, info: string): Buffer {
     const subjectKey = this.#unwrap(wrapped);
-    const info = `consentry pseudonym\0${purpose}\0${epoch}`;
-    const purposeKey = Buffer.from(hkdfSync("sha256", subjectKey, this.#keys.pepper, info, 32));
+    const secret = Buffer.from(hkdfSync("sha256", subjectKey, this.#keys.pepper, info, 32));
     subjectKey.fill(0);
+    return secret;
+  }
+
+  #derive(wrapped: string, device: DeviceKey, purpose: PseudonymPurpose, epoch: number): Pseudonym {
+    const purposeKey = this.#secret(wrapped, `consentry pseudonym\0${purpose}\0${epoch}`);
     const mac = createHmac("sha256", purposeKey).update(device).digest();
     purposeKey.fill(0);
     return mac.toString("base64url", 0, PSEUDONYM_BYTES) as Pseudonym;
   }
 
   #wrap(subjectKey: Buffer): string {
-    const iv = randomBytes(IV_BYTES);
-    const cipher = createCipheriv("aes-256-gcm", this.#keys.masterKey, iv);
-    cipher.setAAD(WRAP_CONTEXT);
-    const sealed = Buffer.concat([cipher.update(subjectKey), cipher.final()]);
+    const wrapped = sealWith(this.#keys.masterKey, WRAP_CONTEXT, subjectKey);
     subjectKey.fill(0);
-    return Buffer.concat([Buffer.of(VERSION), iv, sealed, cipher.getAuthTag()]).toString("base64url");
+    return wrapped.toString("base64url");
   }
 
   #unwrap(wrapped: string): Buffer {
@@ -146,14 +178,23 @@ function tryUnwrap(wrapped: string, masterKey: Buffer): Buffer | undefined {
   if (bytes.length !== 1 + IV_BYTES + SUBJECT_KEY_BYTES + TAG_BYTES || bytes[0] !== VERSION) {
     throw new GatewayError("SUBJECT_KEY_UNREADABLE", "format");
   }
-  const decipher = createDecipheriv("aes-256-gcm", masterKey, bytes.subarray(1, 1 + IV_BYTES), {
-    authTagLength: TAG_BYTES,
-  });
-  decipher.setAAD(WRAP_CONTEXT);
-  decipher.setAuthTag(bytes.subarray(bytes.length - TAG_BYTES));
+  return openWith(masterKey, WRAP_CONTEXT, bytes);
+}
+
+/** Version, nonce, ciphertext and tag. */
+function sealWith(key: Buffer, context: Buffer, content: Buffer): Buffer {
+  const iv = randomBytes(IV_BYTES);
+  const cipher = createCipheriv(CIPHER, key, iv).setAAD(context);
+  const sealed = Buffer.concat([cipher.update(content), cipher.final()]);
+  return Buffer.concat([Buffer.of(VERSION), iv, sealed, cipher.getAuthTag()]);
+}
+
+function openWith(key: Buffer, context: Buffer, bytes: Buffer): Buffer | undefined {
+  if (bytes.length < 1 + IV_BYTES + TAG_BYTES || bytes[0] !== VERSION) return undefined;
+  const decipher = createDecipheriv(CIPHER, key, bytes.subarray(1, 1 + IV_BYTES), { authTagLength: TAG_BYTES });
+  decipher.setAAD(context).setAuthTag(bytes.subarray(-TAG_BYTES));
   try {
-    const sealed = bytes.subarray(1 + IV_BYTES, bytes.length - TAG_BYTES);
-    return Buffer.concat([decipher.update(sealed), decipher.final()]);
+    return Buffer.concat([decipher.update(bytes.subarray(1 + IV_BYTES, -TAG_BYTES)), decipher.final()]);
   } catch {
     return undefined;
   }

@@ -1,15 +1,27 @@
+import { readFileSync } from "node:fs";
 import fc from "fast-check";
-import { cellToBoundary, cellToLatLng, cellToParent, getResolution, gridDisk, isValidCell, latLngToCell } from "h3-js";
+import {
+  cellToBoundary,
+  cellToLatLng,
+  cellToParent,
+  getPentagons,
+  getResolution,
+  gridDisk,
+  isValidCell,
+  latLngToCell,
+} from "h3-js";
 import { describe, expect, it } from "vitest";
 import type { Pseudonym } from "../model/ids.ts";
-import { DENSITY_TABLE, parseDensityTable } from "./density-table.ts";
-import { checkDensities, type LocationOptions, Locations } from "./location.ts";
+import { packCells, parseDensityTable } from "./density-table.ts";
+import { type DensityRow, type LocationOptions, Locations } from "./location.ts";
 
+const SHIPPED = readFileSync("config/densities.json", "utf8");
+const DENSITIES: readonly DensityRow[] = parseDensityTable(SHIPPED);
 const BENGALURU = { lat: 12.9716, lon: 77.5946 };
 const base: LocationOptions = {
   finestResolution: 6,
-  defaultResolution: 4,
-  densities: DENSITY_TABLE,
+  defaultResolution: 3,
+  densities: DENSITIES,
   stickiness: 0.15,
   maxDevices: 1000,
 };
@@ -33,12 +45,14 @@ function onBorder(): { lat: number; lon: number } {
 describe("placeOf", () => {
   it("is an ancestor of the finest cell, as coarse as the table says, anywhere on Earth", () => {
     const locations = new Locations(base);
-    const rows = new Map(DENSITY_TABLE.map((row) => [row.cell, row.resolution]));
+    const rows = new Map(DENSITIES.map((row) => [row.cell, row.resolution]));
+    const town = fc.constantFrom(...DENSITIES.map(({ cell }) => cellToLatLng(cell)));
     fc.assert(
-      fc.property(latitude, longitude, (lat, lon) => {
+      fc.property(fc.oneof(fc.tuple(latitude, longitude), town), ([lat, lon]) => {
         const { cell, resolution, center } = locations.placeOf(lat, lon);
         const fine = latLngToCell(lat, lon, 6);
-        expect(resolution).toBe(rows.get(cellToParent(fine, 3)) ?? base.defaultResolution);
+        const known = [6, 5, 4].find((around) => rows.has(cellToParent(fine, around)));
+        expect(resolution).toBe(known ?? base.defaultResolution);
         expect(getResolution(cell)).toBe(resolution);
         expect(cell).toBe(cellToParent(fine, resolution));
         const [centerLat, centerLon] = cellToLatLng(cell);
@@ -58,7 +72,7 @@ describe("placeOf", () => {
     expect(greedy.placeOf(-30, 130).resolution).toBe(6);
   });
 
-  it("reads rows of resolution 3 before rows of resolution 2", () => {
+  it("reads rows of fine cells before rows of wide ones", () => {
     const { lat, lon } = BENGALURU;
     const wide = { cell: latLngToCell(lat, lon, 2), resolution: 2 };
     const narrow = { cell: cellToParent(latLngToCell(lat, lon, 6), 3), resolution: 5 };
@@ -157,26 +171,56 @@ describe("locate", () => {
     [91, 0],
     [0, 180.1],
     [0, Number.POSITIVE_INFINITY],
+    [0, 0],
+    [-0, 0],
   ])("%d, %d is no place", (lat, lon) => {
     expect(new Locations(base).locate(device, lat, lon, 1)).toBeUndefined();
   });
 });
 
 describe("the density table", () => {
-  it("shipped with the gateway is sound and names each cell once", () => {
-    expect(checkDensities(DENSITY_TABLE)).toEqual([]);
-    expect(new Set(DENSITY_TABLE.map((row) => row.cell)).size).toBe(DENSITY_TABLE.length);
-    expect(parseDensityTable(JSON.stringify(DENSITY_TABLE))).toEqual(DENSITY_TABLE);
+  it("knows towns finely, villages less, and the sea not at all", () => {
+    const locations = new Locations(base);
+    expect(locations.placeOf(BENGALURU.lat, BENGALURU.lon).resolution).toBe(6);
+    expect(locations.placeOf(12.28, 73.2).resolution).toBe(3);
+    expect(new Set(DENSITIES.map(({ resolution }) => resolution))).toEqual(new Set([4, 5, 6]));
+  });
+
+  it("holds every cell inside one that qualifies as well: who lives in the small one lives in the large one", () => {
+    const known = new Set(DENSITIES.map(({ cell }) => cell));
+    expect(known.size).toBe(DENSITIES.length);
+    for (const { cell, resolution } of DENSITIES)
+      if (resolution > 4) expect(known.has(cellToParent(cell, resolution - 1))).toBe(true);
+  });
+
+  it("comes out of its packed form as it went in, pentagons and both ends of the globe included", () => {
+    const anywhere = fc.tuple(latitude, longitude, fc.nat(6)).map(([lat, lon, r]) => latLngToCell(lat, lon, r));
+    fc.assert(
+      fc.property(fc.uniqueArray(anywhere, { maxLength: 40 }), (cells) => {
+        const all = [...new Set([...cells, ...getPentagons(3), latLngToCell(90, 0, 6), latLngToCell(-90, 0, 4)])];
+        const byResolution = [0, 1, 2, 3, 4, 5, 6].map((r) => all.filter((cell) => getResolution(cell) === r));
+        const rows = parseDensityTable(JSON.stringify(packCells(byResolution)));
+        expect(rows.map(({ cell }) => cell).toSorted()).toEqual(all.toSorted());
+        for (const { cell, resolution } of rows) expect(resolution).toBe(getResolution(cell));
+      }),
+    );
+  });
+
+  it("is read as a list too", () => {
+    const rows = [{ cell: "833da1fffffffff", resolution: 6 }];
+    expect(parseDensityTable(JSON.stringify(rows))).toEqual(rows);
   });
 
   it.each([
     ["{", "densityFile: not-json"],
-    ["{}", "densityFile: not-a-list"],
+    ["{}", "densityFile: not-a-table"],
+    ["null", "densityFile: not-a-table"],
+    [SHIPPED.replace(/"cells": "..../, '"cells": "AAAA'), "densityFile: altered"],
     ["[7]", "row 0"],
     ['[{"cell":"833da1fffffffff","resolution":6},{"cell":"nowhere","resolution":6}]', "row 1: not an H3 cell"],
-    ['[{"cell":"8660145b7ffffff","resolution":6}]', "row 0: cell must have resolution 2 or 3"],
+    ['[{"cell":"8760145b6ffffff","resolution":6}]', "row 0: cell must have resolution 0 to 6"],
     ['[{"cell":"833da1fffffffff","resolution":7}]', "row 0: resolution must be 0 to 6"],
-  ])("%s is refused: %s", (json, reason) => {
+  ])("%.40s is refused: %s", (json, reason) => {
     expect(() => parseDensityTable(json)).toThrow(reason);
   });
 });

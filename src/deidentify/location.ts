@@ -10,9 +10,9 @@ import { boundedCache } from "../platform/bounded-cache.ts";
 import { CellCore } from "./cell-core.ts";
 import { CellOutlines } from "./cell-outline.ts";
 
-/** How coarse places inside a large cell must be. */
+/** How coarse places inside a cell must be. */
 export interface DensityRow {
-  /** H3 index of resolution 2 or 3. */
+  /** H3 index of resolution 0 to 6. */
   readonly cell: string;
   /** Resolution to report inside it, 0 to 6. */
   readonly resolution: number;
@@ -39,7 +39,6 @@ export interface Place {
 }
 
 const FINEST_RESOLUTION = 6;
-const TABLE_RESOLUTIONS = [3, 2] as const;
 const MAX_REMEMBERED_PLACES = 65_536;
 
 /** A cell of the finest resolution and the place that all its points share. */
@@ -84,10 +83,12 @@ export class Locations {
 
   /**
    * The place of a device that said at `at` (Unix ms) to be at these WGS 84 degrees.
-   * `undefined` when they are no coordinates. A repeated message gives the same answer.
+   * `undefined` when they are no coordinates, or both 0: receivers say that as long as they know no place.
+   * A repeated message gives the same answer.
    */
   locate(device: Pseudonym, lat: number, lon: number, at: number): Located | undefined {
     if (!(lat >= -90 && lat <= 90 && lon >= -180 && lon <= 180)) return undefined;
+    if (lat === 0 && lon === 0) return undefined;
     const current = this.#current.get(device);
     if (current === undefined) {
       const fine = this.#fineCellOf(lat, lon);
@@ -136,9 +137,8 @@ export class Locations {
 
   #resolutionFor(fine: string): number {
     const finest = getResolution(fine);
-    for (const tableResolution of TABLE_RESOLUTIONS) {
-      if (tableResolution > finest) continue;
-      const resolution = this.#densities.get(cellToParent(fine, tableResolution));
+    for (let around = finest; around >= 0; around -= 1) {
+      const resolution = this.#densities.get(cellToParent(fine, around));
       if (resolution !== undefined) return Math.min(resolution, finest);
     }
     return Math.min(this.#options.defaultResolution, finest);
@@ -153,9 +153,8 @@ export class Locations {
 export function checkDensities(rows: readonly DensityRow[]): string[] {
   return rows.flatMap((row, index) => {
     if (!isValidCell(row.cell)) return [`${index}: not an H3 cell`];
-    if (!TABLE_RESOLUTIONS.some((resolution) => resolution === getResolution(row.cell))) {
-      return [`${index}: cell must have resolution 2 or 3`];
-    }
+    if (getResolution(row.cell) > FINEST_RESOLUTION)
+      return [`${index}: cell must have resolution 0 to ${FINEST_RESOLUTION}`];
     const fits = Number.isInteger(row.resolution) && row.resolution >= 0 && row.resolution <= FINEST_RESOLUTION;
     return fits ? [] : [`${index}: resolution must be 0 to ${FINEST_RESOLUTION}`];
   });

@@ -10,6 +10,7 @@ import type { Ledger } from "../consent/ledger/ledger.ts";
 import type { Suspensions } from "../consent/ledger/suspensions.ts";
 import type { Policies } from "../consent/policy/policies.ts";
 import type { WatchEnd } from "../model/centre.ts";
+import type { Silenced } from "../model/consent-change.ts";
 import type { Hint } from "../model/hint.ts";
 import type { DeviceId, DeviceKey, DeviceRef, SubjectTag } from "../model/ids.ts";
 import type { Log } from "../model/log.ts";
@@ -103,6 +104,8 @@ export interface HttpPorts {
   };
   /** What would become of a publication; `undefined` for a device behind a hub. */
   check(device: DeviceId, topic: string, payload: Buffer): Promise<TrialOutcome | undefined>;
+  /** Forgets the noted places that consent does not cover any more. */
+  tidyPlaces(concerned: SubjectTag | DeviceKey, silenced: readonly Silenced[]): Promise<void>;
   purgeDeadLetters(subject: SubjectTag, devices: readonly DeviceKey[]): Promise<unknown>;
   /** The privacy centre; absent: switched off. */
   readonly centre?: CentrePort | undefined;

@@ -8,21 +8,28 @@ import type { CellId, Pseudonym } from "./ids.ts";
 export type StatusValue = number | boolean | string;
 export type StatusFields = Readonly<Record<string, StatusValue>>;
 
-/** For `device_status` and `device_location`. */
+/** For `device_status`. */
 export interface AnalyticsRecord {
   readonly device: Pseudonym;
   readonly model?: string;
   readonly status?: StatusFields;
   /** Unix nanoseconds in decimal: the time of the message in ms, then six digits that only tell it from others. */
   readonly timestampNs: string;
-  readonly location?: CurrentLocation;
 }
 
-/** Current location only: one point per device and epoch, overwritten. */
-export interface CurrentLocation {
+/** Where a device said it is, for the record of its place: what is stored of that, and when, is for the place writer to say. */
+export interface PlaceSeen {
+  readonly cell: CellId;
+  /** Unix ms. */
+  readonly at: number;
+}
+
+/** For `device_location`, under a name that stands nowhere else: current place only, one row per device and epoch, overwritten. */
+export interface PlaceRow {
+  readonly device: Pseudonym;
   readonly cell: CellId;
   readonly resolution: number;
-  /** Unix ms; the timestamp of the one point this device has in this epoch. */
+  /** Unix ms; the time of the one row this device has in this epoch. */
   readonly epochStart: number;
 }
 
@@ -52,6 +59,8 @@ export interface NetworkRecord {
 /** One message after the pipeline: for each consented purpose what that purpose may have. */
 export interface Deidentified {
   readonly analytics?: AnalyticsRecord;
+  /** Only beside `analytics`, and only when no newer place is known. */
+  readonly place?: PlaceSeen;
   readonly weather?: WeatherRecord;
   readonly scene?: SceneRecord;
   readonly network?: NetworkRecord;

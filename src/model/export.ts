@@ -87,6 +87,19 @@ const location = z.strictObject({
   center: coordinates.optional(),
 });
 
+/** Noted of where a device is, sealed, until it is stored together with others or forgotten; not in the store. */
+const notedPlace = z.strictObject({
+  kind: z.literal("noted-place"),
+  device: deviceKey,
+  /** H3 index. */
+  cell: z.string(),
+  resolution: z.number(),
+  at: timestampMs,
+  center: coordinates.optional(),
+  /** The last one of an earlier day. */
+  before: z.strictObject({ cell: z.string(), at: timestampMs }).optional(),
+});
+
 /** `device_status`: one row for each reading. */
 const status = z.strictObject({
   kind: z.literal("status"),
@@ -171,6 +184,7 @@ export const exportItem = z.discriminatedUnion("kind", [
   record,
   device,
   decision,
+  notedPlace,
   location,
   status,
   property,

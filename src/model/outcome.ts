@@ -88,6 +88,10 @@ export const SECURITY_EVENTS = [
 ] as const;
 export type SecurityEvent = (typeof SECURITY_EVENTS)[number];
 
+/** What the place writer does with rows of places. */
+export const PLACE_OUTCOMES = ["written", "removed"] as const;
+export type PlaceOutcome = (typeof PLACE_OUTCOMES)[number];
+
 /** Why a message was set aside for an operator to look at. */
 export const DEAD_LETTER_REASONS = {
   "sink-rejected": "the store refused this record as malformed",

@@ -4,8 +4,9 @@
  *
  * 1: no number was written. `status` had any keys, text among them, and counters rested as totals.
  * 2: `status` has the closed vocabulary; of a counter only differences rest.
+ * 3: places stand under a name of their own, and only together with others.
  */
-export const SCHEMA = 2;
+export const SCHEMA = 3;
 
 /** What carries no number. */
 export const UNNUMBERED = 1;

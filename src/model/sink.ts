@@ -2,7 +2,7 @@
  * What the gateway needs of a store, and the shapes of what it keeps. Pipeline, rights and wiring know this and no vendor;
  * every implementation passes `tests/fixtures/sink-contract.ts`.
  */
-import type { AnalyticsRecord, StatusValue } from "./deidentified.ts";
+import type { AnalyticsRecord, PlaceRow, StatusValue } from "./deidentified.ts";
 import type { CellId, Pseudonym } from "./ids.ts";
 
 /** `async`: a deletion is accepted first and carried out later. `none`: rows cannot be deleted, an erasure only unlinks them. */
@@ -63,11 +63,15 @@ export interface Sink {
   ask(signal: AbortSignal): Promise<void>;
   /** Stores all records but those at the indexes in `rejected`. A repeated write overwrites. */
   write(records: readonly AnalyticsRecord[], signal: AbortSignal): Promise<{ readonly rejected: readonly number[] }>;
+  /** The same for places. Not in parallel with itself for one device: the store would keep whichever came last. */
+  writePlaces(places: readonly PlaceRow[], signal: AbortSignal): Promise<{ readonly rejected: readonly number[] }>;
   writeActivity(counts: readonly CellCount[], signal: AbortSignal): Promise<{ readonly rejected: readonly number[] }>;
   /** Whether rows can be deleted; the store is asked when it is not known yet. */
   rowDelete(signal: AbortSignal): Promise<RowDelete>;
-  /** Removes exactly the rows that writing these records would have stored; of a location the one place of its epoch. */
+  /** Removes exactly the rows that writing these records would have stored. */
   remove(records: readonly AnalyticsRecord[], signal: AbortSignal): Promise<Removal>;
+  /** Removes the one place that each of these devices has in this epoch, whichever it is. */
+  removePlaces(places: readonly Pick<PlaceRow, "device" | "epochStart">[], signal: AbortSignal): Promise<Removal>;
   /** Removes everything stored under these pseudonyms. */
   removeDevices(devices: readonly Pseudonym[], signal: AbortSignal): Promise<Removal>;
   /** Rows under these pseudonyms, by their commonest field; `undefined` when the store does not let us look. */

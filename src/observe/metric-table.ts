@@ -13,6 +13,7 @@ import {
   type DeadLetterReason,
   DROP_REASONS,
   HTTP_REFUSALS,
+  PLACE_OUTCOMES,
   REFUSAL_REASONS,
   SECURITY_EVENTS,
 } from "../model/outcome.ts";
@@ -140,6 +141,15 @@ export const METRICS = {
     sink: SINKS,
     code: SINK_FAILURES,
   }),
+  places: counter(
+    "places_total",
+    "Places that this gateway wrote into the store, and such as it took out again because too few people are left around them.",
+    { outcome: PLACE_OUTCOMES },
+  ),
+  placesWaiting: gauge(
+    "places_waiting",
+    "Places that waited for a later step or for more people around them when this gateway last wrote places.",
+  ),
   redisNotWritable: gauge("redis_not_writable", "1 while Redis answers and does not write; the log names the cause."),
   breakerOpen: gauge("breaker_open", "1 while writing pauses because the store keeps failing."),
   withdrawal: histogram(

@@ -24,6 +24,8 @@ import {
   type DropReason,
   HTTP_REFUSALS,
   type HttpRefusal,
+  PLACE_OUTCOMES,
+  type PlaceOutcome,
   SECURITY_EVENTS,
   type SecurityEvent,
 } from "../model/outcome.ts";
@@ -58,7 +60,8 @@ export type GaugeName =
   | "servicesUnanswered"
   | "holdsOpen"
   | "holdOldest"
-  | "backupAge";
+  | "backupAge"
+  | "placesWaiting";
 
 const REFRESH_DEADLINE_MS = 1_000;
 
@@ -95,7 +98,9 @@ export class Metrics extends BookCounts {
     "holdsOpen",
     "holdOldest",
     "backupAge",
+    "placesWaiting",
   ]);
+  readonly #places = zeros(PLACE_OUTCOMES);
   #forwardDropped = 0;
   #servicesCutOff = 0;
   #clockReplaced = 0;
@@ -245,6 +250,10 @@ export class Metrics extends BookCounts {
     Object.assign(this.#devicesSuspended, counts);
   }
 
+  placesWritten(outcome: PlaceOutcome, count: number): void {
+    this.#places[outcome] += count;
+  }
+
   notified(count: number): void {
     this.#notices += count;
   }
@@ -309,6 +318,8 @@ export class Metrics extends BookCounts {
         SINKS.flatMap((sink) =>
           by("code", this.#sinkFailures[sink]).map(([labels, value]) => [{ sink, ...labels }, value] as const),
         ),
+      places: () => by("outcome", this.#places),
+      placesWaiting: () => single(this.#gauges.placesWaiting),
       breakerOpen: () => single(this.#gauges.breakerOpen),
       redisNotWritable: () => single(this.#gauges.redisNotWritable),
       withdrawal: () => [[{}, this.#withdrawal]],

@@ -7,7 +7,7 @@
  * An answer shows that the server is alive, and within the grace a live server has applied or dropped what it received
  * before. Whatever it applied without present consent is removed again.
  */
-import { allOf, type Grants, LOCATION, usable, type Verdict } from "../model/consent.ts";
+import { allOf, type Grants, type Verdict } from "../model/consent.ts";
 import type { AnalyticsRecord, Deidentified } from "../model/deidentified.ts";
 import { GatewayError } from "../model/errors.ts";
 import type { DeviceKey, SubjectTag } from "../model/ids.ts";
@@ -133,10 +133,8 @@ export class InDoubt {
 
   #uncovered({ message, verdict, result }: Attempted): AnalyticsRecord[] {
     if (this.begunBefore && verdict?.wrappedSubjectKey) this.#assume(message, verdict.wrappedSubjectKey);
-    const grants = verdict === undefined || verdict.refusal !== undefined ? 0 : verdict.grants;
-    const mayBePlaced = (usable(grants, "analytics", message.carried) & LOCATION) !== 0;
     const sent = this.#sent.get(message) ?? [];
-    return sent.map((one) => uncovered(one, result?.analytics, mayBePlaced)).filter((one) => one !== undefined);
+    return sent.map((one) => uncovered(one, result?.analytics)).filter((one) => one !== undefined);
   }
 
   /** The most that an earlier run can have sent: everything analytics can make of the message. */
@@ -149,30 +147,14 @@ export class InDoubt {
   }
 }
 
-/** The part of what was sent that is not written again and must not be stored; `undefined` when there is none. */
-function uncovered(
-  sent: AnalyticsRecord,
-  now: AnalyticsRecord | undefined,
-  mayBePlaced: boolean,
-): AnalyticsRecord | undefined {
-  const { device, timestampNs, model, status, location } = sent;
-  const again = now?.device === device ? now : undefined;
+/** What was sent, when it is not written again and must not be stored; `undefined` otherwise. */
+function uncovered(sent: AnalyticsRecord, now: AnalyticsRecord | undefined): AnalyticsRecord | undefined {
+  if (sent.status === undefined) return undefined;
   // A row with a model is a different row from the same one without it.
-  const statusCovered = again?.status !== undefined && (model === undefined || again.model === model);
-  // A location superseded by a newer message is not written again, but it is covered.
-  const locationCovered = again !== undefined && mayBePlaced;
-  const rest = {
-    ...(status !== undefined && !statusCovered && { status, ...(model !== undefined && { model }) }),
-    ...(location !== undefined && !locationCovered && { location }),
-  };
-  return Object.keys(rest).length === 0 ? undefined : { device, timestampNs, ...rest };
+  const again = now?.device === sent.device && now.status !== undefined;
+  return again && (sent.model === undefined || now.model === sent.model) ? undefined : sent;
 }
 
 function sameRows(a: AnalyticsRecord, b: AnalyticsRecord): boolean {
-  return (
-    a.device === b.device &&
-    a.model === b.model &&
-    (a.status === undefined) === (b.status === undefined) &&
-    a.location?.epochStart === b.location?.epochStart
-  );
+  return a.device === b.device && a.model === b.model && (a.status === undefined) === (b.status === undefined);
 }

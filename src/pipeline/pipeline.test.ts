@@ -68,6 +68,7 @@ function setUp(ports: Partial<PipelinePorts> = {}) {
     askStore: async () => undefined,
     removeStored: async () => true,
     inDoubtGraceMs: 1,
+    notePlaces: async () => undefined,
     located: () => undefined,
     announce: async (batch) => {
       happened.push(`announced ${batch.length}`);
@@ -416,14 +417,14 @@ describe("a message that becomes a dead letter", () => {
   });
 });
 
-describe("a stored location", () => {
+describe("a place", () => {
   const cell = "cell" as CellId;
   const placed = (device: string): Deidentified => ({
     analytics: {
       device: `a-${device}` as Pseudonym,
       timestampNs: "1",
-      location: { cell, resolution: 5, epochStart: 0 },
     },
+    place: { cell, at: 7 },
   });
 
   it("is reported once for each message, at the end, by the key of its device", async () => {
@@ -450,6 +451,56 @@ describe("a stored location", () => {
       ["one", cell],
       ["two", cell],
     ]);
+  });
+});
+
+describe("noting a place", () => {
+  const cell = "cell" as CellId;
+
+  it("is what makes a message stored that tells nothing else, before anything is forwarded", async () => {
+    const notedPlaces: unknown[] = [];
+    const { pipeline, books, happened } = setUp({
+      deidentify: ({ device }) => ({
+        analytics: { device: `a-${device.deviceKey}` as Pseudonym, timestampNs: "1" },
+        place: { cell, at: 7 },
+        ...scene(device.deviceKey),
+      }),
+      checkConsent: async (devices) => devices.map(() => ({ ...granted, revision: 3 })),
+      notePlaces: async (places) => {
+        notedPlaces.push(...places);
+        happened.push("noted");
+      },
+    });
+    const admitted = { ...message("one"), device: { ...message("one").device, revision: 2 } };
+    await pipeline.process([admitted], never);
+    expect(notedPlaces).toEqual([{ device: admitted.device, wrappedSubjectKey: "key", revision: 2, cell, at: 7 }]);
+    expect(happened).toEqual(["leased", "stored a-one", "noted", "announced 1", "forwarded 1", "released"]);
+    expect(books).toEqual({ stored: 1 });
+  });
+
+  it("is tried again with the whole batch while Redis does not take it, and nothing is forwarded before", async () => {
+    let failures = 2;
+    const { pipeline, books, happened } = setUp({
+      deidentify: ({ device }) => ({ ...analytics(device.deviceKey), place: { cell, at: 7 } }),
+      notePlaces: async () => {
+        if (failures-- > 0) throw new GatewayError("REDIS_UNAVAILABLE", "test");
+      },
+    });
+    await pipeline.process([message("one")], never);
+    expect(happened.filter((what) => what.startsWith("stored"))).toHaveLength(3);
+    expect(happened.filter((what) => what.startsWith("announced"))).toHaveLength(1);
+    expect(books).toEqual({ stored: 1 });
+  });
+
+  it("does not happen for a message that the store refused", async () => {
+    const notedPlaces: unknown[] = [];
+    const { pipeline, books } = setUp({
+      deidentify: ({ device }) => ({ ...analytics(device.deviceKey), place: { cell, at: 7 } }),
+      store: async () => ({ rejected: [0] }),
+      notePlaces: async (places) => void notedPlaces.push(...places),
+    });
+    await pipeline.process([message("odd")], never);
+    expect([notedPlaces, books]).toEqual([[], { "sink-rejected": 1 }]);
   });
 });
 

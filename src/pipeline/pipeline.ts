@@ -1,7 +1,7 @@
 /**
  * What happens to a batch after the queue:
  *
- *   lease → consent check → de-identify → store → dead letters → account of disclosures → forward → outcome
+ *   lease → consent check → de-identify → store → note places → dead letters → account of disclosures → forward → outcome
  *
  * The lease is acquired before the consent check and released after the last write: once a withdrawal has waited for
  * older leases, no write of theirs is in progress any more. A batch whose sink is down waits here without a lease, and
@@ -15,6 +15,7 @@ import { GatewayError } from "../model/errors.ts";
 import type { DeviceRef, Pseudonym, SubjectTag } from "../model/ids.ts";
 import type { Lease } from "../model/lease.ts";
 import type { DeadLetterReason } from "../model/outcome.ts";
+import type { NotedPlace } from "../model/place.ts";
 import type { RawMessage } from "../model/raw.ts";
 import type { Watch } from "../model/watch.ts";
 import { Turns } from "../platform/turns.ts";
@@ -35,6 +36,8 @@ export interface PipelinePorts extends Omit<InDoubtPorts, "pause" | "mayAsk">, S
     records: readonly AnalyticsRecord[],
     signal: AbortSignal,
   ) => Promise<{ readonly rejected: readonly number[] }>;
+  /** Resolves when the newest place of each device is noted for the place writer. Rejects with a retryable `GatewayError`. */
+  readonly notePlaces: (places: readonly NotedPlace[]) => Promise<void>;
   /**
    * Writes every entitled and connected recipient to the account of disclosures. Resolves with the function that
    * delivers the batch to them; it returns for each message whether any recipient got it. Rejects with a retryable
@@ -143,6 +146,7 @@ export class Pipeline {
       await this.#consented(batch);
       this.#deidentified(batch);
       await this.#stored(batch, lease, doubt);
+      await this.#placed(batch);
       await this.#setAside(batch, lease, aside);
       const forward = await this.#announced(batch);
       await turn.mine;
@@ -232,6 +236,19 @@ export class Pipeline {
       const passage = passages[index];
       if (passage !== undefined) passage.setAside = "sink-rejected";
     }
+  }
+
+  /** That makes a message stored that tells nothing but a place. */
+  async #placed(batch: readonly Passage[]): Promise<void> {
+    const places: NotedPlace[] = [];
+    for (const { message, verdict, result, setAside } of batch) {
+      if (result?.place === undefined || setAside !== undefined) continue;
+      if (verdict === undefined || verdict.refusal !== undefined) continue;
+      const { wrappedSubjectKey, revision = 0 } = verdict;
+      const { device } = message;
+      places.push({ device, wrappedSubjectKey, revision: device.revision ?? revision, ...result.place });
+    }
+    if (places.length > 0) await this.#ports.notePlaces(places);
   }
 
   /** No recipient gets anything before the account contains it; until then nothing is forwarded at all. */

@@ -183,7 +183,9 @@ function outcomeOf(purpose: Purpose, settled: Settled): Shown {
   if (usable(grants, purpose, message.carried) === 0) return nothing("not-carried");
   if (result === undefined) return nothing("set-aside");
   if (purpose === "analytics") {
-    return settled.stored && result.analytics ? { given: analyticsOf(result.analytics) } : nothing("set-aside");
+    return settled.stored && result.analytics
+      ? { given: analyticsOf(result.analytics, result.place) }
+      : nothing("set-aside");
   }
   const record = result[purpose];
   return record === undefined || !settled.forwarded ? nothing("nobody-listens") : { given: serviceRecordOf(record) };
@@ -193,8 +195,12 @@ function nothing(why: NothingReason): Shown {
   return { nothing: why };
 }
 
-function analyticsOf({ device, model, status, location }: NonNullable<Deidentified["analytics"]>): Shown {
-  return { name: initials(device), model, status, cell: location?.cell };
+/** What is noted of the place: it is told no more finely than this, later, and only together with others. */
+function analyticsOf(
+  { device, model, status }: NonNullable<Deidentified["analytics"]>,
+  place: Deidentified["place"],
+): Shown {
+  return { name: initials(device), model, status, cell: place?.cell };
 }
 
 function serviceRecordOf(record: NonNullable<Deidentified["weather" | "scene" | "network"]>): Shown {

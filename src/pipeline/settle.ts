@@ -18,7 +18,7 @@ export interface Passage {
 
 export interface SettlePorts {
   readonly books: Books;
-  /** Devices whose current location was stored, once for each message that contained it. */
+  /** Devices whose place was noted, once for each message that contained it. */
   readonly located: (devices: readonly (readonly [DeviceKey, CellId])[]) => void;
   /** Watchers of their own devices' messages. */
   readonly samples: Pick<Samples, "watching" | "offer">;
@@ -35,8 +35,7 @@ export function settle(batch: readonly Passage[], { books, located, samples }: S
     else if (refusal !== undefined) count(refused, refusal);
     else if (result?.analytics !== undefined) {
       stored += 1;
-      const { location } = result.analytics;
-      if (location !== undefined) places.push([message.device.deviceKey, location.cell]);
+      if (result.place !== undefined) places.push([message.device.deviceKey, result.place.cell]);
     } else if (forwarded) forwardedOnly += 1;
     else count(refused, "no-recipient");
   }

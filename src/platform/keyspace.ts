@@ -127,6 +127,13 @@ export interface Keyspace {
   readonly keptAnswerEnds: string;
   /** Pub/sub channel: subject tags and device keys whose watchers must be checked again. */
   readonly recordChanged: string;
+  /** Hash subject tag and device key → sealed record of the device's place, see places/place-store.ts. */
+  readonly places: string;
+  /** Hash subject tag and device key → begin of the epoch of a place that was sent to the store and not answered for yet. */
+  readonly placesUnderWay: string;
+  /** String: the gateway that writes places now; expires. And the number of the last step in which that was done. */
+  readonly placeTurn: string;
+  readonly placeStep: string;
 }
 
 const DECISION = /\{([A-Za-z0-9_-]{22})\}:decision:/;
@@ -195,5 +202,9 @@ export function keyspaceOf(prefix: string): Keyspace {
     keptAnswers: `{${prefix}:kept-answers}:answers`,
     keptAnswerEnds: `{${prefix}:kept-answers}:ends`,
     recordChanged: `${prefix}:record-changed`,
+    places: `{${prefix}:places}:records`,
+    placesUnderWay: `{${prefix}:places}:under-way`,
+    placeTurn: `{${prefix}:places}:turn`,
+    placeStep: `{${prefix}:places}:step`,
   };
 }

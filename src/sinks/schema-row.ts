@@ -3,6 +3,7 @@
  * (servers that only imitate writes) has no number; then Redis alone says what the installation is.
  */
 import { SCHEMA, UNNUMBERED } from "../model/schema.ts";
+import type { DeviceMeasurement } from "../model/sink.ts";
 
 export interface NumberedStore {
   /** One result for each statement; `undefined` when the store answers no such question. Throws SINK_UNAVAILABLE, SINK_DENIED. */
@@ -12,7 +13,7 @@ export interface NumberedStore {
 
 const MEASUREMENT = "schema_number";
 /** Everything that names a device. Counts of a cell have the same form in every schema. */
-const OF_DEVICES = ["device_status", "device_location"] as const;
+const OF_DEVICES = ["device_status", "device_location"] as const satisfies readonly DeviceMeasurement[];
 const HOUR_MS = 3_600_000;
 
 /** `undefined` when the store holds nothing of devices yet, or does not say. Throws SINK_UNAVAILABLE, SINK_DENIED. */
@@ -41,15 +42,22 @@ export async function writeStoredSchema(store: Pick<NumberedStore, "writeLines">
   await store.writeLines([`${MEASUREMENT} number=${SCHEMA} ${hourMs}000000`], signal);
 }
 
+/** Of what is stored under this number, the measurements whose rows an upgrade takes out. */
+export function formerMeasurements(schema: number): readonly DeviceMeasurement[] {
+  return OF_DEVICES.filter((name) => schema < (name === "device_status" ? 2 : 3));
+}
+
 /**
  * InfluxDB 1 can delete neither a field nor rows by what they hold, and names and types of fields stay in it until the
  * measurement goes as a whole. For that the server may want an administrator.
  */
-export const DROP_ALL: readonly string[] = OF_DEVICES.map((name) => `DROP MEASUREMENT ${quoted(name)}`);
+export function dropAll(measurements: readonly DeviceMeasurement[]): readonly string[] {
+  return measurements.map((name) => `DROP MEASUREMENT ${quoted(name)}`);
+}
 
 /** Every row of every device but these; names of fields stay. */
-export function dropStatement(except: readonly string[]): string {
-  const drop = `DROP SERIES FROM ${OF_DEVICES.map(quoted).join(", ")}`;
+export function dropStatement(measurements: readonly DeviceMeasurement[], except: readonly string[]): string {
+  const drop = `DROP SERIES FROM ${measurements.map(quoted).join(", ")}`;
   // Pseudonyms are base64url, in which nothing has a meaning for a regular expression.
   return except.length === 0 ? drop : `${drop} WHERE "device" !~ /^(?:${except.join("|")})$/`;
 }

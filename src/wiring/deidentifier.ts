@@ -1,12 +1,11 @@
 /** From configuration to the options of de-identification. */
 import type { Config } from "../config/schema.ts";
 import type { Deidentifier } from "../deidentify/deidentify.ts";
-import { DENSITY_TABLE } from "../deidentify/density-table.ts";
 import type { Dialects } from "../dialects/dialects.ts";
 import { DAY_MS } from "../model/durations.ts";
 import type { Vocabulary } from "../vocabulary/vocabulary.ts";
 
-/** The table of densities is the shipped one; one of the operator's takes its place at start. */
+/** The table of densities is read at start, from the file that the configuration names. */
 export function deidentifierOptions(
   { deidentify }: Pick<Config, "deidentify">,
   vocabulary: Vocabulary,
@@ -15,8 +14,8 @@ export function deidentifierOptions(
   const epochMs = deidentify.epochDays * DAY_MS;
   const { densityFile: _readAtStart, ...location } = deidentify.location;
   return {
-    epochMs: { analytics: epochMs, scene: epochMs, network: epochMs },
-    location: { ...location, densities: DENSITY_TABLE },
+    epochMs: { analytics: epochMs, place: epochMs, scene: epochMs, network: epochMs },
+    location: { ...location, densities: [] },
     models: deidentify.models,
     dialects,
     ip: deidentify.ip,

@@ -32,6 +32,7 @@ export interface ExportsDeps {
   readonly gate: Pick<ConsentGate, "read">;
   readonly keyring: Pick<Keyring, "pseudonym" | "opens">;
   readonly deadLetters: Pick<DeadLetters, "of">;
+  readonly places: ExportPorts["places"];
   readonly erasures: Pick<Erasures, "status">;
   readonly rows: SinkReading;
   readonly disclosures: { of(tag: SubjectTag): Promise<readonly Disclosure[]> };
@@ -53,6 +54,7 @@ export function createExports(deps: ExportsDeps): ExportsWiring {
     gate,
     keyring,
     deadLetters,
+    places,
     erasures,
     rows,
     disclosures,
@@ -73,6 +75,7 @@ export function createExports(deps: ExportsDeps): ExportsWiring {
       });
     },
     deviceConnections,
+    places,
     setAside: (tag, device) => setAsideOf(deadLetters, tag, device),
     disclosures,
     erasures,

@@ -4,8 +4,9 @@ import { GatewayError } from "../model/errors.ts";
 import type { Pseudonym } from "../model/ids.ts";
 import type { Log } from "../model/log.ts";
 import { SCHEMA } from "../model/schema.ts";
+import type { DeviceMeasurement } from "../model/sink.ts";
 import { InfluxSink } from "../sinks/influx/sink.ts";
-import { DROP_ALL, dropStatement, storedSchema, writeStoredSchema } from "../sinks/schema-row.ts";
+import { dropAll, dropStatement, formerMeasurements, storedSchema, writeStoredSchema } from "../sinks/schema-row.ts";
 import { Vocabulary } from "../vocabulary/vocabulary.ts";
 
 export interface FormerRows {
@@ -65,26 +66,28 @@ export class FormerStore {
     }
     if (held.length > MAX_HELD) throw new GatewayError("UPGRADE_REFUSED", "too many names are under a legal hold");
     const beforeMs = Date.now() + AHEAD_MS;
+    const measurements = formerMeasurements(this.#schema);
     const count = await this.#sink.retention
-      .count({ measurement: "device_status", beforeMs, except: held }, signal)
+      .count({ measurement: measurements[0] ?? "device_location", beforeMs, except: held }, signal)
       .catch(() => undefined);
     if (dryRun) return { outcome: "counted", count, held: held.length };
-    const outcome = await this.#delete(held, beforeMs, signal);
+    const outcome = await this.#delete(measurements, held, beforeMs, signal);
     await writeStoredSchema(this.#sink, signal);
     return { outcome, count, held: held.length };
   }
 
   async #delete(
+    measurements: readonly DeviceMeasurement[],
     held: readonly Pseudonym[],
     beforeMs: number,
     signal: AbortSignal,
   ): Promise<"deleted" | "names-left" | "unsupported"> {
     if (this.#options.api === "v1") {
-      if (held.length === 0 && (await this.#sink.query(DROP_ALL, signal)) !== undefined) return "deleted";
-      if ((await this.#sink.query([dropStatement(held)], signal)) !== undefined) return "names-left";
+      if (held.length === 0 && (await this.#sink.query(dropAll(measurements), signal)) !== undefined) return "deleted";
+      if ((await this.#sink.query([dropStatement(measurements, held)], signal)) !== undefined) return "names-left";
       throw new GatewayError("SINK_DENIED", "delete");
     }
-    for (const measurement of ["device_location", "device_status"] as const) {
+    for (const measurement of measurements) {
       const aging = await this.#sink.retention.remove({ measurement, beforeMs, except: held }, signal);
       if (aging === "unsupported") return aging;
       if (aging === "postponed")

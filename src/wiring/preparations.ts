@@ -34,11 +34,8 @@ export function createPreparations(
 function readFiles({ consent, deidentify, mqtt, backup }: Config, deidentifier: Pick<Deidentifier, "useDensities">) {
   if (parsePolicy(readOptionFile("consent.policyFile", consent.policyFile)) === undefined)
     throw optionUnusable("consent.policyFile", "policy-invalid");
-  const { densityFile } = deidentify.location;
-  if (densityFile !== undefined) {
-    const table = readOptionFile("deidentify.location.densityFile", densityFile);
-    deidentifier.useDensities(parseDensityTable(table.toString("utf8")));
-  }
+  const table = readOptionFile("deidentify.location.densityFile", deidentify.location.densityFile);
+  deidentifier.useDensities(parseDensityTable(table.toString("utf8")));
   if (mqtt.tls.enabled) readCertificate(mqtt.tls);
   requireWritable("backup.journalFile", backup.journalFile, "file");
   requireWritable("backup.dir", backup.dir, "directory");

@@ -1,6 +1,6 @@
 /** Wires the store: InfluxDB with the circuit breaker for its outages, and the activity counts of cells. */
 import type { Redis } from "ioredis";
-import type { AnalyticsRecord } from "../model/deidentified.ts";
+import type { AnalyticsRecord, PlaceRow } from "../model/deidentified.ts";
 import { HOUR_MS } from "../model/durations.ts";
 import { GatewayError } from "../model/errors.ts";
 import { SCHEMA } from "../model/schema.ts";
@@ -27,6 +27,8 @@ export interface Store {
   readonly activity: CellActivity;
   /** Definite: the store has every record except the rejected ones. Timed and counted. */
   write(records: readonly AnalyticsRecord[], signal: AbortSignal): Promise<{ readonly rejected: readonly number[] }>;
+  /** The same for places. */
+  writePlaces(places: readonly PlaceRow[], signal: AbortSignal): Promise<{ readonly rejected: readonly number[] }>;
   /** True while there is nothing to wait for. */
   readonly available: boolean;
   readonly parts: readonly Part[];
@@ -91,6 +93,7 @@ export function createStore({ config, vocabulary, redis, keyspace, metrics, log 
     breaker,
     activity,
     write: (records, signal) => observed(() => reached.use(() => sink.write(records, signal)), metrics),
+    writePlaces: (places, signal) => observed(() => reached.use(() => sink.writePlaces(places, signal)), metrics),
     get available() {
       return available();
     },

@@ -2,6 +2,7 @@
  * A message id that is used again, by a counter that began anew or a clock that stands still, replaces nothing:
  * every message that was acknowledged has its row and tells its place. A message that is only sent again has one.
  */
+import { latLngToCell } from "h3-js";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { disconnectMqtt } from "../../tools/wire/connection.ts";
 import { timedRows } from "../fixtures/row-times.ts";
@@ -70,31 +71,39 @@ test("the same message sent again has one row, and is counted as a repeat", asyn
 
 test("a place under an id that was used before is the device's place", async () => {
   const device = await system.device();
-  const known = new Set((await system.rows("device_location")).map((row) => row.device));
-  const placeOf = async () =>
-    (await system.rows("device_location")).filter((row) => !known.has(row.device as string)).map((row) => row.cell);
-  await publish(device, "location", [{ lat: 12.97, lon: 77.59, id: "1" }]);
-  const [first] = await placeOf();
-  await publish(device, "location", [{ lat: 28.61, lon: 77.2, id: "2" }]);
-  await publish(device, "location", [{ lat: 51.5, lon: -0.12, id: "1" }]);
-  const now = await placeOf();
-  expect(now).toHaveLength(1);
-  expect(now[0]).not.toBe(first);
-  await publish(device, "location", [{ lat: 12.97, lon: 77.59, id: "1" }]);
-  expect(await placeOf()).toEqual([first]);
+  const [first, second, third] = [
+    { lat: 12.97, lon: 77.59 },
+    { lat: 28.61, lon: 77.2 },
+    { lat: 51.5, lon: -0.12 },
+  ];
+  await publish(device, "location", [{ ...first, id: "1" }]);
+  expect(await placeOf(device)).toBe(latLngToCell(first.lat, first.lon, 6));
+  await publish(device, "location", [{ ...second, id: "2" }]);
+  await publish(device, "location", [{ ...third, id: "1" }]);
+  expect(await placeOf(device)).toBe(latLngToCell(third.lat, third.lon, 6));
+  await publish(device, "location", [{ ...first, id: "1" }]);
+  expect(await placeOf(device)).toBe(latLngToCell(first.lat, first.lon, 6));
 });
 
 test("of places that were told in one millisecond the last is the device's place", async () => {
   const device = await system.device();
-  const known = new Set((await system.rows("device_location")).map((row) => row.device));
   const ts = Date.now();
   const away = Array.from({ length: 9 }, (_, n) => ({ lat: 28 + n, lon: 77.2, ts, id: `p-${n}` }));
   await publish(device, "location", [...away, { lat: 12.97, lon: 77.59, ts, id: "last" }]);
-  const other = await system.device();
-  await publish(other, "location", [{ lat: 12.97, lon: 77.59 }]);
-  const cells = (await system.rows("device_location")).filter((row) => !known.has(row.device as string));
-  expect(new Set(cells.map(({ cell }) => cell)).size).toBe(1);
+  expect(await placeOf(device)).toBe(latLngToCell(12.97, 77.59, 6));
 });
+
+/** What is noted of it, and what it is told when enough others are there. */
+async function placeOf({ subject }: Device): Promise<string | undefined> {
+  const answer = await fetch(`${system.stack.httpUrl}/v1/subjects/${subject}/export`, {
+    headers: { authorization: `Bearer ${system.stack.config.apiToken}` },
+  });
+  const lines = (await answer.text())
+    .trim()
+    .split("\n")
+    .map((line) => JSON.parse(line));
+  return lines.find(({ kind }) => kind === "noted-place")?.cell;
+}
 
 test("messages of one ts never share a row, and keep theirs when they are sent again after a crash", async () => {
   const device = await system.device();

@@ -89,7 +89,7 @@ function said(option: string, value: string): Record<string, string> {
 describe.each([
   ["consent.policyFile", "text", "policy-invalid"],
   ["deidentify.location.densityFile", "text", "not-json"],
-  ["deidentify.location.densityFile", "no-list.json", "not-a-list"],
+  ["deidentify.location.densityFile", "no-list.json", "not-a-table"],
   ["deidentify.location.densityFile", "bad-row.json", "row 0: resolution must be 0 to 6"],
   ["http.tokenFile", "short", "too-small"],
   ["http.tokenFile", "blank", "empty"],

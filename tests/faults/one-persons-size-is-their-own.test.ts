@@ -12,8 +12,8 @@ import type { PrivateServer } from "../../tools/private-servers/private-server.t
 import { startInflux } from "../../tools/private-servers/services.ts";
 import {
   AT,
-  located,
   never,
+  placed,
   query,
   quiet,
   record,
@@ -41,7 +41,8 @@ beforeAll(async () => {
     const rows = Array.from({ length: ROWS }, (_, n) =>
       record(device, n, { temperature: n, on: true, note: device, ...(n === 7 && { power: 1 }) }),
     );
-    await sink.write([...rows, located(device, 1, "8560145bfffffff")], never);
+    await sink.write(rows, never);
+    await sink.writePlaces([placed(device, "8560145bfffffff")], never);
   }
   await writeBeside(influx.url, `device_status,device=hostile field_00000=1,n=1 ${AT}000001`);
   await influx.stop();

@@ -505,7 +505,7 @@ describe("refuses", () => {
       await changesNothing(input, refused("ARCHIVE_INVALID", "truncated"));
       await writeFile(made[which], bytes.toString("latin1").replace('"version":2', '"version":7'), "latin1");
       await changesNothing(input, refused("ARCHIVE_INVALID", "wrong-version"));
-      await writeFile(made[which], bytes.toString("latin1").replace('"schema":2', '"schema":7'), "latin1");
+      await writeFile(made[which], bytes.toString("latin1").replace('"schema":3', '"schema":7'), "latin1");
       await changesNothing(input, refused("ARCHIVE_INVALID", "newer-schema"));
       const other = new Installation(root, server.url);
       await other.open();
@@ -535,7 +535,7 @@ describe("refuses", () => {
     const { installationOf } = await import("../../src/rights/backup/installation.ts");
     const endless = join(root, `${here.prefix}.records`);
     const about = {
-      schema: 2,
+      schema: 3,
       createdAt: 1,
       installation: installationOf(here.keys.lookup),
       backup: "c".repeat(16),
@@ -591,7 +591,7 @@ describe("refuses", () => {
     await expect(here.restorer().run(here.input(made, { replace: true }))).rejects.toMatchObject(
       refused("RESTORE_REFUSED", "gateway-running"),
     );
-    expect(reports).toEqual([[{ schema: 2, ...report }]]);
+    expect(reports).toEqual([[{ schema: 3, ...report }]]);
     await running.stop();
 
     // Broken off while values took their places.

@@ -76,7 +76,8 @@ class Doomed {
 interface World {
   readonly tag: SubjectTag;
   readonly device: DeviceKey;
-  readonly name: Pseudonym;
+  /** Of its status, and of its place. */
+  readonly names: readonly Pseudonym[];
   readonly ledger: Ledger;
 }
 
@@ -97,9 +98,11 @@ async function someone(): Promise<World> {
   const now = Date.now();
   const name = keyring.pseudonym(wrapped, key, "analytics", Math.floor(now / EPOCH_MS));
   const records = [1, 2].map((n) => ({ device: name, status: { n }, timestampNs: `${now}00000${n}` }));
-  const location = { cell: "8560145bfffffff" as never, resolution: 5, epochStart: now - (now % EPOCH_MS) };
-  await sink.write([...records, { device: name, location, timestampNs: `${now}000003` }], never);
-  return { tag, device: key, name, ledger };
+  const placeName = keyring.pseudonym(wrapped, key, "place", Math.floor(now / EPOCH_MS));
+  await sink.write(records, never);
+  const epochStart = now - (now % EPOCH_MS);
+  await sink.writePlaces([{ device: placeName, cell: "8560145bfffffff" as never, resolution: 5, epochStart }], never);
+  return { tag, device: key, names: [name, placeName], ledger };
 }
 
 function processOn({ redis, keyspace, leases }: Store, doomed?: Doomed) {
@@ -142,7 +145,7 @@ async function carriedOut(world: World, fixture: ReturnType<typeof processOn>, a
   }
 }
 
-async function expectErased({ tag, device: key, name, ledger }: World): Promise<void> {
+async function expectErased({ tag, device: key, names, ledger }: World): Promise<void> {
   const { redis, keyspace } = store();
   const fixture = processOn(store());
   const [id = ""] = await fixture.records.open();
@@ -157,7 +160,8 @@ async function expectErased({ tag, device: key, name, ledger }: World): Promise<
     valid: true,
     receipt: { keyDestroyed: true, sinks: [{ rowsDeleted: 3, verified: true, method: "deleted" }] },
   });
-  expect(await query(influx.url, `SELECT * FROM device_status, device_location WHERE device = '${name}'`)).toEqual([]);
+  const theirs = names.map((name) => `device = '${name}'`).join(" OR ");
+  expect(await query(influx.url, `SELECT * FROM device_status, device_location WHERE ${theirs}`)).toEqual([]);
   expect(await redis.hget(keyspace.subject(tag), "key")).toBeNull();
   expect(Object.keys(await redis.hgetall(keyspace.erasure(tag, id)))).not.toEqual(
     expect.arrayContaining([expect.stringMatching(/^(key|facts|notices)$/)]),

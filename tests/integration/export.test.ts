@@ -132,11 +132,10 @@ describe("what an export holds", () => {
     expect(marksOf(lines)).toHaveLength(6);
     expect((await storedWith(markNeighbour)).length).toBe(3);
 
-    // One place for each device and epoch, coarse, and the middle of the cell instead of the door.
-    const places = of(lines, "location");
-    expect(places.map(({ device }) => device).sort()).toEqual(
-      [...Array(3).fill(keyOf(0)), ...Array(3).fill(keyOf(1))].sort(),
-    );
+    // Nobody else is near, so no place is stored. What is noted is coarse, with the middle of the cell instead of the door.
+    expect(of(lines, "location")).toEqual([]);
+    const places = of(lines, "noted-place");
+    expect(places.map(({ device }) => device).sort()).toEqual([keyOf(0), keyOf(1)].sort());
     for (const { center, resolution } of places) {
       expect(resolution).toBeLessThanOrEqual(6);
       expect(Math.abs((center?.lat ?? 0) - HOME.lat)).toBeLessThan(1);
@@ -166,7 +165,7 @@ describe("what an export holds", () => {
 
     // The last line vouches for all before it.
     const end = lines.at(-1) as ExportLineOf<"end">;
-    expect(end).toMatchObject({ kind: "end", counts: { devices: 2, locations: 6, statuses: 6, setAside: 0 } });
+    expect(end).toMatchObject({ kind: "end", counts: { devices: 2, locations: 0, statuses: 6, setAside: 0 } });
     const before = text.slice(0, text.lastIndexOf("\n", text.length - 2) + 1);
     expect(createHash("sha256").update(before).digest("hex")).toBe(end.sha256);
     await scene.stop();
@@ -180,8 +179,8 @@ describe("what an export holds", () => {
     expect(response.headers.get("content-type")).toBe("text/plain; charset=utf-8");
     const text = await response.text();
     expect(text).toContain("Status readings stored: 3, from ");
-    expect(text).toContain("km across");
-    expect(text).toContain("Earlier periods: 2 places");
+    expect(text).toContain("Places stored: none.");
+    expect(text).toMatch(/Noted since .* stored no more finely than this/);
     expect(text).toContain("What is not held, and why");
     for (const secret of [device.id, device.subject, String(HOME.lat)]) expect(text).not.toContain(secret);
     expect(await (await request(device.subject, { format: "summary" })).text()).toContain("What is held about you");

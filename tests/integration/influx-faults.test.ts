@@ -9,7 +9,7 @@ import { inspect } from "node:util";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import type { GatewayError } from "../../src/model/errors.ts";
 import type { InfluxSink, InfluxSinkOptions } from "../../src/sinks/influx/sink.ts";
-import { AT, located, never, record, sinkFor } from "./influx-fixture.ts";
+import { AT, never, placed, record, sinkFor } from "./influx-fixture.ts";
 
 type Answer = (lines: string[], response: ServerResponse, request: IncomingMessage) => void;
 
@@ -220,9 +220,9 @@ describe("removal over /api/v2/delete", () => {
       asked.push(...body.split(";"));
       response.writeHead(200).end(answerTo(body, () => undefined));
     };
-    const place = located("dev", 7, "cell", AT);
     const odd = `"h\\u'b" AND 1`;
-    expect(await sink.remove([{ ...record("dev", 7, { n: 1 }), model: odd }, place, place], never)).toBe("verified");
+    expect(await sink.remove([{ ...record("dev", 7, { n: 1 }), model: odd }], never)).toBe("verified");
+    expect(await sink.removePlaces([placed("dev", "cell", AT)], never)).toBe("verified");
     const at = new Date(AT).toISOString().replace("Z", "000000Z");
     const model = `model="\\"h\\\\u'b\\" AND 1"`;
     expect(deleted).toEqual([
@@ -502,15 +502,6 @@ describe("a slow store", () => {
     requests.length = 0;
     await sink.write(batch(1_000), never);
     expect(requests.map((lines) => lines.length)).toEqual([1_000]);
-  });
-
-  it("gets places in parts too, and not again what it has", async () => {
-    const places = Array.from({ length: 600 }, (_, n) => located(`canary${n}`, n, `n=${n}`));
-    const stored = slowly(() => 250);
-    const { sink } = await started({ timeoutMs: 300 });
-    expect(await attempts(sink, places)).toBeLessThan(8);
-    expect(new Set(stored).size).toBe(600);
-    expect(stored).toHaveLength(600);
   });
 
   it("gets again what was removed between two attempts", async () => {

@@ -2,7 +2,7 @@
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { AnalyticsRecord } from "../../src/model/deidentified.ts";
+import type { AnalyticsRecord, PlaceRow } from "../../src/model/deidentified.ts";
 import type { CellId, Pseudonym } from "../../src/model/ids.ts";
 import type { Log, LogFields } from "../../src/model/log.ts";
 import { InfluxSink, type InfluxSinkOptions } from "../../src/sinks/influx/sink.ts";
@@ -60,10 +60,8 @@ export function record(device: string, n: number, status: Record<string, number 
   return { device: device as Pseudonym, status, timestampNs: `${AT}${String(n).padStart(6, "0")}` };
 }
 
-/** `n`: milliseconds; below them nothing tells which place is the newest. */
-export function located(device: string, n: number, cell: string, epochStart = AT): AnalyticsRecord {
-  const location = { cell: cell as CellId, resolution: 5, epochStart };
-  return { device: device as Pseudonym, location, timestampNs: `${AT + n}000000` };
+export function placed(device: string, cell: string, epochStart = AT): PlaceRow {
+  return { device: device as Pseudonym, cell: cell as CellId, resolution: 5, epochStart };
 }
 
 export type Row = Record<string, unknown>;

@@ -8,8 +8,8 @@ import type { PrivateServer } from "../../tools/private-servers/private-server.t
 import { startInflux } from "../../tools/private-servers/services.ts";
 import {
   AT,
-  located,
   never,
+  placed,
   query,
   quiet,
   record,
@@ -92,32 +92,18 @@ describe("storing", () => {
   });
 
   it("overwrites a batch that comes again with itself", async () => {
-    const batch = [record("a", 1, { n: 1 }), located("a", 2, "8560145bfffffff"), record("b", 1, { n: 2 })];
-    for (let time = 0; time < 3; time += 1) await sink.write(batch, never);
+    const batch = [record("a", 1, { n: 1 }), record("b", 1, { n: 2 })];
+    for (let time = 0; time < 3; time += 1) {
+      await sink.write(batch, never);
+      await sink.writePlaces([placed("p", "8560145bfffffff")], never);
+    }
     expect(await statusRows()).toHaveLength(2);
     expect(await locationRows()).toHaveLength(1);
   });
 
-  it("keeps one place for each device and epoch, the newest, however often it moved", async () => {
-    const route = Array.from({ length: 500 }, (_, n) => located("mover", n, `cell ${n}`));
-    for (let from = 0; from < 500; from += 50) await sink.write(route.slice(from, from + 50), never);
-    await sink.write([located("mover", 123, "cell of an old message")], never);
+  it("keeps one place for each device and epoch, the last that was written, however often it moved", async () => {
+    for (let n = 0; n < 500; n += 1) await sink.writePlaces([placed("mover", `cell ${n}`)], never);
     expect(await locationRows()).toEqual([{ time: `${AT}000000`, device: "mover", cell: "cell 499", resolution: 5 }]);
-  });
-
-  it("keeps the newest place when batches of one device are written at the same time", async () => {
-    await Promise.all(Array.from({ length: 40 }, (_, n) => sink.write([located("mover", n, `cell ${n}`)], never)));
-    expect((await locationRows()).map((row) => row.cell)).toEqual(["cell 39"]);
-  });
-
-  it("asks the store nothing when a place has not changed, until its rows were deleted", async () => {
-    await sink.write([located("still", 1, "here")], never);
-    const before = await writeRequests(influx.url);
-    await sink.write([located("still", 2, "here")], never);
-    expect(await writeRequests(influx.url)).toBe(before);
-    expect(await sink.removeDevices([located("still", 3, "here").device], never)).toBe("verified");
-    await sink.write([located("still", 3, "here")], never);
-    expect(await locationRows()).toHaveLength(1);
   });
 
   it("counts the rows of devices, and leaves not even their names when they are removed", async () => {
@@ -126,7 +112,8 @@ describe("storing", () => {
     expect(await sink.countRows([gone], never)).toBe(0);
     for (const name of ["gone", "kept"]) {
       const rows = [record(name, 1, { a: 1, b: 1 }), record(name, 2, { a: 2 }), record(name, 3, { b: 3 })];
-      await sink.write([...rows, { ...record(name, 4, { a: 4 }), model: "hub" }, located(name, 5, "here")], never);
+      await sink.write([...rows, { ...record(name, 4, { a: 4 }), model: "hub" }], never);
+      await sink.writePlaces([placed(name, "here")], never);
     }
     // Three rows have the commonest field, one is a place.
     expect(await sink.countRows([gone], never)).toBe(4);
@@ -151,7 +138,7 @@ describe("storing", () => {
     ]);
     const before = await writeRequests(influx.url);
     expect(await sink.write([], never)).toEqual({ rejected: [] });
-    expect(await sink.write([{ device: located("a", 1, "x").device, timestampNs: "1" }], never)).toEqual({
+    expect(await sink.write([{ device: placed("a", "x").device, timestampNs: "1" }], never)).toEqual({
       rejected: [],
     });
     expect(await writeRequests(influx.url)).toBe(before);
@@ -176,24 +163,20 @@ const refusePlaces = () => writeBeside(influx.url, `device_location,device=first
 
 describe("refused lines", () => {
   it("names exactly the records that are refused, and stores all others", async () => {
-    await refusePlaces();
+    await writeBeside(influx.url, `device_status,device=somebody-else power="x" ${AT}000000`);
     const bad = new Set([0, 7, 8, 99, 150, 199]);
-    const records = Array.from({ length: 200 }, (_, n) =>
-      bad.has(n) ? located(`dev${n}`, n, "here") : record(`dev${n}`, n + 1, { n }),
-    );
+    const records = Array.from({ length: 200 }, (_, n) => record(`dev${n}`, n + 1, bad.has(n) ? { power: n } : { n }));
     const result = await sink.write(records, never);
     expect(result.rejected).toEqual([...bad]);
-    expect(await statusRows()).toHaveLength(200 - bad.size);
+    expect(await statusRows()).toHaveLength(200 - bad.size + 1);
   });
 
-  it("stores the status of a record whose place is refused", async () => {
+  it("names the places that are refused", async () => {
     await refusePlaces();
-    const both = { ...located("dev", 2, "here"), status: { power: 1 } };
-    expect(await sink.write([both, record("dev2", 3, { power: 2 })], never)).toEqual({ rejected: [0] });
+    expect(await sink.writePlaces([placed("dev", "here"), placed("dev2", "there")], never)).toEqual({
+      rejected: [0, 1],
+    });
     expect(await locationRows()).toHaveLength(1);
-    expect(await statusRows()).toHaveLength(2);
-    // Nobody took the place for stored.
-    expect(await sink.write([both], never)).toEqual({ rejected: [0] });
   });
 
   it("isolates lines that are not the protocol at all", async () => {
@@ -229,16 +212,16 @@ describe("refused lines", () => {
 
   it("takes a refused record when it is sent again after the store was repaired", async () => {
     await refusePlaces();
-    const repaired = [located("dev", 1, "here")];
-    expect(await sink.write(repaired, never)).toEqual({ rejected: [0] });
+    const repaired = [placed("dev", "here")];
+    expect(await sink.writePlaces(repaired, never)).toEqual({ rejected: [0] });
     await query(influx.url, "DROP MEASUREMENT device_location");
-    expect(await sink.write(repaired, never)).toEqual({ rejected: [] });
+    expect(await sink.writePlaces(repaired, never)).toEqual({ rejected: [] });
     expect(await locationRows()).toHaveLength(1);
   });
 
   it("logs how many were refused and no word of what they said", async () => {
     await refusePlaces();
-    await sink.write([located("canary-device", 1, "canary-value")], never);
+    await sink.writePlaces([placed("canary-device", "canary-value")], never);
     expect(logged.join("\n")).toContain('lines refused by the store {"sink":"influx","count":1}');
     expect(logged.join("\n")).not.toContain("canary");
   });
@@ -314,12 +297,11 @@ describe("removing", () => {
 
   it("takes the place of a device in that epoch, and lets it be written again", async () => {
     const before = AT - 86_400_000;
-    await sink.write([located("a", 1, "here", before), located("b", 1, "here")], never);
-    await sink.write([located("a", 2, "here")], never);
+    await sink.writePlaces([placed("a", "here", before), placed("b", "here"), placed("a", "here")], never);
     const places = async () => (await locationRows()).map(({ device, time }) => `${device} ${time}`).sort();
-    await sink.remove([located("a", 2, "here")], never);
+    expect(await sink.removePlaces([placed("a", "whichever")], never)).toBe("verified");
     expect(await places()).toEqual([`a ${before}000000`, `b ${AT}000000`]);
-    await sink.write([located("a", 3, "here")], never);
+    await sink.writePlaces([placed("a", "here")], never);
     expect(await places()).toEqual([`a ${before}000000`, `a ${AT}000000`, `b ${AT}000000`]);
   });
 
@@ -341,7 +323,8 @@ describe("removing", () => {
   });
 
   it("takes everything of a device, its name included, and nothing of others", async () => {
-    await sink.write([...rows, located("a", 1, "here"), located("b", 1, "there")], never);
+    await sink.write(rows, never);
+    await sink.writePlaces([placed("a", "here"), placed("b", "there")], never);
     expect(await sink.removeDevices([record("a", 0, {}).device], never)).toBe("verified");
     expect((await query(influx.url, "SHOW SERIES")).map(({ key }) => key)).toEqual([
       "device_location,device=b",

@@ -3,8 +3,8 @@ import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import type { PrivateServer } from "../../tools/private-servers/private-server.ts";
 import {
   AT,
-  located,
   never,
+  placed,
   record,
   sinkFor,
   startVictoriaMetrics,
@@ -50,12 +50,9 @@ describe.skipIf(victoriaMetrics === undefined)("InfluxSink on /api/v2/write", ()
   it("stores numbers and places under their names and tags", async () => {
     const { sink } = sinkFor(server.url, { api: "v2", org: "an org", bucket: "a bucket", token: "unused" });
     await sink.start(never);
-    const records = [
-      record("a", 1, { temperature: 21.5 }),
-      record("b", 2, { temperature: -3 }),
-      located("a", 3, "8560145bfffffff"),
-    ];
+    const records = [record("a", 1, { temperature: 21.5 }), record("b", 2, { temperature: -3 })];
     expect(await sink.write(records, never)).toEqual({ rejected: [] });
+    expect(await sink.writePlaces([placed("a", "8560145bfffffff")], never)).toEqual({ rejected: [] });
     await searchable(async () => {
       expect(await stored("device_status_temperature")).toEqual({ a: [21.5], b: [-3] });
       expect(await stored("device_location_resolution")).toEqual({ a: [5] });

@@ -37,7 +37,7 @@ const PARTS: Readonly<Record<string, unknown>> = {
 };
 
 /** Which gateways are alive, whether Redis writes, and what is scheduled: changes by itself, without any message. */
-const HOUSEKEEPING = /:stalled-check$|^\{consentry:(gateways|upkeep)\}|\}:probe:/;
+const HOUSEKEEPING = /:stalled-check$|^\{consentry:(gateways|upkeep)\}|\}:probe:|^\{consentry:places\}:(turn|step)$/;
 
 /** Every other key of Redis with its content. */
 async function redisContent(): Promise<Map<string, string>> {

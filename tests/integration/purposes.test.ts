@@ -31,7 +31,12 @@ let system: TestSystem;
 let listeners: Readonly<Record<ServicePurpose, Listener>>;
 
 beforeAll(async () => {
-  system = await startSystem({ sinks: { cellActivity: { windowMs: HOUR_MS, minDevices: 5 } } });
+  const cellActivity = { windowMs: HOUR_MS, minDevices: 5 };
+  system = await startSystem({ sinks: { cellActivity } }, [], { placeStepMs: 500 });
+  // Whoever tells this place from now on is not alone there.
+  await system.neighbours(PLACE, 5);
+  await until("they are told", async () => (await system.rows("device_location")).length === 5);
+  await emptied("device_location");
   const [weather, scene, network] = await Promise.all(SERVICE_PURPOSES.map((purpose) => system.listen(purpose)));
   if (!weather || !scene || !network) throw new Error("listeners");
   listeners = { weather, scene, network };
@@ -41,6 +46,7 @@ afterAll(() => system?.stop());
 /** What came out for each purpose since the last call. */
 async function harvest(): Promise<Record<string, Record<string, unknown>[]>> {
   await system.settled();
+  await system.placesWritten();
   const records: Record<string, Record<string, unknown>[]> = {};
   for (const [purpose, listener] of Object.entries(listeners)) {
     await listener.caughtUp();
@@ -131,9 +137,10 @@ test("what each purpose gets is generalised, and no name of a device is good for
   expect(device_location[0]).toMatchObject({ cell, resolution: getResolution(cell) });
   expect((Number(weather[0]?.at) / 60_000) % 1).toBe(0);
 
-  const names = [scene, network, device_status].map((records) => records.map(({ device }) => String(device)));
-  expect(names.map((list) => list.length)).toEqual([2, 2, 2]);
-  expect(new Set(names.flat()).size).toBe(6);
+  const named = [scene, network, device_status, device_location];
+  const names = named.map((records) => records.map(({ device }) => String(device)));
+  expect(names.map((list) => list.length)).toEqual([2, 2, 2, 2]);
+  expect(new Set(names.flat()).size).toBe(8);
   // Nor is one of them what Redis knows the device by.
   const keys = (await system.redis.keys("*")).join("\n");
   for (const pseudonym of names.flat()) expect(keys).not.toContain(pseudonym);
@@ -179,17 +186,20 @@ test("a device that travels a thousand kilometres leaves one place, the last, an
     if (step % 7 === 0) await sending;
   }
   await client.publishAsync(`devices/${device.id}/status`, '{"power_on":true}', { qos: 1 });
+  await system.neighbours(last);
   const { device_location = [], device_status = [], scene = [] } = await harvest();
   expect(device_status).toHaveLength(steps + 1);
   for (const record of [...device_status, ...scene]) expect(JSON.stringify(record)).not.toMatch(/cell|lat|lon/);
 
-  const epochs = new Set(Array.from({ length: steps }, (_, step) => Math.floor((from + step * 60_000) / EPOCH_MS)));
-  expect(device_location).toHaveLength(epochs.size);
-  const newest = device_location.at(-1);
+  // One of its own and one of each neighbour, all the same.
+  expect(device_location).toHaveLength(5);
+  const places = new Set(device_location.map(({ cell, time }) => `${cell} ${time}`));
+  expect(places.size).toBe(1);
+  const [newest] = device_location;
   const cell = String(newest?.cell);
   // It may still be counted in the cell next door, but not further back.
   expect(gridDistance(cell, latLngToCell(last.lat, last.lon, getResolution(cell)))).toBeLessThanOrEqual(1);
-  expect(Number(newest?.time) / 1e6).toBe(Math.max(...epochs) * EPOCH_MS);
+  expect(Number(newest?.time) / 1e6).toBe(Math.floor((from + (steps - 1) * 60_000) / EPOCH_MS) * EPOCH_MS);
 });
 
 describe("a command of a scene service", () => {

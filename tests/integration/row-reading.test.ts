@@ -8,8 +8,8 @@ import type { PrivateServer } from "../../tools/private-servers/private-server.t
 import { startInflux } from "../../tools/private-servers/services.ts";
 import {
   AT,
-  located,
   never,
+  placed,
   query,
   quiet,
   record,
@@ -99,8 +99,8 @@ test("more rows of one moment than a page has are all there", async () => {
 });
 
 test("what is later than asked for is left out, and places are read like readings", async () => {
-  const place = located("dev", 1, "8560145bfffffff");
-  await sink.write([record("dev", 1, { n: 1 }), record("dev", 2, { n: 2 }), place], never);
+  await sink.write([record("dev", 1, { n: 1 }), record("dev", 2, { n: 2 })], never);
+  await sink.writePlaces([placed("dev", "8560145bfffffff")], never);
   expect((await read(["dev"], "device_status", `${AT}000001`)).rows).toHaveLength(1);
   expect((await read(["dev"], "device_location")).rows).toEqual([
     { device: "dev", timeNs: `${AT}000000`, fields: { cell: "8560145bfffffff" as CellId, resolution: 5 } },

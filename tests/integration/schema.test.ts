@@ -53,13 +53,13 @@ describe("the number", () => {
     expect(await holdsInstallation(redis(), keyspace())).toBe(true);
     for (const asked of [claimSchema, requireSchema])
       await expect(asked(redis(), keyspace(), true)).rejects.toMatchObject(
-        differs("holds schema 1, this version 2: run npm run upgrade"),
+        differs("holds schema 1, this version 3: run npm run upgrade"),
       );
     expect(await redis().exists(keyspace().schema, keyspace().barrier)).toBe(0);
   });
 
   test("of a newer version is refused as such", async () => {
-    await redis().set(keyspace().schema, "3");
+    await redis().set(keyspace().schema, "4");
     for (const asked of [claimSchema, requireSchema])
       await expect(asked(redis(), keyspace(), true)).rejects.toMatchObject(differs("needs the version that wrote it"));
     expect(await redis().exists(keyspace().barrier)).toBe(0);
@@ -104,7 +104,7 @@ describe("a gateway", () => {
     await redis().zrem(keyspace().gateways, "former");
     await presence().start();
     expect(await redis().hexists(keyspace().gatewayReports, "former")).toBe(0);
-    await redis().set(keyspace().schema, "3");
+    await redis().set(keyspace().schema, "4");
     await expect(presence().start()).rejects.toMatchObject(differs("another version"));
   });
 
@@ -115,7 +115,7 @@ describe("a gateway", () => {
     await running.start();
     await running.beat();
     expect(ended).toEqual([]);
-    await redis().set(keyspace().schema, "3");
+    await redis().set(keyspace().schema, "4");
     await running.beat();
     expect(ended).toMatchObject([{ code: "SCHEMA_DIFFERS" }]);
   });

@@ -122,7 +122,7 @@ test("nothing of ours works on it, and one word says what to do", async () => {
   ])
     expect([refused.exitCode, refused.stderr]).toEqual([
       1,
-      expect.stringContaining("SCHEMA_DIFFERS: redis holds schema 1, this version 2: run npm run upgrade"),
+      expect.stringContaining("SCHEMA_DIFFERS: redis holds schema 1, this version 3: run npm run upgrade"),
     ]);
   expect(await system.redis.get(keyspace.schema)).toBeNull();
 });
@@ -136,7 +136,7 @@ test("a dry run tells what would be done and does nothing of it", async () => {
   const dry = await ours("upgrade", "--dry-run");
   expect([dry.exitCode, dry.stderr]).toEqual([0, ""]);
   expect(dry.stdout).toMatch(
-    /would upgrade to schema 2\n[\s\S]*batches sealed again {7}2\n[\s\S]*to be deleted \(\d+\)/,
+    /would upgrade to schema 3\n[\s\S]*batches sealed again {7}2\n[\s\S]*to be deleted \(\d+\)/,
   );
   expect([await batches(), await letters(), await system.rows("device_status")]).toEqual(before);
   expect([await system.redis.get(keyspace.schema), await system.redis.get(keyspace.barrier)]).toEqual([null, null]);
@@ -164,8 +164,8 @@ test("killed on its way it has let neither version in, and begun again it comes 
     },
     60_000,
   );
-  expect([done.stderr, await system.redis.get(keyspace.schema)]).toEqual(["", "2"]);
-  expect((await ours("upgrade", "--yes")).stdout).toContain("nothing to do: schema 2");
+  expect([done.stderr, await system.redis.get(keyspace.schema)]).toEqual(["", "3"]);
+  expect((await ours("upgrade", "--yes")).stdout).toContain("nothing to do: schema 3");
 });
 
 test("what rests now is of the vocabulary, without totals; in the store there is not even a name", async () => {
@@ -174,7 +174,7 @@ test("what rests now is of the vocabulary, without totals; in the store there is
   for (const gone of [SECRET, String(TOTAL), "energy", "mood", "note", "level", "shade"])
     expect(rest).not.toContain(gone);
   expect((await batches()).length + (await letters()).length).toBe(4);
-  for (const text of [...(await batches()), ...(await letters())]) expect(text).toContain('"v":2');
+  for (const text of [...(await batches()), ...(await letters())]) expect(text).toContain('"v":3');
   expect(await fields()).not.toEqual(
     expect.arrayContaining([expect.stringMatching(/note|mood|energy|level|shade|cell$/)]),
   );

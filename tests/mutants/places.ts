@@ -214,8 +214,29 @@ export const PLACES: readonly Place[] = [
   {
     breaks: "a new owner's device has a new pseudonym",
     ...KEYRING,
-    from: "remembered === undefined || remembered.wrappedSubjectKey !== wrappedSubjectKey",
-    to: "remembered === undefined",
+    from: "known?.wrappedSubjectKey === wrappedSubjectKey",
+    to: "known !== undefined",
+  },
+  {
+    breaks: "who is left over does not count with those who are told finely",
+    file: "src/places/crowd.ts",
+    from: "open.delete(cell);",
+    to: "",
+    tests: ["src/places/crowd.test.ts"],
+  },
+  {
+    breaks: "another place is told when it held through a whole step",
+    file: "src/places/telling.ts",
+    from: "const CHANGED = 2;",
+    to: "const CHANGED = 1;",
+    tests: ["src/places/telling.test.ts"],
+  },
+  {
+    breaks: "consent is asked again right before places are written",
+    file: "src/places/writer.ts",
+    from: "portion.filter((_, index) => mayBePlaced(verdicts[index]))",
+    to: "portion.filter((_, index) => verdicts[index] !== undefined)",
+    tests: ["src/places/writer.test.ts"],
   },
   {
     breaks: "an unknown model is not told",

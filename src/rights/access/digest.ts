@@ -6,6 +6,8 @@ export interface DeviceDigest {
   readonly line: ExportLineOf<"device">;
   decision?: ExportLineOf<"decision">;
   place?: ExportLineOf<"location">;
+  /** Not stored yet. */
+  noted?: ExportLineOf<"noted-place">;
   places: number;
   readings: number;
   firstAt: number;
@@ -81,11 +83,13 @@ function note(digest: Digest, item: ExportItem): void {
 
 function noteAboutDevice(
   device: DeviceDigest | undefined,
-  item: ExportLineOf<"decision" | "location" | "status">,
+  item: ExportLineOf<"decision" | "noted-place" | "location" | "status">,
 ): void {
   if (device === undefined) return;
   if (item.kind === "decision") {
     device.decision = item;
+  } else if (item.kind === "noted-place") {
+    device.noted = item;
   } else if (item.kind === "location") {
     device.places += 1;
     if (device.place === undefined || item.epochStart > device.place.epochStart) device.place = item;

@@ -10,6 +10,7 @@ import { GatewayError } from "../../model/errors.ts";
 import { type BegunExport, EXPORT_FORMAT, type ExportItem, type ExportRequest } from "../../model/export.ts";
 import { refusedAsGuardian } from "../../model/guardian.ts";
 import type { DeviceKey, Pseudonym, SubjectTag } from "../../model/ids.ts";
+import type { PlaceRecord } from "../../model/place.ts";
 import type { StoredRow } from "../../model/sink.ts";
 import { faultCode } from "../../platform/fault-code.ts";
 import type { NameTimes } from "../erasure/names-ever-given.ts";
@@ -90,6 +91,9 @@ export class Exports {
     const under = [keyed, ...(await Promise.all(asked.map((id) => erasureRecords.read(id))))];
     const states = await Promise.all(asked.map((id) => erasures.status(id)));
     const { names, keyLost } = await namesFor(under, { times, nowMs: at }, this.#ports);
+    const { wrappedSubjectKey } = keyed;
+    const places =
+      wrappedSubjectKey === undefined || keyLost ? [] : await this.#ports.places.of(tag, wrappedSubjectKey, bound);
     const { controller } = record;
     const head = { kind: "export", format: EXPORT_FORMAT, at, controller, subject: tag, by: request.by } as const;
     return {
@@ -103,6 +107,7 @@ export class Exports {
         ...devices.map((device) => deviceItem(device, bound.includes(device), request, connections.get(device))),
         ...decided,
         ...record.holds.map(({ ref, until }) => ({ kind: "hold" as const, reference: ref, until })),
+        ...[...places].map(([device, place]) => notedPlaceItem(device, place, this.#ports.centerOf)),
         ...states.flatMap((status) => (status === undefined ? [] : [erasureItem(status)])),
         ...given.map((disclosure) => ({ kind: "disclosure" as const, ...disclosure })),
       ],
@@ -208,6 +213,28 @@ function placeItem(device: DeviceKey, { timeNs, fields }: StoredRow, centerOf: E
     epochStart: millisecondsOf(timeNs),
     ...(center !== undefined && { center: { ...center } }),
   };
+}
+
+function notedPlaceItem(
+  device: DeviceKey,
+  { cell, at, before }: PlaceRecord,
+  centerOf: ExportPorts["centerOf"],
+): ExportItem {
+  const center = centerOf(cell);
+  return {
+    kind: "noted-place",
+    device,
+    cell,
+    resolution: cellResolution(cell),
+    at,
+    ...(center !== undefined && { center: { ...center } }),
+    ...(before !== undefined && { before: { ...before } }),
+  };
+}
+
+/** The hexadecimal digit of an H3 index that says it. */
+function cellResolution(cell: string): number {
+  return Number.parseInt(cell.charAt(1), 16);
 }
 
 function millisecondsOf(timeNs: string): number {

@@ -2,7 +2,7 @@
 import { damageIn } from "../../model/damage.ts";
 import { ERASURE_STEPS, type ErasureFacts } from "../../model/erasure.ts";
 import type { DeviceKey, Pseudonym } from "../../model/ids.ts";
-import { type LiveNamesInput, liveNames } from "../erasure/names-ever-given.ts";
+import { type LiveNamesInput, rowNames } from "../erasure/names-ever-given.ts";
 import type { ErasureRecord } from "../erasure/record.ts";
 import type { ExportPorts, KeyedFacts } from "./ports.ts";
 
@@ -32,7 +32,7 @@ export async function namesFor(
     try {
       for (const device of facts.devices) {
         const input = { ...when, facts: { ...facts, devices: [device] }, wrappedSubjectKey, keyring };
-        for (const name of await liveNames({ ...input, purpose: "analytics" })) names.set(name, device);
+        for (const name of await rowNames(input)) names.set(name, device);
       }
     } catch (error) {
       if (damageIn(error) !== "subject-key" || (await keyIsWhole(wrappedSubjectKey))) throw error;

@@ -6,6 +6,7 @@ import type { ErasureFacts } from "../../model/erasure.ts";
 import type { ExportLineOf } from "../../model/export.ts";
 import type { DeviceKey, SubjectTag } from "../../model/ids.ts";
 import type { Log } from "../../model/log.ts";
+import type { PlaceRecord } from "../../model/place.ts";
 import type { PlainProperty } from "../../model/property.ts";
 import type { SinkReading } from "../../model/sink.ts";
 import type { Erasures } from "../erasure/erasures.ts";
@@ -21,6 +22,14 @@ export interface ExportPorts extends Pick<LiveNamesInput, "keyring"> {
   /** How the subject's devices reach the gateway, where there is anything to say. */
   readonly deviceConnections: {
     of(tag: SubjectTag, devices: readonly DeviceKey[]): Promise<ReadonlyMap<DeviceKey, DeviceConnection>>;
+  };
+  /** What is noted of where devices are; only of those of which there is anything that opens. Throws SUBJECT_KEY_UNREADABLE. */
+  readonly places: {
+    of(
+      tag: SubjectTag,
+      wrappedSubjectKey: string,
+      devices: readonly DeviceKey[],
+    ): Promise<ReadonlyMap<DeviceKey, PlaceRecord>>;
   };
   /** Only of this subject's messages, not of other owners of the device. */
   setAside(tag: SubjectTag, device: DeviceKey): AsyncIterable<ExportLineOf<"set-aside">>;

@@ -66,7 +66,7 @@ function opening({ head, events, devices }: Digest): string[] {
   ];
 }
 
-function aboutDevice({ line, decision, place, places, readings, firstAt, lastAt }: DeviceDigest): string[] {
+function aboutDevice({ line, decision, noted, place, places, readings, firstAt, lastAt }: DeviceDigest): string[] {
   // A line break in a name would add lines of its own.
   const name = line.label?.replace(/[\p{C}\p{Zl}\p{Zp}]/gu, " ") ?? line.device;
   const asked = line.asked === undefined ? "" : `, number ${line.asked + 1} of those asked for`;
@@ -81,6 +81,7 @@ function aboutDevice({ line, decision, place, places, readings, firstAt, lastAt 
       ? "  Status readings stored: none."
       : `  Status readings stored: ${readings}, from ${moment(firstAt)} to ${moment(lastAt)}.`,
     ...(place === undefined ? ["  Places stored: none."] : aboutPlace(place, places)),
+    ...(noted === undefined ? [] : aboutNotedPlace(noted)),
   ];
 }
 
@@ -117,6 +118,11 @@ function purposes(given: Given): string[] {
     if (categories.length === 0) return [];
     return [`${PURPOSE_WORDS[purpose]} (${categories.map((category) => CATEGORY_WORDS[category]).join(", ")}).`];
   });
+}
+
+function aboutNotedPlace({ cell, center, at }: ExportLineOf<"noted-place">): string[] {
+  const about = center === undefined ? "" : ` around ${center.lat}, ${center.lon}`;
+  return [`  Noted since ${moment(at)}, sealed, and stored no more finely than this: cell ${cell}${about}.`];
 }
 
 function aboutPlace({ cell, resolution, center, epochStart }: ExportLineOf<"location">, places: number): string[] {

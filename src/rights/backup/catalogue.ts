@@ -69,6 +69,10 @@ export const CATALOGUE = {
   keptAnswers: "passing",
   keptAnswerEnds: "passing",
   recordChanged: "passing",
+  places: "passing",
+  placesUnderWay: "passing",
+  placeTurn: "passing",
+  placeStep: "passing",
 } as const satisfies Record<keyof Keyspace, Place>;
 
 export type SharedName = {

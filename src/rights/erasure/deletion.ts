@@ -26,7 +26,7 @@ export interface StoredNames {
 /** The names under which rows can be stored. Throws as `namesOf`. */
 export async function storedNames(record: ErasureRecord, parts: DeletionParts): Promise<StoredNames> {
   const { facts, wrappedSubjectKey } = record;
-  const names = await namesOf(record, parts, "analytics");
+  const names = [...(await namesOf(record, parts, "analytics")), ...(await namesOf(record, parts, "place"))];
   // Without any consent there was no key and no name. Otherwise an empty list means the names cannot be computed.
   const nothing = facts.since === undefined && facts.unverified !== true;
   const opens = wrappedSubjectKey !== undefined && record.fields.unreadable === undefined;

@@ -7,7 +7,10 @@ import { LONGEST_KEPT_MS } from "../../model/durations.ts";
 import type { ErasureFacts } from "../../model/erasure.ts";
 import type { DeviceKey, Pseudonym } from "../../model/ids.ts";
 
-export type NamedPurpose = "analytics" | "scene" | "network";
+export type NamedPurpose = "analytics" | "place" | "scene" | "network";
+
+/** What rows in the store stand under: a device's status, and its place. */
+const OF_ROWS = ["analytics", "place"] as const satisfies readonly NamedPurpose[];
 
 /** How times were mapped to epochs, for every configuration ever used. Milliseconds. */
 export interface NameTimes {
@@ -56,6 +59,13 @@ export interface LiveNamesInput {
   readonly times: NameTimes;
   readonly nowMs: number;
   readonly keyring: NameKeyring;
+}
+
+/** Every name under which the store can hold rows. Throws as `liveNames`. */
+export async function rowNames(input: Omit<LiveNamesInput, "purpose">): Promise<Pseudonym[]> {
+  const names: Pseudonym[] = [];
+  for (const purpose of OF_ROWS) names.push(...(await liveNames({ ...input, purpose })));
+  return names;
 }
 
 /** Throws SUBJECT_KEY_UNREADABLE when the key does not unwrap. */

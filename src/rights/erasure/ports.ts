@@ -24,6 +24,8 @@ export interface ErasurePorts {
   readonly keyring: NameKeyring & { forget(device: DeviceKey): void };
   readonly sinks: readonly ErasableSink[];
   readonly deadLetters: { purge(tag: SubjectTag, devices: readonly DeviceKey[] | "all"): Promise<unknown> };
+  /** What is noted of where devices are, for the place writer. */
+  readonly places: { forget(tag: SubjectTag, devices: readonly DeviceKey[]): Promise<void> };
   /** The account of whom the subject's data went to. */
   readonly disclosures: {
     of(tag: SubjectTag): Promise<readonly Pick<Disclosure, "recipient" | "purpose">[]>;

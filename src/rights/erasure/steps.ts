@@ -85,6 +85,7 @@ export async function deleteUnheld(
     if (!(await deleteFrom(sink, names, `freed-${spared}`, record, parts, run))) return;
   }
   await parts.ports.deadLetters.purge(record.tag, devices);
+  await parts.ports.places.forget(record.tag, devices);
   await parts.records.set(record, { spared });
 }
 
@@ -108,6 +109,7 @@ const deadLetters: Step = async (record, { ports, records }) => {
   const { tag, id } = record;
   // By subject: what a new owner of a device has there stays.
   await ports.deadLetters.purge(tag, "all");
+  await ports.places.forget(tag, record.facts.devices);
   for (const device of record.facts.devices) await ports.registrations.forget(tag, device);
   const untold = await untoldRecipients(tag, ports);
   // Once: after the account is deleted these recipients are no longer known.

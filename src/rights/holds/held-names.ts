@@ -6,7 +6,7 @@ import type { LegalHold } from "../../model/consent-record.ts";
 import { damageIn, type TellDamage } from "../../model/damage.ts";
 import type { ErasureFacts } from "../../model/erasure.ts";
 import type { Pseudonym, SubjectTag } from "../../model/ids.ts";
-import { type LiveNamesInput, liveNames, type NameTimes } from "../erasure/names-ever-given.ts";
+import { type LiveNamesInput, type NameTimes, rowNames } from "../erasure/names-ever-given.ts";
 import type { ErasureRecord } from "../erasure/record.ts";
 import type { HeldSubjects } from "./held-subjects.ts";
 
@@ -56,7 +56,7 @@ export async function heldNames(ports: HeldNamesPorts): Promise<Pseudonym[]> {
 
 async function namesUnder(ports: HeldNamesPorts, input: Omit<LiveNamesInput, "purpose">): Promise<Pseudonym[]> {
   try {
-    return await liveNames({ ...input, purpose: "analytics" });
+    return await rowNames(input);
   } catch (error) {
     if (damageIn(error) !== "subject-key") throw error;
     if ((await ports.keyIsWhole?.(input.wrappedSubjectKey)) ?? true) throw error;

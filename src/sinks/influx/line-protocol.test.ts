@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import type { AnalyticsRecord, StatusValue } from "../../model/deidentified.ts";
 import type { CellId, Pseudonym } from "../../model/ids.ts";
 import { StoredFields } from "./fields.ts";
-import { activityLine, encodeBatch, locationLine, statusLine } from "./line-protocol.ts";
+import { activityLine, encodeBatch, placeLine, statusLine } from "./line-protocol.ts";
 
 const device = "AAAAAAAAAAAAAAAAAAAAAA" as Pseudonym;
 const cell = "8560145bfffffff" as CellId;
@@ -151,11 +151,9 @@ describe("the table of fields", () => {
   });
 });
 
-describe("locationLine and activityLine", () => {
-  it("carry a place and the start of its epoch or window, and nothing of the message", () => {
-    const location = { cell, resolution: 5, epochStart: 1_784_160_000_000 };
-    const record = { device, model: "hub", status: { power: true }, location, timestampNs: "1795335265020000042" };
-    expect(locationLine(record)).toBe(
+describe("placeLine and activityLine", () => {
+  it("carry a place and the start of its epoch or window, and nothing of any message", () => {
+    expect(placeLine({ device, cell, resolution: 5, epochStart: 1_784_160_000_000 })).toBe(
       `device_location,device=${device} cell="${cell}",resolution=5 1784160000000000000`,
     );
     expect(activityLine({ cell, devices: 7, messages: 31, timestampNs: "1784160000000000000" })).toBe(
@@ -165,30 +163,14 @@ describe("locationLine and activityLine", () => {
 });
 
 describe("encodeBatch", () => {
-  it("writes one place for each device, and knows the record of every line", () => {
+  it("knows the record of every line, and writes no place", () => {
     const at = (index: number): AnalyticsRecord => ({
       device: (index % 2 === 0 ? "even" : "odd") as Pseudonym,
       timestampNs: `${index}`,
-      ...(index === 3 ? {} : { status: { n: index } }),
-      location: { cell, resolution: 5, epochStart: index },
+      ...(index === 1 ? {} : { status: { n: index } }),
     });
-    const records = [0, 1, 2, 3].map(at);
-    const { lines, owners } = encodeBatch(
-      records,
-      new Map([
-        ["even" as Pseudonym, 2],
-        ["odd" as Pseudonym, 3],
-      ]),
-      numbers,
-    );
-    expect(owners).toEqual([0, 1, 2, 2, 3]);
-    expect(lines.map((line) => line.split(",")[0])).toEqual([
-      "device_status",
-      "device_status",
-      "device_status",
-      "device_location",
-      "device_location",
-    ]);
-    expect(lines[3]).toContain("device=even");
+    const { lines, owners } = encodeBatch([0, 1, 2, 3].map(at), numbers);
+    expect(owners).toEqual([0, 2, 3]);
+    for (const line of lines) expect(line.startsWith("device_status,")).toBe(true);
   });
 });

@@ -2,8 +2,7 @@
  * InfluxDB line protocol for what the store may keep, one line per measurement and record.
  * https://docs.influxdata.com/influxdb/v2/reference/syntax/line-protocol/
  */
-import type { AnalyticsRecord, StatusFields } from "../../model/deidentified.ts";
-import type { Pseudonym } from "../../model/ids.ts";
+import type { AnalyticsRecord, PlaceRow, StatusFields } from "../../model/deidentified.ts";
 import type { CellCount } from "../../model/sink.ts";
 import type { StoredFields } from "./fields.ts";
 
@@ -26,26 +25,15 @@ export interface EncodedBatch {
   readonly owners: number[];
 }
 
-/** All lines of a batch; of the places only those that `places` names, by device and record index. */
-export function encodeBatch(
-  records: readonly AnalyticsRecord[],
-  places: ReadonlyMap<Pseudonym, number>,
-  fields: StoredFields,
-): EncodedBatch {
+/** All lines of a batch. */
+export function encodeBatch(records: readonly AnalyticsRecord[], fields: StoredFields): EncodedBatch {
   const lines: string[] = [];
   const owners: number[] = [];
   for (const [index, record] of records.entries()) {
     const status = statusLine(record, fields);
-    if (status !== undefined) {
-      lines.push(status);
-      owners.push(index);
-    }
-    if (record.location === undefined || places.get(record.device) !== index) continue;
-    const location = locationLine(record);
-    if (location !== undefined) {
-      lines.push(location);
-      owners.push(index);
-    }
+    if (status === undefined) continue;
+    lines.push(status);
+    owners.push(index);
   }
   return { lines, owners };
 }
@@ -60,11 +48,8 @@ export function statusLine(record: AnalyticsRecord, fields: StoredFields): strin
 }
 
 /** A `device_location` line, timed at the start of the epoch so that it overwrites the one before. */
-export function locationLine(record: AnalyticsRecord): string | undefined {
-  const location = record.location;
-  if (location === undefined) return undefined;
-  const fields = `cell=${quoted(location.cell)},resolution=${location.resolution}`;
-  return `${DEVICE_LOCATION}${tag("device", record.device)} ${fields} ${location.epochStart}000000`;
+export function placeLine({ device, cell, resolution, epochStart }: PlaceRow): string {
+  return `${DEVICE_LOCATION}${tag("device", device)} cell=${quoted(cell)},resolution=${resolution} ${epochStart}000000`;
 }
 
 export function activityLine({ cell, devices, messages, timestampNs }: CellCount): string {

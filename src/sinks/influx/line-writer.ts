@@ -18,13 +18,9 @@ export interface LineWriterOptions {
   readonly timeoutMs: number;
 }
 
-/** Told of lines that are stored as it becomes known, by index. */
-export type TellStored = (indexes: readonly number[]) => void;
-
 /** One call of `write`. */
 interface Writing {
   readonly lines: readonly string[];
-  readonly tell: TellStored;
   readonly signal: AbortSignal;
   readonly stored: number[];
   readonly rejected: number[];
@@ -54,8 +50,8 @@ export class LineWriter {
    * Indexes of the lines that the server refuses; every other line is stored when this returns. Throws
    * SINK_UNAVAILABLE or SINK_DENIED.
    */
-  async write(lines: readonly string[], signal: AbortSignal, tell: TellStored = () => undefined): Promise<number[]> {
-    const writing: Writing = { lines, tell, signal, stored: [], rejected: [] };
+  async write(lines: readonly string[], signal: AbortSignal): Promise<number[]> {
+    const writing: Writing = { lines, signal, stored: [], rejected: [] };
     try {
       for (let from = 0; from < writing.lines.length; ) {
         const group: number[] = [];
@@ -89,7 +85,6 @@ export class LineWriter {
       const verdict = judge(answer, group.length);
       if (verdict === "stored") {
         writing.stored.push(...group);
-        writing.tell(group);
       } else if (verdict === "all-refused" || group.length === 1) {
         for (const index of group) writing.rejected.push(index);
       } else {

@@ -1,8 +1,8 @@
 import { describe, expect, it } from "vitest";
-import type { CellId, Pseudonym } from "../../model/ids.ts";
+import type { Pseudonym } from "../../model/ids.ts";
 import { StoredFields } from "./fields.ts";
 import { ofAge, ofRow, RowQueries } from "./row-queries.ts";
-import { type RowOfDevice, rowsOfRecords } from "./stored-rows.ts";
+import { type RowOfDevice, rowsOfPlaces, rowsOfRecords } from "./stored-rows.ts";
 
 const device = "dev" as Pseudonym;
 const names = ["a'", 'b"'] as Pseudonym[];
@@ -20,13 +20,11 @@ const row: RowOfDevice = {
 };
 
 describe("rows of records", () => {
-  const location = { cell: "cell" as CellId, resolution: 5, epochStart: 1_700_000_000_000 };
-
-  it("are the status at its time and the place at the start of its epoch", () => {
-    expect(
-      rowsOfRecords([{ device, model: "hub", status: { n: 1, x: 2 }, timestampNs: "17", location }], fields),
-    ).toEqual([
+  it("are the status at its time; a place stands at the start of its epoch", () => {
+    expect(rowsOfRecords([{ device, model: "hub", status: { n: 1, x: 2 }, timestampNs: "17" }], fields)).toEqual([
       { measurement: "device_status", device, model: "hub", timeNs: "17", fields: new Set(["n"]) },
+    ]);
+    expect(rowsOfPlaces([{ device, epochStart: 1_700_000_000_000 }], fields)).toEqual([
       {
         measurement: "device_location",
         device,
@@ -37,8 +35,7 @@ describe("rows of records", () => {
   });
 
   it("are told once, with the fields of all of them, and not for what a record does not have", () => {
-    const places = [1, 2, 3].map((n) => ({ device, timestampNs: `${n}`, location }));
-    expect(rowsOfRecords([...places, { device, timestampNs: "4" }], fields)).toHaveLength(1);
+    expect(rowsOfRecords([{ device, timestampNs: "4" }], fields)).toEqual([]);
     const both = [{ n: 1 }, { 'a"b': true }].map((status) => ({ device, status, timestampNs: "17" }));
     expect(rowsOfRecords(both, fields)).toMatchObject([{ fields: new Set(["n", 'a"b']) }]);
   });

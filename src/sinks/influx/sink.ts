@@ -10,24 +10,23 @@
  * Writing a line twice overwrites it with itself, so every retry and every half is safe.
  */
 import { setTimeout as pause } from "node:timers/promises";
-import type { AnalyticsRecord } from "../../model/deidentified.ts";
+import type { AnalyticsRecord, PlaceRow } from "../../model/deidentified.ts";
 import { GatewayError } from "../../model/errors.ts";
 import type { Pseudonym } from "../../model/ids.ts";
 import type { Log } from "../../model/log.ts";
 import type { CellCount, Removal, RowDelete, Sink, SinkReading, SinkRetention } from "../../model/sink.ts";
 import { Connection } from "./connection.ts";
-import { CurrentLocations } from "./current-locations.ts";
 import { type Dialect, dialectOf, type InfluxOptions } from "./dialect.ts";
 import { type FieldTable, StoredFields } from "./fields.ts";
 import type { Answer } from "./http.ts";
-import { activityLine, DEVICE_LOCATION, encodeBatch } from "./line-protocol.ts";
-import { LineWriter, type TellStored } from "./line-writer.ts";
+import { activityLine, encodeBatch, placeLine } from "./line-protocol.ts";
+import { LineWriter } from "./line-writer.ts";
 import { DeviceRemoval } from "./removal.ts";
 import type { QueryResult } from "./row-answers.ts";
 import { RowQueries } from "./row-queries.ts";
 import { RowReading } from "./row-reading.ts";
 import { RowRetention } from "./row-retention.ts";
-import { type RowOfDevice, rowsOfRecords } from "./stored-rows.ts";
+import { type RowOfDevice, rowsOfPlaces, rowsOfRecords } from "./stored-rows.ts";
 
 export interface InfluxSinkOptions extends InfluxOptions {
   /** What `status` may hold; anything else is not written. */
@@ -45,14 +44,11 @@ export interface InfluxSinkOptions extends InfluxOptions {
   readonly maxLinesPerRequest: number;
   /** Connections kept open; default 8. */
   readonly maxSockets?: number | undefined;
-  /** An unchanged place is written again after this long, 0 for always; default 60,000. Milliseconds. */
-  readonly locationRefreshMs?: number | undefined;
   /** Where a page of reading begins. */
   readonly rowsPerPage?: number | undefined;
 }
 
 const DEFAULT_MAX_SOCKETS = 8;
-const DEFAULT_LOCATION_REFRESH_MS = 60_000;
 const START_PAUSE_MS = 200;
 const ROWS_PER_REQUEST = 50;
 
@@ -67,7 +63,6 @@ export class InfluxSink implements Sink {
   readonly #dialect: Dialect;
   readonly #queries: RowQueries;
   readonly #store: Connection;
-  readonly #locations: CurrentLocations;
   readonly #writer: LineWriter;
   readonly #devices: DeviceRemoval;
   #rowDelete: RowDelete | undefined;
@@ -82,7 +77,6 @@ export class InfluxSink implements Sink {
     const maxSockets = options.maxSockets ?? DEFAULT_MAX_SOCKETS;
     this.#store = new Connection({ ...options, ...this.#dialect, maxSockets });
     this.#writer = new LineWriter(options, (body, signal) => this.#post(body, signal));
-    this.#locations = new CurrentLocations(options.locationRefreshMs ?? DEFAULT_LOCATION_REFRESH_MS);
     const { retentionPolicy } = this.#dialect;
     const queriesNow = async () =>
       new RowQueries(this.#fields.withFormer(await options.formerFields()), retentionPolicy);
@@ -123,27 +117,15 @@ export class InfluxSink implements Sink {
     if (outcome === "created") this.#log.info("database created", { sink: this.name });
   }
 
-  /**
-   * Of each device only the newest place of the batch is written; a record with nothing to write is fine. Where this
-   * throws, some lines may be stored, and the whole batch must come again.
-   */
+  /** A record with nothing to write is fine. Where this throws, some lines may be stored, and the whole batch must come again. */
   async write(records: readonly AnalyticsRecord[], signal: AbortSignal): Promise<{ rejected: number[] }> {
-    const places = this.#locations.select(records);
-    const rejected = new Set<number>();
-    const { lines, owners } = encodeBatch(records, places, this.#fields);
-    const confirm: TellStored = (indexes) => {
-      for (const index of indexes) {
-        const record = records[owners[index] ?? -1];
-        if (record !== undefined && lines[index]?.startsWith(DEVICE_LOCATION)) this.#locations.confirm(record);
-      }
-    };
-    await this.#locations.inOrder(places, async () => {
-      for (const line of await this.#lines(lines, signal, places.size > 0 ? confirm : undefined)) {
-        const owner = owners[line];
-        if (owner !== undefined) rejected.add(owner);
-      }
-    });
-    return { rejected: [...rejected].sort((a, b) => a - b) };
+    const { lines, owners } = encodeBatch(records, this.#fields);
+    const refused = await this.#lines(lines, signal);
+    return { rejected: refused.flatMap((line) => owners[line] ?? []) };
+  }
+
+  async writePlaces(places: readonly PlaceRow[], signal: AbortSignal): Promise<{ rejected: number[] }> {
+    return { rejected: await this.#lines(places.map(placeLine), signal) };
   }
 
   async writeActivity(counts: readonly CellCount[], signal: AbortSignal): Promise<{ rejected: number[] }> {
@@ -173,13 +155,18 @@ export class InfluxSink implements Sink {
   }
 
   async remove(records: readonly AnalyticsRecord[], signal: AbortSignal): Promise<Removal> {
-    const rows = rowsOfRecords(records, this.#fields);
-    const devices = new Set(rows.map(({ device }) => device));
-    return await this.#removed(devices, signal, () => this.#removeRows(rows, signal));
+    return await this.#removed(signal, () => this.#removeRows(rowsOfRecords(records, this.#fields), signal));
+  }
+
+  async removePlaces(
+    places: readonly Pick<PlaceRow, "device" | "epochStart">[],
+    signal: AbortSignal,
+  ): Promise<Removal> {
+    return await this.#removed(signal, () => this.#removeRows(rowsOfPlaces(places, this.#fields), signal));
   }
 
   async removeDevices(devices: readonly Pseudonym[], signal: AbortSignal): Promise<Removal> {
-    return await this.#removed(devices, signal, () => this.#devices.remove(devices, signal));
+    return await this.#removed(signal, () => this.#devices.remove(devices, signal));
   }
 
   async countRows(devices: readonly Pseudonym[], signal: AbortSignal): Promise<number | undefined> {
@@ -192,13 +179,12 @@ export class InfluxSink implements Sink {
     return this.#rowDelete;
   }
 
-  async #removed(devices: Iterable<Pseudonym>, signal: AbortSignal, remove: () => Promise<Removal>): Promise<Removal> {
+  async #removed(signal: AbortSignal, remove: () => Promise<Removal>): Promise<Removal> {
     if ((await this.rowDelete(signal)) === "none") return "unsupported";
     try {
       return await remove();
     } finally {
-      // Else a place that is gone would be taken for stored, and not written when it may be again.
-      this.#locations.forget(devices);
+      // Else a row that is gone would be taken for stored, and not written when it may be again.
       this.#writer.forget();
     }
   }
@@ -219,8 +205,8 @@ export class InfluxSink implements Sink {
     return outcome;
   }
 
-  async #lines(lines: readonly string[], signal: AbortSignal, tell?: TellStored): Promise<number[]> {
-    const rejected = await this.#writer.write(lines, signal, tell);
+  async #lines(lines: readonly string[], signal: AbortSignal): Promise<number[]> {
+    const rejected = await this.#writer.write(lines, signal);
     if (rejected.length > 0) this.#log.warn("lines refused by the store", { sink: this.name, count: rejected.length });
     return rejected;
   }

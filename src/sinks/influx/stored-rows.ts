@@ -1,5 +1,5 @@
 /** Which rows of the store a record stands for, so that exactly these can be taken out again. */
-import type { AnalyticsRecord } from "../../model/deidentified.ts";
+import type { AnalyticsRecord, PlaceRow } from "../../model/deidentified.ts";
 import type { Pseudonym } from "../../model/ids.ts";
 import type { DeviceMeasurement } from "../../model/sink.ts";
 import type { StoredFields } from "./fields.ts";
@@ -17,10 +17,10 @@ export interface RowOfDevice {
   readonly fields: ReadonlySet<string>;
 }
 
-/** A record stands for its status row if anything of its status is stored, and for the device's place in its epoch if it has a location. */
+/** A record stands for its status row if anything of its status is stored. */
 export function rowsOfRecords(records: readonly AnalyticsRecord[], fields: StoredFields): RowOfDevice[] {
   const rows = new Map<string, RowOfDevice>();
-  for (const { device, model, status = {}, location, timestampNs } of records) {
+  for (const { device, model, status = {}, timestampNs } of records) {
     const written = Object.entries(status).flatMap(([name, value]) => (fields.takes(name, value) ? [name] : []));
     if (written.length > 0) {
       const tag = model === undefined ? "" : tagValue(model);
@@ -28,11 +28,20 @@ export function rowsOfRecords(records: readonly AnalyticsRecord[], fields: Store
       const names = new Set([...(rows.get(key)?.fields ?? []), ...written]);
       rows.set(key, { measurement: DEVICE_STATUS, device, model: tag, timeNs: timestampNs, fields: names });
     }
-    if (location !== undefined) {
-      const timeNs = `${location.epochStart}000000`;
-      const names = new Set(fields.of(DEVICE_LOCATION));
-      rows.set(`l ${device} ${timeNs}`, { measurement: DEVICE_LOCATION, device, timeNs, fields: names });
-    }
   }
   return [...rows.values()];
+}
+
+/** The one row of each device in its epoch, whichever place it tells. */
+export function rowsOfPlaces(
+  places: readonly Pick<PlaceRow, "device" | "epochStart">[],
+  fields: StoredFields,
+): RowOfDevice[] {
+  const names = new Set(fields.of(DEVICE_LOCATION));
+  return places.map(({ device, epochStart }) => ({
+    measurement: DEVICE_LOCATION,
+    device,
+    timeNs: `${epochStart}000000`,
+    fields: names,
+  }));
 }

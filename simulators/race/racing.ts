@@ -1,0 +1,7 @@
+/**
+ * What of the gateway is taken away for the race: places are told of one person too, or no cell could say whose phase it is of, and
+ * in steps of a fraction of a second. The fence of the place writer is raced all the harder.
+ */
+import type { Overrides } from "../../src/gateway.ts";
+
+export const RACING: Overrides = { placeStepMs: 300, placeSubjects: 1 };
