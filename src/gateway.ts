@@ -28,6 +28,7 @@ import type { Base } from "./wiring/base.ts";
 import { createCentre } from "./wiring/centre.ts";
 import { createConnections } from "./wiring/connections.ts";
 import { type ConsentOverrides, createConsent } from "./wiring/consent.ts";
+import { type CrowdOverrides, createCrowds } from "./wiring/crowds.ts";
 import { deidentifierOptions } from "./wiring/deidentifier.ts";
 import { shippedDialects } from "./wiring/dialects.ts";
 import { createEvents } from "./wiring/events.ts";
@@ -47,8 +48,8 @@ import { createUpkeep } from "./wiring/upkeep.ts";
 /** More than the longest wait of a part. */
 const STOP_MARGIN_MS = 2_000;
 
-/** Parts that a benchmark may replace; the product itself never does. */
-export interface Overrides extends ConsentOverrides, QueueOverrides {}
+/** Parts that a benchmark may replace, and steps that a demonstration may shorten; the product itself never does. */
+export interface Overrides extends ConsentOverrides, QueueOverrides, CrowdOverrides {}
 
 export interface Gateway {
   start(signal: AbortSignal): Promise<void>;
@@ -129,6 +130,7 @@ export function createGateway(
   // Pipeline: a batch out of the queue, de-identified, into the store and on to the services.
   const deidentifier = new Deidentifier(deidentifierOptions(config, vocabulary, dialects), consent.keyring);
   const store = createStore(base);
+  const crowds = createCrowds(base, { store, keyDestroyed: () => rights.keyDestroyed() }, overrides);
   const centre = createCentre({ config, keys, redis: redis.store, keyspace, vocabulary });
   const worker = createPipeline(base, {
     queue,
@@ -136,6 +138,7 @@ export function createGateway(
     checkConsent: consent.check,
     deidentifier,
     store,
+    crowds,
     outlets,
     addressable: (pseudonym, device) => ingress.commands.remember(pseudonym, device),
     samples: centre.samples,
@@ -273,6 +276,7 @@ export function createGateway(
     consent.part,
     outlets.part,
     ...store.parts,
+    crowds.part,
     ...queue.parts,
     ...rights.parts,
     ...exports.parts,

@@ -3,6 +3,7 @@
  * the annotated YAML and the documentation follow. An unknown option is an error.
  */
 import { z } from "zod";
+import { DAY_MS } from "../model/durations.ts";
 import { TABLE } from "../vocabulary/table.ts";
 import { backupOptions } from "./backup-options.ts";
 import { centreOptions } from "./centre-options.ts";
@@ -120,6 +121,7 @@ function contradictions({
     [influx.api === "v2" && influx.org === "", "sinks.influx.org", "required-for-v2"],
     [influx.api === "v2" && influx.bucket === "", "sinks.influx.bucket", "required-for-v2"],
     [influx.username !== "" && influx.password === undefined, "sinks.influx.password", "required-with-username"],
+    [DAY_MS % sinks.cellActivity.windowMs !== 0, "sinks.cellActivity.windowMs", "must-divide-a-day"],
     [breaker.openMs > breaker.maxOpenMs, "sinks.breaker.openMs", "must-not-exceed-max-open"],
     [erasure.sweepAfterMs <= influx.timeoutMs, "erasure.sweepAfterMs", "must-exceed-influx-timeout"],
     [retention.deviceLocationDays <= deidentify.epochDays, "retention.deviceLocationDays", "must-exceed-epoch"],

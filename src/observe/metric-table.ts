@@ -133,6 +133,10 @@ export const METRICS = {
     sink: SINKS,
     code: SINK_FAILURES,
   }),
+  cellActivityRows: counter(
+    "cell_activity_rows_total",
+    "Rows of `cell_activity` that the store has taken: one for each told cell and window, whoever was there.",
+  ),
   redisNotWritable: gauge("redis_not_writable", "1 while Redis answers and does not write; the log names the cause."),
   breakerOpen: gauge("breaker_open", "1 while writing pauses because the store keeps failing."),
   withdrawal: histogram(

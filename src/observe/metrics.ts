@@ -99,6 +99,7 @@ export class Metrics extends BookCounts {
   #repeated = 0;
   #presenceTold = 0;
   #auditLate = 0;
+  #cellActivityRows = 0;
   readonly #erasures = zeros(ERASURE_OUTCOMES);
   readonly #erasureAnswers = zeros(ERASURE_ANSWERS);
   readonly #erasuresOpen = zeros(OPEN_ERASURE_STATES);
@@ -222,6 +223,10 @@ export class Metrics extends BookCounts {
     Object.assign(this.#erasuresOpen, counts);
   }
 
+  cellActivityTold(rows: number): void {
+    this.#cellActivityRows += rows;
+  }
+
   auditLate(): void {
     this.#auditLate += 1;
   }
@@ -313,6 +318,7 @@ export class Metrics extends BookCounts {
       holdsOpen: () => single(this.#gauges.holdsOpen),
       holdOldest: () => single(this.#gauges.holdOldest),
       auditLate: () => single(this.#auditLate),
+      cellActivityRows: () => single(this.#cellActivityRows),
       damaged: () => by("kind", this.#damaged),
       backupDamaged: () => by("kind", this.#backupDamaged),
       devicesSuspended: () => by("purpose", this.#devicesSuspended),

@@ -85,7 +85,7 @@ class Outside {
         return answer === true;
       },
       inDoubtGraceMs: GRACE_MS,
-      located: nothing,
+      count: async () => undefined,
       announce: async (batch) => () => batch.map(() => false),
       left: nothing,
       addressable: nothing,

@@ -68,7 +68,7 @@ function setUp(ports: Partial<PipelinePorts> = {}) {
     askStore: async () => undefined,
     removeStored: async () => true,
     inDoubtGraceMs: 1,
-    located: () => undefined,
+    count: async () => undefined,
     announce: async (batch) => {
       happened.push(`announced ${batch.length}`);
       return () => {
@@ -426,7 +426,7 @@ describe("a stored location", () => {
     },
   });
 
-  it("is reported once for each message, at the end, by the key of its device", async () => {
+  it("is counted once for each message, by its subject, before anything is announced", async () => {
     const told: unknown[] = [];
     let failures = 3;
     const { pipeline } = setUp({
@@ -436,20 +436,20 @@ describe("a stored location", () => {
           deviceKey === "gone" && failures === 0 ? { refusal: "consent-withdrawn" as const } : granted,
         ),
       announce: async (batch) => {
+        told.push("announced");
+        return () => batch.map(() => false);
+      },
+      store: async (records) => ({ rejected: [records.findIndex(({ device }) => device === "a-odd")] }),
+      count: async (seen) => {
         if (failures > 0) {
           failures -= 1;
           throw new GatewayError("REDIS_UNAVAILABLE", "test");
         }
-        return () => batch.map(() => false);
+        told.push(...seen);
       },
-      store: async (records) => ({ rejected: [records.findIndex(({ device }) => device === "a-odd")] }),
-      located: (places) => told.push(...places),
     });
     await pipeline.process(["one", "two", "gone", "odd"].map(message), never);
-    expect(told).toEqual([
-      ["one", cell],
-      ["two", cell],
-    ]);
+    expect(told).toEqual([["tag-one", cell], ["tag-two", cell], "announced"]);
   });
 });
 

@@ -1,7 +1,7 @@
 /**
  * What happens to a batch after the queue:
  *
- *   lease → consent check → de-identify → store → dead letters → account of disclosures → forward → outcome
+ *   lease → consent check → de-identify → store → dead letters → crowds → account of disclosures → forward → outcome
  *
  * The lease is acquired before the consent check and released after the last write: once a withdrawal has waited for
  * older leases, no write of theirs is in progress any more. A batch whose sink is down waits here without a lease, and
@@ -9,6 +9,7 @@
  * result is known.
  */
 import { type CheckConsent, type Grants, usableByAny } from "../model/consent.ts";
+import type { Seen } from "../model/crowd.ts";
 import type { AnalyticsRecord, Deidentified } from "../model/deidentified.ts";
 import type { Outgoing } from "../model/disclosure.ts";
 import { GatewayError } from "../model/errors.ts";
@@ -35,6 +36,8 @@ export interface PipelinePorts extends Omit<InDoubtPorts, "pause" | "mayAsk">, S
     records: readonly AnalyticsRecord[],
     signal: AbortSignal,
   ) => Promise<{ readonly rejected: readonly number[] }>;
+  /** Counts people whose place was stored, once for each message that told it. May be repeated. Rejects when it may be retried. */
+  readonly count: (seen: readonly Seen[]) => Promise<void>;
   /**
    * Writes every entitled and connected recipient to the account of disclosures. Resolves with the function that
    * delivers the batch to them; it returns for each message whether any recipient got it. Rejects with a retryable
@@ -144,6 +147,7 @@ export class Pipeline {
       this.#deidentified(batch);
       await this.#stored(batch, lease, doubt);
       await this.#setAside(batch, lease, aside);
+      await this.#counted(batch);
       const forward = await this.#announced(batch);
       await turn.mine;
       if (lease.over) throw new GatewayError("LEASE_LOST", "before forwarding");
@@ -232,6 +236,15 @@ export class Pipeline {
       const passage = passages[index];
       if (passage !== undefined) passage.setAside = "sink-rejected";
     }
+  }
+
+  async #counted(batch: readonly Passage[]): Promise<void> {
+    const seen: Seen[] = [];
+    for (const { message, result, setAside } of batch) {
+      const cell = result?.analytics?.location?.cell;
+      if (cell !== undefined && setAside === undefined) seen.push([message.device.subjectTag, cell]);
+    }
+    if (seen.length > 0) await this.#ports.count(seen);
   }
 
   /** No recipient gets anything before the account contains it; until then nothing is forwarded at all. */

@@ -127,6 +127,17 @@ export interface Keyspace {
   readonly keptAnswerEnds: string;
   /** Pub/sub channel: subject tags and device keys whose watchers must be checked again. */
   readonly recordChanged: string;
+  /** String: the sealed key of a UTC day (days since 1970), see crowds/day-keys.ts. */
+  dayKey(day: number): string;
+  /** Who was counted in a window of `cell_activity` (Unix ms of its start), see crowds/counts.ts; deleted once it is told. */
+  crowdWindow(start: number): string;
+  /** Set: who was counted in which cell on a day; hash: how many people in each; set: the cells told on it. */
+  crowdDay(day: number): string;
+  crowdDayCells(day: number): string;
+  crowdToldCells(day: number): string;
+  /** Hash: `closed` and `told`, the starts of the last window closed and told; and the gateway whose turn it is to tell; expires. */
+  readonly crowdProgress: string;
+  readonly crowdTurn: string;
 }
 
 const DECISION = /\{([A-Za-z0-9_-]{22})\}:decision:/;
@@ -195,5 +206,12 @@ export function keyspaceOf(prefix: string): Keyspace {
     keptAnswers: `{${prefix}:kept-answers}:answers`,
     keptAnswerEnds: `{${prefix}:kept-answers}:ends`,
     recordChanged: `${prefix}:record-changed`,
+    dayKey: (day) => `{${prefix}:crowds}:key:${day}`,
+    crowdWindow: (start) => `{${prefix}:crowds}:window:${start}`,
+    crowdDay: (day) => `{${prefix}:crowds}:day:${day}`,
+    crowdDayCells: (day) => `{${prefix}:crowds}:day-cells:${day}`,
+    crowdToldCells: (day) => `{${prefix}:crowds}:told-cells:${day}`,
+    crowdProgress: `{${prefix}:crowds}:progress`,
+    crowdTurn: `{${prefix}:crowds}:turn`,
   };
 }

@@ -8,6 +8,7 @@ import { asTakenToday } from "../queue/former-batch.ts";
 import { BatchWorker } from "../queue/worker.ts";
 import type { Base } from "./base.ts";
 import type { Consent } from "./consent.ts";
+import type { Crowds } from "./crowds.ts";
 import type { Outlets } from "./outlets.ts";
 import type { Queue } from "./queue.ts";
 import type { Store } from "./store.ts";
@@ -18,6 +19,7 @@ export interface PipelineDeps extends Pick<PipelinePorts, "addressable"> {
   readonly checkConsent: CheckConsent;
   readonly deidentifier: Deidentifier;
   readonly store: Store;
+  readonly crowds: Crowds;
   readonly outlets: Outlets;
   readonly samples: Samples;
   /** The pipeline is stuck: a supervisor must restart the process. */
@@ -41,7 +43,7 @@ export function createPipeline({ config, redis, keyspace, metrics, log, vocabula
     removeStored: async (records, signal) =>
       (await store.reached.use(() => store.sink.remove(records, signal))) !== "unsupported",
     inDoubtGraceMs: config.sinks.influx.timeoutMs,
-    located: (devices) => store.activity.add(devices, Date.now()),
+    count: (seen) => deps.crowds.count(seen),
     announce: (batch) => outlets.announce(batch),
     addressable: deps.addressable,
     deadLetter: (reason, messages) => queue.deadLetters.add(reason, messages),

@@ -81,6 +81,8 @@ export interface Rights {
   readonly http: Pick<HttpPorts, "erasures" | "receiptKeys" | "signer">;
   /** A service reports that it has deleted its data. Rejects when that could not be recorded. */
   acknowledged(id: string, purpose: ServicePurpose, service: string): Promise<void>;
+  /** A key was deleted from Redis: it leaves the append-only file as well, with the keys of erasures. */
+  keyDestroyed(): Promise<void>;
 }
 
 export function createRights(deps: RightsDeps): Rights {
@@ -152,6 +154,7 @@ export function createRights(deps: RightsDeps): Rights {
     ],
     erasures,
     http: { erasures, receiptKeys, signer },
+    keyDestroyed: () => remnants.mark(),
     acknowledged: async (id, purpose, service) => {
       const expected = await erasures.acknowledge(id, purpose, service);
       metrics.erasureAnswer(expected ? "accepted" : "unexpected");

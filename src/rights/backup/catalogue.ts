@@ -69,6 +69,14 @@ export const CATALOGUE = {
   keptAnswers: "passing",
   keptAnswerEnds: "passing",
   recordChanged: "passing",
+  // A copy of a day's key would outlive the day.
+  dayKey: "passing",
+  crowdWindow: "passing",
+  crowdDay: "passing",
+  crowdDayCells: "passing",
+  crowdToldCells: "passing",
+  crowdProgress: "passing",
+  crowdTurn: "passing",
 } as const satisfies Record<keyof Keyspace, Place>;
 
 export type SharedName = {
