@@ -1,7 +1,7 @@
 /**
  * Tells how busy cells are, one row for each told cell and finished window. A cell is told for a whole UTC day once k people were
  * there on the day before, or have been today; k is drawn for each cell and day. Every window of a told cell has a row, also
- * one in which nobody was there, and each count has noise drawn from the key of the day, cell and window: no row is a witness
+ * one in which no person was there, and each count has noise drawn from the key of the day, cell and window: no row is a witness
  * of one person, and asking again, or another gateway, gives the very same row.
  *
  *   window over → closed (nothing is counted into it any more) → cells of the day → rows → store → hashes deleted
@@ -34,13 +34,13 @@ export interface ActivityPorts {
   now(): number;
 }
 
-export const SPREAD_OF_K = 5;
+const SPREAD_OF_K = 5;
 /** One person more or less is told with an advantage of at most 1 / 16; see drawNoise. */
 const PEOPLE_NOISE = 8;
 /** A person's messages hide behind the noise of sixteen people's. */
 const MESSAGES_NOISE = 16 * MOST_MESSAGES;
 const ROUNDED_TO = 5;
-/** For batches that were under way at the end of the window; a share of it, so that short ones are not late. */
+/** For batches that were in progress at the end of the window; a share of it, so that short ones are not late. */
 const GRACE_SHARE = 1 / 15;
 /** Windows that could not be told for longer are given up: their day is over, and so is its key. */
 const MOST_BEHIND_MS = 2 * DAY_MS;
@@ -167,7 +167,7 @@ export class Activity {
     this.#ports.told(rows.length);
   }
 
-  /** What the next day needs of this one is how many people were in each cell, and nobody's hash. Safe to repeat. */
+  /** What the next day needs of this one is how many people were in each cell, and no hash of a person. Safe to repeat. */
   async #endOf(day: number): Promise<void> {
     const { crowdDay, crowdDayCells, crowdToldCells } = this.#keyspace;
     await orRedisUnavailable(() => this.#redis.unlink(crowdDay(day), crowdToldCells(day), crowdDayCells(day - 1)));

@@ -47,7 +47,7 @@ return 1`,
 };
 
 /** A subject is counted in this many cells of a window, and with this many messages in each. */
-export const MOST_CELLS = 4;
+const MOST_CELLS = 4;
 export const MOST_MESSAGES = 4;
 /** Pairs of cell and subject in one window; those beyond it are not counted. */
 const MOST_ENTRIES = 1_000_000;

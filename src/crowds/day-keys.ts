@@ -1,7 +1,7 @@
 /**
  * The key of a UTC day, shared by all gateways on one Redis: random, sealed there under a key derived from `pepper.key`, and
  * destroyed when the day has been told. What was kept under it (hashes of subjects, draws of noise) can then neither be
- * made again nor be tested against a name, not even by whoever has the key files.
+ * made again nor be tested against a name, not even by someone who has the key files.
  */
 import { createHmac, randomBytes } from "node:crypto";
 import type { Redis } from "ioredis";

@@ -1,4 +1,4 @@
-/** What is drawn cannot be told from one person more or less, and is the same for whoever draws it. */
+/** What is drawn cannot be told from one person more or less, and is the same for every gateway that draws it. */
 import { createHmac } from "node:crypto";
 import { describe, expect, it } from "vitest";
 import { drawBetween, drawNoise, roundedCount } from "./draw.ts";

@@ -1,6 +1,6 @@
 /**
- * Numbers drawn from keyed bytes: the same bytes give the same number, so that whoever asks again, on whatever gateway,
- * gets no second draw to average with the first. Without the key they cannot be foretold or taken away again. Pure.
+ * Numbers drawn from keyed bytes: the same bytes give the same number, so that asking again, on any gateway,
+ * gives no second draw to average with the first. Without the key they cannot be foretold or taken away again. Pure.
  */
 
 const BYTES_OF_A_SHARE = 6;

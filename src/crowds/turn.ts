@@ -30,7 +30,7 @@ export class Turn {
   }
 
   /**
-   * Runs `work` if nobody has the turn; returns whether it ran. `mine` tells, and sees to it, that the turn lasts another 30 s:
+   * Runs `work` if no gateway has the turn; returns whether it ran. `mine` tells, and sees to it, that the turn lasts another 30 s:
    * ask before each step. Throws REDIS_UNAVAILABLE, and what `work` throws.
    */
   async take(work: (mine: () => Promise<boolean>) => Promise<void>): Promise<boolean> {

@@ -21,7 +21,6 @@ export const DOORS: Readonly<Record<string, readonly string[]>> = {
     "suspensions",
   ],
   "consent/policy": ["changes", "floors", "policies"],
-  crowds: ["activity", "counts", "day-keys", "turn"],
   "http/centre": ["claims", "guardian", "left-sessions", "record", "routes", "session", "spent-links"],
   "http/v1": [
     "audit",

@@ -32,6 +32,8 @@ export interface StackOptions {
   /** Options of the gateway, nested as in its configuration file. */
   readonly overrides?: ConfigTree;
   readonly nodeArgs?: readonly string[];
+  /** Program to run in the gateway's place, below the repository: `tools/stack/short-steps.ts`. */
+  readonly entry?: string | undefined;
   /** What runs in the gateway's place until it is started again, with its environment. */
   readonly first?: { readonly program: readonly string[]; readonly env: Readonly<Record<string, string>> };
 }
@@ -94,6 +96,7 @@ export class Stack {
         ...Object.fromEntries([...(ports ?? [])].map(([name, port]) => [PORT_VARIABLES[name] ?? "", String(port)])),
       },
       program: other?.program,
+      entry: this.#options.entry,
       nodeArgs: this.#options.nodeArgs,
     };
     this.#gateway = await startGateway(options);
