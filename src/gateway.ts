@@ -130,7 +130,17 @@ export function createGateway(
   // Pipeline: a batch out of the queue, de-identified, into the store and on to the services.
   const deidentifier = new Deidentifier(deidentifierOptions(config, vocabulary, dialects), consent.keyring);
   const store = createStore(base);
-  const crowds = createCrowds(base, { store, keyDestroyed: () => rights.keyDestroyed() }, overrides);
+  const crowds = createCrowds(
+    base,
+    {
+      store,
+      outlets,
+      leases: consent.leases,
+      checkConsent: consent.check,
+      keyDestroyed: () => rights.keyDestroyed(),
+    },
+    overrides,
+  );
   const centre = createCentre({ config, keys, redis: redis.store, keyspace, vocabulary });
   const worker = createPipeline(base, {
     queue,
@@ -157,6 +167,7 @@ export function createGateway(
     envelope: queue.envelope,
     backlog: queue.backlog,
     deadLetters: queue.deadLetters,
+    readings: crowds,
     disclosures: outlets.disclosures,
     sink: store.sink,
     store: store.reached,
@@ -276,7 +287,7 @@ export function createGateway(
     consent.part,
     outlets.part,
     ...store.parts,
-    crowds.part,
+    ...crowds.parts,
     ...queue.parts,
     ...rights.parts,
     ...exports.parts,

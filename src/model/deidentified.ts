@@ -26,13 +26,20 @@ export interface CurrentLocation {
   readonly epochStart: number;
 }
 
-/** No device at all. */
+/** What one device outdoors measured, in its cell. It goes into a median, and nowhere as it is. */
+export interface WeatherReading {
+  readonly cell: CellId;
+  readonly center: { readonly lat: number; readonly lon: number };
+  readonly status: Readonly<Record<string, number>>;
+}
+
+/** The weather of a cell: medians over a crowd, and no device at all. */
 export interface WeatherRecord {
   readonly cell: CellId;
   readonly center: { readonly lat: number; readonly lon: number };
-  /** Unix ms, coarsened to the purpose's time step. */
+  /** Unix ms, start of the step. */
   readonly at: number;
-  readonly status?: StatusFields;
+  readonly status: Readonly<Record<string, number>>;
 }
 
 export interface SceneRecord {
@@ -52,7 +59,7 @@ export interface NetworkRecord {
 /** One message after the pipeline: for each consented purpose what that purpose may have. */
 export interface Deidentified {
   readonly analytics?: AnalyticsRecord;
-  readonly weather?: WeatherRecord;
+  readonly weather?: WeatherReading;
   readonly scene?: SceneRecord;
   readonly network?: NetworkRecord;
 }

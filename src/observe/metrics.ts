@@ -33,6 +33,7 @@ import { EventLoopWatch } from "./event-loop.ts";
 import {
   CLIENT_KINDS,
   type ClientKind,
+  CROWD_OUTCOMES,
   METRICS,
   SINK_FAILURES,
   SINKS,
@@ -100,6 +101,7 @@ export class Metrics extends BookCounts {
   #presenceTold = 0;
   #auditLate = 0;
   #cellActivityRows = 0;
+  readonly #weatherPeople = zeros(CROWD_OUTCOMES);
   readonly #erasures = zeros(ERASURE_OUTCOMES);
   readonly #erasureAnswers = zeros(ERASURE_ANSWERS);
   readonly #erasuresOpen = zeros(OPEN_ERASURE_STATES);
@@ -227,6 +229,11 @@ export class Metrics extends BookCounts {
     this.#cellActivityRows += rows;
   }
 
+  weatherPeople(told: number, withheld: number): void {
+    this.#weatherPeople.told += told;
+    this.#weatherPeople.withheld += withheld;
+  }
+
   auditLate(): void {
     this.#auditLate += 1;
   }
@@ -319,6 +326,7 @@ export class Metrics extends BookCounts {
       holdOldest: () => single(this.#gauges.holdOldest),
       auditLate: () => single(this.#auditLate),
       cellActivityRows: () => single(this.#cellActivityRows),
+      weatherPeople: () => by("outcome", this.#weatherPeople),
       damaged: () => by("kind", this.#damaged),
       backupDamaged: () => by("kind", this.#backupDamaged),
       devicesSuspended: () => by("purpose", this.#devicesSuspended),

@@ -86,6 +86,7 @@ class Outside {
       },
       inDoubtGraceMs: GRACE_MS,
       count: async () => undefined,
+      gather: async (readings) => readings.map(() => true),
       announce: async (batch) => () => batch.map(() => false),
       left: nothing,
       addressable: nothing,

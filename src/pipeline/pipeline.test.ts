@@ -69,6 +69,7 @@ function setUp(ports: Partial<PipelinePorts> = {}) {
     removeStored: async () => true,
     inDoubtGraceMs: 1,
     count: async () => undefined,
+    gather: async (readings) => readings.map(() => true),
     announce: async (batch) => {
       happened.push(`announced ${batch.length}`);
       return () => {

@@ -9,7 +9,7 @@
  * result is known.
  */
 import { type CheckConsent, type Grants, usableByAny } from "../model/consent.ts";
-import type { Seen } from "../model/crowd.ts";
+import type { CrowdReading, Seen } from "../model/crowd.ts";
 import type { AnalyticsRecord, Deidentified } from "../model/deidentified.ts";
 import type { Outgoing } from "../model/disclosure.ts";
 import { GatewayError } from "../model/errors.ts";
@@ -38,6 +38,8 @@ export interface PipelinePorts extends Omit<InDoubtPorts, "pause" | "mayAsk">, S
   ) => Promise<{ readonly rejected: readonly number[] }>;
   /** Counts people whose place was stored, once for each message that told it. May be repeated. Rejects when it may be retried. */
   readonly count: (seen: readonly Seen[]) => Promise<void>;
+  /** Keeps readings for the median of their step; whether each was taken. The same otherwise. */
+  readonly gather: (readings: readonly CrowdReading[]) => Promise<readonly boolean[]>;
   /**
    * Writes every entitled and connected recipient to the account of disclosures. Resolves with the function that
    * delivers the batch to them; it returns for each message whether any recipient got it. Rejects with a retryable
@@ -148,6 +150,7 @@ export class Pipeline {
       await this.#stored(batch, lease, doubt);
       await this.#setAside(batch, lease, aside);
       await this.#counted(batch);
+      await this.#gathered(batch);
       const forward = await this.#announced(batch);
       await turn.mine;
       if (lease.over) throw new GatewayError("LEASE_LOST", "before forwarding");
@@ -247,6 +250,24 @@ export class Pipeline {
     if (seen.length > 0) await this.#ports.count(seen);
   }
 
+  /** Before the batch is settled: a killed gateway has lost no reading that was acknowledged. */
+  async #gathered(batch: readonly Passage[]): Promise<void> {
+    const passages: Passage[] = [];
+    const readings: CrowdReading[] = [];
+    for (const passage of batch) {
+      const { message, result, setAside } = passage;
+      if (result?.weather === undefined || setAside !== undefined) continue;
+      passages.push(passage);
+      const { cell, status } = result.weather;
+      readings.push({ device: message.device, at: message.at, cell, status });
+    }
+    if (readings.length === 0) return;
+    for (const [index, taken] of (await this.#ports.gather(readings)).entries()) {
+      const passage = passages[index];
+      if (passage !== undefined) passage.forwarded = taken;
+    }
+  }
+
   /** No recipient gets anything before the account contains it; until then nothing is forwarded at all. */
   async #announced(batch: readonly Passage[]): Promise<() => void> {
     const passages: Passage[] = [];
@@ -266,7 +287,7 @@ export class Pipeline {
       }
       for (const [index, delivered] of deliver().entries()) {
         const passage = passages[index];
-        if (passage !== undefined) passage.forwarded = delivered;
+        if (passage !== undefined && delivered) passage.forwarded = true;
       }
     };
   }
@@ -295,6 +316,6 @@ function passageOf(message: RawMessage, setAside: DeadLetterReason | undefined):
   return { message, verdict: undefined, result: undefined, refusal: undefined, setAside, forwarded: false };
 }
 
-function forServices({ weather, scene, network }: Deidentified): boolean {
-  return weather !== undefined || scene !== undefined || network !== undefined;
+function forServices({ scene, network }: Deidentified): boolean {
+  return scene !== undefined || network !== undefined;
 }

@@ -186,6 +186,7 @@ function outcomeOf(purpose: Purpose, settled: Settled): Shown {
     return settled.stored && result.analytics ? { given: analyticsOf(result.analytics) } : nothing("set-aside");
   }
   const record = result[purpose];
+  if (record === undefined && purpose === "weather") return nothing("no-weather");
   return record === undefined || !settled.forwarded ? nothing("nobody-listens") : { given: serviceRecordOf(record) };
 }
 

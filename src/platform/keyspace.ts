@@ -138,6 +138,11 @@ export interface Keyspace {
   /** Hash: `closed` and `told`, the starts of the last window closed and told; and the gateway whose turn it is to tell; expires. */
   readonly crowdProgress: string;
   readonly crowdTurn: string;
+  /** Hash: readings that wait for the end of their step (Unix ms of its start), see crowds/readings.ts; expires, and is deleted once told. */
+  weatherStep(start: number): string;
+  /** The same two for the weather. */
+  readonly weatherProgress: string;
+  readonly weatherTurn: string;
 }
 
 const DECISION = /\{([A-Za-z0-9_-]{22})\}:decision:/;
@@ -213,5 +218,8 @@ export function keyspaceOf(prefix: string): Keyspace {
     crowdToldCells: (day) => `{${prefix}:crowds}:told-cells:${day}`,
     crowdProgress: `{${prefix}:crowds}:progress`,
     crowdTurn: `{${prefix}:crowds}:turn`,
+    weatherStep: (start) => `{${prefix}:crowds}:weather:${start}`,
+    weatherProgress: `{${prefix}:crowds}:weather-progress`,
+    weatherTurn: `{${prefix}:crowds}:weather-turn`,
   };
 }

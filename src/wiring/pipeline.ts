@@ -44,6 +44,7 @@ export function createPipeline({ config, redis, keyspace, metrics, log, vocabula
       (await store.reached.use(() => store.sink.remove(records, signal))) !== "unsupported",
     inDoubtGraceMs: config.sinks.influx.timeoutMs,
     count: (seen) => deps.crowds.count(seen),
+    gather: (readings) => deps.crowds.gather(readings),
     announce: (batch) => outlets.announce(batch),
     addressable: deps.addressable,
     deadLetter: (reason, messages) => queue.deadLetters.add(reason, messages),

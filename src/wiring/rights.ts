@@ -58,6 +58,7 @@ export interface RightsDeps {
   readonly envelope: Pick<Envelope, "seal" | "open">;
   readonly backlog: Pick<Backlog, "batches">;
   readonly deadLetters: Pick<DeadLetters, "purge">;
+  readonly readings: ErasurePorts["readings"];
   readonly disclosures: Pick<Disclosures, "erase" | "of">;
   readonly registrations: ErasurePorts["registrations"];
   readonly sink: Sink;

@@ -48,6 +48,7 @@ export function erasuresOn(
       keyring,
       sinks: [],
       deadLetters: { purge: async () => undefined },
+      readings: { forget: async () => undefined },
       disclosures: new Disclosures(store.redis, store.keyspace),
       registrations: store.hubs,
       remnants: { mark: async () => undefined },

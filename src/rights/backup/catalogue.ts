@@ -77,6 +77,9 @@ export const CATALOGUE = {
   crowdToldCells: "passing",
   crowdProgress: "passing",
   crowdTurn: "passing",
+  weatherStep: "passing",
+  weatherProgress: "passing",
+  weatherTurn: "passing",
 } as const satisfies Record<keyof Keyspace, Place>;
 
 export type SharedName = {

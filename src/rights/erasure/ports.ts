@@ -24,6 +24,8 @@ export interface ErasurePorts {
   readonly keyring: NameKeyring & { forget(device: DeviceKey): void };
   readonly sinks: readonly ErasableSink[];
   readonly deadLetters: { purge(tag: SubjectTag, devices: readonly DeviceKey[] | "all"): Promise<unknown> };
+  /** What of the subject waits for the end of a step, to be told as a part of a crowd. */
+  readonly readings: { forget(tag: SubjectTag): Promise<void> };
   /** The account of whom the subject's data went to. */
   readonly disclosures: {
     of(tag: SubjectTag): Promise<readonly Pick<Disclosure, "recipient" | "purpose">[]>;
