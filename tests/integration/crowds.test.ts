@@ -59,7 +59,11 @@ const crowd = (count: number, cell = CELL, of = "person"): Seen[] =>
 const windowOver = () => {
   nowMs += WINDOW_MS - (nowMs % WINDOW_MS) + GRACE_MS;
 };
-const keysOf = async () => await store().redis.keys("*crowds*");
+const keysOf = async () => {
+  const { redis, keyspace } = store();
+  const keys = await redis.keys(keyspace.crowdTurn.replace(":turn", ":*"));
+  return keys.filter((key) => key !== keyspace.crowdProgress);
+};
 
 describe("a cell", () => {
   test("is told when enough people were there, by rounded counts, once", async () => {

@@ -79,8 +79,9 @@ const MATRIX: readonly [Purpose, readonly Category[], Outcome | "purpose-denied"
     { device_status: [...STATUS_ROW, "model"], device_location: LOCATION_ROW },
   ],
   ["weather", ["status"], "purpose-denied"],
-  ["weather", ["location"], { weather: ["cell", "center", "at"] }],
-  ["weather", ["location", "status"], { weather: ["cell", "center", "at", "status"] }],
+  // Nothing is told of a single device; what a crowd becomes is below.
+  ["weather", ["location"], {}],
+  ["weather", ["location", "status"], {}],
   ["scene", ["model"], "purpose-denied"],
   ["scene", ["status"], { scene: ["device", "status", "at"] }],
   ["scene", ["model", "status"], { scene: ["device", "model", "status", "at"] }],
@@ -117,18 +118,13 @@ describe("consent to one purpose", () => {
 test("what each purpose gets is generalised, and no name of a device is good for two purposes", async () => {
   const devices = await system.devices(2);
   for (const device of devices) await system.say(device, MESSAGE);
-  const { weather = [], scene = [], network = [], device_status = [], device_location = [] } = await harvest();
-  const { cell, center } = weather[0] as { cell: string; center: { lat: number; lon: number } };
-  const [lat, lon] = cellToLatLng(cell);
-  expect(getResolution(cell)).toBeLessThanOrEqual(6);
-  expect([center.lat, center.lon]).toEqual([Number(lat.toFixed(4)), Number(lon.toFixed(4))]);
-  expect(weather[0]).toMatchObject({ status: { temperature: 21.5 } });
-  expect(weather[0]?.status).not.toHaveProperty("occupancy");
+  const { scene = [], network = [], device_status = [], device_location = [] } = await harvest();
   expect(scene[0]).toMatchObject({ model: "hub", status: MESSAGE.status });
   expect(network[0]).toMatchObject({ model: "hub", ipPrefix: "203.0.0.0/16" });
   expect(device_status[0]).toMatchObject({ model: "hub", power_on: true });
-  expect(device_location[0]).toMatchObject({ cell, resolution: getResolution(cell) });
-  expect((Number(weather[0]?.at) / 60_000) % 1).toBe(0);
+  const { cell, resolution } = device_location[0] as { cell: string; resolution: number };
+  expect(getResolution(cell)).toBe(resolution);
+  expect(resolution).toBeLessThanOrEqual(6);
 
   const names = [scene, network, device_status].map((records) => records.map(({ device }) => String(device)));
   expect(names.map((list) => list.length)).toEqual([2, 2, 2]);
@@ -136,6 +132,68 @@ test("what each purpose gets is generalised, and no name of a device is good for
   // Nor is one of them what Redis knows the device by.
   const keys = (await system.redis.keys("*")).join("\n");
   for (const pseudonym of names.flat()) expect(keys).not.toContain(pseudonym);
+});
+
+describe("the weather", () => {
+  const ROOF = { lat: 28.6139391, lon: 77.2090212 };
+  const OUTSIDE = { ...MESSAGE, model: "WS-5", location: ROOF, status: { temperature: 31.24, occupancy: true } };
+  const ofWeather = consentTo({ weather: ["location", "status"] });
+
+  test("of eight homes is told as a median of the contract, and stands on the account of each of them", async () => {
+    const devices = await system.devices(8, { consent: ofWeather });
+    await until("a service is told", async () => {
+      await Promise.all(devices.map((device) => system.say(device, OUTSIDE)));
+      await system.settled();
+      return listeners.weather.records.length > 0;
+    });
+    const [record = {}] = listeners.weather.records;
+    expect(Object.keys(record)).toEqual(["cell", "center", "at", "status", "subjects"]);
+    const { cell, center, at, status, subjects } = record as { cell: string; center: typeof ROOF } & typeof record;
+    const [lat, lon] = cellToLatLng(cell);
+    expect(latLngToCell(ROOF.lat, ROOF.lon, getResolution(cell))).toBe(cell);
+    expect(getResolution(cell)).toBeLessThanOrEqual(6);
+    expect([center.lat, center.lon]).toEqual([Number(lat.toFixed(4)), Number(lon.toFixed(4))]);
+    expect([status, subjects]).toEqual([{ temperature: 31 }, "5+"]);
+    expect(Number(at) % 3_000).toBe(0);
+    expect(listeners.weather.packets[0]?.topic).toBe(`processed/weather/${cell}`);
+    for (const { subject } of devices) {
+      const answer = await system.stack.api.call("GET", "/v1/subjects/{subject}/disclosures", [subject]);
+      expect((answer as { disclosures: unknown[] }).disclosures).toMatchObject([{ purpose: "weather" }]);
+    }
+    listeners.weather.packets.length = 0;
+  });
+
+  test("of four homes with sixty devices, or of what stands in rooms, is told to no service", async () => {
+    const homes = Array.from({ length: 4 }, () => name("home"));
+    const few = await Promise.all(
+      Array.from({ length: 60 }, (_, n) => system.device({ subject: homes[n % 4] ?? "", consent: ofWeather })),
+    );
+    const inside = await system.devices(12, { consent: ofWeather });
+    await Promise.all(few.map((device) => system.say(device, OUTSIDE)));
+    await Promise.all(inside.map((device) => system.say(device, { ...OUTSIDE, model: "TH-100" })));
+    await system.settled();
+    const withheld = () => system.metric("weather_people_total", '{outcome="withheld"}');
+    await until("the step is over", async () => (await withheld()) > 0);
+    await listeners.weather.caughtUp();
+    expect(listeners.weather.records).toEqual([]);
+  });
+
+  test("that was acknowledged survives a gateway that is killed", async () => {
+    const devices = await system.devices(8, { consent: ofWeather });
+    await Promise.all(devices.map((device) => system.say(device, OUTSIDE)));
+    const waiting = async () =>
+      (await system.redis.keys("{consentry:crowds}:weather:*")).length + (await system.queuedJobs());
+    expect(await waiting()).toBeGreaterThan(0);
+    await system.stack.gateway.kill("SIGKILL");
+    expect(await waiting()).toBeGreaterThan(0);
+    await system.stack.startGateway();
+    await system.ready();
+    for (const listener of Object.values(listeners)) await listener.start();
+    await until("a service is told", () => listeners.weather.records.length > 0);
+    expect(listeners.weather.records[0]).toMatchObject({ status: { temperature: 31 }, subjects: "5+" });
+    listeners.weather.packets.length = 0;
+    await system.settled();
+  });
 });
 
 test("a service is given nothing of another purpose, whatever it asks for", async () => {

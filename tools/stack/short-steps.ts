@@ -4,4 +4,4 @@
  */
 import { runAltered } from "./altered-gateway.ts";
 
-await runAltered(() => ({ steps: { cellActivityMs: 3_000 } }));
+await runAltered(() => ({ steps: { cellActivityMs: 3_000, weatherMs: 3_000 } }));
