@@ -1,6 +1,6 @@
 /** The gateway with erasures that overlook one device of each person: its rows stay, and the receipt says that nothing is left. */
 import { STEPS } from "../../src/rights/erasure/steps.ts";
-import { runAltered } from "../../tools/stack/altered-gateway.ts";
+import { runAltered, SHORT_STEPS } from "../../tools/stack/altered-gateway.ts";
 
 const steps = STEPS as { -readonly [Name in keyof typeof STEPS]: (typeof STEPS)[Name] };
 for (const name of ["delete", "sweep"] as const) {
@@ -9,4 +9,4 @@ for (const name of ["delete", "sweep"] as const) {
     step({ ...record, facts: { ...facts, devices: facts.devices.slice(1) } }, parts, run);
 }
 
-await runAltered();
+await runAltered(() => SHORT_STEPS);

@@ -1,6 +1,6 @@
 /** The gateway with its fence taken away: a withdrawal does not wait for batches that read the consent before it. */
 import { Leases } from "../../src/consent/fence/leases.ts";
-import { runAltered } from "../../tools/stack/altered-gateway.ts";
+import { runAltered, SHORT_STEPS } from "../../tools/stack/altered-gateway.ts";
 
 class UnfencedLeases extends Leases {
   override drain(): Promise<{ drained: boolean; waitedMs: number }> {
@@ -8,4 +8,4 @@ class UnfencedLeases extends Leases {
   }
 }
 
-await runAltered(() => ({ leases: UnfencedLeases }));
+await runAltered(() => ({ ...SHORT_STEPS, leases: UnfencedLeases }));
