@@ -6,6 +6,7 @@
 import "../src/platform/no-debug-output.ts";
 import { join } from "node:path";
 import { Command, InvalidArgumentError } from "commander";
+import { SHORT_STEPS } from "../tools/stack/altered-gateway.ts";
 import { Stack } from "../tools/stack/stack.ts";
 import { type DemoResult, demoJson, demoPassed, demoText, USUAL_RUN } from "./demo-report.ts";
 import { leakScan } from "./leak-scan.ts";
@@ -47,6 +48,7 @@ async function demo(signal: AbortSignal): Promise<DemoResult> {
     say: (line) => say(`  ${line}`),
     redisUrl: REDIS_URL || undefined,
     influxUrl: INFLUX_URL || undefined,
+    entry: "tools/stack/short-steps.ts",
   });
   let simulation: Simulation | undefined;
   try {
@@ -65,11 +67,15 @@ async function demo(signal: AbortSignal): Promise<DemoResult> {
       dialects: ["zigbee2mqtt", "tasmota"],
       dialectStandings: ["consenting"],
       withdrawAfterMs: flags.duration * 500,
+      awaitsWeather: true,
     });
     const { households, devices, dialectHomes } = simulation.population;
     say(`  gateway on ${stack.mqttUrl}, log in ${join(flags.dir, "logs", "gateway.log")}`);
     say(
       `  ${devices.length} devices in ${households.length} homes: some consent, some only partly, some withdraw, some never answered, some attack`,
+    );
+    say(
+      `  steps shortened for the demonstration, crowds as in production: weather every ${SHORT_STEPS.steps.weatherMs / 1_000} s, windows of cell_activity of ${SHORT_STEPS.steps.cellActivityMs / 1_000} s`,
     );
     const behind = dialectHomes.reduce((sum, { children }) => sum + children.length, 0);
     say(
