@@ -104,7 +104,7 @@ export const ROOMS: readonly Room[] = [
 
   room(
     "crowds",
-    "what is told of crowds alone: the key of a day, people counted in cells",
+    "what is told of crowds alone: the key of a day, people counted in cells, readings that wait for a median",
     ["platform", "platform/keys"],
     ["ioredis"],
   ),
