@@ -23,14 +23,14 @@ const MODEL_OF_PHASE = /^round-(\d+)$/;
 export const TELLTALE_OPTIONS: ConfigTree = {
   deidentify: {
     location: { finestResolution: RESOLUTION, defaultResolution: RESOLUTION },
-    // Places lie far apart, so that crowds are told of large cells alone.
-    weather: { coarsestResolution: 0 },
     models: Array.from({ length: MAX_PHASES }, (_, phase) => ({
       match: `R${phase}-*`,
       as: `round-${phase}`,
       outdoor: true,
     })),
   },
+  // Places lie far apart, so that crowds are told of large cells alone.
+  weather: { coarsestResolution: 0 },
   // Weather services get it too, as the median of a crowd.
   properties: [{ name: "n", kind: "number", range: "0..1e9", step: 1, weather: 1 }],
 };

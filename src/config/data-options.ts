@@ -59,7 +59,7 @@ const ip = z.strictObject({
   v6PrefixBits: count(0, 32, 32, "Leading bits kept of an IPv6 address, for the network purpose alone.", "bits"),
 });
 
-const weather = z.strictObject({
+export const weatherOptions = z.strictObject({
   stepMs: milliseconds(
     60_000,
     300_000,
@@ -110,5 +110,4 @@ export const deidentifyOptions = z.strictObject({
   }),
   ip: ip.prefault({}),
   atStepMs: atStepMs.prefault({}),
-  weather: weather.prefault({}),
 });

@@ -7,7 +7,7 @@ import { DAY_MS } from "../model/durations.ts";
 import { TABLE } from "../vocabulary/table.ts";
 import { backupOptions } from "./backup-options.ts";
 import { centreOptions } from "./centre-options.ts";
-import { consentOptions, deidentifyOptions } from "./data-options.ts";
+import { consentOptions, deidentifyOptions, weatherOptions } from "./data-options.ts";
 import { mqttOptions, queueOptions } from "./ingress-options.ts";
 import { choice, flag, milliseconds, optionalPath, path, text } from "./leaves.ts";
 import { httpOptions, serviceOptions, sinkOptions } from "./outlet-options.ts";
@@ -59,6 +59,7 @@ export const configSchema = z
     queue: queueOptions.prefault({}),
     consent: consentOptions.prefault({}),
     deidentify: deidentifyOptions.prefault({}),
+    weather: weatherOptions.prefault({}),
     properties: propertyOptions,
     dialects: dialectOptions,
     sinks: sinkOptions.prefault({}),

@@ -3,7 +3,7 @@
  *
  *   step over → closed → readings opened → by area: lease → consent again → medians → account → taken out → handed over
  *
- * Whoever withdrew, is under a hold or is being erased by then has no part in it; and the lease lasts until the bytes have left,
+ * A subject who withdrew, is under a hold or is being erased by then has no part in it; and the lease lasts until the bytes have left,
  * so a withdrawal that was answered is followed by nothing. Readings are taken out before they are told: a gateway that is killed
  * in between tells a step not at all rather than twice.
  */

@@ -51,7 +51,7 @@ export function createCrowds(base: Base, deps: CrowdsDeps, { steps }: CrowdOverr
   const { config, keys, keyspace, metrics, log, vocabulary } = base;
   const redis = base.redis.store;
   const { influx, cellActivity } = config.sinks;
-  const { coarsestResolution, minPeople, stepMs: configuredMs } = config.deidentify.weather;
+  const { coarsestResolution, minPeople, stepMs: configuredMs } = config.weather;
   const { fanOut } = deps.outlets;
   const windowMs = steps?.cellActivityMs ?? cellActivity.windowMs;
   const stepMs = steps?.weatherMs ?? configuredMs;

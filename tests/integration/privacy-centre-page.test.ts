@@ -149,7 +149,7 @@ describe.skipIf(BROWSER === undefined)("in a browser", () => {
     expect(await usedNow(device)).toMatchObject({ network: ["model"], weather: ["location", "status"] });
     await system.say(device, { ...MESSAGE, ip: "198.51.100.5" });
     const second = await sample(page, "198.51.100.5");
-    expect(second["Keeping devices reachable"]).toMatch(/hubNetwork addressnothing/);
+    expect(second["Keeping devices reachable"]).toMatch(/weather-stationNetwork addressnothing/);
     const networkRecords = () => listeners[1]?.records.filter(({ model }) => model === "weather-station") ?? [];
     await until("the service got both", () => networkRecords().length === 2);
     expect(networkRecords().map((record) => record.ipPrefix)).toEqual(["203.0.0.0/16", undefined]);
