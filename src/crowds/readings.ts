@@ -53,6 +53,9 @@ export class Readings {
   readonly #keyspace: Keyspace;
   readonly #stepMs: number;
   readonly #ports: ReadingsPorts;
+  /** What this process has taken in the present step: a device that says the same again costs nothing. */
+  #step = -1;
+  readonly #taken = new Map<DeviceKey, string>();
 
   constructor(redis: Redis, keyspace: Keyspace, stepMs: number, ports: ReadingsPorts) {
     this.#redis = redis;
@@ -67,12 +70,19 @@ export class Readings {
    */
   async add(readings: readonly CrowdReading[]): Promise<boolean[]> {
     const now = this.#ports.now();
-    const taken = readings.map(({ at }) => Math.abs(now - at) <= LATEST_MS);
-    const present = readings.filter((_, index) => taken[index]);
-    if (present.length > 0 && !(await this.#take(present, this.#stepAt(now)))) {
-      // The step was closed meanwhile: they belong to the next.
-      if (!(await this.#take(present, this.#stepAt(now) + this.#stepMs))) return readings.map(() => false);
+    const start = this.#stepAt(now);
+    if (start !== this.#step) {
+      this.#step = start;
+      this.#taken.clear();
     }
+    const taken = readings.map(({ at }) => Math.abs(now - at) <= LATEST_MS);
+    const news = readings.filter(
+      (reading, index) => taken[index] && this.#taken.get(reading.device.deviceKey) !== saidBy(reading),
+    );
+    if (news.length === 0) return taken;
+    if (await this.#take(news, start)) this.#remember(start, news);
+    // The step was closed meanwhile: they belong to the next.
+    else if (!(await this.#take(news, start + this.#stepMs))) return readings.map(() => false);
     return taken;
   }
 
@@ -118,6 +128,13 @@ export class Readings {
     }
   }
 
+  #remember(start: number, readings: readonly CrowdReading[]): void {
+    if (start !== this.#step) return;
+    for (const reading of readings) {
+      if (this.#taken.size < MOST_FIELDS) this.#taken.set(reading.device.deviceKey, saidBy(reading));
+    }
+  }
+
   #stepAt(ms: number): number {
     return ms - (ms % this.#stepMs);
   }
@@ -139,6 +156,11 @@ export class Readings {
 
 function fieldOf({ device }: CrowdReading, key: DayKey): string {
   return `${key.nameOf(device.subjectTag)}.${key.bytesFor("slot", device.deviceKey).readUInt8(0) % SLOTS}`;
+}
+
+/** Consent given again, or another owner, make it another reading. */
+function saidBy({ device, cell, status }: CrowdReading): string {
+  return `${device.subjectTag} ${device.revision} ${cell} ${JSON.stringify(status)}`;
 }
 
 type Sealed = readonly [

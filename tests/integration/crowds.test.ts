@@ -216,6 +216,27 @@ describe("what was counted", () => {
     expect(rows).toHaveLength(1);
   });
 
+  test("while clocks were a day ahead is not told a second time, and telling goes on when the time has come", async () => {
+    const { counts, activity, rows } = gateway();
+    const now = nowMs;
+    await counts.add(crowd(15));
+    nowMs += DAY_MS;
+    windowOver();
+    await activity.tell();
+    const told = rows.length;
+    nowMs = now;
+    for (let window = 0; window < 4; window += 1) {
+      windowOver();
+      await activity.tell();
+    }
+    expect(rows).toHaveLength(told);
+    nowMs = now + DAY_MS + 2 * WINDOW_MS;
+    windowOver();
+    await activity.tell();
+    expect(rows.length).toBeGreaterThan(told);
+    expect(new Set(rows.map(({ cell, timestampNs }) => `${cell} ${timestampNs}`)).size).toBe(rows.length);
+  });
+
   test("of one person is four cells of a window at most", async () => {
     const { counts } = gateway();
     await counts.add(Array.from({ length: 30 }, (_, n) => [subject("traveller"), `cell-${n}` as CellId] as const));

@@ -152,6 +152,31 @@ describe("readings of a crowd", () => {
     expect(taken).toEqual([true, false]);
   });
 
+  test("that say the same again cost nothing, and another value, place or consent does", async () => {
+    const { readings } = gateway();
+    const { redis, keyspace } = store();
+    const waiting = () => redis.hgetall(keyspace.weatherStep(start));
+    await readings.add([reading("a", 20)]);
+    const first = await waiting();
+    expect(await readings.add([reading("a", 20), reading("a", 20)])).toEqual([true, true]);
+    expect(await waiting()).toEqual(first);
+    const { device: owner } = reading("a", 20);
+    const seen = new Set([Object.values(first)[0]]);
+    for (const other of [
+      reading("a", 21),
+      reading("a", 21, { cell: "853da21bfffffff" as CellId }),
+      reading("a", 21, { cell: "853da21bfffffff" as CellId, device: { ...owner, revision: 7 } }),
+    ]) {
+      await readings.add([other]);
+      const [sealed] = Object.values(await waiting());
+      expect(seen.has(sealed)).toBe(false);
+      seen.add(sealed);
+    }
+    nowMs += STEP_MS;
+    await readings.add([reading("a", 21)]);
+    expect(await redis.hlen(keyspace.weatherStep(start + STEP_MS))).toBe(1);
+  });
+
   test("that come while their step is closed are part of the next", async () => {
     const { readings, weather, told } = gateway();
     const names = await people(9);
@@ -168,6 +193,23 @@ describe("readings of a crowd", () => {
       [start + STEP_MS, 30],
     ]);
   });
+});
+
+test("steps go on after clocks that were an hour ahead", async () => {
+  const { readings, weather, told } = gateway();
+  const names = await people(9);
+  nowMs += 3_600_000;
+  await readings.add(names.map((name) => reading(name, 20)));
+  stepOver();
+  await weather.tell();
+  nowMs = start + STEP_MS + 1_000;
+  // The first step after it finds the future one closed and told.
+  stepOver();
+  await weather.tell();
+  await readings.add(names.map((name) => reading(name, 30)));
+  stepOver();
+  await weather.tell();
+  expect(temperatures(told)).toEqual([20, 30]);
 });
 
 describe("between a reading and its telling", () => {
