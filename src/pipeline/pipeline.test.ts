@@ -454,6 +454,37 @@ describe("a stored location", () => {
   });
 });
 
+describe("a reading for the weather of a crowd", () => {
+  const outside = (device: string): Deidentified => ({
+    weather: { cell: "8560145bfffffff" as CellId, center: { lat: 1, lon: 2 }, status: { temperature: device.length } },
+  });
+
+  it("is kept before the batch is settled, and counts as used for a service when it was taken", async () => {
+    const kept: unknown[] = [];
+    let failures = 2;
+    const { pipeline, books, happened } = setUp({
+      deidentify: ({ device }) => ({
+        ...outside(device.deviceKey),
+        ...(device.deviceKey === "both" && analytics("both")),
+      }),
+      gather: async (readings) => {
+        if (failures-- > 0) throw new GatewayError("REDIS_UNAVAILABLE", "test");
+        kept.push(...readings.map(({ device, at, status }) => [device.deviceKey, at, status.temperature]));
+        return readings.map(({ device }) => device.deviceKey !== "late");
+      },
+    });
+    await pipeline.process(["one", "both", "late"].map(message), never);
+    expect(kept).toEqual([
+      ["one", 1, 3],
+      ["both", 1, 4],
+      ["late", 1, 4],
+    ]);
+    expect(books).toEqual({ stored: 1, "forwarded-only": 1, "no-recipient": 1 });
+    // Nothing of it goes to a service as it is.
+    expect(happened).not.toContain("announced 1");
+  });
+});
+
 describe("subject keys that do not unwrap", () => {
   const closed = (device: string) => {
     throw new GatewayError("SUBJECT_KEY_UNREADABLE", `authentication of ${device}`);

@@ -9,7 +9,6 @@
  * result is known.
  */
 import { type CheckConsent, type Grants, usableByAny } from "../model/consent.ts";
-import type { CrowdReading, Seen } from "../model/crowd.ts";
 import type { AnalyticsRecord, Deidentified } from "../model/deidentified.ts";
 import type { Outgoing } from "../model/disclosure.ts";
 import { GatewayError } from "../model/errors.ts";
@@ -20,10 +19,11 @@ import type { RawMessage } from "../model/raw.ts";
 import type { Watch } from "../model/watch.ts";
 import { Turns } from "../platform/turns.ts";
 import { InDoubt, type InDoubtPorts } from "./in-doubt.ts";
+import { type CrowdPorts, intoCrowds } from "./into-crowds.ts";
 import { isUnreadableKey, Patience } from "./patience.ts";
 import { type Passage, type SettlePorts, settle } from "./settle.ts";
 
-export interface PipelinePorts extends Omit<InDoubtPorts, "pause" | "mayAsk">, SettlePorts {
+export interface PipelinePorts extends Omit<InDoubtPorts, "pause" | "mayAsk">, SettlePorts, CrowdPorts {
   readonly acquireLease: () => Promise<Lease>;
   readonly checkConsent: CheckConsent;
   /** The purposes for which a recipient exists right now: nothing is made for the others. */
@@ -36,10 +36,6 @@ export interface PipelinePorts extends Omit<InDoubtPorts, "pause" | "mayAsk">, S
     records: readonly AnalyticsRecord[],
     signal: AbortSignal,
   ) => Promise<{ readonly rejected: readonly number[] }>;
-  /** Counts people whose place was stored, once for each message that told it. May be repeated. Rejects when it may be retried. */
-  readonly count: (seen: readonly Seen[]) => Promise<void>;
-  /** Keeps readings for the median of their step; whether each was taken. The same otherwise. */
-  readonly gather: (readings: readonly CrowdReading[]) => Promise<readonly boolean[]>;
   /**
    * Writes every entitled and connected recipient to the account of disclosures. Resolves with the function that
    * delivers the batch to them; it returns for each message whether any recipient got it. Rejects with a retryable
@@ -149,8 +145,7 @@ export class Pipeline {
       this.#deidentified(batch);
       await this.#stored(batch, lease, doubt);
       await this.#setAside(batch, lease, aside);
-      await this.#counted(batch);
-      await this.#gathered(batch);
+      await intoCrowds(batch, this.#ports);
       const forward = await this.#announced(batch);
       await turn.mine;
       if (lease.over) throw new GatewayError("LEASE_LOST", "before forwarding");
@@ -238,33 +233,6 @@ export class Pipeline {
     for (const index of rejected) {
       const passage = passages[index];
       if (passage !== undefined) passage.setAside = "sink-rejected";
-    }
-  }
-
-  async #counted(batch: readonly Passage[]): Promise<void> {
-    const seen: Seen[] = [];
-    for (const { message, result, setAside } of batch) {
-      const cell = result?.analytics?.location?.cell;
-      if (cell !== undefined && setAside === undefined) seen.push([message.device.subjectTag, cell]);
-    }
-    if (seen.length > 0) await this.#ports.count(seen);
-  }
-
-  /** Before the batch is settled: a killed gateway has lost no reading that was acknowledged. */
-  async #gathered(batch: readonly Passage[]): Promise<void> {
-    const passages: Passage[] = [];
-    const readings: CrowdReading[] = [];
-    for (const passage of batch) {
-      const { message, result, setAside } = passage;
-      if (result?.weather === undefined || setAside !== undefined) continue;
-      passages.push(passage);
-      const { cell, status } = result.weather;
-      readings.push({ device: message.device, at: message.at, cell, status });
-    }
-    if (readings.length === 0) return;
-    for (const [index, taken] of (await this.#ports.gather(readings)).entries()) {
-      const passage = passages[index];
-      if (passage !== undefined) passage.forwarded = taken;
     }
   }
 
