@@ -9,7 +9,7 @@
  */
 import type { Redis } from "ioredis";
 import { type CheckConsent, LOCATION, STATUS, usable } from "../model/consent.ts";
-import type { CrowdMember, CrowdTelling } from "../model/crowd.ts";
+import type { CellMedians, CrowdMember, CrowdTelling, SubjectReading } from "../model/crowd.ts";
 import { GatewayError } from "../model/errors.ts";
 import type { CellId, DeviceKey, SubjectTag } from "../model/ids.ts";
 import type { Lease } from "../model/lease.ts";
@@ -25,14 +25,6 @@ export interface WeatherOptions {
   /** Lowest number of subjects that k is drawn from, for each cell and day; the highest is three more. */
   readonly minPeople: number;
 }
-
-export interface CellMedians {
-  readonly cell: CellId;
-  readonly status: Readonly<Record<string, number>>;
-  readonly subjects: ReadonlySet<SubjectTag>;
-}
-
-type SubjectReading = Pick<WaitingReading, "cell" | "status" | "at"> & { readonly subject: SubjectTag };
 
 export interface WeatherPorts {
   readonly days: Pick<DayKeys, "of">;

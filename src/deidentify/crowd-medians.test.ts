@@ -2,8 +2,9 @@
 import fc from "fast-check";
 import { cellToChildren, cellToParent, getResolution, latLngToCell } from "h3-js";
 import { describe, expect, it } from "vitest";
+import type { SubjectReading } from "../model/crowd.ts";
 import type { CellId, SubjectTag } from "../model/ids.ts";
-import { CrowdMedians, type SubjectReading } from "./crowd-medians.ts";
+import { CrowdMedians } from "./crowd-medians.ts";
 
 const properties = [
   { name: "temperature", weatherStep: { step: 0.5 } },

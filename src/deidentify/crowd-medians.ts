@@ -4,28 +4,15 @@
  * resolution; there they are dropped. No value is in two cells, so no cell can be subtracted from another. Pure.
  */
 import { cellToParent, getResolution } from "h3-js";
-import type { WeatherReading } from "../model/deidentified.ts";
+import type { CellMedians, SubjectReading } from "../model/crowd.ts";
 import type { CellId, SubjectTag } from "../model/ids.ts";
 import type { Property } from "../model/property.ts";
 import { type Round, roundTo } from "../vocabulary/rounding.ts";
-
-export interface SubjectReading extends Omit<WeatherReading, "center"> {
-  readonly subject: SubjectTag;
-  /** Unix ms; of two values of one subject the newer one counts. */
-  readonly at: number;
-}
 
 export interface CrowdMediansOptions {
   readonly properties: readonly Pick<Property, "name" | "weatherStep">[];
   /** 0 to 6; values are not taken further up than this. */
   readonly coarsestResolution: number;
-}
-
-export interface CellMedians {
-  readonly cell: CellId;
-  readonly status: Readonly<Record<string, number>>;
-  /** Whose values are in it. */
-  readonly subjects: ReadonlySet<SubjectTag>;
 }
 
 interface Value {

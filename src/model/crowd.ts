@@ -23,3 +23,18 @@ export interface CrowdTelling {
   /** Each subject once. */
   readonly members: readonly CrowdMember[];
 }
+
+/** What a reading adds to a median. */
+export interface SubjectReading extends Omit<WeatherReading, "center"> {
+  readonly subject: SubjectTag;
+  /** Unix ms; of two values of one subject the newer one counts. */
+  readonly at: number;
+}
+
+/** Medians over a crowd. */
+export interface CellMedians {
+  readonly cell: CellId;
+  readonly status: Readonly<Record<string, number>>;
+  /** Whose values are in it. */
+  readonly subjects: ReadonlySet<SubjectTag>;
+}
