@@ -69,7 +69,7 @@ export class Activity {
   async tell(): Promise<void> {
     const { windowMs } = this.#options;
     const last = this.#lastFinished();
-    if ((await this.#told(last)) >= last) return;
+    if ((await this.#told(last)) >= last || !(await this.#everCounted(last))) return;
     await this.#ports.turn.take(async (mine) => {
       const told = await this.#told(last);
       // A window of another length may have been configured before.
@@ -82,6 +82,12 @@ export class Activity {
     const { windowMs } = this.#options;
     const now = this.#ports.now() - Math.floor(windowMs * GRACE_SHARE);
     return now - (now % windowMs) - windowMs;
+  }
+
+  /** Without that nothing is written, not even how far windows are told. */
+  async #everCounted(last: number): Promise<boolean> {
+    const { crowdProgress, dayKey } = this.#keyspace;
+    return (await orRedisUnavailable(() => this.#redis.exists(crowdProgress, dayKey(dayAt(last))))) > 0;
   }
 
   /** Start of the last window that was told. A number from a clock that was days ahead counts for nothing. */

@@ -15,13 +15,15 @@ import { type DayKey, type DayKeys, dayAt } from "./day-keys.ts";
 const TAKE_READINGS: RedisScript = {
   name: "consentryTakeReadings",
   lua: `--[[
-  Takes readings into a step; none once it is closed.
+  Takes readings into a step; none once it is closed. A mark from a clock that was far ahead closes nothing.
   KEYS[1] hash of the step   KEYS[2] how far steps are told
-  ARGV[1] start of the step   ARGV[2] ms until it goes by itself   ARGV[3] most fields   then: field, sealed reading, and so on
+  ARGV[1] start of the step   ARGV[2] ms until it goes by itself   ARGV[3] most fields   ARGV[4] ms that a mark may be ahead
+  then: field, sealed reading, and so on
   Reply: 1 taken, 0 the step is closed
 ]]
-if tonumber(redis.call("HGET", KEYS[2], "closed") or "-1") >= tonumber(ARGV[1]) then return 0 end
-for at = 4, #ARGV, 2 do
+local ahead = tonumber(redis.call("HGET", KEYS[2], "closed") or "-1") - tonumber(ARGV[1])
+if ahead >= 0 and ahead <= tonumber(ARGV[4]) then return 0 end
+for at = 5, #ARGV, 2 do
   if redis.call("HLEN", KEYS[1]) < tonumber(ARGV[3]) or redis.call("HEXISTS", KEYS[1], ARGV[at]) == 1 then
     redis.call("HSET", KEYS[1], ARGV[at], ARGV[at + 1])
   end
@@ -147,7 +149,7 @@ export class Readings {
     for (let from = 0; from < fields.length; from += READINGS_PER_CALL) {
       const keys = [this.#keyspace.weatherStep(start), this.#keyspace.weatherProgress];
       const some = fields.slice(from, from + READINGS_PER_CALL).flat();
-      const args = [start, this.#stepMs + LATEST_MS, MOST_FIELDS, ...some];
+      const args = [start, this.#stepMs + LATEST_MS, MOST_FIELDS, LATEST_MS, ...some];
       if ((await orRedisUnavailable(() => runScript(this.#redis, TAKE_READINGS, keys, args))) !== 1) return false;
     }
     return true;

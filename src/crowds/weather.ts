@@ -73,11 +73,21 @@ export class Weather {
     const { stepMs } = this.#options;
     const grace = this.#ports.now() - Math.min(GRACE_MS, Math.floor(stepMs / 10));
     const last = grace - (grace % stepMs) - stepMs;
-    if ((await this.#told(last)) >= last) return;
+    const told = await this.#told(last);
+    if (told >= last || !(await this.#anyWaits(told, last))) return;
     await this.#ports.turn.take(async (mine) => {
       let start = (await this.#told(last)) + stepMs;
       for (; start <= last && (await mine()); start += stepMs) await this.#step(start, mine);
     });
+  }
+
+  /** Where no reading waits nothing is written, not even how far steps are told. */
+  async #anyWaits(told: number, last: number): Promise<boolean> {
+    const steps: string[] = [];
+    for (let start = told + this.#options.stepMs; start <= last; start += this.#options.stepMs) {
+      steps.push(this.#keyspace.weatherStep(start));
+    }
+    return (await orRedisUnavailable(() => this.#redis.exists(...steps))) > 0;
   }
 
   /** Start of the last step that was told or is not to be told any more. */
