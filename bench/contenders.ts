@@ -53,7 +53,7 @@ export function speaking(load: DialectLoad, nodeOptions: readonly string[]): Ent
 /** A consent gate that lets everything pass and an envelope that seals nothing. */
 export const withoutPrivacy = gateway(NO_PRIVACY, { entry: "bench/no-privacy.ts" });
 
-/** A weather and a scene service listen to everything: two messages out for each that comes in. */
+/** A weather and a scene service listen to everything: one message out for each that comes in, for weather is told of crowds. */
 export const withServices = gateway(SERVICES, { services: true });
 
 /** This checkout under other flags of Node. */

@@ -41,8 +41,8 @@ ${tableOf(["figure", "value"], figureRows(run))}
 - **zigbee2mqtt** and **tasmota** are the whole path with devices that speak these dialects (\`bench/dialect-loads.ts\`):
   ${run.devices} hubs with 16 devices behind each, which take turns, and ${run.devices} plugs that tell their state and their meter in turn. Their
   payloads are twice as long as those of the contract, half of the keys are nothing that is taken, and none tells a place.
-- **Services listening** is the same with a weather and a scene service that subscribe to everything of their purpose: two
-  messages go out for each that comes in, and all of them must have arrived before the window counts as ended. They are read
+- **Services listening** is the same with a weather and a scene service that subscribe to everything of their purpose: one
+  message goes out for each that comes in (weather is told of crowds outdoors), and all of them must have arrived before the window counts as ended. They are read
   in the loader's process.
 - **Stored per second** is the number of messages acknowledged from the start of the window on, divided by the time until the
   last of them was stored: a backlog that grows during a window is paid for in it. A run in which a message was refused, a

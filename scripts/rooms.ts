@@ -101,7 +101,14 @@ export const ROOMS: readonly Room[] = [
     ["platform"],
     ["lru-cache"],
   ),
-  room("sinks", "counts per cell; regions; starting without the store", ["platform"], []),
+  room("sinks", "regions; the number of what is stored; starting without the store", ["platform"], []),
+
+  room(
+    "crowds",
+    "what is told of crowds alone: the key of a day, people counted in cells, readings that wait for a median",
+    ["platform", "platform/keys"],
+    ["ioredis"],
+  ),
 
   room(
     "ingress/admission",

@@ -6,6 +6,7 @@
 import "../src/platform/no-debug-output.ts";
 import { join } from "node:path";
 import { Command, InvalidArgumentError } from "commander";
+import { SHORT_STEPS } from "../tools/stack/altered-gateway.ts";
 import { Stack } from "../tools/stack/stack.ts";
 import { type DemoResult, demoJson, demoPassed, demoText, USUAL_RUN } from "./demo-report.ts";
 import { leakScan } from "./leak-scan.ts";
@@ -69,6 +70,7 @@ async function demo(signal: AbortSignal): Promise<DemoResult> {
       dialects: ["zigbee2mqtt", "tasmota"],
       dialectStandings: ["consenting"],
       withdrawAfterMs: flags.duration * 500,
+      awaitsWeather: true,
     });
     const { households, devices, dialectHomes } = simulation.population;
     say(
@@ -77,6 +79,9 @@ async function demo(signal: AbortSignal): Promise<DemoResult> {
     say(`  gateway on ${stack.mqttUrl}, log in ${join(flags.dir, "logs", "gateway.log")}`);
     say(
       `  ${devices.length} devices in ${households.length} homes: some consent, some only partly, some withdraw, some never answered, some attack`,
+    );
+    say(
+      `  steps shortened for the demonstration, crowds as in production: weather every ${SHORT_STEPS.steps.weatherMs / 1_000} s, windows of cell_activity of ${SHORT_STEPS.steps.cellActivityMs / 1_000} s`,
     );
     const behind = dialectHomes.reduce((sum, { children }) => sum + children.length, 0);
     say(

@@ -35,11 +35,12 @@ const always = (expectation: Expectation): Row => ({
   status: expectation,
 });
 
+/** Weather is told of crowds, never of a message: what a telemetry message outdoors adds to one is held against the homes there are. */
 const FULL: Row = {
-  telemetry: stored("weather", "scene", "network"),
+  telemetry: stored("scene", "network"),
   model: forwarded("network"),
   ip: forwarded("network"),
-  location: stored("weather"),
+  location: stored(),
   status: stored("scene"),
 };
 
@@ -54,17 +55,17 @@ const ROWS: Readonly<Record<Standing, Row>> = {
     status: stored("scene"),
   },
   "forward-only": {
-    telemetry: forwarded("weather", "network"),
+    telemetry: forwarded("network"),
     model: forwarded("network"),
     ip: forwarded("network"),
-    location: forwarded("weather"),
+    location: refused("no-recipient"),
     status: refused("purpose-denied"),
   },
   "minor-with-guardian": {
-    telemetry: forwarded("weather", "scene", "network"),
+    telemetry: forwarded("scene", "network"),
     model: forwarded("network"),
     ip: forwarded("network"),
-    location: forwarded("weather"),
+    location: refused("no-recipient"),
     status: forwarded("scene"),
   },
   "without-consent": always(refused("no-consent")),
@@ -99,7 +100,11 @@ export function expectationOfAll(
     return { kind: "either", reasons: ["consent-withdrawn", ...(idle ? NO_RECIPIENT : [])], forwarded: reachable };
   }
   if (row.kind === "stored") return { kind: "stored", forwarded: reachable };
-  return idle ? refused("no-recipient") : { kind: "forwarded", forwarded: reachable };
+  if (!idle) return { kind: "forwarded", forwarded: reachable };
+  // Whether it comes from a device outdoors is for the gateway to say.
+  return listening.has("weather") && parts.includes("telemetry")
+    ? { kind: "either", reasons: NO_RECIPIENT, forwarded: [] }
+    : refused("no-recipient");
 }
 
 function together(rows: readonly Expectation[]): Expectation {

@@ -15,7 +15,7 @@ export interface City {
   readonly weight: number;
 }
 
-const CITIES: readonly City[] = [
+export const CITIES: readonly City[] = [
   { name: "Bengaluru", jurisdiction: "IN", language: "en", lat: 12.9716, lon: 77.5946, spread: 0.08, weight: 9 },
   { name: "Mumbai", jurisdiction: "IN", language: "hi", lat: 19.076, lon: 72.8777, spread: 0.07, weight: 9 },
   { name: "Delhi", jurisdiction: "IN", language: "hi", lat: 28.6139, lon: 77.209, spread: 0.1, weight: 9 },

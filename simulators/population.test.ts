@@ -1,4 +1,5 @@
 /** The same seed makes the same fleet, and every fleet has everything a fleet can have wrong with it. */
+import { latLngToCell } from "h3-js";
 import { describe, expect, it } from "vitest";
 import { propertyRow } from "../src/vocabulary/row.ts";
 import { Vocabulary } from "../src/vocabulary/vocabulary.ts";
@@ -24,6 +25,20 @@ describe("makePopulation", () => {
     expect(new Set(devices.map(({ profile }) => profile.moving))).toEqual(new Set([true, false]));
     expect(new Set(devices.map(({ id }) => id)).size).toBe(200);
     expect(devices).toHaveLength(200);
+  });
+
+  it("has two cells of which the weather can be told, whatever number of homes the draw asks for", () => {
+    for (const seed of [5, 7, 11]) {
+      const homes = makePopulation(seed, 240).households.filter(
+        ({ standing, devices }) => standing === "consenting" && devices.some(({ model }) => model.startsWith("WS-")),
+      );
+      const cells = new Map<string, number>();
+      for (const { lat, lon } of homes) {
+        const cell = latLngToCell(lat, lon, 6);
+        cells.set(cell, (cells.get(cell) ?? 0) + 1);
+      }
+      expect([...cells.values()].filter((count) => count >= 6).length).toBeGreaterThanOrEqual(2);
+    }
   });
 
   it("says in a status only what the vocabulary knows, besides what it is there to leave out", () => {

@@ -2,12 +2,13 @@
  * The simulated population: homes with their devices, and what each person has decided. The
  * standing of a home says what must become of its messages, so the run can be checked afterwards.
  */
+import { cellToLatLng, latLngToCell } from "h3-js";
 import type { Category, Purpose } from "../src/model/consent.ts";
 import { DEVICE_PROFILES, type DeviceProfile } from "./device-profiles.ts";
 import type { DialectHome } from "./firmware/firmware.ts";
 import type { SimulatedDialect } from "./firmware/firmwares.ts";
 import { makeDialectHomes } from "./firmware/homes.ts";
-import { carrierIpv4, type Home, makeHome } from "./homes.ts";
+import { CITIES, carrierIpv4, coordinate, type Home, makeHome } from "./homes.ts";
 import { Random } from "./random.ts";
 
 /** What a person has decided, with its share of the homes. */
@@ -62,6 +63,13 @@ export interface DialectOptions {
   readonly standings: readonly Standing[];
 }
 
+const NEIGHBOURHOODS = 2;
+const FINEST_RESOLUTION = 6;
+const NEIGHBOURHOOD_DEGREES = 0.002;
+/** As many as the weather of a cell needs at the most. */
+const NEIGHBOURS = 8;
+const LEAST_DEVICES = 80;
+
 const NO_DIALECTS: DialectOptions = { dialects: [], standings: [] };
 
 /** `deviceCount` devices in homes of 1–4; every standing is present once there are enough homes for it. */
@@ -74,8 +82,15 @@ export function makePopulation(
   const standings = Object.entries(STANDINGS).map(([name, { share }]) => [name as Standing, share] as const);
   const households: Household[] = [];
   const devices: SimulatedDevice[] = [];
+  for (const household of neighbourhoods(random, deviceCount)) {
+    const station = DEVICE_PROFILES.find(({ kind }) => kind === "weather-station");
+    household.devices.push(makeDevice(household, random, station));
+    households.push(household);
+    devices.push(...household.devices);
+  }
+  const alone = households.length;
   while (devices.length < deviceCount) {
-    const standing = standings[households.length]?.[0] ?? random.weighted(standings);
+    const standing = standings[households.length - alone]?.[0] ?? random.weighted(standings);
     const household: Household = { ...makeHome(random), standing, devices: [] };
     const size = Math.min(1 + random.int(4), deviceCount - devices.length);
     for (let index = 0; index < size; index += 1) household.devices.push(makeDevice(household, random));
@@ -88,8 +103,25 @@ export function makePopulation(
   return { seed, households, devices, dialectHomes };
 }
 
-function makeDevice(household: Household, random: Random): SimulatedDevice {
-  const profile = random.weighted(DEVICE_PROFILES.map((row) => [row, row.weight] as const));
+/** Homes with a station on the roof that stand close together, so that the weather of a cell is told at all; none in a small fleet. */
+function neighbourhoods(random: Random, deviceCount: number): Household[] {
+  if (deviceCount < LEAST_DEVICES) return [];
+  return CITIES.slice(0, NEIGHBOURHOODS).flatMap((city) => {
+    // In the middle of a cell, so that noise at a border does not part them.
+    const [lat, lon] = cellToLatLng(latLngToCell(city.lat, city.lon, FINEST_RESOLUTION));
+    return Array.from({ length: NEIGHBOURS }, (): Household => {
+      const near = (degrees: number) => coordinate(degrees + random.gaussian() * NEIGHBOURHOOD_DEGREES);
+      const place = { lat: near(lat), lon: near(lon) };
+      return { ...makeHome(random), city, ...place, standing: "consenting", devices: [] };
+    });
+  });
+}
+
+function makeDevice(
+  household: Household,
+  random: Random,
+  profile = random.weighted(DEVICE_PROFILES.map((row) => [row, row.weight] as const)),
+): SimulatedDevice {
   return {
     id: `${profile.kind}-${random.hex(12)}`,
     profile,
@@ -129,7 +161,7 @@ export function consentBody(household: Household, expiresAt: number): Record<str
     case "partial":
       return { ...common, purposes: { analytics: ["model", "status"], scene: ["model", "status"] } };
     case "forward-only":
-      return { ...common, purposes: { weather: ["location"], network: ["model", "ip"] } };
+      return { ...common, purposes: { weather: ["location", "status"], network: ["model", "ip"] } };
     case "minor":
       return { ...common, minor: true };
     case "minor-with-guardian":

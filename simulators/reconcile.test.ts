@@ -86,7 +86,7 @@ describe("reconcile", () => {
     ["a refusal has another reason", { books: books({ refused: { "over-rate": 1 } }) }],
     ["a message was not counted", { books: books({ received: 2, refused: {} }) }],
     ["a service got less than was counted", { arrived: { scene: 1 } }],
-    ["a service got what it should not", { books: books({ forwarded: { weather: 1, scene: 2, network: 0 } }) }],
+    ["a service got what it should not", { books: books({ forwarded: { weather: 0, scene: 2, network: 1 } }) }],
     ["a message was never acknowledged", { log: sent([STORED, STORED, DENIED], false) }],
   ])("notices when %s", (_what, changes) => {
     expect(reconcile({ log: LOG, books: books(), stored: rows(1, 2), ...changes })).not.toEqual([]);

@@ -9,6 +9,7 @@ import { booksBetween, type GatewayBooks, readBooks } from "../tools/stack/books
 import { packetBytes, type ServiceCredential, ServiceSubscriber } from "../tools/wire/service-subscriber.ts";
 import type { Canary } from "./canary-forms.ts";
 import { eventually } from "./concurrency.ts";
+import { checkWeather } from "./crowd-check.ts";
 import { type DialectReport, dialectDevices, dialectSamples } from "./dialect-rows.ts";
 import { Eavesdropper, type EavesdropResult } from "./eavesdropper.ts";
 import type { SimulatedDialect } from "./firmware/firmwares.ts";
@@ -36,6 +37,8 @@ export interface SimulationOptions {
   /** Attack while the fleet publishes. */
   readonly hostile: boolean;
   /** People who withdraw do so this far into the run. */
+  /** The gateway tells the weather so often that the run can wait for it. */
+  readonly awaitsWeather?: boolean;
   readonly withdrawAfterMs: number;
   /** Homes whose devices speak these, beside `devices` that speak the gateway's own contract. */
   readonly dialects?: readonly SimulatedDialect[];
@@ -66,6 +69,7 @@ export interface SimulationReport {
 /** Consents that run out do so this long after they are given, before the first message is sent. */
 const SHORT_LIFE_MS = 5_000;
 const WINDOW = 16;
+const WEATHER_TIMEOUT_MS = 15_000;
 const DRAIN_TIMEOUT_MS = 60_000;
 
 export class Simulation {
@@ -143,7 +147,12 @@ export class Simulation {
   async report(): Promise<SimulationReport> {
     const { api, influx } = this.#options;
     const least = (this.#before?.received ?? 0) + this.log.count(hasArrived);
-    const after = api === undefined ? undefined : await drained(api, this.#fleet, least);
+    let after = api === undefined ? undefined : await drained(api, this.#fleet, least);
+    const weather = this.#subscribers.find(({ purpose }) => purpose === "weather");
+    if (api !== undefined && this.#options.awaitsWeather === true) {
+      await eventually(() => (weather?.packets.length ?? 0) > 0, WEATHER_TIMEOUT_MS);
+      after = readBooks(await api.metrics());
+    }
     // A gateway that was killed has begun new books.
     const comparable = this.#options.reconnect !== true;
     const books = comparable ? after && this.#before && booksBetween(this.#before, after) : undefined;
@@ -158,7 +167,10 @@ export class Simulation {
     const run = { fromSeq: this.log.firstSeq, unnumberedSince: speaksDialects ? this.#preparedAt : undefined };
     const stored = influx && (await readStoredRows(influx.url, influx.database, run));
     const arrived = Object.fromEntries(this.#subscribers.map(({ purpose, packets }) => [purpose, packets.length]));
-    const problems = reconcile({ log: this.log, books, stored, arrived });
+    const problems = [
+      ...reconcile({ log: this.log, books, stored, arrived }),
+      ...checkWeather(this.population, weather?.packets ?? []),
+    ];
     const waits = this.population.households.flatMap(({ withdrawal }) => withdrawal?.waitedMs ?? []);
     return {
       published: this.log.count(({ spoken }) => spoken?.byGateway !== true) + this.log.uncertain,

@@ -28,6 +28,7 @@ import type { Base } from "./wiring/base.ts";
 import { createCentre } from "./wiring/centre.ts";
 import { createConnections } from "./wiring/connections.ts";
 import { type ConsentOverrides, createConsent } from "./wiring/consent.ts";
+import { type CrowdOverrides, createCrowds } from "./wiring/crowds.ts";
 import { deidentifierOptions } from "./wiring/deidentifier.ts";
 import { shippedDialects } from "./wiring/dialects.ts";
 import { createEvents } from "./wiring/events.ts";
@@ -49,7 +50,7 @@ import { createUpkeep } from "./wiring/upkeep.ts";
 const STOP_MARGIN_MS = 2_000;
 
 /** Parts that a benchmark, a test or the demo may replace or shorten; the product itself never does. */
-export interface Overrides extends ConsentOverrides, QueueOverrides, PlaceOverrides {}
+export interface Overrides extends ConsentOverrides, QueueOverrides, PlaceOverrides, CrowdOverrides {}
 
 export interface Gateway {
   start(signal: AbortSignal): Promise<void>;
@@ -138,6 +139,17 @@ export function createGateway(
     damaged,
     overrides,
   });
+  const crowds = createCrowds(
+    base,
+    {
+      store,
+      outlets,
+      leases: consent.leases,
+      checkConsent: consent.check,
+      keyDestroyed: () => rights.keyDestroyed(),
+    },
+    overrides,
+  );
   const centre = createCentre({ config, keys, redis: redis.store, keyspace, vocabulary });
   const worker = createPipeline(base, {
     queue,
@@ -146,6 +158,7 @@ export function createGateway(
     deidentifier,
     store,
     places,
+    crowds,
     outlets,
     addressable: (pseudonym, device) => ingress.commands.remember(pseudonym, device),
     samples: centre.samples,
@@ -164,6 +177,7 @@ export function createGateway(
     envelope: queue.envelope,
     backlog: queue.backlog,
     deadLetters: queue.deadLetters,
+    readings: crowds,
     disclosures: outlets.disclosures,
     places,
     sink: store.sink,
@@ -286,6 +300,7 @@ export function createGateway(
     consent.part,
     outlets.part,
     ...store.parts,
+    ...crowds.parts,
     places.part,
     ...queue.parts,
     ...rights.parts,

@@ -16,7 +16,9 @@ export type GatewayName = "a" | "b";
 /** `fence`: withdrawals wait for nothing. `erasure`: erasures overlook a device. */
 export type Broken = "fence" | "erasure";
 
-const ENTRIES: Readonly<Record<Broken, string>> = {
+/** With short steps, or no weather would be told while a race lasts. */
+const ENTRIES: Readonly<Record<Broken | "nothing", string>> = {
+  nothing: "simulators/race/racing-gateway.ts",
   fence: "simulators/race/unfenced-gateway.ts",
   erasure: "simulators/race/forgetful-gateway.ts",
 };
@@ -85,7 +87,7 @@ export class Arena {
     const gateway = await startGateway({
       configFile: this.config.file,
       logFile: join(this.#dir, "logs", `gateway-${name}.log`),
-      entry: broken === undefined ? "simulators/race/racing-gateway.ts" : ENTRIES[broken],
+      entry: ENTRIES[broken ?? "nothing"],
       env: {
         CONSENTRY_MQTT_TCP_PORT: String(before?.get("mqtt-tcp") ?? 0),
         CONSENTRY_HTTP_PORT: String(before?.get("http") ?? 0),

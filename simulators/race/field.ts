@@ -70,7 +70,11 @@ export async function prepareField(options: FieldOptions): Promise<Field> {
   await fleet.connect();
 
   const atOnce = Math.max(1, Math.min(PEOPLE_AT_ONCE, Math.floor(people.length * PEOPLE_SHARE)));
-  const judge = new Judge({ timeline, sent, telltale, snapshots, ownerOf: (name) => names.ownerOf(name) });
+  const ownerOf = (name: string) => names.ownerOf(name);
+  const persons = new Map(
+    people.flatMap(({ devices: own }, person) => own.map(({ index }) => [index, person] as const)),
+  );
+  const judge = new Judge({ timeline, sent, telltale, snapshots, ownerOf, personOf: (device) => persons.get(device) });
   const parts = { people, timeline, fleet, listeners, names, store, judge, tally };
   const bounds = { concurrency: atOnce, erasures: Math.ceil(atOnce * ERASURES_SHARE) };
   const minds = new ChangesOfMind({ ...parts, ...bounds, snapshots, api: arena.api, random: random.fork("minds") });

@@ -3,5 +3,6 @@
  * in steps of a fraction of a second. The fence of the place writer is raced all the harder.
  */
 import type { Overrides } from "../../src/gateway.ts";
+import { SHORT_STEPS } from "../../tools/stack/altered-gateway.ts";
 
-export const RACING: Overrides = { placeStepMs: 300, placeSubjects: 1 };
+export const RACING: Overrides = { ...SHORT_STEPS, placeStepMs: 300, placeSubjects: 1 };

@@ -70,7 +70,7 @@ export function resultOf({ verdict, tally, sent, fleet, listeners, ...input }: R
     lostWhereConsentHeld: verdict.lostWhereConsentHeld,
     checkedRows: verdict.checkedRows,
     checkedPackets: verdict.checkedPackets,
-    nothingChecked: tooFew({ ...verdict.checkedRows, ...verdict.checkedPackets }, input.leastChecked),
+    nothingChecked: tooFew(verdict, input.leastChecked),
     forwardedAtTheAnswer: verdict.forwardedAtTheAnswer,
     snapshotMs: percentiles(tally.snapshotMs),
     askedMs: percentiles(listeners.askedMs),
@@ -81,8 +81,13 @@ export function resultOf({ verdict, tally, sent, fleet, listeners, ...input }: R
   };
 }
 
-function tooFew(checked: Readonly<Record<string, number>>, least: number): string[] {
-  return Object.entries(checked).flatMap(([kind, count]) => (count < least ? [kind] : []));
+/** One packet of weather is of a crowd, where there is one for each message of the others. */
+const CROWD_SHARE = 1 / 50;
+
+function tooFew({ checkedRows, checkedPackets }: Verdict, least: number): string[] {
+  const leastOf = (kind: string) => (kind === "weather" ? Math.ceil(least * CROWD_SHARE) : least);
+  const checked = Object.entries({ ...checkedRows, ...checkedPackets });
+  return checked.flatMap(([kind, count]) => (count < leastOf(kind) ? [kind] : []));
 }
 
 /** What must not happen did not, and was looked for. */

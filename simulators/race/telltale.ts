@@ -2,6 +2,7 @@
  * Messages that can be told wherever a part of them turns up. Status and address carry the number of the
  * message; place and model, of which little is left behind, carry the phase of the device.
  */
+import { cellToParent, getResolution } from "h3-js";
 import { Locations } from "../../src/deidentify/location.ts";
 import type { ConfigTree } from "../../tools/stack/scratch-config.ts";
 
@@ -21,9 +22,15 @@ const MODEL_OF_PHASE = /^round-(\d+)$/;
 export const TELLTALE_OPTIONS: ConfigTree = {
   deidentify: {
     location: { finestResolution: RESOLUTION, defaultResolution: RESOLUTION },
-    models: Array.from({ length: MAX_PHASES }, (_, phase) => ({ match: `R${phase}-*`, as: `round-${phase}` })),
+    models: Array.from({ length: MAX_PHASES }, (_, phase) => ({
+      match: `R${phase}-*`,
+      as: `round-${phase}`,
+      outdoor: true,
+    })),
   },
-  // Weather services get it too: they see no device, and by it a packet is held against the message it was made of.
+  // Places lie far apart, so that crowds are told of large cells alone.
+  weather: { coarsestResolution: 0 },
+  // Weather services get it too, as the median of a crowd.
   properties: [{ name: "n", kind: "number", range: "0..1e9", step: 1, weather: 1 }],
 };
 
@@ -74,6 +81,13 @@ export class Telltale {
     return this.#stays.get(cell);
   }
 
+  /** Everybody who was in a cell below this one, each in each phase. */
+  staysBelow(cell: string): Stay[] {
+    const resolution = getResolution(cell);
+    if (resolution > RESOLUTION) return [];
+    return [...this.#stays].flatMap(([place, stay]) => (parentOf(place, resolution) === cell ? [stay] : []));
+  }
+
   /** Each phase of a device has a cell that no other phase of any device has. */
   #spotOf(device: number, phase: number): Spot {
     const stay = device * MAX_PHASES + phase;
@@ -89,6 +103,11 @@ export class Telltale {
       return spot;
     }
   }
+}
+
+/** Some places have a coarser cell already, by their density. */
+function parentOf(cell: string, resolution: number): string {
+  return getResolution(cell) < resolution ? cell : cellToParent(cell, resolution);
 }
 
 function gridPoint(index: number): Omit<Spot, "cell"> {

@@ -1,7 +1,7 @@
-/** What a packet of a service shows: which purpose used which category, of a message or of all messages of a phase. */
+/** What a packet of a scene or network service shows: which purpose used which category, of a message or of all messages of a phase. */
 import type { Category, Purpose, ServicePurpose } from "../../src/model/consent.ts";
 import type { SentMessages } from "./sent-messages.ts";
-import { numberInPrefix, phaseOfModel, type Stay, type Telltale } from "./telltale.ts";
+import { numberInPrefix, phaseOfModel, type Stay } from "./telltale.ts";
 
 export interface Use {
   readonly stay: Stay;
@@ -11,14 +11,12 @@ export interface Use {
 
 export interface UsesInput {
   readonly sent: SentMessages;
-  readonly telltale: Pick<Telltale, "stayIn">;
   readonly ownerOf: (name: string) => number | undefined;
 }
 
 /** What services get, as far as it says anything about a message. */
 interface Packet {
   readonly device?: string;
-  readonly cell?: string;
   readonly model?: string;
   readonly ipPrefix?: string;
   readonly status?: { readonly n?: number };
@@ -30,7 +28,6 @@ export function usesOf(purpose: ServicePurpose, payload: Buffer, input: UsesInpu
   const owner = packet.device === undefined ? undefined : input.ownerOf(packet.device);
   if (packet.device !== undefined && owner === undefined) return undefined;
   const stays: [Category, Stay | undefined][] = [];
-  if (packet.cell !== undefined) stays.push(["location", input.telltale.stayIn(packet.cell)]);
   if (packet.status !== undefined) stays.push(["status", stayOf(packet.status.n, input.sent)]);
   if (packet.ipPrefix !== undefined) stays.push(["ip", stayOf(numberInPrefix(packet.ipPrefix), input.sent)]);
   if (packet.model !== undefined) stays.push(["model", stayOfModel(packet.model, owner)]);

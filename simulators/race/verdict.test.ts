@@ -1,4 +1,5 @@
 /** The judgement finds each kind of violation, and nothing where everything was as promised. */
+import { cellToParent } from "h3-js";
 import { beforeEach, describe, expect, it } from "vitest";
 import { grantsOf, type ServicePurpose } from "../../src/model/consent.ts";
 import type { Heard } from "./listeners.ts";
@@ -12,6 +13,7 @@ import { Judge, type Verdict } from "./verdict.ts";
 
 const DEVICE = 0;
 const NAME = "name-0";
+const WEATHER = grantsOf({ weather: ["location"] });
 const MODEL = grantsOf({ analytics: ["model"] });
 
 let timeline: Timeline;
@@ -20,7 +22,7 @@ let telltale: Telltale;
 let snapshots: Snapshots;
 
 beforeEach(() => {
-  timeline = new Timeline(2, ALL_GRANTS);
+  timeline = new Timeline(20, ALL_GRANTS);
   sent = new SentMessages(100);
   telltale = new Telltale();
   snapshots = new Snapshots();
@@ -49,9 +51,9 @@ function consentAgain(): void {
   timeline.confirm([DEVICE]);
 }
 
-function newJudge(): Judge {
+function newJudge(personOf = (device: number) => device): Judge {
   const ownerOf = (name: string) => (name === NAME ? DEVICE : name === "name-1" ? 1 : undefined);
-  return new Judge({ timeline, sent, telltale, snapshots, ownerOf });
+  return new Judge({ timeline, sent, telltale, snapshots, ownerOf, personOf });
 }
 
 function verdict(stored: Partial<StoredView>, heard: readonly Heard[] = [], judge = newJudge()): Verdict {
@@ -153,20 +155,52 @@ describe("packets", () => {
   });
 
   it("tell by address, place and model as well", () => {
-    const { n, cell } = send();
+    const { n } = send();
     const address = `2000:${n.toString(16)}::/32`;
     const contents: [ServicePurpose, unknown][] = [
       ["network", { device: NAME, ipPrefix: address }],
       ["network", { device: NAME, model: "round-0" }],
-      ["weather", { cell }],
     ];
     const heard = contents.map(([purpose, content]) => packet(purpose, content, 1));
     expect(verdict({}, heard)).toMatchObject({
       violations: [],
-      checkedPackets: { weather: 1, scene: 0, network: 2 },
+      checkedPackets: { weather: 0, scene: 0, network: 2 },
     });
     expect(withdraw(ALL_GRANTS)).toBe(1);
-    expect(verdict({}, heard).forwardedAfterWithdrawal).toBe(3);
+    expect(verdict({}, heard).forwardedAfterWithdrawal).toBe(2);
+  });
+
+  it("of weather need five people who allow it, and a form without any name", () => {
+    const areas = timeline.devices.map((_, device) => cellToParent(telltale.cellOf(device, 0), 0));
+    const area = areas.at(-1) ?? "";
+    const there = areas.flatMap((one, device) => (one === area ? [device] : []));
+    const n = sent.add(DEVICE, 0, true);
+    // Five are left, and the last of them changes its mind below.
+    expect(there.length).toBeGreaterThan(5);
+    timeline.close(there.slice(5), WEATHER);
+    const [last = DEVICE] = there;
+    const content = { cell: area, center: { lat: 1, lon: 2 }, at: 3_000, status: { n }, subjects: "5+" };
+    const heard = packet("weather", content, timeline.event);
+    expect(verdict({}, [heard])).toMatchObject({ violations: [], checkedPackets: { weather: 1 } });
+    for (const odd of [
+      { ...content, device: NAME },
+      { ...content, subjects: "7" },
+      { ...content, status: { n: 99 } },
+    ]) {
+      expect(verdict({}, [packet("weather", odd, timeline.event)]).forwardedAfterWithdrawal).toBe(1);
+    }
+    const event = timeline.close([last], WEATHER);
+    expect(verdict({}, [packet("weather", content, event)]).forwardedAfterWithdrawal).toBe(1);
+    const unclear = verdict({}, [packet("weather", content, event - 1, event)]);
+    expect(unclear).toMatchObject({ forwardedAfterWithdrawal: 0, forwardedAtTheAnswer: 1 });
+    // Two devices of one person are one.
+    expect(
+      verdict(
+        {},
+        [heard],
+        newJudge(() => 0),
+      ).forwardedAfterWithdrawal,
+    ).toBe(1);
   });
 
   it("may show an old message until its erasure is complete, and not afterwards", () => {

@@ -16,9 +16,11 @@ import { stayOf, type Use, usesOf } from "./uses.ts";
 export interface Ground {
   readonly timeline: Timeline;
   readonly sent: SentMessages;
-  readonly telltale: Pick<Telltale, "stayIn">;
+  readonly telltale: Pick<Telltale, "stayIn" | "staysBelow">;
   readonly snapshots: Pick<Snapshots, "hadRow" | "hadCell">;
   readonly ownerOf: (name: string) => number | undefined;
+  /** The person whose device it is. */
+  readonly personOf: (device: number) => number | undefined;
 }
 
 /** In the end, when nothing was under way any more. */
@@ -48,6 +50,17 @@ export interface Verdict {
 export type CheckedRows = Readonly<Record<"device_status" | "device_location", number>>;
 /** Packets that could be told; those that are nobody's are not among them. */
 export type CheckedPackets = Readonly<Record<ServicePurpose, number>>;
+
+/** Whatever is configured. */
+const LEAST_PEOPLE = 5;
+
+interface CrowdPacket {
+  readonly cell: string;
+  readonly center: unknown;
+  readonly at: number;
+  readonly status: { readonly n: number };
+  readonly subjects: string;
+}
 
 const BITS: ReadonlyMap<string, number> = new Map(
   (["analytics", "weather", "scene", "network"] as const).flatMap((purpose) =>
@@ -100,6 +113,7 @@ export class Judge {
   }
 
   #packet(heard: Heard): void {
+    if (heard.purpose === "weather") return void this.#crowd(heard);
     const uses = usesOf(heard.purpose, heard.payload, this.#ground);
     if (uses === undefined) return void this.#complaints.add("packet that is nobody's", heard.purpose);
     this.#packets[heard.purpose] += 1;
@@ -111,6 +125,26 @@ export class Judge {
       }
       if (!mayAppear(phases, stay.phase, heard.known, bits)) return void this.#countAtTheAnswer();
     }
+  }
+
+  /**
+   * The weather of a crowd shows no message. But there must have been a crowd: enough people below the cell who allowed it without a
+   * break up to the packet, and a value that somebody sent.
+   */
+  #crowd({ payload, passed, known }: Heard): void {
+    const { telltale, sent, personOf } = this.#ground;
+    const { cell, status, subjects, ...others } = JSON.parse(payload.toString("utf8")) as CrowdPacket;
+    const plausible = Object.keys(others).sort().join() === "at,center" && subjects === "5+" && sent.count > status.n;
+    const stays = telltale.staysBelow(cell);
+    const peopleAsOf = (event: number): number => {
+      const bits = bitsOf("weather", "location") | bitsOf("weather", "status");
+      const allowed = stays.filter(({ device, phase }) => mayAppear(this.#phasesOf(device), phase, event, bits));
+      return new Set(allowed.map(({ device }) => personOf(device))).size;
+    };
+    if (!plausible) return void this.#complaints.add("packet that is nobody's", "weather");
+    this.#packets.weather += 1;
+    if (peopleAsOf(passed) < LEAST_PEOPLE) this.#complaints.add("forwarded", "weather.crowd");
+    else if (peopleAsOf(known) < LEAST_PEOPLE) this.#countAtTheAnswer();
   }
 
   /** To be called once. */

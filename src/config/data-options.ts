@@ -7,7 +7,7 @@ const MODEL_RULES = [
   { match: "BL-*", as: "bulb" },
   { match: "LK-*", as: "lock" },
   { match: "TH-*", as: "thermostat" },
-  { match: "WS-*", as: "weather-station" },
+  { match: "WS-*", as: "weather-station", outdoor: true },
   { match: "PH-*", as: "phone" },
   { match: "CR-*", as: "car" },
 ];
@@ -62,8 +62,29 @@ const ip = z.strictObject({
   v6PrefixBits: count(0, 32, 32, "Leading bits kept of an IPv6 address, for the network purpose alone.", "bits"),
 });
 
+export const weatherOptions = z.strictObject({
+  stepMs: milliseconds(
+    60_000,
+    300_000,
+    900_000,
+    "How often the weather of a cell is told: medians over the people who were heard in a step of this length.",
+  ),
+  minPeople: count(
+    5,
+    5,
+    1_000,
+    "A median is over at least this many people, and up to three more by a draw for each cell and day; else it is that of a larger cell.",
+    "people",
+  ),
+  coarsestResolution: count(
+    0,
+    2,
+    6,
+    "Coarsest H3 resolution at which weather is told; 2 is about 87,000 km². Readings that find no crowd there are dropped.",
+  ),
+});
+
 const atStepMs = z.strictObject({
-  weather: milliseconds(1_000, 60_000, 86_400_000, "Step to which the time of a weather message is rounded down."),
   scene: milliseconds(1, 1_000, 86_400_000, "Step to which the time of a scene message is rounded down."),
   network: milliseconds(1_000, 60_000, 86_400_000, "Step to which the time of a network message is rounded down."),
 });
@@ -77,6 +98,10 @@ const modelRule = z.strictObject({
     .string()
     .regex(/^[a-z][a-z0-9-]{0,31}$/)
     .meta({ description: "Kind of device that is kept instead." }),
+  outdoor: z
+    .boolean()
+    .optional()
+    .meta({ description: "These devices stand in the open: what they measure is weather." }),
 });
 
 export const deidentifyOptions = z.strictObject({

@@ -39,8 +39,19 @@ const influx = z.strictObject({
 });
 
 const cellActivity = z.strictObject({
-  windowMs: milliseconds(1_000, 60_000, 86_400_000, "Length of a window over which the devices of a cell are counted."),
-  minDevices: count(2, 5, 1_000, "Fewer devices than this in a window and the cell is not written at all.", "devices"),
+  windowMs: milliseconds(
+    900_000,
+    900_000,
+    86_400_000,
+    "Length of a window over which the people in a cell are counted; a whole number of them makes a day.",
+  ),
+  minPeople: count(
+    10,
+    10,
+    1_000,
+    "A cell is told on a UTC day once this many people, and up to five more by a draw for each cell and day, were there on the day before or have been since it began.",
+    "people",
+  ),
 });
 
 const breaker = z.strictObject({

@@ -3,10 +3,11 @@
  * the annotated YAML and the documentation follow. An unknown option is an error.
  */
 import { z } from "zod";
+import { DAY_MS } from "../model/durations.ts";
 import { TABLE } from "../vocabulary/table.ts";
 import { backupOptions } from "./backup-options.ts";
 import { centreOptions } from "./centre-options.ts";
-import { consentOptions, deidentifyOptions, placeOptions } from "./data-options.ts";
+import { consentOptions, deidentifyOptions, placeOptions, weatherOptions } from "./data-options.ts";
 import { mqttOptions, queueOptions } from "./ingress-options.ts";
 import { choice, flag, milliseconds, optionalPath, path, text } from "./leaves.ts";
 import { httpOptions, serviceOptions, sinkOptions } from "./outlet-options.ts";
@@ -59,6 +60,7 @@ export const configSchema = z
     consent: consentOptions.prefault({}),
     deidentify: deidentifyOptions.prefault({}),
     places: placeOptions.prefault({}),
+    weather: weatherOptions.prefault({}),
     properties: propertyOptions,
     dialects: dialectOptions,
     sinks: sinkOptions.prefault({}),
@@ -121,6 +123,7 @@ function contradictions({
     [influx.api === "v2" && influx.org === "", "sinks.influx.org", "required-for-v2"],
     [influx.api === "v2" && influx.bucket === "", "sinks.influx.bucket", "required-for-v2"],
     [influx.username !== "" && influx.password === undefined, "sinks.influx.password", "required-with-username"],
+    [DAY_MS % sinks.cellActivity.windowMs !== 0, "sinks.cellActivity.windowMs", "must-divide-a-day"],
     [breaker.openMs > breaker.maxOpenMs, "sinks.breaker.openMs", "must-not-exceed-max-open"],
     [erasure.sweepAfterMs <= influx.timeoutMs, "erasure.sweepAfterMs", "must-exceed-influx-timeout"],
     [retention.deviceLocationDays <= deidentify.epochDays, "retention.deviceLocationDays", "must-exceed-epoch"],

@@ -24,9 +24,9 @@ const AT = EPOCH * WEEK_MS + 123_456_789;
 const options: DeidentifierOptions = {
   epochMs: { analytics: WEEK_MS, place: WEEK_MS, scene: WEEK_MS, network: WEEK_MS },
   location: { finestResolution: 6, defaultResolution: 5, densities: [], stickiness: 0.15, maxDevices: 1000 },
-  models: [{ match: "HB-*", as: "hub" }],
+  models: [{ match: "HB-*", as: "hub", outdoor: true }],
   ip: { v4PrefixBits: 16, v6PrefixBits: 32 },
-  atStepMs: { weather: 60_000, scene: 1000, network: 10_000 },
+  atStepMs: { scene: 1000, network: 10_000 },
   properties: new Vocabulary().properties,
 };
 const keyring = new Keyring({ masterKey: randomBytes(32), pepper: randomBytes(32) });
@@ -69,7 +69,6 @@ describe("Deidentifier", () => {
       weather: {
         cell,
         center: { lat: Math.round(centerLat * 1e4) / 1e4, lon: Math.round(centerLon * 1e4) / 1e4 },
-        at: Math.floor(AT / 60_000) * 60_000,
         status: { temperature: 21.5 },
       },
       scene: {
@@ -98,7 +97,10 @@ describe("Deidentifier", () => {
           const allowed = granted.filter(
             (category) => carried.includes(category) && has(PURPOSE_USES[purpose], category),
           );
-          const useful = allowed.some((category) => has(PURPOSE_NEEDS[purpose], category));
+          const useful =
+            purpose === "weather"
+              ? allowed.length === 2 && carried.includes("model")
+              : allowed.some((category) => has(PURPOSE_NEEDS[purpose], category));
           expect(Object.keys(result).filter((key) => key !== "place")).toEqual(useful ? [purpose] : []);
           if (useful) expect(categoriesIn(result, purpose).toSorted()).toEqual(allowed.toSorted());
         }
@@ -167,12 +169,16 @@ describe("Deidentifier", () => {
     expect(time(999_999)).toBe(`${AT}999999`);
   });
 
-  it("gives weather a place without a status when nothing of it is weather", () => {
+  it("makes no weather of what is none: another place than the open air, no model, no place, nothing measured", () => {
     const deidentifier = new Deidentifier(options, keyring);
-    const status = { power_on: true, humidity: "text" };
-    const { weather } = deidentifier.deidentify(message({ location: { lat: 1, lon: 1 }, status }), everything, wrapped);
-    expect(weather).toBeDefined();
-    expect(weather?.status).toBeUndefined();
+    const outside: RawTelemetry = { model: "HB-1", location: { lat: 1, lon: 1 }, status: { temperature: 21.37 } };
+    const weatherOf = (telemetry: RawTelemetry) =>
+      deidentifier.deidentify(message(telemetry), everything, wrapped).weather;
+    expect(weatherOf(outside)?.status).toEqual({ temperature: 21.5 });
+    expect(weatherOf({ ...outside, model: "TH-100" })).toBeUndefined();
+    expect(weatherOf({ ...outside, model: undefined })).toBeUndefined();
+    expect(weatherOf({ ...outside, location: undefined })).toBeUndefined();
+    expect(weatherOf({ ...outside, status: { power_on: true, humidity: "text" } })).toBeUndefined();
   });
 
   it("makes nothing for a scene of a status of which nothing is known, and an analytics record with nothing to write", () => {

@@ -5,7 +5,7 @@
  *
  *   RawMessage ─┬─ analytics: pseudonym, family, status
  *               ├─ place:     cell, for a record of its own (analytics)
- *               ├─ weather:   cell and measurements, no device
+ *               ├─ weather:   cell and measurements of a device outdoors, for the median of a crowd
  *               ├─ scene:     another pseudonym, family, status
  *               └─ network:   a third pseudonym, family, address prefix
  */
@@ -15,7 +15,7 @@ import type {
   Deidentified,
   NetworkRecord,
   SceneRecord,
-  WeatherRecord,
+  WeatherReading,
 } from "../model/deidentified.ts";
 import type { Pseudonym } from "../model/ids.ts";
 import type { Property } from "../model/property.ts";
@@ -35,7 +35,7 @@ export interface DeidentifierOptions {
   readonly dialects?: ModelSource;
   readonly ip: IpOptions;
   /** Times told to services are rounded down to a multiple of this, so that two services cannot join on them. Milliseconds. */
-  readonly atStepMs: Readonly<Record<ServicePurpose, number>>;
+  readonly atStepMs: Readonly<Record<Exclude<ServicePurpose, "weather">, number>>;
   /** What `status` may say, and how exactly each purpose is told. */
   readonly properties: readonly Property[];
 }
@@ -87,7 +87,8 @@ export class Deidentifier {
         }
       }
       if (located !== undefined && (forWeather & LOCATION) !== 0) {
-        result.weather = this.#weather(message, forWeather, located);
+        const weather = this.#weather(message, forWeather, located);
+        if (weather !== undefined) result.weather = weather;
       }
     }
     if (forScene !== 0) {
@@ -120,16 +121,16 @@ export class Deidentifier {
     return record;
   }
 
-  #weather(message: RawMessage, mask: number, located: Located): WeatherRecord {
-    const record: Writable<WeatherRecord> = {
-      cell: located.place.cell,
-      center: located.place.center,
-      at: floorTo(message.at, this.#options.atStepMs.weather),
-    };
-    const { status } = message.telemetry;
-    const kept = (mask & STATUS) !== 0 && status !== undefined ? this.#status.forWeather(status) : undefined;
-    if (kept !== undefined) record.status = kept;
-    return record;
+  /**
+   * `undefined` unless the message says that it comes from a family that stands in the open: what a device measures in a room is
+   * about a home. The model decides that alone and goes no further, whatever was granted of it.
+   */
+  #weather(message: RawMessage, mask: number, located: Located): WeatherReading | undefined {
+    const { model, status } = message.telemetry;
+    if ((mask & STATUS) === 0 || status === undefined || model === undefined) return undefined;
+    if (!this.#models.isOutdoor(model)) return undefined;
+    const kept = this.#status.forWeather(status);
+    return kept && { cell: located.place.cell, center: located.place.center, status: kept };
   }
 
   /** `undefined` when nothing of the status is known: without one a scene has nothing to go by. */

@@ -9,6 +9,13 @@ export interface ModelRule {
   readonly match: string;
   /** The family to report in its place. */
   readonly as: string;
+  /** Devices of the family stand in the open: what they measure is weather. */
+  readonly outdoor?: boolean | undefined;
+}
+
+interface Family {
+  readonly name: string;
+  readonly outdoor: boolean;
 }
 
 export interface ModelSource {
@@ -20,7 +27,7 @@ const MAX_REMEMBERED_MODELS = 4096;
 
 export class ModelFamilies {
   readonly #rules: readonly ModelRule[];
-  readonly #known = new LRUCache<string, string>({ max: MAX_REMEMBERED_MODELS });
+  readonly #known = new LRUCache<string, Family>({ max: MAX_REMEMBERED_MODELS });
   readonly #more: ModelSource;
 
   /** `more` is asked when no rule names a model: the rules that come with dialects, which take a while to read. */
@@ -31,11 +38,21 @@ export class ModelFamilies {
 
   /** The family of the first rule that matches, else `"other"`. */
   familyOf(model: string): string {
+    return this.#familyOf(model).name;
+  }
+
+  /** Whether devices of this model stand in the open; not, when no rule says so. */
+  isOutdoor(model: string): boolean {
+    return this.#familyOf(model).outdoor;
+  }
+
+  #familyOf(model: string): Family {
     let family = this.#known.get(model);
     if (family === undefined) {
       const lower = model.toLowerCase();
       const fits = ({ match }: ModelRule): boolean => globMatches(match.toLowerCase(), lower);
-      family = (this.#rules.find(fits) ?? this.#more.models.find(fits))?.as ?? OTHER_MODEL;
+      const rule = this.#rules.find(fits) ?? this.#more.models.find(fits);
+      family = { name: rule?.as ?? OTHER_MODEL, outdoor: rule?.outdoor === true };
       this.#known.set(model, family);
     }
     return family;

@@ -25,7 +25,7 @@ interface Told {
   readonly weather: Round | undefined;
 }
 
-type Keep = (told: Told, value: StatusValue) => StatusValue | undefined;
+type Keep<Value extends StatusValue> = (told: Told, value: StatusValue) => Value | undefined;
 
 export class StatusFilter {
   readonly #told: ReadonlyMap<string, Told>;
@@ -44,12 +44,12 @@ export class StatusFilter {
   }
 
   /** Only what has a step for weather: flags and words have none, for they say more about the home than about the sky. */
-  forWeather(status: StatusFields): StatusFields | undefined {
+  forWeather(status: StatusFields): Readonly<Record<string, number>> | undefined {
     return this.#kept(status, weatherValue);
   }
 
-  #kept(status: StatusFields, keep: Keep): StatusFields | undefined {
-    let kept: Record<string, StatusValue> | undefined;
+  #kept<Value extends StatusValue>(status: StatusFields, keep: Keep<Value>): Record<string, Value> | undefined {
+    let kept: Record<string, Value> | undefined;
     for (const key in status) {
       const told = this.#told.get(key);
       const given = status[key];
@@ -88,7 +88,7 @@ function sceneValue(told: Told, given: StatusValue): StatusValue | undefined {
   return typeof value === "number" && told.scene !== undefined ? told.scene(value) : value;
 }
 
-function weatherValue(told: Told, given: StatusValue): StatusValue | undefined {
+function weatherValue(told: Told, given: StatusValue): number | undefined {
   if (told.weather === undefined) return undefined;
   const value = sceneValue(told, given);
   return typeof value === "number" ? told.weather(value) : undefined;

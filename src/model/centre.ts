@@ -112,7 +112,7 @@ export const centreOverview = z.strictObject({
 export type CentreOverview = z.infer<typeof centreOverview>;
 
 /** Why a purpose gets nothing of a message. */
-export const NOTHING_REASONS = ["not-agreed", "not-carried", "nobody-listens", "set-aside"] as const;
+export const NOTHING_REASONS = ["not-agreed", "not-carried", "no-weather", "nobody-listens", "set-aside"] as const;
 export type NothingReason = (typeof NOTHING_REASONS)[number];
 
 /** Why a live view ended. */

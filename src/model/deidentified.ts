@@ -33,13 +33,20 @@ export interface PlaceRow {
   readonly epochStart: number;
 }
 
-/** No device at all. */
+/** What one device outdoors measured, in its cell. It goes into a median, and nowhere as it is. */
+export interface WeatherReading {
+  readonly cell: CellId;
+  readonly center: { readonly lat: number; readonly lon: number };
+  readonly status: Readonly<Record<string, number>>;
+}
+
+/** The weather of a cell: medians over a crowd, and no device at all. */
 export interface WeatherRecord {
   readonly cell: CellId;
   readonly center: { readonly lat: number; readonly lon: number };
-  /** Unix ms, coarsened to the purpose's time step. */
+  /** Unix ms, start of the step. */
   readonly at: number;
-  readonly status?: StatusFields;
+  readonly status: Readonly<Record<string, number>>;
 }
 
 export interface SceneRecord {
@@ -61,7 +68,7 @@ export interface Deidentified {
   readonly analytics?: AnalyticsRecord;
   /** Only beside `analytics`, and only when no newer place is known. */
   readonly place?: PlaceSeen;
-  readonly weather?: WeatherRecord;
+  readonly weather?: WeatherReading;
   readonly scene?: SceneRecord;
   readonly network?: NetworkRecord;
 }

@@ -10,7 +10,7 @@ export const REFUSALS = {
   "guardian-missing": "the subject is a minor without a verified guardian",
   "legal-hold": "a legal hold freezes every use of this subject's data",
   "purpose-denied": "no consented purpose may use any field the message carries",
-  "no-recipient": "consented for forwarding only, and no entitled service is listening",
+  "no-recipient": "consented for services only, and no service that is listening gets anything of it",
   "unknown-device": "the device is not bound to a data subject",
   "invalid-payload": "the payload is not the JSON of the contract",
   "nothing-known": "nothing in the message is known, so that all of it was left out",

@@ -41,6 +41,8 @@ export type SinkName = (typeof SINKS)[number];
 export const SINK_FAILURES = ["SINK_UNAVAILABLE", "SINK_DENIED"] as const satisfies readonly ErrorCode[];
 export type SinkFailure = (typeof SINK_FAILURES)[number];
 
+export const CROWD_OUTCOMES = ["told", "withheld"] as const;
+
 export const DEAD_LETTERS = Object.keys(DEAD_LETTER_REASONS) as DeadLetterReason[];
 
 const LATENCY_S = [0.001, 0.002, 0.004, 0.006, 0.008, 0.012, 0.016, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5];
@@ -63,7 +65,10 @@ export const METRICS = {
     reason: REFUSAL_REASONS,
   }),
   stored: counter("messages_stored_total", "Messages the store has confirmed."),
-  forwardedOnly: counter("messages_forwarded_only_total", "Messages not stored but delivered to at least one purpose."),
+  forwardedOnly: counter(
+    "messages_forwarded_only_total",
+    "Messages not stored but used for at least one service: handed over, or taken into the weather of a crowd.",
+  ),
   deadLettered: counter("messages_dead_lettered_total", "Messages set aside for an operator.", {
     reason: DEAD_LETTERS,
   }),
@@ -73,7 +78,7 @@ export const METRICS = {
   ),
   forwarded: counter(
     "forwarded_total",
-    "Records forwarded to a purpose's topics; one message can count once for each purpose.",
+    "Packets handed to services of a purpose: one message can count once for scene and once for network, one for weather is of a crowd.",
     { purpose: SERVICE_PURPOSES },
   ),
   servicesNotCovered: gauge(
@@ -149,6 +154,15 @@ export const METRICS = {
   placesWaiting: gauge(
     "places_waiting",
     "Places that waited for a later step or for more people around them when this gateway last wrote places.",
+  ),
+  cellActivityRows: counter(
+    "cell_activity_rows_total",
+    "Rows of `cell_activity` that the store has taken: one for each told cell and window, whoever was there.",
+  ),
+  weatherPeople: counter(
+    "weather_people_total",
+    "People whose readings waited at the end of a step: `told` found a crowd for at least one of them, `withheld` for none.",
+    { outcome: CROWD_OUTCOMES },
   ),
   redisNotWritable: gauge("redis_not_writable", "1 while Redis answers and does not write; the log names the cause."),
   breakerOpen: gauge("breaker_open", "1 while writing pauses because the store keeps failing."),

@@ -35,6 +35,7 @@ import { EventLoopWatch } from "./event-loop.ts";
 import {
   CLIENT_KINDS,
   type ClientKind,
+  CROWD_OUTCOMES,
   METRICS,
   MQTT_VERSIONS,
   type MqttVersion,
@@ -107,6 +108,8 @@ export class Metrics extends BookCounts {
   #repeated = 0;
   #presenceTold = 0;
   #auditLate = 0;
+  #cellActivityRows = 0;
+  readonly #weatherPeople = zeros(CROWD_OUTCOMES);
   readonly #erasures = zeros(ERASURE_OUTCOMES);
   readonly #erasureAnswers = zeros(ERASURE_ANSWERS);
   readonly #erasuresOpen = zeros(OPEN_ERASURE_STATES);
@@ -234,6 +237,15 @@ export class Metrics extends BookCounts {
     Object.assign(this.#erasuresOpen, counts);
   }
 
+  cellActivityTold(rows: number): void {
+    this.#cellActivityRows += rows;
+  }
+
+  weatherPeople(told: number, withheld: number): void {
+    this.#weatherPeople.told += told;
+    this.#weatherPeople.withheld += withheld;
+  }
+
   auditLate(): void {
     this.#auditLate += 1;
   }
@@ -332,6 +344,8 @@ export class Metrics extends BookCounts {
       holdsOpen: () => single(this.#gauges.holdsOpen),
       holdOldest: () => single(this.#gauges.holdOldest),
       auditLate: () => single(this.#auditLate),
+      cellActivityRows: () => single(this.#cellActivityRows),
+      weatherPeople: () => by("outcome", this.#weatherPeople),
       damaged: () => by("kind", this.#damaged),
       backupDamaged: () => by("kind", this.#backupDamaged),
       devicesSuspended: () => by("purpose", this.#devicesSuspended),

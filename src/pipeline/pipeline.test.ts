@@ -69,7 +69,8 @@ function setUp(ports: Partial<PipelinePorts> = {}) {
     removeStored: async () => true,
     inDoubtGraceMs: 1,
     notePlaces: async () => undefined,
-    located: () => undefined,
+    count: async () => undefined,
+    gather: async (readings) => readings.map(() => true),
     announce: async (batch) => {
       happened.push(`announced ${batch.length}`);
       return () => {
@@ -427,7 +428,7 @@ describe("a place", () => {
     place: { cell, at: 7 },
   });
 
-  it("is reported once for each message, at the end, by the key of its device", async () => {
+  it("is counted once for each message, by its subject, before anything is announced", async () => {
     const told: unknown[] = [];
     let failures = 3;
     const { pipeline } = setUp({
@@ -437,20 +438,51 @@ describe("a place", () => {
           deviceKey === "gone" && failures === 0 ? { refusal: "consent-withdrawn" as const } : granted,
         ),
       announce: async (batch) => {
+        told.push("announced");
+        return () => batch.map(() => false);
+      },
+      store: async (records) => ({ rejected: [records.findIndex(({ device }) => device === "a-odd")] }),
+      count: async (seen) => {
         if (failures > 0) {
           failures -= 1;
           throw new GatewayError("REDIS_UNAVAILABLE", "test");
         }
-        return () => batch.map(() => false);
+        told.push(...seen);
       },
-      store: async (records) => ({ rejected: [records.findIndex(({ device }) => device === "a-odd")] }),
-      located: (places) => told.push(...places),
     });
     await pipeline.process(["one", "two", "gone", "odd"].map(message), never);
-    expect(told).toEqual([
-      ["one", cell],
-      ["two", cell],
+    expect(told).toEqual([["tag-one", cell], ["tag-two", cell], "announced"]);
+  });
+});
+
+describe("a reading for the weather of a crowd", () => {
+  const outside = (device: string): Deidentified => ({
+    weather: { cell: "8560145bfffffff" as CellId, center: { lat: 1, lon: 2 }, status: { temperature: device.length } },
+  });
+
+  it("is kept before the batch is settled, and counts as used for a service when it was taken", async () => {
+    const kept: unknown[] = [];
+    let failures = 2;
+    const { pipeline, books, happened } = setUp({
+      deidentify: ({ device }) => ({
+        ...outside(device.deviceKey),
+        ...(device.deviceKey === "both" && analytics("both")),
+      }),
+      gather: async (readings) => {
+        if (failures-- > 0) throw new GatewayError("REDIS_UNAVAILABLE", "test");
+        kept.push(...readings.map(({ device, at, status }) => [device.deviceKey, at, status.temperature]));
+        return readings.map(({ device }) => device.deviceKey !== "late");
+      },
+    });
+    await pipeline.process(["one", "both", "late"].map(message), never);
+    expect(kept).toEqual([
+      ["one", 1, 3],
+      ["both", 1, 4],
+      ["late", 1, 4],
     ]);
+    expect(books).toEqual({ stored: 1, "forwarded-only": 1, "no-recipient": 1 });
+    // Nothing of it goes to a service as it is.
+    expect(happened).not.toContain("announced 1");
   });
 });
 

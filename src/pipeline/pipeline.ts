@@ -1,7 +1,7 @@
 /**
  * What happens to a batch after the queue:
  *
- *   lease → consent check → de-identify → store → note places → dead letters → account of disclosures → forward → outcome
+ *   lease → consent check → de-identify → store → note places → dead letters → crowds → account of disclosures → forward → outcome
  *
  * The lease is acquired before the consent check and released after the last write: once a withdrawal has waited for
  * older leases, no write of theirs is in progress any more. A batch whose sink is down waits here without a lease, and
@@ -20,10 +20,11 @@ import type { RawMessage } from "../model/raw.ts";
 import type { Watch } from "../model/watch.ts";
 import { Turns } from "../platform/turns.ts";
 import { InDoubt, type InDoubtPorts } from "./in-doubt.ts";
+import { type CrowdPorts, intoCrowds } from "./into-crowds.ts";
 import { isUnreadableKey, Patience } from "./patience.ts";
 import { type Passage, type SettlePorts, settle } from "./settle.ts";
 
-export interface PipelinePorts extends Omit<InDoubtPorts, "pause" | "mayAsk">, SettlePorts {
+export interface PipelinePorts extends Omit<InDoubtPorts, "pause" | "mayAsk">, SettlePorts, CrowdPorts {
   readonly acquireLease: () => Promise<Lease>;
   readonly checkConsent: CheckConsent;
   /** The purposes for which a recipient exists right now: nothing is made for the others. */
@@ -148,6 +149,7 @@ export class Pipeline {
       await this.#stored(batch, lease, doubt);
       await this.#placed(batch);
       await this.#setAside(batch, lease, aside);
+      await intoCrowds(batch, this.#ports);
       const forward = await this.#announced(batch);
       await turn.mine;
       if (lease.over) throw new GatewayError("LEASE_LOST", "before forwarding");
@@ -270,7 +272,7 @@ export class Pipeline {
       }
       for (const [index, delivered] of deliver().entries()) {
         const passage = passages[index];
-        if (passage !== undefined) passage.forwarded = delivered;
+        if (passage !== undefined && delivered) passage.forwarded = true;
       }
     };
   }
@@ -299,6 +301,6 @@ function passageOf(message: RawMessage, setAside: DeadLetterReason | undefined):
   return { message, verdict: undefined, result: undefined, refusal: undefined, setAside, forwarded: false };
 }
 
-function forServices({ weather, scene, network }: Deidentified): boolean {
-  return weather !== undefined || scene !== undefined || network !== undefined;
+function forServices({ scene, network }: Deidentified): boolean {
+  return scene !== undefined || network !== undefined;
 }

@@ -22,7 +22,7 @@ function settled(more: Partial<Settled> = {}, of: DeviceRef = device, said: RawT
     grants: ALL,
     result: {
       analytics: { device: NAME, timestampNs: "1", model: "hub", status: { power_on: true } },
-      weather: { cell: "8460145ffffffff" as CellId, center: { lat: 12.9, lon: 77.5 }, at: 0 },
+      weather: { cell: "8460145ffffffff" as CellId, center: { lat: 12.9, lon: 77.5 }, status: { temperature: 20 } },
       network: { device: NAME, ipPrefix: "203.0.0.0/16", at: 0 },
     },
     stored: true,
@@ -76,7 +76,9 @@ describe("a sample", () => {
         sent: telemetry,
         purposes: {
           analytics: { given: { name: "k3Jx", model: "hub", status: { power_on: true } } },
-          weather: { given: { cell: "8460145ffffffff", center: { lat: 12.9, lon: 77.5 }, at: 0 } },
+          weather: {
+            given: { cell: "8460145ffffffff", center: { lat: 12.9, lon: 77.5 }, status: { temperature: 20 } },
+          },
           scene: { nothing: "nobody-listens" },
           network: { given: { name: "k3Jx", ipPrefix: "203.0.0.0/16", at: 0 } },
         },

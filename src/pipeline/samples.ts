@@ -188,6 +188,7 @@ function outcomeOf(purpose: Purpose, settled: Settled): Shown {
       : nothing("set-aside");
   }
   const record = result[purpose];
+  if (record === undefined && purpose === "weather") return nothing("no-weather");
   return record === undefined || !settled.forwarded ? nothing("nobody-listens") : { given: serviceRecordOf(record) };
 }
 

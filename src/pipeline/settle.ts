@@ -1,7 +1,6 @@
 /** The end of a pass: each message is counted exactly once, by its outcome, and watchers are notified. */
 import type { Verdict } from "../model/consent.ts";
 import type { Deidentified } from "../model/deidentified.ts";
-import type { CellId, DeviceKey } from "../model/ids.ts";
 import type { Books, DeadLetterReason, Refusal } from "../model/outcome.ts";
 import type { RawMessage } from "../model/raw.ts";
 import type { Samples, Settled } from "./samples.ts";
@@ -18,32 +17,26 @@ export interface Passage {
 
 export interface SettlePorts {
   readonly books: Books;
-  /** Devices whose place was noted, once for each message that contained it. */
-  readonly located: (devices: readonly (readonly [DeviceKey, CellId])[]) => void;
   /** Watchers of their own devices' messages. */
   readonly samples: Pick<Samples, "watching" | "offer">;
 }
 
-export function settle(batch: readonly Passage[], { books, located, samples }: SettlePorts): void {
+export function settle(batch: readonly Passage[], { books, samples }: SettlePorts): void {
   let stored = 0;
   let forwardedOnly = 0;
   const refused = new Map<Refusal, number>();
   const aside = new Map<DeadLetterReason, number>();
-  const places: [DeviceKey, CellId][] = [];
-  for (const { message, result, refusal, setAside, forwarded } of batch) {
+  for (const { result, refusal, setAside, forwarded } of batch) {
     if (setAside !== undefined) count(aside, setAside);
     else if (refusal !== undefined) count(refused, refusal);
-    else if (result?.analytics !== undefined) {
-      stored += 1;
-      if (result.place !== undefined) places.push([message.device.deviceKey, result.place.cell]);
-    } else if (forwarded) forwardedOnly += 1;
+    else if (result?.analytics !== undefined) stored += 1;
+    else if (forwarded) forwardedOnly += 1;
     else count(refused, "no-recipient");
   }
   books.stored(stored);
   books.forwardedOnly(forwardedOnly);
   for (const [reason, many] of refused) books.refused(reason, many);
   for (const [reason, many] of aside) books.deadLettered(reason, many);
-  located(places);
   if (!samples.watching) return;
   for (const passage of batch) samples.offer(passage.message.device, () => settledOf(passage));
 }

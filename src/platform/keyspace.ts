@@ -134,6 +134,22 @@ export interface Keyspace {
   /** String: the gateway that writes places now; expires. And the number of the last step in which that was done. */
   readonly placeTurn: string;
   readonly placeStep: string;
+  /** String: the sealed key of a UTC day (days since 1970), see crowds/day-keys.ts. */
+  dayKey(day: number): string;
+  /** Who was counted in a window of `cell_activity` (Unix ms of its start), see crowds/counts.ts; deleted once it is told. */
+  crowdWindow(start: number): string;
+  /** Set: who was counted in which cell on a day; hash: how many people in each; set: the cells told on it. */
+  crowdDay(day: number): string;
+  crowdDayCells(day: number): string;
+  crowdToldCells(day: number): string;
+  /** Hash: `closed` and `told`, the starts of the last window closed and told; and the gateway whose turn it is to tell; expires. */
+  readonly crowdProgress: string;
+  readonly crowdTurn: string;
+  /** Hash: readings that wait for the end of their step (Unix ms of its start), see crowds/readings.ts; expires, and is deleted once told. */
+  weatherStep(start: number): string;
+  /** The same two for the weather. */
+  readonly weatherProgress: string;
+  readonly weatherTurn: string;
 }
 
 const DECISION = /\{([A-Za-z0-9_-]{22})\}:decision:/;
@@ -206,5 +222,15 @@ export function keyspaceOf(prefix: string): Keyspace {
     placesUnderWay: `{${prefix}:places}:under-way`,
     placeTurn: `{${prefix}:places}:turn`,
     placeStep: `{${prefix}:places}:step`,
+    dayKey: (day) => `{${prefix}:crowds}:key:${day}`,
+    crowdWindow: (start) => `{${prefix}:crowds}:window:${start}`,
+    crowdDay: (day) => `{${prefix}:crowds}:day:${day}`,
+    crowdDayCells: (day) => `{${prefix}:crowds}:day-cells:${day}`,
+    crowdToldCells: (day) => `{${prefix}:crowds}:told-cells:${day}`,
+    crowdProgress: `{${prefix}:crowds}:progress`,
+    crowdTurn: `{${prefix}:crowds}:turn`,
+    weatherStep: (start) => `{${prefix}:crowds}:weather:${start}`,
+    weatherProgress: `{${prefix}:crowds}:weather-progress`,
+    weatherTurn: `{${prefix}:crowds}:weather-turn`,
   };
 }

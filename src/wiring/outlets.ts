@@ -8,6 +8,7 @@ import type { Policies } from "../consent/policy/policies.ts";
 import type { HttpPorts } from "../http/ports.ts";
 import { processedPacket } from "../ingress/mqtt/processed-packet.ts";
 import { FanOut } from "../ingress/services/fan-out.ts";
+import type { CrowdTelling } from "../model/crowd.ts";
 import type { Outgoing } from "../model/disclosure.ts";
 import type { Log } from "../model/log.ts";
 import type { Metrics } from "../observe/metrics.ts";
@@ -15,8 +16,9 @@ import type { Keyspace } from "../platform/keyspace.ts";
 import type { Part } from "../platform/lifecycle.ts";
 import { Periodic } from "../platform/periodic.ts";
 import { Disclosures } from "../rights/access/disclosures.ts";
+import { CrowdTopics } from "../sinks/services/crowd-topics.ts";
 import { Accounting } from "../sinks/services/disclosure-accounting.ts";
-import { PurposeTopics } from "../sinks/services/purpose-topics.ts";
+import { PurposeTopics, type PurposeTopicsPort } from "../sinks/services/purpose-topics.ts";
 import { Recipients } from "../sinks/services/recipients.ts";
 import { ServiceCoverage } from "../sinks/services/service-coverage.ts";
 
@@ -36,6 +38,7 @@ export interface Outlets {
   readonly part: Part;
   readonly http: Pick<HttpPorts, "disclosures">;
   announce(batch: readonly Outgoing[]): Promise<() => readonly boolean[]>;
+  announceCrowds(tellings: readonly CrowdTelling[]): Promise<() => number>;
   /** A policy was published: a service it does not cover gets nothing from here on. Never rejects. */
   policyPublished(): Promise<void>;
 }
@@ -66,15 +69,14 @@ export function createOutlets({ config, redis, keyspace, policies, metrics, log 
   );
   const disclosures = new Disclosures(redis, keyspace);
   const accounting = new Accounting({ recipients: recipients.all, maxLines: REMEMBERED_LINES }, disclosures);
-  const topics = new PurposeTopics(
-    {
-      outlets: (purpose) => fanOut.outlets(purpose),
-      packet: processedPacket,
-      counted: (purpose, count) => metrics.forwarded(purpose, count),
-      now: Date.now,
-    },
-    accounting,
-  );
+  const port: PurposeTopicsPort = {
+    outlets: (purpose) => fanOut.outlets(purpose),
+    packet: processedPacket,
+    counted: (purpose, count) => metrics.forwarded(purpose, count),
+    now: Date.now,
+  };
+  const topics = new PurposeTopics(port, accounting);
+  const crowdTopics = new CrowdTopics(port, accounting);
   const periodic = new Periodic(
     [
       { name: "disclosures", everyMs: FLUSH_MS, run: () => accounting.flush() },
@@ -110,6 +112,7 @@ export function createOutlets({ config, redis, keyspace, policies, metrics, log 
       },
     },
     announce: (batch) => topics.announce(batch),
+    announceCrowds: (tellings) => crowdTopics.announce(tellings),
     policyPublished: () => coverage.refresh().catch(() => log.warn("service terms not checked, will be retried")),
   };
 }

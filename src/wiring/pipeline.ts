@@ -8,6 +8,7 @@ import { asTakenToday } from "../queue/former-batch.ts";
 import { BatchWorker } from "../queue/worker.ts";
 import type { Base } from "./base.ts";
 import type { Consent } from "./consent.ts";
+import type { Crowds } from "./crowds.ts";
 import type { Outlets } from "./outlets.ts";
 import type { Places } from "./places.ts";
 import type { Queue } from "./queue.ts";
@@ -20,6 +21,7 @@ export interface PipelineDeps extends Pick<PipelinePorts, "addressable"> {
   readonly deidentifier: Deidentifier;
   readonly store: Store;
   readonly places: Pick<Places, "note">;
+  readonly crowds: Crowds;
   readonly outlets: Outlets;
   readonly samples: Samples;
   /** The pipeline is stuck: a supervisor must restart the process. */
@@ -44,7 +46,8 @@ export function createPipeline({ config, redis, keyspace, metrics, log, vocabula
       (await store.reached.use(() => store.sink.remove(records, signal))) !== "unsupported",
     inDoubtGraceMs: config.sinks.influx.timeoutMs,
     notePlaces: (places) => deps.places.note(places),
-    located: (devices) => store.activity.add(devices, Date.now()),
+    count: (seen) => deps.crowds.count(seen),
+    gather: (readings) => deps.crowds.gather(readings),
     announce: (batch) => outlets.announce(batch),
     addressable: deps.addressable,
     deadLetter: (reason, messages) => queue.deadLetters.add(reason, messages),

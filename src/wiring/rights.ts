@@ -59,6 +59,7 @@ export interface RightsDeps {
   readonly backlog: Pick<Backlog, "batches">;
   readonly deadLetters: Pick<DeadLetters, "purge">;
   readonly places: ErasurePorts["places"];
+  readonly readings: ErasurePorts["readings"];
   readonly disclosures: Pick<Disclosures, "erase" | "of">;
   readonly registrations: ErasurePorts["registrations"];
   readonly sink: Sink;
@@ -82,6 +83,8 @@ export interface Rights {
   readonly http: Pick<HttpPorts, "erasures" | "receiptKeys" | "signer">;
   /** A service reports that it has deleted its data. Rejects when that could not be recorded. */
   acknowledged(id: string, purpose: ServicePurpose, service: string): Promise<void>;
+  /** A key was deleted from Redis: it leaves the append-only file as well, with the keys of erasures. */
+  keyDestroyed(): Promise<void>;
 }
 
 export function createRights(deps: RightsDeps): Rights {
@@ -153,6 +156,7 @@ export function createRights(deps: RightsDeps): Rights {
     ],
     erasures,
     http: { erasures, receiptKeys, signer },
+    keyDestroyed: () => remnants.mark(),
     acknowledged: async (id, purpose, service) => {
       const expected = await erasures.acknowledge(id, purpose, service);
       metrics.erasureAnswer(expected ? "accepted" : "unexpected");

@@ -1,4 +1,4 @@
-/** Wires the store: InfluxDB with the circuit breaker for its outages, and the activity counts of cells. */
+/** Wires the store: InfluxDB with the circuit breaker for its outages. */
 import type { Redis } from "ioredis";
 import type { AnalyticsRecord, PlaceRow } from "../model/deidentified.ts";
 import { HOUR_MS } from "../model/durations.ts";
@@ -11,8 +11,6 @@ import { formerProperties } from "../platform/known-properties.ts";
 import { type Part, partOf } from "../platform/lifecycle.ts";
 import { Periodic } from "../platform/periodic.ts";
 import { requireOurs } from "../platform/schema.ts";
-import { ActivityWriting } from "../sinks/activity-writing.ts";
-import { CellActivity } from "../sinks/cell-activity.ts";
 import { InfluxSink } from "../sinks/influx/sink.ts";
 import { PatientStart } from "../sinks/patient-start.ts";
 import { requireResidency } from "../sinks/residency.ts";
@@ -24,7 +22,6 @@ export interface Store {
   /** The sink, once it has been reached; until then its users are told that it is away. */
   readonly reached: PatientStart;
   readonly breaker: CircuitBreaker;
-  readonly activity: CellActivity;
   /** Definite: the store has every record except the rejected ones. Timed and counted. */
   write(records: readonly AnalyticsRecord[], signal: AbortSignal): Promise<{ readonly rejected: readonly number[] }>;
   /** The same for places. */
@@ -35,7 +32,6 @@ export interface Store {
 }
 
 const START_TIMEOUT_MS = 5_000;
-const ACTIVITY_MS = 1_000;
 const SCHEMA_ROW_MS = HOUR_MS;
 
 export interface SinkDeps extends Pick<Base, "config" | "vocabulary" | "keyspace" | "log"> {
@@ -53,7 +49,7 @@ export function createSink({ config, vocabulary, redis, keyspace, log }: SinkDep
 }
 
 export function createStore({ config, vocabulary, redis, keyspace, metrics, log }: Base): Store {
-  const { influx, residency, breaker: pauses, cellActivity } = config.sinks;
+  const { influx, residency, breaker: pauses } = config.sinks;
   const sink = createSink({ config, vocabulary, redis: redis.store, keyspace, log });
   const ofOurSchema = {
     name: sink.name,
@@ -66,32 +62,17 @@ export function createStore({ config, vocabulary, redis, keyspace, metrics, log 
   };
   const reached = new PatientStart(ofOurSchema, log);
   const breaker = new CircuitBreaker(pauses);
-  const activity = new CellActivity(cellActivity);
-  const writing = new ActivityWriting(activity, (counts) =>
-    sink.writeActivity(counts, AbortSignal.timeout(influx.timeoutMs)),
-  );
   const available = (): boolean => reached.ready && breaker.state === "closed";
-  const writeActivity = async (): Promise<void> => {
-    writing.collect(Date.now());
-    if (available()) await writing.write();
-  };
   const writeSchemaRow = async (): Promise<void> => {
     if (available()) await writeStoredSchema(sink, AbortSignal.timeout(influx.timeoutMs));
   };
-  const periodic = new Periodic(
-    [
-      { name: "cell activity", everyMs: ACTIVITY_MS, run: writeActivity },
-      { name: "schema row", everyMs: SCHEMA_ROW_MS, run: writeSchemaRow },
-    ],
-    log,
-  );
+  const periodic = new Periodic([{ name: "schema row", everyMs: SCHEMA_ROW_MS, run: writeSchemaRow }], log);
   metrics.beforeScrape(() => metrics.gauge("breakerOpen", breaker.state === "closed" ? 0 : 1));
 
   return {
     sink,
     reached,
     breaker,
-    activity,
     write: (records, signal) => observed(() => reached.use(() => sink.write(records, signal)), metrics),
     writePlaces: (places, signal) => observed(() => reached.use(() => sink.writePlaces(places, signal)), metrics),
     get available() {
@@ -104,13 +85,9 @@ export function createStore({ config, vocabulary, redis, keyspace, metrics, log 
           requireResidency([sink], residency);
           await reached.start(signal);
         },
-        stop: async () => {
-          writing.collect(Date.now(), true);
-          if (reached.ready) await writing.write();
-          await reached.stop();
-        },
+        stop: () => reached.stop(),
       },
-      partOf("cell activity", periodic),
+      partOf("schema row", periodic),
     ],
   };
 }

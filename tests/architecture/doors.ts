@@ -68,5 +68,5 @@ export const DOORS: Readonly<Record<string, readonly string[]>> = {
   "rights/restore": ["marker", "restore", "writer"],
   "rights/retention": ["cutoffs", "retention", "row-item", "schedule"],
   "sinks/influx": ["sink"],
-  "sinks/services": ["disclosure-accounting", "purpose-topics", "recipients", "service-coverage"],
+  "sinks/services": ["crowd-topics", "disclosure-accounting", "purpose-topics", "recipients", "service-coverage"],
 };

@@ -54,6 +54,8 @@ const UNLAWFUL: readonly Case[] = [
   ["sinks import ingress", "src/sinks/influx", "../../ingress/mqtt/broker.ts"],
   ["sinks name raw data", "src/sinks/services", "../../model/raw.ts"],
   ["sinks import redis", "src/sinks", "ioredis"],
+  ["crowds name raw data", "src/crowds", "../model/raw.ts"],
+  ["crowds import deidentify", "src/crowds", "../deidentify/keyring.ts"],
   ["rights import the decision", "src/rights/erasure", "../../consent/decision/decide.ts"],
   ["the journal imports the erasure", "src/rights/journal", "../erasure/record.ts"],
   ["backup imports restore", "src/rights/backup", "../restore/replay.ts"],

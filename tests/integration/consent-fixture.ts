@@ -1,6 +1,6 @@
 /** One private Redis for a test file, a fresh key prefix for each test, and the consent parts on top of it. */
 import { randomBytes, randomUUID } from "node:crypto";
-import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Redis } from "ioredis";
@@ -33,6 +33,16 @@ export const CONSENT: GiveInput = {
   language: "en",
   jurisdiction: ["IN"],
 };
+
+/** Whether any file of the server holds the text. */
+export async function onDisk(redis: Redis, text: string): Promise<boolean> {
+  const dir = (await redis.config("GET", "dir")) as string[];
+  const files = await readdir(dir[1] ?? "", { recursive: true, withFileTypes: true });
+  for (const file of files) {
+    if (file.isFile() && (await readFile(join(file.parentPath, file.name))).includes(text)) return true;
+  }
+  return false;
+}
 
 export interface Store {
   readonly redis: Redis;

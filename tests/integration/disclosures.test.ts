@@ -9,7 +9,7 @@ import type { ServicePurpose } from "../../src/model/consent.ts";
 import { type Disclosure, dayOf } from "../../src/model/disclosure.ts";
 import { AccountService } from "../../tools/stack/account-service.ts";
 import { startGateway } from "../../tools/stack/gateway-process.ts";
-import { type ConfigTree, writeScratchConfig } from "../../tools/stack/scratch-config.ts";
+import { type ConfigTree, RECIPIENTS, writeScratchConfig } from "../../tools/stack/scratch-config.ts";
 import { subscribe } from "../../tools/wire/service-subscriber.ts";
 import { until } from "../fixtures/eventually.ts";
 import { Listener } from "../fixtures/listener.ts";
@@ -29,18 +29,18 @@ const service = (name: string, purposes: ServicePurpose[], more: Record<string, 
   purposes,
   region: "IN",
   relation: "third-party",
-  recipient: purposes[0] === "weather" ? "weather services" : "scene services",
+  recipient: RECIPIENTS[purposes[0] ?? "scene"],
   token: token(name),
   ...more,
 });
 const SERVICES = [
-  service("sky", ["weather"]),
+  service("wires", ["network"]),
   service("lights", ["scene"], { relation: "processor", contractRef: "dpa:2026-03", region: "IN-KA" }),
   service("alarms", ["scene"]),
 ];
 
 let system: TestSystem;
-let sky: Listener;
+let wires: Listener;
 let lights: Listener;
 let alarms: Listener;
 
@@ -51,8 +51,8 @@ async function listen(name: string, purpose: ServicePurpose): Promise<Listener> 
 }
 
 async function listenAll(): Promise<void> {
-  [sky, lights, alarms] = await Promise.all([
-    listen("sky", "weather"),
+  [wires, lights, alarms] = await Promise.all([
+    listen("wires", "network"),
     listen("lights", "scene"),
     listen("alarms", "scene"),
   ]);
@@ -82,12 +82,12 @@ async function accounts(): Promise<string[]> {
 }
 
 function forget(): void {
-  for (const { packets } of [sky, lights, alarms]) packets.length = 0;
+  for (const { packets } of [wires, lights, alarms]) packets.length = 0;
 }
 
 async function caughtUp(): Promise<void> {
   await system.settled();
-  await Promise.all([sky, lights, alarms].map((listener) => listener.caughtUp()));
+  await Promise.all([wires, lights, alarms].map((listener) => listener.caughtUp()));
 }
 
 test("a line is on record when the service gets the first message", async () => {
@@ -103,13 +103,13 @@ test("a line is on record when the service gets the first message", async () => 
   expect(await disclosuresOf(device)).toEqual([
     { recipient: "alarms", purpose: "scene", day: today, count: 1, region: "IN" },
     { recipient: "lights", purpose: "scene", day: today, count: 1, region: "IN-KA", contract: "dpa:2026-03" },
-    { recipient: "sky", purpose: "weather", day: today, count: 1, region: "IN" },
+    { recipient: "wires", purpose: "network", day: today, count: 1, region: "IN" },
   ]);
 });
 
 test("each service is accounted for apart, and the counts are what it got", async () => {
   forget();
-  const before = { sky: await totalsOf("sky"), lights: await totalsOf("lights"), alarms: await totalsOf("alarms") };
+  const before = { wires: await totalsOf("wires"), lights: await totalsOf("lights"), alarms: await totalsOf("alarms") };
   const people = await system.devices(3);
   const sceneOnly = await system.device({ consent: consentTo({ scene: ["status"] }) });
   for (let round = 0; round < 3; round += 1) {
@@ -121,9 +121,9 @@ test("each service is accounted for apart, and the counts are what it got", asyn
   await system.settled();
   await alarms.start();
   await caughtUp();
-  for (const device of people) expect(counts(await disclosuresOf(device))).toEqual({ alarms: 3, lights: 3, sky: 3 });
+  for (const device of people) expect(counts(await disclosuresOf(device))).toEqual({ alarms: 3, lights: 3, wires: 3 });
   expect(counts(await disclosuresOf(sceneOnly))).toEqual({ alarms: 3, lights: 4 });
-  for (const [name, listener] of Object.entries({ sky, lights, alarms })) {
+  for (const [name, listener] of Object.entries({ wires, lights, alarms })) {
     expect([name, (await totalsOf(name)) - before[name as keyof typeof before]]).toEqual([
       name,
       listener.packets.length,
@@ -141,13 +141,13 @@ test("while the account can't be written nobody is given anything; then everythi
   // Stored as ever: the store is the controller's own.
   await until("the message is stored", async () => (await system.rows("device_status")).length === rowsBefore + 1);
   await until("the pass waits", async () => (await system.metric("messages_in_flight")) === 1);
-  for (const listener of [sky, lights, alarms]) await listener.caughtUp();
-  expect([sky, lights, alarms].map(({ packets }) => packets.length)).toEqual([0, 0, 0]);
+  for (const listener of [wires, lights, alarms]) await listener.caughtUp();
+  expect([wires, lights, alarms].map(({ packets }) => packets.length)).toEqual([0, 0, 0]);
 
   await system.redis.rename("kept-aside", TOTALS_KEY);
   await caughtUp();
-  expect([sky, lights, alarms].map(({ packets }) => packets.length)).toEqual([1, 1, 1]);
-  expect(counts(await disclosuresOf(device))).toEqual({ alarms: 1, lights: 1, sky: 1 });
+  expect([wires, lights, alarms].map(({ packets }) => packets.length)).toEqual([1, 1, 1]);
+  expect(counts(await disclosuresOf(device))).toEqual({ alarms: 1, lights: 1, wires: 1 });
 });
 
 test("a Redis that is paused, or killed, loses no line and no count", async () => {
@@ -155,12 +155,12 @@ test("a Redis that is paused, or killed, loses no line and no count", async () =
   const device = await system.device();
   process.kill(system.stack.redis.pid, "SIGSTOP");
   const waiting = system.say(device, MESSAGE);
-  for (const listener of [sky, lights, alarms]) await listener.caughtUp();
-  expect([sky, lights, alarms].map(({ packets }) => packets.length)).toEqual([0, 0, 0]);
+  for (const listener of [wires, lights, alarms]) await listener.caughtUp();
+  expect([wires, lights, alarms].map(({ packets }) => packets.length)).toEqual([0, 0, 0]);
   process.kill(system.stack.redis.pid, "SIGCONT");
   await waiting;
   await caughtUp();
-  expect(counts(await disclosuresOf(device))).toEqual({ alarms: 1, lights: 1, sky: 1 });
+  expect(counts(await disclosuresOf(device))).toEqual({ alarms: 1, lights: 1, wires: 1 });
 
   await system.say(device, MESSAGE);
   await system.settled();
@@ -168,7 +168,7 @@ test("a Redis that is paused, or killed, loses no line and no count", async () =
   await system.stack.redis.start();
   await system.ready();
   await until("the account can be read", async () => (await disclosuresOf(device)).length === 3);
-  expect(counts(await disclosuresOf(device))).toEqual({ alarms: 2, lights: 2, sky: 2 });
+  expect(counts(await disclosuresOf(device))).toEqual({ alarms: 2, lights: 2, wires: 2 });
 });
 
 test("a gateway that is killed leaves every line, at the most with too low a count", async () => {
@@ -182,7 +182,7 @@ test("a gateway that is killed leaves every line, at the most with too low a cou
   await system.stack.startGateway();
   await listenAll();
   const after = await disclosuresOf(device);
-  expect(after.map(({ recipient }) => recipient)).toEqual(["alarms", "lights", "sky"]);
+  expect(after.map(({ recipient }) => recipient)).toEqual(["alarms", "lights", "wires"]);
   for (const { count } of after) expect([0, 1]).toContain(count);
 });
 
@@ -201,12 +201,12 @@ test("an erasure takes the account along; what is consented to afterwards has li
   expect(await disclosuresOf(device)).toEqual([]);
   expect(await accounts()).toHaveLength(before.length - 1);
 
-  await system.stack.api.consent(device.subject, consentTo({ weather: ["location"] }));
+  await system.stack.api.consent(device.subject, consentTo({ network: ["model"] }));
   forget();
   await system.say(device, MESSAGE);
   await caughtUp();
-  expect([sky, lights].map(({ packets }) => packets.length)).toEqual([1, 0]);
-  expect(counts(await disclosuresOf(device))).toEqual({ sky: 1 });
+  expect([wires, lights].map(({ packets }) => packets.length)).toEqual([1, 0]);
+  expect(counts(await disclosuresOf(device))).toEqual({ wires: 1 });
 });
 
 test("the account is told of known people and well-formed days only", async () => {
@@ -276,7 +276,7 @@ test("a policy that another gateway publishes cuts off whom it does not name any
   const device = await system.device();
   await system.say(device, MESSAGE);
   await caughtUp();
-  expect([sky, lights, alarms].map(({ packets }) => packets.length)).toEqual([1, 1, 1]);
+  expect([wires, lights, alarms].map(({ packets }) => packets.length)).toEqual([1, 1, 1]);
   expect(await system.metric("services_not_covered")).toBe(0);
 
   const other = await startGateway({
@@ -295,8 +295,8 @@ test("a policy that another gateway publishes cuts off whom it does not name any
     });
     const policy = JSON.parse(shippedPolicy.toString());
     policy.version = 2;
-    policy.change = { kind: "minor", summary: "Weather services are given nothing any more." };
-    policy.purposes.weather.recipients = [];
+    policy.change = { kind: "minor", summary: "Network functions are given nothing any more." };
+    policy.purposes.network.recipients = [];
     await api.call("POST", "/v1/policies", [], policy);
   } finally {
     await other.stop();
@@ -307,8 +307,8 @@ test("a policy that another gateway publishes cuts off whom it does not name any
   await system.say(device, MESSAGE);
   await system.settled();
   await Promise.all([lights, alarms].map((listener) => listener.caughtUp()));
-  expect([sky, lights, alarms].map(({ packets }) => packets.length)).toEqual([0, 1, 1]);
-  expect(counts(await disclosuresOf(device))).toEqual({ alarms: 2, lights: 2, sky: 1 });
-  expect(await subscribe(sky.client, ["processed/weather/#"])).toBe("denied");
-  expect(await subscribe(sky.client, ["privacy/erased/weather"])).toBe("granted");
+  expect([wires, lights, alarms].map(({ packets }) => packets.length)).toEqual([0, 1, 1]);
+  expect(counts(await disclosuresOf(device))).toEqual({ alarms: 2, lights: 2, wires: 1 });
+  expect(await subscribe(wires.client, ["processed/network/#"])).toBe("denied");
+  expect(await subscribe(wires.client, ["privacy/erased/network"])).toBe("granted");
 });

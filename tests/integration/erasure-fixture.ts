@@ -49,6 +49,7 @@ export function erasuresOn(
       sinks: [],
       deadLetters: { purge: async () => undefined },
       places: { forget: async () => undefined },
+      readings: { forget: async () => undefined },
       disclosures: new Disclosures(store.redis, store.keyspace),
       registrations: store.hubs,
       remnants: { mark: async () => undefined },

@@ -34,11 +34,12 @@ let listeners: Listener[];
 let eavesdroppers: Eavesdropper[];
 
 beforeAll(async () => {
-  system = await startSystem({
+  const overrides = {
     mqtt: { failedLoginsPerMinute: 100_000 },
     sinks: { influx: { timeoutMs: 900 } },
     erasure: { sweepAfterMs: 1_000, acknowledgeWaitMs: 0 },
-  });
+  };
+  system = await startSystem(overrides, [], { shortSteps: true });
   for (const { token } of Object.values(system.stack.config.services)) canaries.add("service-token", token);
   canaries.add("service-token", system.stack.config.apiToken);
   listeners = await Promise.all(SERVICE_PURPOSES.map((purpose) => system.listen(purpose)));
@@ -84,6 +85,18 @@ async function publishEverything(device: Device): Promise<void> {
   await client.endAsync();
 }
 
+/** Of as many homes as a weather service needs to be told of them, all in one place. */
+async function publishWeather(): Promise<void> {
+  const { location } = canaries.message();
+  const roofs = await Promise.all(Array.from({ length: 8 }, () => marked()));
+  const said = { model: "WS-5", location, status: { temperature: 31.24 } };
+  const heard = () => listeners.find(({ purpose }) => purpose === "weather")?.packets.length ?? 0;
+  await until("the weather is told", async () => {
+    await Promise.all(roofs.map((roof) => system.say(roof, said)));
+    return heard() > 0;
+  });
+}
+
 test("ordinary traffic, and everybody who tries to overhear it", async () => {
   await Promise.all(eavesdroppers.map((eavesdropper) => eavesdropper.start()));
   const spy = await system.device();
@@ -112,6 +125,8 @@ test("ordinary traffic, and everybody who tries to overhear it", async () => {
   ];
   await publishEverything(victim);
   for (const options of standings) await publishEverything(await marked(options));
+
+  await publishWeather();
 
   // Everybody leaves, more is published, and whoever had a session comes back for what was kept for it.
   await Promise.all(eavesdroppers.map((eavesdropper) => eavesdropper.leave()));

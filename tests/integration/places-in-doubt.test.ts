@@ -21,7 +21,7 @@ beforeAll(async () => {
   second = await startGateway({
     configFile: system.stack.config.file,
     logFile: join(system.stack.dir, "logs", "second.log"),
-    entry: "tools/stack/quick-places-gateway.ts",
+    entry: "tools/stack/short-steps.ts",
     env: {
       PLACE_STEP_MS: String(STEP_MS),
       CONSENTRY_MQTT_TCP_PORT: "0",

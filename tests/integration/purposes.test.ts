@@ -15,10 +15,9 @@ import {
 import { subscribe } from "../../tools/wire/service-subscriber.ts";
 import { until } from "../fixtures/eventually.ts";
 import type { Listener } from "../fixtures/listener.ts";
-import { consentTo, type Device, startSystem, type TestSystem } from "../fixtures/system.ts";
+import { consentTo, type Device, name, startSystem, type TestSystem } from "../fixtures/system.ts";
 
 const EPOCH_MS = 7 * 86_400_000;
-const HOUR_MS = 3_600_000;
 const PLACE = { lat: 12.9715987, lon: 77.5945627 };
 const MESSAGE = {
   model: "HB-200",
@@ -31,8 +30,7 @@ let system: TestSystem;
 let listeners: Readonly<Record<ServicePurpose, Listener>>;
 
 beforeAll(async () => {
-  const cellActivity = { windowMs: HOUR_MS, minDevices: 5 };
-  system = await startSystem({ sinks: { cellActivity } }, [], { placeStepMs: 500 });
+  system = await startSystem({}, [], { placeStepMs: 500 });
   // Whoever tells this place from now on is not alone there.
   await system.neighbours(PLACE, 5);
   await until("they are told", async () => (await system.rows("device_location")).length === 5);
@@ -86,8 +84,9 @@ const MATRIX: readonly [Purpose, readonly Category[], Outcome | "purpose-denied"
     { device_status: [...STATUS_ROW, "model"], device_location: LOCATION_ROW },
   ],
   ["weather", ["status"], "purpose-denied"],
-  ["weather", ["location"], { weather: ["cell", "center", "at"] }],
-  ["weather", ["location", "status"], { weather: ["cell", "center", "at", "status"] }],
+  // Nothing is told of a single device; what a crowd becomes is below.
+  ["weather", ["location"], {}],
+  ["weather", ["location", "status"], {}],
   ["scene", ["model"], "purpose-denied"],
   ["scene", ["status"], { scene: ["device", "status", "at"] }],
   ["scene", ["model", "status"], { scene: ["device", "model", "status", "at"] }],
@@ -124,18 +123,13 @@ describe("consent to one purpose", () => {
 test("what each purpose gets is generalised, and no name of a device is good for two purposes", async () => {
   const devices = await system.devices(2);
   for (const device of devices) await system.say(device, MESSAGE);
-  const { weather = [], scene = [], network = [], device_status = [], device_location = [] } = await harvest();
-  const { cell, center } = weather[0] as { cell: string; center: { lat: number; lon: number } };
-  const [lat, lon] = cellToLatLng(cell);
-  expect(getResolution(cell)).toBeLessThanOrEqual(6);
-  expect([center.lat, center.lon]).toEqual([Number(lat.toFixed(4)), Number(lon.toFixed(4))]);
-  expect(weather[0]).toMatchObject({ status: { temperature: 21.5 } });
-  expect(weather[0]?.status).not.toHaveProperty("occupancy");
+  const { scene = [], network = [], device_status = [], device_location = [] } = await harvest();
   expect(scene[0]).toMatchObject({ model: "hub", status: MESSAGE.status });
   expect(network[0]).toMatchObject({ model: "hub", ipPrefix: "203.0.0.0/16" });
   expect(device_status[0]).toMatchObject({ model: "hub", power_on: true });
-  expect(device_location[0]).toMatchObject({ cell, resolution: getResolution(cell) });
-  expect((Number(weather[0]?.at) / 60_000) % 1).toBe(0);
+  const { cell, resolution } = device_location[0] as { cell: string; resolution: number };
+  expect(getResolution(cell)).toBe(resolution);
+  expect(resolution).toBeLessThanOrEqual(6);
 
   const named = [scene, network, device_status, device_location];
   const names = named.map((records) => records.map(({ device }) => String(device)));
@@ -144,6 +138,81 @@ test("what each purpose gets is generalised, and no name of a device is good for
   // Nor is one of them what Redis knows the device by.
   const keys = (await system.redis.keys("*")).join("\n");
   for (const pseudonym of names.flat()) expect(keys).not.toContain(pseudonym);
+});
+
+describe("the weather", () => {
+  const ROOF = { lat: 28.6139391, lon: 77.2090212 };
+  const OUTSIDE = { ...MESSAGE, model: "WS-5", location: ROOF, status: { temperature: 31.24, occupancy: true } };
+  const ofWeather = consentTo({ weather: ["location", "status"] });
+
+  test("of eight homes is told as a median of the contract, and stands on the account of each of them", async () => {
+    const devices = await system.devices(8, { consent: ofWeather });
+    const accountOf = async ({ subject }: Device) => {
+      const answer = await system.stack.api.call("GET", "/v1/subjects/{subject}/disclosures", [subject]);
+      return (answer as { disclosures: { purpose: string }[] }).disclosures;
+    };
+    // Where the end of a step comes between them, some are told with the next.
+    await until("a service is told of all of them", async () => {
+      await Promise.all(devices.map((device) => system.say(device, OUTSIDE)));
+      await system.settled();
+      return (await Promise.all(devices.map(accountOf))).every((account) => account.length > 0);
+    });
+    const [record = {}] = listeners.weather.records;
+    expect(Object.keys(record)).toEqual(["cell", "center", "at", "status", "subjects"]);
+    const { cell, center, at, status, subjects } = record as { cell: string; center: typeof ROOF } & typeof record;
+    const [lat, lon] = cellToLatLng(cell);
+    expect(latLngToCell(ROOF.lat, ROOF.lon, getResolution(cell))).toBe(cell);
+    expect(getResolution(cell)).toBeLessThanOrEqual(6);
+    expect([center.lat, center.lon]).toEqual([Number(lat.toFixed(4)), Number(lon.toFixed(4))]);
+    expect([status, subjects]).toEqual([{ temperature: 31 }, "5+"]);
+    expect(Number(at) % 3_000).toBe(0);
+    expect(listeners.weather.packets[0]?.topic).toBe(`processed/weather/${cell}`);
+    for (const device of devices) expect(await accountOf(device)).toMatchObject([{ purpose: "weather" }]);
+    listeners.weather.packets.length = 0;
+  });
+
+  test("of four homes with sixty devices, or of what stands in rooms, is told to no service", async () => {
+    const withheld = () => system.metric("weather_people_total", '{outcome="withheld"}');
+    const before = await withheld();
+    const homes = Array.from({ length: 4 }, () => name("home"));
+    const there = { ...OUTSIDE, location: { lat: 19.0759837, lon: 72.8776559 } };
+    const few = await Promise.all(
+      Array.from({ length: 60 }, (_, n) => system.device({ subject: homes[n % 4] ?? "", consent: ofWeather })),
+    );
+    const inside = await system.devices(12, { consent: ofWeather });
+    await Promise.all(few.map((device) => system.say(device, there)));
+    await Promise.all(inside.map((device) => system.say(device, { ...there, model: "TH-100" })));
+    await system.settled();
+    await until("the step is over", async () => (await withheld()) > before);
+    await listeners.weather.caughtUp();
+    const { lat, lon } = there.location;
+    const cells = listeners.weather.records.map(({ cell }) => String(cell));
+    expect(cells.filter((cell) => latLngToCell(lat, lon, getResolution(cell)) === cell)).toEqual([]);
+  });
+
+  test("that was acknowledged survives a gateway that is killed", async () => {
+    const devices = await system.devices(8, { consent: ofWeather });
+    const step = () => Math.floor(Date.now() / 3_000);
+    // All of them in one step, or there may be no crowd in either.
+    await until("all have spoken in one step", async () => {
+      const before = step();
+      await Promise.all(devices.map((device) => system.say(device, OUTSIDE)));
+      return step() === before;
+    });
+    const waiting = async () =>
+      (await system.redis.keys("{consentry:crowds}:weather:*")).length + (await system.queuedJobs());
+    expect(await waiting()).toBeGreaterThan(0);
+    await system.stack.gateway.kill("SIGKILL");
+    listeners.weather.packets.length = 0;
+    expect(await waiting()).toBeGreaterThan(0);
+    await system.stack.startGateway();
+    await system.ready();
+    for (const listener of Object.values(listeners)) await listener.start();
+    await until("a service is told", () => listeners.weather.records.length > 0);
+    expect(listeners.weather.records[0]).toMatchObject({ status: { temperature: 31 }, subjects: "5+" });
+    listeners.weather.packets.length = 0;
+    await system.settled();
+  });
 });
 
 test("a service is given nothing of another purpose, whatever it asks for", async () => {
@@ -236,27 +305,25 @@ describe("a command of a scene service", () => {
   });
 });
 
-/** Last, because the counts are written when their window ends or the gateway stops. */
-test("how busy a cell is says nothing about any device, and nothing at all where few are", async () => {
+test("how busy a cell is says nothing about any person, and nothing at all where few are", async () => {
   const CROWD = { lat: 28.6139391, lon: 77.2090212 };
   const FEW = { lat: 19.0759837, lon: 72.8776559 };
-  for (const [place, count] of [
-    [CROWD, 6],
-    [FEW, 4],
-  ] as const) {
-    for (const device of await system.devices(count)) {
-      await system.say(device, place, "location");
-      await system.say(device, place, "location");
-    }
-  }
+  const household = name("household");
+  const few = [
+    ...(await system.devices(8)),
+    ...(await Promise.all(Array.from({ length: 12 }, () => system.device({ subject: household })))),
+  ];
+  for (const device of few) await system.say(device, FEW, "location");
+  for (const device of await system.devices(15)) await system.say(device, CROWD, "location");
   await system.settled();
-  expect((await system.stack.gateway.stop()).code).toBe(0);
-  const rows = await system.rows("cell_activity");
-  const crowd = rows.find(({ devices }) => devices === 6);
-  expect(crowd).toMatchObject({ devices: 6, messages: 12 });
-  expect(latLngToCell(CROWD.lat, CROWD.lon, getResolution(String(crowd?.cell)))).toBe(crowd?.cell);
-  for (const row of rows) {
+  const inCell = (cell: string, { lat, lon }: typeof CROWD) => latLngToCell(lat, lon, getResolution(cell)) === cell;
+  const told = async (where: typeof CROWD) =>
+    (await system.rows("cell_activity")).filter(({ cell }) => inCell(String(cell), where));
+  await until("the crowd is told in two windows", async () => (await told(CROWD)).length > 1);
+  expect(await told(FEW)).toEqual([]);
+  for (const row of await told(CROWD)) {
     expect(Object.keys(row).sort()).toEqual(["cell", "devices", "messages", "time"]);
-    expect(row.devices).toBeGreaterThanOrEqual(5);
+    expect([Number(row.devices) % 5, Number(row.messages) % 5]).toEqual([0, 0]);
+    expect((Number(row.time) / 1e6) % 3_000).toBe(0);
   }
 });

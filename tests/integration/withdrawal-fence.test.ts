@@ -64,9 +64,8 @@ test("of what waits in a backlog, nothing withdrawn is stored or forwarded, and 
   const shown = scene.records.map(({ status }) => (status as { mark: string }).mark);
   expect(shown.filter((mark) => mark === "no_analytics")).toHaveLength(20);
   expect(shown).not.toContain("withdrawn");
-  // Weather still gets the places of those who kept that purpose and that category.
-  expect(weather.packets).toHaveLength(40);
-  expect(new Set(weather.records.map(({ cell }) => cell)).size).toBe(1);
+  // Of four devices no weather is told, whoever withdrew.
+  expect(weather.packets).toEqual([]);
   expect(books.refused["consent-withdrawn"]).toBe(20);
   expect(books.stored).toBe(40);
 });

@@ -9,6 +9,12 @@ import { createGateway, type Overrides } from "../../src/gateway.ts";
 import { createLog } from "../../src/observe/logger.ts";
 import { type Keys, readKeys } from "../../src/platform/keys/files.ts";
 
+/** Seconds in place of minutes, for runs that cannot wait. Sizes of crowds, noise and everything else are the product's. */
+export const SHORT_STEPS = {
+  placeStepMs: 1_000,
+  steps: { cellActivityMs: 3_000, weatherMs: 3_000 },
+} as const satisfies Overrides;
+
 export async function runAltered(overridesFor: (keys: Keys) => Overrides = () => ({})): Promise<never> {
   const { values } = parseArgs({ options: { config: { type: "string" } } });
   const config = loadConfig({ file: values.config, env: process.env });

@@ -15,7 +15,7 @@ import type { ServiceCredential } from "../wire/service-subscriber.ts";
 export const SEQ = { name: "seq", kind: "number", range: "0..1e15", step: 1 } as const;
 
 /** What the shipped policy calls them. */
-const RECIPIENTS: Readonly<Record<ServicePurpose, string>> = {
+export const RECIPIENTS: Readonly<Record<ServicePurpose, string>> = {
   weather: "weather services",
   scene: "scene services",
   network: "network functions",

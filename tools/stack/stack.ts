@@ -32,7 +32,9 @@ export interface StackOptions {
   /** Options of the gateway, nested as in its configuration file. */
   readonly overrides?: ConfigTree;
   readonly nodeArgs?: readonly string[];
-  /** Places are written so often, instead of every quarter of an hour. Milliseconds. */
+  /** Steps of seconds in place of minutes, see `tools/stack/short-steps.ts`. */
+  readonly shortSteps?: boolean | undefined;
+  /** The same, and places are written so often. Milliseconds. */
   readonly placeStepMs?: number | undefined;
   /** What runs in the gateway's place until it is started again, with its environment. */
   readonly first?: { readonly program: readonly string[]; readonly env: Readonly<Record<string, string>> };
@@ -88,16 +90,17 @@ export class Stack {
   /** Starts the gateway again after it was killed: same data, same ports, so that devices find it. */
   async startGateway(other?: StackOptions["first"]): Promise<void> {
     const ports = this.#gateway?.listeners;
+    const { shortSteps = false, placeStepMs } = this.#options;
     const options: GatewayProcessOptions = {
       configFile: this.config.file,
       logFile: join(this.dir, "logs", "gateway.log"),
-      ...(this.#options.placeStepMs !== undefined && { entry: "tools/stack/quick-places-gateway.ts" }),
       env: {
         ...other?.env,
-        ...(this.#options.placeStepMs !== undefined && { PLACE_STEP_MS: String(this.#options.placeStepMs) }),
+        ...(placeStepMs !== undefined && { PLACE_STEP_MS: String(placeStepMs) }),
         ...Object.fromEntries([...(ports ?? [])].map(([name, port]) => [PORT_VARIABLES[name] ?? "", String(port)])),
       },
       program: other?.program,
+      entry: shortSteps || placeStepMs !== undefined ? "tools/stack/short-steps.ts" : undefined,
       nodeArgs: this.#options.nodeArgs,
     };
     this.#gateway = await startGateway(options);

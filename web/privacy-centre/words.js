@@ -26,18 +26,19 @@ export function remainder(purpose, category) {
   if (category === "ip") return "The provider’s block; never the whole address.";
   if (category === "status") {
     return purpose === "weather"
-      ? "Weather numbers alone, rounded, such as temperature."
+      ? "Weather numbers of devices outdoors, such as temperature, rounded; told only as the middle value of at least five homes."
       : "Readings of a fixed list: numbers rounded, yes or no, words of the list; never a text of its own.";
   }
   return purpose === "analytics"
     ? "One wide area for a stretch of days, overwritten as you move; never a point."
-    : "One wide area without the device; never a point.";
+    : "One wide area, told only together with at least five homes; without the device, never a point.";
 }
 
 /** @type {Record<string, string>} */
 export const NOTHING = {
   "not-agreed": "This was not agreed to.",
   "not-carried": "There was nothing in this message for it.",
+  "no-weather": "Only what devices outdoors measure is used for it, and only while a service listens.",
   "nobody-listens": "Nobody was listening, so it went nowhere.",
   "set-aside": "It could not be stored. An operator will look after it; nothing was passed on.",
 };

@@ -26,7 +26,7 @@ import { optionUnusable } from "../start-faults.ts";
 export interface Keys {
   /** Derives device keys and subject tags; changing it orphans every record. */
   readonly lookup: Buffer;
-  /** Salts every pseudonym. */
+  /** Salts every pseudonym, and seals the keys of days (crowds/day-keys.ts). */
   readonly pepper: Buffer;
   /** Wraps the subject keys; stored separately from ordinary backups. */
   readonly master: Buffer;

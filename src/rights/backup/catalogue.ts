@@ -73,6 +73,17 @@ export const CATALOGUE = {
   placesUnderWay: "passing",
   placeTurn: "passing",
   placeStep: "passing",
+  // A copy of a day's key would outlive the day.
+  dayKey: "passing",
+  crowdWindow: "passing",
+  crowdDay: "passing",
+  crowdDayCells: "passing",
+  crowdToldCells: "passing",
+  crowdProgress: "passing",
+  crowdTurn: "passing",
+  weatherStep: "passing",
+  weatherProgress: "passing",
+  weatherTurn: "passing",
 } as const satisfies Record<keyof Keyspace, Place>;
 
 export type SharedName = {

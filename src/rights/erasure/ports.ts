@@ -26,6 +26,8 @@ export interface ErasurePorts {
   readonly deadLetters: { purge(tag: SubjectTag, devices: readonly DeviceKey[] | "all"): Promise<unknown> };
   /** What is noted of where devices are, for the place writer. */
   readonly places: { forget(tag: SubjectTag, devices: readonly DeviceKey[]): Promise<void> };
+  /** What of the subject waits for the end of a step, to be told as a part of a crowd. */
+  readonly readings: { forget(tag: SubjectTag): Promise<void> };
   /** The account of whom the subject's data went to. */
   readonly disclosures: {
     of(tag: SubjectTag): Promise<readonly Pick<Disclosure, "recipient" | "purpose">[]>;

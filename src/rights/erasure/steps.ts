@@ -110,6 +110,7 @@ const deadLetters: Step = async (record, { ports, records }) => {
   // By subject: what a new owner of a device has there stays.
   await ports.deadLetters.purge(tag, "all");
   await ports.places.forget(tag, record.facts.devices);
+  await ports.readings.forget(tag);
   for (const device of record.facts.devices) await ports.registrations.forget(tag, device);
   const untold = await untoldRecipients(tag, ports);
   // Once: after the account is deleted these recipients are no longer known.

@@ -1,9 +1,10 @@
 /**
- * Hands each service what its purpose may have, as JSON on the topics of the contract, and nothing that is
- * not on the account of disclosures before. A record for which nobody listens is not even built.
+ * Hands each scene and network service what its purpose may have, as JSON on the topics of the contract, and nothing that is
+ * not on the account of disclosures before. A record for which nobody listens is not even built. Weather services are told of
+ * crowds alone, see crowd-topics.ts.
  */
-import { SERVICE_PURPOSES, type ServicePurpose } from "../../model/consent.ts";
-import type { Deidentified, NetworkRecord, SceneRecord, WeatherRecord } from "../../model/deidentified.ts";
+import type { ServicePurpose } from "../../model/consent.ts";
+import type { Deidentified, NetworkRecord, SceneRecord } from "../../model/deidentified.ts";
 import { dayOf, type Outgoing, type Recipient } from "../../model/disclosure.ts";
 import type { Accounting, SubjectAccount } from "./disclosure-accounting.ts";
 
@@ -27,6 +28,10 @@ export interface PurposeTopicsPort {
   now(): number;
 }
 
+/** The purposes of which a service gets each message. */
+const MESSAGE_PURPOSES = ["scene", "network"] as const;
+type MessagePurpose = (typeof MESSAGE_PURPOSES)[number];
+
 export class PurposeTopics {
   readonly #port: PurposeTopicsPort;
   readonly #accounting: Accounting;
@@ -41,7 +46,7 @@ export class PurposeTopics {
    * which tells for each message whether anybody got something of it. Rejects when the account can't be written.
    */
   async announce(batch: readonly Outgoing[]): Promise<() => boolean[]> {
-    const listening = SERVICE_PURPOSES.flatMap((purpose) => this.#port.outlets(purpose));
+    const listening = MESSAGE_PURPOSES.flatMap((purpose) => this.#port.outlets(purpose));
     if (batch.length === 0 || listening.length === 0) return () => new Array<boolean>(batch.length).fill(false);
     const day = dayOf(this.#port.now());
     const accounts = batch.map(({ subject, revision }) => this.#accounting.account(subject, revision, day));
@@ -64,7 +69,7 @@ export class PurposeTopics {
     wanted: Map<SubjectAccount, Set<Recipient>>,
   ): void {
     const { recipient } = outlet;
-    const name = NAMES[recipient.purpose];
+    const name = NAMES[recipient.purpose as MessagePurpose];
     for (let index = 0; index < batch.length; index += 1) {
       const account = accounts[index];
       const outgoing = batch[index];
@@ -79,7 +84,7 @@ export class PurposeTopics {
 
   #forward(batch: readonly Outgoing[], accounts: readonly SubjectAccount[]): boolean[] {
     const delivered = new Array<boolean>(batch.length).fill(false);
-    for (const purpose of SERVICE_PURPOSES) {
+    for (const purpose of MESSAGE_PURPOSES) {
       // Asked anew: who stopped listening, or may not listen any more, gets nothing.
       const outlets = this.#port.outlets(purpose);
       if (outlets.length === 0) continue;
@@ -97,7 +102,7 @@ export class PurposeTopics {
     return delivered;
   }
 
-  #hand(purpose: ServicePurpose, result: Deidentified, account: SubjectAccount, outlets: readonly Outlet[]): boolean {
+  #hand(purpose: MessagePurpose, result: Deidentified, account: SubjectAccount, outlets: readonly Outlet[]): boolean {
     const name = NAMES[purpose](result);
     if (name === undefined) return false;
     let made: Buffer | undefined;
@@ -117,23 +122,16 @@ export class PurposeTopics {
 }
 
 /** The last level of the topic; `undefined` when the message has nothing for the purpose. */
-const NAMES: Readonly<Record<ServicePurpose, (message: Deidentified) => string | undefined>> = {
-  weather: ({ weather }) => weather?.cell,
+const NAMES: Readonly<Record<MessagePurpose, (message: Deidentified) => string | undefined>> = {
   scene: ({ scene }) => scene?.device,
   network: ({ network }) => network?.device,
 };
 
 /** Each names the fields of its contract one by one: a field added to a record does not leave by itself. */
-const PAYLOADS: Readonly<Record<ServicePurpose, (message: Deidentified) => string>> = {
-  weather: ({ weather }) => weatherPayload(weather as WeatherRecord),
+const PAYLOADS: Readonly<Record<MessagePurpose, (message: Deidentified) => string>> = {
   scene: ({ scene }) => scenePayload(scene as SceneRecord),
   network: ({ network }) => networkPayload(network as NetworkRecord),
 };
-
-function weatherPayload({ cell, center, at, status }: WeatherRecord): string {
-  const { lat, lon } = center;
-  return JSON.stringify({ cell, center: { lat, lon }, at, status });
-}
 
 function scenePayload({ device, model, status, at }: SceneRecord): string {
   return JSON.stringify({ device, model, status, at });

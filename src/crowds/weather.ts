@@ -1,0 +1,203 @@
+/**
+ * Tells the weather of crowds, once a step and from one gateway: medians over people, never a value of one.
+ *
+ *   step over → closed → readings opened → by area: lease → consent again → medians → account → taken out → handed over
+ *
+ * A subject who withdrew, is under a hold or is being erased by then has no part in it; and the lease lasts until the bytes have left,
+ * so a withdrawal that was answered is followed by nothing. Readings are taken out before they are told: a gateway that is killed
+ * in between tells a step not at all rather than twice.
+ */
+import type { Redis } from "ioredis";
+import { type CheckConsent, LOCATION, STATUS, usable } from "../model/consent.ts";
+import type { CellMedians, CrowdMember, CrowdTelling, SubjectReading } from "../model/crowd.ts";
+import { GatewayError } from "../model/errors.ts";
+import type { CellId, DeviceKey, SubjectTag } from "../model/ids.ts";
+import type { Lease } from "../model/lease.ts";
+import type { Keyspace } from "../platform/keyspace.ts";
+import { orRedisUnavailable } from "../platform/redis.ts";
+import { type DayKey, type DayKeys, dayAt } from "./day-keys.ts";
+import { drawBetween } from "./draw.ts";
+import { LATEST_MS, type Readings, type WaitingReading } from "./readings.ts";
+import type { Turn } from "./turn.ts";
+
+export interface WeatherOptions {
+  readonly stepMs: number;
+  /** Lowest number of subjects that k is drawn from, for each cell and day; the highest is three more. */
+  readonly minPeople: number;
+}
+
+export interface WeatherPorts {
+  readonly days: Pick<DayKeys, "of">;
+  readonly readings: Pick<Readings, "of" | "takeOut">;
+  readonly turn: Turn;
+  readonly acquireLease: () => Promise<Lease>;
+  readonly checkConsent: CheckConsent;
+  /** Cells within which readings can come together: no telling crosses their borders. */
+  readonly areaOf: (cell: CellId) => CellId;
+  readonly medians: (readings: readonly SubjectReading[], leastOf: (cell: CellId) => number) => readonly CellMedians[];
+  readonly centerOf: (cell: CellId) => CrowdTelling["record"]["center"];
+  /** Puts the recipients on the account; resolves with what hands over, which tells how many were told. */
+  readonly announce: (tellings: readonly CrowdTelling[]) => Promise<() => number>;
+  /** As in the pipeline. */
+  readonly left: (signal: AbortSignal) => Promise<void> | undefined;
+  /** Whether a weather service listens here: another gateway may have those that do. */
+  readonly listening: () => boolean;
+  /** Of the subjects with a reading, how many found a crowd, and how many did not. */
+  readonly counted: (told: number, withheld: number) => void;
+  /** Unix ms, never ahead of the clock of Redis. */
+  now(): number;
+}
+
+const SPREAD_OF_K = 3;
+/** For batches that were in progress at the end of the step; never more than a tenth of it. */
+const GRACE_MS = 5_000;
+/** A lease that was lost, or a Redis that was away: the next attempt has less to put on the account. */
+const MOST_ATTEMPTS = 5;
+
+export class Weather {
+  readonly #redis: Redis;
+  readonly #keyspace: Keyspace;
+  readonly #options: WeatherOptions;
+  readonly #ports: WeatherPorts;
+
+  constructor(redis: Redis, keyspace: Keyspace, options: WeatherOptions, ports: WeatherPorts) {
+    this.#redis = redis;
+    this.#keyspace = keyspace;
+    this.#options = options;
+    this.#ports = ports;
+  }
+
+  /** Tells the steps that are over, if it is this gateway's turn. Rejects when Redis is away: call again later. */
+  async tell(): Promise<void> {
+    if (!this.#ports.listening()) return;
+    const { stepMs } = this.#options;
+    const grace = this.#ports.now() - Math.min(GRACE_MS, Math.floor(stepMs / 10));
+    const last = grace - (grace % stepMs) - stepMs;
+    const told = await this.#told(last);
+    if (told >= last || !(await this.#anyWaits(told, last))) return;
+    await this.#ports.turn.take(async (mine) => {
+      let start = (await this.#told(last)) + stepMs;
+      for (; start <= last && (await mine()); start += stepMs) await this.#step(start, mine);
+    });
+  }
+
+  /** Where no reading waits nothing is written, not even how far steps are told. */
+  async #anyWaits(told: number, last: number): Promise<boolean> {
+    const steps: string[] = [];
+    for (let start = told + this.#options.stepMs; start <= last; start += this.#options.stepMs) {
+      steps.push(this.#keyspace.weatherStep(start));
+    }
+    return (await orRedisUnavailable(() => this.#redis.exists(...steps))) > 0;
+  }
+
+  /** Start of the last step that was told or is not to be told any more. */
+  async #told(last: number): Promise<number> {
+    const { stepMs } = this.#options;
+    const text = await orRedisUnavailable(() => this.#redis.hget(this.#keyspace.weatherProgress, "told"));
+    const told = text === null ? Number.NaN : Number(text);
+    const oldest = last - LATEST_MS - (LATEST_MS % stepMs);
+    // A number from a clock that was ahead counts for nothing, and so does one of steps of another length.
+    if (!Number.isSafeInteger(told) || told > last + LATEST_MS) return last - stepMs;
+    return Math.max(told - (told % stepMs), oldest - (oldest % stepMs));
+  }
+
+  async #step(start: number, mine: () => Promise<boolean>): Promise<void> {
+    const progress = this.#keyspace.weatherProgress;
+    await orRedisUnavailable(() => this.#redis.hset(progress, "closed", start));
+    const key = await this.#ports.days.of(dayAt(start));
+    const areas = new Map<CellId, Map<string, WaitingReading>>();
+    for await (const page of this.#ports.readings.of(start, key)) {
+      for (const reading of page) {
+        const area = this.#ports.areaOf(reading.cell);
+        const there = areas.get(area) ?? new Map<string, WaitingReading>();
+        areas.set(area, there.set(reading.field, reading));
+      }
+    }
+    for (const readings of areas.values()) {
+      if (!(await mine())) return;
+      await this.#area(start, key, [...readings.values()]);
+    }
+    await orRedisUnavailable(() => this.#redis.hset(progress, "told", start));
+    await orRedisUnavailable(() => this.#redis.unlink(this.#keyspace.weatherStep(start)));
+  }
+
+  async #area(start: number, key: DayKey, readings: readonly WaitingReading[]): Promise<void> {
+    for (let attempt = 1; ; attempt += 1) {
+      try {
+        return await this.#attempt(start, key, readings);
+      } catch (error) {
+        if (!(error instanceof GatewayError) || !error.retryable || attempt === MOST_ATTEMPTS) throw error;
+      }
+    }
+  }
+
+  async #attempt(start: number, key: DayKey, readings: readonly WaitingReading[]): Promise<void> {
+    const { acquireLease, announce, left } = this.#ports;
+    const lease = await acquireLease();
+    let leaving: Promise<void> | undefined;
+    try {
+      const consented = await this.#consented(readings);
+      const tellings = this.#tellings(start, key, consented);
+      const deliver = await announce(tellings);
+      if (lease.over) throw new GatewayError("LEASE_LOST", "before telling the weather");
+      const fields = readings.map(({ field }) => field);
+      // Taken out before it is told: not by another gateway as well, whatever becomes of the turn.
+      if (!(await this.#ports.readings.takeOut(start, fields))) return;
+      // A step that is lost with its lease is lost for good; it is not told late.
+      if (lease.over) return;
+      try {
+        deliver();
+      } finally {
+        leaving = left(lease.signal);
+      }
+      this.#count(consented, tellings);
+    } finally {
+      await leaving;
+      await lease.release();
+    }
+  }
+
+  async #consented(readings: readonly WaitingReading[]): Promise<(WaitingReading & { readonly revision: number })[]> {
+    const devices = new Map<DeviceKey, number>();
+    const refs = readings
+      .map(({ device }) => device)
+      .filter(({ deviceKey }) => {
+        if (devices.has(deviceKey)) return false;
+        devices.set(deviceKey, devices.size);
+        return true;
+      });
+    const verdicts = await this.#ports.checkConsent(refs);
+    return readings.flatMap((reading) => {
+      const verdict = verdicts[devices.get(reading.device.deviceKey) ?? -1];
+      if (verdict === undefined || verdict.refusal !== undefined) return [];
+      const both = LOCATION | STATUS;
+      if (usable(verdict.grants, "weather", both) !== both) return [];
+      return [{ ...reading, revision: verdict.revision ?? 0 }];
+    });
+  }
+
+  #tellings(
+    start: number,
+    key: DayKey,
+    readings: readonly (WaitingReading & { readonly revision: number })[],
+  ): CrowdTelling[] {
+    const { minPeople } = this.#options;
+    const leastOf = (cell: CellId): number =>
+      drawBetween(key.bytesFor("people of a median", cell), minPeople, minPeople + SPREAD_OF_K);
+    const members = new Map<SubjectTag, CrowdMember>();
+    for (const { device, revision } of readings) {
+      members.set(device.subjectTag, { subject: device.subjectTag, revision });
+    }
+    const values = readings.map(({ device, cell, status, at }) => ({ subject: device.subjectTag, cell, status, at }));
+    return this.#ports.medians(values, leastOf).map(({ cell, status, subjects }) => ({
+      record: { cell, center: this.#ports.centerOf(cell), at: start, status },
+      members: [...subjects].flatMap((subject) => members.get(subject) ?? []),
+    }));
+  }
+
+  #count(readings: readonly WaitingReading[], tellings: readonly CrowdTelling[]): void {
+    const all = new Set(readings.map(({ device }) => device.subjectTag));
+    const told = new Set(tellings.flatMap(({ members }) => members.map(({ subject }) => subject)));
+    this.#ports.counted(told.size, all.size - told.size);
+  }
+}
