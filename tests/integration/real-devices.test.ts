@@ -209,7 +209,7 @@ describe("real firmware", () => {
 
   beforeAll(async () => {
     // An address goes to a network service or nowhere.
-    arrivals = new Arrivals(system, await system.listen("network"));
+    arrivals = new Arrivals(system, await system.listen("network"), subject);
     await arrivals.take();
   });
 
