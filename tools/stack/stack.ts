@@ -32,6 +32,8 @@ export interface StackOptions {
   /** Options of the gateway, nested as in its configuration file. */
   readonly overrides?: ConfigTree;
   readonly nodeArgs?: readonly string[];
+  /** Program to run in the gateway's place, below the repository; see {@link GatewayProcessOptions}. */
+  readonly entry?: string;
   /** What runs in the gateway's place until it is started again, with its environment. */
   readonly first?: { readonly program: readonly string[]; readonly env: Readonly<Record<string, string>> };
 }
@@ -95,6 +97,7 @@ export class Stack {
       },
       program: other?.program,
       nodeArgs: this.#options.nodeArgs,
+      entry: this.#options.entry,
     };
     this.#gateway = await startGateway(options);
     this.#api = new AccountService({
