@@ -28,8 +28,9 @@ afterAll(async () => {
   await rm(dir, { recursive: true, force: true });
 });
 
+/** Of erasures that are asked for from now on. */
 async function haltIn(step: string): Promise<void> {
-  await writeFile(join(dir, "step"), step);
+  await writeFile(join(dir, "step"), `${step} ${Date.now()}`);
 }
 
 test.each(ERASURE_STEPS)("killed in the step %s, an erasure is completed by the next run", async (step) => {
