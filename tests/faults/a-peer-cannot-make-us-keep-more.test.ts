@@ -19,7 +19,7 @@ import { RawPeer } from "../fixtures/raw-peer.ts";
 import { type Device, startSystem, type TestSystem } from "../fixtures/system.ts";
 
 /** The young generation too, which is large by default and would hide what is kept. */
-const SMALL_HEAP = ["--max-old-space-size=100", "--min-semi-space-size=4", "--max-semi-space-size=8"];
+const SMALL_HEAP = ["--max-old-space-size=96", "--min-semi-space-size=4", "--max-semi-space-size=8"];
 const LONG = 60_000;
 const STATUS = '{"power_on":true}';
 
@@ -29,7 +29,7 @@ describe("a hundred devices on a small heap", () => {
   let neighbours: Publishers;
 
   beforeAll(async () => {
-    system = await startSystem({ mqtt: { ws: { enabled: true, port: 0 } } }, SMALL_HEAP);
+    system = await startSystem({ mqtt: { ws: { enabled: true, port: 0 } } }, { nodeArgs: SMALL_HEAP });
     devices = await system.devices(100);
     neighbours = new Publishers(system, await system.devices(3), { run: 1, window: 4, restMs: 20, once: true });
     await neighbours.start();

@@ -16,6 +16,7 @@ import { createGateway } from "../../src/gateway.ts";
 import { GatewayError } from "../../src/model/errors.ts";
 import type { Log } from "../../src/model/log.ts";
 import { readKeys } from "../../src/platform/keys/files.ts";
+import { builtProgram } from "../../tools/stack/built-program.ts";
 import { type ConfigTree, writeScratchConfig } from "../../tools/stack/scratch-config.ts";
 
 let dir: string;
@@ -198,9 +199,10 @@ test("the process says just that and ends with 2, a command as the gateway", asy
   expect(command.stderr).toContain("CONFIG_INVALID: keys.dir: ENOTDIR");
 });
 
-function run(...args: readonly string[]): Promise<{ code: number; stderr: string }> {
+async function run(entry: string, ...args: readonly string[]): Promise<{ code: number; stderr: string }> {
+  const program = await builtProgram(entry);
   return new Promise((resolve) => {
-    execFile(process.execPath, ["--import", "tsx", ...args], (error, _stdout, stderr) =>
+    execFile(process.execPath, [program, ...args], (error, _stdout, stderr) =>
       resolve({ code: Number(error?.code ?? 0), stderr }),
     );
   });

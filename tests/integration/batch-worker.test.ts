@@ -11,6 +11,7 @@ import { Redis } from "ioredis";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import type { WorkerOptions } from "../../src/queue/worker.ts";
 import { type PrivateServer, startRedis } from "../../tools/private-servers/services.ts";
+import { builtProgram } from "../../tools/stack/built-program.ts";
 import { until } from "../fixtures/eventually.ts";
 import { type Handle, keyspace, type QueueGateway, queueGateway } from "../fixtures/queue-gateway.ts";
 
@@ -142,22 +143,18 @@ test("a message that nothing gets through is found alone, its neighbours are sto
 }, 90_000);
 
 describe("killed", () => {
+  let program: string;
   let file: string;
+  beforeAll(async () => {
+    program = await builtProgram("tests/fixtures/queue-process.ts");
+  });
   beforeEach(async () => {
     file = join(dir, `${randomBytes(6).toString("hex")}.txt`);
     await writeFile(file, "");
   });
 
   function run(mode = "") {
-    const command = [
-      "--import",
-      "tsx",
-      "tests/fixtures/queue-process.ts",
-      server.url,
-      queueKey.toString("hex"),
-      file,
-      mode,
-    ];
+    const command = [program, server.url, queueKey.toString("hex"), file, mode];
     return execa(process.execPath, command, { extendEnv: true, reject: false });
   }
 

@@ -5,14 +5,11 @@
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { ERASURE_STEPS, type ErasureStatus, type ReceiptKey } from "../../src/model/erasure.ts";
 import { verifyReceipt } from "../../src/rights/receipts/signer.ts";
 import { until } from "../fixtures/eventually.ts";
 import { startSystem, type TestSystem } from "../fixtures/system.ts";
-
-const HALTING = fileURLToPath(new URL("../fixtures/halting-erasures.ts", import.meta.url));
 
 let dir: string;
 let system: TestSystem;
@@ -23,7 +20,7 @@ beforeAll(async () => {
   await haltIn("");
   system = await startSystem(
     { sinks: { influx: { timeoutMs: 900 } }, erasure: { sweepAfterMs: 1_000, acknowledgeWaitMs: 200 } },
-    ["--import", "tsx", "--import", HALTING],
+    { entry: "tests/fixtures/erasure-halting-gateway.ts" },
   );
 });
 afterAll(async () => {
@@ -31,8 +28,9 @@ afterAll(async () => {
   await rm(dir, { recursive: true, force: true });
 });
 
+/** Of erasures that are asked for from now on. */
 async function haltIn(step: string): Promise<void> {
-  await writeFile(join(dir, "step"), step);
+  await writeFile(join(dir, "step"), `${step} ${Date.now()}`);
 }
 
 test.each(ERASURE_STEPS)("killed in the step %s, an erasure is completed by the next run", async (step) => {

@@ -33,7 +33,7 @@ async function systemWith(config: ConfigTree): Promise<TestSystem> {
   const wanted = JSON.stringify(config);
   if (system === undefined || running !== wanted) {
     await system?.stop();
-    system = await startSystem(config, [], { placeStepMs: 500 });
+    system = await startSystem(config, { placeStepMs: 500 });
     running = wanted;
   }
   for (const measurement of MEASUREMENTS) {

@@ -39,7 +39,7 @@ beforeAll(async () => {
     sinks: { influx: { timeoutMs: 900 } },
     erasure: { sweepAfterMs: 1_000, acknowledgeWaitMs: 0 },
   };
-  system = await startSystem(overrides, [], { shortSteps: true });
+  system = await startSystem(overrides, { shortSteps: true });
   for (const { token } of Object.values(system.stack.config.services)) canaries.add("service-token", token);
   canaries.add("service-token", system.stack.config.apiToken);
   listeners = await Promise.all(SERVICE_PURPOSES.map((purpose) => system.listen(purpose)));

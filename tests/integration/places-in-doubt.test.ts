@@ -17,7 +17,7 @@ const THERE = { lat: 23.5, lon: 40 };
 let system: TestSystem;
 let second: GatewayProcess;
 beforeAll(async () => {
-  system = await startSystem({}, [], { placeStepMs: STEP_MS });
+  system = await startSystem({}, { placeStepMs: STEP_MS });
   second = await startGateway({
     configFile: system.stack.config.file,
     logFile: join(system.stack.dir, "logs", "second.log"),

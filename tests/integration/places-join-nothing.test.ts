@@ -19,7 +19,7 @@ let system: TestSystem;
 let names: Names;
 let devices: Device[];
 beforeAll(async () => {
-  system = await startSystem({}, [], { placeStepMs: 2_000 });
+  system = await startSystem({}, { placeStepMs: 2_000 });
   const { redisUrl, keyPrefix, dir } = system.stack;
   names = new Names({ redisUrl, keyPrefix, keysDir: join(dir, "keys") });
   await names.start();

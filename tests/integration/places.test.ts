@@ -14,7 +14,7 @@ const EPOCH_MS = 7 * DAY_MS;
 
 let system: TestSystem;
 beforeAll(async () => {
-  system = await startSystem({ http: { approvers: APPROVERS } }, [], { placeStepMs: STEP_MS });
+  system = await startSystem({ http: { approvers: APPROVERS } }, { placeStepMs: STEP_MS });
 });
 afterAll(() => system?.stop());
 

@@ -14,8 +14,8 @@ const DEVICES = 16;
 const WINDOW = 8;
 const OUTAGE_MS = Number(process.env.CONSENTRY_TEST_OUTAGE_MS ?? 20_000);
 /** With so small a heap anything that grows with the backlog ends the process; measured at 170 MB in all. */
-const HEAP = ["--max-old-space-size=96", "--max-semi-space-size=8"];
-const MAX_RESIDENT_BYTES = 300 * 1024 * 1024;
+const HEAP = ["--max-old-space-size=92", "--max-semi-space-size=8"];
+const MAX_RESIDENT_BYTES = 250 * 1024 * 1024;
 /** A killed gateway's batches stay locked for up to 15 s before they are taken up again. */
 const RECOVERY_MS = 90_000;
 
@@ -24,7 +24,7 @@ let devices: Device[];
 let run = 0;
 
 beforeAll(async () => {
-  system = await startSystem({ sinks: { breaker: { maxOpenMs: 2_000 } } }, HEAP);
+  system = await startSystem({ sinks: { breaker: { maxOpenMs: 2_000 } } }, { nodeArgs: HEAP });
   devices = await system.devices(DEVICES);
 });
 afterAll(() => system?.stop());

@@ -30,7 +30,7 @@ let system: TestSystem;
 let listeners: Readonly<Record<ServicePurpose, Listener>>;
 
 beforeAll(async () => {
-  system = await startSystem({}, [], { placeStepMs: 500 });
+  system = await startSystem({}, { placeStepMs: 500 });
   // Whoever tells this place from now on is not alone there.
   await system.neighbours(PLACE, 5);
   await until("they are told", async () => (await system.rows("device_location")).length === 5);

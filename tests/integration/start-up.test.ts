@@ -13,6 +13,7 @@ import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import { readKeys } from "../../src/platform/keys/files.ts";
 import { INFLUX_DATABASE, type PrivateServer, startInflux, startRedis } from "../../tools/private-servers/services.ts";
 import { AccountService } from "../../tools/stack/account-service.ts";
+import { builtProgram } from "../../tools/stack/built-program.ts";
 import { type Exit, type GatewayProcess, startGateway } from "../../tools/stack/gateway-process.ts";
 import { influxRows } from "../../tools/stack/influx-reader.ts";
 import { type ConfigTree, writeScratchConfig } from "../../tools/stack/scratch-config.ts";
@@ -219,7 +220,7 @@ test("asked to stop while it is still starting, it ends at once and with success
   const asked = new Promise<void>((resolve) => silent.once("connection", () => resolve()));
   const port = await listening(silent);
   const { file } = await configWith(await redisWith(), { sinks: { influx: { url: `http://127.0.0.1:${port}` } } });
-  const child = spawn(process.execPath, ["--import", "tsx", "src/main.ts", "--config", file], { stdio: "ignore" });
+  const child = spawn(process.execPath, [await builtProgram("src/main.ts"), "--config", file], { stdio: "ignore" });
   const exited = new Promise<Exit>((resolve) => child.once("exit", (code, signal) => resolve({ code, signal })));
   await asked;
   const askedAt = performance.now();

@@ -14,7 +14,7 @@ const keyspace = keyspaceOf("consentry");
 let system: TestSystem;
 let device: Device;
 beforeAll(async () => {
-  system = await startSystem({}, [], { placeStepMs: 1_000 });
+  system = await startSystem({}, { placeStepMs: 1_000 });
   device = await system.device();
 });
 afterAll(() => system?.stop());

@@ -497,10 +497,17 @@ export const PLACES: readonly Place[] = [
   },
   {
     breaks: "a cell is told of a crowd only",
-    file: "src/sinks/cell-activity.ts",
-    from: "if (devices.size < this.#options.minDevices) continue;",
-    to: "",
-    tests: ["src/sinks/cell-activity.test.ts"],
+    file: "src/crowds/activity.ts",
+    from: "if (Number(count) >= this.#k(key, cell)) crowded.add(cell);",
+    to: "crowded.add(cell);",
+    tests: ["tests/integration/crowds.test.ts"],
+  },
+  {
+    breaks: "weather is told of a crowd only",
+    file: "src/deidentify/crowd-medians.ts",
+    from: "if (values.size >= leastOf(cell))",
+    to: "if (values.size > 0)",
+    tests: ["src/deidentify/crowd-medians.test.ts"],
   },
   {
     breaks: "a command needs consent",

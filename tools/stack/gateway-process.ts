@@ -23,7 +23,7 @@ export interface GatewayProcessOptions {
   readonly logFile: string;
   /** `CONSENTRY_…` variables that override the file. Those of this process are not passed on. */
   readonly env?: Readonly<Record<string, string>> | undefined;
-  /** For Node itself: `["--cpu-prof"]`. The gateway then runs from its sources, which a profile names and an import shares. */
+  /** For Node itself: `["--max-old-space-size=96"]`. */
   readonly nodeArgs?: readonly string[] | undefined;
   /** Program to run in the gateway's place, below the repository; it must log as the gateway does. */
   readonly entry?: string | undefined;
@@ -40,10 +40,7 @@ export interface Exit {
 export async function startGateway(options: GatewayProcessOptions): Promise<GatewayProcess> {
   await mkdir(dirname(options.logFile), { recursive: true });
   const log = createWriteStream(options.logFile, { flags: "a" });
-  const entry = options.entry ?? "src/main.ts";
-  const fromSources = options.nodeArgs !== undefined && options.nodeArgs.length > 0;
-  const own = async () => (fromSources ? ["--import", "tsx", join(ROOT, entry)] : [await builtProgram(entry)]);
-  const program = options.program ?? (await own());
+  const program = options.program ?? [await builtProgram(options.entry ?? "src/main.ts")];
   const child = spawn(
     process.execPath,
     [

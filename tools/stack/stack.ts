@@ -36,6 +36,8 @@ export interface StackOptions {
   readonly shortSteps?: boolean | undefined;
   /** The same, and places are written so often. Milliseconds. */
   readonly placeStepMs?: number | undefined;
+  /** Program to run in the gateway's place, below the repository; see {@link GatewayProcessOptions}. */
+  readonly entry?: string;
   /** What runs in the gateway's place until it is started again, with its environment. */
   readonly first?: { readonly program: readonly string[]; readonly env: Readonly<Record<string, string>> };
 }
@@ -100,8 +102,8 @@ export class Stack {
         ...Object.fromEntries([...(ports ?? [])].map(([name, port]) => [PORT_VARIABLES[name] ?? "", String(port)])),
       },
       program: other?.program,
-      entry: shortSteps || placeStepMs !== undefined ? "tools/stack/short-steps.ts" : undefined,
       nodeArgs: this.#options.nodeArgs,
+      entry: shortSteps || placeStepMs !== undefined ? "tools/stack/short-steps.ts" : this.#options.entry,
     };
     this.#gateway = await startGateway(options);
     this.#api = new AccountService({

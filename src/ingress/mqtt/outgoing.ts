@@ -17,7 +17,7 @@ export interface Message {
 const MAX_UNSENT_BYTES = 128 * 1024;
 const MAX_MESSAGE_ID = 0xffff;
 
-export class Outgoing {
+class Outgoing {
   readonly #client: Client;
   readonly #drainTimeoutMs: number;
   #lastId = 0;
@@ -28,7 +28,6 @@ export class Outgoing {
     this.#drainTimeoutMs = drainTimeoutMs;
   }
 
-  /** False: the client has not taken what is on its way, or takes no packet of that size. */
   publish({ topic, payload, qos }: Message): boolean {
     const { conn, closed } = this.#client;
     if (closed || conn.destroyed || !conn.writable || conn.writableLength > MAX_UNSENT_BYTES) return false;
@@ -73,7 +72,7 @@ export function openOutgoing(client: Client, drainTimeoutMs: number): void {
   outgoing.set(client, new Outgoing(client, drainTimeoutMs));
 }
 
-/** See {@link Outgoing.publish}. */
+/** False: the client has not taken what is on its way, or takes no packet of that size. */
 export function say(client: Client, message: Message): boolean {
   return outgoing.get(client)?.publish(message) === true;
 }
