@@ -42,8 +42,8 @@ export default defineConfig({
           globalSetup: ["tests/integration-setup.ts"],
           // Each file brings its own servers; processes, so that a file that dies takes only its own with it.
           pool: "forks",
-          // Half of their time they wait for servers and clocks: three of them keep two cores busy.
-          maxWorkers: 3,
+          // More than half of their time they wait for servers and clocks: four of them keep two cores busy.
+          maxWorkers: 4,
           testTimeout: 60_000,
           hookTimeout: 120_000,
           sequence: { groupOrder: 1 },

@@ -210,6 +210,8 @@ export class Admission {
     } else {
       this.#reading = inbound.publisher;
       const taken = this.#options.vocabulary.take(status, this.#dropped);
+      // It would hold the last connection that has published.
+      this.#reading = undefined;
       if (taken === "account-key") this.#ports.observe.securityEvent("account-key");
       if (typeof taken === "string") return "invalid-payload";
       inbound.changed = taken.changed;
