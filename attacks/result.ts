@@ -2,7 +2,7 @@
 
 import { ATTACKS } from "./attackers/all.ts";
 import type { Attack, Found } from "./attackers/attack.ts";
-import { wilson } from "./measure/interval.ts";
+import { SURELY, wilson } from "./measure/interval.ts";
 import { type Utility, utilityOf } from "./measure/utility.ts";
 import type { View } from "./recording/view.ts";
 
@@ -58,8 +58,9 @@ function one(attack: Attack, view: View, unprotected: View | undefined, { leastT
   const { rate, low, high } = rateOf(found);
   const without = unprotected && rateOf(attack.run(unprotected)).rate;
   const goal = attack.goal === "control" ? control : attack.goal === "none" ? null : attack.goal;
-  // As good as a guess: the guess lies in the interval.
-  const reached = goal === null || rate <= goal || (attack.goal === "control" && low <= goal);
+  // As good as a guess: no more than chance makes of one.
+  const chance = attack.goal === "control" && wilson(found.hits, trials, SURELY).low <= control;
+  const reached = goal === null || rate <= goal || chance;
   return {
     ...(rounded({ rate, low, high, control }) as { rate: number; low: number; high: number; control: number }),
     ...(without !== undefined && { negativeControl: round(without) }),

@@ -48,7 +48,7 @@ export function portraitOf(rows: readonly ArrivedRow[]): Portrait {
   return { first, last };
 }
 
-export function classOf(feature: string): FeatureClass {
+function classOf(feature: string): FeatureClass {
   return feature.startsWith("values") ? "values" : "habits";
 }
 

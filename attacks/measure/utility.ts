@@ -1,6 +1,5 @@
 /** What the data are still good for after all that is done to them. */
 import { getResolution, latLngToCell } from "h3-js";
-import { Random } from "../../simulators/random.ts";
 import type { View } from "../recording/view.ts";
 import { makeWorld } from "../world/world.ts";
 
@@ -13,7 +12,7 @@ export interface Utility {
   readonly energyTold: number;
   /** Homes with a stored place at resolution 4 or finer. */
   readonly homesWithPlace: number;
-  /** From the time told in a packet until it arrived, ms; 99 of 100 are at most this late. */
+  /** From the end of the slice that holds the time told in a packet until it arrived, ms; 99 of 100 are at most this late. */
   readonly weatherLateMs: number;
   readonly sceneLateMs: number;
   readonly weatherPackets: number;
@@ -28,6 +27,8 @@ export function utilityOf(view: View): Utility {
   }));
   const homes = new Map(view.devices.map(({ home, lat, lon }) => [home, { lat, lon }]));
   const told = new Set(weather.map(({ cell }) => cell));
+  const { sliceMs } = view.run;
+  const sliceEnd = (at: number) => (Math.floor(at / sliceMs) + 1) * sliceMs;
   const resolutions = [...new Set([...told].map(getResolution))];
   const reached = [...homes.values()].filter(({ lat, lon }) =>
     resolutions.some((resolution) => told.has(latLngToCell(lat, lon, resolution))),
@@ -37,8 +38,8 @@ export function utilityOf(view: View): Utility {
     temperatureError: temperatureError(view, weather),
     energyTold: energyTold(view),
     homesWithPlace: homesWithPlace(view) / homes.size,
-    weatherLateMs: late(weather.map(({ arrived, at }) => arrived - at)),
-    sceneLateMs: late(view.processed("scene").map(({ payload, at }) => at - (payload as { at: number }).at)),
+    weatherLateMs: late(weather.map(({ arrived, at }) => arrived - sliceEnd(at))),
+    sceneLateMs: late(view.processed("scene").map(({ payload, at }) => at - sliceEnd((payload as { at: number }).at))),
     weatherPackets: weather.length,
   };
 }
@@ -50,7 +51,6 @@ function temperatureError(
   const { seed, homes, devices } = view.run;
   const { climate } = makeWorld({ seed, homes, devices });
   const places = view.devices.filter(({ outdoor }) => outdoor);
-  const random = new Random("errors");
   const errors: number[] = [];
   const byCell = new Map<string, typeof places>();
   for (const { cell, at, status } of weather) {
@@ -58,7 +58,12 @@ function temperatureError(
     if (temperature === undefined) continue;
     const known = byCell.get(cell) ?? places.filter(({ lat, lon }) => within(cell, lat, lon));
     byCell.set(cell, known);
-    if (known.length > 0) errors.push(Math.abs(temperature - climate.temperature(random.pick(known), at)));
+    if (known.length === 0) continue;
+    const outside = quantile(
+      known.map((place) => climate.temperature(place, at)),
+      0.5,
+    );
+    errors.push(Math.abs(temperature - outside));
   }
   return quantile(errors, 0.5);
 }
@@ -86,7 +91,7 @@ function homesWithPlace(view: View): number {
 }
 
 function late(times: readonly number[]): number {
-  return Math.round(quantile(times, 0.99));
+  return Math.max(0, Math.round(quantile(times, 0.99)));
 }
 
 function quantile(values: readonly number[], share: number): number {
