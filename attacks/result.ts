@@ -13,6 +13,8 @@ export interface AttackResult {
   readonly control: number;
   /** The rate with the mechanisms taken away; absent when that was not played. */
   readonly negativeControl?: number;
+  /** Whether that rate is so high that the attack can be trusted to notice. */
+  readonly negativeControlSucceeds?: boolean;
   /** `null`: nothing is promised. */
   readonly goal: number | null;
   readonly trials: number;
@@ -37,6 +39,9 @@ export interface ResultOptions {
 }
 
 const DIGITS = 4;
+const COIN = 0.5;
+/** Where nothing or no more than a guess is allowed. */
+const LEAST_WITHOUT = 0.25;
 
 export function resultOf(view: View, unprotected: View | undefined, options: ResultOptions): AttacksResult {
   const attacks = ATTACKS.map((attack) => [attack.name, one(attack, view, unprotected, options)] as const);
@@ -63,12 +68,20 @@ function one(attack: Attack, view: View, unprotected: View | undefined, { leastT
   const reached = goal === null || rate <= goal || chance;
   return {
     ...(rounded({ rate, low, high, control }) as { rate: number; low: number; high: number; control: number }),
-    ...(without !== undefined && { negativeControl: round(without) }),
+    ...(without !== undefined && {
+      negativeControl: round(without),
+      negativeControlSucceeds: goal === null || without >= leastWithout(goal, control),
+    }),
     goal: goal === null ? null : round(goal),
     trials,
     holds: reached && trials >= leastTrials,
     ...(detail && { detail: rounded(detail) }),
   };
+}
+
+/** Three times what is allowed; of a choice of two, three times what is allowed above a guess. */
+function leastWithout(goal: number, control: number): number {
+  return control === COIN ? COIN + 3 * (goal - COIN) : Math.max(LEAST_WITHOUT, 3 * goal);
 }
 
 function rateOf({ hits, trials, measured }: Found): { rate: number; low: number; high: number } {
@@ -87,8 +100,11 @@ function round(value: number): number {
   return Number(value.toFixed(DIGITS));
 }
 
+/** Every goal is held, and every attack succeeds where its mechanism is missing. */
 export function allHeld({ attacks }: AttacksResult): boolean {
-  return Object.values(attacks).every(({ holds }) => holds);
+  return Object.values(attacks).every(
+    ({ holds, negativeControlSucceeds }) => holds && negativeControlSucceeds !== false,
+  );
 }
 
 export function resultText({ attacks, utility, ...run }: AttacksResult): string {
@@ -101,7 +117,10 @@ export function resultText({ attacks, utility, ...run }: AttacksResult): string 
     found.negativeControl === undefined ? "–" : percent(found.negativeControl),
     found.goal === null ? "–" : percent(found.goal),
     String(found.trials),
-    found.goal === null ? "told" : found.holds ? "holds" : "DOES NOT HOLD",
+    [
+      found.goal === null ? "told" : found.holds ? "holds" : "DOES NOT HOLD",
+      ...(found.negativeControlSucceeds === false ? ["AND THE ATTACK FAILS WITHOUT THE MECHANISM TOO"] : []),
+    ].join(" "),
   ]);
   const widths = head.map((_, column) => Math.max(...[head, ...rows].map((row) => row[column]?.length ?? 0)));
   const table = [head, ...rows].map((row) => row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join("  "));
