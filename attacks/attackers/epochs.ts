@@ -2,7 +2,7 @@
 import { assign } from "../measure/assignment.ts";
 import type { ArrivedRow, View } from "../recording/view.ts";
 import { type Attack, grouped } from "./attack.ts";
-import { type FeatureClass, Likeness, type Portrait, portraitOf } from "./portrait.ts";
+import { type FeatureClass, Likeness, type Portrait, portraitOf, type Sketch } from "./portrait.ts";
 
 interface Suspect {
   readonly name: string;
@@ -25,7 +25,7 @@ const CLASSES: Readonly<Record<string, AttackerClass>> = {
   "habits by hour": { features: new Set(["habits"]), cell: false },
   values: { features: new Set(["values"]), cell: false },
 };
-const OTHER_FAMILY = -50;
+const OTHER_FAMILY = -1_000;
 const OTHER_CELL = -12;
 const LEAST_ROWS = 6;
 
@@ -40,9 +40,16 @@ export const namesOverEpochs: Attack = {
     const cells = grouped(after, ({ cell }) => cell);
     const detail: Record<string, number> = {};
     let best = -1;
-    for (const [name, attacker] of Object.entries(CLASSES)) {
-      const score = (left: number, right: number) =>
-        alike(before[left] as Suspect, after[right] as Suspect, attacker, likeness, cells, after.length);
+    const sketches = [before, after].map((side) => side.map(({ portrait }) => likeness.sketch(portrait)));
+    for (const [name, { features, cell }] of Object.entries(CLASSES)) {
+      const scoring = likeness.scoring(features);
+      const score = (left: number, right: number) => {
+        const [one, other] = [before[left] as Suspect, after[right] as Suspect];
+        // A device does not change its family, and nothing else needs to be looked at.
+        if (one.family !== other.family) return OTHER_FAMILY;
+        const values = scoring(sketches[0]?.[left] as Sketch, sketches[1]?.[right] as Sketch);
+        return values + (cell ? byCell(one, other, cells, after.length) : 0);
+      };
       const hits = rightOnes(view, before, after, assign(before.length, after.length, score, view.random));
       detail[name] = hits / Math.max(1, before.length);
       best = Math.max(best, hits);
@@ -51,19 +58,16 @@ export const namesOverEpochs: Attack = {
   },
 };
 
-function alike(
+/** By the cell under the same name: the fewer are in it, the more it says. */
+function byCell(
   before: Suspect,
   after: Suspect,
-  { features, cell }: AttackerClass,
-  likeness: Likeness,
   cells: ReadonlyMap<string, readonly unknown[]>,
   count: number,
 ): number {
-  let score = before.family === after.family ? 0 : OTHER_FAMILY;
-  if (cell && before.cell !== undefined && after.cell !== undefined) {
-    score += before.cell === after.cell ? Math.log(count / (cells.get(after.cell)?.length ?? 1)) : OTHER_CELL;
-  }
-  return score + likeness.score(before.portrait, after.portrait, features);
+  if (before.cell === undefined || after.cell === undefined) return 0;
+  if (before.cell !== after.cell) return OTHER_CELL;
+  return Math.log(count / (cells.get(after.cell)?.length ?? 1));
 }
 
 function rightOnes(

@@ -56,12 +56,12 @@ function within({ firstDay }: View, at: number): boolean {
 
 function join(view: View, left: readonly Seen[], right: readonly Seen[]): Found {
   const [families, otherFamilies] = [familiesOf(left), familiesOf(right)];
-  const [names, others] = [[...families.keys()], [...otherFamilies.keys()]];
   const coincidences = new Coincidences(momentsOf(left), momentsOf(right));
+  const [names, others] = [[...families.keys()], coincidences.names];
   const score = (one: number, other: number) => {
     const [name, candidate] = [names[one] ?? "", others[other] ?? ""];
     const family = families.get(name) === otherFamilies.get(candidate) ? 0 : OTHER_FAMILY;
-    return family + coincidences.score(name, candidate);
+    return family + (coincidences.scores(name)[other] ?? 0);
   };
   const partners = assign(names.length, others.length, score, view.random);
   // Those that can be found at all.

@@ -42,7 +42,7 @@ export const placeOfScene: Attack = {
     const readings = grouped(scenes, ({ name }) => name);
     const cells = grouped(weather, ({ name }) => name);
     const coincidences = new Coincidences(momentsOf(scenes), momentsOf(weather));
-    const told = [...cells.keys()];
+    const told = coincidences.names;
     const truths = new Map<string, number>();
     let hits = 0;
     let trials = 0;
@@ -52,12 +52,13 @@ export const placeOfScene: Attack = {
       if (home?.outdoor !== true || truth === undefined) continue;
       trials += 1;
       truths.set(truth, (truths.get(truth) ?? 0) + 1);
+      const together = coincidences.scores(name);
       const guess = bestOf(
-        told,
-        (cell) => WORTH_OF_TIMES * coincidences.score(name, cell) + agreement(own, cells.get(cell) ?? []),
+        told.keys(),
+        (cell) => WORTH_OF_TIMES * (together[cell] ?? 0) + agreement(own, cells.get(told[cell] ?? "") ?? []),
         () => view.random.next(),
       );
-      if (guess === truth) hits += 1;
+      if (guess !== undefined && told[guess] === truth) hits += 1;
     }
     // Whoever always names the cell that most are in.
     return {

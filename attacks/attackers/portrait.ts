@@ -17,6 +17,9 @@ const HOURS = 24;
 const HOUR_MS = 3_600_000;
 const WORST = -8;
 const LEAST_SPREAD = 1e-9;
+const LEAST_PAIRS = 3;
+/** However alike the halves are: two epochs may differ by more. */
+const CLOSEST = 1e-6;
 
 export function portraitOf(rows: readonly ArrivedRow[]): Portrait {
   const sorted = [...rows].sort((left, right) => left.time - right.time);
@@ -84,47 +87,70 @@ function shares(values: readonly (boolean | string | number)[]): Map<string, num
   return result;
 }
 
+interface Weight {
+  readonly feature: string;
+  readonly within: number;
+  readonly between: number;
+  /** What it is worth that the difference is none. */
+  readonly most: number;
+}
+
+/** A portrait as numbers in the order of the weights; NaN for what it does not have. */
+export interface Sketch {
+  readonly last: Float64Array;
+  readonly first: Float64Array;
+}
+
 /** What a difference in each feature is worth. */
 export class Likeness {
-  readonly #weights: readonly { readonly feature: string; readonly within: number; readonly between: number }[];
+  readonly #weights: readonly Weight[];
 
   /** `halves`: of each name its portraits of the first and of the second half of the epoch. */
   constructor(halves: readonly (readonly [Portrait, Portrait])[]) {
     const features = new Set(halves.flatMap(([one]) => [...one.last.keys()]));
-    this.#weights = [...features].flatMap((feature) => {
-      const pairs = halves.flatMap(([one, other]) => {
-        const left = one.last.get(feature);
-        const right = other.first.get(feature);
-        return left === undefined || right === undefined ? [] : [[left, right] as const];
-      });
-      if (pairs.length < 3) return [];
-      const within = mean(pairs.map(([left, right]) => (left - right) ** 2));
-      const middle = mean(pairs.map(([left]) => left));
-      const between = 2 * mean(pairs.map(([left]) => (left - middle) ** 2));
-      // What sets nobody apart says nothing.
-      if (between <= within || between < LEAST_SPREAD) return [];
-      return [{ feature, within: Math.max(within, between * 1e-6), between }];
-    });
+    this.#weights = [...features].flatMap((feature) => weightOf(feature, halves));
   }
 
-  /** Log-likelihood that two portraits are of one device, against that they are of two. */
-  score(before: Portrait, after: Portrait, classes: ReadonlySet<FeatureClass>): number {
-    let sum = 0;
-    for (const { feature, within, between } of this.#weights) {
-      if (!classes.has(classOf(feature))) continue;
-      const left = before.last.get(feature);
-      const right = after.first.get(feature);
-      if (left === undefined && right === undefined) continue;
-      if (left === undefined || right === undefined) {
-        sum -= 1;
-        continue;
-      }
-      const squared = (left - right) ** 2;
-      const worth = squared / (2 * between) - squared / (2 * within) + Math.log(between / within) / 2;
-      sum += Math.max(WORST, worth);
-    }
-    return sum;
+  sketch({ last, first }: Portrait): Sketch {
+    const drawn = (side: ReadonlyMap<string, number>) =>
+      Float64Array.from(this.#weights, ({ feature }) => side.get(feature) ?? Number.NaN);
+    return { last: drawn(last), first: drawn(first) };
   }
+
+  /** Log-likelihood that two are of one device, against that they are of two, by the features of these classes. */
+  scoring(classes: ReadonlySet<FeatureClass>): (before: Sketch, after: Sketch) => number {
+    const used = this.#weights.flatMap((weight, index) =>
+      classes.has(classOf(weight.feature)) ? [{ ...weight, index }] : [],
+    );
+    return ({ last }, { first }) => {
+      let sum = 0;
+      for (const { index, within, between, most } of used) {
+        const left = last[index] ?? Number.NaN;
+        const right = first[index] ?? Number.NaN;
+        // Also of what only one of them has: NaN is unlike everything, itself included.
+        if (!Number.isNaN(left - right)) {
+          const squared = (left - right) ** 2;
+          sum += Math.max(WORST, squared / (2 * between) - squared / (2 * within) + most);
+        } else if (!(Number.isNaN(left) && Number.isNaN(right))) sum -= 1;
+      }
+      return sum;
+    };
+  }
+}
+
+/** None for what sets no one apart. */
+function weightOf(feature: string, halves: readonly (readonly [Portrait, Portrait])[]): Weight[] {
+  const pairs = halves.flatMap(([one, other]) => {
+    const left = one.last.get(feature);
+    const right = other.first.get(feature);
+    return left === undefined || right === undefined ? [] : [[left, right] as const];
+  });
+  if (pairs.length < LEAST_PAIRS) return [];
+  const middle = mean(pairs.map(([left]) => left));
+  const between = 2 * mean(pairs.map(([left]) => (left - middle) ** 2));
+  const within = Math.max(mean(pairs.map(([left, right]) => (left - right) ** 2)), between * CLOSEST);
+  if (between <= within || between < LEAST_SPREAD) return [];
+  return [{ feature, within, between, most: Math.log(between / within) / 2 }];
 }
 
 function mean(values: readonly number[]): number {

@@ -21,9 +21,9 @@ export const idsOutOfRowTimes: Attack = {
     const holders = new Map<number, Set<string>>();
     for (const [name, rows] of names) {
       for (const { digits } of rows) {
-        const known = holders.get(digits);
-        if (known === undefined) holders.set(digits, new Set([name]));
-        else known.add(name);
+        const before = holders.get(digits);
+        if (before === undefined) holders.set(digits, new Set([name]));
+        else before.add(name);
       }
     }
     const all = [...names.keys()];
@@ -74,14 +74,18 @@ function namesWithRows(view: View, epoch: number): Map<string, ArrivedRow[]> {
   });
 }
 
+let known: ReadonlyMap<number, number[]> | undefined;
+
 function idsByDigits(): ReadonlyMap<number, number[]> {
+  if (known !== undefined) return known;
   const ids = new Map<number, number[]>();
   for (let id = 0; id < BIGGEST_ID; id += 1) {
     const digits = openDigits(String(id));
-    const known = ids.get(digits);
-    if (known === undefined) ids.set(digits, [id]);
-    else known.push(id);
+    const same = ids.get(digits);
+    if (same === undefined) ids.set(digits, [id]);
+    else same.push(id);
   }
+  known = ids;
   return ids;
 }
 
@@ -92,7 +96,8 @@ function counterOf(rows: readonly ArrivedRow[], idsOf: ReadonlyMap<number, numbe
   for (const [index, { digits }] of sorted.entries()) {
     for (const id of idsOf.get(digits) ?? []) {
       const base = Math.floor((id - index) / SLACK);
-      for (const near of [base, base + 1]) votes.set(near, (votes.get(near) ?? 0) + 1);
+      votes.set(base, (votes.get(base) ?? 0) + 1);
+      votes.set(base + 1, (votes.get(base + 1) ?? 0) + 1);
     }
   }
   let best = 0;

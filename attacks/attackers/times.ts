@@ -42,36 +42,59 @@ export function momentsOf(sightings: readonly Sighting[]): Moments {
 
 /** Scores pairs of names by the moments that both have: cosine of vectors in which a moment counts by its rarity. */
 export class Coincidences {
-  readonly #rarity: ReadonlyMap<string, number>;
   readonly #left: Moments;
-  readonly #right: Moments;
-  readonly #lengths = new Map<ReadonlySet<string>, number>();
+  readonly #rightCount: number;
+  /** Of each moment those of the right who have it, by their index. */
+  readonly #holders = new Map<string, number[]>();
+  readonly #rightNames: readonly string[];
+  readonly #rightLengths: Float64Array;
+  readonly #scores = new Map<string, Float64Array>();
 
   constructor(left: Moments, right: Moments) {
     this.#left = left;
-    this.#right = right;
-    const holders = new Map<string, number>();
-    for (const moments of right.values())
-      for (const moment of moments) holders.set(moment, (holders.get(moment) ?? 0) + 1);
-    this.#rarity = new Map([...holders].map(([moment, count]) => [moment, Math.log((1 + right.size) / count)]));
-  }
-
-  score(left: string, right: string): number {
-    const [one, other] = [this.#left.get(left), this.#right.get(right)];
-    if (one === undefined || other === undefined) return 0;
-    let sum = 0;
-    for (const moment of one) if (other.has(moment)) sum += (this.#rarity.get(moment) ?? 0) ** 2;
-    return sum / Math.max(1e-9, this.#length(one) * this.#length(other));
-  }
-
-  #length(moments: ReadonlySet<string>): number {
-    let length = this.#lengths.get(moments);
-    if (length === undefined) {
-      let sum = 0;
-      for (const moment of moments) sum += (this.#rarity.get(moment) ?? Math.log(1 + this.#right.size)) ** 2;
-      length = Math.sqrt(sum);
-      this.#lengths.set(moments, length);
+    this.#rightCount = right.size;
+    this.#rightNames = [...right.keys()];
+    for (const [index, moments] of [...right.values()].entries()) {
+      for (const moment of moments) {
+        const known = this.#holders.get(moment);
+        if (known === undefined) this.#holders.set(moment, [index]);
+        else known.push(index);
+      }
     }
-    return length;
+    this.#rightLengths = Float64Array.from(right.values(), (moments) => this.#lengthOf(moments));
+  }
+
+  /** Of one name of the left with every one of the right, in the order of `names`. */
+  scores(left: string): Float64Array {
+    let scores = this.#scores.get(left);
+    if (scores === undefined) {
+      scores = this.#scored(this.#left.get(left) ?? new Set());
+      this.#scores.set(left, scores);
+    }
+    return scores;
+  }
+
+  get names(): readonly string[] {
+    return this.#rightNames;
+  }
+
+  #scored(moments: ReadonlySet<string>): Float64Array {
+    const scores = new Float64Array(this.#rightCount);
+    for (const moment of moments) {
+      const worth = this.#rarity(moment) ** 2;
+      for (const index of this.#holders.get(moment) ?? []) scores[index] = (scores[index] ?? 0) + worth;
+    }
+    const length = this.#lengthOf(moments);
+    return scores.map((score, index) => (score === 0 ? 0 : score / (length * (this.#rightLengths[index] ?? 1))));
+  }
+
+  #rarity(moment: string): number {
+    return Math.log((1 + this.#rightCount) / Math.max(1, this.#holders.get(moment)?.length ?? 0));
+  }
+
+  #lengthOf(moments: ReadonlySet<string>): number {
+    let sum = 0;
+    for (const moment of moments) sum += this.#rarity(moment) ** 2;
+    return Math.sqrt(sum);
   }
 }

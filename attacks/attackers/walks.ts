@@ -4,8 +4,8 @@
  */
 import { CellOutlines } from "../../src/deidentify/cell-outline.ts";
 import type { TrueWalk } from "../recording/format.ts";
-import type { View } from "../recording/view.ts";
-import type { Attack } from "./attack.ts";
+import type { ArrivedRow, View } from "../recording/view.ts";
+import { type Attack, grouped } from "./attack.ts";
 
 const DEGREE_M = 111_195;
 /** No better than the cell: of a line of kilometres through it, this much to either side. */
@@ -18,7 +18,11 @@ export const placeWhenTold: Attack = {
   goal: 0.1,
   run(view) {
     const outlines = new CellOutlines();
-    const found = view.truth("walk").flatMap((walk) => toldOf(view, walk, outlines));
+    const places = grouped(
+      view.measured("device_location"),
+      ({ tags }) => view.names.get(tags.device ?? "")?.device.device,
+    );
+    const found = view.truth("walk").flatMap((walk) => toldOf(view, walk, places.get(walk.device) ?? [], outlines));
     const ahead = found.map(({ truth, crossing }) => truth - crossing);
     const errors = found.map(({ truth, crossing }) => Math.abs(truth - crossing));
     // One who has learned from others how far one gets until it is told.
@@ -41,16 +45,13 @@ export const placeWhenTold: Attack = {
 /** Metres along the line: where the walker was when the second cell came, and where the rule says that it changes. */
 function toldOf(
   view: View,
-  { device, steps }: TrueWalk,
+  { steps }: TrueWalk,
+  places: readonly ArrivedRow[],
   outlines: CellOutlines,
 ): { truth: number; crossing: number }[] {
   const [begin, end] = [steps[0], steps.at(-1)];
   if (begin === undefined || end === undefined) return [];
-  const rows = view.measured("device_location").filter(({ tags, at }) => {
-    return (
-      view.names.get(tags.device ?? "")?.device.device === device && at >= begin[0] - 1_000 && at < end[0] + 3_600_000
-    );
-  });
+  const rows = places.filter(({ at }) => at >= begin[0] - 1_000 && at < end[0] + 3_600_000);
   const old = rows[0]?.fields.cell;
   const told = rows.find(({ fields }) => fields.cell !== old);
   if (typeof old !== "string" || told === undefined) return [];

@@ -27,6 +27,8 @@ export class View {
   readonly names: ReadonlyMap<string, Named>;
   /** Of the world, without what was set up for single attacks. */
   readonly devices: readonly TrueDevice[];
+  readonly #measured = new Map<string, readonly ArrivedRow[]>();
+  readonly #processed = new Map<string, readonly PacketArrival[]>();
 
   constructor(recording: Recording) {
     this.recording = recording;
@@ -42,12 +44,13 @@ export class View {
     return this.recording.truth.filter((one): one is Extract<Truth, { about: About }> => one.about === about);
   }
 
-  measured(measurement: string): ArrivedRow[] {
-    return this.rows.filter((row) => row.measurement === measurement);
+  measured(measurement: string): readonly ArrivedRow[] {
+    return known(this.#measured, measurement, () => this.rows.filter((row) => row.measurement === measurement));
   }
 
-  processed(service: ServicePurpose): PacketArrival[] {
-    return this.recording.packets.filter(({ topic }) => topic.startsWith(`processed/${service}/`));
+  processed(service: ServicePurpose): readonly PacketArrival[] {
+    const below = `processed/${service}/`;
+    return known(this.#processed, service, () => this.recording.packets.filter(({ topic }) => topic.startsWith(below)));
   }
 
   /** Of the world; `undefined` for a name that is none of its devices'. */
@@ -60,10 +63,18 @@ export class View {
     return this.run.startsAt + epoch * this.run.epochMs;
   }
 
-  /** Unix ms of the beginning of the first simulated day. */
+  /** Unix ms; the attacks that need a day take this one. */
   get firstDay(): { readonly from: number; readonly to: number } {
     return { from: this.run.startsAt, to: this.run.startsAt + 86_400_000 };
   }
+}
+
+function known<T>(kept: Map<string, T>, key: string, make: () => T): T {
+  const before = kept.get(key);
+  if (before !== undefined) return before;
+  const made = make();
+  kept.set(key, made);
+  return made;
 }
 
 function namesOf(device: TrueDevice): (readonly [string, Named])[] {

@@ -1,5 +1,5 @@
 /** What a device says in a day, and when: its reports, and the moments of the home that it follows. */
-import type { Random } from "../../simulators/random.ts";
+import { Random } from "../../simulators/random.ts";
 import type { Moment } from "./kinds.ts";
 import { MOMENTS } from "./kinds.ts";
 import type { World, WorldDevice } from "./world.ts";
@@ -17,6 +17,7 @@ const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;
 /** Within a home, from one day to the next, hours: 20 minutes. */
 const DAY_SPREAD = 1 / 3;
+const MEAN_OUTSIDE = 28;
 const AWAY_SHARE = 0.1;
 /** How long after a moment the last device has said something about it. */
 const MOMENT_MS = 4 * 60_000;
@@ -75,19 +76,23 @@ function events(device: WorldDevice, moments: Moments, random: Random): Saying[]
 /** What it measures, without anything happening. */
 function measured(world: World, device: WorldDevice, at: number, moments: Moments, random: Random): Status {
   const { home, kind } = device;
-  const link = { rssi: device.rssi + Math.round(random.gaussian() * 3) };
+  const day = Math.floor(at / DAY_MS);
+  const link = { rssi: device.rssi + Math.round(3 * ofDay(device.id, day) + random.gaussian() * 3) };
+  // Rooms follow the weather outside a little, and what people do with their windows.
+  const outside = world.climate.temperature(home.place, at) - MEAN_OUTSIDE;
+  const room = home.roomTemperature + outside / 8 + 0.7 * ofDay(home.subject, day) + random.gaussian() * 0.4;
   const battery = Math.max(0, device.battery - ((at % (90 * DAY_MS)) / DAY_MS) * device.drain * 0.2);
   const asleep = at < moments.wake || at > moments.sleep;
   switch (kind.name) {
     case "thermostat":
       return {
-        temperature: home.roomTemperature + random.gaussian() * 0.4 - (asleep ? 1 : 0),
+        temperature: room - (asleep ? 1 : 0),
         setpoint: device.setpoint - (asleep ? 2 : 0),
         battery,
       };
     case "climate-sensor":
       return {
-        temperature: home.roomTemperature + random.gaussian() * 0.4,
+        temperature: room,
         humidity: 45 + random.gaussian() * 4,
         battery,
       };
@@ -108,6 +113,11 @@ function measured(world: World, device: WorldDevice, at: number, moments: Moment
     default:
       return { battery, ...link };
   }
+}
+
+/** What a day is like for a device or a home: the same for all of it, of standard deviation 1. */
+function ofDay(whose: string, day: number): number {
+  return new Random(`${whose} on ${day}`).gaussian();
 }
 
 function happened(device: WorldDevice, moment: Moment, index: number, random: Random): Status {

@@ -37,7 +37,9 @@ describe("the simulated world", () => {
       return first;
     };
     const [one, other] = [hoursOf(0), hoursOf(1)];
-    const both = [...one].flatMap(([id, hour]) => (other.has(id) ? [[hour, other.get(id) ?? 0] as const] : []));
+    // In no order of time.
+    const sorted = [...one].sort(([left], [right]) => left.localeCompare(right));
+    const both = sorted.flatMap(([id, hour]) => (other.has(id) ? [[hour, other.get(id) ?? 0] as const] : []));
     const within = median(both.map(([left, right]) => Math.abs(left - right)));
     const between = median(both.map(([left], index) => Math.abs(left - (both[(index + 1) % both.length]?.[1] ?? 0))));
     expect(both.length).toBeGreaterThan(10);
