@@ -47,7 +47,14 @@ function homesIn(inhabitants: ReadonlyMap<string, readonly string[]>, counts: (c
   return new Set([...inhabitants.values()].filter(({ length }) => counts(length)).flat()).size;
 }
 
-function byTable(): Record<string, number> {
+let shares: Readonly<Record<string, number>> | undefined;
+
+function byTable(): Readonly<Record<string, number>> {
+  shares ??= sharesByTable();
+  return shares;
+}
+
+function sharesByTable(): Record<string, number> {
   const random = new Random("fleets");
   const locations = new Locations({
     finestResolution: 6,

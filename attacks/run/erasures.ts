@@ -13,12 +13,12 @@ export interface ErasureOptions {
   readonly signal: AbortSignal;
 }
 
-const STEP_MS = 60_000;
+const STEP_MS = 5 * 60_000;
 /** Longer than names wait to be told; `erasure.digestMinutes` at most. */
 const TOLD_AFTER_MS = 2 * 3_600_000;
 const PATIENCE_MS = 300_000;
 /** Real time that a step of the clock takes, so that what waits for the store goes on. */
-const PAUSE_MS = 20;
+const PAUSE_MS = 50;
 const HALF_HOUR_MS = 1_800_000;
 
 export async function eraseSome(stage: Stage, random: Random, options: ErasureOptions): Promise<void> {
