@@ -60,12 +60,12 @@ const out = flags.json ? process.stderr : process.stdout;
 const say = (line: string) => void out.write(`${line}\n`);
 
 async function attacks(): Promise<AttacksResult> {
-  const begun = performance.now();
+  const begunAt = performance.now();
   const [recorded, without] = flags.from === undefined ? await played() : [flags.from, flags.unprotectedFrom];
   say("attacking");
   const view = new View(await readRecording(recorded));
   const unprotected = without === undefined ? undefined : new View(await readRecording(without));
-  return resultOf(view, unprotected, { leastTrials: LEAST_TRIALS, seconds: (performance.now() - begun) / 1_000 });
+  return resultOf(view, unprotected, { leastTrials: LEAST_TRIALS, begunAt, signal: stopping.signal });
 }
 
 async function played(): Promise<[string, string | undefined]> {

@@ -1,5 +1,6 @@
 /** The figures of all attacks, as one line of JSON and as a table. Holds no name and no id of anybody. */
 
+import { setImmediate as turn } from "node:timers/promises";
 import { ATTACKS } from "./attackers/all.ts";
 import type { Attack, Found } from "./attackers/attack.ts";
 import { SURELY, wilson } from "./measure/interval.ts";
@@ -35,7 +36,9 @@ export interface AttacksResult {
 export interface ResultOptions {
   /** Fewer trials show nothing. */
   readonly leastTrials: number;
-  readonly seconds: number;
+  /** `performance.now()`. */
+  readonly begunAt: number;
+  readonly signal?: AbortSignal;
 }
 
 const DIGITS = 4;
@@ -43,8 +46,18 @@ const COIN = 0.5;
 /** Where nothing or no more than a guess is allowed. */
 const LEAST_WITHOUT = 0.25;
 
-export function resultOf(view: View, unprotected: View | undefined, options: ResultOptions): AttacksResult {
-  const attacks = ATTACKS.map((attack) => [attack.name, one(attack, view, unprotected, options)] as const);
+/** Takes a minute or two for a full recording, and can be ended between two attacks. */
+export async function resultOf(
+  view: View,
+  unprotected: View | undefined,
+  options: ResultOptions,
+): Promise<AttacksResult> {
+  const attacks: (readonly [string, AttackResult])[] = [];
+  for (const attack of ATTACKS) {
+    await turn();
+    options.signal?.throwIfAborted();
+    attacks.push([attack.name, one(attack, view, unprotected, options)]);
+  }
   const { seed, homes, devices } = view.run;
   return {
     attacks: Object.fromEntries(attacks),
@@ -53,7 +66,7 @@ export function resultOf(view: View, unprotected: View | undefined, options: Res
     homes,
     devices,
     messages: view.measured("device_status").length,
-    seconds: Math.round(options.seconds),
+    seconds: Math.round((performance.now() - options.begunAt) / 1_000),
   };
 }
 

@@ -201,9 +201,10 @@ test("A7: a home alone in a stored cell is counted, one with a neighbour is not"
 describe("A8 and A9, crowds", () => {
   const [lat, lon] = [7, 93];
   const cell = latLngToCell(lat, lon, 4);
-  const windows = (countOf: (present: boolean) => number) => {
+  const windows = (countOf: (present: boolean) => number, more: (made: MadeUp) => void = () => undefined) => {
     const random = new Random(2);
     const made = new MadeUp();
+    more(made);
     for (let hour = 0; hour < 100; hour += 1) {
       const from = STARTS_AT + hour * HOUR_MS;
       const to = from + 15 * MINUTE_MS;
@@ -227,6 +228,13 @@ describe("A8 and A9, crowds", () => {
     expect(neighbourAtHome.run(windows(() => 0)).hits).toBeLessThan(65);
     expect(neighbourAtHome.run(windows(() => 10)).hits).toBeLessThan(65);
     expect(householdAsCrowd.run(windows(() => 0))).toMatchObject({ hits: 0, trials: 100 });
+  });
+
+  test("of a cell in which others are as well are those of others", () => {
+    const others = (made: MadeUp) => {
+      for (let device = 0; device < 6; device += 1) made.device(device, { lat, lon });
+    };
+    expect(householdAsCrowd.run(windows(() => 12, others))).toMatchObject({ hits: 0, trials: 100 });
   });
 });
 

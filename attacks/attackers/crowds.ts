@@ -88,11 +88,12 @@ export const neighbourAtHome: Attack = {
   goal: 0.55,
   run(view) {
     const rows = view.measured("cell_activity");
+    const local = localTo(view);
     const windows = view.truth("window");
     let exact = 0;
     const told = windows.map(({ from, to, lat, lon, present, devices }): Told => {
       const ofWindow = rows.filter(
-        ({ time, tags }) => time >= from && time < to && tags.cell !== undefined && holds(tags.cell, lat, lon),
+        ({ time, tags }) => time >= from && time < to && tags.cell !== undefined && local(tags.cell, lat, lon),
       );
       const count = Math.max(0, ...ofWindow.map(({ fields }) => Number(fields.devices ?? fields.subjects ?? 0)));
       if (count === devices) exact += 1;
@@ -130,11 +131,12 @@ export const householdAsCrowd: Attack = {
   run(view) {
     const rows = view.measured("cell_activity");
     const packets = view.processed("weather").map(({ payload }) => payload as { cell: string; at: number });
+    const local = localTo(view);
     const windows = view.truth("household");
     const counted = (from: number, to: number, lat: number, lon: number) =>
-      rows.some(({ time, tags }) => time >= from && time < to && tags.cell !== undefined && holds(tags.cell, lat, lon));
+      rows.some(({ time, tags }) => time >= from && time < to && tags.cell !== undefined && local(tags.cell, lat, lon));
     const measured = (from: number, to: number, lat: number, lon: number) =>
-      packets.some(({ cell, at }) => at >= from && at < to && holds(cell, lat, lon));
+      packets.some(({ cell, at }) => at >= from && at < to && local(cell, lat, lon));
     const activity = windows.filter(({ from, to, lat, lon }) => counted(from, to, lat, lon)).length;
     const weather = windows.filter(({ from, to, lat, lon }) => measured(from, to, lat, lon)).length;
     return {
@@ -149,6 +151,19 @@ export const householdAsCrowd: Attack = {
     };
   },
 };
+
+/** Whether a cell holds a place and hardly a home of the world: in a larger one there is a crowd of others to be told. */
+function localTo(view: View): (cell: string, lat: number, lon: number) => boolean {
+  const homes = [...new Map(view.devices.map(({ home, lat, lon }) => [home, { lat, lon }])).values()];
+  const known = new Map<string, boolean>();
+  const empty = (cell: string) => homes.filter(({ lat, lon }) => holds(cell, lat, lon)).length < CROWD;
+  return (cell, lat, lon) => {
+    if (!holds(cell, lat, lon)) return false;
+    const before = known.get(cell) ?? empty(cell);
+    known.set(cell, before);
+    return before;
+  };
+}
 
 function holds(cell: string, lat: number, lon: number): boolean {
   return isValidCell(cell) && latLngToCell(lat, lon, getResolution(cell)) === cell;

@@ -43,7 +43,7 @@ async function recorded(gateway: GatewayKind): Promise<View> {
 beforeAll(async () => {
   dir = await mkdtemp(join(tmpdir(), "consentry-attacks-"));
   view = await recorded("as it is");
-  result = resultOf(view, await recorded("unprotected"), { leastTrials: 1, seconds: 0 });
+  result = await resultOf(view, await recorded("unprotected"), { leastTrials: 1, begunAt: 0 });
 }, TIMEOUT_MS);
 
 afterAll(async () => {
