@@ -3,6 +3,7 @@ import { cellToParent, getResolution, isValidCell, latLngToCell } from "h3-js";
 import { Random } from "../../simulators/random.ts";
 import { DENSITY_TABLE } from "../../src/deidentify/density-table.ts";
 import { Locations } from "../../src/deidentify/location.ts";
+import type { View } from "../recording/view.ts";
 import { homePlace, type Point } from "../world/places.ts";
 import type { Attack } from "./attack.ts";
 
