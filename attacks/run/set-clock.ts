@@ -6,8 +6,8 @@
 import { once } from "node:events";
 import { connect } from "node:net";
 import { createInterface } from "node:readline";
-import { Redis } from "ioredis";
 import { TURNS } from "../../src/platform/periodic.ts";
+import { setRedisClock } from "./set-redis-clock.ts";
 
 /** What the tool says; answered by an empty line when all jobs that fell due are done. */
 export interface Setting {
@@ -58,10 +58,7 @@ export async function followClock(port: number): Promise<void> {
   await once(settings, "line");
 
   Date.now = now;
-  Redis.prototype.time = (() => {
-    const at = now();
-    return Promise.resolve([Math.floor(at / 1_000), (at % 1_000) * 1_000]);
-  }) as unknown as Redis["time"];
+  setRedisClock(now);
   TURNS.after = (everyMs, turn) => {
     const one = { dueAt: now() + everyMs, turn };
     waiting.add(one);
