@@ -20,6 +20,8 @@ export interface AttackResult {
   readonly goal: number | null;
   readonly trials: number;
   readonly holds: boolean;
+  /** So few that the goal does not count as held. */
+  readonly tooFewTrials?: true;
   readonly detail?: Found["detail"];
 }
 
@@ -88,6 +90,7 @@ function one(attack: Attack, view: View, unprotected: View | undefined, { leastT
     goal: goal === null ? null : round(goal),
     trials,
     holds: reached && trials >= leastTrials,
+    ...(trials < leastTrials && { tooFewTrials: true as const }),
     ...(detail && { detail: rounded(detail) }),
   };
 }
@@ -132,6 +135,7 @@ export function resultText({ attacks, utility, ...run }: AttacksResult): string 
     String(found.trials),
     [
       found.goal === null ? "told" : found.holds ? "holds" : "DOES NOT HOLD",
+      ...(found.tooFewTrials === true ? ["(TOO FEW TRIALS)"] : []),
       ...(found.negativeControlSucceeds === false ? ["AND THE ATTACK FAILS WITHOUT THE MECHANISM TOO"] : []),
     ].join(" "),
   ]);
