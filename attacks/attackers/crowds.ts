@@ -1,8 +1,9 @@
 /** A7 to A9: homes alone in a cell, a neighbour among nine people of the attacker's, a household that passes for a crowd. */
-import { cellToParent, getResolution, isValidCell, latLngToCell } from "h3-js";
+import { getResolution, isValidCell } from "h3-js";
 import { Random } from "../../simulators/random.ts";
 import { DENSITY_TABLE } from "../../src/deidentify/density-table.ts";
 import { Locations } from "../../src/deidentify/location.ts";
+import { cellOf, holds } from "../measure/cells.ts";
 import type { View } from "../recording/view.ts";
 import { homePlace, type Point } from "../world/places.ts";
 import type { Attack } from "./attack.ts";
@@ -32,12 +33,10 @@ export const aloneInCell: Attack = {
 function peopleIn(cells: readonly string[], homes: ReadonlyMap<string, Point>): Map<string, string[]> {
   const known = new Set(cells);
   const resolutions = [...new Set(cells.map(getResolution))];
-  const finest = Math.max(0, ...resolutions);
   const inhabitants = new Map<string, string[]>();
   for (const [home, { lat, lon }] of homes) {
-    const fine = latLngToCell(lat, lon, finest);
     for (const resolution of resolutions) {
-      const cell = cellToParent(fine, resolution);
+      const cell = cellOf(lat, lon, resolution);
       if (known.has(cell)) inhabitants.set(cell, [...(inhabitants.get(cell) ?? []), home]);
     }
   }
@@ -164,8 +163,4 @@ function localTo(view: View): (cell: string, lat: number, lon: number) => boolea
     known.set(cell, before);
     return before;
   };
-}
-
-function holds(cell: string, lat: number, lon: number): boolean {
-  return isValidCell(cell) && latLngToCell(lat, lon, getResolution(cell)) === cell;
 }

@@ -1,7 +1,7 @@
 /** On small recordings that are made up: a link that is there is found, and where there is none nothing is. */
-import { latLngToCell } from "h3-js";
 import { describe, expect, test } from "vitest";
 import { Random } from "../../simulators/random.ts";
+import { cellOf } from "../measure/cells.ts";
 import { openDigits } from "../open-digits.ts";
 import { MadeUp, STARTS_AT } from "../recording/made-up.ts";
 import { namesOverEpochs } from "./epochs.ts";
@@ -135,7 +135,7 @@ describe("A5, a place for a scene name", () => {
       for (let device = 0; device < DEVICES; device += 1) {
         const at = STARTS_AT + hour * HOUR_MS;
         const status = { temperature: temperatureOf(device, hour) };
-        made.packet("weather", "processed/weather/x", { cell: latLngToCell(10 + device / 2, 75, 4), at, status }, at);
+        made.packet("weather", "processed/weather/x", { cell: cellOf(10 + device / 2, 75, 4), at, status }, at);
       }
     }
     return made;

@@ -3,6 +3,7 @@ import { latLngToCell } from "h3-js";
 import { describe, expect, test } from "vitest";
 import { Random } from "../../simulators/random.ts";
 import { CellOutlines } from "../../src/deidentify/cell-outline.ts";
+import { cellOf } from "../measure/cells.ts";
 import { MadeUp, STARTS_AT } from "../recording/made-up.ts";
 import { refusalByAcknowledgement } from "./acknowledgements.ts";
 import { aloneInCell, householdAsCrowd, neighbourAtHome } from "./crowds.ts";
@@ -22,7 +23,7 @@ test("A7: a home alone in a stored cell is counted, one with a neighbour is not"
     [1, 10],
     [2, 20],
   ] as const) {
-    const fields = `cell="${latLngToCell(lat, 75, 4)}",resolution=4`;
+    const fields = `cell="${cellOf(lat, 75, 4)}",resolution=4`;
     made.row("device_location", `device=analytics${device}e0`, fields, STARTS_AT);
   }
   expect(aloneInCell.run(made.view())).toMatchObject({ hits: 1, trials: 3 });
@@ -30,7 +31,7 @@ test("A7: a home alone in a stored cell is counted, one with a neighbour is not"
 
 describe("A8 and A9, crowds", () => {
   const [lat, lon] = [7, 93];
-  const cell = latLngToCell(lat, lon, 4);
+  const cell = cellOf(lat, lon, 4);
   const windows = (countOf: (present: boolean) => number, more: (made: MadeUp) => void = () => undefined) => {
     const random = new Random(2);
     const made = new MadeUp();

@@ -1,5 +1,6 @@
 /** A5: the place of a scene name, out of what weather services are told over a day, by times and by values. */
-import { cellToParent, getResolution, latLngToCell } from "h3-js";
+import { getResolution } from "h3-js";
+import { cellOf } from "../measure/cells.ts";
 import type { PacketArrival } from "../recording/format.ts";
 import { type Attack, bestOf, grouped } from "./attack.ts";
 import { Coincidences, momentsOf, type Sighting } from "./times.ts";
@@ -105,7 +106,7 @@ function finestHolding(cells: readonly string[], lat: number, lon: number): stri
   const finest = Math.max(-1, ...cells.map(getResolution));
   const known = new Set(cells);
   for (let resolution = finest; resolution >= 0; resolution -= 1) {
-    const cell = cellToParent(latLngToCell(lat, lon, finest), resolution);
+    const cell = cellOf(lat, lon, resolution);
     if (known.has(cell)) return cell;
   }
   return undefined;

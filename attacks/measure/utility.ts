@@ -1,7 +1,8 @@
 /** What the data are still good for after all that is done to them. */
-import { getResolution, latLngToCell } from "h3-js";
+import { getResolution } from "h3-js";
 import type { View } from "../recording/view.ts";
 import { makeWorld } from "../world/world.ts";
+import { cellOf, holds } from "./cells.ts";
 
 export interface Utility {
   /** Homes in a cell that a weather service was told, finest or any above, of all that consented. */
@@ -31,7 +32,7 @@ export function utilityOf(view: View): Utility {
   const sliceEnd = (at: number) => (Math.floor(at / sliceMs) + 1) * sliceMs;
   const resolutions = [...new Set([...told].map(getResolution))];
   const reached = [...homes.values()].filter(({ lat, lon }) =>
-    resolutions.some((resolution) => told.has(latLngToCell(lat, lon, resolution))),
+    resolutions.some((resolution) => told.has(cellOf(lat, lon, resolution))),
   );
   return {
     homesWithForecast: reached.length / homes.size,
@@ -56,7 +57,7 @@ function temperatureError(
   for (const { cell, at, status } of weather) {
     const temperature = status?.temperature;
     if (temperature === undefined) continue;
-    const known = byCell.get(cell) ?? places.filter(({ lat, lon }) => within(cell, lat, lon));
+    const known = byCell.get(cell) ?? places.filter(({ lat, lon }) => holds(cell, lat, lon));
     byCell.set(cell, known);
     if (known.length === 0) continue;
     const outside = quantile(
@@ -66,10 +67,6 @@ function temperatureError(
     errors.push(Math.abs(temperature - outside));
   }
   return quantile(errors, 0.5);
-}
-
-function within(cell: string, lat: number, lon: number): boolean {
-  return latLngToCell(lat, lon, getResolution(cell)) === cell;
 }
 
 function energyTold(view: View): number {
