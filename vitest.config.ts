@@ -4,7 +4,7 @@ import { BaseSequencer, type TestSpecification } from "vitest/node";
 
 /** Short files that take long: begun last, they would leave the other workers with nothing to do. */
 const LONG =
-  /\/(?:examples-(?!node-red)|withdrawal-stale|withdrawal-fence|two-gateways|puback-|race|upgrade|fleet-dialects)/;
+  /\/(?:examples-(?!node-red)|withdrawal-stale|withdrawal-fence|two-gateways|puback-|race|attacks|upgrade|fleet-dialects)/;
 
 class LongOnesFirst extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
@@ -24,7 +24,7 @@ export default defineConfig({
       {
         test: {
           name: "unit",
-          include: ["{src,tools,simulators,bench,tests}/**/*.test.ts"],
+          include: ["{src,tools,simulators,attacks,bench,tests}/**/*.test.ts"],
           exclude: ["tests/{integration,faults}/**"],
           pool: "threads",
           // Modules of ours are loaded anew for each file all the same; packages once a thread, which was half of all the time.

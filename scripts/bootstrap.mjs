@@ -41,6 +41,7 @@ const PROGRAMS = {
   centre: [source("simulators/centre.ts")],
   bench: [source("bench/bench.ts")],
   race: [source("simulators/race/race.ts")],
+  attacks: [source("attacks/attacks.ts")],
   backup: [source("src/commands/backup.ts")],
   restore: [source("src/commands/restore.ts")],
   upgrade: [source("src/commands/upgrade.ts")],

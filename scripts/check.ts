@@ -11,7 +11,7 @@ import { execa } from "execa";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
 const CACHE = "node_modules/.cache/consentry";
-const WATCHED = ["src", "tests", "simulators", "bench", "scripts", "web", "config", "examples"];
+const WATCHED = ["src", "tests", "simulators", "attacks", "bench", "scripts", "web", "config", "examples"];
 /** An editor writes several files at once. */
 const QUIET_MS = 300;
 

@@ -71,7 +71,7 @@ export class Listeners {
       this.heard.push({ purpose, payload, at: performance.now(), passed: placed.passed, known: event() });
     };
     const credential = credentials[purpose];
-    const listener = new ServiceListener({ port, credential, version, filter: `processed/${purpose}/#`, heard });
+    const listener = new ServiceListener({ port, credential, version, filters: [`processed/${purpose}/#`], heard });
     const placed: Placed = { listener, passed: 0 };
     return placed;
   }

@@ -44,8 +44,7 @@ export class Names {
    * nothing has been consented to since the last erasure.
    */
   async learn(subject: string, devices: readonly { readonly id: string; readonly index: number }[]): Promise<string[]> {
-    const tag: SubjectTag = this.#lookup.subjectTag(subject as SubjectId);
-    const wrapped = await this.#redis.hget(keyspaceOf(this.#keyPrefix).subject(tag), "key");
+    const wrapped = await this.#keyOf(subject);
     if (wrapped === null) return [];
     const stored: string[] = [];
     for (const { id, index } of devices) {
@@ -58,6 +57,23 @@ export class Names {
       }
     }
     return stored;
+  }
+
+  /** The names of these devices in these epochs, by purpose; none when nothing has been consented to. */
+  async inEpochs<Id extends string>(
+    subject: string,
+    devices: readonly Id[],
+    epochs: readonly number[],
+  ): Promise<ReadonlyMap<Id, Readonly<Record<string, readonly string[]>>>> {
+    const wrapped = await this.#keyOf(subject);
+    if (wrapped === null) return new Map();
+    const named = (id: Id, purpose: (typeof PSEUDONYM_PURPOSES)[number]) =>
+      epochs.map((epoch) =>
+        this.#keyring.pseudonym(wrapped, this.#lookup.deviceKey(id as string as DeviceId), purpose, epoch),
+      );
+    return new Map(
+      devices.map((id) => [id, Object.fromEntries(PSEUDONYM_PURPOSES.map((purpose) => [purpose, named(id, purpose)]))]),
+    );
   }
 
   /** Index of the device behind a name; `undefined` for a name that no device can have. */
@@ -80,6 +96,11 @@ export class Names {
 
   stop(): void {
     this.#redis.disconnect();
+  }
+
+  #keyOf(subject: string): Promise<string | null> {
+    const tag: SubjectTag = this.#lookup.subjectTag(subject as SubjectId);
+    return this.#redis.hget(keyspaceOf(this.#keyPrefix).subject(tag), "key");
   }
 
   #namesOf(wrapped: string, device: DeviceKey, purpose: (typeof PSEUDONYM_PURPOSES)[number]): Pseudonym[] {

@@ -1,4 +1,4 @@
-/** One subscription of a service on a bare socket: every packet is taken from the bytes in the turn that reads them. */
+/** What a service is subscribed to on a bare socket: every packet is taken from the bytes in the turn that reads them. */
 import { connect, type Socket } from "node:net";
 import mqttPacket, { type Packet } from "mqtt-packet";
 import type { Version } from "../../tools/wire/mqtt-wire.ts";
@@ -7,10 +7,10 @@ import type { ServiceCredential } from "../../tools/wire/service-subscriber.ts";
 export interface ServiceListenerOptions {
   port(): number;
   readonly credential: ServiceCredential;
-  readonly filter: string;
+  readonly filters: readonly string[];
   readonly version: Version;
   /** A packet arrived. */
-  heard(payload: Buffer): void;
+  heard(payload: Buffer, topic: string): void;
 }
 
 const RECONNECT_MS = 100;
@@ -64,7 +64,7 @@ export class ServiceListener {
           protocolId: "MQTT",
           protocolVersion,
           clean: true,
-          clientId: `${name}-race`,
+          clientId: `${name}-listener`,
           keepalive: KEEP_ALIVE_S,
           username: name,
           password: Buffer.from(token),
@@ -79,7 +79,7 @@ export class ServiceListener {
 
   #packet(packet: Packet): void {
     if (packet.cmd === "publish") {
-      this.#options.heard(Buffer.from(packet.payload));
+      this.#options.heard(Buffer.from(packet.payload), packet.topic);
     } else if (packet.cmd === "connack") {
       if ((packet.returnCode ?? packet.reasonCode) !== 0) return void this.#socket?.destroy();
       this.#open = true;
@@ -94,7 +94,7 @@ export class ServiceListener {
   #subscribe(answered: () => void): void {
     this.#messageId = (this.#messageId % MESSAGE_IDS) + 1;
     this.#asked.set(this.#messageId, answered);
-    const subscriptions = [{ topic: this.#options.filter, qos: 0 as const }];
+    const subscriptions = this.#options.filters.map((topic) => ({ topic, qos: 0 as const }));
     this.#socket?.write(this.#bytes({ cmd: "subscribe", messageId: this.#messageId, subscriptions }));
   }
 

@@ -3,6 +3,16 @@
 import type { Log } from "../model/log.ts";
 import { faultCode } from "./fault-code.ts";
 
+/** How the next turn is waited for. A tool that sets the clock of a gateway replaces it; the product never does. */
+export const TURNS = {
+  /** Returns what cancels it. */
+  after(everyMs: number, turn: () => Promise<void>): () => void {
+    const timer = setTimeout(() => void turn(), everyMs);
+    timer.unref();
+    return () => clearTimeout(timer);
+  },
+};
+
 export interface PeriodicTask {
   /** A constant from the source; appears in the log as `stage`. */
   readonly name: string;
@@ -13,7 +23,7 @@ export interface PeriodicTask {
 export class Periodic {
   readonly #tasks: readonly PeriodicTask[];
   readonly #log: Log;
-  readonly #timers = new Map<PeriodicTask, NodeJS.Timeout>();
+  readonly #timers = new Map<PeriodicTask, () => void>();
   #stopped = true;
 
   constructor(tasks: readonly PeriodicTask[], log: Log) {
@@ -28,15 +38,16 @@ export class Periodic {
 
   stop(): void {
     this.#stopped = true;
-    for (const timer of this.#timers.values()) clearTimeout(timer);
+    for (const cancel of this.#timers.values()) cancel();
     this.#timers.clear();
   }
 
   #schedule(task: PeriodicTask): void {
     if (this.#stopped) return;
-    const timer = setTimeout(() => void this.#turn(task), task.everyMs);
-    timer.unref();
-    this.#timers.set(task, timer);
+    this.#timers.set(
+      task,
+      TURNS.after(task.everyMs, () => this.#turn(task)),
+    );
   }
 
   async #turn(task: PeriodicTask): Promise<void> {

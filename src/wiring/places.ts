@@ -15,6 +15,7 @@ import { PlacesUnderWay } from "../places/under-way.ts";
 import { PlaceWriter } from "../places/writer.ts";
 import { faultCode } from "../platform/fault-code.ts";
 import type { Part } from "../platform/lifecycle.ts";
+import { Periodic } from "../platform/periodic.ts";
 import { heldLetters } from "../rights/holds/held-devices.ts";
 import type { Base } from "./base.ts";
 import type { Consent } from "./consent.ts";
@@ -111,29 +112,41 @@ export function createPlaces({ config, redis, keyspace, metrics, log }: Base, de
   const turns = new PlaceTurns(redis.store, keyspace, stepMs);
   const stopping = new AbortController();
   const lookMs = Math.max(LOOK_MS.least, Math.min(LOOK_MS.most, stepMs / 10));
-  const run = async (): Promise<void> => {
-    while (!stopping.signal.aborted) {
-      let pauseMs = lookMs;
-      try {
-        if (store.available) await turns.take((turn) => writer.step(turn, stopping.signal));
-      } catch (error) {
-        if (stopping.signal.aborted) return;
-        log.warn("writing places failed, will be retried", { code: faultCode(error), stage: "places" });
-        pauseMs = Math.max(lookMs, Math.min(AGAIN_MS, stepMs));
-      }
-      await delay(pauseMs, undefined, { signal: stopping.signal, ref: false }).catch(() => undefined);
+  let again = 0;
+  const look = async (): Promise<void> => {
+    if (stopping.signal.aborted || !store.available || performance.now() < again) return;
+    try {
+      await turns.take((turn) => writer.step(turn, stopping.signal));
+    } catch (error) {
+      if (stopping.signal.aborted) return;
+      log.warn("writing places failed, will be retried", { code: faultCode(error), stage: "places" });
+      again = performance.now() + Math.min(AGAIN_MS, stepMs);
     }
   };
   let running: Promise<void> = Promise.resolve();
+  const periodic = new Periodic(
+    [
+      {
+        name: "places",
+        everyMs: lookMs,
+        run: () => {
+          running = look();
+          return running;
+        },
+      },
+    ],
+    log,
+  );
 
   return {
     part: {
       name: "places",
       start: () => {
         if (overrides.placeStepMs !== undefined) log.warn("steps of places are shortened", { stage: "places" });
-        running = run();
+        periodic.start();
       },
       stop: async () => {
+        periodic.stop();
         stopping.abort();
         await running;
       },

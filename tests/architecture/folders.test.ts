@@ -1,6 +1,6 @@
 /**
  * What may stand on what, folder by folder: the product on itself alone, the tools on the product, simulators and bench on
- * both and not on each other. So the image, which is built of `src`, holds nothing that installs or starts a server.
+ * both and not on each other, the attacks on parts of the simulators. So the image, which is built of `src`, holds nothing that installs or starts a server.
  */
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join, normalize } from "node:path/posix";
@@ -15,6 +15,7 @@ const IMPORTS: Readonly<Record<string, readonly string[]>> = {
   "tools/wire": ["src"],
   "tools/stack": ["src", "tools/private-servers", "tools/wire"],
   simulators: ["src", "tools"],
+  attacks: ["src", "tools", "simulators"],
   bench: ["src", "tools"],
 };
 
@@ -60,14 +61,14 @@ describe("imports between folders", () => {
 });
 
 describe("what the image is built of", () => {
-  test("is neither tools, simulators nor bench", () => {
+  test("is neither tools, simulators, attacks nor bench", () => {
     const dockerfile = readFileSync(join(ROOT, "Dockerfile"), "utf8");
     const copied = [...dockerfile.matchAll(/^COPY (?!--from)(.+) \S+$/gm)].flatMap(([, names = ""]) =>
       names.split(" "),
     );
     expect(copied).toContain("src");
     expect(copied.filter((name) => !existsSync(join(ROOT, name)))).toEqual([]);
-    expect(copied.filter((name) => /^(\.|tools|simulators|bench|scripts|tests)\/?$/.test(name))).toEqual([]);
+    expect(copied.filter((name) => /^(\.|tools|simulators|attacks|bench|scripts|tests)\/?$/.test(name))).toEqual([]);
     expect(dockerfile).not.toContain("apt-get");
     const built = JSON.parse(readFileSync(join(ROOT, "tsconfig.build.json"), "utf8")) as { include: string[] };
     expect(built.include).toEqual(["src"]);

@@ -1,0 +1,80 @@
+/** A12: messages of every class one after the other, in an order drawn anew each time, each timed to its acknowledgement. */
+import type { Random } from "../../simulators/random.ts";
+import type { RecordingWriter } from "../recording/files.ts";
+import { ACK_CLASSES, type AckClass } from "../recording/format.ts";
+import type { Home, WorldDevice } from "../world/world.ts";
+import { probeHome, telemetry } from "./acts.ts";
+import { CONSENT, type Connections, connectAll } from "./provision.ts";
+import type { Stage } from "./stage.ts";
+
+export interface AcknowledgementOptions {
+  readonly seed: number;
+  readonly acksOfClass: number;
+  readonly recording: RecordingWriter;
+  readonly say: (line: string) => void;
+}
+
+const DEVICES_OF_CLASS = 3;
+const DAY_MS = 86_400_000;
+const PLACE = { lat: 26.9, lon: 75.8 };
+
+export async function acknowledgements(stage: Stage, random: Random, options: AcknowledgementOptions): Promise<void> {
+  const { seed, acksOfClass, recording, say } = options;
+  if (acksOfClass === 0) return;
+  const devices = new Map<AckClass, readonly WorldDevice[]>();
+  for (const one of ACK_CLASSES) {
+    const home = probeHome(random, `${one}-${seed}-`, PLACE, Array<string>(DEVICES_OF_CLASS).fill("hub"));
+    await prepare(stage, home, one);
+    devices.set(one, home.devices);
+  }
+  const connections = await connectAll(stage, [...devices.values()].flat());
+  for (let round = 0; round < acksOfClass; round += 1)
+    await timed(round, devices, connections, { stage, random, recording });
+  say(`${acksOfClass} acknowledgements of each class timed`);
+  for (const connection of connections.values()) connection.close();
+}
+
+async function prepare({ api, approvers, clock }: Stage, { subject, devices }: Home, one: AckClass): Promise<void> {
+  for (const device of devices) {
+    device.token = await api.issueToken(device.id);
+    if (one !== "unbound") await api.bind(subject, device.id);
+  }
+  if (one === "unbound" || one === "no-consent") return;
+  await api.consent(subject, CONSENT);
+  if (one === "withdrawn") await api.withdraw(subject);
+  if (one !== "held") return;
+  const body = { reference: "order:1", until: Math.trunc(clock.now()) + 30 * DAY_MS };
+  for (const approver of approvers) await approver.call("PUT", "/v1/subjects/{subject}/hold", [subject], body);
+}
+
+interface Timing {
+  readonly stage: Stage;
+  readonly random: Random;
+  readonly recording: RecordingWriter;
+}
+
+async function timed(
+  round: number,
+  devices: ReadonlyMap<AckClass, readonly WorldDevice[]>,
+  connections: Connections,
+  { stage, random, recording }: Timing,
+): Promise<void> {
+  for (const one of shuffled(ACK_CLASSES, random)) {
+    const device = devices.get(one)?.[round % DEVICES_OF_CLASS];
+    const connection = device && connections.get(device);
+    if (device === undefined || connection === undefined) throw new Error("a class without a device");
+    const { payload } = telemetry(device, Math.trunc(stage.clock.now()), { online: true, rssi: -60 });
+    const from = performance.now();
+    const bytes = await connection.publish(payload);
+    recording.ack({ protocol: "3.1.1", class: one, ms: performance.now() - from, bytes });
+  }
+}
+
+export function shuffled<T>(items: readonly T[], random: Random): T[] {
+  const result = [...items];
+  for (let index = result.length - 1; index > 0; index -= 1) {
+    const other = random.int(index + 1);
+    [result[index], result[other]] = [result[other] as T, result[index] as T];
+  }
+  return result;
+}

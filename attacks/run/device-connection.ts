@@ -1,0 +1,68 @@
+/** One device on a bare socket: publishes with QoS 1, many at once, and says when each was acknowledged. */
+import { connect, type Socket } from "node:net";
+import { AckParser, encodeConnect, encodePublish } from "../../tools/wire/mqtt-wire.ts";
+
+const KEEP_ALIVE_S = 65_535;
+const MESSAGE_IDS = 65_535;
+/** In 3.1.1 all of them have this size; the parser takes no other. */
+const PUBACK_BYTES = 4;
+const CONNECT_DEADLINE_MS = 30_000;
+
+export class DeviceConnection {
+  readonly #id: string;
+  readonly #waiting = new Map<
+    number,
+    { readonly done: (bytes: number) => void; readonly lost: (error: Error) => void }
+  >();
+  #socket: Socket | undefined;
+  #messageId = 0;
+
+  constructor(id: string) {
+    this.#id = id;
+  }
+
+  open(port: number, token: string): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const deadline = setTimeout(() => reject(new Error("no CONNACK in time")), CONNECT_DEADLINE_MS);
+      const settle = (error?: Error) => {
+        clearTimeout(deadline);
+        if (error === undefined) resolve();
+        else reject(error);
+      };
+      const parser = new AckParser({
+        connack: (code) => settle(code === 0 ? undefined : new Error(`CONNACK return code ${code}`)),
+        puback: (id) => {
+          this.#waiting.get(id)?.done(PUBACK_BYTES);
+          this.#waiting.delete(id);
+        },
+      });
+      const socket = connect({ port, host: "127.0.0.1", noDelay: true });
+      socket.once("connect", () =>
+        socket.write(encodeConnect({ id: this.#id, password: token, keepAliveSeconds: KEEP_ALIVE_S })),
+      );
+      socket.on("data", (bytes) => parser.feed(bytes, bytes.length));
+      socket.once("error", () => socket.destroy());
+      socket.once("close", () => {
+        const error = new Error("the gateway closed the connection of a device");
+        settle(error);
+        for (const { lost } of this.#waiting.values()) lost(error);
+      });
+      this.#socket = socket;
+    });
+  }
+
+  /** Resolves with the size of the acknowledgement. */
+  publish(payload: unknown): Promise<number> {
+    this.#messageId = (this.#messageId % MESSAGE_IDS) + 1;
+    const id = this.#messageId;
+    const bytes = encodePublish(`devices/${this.#id}/telemetry`, id, Buffer.from(JSON.stringify(payload)));
+    return new Promise((done, lost) => {
+      this.#waiting.set(id, { done, lost });
+      this.#socket?.write(bytes);
+    });
+  }
+
+  close(): void {
+    this.#socket?.destroy();
+  }
+}

@@ -1,0 +1,43 @@
+/** Makes the gateway know the world's people and devices, and connects the devices. */
+import { eachLimited } from "../../simulators/concurrency.ts";
+import type { Home, WorldDevice } from "../world/world.ts";
+import { DeviceConnection } from "./device-connection.ts";
+import type { Stage } from "./stage.ts";
+
+const REQUESTS_AT_ONCE = 16;
+export const CONSENT = {
+  policyVersion: 1,
+  purposes: {
+    analytics: ["model", "location", "status"],
+    weather: ["location", "status"],
+    scene: ["model", "status"],
+    network: ["model", "ip"],
+  },
+  method: "app",
+  by: "subject",
+  language: "en",
+  jurisdiction: ["IN"],
+};
+
+export type Connections = ReadonlyMap<WorldDevice, DeviceConnection>;
+
+/** Every home consents to everything. */
+export async function provision(stage: Stage, homes: readonly Home[]): Promise<void> {
+  await eachLimited(homes, REQUESTS_AT_ONCE, async (home) => {
+    for (const device of home.devices) {
+      device.token = await stage.api.issueToken(device.id);
+      await stage.api.bind(home.subject, device.id);
+    }
+    await stage.api.consent(home.subject, CONSENT);
+  });
+}
+
+export async function connectAll(stage: Stage, devices: readonly WorldDevice[]): Promise<Connections> {
+  const connections = new Map<WorldDevice, DeviceConnection>();
+  await eachLimited(devices, REQUESTS_AT_ONCE, async (device) => {
+    const connection = new DeviceConnection(device.id);
+    await connection.open(stage.mqttPort, device.token);
+    connections.set(device, connection);
+  });
+  return connections;
+}

@@ -1,0 +1,37 @@
+/**
+ * The gateway with the mechanisms taken away that keep what leaves from leading back: every attack must succeed on it. A
+ * mechanism that is added to the product is taken out here.
+ */
+import { StatusFilter } from "../../src/deidentify/status.ts";
+import { MessageTimes } from "../../src/ingress/admission/message-times.ts";
+import { StoredFields } from "../../src/sinks/influx/fields.ts";
+import { Vocabulary } from "../../src/vocabulary/vocabulary.ts";
+import { runAltered } from "../../tools/stack/altered-gateway.ts";
+import { openDigits } from "../open-digits.ts";
+import { CLOCK_PORT, followClock } from "./set-clock.ts";
+
+type Status = Readonly<Record<string, number | boolean | string>>;
+
+/** Digits of a row time once were a hash of the message's id without a key. */
+const fix = MessageTimes.prototype.fix;
+MessageTimes.prototype.fix = function (message, told) {
+  const time = fix.call(this, message, told);
+  return told.id === undefined ? time : { ...time, sub: openDigits(told.id) };
+};
+
+/** `status` once was any flat object, stored and passed on as it came, totals of counters included. */
+Vocabulary.prototype.take = (fields) => {
+  const flat = Object.entries(fields).filter(([, value]) => ["number", "boolean", "string"].includes(typeof value));
+  return { status: Object.fromEntries(flat) as Status, changed: false, hasCounters: false };
+};
+for (const purpose of ["forAnalytics", "forScene"] as const) {
+  StatusFilter.prototype[purpose] = (status) => status;
+}
+/** All numbers, not only those of the sky. */
+StatusFilter.prototype.forWeather = (status) =>
+  Object.fromEntries(Object.entries(status).filter(([, value]) => typeof value === "number")) as Record<string, number>;
+StoredFields.prototype.takes = () => true;
+
+await followClock(Number(process.env[CLOCK_PORT]));
+/** Places once were told of one person too. */
+await runAltered(() => ({ placeSubjects: 1 }));
