@@ -1,23 +1,12 @@
 /** Makes the gateway know the world's people and devices, and connects the devices. */
 import { eachLimited } from "../../simulators/concurrency.ts";
+import { consentToEverything } from "../../simulators/race/people.ts";
 import type { Home, WorldDevice } from "../world/world.ts";
 import { DeviceConnection } from "./device-connection.ts";
 import type { Stage } from "./stage.ts";
 
 const REQUESTS_AT_ONCE = 16;
-export const CONSENT = {
-  policyVersion: 1,
-  purposes: {
-    analytics: ["model", "location", "status"],
-    weather: ["location", "status"],
-    scene: ["model", "status"],
-    network: ["model", "ip"],
-  },
-  method: "app",
-  by: "subject",
-  language: "en",
-  jurisdiction: ["IN"],
-};
+export const CONSENT = consentToEverything();
 
 export type Connections = ReadonlyMap<WorldDevice, DeviceConnection>;
 

@@ -12,14 +12,14 @@ import { CLOCK_PORT, followClock } from "./set-clock.ts";
 
 type Status = Readonly<Record<string, number | boolean | string>>;
 
-/** Digits of a row time once were a hash of the message's id without a key. */
+/** Digits of a row time are a hash of the message's id, made without a key. */
 const fix = MessageTimes.prototype.fix;
 MessageTimes.prototype.fix = function (message, told) {
   const time = fix.call(this, message, told);
   return told.id === undefined ? time : { ...time, sub: openDigits(told.id) };
 };
 
-/** `status` once was any flat object, stored and passed on as it came, totals of counters included. */
+/** Any flat object is a status, and is stored and passed on as it came, totals of counters included. */
 Vocabulary.prototype.take = (fields) => {
   const flat = Object.entries(fields).filter(([, value]) => ["number", "boolean", "string"].includes(typeof value));
   return { status: Object.fromEntries(flat) as Status, changed: false, hasCounters: false };
@@ -33,5 +33,5 @@ StatusFilter.prototype.forWeather = (status) =>
 StoredFields.prototype.takes = () => true;
 
 await followClock(Number(process.env[CLOCK_PORT]));
-/** Places once were told of one person too. */
+/** Places are told of one person too. */
 await runAltered(() => ({ placeSubjects: 1 }));

@@ -15,6 +15,7 @@ import { orRedisUnavailable } from "../platform/redis.ts";
 import { MOST_MESSAGES } from "./counts.ts";
 import { type DayKey, type DayKeys, dayAt } from "./day-keys.ts";
 import { drawBetween, drawNoise, roundedCount } from "./draw.ts";
+import { Progress } from "./progress.ts";
 import type { Turn } from "./turn.ts";
 
 export interface ActivityOptions {
@@ -57,23 +58,24 @@ export class Activity {
   readonly #keyspace: Keyspace;
   readonly #options: ActivityOptions;
   readonly #ports: ActivityPorts;
+  readonly #progress: Progress;
 
   constructor(redis: Redis, keyspace: Keyspace, options: ActivityOptions, ports: ActivityPorts) {
     this.#redis = redis;
     this.#keyspace = keyspace;
     this.#options = options;
     this.#ports = ports;
+    const { windowMs: stepMs } = options;
+    this.#progress = new Progress(redis, keyspace.crowdProgress, { stepMs, mostBehindMs: MOST_BEHIND_MS });
   }
 
   /** Tells every window that is over, if it is this gateway's turn. Rejects when Redis or the store is away: call again later. */
   async tell(): Promise<void> {
     const { windowMs } = this.#options;
     const last = this.#lastFinished();
-    if ((await this.#told(last)) >= last || !(await this.#everCounted(last))) return;
+    if ((await this.#progress.told(last)) >= last || !(await this.#everCounted(last))) return;
     await this.#ports.turn.take(async (mine) => {
-      const told = await this.#told(last);
-      // A window of another length may have been configured before.
-      let start = told - (told % windowMs) + windowMs;
+      let start = (await this.#progress.told(last)) + windowMs;
       for (; start <= last && (await mine()); start += windowMs) await this.#window(start);
     });
   }
@@ -90,24 +92,15 @@ export class Activity {
     return (await orRedisUnavailable(() => this.#redis.exists(crowdProgress, dayKey(dayAt(last))))) > 0;
   }
 
-  /** Start of the last window that was told. A number from a clock that was days ahead counts for nothing. */
-  async #told(last: number): Promise<number> {
-    const text = await orRedisUnavailable(() => this.#redis.hget(this.#keyspace.crowdProgress, "told"));
-    const told = text === null ? Number.NaN : Number(text);
-    if (!Number.isSafeInteger(told) || told > last + MOST_BEHIND_MS) return last - this.#options.windowMs;
-    return Math.max(told, last - MOST_BEHIND_MS - (MOST_BEHIND_MS % this.#options.windowMs));
-  }
-
   async #window(start: number): Promise<void> {
     const day = dayAt(start);
     // Windows are told in their order, so the day before has no more to tell.
     if (dayAt(start - this.#options.windowMs) < day) await this.#endOf(day - 1);
-    await orRedisUnavailable(() => this.#redis.hset(this.#keyspace.crowdProgress, "closed", start));
+    await this.#progress.close(start);
     const key = await this.#ports.days.of(day);
     const cells = await this.#cellsOf(day, key);
     if (cells.length > 0) await this.#write(await this.#rows(start, key, cells));
-    await orRedisUnavailable(() => this.#redis.hset(this.#keyspace.crowdProgress, "told", start));
-    await orRedisUnavailable(() => this.#redis.unlink(this.#keyspace.crowdWindow(start)));
+    await this.#progress.end(start, this.#keyspace.crowdWindow(start));
   }
 
   /** The cells that are told on this day; once told, for all of it. */

@@ -17,6 +17,7 @@ import type { Keyspace } from "../platform/keyspace.ts";
 import { orRedisUnavailable } from "../platform/redis.ts";
 import { type DayKey, type DayKeys, dayAt } from "./day-keys.ts";
 import { drawBetween } from "./draw.ts";
+import { Progress } from "./progress.ts";
 import { LATEST_MS, type Readings, type WaitingReading } from "./readings.ts";
 import type { Turn } from "./turn.ts";
 
@@ -59,12 +60,15 @@ export class Weather {
   readonly #keyspace: Keyspace;
   readonly #options: WeatherOptions;
   readonly #ports: WeatherPorts;
+  readonly #progress: Progress;
 
   constructor(redis: Redis, keyspace: Keyspace, options: WeatherOptions, ports: WeatherPorts) {
     this.#redis = redis;
     this.#keyspace = keyspace;
     this.#options = options;
     this.#ports = ports;
+    const { stepMs } = options;
+    this.#progress = new Progress(redis, keyspace.weatherProgress, { stepMs, mostBehindMs: LATEST_MS });
   }
 
   /** Tells the steps that are over, if it is this gateway's turn. Rejects when Redis is away: call again later. */
@@ -73,10 +77,10 @@ export class Weather {
     const { stepMs } = this.#options;
     const grace = this.#ports.now() - Math.min(GRACE_MS, Math.floor(stepMs / 10));
     const last = grace - (grace % stepMs) - stepMs;
-    const told = await this.#told(last);
+    const told = await this.#progress.told(last);
     if (told >= last || !(await this.#anyWaits(told, last))) return;
     await this.#ports.turn.take(async (mine) => {
-      let start = (await this.#told(last)) + stepMs;
+      let start = (await this.#progress.told(last)) + stepMs;
       for (; start <= last && (await mine()); start += stepMs) await this.#step(start, mine);
     });
   }
@@ -90,20 +94,8 @@ export class Weather {
     return (await orRedisUnavailable(() => this.#redis.exists(...steps))) > 0;
   }
 
-  /** Start of the last step that was told or is not to be told any more. */
-  async #told(last: number): Promise<number> {
-    const { stepMs } = this.#options;
-    const text = await orRedisUnavailable(() => this.#redis.hget(this.#keyspace.weatherProgress, "told"));
-    const told = text === null ? Number.NaN : Number(text);
-    const oldest = last - LATEST_MS - (LATEST_MS % stepMs);
-    // A number from a clock that was ahead counts for nothing, and so does one of steps of another length.
-    if (!Number.isSafeInteger(told) || told > last + LATEST_MS) return last - stepMs;
-    return Math.max(told - (told % stepMs), oldest - (oldest % stepMs));
-  }
-
   async #step(start: number, mine: () => Promise<boolean>): Promise<void> {
-    const progress = this.#keyspace.weatherProgress;
-    await orRedisUnavailable(() => this.#redis.hset(progress, "closed", start));
+    await this.#progress.close(start);
     const key = await this.#ports.days.of(dayAt(start));
     const areas = new Map<CellId, Map<string, WaitingReading>>();
     for await (const page of this.#ports.readings.of(start, key)) {
@@ -117,8 +109,7 @@ export class Weather {
       if (!(await mine())) return;
       await this.#area(start, key, [...readings.values()]);
     }
-    await orRedisUnavailable(() => this.#redis.hset(progress, "told", start));
-    await orRedisUnavailable(() => this.#redis.unlink(this.#keyspace.weatherStep(start)));
+    await this.#progress.end(start, this.#keyspace.weatherStep(start));
   }
 
   async #area(start: number, key: DayKey, readings: readonly WaitingReading[]): Promise<void> {

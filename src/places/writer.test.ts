@@ -303,7 +303,7 @@ describe("a writer that was killed between two rows", () => {
     outside.stored.set(nameOf("d0"), "a former place" as CellId);
     await outside.writer().step(turn(), never);
     expect(outside.did.slice(0, 5)).toEqual(["keep 1 2", "ask", "pause 7", "remove 1", "release 1"]);
-    // And what was said since is told as any other.
+    // The place that was seen after the new consent is stored in its step.
     expect(outside.stored.get(nameOf("d0"))).toBe(HERE);
   });
 });

@@ -2,14 +2,11 @@
  * Whatever MQTT 3.1.1 answers with a closed or refused connection gets that answer and no acknowledgement, from the
  * gateway as from Mosquitto; where the two differ the table says so.
  */
-import { mkdtemp, readFile, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import type { PrivateServer } from "../../tools/private-servers/private-server.ts";
+import { lineOf, tableOf } from "../fixtures/conformance-table.ts";
 import { until } from "../fixtures/eventually.ts";
 import { connect, field, ILL_FORMED, type IllFormed, type Login, packet } from "../fixtures/ill-formed-mqtt.ts";
-import { mosquitto, startMosquitto } from "../fixtures/mosquitto.ts";
+import { describeMosquitto, MOSQUITTO_LOGINS } from "../fixtures/mosquitto.ts";
 import { RawPeer } from "../fixtures/raw-peer.ts";
 import { startSystem, type TestSystem } from "../fixtures/system.ts";
 
@@ -76,35 +73,14 @@ describe("an ill-formed packet", () => {
   });
 });
 
-if (mosquitto === undefined) {
-  process.stderr.write("ill-formed-mqtt-closes: no mosquitto on this machine (apt-get install mosquitto)\n");
-}
-
-describe.skipIf(mosquitto === undefined)("the same packet sent to Mosquitto", () => {
-  let dir: string;
-  let server: PrivateServer;
-  beforeAll(async () => {
-    dir = await mkdtemp(join(tmpdir(), "consentry-mosquitto-"));
-    server = await startMosquitto(mosquitto ?? "", dir);
-  });
-  afterAll(async () => {
-    await server?.stop();
-    await rm(dir, { recursive: true, force: true });
-  });
-
+describeMosquitto("the same packet sent to Mosquitto", "ill-formed-mqtt-closes", (url) => {
   test("gets the answer that the table tells", async () => {
-    const logins = Array.from({ length: 8 }, (_, index) => ({ id: `hub-${index}`, token: "any" }));
-    const found = await answers(server.url, logins);
+    const found = await answers(url(), MOSQUITTO_LOGINS);
     expect(found).toEqual(ILL_FORMED.map((one) => told(one, one.mosquitto ?? one.answer)));
   });
 });
 
 test("docs/mqtt-conformance.md shows the same table", async () => {
-  const page = await readFile(new URL("../../docs/mqtt-conformance.md", import.meta.url), "utf8");
-  const rows = ILL_FORMED.map(
-    ({ norm, what, answer, mosquitto: other }) =>
-      `| ${norm.startsWith("MQTT-") ? `[${norm}]` : norm} | ${what} | ${other ?? answer} | ${answer} |`,
-  );
-  const [table = ""] = page.split("\n## MQTT 5\n");
-  expect(table.split("\n").filter((line) => /^\| \[?(?:MQTT-)?\d/.test(line))).toEqual(rows);
+  const rows = ILL_FORMED.map((row) => lineOf({ ...row, mosquitto: row.mosquitto ?? row.answer, gateway: row.answer }));
+  expect(await tableOf("3.1.1")).toEqual(rows);
 });

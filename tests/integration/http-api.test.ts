@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { decide } from "../../src/consent/decision/decide.ts";
 import { runCommand } from "../fixtures/command.ts";
+import { consentTo, EVERYTHING } from "../fixtures/system.ts";
 import { device, severalLooks, shippedPolicy, subject } from "./consent-fixture.ts";
 import { httpApi } from "./http-fixture.ts";
 
@@ -13,19 +14,7 @@ const LEASE_MS = 600;
 const api = httpApi({ leaseMs: LEASE_MS });
 const { call } = api;
 
-const CONSENT = {
-  policyVersion: 1,
-  purposes: {
-    analytics: ["model", "location", "status"],
-    weather: ["location", "status"],
-    scene: ["model", "status"],
-    network: ["model", "ip"],
-  },
-  method: "app",
-  by: "subject",
-  language: "en",
-  jurisdiction: ["IN"],
-};
+const CONSENT = consentTo(EVERYTHING);
 const HUB = "/v1/subjects/anna/devices/hub-1";
 const CONSENTS = "/v1/subjects/anna/consents";
 const WITHDRAWALS = "/v1/subjects/anna/withdrawals";

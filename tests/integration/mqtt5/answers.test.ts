@@ -2,12 +2,9 @@
  * Statement by statement of MQTT 5: what is sent, and what the gateway answers, beside what Mosquitto does.
  * `docs/mqtt-conformance.md` shows the same table.
  */
-import { mkdtemp, readFile, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import type { PrivateServer } from "../../../tools/private-servers/private-server.ts";
-import { mosquitto, startMosquitto } from "../../fixtures/mosquitto.ts";
+import { lineOf, tableOf } from "../../fixtures/conformance-table.ts";
+import { describeMosquitto, MOSQUITTO_LOGINS } from "../../fixtures/mosquitto.ts";
 import { OF_MOSQUITTO } from "../../fixtures/mqtt5/mosquitto-answers.ts";
 import type { Row5 } from "../../fixtures/mqtt5/row.ts";
 import { answersOf, line, ROWS } from "../../fixtures/mqtt5/rows.ts";
@@ -38,35 +35,14 @@ describe("the gateway", () => {
   });
 });
 
-if (mosquitto === undefined) {
-  process.stderr.write("mqtt5/answers: no mosquitto on this machine (apt-get install mosquitto)\n");
-}
-
-describe.skipIf(mosquitto === undefined)("Mosquitto", () => {
-  let dir: string;
-  let server: PrivateServer;
-  beforeAll(async () => {
-    dir = await mkdtemp(join(tmpdir(), "consentry-mosquitto-"));
-    server = await startMosquitto(mosquitto ?? "", dir);
-  });
-  afterAll(async () => {
-    await server?.stop();
-    await rm(dir, { recursive: true, force: true });
-  });
-
+describeMosquitto("Mosquitto", "mqtt5/answers", (url) => {
   test("answers as the table tells", async () => {
-    const logins = Array.from({ length: 8 }, (_, index) => ({ id: `hub-${index}`, token: "any" }));
-    const answers = await answersOf(server.url, logins, ofMosquitto);
+    const answers = await answersOf(url(), MOSQUITTO_LOGINS, ofMosquitto);
     expect(lines(answers)).toEqual(ROWS.map((row) => line(row, ofMosquitto(row))));
   });
 });
 
 test("docs/mqtt-conformance.md shows the same table", async () => {
-  const page = await readFile(new URL("../../../docs/mqtt-conformance.md", import.meta.url), "utf8");
-  const rows = ROWS.map(
-    (row) =>
-      `| ${row.norm.startsWith("MQTT-") ? `[${row.norm}]` : row.norm} | ${row.what} | ${ofMosquitto(row)} | ${row.answer} |`,
-  );
-  const [, table = ""] = page.split("\n## MQTT 5\n");
-  expect(table.split("\n").filter((text) => /^\| \[?(?:MQTT-)?\d/.test(text))).toEqual(rows);
+  const rows = ROWS.map((row) => lineOf({ ...row, mosquitto: ofMosquitto(row), gateway: row.answer }));
+  expect(await tableOf("5")).toEqual(rows);
 });

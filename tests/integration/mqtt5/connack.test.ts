@@ -1,36 +1,20 @@
 /** What the CONNACK of MQTT 5 says (3.2): what the gateway grants, and why it refuses, and nothing beyond. */
-import { afterEach, describe, expect, test } from "vitest";
-import {
-  type IngressFixture,
-  type IngressOverrides,
-  SERVICE_TOKEN,
-  startIngress,
-  TOKEN,
-} from "../../fixtures/ingress.ts";
+import { describe, expect, test } from "vitest";
+import { type IngressFixture, type IngressOverrides, SERVICE_TOKEN, TOKEN } from "../../fixtures/ingress.ts";
+import { ingress5 } from "../../fixtures/mqtt5/ingress5.ts";
 import { type Connect5, connect5, PINGREQ, publish5 } from "../../fixtures/mqtt5/packets.ts";
-import { Peer5 } from "../../fixtures/mqtt5/peer.ts";
 import { property, userProperty } from "../../fixtures/mqtt5/properties.ts";
 import type { Packet5 } from "../../fixtures/mqtt5/reader.ts";
 
+const { open, peer } = ingress5();
 let ingress: IngressFixture;
-const peers: Peer5[] = [];
-afterEach(async () => {
-  for (const peer of peers.splice(0)) peer.end();
-  await ingress.stop();
-});
 
 const start = async (overrides: IngressOverrides = {}): Promise<void> => {
-  ingress = await startIngress(overrides);
+  ingress = await open(overrides);
 };
 
 const DEVICE = { id: "hub-1", token: TOKEN };
 const SERVICE = { id: "services", token: SERVICE_TOKEN };
-
-function peer(): Peer5 {
-  const one = Peer5.to(`mqtt://127.0.0.1:${ingress.port}`);
-  peers.push(one);
-  return one;
-}
 
 const connack = (change: Connect5 = {}, login = DEVICE): Promise<Packet5> => peer().login(login, change);
 

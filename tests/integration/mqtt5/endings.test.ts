@@ -1,37 +1,22 @@
 /** How a connection of MQTT 5 ends, what is said at the end, and what becomes of its will (3.1.2.5, 3.14, 4.13). */
 import { inspect } from "node:util";
-import { afterEach, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import type { DeviceKey } from "../../../src/model/ids.ts";
 import { until } from "../../fixtures/eventually.ts";
 import { packet } from "../../fixtures/ill-formed-mqtt.ts";
-import {
-  type IngressFixture,
-  type IngressOverrides,
-  SERVICE_TOKEN,
-  startIngress,
-  TOKEN,
-} from "../../fixtures/ingress.ts";
+import { type IngressFixture, type IngressOverrides, SERVICE_TOKEN, TOKEN } from "../../fixtures/ingress.ts";
+import { ingress5 } from "../../fixtures/mqtt5/ingress5.ts";
 import { type Connect5, disconnect5, publish5, type Will5 } from "../../fixtures/mqtt5/packets.ts";
-import { Peer5 } from "../../fixtures/mqtt5/peer.ts";
+import type { Peer5 } from "../../fixtures/mqtt5/peer.ts";
 import { property, userProperty } from "../../fixtures/mqtt5/properties.ts";
 import { sample } from "../../fixtures/mqtt5/row.ts";
 
+const { open, peer: newPeer } = ingress5();
 let ingress: IngressFixture;
-const peers: Peer5[] = [];
-afterEach(async () => {
-  for (const peer of peers.splice(0)) peer.end();
-  await ingress.stop();
-});
 
 const DEVICE = { id: "hub-1", token: TOKEN };
 const TOPIC = "devices/hub-1/status";
 const WILL: Will5 = { topic: TOPIC, payload: '{"power_on":false}' };
-
-function newPeer(): Peer5 {
-  const one = Peer5.to(`mqtt://127.0.0.1:${ingress.port}`);
-  peers.push(one);
-  return one;
-}
 
 async function loggedIn(change: Connect5 = {}, login = DEVICE): Promise<Peer5> {
   const one = newPeer();
@@ -40,7 +25,7 @@ async function loggedIn(change: Connect5 = {}, login = DEVICE): Promise<Peer5> {
 }
 
 const start = async (overrides: IngressOverrides = {}): Promise<void> => {
-  ingress = await startIngress(overrides);
+  ingress = await open(overrides);
 };
 
 const opened = () => ingress.events.filter((one) => one === "opened:device").length;

@@ -1,31 +1,27 @@
 /** What a device is told of each PUBLISH of MQTT 5 (3.4, 3.5, 4.3), what of it is taken, and what a broken promise costs. */
 import { inspect } from "node:util";
-import { afterEach, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import type { Refusal } from "../../../src/model/outcome.ts";
 import { until } from "../../fixtures/eventually.ts";
 import { type IngressFixture, type IngressOverrides, startIngress, TOKEN } from "../../fixtures/ingress.ts";
+import { ingress5 } from "../../fixtures/mqtt5/ingress5.ts";
 import { ack5, type Connect5, publish5, STATUS } from "../../fixtures/mqtt5/packets.ts";
-import { Peer5 } from "../../fixtures/mqtt5/peer.ts";
+import type { Peer5 } from "../../fixtures/mqtt5/peer.ts";
 import { property } from "../../fixtures/mqtt5/properties.ts";
 
+const { open, peer: newPeer } = ingress5();
 let ingress: IngressFixture;
-const peers: Peer5[] = [];
-afterEach(async () => {
-  for (const peer of peers.splice(0)) peer.end();
-  await ingress.stop();
-});
 
 const TOPIC = "devices/hub-1/status";
 
 async function loggedIn(change: Connect5 = {}, id = "hub-1"): Promise<Peer5> {
-  const one = Peer5.to(`mqtt://127.0.0.1:${ingress.port}`);
-  peers.push(one);
+  const one = newPeer();
   await one.login({ id, token: TOKEN }, change);
   return one;
 }
 
 async function start(overrides: IngressOverrides = {}, change: Connect5 = {}): Promise<Peer5> {
-  ingress = await startIngress(overrides);
+  ingress = await open(overrides);
   return await loggedIn(change);
 }
 

@@ -1,36 +1,26 @@
 /** What a subscriber of MQTT 5 is sent (3.3, 3.8 to 3.11, 4.9), and how much of it at a time. */
-import { afterEach, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import type { DeviceKey, DeviceRef, SubjectTag } from "../../../src/model/ids.ts";
 import { until } from "../../fixtures/eventually.ts";
-import {
-  type IngressFixture,
-  type IngressOverrides,
-  SERVICE_TOKEN,
-  startIngress,
-  TOKEN,
-} from "../../fixtures/ingress.ts";
+import { type IngressFixture, type IngressOverrides, SERVICE_TOKEN, TOKEN } from "../../fixtures/ingress.ts";
+import { ingress5 } from "../../fixtures/mqtt5/ingress5.ts";
 import { ack5, type Connect5, subscribe5, unsubscribe5 } from "../../fixtures/mqtt5/packets.ts";
-import { Peer5 } from "../../fixtures/mqtt5/peer.ts";
+import type { Peer5 } from "../../fixtures/mqtt5/peer.ts";
 import { property } from "../../fixtures/mqtt5/properties.ts";
 
+const { open, peer: newPeer } = ingress5();
 let ingress: IngressFixture;
-const peers: Peer5[] = [];
-afterEach(async () => {
-  for (const peer of peers.splice(0)) peer.end();
-  await ingress.stop();
-});
 
 const REF: DeviceRef = { deviceKey: "key-hub-1" as DeviceKey, subjectTag: "tag-key-hub-1" as SubjectTag };
 const COMMANDS = "devices/hub-1/commands/#";
 const SCENE = "processed/scene/#";
 
 const start = async (overrides: IngressOverrides = {}): Promise<void> => {
-  ingress = await startIngress(overrides);
+  ingress = await open(overrides);
 };
 
 async function loggedIn(login: { id: string; token: string }, change: Connect5 = {}): Promise<Peer5> {
-  const one = Peer5.to(`mqtt://127.0.0.1:${ingress.port}`);
-  peers.push(one);
+  const one = newPeer();
   await one.login(login, change);
   return one;
 }

@@ -89,13 +89,13 @@ export function readProperties(bytes: Buffer, start: number, carrier: Carrier): 
   while (body.at < end) {
     const id = body.variable();
     if (id === USER_PROPERTY) {
-      body.skip("pair");
+      body.read("pair");
     } else {
       const row = Object.hasOwn(ROWS, id) ? ROWS[id] : undefined;
       if (row === undefined || !row.in.includes(carrier)) return body.fault ?? NOT_HERE;
       if (seen.has(id)) return TWICE;
       seen.add(id);
-      const value = body.skip(row.kind);
+      const value = body.read(row.kind);
       if (value === 0 && row.zero !== undefined) return body.fault ?? row.zero;
       if (id === RESPONSE_TOPIC && body.hasWildcard()) return WILDCARD;
       if (row.used === true) properties[row.name] = value ?? true;
@@ -118,7 +118,7 @@ class Cursor {
   }
 
   /** The value of a number; texts and bytes are passed over. */
-  skip(kind: Kind): number | undefined {
+  read(kind: Kind): number | undefined {
     switch (kind) {
       case "flag":
         return this.#flag();
