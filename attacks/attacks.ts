@@ -4,7 +4,8 @@
  */
 import "../src/platform/no-debug-output.ts";
 import { join } from "node:path";
-import { Command, InvalidArgumentError } from "commander";
+import { Command } from "commander";
+import { runProgram, whole } from "../simulators/program.ts";
 import { RecordingWriter, readRecording } from "./recording/files.ts";
 import { View } from "./recording/view.ts";
 import { type AttacksResult, allHeld, resultOf, resultText } from "./result.ts";
@@ -55,28 +56,27 @@ const flags = new Command("attacks")
   .parse()
   .opts<Flags>();
 
-const stopping = new AbortController();
 const out = flags.json ? process.stderr : process.stdout;
 const say = (line: string) => void out.write(`${line}\n`);
 
-async function attacks(): Promise<AttacksResult> {
+async function attacks(signal: AbortSignal): Promise<AttacksResult> {
   const begunAt = performance.now();
-  const [recorded, without] = flags.from === undefined ? await played() : [flags.from, flags.unprotectedFrom];
+  const [recorded, without] = flags.from === undefined ? await played(signal) : [flags.from, flags.unprotectedFrom];
   say("attacking");
   const view = new View(await readRecording(recorded));
   const unprotected = without === undefined ? undefined : new View(await readRecording(without));
-  return resultOf(view, unprotected, { leastTrials: LEAST_TRIALS, begunAt, signal: stopping.signal });
+  return resultOf(view, unprotected, { leastTrials: LEAST_TRIALS, begunAt, signal });
 }
 
-async function played(): Promise<[string, string | undefined]> {
-  const recorded = await playOne("as it is", flags.record);
+async function played(signal: AbortSignal): Promise<[string, string | undefined]> {
+  const recorded = await playOne("as it is", flags.record, signal);
   return [
     recorded,
-    flags.negativeControl ? await playOne("unprotected", join(flags.record, "unprotected")) : undefined,
+    flags.negativeControl ? await playOne("unprotected", join(flags.record, "unprotected"), signal) : undefined,
   ];
 }
 
-async function playOne(gateway: GatewayKind, record: string): Promise<string> {
+async function playOne(gateway: GatewayKind, record: string, signal: AbortSignal): Promise<string> {
   const { seed, homes, devices, days, sliceMinutes, acknowledgements } = flags;
   await play({
     seed,
@@ -91,32 +91,13 @@ async function playOne(gateway: GatewayKind, record: string): Promise<string> {
     dir: join(DATA, "servers"),
     recording: await RecordingWriter.open(record),
     say,
-    signal: stopping.signal,
+    signal,
   });
   return record;
 }
 
-function whole(least: number): (text: string) => number {
-  return (text) => {
-    const value = Number(text);
-    if (Number.isInteger(value) && value >= least) return value;
-    throw new InvalidArgumentError(`a whole number from ${least} on is needed.`);
-  };
-}
-
-for (const signal of ["SIGINT", "SIGTERM"] as const) {
-  process.on(signal, () => {
-    if (stopping.signal.aborted) process.exit(130);
-    process.stderr.write("\nstopping; once more to stop at once\n");
-    stopping.abort();
-  });
-}
-
-try {
-  const result = await attacks();
-  process.exitCode = flags.strict && !allHeld(result) ? 1 : 0;
+await runProgram(async (signal) => {
+  const result = await attacks(signal);
   process.stdout.write(flags.json ? `${JSON.stringify(result)}\n` : `\n${resultText(result)}\n`);
-} catch (error) {
-  process.exitCode = stopping.signal.aborted ? 130 : 1;
-  if (!stopping.signal.aborted) process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
-}
+  return !flags.strict || allHeld(result);
+});

@@ -5,11 +5,12 @@
  */
 import "../src/platform/no-debug-output.ts";
 import { join } from "node:path";
-import { Command, InvalidArgumentError } from "commander";
+import { Command } from "commander";
 import { SHORT_STEPS } from "../tools/stack/altered-gateway.ts";
 import { Stack } from "../tools/stack/stack.ts";
 import { type DemoResult, demoJson, demoPassed, demoText, USUAL_RUN } from "./demo-report.ts";
 import { leakScan } from "./leak-scan.ts";
+import { runProgram, whole } from "./program.ts";
 import { showProgress } from "./progress.ts";
 import { Simulation } from "./simulation.ts";
 
@@ -25,10 +26,10 @@ interface DemoFlags {
 const command = new Command("demo")
   .description("Runs the gateway on private servers with a simulated fleet, and checks what was left behind.")
   .option("--json", "result as one JSON object on the last line; everything else goes to stderr", false)
-  .option("--devices <count>", "simulated devices", positive, 240)
-  .option("--rate <per second>", "messages per second, over all devices", positive, 800)
-  .option("--duration <seconds>", "how long they publish", positive, 20)
-  .option("--seed <number>", "same seed, same fleet", positive, 7)
+  .option("--devices <count>", "simulated devices", whole(1), 240)
+  .option("--rate <per second>", "messages per second, over all devices", whole(1), 800)
+  .option("--duration <seconds>", "how long they publish", whole(1), 20)
+  .option("--seed <number>", "same seed, same fleet", whole(1), 7)
   .option("--dir <path>", "where everything of the run is kept; emptied first", join("data", "demo"))
   .parse();
 const flags = command.opts<DemoFlags>();
@@ -116,30 +117,8 @@ async function inspect(stack: Stack, simulation: Simulation): Promise<DemoResult
   return { report, scan, durability, atLeast: isUsualSize ? USUAL_RUN : undefined };
 }
 
-function positive(text: string): number {
-  const value = Number(text);
-  if (!Number.isInteger(value) || value <= 0) throw new InvalidArgumentError("a whole number above 0 is needed.");
-  return value;
-}
-
-const stopping = new AbortController();
-for (const signal of ["SIGINT", "SIGTERM"] as const) {
-  process.on(signal, () => {
-    if (stopping.signal.aborted) process.exit(130);
-    process.stderr.write("\nstopping; once more to stop at once\n");
-    stopping.abort();
-  });
-}
-
-try {
-  const result = await demo(stopping.signal);
+await runProgram(async (signal) => {
+  const result = await demo(signal);
   if (flags.json) process.stdout.write(`${JSON.stringify(demoJson(result))}\n`);
-  process.exitCode = demoPassed(result) ? 0 : 1;
-} catch (error) {
-  if (stopping.signal.aborted) {
-    process.exitCode = 130;
-  } else {
-    process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
-    process.exitCode = 1;
-  }
-}
+  return demoPassed(result);
+});

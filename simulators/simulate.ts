@@ -8,6 +8,7 @@ import { refusedTotal } from "../tools/stack/books.ts";
 import type { ServiceCredential } from "../tools/wire/service-subscriber.ts";
 import { dialectJson, dialectLines } from "./dialect-report.ts";
 import { isSimulated, SIMULATED_DIALECTS, type SimulatedDialect } from "./firmware/firmwares.ts";
+import { whole } from "./program.ts";
 import { count, showProgress } from "./progress.ts";
 import { Simulation, type SimulationReport } from "./simulation.ts";
 
@@ -43,10 +44,10 @@ const command = new Command("simulate")
     service,
     {},
   )
-  .option("--devices <count>", "simulated devices", positive, 200)
-  .option("--rate <per second>", "messages per second, over all devices", positive, 500)
-  .option("--duration <seconds>", "how long they publish", positive, 30)
-  .option("--seed <number>", "same seed, same fleet", positive, 1)
+  .option("--devices <count>", "simulated devices", whole(1), 200)
+  .option("--rate <per second>", "messages per second, over all devices", whole(1), 500)
+  .option("--duration <seconds>", "how long they publish", whole(1), 30)
+  .option("--seed <number>", "same seed, same fleet", whole(1), 1)
   .option(
     "--dialects <names>",
     `beside them, for each of these one home of every kind, whose devices speak it: ${SIMULATED_DIALECTS.join(",")}`,
@@ -153,12 +154,6 @@ function jsonOf({
     problems,
     balanced: problems.length === 0,
   };
-}
-
-function positive(text: string): number {
-  const value = Number(text);
-  if (!Number.isInteger(value) || value <= 0) throw new InvalidArgumentError("a whole number above 0 is needed.");
-  return value;
 }
 
 function dialectNames(text: string): readonly SimulatedDialect[] {

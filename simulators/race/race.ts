@@ -4,7 +4,8 @@
  */
 import "../../src/platform/no-debug-output.ts";
 import { join } from "node:path";
-import { Command, InvalidArgumentError } from "commander";
+import { Command } from "commander";
+import { runProgram, whole } from "../program.ts";
 import { type RaceResult, racePassed, raceText } from "./result.ts";
 import { type RaceProgress, runRace } from "./run.ts";
 
@@ -82,29 +83,9 @@ function showing(out: NodeJS.WriteStream): (state: RaceProgress) => void {
   };
 }
 
-function whole(least: number): (text: string) => number {
-  return (text) => {
-    const value = Number(text);
-    if (Number.isInteger(value) && value >= least) return value;
-    throw new InvalidArgumentError(`a whole number from ${least} on is needed.`);
-  };
-}
-
-const stopping = new AbortController();
-for (const signal of ["SIGINT", "SIGTERM"] as const) {
-  process.on(signal, () => {
-    if (stopping.signal.aborted) process.exit(130);
-    process.stderr.write("\nstopping; once more to stop at once\n");
-    stopping.abort();
-  });
-}
-
-try {
-  const result = await race(stopping.signal);
-  process.exitCode = racePassed(result) ? 0 : 1;
+await runProgram(async (signal) => {
+  const result = await race(signal);
   if (flags.json) process.stdout.write(`${JSON.stringify(result)}\n`);
   else process.stdout.write(`\n${raceText(result)}\n`);
-} catch (error) {
-  process.exitCode = stopping.signal.aborted ? 130 : 1;
-  if (!stopping.signal.aborted) process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
-}
+  return racePassed(result);
+});
