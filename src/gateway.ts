@@ -40,7 +40,7 @@ import { createPipeline } from "./wiring/pipeline.ts";
 import { createPlaces, type PlaceOverrides } from "./wiring/places.ts";
 import { createPreparations } from "./wiring/preparations.ts";
 import { createQueue, type QueueOverrides } from "./wiring/queue.ts";
-import { createRights, type Rights } from "./wiring/rights.ts";
+import { createRights, type Rights, type RightsOverrides } from "./wiring/rights.ts";
 import { createSafekeeping } from "./wiring/safekeeping.ts";
 import { createSchema } from "./wiring/schema.ts";
 import { createStore } from "./wiring/store.ts";
@@ -50,7 +50,7 @@ import { createUpkeep } from "./wiring/upkeep.ts";
 const STOP_MARGIN_MS = 2_000;
 
 /** Parts that a benchmark, a test or the demo may replace or shorten; the product itself never does. */
-export interface Overrides extends ConsentOverrides, QueueOverrides, PlaceOverrides, CrowdOverrides {}
+export interface Overrides extends ConsentOverrides, QueueOverrides, PlaceOverrides, CrowdOverrides, RightsOverrides {}
 
 export interface Gateway {
   start(signal: AbortSignal): Promise<void>;
@@ -99,7 +99,15 @@ export function createGateway(
   const consent = createConsent(base, safekeeping, damaged, overrides);
 
   // Outlets: services subscribe on the broker on which devices publish; here it is decided what they may receive.
-  const outlets = createOutlets({ config, redis: redis.store, keyspace, policies: consent.policies, metrics, log });
+  const outlets = createOutlets({
+    config,
+    redis: redis.store,
+    keyspace,
+    policies: consent.policies,
+    keyring: consent.keyring,
+    metrics,
+    log,
+  });
 
   // Ingress: a device publishes, and gets its PUBACK when the message is durable or refused.
   const ingress = createIngress(base, {
@@ -113,7 +121,7 @@ export function createGateway(
     erasures: {
       acknowledged: (id, purpose, service) => rights.acknowledged(id, purpose, service),
       // A service that comes back is told at the next turn anyway; this only makes it come sooner.
-      listening: () => void rights.erasures.wakeAll().catch(() => undefined),
+      listening: () => void rights.listening(),
     },
     notices: {
       standings: async (devices) => {
@@ -185,13 +193,19 @@ export function createGateway(
     audit,
     journal: safekeeping.journal.erasure,
     registrations: consent.hubs,
-    tell: (notice) => ingress.erased.tell(notice),
+    forwarded: outlets.forwarded,
+    services: {
+      wants: (notice, againAfterMs) => ingress.erased.wants(notice, againAfterMs),
+      tell: (notice) => ingress.erased.tell(notice),
+    },
     forgetNames: (names) => {
       deidentifier.forget(names);
+      outlets.forgetNames(names);
       ingress.commands.forget(names);
     },
     metrics,
     damaged,
+    overrides,
     log,
   });
   const upkeep = createUpkeep({

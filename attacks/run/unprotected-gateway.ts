@@ -4,6 +4,8 @@
  */
 import { StatusFilter } from "../../src/deidentify/status.ts";
 import { MessageTimes } from "../../src/ingress/admission/message-times.ts";
+import { Digests } from "../../src/rights/erasure/digests.ts";
+import { ForwardedNames } from "../../src/rights/erasure/forwarded-names.ts";
 import { StoredFields } from "../../src/sinks/influx/fields.ts";
 import { Vocabulary } from "../../src/vocabulary/vocabulary.ts";
 import { runAltered } from "../../tools/stack/altered-gateway.ts";
@@ -31,6 +33,13 @@ for (const purpose of ["forAnalytics", "forScene"] as const) {
 StatusFilter.prototype.forWeather = (status) =>
   Object.fromEntries(Object.entries(status).filter(([, value]) => typeof value === "number")) as Record<string, number>;
 StoredFields.prototype.takes = () => true;
+
+/** Names to forget leave as soon as they are known, for each person alone, in their order; they are worked out for every service. */
+Digests.prototype.leavesAt = () => Date.now();
+Digests.prototype.peoplePerDigest = () => 1;
+Digests.prototype.mixed = (names) => names;
+ForwardedNames.prototype.since = async () => undefined;
+ForwardedNames.prototype.of = async () => [];
 
 await followClock(Number(process.env[CLOCK_PORT]));
 /** Places are told of one person too. */

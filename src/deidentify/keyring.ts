@@ -29,6 +29,7 @@ const SUBJECT_KEY_BYTES = 32;
 const PSEUDONYM_BYTES = 16;
 const WRAP_CONTEXT = Buffer.from("consentry subject key 1");
 const PLACE_CONTEXT = Buffer.from("consentry place record 1");
+const FORWARDED_CONTEXT = Buffer.from("consentry forwarded name 1");
 
 /** Bounds what a process remembers; an erased subject's pseudonyms leave memory after this long at the latest. */
 const MAX_REMEMBERED_DEVICES = 200_000;
@@ -115,6 +116,25 @@ export class Keyring {
     return openWith(this.#placeKey(wrappedSubjectKey, device), PLACE_CONTEXT, bytes)?.toString();
   }
 
+  /**
+   * Seals notes of names that were forwarded; with the subject's key every copy of them becomes unreadable. The same note is
+   * sealed to the same text, so that it stands once, whoever writes it and however often. Throws as `pseudonym` does.
+   */
+  sealForwarded(wrappedSubjectKey: string, notes: readonly string[]): string[] {
+    const [key, nonceKey] = this.#forwardedKeys(wrappedSubjectKey);
+    return notes.map((note) => {
+      const content = Buffer.from(note);
+      const nonce = createHmac("sha256", nonceKey).update(content).digest().subarray(0, IV_BYTES);
+      return sealWith(key, FORWARDED_CONTEXT, content, nonce).toString("base64url");
+    });
+  }
+
+  /** In the order given; `undefined` for each that was sealed under another subject's key, or was altered. Throws as `pseudonym` does. */
+  openForwarded(wrappedSubjectKey: string, sealed: readonly string[]): (string | undefined)[] {
+    const [key] = this.#forwardedKeys(wrappedSubjectKey);
+    return sealed.map((text) => openWith(key, FORWARDED_CONTEXT, Buffer.from(text, "base64url"))?.toString());
+  }
+
   /** Drops what is remembered of a device; erasure calls it so that nothing waits for the time limit. */
   forget(device: DeviceKey): void {
     this.#devices.delete(device);
@@ -140,6 +160,14 @@ export class Keyring {
     const remembered = this.#remembered(wrappedSubjectKey, device);
     remembered.placeKey ??= this.#secret(wrappedSubjectKey, `consentry place record\0${device}`);
     return remembered.placeKey;
+  }
+
+  /** A nonce is made of what is sealed, under a key of its own: two notes never share one (cf. RFC 5297). */
+  #forwardedKeys(wrapped: string): [key: Buffer, nonceKey: Buffer] {
+    return [
+      this.#secret(wrapped, "consentry forwarded name"),
+      this.#secret(wrapped, "consentry nonce of a forwarded name"),
+    ];
   }
 
   /** 32 bytes that nobody has without the subject's key and the pepper. */
@@ -182,8 +210,7 @@ function tryUnwrap(wrapped: string, masterKey: Buffer): Buffer | undefined {
 }
 
 /** Version, nonce, ciphertext and tag. */
-function sealWith(key: Buffer, context: Buffer, content: Buffer): Buffer {
-  const iv = randomBytes(IV_BYTES);
+function sealWith(key: Buffer, context: Buffer, content: Buffer, iv = randomBytes(IV_BYTES)): Buffer {
   const cipher = createCipheriv(CIPHER, key, iv).setAAD(context);
   const sealed = Buffer.concat([cipher.update(content), cipher.final()]);
   return Buffer.concat([Buffer.of(VERSION), iv, sealed, cipher.getAuthTag()]);

@@ -49,6 +49,9 @@ export interface Outgoing {
   readonly subject: SubjectTag;
   /** Revision of the ledger under which it was found to be consented to. */
   readonly revision: number;
+  readonly wrappedSubjectKey: string;
+  /** The message's own time, which decides the epoch of its names; Unix ms. */
+  readonly at: number;
   readonly result: Deidentified;
 }
 

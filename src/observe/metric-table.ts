@@ -191,7 +191,20 @@ export const METRICS = {
   ),
   servicesUnanswered: gauge(
     "erasure_services_unanswered",
-    "Services that have not said yet that they have forgotten the names of an erasure; one counts once for each erasure.",
+    "Services that have not said yet that they have forgotten the names of an erasure, once these have left; one counts once for each erasure.",
+  ),
+  erasureDigests: counter(
+    "erasure_digests_total",
+    "Digests of names to forget that were sent to a service for the first time, by this gateway.",
+    { purpose: SERVICE_PURPOSES },
+  ),
+  erasureNoticesWaiting: gauge(
+    "erasure_notices_waiting",
+    "People whose names to forget wait for the digest of a service; one counts once for each service.",
+  ),
+  erasureNoticesOverdue: gauge(
+    "erasure_notices_overdue_seconds",
+    "For how long the first of them should have left; 0 when none is late.",
   ),
   holdsOpen: gauge("holds_open", "People of whom something is under a legal hold. Every minute."),
   holdOldest: gauge("hold_oldest_seconds", "Since when the oldest legal hold has stood; 0 when there is none."),

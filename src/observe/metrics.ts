@@ -59,6 +59,8 @@ export type GaugeName =
   | "servicesNotCovered"
   | "erasureOldest"
   | "servicesUnanswered"
+  | "erasureNoticesWaiting"
+  | "erasureNoticesOverdue"
   | "holdsOpen"
   | "holdOldest"
   | "backupAge"
@@ -96,6 +98,8 @@ export class Metrics extends BookCounts {
     "servicesNotCovered",
     "erasureOldest",
     "servicesUnanswered",
+    "erasureNoticesWaiting",
+    "erasureNoticesOverdue",
     "holdsOpen",
     "holdOldest",
     "backupAge",
@@ -112,6 +116,7 @@ export class Metrics extends BookCounts {
   readonly #weatherPeople = zeros(CROWD_OUTCOMES);
   readonly #erasures = zeros(ERASURE_OUTCOMES);
   readonly #erasureAnswers = zeros(ERASURE_ANSWERS);
+  readonly #erasureDigests = zeros(SERVICE_PURPOSES);
   readonly #erasuresOpen = zeros(OPEN_ERASURE_STATES);
   readonly #erasure = new Distribution(METRICS.erasure.buckets);
   readonly #damaged = zeros(DAMAGE_KINDS);
@@ -233,6 +238,11 @@ export class Metrics extends BookCounts {
     this.#erasureAnswers[outcome] += 1;
   }
 
+  /** Names to forget were sent to a service of this purpose for the first time. */
+  erasureDigest(purpose: ServicePurpose): void {
+    this.#erasureDigests[purpose] += 1;
+  }
+
   erasuresOpen(counts: Readonly<Record<OpenErasureState, number>>): void {
     Object.assign(this.#erasuresOpen, counts);
   }
@@ -341,6 +351,9 @@ export class Metrics extends BookCounts {
       erasuresOpen: () => by("state", this.#erasuresOpen),
       erasureOldest: () => single(this.#gauges.erasureOldest),
       servicesUnanswered: () => single(this.#gauges.servicesUnanswered),
+      erasureDigests: () => by("purpose", this.#erasureDigests),
+      erasureNoticesWaiting: () => single(this.#gauges.erasureNoticesWaiting),
+      erasureNoticesOverdue: () => single(this.#gauges.erasureNoticesOverdue),
       holdsOpen: () => single(this.#gauges.holdsOpen),
       holdOldest: () => single(this.#gauges.holdOldest),
       auditLate: () => single(this.#auditLate),

@@ -263,7 +263,13 @@ export class Pipeline {
       if (result === undefined || !forServices(result)) continue;
       if (setAside !== undefined || verdict === undefined || verdict.refusal !== undefined) continue;
       passages.push(passage);
-      outgoing.push({ subject: message.device.subjectTag, revision: verdict.revision ?? 0, result });
+      outgoing.push({
+        subject: message.device.subjectTag,
+        revision: verdict.revision ?? 0,
+        wrappedSubjectKey: verdict.wrappedSubjectKey,
+        at: message.at,
+        result,
+      });
     }
     const deliver = await this.#ports.announce(outgoing);
     return () => {

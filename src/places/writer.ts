@@ -5,7 +5,6 @@
  *   records ─ consent? ─┬─ none: forgotten
  *                       └─ crowd ─ what changed ─ shuffled ─ portions: lease → consent again → store → noted as told
  */
-import { randomInt } from "node:crypto";
 import { setImmediate as otherWork } from "node:timers/promises";
 import type { CheckConsent } from "../model/consent.ts";
 import { damageIn } from "../model/damage.ts";
@@ -15,6 +14,7 @@ import type { CellId, DeviceKey, DeviceRef, Pseudonym } from "../model/ids.ts";
 import type { Lease } from "../model/lease.ts";
 import type { Spared } from "../model/letters.ts";
 import type { PlaceRecord, ToldPlace } from "../model/place.ts";
+import { shuffled } from "../platform/shuffled.ts";
 import { type Inhabitants, inhabit, tellableCells } from "./crowd.ts";
 import type { PlaceStore, SealedPlace } from "./place-store.ts";
 import { type Step, tellingOf } from "./telling.ts";
@@ -251,14 +251,4 @@ export class PlaceWriter {
 
 function admittedRef({ device, told, record }: Due): DeviceRef {
   return { ...device, revision: told?.revision ?? record.revision };
-}
-
-/** Fisher and Yates, with numbers that no one can predict. */
-function shuffled<T>(items: readonly T[]): T[] {
-  const mixed = [...items];
-  for (let at = mixed.length - 1; at > 0; at -= 1) {
-    const other = randomInt(at + 1);
-    [mixed[at], mixed[other]] = [mixed[other] as T, mixed[at] as T];
-  }
-  return mixed;
 }

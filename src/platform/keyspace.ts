@@ -116,6 +116,15 @@ export interface Keyspace {
   readonly disclosureTotals: string;
   /** Number of the last call by which a gateway added counts to these; expires. */
   disclosureWriter(writer: string): string;
+  /** Sorted set: sealed names under which something of the subject went to a service, see rights/erasure/forwarded-names.ts; expires. */
+  forwardedNames(subject: SubjectTag): string;
+  /** String: Unix ms since when every name that went to a service has been noted there. */
+  readonly forwardedSince: string;
+  /** Sorted set: what waits for its digest, score = Unix ms at which one leaves; see rights/erasure/digests.ts. */
+  readonly digestPool: string;
+  /** Hashes by id of a digest: what it is, and the sealed names in it. */
+  readonly digests: string;
+  readonly digestNames: string;
   /** String: random number of a used link to the privacy centre; expires with the link. */
   spentLink(nonce: string): string;
   /** String: random number of a privacy-centre session that was left; expires with the session. */
@@ -213,6 +222,11 @@ export function keyspaceOf(prefix: string): Keyspace {
     disclosures: (subject) => `${prefix}:{${subject}}:disclosures`,
     disclosureTotals: `${prefix}:disclosure-totals`,
     disclosureWriter: (writer) => `${prefix}:disclosure-writer:${writer}`,
+    forwardedNames: (subject) => `${prefix}:{${subject}}:forwarded-names`,
+    forwardedSince: `${prefix}:forwarded-since`,
+    digestPool: `{${prefix}:erasures}:digest-pool`,
+    digests: `{${prefix}:erasures}:digests`,
+    digestNames: `{${prefix}:erasures}:digest-names`,
     spentLink: (nonce) => `${prefix}:spent-link:${nonce}`,
     leftSession: (id) => `${prefix}:left-session:${id}`,
     keptAnswers: `{${prefix}:kept-answers}:answers`,

@@ -10,23 +10,28 @@ import { processedPacket } from "../ingress/mqtt/processed-packet.ts";
 import { FanOut } from "../ingress/services/fan-out.ts";
 import type { CrowdTelling } from "../model/crowd.ts";
 import type { Outgoing } from "../model/disclosure.ts";
+import { DAY_MS } from "../model/durations.ts";
+import type { Pseudonym } from "../model/ids.ts";
 import type { Log } from "../model/log.ts";
 import type { Metrics } from "../observe/metrics.ts";
 import type { Keyspace } from "../platform/keyspace.ts";
 import type { Part } from "../platform/lifecycle.ts";
 import { Periodic } from "../platform/periodic.ts";
 import { Disclosures } from "../rights/access/disclosures.ts";
+import { ForwardedNames, type NoteSeal } from "../rights/erasure/forwarded-names.ts";
 import { CrowdTopics } from "../sinks/services/crowd-topics.ts";
 import { Accounting } from "../sinks/services/disclosure-accounting.ts";
+import { NotedNames } from "../sinks/services/noted-names.ts";
 import { PurposeTopics, type PurposeTopicsPort } from "../sinks/services/purpose-topics.ts";
 import { Recipients } from "../sinks/services/recipients.ts";
 import { ServiceCoverage } from "../sinks/services/service-coverage.ts";
 
 export interface OutletsDeps {
-  readonly config: Pick<Config, "services" | "retention" | "sinks">;
+  readonly config: Pick<Config, "services" | "retention" | "sinks" | "deidentify">;
   readonly redis: Redis;
   readonly keyspace: Keyspace;
   readonly policies: Pick<Policies, "newest">;
+  readonly keyring: NoteSeal;
   readonly metrics: Pick<Metrics, "forwarded" | "forwardDropped" | "serviceCutOff" | "gauge">;
   readonly log: Log;
 }
@@ -34,6 +39,9 @@ export interface OutletsDeps {
 export interface Outlets {
   readonly fanOut: FanOut;
   readonly disclosures: Disclosures;
+  readonly forwarded: ForwardedNames;
+  /** Drops what memory holds of these names. */
+  forgetNames(names: readonly Pseudonym[]): void;
   /** Start after the policies. Throws what `ServiceCoverage.require` throws. */
   readonly part: Part;
   readonly http: Pick<HttpPorts, "disclosures">;
@@ -48,11 +56,14 @@ const MAX_UNSENT_BYTES = 4 * 1024 * 1024;
 const MAX_UNSENT_MS = 500;
 /** Account lines known to be recorded: all lines of about 300,000 subjects with three services. */
 const REMEMBERED_LINES = 1_000_000;
+/** Names known to be noted as forwarded: those of about 100,000 devices with three services. */
+const REMEMBERED_NAMES = 300_000;
 const FLUSH_MS = 10_000;
 /** In case a lost connection missed a message. */
 const POLICY_POLL_MS = 2_000;
 
-export function createOutlets({ config, redis, keyspace, policies, metrics, log }: OutletsDeps): Outlets {
+export function createOutlets(deps: OutletsDeps): Outlets {
+  const { config, redis, keyspace, policies, metrics, log } = deps;
   const coverage = new ServiceCoverage(config.services, {
     newest: (known) => policies.newest(known),
     uncovered: (count) => metrics.gauge("servicesNotCovered", count),
@@ -75,7 +86,9 @@ export function createOutlets({ config, redis, keyspace, policies, metrics, log 
     counted: (purpose, count) => metrics.forwarded(purpose, count),
     now: Date.now,
   };
-  const topics = new PurposeTopics(port, accounting);
+  const forwarded = new ForwardedNames(redis, keyspace, deps.keyring);
+  const names = new NotedNames({ recipients: recipients.all, maxNames: REMEMBERED_NAMES }, forwarded);
+  const topics = new PurposeTopics(port, accounting, names, config.deidentify.epochDays * DAY_MS);
   const crowdTopics = new CrowdTopics(port, accounting);
   const periodic = new Periodic(
     [
@@ -88,9 +101,12 @@ export function createOutlets({ config, redis, keyspace, policies, metrics, log 
   return {
     fanOut,
     disclosures,
+    forwarded,
+    forgetNames: (some) => names.forget(some),
     part: {
       name: "services",
       start: async () => {
+        await forwarded.begin();
         await coverage.require({ ...config.retention, region: config.sinks.influx.region });
         periodic.start();
       },

@@ -6,7 +6,8 @@ import {
   type SignedReceipt,
   type SinkResult,
 } from "../../model/erasure.ts";
-import { notedPurposes } from "./names-to-forget.ts";
+import type { NamedService, NamedServicePurpose } from "../../model/forwarded-name.ts";
+import { fieldOf, LAPSED, recipientsOf } from "./names-to-forget.ts";
 import type { ErasableSink, ErasureOptions, ErasurePorts } from "./ports.ts";
 import type { ErasureRecord } from "./record.ts";
 
@@ -23,7 +24,7 @@ export function receiptFrom(record: ErasureRecord, ports: ErasurePorts, options:
     requestedAt: record.requestedAt,
     completedAt: Number(fields.completedAt),
     sinks: ports.sinks.map((sink) => sinkResult(sink, fields)),
-    services: serviceResults(record, ports),
+    services: serviceResults(record, ports, options.digestMs),
     ...(untold !== undefined && { untold }),
     keyDestroyed: fields.destroyedAt !== undefined,
     policyVersion: facts.policyVersion ?? 0,
@@ -49,16 +50,37 @@ function parsed<T>(text: string | undefined): T | undefined {
  * Empty until the names to forget are known: no service is notified before. Where they cannot be computed, none ever
  * is.
  */
-export function serviceResults({ facts, fields }: ErasureRecord, ports: ErasurePorts): ServiceResult[] {
-  if (fields.notices === undefined && fields.nameless === undefined) return [];
-  return notedPurposes(facts.purposes).flatMap((purpose) => {
-    const services = ports.services(purpose);
-    if (services.length === 0) return [];
-    const answered = services.filter((service) => `ack:${purpose}:${service}` in fields);
-    const notified = services.filter((service) => `told:${purpose}:${service}` in fields || answered.includes(service));
-    const acknowledged = answered.length;
-    return [{ purpose, notified: notified.length, acknowledged, unacknowledged: services.length - acknowledged }];
+export function serviceResults(
+  record: ErasureRecord,
+  ports: Pick<ErasurePorts, "services">,
+  digestMs: number,
+): ServiceResult[] {
+  const { fields } = record;
+  const byPurpose = new Map<NamedServicePurpose, NamedService[]>();
+  for (const to of recipientsOf(record, ports)) {
+    const some = byPurpose.get(to.purpose);
+    if (some === undefined) byPurpose.set(to.purpose, [to]);
+    else some.push(to);
+  }
+  return [...byPurpose].map(([purpose, services]) => {
+    const answered = services.filter((to) => fields[fieldOf("ack", to)] !== undefined);
+    const notified = services.filter((to) => fields[fieldOf("told", to)] !== undefined || answered.includes(to));
+    const waiting = services.filter((to) => awaitsDigest(to, record) && !answered.includes(to));
+    const ids = services.flatMap((to) => fields[fieldOf("digest", to)] ?? []).filter((id) => id !== LAPSED);
+    return {
+      purpose,
+      notified: notified.length,
+      acknowledged: answered.length,
+      unacknowledged: services.length - answered.length,
+      ...(waiting.length > 0 && { waiting: waiting.length }),
+      ...(waiting.length > 0 && fields.notifyAt !== undefined && { notifyBy: Number(fields.notifyAt) + digestMs }),
+      ...(ids.length > 0 && { notices: ids.sort() }),
+    };
   });
+}
+
+function awaitsDigest(to: NamedService, { fields }: ErasureRecord): boolean {
+  return fields.notices !== undefined && fields[fieldOf("digest", to)] === undefined;
 }
 
 function sinkResult({ name, region }: ErasableSink, fields: ErasureRecord["fields"]): SinkResult {

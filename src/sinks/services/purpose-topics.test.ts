@@ -5,6 +5,7 @@ import type { DisclosureLine, Outgoing, Recipient } from "../../model/disclosure
 import { GatewayError } from "../../model/errors.ts";
 import type { CellId, Pseudonym, SubjectTag } from "../../model/ids.ts";
 import { Accounting } from "./disclosure-accounting.ts";
+import { NotedNames } from "./noted-names.ts";
 import { type Outlet, PurposeTopics } from "./purpose-topics.ts";
 
 const message: Deidentified = {
@@ -16,9 +17,13 @@ const message: Deidentified = {
   scene: { device: "scene-pseudonym" as Pseudonym, model: "hub", status: { power: "on" }, at: 1000 },
   network: { device: "network-pseudonym" as Pseudonym, ipPrefix: "203.0.0.0/16", at: 10_000 },
 };
-const of = (result: Deidentified, subject = "one", revision = 4): Outgoing => ({
+const EPOCH_MS = 7 * 86_400_000;
+const AT = 2_957 * EPOCH_MS + 5;
+const of = (result: Deidentified, subject = "one", revision = 4, at = AT): Outgoing => ({
   subject: subject as SubjectTag,
   revision,
+  wrappedSubjectKey: `key of ${subject}`,
+  at,
   result,
 });
 
@@ -37,7 +42,14 @@ function outlet(...services: Service[]) {
   const counts: [ServicePurpose, number][] = [];
   const opened: string[] = [];
   const added: [string, number][] = [];
-  const self = { listening: [...services], onOpen: async () => {}, nowMs: Date.UTC(2026, 2, 7, 12), packets: 0 };
+  const noted: [wrappedKey: string, subject: string, recipient: string, name: string, until: number][] = [];
+  const self = {
+    listening: [...services],
+    onOpen: async () => {},
+    onNote: async () => {},
+    nowMs: Date.UTC(2026, 2, 7, 12),
+    packets: 0,
+  };
   const recipients = services.map(
     ({ name, purpose }, index): Recipient => ({ index, name, purpose, region: "IN", contract: undefined }),
   );
@@ -79,9 +91,20 @@ function outlet(...services: Service[]) {
       now: () => self.nowMs,
     },
     accounting,
+    new NotedNames(
+      { recipients, maxNames: 1 },
+      {
+        note: async (names) => {
+          await self.onNote();
+          for (const { wrappedSubjectKey, subject, recipient, name, until } of names)
+            noted.push([wrappedSubjectKey, subject, recipient.name, name, until]);
+        },
+      },
+    ),
+    EPOCH_MS,
   );
   const forward = async (...batch: Outgoing[]) => (await topics.announce(batch))();
-  return Object.assign(self, { topics, forward, published, counts, opened, added, accounting });
+  return Object.assign(self, { topics, forward, published, counts, opened, added, noted, accounting });
 }
 
 const EACH = SERVICE_PURPOSES.map((purpose) => ({ name: purpose, purpose }));
@@ -212,5 +235,49 @@ describe("the account", () => {
     const test = outlet({ name: "scene", purpose: "scene" });
     for (const revision of [4, 4, 7, 5]) await test.forward(of(message, "one", revision));
     expect(test.opened).toHaveLength(2);
+  });
+});
+
+describe("names that go to a service", () => {
+  it("are noted with the end of the epoch after theirs before anything is handed over, once each", async () => {
+    const test = outlet({ name: "lights", purpose: "scene" });
+    test.onNote = async () => expect(test.published).toEqual([]);
+    await test.forward(of(message), of(message));
+    expect(test.noted).toEqual([["key of one", "one", "lights", "scene-pseudonym", 2_959 * EPOCH_MS]]);
+    await test.forward(of(message));
+    expect([test.noted.length, test.published.length]).toEqual([1, 3]);
+  });
+
+  it("are noted for those services alone that hear them", async () => {
+    const test = outlet(
+      { name: "lights", purpose: "scene" },
+      { name: "alarms", purpose: "scene", only: "somebody-else" },
+      { name: "wires", purpose: "network" },
+    );
+    await test.forward(of(message));
+    expect(test.noted.map(([, , recipient, name]) => [recipient, name])).toEqual([
+      ["lights", "scene-pseudonym"],
+      ["wires", "network-pseudonym"],
+    ]);
+  });
+
+  it("that can't be noted let nothing out", async () => {
+    const test = outlet({ name: "lights", purpose: "scene" });
+    test.onNote = () => Promise.reject(new GatewayError("REDIS_UNAVAILABLE"));
+    await expect(test.forward(of(message))).rejects.toThrow("REDIS_UNAVAILABLE");
+    expect(test.published).toEqual([]);
+    test.onNote = async () => {};
+    await test.forward(of(message));
+    expect([test.noted.length, test.published.length]).toEqual([1, 1]);
+  });
+
+  it("are handed over although more of them were noted at once than are remembered", async () => {
+    const test = outlet({ name: "lights", purpose: "scene" });
+    const scene = message.scene as Required<Deidentified>["scene"];
+    const many = Array.from({ length: 1_500 }, (_, index) =>
+      of({ scene: { ...scene, device: `name-${index}` as Pseudonym } }),
+    );
+    expect(await test.forward(...many)).not.toContain(false);
+    expect([test.noted.length, test.published.length]).toEqual([1_500, 1_500]);
   });
 });

@@ -1,12 +1,15 @@
 /**
  * Hands each scene and network service what its purpose may have, as JSON on the topics of the contract, and nothing that is
- * not on the account of disclosures before. A record for which nobody listens is not even built. Weather services are told of
+ * not on the account of disclosures before, under no name that is not noted as forwarded. A record for which nobody listens is not even built. Weather services are told of
  * crowds alone, see crowd-topics.ts.
  */
 import type { ServicePurpose } from "../../model/consent.ts";
 import type { Deidentified, NetworkRecord, SceneRecord } from "../../model/deidentified.ts";
 import { dayOf, type Outgoing, type Recipient } from "../../model/disclosure.ts";
+import { type ForwardedName, forgottenBy } from "../../model/forwarded-name.ts";
+import type { Pseudonym } from "../../model/ids.ts";
 import type { Accounting, SubjectAccount } from "./disclosure-accounting.ts";
+import type { NotedNames } from "./noted-names.ts";
 
 /** One service that listens to one purpose, on however many connections. */
 export interface Outlet {
@@ -32,57 +35,88 @@ export interface PurposeTopicsPort {
 const MESSAGE_PURPOSES = ["scene", "network"] as const;
 type MessagePurpose = (typeof MESSAGE_PURPOSES)[number];
 
+/** What has to stand somewhere before a batch may be handed over. */
+interface Wanted {
+  readonly accounts: Map<SubjectAccount, Set<Recipient>>;
+  /** By recipient and name. */
+  readonly names: Map<string, ForwardedName>;
+}
+
 export class PurposeTopics {
   readonly #port: PurposeTopicsPort;
   readonly #accounting: Accounting;
+  readonly #names: NotedNames;
+  readonly #epochMs: number;
 
-  constructor(port: PurposeTopicsPort, accounting: Accounting) {
+  constructor(port: PurposeTopicsPort, accounting: Accounting, names: NotedNames, epochMs: number) {
     this.#port = port;
     this.#accounting = accounting;
+    this.#names = names;
+    this.#epochMs = epochMs;
   }
 
   /**
-   * Puts everybody on the account who would get something of the batch now. Resolves with what hands it over,
-   * which tells for each message whether anybody got something of it. Rejects when the account can't be written.
+   * Puts everybody on the account who would get something of the batch now, and notes under which names. Resolves with what
+   * hands it over, which tells for each message whether anybody got something of it. Rejects when one of the two can't be written.
    */
   async announce(batch: readonly Outgoing[]): Promise<() => boolean[]> {
     const listening = MESSAGE_PURPOSES.flatMap((purpose) => this.#port.outlets(purpose));
     if (batch.length === 0 || listening.length === 0) return () => new Array<boolean>(batch.length).fill(false);
     const day = dayOf(this.#port.now());
     const accounts = batch.map(({ subject, revision }) => this.#accounting.account(subject, revision, day));
-    const wanted = new Map<SubjectAccount, Set<Recipient>>();
+    const wanted: Wanted = { accounts: new Map(), names: new Map() };
     for (const outlet of listening) this.#want(outlet, batch, accounts, wanted);
-    if (wanted.size > 0) {
-      await this.#accounting.open(
-        [...wanted].flatMap(([account, recipients]) =>
-          [...recipients].map((recipient) => [account, recipient] as const),
-        ),
-      );
-    }
-    return () => this.#forward(batch, accounts);
+    if (wanted.accounts.size + wanted.names.size > 0) await this.#write(wanted);
+    return () => this.#forward(batch, accounts, wanted.names);
+  }
+
+  /** Both at once; a name that is noted and not used does no harm. */
+  async #write({ accounts, names }: Wanted): Promise<void> {
+    const lines = [...accounts].flatMap(([account, recipients]) =>
+      [...recipients].map((recipient) => [account, recipient] as const),
+    );
+    await Promise.all([
+      lines.length > 0 ? this.#accounting.open(lines) : undefined,
+      names.size > 0 ? this.#names.note([...names.values()]) : undefined,
+    ]);
   }
 
   #want(
     outlet: Outlet,
     batch: readonly Outgoing[],
     accounts: readonly SubjectAccount[],
-    wanted: Map<SubjectAccount, Set<Recipient>>,
+    { accounts: lines, names }: Wanted,
   ): void {
     const { recipient } = outlet;
     const name = NAMES[recipient.purpose as MessagePurpose];
     for (let index = 0; index < batch.length; index += 1) {
       const account = accounts[index];
       const outgoing = batch[index];
-      if (account === undefined || outgoing === undefined || this.#accounting.isOpen(account, recipient)) continue;
+      if (account === undefined || outgoing === undefined) continue;
       const heard = name(outgoing.result);
-      if (heard === undefined || !outlet.hears(heard)) continue;
-      const recipients = wanted.get(account);
-      if (recipients === undefined) wanted.set(account, new Set([recipient]));
-      else recipients.add(recipient);
+      if (heard === undefined) continue;
+      const open = this.#accounting.isOpen(account, recipient);
+      const noted = this.#names.has(recipient, heard);
+      if ((open && noted) || !outlet.hears(heard)) continue;
+      if (!open) {
+        const recipients = lines.get(account);
+        if (recipients === undefined) lines.set(account, new Set([recipient]));
+        else recipients.add(recipient);
+      }
+      if (!noted) {
+        const { subject, wrappedSubjectKey, at } = outgoing;
+        const until = forgottenBy(at, this.#epochMs);
+        names.set(keyOf(recipient, heard), { subject, wrappedSubjectKey, recipient, name: heard, until });
+      }
     }
   }
 
-  #forward(batch: readonly Outgoing[], accounts: readonly SubjectAccount[]): boolean[] {
+  /** `noted`: just now, whether they are still remembered or not. */
+  #forward(
+    batch: readonly Outgoing[],
+    accounts: readonly SubjectAccount[],
+    noted: ReadonlyMap<string, ForwardedName>,
+  ): boolean[] {
     const delivered = new Array<boolean>(batch.length).fill(false);
     for (const purpose of MESSAGE_PURPOSES) {
       // Asked anew: who stopped listening, or may not listen any more, gets nothing.
@@ -93,7 +127,7 @@ export class PurposeTopics {
         const outgoing = batch[index];
         const account = accounts[index];
         if (outgoing === undefined || account === undefined) continue;
-        if (!this.#hand(purpose, outgoing.result, account, outlets)) continue;
+        if (!this.#hand(purpose, outgoing.result, account, outlets, noted)) continue;
         delivered[index] = true;
         count += 1;
       }
@@ -102,7 +136,13 @@ export class PurposeTopics {
     return delivered;
   }
 
-  #hand(purpose: MessagePurpose, result: Deidentified, account: SubjectAccount, outlets: readonly Outlet[]): boolean {
+  #hand(
+    purpose: MessagePurpose,
+    result: Deidentified,
+    account: SubjectAccount,
+    outlets: readonly Outlet[],
+    noted: ReadonlyMap<string, ForwardedName>,
+  ): boolean {
     const name = NAMES[purpose](result);
     if (name === undefined) return false;
     let made: Buffer | undefined;
@@ -113,16 +153,23 @@ export class PurposeTopics {
     let delivered = false;
     for (const outlet of outlets) {
       // Whoever began to listen after the account was written is not on it, and hears the next batch.
-      if (!this.#accounting.isOpen(account, outlet.recipient) || !outlet.deliver(name, packet)) continue;
-      this.#accounting.count(account, outlet.recipient);
+      const { recipient } = outlet;
+      if (!this.#accounting.isOpen(account, recipient)) continue;
+      if (!this.#names.has(recipient, name) && !noted.has(keyOf(recipient, name))) continue;
+      if (!outlet.deliver(name, packet)) continue;
+      this.#accounting.count(account, recipient);
       delivered = true;
     }
     return delivered;
   }
 }
 
+function keyOf({ index }: Recipient, name: Pseudonym): string {
+  return `${index} ${name}`;
+}
+
 /** The last level of the topic; `undefined` when the message has nothing for the purpose. */
-const NAMES: Readonly<Record<MessagePurpose, (message: Deidentified) => string | undefined>> = {
+const NAMES: Readonly<Record<MessagePurpose, (message: Deidentified) => Pseudonym | undefined>> = {
   scene: ({ scene }) => scene?.device,
   network: ({ network }) => network?.device,
 };
