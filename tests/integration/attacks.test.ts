@@ -80,7 +80,7 @@ test("no home is alone in a cell that is stored or told", () => {
   expect(result.attacks.A7).toMatchObject({ rate: 0, holds: true });
 });
 
-test.each(["A1", "A2", "A10"])("%s fails, and succeeds without its mechanism", (name) => {
+test.each(["A1", "A2", "A6", "A10"])("%s fails, and succeeds without its mechanism", (name) => {
   expect(result.attacks[name]).toMatchObject({ holds: true, negativeControlSucceeds: true });
 });
 

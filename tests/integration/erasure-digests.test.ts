@@ -4,11 +4,13 @@
  */
 import { randomUUID } from "node:crypto";
 import { beforeEach, describe, expect, test, vi } from "vitest";
+import { Ledger } from "../../src/consent/ledger/ledger.ts";
 import type { ServicePurpose } from "../../src/model/consent.ts";
 import type { Recipient } from "../../src/model/disclosure.ts";
 import { forgottenBy, type NamedServicePurpose } from "../../src/model/forwarded-name.ts";
 import type { DeviceKey, Pseudonym, SubjectTag } from "../../src/model/ids.ts";
 import type { Notice } from "../../src/rights/erasure/digests.ts";
+import { NO_JOURNAL } from "../fixtures/no-journal.ts";
 import { CONSENT, consentStore, device, everythingIn, subject } from "./consent-fixture.ts";
 import { EPOCH_MS, type ErasureFixture, erasuresOn, keyring, never } from "./erasure-fixture.ts";
 
@@ -68,12 +70,27 @@ interface Person {
   readonly key: string;
 }
 
+/** With keys of the keyring that these erasures use. */
+function ledger(): Ledger {
+  return new Ledger(store().redis, store().keyspace, {
+    journal: NO_JOURNAL,
+    createSubjectKey: () => keyring.createSubjectKey(),
+    now: Date.now,
+    controller: "vendor",
+    expiryDays: 365,
+  });
+}
+
 async function someone(devices = 2): Promise<Person> {
   const tag = subject(randomUUID());
   const all = Array.from({ length: devices }, () => device(randomUUID()));
-  for (const one of all) await store().ledger.bind(tag, one);
-  await store().ledger.give(tag, CONSENT);
+  for (const one of all) await ledger().bind(tag, one);
+  await ledger().give(tag, CONSENT);
   return { tag, devices: all, key: (await store().redis.hget(store().keyspace.subject(tag), "key")) ?? "" };
+}
+
+function manyDevices(count: number): DeviceKey[] {
+  return Array.from({ length: count }, () => device(randomUUID()));
 }
 
 function recipient(purpose: ServicePurpose, name: string): Recipient {
@@ -232,7 +249,7 @@ describe("what a notice names", () => {
     const old = await forwarded(fixture, person, "scene", "lights");
     const answer = await fixture.erasures.request(person.tag, { by: "subject", method: "api" });
     if (answer.refused !== undefined) throw new Error(answer.refused);
-    await store().ledger.give(person.tag, CONSENT);
+    await ledger().give(person.tag, CONSENT);
     const again = { ...person, key: (await redis.hget(keyspace.subject(person.tag), "key")) ?? "" };
     const fresh = await forwarded(fixture, again, "scene", "lights");
     await fixture.records.useEpochLength(EPOCH_MS);
@@ -240,6 +257,25 @@ describe("what a notice names", () => {
     await hourLater(fixture);
     expect(new Set(namesTold())).toEqual(new Set(old));
     expect(await redis.zcard(keyspace.forwardedNames(person.tag))).toBe(fresh.length);
+  });
+});
+
+describe("names that a version of before has sealed", () => {
+  test("are told as they are, to each service of their purpose", async () => {
+    const fixture = process();
+    const { redis, keyspace } = store();
+    const person = await someone();
+    await forwarded(fixture, person, "scene", "lights");
+    const id = await erased(fixture, person);
+    const record = keyspace.erasure(person.tag, id);
+    await redis.del(keyspace.digestPool);
+    const former = JSON.stringify({ scene: ["one", "two"], network: [] });
+    await redis.hset(record, "notices", Buffer.from(former).toString("base64"));
+    await redis.hdel(record, "recipients");
+    await advanced(fixture, id);
+    await hourLater(fixture);
+    for (const service of ["lights", "alarms"]) expect(new Set(namesTold(service))).toEqual(new Set(["one", "two"]));
+    expect(namesTold("wires")).toEqual([]);
   });
 });
 
@@ -300,9 +336,10 @@ describe("a digest", () => {
     expect(await fixture.digests.survey()).toEqual({ waiting: 0, overdueMs: 0 });
   });
 
-  test("of one person with 200 devices is cut into packets of a bounded size, and not between devices", async () => {
+  test("of one person with many devices is cut into packets of a bounded size, and not between devices", async () => {
     const fixture = process();
-    const [large, small] = [await someone(700), await someone(3)];
+    // Bound or not, what counts is what went out.
+    const [large, small] = [{ ...(await someone(1)), devices: manyDevices(700) }, await someone(3)];
     for (const person of [large, small])
       for (const epoch of [EPOCH, EPOCH - 1]) await forwarded(fixture, person, "scene", "lights", epoch);
     for (const person of [large, small]) await erased(fixture, person);

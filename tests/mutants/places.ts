@@ -486,8 +486,35 @@ export const PLACES: readonly Place[] = [
   {
     breaks: "nothing is handed over that is not on the account",
     ...TOPICS_OUT,
-    from: "if (!this.#accounting.isOpen(account, outlet.recipient) || !outlet.deliver(name, packet)) continue;",
-    to: "if (!outlet.deliver(name, packet)) continue;",
+    from: "if (!this.#accounting.isOpen(account, recipient)) continue;",
+    to: "",
+  },
+  {
+    breaks: "nothing is handed over under a name that is not noted",
+    ...TOPICS_OUT,
+    from: "if (!this.#names.has(recipient, name) && !noted.has(keyOf(recipient, name))) continue;",
+    to: "",
+  },
+  {
+    breaks: "names in a digest stand in no order",
+    file: "src/rights/erasure/digests.ts",
+    from: "return shuffled(names);",
+    to: "return names;",
+    tests: ["tests/integration/erasure-digests.test.ts"],
+  },
+  {
+    breaks: "a digest is made once, by whatever gateway",
+    file: "src/rights/erasure/digest-scripts.ts",
+    from: 'if not redis.call("ZSCORE", KEYS[1], ARGV[index]) then return 0 end',
+    to: "",
+    tests: ["tests/integration/erasure-digests.test.ts"],
+  },
+  {
+    breaks: "no service is told names of an epoch before the former one",
+    file: "src/rights/erasure/names-to-forget.ts",
+    from: "if (until <= ports.now() || !",
+    to: "if (!",
+    tests: ["tests/integration/erasure-digests.test.ts"],
   },
   {
     breaks: "a field does not leave by itself",

@@ -75,6 +75,8 @@ const NAMES_PER_MESSAGE = 1_000;
 /** Bounds one value in Redis and one call; more than that is divided evenly, by people drawn at random. */
 const PEOPLE_PER_DIGEST = 200;
 const NAMES_PER_DIGEST = 20_000;
+/** A little less than all of the second half: whether something is due is looked at once in a while. */
+const DRAWN = 0.95;
 /** A service that listens and does not answer is told again after this, and the later the longer it has not. */
 const MIN_AGAIN_MS = 60_000;
 const MAX_AGAIN_MS = 600_000;
@@ -154,7 +156,7 @@ export class Digests {
   /** Unix ms. Drawn for each person and service; the first of a digest decides. */
   leavesAt(): number {
     const half = Math.floor(this.#options.digestMs / 2);
-    return this.#ports.now() + half + randomInt(half + 1);
+    return this.#ports.now() + half + randomInt(Math.floor(half * DRAWN) + 1);
   }
 
   peoplePerDigest(): number {

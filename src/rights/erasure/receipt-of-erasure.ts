@@ -1,4 +1,5 @@
 /** From the record of an erasure to its receipt and its status. */
+import { SERVICE_PURPOSES } from "../../model/consent.ts";
 import {
   RECEIPT_SCHEMA_VERSION,
   type Receipt,
@@ -6,7 +7,7 @@ import {
   type SignedReceipt,
   type SinkResult,
 } from "../../model/erasure.ts";
-import type { NamedService, NamedServicePurpose } from "../../model/forwarded-name.ts";
+import type { NamedService } from "../../model/forwarded-name.ts";
 import { fieldOf, LAPSED, recipientsOf } from "./names-to-forget.ts";
 import type { ErasableSink, ErasureOptions, ErasurePorts } from "./ports.ts";
 import type { ErasureRecord } from "./record.ts";
@@ -56,18 +57,15 @@ export function serviceResults(
   digestMs: number,
 ): ServiceResult[] {
   const { fields } = record;
-  const byPurpose = new Map<NamedServicePurpose, NamedService[]>();
-  for (const to of recipientsOf(record, ports)) {
-    const some = byPurpose.get(to.purpose);
-    if (some === undefined) byPurpose.set(to.purpose, [to]);
-    else some.push(to);
-  }
-  return [...byPurpose].map(([purpose, services]) => {
+  const recipients = recipientsOf(record, ports);
+  return SERVICE_PURPOSES.flatMap((purpose) => {
+    const services = recipients.filter((to) => to.purpose === purpose);
+    if (services.length === 0) return [];
     const answered = services.filter((to) => fields[fieldOf("ack", to)] !== undefined);
     const notified = services.filter((to) => fields[fieldOf("told", to)] !== undefined || answered.includes(to));
     const waiting = services.filter((to) => awaitsDigest(to, record) && !answered.includes(to));
     const ids = services.flatMap((to) => fields[fieldOf("digest", to)] ?? []).filter((id) => id !== LAPSED);
-    return {
+    const result = {
       purpose,
       notified: notified.length,
       acknowledged: answered.length,
@@ -76,6 +74,7 @@ export function serviceResults(
       ...(waiting.length > 0 && fields.notifyAt !== undefined && { notifyBy: Number(fields.notifyAt) + digestMs }),
       ...(ids.length > 0 && { notices: ids.sort() }),
     };
+    return [result];
   });
 }
 

@@ -271,6 +271,18 @@ describe("names that go to a service", () => {
     expect([test.noted.length, test.published.length]).toEqual([1, 1]);
   });
 
+  it("that a service begins to listen to meanwhile are not handed over before they are noted", async () => {
+    const lights: { name: string; purpose: "scene"; only?: string } = { name: "lights", purpose: "scene", only: "one" };
+    const test = outlet(lights);
+    const scene = message.scene as Required<Deidentified>["scene"];
+    const batch = ["one", "other"].map((name) => of({ scene: { ...scene, device: name as Pseudonym } }));
+    const deliver = await test.topics.announce(batch);
+    delete lights.only;
+    expect(deliver()).toEqual([true, false]);
+    expect(await test.forward(...batch)).toEqual([true, true]);
+    expect(test.noted.map(([, , , name]) => name)).toEqual(["one", "other"]);
+  });
+
   it("are handed over although more of them were noted at once than are remembered", async () => {
     const test = outlet({ name: "lights", purpose: "scene" });
     const scene = message.scene as Required<Deidentified>["scene"];
