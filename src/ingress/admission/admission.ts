@@ -14,7 +14,7 @@ import type { Hint, HintedDevice } from "../../model/hint.ts";
 import type { DeviceKey, DeviceRef } from "../../model/ids.ts";
 import { bareJson, namesKeyTwice } from "../../model/json.ts";
 import type { Log } from "../../model/log.ts";
-import type { Books, DropReason, Refusal, SecurityEvent } from "../../model/outcome.ts";
+import { type Books, type DropReason, OF_A_PERSON, type Refusal, type SecurityEvent } from "../../model/outcome.ts";
 import { CONTRACT_KEYS, carriedBy, PARTS, type RawTelemetry, type Unread, validatePart } from "../../model/raw.ts";
 import type { Writable } from "../../model/writable.ts";
 import { GroupCommit, type GroupCommitOptions } from "../../platform/group-commit.ts";
@@ -52,7 +52,7 @@ export interface Admitted {
 
 export interface AdmissionPorts {
   readonly checkConsent: CheckConsent;
-  /** Resolves when the messages are durable. */
+  /** Resolves when the messages are durable; with none, when something of the size of one is. */
   readonly enqueue: (messages: readonly Admitted[], signal: AbortSignal) => Promise<void>;
   /** Before a difference of the device's counters is told here: other gateways forget theirs. Rejects when Redis does not answer. */
   readonly hold: (device: DeviceKey) => Promise<void>;
@@ -265,7 +265,8 @@ export class Admission {
       const { hub } = publisher;
       if (hub !== undefined && !asked.has(hub)) asked.set(hub, asked.size);
     }
-    if (asked.size === 0) return;
+    // Asked all the same, of nobody, where the answer must not come sooner.
+    if (asked.size === 0 && !batch.some(isCovered)) return;
     const verdicts = await this.#ports.checkConsent([...asked.keys()]);
     let counted: [Inbound, revision: number | undefined][] | undefined;
     for (const inbound of batch) {
@@ -316,7 +317,7 @@ export class Admission {
 
   async #durable(batch: readonly Inbound[], signal: AbortSignal): Promise<void> {
     const admitted = batch.filter(isAdmitted);
-    if (admitted.length > 0) await this.#ports.enqueue(admitted, signal);
+    if (admitted.length > 0 || batch.some(isCovered)) await this.#ports.enqueue(admitted, signal);
   }
 
   #finish(batch: readonly Inbound[], error: unknown): void {
@@ -324,7 +325,7 @@ export class Admission {
     let repeated = 0;
     const refused = new Map<Refusal, number>();
     for (const inbound of batch) {
-      if (error !== undefined && inbound.refusal === undefined) inbound.refusal = "not-durable";
+      if (error !== undefined && (inbound.refusal === undefined || isCovered(inbound))) inbound.refusal = "not-durable";
       this.flow.finished(inbound.publisher.connection, inbound.bytes);
       if (inbound.refusal === undefined) {
         admitted += 1;
@@ -392,6 +393,14 @@ function keepNothing(inbound: Inbound): void {
   inbound.weight = 0;
   inbound.text = "";
   inbound.payload = NOTHING;
+}
+
+/**
+ * Refused for a reason that concerns a person: its acknowledgement must not come sooner than that of a message that is kept. So
+ * where nothing of a batch is kept, as much is read and written for it, and it fails with it.
+ */
+function isCovered({ isAnswered, refusal, counted }: Inbound): boolean {
+  return isAnswered && refusal !== undefined && (OF_A_PERSON.has(refusal) || counted !== undefined);
 }
 
 function isAdmitted(inbound: Inbound): inbound is Inbound & Admitted {
