@@ -513,7 +513,7 @@ export const PLACES: readonly Place[] = [
   {
     breaks: "nothing is handed over under a name that is not noted",
     ...TOPICS_OUT,
-    from: "if (!this.#names.has(recipient, name) && !noted.has(keyOf(recipient, name))) continue;",
+    from: "if (!sure && !this.#names.has(recipient, name) && !noted.has(keyOf(recipient, name))) continue;",
     to: "",
   },
   {

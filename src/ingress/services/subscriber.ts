@@ -9,6 +9,8 @@ import type { Outbox } from "./outbox.ts";
 /** One service that listens to one purpose, on however many connections. */
 export class Outlet {
   readonly recipient: Recipient;
+  /** Grows with whatever it begins to listen to. */
+  changes = 0;
   readonly #touched: Set<Outbox>;
   readonly #dropped: (count: number) => void;
   readonly #listeners = new Map<ServiceConnection, Listener>();
@@ -30,6 +32,7 @@ export class Outlet {
       this.#listeners.set(session, listener);
     }
     listener.listen(text, name);
+    this.changes += 1;
   }
 
   stop(session: ServiceConnection, text: string, name: string | undefined): void {

@@ -42,6 +42,7 @@ function setUp(only: Readonly<Record<string, string | undefined>> = { sky: undef
             const hears = (cell: string) => only[recipient.name] === undefined || only[recipient.name] === cell;
             return {
               recipient,
+              changes: 0,
               hears,
               deliver: (cell, packet) => {
                 if (!hears(cell)) return false;

@@ -71,6 +71,7 @@ function outlet(...services: Service[]) {
     if (recipient === undefined) throw new Error("not a service of this test");
     return {
       recipient,
+      changes: 0,
       hears: (name) => service.only === undefined || service.only === name,
       deliver: (name, packet) => {
         if (service.only !== undefined && service.only !== name) return false;

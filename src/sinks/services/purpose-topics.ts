@@ -14,6 +14,8 @@ import type { NotedNames } from "./noted-names.ts";
 /** One service that listens to one purpose, on however many connections. */
 export interface Outlet {
   readonly recipient: Recipient;
+  /** Grows with whatever it begins to listen to. */
+  readonly changes: number;
   /** Whether it listens to `processed/<purpose>/<name>`. */
   hears(name: string): boolean;
   /** Hands it over; false when no connection of the service took it. `packet` is called only for one that listens. */
@@ -42,6 +44,15 @@ interface Wanted {
   readonly names: Map<string, ForwardedName>;
 }
 
+/** Whoever is handed a batch; `sure`: all names that it hears in it are known to be noted. */
+interface Target {
+  readonly outlet: Outlet;
+  readonly sure: boolean;
+}
+
+/** Of one subject and recipient, beside the account: the names of most homes. */
+const NAMES_AT_HAND = 8;
+
 export class PurposeTopics {
   readonly #port: PurposeTopicsPort;
   readonly #accounting: Accounting;
@@ -66,8 +77,9 @@ export class PurposeTopics {
     const accounts = batch.map(({ subject, revision }) => this.#accounting.account(subject, revision, day));
     const wanted: Wanted = { accounts: new Map(), names: new Map() };
     for (const outlet of listening) this.#want(outlet, batch, accounts, wanted);
+    const heard = new Map(listening.map((outlet) => [outlet, outlet.changes]));
     if (wanted.accounts.size + wanted.names.size > 0) await this.#write(wanted);
-    return () => this.#forward(batch, accounts, wanted.names);
+    return () => this.#forward(batch, accounts, wanted.names, heard);
   }
 
   /** Both at once; a name that is noted and not used does no harm. */
@@ -96,7 +108,7 @@ export class PurposeTopics {
       const heard = name(outgoing.result);
       if (heard === undefined) continue;
       const open = this.#accounting.isOpen(account, recipient);
-      const noted = this.#names.has(recipient, heard);
+      const noted = account.noted[recipient.index]?.includes(heard) || this.#isNoted(account, recipient, heard);
       if ((open && noted) || !outlet.hears(heard)) continue;
       if (!open) {
         const recipients = lines.get(account);
@@ -111,23 +123,35 @@ export class PurposeTopics {
     }
   }
 
-  /** `noted`: just now, whether they are still remembered or not. */
+  #isNoted({ noted }: SubjectAccount, recipient: Recipient, name: Pseudonym): boolean {
+    if (!this.#names.has(recipient, name)) return false;
+    const atHand = noted[recipient.index];
+    if (atHand === undefined) noted[recipient.index] = [name];
+    else if (atHand.length < NAMES_AT_HAND) atHand.push(name);
+    else atHand.splice(0, NAMES_AT_HAND, name);
+    return true;
+  }
+
+  /** `noted`: just now, whether they are still remembered or not. `heard`: who has been asked what it hears, and when. */
   #forward(
     batch: readonly Outgoing[],
     accounts: readonly SubjectAccount[],
     noted: ReadonlyMap<string, ForwardedName>,
+    heard: ReadonlyMap<Outlet, number>,
   ): boolean[] {
     const delivered = new Array<boolean>(batch.length).fill(false);
     for (const purpose of MESSAGE_PURPOSES) {
       // Asked anew: who stopped listening, or may not listen any more, gets nothing.
-      const outlets = this.#port.outlets(purpose);
-      if (outlets.length === 0) continue;
+      const targets = this.#port
+        .outlets(purpose)
+        .map((outlet): Target => ({ outlet, sure: heard.get(outlet) === outlet.changes }));
+      if (targets.length === 0) continue;
       let count = 0;
       for (let index = 0; index < batch.length; index += 1) {
         const outgoing = batch[index];
         const account = accounts[index];
         if (outgoing === undefined || account === undefined) continue;
-        if (!this.#hand(purpose, outgoing.result, account, outlets, noted)) continue;
+        if (!this.#hand(purpose, outgoing.result, account, targets, noted)) continue;
         delivered[index] = true;
         count += 1;
       }
@@ -140,7 +164,7 @@ export class PurposeTopics {
     purpose: MessagePurpose,
     result: Deidentified,
     account: SubjectAccount,
-    outlets: readonly Outlet[],
+    targets: readonly Target[],
     noted: ReadonlyMap<string, ForwardedName>,
   ): boolean {
     const name = NAMES[purpose](result);
@@ -151,11 +175,11 @@ export class PurposeTopics {
       return made;
     };
     let delivered = false;
-    for (const outlet of outlets) {
+    for (const { outlet, sure } of targets) {
       // Whoever began to listen after the account was written is not on it, and hears the next batch.
       const { recipient } = outlet;
       if (!this.#accounting.isOpen(account, recipient)) continue;
-      if (!this.#names.has(recipient, name) && !noted.has(keyOf(recipient, name))) continue;
+      if (!sure && !this.#names.has(recipient, name) && !noted.has(keyOf(recipient, name))) continue;
       if (!outlet.deliver(name, packet)) continue;
       this.#accounting.count(account, recipient);
       delivered = true;
