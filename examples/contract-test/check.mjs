@@ -4,7 +4,7 @@
  *   node check.mjs wants.json https://gateway.example/docs/asyncapi.json
  *   node check.mjs wants.json path/to/docs/asyncapi.json
  *
- * `wants.json` names the purpose and every field that the service reads: {"purpose":"scene","reads":{"status.motion":"boolean"}}.
+ * `wants.json` names the purpose and every field that the service reads: {"purpose":"scene","reads":{"status.occupancy":"boolean"}}.
  * A field with "?" at its end is one that the service can do without; every other one has to be in each message, or, below
  * `status`, be one of those that may come. Exit code 0, 1 for a contract that does not hold, 2 for bad input.
  */
