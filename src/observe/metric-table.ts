@@ -155,6 +155,10 @@ export const METRICS = {
     "places_waiting",
     "Places that waited for a later step or for more people around them when this gateway last wrote places.",
   ),
+  networkWaiting: gauge(
+    "network_waiting",
+    "Devices of which network services had not heard the newest when this gateway last told them: each waits for its minute, or for the next step.",
+  ),
   cellActivityRows: counter(
     "cell_activity_rows_total",
     "Rows of `cell_activity` that the store has taken: one for each told cell and window, whoever was there.",

@@ -62,7 +62,8 @@ export type GaugeName =
   | "holdsOpen"
   | "holdOldest"
   | "backupAge"
-  | "placesWaiting";
+  | "placesWaiting"
+  | "networkWaiting";
 
 const REFRESH_DEADLINE_MS = 1_000;
 
@@ -100,6 +101,7 @@ export class Metrics extends BookCounts {
     "holdOldest",
     "backupAge",
     "placesWaiting",
+    "networkWaiting",
   ]);
   readonly #places = zeros(PLACE_OUTCOMES);
   #forwardDropped = 0;
@@ -332,6 +334,7 @@ export class Metrics extends BookCounts {
         ),
       places: () => by("outcome", this.#places),
       placesWaiting: () => single(this.#gauges.placesWaiting),
+      networkWaiting: () => single(this.#gauges.networkWaiting),
       breakerOpen: () => single(this.#gauges.breakerOpen),
       redisNotWritable: () => single(this.#gauges.redisNotWritable),
       withdrawal: () => [[{}, this.#withdrawal]],

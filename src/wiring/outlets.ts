@@ -38,6 +38,8 @@ export interface Outlets {
   readonly part: Part;
   readonly http: Pick<HttpPorts, "disclosures">;
   announce(batch: readonly Outgoing[]): Promise<() => readonly boolean[]>;
+  /** Of the teller, as the former is of the pipeline. */
+  announceNetwork(batch: readonly Outgoing[]): Promise<() => readonly boolean[]>;
   announceCrowds(tellings: readonly CrowdTelling[]): Promise<() => number>;
   /** A policy was published: a service it does not cover gets nothing from here on. Never rejects. */
   policyPublished(): Promise<void>;
@@ -75,7 +77,8 @@ export function createOutlets({ config, redis, keyspace, policies, metrics, log 
     counted: (purpose, count) => metrics.forwarded(purpose, count),
     now: Date.now,
   };
-  const topics = new PurposeTopics(port, accounting);
+  const scenes = new PurposeTopics(port, accounting, "scene");
+  const network = new PurposeTopics(port, accounting, "network");
   const crowdTopics = new CrowdTopics(port, accounting);
   const periodic = new Periodic(
     [
@@ -111,7 +114,8 @@ export function createOutlets({ config, redis, keyspace, policies, metrics, log 
         },
       },
     },
-    announce: (batch) => topics.announce(batch),
+    announce: (batch) => scenes.announce(batch),
+    announceNetwork: (batch) => network.announce(batch),
     announceCrowds: (tellings) => crowdTopics.announce(tellings),
     policyPublished: () => coverage.refresh().catch(() => log.warn("service terms not checked, will be retried")),
   };

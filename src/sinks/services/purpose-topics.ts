@@ -1,10 +1,10 @@
 /**
- * Hands each scene and network service what its purpose may have, as JSON on the topics of the contract, and nothing that is
+ * Hands each service of one purpose what that may have of single devices, as JSON on the topics of the contract, and nothing that is
  * not on the account of disclosures before. A record for which nobody listens is not even built. Weather services are told of
  * crowds alone, see crowd-topics.ts.
  */
 import type { ServicePurpose } from "../../model/consent.ts";
-import type { Deidentified, NetworkRecord, SceneRecord } from "../../model/deidentified.ts";
+import type { NetworkRecord, SceneRecord } from "../../model/deidentified.ts";
 import { dayOf, type Outgoing, type Recipient } from "../../model/disclosure.ts";
 import type { Accounting, SubjectAccount } from "./disclosure-accounting.ts";
 
@@ -28,25 +28,27 @@ export interface PurposeTopicsPort {
   now(): number;
 }
 
-/** The purposes of which a service gets each message. */
-const MESSAGE_PURPOSES = ["scene", "network"] as const;
-type MessagePurpose = (typeof MESSAGE_PURPOSES)[number];
+/** The purposes whose services are told of single devices. */
+type DevicePurpose = "scene" | "network";
+type Told = Outgoing["result"];
 
 export class PurposeTopics {
   readonly #port: PurposeTopicsPort;
   readonly #accounting: Accounting;
+  readonly #purpose: DevicePurpose;
 
-  constructor(port: PurposeTopicsPort, accounting: Accounting) {
+  constructor(port: PurposeTopicsPort, accounting: Accounting, purpose: DevicePurpose) {
     this.#port = port;
     this.#accounting = accounting;
+    this.#purpose = purpose;
   }
 
   /**
    * Puts everybody on the account who would get something of the batch now. Resolves with what hands it over,
-   * which tells for each message whether anybody got something of it. Rejects when the account can't be written.
+   * which says for each of them whether anybody got it. Rejects when the account can't be written.
    */
   async announce(batch: readonly Outgoing[]): Promise<() => boolean[]> {
-    const listening = MESSAGE_PURPOSES.flatMap((purpose) => this.#port.outlets(purpose));
+    const listening = this.#port.outlets(this.#purpose);
     if (batch.length === 0 || listening.length === 0) return () => new Array<boolean>(batch.length).fill(false);
     const day = dayOf(this.#port.now());
     const accounts = batch.map(({ subject, revision }) => this.#accounting.account(subject, revision, day));
@@ -69,7 +71,7 @@ export class PurposeTopics {
     wanted: Map<SubjectAccount, Set<Recipient>>,
   ): void {
     const { recipient } = outlet;
-    const name = NAMES[recipient.purpose as MessagePurpose];
+    const name = NAMES[this.#purpose];
     for (let index = 0; index < batch.length; index += 1) {
       const account = accounts[index];
       const outgoing = batch[index];
@@ -84,25 +86,24 @@ export class PurposeTopics {
 
   #forward(batch: readonly Outgoing[], accounts: readonly SubjectAccount[]): boolean[] {
     const delivered = new Array<boolean>(batch.length).fill(false);
-    for (const purpose of MESSAGE_PURPOSES) {
-      // Asked anew: who stopped listening, or may not listen any more, gets nothing.
-      const outlets = this.#port.outlets(purpose);
-      if (outlets.length === 0) continue;
-      let count = 0;
-      for (let index = 0; index < batch.length; index += 1) {
-        const outgoing = batch[index];
-        const account = accounts[index];
-        if (outgoing === undefined || account === undefined) continue;
-        if (!this.#hand(purpose, outgoing.result, account, outlets)) continue;
-        delivered[index] = true;
-        count += 1;
-      }
-      if (count > 0) this.#port.counted(purpose, count);
+    // Asked anew: who stopped listening, or may not listen any more, gets nothing.
+    const outlets = this.#port.outlets(this.#purpose);
+    if (outlets.length === 0) return delivered;
+    let count = 0;
+    for (let index = 0; index < batch.length; index += 1) {
+      const outgoing = batch[index];
+      const account = accounts[index];
+      if (outgoing === undefined || account === undefined) continue;
+      if (!this.#hand(outgoing.result, account, outlets)) continue;
+      delivered[index] = true;
+      count += 1;
     }
+    if (count > 0) this.#port.counted(this.#purpose, count);
     return delivered;
   }
 
-  #hand(purpose: MessagePurpose, result: Deidentified, account: SubjectAccount, outlets: readonly Outlet[]): boolean {
+  #hand(result: Told, account: SubjectAccount, outlets: readonly Outlet[]): boolean {
+    const purpose = this.#purpose;
     const name = NAMES[purpose](result);
     if (name === undefined) return false;
     let made: Buffer | undefined;
@@ -121,14 +122,14 @@ export class PurposeTopics {
   }
 }
 
-/** The last level of the topic; `undefined` when the message has nothing for the purpose. */
-const NAMES: Readonly<Record<MessagePurpose, (message: Deidentified) => string | undefined>> = {
+/** The last level of the topic; `undefined` when there is nothing for the purpose. */
+const NAMES: Readonly<Record<DevicePurpose, (told: Told) => string | undefined>> = {
   scene: ({ scene }) => scene?.device,
   network: ({ network }) => network?.device,
 };
 
 /** Each names the fields of its contract one by one: a field added to a record does not leave by itself. */
-const PAYLOADS: Readonly<Record<MessagePurpose, (message: Deidentified) => string>> = {
+const PAYLOADS: Readonly<Record<DevicePurpose, (told: Told) => string>> = {
   scene: ({ scene }) => scenePayload(scene as SceneRecord),
   network: ({ network }) => networkPayload(network as NetworkRecord),
 };
