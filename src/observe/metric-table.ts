@@ -67,7 +67,7 @@ export const METRICS = {
   stored: counter("messages_stored_total", "Messages the store has confirmed."),
   forwardedOnly: counter(
     "messages_forwarded_only_total",
-    "Messages not stored but used for at least one service: handed over, or taken into the weather of a crowd.",
+    "Messages not stored but used for at least one service: handed over, taken into the weather of a crowd, or noted for the network.",
   ),
   deadLettered: counter("messages_dead_lettered_total", "Messages set aside for an operator.", {
     reason: DEAD_LETTERS,
@@ -78,7 +78,7 @@ export const METRICS = {
   ),
   forwarded: counter(
     "forwarded_total",
-    "Packets handed to services of a purpose: one message can count once for scene and once for network, one for weather is of a crowd.",
+    "Packets handed to services of a purpose: one for each message for scene, one for each telling of a device for network, one of a crowd for weather.",
     { purpose: SERVICE_PURPOSES },
   ),
   servicesNotCovered: gauge(
