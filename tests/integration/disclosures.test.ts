@@ -124,6 +124,7 @@ test("each service is accounted for apart, and the counts are what it got", asyn
   await deaf();
   forget();
   const before = { wires: await totalsOf("wires"), lights: await totalsOf("lights"), alarms: await totalsOf("alarms") };
+  await wires.caughtUp();
   const people = await system.devices(3);
   const sceneOnly = await system.device({ consent: consentTo({ scene: ["status"] }) });
   for (let round = 0; round < 3; round += 1) {
