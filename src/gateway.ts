@@ -37,6 +37,7 @@ import { createEvents } from "./wiring/events.ts";
 import { createExports } from "./wiring/exports.ts";
 import { createIngress } from "./wiring/ingress.ts";
 import { createKeptAnswers } from "./wiring/kept-answers.ts";
+import { createNetwork, type NetworkOverrides } from "./wiring/network.ts";
 import { createOutlets } from "./wiring/outlets.ts";
 import { createPipeline } from "./wiring/pipeline.ts";
 import { createPlaces, type PlaceOverrides } from "./wiring/places.ts";
@@ -52,7 +53,13 @@ import { createUpkeep } from "./wiring/upkeep.ts";
 const STOP_MARGIN_MS = 2_000;
 
 /** Parts that a benchmark, a test or the demo may replace or shorten; the product itself never does. */
-export interface Overrides extends ConsentOverrides, QueueOverrides, PlaceOverrides, CrowdOverrides, RightsOverrides {}
+export interface Overrides
+  extends ConsentOverrides,
+    QueueOverrides,
+    PlaceOverrides,
+    NetworkOverrides,
+    CrowdOverrides,
+    RightsOverrides {}
 
 export interface Gateway {
   start(signal: AbortSignal): Promise<void>;
@@ -149,6 +156,11 @@ export function createGateway(
     damaged,
     overrides,
   });
+  const network = createNetwork(
+    base,
+    { checkConsent: consent.check, leases: consent.leases, keyring: consent.keyring, outlets, damaged },
+    overrides,
+  );
   const crowds = createCrowds(
     base,
     {
@@ -168,6 +180,7 @@ export function createGateway(
     deidentifier,
     store,
     places,
+    network,
     crowds,
     outlets,
     addressable: (pseudonym, device) => ingress.commands.remember(pseudonym, device),
@@ -189,7 +202,7 @@ export function createGateway(
     deadLetters: queue.deadLetters,
     readings: crowds,
     disclosures: outlets.disclosures,
-    places,
+    records: [places, network],
     sink: store.sink,
     store: store.reached,
     audit,
@@ -236,6 +249,7 @@ export function createGateway(
     keyring: consent.keyring,
     deadLetters: queue.deadLetters,
     places,
+    network,
     erasures: rights.erasures,
     rows: store.sink.reading,
     disclosures: outlets.http.disclosures,
@@ -267,7 +281,10 @@ export function createGateway(
     exports: exports.exports,
     keptAnswers: createKeptAnswers(base),
     centre: centre.http,
-    tidyPlaces: (concerned, silenced) => places.tidy(concerned, silenced),
+    tidyRecords: async (concerned, silenced) => {
+      await places.tidy(concerned, silenced);
+      await network.tidy(concerned, silenced);
+    },
     purgeDeadLetters: purgeOf({
       redis: redis.store,
       keyspace,
@@ -319,6 +336,7 @@ export function createGateway(
     ...store.parts,
     ...crowds.parts,
     places.part,
+    network.part,
     ...queue.parts,
     ...rights.parts,
     ...exports.parts,

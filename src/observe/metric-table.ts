@@ -74,7 +74,7 @@ export const METRICS = {
   stored: counter("messages_stored_total", "Messages the store has confirmed."),
   forwardedOnly: counter(
     "messages_forwarded_only_total",
-    "Messages not stored but used for at least one service: handed over, or taken into the weather of a crowd.",
+    "Messages not stored but used for at least one service: handed over, taken into the weather of a crowd, or noted for the network.",
   ),
   deadLettered: counter("messages_dead_lettered_total", "Messages set aside for an operator.", {
     reason: DEAD_LETTERS,
@@ -85,7 +85,7 @@ export const METRICS = {
   ),
   forwarded: counter(
     "forwarded_total",
-    "Packets handed to services of a purpose: one message can count once for scene and once for network, one for weather is of a crowd.",
+    "Packets handed to services of a purpose: one for each message for scene, one for each telling of a device for network, one of a crowd for weather.",
     { purpose: SERVICE_PURPOSES },
   ),
   servicesNotCovered: gauge(
@@ -161,6 +161,10 @@ export const METRICS = {
   placesWaiting: gauge(
     "places_waiting",
     "Places that waited for a later step or for more people around them when this gateway last wrote places.",
+  ),
+  networkWaiting: gauge(
+    "network_waiting",
+    "Devices of which network services had not heard the newest when this gateway last told them: each waits for its minute, or for the next step.",
   ),
   cellActivityRows: counter(
     "cell_activity_rows_total",

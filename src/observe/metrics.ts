@@ -67,7 +67,8 @@ export type GaugeName =
   | "holdsOpen"
   | "holdOldest"
   | "backupAge"
-  | "placesWaiting";
+  | "placesWaiting"
+  | "networkWaiting";
 
 const HELD: Refusal = "legal-hold";
 
@@ -111,6 +112,7 @@ export class Metrics extends BookCounts {
     "holdOldest",
     "backupAge",
     "placesWaiting",
+    "networkWaiting",
   ]);
   readonly #places = zeros(PLACE_OUTCOMES);
   #forwardDropped = 0;
@@ -367,6 +369,7 @@ export class Metrics extends BookCounts {
         ),
       places: () => by("outcome", this.#places),
       placesWaiting: () => single(this.#gauges.placesWaiting),
+      networkWaiting: () => single(this.#gauges.networkWaiting),
       breakerOpen: () => single(this.#gauges.breakerOpen),
       redisNotWritable: () => single(this.#gauges.redisNotWritable),
       withdrawal: () => [[{}, this.#withdrawal]],

@@ -136,13 +136,18 @@ export interface Keyspace {
   readonly keptAnswerEnds: string;
   /** Pub/sub channel: subject tags and device keys whose watchers must be checked again. */
   readonly recordChanged: string;
-  /** Hash subject tag and device key → sealed record of the device's place, see places/place-store.ts. */
+  /** Hash subject tag and device key → sealed record of the device's place, see platform/sealed-records.ts. */
   readonly places: string;
   /** Hash subject tag and device key → begin of the epoch of a place that was sent to the store and not answered for yet. */
   readonly placesUnderWay: string;
   /** String: the gateway that writes places now; expires. And the number of the last step in which that was done. */
   readonly placeTurn: string;
   readonly placeStep: string;
+  /** Hash subject tag and device key → sealed record of what network services may hear, see platform/sealed-records.ts. */
+  readonly network: string;
+  /** String: the gateway that tells network services now; expires. And the number of the last step in which that was done. */
+  readonly networkTurn: string;
+  readonly networkStep: string;
   /** String: the sealed key of a UTC day (days since 1970), see crowds/day-keys.ts. */
   dayKey(day: number): string;
   /** Who was counted in a window of `cell_activity` (Unix ms of its start), see crowds/counts.ts; deleted once it is told. */
@@ -236,6 +241,9 @@ export function keyspaceOf(prefix: string): Keyspace {
     placesUnderWay: `{${prefix}:places}:under-way`,
     placeTurn: `{${prefix}:places}:turn`,
     placeStep: `{${prefix}:places}:step`,
+    network: `{${prefix}:network}:records`,
+    networkTurn: `{${prefix}:network}:turn`,
+    networkStep: `{${prefix}:network}:step`,
     dayKey: (day) => `{${prefix}:crowds}:key:${day}`,
     crowdWindow: (start) => `{${prefix}:crowds}:window:${start}`,
     crowdDay: (day) => `{${prefix}:crowds}:day:${day}`,

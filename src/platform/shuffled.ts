@@ -1,11 +1,12 @@
-/** Random order (Fisher and Yates), by the generator of Node that no one can predict. */
+/** The same in an order that no one can predict. */
 import { randomInt } from "node:crypto";
 
+/** Fisher and Yates. */
 export function shuffled<T>(items: readonly T[]): T[] {
-  const all = [...items];
-  for (let at = all.length - 1; at > 0; at -= 1) {
+  const mixed = [...items];
+  for (let at = mixed.length - 1; at > 0; at -= 1) {
     const other = randomInt(at + 1);
-    [all[at], all[other]] = [all[other] as T, all[at] as T];
+    [mixed[at], mixed[other]] = [mixed[other] as T, mixed[at] as T];
   }
-  return all;
+  return mixed;
 }

@@ -46,6 +46,8 @@ export interface Outlets {
   readonly part: Part;
   readonly http: Pick<HttpPorts, "disclosures">;
   announce(batch: readonly Outgoing[]): Promise<() => readonly boolean[]>;
+  /** Of the teller, as the former is of the pipeline. */
+  announceNetwork(batch: readonly Outgoing[]): Promise<() => readonly boolean[]>;
   announceCrowds(tellings: readonly CrowdTelling[]): Promise<() => number>;
   /** A policy was published: a service it does not cover gets nothing from here on. Never rejects. */
   policyPublished(): Promise<void>;
@@ -88,7 +90,10 @@ export function createOutlets(deps: OutletsDeps): Outlets {
   };
   const forwarded = new ForwardedNames(redis, keyspace, deps.keyring);
   const names = new NotedNames({ recipients: recipients.all, maxNames: REMEMBERED_NAMES }, forwarded);
-  const topics = new PurposeTopics(port, accounting, names, config.deidentify.epochDays * DAY_MS);
+  const topicsOf = (purpose: "scene" | "network") =>
+    new PurposeTopics(port, { accounting, names, epochMs: config.deidentify.epochDays * DAY_MS }, purpose);
+  const scenes = topicsOf("scene");
+  const network = topicsOf("network");
   const crowdTopics = new CrowdTopics(port, accounting);
   const periodic = new Periodic(
     [
@@ -127,7 +132,8 @@ export function createOutlets(deps: OutletsDeps): Outlets {
         },
       },
     },
-    announce: (batch) => topics.announce(batch),
+    announce: (batch) => scenes.announce(batch),
+    announceNetwork: (batch) => network.announce(batch),
     announceCrowds: (tellings) => crowdTopics.announce(tellings),
     policyPublished: () => coverage.refresh().catch(() => log.warn("service terms not checked, will be retried")),
   };

@@ -61,7 +61,7 @@ export interface RightsDeps {
   readonly envelope: Pick<Envelope, "seal" | "open">;
   readonly backlog: Pick<Backlog, "batches">;
   readonly deadLetters: Pick<DeadLetters, "purge">;
-  readonly places: ErasurePorts["places"];
+  readonly records: ErasurePorts["records"];
   readonly readings: ErasurePorts["readings"];
   readonly disclosures: Pick<Disclosures, "erase" | "of">;
   readonly registrations: ErasurePorts["registrations"];

@@ -75,7 +75,7 @@ export function erasuresOn(
       keyring,
       sinks: [],
       deadLetters: { purge: async () => undefined },
-      places: { forget: async () => undefined },
+      records: [],
       readings: { forget: async () => undefined },
       disclosures: new Disclosures(store.redis, store.keyspace),
       registrations: store.hubs,

@@ -80,6 +80,9 @@ export const CATALOGUE = {
   placesUnderWay: "passing",
   placeTurn: "passing",
   placeStep: "passing",
+  network: "passing",
+  networkTurn: "passing",
+  networkStep: "passing",
   // A copy of a day's key would outlive the day.
   dayKey: "passing",
   crowdWindow: "passing",

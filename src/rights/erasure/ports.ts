@@ -27,8 +27,8 @@ export interface ErasurePorts {
   readonly keyring: NameKeyring & { forget(device: DeviceKey): void };
   readonly sinks: readonly ErasableSink[];
   readonly deadLetters: { purge(tag: SubjectTag, devices: readonly DeviceKey[] | "all"): Promise<unknown> };
-  /** What is noted of where devices are, for the place writer. */
-  readonly places: { forget(tag: SubjectTag, devices: readonly DeviceKey[]): Promise<void> };
+  /** Sealed records of devices, of every kind: where each is, and what network services hear of it. */
+  readonly records: readonly { forget(tag: SubjectTag, devices: readonly DeviceKey[]): Promise<void> }[];
   /** What of the subject waits for the end of a step, to be told as a part of a crowd. */
   readonly readings: { forget(tag: SubjectTag): Promise<void> };
   /** The account of whom the subject's data went to. */

@@ -85,7 +85,7 @@ export async function deleteUnheld(
     if (!(await deleteFrom(sink, names, `freed-${spared}`, record, parts, run))) return;
   }
   await parts.ports.deadLetters.purge(record.tag, devices);
-  await parts.ports.places.forget(record.tag, devices);
+  for (const kind of parts.ports.records) await kind.forget(record.tag, devices);
   await parts.records.set(record, { spared });
 }
 
@@ -109,7 +109,7 @@ const deadLetters: Step = async (record, { ports, records }) => {
   const { tag, id } = record;
   // By subject: what a new owner of a device has there stays.
   await ports.deadLetters.purge(tag, "all");
-  await ports.places.forget(tag, record.facts.devices);
+  for (const kind of ports.records) await kind.forget(tag, record.facts.devices);
   await ports.readings.forget(tag);
   for (const device of record.facts.devices) await ports.registrations.forget(tag, device);
   const untold = await untoldRecipients(tag, ports);

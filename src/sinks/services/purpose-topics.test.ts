@@ -1,25 +1,21 @@
 import { describe, expect, it } from "vitest";
 import { SERVICE_PURPOSES, type ServicePurpose } from "../../model/consent.ts";
-import type { Deidentified } from "../../model/deidentified.ts";
 import type { DisclosureLine, Outgoing, Recipient } from "../../model/disclosure.ts";
 import { GatewayError } from "../../model/errors.ts";
-import type { CellId, Pseudonym, SubjectTag } from "../../model/ids.ts";
+import type { Pseudonym, SubjectTag } from "../../model/ids.ts";
 import { Accounting } from "./disclosure-accounting.ts";
 import { NotedNames } from "./noted-names.ts";
-import { type Outlet, PurposeTopics } from "./purpose-topics.ts";
+import { type Outlet, PurposeTopics, type PurposeTopicsPort } from "./purpose-topics.ts";
 
-const message: Deidentified = {
-  weather: {
-    cell: "8560145bfffffff" as CellId,
-    center: { lat: 12.9, lon: 77.6 },
-    status: { temperature: 21.5 },
-  },
+type Told = Outgoing["result"];
+
+const message: Required<Told> = {
   scene: { device: "scene-pseudonym" as Pseudonym, model: "hub", status: { power: "on" }, at: 1000 },
   network: { device: "network-pseudonym" as Pseudonym, ipPrefix: "203.0.0.0/16", at: 10_000 },
 };
 const EPOCH_MS = 7 * 86_400_000;
 const AT = 2_957 * EPOCH_MS + 5;
-const of = (result: Deidentified, subject = "one", revision = 4, at = AT): Outgoing => ({
+const of = (result: Told, subject = "one", revision = 4, at = AT): Outgoing => ({
   subject: subject as SubjectTag,
   revision,
   wrappedSubjectKey: `key of ${subject}`,
@@ -81,30 +77,32 @@ function outlet(...services: Service[]) {
       },
     };
   };
-  const topics = new PurposeTopics(
-    {
-      outlets: (purpose) => self.listening.filter((service) => service.purpose === purpose).map(outletOf),
-      packet: (purpose, name, payload) => {
-        self.packets += 1;
-        return Buffer.from(`${purpose}/${name} ${payload}`);
-      },
-      counted: (purpose, count) => void counts.push([purpose, count]),
-      now: () => self.nowMs,
+  const port: PurposeTopicsPort = {
+    outlets: (purpose) => self.listening.filter((service) => service.purpose === purpose).map(outletOf),
+    packet: (purpose, name, payload) => {
+      self.packets += 1;
+      return Buffer.from(`${purpose}/${name} ${payload}`);
     },
-    accounting,
-    new NotedNames(
-      { recipients, maxNames: 1 },
-      {
-        note: async (names) => {
-          await self.onNote();
-          for (const { wrappedSubjectKey, subject, recipient, name, until } of names)
-            noted.push([wrappedSubjectKey, subject, recipient.name, name, until]);
-        },
+    counted: (purpose, count) => void counts.push([purpose, count]),
+    now: () => self.nowMs,
+  };
+  const names = new NotedNames(
+    { recipients, maxNames: 1 },
+    {
+      note: async (forwarded) => {
+        await self.onNote();
+        for (const { wrappedSubjectKey, subject, recipient, name, until } of forwarded)
+          noted.push([wrappedSubjectKey, subject, recipient.name, name, until]);
       },
-    ),
-    EPOCH_MS,
+    },
   );
-  const forward = async (...batch: Outgoing[]) => (await topics.announce(batch))();
+  const [topics, network] = (["scene", "network"] as const).map(
+    (purpose) => new PurposeTopics(port, { accounting, names, epochMs: EPOCH_MS }, purpose),
+  ) as [PurposeTopics, PurposeTopics];
+  const forward = async (...batch: Outgoing[]) => {
+    const told = [(await topics.announce(batch))(), (await network.announce(batch))()];
+    return batch.map((_, index) => told.some((delivered) => delivered[index]));
+  };
   return Object.assign(self, { topics, forward, published, counts, opened, added, noted, accounting });
 }
 
@@ -127,17 +125,15 @@ describe("PurposeTopics", () => {
   it("lets no other field out, even when a record holds one", async () => {
     const { forward, published } = outlet(...EACH);
     const leak = { canary: "canary" };
-    const { weather, scene, network } = message as Required<Deidentified>;
-    await forward(
-      of({ weather: { ...weather, ...leak }, scene: { ...scene, ...leak }, network: { ...network, ...leak } }),
-    );
+    const { scene, network } = message;
+    await forward(of({ scene: { ...scene, ...leak }, network: { ...network, ...leak } } as Told));
     expect(published).toHaveLength(2);
     expect(JSON.stringify(published)).not.toContain("canary");
   });
 
   it("builds nothing for a purpose nobody listens to", async () => {
     const { forward, published, counts } = outlet({ name: "scene", purpose: "scene" });
-    const untouchable: Deidentified = {
+    const untouchable: Told = {
       get network(): never {
         throw new Error("built for nobody");
       },
@@ -159,7 +155,7 @@ describe("PurposeTopics", () => {
 
   it("accounts for every disclosure, by purpose", async () => {
     const { forward, counts } = outlet(...EACH.slice(1));
-    const network = message.network as Required<Deidentified>["network"];
+    const { network } = message;
     await forward(of(message), of(message), of({}), of({ network }));
     expect(counts).toEqual([
       ["scene", 2],
@@ -275,7 +271,7 @@ describe("names that go to a service", () => {
   it("that a service begins to listen to meanwhile are not handed over before they are noted", async () => {
     const lights: { name: string; purpose: "scene"; only?: string } = { name: "lights", purpose: "scene", only: "one" };
     const test = outlet(lights);
-    const scene = message.scene as Required<Deidentified>["scene"];
+    const scene = message.scene as NonNullable<Told["scene"]>;
     const batch = ["one", "other"].map((name) => of({ scene: { ...scene, device: name as Pseudonym } }));
     const deliver = await test.topics.announce(batch);
     delete lights.only;
@@ -286,7 +282,7 @@ describe("names that go to a service", () => {
 
   it("are handed over although more of them were noted at once than are remembered", async () => {
     const test = outlet({ name: "lights", purpose: "scene" });
-    const scene = message.scene as Required<Deidentified>["scene"];
+    const scene = message.scene as NonNullable<Told["scene"]>;
     const many = Array.from({ length: 1_500 }, (_, index) =>
       of({ scene: { ...scene, device: `name-${index}` as Pseudonym } }),
     );

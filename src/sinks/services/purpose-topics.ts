@@ -1,10 +1,11 @@
 /**
- * Hands each scene and network service what its purpose may have, as JSON on the topics of the contract, and nothing that is
- * not on the account of disclosures before, under no name that is not noted as forwarded. A record for which nobody listens is not even built. Weather services are told of
+ * Hands each service of one purpose what that may have of single devices, as JSON on the topics of the contract, and nothing that is
+ * not on the account of disclosures before, under no name that is not noted as forwarded. A record for which nobody listens is not
+ * even built. Weather services are told of
  * crowds alone, see crowd-topics.ts.
  */
 import type { ServicePurpose } from "../../model/consent.ts";
-import type { Deidentified, NetworkRecord, SceneRecord } from "../../model/deidentified.ts";
+import type { NetworkRecord, SceneRecord } from "../../model/deidentified.ts";
 import { dayOf, type Outgoing, type Recipient } from "../../model/disclosure.ts";
 import { type ForwardedName, forgottenBy } from "../../model/forwarded-name.ts";
 import type { Pseudonym } from "../../model/ids.ts";
@@ -33,9 +34,9 @@ export interface PurposeTopicsPort {
   now(): number;
 }
 
-/** The purposes of which a service gets each message. */
-const MESSAGE_PURPOSES = ["scene", "network"] as const;
-type MessagePurpose = (typeof MESSAGE_PURPOSES)[number];
+/** The purposes whose services are told of single devices. */
+type DevicePurpose = "scene" | "network";
+type Told = Outgoing["result"];
 
 /** What has to stand somewhere before a batch may be handed over. */
 interface Wanted {
@@ -50,6 +51,14 @@ interface Target {
   readonly sure: boolean;
 }
 
+/** What is kept of whom something was disclosed to, the same for both purposes. */
+export interface Disclosed {
+  readonly accounting: Accounting;
+  readonly names: NotedNames;
+  /** Of the names of services. */
+  readonly epochMs: number;
+}
+
 /** Of one subject and recipient, beside the account: the names of most homes. */
 const NAMES_AT_HAND = 8;
 
@@ -58,20 +67,22 @@ export class PurposeTopics {
   readonly #accounting: Accounting;
   readonly #names: NotedNames;
   readonly #epochMs: number;
+  readonly #purpose: DevicePurpose;
 
-  constructor(port: PurposeTopicsPort, accounting: Accounting, names: NotedNames, epochMs: number) {
+  constructor(port: PurposeTopicsPort, { accounting, names, epochMs }: Disclosed, purpose: DevicePurpose) {
     this.#port = port;
     this.#accounting = accounting;
     this.#names = names;
     this.#epochMs = epochMs;
+    this.#purpose = purpose;
   }
 
   /**
    * Puts everybody on the account who would get something of the batch now, and notes under which names. Resolves with what
-   * hands it over, which tells for each message whether anybody got something of it. Rejects when one of the two can't be written.
+   * hands it over, which says for each of them whether anybody got it. Rejects when one of the two can't be written.
    */
   async announce(batch: readonly Outgoing[]): Promise<() => boolean[]> {
-    const listening = MESSAGE_PURPOSES.flatMap((purpose) => this.#port.outlets(purpose));
+    const listening = this.#port.outlets(this.#purpose);
     if (batch.length === 0 || listening.length === 0) return () => new Array<boolean>(batch.length).fill(false);
     const day = dayOf(this.#port.now());
     const accounts = batch.map(({ subject, revision }) => this.#accounting.account(subject, revision, day));
@@ -100,7 +111,7 @@ export class PurposeTopics {
     { accounts: lines, names }: Wanted,
   ): void {
     const { recipient } = outlet;
-    const name = NAMES[recipient.purpose as MessagePurpose];
+    const name = NAMES[this.#purpose];
     for (let index = 0; index < batch.length; index += 1) {
       const account = accounts[index];
       const outgoing = batch[index];
@@ -140,33 +151,31 @@ export class PurposeTopics {
     heard: ReadonlyMap<Outlet, number>,
   ): boolean[] {
     const delivered = new Array<boolean>(batch.length).fill(false);
-    for (const purpose of MESSAGE_PURPOSES) {
-      // Asked anew: who stopped listening, or may not listen any more, gets nothing.
-      const targets = this.#port
-        .outlets(purpose)
-        .map((outlet): Target => ({ outlet, sure: heard.get(outlet) === outlet.changes }));
-      if (targets.length === 0) continue;
-      let count = 0;
-      for (let index = 0; index < batch.length; index += 1) {
-        const outgoing = batch[index];
-        const account = accounts[index];
-        if (outgoing === undefined || account === undefined) continue;
-        if (!this.#hand(purpose, outgoing.result, account, targets, noted)) continue;
-        delivered[index] = true;
-        count += 1;
-      }
-      if (count > 0) this.#port.counted(purpose, count);
+    // Asked anew: who stopped listening, or may not listen any more, gets nothing.
+    const targets = this.#port
+      .outlets(this.#purpose)
+      .map((outlet): Target => ({ outlet, sure: heard.get(outlet) === outlet.changes }));
+    if (targets.length === 0) return delivered;
+    let count = 0;
+    for (let index = 0; index < batch.length; index += 1) {
+      const outgoing = batch[index];
+      const account = accounts[index];
+      if (outgoing === undefined || account === undefined) continue;
+      if (!this.#hand(outgoing.result, account, targets, noted)) continue;
+      delivered[index] = true;
+      count += 1;
     }
+    if (count > 0) this.#port.counted(this.#purpose, count);
     return delivered;
   }
 
   #hand(
-    purpose: MessagePurpose,
-    result: Deidentified,
+    result: Told,
     account: SubjectAccount,
     targets: readonly Target[],
     noted: ReadonlyMap<string, ForwardedName>,
   ): boolean {
+    const purpose = this.#purpose;
     const name = NAMES[purpose](result);
     if (name === undefined) return false;
     let made: Buffer | undefined;
@@ -192,14 +201,14 @@ function keyOf({ index }: Recipient, name: Pseudonym): string {
   return `${index} ${name}`;
 }
 
-/** The last level of the topic; `undefined` when the message has nothing for the purpose. */
-const NAMES: Readonly<Record<MessagePurpose, (message: Deidentified) => Pseudonym | undefined>> = {
+/** The last level of the topic; `undefined` when there is nothing for the purpose. */
+const NAMES: Readonly<Record<DevicePurpose, (told: Told) => Pseudonym | undefined>> = {
   scene: ({ scene }) => scene?.device,
   network: ({ network }) => network?.device,
 };
 
 /** Each names the fields of its contract one by one: a field added to a record does not leave by itself. */
-const PAYLOADS: Readonly<Record<MessagePurpose, (message: Deidentified) => string>> = {
+const PAYLOADS: Readonly<Record<DevicePurpose, (told: Told) => string>> = {
   scene: ({ scene }) => scenePayload(scene as SceneRecord),
   network: ({ network }) => networkPayload(network as NetworkRecord),
 };
