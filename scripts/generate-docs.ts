@@ -5,6 +5,8 @@
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { fileURLToPath } from "node:url";
+import { ATTACKS } from "../attacks/attackers/all.ts";
+import type { AttacksResult } from "../attacks/result.ts";
 import { type OptionRow, optionRows } from "../src/config/options.ts";
 import { ERRORS } from "../src/model/errors.ts";
 import { DEAD_LETTER_REASONS, REFUSALS } from "../src/model/outcome.ts";
@@ -14,6 +16,8 @@ import { type PropertyRow, propertyOf } from "../src/vocabulary/row.ts";
 import { TABLE } from "../src/vocabulary/table.ts";
 import { devicesPage } from "./devices-page.ts";
 import { importOverrides, ROOMS } from "./rooms.ts";
+import { strengthPage } from "./strength-page.ts";
+import { densityPicture, linkagePicture } from "./strength-pictures.ts";
 
 const COMMAND = "npm run config:docs";
 
@@ -29,7 +33,20 @@ export function generatedDocuments(): Map<string, string> {
     ["docs/devices.md", page("Real devices", DEVICES_INTRODUCTION, devicesPage())],
     ["biome.imports.json", `${JSON.stringify({ root: false, overrides: importOverrides() }, null, 2)}\n`],
     ["CONTRIBUTING.md", contributingPage()],
+    ...strengthDocuments(),
   ]);
+}
+
+/** Of the figures of a full run, which `npm run strength` leaves. */
+function strengthDocuments(): [string, string][] {
+  const root = new URL("../", import.meta.url);
+  const result = JSON.parse(readFileSync(new URL("docs/privacy/strength.json", root), "utf8")) as AttacksResult;
+  const { introduction, body } = strengthPage(result, ATTACKS);
+  return [
+    ["docs/privacy/strength.md", page("How strong it is", introduction, body)],
+    ["docs/privacy/strength-attacks.svg", linkagePicture(result)],
+    ["docs/privacy/strength-densities.svg", densityPicture(root)],
+  ];
 }
 
 function defaultsYaml(rows: readonly OptionRow[]): string {
