@@ -34,6 +34,8 @@ export interface AttacksResult {
   readonly seed: number;
   readonly homes: number;
   readonly devices: number;
+  /** Simulated of each of the two epochs. */
+  readonly days: number;
   readonly messages: number;
   readonly seconds: number;
 }
@@ -65,7 +67,7 @@ export async function resultOf(
     options.signal?.throwIfAborted();
     attacks.push([attack.name, one(attack, view, unprotected, options)]);
   }
-  const { seed, homes, devices } = view.run;
+  const { seed, homes, devices, daysOfEpoch: days } = view.run;
   const fleets: Fleet[] = [];
   for (const size of options.fleets) {
     options.signal?.throwIfAborted();
@@ -78,6 +80,7 @@ export async function resultOf(
     seed,
     homes,
     devices,
+    days,
     messages: view.measured("device_status").length,
     seconds: Math.round((performance.now() - options.begunAt) / 1_000),
   };
@@ -196,7 +199,7 @@ export function resultText({ attacks, utility, ...run }: AttacksResult): string 
     .map(([what, value]) => `${what}: ${value}`)
     .join(", ");
   return [
-    `${run.homes} homes, ${run.devices} devices, ${run.messages} rows, seed ${run.seed}, ${run.seconds} s`,
+    `${run.homes} homes, ${run.devices} devices, ${run.days} days of each epoch, ${run.messages} rows, seed ${run.seed}, ${run.seconds} s`,
     ...whats,
     "",
     ...table,

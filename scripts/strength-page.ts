@@ -23,7 +23,7 @@ const REMAINS: Readonly<Record<string, string>> = {
 };
 
 export function strengthPage(result: AttacksResult, whats: Whats): { introduction: string[]; body: string[] } {
-  const { attacks, utility, seed, homes, devices, messages } = result;
+  const { attacks, utility, seed, homes, devices, days, messages } = result;
   const rows = whats.flatMap(({ name, what }) => {
     const found = attacks[name];
     return found === undefined ? [] : [[name, what, ...cells(found)]];
@@ -41,7 +41,7 @@ export function strengthPage(result: AttacksResult, whats: Whats): { introductio
       "[Attacks on what leaves the gateway](attacks.md) says how each of them works, and how to run them.",
     ],
     body: [
-      `Measured with seed ${seed}: ${number(homes)} homes, ${number(devices)} devices, ${number(messages)} rows of status in two epochs. The`,
+      `Measured with seed ${seed}: ${number(homes)} homes, ${number(devices)} devices, ${number(days)} days of each of two epochs, ${number(messages)} rows of status. The`,
       "figures are in [strength.json](strength.json); `npm run strength` makes them, and this page, of the recordings that",
       "`npm run attacks` left.",
       "",
