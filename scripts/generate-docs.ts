@@ -5,6 +5,8 @@
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { fileURLToPath } from "node:url";
+import { ATTACKS } from "../attacks/attackers/all.ts";
+import type { AttacksResult } from "../attacks/result.ts";
 import { type OptionRow, optionRows } from "../src/config/options.ts";
 import { SERVICE_PURPOSES } from "../src/model/consent.ts";
 import { ERRORS } from "../src/model/errors.ts";
@@ -18,6 +20,8 @@ import { TABLE } from "../src/vocabulary/table.ts";
 import { Vocabulary } from "../src/vocabulary/vocabulary.ts";
 import { devicesPage } from "./devices-page.ts";
 import { importOverrides, ROOMS } from "./rooms.ts";
+import { strengthPage } from "./strength-page.ts";
+import { densityPicture, linkagePicture } from "./strength-pictures.ts";
 
 const COMMAND = "npm run config:docs";
 
@@ -38,7 +42,20 @@ export function generatedDocuments(): Map<string, string> {
     ["docs/devices.md", page("Real devices", DEVICES_INTRODUCTION, devicesPage())],
     ["biome.imports.json", json({ root: false, overrides: importOverrides() })],
     ["CONTRIBUTING.md", contributingPage()],
+    ...strengthDocuments(),
   ]);
+}
+
+/** Of the figures of a full run, which `npm run strength` leaves. */
+function strengthDocuments(): [string, string][] {
+  const root = new URL("../", import.meta.url);
+  const result = JSON.parse(readFileSync(new URL("docs/privacy/strength.json", root), "utf8")) as AttacksResult;
+  const { introduction, body } = strengthPage(result, ATTACKS);
+  return [
+    ["docs/privacy/strength.md", page("How strong it is", introduction, body)],
+    ["docs/privacy/strength-attacks.svg", linkagePicture(result)],
+    ["docs/privacy/strength-densities.svg", densityPicture(root)],
+  ];
 }
 
 function json(document: object): string {

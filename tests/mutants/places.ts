@@ -232,6 +232,13 @@ export const PLACES: readonly Place[] = [
     tests: ["src/places/telling.test.ts"],
   },
   {
+    breaks: "a person is shown the area that is stored, and not the one that is noted",
+    file: "src/places/showing.ts",
+    from: "stored: told.as }",
+    to: "stored: told.cell }",
+    tests: ["src/places/showing.test.ts"],
+  },
+  {
     breaks: "consent is asked again right before places are written",
     file: "src/places/writer.ts",
     from: "portion.filter((_, index) => mayBePlaced(verdicts[index]))",
