@@ -26,7 +26,7 @@ const options: DeidentifierOptions = {
   location: { finestResolution: 6, defaultResolution: 5, densities: [], stickiness: 0.15, maxDevices: 1000 },
   models: [{ match: "HB-*", as: "hub", outdoor: true }],
   ip: { v4PrefixBits: 16, v6PrefixBits: 32 },
-  atStepMs: { scene: 1000, network: 10_000 },
+  atStepMs: { analytics: 1, scene: 1000, network: 10_000 },
   properties: new Vocabulary().properties,
 };
 const keyring = new Keyring({ masterKey: randomBytes(32), pepper: randomBytes(32) });
@@ -62,7 +62,7 @@ describe("Deidentifier", () => {
       analytics: {
         device: keyring.pseudonym(wrapped, deviceKey, "analytics", EPOCH),
         model: "hub",
-        status: { power_on: true, cover_state: "open", battery: 85, temperature: 21.4 },
+        status: { power_on: true, cover_state: "open", battery: 20, temperature: 21.5 },
         timestampNs: `${AT}000042`,
       },
       place: { cell, at: AT },
@@ -167,6 +167,38 @@ describe("Deidentifier", () => {
     expect(time(0)).toBe(`${AT}000000`);
     expect(time(7)).toBe(`${AT}000007`);
     expect(time(999_999)).toBe(`${AT}999999`);
+  });
+
+  it("keeps the time of a row to its step, where it says nothing, and never two rows at one time", () => {
+    const stepMs = 6 * 3_600_000;
+    const coarse = new Deidentifier({ ...options, atStepMs: { ...options.atStepMs, analytics: stepMs } }, keyring);
+    const from = Math.floor(AT / stepMs) * stepMs;
+    const timeOf = (at: number, sub: number) =>
+      coarse.deidentify(message(full, at, sub), everything, wrapped).analytics?.timestampNs ?? "";
+    const moved = (at: number, sub: number) => Number(timeOf(at, sub).slice(0, -6)) - from;
+    const all = Array.from({ length: 2_000 }, (_, index) => [from + index * 10_000, index % 100] as const);
+    const times = all.map(([at, sub]) => timeOf(at, sub));
+    expect(new Set(times).size).toBe(all.length);
+    for (const time of times) {
+      const ms = Number(time.slice(0, -6));
+      expect([time.length, ms >= from, ms < from + stepMs]).toEqual([19, true, true]);
+    }
+    // The same message again has the same time, and a minute before and after midnight are as far apart as any two.
+    expect(all.map(([at, sub]) => timeOf(at, sub))).toEqual(times);
+    const apart = Array.from({ length: 200 }, (_, sub) =>
+      Math.abs(moved(from, sub) - moved(from + 60_000, sub + 1_000)),
+    );
+    expect(apart.toSorted((one, other) => one - other)[100]).toBeGreaterThan(stepMs / 10);
+    expect(timeOf(from + stepMs, 42).slice(0, -6) >= String(from + stepMs)).toBe(true);
+  });
+
+  it("moves a row under another name, and by another pepper, by something else", () => {
+    const name = (at: number) => keyring.pseudonym(wrapped, deviceKey, "analytics", at);
+    const other = new Keyring({ masterKey: randomBytes(32), pepper: randomBytes(32) });
+    const far = 2 ** 40;
+    const shifts = [keyring.shift(name(1), 7, far), keyring.shift(name(2), 7, far), keyring.shift(name(1), 8, far)];
+    expect(new Set([...shifts, other.shift(name(1), 7, far)]).size).toBe(4);
+    expect(keyring.shift(name(1), 7, far)).toBe(shifts[0]);
   });
 
   it("makes no weather of what is none: another place than the open air, no model, no place, nothing measured", () => {

@@ -2,7 +2,7 @@
  * Subject keys and the pseudonyms made with them. A pseudonym names a device for one purpose and one
  * epoch; without the subject's key, which erasure destroys, nobody can make it again or follow it.
  */
-import { createCipheriv, createDecipheriv, createHmac, hkdfSync, randomBytes } from "node:crypto";
+import { type Cipher, createCipheriv, createDecipheriv, createHmac, hkdfSync, randomBytes } from "node:crypto";
 import { GatewayError } from "../model/errors.ts";
 import type { DeviceKey, Pseudonym } from "../model/ids.ts";
 import { boundedCache } from "../platform/bounded-cache.ts";
@@ -29,6 +29,11 @@ const SUBJECT_KEY_BYTES = 32;
 const PSEUDONYM_BYTES = 16;
 const WRAP_CONTEXT = Buffer.from("consentry subject key 1");
 const PLACE_CONTEXT = Buffer.from("consentry place record 1");
+const SHIFT_CONTEXT = "consentry time within a step 1";
+const SHIFT_CIPHER = "aes-256-ecb";
+const BLOCK_BYTES = 16;
+/** As many as a double holds exactly. */
+const SHIFT_BYTES = 6;
 
 /** Bounds what a process remembers; an erased subject's pseudonyms leave memory after this long at the latest. */
 const MAX_REMEMBERED_DEVICES = 200_000;
@@ -57,6 +62,8 @@ interface Remembered {
 
 export class Keyring {
   readonly #keys: KeyringKeys;
+  readonly #block = Buffer.alloc(BLOCK_BYTES);
+  #shifting: Cipher | undefined;
   readonly #devices = boundedCache<DeviceKey, Remembered>(MAX_REMEMBERED_DEVICES, {
     ttl: REMEMBERED_MS,
     ttlResolution: 1000,
@@ -115,6 +122,17 @@ export class Keyring {
     return openWith(this.#placeKey(wrappedSubjectKey, device), PLACE_CONTEXT, bytes)?.toString();
   }
 
+  /**
+   * 0 up to `below`, exclusive: by how far a row is moved within the step that its time is kept to. The same for the same name and
+   * digits; without the pepper nobody can tell it from a drawn one. One block of AES, because this runs for every row.
+   */
+  shift(name: Pseudonym, digits: number, below: number): number {
+    this.#block.writeUInt32BE(digits);
+    this.#block.write(name, 4, "latin1");
+    this.#shifting ??= shiftingBy(this.#keys.pepper);
+    return this.#shifting.update(this.#block).readUIntBE(0, SHIFT_BYTES) % below;
+  }
+
   /** Drops what is remembered of a device; erasure calls it so that nothing waits for the time limit. */
   forget(device: DeviceKey): void {
     this.#devices.delete(device);
@@ -170,6 +188,14 @@ export class Keyring {
     }
     throw new GatewayError("SUBJECT_KEY_UNREADABLE", "authentication");
   }
+}
+
+/** Each block by itself, so one cipher serves for all. The pepper does not change while a gateway runs. */
+function shiftingBy(pepper: Buffer): Cipher {
+  const key = Buffer.from(hkdfSync("sha256", pepper, Buffer.alloc(0), SHIFT_CONTEXT, 32));
+  const cipher = createCipheriv(SHIFT_CIPHER, key, null).setAutoPadding(false);
+  key.fill(0);
+  return cipher;
 }
 
 /** `undefined` when this master key does not open it. Throws SUBJECT_KEY_UNREADABLE when it is no wrapped key at all. */

@@ -3,7 +3,7 @@
  * name too many finds no rows and is harmless; a missing name would leave rows behind.
  */
 import { setImmediate as turn } from "node:timers/promises";
-import { LONGEST_KEPT_MS } from "../../model/durations.ts";
+import { DAY_MS, LONGEST_KEPT_MS } from "../../model/durations.ts";
 import type { ErasureFacts } from "../../model/erasure.ts";
 import type { DeviceKey, Pseudonym } from "../../model/ids.ts";
 
@@ -44,6 +44,12 @@ function epochsSince(sinceMs: number, nowMs: number, times: NameTimes): number[]
   return [...new Set([...epochs, ...ahead])];
 }
 
+/** Only the status has names of hours; every other name lasts for whole days. */
+function timesOf(purpose: NamedPurpose, times: NameTimes): NameTimes {
+  if (purpose === "analytics") return times;
+  return { ...times, epochLengthsMs: times.epochLengthsMs.filter((lengthMs) => lengthMs % DAY_MS === 0) };
+}
+
 /** One derivation takes tens of microseconds; yield to the event loop after this many. */
 const NAMES_PER_TURN = 500;
 
@@ -72,7 +78,7 @@ export async function rowNames(input: Omit<LiveNamesInput, "purpose">): Promise<
 export async function liveNames(input: LiveNamesInput): Promise<Pseudonym[]> {
   const { facts, times, nowMs, wrappedSubjectKey, purpose } = input;
   if (facts.since === undefined) return [];
-  const epochs = epochsSince(facts.since, nowMs, times);
+  const epochs = epochsSince(facts.since, nowMs, timesOf(purpose, times));
   const names: Pseudonym[] = [];
   for (const device of facts.devices) {
     for (const epoch of epochs) {
