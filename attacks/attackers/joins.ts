@@ -26,33 +26,33 @@ export const sceneAndNetwork: Attack = {
 /** Only what happens at a moment: a report every two hours has no event that a scene would be about. */
 const EVENT_FIELDS = ["lock_state", "occupancy", "open", "action", "power_on"];
 
-interface Reader extends Seeing {
+interface Reader extends Pick<Seeing, "arrivals"> {
   /** Also reports, and what they say; else events alone. */
   readonly values: boolean;
 }
 
-/** Who reads the store when the day is over, and who watches rows on their way into it. */
-function readers({ run: { storedStepMs = 1 } }: View): Readonly<Record<string, Reader>> {
-  const told = { toldStepMs: storedStepMs, arrivals: false };
-  return {
-    "events, as stored": { ...told, values: false },
-    "and all that was said": { ...told, values: true },
-    "as rows arrive": { toldStepMs: storedStepMs, arrivals: true, values: true },
-  };
-}
+/** Who reads the store when the day is over. */
+const READERS: Readonly<Record<string, Reader>> = {
+  "events, as stored": { arrivals: false, values: false },
+  "and all that was said": { arrivals: false, values: true },
+};
+/** Who watches rows on their way into the store: told, and not counted, for nothing is done against it. */
+const WATCHER: Reader = { arrivals: true, values: true };
 
 export const rowsAndScenes: Attack = {
   name: "A14",
-  what: "stored names and names of scene services, by events over a day",
+  what: "stored names and names of scene services, by what is stored of a day's events",
   goal: 0.1,
   run(view) {
     const detail: Record<string, number> = {};
     let best: Found | undefined;
-    for (const [name, reader] of Object.entries(readers(view))) {
+    for (const [name, reader] of Object.entries(READERS)) {
       const found = storedAndTold(view, reader);
       detail[name] = found.hits / Math.max(1, found.trials);
       if (best === undefined || found.hits > best.hits) best = found;
     }
+    const watched = storedAndTold(view, WATCHER);
+    detail["not counted: who watches rows arrive"] = watched.hits / Math.max(1, watched.trials);
     return { ...(best ?? { hits: 0, trials: 0, control: 1 }), detail };
   },
 };
@@ -61,12 +61,13 @@ export const rowsAndScenes: Attack = {
 function storedAndTold(view: View, reader: Reader): Found {
   const { from, to } = view.firstDay;
   const lastsMs = Math.min(view.storedNameMs, DAY_MS);
+  const seeing = { toldStepMs: view.run.storedStepMs ?? 1, arrivals: reader.arrivals };
   const sum = { hits: 0, trials: 0, families: 0 };
   for (let begin = from; begin < to; begin += lastsMs) {
     const rows = grouped(rowsOf(view, begin, begin + lastsMs, reader), ({ family }) => family ?? "");
     const scenes = grouped(scenesOf(view, begin, begin + lastsMs, reader), ({ family }) => family ?? "");
     for (const [family, left] of rows) {
-      const found = join(view, left, scenes.get(family) ?? [], reader);
+      const found = join(view, left, scenes.get(family) ?? [], seeing);
       sum.hits += found.hits;
       sum.trials += found.trials;
       sum.families += 1;

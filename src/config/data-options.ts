@@ -1,5 +1,6 @@
 /** Options that decide what is left of a message: consent, and how coarse the result must be. */
 import { z } from "zod";
+import { WIDEST_ROW_STEP_MS } from "../model/durations.ts";
 import { count, days, milliseconds, path, share, text } from "./leaves.ts";
 
 const MODEL_RULES = [
@@ -88,7 +89,7 @@ const atStepMs = z.strictObject({
   analytics: milliseconds(
     1_000,
     21_600_000,
-    86_400_000,
+    WIDEST_ROW_STEP_MS,
     "Step to which the times of stored rows are kept; within it a row stands anywhere. Finer ones join stored rows with what scene services get, and tell when people come and go.",
   ),
   scene: milliseconds(1, 1_000, 86_400_000, "Step to which the time of a scene message is rounded down."),

@@ -20,6 +20,7 @@ import type {
 import type { Pseudonym } from "../model/ids.ts";
 import type { Property } from "../model/property.ts";
 import type { RawMessage } from "../model/raw.ts";
+import { halfSipHash, type WordKey } from "./half-sip-hash.ts";
 import { type IpOptions, ipPrefix } from "./ip-address.ts";
 import type { Keyring, PseudonymPurpose } from "./keyring.ts";
 import { type DensityRow, type Located, type LocationOptions, Locations } from "./location.ts";
@@ -110,8 +111,10 @@ export class Deidentifier {
   }
 
   #analytics(message: RawMessage, mask: number, wrappedSubjectKey: string): AnalyticsRecord {
-    const device = this.#pseudonym(message, "analytics", wrappedSubjectKey);
-    const record: Writable<AnalyticsRecord> = { device, timestampNs: this.#rowTime(message, device) };
+    const epoch = Math.floor(message.at / this.#options.epochMs.analytics);
+    const named = this.#keyring.named(wrappedSubjectKey, message.device.deviceKey, "analytics", epoch);
+    const timestampNs = this.#rowTime(message, named.rowKey);
+    const record: Writable<AnalyticsRecord> = { device: named.pseudonym, timestampNs };
     const { model, status } = message.telemetry;
     if ((mask & MODEL) !== 0 && model !== undefined) record.model = this.#models.familyOf(model);
     const kept = (mask & STATUS) !== 0 && status !== undefined ? this.#status.forAnalytics(status) : undefined;
@@ -120,13 +123,13 @@ export class Deidentifier {
   }
 
   /**
-   * Unix nanoseconds as text; a double cannot hold them. Within the step a row stands where the digits of its message and its
-   * name move it: that tells nothing, and since all rows with equal digits are moved by the same, two that were apart stay apart.
+   * Unix nanoseconds as text; a double cannot hold them. Within the step a row stands where the digits of its message and the key of
+   * its name move it: that tells nothing, and since all rows with equal digits are moved by the same, two that were apart stay apart.
    */
-  #rowTime({ at, sub }: RawMessage, device: Pseudonym): string {
+  #rowTime({ at, sub }: RawMessage, key: WordKey): string {
     const stepMs = this.#options.atStepMs.analytics;
     const within = at % stepMs;
-    const moved = stepMs === 1 ? 0 : (within + this.#keyring.shift(device, sub, stepMs)) % stepMs;
+    const moved = (within + halfSipHash(key, sub)) % stepMs;
     return `${at - within + moved}${String(1_000_000 + sub).slice(1)}`;
   }
 

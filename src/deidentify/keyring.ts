@@ -2,10 +2,11 @@
  * Subject keys and the pseudonyms made with them. A pseudonym names a device for one purpose and one
  * epoch; without the subject's key, which erasure destroys, nobody can make it again or follow it.
  */
-import { type Cipher, createCipheriv, createDecipheriv, createHmac, hkdfSync, randomBytes } from "node:crypto";
+import { createCipheriv, createDecipheriv, createHmac, hkdfSync, randomBytes } from "node:crypto";
 import { GatewayError } from "../model/errors.ts";
 import type { DeviceKey, Pseudonym } from "../model/ids.ts";
 import { boundedCache } from "../platform/bounded-cache.ts";
+import type { WordKey } from "./half-sip-hash.ts";
 
 /** What a device has a name for: purposes, and its place, which stands under a name of its own. A weather service names no device. */
 export const PSEUDONYM_PURPOSES = ["analytics", "place", "scene", "network"] as const;
@@ -29,19 +30,17 @@ const SUBJECT_KEY_BYTES = 32;
 const PSEUDONYM_BYTES = 16;
 const WRAP_CONTEXT = Buffer.from("consentry subject key 1");
 const PLACE_CONTEXT = Buffer.from("consentry place record 1");
-const SHIFT_CONTEXT = "consentry time within a step 1";
-const SHIFT_CIPHER = "aes-256-ecb";
-const BLOCK_BYTES = 16;
-/** As many as a double holds exactly. */
-const SHIFT_BYTES = 6;
 
 /** Bounds what a process remembers; an erased subject's pseudonyms leave memory after this long at the latest. */
 const MAX_REMEMBERED_DEVICES = 200_000;
 const REMEMBERED_MS = 10 * 60_000;
 
-interface Named {
+/** A name, and a key that belongs to it and nobody else has. */
+export interface Named {
   readonly epoch: number;
   readonly pseudonym: Pseudonym;
+  /** By what its rows are moved within the step of their times. */
+  readonly rowKey: WordKey;
 }
 
 /** The two newest epochs of one purpose: around a change of epoch messages of both arrive. */
@@ -62,8 +61,6 @@ interface Remembered {
 
 export class Keyring {
   readonly #keys: KeyringKeys;
-  readonly #block = Buffer.alloc(BLOCK_BYTES);
-  #shifting: Cipher | undefined;
   readonly #devices = boundedCache<DeviceKey, Remembered>(MAX_REMEMBERED_DEVICES, {
     ttl: REMEMBERED_MS,
     ttlResolution: 1000,
@@ -102,13 +99,18 @@ export class Keyring {
    * truncated to 128 bits. Throws SUBJECT_KEY_UNREADABLE when the wrapped key does not open.
    */
   pseudonym(wrappedSubjectKey: string, device: DeviceKey, purpose: PseudonymPurpose, epoch: number): Pseudonym {
+    return this.named(wrappedSubjectKey, device, purpose, epoch).pseudonym;
+  }
+
+  /** The same with its key: 64 of the bits that the pseudonym leaves of the HMAC. Throws as `pseudonym` does. */
+  named(wrappedSubjectKey: string, device: DeviceKey, purpose: PseudonymPurpose, epoch: number): Named {
     const remembered = this.#remembered(wrappedSubjectKey, device);
     const recent = remembered[purpose];
-    if (recent?.newest.epoch === epoch) return recent.newest.pseudonym;
-    if (recent?.older?.epoch === epoch) return recent.older.pseudonym;
-    const named: Named = { epoch, pseudonym: this.#derive(wrappedSubjectKey, device, purpose, epoch) };
+    if (recent?.newest.epoch === epoch) return recent.newest;
+    if (recent?.older?.epoch === epoch) return recent.older;
+    const named = this.#derive(wrappedSubjectKey, device, purpose, epoch);
     remembered[purpose] = remember(recent, named);
-    return named.pseudonym;
+    return named;
   }
 
   /** Seals the record of a device's place; with the subject's key every copy of it becomes unreadable. Throws as `pseudonym` does. */
@@ -120,17 +122,6 @@ export class Keyring {
   openPlace(wrappedSubjectKey: string, device: DeviceKey, sealed: string): string | undefined {
     const bytes = Buffer.from(sealed, "base64url");
     return openWith(this.#placeKey(wrappedSubjectKey, device), PLACE_CONTEXT, bytes)?.toString();
-  }
-
-  /**
-   * 0 up to `below`, exclusive: by how far a row is moved within the step that its time is kept to. The same for the same name and
-   * digits; without the pepper nobody can tell it from a drawn one. One block of AES, because this runs for every row.
-   */
-  shift(name: Pseudonym, digits: number, below: number): number {
-    this.#block.writeUInt32BE(digits);
-    this.#block.write(name, 4, "latin1");
-    this.#shifting ??= shiftingBy(this.#keys.pepper);
-    return this.#shifting.update(this.#block).readUIntBE(0, SHIFT_BYTES) % below;
   }
 
   /** Drops what is remembered of a device; erasure calls it so that nothing waits for the time limit. */
@@ -168,11 +159,12 @@ export class Keyring {
     return secret;
   }
 
-  #derive(wrapped: string, device: DeviceKey, purpose: PseudonymPurpose, epoch: number): Pseudonym {
+  #derive(wrapped: string, device: DeviceKey, purpose: PseudonymPurpose, epoch: number): Named {
     const purposeKey = this.#secret(wrapped, `consentry pseudonym\0${purpose}\0${epoch}`);
     const mac = createHmac("sha256", purposeKey).update(device).digest();
     purposeKey.fill(0);
-    return mac.toString("base64url", 0, PSEUDONYM_BYTES) as Pseudonym;
+    const pseudonym = mac.toString("base64url", 0, PSEUDONYM_BYTES) as Pseudonym;
+    return { epoch, pseudonym, rowKey: [mac.readInt32BE(PSEUDONYM_BYTES), mac.readInt32BE(PSEUDONYM_BYTES + 4)] };
   }
 
   #wrap(subjectKey: Buffer): string {
@@ -188,14 +180,6 @@ export class Keyring {
     }
     throw new GatewayError("SUBJECT_KEY_UNREADABLE", "authentication");
   }
-}
-
-/** Each block by itself, so one cipher serves for all. The pepper does not change while a gateway runs. */
-function shiftingBy(pepper: Buffer): Cipher {
-  const key = Buffer.from(hkdfSync("sha256", pepper, Buffer.alloc(0), SHIFT_CONTEXT, 32));
-  const cipher = createCipheriv(SHIFT_CIPHER, key, null).setAutoPadding(false);
-  key.fill(0);
-  return cipher;
 }
 
 /** `undefined` when this master key does not open it. Throws SUBJECT_KEY_UNREADABLE when it is no wrapped key at all. */
