@@ -73,7 +73,7 @@ test("it is taken of no device any more, and what was stored of it stands in an 
   expect(await exported(former)).toEqual([{ tides: 7 }, { tides: 8 }]);
   expect(await exported(both)).toEqual([{ tides: 9, temperature: 20 }, { temperature: 21 }]);
   expect((await linesOf(both)).filter(({ kind }) => kind === "property")).toMatchObject([
-    { name: "temperature", unit: "°C", stored: "rounded to 0.1 °C" },
+    { name: "temperature", unit: "°C", stored: "rounded to 0.5 °C" },
     { name: TIDES.name, label: TIDES.name, stored: expect.stringContaining("not taken any more") },
   ]);
 });
