@@ -66,6 +66,7 @@ function portsWith(logFault: GatewayError, fault: GatewayError): HttpPorts {
     publishPolicy: () => Promise.reject(fault),
     check: () => Promise.reject(fault),
     refusals: { of: () => [] },
+    asyncApi: { asyncapi: "3.0.0" },
     metrics: { text: () => Promise.reject(fault), httpRefused: () => {} },
   };
   return new Proxy({}, { get: (_, name) => own[String(name)] ?? failing(fault) }) as HttpPorts;
@@ -128,6 +129,7 @@ test("describes exactly the routes there are", () => {
     "GET /centre/api/export",
     "GET /centre/api/overview",
     "GET /centre/api/readings",
+    "GET /docs/asyncapi.json",
     "GET /livez",
     "GET /metrics",
     "GET /readyz",
@@ -172,7 +174,10 @@ describe("every route", () => {
   test("asks for the token or a session, unless it is for health or the way to a session", () => {
     for (const [name, { security }] of operations) {
       const closed = name.includes("/v1/") || name.includes("/centre/api/");
-      expect([name, security !== undefined]).toEqual([name, closed]);
+      // What it tells with the token is more.
+      const expected = name === "GET /metrics" ? [{}, { token: [] }] : undefined;
+      if (closed) expect([name, security === undefined]).toEqual([name, false]);
+      else expect([name, security]).toEqual([name, expected]);
       if (name.includes("/centre/api/")) expect(security).toEqual([{ centre: [] }]);
     }
   });

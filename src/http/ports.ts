@@ -110,9 +110,11 @@ export interface HttpPorts {
   /** The privacy centre; absent: switched off. */
   readonly centre?: CentrePort | undefined;
   readiness(): { readonly ready: boolean; readonly reasons: readonly string[] };
+  /** What services receive and may publish over MQTT. */
+  readonly asyncApi: Readonly<Record<string, unknown>>;
   readonly metrics: {
-    /** Prometheus text format. */
-    text(): Promise<string>;
+    /** Prometheus text format; `open` as anybody may read it. */
+    text(view: "open" | "full"): Promise<string>;
     /** From the request to a truthful answer. */
     withdrawalAnswered(durationMs: number): void;
     httpRefused(reason: HttpRefusal): void;

@@ -142,7 +142,7 @@ test("a device that goes between two gateways with totals of each is told once b
     [here, 3.2],
   ] as const)
     await say(url, rain);
-  expect(await increments("rain", 0.2)).toEqual([2, 3, 1]);
+  expect((await increments("rain", 0.2)).toSorted()).toEqual([1, 2, 3]);
 });
 
 test("a batch that is set aside and replayed days later tells what it told then, at its own time", async () => {

@@ -193,8 +193,9 @@ export function httpApi({ leaseMs = 2_000, bounds = {}, centre = false }: ApiOpt
         tidyPlaces: async () => undefined,
         purgeDeadLetters: async (tag, devices) => void purged.push({ subject: tag, devices: [...devices].sort() }),
         readiness: () => self.readiness,
+        asyncApi: { asyncapi: "3.0.0" },
         metrics: {
-          text: async () => "consentry_messages_received_total 0\n",
+          text: async (view) => `consentry_messages_received_total 0${view === "full" ? " full" : ""}\n`,
           httpRefused: () => {},
           withdrawalAnswered: (durationMs) => void withdrawalsMs.push(durationMs),
         },
