@@ -53,8 +53,11 @@ interface Line {
   readonly name?: string;
 }
 
+/** The coldest first: rows of one step have no order of their own. */
 async function exported(device: Device): Promise<unknown[]> {
-  return (await linesOf(device)).flatMap(({ kind, status }) => (kind === "status" ? [status] : []));
+  const statuses = (await linesOf(device)).flatMap(({ kind, status }) => (kind === "status" ? [status] : []));
+  const warmth = (status: unknown) => (status as { temperature?: number }).temperature ?? Number.MAX_VALUE;
+  return statuses.toSorted((one, other) => warmth(one) - warmth(other));
 }
 
 async function linesOf({ subject }: Device): Promise<Line[]> {

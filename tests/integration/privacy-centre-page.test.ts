@@ -88,9 +88,8 @@ describe.skipIf(BROWSER === undefined)("in a browser", () => {
     const told = page.locator(".told-readings");
     await told.locator("dt", { hasText: "air pressure" }).waitFor();
     const text = (await told.locator("dt, dd").allTextContents()).join("\n");
-    expect(text).toMatch(
-      /^temperature\s+rounded to 0\.5 °C; for scenes rounded to 0\.5 °C; for weather rounded to 0\.5 °C$/m,
-    );
+    expect(text).toMatch(/^temperature\s+rounded to 0\.5 °C; for weather rounded to 0\.5 °C$/m);
+    expect(text).toMatch(/^battery level\s+only whether it reaches 20 %; for scenes rounded to 5 %$/m);
     expect(text).toMatch(/^switched on\s+yes or no$/m);
     expect(text).toMatch(/^state of the lock\s+one of locked, unlocked, jammed, unknown$/m);
     expect(text).toMatch(/^electricity used\s+how much was added, to 0\.01 kWh$/m);
