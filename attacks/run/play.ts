@@ -2,6 +2,7 @@
  * Lets the world live: two epochs in slices of the set clock. A slice begins with whatever the gateway does by the clock,
  * then comes what is published in it, and it ends when all of that has been processed.
  */
+import { NAME_MS } from "../../simulators/race/names.ts";
 import { Random } from "../../simulators/random.ts";
 import type { RecordingWriter } from "../recording/files.ts";
 import { FORMAT, type Probe, type Run } from "../recording/format.ts";
@@ -12,7 +13,7 @@ import { type Act, telemetry } from "./acts.ts";
 import { eraseSome } from "./erasures.ts";
 import { makeProbes } from "./probes.ts";
 import { type Connections, connectAll, provision } from "./provision.ts";
-import { type GatewayKind, Stage } from "./stage.ts";
+import { type GatewayKind, Stage, storedNameMs, storedStepMs } from "./stage.ts";
 
 export interface PlayOptions {
   readonly seed: number;
@@ -122,6 +123,8 @@ class Play {
       startsAt: this.#startsAt,
       epochMs: EPOCH_MS,
       epochs: EPOCHS,
+      storedNameMs: storedNameMs(gateway),
+      storedStepMs: storedStepMs(gateway),
       daysOfEpoch,
       sliceMs,
       stickiness: STICKINESS,
@@ -163,13 +166,12 @@ class Play {
   }
 
   async #tellTruth(homes: readonly (readonly [WorldDevice["home"], Probe | undefined])[]): Promise<void> {
-    const epochs = Array.from({ length: EPOCHS + 1 }, (_, index) => FIRST_EPOCH + index);
+    const from = this.#startsAt;
+    const until = from + (EPOCHS + 1) * EPOCH_MS - 1;
+    const nameMs = { ...NAME_MS, analytics: storedNameMs(this.#options.gateway) };
     for (const [{ subject, devices, place }, probe] of homes) {
-      const names = await this.#stage.names.inEpochs(
-        subject,
-        devices.map(({ id }) => id),
-        epochs,
-      );
+      const ids = devices.map(({ id }) => id);
+      const names = await this.#stage.names.between(subject, ids, [from, until], nameMs);
       for (const { id, kind } of devices) {
         this.#options.recording.truth({
           about: "device",

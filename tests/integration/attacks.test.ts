@@ -56,7 +56,8 @@ test("two epochs have passed by the clock of the gateway, and all that left it i
   expect(new Set(rows.map(({ time }) => Math.floor((time - view.run.startsAt) / view.run.epochMs)))).toEqual(
     new Set([0, 1]),
   );
-  for (const { time, at } of rows) expect(Math.abs(at - time)).toBeLessThan(view.run.sliceMs + 60_000);
+  const { sliceMs, storedStepMs = 0 } = view.run;
+  for (const { time, at } of rows) expect(Math.abs(at - time)).toBeLessThan(sliceMs + storedStepMs);
   // So few homes are a crowd in the largest cells alone: places are told of those, and of weather nothing.
   expect(view.measured("device_location").length).toBeGreaterThan(0);
   expect(view.processed("weather")).toEqual([]);
@@ -78,6 +79,19 @@ test("every attack was tried", () => {
 
 test("no home is alone in a cell that is stored or told", () => {
   expect(result.attacks.A7).toMatchObject({ rate: 0, holds: true });
+});
+
+test("a status is stored in steps of six hours, each under a name of its own", () => {
+  const { startsAt, storedStepMs, storedNameMs } = view.run;
+  expect([storedStepMs, storedNameMs]).toEqual([21_600_000, 21_600_000]);
+  const lives = [0, 1, 2, 3].map((quarter) => startsAt + quarter * 21_600_000);
+  for (const from of lives) {
+    const names = [...view.storedUnder(from)];
+    expect(names.length, String(from)).toBeGreaterThan(0);
+    for (const [, rows] of names) {
+      for (const { time } of rows) expect([time >= from, time < from + 21_600_000]).toEqual([true, true]);
+    }
+  }
 });
 
 test.each(["A1", "A2", "A6", "A9", "A10"])("%s fails, and succeeds without its mechanism", (name) => {

@@ -137,6 +137,19 @@ export const PLACES: readonly Place[] = [
     to: "status !== undefined ? this.#status.forAnalytics",
   },
   {
+    breaks: "where a row stands within its step says nothing",
+    ...DEIDENTIFY,
+    from: "const moved = (within + halfSipHash(key, sub)) % stepMs;",
+    to: "const moved = within;",
+  },
+  {
+    breaks: "what is stored is coarser than what a scene is told",
+    file: "src/deidentify/status.ts",
+    tests: ["src/deidentify/status.test.ts"],
+    from: 'typeof value === "number" && told.stored !== undefined ? told.stored(value) : value',
+    to: "value",
+  },
+  {
     breaks: "a weather record has measurements only",
     file: "src/deidentify/status.ts",
     tests: ["src/deidentify/status.test.ts"],
