@@ -109,10 +109,15 @@ export class View {
 
   #byLife(): Map<number, Map<string, ArrivedRow[]>> {
     const lives = new Map<number, Map<string, ArrivedRow[]>>();
+    // A write that was repeated overwrites itself.
+    const seen = new Set<string>();
     for (const row of this.measured("device_status")) {
       const { device: name = "" } = row.tags;
       const named = this.names.get(name);
       if (named === undefined || named.device.probe !== undefined) continue;
+      const key = `${name} ${row.time} ${row.digits}`;
+      if (seen.has(key)) continue;
+      seen.add(key);
       const life = known(lives, named.from, () => new Map<string, ArrivedRow[]>());
       known(life, name, () => [] as ArrivedRow[]).push(row);
     }
