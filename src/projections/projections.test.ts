@@ -1,8 +1,12 @@
 import specs from "@asyncapi/specs";
 import { Ajv } from "ajv";
 import { Ajv2020, type ValidateFunction } from "ajv/dist/2020.js";
+import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { StatusFilter } from "../deidentify/status.ts";
 import { CATEGORIES, PURPOSE_USES, SERVICE_PURPOSES, type ServicePurpose } from "../model/consent.ts";
+import type { StatusFields } from "../model/deidentified.ts";
+import type { Property } from "../model/property.ts";
 import { Vocabulary } from "../vocabulary/vocabulary.ts";
 import { asyncApi, schemaFile } from "./asyncapi.ts";
 import { PROJECTIONS } from "./projections.ts";
@@ -74,6 +78,40 @@ describe("a projection", () => {
       { temperature: "21" },
     ])
       expect(fits("scene", { ...WHOLE.scene, status })).toBe(false);
+  });
+});
+
+/** Whatever kind a property is of, and now and then what it must not be. */
+const anyValue = (property: Property): fc.Arbitrary<unknown> =>
+  fc.oneof(
+    { arbitrary: fc.double({ min: property.min, max: property.max, noNaN: true }), weight: 4 },
+    fc.boolean(),
+    fc.constantFrom(...property.words, "canary"),
+  );
+const anyStatus = fc.record(Object.fromEntries(properties.map((one) => [one.name, anyValue(one)])), {
+  requiredKeys: [],
+});
+
+describe("what is written", () => {
+  const filter = new StatusFilter(properties);
+  it("of a status is what the schema of its purpose takes, whatever a device said", () => {
+    let told = 0;
+    fc.assert(
+      fc.property(anyStatus, (status) => {
+        const given = status as StatusFields;
+        const [scene, weather] = [filter.forScene(given), filter.forWeather(given)];
+        for (const [purpose, kept] of [
+          ["scene", scene],
+          ["weather", weather],
+        ] as const) {
+          if (kept === undefined) continue;
+          told += 1;
+          expect([purpose, kept, fits(purpose, { ...WHOLE[purpose], status: kept })]).toEqual([purpose, kept, true]);
+        }
+      }),
+      { numRuns: 500 },
+    );
+    expect(told).toBeGreaterThan(500);
   });
 });
 
