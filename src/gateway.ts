@@ -99,7 +99,17 @@ export function createGateway(
   const consent = createConsent(base, safekeeping, damaged, overrides);
 
   // Outlets: services subscribe on the broker on which devices publish; here it is decided what they may receive.
-  const outlets = createOutlets({ config, redis: redis.store, keyspace, policies: consent.policies, metrics, log });
+  const outlets = createOutlets({
+    config,
+    keys,
+    redis: redis.store,
+    keyspace,
+    policies: consent.policies,
+    journal: safekeeping.journal,
+    sessions: { servicesChanged: () => ingress.servicesChanged() },
+    metrics,
+    log,
+  });
 
   // Ingress: a device publishes, and gets its PUBACK when the message is durable or refused.
   const ingress = createIngress(base, {
@@ -110,6 +120,7 @@ export function createGateway(
     notWritable: () => queue.writable.refusal !== undefined,
     writableAgain: (error, signal) => queue.writable.again(error, signal),
     fanOut: outlets.fanOut,
+    services: outlets.directory,
     erasures: {
       acknowledged: (id, purpose, service) => rights.acknowledged(id, purpose, service),
       // A service that comes back is told at the next turn anyway; this only makes it come sooner.
@@ -185,6 +196,7 @@ export function createGateway(
     audit,
     journal: safekeeping.journal.erasure,
     registrations: consent.hubs,
+    services: outlets.directory,
     tell: (notice) => ingress.erased.tell(notice),
     forgetNames: (names) => {
       deidentifier.forget(names);
@@ -280,7 +292,11 @@ export function createGateway(
     // No session speaks for other devices yet.
     childrenChanged: (hub) => ingress.childrenChanged(hub),
     // Every connected device has to authenticate again.
-    missed: () => ingress.endDevices(),
+    missed: () => {
+      ingress.endDevices();
+      outlets.servicesChanged();
+    },
+    servicesChanged: () => outlets.servicesChanged(),
     recordChanged: (concerned) => void centre.samples.changed(concerned),
     policyPublished: (version) => {
       void outlets.policyPublished();

@@ -17,6 +17,7 @@ import {
   REFUSAL_REASONS,
   SECURITY_EVENTS,
 } from "../model/outcome.ts";
+import { SERVICE_ORIGINS } from "../model/service.ts";
 
 export interface MetricRow {
   readonly name: string;
@@ -80,6 +81,13 @@ export const METRICS = {
     "forwarded_total",
     "Packets handed to services of a purpose: one message can count once for scene and once for network, one for weather is of a crowd.",
     { purpose: SERVICE_PURPOSES },
+  ),
+  services: gauge("services", "Services there are, by what says so: the configuration file, or the registry.", {
+    origin: SERVICE_ORIGINS,
+  }),
+  servicesEnded: counter(
+    "services_ended_total",
+    "Connections of services cut because the service was removed or its token revoked.",
   ),
   servicesNotCovered: gauge(
     "services_not_covered",

@@ -141,6 +141,31 @@ describe("an erasure", () => {
     }
   });
 
+  test("names in its receipt one that was removed while it was to answer, and counts one that had answered before", async () => {
+    const { ledger } = store();
+    await ledger.bind(one, device("lamp"));
+    await ledger.give(one, CONSENT);
+    const BELLS = { ...LIGHTS, index: 7, name: "bells" };
+    await account().open([line(one, BELLS, "2026-03-07", 1), line(one, LIGHTS, "2026-03-07", 1)]);
+    let services = ["bells", "lights"];
+    const fixture = erasuresOn(store(), {
+      keyring: NAMES,
+      services: (purpose) => (purpose === "scene" ? services : []),
+      tell: ({ id, purpose }) => {
+        if (purpose !== "scene") return [];
+        void fixture.erasures.acknowledge(id, purpose, "bells").then(() => {
+          services = [];
+        });
+        return services;
+      },
+    });
+    const asked = await fixture.erasures.request(one, { by: "subject", method: "app" });
+    if (asked.refused !== undefined) throw new Error(asked.refused);
+    const { receipt } = await fixture.finish(asked.status.id);
+    expect(receipt.untold).toEqual([{ purpose: "scene", recipient: "lights" }]);
+    expect(receipt.services).toEqual([{ purpose: "scene", notified: 1, acknowledged: 1, unacknowledged: 0 }]);
+  });
+
   test("that a restore repeats leaves the lines that came after it", () => {
     const fields = { "3|sky|weather|IN||2026-03": "07:1", "12|sky|weather|IN||2026-03": "08:2" };
     expect(Object.keys(linesFrom(0, fields))).toHaveLength(2);

@@ -106,7 +106,7 @@ export class Subscriptions {
     const allowed =
       session.kind === "device"
         ? deviceMayReceive(session.id, topic) || isOfDialect(session, topic)
-        : filter !== undefined && session.purposes.has(filter.purpose);
+        : filter !== undefined && (filter.kind === "erased" ? session.told : session.purposes).has(filter.purpose);
     if (!allowed) return "acl-denied";
     // Each filter takes memory, and asking for one anew can cost a look into Redis.
     const full = session.filters.size >= this.#options.maxSubscriptions && !session.filters.has(topic);

@@ -2,21 +2,33 @@
  * Which connections of a service hear a processed message. A message costs a look-up for each connection, however
  * many names that one has subscribed to.
  */
+import type { CategoryMask } from "../../model/consent.ts";
 import type { Recipient } from "../../model/disclosure.ts";
+import type { Entitlement } from "../../model/service.ts";
 import type { ServiceConnection } from "./connection.ts";
 import type { Outbox } from "./outbox.ts";
 
 /** One service that listens to one purpose, on however many connections. */
 export class Outlet {
-  readonly recipient: Recipient;
+  /** As of the last time it was asked for. */
+  entitlement: Entitlement;
   readonly #touched: Set<Outbox>;
   readonly #dropped: (count: number) => void;
   readonly #listeners = new Map<ServiceConnection, Listener>();
 
-  constructor(recipient: Recipient, touched: Set<Outbox>, dropped: (count: number) => void) {
-    this.recipient = recipient;
+  constructor(entitlement: Entitlement, touched: Set<Outbox>, dropped: (count: number) => void) {
+    this.entitlement = entitlement;
     this.#touched = touched;
     this.#dropped = dropped;
+  }
+
+  get recipient(): Recipient {
+    return this.entitlement.recipient;
+  }
+
+  /** What of the purpose's categories it gets. */
+  get categories(): CategoryMask {
+    return this.entitlement.categories;
   }
 
   get idle(): boolean {

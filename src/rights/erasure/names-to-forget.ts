@@ -25,14 +25,13 @@ export function writeNames(names: Names): string {
   return JSON.stringify(names);
 }
 
-/** Recipients in the account that know a device by a name and are no longer configured, each once. */
-export async function untoldRecipients(tag: SubjectTag, ports: ErasurePorts): Promise<NonNullable<Receipt["untold"]>> {
-  const untold = new Map<string, { purpose: ServicePurpose; recipient: string }>();
+/** Recipients in the account that know a device by a name, each once. */
+export async function namedRecipients(tag: SubjectTag, ports: ErasurePorts): Promise<NonNullable<Receipt["untold"]>> {
+  const named = new Map<string, { purpose: ServicePurpose; recipient: string }>();
   for (const { purpose, recipient } of await disclosed(tag, ports)) {
-    if (purpose === "weather" || ports.services(purpose).includes(recipient)) continue;
-    untold.set(`${purpose} ${recipient}`, { purpose, recipient });
+    if (purpose !== "weather") named.set(`${purpose} ${recipient}`, { purpose, recipient });
   }
-  return [...untold.values()];
+  return [...named.values()];
 }
 
 /** An account that is damaged names no one. */

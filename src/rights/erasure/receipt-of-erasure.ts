@@ -15,7 +15,7 @@ const COUNTED = /^(?:rows|swept|freed-[0-9a-f]{8}):/;
 
 export function receiptFrom(record: ErasureRecord, ports: ErasurePorts, options: ErasureOptions): Receipt {
   const { fields, facts } = record;
-  const untold = parsed<NonNullable<Receipt["untold"]>>(fields.untold);
+  const untold = untoldIn(record, ports);
   return {
     schemaVersion: RECEIPT_SCHEMA_VERSION,
     id: record.id,
@@ -24,12 +24,25 @@ export function receiptFrom(record: ErasureRecord, ports: ErasurePorts, options:
     completedAt: Number(fields.completedAt),
     sinks: ports.sinks.map((sink) => sinkResult(sink, fields)),
     services: serviceResults(record, ports),
-    ...(untold !== undefined && { untold }),
+    ...(untold.length > 0 && { untold }),
     keyDestroyed: fields.destroyedAt !== undefined,
     policyVersion: facts.policyVersion ?? 0,
     ledgerHead: fields.ledgerHead ?? "",
     ...(facts.unverified && { record: "unverifiable" as const }),
   };
+}
+
+/** Who had got data of the subject, has not answered, and is not there any more. */
+function untoldIn({ fields }: ErasureRecord, ports: ErasurePorts): NonNullable<Receipt["untold"]> {
+  const [heard, before] = [fields.heard, fields.untold].map((text) => {
+    const list = parsed<NonNullable<Receipt["untold"]>>(text);
+    return Array.isArray(list) ? list : [];
+  });
+  const gone = (heard ?? []).filter(
+    ({ purpose, recipient }) =>
+      !ports.services(purpose).includes(recipient) && !(`ack:${purpose}:${recipient}` in fields),
+  );
+  return [...(before ?? []), ...gone];
 }
 
 export function signedReceiptOf({ fields }: ErasureRecord): SignedReceipt | undefined {
@@ -52,9 +65,13 @@ function parsed<T>(text: string | undefined): T | undefined {
 export function serviceResults({ facts, fields }: ErasureRecord, ports: ErasurePorts): ServiceResult[] {
   if (fields.notices === undefined && fields.nameless === undefined) return [];
   return notedPurposes(facts.purposes).flatMap((purpose) => {
-    const services = ports.services(purpose);
+    const prefix = `ack:${purpose}:`;
+    const answered = Object.keys(fields).flatMap((field) =>
+      field.startsWith(prefix) ? [field.slice(prefix.length)] : [],
+    );
+    // One that has answered counts, also when it was removed since.
+    const services = [...new Set([...ports.services(purpose), ...answered])];
     if (services.length === 0) return [];
-    const answered = services.filter((service) => `ack:${purpose}:${service}` in fields);
     const notified = services.filter((service) => `told:${purpose}:${service}` in fields || answered.includes(service));
     const acknowledged = answered.length;
     return [{ purpose, notified: notified.length, acknowledged, unacknowledged: services.length - acknowledged }];

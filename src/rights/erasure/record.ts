@@ -4,7 +4,7 @@
  *
  *   requestedAt facts step key · unreadable · heldUntil spared · waitCode waitSince
  *   freed-<spared>:<sink> rows:<sink> swept:<sink> uncounted:<sink> method:<sink> verified:<sink> sweepAt
- *   untold notices nameless notifyAt remindAt told:<purpose>:<service> ack:<purpose>:<service> · destroyedAt ledgerHead
+ *   heard notices nameless notifyAt remindAt told:<purpose>:<service> ack:<purpose>:<service> · destroyedAt ledgerHead
  *   completedAt receipt
  */
 import type { Redis } from "ioredis";
@@ -25,6 +25,8 @@ const DROPPED_AT_THE_END = [
   "facts",
   "notices",
   "nameless",
+  "heard",
+  // Of records that a version of before began.
   "untold",
   "key",
   "unreadable",

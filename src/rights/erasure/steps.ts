@@ -9,7 +9,7 @@ import type { ErasureStep } from "../../model/erasure.ts";
 import type { DeviceKey, Pseudonym } from "../../model/ids.ts";
 import { receiptHash } from "../receipts/signer.ts";
 import { type DeletionParts, deleteFrom, type GoOn, namesOf, storedNames } from "./deletion.ts";
-import { type NotedPurpose, notedPurposes, tellServices, untoldRecipients, writeNames } from "./names-to-forget.ts";
+import { type NotedPurpose, namedRecipients, notedPurposes, tellServices, writeNames } from "./names-to-forget.ts";
 import { receiptFrom, signedReceiptOf } from "./receipt-of-erasure.ts";
 import type { ErasureRecord } from "./record.ts";
 
@@ -112,9 +112,9 @@ const deadLetters: Step = async (record, { ports, records }) => {
   await ports.places.forget(tag, record.facts.devices);
   await ports.readings.forget(tag);
   for (const device of record.facts.devices) await ports.registrations.forget(tag, device);
-  const untold = await untoldRecipients(tag, ports);
-  // Once: after the account is deleted these recipients are no longer known.
-  if (untold.length > 0) await records.setOnce(record, "untold", JSON.stringify(untold));
+  const heard = await namedRecipients(tag, ports);
+  // Once: after the account is deleted these recipients are no longer known. Each may be removed before it has answered.
+  if (heard.length > 0) await records.setOnce(record, "heard", JSON.stringify(heard));
   await ports.disclosures.erase(tag, id);
   return undefined;
 };

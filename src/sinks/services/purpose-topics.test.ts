@@ -1,5 +1,13 @@
 import { describe, expect, it } from "vitest";
-import { SERVICE_PURPOSES, type ServicePurpose } from "../../model/consent.ts";
+import {
+  type CategoryMask,
+  IP,
+  MODEL,
+  PURPOSE_USES,
+  SERVICE_PURPOSES,
+  type ServicePurpose,
+  STATUS,
+} from "../../model/consent.ts";
 import type { Deidentified } from "../../model/deidentified.ts";
 import type { DisclosureLine, Outgoing, Recipient } from "../../model/disclosure.ts";
 import { GatewayError } from "../../model/errors.ts";
@@ -27,6 +35,8 @@ interface Service {
   readonly purpose: ServicePurpose;
   /** The only topic it listens to; all of its purpose by default. */
   readonly only?: string;
+  /** What it gets of that which the purpose uses; all of it by default. */
+  readonly categories?: CategoryMask;
   /** Takes nothing that it is handed. */
   readonly deaf?: boolean;
 }
@@ -59,6 +69,7 @@ function outlet(...services: Service[]) {
     if (recipient === undefined) throw new Error("not a service of this test");
     return {
       recipient,
+      categories: service.categories ?? PURPOSE_USES[service.purpose],
       hears: (name) => service.only === undefined || service.only === name,
       deliver: (name, packet) => {
         if (service.only !== undefined && service.only !== name) return false;
@@ -109,6 +120,32 @@ describe("PurposeTopics", () => {
     );
     expect(published).toHaveLength(2);
     expect(JSON.stringify(published)).not.toContain("canary");
+  });
+
+  it("gives a service whose categories are narrower no more than those, beside others that get all", async () => {
+    const test = outlet(
+      { name: "narrow", purpose: "scene", categories: STATUS },
+      { name: "wide", purpose: "scene" },
+      { name: "families", purpose: "network", categories: MODEL },
+      { name: "prefixes", purpose: "network", categories: IP },
+    );
+    // The network record of this message has no model: for a service that gets nothing but models there is nothing in it.
+    expect(await test.forward(of(message))).toEqual([true]);
+    expect(test.published.map(([name, , payload]) => [name, JSON.parse(payload)])).toEqual([
+      ["narrow", { device: "scene-pseudonym", status: { power: "on" }, at: 1000 }],
+      ["wide", { device: "scene-pseudonym", model: "hub", status: { power: "on" }, at: 1000 }],
+      ["prefixes", { device: "network-pseudonym", ipPrefix: "203.0.0.0/16", at: 10_000 }],
+    ]);
+    expect(test.opened).not.toContainEqual(expect.stringContaining("families"));
+  });
+
+  it("gives what is left of the categories when they are narrowed between the account and the handing over", async () => {
+    const test = outlet({ name: "scenes", purpose: "scene" });
+    const [service] = test.listening as [Service];
+    const hand = await test.topics.announce([of(message)]);
+    Object.assign(service, { categories: STATUS });
+    expect(hand()).toEqual([true]);
+    expect(JSON.parse(test.published[0]?.[2] ?? "")).not.toHaveProperty("model");
   });
 
   it("builds nothing for a purpose nobody listens to", async () => {

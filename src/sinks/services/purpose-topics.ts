@@ -3,7 +3,7 @@
  * not on the account of disclosures before. A record for which nobody listens is not even built. Weather services are told of
  * crowds alone, see crowd-topics.ts.
  */
-import type { ServicePurpose } from "../../model/consent.ts";
+import { type CategoryMask, IP, MODEL, PURPOSE_USES, type ServicePurpose, STATUS } from "../../model/consent.ts";
 import type { Deidentified, NetworkRecord, SceneRecord } from "../../model/deidentified.ts";
 import { dayOf, type Outgoing, type Recipient } from "../../model/disclosure.ts";
 import type { Accounting, SubjectAccount } from "./disclosure-accounting.ts";
@@ -11,6 +11,8 @@ import type { Accounting, SubjectAccount } from "./disclosure-accounting.ts";
 /** One service that listens to one purpose, on however many connections. */
 export interface Outlet {
   readonly recipient: Recipient;
+  /** What it gets of that which the purpose uses. */
+  readonly categories: CategoryMask;
   /** Whether it listens to `processed/<purpose>/<name>`. */
   hears(name: string): boolean;
   /** Hands it over; false when no connection of the service took it. `packet` is called only for one that listens. */
@@ -68,7 +70,8 @@ export class PurposeTopics {
     accounts: readonly SubjectAccount[],
     wanted: Map<SubjectAccount, Set<Recipient>>,
   ): void {
-    const { recipient } = outlet;
+    const { recipient, categories } = outlet;
+    const isWhole = categories === PURPOSE_USES[recipient.purpose];
     const name = NAMES[recipient.purpose as MessagePurpose];
     for (let index = 0; index < batch.length; index += 1) {
       const account = accounts[index];
@@ -76,6 +79,7 @@ export class PurposeTopics {
       if (account === undefined || outgoing === undefined || this.#accounting.isOpen(account, recipient)) continue;
       const heard = name(outgoing.result);
       if (heard === undefined || !outlet.hears(heard)) continue;
+      if (!isWhole && !TELLS[recipient.purpose as MessagePurpose](outgoing.result, categories)) continue;
       const recipients = wanted.get(account);
       if (recipients === undefined) wanted.set(account, new Set([recipient]));
       else recipients.add(recipient);
@@ -107,13 +111,20 @@ export class PurposeTopics {
     if (name === undefined) return false;
     let made: Buffer | undefined;
     const packet = (): Buffer => {
-      made ??= this.#port.packet(purpose, name, PAYLOADS[purpose](result));
+      made ??= this.#port.packet(purpose, name, PAYLOADS[purpose](result, PURPOSE_USES[purpose]));
       return made;
     };
     let delivered = false;
     for (const outlet of outlets) {
       // Whoever began to listen after the account was written is not on it, and hears the next batch.
-      if (!this.#accounting.isOpen(account, outlet.recipient) || !outlet.deliver(name, packet)) continue;
+      if (!this.#accounting.isOpen(account, outlet.recipient)) continue;
+      const { categories } = outlet;
+      const isWhole = categories === PURPOSE_USES[purpose];
+      if (!isWhole && !TELLS[purpose](result, categories)) continue;
+      const bytes = isWhole
+        ? packet
+        : (): Buffer => this.#port.packet(purpose, name, PAYLOADS[purpose](result, categories));
+      if (!outlet.deliver(name, bytes)) continue;
       this.#accounting.count(account, outlet.recipient);
       delivered = true;
     }
@@ -127,16 +138,29 @@ const NAMES: Readonly<Record<MessagePurpose, (message: Deidentified) => string |
   network: ({ network }) => network?.device,
 };
 
-/** Each names the fields of its contract one by one: a field added to a record does not leave by itself. */
-const PAYLOADS: Readonly<Record<MessagePurpose, (message: Deidentified) => string>> = {
-  scene: ({ scene }) => scenePayload(scene as SceneRecord),
-  network: ({ network }) => networkPayload(network as NetworkRecord),
+/** Whether anything of the message is left within these categories. */
+const TELLS: Readonly<Record<MessagePurpose, (message: Deidentified, categories: CategoryMask) => boolean>> = {
+  scene: (_message, categories) => (categories & STATUS) !== 0,
+  network: ({ network }, categories) =>
+    ((categories & MODEL) !== 0 && network?.model !== undefined) ||
+    ((categories & IP) !== 0 && network?.ipPrefix !== undefined),
 };
 
-function scenePayload({ device, model, status, at }: SceneRecord): string {
-  return JSON.stringify({ device, model, status, at });
+/** Each names the fields of its contract one by one: a field added to a record does not leave by itself. */
+const PAYLOADS: Readonly<Record<MessagePurpose, (message: Deidentified, categories: CategoryMask) => string>> = {
+  scene: ({ scene }, categories) => scenePayload(scene as SceneRecord, categories),
+  network: ({ network }, categories) => networkPayload(network as NetworkRecord, categories),
+};
+
+function scenePayload({ device, model, status, at }: SceneRecord, categories: CategoryMask): string {
+  return JSON.stringify({ device, model: (categories & MODEL) === 0 ? undefined : model, status, at });
 }
 
-function networkPayload({ device, model, ipPrefix, at }: NetworkRecord): string {
-  return JSON.stringify({ device, model, ipPrefix, at });
+function networkPayload({ device, model, ipPrefix, at }: NetworkRecord, categories: CategoryMask): string {
+  return JSON.stringify({
+    device,
+    model: (categories & MODEL) === 0 ? undefined : model,
+    ipPrefix: (categories & IP) === 0 ? undefined : ipPrefix,
+    at,
+  });
 }

@@ -24,6 +24,7 @@ export const LOGIN_CODES = {
   "unusable-client-id": 0x85,
   "too-many-failures": 0x9f,
   "too-many-takeovers": QUOTA_EXCEEDED,
+  "too-many-of-service": QUOTA_EXCEEDED,
   unavailable: 0x88,
   "not-writable": 0x88,
   backlog: 0x89,
@@ -62,6 +63,7 @@ export const COMMAND_CODES: Readonly<Record<CommandOutcome, number>> = {
   "no-consent": NO_SUBSCRIBERS,
   unavailable: UNSPECIFIC,
   expired: UNSPECIFIC,
+  "over-rate": QUOTA_EXCEEDED,
 };
 
 /** PUBACK and PUBREC of a payload that says it is text and is none. */
