@@ -1,7 +1,7 @@
 /** A12: messages of every class one after the other, in an order drawn anew each time, each timed to its acknowledgement. */
 import type { Random } from "../../simulators/random.ts";
 import type { RecordingWriter } from "../recording/files.ts";
-import { ACK_CLASSES, type AckClass } from "../recording/format.ts";
+import { ACK_CLASSES, type Ack, type AckClass } from "../recording/format.ts";
 import type { Home, WorldDevice } from "../world/world.ts";
 import { probeHome, telemetry } from "./acts.ts";
 import { CONSENT, type Connections, connectAll } from "./provision.ts";
@@ -15,23 +15,31 @@ export interface AcknowledgementOptions {
 }
 
 const DEVICES_OF_CLASS = 3;
+const PROTOCOLS = [
+  ["3.1.1", 4],
+  ["5", 5],
+] as const;
 const DAY_MS = 86_400_000;
 const PLACE = { lat: 26.9, lon: 75.8 };
 
 export async function acknowledgements(stage: Stage, random: Random, options: AcknowledgementOptions): Promise<void> {
   const { seed, acksOfClass, recording, say } = options;
   if (acksOfClass === 0) return;
-  const devices = new Map<AckClass, readonly WorldDevice[]>();
-  for (const one of ACK_CLASSES) {
-    const home = probeHome(random, `${one}-${seed}-`, PLACE, Array<string>(DEVICES_OF_CLASS).fill("hub"));
-    await prepare(stage, home, one);
-    devices.set(one, home.devices);
+  const timings: Timing[] = [];
+  for (const [protocol, version] of PROTOCOLS) {
+    const devices = new Map<AckClass, readonly WorldDevice[]>();
+    for (const one of ACK_CLASSES) {
+      const name = `${one}-${version}-${seed}-`;
+      const home = probeHome(random, name, PLACE, Array<string>(DEVICES_OF_CLASS).fill("hub"));
+      await prepare(stage, home, one);
+      devices.set(one, home.devices);
+    }
+    const connections = await connectAll(stage, [...devices.values()].flat(), version);
+    timings.push({ protocol, devices, connections, stage, random, recording });
   }
-  const connections = await connectAll(stage, [...devices.values()].flat());
-  for (let round = 0; round < acksOfClass; round += 1)
-    await timed(round, devices, connections, { stage, random, recording });
-  say(`${acksOfClass} acknowledgements of each class timed`);
-  for (const connection of connections.values()) connection.close();
+  for (let round = 0; round < acksOfClass; round += 1) for (const timing of timings) await timed(round, timing);
+  say(`${acksOfClass} acknowledgements of each class timed, in both versions of MQTT`);
+  for (const { connections } of timings) for (const connection of connections.values()) connection.close();
 }
 
 async function prepare({ api, approvers, clock }: Stage, { subject, devices }: Home, one: AckClass): Promise<void> {
@@ -48,6 +56,9 @@ async function prepare({ api, approvers, clock }: Stage, { subject, devices }: H
 }
 
 interface Timing {
+  readonly protocol: Ack["protocol"];
+  readonly devices: ReadonlyMap<AckClass, readonly WorldDevice[]>;
+  readonly connections: Connections;
   readonly stage: Stage;
   readonly random: Random;
   readonly recording: RecordingWriter;
@@ -55,9 +66,7 @@ interface Timing {
 
 async function timed(
   round: number,
-  devices: ReadonlyMap<AckClass, readonly WorldDevice[]>,
-  connections: Connections,
-  { stage, random, recording }: Timing,
+  { protocol, devices, connections, stage, random, recording }: Timing,
 ): Promise<void> {
   for (const one of shuffled(ACK_CLASSES, random)) {
     const device = devices.get(one)?.[round % DEVICES_OF_CLASS];
@@ -66,7 +75,7 @@ async function timed(
     const { payload } = telemetry(device, Math.trunc(stage.clock.now()), { online: true, rssi: -60 });
     const from = performance.now();
     const bytes = await connection.publish(payload);
-    recording.ack({ protocol: "3.1.1", class: one, ms: performance.now() - from, bytes });
+    recording.ack({ protocol, class: one, ms: performance.now() - from, bytes });
   }
 }
 

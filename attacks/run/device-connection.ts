@@ -1,15 +1,14 @@
 /** One device on a bare socket: publishes with QoS 1, many at once, and says when each was acknowledged. */
 import { connect, type Socket } from "node:net";
-import { AckParser, encodeConnect, encodePublish } from "../../tools/wire/mqtt-wire.ts";
+import { AckParser, encodeConnect, encodePublish, type Version } from "../../tools/wire/mqtt-wire.ts";
 
 const KEEP_ALIVE_S = 65_535;
 const MESSAGE_IDS = 65_535;
-/** In 3.1.1 all of them have this size; the parser takes no other. */
-const PUBACK_BYTES = 4;
 const CONNECT_DEADLINE_MS = 30_000;
 
 export class DeviceConnection {
   readonly #id: string;
+  readonly #version: Version;
   readonly #waiting = new Map<
     number,
     { readonly done: (bytes: number) => void; readonly lost: (error: Error) => void }
@@ -17,8 +16,9 @@ export class DeviceConnection {
   #socket: Socket | undefined;
   #messageId = 0;
 
-  constructor(id: string) {
+  constructor(id: string, version: Version = 4) {
     this.#id = id;
+    this.#version = version;
   }
 
   open(port: number, token: string): Promise<void> {
@@ -31,14 +31,16 @@ export class DeviceConnection {
       };
       const parser = new AckParser({
         connack: (code) => settle(code === 0 ? undefined : new Error(`CONNACK return code ${code}`)),
-        puback: (id) => {
-          this.#waiting.get(id)?.done(PUBACK_BYTES);
+        puback: (id, bytes) => {
+          this.#waiting.get(id)?.done(bytes);
           this.#waiting.delete(id);
         },
       });
       const socket = connect({ port, host: "127.0.0.1", noDelay: true });
       socket.once("connect", () =>
-        socket.write(encodeConnect({ id: this.#id, password: token, keepAliveSeconds: KEEP_ALIVE_S })),
+        socket.write(
+          encodeConnect({ id: this.#id, password: token, keepAliveSeconds: KEEP_ALIVE_S, version: this.#version }),
+        ),
       );
       socket.on("data", (bytes) => parser.feed(bytes, bytes.length));
       socket.once("error", () => socket.destroy());
@@ -55,7 +57,8 @@ export class DeviceConnection {
   publish(payload: unknown): Promise<number> {
     this.#messageId = (this.#messageId % MESSAGE_IDS) + 1;
     const id = this.#messageId;
-    const bytes = encodePublish(`devices/${this.#id}/telemetry`, id, Buffer.from(JSON.stringify(payload)));
+    const body = Buffer.from(JSON.stringify(payload));
+    const bytes = encodePublish(`devices/${this.#id}/telemetry`, id, body, this.#version);
     return new Promise((done, lost) => {
       this.#waiting.set(id, { done, lost });
       this.#socket?.write(bytes);

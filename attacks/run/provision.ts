@@ -1,6 +1,7 @@
 /** Makes the gateway know the world's people and devices, and connects the devices. */
 import { eachLimited } from "../../simulators/concurrency.ts";
 import { consentToEverything } from "../../simulators/race/people.ts";
+import type { Version } from "../../tools/wire/mqtt-wire.ts";
 import type { Home, WorldDevice } from "../world/world.ts";
 import { DeviceConnection } from "./device-connection.ts";
 import type { Stage } from "./stage.ts";
@@ -21,10 +22,14 @@ export async function provision(stage: Stage, homes: readonly Home[]): Promise<v
   });
 }
 
-export async function connectAll(stage: Stage, devices: readonly WorldDevice[]): Promise<Connections> {
+export async function connectAll(
+  stage: Stage,
+  devices: readonly WorldDevice[],
+  version: Version = 4,
+): Promise<Connections> {
   const connections = new Map<WorldDevice, DeviceConnection>();
   await eachLimited(devices, REQUESTS_AT_ONCE, async (device) => {
-    const connection = new DeviceConnection(device.id);
+    const connection = new DeviceConnection(device.id, version);
     await connection.open(stage.mqttPort, device.token);
     connections.set(device, connection);
   });

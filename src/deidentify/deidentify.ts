@@ -20,6 +20,7 @@ import type {
 import type { Pseudonym } from "../model/ids.ts";
 import type { Property } from "../model/property.ts";
 import type { RawMessage } from "../model/raw.ts";
+import type { Writable } from "../model/writable.ts";
 import { type IpOptions, ipPrefix } from "./ip-address.ts";
 import type { Keyring, PseudonymPurpose } from "./keyring.ts";
 import { type DensityRow, type Located, type LocationOptions, Locations } from "./location.ts";
@@ -39,8 +40,6 @@ export interface DeidentifierOptions {
   /** What `status` may say, and how exactly each purpose is told. */
   readonly properties: readonly Property[];
 }
-
-type Writable<T> = { -readonly [K in keyof T]: T[K] };
 
 export class Deidentifier {
   readonly #options: DeidentifierOptions;

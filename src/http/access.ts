@@ -4,7 +4,7 @@
  * which is kept in memory only.
  */
 import { createHash, timingSafeEqual } from "node:crypto";
-import type { FastifyInstance, FastifyRequest } from "fastify";
+import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { addressGroup } from "../platform/address-group.ts";
 import { perMinute, type Rates } from "../platform/rate.ts";
 import { letIn } from "./connections.ts";
@@ -46,9 +46,27 @@ export function requireToken(scope: FastifyInstance, token: string, door: Door):
   const expected = digest(token);
   scope.addHook("onRequest", async (request, reply) => {
     if (timingSafeEqual(given(request), expected)) return letIn(request.raw);
-    reply.header("www-authenticate", 'Bearer realm="consentry"');
-    return refuse(reply, door.turnAway(request));
+    return refuseToken(reply, door.turnAway(request));
   });
+}
+
+export function refuseToken(reply: FastifyReply, why: ReturnType<Door["turnAway"]>): FastifyReply {
+  reply.header("www-authenticate", 'Bearer realm="consentry"');
+  return refuse(reply, why);
+}
+
+/** For a route that tells more to those who have the token: 401 to a wrong one, and whether there was one. */
+export function readToken(
+  token: string,
+  door: Door,
+): (request: FastifyRequest) => "right" | "none" | "unauthorized" | "too-many-failures" {
+  const expected = digest(token);
+  return (request) => {
+    if (request.headers.authorization === undefined || request.headers.authorization === "") return "none";
+    if (!timingSafeEqual(given(request), expected)) return door.turnAway(request);
+    letIn(request.raw);
+    return "right";
+  };
 }
 
 /** The same for approvers: each has a token of their own, so that the token says who asks. The account service's token is not accepted. */

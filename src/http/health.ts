@@ -1,5 +1,6 @@
-/** For supervisors and Prometheus: open without a token, because nothing personal is in it. */
+/** For supervisors and Prometheus: open without a token. What would tell of a person where there are few is told with it alone. */
 import { z } from "zod";
+import { type readToken, refuseToken } from "./access.ts";
 import type { Scope } from "./contract.ts";
 import type { HttpPorts } from "./ports.ts";
 
@@ -7,7 +8,8 @@ const alive = z.strictObject({ alive: z.literal(true) }).meta({ examples: [{ ali
 const readiness = z.strictObject({ ready: z.boolean(), reasons: z.array(z.string()) });
 const metrics = z.string().meta({ examples: ["consentry_messages_received_total 42\n"] });
 
-export function healthRoutes(scope: Scope, ports: HttpPorts): void {
+/** `credentialOf`: whether a request carries the token, which it need not. */
+export function healthRoutes(scope: Scope, ports: HttpPorts, credentialOf: ReturnType<typeof readToken>): void {
   scope.get(
     "/livez",
     {
@@ -45,19 +47,23 @@ export function healthRoutes(scope: Scope, ports: HttpPorts): void {
   scope.get(
     "/metrics",
     {
-      config: { problems: ["unavailable"] },
+      config: { problems: ["unavailable", "unauthorized", "too-many-failures"] },
       schema: {
         operationId: "metrics",
         tags: ["health"],
         summary: "Metrics in Prometheus text format",
-        description: "Counts and durations; no label ever names a device or a person.",
+        description:
+          "Counts and durations; no label ever names a device or a person. Without the token what tells of consent and of legal holds is told together or not at all.",
+        security: [{}, { token: [] }],
         response: {
           200: { description: "Prometheus text format.", content: { "text/plain": { schema: metrics } } },
         },
       },
     },
-    async (_request, reply) => {
-      const text = await ports.metrics.text();
+    async (request, reply) => {
+      const credential = credentialOf(request);
+      if (credential === "unauthorized" || credential === "too-many-failures") return refuseToken(reply, credential);
+      const text = await ports.metrics.text(credential === "right" ? "full" : "open");
       return reply.type("text/plain; version=0.0.4; charset=utf-8").send(text);
     },
   );

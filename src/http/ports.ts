@@ -122,8 +122,8 @@ export interface HttpPorts {
   readonly centre?: CentrePort | undefined;
   readiness(): { readonly ready: boolean; readonly reasons: readonly string[] };
   readonly metrics: {
-    /** Prometheus text format. */
-    text(): Promise<string>;
+    /** Prometheus text format; `open` as anybody may read it. */
+    text(view: "open" | "full"): Promise<string>;
     /** From the request to a truthful answer. */
     withdrawalAnswered(durationMs: number): void;
     httpRefused(reason: HttpRefusal): void;

@@ -9,7 +9,7 @@ import Fastify, { type FastifyInstance } from "fastify";
 import { jsonSchemaTransform, serializerCompiler, validatorCompiler } from "fastify-type-provider-zod";
 import { GatewayError } from "../model/errors.ts";
 import { listenFailed } from "../platform/start-faults.ts";
-import { type Approver, Door, requireApprover, requireToken } from "./access.ts";
+import { type Approver, Door, readToken, requireApprover, requireToken } from "./access.ts";
 import { auditActs } from "./audited.ts";
 import { centreRoutes } from "./centre/routes.ts";
 import { COOKIE, TLS_COOKIE } from "./centre/session.ts";
@@ -140,13 +140,13 @@ export async function createApp(options: HttpOptions, ports: HttpPorts): Promise
   answerFaults(app, ports.log);
   await describeApi(app);
 
+  const door = new Door(options.failedTokensPerMinute, ports);
   await app.register(async (scope) => {
     describeRoutes(scope, { problems: ["internal"] });
     const finish = refuseOtherMethods(scope);
-    healthRoutes(scope, ports);
+    healthRoutes(scope, ports, readToken(options.token, door));
     finish();
   });
-  const door = new Door(options.failedTokensPerMinute, ports);
   await app.register(async (scope) => {
     requireToken(scope, options.token, door);
     honourKeys(scope, ports);

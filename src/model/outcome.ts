@@ -34,6 +34,13 @@ export const BY_CONSENT: ReadonlySet<string> = new Set<Refusal>([
   "purpose-denied",
 ]);
 
+/** What says something of a person, or that there is none: the way a message is acknowledged tells nobody. */
+export const OF_A_PERSON: ReadonlySet<string> = new Set<string>([
+  ...BY_CONSENT,
+  "legal-hold" satisfies Refusal,
+  "unknown-device" satisfies Refusal,
+]);
+
 /** What says something of a person's decision: nothing for whoever else runs the hub of a device. */
 export const AFTER_CONSENT: ReadonlySet<string> = new Set<string>([...BY_CONSENT, "no-recipient"]);
 

@@ -19,12 +19,17 @@ import {
 } from "../model/outcome.ts";
 import { SERVICE_ORIGINS } from "../model/service.ts";
 
+/** Stands for every reason that says what a person has decided, or what a court has. */
+export const NOT_PERMITTED = "not-permitted";
+
 export interface MetricRow {
   readonly name: string;
   readonly kind: "counter" | "gauge" | "histogram";
   /** At most two labels, each with all its possible values. */
   readonly labels: Readonly<Record<string, readonly string[]>>;
   readonly help: string;
+  /** Told to those alone who have the token, because it says something of a person where few are. */
+  readonly guarded?: true;
   /** Upper bounds of a histogram, in the unit of its name. */
   readonly buckets?: readonly number[];
 }
@@ -62,9 +67,11 @@ export const METRICS = {
     "messages_handed_over_total",
     "Messages this run had admitted and another gateway has settled; counted there as recovered.",
   ),
-  refused: counter("messages_refused_total", "Messages dropped on purpose, before the queue or behind it.", {
-    reason: REFUSAL_REASONS,
-  }),
+  refused: counter(
+    "messages_refused_total",
+    "Messages dropped on purpose, before the queue or behind it. Without the token all reasons of consent and of holds are `not-permitted`.",
+    { reason: [...REFUSAL_REASONS, NOT_PERMITTED] },
+  ),
   stored: counter("messages_stored_total", "Messages the store has confirmed."),
   forwardedOnly: counter(
     "messages_forwarded_only_total",
@@ -190,7 +197,7 @@ export const METRICS = {
   ),
   erasuresOpen: gauge(
     "erasures_open",
-    "Erasures that have no receipt yet, of all gateways together; `held` by a legal hold. Every few seconds.",
+    "Erasures that have no receipt yet, of all gateways together; `held` by a legal hold, which without the token counts as `running`. Every few seconds.",
     { state: OPEN_ERASURE_STATES },
   ),
   erasureOldest: gauge(
@@ -201,8 +208,10 @@ export const METRICS = {
     "erasure_services_unanswered",
     "Services that have not said yet that they have forgotten the names of an erasure; one counts once for each erasure.",
   ),
-  holdsOpen: gauge("holds_open", "People of whom something is under a legal hold. Every minute."),
-  holdOldest: gauge("hold_oldest_seconds", "Since when the oldest legal hold has stood; 0 when there is none."),
+  holdsOpen: guarded(gauge("holds_open", "People of whom something is under a legal hold. Every minute.")),
+  holdOldest: guarded(
+    gauge("hold_oldest_seconds", "Since when the oldest legal hold has stood; 0 when there is none."),
+  ),
   auditLate: counter(
     "audit_late_total",
     "Audit lines that could not be written at once; each is tried again until it stands.",
@@ -239,6 +248,10 @@ function counter<const Set extends Labels = NoLabels>(name: string, help: string
 
 function gauge<const Set extends Labels = NoLabels>(name: string, help: string, labels?: Set) {
   return { name: `consentry_${name}`, kind: "gauge", labels: labels ?? ({} as Set), help } as const;
+}
+
+function guarded<Row extends MetricRow>(row: Row): Row & { readonly guarded: true } {
+  return { ...row, help: `${row.help} With the token alone.`, guarded: true };
 }
 
 function histogram<const Set extends Labels = NoLabels>(

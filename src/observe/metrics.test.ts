@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { DEAD_LETTER_REASONS, REFUSAL_REASONS, type Refusal } from "../model/outcome.ts";
+import { BY_CONSENT, DEAD_LETTER_REASONS, REFUSAL_REASONS, type Refusal } from "../model/outcome.ts";
 import { EventLoopWatch } from "./event-loop.ts";
-import { METRICS, type MetricRow } from "./metric-table.ts";
+import { METRICS, type MetricRow, NOT_PERMITTED } from "./metric-table.ts";
 import { Metrics } from "./metrics.ts";
 
 let metrics: Metrics;
@@ -12,7 +12,7 @@ beforeEach(async () => {
 afterEach(() => metrics.stop());
 
 async function sample(series: string): Promise<number | undefined> {
-  const line = (await metrics.text()).split("\n").find((candidate) => candidate.startsWith(`${series} `));
+  const line = (await metrics.text("full")).split("\n").find((candidate) => candidate.startsWith(`${series} `));
   return line === undefined ? undefined : Number(line.slice(series.length + 1));
 }
 
@@ -108,20 +108,44 @@ describe("the books", () => {
 
 describe("the text", () => {
   it("has every row of the table, with every value of its labels, from the first scrape on", async () => {
-    const text = await metrics.text();
+    const text = await metrics.text("full");
     for (const row of Object.values(METRICS) as MetricRow[]) {
       expect(text).toContain(`# HELP ${row.name} `);
       expect(text).toContain(`# TYPE ${row.name} ${row.kind}\n`);
       for (const [label, values] of Object.entries(row.labels)) {
-        for (const value of values) expect(text).toMatch(new RegExp(`^${row.name}\\w*\\{.*${label}="${value}"`, "m"));
+        // Stands for others in the open view alone.
+        const told = values.filter((value) => value !== NOT_PERMITTED);
+        for (const value of told) expect(text).toMatch(new RegExp(`^${row.name}\\w*\\{.*${label}="${value}"`, "m"));
       }
     }
     expect(text).toContain("consentry_process_cpu_seconds_total");
   });
 
+  it("tells nothing of consent and holds to those without the token, and counts as much", async () => {
+    countEverything();
+    metrics.erasuresOpen({ running: 1, held: 2 });
+    metrics.gauge("holdsOpen", 1);
+    const [open, full] = [await metrics.text("open"), await metrics.text("full")];
+    const refused = (text: string) =>
+      [...text.matchAll(/^consentry_messages_refused_total\{reason="([^"]+)"\} (\d+)$/gm)].map(
+        ([, reason, count]) => [reason, Number(count)] as const,
+      );
+    const together = refused(full).filter(([reason = ""]) => BY_CONSENT.has(reason) || reason === "legal-hold");
+    expect(together).toHaveLength(7);
+    expect(new Map(refused(open)).get(NOT_PERMITTED)).toBe(7);
+    expect(refused(open).filter(([reason = ""]) => reason.includes("consent") || reason.includes("hold"))).toEqual([]);
+    const sum = (text: string) => refused(text).reduce((total, [, count]) => total + count, 0);
+    expect(sum(open)).toBe(sum(full));
+    expect(full).toContain("consentry_holds_open 1\n");
+    expect(full).toContain('consentry_erasures_open{state="held"} 2\n');
+    expect(open).toContain('consentry_erasures_open{state="running"} 3\n');
+    expect(open).not.toMatch(/^(?:# \w+ )?consentry_hold|"held"/m);
+    expect(open).toContain("consentry_process_cpu_seconds_total");
+  });
+
   it("has no label value outside the closed sets of the table", async () => {
     countEverything();
-    const text = await metrics.text();
+    const text = `${await metrics.text("full")}${await metrics.text("open")}`;
     const rows = Object.values(METRICS) as MetricRow[];
     let seen = 0;
     for (const [, name, labels] of text.matchAll(/^(consentry_\w+)\{(.*)\} /gm)) {

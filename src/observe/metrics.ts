@@ -16,6 +16,7 @@ import {
 } from "../model/erasure.ts";
 import type { ErrorCode } from "../model/errors.ts";
 import {
+  BY_CONSENT,
   COMMAND_OUTCOMES,
   CONNECTION_REFUSALS,
   type CommandOutcome,
@@ -26,6 +27,7 @@ import {
   type HttpRefusal,
   PLACE_OUTCOMES,
   type PlaceOutcome,
+  type Refusal,
   SECURITY_EVENTS,
   type SecurityEvent,
 } from "../model/outcome.ts";
@@ -40,6 +42,7 @@ import {
   METRICS,
   MQTT_VERSIONS,
   type MqttVersion,
+  NOT_PERMITTED,
   SINK_FAILURES,
   SINKS,
   type SinkFailure,
@@ -65,11 +68,15 @@ export type GaugeName =
   | "backupAge"
   | "placesWaiting";
 
+const HELD: Refusal = "legal-hold";
+
 const REFRESH_DEADLINE_MS = 1_000;
 
 export class Metrics extends BookCounts {
   readonly #eventLoopDelayMs: number;
-  readonly #registry = new Registry();
+  readonly #process = new Registry();
+  /** What anybody may read, and what the token lets one read. */
+  readonly #views = { open: new Registry(), full: new Registry() };
   readonly #eventLoop = new EventLoopWatch();
   readonly #refreshes: (() => void | Promise<void>)[] = [];
 
@@ -137,14 +144,16 @@ export class Metrics extends BookCounts {
 
   /** Begins to watch the process and the event loop, and makes `text` complete; counting works before. */
   async start(): Promise<void> {
-    registerAll(this.#registry, this.#sources());
-    collectDefaultMetrics({ register: this.#registry, prefix: "consentry_" });
+    const sources = this.#sources();
+    registerAll(this.#views.full, sources, true);
+    registerAll(this.#views.open, { ...sources, ...this.#openSources() }, false);
+    collectDefaultMetrics({ register: this.#process, prefix: "consentry_" });
     this.#eventLoop.start();
   }
 
   async stop(): Promise<void> {
     this.#eventLoop.stop();
-    this.#registry.clear();
+    for (const registry of [this.#process, ...Object.values(this.#views)]) registry.clear();
   }
 
   forwarded(purpose: ServicePurpose, count: number): void {
@@ -295,10 +304,26 @@ export class Metrics extends BookCounts {
     return this.#eventLoop.delayMs.p99 > this.#eventLoopDelayMs;
   }
 
-  /** The Prometheus text format, version 0.0.4. Complete between `start` and `stop`. */
-  async text(): Promise<string> {
+  /** The Prometheus text format, version 0.0.4; `open` as anybody may read it. Complete between `start` and `stop`. */
+  async text(view: "open" | "full"): Promise<string> {
     await Promise.all(this.#refreshes.map(withinDeadline));
-    return this.#registry.metrics();
+    return `${await this.#views[view].metrics()}\n${await this.#process.metrics()}`;
+  }
+
+  /** Where few send, a single refusal or hold would tell what a person has decided, or a court. */
+  #openSources(): Partial<Sources> {
+    const refused = () => {
+      const reasons: Record<string, number> = { [NOT_PERMITTED]: 0 };
+      for (const [reason, count] of Object.entries(this.books().refused)) {
+        const told = BY_CONSENT.has(reason) || reason === HELD ? NOT_PERMITTED : reason;
+        reasons[told] = (reasons[told] ?? 0) + count;
+      }
+      return by("reason", reasons);
+    };
+    return {
+      refused,
+      erasuresOpen: () => by("state", { running: this.#erasuresOpen.running + this.#erasuresOpen.held }),
+    };
   }
 
   #sources(): Sources {

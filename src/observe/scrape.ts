@@ -13,8 +13,10 @@ export type Sources = {
   readonly [Name in MetricName]: () => (typeof METRICS)[Name]["kind"] extends "histogram" ? Distributions : Series;
 };
 
-export function registerAll(registry: Registry, sources: Sources): void {
+/** `all`: with those that are told with the token alone. */
+export function registerAll(registry: Registry, sources: Sources, all: boolean): void {
   for (const [name, row] of Object.entries(METRICS) as [MetricName, MetricRow][]) {
+    if (row.guarded === true && !all) continue;
     const source = sources[name];
     registry.registerMetric(
       row.kind === "histogram"

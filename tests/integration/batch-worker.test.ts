@@ -120,6 +120,17 @@ test("a batch that was settled just as its lock was lost is only taken off the q
   expect(one.books.books()).toMatchObject({ stored: 1, recovered: 0, inFlight: 0 });
 });
 
+test("a batch without messages leaves the queue, unopened and without a word", async () => {
+  const one = await gateway();
+  await one.admit();
+  await one.admit("after it");
+  await one.worker.start();
+  await emptied();
+  expect(one.passes).toEqual([["after it"]]);
+  expect(one.logged).toEqual([]);
+  expect(one.books.books()).toMatchObject({ received: 1, recovered: 0, stored: 1, inFlight: 0 });
+});
+
 test("a message that nothing gets through is found alone, its neighbours are stored, and each batch says so once", async () => {
   const one = await gateway(async (names) => {
     if (names.includes("culprit")) throw new Error("cannot");

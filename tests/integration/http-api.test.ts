@@ -364,6 +364,9 @@ describe("health", () => {
       json: { ready: false, reasons: ["backlog-full"] },
     });
     const metrics = await call("GET", "/metrics", undefined, open);
+    expect((await call("GET", "/metrics")).text).toBe("consentry_messages_received_total 0 full\n");
+    const wrong = await call("GET", "/metrics", undefined, { authorization: "Bearer wrong" });
+    expect(wrong).toMatchObject({ status: 401, json: { code: "unauthorized" } });
     expect(metrics.text).toBe("consentry_messages_received_total 0\n");
     expect(metrics.headers.get("content-type")).toBe("text/plain; version=0.0.4; charset=utf-8");
   });

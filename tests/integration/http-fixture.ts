@@ -199,7 +199,7 @@ export function httpApi({ leaseMs = 2_000, bounds = {}, centre = false }: ApiOpt
         purgeDeadLetters: async (tag, devices) => void purged.push({ subject: tag, devices: [...devices].sort() }),
         readiness: () => self.readiness,
         metrics: {
-          text: async () => "consentry_messages_received_total 0\n",
+          text: async (view) => `consentry_messages_received_total 0${view === "full" ? " full" : ""}\n`,
           httpRefused: () => {},
           withdrawalAnswered: (durationMs) => void withdrawalsMs.push(durationMs),
         },

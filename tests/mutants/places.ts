@@ -324,9 +324,30 @@ export const PLACES: readonly Place[] = [
   {
     breaks: "a batch that failed is not taken for admitted",
     file: "src/ingress/admission/admission.ts",
-    from: "if (error !== undefined && inbound.refusal === undefined)",
+    from: "if (error !== undefined && (inbound.refusal === undefined || isCovered(inbound)))",
     to: "if (false)",
     tests: ["src/ingress/mqtt/broker.test.ts", "tests/integration/puback-means-durable.test.ts"],
+  },
+  {
+    breaks: "a refusal for a reason of a person takes as long as an acceptance",
+    file: "src/ingress/admission/admission.ts",
+    from: "if (admitted.length > 0 || batch.some(isCovered))",
+    to: "if (admitted.length > 0)",
+    tests: ["src/ingress/admission/admission.test.ts"],
+  },
+  {
+    breaks: "metrics without a token tell nothing of a legal hold",
+    file: "src/observe/metrics.ts",
+    from: "BY_CONSENT.has(reason) || reason === HELD ? NOT_PERMITTED : reason",
+    to: "reason",
+    tests: ["src/observe/metrics.test.ts"],
+  },
+  {
+    breaks: "a PUBLISH with a wildcard is never read as a whole one",
+    file: "src/ingress/mqtt/whole-publish.ts",
+    from: "code === HASH || code === PLUS",
+    to: "false",
+    tests: ["src/ingress/mqtt/whole-publish.test.ts"],
   },
   {
     breaks: "acknowledgements keep the order of arrival",

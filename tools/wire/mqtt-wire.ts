@@ -64,7 +64,8 @@ export function encodeSubscribe(topic: string, version?: Version): Buffer {
 
 export interface AckSink {
   connack(returnCode: number): void;
-  puback(messageId: number): void;
+  /** `bytes`: how long it was. */
+  puback(messageId: number, bytes: number): void;
 }
 
 /** The longest packet that a loader is sent, a DISCONNECT with its reason or a CONNACK, with its header. */
@@ -89,7 +90,7 @@ export class AckParser {
         for (; at < length; at += 1) this.#hold(chunk[at] ?? 0);
         return;
       }
-      this.#packet(chunk[at] ?? 0, chunk[at + 2] ?? 0, chunk[at + 3] ?? 0);
+      this.#packet(chunk[at] ?? 0, chunk[at + 2] ?? 0, chunk[at + 3] ?? 0, size);
       at += size;
     }
   }
@@ -99,8 +100,9 @@ export class AckParser {
     let at = 0;
     while (at < length && this.#heldBytes < this.#sizeOfHeld()) this.#hold(chunk[at++] ?? 0);
     if (this.#heldBytes === this.#sizeOfHeld()) {
+      const size = this.#heldBytes;
       this.#heldBytes = 0;
-      this.#packet(this.#held[0] ?? 0, this.#held[2] ?? 0, this.#held[3] ?? 0);
+      this.#packet(this.#held[0] ?? 0, this.#held[2] ?? 0, this.#held[3] ?? 0, size);
     }
     return at;
   }
@@ -114,8 +116,8 @@ export class AckParser {
     this.#heldBytes += 1;
   }
 
-  #packet(type: number, third: number, fourth: number): void {
-    if (type === PUBACK) this.#sink.puback((third << 8) | fourth);
+  #packet(type: number, third: number, fourth: number, size: number): void {
+    if (type === PUBACK) this.#sink.puback((third << 8) | fourth, size);
     else if (type === CONNACK) this.#sink.connack(fourth);
   }
 }

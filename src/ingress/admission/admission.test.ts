@@ -19,9 +19,10 @@ afterEach(() => Promise.all(started.splice(0).map((admission) => admission.stop(
 interface Overrides extends Partial<Pick<AdmissionPorts, "enqueue" | "checkConsent" | "held">> {
   readonly limits?: Partial<typeof LIMITS>;
   readonly maxBatch?: number;
+  readonly isAnswered?: boolean;
 }
 
-function setUp({ limits, maxBatch = 100, ...ports }: Overrides = {}) {
+function setUp({ limits, maxBatch = 100, isAnswered = true, ...ports }: Overrides = {}) {
   const seen: string[] = [];
   const admitted: Admitted[] = [];
   const admission = new Admission(
@@ -68,6 +69,7 @@ function setUp({ limits, maxBatch = 100, ...ports }: Overrides = {}) {
   /** A protocol of its own. */
   class Message extends Inbound {
     readonly name: string;
+    readonly isAnswered = isAnswered;
     readonly answered: (answer: Refusal | "durable") => void;
     constructor(from: Publisher, name: string, part: number, text: string, answered: Message["answered"]) {
       super(from, part, Buffer.from(text));
@@ -151,6 +153,56 @@ describe("messages", () => {
     const { publisher, send } = setUp({ enqueue: () => Promise.reject(new Error("away")) });
     const device = publisher();
     expect(await Promise.all([send(device, "a"), send(device, "b", "{")])).toEqual(["not-durable", "invalid-payload"]);
+  });
+});
+
+describe("a refusal for a reason that concerns a person", () => {
+  const refusing = (isAnswered: boolean, enqueue?: AdmissionPorts["enqueue"]) => {
+    const written: number[] = [];
+    const asked: number[] = [];
+    const set = setUp({
+      isAnswered,
+      checkConsent: async (devices) => {
+        asked.push(devices.length);
+        return devices.map(() => ({ refusal: "no-consent" as const }));
+      },
+      enqueue: async (messages, signal) => {
+        written.push(messages.length);
+        await enqueue?.(messages, signal);
+      },
+    });
+    return { ...set, written, asked };
+  };
+
+  it("is acknowledged only when as much was read and written as for a message that is kept", async () => {
+    const { publisher, send, written, asked } = refusing(true);
+    expect(await send(publisher("denied"), "a")).toBe("no-consent");
+    expect(await send(publisher("stray", { bound: false }), "b")).toBe("unknown-device");
+    expect(asked).toEqual([1, 0]);
+    expect(written).toEqual([0, 0]);
+  });
+
+  it("fails as others do when nothing can be written", async () => {
+    const { publisher, send } = refusing(true, () => Promise.reject(new Error("away")));
+    expect(await send(publisher("denied"), "a")).toBe("not-durable");
+    expect(await send(publisher("stray", { bound: false }), "b")).toBe("not-durable");
+  });
+
+  it("costs nothing where it is not acknowledged, and neither does any other refusal", async () => {
+    const silent = refusing(false);
+    expect(await silent.send(silent.publisher("denied"), "a")).toBe("no-consent");
+    expect(await silent.send(silent.publisher("stray", { bound: false }), "b")).toBe("unknown-device");
+    expect(silent).toMatchObject({ written: [], asked: [1] });
+    const answered = refusing(true);
+    expect(await answered.send(answered.publisher(), "c", "{")).toBe("invalid-payload");
+    expect(answered).toMatchObject({ written: [], asked: [] });
+  });
+
+  it("says nothing of consent where there was nothing but a first total to tell", async () => {
+    const written: number[] = [];
+    const { publisher, send } = setUp({ enqueue: async (messages) => void written.push(messages.length) });
+    expect(await send(publisher(), "a", '{"energy":1}')).toBe("not-taken");
+    expect(written).toEqual([0]);
   });
 });
 

@@ -14,8 +14,9 @@ import type { Hint, HintedDevice } from "../../model/hint.ts";
 import type { DeviceKey, DeviceRef } from "../../model/ids.ts";
 import { bareJson, namesKeyTwice } from "../../model/json.ts";
 import type { Log } from "../../model/log.ts";
-import type { Books, DropReason, Refusal, SecurityEvent } from "../../model/outcome.ts";
+import { type Books, type DropReason, OF_A_PERSON, type Refusal, type SecurityEvent } from "../../model/outcome.ts";
 import { CONTRACT_KEYS, carriedBy, PARTS, type RawTelemetry, type Unread, validatePart } from "../../model/raw.ts";
+import type { Writable } from "../../model/writable.ts";
 import { GroupCommit, type GroupCommitOptions } from "../../platform/group-commit.ts";
 import { namesAccount, type Vocabulary } from "../../vocabulary/vocabulary.ts";
 import { Flow, type FlowLimits } from "./back-pressure.ts";
@@ -51,7 +52,7 @@ export interface Admitted {
 
 export interface AdmissionPorts {
   readonly checkConsent: CheckConsent;
-  /** Resolves when the messages are durable. */
+  /** Resolves when the messages are durable; with none, when something of the size of one is. */
   readonly enqueue: (messages: readonly Admitted[], signal: AbortSignal) => Promise<void>;
   /** Before a difference of the device's counters is told here: other gateways forget theirs. Rejects when Redis does not answer. */
   readonly hold: (device: DeviceKey) => Promise<void>;
@@ -204,21 +205,21 @@ export class Admission {
 
   /** Takes what the vocabulary knows; the rest is left out here and goes no further. */
   readonly #known: Step = (inbound) => {
-    const { status, ...rest } = inbound.unread as Unread;
-    if (status === undefined) {
-      inbound.telemetry = rest;
-    } else {
+    const telemetry: Writable<Unread> = inbound.unread as Unread;
+    if (telemetry.status !== undefined) {
       this.#reading = inbound.publisher;
-      const taken = this.#options.vocabulary.take(status, this.#dropped);
+      const taken = this.#options.vocabulary.take(telemetry.status, this.#dropped);
       // It would hold the last connection that has published.
       this.#reading = undefined;
       if (taken === "account-key") this.#ports.observe.securityEvent("account-key");
       if (typeof taken === "string") return "invalid-payload";
       inbound.changed = taken.changed;
       inbound.hasCounters = taken.hasCounters;
-      inbound.telemetry = { ...rest, status: taken.status };
+      // The schema has made this object for this message alone; a copy would cost more than all that is done to it.
+      telemetry.status = taken.status;
     }
-    return carriedBy(inbound.telemetry) === 0 ? "nothing-known" : undefined;
+    inbound.telemetry = telemetry as RawTelemetry;
+    return carriedBy(telemetry) === 0 ? "nothing-known" : undefined;
   };
 
   /** One function for all messages: it may be called for each of their keys. */
@@ -264,7 +265,8 @@ export class Admission {
       const { hub } = publisher;
       if (hub !== undefined && !asked.has(hub)) asked.set(hub, asked.size);
     }
-    if (asked.size === 0) return;
+    // Asked all the same, of nobody, where the answer must not come sooner.
+    if (asked.size === 0 && !batch.some(isCovered)) return;
     const verdicts = await this.#ports.checkConsent([...asked.keys()]);
     let counted: [Inbound, revision: number | undefined][] | undefined;
     for (const inbound of batch) {
@@ -315,7 +317,7 @@ export class Admission {
 
   async #durable(batch: readonly Inbound[], signal: AbortSignal): Promise<void> {
     const admitted = batch.filter(isAdmitted);
-    if (admitted.length > 0) await this.#ports.enqueue(admitted, signal);
+    if (admitted.length > 0 || batch.some(isCovered)) await this.#ports.enqueue(admitted, signal);
   }
 
   #finish(batch: readonly Inbound[], error: unknown): void {
@@ -323,7 +325,7 @@ export class Admission {
     let repeated = 0;
     const refused = new Map<Refusal, number>();
     for (const inbound of batch) {
-      if (error !== undefined && inbound.refusal === undefined) inbound.refusal = "not-durable";
+      if (error !== undefined && (inbound.refusal === undefined || isCovered(inbound))) inbound.refusal = "not-durable";
       this.flow.finished(inbound.publisher.connection, inbound.bytes);
       if (inbound.refusal === undefined) {
         admitted += 1;
@@ -391,6 +393,14 @@ function keepNothing(inbound: Inbound): void {
   inbound.weight = 0;
   inbound.text = "";
   inbound.payload = NOTHING;
+}
+
+/**
+ * Refused for a reason that concerns a person: its acknowledgement must not come sooner than that of a message that is kept. So
+ * where nothing of a batch is kept, as much is read and written for it, and it fails with it.
+ */
+function isCovered({ isAnswered, refusal, counted }: Inbound): boolean {
+  return isAnswered && refusal !== undefined && (OF_A_PERSON.has(refusal) || counted !== undefined);
 }
 
 function isAdmitted(inbound: Inbound): inbound is Inbound & Admitted {

@@ -63,6 +63,9 @@ export abstract class Inbound {
     this.weight = bytes;
   }
 
+  /** Whether the sender is told when it is finished, and can tell how long that took. */
+  abstract readonly isAnswered: boolean;
+
   /**
    * Answers the sender, or prepares the answer for the end of the batch (`Admission.afterBatch`). Called once, for all
    * messages in the order of their arrival. After `not-durable` the sender must not be told anything but that it failed.

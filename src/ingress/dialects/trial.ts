@@ -118,6 +118,7 @@ export class Trial {
 }
 
 class TriedInbound extends Inbound {
+  readonly isAnswered = false;
   readonly #finished: (refusal: Refusal | undefined) => void;
 
   constructor(publisher: Publisher, part: number, payload: Buffer, finished: (refusal: Refusal | undefined) => void) {

@@ -47,6 +47,7 @@ describe("what the ingress relies on inside Aedes", () => {
       expect(typeof inside._parser._parseConnect).toBe("function");
       expect(typeof inside._parser._parseString).toBe("function");
       expect(typeof inside._parser._pos).toBe("number");
+      expect(inside._parser._stateCounter).toBe(0);
       expect(inside._parser.settings).toMatchObject({ cmd: "connect" });
       expect(inside._parser.listeners("packet")).toHaveLength(1);
       expect(inside._parser._list.getBuffers()).toEqual([]);

@@ -28,6 +28,8 @@ export interface PacketHeader {
 export interface ParserInternals {
   readonly packet: PacketHeader;
   readonly _list: ReceivedBytes;
+  /** Its next step: 0 the first byte of a packet, 1 its length, 2 its body. */
+  readonly _stateCounter: number;
   /** Where in the packet's body it reads. */
   _pos: number;
   /** The CONNECT, with the password in it, for as long as the connection lasts. */

@@ -40,6 +40,10 @@ export class DevicePublish extends Inbound implements Answerable {
     this.#finished = finished;
   }
 
+  get isAnswered(): boolean {
+    return this.qos > 0;
+  }
+
   finish(): void {
     this.#finished.push(this);
   }
@@ -47,6 +51,8 @@ export class DevicePublish extends Inbound implements Answerable {
 
 /** Telemetry that the device left behind: it takes the same path, and there is nobody left to acknowledge it to. */
 export class DeviceWill extends Inbound {
+  readonly isAnswered = false;
+
   constructor(session: DeviceSession, topic: string, payload: Buffer) {
     super(session.publisher, partOf(session, topic), payload);
   }

@@ -18,6 +18,7 @@ import type { Served } from "./v5/peer.ts";
 import { type Carrier, CUT, NONE, type Properties, readProperties } from "./v5/properties.ts";
 import { faultCode, UNSUPPORTED_VERSION } from "./v5/reason-codes.ts";
 import { checkConnect, headerFault, packetFault, WRONG_LEVEL } from "./well-formed.ts";
+import { bytesOf, wholePublish } from "./whole-publish.ts";
 
 export interface PacketLimits {
   readonly maxPacketBytes: number;
@@ -49,6 +50,10 @@ export interface PacketPorts {
 
 /** So many pieces of an unfinished packet are kept apart; a peer that sends bytes one by one would make objects of each. */
 const MAX_PIECES = 16;
+
+/** Steps of the parser: before a packet, and behind its fixed header. */
+const HEADER = 0;
+const PAYLOAD = 2;
 
 /** Packets whose properties say something; those of all others belong to an acknowledgement. */
 const CARRIERS: Readonly<Record<string, Carrier>> = {
@@ -126,7 +131,7 @@ export class PacketReader {
     this.#reading = true;
     let bytes = (this.#stopped ? this.#received() : undefined) ?? this.#read();
     while (bytes !== undefined) {
-      this.#parser.parse(bytes);
+      this.#take(bytes);
       bytes = this.#open ? this.#read() : undefined;
     }
     this.#reading = false;
@@ -134,6 +139,36 @@ export class PacketReader {
     this.#tidy();
     // Complete packets that have to wait are bounded by what one read brings; a peer chooses how much it leaves undone.
     this.#ports.unfinished.keeps(this.#client, this.#open ? this.#parser._list.length : 0);
+  }
+
+  /** A PUBLISH that has come whole is read here, and everything else by the parser, in the order in which it came. */
+  #take(bytes: Buffer): void {
+    let at = 0;
+    while (at < bytes.length) {
+      const packet = this.#mayTakeWhole ? wholePublish(bytes, at, this.#isVersion5, this.#limits) : undefined;
+      if (packet === undefined) {
+        const to = at + this.#parsersShare(bytes.length - at);
+        this.#parser.parse(bytes.subarray(at, to));
+        at = to;
+      } else {
+        at += bytesOf(packet);
+        this.#inside._keepaliveTimer?.refresh();
+        this.#publish(packet);
+      }
+    }
+  }
+
+  /** Nothing is with the parser that comes before it. */
+  get #mayTakeWhole(): boolean {
+    const { _list: list, _stateCounter: state } = this.#parser;
+    return list.length === 0 && state === HEADER && this.#connectSeen && this.#inside._authorized && this.#open;
+  }
+
+  /** Of so many bytes: up to the end of the packet whose beginning the parser has, so that what follows can be taken whole again. */
+  #parsersShare(bytes: number): number {
+    const { _list: list, _stateCounter: state, packet } = this.#parser;
+    if (this.#skipping !== undefined || !this.#open || (state === HEADER && list.length === 0)) return bytes;
+    return state === PAYLOAD ? Math.min(bytes, Math.max(1, packet.length - list.length)) : 1;
   }
 
   /** Taken out of the parser, to be handed to it again. */
@@ -268,8 +303,7 @@ export class PacketReader {
       case "publish":
         if (this.#skipping !== undefined) skipped.add(packet);
         this.#skipping = undefined;
-        this.#underWay += 1;
-        this.#ports.publish(packet, this.#published);
+        this.#publish(packet);
         break;
       case "pubrel":
         this.#ports.release(packet.messageId ?? 0);
@@ -297,6 +331,11 @@ export class PacketReader {
       default:
         this.#handOver(packet);
     }
+  }
+
+  #publish(packet: IPublishPacket): void {
+    this.#underWay += 1;
+    this.#ports.publish(packet, this.#published);
   }
 
   /** The statement that a PUBLISH of MQTT 5 breaks with its properties. */

@@ -13,6 +13,8 @@ const STATUS = PARTS.indexOf("status");
 const MINUTE_MS = 60_000;
 
 class PresenceMessage extends Inbound {
+  readonly isAnswered = false;
+
   constructor({ publisher }: DeviceSession, online: boolean) {
     super(publisher, STATUS, Buffer.from(JSON.stringify({ online })));
   }

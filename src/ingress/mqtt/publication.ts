@@ -41,10 +41,9 @@ export class Publication implements Answerable {
     this.received = received;
     this.done = done;
     this.#finished = finished;
-    const expiresAfterMs = expiryMs(packet);
+    const options = { expiresAfterMs: expiryMs(packet), isAnswered: packet.qos > 0 };
     this.messages = reads.map(
-      (read) =>
-        new ReadMessage(read, (refusal) => this.#finish(toldTo(publisher, read.publisher, refusal)), expiresAfterMs),
+      (read) => new ReadMessage(read, (refusal) => this.#finish(toldTo(publisher, read.publisher, refusal)), options),
     );
   }
 
