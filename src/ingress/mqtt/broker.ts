@@ -172,8 +172,13 @@ export class GatewayBroker extends Aedes {
 
   #served(client: Client): Served {
     const { inFlightPerConnection, maxPacketBytes, maxHubPacketBytes } = this.#options;
-    const maximumPacketSize = maySendLarge(sessionOf(client)) ? maxHubPacketBytes : maxPacketBytes;
-    return { receiveMaximum: inFlightPerConnection, maximumPacketSize };
+    const session = sessionOf(client);
+    return {
+      receiveMaximum: inFlightPerConnection,
+      maximumPacketSize: maySendLarge(session) ? maxHubPacketBytes : maxPacketBytes,
+      // What a device hears is its own.
+      sharedSubscriptionAvailable: session?.kind === "service",
+    };
   }
 
   /** What the gateway itself says to a device of this subject, with QoS 1 if it wants that; nothing where it does not listen. */

@@ -163,6 +163,7 @@ export class Access {
       kind: "service",
       client,
       name: service.name,
+      id: login.clientId,
       service,
       token,
       get purposes() {

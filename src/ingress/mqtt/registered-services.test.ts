@@ -246,3 +246,116 @@ describe("a service", () => {
     expect([lamp.closed, service.closed]).toEqual([false, false]);
   });
 });
+
+describe("a shared subscription", () => {
+  const names = (one: RawPeer) =>
+    one.packets.flatMap((packet) => (packet.cmd === "publish" ? [packet.topic.split("/").at(-1) ?? ""] : []));
+  const all = Array.from({ length: 60 }, (_, n) => `name-${n}`);
+  const forward = () => all.map((name) => ingress.forward("scene", name, JSON.stringify({ name })));
+
+  it.each([4, 5] as const)("gives each message to one connection of the group, MQTT version %i", async (version) => {
+    const { put } = await start();
+    put({ maxConnections: 5 });
+    const [one, two, own] = [
+      await loggedIn(FIRST, "one", version),
+      await loggedIn(SECOND, "two", version),
+      await loggedIn(FIRST, "own", version),
+    ];
+    for (const member of [one, two]) expect(await suback(member, "$share/g/processed/scene/#")).toEqual([0]);
+    expect(await suback(own, "processed/scene/#")).toEqual([0]);
+    expect(forward()).toEqual(all.map(() => 1));
+    await until(
+      "all are there",
+      () => names(one).length + names(two).length === all.length && names(own).length === 60,
+    );
+    expect([...names(one), ...names(two)].sort()).toEqual([...all].sort());
+    expect(Math.min(names(one).length, names(two).length)).toBeGreaterThan(10);
+    const before = names(two);
+    one.end();
+    await until("it is gone", () => ingress.events.includes("closed:service"));
+    two.packets.length = 0;
+    forward();
+    await until("the other has them all", () => names(two).length === all.length);
+    expect(names(two).filter((name) => before.includes(name))).toEqual(before);
+  });
+
+  it("hands over what a connection that does not read would get, and drops nothing", async () => {
+    const { put } = await start();
+    put();
+    const [slow, quick] = [await loggedIn(FIRST, "slow"), await loggedIn(SECOND, "quick")];
+    for (const member of [slow, quick]) await suback(member, "$share/g/processed/scene/+");
+    forward();
+    await until("all are there", () => names(slow).length + names(quick).length === all.length);
+    const [name = ""] = names(slow);
+    slow.socket.pause();
+    const big = "x".repeat(100_000);
+    await until("its names come to the other", () => {
+      expect(ingress.forward("scene", name, big)).toBe(1);
+      return names(quick).includes(name);
+    });
+    expect(ingress.events).not.toContain("forward-dropped");
+    slow.end();
+  });
+
+  it("goes with its service, and with the purpose", async () => {
+    const { put } = await start();
+    put();
+    const one = await loggedIn();
+    await suback(one, "$share/g/processed/scene/#", "$share/g/processed/scene/abc");
+    // Two subscriptions: with another filter behind it the group is another one.
+    ingress.forward("scene", "abc", "{}");
+    await until("both are served", () => published(one) === 2);
+    one.send({ cmd: "unsubscribe", messageId: 9, unsubscriptions: ["$share/g/processed/scene/#"] });
+    await until("it is answered", () => one.packets.some(({ cmd }) => cmd === "unsuback"));
+    ingress.forward("scene", "abc", "{}");
+    await until("one is left", () => published(one) === 3);
+    put({ purposes: [], tokens: [], ended: 1 });
+    expect(ingress.forward("scene", "abc", "{}")).toBe(0);
+    expect(ingress.fanOut.listening("scene")).toBe(false);
+  });
+
+  it.each([
+    ["a group with a wildcard", "$share/+/processed/scene/#", 0x8f],
+    ["no group", "$share//processed/scene/#", 0x8f],
+    ["nothing behind the group", "$share/g/", 0x8f],
+    ["no filter", "$share/g", 0x8f],
+    ["what is told to each", "$share/g/privacy/erased/scene", 0x87],
+    ["a purpose that is not its own", "$share/g/processed/weather/#", 0x87],
+    ["a wider filter", "$share/g/processed/#", 0x87],
+    ["a share of a share", "$share/g/$share/h/processed/scene/#", 0x87],
+    ["a topic of a device", "$share/g/devices/lamp-1/notices", 0x87],
+  ])("of %s is refused: %s", async (_what, filter, code) => {
+    const { put } = await start();
+    put();
+    expect(await suback(await loggedIn(FIRST, "five", 5), filter)).toEqual([code]);
+    expect(await suback(await loggedIn(FIRST, "four", 4), filter)).toEqual([128]);
+  });
+
+  it("of a group with a wildcard that is no level of its own ends the connection, as does No Local", async () => {
+    const { put } = await start();
+    put();
+    for (const [subscription, code] of [
+      [{ topic: "$share/a+b/processed/scene/#", qos: 0 as const }, 0x8f],
+      [{ topic: "$share/#/processed/scene/#", qos: 0 as const }, 0x8f],
+      [{ topic: "$share/g/processed/scene/#", qos: 0 as const, nl: true }, 0x82],
+    ] as const) {
+      const one = await loggedIn(FIRST, "one", 5);
+      one.send({ cmd: "subscribe", messageId: 7, subscriptions: [subscription] });
+      await one.gone();
+      expect(disconnects(one).map(({ reasonCode }) => reasonCode)).toEqual([code]);
+    }
+  });
+
+  it("is said to be there in the CONNACK of a service, and not in that of a device", async () => {
+    const { put } = await start();
+    put();
+    const one = await loggedIn(FIRST, "one", 5);
+    const lamp = peer(5);
+    await lamp.login({ id: "lamp-1", token: TOKEN });
+    const told = [one, lamp].map(({ packets: [connack] }) =>
+      connack?.cmd === "connack" ? connack.properties?.sharedSubscriptionAvailable : "none",
+    );
+    expect(told).toEqual([true, false]);
+    expect(await suback(lamp, "$share/g/devices/lamp-1/notices")).toEqual([0x9e]);
+  });
+});

@@ -4,6 +4,8 @@ import type { ServicePurpose } from "../../model/consent.ts";
 
 export interface ServiceConnection {
   readonly name: string;
+  /** Of this connection among those of the service: its client id. */
+  readonly id: string;
   /** As they are at the moment. */
   readonly purposes: ReadonlySet<ServicePurpose>;
   /** Whose erasures it is told of: also of purposes that it had before. */

@@ -63,7 +63,7 @@ export class FanOut {
       outlet = new Outlet(entitlement, this.#touched, this.#ports.dropped);
       outlets.set(session.name, outlet);
     }
-    outlet.listen(session, this.#outbox(session), text, filter.name);
+    outlet.listen(session, this.#outbox(session), text, filter);
     return true;
   }
 
@@ -71,7 +71,7 @@ export class FanOut {
     const filter = serviceFilter(text);
     if (filter?.kind !== "processed") return;
     const outlet = this.#byPurpose.get(filter.purpose)?.get(session.name);
-    outlet?.stop(session, text, filter.name);
+    outlet?.stop(session, text, filter);
     this.#tidy(filter.purpose, session.name, outlet);
   }
 

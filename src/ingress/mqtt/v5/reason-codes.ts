@@ -77,6 +77,8 @@ export const FILTER_CODES = {
   "acl-denied": NOT_AUTHORIZED,
   "too-many-subscriptions": QUOTA_EXCEEDED,
   shared: 0x9e,
+  /** A group with a wildcard in its name or without one, or nothing behind it. */
+  "share-invalid": 0x8f,
   identifier: 0xa1,
 } as const;
 
