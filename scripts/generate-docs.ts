@@ -6,12 +6,16 @@ import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type OptionRow, optionRows } from "../src/config/options.ts";
+import { SERVICE_PURPOSES } from "../src/model/consent.ts";
 import { ERRORS } from "../src/model/errors.ts";
 import { DEAD_LETTER_REASONS, REFUSALS } from "../src/model/outcome.ts";
 import { PROPERTY_KINDS, type PropertyKind } from "../src/model/property.ts";
 import { METRICS, type MetricRow } from "../src/observe/metric-table.ts";
+import { VERSION } from "../src/observe/version.ts";
+import { asyncApi, schemaFile } from "../src/projections/asyncapi.ts";
 import { type PropertyRow, propertyOf } from "../src/vocabulary/row.ts";
 import { TABLE } from "../src/vocabulary/table.ts";
+import { Vocabulary } from "../src/vocabulary/vocabulary.ts";
 import { devicesPage } from "./devices-page.ts";
 import { importOverrides, ROOMS } from "./rooms.ts";
 
@@ -20,16 +24,25 @@ const COMMAND = "npm run config:docs";
 /** Path from the root of the repository → content. */
 export function generatedDocuments(): Map<string, string> {
   const rows = optionRows();
+  const shipped = new Vocabulary().properties;
   return new Map([
     ["config/defaults.yaml", defaultsYaml(rows)],
     ["docs/configuration.md", configurationPage(rows)],
     ["docs/metrics.md", metricsPage()],
     ["docs/errors.md", errorsPage()],
     ["docs/properties.md", propertiesPage()],
+    ["docs/asyncapi.json", json(asyncApi(shipped, VERSION))],
+    ...SERVICE_PURPOSES.map(
+      (purpose) => [`docs/schemas/${purpose}.json`, json(schemaFile(purpose, shipped))] as [string, string],
+    ),
     ["docs/devices.md", page("Real devices", DEVICES_INTRODUCTION, devicesPage())],
-    ["biome.imports.json", `${JSON.stringify({ root: false, overrides: importOverrides() }, null, 2)}\n`],
+    ["biome.imports.json", json({ root: false, overrides: importOverrides() })],
     ["CONTRIBUTING.md", contributingPage()],
   ]);
+}
+
+function json(document: object): string {
+  return `${JSON.stringify(document, null, 2)}\n`;
 }
 
 function defaultsYaml(rows: readonly OptionRow[]): string {

@@ -27,6 +27,13 @@ export const ROOMS: readonly Room[] = [
   room("model", "shapes that several rooms share, and nothing that acts", [], ["zod"], []),
   room("vocabulary", "what `status` may say: the table, what is taken of a message, rounding; pure", [], ["zod"], []),
   room(
+    "projections",
+    "what each purpose is given, as data: fields, JSON Schemas, the AsyncAPI document; pure",
+    ["vocabulary"],
+    [],
+    [],
+  ),
+  room(
     "dialects",
     "what real devices publish, read by tables: compiler and walk; pure",
     ["vocabulary"],

@@ -15,9 +15,11 @@ import { HttpApi } from "./http/server.ts";
 import type { DamageKind } from "./model/damage.ts";
 import type { Log } from "./model/log.ts";
 import { Metrics } from "./observe/metrics.ts";
+import { VERSION } from "./observe/version.ts";
 import type { Keys } from "./platform/keys/files.ts";
 import { keyspaceOf } from "./platform/keyspace.ts";
 import { type Part, partOf, startAll, stopAll } from "./platform/lifecycle.ts";
+import { asyncApi } from "./projections/asyncapi.ts";
 import type { Durability } from "./queue/durability.ts";
 import { auditKey } from "./rights/audit/chain.ts";
 import { AuditLog } from "./rights/audit/log.ts";
@@ -281,6 +283,7 @@ export function createGateway(
         "event-loop-delayed": metrics.eventLoopDelayed(),
         starting: queue.durability() === undefined,
       }),
+    asyncApi: asyncApi(vocabulary.properties, VERSION),
     metrics,
     log,
   });

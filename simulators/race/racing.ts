@@ -5,4 +5,8 @@
 import type { Overrides } from "../../src/gateway.ts";
 import { SHORT_STEPS } from "../../tools/stack/altered-gateway.ts";
 
-export const RACING: Overrides = { ...SHORT_STEPS, placeStepMs: 300, placeSubjects: 1 };
+export const RACING: Overrides = {
+  placeStepMs: 300,
+  placeSubjects: 1,
+  steps: { ...SHORT_STEPS.steps, weatherMs: 1_000 },
+};

@@ -67,6 +67,7 @@ function portsWith(logFault: GatewayError, fault: GatewayError): HttpPorts {
     publishPolicy: () => Promise.reject(fault),
     check: () => Promise.reject(fault),
     refusals: { of: () => [] },
+    asyncApi: { asyncapi: "3.0.0" },
     metrics: { text: () => Promise.reject(fault), httpRefused: () => {} },
   };
   return new Proxy({}, { get: (_, name) => own[String(name)] ?? failing(fault) }) as HttpPorts;
@@ -131,6 +132,7 @@ test("describes exactly the routes there are", () => {
     "GET /centre/api/export",
     "GET /centre/api/overview",
     "GET /centre/api/readings",
+    "GET /docs/asyncapi.json",
     "GET /livez",
     "GET /metrics",
     "GET /readyz",

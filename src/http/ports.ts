@@ -121,6 +121,8 @@ export interface HttpPorts {
   /** The privacy centre; absent: switched off. */
   readonly centre?: CentrePort | undefined;
   readiness(): { readonly ready: boolean; readonly reasons: readonly string[] };
+  /** What services receive and may publish over MQTT. */
+  readonly asyncApi: Readonly<Record<string, unknown>>;
   readonly metrics: {
     /** Prometheus text format; `open` as anybody may read it. */
     text(view: "open" | "full"): Promise<string>;

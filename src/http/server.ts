@@ -10,6 +10,7 @@ import { jsonSchemaTransform, serializerCompiler, validatorCompiler } from "fast
 import { GatewayError } from "../model/errors.ts";
 import { listenFailed } from "../platform/start-faults.ts";
 import { type Approver, Door, readToken, requireApprover, requireToken } from "./access.ts";
+import { asyncApiRoute } from "./asyncapi.ts";
 import { auditActs } from "./audited.ts";
 import { centreRoutes } from "./centre/routes.ts";
 import { COOKIE, TLS_COOKIE } from "./centre/session.ts";
@@ -145,6 +146,7 @@ export async function createApp(options: HttpOptions, ports: HttpPorts): Promise
     describeRoutes(scope, { problems: ["internal"] });
     const finish = refuseOtherMethods(scope);
     healthRoutes(scope, ports, readToken(options.token, door));
+    asyncApiRoute(scope, ports);
     finish();
   });
   await app.register(async (scope) => {

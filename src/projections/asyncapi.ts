@@ -1,0 +1,143 @@
+/**
+ * The AsyncAPI 3 document of what services receive and send over MQTT, made of the same table as the packets. It is served beside
+ * OpenAPI for the properties that are configured, and kept in `docs/asyncapi.json` for those of the shipped configuration.
+ */
+import { SERVICE_PURPOSES, type ServicePurpose } from "../model/consent.ts";
+import type { Property } from "../model/property.ts";
+import { PROJECTIONS } from "./projections.ts";
+import { DIALECT, type JsonSchema, packetSchema } from "./schemas.ts";
+
+/** Purposes whose services know devices by a name, and are told which names to forget. */
+const NAMING = ["scene", "network"] as const;
+
+const PSEUDONYM = { type: "string", pattern: "^[A-Za-z0-9_-]{22}$" };
+const ERASURE_ID = { type: "string", format: "uuid" };
+
+const FORGET: JsonSchema = {
+  type: "object",
+  title: "privacy/erased",
+  description: "Pseudonyms to forget; delete what is held under them, and answer.",
+  properties: {
+    id: { ...ERASURE_ID, description: "To be repeated in the answer." },
+    part: { type: "integer", minimum: 1 },
+    parts: { type: "integer", minimum: 1, description: "Answer when all of them were dealt with." },
+    at: { type: "integer", minimum: 0, description: "Unix ms." },
+    pseudonyms: { type: "array", items: PSEUDONYM, minItems: 1 },
+  },
+  required: ["id", "part", "parts", "at", "pseudonyms"],
+  additionalProperties: false,
+};
+
+const FORGOTTEN: JsonSchema = {
+  type: "object",
+  title: "privacy/erased/ack",
+  description: "Everything under the pseudonyms of this id was deleted.",
+  properties: { id: ERASURE_ID },
+  required: ["id"],
+};
+
+interface Message {
+  readonly name: string;
+  readonly address: string;
+  readonly parameters?: Readonly<Record<string, { readonly description: string }>>;
+  /** By the gateway, or by the service. */
+  readonly from: "gateway" | "service";
+  readonly summary: string;
+  readonly payload: JsonSchema;
+  readonly contentType?: string;
+}
+
+export function asyncApi(properties: readonly Property[], version: string): JsonSchema {
+  const messages = [
+    ...SERVICE_PURPOSES.map((purpose) => processed(purpose, properties)),
+    ...NAMING.flatMap(erased),
+    COMMAND,
+  ];
+  return {
+    asyncapi: "3.0.0",
+    info: {
+      title: "Consentry, for services",
+      version,
+      description:
+        "What weather, scene and network services receive over MQTT 3.1.1 or 5, and what they may publish. A field that a person did not consent to is left out.",
+    },
+    defaultContentType: "application/json",
+    channels: Object.fromEntries(messages.map((message) => [message.name, channelOf(message)])),
+    operations: Object.fromEntries(
+      messages.map(({ name, from, summary }) => [
+        `${from === "gateway" ? "send" : "receive"}-${name}`,
+        {
+          action: from === "gateway" ? "send" : "receive",
+          channel: { $ref: `#/channels/${name}` },
+          summary,
+          messages: [{ $ref: `#/channels/${name}/messages/${name}` }],
+        },
+      ]),
+    ),
+    components: {
+      messages: Object.fromEntries(
+        messages.map(({ name, summary, payload, contentType }) => [
+          name,
+          { name, summary, ...(contentType && { contentType }), payload },
+        ]),
+      ),
+    },
+  };
+}
+
+/** One file for each purpose, to be used without AsyncAPI. */
+export function schemaFile(purpose: ServicePurpose, properties: readonly Property[]): JsonSchema {
+  return { $schema: DIALECT, ...packetSchema(purpose, properties) };
+}
+
+function channelOf({ name, address, parameters }: Message): JsonSchema {
+  return {
+    address,
+    ...(parameters && { parameters }),
+    messages: { [name]: { $ref: `#/components/messages/${name}` } },
+  };
+}
+
+function processed(purpose: ServicePurpose, properties: readonly Property[]): Message {
+  const { address, parameter, about } = PROJECTIONS[purpose];
+  return {
+    name: purpose,
+    address,
+    parameters: { [parameter.name]: { description: parameter.about } },
+    from: "gateway",
+    summary: about,
+    payload: packetSchema(purpose, properties),
+  };
+}
+
+function erased(purpose: ServicePurpose): Message[] {
+  return [
+    {
+      name: `${purpose}-erased`,
+      address: `privacy/erased/${purpose}`,
+      from: "gateway",
+      summary: "Pseudonyms to forget.",
+      payload: FORGET,
+    },
+    {
+      name: `${purpose}-erased-ack`,
+      address: `privacy/erased/${purpose}/ack`,
+      from: "service",
+      summary: "The answer to it, with QoS 1.",
+      payload: FORGOTTEN,
+    },
+  ];
+}
+
+const COMMAND: Message = {
+  name: "command",
+  address: "commands/{pseudonym}/{name}",
+  parameters: {
+    pseudonym: { description: "The scene pseudonym of a device, of the present epoch." },
+    name: { description: "1 to 64 letters, digits, `_` or `-`." },
+  },
+  from: "service",
+  summary: "A command of a scene service; the device gets it while consent holds.",
+  payload: { description: "Anything up to `mqtt.maxPayloadBytes`." },
+  contentType: "application/octet-stream",
+};

@@ -1,0 +1,113 @@
+import specs from "@asyncapi/specs";
+import { Ajv } from "ajv";
+import { Ajv2020, type ValidateFunction } from "ajv/dist/2020.js";
+import { describe, expect, it } from "vitest";
+import { CATEGORIES, PURPOSE_USES, SERVICE_PURPOSES, type ServicePurpose } from "../model/consent.ts";
+import { Vocabulary } from "../vocabulary/vocabulary.ts";
+import { asyncApi, schemaFile } from "./asyncapi.ts";
+import { PROJECTIONS } from "./projections.ts";
+
+const { properties } = new Vocabulary();
+const DEVICE = "YR5rJ6WnmmG9Nxvsc19WsQ";
+const CELL = "8660145b7ffffff";
+const CENTER = { lat: 12.9935, lon: 77.5738 };
+
+const ajv = new Ajv2020({ strict: false, validateFormats: false });
+const checks = new Map(SERVICE_PURPOSES.map((purpose) => [purpose, ajv.compile(schemaFile(purpose, properties))]));
+const fits = (purpose: ServicePurpose, packet: unknown): boolean =>
+  (checks.get(purpose) as ValidateFunction)(packet) === true;
+
+/** One of each, whole. */
+const WHOLE: Readonly<Record<ServicePurpose, Readonly<Record<string, unknown>>>> = {
+  weather: { cell: CELL, center: CENTER, at: 300_000, status: { temperature: 21.5, humidity: 64 }, subjects: "5+" },
+  scene: { device: DEVICE, model: "hub", status: { power_on: true, temperature: 21.5 }, at: 1_000 },
+  network: { device: DEVICE, model: "hub", ipPrefix: "203.0.0.0/16", at: 60_000 },
+};
+
+describe("a projection", () => {
+  it("has no field of a category that its purpose cannot use", () => {
+    for (const purpose of SERVICE_PURPOSES) {
+      for (const { name, of } of PROJECTIONS[purpose].fields) {
+        if (of === undefined) continue;
+        const bit = 1 << CATEGORIES.indexOf(of);
+        expect([purpose, name, (PURPOSE_USES[purpose] & bit) !== 0]).toEqual([purpose, name, true]);
+      }
+    }
+  });
+
+  it.each(SERVICE_PURPOSES)(
+    "of %s is what its schema takes, and one more field is refused wherever it stands",
+    (purpose) => {
+      const whole = WHOLE[purpose];
+      expect(fits(purpose, whole)).toBe(true);
+      for (const extra of ["id", "ip", "lat", "subject", "device", "ipPrefix", "cell", "name"]) {
+        if (!(extra in whole)) expect([extra, fits(purpose, { ...whole, [extra]: DEVICE })]).toEqual([extra, false]);
+        if (whole.status === undefined) continue;
+        expect(fits(purpose, { ...whole, status: { ...whole.status, [extra]: DEVICE } })).toBe(false);
+      }
+    },
+  );
+
+  it.each(SERVICE_PURPOSES)("of %s may lack what the person did not consent to, and nothing else", (purpose) => {
+    for (const { name, optional = false } of PROJECTIONS[purpose].fields) {
+      const { [name]: _left, ...rest } = WHOLE[purpose];
+      expect([name, fits(purpose, rest)]).toEqual([name, optional]);
+    }
+  });
+
+  it("tells weather services neither flags nor words, and measurements of the sky alone", () => {
+    const { weather } = WHOLE;
+    for (const property of properties) {
+      const value = property.kind === "flag" ? true : property.kind === "word" ? [...property.words][0] : property.max;
+      const told = fits("weather", { ...weather, status: { [property.name]: value } });
+      expect([property.name, told]).toEqual([property.name, property.weatherStep !== undefined]);
+      expect(fits("scene", { ...WHOLE.scene, status: { [property.name]: value } })).toBe(true);
+    }
+  });
+
+  it("keeps values in their range and words in their list", () => {
+    for (const status of [
+      { temperature: 1e6 },
+      { power_on: "on" },
+      { lock: "ajar", door: 3 },
+      {},
+      { temperature: "21" },
+    ])
+      expect(fits("scene", { ...WHOLE.scene, status })).toBe(false);
+  });
+});
+
+describe("the AsyncAPI document", () => {
+  const document = asyncApi(properties, "1.2.3");
+
+  it("is valid by the specification", () => {
+    const validate = new Ajv({ strict: false, validateFormats: false }).compile(
+      specs.schemasWithoutId["3.0.0"] as object,
+    );
+    expect([validate(document), validate.errors]).toEqual([true, null]);
+    expect(validate({ ...document, channels: { one: { adress: "typo" } } })).toBe(false);
+  });
+
+  it("has a channel for everything that a service may subscribe to or publish", () => {
+    const channels = document.channels as Readonly<Record<string, { readonly address: string }>>;
+    expect(Object.values(channels).map(({ address }) => address)).toEqual([
+      "processed/weather/{cell}",
+      "processed/scene/{pseudonym}",
+      "processed/network/{pseudonym}",
+      "privacy/erased/scene",
+      "privacy/erased/scene/ack",
+      "privacy/erased/network",
+      "privacy/erased/network/ack",
+      "commands/{pseudonym}/{name}",
+    ]);
+  });
+
+  it("knows the properties of an operator as well", () => {
+    const own = new Vocabulary([
+      { name: "soil_ph", kind: "number", range: "0..14", step: "0.1", scene: "0.5", weather: undefined },
+    ] as never).properties;
+    const one = ajv.compile(schemaFile("scene", own));
+    expect(one({ ...WHOLE.scene, status: { soil_ph: 7.5 } })).toBe(true);
+    expect(fits("scene", { ...WHOLE.scene, status: { soil_ph: 7.5 } })).toBe(false);
+  });
+});
