@@ -68,6 +68,12 @@ export const ROOMS: readonly Room[] = [
     ["h3-js", "ioredis"],
   ),
   room(
+    "network",
+    "the record of what network services may hear of a device, and the teller that tells it, once a step",
+    ["platform"],
+    [],
+  ),
+  room(
     "pipeline",
     "from a batch to what is stored and forwarded, each step behind the consent check",
     ["platform"],

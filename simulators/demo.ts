@@ -71,7 +71,7 @@ async function demo(signal: AbortSignal): Promise<DemoResult> {
       dialects: ["zigbee2mqtt", "tasmota"],
       dialectStandings: ["consenting"],
       withdrawAfterMs: flags.duration * 500,
-      awaitsWeather: true,
+      awaitsSteps: true,
     });
     const { households, devices, dialectHomes } = simulation.population;
     say(
@@ -80,6 +80,9 @@ async function demo(signal: AbortSignal): Promise<DemoResult> {
     say(`  gateway on ${stack.mqttUrl}, log in ${join(flags.dir, "logs", "gateway.log")}`);
     say(
       `  ${devices.length} devices in ${households.length} homes: some consent, some only partly, some withdraw, some never answered, some attack`,
+    );
+    say(
+      `  network services hear of a device within ${SHORT_STEPS.network.roundMs / 1_000} s here, not within an hour, and as ever not when a message comes`,
     );
     say(
       `  steps shortened for the demonstration, crowds as in production: weather every ${SHORT_STEPS.steps.weatherMs / 1_000} s, windows of cell_activity of ${SHORT_STEPS.steps.cellActivityMs / 1_000} s`,

@@ -60,18 +60,25 @@ function compareServices(log: SentLog, books: GatewayBooks, arrived: Arrived): s
   return SERVICE_PURPOSES.flatMap((purpose) => {
     const certain = ({ expectation }: SentMessage) =>
       (expectation.kind === "stored" || expectation.kind === "forwarded") && expectation.forwarded.includes(purpose);
-    // Packets of weather are of crowds, and the last may be told after the books were read; see crowd-check.ts.
-    const ofCrowds = purpose === "weather";
+    // What is told at steps is not of messages, and more may come after the books were read; see crowd-check.ts, network-check.ts.
+    const atSteps = purpose !== "scene";
     const counted = books.forwarded[purpose];
-    const problems = ofCrowds
-      ? []
+    const unasked = purpose === "network" && counted > 0 && log.count(mayReachNetwork) === 0;
+    const problems = atSteps
+      ? unasked
+        ? [`the network service heard ${counted} packets, and of no one it may hear of`]
+        : []
       : outside(`forwarded for ${purpose}`, counted, bounds(log, certain, eitherCount(log)));
     const received = arrived[purpose];
-    if (received !== undefined && (ofCrowds ? received < counted : received !== counted)) {
+    if (received !== undefined && (atSteps ? received < counted : received !== counted)) {
       problems.push(`the ${purpose} service got ${received} packets, the gateway counted ${books.forwarded[purpose]}`);
     }
     return problems;
   });
+}
+
+function mayReachNetwork({ expectation }: SentMessage): boolean {
+  return "forwarded" in expectation && expectation.forwarded.includes("network");
 }
 
 function compareStore(log: SentLog, stored: StoredRows): string[] {

@@ -16,6 +16,7 @@ import type { SimulatedDialect } from "./firmware/firmwares.ts";
 import { DIALECT_STANDINGS } from "./firmware/homes.ts";
 import { Fleet, householdCanaries } from "./fleet.ts";
 import { type AttackResult, runAttacks } from "./hostile-attacks.ts";
+import { checkNetwork } from "./network-check.ts";
 import { makePopulation, type Population, type Standing } from "./population.ts";
 import { provision, withdrawAll } from "./provisioning.ts";
 import { reconcile } from "./reconcile.ts";
@@ -37,8 +38,8 @@ export interface SimulationOptions {
   /** Attack while the fleet publishes. */
   readonly hostile: boolean;
   /** People who withdraw do so this far into the run. */
-  /** The gateway tells the weather so often that the run can wait for it. */
-  readonly awaitsWeather?: boolean;
+  /** Steps of the gateway are so short that the run can wait for what is told at them: the weather, and what the network hears. */
+  readonly awaitsSteps?: boolean;
   readonly withdrawAfterMs: number;
   /** Homes whose devices speak these, beside `devices` that speak the gateway's own contract. */
   readonly dialects?: readonly SimulatedDialect[];
@@ -69,7 +70,7 @@ export interface SimulationReport {
 /** Consents that run out do so this long after they are given, before the first message is sent. */
 const SHORT_LIFE_MS = 5_000;
 const WINDOW = 16;
-const WEATHER_TIMEOUT_MS = 15_000;
+const STEPS_TIMEOUT_MS = 15_000;
 const DRAIN_TIMEOUT_MS = 60_000;
 
 export class Simulation {
@@ -149,8 +150,11 @@ export class Simulation {
     const least = (this.#before?.received ?? 0) + this.log.count(hasArrived);
     let after = api === undefined ? undefined : await drained(api, this.#fleet, least);
     const weather = this.#subscribers.find(({ purpose }) => purpose === "weather");
-    if (api !== undefined && this.#options.awaitsWeather === true) {
-      await eventually(() => (weather?.packets.length ?? 0) > 0, WEATHER_TIMEOUT_MS);
+    const network = this.#subscribers.find(({ purpose }) => purpose === "network");
+    const awaitsSteps = api !== undefined && this.#options.awaitsSteps === true;
+    const networkProblems = () => checkNetwork(this.log, network?.packets ?? [], awaitsSteps && network !== undefined);
+    if (awaitsSteps) {
+      await eventually(() => (weather?.packets.length ?? 0) > 0 && networkProblems().length === 0, STEPS_TIMEOUT_MS);
       after = readBooks(await api.metrics());
     }
     // A gateway that was killed has begun new books.
@@ -170,6 +174,7 @@ export class Simulation {
     const problems = [
       ...reconcile({ log: this.log, books, stored, arrived }),
       ...checkWeather(this.population, weather?.packets ?? []),
+      ...networkProblems(),
     ];
     const waits = this.population.households.flatMap(({ withdrawal }) => withdrawal?.waitedMs ?? []);
     return {

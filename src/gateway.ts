@@ -37,12 +37,13 @@ import { createEvents } from "./wiring/events.ts";
 import { createExports } from "./wiring/exports.ts";
 import { createIngress } from "./wiring/ingress.ts";
 import { createKeptAnswers } from "./wiring/kept-answers.ts";
+import { createNetwork, type NetworkOverrides } from "./wiring/network.ts";
 import { createOutlets } from "./wiring/outlets.ts";
 import { createPipeline } from "./wiring/pipeline.ts";
 import { createPlaces, type PlaceOverrides } from "./wiring/places.ts";
 import { createPreparations } from "./wiring/preparations.ts";
 import { createQueue, type QueueOverrides } from "./wiring/queue.ts";
-import { createRights, type Rights } from "./wiring/rights.ts";
+import { createRights, type Rights, type RightsOverrides } from "./wiring/rights.ts";
 import { createSafekeeping } from "./wiring/safekeeping.ts";
 import { createSchema } from "./wiring/schema.ts";
 import { createStore } from "./wiring/store.ts";
@@ -52,7 +53,13 @@ import { createUpkeep } from "./wiring/upkeep.ts";
 const STOP_MARGIN_MS = 2_000;
 
 /** Parts that a benchmark, a test or the demo may replace or shorten; the product itself never does. */
-export interface Overrides extends ConsentOverrides, QueueOverrides, PlaceOverrides, CrowdOverrides {}
+export interface Overrides
+  extends ConsentOverrides,
+    QueueOverrides,
+    PlaceOverrides,
+    NetworkOverrides,
+    CrowdOverrides,
+    RightsOverrides {}
 
 export interface Gateway {
   start(signal: AbortSignal): Promise<void>;
@@ -107,6 +114,7 @@ export function createGateway(
     redis: redis.store,
     keyspace,
     policies: consent.policies,
+    keyring: consent.keyring,
     journal: safekeeping.journal,
     sessions: { servicesChanged: () => ingress.servicesChanged() },
     metrics,
@@ -126,7 +134,7 @@ export function createGateway(
     erasures: {
       acknowledged: (id, purpose, service) => rights.acknowledged(id, purpose, service),
       // A service that comes back is told at the next turn anyway; this only makes it come sooner.
-      listening: () => void rights.erasures.wakeAll().catch(() => undefined),
+      listening: () => void rights.listening(),
     },
     notices: {
       standings: async (devices) => {
@@ -152,6 +160,11 @@ export function createGateway(
     damaged,
     overrides,
   });
+  const network = createNetwork(
+    base,
+    { checkConsent: consent.check, leases: consent.leases, keyring: consent.keyring, outlets, damaged },
+    overrides,
+  );
   const crowds = createCrowds(
     base,
     {
@@ -171,6 +184,7 @@ export function createGateway(
     deidentifier,
     store,
     places,
+    network,
     crowds,
     outlets,
     addressable: (pseudonym, device) => ingress.commands.remember(pseudonym, device),
@@ -192,20 +206,26 @@ export function createGateway(
     deadLetters: queue.deadLetters,
     readings: crowds,
     disclosures: outlets.disclosures,
-    places,
+    records: [places, network],
     sink: store.sink,
     store: store.reached,
     audit,
     journal: safekeeping.journal.erasure,
     registrations: consent.hubs,
-    services: outlets.directory,
-    tell: (notice) => ingress.erased.tell(notice),
+    directory: outlets.directory,
+    forwarded: outlets.forwarded,
+    services: {
+      wants: (notice, againAfterMs) => ingress.erased.wants(notice, againAfterMs),
+      tell: (notice) => ingress.erased.tell(notice),
+    },
     forgetNames: (names) => {
       deidentifier.forget(names);
+      outlets.forgetNames(names);
       ingress.commands.forget(names);
     },
     metrics,
     damaged,
+    overrides,
     log,
   });
   const upkeep = createUpkeep({
@@ -234,6 +254,7 @@ export function createGateway(
     keyring: consent.keyring,
     deadLetters: queue.deadLetters,
     places,
+    network,
     erasures: rights.erasures,
     rows: store.sink.reading,
     disclosures: outlets.http.disclosures,
@@ -265,7 +286,10 @@ export function createGateway(
     exports: exports.exports,
     keptAnswers: createKeptAnswers(base),
     centre: centre.http,
-    tidyPlaces: (concerned, silenced) => places.tidy(concerned, silenced),
+    tidyRecords: async (concerned, silenced) => {
+      await places.tidy(concerned, silenced);
+      await network.tidy(concerned, silenced);
+    },
     purgeDeadLetters: purgeOf({
       redis: redis.store,
       keyspace,
@@ -321,6 +345,7 @@ export function createGateway(
     ...store.parts,
     ...crowds.parts,
     places.part,
+    network.part,
     ...queue.parts,
     ...rights.parts,
     ...exports.parts,

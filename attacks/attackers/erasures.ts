@@ -52,17 +52,27 @@ function read(view: View, { service, payload }: PacketArrival): Notice {
   return { service, id, names: pseudonyms.flatMap((name) => view.names.get(name) ?? []) };
 }
 
-/** Device by device, of each its epochs one after the other: at least six names, so that it is no accident. */
+/** Names of one device, or of one home among several, stand together, and by chance they would not. */
 function inOrder(names: readonly Named[]): boolean {
-  if (names.length < 6) return false;
   return (
-    names.every(({ device, epoch }, index) => {
-      const before = names[index - 1];
-      return before === undefined || before.device !== device || before.epoch < epoch;
-    }) && new Set(names.map(({ device }) => device)).size === changes(names) + 1
+    standTogether(names.map(({ device }) => device.device)) || standTogether(names.map(({ device }) => device.home))
   );
 }
 
-function changes(names: readonly Named[]): number {
-  return names.filter(({ device }, index) => index > 0 && names[index - 1]?.device !== device).length;
+/** How likely they do by chance: all orders of the groups, and within each, among all orders of the names. */
+const ACCIDENT = 0.001;
+
+function standTogether(owners: readonly string[]): boolean {
+  const sizes = new Map<string, number>();
+  for (const owner of owners) sizes.set(owner, (sizes.get(owner) ?? 0) + 1);
+  const changes = owners.filter((owner, index) => index > 0 && owners[index - 1] !== owner).length;
+  if (changes !== sizes.size - 1) return false;
+  const within = [...sizes.values()].reduce((sum, size) => sum + logFactorial(size), 0);
+  return logFactorial(sizes.size) + within - logFactorial(owners.length) < Math.log(ACCIDENT);
+}
+
+function logFactorial(count: number): number {
+  let sum = 0;
+  for (let factor = 2; factor <= count; factor += 1) sum += Math.log(factor);
+  return sum;
 }

@@ -175,4 +175,32 @@ describe("A6, notices of erasure", () => {
     notice(made, "network", "two", ["network1e1", "network2e1"]);
     expect(noticesOfErasure.run(made.view())).toMatchObject({ hits: 0, trials: 1 });
   });
+
+  /** Two names of each of six devices, each device a home of its own. */
+  const twelve = (of: (device: number, epoch: number) => string) =>
+    Array.from({ length: 12 }, (_, index) => of(Math.floor(index / 2) + 1, index % 2));
+
+  test.each([
+    ["device by device", (names: string[]) => names, 1],
+    ["mixed", (names: string[]) => names.map((_, index) => names[(index * 5) % 12] ?? ""), 0],
+  ] as const)("whose names stand %s", (_name, arranged, hits) => {
+    const made = new MadeUp();
+    for (const device of [1, 2, 3, 4, 5, 6]) made.device(device);
+    erased(made);
+    notice(made, "scene", "one", arranged(twelve((device, epoch) => `scene${device}e${epoch + 1}`)));
+    expect(noticesOfErasure.run(made.view())).toMatchObject({ hits, detail: { "names in order": hits } });
+  });
+
+  test("of one epoch alone are in no order for that", () => {
+    const made = new MadeUp();
+    for (const device of [1, 2, 3, 4, 5, 6, 7]) made.device(device);
+    erased(made);
+    notice(
+      made,
+      "scene",
+      "one",
+      [3, 1, 5, 2, 7, 6, 4].map((device) => `scene${device}e1`),
+    );
+    expect(noticesOfErasure.run(made.view())).toMatchObject({ hits: 0 });
+  });
 });

@@ -81,7 +81,7 @@ export function resultOf({ verdict, tally, sent, fleet, listeners, ...input }: R
   };
 }
 
-/** One packet of weather is of a crowd, where there is one for each message of the others. */
+/** One packet of weather is of a crowd, where scenes hear of each message, and the network of each device in each round. */
 const CROWD_SHARE = 1 / 50;
 
 function tooFew({ checkedRows, checkedPackets }: Verdict, least: number): string[] {

@@ -82,8 +82,10 @@ function describe(receipt: Receipt, kid: string): string[] {
       return `  store     ${name} (${region}): ${method}, ${rowsDeleted} rows, ${proof}`;
     }),
     ...receipt.services.map(
-      ({ purpose, notified, acknowledged, unacknowledged }) =>
-        `  services  ${purpose}: ${notified} notified, ${acknowledged} answered, ${unacknowledged} did not`,
+      ({ purpose, notified, acknowledged, unacknowledged, waiting = 0, notifyBy }) =>
+        `  services  ${purpose}: ${notified} notified, ${acknowledged} answered, ${unacknowledged} did not${
+          notifyBy === undefined ? "" : `; ${waiting} to be notified by ${time(notifyBy)}`
+        }`,
     ),
     ...(receipt.untold ?? []).map(
       ({ purpose, recipient }) => `  untold    ${recipient} (${purpose}), no longer configured`,

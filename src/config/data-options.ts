@@ -86,7 +86,6 @@ export const weatherOptions = z.strictObject({
 
 const atStepMs = z.strictObject({
   scene: milliseconds(1, 1_000, 86_400_000, "Step to which the time of a scene message is rounded down."),
-  network: milliseconds(1_000, 60_000, 86_400_000, "Step to which the time of a network message is rounded down."),
 });
 
 const modelRule = z.strictObject({
@@ -113,6 +112,16 @@ export const deidentifyOptions = z.strictObject({
   }),
   ip: ip.prefault({}),
   atStepMs: atStepMs.prefault({}),
+});
+
+export const networkOptions = z.strictObject({
+  stepMinutes: count(
+    5,
+    5,
+    60,
+    "What a network service is told of devices leaves once in so many minutes, in random order: changes at the next step, each device once an hour.",
+    "minutes",
+  ),
 });
 
 export const placeOptions = z.strictObject({

@@ -49,6 +49,13 @@ export const erasureOptions = z.strictObject({
     "How long the first receipt waits for services to answer that they have forgotten.",
   ),
   acknowledgeDays: days(1, 7, 90, "How long a service that does not answer is told again; then the names are dropped."),
+  digestMinutes: count(
+    15,
+    60,
+    720,
+    "Within this time services are told which names to forget, those of several people at once, at a random moment of its second half.",
+    "minutes",
+  ),
   rewriteEveryMinutes: count(
     1,
     60,

@@ -26,7 +26,7 @@ const options: DeidentifierOptions = {
   location: { finestResolution: 6, defaultResolution: 5, densities: [], stickiness: 0.15, maxDevices: 1000 },
   models: [{ match: "HB-*", as: "hub", outdoor: true }],
   ip: { v4PrefixBits: 16, v6PrefixBits: 32 },
-  atStepMs: { scene: 1000, network: 10_000 },
+  atStepMs: { scene: 1000 },
   properties: new Vocabulary().properties,
 };
 const keyring = new Keyring({ masterKey: randomBytes(32), pepper: randomBytes(32) });
@@ -78,10 +78,8 @@ describe("Deidentifier", () => {
         at: Math.floor(AT / 1000) * 1000,
       },
       network: {
-        device: keyring.pseudonym(wrapped, deviceKey, "network", EPOCH),
         model: "hub",
         ipPrefix: "203.0.0.0/16",
-        at: Math.floor(AT / 10_000) * 10_000,
       },
     });
   });
@@ -135,11 +133,11 @@ describe("Deidentifier", () => {
   it("names a device differently for every purpose and in every epoch, by the time of the message", () => {
     const deidentifier = new Deidentifier(options, keyring);
     const names = [AT, AT - WEEK_MS].flatMap((at) => {
-      const { analytics, scene, network } = deidentifier.deidentify(message(full, at), everything, wrapped);
-      return [analytics?.device, scene?.device, network?.device];
+      const { analytics, scene } = deidentifier.deidentify(message(full, at), everything, wrapped);
+      return [analytics?.device, scene?.device];
     });
-    expect(new Set(names).size).toBe(6);
-    expect(names[3]).toBe(keyring.pseudonym(wrapped, deviceKey, "analytics", EPOCH - 1));
+    expect(new Set(names).size).toBe(4);
+    expect(names[2]).toBe(keyring.pseudonym(wrapped, deviceKey, "analytics", EPOCH - 1));
   });
 
   it("keeps the status of a late message but not its place, and says the same when it comes again", () => {

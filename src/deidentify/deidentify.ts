@@ -7,17 +7,12 @@
  *               ├─ place:     cell, for a record of its own (analytics)
  *               ├─ weather:   cell and measurements of a device outdoors, for the median of a crowd
  *               ├─ scene:     another pseudonym, family, status
- *               └─ network:   a third pseudonym, family, address prefix
+ *               └─ network:   family, address prefix, for a record of its own
  */
 import { type Grants, IP, LOCATION, MODEL, type ServicePurpose, STATUS, usable } from "../model/consent.ts";
-import type {
-  AnalyticsRecord,
-  Deidentified,
-  NetworkRecord,
-  SceneRecord,
-  WeatherReading,
-} from "../model/deidentified.ts";
+import type { AnalyticsRecord, Deidentified, SceneRecord, WeatherReading } from "../model/deidentified.ts";
 import type { Pseudonym } from "../model/ids.ts";
+import type { NetworkSaid } from "../model/network.ts";
 import type { Property } from "../model/property.ts";
 import type { RawMessage } from "../model/raw.ts";
 import type { Writable } from "../model/writable.ts";
@@ -36,7 +31,7 @@ export interface DeidentifierOptions {
   readonly dialects?: ModelSource;
   readonly ip: IpOptions;
   /** Times told to services are rounded down to a multiple of this, so that two services cannot join on them. Milliseconds. */
-  readonly atStepMs: Readonly<Record<Exclude<ServicePurpose, "weather">, number>>;
+  readonly atStepMs: Readonly<Record<Extract<ServicePurpose, "scene">, number>>;
   /** What `status` may say, and how exactly each purpose is told. */
   readonly properties: readonly Property[];
 }
@@ -146,17 +141,14 @@ export class Deidentifier {
     return record;
   }
 
-  #network(message: RawMessage, mask: number, wrappedSubjectKey: string): NetworkRecord | undefined {
+  /** It is told under no name yet; but of whose key does not open, nothing may be noted either. */
+  #network(message: RawMessage, mask: number, wrappedSubjectKey: string): NetworkSaid | undefined {
     const { model, ip } = message.telemetry;
     const prefix = (mask & IP) !== 0 && ip !== undefined ? ipPrefix(ip, this.#options.ip) : undefined;
-    if (prefix === undefined && (mask & MODEL) === 0) return undefined;
-    const record: Writable<NetworkRecord> = {
-      device: this.#pseudonym(message, "network", wrappedSubjectKey),
-      at: floorTo(message.at, this.#options.atStepMs.network),
-    };
-    if ((mask & MODEL) !== 0 && model !== undefined) record.model = this.#models.familyOf(model);
-    if (prefix !== undefined) record.ipPrefix = prefix;
-    return record;
+    const family = (mask & MODEL) !== 0 && model !== undefined ? this.#models.familyOf(model) : undefined;
+    if (prefix === undefined && family === undefined) return undefined;
+    this.#pseudonym(message, "network", wrappedSubjectKey);
+    return { ...(family !== undefined && { model: family }), ...(prefix !== undefined && { ipPrefix: prefix }) };
   }
 
   #pseudonym(message: RawMessage, purpose: PseudonymPurpose, wrappedSubjectKey: string): SceneRecord["device"] {

@@ -90,19 +90,23 @@ describe("Keyring", () => {
     }
   });
 
-  it("seals a place for one subject's key and one device alone, and survives a change of the master key", () => {
-    const wrapped = keyring.createSubjectKey();
-    const sealed = keyring.sealPlace(wrapped, device, "place-canary");
-    expect(Buffer.from(sealed, "base64url").includes("place-canary")).toBe(false);
-    expect(keyring.sealPlace(wrapped, device, "place-canary")).not.toBe(sealed);
-    const rotated = new Keyring({ masterKey: randomBytes(32), otherMasterKeys: [masterKey], pepper });
-    expect(rotated.openPlace(rotated.rewrap(wrapped) ?? "", device, sealed)).toBe("place-canary");
-    const altered = `${sealed.slice(0, 40)}${sealed[40] === "A" ? "B" : "A"}${sealed.slice(41)}`;
-    expect(keyring.openPlace(wrapped, device, altered)).toBeUndefined();
-    expect(keyring.openPlace(wrapped, device, "")).toBeUndefined();
-    expect(keyring.openPlace(wrapped, "B".repeat(22) as DeviceKey, sealed)).toBeUndefined();
-    expect(keyring.openPlace(keyring.createSubjectKey(), device, sealed)).toBeUndefined();
-  });
+  it.each(["place", "network"] as const)(
+    "seals a record of a %s for one subject's key and one device alone, and survives a change of the master key",
+    (kind) => {
+      const wrapped = keyring.createSubjectKey();
+      const sealed = keyring.sealRecord(kind, wrapped, device, "record-canary");
+      expect(Buffer.from(sealed, "base64url").includes("record-canary")).toBe(false);
+      expect(keyring.sealRecord(kind, wrapped, device, "record-canary")).not.toBe(sealed);
+      const rotated = new Keyring({ masterKey: randomBytes(32), otherMasterKeys: [masterKey], pepper });
+      expect(rotated.openRecord(kind, rotated.rewrap(wrapped) ?? "", device, sealed)).toBe("record-canary");
+      const altered = `${sealed.slice(0, 40)}${sealed[40] === "A" ? "B" : "A"}${sealed.slice(41)}`;
+      expect(keyring.openRecord(kind, wrapped, device, altered)).toBeUndefined();
+      expect(keyring.openRecord(kind, wrapped, device, "")).toBeUndefined();
+      expect(keyring.openRecord(kind, wrapped, "B".repeat(22) as DeviceKey, sealed)).toBeUndefined();
+      expect(keyring.openRecord(kind, keyring.createSubjectKey(), device, sealed)).toBeUndefined();
+      expect(keyring.openRecord(kind === "place" ? "network" : "place", wrapped, device, sealed)).toBeUndefined();
+    },
+  );
 
   it("has a forgotten device's key opened again", () => {
     const wrapped = keyring.createSubjectKey();

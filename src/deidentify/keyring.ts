@@ -28,7 +28,13 @@ const TAG_BYTES = 16;
 const SUBJECT_KEY_BYTES = 32;
 const PSEUDONYM_BYTES = 16;
 const WRAP_CONTEXT = Buffer.from("consentry subject key 1");
-const PLACE_CONTEXT = Buffer.from("consentry place record 1");
+const FORWARDED_CONTEXT = Buffer.from("consentry forwarded name 1");
+/** Kinds of records that are sealed for a device: the context of each, and what its key is derived for. */
+const RECORDS = {
+  place: { context: Buffer.from("consentry place record 1"), info: "consentry place record" },
+  network: { context: Buffer.from("consentry network record 1"), info: "consentry network record" },
+} as const;
+type RecordKind = keyof typeof RECORDS;
 
 /** Bounds what a process remembers; an erased subject's pseudonyms leave memory after this long at the latest. */
 const MAX_REMEMBERED_DEVICES = 200_000;
@@ -51,8 +57,8 @@ interface Remembered {
   place: Recent | undefined;
   scene: Recent | undefined;
   network: Recent | undefined;
-  /** Seals the record of its place. */
-  placeKey: Buffer | undefined;
+  /** Each seals the record of its kind. */
+  readonly recordKeys: Partial<Record<RecordKind, Buffer>>;
 }
 
 export class Keyring {
@@ -104,15 +110,35 @@ export class Keyring {
     return named.pseudonym;
   }
 
-  /** Seals the record of a device's place; with the subject's key every copy of it becomes unreadable. Throws as `pseudonym` does. */
-  sealPlace(wrappedSubjectKey: string, device: DeviceKey, text: string): string {
-    return sealWith(this.#placeKey(wrappedSubjectKey, device), PLACE_CONTEXT, Buffer.from(text)).toString("base64url");
+  /** Seals a record of a device; with the subject's key every copy of it becomes unreadable. Throws as `pseudonym` does. */
+  sealRecord(kind: RecordKind, wrappedSubjectKey: string, device: DeviceKey, text: string): string {
+    const key = this.#recordKey(kind, wrappedSubjectKey, device);
+    return sealWith(key, RECORDS[kind].context, Buffer.from(text)).toString("base64url");
   }
 
-  /** `undefined` when it was sealed under another subject's key or for another device, or was altered. Throws as `pseudonym` does. */
-  openPlace(wrappedSubjectKey: string, device: DeviceKey, sealed: string): string | undefined {
+  /** `undefined` when it was sealed under another subject's key, for another device or kind, or was altered. Throws as `pseudonym` does. */
+  openRecord(kind: RecordKind, wrappedSubjectKey: string, device: DeviceKey, sealed: string): string | undefined {
     const bytes = Buffer.from(sealed, "base64url");
-    return openWith(this.#placeKey(wrappedSubjectKey, device), PLACE_CONTEXT, bytes)?.toString();
+    return openWith(this.#recordKey(kind, wrappedSubjectKey, device), RECORDS[kind].context, bytes)?.toString();
+  }
+
+  /**
+   * Seals notes of names that were forwarded; with the subject's key every copy of them becomes unreadable. The same note is
+   * sealed to the same text, so that it stands once, whoever writes it and however often. Throws as `pseudonym` does.
+   */
+  sealForwarded(wrappedSubjectKey: string, notes: readonly string[]): string[] {
+    const [key, nonceKey] = this.#forwardedKeys(wrappedSubjectKey);
+    return notes.map((note) => {
+      const content = Buffer.from(note);
+      const nonce = createHmac("sha256", nonceKey).update(content).digest().subarray(0, IV_BYTES);
+      return sealWith(key, FORWARDED_CONTEXT, content, nonce).toString("base64url");
+    });
+  }
+
+  /** In the order given; `undefined` for each that was sealed under another subject's key, or was altered. Throws as `pseudonym` does. */
+  openForwarded(wrappedSubjectKey: string, sealed: readonly string[]): (string | undefined)[] {
+    const [key] = this.#forwardedKeys(wrappedSubjectKey);
+    return sealed.map((text) => openWith(key, FORWARDED_CONTEXT, Buffer.from(text, "base64url"))?.toString());
   }
 
   /** Drops what is remembered of a device; erasure calls it so that nothing waits for the time limit. */
@@ -130,16 +156,24 @@ export class Keyring {
       place: undefined,
       scene: undefined,
       network: undefined,
-      placeKey: undefined,
+      recordKeys: {},
     };
     this.#devices.set(device, fresh);
     return fresh;
   }
 
-  #placeKey(wrappedSubjectKey: string, device: DeviceKey): Buffer {
-    const remembered = this.#remembered(wrappedSubjectKey, device);
-    remembered.placeKey ??= this.#secret(wrappedSubjectKey, `consentry place record\0${device}`);
-    return remembered.placeKey;
+  #recordKey(kind: RecordKind, wrappedSubjectKey: string, device: DeviceKey): Buffer {
+    const { recordKeys } = this.#remembered(wrappedSubjectKey, device);
+    recordKeys[kind] ??= this.#secret(wrappedSubjectKey, `${RECORDS[kind].info}\0${device}`);
+    return recordKeys[kind];
+  }
+
+  /** A nonce is made of what is sealed, under a key of its own: two notes never share one (cf. RFC 5297). */
+  #forwardedKeys(wrapped: string): [key: Buffer, nonceKey: Buffer] {
+    return [
+      this.#secret(wrapped, "consentry forwarded name"),
+      this.#secret(wrapped, "consentry nonce of a forwarded name"),
+    ];
   }
 
   /** 32 bytes that nobody has without the subject's key and the pepper. */
@@ -182,8 +216,7 @@ function tryUnwrap(wrapped: string, masterKey: Buffer): Buffer | undefined {
 }
 
 /** Version, nonce, ciphertext and tag. */
-function sealWith(key: Buffer, context: Buffer, content: Buffer): Buffer {
-  const iv = randomBytes(IV_BYTES);
+function sealWith(key: Buffer, context: Buffer, content: Buffer, iv = randomBytes(IV_BYTES)): Buffer {
   const cipher = createCipheriv(CIPHER, key, iv).setAAD(context);
   const sealed = Buffer.concat([cipher.update(content), cipher.final()]);
   return Buffer.concat([Buffer.of(VERSION), iv, sealed, cipher.getAuthTag()]);

@@ -22,7 +22,7 @@ function portsAnswering(...answers: readonly LedgerAnswer[]): HttpPorts {
   return {
     ledger: { give: next, refuse: next, request: next, record: async () => ({ minor: true }) },
     leases: { drain: async () => ({ drained: true, waitedMs: 0 }) },
-    tidyPlaces: async () => undefined,
+    tidyRecords: async () => undefined,
     minors: { purgeIfDue: async () => true },
   } as unknown as HttpPorts;
 }

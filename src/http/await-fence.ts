@@ -1,6 +1,6 @@
 /**
  * The end of every change to a ledger: live views that are no longer allowed are closed, no batch that began before the change
- * can still write, and dead letters and noted places that no consent covers any more are deleted. Only then the answer is true.
+ * can still write, and dead letters and what is noted of devices that no consent covers any more are deleted. Only then the answer is true.
  */
 import type { Silenced } from "../model/consent-change.ts";
 import type { DeviceKey, SubjectTag } from "../model/ids.ts";
@@ -17,7 +17,7 @@ export async function settle(
 ): ReturnType<HttpPorts["leases"]["drain"]> {
   await ports.centre?.recordChanged(concerned);
   const drain = await ports.leases.drain(concerned);
-  await ports.tidyPlaces(concerned, silenced);
+  await ports.tidyRecords(concerned, silenced);
   for (const { subject, devices } of silenced) {
     if (devices.length > 0) await ports.purgeDeadLetters(subject, devices);
   }

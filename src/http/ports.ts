@@ -115,8 +115,8 @@ export interface HttpPorts {
   };
   /** What would become of a publication; `undefined` for a device behind a hub. */
   check(device: DeviceId, topic: string, payload: Buffer): Promise<TrialOutcome | undefined>;
-  /** Forgets the noted places that consent does not cover any more. */
-  tidyPlaces(concerned: SubjectTag | DeviceKey, silenced: readonly Silenced[]): Promise<void>;
+  /** Takes away what is noted of devices and consent does not cover any more. */
+  tidyRecords(concerned: SubjectTag | DeviceKey, silenced: readonly Silenced[]): Promise<void>;
   purgeDeadLetters(subject: SubjectTag, devices: readonly DeviceKey[]): Promise<unknown>;
   /** The privacy centre; absent: switched off. */
   readonly centre?: CentrePort | undefined;

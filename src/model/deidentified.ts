@@ -4,6 +4,7 @@
  * another purpose owns.
  */
 import type { CellId, Pseudonym } from "./ids.ts";
+import type { NetworkSaid } from "./network.ts";
 
 export type StatusValue = number | boolean | string;
 export type StatusFields = Readonly<Record<string, StatusValue>>;
@@ -56,10 +57,12 @@ export interface SceneRecord {
   readonly at: number;
 }
 
+/** What network services hear of a device, at a step and never because of a message. */
 export interface NetworkRecord {
   readonly device: Pseudonym;
   readonly model?: string;
   readonly ipPrefix?: string;
+  /** Unix ms, begin of the step. */
   readonly at: number;
 }
 
@@ -70,5 +73,6 @@ export interface Deidentified {
   readonly place?: PlaceSeen;
   readonly weather?: WeatherReading;
   readonly scene?: SceneRecord;
-  readonly network?: NetworkRecord;
+  /** To be noted; what services hear of it, and when, is for the teller to say. */
+  readonly network?: NetworkSaid;
 }

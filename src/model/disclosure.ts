@@ -1,6 +1,6 @@
 /** The account of who was given data of a subject: whom, for what, on which day, and how often. */
 import type { ServicePurpose } from "./consent.ts";
-import type { Deidentified } from "./deidentified.ts";
+import type { NetworkRecord, SceneRecord } from "./deidentified.ts";
 import type { SubjectTag } from "./ids.ts";
 
 /** One line of the account, as it is told. */
@@ -44,12 +44,15 @@ export interface DisclosureLine {
   readonly day: string;
 }
 
-/** What is left of one message on its way to services, and whose it is. */
+/** What is told of one device to services of its purposes, and whose it is. */
 export interface Outgoing {
   readonly subject: SubjectTag;
   /** Revision of the ledger under which it was found to be consented to. */
   readonly revision: number;
-  readonly result: Deidentified;
+  readonly wrappedSubjectKey: string;
+  /** The message's own time, which decides the epoch of its names; Unix ms. */
+  readonly at: number;
+  readonly result: { readonly scene?: SceneRecord | undefined; readonly network?: NetworkRecord | undefined };
 }
 
 /** The day of a moment in Unix ms: UTC, YYYY-MM-DD. */

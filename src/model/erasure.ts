@@ -78,9 +78,14 @@ const serviceResult = z.strictObject({
   purpose: z.enum(SERVICE_PURPOSES),
   /** Services of this purpose that were sent the names to forget. */
   notified: z.number().int().nonnegative(),
-  /** Of all services of this purpose. */
+  /** Of all services of this purpose that had got names which they may still hold. */
   acknowledged: z.number().int().nonnegative(),
   unacknowledged: z.number().int().nonnegative(),
+  /** Of those that have not answered: for so many the names wait for the next digest, which leaves by then (Unix ms). */
+  waiting: z.number().int().positive().optional(),
+  notifyBy: timestampMs.optional(),
+  /** Ids under which the names were sent, with those of others; an id belongs to one service of one purpose. */
+  notices: z.array(z.uuid()).optional(),
 });
 export type ServiceResult = z.infer<typeof serviceResult>;
 

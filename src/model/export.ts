@@ -100,6 +100,18 @@ const notedPlace = z.strictObject({
   before: z.strictObject({ cell: z.string(), at: timestampMs }).optional(),
 });
 
+const notedValue = z.strictObject({ text: z.string(), at: timestampMs });
+
+/** Noted for network services, sealed, and told to them until the end of the day after it was said last; not in the store. */
+const notedNetwork = z.strictObject({
+  kind: z.literal("noted-network"),
+  device: deviceKey,
+  /** Kind of device. */
+  model: notedValue.optional(),
+  /** The part of the network address that may be told. */
+  ipPrefix: notedValue.optional(),
+});
+
 /** `device_status`: one row for each reading. */
 const status = z.strictObject({
   kind: z.literal("status"),
@@ -185,6 +197,7 @@ export const exportItem = z.discriminatedUnion("kind", [
   device,
   decision,
   notedPlace,
+  notedNetwork,
   location,
   status,
   property,

@@ -75,7 +75,7 @@ export const METRICS = {
   stored: counter("messages_stored_total", "Messages the store has confirmed."),
   forwardedOnly: counter(
     "messages_forwarded_only_total",
-    "Messages not stored but used for at least one service: handed over, or taken into the weather of a crowd.",
+    "Messages not stored but used for at least one service: handed over, taken into the weather of a crowd, or noted for the network.",
   ),
   deadLettered: counter("messages_dead_lettered_total", "Messages set aside for an operator.", {
     reason: DEAD_LETTERS,
@@ -86,7 +86,7 @@ export const METRICS = {
   ),
   forwarded: counter(
     "forwarded_total",
-    "Packets handed to services of a purpose: one message can count once for scene and once for network, one for weather is of a crowd.",
+    "Packets handed to services of a purpose: one for each message for scene, one for each telling of a device for network, one of a crowd for weather.",
     { purpose: SERVICE_PURPOSES },
   ),
   services: gauge("services", "Services there are, by what says so: the configuration file, or the registry.", {
@@ -170,6 +170,10 @@ export const METRICS = {
     "places_waiting",
     "Places that waited for a later step or for more people around them when this gateway last wrote places.",
   ),
+  networkWaiting: gauge(
+    "network_waiting",
+    "Devices of which network services had not heard the newest when this gateway last told them: each waits for its minute, or for the next step.",
+  ),
   cellActivityRows: counter(
     "cell_activity_rows_total",
     "Rows of `cell_activity` that the store has taken: one for each told cell and window, whoever was there.",
@@ -206,7 +210,20 @@ export const METRICS = {
   ),
   servicesUnanswered: gauge(
     "erasure_services_unanswered",
-    "Services that have not said yet that they have forgotten the names of an erasure; one counts once for each erasure.",
+    "Services that have not said yet that they have forgotten the names of an erasure, once these have left; one counts once for each erasure.",
+  ),
+  erasureDigests: counter(
+    "erasure_digests_total",
+    "Digests of names to forget that were sent to a service for the first time, by this gateway.",
+    { purpose: SERVICE_PURPOSES },
+  ),
+  erasureNoticesWaiting: gauge(
+    "erasure_notices_waiting",
+    "People whose names to forget wait for the digest of a service; one counts once for each service.",
+  ),
+  erasureNoticesOverdue: gauge(
+    "erasure_notices_overdue_seconds",
+    "For how long the first of them should have left; 0 when none is late.",
   ),
   holdsOpen: guarded(gauge("holds_open", "People of whom something is under a legal hold. Every minute.")),
   holdOldest: guarded(

@@ -63,10 +63,13 @@ export type GaugeName =
   | "servicesNotCovered"
   | "erasureOldest"
   | "servicesUnanswered"
+  | "erasureNoticesWaiting"
+  | "erasureNoticesOverdue"
   | "holdsOpen"
   | "holdOldest"
   | "backupAge"
-  | "placesWaiting";
+  | "placesWaiting"
+  | "networkWaiting";
 
 const HELD: Refusal = "legal-hold";
 
@@ -104,10 +107,13 @@ export class Metrics extends BookCounts {
     "servicesNotCovered",
     "erasureOldest",
     "servicesUnanswered",
+    "erasureNoticesWaiting",
+    "erasureNoticesOverdue",
     "holdsOpen",
     "holdOldest",
     "backupAge",
     "placesWaiting",
+    "networkWaiting",
   ]);
   readonly #places = zeros(PLACE_OUTCOMES);
   #forwardDropped = 0;
@@ -122,6 +128,7 @@ export class Metrics extends BookCounts {
   readonly #weatherPeople = zeros(CROWD_OUTCOMES);
   readonly #erasures = zeros(ERASURE_OUTCOMES);
   readonly #erasureAnswers = zeros(ERASURE_ANSWERS);
+  readonly #erasureDigests = zeros(SERVICE_PURPOSES);
   readonly #erasuresOpen = zeros(OPEN_ERASURE_STATES);
   readonly #erasure = new Distribution(METRICS.erasure.buckets);
   readonly #damaged = zeros(DAMAGE_KINDS);
@@ -253,6 +260,11 @@ export class Metrics extends BookCounts {
     this.#erasureAnswers[outcome] += 1;
   }
 
+  /** Names to forget were sent to a service of this purpose for the first time. */
+  erasureDigest(purpose: ServicePurpose): void {
+    this.#erasureDigests[purpose] += 1;
+  }
+
   erasuresOpen(counts: Readonly<Record<OpenErasureState, number>>): void {
     Object.assign(this.#erasuresOpen, counts);
   }
@@ -370,6 +382,7 @@ export class Metrics extends BookCounts {
         ),
       places: () => by("outcome", this.#places),
       placesWaiting: () => single(this.#gauges.placesWaiting),
+      networkWaiting: () => single(this.#gauges.networkWaiting),
       breakerOpen: () => single(this.#gauges.breakerOpen),
       redisNotWritable: () => single(this.#gauges.redisNotWritable),
       withdrawal: () => [[{}, this.#withdrawal]],
@@ -379,6 +392,9 @@ export class Metrics extends BookCounts {
       erasuresOpen: () => by("state", this.#erasuresOpen),
       erasureOldest: () => single(this.#gauges.erasureOldest),
       servicesUnanswered: () => single(this.#gauges.servicesUnanswered),
+      erasureDigests: () => by("purpose", this.#erasureDigests),
+      erasureNoticesWaiting: () => single(this.#gauges.erasureNoticesWaiting),
+      erasureNoticesOverdue: () => single(this.#gauges.erasureNoticesOverdue),
       holdsOpen: () => single(this.#gauges.holdsOpen),
       holdOldest: () => single(this.#gauges.holdOldest),
       auditLate: () => single(this.#auditLate),

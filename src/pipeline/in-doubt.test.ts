@@ -66,6 +66,7 @@ class Outside {
       checkConsent: async () => next(this.verdicts),
       deidentify: (one, grants) =>
         usable(grants, "analytics", one.carried) === 0 ? {} : { analytics: recordOf(one, grants) },
+      noteNetwork: async (said) => said.map(() => true),
       wanted: () => 0xffff,
       store: async (records) => {
         this.did.push(`store ${records.length}`);

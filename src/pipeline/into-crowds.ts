@@ -30,6 +30,6 @@ export async function intoCrowds(batch: readonly Passage[], { count, gather }: C
   if (readings.length === 0) return;
   for (const [index, taken] of (await gather(readings)).entries()) {
     const passage = passages[index];
-    if (passage !== undefined) passage.forwarded = taken;
+    if (passage !== undefined && taken) passage.forwarded = true;
   }
 }

@@ -69,6 +69,7 @@ function setUp(ports: Partial<PipelinePorts> = {}) {
     removeStored: async () => true,
     inDoubtGraceMs: 1,
     notePlaces: async () => undefined,
+    noteNetwork: async (said) => said.map(() => true),
     count: async () => undefined,
     gather: async (readings) => readings.map(() => true),
     announce: async (batch) => {
@@ -536,6 +537,65 @@ describe("noting a place", () => {
   });
 });
 
+describe("noting for network services", () => {
+  const said = { model: "hub", ipPrefix: "203.0.0.0/16" };
+
+  it("is all that a message comes to for them, and what makes one used that tells nothing else", async () => {
+    const noted: unknown[] = [];
+    const { pipeline, books, happened } = setUp({
+      deidentify: () => ({ network: said }),
+      checkConsent: async (devices) => devices.map(() => ({ ...granted, revision: 3 })),
+      noteNetwork: async (all) => {
+        noted.push(...all);
+        return all.map(({ device }) => device.deviceKey !== "late");
+      },
+    });
+    const admitted = { ...message("one"), device: { ...message("one").device, revision: 2 } };
+    await pipeline.process([admitted, message("late")], never);
+    const { device, at } = admitted;
+    expect(noted[0]).toEqual({ device, wrappedSubjectKey: "key", revision: 2, said, at });
+    expect(happened).toEqual(["leased", "announced 0", "forwarded 0", "released"]);
+    expect(books).toEqual({ "forwarded-only": 1, "no-recipient": 1 });
+  });
+
+  it("is tried again with the whole batch while Redis does not take it, and a weather that is not taken undoes nothing", async () => {
+    let failures = 2;
+    const { pipeline, books } = setUp({
+      deidentify: () => ({
+        network: said,
+        weather: { cell: "cell" as CellId, center: { lat: 1, lon: 2 }, status: { temperature: 3 } },
+      }),
+      noteNetwork: async (all) => {
+        if (failures-- > 0) throw new GatewayError("REDIS_UNAVAILABLE", "test");
+        return all.map(() => true);
+      },
+      gather: async (readings) => readings.map(() => false),
+    });
+    await pipeline.process([message("one")], never);
+    expect([failures, books]).toEqual([-1, { "forwarded-only": 1 }]);
+  });
+
+  it("does not happen under a lease that is over", async () => {
+    let leases = 0;
+    const noted: unknown[] = [];
+    const { pipeline } = setUp({
+      acquireLease: async () => {
+        leases += 1;
+        const over = leases === 1;
+        const nothing = () => undefined;
+        return { signal: never, over, release: async () => undefined, keep: async () => undefined, abandon: nothing };
+      },
+      deidentify: () => ({ network: said }),
+      noteNetwork: async (all) => {
+        noted.push(leases);
+        return all.map(() => true);
+      },
+    });
+    await pipeline.process([message("one")], never);
+    expect(noted).toEqual([2]);
+  });
+});
+
 describe("subject keys that do not unwrap", () => {
   const closed = (device: string) => {
     throw new GatewayError("SUBJECT_KEY_UNREADABLE", `authentication of ${device}`);
@@ -650,7 +710,7 @@ describe("parallel batches", () => {
     const { pipeline } = setUp({
       store: () => new Promise((resolve) => storing.push(() => resolve({ rejected: [] }))),
       announce: async (batch) => () => {
-        for (const { result } of batch) forwarded.push(result.analytics?.device ?? "");
+        for (const { result } of batch) forwarded.push(result.scene?.device ?? "");
         return batch.map(() => true);
       },
     });
@@ -662,6 +722,6 @@ describe("parallel batches", () => {
     expect(forwarded).toEqual([]);
     storing[0]?.();
     await Promise.all([first, second]);
-    expect(forwarded).toEqual(["a-first", "a-second"]);
+    expect(forwarded).toEqual(["s-first", "s-second"]);
   });
 });

@@ -1,7 +1,7 @@
 /**
  * What happens to a batch after the queue:
  *
- *   lease → consent check → de-identify → store → note places → dead letters → crowds → account of disclosures → forward → outcome
+ *   lease → consent check → de-identify → store → note in records → dead letters → crowds → account of disclosures → forward → outcome
  *
  * The lease is acquired before the consent check and released after the last write: once a withdrawal has waited for
  * older leases, no write of theirs is in progress any more. A batch whose sink is down waits here without a lease, and
@@ -9,22 +9,22 @@
  * result is known.
  */
 import { type CheckConsent, type Grants, usableByAny } from "../model/consent.ts";
-import type { AnalyticsRecord, Deidentified } from "../model/deidentified.ts";
+import type { AnalyticsRecord } from "../model/deidentified.ts";
 import type { Outgoing } from "../model/disclosure.ts";
 import { GatewayError } from "../model/errors.ts";
 import type { DeviceRef, Pseudonym, SubjectTag } from "../model/ids.ts";
 import type { Lease } from "../model/lease.ts";
 import type { DeadLetterReason } from "../model/outcome.ts";
-import type { NotedPlace } from "../model/place.ts";
 import type { RawMessage } from "../model/raw.ts";
 import type { Watch } from "../model/watch.ts";
 import { Turns } from "../platform/turns.ts";
 import { InDoubt, type InDoubtPorts } from "./in-doubt.ts";
 import { type CrowdPorts, intoCrowds } from "./into-crowds.ts";
+import { intoRecords, type RecordPorts } from "./into-records.ts";
 import { isUnreadableKey, Patience } from "./patience.ts";
 import { type Passage, type SettlePorts, settle } from "./settle.ts";
 
-export interface PipelinePorts extends Omit<InDoubtPorts, "pause" | "mayAsk">, SettlePorts, CrowdPorts {
+export interface PipelinePorts extends Omit<InDoubtPorts, "pause" | "mayAsk">, SettlePorts, RecordPorts, CrowdPorts {
   readonly acquireLease: () => Promise<Lease>;
   readonly checkConsent: CheckConsent;
   /** The purposes for which a recipient exists right now: nothing is made for the others. */
@@ -37,8 +37,6 @@ export interface PipelinePorts extends Omit<InDoubtPorts, "pause" | "mayAsk">, S
     records: readonly AnalyticsRecord[],
     signal: AbortSignal,
   ) => Promise<{ readonly rejected: readonly number[] }>;
-  /** Resolves when the newest place of each device is noted for the place writer. Rejects with a retryable `GatewayError`. */
-  readonly notePlaces: (places: readonly NotedPlace[]) => Promise<void>;
   /**
    * Writes every entitled and connected recipient to the account of disclosures. Resolves with the function that
    * delivers the batch to them; it returns for each message whether any recipient got it. Rejects with a retryable
@@ -147,7 +145,8 @@ export class Pipeline {
       await this.#consented(batch);
       this.#deidentified(batch);
       await this.#stored(batch, lease, doubt);
-      await this.#placed(batch);
+      if (lease.over) throw new GatewayError("LEASE_LOST", "before noting");
+      await intoRecords(batch, this.#ports);
       await this.#setAside(batch, lease, aside);
       await intoCrowds(batch, this.#ports);
       const forward = await this.#announced(batch);
@@ -240,19 +239,6 @@ export class Pipeline {
     }
   }
 
-  /** That makes a message stored that tells nothing but a place. */
-  async #placed(batch: readonly Passage[]): Promise<void> {
-    const places: NotedPlace[] = [];
-    for (const { message, verdict, result, setAside } of batch) {
-      if (result?.place === undefined || setAside !== undefined) continue;
-      if (verdict === undefined || verdict.refusal !== undefined) continue;
-      const { wrappedSubjectKey, revision = 0 } = verdict;
-      const { device } = message;
-      places.push({ device, wrappedSubjectKey, revision: device.revision ?? revision, ...result.place });
-    }
-    if (places.length > 0) await this.#ports.notePlaces(places);
-  }
-
   /** No recipient gets anything before the account contains it; until then nothing is forwarded at all. */
   async #announced(batch: readonly Passage[]): Promise<() => void> {
     const passages: Passage[] = [];
@@ -260,10 +246,17 @@ export class Pipeline {
     for (const passage of batch) {
       const { message, verdict, result, setAside } = passage;
       // Without a connected recipient nothing was made for services, and the message costs nothing here.
-      if (result === undefined || !forServices(result)) continue;
+      if (result?.scene === undefined) continue;
       if (setAside !== undefined || verdict === undefined || verdict.refusal !== undefined) continue;
       passages.push(passage);
-      outgoing.push({ subject: message.device.subjectTag, revision: verdict.revision ?? 0, result });
+      const { scene } = result;
+      outgoing.push({
+        subject: message.device.subjectTag,
+        revision: verdict.revision ?? 0,
+        wrappedSubjectKey: verdict.wrappedSubjectKey,
+        at: message.at,
+        result: { scene },
+      });
     }
     const deliver = await this.#ports.announce(outgoing);
     return () => {
@@ -299,8 +292,4 @@ export class Pipeline {
 
 function passageOf(message: RawMessage, setAside: DeadLetterReason | undefined): Passage {
   return { message, verdict: undefined, result: undefined, refusal: undefined, setAside, forwarded: false };
-}
-
-function forServices({ scene, network }: Deidentified): boolean {
-  return scene !== undefined || network !== undefined;
 }

@@ -23,7 +23,7 @@ function settled(more: Partial<Settled> = {}, of: DeviceRef = device, said: RawT
     result: {
       analytics: { device: NAME, timestampNs: "1", model: "hub", status: { power_on: true } },
       weather: { cell: "8460145ffffffff" as CellId, center: { lat: 12.9, lon: 77.5 }, status: { temperature: 20 } },
-      network: { device: NAME, ipPrefix: "203.0.0.0/16", at: 0 },
+      network: { ipPrefix: "203.0.0.0/16" },
     },
     stored: true,
     forwarded: true,
@@ -80,7 +80,7 @@ describe("a sample", () => {
             given: { cell: "8460145ffffffff", center: { lat: 12.9, lon: 77.5 }, status: { temperature: 20 } },
           },
           scene: { nothing: "nobody-listens" },
-          network: { given: { name: "k3Jx", ipPrefix: "203.0.0.0/16", at: 0 } },
+          network: { given: { ipPrefix: "203.0.0.0/16" } },
         },
       },
     ]);

@@ -4,9 +4,9 @@ import { describe, expect, it } from "vitest";
 import { Keyring } from "../deidentify/keyring.ts";
 import type { CellId, DeviceKey, DeviceRef, SubjectTag } from "../model/ids.ts";
 import type { NotedPlace, PlaceRecord } from "../model/place.ts";
+import { fieldOf, type SealedRecord } from "../platform/sealed-records.ts";
 import { PlaceNoting } from "./noting.ts";
-import { fieldOf, type Replacement, type SealedPlace } from "./place-store.ts";
-import { DAY_MS, decodePlace, encodePlace, noted } from "./record.ts";
+import { DAY_MS, decodePlace, encodePlace, noted, type PlaceReplacement } from "./record.ts";
 
 const NOW = 20_000 * DAY_MS + 3_600_000;
 const keyring = new Keyring({ masterKey: randomBytes(32), pepper: randomBytes(32) });
@@ -23,17 +23,17 @@ class Shared {
   read = async (devices: readonly DeviceRef[]): Promise<string[]> =>
     devices.map((one) => this.texts.get(fieldOf(one)) ?? "");
 
-  open = ({ device: { deviceKey }, sealed }: SealedPlace, key: string): PlaceRecord | undefined => {
-    const text = keyring.openPlace(key, deviceKey, sealed);
+  open = ({ device: { deviceKey }, sealed }: SealedRecord, key: string): PlaceRecord | undefined => {
+    const text = keyring.openRecord("place", key, deviceKey, sealed);
     return text === undefined ? undefined : decodePlace(text);
   };
 
-  replace = async (replacements: readonly Replacement[]): Promise<boolean[]> => {
+  replace = async (replacements: readonly PlaceReplacement[]): Promise<boolean[]> => {
     this.between?.();
     this.between = undefined;
     return replacements.map(({ device: one, was, record }) => {
       if ((this.texts.get(fieldOf(one)) ?? "") !== was || record === undefined) return false;
-      const sealed = keyring.sealPlace(record.wrappedSubjectKey, one.deviceKey, encodePlace(record.place));
+      const sealed = keyring.sealRecord("place", record.wrappedSubjectKey, one.deviceKey, encodePlace(record.content));
       this.texts.set(fieldOf(one), sealed);
       this.replaced += 1;
       return true;
@@ -139,5 +139,10 @@ describe("the record", () => {
 });
 
 function sealedOf({ cell, at, revision }: NotedPlace): string {
-  return keyring.sealPlace(wrappedSubjectKey, device.deviceKey, encodePlace({ cell, at, revision, since: at }));
+  return keyring.sealRecord(
+    "place",
+    wrappedSubjectKey,
+    device.deviceKey,
+    encodePlace({ cell, at, revision, since: at }),
+  );
 }

@@ -1,21 +1,16 @@
 /** The record of one device's place: what a message makes of it, and the text that is sealed. Pure. */
 import type { CellId } from "../model/ids.ts";
 import type { NotedPlace, PlaceRecord, ToldPlace } from "../model/place.ts";
+import type { NotingClock } from "../platform/record-noting.ts";
+import type { RecordForm, Replacement, SealedRecords } from "../platform/sealed-records.ts";
 
 export const DAY_MS = 86_400_000;
-
-export interface PlaceClock {
-  /** Unix ms. */
-  readonly now: number;
-  /** By how much a device's clock may be ahead of the gateway's. */
-  readonly aheadMs: number;
-}
 
 /** The same record when the place is older than what it holds: that alone is current. */
 export function noted(
   known: PlaceRecord | undefined,
   { cell, at, revision }: Pick<NotedPlace, "cell" | "at" | "revision">,
-  { now, aheadMs }: PlaceClock,
+  { now, aheadMs }: NotingClock,
 ): PlaceRecord {
   // A time that cannot be, of a clock that was ahead: it would keep every later place away until that day.
   const impossible = known !== undefined && known.at > now + aheadMs;
@@ -63,6 +58,10 @@ export function decodePlace(text: string): PlaceRecord {
     told: told === 0 ? undefined : toldPlace(told),
   };
 }
+
+export const PLACE_FORM: RecordForm<PlaceRecord> = { kind: "place", encode: encodePlace, decode: decodePlace };
+export type PlaceRecords = SealedRecords<PlaceRecord>;
+export type PlaceReplacement = Replacement<PlaceRecord>;
 
 function toldPlace([cell, as, epochStart, writtenAt, revision]: Exclude<Text[5], 0>): ToldPlace {
   return { cell: cell as CellId, as: as as CellId, epochStart, writtenAt, revision };

@@ -13,7 +13,8 @@ import type { Log } from "../model/log.ts";
 import { faultCode } from "../platform/fault-code.ts";
 import type { Keyspace } from "../platform/keyspace.ts";
 import { orRedisUnavailable } from "../platform/redis.ts";
-import { deviceOf, fieldOf, type PlaceStore, type Replacement } from "./place-store.ts";
+import { deviceOf, fieldOf } from "../platform/sealed-records.ts";
+import type { PlaceRecords, PlaceReplacement } from "./record.ts";
 
 export interface Sent {
   /** With the state of the ledger under which the place was admitted. */
@@ -25,7 +26,7 @@ export interface UnderWayPorts {
   readonly checkConsent: CheckConsent;
   readonly acquireLease: () => Promise<Lease>;
   readonly placeName: (wrappedSubjectKey: string, device: DeviceKey, epochStart: number) => Pseudonym;
-  readonly records: Pick<PlaceStore, "read" | "open" | "replace">;
+  readonly records: Pick<PlaceRecords, "read" | "open" | "replace">;
   /** Resolves when the store answers. Rejects with a retryable `GatewayError`. */
   readonly askStore: (signal: AbortSignal) => Promise<void>;
   /** False when the store cannot delete. Rejects like `askStore`. */
@@ -150,13 +151,13 @@ export class PlacesUnderWay {
     const { records, checkConsent } = this.#ports;
     for (let open = devices; open.length > 0; ) {
       const [texts, verdicts] = [await records.read(open), await checkConsent(open)];
-      const replacements = open.flatMap((device, index): Replacement[] => {
+      const replacements = open.flatMap((device, index): PlaceReplacement[] => {
         const [was, verdict] = [texts[index] ?? "", verdicts[index]];
         if (was === "" || verdict?.wrappedSubjectKey === undefined || verdict.refusal === "legal-hold") return [];
         const { wrappedSubjectKey } = verdict;
         const record = mayBePlaced(verdict) ? records.open({ device, sealed: was }, wrappedSubjectKey) : undefined;
         if (record === undefined) return [{ device, was }];
-        return [{ device, was, record: { wrappedSubjectKey, place: { ...record, told: undefined } } }];
+        return [{ device, was, record: { wrappedSubjectKey, content: { ...record, told: undefined } } }];
       });
       const done = await records.replace(replacements);
       open = replacements.filter((_, index) => done[index] !== true).map(({ device }) => device);

@@ -7,9 +7,9 @@ import { GatewayError } from "../model/errors.ts";
 import type { CellId, DeviceKey, DeviceRef, Pseudonym, SubjectTag } from "../model/ids.ts";
 import type { Lease } from "../model/lease.ts";
 import type { PlaceRecord } from "../model/place.ts";
-import { fieldOf, type Replacement, type SealedPlace } from "./place-store.ts";
-import { DAY_MS } from "./record.ts";
-import type { PlaceTurn } from "./turn.ts";
+import { fieldOf, type SealedRecord } from "../platform/sealed-records.ts";
+import type { StepTurn } from "../platform/step-turns.ts";
+import { DAY_MS, type PlaceReplacement } from "./record.ts";
 import { PlacesUnderWay, type Sent } from "./under-way.ts";
 import { PlaceWriter } from "./writer.ts";
 
@@ -143,30 +143,30 @@ class Outside {
     });
     const records = this.records;
     return {
-      async *all(): AsyncGenerator<readonly SealedPlace[]> {
+      async *all(): AsyncGenerator<readonly SealedRecord[]> {
         yield [...records.keys()].map((device) => ({
           device: refOf(device),
           sealed: JSON.stringify(records.get(device)),
         }));
       },
-      open: ({ sealed }: SealedPlace): PlaceRecord => JSON.parse(sealed) as PlaceRecord,
+      open: ({ sealed }: SealedRecord): PlaceRecord => JSON.parse(sealed) as PlaceRecord,
       read: async (devices: readonly DeviceRef[]) =>
         devices.map(({ deviceKey }) => {
           const record = records.get(deviceKey);
           return record === undefined ? "" : JSON.stringify(record);
         }),
-      replace: async (replacements: readonly Replacement[]) =>
+      replace: async (replacements: readonly PlaceReplacement[]) =>
         replacements.map(({ device: { deviceKey }, was, record }) => {
           if (JSON.stringify(records.get(deviceKey)) !== was) return false;
           if (record === undefined) records.delete(deviceKey);
-          else records.set(deviceKey, record.place);
+          else records.set(deviceKey, record.content);
           return true;
         }),
     };
   }
 }
 
-const turn = (now = NOW): PlaceTurn => ({ number: Math.floor(now / STEP_MS), now, goOn: async () => true });
+const turn = (now = NOW): StepTurn => ({ number: Math.floor(now / STEP_MS), now, goOn: async () => true });
 
 describe("a step", () => {
   it("writes what may be told, in one request, and notes it; the next one has nothing to do", async () => {

@@ -5,20 +5,17 @@
  *   records ─ consent? ─┬─ none: forgotten
  *                       └─ crowd ─ what changed ─ shuffled ─ portions: lease → consent again → store → noted as told
  */
-import { randomInt } from "node:crypto";
 import { setImmediate as otherWork } from "node:timers/promises";
-import type { CheckConsent } from "../model/consent.ts";
-import { damageIn } from "../model/damage.ts";
 import type { PlaceRow } from "../model/deidentified.ts";
 import { GatewayError } from "../model/errors.ts";
 import type { CellId, DeviceKey, DeviceRef, Pseudonym } from "../model/ids.ts";
 import type { Lease } from "../model/lease.ts";
-import type { Spared } from "../model/letters.ts";
 import type { PlaceRecord, ToldPlace } from "../model/place.ts";
+import { type KnownRecord, type KnownRecordsPorts, knownRecords } from "../platform/known-records.ts";
+import { shuffled } from "../platform/shuffled.ts";
+import type { StepTurn } from "../platform/step-turns.ts";
 import { type Inhabitants, inhabit, tellableCells } from "./crowd.ts";
-import type { PlaceStore, SealedPlace } from "./place-store.ts";
 import { type Step, tellingOf } from "./telling.ts";
-import type { PlaceTurn } from "./turn.ts";
 import { mayBePlaced, type PlacesUnderWay, type Sent } from "./under-way.ts";
 
 export interface PlaceWriterOptions {
@@ -30,12 +27,8 @@ export interface PlaceWriterOptions {
   readonly keepMs: number;
 }
 
-export interface PlaceWriterPorts {
-  readonly records: Pick<PlaceStore, "all" | "open" | "replace">;
+export interface PlaceWriterPorts extends KnownRecordsPorts<PlaceRecord> {
   readonly underWay: Pick<PlacesUnderWay, "takeUp" | "begin" | "end" | "keep" | "settle">;
-  readonly checkConsent: CheckConsent;
-  /** Devices under a legal hold: it freezes deletion too. */
-  readonly held: () => Promise<Spared>;
   readonly acquireLease: () => Promise<Lease>;
   readonly placeName: (wrappedSubjectKey: string, device: DeviceKey, epochStart: number) => Pseudonym;
   readonly write: (
@@ -55,11 +48,7 @@ export interface PlaceWriterPorts {
   };
 }
 
-/** A record that may be used. */
-interface Known extends SealedPlace {
-  readonly wrappedSubjectKey: string;
-  readonly record: PlaceRecord;
-}
+type Known = KnownRecord<PlaceRecord>;
 
 /** What a step does about one of them. */
 interface Due extends Known {
@@ -71,7 +60,6 @@ interface Due extends Known {
 
 /** A store that does not answer gets smaller ones; with the whole of them again it would never get done. */
 const ROWS_PER_PORTION = { most: 500, least: 50 };
-const OPENED_PER_TURN = 100;
 const COUNTED_PER_TURN = 2_000;
 
 export class PlaceWriter {
@@ -86,7 +74,7 @@ export class PlaceWriter {
   }
 
   /** Resolves with true when the step was carried out. Throws REDIS_UNAVAILABLE, SINK_UNAVAILABLE, SINK_DENIED, LEASE_LOST. */
-  async step(turn: PlaceTurn, stop: AbortSignal): Promise<boolean> {
+  async step(turn: StepTurn, stop: AbortSignal): Promise<boolean> {
     await this.#ports.underWay.takeUp(stop);
     const known = await this.#known(turn.now);
     const tellable = await this.#tellable(known, turn.now);
@@ -100,48 +88,10 @@ export class PlaceWriter {
     return true;
   }
 
-  /** Records that must not be used are forgotten; those under a hold stay as they are and are not looked into. */
-  async #known(now: number): Promise<Known[]> {
-    const { records, checkConsent } = this.#ports;
-    const known = new Map<string, Known>();
+  #known(now: number): Promise<Known[]> {
     // A clock ahead alone takes nothing away.
     const before = Math.min(now, Date.now()) - this.#options.keepMs;
-    let opened = 0;
-    for await (const page of records.all()) {
-      const verdicts = await checkConsent(page.map(({ device }) => device));
-      const useless: SealedPlace[] = [];
-      for (const [index, one] of page.entries()) {
-        const verdict = verdicts[index];
-        if (!mayBePlaced(verdict)) {
-          useless.push(one);
-          continue;
-        }
-        const { wrappedSubjectKey } = verdict;
-        const record = this.#opened(one, wrappedSubjectKey);
-        if (record === "unreadable") continue;
-        const usable = record !== undefined && record.at >= before;
-        if (usable)
-          known.set(`${one.device.subjectTag} ${one.device.deviceKey}`, { ...one, wrappedSubjectKey, record });
-        else useless.push(one);
-        opened += 1;
-        if (opened % OPENED_PER_TURN === 0) await otherWork();
-      }
-      if (useless.length === 0) continue;
-      const held = await this.#ports.held();
-      const gone = useless.filter(({ device }) => !held(device));
-      await records.replace(gone.map(({ device, sealed }) => ({ device, was: sealed })));
-    }
-    return [...known.values()];
-  }
-
-  /** With a wrong master key no subject's key opens: nothing is forgotten for that. */
-  #opened(one: SealedPlace, wrappedSubjectKey: string): PlaceRecord | undefined | "unreadable" {
-    try {
-      return this.#ports.records.open(one, wrappedSubjectKey);
-    } catch (error) {
-      if (damageIn(error) !== "subject-key") throw error;
-      return "unreadable";
-    }
+    return knownRecords(this.#ports, { mayBeUsed: mayBePlaced, isKept: ({ at }) => at >= before });
   }
 
   async #tellable(known: readonly Known[], now: number): Promise<ReadonlyMap<CellId, CellId>> {
@@ -243,7 +193,7 @@ export class PlaceWriter {
       done.map(({ device, sealed, wrappedSubjectKey, record, told }) => ({
         device,
         was: sealed,
-        record: { wrappedSubjectKey, place: { ...record, told } },
+        record: { wrappedSubjectKey, content: { ...record, told } },
       })),
     );
   }
@@ -251,14 +201,4 @@ export class PlaceWriter {
 
 function admittedRef({ device, told, record }: Due): DeviceRef {
   return { ...device, revision: told?.revision ?? record.revision };
-}
-
-/** Fisher and Yates, with numbers that no one can predict. */
-function shuffled<T>(items: readonly T[]): T[] {
-  const mixed = [...items];
-  for (let at = mixed.length - 1; at > 0; at -= 1) {
-    const other = randomInt(at + 1);
-    [mixed[at], mixed[other]] = [mixed[other] as T, mixed[at] as T];
-  }
-  return mixed;
 }

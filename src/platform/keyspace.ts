@@ -121,6 +121,15 @@ export interface Keyspace {
   readonly disclosureTotals: string;
   /** Number of the last call by which a gateway added counts to these; expires. */
   disclosureWriter(writer: string): string;
+  /** Sorted set: sealed names under which something of the subject went to a service, see rights/erasure/forwarded-names.ts; expires. */
+  forwardedNames(subject: SubjectTag): string;
+  /** String: Unix ms since when every name that went to a service has been noted there. */
+  readonly forwardedSince: string;
+  /** Sorted set: what waits for its digest, score = Unix ms at which one leaves; see rights/erasure/digests.ts. */
+  readonly digestPool: string;
+  /** Hashes by id of a digest: what it is, and the sealed names in it. */
+  readonly digests: string;
+  readonly digestNames: string;
   /** String: random number of a used link to the privacy centre; expires with the link. */
   spentLink(nonce: string): string;
   /** String: random number of a privacy-centre session that was left; expires with the session. */
@@ -132,13 +141,18 @@ export interface Keyspace {
   readonly keptAnswerEnds: string;
   /** Pub/sub channel: subject tags and device keys whose watchers must be checked again. */
   readonly recordChanged: string;
-  /** Hash subject tag and device key → sealed record of the device's place, see places/place-store.ts. */
+  /** Hash subject tag and device key → sealed record of the device's place, see platform/sealed-records.ts. */
   readonly places: string;
   /** Hash subject tag and device key → begin of the epoch of a place that was sent to the store and not answered for yet. */
   readonly placesUnderWay: string;
   /** String: the gateway that writes places now; expires. And the number of the last step in which that was done. */
   readonly placeTurn: string;
   readonly placeStep: string;
+  /** Hash subject tag and device key → sealed record of what network services may hear, see platform/sealed-records.ts. */
+  readonly network: string;
+  /** String: the gateway that tells network services now; expires. And the number of the last step in which that was done. */
+  readonly networkTurn: string;
+  readonly networkStep: string;
   /** String: the sealed key of a UTC day (days since 1970), see crowds/day-keys.ts. */
   dayKey(day: number): string;
   /** Who was counted in a window of `cell_activity` (Unix ms of its start), see crowds/counts.ts; deleted once it is told. */
@@ -221,6 +235,11 @@ export function keyspaceOf(prefix: string): Keyspace {
     disclosures: (subject) => `${prefix}:{${subject}}:disclosures`,
     disclosureTotals: `${prefix}:disclosure-totals`,
     disclosureWriter: (writer) => `${prefix}:disclosure-writer:${writer}`,
+    forwardedNames: (subject) => `${prefix}:{${subject}}:forwarded-names`,
+    forwardedSince: `${prefix}:forwarded-since`,
+    digestPool: `{${prefix}:erasures}:digest-pool`,
+    digests: `{${prefix}:erasures}:digests`,
+    digestNames: `{${prefix}:erasures}:digest-names`,
     spentLink: (nonce) => `${prefix}:spent-link:${nonce}`,
     leftSession: (id) => `${prefix}:left-session:${id}`,
     keptAnswers: `{${prefix}:kept-answers}:answers`,
@@ -230,6 +249,9 @@ export function keyspaceOf(prefix: string): Keyspace {
     placesUnderWay: `{${prefix}:places}:under-way`,
     placeTurn: `{${prefix}:places}:turn`,
     placeStep: `{${prefix}:places}:step`,
+    network: `{${prefix}:network}:records`,
+    networkTurn: `{${prefix}:network}:turn`,
+    networkStep: `{${prefix}:network}:step`,
     dayKey: (day) => `{${prefix}:crowds}:key:${day}`,
     crowdWindow: (start) => `{${prefix}:crowds}:window:${start}`,
     crowdDay: (day) => `{${prefix}:crowds}:day:${day}`,

@@ -18,11 +18,20 @@ const FORGET: JsonSchema = {
   title: "privacy/erased",
   description: "Pseudonyms to forget; delete what is held under them, and answer.",
   properties: {
-    id: { ...ERASURE_ID, description: "To be repeated in the answer." },
+    id: {
+      ...ERASURE_ID,
+      description: "Of this digest, which is for one service of one purpose; to be repeated in the answer.",
+    },
     part: { type: "integer", minimum: 1 },
     parts: { type: "integer", minimum: 1, description: "Answer when all of them were dealt with." },
-    at: { type: "integer", minimum: 0, description: "Unix ms." },
-    pseudonyms: { type: "array", items: PSEUDONYM, minItems: 1 },
+    at: { type: "integer", minimum: 0, description: "When the digest was made; Unix ms." },
+    pseudonyms: {
+      type: "array",
+      items: PSEUDONYM,
+      minItems: 1,
+      description:
+        "Names of the present and the former epoch that went to this service, of everyone erased lately, in random order.",
+    },
   },
   required: ["id", "part", "parts", "at", "pseudonyms"],
   additionalProperties: false,

@@ -86,7 +86,8 @@ export const PROJECTIONS: Readonly<Record<ServicePurpose, Projection>> = {
   network: {
     address: "processed/network/{pseudonym}",
     parameter: { name: "pseudonym", about: "The network pseudonym of a device, for one epoch." },
-    about: "That a device is there, and in which network.",
+    about:
+      "That a device is there, and in which network: once an hour, and at the next step when that has changed; never because a message came.",
     step: "sceneStep",
     fields: [
       device("network"),
@@ -98,7 +99,7 @@ export const PROJECTIONS: Readonly<Record<ServicePurpose, Projection>> = {
         about: "The prefix of its address, never the address.",
         schema: { type: "string", pattern: "^[0-9a-f.:]+/[0-9]{1,3}$" },
       },
-      { name: "at", about: "Unix ms, rounded down.", schema: TIME },
+      { name: "at", about: "Unix ms, the start of the step.", schema: TIME },
     ],
   },
 };

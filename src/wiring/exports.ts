@@ -33,6 +33,7 @@ export interface ExportsDeps {
   readonly keyring: Pick<Keyring, "pseudonym" | "opens">;
   readonly deadLetters: Pick<DeadLetters, "of">;
   readonly places: ExportPorts["places"];
+  readonly network: ExportPorts["network"];
   readonly erasures: Pick<Erasures, "status">;
   readonly rows: SinkReading;
   readonly disclosures: { of(tag: SubjectTag): Promise<readonly Disclosure[]> };
@@ -55,6 +56,7 @@ export function createExports(deps: ExportsDeps): ExportsWiring {
     keyring,
     deadLetters,
     places,
+    network,
     erasures,
     rows,
     disclosures,
@@ -76,6 +78,7 @@ export function createExports(deps: ExportsDeps): ExportsWiring {
     },
     deviceConnections,
     places,
+    network,
     setAside: (tag, device) => setAsideOf(deadLetters, tag, device),
     disclosures,
     erasures,

@@ -11,6 +11,7 @@ import { FanOut } from "../ingress/services/fan-out.ts";
 import type { CrowdTelling } from "../model/crowd.ts";
 import type { Outgoing } from "../model/disclosure.ts";
 import { DAY_MS } from "../model/durations.ts";
+import type { Pseudonym } from "../model/ids.ts";
 import type { Log } from "../model/log.ts";
 import type { Metrics } from "../observe/metrics.ts";
 import type { Keys } from "../platform/keys/files.ts";
@@ -18,21 +19,24 @@ import type { Keyspace } from "../platform/keyspace.ts";
 import type { Part } from "../platform/lifecycle.ts";
 import { Periodic } from "../platform/periodic.ts";
 import { Disclosures } from "../rights/access/disclosures.ts";
+import { ForwardedNames, type NoteSeal } from "../rights/erasure/forwarded-names.ts";
 import type { JournalNotes } from "../rights/journal/notes.ts";
 import { ServiceDirectory } from "../services/directory.ts";
 import { ServiceRegistry } from "../services/registry.ts";
 import { CrowdTopics } from "../sinks/services/crowd-topics.ts";
 import { Accounting } from "../sinks/services/disclosure-accounting.ts";
+import { NotedNames } from "../sinks/services/noted-names.ts";
 import { PurposeTopics, type PurposeTopicsPort } from "../sinks/services/purpose-topics.ts";
 import { Recipients } from "../sinks/services/recipients.ts";
 import { ServiceCoverage } from "../sinks/services/service-coverage.ts";
 
 export interface OutletsDeps {
-  readonly config: Pick<Config, "services" | "retention" | "sinks">;
+  readonly config: Pick<Config, "services" | "retention" | "sinks" | "deidentify">;
   readonly keys: Pick<Keys, "token">;
   readonly redis: Redis;
   readonly keyspace: Keyspace;
   readonly policies: Pick<Policies, "newest">;
+  readonly keyring: NoteSeal;
   readonly journal: Pick<JournalNotes, "serviceChanged">;
   /** What is connected. */
   readonly sessions: { servicesChanged(): void };
@@ -44,10 +48,15 @@ export interface Outlets {
   readonly fanOut: FanOut;
   readonly directory: ServiceDirectory;
   readonly disclosures: Disclosures;
+  readonly forwarded: ForwardedNames;
+  /** Drops what memory holds of these names. */
+  forgetNames(names: readonly Pseudonym[]): void;
   /** Start after the policies. Throws what `ServiceCoverage.require` throws. */
   readonly part: Part;
   readonly http: Pick<HttpPorts, "disclosures" | "services">;
   announce(batch: readonly Outgoing[]): Promise<() => readonly boolean[]>;
+  /** Of the teller, as the former is of the pipeline. */
+  announceNetwork(batch: readonly Outgoing[]): Promise<() => readonly boolean[]>;
   announceCrowds(tellings: readonly CrowdTelling[]): Promise<() => number>;
   /** A policy was published: a service it does not cover gets nothing from here on. Never rejects. */
   policyPublished(): Promise<void>;
@@ -60,6 +69,8 @@ const MAX_UNSENT_BYTES = 4 * 1024 * 1024;
 const MAX_UNSENT_MS = 500;
 /** Account lines known to be recorded: all lines of about 300,000 subjects with three services. */
 const REMEMBERED_LINES = 1_000_000;
+/** Names known to be noted as forwarded: those of about 100,000 devices with three services. */
+const REMEMBERED_NAMES = 300_000;
 const FLUSH_MS = 10_000;
 /** In case a lost connection missed a message. */
 const POLL_MS = 2_000;
@@ -96,7 +107,12 @@ export function createOutlets(deps: OutletsDeps): Outlets {
     counted: (purpose, count) => metrics.forwarded(purpose, count),
     now: Date.now,
   };
-  const topics = new PurposeTopics(port, accounting);
+  const forwarded = new ForwardedNames(redis, keyspace, deps.keyring);
+  const names = new NotedNames({ recipients: recipients.all, maxNames: REMEMBERED_NAMES }, forwarded);
+  const topicsOf = (purpose: "scene" | "network") =>
+    new PurposeTopics(port, { accounting, names, epochMs: config.deidentify.epochDays * DAY_MS }, purpose);
+  const scenes = topicsOf("scene");
+  const network = topicsOf("network");
   const crowdTopics = new CrowdTopics(port, accounting);
   const periodic = new Periodic(
     [
@@ -111,9 +127,12 @@ export function createOutlets(deps: OutletsDeps): Outlets {
     fanOut,
     directory,
     disclosures,
+    forwarded,
+    forgetNames: (some) => names.forget(some),
     part: {
       name: "services",
       start: async () => {
+        await forwarded.begin();
         await coverage.require({ ...config.retention, region: config.sinks.influx.region });
         await directory.refresh();
         periodic.start();
@@ -136,7 +155,8 @@ export function createOutlets(deps: OutletsDeps): Outlets {
         },
       },
     },
-    announce: (batch) => topics.announce(batch),
+    announce: (batch) => scenes.announce(batch),
+    announceNetwork: (batch) => network.announce(batch),
     announceCrowds: (tellings) => crowdTopics.announce(tellings),
     policyPublished: () => coverage.refresh().catch(() => log.warn("service terms not checked, will be retried")),
     servicesChanged: () =>

@@ -9,6 +9,7 @@ import { BatchWorker } from "../queue/worker.ts";
 import type { Base } from "./base.ts";
 import type { Consent } from "./consent.ts";
 import type { Crowds } from "./crowds.ts";
+import type { Network } from "./network.ts";
 import type { Outlets } from "./outlets.ts";
 import type { Places } from "./places.ts";
 import type { Queue } from "./queue.ts";
@@ -21,6 +22,7 @@ export interface PipelineDeps extends Pick<PipelinePorts, "addressable"> {
   readonly deidentifier: Deidentifier;
   readonly store: Store;
   readonly places: Pick<Places, "note">;
+  readonly network: Pick<Network, "note">;
   readonly crowds: Crowds;
   readonly outlets: Outlets;
   readonly samples: Samples;
@@ -46,6 +48,7 @@ export function createPipeline({ config, redis, keyspace, metrics, log, vocabula
       (await store.reached.use(() => store.sink.remove(records, signal))) !== "unsupported",
     inDoubtGraceMs: config.sinks.influx.timeoutMs,
     notePlaces: (places) => deps.places.note(places),
+    noteNetwork: (said) => deps.network.note(said),
     count: (seen) => deps.crowds.count(seen),
     gather: (readings) => deps.crowds.gather(readings),
     announce: (batch) => outlets.announce(batch),

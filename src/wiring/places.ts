@@ -5,20 +5,20 @@ import type { CheckConsent } from "../model/consent.ts";
 import type { Silenced } from "../model/consent-change.ts";
 import type { TellDamage } from "../model/damage.ts";
 import { DAY_MS, MINUTE_MS } from "../model/durations.ts";
-import type { DeviceKey, DeviceRef, SubjectTag } from "../model/ids.ts";
+import type { DeviceKey, SubjectTag } from "../model/ids.ts";
 import type { NotedPlace, PlaceRecord } from "../model/place.ts";
 import { PlaceNoting } from "../places/noting.ts";
-import { PlaceStore } from "../places/place-store.ts";
-import { PlaceTidying } from "../places/tidying.ts";
-import { PlaceTurns } from "../places/turn.ts";
-import { PlacesUnderWay } from "../places/under-way.ts";
+import { PLACE_FORM } from "../places/record.ts";
+import { mayBePlaced, PlacesUnderWay } from "../places/under-way.ts";
 import { PlaceWriter } from "../places/writer.ts";
-import { faultCode } from "../platform/fault-code.ts";
 import type { Part } from "../platform/lifecycle.ts";
-import { Periodic } from "../platform/periodic.ts";
+import { RecordTidying } from "../platform/record-tidying.ts";
+import { SealedRecords } from "../platform/sealed-records.ts";
+import { StepTurns } from "../platform/step-turns.ts";
 import { heldLetters } from "../rights/holds/held-devices.ts";
 import type { Base } from "./base.ts";
 import type { Consent } from "./consent.ts";
+import { stepPart } from "./step-part.ts";
 import type { Store } from "./store.ts";
 
 /** What a test or the demo may shorten, and what a measurement may take away; the product has no such switch. */
@@ -31,7 +31,7 @@ export interface PlaceOverrides {
 export interface PlacesDeps {
   readonly checkConsent: CheckConsent;
   readonly leases: Pick<Consent["leases"], "acquire">;
-  readonly keyring: Pick<Keyring, "pseudonym" | "sealPlace" | "openPlace">;
+  readonly keyring: Pick<Keyring, "pseudonym" | "sealRecord" | "openRecord">;
   readonly store: Store;
   readonly damaged: TellDamage;
   readonly overrides: PlaceOverrides;
@@ -52,24 +52,26 @@ export interface Places {
   ): Promise<ReadonlyMap<DeviceKey, PlaceRecord>>;
 }
 
-/** How often it is looked whether a step is due, at least and at most. */
-const LOOK_MS = { least: 100, most: 10_000 };
-/** After a failed step; the store may be away for long. */
-const AGAIN_MS = 15_000;
-
 export function createPlaces({ config, redis, keyspace, metrics, log }: Base, deps: PlacesDeps): Places {
   const { checkConsent, leases, keyring, store, overrides } = deps;
   const { location, epochDays } = config.deidentify;
   const epochMs = epochDays * DAY_MS;
   const stepMs = overrides.placeStepMs ?? config.places.stepMinutes * MINUTE_MS;
-  const records = new PlaceStore(redis.store, keyspace, keyring);
+  const records = new SealedRecords(redis.store, keyspace.places, PLACE_FORM, keyring);
   const noting = new PlaceNoting(records, {
     maxDevices: location.maxDevices,
     aheadMs: config.mqtt.clockWindowFutureMs,
     now: Date.now,
   });
   const held = () => heldLetters(redis.store, keyspace, deps.damaged);
-  const tidying = new PlaceTidying(redis.store, keyspace, { records, checkConsent, held });
+  const tidying = new RecordTidying(redis.store, keyspace, {
+    records,
+    uncovered: async (noted) => {
+      const verdicts = await checkConsent(noted.map(({ device }) => device));
+      return noted.flatMap(({ device, sealed: was }, index) => (mayBePlaced(verdicts[index]) ? [] : [{ device, was }]));
+    },
+    held,
+  });
   const acquireLease = () => leases.acquire();
   const placeName = (wrapped: string, device: DeviceKey, epochStart: number) =>
     keyring.pseudonym(wrapped, device, "place", Math.floor(epochStart / epochMs));
@@ -109,64 +111,26 @@ export function createPlaces({ config, redis, keyspace, metrics, log }: Base, de
       },
     },
   );
-  const turns = new PlaceTurns(redis.store, keyspace, stepMs);
-  const stopping = new AbortController();
-  const lookMs = Math.max(LOOK_MS.least, Math.min(LOOK_MS.most, stepMs / 10));
-  let again = 0;
-  const look = async (): Promise<void> => {
-    if (stopping.signal.aborted || !store.available || performance.now() < again) return;
-    try {
-      await turns.take((turn) => writer.step(turn, stopping.signal));
-    } catch (error) {
-      if (stopping.signal.aborted) return;
-      log.warn("writing places failed, will be retried", { code: faultCode(error), stage: "places" });
-      again = performance.now() + Math.min(AGAIN_MS, stepMs);
-    }
-  };
-  let running: Promise<void> = Promise.resolve();
-  const periodic = new Periodic(
-    [
-      {
-        name: "places",
-        everyMs: lookMs,
-        run: () => {
-          running = look();
-          return running;
-        },
-      },
-    ],
+  const part = stepPart(
+    {
+      name: "places",
+      stepMs,
+      shortened: overrides.placeStepMs !== undefined,
+      turns: new StepTurns(redis.store, keyspace.placeTurn, keyspace.placeStep, stepMs),
+      mayStep: () => store.available,
+      step: (turn, stop) => writer.step(turn, stop),
+    },
     log,
   );
 
   return {
-    part: {
-      name: "places",
-      start: () => {
-        if (overrides.placeStepMs !== undefined) log.warn("steps of places are shortened", { stage: "places" });
-        periodic.start();
-      },
-      stop: async () => {
-        periodic.stop();
-        stopping.abort();
-        await running;
-      },
-    },
+    part,
     note: (places) => noting.note(places),
     tidy: (concerned, silenced) => tidying.tidy(concerned, silenced),
     forget: (subject, devices) => {
       noting.forget(devices);
       return records.forget(subject, devices);
     },
-    of: async (subjectTag, wrappedSubjectKey, devices) => {
-      const refs = devices.map((deviceKey): DeviceRef => ({ subjectTag, deviceKey }));
-      const texts = await records.read(refs);
-      const found = new Map<DeviceKey, PlaceRecord>();
-      for (const [index, device] of refs.entries()) {
-        const sealed = texts[index];
-        const record = sealed ? records.open({ device, sealed }, wrappedSubjectKey) : undefined;
-        if (record !== undefined) found.set(device.deviceKey, record);
-      }
-      return found;
-    },
+    of: (subject, wrappedSubjectKey, devices) => records.openedOf(subject, wrappedSubjectKey, devices),
   };
 }

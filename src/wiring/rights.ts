@@ -28,9 +28,10 @@ import type { Disclosures } from "../rights/access/disclosures.ts";
 import type { AuditTrail } from "../rights/audit/trail.ts";
 import { keyIsWhole } from "../rights/backup/rewrap.ts";
 import { DifferingClocks } from "../rights/erasure/differing-clocks.ts";
+import { type DigestPorts, Digests } from "../rights/erasure/digests.ts";
 import { Erasures } from "../rights/erasure/erasures.ts";
 import { KeyRemnants } from "../rights/erasure/key-remnants.ts";
-import type { ErasableSink, ErasurePorts, Notice } from "../rights/erasure/ports.ts";
+import type { ErasableSink, ErasurePorts } from "../rights/erasure/ports.ts";
 import { ErasureQueue } from "../rights/erasure/queue.ts";
 import { ErasureRecords } from "../rights/erasure/record.ts";
 import { standingHoldOf } from "../rights/erasure/standing-hold.ts";
@@ -45,6 +46,8 @@ const TAKE_UP_MS = 15_000;
 const SURVEY_MS = 2_000;
 const COMPARE_CLOCKS_MS = 60_000;
 const NAMES_SEAL = "names to forget";
+/** How often it is looked whether a digest is due, at least and at most. */
+const DIGESTS_MS = { least: 100, most: 10_000 };
 
 type Redis = ReturnType<typeof connectRedis>;
 
@@ -59,23 +62,30 @@ export interface RightsDeps {
   readonly envelope: Pick<Envelope, "seal" | "open">;
   readonly backlog: Pick<Backlog, "batches">;
   readonly deadLetters: Pick<DeadLetters, "purge">;
-  readonly places: ErasurePorts["places"];
+  readonly records: ErasurePorts["records"];
   readonly readings: ErasurePorts["readings"];
   readonly disclosures: Pick<Disclosures, "erase" | "of">;
   readonly registrations: ErasurePorts["registrations"];
-  readonly services: Pick<ServiceDirectory, "toldOf">;
+  readonly directory: Pick<ServiceDirectory, "toldOf">;
   readonly sink: Sink;
   readonly store: Pick<PatientStart, "use">;
   readonly audit: Pick<AuditTrail, "note">;
   /** Notes on disk, outside Redis, that the subject's data must not come back with a backup. */
   readonly journal: ErasurePorts["journal"];
-  /** Sends to the connected services; returns the services it was sent to. */
-  readonly tell: (notice: Notice) => readonly string[];
+  readonly forwarded: ErasurePorts["forwarded"];
+  /** The connections of services to this gateway. */
+  readonly services: Pick<DigestPorts, "wants" | "tell">;
   /** Removes from memory everything under these pseudonyms, of any purpose. */
   readonly forgetNames: (names: readonly Pseudonym[]) => void;
-  readonly metrics: Pick<Metrics, "erasureCompleted" | "erasureAnswer" | "erasuresOpen" | "gauge">;
+  readonly metrics: Pick<Metrics, "erasureCompleted" | "erasureAnswer" | "erasureDigest" | "erasuresOpen" | "gauge">;
   readonly damaged: TellDamage;
+  readonly overrides: RightsOverrides;
   readonly log: Log;
+}
+
+/** A step that tests and demonstrations may shorten, by composition alone. */
+export interface RightsOverrides {
+  readonly digestMs?: number;
 }
 
 export interface Rights {
@@ -85,12 +95,15 @@ export interface Rights {
   readonly http: Pick<HttpPorts, "erasures" | "receiptKeys" | "signer">;
   /** A service reports that it has deleted its data. Rejects when that could not be recorded. */
   acknowledged(id: string, purpose: ServicePurpose, service: string): Promise<void>;
+  /** A service begins to listen on this gateway: what waits for it is told now. Never rejects. */
+  listening(): Promise<void>;
   /** A key was deleted from Redis: it leaves the append-only file as well, with the keys of erasures. */
   keyDestroyed(): Promise<void>;
 }
 
 export function createRights(deps: RightsDeps): Rights {
-  const { config, keys, keyspace, redis, metrics, log } = deps;
+  const { config, keys, keyspace, redis, metrics, overrides, log } = deps;
+  const digestMs = overrides.digestMs ?? config.erasure.digestMinutes * MINUTE_MS;
   const records = new ErasureRecords(redis.store, keyspace);
   const signer = new ReceiptSigner(keys.receipt);
   const receiptKeys = new ReceiptKeys(redis.store, keyspace, receiptKeysMac(keys.lookup), signer.publicKey);
@@ -103,7 +116,17 @@ export function createRights(deps: RightsDeps): Rights {
       {
         name: "erasure survey",
         everyMs: SURVEY_MS,
-        run: async () => tell(surveyOf(await erasures.open(), Date.now()), metrics),
+        run: async () => {
+          tell(surveyOf(await erasures.open(), Date.now()), metrics);
+          const { waiting, overdueMs } = await digests.survey();
+          metrics.gauge("erasureNoticesWaiting", waiting);
+          metrics.gauge("erasureNoticesOverdue", overdueMs / 1_000);
+        },
+      },
+      {
+        name: "erasure digests",
+        everyMs: Math.max(DIGESTS_MS.least, Math.min(DIGESTS_MS.most, digestMs / 20)),
+        run: () => digests.turn(),
       },
       { name: "clocks", everyMs: COMPARE_CLOCKS_MS, run: () => differing.note() },
       {
@@ -115,16 +138,25 @@ export function createRights(deps: RightsDeps): Rights {
     log,
   );
   const queue = new ErasureQueue(redis, keyspace, { advance: (id, stop) => erasures.advance(id, stop), log });
+  const ports = erasurePorts(deps, signer, remnants);
+  const digests = new Digests(
+    redis.store,
+    keyspace,
+    { digestMs, keepMs: config.erasure.acknowledgeDays * DAY_MS },
+    records,
+    { ...ports, ...deps.services, metrics, wake: (id) => queue.wake(id) },
+  );
   const erasures: Erasures = new Erasures(
     {
       controller: config.consent.controller,
       sweepAfterMs: config.erasure.sweepAfterMs,
       acknowledgeWaitMs: config.erasure.acknowledgeWaitMs,
       acknowledgeDeadlineMs: config.erasure.acknowledgeDays * DAY_MS,
+      digestMs,
     },
     records,
     queue,
-    erasurePorts(deps, signer, remnants),
+    { ...ports, digests },
   );
 
   return {
@@ -149,7 +181,10 @@ export function createRights(deps: RightsDeps): Rights {
       },
       {
         name: "erasure upkeep",
-        start: () => periodic.start(),
+        start: () => {
+          if (overrides.digestMs !== undefined) log.warn("digests of erasures are shortened", { stage: "erasure" });
+          periodic.start();
+        },
         stop: () => {
           periodic.stop();
           stopping.abort();
@@ -160,8 +195,11 @@ export function createRights(deps: RightsDeps): Rights {
     http: { erasures, receiptKeys, signer },
     keyDestroyed: () => remnants.mark(),
     acknowledged: async (id, purpose, service) => {
-      const expected = await erasures.acknowledge(id, purpose, service);
+      const expected = await digests.acknowledge(id, purpose, service);
       metrics.erasureAnswer(expected ? "accepted" : "unexpected");
+    },
+    listening: async () => {
+      await digests.tell().catch(() => log.warn("service not told yet, will be retried", { stage: "erasure" }));
     },
   };
 }
@@ -172,7 +210,7 @@ function tell({ running, held, oldestMs, unanswered }: ErasureSurvey, metrics: R
   metrics.gauge("servicesUnanswered", unanswered);
 }
 
-function erasurePorts(deps: RightsDeps, signer: ReceiptSigner, remnants: KeyRemnants): ErasurePorts {
+function erasurePorts(deps: RightsDeps, signer: ReceiptSigner, remnants: KeyRemnants): Omit<ErasurePorts, "digests"> {
   const { keyspace, redis, keyring, envelope } = deps;
   return {
     ...deps,
@@ -182,7 +220,7 @@ function erasurePorts(deps: RightsDeps, signer: ReceiptSigner, remnants: KeyRemn
     remnants,
     seal: (text) => JSON.stringify(envelope.seal(text, NAMES_SEAL)),
     open: (sealed) => envelope.open(JSON.parse(sealed), NAMES_SEAL),
-    services: (purpose) => deps.services.toldOf(purpose),
+    services: (purpose) => deps.directory.toldOf(purpose),
     hold: async (tag) => standingHoldOf(await standingHolds(redis.store, keyspace, tag, () => deps.damaged("ledger"))),
     // With no one else's key to compare with: it is erased all the same, and the receipt claims nothing.
     keyIsWhole: keyIsWhole(redis.store, keyspace, keyring, { alone: false }),

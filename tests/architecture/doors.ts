@@ -51,8 +51,10 @@ export const DOORS: Readonly<Record<string, readonly string[]>> = {
   "rights/backup": ["archive", "backup", "catalogue", "installation", "key-archives", "rewrap", "schedule"],
   "rights/erasure": [
     "differing-clocks",
+    "digests",
     "erase-again",
     "erasures",
+    "forwarded-names",
     "in-ledger",
     "key-remnants",
     "minor-purge",
@@ -69,5 +71,12 @@ export const DOORS: Readonly<Record<string, readonly string[]>> = {
   "rights/restore": ["marker", "restore", "writer"],
   "rights/retention": ["cutoffs", "retention", "row-item", "schedule"],
   "sinks/influx": ["sink"],
-  "sinks/services": ["crowd-topics", "disclosure-accounting", "purpose-topics", "recipients", "service-coverage"],
+  "sinks/services": [
+    "crowd-topics",
+    "disclosure-accounting",
+    "noted-names",
+    "purpose-topics",
+    "recipients",
+    "service-coverage",
+  ],
 };

@@ -80,8 +80,15 @@ test("no home is alone in a cell that is stored or told", () => {
   expect(result.attacks.A7).toMatchObject({ rate: 0, holds: true });
 });
 
-test.each(["A1", "A2", "A10"])("%s fails, and succeeds without its mechanism", (name) => {
+test.each(["A1", "A2", "A6", "A10"])("%s fails, and succeeds without its mechanism", (name) => {
   expect(result.attacks[name]).toMatchObject({ holds: true, negativeControlSucceeds: true });
+});
+
+test("A4 finds little of what it finds where network services hear of each message", () => {
+  const { rate = 1, negativeControl = 0 } = result.attacks.A4 ?? {};
+  // Of a hundred devices a guess within the family is right for one in ten.
+  expect(rate).toBeLessThan(0.35);
+  expect(negativeControl).toBeGreaterThan(0.9);
 });
 
 test("energy is told in full", () => {

@@ -7,6 +7,7 @@ import { SubjectErasure } from "../../src/consent/ledger/subject-erasure.ts";
 import { deletionOf } from "../../src/model/erasure.ts";
 import { GatewayError } from "../../src/model/errors.ts";
 import type { DeviceKey, Pseudonym, SubjectTag } from "../../src/model/ids.ts";
+import type { Notice } from "../../src/rights/erasure/digests.ts";
 import type { ErasableSink, StandingHold } from "../../src/rights/erasure/ports.ts";
 import { NO_JOURNAL } from "../fixtures/no-journal.ts";
 import { CONSENT, consentStore, device, everythingIn, subject } from "./consent-fixture.ts";
@@ -310,20 +311,23 @@ test("only services of purposes that were consented to learn anything, and the n
   await ledger.bind(tag, hub);
   await ledger.give(tag, { ...CONSENT, purposes: { network: ["model"] } });
   const told: string[] = [];
-  const fixture = erasuresOn(store(), {
-    services: () => ["a", "b"],
-    tell: ({ purpose, payloads }) => {
-      told.push(`${purpose} ${payloads.length}`);
-      return ["a"];
-    },
-  });
+  const ids: string[] = [];
+  const options = { acknowledgeDeadlineMs: 200 };
+  const tell = ({ id: digest, purpose, service, payloads }: Notice): boolean => {
+    ids.push(digest);
+    told.push(`${purpose} ${service} ${payloads.length}`);
+    return service === "a";
+  };
+  const fixture = erasuresOn(store(), { services: () => ["a", "b"], tell }, options);
   const id = await idOf(fixture.erasures.request(tag, BY_SUBJECT));
   const { receipt } = await fixture.finish(id);
-  expect(new Set(told)).toEqual(new Set(["network 1"]));
-  expect(receipt.services).toEqual([{ purpose: "network", notified: 1, acknowledged: 0, unacknowledged: 2 }]);
+  expect(new Set(told)).toEqual(new Set(["network a 1", "network b 1"]));
+  expect(receipt.services).toEqual([
+    { purpose: "network", notified: 1, acknowledged: 0, unacknowledged: 2, notices: [...new Set(ids)].sort() },
+  ]);
   const left = await store().redis.hgetall(store().keyspace.erasure(tag, id));
   for (const field of ["notices", "facts", "key"]) expect(left).not.toHaveProperty(field);
-  expect(await fixture.erasures.acknowledge(id, "scene", "a")).toBe(false);
+  for (const one of [id, ...ids]) expect(await fixture.digests.acknowledge(one, "scene", "a")).toBe(false);
 });
 
 test("an unknown subject is refused and leaves nothing", async () => {
@@ -376,16 +380,16 @@ test("an answer that is quicker than the note that the service was told counts a
     store(),
     {
       services: (purpose) => (purpose === "scene" ? ["lights"] : []),
-      tell: ({ id, purpose, acknowledged }) => {
-        if (!acknowledged.has("lights")) answers.push(fixture.erasures.acknowledge(id, purpose, "lights"));
-        return [];
+      tell: ({ id, purpose, service }) => {
+        answers.push(fixture.digests.acknowledge(id, purpose, service));
+        return true;
       },
     },
-    { acknowledgeWaitMs: 60_000 },
+    { acknowledgeWaitMs: 60_000, acknowledgeDeadlineMs: 60_000 },
   );
   const { receipt } = await fixture.finish(await idOf(fixture.erasures.request(tag, BY_SUBJECT)));
   expect(await Promise.all(answers)).toContain(true);
-  expect(receipt.services).toEqual([{ purpose: "scene", notified: 1, acknowledged: 1, unacknowledged: 0 }]);
+  expect(receipt.services).toMatchObject([{ purpose: "scene", notified: 1, acknowledged: 1, unacknowledged: 0 }]);
 });
 
 test("a completed erasure is forgotten after its time, not one under a hold nor one on its way", async () => {

@@ -25,18 +25,25 @@ let system: TestSystem;
 let scene: Listener;
 
 beforeAll(async () => {
-  system = await startSystem({
-    properties: [marks(...WORDS)],
-    sinks: { influx: { timeoutMs: 900 } },
-    erasure: { sweepAfterMs: 1_000, acknowledgeWaitMs: 300 },
-  });
+  system = await startSystem(
+    {
+      properties: [marks(...WORDS)],
+      sinks: { influx: { timeoutMs: 900 } },
+      erasure: { sweepAfterMs: 1_000, acknowledgeWaitMs: 300 },
+    },
+    { shortSteps: true },
+  );
+  // As if the lists of forwarded names went back as far as they need to.
+  await system.redis.set(keyspaceOf(system.stack.keyPrefix).forwardedSince, 1);
   scene = await system.listen("scene");
   expect(await subscribe(scene.client, ["privacy/erased/scene"])).toBe("granted");
 });
 afterAll(() => system?.stop());
 
 const WORDS =
-  "gone other first between second twice again meanwhile seller buyer stored queued new late orphaned".split(" ");
+  "gone other first between second twice again meanwhile seller buyer stored queued new late orphaned killed".split(
+    " ",
+  );
 const HOME = { lat: 12.9715987, lon: 77.5945627 };
 
 async function request(subject: string, body: Record<string, unknown> = {}): Promise<ErasureStatus> {
@@ -64,12 +71,22 @@ async function storedMarks(): Promise<unknown[]> {
   return (await system.rows("device_status")).map((row) => row.mark);
 }
 
-/** What the scene service was told to forget in an erasure. */
-function told(id: string): { id: string; pseudonyms: string[] }[] {
+/** Ids of the digests in which the names of an erasure went to the services of a purpose. */
+async function noticesOf(id: string, purpose: "scene" | "network" = "scene"): Promise<readonly string[]> {
+  return (await status(id)).services.find((one) => one.purpose === purpose)?.notices ?? [];
+}
+
+/** What the scene service was told to forget in an erasure, and of others beside it. */
+async function told(id: string): Promise<{ id: string; pseudonyms: string[] }[]> {
+  const ids = await noticesOf(id);
   return scene.packets
     .filter(({ topic }) => topic === "privacy/erased/scene")
     .map(({ payload }) => JSON.parse(payload.toString()) as { id: string; pseudonyms: string[] })
-    .filter((notice) => notice.id === id);
+    .filter((notice) => ids.includes(notice.id));
+}
+
+function answer(listener: Listener, id: string, purpose = "scene"): Promise<unknown> {
+  return listener.client.publishAsync(`privacy/erased/${purpose}/ack`, JSON.stringify({ id }), { qos: 1 });
 }
 
 function sceneNames(mark: string): string[] {
@@ -89,11 +106,12 @@ test("nothing is left, services are told, and the receipt verifies; others keep 
 
   const { id, state } = await request(gone.subject, { evidenceRef: "form:1" });
   expect(state).toBe("running");
-  await until("the service is told", () => told(id).length > 0);
-  const [notice] = told(id);
-  expect(notice?.pseudonyms).toEqual(expect.arrayContaining(sceneNames("gone")));
-  expect(notice?.pseudonyms).not.toEqual(expect.arrayContaining(sceneNames("other")));
-  await scene.client.publishAsync("privacy/erased/scene/ack", JSON.stringify({ id }), { qos: 1 });
+  await until("the service is told", async () => (await told(id)).length > 0);
+  const [notice] = await told(id);
+  expect(notice?.id).not.toBe(id);
+  expect(new Set(notice?.pseudonyms)).toEqual(new Set(sceneNames("gone")));
+  await answer(scene, notice?.id ?? "");
+  await until("it is closed", async () => (await status(id)).step === undefined);
 
   const { receipt, services } = await completed(id);
   expect(await storedMarks()).toEqual(["other", "other", "other"]);
@@ -104,9 +122,9 @@ test("nothing is left, services are told, and the receipt verifies; others keep 
   const series = await influxRows(system.stack.influxUrl, system.stack.database, "SHOW TAG VALUES WITH KEY = device");
   expect(new Set(series.map(({ value }) => value))).toEqual(names);
 
+  // Network services were given nothing of it.
   expect(services).toEqual([
-    { purpose: "scene", notified: 1, acknowledged: 1, unacknowledged: 0 },
-    { purpose: "network", notified: 0, acknowledged: 0, unacknowledged: 1 },
+    { purpose: "scene", notified: 1, acknowledged: 1, unacknowledged: 0, notices: [notice?.id] },
   ]);
   expect(receipt?.receipt).toMatchObject({
     schemaVersion: 1,
@@ -205,7 +223,8 @@ test("a device that was sold: its new owner has new names, and the old owner's e
   const left = await storedMarks();
   expect(left).not.toContain("seller");
   expect(left).toContain("buyer");
-  const notices = told(id).flatMap(({ pseudonyms }) => pseudonyms);
+  await until("the service is told", async () => (await told(id)).length > 0);
+  const notices = (await told(id)).flatMap(({ pseudonyms }) => pseudonyms);
   expect(notices).toEqual(expect.arrayContaining(sceneNames("seller")));
   for (const name of sceneNames("buyer")) expect(notices).not.toContain(name);
 });
@@ -232,8 +251,11 @@ test("of what waits in a backlog nothing is stored, not even after a new consent
 
 test("a service that was away is told when it comes back, and its answer makes a new receipt", async () => {
   const device = await system.device();
-  await say(device, "late");
+  const before = await system.listen("network");
+  await system.say(device, { ip: "203.0.113.7", status: { mark: "late" } });
   await system.settled();
+  await system.networkTold();
+  await before.stop();
   const { id } = await request(device.subject);
   const first = (await completed(id)).receipt;
   expect(first?.receipt.services).toContainEqual({
@@ -241,14 +263,21 @@ test("a service that was away is told when it comes back, and its answer makes a
     notified: 0,
     acknowledged: 0,
     unacknowledged: 1,
+    waiting: 1,
+    notifyBy: expect.any(Number),
   });
 
-  await scene.client.publishAsync("privacy/erased/scene/ack", JSON.stringify({ id }), { qos: 1 });
+  await until("both digests are made", async () =>
+    (await status(id)).services.every((one) => one.notices?.length === 1),
+  );
+  for (const notice of await noticesOf(id)) await answer(scene, notice);
   const network = await system.listen("network");
   expect(await subscribe(network.client, ["privacy/erased/network"])).toBe("granted");
-  const notices = () => network.packets.filter(({ payload }) => payload.toString().includes(id));
+  const [notice = ""] = await noticesOf(id, "network");
+  expect(await noticesOf(id)).not.toContain(notice);
+  const notices = () => network.packets.filter(({ payload }) => payload.toString().includes(notice));
   await until("the service is told", () => notices().length > 0);
-  await network.client.publishAsync("privacy/erased/network/ack", JSON.stringify({ id }), { qos: 1 });
+  await answer(network, notice, "network");
   await until("the receipt is renewed", async () => (await status(id)).receipt?.receipt.prev !== undefined);
   const last = await status(id);
   expect(last.services.map(({ unacknowledged }) => unacknowledged)).toEqual([0, 0]);
@@ -259,6 +288,24 @@ test("a service that was away is told when it comes back, and its answer makes a
   await until("it is closed", async () => (await status(id)).step === undefined);
   const record = (await system.redis.keys(`*erasure:${id}`))[0] ?? "";
   expect(Object.keys(await system.redis.hgetall(record))).not.toEqual(expect.arrayContaining(["notices"]));
+  const { digests, digestNames } = keyspaceOf(system.stack.keyPrefix);
+  for (const name of [digests, digestNames]) expect(await system.redis.hexists(name, notice)).toBe(0);
+});
+
+test("killed with a digest made and not sent, the next run sends it", async () => {
+  const device = await system.device();
+  await say(device, "killed");
+  await system.settled();
+  await scene.client.unsubscribeAsync("privacy/erased/scene");
+  const { id } = await request(device.subject);
+  await until("it is made", async () => (await noticesOf(id)).length > 0);
+  await system.stack.gateway.kill("SIGKILL");
+  await system.stack.startGateway();
+  await scene.stop();
+  scene = await system.listen("scene");
+  expect(await subscribe(scene.client, ["privacy/erased/scene"])).toBe("granted");
+  await until("the service is told", async () => (await told(id)).length > 0);
+  expect((await status(id)).services).toMatchObject([{ purpose: "scene", notified: 1 }]);
 });
 
 test("a foreign service cannot answer, and unknown or malformed answers change nothing", async () => {

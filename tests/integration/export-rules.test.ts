@@ -45,6 +45,7 @@ function exportsWith(ports: Partial<ExportPorts> = {}): Exports {
     deviceConnections: store().deviceConnections,
     decisions: async () => [],
     places: { of: async () => new Map() },
+    network: { of: async () => new Map() },
     setAside: async function* () {},
     disclosures: { of: async () => [] },
     erasures,

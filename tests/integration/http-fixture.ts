@@ -195,7 +195,7 @@ export function httpApi({ leaseMs = 2_000, bounds = {}, centre = false }: ApiOpt
             }).http
           : undefined,
         disclosures: new Disclosures(redis, keyspace),
-        tidyPlaces: async () => undefined,
+        tidyRecords: async () => undefined,
         purgeDeadLetters: async (tag, devices) => void purged.push({ subject: tag, devices: [...devices].sort() }),
         readiness: () => self.readiness,
         asyncApi: { asyncapi: "3.0.0" },
@@ -221,6 +221,7 @@ function exportsOn(store: Store, erasures: Erasures, log: Log): HttpPorts["expor
     ...store,
     keyring,
     places: { of: async () => new Map() },
+    network: { of: async () => new Map() },
     deadLetters: new DeadLetters(store.redis, store.keyspace, new Envelope({ active: "", all: new Map() }), {
       maxBytes: 1,
     }),

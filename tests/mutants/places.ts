@@ -239,6 +239,35 @@ export const PLACES: readonly Place[] = [
     tests: ["src/places/writer.test.ts"],
   },
   {
+    breaks: "network services hear of a new device at its minute, not at the step after its message",
+    file: "src/network/due.ts",
+    from: "Math.max(begun, epochStart) < lastMinute",
+    to: "begun < at",
+    tests: ["src/network/due.test.ts"],
+  },
+  {
+    breaks: "network services hear of a change once between two minutes",
+    file: "src/network/due.ts",
+    from: "|| standing.changedAt >= lastMinute",
+    to: "",
+    tests: ["src/network/due.test.ts"],
+  },
+  {
+    breaks:
+      "consent is asked again right before network services are told, with the state under which each part was admitted",
+    file: "src/network/coverage.ts",
+    from: "(grantedOf(verdictOf(part)) & CATEGORY[part]) !== 0",
+    to: "true",
+    tests: ["src/network/teller.test.ts"],
+  },
+  {
+    breaks: "a name is noted as told before it is told",
+    file: "src/network/teller.ts",
+    from: "return covered.filter((_, index) => done[index] === true);",
+    to: "return covered.filter((_, index) => done.length > index);",
+    tests: ["src/network/teller.test.ts"],
+  },
+  {
     breaks: "an unknown model is not told",
     file: "src/deidentify/model.ts",
     from: "?.as ?? OTHER_MODEL",
@@ -255,8 +284,8 @@ export const PLACES: readonly Place[] = [
   {
     breaks: "a service hears its own purposes",
     file: "src/ingress/mqtt/subscriptions.ts",
-    from: "filter !== undefined && session.purposes.has(filter.purpose);\n    if (!allowed)",
-    to: "filter !== undefined;\n    if (!allowed)",
+    from: 'filter !== undefined && (filter.kind === "erased" ? session.told : session.purposes).has(filter.purpose);',
+    to: "filter !== undefined;",
     tests: [
       "src/ingress/mqtt/broker.test.ts",
       "src/ingress/mqtt/subscriptions.test.ts",
@@ -507,13 +536,40 @@ export const PLACES: readonly Place[] = [
   {
     breaks: "nothing is handed over that is not on the account",
     ...TOPICS_OUT,
-    from: "if (!this.#accounting.isOpen(account, outlet.recipient) || !outlet.deliver(name, packet)) continue;",
-    to: "if (!outlet.deliver(name, packet)) continue;",
+    from: "if (!this.#accounting.isOpen(account, recipient)) continue;",
+    to: "",
+  },
+  {
+    breaks: "nothing is handed over under a name that is not noted",
+    ...TOPICS_OUT,
+    from: "if (!sure && !this.#names.has(recipient, name) && !noted.has(keyOf(recipient, name))) continue;",
+    to: "",
+  },
+  {
+    breaks: "names in a digest stand in no order",
+    file: "src/rights/erasure/digests.ts",
+    from: "return shuffled(names);",
+    to: "return names;",
+    tests: ["tests/integration/erasure-digests.test.ts"],
+  },
+  {
+    breaks: "a digest is made once, by whatever gateway",
+    file: "src/rights/erasure/digest-scripts.ts",
+    from: 'if not redis.call("ZSCORE", KEYS[1], ARGV[index]) then return 0 end',
+    to: "",
+    tests: ["tests/integration/erasure-digests.test.ts"],
+  },
+  {
+    breaks: "no service is told names of an epoch before the former one",
+    file: "src/rights/erasure/names-to-forget.ts",
+    from: "if (until <= ports.now()) continue;",
+    to: "",
+    tests: ["tests/integration/erasure-digests.test.ts"],
   },
   {
     breaks: "a field does not leave by itself",
     ...TOPICS_OUT,
-    from: "JSON.stringify({ device, model, ipPrefix, at })",
+    from: "JSON.stringify({ device, model: (categories & MODEL) === 0 ? undefined : model, status, at })",
     to: "JSON.stringify(arguments[0])",
   },
   {

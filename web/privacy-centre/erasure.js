@@ -165,10 +165,11 @@ function receiptCard(signed, keys) {
 }
 
 /** @param {SignedReceipt["receipt"]["services"][number]} result */
-function told({ notified, acknowledged, unacknowledged }) {
+function told({ notified, acknowledged, unacknowledged, waiting = 0, notifyBy }) {
   const all = acknowledged + unacknowledged;
   if (all === 0) return "nobody had anything";
-  return `${notified} of ${counted(all, "service")} told to forget, ${acknowledged} said that they did`;
+  const soon = waiting > 0 && notifyBy !== undefined ? `, ${waiting} to be told by ${moment(notifyBy)}` : "";
+  return `${notified} of ${counted(all, "service")} told to forget${soon}, ${acknowledged} said that they did`;
 }
 
 /** @param {string} name @param {string} value */

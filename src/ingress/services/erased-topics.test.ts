@@ -10,9 +10,9 @@ beforeEach(async () => {
 afterEach(() => ingress.stop());
 
 const ID = "0d9f6f1e-7c1b-4b9e-9d53-3f6a4f0c2b11";
-const nobody: ReadonlySet<string> = new Set();
-const tell = (id = ID, acknowledged = nobody, payloads = ["names"]) =>
-  ingress.erased.tell({ id, purpose: "scene", payloads, acknowledged });
+const SCENE = { id: ID, purpose: "scene", service: "services" } as const;
+const tell = (payloads = ["names"], id = ID) => ingress.erased.tell({ ...SCENE, id, payloads });
+const wants = (againAfterMs = 60_000) => ingress.erased.wants(SCENE, againAfterMs);
 
 async function listener(qos: 0 | 1 = 1) {
   const client = await ingress.service({ clientId: `svc-${qos}-${Math.random()}` });
@@ -22,29 +22,39 @@ async function listener(qos: 0 | 1 = 1) {
   return { client, heard };
 }
 
-test("goes to whoever listens, once, with the QoS that was subscribed", async () => {
-  expect(tell()).toEqual([]);
+test("goes to each connection that listens, with the QoS that was subscribed", async () => {
+  expect([wants(), tell()]).toEqual([false, false]);
   const [reliable, careless] = [await listener(1), await listener(0)];
   expect(ingress.events.filter((event) => event === "listening:erased")).toHaveLength(2);
-  expect(tell(ID, nobody, ["one", "two"])).toEqual(["services"]);
-  expect(tell()).toEqual([]);
+  expect(wants()).toBe(true);
+  expect(tell(["one", "two"])).toBe(true);
   await until("both have heard", () => reliable.heard.length === 2 && careless.heard.length === 2);
   expect(reliable.heard).toEqual(["one", "two"].map((text) => ({ topic: "privacy/erased/scene", text, qos: 1 })));
   expect(careless.heard.map(({ qos }) => qos)).toEqual([0, 0]);
 });
 
-test("goes again to one that comes back, and not to one that has answered", async () => {
+test("is wanted again only after a while, and at once by one that comes back", async () => {
   const first = await listener();
-  expect(tell()).toEqual(["services"]);
+  tell();
+  expect([wants(), wants(0)]).toEqual([false, true]);
   await first.client.endAsync();
   await until("it is gone", () => ingress.events.includes("closed:service"));
-  expect(tell()).toEqual([]);
+  expect([wants(), tell()]).toEqual([false, false]);
   const second = await listener();
-  expect(tell(ID, new Set(["services"]))).toEqual([]);
-  expect(tell()).toEqual(["services"]);
+  expect(wants()).toBe(true);
+  tell();
   await until("it has heard", () => second.heard.length === 1);
   await second.client.unsubscribeAsync("privacy/erased/scene");
-  expect(tell("7b1f0b52-4a3e-4c5e-9f0f-2d8f1f6f3c9a")).toEqual([]);
+  expect([wants(0), tell()]).toEqual([false, false]);
+});
+
+test("goes to no other service, and to none that listens for another purpose", async () => {
+  const { heard } = await listener();
+  expect(ingress.erased.tell({ ...SCENE, service: "another", payloads: ["names"] })).toBe(false);
+  expect(ingress.erased.tell({ ...SCENE, purpose: "network", payloads: ["names"] })).toBe(false);
+  tell(["for it"]);
+  await until("it has heard", () => heard.length > 0);
+  expect(heard.map(({ text }) => text)).toEqual(["for it"]);
 });
 
 test("an answer is acknowledged once it is noted; until then the service keeps it", async () => {

@@ -1,6 +1,6 @@
 /**
- * `privacy/erased/<purpose>`: which names a service must forget, and its answer that it has. A service
- * that is away is told when it comes back; one that listens and does not answer is told again.
+ * `privacy/erased/<purpose>`: which names a service must forget, and its answer that it has. What is in a notice, and when
+ * it leaves, is for the digests to say (rights/erasure/digests.ts).
  */
 import type { LRUCache } from "lru-cache";
 import type { ServicePurpose } from "../../model/consent.ts";
@@ -20,22 +20,20 @@ export interface ErasedTopicsPorts {
 export interface ErasedNotice {
   readonly id: string;
   readonly purpose: ServicePurpose;
+  readonly service: string;
   readonly payloads: readonly string[];
-  /** Services that have answered. */
-  readonly acknowledged: ReadonlySet<string>;
 }
 
 interface Listening {
   readonly topic: string;
   readonly purpose: ServicePurpose;
   readonly qos: 0 | 1;
-  /** Erasure → when it was told. */
+  /** Notice → when it was sent; Unix ms. */
   readonly told: LRUCache<string, number>;
 }
 
 const MAX_ANSWER_BYTES = 256;
 const ID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
-const TELL_AGAIN_MS = 60_000;
 /** Beyond it the oldest is told again before its time. */
 const MAX_TOLD = 10_000;
 
@@ -62,20 +60,33 @@ export class ErasedTopics {
     this.#sessions.delete(session);
   }
 
-  /** Names of the services it was sent to just now: those that listen, have not answered, and were not told lately. */
-  tell({ id, purpose, payloads, acknowledged }: ErasedNotice): string[] {
-    const told = new Set<string>();
+  /** Whether a connection of the service listens that was not sent this notice for so long. */
+  wants({ id, purpose, service }: Omit<ErasedNotice, "payloads">, againAfterMs: number): boolean {
     const now = Date.now();
-    for (const [session, filters] of this.#sessions) {
-      if (acknowledged.has(session.name) || session.client.closed) continue;
-      for (const listening of filters.values()) {
-        if (listening.purpose !== purpose || now - (listening.told.get(id) ?? 0) < TELL_AGAIN_MS) continue;
-        listening.told.set(id, now);
-        for (const payload of payloads) session.send(listening.topic, payload, listening.qos);
-        told.add(session.name);
-      }
+    return this.#listening(purpose, service).some(([, { told }]) => {
+      const last = told.get(id);
+      // One in the future was noted by a clock that was ahead.
+      return last === undefined || last > now || now - last >= againAfterMs;
+    });
+  }
+
+  /** To every connection of the service that listens. False when there is none. */
+  tell({ id, purpose, service, payloads }: ErasedNotice): boolean {
+    const listening = this.#listening(purpose, service);
+    for (const [session, { topic, qos, told }] of listening) {
+      told.set(id, Date.now());
+      for (const payload of payloads) session.send(topic, payload, qos);
     }
-    return [...told];
+    return listening.length > 0;
+  }
+
+  #listening(purpose: ServicePurpose, service: string): [ServiceConnection, Listening][] {
+    return [...this.#sessions].flatMap(([session, filters]) => {
+      if (session.name !== service || session.client.closed) return [];
+      return [...filters.values()]
+        .filter((one) => one.purpose === purpose)
+        .map((one): [ServiceConnection, Listening] => [session, one]);
+    });
   }
 
   /** Takes over what is published on an answer topic; false for any other topic. `done` is told whether it needs no repeat. */

@@ -100,7 +100,7 @@ test("packets of the gateway and answers of the broker arrive whole, between mes
         subscriptions: [{ topic: `processed/scene/s${pass}`, qos: 0 }],
       });
       const id = `0d9f6f1e-7c1b-4b9e-9d53-${String(pass).padStart(12, "0")}`;
-      ingress.erased.tell({ id, purpose: "scene", payloads: ["names"], acknowledged: new Set() });
+      ingress.erased.tell({ id, purpose: "scene", service: "services", payloads: ["names"] });
     }
     for (let index = 0; index < 20; index += 1) ingress.hand("scene", `d${pass * 20 + index}`, "x".repeat(500));
     await ingress.fanOut.left(lease());

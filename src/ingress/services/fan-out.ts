@@ -99,7 +99,7 @@ export class FanOut {
     for (const [service, outlet] of this.#byPurpose.get(purpose) ?? []) {
       const entitlement = this.#ports.entitlement(service, purpose);
       if (entitlement === undefined) continue;
-      outlet.entitlement = entitlement;
+      outlet.entitle(entitlement);
       listening.push(outlet);
     }
     return listening;

@@ -18,8 +18,9 @@ interface Asked {
 
 /** One service that listens to one purpose, on however many connections. */
 export class Outlet {
-  /** As of the last time it was asked for. */
-  entitlement: Entitlement;
+  /** Grows with whatever it begins to listen to or may be given. */
+  changes = 0;
+  #entitlement: Entitlement;
   readonly #touched: Set<Outbox>;
   readonly #dropped: (count: number) => void;
   readonly #listeners = new Map<ServiceConnection, Listener>();
@@ -27,18 +28,26 @@ export class Outlet {
   readonly #shares = new Map<string, Share>();
 
   constructor(entitlement: Entitlement, touched: Set<Outbox>, dropped: (count: number) => void) {
-    this.entitlement = entitlement;
+    this.#entitlement = entitlement;
     this.#touched = touched;
     this.#dropped = dropped;
   }
 
+  /** It may be given this from here on. */
+  entitle(entitlement: Entitlement): void {
+    if (entitlement === this.#entitlement) return;
+    const { recipient, categories } = this.#entitlement;
+    if (entitlement.recipient !== recipient || entitlement.categories !== categories) this.changes += 1;
+    this.#entitlement = entitlement;
+  }
+
   get recipient(): Recipient {
-    return this.entitlement.recipient;
+    return this.#entitlement.recipient;
   }
 
   /** What of the purpose's categories it gets. */
   get categories(): CategoryMask {
-    return this.entitlement.categories;
+    return this.#entitlement.categories;
   }
 
   get idle(): boolean {
@@ -46,6 +55,7 @@ export class Outlet {
   }
 
   listen(session: ServiceConnection, outbox: Outbox, text: string, { name, group }: Asked): void {
+    this.changes += 1;
     if (group !== undefined) {
       const share = this.#shares.get(text) ?? new Share(name);
       this.#shares.set(text, share);

@@ -8,6 +8,7 @@ export interface DeviceDigest {
   place?: ExportLineOf<"location">;
   /** Not stored yet. */
   noted?: ExportLineOf<"noted-place">;
+  told?: ExportLineOf<"noted-network">;
   places: number;
   readings: number;
   firstAt: number;
@@ -83,13 +84,15 @@ function note(digest: Digest, item: ExportItem): void {
 
 function noteAboutDevice(
   device: DeviceDigest | undefined,
-  item: ExportLineOf<"decision" | "noted-place" | "location" | "status">,
+  item: ExportLineOf<"decision" | "noted-place" | "noted-network" | "location" | "status">,
 ): void {
   if (device === undefined) return;
   if (item.kind === "decision") {
     device.decision = item;
   } else if (item.kind === "noted-place") {
     device.noted = item;
+  } else if (item.kind === "noted-network") {
+    device.told = item;
   } else if (item.kind === "location") {
     device.places += 1;
     if (device.place === undefined || item.epochStart > device.place.epochStart) device.place = item;

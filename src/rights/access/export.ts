@@ -10,6 +10,7 @@ import { GatewayError } from "../../model/errors.ts";
 import { type BegunExport, EXPORT_FORMAT, type ExportItem, type ExportRequest } from "../../model/export.ts";
 import { refusedAsGuardian } from "../../model/guardian.ts";
 import type { DeviceKey, Pseudonym, SubjectTag } from "../../model/ids.ts";
+import type { NetworkNote, SaidValue } from "../../model/network.ts";
 import type { PlaceRecord } from "../../model/place.ts";
 import type { StoredRow } from "../../model/sink.ts";
 import { faultCode } from "../../platform/fault-code.ts";
@@ -92,8 +93,9 @@ export class Exports {
     const states = await Promise.all(asked.map((id) => erasures.status(id)));
     const { names, keyLost } = await namesFor(under, { times, nowMs: at }, this.#ports);
     const { wrappedSubjectKey } = keyed;
-    const places =
-      wrappedSubjectKey === undefined || keyLost ? [] : await this.#ports.places.of(tag, wrappedSubjectKey, bound);
+    const key = keyLost ? undefined : wrappedSubjectKey;
+    const places = key === undefined ? [] : await this.#ports.places.of(tag, key, bound);
+    const network = key === undefined ? [] : await this.#ports.network.of(tag, key, bound);
     const { controller } = record;
     const head = { kind: "export", format: EXPORT_FORMAT, at, controller, subject: tag, by: request.by } as const;
     return {
@@ -108,6 +110,7 @@ export class Exports {
         ...decided,
         ...record.holds.map(({ ref, until }) => ({ kind: "hold" as const, reference: ref, until })),
         ...[...places].map(([device, place]) => notedPlaceItem(device, place, this.#ports.centerOf)),
+        ...[...network].map(([device, note]) => notedNetworkItem(device, note)),
         ...states.flatMap((status) => (status === undefined ? [] : [erasureItem(status)])),
         ...given.map((disclosure) => ({ kind: "disclosure" as const, ...disclosure })),
       ],
@@ -229,6 +232,16 @@ function notedPlaceItem(
     at,
     ...(center !== undefined && { center: { ...center } }),
     ...(before !== undefined && { before: { ...before } }),
+  };
+}
+
+function notedNetworkItem(device: DeviceKey, { model, ipPrefix }: NetworkNote): ExportItem {
+  const shown = (value: SaidValue) => ({ text: value.text, at: value.at });
+  return {
+    kind: "noted-network",
+    device,
+    ...(model !== undefined && { model: shown(model) }),
+    ...(ipPrefix !== undefined && { ipPrefix: shown(ipPrefix) }),
   };
 }
 

@@ -6,6 +6,7 @@ import type { ErasureFacts } from "../../model/erasure.ts";
 import type { ExportLineOf } from "../../model/export.ts";
 import type { DeviceKey, SubjectTag } from "../../model/ids.ts";
 import type { Log } from "../../model/log.ts";
+import type { NetworkNote } from "../../model/network.ts";
 import type { PlaceRecord } from "../../model/place.ts";
 import type { PlainProperty } from "../../model/property.ts";
 import type { SinkReading } from "../../model/sink.ts";
@@ -30,6 +31,14 @@ export interface ExportPorts extends Pick<LiveNamesInput, "keyring"> {
       wrappedSubjectKey: string,
       devices: readonly DeviceKey[],
     ): Promise<ReadonlyMap<DeviceKey, PlaceRecord>>;
+  };
+  /** What is noted for network services; the same otherwise. */
+  readonly network: {
+    of(
+      tag: SubjectTag,
+      wrappedSubjectKey: string,
+      devices: readonly DeviceKey[],
+    ): Promise<ReadonlyMap<DeviceKey, NetworkNote>>;
   };
   /** Only of this subject's messages, not of other owners of the device. */
   setAside(tag: SubjectTag, device: DeviceKey): AsyncIterable<ExportLineOf<"set-aside">>;

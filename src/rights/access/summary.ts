@@ -66,7 +66,17 @@ function opening({ head, events, devices }: Digest): string[] {
   ];
 }
 
-function aboutDevice({ line, decision, noted, place, places, readings, firstAt, lastAt }: DeviceDigest): string[] {
+function aboutDevice({
+  line,
+  decision,
+  noted,
+  told,
+  place,
+  places,
+  readings,
+  firstAt,
+  lastAt,
+}: DeviceDigest): string[] {
   // A line break in a name would add lines of its own.
   const name = line.label?.replace(/[\p{C}\p{Zl}\p{Zp}]/gu, " ") ?? line.device;
   const asked = line.asked === undefined ? "" : `, number ${line.asked + 1} of those asked for`;
@@ -82,6 +92,7 @@ function aboutDevice({ line, decision, noted, place, places, readings, firstAt, 
       : `  Status readings stored: ${readings}, from ${moment(firstAt)} to ${moment(lastAt)}.`,
     ...(place === undefined ? ["  Places stored: none."] : aboutPlace(place, places)),
     ...(noted === undefined ? [] : aboutNotedPlace(noted)),
+    ...(told === undefined ? [] : aboutNetwork(told)),
   ];
 }
 
@@ -123,6 +134,13 @@ function purposes(given: Given): string[] {
 function aboutNotedPlace({ cell, center, at }: ExportLineOf<"noted-place">): string[] {
   const about = center === undefined ? "" : ` around ${center.lat}, ${center.lon}`;
   return [`  Noted since ${moment(at)}, sealed, and stored no more finely than this: cell ${cell}${about}.`];
+}
+
+function aboutNetwork({ model, ipPrefix }: ExportLineOf<"noted-network">): string[] {
+  const said = [ipPrefix && `the address begins with ${ipPrefix.text}`, model && `kind of device ${model.text}`];
+  return [
+    `  Noted for network services, sealed: ${said.filter((text) => text !== undefined).join(", ")}; forgotten two days after it was said last.`,
+  ];
 }
 
 function aboutPlace({ cell, resolution, center, epochStart }: ExportLineOf<"location">, places: number): string[] {
@@ -167,7 +185,7 @@ function closing(): string[] {
     "",
     "What is not held, and why",
     "  Messages as the devices sent them: they wait sealed, seconds as a rule, and are gone once processed.",
-    "  Network addresses: never stored; a part of one goes to network services if you agreed, and is gone.",
+    "  Network addresses: never stored; a part of one is noted, sealed, and told to network services if you agreed.",
     "  Where you were when: of each device one rough place a period, overwritten, never a track.",
     "  Names, e-mail addresses, passwords: belong to your account, and are refused here.",
     "  Names of devices: rows are stored under pseudonyms that change, and only your own key leads to them.",

@@ -67,6 +67,13 @@ export const CATALOGUE = {
   barrier: "passing",
   backupTurn: "passing",
   disclosureWriter: "passing",
+  // A copy of the names would outlive their epoch. After a restore they are worked out, as before they were noted.
+  forwardedNames: "passing",
+  forwardedSince: "passing",
+  // Made again by each erasure that is not complete.
+  digestPool: "passing",
+  digests: "passing",
+  digestNames: "passing",
   spentLink: "passing",
   leftSession: "passing",
   keptAnswers: "passing",
@@ -76,6 +83,9 @@ export const CATALOGUE = {
   placesUnderWay: "passing",
   placeTurn: "passing",
   placeStep: "passing",
+  network: "passing",
+  networkTurn: "passing",
+  networkStep: "passing",
   // A copy of a day's key would outlive the day.
   dayKey: "passing",
   crowdWindow: "passing",

@@ -4,7 +4,6 @@
  */
 import { randomUUID } from "node:crypto";
 import { isDeepStrictEqual } from "node:util";
-import type { ServicePurpose } from "../../model/consent.ts";
 import { type DamageKind, damageIn } from "../../model/damage.ts";
 import {
   deletionOf,
@@ -15,7 +14,6 @@ import {
 } from "../../model/erasure.ts";
 import type { SubjectTag } from "../../model/ids.ts";
 import type { Lease } from "../../model/lease.ts";
-import { notedPurposes } from "./names-to-forget.ts";
 import type { ErasureOptions, ErasurePorts, StandingHold } from "./ports.ts";
 import { serviceResults, signedReceiptOf } from "./receipt-of-erasure.ts";
 import type { ErasureRecord, ErasureRecords } from "./record.ts";
@@ -105,22 +103,7 @@ export class Erasures {
       .sort((left, right) => left.requestedAt - right.requestedAt);
   }
 
-  /** False when this erasure does not wait for an answer. Throws REDIS_UNAVAILABLE: then nothing was recorded. */
-  async acknowledge(id: string, purpose: ServicePurpose, service: string): Promise<boolean> {
-    const record = await this.#records.read(id);
-    if (record === undefined || !this.#awaits(record, purpose, service)) return false;
-    await this.#records.setOnce(record, `ack:${purpose}:${service}`, this.#ports.now(), "any");
-    await this.#turns.wake(id);
-    return true;
-  }
-
-  /** Includes services not recorded as notified: an answer can arrive before that record. */
-  #awaits({ facts, fields }: ErasureRecord, purpose: ServicePurpose, service: string): boolean {
-    const noted = notedPurposes(facts.purposes).some((one) => one === purpose);
-    return fields.notices !== undefined && noted && this.#ports.services(purpose).includes(service);
-  }
-
-  /** Call when a hold ended, and when a service connects. */
+  /** Call when a hold ended. */
   async wakeAll(): Promise<void> {
     for (const id of await this.#records.open()) await this.#turns.wake(id);
   }
@@ -270,7 +253,10 @@ export class Erasures {
       ...(completedAt !== undefined && { completedAt: Number(completedAt) }),
       ...(heldUntil !== undefined && { heldUntil: Number(heldUntil) }),
       ...waitingOf(record),
-      services: step === undefined ? (receipt?.receipt.services ?? []) : serviceResults(record, this.#ports),
+      services:
+        step === undefined
+          ? (receipt?.receipt.services ?? [])
+          : serviceResults(record, this.#ports, this.#parts.options.digestMs),
       ...(receipt !== undefined && { receipt }),
     };
   }

@@ -40,16 +40,18 @@ function sealedUnder(text: string): string | undefined {
   return typeof k === "string" ? k : undefined;
 }
 
-/** Queue keys under which open erasures keep the names that services must forget: number of seals by key id. */
+/** Queue keys under which open erasures and digests keep the names that services must forget: number of seals by key id. */
 export async function noticesByKey(redis: Redis, keyspace: Keyspace): Promise<Map<string, number>> {
   const counts = new Map<string, number>();
+  const count = (text: unknown): void => {
+    const id = typeof text === "string" ? sealedUnder(text) : undefined;
+    if (id !== undefined) counts.set(id, (counts.get(id) ?? 0) + 1);
+  };
   for await (const names of keysLike(redis, keyspace.erasure("*" as SubjectTag, "*"))) {
     const asked = redis.pipeline();
     for (const name of names) asked.hget(name, "notices");
-    for (const text of await execEach(asked)) {
-      const id = typeof text === "string" ? sealedUnder(text) : undefined;
-      if (id !== undefined) counts.set(id, (counts.get(id) ?? 0) + 1);
-    }
+    for (const text of await execEach(asked)) count(text);
   }
+  for (const text of await redis.hvals(keyspace.digestNames)) count(text);
   return counts;
 }

@@ -5,13 +5,16 @@ import type { ServicePurpose } from "../../model/consent.ts";
 import type { TellDamage } from "../../model/damage.ts";
 import type { Disclosure } from "../../model/disclosure.ts";
 import type { ErasureOutcome } from "../../model/erasure.ts";
+import type { NamedService } from "../../model/forwarded-name.ts";
 import type { DeviceKey, Pseudonym, SubjectTag } from "../../model/ids.ts";
 import type { Log } from "../../model/log.ts";
 import type { Sink } from "../../model/sink.ts";
 import type { AuditTrail } from "../audit/trail.ts";
 import type { ReceiptSigner } from "../receipts/signer.ts";
+import type { ForwardedNames } from "./forwarded-names.ts";
 import type { KeyRemnants } from "./key-remnants.ts";
 import type { NameKeyring } from "./names-ever-given.ts";
+import type { ErasureRecord } from "./reading.ts";
 
 /** A store that rows can be looked for in, and perhaps deleted from. */
 export type ErasableSink = Pick<Sink, "name" | "region" | "rowDelete" | "countRows" | "removeDevices">;
@@ -24,8 +27,8 @@ export interface ErasurePorts {
   readonly keyring: NameKeyring & { forget(device: DeviceKey): void };
   readonly sinks: readonly ErasableSink[];
   readonly deadLetters: { purge(tag: SubjectTag, devices: readonly DeviceKey[] | "all"): Promise<unknown> };
-  /** What is noted of where devices are, for the place writer. */
-  readonly places: { forget(tag: SubjectTag, devices: readonly DeviceKey[]): Promise<void> };
+  /** Sealed records of devices, of every kind: where each is, and what network services hear of it. */
+  readonly records: readonly { forget(tag: SubjectTag, devices: readonly DeviceKey[]): Promise<void> }[];
   /** What of the subject waits for the end of a step, to be told as a part of a crowd. */
   readonly readings: { forget(tag: SubjectTag): Promise<void> };
   /** The account of whom the subject's data went to. */
@@ -44,8 +47,12 @@ export interface ErasurePorts {
   open(sealed: string): string;
   /** Names of all services of a purpose, connected or not. */
   services(purpose: ServicePurpose): readonly string[];
-  /** Sends to the connected services not in `acknowledged`; returns the services it was sent to. */
-  tell(notice: Notice): readonly string[];
+  /** The list of names that went to services. */
+  readonly forwarded: Pick<ForwardedNames, "of" | "forget" | "since">;
+  /** What tells services which names to forget, of several people at once. */
+  readonly digests: {
+    join(record: Pick<ErasureRecord, "id" | "tag">, services: readonly NamedService[]): Promise<void>;
+  };
   hold(tag: SubjectTag): Promise<StandingHold | undefined>;
   /** Records, outside Redis, that this subject's data must not come back with a backup. */
   journal(tag: SubjectTag, id: string, what: "asked" | "destroyed"): Promise<void>;
@@ -68,13 +75,6 @@ export interface StandingHold {
   readonly devices?: ReadonlySet<DeviceKey> | undefined;
 }
 
-export interface Notice {
-  readonly id: string;
-  readonly purpose: ServicePurpose;
-  readonly payloads: readonly string[];
-  readonly acknowledged: ReadonlySet<string>;
-}
-
 export interface ErasureOptions {
   readonly controller: string;
   /** Longer than the store may take to apply a write it has received. */
@@ -83,4 +83,6 @@ export interface ErasureOptions {
   readonly acknowledgeWaitMs: number;
   /** How long services are reminded. */
   readonly acknowledgeDeadlineMs: number;
+  /** Within this time the names to forget leave. */
+  readonly digestMs: number;
 }

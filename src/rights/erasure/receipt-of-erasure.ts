@@ -1,4 +1,5 @@
 /** From the record of an erasure to its receipt and its status. */
+import { SERVICE_PURPOSES } from "../../model/consent.ts";
 import {
   RECEIPT_SCHEMA_VERSION,
   type Receipt,
@@ -6,7 +7,8 @@ import {
   type SignedReceipt,
   type SinkResult,
 } from "../../model/erasure.ts";
-import { notedPurposes } from "./names-to-forget.ts";
+import type { NamedService } from "../../model/forwarded-name.ts";
+import { fieldOf, heardIn, LAPSED, listedIn, recipientsOf } from "./names-to-forget.ts";
 import type { ErasableSink, ErasureOptions, ErasurePorts } from "./ports.ts";
 import type { ErasureRecord } from "./record.ts";
 
@@ -23,7 +25,7 @@ export function receiptFrom(record: ErasureRecord, ports: ErasurePorts, options:
     requestedAt: record.requestedAt,
     completedAt: Number(fields.completedAt),
     sinks: ports.sinks.map((sink) => sinkResult(sink, fields)),
-    services: serviceResults(record, ports),
+    services: serviceResults(record, ports, options.digestMs),
     ...(untold.length > 0 && { untold }),
     keyDestroyed: fields.destroyedAt !== undefined,
     policyVersion: facts.policyVersion ?? 0,
@@ -32,17 +34,18 @@ export function receiptFrom(record: ErasureRecord, ports: ErasurePorts, options:
   };
 }
 
-/** Who had got data of the subject, has not answered, and is not there any more. */
-function untoldIn({ fields }: ErasureRecord, ports: ErasurePorts): NonNullable<Receipt["untold"]> {
-  const [heard, before] = [fields.heard, fields.untold].map((text) => {
-    const list = parsed<NonNullable<Receipt["untold"]>>(text);
-    return Array.isArray(list) ? list : [];
-  });
-  const gone = (heard ?? []).filter(
-    ({ purpose, recipient }) =>
-      !ports.services(purpose).includes(recipient) && !(`ack:${purpose}:${recipient}` in fields),
+/** Who had got data or names of the subject, has not answered, and is not there any more. */
+function untoldIn(record: ErasureRecord, ports: ErasurePorts): NonNullable<Receipt["untold"]> {
+  const { fields } = record;
+  const gone = [...heardIn(record), ...listedIn(record)].filter(
+    (to) => !ports.services(to.purpose).includes(to.service) && fields[fieldOf("ack", to)] === undefined,
   );
-  return [...(before ?? []), ...gone];
+  const before = parsed<NonNullable<Receipt["untold"]>>(fields.untold);
+  const untold = [
+    ...(Array.isArray(before) ? before : []),
+    ...gone.map(({ purpose, service }) => ({ purpose, recipient: service })),
+  ];
+  return [...new Map(untold.map((one) => [`${one.purpose} ${one.recipient}`, one])).values()];
 }
 
 export function signedReceiptOf({ fields }: ErasureRecord): SignedReceipt | undefined {
@@ -62,20 +65,35 @@ function parsed<T>(text: string | undefined): T | undefined {
  * Empty until the names to forget are known: no service is notified before. Where they cannot be computed, none ever
  * is.
  */
-export function serviceResults({ facts, fields }: ErasureRecord, ports: ErasurePorts): ServiceResult[] {
-  if (fields.notices === undefined && fields.nameless === undefined) return [];
-  return notedPurposes(facts.purposes).flatMap((purpose) => {
-    const prefix = `ack:${purpose}:`;
-    const answered = Object.keys(fields).flatMap((field) =>
-      field.startsWith(prefix) ? [field.slice(prefix.length)] : [],
-    );
-    // One that has answered counts, also when it was removed since.
-    const services = [...new Set([...ports.services(purpose), ...answered])];
+export function serviceResults(
+  record: ErasureRecord,
+  ports: Pick<ErasurePorts, "services">,
+  digestMs: number,
+): ServiceResult[] {
+  const { fields } = record;
+  const recipients = recipientsOf(record, ports);
+  return SERVICE_PURPOSES.flatMap((purpose) => {
+    const services = recipients.filter((to) => to.purpose === purpose);
     if (services.length === 0) return [];
-    const notified = services.filter((service) => `told:${purpose}:${service}` in fields || answered.includes(service));
-    const acknowledged = answered.length;
-    return [{ purpose, notified: notified.length, acknowledged, unacknowledged: services.length - acknowledged }];
+    const answered = services.filter((to) => fields[fieldOf("ack", to)] !== undefined);
+    const notified = services.filter((to) => fields[fieldOf("told", to)] !== undefined || answered.includes(to));
+    const waiting = services.filter((to) => awaitsDigest(to, record) && !answered.includes(to));
+    const ids = services.flatMap((to) => fields[fieldOf("digest", to)] ?? []).filter((id) => id !== LAPSED);
+    const result = {
+      purpose,
+      notified: notified.length,
+      acknowledged: answered.length,
+      unacknowledged: services.length - answered.length,
+      ...(waiting.length > 0 && { waiting: waiting.length }),
+      ...(waiting.length > 0 && fields.notifyAt !== undefined && { notifyBy: Number(fields.notifyAt) + digestMs }),
+      ...(ids.length > 0 && { notices: ids.sort() }),
+    };
+    return [result];
   });
+}
+
+function awaitsDigest(to: NamedService, { fields }: ErasureRecord): boolean {
+  return fields.notices !== undefined && fields[fieldOf("digest", to)] === undefined;
 }
 
 function sinkResult({ name, region }: ErasableSink, fields: ErasureRecord["fields"]): SinkResult {

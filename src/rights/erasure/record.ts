@@ -4,7 +4,8 @@
  *
  *   requestedAt facts step key · unreadable · heldUntil spared · waitCode waitSince
  *   freed-<spared>:<sink> rows:<sink> swept:<sink> uncounted:<sink> method:<sink> verified:<sink> sweepAt
- *   heard notices nameless notifyAt remindAt told:<purpose>:<service> ack:<purpose>:<service> · destroyedAt ledgerHead
+ *   heard notices recipients nameless notifyAt remindAt · destroyedAt ledgerHead
+ *   digest:<purpose>:<service> told:<purpose>:<service> ack:<purpose>:<service>
  *   completedAt receipt
  */
 import type { Redis } from "ioredis";
@@ -24,6 +25,7 @@ export type { ErasureRecord } from "./reading.ts";
 const DROPPED_AT_THE_END = [
   "facts",
   "notices",
+  "recipients",
   "nameless",
   "heard",
   // Of records that a version of before began.

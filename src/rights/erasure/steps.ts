@@ -5,11 +5,11 @@
  *   drain → backlog → delete → sweep → dead-letters → notices → destroy-key → notify → receipt → remind
  */
 import { createHash } from "node:crypto";
-import type { ErasureStep } from "../../model/erasure.ts";
+import type { ErasureStep, Receipt } from "../../model/erasure.ts";
 import type { DeviceKey, Pseudonym } from "../../model/ids.ts";
 import { receiptHash } from "../receipts/signer.ts";
 import { type DeletionParts, deleteFrom, type GoOn, namesOf, storedNames } from "./deletion.ts";
-import { type NotedPurpose, namedRecipients, notedPurposes, tellServices, writeNames } from "./names-to-forget.ts";
+import { awaitedBy, namedRecipients, namesToForget, noticeFields, readNames } from "./names-to-forget.ts";
 import { receiptFrom, signedReceiptOf } from "./receipt-of-erasure.ts";
 import type { ErasureRecord } from "./record.ts";
 
@@ -85,7 +85,7 @@ export async function deleteUnheld(
     if (!(await deleteFrom(sink, names, `freed-${spared}`, record, parts, run))) return;
   }
   await parts.ports.deadLetters.purge(record.tag, devices);
-  await parts.ports.places.forget(record.tag, devices);
+  for (const kind of parts.ports.records) await kind.forget(record.tag, devices);
   await parts.records.set(record, { spared });
 }
 
@@ -109,7 +109,7 @@ const deadLetters: Step = async (record, { ports, records }) => {
   const { tag, id } = record;
   // By subject: what a new owner of a device has there stays.
   await ports.deadLetters.purge(tag, "all");
-  await ports.places.forget(tag, record.facts.devices);
+  for (const kind of ports.records) await kind.forget(tag, record.facts.devices);
   await ports.readings.forget(tag);
   for (const device of record.facts.devices) await ports.registrations.forget(tag, device);
   const heard = await namedRecipients(tag, ports);
@@ -120,21 +120,30 @@ const deadLetters: Step = async (record, { ports, records }) => {
 };
 
 const notices: Step = async (record, parts) => {
-  if (record.wrappedSubjectKey === undefined) {
+  const { ports, records } = parts;
+  const { tag, wrappedSubjectKey, fields } = record;
+  if (wrappedSubjectKey === undefined || fields.unreadable !== undefined) {
     // Services that know a device by a name are sent no names; the receipt says so.
-    await parts.records.set(record, { nameless: 1 });
+    await records.set(record, { nameless: 1 });
     return undefined;
   }
-  const names: Partial<Record<NotedPurpose, Pseudonym[]>> = {};
-  for (const purpose of notedPurposes(record.facts.purposes)) names[purpose] = await namesOf(record, parts, purpose);
-  await parts.records.set(record, { notices: parts.ports.seal(writeNames(names)) });
+  const noted = await ports.forwarded.of(tag, wrappedSubjectKey);
+  // Once: when this was interrupted, a part of the list may be gone already.
+  if (readNames(record, ports) === undefined)
+    await records.set(record, noticeFields(await namesToForget(noted, record, parts), ports.seal));
+  await ports.forwarded.forget(
+    tag,
+    noted.map(({ note }) => note),
+  );
   return undefined;
 };
 
 const destroyKey: Step = async (record, parts) => {
   const { ports, records } = parts;
   // Not only names of consented purposes: for weather, a device's location is kept under an analytics name.
-  const names = [...(await namesOf(record, parts, "analytics")), ...(await namesOf(record, parts, "scene"))];
+  const names: Pseudonym[] = [];
+  for (const purpose of ["analytics", "scene", "network"] as const)
+    names.push(...(await namesOf(record, parts, purpose)));
   await ports.journal(record.tag, record.id, "destroyed");
   if (!(await ports.ledger.destroyKey(record.tag, record.id))) return HELD_UP_MS;
   await ports.remnants.mark();
@@ -147,7 +156,7 @@ const destroyKey: Step = async (record, parts) => {
 const notify: Step = async (record, parts) => {
   const { options } = parts;
   const waitedMs = await sinceNoted("notifyAt", record, parts);
-  if (!(await tellServices(record, parts))) return undefined;
+  if (!(await awaitServices(record, parts))) return undefined;
   return waitedMs < options.acknowledgeWaitMs ? NOTIFY_POLL_MS : undefined;
 };
 
@@ -177,19 +186,30 @@ const receipt: Step = async (record, { ports, records, options }) => {
 const remind: Step = async (record, parts) => {
   const { ports, records, options } = parts;
   const sinceMs = await sinceNoted("remindAt", record, parts, Number(record.fields.completedAt ?? ports.now()));
-  if ((await tellServices(record, parts)) && sinceMs < options.acknowledgeDeadlineMs) {
+  if (sinceMs < options.acknowledgeDeadlineMs && (await awaitServices(record, parts))) {
     return Math.min(MAX_REMIND_MS, Math.max(MIN_REMIND_MS, sinceMs / 10));
   }
   const known = (await records.read(record.id)) ?? record;
   const first = signedReceiptOf(known)?.receipt;
   const last = receiptFrom(known, ports, options);
-  // Only when services answered after the first receipt; and it replaces only that first one.
-  if (first !== undefined && JSON.stringify(last.services) !== JSON.stringify(first.services)) {
+  // Only when services answered, came or went after the first receipt; and it replaces only that first one.
+  if (first !== undefined && JSON.stringify(answersIn(last)) !== JSON.stringify(answersIn(first))) {
     const signed = ports.signer.sign({ ...last, prev: receiptHash(first) });
     await records.replace(record, "receipt", known.fields.receipt ?? "", JSON.stringify(signed));
   }
   return undefined;
 };
+
+function answersIn({ services, untold }: Receipt): Pick<Receipt, "services" | "untold"> {
+  return { services, untold };
+}
+
+/** Sees to it that a digest tells each service that has not answered. True while an answer is missing. */
+async function awaitServices(record: ErasureRecord, { ports }: StepParts): Promise<boolean> {
+  const awaited = awaitedBy(record, ports);
+  if (awaited.length > 0) await ports.digests.join(record, awaited);
+  return awaited.length > 0;
+}
 
 /**
  * Milliseconds since a time recorded at the first call; `first` once it has passed. A time in the future, from a clock

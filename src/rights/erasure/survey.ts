@@ -6,7 +6,7 @@ export interface ErasureSurvey {
   readonly held: number;
   /** Age of the oldest that could continue; one under a hold is not late. */
   readonly oldestMs: number;
-  /** Notices to services without an answer. */
+  /** Notices that have left, without an answer. */
   readonly unanswered: number;
 }
 
@@ -16,6 +16,8 @@ export function surveyOf(open: readonly ErasureStatus[], now: number): ErasureSu
     running: running.length,
     held: open.filter(({ state }) => state === "held").length,
     oldestMs: now - Math.min(now, ...running.map(({ requestedAt }) => requestedAt)),
-    unanswered: open.flatMap(({ services }) => services).reduce((sum, { unacknowledged }) => sum + unacknowledged, 0),
+    unanswered: open
+      .flatMap(({ services }) => services)
+      .reduce((sum, { unacknowledged, waiting = 0 }) => sum + unacknowledged - waiting, 0),
   };
 }

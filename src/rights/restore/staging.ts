@@ -79,6 +79,8 @@ export class Staging {
         if (old.length > 0) await this.#redis.unlink(...old);
       }
     }
+    // The lists are gone with their subjects.
+    await this.#redis.unlink(this.#keyspace.forwardedSince);
     const auditWaits = (await this.#redis.exists(waitingName(this.#keyspace.auditSeal))) === 1;
     for (const name of SHARED_NAMES) {
       if (auditWaits || (name !== "auditLines" && name !== "auditSeal")) await this.#redis.unlink(this.#keyspace[name]);

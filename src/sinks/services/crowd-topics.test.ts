@@ -44,6 +44,7 @@ function setUp(only: Readonly<Record<string, string | undefined>> = { sky: undef
             return {
               recipient,
               categories: PURPOSE_USES.weather,
+              changes: 0,
               hears,
               deliver: (cell, packet) => {
                 if (!hears(cell)) return false;

@@ -5,7 +5,7 @@
  */
 import type { LRUCache } from "lru-cache";
 import type { DisclosureLine, Recipient } from "../../model/disclosure.ts";
-import type { SubjectTag } from "../../model/ids.ts";
+import type { Pseudonym, SubjectTag } from "../../model/ids.ts";
 import { boundedCache } from "../../platform/bounded-cache.ts";
 
 export type LineCount = readonly [line: DisclosureLine, count: number];
@@ -30,6 +30,8 @@ export interface SubjectAccount {
   readonly revision: number;
   readonly day: string;
   readonly counts: number[];
+  /** Some of the names known to be noted as forwarded, by recipient in the same order. */
+  readonly noted: Pseudonym[][];
   /** Whether something of it waits to be added. */
   counted: boolean;
 }
@@ -66,7 +68,7 @@ export class Accounting {
     const known = this.#accounts.get(subject);
     if (known !== undefined && known.revision >= revision && known.day === day) return known;
     const counts = new Array<number>(this.#recipients.length).fill(CLOSED);
-    const account: SubjectAccount = { subject, revision, day, counts, counted: false };
+    const account: SubjectAccount = { subject, revision, day, counts, noted: [], counted: false };
     this.#accounts.set(subject, account);
     return account;
   }

@@ -8,25 +8,26 @@ import {
   type ServicePurpose,
   STATUS,
 } from "../../model/consent.ts";
-import type { Deidentified } from "../../model/deidentified.ts";
 import type { DisclosureLine, Outgoing, Recipient } from "../../model/disclosure.ts";
 import { GatewayError } from "../../model/errors.ts";
-import type { CellId, Pseudonym, SubjectTag } from "../../model/ids.ts";
+import type { Pseudonym, SubjectTag } from "../../model/ids.ts";
 import { Accounting } from "./disclosure-accounting.ts";
-import { type Outlet, PurposeTopics } from "./purpose-topics.ts";
+import { NotedNames } from "./noted-names.ts";
+import { type Outlet, PurposeTopics, type PurposeTopicsPort } from "./purpose-topics.ts";
 
-const message: Deidentified = {
-  weather: {
-    cell: "8560145bfffffff" as CellId,
-    center: { lat: 12.9, lon: 77.6 },
-    status: { temperature: 21.5 },
-  },
+type Told = Outgoing["result"];
+
+const message: Required<Told> = {
   scene: { device: "scene-pseudonym" as Pseudonym, model: "hub", status: { power: "on" }, at: 1000 },
   network: { device: "network-pseudonym" as Pseudonym, ipPrefix: "203.0.0.0/16", at: 10_000 },
 };
-const of = (result: Deidentified, subject = "one", revision = 4): Outgoing => ({
+const EPOCH_MS = 7 * 86_400_000;
+const AT = 2_957 * EPOCH_MS + 5;
+const of = (result: Told, subject = "one", revision = 4, at = AT): Outgoing => ({
   subject: subject as SubjectTag,
   revision,
+  wrappedSubjectKey: `key of ${subject}`,
+  at,
   result,
 });
 
@@ -47,7 +48,14 @@ function outlet(...services: Service[]) {
   const counts: [ServicePurpose, number][] = [];
   const opened: string[] = [];
   const added: [string, number][] = [];
-  const self = { listening: [...services], onOpen: async () => {}, nowMs: Date.UTC(2026, 2, 7, 12), packets: 0 };
+  const noted: [wrappedKey: string, subject: string, recipient: string, name: string, until: number][] = [];
+  const self = {
+    listening: [...services],
+    onOpen: async () => {},
+    onNote: async () => {},
+    nowMs: Date.UTC(2026, 2, 7, 12),
+    packets: 0,
+  };
   const recipients = services.map(
     ({ name, purpose }, index): Recipient => ({ index, name, purpose, region: "IN", contract: undefined }),
   );
@@ -70,6 +78,7 @@ function outlet(...services: Service[]) {
     return {
       recipient,
       categories: service.categories ?? PURPOSE_USES[service.purpose],
+      changes: 0,
       hears: (name) => service.only === undefined || service.only === name,
       deliver: (name, packet) => {
         if (service.only !== undefined && service.only !== name) return false;
@@ -79,20 +88,33 @@ function outlet(...services: Service[]) {
       },
     };
   };
-  const topics = new PurposeTopics(
-    {
-      outlets: (purpose) => self.listening.filter((service) => service.purpose === purpose).map(outletOf),
-      packet: (purpose, name, payload) => {
-        self.packets += 1;
-        return Buffer.from(`${purpose}/${name} ${payload}`);
-      },
-      counted: (purpose, count) => void counts.push([purpose, count]),
-      now: () => self.nowMs,
+  const port: PurposeTopicsPort = {
+    outlets: (purpose) => self.listening.filter((service) => service.purpose === purpose).map(outletOf),
+    packet: (purpose, name, payload) => {
+      self.packets += 1;
+      return Buffer.from(`${purpose}/${name} ${payload}`);
     },
-    accounting,
+    counted: (purpose, count) => void counts.push([purpose, count]),
+    now: () => self.nowMs,
+  };
+  const names = new NotedNames(
+    { recipients, maxNames: 1 },
+    {
+      note: async (forwarded) => {
+        await self.onNote();
+        for (const { wrappedSubjectKey, subject, recipient, name, until } of forwarded)
+          noted.push([wrappedSubjectKey, subject, recipient.name, name, until]);
+      },
+    },
   );
-  const forward = async (...batch: Outgoing[]) => (await topics.announce(batch))();
-  return Object.assign(self, { topics, forward, published, counts, opened, added, accounting });
+  const [topics, network] = (["scene", "network"] as const).map(
+    (purpose) => new PurposeTopics(port, { accounting, names, epochMs: EPOCH_MS }, purpose),
+  ) as [PurposeTopics, PurposeTopics];
+  const forward = async (...batch: Outgoing[]) => {
+    const told = [(await topics.announce(batch))(), (await network.announce(batch))()];
+    return batch.map((_, index) => told.some((delivered) => delivered[index]));
+  };
+  return Object.assign(self, { topics, network, forward, published, counts, opened, added, noted, accounting });
 }
 
 const EACH = SERVICE_PURPOSES.map((purpose) => ({ name: purpose, purpose }));
@@ -114,10 +136,8 @@ describe("PurposeTopics", () => {
   it("lets no other field out, even when a record holds one", async () => {
     const { forward, published } = outlet(...EACH);
     const leak = { canary: "canary" };
-    const { weather, scene, network } = message as Required<Deidentified>;
-    await forward(
-      of({ weather: { ...weather, ...leak }, scene: { ...scene, ...leak }, network: { ...network, ...leak } }),
-    );
+    const { scene, network } = message;
+    await forward(of({ scene: { ...scene, ...leak }, network: { ...network, ...leak } } as Told));
     expect(published).toHaveLength(2);
     expect(JSON.stringify(published)).not.toContain("canary");
   });
@@ -150,7 +170,7 @@ describe("PurposeTopics", () => {
 
   it("builds nothing for a purpose nobody listens to", async () => {
     const { forward, published, counts } = outlet({ name: "scene", purpose: "scene" });
-    const untouchable: Deidentified = {
+    const untouchable: Told = {
       get network(): never {
         throw new Error("built for nobody");
       },
@@ -172,7 +192,7 @@ describe("PurposeTopics", () => {
 
   it("accounts for every disclosure, by purpose", async () => {
     const { forward, counts } = outlet(...EACH.slice(1));
-    const network = message.network as Required<Deidentified>["network"];
+    const { network } = message;
     await forward(of(message), of(message), of({}), of({ network }));
     expect(counts).toEqual([
       ["scene", 2],
@@ -249,5 +269,76 @@ describe("the account", () => {
     const test = outlet({ name: "scene", purpose: "scene" });
     for (const revision of [4, 4, 7, 5]) await test.forward(of(message, "one", revision));
     expect(test.opened).toHaveLength(2);
+  });
+});
+
+describe("names that go to a service", () => {
+  it("are noted with the end of the epoch after theirs before anything is handed over, once each", async () => {
+    const test = outlet({ name: "lights", purpose: "scene" });
+    test.onNote = async () => expect(test.published).toEqual([]);
+    await test.forward(of(message), of(message));
+    expect(test.noted).toEqual([["key of one", "one", "lights", "scene-pseudonym", 2_959 * EPOCH_MS]]);
+    await test.forward(of(message));
+    expect([test.noted.length, test.published.length]).toEqual([1, 3]);
+  });
+
+  it("are noted for those services alone that hear them", async () => {
+    const test = outlet(
+      { name: "lights", purpose: "scene" },
+      { name: "alarms", purpose: "scene", only: "somebody-else" },
+      { name: "wires", purpose: "network" },
+    );
+    await test.forward(of(message));
+    expect(test.noted.map(([, , recipient, name]) => [recipient, name])).toEqual([
+      ["lights", "scene-pseudonym"],
+      ["wires", "network-pseudonym"],
+    ]);
+  });
+
+  it("that can't be noted let nothing out", async () => {
+    const test = outlet({ name: "lights", purpose: "scene" });
+    test.onNote = () => Promise.reject(new GatewayError("REDIS_UNAVAILABLE"));
+    await expect(test.forward(of(message))).rejects.toThrow("REDIS_UNAVAILABLE");
+    expect(test.published).toEqual([]);
+    test.onNote = async () => {};
+    await test.forward(of(message));
+    expect([test.noted.length, test.published.length]).toEqual([1, 1]);
+  });
+
+  it("that a service begins to listen to meanwhile are not handed over before they are noted", async () => {
+    const lights: { name: string; purpose: "scene"; only?: string } = { name: "lights", purpose: "scene", only: "one" };
+    const test = outlet(lights);
+    const scene = message.scene as NonNullable<Told["scene"]>;
+    const batch = ["one", "other"].map((name) => of({ scene: { ...scene, device: name as Pseudonym } }));
+    const deliver = await test.topics.announce(batch);
+    delete lights.only;
+    expect(deliver()).toEqual([true, false]);
+    expect(await test.forward(...batch)).toEqual([true, true]);
+    expect(test.noted.map(([, , , name]) => name)).toEqual(["one", "other"]);
+  });
+
+  it("that a service is to get only since its categories were widened are not handed over before they are noted", async () => {
+    const wires: Service = { name: "wires", purpose: "network", categories: MODEL };
+    const test = outlet(wires);
+    const network = message.network as NonNullable<Told["network"]>;
+    const batch = [
+      of({ network: { ...network, device: "one" as Pseudonym, model: "hub" } }),
+      of({ network: { ...network, device: "other" as Pseudonym } }),
+    ];
+    const deliver = await test.network.announce(batch);
+    Object.assign(wires, { categories: PURPOSE_USES.network });
+    expect(deliver()).toEqual([true, false]);
+    expect(await test.forward(...batch)).toEqual([true, true]);
+    expect(test.noted.map(([, , , name]) => name)).toEqual(["one", "other"]);
+  });
+
+  it("are handed over although more of them were noted at once than are remembered", async () => {
+    const test = outlet({ name: "lights", purpose: "scene" });
+    const scene = message.scene as NonNullable<Told["scene"]>;
+    const many = Array.from({ length: 1_500 }, (_, index) =>
+      of({ scene: { ...scene, device: `name-${index}` as Pseudonym } }),
+    );
+    expect(await test.forward(...many)).not.toContain(false);
+    expect([test.noted.length, test.published.length]).toEqual([1_500, 1_500]);
   });
 });

@@ -4,15 +4,14 @@
  */
 import { randomBytes } from "node:crypto";
 import type { Redis } from "ioredis";
-import type { Keyspace } from "../platform/keyspace.ts";
-import { orRedisUnavailable } from "../platform/redis.ts";
-import { type RedisScript, runScript } from "../platform/redis-script.ts";
+import { orRedisUnavailable } from "./redis.ts";
+import { type RedisScript, runScript } from "./redis-script.ts";
 
-/** After a writer was killed, another one begins the step again. */
+/** After a gateway was killed, another one begins the step again. */
 const LOCK_MS = 20_000;
 
 const BEGIN: RedisScript = {
-  name: "consentryBeginPlaceStep",
+  name: "consentryBeginStep",
   lua: `--[[
   Takes the lock when the present step was not carried out yet and no gateway is at it.
   KEYS[1] lock   KEYS[2] number of the last step that was carried out
@@ -28,7 +27,7 @@ return {number, string.format("%.0f", now)}`,
 };
 
 const GO_ON: RedisScript = {
-  name: "consentryGoOnWithPlaceStep",
+  name: "consentryGoOnWithStep",
   lua: `--[[
   Extends the lock, or ends it, unless it expired and belongs to another gateway by now.
   KEYS[1] lock   KEYS[2] number of the last step that was carried out
@@ -41,7 +40,7 @@ if ARGV[2] == "0" then redis.call("DEL", KEYS[1]) else redis.call("PEXPIRE", KEY
 return 1`,
 };
 
-export interface PlaceTurn {
+export interface StepTurn {
   /** Steps since the begin of Unix time. */
   readonly number: number;
   /** Unix ms, by the clock of Redis. */
@@ -50,19 +49,20 @@ export interface PlaceTurn {
   goOn(): Promise<boolean>;
 }
 
-export class PlaceTurns {
+export class StepTurns {
   readonly #redis: Redis;
   readonly #names: readonly string[];
   readonly #stepMs: number;
 
-  constructor(redis: Redis, { placeTurn, placeStep }: Pick<Keyspace, "placeTurn" | "placeStep">, stepMs: number) {
+  /** Names in Redis: of the lock, and of the number of the last step that was carried out. */
+  constructor(redis: Redis, lock: string, step: string, stepMs: number) {
     this.#redis = redis;
-    this.#names = [placeTurn, placeStep];
+    this.#names = [lock, step];
     this.#stepMs = stepMs;
   }
 
   /** Runs `work` when a step is due and no gateway is at it. The step counts as carried out when `work` says so. */
-  async take(work: (turn: PlaceTurn) => Promise<boolean>): Promise<void> {
+  async take(work: (turn: StepTurn) => Promise<boolean>): Promise<void> {
     const mine = randomBytes(12).toString("base64url");
     const begun = await orRedisUnavailable(() =>
       runScript(this.#redis, BEGIN, this.#names, [mine, this.#stepMs, LOCK_MS]),

@@ -1,0 +1,117 @@
+/** Wires what network services hear: a pass notes what messages say, sealed in Redis; one gateway tells it, step by step. */
+import { createHmac } from "node:crypto";
+import type { Keyring } from "../deidentify/keyring.ts";
+import type { CheckConsent } from "../model/consent.ts";
+import type { Silenced } from "../model/consent-change.ts";
+import type { TellDamage } from "../model/damage.ts";
+import { DAY_MS, HOUR_MS, MINUTE_MS } from "../model/durations.ts";
+import type { DeviceKey, SubjectTag } from "../model/ids.ts";
+import type { NetworkNote, NotedNetwork } from "../model/network.ts";
+import { uncoveredOf } from "../network/coverage.ts";
+import { NetworkNoting } from "../network/noting.ts";
+import { NETWORK_FORM } from "../network/record.ts";
+import { NetworkTeller, type TellerPorts } from "../network/teller.ts";
+import type { Part } from "../platform/lifecycle.ts";
+import { RecordTidying } from "../platform/record-tidying.ts";
+import { SealedRecords } from "../platform/sealed-records.ts";
+import { StepTurns } from "../platform/step-turns.ts";
+import { heldLetters } from "../rights/holds/held-devices.ts";
+import type { Base } from "./base.ts";
+import type { Consent } from "./consent.ts";
+import type { Outlets } from "./outlets.ts";
+import { stepPart } from "./step-part.ts";
+
+/** What a test or the demo may shorten, and what a measurement may take away; the product has no such switch. */
+export interface NetworkOverrides {
+  /** Of a step, and of the round in which each name has one minute. */
+  readonly network?: { readonly stepMs: number; readonly roundMs: number };
+  /** In place of noting. Only to show that its absence would be noticed. */
+  readonly noteNetwork?: (ports: Pick<TellerPorts, "announce" | "nameOf">) => Network["note"];
+}
+
+export interface NetworkDeps {
+  readonly checkConsent: CheckConsent;
+  readonly leases: Pick<Consent["leases"], "acquire">;
+  readonly keyring: Pick<Keyring, "pseudonym" | "sealRecord" | "openRecord">;
+  readonly outlets: Pick<Outlets, "fanOut" | "announceNetwork">;
+  readonly damaged: TellDamage;
+}
+
+export interface Network {
+  /** Start before what notes. */
+  readonly part: Part;
+  note(said: readonly NotedNetwork[]): Promise<readonly boolean[]>;
+  /** Takes away what consent does not cover any more. */
+  tidy(concerned: SubjectTag | DeviceKey, silenced: readonly Silenced[]): Promise<void>;
+  forget(subject: SubjectTag, devices: readonly DeviceKey[]): Promise<void>;
+  /** What is noted, for those of the devices of which there is anything that opens. */
+  of(
+    subject: SubjectTag,
+    wrappedSubjectKey: string,
+    devices: readonly DeviceKey[],
+  ): Promise<ReadonlyMap<DeviceKey, NetworkNote>>;
+}
+
+export function createNetwork(base: Base, deps: NetworkDeps, overrides: NetworkOverrides): Network {
+  const { config, keys, redis, keyspace, metrics, log } = base;
+  const { checkConsent, leases, keyring, outlets } = deps;
+  const { network: shortened } = overrides;
+  const epochMs = config.deidentify.epochDays * DAY_MS;
+  const stepMs = shortened?.stepMs ?? config.network.stepMinutes * MINUTE_MS;
+  const records = new SealedRecords(redis.store, keyspace.network, NETWORK_FORM, keyring);
+  const noting = new NetworkNoting(records, {
+    maxDevices: config.deidentify.location.maxDevices,
+    aheadMs: config.mqtt.clockWindowFutureMs,
+    now: Date.now,
+  });
+  const held = () => heldLetters(redis.store, keyspace, deps.damaged);
+  const tidying = new RecordTidying(redis.store, keyspace, {
+    records,
+    uncovered: (noted) => uncoveredOf(noted, { records, checkConsent }),
+    held,
+  });
+  const listening = () => outlets.fanOut.listening("network");
+  const telling: Pick<TellerPorts, "announce" | "nameOf"> = {
+    nameOf: (wrapped, device, epoch) => keyring.pseudonym(wrapped, device, "network", epoch),
+    announce: (batch) => outlets.announceNetwork(batch),
+  };
+  const teller = new NetworkTeller(
+    {
+      stepMs,
+      roundMs: shortened?.roundMs ?? HOUR_MS,
+      epochMs,
+      minuteKey: createHmac("sha256", keys.pepper).update("consentry minutes of names 1").digest(),
+    },
+    {
+      records,
+      checkConsent,
+      held,
+      acquireLease: () => leases.acquire(),
+      ...telling,
+      left: (signal) => outlets.fanOut.left(signal),
+      listening,
+      waiting: (count) => metrics.gauge("networkWaiting", count),
+    },
+  );
+  return {
+    part: stepPart(
+      {
+        name: "network",
+        stepMs,
+        shortened: shortened !== undefined,
+        turns: new StepTurns(redis.store, keyspace.networkTurn, keyspace.networkStep, stepMs),
+        mayStep: listening,
+        step: (turn, stop) => teller.step(turn, stop),
+        more: [{ name: "network records", everyMs: HOUR_MS, run: () => teller.forgetOld() }],
+      },
+      log,
+    ),
+    note: overrides.noteNetwork?.(telling) ?? ((said) => noting.note(said)),
+    tidy: (concerned, silenced) => tidying.tidy(concerned, silenced),
+    forget: (subject, devices) => {
+      noting.forget(devices);
+      return records.forget(subject, devices);
+    },
+    of: (subject, wrappedSubjectKey, devices) => records.openedOf(subject, wrappedSubjectKey, devices),
+  };
+}
