@@ -3,12 +3,14 @@
  * Exit code 0 when the attacks ran; with `--strict` only when every goal is held and every trial was made.
  */
 import "../src/platform/no-debug-output.ts";
+import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { Command } from "commander";
 import { runProgram, whole } from "../simulators/program.ts";
 import { RecordingWriter, readRecording } from "./recording/files.ts";
 import { View } from "./recording/view.ts";
-import { type AttacksResult, allHeld, resultOf, resultText } from "./result.ts";
+import { type AttacksResult, allHeld, resultLine, resultOf, resultText } from "./result.ts";
 import { play } from "./run/play.ts";
 import type { GatewayKind } from "./run/stage.ts";
 
@@ -25,6 +27,7 @@ interface Flags {
   readonly negativeControl: boolean;
   readonly strict: boolean;
   readonly json: boolean;
+  readonly strength: boolean;
 }
 
 const DATA = join("data", "attacks");
@@ -32,6 +35,9 @@ const LEAST_TRIALS = 100;
 const WALK_DAYS = 5;
 const ERASED_HOMES = 120;
 const DAYS_OF_EPOCH = 7;
+const FLEETS = [700, 10_000, 100_000];
+/** What docs/privacy/strength.md is made of. */
+const STRENGTH = fileURLToPath(new URL("../docs/privacy/strength.json", import.meta.url));
 
 const flags = new Command("attacks")
   .description(
@@ -52,6 +58,7 @@ const flags = new Command("attacks")
   .option("--unprotected-from <dir>", "with --from: the recording without the mechanisms")
   .option("--no-negative-control", "do not play the gateway without its mechanisms; takes half the time")
   .option("--strict", "exit code 1 when a goal is not held", false)
+  .option("--strength", "also write docs/privacy/strength.json, of which `npm run config:docs` makes the page", false)
   .option("--json", "result as one JSON object on the last line; everything else goes to stderr", false)
   .parse()
   .opts<Flags>();
@@ -65,7 +72,7 @@ async function attacks(signal: AbortSignal): Promise<AttacksResult> {
   say("attacking");
   const view = new View(await readRecording(recorded));
   const unprotected = without === undefined ? undefined : new View(await readRecording(without));
-  return resultOf(view, unprotected, { leastTrials: LEAST_TRIALS, begunAt, signal });
+  return resultOf(view, unprotected, { leastTrials: LEAST_TRIALS, begunAt, fleets: FLEETS, signal });
 }
 
 async function played(signal: AbortSignal): Promise<[string, string | undefined]> {
@@ -98,6 +105,8 @@ async function playOne(gateway: GatewayKind, record: string, signal: AbortSignal
 
 await runProgram(async (signal) => {
   const result = await attacks(signal);
-  process.stdout.write(flags.json ? `${JSON.stringify(result)}\n` : `\n${resultText(result)}\n`);
+  if (flags.strength) await writeFile(STRENGTH, `${JSON.stringify(result, null, 2)}\n`);
+  say(`\n${resultText(result)}`);
+  if (flags.json) process.stdout.write(`${resultLine(result)}\n`);
   return !flags.strict || allHeld(result);
 });

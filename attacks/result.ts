@@ -3,6 +3,8 @@
 import { setImmediate as turn } from "node:timers/promises";
 import { ATTACKS } from "./attackers/all.ts";
 import type { Attack, Found } from "./attackers/attack.ts";
+import { type Fleet, fleetOf } from "./fleet/fleet.ts";
+import { type Gates, gatesOf } from "./measure/gates.ts";
 import { SURELY, wilson } from "./measure/interval.ts";
 import { type Utility, utilityOf } from "./measure/utility.ts";
 import type { View } from "./recording/view.ts";
@@ -12,8 +14,9 @@ export interface AttackResult {
   readonly low: number;
   readonly high: number;
   readonly control: number;
-  /** The rate with the mechanisms taken away; absent when that was not played. */
+  /** The rate with the mechanisms taken away, and what it must come to; absent when that was not played. */
   readonly negativeControl?: number;
+  readonly negativeControlNeeds?: number;
   /** Whether that rate is so high that the attack can be trusted to notice. */
   readonly negativeControlSucceeds?: boolean;
   /** `null`: nothing is promised. */
@@ -27,10 +30,12 @@ export interface AttackResult {
 
 export interface AttacksResult {
   readonly attacks: Readonly<Record<string, AttackResult>>;
-  readonly utility: Utility;
+  readonly utility: Utility & { readonly fleets: readonly Fleet[]; readonly gates: Gates };
   readonly seed: number;
   readonly homes: number;
   readonly devices: number;
+  /** Simulated of each of the two epochs. */
+  readonly days: number;
   readonly messages: number;
   readonly seconds: number;
 }
@@ -40,6 +45,8 @@ export interface ResultOptions {
   readonly leastTrials: number;
   /** `performance.now()`. */
   readonly begunAt: number;
+  /** Homes of the fleets of which it is worked out what they get; the largest takes half a minute. */
+  readonly fleets: readonly number[];
   readonly signal?: AbortSignal;
 }
 
@@ -60,13 +67,20 @@ export async function resultOf(
     options.signal?.throwIfAborted();
     attacks.push([attack.name, one(attack, view, unprotected, options)]);
   }
-  const { seed, homes, devices } = view.run;
+  const { seed, homes, devices, daysOfEpoch: days } = view.run;
+  const fleets: Fleet[] = [];
+  for (const size of options.fleets) {
+    options.signal?.throwIfAborted();
+    fleets.push(deeply(await fleetOf({ homes: size, seed, devicesPerHome: devices / homes })));
+  }
+  const utility = deeply(utilityOf(view));
   return {
     attacks: Object.fromEntries(attacks),
-    utility: rounded({ ...utilityOf(view) }) as unknown as Utility,
+    utility: { ...utility, fleets, gates: gatesOf(utility, fleets) },
     seed,
     homes,
     devices,
+    days,
     messages: view.measured("device_status").length,
     seconds: Math.round((performance.now() - options.begunAt) / 1_000),
   };
@@ -85,6 +99,7 @@ function one(attack: Attack, view: View, unprotected: View | undefined, { leastT
     ...(rounded({ rate, low, high, control }) as { rate: number; low: number; high: number; control: number }),
     ...(without !== undefined && {
       negativeControl: round(without),
+      ...(goal !== null && { negativeControlNeeds: round(leastWithout(goal, control)) }),
       negativeControlSucceeds: goal === null || without >= leastWithout(goal, control),
     }),
     goal: goal === null ? null : round(goal),
@@ -112,8 +127,28 @@ function rounded(
   );
 }
 
+/** All numbers in it. */
+function deeply<T>(value: T): T {
+  if (typeof value === "number") return round(value) as T;
+  if (Array.isArray(value)) return value.map((one) => deeply(one)) as T;
+  if (typeof value !== "object" || value === null) return value;
+  return Object.fromEntries(Object.entries(value).map(([name, one]) => [name, deeply(one)])) as T;
+}
+
 function round(value: number): number {
   return Number(value.toFixed(DIGITS));
+}
+
+/** The fields of an attack that the last line of `--json` has; a negative control that was not played is `null`. */
+const TOLD = ["rate", "low", "high", "control", "negativeControl", "goal", "trials", "holds"] as const;
+
+/** The last line of `--json`. */
+export function resultLine({ attacks, utility, seed }: AttacksResult): string {
+  const told = Object.entries(attacks).map(([name, found]) => [
+    name,
+    Object.fromEntries(TOLD.map((field) => [field, found[field] ?? null])),
+  ]);
+  return JSON.stringify({ attacks: Object.fromEntries(told), utility, seed });
 }
 
 /** Every goal is held, and every attack succeeds where its mechanism is missing. */
@@ -124,19 +159,21 @@ export function allHeld({ attacks }: AttacksResult): boolean {
 }
 
 export function resultText({ attacks, utility, ...run }: AttacksResult): string {
-  const head = ["", "rate", "interval", "guess", "without", "goal", "trials", ""];
+  const head = ["", "rate", "interval", "guess", "without", "needs", "goal", "trials", ""];
   const rows = Object.entries(attacks).map(([name, found]) => [
     name,
     percent(found.rate),
     `${percent(found.low)}–${percent(found.high)}`,
     percent(found.control),
     found.negativeControl === undefined ? "–" : percent(found.negativeControl),
+    found.negativeControlNeeds === undefined ? "–" : percent(found.negativeControlNeeds),
     found.goal === null ? "–" : percent(found.goal),
     String(found.trials),
     [
       found.goal === null ? "told" : found.holds ? "holds" : "DOES NOT HOLD",
       ...(found.tooFewTrials === true ? ["(TOO FEW TRIALS)"] : []),
       ...(found.negativeControlSucceeds === false ? ["AND THE ATTACK FAILS WITHOUT THE MECHANISM TOO"] : []),
+      ...(found.negativeControlSucceeds === true && found.goal !== null ? ["and would be noticed"] : []),
     ].join(" "),
   ]);
   const widths = head.map((_, column) => Math.max(...[head, ...rows].map((row) => row[column]?.length ?? 0)));
@@ -151,17 +188,25 @@ export function resultText({ attacks, utility, ...run }: AttacksResult): string 
             .join(", ")}`,
         ],
   );
-  const useful = Object.entries(utility)
+  const { fleets: _fleets, gates, ...figures } = utility;
+  const good = Object.values(gates).map(
+    ({ what, goal, found, holds }) =>
+      `${holds ? "holds" : "DOES NOT HOLD"}: ${what}, ${goal}: ${Object.entries(found)
+        .map(([where, figure]) => `${where} ${figure}`)
+        .join(", ")}`,
+  );
+  const useful = Object.entries(figures)
     .map(([what, value]) => `${what}: ${value}`)
     .join(", ");
   return [
-    `${run.homes} homes, ${run.devices} devices, ${run.messages} rows, seed ${run.seed}, ${run.seconds} s`,
+    `${run.homes} homes, ${run.devices} devices, ${run.days} days of each epoch, ${run.messages} rows, seed ${run.seed}, ${run.seconds} s`,
     ...whats,
     "",
     ...table,
     "",
     ...details,
     `utility: ${useful}`,
+    ...good,
   ].join("\n");
 }
 

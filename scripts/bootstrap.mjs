@@ -43,6 +43,9 @@ const SERVICES_USAGE = `  --services private       with npm: a private Redis and
                            INFLUX_URL is not given; the gateway's commands need it stopped
 `;
 
+/** Where `npm run attacks` leaves what it recorded. */
+const RECORDED = ["--from", "data/attacks/recording", "--unprotected-from", "data/attacks/recording/unprotected"];
+
 /** What to run for each word, one after the other while they succeed; the last takes the arguments. */
 const PROGRAMS = {
   demo: [source("simulators/demo.ts")],
@@ -52,6 +55,7 @@ const PROGRAMS = {
   bench: [source("bench/bench.ts")],
   race: [source("simulators/race/race.ts")],
   attacks: [source("attacks/attacks.ts")],
+  strength: [source("attacks/attacks.ts", "--strength", ...RECORDED), source("scripts/generate-docs.ts")],
   backup: [source("src/commands/backup.ts")],
   restore: [source("src/commands/restore.ts")],
   upgrade: [source("src/commands/upgrade.ts")],
@@ -69,6 +73,7 @@ const PROGRAMS = {
   build: [tsc("-p", "tsconfig.build.json")],
   "config:docs": [source("scripts/generate-docs.ts")],
   densities: [source("scripts/densities.ts")],
+  land: [source("scripts/land.ts")],
 };
 
 const [word, ...given] = process.argv.slice(2);

@@ -5,6 +5,8 @@
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { fileURLToPath } from "node:url";
+import { ATTACKS } from "../attacks/attackers/all.ts";
+import type { AttacksResult } from "../attacks/result.ts";
 import { type OptionRow, optionRows } from "../src/config/options.ts";
 import { SERVICE_PURPOSES } from "../src/model/consent.ts";
 import { ERRORS } from "../src/model/errors.ts";
@@ -18,6 +20,8 @@ import { TABLE } from "../src/vocabulary/table.ts";
 import { Vocabulary } from "../src/vocabulary/vocabulary.ts";
 import { devicesPage } from "./devices-page.ts";
 import { importOverrides, ROOMS } from "./rooms.ts";
+import { strengthPage } from "./strength-page.ts";
+import { densityPicture, linkagePicture } from "./strength-pictures.ts";
 
 const COMMAND = "npm run config:docs";
 
@@ -38,7 +42,20 @@ export function generatedDocuments(): Map<string, string> {
     ["docs/devices.md", page("Real devices", DEVICES_INTRODUCTION, devicesPage())],
     ["biome.imports.json", json({ root: false, overrides: importOverrides() })],
     ["CONTRIBUTING.md", contributingPage()],
+    ...strengthDocuments(),
   ]);
+}
+
+/** Of the figures of a full run, which `npm run strength` leaves. */
+function strengthDocuments(): [string, string][] {
+  const root = new URL("../", import.meta.url);
+  const result = JSON.parse(readFileSync(new URL("docs/privacy/strength.json", root), "utf8")) as AttacksResult;
+  const { introduction, body } = strengthPage(result, ATTACKS);
+  return [
+    ["docs/privacy/strength.md", page("How strong it is", introduction, body)],
+    ["docs/privacy/strength-attacks.svg", linkagePicture(result)],
+    ["docs/privacy/strength-densities.svg", densityPicture(root)],
+  ];
 }
 
 function json(document: object): string {
@@ -233,10 +250,12 @@ const PROPERTIES_INTRODUCTION = [
   "left out and counted; nothing of it is kept, sealed or not. [The MQTT contract](topics.md#publishing) says what refuses a",
   "message.",
   "",
-  "**Kept as** is what analytics stores: a multiple of the step, or so many significant digits. Scene services get the same",
-  "unless a step of their own is named, which is never finer; weather services get a property only where one is named, and",
-  "never finer than scene. What a purpose gets is rounded from what the one before it would get, so two of them together tell",
-  "no more than the finer one ([decision 038](decisions/038-status-has-a-closed-vocabulary.md)).",
+  "**Scene** is what scene services get, the finest that leaves the gateway: a multiple of the step, or so many significant digits.",
+  "**Stored** is what is kept for analytics, and **weather** what weather services get, where there is a step for it. Both are made",
+  "of what a scene would get, so that two of them together tell no more than that",
+  "([decision 038](decisions/038-status-has-a-closed-vocabulary.md)). *From 0, 20* keeps only the greatest of these that a value",
+  "reaches. What a device keeps for weeks is stored in few steps, since it would lead from one name of the device to the next",
+  "([decision 050](decisions/050-a-stored-name-lasts-six-hours.md)). A vendor that needs more can declare a property of its own.",
   "",
   "A property that is missing: [how to add one](guides/add-a-property.md).",
 ];
@@ -248,8 +267,8 @@ const KIND_SECTIONS: Readonly<Record<PropertyKind, readonly string[]>> = {
   counter: [
     "## Counters",
     "",
-    "The device sends a running total. What is kept and passed on is how much was added since its last message, in whole steps;",
-    "one that grows faster than the last column says tells nothing.",
+    "The device sends a running total. What is kept and passed on is how much was added since its last message, in whole steps, and",
+    "what is stored is not rounded further, so that sums are exact; one that grows faster than the last column says tells nothing.",
   ],
 };
 
@@ -265,13 +284,13 @@ function propertyTable(kind: PropertyKind, rows: readonly PropertyRow[]): string
     return table(["property", "plain name", "words", "scene", "weather"], cells);
   }
   const counter = kind === "counter";
-  const head = ["property", "plain name", "unit", "range", "kept as", "scene", "weather"];
+  const head = ["property", "plain name", "unit", "range", "scene", "stored", "weather"];
   const cells = rows.map((row) => [
     ...name(row),
     row.unit === "1" ? "" : (row.unit ?? ""),
     row.range?.replace("..", " to ") ?? "",
-    row.step ?? "",
     row.scene ?? row.step ?? "",
+    (counter ? row.step : undefined) ?? row.stored ?? row.scene ?? row.step ?? "",
     row.weather ?? "–",
     ...(counter ? [String(row.mostPerHour ?? "")] : []),
   ]);

@@ -22,7 +22,7 @@ import { provision, withdrawAll } from "./provisioning.ts";
 import { reconcile } from "./reconcile.ts";
 import { hasArrived, percentile, SentLog } from "./sent-log.ts";
 import { deviceCanaries } from "./speaker.ts";
-import { readStoredRows, type StoredRows } from "./stored-rows.ts";
+import { readStoredRows, type StoredRows, unnumberedRows } from "./stored-rows.ts";
 
 export interface SimulationOptions {
   readonly mqttUrl: string;
@@ -85,7 +85,8 @@ export class Simulation {
   #before: GatewayBooks | undefined;
   #attacks: AttackResult[] = [];
   #elapsedMs = 0;
-  #preparedAt = 0;
+  /** In the store, without a number. */
+  #rowsBefore: Awaited<ReturnType<typeof unnumberedRows>> = [];
 
   constructor(options: SimulationOptions) {
     this.#options = options;
@@ -113,9 +114,12 @@ export class Simulation {
 
   /** Provisions and connects everybody; afterwards nothing has been published yet. */
   async prepare(): Promise<void> {
-    const { api } = this.#options;
+    const { api, influx } = this.#options;
     let expiredAt = 0;
-    this.#preparedAt = Date.now();
+    const speaksDialects = this.population.dialectHomes.length > 0;
+    if (influx !== undefined && speaksDialects) {
+      this.#rowsBefore = await unnumberedRows(influx.url, influx.database);
+    }
     if (api === undefined) {
       for (const peer of [...this.population.devices, ...this.population.dialectHomes])
         peer.token = randomBytes(32).toString("base64url");
@@ -168,7 +172,7 @@ export class Simulation {
     }
     await this.#eavesdropper?.collect();
     const speaksDialects = this.population.dialectHomes.length > 0;
-    const run = { fromSeq: this.log.firstSeq, unnumberedSince: speaksDialects ? this.#preparedAt : undefined };
+    const run = { fromSeq: this.log.firstSeq, unnumberedBefore: speaksDialects ? this.#rowsBefore : undefined };
     const stored = influx && (await readStoredRows(influx.url, influx.database, run));
     const arrived = Object.fromEntries(this.#subscribers.map(({ purpose, packets }) => [purpose, packets.length]));
     const problems = [

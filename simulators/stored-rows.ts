@@ -16,15 +16,15 @@ export interface StoredRows {
 /** Of this run alone. */
 export interface RowsOfRun {
   readonly fromSeq?: number;
-  /** Unix ms, for those without a number; absent: nothing in the run makes such rows. */
-  readonly unnumberedSince?: number | undefined;
+  /** Rows without a number that were there before, as `unnumberedRows` gave them; absent: nothing in the run makes such rows. */
+  readonly unnumberedBefore?: readonly InfluxRow[] | undefined;
 }
 
 /** Reads InfluxDB 1.x. */
 export async function readStoredRows(
   influxUrl: string,
   database: string,
-  { fromSeq = 0, unnumberedSince }: RowsOfRun,
+  { fromSeq = 0, unnumberedBefore }: RowsOfRun,
 ): Promise<StoredRows> {
   const statuses = await influxRows(influxUrl, database, `SELECT * FROM device_status WHERE seq >= ${fromSeq}`);
   const bySeq = new Map<number, InfluxRow>();
@@ -32,16 +32,27 @@ export async function readStoredRows(
   const locations = await influxRows(influxUrl, database, "SELECT * FROM device_location");
   return {
     bySeq,
-    unnumbered: unnumberedSince === undefined ? [] : await unnumbered(influxUrl, database, unnumberedSince),
+    unnumbered: unnumberedBefore === undefined ? [] : await unnumberedSince(influxUrl, database, unnumberedBefore),
     repeated: statuses.length - bySeq.size,
     locationRows: locations.length,
     places: new Map(locations.map((row) => [String(row.device), row])),
   };
 }
 
-async function unnumbered(influxUrl: string, database: string, sinceMs: number): Promise<InfluxRow[]> {
-  const rows = await influxRows(influxUrl, database, `SELECT * FROM device_status WHERE time >= ${sinceMs}ms`);
+/** By their times nothing can be found again: they say no more than six hours. */
+export async function unnumberedRows(influxUrl: string, database: string): Promise<InfluxRow[]> {
+  const rows = await influxRows(influxUrl, database, "SELECT * FROM device_status");
   return rows.filter(({ seq }) => seq === null || seq === undefined);
+}
+
+async function unnumberedSince(
+  influxUrl: string,
+  database: string,
+  before: readonly InfluxRow[],
+): Promise<InfluxRow[]> {
+  const keyOf = ({ device, time }: InfluxRow) => `${device} ${time}`;
+  const known = new Set(before.map(keyOf));
+  return (await unnumberedRows(influxUrl, database)).filter((row) => !known.has(keyOf(row)));
 }
 
 /** What a row says, without its time and what it does not have. */

@@ -46,6 +46,7 @@ import { createQueue, type QueueOverrides } from "./wiring/queue.ts";
 import { createRights, type Rights, type RightsOverrides } from "./wiring/rights.ts";
 import { createSafekeeping } from "./wiring/safekeeping.ts";
 import { createSchema } from "./wiring/schema.ts";
+import { shownPlaces } from "./wiring/shown-places.ts";
 import { createStore } from "./wiring/store.ts";
 import { createUpkeep } from "./wiring/upkeep.ts";
 
@@ -176,7 +177,14 @@ export function createGateway(
     },
     overrides,
   );
-  const centre = createCentre({ config, keys, redis: redis.store, keyspace, vocabulary });
+  const centre = createCentre({
+    config,
+    keys,
+    redis: redis.store,
+    keyspace,
+    vocabulary,
+    places: shownPlaces({ config, checkConsent: consent.check, places, overrides }),
+  });
   const worker = createPipeline(base, {
     queue,
     leases: consent.leases,

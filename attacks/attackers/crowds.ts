@@ -23,30 +23,54 @@ export const aloneInCell: Attack = {
     for (const { fields } of view.measured("device_location")) cells.add(String(fields.cell));
     for (const { tags } of view.measured("cell_activity")) if (tags.cell !== undefined) cells.add(tags.cell);
     for (const { payload } of view.processed("weather")) cells.add((payload as { cell: string }).cell);
-    const homes = new Map(view.devices.map(({ home, lat, lon }) => [home, { lat, lon }]));
-    const inhabitants = peopleIn([...cells].filter(isValidCell), homes);
-    const alone = homesIn(inhabitants, (count) => count === 1);
-    const few = homesIn(inhabitants, (count) => count < CROWD);
+    const homes = new Set(view.devices.map(({ home }) => home));
+    const inhabitants = peopleIn([...cells].filter(isValidCell), placesOf(view));
+    const among = (counts: (count: number) => boolean) =>
+      [...homesIn(inhabitants, counts)].filter((one) => homes.has(one));
+    const few = among((count) => count < CROWD).length;
     const detail = { [`fewer than ${CROWD}`]: few / homes.size, ...byTable() };
-    return { hits: alone, trials: homes.size, control: 0, detail };
+    return { hits: among((count) => count === 1).length, trials: homes.size, control: 0, detail };
   },
 };
 
-function peopleIn(cells: readonly string[], homes: ReadonlyMap<string, Point>): Map<string, string[]> {
+/** Where each person is known to be: at home, and on their way. Also who was set up for another attack is someone. */
+function placesOf(view: View): ReadonlyMap<string, readonly Point[]> {
+  const places = new Map<string, Point[]>();
+  const homeOf = new Map<string, string>();
+  for (const { device, home, lat, lon } of view.truth("device")) {
+    homeOf.set(device, home);
+    places.set(home, [{ lat, lon }]);
+  }
+  for (const { device, steps } of view.truth("walk"))
+    for (const [, lat, lon] of steps) places.get(homeOf.get(device) ?? "")?.push({ lat, lon });
+  return places;
+}
+
+function peopleIn(
+  cells: readonly string[],
+  people: ReadonlyMap<string, readonly Point[]>,
+): ReadonlyMap<string, ReadonlySet<string>> {
   const known = new Set(cells);
   const resolutions = [...new Set(cells.map(getResolution))];
-  const inhabitants = new Map<string, string[]>();
-  for (const [home, { lat, lon }] of homes) {
-    for (const resolution of resolutions) {
-      const cell = cellOf(lat, lon, resolution);
-      if (known.has(cell)) inhabitants.set(cell, [...(inhabitants.get(cell) ?? []), home]);
+  const inhabitants = new Map<string, Set<string>>();
+  for (const [person, points] of people) {
+    for (const { lat, lon } of points) {
+      for (const resolution of resolutions) {
+        const cell = cellOf(lat, lon, resolution);
+        if (!known.has(cell)) continue;
+        const there = inhabitants.get(cell) ?? new Set<string>();
+        inhabitants.set(cell, there.add(person));
+      }
     }
   }
   return inhabitants;
 }
 
-function homesIn(inhabitants: ReadonlyMap<string, readonly string[]>, counts: (count: number) => boolean): number {
-  return new Set([...inhabitants.values()].filter(({ length }) => counts(length)).flat()).size;
+function homesIn(
+  inhabitants: ReadonlyMap<string, ReadonlySet<string>>,
+  counts: (count: number) => boolean,
+): ReadonlySet<string> {
+  return new Set([...inhabitants.values()].filter(({ size }) => counts(size)).flatMap((some) => [...some]));
 }
 
 let shares: Readonly<Record<string, number>> | undefined;

@@ -29,6 +29,17 @@ test("A7: a home alone in a stored cell is counted, one with a neighbour is not"
   expect(aloneInCell.run(made.view())).toMatchObject({ hits: 1, trials: 3 });
 });
 
+test("A7: a home beside which someone walks by is not alone, and who walks is no home of the world", () => {
+  const made = new MadeUp();
+  made.device(1, { lat: 10, lon: 75 });
+  const walker = made.device(2, { lat: 40, lon: 75, probe: "walker" });
+  made.row("device_location", "device=analytics1e0", `cell="${cellOf(10, 75, 4)}",resolution=4`, STARTS_AT);
+  const alone = aloneInCell.run(made.view());
+  expect(alone).toMatchObject({ hits: 1, trials: 1 });
+  made.truth({ about: "walk", device: walker.device, steps: [[STARTS_AT, 10.01, 75.01]] });
+  expect(aloneInCell.run(made.view())).toMatchObject({ hits: 0, trials: 1 });
+});
+
 describe("A8 and A9, crowds", () => {
   const [lat, lon] = [7, 93];
   const cell = cellOf(lat, lon, 4);

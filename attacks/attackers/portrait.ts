@@ -1,11 +1,7 @@
-/**
- * What a name's rows of an epoch say about it: values, habits by hour of day, intervals. Two portraits are of the same
- * device the more likely, the less they differ by what one device differs from itself, which an attacker sees within an
- * epoch, where the name stays.
- */
+/** What a name's rows say about it: values, habits by hour of day, how often it speaks. */
 import type { ArrivedRow } from "../recording/view.ts";
 
-export type FeatureClass = "values" | "habits";
+export type FeatureClass = "values" | "habits" | "intervals";
 
 export interface Portrait {
   /** What it was like towards the end, and at the beginning; most features are the same in both. */
@@ -15,11 +11,6 @@ export interface Portrait {
 
 const HOURS = 24;
 const HOUR_MS = 3_600_000;
-const WORST = -8;
-const LEAST_SPREAD = 1e-9;
-const LEAST_PAIRS = 3;
-/** However alike the halves are: two epochs may differ by more. */
-const CLOSEST = 1e-6;
 
 export function portraitOf(rows: readonly ArrivedRow[]): Portrait {
   const sorted = [...rows].sort((left, right) => left.time - right.time);
@@ -31,14 +22,15 @@ export function portraitOf(rows: readonly ArrivedRow[]): Portrait {
     const numbers = values.filter((value) => typeof value === "number");
     if (numbers.length > 0) {
       const ordered = numbers.toSorted((left, right) => left - right);
-      for (const [name, at] of [
-        ["low", 0.1],
-        ["median", 0.5],
-        ["high", 0.9],
-      ] as const) {
-        const value = ordered[Math.floor(at * (ordered.length - 1))] ?? 0;
+      const sum = numbers.reduce((total, value) => total + value, 0);
+      const features: [string, number][] = [
+        ["low", quantile(ordered, 0.1)],
+        ["median", quantile(ordered, 0.5)],
+        ["high", quantile(ordered, 0.9)],
+        ["mean", sum / numbers.length],
+      ];
+      for (const [name, value] of features)
         for (const side of [first, last]) side.set(`values ${field} ${name}`, value);
-      }
       // A counter, or a battery, goes on where it was.
       first.set(`values ${field} edge`, numbers[0] ?? 0);
       last.set(`values ${field} edge`, numbers.at(-1) ?? 0);
@@ -46,13 +38,19 @@ export function portraitOf(rows: readonly ArrivedRow[]): Portrait {
     for (const [word, share] of shares(values.filter((value) => typeof value !== "number"))) {
       for (const side of [first, last]) side.set(`values ${field}=${word}`, share);
     }
-    for (const side of [first, last]) side.set(`values ${field} rows`, Math.log(values.length));
+    for (const side of [first, last]) side.set(`intervals ${field} rows`, Math.log(values.length));
   }
   return { first, last };
 }
 
-function classOf(feature: string): FeatureClass {
-  return feature.startsWith("values") ? "values" : "habits";
+export function classOf(feature: string): FeatureClass {
+  if (feature.startsWith("values")) return "values";
+  return feature.startsWith("habits") ? "habits" : "intervals";
+}
+
+/** The property that a feature is of; `undefined` for habits and intervals. */
+export function propertyOf(feature: string): string | undefined {
+  return feature.startsWith("values ") ? /^values ([^ =]+)/.exec(feature)?.[1] : undefined;
 }
 
 function habits(rows: readonly ArrivedRow[], into: Map<string, number>): void {
@@ -63,10 +61,10 @@ function habits(rows: readonly ArrivedRow[], into: Map<string, number>): void {
   for (const [hour, count] of hours.entries()) into.set(`habits hour ${hour}`, Math.sqrt(count / rows.length));
   const gaps = rows.slice(1).map(({ time }, index) => time - (rows[index]?.time ?? time));
   const ordered = gaps.toSorted((left, right) => left - right);
-  for (const at of [0.5, 0.75, 0.9]) {
-    const gap = ordered[Math.floor(at * (ordered.length - 1))];
-    if (gap !== undefined) into.set(`habits gap ${at}`, Math.log(1 + gap));
+  if (ordered.length > 0) {
+    for (const at of [0.5, 0.75, 0.9]) into.set(`intervals gap ${at}`, Math.log(1 + quantile(ordered, at)));
   }
+  into.set("intervals rows", Math.log(rows.length));
 }
 
 function valuesByField(rows: readonly ArrivedRow[]): Map<string, (number | boolean | string)[]> {
@@ -87,72 +85,6 @@ function shares(values: readonly (boolean | string | number)[]): Map<string, num
   return result;
 }
 
-interface Weight {
-  readonly feature: string;
-  readonly within: number;
-  readonly between: number;
-  /** What it is worth that the difference is none. */
-  readonly most: number;
-}
-
-/** A portrait as numbers in the order of the weights; NaN for what it does not have. */
-export interface Sketch {
-  readonly last: Float64Array;
-  readonly first: Float64Array;
-}
-
-/** What a difference in each feature is worth. */
-export class Likeness {
-  readonly #weights: readonly Weight[];
-
-  /** `halves`: of each name its portraits of the first and of the second half of the epoch. */
-  constructor(halves: readonly (readonly [Portrait, Portrait])[]) {
-    const features = new Set(halves.flatMap(([one]) => [...one.last.keys()]));
-    this.#weights = [...features].flatMap((feature) => weightOf(feature, halves));
-  }
-
-  sketch({ last, first }: Portrait): Sketch {
-    const drawn = (side: ReadonlyMap<string, number>) =>
-      Float64Array.from(this.#weights, ({ feature }) => side.get(feature) ?? Number.NaN);
-    return { last: drawn(last), first: drawn(first) };
-  }
-
-  /** Log-likelihood that two are of one device, against that they are of two, by the features of these classes. */
-  scoring(classes: ReadonlySet<FeatureClass>): (before: Sketch, after: Sketch) => number {
-    const used = this.#weights.flatMap((weight, index) =>
-      classes.has(classOf(weight.feature)) ? [{ ...weight, index }] : [],
-    );
-    return ({ last }, { first }) => {
-      let sum = 0;
-      for (const { index, within, between, most } of used) {
-        const left = last[index] ?? Number.NaN;
-        const right = first[index] ?? Number.NaN;
-        // Also of what only one of them has: NaN is unlike everything, itself included.
-        if (!Number.isNaN(left - right)) {
-          const squared = (left - right) ** 2;
-          sum += Math.max(WORST, squared / (2 * between) - squared / (2 * within) + most);
-        } else if (!(Number.isNaN(left) && Number.isNaN(right))) sum -= 1;
-      }
-      return sum;
-    };
-  }
-}
-
-/** None for what sets no one apart. */
-function weightOf(feature: string, halves: readonly (readonly [Portrait, Portrait])[]): Weight[] {
-  const pairs = halves.flatMap(([one, other]) => {
-    const left = one.last.get(feature);
-    const right = other.first.get(feature);
-    return left === undefined || right === undefined ? [] : [[left, right] as const];
-  });
-  if (pairs.length < LEAST_PAIRS) return [];
-  const middle = mean(pairs.map(([left]) => left));
-  const between = 2 * mean(pairs.map(([left]) => (left - middle) ** 2));
-  const within = Math.max(mean(pairs.map(([left, right]) => (left - right) ** 2)), between * CLOSEST);
-  if (between <= within || between < LEAST_SPREAD) return [];
-  return [{ feature, within, between, most: Math.log(between / within) / 2 }];
-}
-
-function mean(values: readonly number[]): number {
-  return values.reduce((sum, value) => sum + value, 0) / Math.max(1, values.length);
+function quantile(ordered: readonly number[], at: number): number {
+  return ordered[Math.floor(at * (ordered.length - 1))] ?? 0;
 }

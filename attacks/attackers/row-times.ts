@@ -1,8 +1,8 @@
 /** A1 and A2: what the digits of row times tell, if they are a hash of the message's id without a key. */
 import { assign } from "../measure/assignment.ts";
 import { openDigits } from "../open-digits.ts";
-import type { ArrivedRow, View } from "../recording/view.ts";
-import { type Attack, bestOf, grouped } from "./attack.ts";
+import type { ArrivedRow } from "../recording/view.ts";
+import { type Attack, bestOf } from "./attack.ts";
 
 const CANDIDATES = 1_000;
 /** Counters of devices stay below. */
@@ -17,7 +17,7 @@ export const idsOutOfRowTimes: Attack = {
   what: "a device, by ids of its messages, among 1,000 names",
   goal: "control",
   run(view) {
-    const names = namesWithRows(view, 0);
+    const names = view.storedUnder(view.firstStored(0));
     const holders = new Map<number, Set<string>>();
     for (const [name, rows] of names) {
       for (const { digits } of rows) {
@@ -47,14 +47,14 @@ export const idsOutOfRowTimes: Attack = {
 /** Takes ids for numbers that a device counts on, finds out where each name's counter stands, and follows it. */
 export const countersOverEpochs: Attack = {
   name: "A2",
-  what: "names of one epoch and the next, by counters in the digits of row times",
+  what: "names of stored rows and the next, by counters in the digits of row times",
   goal: "control",
   run(view) {
     const idsOf = idsByDigits();
-    const counters = (epoch: number) =>
-      [...namesWithRows(view, epoch)].map(([name, rows]) => ({ name, ...counterOf(rows, idsOf) }));
-    const before = counters(0);
-    const after = counters(1);
+    const counters = (from: number) =>
+      [...view.storedUnder(from)].map(([name, rows]) => ({ name, ...counterOf(rows, idsOf) }));
+    const before = counters(view.lastStored(0));
+    const after = counters(view.firstStored(1));
     const score = (left: number, right: number) =>
       -Math.min(FARTHEST, Math.abs((after[right]?.first ?? 0) - (before[left]?.last ?? 0)));
     const partners = assign(before.length, after.length, score, view.random);
@@ -65,14 +65,6 @@ export const countersOverEpochs: Attack = {
     return { hits, trials: before.length, control: 1 / Math.max(1, after.length) };
   },
 };
-
-/** Rows of the world's devices in an epoch, by name. */
-function namesWithRows(view: View, epoch: number): Map<string, ArrivedRow[]> {
-  return grouped(view.measured("device_status"), ({ tags: { device } }) => {
-    const named = device === undefined ? undefined : view.names.get(device);
-    return named?.epoch === epoch && named.device.probe === undefined ? device : undefined;
-  });
-}
 
 let known: ReadonlyMap<number, number[]> | undefined;
 

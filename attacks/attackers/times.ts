@@ -1,6 +1,6 @@
 /**
  * Two outputs about the same devices, joined by when something came: the rarer a moment at which both have something, the
- * more it says. Moments are times told, coarse and fine, and the place in the order of arrival.
+ * more it says. Moments are times told, coarse and fine, the place in the order of arrival, and what was said.
  */
 export interface Sighting {
   readonly name: string;
@@ -8,7 +8,18 @@ export interface Sighting {
   readonly told: number;
   readonly n: number;
   readonly at: number;
+  /** In words that the other output has as well. */
+  readonly said?: readonly string[];
 }
+
+export interface Seeing {
+  /** The finest step of times told that both have; nothing finer is looked at. Milliseconds. */
+  readonly toldStepMs: number;
+  /** Also when and in which order it came. */
+  readonly arrivals: boolean;
+}
+
+export const EVERYTHING: Seeing = { toldStepMs: 1, arrivals: true };
 
 const MINUTE_MS = 60_000;
 const STEPS_MS = [1_000, MINUTE_MS, 5 * MINUTE_MS];
@@ -18,7 +29,8 @@ const BURST_MS = 1_000;
 export type Moments = ReadonlyMap<string, ReadonlySet<string>>;
 
 /** By name, each moment as a text that the other output has as well. */
-export function momentsOf(sightings: readonly Sighting[]): Moments {
+export function momentsOf(sightings: readonly Sighting[], { toldStepMs, arrivals } = EVERYTHING): Moments {
+  const steps = [...new Set([toldStepMs, ...STEPS_MS.filter((step) => step > toldStepMs)])];
   const moments = new Map<string, Set<string>>();
   const add = (name: string, moment: string) => {
     const known = moments.get(name);
@@ -27,15 +39,26 @@ export function momentsOf(sightings: readonly Sighting[]): Moments {
   };
   let burst = 0;
   let position = 0;
-  for (const { name, told, at } of sightings.toSorted((left, right) => left.n - right.n)) {
+  const said = new Map<string, Map<string, number>>();
+  for (const { name, told, at, said: words = [] } of sightings.toSorted((left, right) => left.n - right.n)) {
     if (at - burst > BURST_MS) {
       burst = at;
       position = 0;
     }
-    for (const step of STEPS_MS) add(name, `${step} ${Math.floor(told / step)}`);
-    add(name, `arrived ${Math.floor(at / MINUTE_MS)}`);
-    add(name, `arrived ${Math.floor(at / MINUTE_MS)} as number ${position}`);
+    for (const step of steps) add(name, `${step} ${Math.floor(told / step)}`);
+    if (arrivals) {
+      add(name, `arrived ${Math.floor(at / MINUTE_MS)}`);
+      add(name, `arrived ${Math.floor(at / MINUTE_MS)} as number ${position}`);
+    }
     position += 1;
+    const counts = said.get(name) ?? new Map<string, number>();
+    said.set(name, counts);
+    for (const word of words) counts.set(word, (counts.get(word) ?? 0) + 1);
+  }
+  for (const [name, counts] of said) {
+    const all = [...counts].map(([word, times]) => `${word} ${times} times`).sort();
+    for (const one of [...counts.keys(), ...all]) add(name, `said ${one}`);
+    if (all.length > 0) add(name, `said all of ${all.join(", ")}`);
   }
   return moments;
 }

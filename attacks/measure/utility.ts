@@ -3,6 +3,7 @@ import { getResolution } from "h3-js";
 import type { View } from "../recording/view.ts";
 import { makeWorld } from "../world/world.ts";
 import { cellOf, holds } from "./cells.ts";
+import { quantile } from "./quantile.ts";
 
 export interface Utility {
   /** Homes in a cell that a weather service was told, finest or any above, of all that consented. */
@@ -13,8 +14,9 @@ export interface Utility {
   readonly energyTold: number;
   /** Homes with a stored place at resolution 4 or finer. */
   readonly homesWithPlace: number;
-  /** From the end of the slice that holds the time told in a packet until it arrived, ms; 99 of 100 are at most this late. */
+  /** From the begin of the step that a packet tells until it arrived, ms; 99 of 100 are at most this late. */
   readonly weatherLateMs: number;
+  /** From the end of the slice that holds the time told in a packet until it arrived. */
   readonly sceneLateMs: number;
   readonly weatherPackets: number;
 }
@@ -39,7 +41,7 @@ export function utilityOf(view: View): Utility {
     temperatureError: temperatureError(view, weather),
     energyTold: energyTold(view),
     homesWithPlace: homesWithPlace(view) / homes.size,
-    weatherLateMs: late(weather.map(({ arrived, at }) => arrived - sliceEnd(at))),
+    weatherLateMs: late(weather.map(({ arrived, at }) => arrived - at)),
     sceneLateMs: late(view.processed("scene").map(({ payload, at }) => at - sliceEnd((payload as { at: number }).at))),
     weatherPackets: weather.length,
   };
@@ -89,8 +91,4 @@ function homesWithPlace(view: View): number {
 
 function late(times: readonly number[]): number {
   return Math.max(0, Math.round(quantile(times, 0.99)));
-}
-
-function quantile(values: readonly number[], share: number): number {
-  return values.toSorted((left, right) => left - right)[Math.floor(share * Math.max(0, values.length - 1))] ?? 0;
 }

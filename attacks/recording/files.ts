@@ -21,6 +21,8 @@ export class RecordingWriter {
   readonly #dir: string;
   readonly #streams: Readonly<Record<Lines, WriteStream>>;
   #n = 0;
+  /** The gateway still writes while it is stopped; that is no part of it. */
+  #closed = false;
   #requests = 0;
 
   private constructor(dir: string) {
@@ -57,12 +59,14 @@ export class RecordingWriter {
   }
 
   async close(run: Run, metrics: string): Promise<void> {
+    this.#closed = true;
     await writeFile(join(this.#dir, FILES.metrics), metrics);
     await Promise.all(LINES.map((name) => new Promise<void>((resolve) => this.#streams[name].end(() => resolve()))));
     await writeFile(join(this.#dir, FILES.run), `${JSON.stringify(run)}\n`);
   }
 
   #line(name: Lines, value: unknown): void {
+    if (this.#closed) return;
     this.#streams[name].write(`${JSON.stringify(value)}\n`);
   }
 }

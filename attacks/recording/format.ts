@@ -17,6 +17,10 @@ export interface Run {
   readonly startsAt: number;
   readonly epochMs: number;
   readonly epochs: number;
+  /** How long a name lasts under which a status is stored; that of an epoch where it is absent. */
+  readonly storedNameMs?: number;
+  /** Step to which times of stored rows are kept; public, as the source is. To the millisecond where it is absent. */
+  readonly storedStepMs?: number;
   /** Days that are simulated of each epoch, from its beginning. */
   readonly daysOfEpoch: number;
   /** How exactly arrival times are known. */
@@ -66,7 +70,7 @@ export interface TrueDevice {
   readonly lon: number;
   /** Set up for one attack; part of no other. */
   readonly probe?: Probe;
-  /** By label of the pseudonym, one for each epoch. */
+  /** By label of the pseudonym, one for each epoch; of `analytics` one for each time that such a name lasts. */
   readonly names: Readonly<Record<string, readonly string[]>>;
 }
 

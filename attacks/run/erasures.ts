@@ -16,7 +16,7 @@ export interface ErasureOptions {
 const STEP_MS = 5 * 60_000;
 /** Longer than names wait to be told; `erasure.digestMinutes` at most. */
 const TOLD_AFTER_MS = 2 * 3_600_000;
-const PATIENCE_MS = 300_000;
+const PATIENCE_MS = 1_200_000;
 /** Real time that a step of the clock takes, so that what waits for the store goes on. */
 const PAUSE_MS = 50;
 const HALF_HOUR_MS = 1_800_000;

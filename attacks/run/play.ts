@@ -2,6 +2,7 @@
  * Lets the world live: two epochs in slices of the set clock. A slice begins with whatever the gateway does by the clock,
  * then comes what is published in it, and it ends when all of that has been processed.
  */
+import { NAME_MS } from "../../simulators/race/names.ts";
 import { Random } from "../../simulators/random.ts";
 import type { RecordingWriter } from "../recording/files.ts";
 import { FORMAT, type Probe, type Run } from "../recording/format.ts";
@@ -12,7 +13,7 @@ import { type Act, telemetry } from "./acts.ts";
 import { eraseSome } from "./erasures.ts";
 import { makeProbes } from "./probes.ts";
 import { type Connections, connectAll, provision } from "./provision.ts";
-import { type GatewayKind, Stage } from "./stage.ts";
+import { type GatewayKind, Stage, storedNameMs, storedStepMs } from "./stage.ts";
 
 export interface PlayOptions {
   readonly seed: number;
@@ -43,6 +44,8 @@ const EPOCHS = 2;
 const BEFORE_MS = HOUR_MS;
 const KNOWN_IDS = 20;
 const STICKINESS = 0.15;
+/** When what was counted in the step before is told: its grace and a tick later. Shorter slices go on by themselves. */
+const TOLD_AFTER_MS = 20_000;
 
 /** Everything that leaves the gateway is then in the recording, which is closed. */
 export async function play(options: PlayOptions): Promise<void> {
@@ -120,6 +123,8 @@ class Play {
       startsAt: this.#startsAt,
       epochMs: EPOCH_MS,
       epochs: EPOCHS,
+      storedNameMs: storedNameMs(gateway),
+      storedStepMs: storedStepMs(gateway),
       daysOfEpoch,
       sliceMs,
       stickiness: STICKINESS,
@@ -137,7 +142,9 @@ class Play {
     for (const [index, end] of bounds.entries()) {
       if (index === 0) continue;
       signal.throwIfAborted();
-      await this.#stage.clock.set(bounds[index - 1] ?? end);
+      const begin = bounds[index - 1] ?? end;
+      await this.#stage.clock.set(begin);
+      if (end - begin > 2 * TOLD_AFTER_MS) await this.#stage.clock.set(begin + TOLD_AFTER_MS);
       const from = next;
       while ((acts[next]?.at ?? Number.POSITIVE_INFINITY) < end) next += 1;
       if (next === from) continue;
@@ -159,13 +166,12 @@ class Play {
   }
 
   async #tellTruth(homes: readonly (readonly [WorldDevice["home"], Probe | undefined])[]): Promise<void> {
-    const epochs = Array.from({ length: EPOCHS + 1 }, (_, index) => FIRST_EPOCH + index);
+    const from = this.#startsAt;
+    const until = from + (EPOCHS + 1) * EPOCH_MS - 1;
+    const nameMs = { ...NAME_MS, analytics: storedNameMs(this.#options.gateway) };
     for (const [{ subject, devices, place }, probe] of homes) {
-      const names = await this.#stage.names.inEpochs(
-        subject,
-        devices.map(({ id }) => id),
-        epochs,
-      );
+      const ids = devices.map(({ id }) => id);
+      const names = await this.#stage.names.between(subject, ids, [from, until], nameMs);
       for (const { id, kind } of devices) {
         this.#options.recording.truth({
           about: "device",

@@ -5,7 +5,7 @@
 import { randomBytes } from "node:crypto";
 import { mkdir, rm, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
-import { Names } from "../../simulators/race/names.ts";
+import { NAME_MS, Names } from "../../simulators/race/names.ts";
 import { ServiceListener } from "../../simulators/race/service-listener.ts";
 import { SERVICE_PURPOSES, type ServicePurpose } from "../../src/model/consent.ts";
 import { freeServices, INFLUX_DATABASE, type Services, startServices } from "../../tools/private-servers/services.ts";
@@ -27,6 +27,25 @@ const KEY_PREFIX = "attacks";
 const REQUEST_TIMEOUT_MS = 60_000;
 const APPROVERS = ["first", "second"] as const;
 const SETTLED_WITHIN_MS = 60_000;
+const WEEK_HOURS = 168;
+const SECOND_MS = 1_000;
+const HOUR_MS = 3_600_000;
+/** Without the mechanisms a status is stored to the second, under one name for a week. */
+const MORE_OPTIONS: Readonly<Record<GatewayKind, ConfigTree>> = {
+  "as it is": {},
+  unprotected: { deidentify: { storedNameHours: WEEK_HOURS, atStepMs: { analytics: SECOND_MS } } },
+};
+
+/** How long a name lasts under which a status is stored. */
+export function storedNameMs(gateway: GatewayKind): number {
+  return gateway === "as it is" ? NAME_MS.analytics : WEEK_HOURS * HOUR_MS;
+}
+
+/** Step to which times of stored rows are kept. */
+export function storedStepMs(gateway: GatewayKind): number {
+  return gateway === "as it is" ? 6 * HOUR_MS : SECOND_MS;
+}
+
 /** Devices fall silent for half a day of the set clock, whose minutes pass in milliseconds; connections stay. */
 const OPTIONS: ConfigTree = {
   mqtt: { rate: { perSecond: 1_000_000, burst: 1_000_000 }, maxKeepaliveS: 65_535 },
@@ -79,7 +98,11 @@ export class Stage {
       database: INFLUX_DATABASE,
       keyPrefix: KEY_PREFIX,
       ownProperties: false,
-      overrides: { ...OPTIONS, http: { approvers: approvers.map(({ name, tokenFile }) => ({ name, tokenFile })) } },
+      overrides: {
+        ...OPTIONS,
+        ...MORE_OPTIONS[gateway],
+        http: { approvers: approvers.map(({ name, tokenFile }) => ({ name, tokenFile })) },
+      },
     });
     this.#gateway = await startGateway({
       configFile: this.#config.file,

@@ -9,8 +9,16 @@ import { readKeys } from "../../src/platform/keys/files.ts";
 import { Lookup } from "../../src/platform/keys/lookup.ts";
 import { keyspaceOf } from "../../src/platform/keyspace.ts";
 
-/** As the gateway is configured by default. */
-const EPOCH_MS = 7 * 86_400_000;
+const HOUR_MS = 3_600_000;
+const DAY_MS = 24 * HOUR_MS;
+type Purpose = (typeof PSEUDONYM_PURPOSES)[number];
+/** How long a name lasts, as the gateway is configured by default. */
+export const NAME_MS: Readonly<Record<Purpose, number>> = {
+  analytics: 6 * HOUR_MS,
+  place: 7 * DAY_MS,
+  scene: 7 * DAY_MS,
+  network: 7 * DAY_MS,
+};
 
 export interface NamesOptions {
   readonly redisUrl: string;
@@ -24,7 +32,7 @@ export class Names {
   readonly #lookup: Lookup;
   readonly #keyring: Keyring;
   readonly #owners = new Map<string, number>();
-  readonly #firstEpoch = Math.floor(Date.now() / EPOCH_MS);
+  readonly #since = Date.now();
 
   constructor({ redisUrl, keyPrefix, keysDir }: NamesOptions) {
     this.#redis = new Redis(redisUrl, { lazyConnect: true });
@@ -59,18 +67,24 @@ export class Names {
     return stored;
   }
 
-  /** The names of these devices in these epochs, by purpose; none when nothing has been consented to. */
-  async inEpochs<Id extends string>(
+  /**
+   * The names of these devices between two times (Unix ms), by purpose and in their order; none when nothing has been consented
+   * to. `nameMs`: how long a name lasts, where it is not as by default.
+   */
+  async between<Id extends string>(
     subject: string,
     devices: readonly Id[],
-    epochs: readonly number[],
+    [from, until]: readonly [number, number],
+    nameMs = NAME_MS,
   ): Promise<ReadonlyMap<Id, Readonly<Record<string, readonly string[]>>>> {
     const wrapped = await this.#keyOf(subject);
     if (wrapped === null) return new Map();
-    const named = (id: Id, purpose: (typeof PSEUDONYM_PURPOSES)[number]) =>
-      epochs.map((epoch) =>
-        this.#keyring.pseudonym(wrapped, this.#lookup.deviceKey(id as string as DeviceId), purpose, epoch),
+    const named = (id: Id, purpose: Purpose) => {
+      const key = this.#lookup.deviceKey(id as string as DeviceId);
+      return epochsIn(from, until, nameMs[purpose]).map((epoch) =>
+        this.#keyring.pseudonym(wrapped, key, purpose, epoch),
       );
+    };
     return new Map(
       devices.map((id) => [id, Object.fromEntries(PSEUDONYM_PURPOSES.map((purpose) => [purpose, named(id, purpose)]))]),
     );
@@ -103,12 +117,15 @@ export class Names {
     return this.#redis.hget(keyspaceOf(this.#keyPrefix).subject(tag), "key");
   }
 
-  #namesOf(wrapped: string, device: DeviceKey, purpose: (typeof PSEUDONYM_PURPOSES)[number]): Pseudonym[] {
-    const last = Math.floor(Date.now() / EPOCH_MS);
-    const names: Pseudonym[] = [];
-    for (let epoch = this.#firstEpoch; epoch <= last; epoch += 1) {
-      names.push(this.#keyring.pseudonym(wrapped, device, purpose, epoch));
-    }
-    return names;
+  /** Clocks of devices are behind, or ahead. */
+  #namesOf(wrapped: string, device: DeviceKey, purpose: Purpose): Pseudonym[] {
+    return epochsIn(this.#since - DAY_MS, Date.now() + HOUR_MS, NAME_MS[purpose]).map((epoch) =>
+      this.#keyring.pseudonym(wrapped, device, purpose, epoch),
+    );
   }
+}
+
+function epochsIn(from: number, until: number, lengthMs: number): number[] {
+  const first = Math.floor(from / lengthMs);
+  return Array.from({ length: Math.floor(until / lengthMs) - first + 1 }, (_, index) => first + index);
 }

@@ -1,5 +1,6 @@
 /** Options that decide what is left of a message: consent, and how coarse the result must be. */
 import { z } from "zod";
+import { WIDEST_ROW_STEP_MS } from "../model/durations.ts";
 import { count, days, milliseconds, path, share, text } from "./leaves.ts";
 
 const MODEL_RULES = [
@@ -85,6 +86,12 @@ export const weatherOptions = z.strictObject({
 });
 
 const atStepMs = z.strictObject({
+  analytics: milliseconds(
+    1_000,
+    21_600_000,
+    WIDEST_ROW_STEP_MS,
+    "Step to which the times of stored rows are kept; within it a row stands anywhere. Finer ones join stored rows with what scene services get, and tell when people come and go.",
+  ),
   scene: milliseconds(1, 1_000, 86_400_000, "Step to which the time of a scene message is rounded down."),
 });
 
@@ -104,7 +111,19 @@ const modelRule = z.strictObject({
 });
 
 export const deidentifyOptions = z.strictObject({
-  epochDays: days(1, 7, 31, "After this many days a device's pseudonyms change."),
+  epochDays: days(
+    1,
+    7,
+    31,
+    "After this many days a device's pseudonyms change: those of its place, and for scene and network services.",
+  ),
+  storedNameHours: count(
+    1,
+    6,
+    744,
+    "After this many hours the name changes under which a device's status is stored. A longer one gathers what links it with the next.",
+    "hours",
+  ),
   location: location.prefault({}),
   models: z.array(modelRule).max(1_000).default(MODEL_RULES).meta({
     description:

@@ -35,7 +35,7 @@ export interface ActivityPorts {
   now(): number;
 }
 
-const SPREAD_OF_K = 5;
+export const SPREAD_OF_K = 5;
 /** One person more or less is told with an advantage of at most 1 / 16; see drawNoise. */
 const PEOPLE_NOISE = 8;
 /** A person's messages hide behind the noise of sixteen people's. */

@@ -49,7 +49,7 @@ export interface WeatherPorts {
   now(): number;
 }
 
-const SPREAD_OF_K = 3;
+export const SPREAD_OF_K = 3;
 /** For batches that were in progress at the end of the step; never more than a tenth of it. */
 const GRACE_MS = 5_000;
 /** A lease that was lost, or a Redis that was away: the next attempt has less to put on the account. */

@@ -16,6 +16,7 @@ import type { DeviceKey, SubjectTag } from "../model/ids.ts";
 import { carriedBy, type RawMessage, type RawTelemetry } from "../model/raw.ts";
 import { Vocabulary } from "../vocabulary/vocabulary.ts";
 import { Deidentifier, type DeidentifierOptions } from "./deidentify.ts";
+import { halfSipHash } from "./half-sip-hash.ts";
 import { Keyring } from "./keyring.ts";
 
 const WEEK_MS = 7 * 86_400_000;
@@ -26,7 +27,7 @@ const options: DeidentifierOptions = {
   location: { finestResolution: 6, defaultResolution: 5, densities: [], stickiness: 0.15, maxDevices: 1000 },
   models: [{ match: "HB-*", as: "hub", outdoor: true }],
   ip: { v4PrefixBits: 16, v6PrefixBits: 32 },
-  atStepMs: { scene: 1000 },
+  atStepMs: { analytics: 1, scene: 1000 },
   properties: new Vocabulary().properties,
 };
 const keyring = new Keyring({ masterKey: randomBytes(32), pepper: randomBytes(32) });
@@ -62,7 +63,7 @@ describe("Deidentifier", () => {
       analytics: {
         device: keyring.pseudonym(wrapped, deviceKey, "analytics", EPOCH),
         model: "hub",
-        status: { power_on: true, cover_state: "open", battery: 85, temperature: 21.4 },
+        status: { power_on: true, cover_state: "open", battery: 20, temperature: 21.5 },
         timestampNs: `${AT}000042`,
       },
       place: { cell, at: AT },
@@ -165,6 +166,41 @@ describe("Deidentifier", () => {
     expect(time(0)).toBe(`${AT}000000`);
     expect(time(7)).toBe(`${AT}000007`);
     expect(time(999_999)).toBe(`${AT}999999`);
+  });
+
+  it("keeps the time of a row to its step, where it says nothing, and never two rows at one time", () => {
+    const stepMs = 6 * 3_600_000;
+    const coarse = new Deidentifier({ ...options, atStepMs: { ...options.atStepMs, analytics: stepMs } }, keyring);
+    const from = Math.floor(AT / stepMs) * stepMs;
+    const timeOf = (at: number, sub: number) =>
+      coarse.deidentify(message(full, at, sub), everything, wrapped).analytics?.timestampNs ?? "";
+    const moved = (at: number, sub: number) => Number(timeOf(at, sub).slice(0, -6)) - from;
+    const all = Array.from({ length: 2_000 }, (_, index) => [from + index * 10_000, index % 100] as const);
+    const times = all.map(([at, sub]) => timeOf(at, sub));
+    expect(new Set(times).size).toBe(all.length);
+    for (const time of times) {
+      const ms = Number(time.slice(0, -6));
+      expect([time.length, ms >= from, ms < from + stepMs]).toEqual([19, true, true]);
+    }
+    // The same message again has the same time, and a minute before and after midnight are as far apart as any two.
+    expect(all.map(([at, sub]) => timeOf(at, sub))).toEqual(times);
+    const apart = Array.from({ length: 200 }, (_, sub) =>
+      Math.abs(moved(from, sub) - moved(from + 60_000, sub + 1_000)),
+    );
+    expect(apart.toSorted((one, other) => one - other)[100]).toBeGreaterThan(stepMs / 10);
+    expect(timeOf(from + stepMs, 42).slice(0, -6) >= String(from + stepMs)).toBe(true);
+  });
+
+  it("moves rows under one name by nothing that shows under the next", () => {
+    const { rowKey } = keyring.named(wrapped, deviceKey, "analytics", 1);
+    const other = keyring.named(wrapped, deviceKey, "analytics", 2);
+    expect(other.rowKey).not.toEqual(rowKey);
+    const differences = Array.from(
+      { length: 100 },
+      (_, sub) => halfSipHash(rowKey, sub) - halfSipHash(other.rowKey, sub),
+    );
+    expect(new Set(differences).size).toBe(100);
+    expect(keyring.named(wrapped, deviceKey, "analytics", 1).rowKey).toEqual(rowKey);
   });
 
   it("makes no weather of what is none: another place than the open air, no model, no place, nothing measured", () => {

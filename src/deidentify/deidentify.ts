@@ -3,19 +3,20 @@
  * what that purpose may have comes out. No I/O, and no field of the result can hold an id, an
  * address or a coordinate.
  *
- *   RawMessage ─┬─ analytics: pseudonym, family, status
+ *   RawMessage ─┬─ analytics: pseudonym of a few hours, family, status in classes
  *               ├─ place:     cell, for a record of its own (analytics)
  *               ├─ weather:   cell and measurements of a device outdoors, for the median of a crowd
  *               ├─ scene:     another pseudonym, family, status
  *               └─ network:   family, address prefix, for a record of its own
  */
-import { type Grants, IP, LOCATION, MODEL, type ServicePurpose, STATUS, usable } from "../model/consent.ts";
+import { type Grants, IP, LOCATION, MODEL, STATUS, usable } from "../model/consent.ts";
 import type { AnalyticsRecord, Deidentified, SceneRecord, WeatherReading } from "../model/deidentified.ts";
 import type { Pseudonym } from "../model/ids.ts";
 import type { NetworkSaid } from "../model/network.ts";
 import type { Property } from "../model/property.ts";
 import type { RawMessage } from "../model/raw.ts";
 import type { Writable } from "../model/writable.ts";
+import { halfSipHash, type WordKey } from "./half-sip-hash.ts";
 import { type IpOptions, ipPrefix } from "./ip-address.ts";
 import type { Keyring, PseudonymPurpose } from "./keyring.ts";
 import { type DensityRow, type Located, type LocationOptions, Locations } from "./location.ts";
@@ -30,8 +31,8 @@ export interface DeidentifierOptions {
   /** Asked only for a model that none of them names. */
   readonly dialects?: ModelSource;
   readonly ip: IpOptions;
-  /** Times told to services are rounded down to a multiple of this, so that two services cannot join on them. Milliseconds. */
-  readonly atStepMs: Readonly<Record<Extract<ServicePurpose, "scene">, number>>;
+  /** Times told are rounded down to a multiple of this, so that no two outputs can be joined on them. Milliseconds. */
+  readonly atStepMs: Readonly<Record<"analytics" | "scene", number>>;
   /** What `status` may say, and how exactly each purpose is told. */
   readonly properties: readonly Property[];
 }
@@ -69,16 +70,11 @@ export class Deidentifier {
     const forNetwork = usable(grants, "network", carried);
 
     const result: Writable<Deidentified> = {};
-    const wantsPlace = ((forAnalytics | forWeather) & LOCATION) !== 0;
-    if (forAnalytics !== 0 || wantsPlace) {
-      const epoch = Math.floor(message.at / this.#options.epochMs.analytics);
-      const device = this.#keyring.pseudonym(wrappedSubjectKey, message.device.deviceKey, "analytics", epoch);
-      const located = wantsPlace ? this.#locate(device, message) : undefined;
-      if (forAnalytics !== 0) {
-        result.analytics = this.#analytics(message, forAnalytics, device);
-        if (located?.newest === true && (forAnalytics & LOCATION) !== 0) {
-          result.place = { cell: located.place.cell, at: message.at };
-        }
+    if (forAnalytics !== 0) result.analytics = this.#analytics(message, forAnalytics, wrappedSubjectKey);
+    if (((forAnalytics | forWeather) & LOCATION) !== 0) {
+      const located = this.#locate(message, wrappedSubjectKey);
+      if (located?.newest === true && (forAnalytics & LOCATION) !== 0) {
+        result.place = { cell: located.place.cell, at: message.at };
       }
       if (located !== undefined && (forWeather & LOCATION) !== 0) {
         const weather = this.#weather(message, forWeather, located);
@@ -96,23 +92,39 @@ export class Deidentifier {
     return result;
   }
 
-  /** Drops what is remembered under these analytics pseudonyms. */
+  /** Drops what is remembered under these pseudonyms of places. */
   forget(devices: Iterable<Pseudonym>): void {
     this.#locations.forget(devices);
   }
 
-  #locate(device: AnalyticsRecord["device"], message: RawMessage): Located | undefined {
+  #locate(message: RawMessage, wrappedSubjectKey: string): Located | undefined {
     const location = message.telemetry.location;
-    return location && this.#locations.locate(device, location.lat, location.lon, message.at);
+    if (location === undefined) return undefined;
+    const device = this.#pseudonym(message, "place", wrappedSubjectKey);
+    return this.#locations.locate(device, location.lat, location.lon, message.at);
   }
 
-  #analytics(message: RawMessage, mask: number, device: AnalyticsRecord["device"]): AnalyticsRecord {
-    const record: Writable<AnalyticsRecord> = { device, timestampNs: timestampNs(message.at, message.sub) };
+  #analytics(message: RawMessage, mask: number, wrappedSubjectKey: string): AnalyticsRecord {
+    const epoch = Math.floor(message.at / this.#options.epochMs.analytics);
+    const named = this.#keyring.named(wrappedSubjectKey, message.device.deviceKey, "analytics", epoch);
+    const timestampNs = this.#rowTime(message, named.rowKey);
+    const record: Writable<AnalyticsRecord> = { device: named.pseudonym, timestampNs };
     const { model, status } = message.telemetry;
     if ((mask & MODEL) !== 0 && model !== undefined) record.model = this.#models.familyOf(model);
     const kept = (mask & STATUS) !== 0 && status !== undefined ? this.#status.forAnalytics(status) : undefined;
     if (kept !== undefined) record.status = kept;
     return record;
+  }
+
+  /**
+   * Unix nanoseconds as text; a double cannot hold them. Within the step a row stands where the digits of its message and the key of
+   * its name move it: that tells nothing, and since all rows with equal digits are moved by the same, two that were apart stay apart.
+   */
+  #rowTime({ at, sub }: RawMessage, key: WordKey): string {
+    const stepMs = this.#options.atStepMs.analytics;
+    const within = at % stepMs;
+    const moved = (within + halfSipHash(key, sub)) % stepMs;
+    return `${at - within + moved}${String(1_000_000 + sub).slice(1)}`;
   }
 
   /**
@@ -155,11 +167,6 @@ export class Deidentifier {
     const epoch = Math.floor(message.at / this.#options.epochMs[purpose]);
     return this.#keyring.pseudonym(wrappedSubjectKey, message.device.deviceKey, purpose, epoch);
   }
-}
-
-/** Unix nanoseconds as text; a double cannot hold them. */
-function timestampNs(atMs: number, sub: number): string {
-  return `${atMs}${String(1_000_000 + sub).slice(1)}`;
 }
 
 function floorTo(atMs: number, stepMs: number): number {

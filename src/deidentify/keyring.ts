@@ -6,6 +6,7 @@ import { createCipheriv, createDecipheriv, createHmac, hkdfSync, randomBytes } f
 import { GatewayError } from "../model/errors.ts";
 import type { DeviceKey, Pseudonym } from "../model/ids.ts";
 import { boundedCache } from "../platform/bounded-cache.ts";
+import type { WordKey } from "./half-sip-hash.ts";
 
 /** What a device has a name for: purposes, and its place, which stands under a name of its own. A weather service names no device. */
 export const PSEUDONYM_PURPOSES = ["analytics", "place", "scene", "network"] as const;
@@ -40,9 +41,12 @@ type RecordKind = keyof typeof RECORDS;
 const MAX_REMEMBERED_DEVICES = 200_000;
 const REMEMBERED_MS = 10 * 60_000;
 
-interface Named {
+/** A name, and a key that belongs to it and nobody else has. */
+export interface Named {
   readonly epoch: number;
   readonly pseudonym: Pseudonym;
+  /** By what its rows are moved within the step of their times. */
+  readonly rowKey: WordKey;
 }
 
 /** The two newest epochs of one purpose: around a change of epoch messages of both arrive. */
@@ -101,13 +105,18 @@ export class Keyring {
    * truncated to 128 bits. Throws SUBJECT_KEY_UNREADABLE when the wrapped key does not open.
    */
   pseudonym(wrappedSubjectKey: string, device: DeviceKey, purpose: PseudonymPurpose, epoch: number): Pseudonym {
+    return this.named(wrappedSubjectKey, device, purpose, epoch).pseudonym;
+  }
+
+  /** The same with its key: 64 of the bits that the pseudonym leaves of the HMAC. Throws as `pseudonym` does. */
+  named(wrappedSubjectKey: string, device: DeviceKey, purpose: PseudonymPurpose, epoch: number): Named {
     const remembered = this.#remembered(wrappedSubjectKey, device);
     const recent = remembered[purpose];
-    if (recent?.newest.epoch === epoch) return recent.newest.pseudonym;
-    if (recent?.older?.epoch === epoch) return recent.older.pseudonym;
-    const named: Named = { epoch, pseudonym: this.#derive(wrappedSubjectKey, device, purpose, epoch) };
+    if (recent?.newest.epoch === epoch) return recent.newest;
+    if (recent?.older?.epoch === epoch) return recent.older;
+    const named = this.#derive(wrappedSubjectKey, device, purpose, epoch);
     remembered[purpose] = remember(recent, named);
-    return named.pseudonym;
+    return named;
   }
 
   /** Seals a record of a device; with the subject's key every copy of it becomes unreadable. Throws as `pseudonym` does. */
@@ -184,11 +193,12 @@ export class Keyring {
     return secret;
   }
 
-  #derive(wrapped: string, device: DeviceKey, purpose: PseudonymPurpose, epoch: number): Pseudonym {
+  #derive(wrapped: string, device: DeviceKey, purpose: PseudonymPurpose, epoch: number): Named {
     const purposeKey = this.#secret(wrapped, `consentry pseudonym\0${purpose}\0${epoch}`);
     const mac = createHmac("sha256", purposeKey).update(device).digest();
     purposeKey.fill(0);
-    return mac.toString("base64url", 0, PSEUDONYM_BYTES) as Pseudonym;
+    const pseudonym = mac.toString("base64url", 0, PSEUDONYM_BYTES) as Pseudonym;
+    return { epoch, pseudonym, rowKey: [mac.readInt32BE(PSEUDONYM_BYTES), mac.readInt32BE(PSEUDONYM_BYTES + 4)] };
   }
 
   #wrap(subjectKey: Buffer): string {

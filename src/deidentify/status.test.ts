@@ -1,4 +1,4 @@
-/** Nothing of a status passes but what the vocabulary knows, and a purpose never tells more than the one before it. */
+/** Nothing of a status passes but what the vocabulary knows, and no output tells more of a number than scenes are told. */
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { StatusFields, StatusValue } from "../model/deidentified.ts";
@@ -48,6 +48,10 @@ function all(status: StatusFields): (StatusFields | undefined)[] {
   return [filter.forAnalytics(status), filter.forScene(status), filter.forWeather(status)];
 }
 
+function storedStepOf({ kind, step, sceneStep, storedStep = sceneStep }: Property) {
+  return kind === "counter" ? step : storedStep;
+}
+
 function only(property: Property, value: StatusValue): (StatusValue | undefined)[] {
   return all({ [property.name]: value }).map((kept) => kept?.[property.name]);
 }
@@ -56,7 +60,7 @@ describe("StatusFilter", () => {
   it("rounds each purpose by its step", () => {
     const status = { temperature: 21.437, humidity: 48.6, power: 1287, co2: 644, battery: 87, tank_level: 4.76 };
     expect(all(status)).toEqual([
-      { temperature: 21.4, humidity: 49, power: 1300, co2: 640, battery: 85, tank_level: 5 },
+      { temperature: 21.5, humidity: 50, power: 1000, co2: 600, battery: 20, tank_level: 5 },
       { temperature: 21.5, humidity: 49, power: 1300, co2: 640, battery: 85, tank_level: 5 },
       { temperature: 21.5, humidity: 49, tank_level: 6 },
     ]);
@@ -92,7 +96,7 @@ describe("StatusFilter", () => {
         for (const [index, kept] of all(status).entries()) {
           for (const [name, value] of Object.entries(kept ?? {})) {
             const property = vocabulary.get(name);
-            const step = [property?.step, property?.sceneStep, property?.weatherStep][index];
+            const step = property && [storedStepOf(property), property.sceneStep, property.weatherStep][index];
             if (typeof value === "number") expect([step === undefined, rounded(value, step)]).toEqual([false, value]);
             else if (typeof value === "boolean") expect([index < 2, property?.kind]).toEqual([true, "flag"]);
             else expect([index < 2, property?.words.has(value)]).toEqual([true, true]);
@@ -102,19 +106,32 @@ describe("StatusFilter", () => {
     );
   });
 
-  it("tells two values apart for a purpose only where the one before it does", () => {
-    let onlyBefore = 0;
+  it("tells two values apart for the store and for weather only where a scene does", () => {
+    let onlyScene = 0;
     fc.assert(
       fc.property(pair, ([property, one, other]) => {
         const others = only(property, other);
         const [analytics, scene, weather] = only(property, one).map((value, index) => value === others[index]);
-        if (analytics) expect(scene).toBe(true);
+        // What is stored of a counter is not rounded further, so that sums stay exact; a scene gets it rounded from that.
+        if (property.kind === "counter" ? analytics : scene) expect([analytics, scene]).toEqual([true, true]);
         if (scene) expect(weather).toBe(true);
-        if (!analytics && scene) onlyBefore += 1;
+        if (analytics && !scene) onlyScene += 1;
       }),
       { numRuns: 2_000 },
     );
-    expect(onlyBefore).toBeGreaterThan(0);
+    expect(onlyScene).toBeGreaterThan(0);
+  });
+
+  it("stores of what would lead from one name to the next only the class that it reaches", () => {
+    const stored = (status: StatusFields) => filter.forAnalytics(status);
+    expect(stored({ battery: 17.4, rssi: -78, link_quality: 41 })).toEqual({
+      battery: 0,
+      rssi: -130,
+      link_quality: 40,
+    });
+    // A scene is told 20 % of 17.5, and what is stored is made of that.
+    expect(stored({ battery: 17.5, rssi: -77, link_quality: 12 })).toEqual({ battery: 20, rssi: -75, link_quality: 0 });
+    expect(stored({ battery: 100, rssi: 0 })).toEqual({ battery: 20, rssi: -75 });
   });
 
   it("makes an object of its own", () => {

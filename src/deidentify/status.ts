@@ -3,9 +3,9 @@
  * words of the list, flags. Anything else is left out, whatever admission let through: a batch may be older than the
  * vocabulary it is opened under.
  *
- * A purpose is given what the purpose before it would be given, rounded once more: analytics, scene, weather. So it tells
- * nothing about the value that the finest of them does not tell. Rounded each from the value itself, two purposes together
- * would tell more than either: 0.6 is 1 in whole steps and 0 in steps of 2, and only what lies between 0.5 and 1 is both.
+ * A scene is told the finest, since it acts on it. What is stored, and what weather is told, is made of what the scene would
+ * be told, rounded once more. So no two of them together tell more about a value than the scene is told. Rounded each from the
+ * value itself they would: 0.6 is 1 in whole steps and 0 in steps of 2, and only what lies between 0.5 and 1 is both.
  */
 import type { StatusFields, StatusValue } from "../model/deidentified.ts";
 import type { Property } from "../model/property.ts";
@@ -15,12 +15,16 @@ import { type Round, roundTo } from "../vocabulary/rounding.ts";
 interface Told {
   readonly flag: boolean;
   readonly words: ReadonlySet<string>;
+  /** A counter: what is stored is not rounded further, so that sums stay exact. */
+  readonly sums: boolean;
   readonly min: number;
   readonly max: number;
   /** `undefined` for flags and words. A difference of a counter is a multiple of its step already. */
-  readonly analytics: Round | undefined;
-  /** Of what analytics gets; `undefined` when it is the same. */
+  readonly finest: Round | undefined;
+  /** Of that; `undefined` when it is the same. */
   readonly scene: Round | undefined;
+  /** Of what a scene gets; `undefined` when it is the same. */
+  readonly stored: Round | undefined;
   /** Of what a scene gets; `undefined` when weather gets nothing. */
   readonly weather: Round | undefined;
 }
@@ -36,7 +40,7 @@ export class StatusFilter {
 
   /** `undefined` when nothing is left, here and below. */
   forAnalytics(status: StatusFields): StatusFields | undefined {
-    return this.#kept(status, analyticsValue);
+    return this.#kept(status, storedValue);
   }
 
   forScene(status: StatusFields): StatusFields | undefined {
@@ -63,29 +67,37 @@ export class StatusFilter {
   }
 }
 
-function toldOf({ kind, words, min, max, step, sceneStep, weatherStep }: Property): Told {
+function toldOf({ kind, words, min, max, step, sceneStep, storedStep, weatherStep }: Property): Told {
   return {
     flag: kind === "flag",
     words,
+    sums: kind === "counter",
     min,
     max,
-    analytics: step && roundTo(step),
+    finest: step && roundTo(step),
     scene: sceneStep === step ? undefined : sceneStep && roundTo(sceneStep),
+    stored: storedStep && roundTo(storedStep),
     weather: weatherStep && roundTo(weatherStep),
   };
 }
 
-function analyticsValue(told: Told, given: StatusValue): StatusValue | undefined {
+function sceneValue(told: Told, given: StatusValue): StatusValue | undefined {
   if (typeof given === "number") {
-    return told.analytics !== undefined && given >= told.min && given <= told.max ? told.analytics(given) : undefined;
+    const value = finestValue(told, given);
+    return value !== undefined && told.scene !== undefined ? told.scene(value) : value;
   }
   if (typeof given === "boolean") return told.flag ? given : undefined;
   return told.words.has(given) ? given : undefined;
 }
 
-function sceneValue(told: Told, given: StatusValue): StatusValue | undefined {
-  const value = analyticsValue(told, given);
-  return typeof value === "number" && told.scene !== undefined ? told.scene(value) : value;
+function finestValue(told: Told, given: number): number | undefined {
+  return told.finest !== undefined && given >= told.min && given <= told.max ? told.finest(given) : undefined;
+}
+
+function storedValue(told: Told, given: StatusValue): StatusValue | undefined {
+  if (told.sums && typeof given === "number") return finestValue(told, given);
+  const value = sceneValue(told, given);
+  return typeof value === "number" && told.stored !== undefined ? told.stored(value) : value;
 }
 
 function weatherValue(told: Told, given: StatusValue): number | undefined {

@@ -131,6 +131,7 @@ test("describes exactly the routes there are", () => {
     "GET /centre/api/erasures/{id}",
     "GET /centre/api/export",
     "GET /centre/api/overview",
+    "GET /centre/api/places",
     "GET /centre/api/readings",
     "GET /docs/asyncapi.json",
     "GET /livez",

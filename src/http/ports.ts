@@ -9,7 +9,7 @@ import type { Hubs } from "../consent/hubs.ts";
 import type { Ledger } from "../consent/ledger/ledger.ts";
 import type { Suspensions } from "../consent/ledger/suspensions.ts";
 import type { Policies } from "../consent/policy/policies.ts";
-import type { WatchEnd } from "../model/centre.ts";
+import type { CentrePlaces, WatchEnd } from "../model/centre.ts";
 import type { ServicePurpose } from "../model/consent.ts";
 import type { Silenced } from "../model/consent-change.ts";
 import type { Hint } from "../model/hint.ts";
@@ -49,6 +49,16 @@ export interface SamplesPort {
   stop(): void;
 }
 
+/** What is noted and stored of where devices are. */
+export interface PlacesPort {
+  /** Of this subject's own devices alone, in the order asked. Throws REDIS_UNAVAILABLE, SUBJECT_KEY_UNREADABLE. */
+  of(
+    subject: SubjectTag,
+    devices: readonly DeviceKey[],
+  ): Promise<readonly Omit<CentrePlaces["places"][number], "devices">[]>;
+  readonly rules: Omit<CentrePlaces, "places">;
+}
+
 export interface CentrePort {
   readonly links: Seal;
   readonly sessions: Seal;
@@ -64,6 +74,7 @@ export interface CentrePort {
   readonly samples: SamplesPort;
   /** What readings are, in plain words, and what becomes of each. */
   readonly properties: readonly PlainProperty[];
+  readonly places: PlacesPort;
   /** Resolves when live views here that are no longer allowed have ended; other gateways are informed. */
   recordChanged(concerned: SubjectTag | DeviceKey): Promise<void>;
   readonly linkSeconds: number;

@@ -7,6 +7,7 @@ import { CATEGORIES, PURPOSES } from "./consent.ts";
 import { contentHash, countryCode, LEGAL_BASES, timestampMs } from "./consent-record.ts";
 import { childCount } from "./device-connection.ts";
 import { erasureStatus, receiptKey } from "./erasure.ts";
+import { PLACE_STATES } from "./place.ts";
 
 /** A link lasts at most so long, and a session that nobody puts off the end of. */
 export const MAX_CENTRE_MINUTES = 15;
@@ -114,6 +115,30 @@ export const centreOverview = z.strictObject({
   erasure: z.strictObject({ status: erasureStatus, keys: z.array(receiptKey) }).optional(),
 });
 export type CentreOverview = z.infer<typeof centreOverview>;
+
+const degrees = z.tuple([z.number().min(-90).max(90), z.number().min(-180).max(180)]).describe("Latitude, longitude.");
+/** An area to draw. No id: the page needs none. */
+const area = z.strictObject({
+  center: degrees,
+  corners: z.array(degrees).max(10),
+  km2: z.number().positive(),
+});
+
+/** Places of the person's own devices, those together of which the same is to be said. */
+export const centrePlaces = z.strictObject({
+  places: z.array(
+    z.strictObject({
+      devices: z.array(deviceNumber),
+      state: z.enum(PLACE_STATES),
+      noted: area.optional().describe("What is noted, sealed, until it is told."),
+      stored: area.optional().describe("What the store holds."),
+    }),
+  ),
+  leastHomes: z.number().int().positive().describe("Fewer in an area, and it is not stored."),
+  stepMinutes: z.number().positive().describe("How often it is looked whether that is so."),
+  keptDays: z.number().int().positive(),
+});
+export type CentrePlaces = z.infer<typeof centrePlaces>;
 
 /** Why a purpose gets nothing of a message. */
 export const NOTHING_REASONS = ["not-agreed", "not-carried", "no-weather", "nobody-listens", "set-aside"] as const;

@@ -37,3 +37,10 @@ export interface NotedPlace {
   /** Unix ms. */
   readonly at: number;
 }
+
+/**
+ * What became of a place, for the person it is about. `none`: nothing is noted; `waits`: its step has not come;
+ * `too-few`: too few people are near to store it in any area; `silent`: no longer told since the day before; `stored`.
+ */
+export const PLACE_STATES = ["none", "waits", "too-few", "silent", "stored"] as const;
+export type PlaceState = (typeof PLACE_STATES)[number];

@@ -14,6 +14,11 @@ export type PropertyKind = (typeof PROPERTY_KINDS)[number];
 /** A multiple of `step`, or so many significant digits and then a multiple of `atLeast` (0: any). */
 export type Rounding = { readonly step: number } | { readonly digits: number; readonly atLeast: number };
 
+/** The greatest of these that a value reaches, in ascending order; the first for what reaches none. */
+export interface Classes {
+  readonly classes: readonly number[];
+}
+
 export interface Property {
   readonly name: string;
   readonly kind: PropertyKind;
@@ -26,9 +31,11 @@ export interface Property {
   readonly max: number;
   /** Words only. */
   readonly words: ReadonlySet<string>;
-  /** What analytics keeps, and every purpose without a step of its own. Numbers and counters only. */
+  /** What every purpose is told at the finest. Numbers and counters only. */
   readonly step: Rounding | undefined;
   readonly sceneStep: Rounding | undefined;
+  /** What is stored, of what a scene would get; `undefined` when it is the same. */
+  readonly storedStep: Rounding | Classes | undefined;
   /** Weather services get a property only when it has this. */
   readonly weatherStep: Rounding | undefined;
   /** Counters only: one that grows faster tells nothing. */

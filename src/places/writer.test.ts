@@ -222,6 +222,19 @@ describe("a step", () => {
     expect(outside.records.size).toBe(0);
   });
 
+  it("under a clock that is a month ahead forgets and tells nothing, and goes on when the clock is right again", async () => {
+    const outside = new Outside(5);
+    for (const [device, record] of outside.records) {
+      const recently = Date.now() - 1_000;
+      outside.records.set(device, { ...record, at: recently, since: recently });
+    }
+    const writer = outside.writer();
+    await writer.step(turn(Date.now() + 40 * DAY_MS), never);
+    expect([outside.records.size, outside.did]).toEqual([5, []]);
+    await writer.step(turn(Date.now() + 2 * STEP_MS), never);
+    expect(outside.did).toEqual(["write 5", "release 1"]);
+  });
+
   it("ends as soon as another gateway has its turn, and is not carried out then", async () => {
     const outside = new Outside(5);
     expect(await outside.writer().step({ ...turn(), goOn: async () => false }, never)).toBe(false);

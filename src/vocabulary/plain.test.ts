@@ -5,18 +5,21 @@ import { propertyRow } from "./row.ts";
 import { Vocabulary } from "./vocabulary.ts";
 
 const own = propertyRow.parse({ name: "glow", kind: "number", range: "0..9", step: "1 digits, at least 0.5" });
-const vocabulary = new Vocabulary([own]);
+const shade = propertyRow.parse({ name: "shade", kind: "number", range: "0..99", step: 1, stored: "from 0, 30, 60" });
+const vocabulary = new Vocabulary([own, shade]);
 
 it.each([
-  ["temperature", "rounded to 0.1 °C", "rounded to 0.5 °C", "rounded to 0.5 °C"],
-  ["illuminance", "rounded to 2 digits", "rounded to 2 digits", "rounded to 2 digits"],
+  ["temperature", "rounded to 0.5 °C", "rounded to 0.5 °C", "rounded to 0.5 °C"],
+  ["illuminance", "rounded to 1 digit", "rounded to 2 digits", "rounded to 2 digits"],
   ["uv_index", "rounded to 0.5", "rounded to 0.5", "rounded to 0.5"],
   [
     "power",
-    "rounded to 2 digits, and to 5 W at the finest",
+    "rounded to 1 digit, and to 50 W at the finest",
     "rounded to 2 digits, and to 5 W at the finest",
     undefined,
   ],
+  ["battery", "only whether it reaches 20 %", "rounded to 5 %", undefined],
+  ["shade", "only which of these it reaches: 30, 60", "rounded to 1", undefined],
   ["energy", "how much was added, to 0.01 kWh", "how much was added, to 0.01 kWh", undefined],
   ["rain", "how much was added, to 0.2 mm", "how much was added, to 0.2 mm", "how much was added, to 0.2 mm"],
   ["open", "yes or no", "yes or no", undefined],

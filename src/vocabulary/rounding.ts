@@ -2,7 +2,7 @@
  * Rounds to a step without the noise that binary fractions leave: 213 × 0.1 is 21.3, not 21.3000…04. Runs for every number of
  * every message, so it computes with whole numbers and makes no text.
  */
-import type { Rounding } from "../model/property.ts";
+import type { Classes, Rounding } from "../model/property.ts";
 
 /** A quotient this little below a whole number is that number: 0.3 / 0.1 is 2.9999999999999996. */
 const NOISE = 1e-9;
@@ -17,8 +17,9 @@ const POWERS_OF_TEN = Array.from({ length: MOST_DIGITS + 1 }, (_, power) => Numb
 export type Round = (value: number) => number;
 
 /** The same as `rounded`, with everything worked out beforehand. `undefined` leaves a number as it is. */
-export function roundTo(rounding: Rounding | undefined): Round {
+export function roundTo(rounding: Rounding | Classes | undefined): Round {
   if (rounding === undefined) return (value) => value;
+  if ("classes" in rounding) return toClass(rounding.classes);
   if ("step" in rounding) return roundToStep(rounding.step);
   const { digits } = rounding;
   const from = Math.max(rounding.atLeast, FINEST_STEP);
@@ -32,7 +33,7 @@ export function roundTo(rounding: Rounding | undefined): Round {
   };
 }
 
-export function rounded(value: number, rounding: Rounding | undefined): number {
+export function rounded(value: number, rounding: Rounding | Classes | undefined): number {
   return roundTo(rounding)(value);
 }
 
@@ -44,6 +45,15 @@ export function wholeSteps(total: number, step: number): number {
 export function multiple(times: number, step: number): number {
   const scale = POWERS_OF_TEN[placesOf(step)] ?? 1;
   return multipleOf(times, Math.round(step * scale), scale);
+}
+
+function toClass(classes: readonly number[]): Round {
+  const [lowest = 0] = classes;
+  return (value) => {
+    let reached = lowest;
+    for (const from of classes) if (value >= from) reached = from;
+    return reached;
+  };
 }
 
 function roundToStep(step: number): Round {

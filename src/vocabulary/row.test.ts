@@ -19,6 +19,8 @@ describe("propertyRow", () => {
     ["a number", NUMBER],
     ["steps that are numbers", { ...NUMBER, step: 0.5, scene: 1, weather: 5 }],
     ["digits", { ...NUMBER, step: "3 digits", scene: "2 digits", weather: "2 digits, at least 5" }],
+    ["classes for the store", { ...NUMBER, stored: "from 0, 20, 60.5" }],
+    ["a wider step for the store", { ...NUMBER, scene: 2, stored: 10 }],
     ["a counter", COUNTER],
     ["words", WORD],
     ["a flag", { ...FLAG, label: "lid open" }],
@@ -57,6 +59,11 @@ describe("propertyRow", () => {
     ["a finer scene step", { ...NUMBER, scene: "0.5" }, "scene: must-not-be-finer-than-step"],
     ["a finer weather step", { ...NUMBER, weather: "0.5" }, "weather: must-not-be-finer-than-step"],
     ["weather finer than scene", { ...NUMBER, scene: "5", weather: "2" }, "weather: must-not-be-finer-than-scene"],
+    ["a flag that is stored in steps", { ...FLAG, stored: "1" }, "stored: not-for-flag"],
+    ["a counter that is stored in other steps", { ...COUNTER, stored: "5" }, "stored: not-for-counter"],
+    ["a store finer than scene", { ...NUMBER, scene: "5", stored: "2" }, "stored: must-not-be-finer-than-scene"],
+    ["classes that fall", { ...NUMBER, stored: "from 20, 0" }, "stored: not-a-step"],
+    ["a class twice", { ...NUMBER, stored: "from 20, 20" }, "stored: not-a-step"],
     ["digits beside a step", { ...NUMBER, scene: "1 digits" }, "scene: must-not-be-finer-than-step"],
     ["more digits", { ...NUMBER, step: "2 digits", weather: "3 digits" }, "weather: must-not-be-finer-than-step"],
     [
@@ -79,6 +86,8 @@ describe("propertyRow", () => {
     ["a step finer than any", { ...NUMBER, step: "0.0000000000001" }],
     ["a negative step", { ...NUMBER, step: -1 }],
     ["no digits", { ...NUMBER, step: "0 digits" }],
+    ["classes for a scene", { ...NUMBER, scene: "from 0, 20" }],
+    ["classes without a number", { ...NUMBER, stored: "from low, high" }],
     ["no words", { ...WORD, words: [] }],
     ["too many words", { ...WORD, words: Array.from({ length: 65 }, (_, index) => `w${index}`) }],
     ["a word that is a sentence", { ...WORD, words: ["eco mode"] }],
@@ -117,7 +126,7 @@ describe("the table", () => {
     expect(new Set(TABLE.map(({ label }) => label)).size).toBe(TABLE.length);
   });
 
-  it("has no step for a purpose that is finer than that of analytics", () => {
+  it("has no step for a purpose that is finer than the step of the property", () => {
     const widest = (one: Rounding | undefined) =>
       one === undefined ? undefined : "step" in one ? one.step : one.atLeast;
     for (const property of TABLE.map(propertyOf)) {
@@ -130,15 +139,19 @@ describe("the table", () => {
   });
 
   it("has no step that would round all of a range to one value", () => {
-    for (const { name, min, max, step } of TABLE.map(propertyOf)) {
-      if (step !== undefined) expect([name, rounded(max, step) > rounded(min, step)]).toEqual([name, true]);
+    for (const { name, min, max, step, storedStep } of TABLE.map(propertyOf)) {
+      for (const one of [step, storedStep]) {
+        if (one !== undefined) expect([name, rounded(max, one) > rounded(min, one)]).toEqual([name, true]);
+      }
     }
   });
 
   it("keeps both ends of a range inside of it", () => {
-    for (const { name, min, max, step } of TABLE.map(propertyOf)) {
-      if (step === undefined) continue;
-      expect([name, rounded(min, step) >= min, rounded(max, step) <= max]).toEqual([name, true, true]);
+    for (const { name, min, max, step, storedStep } of TABLE.map(propertyOf)) {
+      for (const one of [step, storedStep]) {
+        if (one === undefined) continue;
+        expect([name, rounded(min, one) >= min, rounded(max, one) <= max]).toEqual([name, true, true]);
+      }
     }
   });
 });

@@ -1,9 +1,9 @@
 /**
  * One row of the vocabulary as it is written, in the table or by an operator, and the property it stands for. Steps and
- * ranges are written as on paper: `0..100`, `0.1`, `2 digits`, `2 digits, at least 5`.
+ * ranges are written as on paper: `0..100`, `0.1`, `2 digits`, `2 digits, at least 5`, and classes as `from 0, 20, 60`.
  */
 import { z } from "zod";
-import { PROPERTY_KINDS, type Property, type Rounding } from "../model/property.ts";
+import { type Classes, PROPERTY_KINDS, type Property, type Rounding } from "../model/property.ts";
 import { isAccountKey, isPersonalKey } from "./key-words.ts";
 
 const NUMBER = String.raw`-?\d{1,15}(?:\.\d{1,9})?(?:e\d{1,2})?`;
@@ -12,6 +12,7 @@ const RANGE = new RegExp(`^(${NUMBER})\\.\\.(${NUMBER})$`);
 const WIDEST = 1e15;
 const WIDTH = String.raw`\d{1,9}(?:\.\d{1,9})?`;
 const STEP = new RegExp(`^(?:(${WIDTH})|([1-9]) digits(?:, at least (${WIDTH}))?)$`);
+const CLASSES = new RegExp(`^from (${NUMBER}(?:, ${NUMBER}){0,15})$`);
 const WORD = /^[a-z][a-z0-9_]{0,31}$/;
 /** Stand beside the properties in a message or in a row, and mean something else there. */
 const RESERVED = new Set(["ts", "id", "status", "model", "time"]);
@@ -21,6 +22,10 @@ const MOST_WORDS = 64;
 const step = z
   .union([z.number().positive().transform(String), z.string().regex(STEP)])
   .refine((text) => roundingOf(text) !== undefined, { error: "not-a-step" });
+
+const storedStep = z
+  .union([z.number().positive().transform(String), z.string().regex(STEP), z.string().regex(CLASSES)])
+  .refine((text) => storedOf(text) !== undefined, { error: "not-a-step" });
 
 /** What `properties:` of the configuration takes. */
 export const propertyRow = z
@@ -55,11 +60,15 @@ export const propertyRow = z
       .meta({ description: "The words it may be; needed for `word`." }),
     step: step.optional().meta({
       description:
-        "What a value is rounded to before it is kept: `0.1`, `2 digits` or `2 digits, at least 5`; numbers and counters need it.",
+        "What a value is rounded to before anyone gets it: `0.1`, `2 digits` or `2 digits, at least 5`; numbers and counters need it.",
     }),
     scene: step
       .optional()
       .meta({ description: "The same for scene services, `step` without it; never finer than `step`." }),
+    stored: storedStep.optional().meta({
+      description:
+        "What is stored of what a scene service would get: a step as above, or classes, `from 0, 20, 60`. Without it the same; not for counters, whose sums are exact.",
+    }),
     weather: step.optional().meta({
       description: "The same for weather services, never finer than `scene`; without it they do not get the property.",
     }),
@@ -88,6 +97,7 @@ export function propertyOf(row: PropertyRow): Property {
     words: new Set(row.words),
     step,
     sceneStep: row.scene === undefined ? step : roundingOf(row.scene),
+    storedStep: row.stored === undefined ? undefined : storedOf(row.stored),
     weatherStep: row.weather === undefined ? undefined : roundingOf(row.weather),
     mostPerHour: row.mostPerHour ?? Number.POSITIVE_INFINITY,
   };
@@ -118,6 +128,8 @@ function faultsOf(row: Columns): [field: string, code: string][] {
     [row.kind !== "word" && row.words !== undefined, "words", "only-for-word"],
     [!measured && row.scene !== undefined, "scene", `not-for-${row.kind}`],
     [!measured && row.weather !== undefined, "weather", `not-for-${row.kind}`],
+    [row.kind !== "number" && row.stored !== undefined, "stored", `not-for-${row.kind}`],
+    [row.kind === "number" && isFinerStored(row.stored, scene ?? step), "stored", "must-not-be-finer-than-scene"],
     [isFiner(row.scene, step), "scene", "must-not-be-finer-than-step"],
     [isFiner(row.weather, step), "weather", "must-not-be-finer-than-step"],
     // What is rounded twice is rounded from the finer result; see deidentify/status.ts.
@@ -135,6 +147,11 @@ function isFiner(text: string | undefined, step: Rounding | undefined): boolean 
   return true;
 }
 
+/** Classes are made of what a scene gets, so they tell no more than it. */
+function isFinerStored(text: string | undefined, scene: Rounding | undefined): boolean {
+  return text !== undefined && !CLASSES.test(text) && isFiner(text, scene);
+}
+
 function rangeOf(text: string | undefined): readonly [number, number] | undefined {
   const [, min, max] = RANGE.exec(text ?? "") ?? [];
   return min === undefined || max === undefined ? undefined : [Number(min), Number(max)];
@@ -146,6 +163,13 @@ function roundingOf(text: string): Rounding | undefined {
   if (digits === undefined) return undefined;
   const least = Number(atLeast ?? 0);
   return least === 0 || dividesPowerOfTen(least) ? { digits: Number(digits), atLeast: least } : undefined;
+}
+
+function storedOf(text: string): Rounding | Classes | undefined {
+  const [, list] = CLASSES.exec(text) ?? [];
+  if (list === undefined) return roundingOf(text);
+  const classes = list.split(", ").map(Number);
+  return classes.every((from, index) => index === 0 || from > (classes[index - 1] ?? from)) ? { classes } : undefined;
 }
 
 /** 5, 20 or 0.25, but not 6: 96 and 102 would be multiples of it and 100 none, where the step by digits takes over. */

@@ -6,7 +6,7 @@ import type { Redis } from "ioredis";
 import type { Config } from "../config/schema.ts";
 import { LeftSessions } from "../http/centre/left-sessions.ts";
 import { SpentLinks } from "../http/centre/spent-links.ts";
-import type { CentrePort } from "../http/ports.ts";
+import type { CentrePort, PlacesPort } from "../http/ports.ts";
 import { Samples } from "../pipeline/samples.ts";
 import type { Keys } from "../platform/keys/files.ts";
 import { Seal } from "../platform/keys/seal.ts";
@@ -20,6 +20,7 @@ export interface CentreDeps {
   readonly redis: Redis;
   readonly keyspace: Keyspace;
   readonly vocabulary: Pick<Vocabulary, "properties">;
+  readonly places: PlacesPort;
 }
 
 export interface Centre {
@@ -38,7 +39,7 @@ const LOOKING_ON = {
   confirmEveryMs: 5_000,
 };
 
-export function createCentre({ config, keys, redis, keyspace, vocabulary }: CentreDeps): Centre {
+export function createCentre({ config, keys, redis, keyspace, vocabulary, places }: CentreDeps): Centre {
   const { enabled, linkSeconds, sessionMinutes, sessionMaxMinutes, publicUrl } = config.centre;
   const samples = new Samples(LOOKING_ON);
   const http: CentrePort = {
@@ -53,6 +54,7 @@ export function createCentre({ config, keys, redis, keyspace, vocabulary }: Cent
       await samples.changed(concerned);
     },
     properties: vocabulary.properties.map(plainly),
+    places,
     linkSeconds,
     sessionMinutes,
     sessionMaxMinutes,

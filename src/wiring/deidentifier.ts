@@ -2,7 +2,7 @@
 import type { Config } from "../config/schema.ts";
 import type { Deidentifier } from "../deidentify/deidentify.ts";
 import type { Dialects } from "../dialects/dialects.ts";
-import { DAY_MS } from "../model/durations.ts";
+import { DAY_MS, HOUR_MS } from "../model/durations.ts";
 import type { Vocabulary } from "../vocabulary/vocabulary.ts";
 
 /** The table of densities is read at start, from the file that the configuration names. */
@@ -14,7 +14,7 @@ export function deidentifierOptions(
   const epochMs = deidentify.epochDays * DAY_MS;
   const { densityFile: _readAtStart, ...location } = deidentify.location;
   return {
-    epochMs: { analytics: epochMs, place: epochMs, scene: epochMs, network: epochMs },
+    epochMs: { analytics: deidentify.storedNameHours * HOUR_MS, place: epochMs, scene: epochMs, network: epochMs },
     location: { ...location, densities: [] },
     models: deidentify.models,
     dialects,

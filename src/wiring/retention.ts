@@ -109,7 +109,7 @@ function rows(
   return rowItem(kind, {
     beforeMs,
     // Counts per cell identify no one and are under no hold.
-    except: async () => (measurement === "cell_activity" ? [] : namesUnderHold(deps)),
+    except: async (before) => (measurement === "cell_activity" ? [] : namesUnderHold(deps, before)),
     count: (old, signal) => deps.rows.count({ measurement, ...old }, signal),
     remove: (old, signal) => deps.rows.remove({ measurement, ...old }, signal),
     deleting: (work) => deletingOfAll(deps.leases, work),
@@ -164,8 +164,11 @@ function minors({ redis, keyspace, minors: purge, damaged }: RetentionDeps): Ret
   };
 }
 
-/** Names under which rows must stay whatever their age. */
-export function namesUnderHold(deps: Pick<RetentionDeps, "redis" | "keyspace" | "keyring" | "holds" | "damaged">) {
+/** Names under which rows must stay whatever their age; with a time (Unix ms) those under which rows can be older. */
+export function namesUnderHold(
+  deps: Pick<RetentionDeps, "redis" | "keyspace" | "keyring" | "holds" | "damaged">,
+  rowsBeforeMs?: number,
+) {
   const { redis, keyspace, keyring, holds, damaged } = deps;
   return heldNames({
     holds,
@@ -179,5 +182,6 @@ export function namesUnderHold(deps: Pick<RetentionDeps, "redis" | "keyspace" | 
     keyIsWhole: keyIsWhole(redis, keyspace, keyring, { alone: true }),
     damaged,
     now: Date.now,
+    ...(rowsBeforeMs !== undefined && { rowsBeforeMs }),
   });
 }

@@ -7,6 +7,7 @@ import { describe, expect, it } from "vitest";
 import { testTitles, titlesIn } from "../fixtures/test-titles.ts";
 
 const PAGE = fileURLToPath(new URL("../../docs/privacy/guarantees.md", import.meta.url));
+const THREATS = fileURLToPath(new URL("../../docs/privacy/threat-model.md", import.meta.url));
 
 /** The clauses of the policy that concern telemetry, once for each row; a page that loses one has lost a promise. */
 const CLAUSES = (
@@ -28,6 +29,11 @@ interface Row {
   readonly provedBy: string;
 }
 
+/** Each `[name](file) "title"`. */
+function proofsIn(text: string): Proof[] {
+  return [...text.matchAll(/\[[^\]]+\]\(([^)]+)\) "([^"]+)"/g)].map(([, file = "", title = ""]) => ({ file, title }));
+}
+
 function readRows(page: string): Row[] {
   const table = page.split("\n").filter((line) => line.startsWith("| "));
   return table.slice(1).map((line) => {
@@ -36,11 +42,7 @@ function readRows(page: string): Row[] {
       .slice(1, -1)
       .map((cell) => cell.trim());
     const [clause = "", , today = "", provedBy = ""] = cells;
-    const proofs = [...provedBy.matchAll(/\[[^\]]+\]\(([^)]+)\) "([^"]+)"/g)].map(([, file = "", title = ""]) => ({
-      file,
-      title,
-    }));
-    return { clause, today, proofs, provedBy };
+    return { clause, today, proofs: proofsIn(provedBy), provedBy };
   });
 }
 
@@ -97,4 +99,20 @@ describe("the table of guarantees", () => {
       expect(testTitles(path)).toContain(title);
     },
   );
+});
+
+describe("the corners of places and crowds in the threat model", () => {
+  const text = readFileSync(THREATS, "utf8");
+  const section = /^## Corners of places and crowds$(.*?)^## /ms.exec(text)?.[1] ?? "";
+  const corners = section.split("\n").filter((line) => line.startsWith("| ") && !/^\| (?:corner|---)/.test(line));
+
+  it("are those that would tell of one person", () => {
+    expect(corners.length).toBeGreaterThanOrEqual(14);
+  });
+
+  it.each(corners)("have a test: %s", (corner) => {
+    const proofs = proofsIn(corner);
+    expect(proofs.length).toBeGreaterThan(0);
+    for (const { file, title } of proofs) expect(testTitles(join(dirname(THREATS), file)), file).toContain(title);
+  });
 });

@@ -192,6 +192,10 @@ export function httpApi({ leaseMs = 2_000, bounds = {}, centre = false }: ApiOpt
               redis,
               keyspace,
               vocabulary: new Vocabulary(),
+              places: {
+                of: async (_subject, devices) => devices.map(() => ({ state: "none" })),
+                rules: { leastHomes: 5, stepMinutes: 15, keptDays: 30 },
+              },
             }).http
           : undefined,
         disclosures: new Disclosures(redis, keyspace),

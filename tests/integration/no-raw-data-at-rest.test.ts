@@ -11,6 +11,7 @@ import { type LeakScanResult, leakScan } from "../../simulators/leak-scan.ts";
 import { SERVICE_PURPOSES } from "../../src/model/consent.ts";
 import { packetBytes, type RecordedPacket, subscribe } from "../../tools/wire/service-subscriber.ts";
 import { Canaries } from "../fixtures/canaries.ts";
+import { Session } from "../fixtures/centre-client.ts";
 import { until } from "../fixtures/eventually.ts";
 import type { Listener } from "../fixtures/listener.ts";
 import { RawPeer } from "../fixtures/raw-peer.ts";
@@ -29,6 +30,8 @@ const canaries = new Canaries();
 const spied: RecordedPacket[] = [];
 /** What devices were told on their notices. */
 const notices: Buffer[] = [];
+/** What people were shown of their places in the privacy centre. */
+const shown: Buffer[] = [];
 let system: TestSystem;
 let listeners: Listener[];
 let eavesdroppers: Eavesdropper[];
@@ -68,6 +71,7 @@ async function scan(): Promise<LeakScanResult> {
       metrics: await system.stack.api.metrics(),
       ...Object.fromEntries(listeners.map(({ purpose, packets }) => [`packets of ${purpose}`, packetBytes(packets)])),
       notices: Buffer.concat(notices),
+      "privacy centre": Buffer.concat(shown),
       eavesdropped: packetBytes([...spied, ...eavesdroppers.flatMap(({ packets }) => packets)]),
     },
   });
@@ -127,6 +131,9 @@ test("ordinary traffic, and everybody who tries to overhear it", async () => {
   for (const options of standings) await publishEverything(await marked(options));
 
   await publishWeather();
+  const { json } = await (await Session.of(system, victim.subject)).get("places");
+  expect(json.places[0].noted.corners).not.toEqual([]);
+  shown.push(Buffer.from(JSON.stringify(json)));
 
   // Everybody leaves, more is published, and whoever had a session comes back for what was kept for it.
   await Promise.all(eavesdroppers.map((eavesdropper) => eavesdropper.leave()));

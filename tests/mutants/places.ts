@@ -137,6 +137,19 @@ export const PLACES: readonly Place[] = [
     to: "status !== undefined ? this.#status.forAnalytics",
   },
   {
+    breaks: "where a row stands within its step says nothing",
+    ...DEIDENTIFY,
+    from: "const moved = (within + halfSipHash(key, sub)) % stepMs;",
+    to: "const moved = within;",
+  },
+  {
+    breaks: "what is stored is coarser than what a scene is told",
+    file: "src/deidentify/status.ts",
+    tests: ["src/deidentify/status.test.ts"],
+    from: 'typeof value === "number" && told.stored !== undefined ? told.stored(value) : value',
+    to: "value",
+  },
+  {
     breaks: "a weather record has measurements only",
     file: "src/deidentify/status.ts",
     tests: ["src/deidentify/status.test.ts"],
@@ -230,6 +243,13 @@ export const PLACES: readonly Place[] = [
     from: "const CHANGED = 2;",
     to: "const CHANGED = 1;",
     tests: ["src/places/telling.test.ts"],
+  },
+  {
+    breaks: "a person is shown the area that is stored, and not the one that is noted",
+    file: "src/places/showing.ts",
+    from: "stored: told.as }",
+    to: "stored: told.cell }",
+    tests: ["src/places/showing.test.ts"],
   },
   {
     breaks: "consent is asked again right before places are written",

@@ -5,6 +5,7 @@
 import "../../src/platform/no-debug-output.ts";
 import { parseArgs } from "node:util";
 import { loadConfig } from "../../src/config/load.ts";
+import type { Config } from "../../src/config/schema.ts";
 import { createGateway, type Overrides } from "../../src/gateway.ts";
 import { createLog } from "../../src/observe/logger.ts";
 import { type Keys, readKeys } from "../../src/platform/keys/files.ts";
@@ -17,9 +18,13 @@ export const SHORT_STEPS = {
   steps: { cellActivityMs: 3_000, weatherMs: 3_000 },
 } as const satisfies Overrides;
 
-export async function runAltered(overridesFor: (keys: Keys) => Overrides = () => ({})): Promise<never> {
+/** `altered`: a configuration that the product would not accept, of the one that it did. */
+export async function runAltered(
+  overridesFor: (keys: Keys) => Overrides = () => ({}),
+  altered: (config: Config) => Config = (config) => config,
+): Promise<never> {
   const { values } = parseArgs({ options: { config: { type: "string" } } });
-  const config = loadConfig({ file: values.config, env: process.env });
+  const config = altered(loadConfig({ file: values.config, env: process.env }));
   const keys = readKeys(config.keys.dir, config.keys);
   const log = createLog(config.observe.logLevel);
   const stopping = new AbortController();

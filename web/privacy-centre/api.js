@@ -1,6 +1,8 @@
 // @ts-check
 /** How the page speaks to the server. What comes back is an answer, a refusal that the server gave, or neither: `lost`. */
 
+import { unpackLand } from "./land.js";
+
 /** @typedef {import("../../src/model/centre.ts").CentreOverview} Overview */
 /** @typedef {import("../../src/model/erasure.ts").ErasureStatus} ErasureStatus */
 
@@ -97,6 +99,23 @@ export async function overview(limitMs) {
   const overview = await answer("standing", ["GET", "api/overview"], limitMs);
   session = overview.session;
   return overview;
+}
+
+/** Where the person's devices are. @returns {Promise<import("../../src/model/centre.ts").CentrePlaces>} */
+export function places() {
+  return answer("places", ["GET", "api/places"]);
+}
+
+/** @type {Promise<readonly import("./land.js").Ring[]> | undefined} */
+let outline;
+
+/** The outline of the land, the same for everyone; it comes with the page. */
+export function land() {
+  outline ??= answer("rings", ["GET", "land.json"]).then(unpackLand);
+  outline.catch(() => {
+    outline = undefined;
+  });
+  return outline;
 }
 
 /** @returns {Promise<readonly import("../../src/model/property.ts").PlainProperty[]>} */

@@ -7,6 +7,7 @@ import { byId, el, fill } from "./dom.js";
 import { Ending } from "./ending.js";
 import { ErasureView } from "./erasure.js";
 import { LiveView } from "./live.js";
+import { PlacesView } from "./places.js";
 import { sureForAll, sureToErase, sureToWithdraw } from "./questions.js";
 import { readingsTold } from "./readings.js";
 import { showScreen } from "./screens.js";
@@ -34,6 +35,8 @@ let live;
 let erasing;
 /** Built once, so that it stays open while it is read. @type {{ id: string, element: HTMLElement } | undefined} */
 let rules;
+/** Where the devices are; drawn again each time the page shows how things stand. @type {PlacesView | undefined} */
+let placed;
 /** What is kept of each reading; the same for everybody. */
 const told = readingsTold();
 /** A change of which it is not known yet whether it counts. @type {Unsettled | undefined} */
@@ -64,7 +67,7 @@ function close(screen, again) {
   erasing?.stop();
   unsettled?.stop();
   ending.stop();
-  shown = live = erasing = unsettled = rules = undefined;
+  shown = live = erasing = unsettled = rules = placed = undefined;
   page.hidden = false;
   byId("session").hidden = true;
   for (const id of ["ask", "ending"]) /** @type {HTMLDialogElement} */ (byId(id)).close();
@@ -106,9 +109,18 @@ function choices(overview) {
     approval(overview, () => changes.agree(overview.standing.waiting, done)),
     uses(overview),
     devices(overview, live, (device) => watch(device)),
+    whereabouts(overview),
     copies(copy),
     endings(overview, { withdrawAll, eraseAll }),
   ];
+}
+
+/** @param {Overview} overview */
+function whereabouts(overview) {
+  if (overview.devices.length === 0) return null;
+  placed ??= new PlacesView();
+  void placed.show(overview);
+  return placed.element;
 }
 
 /** @param {Overview} overview */

@@ -149,6 +149,22 @@ export function country(code) {
   return new Intl.DisplayNames("en", { type: "region", fallback: "code" }).of(land) ?? land;
 }
 
+/** @param {number} km2 */
+export function squareKilometres(km2) {
+  return `${new Intl.NumberFormat("en").format(km2)} km²`;
+}
+
+/** @param {number} km */
+export function kilometres(km) {
+  return `${new Intl.NumberFormat("en").format(km)} km`;
+}
+
+/** Not nearer than ten kilometres. @param {readonly [lat: number, lon: number]} point */
+export function around([lat, lon]) {
+  const degrees = (/** @type {number} */ value) => `${Math.abs(value).toFixed(1)}°`;
+  return `${degrees(lat)} ${lat < 0 ? "south" : "north"}, ${degrees(lon)} ${lon < 0 ? "west" : "east"}`;
+}
+
 /** Average area of a cell by its resolution, in km². */
 const CELL_KM2 = [4_357_449, 609_789, 86_802, 12_393, 1_770, 253, 36];
 

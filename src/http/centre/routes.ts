@@ -8,6 +8,7 @@ import { CENTRE_PROBLEMS } from "./entered.ts";
 import { exportRoute } from "./export-route.ts";
 import { liveRoutes } from "./live.ts";
 import { guardAnswers, pageRoutes } from "./page.ts";
+import { placesRoute } from "./places-route.ts";
 import { readingsRoute } from "./readings-route.ts";
 import { requirePage, requireSession, sessionOf } from "./session.ts";
 import { sessionRoutes } from "./session-routes.ts";
@@ -50,6 +51,7 @@ export async function centreRoutes(
     stayRoute(own, ports, centre);
     liveRoutes(own, ports, centre);
     readingsRoute(own, ports, centre);
+    placesRoute(own, ports, centre);
     exportRoute(own, ports);
     finish();
   });

@@ -5,6 +5,7 @@
 
 import type { ConsentRecord } from "../../model/consent-record.ts";
 import type { DeviceConnection } from "../../model/device-connection.ts";
+import { WIDEST_ROW_STEP_MS } from "../../model/durations.ts";
 import type { ErasureStatus } from "../../model/erasure.ts";
 import { GatewayError } from "../../model/errors.ts";
 import { type BegunExport, EXPORT_FORMAT, type ExportItem, type ExportRequest } from "../../model/export.ts";
@@ -150,7 +151,7 @@ export class Exports {
     occurring: Set<string>,
   ): AsyncGenerator<ExportItem> {
     const { rows, centerOf } = this.#ports;
-    const untilNs = `${at + times.clockWindowFutureMs}000000`;
+    const untilNs = `${at + times.clockWindowFutureMs + WIDEST_ROW_STEP_MS}000000`;
     for await (const page of rows.rows(measurement, [...names.keys()], untilNs, signal)) {
       for (const row of page) {
         const device = names.get(row.device);

@@ -42,6 +42,26 @@ test("names every device in every epoch, including those of a device clock behin
   expect(new Set(names).size).toBe(names.length);
 });
 
+test("looks for names of hours only where a status is stored", async () => {
+  const times = { ...input.times, epochLengthsMs: [7 * DAY_MS, DAY_MS / 4] };
+  const named = async (purpose: "analytics" | "place" | "scene" | "network") =>
+    (await liveNames({ ...input, purpose, times })).length;
+  const days = (await liveNames(input)).length;
+  // Eleven days and five minutes, of which the first and the last quarter are not whole.
+  expect(await named("analytics")).toBe(days + 2 * (11 * 4 + 1));
+  expect([await named("place"), await named("scene"), await named("network")]).toEqual([days, days, days]);
+});
+
+test("names for rows before a time only those that begin until a day later", async () => {
+  const times = { ...input.times, epochLengthsMs: [DAY_MS / 4] };
+  const rowsBeforeMs = NOW - 5 * DAY_MS;
+  const all = await liveNames({ ...input, times });
+  const some = await liveNames({ ...input, times, rowsBeforeMs });
+  expect(some).toEqual(all.filter((name) => (Number(name.split(" ").at(-1)) * DAY_MS) / 4 <= rowsBeforeMs + DAY_MS));
+  expect(some.length).toBeLessThan(all.length);
+  expect(some.length).toBeGreaterThan(0);
+});
+
 test("names nothing without any consent ever given", async () => {
   expect(await liveNames({ ...input, facts: { ...facts, since: undefined } })).toEqual([]);
 });

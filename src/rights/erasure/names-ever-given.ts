@@ -3,7 +3,7 @@
  * name too many finds no rows and is harmless; a missing name would leave rows behind.
  */
 import { setImmediate as turn } from "node:timers/promises";
-import { LONGEST_KEPT_MS } from "../../model/durations.ts";
+import { DAY_MS, LONGEST_KEPT_MS, WIDEST_ROW_STEP_MS } from "../../model/durations.ts";
 import type { ErasureFacts } from "../../model/erasure.ts";
 import type { DeviceKey, Pseudonym } from "../../model/ids.ts";
 
@@ -34,14 +34,22 @@ export function epochsBetween(sinceMs: number, untilMs: number, lengthsMs: reado
  * Every epoch in which data can have been stored since a time recorded by a gateway's clock. If that time is in the
  * future, one of the clocks was wrong: then everything still within retention is looked for.
  */
-function epochsSince(sinceMs: number, nowMs: number, times: NameTimes): number[] {
+function epochsSince(sinceMs: number, nowMs: number, times: NameTimes, rowsBeforeMs: number): number[] {
   const { epochLengthsMs, clockWindowPastMs, clockWindowFutureMs } = times;
   const oldestMs = nowMs - LONGEST_KEPT_MS;
   const fromMs = sinceMs > nowMs ? oldestMs : Math.max(sinceMs, oldestMs);
-  const epochs = epochsBetween(fromMs - clockWindowPastMs, nowMs + clockWindowFutureMs, epochLengthsMs);
+  // A row can stand before its name begins, by no more than a step.
+  const lastMs = Math.min(nowMs + clockWindowFutureMs, rowsBeforeMs + WIDEST_ROW_STEP_MS);
+  const epochs = epochsBetween(fromMs - clockWindowPastMs, lastMs, epochLengthsMs);
   if (sinceMs <= nowMs) return epochs;
   const ahead = epochsBetween(sinceMs - clockWindowPastMs, sinceMs + LONGEST_KEPT_MS, epochLengthsMs);
   return [...new Set([...epochs, ...ahead])];
+}
+
+/** Only the status has names of hours; every other name lasts for whole days. */
+function timesOf(purpose: NamedPurpose, times: NameTimes): NameTimes {
+  if (purpose === "analytics") return times;
+  return { ...times, epochLengthsMs: times.epochLengthsMs.filter((lengthMs) => lengthMs % DAY_MS === 0) };
 }
 
 /** One derivation takes tens of microseconds; yield to the event loop after this many. */
@@ -58,6 +66,8 @@ export interface LiveNamesInput {
   readonly purpose: NamedPurpose;
   readonly times: NameTimes;
   readonly nowMs: number;
+  /** Only names under which rows can stand that are older, Unix ms; absent: all. */
+  readonly rowsBeforeMs?: number | undefined;
   readonly keyring: NameKeyring;
 }
 
@@ -70,9 +80,9 @@ export async function rowNames(input: Omit<LiveNamesInput, "purpose">): Promise<
 
 /** Throws SUBJECT_KEY_UNREADABLE when the key does not unwrap. */
 export async function liveNames(input: LiveNamesInput): Promise<Pseudonym[]> {
-  const { facts, times, nowMs, wrappedSubjectKey, purpose } = input;
+  const { facts, times, nowMs, wrappedSubjectKey, purpose, rowsBeforeMs = Number.POSITIVE_INFINITY } = input;
   if (facts.since === undefined) return [];
-  const epochs = epochsSince(facts.since, nowMs, times);
+  const epochs = epochsSince(facts.since, nowMs, timesOf(purpose, times), rowsBeforeMs);
   const names: Pseudonym[] = [];
   for (const device of facts.devices) {
     for (const epoch of epochs) {

@@ -24,6 +24,8 @@ export interface HeldNamesPorts extends Pick<LiveNamesInput, "keyring"> {
   readonly damaged?: TellDamage;
   /** Unix ms. */
   now(): number;
+  /** Only names under which rows can stand that are older, Unix ms; absent: all. */
+  readonly rowsBeforeMs?: number;
 }
 
 /**

@@ -6,7 +6,8 @@ import type { RetentionItem, RetentionKind, RetentionState } from "./retention.t
 
 export interface RowItemPorts {
   readonly beforeMs: () => Promise<number>;
-  readonly except: () => Promise<readonly Pseudonym[]>;
+  /** Of those whose rows must stay, the names under which some are older than that (Unix ms). */
+  readonly except: (beforeMs: number) => Promise<readonly Pseudonym[]>;
   readonly count: (old: RowsBefore, signal: AbortSignal) => Promise<number | undefined>;
   readonly remove: (old: RowsBefore, signal: AbortSignal) => Promise<Aging>;
   /** A hold that is placed meanwhile is answered after the work. */
@@ -15,7 +16,10 @@ export interface RowItemPorts {
 
 export function rowItem(kind: RetentionKind, ports: RowItemPorts): RetentionItem {
   const { beforeMs, except, deleting } = ports;
-  const old = async (): Promise<RowsBefore> => ({ beforeMs: await beforeMs(), except: await except() });
+  const old = async (): Promise<RowsBefore> => {
+    const before = await beforeMs();
+    return { beforeMs: before, except: await except(before) };
+  };
   return {
     kind,
     due: async (signal) => ports.count(await old(), signal),
@@ -24,7 +28,7 @@ export function rowItem(kind: RetentionKind, ports: RowItemPorts): RetentionItem
       const count = await countOf(ports, rows, signal);
       if (count === 0) return { state: "done", count };
       // Counting takes time, and a hold may be placed meanwhile; a hold placed from here on is answered after this.
-      const aging = await deleting(async () => ports.remove({ ...rows, except: await except() }, signal));
+      const aging = await deleting(async () => ports.remove({ ...rows, except: await except(rows.beforeMs) }, signal));
       const state: RetentionState = aging === "deleted" ? "done" : aging;
       return { state, count };
     },

@@ -1,0 +1,16 @@
+/** Places are as fine as any cell may be, however few live there. */
+import { Locations } from "../../../src/deidentify/location.ts";
+import type { Removal } from "./removal.ts";
+
+const FINEST_RESOLUTION = 6;
+
+export const densities: Removal = {
+  take: () => {
+    Locations.prototype.useDensities = () => undefined;
+  },
+  configure: (config) => {
+    const { deidentify } = config;
+    const location = { ...deidentify.location, defaultResolution: FINEST_RESOLUTION };
+    return { ...config, deidentify: { ...deidentify, location } };
+  },
+};
