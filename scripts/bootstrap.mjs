@@ -27,7 +27,17 @@ const biome = (...args) => tool("@biomejs/biome/bin/biome", ...args);
 const tsc = (...args) => tool("typescript/bin/tsc", ...args);
 
 /** Programs that `--services private` gives a Redis and an InfluxDB of their own. */
-const ON_PRIVATE_SERVERS = ["start", "backup", "restore", "upgrade", "keys", "dead-letters", "audit", "retention"];
+const ON_PRIVATE_SERVERS = [
+  "start",
+  "backup",
+  "restore",
+  "upgrade",
+  "keys",
+  "dead-letters",
+  "audit",
+  "retention",
+  "services",
+];
 const WITH_PRIVATE_SERVERS = source("tools/private-servers/with-private-servers.ts");
 const SERVICES_USAGE = `  --services private       with npm: a private Redis and InfluxDB under ./data, for whichever of REDIS_URL and
                            INFLUX_URL is not given; the gateway's commands need it stopped
@@ -55,6 +65,7 @@ const PROGRAMS = {
   audit: [source("src/commands/audit.ts")],
   retention: [source("src/commands/retention.ts")],
   dialect: [source("src/commands/dialect.ts")],
+  services: [source("src/commands/services.ts")],
   test: [vitest()],
   mutants: [source("tests/mutants/run.ts")],
   check: [source("scripts/check.ts")],

@@ -107,6 +107,13 @@ export const ROOMS: readonly Room[] = [
     ["ioredis"],
   ),
 
+  room(
+    "services",
+    "who is given data: the services of the configuration and of the registry, and their tokens",
+    ["platform"],
+    ["zod", "ioredis"],
+  ),
+
   room("sinks/influx", "writing, reading and deleting rows", [], ["@influxdata/influxdb-client", "lru-cache"]),
   room(
     "sinks/services",
@@ -193,7 +200,7 @@ export const ROOMS: readonly Room[] = [
   room(
     "rights/restore",
     "bringing an installation back, with everything taken back that was",
-    ["rights/backup", "rights/access", "rights/audit", "rights/journal", "consent/ledger", ...PLATFORM],
+    ["rights/backup", "rights/access", "rights/audit", "rights/journal", "consent/ledger", "services", ...PLATFORM],
     ["ioredis", "zod"],
   ),
   room(
@@ -217,6 +224,7 @@ export const ROOMS: readonly Room[] = [
       "rights/erasure",
       "rights/holds",
       "rights/receipts",
+      "services",
       "platform",
       "platform/keys",
     ],

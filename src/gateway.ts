@@ -111,10 +111,13 @@ export function createGateway(
   // Outlets: services subscribe on the broker on which devices publish; here it is decided what they may receive.
   const outlets = createOutlets({
     config,
+    keys,
     redis: redis.store,
     keyspace,
     policies: consent.policies,
     keyring: consent.keyring,
+    journal: safekeeping.journal,
+    sessions: { servicesChanged: () => ingress.servicesChanged() },
     metrics,
     log,
   });
@@ -128,6 +131,7 @@ export function createGateway(
     notWritable: () => queue.writable.refusal !== undefined,
     writableAgain: (error, signal) => queue.writable.again(error, signal),
     fanOut: outlets.fanOut,
+    services: outlets.directory,
     erasures: {
       acknowledged: (id, purpose, service) => rights.acknowledged(id, purpose, service),
       // A service that comes back is told at the next turn anyway; this only makes it come sooner.
@@ -216,6 +220,7 @@ export function createGateway(
     audit,
     journal: safekeeping.journal.erasure,
     registrations: consent.hubs,
+    directory: outlets.directory,
     forwarded: outlets.forwarded,
     services: {
       wants: (notice, againAfterMs) => ingress.erased.wants(notice, againAfterMs),
@@ -322,7 +327,11 @@ export function createGateway(
     // No session speaks for other devices yet.
     childrenChanged: (hub) => ingress.childrenChanged(hub),
     // Every connected device has to authenticate again.
-    missed: () => ingress.endDevices(),
+    missed: () => {
+      ingress.endDevices();
+      outlets.servicesChanged();
+    },
+    servicesChanged: () => outlets.servicesChanged(),
     recordChanged: (concerned) => void centre.samples.changed(concerned),
     policyPublished: (version) => {
       void outlets.policyPublished();

@@ -15,12 +15,18 @@ import { AuditLog } from "../rights/audit/log.ts";
 import { journalKey } from "../rights/journal/format.ts";
 import { ErasureJournal } from "../rights/journal/journal.ts";
 
+type Journal = Pick<ErasureJournal, "record">;
+
 export interface OperatorAct<T> {
   readonly act: AuditActName;
   readonly asked?: AuditDetail;
   /** The result, for the audit line. */
   readonly told?: (result: T, log: AuditLog) => AuditDetail | Promise<AuditDetail>;
-  work(): Promise<T>;
+  /** Whether the result says that nothing was done. */
+  readonly refused?: (result: T) => boolean;
+  /** It records something in the erasure journal itself, and is not begun without one. */
+  readonly needsJournal?: true;
+  work(record: Journal["record"]): Promise<T>;
 }
 
 export class OperatorActs {
@@ -39,14 +45,16 @@ export class OperatorActs {
   }
 
   /** A line that cannot be written prevents the act. Throws what `work`, the log and the journal throw. */
-  async perform<T>({ act, asked, told, work }: OperatorAct<T>): Promise<T> {
+  async perform<T>({ act, asked, told, refused, needsJournal, work }: OperatorAct<T>): Promise<T> {
     const [log, journal] = [this.log, await this.#journal()];
     try {
+      if (needsJournal && journal === undefined) throw new GatewayError("JOURNAL_MISSING", "backup.journalFile");
       // There may be no log yet before a restore: the restored log then gets the line that it began.
       const begins = act === "restore" && (await log.head()).next === 0;
       const of = begins ? undefined : await log.append({ act, by: "operator", outcome: "asked", detail: asked });
       await journal?.record({ what: "audited", ...(await log.head()) });
-      const result = await work().catch(async (error: unknown) => {
+      const record: Journal["record"] = async (entry) => journal?.record(entry);
+      const result = await work(record).catch(async (error: unknown) => {
         const code = faultCode(error);
         const failed = { act, by: "operator", outcome: "failed", of, detail: { code } } as const;
         if (!begins) await this.log.append(failed).catch(() => undefined);
@@ -54,7 +62,8 @@ export class OperatorActs {
       });
       // Read again: a restore has replaced the log that was read before.
       const after = this.log;
-      await after.append({ act, by: "operator", outcome: "done", of, detail: await told?.(result, after) });
+      const outcome = refused?.(result) ? "refused" : "done";
+      await after.append({ act, by: "operator", outcome, of, detail: await told?.(result, after) });
       await journal?.record({ what: act === "restore" ? "restored" : "audited", ...(await after.head()) });
       return result;
     } finally {

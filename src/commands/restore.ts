@@ -152,7 +152,7 @@ async function lossOf(audited: readonly AuditHead[], log: AuditLog): Promise<Aud
 
 function report(summary: RestoreSummary, { subjectKeys }: RestoreInput, dryRun: boolean): string[] {
   const { createdAt, subjects, credentials, keys, erased, erasing, held, withdrawn } = summary;
-  const { tokensDropped, policyMissing, auditRepair, broken, unreadable } = summary;
+  const { tokensDropped, servicesDropped, policyMissing, auditRepair, broken, unreadable } = summary;
   return [
     `${dryRun ? "would restore" : "restored"} the backup of ${new Date(createdAt).toISOString()}`,
     `  subjects           ${subjects}, ${subjectKeys === undefined ? "without keys" : `${keys} keys`}`,
@@ -162,6 +162,7 @@ function report(summary: RestoreSummary, { subjectKeys }: RestoreInput, dryRun: 
     `  held since         ${held}`,
     `  withdrawn          ${withdrawn}`,
     `  tokens to reissue  ${tokensDropped}`,
+    `  services to register again  ${servicesDropped}`,
     ...(auditRepair === undefined
       ? []
       : [

@@ -1,7 +1,8 @@
 /** Options of everything data leaves through: the store, the services, the HTTP interface. */
 import { z } from "zod";
-import { SERVICE_PURPOSES } from "../model/consent.ts";
-import { opaqueReference, statedMethod } from "../model/consent-record.ts";
+import { CATEGORIES, SERVICE_PURPOSES } from "../model/consent.ts";
+import { opaqueReference, statedMethod, statedReference } from "../model/consent-record.ts";
+import { MAX_CONNECTIONS, MAX_SERVICES, PUBLISHES_PER_SECOND, SERVICE_NAME } from "../model/service.ts";
 import { SERVICE_RELATIONS } from "../model/service-terms.ts";
 import { bytes, choice, count, milliseconds, optionalPath, port, regionCode, secret, text } from "./leaves.ts";
 
@@ -70,15 +71,16 @@ export const sinkOptions = z.strictObject({
   breaker: breaker.prefault({}),
 });
 
-const service = z.strictObject({
-  name: z
-    .string()
-    .regex(/^[a-z][a-z0-9-]{0,31}$/)
-    .meta({ description: "MQTT user name of the service." }),
+/** What is said of a service, in the file as in the registry. */
+const terms = {
   purposes: z
     .array(z.enum(SERVICE_PURPOSES))
     .min(1)
     .meta({ description: `What it may subscribe to: ${SERVICE_PURPOSES.join(", ")}.` }),
+  categories: z.array(z.enum(CATEGORIES)).min(1).max(CATEGORIES.length).optional().meta({
+    description:
+      "Of what its purposes may use it gets these; they can narrow that, and not widen it. Without them it gets all of it.",
+  }),
   region: regionCode.meta({
     description:
       "Where the service is run: ISO 3166 country, optionally a subdivision. The policy must name it for each of its purposes.",
@@ -92,15 +94,44 @@ const service = z.strictObject({
   contractRef: opaqueReference.optional().meta({
     description: "Code of the contract with it, as it stands in accounts of disclosure; a processor needs one.",
   }),
+  maxConnections: count(
+    MAX_CONNECTIONS.lowest,
+    MAX_CONNECTIONS.usual,
+    MAX_CONNECTIONS.highest,
+    "Connections of the service at one time, to each gateway.",
+    "connections",
+  ),
+  publishesPerSecond: count(
+    PUBLISHES_PER_SECOND.lowest,
+    PUBLISHES_PER_SECOND.usual,
+    PUBLISHES_PER_SECOND.highest,
+    "Commands and answers of the service, on all of its connections to one gateway; beyond it they are refused.",
+    "messages/s",
+  ),
+};
+
+/** As the operator's command reads it. None of its purposes has to be there: then the service gets nothing more. */
+export const serviceEntry = z.strictObject({
+  ...terms,
+  purposes: z.array(z.enum(SERVICE_PURPOSES)).max(SERVICE_PURPOSES.length),
+  recipient: z.string().regex(/^[^\p{Cc}]{1,128}$/u),
+  contractRef: statedReference.optional(),
+});
+
+const service = z.strictObject({
+  name: z
+    .string()
+    .regex(SERVICE_NAME)
+    .meta({ description: "MQTT user name of the service. It can't be registered as well: what stands here holds." }),
+  ...terms,
   token: secret(MIN_TOKEN_LENGTH, "Its MQTT password."),
   tokenFile: optionalPath("File that holds its MQTT password, readable by its owner alone."),
 });
 
-export const serviceOptions = z
-  .array(service)
-  .max(1_000)
-  .default([])
-  .meta({ description: "Services that may subscribe to processed topics." });
+export const serviceOptions = z.array(service).max(MAX_SERVICES).default([]).meta({
+  description:
+    "Services that may subscribe to processed topics, known from the start on. Others can be registered while the gateway runs.",
+});
 
 const approver = z.strictObject({
   name: statedMethod

@@ -4,6 +4,7 @@
  */
 import { z } from "zod";
 import { DAY_MS } from "../model/durations.ts";
+import { categoryBreaches } from "../model/service-terms.ts";
 import { TABLE } from "../vocabulary/table.ts";
 import { backupOptions } from "./backup-options.ts";
 import { centreOptions } from "./centre-options.ts";
@@ -140,6 +141,13 @@ function contradictions({
       `services.${index}.contractRef`,
       "required-for-processor",
     ]),
+    ...services.flatMap(({ purposes, categories }, index) =>
+      categoryBreaches(purposes, categories).map(({ rule }): [boolean, string, string] => [
+        true,
+        `services.${index}.categories`,
+        rule,
+      ]),
+    ),
     [hasTwins(services.map(({ name }) => name)), "services", "name-used-twice"],
     [hasTwins(services.flatMap(({ token }) => token ?? [])), "services", "token-used-twice"],
   ];

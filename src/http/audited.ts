@@ -2,7 +2,8 @@
  * The audit log of routes. A route that changes something, or hands out everything, names its act in `config.audit`. Each
  * request then writes one line before the act (`asked`) and one after it (`done`, `refused`, `failed`), also when the
  * answer did not wait for the end. The gateway does not start with a changing route that names none. When a line
- * cannot be written, the act is refused, except where it is a right of the data subject: that goes ahead, and its line follows.
+ * cannot be written, the act is refused, except where it is a right of the data subject or cuts a service off: that goes
+ * ahead, and its line follows.
  */
 import { finished, Readable } from "node:stream";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
@@ -13,7 +14,7 @@ import type { HttpPorts } from "./ports.ts";
 export interface AuditedAct {
   readonly act: AuditActName | ((request: FastifyRequest) => AuditActName);
   readonly detail?: (request: FastifyRequest) => AuditDetail;
-  /** A right of the data subject: no fault of the log may stand in its way. */
+  /** A right of the data subject, or an act after which less may leave: no fault of the log may stand in its way. */
   readonly unstoppable?: true;
 }
 

@@ -10,6 +10,7 @@ import type { Ledger } from "../consent/ledger/ledger.ts";
 import type { Suspensions } from "../consent/ledger/suspensions.ts";
 import type { Policies } from "../consent/policy/policies.ts";
 import type { CentrePlaces, WatchEnd } from "../model/centre.ts";
+import type { ServicePurpose } from "../model/consent.ts";
 import type { Silenced } from "../model/consent-change.ts";
 import type { Hint } from "../model/hint.ts";
 import type { DeviceId, DeviceKey, DeviceRef, SubjectTag } from "../model/ids.ts";
@@ -28,6 +29,8 @@ import type { LegalHolds } from "../rights/holds/legal-holds.ts";
 import type { KeptAnswers } from "../rights/kept-answers.ts";
 import type { ReceiptKeys } from "../rights/receipts/keys.ts";
 import type { ReceiptSigner } from "../rights/receipts/signer.ts";
+import type { ServiceDirectory } from "../services/directory.ts";
+import type { ServiceRegistry } from "../services/registry.ts";
 
 /** Live views of the messages of one device; a message passes through here as text and is never parsed. */
 export interface SamplesPort {
@@ -105,6 +108,14 @@ export interface HttpPorts {
   /** Counts include everything this gateway has handed over; those of other gateways may be some seconds old. */
   readonly disclosures: Pick<Disclosures, "of" | "totals">;
   readonly exports: Pick<Exports, "begin" | "summary">;
+  readonly services: {
+    readonly registry: Pick<ServiceRegistry, "put" | "remove" | "issueToken" | "revokeToken">;
+    readonly directory: Pick<ServiceDirectory, "all" | "get" | "refresh">;
+    readonly coverage: {
+      /** Whether the newest policy lets it be given anything for the purpose. */
+      covers(service: string, purpose: ServicePurpose): boolean;
+    };
+  };
   readonly keptAnswers: Pick<KeptAnswers, "begin">;
   readonly holds: Pick<LegalHolds, "place" | "release" | "list">;
   readonly minors: Pick<MinorPurge, "purgeIfDue">;

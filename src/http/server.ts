@@ -33,6 +33,7 @@ import { holdRoutes } from "./v1/holds.ts";
 import { hubRoutes } from "./v1/hubs.ts";
 import { linkRoutes } from "./v1/links.ts";
 import { policyRoutes } from "./v1/policies.ts";
+import { serviceRoutes } from "./v1/services.ts";
 import { withdrawalRoutes } from "./v1/withdrawals.ts";
 import { wire } from "./wire.ts";
 
@@ -160,6 +161,7 @@ export async function createApp(options: HttpOptions, ports: HttpPorts): Promise
     consentRoutes(scope, ports);
     withdrawalRoutes(scope, ports);
     erasureRoutes(scope, ports);
+    serviceRoutes(scope, ports);
     disclosureRoutes(scope, ports);
     exportRoutes(scope, ports);
     auditRoutes(scope, ports);

@@ -41,6 +41,10 @@ const purpose = z.strictObject({
   basis: z.enum(LEGAL_BASES),
   recipients: z.array(z.string()),
   regions: z.array(countryCode),
+  /** Those that are given something of it at the moment, by the name under which they stand in the account. */
+  services: z.array(
+    z.strictObject({ name: z.string(), recipient: z.string(), region: z.string(), gets: z.array(z.enum(CATEGORIES)) }),
+  ),
   /** 0: passed on and not kept. */
   retentionDays: z.number().int().nonnegative(),
   offered: z.array(z.enum(CATEGORIES)),

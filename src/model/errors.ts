@@ -14,6 +14,11 @@ export const ERRORS = {
     retryable: false,
     meaning: "the newest policy does not cover a configured service: its recipient, its region or its contract",
   },
+  SERVICE_UNREADABLE: {
+    retryable: false,
+    meaning:
+      "an entry of the service registry was altered, or written under another key; the service gets nothing until it is registered again",
+  },
   RETENTION_EXCEEDS_POLICY: {
     retryable: false,
     meaning: "data would be kept for more days than the newest policy says",

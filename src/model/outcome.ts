@@ -55,6 +55,8 @@ export const CONNECTION_REFUSALS = [
   "too-many-failures",
   /** The device ends its own connections again and again: two of its clients fight. */
   "too-many-takeovers",
+  /** The service has as many connections as it may. */
+  "too-many-of-service",
   "unavailable",
   "too-many",
   "backlog",
@@ -76,6 +78,8 @@ export const COMMAND_OUTCOMES = [
   "no-consent",
   "unavailable",
   "expired",
+  /** The service publishes faster than it may. */
+  "over-rate",
 ] as const;
 export type CommandOutcome = (typeof COMMAND_OUTCOMES)[number];
 

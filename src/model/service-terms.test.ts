@@ -1,7 +1,15 @@
 /** Every combination of what a service is and what the policy says about its purposes. */
 import { describe, expect, it } from "vitest";
+import { CATEGORIES, type Category, SERVICE_PURPOSES, type ServicePurpose } from "./consent.ts";
 import type { PolicyDocument, PolicyTerms } from "./policy-document.ts";
-import { SERVICE_RELATIONS, type ServiceTerms, type TermsRule, termsBreaches } from "./service-terms.ts";
+import {
+  categoriesOf,
+  categoryBreaches,
+  SERVICE_RELATIONS,
+  type ServiceTerms,
+  type TermsRule,
+  termsBreaches,
+} from "./service-terms.ts";
 
 const terms = (more: Partial<PolicyTerms> = {}): PolicyTerms => ({
   description: "What it is for.",
@@ -72,5 +80,29 @@ describe("a service is covered", () => {
     expect(termsBreaches(service(), policy({}))).toEqual([
       { purpose: "scene", option: "purposes", rule: "purpose-not-in-policy" },
     ]);
+  });
+});
+
+describe("categories of a service", () => {
+  it.each<[ServicePurpose[], Category[] | undefined, string[]]>([
+    [["scene"], undefined, []],
+    [["scene"], ["status"], []],
+    [["scene"], ["status", "model"], []],
+    [["network"], ["ip"], []],
+    [["network"], ["model"], []],
+    [["scene", "network"], ["status", "ip"], []],
+    [["weather"], ["location", "status"], []],
+    [["scene"], ["status", "ip"], ["ip not-of-purpose"]],
+    [["scene"], ["model"], ["status needed-by-purpose"]],
+    [["weather"], ["location"], ["status needed-by-purpose"]],
+    [["network"], ["status"], ["status not-of-purpose", "model needed-by-purpose", "ip needed-by-purpose"]],
+    [[], ["status"], ["status not-of-purpose"]],
+  ])("%j within %j: %j", (purposes, categories, expected) => {
+    expect(categoryBreaches(purposes, categories).map(({ category, rule }) => `${category} ${rule}`)).toEqual(expected);
+  });
+
+  it("never widen what a purpose uses", () => {
+    for (const purpose of SERVICE_PURPOSES)
+      expect(categoriesOf(purpose, CATEGORIES)).toBe(categoriesOf(purpose, undefined));
   });
 });

@@ -1,5 +1,15 @@
 /** Whether a service may be given data at all: what is configured about it, held against what the policy says. Pure. */
-import type { ServicePurpose } from "./consent.ts";
+import {
+  CATEGORIES,
+  type Category,
+  type CategoryMask,
+  IP,
+  LOCATION,
+  MODEL,
+  PURPOSE_USES,
+  type ServicePurpose,
+  STATUS,
+} from "./consent.ts";
 import type { PolicyDocument } from "./policy-document.ts";
 import { liesIn } from "./region.ts";
 
@@ -51,4 +61,54 @@ export function termsBreaches(service: ServiceTerms, policy: Pick<PolicyDocument
     }
     return found;
   });
+}
+
+export type CategoryRule =
+  /** None of the purposes uses it. */
+  | "not-of-purpose"
+  /** A purpose has nothing to tell without it. */
+  | "needed-by-purpose";
+
+export interface CategoryBreach {
+  readonly category: Category;
+  readonly rule: CategoryRule;
+}
+
+/** What has to be left, so that a purpose tells something at all: all of the first, and one of the second. */
+const TELLS: Readonly<Record<ServicePurpose, { readonly all: CategoryMask; readonly some: CategoryMask }>> = {
+  weather: { all: LOCATION | STATUS, some: LOCATION | STATUS },
+  scene: { all: STATUS, some: STATUS },
+  network: { all: 0, some: MODEL | IP },
+};
+
+/** What a service is given for a purpose: no more than the purpose uses. Without a list all of that. */
+export function categoriesOf(purpose: ServicePurpose, categories: readonly Category[] | undefined): CategoryMask {
+  return categories === undefined ? PURPOSE_USES[purpose] : PURPOSE_USES[purpose] & maskOf(categories);
+}
+
+/** Every way in which a list of categories does not fit the purposes: it may narrow what they give, and never widen it. */
+export function categoryBreaches(
+  purposes: readonly ServicePurpose[],
+  categories: readonly Category[] | undefined,
+): CategoryBreach[] {
+  if (categories === undefined) return [];
+  const used = purposes.reduce((mask, purpose) => mask | PURPOSE_USES[purpose], 0);
+  const beyond = [...new Set(categories)].filter((category) => (maskOf([category]) & used) === 0);
+  let missing = 0;
+  for (const purpose of purposes) {
+    const left = categoriesOf(purpose, categories);
+    missing |= TELLS[purpose].all & ~left;
+    if ((left & TELLS[purpose].some) === 0) missing |= TELLS[purpose].some;
+  }
+  return [
+    ...beyond.map((category) => ({ category, rule: "not-of-purpose" as const })),
+    ...CATEGORIES.filter((category) => (maskOf([category]) & missing) !== 0).map((category) => ({
+      category,
+      rule: "needed-by-purpose" as const,
+    })),
+  ];
+}
+
+function maskOf(categories: readonly Category[]): CategoryMask {
+  return categories.reduce((mask, category) => mask | (1 << CATEGORIES.indexOf(category)), 0);
 }

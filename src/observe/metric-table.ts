@@ -17,6 +17,7 @@ import {
   REFUSAL_REASONS,
   SECURITY_EVENTS,
 } from "../model/outcome.ts";
+import { SERVICE_ORIGINS } from "../model/service.ts";
 
 /** Stands for every reason that says what a person has decided, or what a court has. */
 export const NOT_PERMITTED = "not-permitted";
@@ -87,6 +88,13 @@ export const METRICS = {
     "forwarded_total",
     "Packets handed to services of a purpose: one for each message for scene, one for each telling of a device for network, one of a crowd for weather.",
     { purpose: SERVICE_PURPOSES },
+  ),
+  services: gauge("services", "Services there are, by what says so: the configuration file, or the registry.", {
+    origin: SERVICE_ORIGINS,
+  }),
+  servicesEnded: counter(
+    "services_ended_total",
+    "Connections of services cut because the service was removed or its token revoked.",
   ),
   servicesNotCovered: gauge(
     "services_not_covered",

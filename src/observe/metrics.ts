@@ -31,6 +31,7 @@ import {
   SECURITY_EVENTS,
   type SecurityEvent,
 } from "../model/outcome.ts";
+import { SERVICE_ORIGINS, type ServiceOrigin } from "../model/service.ts";
 import { BookCounts, zeros } from "./books.ts";
 import { Distribution } from "./distribution.ts";
 import { EventLoopWatch } from "./event-loop.ts";
@@ -117,6 +118,8 @@ export class Metrics extends BookCounts {
   readonly #places = zeros(PLACE_OUTCOMES);
   #forwardDropped = 0;
   #servicesCutOff = 0;
+  #servicesEnded = 0;
+  readonly #services = zeros(SERVICE_ORIGINS);
   #clockReplaced = 0;
   #repeated = 0;
   #presenceTold = 0;
@@ -170,6 +173,14 @@ export class Metrics extends BookCounts {
 
   serviceCutOff(): void {
     this.#servicesCutOff += 1;
+  }
+
+  serviceEnded(): void {
+    this.#servicesEnded += 1;
+  }
+
+  servicesKnown(origin: ServiceOrigin, count: number): void {
+    this.#services[origin] = count;
   }
 
   connected(kind: ClientKind, change: 1 | -1): void {
@@ -340,6 +351,8 @@ export class Metrics extends BookCounts {
       deadLettered: () => by("reason", books().deadLettered),
       inFlight: () => single(books().inFlight),
       forwarded: () => by("purpose", this.#forwarded),
+      services: () => by("origin", this.#services),
+      servicesEnded: () => single(this.#servicesEnded),
       servicesNotCovered: () => single(this.#gauges.servicesNotCovered),
       forwardDropped: () => single(this.#forwardDropped),
       servicesCutOff: () => single(this.#servicesCutOff),

@@ -57,6 +57,11 @@ export interface Keyspace {
   readonly childrenChanged: string;
   /** Pub/sub channel: policy versions as they are published. */
   readonly policyPublished: string;
+  /** Pub/sub channel: the number of changes to the services, as each is made. */
+  readonly servicesChanged: string;
+  /** Hash name → entry of a registered service, see services/entry-text.ts; and how often any of them was changed. */
+  readonly services: string;
+  readonly serviceChanges: string;
   /** Hash: an erasure, open or completed, see rights/erasure/record.ts. */
   erasure(subject: SubjectTag, id: string): string;
   /** Prefix and name of the BullMQ queue of erasures. */
@@ -197,6 +202,9 @@ export function keyspaceOf(prefix: string): Keyspace {
     sessionEnd: `${prefix}:session-end`,
     childrenChanged: `${prefix}:children-changed`,
     policyPublished: `${prefix}:policy-published`,
+    servicesChanged: `${prefix}:services-changed`,
+    services: `{${prefix}:services}:entries`,
+    serviceChanges: `{${prefix}:services}:changes`,
     erasure: (subject, id) => `${prefix}:{${subject}}:erasure:${id}`,
     erasureQueuePrefix: `{${prefix}:erasures}`,
     erasureQueueName: "runs",

@@ -1,4 +1,4 @@
-/** What gateways tell each other over Redis: a session has ended, a hub has other children, a record has changed, a policy was published. */
+/** What gateways tell each other over Redis: a session has ended, a hub has other children, a record has changed, a policy was published, a service has changed. */
 import type { DeviceKey, SubjectTag } from "../model/ids.ts";
 import type { Part } from "../platform/lifecycle.ts";
 import type { Base } from "./base.ts";
@@ -10,6 +10,7 @@ export interface EventPorts {
   readonly missed: () => void;
   readonly recordChanged: (concerned: SubjectTag | DeviceKey) => void;
   readonly policyPublished: (version: number) => void;
+  readonly servicesChanged: () => void;
 }
 
 export function createEvents({ redis, keyspace }: Base, ports: EventPorts): Part {
@@ -20,10 +21,12 @@ export function createEvents({ redis, keyspace }: Base, ports: EventPorts): Part
         if (channel === keyspace.sessionEnd) ports.sessionEnded(message as DeviceKey);
         else if (channel === keyspace.childrenChanged) ports.childrenChanged(message as DeviceKey);
         else if (channel === keyspace.recordChanged) ports.recordChanged(message as SubjectTag | DeviceKey);
+        else if (channel === keyspace.servicesChanged) ports.servicesChanged();
         else ports.policyPublished(Number(message));
       });
-      const { sessionEnd, childrenChanged, recordChanged, policyPublished } = keyspace;
-      const listen = () => redis.events.subscribe(sessionEnd, childrenChanged, recordChanged, policyPublished);
+      const { sessionEnd, childrenChanged, recordChanged, policyPublished, servicesChanged } = keyspace;
+      const listen = () =>
+        redis.events.subscribe(sessionEnd, childrenChanged, recordChanged, policyPublished, servicesChanged);
       await listen();
       redis.events.on("ready", () => {
         listen()

@@ -9,6 +9,7 @@ import { GatewayBroker } from "../ingress/mqtt/broker.ts";
 import { Listeners } from "../ingress/mqtt/listeners.ts";
 import { Access } from "../ingress/mqtt/login.ts";
 import { Commands } from "../ingress/services/commands.ts";
+import type { Services } from "../ingress/services/connection.ts";
 import { ErasedTopics, type ErasedTopicsPorts } from "../ingress/services/erased-topics.ts";
 import type { FanOut } from "../ingress/services/fan-out.ts";
 import { GatewayError } from "../model/errors.ts";
@@ -25,6 +26,7 @@ export interface IngressDeps extends Pick<AdmissionPorts, "checkConsent" | "enqu
   readonly notWritable: () => boolean;
   readonly consent: Pick<Consent, "lookup" | "credentials" | "hubs"> & { readonly keyring: Pick<Keyring, "pseudonym"> };
   readonly fanOut: FanOut;
+  readonly services: Services;
   readonly erasures: Pick<ErasedTopicsPorts, "acknowledged" | "listening">;
   readonly notices: Pick<NoticesPorts, "standings" | "policyChange">;
   /** The pipeline is stuck: a supervisor must restart the process. */
@@ -41,6 +43,8 @@ export interface Ingress {
   endDevice(device: DeviceKey): void;
   /** Which devices are behind a hub has changed, or to whom they belong. */
   childrenChanged(hub: DeviceKey): void;
+  /** Cuts off what services may not have open any more. */
+  servicesChanged(): void;
   /** Ends the sessions of all devices: each has to authenticate again. */
   endDevices(): void;
   /** Start before the listeners, when everything after them can take messages. */
@@ -115,6 +119,7 @@ export function createIngress(base: Base, deps: IngressDeps): Ingress {
     childrenChanged: (hub) => broker.childrenChanged(hub),
     refusals,
     check: createCheck(base, deps),
+    servicesChanged: () => broker.servicesChanged(),
     endDevices: () => broker.endDevices(),
     parts: [
       { name: "broker", start: () => broker.listen(), stop: () => broker.stop() },
@@ -181,10 +186,10 @@ function createCheck(base: Base, { checkConsent, consent }: IngressDeps): Ingres
 }
 
 /** Who may log in, how often they may fail, and how fast a device may publish. */
-function createLogin({ config, dialects, log }: Base, { consent }: IngressDeps): Access {
+function createLogin({ config, dialects, log }: Base, { consent, services }: IngressDeps): Access {
   const { rate, maxSubscriptions, failedLoginsPerMinute, failedLoginsPerAddressPerMinute } = config.mqtt;
   return new Access(
-    config.services,
+    services,
     {
       publishes: new Rates({ ...rate, remembered: REMEMBERED_DEVICES }),
       // Twice the limit of one connection, so that a client can reconnect at once.

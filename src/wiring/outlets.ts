@@ -1,6 +1,6 @@
 /**
- * Wires the outlets, through which data leave towards services: which services the policy covers, the account of
- * disclosures, and the topics. Only data in the account are delivered, and only to covered services.
+ * Wires the outlets, through which data leave towards services: which services there are and which of them the policy covers,
+ * the account of disclosures, and the topics. Only data in the account are delivered, and only to covered services.
  */
 import type { Redis } from "ioredis";
 import type { Config } from "../config/schema.ts";
@@ -14,11 +14,15 @@ import { DAY_MS } from "../model/durations.ts";
 import type { Pseudonym } from "../model/ids.ts";
 import type { Log } from "../model/log.ts";
 import type { Metrics } from "../observe/metrics.ts";
+import type { Keys } from "../platform/keys/files.ts";
 import type { Keyspace } from "../platform/keyspace.ts";
 import type { Part } from "../platform/lifecycle.ts";
 import { Periodic } from "../platform/periodic.ts";
 import { Disclosures } from "../rights/access/disclosures.ts";
 import { ForwardedNames, type NoteSeal } from "../rights/erasure/forwarded-names.ts";
+import type { JournalNotes } from "../rights/journal/notes.ts";
+import { ServiceDirectory } from "../services/directory.ts";
+import { ServiceRegistry } from "../services/registry.ts";
 import { CrowdTopics } from "../sinks/services/crowd-topics.ts";
 import { Accounting } from "../sinks/services/disclosure-accounting.ts";
 import { NotedNames } from "../sinks/services/noted-names.ts";
@@ -28,29 +32,36 @@ import { ServiceCoverage } from "../sinks/services/service-coverage.ts";
 
 export interface OutletsDeps {
   readonly config: Pick<Config, "services" | "retention" | "sinks" | "deidentify">;
+  readonly keys: Pick<Keys, "token">;
   readonly redis: Redis;
   readonly keyspace: Keyspace;
   readonly policies: Pick<Policies, "newest">;
   readonly keyring: NoteSeal;
-  readonly metrics: Pick<Metrics, "forwarded" | "forwardDropped" | "serviceCutOff" | "gauge">;
+  readonly journal: Pick<JournalNotes, "serviceChanged">;
+  /** What is connected. */
+  readonly sessions: { servicesChanged(): void };
+  readonly metrics: Pick<Metrics, "forwarded" | "forwardDropped" | "serviceCutOff" | "servicesKnown" | "gauge">;
   readonly log: Log;
 }
 
 export interface Outlets {
   readonly fanOut: FanOut;
+  readonly directory: ServiceDirectory;
   readonly disclosures: Disclosures;
   readonly forwarded: ForwardedNames;
   /** Drops what memory holds of these names. */
   forgetNames(names: readonly Pseudonym[]): void;
   /** Start after the policies. Throws what `ServiceCoverage.require` throws. */
   readonly part: Part;
-  readonly http: Pick<HttpPorts, "disclosures">;
+  readonly http: Pick<HttpPorts, "disclosures" | "services">;
   announce(batch: readonly Outgoing[]): Promise<() => readonly boolean[]>;
   /** Of the teller, as the former is of the pipeline. */
   announceNetwork(batch: readonly Outgoing[]): Promise<() => readonly boolean[]>;
   announceCrowds(tellings: readonly CrowdTelling[]): Promise<() => number>;
   /** A policy was published: a service it does not cover gets nothing from here on. Never rejects. */
   policyPublished(): Promise<void>;
+  /** Some gateway has changed a service, or may have. */
+  servicesChanged(): void;
 }
 
 const MAX_UNSENT_BYTES = 4 * 1024 * 1024;
@@ -62,20 +73,28 @@ const REMEMBERED_LINES = 1_000_000;
 const REMEMBERED_NAMES = 300_000;
 const FLUSH_MS = 10_000;
 /** In case a lost connection missed a message. */
-const POLICY_POLL_MS = 2_000;
+const POLL_MS = 2_000;
 
 export function createOutlets(deps: OutletsDeps): Outlets {
   const { config, redis, keyspace, policies, metrics, log } = deps;
-  const coverage = new ServiceCoverage(config.services, {
+  const { directory, registry, onChange } = createServices(deps);
+  const coverage = new ServiceCoverage(() => directory.all(), {
     newest: (known) => policies.newest(known),
     uncovered: (count) => metrics.gauge("servicesNotCovered", count),
     log,
   });
-  const recipients = new Recipients(config.services, coverage);
+  const recipients = new Recipients(coverage);
+  const servicesChanged = (): void => {
+    if (!recipients.use(directory.all())) log.error("too many changes of services; some get nothing before a restart");
+    coverage.servicesChanged();
+    deps.sessions.servicesChanged();
+  };
+  onChange(servicesChanged);
+  recipients.use(directory.all());
   const fanOut = new FanOut(
     { maxUnsentBytes: MAX_UNSENT_BYTES, maxUnsentMs: MAX_UNSENT_MS },
     {
-      recipient: (service, purpose) => recipients.recipient(service, purpose),
+      entitlement: (service, purpose) => recipients.entitlement(service, purpose),
       dropped: (count) => metrics.forwardDropped(count),
       cutOff: () => metrics.serviceCutOff(),
     },
@@ -98,13 +117,15 @@ export function createOutlets(deps: OutletsDeps): Outlets {
   const periodic = new Periodic(
     [
       { name: "disclosures", everyMs: FLUSH_MS, run: () => accounting.flush() },
-      { name: "service terms", everyMs: POLICY_POLL_MS, run: () => coverage.refresh() },
+      { name: "service terms", everyMs: POLL_MS, run: () => coverage.refresh() },
+      { name: "services", everyMs: POLL_MS, run: () => directory.refresh() },
     ],
     log,
   );
 
   return {
     fanOut,
+    directory,
     disclosures,
     forwarded,
     forgetNames: (some) => names.forget(some),
@@ -113,6 +134,7 @@ export function createOutlets(deps: OutletsDeps): Outlets {
       start: async () => {
         await forwarded.begin();
         await coverage.require({ ...config.retention, region: config.sinks.influx.region });
+        await directory.refresh();
         periodic.start();
       },
       stop: async () => {
@@ -121,6 +143,7 @@ export function createOutlets(deps: OutletsDeps): Outlets {
       },
     },
     http: {
+      services: { registry, directory, coverage },
       disclosures: {
         of: async (subject) => {
           await accounting.flush();
@@ -136,5 +159,37 @@ export function createOutlets(deps: OutletsDeps): Outlets {
     announceNetwork: (batch) => network.announce(batch),
     announceCrowds: (tellings) => crowdTopics.announce(tellings),
     policyPublished: () => coverage.refresh().catch(() => log.warn("service terms not checked, will be retried")),
+    servicesChanged: () =>
+      void directory.refresh().catch(() => log.warn("changes of services not read, will be retried")),
+  };
+}
+
+/** Who there is, and the registry in which that changes. */
+function createServices({ config, keys, redis, keyspace, policies, journal, metrics, log }: OutletsDeps): {
+  readonly directory: ServiceDirectory;
+  readonly registry: ServiceRegistry;
+  onChange(act: () => void): void;
+} {
+  let changed = (): void => undefined;
+  const directory = new ServiceDirectory(
+    redis,
+    keyspace,
+    { tokenKey: keys.token, file: config.services },
+    { changed: () => changed(), counted: (origin, count) => metrics.servicesKnown(origin, count), log },
+  );
+  const registry = new ServiceRegistry(redis, keyspace, keys.token, {
+    newestPolicy: () => policies.newest(0),
+    inFile: (name) => directory.inFile(name),
+    journal: (name, hash, revision) => journal.serviceChanged(name, hash, revision),
+    learn: (entry) => directory.learn(entry),
+    rememberedMs: config.retention.disclosureDays * DAY_MS,
+    now: Date.now,
+  });
+  return {
+    directory,
+    registry,
+    onChange: (act) => {
+      changed = act;
+    },
   };
 }

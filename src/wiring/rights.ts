@@ -38,6 +38,7 @@ import { standingHoldOf } from "../rights/erasure/standing-hold.ts";
 import { type ErasureSurvey, surveyOf } from "../rights/erasure/survey.ts";
 import { ReceiptKeys, receiptKeysMac } from "../rights/receipts/keys.ts";
 import { ReceiptSigner } from "../rights/receipts/signer.ts";
+import type { ServiceDirectory } from "../services/directory.ts";
 import type { PatientStart } from "../sinks/patient-start.ts";
 
 /** An erasure that a crash or a fault left unscheduled waits at most this long. */
@@ -65,6 +66,7 @@ export interface RightsDeps {
   readonly readings: ErasurePorts["readings"];
   readonly disclosures: Pick<Disclosures, "erase" | "of">;
   readonly registrations: ErasurePorts["registrations"];
+  readonly directory: Pick<ServiceDirectory, "toldOf">;
   readonly sink: Sink;
   readonly store: Pick<PatientStart, "use">;
   readonly audit: Pick<AuditTrail, "note">;
@@ -210,7 +212,7 @@ function tell({ running, held, oldestMs, unanswered }: ErasureSurvey, metrics: R
 }
 
 function erasurePorts(deps: RightsDeps, signer: ReceiptSigner, remnants: KeyRemnants): Omit<ErasurePorts, "digests"> {
-  const { config, keyspace, redis, keyring, envelope } = deps;
+  const { keyspace, redis, keyring, envelope } = deps;
   return {
     ...deps,
     ledger: new SubjectErasure(redis.store, keyspace, { turns: deps.turns, now: Date.now }),
@@ -219,8 +221,7 @@ function erasurePorts(deps: RightsDeps, signer: ReceiptSigner, remnants: KeyRemn
     remnants,
     seal: (text) => JSON.stringify(envelope.seal(text, NAMES_SEAL)),
     open: (sealed) => envelope.open(JSON.parse(sealed), NAMES_SEAL),
-    services: (purpose) =>
-      config.services.filter((service) => service.purposes.includes(purpose)).map(({ name }) => name),
+    services: (purpose) => deps.directory.toldOf(purpose),
     hold: async (tag) => standingHoldOf(await standingHolds(redis.store, keyspace, tag, () => deps.damaged("ledger"))),
     // With no one else's key to compare with: it is erased all the same, and the receipt claims nothing.
     keyIsWhole: keyIsWhole(redis.store, keyspace, keyring, { alone: false }),

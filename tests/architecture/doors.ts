@@ -34,6 +34,7 @@ export const DOORS: Readonly<Record<string, readonly string[]>> = {
     "hubs",
     "links",
     "policies",
+    "services",
     "withdrawals",
   ],
   "ingress/admission": ["admission", "inbound", "publisher"],

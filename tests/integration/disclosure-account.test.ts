@@ -94,6 +94,13 @@ const NAMES: ErasurePorts["keyring"] = {
   forget: () => undefined,
 };
 
+/** No list of names is complete: they are worked out for everyone who may have some. */
+const UNLISTED: ErasurePorts["forwarded"] = {
+  of: async () => [],
+  forget: async () => undefined,
+  since: async () => undefined,
+};
+
 describe("an erasure", () => {
   test("takes what was disclosed before it was asked for, and nothing of what is consented to afterwards", async () => {
     const { ledger, gate } = store();
@@ -139,6 +146,80 @@ describe("an erasure", () => {
       // A weather service never had a name that it could forget.
       expect(receipt.untold).toEqual(services.length > 0 ? undefined : [{ purpose: "scene", recipient: "lights" }]);
     }
+  });
+
+  test("names in its receipt one that was removed while it was to answer, and counts one that had answered before", async () => {
+    const { ledger } = store();
+    await ledger.bind(one, device("lamp"));
+    await ledger.give(one, CONSENT);
+    const BELLS = { ...LIGHTS, index: 7, name: "bells" };
+    await account().open([line(one, BELLS, "2026-03-07", 1), line(one, LIGHTS, "2026-03-07", 1)]);
+    let services = ["bells", "lights"];
+    const answers: Promise<unknown>[] = [];
+    const fixture = erasuresOn(
+      store(),
+      {
+        keyring: NAMES,
+        forwarded: UNLISTED,
+        services: (purpose) => (purpose === "scene" ? services : []),
+        tell: ({ id, purpose, service }) => {
+          if (service === "bells") {
+            const answer = fixture.digests.acknowledge(id, purpose, service);
+            answers.push(
+              answer.then(() => {
+                services = [];
+              }),
+            );
+          }
+          return true;
+        },
+      },
+      { acknowledgeWaitMs: 60_000, acknowledgeDeadlineMs: 60_000 },
+    );
+    const asked = await fixture.erasures.request(one, { by: "subject", method: "app" });
+    if (asked.refused !== undefined) throw new Error(asked.refused);
+    const { receipt } = await fixture.finish(asked.status.id);
+    await Promise.all(answers);
+    expect(receipt.untold).toEqual([{ purpose: "scene", recipient: "lights" }]);
+    expect(receipt.services).toEqual([
+      { purpose: "scene", notified: 1, acknowledged: 1, unacknowledged: 0, notices: [expect.any(String)] },
+    ]);
+  });
+
+  test("says who answered of those that were removed and are registered again while others are waited for", async () => {
+    const { ledger } = store();
+    await ledger.bind(one, device("lamp"));
+    await ledger.give(one, CONSENT);
+    const BELLS = { ...LIGHTS, index: 7, name: "bells" };
+    await account().open([line(one, BELLS, "2026-03-07", 1), line(one, LIGHTS, "2026-03-07", 1)]);
+    // Not there when its names are put together.
+    let services = ["lights"];
+    const told: string[] = [];
+    const fixture = erasuresOn(
+      store(),
+      {
+        keyring: NAMES,
+        forwarded: UNLISTED,
+        services: (purpose) => (purpose === "scene" ? services : []),
+        tell: ({ id, purpose, service, payloads }) => {
+          told.push(service);
+          expect(payloads).toHaveLength(1);
+          if (service === "lights") services = ["bells", "lights"];
+          // Only once the other one is back.
+          if (told.includes("bells")) answers.push(fixture.digests.acknowledge(id, purpose, service));
+          return true;
+        },
+      },
+      { acknowledgeWaitMs: 60_000, acknowledgeDeadlineMs: 60_000 },
+    );
+    const answers: Promise<unknown>[] = [];
+    const asked = await fixture.erasures.request(one, { by: "subject", method: "app" });
+    if (asked.refused !== undefined) throw new Error(asked.refused);
+    const { receipt } = await fixture.finish(asked.status.id);
+    await Promise.all(answers);
+    expect(told).toContain("bells");
+    expect(receipt.untold).toBeUndefined();
+    expect(receipt.services).toMatchObject([{ purpose: "scene", notified: 2, acknowledged: 2, unacknowledged: 0 }]);
   });
 
   test("that a restore repeats leaves the lines that came after it", () => {

@@ -254,8 +254,7 @@ test("a service that was away is told when it comes back, and its answer makes a
   const before = await system.listen("network");
   await system.say(device, { ip: "203.0.113.7", status: { mark: "late" } });
   await system.settled();
-  // Network services hear at steps.
-  await until("the name was told", () => before.packets.length > 0);
+  await system.networkTold();
   await before.stop();
   const { id } = await request(device.subject);
   const first = (await completed(id)).receipt;

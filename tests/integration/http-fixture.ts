@@ -21,6 +21,7 @@ import { createCentre } from "../../src/wiring/centre.ts";
 import { shippedDialects } from "../../src/wiring/dialects.ts";
 import { createExports } from "../../src/wiring/exports.ts";
 import { NO_JOURNAL } from "../fixtures/no-journal.ts";
+import { fileService, registryOn } from "../fixtures/services.ts";
 import { consentStore, lookup, type Store } from "./consent-fixture.ts";
 import { erasuresOn, keyring, signer } from "./erasure-fixture.ts";
 import { sinkFor } from "./influx-fixture.ts";
@@ -152,6 +153,10 @@ export function httpApi({ leaseMs = 2_000, bounds = {}, centre = false }: ApiOpt
         dialects: shippedDialects(new Vocabulary()),
         ledger,
         policies,
+        services: {
+          ...registryOn(store(), { file: [fileService("of-the-file", ["scene"])] }),
+          coverage: { covers: () => true },
+        },
         suspensions,
         publishPolicy: async (bytes) => {
           const result = await policies.publish(bytes);

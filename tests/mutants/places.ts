@@ -304,8 +304,8 @@ export const PLACES: readonly Place[] = [
   {
     breaks: "a service hears its own purposes",
     file: "src/ingress/mqtt/subscriptions.ts",
-    from: "filter !== undefined && session.purposes.has(filter.purpose);\n    if (!allowed)",
-    to: "filter !== undefined;\n    if (!allowed)",
+    from: 'filter !== undefined && (filter.kind === "erased" ? session.told : session.purposes).has(filter.purpose);',
+    to: "filter !== undefined;",
     tests: [
       "src/ingress/mqtt/broker.test.ts",
       "src/ingress/mqtt/subscriptions.test.ts",
@@ -582,14 +582,14 @@ export const PLACES: readonly Place[] = [
   {
     breaks: "no service is told names of an epoch before the former one",
     file: "src/rights/erasure/names-to-forget.ts",
-    from: "if (until <= ports.now() || !",
-    to: "if (!",
+    from: "if (until <= ports.now()) continue;",
+    to: "",
     tests: ["tests/integration/erasure-digests.test.ts"],
   },
   {
     breaks: "a field does not leave by itself",
     ...TOPICS_OUT,
-    from: "JSON.stringify({ device, model, ipPrefix, at })",
+    from: "JSON.stringify({ device, model: (categories & MODEL) === 0 ? undefined : model, status, at })",
     to: "JSON.stringify(arguments[0])",
   },
   {

@@ -128,7 +128,7 @@ function waitingNote({ overview, standing, changes, terms }, waiting) {
 }
 
 /** @param {Overview} overview @param {PurposeTerms} terms */
-function facts(overview, { id, recipients, regions, retentionDays }) {
+function facts(overview, { id, recipients, regions, services, retentionDays }) {
   const given = overview.disclosed.filter(({ purpose }) => purpose === id);
   const to = recipients.map((one) => (one === "controller" ? overview.controller : one));
   return el(
@@ -139,6 +139,16 @@ function facts(overview, { id, recipients, regions, retentionDays }) {
       "Kept",
       retentionDays === 0 ? "Passed on as it happens, not kept" : `At most ${counted(retentionDays, "day")}`,
     ),
+    services.length > 0 &&
+      fact(
+        "At the moment",
+        list(
+          services.map(
+            ({ name, recipient, region, gets }) =>
+              `${name} of ${recipient} (${country(region)}), which gets ${list(gets.map(lower))}`,
+          ),
+        ),
+      ),
     given.length > 0 &&
       fact(
         "So far",

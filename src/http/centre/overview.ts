@@ -7,6 +7,7 @@ import type { DeviceConnection } from "../../model/device-connection.ts";
 import type { Disclosure } from "../../model/disclosure.ts";
 import type { DeviceKey } from "../../model/ids.ts";
 import { type PolicyDocument, policyDocument } from "../../model/policy-document.ts";
+import { categoriesOf as givenOf } from "../../model/service-terms.ts";
 import { EXAMPLE } from "../fields.ts";
 import type { HttpPorts } from "../ports.ts";
 import type { SessionClaims } from "./claims.ts";
@@ -46,6 +47,7 @@ export const OVERVIEW_EXAMPLE = {
       basis: "consent" as const,
       recipients: ["scene services"],
       regions: ["IN"],
+      services: [{ name: "scenes-north", recipient: "scene services", region: "IN", gets: ["status" as const] }],
       retentionDays: 0,
       offered: ["model" as const, "status" as const],
       needs: ["status" as const],
@@ -131,7 +133,7 @@ export async function overviewOf(ports: HttpPorts, session: SessionClaims, perso
     guardian: record.guardian?.status === "verified",
     ...(record.holds.length > 0 && { heldUntil: Math.max(...record.holds.map(({ until }) => until)) }),
     standing: standingOf(record.consent),
-    purposes: purposesOf(policy.document, minor),
+    purposes: purposesOf(policy.document, minor, ports.services),
     devices: devicesOf(record, session, standingOf, connections),
     disclosed: summedUp(disclosures),
     closed,
@@ -150,14 +152,29 @@ function summedUp(disclosures: readonly Disclosure[]): CentreOverview["disclosed
   return [...sums.values()];
 }
 
-function purposesOf(document: PolicyDocument, minor: boolean): CentreOverview["purposes"] {
+function purposesOf(document: PolicyDocument, minor: boolean, live: HttpPorts["services"]): CentreOverview["purposes"] {
   return PURPOSES.flatMap((id) => {
     const terms = document.purposes[id];
     if (terms === undefined) return [];
     const { description, basis, recipients, regions, retentionDays, categories } = terms;
     const closed = minor && id === "analytics";
     const needs = categoriesOf(PURPOSE_NEEDS[id]);
-    return [{ id, description, basis, recipients, regions, retentionDays, offered: categories, needs, closed }];
+    const services = servicesOf(id, live);
+    return [
+      { id, description, basis, recipients, regions, services, retentionDays, offered: categories, needs, closed },
+    ];
+  });
+}
+
+/** As this gateway knows them. */
+function servicesOf(
+  id: (typeof PURPOSES)[number],
+  { directory, coverage }: HttpPorts["services"],
+): CentreOverview["purposes"][number]["services"] {
+  return directory.all().flatMap(({ name, recipient, region, purposes, categories }) => {
+    const purpose = purposes.find((one) => one === id);
+    if (purpose === undefined || !coverage.covers(name, purpose)) return [];
+    return [{ name, recipient, region, gets: categoriesOf(givenOf(purpose, categories)) }];
   });
 }
 

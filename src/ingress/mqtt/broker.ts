@@ -18,7 +18,7 @@ import type { ErasedTopics } from "../services/erased-topics.ts";
 import type { FanOut } from "../services/fan-out.ts";
 import { type BrokerInternals, internals } from "./aedes-internals.ts";
 import { breachOf, endOrderly, sayWhy } from "./ends.ts";
-import { LiveSessions, maySendLarge } from "./live-sessions.ts";
+import { LiveSessions, maySendLarge, mayStay } from "./live-sessions.ts";
 import type { Access } from "./login.ts";
 import { Logins, loginRefused, MAX_CLIENT_ID_BYTES } from "./logins.ts";
 import { openOutgoing, say } from "./outgoing.ts";
@@ -69,6 +69,8 @@ export interface BrokerPorts {
     securityEvent(kind: SecurityEvent): void;
     /** A message of the gateway itself, that a device has come or gone. */
     presenceTold(): void;
+    /** A service, or the token it came with, is no longer good. */
+    serviceEnded(): void;
   };
 }
 
@@ -170,8 +172,13 @@ export class GatewayBroker extends Aedes {
 
   #served(client: Client): Served {
     const { inFlightPerConnection, maxPacketBytes, maxHubPacketBytes } = this.#options;
-    const maximumPacketSize = maySendLarge(sessionOf(client)) ? maxHubPacketBytes : maxPacketBytes;
-    return { receiveMaximum: inFlightPerConnection, maximumPacketSize };
+    const session = sessionOf(client);
+    return {
+      receiveMaximum: inFlightPerConnection,
+      maximumPacketSize: maySendLarge(session) ? maxHubPacketBytes : maxPacketBytes,
+      // What a device hears is its own.
+      sharedSubscriptionAvailable: session?.kind === "service",
+    };
   }
 
   /** What the gateway itself says to a device of this subject, with QoS 1 if it wants that; nothing where it does not listen. */
@@ -237,6 +244,21 @@ export class GatewayBroker extends Aedes {
     this.#live.endDevices();
   }
 
+  /**
+   * Services have changed: those that are gone, or came with a token that is, are cut off with whatever has not left yet. What the
+   * others may do is asked of them anew each time.
+   */
+  servicesChanged(): void {
+    for (const session of this.#live.services()) {
+      if (mayStay(session)) continue;
+      const { client } = session;
+      if (!client.closed) this.#ports.observe.serviceEnded();
+      if (client.conn.writableLength === 0) endOrderly(client, "not-authorized");
+      else client.conn.destroy();
+      this.#gone(client);
+    }
+  }
+
   /** Called by Aedes for a client that was let in, also when it has closed since: it must not take the place of the next. */
   registerClient(client: Client): void {
     if (!client.closed) ofAedes.registerClient.call(this, client);
@@ -269,6 +291,8 @@ export class GatewayBroker extends Aedes {
     if (client.closed || client.conn.destroyed) return;
     // Each kind in a name space of its own, so that none can evict another; a device under its id, whatever its client's is.
     internals(client).id = login.kind === "service" ? `service/${login.name}/${client.id}` : `device/${login.id}`;
+    const refusal = login.kind === "service" ? this.#logins.refusalOf(login) : undefined;
+    if (refusal !== undefined) return done(refusal, null);
     openSession(login);
     this.#letIn.get(client)?.();
     this.#takeOver(this.#live.open(login));

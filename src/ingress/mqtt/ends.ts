@@ -27,6 +27,7 @@ const ENDS = {
   "keep-alive": { text: KEEP_ALIVE, code: 0x8d },
   "taken-over": { text: "another connection of the same has come", code: 0x8e },
   "session-ended": { text: "log in again", code: 0x98 },
+  "not-authorized": { text: "the service or its token is no longer valid", code: 0x87 },
   stopping: { text: "the gateway stops", code: 0x8b },
 } as const satisfies Readonly<Record<string, Row>>;
 

@@ -7,12 +7,14 @@ import type { DeviceKey, DeviceRef } from "../../model/ids.ts";
 import { internals } from "./aedes-internals.ts";
 import { endOrderly } from "./ends.ts";
 import type { LoginRefusal } from "./login.ts";
-import type { DeviceSession, Session } from "./session.ts";
+import type { DeviceSession, ServiceSession, Session } from "./session.ts";
 
 export class LiveSessions {
   readonly #byOwner = new Map<string, Set<Session>>();
   /** Those that may speak for other devices. */
   readonly #hubs = new Set<DeviceSession>();
+  /** By the name of the service. */
+  readonly #services = new Map<string, Set<ServiceSession>>();
   /** For each login under way, what was ended since it began. */
   readonly #logins = new Set<{ readonly ended: Set<DeviceKey>; all: boolean }>();
 
@@ -37,6 +39,7 @@ export class LiveSessions {
     sessions.add(session);
     if (isHub(session)) this.#hubs.add(session);
     this.#byOwner.set(owner, sessions);
+    if (session.kind === "service") this.#services.set(session.name, this.ofService(session.name).add(session));
     return before;
   }
 
@@ -47,7 +50,20 @@ export class LiveSessions {
     const was = sessions?.delete(session) === true;
     if (isHub(session)) this.#hubs.delete(session);
     if (sessions?.size === 0) this.#byOwner.delete(owner);
+    if (session.kind === "service") {
+      const ofService = this.ofService(session.name);
+      ofService.delete(session);
+      if (ofService.size === 0) this.#services.delete(session.name);
+    }
     return was;
+  }
+
+  ofService(name: string): Set<ServiceSession> {
+    return this.#services.get(name) ?? new Set();
+  }
+
+  services(): ServiceSession[] {
+    return [...this.#services.values()].flatMap((sessions) => [...sessions]);
   }
 
   device(key: DeviceKey): DeviceSession | undefined {
@@ -80,6 +96,11 @@ export class LiveSessions {
       for (const { kind, client } of sessions) if (kind === "device") endOrderly(client, "session-ended");
     }
   }
+}
+
+/** Whether the service is still there, and the token that it came with is good. */
+export function mayStay({ service, token }: ServiceSession): boolean {
+  return service.tokens.has(token);
 }
 
 export function maySendLarge(session: Session | undefined): boolean {

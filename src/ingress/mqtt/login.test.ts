@@ -15,7 +15,7 @@ it("an address beyond its limit adds no more names to the table of failures", as
     }
   }
   const access = new Access(
-    [],
+    { has: () => false, login: () => undefined },
     {
       publishes: rates(1),
       subscriptions: rates(1),

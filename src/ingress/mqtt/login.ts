@@ -5,16 +5,15 @@
  * remote address and user name and, far higher, by address alone, and above a limit answered otherwise; both are
  * kept in memory only.
  */
-import { createHash, timingSafeEqual } from "node:crypto";
 import type { Client } from "aedes";
 import type { Dialect } from "../../dialects/compile.ts";
-import type { ServicePurpose } from "../../model/consent.ts";
 import { type AliasMac, DeviceId, type DeviceKey, type SubjectTag } from "../../model/ids.ts";
 import type { ConnectionRefusal } from "../../model/outcome.ts";
 import { addressGroup } from "../../platform/address-group.ts";
 import type { Rates, TokenBucket } from "../../platform/rate.ts";
 import { connectionOf, type Publisher, publisherOf } from "../admission/publisher.ts";
 import { DialectSender, type SenderPorts } from "../dialects/sender.ts";
+import type { Services } from "../services/connection.ts";
 import { internals } from "./aedes-internals.ts";
 import { say } from "./outgoing.ts";
 import { peer5 } from "./peers.ts";
@@ -27,12 +26,6 @@ export type LoginRefusal = Extract<
   ConnectionRefusal,
   "bad-credentials" | "unusable-client-id" | "too-many-failures" | "unavailable"
 >;
-
-export interface ServiceCredential {
-  readonly name: string;
-  readonly token: string;
-  readonly purposes: readonly ServicePurpose[];
-}
 
 export interface Login {
   readonly client: Client;
@@ -75,12 +68,12 @@ export interface LoginRates {
 }
 
 export class Access {
-  readonly #services: ReadonlyMap<string, ServiceCredential>;
+  readonly #services: Services;
   readonly #rates: LoginRates;
   readonly #ports: AccessPorts;
 
-  constructor(services: readonly ServiceCredential[], rates: LoginRates, ports: AccessPorts) {
-    this.#services = new Map(services.map((service) => [service.name, service]));
+  constructor(services: Services, rates: LoginRates, ports: AccessPorts) {
+    this.#services = services;
     this.#rates = rates;
     this.#ports = ports;
   }
@@ -91,7 +84,8 @@ export class Access {
 
   async login(login: Login): Promise<DeviceSession | ServiceSession | LoginRefusal> {
     const now = Date.now();
-    const service = this.#services.get(login.username);
+    // A service may come by a name that a device has already; whose token it is tells them apart.
+    const service = this.#services.login(login.username, login.password);
     const session = service === undefined ? await this.#device(login, now) : this.#service(login, service, now);
     return session === "bad-credentials" ? this.#failed(login, now) : session;
   }
@@ -157,8 +151,11 @@ export class Access {
     return sender;
   }
 
-  #service(login: Login, service: ServiceCredential, now: number): ServiceSession | LoginRefusal {
-    if (!sameSecret(login.password, service.token)) return "bad-credentials";
+  #service(
+    login: Login,
+    { service, token }: NonNullable<ReturnType<Services["login"]>>,
+    now: number,
+  ): ServiceSession | LoginRefusal {
     if (login.clientId === "") return "unusable-client-id";
     const { client } = login;
     const peer = peer5(client);
@@ -166,7 +163,16 @@ export class Access {
       kind: "service",
       client,
       name: service.name,
-      purposes: new Set(service.purposes),
+      id: login.clientId,
+      service,
+      token,
+      get purposes() {
+        return service.purposes;
+      },
+      get told() {
+        return service.told;
+      },
+      mayPublish: () => service.mayPublish(Date.now()),
       filters: new Map(),
       subscribing: this.#rates.subscriptions.bucket(`service/${service.name}/${login.clientId}`, now),
       form: peer === undefined ? (packet) => packet : (packet) => taken(peer, processedPacket5(packet)),
@@ -178,13 +184,4 @@ export class Access {
 /** The packet, where the client takes one of its size [MQTT-3.1.2-24]. */
 function taken(peer: Peer5, packet: Buffer): Buffer | undefined {
   return peer.takes(packet.length) ? packet : undefined;
-}
-
-/** Compares digests, so that neither content nor length shows in the time it takes. */
-function sameSecret(given: string, expected: string): boolean {
-  return timingSafeEqual(sha256(given), sha256(expected));
-}
-
-function sha256(text: string): Buffer {
-  return createHash("sha256").update(text).digest();
 }

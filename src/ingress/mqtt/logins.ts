@@ -8,10 +8,11 @@ import type { ConnectionRefusal, SecurityEvent } from "../../model/outcome.ts";
 import { perMinute, type Rates } from "../../platform/rate.ts";
 import { internals } from "./aedes-internals.ts";
 import type { LiveSessions } from "./live-sessions.ts";
+import { mayStay, ownerOf } from "./live-sessions.ts";
 import type { Access, Login, LoginRefusal } from "./login.ts";
 import { peer5 } from "./peers.ts";
 import { TOO_LONG } from "./rules/strings.ts";
-import type { Session, Will } from "./session.ts";
+import type { ServiceSession, Session, Will } from "./session.ts";
 import { LOGIN_CODES } from "./v5/reason-codes.ts";
 
 export interface LoginsPorts {
@@ -30,7 +31,7 @@ export interface LoginsPorts {
  * Whoever is let in now could get nothing acknowledged, and would come back for that again and again; or ended a connection that
  * would do the same to his.
  */
-type Overload = Extract<ConnectionRefusal, "backlog" | "not-writable" | "too-many-takeovers">;
+type Overload = Extract<ConnectionRefusal, "backlog" | "not-writable" | "too-many-takeovers" | "too-many-of-service">;
 
 /** CONNACK return codes [MQTT-3.2.2.3]. */
 const RETURN_CODES: Readonly<Record<LoginRefusal | Overload, 2 | 3 | 4>> = {
@@ -41,6 +42,7 @@ const RETURN_CODES: Readonly<Record<LoginRefusal | Overload, 2 | 3 | 4>> = {
   backlog: 3,
   "not-writable": 3,
   "too-many-takeovers": 3,
+  "too-many-of-service": 3,
 };
 
 /** As long as a device id may be; MQTT 3.1.1 asks for 23 [MQTT-3.1.3-5]. */
@@ -109,6 +111,18 @@ export class Logins {
     if (overload !== undefined) return this.#refused(client, overload);
     if (answer.kind === "service" && will !== undefined) observe.securityEvent("service-will");
     return answer;
+  }
+
+  /**
+   * Asked in the same breath in which the session begins: the service may have been removed since its token was looked at, and
+   * others of it may have come. `undefined`: let it in.
+   */
+  refusalOf(session: ServiceSession): AuthenticateError | undefined {
+    if (!mayStay(session)) return this.#refused(session.client, "bad-credentials");
+    const owner = ownerOf(session);
+    const others = [...this.#ports.live.ofService(session.name)].filter((other) => ownerOf(other) !== owner);
+    if (others.length < session.service.entry.maxConnections) return undefined;
+    return this.#refused(session.client, "too-many-of-service");
   }
 
   #refused(client: Client, reason: LoginRefusal | Overload): AuthenticateError {

@@ -7,7 +7,7 @@ import type { DeviceId } from "../../model/ids.ts";
 import type { TokenBucket } from "../../platform/rate.ts";
 import type { Publisher } from "../admission/publisher.ts";
 import type { DialectSender } from "../dialects/sender.ts";
-import type { ServiceConnection } from "../services/connection.ts";
+import type { ConnectedService, ServiceConnection } from "../services/connection.ts";
 
 /** A will taken out of CONNECT before Aedes could store it. */
 export interface Will {
@@ -40,6 +40,9 @@ export interface DeviceSession extends Listening {
 export interface ServiceSession extends Listening, ServiceConnection {
   readonly kind: "service";
   readonly client: Client;
+  readonly service: ConnectedService;
+  /** Number of the token it logged in with. */
+  readonly token: number;
 }
 
 export type Session = DeviceSession | ServiceSession;

@@ -5,7 +5,7 @@ import type { SecurityEvent } from "../../model/outcome.ts";
 import type { Notices } from "../devices/policy-notices.ts";
 import type { ErasedTopics } from "../services/erased-topics.ts";
 import type { FanOut } from "../services/fan-out.ts";
-import { serviceFilter } from "../services/topics.ts";
+import { isShared, isWellShared, serviceFilter } from "../services/topics.ts";
 import { endForBreach } from "./ends.ts";
 import { writeSuback, writeUnsuback } from "./packets-out.ts";
 import { peer5 } from "./peers.ts";
@@ -14,7 +14,6 @@ import type { DeviceSession, Session } from "./session.ts";
 import { deviceMayReceive, noticesTopic } from "./topics.ts";
 import { NONE, type Properties } from "./v5/properties.ts";
 import { FILTER_CODES, NOT_SUBSCRIBED, SUCCESS } from "./v5/reason-codes.ts";
-import { isShared } from "./well-formed.ts";
 
 export interface SubscriptionsOptions {
   /** Filters that one connection may hold. */
@@ -101,12 +100,14 @@ export class Subscriptions {
 
   /** Why it may not; `undefined` once it is subscribed. */
   #begin(session: Session, { topic, qos }: ISubscription): FilterRefusal | undefined {
-    if (isShared(topic)) return "shared";
+    // Services may share what they get of a purpose; devices share nothing.
+    if (isShared(topic) && session.kind === "device") return "shared";
+    if (isShared(topic) && !isWellShared(topic)) return "share-invalid";
     const filter = session.kind === "service" ? serviceFilter(topic) : undefined;
     const allowed =
       session.kind === "device"
         ? deviceMayReceive(session.id, topic) || isOfDialect(session, topic)
-        : filter !== undefined && session.purposes.has(filter.purpose);
+        : filter !== undefined && (filter.kind === "erased" ? session.told : session.purposes).has(filter.purpose);
     if (!allowed) return "acl-denied";
     // Each filter takes memory, and asking for one anew can cost a look into Redis.
     const full = session.filters.size >= this.#options.maxSubscriptions && !session.filters.has(topic);

@@ -4,6 +4,7 @@
  * `docs/mqtt-conformance.md` lists them all, beside what Mosquitto does.
  */
 import type { Packet } from "mqtt-packet";
+import { isShared } from "../services/topics.ts";
 import type { PacketHeader } from "./aedes-internals.ts";
 import { endOfFields, flagsFault, PASSWORD, USER_NAME, WILL } from "./rules/connect-flags.ts";
 import { filterFault, topicFault } from "./rules/strings.ts";
@@ -106,11 +107,6 @@ export function packetFault(packet: Packet, bodyRead: number): string | undefine
     default:
       return undefined;
   }
-}
-
-/** `$share/<group>/<filter>` of MQTT 5. */
-export function isShared(filter: string): boolean {
-  return filter.startsWith("$share/");
 }
 
 /** The parser says -1 when nothing of the packet, nor behind it, is there to be read as one. */

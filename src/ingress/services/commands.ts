@@ -74,11 +74,14 @@ export class Commands {
 
   async #deliver(service: ServiceConnection, { topic, payload, expiresAt }: CommandMessage): Promise<CommandOutcome> {
     const command = commandTopic(topic);
+    if (!service.mayPublish()) return "over-rate";
     if (command === undefined || !service.purposes.has("scene")) return "acl-denied";
     if (payload.length > this.#options.maxPayloadBytes) return "too-large";
     const device = this.#devices.get(command.pseudonym);
     if (device === undefined) return "unknown-device";
     const [verdict] = await this.#ports.checkConsent([device]);
+    // It may have lost the purpose meanwhile.
+    if (!service.purposes.has("scene")) return "acl-denied";
     if (verdict === undefined || verdict.refusal !== undefined || usable(verdict.grants, "scene", STATUS) === 0) {
       return "no-consent";
     }

@@ -94,7 +94,7 @@ export class ErasedTopics {
     const purpose = erasedAnswerTopic(topic);
     if (purpose === undefined) return false;
     const id = answerOf(payload);
-    if (id === undefined || !session.purposes.has(purpose)) {
+    if (id === undefined || !session.told.has(purpose) || !session.mayPublish()) {
       this.#ports.denied();
       done(true);
       return true;

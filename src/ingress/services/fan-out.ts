@@ -6,7 +6,7 @@
  */
 import { setMaxListeners } from "node:events";
 import type { ServicePurpose } from "../../model/consent.ts";
-import type { Recipient } from "../../model/disclosure.ts";
+import type { Entitlement } from "../../model/service.ts";
 import type { ServiceConnection } from "./connection.ts";
 import { Outbox, type OutboxOptions } from "./outbox.ts";
 import { Outlet } from "./subscriber.ts";
@@ -15,8 +15,8 @@ import { type ServiceFilter, serviceFilter } from "./topics.ts";
 type ProcessedFilter = Extract<ServiceFilter, { kind: "processed" }>;
 
 export interface FanOutPorts {
-  /** What a service is for a purpose; `undefined` while it may not be given anything for it. */
-  readonly recipient: (service: string, purpose: ServicePurpose) => Recipient | undefined;
+  /** What a service may be given for a purpose; `undefined` while that is nothing. */
+  readonly entitlement: (service: string, purpose: ServicePurpose) => Entitlement | undefined;
   readonly dropped: (count: number) => void;
   /** A connection was ended because it did not take what it was handed. */
   readonly cutOff: () => void;
@@ -51,8 +51,8 @@ export class FanOut {
 
   /** False when the service may not be given anything for this purpose; then nothing changes. */
   subscribe(session: ServiceConnection, text: string, filter: ProcessedFilter): boolean {
-    const recipient = this.#ports.recipient(session.name, filter.purpose);
-    if (recipient === undefined) return false;
+    const entitlement = this.#ports.entitlement(session.name, filter.purpose);
+    if (entitlement === undefined) return false;
     let outlets = this.#byPurpose.get(filter.purpose);
     if (outlets === undefined) {
       outlets = new Map();
@@ -60,10 +60,10 @@ export class FanOut {
     }
     let outlet = outlets.get(session.name);
     if (outlet === undefined) {
-      outlet = new Outlet(recipient, this.#touched, this.#ports.dropped);
+      outlet = new Outlet(entitlement, this.#touched, this.#ports.dropped);
       outlets.set(session.name, outlet);
     }
-    outlet.listen(session, this.#outbox(session), text, filter.name);
+    outlet.listen(session, this.#outbox(session), text, filter);
     return true;
   }
 
@@ -71,11 +71,12 @@ export class FanOut {
     const filter = serviceFilter(text);
     if (filter?.kind !== "processed") return;
     const outlet = this.#byPurpose.get(filter.purpose)?.get(session.name);
-    outlet?.stop(session, text, filter.name);
+    outlet?.stop(session, text, filter);
     this.#tidy(filter.purpose, session.name, outlet);
   }
 
   closed(session: ServiceConnection): void {
+    this.#outboxes.get(session)?.discard();
     this.#outboxes.delete(session);
     for (const [purpose, outlets] of this.#byPurpose) {
       const outlet = outlets.get(session.name);
@@ -87,15 +88,21 @@ export class FanOut {
   /** Whether anybody entitled listens; what nobody hears is not even built. */
   listening(purpose: ServicePurpose): boolean {
     for (const service of this.#byPurpose.get(purpose)?.keys() ?? []) {
-      if (this.#ports.recipient(service, purpose) !== undefined) return true;
+      if (this.#ports.entitlement(service, purpose) !== undefined) return true;
     }
     return false;
   }
 
   /** The services that listen to the purpose and may be given something for it, as of now. */
   outlets(purpose: ServicePurpose): readonly Outlet[] {
-    const outlets = [...(this.#byPurpose.get(purpose)?.values() ?? [])];
-    return outlets.filter(({ recipient }) => this.#ports.recipient(recipient.name, purpose) !== undefined);
+    const listening: Outlet[] = [];
+    for (const [service, outlet] of this.#byPurpose.get(purpose) ?? []) {
+      const entitlement = this.#ports.entitlement(service, purpose);
+      if (entitlement === undefined) continue;
+      outlet.entitle(entitlement);
+      listening.push(outlet);
+    }
+    return listening;
   }
 
   #outbox(session: ServiceConnection): Outbox {

@@ -42,6 +42,11 @@ export class Outbox {
     return true;
   }
 
+  /** The connection is at its end: what was not written yet goes to nobody. */
+  discard(): void {
+    this.#taken();
+  }
+
   /** For how long the oldest of what has not left has been waiting; 0 when nothing is. */
   get waitingMs(): number {
     const [oldest] = this.#marks;

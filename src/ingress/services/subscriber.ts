@@ -2,40 +2,79 @@
  * Which connections of a service hear a processed message. A message costs a look-up for each connection, however
  * many names that one has subscribed to.
  */
+import type { CategoryMask } from "../../model/consent.ts";
 import type { Recipient } from "../../model/disclosure.ts";
+import type { Entitlement } from "../../model/service.ts";
 import type { ServiceConnection } from "./connection.ts";
 import type { Outbox } from "./outbox.ts";
+import { Share } from "./share.ts";
+
+/** What is said of a filter beside its text. */
+interface Asked {
+  /** The last level; absent: any. */
+  readonly name: string | undefined;
+  readonly group?: string | undefined;
+}
 
 /** One service that listens to one purpose, on however many connections. */
 export class Outlet {
-  readonly recipient: Recipient;
-  /** Grows with whatever it begins to listen to. */
+  /** Grows with whatever it begins to listen to or may be given. */
   changes = 0;
+  #entitlement: Entitlement;
   readonly #touched: Set<Outbox>;
   readonly #dropped: (count: number) => void;
   readonly #listeners = new Map<ServiceConnection, Listener>();
+  /** By the whole filter: with another filter behind it, a group of the same name is another one (MQTT 5, 4.8.2). */
+  readonly #shares = new Map<string, Share>();
 
-  constructor(recipient: Recipient, touched: Set<Outbox>, dropped: (count: number) => void) {
-    this.recipient = recipient;
+  constructor(entitlement: Entitlement, touched: Set<Outbox>, dropped: (count: number) => void) {
+    this.#entitlement = entitlement;
     this.#touched = touched;
     this.#dropped = dropped;
   }
 
-  get idle(): boolean {
-    return this.#listeners.size === 0;
+  /** It may be given this from here on. */
+  entitle(entitlement: Entitlement): void {
+    if (entitlement === this.#entitlement) return;
+    const { recipient, categories } = this.#entitlement;
+    if (entitlement.recipient !== recipient || entitlement.categories !== categories) this.changes += 1;
+    this.#entitlement = entitlement;
   }
 
-  listen(session: ServiceConnection, outbox: Outbox, text: string, name: string | undefined): void {
+  get recipient(): Recipient {
+    return this.#entitlement.recipient;
+  }
+
+  /** What of the purpose's categories it gets. */
+  get categories(): CategoryMask {
+    return this.#entitlement.categories;
+  }
+
+  get idle(): boolean {
+    return this.#listeners.size + this.#shares.size === 0;
+  }
+
+  listen(session: ServiceConnection, outbox: Outbox, text: string, { name, group }: Asked): void {
+    this.changes += 1;
+    if (group !== undefined) {
+      const share = this.#shares.get(text) ?? new Share(name);
+      this.#shares.set(text, share);
+      share.join(session, outbox);
+      return;
+    }
     let listener = this.#listeners.get(session);
     if (listener === undefined) {
       listener = new Listener(session, outbox);
       this.#listeners.set(session, listener);
     }
     listener.listen(text, name);
-    this.changes += 1;
   }
 
-  stop(session: ServiceConnection, text: string, name: string | undefined): void {
+  stop(session: ServiceConnection, text: string, { name, group }: Asked): void {
+    if (group !== undefined) {
+      this.#leave(session, text, this.#shares.get(text));
+      return;
+    }
     const listener = this.#listeners.get(session);
     listener?.delete(text, name);
     if (listener?.idle) this.#listeners.delete(session);
@@ -43,11 +82,18 @@ export class Outlet {
 
   closed(session: ServiceConnection): void {
     this.#listeners.delete(session);
+    for (const [text, share] of this.#shares) this.#leave(session, text, share);
+  }
+
+  #leave(session: ServiceConnection, text: string, share: Share | undefined): void {
+    share?.leave(session);
+    if (share?.idle) this.#shares.delete(text);
   }
 
   /** Whether it listens to `processed/<purpose>/<name>`. */
   hears(name: string): boolean {
     for (const listener of this.#listeners.values()) if (listener.hears(name)) return true;
+    for (const share of this.#shares.values()) if (share.hears(name)) return true;
     return false;
   }
 
@@ -60,6 +106,15 @@ export class Outlet {
         this.#touched.add(listener.outbox);
         delivered = true;
       } else this.#dropped(1);
+    }
+    for (const share of this.#shares.values()) {
+      if (!share.hears(name)) continue;
+      const outbox = share.deliver(name, packet);
+      if (outbox === undefined) this.#dropped(1);
+      else {
+        this.#touched.add(outbox);
+        delivered = true;
+      }
     }
     return delivered;
   }

@@ -8,6 +8,9 @@ describe("filters of a service", () => {
     expect(serviceFilter("processed/scene/+")).toEqual({ kind: "processed", purpose: "scene", name: undefined });
     expect(serviceFilter("processed/network/abc")).toEqual({ kind: "processed", purpose: "network", name: "abc" });
     expect(serviceFilter("privacy/erased/scene")).toEqual({ kind: "erased", purpose: "scene" });
+    const shared = { kind: "processed", purpose: "scene", group: "a group" };
+    expect(serviceFilter("$share/a group/processed/scene/#")).toEqual({ ...shared, name: undefined });
+    expect(serviceFilter("$share/a group/processed/scene/abc")).toEqual({ ...shared, name: "abc" });
   });
 
   it("are refused when they reach further", () => {
@@ -22,7 +25,14 @@ describe("filters of a service", () => {
       "processed/weather/a/#",
       "devices/#",
       "$SYS/#",
-      "$share/x/processed/weather/#",
+      "$share/x/processed/#",
+      "$share/x/privacy/erased/scene",
+      "$share/x/$share/y/processed/scene/#",
+      "$share/x+/processed/scene/#",
+      "$share//processed/scene/#",
+      "$share/x/",
+      "$share/x",
+      "$share",
       "privacy/erased/#",
       "commands/#",
     ]) {

@@ -2,7 +2,13 @@
 import { SERVICE_PURPOSES, type ServicePurpose } from "../../model/consent.ts";
 
 export type ServiceFilter =
-  | { readonly kind: "processed"; readonly purpose: ServicePurpose; readonly name: string | undefined }
+  | {
+      readonly kind: "processed";
+      readonly purpose: ServicePurpose;
+      readonly name: string | undefined;
+      /** With whom it is shared; absent: with no one. */
+      readonly group?: string | undefined;
+    }
   | { readonly kind: "erased"; readonly purpose: ServicePurpose };
 
 const PROCESSED = /^processed\/([a-z]+)\/([A-Za-z0-9_-]+|\+|#)$/;
@@ -13,6 +19,12 @@ const ERASED = /^privacy\/erased\/([a-z]+)$/;
  * `privacy/erased/<purpose>`. `undefined` for anything else, wider wildcards included.
  */
 export function serviceFilter(filter: string): ServiceFilter | undefined {
+  if (isShared(filter)) {
+    const { group, rest } = SHARED.exec(filter)?.groups ?? {};
+    // What a service must forget is told to each of its connections that listens.
+    const shared = group === undefined ? undefined : serviceFilter(rest ?? "");
+    return shared?.kind === "processed" && !isShared(rest ?? "") ? { ...shared, group } : undefined;
+  }
   const processed = PROCESSED.exec(filter);
   if (processed !== null) {
     const purpose = servicePurpose(processed[1]);
@@ -21,6 +33,18 @@ export function serviceFilter(filter: string): ServiceFilter | undefined {
   }
   const purpose = servicePurpose(ERASED.exec(filter)?.[1]);
   return purpose && { kind: "erased", purpose };
+}
+
+/** `$share/<group>/<filter>` of MQTT 5, which services may use in MQTT 3.1.1 as well. */
+export function isShared(filter: string): boolean {
+  return filter.startsWith("$share/");
+}
+
+/** A group is a level without a wildcard, and there is a filter behind it [MQTT-4.8.2-1, MQTT-4.8.2-2]. */
+const SHARED = /^\$share\/(?<group>[^/+#]+)\/(?<rest>.+)$/;
+
+export function isWellShared(filter: string): boolean {
+  return SHARED.test(filter);
 }
 
 const ERASED_ANSWER = /^privacy\/erased\/([a-z]+)\/ack$/;

@@ -27,14 +27,13 @@ function notedPurposes(purposes: readonly Purpose[]): NamedServicePurpose[] {
   return SERVICE_PURPOSES.filter((purpose) => purpose !== "weather").filter((purpose) => purposes.includes(purpose));
 }
 
-/** Recipients in the account that know a device by a name and are no longer configured, each once. */
-export async function untoldRecipients(tag: SubjectTag, ports: ErasurePorts): Promise<NonNullable<Receipt["untold"]>> {
-  const untold = new Map<string, { purpose: ServicePurpose; recipient: string }>();
+/** Recipients in the account that know a device by a name, each once. */
+export async function namedRecipients(tag: SubjectTag, ports: ErasurePorts): Promise<NonNullable<Receipt["untold"]>> {
+  const named = new Map<string, { purpose: ServicePurpose; recipient: string }>();
   for (const { purpose, recipient } of await disclosed(tag, ports)) {
-    if (purpose === "weather" || ports.services(purpose).includes(recipient)) continue;
-    untold.set(`${purpose} ${recipient}`, { purpose, recipient });
+    if (purpose !== "weather") named.set(`${purpose} ${recipient}`, { purpose, recipient });
   }
-  return [...untold.values()];
+  return [...named.values()];
 }
 
 /** An account that is damaged names no one. */
@@ -63,7 +62,8 @@ export async function namesToForget(
     else known.names.add(name);
   };
   for (const { purpose, recipient, name, until } of noted) {
-    if (until <= ports.now() || !ports.services(purpose).includes(recipient)) continue;
+    // Also of a service that is not there now: it may be registered again, and is told then.
+    if (until <= ports.now()) continue;
     add({ purpose, service: recipient }, until, name);
   }
   for (const { to, until, name } of await workedOut(record, parts)) add(to, until, name);
@@ -75,10 +75,12 @@ export async function namesToForget(
  * service is named all that it can have got since.
  */
 async function workedOut(
-  { facts, wrappedSubjectKey }: ErasureRecord,
+  record: ErasureRecord,
   { ports, records }: { readonly ports: ErasurePorts; readonly records: Pick<ErasureRecords, "times"> },
 ): Promise<{ to: NamedService; until: number; name: Pseudonym }[]> {
+  const { facts, wrappedSubjectKey } = record;
   const now = ports.now();
+  const heard = heardIn(record);
   const { epochLengthsMs, clockWindowFutureMs } = await records.times();
   const since = (await ports.forwarded.since()) ?? Number.POSITIVE_INFINITY;
   const found: { to: NamedService; until: number; name: Pseudonym }[] = [];
@@ -87,7 +89,8 @@ async function workedOut(
     if (since + clockWindowFutureMs <= former * lengthMs || wrappedSubjectKey === undefined) continue;
     const last = Math.floor((now + clockWindowFutureMs) / lengthMs);
     for (const purpose of notedPurposes(facts.purposes)) {
-      const services = ports.services(purpose);
+      const before = heard.filter((to) => to.purpose === purpose).map(({ service }) => service);
+      const services = [...new Set([...ports.services(purpose), ...before])];
       if (services.length === 0) continue;
       for (let epoch = former; epoch <= last; epoch += 1) {
         const until = (epoch + 2) * lengthMs;
@@ -126,15 +129,43 @@ export function readNames(
   }
 }
 
-/** Services that are told of this erasure, as configured now. Empty until that is known. */
-export function recipientsOf({ fields, facts }: ErasureRecord, ports: Pick<ErasurePorts, "services">): NamedService[] {
+/**
+ * Services that are told of this erasure, as far as they are there now; one that has answered counts also when it was removed since.
+ * Empty until that is known.
+ */
+export function recipientsOf(record: ErasureRecord, ports: Pick<ErasurePorts, "services">): NamedService[] {
+  const { fields, facts } = record;
   if (fields.notices === undefined && fields.nameless === undefined) return [];
   // Where the names could not be computed any service may have some; a version of before told each service of a purpose.
-  if (fields.nameless !== undefined || fields.recipients === undefined) return allServices(facts.purposes, ports);
-  return fields.recipients.split(" ").flatMap((text) => {
-    const [purpose, service] = text.split(":") as [NamedServicePurpose, string | undefined];
-    return service !== undefined && ports.services(purpose).includes(service) ? [{ purpose, service }] : [];
-  });
+  const isListed = fields.nameless === undefined && fields.recipients !== undefined;
+  const told = isListed ? listedIn(record) : allServices(facts.purposes, ports);
+  const there = told.filter(({ purpose, service }) => ports.services(purpose).includes(service));
+  return [...new Map([...there, ...answeredIn(record)].map((to) => [fieldOf("ack", to), to])).values()];
+}
+
+/** Services for which there are names to forget, whether they are there now or not. */
+export function listedIn({ fields }: ErasureRecord): NamedService[] {
+  return (fields.recipients ?? "").split(" ").flatMap(namedServiceFrom);
+}
+
+/** Services that had got data of the subject when its account was deleted, by that account. */
+export function heardIn({ fields }: ErasureRecord): NamedService[] {
+  try {
+    const heard = JSON.parse(fields.heard ?? "") as { purpose: NamedServicePurpose; recipient: string }[];
+    return heard.map(({ purpose, recipient }) => ({ purpose, service: recipient }));
+  } catch {
+    return [];
+  }
+}
+
+function answeredIn({ fields }: ErasureRecord): NamedService[] {
+  const answers = Object.keys(fields).filter((field) => field.startsWith(ANSWER));
+  return answers.flatMap((field) => namedServiceFrom(field.slice(ANSWER.length)));
+}
+
+function namedServiceFrom(text: string): NamedService[] {
+  const [purpose, service] = text.split(":") as [NamedServicePurpose, string | undefined];
+  return service === undefined ? [] : [{ purpose, service }];
 }
 
 /** Those of them whose answer is waited for. */
@@ -148,6 +179,8 @@ export function awaitedBy(record: ErasureRecord, ports: Pick<ErasurePorts, "serv
 
 /** In place of a digest: by the time it could have left nothing was to be forgotten any more. */
 export const LAPSED = "none";
+
+const ANSWER = "ack:";
 
 /** A field of the record about one service. */
 export function fieldOf(what: "told" | "ack" | "digest", { purpose, service }: NamedService): string {

@@ -8,7 +8,7 @@ import {
   type SinkResult,
 } from "../../model/erasure.ts";
 import type { NamedService } from "../../model/forwarded-name.ts";
-import { fieldOf, LAPSED, recipientsOf } from "./names-to-forget.ts";
+import { fieldOf, heardIn, LAPSED, listedIn, recipientsOf } from "./names-to-forget.ts";
 import type { ErasableSink, ErasureOptions, ErasurePorts } from "./ports.ts";
 import type { ErasureRecord } from "./record.ts";
 
@@ -17,7 +17,7 @@ const COUNTED = /^(?:rows|swept|freed-[0-9a-f]{8}):/;
 
 export function receiptFrom(record: ErasureRecord, ports: ErasurePorts, options: ErasureOptions): Receipt {
   const { fields, facts } = record;
-  const untold = parsed<NonNullable<Receipt["untold"]>>(fields.untold);
+  const untold = untoldIn(record, ports);
   return {
     schemaVersion: RECEIPT_SCHEMA_VERSION,
     id: record.id,
@@ -26,12 +26,26 @@ export function receiptFrom(record: ErasureRecord, ports: ErasurePorts, options:
     completedAt: Number(fields.completedAt),
     sinks: ports.sinks.map((sink) => sinkResult(sink, fields)),
     services: serviceResults(record, ports, options.digestMs),
-    ...(untold !== undefined && { untold }),
+    ...(untold.length > 0 && { untold }),
     keyDestroyed: fields.destroyedAt !== undefined,
     policyVersion: facts.policyVersion ?? 0,
     ledgerHead: fields.ledgerHead ?? "",
     ...(facts.unverified && { record: "unverifiable" as const }),
   };
+}
+
+/** Who had got data or names of the subject, has not answered, and is not there any more. */
+function untoldIn(record: ErasureRecord, ports: ErasurePorts): NonNullable<Receipt["untold"]> {
+  const { fields } = record;
+  const gone = [...heardIn(record), ...listedIn(record)].filter(
+    (to) => !ports.services(to.purpose).includes(to.service) && fields[fieldOf("ack", to)] === undefined,
+  );
+  const before = parsed<NonNullable<Receipt["untold"]>>(fields.untold);
+  const untold = [
+    ...(Array.isArray(before) ? before : []),
+    ...gone.map(({ purpose, service }) => ({ purpose, recipient: service })),
+  ];
+  return [...new Map(untold.map((one) => [`${one.purpose} ${one.recipient}`, one])).values()];
 }
 
 export function signedReceiptOf({ fields }: ErasureRecord): SignedReceipt | undefined {

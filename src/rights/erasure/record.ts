@@ -4,7 +4,7 @@
  *
  *   requestedAt facts step key · unreadable · heldUntil spared · waitCode waitSince
  *   freed-<spared>:<sink> rows:<sink> swept:<sink> uncounted:<sink> method:<sink> verified:<sink> sweepAt
- *   untold notices recipients nameless notifyAt remindAt · destroyedAt ledgerHead
+ *   heard notices recipients nameless notifyAt remindAt · destroyedAt ledgerHead
  *   digest:<purpose>:<service> told:<purpose>:<service> ack:<purpose>:<service>
  *   completedAt receipt
  */
@@ -27,6 +27,8 @@ const DROPPED_AT_THE_END = [
   "notices",
   "recipients",
   "nameless",
+  "heard",
+  // Of records that a version of before began.
   "untold",
   "key",
   "unreadable",

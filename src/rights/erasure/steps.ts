@@ -5,11 +5,11 @@
  *   drain → backlog → delete → sweep → dead-letters → notices → destroy-key → notify → receipt → remind
  */
 import { createHash } from "node:crypto";
-import type { ErasureStep } from "../../model/erasure.ts";
+import type { ErasureStep, Receipt } from "../../model/erasure.ts";
 import type { DeviceKey, Pseudonym } from "../../model/ids.ts";
 import { receiptHash } from "../receipts/signer.ts";
 import { type DeletionParts, deleteFrom, type GoOn, namesOf, storedNames } from "./deletion.ts";
-import { awaitedBy, namesToForget, noticeFields, readNames, untoldRecipients } from "./names-to-forget.ts";
+import { awaitedBy, namedRecipients, namesToForget, noticeFields, readNames } from "./names-to-forget.ts";
 import { receiptFrom, signedReceiptOf } from "./receipt-of-erasure.ts";
 import type { ErasureRecord } from "./record.ts";
 
@@ -112,9 +112,9 @@ const deadLetters: Step = async (record, { ports, records }) => {
   for (const kind of ports.records) await kind.forget(tag, record.facts.devices);
   await ports.readings.forget(tag);
   for (const device of record.facts.devices) await ports.registrations.forget(tag, device);
-  const untold = await untoldRecipients(tag, ports);
-  // Once: after the account is deleted these recipients are no longer known.
-  if (untold.length > 0) await records.setOnce(record, "untold", JSON.stringify(untold));
+  const heard = await namedRecipients(tag, ports);
+  // Once: after the account is deleted these recipients are no longer known. Each may be removed before it has answered.
+  if (heard.length > 0) await records.setOnce(record, "heard", JSON.stringify(heard));
   await ports.disclosures.erase(tag, id);
   return undefined;
 };
@@ -192,13 +192,17 @@ const remind: Step = async (record, parts) => {
   const known = (await records.read(record.id)) ?? record;
   const first = signedReceiptOf(known)?.receipt;
   const last = receiptFrom(known, ports, options);
-  // Only when services answered after the first receipt; and it replaces only that first one.
-  if (first !== undefined && JSON.stringify(last.services) !== JSON.stringify(first.services)) {
+  // Only when services answered, came or went after the first receipt; and it replaces only that first one.
+  if (first !== undefined && JSON.stringify(answersIn(last)) !== JSON.stringify(answersIn(first))) {
     const signed = ports.signer.sign({ ...last, prev: receiptHash(first) });
     await records.replace(record, "receipt", known.fields.receipt ?? "", JSON.stringify(signed));
   }
   return undefined;
 };
+
+function answersIn({ services, untold }: Receipt): Pick<Receipt, "services" | "untold"> {
+  return { services, untold };
+}
 
 /** Sees to it that a digest tells each service that has not answered. True while an answer is missing. */
 async function awaitServices(record: ErasureRecord, { ports }: StepParts): Promise<boolean> {

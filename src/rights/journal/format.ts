@@ -15,6 +15,7 @@ import {
   timestampMs,
 } from "../../model/consent-record.ts";
 import { journalCount as count, type JournalHead, journalHead, journalRun, lineMac } from "../../model/journal-head.ts";
+import { SERVICE_NAME } from "../../model/service.ts";
 
 /** The head of the audit log at that time. */
 const auditHead = { next: count, hash: contentHash };
@@ -37,6 +38,13 @@ export const journalEntry = z.discriminatedUnion("what", [
    * older lines have none.
    */
   z.strictObject({ what: z.literal("token-issued"), device: deviceKey, mac: contentHash, number: count.optional() }),
+  /** `hash`: of the entry as it is stored, with its tokens. `revision` grows with every change of it. */
+  z.strictObject({
+    what: z.literal("service-changed"),
+    service: z.string().regex(SERVICE_NAME),
+    hash: contentHash,
+    revision: count,
+  }),
   z.strictObject({ what: z.literal("policy-published"), version: count }),
   z.strictObject({ what: z.literal("audited"), ...auditHead }),
   /** A restore has ended: from here on the audit log continues this head, whatever was recorded before. */

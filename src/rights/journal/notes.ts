@@ -28,6 +28,8 @@ export function journalNotes(
     // Without one that stands, recorded as a token that was given to no device: the one in a backup differs and is not restored.
     tokenEnded: (device: DeviceKey, number: number, standing = randomBytes(32).toString("base64url")) =>
       file.record({ what: "token-issued", device, mac: standing, number }),
+    serviceChanged: (service: string, hash: string, revision: number) =>
+      file.record({ what: "service-changed", service, hash, revision }),
     audited: (head: AuditHead) => file.record({ what: "audited", ...head }),
     published: async (result: PublishResult): Promise<PublishResult> => {
       if (result.refused === undefined) await file.record({ what: "policy-published", version: result.version });

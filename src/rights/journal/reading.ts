@@ -39,6 +39,12 @@ export interface JournalToken {
   readonly number: number;
 }
 
+export interface JournalService {
+  readonly at: number;
+  readonly hash: string;
+  readonly revision: number;
+}
+
 /** What happened at or after a given time. */
 export interface JournalReading {
   readonly entries: number;
@@ -51,6 +57,8 @@ export interface JournalReading {
   readonly parties: ReadonlyMap<SubjectTag, readonly JournalParty[]>;
   /** The token issued last. */
   readonly tokens: ReadonlyMap<DeviceKey, JournalToken>;
+  /** By name: each registered service as it was changed last. */
+  readonly services: ReadonlyMap<string, JournalService>;
   /** Highest policy version published; 0 for none. */
   readonly policyVersion: number;
   /** What the audit log must contain, whenever it was recorded. */
@@ -79,6 +87,7 @@ interface Gathered {
   readonly holds: Map<SubjectTag, JournalHold[]>;
   readonly parties: Map<SubjectTag, JournalParty[]>;
   readonly tokens: Map<DeviceKey, JournalToken>;
+  readonly services: Map<string, JournalService>;
   policyVersion: number;
   readonly heads: NotedHeads;
 }
@@ -202,6 +211,7 @@ function nothing(): Gathered {
     holds: new Map(),
     parties: new Map(),
     tokens: new Map(),
+    services: new Map(),
     policyVersion: 0,
     heads: new NotedHeads(),
   };
@@ -248,6 +258,12 @@ function gather(found: Gathered, entry: Exclude<JournalEntry, HeadEntry>, at: nu
       // With several journals the lines come in any order.
       if (known === undefined || number > known.number || (number === known.number && at >= known.at))
         found.tokens.set(device, { at, mac, number });
+      break;
+    }
+    case "service-changed": {
+      const { service, hash, revision } = entry;
+      const known = found.services.get(service);
+      if (known === undefined || revision >= known.revision) found.services.set(service, { at, hash, revision });
       break;
     }
     case "policy-published":

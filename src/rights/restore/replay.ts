@@ -84,6 +84,12 @@ export class Replay {
     return this.#journal?.tokens.get(device);
   }
 
+  /** Whether a registered service is as it was changed last. Without a journal that is not known of any. */
+  serviceStands(name: string, hash: string): boolean {
+    const latest = this.#journal?.services.get(name);
+    return this.#journal !== undefined && (latest === undefined || latest.hash === hash);
+  }
+
   /**
    * False when a registration as a hub or behind one may have ended since the backup: every end has a number, and so has every
    * token. Without a journal that is not known.

@@ -10,6 +10,7 @@ import { damageIn } from "../../model/damage.ts";
 import type { DeviceKey, SubjectTag } from "../../model/ids.ts";
 import type { Keyspace } from "../../platform/keyspace.ts";
 import { execAll, keysLike, writePage } from "../../platform/redis-values.ts";
+import { entryHash } from "../../services/entry-text.ts";
 import { linesFrom, revisionsErased } from "../access/disclosures.ts";
 import type { CredentialLine, KeysLine, RecordsLine, SharedLine, SubjectLine } from "../backup/archive.ts";
 import type { SharedName } from "../backup/catalogue.ts";
@@ -43,6 +44,8 @@ export interface RestoreSummary {
   readonly withdrawn: number;
   /** Devices that need a new token, because theirs was replaced since. */
   readonly tokensDropped: number;
+  /** Registered services that were changed or removed since: they get nothing before they are registered again. */
+  readonly servicesDropped: number;
   /** Subjects whose ledger does not verify: a new chain starts, and their consent is withdrawn. */
   readonly broken: number;
   /** Keys that no master key unwraps: rows stored under them can no longer be attributed. */
@@ -76,6 +79,7 @@ export class RestoreWriter {
     held: 0,
     withdrawn: 0,
     tokensDropped: 0,
+    servicesDropped: 0,
     broken: 0,
     unreadable: 0,
   };
@@ -316,7 +320,21 @@ export class RestoreWriter {
       // Alternating member and score.
       for (let at = 0; at + 1 < items.length; at += 2) this.#heldUntil.set(items[at] ?? "", Number(items[at + 1]));
     }
-    await this.#write((to) => writePage(to, waitingName(this.#keyspace[name as SharedName]), { kind, first, items }));
+    const kept = name === "services" ? this.#standingServices(items) : items;
+    await this.#write((to) =>
+      writePage(to, waitingName(this.#keyspace[name as SharedName]), { kind, first, items: kept }),
+    );
+  }
+
+  /** Alternating name and entry. One that was narrowed since, or lost a token, must not come back as it was. */
+  #standingServices(items: readonly string[]): string[] {
+    const kept: string[] = [];
+    for (let at = 0; at + 1 < items.length; at += 2) {
+      const [name = "", text = ""] = items.slice(at, at + 2);
+      if (this.#replay.serviceStands(name, entryHash(text))) kept.push(name, text);
+      else this.#counts.servicesDropped += 1;
+    }
+    return kept;
   }
 
   async #waitingKey(tag: SubjectTag): Promise<string | undefined> {

@@ -1,5 +1,6 @@
 /** The weather of a crowd goes to those services alone that are on the account of everyone in it. */
 import { describe, expect, it } from "vitest";
+import { PURPOSE_USES } from "../../model/consent.ts";
 import type { CrowdTelling } from "../../model/crowd.ts";
 import type { DisclosureLine, Recipient } from "../../model/disclosure.ts";
 import { GatewayError } from "../../model/errors.ts";
@@ -42,6 +43,7 @@ function setUp(only: Readonly<Record<string, string | undefined>> = { sky: undef
             const hears = (cell: string) => only[recipient.name] === undefined || only[recipient.name] === cell;
             return {
               recipient,
+              categories: PURPOSE_USES.weather,
               changes: 0,
               hears,
               deliver: (cell, packet) => {

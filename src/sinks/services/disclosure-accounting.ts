@@ -18,7 +18,7 @@ export interface AccountPort {
 }
 
 export interface AccountingOptions {
-  /** All there are, each at its index. */
+  /** All there ever were, each at its index; it may grow. */
   readonly recipients: readonly Recipient[];
   /** How many lines are remembered as being on record; those not used for longest are made sure of again. */
   readonly maxLines: number;
@@ -44,7 +44,10 @@ const MIN_SUBJECTS = 1_000;
 export class Accounting {
   readonly #recipients: readonly Recipient[];
   readonly #port: AccountPort;
-  readonly #accounts: LRUCache<SubjectTag, SubjectAccount>;
+  readonly #maxLines: number;
+  #accounts: LRUCache<SubjectTag, SubjectAccount>;
+  /** For so many recipients the accounts have room. */
+  #room: number;
   readonly #counted: SubjectAccount[] = [];
   /** What was taken for adding and is not known to be added. */
   #unsent: { readonly number: number; readonly counts: readonly LineCount[] } | undefined;
@@ -54,11 +57,14 @@ export class Accounting {
   constructor({ recipients, maxLines }: AccountingOptions, port: AccountPort) {
     this.#recipients = recipients;
     this.#port = port;
-    this.#accounts = boundedCache(Math.max(MIN_SUBJECTS, Math.floor(maxLines / Math.max(1, recipients.length))));
+    this.#maxLines = maxLines;
+    this.#room = Math.max(1, recipients.length);
+    this.#accounts = this.#cache();
   }
 
   /** Lines opened at an earlier revision may have been erased since, so they are opened anew. */
   account(subject: SubjectTag, revision: number, day: string): SubjectAccount {
+    if (this.#recipients.length > this.#room) this.#makeRoom();
     const known = this.#accounts.get(subject);
     if (known !== undefined && known.revision >= revision && known.day === day) return known;
     const counts = new Array<number>(this.#recipients.length).fill(CLOSED);
@@ -75,7 +81,7 @@ export class Accounting {
   /** Rejects when they could not be put on record: then nothing they are about may be handed over. */
   async open(wanted: readonly (readonly [SubjectAccount, Recipient])[]): Promise<void> {
     await this.#port.open(wanted.map(([account, recipient]) => lineOf(account, recipient)));
-    for (const [{ counts }, { index }] of wanted) if (counts[index] === CLOSED) counts[index] = 0;
+    for (const [{ counts }, { index }] of wanted) if ((counts[index] ?? CLOSED) === CLOSED) counts[index] = 0;
   }
 
   /** One message more was handed over. The line must be open. */
@@ -105,6 +111,16 @@ export class Accounting {
       await this.#port.add(this.#unsent.number, this.#unsent.counts);
       this.#unsent = undefined;
     }
+  }
+
+  /** More lines for each subject, so fewer subjects; their lines are made sure of again, and what was counted is not lost. */
+  #makeRoom(): void {
+    this.#room = 2 * this.#recipients.length;
+    this.#accounts = this.#cache();
+  }
+
+  #cache(): LRUCache<SubjectTag, SubjectAccount> {
+    return boundedCache(Math.max(MIN_SUBJECTS, Math.floor(this.#maxLines / this.#room)));
   }
 
   #taken(account: SubjectAccount): LineCount[] {

@@ -3,6 +3,7 @@
  * message under it is handed over, and costs a look-up from then on.
  */
 import type { LRUCache } from "lru-cache";
+import type { ServicePurpose } from "../../model/consent.ts";
 import type { Recipient } from "../../model/disclosure.ts";
 import type { ForwardedName } from "../../model/forwarded-name.ts";
 import type { Pseudonym } from "../../model/ids.ts";
@@ -14,35 +15,68 @@ export interface NameNotes {
 }
 
 export interface NotedNamesOptions {
-  /** All there are, each at its index. */
+  /** All there ever were, each at its index; it may grow. */
   readonly recipients: readonly Recipient[];
-  /** How many names are remembered, of all recipients together; the oldest are noted again. */
+  /** How many names are remembered, counted for each recipient; those not used for longest are noted again. */
   readonly maxNames: number;
 }
 
 const MIN_NAMES = 1_000;
 
 export class NotedNames {
+  readonly #recipients: readonly Recipient[];
+  readonly #maxNames: number;
   readonly #notes: NameNotes;
-  readonly #known: readonly LRUCache<Pseudonym, true>[];
+  /** Indexes of the recipients for whom a name is noted. */
+  #known: LRUCache<Pseudonym, number[]>;
+  /** For so many recipients each name has room. */
+  #room: number;
+  /** Of the recipients so many were counted. */
+  #counted = 0;
 
   constructor({ recipients, maxNames }: NotedNamesOptions, notes: NameNotes) {
+    this.#recipients = recipients;
+    this.#maxNames = maxNames;
     this.#notes = notes;
-    const each = Math.max(MIN_NAMES, Math.floor(maxNames / Math.max(1, recipients.length)));
-    this.#known = recipients.map(() => boundedCache(each));
+    this.#room = this.#most();
+    this.#known = this.#cache();
   }
 
   has({ index }: Recipient, name: string): boolean {
-    return this.#known[index]?.has(name as Pseudonym) ?? false;
+    return this.#known.get(name as Pseudonym)?.includes(index) ?? false;
   }
 
   /** Rejects when they could not be noted: then nothing may be handed over under them. */
   async note(names: readonly ForwardedName[]): Promise<void> {
     await this.#notes.note(names);
-    for (const { recipient, name } of names) this.#known[recipient.index]?.set(name, true);
+    if (this.#recipients.length > this.#counted) this.#makeRoom();
+    for (const { recipient, name } of names) {
+      const known = this.#known.get(name);
+      if (known === undefined) this.#known.set(name, [recipient.index]);
+      else if (!known.includes(recipient.index)) known.push(recipient.index);
+    }
   }
 
   forget(names: Iterable<Pseudonym>): void {
-    for (const name of names) for (const known of this.#known) known.delete(name);
+    for (const name of names) this.#known.delete(name);
+  }
+
+  /** More recipients for each name, so fewer names. They are noted once more, which changes nothing. */
+  #makeRoom(): void {
+    const most = this.#most();
+    if (most <= this.#room) return;
+    this.#room = 2 * most;
+    this.#known = this.#cache();
+  }
+
+  /** A name is of one purpose: it can be noted for so many at most. */
+  #most(): number {
+    this.#counted = this.#recipients.length;
+    const of = (purpose: ServicePurpose) => this.#recipients.filter((one) => one.purpose === purpose).length;
+    return Math.max(1, of("scene"), of("network"));
+  }
+
+  #cache(): LRUCache<Pseudonym, number[]> {
+    return boundedCache(Math.max(MIN_NAMES, Math.floor(this.#maxNames / this.#room)));
   }
 }

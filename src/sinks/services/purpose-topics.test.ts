@@ -1,5 +1,13 @@
 import { describe, expect, it } from "vitest";
-import { SERVICE_PURPOSES, type ServicePurpose } from "../../model/consent.ts";
+import {
+  type CategoryMask,
+  IP,
+  MODEL,
+  PURPOSE_USES,
+  SERVICE_PURPOSES,
+  type ServicePurpose,
+  STATUS,
+} from "../../model/consent.ts";
 import type { DisclosureLine, Outgoing, Recipient } from "../../model/disclosure.ts";
 import { GatewayError } from "../../model/errors.ts";
 import type { Pseudonym, SubjectTag } from "../../model/ids.ts";
@@ -28,6 +36,8 @@ interface Service {
   readonly purpose: ServicePurpose;
   /** The only topic it listens to; all of its purpose by default. */
   readonly only?: string;
+  /** What it gets of that which the purpose uses; all of it by default. */
+  readonly categories?: CategoryMask;
   /** Takes nothing that it is handed. */
   readonly deaf?: boolean;
 }
@@ -67,6 +77,7 @@ function outlet(...services: Service[]) {
     if (recipient === undefined) throw new Error("not a service of this test");
     return {
       recipient,
+      categories: service.categories ?? PURPOSE_USES[service.purpose],
       changes: 0,
       hears: (name) => service.only === undefined || service.only === name,
       deliver: (name, packet) => {
@@ -103,7 +114,7 @@ function outlet(...services: Service[]) {
     const told = [(await topics.announce(batch))(), (await network.announce(batch))()];
     return batch.map((_, index) => told.some((delivered) => delivered[index]));
   };
-  return Object.assign(self, { topics, forward, published, counts, opened, added, noted, accounting });
+  return Object.assign(self, { topics, network, forward, published, counts, opened, added, noted, accounting });
 }
 
 const EACH = SERVICE_PURPOSES.map((purpose) => ({ name: purpose, purpose }));
@@ -129,6 +140,32 @@ describe("PurposeTopics", () => {
     await forward(of({ scene: { ...scene, ...leak }, network: { ...network, ...leak } } as Told));
     expect(published).toHaveLength(2);
     expect(JSON.stringify(published)).not.toContain("canary");
+  });
+
+  it("gives a service whose categories are narrower no more than those, beside others that get all", async () => {
+    const test = outlet(
+      { name: "narrow", purpose: "scene", categories: STATUS },
+      { name: "wide", purpose: "scene" },
+      { name: "families", purpose: "network", categories: MODEL },
+      { name: "prefixes", purpose: "network", categories: IP },
+    );
+    // The network record of this message has no model: for a service that gets nothing but models there is nothing in it.
+    expect(await test.forward(of(message))).toEqual([true]);
+    expect(test.published.map(([name, , payload]) => [name, JSON.parse(payload)])).toEqual([
+      ["narrow", { device: "scene-pseudonym", status: { power: "on" }, at: 1000 }],
+      ["wide", { device: "scene-pseudonym", model: "hub", status: { power: "on" }, at: 1000 }],
+      ["prefixes", { device: "network-pseudonym", ipPrefix: "203.0.0.0/16", at: 10_000 }],
+    ]);
+    expect(test.opened).not.toContainEqual(expect.stringContaining("families"));
+  });
+
+  it("gives what is left of the categories when they are narrowed between the account and the handing over", async () => {
+    const test = outlet({ name: "scenes", purpose: "scene" });
+    const [service] = test.listening as [Service];
+    const hand = await test.topics.announce([of(message)]);
+    Object.assign(service, { categories: STATUS });
+    expect(hand()).toEqual([true]);
+    expect(JSON.parse(test.published[0]?.[2] ?? "")).not.toHaveProperty("model");
   });
 
   it("builds nothing for a purpose nobody listens to", async () => {
@@ -275,6 +312,21 @@ describe("names that go to a service", () => {
     const batch = ["one", "other"].map((name) => of({ scene: { ...scene, device: name as Pseudonym } }));
     const deliver = await test.topics.announce(batch);
     delete lights.only;
+    expect(deliver()).toEqual([true, false]);
+    expect(await test.forward(...batch)).toEqual([true, true]);
+    expect(test.noted.map(([, , , name]) => name)).toEqual(["one", "other"]);
+  });
+
+  it("that a service is to get only since its categories were widened are not handed over before they are noted", async () => {
+    const wires: Service = { name: "wires", purpose: "network", categories: MODEL };
+    const test = outlet(wires);
+    const network = message.network as NonNullable<Told["network"]>;
+    const batch = [
+      of({ network: { ...network, device: "one" as Pseudonym, model: "hub" } }),
+      of({ network: { ...network, device: "other" as Pseudonym } }),
+    ];
+    const deliver = await test.network.announce(batch);
+    Object.assign(wires, { categories: PURPOSE_USES.network });
     expect(deliver()).toEqual([true, false]);
     expect(await test.forward(...batch)).toEqual([true, true]);
     expect(test.noted.map(([, , , name]) => name)).toEqual(["one", "other"]);

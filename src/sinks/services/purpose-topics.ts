@@ -1,10 +1,9 @@
 /**
  * Hands each service of one purpose what that may have of single devices, as JSON on the topics of the contract, and nothing that is
  * not on the account of disclosures before, under no name that is not noted as forwarded. A record for which nobody listens is not
- * even built. Weather services are told of
- * crowds alone, see crowd-topics.ts.
+ * even built. Weather services are told of crowds alone, see crowd-topics.ts.
  */
-import type { ServicePurpose } from "../../model/consent.ts";
+import { type CategoryMask, IP, MODEL, PURPOSE_USES, type ServicePurpose, STATUS } from "../../model/consent.ts";
 import type { NetworkRecord, SceneRecord } from "../../model/deidentified.ts";
 import { dayOf, type Outgoing, type Recipient } from "../../model/disclosure.ts";
 import { type ForwardedName, forgottenBy } from "../../model/forwarded-name.ts";
@@ -15,7 +14,9 @@ import type { NotedNames } from "./noted-names.ts";
 /** One service that listens to one purpose, on however many connections. */
 export interface Outlet {
   readonly recipient: Recipient;
-  /** Grows with whatever it begins to listen to. */
+  /** What it gets of that which the purpose uses. */
+  readonly categories: CategoryMask;
+  /** Grows with whatever it begins to listen to or may be given. */
   readonly changes: number;
   /** Whether it listens to `processed/<purpose>/<name>`. */
   hears(name: string): boolean;
@@ -110,8 +111,10 @@ export class PurposeTopics {
     accounts: readonly SubjectAccount[],
     { accounts: lines, names }: Wanted,
   ): void {
-    const { recipient } = outlet;
+    const { recipient, categories } = outlet;
+    const isWhole = categories === PURPOSE_USES[this.#purpose];
     const name = NAMES[this.#purpose];
+    const tells = TELLS[this.#purpose];
     for (let index = 0; index < batch.length; index += 1) {
       const account = accounts[index];
       const outgoing = batch[index];
@@ -121,6 +124,7 @@ export class PurposeTopics {
       const open = this.#accounting.isOpen(account, recipient);
       const noted = account.noted[recipient.index]?.includes(heard) || this.#isNoted(account, recipient, heard);
       if ((open && noted) || !outlet.hears(heard)) continue;
+      if (!isWhole && !tells(outgoing.result, categories)) continue;
       if (!open) {
         const recipients = lines.get(account);
         if (recipients === undefined) lines.set(account, new Set([recipient]));
@@ -180,16 +184,21 @@ export class PurposeTopics {
     if (name === undefined) return false;
     let made: Buffer | undefined;
     const packet = (): Buffer => {
-      made ??= this.#port.packet(purpose, name, PAYLOADS[purpose](result));
+      made ??= this.#port.packet(purpose, name, PAYLOADS[purpose](result, PURPOSE_USES[purpose]));
       return made;
     };
     let delivered = false;
     for (const { outlet, sure } of targets) {
       // Whoever began to listen after the account was written is not on it, and hears the next batch.
-      const { recipient } = outlet;
+      const { recipient, categories } = outlet;
       if (!this.#accounting.isOpen(account, recipient)) continue;
       if (!sure && !this.#names.has(recipient, name) && !noted.has(keyOf(recipient, name))) continue;
-      if (!outlet.deliver(name, packet)) continue;
+      const isWhole = categories === PURPOSE_USES[purpose];
+      if (!isWhole && !TELLS[purpose](result, categories)) continue;
+      const bytes = isWhole
+        ? packet
+        : (): Buffer => this.#port.packet(purpose, name, PAYLOADS[purpose](result, categories));
+      if (!outlet.deliver(name, bytes)) continue;
       this.#accounting.count(account, recipient);
       delivered = true;
     }
@@ -207,16 +216,29 @@ const NAMES: Readonly<Record<DevicePurpose, (told: Told) => Pseudonym | undefine
   network: ({ network }) => network?.device,
 };
 
-/** Each names the fields of its contract one by one: a field added to a record does not leave by itself. */
-const PAYLOADS: Readonly<Record<DevicePurpose, (told: Told) => string>> = {
-  scene: ({ scene }) => scenePayload(scene as SceneRecord),
-  network: ({ network }) => networkPayload(network as NetworkRecord),
+/** Whether anything of it is left within these categories. */
+const TELLS: Readonly<Record<DevicePurpose, (told: Told, categories: CategoryMask) => boolean>> = {
+  scene: (_told, categories) => (categories & STATUS) !== 0,
+  network: ({ network }, categories) =>
+    ((categories & MODEL) !== 0 && network?.model !== undefined) ||
+    ((categories & IP) !== 0 && network?.ipPrefix !== undefined),
 };
 
-function scenePayload({ device, model, status, at }: SceneRecord): string {
-  return JSON.stringify({ device, model, status, at });
+/** Each names the fields of its contract one by one: a field added to a record does not leave by itself. */
+const PAYLOADS: Readonly<Record<DevicePurpose, (told: Told, categories: CategoryMask) => string>> = {
+  scene: ({ scene }, categories) => scenePayload(scene as SceneRecord, categories),
+  network: ({ network }, categories) => networkPayload(network as NetworkRecord, categories),
+};
+
+function scenePayload({ device, model, status, at }: SceneRecord, categories: CategoryMask): string {
+  return JSON.stringify({ device, model: (categories & MODEL) === 0 ? undefined : model, status, at });
 }
 
-function networkPayload({ device, model, ipPrefix, at }: NetworkRecord): string {
-  return JSON.stringify({ device, model, ipPrefix, at });
+function networkPayload({ device, model, ipPrefix, at }: NetworkRecord, categories: CategoryMask): string {
+  return JSON.stringify({
+    device,
+    model: (categories & MODEL) === 0 ? undefined : model,
+    ipPrefix: (categories & IP) === 0 ? undefined : ipPrefix,
+    at,
+  });
 }

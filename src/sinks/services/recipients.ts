@@ -1,38 +1,60 @@
-/** Configured services as recipients: one for each purpose of each, and given data only while the policy covers them. */
+/**
+ * Services as recipients: what each may be given for each of its purposes, while the policy covers it. Services come and go and
+ * change; a recipient that the account of disclosures may still count for stays known.
+ */
 import type { ServicePurpose } from "../../model/consent.ts";
 import type { Recipient } from "../../model/disclosure.ts";
+import type { Entitlement, NamedService } from "../../model/service.ts";
+import { categoriesOf } from "../../model/service-terms.ts";
 
-export interface ConfiguredService {
-  readonly name: string;
-  readonly purposes: readonly ServicePurpose[];
-  readonly region: string;
-  readonly contractRef?: string | undefined;
-}
+export type RecipientService = Pick<NamedService, "name" | "purposes" | "region" | "contractRef" | "categories">;
+
+/** Each has a place in the account of every subject that is remembered. */
+const MAX_RECIPIENTS = 10_000;
 
 export class Recipients {
-  readonly all: readonly Recipient[];
-  readonly #byName: ReadonlyMap<string, Recipient>;
+  /** Grows only. */
+  readonly all: Recipient[] = [];
+  /** By everything that a line of the account says of one. */
+  readonly #known = new Map<string, Recipient>();
   readonly #coverage: { covers(service: string, purpose: ServicePurpose): boolean };
+  #entitled: ReadonlyMap<string, Entitlement> = new Map();
 
-  constructor(
-    services: readonly ConfiguredService[],
-    coverage: { covers(service: string, purpose: ServicePurpose): boolean },
-  ) {
-    this.all = services
-      .flatMap((service) => [...new Set(service.purposes)].map((purpose) => ({ service, purpose })))
-      .map(({ service: { name, region, contractRef }, purpose }, index) => ({
-        index,
-        name,
-        purpose,
-        region,
-        contract: contractRef,
-      }));
-    this.#byName = new Map(this.all.map((one) => [`${one.name}|${one.purpose}`, one]));
+  constructor(coverage: { covers(service: string, purpose: ServicePurpose): boolean }) {
     this.#coverage = coverage;
   }
 
+  /** From here on these are all there are. False: some can't be told apart any more before a restart, and get nothing. */
+  use(services: readonly RecipientService[]): boolean {
+    const entitled = new Map<string, Entitlement>();
+    let complete = true;
+    for (const service of services) {
+      for (const purpose of service.purposes) {
+        const recipient = this.#recipient(service, purpose);
+        if (recipient === undefined) complete = false;
+        else {
+          const categories = categoriesOf(purpose, service.categories);
+          entitled.set(`${service.name}|${purpose}`, { recipient, categories });
+        }
+      }
+    }
+    this.#entitled = entitled;
+    return complete;
+  }
+
   /** `undefined`: it may be given nothing for this purpose now. */
-  recipient(service: string, purpose: ServicePurpose): Recipient | undefined {
-    return this.#coverage.covers(service, purpose) ? this.#byName.get(`${service}|${purpose}`) : undefined;
+  entitlement(service: string, purpose: ServicePurpose): Entitlement | undefined {
+    return this.#coverage.covers(service, purpose) ? this.#entitled.get(`${service}|${purpose}`) : undefined;
+  }
+
+  #recipient({ name, region, contractRef }: RecipientService, purpose: ServicePurpose): Recipient | undefined {
+    const about = [name, purpose, region, contractRef].join("|");
+    let recipient = this.#known.get(about);
+    if (recipient === undefined && this.all.length < MAX_RECIPIENTS) {
+      recipient = { index: this.all.length, name, purpose, region, contract: contractRef };
+      this.#known.set(about, recipient);
+      this.all.push(recipient);
+    }
+    return recipient;
   }
 }

@@ -2,13 +2,21 @@
 import { describe, expect, it } from "vitest";
 import type { LogFields } from "../../model/log.ts";
 import type { PolicyDocument, PolicyTerms } from "../../model/policy-document.ts";
-import { type NamedService, ServiceCoverage } from "./service-coverage.ts";
+import { type CoveredService, ServiceCoverage } from "./service-coverage.ts";
 
 const KEPT = { region: "IN-KA", deviceStatusDays: 365, deviceLocationDays: 30 };
-const SERVICES: NamedService[] = [
-  { name: "sky", purposes: ["weather"], region: "IN", relation: "third-party", recipient: "weather services" },
+const SERVICES: CoveredService[] = [
+  {
+    name: "sky",
+    origin: "file",
+    purposes: ["weather"],
+    region: "IN",
+    relation: "third-party",
+    recipient: "weather services",
+  },
   {
     name: "both",
+    origin: "file",
     purposes: ["weather", "scene"],
     region: "IN",
     relation: "processor",
@@ -45,8 +53,8 @@ function policy(version: number, more: PolicyDocument["purposes"] = {}): PolicyD
 
 function coverage(first: PolicyDocument | undefined, services = SERVICES) {
   const logged: [string, LogFields | undefined][] = [];
-  const self = { newest: first, uncovered: Number.NaN };
-  const subject = new ServiceCoverage(services, {
+  const self = { newest: first, uncovered: Number.NaN, services };
+  const subject = new ServiceCoverage(() => self.services, {
     newest: async (known) => {
       if (self.newest === undefined && known > 0) throw new Error("Redis is away");
       return (self.newest?.version ?? 0) > known ? self.newest : undefined;

@@ -1,17 +1,16 @@
 /**
- * Which services the newest policy covers, at each moment. At the start all of them must be; a policy that
- * is published later, by whichever gateway, cuts off those that it no longer covers.
+ * Which services the newest policy covers, at each moment. At the start all those of the configuration must be; a policy that
+ * is published later, by whichever gateway, cuts off those that it no longer covers, and so does a change of the service.
  */
 import type { ServicePurpose } from "../../model/consent.ts";
 import { GatewayError } from "../../model/errors.ts";
 import type { Log } from "../../model/log.ts";
 import type { PolicyDocument, PolicyTerms } from "../../model/policy-document.ts";
 import { liesIn } from "../../model/region.ts";
+import type { NamedService } from "../../model/service.ts";
 import { type ServiceTerms, termsBreaches } from "../../model/service-terms.ts";
 
-export interface NamedService extends ServiceTerms {
-  readonly name: string;
-}
+export type CoveredService = ServiceTerms & Pick<NamedService, "name" | "origin">;
 
 /** How the controller's own store is configured. */
 export interface StoreTerms {
@@ -29,13 +28,14 @@ export interface CoveragePorts {
 }
 
 export class ServiceCoverage {
-  readonly #services: readonly NamedService[];
+  readonly #services: () => readonly CoveredService[];
   readonly #ports: CoveragePorts;
   /** `<service>|<purpose>`; nobody is covered by a policy that was not read yet. */
   #covered: ReadonlySet<string> = new Set();
-  #version = 0;
+  #policy: PolicyDocument | undefined;
 
-  constructor(services: readonly NamedService[], ports: CoveragePorts) {
+  /** `services`: all there are at the moment. */
+  constructor(services: () => readonly CoveredService[], ports: CoveragePorts) {
     this.#services = services;
     this.#ports = ports;
   }
@@ -51,7 +51,8 @@ export class ServiceCoverage {
   async require(store: StoreTerms): Promise<void> {
     const policy = await this.#ports.newest(0);
     if (policy === undefined) throw new GatewayError("SERVICE_NOT_COVERED", "there is no policy");
-    const problems = this.#services.flatMap((service, index) =>
+    const configured = this.#services().filter(({ origin }) => origin === "file");
+    const problems = configured.flatMap((service, index) =>
       termsBreaches(service, policy).map(
         ({ option, rule, purpose }) => `services.${index}.${option}: ${rule} (${purpose})`,
       ),
@@ -63,15 +64,21 @@ export class ServiceCoverage {
 
   /** After a policy was published, and now and then. Rejects when it could not be read: then what was known stays. */
   async refresh(): Promise<void> {
-    const policy = await this.#ports.newest(this.#version);
+    const known = (): number => this.#policy?.version ?? 0;
+    const policy = await this.#ports.newest(known());
     // Two calls may overtake one another; versions only grow.
-    if (policy !== undefined && policy.version > this.#version) this.#apply(policy);
+    if (policy !== undefined && policy.version > known()) this.#apply(policy);
+  }
+
+  /** The services are others now. */
+  servicesChanged(): void {
+    if (this.#policy !== undefined) this.#apply(this.#policy);
   }
 
   #apply(policy: PolicyDocument): void {
     const covered = new Set<string>();
     let uncovered = 0;
-    for (const service of this.#services) {
+    for (const service of this.#services()) {
       const breaches = termsBreaches(service, policy);
       for (const purpose of service.purposes) {
         const breach = breaches.find((one) => one.purpose === purpose);
@@ -89,7 +96,7 @@ export class ServiceCoverage {
       }
     }
     this.#covered = covered;
-    this.#version = policy.version;
+    this.#policy = policy;
     this.#ports.uncovered(uncovered);
   }
 }

@@ -17,6 +17,7 @@ export interface Served {
   /** Unacknowledged messages that the client may send. */
   readonly receiveMaximum: number;
   readonly maximumPacketSize: number;
+  readonly sharedSubscriptionAvailable: boolean;
 }
 
 export class Peer5 {
@@ -60,7 +61,6 @@ export class Peer5 {
           ...served,
           topicAliasMaximum: TOPIC_ALIASES,
           subscriptionIdentifiersAvailable: false,
-          sharedSubscriptionAvailable: false,
         }
       : undefined;
     return this.#withReason(reason, (texts) =>

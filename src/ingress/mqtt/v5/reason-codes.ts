@@ -24,6 +24,7 @@ export const LOGIN_CODES = {
   "unusable-client-id": 0x85,
   "too-many-failures": 0x9f,
   "too-many-takeovers": QUOTA_EXCEEDED,
+  "too-many-of-service": QUOTA_EXCEEDED,
   unavailable: 0x88,
   "not-writable": 0x88,
   backlog: 0x89,
@@ -62,6 +63,7 @@ export const COMMAND_CODES: Readonly<Record<CommandOutcome, number>> = {
   "no-consent": NO_SUBSCRIBERS,
   unavailable: UNSPECIFIC,
   expired: UNSPECIFIC,
+  "over-rate": QUOTA_EXCEEDED,
 };
 
 /** PUBACK and PUBREC of a payload that says it is text and is none. */
@@ -75,6 +77,8 @@ export const FILTER_CODES = {
   "acl-denied": NOT_AUTHORIZED,
   "too-many-subscriptions": QUOTA_EXCEEDED,
   shared: 0x9e,
+  /** A group with a wildcard in its name or without one, or nothing behind it. */
+  "share-invalid": 0x8f,
   identifier: 0xa1,
 } as const;
 

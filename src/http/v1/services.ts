@@ -1,0 +1,310 @@
+/** Services that are given data: looked at, registered, narrowed and removed while the gateway runs, and their tokens. */
+import type { FastifyRequest } from "fastify";
+import { z } from "zod";
+import { CATEGORIES, SERVICE_PURPOSES } from "../../model/consent.ts";
+import { statedReference, timestampMs } from "../../model/consent-record.ts";
+import {
+  MAX_CONNECTIONS,
+  MAX_TOKENS,
+  type NamedService,
+  PUBLISHES_PER_SECOND,
+  SERVICE_NAME,
+  SERVICE_ORIGINS,
+} from "../../model/service.ts";
+import { SERVICE_RELATIONS } from "../../model/service-terms.ts";
+import type { Scope } from "../contract.ts";
+import { done } from "../fields.ts";
+import type { HttpPorts } from "../ports.ts";
+import { type FieldError, type ProblemCode, refuse } from "../problems.ts";
+
+const name = z
+  .string()
+  .regex(SERVICE_NAME)
+  .meta({ examples: ["scenes-north"] });
+const servicePath = z.strictObject({ name });
+const tokenPath = servicePath.extend({
+  number: z
+    .string()
+    .regex(/^[1-9][0-9]{0,8}$/)
+    .meta({ examples: ["1"] }),
+});
+
+const bound = ({ lowest, usual, highest }: typeof MAX_CONNECTIONS | typeof PUBLISHES_PER_SECOND) =>
+  z.number().int().min(lowest).max(highest).default(usual);
+
+const terms = {
+  purposes: z
+    .array(z.enum(SERVICE_PURPOSES))
+    .max(SERVICE_PURPOSES.length)
+    .describe("What it may subscribe to. None: it gets nothing more, and is still told which names to forget."),
+  categories: z
+    .array(z.enum(CATEGORIES))
+    .min(1)
+    .max(CATEGORIES.length)
+    .optional()
+    .describe("Of what its purposes may use it gets these. They can narrow that, and not widen it. Absent: all of it."),
+  region: z
+    .string()
+    .regex(/^[A-Z]{2}(?:-[A-Z0-9]{1,3})?$/)
+    .describe("Where it is run: ISO 3166 country, optionally a subdivision."),
+  relation: z
+    .enum(SERVICE_RELATIONS)
+    .describe("`processor`: works for the controller, under a contract; `third-party`: works for itself."),
+  recipient: z
+    .string()
+    .regex(/^[^\p{Cc}]{1,128}$/u)
+    .describe("Which of the recipients that the policy names it is, word for word. It can't change under one name."),
+  contractRef: statedReference.optional().describe("Code of the contract with it; a processor needs one."),
+};
+const entry = z
+  .strictObject({
+    ...terms,
+    maxConnections: bound(MAX_CONNECTIONS).describe("Connections at one time, to each gateway."),
+    publishesPerSecond: bound(PUBLISHES_PER_SECOND).describe("Commands and answers a second, to each gateway."),
+  })
+  .meta({
+    examples: [
+      {
+        purposes: ["scene"],
+        categories: ["status"],
+        region: "IN",
+        relation: "processor",
+        recipient: "scene services",
+        contractRef: "dpa-2026-3",
+      },
+    ],
+  });
+
+const EXAMPLE = {
+  name: "scenes-north",
+  origin: "registry" as const,
+  purposes: ["scene" as const],
+  former: [],
+  categories: ["status" as const],
+  region: "IN",
+  relation: "processor" as const,
+  recipient: "scene services",
+  contractRef: "dpa-2026-3",
+  maxConnections: 64,
+  publishesPerSecond: 1_000,
+  tokens: [{ number: 1, issuedAt: 1_767_225_600_000 }],
+  revision: 1_767_225_600_001,
+  given: ["scene" as const],
+};
+const answer = z
+  .strictObject({
+    name,
+    origin: z.enum(SERVICE_ORIGINS).describe("`file`: the configuration file names it, and it changes there alone."),
+    ...terms,
+    former: z.array(z.enum(SERVICE_PURPOSES)).describe("Purposes it had before: it is told of their erasures."),
+    contractRef: z.string().optional(),
+    recipient: z.string(),
+    maxConnections: z.number().int(),
+    publishesPerSecond: z.number().int(),
+    tokens: z
+      .array(z.strictObject({ number: z.number().int(), issuedAt: timestampMs }))
+      .describe("That it can log in with. Of one in the configuration file nothing is said."),
+    revision: z.number().int().optional().describe("As in the ETag. Of a service of the file there is none."),
+    given: z
+      .array(z.enum(SERVICE_PURPOSES))
+      .describe("Purposes for which the newest policy lets it be given anything, as this gateway knows it."),
+  })
+  .meta({ examples: [EXAMPLE] });
+type Answer = z.infer<typeof answer>;
+
+const listAnswer = z.strictObject({ services: z.array(answer) }).meta({ examples: [{ services: [EXAMPLE] }] });
+const tokenAnswer = z
+  .strictObject({ token: z.string(), number: z.number().int() })
+  .describe("The new token. It is shown this once and kept only as a keyed hash.")
+  .meta({ examples: [{ token: "8Xq0w1n2f9aQ5cVbL7eR3tYu6iOp4sDfGhJkZxCvBnM", number: 1 }] });
+
+const ifMatch = z.looseObject({
+  "if-match": z
+    .string()
+    .regex(/^"[0-9]{1,16}"$/)
+    .optional()
+    .meta({
+      description: "The ETag that the entry must have; a change of an entry that has another one is refused.",
+      examples: ['"1767225600001"'],
+    }),
+  "if-none-match": z
+    .literal("*")
+    .optional()
+    .meta({
+      description: "There must be no such service yet.",
+      examples: ["*"],
+    }),
+});
+
+const detail = ({ params }: FastifyRequest) => ({ service: (params as { name: string }).name });
+const CHANGE_PROBLEMS = ["conflict", "service-in-file", "unknown-service"] as const satisfies readonly ProblemCode[];
+
+export function serviceRoutes(scope: Scope, ports: HttpPorts): void {
+  scope.get(
+    "/v1/services",
+    {
+      schema: {
+        operationId: "listServices",
+        tags: ["services"],
+        summary: "All services",
+        description:
+          "Those of the configuration file, and those that were registered. Removed ones are not among them.",
+        response: { 200: listAnswer },
+      },
+    },
+    async (_request, reply) => {
+      await ports.services.directory.refresh();
+      return reply.code(200).send({ services: ports.services.directory.all().map((service) => shown(ports, service)) });
+    },
+  );
+
+  scope.get(
+    "/v1/services/:name",
+    {
+      config: { problems: ["unknown-service"] },
+      schema: {
+        operationId: "getService",
+        tags: ["services"],
+        summary: "One service",
+        description: "The ETag names this state of it; a later change can ask for it with `If-Match`.",
+        params: servicePath,
+        response: { 200: answer },
+      },
+    },
+    async (request, reply) => {
+      await ports.services.directory.refresh();
+      const service = ports.services.directory.get(request.params.name);
+      if (service === undefined) return refuse(reply, "unknown-service");
+      if (service.revision !== undefined) reply.header("etag", `"${service.revision}"`);
+      return reply.code(200).send(shown(ports, service));
+    },
+  );
+
+  scope.put(
+    "/v1/services/:name",
+    {
+      config: {
+        audit: { act: "service-registered", detail },
+        problems: [
+          "conflict",
+          "service-in-file",
+          "revision-differs",
+          "recipient-differs",
+          "too-many-services",
+          "service-not-covered",
+        ],
+      },
+      schema: {
+        operationId: "putService",
+        tags: ["services"],
+        summary: "Register a service, or change what it may be given",
+        description:
+          "Idempotent, and in force at once, also for what is connected: what it lost it gets no more. It can log in once it has a token. Of two changes at once one is refused. A service that the configuration file names changes there alone.",
+        params: servicePath,
+        headers: ifMatch,
+        body: entry,
+        response: { 200: answer, 201: answer },
+      },
+    },
+    async (request, reply) => {
+      const changed = await ports.services.registry.put(request.params.name, request.body, expected(request));
+      if (changed.refused !== undefined)
+        return refuse(reply, changed.refused, changed.faults as FieldError[] | undefined);
+      const service = ports.services.directory.get(request.params.name);
+      if (service === undefined) return refuse(reply, "conflict");
+      reply.header("etag", `"${changed.entry.revision}"`);
+      return reply.code(changed.isNew ? 201 : 200).send(shown(ports, service));
+    },
+  );
+
+  scope.delete(
+    "/v1/services/:name",
+    {
+      config: {
+        audit: { act: "service-removed", detail, unstoppable: true },
+        problems: [...CHANGE_PROBLEMS, "revision-differs"],
+      },
+      schema: {
+        operationId: "removeService",
+        tags: ["services"],
+        summary: "Remove a service",
+        description:
+          "Its tokens end and its connections are cut, here before the answer and on every other gateway at once. It stays in the accounts of whom data went to; erasures can't be told to it any more, which their receipts say.",
+        params: servicePath,
+        headers: ifMatch,
+        response: { 204: done },
+      },
+    },
+    async (request, reply) => {
+      const changed = await ports.services.registry.remove(request.params.name, expected(request));
+      return changed.refused === undefined ? reply.code(204).send(null) : refuse(reply, changed.refused);
+    },
+  );
+
+  scope.post(
+    "/v1/services/:name/tokens",
+    {
+      config: { audit: { act: "service-token-issued", detail }, problems: [...CHANGE_PROBLEMS, "two-tokens"] },
+      schema: {
+        operationId: "issueServiceToken",
+        tags: ["services"],
+        summary: "Issue a token for a service",
+        description: `The MQTT password of the service, whose user name is its name. At most ${MAX_TOKENS} are good at one time, so that one can take the place of the other while the service goes on.`,
+        params: servicePath,
+        response: { 201: tokenAnswer },
+      },
+    },
+    async (request, reply) => {
+      const issued = await ports.services.registry.issueToken(request.params.name);
+      if (issued.refused !== undefined) return refuse(reply, issued.refused);
+      const { token, number } = issued;
+      return reply.code(201).header("cache-control", "no-store").send({ token, number });
+    },
+  );
+
+  scope.delete(
+    "/v1/services/:name/tokens/:number",
+    {
+      config: {
+        audit: {
+          act: "service-token-revoked",
+          detail: (request) => ({ ...detail(request), number: Number((request.params as { number: string }).number) }),
+          unstoppable: true,
+        },
+        problems: [...CHANGE_PROBLEMS, "unknown-token"],
+      },
+      schema: {
+        operationId: "revokeServiceToken",
+        tags: ["services"],
+        summary: "Revoke a token of a service",
+        description:
+          "Connections that logged in with it are cut, here before the answer and on every other gateway at once.",
+        params: tokenPath,
+        response: { 204: done },
+      },
+    },
+    async (request, reply) => {
+      const changed = await ports.services.registry.revokeToken(request.params.name, Number(request.params.number));
+      return changed.refused === undefined ? reply.code(204).send(null) : refuse(reply, changed.refused);
+    },
+  );
+}
+
+/** The revision that the request expects, 0 for none; `undefined` when it says nothing of it. */
+function expected({ headers }: FastifyRequest): number | undefined {
+  if (headers["if-none-match"] !== undefined) return 0;
+  const match = headers["if-match"];
+  return match === undefined ? undefined : Number(match.slice(1, -1));
+}
+
+function shown({ services: { coverage } }: HttpPorts, service: NamedService): Answer {
+  const { purposes, former, categories, tokens, ...rest } = service;
+  return {
+    ...rest,
+    purposes: [...purposes],
+    former: [...former],
+    ...(categories !== undefined && { categories: [...categories] }),
+    tokens: tokens.map(({ number, issuedAt }) => ({ number, issuedAt })),
+    given: purposes.filter((purpose) => coverage.covers(service.name, purpose)),
+  };
+}
