@@ -90,7 +90,7 @@ function card(place, names, outline, limits) {
 /** @param {Place} place @param {Pick<Places, "leastHomes" | "stepMinutes">} limits */
 function said({ state, stored, noted }, { leastHomes, stepMinutes }) {
   if (stored) return `Stored: ${sized(stored)}, with at least ${leastHomes} homes in it.`;
-  const kept = noted ? ` The gateway alone knows, sealed: ${sized(noted)}.` : "";
+  const kept = noted ? ` Known here alone, sealed: ${sized(noted)}.` : "";
   if (state === "too-few") return `Not stored at all: too few homes near you.${kept}`;
   if (state === "waits")
     return `Not stored so far: it is checked within ${counted(stepMinutes, "minute")} whether enough homes are near.${kept}`;
@@ -119,10 +119,10 @@ function drawn(outer, inner, stored, outline) {
       "figcaption",
       {},
       inner
-        ? "Full line: what is stored. Broken line: what the gateway alone knows, sealed, and tells no one."
+        ? "Full line: what is stored. Broken line: what is known here alone, sealed, and told to no one."
         : kind === "stored"
           ? "Full line: what is stored. Where in it you are is kept nowhere."
-          : "Broken line: what the gateway alone knows, sealed, and tells no one. Nothing of it is stored.",
+          : "Broken line: what is known here alone, sealed, and told to no one. Nothing of it is stored.",
     ),
   ];
 }

@@ -38,9 +38,13 @@ function epochsSince(sinceMs: number, nowMs: number, times: NameTimes, rowsBefor
   const { epochLengthsMs, clockWindowPastMs, clockWindowFutureMs } = times;
   const oldestMs = nowMs - LONGEST_KEPT_MS;
   const fromMs = sinceMs > nowMs ? oldestMs : Math.max(sinceMs, oldestMs);
+  const untilMs = nowMs + clockWindowFutureMs;
   // A row can stand before its name begins, by no more than a step.
-  const lastMs = Math.min(nowMs + clockWindowFutureMs, rowsBeforeMs + WIDEST_ROW_STEP_MS);
-  const epochs = epochsBetween(fromMs - clockWindowPastMs, lastMs, epochLengthsMs);
+  const lastMs = Math.min(untilMs, rowsBeforeMs + WIDEST_ROW_STEP_MS);
+  const old = epochsBetween(fromMs - clockWindowPastMs, lastMs, epochLengthsMs);
+  // Of the present always: a clock that is wrong now writes rows of any time under them.
+  const present = lastMs < untilMs ? epochsBetween(nowMs - DAY_MS, untilMs, epochLengthsMs) : [];
+  const epochs = present.length === 0 ? old : [...new Set([...old, ...present])];
   if (sinceMs <= nowMs) return epochs;
   const ahead = epochsBetween(sinceMs - clockWindowPastMs, sinceMs + LONGEST_KEPT_MS, epochLengthsMs);
   return [...new Set([...epochs, ...ahead])];

@@ -39,7 +39,10 @@ let listeners: Listener[];
 const received: Buffer[] = [];
 
 beforeAll(async () => {
-  system = await startSystem({ mqtt: { failedLoginsPerMinute: 100_000, takeoversPerMinute: 100_000 } });
+  system = await startSystem(
+    { mqtt: { failedLoginsPerMinute: 100_000, takeoversPerMinute: 100_000 } },
+    { shortSteps: true },
+  );
   listeners = await Promise.all(SERVICE_PURPOSES.map((purpose) => system.listen(purpose)));
 });
 afterAll(() => system?.stop());
@@ -124,6 +127,7 @@ test("what devices say beside their messages, whatever becomes of those", async 
   ];
   for (const options of standings) await talk(await marked(options));
   await system.settled();
+  await system.networkTold();
   await Promise.all(listeners.map((listener) => listener.caughtUp()));
   // Of one device alone no weather is told.
   for (const { purpose, packets } of listeners) expect(packets.length > 0, purpose).toBe(purpose !== "weather");
