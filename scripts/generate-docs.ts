@@ -250,11 +250,11 @@ const PROPERTIES_INTRODUCTION = [
   "left out and counted; nothing of it is kept, sealed or not. [The MQTT contract](topics.md#publishing) says what refuses a",
   "message.",
   "",
-  "**Scene** is what scene services get, the finest that leaves the gateway: a multiple of the step, or so many significant digits.",
-  "**Stored** is what is kept for analytics, and **weather** what weather services get, where there is a step for it. Both are made",
-  "of what a scene would get, so that two of them together tell no more than that",
-  "([decision 038](decisions/038-status-has-a-closed-vocabulary.md)). *From 0, 20* keeps only the greatest of these that a value",
-  "reaches. What a device keeps for weeks is stored in few steps, since it would lead from one name of the device to the next",
+  "**Kept as** says how exactly a value is stored: a multiple of the step, or so many significant digits. **Scene** is what scene",
+  "services get, and **weather** what weather services get, where there is a step for it: each is rounded from what the one before it",
+  "would get, so two of them together tell no more than that ([decision 038](decisions/038-status-has-a-closed-vocabulary.md)).",
+  "**Classes** is what is stored instead of *kept as* with `deidentify.storedValues: classes`, made of what a scene would get: *from 0, 20*",
+  "keeps only the greatest of these that a value reaches. What a device keeps for weeks would lead from one name of it to the next",
   "([decision 050](decisions/050-a-stored-name-lasts-six-hours.md)). A vendor that needs more can declare a property of its own.",
   "",
   "A property that is missing: [how to add one](guides/add-a-property.md).",
@@ -284,11 +284,12 @@ function propertyTable(kind: PropertyKind, rows: readonly PropertyRow[]): string
     return table(["property", "plain name", "words", "scene", "weather"], cells);
   }
   const counter = kind === "counter";
-  const head = ["property", "plain name", "unit", "range", "scene", "stored", "weather"];
+  const head = ["property", "plain name", "unit", "range", "kept as", "scene", "classes", "weather"];
   const cells = rows.map((row) => [
     ...name(row),
     row.unit === "1" ? "" : (row.unit ?? ""),
     row.range?.replace("..", " to ") ?? "",
+    row.step ?? "",
     row.scene ?? row.step ?? "",
     (counter ? row.step : undefined) ?? row.stored ?? row.scene ?? row.step ?? "",
     row.weather ?? "–",

@@ -82,7 +82,7 @@ export function createGateway(
   const metrics = new Metrics({ eventLoopDelayMs: config.observe.eventLoopDelayMs });
   const redis = createConnections(config.redis);
   const keyspace = keyspaceOf(config.redis.keyPrefix);
-  const vocabulary = new Vocabulary(config.properties);
+  const vocabulary = new Vocabulary(config.properties, config.deidentify.storedValues);
   const dialects = shippedDialects(vocabulary);
   const base: Base = { config, keys, redis, keyspace, metrics, log, vocabulary, dialects };
   const damaged = (kind: DamageKind): void => {

@@ -91,7 +91,7 @@ function rowsOf(view: View, from: number, to: number, { values }: Reader): Seen[
   });
 }
 
-const stored = new StatusFilter(new Vocabulary().properties);
+const stored = new StatusFilter(new Vocabulary([], "classes").properties);
 
 /** What is stored is made of what a scene gets, by a table that everyone has. */
 function scenesOf(view: View, from: number, to: number, { values }: Reader): Seen[] {

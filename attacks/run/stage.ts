@@ -5,7 +5,7 @@
 import { randomBytes } from "node:crypto";
 import { mkdir, rm, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
-import { NAME_MS, Names } from "../../simulators/race/names.ts";
+import { Names } from "../../simulators/race/names.ts";
 import { ServiceListener } from "../../simulators/race/service-listener.ts";
 import { SERVICE_PURPOSES, type ServicePurpose } from "../../src/model/consent.ts";
 import { freeServices, INFLUX_DATABASE, type Services, startServices } from "../../tools/private-servers/services.ts";
@@ -30,15 +30,20 @@ const SETTLED_WITHIN_MS = 60_000;
 const WEEK_HOURS = 168;
 const SECOND_MS = 1_000;
 const HOUR_MS = 3_600_000;
-/** Without the mechanisms a status is stored to the second, under one name for a week. */
+/**
+ * What an operator sets so that stored names cannot be followed (decision 050); without the mechanisms a status is stored to the
+ * second, under one name for a week.
+ */
 const MORE_OPTIONS: Readonly<Record<GatewayKind, ConfigTree>> = {
-  "as it is": {},
+  "as it is": {
+    deidentify: { storedNameHours: 6, storedValues: "classes", atStepMs: { analytics: 6 * HOUR_MS } },
+  },
   unprotected: { deidentify: { storedNameHours: WEEK_HOURS, atStepMs: { analytics: SECOND_MS } } },
 };
 
 /** How long a name lasts under which a status is stored. */
 export function storedNameMs(gateway: GatewayKind): number {
-  return gateway === "as it is" ? NAME_MS.analytics : WEEK_HOURS * HOUR_MS;
+  return gateway === "as it is" ? 6 * HOUR_MS : WEEK_HOURS * HOUR_MS;
 }
 
 /** Step to which times of stored rows are kept. */

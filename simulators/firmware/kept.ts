@@ -6,50 +6,34 @@
 /** A row of `device_status` without its device and its time. */
 export type Kept = Readonly<Record<string, number | boolean | string>>;
 
-/** What a scene is told, and what is stored of that: a multiple, or the greatest of these that is reached. */
-const STEPS: Readonly<Record<string, readonly [scene: number, stored: number | readonly number[]]>> = {
-  temperature: [0.5, 0.5],
-  humidity: [1, 5],
-  internal_temperature: [1, 5],
-  battery: [5, [0, 20]],
-  link_quality: [5, [0, 40]],
-  rssi: [5, [-130, -75]],
-  voltage: [1, 10],
-  power_factor: [0.05, 0.25],
-};
+const STEPS = {
+  temperature: 0.1,
+  humidity: 1,
+  internal_temperature: 1,
+  battery: 5,
+  link_quality: 5,
+  rssi: 5,
+  voltage: 1,
+  power_factor: 0.05,
+} as const;
 
-export function step(property: string, value: number): number {
-  const steps = STEPS[property];
-  if (steps === undefined) throw new Error(`no steps of ${property}`);
-  const [scene, stored] = steps;
-  const told = toMultiple(value, scene);
-  if (typeof stored === "number") return toMultiple(told, stored);
-  return stored.findLast((from) => told >= from) ?? Number.NaN;
+export function step(property: keyof typeof STEPS, value: number): number {
+  return times(Math.round(value / STEPS[property]), STEPS[property]);
 }
 
-/** Electric current: one digit of the two that a scene is told, and never finer than 0.2 A. */
-export function amperes(value: number): number {
-  const told = digits(value, 2);
-  return told < 1 ? toMultiple(told, 0.2) : digits(told, 1);
+/** Electric current, of which two digits are kept. */
+export function twoDigits(value: number): number {
+  return Number(value.toPrecision(2));
 }
 
-/** Electric power: one digit of the two that a scene is told, never finer than 5 W, and never finer than 50 W. */
+/** Electric power: two digits, and never finer than 5 W. */
 export function watts(value: number): number {
-  const told = value < 100 ? toMultiple(value, 5) : digits(value, 2);
-  return told < 100 ? toMultiple(told, 50) : digits(told, 1);
+  return value < 100 ? times(Math.round(value / 5), 5) : twoDigits(value);
 }
 
 /** What is left of a number that was converted from another unit. */
 export function sixDigits(value: number): number {
-  return digits(value, 6);
-}
-
-function digits(value: number, count: number): number {
-  return Number(value.toPrecision(count));
-}
-
-function toMultiple(value: number, of: number): number {
-  return times(Math.round(value / of), of);
+  return Number(value.toPrecision(6));
 }
 
 function times(count: number, of: number): number {

@@ -13,7 +13,7 @@ import {
   type Publication,
   statusOf,
 } from "./firmware.ts";
-import { amperes, type Kept, Meter, sixDigits, step, watts } from "./kept.ts";
+import { type Kept, Meter, sixDigits, step, twoDigits, watts } from "./kept.ts";
 import { addressCanaries, hardwareAddress, localAddress, networkCanaries } from "./network.ts";
 import { hundredths, thousandths, whole } from "./readings.ts";
 
@@ -139,7 +139,7 @@ class ShellyGen2 implements Firmware {
       kept: {
         power: watts(power),
         voltage: step("voltage", voltage),
-        current: amperes(current),
+        current: twoDigits(current),
         internal_temperature: step("internal_temperature", inside),
         ...this.#meter.tell(sixDigits(Number(total) / WATT_HOURS)),
       },

@@ -13,7 +13,7 @@ import {
   type Publication,
   statusOf,
 } from "./firmware.ts";
-import { amperes, Meter, step, watts } from "./kept.ts";
+import { Meter, step, twoDigits, watts } from "./kept.ts";
 import { addressCanaries, colons, hardwareAddress, localAddress, networkCanaries } from "./network.ts";
 import { hundredths, thousandths, whole } from "./readings.ts";
 
@@ -164,7 +164,7 @@ class Tasmota implements Firmware {
       power: watts(power),
       power_factor: step("power_factor", factor),
       voltage: step("voltage", voltage),
-      current: amperes(current),
+      current: twoDigits(current),
       ...this.#meter.tell(Number(total)),
     };
     const content = { ...this.#clock(), ENERGY: energy };

@@ -1,6 +1,6 @@
 /** What four Zigbee devices say of themselves: climate, door, plug and lock. */
 import type { Random } from "../random.ts";
-import { amperes, type Kept, Meter, step, watts } from "./kept.ts";
+import { type Kept, Meter, step, twoDigits, watts } from "./kept.ts";
 import { hundredths, thousandths, whole } from "./readings.ts";
 
 export const ZIGBEE_DEVICES = ["bedroom climate", "front door", "desk plug", "porch lock"] as const;
@@ -48,11 +48,7 @@ export class ZigbeeDevices {
     // Nothing fails in the time of a run: of a number that stays nothing is kept.
     return {
       says: { battery: 100, contact, device_temperature: inside, power_outage_count: 3, voltage: 3005 },
-      kept: {
-        battery: step("battery", 100),
-        internal_temperature: step("internal_temperature", inside),
-        open: !contact,
-      },
+      kept: { battery: 100, internal_temperature: inside, open: !contact },
     };
   }
 
@@ -65,7 +61,7 @@ export class ZigbeeDevices {
     const update = { installed_version: 65, latest_version: 65, state: "idle" };
     return {
       says: { current, energy, power, power_on_behavior: null, state: on ? "ON" : "OFF", update, voltage: 230 },
-      kept: { current: amperes(current), power: watts(power), power_on: on, ...this.#meter.tell(energy) },
+      kept: { current: twoDigits(current), power: watts(power), power_on: on, ...this.#meter.tell(energy) },
     };
   }
 

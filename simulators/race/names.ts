@@ -14,7 +14,7 @@ const DAY_MS = 24 * HOUR_MS;
 type Purpose = (typeof PSEUDONYM_PURPOSES)[number];
 /** How long a name lasts, as the gateway is configured by default. */
 export const NAME_MS: Readonly<Record<Purpose, number>> = {
-  analytics: 6 * HOUR_MS,
+  analytics: 7 * DAY_MS,
   place: 7 * DAY_MS,
   scene: 7 * DAY_MS,
   network: 7 * DAY_MS,

@@ -1,6 +1,7 @@
 /** Options that decide what is left of a message: consent, and how coarse the result must be. */
 import { z } from "zod";
 import { WIDEST_ROW_STEP_MS } from "../model/durations.ts";
+import { STORED_VALUES } from "../model/property.ts";
 import { count, days, milliseconds, path, share, text } from "./leaves.ts";
 
 const MODEL_RULES = [
@@ -87,10 +88,10 @@ export const weatherOptions = z.strictObject({
 
 const atStepMs = z.strictObject({
   analytics: milliseconds(
-    1_000,
-    21_600_000,
+    1,
+    1,
     WIDEST_ROW_STEP_MS,
-    "Step to which the times of stored rows are kept; within it a row stands anywhere. Finer ones join stored rows with what scene services get, and tell when people come and go.",
+    "Step to which the times of stored rows are kept; within a step that is wider than a millisecond a row stands anywhere. Fine ones join stored rows with what scene services get, and tell when people come and go; 21600000 (six hours) does neither.",
   ),
   scene: milliseconds(1, 1_000, 86_400_000, "Step to which the time of a scene message is rounded down."),
 });
@@ -118,12 +119,16 @@ export const deidentifyOptions = z.strictObject({
     "After this many days a device's pseudonyms change: those of its place, and for scene and network services.",
   ),
   storedNameHours: count(
-    1,
-    6,
+    0,
+    0,
     744,
-    "After this many hours the name changes under which a device's status is stored. A longer one gathers what links it with the next.",
+    "After this many hours the name changes under which a device's status is stored; 0: with the others, after `epochDays`. A longer one gathers what links it with the next; 6 leaves little.",
     "hours",
   ),
+  storedValues: z.enum(STORED_VALUES).default("steps").meta({
+    description:
+      "How exactly a status is stored: `steps` of the table of properties, or the `classes` of its column *stored*, in which little leads from one name of a device to the next.",
+  }),
   location: location.prefault({}),
   models: z.array(modelRule).max(1_000).default(MODEL_RULES).meta({
     description:

@@ -63,7 +63,7 @@ describe("Deidentifier", () => {
       analytics: {
         device: keyring.pseudonym(wrapped, deviceKey, "analytics", EPOCH),
         model: "hub",
-        status: { power_on: true, cover_state: "open", battery: 20, temperature: 21.5 },
+        status: { power_on: true, cover_state: "open", battery: 85, temperature: 21.4 },
         timestampNs: `${AT}000042`,
       },
       place: { cell, at: AT },

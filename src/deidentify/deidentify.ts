@@ -122,6 +122,7 @@ export class Deidentifier {
    */
   #rowTime({ at, sub }: RawMessage, key: WordKey): string {
     const stepMs = this.#options.atStepMs.analytics;
+    if (stepMs === 1) return `${at}${String(1_000_000 + sub).slice(1)}`;
     const within = at % stepMs;
     const moved = (within + halfSipHash(key, sub)) % stepMs;
     return `${at - within + moved}${String(1_000_000 + sub).slice(1)}`;

@@ -21,7 +21,7 @@ const ROWS = [
   { name: "litres", kind: "counter", range: "0..1e6", step: 0.1, scene: 0.5, weather: 1, mostPerHour: 100 },
   { name: "wash_mode", kind: "word", words: ["eco", "quick"] },
 ].map((row) => propertyRow.parse(row));
-const vocabulary = new Vocabulary(ROWS);
+const vocabulary = new Vocabulary(ROWS, "classes");
 const filter = new StatusFilter(vocabulary.properties);
 const numbers = vocabulary.properties.filter(({ step }) => step !== undefined);
 
@@ -63,6 +63,15 @@ describe("StatusFilter", () => {
       { temperature: 21.5, humidity: 50, power: 1000, co2: 600, battery: 20, tank_level: 5 },
       { temperature: 21.5, humidity: 49, power: 1300, co2: 640, battery: 85, tank_level: 5 },
       { temperature: 21.5, humidity: 49, tank_level: 6 },
+    ]);
+  });
+
+  it("stores to the steps of the table unless classes are asked for, and a scene is told no more than is stored", () => {
+    const steps = new StatusFilter(new Vocabulary(ROWS).properties);
+    const status = { temperature: 21.437, humidity: 48.6, power: 1287, co2: 644, battery: 87, tank_level: 4.76 };
+    expect([steps.forAnalytics(status), steps.forScene(status)]).toEqual([
+      { temperature: 21.4, humidity: 49, power: 1300, co2: 640, battery: 85, tank_level: 5 },
+      { temperature: 21.5, humidity: 49, power: 1300, co2: 640, battery: 85, tank_level: 5 },
     ]);
   });
 

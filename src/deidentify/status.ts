@@ -3,8 +3,8 @@
  * words of the list, flags. Anything else is left out, whatever admission let through: a batch may be older than the
  * vocabulary it is opened under.
  *
- * A scene is told the finest, since it acts on it. What is stored, and what weather is told, is made of what the scene would
- * be told, rounded once more. So no two of them together tell more about a value than the scene is told. Rounded each from the
+ * Weather is told what a scene would be told, rounded once more, and so is what is stored, unless it is stored to its own steps: then
+ * a scene is told what is stored, rounded once more. So no two of them together tell more about a value than the scene is told. Rounded each from the
  * value itself they would: 0.6 is 1 in whole steps and 0 in steps of 2, and only what lies between 0.5 and 1 is both.
  */
 import type { StatusFields, StatusValue } from "../model/deidentified.ts";
@@ -15,8 +15,8 @@ import { type Round, roundTo } from "../vocabulary/rounding.ts";
 interface Told {
   readonly flag: boolean;
   readonly words: ReadonlySet<string>;
-  /** A counter: what is stored is not rounded further, so that sums stay exact. */
-  readonly sums: boolean;
+  /** What is stored is not rounded further: of a counter, so that sums stay exact, or of all. */
+  readonly whole: boolean;
   readonly min: number;
   readonly max: number;
   /** `undefined` for flags and words. A difference of a counter is a multiple of its step already. */
@@ -67,11 +67,11 @@ export class StatusFilter {
   }
 }
 
-function toldOf({ kind, words, min, max, step, sceneStep, storedStep, weatherStep }: Property): Told {
+function toldOf({ kind, words, min, max, step, sceneStep, storedWhole, storedStep, weatherStep }: Property): Told {
   return {
     flag: kind === "flag",
     words,
-    sums: kind === "counter",
+    whole: storedWhole,
     min,
     max,
     finest: step && roundTo(step),
@@ -95,7 +95,7 @@ function finestValue(told: Told, given: number): number | undefined {
 }
 
 function storedValue(told: Told, given: StatusValue): StatusValue | undefined {
-  if (told.sums && typeof given === "number") return finestValue(told, given);
+  if (told.whole && typeof given === "number") return finestValue(told, given);
   const value = sceneValue(told, given);
   return typeof value === "number" && told.stored !== undefined ? told.stored(value) : value;
 }

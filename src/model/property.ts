@@ -34,13 +34,19 @@ export interface Property {
   /** What every purpose is told at the finest. Numbers and counters only. */
   readonly step: Rounding | undefined;
   readonly sceneStep: Rounding | undefined;
-  /** What is stored, of what a scene would get; `undefined` when it is the same. */
+  /** Stored to its own step, however a scene is told. */
+  readonly storedWhole: boolean;
+  /** Else: what is stored, of what a scene would get; `undefined` when it is the same. */
   readonly storedStep: Rounding | Classes | undefined;
   /** Weather services get a property only when it has this. */
   readonly weatherStep: Rounding | undefined;
   /** Counters only: one that grows faster tells nothing. */
   readonly mostPerHour: number;
 }
+
+/** How exactly the properties of the table are stored: to their steps, or in the classes of its column `stored`. */
+export const STORED_VALUES = ["steps", "classes"] as const;
+export type StoredValues = (typeof STORED_VALUES)[number];
 
 /** A property as a person is told of it. */
 export interface PlainProperty {

@@ -6,7 +6,7 @@ import { Vocabulary } from "./vocabulary.ts";
 
 const own = propertyRow.parse({ name: "glow", kind: "number", range: "0..9", step: "1 digits, at least 0.5" });
 const shade = propertyRow.parse({ name: "shade", kind: "number", range: "0..99", step: 1, stored: "from 0, 30, 60" });
-const vocabulary = new Vocabulary([own, shade]);
+const vocabulary = new Vocabulary([own, shade], "classes");
 
 it.each([
   ["temperature", "rounded to 0.5 °C", "rounded to 0.5 °C", "rounded to 0.5 °C"],
@@ -34,6 +34,16 @@ it.each([
     scene,
     ...(weather && { weather }),
   });
+});
+
+it.each([
+  ["temperature", "rounded to 0.1 °C"],
+  ["battery", "rounded to 5 %"],
+  ["power", "rounded to 2 digits, and to 5 W at the finest"],
+  ["shade", "only which of these it reaches: 30, 60"],
+])("%s is stored to its steps unless classes are asked for", (name, stored) => {
+  const property = new Vocabulary([own, shade]).get(name);
+  expect(property && plainly(property)).toMatchObject({ stored });
 });
 
 it.each([

@@ -2,7 +2,8 @@
 import type { Classes, PlainProperty, Property, Rounding } from "../model/property.ts";
 
 export function plainly(property: Property): PlainProperty {
-  const { name, label, kind, sceneStep, storedStep = sceneStep, weatherStep } = property;
+  const { name, label, kind, step, sceneStep, weatherStep } = property;
+  const storedStep = property.storedWhole ? step : (property.storedStep ?? sceneStep);
   const unit = property.unit === "" || property.unit === "1" ? "" : ` ${property.unit}`;
   if (kind === "flag") return { name, label, stored: "yes or no", scene: "yes or no" };
   if (kind === "word") {

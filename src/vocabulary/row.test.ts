@@ -129,7 +129,7 @@ describe("the table", () => {
   it("has no step for a purpose that is finer than the step of the property", () => {
     const widest = (one: Rounding | undefined) =>
       one === undefined ? undefined : "step" in one ? one.step : one.atLeast;
-    for (const property of TABLE.map(propertyOf)) {
+    for (const property of TABLE.map((row) => propertyOf(row))) {
       const { step, sceneStep, weatherStep } = property;
       for (const wider of [sceneStep, weatherStep]) {
         if (wider === undefined) continue;
@@ -139,7 +139,7 @@ describe("the table", () => {
   });
 
   it("has no step that would round all of a range to one value", () => {
-    for (const { name, min, max, step, storedStep } of TABLE.map(propertyOf)) {
+    for (const { name, min, max, step, storedStep } of TABLE.map((row) => propertyOf(row))) {
       for (const one of [step, storedStep]) {
         if (one !== undefined) expect([name, rounded(max, one) > rounded(min, one)]).toEqual([name, true]);
       }
@@ -147,7 +147,7 @@ describe("the table", () => {
   });
 
   it("keeps both ends of a range inside of it", () => {
-    for (const { name, min, max, step, storedStep } of TABLE.map(propertyOf)) {
+    for (const { name, min, max, step, storedStep } of TABLE.map((row) => propertyOf(row))) {
       for (const one of [step, storedStep]) {
         if (one === undefined) continue;
         expect([name, rounded(min, one) >= min, rounded(max, one) <= max]).toEqual([name, true, true]);

@@ -84,7 +84,7 @@ export const propertyRow = z
 
 export type PropertyRow = z.output<typeof propertyRow>;
 
-export function propertyOf(row: PropertyRow): Property {
+export function propertyOf(row: PropertyRow, storedWhole = false): Property {
   const [min, max] = rangeOf(row.range) ?? [Number.NEGATIVE_INFINITY, Number.POSITIVE_INFINITY];
   const step = row.step === undefined ? undefined : roundingOf(row.step);
   return {
@@ -97,6 +97,7 @@ export function propertyOf(row: PropertyRow): Property {
     words: new Set(row.words),
     step,
     sceneStep: row.scene === undefined ? step : roundingOf(row.scene),
+    storedWhole: storedWhole || row.kind === "counter",
     storedStep: row.stored === undefined ? undefined : storedOf(row.stored),
     weatherStep: row.weather === undefined ? undefined : roundingOf(row.weather),
     mostPerHour: row.mostPerHour ?? Number.POSITIVE_INFINITY,

@@ -4,7 +4,7 @@
  */
 import type { StatusFields, StatusValue } from "../model/deidentified.ts";
 import type { DropReason } from "../model/outcome.ts";
-import type { Property } from "../model/property.ts";
+import type { Property, StoredValues } from "../model/property.ts";
 import { isAccountKey, isPersonalKey } from "./key-words.ts";
 import { type PropertyRow, propertyOf } from "./row.ts";
 import { TABLE } from "./table.ts";
@@ -33,8 +33,13 @@ export class Vocabulary {
   readonly #byName: ReadonlyMap<string, Property>;
 
   /** `own`: of the operator; their names must differ from those of the table and from each other. */
-  constructor(own: readonly PropertyRow[] = []) {
-    this.properties = [...TABLE, ...own].map(propertyOf);
+  constructor(own: readonly PropertyRow[] = [], stored: StoredValues = "steps") {
+    const whole = stored === "steps";
+    this.properties = [
+      ...TABLE.map((row) => propertyOf(row, whole)),
+      // What the operator has written down holds.
+      ...own.map((row) => propertyOf(row, whole && row.stored === undefined)),
+    ];
     this.#byName = new Map(this.properties.map((property) => [property.name, property]));
   }
 

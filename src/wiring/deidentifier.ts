@@ -14,7 +14,7 @@ export function deidentifierOptions(
   const epochMs = deidentify.epochDays * DAY_MS;
   const { densityFile: _readAtStart, ...location } = deidentify.location;
   return {
-    epochMs: { analytics: deidentify.storedNameHours * HOUR_MS, place: epochMs, scene: epochMs, network: epochMs },
+    epochMs: { analytics: storedNameMs(deidentify), place: epochMs, scene: epochMs, network: epochMs },
     location: { ...location, densities: [] },
     models: deidentify.models,
     dialects,
@@ -22,4 +22,9 @@ export function deidentifierOptions(
     atStepMs: deidentify.atStepMs,
     properties: vocabulary.properties,
   };
+}
+
+/** How long the name lasts under which a status is stored: as long as the others, unless it is shortened. */
+export function storedNameMs({ epochDays, storedNameHours }: Config["deidentify"]): number {
+  return storedNameHours === 0 ? epochDays * DAY_MS : storedNameHours * HOUR_MS;
 }

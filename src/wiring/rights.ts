@@ -11,7 +11,7 @@ import type { Keyring } from "../deidentify/keyring.ts";
 import type { HttpPorts } from "../http/ports.ts";
 import type { ServicePurpose } from "../model/consent.ts";
 import type { TellDamage } from "../model/damage.ts";
-import { DAY_MS, HOUR_MS, MINUTE_MS } from "../model/durations.ts";
+import { DAY_MS, MINUTE_MS } from "../model/durations.ts";
 import type { Pseudonym } from "../model/ids.ts";
 import type { Log } from "../model/log.ts";
 import type { Sink } from "../model/sink.ts";
@@ -40,6 +40,7 @@ import { ReceiptKeys, receiptKeysMac } from "../rights/receipts/keys.ts";
 import { ReceiptSigner } from "../rights/receipts/signer.ts";
 import type { ServiceDirectory } from "../services/directory.ts";
 import type { PatientStart } from "../sinks/patient-start.ts";
+import { storedNameMs } from "./deidentifier.ts";
 
 /** An erasure that a crash or a fault left unscheduled waits at most this long. */
 const TAKE_UP_MS = 15_000;
@@ -165,7 +166,7 @@ export function createRights(deps: RightsDeps): Rights {
         name: "epochs",
         start: async () => {
           await records.useEpochLength(config.deidentify.epochDays * DAY_MS);
-          await records.useEpochLength(config.deidentify.storedNameHours * HOUR_MS);
+          await records.useEpochLength(storedNameMs(config.deidentify));
           await records.useClockWindow(config.mqtt.clockWindowPastMs, config.mqtt.clockWindowFutureMs);
           await differing.note();
         },

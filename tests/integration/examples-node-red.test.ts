@@ -161,7 +161,7 @@ describe.skipIf(!openssl)("what its nodes make of a sensor's words", () => {
     const rows = (await system.rows("device_status")).map(({ temperature, humidity, battery, open }) =>
       [temperature, humidity, battery, open].join(),
     );
-    expect(rows.toSorted()).toEqual([",,,true", "18,,,", "19.5,,,", "19.5,,,", "21.5,50,20,false"]);
+    expect(rows.toSorted()).toEqual([",,,true", "18.2,,,", "19.5,,,", "19.6,,,", "21.5,48,85,false"]);
   });
 
   test("is bounded: of more than it keeps the oldest go", async () => {

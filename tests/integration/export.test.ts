@@ -375,8 +375,8 @@ describe("a long export", () => {
     const { lines } = await exported(device.subject);
     expect(
       of(lines, "status")
-        .map(({ status }) => status.seq)
-        .filter((seq) => seq !== undefined),
+        .slice(0, ROWS)
+        .map(({ status }) => status.seq),
     ).toEqual(Array.from({ length: ROWS }, (_, n) => n));
     expect(of(lines, "end")[0]?.counts.statuses).toBe(ROWS + 1);
     expect((await system.residentBytes()) - before).toBeLessThan(150 * 1024 * 1024);

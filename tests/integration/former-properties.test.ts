@@ -53,11 +53,8 @@ interface Line {
   readonly name?: string;
 }
 
-/** The coldest first: rows of one step have no order of their own. */
 async function exported(device: Device): Promise<unknown[]> {
-  const statuses = (await linesOf(device)).flatMap(({ kind, status }) => (kind === "status" ? [status] : []));
-  const warmth = (status: unknown) => (status as { temperature?: number }).temperature ?? Number.MAX_VALUE;
-  return statuses.toSorted((one, other) => warmth(one) - warmth(other));
+  return (await linesOf(device)).flatMap(({ kind, status }) => (kind === "status" ? [status] : []));
 }
 
 async function linesOf({ subject }: Device): Promise<Line[]> {
@@ -76,7 +73,7 @@ test("it is taken of no device any more, and what was stored of it stands in an 
   expect(await exported(former)).toEqual([{ tides: 7 }, { tides: 8 }]);
   expect(await exported(both)).toEqual([{ tides: 9, temperature: 20 }, { temperature: 21 }]);
   expect((await linesOf(both)).filter(({ kind }) => kind === "property")).toMatchObject([
-    { name: "temperature", unit: "°C", stored: "rounded to 0.5 °C" },
+    { name: "temperature", unit: "°C", stored: "rounded to 0.1 °C" },
     { name: TIDES.name, label: TIDES.name, stored: expect.stringContaining("not taken any more") },
   ]);
 });

@@ -59,13 +59,11 @@ test("by nothing that the store holds of them", async () => {
   await until("all are told", async () => (await system.rows("device_location")).length === PEOPLE, 30_000);
   const statusRows = await system.rows("device_status");
   const placeRows = await system.rows("device_location");
-  // In the order in which their messages came, which the attacker is granted: times of rows do not tell it.
-  const statuses = statusRows
-    .map(({ device }) => String(device))
-    .sort((one, other) => (names.ownerOf(one) ?? 0) - (names.ownerOf(other) ?? 0));
+  const inOrder = [...statusRows].sort((a, b) => (BigInt(String(a.time)) < BigInt(String(b.time)) ? -1 : 1));
+  const statuses = inOrder.map(({ device }) => String(device));
   const places = placeRows.map(({ device }) => String(device));
 
-  // The keys do know, or nothing here would say anything; messages came in the order of the devices.
+  // The keys do know, or nothing here would say anything; and messages came in the order of the devices.
   expect(statuses.map((name) => names.ownerOf(name))).toEqual(devices.map((_, index) => index));
   expect(places.map((name) => names.ownerOf(name)).sort((a = 0, b = 0) => a - b)).toEqual(
     devices.map((_, index) => index),

@@ -88,8 +88,9 @@ describe.skipIf(BROWSER === undefined)("in a browser", () => {
     const told = page.locator(".told-readings");
     await told.locator("dt", { hasText: "air pressure" }).waitFor();
     const text = (await told.locator("dt, dd").allTextContents()).join("\n");
-    expect(text).toMatch(/^temperature\s+rounded to 0\.5 °C; for weather rounded to 0\.5 °C$/m);
-    expect(text).toMatch(/^battery level\s+only whether it reaches 20 %; for scenes rounded to 5 %$/m);
+    expect(text).toMatch(
+      /^temperature\s+rounded to 0\.1 °C; for scenes rounded to 0\.5 °C; for weather rounded to 0\.5 °C$/m,
+    );
     expect(text).toMatch(/^switched on\s+yes or no$/m);
     expect(text).toMatch(/^state of the lock\s+one of locked, unlocked, jammed, unknown$/m);
     expect(text).toMatch(/^electricity used\s+how much was added, to 0\.01 kWh$/m);
@@ -137,7 +138,7 @@ describe.skipIf(BROWSER === undefined)("in a browser", () => {
     for (const text of Object.values(first)) expect(text).not.toMatch(/21\.37|Anna/);
     expect(sent).toMatch(/temperature 21\.37 °C/);
     expect(sent).toMatch(/switched on yes/);
-    expect(first["Improving the products"]).toMatch(/temperature 21\.5 °C, rounded to 0\.5 °C/);
+    expect(first["Improving the products"]).toMatch(/temperature 21\.4 °C, rounded to 0\.1 °C/);
     expect(first["Improving the products"]).toMatch(/switched on yes/);
     expect(first["Weather for your area"]).toMatch(/temperature 21\.5 °C, rounded to 0\.5 °C/);
     for (const text of [sent, ...Object.values(first)]) expect(text).not.toMatch(/power_on|true/);

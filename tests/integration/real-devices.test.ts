@@ -83,7 +83,7 @@ describe("a Zigbee2MQTT hub of 80 devices", () => {
     await system.settled();
     const [row, ...more] = (await system.rows("device_status")).filter(({ temperature }) => temperature !== null);
     expect(more).toEqual([]);
-    expect(row).toMatchObject({ temperature: 21.5, humidity: 40, link_quality: 40 });
+    expect(row).toMatchObject({ temperature: 21.4, humidity: 40, link_quality: 100 });
     expect(JSON.stringify(row)).not.toContain("room");
   });
 
