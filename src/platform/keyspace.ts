@@ -10,6 +10,8 @@ export interface Keyspace {
   readonly queueName: string;
   /** Second queue without a worker: a write to it shows that Redis accepts writes. */
   readonly probeQueueName: string;
+  /** Third queue without a worker: what is put into it makes a refusal take as long as an acceptance, and is taken away. */
+  readonly coverQueueName: string;
   /**
    * Hash: `mac` (HMAC of the token), `number` (of the token: grows with each one issued and each one ended), `owner`
    * (subject tag whose token it is; absent before the first binding), `tag` (subject tag, absent while unbound), `holder`
@@ -183,6 +185,7 @@ export function keyspaceOf(prefix: string): Keyspace {
     queuePrefix: `{${prefix}:queue}`,
     queueName: "batches",
     probeQueueName: "probe",
+    coverQueueName: "cover",
     credential: (device) => `${prefix}:credential:${device}`,
     children: (hub) => `${prefix}:children:${hub}`,
     decision: (subject, device) => `${prefix}:{${subject}}:decision:${device}`,

@@ -16,8 +16,11 @@ import type { KnownJobs } from "./known-jobs.ts";
 /** Always the same id: even if the process ends between its two writes, there is never more than one. */
 const PROBE = "probe";
 
-/** A batch without messages, written so that those who are refused wait as long as others, is no smaller than one with a few. */
-const LEAST_LENGTH = 512;
+/** About as long as a batch with a few messages. */
+const COVER_LENGTH = 512;
+
+/** What BullMQ writes for a job, beside the job. */
+const OF_A_QUEUE = ["id", "events", "marker", "wait", "meta"] as const;
 
 export class Producer {
   readonly #redis: Redis;
@@ -26,6 +29,8 @@ export class Producer {
   readonly #known: KnownJobs;
   #queue: Queue<JobData> | undefined;
   #probes: Queue<string> | undefined;
+  #covers: Queue<JobData> | undefined;
+  #coverNumber = 0;
   #lastWriteAt = Number.NEGATIVE_INFINITY;
 
   constructor(redis: Redis, keyspace: Keyspace, envelope: Pick<Envelope, "seal">, known: KnownJobs) {
@@ -43,6 +48,7 @@ export class Producer {
   async stop(): Promise<void> {
     await this.#queue?.close();
     await this.#probes?.close();
+    await this.#covers?.close();
   }
 
   #open<Data>(name: string): Queue<Data> {
@@ -70,14 +76,14 @@ export class Producer {
   }
 
   /**
+   * Without messages nothing rests, but as much is written and made durable as for a few.
    * Rejects with NOT_WRITABLE when Redis refused: then there is no batch. Rejects with NOT_DURABLE when Redis did not
    * confirm; the result is ignored once `signal` is aborted. In both latter cases the batch may exist, and the counters
    * allow for that.
    */
   async enqueue(messages: readonly QueuedMessage[], signal?: AbortSignal): Promise<void> {
-    // White space behind JSON means nothing.
-    const text = encodeBatch(messages).padEnd(LEAST_LENGTH);
-    await this.add(this.#envelope.seal(text, BATCH_SEAL), messages.length, signal);
+    if (messages.length === 0) return this.#cover();
+    await this.add(this.#envelope.seal(encodeBatch(messages), BATCH_SEAL), messages.length, signal);
   }
 
   async add(sealed: JobData, messages: number, signal?: AbortSignal): Promise<void> {
@@ -104,10 +110,29 @@ export class Producer {
     }
   }
 
+  /** By the same steps as a batch, or its time would tell; then all of it goes. */
+  async #cover(): Promise<void> {
+    this.#covers ??= this.#open<JobData>(this.#keyspace.coverQueueName);
+    const covers = this.#covers;
+    const sealed = this.#envelope.seal(encodeBatch([]).padEnd(COVER_LENGTH), BATCH_SEAL);
+    this.#coverNumber += 1;
+    const id = `${this.#known.origin}-${this.#coverNumber}`;
+    await this.#written(() => covers.add(JOB_NAME, sealed, { ...JOB_OPTIONS, jobId: id }));
+    // Behind the acknowledgement, which must not wait for it. What stays because Redis went away holds nothing, and the next one takes it along.
+    setImmediate(
+      () => void this.#redis.del([id, ...OF_A_QUEUE].map((name) => covers.toKey(name))).catch(() => undefined),
+    );
+  }
+
   async #add(id: string, sealed: JobData): Promise<void> {
-    if (this.#queue === undefined) throw new GatewayError("NOT_DURABLE", "not started");
+    const queue = this.#queue;
+    if (queue === undefined) throw new GatewayError("NOT_DURABLE", "not started");
+    await this.#written(() => queue.add(JOB_NAME, sealed, { ...JOB_OPTIONS, jobId: id }));
+  }
+
+  async #written(write: () => Promise<unknown>): Promise<void> {
     try {
-      await this.#queue.add(JOB_NAME, sealed, { ...JOB_OPTIONS, jobId: id });
+      await write();
     } catch (error) {
       // The cause contains the command with its arguments: it is dropped here.
       const refusal = writeRefusal(error);

@@ -201,11 +201,6 @@ export class BatchWorker {
   async #settle(job: Job<JobData>): Promise<"settled" | "apart"> {
     const size = jobSize(job.id ?? "").messages;
     const place = jobPlace(job.id ?? "");
-    // Nothing is in it; it was written so that others could not tell.
-    if (size === 0) {
-      this.#gather.drop(place);
-      return "settled";
-    }
     const begunBefore = job.stalledCounter > 0 || job.attemptsStarted > 1;
     const open = (): readonly RawMessage[] => this.#open(job);
     try {

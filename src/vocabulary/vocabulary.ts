@@ -37,7 +37,7 @@ export class Vocabulary {
     const whole = stored === "steps";
     this.properties = [
       ...TABLE.map((row) => propertyOf(row, whole)),
-      // What the operator has written down holds.
+      // What the operator has asked for holds.
       ...own.map((row) => propertyOf(row, whole && row.stored === undefined)),
     ];
     this.#byName = new Map(this.properties.map((property) => [property.name, property]));

@@ -42,7 +42,8 @@ describe("de-identification obeys", () => {
   it.each(options.map((row) => [row.path.join("."), row] as const))("%s", (_name, { path, default: byDefault }) => {
     const changed = structuredClone(config);
     const parent = path.slice(0, -1).reduce<unknown>((tree, key) => (tree as Record<string, unknown>)[key], changed);
-    (parent as Record<string, unknown>)[leaf({ path } as OptionRow)] = Number(byDefault) / 2 + 0.5;
+    (parent as Record<string, unknown>)[leaf({ path } as OptionRow)] =
+      Number(byDefault) === 1 ? 2 : Number(byDefault) / 2 + 0.5;
     const dialects = { models: [] };
     expect(deidentifierOptions(changed, vocabulary, dialects)).not.toEqual(
       deidentifierOptions(config, vocabulary, dialects),

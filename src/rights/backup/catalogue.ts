@@ -41,6 +41,7 @@ export const CATALOGUE = {
   queuePrefix: "passing",
   queueName: "passing",
   probeQueueName: "passing",
+  coverQueueName: "passing",
   erasureQueuePrefix: "passing",
   erasureQueueName: "passing",
   keyRemnants: "passing",
