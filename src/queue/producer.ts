@@ -118,10 +118,9 @@ export class Producer {
     this.#coverNumber += 1;
     const id = `${this.#known.origin}-${this.#coverNumber}`;
     await this.#written(() => covers.add(JOB_NAME, sealed, { ...JOB_OPTIONS, jobId: id }));
-    // Behind the acknowledgement, which must not wait for it. What stays because Redis went away holds nothing, and the next one takes it along.
-    setImmediate(
-      () => void this.#redis.del([id, ...OF_A_QUEUE].map((name) => covers.toKey(name))).catch(() => undefined),
-    );
+    // Not waited for: it takes about the time in which the queue of batches wakes its worker. What stays because Redis went away
+    // holds nothing, and the next one takes it along.
+    this.#redis.del([id, ...OF_A_QUEUE].map((name) => covers.toKey(name))).catch(() => undefined);
   }
 
   async #add(id: string, sealed: JobData): Promise<void> {
