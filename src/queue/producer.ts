@@ -2,6 +2,7 @@
  * Makes batches durable: one group of messages becomes one sealed BullMQ job. When `enqueue` resolves the job is in
  * Redis, with the durability determined at start.
  */
+import { setImmediate as turn } from "node:timers/promises";
 import { Queue } from "bullmq";
 import type { Redis } from "ioredis";
 import { GatewayError } from "../model/errors.ts";
@@ -118,6 +119,8 @@ export class Producer {
     this.#coverNumber += 1;
     const id = `${this.#known.origin}-${this.#coverNumber}`;
     await this.#written(() => covers.add(JOB_NAME, sealed, { ...JOB_OPTIONS, jobId: id }));
+    // A worker that is woken takes a turn of the event loop.
+    await turn();
     // Not waited for: it takes about the time in which the queue of batches wakes its worker. What stays because Redis went away
     // holds nothing, and the next one takes it along.
     this.#redis.del([id, ...OF_A_QUEUE].map((name) => covers.toKey(name))).catch(() => undefined);

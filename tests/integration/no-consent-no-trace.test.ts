@@ -20,6 +20,10 @@ beforeAll(async () => {
   listeners = await Promise.all(SERVICE_PURPOSES.map((purpose) => system.listen(purpose)));
   // Retention runs once behind the start, under a lease of its own.
   await until("the start has ended", async () => (await system.redis.keys("consentry:leases*")).length === 0);
+  await until(
+    "it is counted who is suspended",
+    async () => (await system.redis.exists("consentry:devices-suspended")) === 1,
+  );
 });
 afterAll(() => system?.stop());
 
@@ -37,7 +41,8 @@ const PARTS: Readonly<Record<string, unknown>> = {
 };
 
 /** Which gateways are alive, whether Redis writes, and what is scheduled: changes by itself, without any message. */
-const HOUSEKEEPING = /:stalled-check$|^\{consentry:(gateways|upkeep)\}|\}:probe:|^\{consentry:places\}:(turn|step)$/;
+const HOUSEKEEPING =
+  /:stalled-check$|^\{consentry:(gateways|upkeep)\}|\}:probe:|^\{consentry:(places|network)\}:(turn|step)$/;
 
 /** Every other key of Redis with its content. */
 async function redisContent(): Promise<Map<string, string>> {
