@@ -2,10 +2,8 @@
 import { createHmac } from "node:crypto";
 import type { Keyring } from "../deidentify/keyring.ts";
 import type { CheckConsent } from "../model/consent.ts";
-import type { Silenced } from "../model/consent-change.ts";
 import type { TellDamage } from "../model/damage.ts";
 import { DAY_MS, HOUR_MS, MINUTE_MS } from "../model/durations.ts";
-import type { DeviceKey, SubjectTag } from "../model/ids.ts";
 import type { NetworkNote, NotedNetwork } from "../model/network.ts";
 import { uncoveredOf } from "../network/coverage.ts";
 import { NetworkNoting } from "../network/noting.ts";
@@ -18,6 +16,7 @@ import { StepTurns } from "../platform/step-turns.ts";
 import { heldLetters } from "../rights/holds/held-devices.ts";
 import type { Base } from "./base.ts";
 import type { Consent } from "./consent.ts";
+import type { NotedRecords } from "./noted-records.ts";
 import type { Outlets } from "./outlets.ts";
 import { stepPart } from "./step-part.ts";
 
@@ -37,19 +36,10 @@ export interface NetworkDeps {
   readonly damaged: TellDamage;
 }
 
-export interface Network {
+export interface Network extends NotedRecords<NetworkNote> {
   /** Start before what notes. */
   readonly part: Part;
   note(said: readonly NotedNetwork[]): Promise<readonly boolean[]>;
-  /** Takes away what consent does not cover any more. */
-  tidy(concerned: SubjectTag | DeviceKey, silenced: readonly Silenced[]): Promise<void>;
-  forget(subject: SubjectTag, devices: readonly DeviceKey[]): Promise<void>;
-  /** What is noted, for those of the devices of which there is anything that opens. */
-  of(
-    subject: SubjectTag,
-    wrappedSubjectKey: string,
-    devices: readonly DeviceKey[],
-  ): Promise<ReadonlyMap<DeviceKey, NetworkNote>>;
 }
 
 export function createNetwork(base: Base, deps: NetworkDeps, overrides: NetworkOverrides): Network {

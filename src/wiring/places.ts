@@ -2,10 +2,9 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { Keyring } from "../deidentify/keyring.ts";
 import type { CheckConsent } from "../model/consent.ts";
-import type { Silenced } from "../model/consent-change.ts";
 import type { TellDamage } from "../model/damage.ts";
 import { DAY_MS, MINUTE_MS } from "../model/durations.ts";
-import type { DeviceKey, SubjectTag } from "../model/ids.ts";
+import type { DeviceKey } from "../model/ids.ts";
 import type { NotedPlace, PlaceRecord } from "../model/place.ts";
 import { PlaceNoting } from "../places/noting.ts";
 import { PLACE_FORM } from "../places/record.ts";
@@ -18,6 +17,7 @@ import { StepTurns } from "../platform/step-turns.ts";
 import { heldLetters } from "../rights/holds/held-devices.ts";
 import type { Base } from "./base.ts";
 import type { Consent } from "./consent.ts";
+import type { NotedRecords } from "./noted-records.ts";
 import { stepPart } from "./step-part.ts";
 import type { Store } from "./store.ts";
 
@@ -37,19 +37,10 @@ export interface PlacesDeps {
   readonly overrides: PlaceOverrides;
 }
 
-export interface Places {
+export interface Places extends NotedRecords<PlaceRecord> {
   /** Start after the store, and before what notes places. */
   readonly part: Part;
   note(places: readonly NotedPlace[]): Promise<void>;
-  /** Forgets what consent does not cover any more. */
-  tidy(concerned: SubjectTag | DeviceKey, silenced: readonly Silenced[]): Promise<void>;
-  forget(subject: SubjectTag, devices: readonly DeviceKey[]): Promise<void>;
-  /** What is noted, for those of the devices of which there is anything that opens. */
-  of(
-    subject: SubjectTag,
-    wrappedSubjectKey: string,
-    devices: readonly DeviceKey[],
-  ): Promise<ReadonlyMap<DeviceKey, PlaceRecord>>;
 }
 
 export function createPlaces({ config, redis, keyspace, metrics, log }: Base, deps: PlacesDeps): Places {

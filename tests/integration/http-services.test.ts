@@ -2,19 +2,11 @@
 import { describe, expect, test } from "vitest";
 import type { PolicyDocument } from "../../src/model/policy-document.ts";
 import { EntryText, entryHash } from "../../src/services/entry-text.ts";
-import { entryOf, registryOn, SERVICE_KEY } from "../fixtures/services.ts";
+import { entryOf, registryOn, SCENES, SERVICE_KEY } from "../fixtures/services.ts";
 import { onDisk, shippedPolicy } from "./consent-fixture.ts";
 import { httpApi } from "./http-fixture.ts";
 
 const api = httpApi();
-
-const SCENES = {
-  purposes: ["scene"],
-  region: "IN",
-  relation: "processor",
-  recipient: "scene services",
-  contractRef: "dpa-1",
-};
 
 const put = (name: string, body: object = SCENES, headers: Record<string, string> = {}) =>
   api.call("PUT", `/v1/services/${name}`, body, headers);

@@ -11,16 +11,10 @@ import { connectMqtt } from "../../tools/wire/connection.ts";
 import { subscribe } from "../../tools/wire/service-subscriber.ts";
 import { until } from "../fixtures/eventually.ts";
 import { Listener } from "../fixtures/listener.ts";
+import { SCENES } from "../fixtures/services.ts";
 import { startTwoGateways, type TwoGateways } from "../fixtures/two-gateways.ts";
 
 const MESSAGE = { model: "HB-200", status: { power_on: true, temperature: 21.5 } };
-const SCENES = {
-  purposes: ["scene"],
-  region: "IN",
-  relation: "processor",
-  recipient: "scene services",
-  contractRef: "dpa-1",
-};
 /** Of an event, and of a look at Redis for what missed it, on a machine that is busy. */
 const AT_ONCE_MS = 1_500;
 const WHEN_MISSED_MS = 6_000;

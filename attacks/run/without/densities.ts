@@ -1,4 +1,4 @@
-/** Places are as fine as any cell may be, however few live there. */
+/** Every place is told at the finest resolution that is configured, also where few people live. */
 import { Locations } from "../../../src/deidentify/location.ts";
 import type { Removal } from "./removal.ts";
 
