@@ -14,6 +14,8 @@ const RESOLUTION = 4;
 const GRID_DEGREES = 0.9;
 const GRID_COLUMNS = 400;
 const GRID_ROWS = 110;
+/** Places are given out square by square, so that those who speak at one time are neighbours and make crowds. */
+const SQUARE = 10;
 const SOUTHERNMOST = -49.5;
 const FIRST_PREFIX = 0x2000_0000;
 const MODEL_OF_PHASE = /^round-(\d+)$/;
@@ -111,10 +113,12 @@ function parentOf(cell: string, resolution: number): string {
 }
 
 function gridPoint(index: number): Omit<Spot, "cell"> {
-  const row = Math.floor(index / GRID_COLUMNS);
+  const [square, place] = [Math.floor(index / SQUARE ** 2), index % SQUARE ** 2];
+  const across = GRID_COLUMNS / SQUARE;
+  const row = Math.floor(square / across) * SQUARE + Math.floor(place / SQUARE);
   if (row >= GRID_ROWS) throw new RangeError("more phases than there are places on the grid");
   const lat = SOUTHERNMOST + row * GRID_DEGREES;
-  const lon = -180 + (index % GRID_COLUMNS) * GRID_DEGREES;
+  const lon = -180 + ((square % across) * SQUARE + (place % SQUARE)) * GRID_DEGREES;
   return { lat: Number(lat.toFixed(4)), lon: Number(lon.toFixed(4)) };
 }
 
