@@ -3,7 +3,7 @@
  * data. What a payload may hold is bounded by the number of its parts and their depth.
  */
 import type { DropReason } from "../model/outcome.ts";
-import { isAccountKey, isPersonalKey } from "../vocabulary/key-words.ts";
+import { isAccountKey, kindOfKey } from "../vocabulary/key-words.ts";
 import type { Branch } from "./compile.ts";
 import { type Draft, emptyDraft } from "./leaf.ts";
 
@@ -74,9 +74,9 @@ export class Walk {
       else {
         this.#node(depth + 1);
         draft.dropped += 1;
-        const isNumbered = Array.isArray(value);
-        if (!isNumbered && isAccountKey(key)) throw new NotTaken(true);
-        this.tell(!isNumbered && isPersonalKey(key) ? "personal" : "unknown");
+        const kind = Array.isArray(value) ? undefined : kindOfKey(key);
+        if (kind === "account") throw new NotTaken(true);
+        this.tell(kind ?? "unknown");
         if (typeof below === "object" && below !== null) this.#unnamed(below, depth + 1);
       }
     }

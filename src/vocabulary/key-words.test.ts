@@ -1,7 +1,7 @@
 /** Account data refuses a message however its key is spelled; a word that only contains such a word does not. */
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { isAccountKey, isPersonalKey } from "./key-words.ts";
+import { isAccountKey, kindOfKey } from "./key-words.ts";
 import { TABLE } from "./table.ts";
 
 /** Listed a second time: a word that falls out of the list must not fall out of the test. */
@@ -116,18 +116,18 @@ describe("isAccountKey", () => {
   });
 });
 
-describe("isPersonalKey", () => {
+describe("kindOfKey", () => {
   it.each(PERSONAL_WORDS.filter((word) => !/\d/.test(word)))("finds %s", (word) => {
     for (const key of [word, word.toUpperCase(), `my_${word}`, `home${capital(word)}`, fullWidth(word)])
-      expect(isPersonalKey(key), key).toBe(true);
+      expect(kindOfKey(key), key).toBe("personal");
   });
 
   it.each(["ipv4", "ipv6", "ip_v4", "IPv6Address", "gps_lat", "ownerName"])(
     "finds a person, place or address in %s",
-    (key) => expect(isPersonalKey(key)).toBe(true),
+    (key) => expect(kindOfKey(key)).toBe("personal"),
   );
 
   it("finds neither kind in the names of the table", () => {
-    for (const { name } of TABLE) expect([name, isAccountKey(name), isPersonalKey(name)]).toEqual([name, false, false]);
+    for (const { name } of TABLE) expect([name, kindOfKey(name)]).toEqual([name, undefined]);
   });
 });

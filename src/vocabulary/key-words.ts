@@ -31,37 +31,32 @@ const CAPITALS_END = /(?<=[A-Z]{2})(?=[a-z])/g;
 /** Marks, and what is not seen: a soft hyphen, a space without width. */
 const NO_LETTER_OF_ITS_OWN = /[\p{M}\p{Cf}]+/gu;
 const NO_LETTERS = /[^a-z]+/;
+const CAPITAL = /[A-Z]/;
 
-export function isAccountKey(key: string): boolean {
-  return has(key, ACCOUNT_WORDS);
-}
-
-export function isPersonalKey(key: string): boolean {
-  return has(key, PERSONAL);
-}
-
-function has(key: string, list: ReadonlySet<string>): boolean {
+/** What a key is about, if it is one of these; account data comes first. */
+export function kindOfKey(key: string): "account" | "personal" | undefined {
   // Letters of other forms, full width or with marks, as plain ones.
   const plain = NOT_ASCII.test(key) ? key.normalize("NFKD").replace(NO_LETTER_OF_ITS_OWN, "") : key;
-  if (holds(wordsOf(plain, CASE_CHANGES), list)) return true;
-  return plain.search(CAPITALS_END) >= 0 && holds(wordsOf(plain, CAPITALS_END), list);
+  if (!CAPITAL.test(plain)) return kindOfWords(plain);
+  const kind = kindOfWords(plain.replace(CASE_CHANGES, " ").toLowerCase());
+  if (kind === "account" || plain.search(CAPITALS_END) < 0) return kind;
+  return kindOfWords(plain.replace(CAPITALS_END, " ").toLowerCase()) ?? kind;
 }
 
-function holds(words: readonly string[], list: ReadonlySet<string>): boolean {
+export function isAccountKey(key: string): boolean {
+  return kindOfKey(key) === "account";
+}
+
+function kindOfWords(text: string): "account" | "personal" | undefined {
+  const words = text.split(NO_LETTERS);
+  let personal = false;
   for (let from = 0; from < words.length; from += 1) {
     let joined = "";
     for (let to = from; to < words.length && to < from + MOST_JOINED; to += 1) {
       joined += words[to];
-      if (list.has(joined)) return true;
+      if (ACCOUNT_WORDS.has(joined)) return "account";
+      if (PERSONAL.has(joined)) personal = true;
     }
   }
-  return false;
-}
-
-function wordsOf(key: string, border: RegExp): string[] {
-  return key
-    .replace(border, " ")
-    .toLowerCase()
-    .split(NO_LETTERS)
-    .filter((word) => word !== "");
+  return personal ? "personal" : undefined;
 }

@@ -4,7 +4,7 @@
  */
 import { z } from "zod";
 import { type Classes, PROPERTY_KINDS, type Property, type Rounding } from "../model/property.ts";
-import { isAccountKey, isPersonalKey } from "./key-words.ts";
+import { kindOfKey } from "./key-words.ts";
 
 const NUMBER = String.raw`-?\d{1,15}(?:\.\d{1,9})?(?:e\d{1,2})?`;
 const RANGE = new RegExp(`^(${NUMBER})\\.\\.(${NUMBER})$`);
@@ -113,7 +113,7 @@ function faultsOf(row: Columns): [field: string, code: string][] {
   const step = row.step === undefined ? undefined : roundingOf(row.step);
   const scene = row.scene === undefined ? undefined : roundingOf(row.scene);
   const rules: [broken: boolean, field: string, code: string][] = [
-    [isAccountKey(row.name) || isPersonalKey(row.name), "name", "names-a-person"],
+    [kindOfKey(row.name) !== undefined, "name", "names-a-person"],
     [RESERVED.has(row.name), "name", "has-another-meaning"],
     [measured && row.range === undefined, "range", `required-for-${row.kind}`],
     [!measured && row.range !== undefined, "range", `not-for-${row.kind}`],

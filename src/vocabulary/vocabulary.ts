@@ -5,7 +5,7 @@
 import type { StatusFields, StatusValue } from "../model/deidentified.ts";
 import type { DropReason } from "../model/outcome.ts";
 import type { Property, StoredValues } from "../model/property.ts";
-import { isAccountKey, isPersonalKey } from "./key-words.ts";
+import { isAccountKey, kindOfKey } from "./key-words.ts";
 import { type PropertyRow, propertyOf } from "./row.ts";
 import { TABLE } from "./table.ts";
 
@@ -64,8 +64,9 @@ export class Vocabulary {
       const given = (fields as Readonly<Record<string, unknown>>)[key];
       const property = this.#byName.get(key);
       if (property === undefined) {
-        if (isAccountKey(key)) return "account-key";
-        dropped(isPersonalKey(key) ? "personal" : "unknown");
+        const kind = kindOfKey(key);
+        if (kind === "account") return "account-key";
+        dropped(kind ?? "unknown");
       }
       if (typeof given === "object" && given !== null) {
         inside ??= [];

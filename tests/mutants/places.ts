@@ -168,8 +168,8 @@ export const PLACES: readonly Place[] = [
     breaks: "account data refuses the message",
     file: "src/vocabulary/vocabulary.ts",
     tests: ["src/vocabulary/vocabulary.test.ts"],
-    from: 'if (isAccountKey(key)) return "account-key";\n        dropped',
-    to: "dropped",
+    from: 'if (kind === "account") return "account-key";\n        dropped(kind',
+    to: 'dropped(kind === "account" ? undefined : kind',
   },
   {
     breaks: "what is left out never rests, sealed or not",

@@ -5,6 +5,8 @@
 import { DeviceId } from "../../model/ids.ts";
 import { PARTS } from "../../model/raw.ts";
 
+const DEVICES = "devices/";
+
 /** The topics a device may publish to, each with the index of its part. */
 export function publishTopics(device: DeviceId): ReadonlyMap<string, number> {
   return new Map(PARTS.map((part, index) => [`devices/${device}/${part}`, index]));
@@ -19,8 +21,9 @@ export function deviceMayReceive(device: DeviceId, topic: string): boolean {
 
 /** The device whose topic this is or would be. */
 export function deviceOf(topic: string): DeviceId | undefined {
-  const [root, id = "", rest] = topic.split("/", 3);
-  return root === "devices" && rest !== undefined ? DeviceId(id) : undefined;
+  if (!topic.startsWith(DEVICES)) return undefined;
+  const end = topic.indexOf("/", DEVICES.length);
+  return end < 0 ? undefined : DeviceId(topic.slice(DEVICES.length, end));
 }
 
 export function refusalsTopic(device: DeviceId): string {
