@@ -23,7 +23,9 @@ export const MQTT_5 = "mqtt5";
 /** What the whole path is compared with devices of; each is named by its dialect. */
 export const DIALECT_LOADS = [ZIGBEE2MQTT, TASMOTA] as const;
 
+/** Unacknowledged messages of one device, and of one connection: a gateway takes 256 of each. */
 const WINDOW = 20;
+const MOST_IN_FLIGHT = 240;
 const KEEP_ALIVE_SECONDS = 300;
 
 /** Started in a folder of its own below that of the run. */
@@ -103,10 +105,11 @@ export async function withContenders<Result>(
 }
 
 async function connectedTo(pipeline: Pipeline, version: Version): Promise<Child<LoaderCommands>> {
-  const { port, devices, services } = pipeline;
+  const { port, devices, devicesEach = 1, services } = pipeline;
+  const window = Math.min(WINDOW * devicesEach, MOST_IN_FLIGHT);
   const loader = new Child<LoaderCommands>("loader.ts");
   try {
-    await loader.ask("connect", { port, devices, window: WINDOW, keepAliveSeconds: KEEP_ALIVE_SECONDS, version });
+    await loader.ask("connect", { port, devices, window, keepAliveSeconds: KEEP_ALIVE_SECONDS, version });
     if (services !== undefined) await loader.ask("listen", { port, services, keepAliveSeconds: KEEP_ALIVE_SECONDS });
     return loader;
   } catch (error) {

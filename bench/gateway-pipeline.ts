@@ -22,6 +22,7 @@ import { type BenchServers, startServers } from "./servers.ts";
 export interface GatewayOptions {
   /** Emptied by the caller; keys, configuration and the servers' data go here. */
   readonly dir: string;
+  /** With those behind hubs. */
   readonly devices: number;
   /** `bench/no-privacy.ts` runs the same gateway with consent and sealing taken out. */
   readonly entry: "src/main.ts" | "bench/no-privacy.ts";
@@ -75,6 +76,7 @@ export async function startGateway(options: GatewayOptions): Promise<Pipeline> {
       port: gateway.portOf("mqtt-tcp"),
       pids: { gateway: gateway.pid, redis: servers.redisPid, influx: servers.influxPid },
       devices,
+      devicesEach: devicesEach(options.load),
       ...(services !== undefined && { services }),
       counts: () => countsOf(http),
       rows: () => servers.rows(options.load?.counted ?? NATIVE_COUNTED),
@@ -214,12 +216,18 @@ function ownEnvironment(): NodeJS.ProcessEnv {
   return { ...Object.fromEntries(kept), BOOTSTRAP_PID: String(process.pid) };
 }
 
+/** How many take turns on one connection. */
+function devicesEach(load: DialectLoad | undefined): number {
+  return Math.max(1, load?.children.length ?? 0);
+}
+
 /** One data subject for each device and those behind it, as in a fleet of single homes. */
 async function provision(
   api: string,
   token: string,
-  { devices: count, load }: Pick<GatewayOptions, "devices" | "load">,
+  { devices: wanted, load }: Pick<GatewayOptions, "devices" | "load">,
 ): Promise<BenchDevice[]> {
+  const count = Math.ceil(wanted / devicesEach(load));
   const service = new AccountService({ api, token, timeoutMs: REQUEST_TIMEOUT_MS });
   const devices: BenchDevice[] = [];
   let next = 0;

@@ -39,7 +39,7 @@ ${tableOf(["figure", "value"], figureRows(run))}
   analytics, weather and scene; no service listens, unless that is said. Limits per device are lifted, nothing else is configured.
 - **MQTT 5** is the whole path with devices that speak it: the same messages, and acknowledgements with a reason code.
 - **zigbee2mqtt** and **tasmota** are the whole path with devices that speak these dialects (\`bench/dialect-loads.ts\`):
-  ${run.devices} hubs with 16 devices behind each, which take turns, and ${run.devices} plugs that tell their state and their meter in turn. Their
+  ${Math.ceil(run.devices / 16)} hubs with 16 devices behind each, which take turns, so that as many devices speak, and ${run.devices} plugs that tell their state and their meter in turn. Their
   payloads are twice as long as those of the contract, half of the keys are nothing that is taken, and none tells a place.
 - **Services listening** is the same with a weather and a scene service that subscribe to everything of their purpose: one
   message goes out for each that comes in (weather is told of crowds outdoors), and all of them must have arrived before the window counts as ended. They are read

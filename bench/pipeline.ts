@@ -5,7 +5,10 @@ export interface Pipeline {
   readonly port: number;
   /** Process ids whose CPU is counted, by the name used in the report. */
   readonly pids: Readonly<Record<string, number>>;
+  /** Each has a connection. */
   readonly devices: readonly BenchDevice[];
+  /** How many devices speak through each connection; one where there are no hubs. */
+  readonly devicesEach?: number;
   /** Those that listen during the run; absent when none does. */
   readonly services?: readonly BenchService[];
   /** Absent when the pipeline stores nothing. */
