@@ -1,5 +1,5 @@
 /** What an attack is, and publishing on behalf of an attacker: one connection, one message, and what became of both. */
-import type { ServicePurpose } from "../src/model/consent.ts";
+import type { ServicePurpose } from "../src/model/purposes.ts";
 import { connectMqtt, disconnectMqtt } from "../tools/wire/connection.ts";
 import type { Expectation } from "./expectation.ts";
 import type { SimulatedDevice } from "./population.ts";

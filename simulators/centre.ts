@@ -9,7 +9,7 @@ import { createInterface } from "node:readline";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Command } from "commander";
 import type { MqttClient } from "mqtt";
-import { SERVICE_PURPOSES } from "../src/model/consent.ts";
+import { SERVICE_PURPOSES } from "../src/model/purposes.ts";
 import type { AccountService } from "../tools/stack/account-service.ts";
 import { Stack } from "../tools/stack/stack.ts";
 import { connectMqtt, disconnectMqtt } from "../tools/wire/connection.ts";

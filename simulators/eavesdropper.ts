@@ -1,6 +1,6 @@
 /** A service that asks for more than its purpose, and keeps whatever it is sent, so that a scan can look for raw data in it. */
 import type { MqttClient } from "mqtt";
-import type { ServicePurpose } from "../src/model/consent.ts";
+import type { ServicePurpose } from "../src/model/purposes.ts";
 import { connectMqtt, disconnectMqtt } from "../tools/wire/connection.ts";
 import { type RecordedPacket, record, type ServiceCredential, subscribe } from "../tools/wire/service-subscriber.ts";
 

@@ -2,8 +2,9 @@
  * What must become of a message, worked out from the person's decision and the kind of message
  * alone. Written apart from the gateway's own rules on purpose: it is what they are checked against.
  */
-import type { ServicePurpose } from "../src/model/consent.ts";
+
 import type { Refusal } from "../src/model/outcome.ts";
+import type { ServicePurpose } from "../src/model/purposes.ts";
 import type { Household, Standing } from "./population.ts";
 
 export const MESSAGE_PARTS = ["telemetry", "model", "ip", "location", "status"] as const;

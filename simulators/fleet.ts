@@ -3,7 +3,7 @@
  * has a window of unacknowledged messages, as real firmware has; when it is full others go first.
  */
 import type { MqttClient } from "mqtt";
-import type { ServicePurpose } from "../src/model/consent.ts";
+import type { ServicePurpose } from "../src/model/purposes.ts";
 import { connectMqtt, disconnectMqtt, wasAcknowledged } from "../tools/wire/connection.ts";
 import { versionOf } from "../tools/wire/mqtt-wire.ts";
 import { subscribe } from "../tools/wire/service-subscriber.ts";

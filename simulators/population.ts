@@ -3,7 +3,7 @@
  * standing of a home says what must become of its messages, so the run can be checked afterwards.
  */
 import { cellToLatLng, latLngToCell } from "h3-js";
-import type { Category, Purpose } from "../src/model/consent.ts";
+import type { Category, Purpose } from "../src/model/purposes.ts";
 import { DEVICE_PROFILES, type DeviceProfile } from "./device-profiles.ts";
 import type { DialectHome } from "./firmware/firmware.ts";
 import type { SimulatedDialect } from "./firmware/firmwares.ts";

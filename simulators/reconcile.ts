@@ -4,8 +4,9 @@
  * connection, or on the way during a withdrawal may have gone either way: they widen a bound, and
  * nothing else does.
  */
-import { SERVICE_PURPOSES, type ServicePurpose } from "../src/model/consent.ts";
+
 import { REFUSAL_REASONS } from "../src/model/outcome.ts";
+import { SERVICE_PURPOSES, type ServicePurpose } from "../src/model/purposes.ts";
 import { booksBalance, type GatewayBooks } from "../tools/stack/books.ts";
 import { compareDialectRows } from "./dialect-rows.ts";
 import { hasArrived, type SentLog, type SentMessage } from "./sent-log.ts";

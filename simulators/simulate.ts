@@ -2,7 +2,7 @@
 import "../src/platform/no-debug-output.ts";
 import { readFile } from "node:fs/promises";
 import { Command, InvalidArgumentError } from "commander";
-import { SERVICE_PURPOSES, type ServicePurpose } from "../src/model/consent.ts";
+import { SERVICE_PURPOSES, type ServicePurpose } from "../src/model/purposes.ts";
 import { AccountService } from "../tools/stack/account-service.ts";
 import { refusedTotal } from "../tools/stack/books.ts";
 import type { ServiceCredential } from "../tools/wire/service-subscriber.ts";

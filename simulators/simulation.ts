@@ -3,7 +3,7 @@
  * withdraw in the middle, drain, compare. Demo, command line and tests differ only in what they plug in.
  */
 import { randomBytes } from "node:crypto";
-import { SERVICE_PURPOSES, type ServicePurpose } from "../src/model/consent.ts";
+import { SERVICE_PURPOSES, type ServicePurpose } from "../src/model/purposes.ts";
 import type { AccountService } from "../tools/stack/account-service.ts";
 import { booksBetween, type GatewayBooks, readBooks } from "../tools/stack/books.ts";
 import { packetBytes, type ServiceCredential, ServiceSubscriber } from "../tools/wire/service-subscriber.ts";

@@ -1,6 +1,6 @@
 /** What publishes on one connection of the fleet, whatever it speaks. */
 import type { IClientOptions } from "mqtt";
-import type { ServicePurpose } from "../src/model/consent.ts";
+import type { ServicePurpose } from "../src/model/purposes.ts";
 import type { Canary } from "./canary-forms.ts";
 import { expectationOf } from "./expectation.ts";
 import { type ComposedMessage, composeMessage } from "./messages.ts";

@@ -3,7 +3,7 @@
  * a store, a service, a device or a visitor of open metrics got; the truth is there to count what an attack got right, and
  * holds what an attacker is granted to know beforehand.
  */
-import type { ServicePurpose } from "../../src/model/consent.ts";
+import type { ServicePurpose } from "../../src/model/purposes.ts";
 
 export const FORMAT = 1;
 

@@ -1,7 +1,7 @@
 /** A recording, sorted so that attackers find what they look for; and the truth, by which their guesses are counted. */
 
 import { Random } from "../../simulators/random.ts";
-import type { ServicePurpose } from "../../src/model/consent.ts";
+import type { ServicePurpose } from "../../src/model/purposes.ts";
 import type { PacketArrival, Recording, Run, TrueDevice, Truth } from "./format.ts";
 import { parseLine, type Row } from "./lines.ts";
 

@@ -7,7 +7,7 @@ import { mkdir, rm, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { Names } from "../../simulators/race/names.ts";
 import { ServiceListener } from "../../simulators/race/service-listener.ts";
-import { SERVICE_PURPOSES, type ServicePurpose } from "../../src/model/consent.ts";
+import { SERVICE_PURPOSES, type ServicePurpose } from "../../src/model/purposes.ts";
 import { freeServices, INFLUX_DATABASE, type Services, startServices } from "../../tools/private-servers/services.ts";
 import { AccountService } from "../../tools/stack/account-service.ts";
 import { type GatewayProcess, startGateway } from "../../tools/stack/gateway-process.ts";

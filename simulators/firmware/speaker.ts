@@ -1,6 +1,6 @@
 /** A connection whose device speaks a dialect: what its firmware says, and what must become of each message. */
 import type { IClientOptions } from "mqtt";
-import type { ServicePurpose } from "../../src/model/consent.ts";
+import type { ServicePurpose } from "../../src/model/purposes.ts";
 import type { Canary } from "../canary-forms.ts";
 import { type Expectation, expectationOfAll } from "../expectation.ts";
 import type { SentLog, SentMessage } from "../sent-log.ts";

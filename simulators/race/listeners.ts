@@ -3,7 +3,7 @@
  * event it came certainly too late for: after an event each connection asks its gateway something, and what
  * arrives behind the answer was handed over after the event.
  */
-import { SERVICE_PURPOSES, type ServicePurpose } from "../../src/model/consent.ts";
+import { SERVICE_PURPOSES, type ServicePurpose } from "../../src/model/purposes.ts";
 import { type Version, versionOf } from "../../tools/wire/mqtt-wire.ts";
 import type { ServiceCredential } from "../../tools/wire/service-subscriber.ts";
 import { ServiceListener } from "./service-listener.ts";

@@ -3,8 +3,9 @@
  * Redis holds of a subject. A name once learned is remembered: an erased subject's names cannot be made again.
  */
 import { Redis } from "ioredis";
-import { Keyring, PSEUDONYM_PURPOSES } from "../../src/deidentify/keyring.ts";
+import { Keyring } from "../../src/deidentify/keyring.ts";
 import type { DeviceId, DeviceKey, Pseudonym, SubjectId, SubjectTag } from "../../src/model/ids.ts";
+import { PSEUDONYM_PURPOSES } from "../../src/model/purposes.ts";
 import { readKeys } from "../../src/platform/keys/files.ts";
 import { Lookup } from "../../src/platform/keys/lookup.ts";
 import { keyspaceOf } from "../../src/platform/keyspace.ts";

@@ -1,5 +1,6 @@
 /** The people of a race: some leave their consent alone for the whole run, the others change their minds all the time. */
-import { type Category, grantsOf, PURPOSES, type Purpose } from "../../src/model/consent.ts";
+import { grantsOf } from "../../src/model/consent.ts";
+import { type Category, PURPOSES, type Purpose } from "../../src/model/purposes.ts";
 import type { Random } from "../random.ts";
 
 export interface RaceDevice {

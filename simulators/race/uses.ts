@@ -1,6 +1,6 @@
 /** What a packet of a scene or network service shows: which purpose used which category, of a message or of all messages of a phase. What the
  * network hears together need not be of one message. */
-import type { Category, Purpose, ServicePurpose } from "../../src/model/consent.ts";
+import type { Category, Purpose, ServicePurpose } from "../../src/model/purposes.ts";
 import type { SentMessages } from "./sent-messages.ts";
 import { numberInPrefix, phaseOfModel, type Stay } from "./telltale.ts";
 

@@ -1,7 +1,8 @@
 /** The judgement finds each kind of violation, and nothing where everything was as promised. */
 import { cellToParent } from "h3-js";
 import { beforeEach, describe, expect, it } from "vitest";
-import { grantsOf, type ServicePurpose } from "../../src/model/consent.ts";
+import { grantsOf } from "../../src/model/consent.ts";
+import type { ServicePurpose } from "../../src/model/purposes.ts";
 import type { Heard } from "./listeners.ts";
 import { ALL_GRANTS, ANALYTICS } from "./people.ts";
 import { SentMessages } from "./sent-messages.ts";

@@ -2,7 +2,8 @@
  * The judgement: every row that was read from the store, in the end or on the way, and every packet that a service got,
  * held against what its person allowed. No tolerance: what cannot be told to be allowed is a violation.
  */
-import { CATEGORIES, type Category, grantsOf, type Purpose, type ServicePurpose } from "../../src/model/consent.ts";
+import { grantsOf } from "../../src/model/consent.ts";
+import { CATEGORIES, type Category, type Purpose, type ServicePurpose } from "../../src/model/purposes.ts";
 import { Complaints, type Violation, type ViolationKind } from "./complaints.ts";
 import type { Heard } from "./listeners.ts";
 import type { SentMessages } from "./sent-messages.ts";

@@ -1,7 +1,7 @@
 /** Options of everything data leaves through: the store, the services, the HTTP interface. */
 import { z } from "zod";
-import { CATEGORIES, SERVICE_PURPOSES } from "../model/consent.ts";
 import { opaqueReference, statedMethod, statedReference } from "../model/consent-record.ts";
+import { CATEGORIES, SERVICE_PURPOSES } from "../model/purposes.ts";
 import { MAX_CONNECTIONS, MAX_SERVICES, PUBLISHES_PER_SECOND, SERVICE_NAME } from "../model/service.ts";
 import { SERVICE_RELATIONS } from "../model/service-terms.ts";
 import { bytes, choice, count, milliseconds, optionalPath, port, regionCode, secret, text } from "./leaves.ts";

@@ -2,17 +2,10 @@ import { randomBytes } from "node:crypto";
 import fc from "fast-check";
 import { cellToLatLng, latLngToCell } from "h3-js";
 import { describe, expect, it } from "vitest";
-import {
-  CATEGORIES,
-  type Category,
-  grantsOf,
-  PURPOSE_NEEDS,
-  PURPOSE_USES,
-  PURPOSES,
-  type Purpose,
-} from "../model/consent.ts";
+import { grantsOf, PURPOSE_NEEDS, PURPOSE_USES } from "../model/consent.ts";
 import type { Deidentified } from "../model/deidentified.ts";
 import type { DeviceKey, SubjectTag } from "../model/ids.ts";
+import { CATEGORIES, type Category, PURPOSES, type Purpose } from "../model/purposes.ts";
 import { carriedBy, type RawMessage, type RawTelemetry } from "../model/raw.ts";
 import { Vocabulary } from "../vocabulary/vocabulary.ts";
 import { Deidentifier, type DeidentifierOptions } from "./deidentify.ts";

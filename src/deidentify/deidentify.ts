@@ -14,11 +14,12 @@ import type { AnalyticsRecord, Deidentified, SceneRecord, WeatherReading } from 
 import type { Pseudonym } from "../model/ids.ts";
 import type { NetworkSaid } from "../model/network.ts";
 import type { Property } from "../model/property.ts";
+import type { PseudonymPurpose } from "../model/purposes.ts";
 import type { RawMessage } from "../model/raw.ts";
 import type { Writable } from "../model/writable.ts";
 import { halfSipHash, type WordKey } from "./half-sip-hash.ts";
 import { type IpOptions, ipPrefix } from "./ip-address.ts";
-import type { Keyring, PseudonymPurpose } from "./keyring.ts";
+import type { Keyring } from "./keyring.ts";
 import { type DensityRow, type Located, type LocationOptions, Locations } from "./location.ts";
 import { ModelFamilies, type ModelRule, type ModelSource } from "./model.ts";
 import { StatusFilter } from "./status.ts";

@@ -2,7 +2,8 @@ import { createDecipheriv, createHmac, hkdfSync, randomBytes } from "node:crypto
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { DeviceKey } from "../model/ids.ts";
-import { Keyring, PSEUDONYM_PURPOSES } from "./keyring.ts";
+import { PSEUDONYM_PURPOSES } from "../model/purposes.ts";
+import { Keyring } from "./keyring.ts";
 
 const masterKey = randomBytes(32);
 const pepper = randomBytes(32);

@@ -5,12 +5,9 @@
 import { createCipheriv, createDecipheriv, createHmac, hkdfSync, randomBytes } from "node:crypto";
 import { GatewayError } from "../model/errors.ts";
 import type { DeviceKey, Pseudonym } from "../model/ids.ts";
+import type { PseudonymPurpose } from "../model/purposes.ts";
 import { boundedCache } from "../platform/bounded-cache.ts";
 import type { WordKey } from "./half-sip-hash.ts";
-
-/** What a device has a name for: purposes, and its place, which stands under a name of its own. A weather service names no device. */
-export const PSEUDONYM_PURPOSES = ["analytics", "place", "scene", "network"] as const;
-export type PseudonymPurpose = (typeof PSEUDONYM_PURPOSES)[number];
 
 /** Read anew for every use, so that a rotation reaches a keyring that is at work. */
 export interface KeyringKeys {

@@ -3,11 +3,11 @@
  * under numbers, and under the names whoever issued the link gave them: no id and no keyed hash among them.
  */
 import { z } from "zod";
-import { CATEGORIES, PURPOSES } from "./consent.ts";
 import { contentHash, countryCode, LEGAL_BASES, timestampMs } from "./consent-record.ts";
 import { childCount } from "./device-connection.ts";
 import { erasureStatus, receiptKey } from "./erasure.ts";
 import { PLACE_STATES } from "./place.ts";
+import { CATEGORIES, PURPOSES } from "./purposes.ts";
 
 /** A link lasts at most so long, and a session that nobody puts off the end of. */
 export const MAX_CENTRE_MINUTES = 15;

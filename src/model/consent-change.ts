@@ -1,8 +1,9 @@
 /** What a data subject can state about their devices, and what the ledger answers. */
-import type { Category, Purpose } from "./consent.ts";
+
 import type { Actor } from "./consent-record.ts";
 import type { GuardianRefusal } from "./guardian.ts";
 import type { DeviceKey, SubjectTag } from "./ids.ts";
+import type { Category, Purpose } from "./purposes.ts";
 
 /** Who said it and how; `evidenceRef` is an opaque reference, never an id, a name or an address. */
 export interface Statement {

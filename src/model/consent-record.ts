@@ -4,8 +4,8 @@
  * references that the account service can resolve and nobody else, never an id, a name or an address.
  */
 import { z } from "zod";
-import { CATEGORIES, PURPOSES } from "./consent.ts";
 import type { DeviceKey, SubjectTag } from "./ids.ts";
+import { CATEGORIES, PURPOSES } from "./purposes.ts";
 
 /** Of events written now and of the record as shown. Chains that begin in format 1 are read as they are. */
 export const SCHEMA_VERSION = 2;

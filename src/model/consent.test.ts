@@ -1,17 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import {
-  allOf,
-  CATEGORIES,
-  type Category,
-  grantsOf,
-  PURPOSE_NEEDS,
-  PURPOSE_USES,
-  PURPOSES,
-  type Purpose,
-  usable,
-  usableByAny,
-} from "./consent.ts";
+import { allOf, grantsOf, PURPOSE_NEEDS, PURPOSE_USES, usable, usableByAny } from "./consent.ts";
+import { CATEGORIES, type Category, PURPOSES, type Purpose } from "./purposes.ts";
 
 const consent = fc.record(
   Object.fromEntries(PURPOSES.map((purpose) => [purpose, fc.subarray([...CATEGORIES])])) as Record<

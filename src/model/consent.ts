@@ -3,16 +3,7 @@
  * that the hot path reads. Adding a purpose is a policy change, not a configuration option.
  */
 import type { DeviceRef } from "./ids.ts";
-
-export const PURPOSES = ["analytics", "weather", "scene", "network"] as const;
-export type Purpose = (typeof PURPOSES)[number];
-
-export const CATEGORIES = ["model", "ip", "location", "status"] as const;
-export type Category = (typeof CATEGORIES)[number];
-
-/** The purposes that services subscribe to; `analytics` is the store's own. */
-export const SERVICE_PURPOSES = ["weather", "scene", "network"] as const;
-export type ServicePurpose = (typeof SERVICE_PURPOSES)[number];
+import { CATEGORIES, type Category, PURPOSE_TABLE, PURPOSES, type Purpose } from "./purposes.ts";
 
 /** Bit set of field categories, bit i standing for `CATEGORIES[i]`. */
 export type CategoryMask = number;
@@ -24,31 +15,31 @@ export const STATUS: CategoryMask = 8;
 /** 16 bits, `CATEGORIES.length` for each purpose in the order of `PURPOSES`. */
 export type Grants = number;
 
-/**
- * What a purpose can use at all, whatever the subject grants.
- * IP addresses serve the network alone; a weather service never sees a model.
- */
-export const PURPOSE_USES: Readonly<Record<Purpose, CategoryMask>> = {
-  analytics: MODEL | LOCATION | STATUS,
-  weather: LOCATION | STATUS,
-  scene: MODEL | STATUS,
-  network: MODEL | IP,
-};
+/** What a purpose can use at all, whatever the subject grants. */
+export const PURPOSE_USES = masksOf("uses");
 
 /** Without at least one of these a purpose has nothing to do with a message. */
-export const PURPOSE_NEEDS: Readonly<Record<Purpose, CategoryMask>> = {
-  analytics: LOCATION | STATUS,
-  weather: LOCATION,
-  scene: STATUS,
-  network: MODEL | IP,
-};
+export const PURPOSE_NEEDS = masksOf("needs");
 
+const ALL_CATEGORIES = (1 << CATEGORIES.length) - 1;
 /** Where a purpose's bits begin. */
-const SHIFT: Readonly<Record<Purpose, number>> = { analytics: 0, weather: 4, scene: 8, network: 12 };
+const SHIFT = ofEach((purpose) => PURPOSES.indexOf(purpose) * CATEGORIES.length);
+/** All categories of each. */
+export const PURPOSE_BITS: Readonly<Record<Purpose, Grants>> = ofEach((purpose) => ALL_CATEGORIES << SHIFT[purpose]);
+
+function masksOf(list: "uses" | "needs"): Readonly<Record<Purpose, CategoryMask>> {
+  return ofEach((purpose) =>
+    PURPOSE_TABLE[purpose][list].reduce((mask, category) => mask | (1 << CATEGORIES.indexOf(category)), 0),
+  );
+}
+
+function ofEach(value: (purpose: Purpose) => number): Readonly<Record<Purpose, number>> {
+  return Object.fromEntries(PURPOSES.map((purpose) => [purpose, value(purpose)])) as Record<Purpose, number>;
+}
 
 /** Every category of these purposes. */
 export function allOf(purposes: readonly Purpose[]): Grants {
-  return purposes.reduce((grants, purpose) => grants | (0xf << SHIFT[purpose]), 0);
+  return purposes.reduce((grants, purpose) => grants | PURPOSE_BITS[purpose], 0);
 }
 
 export function grantsOf(purposes: Partial<Record<Purpose, readonly Category[]>>): Grants {
@@ -61,7 +52,7 @@ export function grantsOf(purposes: Partial<Record<Purpose, readonly Category[]>>
 
 /** The categories of `carried` that `purpose` may use under `grants`; 0 when it can do nothing with them. */
 export function usable(grants: Grants, purpose: Purpose, carried: CategoryMask): CategoryMask {
-  const granted = (grants >> SHIFT[purpose]) & 0xf;
+  const granted = (grants >> SHIFT[purpose]) & ALL_CATEGORIES;
   const mask = granted & carried & PURPOSE_USES[purpose];
   return (mask & PURPOSE_NEEDS[purpose]) === 0 ? 0 : mask;
 }

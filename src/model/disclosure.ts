@@ -1,7 +1,8 @@
 /** The account of who was given data of a subject: whom, for what, on which day, and how often. */
-import type { ServicePurpose } from "./consent.ts";
+
 import type { NetworkRecord, SceneRecord } from "./deidentified.ts";
 import type { SubjectTag } from "./ids.ts";
+import type { ServicePurpose } from "./purposes.ts";
 
 /** One line of the account, as it is told. */
 export interface Disclosure {

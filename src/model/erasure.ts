@@ -3,9 +3,9 @@
  * receipt that says what was done. No shape in here has a place for a device, a subject or a pseudonym.
  */
 import { z } from "zod";
-import { type Purpose, SERVICE_PURPOSES } from "./consent.ts";
 import { type Actor, contentHash, timestampMs } from "./consent-record.ts";
 import type { DeviceKey, SubjectTag } from "./ids.ts";
+import { type Purpose, SERVICE_PURPOSES } from "./purposes.ts";
 
 export const RECEIPT_SCHEMA_VERSION = 1;
 

@@ -3,13 +3,14 @@
  * their keyed hashes, and the last line tells a whole download from one that was cut off.
  */
 import { z } from "zod";
-import { CATEGORIES, type ConsentRefusal, PURPOSES, SERVICE_PURPOSES } from "./consent.ts";
+import type { ConsentRefusal } from "./consent.ts";
 import { consentRecord, deviceKey, opaqueReference, subjectTag, timestampMs } from "./consent-record.ts";
 import { deviceConnection } from "./device-connection.ts";
 import { signedReceipt } from "./erasure.ts";
 import type { GuardianRefusal } from "./guardian.ts";
 import type { DeviceKey } from "./ids.ts";
 import { DEAD_LETTER_REASONS, type DeadLetterReason } from "./outcome.ts";
+import { CATEGORIES, PURPOSES, SERVICE_PURPOSES } from "./purposes.ts";
 
 export const EXPORT_FORMAT = 1;
 /** Who may ask for an export; also names whose right it is. */

@@ -1,10 +1,7 @@
 /** Names under which something of a person went to a service: what that service can be asked to forget. */
-import type { ServicePurpose } from "./consent.ts";
 import type { Recipient } from "./disclosure.ts";
 import type { Pseudonym, SubjectTag } from "./ids.ts";
-
-/** The purposes whose services know a device by a name; a weather service never does. */
-export type NamedServicePurpose = Exclude<ServicePurpose, "weather">;
+import type { NamedServicePurpose } from "./purposes.ts";
 
 /** One service of one purpose, by its name. */
 export interface NamedService {

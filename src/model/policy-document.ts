@@ -3,8 +3,8 @@
  * statements people read.
  */
 import { z } from "zod";
-import { CATEGORIES, PURPOSES, type Purpose } from "./consent.ts";
 import { countryCode, LEGAL_BASES, languageTag } from "./consent-record.ts";
+import { CATEGORIES, PURPOSES, type Purpose } from "./purposes.ts";
 
 export const MAX_POLICY_BYTES = 256 * 1024;
 export const MAX_POLICY_VERSION = 100_000;

@@ -1,7 +1,7 @@
 /** Every combination of what a service is and what the policy says about its purposes. */
 import { describe, expect, it } from "vitest";
-import { CATEGORIES, type Category, SERVICE_PURPOSES, type ServicePurpose } from "./consent.ts";
 import type { PolicyDocument, PolicyTerms } from "./policy-document.ts";
+import { CATEGORIES, type Category, SERVICE_PURPOSES, type ServicePurpose } from "./purposes.ts";
 import {
   categoriesOf,
   categoryBreaches,

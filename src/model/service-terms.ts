@@ -1,16 +1,7 @@
 /** Whether a service may be given data at all: what is configured about it, held against what the policy says. Pure. */
-import {
-  CATEGORIES,
-  type Category,
-  type CategoryMask,
-  IP,
-  LOCATION,
-  MODEL,
-  PURPOSE_USES,
-  type ServicePurpose,
-  STATUS,
-} from "./consent.ts";
+import { type CategoryMask, IP, LOCATION, MODEL, PURPOSE_USES, STATUS } from "./consent.ts";
 import type { PolicyDocument } from "./policy-document.ts";
+import { CATEGORIES, type Category, type ServicePurpose } from "./purposes.ts";
 import { liesIn } from "./region.ts";
 
 export const SERVICE_RELATIONS = ["processor", "third-party"] as const;

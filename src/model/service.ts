@@ -1,6 +1,7 @@
 /** A service as the gateway knows it, whether the configuration file names it or it was registered while the gateway runs. */
-import type { Category, ServicePurpose } from "./consent.ts";
+
 import type { Recipient } from "./disclosure.ts";
+import type { Category, ServicePurpose } from "./purposes.ts";
 import type { ServiceTerms } from "./service-terms.ts";
 
 /** Also an MQTT user name and a level of no topic: no wildcard, no `$`, no `/`. */

@@ -2,7 +2,7 @@
  * Every metric, in one table. Labels take their values from closed sets, so that no series can identify a device, a
  * subject or a pseudonym. `docs/metrics.md` lists the same rows; a test compares them.
  */
-import { PURPOSES, SERVICE_PURPOSES } from "../model/consent.ts";
+
 import { DAMAGE_KINDS } from "../model/damage.ts";
 import { ERASURE_ANSWERS, ERASURE_OUTCOMES, OPEN_ERASURE_STATES } from "../model/erasure.ts";
 import type { ErrorCode } from "../model/errors.ts";
@@ -17,6 +17,7 @@ import {
   REFUSAL_REASONS,
   SECURITY_EVENTS,
 } from "../model/outcome.ts";
+import { PURPOSES, SERVICE_PURPOSES } from "../model/purposes.ts";
 import { SERVICE_ORIGINS } from "../model/service.ts";
 
 /** Stands for every reason that says what a person has decided, or what a court has. */

@@ -4,7 +4,6 @@
  */
 
 import { collectDefaultMetrics, Registry } from "prom-client";
-import { PURPOSES, type Purpose, SERVICE_PURPOSES, type ServicePurpose } from "../model/consent.ts";
 import { DAMAGE_KINDS, type DamageKind } from "../model/damage.ts";
 import {
   ERASURE_ANSWERS,
@@ -31,6 +30,7 @@ import {
   SECURITY_EVENTS,
   type SecurityEvent,
 } from "../model/outcome.ts";
+import { PURPOSES, type Purpose, SERVICE_PURPOSES, type ServicePurpose } from "../model/purposes.ts";
 import { SERVICE_ORIGINS, type ServiceOrigin } from "../model/service.ts";
 import { BookCounts, zeros } from "./books.ts";
 import { Distribution } from "./distribution.ts";

@@ -4,9 +4,10 @@
  * used for anything, not even for this.
  */
 import type { NothingReason, WatchEnd } from "../model/centre.ts";
-import { type Grants, PURPOSES, type Purpose, usable } from "../model/consent.ts";
+import { type Grants, usable } from "../model/consent.ts";
 import type { Deidentified } from "../model/deidentified.ts";
 import type { DeviceKey, DeviceRef, Pseudonym, SubjectTag } from "../model/ids.ts";
+import { PURPOSES, type Purpose } from "../model/purposes.ts";
 import type { RawMessage } from "../model/raw.ts";
 
 export interface SamplesOptions {

@@ -2,13 +2,13 @@
  * The AsyncAPI 3 document of what services receive and send over MQTT, made of the same table as the packets. It is served beside
  * OpenAPI for the properties that are configured, and kept in `docs/asyncapi.json` for those of the shipped configuration.
  */
-import { SERVICE_PURPOSES, type ServicePurpose } from "../model/consent.ts";
+
 import type { Property } from "../model/property.ts";
+import { NAMED_SERVICE_PURPOSES, SERVICE_PURPOSES, type ServicePurpose } from "../model/purposes.ts";
 import { PROJECTIONS } from "./projections.ts";
 import { DIALECT, type JsonSchema, packetSchema } from "./schemas.ts";
 
 /** Purposes whose services know devices by a name, and are told which names to forget. */
-const NAMING = ["scene", "network"] as const;
 
 const PSEUDONYM = { type: "string", pattern: "^[A-Za-z0-9_-]{22}$" };
 const ERASURE_ID = { type: "string", format: "uuid" };
@@ -59,7 +59,7 @@ interface Message {
 export function asyncApi(properties: readonly Property[], version: string): JsonSchema {
   const messages = [
     ...SERVICE_PURPOSES.map((purpose) => processed(purpose, properties)),
-    ...NAMING.flatMap(erased),
+    ...NAMED_SERVICE_PURPOSES.flatMap(erased),
     COMMAND,
   ];
   return {

@@ -3,7 +3,7 @@
  * exactly. The schemas and the AsyncAPI document are made of this table, and a test holds every packet that is written to it. No
  * purpose has a field of a category that it cannot use at all (`PURPOSE_USES`), whatever a person grants.
  */
-import type { Category, ServicePurpose } from "../model/consent.ts";
+import type { Category, ServicePurpose } from "../model/purposes.ts";
 
 export interface Field {
   readonly name: string;

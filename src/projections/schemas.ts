@@ -1,6 +1,7 @@
 /** The JSON Schema (2020-12) of what a service of each purpose gets, made of the projections and of the properties that are configured. */
-import type { ServicePurpose } from "../model/consent.ts";
+
 import type { Property, Rounding } from "../model/property.ts";
+import type { ServicePurpose } from "../model/purposes.ts";
 import { rounded } from "../vocabulary/rounding.ts";
 import { PROJECTIONS, type Projection } from "./projections.ts";
 

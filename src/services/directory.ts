@@ -5,8 +5,8 @@
  */
 import { createHash, timingSafeEqual } from "node:crypto";
 import type { Redis } from "ioredis";
-import type { ServicePurpose } from "../model/consent.ts";
 import type { Log } from "../model/log.ts";
+import type { ServicePurpose } from "../model/purposes.ts";
 import type { NamedService, ServiceEntry, ServiceOrigin } from "../model/service.ts";
 import type { Keyspace } from "../platform/keyspace.ts";
 import { TokenBucket } from "../platform/rate.ts";

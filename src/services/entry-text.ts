@@ -4,8 +4,8 @@
  */
 import { createHash, createHmac, hkdfSync, randomBytes, timingSafeEqual } from "node:crypto";
 import { z } from "zod";
-import { CATEGORIES, SERVICE_PURPOSES } from "../model/consent.ts";
 import { contentHash, opaqueReference, timestampMs } from "../model/consent-record.ts";
+import { CATEGORIES, SERVICE_PURPOSES } from "../model/purposes.ts";
 import { MAX_TOKENS, SERVICE_NAME } from "../model/service.ts";
 import { SERVICE_RELATIONS } from "../model/service-terms.ts";
 

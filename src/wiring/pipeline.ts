@@ -1,6 +1,7 @@
 /** Wires what a batch meets after the queue: the worker that takes it, and the pipeline that processes it. */
 import type { Deidentifier } from "../deidentify/deidentify.ts";
-import { allOf, type CheckConsent, SERVICE_PURPOSES } from "../model/consent.ts";
+import { allOf, type CheckConsent } from "../model/consent.ts";
+import { SERVICE_PURPOSES } from "../model/purposes.ts";
 import { Pipeline, type PipelinePorts } from "../pipeline/pipeline.ts";
 import type { Samples } from "../pipeline/samples.ts";
 import type { Part } from "../platform/lifecycle.ts";

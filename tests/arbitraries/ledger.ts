@@ -1,9 +1,9 @@
 /** Events of a ledger in any order, and the states they lead to, for property tests. */
 import fc from "fast-check";
 import { foldAll } from "../../src/consent/ledger/fold.ts";
-import { CATEGORIES, PURPOSES } from "../../src/model/consent.ts";
 import type { ConsentEvent, PurposeTerms } from "../../src/model/consent-record.ts";
 import type { DeviceKey } from "../../src/model/ids.ts";
+import { CATEGORIES, PURPOSES } from "../../src/model/purposes.ts";
 
 export const NOW = 1_700_000_000_000;
 export const HASH = "h".repeat(43);

@@ -5,8 +5,8 @@
 import { mkdtemp } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import type { ServicePurpose } from "../../src/model/consent.ts";
 import { type Disclosure, dayOf } from "../../src/model/disclosure.ts";
+import type { ServicePurpose } from "../../src/model/purposes.ts";
 import { AccountService } from "../../tools/stack/account-service.ts";
 import { startGateway } from "../../tools/stack/gateway-process.ts";
 import { type ConfigTree, RECIPIENTS, writeScratchConfig } from "../../tools/stack/scratch-config.ts";

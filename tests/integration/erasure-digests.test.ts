@@ -5,10 +5,10 @@
 import { randomUUID } from "node:crypto";
 import { beforeEach, describe, expect, test, vi } from "vitest";
 import { Ledger } from "../../src/consent/ledger/ledger.ts";
-import type { ServicePurpose } from "../../src/model/consent.ts";
 import type { Recipient } from "../../src/model/disclosure.ts";
-import { forgottenBy, type NamedServicePurpose } from "../../src/model/forwarded-name.ts";
+import { forgottenBy } from "../../src/model/forwarded-name.ts";
 import type { DeviceKey, Pseudonym, SubjectTag } from "../../src/model/ids.ts";
+import type { NamedServicePurpose, ServicePurpose } from "../../src/model/purposes.ts";
 import type { Notice } from "../../src/rights/erasure/digests.ts";
 import { NO_JOURNAL } from "../fixtures/no-journal.ts";
 import { CONSENT, consentStore, device, everythingIn, subject } from "./consent-fixture.ts";

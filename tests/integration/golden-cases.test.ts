@@ -6,7 +6,7 @@
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
-import { SERVICE_PURPOSES } from "../../src/model/consent.ts";
+import { SERVICE_PURPOSES } from "../../src/model/purposes.ts";
 import type { ConfigTree } from "../../tools/stack/scratch-config.ts";
 import { startSystem, type TestSystem } from "../fixtures/system.ts";
 

@@ -2,7 +2,8 @@
 import { describe, expect, test } from "vitest";
 import { decide } from "../../src/consent/decision/decide.ts";
 import { Minors } from "../../src/consent/ledger/minors.ts";
-import { PURPOSES, type Purpose, usable } from "../../src/model/consent.ts";
+import { usable } from "../../src/model/consent.ts";
+import { PURPOSES, type Purpose } from "../../src/model/purposes.ts";
 import { device, subject } from "./consent-fixture.ts";
 import { httpApi } from "./http-fixture.ts";
 

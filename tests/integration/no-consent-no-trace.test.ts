@@ -5,8 +5,8 @@
 import { createHash } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { SERVICE_PURPOSES } from "../../src/model/consent.ts";
 import type { Refusal } from "../../src/model/outcome.ts";
+import { SERVICE_PURPOSES } from "../../src/model/purposes.ts";
 import { until } from "../fixtures/eventually.ts";
 import type { Listener } from "../fixtures/listener.ts";
 import { RawPeer } from "../fixtures/raw-peer.ts";

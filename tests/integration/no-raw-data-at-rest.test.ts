@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { Eavesdropper } from "../../simulators/eavesdropper.ts";
 import { type LeakScanResult, leakScan } from "../../simulators/leak-scan.ts";
-import { SERVICE_PURPOSES } from "../../src/model/consent.ts";
+import { SERVICE_PURPOSES } from "../../src/model/purposes.ts";
 import { packetBytes, type RecordedPacket, subscribe } from "../../tools/wire/service-subscriber.ts";
 import { Canaries } from "../fixtures/canaries.ts";
 import { Session } from "../fixtures/centre-client.ts";

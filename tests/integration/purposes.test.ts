@@ -11,7 +11,7 @@ import {
   type Purpose,
   SERVICE_PURPOSES,
   type ServicePurpose,
-} from "../../src/model/consent.ts";
+} from "../../src/model/purposes.ts";
 import { subscribe } from "../../tools/wire/service-subscriber.ts";
 import { until } from "../fixtures/eventually.ts";
 import type { Listener } from "../fixtures/listener.ts";

@@ -4,8 +4,8 @@
  */
 import type { MqttClient } from "mqtt";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import type { ServicePurpose } from "../../src/model/consent.ts";
 import type { Disclosure } from "../../src/model/disclosure.ts";
+import type { ServicePurpose } from "../../src/model/purposes.ts";
 import type { GatewayProcess } from "../../tools/stack/gateway-process.ts";
 import { connectMqtt } from "../../tools/wire/connection.ts";
 import { subscribe } from "../../tools/wire/service-subscriber.ts";

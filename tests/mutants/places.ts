@@ -42,7 +42,7 @@ export const PLACES: readonly Place[] = [
   {
     breaks: "a minor's data are never analysed",
     ...DECIDE,
-    from: "decision.grants & ~ANALYTICS_BITS",
+    from: "decision.grants & ~PURPOSE_BITS.analytics",
     to: "decision.grants",
   },
   {

@@ -1,7 +1,7 @@
 /** The gateway's own books, read from its Prometheus metrics. */
 
-import { SERVICE_PURPOSES, type ServicePurpose } from "../../src/model/consent.ts";
 import { REFUSAL_REASONS, type Refusal } from "../../src/model/outcome.ts";
+import { SERVICE_PURPOSES, type ServicePurpose } from "../../src/model/purposes.ts";
 
 export interface GatewayBooks {
   readonly received: number;

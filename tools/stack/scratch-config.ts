@@ -5,7 +5,7 @@
 import { randomBytes } from "node:crypto";
 import { mkdir, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
-import { SERVICE_PURPOSES, type ServicePurpose } from "../../src/model/consent.ts";
+import { SERVICE_PURPOSES, type ServicePurpose } from "../../src/model/purposes.ts";
 import type { ServiceCredential } from "../wire/service-subscriber.ts";
 
 /**

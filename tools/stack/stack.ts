@@ -6,7 +6,7 @@ import { randomBytes } from "node:crypto";
 import { rm } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { Redis } from "ioredis";
-import type { ServicePurpose } from "../../src/model/consent.ts";
+import type { ServicePurpose } from "../../src/model/purposes.ts";
 import {
   freeServices,
   INFLUX_DATABASE,

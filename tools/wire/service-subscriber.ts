@@ -1,6 +1,6 @@
 /** A service that receives processed data. Every packet is kept byte for byte, so that a scan can look for raw data in it. */
 import type { MqttClient } from "mqtt";
-import type { ServicePurpose } from "../../src/model/consent.ts";
+import type { ServicePurpose } from "../../src/model/purposes.ts";
 import { connectMqtt, disconnectMqtt } from "./connection.ts";
 
 export interface ServiceCredential {

@@ -1,7 +1,8 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { anyDecision } from "../../../tests/arbitraries/decision.ts";
-import { type Decision, type PolicyFloors, PURPOSES } from "../../model/consent.ts";
+import type { Decision, PolicyFloors } from "../../model/consent.ts";
+import { PURPOSES } from "../../model/purposes.ts";
 import { DENY_ALL_FLOORS } from "../policy/floors.ts";
 import { decide } from "./decide.ts";
 

@@ -3,13 +3,13 @@
  * provably allowed is refused.
  */
 import {
-  CATEGORIES,
   type ConsentRefusal,
   type Decision,
   type Grants,
   type PolicyFloors,
-  PURPOSES,
+  PURPOSE_BITS,
 } from "../../model/consent.ts";
+import { PURPOSES } from "../../model/purposes.ts";
 
 type Allowed =
   | { readonly grants: Grants; readonly refusal?: undefined }
@@ -20,9 +20,6 @@ export type Decided = Pick<
   Decision,
   "state" | "expiresAt" | "policyVersion" | "grants" | "minor" | "guardianVerified" | "held"
 >;
-
-const ALL_CATEGORIES = (1 << CATEGORIES.length) - 1;
-const ANALYTICS_BITS = ALL_CATEGORIES << (PURPOSES.indexOf("analytics") * CATEGORIES.length);
 
 /**
  * The grants that hold at `nowMs`, or the first reason why none does. Order of reasons: no record, hold, state, expiry,
@@ -39,7 +36,7 @@ export function decide(decision: Decided | undefined, floors: PolicyFloors, nowM
   if (decision.minor && !decision.guardianVerified) return { refusal: "guardian-missing" };
 
   // A minor's data serve the household, never analytics, with or without a guardian.
-  const offered = decision.minor ? decision.grants & ~ANALYTICS_BITS : decision.grants;
+  const offered = decision.minor ? decision.grants & ~PURPOSE_BITS.analytics : decision.grants;
   if (offered === 0) return { refusal: "purpose-denied" };
   const grants = offered & bitsAbove(floors, decision.policyVersion);
   return grants === 0 ? { refusal: "policy-superseded" } : { grants };
@@ -55,10 +52,6 @@ export function allowed(decision: Decided | undefined, nowMs: number): Grants {
 /** The bits of all purposes whose floor this policy version reaches. */
 function bitsAbove(floors: PolicyFloors, policyVersion: number): Grants {
   let bits = 0;
-  for (let index = 0; index < PURPOSES.length; index += 1) {
-    const purpose = PURPOSES[index];
-    if (purpose !== undefined && policyVersion >= floors[purpose])
-      bits |= ALL_CATEGORIES << (index * CATEGORIES.length);
-  }
+  for (const purpose of PURPOSES) if (policyVersion >= floors[purpose]) bits |= PURPOSE_BITS[purpose];
   return bits;
 }

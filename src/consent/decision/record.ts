@@ -4,14 +4,15 @@
  *
  *   3|given|fence|expiresAt|policyVersion|grants|minor|guardian|held|revision|since|wrappedSubjectKey
  */
-import type { ConsentState, Decision } from "../../model/consent.ts";
+import { allOf, type ConsentState, type Decision } from "../../model/consent.ts";
+import { PURPOSES } from "../../model/purposes.ts";
 
 const FORMAT = "3|";
 const SEPARATOR = 0x7c;
 const ZERO = 0x30;
 /** Digits a safe integer can have without a comparison at the end. */
 const MAX_DIGITS = 15;
-const MAX_GRANTS = 0xffff;
+const MAX_GRANTS = allOf(PURPOSES);
 const MAX_RECORD_LENGTH = 1024;
 
 const STATES: ReadonlyMap<string, ConsentState> = new Map(

@@ -1,15 +1,8 @@
 /** A decision in the words of an export: what was given, what of it is used, and why the rest is not. Pure. */
-import {
-  CATEGORIES,
-  type Decision,
-  type Grants,
-  grantsOf,
-  type PolicyFloors,
-  PURPOSES,
-  usable,
-} from "../../model/consent.ts";
+import { type Decision, type Grants, grantsOf, type PolicyFloors, usable } from "../../model/consent.ts";
 import type { ExportLineOf } from "../../model/export.ts";
 import type { DeviceKey } from "../../model/ids.ts";
+import { CATEGORIES, PURPOSES } from "../../model/purposes.ts";
 import { suspensionOf } from "../policy/changes.ts";
 import { decide } from "./decide.ts";
 

@@ -2,11 +2,12 @@
  * What the ledger knows about the data an erasure must find: whose devices, which purposes, since when. Pure. In doubt
  * it includes more: a device that moved away long ago left rows behind.
  */
-import { PURPOSES } from "../../model/consent.ts";
+
 import { type ConsentEvent, isConsent } from "../../model/consent-record.ts";
 import { LONGEST_KEPT_MS } from "../../model/durations.ts";
 import type { ErasureFacts } from "../../model/erasure.ts";
 import type { DeviceKey } from "../../model/ids.ts";
+import { PURPOSES } from "../../model/purposes.ts";
 
 export function erasureFacts(events: readonly ConsentEvent[]): ErasureFacts {
   const devices = new Set<DeviceKey>();

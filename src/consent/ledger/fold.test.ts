@@ -13,7 +13,7 @@ import {
   terms,
   withdrawnEvent,
 } from "../../../tests/arbitraries/ledger.ts";
-import { CATEGORIES, type Decision, PURPOSES } from "../../model/consent.ts";
+import type { Decision } from "../../model/consent.ts";
 import {
   type ConsentEvent,
   consentEvent,
@@ -22,6 +22,7 @@ import {
   type PurposeTerms,
 } from "../../model/consent-record.ts";
 import type { DeviceKey } from "../../model/ids.ts";
+import { CATEGORIES, PURPOSES } from "../../model/purposes.ts";
 import { decide } from "../decision/decide.ts";
 import { heldSince } from "../decision/uninterrupted.ts";
 import { canonicalJson } from "../hash-chain.ts";

@@ -3,16 +3,9 @@
  * uses, so the page cannot show as used what the gate refuses, or the reverse. Pure.
  */
 import type { Standing } from "../../model/centre.ts";
-import {
-  allOf,
-  type Category,
-  type Grants,
-  grantsOf,
-  type PolicyFloors,
-  PURPOSES,
-  type Purpose,
-} from "../../model/consent.ts";
+import { allOf, type Grants, grantsOf, type PolicyFloors } from "../../model/consent.ts";
 import type { ConsentRecord } from "../../model/consent-record.ts";
+import { type Category, PURPOSES, type Purpose } from "../../model/purposes.ts";
 import { allowed, decide } from "../decision/decide.ts";
 import { foldAll } from "./fold.ts";
 import { statementsOf } from "./subject-state.ts";

@@ -1,9 +1,10 @@
 /** What may be stated in a ledger, by whom, and on which terms. Pure. */
-import { PURPOSES } from "../../model/consent.ts";
+
 import type { GiveInput, LedgerRefusal, PartyInput } from "../../model/consent-change.ts";
 import type { EventOf, PurposeTerms } from "../../model/consent-record.ts";
 import { DAY_MS } from "../../model/durations.ts";
 import { endsMinority, type GuardianClaim, refusedAsGuardian } from "../../model/guardian.ts";
+import { PURPOSES } from "../../model/purposes.ts";
 import type { Policy } from "../policy/policies.ts";
 import type { Draft } from "./plan-change.ts";
 import type { SubjectLedger } from "./store.ts";

@@ -1,6 +1,7 @@
 /** From an event to the statement it makes, and what is left of a statement after a partial withdrawal. Pure. */
-import { type Grants, grantsOf, type Purpose } from "../../model/consent.ts";
+import { type Grants, grantsOf } from "../../model/consent.ts";
 import type { EventOf, Guardian, PurposeTerms } from "../../model/consent-record.ts";
+import type { Purpose } from "../../model/purposes.ts";
 import type { Consent, SubjectState } from "./subject-state.ts";
 
 export type StatementEvent = EventOf<"given" | "reconfirmed" | "refused" | "requested">;

@@ -2,9 +2,10 @@
  * The result of a ledger: the statements in force, and the decision for each device. Pure; everything is computed from
  * the events and can be computed again.
  */
-import type { ConsentState, Decision, Grants, Purpose } from "../../model/consent.ts";
+import type { ConsentState, Decision, Grants } from "../../model/consent.ts";
 import type { Guardian, LegalHold, PurposeTerms } from "../../model/consent-record.ts";
 import type { DeviceKey } from "../../model/ids.ts";
+import type { Purpose } from "../../model/purposes.ts";
 import { allowed } from "../decision/decide.ts";
 import { encodeSince, followed, type GrantedSince, type History } from "../decision/uninterrupted.ts";
 

@@ -3,10 +3,11 @@
  * and records it in each ledger afterwards. One scan of the decisions serves both.
  */
 import type { Redis } from "ioredis";
-import { type PolicyFloors, PURPOSES, type Purpose } from "../../model/consent.ts";
+import type { PolicyFloors } from "../../model/consent.ts";
 import { forEachUndamaged, type TellDamage } from "../../model/damage.ts";
 import type { SubjectTag } from "../../model/ids.ts";
 import { type DevicesSuspended, MAX_POLICY_VERSION } from "../../model/policy-document.ts";
+import { PURPOSES, type Purpose } from "../../model/purposes.ts";
 import type { Keyspace } from "../../platform/keyspace.ts";
 import { orRedisUnavailable } from "../../platform/redis.ts";
 import { type RedisScript, runScript } from "../../platform/redis-script.ts";

@@ -1,8 +1,9 @@
 import { readFile } from "node:fs/promises";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { CATEGORIES, grantsOf, PURPOSE_USES, PURPOSES, type Purpose } from "../../model/consent.ts";
+import { grantsOf, PURPOSE_USES } from "../../model/consent.ts";
 import type { PolicyDocument, PolicyTerms } from "../../model/policy-document.ts";
+import { CATEGORIES, PURPOSES, type Purpose } from "../../model/purposes.ts";
 import { floorsOf, reconfirmation, retentionLimitDays, standingOf, suspendedBy, widenings } from "./changes.ts";
 import { DENY_ALL_FLOORS, decodeFloors, encodeFloors, floorsAt } from "./floors.ts";
 import { parsePolicy } from "./policies.ts";

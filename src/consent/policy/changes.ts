@@ -1,5 +1,5 @@
 /** What changes from one policy version to the next, and which consents remain valid. Pure. */
-import { allOf, type Decision, type PolicyFloors, PURPOSES, type Purpose } from "../../model/consent.ts";
+import { allOf, type Decision, type PolicyFloors } from "../../model/consent.ts";
 import { DAY_MS } from "../../model/durations.ts";
 import type {
   PolicyDocument,
@@ -8,6 +8,7 @@ import type {
   Reconfirmation,
   Suspension,
 } from "../../model/policy-document.ts";
+import { PURPOSES, type Purpose } from "../../model/purposes.ts";
 import { type FloorPlan, floorsAt } from "./floors.ts";
 
 export type WideningKind = "purpose" | "categories" | "recipients" | "regions" | "retention" | "basis";

@@ -3,7 +3,8 @@
  * as `;Unix ms:analytics,weather,scene,network` with 0 for no change. A leading `version>` means: in force until that
  * version is published. Missing or unreadable floors are read as infinite, so no consent counts.
  */
-import { type PolicyFloors, PURPOSES } from "../../model/consent.ts";
+import type { PolicyFloors } from "../../model/consent.ts";
+import { PURPOSES } from "../../model/purposes.ts";
 
 /** Floors, and those that take effect later by themselves. */
 export interface FloorPlan {

@@ -3,7 +3,7 @@
  * transaction, so from then on older consents stop counting where they must.
  */
 import type { Redis } from "ioredis";
-import type { PolicyFloors, Purpose } from "../../model/consent.ts";
+import type { PolicyFloors } from "../../model/consent.ts";
 import { GatewayError } from "../../model/errors.ts";
 import { namesKeyTwice } from "../../model/json.ts";
 import {
@@ -13,6 +13,7 @@ import {
   type PublishResult,
   policyDocument,
 } from "../../model/policy-document.ts";
+import type { Purpose } from "../../model/purposes.ts";
 import type { Keyspace } from "../../platform/keyspace.ts";
 import { orRedisUnavailable } from "../../platform/redis.ts";
 import { type RedisScript, runScript } from "../../platform/redis-script.ts";

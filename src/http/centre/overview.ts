@@ -1,12 +1,13 @@
 /** Everything the page shows when it opens, read each time: nothing of it is cached. */
 import { standingsOf } from "../../consent/ledger/standing.ts";
 import { type CentreOverview, centreOverview } from "../../model/centre.ts";
-import { CATEGORIES, type Category, type PolicyFloors, PURPOSE_NEEDS, PURPOSES } from "../../model/consent.ts";
+import { type PolicyFloors, PURPOSE_NEEDS } from "../../model/consent.ts";
 import type { ConsentRecord } from "../../model/consent-record.ts";
 import type { DeviceConnection } from "../../model/device-connection.ts";
 import type { Disclosure } from "../../model/disclosure.ts";
 import type { DeviceKey } from "../../model/ids.ts";
 import { type PolicyDocument, policyDocument } from "../../model/policy-document.ts";
+import { CATEGORIES, type Category, PURPOSES } from "../../model/purposes.ts";
 import { categoriesOf as givenOf } from "../../model/service-terms.ts";
 import { EXAMPLE } from "../fields.ts";
 import type { HttpPorts } from "../ports.ts";

@@ -1,7 +1,7 @@
 /** Agreeing to more keeps what is used; the numbers of devices stay. */
 import { describe, expect, it } from "vitest";
-import type { Category } from "../../model/consent.ts";
 import type { ConsentEvent, ConsentRecord } from "../../model/consent-record.ts";
+import type { Category } from "../../model/purposes.ts";
 import { devicesEver, withMore } from "./record.ts";
 
 const terms = { basis: "consent" as const, recipients: [], retentionDays: 0, regions: [] };

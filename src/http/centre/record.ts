@@ -1,9 +1,9 @@
 /** What the page takes from a consent record: the numbers of devices, the latest erasure, and what agreeing to more would state. Pure. */
 import type { Standing } from "../../model/centre.ts";
-import { CATEGORIES, type Category, PURPOSES, type Purpose } from "../../model/consent.ts";
 import type { ConsentEvent, ConsentRecord } from "../../model/consent-record.ts";
 import type { DeviceKey } from "../../model/ids.ts";
 import type { PolicyDocument } from "../../model/policy-document.ts";
+import { CATEGORIES, type Category, PURPOSES, type Purpose } from "../../model/purposes.ts";
 
 type Choice = Partial<Record<Purpose, Category[]>>;
 

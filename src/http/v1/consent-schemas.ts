@@ -1,6 +1,5 @@
 /** What is said about consent over HTTP, and answered, each with examples. */
 import { z } from "zod";
-import { CATEGORIES, PURPOSES } from "../../model/consent.ts";
 import { signedConsentReceipt } from "../../model/consent-receipt.ts";
 import {
   ACTORS,
@@ -13,6 +12,7 @@ import {
   statementAnswer,
   timestampMs,
 } from "../../model/consent-record.ts";
+import { CATEGORIES, PURPOSES } from "../../model/purposes.ts";
 import { deviceId, EXAMPLE, guardianRef } from "../fields.ts";
 
 const CONSENT_EXAMPLE = {

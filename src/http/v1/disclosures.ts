@@ -1,8 +1,8 @@
 /** The account of disclosures: whom data of a subject was given to, and the same of all subjects together. */
 import { z } from "zod";
-import { SERVICE_PURPOSES } from "../../model/consent.ts";
 import { type DayRange, dayOf } from "../../model/disclosure.ts";
 import { DAY_MS } from "../../model/durations.ts";
+import { SERVICE_PURPOSES } from "../../model/purposes.ts";
 import type { Scope } from "../contract.ts";
 import { subjectPath } from "../fields.ts";
 import type { HttpPorts } from "../ports.ts";

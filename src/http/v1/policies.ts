@@ -1,9 +1,10 @@
 /** Policy versions: listed, read back byte for byte, published once. */
 import type { FastifyReply, FastifyRequest } from "fastify";
 import { z } from "zod";
-import { type PolicyFloors, PURPOSES } from "../../model/consent.ts";
+import type { PolicyFloors } from "../../model/consent.ts";
 import { contentHash, timestampMs } from "../../model/consent-record.ts";
 import { CHANGE_KINDS, MAX_POLICY_BYTES, type PolicyDocument, policyDocument } from "../../model/policy-document.ts";
+import { PURPOSES } from "../../model/purposes.ts";
 import type { Scope } from "../contract.ts";
 import { EXAMPLE } from "../fields.ts";
 import { takeJson } from "../json-body.ts";

@@ -1,8 +1,8 @@
 /** Services that are given data: looked at, registered, narrowed and removed while the gateway runs, and their tokens. */
 import type { FastifyRequest } from "fastify";
 import { z } from "zod";
-import { CATEGORIES, SERVICE_PURPOSES } from "../../model/consent.ts";
 import { statedReference, timestampMs } from "../../model/consent-record.ts";
+import { CATEGORIES, SERVICE_PURPOSES } from "../../model/purposes.ts";
 import {
   MAX_CONNECTIONS,
   MAX_TOKENS,

@@ -1,7 +1,7 @@
 /** Taking consent back: as easy as giving it, and answered only when it is true. */
 import { z } from "zod";
-import { CATEGORIES, PURPOSES } from "../../model/consent.ts";
 import { ACTORS, statedMethod, statedReference } from "../../model/consent-record.ts";
+import { CATEGORIES, PURPOSES } from "../../model/purposes.ts";
 import { withdrawConsent } from "../acts.ts";
 import { stated } from "../audited.ts";
 import type { Scope } from "../contract.ts";

@@ -1,9 +1,9 @@
 /** Only those are told whose consent the change concerns, each of what concerns them, and a fault is no more than a log line. */
 import { describe, expect, test } from "vitest";
-import type { Purpose } from "../../model/consent.ts";
 import { GatewayError } from "../../model/errors.ts";
 import type { DeviceId, DeviceKey, DeviceRef, SubjectTag } from "../../model/ids.ts";
 import type { PolicyStanding as Standing, Suspension } from "../../model/policy-document.ts";
+import type { Purpose } from "../../model/purposes.ts";
 import { type ConnectedDevice, Notices, type PolicyChange } from "./policy-notices.ts";
 
 const MATERIAL: PolicyChange = { version: 3, change: "material", suspended: ["analytics", "scene"] };

@@ -2,10 +2,11 @@
  * Tells devices that a policy has changed in a way that suspends what was consented to, or asks for it anew:
  * those connected at once, others when they next subscribe to their notices. One packet on `devices/<id>/notices`, QoS 1.
  */
-import type { Purpose } from "../../model/consent.ts";
+
 import type { DeviceId, DeviceRef } from "../../model/ids.ts";
 import type { Log } from "../../model/log.ts";
 import type { PolicyStanding, Suspension } from "../../model/policy-document.ts";
+import type { Purpose } from "../../model/purposes.ts";
 import { faultCode } from "../../platform/fault-code.ts";
 
 export interface ConnectedDevice {

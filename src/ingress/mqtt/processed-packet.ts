@@ -3,7 +3,7 @@
  * MQTT 5 has a place for properties, and none there.
  */
 import mqttPacket, { type IPublishPacket } from "mqtt-packet";
-import type { ServicePurpose } from "../../model/consent.ts";
+import type { ServicePurpose } from "../../model/purposes.ts";
 
 const V5 = { protocolVersion: 5 } as const;
 

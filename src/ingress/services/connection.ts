@@ -1,6 +1,6 @@
 /** One connection of a service, whatever protocol it speaks: who it is, and how it is sent something. */
 import type { Duplex } from "node:stream";
-import type { ServicePurpose } from "../../model/consent.ts";
+import type { ServicePurpose } from "../../model/purposes.ts";
 
 export interface ServiceConnection {
   readonly name: string;

@@ -3,8 +3,8 @@
  * it leaves, is for the digests to say (rights/erasure/digests.ts).
  */
 import type { LRUCache } from "lru-cache";
-import type { ServicePurpose } from "../../model/consent.ts";
 import { readJson } from "../../model/json.ts";
+import type { ServicePurpose } from "../../model/purposes.ts";
 import { boundedCache } from "../../platform/bounded-cache.ts";
 import type { ServiceConnection } from "./connection.ts";
 import { erasedAnswerTopic } from "./topics.ts";

@@ -5,7 +5,7 @@
  * kept for one that is away.
  */
 import { setMaxListeners } from "node:events";
-import type { ServicePurpose } from "../../model/consent.ts";
+import type { ServicePurpose } from "../../model/purposes.ts";
 import type { Entitlement } from "../../model/service.ts";
 import type { ServiceConnection } from "./connection.ts";
 import { Outbox, type OutboxOptions } from "./outbox.ts";

@@ -1,5 +1,5 @@
 /** The topics of services: what they may subscribe to, and what they publish. One purpose each, and no wider wildcards. */
-import { SERVICE_PURPOSES, type ServicePurpose } from "../../model/consent.ts";
+import { SERVICE_PURPOSES, type ServicePurpose } from "../../model/purposes.ts";
 
 export type ServiceFilter =
   | {

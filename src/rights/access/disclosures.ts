@@ -7,11 +7,11 @@
  */
 import { randomBytes } from "node:crypto";
 import type { Redis } from "ioredis";
-import type { ServicePurpose } from "../../model/consent.ts";
 import type { TellDamage } from "../../model/damage.ts";
 import type { DayRange, Disclosure, DisclosureLine, Recipient } from "../../model/disclosure.ts";
 import { GatewayError } from "../../model/errors.ts";
 import type { SubjectTag } from "../../model/ids.ts";
+import type { ServicePurpose } from "../../model/purposes.ts";
 import type { Keyspace } from "../../platform/keyspace.ts";
 import { isMisshapen, orRedisUnavailable } from "../../platform/redis.ts";
 import { type RedisScript, runScript } from "../../platform/redis-script.ts";

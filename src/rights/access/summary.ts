@@ -2,9 +2,10 @@
  * An export in plain words: what is stored and why, who received data, what is not stored, and what the subject can do.
  * Pure.
  */
-import { CATEGORIES, type Category, PURPOSES, type Purpose } from "../../model/consent.ts";
+
 import type { DeviceConnection } from "../../model/device-connection.ts";
 import type { ExportItem, ExportLineOf } from "../../model/export.ts";
+import { CATEGORIES, type Category, PURPOSES, type Purpose } from "../../model/purposes.ts";
 import { type DeviceDigest, type Digest, digestOf } from "./digest.ts";
 
 type Given = Partial<Record<Purpose, Category[]>>;

@@ -1,7 +1,8 @@
 /** Finds all rows a store holds under a subject's names, deletes them, and verifies by query that they are gone. */
 import { GatewayError } from "../../model/errors.ts";
 import type { Pseudonym } from "../../model/ids.ts";
-import { liveNames, type NamedPurpose } from "./names-ever-given.ts";
+import type { PseudonymPurpose } from "../../model/purposes.ts";
+import { liveNames } from "./names-ever-given.ts";
 import type { ErasableSink, ErasureOptions, ErasurePorts } from "./ports.ts";
 import type { ErasureRecord, ErasureRecords } from "./record.ts";
 
@@ -38,7 +39,7 @@ export async function storedNames(record: ErasureRecord, parts: DeletionParts): 
 export async function namesOf(
   record: ErasureRecord,
   { ports, records }: DeletionParts,
-  purpose: NamedPurpose,
+  purpose: PseudonymPurpose,
 ): Promise<Pseudonym[]> {
   const { facts, wrappedSubjectKey } = record;
   if (wrappedSubjectKey === undefined || record.fields.unreadable !== undefined) return [];

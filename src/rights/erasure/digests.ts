@@ -9,10 +9,10 @@
  */
 import { randomInt, randomUUID } from "node:crypto";
 import type { Redis } from "ioredis";
-import type { ServicePurpose } from "../../model/consent.ts";
-import type { NamedService, NamedServicePurpose } from "../../model/forwarded-name.ts";
+import type { NamedService } from "../../model/forwarded-name.ts";
 import type { Pseudonym } from "../../model/ids.ts";
 import type { Log } from "../../model/log.ts";
+import type { NamedServicePurpose, ServicePurpose } from "../../model/purposes.ts";
 import { faultCode } from "../../platform/fault-code.ts";
 import type { Keyspace } from "../../platform/keyspace.ts";
 import { orRedisUnavailable } from "../../platform/redis.ts";

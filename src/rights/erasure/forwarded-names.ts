@@ -3,8 +3,9 @@
  * sealed under the subject's key and dies with the epoch after that of its name, by which services have dropped it.
  */
 import type { Redis } from "ioredis";
-import type { ForwardedName, NamedServicePurpose } from "../../model/forwarded-name.ts";
+import type { ForwardedName } from "../../model/forwarded-name.ts";
 import type { Pseudonym, SubjectTag } from "../../model/ids.ts";
+import type { NamedServicePurpose } from "../../model/purposes.ts";
 import type { Keyspace } from "../../platform/keyspace.ts";
 import { isMisshapen, orRedisUnavailable } from "../../platform/redis.ts";
 import { type RedisScript, runScript } from "../../platform/redis-script.ts";

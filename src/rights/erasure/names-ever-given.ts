@@ -6,11 +6,10 @@ import { setImmediate as turn } from "node:timers/promises";
 import { DAY_MS, LONGEST_KEPT_MS, WIDEST_ROW_STEP_MS } from "../../model/durations.ts";
 import type { ErasureFacts } from "../../model/erasure.ts";
 import type { DeviceKey, Pseudonym } from "../../model/ids.ts";
-
-export type NamedPurpose = "analytics" | "place" | "scene" | "network";
+import type { PseudonymPurpose } from "../../model/purposes.ts";
 
 /** What rows in the store stand under: a device's status, and its place. */
-const OF_ROWS = ["analytics", "place"] as const satisfies readonly NamedPurpose[];
+const OF_ROWS = ["analytics", "place"] as const satisfies readonly PseudonymPurpose[];
 
 /** How times were mapped to epochs, for every configuration ever used. Milliseconds. */
 export interface NameTimes {
@@ -51,7 +50,7 @@ function epochsSince(sinceMs: number, nowMs: number, times: NameTimes, rowsBefor
 }
 
 /** Only the status has names of hours; every other name lasts for whole days. */
-function timesOf(purpose: NamedPurpose, times: NameTimes): NameTimes {
+function timesOf(purpose: PseudonymPurpose, times: NameTimes): NameTimes {
   if (purpose === "analytics") return times;
   return { ...times, epochLengthsMs: times.epochLengthsMs.filter((lengthMs) => lengthMs % DAY_MS === 0) };
 }
@@ -61,13 +60,13 @@ const NAMES_PER_TURN = 500;
 
 /** Of the keyring: the name that a device had. Throws SUBJECT_KEY_UNREADABLE. */
 export interface NameKeyring {
-  pseudonym(wrappedSubjectKey: string, device: DeviceKey, purpose: NamedPurpose, epoch: number): Pseudonym;
+  pseudonym(wrappedSubjectKey: string, device: DeviceKey, purpose: PseudonymPurpose, epoch: number): Pseudonym;
 }
 
 export interface LiveNamesInput {
   readonly facts: ErasureFacts;
   readonly wrappedSubjectKey: string;
-  readonly purpose: NamedPurpose;
+  readonly purpose: PseudonymPurpose;
   readonly times: NameTimes;
   readonly nowMs: number;
   /** Only names under which rows can stand that are older, Unix ms; absent: all. */

@@ -3,12 +3,17 @@
  * key exists, stored sealed with the erasure, and deleted once every service has answered or the deadline has passed.
  */
 import { setImmediate as otherWork } from "node:timers/promises";
-import { type Purpose, SERVICE_PURPOSES, type ServicePurpose } from "../../model/consent.ts";
 import { damageIn } from "../../model/damage.ts";
 import type { Receipt } from "../../model/erasure.ts";
 import { GatewayError } from "../../model/errors.ts";
-import type { NamedService, NamedServicePurpose } from "../../model/forwarded-name.ts";
+import type { NamedService } from "../../model/forwarded-name.ts";
 import type { Pseudonym, SubjectTag } from "../../model/ids.ts";
+import {
+  NAMED_SERVICE_PURPOSES,
+  type NamedServicePurpose,
+  type Purpose,
+  type ServicePurpose,
+} from "../../model/purposes.ts";
 import type { NotedName } from "./forwarded-names.ts";
 import type { ErasurePorts } from "./ports.ts";
 import type { ErasureRecord, ErasureRecords } from "./record.ts";
@@ -24,7 +29,7 @@ const NAMES_PER_TURN = 500;
 
 /** The consented purposes whose services know a device by a name. */
 function notedPurposes(purposes: readonly Purpose[]): NamedServicePurpose[] {
-  return SERVICE_PURPOSES.filter((purpose) => purpose !== "weather").filter((purpose) => purposes.includes(purpose));
+  return NAMED_SERVICE_PURPOSES.filter((purpose) => purposes.includes(purpose));
 }
 
 /** Recipients in the account that know a device by a name, each once. */

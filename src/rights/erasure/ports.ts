@@ -1,13 +1,13 @@
 /** What an erasure needs from the rest of the gateway. */
 import type { Leases } from "../../consent/fence/leases.ts";
 import type { SubjectErasure } from "../../consent/ledger/subject-erasure.ts";
-import type { ServicePurpose } from "../../model/consent.ts";
 import type { TellDamage } from "../../model/damage.ts";
 import type { Disclosure } from "../../model/disclosure.ts";
 import type { ErasureOutcome } from "../../model/erasure.ts";
 import type { NamedService } from "../../model/forwarded-name.ts";
 import type { DeviceKey, Pseudonym, SubjectTag } from "../../model/ids.ts";
 import type { Log } from "../../model/log.ts";
+import type { ServicePurpose } from "../../model/purposes.ts";
 import type { Sink } from "../../model/sink.ts";
 import type { AuditTrail } from "../audit/trail.ts";
 import type { ReceiptSigner } from "../receipts/signer.ts";

@@ -1,8 +1,9 @@
 /** Reads the record of an erasure; whatever the gateway cannot have written is marked as damaged. */
-import { PURPOSES } from "../../model/consent.ts";
+
 import { deviceKey } from "../../model/consent-record.ts";
 import { ERASURE_STEPS, type ErasureFacts, type ErasureStep } from "../../model/erasure.ts";
 import type { SubjectTag } from "../../model/ids.ts";
+import { PURPOSES } from "../../model/purposes.ts";
 
 export interface ErasureRecord {
   readonly id: string;

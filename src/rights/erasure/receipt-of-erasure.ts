@@ -1,5 +1,5 @@
 /** From the record of an erasure to its receipt and its status. */
-import { SERVICE_PURPOSES } from "../../model/consent.ts";
+
 import {
   RECEIPT_SCHEMA_VERSION,
   type Receipt,
@@ -8,6 +8,7 @@ import {
   type SinkResult,
 } from "../../model/erasure.ts";
 import type { NamedService } from "../../model/forwarded-name.ts";
+import { SERVICE_PURPOSES } from "../../model/purposes.ts";
 import { fieldOf, heardIn, LAPSED, listedIn, recipientsOf } from "./names-to-forget.ts";
 import type { ErasableSink, ErasureOptions, ErasurePorts } from "./ports.ts";
 import type { ErasureRecord } from "./record.ts";

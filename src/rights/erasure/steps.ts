@@ -7,6 +7,7 @@
 import { createHash } from "node:crypto";
 import type { ErasureStep, Receipt } from "../../model/erasure.ts";
 import type { DeviceKey, Pseudonym } from "../../model/ids.ts";
+import { PSEUDONYM_PURPOSES } from "../../model/purposes.ts";
 import { receiptHash } from "../receipts/signer.ts";
 import { type DeletionParts, deleteFrom, type GoOn, namesOf, storedNames } from "./deletion.ts";
 import { awaitedBy, namedRecipients, namesToForget, noticeFields, readNames } from "./names-to-forget.ts";
@@ -142,8 +143,7 @@ const destroyKey: Step = async (record, parts) => {
   const { ports, records } = parts;
   // Not only names of consented purposes: for weather, a device's location is kept under an analytics name.
   const names: Pseudonym[] = [];
-  for (const purpose of ["analytics", "scene", "network"] as const)
-    names.push(...(await namesOf(record, parts, purpose)));
+  for (const purpose of PSEUDONYM_PURPOSES) names.push(...(await namesOf(record, parts, purpose)));
   await ports.journal(record.tag, record.id, "destroyed");
   if (!(await ports.ledger.destroyKey(record.tag, record.id))) return HELD_UP_MS;
   await ports.remnants.mark();

@@ -1,9 +1,9 @@
 /** Which names are known to be noted, while services come and go. */
 import { expect, it } from "vitest";
-import type { ServicePurpose } from "../../model/consent.ts";
 import type { Recipient } from "../../model/disclosure.ts";
 import type { ForwardedName } from "../../model/forwarded-name.ts";
 import type { Pseudonym, SubjectTag } from "../../model/ids.ts";
+import type { ServicePurpose } from "../../model/purposes.ts";
 import { NotedNames } from "./noted-names.ts";
 
 function setUp(maxNames = 4_000) {

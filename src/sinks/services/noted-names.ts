@@ -3,10 +3,11 @@
  * message under it is handed over, and costs a look-up from then on.
  */
 import type { LRUCache } from "lru-cache";
-import type { ServicePurpose } from "../../model/consent.ts";
 import type { Recipient } from "../../model/disclosure.ts";
 import type { ForwardedName } from "../../model/forwarded-name.ts";
 import type { Pseudonym } from "../../model/ids.ts";
+import type { ServicePurpose } from "../../model/purposes.ts";
+import { NAMED_SERVICE_PURPOSES } from "../../model/purposes.ts";
 import { boundedCache } from "../../platform/bounded-cache.ts";
 
 export interface NameNotes {
@@ -73,7 +74,7 @@ export class NotedNames {
   #most(): number {
     this.#counted = this.#recipients.length;
     const of = (purpose: ServicePurpose) => this.#recipients.filter((one) => one.purpose === purpose).length;
-    return Math.max(1, of("scene"), of("network"));
+    return Math.max(1, ...NAMED_SERVICE_PURPOSES.map(of));
   }
 
   #cache(): LRUCache<Pseudonym, number[]> {

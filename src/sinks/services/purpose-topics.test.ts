@@ -1,16 +1,9 @@
 import { describe, expect, it } from "vitest";
-import {
-  type CategoryMask,
-  IP,
-  MODEL,
-  PURPOSE_USES,
-  SERVICE_PURPOSES,
-  type ServicePurpose,
-  STATUS,
-} from "../../model/consent.ts";
+import { type CategoryMask, IP, MODEL, PURPOSE_USES, STATUS } from "../../model/consent.ts";
 import type { DisclosureLine, Outgoing, Recipient } from "../../model/disclosure.ts";
 import { GatewayError } from "../../model/errors.ts";
 import type { Pseudonym, SubjectTag } from "../../model/ids.ts";
+import { SERVICE_PURPOSES, type ServicePurpose } from "../../model/purposes.ts";
 import { Accounting } from "./disclosure-accounting.ts";
 import { NotedNames } from "./noted-names.ts";
 import { type Outlet, PurposeTopics, type PurposeTopicsPort } from "./purpose-topics.ts";

@@ -3,11 +3,12 @@
  * not on the account of disclosures before, under no name that is not noted as forwarded. A record for which nobody listens is not
  * even built. Weather services are told of crowds alone, see crowd-topics.ts.
  */
-import { type CategoryMask, IP, MODEL, PURPOSE_USES, type ServicePurpose, STATUS } from "../../model/consent.ts";
+import { type CategoryMask, IP, MODEL, PURPOSE_USES, STATUS } from "../../model/consent.ts";
 import type { NetworkRecord, SceneRecord } from "../../model/deidentified.ts";
 import { dayOf, type Outgoing, type Recipient } from "../../model/disclosure.ts";
 import { type ForwardedName, forgottenBy } from "../../model/forwarded-name.ts";
 import type { Pseudonym } from "../../model/ids.ts";
+import type { NamedServicePurpose, ServicePurpose } from "../../model/purposes.ts";
 import type { Accounting, SubjectAccount } from "./disclosure-accounting.ts";
 import type { NotedNames } from "./noted-names.ts";
 
@@ -35,8 +36,6 @@ export interface PurposeTopicsPort {
   now(): number;
 }
 
-/** The purposes whose services are told of single devices. */
-type DevicePurpose = "scene" | "network";
 type Told = Outgoing["result"];
 
 /** What has to stand somewhere before a batch may be handed over. */
@@ -68,9 +67,9 @@ export class PurposeTopics {
   readonly #accounting: Accounting;
   readonly #names: NotedNames;
   readonly #epochMs: number;
-  readonly #purpose: DevicePurpose;
+  readonly #purpose: NamedServicePurpose;
 
-  constructor(port: PurposeTopicsPort, { accounting, names, epochMs }: Disclosed, purpose: DevicePurpose) {
+  constructor(port: PurposeTopicsPort, { accounting, names, epochMs }: Disclosed, purpose: NamedServicePurpose) {
     this.#port = port;
     this.#accounting = accounting;
     this.#names = names;
@@ -211,13 +210,13 @@ function keyOf({ index }: Recipient, name: Pseudonym): string {
 }
 
 /** The last level of the topic; `undefined` when there is nothing for the purpose. */
-const NAMES: Readonly<Record<DevicePurpose, (told: Told) => Pseudonym | undefined>> = {
+const NAMES: Readonly<Record<NamedServicePurpose, (told: Told) => Pseudonym | undefined>> = {
   scene: ({ scene }) => scene?.device,
   network: ({ network }) => network?.device,
 };
 
 /** Whether anything of it is left within these categories. */
-const TELLS: Readonly<Record<DevicePurpose, (told: Told, categories: CategoryMask) => boolean>> = {
+const TELLS: Readonly<Record<NamedServicePurpose, (told: Told, categories: CategoryMask) => boolean>> = {
   scene: (_told, categories) => (categories & STATUS) !== 0,
   network: ({ network }, categories) =>
     ((categories & MODEL) !== 0 && network?.model !== undefined) ||
@@ -225,7 +224,7 @@ const TELLS: Readonly<Record<DevicePurpose, (told: Told, categories: CategoryMas
 };
 
 /** Each names the fields of its contract one by one: a field added to a record does not leave by itself. */
-const PAYLOADS: Readonly<Record<DevicePurpose, (told: Told, categories: CategoryMask) => string>> = {
+const PAYLOADS: Readonly<Record<NamedServicePurpose, (told: Told, categories: CategoryMask) => string>> = {
   scene: ({ scene }, categories) => scenePayload(scene as SceneRecord, categories),
   network: ({ network }, categories) => networkPayload(network as NetworkRecord, categories),
 };

@@ -2,8 +2,9 @@
  * Services as recipients: what each may be given for each of its purposes, while the policy covers it. Services come and go and
  * change; a recipient that the account of disclosures may still count for stays known.
  */
-import type { ServicePurpose } from "../../model/consent.ts";
+
 import type { Recipient } from "../../model/disclosure.ts";
+import type { ServicePurpose } from "../../model/purposes.ts";
 import type { Entitlement, NamedService } from "../../model/service.ts";
 import { categoriesOf } from "../../model/service-terms.ts";
 

@@ -2,10 +2,11 @@
  * Which services the newest policy covers, at each moment. At the start all those of the configuration must be; a policy that
  * is published later, by whichever gateway, cuts off those that it no longer covers, and so does a change of the service.
  */
-import type { ServicePurpose } from "../../model/consent.ts";
+
 import { GatewayError } from "../../model/errors.ts";
 import type { Log } from "../../model/log.ts";
 import type { PolicyDocument, PolicyTerms } from "../../model/policy-document.ts";
+import type { ServicePurpose } from "../../model/purposes.ts";
 import { liesIn } from "../../model/region.ts";
 import type { NamedService } from "../../model/service.ts";
 import { type ServiceTerms, termsBreaches } from "../../model/service-terms.ts";

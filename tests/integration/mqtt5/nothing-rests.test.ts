@@ -7,7 +7,7 @@ import { appendFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { leakScan } from "../../../simulators/leak-scan.ts";
-import { SERVICE_PURPOSES } from "../../../src/model/consent.ts";
+import { SERVICE_PURPOSES } from "../../../src/model/purposes.ts";
 import { packetBytes } from "../../../tools/wire/service-subscriber.ts";
 import { Canaries } from "../../fixtures/canaries.ts";
 import { until } from "../../fixtures/eventually.ts";
