@@ -45,7 +45,7 @@ export class Child<Table extends Commands> {
   /** `file` is relative to the bench folder. */
   constructor(file: string, nodeOptions: readonly string[] = []) {
     this.#process = fork(fileURLToPath(new URL(file, import.meta.url)), [], {
-      // The flags of the gateway for everything it is compared with, so that they are nobody's advantage.
+      // The flags of the gateway for everything it is compared with, so that none has an advantage by them.
       execArgv: [...nodeFlags(), "--import", "tsx", ...nodeOptions],
       serialization: "advanced",
     });

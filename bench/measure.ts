@@ -50,7 +50,7 @@ export interface Measured {
 
 /**
  * Growth of the pipeline's counters from before the load, warm-up included, until everything was stored. Both readings are
- * taken while nothing is under way, because a busy process answers late, after further messages.
+ * taken while nothing is in progress, because a busy process answers late, after further messages.
  */
 export interface Counted {
   readonly messages: number;

@@ -31,7 +31,7 @@ ${tableOf(["figure", "value"], figureRows(run))}
   turn, one at a time and always in the same order, ${run.pairs} windows of ${run.durationMs / run.pairs / 1000} s each. What the machine does
   to one window it does to its neighbour as well, so ratios are taken of neighbours, and the median and the quartiles of these
   ratios are reported. Rates and CPU in the table are medians of windows; latencies are those of all messages of all windows.
-- **Load.** ${run.devices} devices, each on a connection of its own with 20 messages under way, QoS 1, about 150 bytes of JSON
+- **Load.** ${run.devices} devices, each on a connection of its own with 20 unacknowledged messages, QoS 1, about 150 bytes of JSON
   with changing coordinates and status. Packets are encoded before the run and sent over raw sockets, half a window in
   one write, by a process of its own for each system (${figures.loaderCpuUs ?? "–"} µs of CPU per message). The first ${RAMP_MS} ms of each window
   are thrown away.
@@ -55,7 +55,7 @@ ${tableOf(["figure", "value"], figureRows(run))}
 - **Reads and writes** are the system calls that the kernel counts in \`/proc/<pid>/io\`: \`read\`, \`write\` and their like on files,
   pipes and sockets. Waiting for events, \`sendmsg\` and all others are not among them.
 - **Redis and InfluxDB** report their own counts (\`INFO\`, \`SHOW STATS\`). Commands given by a script count like those of a client.
-  Both readings of all these counts are taken while nothing is under way, and cover the drain and the questions of the bench.
+  Both readings of all these counts are taken while nothing is in progress, and cover the drain and the questions of the bench.
 - **Bare Aedes** acknowledges the same load from memory.
 - **Latency** runs from the moment a message was due to its PUBACK. At half of the peak the devices send the same bursts as at the
   peak; "singly" sends every message in a packet of its own, which costs loader and gateway more per message.

@@ -32,7 +32,7 @@ describe("PublishRing", () => {
     expect(read(ring.take(20, 4).bytes).map(({ messageId }) => messageId)).toEqual([21, 22, 23, 24]);
   });
 
-  it("leaves the slots of messages under way untouched", () => {
+  it("leaves the slots of unacknowledged messages untouched", () => {
     const ring = new PublishRing(nativeMessages("d", 0), 20);
     const underWay = ring.take(0, 10).bytes;
     const before = Buffer.from(underWay);

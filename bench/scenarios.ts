@@ -62,7 +62,7 @@ export async function comparison(entrants: readonly Entrant[], options: Scenario
   );
 }
 
-/** Latency is of interest of gateways as somebody would run them. */
+/** Latency is of interest of gateways as an operator would run them. */
 function takesHalf(name: string, { counts }: Pipeline): boolean {
   const speaks = name === MQTT_5 || DIALECT_LOADS.some(({ dialect }) => dialect === name);
   return counts !== undefined && name !== NO_PRIVACY && name !== SERVICES && !speaks;

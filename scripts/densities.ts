@@ -25,7 +25,7 @@ const ABOUT = {
 };
 
 const FINEST = 6;
-/** Least households of a cell of this resolution; coarser than the last one a place is told at the default, whoever lives there. */
+/** Least households of a cell of this resolution; coarser than the last one a place is told at the default. */
 const HOUSEHOLDS: Readonly<Record<number, number>> = { 6: 42_000, 5: 26_000, 4: 6_000 };
 const PEOPLE_PER_KM2 = 6_000;
 const PEOPLE_PER_HOUSEHOLD = 4;

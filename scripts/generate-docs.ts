@@ -123,7 +123,7 @@ const DEVICES_INTRODUCTION = [
   "",
   "The gateway reads each publication at the door, before any other check ([decision",
   "042](decisions/042-a-publication-is-read-at-the-door.md)); [what is different then](topics.md#in-a-dialect) stands in the contract.",
-  "Nothing is taken without the consent of whoever each device belongs to. When nothing arrives: [troubleshooting](troubleshooting.md).",
+  "Nothing is taken without the consent of the person each device belongs to. When nothing arrives: [troubleshooting](troubleshooting.md).",
 ];
 
 function configurationPage(rows: readonly OptionRow[]): string {
@@ -225,7 +225,7 @@ function errorsPage(): string {
     ...table(["reason", "meaning"], reasons(REFUSALS)),
     "## Dead letters",
     "",
-    "Set aside, sealed, for an operator. The `reason` of `consentry_messages_dead_lettered_total`.",
+    "Dead letters: sealed, for an operator. The `reason` of `consentry_messages_dead_lettered_total`.",
     "",
     ...table(["reason", "meaning"], reasons(DEAD_LETTER_REASONS)),
   ]);

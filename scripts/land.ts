@@ -56,7 +56,7 @@ function rings(): Ring[] {
 }
 
 /**
- * A ring that crosses 180° goes on beyond it instead of jumping back; one around a pole is led along it to its begin. Whoever draws
+ * A ring that crosses 180° goes on beyond it instead of jumping back; one around a pole is led along it to its begin. A caller that draws
  * it draws it again a turn further east and west.
  */
 function unturned(ring: Ring): Ring {

@@ -50,7 +50,7 @@ export const ROOMS: readonly Room[] = [
   ),
   room("platform/bull-queue", "a BullMQ queue and its worker, opened and closed", [], ["bullmq", "ioredis"]),
   room("platform/keys", "secrets: files, change while running, sealing", ["platform"], ["ioredis"]),
-  room("platform/sealed-file", "a file that one key opens and nobody can change", ["platform/keys"], ["zod"]),
+  room("platform/sealed-file", "a file that one key opens and no one can change", ["platform/keys"], ["zod"]),
   room("observe", "log, metrics, the books", [], ["pino", "prom-client"]),
 
   room(

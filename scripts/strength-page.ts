@@ -18,7 +18,7 @@ const REMAINS: Readonly<Record<string, string>> = {
   A10: "A value of the vocabulary can be rare: a fault code, a number at the end of its range.",
   A11: "Who knows the way on which someone walks knows a cell by it, and learns when it is told.",
   A12: "Over a network much is lost in its noise; on the same machine it is not.",
-  A13: "Whoever names a home by its kinds of devices finds some homes again: the consent to scenes says so.",
+  A13: "A service that names a home by its kinds of devices finds some homes again: the consent to scenes says so.",
   A14: "A lock that turns at a known second is known to who stands before it.",
 };
 

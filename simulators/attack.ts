@@ -9,7 +9,7 @@ export interface AttackContext {
   readonly url: string;
   /** Has a valid credential and full consent: what is refused is refused for what it does. */
   readonly attacker: SimulatedDevice;
-  /** Somebody else, whose data the attacker abuses. Never connects itself. */
+  /** Another person, whose data the attacker abuses. Never connects itself. */
   readonly victim: SimulatedDevice;
   readonly log: SentLog;
   /** Purposes that a service of this run is subscribed to. */
@@ -93,7 +93,7 @@ export async function publishOnce(
   return outcome;
 }
 
-/** Nothing is forwarded to a purpose for which nobody listens. */
+/** Nothing is forwarded to a purpose for which no one listens. */
 export function amongListening(expectation: Expectation, listening: ReadonlySet<ServicePurpose>): Expectation {
   if (!("forwarded" in expectation)) return expectation;
   return { ...expectation, forwarded: expectation.forwarded.filter((purpose) => listening.has(purpose)) };

@@ -1,4 +1,4 @@
-/** The ways in which a value may be written down and still be that value. */
+/** The ways in which a value may be written and still be that value. */
 export const CANARY_KINDS = [
   "device-id",
   "subject-id",

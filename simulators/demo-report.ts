@@ -101,7 +101,7 @@ export function demoText(result: DemoResult, log: SentLog): string {
     row(
       "Attacks",
       report.attacks.length,
-      `${report.attacks.filter(({ held }) => held).length} came to nothing and disturbed nobody; ${report.eavesdropping.filter(({ answer }) => answer !== "granted").length} of ${report.eavesdropping.length} eavesdropping attempts denied`,
+      `${report.attacks.filter(({ held }) => held).length} came to nothing and disturbed no one; ${report.eavesdropping.filter(({ answer }) => answer !== "granted").length} of ${report.eavesdropping.length} eavesdropping attempts denied`,
     ),
     "",
     "What came in, and all that is kept of it:",
@@ -144,7 +144,7 @@ function refusalLines(refused: Readonly<Partial<Record<Refusal, number>>>): stri
 
 const SAMPLES = 2;
 
-/** Stored rows beside the messages they came from, and a place, of which nobody can tell which message it came from: raw on the terminal only, where the simulator's own data may be shown. */
+/** Stored rows beside the messages they came from, and a place, of which no one can tell which message it came from: raw on the terminal only, where the simulator's own data may be shown. */
 function sampleLines(report: SimulationReport, log: SentLog): string[] {
   const lines: string[] = [];
   const kinds = new Set<string>();

@@ -105,7 +105,7 @@ async function demo(signal: AbortSignal): Promise<DemoResult> {
   }
 }
 
-/** Stops the gateway before the scan, so that what it writes on its way out is seen too. */
+/** Stops the gateway before the scan, so that what it writes while it stops is seen too. */
 async function inspect(stack: Stack, simulation: Simulation): Promise<DemoResult> {
   const report = await simulation.report();
   const metrics = await stack.api.metrics();

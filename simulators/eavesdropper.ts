@@ -10,7 +10,7 @@ export interface EavesdropResult {
 }
 
 /**
- * Filters nobody may have, each tried on a session that persists: a broker that stores a denied
+ * Filters that no one may have, each tried on a session that persists: a broker that stores a denied
  * filter would deliver on the next connection. The first filter of the last row is a permitted one.
  */
 function attempts(permitted: string): readonly (readonly string[])[] {

@@ -46,7 +46,7 @@ export class Fleet {
   readonly #log: SentLog;
   #connections: Connection[] = [];
   #turn = 0;
-  /** Connections that went away though nobody asked them to. */
+  /** Connections that went away without being asked to. */
   lostConnections = 0;
   /** Turns skipped because the device's window was full. */
   heldBack = 0;
@@ -109,7 +109,7 @@ export class Fleet {
     }
   }
 
-  /** Devices with a will lose their power: first what they said is known to be read, then their connections break off. */
+  /** Devices with a will lose their power: first what they said is known to be read, then their connections are lost. */
   async vanish(): Promise<void> {
     const leaving = this.#connections.filter(({ client, speaker }) => client.connected && speaker.leavesWithoutWord);
     await Promise.all(

@@ -1,6 +1,6 @@
 /**
  * Homes in real cities, with invented people: account data, a place and an address each.
- * Addresses come from the ranges set aside for benchmarks, carriers and documentation, so they are nobody's.
+ * Addresses come from the ranges reserved for benchmarks, carriers and documentation, so they belong to no one.
  */
 import type { Random } from "./random.ts";
 
@@ -59,12 +59,12 @@ export function makeHome(random: Random): Home {
   };
 }
 
-/** 198.18.0.0/15, set aside for benchmarks (RFC 2544). */
+/** 198.18.0.0/15, reserved for benchmarks (RFC 2544). */
 function homeIpv4(random: Random): string {
   return `198.${18 + random.int(2)}.${10 + random.int(240)}.${10 + random.int(240)}`;
 }
 
-/** 2001:db8::/32, set aside for documentation (RFC 3849). */
+/** 2001:db8::/32, reserved for documentation (RFC 3849). */
 function homeIpv6(random: Random): string {
   const group = () => (0x1000 + random.int(0xefff)).toString(16);
   return `2001:db8:${group()}:${group()}::${group()}`;

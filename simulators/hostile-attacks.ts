@@ -50,7 +50,7 @@ const PUBLISHES: readonly Attack[] = [
     '{"email":"{email}","password":"{password}","status":{"power_on":true}}',
   ),
   dropped("account data inside status", "invalid-payload", OWN, '{"status":{"power_on":true,"ownerEmail":"{email}"}}'),
-  dropped("account data in a key nobody knows", "nothing-known", OWN, '{"status":{"note":"{email}"}}'),
+  dropped("account data in an unknown key", "nothing-known", OWN, '{"status":{"note":"{email}"}}'),
   dropped("position inside status", "nothing-known", OWN, '{"status":{"note":"{lat}, {lon}","gps":[{lat},{lon}]}}'),
   dropped("position beside the status", "invalid-payload", OWN, '{"status":{"power_on":true},"gps":"{lat}, {lon}"}'),
   dropped("not JSON", "invalid-payload", OWN, "GET /{victim} HTTP/1.1"),
@@ -113,7 +113,7 @@ function statusOf(extra: object = {}, more: object = {}): string {
   return JSON.stringify({ status: { ...more, power_on: true, seq: 0 }, ...extra });
 }
 
-/** Far above the rate limit: what is over it is acknowledged, dropped and counted; nobody else waits for it. */
+/** Far above the rate limit: what is over it is acknowledged, dropped and counted; no one else waits for it. */
 const FLOOD: Attack = {
   name: "flood over the rate limit",
   allowed: ["acknowledged"],

@@ -66,7 +66,7 @@ export function composeMessage(device: SimulatedDevice, seq: number, nowMs: numb
 /** Of the messages with a status. */
 const TALKATIVE_SHARE = 0.1;
 
-/** What firmware says besides, because nobody told it not to. The message is taken, and this is left out of it. */
+/** What firmware says besides, because it was not told not to. The message is taken, and this is left out of it. */
 function nobodysBusiness({ household }: SimulatedDevice): Record<string, unknown> {
   return {
     note: `set up by ${household.email}`,

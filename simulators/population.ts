@@ -21,7 +21,7 @@ export const STANDINGS = {
   "without-consent": { share: 5, meaning: "bound to a person who never answered" },
   minor: { share: 4, meaning: "a minor without a verified guardian" },
   expired: { share: 3, meaning: "consented once, and the time has run out" },
-  unbound: { share: 3, meaning: "a device that belongs to nobody yet" },
+  unbound: { share: 3, meaning: "a device that belongs to no one yet" },
   malformed: { share: 3, meaning: "consents, but its firmware sends broken payloads" },
   "strange-words": { share: 2, meaning: "consents, but its firmware has words of its own for everything" },
 } as const satisfies Record<string, { share: number; meaning: string }>;
@@ -36,7 +36,7 @@ export interface SimulatedDevice {
   /** Where it is; moving devices change it as they go. */
   place: { lat: number; lon: number };
   readonly ip: string;
-  /** What it has counted since it was made, where it counts anything: as good as its name to whoever sees it twice. */
+  /** What it has counted since it was made, where it counts anything: as good as its name to a service that sees it twice. */
   total: number;
   /** MQTT password; set when the device is provisioned. */
   token: string;

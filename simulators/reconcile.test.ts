@@ -77,7 +77,7 @@ describe("reconcile", () => {
   it.each([
     ["an acknowledged message is missing from the store", { stored: rows(1) }],
     ["a refused message is in the store", { stored: rows(1, 2, 3) }],
-    ["a row nobody sent is in the store", { stored: rows(1, 2, 99) }],
+    ["a row that was not sent is in the store", { stored: rows(1, 2, 99) }],
     ["a row is there twice", { stored: { ...rows(1, 2), repeated: 1 } }],
     ["a former place is kept", { stored: { ...rows(1, 2), locationRows: 1 } }],
     ["something is still in flight", { books: books({ stored: 1, inFlight: 1 }) }],

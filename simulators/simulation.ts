@@ -61,7 +61,7 @@ export interface SimulationReport {
   readonly withdrawals: { readonly people: number; readonly slowestMs: number };
   readonly attacks: readonly AttackResult[];
   readonly eavesdropping: readonly EavesdropResult[];
-  /** Absent when nobody speaks one, or the store cannot be asked. */
+  /** Absent when no device speaks one, or the store cannot be asked. */
   readonly dialects?: DialectReport | undefined;
   /** What does not add up, one sentence each. */
   readonly problems: readonly string[];
@@ -112,7 +112,7 @@ export class Simulation {
     );
   }
 
-  /** Provisions and connects everybody; afterwards nothing has been published yet. */
+  /** Provisions and connects all devices; afterwards nothing has been published yet. */
   async prepare(): Promise<void> {
     const { api, influx } = this.#options;
     let expiredAt = 0;

@@ -24,7 +24,7 @@ export interface Speaker {
   readonly subscriptions: readonly string[];
   /** What of it is known before anything is said, and must never be found again. */
   readonly canaries: readonly Canary[];
-  /** Whether its connection breaks off at the end, with a will to tell. */
+  /** Whether its connection is lost at the end, with a will to tell. */
   readonly leavesWithoutWord: boolean;
   connected(): void;
   start(): readonly Outgoing[];

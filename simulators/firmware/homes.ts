@@ -6,7 +6,7 @@ import type { DialectDevice, DialectHome } from "./firmware.ts";
 import { firmwareOf, type SimulatedDialect } from "./firmwares.ts";
 import { makeNetwork } from "./network.ts";
 
-/** What is broken and what nobody knows the firmware sends by itself, now and then. */
+/** What is broken and what is not known the firmware sends by itself, now and then. */
 export const DIALECT_STANDINGS: readonly Standing[] = [
   "consenting",
   "partial",

@@ -109,7 +109,7 @@ class ShellyGen2 implements Firmware {
     return this.#rpc("NotifyStatus", { "switch:0": { id: 0, ...says } }, fate, [{ kind: "total", value: total }]);
   }
 
-  /** Which network it joined, told to whoever listens. */
+  /** Which network it joined, told to all who listen. */
   #joined(): Publication {
     const { device, network } = this.#home;
     const signal = -whole(this.#random, 40, 90);

@@ -61,7 +61,7 @@ export class DialectSpeaker implements Speaker {
 
   /** Its connection has ended without a word, and its will is told; whether it is gone, once a minute at most. */
   vanished(): void {
-    // Nobody is there to whom it would be acknowledged.
+    // There is no one to acknowledge it to.
     this.#logged({ ...this.#firmware.will, qos: 0 }).read = true;
     if (this.#presence) this.#byGateway(false);
   }
@@ -118,7 +118,7 @@ export class DialectSpeaker implements Speaker {
     const { household } = this.#home;
     if (fate.kind === "left-out") {
       const { behind, reasons } = fate;
-      // Nobody is bound, so nobody is registered behind the hub either.
+      // No device is bound, so none is registered behind the hub either.
       if (behind !== undefined && household.standing === "unbound")
         return { kind: "refused", reason: "unknown-device" };
       const [only, ...more] = reasons;

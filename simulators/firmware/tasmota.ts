@@ -192,7 +192,7 @@ class Tasmota implements Firmware {
     return this.#say(`stat/${device.alias}/LOGGING`, text, NOT_TAKEN);
   }
 
-  /** Local time, of which nobody knows where. */
+  /** Local time, of a place that is not known. */
   #clock(): { readonly Time: string } {
     return { Time: new Date().toISOString().slice(0, 19) };
   }

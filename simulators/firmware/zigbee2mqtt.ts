@@ -20,7 +20,7 @@ import { hundredths, whole } from "./readings.ts";
 import { ZIGBEE_DEVICES, ZigbeeDevices } from "./zigbee-devices.ts";
 
 const BASE = "zigbee2mqtt";
-/** In the radio's reach, and nobody's who is registered here. */
+/** In the radio's reach, and registered to no one here. */
 const STRANGERS = 76;
 const KILO = 1024;
 const INFO_BYTES = 12 * KILO;
@@ -87,7 +87,7 @@ class Zigbee2Mqtt implements Firmware {
     return [
       this.#bridgeState("online"),
       this.#bridge("info", this.#info(), NOT_TAKEN),
-      this.#bridge("devices", JSON.stringify(this.#everybody()), NOT_TAKEN),
+      this.#bridge("devices", JSON.stringify(this.#all()), NOT_TAKEN),
       this.#bridge("groups", this.#groups(), NOT_ITS_TOPIC),
       ...this.#nodes.map((node) => this.#discovery(node)),
       ...this.#nodes.map(({ device }) => this.#availability(device)),
@@ -122,7 +122,7 @@ class Zigbee2Mqtt implements Firmware {
     });
   }
 
-  #everybody(): unknown[] {
+  #all(): unknown[] {
     const own = this.#nodes.map(({ address, device }) => entry(address, device.alias));
     const others = Array.from({ length: STRANGERS }, (_, index) =>
       entry(ieee(this.#random), index === 0 ? this.#stranger : `sensor ${this.#random.hex(8)}`),
@@ -170,7 +170,7 @@ class Zigbee2Mqtt implements Firmware {
     };
   }
 
-  /** A converter that somebody wrote for themselves. */
+  /** A converter that its owner wrote. */
   #withAccount(): Publication {
     const { device } = this.#random.pick(this.#nodes);
     const payload = JSON.stringify({ state: "ON", owner_email: this.#home.household.email });

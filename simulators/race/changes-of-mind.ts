@@ -39,7 +39,7 @@ export interface ChangesOfMindOptions {
   readonly tally: Tally;
   /** People who act at the same time. */
   readonly concurrency: number;
-  /** Erasures under way at the same time. */
+  /** Erasures in progress at the same time. */
   readonly erasures: number;
 }
 
@@ -57,7 +57,7 @@ export class ChangesOfMind {
   readonly #free: RacePerson[];
   readonly #erasing = new Set<Promise<void>>();
   #stopping = false;
-  /** However short the run, somebody is erased in it. */
+  /** However short the run, at least one person is erased in it. */
   #erasedAnybody = false;
   #fault: unknown;
 
@@ -131,7 +131,7 @@ export class ChangesOfMind {
     await passed;
   }
 
-  /** So that there is something under way, in whatever stage, when the request arrives. */
+  /** So that there is something in progress, in whatever stage, when the request arrives. */
   async #sendSomething(devices: readonly number[]): Promise<void> {
     this.#options.fleet.burst(devices);
     await sleep(this.#options.random.int(HEAD_START_MS));
@@ -192,7 +192,7 @@ export class ChangesOfMind {
     return person.devices.every(({ index }) => this.#options.timeline.current(index).grants === 0);
   }
 
-  /** Somebody nobody acts for at the moment, who has phases left. */
+  /** A person no one acts for at the moment, and who has phases left. */
   #take(): RacePerson | undefined {
     const { random, timeline } = this.#options;
     if (this.#free.length === 0) return undefined;

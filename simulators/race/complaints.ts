@@ -1,6 +1,6 @@
 /** Violations by kind, with how often each happened. Says when and what, and never whose. */
 
-export type ViolationKind = "stored" | "forwarded" | "not erased" | "row that is nobody's" | "packet that is nobody's";
+export type ViolationKind = "stored" | "forwarded" | "not erased" | "stray row" | "stray packet";
 
 export interface Violation {
   readonly kind: ViolationKind;

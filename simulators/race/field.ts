@@ -1,4 +1,4 @@
-/** Everybody and everything that takes part in a race, in place and connected. */
+/** All that takes part in a race, in place and connected. */
 import { INFLUX_DATABASE } from "../../tools/private-servers/services.ts";
 import { eachLimited } from "../concurrency.ts";
 import { Random } from "../random.ts";
@@ -48,7 +48,7 @@ const PEOPLE_SHARE = 1 / 4;
 const ERASURES_SHARE = 1 / 4;
 const PROVISIONED_AT_ONCE = 16;
 
-/** Every device is provisioned, consented for and connected; nobody sends anything yet. */
+/** Every device is provisioned, consented for and connected; nothing is sent yet. */
 export async function prepareField(options: FieldOptions): Promise<Field> {
   const { arena, messages, closing } = options;
   const random = new Random(options.seed);

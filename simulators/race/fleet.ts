@@ -1,6 +1,6 @@
 /**
  * All publishers of a run. Most messages go out in waves, each as fast as acknowledgements allow. The rest is for
- * bursts: a few messages of a device right before its person withdraws, so that every withdrawal meets some under way.
+ * bursts: a few messages of a device right before its person withdraws, so that every withdrawal meets some in progress.
  */
 import { encodePublish, versionOf } from "../../tools/wire/mqtt-wire.ts";
 import { eachLimited } from "../concurrency.ts";

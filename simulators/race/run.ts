@@ -31,7 +31,7 @@ export interface RaceProgress {
 }
 
 const PROGRESS_MS = 200;
-/** A batch of a killed gateway is taken up again after 15 s at most. */
+/** A batch of a killed gateway is processed again after 15 s at most. */
 const SETTLE_DEADLINE_MS = 120_000;
 
 /** Nothing is left running, however it ends. Throws when the race could not be held, which says nothing about who would have won. */
@@ -47,7 +47,7 @@ export async function runRace(options: RaceOptions): Promise<RaceResult> {
     const steady = steadyDevices(field);
     say(`  ${field.devices.length} devices of ${field.people.length} people; ${steady.size} devices change nothing`);
     const racingMs = await race(options, arena, field);
-    say("  all sent and acknowledged; waiting until nothing is under way any more");
+    say("  all sent and acknowledged; waiting until nothing is in progress any more");
     const verdict = await conclude(field, steady);
     const durationMs = performance.now() - startedAt;
     return resultOf({ ...field, seed, leastChecked, verdict, racingMs, durationMs });
@@ -60,7 +60,7 @@ export async function runRace(options: RaceOptions): Promise<RaceResult> {
 async function race(options: RaceOptions, arena: Arena, field: Field): Promise<number> {
   const { fleet, minds, tally, sent, random } = field;
   const { kills, signal } = options;
-  const everybody = field.devices.map(({ index }) => index);
+  const all = field.devices.map(({ index }) => index);
   const startedAt = performance.now();
   const progress = setInterval(() => {
     const killed = tally.kills.a + tally.kills.b;
@@ -73,14 +73,14 @@ async function race(options: RaceOptions, arena: Arena, field: Field): Promise<n
   }, PROGRESS_MS);
   const stopped = aborted(signal);
   try {
-    fleet.resume(everybody);
+    fleet.resume(all);
     const changing = minds.run();
     const course = runCourse({ arena, fleet, random, tally, kills, signal });
     await Promise.race([course, changing.then(() => course), stopped]);
     minds.stop();
     await Promise.race([changing, stopped]);
     await Promise.race([fleet.finish(), stopped]);
-    await Promise.race([fleet.quiesce(everybody), stopped]);
+    await Promise.race([fleet.quiesce(all), stopped]);
     return performance.now() - startedAt;
   } finally {
     clearInterval(progress);

@@ -83,7 +83,7 @@ export class Telltale {
     return this.#stays.get(cell);
   }
 
-  /** Everybody who was in a cell below this one, each in each phase. */
+  /** All who were in a cell below this one, each in each phase. */
   staysBelow(cell: string): Stay[] {
     const resolution = getResolution(cell);
     if (resolution > RESOLUTION) return [];
@@ -128,7 +128,7 @@ function addressOf(n: number): string {
   return `${(prefix >>> 16).toString(16)}:${(prefix & 0xffff).toString(16)}::1`;
 }
 
-/** `undefined` when it is no prefix of an address of ours. */
+/** `undefined` when it is no prefix of an address from here. */
 export function numberInPrefix(prefix: string): number | undefined {
   const [address = ""] = prefix.split("/");
   const [high = "", low = ""] = address.split(":");
@@ -136,7 +136,7 @@ export function numberInPrefix(prefix: string): number | undefined {
   return Number.isInteger(value) ? value : undefined;
 }
 
-/** `undefined` when it is no model of ours. */
+/** `undefined` when it is no model from here. */
 export function phaseOfModel(model: string): number | undefined {
   const match = MODEL_OF_PHASE.exec(model);
   return match === null ? undefined : Number(match[1]);

@@ -26,7 +26,7 @@ export class Timeline {
   readonly devices: readonly DeviceTimeline[];
   #event = 0;
 
-  /** Everybody has consented to `grants` when the run begins. */
+  /** All have consented to `grants` when the run begins. */
   constructor(devices: number, grants: Grants) {
     const first = (): Phase => ({ grants, effective: 0, erases: false, confirmed: true, at: performance.now() });
     this.devices = Array.from({ length: devices }, () => ({ phases: [first()] }));

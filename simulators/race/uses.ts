@@ -23,7 +23,7 @@ interface Packet {
   readonly status?: { readonly n?: number };
 }
 
-/** `undefined` when the packet is not one that somebody's message can have become. */
+/** `undefined` when the packet is not one that a message can have become. */
 export function usesOf(purpose: ServicePurpose, payload: Buffer, input: UsesInput): Use[] | undefined {
   const packet = JSON.parse(payload.toString("utf8")) as Packet;
   const owner = packet.device === undefined ? undefined : input.ownerOf(packet.device);

@@ -129,10 +129,10 @@ describe("rows", () => {
     });
   });
 
-  it("under the name of another device, of another phase or of no message belong to nobody", () => {
+  it("under the name of another device, of another phase or of no message are stray", () => {
     const { n } = send();
     for (const stray of [{ device: "name-1", n }, { device: "nobody", n }, row(n, "round-1"), row(n + 1)]) {
-      expect(verdict({ statuses: [stray] }).violations.map(({ kind }) => kind)).toEqual(["row that is nobody's"]);
+      expect(verdict({ statuses: [stray] }).violations.map(({ kind }) => kind)).toEqual(["stray row"]);
     }
   });
 });
@@ -214,9 +214,9 @@ describe("packets", () => {
     expect(verdict({}, [packet("scene", content, event)]).forwardedAfterWithdrawal).toBe(1);
   });
 
-  it("without any mark belong to nobody", () => {
+  it("without any mark are stray", () => {
     const { violations, checkedPackets } = verdict({}, [packet("scene", { device: NAME }, 0)]);
-    expect(violations.map(({ kind }) => kind)).toEqual(["packet that is nobody's"]);
+    expect(violations.map(({ kind }) => kind)).toEqual(["stray packet"]);
     expect(checkedPackets.scene).toBe(0);
   });
 });

@@ -24,7 +24,7 @@ export interface Ground {
   readonly personOf: (device: number) => number | undefined;
 }
 
-/** In the end, when nothing was under way any more. */
+/** In the end, when nothing was in progress any more. */
 export interface Outcome {
   readonly stored: StoredView;
   readonly heard: readonly Heard[];
@@ -40,16 +40,16 @@ export interface Verdict {
   readonly lost: number;
   /** The same of people who did, where consent held from before the message to the end. */
   readonly lostWhereConsentHeld: number;
-  /** Packets between an answer and what the connection answered right after it: handed over before or after, nobody can tell. */
+  /** Packets between an answer and what the connection answered right after it: handed over before or after, which cannot be told. */
   readonly forwardedAtTheAnswer: number;
   readonly checkedRows: CheckedRows;
   readonly checkedPackets: CheckedPackets;
   readonly violations: readonly Violation[];
 }
 
-/** Rows that differ, each held against what was allowed whenever it was read; rows that are nobody's are not among them. */
+/** Rows that differ, each held against what was allowed each time it was read; stray rows are not among them. */
 export type CheckedRows = Readonly<Record<"device_status" | "device_location", number>>;
-/** Packets that could be told; those that are nobody's are not among them. */
+/** Packets that could be told; stray ones are not among them. */
 export type CheckedPackets = Readonly<Record<ServicePurpose, number>>;
 
 /** Whatever is configured. */
@@ -93,7 +93,7 @@ export class Judge {
     const stay = stayOf(n, sent);
     const row = `${device} ${n}`;
     if (stay === undefined || ownerOf(device) !== stay.device || strayModel(model, stay)) {
-      return void this.#fault(row, "row that is nobody's", "analytics.status");
+      return void this.#fault(row, "stray row", "analytics.status");
     }
     this.#checked.device_status.add(row);
     const had = (end: number, withModel: boolean) => snapshots.hadRow(stay.device, end, n, withModel);
@@ -106,7 +106,7 @@ export class Judge {
     const stay = telltale.stayIn(cell);
     const row = `${device} ${cell}`;
     if (stay === undefined || ownerOf(device) !== stay.device) {
-      return void this.#fault(row, "row that is nobody's", "analytics.location");
+      return void this.#fault(row, "stray row", "analytics.location");
     }
     this.#checked.device_location.add(row);
     const use: Use = { stay, purpose: "analytics", category: "location" };
@@ -116,7 +116,7 @@ export class Judge {
   #packet(heard: Heard): void {
     if (heard.purpose === "weather") return void this.#crowd(heard);
     const uses = usesOf(heard.purpose, heard.payload, this.#ground);
-    if (uses === undefined) return void this.#complaints.add("packet that is nobody's", heard.purpose);
+    if (uses === undefined) return void this.#complaints.add("stray packet", heard.purpose);
     this.#packets[heard.purpose] += 1;
     for (const { stay, purpose, category } of uses) {
       const bits = bitsOf(purpose, category);
@@ -130,7 +130,7 @@ export class Judge {
 
   /**
    * The weather of a crowd shows no message. But there must have been a crowd: enough people below the cell who allowed it without a
-   * break up to the packet, and a value that somebody sent.
+   * break up to the packet, and a value that was sent.
    */
   #crowd({ payload, passed, known }: Heard): void {
     const { telltale, sent, personOf } = this.#ground;
@@ -142,7 +142,7 @@ export class Judge {
       const allowed = stays.filter(({ device, phase }) => mayAppear(this.#phasesOf(device), phase, event, bits));
       return new Set(allowed.map(({ device }) => personOf(device))).size;
     };
-    if (!plausible) return void this.#complaints.add("packet that is nobody's", "weather");
+    if (!plausible) return void this.#complaints.add("stray packet", "weather");
     this.#packets.weather += 1;
     if (peopleAsOf(passed) < LEAST_PEOPLE) this.#complaints.add("forwarded", "weather.crowd");
     else if (peopleAsOf(known) < LEAST_PEOPLE) this.#countAtTheAnswer();
@@ -154,9 +154,9 @@ export class Judge {
     for (const packet of outcome.heard) this.#packet(packet);
     const complaints = this.#complaints;
     return {
-      storedAfterWithdrawal: complaints.count("stored") + complaints.count("row that is nobody's"),
+      storedAfterWithdrawal: complaints.count("stored") + complaints.count("stray row"),
       rowsAfterErasure: complaints.count("not erased"),
-      forwardedAfterWithdrawal: complaints.count("forwarded") + complaints.count("packet that is nobody's"),
+      forwardedAfterWithdrawal: complaints.count("forwarded") + complaints.count("stray packet"),
       ...this.#lost(outcome),
       forwardedAtTheAnswer: this.#atTheAnswer,
       checkedRows: {

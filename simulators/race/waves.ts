@@ -19,10 +19,10 @@ const WAVES_FOR_EACH_KILL = 4;
 const LEAST_WAVES = 8;
 const A_SHARE = 0.3;
 const AWAY_MS = 1_500;
-/** A kill comes at most this long after the first messages of a wave: some are under way. */
+/** A kill comes at most this long after the first messages of a wave: some are in progress. */
 const INTO_WAVE_MS = 40;
 const POLL_MS = 10;
-/** On a machine on which people are slow the waves do not wait for them for ever. */
+/** On a machine on which people are slow the waves do not wait for them without limit. */
 const LONGEST_MS = 240_000;
 
 /**

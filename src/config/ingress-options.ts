@@ -48,7 +48,7 @@ export const mqttOptions = z.strictObject({
     1,
     20_000,
     1_000_000,
-    "Open connections of all listeners together, handshakes included; above it the oldest that has not logged in gives way, and a new one is turned away when all have.",
+    "Open connections of all listeners together, handshakes included; above it the oldest that has not logged in is closed, and a new one is turned away when all have.",
     "connections",
   ),
   maxPayloadBytes: bytes(64, 8_192, MIB, "Largest payload of a device message; a larger one is refused `too-large`."),
@@ -149,7 +149,7 @@ export const mqttOptions = z.strictObject({
 export const queueOptions = z.strictObject({
   maxBatchMessages: count(1, 1_000, 100_000, "Messages sealed into one batch.", "messages"),
   maxBatchBytes: bytes(1_024, 524_288, 64 * MIB, "Payload sealed into one batch."),
-  flushesInFlight: count(1, 1, 64, "Batches on their way to Redis at the same time.", "batches"),
+  flushesInFlight: count(1, 1, 64, "Batches sent to Redis at the same time.", "batches"),
   workerConcurrency: count(
     1,
     1,
@@ -179,19 +179,19 @@ export const queueOptions = z.strictObject({
     1_000,
     60_000,
     3_600_000,
-    "With work waiting and nothing completing for this long the process gives way to its supervisor.",
+    "With work waiting and nothing completing for this long the process exits so that its supervisor restarts it.",
   ),
   stopDeadlineMs: milliseconds(
     0,
     10_000,
     600_000,
-    "On stop, how long batches under way may take; the rest stays in the queue.",
+    "On stop, how long batches in progress may take; the rest stays in the queue.",
   ),
   deadLetterBytes: bytes(
     MIB,
     256 * MIB,
     1_024 * 1_024 * MIB,
-    "Budget of the messages set aside in Redis; over it nothing more is set aside and what should be waits.",
+    "Budget of the dead letters in Redis; over it there are no more of them and what should become one waits.",
   ),
-  deadLetterRetentionDays: days(1, 7, 365, "How long a message set aside is kept, sealed, for an operator to look at."),
+  deadLetterRetentionDays: days(1, 7, 365, "How long a dead letter is kept, sealed, for an operator to look at."),
 });

@@ -78,7 +78,7 @@ function bySource(problem: string, files: ReadonlySet<string>): string {
   return [files.has(path) ? `${path}File` : path, ...reason].join(": ");
 }
 
-/** Puts the content of every `xFile` that belongs to a secret in the place of `x`; which those are it answers. */
+/** Puts the content of every `xFile` that belongs to a secret into `x`; it answers which those are. */
 function readSecretFiles(tree: Tree, rows: readonly OptionRow[], problems: string[]): ReadonlySet<string> {
   const files = new Set<string>();
   for (const { path } of secretPlaces(tree, rows)) {
@@ -166,7 +166,7 @@ interface Issue {
   readonly keys?: readonly string[];
 }
 
-/** An option's name helps whoever mistyped it; anything longer or stranger could be a value in the wrong place. */
+/** An option's name helps a person who mistyped it; anything longer or stranger could be a value in the wrong place. */
 const PRINTABLE_NAME = /^[A-Za-z][A-Za-z0-9]{0,29}$/;
 
 function problemsOf(issue: Issue): string[] {
@@ -175,7 +175,7 @@ function problemsOf(issue: Issue): string[] {
     const names = (issue.keys ?? []).map((key) => (PRINTABLE_NAME.test(key) ? key : "(unprintable)"));
     return names.map((name) => `${[...path, name].join(".")}: unknown-option`);
   }
-  // A custom issue carries a code of ours as its message; any other message may quote what it complains about.
+  // A custom issue carries one of the codes below as its message; any other message may quote what it complains about.
   const code = issue.code === "custom" ? issue.message : issue.code.replaceAll("_", "-");
   return [`${path.join(".")}: ${code}`];
 }

@@ -28,7 +28,7 @@ export const retentionOptions = z.strictObject({
     0,
     30,
     3_650,
-    "Age at which a queue key gives way to a new one; the former one is destroyed when nothing is sealed under it any more. 0: only by `npm run keys`.",
+    "Age at which a queue key is replaced by a new one; the former one is destroyed when nothing is sealed under it any more. 0: only by `npm run keys`.",
     "days",
   ),
   auditDays: days(30, 3_650, 36_500, "How long lines of the audit log are kept."),

@@ -91,7 +91,7 @@ describe("the weather of a cell", () => {
           expect(getResolution(cell)).toBeGreaterThanOrEqual(1);
         }
         expect(new Set(told.map(({ cell }) => cell)).size).toBe(told.length);
-        // Whoever has one reading alone is in one cell at most.
+        // A person with one single reading is in one cell at most.
         const once = new Set(
           readings
             .map(({ subject }) => subject)

@@ -1,6 +1,6 @@
 /**
  * HalfSipHash-2-4 of one 32-bit word (J.-P. Aumasson, D. J. Bernstein, https://github.com/veorq/SipHash): a keyed function whose values
- * nobody without the key can tell from drawn ones. It runs for every row, and HMAC or AES of a single word cost ten times as much.
+ * no one without the key can tell from drawn ones. It runs for every row, and HMAC or AES of a single word cost ten times as much.
  */
 
 /** 64 bits. */

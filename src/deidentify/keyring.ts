@@ -1,6 +1,6 @@
 /**
  * Subject keys and the pseudonyms made with them. A pseudonym names a device for one purpose and one
- * epoch; without the subject's key, which erasure destroys, nobody can make it again or follow it.
+ * epoch; without the subject's key, which erasure destroys, no one can make it again or follow it.
  */
 import { createCipheriv, createDecipheriv, createHmac, hkdfSync, randomBytes } from "node:crypto";
 import { GatewayError } from "../model/errors.ts";
@@ -9,7 +9,7 @@ import type { PseudonymPurpose } from "../model/purposes.ts";
 import { boundedCache } from "../platform/bounded-cache.ts";
 import type { WordKey } from "./half-sip-hash.ts";
 
-/** Read anew for every use, so that a rotation reaches a keyring that is at work. */
+/** Read again for every use, so that a rotation reaches a keyring that is at work. */
 export interface KeyringKeys {
   /** 32 bytes; wraps the subject keys. */
   readonly masterKey: Buffer;
@@ -38,7 +38,7 @@ type RecordKind = keyof typeof RECORDS;
 const MAX_REMEMBERED_DEVICES = 200_000;
 const REMEMBERED_MS = 10 * 60_000;
 
-/** A name, and a key that belongs to it and nobody else has. */
+/** A name, and a key that belongs to it alone. */
 export interface Named {
   readonly epoch: number;
   readonly pseudonym: Pseudonym;
@@ -130,7 +130,7 @@ export class Keyring {
 
   /**
    * Seals notes of names that were forwarded; with the subject's key every copy of them becomes unreadable. The same note is
-   * sealed to the same text, so that it stands once, whoever writes it and however often. Throws as `pseudonym` does.
+   * sealed to the same text, so that it stands once, however many write it and however often. Throws as `pseudonym` does.
    */
   sealForwarded(wrappedSubjectKey: string, notes: readonly string[]): string[] {
     const [key, nonceKey] = this.#forwardedKeys(wrappedSubjectKey);
@@ -182,7 +182,7 @@ export class Keyring {
     ];
   }
 
-  /** 32 bytes that nobody has without the subject's key and the pepper. */
+  /** 32 bytes that no one has without the subject's key and the pepper. */
   #secret(wrapped: string, info: string): Buffer {
     const subjectKey = this.#unwrap(wrapped);
     const secret = Buffer.from(hkdfSync("sha256", subjectKey, this.#keys.pepper, info, 32));

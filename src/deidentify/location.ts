@@ -50,7 +50,7 @@ interface FineCell {
 /** Where a device is now, as far as this process knows. Memory only, and never a coordinate. */
 interface Current {
   place: Place;
-  /** Where it was when H3 was last asked about it; inside of it nobody needs to ask. */
+  /** Where it was when H3 was last asked about it; inside of it there is no need to ask. */
   fine: FineCell;
   /** Unix ms of the newest message that told it. */
   at: number;

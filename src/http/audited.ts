@@ -76,7 +76,7 @@ export function auditActs(
   scope.addHook("onSend", async (request, reply, payload) => {
     const { statusCode } = reply;
     if (payload instanceof Readable) {
-      // Not done before its last byte: what breaks off in the middle has failed.
+      // Not done before its last byte: what ends in the middle has failed.
       finished(payload, (error) => void ended(request, error ? "failed" : "done", statusCode));
     } else if (!isOverdue(request)) {
       await ended(request, outcomeOf(reply), statusCode);

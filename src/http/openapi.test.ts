@@ -239,7 +239,7 @@ describe("every route", () => {
   });
 
   test.each([
-    ["the audit log is being written by somebody else", CONFLICT],
+    ["the audit log is being written by another process", CONFLICT],
     ["Redis does not answer", UNREACHABLE],
   ])("declares what it answers while %s", async (_what, logFault) => {
     const faulty = await appWith(portsWith(logFault, UNREACHABLE));
@@ -263,7 +263,7 @@ function problemsAt(responses: Operation["responses"], status: string): ReturnTy
   return shape === undefined ? [] : (examplesOf(shape) as ReturnType<typeof problemOf>[]);
 }
 
-/** A request made of the examples, by somebody who may ask. */
+/** A request made of the examples, by a caller who may ask. */
 function requestOf(name: string, { parameters = [], requestBody }: Operation): InjectOptions {
   const [method = "GET", path = ""] = name.split(" ");
   const exampleOf = (field: string) =>

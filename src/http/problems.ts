@@ -94,11 +94,11 @@ export const PROBLEMS = {
   "policy-change-understated": { status: 422, title: "The terms widen, so the change is material" },
   "headers-too-large": { status: 431, title: "The header fields are larger than allowed" },
   "too-many-failures": { status: 429, title: "Too many wrong tokens came from this address", retryAfter: 5 },
-  "too-many-at-once": { status: 429, title: "Too many requests of this person are under way", retryAfter: 1 },
+  "too-many-at-once": { status: 429, title: "Too many requests of this person are in progress", retryAfter: 1 },
   "too-many-watchers": { status: 429, title: "Too many look on at the moment", retryAfter: 10 },
   "too-many-exports": {
     status: 429,
-    title: "An export for this subject, or enough others, are under way",
+    title: "An export for this subject, or enough others, are in progress",
     retryAfter: 10,
   },
   internal: { status: 500, title: "The gateway failed" },

@@ -100,7 +100,7 @@ export class HttpApi {
     return address?.port ?? 0;
   }
 
-  /** Lets requests under way finish, at most until the deadline; then cuts their connections. */
+  /** Lets requests in progress finish, at most until the deadline; then cuts their connections. */
   async stop(): Promise<void> {
     const app = this.#app;
     this.#app = undefined;

@@ -99,7 +99,7 @@ export const auditRecord = z.strictObject({
 });
 export type AuditRecord = z.infer<typeof auditRecord>;
 
-/** Names one state of the log; noted down elsewhere it later proves that nothing up to there was taken away. */
+/** Names one state of the log; recorded elsewhere it later proves that nothing up to there was taken away. */
 export interface AuditHead {
   /** Lines written since the log began. */
   readonly next: number;
@@ -136,7 +136,7 @@ export interface AuditRepair {
   readonly problem: AuditProblem;
   /** The first line that was not right. */
   readonly line: number;
-  /** Lines before it that stand as they did, lines behind it that were written again, and lines nobody can vouch for. */
+  /** Lines before it that stand as they did, lines behind it that were written again, and lines no one can vouch for. */
   readonly kept: number;
   readonly again: number;
   readonly left: number;

@@ -1,6 +1,6 @@
 /**
  * What the privacy centre shows a person about themselves, in the shapes its page gets them. Devices appear
- * under numbers, and under the names whoever issued the link gave them: no id and no keyed hash among them.
+ * under numbers, and under the names that the issuer of the link gave them: no id and no keyed hash among them.
  */
 import { z } from "zod";
 import { contentHash, countryCode, LEGAL_BASES, timestampMs } from "./consent-record.ts";
@@ -9,13 +9,13 @@ import { erasureStatus, receiptKey } from "./erasure.ts";
 import { PLACE_STATES } from "./place.ts";
 import { CATEGORIES, PURPOSES } from "./purposes.ts";
 
-/** A link lasts at most so long, and a session that nobody puts off the end of. */
+/** A link lasts at most so long, and a session whose end is not put off. */
 export const MAX_CENTRE_MINUTES = 15;
 /** A session lasts at most so long, however often it is put off. */
 export const MAX_STAY_MINUTES = 240;
 
 const byPurpose = z.partialRecord(z.enum(PURPOSES), z.array(z.enum(CATEGORIES)));
-/** Which of the subject's devices: counted from 1 in the order in which they were first bound, for ever. */
+/** Which of the subject's devices: counted from 1 in the order in which they were first bound, and never changed. */
 export const deviceNumber = z.number().int().min(1).max(100_000);
 
 const STANDING_STATES = ["none", "given", "refused", "withdrawn", "expired", "unapproved"] as const;
@@ -26,7 +26,7 @@ export const standing = z.strictObject({
   state: z.enum(STANDING_STATES),
   /** What is used at this moment. Under a legal hold nothing of it is. */
   used: byPurpose,
-  /** Given, and not used: a newer policy version asks anew, or a guardian has to agree. */
+  /** Given, and not used: a newer policy version asks again, or a guardian has to agree. */
   waiting: byPurpose,
   suspended: z.array(z.enum(PURPOSES)),
   at: timestampMs.optional(),
@@ -50,7 +50,7 @@ const purpose = z.strictObject({
   offered: z.array(z.enum(CATEGORIES)),
   /** Without at least one of these the purpose can do nothing. */
   needs: z.array(z.enum(CATEGORIES)),
-  /** Closed to minors, whoever agrees. */
+  /** Closed to minors, also with a guardian's consent. */
   closed: z.boolean(),
 });
 
@@ -83,7 +83,7 @@ export const centreOverview = z.strictObject({
   /** Unix ms of the gateway's clock. */
   now: timestampMs,
   by: z.enum(["subject", "guardian"]),
-  /** Names the session, and opens nothing: whoever sends it along is refused in any other session. */
+  /** Names the session, and opens nothing: a request with it is refused in any other session. */
   session: z.string(),
   /** When the session ends by itself, and the latest moment to which that can be put off. */
   endsAt: timestampMs,
@@ -111,7 +111,7 @@ export const centreOverview = z.strictObject({
   disclosed: z.array(disclosed),
   /** An erasure was asked for in this session: it can be followed, and nothing else can be done. */
   closed: z.boolean(),
-  /** The latest, under way or not. */
+  /** The latest, in progress or not. */
   erasure: z.strictObject({ status: erasureStatus, keys: z.array(receiptKey) }).optional(),
 });
 export type CentreOverview = z.infer<typeof centreOverview>;

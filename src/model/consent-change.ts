@@ -26,7 +26,7 @@ export interface PartyInput {
 export interface GuardianInput {
   readonly verified: boolean;
   readonly method: string;
-  /** Names the verification; without it nobody can act as this guardian. */
+  /** Names the verification; without it no one can act as this guardian. */
   readonly evidenceRef?: string | undefined;
 }
 
@@ -37,7 +37,7 @@ interface Noticed extends Statement, PartyInput {
 }
 
 export interface RefuseInput extends Noticed {
-  /** Unix ms; how long the refusal is meant to last. It is noted down and ends nothing. */
+  /** Unix ms; how long the refusal is meant to last. It is recorded and ends nothing. */
   readonly expiresAt?: number | undefined;
 }
 
@@ -70,7 +70,7 @@ export type LedgerRefusal =
   | GuardianRefusal
   | "changed-meanwhile";
 
-/** What was set aside of these devices of a person may be deleted now and is of no use to anyone. */
+/** Dead letters of these devices of a person may be deleted now and are of no use to anyone. */
 export interface Silenced {
   readonly subject: SubjectTag;
   readonly devices: readonly DeviceKey[];
@@ -79,7 +79,7 @@ export interface Silenced {
 export interface LedgerChange {
   readonly refused?: undefined;
   readonly fence: number;
-  /** It was in force already, in the same words: nothing was written down. */
+  /** It was in force already, in the same words: nothing was recorded. */
   readonly repeated?: true;
   /** Some device may do less than before. */
   readonly narrowed: boolean;

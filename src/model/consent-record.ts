@@ -1,7 +1,7 @@
 /**
  * The consent record: events as they are appended, and the record as it is shown. Field names follow
  * ISO/IEC TS 27560. Free text has no place here; `method` and `evidenceRef` are codes and opaque
- * references that the account service can resolve and nobody else, never an id, a name or an address.
+ * references that the account service can resolve, and no one else; never an id, a name or an address.
  */
 import { z } from "zod";
 import type { DeviceKey, SubjectTag } from "./ids.ts";
@@ -25,8 +25,8 @@ export const opaqueReference = z.string().regex(/^[A-Za-z0-9._:/+=-]{1,128}$/);
 /** BCP 47. */
 export const languageTag = z.string().regex(/^[A-Za-z]{2,3}(?:-[A-Za-z0-9]{1,8}){0,3}$/);
 /**
- * The same as whoever states something today may write them. They rest in the ledger for good, so what could be
- * somebody's number is none of them: seven digits in a row, ten in groups, an internet or a hardware address.
+ * The same as a caller may write them today. They rest in the ledger for good, so what could be
+ * a number of a person is none of them: seven digits in a row, ten in groups, an internet or a hardware address.
  * Records of before may hold such, and are read as they are.
  */
 const NOBODYS = [
@@ -61,7 +61,7 @@ export const purposeTerms = z.strictObject({
 });
 export type PurposeTerms = z.infer<typeof purposeTerms>;
 
-/** As an event carries it. Format 1 knew verifications without a reference; nobody can act as such a guardian. */
+/** As an event carries it. Format 1 knew verifications without a reference; no one can act as such a guardian. */
 const guardianInEvent = z.strictObject({
   verified: z.boolean(),
   method: methodCode,
@@ -98,7 +98,7 @@ const party = {
   minor: z.boolean().optional(),
   guardian: guardianInEvent.optional(),
 };
-/** As it stands; noted down outside Redis, so that no restore makes an adult of a child or brings a former guardian back. */
+/** As it stands; recorded outside Redis, so that no restore makes an adult of a child or brings a former guardian back. */
 export const partyStatement = z.strictObject({ minor: z.boolean(), guardian: guardianInEvent.optional() });
 export type PartyStatement = z.infer<typeof partyStatement>;
 const terms = z.array(purposeTerms).max(PURPOSES.length);
@@ -118,11 +118,11 @@ export const consentEvent = z.discriminatedUnion("type", [
     devices,
     expiresAt: timestampMs.optional(),
   }),
-  /** The notice was presented, or a child asks; nobody has answered, so it allows nothing. */
+  /** The notice was presented, or a child asks; no one has answered, so it allows nothing. */
   z.strictObject({ ...common, ...notice, ...party, type: z.literal("requested"), devices, purposes: terms }),
   z.strictObject({
     ...common,
-    /** A restore withdraws everything of whoever has become a minor, or has another guardian, since the backup. */
+    /** A restore withdraws everything of a subject who has become a minor, or has another guardian, since the backup. */
     ...party,
     type: z.literal("withdrawn"),
     devices,
@@ -139,7 +139,7 @@ export const consentEvent = z.discriminatedUnion("type", [
   z.strictObject({ ...common, type: z.literal("released"), ref: opaqueReference.optional() }),
   /** Consent that has run out by `at` counts as expired from here on; it was not used since its end. */
   z.strictObject({ ...common, type: z.literal("expired") }),
-  /** Noted down after the fact: a policy version for which consent to earlier ones does not count. */
+  /** Recorded after the fact: a policy version for which consent to earlier ones does not count. */
   z.strictObject({
     ...common,
     type: z.literal("invalidated"),
@@ -157,7 +157,7 @@ export type EventOf<T extends ConsentEvent["type"]> = Extract<ConsentEvent, { ty
 export const legalHold = z.strictObject({ ref: opaqueReference, until: timestampMs, devices });
 export type LegalHold = z.infer<typeof legalHold>;
 
-/** Says yes to something, whether for the first time or anew. */
+/** Says yes to something, whether for the first time or again. */
 export function isConsent(event: ConsentEvent): event is EventOf<"given" | "reconfirmed"> {
   return event.type === "given" || event.type === "reconfirmed";
 }
@@ -212,7 +212,7 @@ export type ConsentRecord = z.infer<typeof consentRecord>;
 
 /** What a statement is answered with: what holds now for the devices it was about. It does not grow with the record. */
 export const statementAnswer = consentRecord.omit({ holds: true, devices: true, events: true }).extend({
-  /** False: it was in force already, in the same words, and nothing was written down. */
+  /** False: it was in force already, in the same words, and nothing was recorded. */
   recorded: z.boolean(),
 });
 export type StatementAnswer = z.infer<typeof statementAnswer>;

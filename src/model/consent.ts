@@ -100,7 +100,7 @@ export type Verdict =
       /** What is admitted on this verdict may later be used for what was granted at this revision, and ever since. */
       readonly revision?: number | undefined;
     }
-  /** The key is told, if there is one, for whoever must find what was stored before the refusal. */
+  /** The key is told, if there is one, for the part that must find what was stored before the refusal. */
   | { readonly refusal: ConsentRefusal; readonly wrappedSubjectKey?: string | undefined };
 
 export type ConsentRefusal =

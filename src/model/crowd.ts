@@ -4,7 +4,7 @@ import type { CellId, DeviceRef, SubjectTag } from "./ids.ts";
 
 export type Seen = readonly [subject: SubjectTag, cell: CellId];
 
-/** One reading on its way into a median. */
+/** One reading that goes into a median. */
 export interface CrowdReading extends Omit<WeatherReading, "center"> {
   /** With the revision of the ledger under which it was found to be consented to. */
   readonly device: DeviceRef;

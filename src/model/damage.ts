@@ -1,6 +1,6 @@
 /**
  * What of one person's records can be damaged: a byte changed on a disk, a key of another master key. Work that is
- * about many people goes on without such a record, and whoever must know is told of it without a name.
+ * about many people goes on without such a record, and the operator is told of it without a name.
  */
 import { GatewayError } from "./errors.ts";
 
@@ -13,9 +13,9 @@ export const DAMAGE_KINDS = [
   "erasure",
   /** The proposal of a legal hold. */
   "hold",
-  /** A message set aside, or the list of those of one person. */
+  /** A dead letter, or the list of those of one person. */
   "dead-letter",
-  /** The account of whom somebody's data was given to. */
+  /** The account of who was given a person's data. */
   "account",
   /** The credential of a device. */
   "credential",
@@ -32,7 +32,7 @@ export function damageIn(error: unknown): DamageKind | undefined {
   return error.code === "SUBJECT_KEY_UNREADABLE" ? "subject-key" : undefined;
 }
 
-/** Does it for each, one after the other; what is damaged of one keeps nobody else from their turn. */
+/** Does it for each, one after the other; what is damaged of one keeps no one else from their turn. */
 export async function forEachUndamaged<T>(
   all: Iterable<T>,
   damaged: TellDamage,

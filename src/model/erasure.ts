@@ -43,7 +43,7 @@ export const ERASURE_STEPS = [
   /** Once more, after whatever the store was still carrying out. */
   "sweep",
   "dead-letters",
-  /** Which names the services know: sealed, because after the next step nobody can work them out again. */
+  /** Which names the services know: sealed, because after the next step no one can derive them again. */
   "notices",
   "destroy-key",
   "notify",
@@ -69,7 +69,7 @@ const sinkResult = z.strictObject({
   uncounted: z.literal(true).optional(),
   /** A query found nothing left. */
   verified: z.boolean(),
-  /** `unlinkable`: the store cannot delete rows, or their names could not be worked out; without the key nobody can tell whose they are. */
+  /** `unlinkable`: the store cannot delete rows, or their names could not be worked out; without the key no one can tell whose they are. */
   method: z.enum(["deleted", "unlinkable"]),
 });
 export type SinkResult = z.infer<typeof sinkResult>;
@@ -98,7 +98,7 @@ export const receipt = z.strictObject({
   completedAt: timestampMs,
   sinks: z.array(sinkResult),
   services: z.array(serviceResult),
-  /** Services that had got data of the subject and are not configured any more: nobody could tell them to forget. */
+  /** Services that had got data of the subject and are not configured any more: no one could tell them to forget. */
   untold: z.array(z.strictObject({ purpose: z.enum(SERVICE_PURPOSES), recipient: z.string() })).optional(),
   keyDestroyed: z.boolean(),
   /** Of the last consent; 0 when nothing was ever consented to. */

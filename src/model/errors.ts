@@ -76,7 +76,7 @@ export const ERRORS = {
   },
   RESTORE_UNFINISHED: {
     retryable: false,
-    meaning: "a restore is under way or was broken off; nothing is served until it has ended",
+    meaning: "a restore is in progress or was interrupted; nothing is served until it has ended",
   },
   JOURNAL_UNWRITABLE: {
     retryable: true,
@@ -122,7 +122,7 @@ export const ERRORS = {
   START_CANCELLED: { retryable: false, meaning: "a stop was asked for while starting" },
   PIPELINE_STALLED: {
     retryable: false,
-    meaning: "work is waiting and nothing completes; the process gives way to its supervisor",
+    meaning: "work is waiting and nothing completes; the process exits so that its supervisor restarts it",
   },
 } as const satisfies Record<string, { retryable: boolean; meaning: string }>;
 export type ErrorCode = keyof typeof ERRORS;
@@ -150,7 +150,7 @@ export class GatewayError extends Error {
   }
 }
 
-/** How a program of ours ends that met this fault: 2 when it was told something wrong, 1 for anything else. */
+/** How a command ends that met this fault: 2 when it was told something wrong, 1 for anything else. */
 export function exitCodeOf({ code }: GatewayError): 1 | 2 {
   return code === "CONFIG_INVALID" || code === "KEY_INVALID" ? 2 : 1;
 }

@@ -40,7 +40,7 @@ const head = z.strictObject({
   controller: z.string(),
   subject: subjectTag,
   by: z.enum(EXPORT_ASKERS),
-  /** A key of the subject is gone: what was stored under it nobody can find, so it may be there and not be here. */
+  /** A key of the subject is gone: what was stored under it cannot be found, so it may be there and not be here. */
   incomplete: z.literal("key-lost").optional(),
 });
 
@@ -53,7 +53,7 @@ const device = z.strictObject({
   bound: z.boolean(),
   /** Which of the device parameters of the request this is, counted from 0. */
   asked: z.number().int().nonnegative().optional(),
-  /** As whoever asked calls it. */
+  /** As the caller names it. */
   label: z.string().optional(),
   /** How it reaches the gateway, where that is not by itself in the gateway's own contract. */
   connection: deviceConnection.optional(),
@@ -67,7 +67,7 @@ const decision = z.strictObject({
   /** What of it is used at this moment; nothing when `refusal` says why. */
   used: byPurpose,
   refusal: z.enum(refusals).optional(),
-  /** Purposes for which a newer policy version asks for consent anew. */
+  /** Purposes for which a newer policy version asks for consent again. */
   suspended: z.array(z.enum(PURPOSES)),
   policyVersion: z.number().int().nonnegative(),
   expiresAt: timestampMs,
@@ -84,7 +84,7 @@ const location = z.strictObject({
   cell: z.string(),
   resolution: z.number(),
   epochStart: timestampMs,
-  /** Middle of the cell; where in the cell the device is, nobody knows. */
+  /** Middle of the cell; where in the cell the device is, no one knows. */
   center: coordinates.optional(),
 });
 
@@ -232,6 +232,6 @@ export type BegunExport =
   | {
       readonly refused?: undefined;
       readonly items: AsyncIterable<ExportItem>;
-      /** To be called if the items are not read to their end: ends what is under way and frees the place. Harmless otherwise. */
+      /** To be called if the items are not read to their end: ends what is in progress and frees the place. Harmless otherwise. */
       close(): void;
     };

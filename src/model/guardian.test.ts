@@ -28,7 +28,7 @@ test("only the guardian on file can act as one, or name another one", () => {
   );
 });
 
-test("with nobody on file who could be compared, nobody acts as guardian but whom the statement itself verifies", () => {
+test("with no one on file who could be compared, no one acts as guardian but the person whom the statement itself verifies", () => {
   fc.assert(
     fc.property(onFile, claim, (file, one) => {
       fc.pre(knownGuardian(file) === undefined);

@@ -1,7 +1,7 @@
 /**
  * Who may speak as the guardian of a subject: the verified one on file, named by the reference of the
  * verification. Verification itself is the account service's; here it is made sure that it was this child's
- * guardian who was verified, and that nobody but the account service says that a child has come of age.
+ * guardian who was verified, and that only the account service says that a child has come of age.
  */
 import type { Actor, Guardian } from "./consent-record.ts";
 

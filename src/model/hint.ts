@@ -1,4 +1,4 @@
-/** Why something of a device was refused or left out, for whoever runs it: never a key or a value that came from outside. */
+/** Why something of a device was refused or left out, for the person who runs it: never a key or a value that came from outside. */
 import type { DeviceKey, DeviceRef } from "./ids.ts";
 import type { DropReason, Refusal } from "./outcome.ts";
 

@@ -1,6 +1,6 @@
 /**
  * JSON as strangers send it: what surrounds it is no part of it, and an object that names a key twice is no
- * JSON of ours. Which of the two values counts is up to each reader (RFC 8259, section 4): what one takes for a
+ * JSON of the gateway. Which of the two values counts is up to each reader (RFC 8259, section 4): what one takes for a
  * refusal, another takes for consent.
  */
 
@@ -33,7 +33,7 @@ function surrounds(code: number): boolean {
  */
 export function namesKeyTwice(text: string, value: unknown): boolean {
   const kept = keysOf(value);
-  // Each key has its colon, and other colons stand in texts alone: without any, nobody needs to look closer.
+  // Each key has its colon, and other colons stand in texts alone: without any, there is no need to look closer.
   return colonsIn(text) !== kept && keysIn(text) !== kept;
 }
 

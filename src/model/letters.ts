@@ -1,4 +1,4 @@
-/** What deleting messages that were set aside has to respect, whoever deletes them. */
+/** What every deletion of dead letters has to respect. */
 import type { DeviceKey, SubjectTag } from "./ids.ts";
 
 /** True where a legal hold covers the letter. */

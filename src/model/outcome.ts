@@ -34,14 +34,14 @@ export const BY_CONSENT: ReadonlySet<string> = new Set<Refusal>([
   "purpose-denied",
 ]);
 
-/** What says something of a person, or that there is none: the way a message is acknowledged tells nobody. */
+/** What says something of a person, or that there is none: the way a message is acknowledged tells no one. */
 export const OF_A_PERSON: ReadonlySet<string> = new Set<string>([
   ...BY_CONSENT,
   "legal-hold" satisfies Refusal,
   "unknown-device" satisfies Refusal,
 ]);
 
-/** What says something of a person's decision: nothing for whoever else runs the hub of a device. */
+/** What says something of a person's decision: nothing for another person who runs the hub of a device. */
 export const AFTER_CONSENT: ReadonlySet<string> = new Set<string>([...BY_CONSENT, "no-recipient"]);
 
 /** Why a part of a `status` was left out while the rest of the message went on. */
@@ -103,7 +103,7 @@ export type SecurityEvent = (typeof SECURITY_EVENTS)[number];
 export const PLACE_OUTCOMES = ["written", "removed"] as const;
 export type PlaceOutcome = (typeof PLACE_OUTCOMES)[number];
 
-/** Why a message was set aside for an operator to look at. */
+/** Why a message became a dead letter. */
 export const DEAD_LETTER_REASONS = {
   "sink-rejected": "the store refused this record as malformed",
   unopenable: "the sealed batch could not be opened with any key at hand",

@@ -33,7 +33,7 @@ export interface TermsBreach {
 
 /**
  * Every way in which the policy does not cover the service; for a purpose without a breach it may be given data.
- * Whoever consented to a policy consented to the recipients and regions it names, third parties included; a
+ * Consent to a policy is consent to the recipients and regions it names, third parties included; a
  * processor needs a contract besides.
  */
 export function termsBreaches(service: ServiceTerms, policy: Pick<PolicyDocument, "purposes">): TermsBreach[] {

@@ -57,7 +57,7 @@ export interface Sink {
   readonly region: string;
   /** Waits until the store answers and takes writes. */
   start(signal: AbortSignal): Promise<void>;
-  /** A write still under way ends with SINK_UNAVAILABLE. */
+  /** A write still in progress ends with SINK_UNAVAILABLE. */
   stop(): Promise<void>;
   /** Resolves when the store answers and knows us. */
   ask(signal: AbortSignal): Promise<void>;

@@ -78,7 +78,7 @@ export const METRICS = {
     "messages_forwarded_only_total",
     "Messages not stored but used for at least one service: handed over, taken into the weather of a crowd, or noted for the network.",
   ),
-  deadLettered: counter("messages_dead_lettered_total", "Messages set aside for an operator.", {
+  deadLettered: counter("messages_dead_lettered_total", "Messages that became dead letters.", {
     reason: DEAD_LETTERS,
   }),
   inFlight: gauge(
@@ -155,7 +155,7 @@ export const METRICS = {
     "backlog_oldest_seconds",
     "Age of the oldest batch that is not done; 0 when there is none. Every few seconds.",
   ),
-  deadLetters: gauge("dead_letters", "Messages set aside and not yet replayed or expired."),
+  deadLetters: gauge("dead_letters", "Dead letters not yet replayed or expired."),
   deadLetterBytes: gauge("dead_letter_bytes", "What they take of Redis, against `queue.deadLetterBytes`."),
   sinkWrite: histogram("sink_write_seconds", "One write to a store, answered or not.", LATENCY_S, { sink: SINKS }),
   sinkFailures: counter("sink_failures_total", "Writes that failed; each is retried or isolated, none is dropped.", {
@@ -177,7 +177,7 @@ export const METRICS = {
   ),
   cellActivityRows: counter(
     "cell_activity_rows_total",
-    "Rows of `cell_activity` that the store has taken: one for each told cell and window, whoever was there.",
+    "Rows of `cell_activity` that the store has taken: one for each told cell and window.",
   ),
   weatherPeople: counter(
     "weather_people_total",

@@ -54,7 +54,7 @@ describe("PatientStart", () => {
     await start.start(signal);
     const begun = performance.now();
     while (sink.starts < 12) await new Promise((resolve) => setTimeout(resolve, 1));
-    // 4 + 8 + 16 + 32 + 64, one for the outage, and 4 + 8 + 16 + 32 anew.
+    // 4 + 8 + 16 + 32 + 64, one for the outage, and 4 + 8 + 16 + 32 again.
     expect(performance.now() - begun).toBeGreaterThan(180);
     await start.stop();
     expect(told).toEqual([

@@ -36,7 +36,7 @@ export async function storedSchema(
   return firstRow(used?.series) === undefined ? undefined : UNNUMBERED;
 }
 
-/** To be written anew every hour or so, or the database's own retention would take it and leave the rows of devices. */
+/** To be written again every hour or so, or the database's own retention would take it and leave the rows of devices. */
 export async function writeStoredSchema(store: Pick<NumberedStore, "writeLines">, signal: AbortSignal): Promise<void> {
   const hourMs = Math.floor(Date.now() / HOUR_MS) * HOUR_MS;
   await store.writeLines([`${MEASUREMENT} number=${SCHEMA} ${hourMs}000000`], signal);

@@ -48,20 +48,7 @@ const PROSE: readonly Rule[] = [
 ];
 
 /** What is not rewritten yet. The list only gets shorter: a clean entry has to leave it. */
-const TO_DO: readonly string[] = [
-  "src/observe/metric-table.ts",
-  "src/http",
-  "src/sinks",
-  "src/ingress",
-  "src/deidentify",
-  "src/model",
-  "src/config",
-  "tests",
-  "tools",
-  "simulators",
-  "bench",
-  "scripts",
-];
+const TO_DO: readonly string[] = ["src/ingress", "tests"];
 
 /** It has to name the words. */
 const THIS_FILE = "tests/architecture/words.test.ts";

@@ -91,7 +91,7 @@ function send(pid: number, signal: NodeJS.Signals | 0): boolean {
   }
 }
 
-/** In a container whose init does not reap, an ended orphan stays visible for ever: a zombie is not alive. */
+/** In a container whose init does not reap, an ended orphan stays visible: a zombie is not alive. */
 function isAlive(pid: number): boolean {
   if (!send(pid, 0)) return false;
   if (process.platform !== "linux") return true;

@@ -57,7 +57,7 @@ export async function launch(
   const dir = resolve(options.dir);
   await mkdir(dir, { recursive: true, mode: 0o700 });
   await stopLeftover(identity(recipe, dir), options.say);
-  // Between choosing a free port and binding it somebody else may take it: choose again.
+  // Between choosing a free port and binding it another process may take it: choose again.
   for (let attempt = 1; ; attempt++) {
     const port = options.port ?? (await freePort());
     const server = new OwnServer(recipe, dir, port);

@@ -55,7 +55,7 @@ describe("ensureBinaries", () => {
     },
   );
 
-  it("overlooks a file that nobody may run", async () => {
+  it("overlooks a file that no one may run", async () => {
     await chmod(await program("redis-server"), 0o644);
     await expect(ensureBinaries({ need: ["redis"], ...silent })).rejects.toMatchObject({ code: "SERVICE_MISSING" });
   });

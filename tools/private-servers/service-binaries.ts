@@ -66,7 +66,7 @@ const FOR_TESTS = [
   { name: "g++", found: () => onPath("g++") },
 ] as const;
 
-/** Installs what is missing when this process may; never fails, since whoever asks can do without. `browser` as in `findBrowser`. */
+/** Installs what is missing when this process may; never fails, since the caller can do without. `browser` as in `findBrowser`. */
 export async function offerTestTools(browser: string | undefined, say: Say): Promise<void> {
   const missing = FOR_TESTS.filter(({ found }) => found(browser) === undefined);
   if (!canInstall()) return;

@@ -69,7 +69,7 @@ export async function startServices(options: {
 }
 
 /**
- * Whoever wants to empty `dir` asks first: throws `SERVICE_FAILED` while a living run has a server there, and stops
+ * To be asked before `dir` is emptied: throws `SERVICE_FAILED` while a living run has a server there, and stops
  * what a dead one left.
  */
 export async function freeServices(dir: string, say: Say): Promise<void> {

@@ -94,7 +94,7 @@ async function writeWhole(file: string, contents: Uint8Array | string): Promise<
   await rename(own, file);
 }
 
-/** In one file all packages are loaded before any line of ours; this has to run before them. */
+/** In one file all packages are loaded before any line of the project; this has to run before them. */
 const FIRST = "src/platform/no-debug-output.ts";
 
 function firstOfAll(file: string): Plugin {
@@ -108,7 +108,7 @@ function firstOfAll(file: string): Plugin {
   };
 }
 
-/** Modules of ours find files of the repository from where their source stands. */
+/** Modules of the project find files of the repository from where their source stands. */
 const ownAddress: Plugin = {
   name: "own-address",
   setup: ({ onLoad }) => {

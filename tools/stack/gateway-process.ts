@@ -27,7 +27,7 @@ export interface GatewayProcessOptions {
   readonly nodeArgs?: readonly string[] | undefined;
   /** Program to run in the gateway's place, below the repository; it must log as the gateway does. */
   readonly entry?: string | undefined;
-  /** Built already, with what comes before its options: runs in the place of `entry`. */
+  /** Built already, with what comes before its options: runs instead of `entry`. */
   readonly program?: readonly string[] | undefined;
 }
 
@@ -55,7 +55,7 @@ export async function startGateway(options: GatewayProcessOptions): Promise<Gate
     ],
     {
       cwd: ROOT,
-      // A Ctrl-C at the terminal must reach whoever started us first, and through it the gateway.
+      // A Ctrl-C at the terminal must reach the process that started this one first, and through it the gateway.
       detached: true,
       env: { ...inheritedEnvironment(), ...options.env, BOOTSTRAP_PID: String(process.pid) },
       stdio: ["ignore", "pipe", "pipe", "ipc"],

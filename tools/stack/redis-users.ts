@@ -1,5 +1,5 @@
 /**
- * The users of a private Redis: the gateway may do what it may in production (config/redis-gateway.acl), whoever looks
+ * The users of a private Redis: the gateway may do what it may in production (config/redis-gateway.acl), a test that looks
  * at it from outside may do everything. So every run shows that the gateway needs no more.
  */
 import { createHash, randomBytes } from "node:crypto";

@@ -46,7 +46,7 @@ export interface ScratchConfig {
   readonly secretDirs: readonly string[];
 }
 
-/** Files are written anew with every call; the gateway's keys in `<dir>/keys` are left as they are. */
+/** Files are written again with every call; the gateway's keys in `<dir>/keys` are left as they are. */
 export async function writeScratchConfig(input: ScratchConfigInput): Promise<ScratchConfig> {
   const dir = resolve(input.dir);
   const secrets = join(dir, "secrets");

@@ -73,7 +73,7 @@ export function prolonged(session: SessionClaims, now: number, lastsMs: number):
   return { ...session, exp: Math.max(session.exp, Math.min(now + lastsMs, session.most)) };
 }
 
-/** `undefined` when it is none of ours, or over. */
+/** `undefined` when it was not issued here, or is over. */
 export function openSession(seal: Seal, text: string, now: number): SessionClaims | undefined {
   const claims = sessionClaims.safeParse(seal.open(text));
   return claims.success && claims.data.exp > now ? claims.data : undefined;

@@ -20,7 +20,7 @@ const livePath = z.strictObject({
 });
 
 const EVENTS =
-  'event: sample\ndata: {"at":1767225600000,"sent":{"model":"HB-200"},"purposes":{"scene":{"nothing":"nobody-listens"}}}\n\n';
+  'event: sample\ndata: {"at":1767225600000,"sent":{"model":"HB-200"},"purposes":{"scene":{"nothing":"not-agreed"}}}\n\n';
 const events = z.string().meta({ examples: [EVENTS] });
 
 export function liveRoutes(scope: Scope, ports: HttpPorts, centre: CentrePort): void {

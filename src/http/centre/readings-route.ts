@@ -38,7 +38,7 @@ const readings = z
   });
 
 export function readingsRoute(scope: Scope, ports: HttpPorts, centre: CentrePort): void {
-  // The same for everybody and for as long as the gateway runs.
+  // The same for all callers and for as long as the gateway runs.
   const answer = { readings: [...centre.properties] };
   scope.get(
     "/centre/api/readings",

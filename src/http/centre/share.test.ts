@@ -37,7 +37,7 @@ async function crowd(person: string, count: number): Promise<Promise<string>[]> 
   return asked;
 }
 
-it("lets one person have so much under way, the others besides, and all together no more than their share", async () => {
+it("lets one person have so much in progress, the others besides, and all together no more than their share", async () => {
   const anna = await crowd("anna", 16);
   expect(await ask("anna")).toBe("429 too-many-at-once");
   const boris = await crowd("boris", 4);

@@ -1,5 +1,5 @@
 /**
- * What the privacy centre may have under way: at most a part of what the gateway can hold open, so that rights
+ * What the privacy centre may have in progress: at most a part of what the gateway can hold open, so that rights
  * and health are answered however busy the centre is; one person may use only a small part of that.
  */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
@@ -37,7 +37,7 @@ export function shareOfOne(scope: FastifyInstance, personOf: (request: FastifyRe
   });
 }
 
-/** Once the answer is on its way as a whole, or its connection is gone. */
+/** Once the whole answer was handed over, or its connection is gone. */
 function onceOver({ raw }: FastifyReply, over: () => void): void {
   if (raw.destroyed) over();
   else raw.once("close", over);

@@ -131,7 +131,7 @@ const { holds: _, devices: __, events: ___, ...SHORT } = RECORD_EXAMPLE;
 
 export const statedAnswer = statementAnswer
   .describe(
-    "What holds now for the devices it was about; the record is read with GET. `recorded` is false when the same was in force already: then nothing was written down.",
+    "What holds now for the devices it was about; the record is read with GET. `recorded` is false when the same was in force already: then nothing was recorded.",
   )
   .meta({ examples: [{ ...SHORT, recorded: true }] });
 

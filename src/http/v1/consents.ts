@@ -81,7 +81,7 @@ export function consentRoutes(scope: Scope, ports: HttpPorts): void {
         tags: ["consent"],
         summary: "Record that consent was given, refused or asked for",
         description:
-          "What is given or refused replaces what was stated before for the same devices; what is `requested` allows nothing. The same again, in the same words, is not written down once more. Once answered, no batch under way uses more than the new statement allows.",
+          "What is given or refused replaces what was stated before for the same devices; what is `requested` allows nothing. The same again, in the same words, is not recorded once more. Once answered, no batch in progress uses more than the new statement allows.",
         params: subjectPath,
         body: consentBody,
         response: {

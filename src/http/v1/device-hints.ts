@@ -1,4 +1,4 @@
-/** For whoever connects a device and wonders why nothing arrives: what was refused of it, and what would become of a message. */
+/** For a person who connects a device and wonders why nothing arrives: what was refused of it, and what would become of a message. */
 import { z } from "zod";
 import type { Hint } from "../../model/hint.ts";
 import { DROP_REASONS, REFUSAL_REASONS } from "../../model/outcome.ts";

@@ -39,7 +39,7 @@ export function deviceRoutes(scope: Scope, ports: HttpPorts): void {
         tags: ["devices"],
         summary: "Bind a device to a data subject",
         description:
-          "Idempotent. A device bound to another subject is taken away from that one first: its live session and its token end, what was set aside for it is deleted, and nothing of the old consent carries over. Binding is not consent.",
+          "Idempotent. A device bound to another subject is taken away from that one first: its live session and its token end, its dead letters are deleted, and nothing of the old consent carries over. Binding is not consent.",
         params: subjectDevicePath,
         response: { 204: done },
       },

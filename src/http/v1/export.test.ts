@@ -37,7 +37,7 @@ describe("lines", () => {
     });
   });
 
-  test("have no end when their source breaks off", async () => {
+  test("have no end when their source fails in the middle", async () => {
     const broken = async function* (): AsyncGenerator<ExportItem> {
       yield* items();
       throw new Error("away");

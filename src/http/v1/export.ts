@@ -50,7 +50,7 @@ export function exportRoutes(scope: Scope, ports: HttpPorts): void {
         tags: ["access"],
         summary: "Everything held for a subject",
         description:
-          "One JSON object a line: the consent record, what holds for each device, what the store holds under every pseudonym the devices ever had, what was set aside, to whom something was disclosed, holds and erasures. The last line is of the kind `end`, with the SHA-256 of all bytes before it: an answer without it was cut off. `text/plain` sums the same up in words. Open also while a legal hold stands. A store that is away is answered with a problem, never with less.",
+          "One JSON object a line: the consent record, what holds for each device, what the store holds under every pseudonym the devices ever had, its dead letters, to whom something was disclosed, holds and erasures. The last line is of the kind `end`, with the SHA-256 of all bytes before it: an answer without it was cut off. `text/plain` sums the same up in words. Open also while a legal hold stands. A store that is away is answered with a problem, never with less.",
         params: subjectPath,
         querystring: exportQuery,
         response: {

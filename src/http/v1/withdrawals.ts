@@ -30,7 +30,7 @@ const withdrawalAnswer = z
   .strictObject({
     drained: z.literal(true).describe("No batch that began before the withdrawal can write any more."),
     waitedMs: z.number().int().nonnegative(),
-    fence: z.number().int().nonnegative().describe("Grows with every withdrawal that is written down."),
+    fence: z.number().int().nonnegative().describe("Grows with every withdrawal that is recorded."),
   })
   .meta({ examples: [{ drained: true, waitedMs: 12, fence: 3 }] });
 

@@ -32,7 +32,7 @@ export class StoredFields implements FieldNames {
     return measurement === "device_status" ? this.#names : OTHER_FIELDS[measurement];
   }
 
-  /** With those of properties that there once were: rows that have one are still somebody's. */
+  /** With those of properties that there once were: rows that have one still belong to a person. */
   withFormer(former: FieldTable): FieldNames {
     if (former.length === 0) return this;
     const names = [...new Set([...this.#names, ...former.map(({ name }) => name).filter(isNoColumn)])];

@@ -140,7 +140,7 @@ describe("the table of fields", () => {
   it.each([
     [{ temperature: 20, energy: 0.5, open: false, mode: "heat" }, 'temperature=20,energy=0.5,open=false,mode="heat"'],
     [{ unknown: 1, open: true }, "open=true"],
-    // Nobody but this table may decide the type of a field.
+    // Only this table may decide the type of a field.
     [{ temperature: "20", energy: true, open: 1, mode: 5 }, undefined],
     [{ temperature: Number.NaN, energy: Number.POSITIVE_INFINITY, open: true }, "open=true"],
     // InfluxDB drops a field called `time` without a word.

@@ -66,7 +66,7 @@ export function tagValue(text: string): string {
   return value;
 }
 
-/** A value of another type than the table says is left out: written, it would decide the type of the field for everybody. */
+/** A value of another type than the table says is left out: written, it would decide the type of the field for all. */
 function fieldSet(status: StatusFields, fields: StoredFields): string {
   let set = "";
   for (const key in status) {

@@ -18,7 +18,7 @@ import type { QueriesNow, RowQueries } from "./row-queries.ts";
 
 /** The same as retention has: InfluxDB 1 takes seconds over a deletion, InfluxDB 2 up to minutes. */
 const TIMEOUT_MS = 120_000;
-/** A count is worth less: without it the receipt says that nobody counted. */
+/** A count is worth less: without it the receipt says that nothing was counted. */
 const COUNT_TIMEOUT_MS = 30_000;
 const NAMES_PER_REQUEST = 50;
 const MEASUREMENTS = [DEVICE_STATUS, DEVICE_LOCATION] as const;

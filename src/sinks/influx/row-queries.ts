@@ -97,7 +97,7 @@ export class RowQueries {
     return `${this.#select(slice.measurement)} WHERE ${within(slice)} GROUP BY "device", "model" LIMIT 1 SLIMIT ${limit}`;
   }
 
-  /** Names of fields that the store itself has, whoever wrote them; one of two types is named twice. */
+  /** Names of fields that the store itself has, also those that another program wrote; one of two types is named twice. */
   fieldKeys(measurement: Measurement, limit: number): string {
     return `SHOW FIELD KEYS FROM ${this.#source(measurement)} LIMIT ${limit}`;
   }

@@ -1,5 +1,5 @@
 /**
- * Reads rows of devices, a page of many names together. A connection of its own, so that nobody's reading holds up a
+ * Reads rows of devices, a page of many names together. A connection of its own, so that no reading holds up a
  * write. What cannot be read is an error, never a shorter answer.
  */
 import { GatewayError } from "../../model/errors.ts";
@@ -20,7 +20,7 @@ const MIN_ROWS_PER_PAGE = 2;
 const MAX_ROWS_PER_PAGE = 8_000;
 /** A page has fewer rows where each has more columns. */
 const VALUES_PER_PAGE = 40_000;
-/** Nobody's name. */
+/** The name of no device. */
 const NOBODY = "-" as Pseudonym;
 
 export class RowReading implements SinkReading {

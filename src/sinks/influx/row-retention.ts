@@ -1,6 +1,6 @@
 /**
  * Deletes rows by age. A connection of its own with more patience than a write: the store may take its time
- * over a deletion, and nobody waits for it. Rows of devices under a legal hold stay.
+ * over a deletion, and no request waits for it. Rows of devices under a legal hold stay.
  */
 import type { Aging, OldRows, SinkRetention } from "../../model/sink.ts";
 import { Connection } from "./connection.ts";

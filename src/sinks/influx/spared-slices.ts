@@ -1,8 +1,8 @@
 /**
  * Deletes rows by age in an InfluxDB 2 around those that are held. Its predicates know "is" and "and", not "is not", so
- * the time is cut into slices instead of listing everybody who is not held:
+ * the time is cut into slices instead of listing all who are not held:
  *
- *   slice ─┬─ nobody held has rows in it ──────────→ one deletion
+ *   slice ─┬─ no one held has rows in it ──────────→ one deletion
  *          ├─ few others have ─────────────────────→ a deletion for each of them
  *          ├─ those held have few moments in it ───→ a deletion for each gap between the moments
  *          └─ else ────────────────────────────────→ halved

@@ -94,7 +94,7 @@ async function ensureDatabase(
     if (!createDatabase) throw new GatewayError("SINK_DENIED", "no such database");
     await store.one(`CREATE DATABASE ${name(database)}`, signal);
   }
-  // To a write that names an unknown one the server answers 500, which would be retried for ever.
+  // To a write that names an unknown one the server answers 500, which would be retried without limit.
   if (
     retentionPolicy !== "" &&
     !(await names(`SHOW RETENTION POLICIES ON ${name(database)}`)).includes(retentionPolicy)

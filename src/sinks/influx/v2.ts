@@ -58,7 +58,7 @@ export function v2({ org, bucket }: InfluxOptions): Dialect {
           erase.all(store, [{ ...stretch, predicate: predicate(measurement, device) }], signal);
         if (except.length === 0) await take({ start: ALL_TIME.start, stop: new Date(beforeMs).toISOString() });
         else {
-          // Rows of those held must be found to be spared, also what an older version or somebody else wrote.
+          // Rows of those held must be found to be spared, also what an older version or another program wrote.
           const ask = (statement: string) => store.one(statement, signal);
           const fields = fieldNamesIn(await ask(queries.fieldKeys(measurement, MOST_FIELDS + 1)));
           if (fields.length > MOST_FIELDS) return "postponed";
@@ -80,7 +80,7 @@ export async function probeByWrite(store: Connection, writePath: string, signal:
   return "found";
 }
 
-/** By the fields that are known: of a row that has only what somebody else wrote, it sees nothing. */
+/** By the fields that are known: of a row that has only what another program wrote, it sees nothing. */
 export async function presentByField(
   store: Connection,
   queries: RowQueries,

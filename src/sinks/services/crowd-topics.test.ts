@@ -84,7 +84,7 @@ describe("the weather of a crowd", () => {
     expect(added.toSorted()).toEqual(["a sky 2", ...["b", "c", "d", "e", "f"].map((subject) => `${subject} sky 1`)]);
   });
 
-  it("goes to nobody while the account cannot be written", async () => {
+  it("goes to no one while the account cannot be written", async () => {
     const test = setUp();
     test.onOpen = async () => {
       throw new GatewayError("REDIS_UNAVAILABLE", "test");

@@ -62,7 +62,7 @@ export class Accounting {
     this.#accounts = this.#cache();
   }
 
-  /** Lines opened at an earlier revision may have been erased since, so they are opened anew. */
+  /** Lines opened at an earlier revision may have been erased since, so they are opened again. */
   account(subject: SubjectTag, revision: number, day: string): SubjectAccount {
     if (this.#recipients.length > this.#room) this.#makeRoom();
     const known = this.#accounts.get(subject);

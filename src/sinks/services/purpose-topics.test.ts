@@ -161,11 +161,11 @@ describe("PurposeTopics", () => {
     expect(JSON.parse(test.published[0]?.[2] ?? "")).not.toHaveProperty("model");
   });
 
-  it("builds nothing for a purpose nobody listens to", async () => {
+  it("builds nothing for a purpose no one listens to", async () => {
     const { forward, published, counts } = outlet({ name: "scene", purpose: "scene" });
     const untouchable: Told = {
       get network(): never {
-        throw new Error("built for nobody");
+        throw new Error("built for no one");
       },
     };
     expect(await forward(of(untouchable), of(message), of({}))).toEqual([false, true, false]);
@@ -173,7 +173,7 @@ describe("PurposeTopics", () => {
     expect(counts).toEqual([["scene", 1]]);
   });
 
-  it("makes each packet once for all who hear it, and none for a name that nobody listens to", async () => {
+  it("makes each packet once for all who hear it, and none for a name that no one listens to", async () => {
     const test = outlet(
       { name: "lights", purpose: "scene" },
       { name: "alarms", purpose: "scene" },
@@ -258,7 +258,7 @@ describe("the account", () => {
     expect(test.published).toHaveLength(1);
   });
 
-  it("is opened anew at a later revision of the ledger: an erasure may have taken it", async () => {
+  it("is opened again at a later revision of the ledger: an erasure may have taken it", async () => {
     const test = outlet({ name: "scene", purpose: "scene" });
     for (const revision of [4, 4, 7, 5]) await test.forward(of(message, "one", revision));
     expect(test.opened).toHaveLength(2);

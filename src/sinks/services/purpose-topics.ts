@@ -1,6 +1,6 @@
 /**
  * Hands each service of one purpose what that may have of single devices, as JSON on the topics of the contract, and nothing that is
- * not on the account of disclosures before, under no name that is not noted as forwarded. A record for which nobody listens is not
+ * not on the account of disclosures before, under no name that is not noted as forwarded. A record for which no one listens is not
  * even built. Weather services are told of crowds alone, see crowd-topics.ts.
  */
 import { type CategoryMask, IP, MODEL, PURPOSE_USES, STATUS } from "../../model/consent.ts";
@@ -28,7 +28,7 @@ export interface Outlet {
 export interface PurposeTopicsPort {
   /** The services entitled to the purpose that listen right now. */
   outlets(purpose: ServicePurpose): readonly Outlet[];
-  /** The bytes that carry a payload to `processed/<purpose>/<name>`, the same for everybody. */
+  /** The bytes that carry a payload to `processed/<purpose>/<name>`, the same for all. */
   packet(purpose: ServicePurpose, name: string, payload: string): Buffer;
   /** How many records of which purpose went out. */
   counted(purpose: ServicePurpose, count: number): void;
@@ -45,7 +45,7 @@ interface Wanted {
   readonly names: Map<string, ForwardedName>;
 }
 
-/** Whoever is handed a batch; `sure`: all names that it hears in it are known to be noted. */
+/** The services that are handed a batch; `sure`: all names that it hears in it are known to be noted. */
 interface Target {
   readonly outlet: Outlet;
   readonly sure: boolean;
@@ -78,7 +78,7 @@ export class PurposeTopics {
   }
 
   /**
-   * Puts everybody on the account who would get something of the batch now, and notes under which names. Resolves with what
+   * Puts all services on the account that would get something of the batch now, and notes under which names. Resolves with what
    * hands it over, which says for each of them whether anybody got it. Rejects when one of the two can't be written.
    */
   async announce(batch: readonly Outgoing[]): Promise<() => boolean[]> {
@@ -154,7 +154,7 @@ export class PurposeTopics {
     heard: ReadonlyMap<Outlet, number>,
   ): boolean[] {
     const delivered = new Array<boolean>(batch.length).fill(false);
-    // Asked anew: who stopped listening, or may not listen any more, gets nothing.
+    // Asked again: a service that stopped listening, or may not listen any more, gets nothing.
     const targets = this.#port
       .outlets(this.#purpose)
       .map((outlet): Target => ({ outlet, sure: heard.get(outlet) === outlet.changes }));
@@ -188,7 +188,7 @@ export class PurposeTopics {
     };
     let delivered = false;
     for (const { outlet, sure } of targets) {
-      // Whoever began to listen after the account was written is not on it, and hears the next batch.
+      // A service that began to listen after the account was written is not on it, and hears the next batch.
       const { recipient, categories } = outlet;
       if (!this.#accounting.isOpen(account, recipient)) continue;
       if (!sure && !this.#names.has(recipient, name) && !noted.has(keyOf(recipient, name))) continue;

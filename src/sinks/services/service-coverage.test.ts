@@ -1,4 +1,4 @@
-/** Who the newest policy covers: nobody before it is read, all of them at the start, fewer when it says so. */
+/** Who the newest policy covers: none before it is read, all of them at the start, fewer when it says so. */
 import { describe, expect, it } from "vitest";
 import type { LogFields } from "../../model/log.ts";
 import type { PolicyDocument, PolicyTerms } from "../../model/policy-document.ts";
@@ -80,7 +80,7 @@ function coverage(first: PolicyDocument | undefined, services = SERVICES) {
 const ALL = ["sky weather", "both weather", "both scene"];
 
 describe("at the start", () => {
-  it("nobody is covered before the policy is read, then everybody", async () => {
+  it("none is covered before the policy is read, then all are", async () => {
     const test = coverage(policy(1));
     expect(test.covered()).toEqual([]);
     await test.subject.require(KEPT);
@@ -145,7 +145,7 @@ describe("a policy published later", () => {
     ]);
   });
 
-  it("that drops a purpose leaves nobody in it", async () => {
+  it("that drops a purpose leaves no one in it", async () => {
     const test = coverage(policy(1));
     await test.subject.require(KEPT);
     const { weather: _gone, ...purposes } = policy(2).purposes;

@@ -31,7 +31,7 @@ export interface CoveragePorts {
 export class ServiceCoverage {
   readonly #services: () => readonly CoveredService[];
   readonly #ports: CoveragePorts;
-  /** `<service>|<purpose>`; nobody is covered by a policy that was not read yet. */
+  /** `<service>|<purpose>`; no service is covered by a policy that was not read yet. */
   #covered: ReadonlySet<string> = new Set();
   #policy: PolicyDocument | undefined;
 
