@@ -1,6 +1,6 @@
 /**
  * Closes a run with one plain line, `N passed, N failed`, that a machine can read whatever the terminal. In CI
- * (`CI=true`) a skipped test fails the run: there nobody is to believe that it passed.
+ * (`CI=true`) a skipped test fails the run: there no one is to believe that it passed.
  */
 import type { Reporter, SerializedError, TestModule } from "vitest/node";
 

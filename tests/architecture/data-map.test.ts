@@ -47,7 +47,7 @@ it.each([
   expect(rows.filter((one) => one.what.startsWith(what))).toHaveLength(1);
 });
 
-it("says of every row where and how long, and names no option that nobody can set", () => {
+it("says of every row where and how long, and names no option that no one can set", () => {
   expect(rows.length).toBeGreaterThan(30);
   for (const { what, where, howLong } of rows) {
     expect(

@@ -75,7 +75,7 @@ const UNLAWFUL: readonly Case[] = [
   ["the wiring names raw data", "src/wiring", "../model/raw.ts"],
   ["the wiring imports fastify", "src/wiring", "fastify"],
   ["a stage imports yaml", "src/observe", "yaml"],
-  ["a stage imports a package nobody spoke about", "src/sinks", "left-pad"],
+  ["a stage imports a package no one spoke about", "src/sinks", "left-pad"],
   ["a room without a row imports anything", "src/anteroom", "../model/ids.ts"],
 ].map(([what = "", folder = "", specifier = ""], index) => ({
   what,

@@ -10,7 +10,7 @@ import { deidentifierOptions } from "../../src/wiring/deidentifier.ts";
 
 const SRC = fileURLToPath(new URL("../../src", import.meta.url));
 
-/** The code behind the loader, without comments: a name that only a comment holds is read by nobody. */
+/** The code behind the loader, without comments: a name that only a comment holds is read by no one. */
 function codeOutsideConfig(): string {
   const files = readdirSync(SRC, { recursive: true, encoding: "utf8" }).filter(
     (file) => file.endsWith(".ts") && !file.endsWith(".test.ts") && !file.startsWith("config/"),
@@ -22,7 +22,7 @@ function codeOutsideConfig(): string {
 const leaf = ({ path }: OptionRow): string => path.at(-1) ?? "";
 const rows = optionRows().flatMap((row) => [row, ...row.fields]);
 const named = new Set(rows.map(({ path }) => path.join(".")));
-/** The loader puts what such a file holds in the place of the option without `File`. */
+/** The loader puts what such a file holds instead of the option without `File`. */
 const isSecretFile = ({ path }: OptionRow): boolean => {
   const name = path.join(".");
   return name.endsWith("File") && named.has(name.slice(0, -"File".length));

@@ -1,5 +1,5 @@
 /**
- * The rooms as `scripts/rooms.ts` draws them, held against the code: no circle between rooms, nothing allowed that nobody
+ * The rooms as `scripts/rooms.ts` draws them, held against the code: no circle between rooms, nothing allowed that no one
  * needs, and each room entered from outside by the doors named here alone.
  */
 import { readdirSync, readFileSync } from "node:fs";

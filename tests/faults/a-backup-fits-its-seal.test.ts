@@ -1,6 +1,6 @@
 /**
  * Promise: whatever is audited while a backup is taken, what is restored from it can be audited on; and a log that
- * does not verify is repaired by whoever says so, never in silence.
+ * does not verify is repaired by anyone who says so, never in silence.
  */
 import { randomUUID } from "node:crypto";
 import { join } from "node:path";
@@ -134,7 +134,7 @@ describe("a log that does not verify", () => {
     ["lacks its beginning", (lines) => lines.slice(2), { problem: "missing", line: 0, kept: 0, again: 6, left: 0 }],
     ["is empty", () => [], { problem: "truncated", line: 0, kept: 0, again: 0, left: 0 }],
     ["repeats a line", (lines) => [...lines, lines[2] ?? ""], { problem: "unsealed", line: 8, kept: 8, left: 1 }],
-    ["has a line of somebody else", (lines) => [...lines, "{}"], { problem: "unsealed", line: 8, kept: 8, left: 1 }],
+    ["has a line of someone else", (lines) => [...lines, "{}"], { problem: "unsealed", line: 8, kept: 8, left: 1 }],
   ];
 
   test.each(DAMAGE)(
@@ -223,7 +223,7 @@ describe("a log that does not verify", () => {
     expect(await here.log().verify([forged, noted])).toMatchObject({ intact: false, problem: "rolled-back" });
   });
 
-  test("is told of when it is backed up, and its damage is nobody else's at the restore", async () => {
+  test("is told of when it is backed up, and its damage is no one else's at the restore", async () => {
     await filled(6);
     await here.redis.lset(here.keyspace.auditLines, 2, "changed");
     const made = await here.backup();

@@ -80,7 +80,7 @@ test.each(["sweep", "notify", "remind"] satisfies ErasureStep[])(
   },
 );
 
-test("a turn put off for a month is taken when the erasure is taken up again", async () => {
+test("a turn put off for a month is taken when the erasure is taken again", async () => {
   const id = randomUUID();
   let turns = 0;
   const advance = async () => {

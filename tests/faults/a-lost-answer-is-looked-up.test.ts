@@ -172,7 +172,7 @@ describe.skipIf(BROWSER === undefined)("in a browser", () => {
     expect(await page.locator("#unsettled").count()).toBe(0);
   });
 
-  test("a session that ends meanwhile is not said to have kept a choice nobody saw", async () => {
+  test("a session that ends meanwhile is not said to have kept a choice no one saw", async () => {
     const opened = await home();
     const { page, context } = opened;
     await lose(opened, "api/withdrawals", html(502), true);

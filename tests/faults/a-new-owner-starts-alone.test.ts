@@ -1,5 +1,5 @@
 /**
- * A device that changes hands starts with its new owner alone: nobody who had it before can log in as it, be heard
+ * A device that changes hands starts with its new owner alone: no one who had it before can log in as it, be heard
  * by it or reach it, however it left them.
  */
 import type { MqttClient } from "mqtt";
@@ -110,7 +110,7 @@ describe("on a whole system", () => {
   }
 });
 
-test("while a device is on its way to its new owner, the former owner's scene does not reach it", async () => {
+test("while a device is in transit to its new owner, the former owner's scene does not reach it", async () => {
   const ingress = await startIngress();
   const pseudonym = "key-lamp".padEnd(22, "_");
   ingress.rememberScene(pseudonym, { deviceKey: "key-lamp", subjectTag: "tag-of-anna" });
@@ -125,7 +125,7 @@ describe("in the credentials", () => {
   const { store } = consentStore();
   const good = async (token: string) => (await store().credentials.verify(LAMP, token)) !== undefined;
 
-  test("a token ends at the first step of a move, so that a move that breaks off leaves nobody with it", async () => {
+  test("a token ends at the first step of a move, so that a move that is interrupted leaves no one with it", async () => {
     const { ledger, credentials, redis, keyspace } = store();
     const token = await tokenOf(credentials, LAMP);
     await ledger.bind(ANNA, LAMP);
@@ -138,7 +138,7 @@ describe("in the credentials", () => {
     expect(await good(token)).toBe(false);
   });
 
-  test("a token that ended and was not noted down outside is noted when the move is made again", async () => {
+  test("a token that ended and was not recorded outside is noted when the move is made again", async () => {
     const { ledger, credentials, redis, keyspace } = store();
     await tokenOf(credentials, LAMP);
     await ledger.bind(ANNA, LAMP);
@@ -159,7 +159,7 @@ describe("in the credentials", () => {
     expect(ended).toEqual([LAMP]);
   });
 
-  test("a token issued after the device came to its new owner is theirs, and one issued while it was nobody's goes to the next", async () => {
+  test("a token issued after the device came to its new owner is theirs, and one issued while it was no one's goes to the next", async () => {
     const { ledger, credentials } = store();
     await tokenOf(credentials, LAMP);
     await ledger.bind(ANNA, LAMP);

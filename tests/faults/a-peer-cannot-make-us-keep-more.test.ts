@@ -112,7 +112,7 @@ describe("a hundred devices on a small heap", () => {
     devices = native;
   });
 
-  test("and nobody else has noticed", async () => {
+  test("and no one else has noticed", async () => {
     await neighbours.stop();
     expect(neighbours.closed).toBe(0);
     expect(neighbours.acknowledged.size).toBe(neighbours.sent);
@@ -224,7 +224,7 @@ describe("one connection", () => {
     await until("it is closed", () => ingress.events.includes("closed:device"));
     // The fixture keeps whole messages.
     ingress.admitted.length = 0;
-    await until("nobody holds on to it", () => !isKept(client));
+    await until("no one holds on to it", () => !isKept(client));
   });
 
   test("whose refused messages wait for their turn waits without what they said", async () => {

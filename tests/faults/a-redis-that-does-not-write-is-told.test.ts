@@ -1,6 +1,6 @@
 /**
  * A Redis that answers and does not write is told of as that: in `/readyz`, with its cause in the log, and with CONNACK 3.
- * Nobody who is connected is thrown out and let in again; once it writes, everything goes on by itself.
+ * No one who is connected is thrown out and let in again; once it writes, everything goes on by itself.
  */
 import { mkdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";

@@ -1,5 +1,5 @@
 /**
- * A message id that is used again, by a counter that began anew or a clock that stands still, replaces nothing:
+ * A message id that is used again, by a counter that began again or a clock that stands still, replaces nothing:
  * every message that was acknowledged has its row and tells its place. A message that is only sent again has one.
  */
 import { latLngToCell } from "h3-js";

@@ -23,7 +23,7 @@ async function restoredAfter(what: () => Promise<unknown>): Promise<void> {
 const child = (tag: ReturnType<typeof subject>, guardian: typeof GUARDIAN | typeof OTHER = GUARDIAN) =>
   here.ledger.give(tag, { ...SCENE, by: "guardian", minor: true, guardian });
 
-test("whoever turned out to be a minor since the backup is one, has consented to nothing, and is purged", async () => {
+test("anyone who turned out to be a minor since the backup is one, has consented to nothing, and is purged", async () => {
   const [turns, stays] = [await here.home("turns"), await here.home("stays")];
   const given = await here.grants(stays);
   await restoredAfter(async () => {
@@ -35,7 +35,7 @@ test("whoever turned out to be a minor since the backup is one, has consented to
   expect(record?.events.at(-1)).toMatchObject({ type: "withdrawn", method: "restore", minor: true });
   expect(adultDataRemains(record?.events ?? [])).toBe(true);
   expect([await here.grants(turns), await here.grants(stays)]).toEqual(["consent-withdrawn", given]);
-  // Stated anew without a word about age, it is a child's consent.
+  // Stated again without a word about age, it is a child's consent.
   await here.ledger.give(turns.tag, CONSENT);
   expect(await here.grants(turns)).toBe("guardian-missing");
   expect((await here.ledger.give(turns.tag, { ...CONSENT, minor: false })).refused).toBe("still-a-minor");
@@ -53,7 +53,7 @@ test("a guardian who was replaced since the backup does not come back, and the p
   expect(typeof (await here.grants(home))).toBe("number");
 });
 
-test("whoever came of age since the backup is of age, without a guardian", async () => {
+test("anyone who came of age since the backup is of age, without a guardian", async () => {
   const home = await here.home("a");
   await child(home.tag);
   await restoredAfter(() => here.ledger.request(home.tag, OF_AGE));
@@ -110,7 +110,7 @@ test("nor does consent to less, the first answer to which was lost with the jour
   expect(await here.grants(home)).toBe("consent-withdrawn");
 });
 
-test("nothing is restated of whoever the backup knows as they are", async () => {
+test("nothing is restated of anyone whom the backup knows as they are", async () => {
   const [one, two] = [await here.home("one"), await here.home("two")];
   await child(one.tag);
   const before = await Promise.all([one, two].map(({ tag }) => here.ledger.record(tag)));

@@ -27,7 +27,7 @@ function interrupted(meanwhile: () => Promise<void>): Redis {
 }
 
 test.each([true, false])(
-  "one that ends while the backup is taken is taken up again (its key destroyed: %s)",
+  "one that ends while the backup is taken is taken again (its key destroyed: %s)",
   async (destroyed) => {
     const home = await here.home("a");
     const records = new ErasureRecords(here.redis, here.keyspace);

@@ -101,7 +101,7 @@ test("at start, where seconds are lost of single subjects: theirs is taken back 
   expect(list.stdout).toContain("journal-replayed");
   expect(list.stdout).toContain(lookup().subjectTag(withdraws.subject as SubjectId));
   expect(list.stdout).toContain(lookup().deviceKey(replaced.id as DeviceId));
-  // Consent given anew stands, also over the next start.
+  // Consent given again stands, also over the next start.
   await system.stack.api.consent(withdraws.subject, consentTo(EVERYTHING));
   expect(await becomesOf(withdraws)).toBe("stored");
   await killed();
@@ -109,7 +109,7 @@ test("at start, where seconds are lost of single subjects: theirs is taken back 
   expect(await becomesOf(withdraws)).toBe("stored");
 });
 
-/** What was put back says that a gateway is alive, for as long as its last word counts; here nobody waits for that. */
+/** What was put back says that a gateway is alive, for as long as its last word counts; here no one waits for that. */
 async function restoredInPlace() {
   await system.redis.del("{consentry:gateways}", "{consentry:gateways}:reports");
   return run("restore", "--in-place");

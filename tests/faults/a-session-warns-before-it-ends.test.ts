@@ -1,5 +1,5 @@
 /**
- * Nobody loses the privacy centre without notice: two minutes before its end a session says so, aloud and to be
+ * No one loses the privacy centre without notice: two minutes before its end a session says so, aloud and to be
  * worked with the keyboard; the person can stay, up to a bound that no cookie of theirs can pass; and the end is told.
  * WCAG 2.2.1.
  */
@@ -57,7 +57,7 @@ test("who leaves with a cookie of before ends what was put off as well", async (
   expect((await longer.post("stay", {})).status).toBe(401);
 });
 
-test("staying is for the page alone, and for nobody without a session", async () => {
+test("staying is for the page alone, and for no one without a session", async () => {
   const { subject } = await system.device();
   expect((await (await Session.of(system, subject)).post("stay", {}, {})).status).toBe(403);
   expect((await new Session(system.stack.httpUrl, "consentry-centre=1.none").post("stay", {})).status).toBe(401);

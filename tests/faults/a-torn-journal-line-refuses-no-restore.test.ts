@@ -35,7 +35,7 @@ const read = () => readJournals([file], { key, sinceMs: 0, anchors: [] });
 const told = async () => [...(await read()).narrowed.keys()].map((one) => one[0]).join("");
 const lines = async () => (await readFile(file, "utf8")).trimEnd().split("\n");
 
-/** A line of ours that names devices: it can be cut right behind a bracket. */
+/** A line of the gateway that names devices: it can be cut right behind a bracket. */
 async function holdLine(): Promise<string> {
   const journal = await started();
   const devices = ["d".repeat(22), "e".repeat(22)] as never[];

@@ -1,6 +1,6 @@
 /**
  * Promise: no answer of the HTTP interface, errors included, is kept on the way or taken for another type; a request
- * that says a thing twice is refused; and what a statement leaves on record for good cannot be somebody's number.
+ * that says a thing twice is refused; and what a statement leaves on record for good cannot be someone's number.
  */
 import { connect } from "node:net";
 import { text } from "node:stream/consumers";

@@ -1,5 +1,5 @@
 /**
- * Promise: a gateway in whose Redis one person's ledger and another one's key were damaged goes on with everybody else:
+ * Promise: a gateway in whose Redis one person's ledger and another one's key were damaged goes on with everyone else:
  * messages, backup, a change of the master key, erasures, a new owner, a restart and a restore.
  */
 import { join } from "node:path";
@@ -49,7 +49,7 @@ async function erased({ subject }: Device): Promise<ErasureStatus> {
   return status;
 }
 
-test("one ledger and one key are damaged, and everybody else is served", async () => {
+test("one ledger and one key are damaged, and everyone else is served", async () => {
   const keyspace = keyspaceOf(system.stack.keyPrefix);
   const lookup = new Lookup(readKeys(join(system.stack.dir, "keys"), { create: false }).lookup);
   const [ledger, key, good, gone] = await system.devices(4);

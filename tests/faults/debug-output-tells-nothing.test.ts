@@ -1,6 +1,6 @@
 /**
  * Whatever debug output a process is asked for, none of it shows what devices send, who they are, or a token:
- * what can be switched off is, which one line says; with what cannot be, no program of ours runs.
+ * what can be switched off is, which one line says; with what cannot be, no program of the gateway runs.
  */
 import { execFile } from "node:child_process";
 import { readFile } from "node:fs/promises";

@@ -47,7 +47,7 @@ afterAll(async () => {
   await rm(dir, { recursive: true, force: true });
 });
 
-/** Nothing listens there: whoever gets as far as to Redis or to the store fails in another way. */
+/** Nothing listens there: anyone who gets as far as to Redis or to the store fails in another way. */
 const NOWHERE = "127.0.0.1:1";
 
 function scratch(overrides: ConfigTree) {
@@ -170,7 +170,7 @@ test("a port that is taken is named with address and option, before the store is
   expect(elsewhere.fault).toBe("LISTEN_FAILED: http: EADDRNOTAVAIL 192.0.2.1:8080 (http.host)");
 });
 
-test("two listeners of ours on one port are found before anything is begun", async () => {
+test("two listeners of the gateway on one port are found before anything is begun", async () => {
   const free = await new Promise<number>((resolve) => {
     const server = createServer().listen(0, "127.0.0.1", () => {
       const found = (server.address() as AddressInfo).port;

@@ -72,7 +72,7 @@ describe.each([
   ["whose body never comes, without a token", BODY.replace(TOKEN, "wrong")],
   ["of which one is too many for the privacy centre", BODY.replace(WITHDRAWAL, "/centre/session")],
 ])("connections %s", (_name, said) => {
-  test("give way", async () => {
+  test("yield", async () => {
     await api.call("PUT", "/v1/subjects/anna/devices/hub-1");
     await hold(said);
     await rightsAndHealth();
@@ -119,7 +119,7 @@ describe("where none ends because its time is over", () => {
     await answered(other);
   });
 
-  test("many addresses that keep to their share have all there is and no more, and whoever comes finds a place", async () => {
+  test("many addresses that keep to their share have all there is and no more, and anyone who comes finds a place", async () => {
     const first = await heldFrom("127.0.0.2", 30);
     const rest = [...(await heldFrom("127.0.0.3", 30)), ...(await heldFrom("127.0.0.4", 30))];
     await until("the oldest are closed", () => left([...first, ...rest]) === MAX);
@@ -128,7 +128,7 @@ describe("where none ends because its time is over", () => {
   });
 });
 
-test("a request that is being worked on does not give way", async () => {
+test("a request that is being worked on does not yield", async () => {
   await api.call("PUT", "/v1/subjects/anna/devices/hub-1");
   const lease = await api.store().leases.acquire();
   const waiting = api.call("POST", WITHDRAWAL, {});
@@ -138,7 +138,7 @@ test("a request that is being worked on does not give way", async () => {
   expect(await waiting).toMatchObject({ status: 200, json: { drained: true } });
 });
 
-test("who sends many requests ahead is cut off, and keeps nobody waiting", async () => {
+test("who sends many requests ahead is cut off, and keeps no one waiting", async () => {
   await api.call("PUT", "/v1/subjects/anna/devices/hub-1");
   await hold("GET /docs/json HTTP/1.1\r\nHost: x\r\n\r\n".repeat(500), 10, true);
   await rightsAndHealth();
@@ -146,7 +146,7 @@ test("who sends many requests ahead is cut off, and keeps nobody waiting", async
   await until("they are cut off", () => held.every(({ destroyed }) => destroyed));
 });
 
-test("who takes nothing of a large answer is not worked for, and gives way", async () => {
+test("who takes nothing of a large answer is not worked for, and yields", async () => {
   await api.call("PUT", "/v1/subjects/anna/devices/hub-1");
   const large = "GET /docs/static/swagger-ui-bundle.js HTTP/1.1\r\nHost: x\r\n\r\n".repeat(4);
   await hold(large, 2 * MAX, true);

@@ -92,7 +92,7 @@ test("a body that the server could not read as a whole is no refusal of its line
   expect(writes).toBe(1);
 });
 
-test("a field that somebody else has given another type refuses its own lines alone", async () => {
+test("a field that someone else has given another type refuses its own lines alone", async () => {
   write = (lines) => {
     const bad = lines.filter((line) => line.includes("device=dev5 ")).length;
     const conflict = `field type conflict: input field "n" on measurement "device_status" is type float, already exists as type string`;
@@ -141,7 +141,7 @@ describe("with statements that are answered", () => {
     expect(await sink.removeDevices([HELD as Pseudonym], never)).toBe("verified");
   });
 
-  test("a hold spares rows of which nothing is known here: what an older version wrote, or somebody else", async () => {
+  test("a hold spares rows of which nothing is known here: what an older version wrote, or someone else", async () => {
     const old = { measurement: "device_status", beforeMs: AT + 10, except: [HELD as Pseudonym] } as const;
     await writeBeside(
       influx.url,
@@ -162,7 +162,7 @@ describe("with statements that are answered", () => {
     expect(await left()).toEqual(["y"]);
   });
 
-  test("a hold spares its rows, and all others go: by slices of time, not by a list of everybody", async () => {
+  test("a hold spares its rows, and all others go: by slices of time, not by a list of everyone", async () => {
     const day = BigInt(Date.UTC(2026, 0, 1)) * MS;
     const at = (device: string, ns: bigint) => ({ ...record(device, 0, { n: 1 }), timestampNs: `${ns}` });
     const others = Array.from({ length: 20_000 }, (_, n) => at(`o${n % 2_000}`, day + BigInt(n) * 997n * MS));

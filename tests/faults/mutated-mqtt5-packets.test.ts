@@ -115,7 +115,7 @@ function kept(): number {
   return heapUsed();
 }
 
-test("are answered or end their connection, leave nothing, and disturb nobody", async () => {
+test("are answered or end their connection, leave nothing, and disturb no one", async () => {
   let over = false;
   const neighbours = NEIGHBOURS.map((id) => neighbour(id, () => over));
   await attacks(SEED, WARM_UP);

@@ -75,7 +75,7 @@ test("after a restore without the key: nothing is found, so nothing is called de
   expect(receipt.services).toEqual([{ purpose: "scene", notified: 0, acknowledged: 0, unacknowledged: 1 }]);
 });
 
-test("consent given anew after such a restore: the new rows are deleted, the old ones not claimed", async () => {
+test("consent given again after such a restore: the new rows are deleted, the old ones not claimed", async () => {
   const { tag, hub } = await someone();
   const { redis, keyspace } = store();
   const events = await redis.lrange(keyspace.ledger(tag), 0, -1);
@@ -97,7 +97,7 @@ test("consent given anew after such a restore: the new rows are deleted, the old
   expect((await erased(tag)).receipt.sinks).toMatchObject([{ method: "deleted", verified: true }]);
 });
 
-test("a restore with the key, or of somebody who never consented, is no reason for doubt", async () => {
+test("a restore with the key, or of someone who never consented, is no reason for doubt", async () => {
   const { tag } = await someone();
   const { redis, keyspace } = store();
   const events = await redis.lrange(keyspace.ledger(tag), 0, -1);
@@ -117,7 +117,7 @@ test.each([1, 30, 365, 40_000])(
     const key = await keyOf(tag);
     const { receipt, asked } = await erased(tag);
     expect(asked).toContain(nameOf(key, hub));
-    // Nobody knows when it was: anything that can still be there.
+    // No one knows when it was: anything that can still be there.
     expect(asked).toContain(nameOf(key, hub, Date.now() - 300 * DAY_MS));
     expect(receipt.sinks).toMatchObject([{ method: "deleted", verified: true }]);
   },
@@ -201,7 +201,7 @@ test.each(["drain", "delete", "sweep"])(
   },
 );
 
-test("rows that nobody could count are deleted all the same, and the receipt says that nobody counted", async () => {
+test("rows that no one could count are deleted all the same, and the receipt says that no one counted", async () => {
   const { tag } = await someone();
   const away = async () => {
     throw new GatewayError("SINK_UNAVAILABLE", "no answer");

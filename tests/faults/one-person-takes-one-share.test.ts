@@ -20,7 +20,7 @@ test("one person's sessions take a few places of the live view, and another's fi
 
   const other = await Session.of(system, boris?.subject ?? "");
   expect((await other.live(1, over.signal)).status).toBe(200);
-  // Looking on keeps nobody from deciding, neither others nor the person.
+  // Looking on keeps no one from deciding, neither others nor the person.
   expect((await other.post("withdrawals", {})).status).toBe(200);
   expect((await sessions[0]?.post("withdrawals", {}))?.status).toBe(200);
   over.abort();

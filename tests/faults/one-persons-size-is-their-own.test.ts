@@ -1,5 +1,5 @@
 /**
- * Promise: however many fields somebody writes beside the gateway, nobody's rows are slower to read, count, verify or delete.
+ * Promise: however many fields someone writes beside the gateway, no one's rows are slower to read, count, verify or delete.
  * On a real InfluxDB 1.
  */
 import { appendFile, readdir } from "node:fs/promises";
@@ -104,7 +104,7 @@ async function read(device: string, measurement: "device_status" | "device_locat
   return rows;
 }
 
-test("an export of somebody else is as it was, each field of it", async () => {
+test("an export of someone else is as it was, each field of it", async () => {
   await within(sink.reading.check(never));
   const rows = await within(read("anna"));
   expect(rows).toHaveLength(ROWS);
@@ -113,7 +113,7 @@ test("an export of somebody else is as it was, each field of it", async () => {
   expect(await within(read("anna", "device_location"))).toMatchObject([{ fields: { cell: "8560145bfffffff" } }]);
 });
 
-test("an erasure of somebody else counts, deletes and verifies, and leaves the others", async () => {
+test("an erasure of someone else counts, deletes and verifies, and leaves the others", async () => {
   expect(await within(sink.countRows(names("ben"), never))).toBe(ROWS + 1);
   expect(await within(sink.removeDevices(names("ben"), never))).toBe("verified");
   expect(await query(influx.url, "SHOW SERIES FROM device_status")).toHaveLength(3);
@@ -134,6 +134,6 @@ test("retention counts and deletes", async () => {
   expect(await rowsOf("anna")).toBe(ROWS);
 });
 
-test("whoever has them can be erased like anybody", async () => {
+test("anyone who has them can be erased like anybody", async () => {
   expect(await within(sink.removeDevices(names("hostile"), never))).toBe("verified");
 });

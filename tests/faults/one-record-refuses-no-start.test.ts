@@ -85,7 +85,7 @@ async function started(): Promise<AuditAct[]> {
   return acts;
 }
 
-test("a device that came to somebody else, and has no token yet or again", async () => {
+test("a device that came to someone else, and has no token yet or again", async () => {
   const { credentials, ledger } = gateway();
   const [one, two] = [await here.home("one"), await here.home("two")];
   for (const home of [one, two]) await tokenOf(credentials, home.device);
@@ -95,7 +95,7 @@ test("a device that came to somebody else, and has no token yet or again", async
   expect(await credentials.verify(two.device, token)).toMatchObject({ subjectTag: subject("next") });
 });
 
-test("a move that broke off, was gone on with, and a token issued in between", async () => {
+test("a move that was interrupted, was gone on with, and a token issued in between", async () => {
   const { credentials, ledger } = gateway();
   const home = await here.home("one");
   await tokenOf(credentials, home.device);
@@ -169,7 +169,7 @@ test("a hub that was unbound keeps its token; a registration that ended and came
   expect((await heard()).sort()).toEqual([lamp, plug].sort());
 });
 
-describe("a damaged record of somebody whose withdrawal is in the journal, because", () => {
+describe("a damaged record of someone whose withdrawal is in the journal, because", () => {
   const HARMS: Readonly<Record<string, (names: { subject: string; ledger: string; credential: string }) => unknown>> = {
     "their hash is gone": ({ subject: name }) => here.redis.del(name),
     "their hash is none": ({ subject: name }) => here.redis.set(name, "x"),

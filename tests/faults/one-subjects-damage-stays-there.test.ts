@@ -259,7 +259,7 @@ describe.each(Object.entries(KEY_HARMS))("when %s", (_, harm) => {
     expect(await given(good)).toBe(true);
   });
 
-  test("the erasure ends, claims nothing about rows that nobody could look for, and destroys the key", async () => {
+  test("the erasure ends, claims nothing about rows that no one could look for, and destroys the key", async () => {
     const [bad, good] = [await home(), await home()];
     await harm(bad);
     expect(await erased(bad)).toMatchObject({ sinks: [{ method: "unlinkable", verified: false }], keyDestroyed: true });
@@ -345,7 +345,7 @@ describe("a record of an erasure", () => {
     expect(gateway.removed).toContain(keyring.pseudonym(key, bad.hub, "analytics", Math.floor(Date.now() / EPOCH_MS)));
   });
 
-  test("that is no hash at all ends without a claim, and hinders nobody", async () => {
+  test("that is no hash at all ends without a claim, and hinders no one", async () => {
     const { redis, keyspace } = store();
     const bad = await home();
     const gateway = world();
@@ -382,7 +382,7 @@ test("dead letters: garbage among them, and a list of one person that is none, k
   expect(told.filter((kind) => kind === "dead-letter")).toHaveLength(2);
 });
 
-test("a hold proposal that cannot be read is none, and an account of disclosures that is none keeps nobody's", async () => {
+test("a hold proposal that cannot be read is none, and an account of disclosures that is none keeps no one's", async () => {
   const { redis, keyspace } = store();
   const [bad, good] = [await home(), await home()];
   await redis.set(keyspace.disclosures(bad.tag), "x");

@@ -17,7 +17,7 @@ afterAll(async () => {
   await system?.stop();
 });
 
-/** Asked once: whoever is told to try again has failed here. */
+/** Asked once: anyone who is told to try again has failed here. */
 async function status(method: string, path: string, body?: unknown, token = system.stack.config.apiToken) {
   const headers = {
     authorization: `Bearer ${token}`,
@@ -72,7 +72,7 @@ test("neighbours do not wait for each other", async () => {
   await stuck;
 });
 
-test("the line is bounded, and whoever fails in it holds up nobody", async () => {
+test("the line is bounded, and anyone who fails in it holds up no one", async () => {
   const turns = new SubjectTurns();
   const tag = "one" as SubjectTag;
   let letGo: () => void = () => undefined;

@@ -279,7 +279,7 @@ test("a client may have as many unreleased as may be in flight; one more ends it
   expect(texts()).toHaveLength(10);
 });
 
-test("when all together have too many, whoever has most is ended, and not who has one more to send", async () => {
+test("when all together have too many, the one who has most is ended, and not who has one more to send", async () => {
   await ingress.stop();
   ingress = await startIngress({ broker: { inFlightPerConnection: 8, inFlightMessages: 10 } });
   const [one, neighbour] = [await Sender.in(), await Sender.in("hub-2")];

@@ -1,5 +1,5 @@
 /**
- * Whoever holds the store and knows how message ids are made learns neither an id nor a device from the times of
+ * Anyone who holds the store and knows how message ids are made learns neither an id nor a device from the times of
  * its rows. Each attack is made twice: on what the gateway stored, and on what an unkeyed hash would have stored.
  */
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -10,7 +10,7 @@ import { type Device, startSystem, type TestSystem } from "../fixtures/system.ts
 const DEVICES = 20;
 const MESSAGES = 30;
 const CANDIDATES = 1_000;
-/** Two days of an attacker's notes, a device's names of which nobody can join but by what is in them. */
+/** Two days of an attacker's notes, a device's names of which no one can join but by what is in them. */
 const EARLIER_MS = 6 * 3_600_000;
 
 interface Row extends TimedRow {

@@ -32,7 +32,7 @@ beforeAll(async () => {
   await writeFile(certFile, pems.cert);
   await writeFile(keyFile, pems.private, { mode: 0o600 });
   const tls = { enabled: true, port: 0, certFile, keyFile };
-  // Long enough that only their giving way makes room.
+  // Long enough that only their yielding makes room.
   system = await startSystem({
     mqtt: { tls, ws: { enabled: true, port: 0 }, maxConnections: MAX, connectTimeoutMs: 60_000 },
   });
@@ -82,7 +82,7 @@ test.each<[string, Listener, Buffer | "in TLS"]>([
   ["that say nothing within TLS", "mqtt-tls", "in TLS"],
   ["that ask for no upgrade", "mqtt-ws", NOTHING],
   ["whose upgrade does not end", "mqtt-ws", Buffer.from("GET /mqtt HTTP/1.1\r\nHost: x\r\nX-Slow: ")],
-])("connections %s give way (%s)", async (_name, listener, said) => {
+])("connections %s yield (%s)", async (_name, listener, said) => {
   const device = await system.device();
   const there = await system.connect(device);
   await hold(listener, said);

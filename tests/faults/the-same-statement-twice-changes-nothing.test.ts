@@ -1,5 +1,5 @@
 /**
- * Promise: what is in force already is not written down once more, however often it is said; a request that comes
+ * Promise: what is in force already is not recorded once more, however often it is said; a request that comes
  * again under its Idempotency-Key is answered as it was and done once; and no answer to a change grows with the record.
  */
 import { readFile } from "node:fs/promises";
@@ -113,12 +113,12 @@ describe("a statement", () => {
     ["another jurisdiction", { jurisdiction: ["IN"] }],
     ["one device", { devices: ["hub-1"] }],
     ["a minor", { minor: true }],
-  ])("that differs is written down: %s", async (_name, change) => {
+  ])("that differs is recorded: %s", async (_name, change) => {
     await bound("hub-1");
     expect(await said(CONSENT, { ...CONSENT, ...change })).toEqual([true, true]);
   });
 
-  test("is written down again after anything was taken back, all or a part, or answered otherwise", async () => {
+  test("is recorded again after anything was taken back, all or a part, or answered otherwise", async () => {
     await bound("hub-1");
     await said(CONSENT);
     await call("POST", WITHDRAWALS, { purposes: ["weather"] });
@@ -166,7 +166,7 @@ describe("a withdrawal", () => {
     expect(await withdrawals()).toBe(3);
   });
 
-  test("is written down again after anything was stated, in other words, and after an erasure", async () => {
+  test("is recorded again after anything was stated, in other words, and after an erasure", async () => {
     await bound("hub-1");
     await withdraw({});
     await said(CONSENT);
@@ -194,7 +194,7 @@ describe("a withdrawal", () => {
   });
 });
 
-describe("what failed between the record and what is noted down outside of it", () => {
+describe("what failed between the record and what is recorded outside of it", () => {
   const ANNA = subject("anna");
   const HUB = device("hub-1");
   const CHILD = { ...GIVEN, purposes: { scene: ["status"] as const }, minor: true };
@@ -315,7 +315,7 @@ describe("under an Idempotency-Key", () => {
     expect(await events()).toEqual([]);
   });
 
-  test("nothing of it rests readable, it ends by itself, and the oldest give way", async () => {
+  test("nothing of it rests readable, it ends by itself, and the oldest yield", async () => {
     const { redis, keyspace } = api.store();
     const token = (await call("POST", "/v1/devices/hub-1/token", undefined, key("canary-key"))).json.token;
     await bound("hub-1");

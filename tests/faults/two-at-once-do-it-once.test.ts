@@ -89,7 +89,7 @@ test("a stop while late audit lines are written doubles none and loses none", as
   expect(written).toEqual([0, 1, 2, 3, 4]);
 });
 
-test("a run of an erasure that comes too late sets nothing back and signs nothing anew", async () => {
+test("a run of an erasure that comes too late sets nothing back and signs nothing again", async () => {
   const { ledger } = store();
   const tag = subject(randomUUID());
   await ledger.bind(tag, device(randomUUID()));
@@ -221,7 +221,7 @@ describe("a legal hold", () => {
     );
   };
 
-  test("that is taken back while another approver confirms it does not stand, and can be proposed anew", async () => {
+  test("that is taken back while another approver confirms it does not stand, and can be proposed again", async () => {
     const { tag, ledgerHolds, hold } = await world();
     const one = holdsOf(ledgerHolds, async () => undefined);
     const other = holdsOf(ledgerHolds, () => one.release(tag, hold.ref));
@@ -262,7 +262,7 @@ describe("a legal hold", () => {
       leases,
       deadLetters: {
         purge: async (...args) => {
-          // After the last look: whoever places it now waits.
+          // After the last look: anyone who places it now waits.
           for (const approver of ["a", "b"]) await holds.place(tag, hold, approver);
           answered = leases.drain(deletionOf(tag)).then(({ drained }) => order.push(`answered ${drained}`));
           await leases.drain("x".repeat(22) as SubjectTag);
@@ -291,7 +291,7 @@ test("an account of disclosures of whom a hold is placed while old ones go stays
     redis,
     keyspace,
     keyring: { pseudonym: () => "x" as never, opens: () => true },
-    // Whoever places it from here on is answered when the old ones are gone.
+    // Anyone who places it from here on is answered when the old ones are gone.
     leases: {
       acquire: () => leases.acquire().finally(() => redis.zadd(keyspace.heldSubjects, Date.now() + 1e6, held)),
     },

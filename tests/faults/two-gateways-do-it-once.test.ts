@@ -191,7 +191,7 @@ test("a hold that one approver takes back while another confirms it elsewhere do
   expect((await two.ask(two.first, "DELETE", `${path}?reference=case-7`, { token: LEGAL })).status).toBeLessThan(300);
 });
 
-test("an erasure that another gateway has finished meanwhile is neither set back nor signed anew", {
+test("an erasure that another gateway has finished meanwhile is neither set back nor signed again", {
   timeout: 240_000,
 }, async () => {
   const { redis } = two.system;
@@ -241,7 +241,7 @@ test("dead letters are put back into the queue once by two commands at work at o
       }),
     ),
   );
-  await until("all are set aside", async () => (await system.redis.hlen(keyspace.deadLetters)) === letters);
+  await until("all are dead-lettered", async () => (await system.redis.hlen(keyspace.deadLetters)) === letters);
   const drop = new URLSearchParams({ db: stack.database, q: "DROP MEASUREMENT device_status" });
   expect((await fetch(`${stack.influxUrl}/query`, { method: "POST", body: drop })).ok).toBe(true);
 

@@ -71,7 +71,7 @@ test("two epochs have passed by the clock of the gateway, and all that left it i
 
 test("every attack was tried", () => {
   const tried = Object.entries(result.attacks).filter(([, { trials }]) => trials > 0);
-  // Nobody walks in a world that short, and no weather is told that scenes could be joined with.
+  // No one walks in a world that short, and no weather is told that scenes could be joined with.
   expect(tried.map(([name]) => name)).toEqual(
     Array.from({ length: 14 }, (_, index) => `A${index + 1}`).filter((name) => name !== "A11" && name !== "A5"),
   );

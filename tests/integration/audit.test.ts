@@ -1,4 +1,4 @@
-/** Promise: every administrative act stands in the audit log, and nobody can take it out, change it or move it unnoticed. */
+/** Promise: every administrative act stands in the audit log, and no one can take it out, change it or move it unnoticed. */
 import { describe, expect, test } from "vitest";
 import type { AuditAct, AuditHead } from "../../src/model/audit.ts";
 import { openSeal, seal as sealOf } from "../../src/rights/audit/chain.ts";
@@ -32,7 +32,7 @@ async function filled(count: number): Promise<AuditLog> {
 }
 
 describe("every act over HTTP", () => {
-  test("stands in the log before and after it, with its outcome, and names nobody", async () => {
+  test("stands in the log before and after it, with its outcome, and names no one", async () => {
     await call("POST", "/v1/devices/hub-1/token");
     await call("PUT", "/v1/subjects/anna/devices/hub-1");
     await call("POST", "/v1/subjects/anna/consents", CONSENT);
@@ -102,7 +102,7 @@ describe("every act over HTTP", () => {
   });
 });
 
-describe("whoever has Redis in his hands", () => {
+describe("anyone who has Redis in his hands", () => {
   const BREACHES: readonly [string, (lines: string[]) => string[], number, string][] = [
     ["changes a line", (lines) => lines.with(3, (lines[3] ?? "").replace("operator", "gateway")), 3, "changed"],
     ["takes one out", (lines) => lines.toSpliced(3, 1), 3, "missing"],

@@ -1,4 +1,4 @@
-/** A full backlog is a state: publishing stalls, nobody new is let in, readiness says why, and all of it passes. */
+/** A full backlog is a state: publishing stalls, no one new is let in, readiness says why, and all of it passes. */
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { SEQ } from "../../tools/stack/scratch-config.ts";
 import { until } from "../fixtures/eventually.ts";

@@ -135,7 +135,7 @@ test("archives from before a change of the master key and of the backup key open
   expect(present.pseudonym(wrapped, home.device, "analytics", 2900)).toBe(name);
 });
 
-test("wrapping anew reaches every key and decision, leaves no name changed, and brings nothing back", async () => {
+test("wrapping again reaches every key and decision, leaves no name changed, and brings nothing back", async () => {
   const homes = await Promise.all(Array.from({ length: 12 }, (_, index) => here.home(`h${index}`)));
   const [gone, erasing] = [homes[10], homes[11]];
   if (!gone || !erasing) throw new Error("homes");
@@ -148,7 +148,7 @@ test("wrapping anew reaches every key and decision, leaves no name changed, and 
   const master = randomBytes(32);
   const both = new Keyring({ masterKey: master, otherMasterKeys: [here.keys.master], pepper: here.pepper });
   const pass = () => rewrapAll(here.redis, here.keyspace, (wrapped) => both.rewrap(wrapped));
-  // Somebody changes a ledger in the middle of it.
+  // Someone changes a ledger in the middle of it.
   const [first] = await Promise.all([pass(), here.ledger.withdraw(homes[0]?.tag ?? gone.tag, { categories: ["ip"] })]);
   expect(first).toBe(11);
   expect(await pass()).toBe(0);
@@ -260,7 +260,7 @@ describe("what happened since the backup", () => {
     expect(JSON.stringify(await here.everything())).not.toContain(wrapped);
   });
 
-  test("an erasure under way at the backup goes on, or is at its end when its key was destroyed since", async () => {
+  test("an erasure in progress at the backup goes on, or is at its end when its key was destroyed since", async () => {
     const [on, over] = [await here.home("on"), await here.home("over")];
     const ids = [randomUUID(), randomUUID()] as const;
     for (const [index, home] of [on, over].entries()) {
@@ -385,7 +385,7 @@ describe("what happened since the backup", () => {
       expect(await heard()).toEqual([home.device]);
     });
 
-    test("registered anew after it ended comes back with the later backup", async () => {
+    test("registered again after it ended comes back with the later backup", async () => {
       await here.hubs.remove(hub, home.device);
       await here.hubs.register(hub, [child("again")]);
       made = await here.backup();
@@ -393,7 +393,7 @@ describe("what happened since the backup", () => {
       expect(await heard()).toEqual([home.device]);
     });
 
-    test("is silent without a journal: nobody knows what ended", async () => {
+    test("is silent without a journal: no one knows what ended", async () => {
       await restored({ journals: "lost", subjectKeys: undefined });
       expect(await heard()).toEqual([]);
       expect(await here.credentials.issue(home.device)).toHaveProperty("token");
@@ -438,7 +438,7 @@ describe("what happened since the backup", () => {
     ]);
   });
 
-  test("without a journal everybody has withdrawn, and no key is taken", async () => {
+  test("without a journal everyone has withdrawn, and no key is taken", async () => {
     const home = await here.home("a");
     const made = await here.backup();
     await here.lose();
@@ -465,7 +465,7 @@ test("a journal that cannot be written keeps the answer back, never the withdraw
     retryable: true,
   });
   expect(await here.grants(home)).toBe("consent-withdrawn");
-  // Asked again, as whoever got no answer does.
+  // Asked again, as anyone who got no answer does.
   await here.journal.start(async () => true);
   await here.ledger.withdraw(home.tag, {});
   await here.lose();
@@ -594,7 +594,7 @@ describe("refuses", () => {
     expect(reports).toEqual([[{ schema: 3, ...report }]]);
     await running.stop();
 
-    // Broken off while values took their places.
+    // Interrupted while values took their places.
     await here.redis.set(here.keyspace.restoring, JSON.stringify({ id: "x", untilMs: 0, swapping: true }));
     await expect(presence().start()).rejects.toMatchObject({ code: "RESTORE_UNFINISHED" });
     await here.restorer().run(here.input(made, { replace: true }));
@@ -605,7 +605,7 @@ describe("refuses", () => {
     expect(replaced).toMatchObject([{ code: "RESTORE_UNFINISHED" }]);
   });
 
-  test("a second restore while one is under way", async () => {
+  test("a second restore while one is in progress", async () => {
     await here.redis.set(
       here.keyspace.restoring,
       JSON.stringify({ id: "x", untilMs: Date.now() + 60_000, swapping: false }),
@@ -628,7 +628,7 @@ describe("refuses", () => {
   });
 });
 
-describe("a restore that a fault broke off while values took their places", () => {
+describe("a restore that a fault interrupted while values took their places", () => {
   /** Redis, but one of the steps of the swap goes wrong. */
   function failing(step: "removing" | "half-taken" | "refusing"): Redis {
     let removing = false;
@@ -685,7 +685,7 @@ describe("a restore that a fault broke off while values took their places", () =
   );
 });
 
-test("an audit log that goes on from the backup is kept, one that does not gives way to it", async () => {
+test("an audit log that goes on from the backup is kept, one that does not yields to it", async () => {
   const log = () => new AuditLog(here.redis, here.keyspace, { keys: [auditKey(here.keys.lookup)], now: Date.now });
   await log().append({ act: "export", by: "subject" });
   await here.home("a");

@@ -182,7 +182,7 @@ describe("a publish over a bare socket", () => {
   });
 });
 
-/** The same from a client that somebody else wrote, with its own ideas of what a publish is. */
+/** The same from a client that someone else wrote, with its own ideas of what a publish is. */
 describe("a publish by MQTT.js", () => {
   let client: MqttClient;
   beforeAll(async () => {
@@ -347,7 +347,7 @@ describe("a login", () => {
   });
 });
 
-/** Were it kept, the first of a field would give it its type in the store, for everybody. */
+/** Were it kept, the first of a field would give it its type in the store, for everyone. */
 describe("a device that says something else of a property than all others", () => {
   const MESSAGES = 300;
   const requests = async () => {

@@ -85,7 +85,7 @@ test("batches whose locks were lost come again, are processed once and counted o
   const one = await gateway((_, attempt, stop) => attempt(() => passed(stop)));
   await one.admit("in a pass");
   await one.worker.start();
-  await until("it is under way", () => one.passes.length === 1);
+  await until("it is in progress", () => one.passes.length === 1);
   await one.admit("held");
   await until("both are held", async () => (await active()).length === 2);
   const ids = await active();
@@ -113,7 +113,7 @@ test("a batch that was settled just as its lock was lost is only taken off the q
   });
   await one.admit("once");
   await one.worker.start();
-  await until("it is under way", () => one.passes.length === 1);
+  await until("it is in progress", () => one.passes.length === 1);
   open();
   await emptied();
   expect(one.passes).toEqual([["once"]]);
@@ -184,11 +184,14 @@ describe("killed", () => {
       .sort();
   }
 
-  test("by one message of a batch, again and again, it sets aside that message alone and stores the others", async () => {
+  test("by one message of a batch, again and again, it dead-letters that message alone and stores the others", async () => {
     const admitting = await gateway();
     await admitting.admit("one", "two", "poison", "three");
     for (const name of ["x", "y", "z"]) await admitting.admit(name);
-    const expected = ["set aside poison", ...["one", "three", "two", "x", "y", "z"].map((name) => `stored ${name}`)];
+    const expected = [
+      "dead-lettered poison",
+      ...["one", "three", "two", "x", "y", "z"].map((name) => `stored ${name}`),
+    ];
     for (let lives = 0; (await outcome()).length < expected.length; lives += 1) {
       expect(lives).toBeLessThan(16);
       const child = run();
@@ -222,7 +225,7 @@ describe("killed", () => {
 });
 
 describe("two gateways on one Redis", () => {
-  test("each keep books that balance, whoever settles what; so do their sums", async () => {
+  test("each keep books that balance, no matter which of them settles what; so do their sums", async () => {
     const [one, other] = [await gateway(), await gateway()];
     for (let index = 0; index < 20; index += 1) {
       await one.admit(`one ${index}`, `one more ${index}`);

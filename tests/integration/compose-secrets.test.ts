@@ -1,7 +1,7 @@
 /**
  * What make-secrets.sh makes is what the composed gateway and Redis accept: tried with the composed
  * configuration, and on a real Redis with the composed command line. The gateway's token for InfluxDB is made as
- * InfluxDB's container would make it, with a program in the place of its `influx`.
+ * InfluxDB's container would make it, with a program instead of its `influx`.
  */
 import { once } from "node:events";
 import { readFileSync } from "node:fs";
@@ -113,7 +113,7 @@ it("makes keys and a configuration that the gateway accepts", async () => {
   expect(readKeys(config.keys.dir, { create: false }).queue.active).toBe("q0001");
 });
 
-it("lets nobody into Redis but the gateway, and the health check to PING alone", async () => {
+it("lets no one into Redis but the gateway, and the health check to PING alone", async () => {
   const url = new URL(await readFile(join(secrets, "redis-url"), "utf8"));
   expect(await replies("PING")).toEqual([expect.stringMatching(/^-NOAUTH/)]);
   const [login, ping, get] = await replies("AUTH health none", "PING", "GET x");

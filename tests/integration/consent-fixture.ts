@@ -112,7 +112,7 @@ export function consentStore(options: { leaseMs: number } = { leaseMs: 2_000 }):
   return { store: () => proven(store), server: () => proven(server) };
 }
 
-/** Resolves after a drain under way has looked at the leases a few times more. */
+/** Resolves after a drain in progress has looked at the leases a few times more. */
 export async function severalLooks(redis: Redis): Promise<void> {
   const looks = async () => {
     const stats = await redis.info("commandstats");

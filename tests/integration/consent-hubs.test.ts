@@ -89,7 +89,7 @@ describe("registering", () => {
     expect(await heard(OTHER_HUB)).toEqual([plug]);
   });
 
-  test("a hub that is nobody's, or is behind another, has no children", async () => {
+  test("a hub that is no one's, or is behind another, has no children", async () => {
     const { ledger, hubs } = store();
     await household();
     expect(await hubs.register(OTHER_HUB, [child(LOCK, "lock", false, OTHER_HUB)])).toEqual(["not-bound"]);
@@ -174,7 +174,7 @@ describe("a token", () => {
     expect(await credentials.verify(LAMP, await tokenOf(credentials, LAMP))).toMatchObject({ subjectTag: ANNA });
   });
 
-  test("of its own ends when a device is registered behind a hub, is noted down outside, and its session ends", async () => {
+  test("of its own ends when a device is registered behind a hub, is recorded outside, and its session ends", async () => {
     const { credentials, redis, keyspace } = store();
     await household();
     const token = await tokenOf(credentials, LOCK, { dialect: "tasmota", alias: named("x", LOCK), presence: true });
@@ -221,7 +221,7 @@ describe("silent at once, and for good", () => {
     await household();
     await end();
     expect(await heard()).toEqual([]);
-    // Back at the same subject, nobody has said anew that the hub may speak for it.
+    // Back at the same subject, no one has said again that the hub may speak for it.
     for (const one of [HUB, LAMP]) await ledger.bind(ANNA, one);
     expect(await heard()).toEqual([]);
     expect(await redis.exists(keyspace.children(HUB))).toBe(0);

@@ -8,7 +8,7 @@ import { consentStore, device, severalLooks, subject } from "./consent-fixture.t
 const LEASE_MS = 1_000;
 const { store } = consentStore({ leaseMs: LEASE_MS });
 
-test("with no batch under way it answers at once", async () => {
+test("with no batch in progress it answers at once", async () => {
   const { leases } = store();
   expect(await leases.drain()).toMatchObject({ drained: true });
 });
@@ -103,7 +103,7 @@ describe("kept beyond its term", () => {
     return Number(await redis.zscore(keyspace.leases, `${id}*`)) > Date.now() + KEPT_TERM_MS - LEASE_MS;
   };
 
-  test("it holds up whom it concerns, and nobody else", async () => {
+  test("it holds up whom it concerns, and no one else", async () => {
     const { leases, redis, keyspace } = store();
     const lease = await leases.acquire();
     await lease.keep(mine);
@@ -147,11 +147,11 @@ describe("kept beyond its term", () => {
     const listed = () => redis.scard(keyspace.keptLease(lease.id));
     expect(await listed()).toBe(all.size);
     await redis.del(keyspace.keptLease(lease.id));
-    await until("it is written down again", async () => (await listed()) === all.size);
+    await until("it is recorded again", async () => (await listed()) === all.size);
     await lease.release();
   });
 
-  test("a drain under way goes on waiting when its lease is kept, and stops when that concerns others", async () => {
+  test("a drain in progress goes on waiting when its lease is kept, and stops when that concerns others", async () => {
     const { leases } = store();
     const lease = await leases.acquire();
     const drains = Promise.all([leases.drain(subject("mine")), leases.drain(subject("other"))]);
@@ -161,7 +161,7 @@ describe("kept beyond its term", () => {
     await lease.release();
   });
 
-  test("nobody knows whom it concerns: then everybody", async () => {
+  test("no one knows whom it concerns: then everyone", async () => {
     const { leases, redis, keyspace } = store();
     const lease = await leases.acquire();
     await lease.keep(mine);
@@ -204,7 +204,7 @@ test("leases that ran out are swept by the next one", async () => {
   await lease.release();
 });
 
-test("while Redis is away nobody gets a lease and nothing drains", async () => {
+test("while Redis is away no one gets a lease and nothing drains", async () => {
   const { leases, redis } = store();
   const lease = await leases.acquire();
   redis.disconnect();

@@ -81,7 +81,7 @@ describe("binding", () => {
     }
   });
 
-  test("that was broken off is completed by the next one", async () => {
+  test("that was interrupted is completed by the next one", async () => {
     const { ledger, redis, keyspace } = store();
     await ledger.bind(ANNA, HUB);
     // What a claim leaves behind when the process dies right after it.
@@ -92,7 +92,7 @@ describe("binding", () => {
     expect(await redis.hgetall(keyspace.credential(HUB))).toEqual({ tag: BORIS });
   });
 
-  test("undone, the device is nobody's; undone again, nothing happens", async () => {
+  test("undone, the device is no one's; undone again, nothing happens", async () => {
     const { ledger, redis, keyspace } = store();
     await ledger.bind(ANNA, HUB);
     await ledger.give(ANNA, CONSENT);

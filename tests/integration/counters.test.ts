@@ -103,7 +103,7 @@ test("no total rests in Redis or in the store, and another person is told nothin
   expect(rows.filter(({ energy }) => typeof energy === "number" && energy > 10)).toEqual([]);
 });
 
-test("what was used while nobody had consented is told to nobody, whether the device spoke meanwhile or not", async () => {
+test("what was used while no one had consented is told to no one, whether the device spoke meanwhile or not", async () => {
   const [silent, loud] = [await system.device(), await system.device()];
   const { api } = system.stack;
   for (const device of [silent, loud]) {
@@ -143,7 +143,7 @@ test("a device that goes between two gateways with totals of each is told once b
   expect(await increments("rain", 0.2)).toEqual([2, 3, 1]);
 });
 
-test("a batch that is set aside and replayed days later tells what it told then, at its own time", async () => {
+test("a batch that is dead-lettered and replayed days later tells what it told then, at its own time", async () => {
   const device = await system.device();
   const at = Date.now() - 2 * DAY_MS;
   const minute = (n: number) => at + n * 60_000;
@@ -152,12 +152,12 @@ test("a batch that is set aside and replayed days later tells what it told then,
     expect((await fetch(`${system.stack.influxUrl}/${path}`, { method: "POST", body })).ok).toBe(true);
   const { database } = system.stack;
   await say(100, 0);
-  // There the field is a text, because somebody else says so.
-  await influx(`write?db=${database}`, `device_status,device=somebody-else gas="x" ${minute(0)}000000`);
+  // There the field is a text, because someone else says so.
+  await influx(`write?db=${database}`, `device_status,device=someone-else gas="x" ${minute(0)}000000`);
   await say(100.05, 1);
   await say(100.08, 2);
   await system.settled();
-  await until("they are set aside", async () => (await system.metric("dead_letters")) === 2);
+  await until("they are dead-lettered", async () => (await system.metric("dead_letters")) === 2);
   await influx("query", new URLSearchParams({ db: database, q: "DROP MEASUREMENT device_status" }));
   await say(100.1, 3);
   expect(await increments("gas", 0.01)).toEqual([2]);

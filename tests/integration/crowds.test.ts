@@ -110,7 +110,7 @@ describe("a cell", () => {
     expect(shareOf(12)).toBeLessThan(1);
   });
 
-  test("that was told is told for the rest of the day, also when nobody is there, and on the next day by this one", async () => {
+  test("that was told is told for the rest of the day, also when no one is there, and on the next day by this one", async () => {
     const { counts, activity, rows } = gateway();
     nowMs = TODAY + DAY_MS + 22 * 3_600_000;
     await counts.add(crowd(15));
@@ -125,7 +125,7 @@ describe("a cell", () => {
     nowMs += DAY_MS;
     windowOver();
     await activity.tell();
-    // On the day after that nobody was there on the day before.
+    // On the day after that no one was there on the day before.
     expect(Math.max(...rows.map(({ timestampNs }) => Number(timestampNs) / 1e6))).toBeLessThan(TODAY + 3 * DAY_MS);
   });
 
@@ -247,7 +247,7 @@ describe("what was counted", () => {
     expect(Object.keys(cells)).toHaveLength(4);
   });
 
-  test("names nobody, and cannot be made again once the day is told: its key is gone, from the files as well", async () => {
+  test("names no one, and cannot be made again once the day is told: its key is gone, from the files as well", async () => {
     const { counts, activity, remnants } = gateway();
     const { redis, keyspace } = store();
     const day = dayAt(nowMs);
@@ -279,7 +279,7 @@ describe("what was counted", () => {
 });
 
 describe("the key of a day", () => {
-  test("is the same for all gateways, another one for each day, and made anew when it does not open", async () => {
+  test("is the same for all gateways, another one for each day, and made again when it does not open", async () => {
     const [first, second] = [gateway(), gateway()];
     const day = dayAt(nowMs);
     const nameAt = async ({ days }: ReturnType<typeof gateway>, of: number) =>

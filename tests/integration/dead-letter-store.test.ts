@@ -1,4 +1,4 @@
-/** What was set aside belongs to a person and a device, is bounded, and leaves nothing behind when it goes. */
+/** What was dead-lettered belongs to a person and a device, is bounded, and leaves nothing behind when it goes. */
 import { randomBytes } from "node:crypto";
 import { beforeEach, describe, expect, test } from "vitest";
 import type { DeviceKey, SubjectTag } from "../../src/model/ids.ts";
@@ -112,7 +112,7 @@ test("a letter that is added while its person's are purged is whole: found by th
   expect(await letters.count()).toBe(0);
 });
 
-test("over the budget nothing more is set aside until there is room, and it says so", async () => {
+test("over the budget nothing more is dead-lettered until there is room, and it says so", async () => {
   letters = lettersUpTo(600);
   while (!letters.full) {
     await letters.add("poison", [message(ANNA, HUB)]);

@@ -1,5 +1,5 @@
 /**
- * A message that the store refuses is set aside, sealed, and costs its neighbours nothing. An operator
+ * A message that the store refuses is dead-lettered, sealed, and costs its neighbours nothing. An operator
  * sees what kind of message it is and never what it says, can have it tried again once the cause is gone,
  * and finds nothing any more of a person who has withdrawn.
  */
@@ -66,7 +66,7 @@ async function conflict(device: Device, count = 1): Promise<void> {
   expect(books.deadLettered - before.deadLettered).toBe(count);
 }
 
-test("it is set aside and its neighbours are stored; list and inspect say nothing of what it holds", async () => {
+test("it is dead-lettered and its neighbours are stored; list and inspect say nothing of what it holds", async () => {
   const device = await system.device();
   await conflict(device, 2);
   await until("the gauge shows them", async () => (await system.metric("dead_letters")) === 2);
@@ -99,10 +99,10 @@ test("it is set aside and its neighbours are stored; list and inspect say nothin
   expect(await run("list")).toEqual(["no dead letters"]);
 });
 
-test("tried again before the cause is gone it is set aside again; afterwards it is stored", async () => {
+test("tried again before the cause is gone it is dead-lettered again; afterwards it is stored", async () => {
   await conflict(await system.device());
   expect(await run("replay", "all")).toEqual(["1 put back into the queue"]);
-  await until("it is set aside again", async () => (await system.redis.hlen(LETTERS)) === 1);
+  await until("it is dead-lettered again", async () => (await system.redis.hlen(LETTERS)) === 1);
   await system.settled();
 
   await dropped("device_status");
@@ -138,7 +138,7 @@ test("a withdrawal takes it away, and of what is replayed at that moment nothing
   expect(await system.rows("device_status")).toHaveLength(1);
 });
 
-test("a message that ends the process is set aside only while its person consents", async () => {
+test("a message that ends the process is dead-lettered only while its person consents", async () => {
   const [gone, stays] = [await system.device(), await system.device()];
   await system.stack.influx.kill("SIGKILL");
   await system.say(gone, { status: { seq: 1 } });

@@ -114,7 +114,7 @@ describe("an erasure", () => {
     const fixture = erasuresOn(store(), { keyring: NAMES });
     const asked = await fixture.erasures.request(one, { by: "subject", method: "app" });
     if (asked.refused !== undefined) throw new Error(asked.refused);
-    // Consented to anew before the erasure got anywhere.
+    // Consented to again before the erasure got anywhere.
     await ledger.give(one, CONSENT);
     await account().open([line(one, LIGHTS, "2026-03-07", await revisionNow())]);
     await fixture.finish(asked.status.id);
@@ -233,7 +233,7 @@ describe("an erasure", () => {
 describe("lines past their time", () => {
   const days = ["2025-12-31", "2026-02-28", "2026-03-06", "2026-03-07", "2026-04-01"];
 
-  test("are counted, then deleted, but not those of somebody under a hold", async () => {
+  test("are counted, then deleted, but not those of someone under a hold", async () => {
     const disclosures = account();
     await disclosures.open([one, two].flatMap((tag) => days.map((day) => line(tag, SKY, day))));
     const held = new Set([two]);

@@ -1,5 +1,5 @@
 /**
- * Whom data of a person is given to is on record before it is given, by service and day; and nobody is given
+ * Whom data of a person is given to is on record before it is given, by service and day; and no one is given
  * anything whom the policy does not cover. The whole system, watched from outside.
  */
 import { mkdtemp } from "node:fs/promises";
@@ -148,7 +148,7 @@ test("each service is accounted for apart, and the counts are what it got", asyn
   }
 });
 
-test("while the account can't be written nobody is given anything; then everything goes, and is on record", async () => {
+test("while the account can't be written no one is given anything; then everything goes, and is on record", async () => {
   const known = wires.newest.map(({ device }) => device);
   forget();
   const device = await system.device();
@@ -194,7 +194,7 @@ test("a Redis that is paused, or killed, loses no line and no count", async () =
 });
 
 test("a gateway that is killed leaves every line, at the most with too low a count", async () => {
-  // What was sent last before Redis was killed may still be on its way to the services.
+  // What was sent last before Redis was killed may still be in transit to the services.
   await caughtUp();
   forget();
   const device = await system.device();
@@ -296,7 +296,7 @@ describe("a gateway does not start", () => {
   });
 });
 
-test("a policy that another gateway publishes cuts off whom it does not name any more, and nobody else", async () => {
+test("a policy that another gateway publishes cuts off whom it does not name any more, and no one else", async () => {
   forget();
   const device = await system.device();
   await system.say(device, MESSAGE);

@@ -140,7 +140,7 @@ async function carriedOut(world: World, fixture: ReturnType<typeof processOn>, a
     await fixture.digests.turn();
     return true;
   } catch {
-    // What the end of a process is turned into on its way up does not matter.
+    // What the end of a process becomes further up does not matter.
     return false;
   }
 }

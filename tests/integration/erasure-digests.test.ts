@@ -302,7 +302,7 @@ describe("a digest", () => {
     expect(ids).not.toContain(scene.id);
     expect(scene.pseudonyms).toHaveLength(6 * 4 * 2);
     expect(network.pseudonyms).toHaveLength(6 * 4);
-    // Nobody's names stand together: by chance that has a probability far below 1 in 10^20.
+    // No one's names stand together: by chance that has a probability far below 1 in 10^20.
     const owner = new Map(
       people.flatMap((person, index) =>
         [EPOCH, EPOCH - 1].flatMap((epoch) => namesOf(person, "scene", epoch).map((name) => [name, index] as const)),
@@ -379,7 +379,7 @@ describe("a digest", () => {
     expect(new Set(namesTold())).toEqual(new Set(names));
   });
 
-  test("ends with its time when nobody answers, and so does the erasure", async () => {
+  test("ends with its time when no one answers, and so does the erasure", async () => {
     const fixture = process();
     const person = await someone();
     await forwarded(fixture, person, "scene", "lights", EPOCH + 1);

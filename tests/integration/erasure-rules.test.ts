@@ -59,7 +59,7 @@ function fakeSink(more: Partial<ErasableSink> = {}): ErasableSink & { removed: P
   };
 }
 
-test("nobody who writes the same ledger meanwhile can bring the key back", async () => {
+test("no one who writes the same ledger meanwhile can bring the key back", async () => {
   const { tag, hub, key } = await someone();
   const { redis, keyspace } = store();
   const ledger = ledgerOf();
@@ -164,7 +164,7 @@ test("a hold over one device lets everything of the others be deleted at once, a
   expect(sink.removed.length).toBeGreaterThan(2 * early);
 });
 
-test("a hold that is placed while rows are being deleted ends that, and waits for what was under way", async () => {
+test("a hold that is placed while rows are being deleted ends that, and waits for what was in progress", async () => {
   const { tag, key } = await someone();
   let held: StandingHold | undefined;
   let reached = () => {};
@@ -199,7 +199,7 @@ test("a hold that is placed while rows are being deleted ends that, and waits fo
       answered = true;
       return drain;
     });
-  for (const other of [tag, deletionOf(subject("somebody else"))])
+  for (const other of [tag, deletionOf(subject("someone else"))])
     expect(await store().leases.drain(other)).toMatchObject({ drained: true });
   expect(answered).toBe(false);
   answer();
@@ -392,7 +392,7 @@ test("an answer that is quicker than the note that the service was told counts a
   expect(receipt.services).toMatchObject([{ purpose: "scene", notified: 1, acknowledged: 1, unacknowledged: 0 }]);
 });
 
-test("a completed erasure is forgotten after its time, not one under a hold nor one on its way", async () => {
+test("a completed erasure is forgotten after its time, not one under a hold nor one that is still open", async () => {
   const fixture = erasuresOn(store());
   const [old, held, running] = [await someone(), await someone(), await someone()];
   const ids = await Promise.all([old, held, running].map(({ tag }) => idOf(fixture.erasures.request(tag, BY_SUBJECT))));

@@ -1,4 +1,4 @@
-/** Promise: a consent record that cannot be verified keeps nobody from being erased, and the receipt says so. */
+/** Promise: a consent record that cannot be verified keeps no one from being erased, and the receipt says so. */
 import { randomUUID } from "node:crypto";
 import { expect, test } from "vitest";
 import { consentCheck } from "../../src/consent/decision/check.ts";
@@ -77,7 +77,7 @@ test("everything that can have been theirs goes, the key too, and a new record b
   expect(verifyReceipt(signed, signer.publicKey.pem).valid).toBe(true);
   expect(signed.receipt).toMatchObject({ record: "unverifiable", keyDestroyed: true, policyVersion: 0 });
   const now = Math.floor(Date.now() / EPOCH_MS);
-  // Nobody can say since when.
+  // No one can say since when.
   for (const one of [hub, former])
     for (const epoch of [now, now - 500])
       expect(gateway.removed).toContain(keyring.pseudonym(key, one, "analytics", epoch));

@@ -1,5 +1,5 @@
 /**
- * Erasure from the request to the receipt: nothing stored under the subject's names is left, nobody can
+ * Erasure from the request to the receipt: nothing stored under the subject's names is left, no one can
  * make those names again, the services are told what to forget, and the receipt proves it to anyone.
  */
 
@@ -131,7 +131,7 @@ test("nothing is left, services are told, and the receipt verifies; others keep 
     id,
     keyDestroyed: true,
     policyVersion: 1,
-    // Three states; of the place, which nobody else was near, there was a note alone.
+    // Three states; of the place, which no one else was near, there was a note alone.
     sinks: [{ name: "influx", region: "IN", rowsDeleted: 3, verified: true, method: "deleted" }],
   });
   const { pem } = await key();
@@ -344,7 +344,7 @@ test("the command tells a true receipt from a tampered one", async () => {
   expect([wrong.exitCode, wrong.stderr.split("\n")[0]]).toEqual([2, expect.stringContaining("Usage:")]);
 });
 
-test("one whose process ended before it had given it a turn is taken up by whoever is there", async () => {
+test("one whose process ended before it had given it a turn is taken by the one who is there", async () => {
   const device = await system.device();
   await say(device, "orphaned");
   await system.settled();
@@ -360,7 +360,7 @@ test("one whose process ended before it had given it a turn is taken up by whoev
   expect(await storedMarks()).not.toContain("orphaned");
 });
 
-test("a receipt can be verified after the key that signs them was replaced, and nobody can slip in a key", async () => {
+test("a receipt can be verified after the key that signs them was replaced, and no one can slip in a key", async () => {
   const device = await system.device();
   const { receipt } = await completed((await request(device.subject)).id);
   const former = await key();

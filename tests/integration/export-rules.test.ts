@@ -163,7 +163,7 @@ describe("a key that is gone", () => {
     expect(await incomplete()).not.toHaveProperty("incomplete");
   });
 
-  test("or does not open keeps nobody from the rest; where no key opens nothing is given out", async () => {
+  test("or does not open keeps no one from the rest; where no key opens nothing is given out", async () => {
     const keyring = {
       pseudonym: () => {
         throw new GatewayError("SUBJECT_KEY_UNREADABLE");
@@ -201,7 +201,7 @@ describe("places", () => {
     if (ben !== undefined && ben.refused === undefined) {
       ben.close();
       const anna = await exports.begin(ANNA, NOBODY_ELSE);
-      // A second time is nobody else's loss.
+      // A second time is no one else's loss.
       ben.close();
       expect(await refused(ANNA)).toBe("too-many-exports");
       await read(anna);

@@ -1,5 +1,5 @@
 /**
- * Access and portability: whoever asks gets everything that is held about them and nothing of anybody else,
+ * Access and portability: anyone who asks gets everything that is held about them and nothing of anybody else,
  * in an answer that can be told from a cut-off one, and never less than all of it.
  */
 import { createHash } from "node:crypto";
@@ -132,7 +132,7 @@ describe("what an export holds", () => {
     expect(marksOf(lines)).toHaveLength(6);
     expect((await storedWith(markNeighbour)).length).toBe(3);
 
-    // Nobody else is near, so no place is stored. What is noted is coarse, with the middle of the cell instead of the door.
+    // No one else is near, so no place is stored. What is noted is coarse, with the middle of the cell instead of the door.
     expect(of(lines, "location")).toEqual([]);
     const places = of(lines, "noted-place");
     expect(places.map(({ device }) => device).sort()).toEqual([keyOf(0), keyOf(1)].sort());
@@ -242,7 +242,7 @@ describe("what an export holds", () => {
     expect(of(lines, "decision")[0]).toMatchObject({ held: true, used: {}, refusal: "legal-hold" });
   });
 
-  test("includes what was set aside, opened for whose it is and for nobody after them", async () => {
+  test("includes what was dead-lettered, opened for whose it is and for no one after them", async () => {
     await system.say(await system.device(), { status: { power_on: true } });
     await system.settled();
     await refuseNumbers(system.stack.influxUrl, system.stack.database, "co2");
@@ -276,7 +276,7 @@ describe("what an export holds", () => {
     expect((await exported(device.subject)).text).toContain(String(secret));
   });
 
-  test("of a device that was sold is with whoever it was about", async () => {
+  test("of a device that was sold is with the person it was about", async () => {
     const seller = await system.device();
     const [sold, bought] = [uniqueSeq(), uniqueSeq()];
     await system.say(seller, { status: { run: sold } });
@@ -333,7 +333,7 @@ describe("who gets none, and when", () => {
     });
   });
 
-  test("everybody while the store is away, before the first byte", async () => {
+  test("everyone while the store is away, before the first byte", async () => {
     const device = await system.device();
     await system.say(device, { status: { run: uniqueSeq() } });
     await system.settled();
@@ -402,8 +402,8 @@ describe("a long export", () => {
     });
   });
 
-  test("that breaks off in the middle has no end, and the audit log says so", async () => {
-    await until("nothing else is under way", async () => {
+  test("that is interrupted in the middle has no end, and the audit log says so", async () => {
+    await until("nothing else is in progress", async () => {
       const again = await request(device.subject);
       if (again.status !== 200) return false;
       await again.text();

@@ -1,6 +1,6 @@
 /**
- * An operator takes a property out of the configuration, and another gateway still has it: what was stored of it is somebody's
- * all the same. Whoever asks is told of it, and an erasure counts it and leaves none of it.
+ * An operator takes a property out of the configuration, and another gateway still has it: what was stored of it is someone's
+ * all the same. Anyone who asks is told of it, and an erasure counts it and leaves none of it.
  */
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";

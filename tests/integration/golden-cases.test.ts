@@ -87,12 +87,12 @@ test.each(names)("%s", async (name) => {
   const client = await current.connect(device);
   for (const { topic, payload } of published) {
     await client.publishAsync(topic.replace("<device>", device.id), JSON.stringify(payload), { qos: 1 });
-    // One after the other, so that what comes out can be written down in order.
+    // One after the other, so that what comes out can be recorded in order.
     await current.settled();
   }
   await client.endAsync();
 
-  // Nobody is told alone: four neighbours of where it was last tell the same.
+  // No one is told alone: four neighbours of where it was last tell the same.
   const place = published.map(({ payload }) => placeIn(payload)).findLast((one) => one !== undefined);
   if (place !== undefined) await current.neighbours(place, 4);
   await current.settled();

@@ -1,4 +1,4 @@
-/** Promise: what was set aside for a device under a legal hold outlives every retention, until the hold ends. */
+/** Promise: what was dead-lettered for a device under a legal hold outlives every retention, until the hold ends. */
 import { randomBytes } from "node:crypto";
 import { expect, test } from "vitest";
 import { LedgerHolds } from "../../src/consent/ledger/holds.ts";

@@ -63,7 +63,7 @@ test("a token may be asked for with an empty JSON body too", async () => {
 });
 
 describe("a withdrawal", () => {
-  test("is answered with the fence, and forgets what was set aside for silenced devices only", async () => {
+  test("is answered with the fence, and forgets what was dead-lettered for silenced devices only", async () => {
     await call("PUT", HUB);
     await call("POST", CONSENTS, CONSENT);
     api.purged.length = 0;
@@ -107,7 +107,7 @@ describe("a withdrawal", () => {
     expect((await call("POST", WITHDRAWALS, {})).status).toBe(200);
   });
 
-  test("of a subject nobody knows, or for a foreign device, is refused", async () => {
+  test("of a subject no one knows, or for a foreign device, is refused", async () => {
     expect(await call("POST", WITHDRAWALS, {})).toMatchObject({ status: 404, json: { code: "unknown-subject" } });
     await call("PUT", HUB);
     expect(await call("POST", WITHDRAWALS, { devices: ["hub-2"] })).toMatchObject({
@@ -137,7 +137,7 @@ test("an erasure is answered once batches that began before it have ended, and h
 });
 
 describe("a device", () => {
-  test("that moves to another subject leaves its consent and what was set aside behind", async () => {
+  test("that moves to another subject leaves its consent and what was dead-lettered behind", async () => {
     await call("PUT", HUB);
     await call("POST", CONSENTS, CONSENT);
     expect((await call("PUT", "/v1/subjects/boris/devices/hub-1")).status).toBe(204);
@@ -198,7 +198,7 @@ describe("consent", () => {
     expect(await verdict()).toEqual({ refusal: "no-consent" });
   });
 
-  test("of a subject nobody knows is not found", async () => {
+  test("of a subject no one knows is not found", async () => {
     expect(await call("GET", CONSENTS)).toMatchObject({ status: 404, json: { code: "unknown-subject" } });
   });
 });

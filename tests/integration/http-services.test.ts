@@ -155,7 +155,7 @@ describe("bad input", () => {
     ["an unknown purpose", { ...SCENES, purposes: ["analytics"] }],
     ["an unknown key", { ...SCENES, token: "t".repeat(43) }],
     ["no categories at all", { ...SCENES, categories: [] }],
-    ["a contract that could be somebody's number", { ...SCENES, contractRef: "0049 171 2345678" }],
+    ["a contract that could be someone's number", { ...SCENES, contractRef: "0049 171 2345678" }],
     ["a recipient with a control character", { ...SCENES, recipient: "scene\nservices" }],
     ["no connection", { ...SCENES, maxConnections: 0 }],
     ["a rate beyond all bounds", { ...SCENES, publishesPerSecond: 1e9 }],
@@ -173,7 +173,7 @@ describe("bad input", () => {
     expect(codes(await api.call("DELETE", `/v1/services/scenes/tokens/${number}`))).toEqual([400, "invalid-request"]);
   });
 
-  test("the token of nobody", async () => {
+  test("the token of no one", async () => {
     const answer = await put("scenes", SCENES, { authorization: "Bearer wrong" });
     expect(codes(answer)).toEqual([401, "unauthorized"]);
   });

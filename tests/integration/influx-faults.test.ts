@@ -163,7 +163,7 @@ describe("answers", () => {
 });
 
 describe("what became of a write that failed", () => {
-  it.each([500, 502, 504])("%d: somebody gave up waiting, the store itself may not have", async (status) => {
+  it.each([500, 502, 504])("%d: someone gave up waiting, the store itself may not have", async (status) => {
     answer = always(status);
     const { sink } = await started();
     expect(await fault(sink.write(batch(1), never))).toMatchObject({ code: "SINK_UNAVAILABLE", inDoubt: true });
@@ -191,7 +191,7 @@ describe("what became of a write that failed", () => {
     expect(await fault(sink.write(batch(1), AbortSignal.abort()))).toMatchObject({ inDoubt: false });
     server.closeAllConnections();
     await new Promise((closed) => server.close(closed));
-    // The first may still find a connection that nobody is at the other end of.
+    // The first may still find a connection that no one is at the other end of.
     await fault(sink.write(batch(1), never));
     expect(await fault(sink.write(batch(1), never))).toMatchObject({ code: "SINK_UNAVAILABLE", inDoubt: false });
     await sink.stop();
@@ -271,7 +271,7 @@ describe("removal over /api/v2/delete", () => {
     expect(await fault(sink.countRows([device], never))).toMatchObject({ code: "SINK_UNAVAILABLE" });
   });
 
-  it("is not done while the store still shows a row, and says when nobody may look", async () => {
+  it("is not done while the store still shows a row, and says when no one may look", async () => {
     const { sink } = await started();
     const row = [{ columns: ["time", "n"], values: [["1970-01-01T00:00:00Z", 1]], tags: { device: "dev" } }];
     const device = record("dev", 1, {}).device;

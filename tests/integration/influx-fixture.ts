@@ -87,7 +87,7 @@ export async function query(
   );
 }
 
-/** Writes as somebody else would. */
+/** Writes as someone else would. */
 export async function writeBeside(url: string, ...lines: readonly string[]): Promise<void> {
   const response = await fetch(`${url}/write?db=consentry`, { method: "POST", body: lines.join("\n") });
   if (!response.ok) throw new Error(`write: ${response.status}`);

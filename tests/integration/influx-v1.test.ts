@@ -155,12 +155,12 @@ describe("storing", () => {
   });
 });
 
-/** A place that the store refuses, because somebody else has given its field another type. */
+/** A place that the store refuses, because someone else has given its field another type. */
 const refusePlaces = () => writeBeside(influx.url, `device_location,device=first cell=1 ${AT}000000`);
 
 describe("refused lines", () => {
   it("names exactly the records that are refused, and stores all others", async () => {
-    await writeBeside(influx.url, `device_status,device=somebody-else power="x" ${AT}000000`);
+    await writeBeside(influx.url, `device_status,device=someone-else power="x" ${AT}000000`);
     const bad = new Set([0, 7, 8, 99, 150, 199]);
     const records = Array.from({ length: 200 }, (_, n) => record(`dev${n}`, n + 1, bad.has(n) ? { power: n } : { n }));
     const result = await sink.write(records, never);
@@ -188,8 +188,8 @@ describe("refused lines", () => {
     expect(await query(influx.url, "SELECT * FROM cell_activity")).toHaveLength(2);
   });
 
-  it("sets aside the record whose field somebody else has given another type, and stores its neighbours", async () => {
-    await writeBeside(influx.url, `device_status,device=somebody-else n="x" ${AT}000000`);
+  it("dead-letters the record whose field someone else has given another type, and stores its neighbours", async () => {
+    await writeBeside(influx.url, `device_status,device=someone-else n="x" ${AT}000000`);
     const records = Array.from({ length: 100 }, (_, n) => record(`dev${n}`, n, n === 42 ? { n } : { power: n }));
     expect(await sink.write(records, never)).toEqual({ rejected: [42] });
     expect(await query(influx.url, "SELECT power FROM device_status")).toHaveLength(99);
@@ -329,7 +329,7 @@ describe("removing", () => {
     ]);
   });
 
-  it("with a user that may only write, removes and says that nobody could look", async () => {
+  it("with a user that may only write, removes and says that no one could look", async () => {
     const admin = { name: "admin", password: "of the store" };
     const authorization = `Basic ${Buffer.from(`${admin.name}:${admin.password}`).toString("base64")}`;
     const guarded = await startInfluxWithPasswords(`${folder.dir}/writers`, admin);

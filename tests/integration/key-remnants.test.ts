@@ -15,7 +15,7 @@ test("a deleted key is still in the file, until it is cleared", async () => {
   await redis.hset(keyspace.subject(tag), "key", key, "head", "kept-head");
   await redis.hdel(keyspace.subject(tag), "key");
   expect(await onDisk(store().redis, key)).toBe(true);
-  // Nobody said that there is something to clear.
+  // No one said that there is something to clear.
   expect(await remnants.clear(never)).toBe(true);
   expect(await onDisk(store().redis, key)).toBe(true);
 

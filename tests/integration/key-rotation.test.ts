@@ -124,7 +124,7 @@ test("a key that seals, or under which something lies, is not destroyed; afterwa
   await system.stack.influx.kill("SIGKILL");
   await system.say(device, { status: { seq: LATER + 1 } });
   expect(await keys("rotate", "queue")).toMatchObject({ code: 0, lines: [expect.stringContaining("q0004")] });
-  await until("no batch under the former key can be on its way", async () => {
+  await until("no batch under the former key can be in transit", async () => {
     const { error } = await keys("destroy", "q0003");
     return error.includes("1 batches, dead letters or notices are sealed under it");
   });
@@ -212,9 +212,9 @@ test("the master key changes under load: names stay, the former key is retired a
   expect(await names()).toHaveLength(2);
 });
 
-test("a rotation of the master key that was broken off goes on with the same next key", async () => {
+test("a rotation of the master key that was interrupted goes on with the same next key", async () => {
   await system.stack.gateway.stop();
-  // The next key is there and nothing is wrapped anew yet, as after a crash.
+  // The next key is there and nothing is wrapped again yet, as after a crash.
   beginMaster(keysDir);
   const next = (await typed("list")).lines.find((line) => line.startsWith("master-next"))?.split(/ +/)[1];
   expect((await keys("check")).lines).toEqual([

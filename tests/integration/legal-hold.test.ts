@@ -102,7 +102,7 @@ describe("placing a hold", () => {
     });
   });
 
-  test("lapses when nobody confirms it in time, and can be taken back before", async () => {
+  test("lapses when no one confirms it in time, and can be taken back before", async () => {
     await anna();
     const body = terms({ until: Date.now() + 600_000 });
     await as("legal", "PUT", HOLD, body);
@@ -155,7 +155,7 @@ describe("placing a hold", () => {
 const standing = async () => (await api.holds().list(subject("anna"))).standing;
 
 describe("while a hold stands", () => {
-  test("nothing is used, and nothing that was set aside is deleted, whatever the subject says", async () => {
+  test("nothing is used, and nothing that was dead-lettered is deleted, whatever the subject says", async () => {
     await anna();
     await held();
     expect((await call("POST", "/v1/subjects/anna/withdrawals", {})).status).toBe(200);
@@ -165,7 +165,7 @@ describe("while a hold stands", () => {
     expect(await standing()).toMatchObject([{ ref: "court:1" }]);
   });
 
-  test("consent given anew is recorded and not used", async () => {
+  test("consent given again is recorded and not used", async () => {
     await anna();
     await held();
     expect((await call("POST", "/v1/subjects/anna/consents", CONSENT)).status).toBe(201);
@@ -182,7 +182,7 @@ describe("while a hold stands", () => {
 });
 
 describe("a hold ends", () => {
-  test("and what was set aside goes with it, of a device too that was sold meanwhile; the new owner keeps theirs", async () => {
+  test("and what was dead-lettered goes with it, of a device too that was sold meanwhile; the new owner keeps theirs", async () => {
     await anna();
     await held();
     expect((await call("PUT", "/v1/subjects/boris/devices/hub-1")).status).toBe(204);

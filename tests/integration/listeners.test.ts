@@ -1,6 +1,6 @@
 /**
  * The three ways in, TCP, TLS and WebSocket, lead to the same place, and a peer that does not speak the
- * language of a listener harms nobody.
+ * language of a listener harms no one.
  */
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { connect, type Socket } from "node:net";

@@ -1,4 +1,4 @@
-/** Promise: whoever turns out to be a minor is refused and purged; their guardian, and nobody else's, may say otherwise. */
+/** Promise: anyone who turns out to be a minor is refused and purged; their guardian, and no one else's, may say otherwise. */
 import { describe, expect, test } from "vitest";
 import { decide } from "../../src/consent/decision/decide.ts";
 import { Minors } from "../../src/consent/ledger/minors.ts";
@@ -144,10 +144,10 @@ describe("a guardian", () => {
 
   const UNVERIFIED = { verified: false, method: "asked", evidenceRef: "guardian:mother" };
   test.each([
-    ["where nobody is on file", MINOR],
+    ["where no one is on file", MINOR],
     ["where the one on file was not verified", { ...MINOR, guardian: UNVERIFIED }],
     ["of an adult", ADULT],
-  ])("is nobody %s, unless the consent itself verifies them", async (_where, stated) => {
+  ])("is no one %s, unless the consent itself verifies them", async (_where, stated) => {
     await bound();
     await say(stated);
     const before = await events();
@@ -184,7 +184,7 @@ describe("a guardian", () => {
     });
   });
 
-  test("can be replaced by whoever names the one on file", async () => {
+  test("can be replaced by anyone who names the one on file", async () => {
     await bound();
     await say(GUARDED);
     const father = { ...MOTHER, evidenceRef: "guardian:father" };
@@ -218,7 +218,7 @@ describe("a minor who says that they are none", () => {
     expect((await call("GET", CONSENTS)).json.minor).toBe(true);
   });
 
-  test.each(["controller", "authority"])("is of age once the %s says so, and is asked anew", async (by) => {
+  test.each(["controller", "authority"])("is of age once the %s says so, and is asked again", async (by) => {
     await bound();
     await say(GUARDED);
     const asked = await call("POST", CONSENTS, { ...ASKED, by });

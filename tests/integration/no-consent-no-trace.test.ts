@@ -93,7 +93,7 @@ test("an unknown device is not even let in", async () => {
   expect(await redisContent()).toEqual(before);
 });
 
-test("a device that is bound to nobody", async () => {
+test("a device that is bound to no one", async () => {
   await leavesNoTrace(await system.device({ bound: false }), "unknown-device");
 });
 
@@ -143,7 +143,7 @@ interface Policies {
 test("a consent to a policy that has been superseded", async () => {
   const device = await system.device();
   const shipped = JSON.parse(await readFile("config/policies/1.json", "utf8")) as Record<string, unknown>;
-  const change = { kind: "material", summary: "Everything is asked anew." };
+  const change = { kind: "material", summary: "Everything is asked again." };
   await system.stack.api.call("POST", "/v1/policies", [], { ...shipped, version: 2, change });
   // Whom the new policy leaves out is counted behind its answer.
   await until("they are counted", async () => {

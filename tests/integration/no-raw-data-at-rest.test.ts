@@ -101,7 +101,7 @@ async function publishWeather(): Promise<void> {
   });
 }
 
-test("ordinary traffic, and everybody who tries to overhear it", async () => {
+test("ordinary traffic, and everyone who tries to overhear it", async () => {
   await Promise.all(eavesdroppers.map((eavesdropper) => eavesdropper.start()));
   const spy = await system.device();
   const persistent = { clean: false, resubscribe: false };
@@ -135,7 +135,7 @@ test("ordinary traffic, and everybody who tries to overhear it", async () => {
   expect(json.places[0].noted.corners).not.toEqual([]);
   shown.push(Buffer.from(JSON.stringify(json)));
 
-  // Everybody leaves, more is published, and whoever had a session comes back for what was kept for it.
+  // Everyone leaves, more is published, and anyone who had a session comes back for what was kept for it.
   await Promise.all(eavesdroppers.map((eavesdropper) => eavesdropper.leave()));
   await spyClient.endAsync();
   await publishEverything(victim);
@@ -273,7 +273,7 @@ test("an outage of the store, a killed gateway, an abandoned, a poisoned and an 
 test("what devices are told of a new policy, and services of an erasure", async () => {
   const [informed, erased] = [await marked(), await marked()];
   const client = await system.connect(informed);
-  // Without the topic: it names the device to itself and to nobody else.
+  // Without the topic: it names the device to itself and to no one else.
   client.on("message", (_topic, payload) => notices.push(payload));
   expect(await subscribe(client, [`devices/${informed.id}/notices`])).toBe("granted");
   const connected = listeners.slice(-SERVICE_PURPOSES.length);

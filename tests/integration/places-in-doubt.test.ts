@@ -73,7 +73,7 @@ test("a writer killed over places that the store has received is followed by one
   const withdrawn = async () =>
     (await system.stack.api.withdraw(gone.subject).catch(() => ({ drained: false }))).drained;
   await until("the withdrawal is drained", withdrawn, 40_000);
-  await until("nothing is under way", async () => (await underWay()) === 0, 40_000);
+  await until("nothing is in progress", async () => (await underWay()) === 0, 40_000);
   expect(await rows()).toHaveLength(before + 5);
   await system.placesWritten();
   expect(await rows()).toHaveLength(before + 5);

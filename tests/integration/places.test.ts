@@ -1,5 +1,5 @@
 /**
- * Places are stored under names of their own, once a step, and only together with enough other people; whoever takes consent
+ * Places are stored under names of their own, once a step, and only together with enough other people; anyone who takes consent
  * back, is held or erased while a place waits is not told at all.
  */
 import { latLngToCell } from "h3-js";
@@ -162,7 +162,7 @@ test("where too few are left around a place, it is not told any longer", async (
   if (one === undefined) throw new Error("no device");
   await until("they are told", async () => (await rowsAt(here)).length === 5);
   await system.erase(one.subject);
-  await until("nobody is told", async () => (await rowsAt(here)).length === 0);
+  await until("no one is told", async () => (await rowsAt(here)).length === 0);
 });
 
 test("a place that was acknowledged alone survives a killed gateway", async () => {

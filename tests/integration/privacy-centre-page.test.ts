@@ -1,6 +1,6 @@
 /**
  * The page of the privacy centre in a real browser, at the width of a phone: what a person sees is what
- * holds, what they switch counts, and everybody can use it.
+ * holds, what they switch counts, and everyone can use it.
  */
 import { randomBytes } from "node:crypto";
 import type { Browser } from "playwright-core";
@@ -131,7 +131,7 @@ describe.skipIf(BROWSER === undefined)("in a browser", () => {
     expect(sent).toContain("12.9715987, 77.5945627");
     expect(first["Improving the products"]).toContain("weather-station");
     expect(first["Weather for your area"]).toMatch(/An area of about [\d,]+ km² around 12\.9\d*, 77\.5\d*/);
-    expect(first["Scenes at home"]).toContain("Nobody was listening");
+    expect(first["Scenes at home"]).toContain("No one was listening");
     expect(first["Keeping devices reachable"]).toContain("203.0.0.0/16");
     for (const text of Object.values(first)) expect(text).not.toMatch(/203\.0\.113|12\.9715|WS-5/);
 
@@ -215,7 +215,7 @@ describe.skipIf(BROWSER === undefined)("in a browser", () => {
     expect(await overflow(page)).toBe(0);
   });
 
-  test("a receipt that was altered on its way is called what it is", async () => {
+  test("a receipt that was altered in transit is called what it is", async () => {
     const { page, context } = await home();
     await page.locator("#summary").waitFor();
     await context.route("**/centre/api/erasures/*", async (route) => {
@@ -329,7 +329,7 @@ describe.skipIf(BROWSER === undefined)("in a browser", () => {
     expect(await usedNow(device)).toMatchObject({ scene: ["model", "status"] });
   });
 
-  test("everybody can read and find everything, on a phone and at a desk, by day and by night", async () => {
+  test("everyone can read and find everything, on a phone and at a desk, by day and by night", async () => {
     const opened = await home();
     const { page, device } = opened;
     await page.locator("#watch-1").click();

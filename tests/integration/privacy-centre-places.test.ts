@@ -1,6 +1,6 @@
 /**
  * In the privacy centre a person sees the area that is really stored of each of their own devices, or that nothing is because too
- * few homes are near; nobody else sees it, and the page asks no other host for its map.
+ * few homes are near; no one else sees it, and the page asks no other host for its map.
  */
 import { cellToLatLng, latLngToCell } from "h3-js";
 import type { Browser } from "playwright-core";

@@ -1,6 +1,6 @@
 /**
- * Promise: whoever holds a fresh link for a person sees and changes everything about that person's data,
- * nobody else does, and nothing about them is left behind by it.
+ * Promise: anyone who holds a fresh link for a person sees and changes everything about that person's data,
+ * no one else does, and nothing about them is left behind by it.
  */
 import { once } from "node:events";
 import { readFile } from "node:fs/promises";
@@ -152,7 +152,7 @@ describe("a session", () => {
     expect((await session.overview()).standing.state).toBe("given");
   });
 
-  test("that was left is good no longer, whoever has a copy of it", async () => {
+  test("that was left is good no longer, no matter who has a copy of it", async () => {
     const { subject } = await system.device();
     const session = await Session.of(system, subject);
     expect((await session.leave()).status).toBe(204);
@@ -163,7 +163,7 @@ describe("a session", () => {
     expect((await (await Session.of(system, subject)).overview()).standing.state).toBe("given");
   });
 
-  test("gives way to the next link of the same browser, and a page that shows the one can do nothing in the other", async () => {
+  test("yields to the next link of the same browser, and a page that shows the one can do nothing in the other", async () => {
     const [one, other] = await system.devices(2);
     if (!one || !other) throw new Error("devices");
     const first = await Session.of(system, one.subject);
@@ -216,7 +216,7 @@ describe("a session", () => {
     expect(fresh.json.standing.used).toMatchObject({ weather: ["status"], scene: ["model", "status"] });
   });
 
-  test("can only follow an erasure once it was asked for, and a later one begins anew", async () => {
+  test("can only follow an erasure once it was asked for, and a later one begins again", async () => {
     const { subject } = await system.device();
     const session = await Session.of(system, subject);
     const { status, json } = await session.post("erasures", {});
@@ -324,7 +324,7 @@ describe("a minor", () => {
     expect((await father.post("erasures", {})).status).toBe(202);
   });
 
-  test("cannot be spoken for by a guardian nobody verified", async () => {
+  test("cannot be spoken for by a guardian no one verified", async () => {
     const { subject } = await system.device({ consent: ASKED });
     expect(code(await issueLink(system, subject, { by: "guardian" }))).toBe("422 guardian-unverified");
   });
@@ -360,7 +360,7 @@ describe("looking on", () => {
     leave.abort();
   });
 
-  test("ends for a guardian who is replaced, and for nobody else", async () => {
+  test("ends for a guardian who is replaced, and for no one else", async () => {
     const device = await system.device({ consent: ASKED });
     const mother = await Session.of(system, device.subject, MOTHER);
     await mother.agree({ scene: ["status"] });
@@ -403,7 +403,7 @@ describe("looking on", () => {
   });
 });
 
-test("every act stands in the audit log under its role, and what is no link of ours does not", async () => {
+test("every act stands in the audit log under its role, and what is no link of the gateway does not", async () => {
   const before = ((await system.stack.api.call("GET", "/v1/audit?limit=1", [])) as { head: { next: number } }).head
     .next;
   const { subject } = await system.device({ consent: ASKED });
@@ -459,7 +459,7 @@ test("a gateway that stops sends away those who look on, and is not held up by t
   expect((await session.overview()).standing.state).toBe("given");
 });
 
-test("a newer policy asks anew for what it suspends, and is not agreed to by agreeing to something else", async () => {
+test("a newer policy asks again for what it suspends, and is not agreed to by agreeing to something else", async () => {
   const { subject } = await system.device();
   const session = await Session.of(system, subject);
   const shipped = JSON.parse(shippedPolicy.toString("utf8"));

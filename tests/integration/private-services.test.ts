@@ -216,7 +216,7 @@ describe("a parent that is killed outright", () => {
     const run = await otherRun();
     await run.kill();
     await until(() => !isAlive(run.redisPid));
-    // The pid file is still there and names nobody: no obstacle.
+    // The pid file is still there and names no one: no obstacle.
     expect(await command(await redis(), "PING")).toBe("+PONG\r\n");
   });
 

@@ -16,7 +16,7 @@ const OUTAGE_MS = Number(process.env.CONSENTRY_TEST_OUTAGE_MS ?? 20_000);
 /** With so small a heap anything that grows with the backlog ends the process; measured at 170 MB in all. */
 const HEAP = ["--max-old-space-size=92", "--max-semi-space-size=8"];
 const MAX_RESIDENT_BYTES = 250 * 1024 * 1024;
-/** A killed gateway's batches stay locked for up to 15 s before they are taken up again. */
+/** A killed gateway's batches stay locked for up to 15 s before they are taken again. */
 const RECOVERY_MS = 90_000;
 
 let system: TestSystem;
@@ -87,10 +87,10 @@ test("Redis is killed under load and comes back with what it had on disk", { tim
     await system.stack.redis.start();
     const backAt = performance.now();
     await more(publishers, 300);
-    // What was under way failed at once: nobody had to wait for the 5 s after which a command is given up.
+    // What was in progress failed at once: no one had to wait for the 5 s after which a command is given up.
     expect(performance.now() - backAt).toBeLessThan(4_500);
   });
-  // Nobody had to restart the gateway.
+  // No one had to restart the gateway.
   expect([system.stack.gateway.running, system.stack.gateway.pid]).toEqual([true, pid]);
 });
 

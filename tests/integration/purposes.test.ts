@@ -31,7 +31,7 @@ let listeners: Readonly<Record<ServicePurpose, Listener>>;
 
 beforeAll(async () => {
   system = await startSystem({}, { placeStepMs: 500 });
-  // Whoever tells this place from now on is not alone there.
+  // Anyone who tells this place from now on is not alone there.
   await system.neighbours(PLACE, 5);
   await until("they are told", async () => (await system.rows("device_location")).length === 5);
   await emptied("device_location");

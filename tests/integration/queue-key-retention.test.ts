@@ -1,4 +1,4 @@
-/** Promise: a queue key that has sealed for long enough gives way to a new one, and goes when nothing needs it any more. */
+/** Promise: a queue key that has sealed for long enough yields to a new one, and goes when nothing needs it any more. */
 import { randomUUID } from "node:crypto";
 import { mkdtemp, readdir, rm, utimes } from "node:fs/promises";
 import { tmpdir } from "node:os";

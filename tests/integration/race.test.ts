@@ -1,6 +1,6 @@
 /**
  * A short race (docs/privacy/race.md), with a store that is slow enough for every withdrawal to meet writes
- * under way: nothing slips through the fence, and without the fence, or with an erasure that overlooks something,
+ * in progress: nothing slips through the fence, and without the fence, or with an erasure that overlooks something,
  * the very same race notices.
  */
 import { mkdtemp, rm } from "node:fs/promises";
@@ -59,7 +59,7 @@ test(
     expect(result.erasures).toBeGreaterThan(0);
     expect(result.connectionsLost).toBeGreaterThan(0);
     expect(racePassed(result)).toBe(true);
-    // Of these nobody can tell: on their way at the answer, or late. One in fifty withdrawals has one, without the fence one in three.
+    // Of these no one can tell: in transit at the answer, or late. One in fifty withdrawals has one, without the fence one in three.
     expect(result.forwardedAtTheAnswer).toBeLessThan(result.withdrawals / 5);
   },
   TIMEOUT_MS,

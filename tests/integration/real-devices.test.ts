@@ -87,7 +87,7 @@ describe("a Zigbee2MQTT hub of 80 devices", () => {
     expect(JSON.stringify(row)).not.toContain("room");
   });
 
-  it("hears what of a device behind it was refused, and whoever asks for that device reads it", async () => {
+  it("hears what of a device behind it was refused, and anyone who asks for that device reads it", async () => {
     const { alias, device } = children[5] as (typeof children)[number];
     const told: unknown[] = [];
     client.on("message", (topic, payload) => told.push({ topic, ...JSON.parse(payload.toString()) }));
@@ -143,7 +143,7 @@ describe("a Zigbee2MQTT hub of 80 devices", () => {
   });
 });
 
-describe("for whoever connects a device", () => {
+describe("for anyone who connects a device", () => {
   it("a check says what would become of a message, and keeps nothing", async () => {
     const plug = await system.device({ speech: { dialect: "tasmota", alias: "tasmota_3D5E26" } });
     const check = (topic: string, payload: string) =>

@@ -1,6 +1,6 @@
 /**
- * The drill: back up, go on living, lose Redis, restore. Whoever was erased in between stays erased, whoever
- * withdrew stays withdrawn, everybody else goes on under the same names; and nothing raw is in any archive.
+ * The drill: back up, go on living, lose Redis, restore. Anyone who was erased in between stays erased, anyone who
+ * withdrew stays withdrawn, everyone else goes on under the same names; and nothing raw is in any archive.
  */
 import { copyFile, readdir, rm } from "node:fs/promises";
 import { basename, join } from "node:path";
@@ -137,7 +137,7 @@ test("erased and withdrawn since the backup stay so, the others keep names and c
   expect(await wrappedKey(erased)).toBeNull();
   expect(await makeableNames(erased)).not.toContain(lost);
 
-  // Consent given anew begins under another key.
+  // Consent given again begins under another key.
   await system.stack.api.consent(erased.subject, {
     policyVersion: 1,
     purposes: { analytics: ["status"] },
@@ -152,7 +152,7 @@ test("erased and withdrawn since the backup stay so, the others keep names and c
   expect(await makeableNames(erased)).not.toContain(lost);
 
   // Neither can the archive in the backup folder tell its names, with every key there is; the others' it can.
-  await until("the archive is sealed anew", async () => !(await namesFromArchive(own, erased)).includes(lost));
+  await until("the archive is sealed again", async () => !(await namesFromArchive(own, erased)).includes(lost));
   expect(await namesFromArchive(own, stays)).toContain(name);
   // The canaries are nowhere at all.
   const scan = await leakScan({ ...system.stack.leakScanPlaces(), canaries: canaries.all });
@@ -175,7 +175,7 @@ test("the gateway takes backups by itself, tells their age, and records what was
   expect(audit.stdout).toMatch(/restore .*by=operator.*erased=1/);
 });
 
-test("a gateway does not start on a restore that was broken off", async () => {
+test("a gateway does not start on a restore that was interrupted", async () => {
   await system.stack.gateway.stop();
   await system.redis.set("{consentry:gateways}:restore", JSON.stringify({ id: "x", untilMs: 0, swapping: true }));
   await expect(system.stack.startGateway()).rejects.toThrow("RESTORE_UNFINISHED");

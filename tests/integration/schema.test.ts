@@ -135,7 +135,7 @@ describe("properties", () => {
   });
 });
 
-describe("sealing anew", () => {
+describe("sealing again", () => {
   const key = randomBytes(32);
   const envelope = new Envelope({ active: "q1", all: new Map([["q1", key]]) });
   const [anna, hub] = [subject("anna"), device("hub")];

@@ -31,7 +31,7 @@ test("a new token and a new binding end the session of that device, and of no ot
   expect(neighbour.connected).toBe(true);
 });
 
-test("when the gateway could not hear whose session was to end, every device logs in anew", async () => {
+test("when the gateway could not hear whose session was to end, every device logs in again", async () => {
   const device = await system.device();
   const client = await system.connect(device);
   const ended = closed(client);

@@ -189,7 +189,7 @@ test("a Redis that is not there ends the start with a reason", async () => {
   expect(refused).toMatch(/redis/i);
 });
 
-test("a store that is away keeps nobody from publishing: what is acknowledged then is stored later", async () => {
+test("a store that is away keeps no one from publishing: what is acknowledged then is stored later", async () => {
   const redisUrl = await redisWith();
   await influx.kill("SIGKILL");
   const { folder, file, apiToken } = await configWith(redisUrl);

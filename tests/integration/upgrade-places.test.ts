@@ -26,7 +26,7 @@ async function write(line: string): Promise<void> {
   expect((await fetch(url, { method: "POST", body: line })).status).toBe(204);
 }
 
-test("rows of places go, rows of status stay, and places are stored anew under other names", async () => {
+test("rows of places go, rows of status stay, and places are stored again under other names", async () => {
   await system.say(device, { status: { temperature: 21.5 } });
   await system.settled();
   const [status] = await system.rows("device_status");

@@ -1,5 +1,5 @@
 /**
- * An upgrade deletes what an older version has stored, but not what a legal hold keeps: rows and messages of whoever is under
+ * An upgrade deletes what an older version has stored, but not what a legal hold keeps: rows and messages of anyone who is under
  * one are afterwards what they were before, to the letter, until the hold ends. Then they go as everything else.
  */
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
@@ -33,7 +33,7 @@ beforeAll(async () => {
   await system.settled();
   await refuseNumbers(system.stack.influxUrl, system.stack.database, "shade");
   for (const device of [held, free]) await system.say(device, { status: { shade: 5, temperature: 20 } });
-  await until("they are set aside", async () => (await letters()).length === 2);
+  await until("they are dead-lettered", async () => (await letters()).length === 2);
 });
 afterAll(() => system?.stop());
 
@@ -62,7 +62,7 @@ async function rowsByName(): Promise<Record<string, unknown[]>> {
   return byName;
 }
 
-test("rows and messages of whoever is under a hold are left to the letter, all others go, and the upgrade says so", async () => {
+test("rows and messages of anyone who is under a hold are left to the letter, all others go, and the upgrade says so", async () => {
   expect([await hold("PUT", 0), await hold("PUT", 1)]).toEqual([202, 200]);
   const before = await rowsByName();
   const [lettersBefore, names] = [await letters(), Object.keys(before)];

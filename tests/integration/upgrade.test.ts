@@ -1,6 +1,6 @@
 /**
- * An installation of the version before the schema number: it has stored, queued, set aside and backed up what devices said
- * in their own words. Nothing of ours starts on it and nothing of it on ours; the upgrade takes it over, killed on the way
+ * An installation of the version before the schema number: it has stored, queued, dead-lettered and backed up what devices said
+ * in their own words. Nothing of this version starts on it and nothing of it on this one; the upgrade takes it over, killed in the middle
  * and begun again; and what it then holds of a person can be exported, withdrawn and erased to the last row.
  */
 import { createDecipheriv } from "node:crypto";
@@ -22,7 +22,7 @@ import { type Device, name, type TestSystem } from "../fixtures/system.ts";
 vi.setConfig({ testTimeout: 240_000, hookTimeout: 240_000 });
 
 const keyspace = keyspaceOf("consentry");
-/** What no vocabulary knows, and what nobody should find again. */
+/** What no vocabulary knows, and what no one should find again. */
 const SECRET = "the-blue-elephant";
 const TOTAL = 4711.25;
 const WORDS = { note: SECRET, mood: "fine", energy: TOTAL, temperature: 21.5, power_on: true };
@@ -77,7 +77,7 @@ function opened(text: string): string {
   return Buffer.concat([decipher.update(bytes.subarray(12, -16)), decipher.final()]).toString();
 }
 
-test("the former version stores, queues, sets aside and backs up what devices say in their own words", async () => {
+test("the former version stores, queues, dead-letters and backs up what devices say in their own words", async () => {
   for (const device of [queued, aside, held, stays])
     await system.say(device, { model: "HB-200", location: HOME, status: { ...WORDS, level: "high", shade: "dark" } });
   await system.settled();
@@ -87,7 +87,7 @@ test("the former version stores, queues, sets aside and backs up what devices sa
   await refuseNumbers(system.stack.influxUrl, system.stack.database, "shade");
   await system.say(aside, { status: { ...WORDS, shade: 5 } });
   await system.say(held, { status: { ...WORDS, shade: 5 } });
-  await until("they are set aside", async () => (await letters()).length === 2);
+  await until("they are dead-lettered", async () => (await letters()).length === 2);
   const taken = await former("backup", "--out", out);
   expect([taken.exitCode, taken.stderr]).toEqual([0, ""]);
 
@@ -111,7 +111,7 @@ test("the former version stores, queues, sets aside and backs up what devices sa
   expect(await system.redis.get(keyspace.schema)).toBeNull();
 });
 
-test("nothing of ours works on it, and one word says what to do", async () => {
+test("nothing of this version works on it, and one word says what to do", async () => {
   await until("the one that was killed counts as working no more", nobodyLive);
   for (const refused of [
     await start(),
@@ -143,7 +143,7 @@ test("a dry run tells what would be done and does nothing of it", async () => {
   expect((await ours("upgrade")).exitCode).toBe(2);
 });
 
-test("killed on its way it has let neither version in, and begun again it comes to its end", async () => {
+test("killed in the middle it has let neither version in, and begun again it comes to its end", async () => {
   const program = await builtProgram("src/commands/upgrade.ts");
   const killed = execa(process.execPath, [program, "--yes", "--config", system.stack.config.file], { reject: false });
   await until("it has begun", async () => (await system.redis.exists(keyspace.barrier)) === 1, 20_000);
@@ -192,7 +192,7 @@ test("the former version stays out, its restore too", async () => {
   expect([restore.exitCode, restore.stderr]).toEqual([1, expect.stringContaining("RESTORE_REFUSED: restore-running")]);
 });
 
-test("what waited is stored, what was set aside can be replayed, and consent counts as before", async () => {
+test("what waited is stored, what was dead-lettered can be replayed, and consent counts as before", async () => {
   await system.stack.startGateway();
   await until("the queue is empty", async () => (await system.queuedJobs()) === 0);
   await until("it is stored", async () => (await system.rows("device_status")).length === 1);
@@ -237,9 +237,9 @@ async function erase({ subject }: Device): Promise<void> {
   expect(status?.receipt?.receipt).toMatchObject({ keyDestroyed: true, sinks: [{ verified: true }] });
 }
 
-test("the former version's archive brings nobody back who was erased since", async () => {
+test("the former version's archive brings no one back who was erased since", async () => {
   await system.stack.gateway.stop();
-  await until("nobody counts as working", nobodyLive);
+  await until("no one counts as working", nobodyLive);
   const restored = await ours(
     "restore",
     ...["--from", await archive("records"), "--keys", await archive("subject-keys"), "--replace"],

@@ -270,7 +270,7 @@ describe("a material policy", () => {
 });
 
 describe("npm run audit", () => {
-  test("lists what happened, proves it, and finds a line that somebody touched", async () => {
+  test("lists what happened, proves it, and finds a line that someone touched", async () => {
     const { lines: listed } = await run("audit", ["list"]);
     expect(listed.join("\n")).toMatch(/hold-approved.*proposedBy=legal {2}confirmedBy=privacy/);
     expect(listed.join("\n")).toMatch(/retention-run {2}done\(\d+\) {2}by=operator {2}deviceStatus=1/);

@@ -1,6 +1,6 @@
 /**
  * Once a withdrawal is answered, no message of that device is stored or forwarded any more: not from a
- * backlog, not from a batch under way, and not more of it than a partial withdrawal leaves.
+ * backlog, not from a batch in progress, and not more of it than a partial withdrawal leaves.
  */
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { until } from "../fixtures/eventually.ts";
@@ -64,7 +64,7 @@ test("of what waits in a backlog, nothing withdrawn is stored or forwarded, and 
   const shown = scene.records.map(({ status }) => (status as { mark: string }).mark);
   expect(shown.filter((mark) => mark === "no_analytics")).toHaveLength(20);
   expect(shown).not.toContain("withdrawn");
-  // Of four devices no weather is told, whoever withdrew.
+  // Of four devices no weather is told, whichever withdrew.
   expect(weather.packets).toEqual([]);
   expect(books.refused["consent-withdrawn"]).toBe(20);
   expect(books.stored).toBe(40);
@@ -87,7 +87,7 @@ test("consent given again does not reach back to what was said before it", async
   await system.settled();
 
   const marks = await storedMarks();
-  // Said anew without a withdrawal in between, a consent goes on; whoever withdrew analytics alone kept the scene.
+  // Said again without a withdrawal in between, a consent goes on; anyone who withdrew analytics alone kept the scene.
   expect(marks.filter((mark) => mark === "before")).toHaveLength(1);
   expect(marks.filter((mark) => mark === "after")).toHaveLength(3);
   await scene.caughtUp();
@@ -143,7 +143,7 @@ test("of a write that the store has received and not carried out, nothing appear
     const mark = `frozen_${round}`;
     process.kill(system.stack.influx.pid, "SIGSTOP");
     await system.say(device, { location: BENGALURU, status: { mark } });
-    await until("the write is under way", async () => (await system.redis.zcard(LEASES)) > 0);
+    await until("the write is in progress", async () => (await system.redis.zcard(LEASES)) > 0);
     const early = await answeredNow(device.subject);
     process.kill(system.stack.influx.pid, "SIGCONT");
     // An answer may be refused while it cannot be true; asked again it must come.

@@ -16,7 +16,7 @@ const BENGALURU = { lat: 12.9715987, lon: 77.5945627 };
 let system: TestSystem;
 
 beforeAll(async () => {
-  // Passes side by side, so that messages sent together are all under way and none still waits its turn.
+  // Passes side by side, so that messages sent together are all in progress and none still waits its turn.
   system = await startSystem({
     properties: [marks("gone", "stays", "alone", "no_place", "no_model", "stuck", "killed")],
     sinks: { breaker: { maxOpenMs: 1_000 } },
@@ -34,7 +34,7 @@ function resume(): void {
   if (system.stack.influx.running) process.kill(system.stack.influx.pid, "SIGCONT");
 }
 
-/** The messages are on their way to a store that does not move, and each of them is in doubt. */
+/** The messages are in transit to a store that does not move, and each of them is in doubt. */
 async function sendIntoFrozenStore(...messages: [device: Device, mark: string][]): Promise<void> {
   freeze();
   await Promise.all(messages.map(([device, mark]) => system.say(device, messageWith(mark))));
@@ -82,7 +82,7 @@ test("a withdrawal waits for it, and then nothing of the device is stored, now o
   expect(await seen()).toEqual({ gone: 0, places: places + 1 });
 });
 
-test("when nobody is left to store for, the store is asked before anything is promised", async () => {
+test("when no one is left to store for, the store is asked before anything is promised", async () => {
   const device = await system.device();
   await sendIntoFrozenStore([device, "alone"]);
   await expect(system.stack.api.withdraw(device.subject)).rejects.toMatchObject({ status: 503 });
@@ -115,7 +115,7 @@ test("of a partial withdrawal, only what it took is removed", async () => {
   expect(await system.placesNoted()).toBe(places + 1);
 });
 
-test("nobody else's withdrawal or consent waits for it", async () => {
+test("no one else's withdrawal or consent waits for it", async () => {
   const [stuck, other] = await system.devices(2);
   if (!stuck || !other) throw new Error("devices");
   await sendIntoFrozenStore([stuck, "stuck"]);
@@ -129,7 +129,7 @@ test("nobody else's withdrawal or consent waits for it", async () => {
 test("a gateway killed meanwhile takes the doubt up again when it is back", async () => {
   const device = await system.device();
   await sendIntoFrozenStore([device, "killed"]);
-  // Before the kill: how soon the batch is taken up again depends on the machine, and with consent it would be stored.
+  // Before the kill: how soon the batch is taken again depends on the machine, and with consent it would be stored.
   await expect(system.stack.api.withdraw(device.subject)).rejects.toMatchObject({ status: 503 });
   await system.stack.gateway.kill("SIGKILL");
   resume();

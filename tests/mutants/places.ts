@@ -105,7 +105,7 @@ export const PLACES: readonly Place[] = [
     to: "    if (lease.over && false) {\n",
   },
   {
-    breaks: "nothing is set aside after the lease",
+    breaks: "nothing is dead-lettered after the lease",
     ...PIPELINE,
     from: 'if (lease.over) throw new GatewayError("LEASE_LOST", "before setting aside");',
     to: "",
@@ -335,7 +335,7 @@ export const PLACES: readonly Place[] = [
   },
   // What a client of MQTT 5 is told.
   {
-    breaks: "a legal hold is told to nobody",
+    breaks: "a legal hold is told to no one",
     file: "src/ingress/mqtt/v5/reason-codes.ts",
     from: '"legal-hold": SUCCESS,',
     to: '"legal-hold": NOT_AUTHORIZED,',
@@ -496,7 +496,7 @@ export const PLACES: readonly Place[] = [
     tests: ["tests/faults/idle-connections-keep-no-right-away.test.ts"],
   },
   {
-    breaks: "the oldest idle HTTP connection gives way",
+    breaks: "the oldest idle HTTP connection yields",
     file: "src/http/connections.ts",
     from: "this.#close(idle, this.#all.size - maxConnections);",
     to: "",
@@ -518,14 +518,14 @@ export const PLACES: readonly Place[] = [
     tests: ["tests/faults/a-torn-journal-line-refuses-no-restore.test.ts"],
   },
   {
-    breaks: "an erasure under way when a backup was taken goes on after a restore",
+    breaks: "an erasure in progress when a backup was taken goes on after a restore",
     file: "src/rights/restore/writer.ts",
     from: "for (const { tag, id } of this.#underWay)",
     to: "for (const { tag, id } of [] as { tag: SubjectTag; id: string }[])",
     tests: ["tests/faults/a-restored-erasure-comes-to-its-end.test.ts"],
   },
   {
-    breaks: "rows that nobody could look for are not called deleted",
+    breaks: "rows that no one could look for are not called deleted",
     file: "src/rights/erasure/deletion.ts",
     from: 'const method = complete ? "deleted" : "unlinkable";',
     to: 'const method = "deleted";',
@@ -546,7 +546,7 @@ export const PLACES: readonly Place[] = [
     tests: ["tests/faults/an-erasure-has-patience.test.ts"],
   },
   {
-    breaks: "what is said again in the same words is not written down again",
+    breaks: "what is said again in the same words is not recorded again",
     file: "src/consent/ledger/said-already.ts",
     from: "if (!sameStanding(state, next, { now, openEnded })) return false;",
     to: "return false;",

@@ -68,7 +68,7 @@ describe("a device that is let in", () => {
     expect((await connack({ keepalive })).properties.serverKeepAlive).toBe(answered);
   });
 
-  test("without a client id is given one, that nobody else has [MQTT-3.1.3-7]", async () => {
+  test("without a client id is given one, that no one else has [MQTT-3.1.3-7]", async () => {
     await start();
     const given = await Promise.all(
       ["hub-1", "hub-2"].flatMap((id) =>
@@ -120,7 +120,7 @@ describe("a service that is let in", () => {
   });
 });
 
-describe("whoever is not let in", () => {
+describe("anyone who is not let in", () => {
   const refused = async (change: Connect5 = {}, login = DEVICE): Promise<Packet5> => {
     const one = peer();
     const answer = await one.login(login, change);

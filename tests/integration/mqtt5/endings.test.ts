@@ -33,7 +33,7 @@ const gone = () =>
   until("it is gone", () => ingress.events.filter((one) => one === "closed:device").length === opened());
 /** The will is told from what was published by what it says. */
 const wills = () => ingress.admitted.filter(({ text }) => text === WILL.payload).length;
-/** Whatever was under way has been dealt with: a later message has. */
+/** Whatever was in progress has been dealt with: a later message has. */
 async function settled(): Promise<void> {
   const other = await loggedIn({}, { id: "hub-2", token: TOKEN });
   await other.asks("PUBACK", publish5("devices/hub-2/status"));
@@ -129,7 +129,7 @@ describe("the gateway says why it ends a connection", () => {
     expect(await peer.gone()).toBe("DISCONNECT 0x8D");
   });
 
-  test("whose device has come anew [MQTT-3.1.4-3], also one of 3.1.1 for one of 5 and the other way round", async () => {
+  test("whose device has come again [MQTT-3.1.4-3], also one of 3.1.1 for one of 5 and the other way round", async () => {
     await start();
     const first = await loggedIn({ clientId: "first" });
     const second = await loggedIn({ clientId: "second" });
@@ -141,7 +141,7 @@ describe("the gateway says why it ends a connection", () => {
     await closed;
   });
 
-  test("with a will, that is on its way before the first message of the next [MQTT-3.1.4-3]", async () => {
+  test("with a will, that is sent before the first message of the next [MQTT-3.1.4-3]", async () => {
     await start();
     const first = await loggedIn({ will: WILL });
     const second = await loggedIn();

@@ -50,7 +50,7 @@ afterAll(() => system?.stop());
 const secret = (what: string): string => canaries.text("account", what);
 const user = (): Buffer => userProperty(secret("key"), secret("value"));
 const reason = (): Buffer => property("reasonString", secret("reason"));
-/** All that a PUBLISH may carry beside its topic and payload, each of it somebody's own. */
+/** All that a PUBLISH may carry beside its topic and payload, each of it someone's own. */
 const ofPublish = (): Buffer[] => [
   user(),
   user(),

@@ -69,7 +69,7 @@ describe("the reason code of an acknowledgement", () => {
 
   test.each([
     ["a topic of another device", "devices/hub-2/status", STATUS, 0x90],
-    ["a topic of nobody", "anything/else", STATUS, 0x90],
+    ["a topic of no one", "anything/else", STATUS, 0x90],
     ["what is no JSON", TOPIC, "on", 0x99],
     ["what is no UTF-8", TOPIC, Buffer.from([0x7b, 0xc0, 0xaf, 0x7d]), 0x99],
     ["nothing known", TOPIC, '{"unheard_of":1}', 0x99],
@@ -89,7 +89,7 @@ describe("the reason code of an acknowledgement", () => {
     expect(await peer.asks("PUBACK", publish5(TOPIC, { id: 2 }))).toEqual([0x97]);
   });
 
-  test("of a device that is bound to nobody", async () => {
+  test("of a device that is bound to no one", async () => {
     const peer = await start({ unbound: ["hub-1"] });
     const [reason] = await peer.asks("PUBACK", publish5(TOPIC));
     expect(ingress.refused.get("unknown-device")).toBe(1);
@@ -165,7 +165,7 @@ describe("QoS 2", () => {
     expect(ingress.admitted).toHaveLength(4);
   });
 
-  test("within the Receive Maximum goes on for ever", async () => {
+  test("within the Receive Maximum goes on forever", async () => {
     const peer = await start({ broker: { inFlightPerConnection: 4 } });
     for (let id = 1; id <= 20; id += 1) {
       await peer.asks("PUBREC", publish5(TOPIC, { first: 0x34, id }));
@@ -211,7 +211,7 @@ describe("a topic alias", () => {
     expect(await peer.gone()).toBe("DISCONNECT 0x94");
   });
 
-  test("ends with its connection, and is nobody else's [MQTT-3.3.2-7]", async () => {
+  test("ends with its connection, and is no one else's [MQTT-3.3.2-7]", async () => {
     const peer = await start();
     await peer.asks("PUBACK", publish5(TOPIC, { properties: [alias(1)] }));
     const other = await loggedIn({}, "hub-2");
@@ -230,10 +230,10 @@ describe("Message Expiry Interval", () => {
     const peer = await start({ deadlineMs: 20_000 });
     const durable: (() => void)[] = [];
     ingress.behind.enqueue = () => new Promise((resolve) => durable.push(resolve));
-    // As many as may be on their way at once: the next ones wait.
+    // As many as may be in transit at once: the next ones wait.
     for (const id of [1, 2]) {
       peer.bytes(publish5(TOPIC, { id }));
-      await until("it is on its way", () => durable.length === id);
+      await until("it is in transit", () => durable.length === id);
     }
     peer.bytes(
       publish5(TOPIC, { id: 3, properties: [property("messageExpiry", 1)] }),

@@ -95,7 +95,7 @@ describe("a filter", () => {
     expect(properties.subscriptionIdentifier).toEqual([268_435_455]);
   });
 
-  test("asked for anew is answered, replaces the first, and is sent nothing retained [MQTT-3.8.4-3]", async () => {
+  test("asked for again is answered, replaces the first, and is sent nothing retained [MQTT-3.8.4-3]", async () => {
     await start();
     const peer = await device();
     expect(await peer.asks("SUBACK", subscribe5([[COMMANDS, 0]]))).toEqual([0]);
