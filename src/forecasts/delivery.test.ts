@@ -73,7 +73,9 @@ beforeEach(() => {
         get over() {
           return over;
         },
-        release: async () => void (open -= 1),
+        release: async () => {
+          open -= 1;
+        },
         keep: async () => undefined,
         abandon: () => undefined,
       };
