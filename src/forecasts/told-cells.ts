@@ -26,7 +26,7 @@ return 1`,
 /** A small fleet is told of a cell now and then only. */
 const NOTED_MS = 7 * DAY_MS;
 /** With as many forecasts about 40 MiB. */
-export const MOST_CELLS = 10_000;
+const MOST_CELLS = 10_000;
 const CELLS_PER_CALL = 500;
 
 export class ToldCells {

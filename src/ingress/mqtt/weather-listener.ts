@@ -7,7 +7,7 @@ import type { DeviceSession } from "./session.ts";
 import { hears } from "./subscriptions.ts";
 import { weatherTopic } from "./topics.ts";
 
-export class WeatherListener implements PlacedDevice {
+class WeatherListener implements PlacedDevice {
   readonly #session: DeviceSession;
   readonly #publisher: Publisher;
   readonly ref: DeviceRef;
