@@ -48,6 +48,7 @@ test("the report says of each attack whether it would have been noticed", async 
 test("a gate that one fleet misses is not held", () => {
   const utility = {
     homesWithForecast: 1,
+    homesInToldWeather: 1,
     temperatureError: 0.3,
     energyTold: 1,
     homesWithPlace: 1,
@@ -58,10 +59,12 @@ test("a gate that one fleet misses is not held", () => {
   const fleet = {
     homes: 700,
     homesWithForecast: 1,
+    homesInToldWeather: 1,
+    forecastAt: {},
     temperatureError: 0.5,
     temperatureErrorAtHome: 0,
     weatherEveryMinutes: 5,
-    whenHeardEachStep: { homesWithForecast: 1, temperatureError: 0, temperatureErrorAtHome: 0 },
+    whenHeardEachStep: { homesInToldWeather: 1, temperatureError: 0, temperatureErrorAtHome: 0 },
     storedAt: {},
     storedAtFourOrFiner: 1,
     stored: 1,

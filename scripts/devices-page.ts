@@ -82,6 +82,7 @@ function section(shape: DialectShape): string[] {
       ? [`The firmware subscribes to: ${shape.subscriptions.map(code).join(", ")}.`, ""]
       : []),
     ...commandsOf(shape),
+    ...(shape.notices.weather === undefined ? [] : [`Forecasts go to ${code(shape.notices.weather)}.`, ""]),
     ...shape.settings.flatMap(({ where, lines }) => [
       `On the device (${where}):`,
       "",

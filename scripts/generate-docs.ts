@@ -15,6 +15,7 @@ import { SERVICE_PURPOSES } from "../src/model/purposes.ts";
 import { METRICS, type MetricRow } from "../src/observe/metric-table.ts";
 import { VERSION } from "../src/observe/version.ts";
 import { asyncApi, schemaFile } from "../src/projections/asyncapi.ts";
+import { FORECAST_FILE } from "../src/projections/forecast.ts";
 import { type PropertyRow, propertyOf } from "../src/vocabulary/row.ts";
 import { TABLE } from "../src/vocabulary/table.ts";
 import { Vocabulary } from "../src/vocabulary/vocabulary.ts";
@@ -39,6 +40,7 @@ export function generatedDocuments(): Map<string, string> {
     ...SERVICE_PURPOSES.map(
       (purpose) => [`docs/schemas/${purpose}.json`, json(schemaFile(purpose, shipped))] as [string, string],
     ),
+    ["docs/schemas/forecast.json", json(FORECAST_FILE)],
     ["docs/devices.md", page("Real devices", DEVICES_INTRODUCTION, devicesPage())],
     ["biome.imports.json", json({ root: false, overrides: importOverrides() })],
     ["CONTRIBUTING.md", contributingPage()],

@@ -131,6 +131,13 @@ export const ROOMS: readonly Room[] = [
   ),
 
   room(
+    "forecasts",
+    "what weather services answer for a cell, kept and brought to the devices below it",
+    ["platform"],
+    ["h3-js", "ioredis", "zod"],
+  ),
+
+  room(
     "ingress/admission",
     "from a message of a device to a durable batch, whatever the protocol: parse, check consent, order",
     ["platform", "vocabulary"],

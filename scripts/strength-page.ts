@@ -135,21 +135,27 @@ function cells(found: AttackResult): string[] {
 function fleet({ utility: { fleets, energyTold, weatherLateMs } }: AttacksResult): string[] {
   const columns = (figure: (fleet: (typeof fleets)[number]) => string) => fleets.map(figure);
   const stored = (resolution: string) => columns(({ storedAt }) => percent(storedAt[resolution] ?? 0));
+  const forecastOf = (...resolutions: string[]) =>
+    columns(({ forecastAt }) => percent(resolutions.reduce((sum, one) => sum + (forecastAt[one] ?? 0), 0)));
   return [
     "## What your fleet gets",
     "",
     ...table(
       ["", ...fleets.map(({ homes }) => `${number(homes)} homes`)],
       [
-        [
-          "homes that agreed to weather and get a forecast within a day",
-          ...columns((one) => percent(one.homesWithForecast)),
-        ],
+        ["homes that agreed to weather and get a forecast", ...columns((one) => percent(one.homesWithForecast))],
+        ["of these with one for a cell of resolution 4 to 6", ...forecastOf("4", "5", "6")],
+        ["for one of resolution 3 (12,400 km²)", ...forecastOf("3")],
+        ["for one of resolution 2 (86,800 km²)", ...forecastOf("2")],
+        ["homes below a cell whose weather is told within a day", ...columns((one) => percent(one.homesInToldWeather))],
         [
           "the same, did stations report in every step",
-          ...columns((one) => percent(one.whenHeardEachStep.homesWithForecast)),
+          ...columns((one) => percent(one.whenHeardEachStep.homesInToldWeather)),
         ],
-        ["a home that gets any gets it every", ...columns((one) => `${number(one.weatherEveryMinutes)} min`)],
+        [
+          "the weather of a home that has any is told every",
+          ...columns((one) => `${number(one.weatherEveryMinutes)} min`),
+        ],
         ["error of the temperature, at the stations of the cell", ...columns((one) => degrees(one.temperatureError))],
         [
           "the same, did stations report in every step",

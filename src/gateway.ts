@@ -35,6 +35,7 @@ import { deidentifierOptions } from "./wiring/deidentifier.ts";
 import { shippedDialects } from "./wiring/dialects.ts";
 import { createEvents } from "./wiring/events.ts";
 import { createExports } from "./wiring/exports.ts";
+import { createForecasts } from "./wiring/forecasts.ts";
 import { createIngress } from "./wiring/ingress.ts";
 import { createKeptAnswers } from "./wiring/kept-answers.ts";
 import { createNetwork, type NetworkOverrides } from "./wiring/network.ts";
@@ -122,6 +123,13 @@ export function createGateway(
     log,
   });
 
+  // The weather loop: what weather services answer for a cell goes to the devices below it.
+  const forecasts = createForecasts(base, {
+    leases: consent.leases,
+    checkConsent: consent.check,
+    placed: () => ingress.placedDevices(),
+  });
+
   // Ingress: a device publishes, and gets its PUBACK when the message is durable or refused.
   const ingress = createIngress(base, {
     consent,
@@ -144,6 +152,8 @@ export function createGateway(
       },
       policyChange: async (version) => (await consent.policies.list()).find((policy) => policy.version === version),
     },
+    forecasts,
+    cellOf: (lat, lon) => deidentifier.cellOf(lat, lon),
     fatal,
   });
 
@@ -173,6 +183,7 @@ export function createGateway(
       outlets,
       leases: consent.leases,
       checkConsent: consent.check,
+      toldCells: forecasts.told,
       keyDestroyed: () => rights.keyDestroyed(),
     },
     overrides,
@@ -332,7 +343,11 @@ export function createGateway(
       outlets.servicesChanged();
     },
     servicesChanged: () => outlets.servicesChanged(),
-    recordChanged: (concerned) => void centre.samples.changed(concerned),
+    recordChanged: (concerned) => {
+      void centre.samples.changed(concerned);
+      void forecasts.delivery.recordChanged(concerned);
+    },
+    forecastKept: (cell) => forecasts.delivery.arrived(cell),
     policyPublished: (version) => {
       void outlets.policyPublished();
       void ingress.notices.policyPublished(version);
@@ -359,6 +374,7 @@ export function createGateway(
     ...exports.parts,
     worker,
     ...ingress.parts,
+    forecasts.part,
     events,
     ...upkeep.parts,
     partOf("http", api),

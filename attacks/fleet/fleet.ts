@@ -15,6 +15,7 @@ import { SPREAD_OF_K as SPREAD_OF_WEATHER } from "../../src/crowds/weather.ts";
 import { CrowdMedians } from "../../src/deidentify/crowd-medians.ts";
 import { parseDensityTable } from "../../src/deidentify/density-table.ts";
 import { Locations } from "../../src/deidentify/location.ts";
+import { cellsOver, isOpen } from "../../src/forecasts/cells.ts";
 import type { SubjectReading } from "../../src/model/crowd.ts";
 import type { CellId, SubjectTag } from "../../src/model/ids.ts";
 import { type Inhabitants, tellableCells } from "../../src/places/crowd.ts";
@@ -27,7 +28,7 @@ import { homePlace, type Point } from "../world/places.ts";
 
 export interface FleetWeather {
   /** In a cell that weather services are told within a day, or below one. */
-  readonly homesWithForecast: number;
+  readonly homesInToldWeather: number;
   /** Median over what is told: from the open air at the stations of the cell, °C. */
   readonly temperatureError: number;
   /** And from the open air at homes below the cell. */
@@ -38,6 +39,10 @@ export interface FleetWeather {
 
 export interface Fleet extends FleetWeather {
   readonly homes: number;
+  /** Below a cell of which a forecast is taken: that was told, or is open to every service. */
+  readonly homesWithForecast: number;
+  /** Shares of homes by the resolution of the cell whose forecast counts for them, when all of those are forecast. */
+  readonly forecastAt: Readonly<Record<string, number>>;
   /** The same, did each station report in each step, as many do, and not once in one to three hours. */
   readonly whenHeardEachStep: Omit<FleetWeather, "weatherEveryMinutes">;
   /** Shares of homes by the resolution of the cell that is stored of them; "none": nothing is. */
@@ -106,15 +111,18 @@ export async function fleetOf({ homes: count, seed, devicesPerHome }: FleetOptio
 
   const stations = stationsIn(count, devicesPerHome, random);
   const ofWeather = { random, climate, stations, draw };
-  const weather = await weatherOf(homes, cells, { ...ofWeather, readingsOf: readingsOfDay });
+  const { told, ...weather } = await weatherOf(homes, cells, { ...ofWeather, readingsOf: readingsOfDay });
   const often = await weatherOf(homes, cells, { ...ofWeather, readingsOf: readingsOfEachStep });
-  const { weatherEveryMinutes: _each, ...whenHeardEachStep } = often;
+  const { weatherEveryMinutes: _each, told: _told, ...whenHeardEachStep } = often;
+  const forecast = cells.map((place) => cellsOver(place).find((cell) => told.has(cell) || isOpen(cell)));
   const { minPeople } = sinkOptions.parse({}).cellActivity;
   const busy = cells.filter(
     (cell) => (inhabitants.get(cell)?.size ?? 0) >= draw("activity", cell, minPeople, SPREAD_OF_ACTIVITY),
   );
   return {
     homes: count,
+    homesWithForecast: forecast.filter((cell) => cell !== undefined).length / count,
+    forecastAt: sharesOf(forecast.map((cell) => (cell === undefined ? "none" : String(getResolution(cell))))),
     ...weather,
     whenHeardEachStep,
     storedAt,
@@ -144,7 +152,7 @@ async function weatherOf(
   homes: readonly Point[],
   cells: readonly CellId[],
   { random, climate, stations, readingsOf, draw }: Weather,
-): Promise<FleetWeather> {
+): Promise<FleetWeather & { readonly told: ReadonlySet<CellId> }> {
   const { stepMs, minPeople, coarsestResolution } = weatherOptions.parse({});
   const medians = new CrowdMedians({ properties: new Vocabulary().properties, coarsestResolution });
   const said = ({ home, offset }: Station, ofDay: number): SubjectReading => {
@@ -176,14 +184,15 @@ async function weatherOf(
       if (one !== undefined) atHome.push(Math.abs(temperature - outside(one)));
     }
   }
-  const told = homes.map(({ lat, lon }) => {
+  const stepsHeard = homes.map(({ lat, lon }) => {
     const heard = new Set<number>();
     for (const cell of around(lat, lon)) for (const step of steps.get(cell) ?? []) heard.add(step);
     return heard.size;
   });
-  const reached = told.filter((count) => count > 0);
+  const reached = stepsHeard.filter((count) => count > 0);
   return {
-    homesWithForecast: reached.length / homes.length,
+    told: new Set(steps.keys()),
+    homesInToldWeather: reached.length / homes.length,
     temperatureError: quantile(errors, 0.5),
     temperatureErrorAtHome: quantile(atHome, 0.5),
     weatherEveryMinutes: reached.length === 0 ? 0 : Math.round(DAY_MS / 60_000 / quantile(reached, 0.5)),

@@ -33,7 +33,7 @@ export function gatesOf(utility: Utility, fleets: readonly Fleet[]): Gates {
   });
   return {
     forecast: {
-      what: "homes that agreed to weather and are below a cell that is told",
+      what: "homes that agreed to weather and get a forecast",
       ...least(1, { played: utility.homesWithForecast, ...byFleet(({ homesWithForecast }) => homesWithForecast) }),
     },
     temperatureError: {

@@ -6,8 +6,10 @@ import { cellOf, holds } from "./cells.ts";
 import { quantile } from "./quantile.ts";
 
 export interface Utility {
-  /** Homes in a cell that a weather service was told, finest or any above, of all that consented. */
+  /** Homes of which a device has got a forecast, of all that consented. */
   readonly homesWithForecast: number;
+  /** Homes in a cell that a weather service was told, finest or any above: their forecast can be of their own weather. */
+  readonly homesInToldWeather: number;
   /** Median difference between a told temperature and that in the open at the homes of the cell, °C. */
   readonly temperatureError: number;
   /** Told sums of energy, of what was counted. */
@@ -37,7 +39,8 @@ export function utilityOf(view: View): Utility {
     resolutions.some((resolution) => told.has(cellOf(lat, lon, resolution))),
   );
   return {
-    homesWithForecast: reached.length / homes.size,
+    homesWithForecast: homesWithForecast(view) / homes.size,
+    homesInToldWeather: reached.length / homes.size,
     temperatureError: temperatureError(view, weather),
     energyTold: energyTold(view),
     homesWithPlace: homesWithPlace(view) / homes.size,
@@ -78,6 +81,11 @@ function energyTold(view: View): number {
     .filter(({ tags }) => view.ownerOf(tags.device ?? "") !== undefined)
     .reduce((sum, { fields }) => sum + (typeof fields.energy === "number" ? fields.energy : 0), 0);
   return counted === 0 ? 0 : told / counted;
+}
+
+function homesWithForecast(view: View): number {
+  const heard = new Set(view.truth("forecast").map(({ device }) => device));
+  return new Set(view.devices.filter(({ device }) => heard.has(device)).map(({ home }) => home)).size;
 }
 
 function homesWithPlace(view: View): number {

@@ -95,6 +95,8 @@ export type Truth =
   | TrueWalk
   /** A6: these people asked to be erased. */
   | { readonly about: "erased"; readonly home: string; readonly at: number }
+  /** Utility: a device has got a forecast in the end; of which cell. */
+  | { readonly about: "forecast"; readonly device: string; readonly cell: string }
   /** Utility: what all counters of a kind have counted, kWh. */
   | { readonly about: "energy"; readonly device: string; readonly counted: number };
 

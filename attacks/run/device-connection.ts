@@ -1,6 +1,7 @@
-/** One device on a bare socket: publishes with QoS 1, many at once, and says when each was acknowledged. */
+/** One client on a bare socket: publishes with QoS 1, many at once, says when each was acknowledged, and may listen in the end. */
 import { connect, type Socket } from "node:net";
-import { AckParser, encodeConnect, encodePublish, type Version } from "../../tools/wire/mqtt-wire.ts";
+import mqttPacket from "mqtt-packet";
+import { AckParser, encodeConnect, encodePublish, encodeSubscribe, type Version } from "../../tools/wire/mqtt-wire.ts";
 
 const KEEP_ALIVE_S = 65_535;
 const MESSAGE_IDS = 65_535;
@@ -15,6 +16,7 @@ export class DeviceConnection {
   >();
   #socket: Socket | undefined;
   #messageId = 0;
+  #listening: ((bytes: Buffer) => void) | undefined;
 
   constructor(id: string, version: Version = 4) {
     this.#id = id;
@@ -42,7 +44,10 @@ export class DeviceConnection {
           encodeConnect({ id: this.#id, password: token, keepAliveSeconds: KEEP_ALIVE_S, version: this.#version }),
         ),
       );
-      socket.on("data", (bytes) => parser.feed(bytes, bytes.length));
+      socket.on("data", (bytes) => {
+        if (this.#listening === undefined) parser.feed(bytes, bytes.length);
+        else this.#listening(bytes);
+      });
       socket.once("error", () => socket.destroy());
       socket.once("close", () => {
         const error = new Error("the gateway closed the connection of a device");
@@ -54,14 +59,27 @@ export class DeviceConnection {
   }
 
   /** Resolves with the size of the acknowledgement. */
-  publish(payload: unknown): Promise<number> {
+  publish(payload: unknown, topic = `devices/${this.#id}/telemetry`): Promise<number> {
     this.#messageId = (this.#messageId % MESSAGE_IDS) + 1;
     const id = this.#messageId;
     const body = Buffer.from(JSON.stringify(payload));
-    const bytes = encodePublish(`devices/${this.#id}/telemetry`, id, body, this.#version);
+    const bytes = encodePublish(topic, id, body, this.#version);
     return new Promise((done, lost) => {
       this.#waiting.set(id, { done, lost });
       this.#socket?.write(bytes);
+    });
+  }
+
+  /** From here on it publishes no more, and hears what is sent to it on this topic of its own. Resolves once that is granted. */
+  listen(topic: string, heard: (payload: Buffer) => void): Promise<void> {
+    return new Promise((granted) => {
+      const parser = mqttPacket.parser({ protocolVersion: this.#version });
+      parser.on("packet", (packet) => {
+        if (packet.cmd === "publish") heard(Buffer.from(packet.payload));
+        else if (packet.cmd === "suback") granted();
+      });
+      this.#listening = (bytes) => void parser.parse(bytes);
+      this.#socket?.write(encodeSubscribe(`devices/${this.#id}/${topic}`, this.#version));
     });
   }
 

@@ -11,6 +11,7 @@ import { makeWorld, type WorldDevice } from "../world/world.ts";
 import { acknowledgements } from "./acknowledgements.ts";
 import { type Act, telemetry } from "./acts.ts";
 import { eraseSome } from "./erasures.ts";
+import { forecasts } from "./forecasts.ts";
 import { makeProbes } from "./probes.ts";
 import { type Connections, connectAll, provision } from "./provision.ts";
 import { type GatewayKind, Stage, storedNameMs, storedStepMs } from "./stage.ts";
@@ -111,6 +112,7 @@ class Play {
     for (const [device, { first, last }] of this.#energy)
       recording.truth({ about: "energy", device, counted: last - first });
 
+    await forecasts(this.#stage, this.#connections, recording);
     await this.#stage.clock.set(this.#startsAt + EPOCHS * EPOCH_MS + 2 * HOUR_MS);
     await acknowledgements(this.#stage, random.fork("acknowledgements"), this.#options);
     await eraseSome(this.#stage, random.fork("erasures"), { ...this.#options, candidates: world.homes });

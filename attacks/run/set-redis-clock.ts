@@ -1,5 +1,5 @@
 /**
- * What a gateway with a set clock is told that the clock of Redis says: by TIME, and in scripts that count steps by it.
+ * What a gateway with a set clock is told that the clock of Redis says: by TIME, and in scripts that count steps or days by it.
  * Leases and other things that end within seconds keep the real clock, which does not jump over them.
  */
 import { Redis } from "ioredis";
@@ -8,7 +8,7 @@ const TIME = 'redis.call("TIME")';
 /** Comes as one more argument, after all others. */
 const SET_TIME = "{math.floor(ARGV[#ARGV] / 1000), ARGV[#ARGV] % 1000 * 1000}";
 /** By the names of the scripts. */
-const COUNTS_STEPS = /Step/;
+const COUNTS_STEPS = /Step|Forecast/;
 
 type Commands = Record<string, (...args: unknown[]) => Promise<unknown>>;
 

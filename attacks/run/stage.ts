@@ -14,6 +14,7 @@ import { type GatewayProcess, startGateway } from "../../tools/stack/gateway-pro
 import { type ConfigTree, type ScratchConfig, writeScratchConfig } from "../../tools/stack/scratch-config.ts";
 import type { RecordingWriter } from "../recording/files.ts";
 import { Clock } from "./clock.ts";
+import { DeviceConnection } from "./device-connection.ts";
 import { CLOCK_PORT } from "./set-clock.ts";
 import { StoreRecorder } from "./store-recorder.ts";
 
@@ -70,6 +71,8 @@ export interface StageOptions {
 
 export class Stage {
   readonly clock: Clock;
+  /** Cells of which the weather service was told. */
+  readonly told = new Set<string>();
   readonly #options: StageOptions;
   readonly #dir: string;
   readonly #listeners: ServiceListener[] = [];
@@ -164,6 +167,14 @@ export class Stage {
     await Promise.all(this.#listeners.map((listener) => listener.ask()));
   }
 
+  /** One more connection of the weather service, that is free to publish. */
+  async forecaster(): Promise<DeviceConnection> {
+    const { name, token } = started(this.#config).services.weather;
+    const connection = new DeviceConnection(name);
+    await connection.open(this.mqttPort, token);
+    return connection;
+  }
+
   get #httpUrl(): string {
     return `http://127.0.0.1:${started(this.#gateway).port("http")}`;
   }
@@ -200,7 +211,9 @@ export class Stage {
   }
 
   #heard(service: ServicePurpose, topic: string, payload: Buffer): void {
-    this.#options.recording.packet({ at: this.clock.now(), service, topic, payload: JSON.parse(payload.toString()) });
+    const said = JSON.parse(payload.toString());
+    if (service === "weather") this.told.add(said.cell);
+    this.#options.recording.packet({ at: this.clock.now(), service, topic, payload: said });
   }
 }
 

@@ -105,7 +105,7 @@ const terms = {
     PUBLISHES_PER_SECOND.lowest,
     PUBLISHES_PER_SECOND.usual,
     PUBLISHES_PER_SECOND.highest,
-    "Commands and answers of the service, on all of its connections to one gateway; beyond it they are refused.",
+    "Commands, forecasts and answers of the service, on all of its connections to one gateway; beyond it they are refused.",
     "messages/s",
   ),
 };

@@ -37,6 +37,8 @@ export interface WeatherPorts {
   readonly areaOf: (cell: CellId) => CellId;
   readonly medians: (readings: readonly SubjectReading[], leastOf: (cell: CellId) => number) => readonly CellMedians[];
   readonly centerOf: (cell: CellId) => CrowdTelling["record"]["center"];
+  /** Of which cells services are about to be told; before they are. */
+  readonly noteCells: (cells: readonly CellId[]) => Promise<void>;
   /** Puts the recipients on the account; resolves with what hands over, which tells how many were told. */
   readonly announce: (tellings: readonly CrowdTelling[]) => Promise<() => number>;
   /** As in the pipeline. */
@@ -130,6 +132,7 @@ export class Weather {
       const consented = await this.#consented(readings);
       const tellings = this.#tellings(start, key, consented);
       const deliver = await announce(tellings);
+      if (tellings.length > 0) await this.#ports.noteCells(tellings.map(({ record }) => record.cell));
       if (lease.over) throw new GatewayError("LEASE_LOST", "before telling the weather");
       const fields = readings.map(({ field }) => field);
       // Taken out before it is told: not by another gateway as well, whatever becomes of the turn.

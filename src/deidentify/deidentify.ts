@@ -11,7 +11,7 @@
  */
 import { type Grants, IP, LOCATION, MODEL, STATUS, usable } from "../model/consent.ts";
 import type { AnalyticsRecord, Deidentified, SceneRecord, WeatherReading } from "../model/deidentified.ts";
-import type { Pseudonym } from "../model/ids.ts";
+import type { CellId, Pseudonym } from "../model/ids.ts";
 import type { NetworkSaid } from "../model/network.ts";
 import type { Property } from "../model/property.ts";
 import type { PseudonymPurpose } from "../model/purposes.ts";
@@ -20,7 +20,7 @@ import type { Writable } from "../model/writable.ts";
 import { halfSipHash, type WordKey } from "./half-sip-hash.ts";
 import { type IpOptions, ipPrefix } from "./ip-address.ts";
 import type { Keyring } from "./keyring.ts";
-import { type DensityRow, type Located, type LocationOptions, Locations } from "./location.ts";
+import { type DensityRow, isPlace, type Located, type LocationOptions, Locations } from "./location.ts";
 import { ModelFamilies, type ModelRule, type ModelSource } from "./model.ts";
 import { StatusFilter } from "./status.ts";
 
@@ -91,6 +91,11 @@ export class Deidentifier {
       if (network !== undefined) result.network = network;
     }
     return result;
+  }
+
+  /** The cell of a point as weather services would be told it; nothing is remembered. `undefined` for what is no place. */
+  cellOf(lat: number, lon: number): CellId | undefined {
+    return isPlace(lat, lon) ? this.#locations.placeOf(lat, lon).cell : undefined;
   }
 
   /** Drops what is remembered under these pseudonyms of places. */

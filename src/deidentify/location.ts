@@ -83,12 +83,11 @@ export class Locations {
 
   /**
    * The place of a device that said at `at` (Unix ms) to be at these WGS 84 degrees.
-   * `undefined` when they are no coordinates, or both 0: receivers say that as long as they know no place.
+   * `undefined` when they are no place.
    * A repeated message gives the same answer.
    */
   locate(device: Pseudonym, lat: number, lon: number, at: number): Located | undefined {
-    if (!(lat >= -90 && lat <= 90 && lon >= -180 && lon <= 180)) return undefined;
-    if (lat === 0 && lon === 0) return undefined;
+    if (!isPlace(lat, lon)) return undefined;
     const current = this.#current.get(device);
     if (current === undefined) {
       const fine = this.#fineCellOf(lat, lon);
@@ -147,6 +146,11 @@ export class Locations {
   #stillIn(place: Place, lat: number, lon: number): boolean {
     return this.#outlines.reaches(place.cell, lat, lon, this.#options.stickiness);
   }
+}
+
+/** Whether these are coordinates, and not both 0: receivers say that as long as they know no place. */
+export function isPlace(lat: number, lon: number): boolean {
+  return lat >= -90 && lat <= 90 && lon >= -180 && lon <= 180 && (lat !== 0 || lon !== 0);
 }
 
 /** Problems of a density table as `row: reason`; empty when it can be used. */

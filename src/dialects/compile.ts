@@ -39,7 +39,7 @@ export interface Rule {
 }
 
 export interface Dialect
-  extends Pick<DialectShape, "title" | "about" | "subscriptions" | "commands" | "models" | "settings"> {
+  extends Pick<DialectShape, "title" | "about" | "subscriptions" | "commands" | "notices" | "models" | "settings"> {
   readonly name: string;
   readonly hub: boolean;
   readonly large: boolean;
@@ -110,11 +110,8 @@ function lineOf(node: YamlNode, lines: LineCounter): number {
 function build(shape: DialectShape, vocabulary: Vocabulary, report: Report): Dialect {
   const rules = shape.rules.map((rule, index) => ruleOf(rule, index, vocabulary, report));
   const expected = shape.expected.map((text, index) => topicOf(text, ["expected", index], report));
-  for (const [name, topic] of Object.entries(shape.commands)) {
-    if (!shape.subscriptions.some((filter) => covers(filter, topic, (word) => word === "{self}")))
-      report(["commands", name], "the firmware subscribes to nothing that covers this topic");
-    if (topic.includes("{child}") && shape.hub !== true) report(["commands", name], "only a hub has children");
-  }
+  checkSent("commands", shape, report);
+  checkSent("notices", shape, report);
   const seen = new Set<string>();
   for (const [index, { topic, when, json }] of shape.rules.entries()) {
     const objects = `${topic} {}`;
@@ -135,9 +132,19 @@ function build(shape: DialectShape, vocabulary: Vocabulary, report: Report): Dia
     reserved: reservedIn([...rules.map(({ topic }) => topic), ...expected]),
     subscriptions: shape.subscriptions,
     commands: shape.commands,
+    notices: shape.notices,
     models: shape.models,
     settings: shape.settings,
   };
+}
+
+/** Where something is sent, the firmware must listen. */
+function checkSent(what: "commands" | "notices", shape: DialectShape, report: Report): void {
+  for (const [name, topic = ""] of Object.entries<string | undefined>(shape[what])) {
+    if (!shape.subscriptions.some((filter) => covers(filter, topic, (word) => word === "{self}")))
+      report([what, name], "the firmware subscribes to nothing that covers this topic");
+    if (topic.includes("{child}") && shape.hub !== true) report([what, name], "only a hub has children");
+  }
 }
 
 function ruleOf(shape: RuleShape, index: number, vocabulary: Vocabulary, report: Report): Rule {

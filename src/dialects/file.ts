@@ -109,6 +109,8 @@ const written = z.strictObject({
   subscriptions: z.array(z.string().min(1).max(256)).max(16).default([]),
   /** By the name that a scene service uses: where a command goes. Others are not passed on: some would change its settings. */
   commands: z.record(z.string().regex(/^[A-Za-z0-9_-]{1,64}$/), z.string().min(1).max(256)).default({}),
+  /** Where what the gateway itself says goes, in place of `devices/<id>/notices/weather`: a device behind a hub gets it there alone. */
+  notices: z.strictObject({ weather: z.string().min(1).max(256).optional() }).default({}),
   /** Kinds of device for `deidentify.models`. */
   models: z
     .array(

@@ -83,6 +83,21 @@ export const COMMAND_OUTCOMES = [
 ] as const;
 export type CommandOutcome = (typeof COMMAND_OUTCOMES)[number];
 
+/** What became of a forecast of a weather service. `delivered` says that devices get it, if there are any: not that there are. */
+export const FORECAST_OUTCOMES = [
+  "delivered",
+  /** No weather service was told of this cell lately. */
+  "unknown-cell",
+  "too-large",
+  "invalid",
+  /** A newer one is kept, or its time is over. */
+  "stale",
+  "acl-denied",
+  "over-rate",
+  "unavailable",
+] as const;
+export type ForecastOutcome = (typeof FORECAST_OUTCOMES)[number];
+
 /** Attempts to do what is not allowed, and what could be one; counted, never with a name. */
 export const SECURITY_EVENTS = [
   "failed-login",

@@ -12,6 +12,7 @@ import {
   DEAD_LETTER_REASONS,
   type DeadLetterReason,
   DROP_REASONS,
+  FORECAST_OUTCOMES,
   HTTP_REFUSALS,
   PLACE_OUTCOMES,
   REFUSAL_REASONS,
@@ -124,6 +125,11 @@ export const METRICS = {
     { reason: HTTP_REFUSALS },
   ),
   commands: counter("commands_total", "Commands of scene services to devices.", { outcome: COMMAND_OUTCOMES }),
+  forecasts: counter(
+    "forecasts_total",
+    "Forecasts of weather services. `delivered` counts a forecast once, however many devices get it.",
+    { outcome: FORECAST_OUTCOMES },
+  ),
   presence: counter(
     "presence_messages_total",
     "Messages that the gateway made itself because a device came or went; they are among those received.",

@@ -22,6 +22,8 @@ import {
   type ConnectionRefusal,
   DROP_REASONS,
   type DropReason,
+  FORECAST_OUTCOMES,
+  type ForecastOutcome,
   HTTP_REFUSALS,
   type HttpRefusal,
   PLACE_OUTCOMES,
@@ -91,6 +93,7 @@ export class Metrics extends BookCounts {
   readonly #httpRefused = zeros(HTTP_REFUSALS);
   readonly #propertiesDropped = zeros(DROP_REASONS);
   readonly #commands = zeros(COMMAND_OUTCOMES);
+  readonly #forecasts = zeros(FORECAST_OUTCOMES);
   readonly #sinkFailures = Object.fromEntries(SINKS.map((sink) => [sink, zeros(SINK_FAILURES)])) as Record<
     SinkName,
     Record<SinkFailure, number>
@@ -223,6 +226,10 @@ export class Metrics extends BookCounts {
 
   command(outcome: CommandOutcome): void {
     this.#commands[outcome] += 1;
+  }
+
+  forecast(outcome: ForecastOutcome): void {
+    this.#forecasts[outcome] += 1;
   }
 
   /** One sealed batch became durable. */
@@ -362,6 +369,7 @@ export class Metrics extends BookCounts {
       securityEvents: () => by("kind", this.#securityEvents),
       httpRefused: () => by("reason", this.#httpRefused),
       commands: () => by("outcome", this.#commands),
+      forecasts: () => by("outcome", this.#forecasts),
       repeated: () => single(this.#repeated),
       presence: () => single(this.#presenceTold),
       propertiesDropped: () => by("why", this.#propertiesDropped),

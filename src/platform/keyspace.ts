@@ -1,8 +1,8 @@
 /**
- * Every name the gateway uses in Redis, in one table. Names contain keyed hashes only. All names of one subject share
- * the hash tag `{subjectTag}`, so that a Lua call about a subject stays in one cluster slot.
+ * Every name the gateway uses in Redis, in one table. Names contain keyed hashes only, and cells that services are told of. All
+ * names of one subject share the hash tag `{subjectTag}`, so that a Lua call about a subject stays in one cluster slot.
  */
-import type { DeviceKey, SubjectTag } from "../model/ids.ts";
+import type { CellId, DeviceKey, SubjectTag } from "../model/ids.ts";
 
 export interface Keyspace {
   /** Prefix of the BullMQ queue; the braces keep its names in one cluster slot. */
@@ -171,6 +171,12 @@ export interface Keyspace {
   /** The same two for the weather. */
   readonly weatherProgress: string;
   readonly weatherTurn: string;
+  /** Sorted set of cells that weather services were told of; score = Unix ms until which they may forecast them. */
+  readonly forecastCells: string;
+  /** String: the newest forecast for a cell, see forecasts/kept-forecasts.ts; expires. */
+  forecast(cell: CellId): string;
+  /** Pub/sub channel: cells with a new forecast. */
+  readonly forecastKept: string;
 }
 
 const DECISION = /\{([A-Za-z0-9_-]{22})\}:decision:/;
@@ -265,5 +271,8 @@ export function keyspaceOf(prefix: string): Keyspace {
     weatherStep: (start) => `{${prefix}:crowds}:weather:${start}`,
     weatherProgress: `{${prefix}:crowds}:weather-progress`,
     weatherTurn: `{${prefix}:crowds}:weather-turn`,
+    forecastCells: `{${prefix}:forecasts}:cells`,
+    forecast: (cell) => `{${prefix}:forecasts}:newest:${cell}`,
+    forecastKept: `${prefix}:forecast-kept`,
   };
 }

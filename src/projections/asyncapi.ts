@@ -2,9 +2,9 @@
  * The AsyncAPI 3 document of what services receive and send over MQTT, made of the same table as the packets. It is served beside
  * OpenAPI for the properties that are configured, and kept in `docs/asyncapi.json` for those of the shipped configuration.
  */
-
 import type { Property } from "../model/property.ts";
 import { NAMED_SERVICE_PURPOSES, SERVICE_PURPOSES, type ServicePurpose } from "../model/purposes.ts";
+import { FORECAST } from "./forecast.ts";
 import { PROJECTIONS } from "./projections.ts";
 import { DIALECT, type JsonSchema, packetSchema } from "./schemas.ts";
 
@@ -61,6 +61,7 @@ export function asyncApi(properties: readonly Property[], version: string): Json
     ...SERVICE_PURPOSES.map((purpose) => processed(purpose, properties)),
     ...NAMED_SERVICE_PURPOSES.flatMap(erased),
     COMMAND,
+    FORECAST_MESSAGE,
   ];
   return {
     asyncapi: "3.0.0",
@@ -149,4 +150,17 @@ const COMMAND: Message = {
   summary: "A command of a scene service; the device gets it while consent holds.",
   payload: { description: "Anything up to `mqtt.maxPayloadBytes`." },
   contentType: "application/octet-stream",
+};
+
+const FORECAST_MESSAGE: Message = {
+  name: "forecast",
+  address: "weather/{cell}",
+  parameters: {
+    cell: {
+      description: "A cell that weather services were told within seven days, or any of resolution 2 or coarser.",
+    },
+  },
+  from: "service",
+  summary: "A forecast of a weather service; devices below the cell get it while their consent holds.",
+  payload: FORECAST,
 };

@@ -138,6 +138,7 @@ describe("the AsyncAPI document", () => {
       "privacy/erased/network",
       "privacy/erased/network/ack",
       "commands/{pseudonym}/{name}",
+      "weather/{cell}",
     ]);
   });
 

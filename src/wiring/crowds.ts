@@ -10,6 +10,7 @@ import { Turn } from "../crowds/turn.ts";
 import { Weather } from "../crowds/weather.ts";
 import { CrowdMedians } from "../deidentify/crowd-medians.ts";
 import { centerOf } from "../deidentify/location.ts";
+import type { ToldCells } from "../forecasts/told-cells.ts";
 import type { CheckConsent } from "../model/consent.ts";
 import type { CrowdReading, Seen } from "../model/crowd.ts";
 import type { CellId, SubjectTag } from "../model/ids.ts";
@@ -39,6 +40,7 @@ export interface CrowdsDeps {
   readonly outlets: Pick<Outlets, "fanOut" | "announceCrowds">;
   readonly leases: Pick<Consent["leases"], "acquire">;
   readonly checkConsent: CheckConsent;
+  readonly toldCells: Pick<ToldCells, "note">;
   /** A key was deleted from Redis. */
   readonly keyDestroyed: () => Promise<void>;
 }
@@ -86,6 +88,7 @@ export function createCrowds(base: Base, deps: CrowdsDeps, { steps }: CrowdOverr
       areaOf: (cell) => medians.areaOf(cell),
       medians: (values, leastOf) => medians.of(values, leastOf),
       centerOf: (cell: CellId) => centerOf(cell) ?? NOWHERE,
+      noteCells: (cells) => deps.toldCells.note(cells),
       announce: (tellings) => deps.outlets.announceCrowds(tellings),
       left: (signal) => fanOut.left(signal),
       listening: () => fanOut.listening("weather"),

@@ -1,4 +1,4 @@
-/** What gateways tell each other over Redis: a session has ended, a hub has other children, a record has changed, a policy was published, a service has changed. */
+/** What gateways tell each other over Redis: a session has ended, a hub has other children, a record has changed, a policy was published, a service has changed, a forecast is kept. */
 import type { DeviceKey, SubjectTag } from "../model/ids.ts";
 import type { Part } from "../platform/lifecycle.ts";
 import type { Base } from "./base.ts";
@@ -11,6 +11,7 @@ export interface EventPorts {
   readonly recordChanged: (concerned: SubjectTag | DeviceKey) => void;
   readonly policyPublished: (version: number) => void;
   readonly servicesChanged: () => void;
+  readonly forecastKept: (cell: string) => void;
 }
 
 export function createEvents({ redis, keyspace }: Base, ports: EventPorts): Part {
@@ -22,11 +23,12 @@ export function createEvents({ redis, keyspace }: Base, ports: EventPorts): Part
         else if (channel === keyspace.childrenChanged) ports.childrenChanged(message as DeviceKey);
         else if (channel === keyspace.recordChanged) ports.recordChanged(message as SubjectTag | DeviceKey);
         else if (channel === keyspace.servicesChanged) ports.servicesChanged();
+        else if (channel === keyspace.forecastKept) ports.forecastKept(message);
         else ports.policyPublished(Number(message));
       });
-      const { sessionEnd, childrenChanged, recordChanged, policyPublished, servicesChanged } = keyspace;
-      const listen = () =>
-        redis.events.subscribe(sessionEnd, childrenChanged, recordChanged, policyPublished, servicesChanged);
+      const { sessionEnd, childrenChanged, recordChanged, policyPublished, servicesChanged, forecastKept } = keyspace;
+      const channels = [sessionEnd, childrenChanged, recordChanged, policyPublished, servicesChanged, forecastKept];
+      const listen = () => redis.events.subscribe(...channels);
       await listen();
       redis.events.on("ready", () => {
         listen()

@@ -12,14 +12,17 @@ import { Commands } from "../ingress/services/commands.ts";
 import type { Services } from "../ingress/services/connection.ts";
 import { ErasedTopics, type ErasedTopicsPorts } from "../ingress/services/erased-topics.ts";
 import type { FanOut } from "../ingress/services/fan-out.ts";
+import { ForecastTopics } from "../ingress/services/forecast-topics.ts";
 import { GatewayError } from "../model/errors.ts";
+import type { PlacedDevice } from "../model/forecast.ts";
 import type { Hint, HintedDevice } from "../model/hint.ts";
-import type { DeviceId, DeviceKey } from "../model/ids.ts";
+import type { CellId, DeviceId, DeviceKey } from "../model/ids.ts";
 import type { TrialOutcome } from "../model/trial.ts";
 import type { Part } from "../platform/lifecycle.ts";
 import { perMinute, Rates } from "../platform/rate.ts";
 import type { Base } from "./base.ts";
 import type { Consent } from "./consent.ts";
+import type { Forecasts } from "./forecasts.ts";
 
 export interface IngressDeps extends Pick<AdmissionPorts, "checkConsent" | "enqueue" | "writableAgain"> {
   readonly backlogFull: () => boolean;
@@ -29,6 +32,9 @@ export interface IngressDeps extends Pick<AdmissionPorts, "checkConsent" | "enqu
   readonly services: Services;
   readonly erasures: Pick<ErasedTopicsPorts, "acknowledged" | "listening">;
   readonly notices: Pick<NoticesPorts, "standings" | "policyChange">;
+  readonly forecasts: Pick<Forecasts, "inbox" | "delivery">;
+  /** As weather services would be told it. */
+  readonly cellOf: (lat: number, lon: number) => CellId | undefined;
   /** The pipeline is stuck: a supervisor must restart the process. */
   readonly fatal: (error: Error) => void;
 }
@@ -38,6 +44,8 @@ export interface Ingress {
   readonly erased: ErasedTopics;
   readonly notices: Notices;
   readonly refusals: Refusals;
+  /** Every connected device whose place is known. */
+  placedDevices(): Iterable<PlacedDevice>;
   /** What would become of a publication; `undefined` for a device behind a hub. */
   check(device: DeviceId, topic: string, payload: Buffer): Promise<TrialOutcome | undefined>;
   endDevice(device: DeviceKey): void;
@@ -90,6 +98,11 @@ export function createIngress(base: Base, deps: IngressDeps): Ingress {
     commands,
     fanOut: deps.fanOut,
     erased,
+    forecastTopics: new ForecastTopics({
+      take: (cell, payload) => deps.forecasts.inbox.take(cell, payload),
+      counted: (outcome) => metrics.forecast(outcome),
+    }),
+    forecasts: deps.forecasts.delivery,
     notices,
     backlogFull: deps.backlogFull,
     notWritable: deps.notWritable,
@@ -118,6 +131,7 @@ export function createIngress(base: Base, deps: IngressDeps): Ingress {
     },
     childrenChanged: (hub) => broker.childrenChanged(hub),
     refusals,
+    placedDevices: () => broker.placedDevices(),
     check: createCheck(base, deps),
     servicesChanged: () => broker.servicesChanged(),
     endDevices: () => broker.endDevices(),
@@ -164,6 +178,7 @@ function createAdmission(base: Base, deps: IngressDeps, hint: AdmissionPorts["hi
     books: metrics,
     observe: metrics,
     hint,
+    whereabouts: { cellOf: deps.cellOf, moved: () => deps.forecasts.delivery.asked() },
     log,
   });
 }

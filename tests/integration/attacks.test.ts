@@ -110,6 +110,10 @@ test.each(["A5", "A7"])("%s succeeds without its mechanism", (name) => {
   expect(result.attacks[name]).toMatchObject({ negativeControlSucceeds: true });
 });
 
+test("every home gets a forecast, although the weather of none is told", () => {
+  expect(result.utility).toMatchObject({ homesWithForecast: 1, homesInToldWeather: 0 });
+});
+
 test("energy is told in full", () => {
   expect(result.utility.energyTold).toBeGreaterThan(0.98);
 });

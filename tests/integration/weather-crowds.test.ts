@@ -55,6 +55,7 @@ function gateway(ports: Partial<WeatherPorts> = {}) {
       areaOf: (cell) => medians.areaOf(cell),
       medians: (values, leastOf) => medians.of(values, leastOf),
       centerOf: () => ({ lat: 1, lon: 2 }),
+      noteCells: async () => undefined,
       announce: async (tellings) => () => told.push(...tellings),
       left: () => undefined,
       listening: () => true,

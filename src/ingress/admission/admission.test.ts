@@ -57,6 +57,7 @@ function setUp({ limits, maxBatch = 100, isAnswered = true, ...ports }: Override
         securityEvent: (kind) => seen.push(kind),
         propertyDropped: (why) => seen.push(`dropped ${why}`),
       },
+      whereabouts: { cellOf: () => undefined, moved: () => undefined },
       log: { info: () => undefined, warn: () => undefined, error: () => undefined },
       hint: () => undefined,
       ...ports,

@@ -25,6 +25,7 @@ import { type Inbound, NOTHING } from "./inbound.ts";
 import { MessageTimes, type MessageTimesOptions, rowTimeKey } from "./message-times.ts";
 import { carriesOwnId } from "./own-id.ts";
 import type { Publisher } from "./publisher.ts";
+import { noteWhereabouts, type WhereaboutsPorts } from "./whereabouts.ts";
 
 export interface AdmissionOptions {
   readonly maxPayloadBytes: number;
@@ -73,6 +74,7 @@ export interface AdmissionPorts {
   };
   /** For the owner of the device: why something of it was refused or left out. */
   readonly hint: (device: HintedDevice, what: Hint) => void;
+  readonly whereabouts: WhereaboutsPorts;
   readonly log: Log;
 }
 
@@ -236,6 +238,7 @@ export class Admission {
     inbound.at = time.at;
     inbound.sub = time.sub;
     inbound.carried = carriedBy(telemetry);
+    inbound.location = telemetry.location;
     return undefined;
   };
 
@@ -272,6 +275,7 @@ export class Admission {
     for (const inbound of batch) {
       if (inbound.refusal !== undefined) continue;
       const verdict = verdicts[asked.get(inbound.ref as DeviceRef) ?? -1];
+      noteWhereabouts(inbound, verdict, this.#ports.whereabouts);
       if (verdict === undefined) inbound.refusal = "no-consent";
       else if (verdict.refusal !== undefined) inbound.refusal = verdict.refusal;
       else if (isSilenced(inbound, verdicts, asked)) inbound.refusal = "consent-withdrawn";
@@ -355,7 +359,10 @@ export class Admission {
     if (oldest !== undefined)
       this.#ports.observe.pubackSeconds((performance.now() - oldest.startedAt) / 1000, batch.length);
     if (admitted > 0) this.#ports.observe.batch(admitted);
-    for (const inbound of batch) inbound.finish();
+    for (const inbound of batch) {
+      inbound.location = undefined;
+      inbound.finish();
+    }
     for (const send of this.#afterBatch) send();
     this.flow.release();
   }
@@ -390,6 +397,7 @@ function serialise(inbound: Inbound, telemetry: RawTelemetry): void {
 /** It only keeps its place in the line. */
 function keepNothing(inbound: Inbound): void {
   inbound.telemetry = undefined;
+  inbound.location = undefined;
   inbound.weight = 0;
   inbound.text = "";
   inbound.payload = NOTHING;

@@ -39,6 +39,8 @@ export abstract class Inbound {
   unread: Unread | undefined = undefined;
   /** Kept beyond the steps only while counters in it wait for the consent check. */
   telemetry: RawTelemetry | undefined = undefined;
+  /** Let go once consent is known. */
+  location: RawTelemetry["location"] = undefined;
   changed = false;
   hasCounters = false;
   /** What is left of its `status` with differences in place of totals. */

@@ -2,6 +2,7 @@
  * A device that sends messages, whichever protocol it speaks: what admission must know of it, and the way to make it wait.
  * Lives in memory, from the login to the end of the session.
  */
+import type { DevicePlace } from "../../model/forecast.ts";
 import type { DeviceId, DeviceKey, DeviceRef } from "../../model/ids.ts";
 import type { TokenBucket } from "../../platform/rate.ts";
 import type { RowOrder } from "./message-times.ts";
@@ -40,6 +41,8 @@ export interface Publisher {
   readonly order: RowOrder;
   /** No other gateway has told differences of its counters since this one did. */
   holds: boolean;
+  /** Known while weather services may be told it, and never written anywhere. */
+  place: DevicePlace | undefined;
 }
 
 /** One for each session: of a device there should be one at a time. */
@@ -59,5 +62,5 @@ export function publisherOf(
 ): Publisher {
   const order = { time: 0, at: 0, sub: 0, tellsTime: false };
   // Not spread: it is looked into for every message, and V8 is slower to read what a spread has made.
-  return { key, ref, hub, own: id && ownIdOf(id), bucket, connection, order, holds };
+  return { key, ref, hub, own: id && ownIdOf(id), bucket, connection, order, holds, place: undefined };
 }

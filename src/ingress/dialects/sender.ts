@@ -99,6 +99,10 @@ export class DialectSender implements Sender {
     return is;
   }
 
+  get children(): Iterable<Publisher> {
+    return this.#byKey.values();
+  }
+
   hasChild(alias: string): boolean {
     return this.child(alias) !== undefined;
   }
@@ -121,7 +125,15 @@ export class DialectSender implements Sender {
   /** Where a command of this name goes; `undefined` when there is none, or before the device has said what it is called. */
   commandTopic(device: DeviceKey, name: string): string | undefined {
     const { commands } = this.dialect;
-    const topic = Object.hasOwn(commands, name) ? commands[name] : undefined;
+    return this.#topicOf(device, Object.hasOwn(commands, name) ? commands[name] : undefined);
+  }
+
+  /** The same for forecasts. */
+  weatherTopic(device: DeviceKey): string | undefined {
+    return this.#topicOf(device, this.dialect.notices.weather);
+  }
+
+  #topicOf(device: DeviceKey, topic: string | undefined): string | undefined {
     const ofChild = topic?.includes(CHILD) === true;
     if (topic === undefined || ofChild !== (device !== this.own.key)) return undefined;
     const alias = ofChild ? this.aliasOf(device) : this.#self;

@@ -112,6 +112,7 @@ export class Trial {
       hint: (_, hint) => {
         if (hint.path !== undefined) dropped(hint);
       },
+      whereabouts: { cellOf: () => undefined, moved: nothing },
       log: { info: nothing, warn: nothing, error: nothing },
     });
   }

@@ -1,11 +1,12 @@
 /**
  * Aedes with the doors that matter closed: it lets clients in, keeps their time and lets them go, and nothing that is published
  * or subscribed to reaches it: no emitter, retained store, offline queue or `$SYS` packet. What devices publish goes to
- * admission; what services publish are commands; what anybody hears is what the gateway itself says. To Aedes every client
+ * admission; what services publish are commands and forecasts; what anybody hears is what the gateway itself says. To Aedes every client
  * speaks MQTT 3.1.1; what differs in MQTT 5 is in `v5`.
  */
 import type { EventEmitter } from "node:events";
 import { Aedes, type AuthenticateError, type Client } from "aedes";
+import type { PlacedDevice } from "../../model/forecast.ts";
 import type { Hint, HintedDevice } from "../../model/hint.ts";
 import type { DeviceKey, DeviceRef } from "../../model/ids.ts";
 import type { ConnectionRefusal, SecurityEvent } from "../../model/outcome.ts";
@@ -16,6 +17,7 @@ import type { PublicationReader } from "../dialects/publication-reader.ts";
 import type { Commands } from "../services/commands.ts";
 import type { ErasedTopics } from "../services/erased-topics.ts";
 import type { FanOut } from "../services/fan-out.ts";
+import type { ForecastTopics } from "../services/forecast-topics.ts";
 import { type BrokerInternals, internals } from "./aedes-internals.ts";
 import { breachOf, endOrderly, sayWhy } from "./ends.ts";
 import { LiveSessions, maySendLarge, mayStay } from "./live-sessions.ts";
@@ -33,6 +35,7 @@ import { hears, Subscriptions } from "./subscriptions.ts";
 import { deviceOf, noticesTopic, refusalsTopic } from "./topics.ts";
 import { Unfinished } from "./unfinished.ts";
 import type { Served } from "./v5/peer.ts";
+import { placedIn } from "./weather-listener.ts";
 
 export interface BrokerOptions extends PacketLimits {
   readonly connectTimeoutMs: number;
@@ -57,6 +60,8 @@ export interface BrokerPorts {
   readonly commands: Commands;
   readonly fanOut: FanOut;
   readonly erased: ErasedTopics;
+  readonly forecastTopics: ForecastTopics;
+  readonly forecasts: { asked(): void };
   readonly notices: Pick<Notices, "subscribed">;
   readonly backlogFull: () => boolean;
   readonly notWritable: () => boolean;
@@ -232,6 +237,11 @@ export class GatewayBroker extends Aedes {
   /** Every device that is connected right now and bound to a subject. */
   connectedDevices(): ConnectedDevice[] {
     return this.#live.devices().flatMap(({ publisher: { ref }, id }) => (ref === undefined ? [] : [{ ref, id }]));
+  }
+
+  /** Every device that is connected right now and whose place is known, those behind hubs as well. */
+  placedDevices(): Iterable<PlacedDevice> {
+    return placedIn(this.#live.eachDevice());
   }
 
   /** Ends whatever sessions a device has or is about to get, for instance after it was bound to another subject. */

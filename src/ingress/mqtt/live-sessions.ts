@@ -77,7 +77,15 @@ export class LiveSessions {
   }
 
   devices(): DeviceSession[] {
-    return [...this.#byOwner.values()].flatMap((sessions) => newest(sessions) ?? []);
+    return [...this.eachDevice()];
+  }
+
+  /** One after the other, while sessions come and go. */
+  *eachDevice(): Generator<DeviceSession> {
+    for (const sessions of this.#byOwner.values()) {
+      const session = newest(sessions);
+      if (session !== undefined) yield session;
+    }
   }
 
   end(key: DeviceKey): void {

@@ -1,6 +1,6 @@
 /**
  * What clients publish, from PUBLISH to PUBACK, or to PUBREC, PUBREL and PUBCOMP: telemetry of devices goes to
- * admission, what services publish are commands and answers. Aedes, which would acknowledge first and keep every packet
+ * admission, what services publish are commands, forecasts and answers. Aedes, which would acknowledge first and keep every packet
  * of QoS 2, has no part in it.
  */
 import { isUtf8 } from "node:buffer";
@@ -11,6 +11,7 @@ import type { PublicationReader } from "../dialects/publication-reader.ts";
 import { ReadMessage } from "../dialects/read-message.ts";
 import type { Commands } from "../services/commands.ts";
 import type { ErasedTopics } from "../services/erased-topics.ts";
+import type { ForecastTopics } from "../services/forecast-topics.ts";
 import type { Answerable } from "./answerable.ts";
 import { DevicePublish, DeviceWill, expiryMs, takePayload } from "./device-publish.ts";
 import { endFaulty, endForBreach } from "./ends.ts";
@@ -25,13 +26,14 @@ import { levelsOf, TOPIC_TOO_DEEP } from "./rules/strings.ts";
 import { ServiceLine, ServicePublish } from "./service-publish.ts";
 import type { DeviceSession, ServiceSession, Session, Will } from "./session.ts";
 import { NONE, type Properties } from "./v5/properties.ts";
-import { COMMAND_CODES, FAILURE, NO_TEXT, SUCCESS } from "./v5/reason-codes.ts";
+import { COMMAND_CODES, FAILURE, FORECAST_CODES, NO_TEXT, SUCCESS } from "./v5/reason-codes.ts";
 
 export interface PublishesPorts {
   readonly admission: Pick<Admission, "submit" | "submitRead" | "afterBatch">;
   readonly reader: Pick<PublicationReader, "read">;
   readonly commands: Pick<Commands, "submit">;
   readonly erased: Pick<ErasedTopics, "submit">;
+  readonly forecastTopics: Pick<ForecastTopics, "submit">;
   readonly received: ReceivedIds;
   readonly reasons: RefusalReasons;
   /** A device publishes to a topic that is another's. */
@@ -143,9 +145,12 @@ export class Publishes {
       finish(NO_TEXT);
       return;
     }
-    const { erased, commands } = this.#ports;
-    const answered = erased.submit(session, topic, payload, (taken) => finish(taken ? SUCCESS : "not-durable"));
-    if (!answered) commands.submit(session, { topic, payload, expiresAt }, (outcome) => finish(COMMAND_CODES[outcome]));
+    const { erased, forecastTopics, commands } = this.#ports;
+    const message = { topic, payload, expiresAt };
+    const answered =
+      erased.submit(session, topic, payload, (taken) => finish(taken ? SUCCESS : "not-durable")) ||
+      forecastTopics.submit(session, message, (outcome) => finish(FORECAST_CODES[outcome]));
+    if (!answered) commands.submit(session, message, (outcome) => finish(COMMAND_CODES[outcome]));
   }
 }
 

@@ -11,7 +11,7 @@ import { writeSuback, writeUnsuback } from "./packets-out.ts";
 import { peer5 } from "./peers.ts";
 import { FILTER_TOO_DEEP, levelsOf } from "./rules/strings.ts";
 import type { DeviceSession, Session } from "./session.ts";
-import { deviceMayReceive, noticesTopic } from "./topics.ts";
+import { deviceMayReceive, noticesTopic, weatherTopic } from "./topics.ts";
 import { NONE, type Properties } from "./v5/properties.ts";
 import { FILTER_CODES, NOT_SUBSCRIBED, SUCCESS } from "./v5/reason-codes.ts";
 
@@ -25,6 +25,8 @@ export interface SubscriptionPorts {
   readonly fanOut: FanOut;
   readonly erased: ErasedTopics;
   readonly notices: Pick<Notices, "subscribed">;
+  /** A device may have missed a forecast. */
+  readonly forecasts: { asked(): void };
   readonly refused: (kind: SecurityEvent) => void;
 }
 
@@ -91,11 +93,20 @@ export class Subscriptions {
     return filters.some((filter) => levelsOf(filter) > this.#options.maxTopicLevels);
   }
 
-  /** A device that listens to its notices is told what it missed. */
+  /** A device that begins to listen is told what it missed. */
   #heard(session: Session, granted: readonly ISubscription[]): void {
-    if (session.kind !== "device" || !granted.some(({ topic }) => topic === noticesTopic(session.id))) return;
-    const { id, publisher } = session;
-    if (publisher.ref !== undefined) this.#ports.notices.subscribed({ ref: publisher.ref, id });
+    if (session.kind !== "device") return;
+    const { id, publisher, sender } = session;
+    const isGranted = (wanted: string) => granted.some(({ topic }) => topic === wanted);
+    if (isGranted(noticesTopic(id)) && publisher.ref !== undefined)
+      this.#ports.notices.subscribed({ ref: publisher.ref, id });
+    const ofFirmware =
+      sender?.dialect.notices.weather !== undefined && granted.some(({ topic }) => isOfDialect(session, topic));
+    if (!ofFirmware && !isGranted(weatherTopic(id))) return;
+    for (const { place } of [publisher, ...(sender?.children ?? [])]) {
+      if (place !== undefined) Object.assign(place, { told: undefined, asks: true });
+    }
+    this.#ports.forecasts.asked();
   }
 
   /** Why it may not; `undefined` once it is subscribed. */

@@ -12,10 +12,11 @@ export function publishTopics(device: DeviceId): ReadonlyMap<string, number> {
   return new Map(PARTS.map((part, index) => [`devices/${device}/${part}`, index]));
 }
 
-/** `devices/<id>/commands/…`, `devices/<id>/notices` and `devices/<id>/refusals` of its own id, as a topic or as a filter. */
+/** `devices/<id>/commands/…`, `…/notices`, `…/notices/weather` and `…/refusals` of its own id, as a topic or as a filter. */
 export function deviceMayReceive(device: DeviceId, topic: string): boolean {
   return (
-    topic.startsWith(`devices/${device}/commands/`) || topic === noticesTopic(device) || topic === refusalsTopic(device)
+    topic.startsWith(`devices/${device}/commands/`) ||
+    [noticesTopic(device), weatherTopic(device), refusalsTopic(device)].includes(topic)
   );
 }
 
@@ -32,4 +33,8 @@ export function refusalsTopic(device: DeviceId): string {
 
 export function noticesTopic(device: DeviceId): string {
   return `devices/${device}/notices`;
+}
+
+export function weatherTopic(device: DeviceId): string {
+  return `devices/${device}/notices/weather`;
 }

@@ -58,6 +58,13 @@ function servicePurpose(text: string | undefined): ServicePurpose | undefined {
   return SERVICE_PURPOSES.find((purpose) => purpose === text);
 }
 
+const FORECAST = /^weather\/([^/]+)$/;
+
+/** What stands for the cell in `weather/<cell>`, on which a weather service publishes a forecast. */
+export function forecastTopic(topic: string): string | undefined {
+  return FORECAST.exec(topic)?.[1];
+}
+
 export interface Command {
   readonly pseudonym: string;
   readonly name: string;

@@ -98,6 +98,10 @@ export const CATALOGUE = {
   weatherStep: "passing",
   weatherProgress: "passing",
   weatherTurn: "passing",
+  // The next step tells them again, and the next forecast is the newest.
+  forecastCells: "passing",
+  forecast: "passing",
+  forecastKept: "passing",
 } as const satisfies Record<keyof Keyspace, Place>;
 
 export type SharedName = {

@@ -1,7 +1,15 @@
 /** The page for makers of devices and the tables that the gateway answers from say the same. */
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
-import { COMMAND_CODES, FILTER_CODES, LOGIN_CODES, NO_TEXT, NOT_SUBSCRIBED, REFUSAL_CODES } from "./reason-codes.ts";
+import {
+  COMMAND_CODES,
+  FILTER_CODES,
+  FORECAST_CODES,
+  LOGIN_CODES,
+  NO_TEXT,
+  NOT_SUBSCRIBED,
+  REFUSAL_CODES,
+} from "./reason-codes.ts";
 
 const page = readFileSync(new URL("../../../../docs/topics.md", import.meta.url), "utf8");
 
@@ -21,7 +29,8 @@ describe("the page has", () => {
   });
 
   it("all that a message can be answered with", () => {
-    const codes = [...Object.values(REFUSAL_CODES), ...Object.values(COMMAND_CODES), NO_TEXT];
+    const ofServices = [...Object.values(COMMAND_CODES), ...Object.values(FORECAST_CODES)];
+    const codes = [...Object.values(REFUSAL_CODES), ...ofServices, NO_TEXT];
     expect(codesOf("PUBACK and PUBREC")).toEqual(sorted(codes));
   });
 

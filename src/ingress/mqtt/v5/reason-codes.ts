@@ -2,7 +2,7 @@
  * The reason codes that a client of MQTT 5 is told (2.4), and what for: one table for each kind of answer. `docs/topics.md` says
  * what a firmware should do about each; a test keeps the two equal.
  */
-import type { CommandOutcome, ConnectionRefusal, Refusal } from "../../../model/outcome.ts";
+import type { CommandOutcome, ConnectionRefusal, ForecastOutcome, Refusal } from "../../../model/outcome.ts";
 import { FILTER_TOO_DEEP, TOPIC_TOO_DEEP } from "../rules/strings.ts";
 import { ALIAS, NOT_HERE, TWICE, WILDCARD, ZERO } from "./properties.ts";
 
@@ -64,6 +64,18 @@ export const COMMAND_CODES: Readonly<Record<CommandOutcome, number>> = {
   unavailable: UNSPECIFIC,
   expired: UNSPECIFIC,
   "over-rate": QUOTA_EXCEEDED,
+};
+
+/** The same for a forecast. Whether any device got it is not told. */
+export const FORECAST_CODES: Readonly<Record<ForecastOutcome, number>> = {
+  delivered: SUCCESS,
+  "unknown-cell": TOPIC_NAME_INVALID,
+  "too-large": QUOTA_EXCEEDED,
+  invalid: PAYLOAD_FORMAT_INVALID,
+  stale: UNSPECIFIC,
+  "acl-denied": NOT_AUTHORIZED,
+  "over-rate": QUOTA_EXCEEDED,
+  unavailable: UNSPECIFIC,
 };
 
 /** PUBACK and PUBREC of a payload that says it is text and is none. */
