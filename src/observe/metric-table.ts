@@ -13,6 +13,7 @@ import {
   type DeadLetterReason,
   DROP_REASONS,
   HTTP_REFUSALS,
+  NETWORK_NOTICE_OUTCOMES,
   PLACE_OUTCOMES,
   REFUSAL_REASONS,
   SECURITY_EVENTS,
@@ -123,6 +124,9 @@ export const METRICS = {
     { reason: HTTP_REFUSALS },
   ),
   commands: counter("commands_total", "Commands of scene services to devices.", { outcome: COMMAND_OUTCOMES }),
+  networkNotices: counter("network_notices_total", "Notices of network services to devices.", {
+    outcome: NETWORK_NOTICE_OUTCOMES,
+  }),
   presence: counter(
     "presence_messages_total",
     "Messages that the gateway made itself because a device came or went; they are among those received.",

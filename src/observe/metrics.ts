@@ -25,6 +25,8 @@ import {
   type DropReason,
   HTTP_REFUSALS,
   type HttpRefusal,
+  NETWORK_NOTICE_OUTCOMES,
+  type NetworkNoticeOutcome,
   PLACE_OUTCOMES,
   type PlaceOutcome,
   type Refusal,
@@ -91,6 +93,7 @@ export class Metrics extends BookCounts {
   readonly #httpRefused = zeros(HTTP_REFUSALS);
   readonly #propertiesDropped = zeros(DROP_REASONS);
   readonly #commands = zeros(COMMAND_OUTCOMES);
+  readonly #networkNotices = zeros(NETWORK_NOTICE_OUTCOMES);
   readonly #sinkFailures = Object.fromEntries(SINKS.map((sink) => [sink, zeros(SINK_FAILURES)])) as Record<
     SinkName,
     Record<SinkFailure, number>
@@ -223,6 +226,11 @@ export class Metrics extends BookCounts {
 
   command(outcome: CommandOutcome): void {
     this.#commands[outcome] += 1;
+  }
+
+  /** The outcome of one notice of a network service. */
+  networkNotice(outcome: NetworkNoticeOutcome): void {
+    this.#networkNotices[outcome] += 1;
   }
 
   /** One sealed batch became durable. */
@@ -362,6 +370,7 @@ export class Metrics extends BookCounts {
       securityEvents: () => by("kind", this.#securityEvents),
       httpRefused: () => by("reason", this.#httpRefused),
       commands: () => by("outcome", this.#commands),
+      networkNotices: () => by("outcome", this.#networkNotices),
       repeated: () => single(this.#repeated),
       presence: () => single(this.#presenceTold),
       propertiesDropped: () => by("why", this.#propertiesDropped),

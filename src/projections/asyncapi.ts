@@ -3,6 +3,7 @@
  * OpenAPI for the properties that are configured, and kept in `docs/asyncapi.json` for those of the shipped configuration.
  */
 import { SERVICE_PURPOSES, type ServicePurpose } from "../model/consent.ts";
+import { NETWORK_NOTICE_SCHEMA } from "../model/network-notice.ts";
 import type { Property } from "../model/property.ts";
 import { PROJECTIONS } from "./projections.ts";
 import { DIALECT, type JsonSchema, packetSchema } from "./schemas.ts";
@@ -61,6 +62,7 @@ export function asyncApi(properties: readonly Property[], version: string): Json
     ...SERVICE_PURPOSES.map((purpose) => processed(purpose, properties)),
     ...NAMING.flatMap(erased),
     COMMAND,
+    NETWORK_NOTICE,
   ];
   return {
     asyncapi: "3.0.0",
@@ -149,4 +151,14 @@ const COMMAND: Message = {
   summary: "A command of a scene service; the device gets it while consent holds.",
   payload: { description: "Anything up to `mqtt.maxPayloadBytes`." },
   contentType: "application/octet-stream",
+};
+
+const NETWORK_NOTICE: Message = {
+  name: "network-notice",
+  address: "network/{pseudonym}",
+  parameters: { pseudonym: { description: "The network pseudonym of a device, of the present epoch." } },
+  from: "service",
+  summary:
+    "That a device, or the line it is on, is not heard of; the device gets it while consent holds and it is connected.",
+  payload: NETWORK_NOTICE_SCHEMA,
 };

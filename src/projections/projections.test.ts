@@ -137,6 +137,7 @@ describe("the AsyncAPI document", () => {
       "privacy/erased/network",
       "privacy/erased/network/ack",
       "commands/{pseudonym}/{name}",
+      "network/{pseudonym}",
     ]);
   });
 

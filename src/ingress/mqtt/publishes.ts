@@ -11,6 +11,7 @@ import type { PublicationReader } from "../dialects/publication-reader.ts";
 import { ReadMessage } from "../dialects/read-message.ts";
 import type { Commands } from "../services/commands.ts";
 import type { ErasedTopics } from "../services/erased-topics.ts";
+import type { NetworkNotices } from "../services/network-notices.ts";
 import type { Answerable } from "./answerable.ts";
 import { DevicePublish, DeviceWill, expiryMs, takePayload } from "./device-publish.ts";
 import { endFaulty, endForBreach } from "./ends.ts";
@@ -25,13 +26,14 @@ import { levelsOf, TOPIC_TOO_DEEP } from "./rules/strings.ts";
 import { ServiceLine, ServicePublish } from "./service-publish.ts";
 import type { DeviceSession, ServiceSession, Session, Will } from "./session.ts";
 import { NONE, type Properties } from "./v5/properties.ts";
-import { COMMAND_CODES, FAILURE, NO_TEXT, SUCCESS } from "./v5/reason-codes.ts";
+import { COMMAND_CODES, FAILURE, NETWORK_NOTICE_CODES, NO_TEXT, SUCCESS } from "./v5/reason-codes.ts";
 
 export interface PublishesPorts {
   readonly admission: Pick<Admission, "submit" | "submitRead" | "afterBatch">;
   readonly reader: Pick<PublicationReader, "read">;
   readonly commands: Pick<Commands, "submit">;
   readonly erased: Pick<ErasedTopics, "submit">;
+  readonly networkNotices: Pick<NetworkNotices, "submit">;
   readonly received: ReceivedIds;
   readonly reasons: RefusalReasons;
   /** A device publishes to a topic that is another's. */
@@ -143,9 +145,11 @@ export class Publishes {
       finish(NO_TEXT);
       return;
     }
-    const { erased, commands } = this.#ports;
-    const answered = erased.submit(session, topic, payload, (taken) => finish(taken ? SUCCESS : "not-durable"));
-    if (!answered) commands.submit(session, { topic, payload, expiresAt }, (outcome) => finish(COMMAND_CODES[outcome]));
+    const { erased, networkNotices, commands } = this.#ports;
+    if (erased.submit(session, topic, payload, (taken) => finish(taken ? SUCCESS : "not-durable"))) return;
+    const message = { topic, payload, expiresAt };
+    if (networkNotices.submit(session, message, (outcome) => finish(NETWORK_NOTICE_CODES[outcome]))) return;
+    commands.submit(session, message, (outcome) => finish(COMMAND_CODES[outcome]));
   }
 }
 

@@ -10,10 +10,11 @@ export function publishTopics(device: DeviceId): ReadonlyMap<string, number> {
   return new Map(PARTS.map((part, index) => [`devices/${device}/${part}`, index]));
 }
 
-/** `devices/<id>/commands/…`, `devices/<id>/notices` and `devices/<id>/refusals` of its own id, as a topic or as a filter. */
+/** `devices/<id>/commands/…`, its notices and `devices/<id>/refusals` of its own id, as a topic or as a filter. */
 export function deviceMayReceive(device: DeviceId, topic: string): boolean {
   return (
-    topic.startsWith(`devices/${device}/commands/`) || topic === noticesTopic(device) || topic === refusalsTopic(device)
+    topic.startsWith(`devices/${device}/commands/`) ||
+    [noticesTopic(device), networkNoticesTopic(device), refusalsTopic(device)].includes(topic)
   );
 }
 
@@ -25,6 +26,11 @@ export function deviceOf(topic: string): DeviceId | undefined {
 
 export function refusalsTopic(device: DeviceId): string {
   return `devices/${device}/refusals`;
+}
+
+/** What network services have to tell it. */
+export function networkNoticesTopic(device: DeviceId): string {
+  return `${noticesTopic(device)}/network`;
 }
 
 export function noticesTopic(device: DeviceId): string {

@@ -2,7 +2,7 @@
  * The reason codes that a client of MQTT 5 is told (2.4), and what for: one table for each kind of answer. `docs/topics.md` says
  * what a firmware should do about each; a test keeps the two equal.
  */
-import type { CommandOutcome, ConnectionRefusal, Refusal } from "../../../model/outcome.ts";
+import type { CommandOutcome, ConnectionRefusal, NetworkNoticeOutcome, Refusal } from "../../../model/outcome.ts";
 import { FILTER_TOO_DEEP, TOPIC_TOO_DEEP } from "../rules/strings.ts";
 import { ALIAS, NOT_HERE, TWICE, WILDCARD, ZERO } from "./properties.ts";
 
@@ -64,6 +64,21 @@ export const COMMAND_CODES: Readonly<Record<CommandOutcome, number>> = {
   unavailable: UNSPECIFIC,
   expired: UNSPECIFIC,
   "over-rate": QUOTA_EXCEEDED,
+};
+
+/** The same for a notice of a network service. Whether the device got it is not told: it would say when devices are connected. */
+export const NETWORK_NOTICE_CODES: Readonly<Record<NetworkNoticeOutcome, number>> = {
+  delivered: SUCCESS,
+  away: SUCCESS,
+  "unknown-device": SUCCESS,
+  "no-consent": SUCCESS,
+  "too-many": SUCCESS,
+  "acl-denied": NOT_AUTHORIZED,
+  "too-large": QUOTA_EXCEEDED,
+  "over-rate": QUOTA_EXCEEDED,
+  "invalid-payload": PAYLOAD_FORMAT_INVALID,
+  unavailable: UNSPECIFIC,
+  expired: UNSPECIFIC,
 };
 
 /** PUBACK and PUBREC of a payload that says it is text and is none. */
