@@ -2,13 +2,11 @@
 import { z } from "zod";
 
 const percent = z.int().min(0).max(100);
+/** Which devices are meant: the one whose message it was, or those of its home that say `has`. */
 const target = z.union([
   z.literal("self"),
   z.strictObject({ has: z.string().min(1).max(64), model: z.string().min(1).max(64).optional() }),
 ]);
-
-/** Which devices are meant: the one whose message it was, or those of its home that say `has`. */
-export type Target = z.infer<typeof target>;
 
 function command<Name extends string, Value extends z.ZodType>(name: Name, value: Value) {
   return z.strictObject({ command: z.literal(name), value, target: target.default("self") });

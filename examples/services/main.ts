@@ -2,6 +2,7 @@
  * Three services to begin with: copy what is near to yours. Each hears what its purpose is told over MQTT 5, shared among its instances,
  * answers, forgets names when it is told to, and prints no payload and no name. docs/services.md says what a service has to keep to.
  */
+import "./no-debug-output.ts";
 import { readFileSync } from "node:fs";
 import { readToken } from "./connection.ts";
 import { Instances } from "./instances.ts";

@@ -5,7 +5,7 @@
 import { cellToLatLng } from "h3-js";
 
 export const SYNTHETIC = "synthetic: do not dress for it";
-export const MOST_HOURS = 48;
+const MOST_HOURS = 48;
 /** What a gateway takes. */
 export const MOST_BYTES = 4_096;
 

@@ -1,13 +1,11 @@
 /** What a network service may have told to a device: that it, or the line it is on, cannot be reached. No text, no address. */
 import { z } from "zod";
 
-export const NETWORK_NOTICES = ["unreachable", "outage"] as const;
-
 /** Larger is refused unread. */
 export const MAX_NETWORK_NOTICE_BYTES = 1_024;
 
 export const NetworkNotice = z.strictObject({
-  type: z.enum(NETWORK_NOTICES).meta({
+  type: z.enum(["unreachable", "outage"]).meta({
     description: "`unreachable`: this device is not heard of. `outage`: many devices of its prefix are not.",
   }),
   since: z.int().min(0).meta({ description: "Unix ms; not to come, and within the last 31 days." }),
