@@ -1,6 +1,6 @@
 /**
- * Which commands follow from a message. Each carries how many commands led to it: one more than the message says, or, where the gateway
- * does not tell it, than the last command to the device whose effect the message shows. So two rules that switch each other end. Pure but
+ * Which commands follow from a message. Each carries how many commands led to it: what the message says in `cause`, or, where the gateway
+ * does not tell it, one more than the last command to the device whose effect the message shows. So two rules that switch each other end. Pure but
  * for what is known of homes.
  */
 import { SHOWN_IN } from "./commands.ts";
@@ -8,7 +8,7 @@ import type { Device, Homes } from "./homes.ts";
 import type { SceneMessage } from "./messages.ts";
 import { type Facts, holds, type Rule } from "./rules.ts";
 
-/** No rule fires beyond it. */
+/** No rule fires beyond it: so many commands after the first. */
 export const LONGEST_CHAIN = 4;
 /** For so long what a device says of a property is taken for the effect of the last command that concerned it. */
 const FOLLOWS_MS = 600_000;
@@ -37,7 +37,7 @@ export function fire(
   { now, sun }: { readonly now: number; readonly sun: Facts["sun"] },
 ): Fired {
   const device = homes.said(message);
-  const cause = (message.cause ?? inferredCause(device, message, now)) + 1;
+  const cause = message.cause ?? inferredCause(device, message, now);
   const commands: Command[] = [];
   let chainsEnded = 0;
   let cooling = 0;
@@ -63,7 +63,7 @@ function commandOf({ name, do: action, coolDownS }: Rule, target: Device, cause:
 
 function inferredCause({ commanded }: Device, { status }: SceneMessage, now: number): number {
   if (commanded === undefined || now - commanded.at >= FOLLOWS_MS) return 0;
-  return commanded.shownIn.some((property) => Object.hasOwn(status, property)) ? commanded.cause : 0;
+  return commanded.shownIn.some((property) => Object.hasOwn(status, property)) ? commanded.cause + 1 : 0;
 }
 
 function targetsOf({ do: { target } }: Rule, device: Device, homes: Homes): readonly Device[] {

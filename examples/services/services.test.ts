@@ -52,7 +52,7 @@ describe("the scene service", () => {
     expect(gateway.got).toEqual([
       {
         topic: `commands/${LAMP}/power`,
-        payload: { value: "off", correlation: expect.stringMatching(/^[\w-]{12}$/), cause: 3 },
+        payload: { value: "off", correlation: expect.stringMatching(/^[\w-]{12}$/), cause: 2 },
       },
     ]);
     expect(service.counts()).toMatchObject({ commands: 1, notSent: 0, devices: 1 });

@@ -166,7 +166,7 @@ describe.skipIf(!openssl)("against a gateway", () => {
       await system.settled();
       expect(await program.ends("SIGTERM")).toBe(0);
       expect(heard.length).toBeGreaterThanOrEqual(2);
-      expect(heard.length).toBeLessThanOrEqual(4);
+      expect(heard.length).toBeLessThanOrEqual(5);
       expect(program.summary.commands).toBe(heard.length);
     },
     LONG_MS,
