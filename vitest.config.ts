@@ -24,7 +24,7 @@ export default defineConfig({
       {
         test: {
           name: "unit",
-          include: ["{src,tools,simulators,attacks,bench,tests}/**/*.test.ts"],
+          include: ["{src,tools,simulators,attacks,bench,examples,tests}/**/*.test.ts"],
           exclude: ["tests/{integration,faults}/**"],
           pool: "threads",
           // Modules of ours are loaded anew for each file all the same; packages once a thread, which was half of all the time.

@@ -66,6 +66,7 @@ const PROGRAMS = {
   retention: [source("src/commands/retention.ts")],
   dialect: [source("src/commands/dialect.ts")],
   services: [source("src/commands/services.ts")],
+  service: [source("examples/services/main.ts")],
   test: [vitest()],
   mutants: [source("tests/mutants/run.ts")],
   check: [source("scripts/check.ts")],

@@ -26,6 +26,7 @@ import { AuditLog } from "./rights/audit/log.ts";
 import { AuditTrail } from "./rights/audit/trail.ts";
 import { purgeOf } from "./rights/holds/held-devices.ts";
 import { Vocabulary } from "./vocabulary/vocabulary.ts";
+import { createAddressable } from "./wiring/addressable.ts";
 import type { Base } from "./wiring/base.ts";
 import { createCentre } from "./wiring/centre.ts";
 import { createConnections } from "./wiring/connections.ts";
@@ -129,10 +130,12 @@ export function createGateway(
     checkConsent: consent.check,
     placed: () => ingress.placedDevices(),
   });
+  const addressable = createAddressable(base, consent);
 
   // Ingress: a device publishes, and gets its PUBACK when the message is durable or refused.
   const ingress = createIngress(base, {
     consent,
+    addressable,
     checkConsent: consent.check,
     enqueue: (messages, signal) => queue.producer.enqueue(messages, signal),
     backlogFull: () => queue.backlog.full,
@@ -173,7 +176,14 @@ export function createGateway(
   });
   const network = createNetwork(
     base,
-    { checkConsent: consent.check, leases: consent.leases, keyring: consent.keyring, outlets, damaged },
+    {
+      checkConsent: consent.check,
+      leases: consent.leases,
+      keyring: consent.keyring,
+      outlets,
+      addressable: addressable.network,
+      damaged,
+    },
     overrides,
   );
   const crowds = createCrowds(
@@ -206,7 +216,7 @@ export function createGateway(
     network,
     crowds,
     outlets,
-    addressable: (pseudonym, device) => ingress.commands.remember(pseudonym, device),
+    addressable: addressable.scene,
     samples: centre.samples,
     fatal,
   });
@@ -240,7 +250,7 @@ export function createGateway(
     forgetNames: (names) => {
       deidentifier.forget(names);
       outlets.forgetNames(names);
-      ingress.commands.forget(names);
+      addressable.forget(names);
     },
     metrics,
     damaged,

@@ -98,6 +98,25 @@ export const FORECAST_OUTCOMES = [
 ] as const;
 export type ForecastOutcome = (typeof FORECAST_OUTCOMES)[number];
 
+/** What became of a notice that a network service sent. */
+export const NETWORK_NOTICE_OUTCOMES = [
+  "delivered",
+  /** Not connected here, or not listening. */
+  "away",
+  "acl-denied",
+  "too-large",
+  "invalid-payload",
+  "unknown-device",
+  "no-consent",
+  /** The device was told enough within the hour. */
+  "too-many",
+  "unavailable",
+  "expired",
+  /** The service publishes faster than it may. */
+  "over-rate",
+] as const;
+export type NetworkNoticeOutcome = (typeof NETWORK_NOTICE_OUTCOMES)[number];
+
 /** Attempts to do what is not allowed, and what could be one; counted, never with a name. */
 export const SECURITY_EVENTS = [
   "failed-login",

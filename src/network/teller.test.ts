@@ -38,6 +38,7 @@ class Outside {
   /** Between what was read and what is written. */
   between: (() => void) | undefined;
   waiting = 0;
+  readonly addressable = new Map<string, DeviceRef>();
 
   note(device: string, more: Partial<NetworkNote> = {}): void {
     const at = NOW - 3 * HOUR_MS;
@@ -112,6 +113,7 @@ class Outside {
           };
         },
         left: () => Promise.resolve().then(() => void this.did.push("left")),
+        addressable: { remember: (name, device) => void this.addressable.set(name, device) },
         listening: () => this.listening,
         waiting: (count) => {
           this.waiting = count;
@@ -149,6 +151,20 @@ describe("a step", () => {
       expect(Number(at) % STEP_MS).toBe(0);
     }
     expect(outside.told.map(({ subject }) => subject)).not.toEqual(devices.map((device) => `s-${device}`));
+  });
+
+  it("makes a name that was told one that can be answered, and no other", async () => {
+    const outside = new Outside();
+    outside.note("one");
+    outside.note("two");
+    outside.verdicts.set("two", withdrawn);
+    await outside.teller().step(turn(), never);
+    expect([...outside.addressable]).toEqual([["one in 2957", { deviceKey: "one", subjectTag: "s-one" }]]);
+    const deaf = new Outside();
+    deaf.note("one");
+    deaf.hears = false;
+    await deaf.teller().step(turn(), never);
+    expect(deaf.addressable.size).toBe(0);
   });
 
   it("goes on until everything has left the process, and only then ends its lease", async () => {

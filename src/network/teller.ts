@@ -13,7 +13,7 @@ import { damageIn } from "../model/damage.ts";
 import type { NetworkRecord } from "../model/deidentified.ts";
 import type { Outgoing } from "../model/disclosure.ts";
 import { GatewayError } from "../model/errors.ts";
-import type { DeviceKey, Pseudonym } from "../model/ids.ts";
+import type { DeviceKey, DeviceRef, Pseudonym } from "../model/ids.ts";
 import type { Lease } from "../model/lease.ts";
 import type { NetworkNote, NetworkSaid } from "../model/network.ts";
 import { type KnownRecord, type KnownRecordsPorts, knownRecords } from "../platform/known-records.ts";
@@ -41,6 +41,8 @@ export interface TellerPorts extends KnownRecordsPorts<NetworkNote> {
   /** As in the pipeline: puts the recipients on the account; resolves with what hands over. */
   readonly announce: (batch: readonly Outgoing[]) => Promise<() => readonly boolean[]>;
   readonly left: (signal: AbortSignal) => Promise<void> | undefined;
+  /** A network service may answer this name with a notice. */
+  readonly addressable: { remember(name: Pseudonym, device: DeviceRef): void };
   /** Whether a network service listens here: another gateway may have those that do. */
   readonly listening: () => boolean;
   /** Of this step: names that have something to tell which was not told yet. */
@@ -150,6 +152,8 @@ export class NetworkTeller {
         const deliver = await announce(claimed.map((one) => outgoingOf(one, moment)));
         if (lease.over) throw new GatewayError("LEASE_LOST", "before telling network services");
         delivered = deliver();
+        for (const [index, one] of claimed.entries())
+          if (delivered[index] === true) this.#ports.addressable.remember(one.name, one.device);
       } finally {
         leaving = left(lease.signal);
         // With a service that listens to other names only it counts as told; without any it waits.

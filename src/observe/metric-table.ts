@@ -14,6 +14,7 @@ import {
   DROP_REASONS,
   FORECAST_OUTCOMES,
   HTTP_REFUSALS,
+  NETWORK_NOTICE_OUTCOMES,
   PLACE_OUTCOMES,
   REFUSAL_REASONS,
   SECURITY_EVENTS,
@@ -130,6 +131,9 @@ export const METRICS = {
     "Forecasts of weather services. `delivered` counts a forecast once, however many devices get it.",
     { outcome: FORECAST_OUTCOMES },
   ),
+  networkNotices: counter("network_notices_total", "Notices of network services to devices.", {
+    outcome: NETWORK_NOTICE_OUTCOMES,
+  }),
   presence: counter(
     "presence_messages_total",
     "Messages that the gateway made itself because a device came or went; they are among those received.",

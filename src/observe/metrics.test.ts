@@ -34,6 +34,7 @@ function countEverything(): void {
   metrics.securityEvent("foreign-topic");
   metrics.clockReplaced();
   metrics.command("delivered");
+  metrics.networkNotice("away");
   metrics.batch(500);
   metrics.pubackSeconds(0.003, 500);
   metrics.sinkWrote("influx", 20);

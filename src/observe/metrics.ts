@@ -26,6 +26,8 @@ import {
   type ForecastOutcome,
   HTTP_REFUSALS,
   type HttpRefusal,
+  NETWORK_NOTICE_OUTCOMES,
+  type NetworkNoticeOutcome,
   PLACE_OUTCOMES,
   type PlaceOutcome,
   type Refusal,
@@ -94,6 +96,7 @@ export class Metrics extends BookCounts {
   readonly #propertiesDropped = zeros(DROP_REASONS);
   readonly #commands = zeros(COMMAND_OUTCOMES);
   readonly #forecasts = zeros(FORECAST_OUTCOMES);
+  readonly #networkNotices = zeros(NETWORK_NOTICE_OUTCOMES);
   readonly #sinkFailures = Object.fromEntries(SINKS.map((sink) => [sink, zeros(SINK_FAILURES)])) as Record<
     SinkName,
     Record<SinkFailure, number>
@@ -230,6 +233,11 @@ export class Metrics extends BookCounts {
 
   forecast(outcome: ForecastOutcome): void {
     this.#forecasts[outcome] += 1;
+  }
+
+  /** The outcome of one notice of a network service. */
+  networkNotice(outcome: NetworkNoticeOutcome): void {
+    this.#networkNotices[outcome] += 1;
   }
 
   /** One sealed batch became durable. */
@@ -370,6 +378,7 @@ export class Metrics extends BookCounts {
       httpRefused: () => by("reason", this.#httpRefused),
       commands: () => by("outcome", this.#commands),
       forecasts: () => by("outcome", this.#forecasts),
+      networkNotices: () => by("outcome", this.#networkNotices),
       repeated: () => single(this.#repeated),
       presence: () => single(this.#presenceTold),
       propertiesDropped: () => by("why", this.#propertiesDropped),

@@ -90,7 +90,7 @@ class Outside {
       gather: async (readings) => readings.map(() => true),
       announce: async (batch) => () => batch.map(() => false),
       left: nothing,
-      addressable: nothing,
+      addressable: { remember: nothing },
       deadLetter: async () => undefined,
       breaker: { state: "closed", enter: () => this.#turns++ % 2, passed: nothing, failed: nothing },
       samples: { watching: false, offer: nothing },

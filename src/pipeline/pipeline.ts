@@ -49,7 +49,7 @@ export interface PipelinePorts extends Omit<InDoubtPorts, "pause" | "mayAsk">, S
    */
   readonly left: (signal: AbortSignal) => Promise<void> | undefined;
   /** A scene service may answer this pseudonym with a command. */
-  readonly addressable: (pseudonym: Pseudonym, device: DeviceRef) => void;
+  readonly addressable: { remember(pseudonym: Pseudonym, device: DeviceRef): void };
   readonly deadLetter: (reason: DeadLetterReason, messages: readonly RawMessage[]) => Promise<void>;
 }
 
@@ -261,7 +261,7 @@ export class Pipeline {
     const deliver = await this.#ports.announce(outgoing);
     return () => {
       for (const { message, result } of passages) {
-        if (result?.scene !== undefined) this.#ports.addressable(result.scene.device, message.device);
+        if (result?.scene !== undefined) this.#ports.addressable.remember(result.scene.device, message.device);
       }
       for (const [index, delivered] of deliver().entries()) {
         const passage = passages[index];

@@ -2,13 +2,12 @@
  * The AsyncAPI 3 document of what services receive and send over MQTT, made of the same table as the packets. It is served beside
  * OpenAPI for the properties that are configured, and kept in `docs/asyncapi.json` for those of the shipped configuration.
  */
+import { NETWORK_NOTICE_SCHEMA } from "../model/network-notice.ts";
 import type { Property } from "../model/property.ts";
 import { NAMED_SERVICE_PURPOSES, SERVICE_PURPOSES, type ServicePurpose } from "../model/purposes.ts";
 import { FORECAST } from "./forecast.ts";
 import { PROJECTIONS } from "./projections.ts";
 import { DIALECT, type JsonSchema, packetSchema } from "./schemas.ts";
-
-/** Purposes whose services know devices by a name, and are told which names to forget. */
 
 const PSEUDONYM = { type: "string", pattern: "^[A-Za-z0-9_-]{22}$" };
 const ERASURE_ID = { type: "string", format: "uuid" };
@@ -62,6 +61,7 @@ export function asyncApi(properties: readonly Property[], version: string): Json
     ...NAMED_SERVICE_PURPOSES.flatMap(erased),
     COMMAND,
     FORECAST_MESSAGE,
+    NETWORK_NOTICE,
   ];
   return {
     asyncapi: "3.0.0",
@@ -163,4 +163,14 @@ const FORECAST_MESSAGE: Message = {
   from: "service",
   summary: "A forecast of a weather service; devices below the cell get it while their consent holds.",
   payload: FORECAST,
+};
+
+const NETWORK_NOTICE: Message = {
+  name: "network-notice",
+  address: "network/{pseudonym}",
+  parameters: { pseudonym: { description: "The network pseudonym of a device, of the present epoch." } },
+  from: "service",
+  summary:
+    "That a device, or the line it is on, is not heard of; the device gets it while consent holds and it is connected.",
+  payload: NETWORK_NOTICE_SCHEMA,
 };

@@ -139,6 +139,7 @@ describe("the AsyncAPI document", () => {
       "privacy/erased/network/ack",
       "commands/{pseudonym}/{name}",
       "weather/{cell}",
+      "network/{pseudonym}",
     ]);
   });
 

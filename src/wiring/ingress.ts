@@ -1,5 +1,4 @@
 /** Wires ingress: from the socket to the PUBACK, and what devices and services receive in return. */
-import type { Keyring } from "../deidentify/keyring.ts";
 import { Admission, type AdmissionOptions, type AdmissionPorts } from "../ingress/admission/admission.ts";
 import { Notices, type NoticesPorts } from "../ingress/devices/policy-notices.ts";
 import { Refusals } from "../ingress/devices/refusals.ts";
@@ -13,6 +12,7 @@ import type { Services } from "../ingress/services/connection.ts";
 import { ErasedTopics, type ErasedTopicsPorts } from "../ingress/services/erased-topics.ts";
 import type { FanOut } from "../ingress/services/fan-out.ts";
 import { ForecastTopics } from "../ingress/services/forecast-topics.ts";
+import { NetworkNotices } from "../ingress/services/network-notices.ts";
 import { GatewayError } from "../model/errors.ts";
 import type { PlacedDevice } from "../model/forecast.ts";
 import type { Hint, HintedDevice } from "../model/hint.ts";
@@ -20,6 +20,7 @@ import type { CellId, DeviceId, DeviceKey } from "../model/ids.ts";
 import type { TrialOutcome } from "../model/trial.ts";
 import type { Part } from "../platform/lifecycle.ts";
 import { perMinute, Rates } from "../platform/rate.ts";
+import type { Addressable } from "./addressable.ts";
 import type { Base } from "./base.ts";
 import type { Consent } from "./consent.ts";
 import type { Forecasts } from "./forecasts.ts";
@@ -27,7 +28,8 @@ import type { Forecasts } from "./forecasts.ts";
 export interface IngressDeps extends Pick<AdmissionPorts, "checkConsent" | "enqueue" | "writableAgain"> {
   readonly backlogFull: () => boolean;
   readonly notWritable: () => boolean;
-  readonly consent: Pick<Consent, "lookup" | "credentials" | "hubs"> & { readonly keyring: Pick<Keyring, "pseudonym"> };
+  readonly consent: Pick<Consent, "lookup" | "credentials" | "hubs">;
+  readonly addressable: Pick<Addressable, "scene" | "network">;
   readonly fanOut: FanOut;
   readonly services: Services;
   readonly erasures: Pick<ErasedTopicsPorts, "acknowledged" | "listening">;
@@ -40,7 +42,6 @@ export interface IngressDeps extends Pick<AdmissionPorts, "checkConsent" | "enqu
 }
 
 export interface Ingress {
-  readonly commands: Commands;
   readonly erased: ErasedTopics;
   readonly notices: Notices;
   readonly refusals: Refusals;
@@ -63,7 +64,6 @@ export interface Ingress {
   close(): Promise<void>;
 }
 
-const DAY_MS = 86_400_000;
 const SUBSCRIPTIONS_PER_SECOND = 10;
 const REMEMBERED_DEVICES = 200_000;
 const REMEMBERED_NAMES = 100_000;
@@ -76,8 +76,18 @@ export function createIngress(base: Base, deps: IngressDeps): Ingress {
   const hint = (device: HintedDevice, what: Hint): void => refusals.note(device, what);
   const admission = createAdmission(base, deps, hint);
   const erased = new ErasedTopics({ ...deps.erasures, denied: () => metrics.erasureAnswer("denied") });
-  const commands: Commands = createCommands(base, deps, {
-    command: (device, name, payload) => broker.command(device, name, payload),
+  const commands = new Commands(
+    { maxPayloadBytes: mqtt.maxPayloadBytes },
+    {
+      names: deps.addressable.scene,
+      command: (device, name, payload) => broker.command(device, name, payload),
+      counted: (outcome) => metrics.command(outcome),
+    },
+  );
+  const networkNotices = new NetworkNotices({
+    names: deps.addressable.network,
+    deliver: (device, notice) => broker.networkNotice(device, notice),
+    counted: (outcome) => metrics.networkNotice(outcome),
   });
   const notices = new Notices({
     ...deps.notices,
@@ -103,6 +113,7 @@ export function createIngress(base: Base, deps: IngressDeps): Ingress {
       counted: (outcome) => metrics.forecast(outcome),
     }),
     forecasts: deps.forecasts.delivery,
+    networkNotices,
     notices,
     backlogFull: deps.backlogFull,
     notWritable: deps.notWritable,
@@ -120,7 +131,6 @@ export function createIngress(base: Base, deps: IngressDeps): Ingress {
   metrics.beforeScrape(() => metrics.gauge("pausedConnections", admission.flow.pausedConnections));
 
   return {
-    commands,
     erased,
     notices,
     endDevice: (device) => {
@@ -227,25 +237,6 @@ function createLogin({ config, dialects, log }: Base, { consent, services }: Ing
         log.error("a credential names a dialect that is not there", { code: "DIALECT_UNKNOWN" });
         throw new GatewayError("DIALECT_UNKNOWN");
       },
-    },
-  );
-}
-
-/** Commands of scene services, to devices that they know only by pseudonym. */
-function createCommands(
-  { config, metrics }: Base,
-  { checkConsent, consent }: IngressDeps,
-  broker: Pick<ConstructorParameters<typeof Commands>[1], "command">,
-): Commands {
-  const epochMs = config.deidentify.epochDays * DAY_MS;
-  return new Commands(
-    { maxPayloadBytes: config.mqtt.maxPayloadBytes, remembered: REMEMBERED_DEVICES },
-    {
-      ...broker,
-      checkConsent,
-      scenePseudonym: ({ deviceKey }, wrappedKey) =>
-        consent.keyring.pseudonym(wrappedKey, deviceKey, "scene", Math.floor(Date.now() / epochMs)),
-      counted: (outcome) => metrics.command(outcome),
     },
   );
 }

@@ -33,6 +33,7 @@ export interface NetworkDeps {
   readonly leases: Pick<Consent["leases"], "acquire">;
   readonly keyring: Pick<Keyring, "pseudonym" | "sealRecord" | "openRecord">;
   readonly outlets: Pick<Outlets, "fanOut" | "announceNetwork">;
+  readonly addressable: TellerPorts["addressable"];
   readonly damaged: TellDamage;
 }
 
@@ -79,6 +80,7 @@ export function createNetwork(base: Base, deps: NetworkDeps, overrides: NetworkO
       acquireLease: () => leases.acquire(),
       ...telling,
       left: (signal) => outlets.fanOut.left(signal),
+      addressable: deps.addressable,
       listening,
       waiting: (count) => metrics.gauge("networkWaiting", count),
     },

@@ -7,13 +7,14 @@ import { expect, test } from "vitest";
 const FOLDER = fileURLToPath(new URL("../../examples", import.meta.url));
 const PAGE = "docs/guides/connect-a-device.md";
 const read = (file: string) => readFileSync(join(FOLDER, file), "utf8");
+const FOR_SERVICES = ["contract-test/check.mjs", "services/main.ts"];
 const programs = ["python/device.py", "node/device.mjs", "esp-idf/main/main.cpp", "node-red/flow.json"];
 
 test("every example leads to the page, and the README to every example", () => {
   const folders = readdirSync(FOLDER, { withFileTypes: true }).filter((entry) => entry.isDirectory());
-  const devices = folders.map(({ name }) => name).filter((name) => name !== "contract-test");
+  const devices = folders.map(({ name }) => name).filter((name) => !FOR_SERVICES.some((file) => file.startsWith(name)));
   expect(devices.toSorted()).toEqual(programs.map((file) => file.split("/")[0]).toSorted());
-  expect(read("README.md")).toContain("](contract-test/check.mjs)");
+  for (const file of FOR_SERVICES) expect(read("README.md")).toContain(`](${file})`);
   for (const program of programs) {
     expect(read(program)).toContain(PAGE);
     expect(read("README.md")).toContain(`](${program})`);

@@ -17,6 +17,7 @@ const IMPORTS: Readonly<Record<string, readonly string[]>> = {
   simulators: ["src", "tools"],
   attacks: ["src", "tools", "simulators"],
   bench: ["src", "tools"],
+  examples: [],
 };
 
 /** Loaded into every program that another one starts and that must not outlive it. */

@@ -9,6 +9,7 @@ import { Aedes, type AuthenticateError, type Client } from "aedes";
 import type { PlacedDevice } from "../../model/forecast.ts";
 import type { Hint, HintedDevice } from "../../model/hint.ts";
 import type { DeviceKey, DeviceRef } from "../../model/ids.ts";
+import type { NetworkNotice } from "../../model/network-notice.ts";
 import type { ConnectionRefusal, SecurityEvent } from "../../model/outcome.ts";
 import type { Admission } from "../admission/admission.ts";
 import type { ConnectedDevice, Notices } from "../devices/policy-notices.ts";
@@ -18,6 +19,7 @@ import type { Commands } from "../services/commands.ts";
 import type { ErasedTopics } from "../services/erased-topics.ts";
 import type { FanOut } from "../services/fan-out.ts";
 import type { ForecastTopics } from "../services/forecast-topics.ts";
+import type { NetworkNotices } from "../services/network-notices.ts";
 import { type BrokerInternals, internals } from "./aedes-internals.ts";
 import { breachOf, endOrderly, sayWhy } from "./ends.ts";
 import { LiveSessions, maySendLarge, mayStay } from "./live-sessions.ts";
@@ -32,7 +34,7 @@ import { ReceivedIds } from "./received-ids.ts";
 import { RefusalReasons } from "./refusal-reasons.ts";
 import { type DeviceSession, openSession, type Session, sessionOf } from "./session.ts";
 import { hears, Subscriptions } from "./subscriptions.ts";
-import { deviceOf, noticesTopic, refusalsTopic } from "./topics.ts";
+import { deviceOf, networkNoticesTopic, noticesTopic, refusalsTopic } from "./topics.ts";
 import { Unfinished } from "./unfinished.ts";
 import type { Served } from "./v5/peer.ts";
 import { placedIn } from "./weather-listener.ts";
@@ -62,6 +64,7 @@ export interface BrokerPorts {
   readonly erased: ErasedTopics;
   readonly forecastTopics: ForecastTopics;
   readonly forecasts: { asked(): void };
+  readonly networkNotices: Pick<NetworkNotices, "submit">;
   readonly notices: Pick<Notices, "subscribed">;
   readonly backlogFull: () => boolean;
   readonly notWritable: () => boolean;
@@ -232,6 +235,21 @@ export class GatewayBroker extends Aedes {
     const topic = session.sender?.commandTopic(device.deviceKey, name);
     if (topic !== undefined) return this.#say(session, topic, payload, 0);
     return isOwn && this.#say(session, `devices/${session.id}/commands/${name}`, payload, 1);
+  }
+
+  /**
+   * What a network service has to tell to a device that is connected and listens, or to the hub before it when that is the same
+   * person's: to another one it would say what was consented to. False: no one takes it.
+   */
+  networkNotice(device: DeviceRef, notice: NetworkNotice): boolean {
+    const own = this.#live.device(device.deviceKey);
+    const isOwn = own?.publisher.ref?.subjectTag === device.subjectTag;
+    const session = isOwn ? own : this.#live.hubOf(device);
+    if (session?.publisher.ref?.subjectTag !== device.subjectTag) return false;
+    const child = isOwn ? undefined : session.sender?.aliasOf(device.deviceKey);
+    if (!isOwn && child === undefined) return false;
+    const said = child === undefined ? notice : { ...notice, child };
+    return this.#say(session, networkNoticesTopic(session.id), Buffer.from(JSON.stringify(said)), 1);
   }
 
   /** Every device that is connected right now and bound to a subject. */

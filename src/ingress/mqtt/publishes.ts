@@ -12,6 +12,7 @@ import { ReadMessage } from "../dialects/read-message.ts";
 import type { Commands } from "../services/commands.ts";
 import type { ErasedTopics } from "../services/erased-topics.ts";
 import type { ForecastTopics } from "../services/forecast-topics.ts";
+import type { NetworkNotices } from "../services/network-notices.ts";
 import type { Answerable } from "./answerable.ts";
 import { DevicePublish, DeviceWill, expiryMs, takePayload } from "./device-publish.ts";
 import { endFaulty, endForBreach } from "./ends.ts";
@@ -26,7 +27,7 @@ import { levelsOf, TOPIC_TOO_DEEP } from "./rules/strings.ts";
 import { ServiceLine, ServicePublish } from "./service-publish.ts";
 import type { DeviceSession, ServiceSession, Session, Will } from "./session.ts";
 import { NONE, type Properties } from "./v5/properties.ts";
-import { COMMAND_CODES, FAILURE, FORECAST_CODES, NO_TEXT, SUCCESS } from "./v5/reason-codes.ts";
+import { COMMAND_CODES, FAILURE, FORECAST_CODES, NETWORK_NOTICE_CODES, NO_TEXT, SUCCESS } from "./v5/reason-codes.ts";
 
 export interface PublishesPorts {
   readonly admission: Pick<Admission, "submit" | "submitRead" | "afterBatch">;
@@ -34,6 +35,7 @@ export interface PublishesPorts {
   readonly commands: Pick<Commands, "submit">;
   readonly erased: Pick<ErasedTopics, "submit">;
   readonly forecastTopics: Pick<ForecastTopics, "submit">;
+  readonly networkNotices: Pick<NetworkNotices, "submit">;
   readonly received: ReceivedIds;
   readonly reasons: RefusalReasons;
   /** A device publishes to a topic that is another's. */
@@ -145,11 +147,12 @@ export class Publishes {
       finish(NO_TEXT);
       return;
     }
-    const { erased, forecastTopics, commands } = this.#ports;
+    const { erased, forecastTopics, networkNotices, commands } = this.#ports;
     const message = { topic, payload, expiresAt };
     const answered =
       erased.submit(session, topic, payload, (taken) => finish(taken ? SUCCESS : "not-durable")) ||
-      forecastTopics.submit(session, message, (outcome) => finish(FORECAST_CODES[outcome]));
+      forecastTopics.submit(session, message, (outcome) => finish(FORECAST_CODES[outcome])) ||
+      networkNotices.submit(session, message, (outcome) => finish(NETWORK_NOTICE_CODES[outcome]));
     if (!answered) commands.submit(session, message, (outcome) => finish(COMMAND_CODES[outcome]));
   }
 }

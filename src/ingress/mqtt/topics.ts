@@ -12,12 +12,10 @@ export function publishTopics(device: DeviceId): ReadonlyMap<string, number> {
   return new Map(PARTS.map((part, index) => [`devices/${device}/${part}`, index]));
 }
 
-/** `devices/<id>/commands/…`, `…/notices`, `…/notices/weather` and `…/refusals` of its own id, as a topic or as a filter. */
+/** `devices/<id>/commands/…`, its notices and `devices/<id>/refusals` of its own id, as a topic or as a filter. */
 export function deviceMayReceive(device: DeviceId, topic: string): boolean {
-  return (
-    topic.startsWith(`devices/${device}/commands/`) ||
-    [noticesTopic(device), weatherTopic(device), refusalsTopic(device)].includes(topic)
-  );
+  const heard = [noticesTopic(device), weatherTopic(device), networkNoticesTopic(device), refusalsTopic(device)];
+  return topic.startsWith(`devices/${device}/commands/`) || heard.includes(topic);
 }
 
 /** The device whose topic this is or would be. */
@@ -29,6 +27,11 @@ export function deviceOf(topic: string): DeviceId | undefined {
 
 export function refusalsTopic(device: DeviceId): string {
   return `devices/${device}/refusals`;
+}
+
+/** What network services have to tell it. */
+export function networkNoticesTopic(device: DeviceId): string {
+  return `${noticesTopic(device)}/network`;
 }
 
 export function noticesTopic(device: DeviceId): string {

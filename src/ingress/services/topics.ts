@@ -72,6 +72,13 @@ export interface Command {
 
 const COMMAND = /^commands\/([A-Za-z0-9_-]{22})\/([A-Za-z0-9_-]{1,64})$/;
 
+const NETWORK_NOTICE = /^network\/([A-Za-z0-9_-]{22})$/;
+
+/** The pseudonym of `network/<networkPseudonym>`, on which a network service has something to tell to the device. */
+export function networkNoticeTopic(topic: string): string | undefined {
+  return NETWORK_NOTICE.exec(topic)?.[1];
+}
+
 /** `commands/<scenePseudonym>/<name>`, as a scene service publishes it. */
 export function commandTopic(topic: string): Command | undefined {
   const match = COMMAND.exec(topic);

@@ -2,7 +2,13 @@
  * The reason codes that a client of MQTT 5 is told (2.4), and what for: one table for each kind of answer. `docs/topics.md` says
  * what a firmware should do about each; a test keeps the two equal.
  */
-import type { CommandOutcome, ConnectionRefusal, ForecastOutcome, Refusal } from "../../../model/outcome.ts";
+import type {
+  CommandOutcome,
+  ConnectionRefusal,
+  ForecastOutcome,
+  NetworkNoticeOutcome,
+  Refusal,
+} from "../../../model/outcome.ts";
 import { FILTER_TOO_DEEP, TOPIC_TOO_DEEP } from "../rules/strings.ts";
 import { ALIAS, NOT_HERE, TWICE, WILDCARD, ZERO } from "./properties.ts";
 
@@ -76,6 +82,21 @@ export const FORECAST_CODES: Readonly<Record<ForecastOutcome, number>> = {
   "acl-denied": NOT_AUTHORIZED,
   "over-rate": QUOTA_EXCEEDED,
   unavailable: UNSPECIFIC,
+};
+
+/** The same for a notice of a network service. Whether the device got it is not told: it would say when devices are connected. */
+export const NETWORK_NOTICE_CODES: Readonly<Record<NetworkNoticeOutcome, number>> = {
+  delivered: SUCCESS,
+  away: SUCCESS,
+  "unknown-device": SUCCESS,
+  "no-consent": SUCCESS,
+  "too-many": SUCCESS,
+  "acl-denied": NOT_AUTHORIZED,
+  "too-large": QUOTA_EXCEEDED,
+  "over-rate": QUOTA_EXCEEDED,
+  "invalid-payload": PAYLOAD_FORMAT_INVALID,
+  unavailable: UNSPECIFIC,
+  expired: UNSPECIFIC,
 };
 
 /** PUBACK and PUBREC of a payload that says it is text and is none. */
