@@ -132,6 +132,7 @@ export function createGateway(
     writableAgain: (error, signal) => queue.writable.again(error, signal),
     fanOut: outlets.fanOut,
     services: outlets.directory,
+    allowsCommand: outlets.allowsCommand,
     erasures: {
       acknowledged: (id, purpose, service) => rights.acknowledged(id, purpose, service),
       // A service that comes back is told at the next turn anyway; this only makes it come sooner.
@@ -196,6 +197,7 @@ export function createGateway(
     crowds,
     outlets,
     addressable: (pseudonym, device) => ingress.commands.remember(pseudonym, device),
+    causeOf: (pseudonym) => ingress.commands.causeOf(pseudonym),
     samples: centre.samples,
     fatal,
   });

@@ -1,7 +1,9 @@
 /** Compiles the file of a dialect. Every fault says file, line and rule; a dialect with a fault is none. */
 import { isAlias, isNode, LineCounter, parseDocument, visit, type Node as YamlNode } from "yaml";
+import type { CommandName } from "../model/command.ts";
 import type { DropReason } from "../model/outcome.ts";
 import type { Vocabulary } from "../vocabulary/vocabulary.ts";
+import { compileWays, type Way } from "./command.ts";
 import {
   type DialectShape,
   dialectShape,
@@ -11,7 +13,7 @@ import {
   type TreeShape,
 } from "./file.ts";
 import { compileLeaves, type Leaf, readsNumbers } from "./leaf.ts";
-import { covers, type Pattern, patternOf } from "./topic.ts";
+import { type Pattern, patternOf } from "./topic.ts";
 
 /** What is done with the value below a key. */
 export type Branch =
@@ -38,14 +40,14 @@ export interface Rule {
   readonly refuseUnknown: boolean;
 }
 
-export interface Dialect
-  extends Pick<DialectShape, "title" | "about" | "subscriptions" | "commands" | "models" | "settings"> {
+export interface Dialect extends Pick<DialectShape, "title" | "about" | "subscriptions" | "models" | "settings"> {
   readonly name: string;
   readonly hub: boolean;
   readonly large: boolean;
   readonly carried: boolean;
   readonly vocabulary: Vocabulary;
   readonly rules: readonly Rule[];
+  readonly commands: ReadonlyMap<CommandName, readonly Way[]>;
   readonly expected: readonly Pattern[];
   /** By place of `{child}`: words that other topics have there, so that no alias begins with one. */
   readonly reserved: ReadonlyMap<number, ReadonlySet<string>>;
@@ -110,11 +112,11 @@ function lineOf(node: YamlNode, lines: LineCounter): number {
 function build(shape: DialectShape, vocabulary: Vocabulary, report: Report): Dialect {
   const rules = shape.rules.map((rule, index) => ruleOf(rule, index, vocabulary, report));
   const expected = shape.expected.map((text, index) => topicOf(text, ["expected", index], report));
-  for (const [name, topic] of Object.entries(shape.commands)) {
-    if (!shape.subscriptions.some((filter) => covers(filter, topic, (word) => word === "{self}")))
-      report(["commands", name], "the firmware subscribes to nothing that covers this topic");
-    if (topic.includes("{child}") && shape.hub !== true) report(["commands", name], "only a hub has children");
-  }
+  const family = { hub: shape.hub === true, subscriptions: shape.subscriptions };
+  const commands = Object.entries(shape.commands).map(
+    ([name, ways]) =>
+      [name as CommandName, compileWays(name, ways, family, (what) => report(["commands", name], what))] as const,
+  );
   const seen = new Set<string>();
   for (const [index, { topic, when, json }] of shape.rules.entries()) {
     const objects = `${topic} {}`;
@@ -134,7 +136,7 @@ function build(shape: DialectShape, vocabulary: Vocabulary, report: Report): Dia
     expected,
     reserved: reservedIn([...rules.map(({ topic }) => topic), ...expected]),
     subscriptions: shape.subscriptions,
-    commands: shape.commands,
+    commands: new Map(commands),
     models: shape.models,
     settings: shape.settings,
   };

@@ -91,6 +91,7 @@ class Outside {
       announce: async (batch) => () => batch.map(() => false),
       left: nothing,
       addressable: nothing,
+      causeOf: nothing,
       deadLetter: async () => undefined,
       breaker: { state: "closed", enter: () => this.#turns++ % 2, passed: nothing, failed: nothing },
       samples: { watching: false, offer: nothing },

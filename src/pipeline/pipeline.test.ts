@@ -81,6 +81,7 @@ function setUp(ports: Partial<PipelinePorts> = {}) {
     },
     left: () => undefined,
     addressable: () => undefined,
+    causeOf: () => undefined,
     deadLetter: async (reason, messages) => void happened.push(`dead-lettered ${messages.length} ${reason}`),
     breaker: { state: "closed", enter: () => 0, passed: () => undefined, failed: () => undefined },
     samples: { watching: false, offer: () => undefined },

@@ -50,6 +50,8 @@ export interface PipelinePorts extends Omit<InDoubtPorts, "pause" | "mayAsk">, S
   readonly left: (signal: AbortSignal) => Promise<void> | undefined;
   /** A scene service may answer this pseudonym with a command. */
   readonly addressable: (pseudonym: Pseudonym, device: DeviceRef) => void;
+  /** How many commands led to what the device under this name says now; `undefined` when it was not commanded lately. */
+  readonly causeOf: (pseudonym: Pseudonym) => number | undefined;
   readonly deadLetter: (reason: DeadLetterReason, messages: readonly RawMessage[]) => Promise<void>;
 }
 
@@ -249,7 +251,8 @@ export class Pipeline {
       if (result?.scene === undefined) continue;
       if (setAside !== undefined || verdict === undefined || verdict.refusal !== undefined) continue;
       passages.push(passage);
-      const { scene } = result;
+      const cause = this.#ports.causeOf(result.scene.device);
+      const scene = cause === undefined ? result.scene : { ...result.scene, cause };
       outgoing.push({
         subject: message.device.subjectTag,
         revision: verdict.revision ?? 0,

@@ -8,7 +8,8 @@ import { Trial } from "../ingress/dialects/trial.ts";
 import { GatewayBroker } from "../ingress/mqtt/broker.ts";
 import { Listeners } from "../ingress/mqtt/listeners.ts";
 import { Access } from "../ingress/mqtt/login.ts";
-import { Commands } from "../ingress/services/commands.ts";
+import { CommandOutcomes } from "../ingress/services/command-outcomes.ts";
+import { Commands, type CommandsPorts } from "../ingress/services/commands.ts";
 import type { Services } from "../ingress/services/connection.ts";
 import { ErasedTopics, type ErasedTopicsPorts } from "../ingress/services/erased-topics.ts";
 import type { FanOut } from "../ingress/services/fan-out.ts";
@@ -27,6 +28,7 @@ export interface IngressDeps extends Pick<AdmissionPorts, "checkConsent" | "enqu
   readonly consent: Pick<Consent, "lookup" | "credentials" | "hubs"> & { readonly keyring: Pick<Keyring, "pseudonym"> };
   readonly fanOut: FanOut;
   readonly services: Services;
+  readonly allowsCommand: CommandsPorts["allowed"];
   readonly erasures: Pick<ErasedTopicsPorts, "acknowledged" | "listening">;
   readonly notices: Pick<NoticesPorts, "standings" | "policyChange">;
   /** The pipeline is stuck: a supervisor must restart the process. */
@@ -68,8 +70,10 @@ export function createIngress(base: Base, deps: IngressDeps): Ingress {
   const hint = (device: HintedDevice, what: Hint): void => refusals.note(device, what);
   const admission = createAdmission(base, deps, hint);
   const erased = new ErasedTopics({ ...deps.erasures, denied: () => metrics.erasureAnswer("denied") });
+  const outcomes = new CommandOutcomes();
   const commands: Commands = createCommands(base, deps, {
-    command: (device, name, payload) => broker.command(device, name, payload),
+    command: (device, command) => broker.command(device, command),
+    outcomes,
   });
   const notices = new Notices({
     ...deps.notices,
@@ -88,6 +92,7 @@ export function createIngress(base: Base, deps: IngressDeps): Ingress {
       hint,
     }),
     commands,
+    outcomes,
     fanOut: deps.fanOut,
     erased,
     notices,
@@ -219,15 +224,16 @@ function createLogin({ config, dialects, log }: Base, { consent, services }: Ing
 /** Commands of scene services, to devices that they know only by pseudonym. */
 function createCommands(
   { config, metrics }: Base,
-  { checkConsent, consent }: IngressDeps,
-  broker: Pick<ConstructorParameters<typeof Commands>[1], "command">,
+  { checkConsent, consent, allowsCommand }: IngressDeps,
+  given: Pick<CommandsPorts, "command" | "outcomes">,
 ): Commands {
   const epochMs = config.deidentify.epochDays * DAY_MS;
   return new Commands(
-    { maxPayloadBytes: config.mqtt.maxPayloadBytes, remembered: REMEMBERED_DEVICES },
+    { perMinute: config.mqtt.commandsPerMinute, remembered: REMEMBERED_DEVICES },
     {
-      ...broker,
+      ...given,
       checkConsent,
+      allowed: allowsCommand,
       scenePseudonym: ({ deviceKey }, wrappedKey) =>
         consent.keyring.pseudonym(wrappedKey, deviceKey, "scene", Math.floor(Date.now() / epochMs)),
       counted: (outcome) => metrics.command(outcome),

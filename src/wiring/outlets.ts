@@ -49,6 +49,8 @@ export interface Outlets {
   readonly directory: ServiceDirectory;
   readonly disclosures: Disclosures;
   readonly forwarded: ForwardedNames;
+  /** Whether the policy lets a service give a command. */
+  readonly allowsCommand: ServiceCoverage["allows"];
   /** Drops what memory holds of these names. */
   forgetNames(names: readonly Pseudonym[]): void;
   /** Start after the policies. Throws what `ServiceCoverage.require` throws. */
@@ -128,6 +130,7 @@ export function createOutlets(deps: OutletsDeps): Outlets {
     directory,
     disclosures,
     forwarded,
+    allowsCommand: (service, command) => coverage.allows(service, command),
     forgetNames: (some) => names.forget(some),
     part: {
       name: "services",

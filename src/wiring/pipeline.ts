@@ -15,7 +15,7 @@ import type { Places } from "./places.ts";
 import type { Queue } from "./queue.ts";
 import type { Store } from "./store.ts";
 
-export interface PipelineDeps extends Pick<PipelinePorts, "addressable"> {
+export interface PipelineDeps extends Pick<PipelinePorts, "addressable" | "causeOf"> {
   readonly queue: Queue;
   readonly leases: Pick<Consent["leases"], "acquire">;
   readonly checkConsent: CheckConsent;
@@ -53,6 +53,7 @@ export function createPipeline({ config, redis, keyspace, metrics, log, vocabula
     gather: (readings) => deps.crowds.gather(readings),
     announce: (batch) => outlets.announce(batch),
     addressable: deps.addressable,
+    causeOf: deps.causeOf,
     deadLetter: (reason, messages) => queue.deadLetters.add(reason, messages),
     breaker: store.breaker,
     samples: deps.samples,

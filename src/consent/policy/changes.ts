@@ -1,4 +1,5 @@
 /** What changes from one policy version to the next, and which consents remain valid. Pure. */
+import { COMMAND_NAMES } from "../../model/command.ts";
 import { allOf, type Decision, type PolicyFloors, PURPOSES, type Purpose } from "../../model/consent.ts";
 import { DAY_MS } from "../../model/durations.ts";
 import type {
@@ -10,7 +11,7 @@ import type {
 } from "../../model/policy-document.ts";
 import { type FloorPlan, floorsAt } from "./floors.ts";
 
-export type WideningKind = "purpose" | "categories" | "recipients" | "regions" | "retention" | "basis";
+export type WideningKind = "purpose" | "categories" | "recipients" | "regions" | "retention" | "basis" | "commands";
 export interface Widening {
   readonly purpose: Purpose;
   readonly what: WideningKind;
@@ -34,7 +35,12 @@ function widened(was: PolicyTerms, now: PolicyTerms): WideningKind[] {
   if (now.regions.some((region) => !was.regions.includes(region))) kinds.push("regions");
   if (now.retentionDays > was.retentionDays) kinds.push("retention");
   if (now.basis !== was.basis) kinds.push("basis");
+  if (commandsOf(now).some((command) => !commandsOf(was).includes(command))) kinds.push("commands");
   return kinds;
+}
+
+function commandsOf({ commands = COMMAND_NAMES }: PolicyTerms): readonly string[] {
+  return commands;
 }
 
 /** The purposes for which consent to an earlier version stops counting with `after`. */

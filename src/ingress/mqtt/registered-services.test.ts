@@ -183,7 +183,7 @@ describe("a service", () => {
       return check(devices);
     };
     for (const id of [1, 2]) {
-      one.publish("commands/key-lamp-1____________/on", "{}", id);
+      one.publish("commands/key-lamp-1____________/power", '{"value":"on"}', id);
       await one.answered(id);
     }
     expect(ingress.commands).toEqual(["acl-denied", "acl-denied"]);
@@ -208,7 +208,7 @@ describe("a service", () => {
     put({ publishesPerSecond: 1 });
     const one = await loggedIn(FIRST, "one", 5);
     for (const id of [1, 2, 3]) {
-      one.publish("commands/unknown_unknown_unknow/on", "{}", id);
+      one.publish("commands/unknown_unknown_unknow/power", '{"value":"on"}', id);
       await one.answered(id);
     }
     expect(ingress.commands).toEqual(["unknown-device", "unknown-device", "over-rate"]);

@@ -230,8 +230,8 @@ const PAYLOADS: Readonly<Record<DevicePurpose, (told: Told, categories: Category
   network: ({ network }, categories) => networkPayload(network as NetworkRecord, categories),
 };
 
-function scenePayload({ device, model, status, at }: SceneRecord, categories: CategoryMask): string {
-  return JSON.stringify({ device, model: (categories & MODEL) === 0 ? undefined : model, status, at });
+function scenePayload({ device, model, status, at, cause }: SceneRecord, categories: CategoryMask): string {
+  return JSON.stringify({ device, model: (categories & MODEL) === 0 ? undefined : model, status, at, cause });
 }
 
 function networkPayload({ device, model, ipPrefix, at }: NetworkRecord, categories: CategoryMask): string {

@@ -64,6 +64,11 @@ export const COMMAND_CODES: Readonly<Record<CommandOutcome, number>> = {
   unavailable: UNSPECIFIC,
   expired: UNSPECIFIC,
   "over-rate": QUOTA_EXCEEDED,
+  invalid: PAYLOAD_FORMAT_INVALID,
+  "not-allowed": NOT_AUTHORIZED,
+  "cause-chain": QUOTA_EXCEEDED,
+  // It was delivered, under the same correlation.
+  repeated: SUCCESS,
 };
 
 /** PUBACK and PUBREC of a payload that says it is text and is none. */
