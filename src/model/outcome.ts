@@ -86,7 +86,7 @@ export const COMMAND_OUTCOMES = [
   "not-allowed",
   /** It follows commands that follow commands. */
   "cause-chain",
-  /** The service has had this delivered before, or it is under way. */
+  /** The service has had this delivered before, or it is being delivered. */
   "repeated",
 ] as const;
 export type CommandOutcome = (typeof COMMAND_OUTCOMES)[number];

@@ -1,6 +1,7 @@
 import { readFile } from "node:fs/promises";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { COMMAND_NAMES } from "../../model/command.ts";
 import { CATEGORIES, grantsOf, PURPOSE_USES, PURPOSES, type Purpose } from "../../model/consent.ts";
 import type { PolicyDocument, PolicyTerms } from "../../model/policy-document.ts";
 import { floorsOf, reconfirmation, retentionLimitDays, standingOf, suspendedBy, widenings } from "./changes.ts";
@@ -67,6 +68,17 @@ function document(change: Partial<PolicyTerms>, purposes: readonly Purpose[] = [
   };
 }
 
+test("a document lists commands of the table for scenes alone", async () => {
+  const shipped = JSON.parse(await readFile(new URL("../../../config/policies/1.json", import.meta.url), "utf8"));
+  const parsed = (purpose: Purpose, commands: unknown) => {
+    const purposes = { ...shipped.purposes, [purpose]: { ...shipped.purposes[purpose], commands } };
+    return parsePolicy(Buffer.from(JSON.stringify({ ...shipped, purposes })));
+  };
+  expect(parsed("scene", ["power"])?.document.purposes.scene?.commands).toEqual(["power"]);
+  for (const commands of [["unlock"], "power", [1]]) expect(parsed("scene", commands)).toBeUndefined();
+  expect(parsed("network", ["power"])).toBeUndefined();
+});
+
 describe("widening", () => {
   test.each([
     ["categories", { categories: ["status", "model"] }],
@@ -79,6 +91,15 @@ describe("widening", () => {
     expect(widenings(document({}), document(structuredClone(change) as Partial<PolicyTerms>))).toEqual([
       { purpose: "scene", what },
     ]);
+  });
+
+  test("of the commands of scene services is seen; without a list there are all of them", () => {
+    const named = (commands: PolicyTerms["commands"]) => document({ commands });
+    const commands = [{ purpose: "scene", what: "commands" }];
+    expect(widenings(named(["power"]), named(["power", "cover"]))).toEqual(commands);
+    expect(widenings(named([]), document({}))).toEqual(commands);
+    expect(widenings(document({}), named(["power"]))).toEqual([]);
+    expect(widenings(named([...COMMAND_NAMES]), document({}))).toEqual([]);
   });
 
   test("detects an added purpose", () => {

@@ -33,9 +33,9 @@ export function sayTo(session: DeviceSession, topic: string, payload: string | B
 /** The topic, if the device listens to it. A `+` stands for a name that only the device knows: the one under which it listens. */
 function topicHeard(session: DeviceSession, topic: string): string | undefined {
   if (!topic.split("/").includes("+")) return hears(session, topic) === undefined ? undefined : topic;
-  const named = [...session.filters.keys()].filter((filter) => !/[+#]/.test(filter) && covers(topic, filter, isNobody));
+  const named = [...session.filters.keys()].filter((filter) => !/[+#]/.test(filter) && covers(topic, filter, noSelf));
   // Of several it is not known which one is meant.
   return named.length === 1 ? named[0] : undefined;
 }
 
-const isNobody = (): boolean => false;
+const noSelf = (): boolean => false;

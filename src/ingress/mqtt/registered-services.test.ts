@@ -189,6 +189,25 @@ describe("a service", () => {
     expect(ingress.commands).toEqual(["acl-denied", "acl-denied"]);
   });
 
+  it("whose token is revoked while its command is looked at does not reach the device", async () => {
+    const { put } = await start();
+    put();
+    ingress.rememberScene("key-lamp-1____________", refOf("lamp-1"));
+    const lamp = await ingress.device("lamp-1");
+    const heard: string[] = [];
+    lamp.on("message", (topic) => heard.push(topic));
+    await lamp.subscribeAsync("devices/lamp-1/commands/#");
+    const one = await loggedIn();
+    const check = ingress.behind.checkConsent;
+    ingress.behind.checkConsent = (devices) => {
+      put({ tokens: [token(2, SECOND)] });
+      return check(devices);
+    };
+    one.publish("commands/key-lamp-1____________/power", '{"value":"on"}', 1);
+    await until("it has its outcome", () => ingress.commands.length === 1);
+    expect([ingress.commands, heard]).toEqual([["acl-denied"], []]);
+  });
+
   it("has no more connections than it may, and one that takes the place of its own is none more", async () => {
     const { put } = await start();
     put();

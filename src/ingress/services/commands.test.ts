@@ -196,7 +196,7 @@ describe("what becomes of it", () => {
     ]);
   });
 
-  it("is told to nobody of what is no command, of too many, and of a service without the purpose", async () => {
+  it("is not told of what is no command, of too many, and of a service without the purpose", async () => {
     await send("commands/lamp/power", { value: "on" });
     expect(await send(`commands/${LAMP}/power`, { value: "on" }, { service: serviceOf("fast", () => false) })).toBe(
       "over-rate",
@@ -238,7 +238,7 @@ describe("what becomes of it", () => {
 });
 
 describe("a correlation", () => {
-  it("is delivered once, also when both are under way, and each service has its own", async () => {
+  it("is delivered once, also when both come at once, and each service has its own", async () => {
     const both = await Promise.all([power({ correlation: "c-1" }), power({ correlation: "c-1" }, FAN)]);
     expect(both).toEqual(["delivered", "repeated"]);
     expect(await power({ correlation: "c-1" })).toBe("repeated");

@@ -49,7 +49,7 @@ const MAX_CORRELATIONS = 100_000;
 export class Commands {
   readonly #ports: CommandsPorts;
   readonly #devices: AddressedDevices;
-  /** By service and correlation: delivered, or under way. */
+  /** By service and correlation: delivered, or being delivered. */
   readonly #delivered: LRUCache<string, true> = boundedCache(MAX_CORRELATIONS, { ttl: REPEATED_MS });
 
   constructor({ perMinute, remembered }: CommandsOptions, ports: CommandsPorts) {
