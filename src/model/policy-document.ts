@@ -32,8 +32,10 @@ const terms = z.strictObject({
 const sceneTerms = terms.extend({
   /** What services may have devices do. Absent: all that the table of commands has. */
   commands: z.array(z.enum(COMMAND_NAMES)).max(COMMAND_NAMES.length).optional(),
+  /** Services hear which devices are of one home. The description has to say so. */
+  homes: z.literal(true).optional(),
 });
-export type PolicyTerms = z.infer<typeof terms> & Partial<Pick<z.infer<typeof sceneTerms>, "commands">>;
+export type PolicyTerms = z.infer<typeof terms> & Partial<Pick<z.infer<typeof sceneTerms>, "commands" | "homes">>;
 
 export const policyDocument = z.strictObject({
   schemaVersion: z.literal(1),

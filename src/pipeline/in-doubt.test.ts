@@ -92,6 +92,7 @@ class Outside {
       left: nothing,
       addressable: nothing,
       causeOf: nothing,
+      tellsHomes: () => false,
       deadLetter: async () => undefined,
       breaker: { state: "closed", enter: () => this.#turns++ % 2, passed: nothing, failed: nothing },
       samples: { watching: false, offer: nothing },

@@ -50,6 +50,8 @@ export interface PipelinePorts extends Omit<InDoubtPorts, "pause" | "mayAsk">, S
   readonly left: (signal: AbortSignal) => Promise<void> | undefined;
   /** A scene service may answer this pseudonym with a command. */
   readonly addressable: (pseudonym: Pseudonym, device: DeviceRef) => void;
+  /** Whether who consented to this version of the policy agreed that scene services hear which devices are of one home. */
+  readonly tellsHomes: (policyVersion: number) => boolean;
   /** How many commands led to what the device under this name says now; `undefined` when it was not commanded lately. */
   readonly causeOf: (pseudonym: Pseudonym) => number | undefined;
   readonly deadLetter: (reason: DeadLetterReason, messages: readonly RawMessage[]) => Promise<void>;
@@ -199,7 +201,9 @@ export class Pipeline {
       const { message, verdict } = passage;
       if (passage.refusal !== undefined || verdict === undefined || verdict.refusal !== undefined) continue;
       try {
-        passage.result = this.#ports.deidentify(message, verdict.grants & wanted, verdict.wrappedSubjectKey);
+        const { grants, wrappedSubjectKey, policyVersion = 0 } = verdict;
+        const homes = this.#ports.tellsHomes(policyVersion);
+        passage.result = this.#ports.deidentify(message, grants & wanted, wrappedSubjectKey, homes);
         opened ||= Object.keys(passage.result).length > 0;
       } catch (error) {
         passage.setAside = "pipeline-fault";

@@ -25,7 +25,14 @@ const fits = (purpose: ServicePurpose, packet: unknown): boolean =>
 /** One of each, whole. */
 const WHOLE: Readonly<Record<ServicePurpose, Readonly<Record<string, unknown>>>> = {
   weather: { cell: CELL, center: CENTER, at: 300_000, status: { temperature: 21.5, humidity: 64 }, subjects: "5+" },
-  scene: { device: DEVICE, model: "hub", status: { power_on: true, temperature: 21.5 }, at: 1_000, cause: 1 },
+  scene: {
+    device: DEVICE,
+    home: DEVICE,
+    model: "hub",
+    status: { power_on: true, temperature: 21.5 },
+    at: 1_000,
+    cause: 1,
+  },
   network: { device: DEVICE, model: "hub", ipPrefix: "203.0.0.0/16", at: 60_000 },
 };
 

@@ -79,6 +79,13 @@ export const PROJECTIONS: Readonly<Record<ServicePurpose, Projection>> = {
     step: "sceneStep",
     fields: [
       device("scene"),
+      {
+        name: "home",
+        optional: true,
+        about:
+          "The same for all devices of one person, where the gateway is set to tell it and the policy that the person consented to says so; it ends with its epoch.",
+        schema: PSEUDONYM,
+      },
       model,
       { name: "status", of: "status", about: "What changed or was measured.", schema: "status" },
       { name: "at", about: "Unix ms, rounded down.", schema: TIME },

@@ -4,7 +4,15 @@ import { describe, expect, test } from "vitest";
 import { COMMAND_NAMES } from "../../model/command.ts";
 import { CATEGORIES, grantsOf, PURPOSE_USES, PURPOSES, type Purpose } from "../../model/consent.ts";
 import type { PolicyDocument, PolicyTerms } from "../../model/policy-document.ts";
-import { floorsOf, reconfirmation, retentionLimitDays, standingOf, suspendedBy, widenings } from "./changes.ts";
+import {
+  floorsOf,
+  homesSince,
+  reconfirmation,
+  retentionLimitDays,
+  standingOf,
+  suspendedBy,
+  widenings,
+} from "./changes.ts";
 import { DENY_ALL_FLOORS, decodeFloors, encodeFloors, floorsAt } from "./floors.ts";
 import { parsePolicy } from "./policies.ts";
 
@@ -100,6 +108,18 @@ describe("widening", () => {
     expect(widenings(named([]), document({}))).toEqual(commands);
     expect(widenings(document({}), named(["power"]))).toEqual([]);
     expect(widenings(named([...COMMAND_NAMES]), document({}))).toEqual([]);
+  });
+
+  test("of homes is seen, and counts for those who agreed to it or to a later version that says it too", () => {
+    const [without, told] = [document({}), document({ homes: true })];
+    expect(widenings(without, told)).toEqual([{ purpose: "scene", what: "homes" }]);
+    expect(widenings(told, without)).toEqual([]);
+    expect(homesSince([])).toBeUndefined();
+    expect(homesSince(numbered([told, told]))).toBe(1);
+    expect(homesSince(numbered([without, told, told]))).toBe(2);
+    expect(homesSince(numbered([told, without]))).toBeUndefined();
+    expect(homesSince(numbered([told, without, told]))).toBe(3);
+    expect(homesSince(numbered([told, document({}, [])]))).toBeUndefined();
   });
 
   test("detects an added purpose", () => {

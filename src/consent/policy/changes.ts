@@ -11,7 +11,15 @@ import type {
 } from "../../model/policy-document.ts";
 import { type FloorPlan, floorsAt } from "./floors.ts";
 
-export type WideningKind = "purpose" | "categories" | "recipients" | "regions" | "retention" | "basis" | "commands";
+export type WideningKind =
+  | "purpose"
+  | "categories"
+  | "recipients"
+  | "regions"
+  | "retention"
+  | "basis"
+  | "commands"
+  | "homes";
 export interface Widening {
   readonly purpose: Purpose;
   readonly what: WideningKind;
@@ -36,6 +44,7 @@ function widened(was: PolicyTerms, now: PolicyTerms): WideningKind[] {
   if (now.retentionDays > was.retentionDays) kinds.push("retention");
   if (now.basis !== was.basis) kinds.push("basis");
   if (commandsOf(now).some((command) => !commandsOf(was).includes(command))) kinds.push("commands");
+  if (now.homes === true && was.homes !== true) kinds.push("homes");
   return kinds;
 }
 
@@ -60,6 +69,15 @@ export function reconfirmation(before: PolicyDocument | undefined, after: Policy
   const suspended = suspendedBy(before, after);
   const purposes = PURPOSES.filter((purpose) => affects.includes(purpose) && !suspended.includes(purpose));
   return purposes.length === 0 ? undefined : { purposes, until: Date.parse(confirmBy) + DAY_MS };
+}
+
+/**
+ * The lowest version of the policy from which on each one says that scene services hear which devices are of one home; `undefined`
+ * when the newest does not. Who consented to that version or a later one agreed to it.
+ */
+export function homesSince(versions: readonly PolicyDocument[]): number | undefined {
+  const last = versions.findLastIndex(({ purposes }) => purposes.scene?.homes !== true);
+  return versions[last + 1]?.version;
 }
 
 export function standingOf(decision: Decision | undefined, plan: FloorPlan, nowMs: number): PolicyStanding {
