@@ -1,6 +1,7 @@
 /** The page of dialects, made from their files: what is taken of each family, what is thrown away, what one sets on the device. */
 import { readdirSync, readFileSync } from "node:fs";
 import { parse } from "yaml";
+import { waysOf } from "../src/dialects/command.ts";
 import {
   type DialectShape,
   dialectShape,
@@ -8,6 +9,7 @@ import {
   type RuleShape,
   THROWN_AWAY,
   type TreeShape,
+  type WayShape,
 } from "../src/dialects/file.ts";
 
 const FOLDER = new URL("../config/dialects/", import.meta.url);
@@ -144,6 +146,27 @@ function code(text: string): string {
 }
 
 function commandsOf({ commands }: DialectShape): string[] {
-  const rows = Object.entries(commands).map(([name, topic]) => `| ${code(name)} | ${code(topic)} |`);
-  return rows.length === 0 ? [] : ["| command of a scene service | goes to |", "|---|---|", ...rows, ""];
+  const rows = Object.entries(commands).flatMap(([name, ways]) =>
+    waysOf(ways).map((way) => `| ${code(name)} | ${code(way.topic)} | ${writtenAs(way)} |`),
+  );
+  return rows.length === 0 ? [] : ["| command of a scene service | goes to | as |", "|---|---|---|", ...rows, ""];
+}
+
+function writtenAs({ json, text, words, scale, offset, inverse, between }: WayShape): string {
+  const shape = json === undefined ? (text ?? "{value}") : JSON.stringify(json);
+  const listed = Object.entries(words ?? {}).map(
+    ([word, means]) => `${code(word)} → ${means === "" ? "nothing" : code(`${means}`)}`,
+  );
+  return [
+    ...(listed.every((word) => word.endsWith("nothing")) && listed.length > 0 ? [] : [code(shape)]),
+    ...listed,
+    ...(scale === undefined ? [] : [`× ${round(scale)}`]),
+    ...(offset === undefined ? [] : [`+ ${round(offset)}`]),
+    ...(inverse === undefined ? [] : [`${inverse} ÷ value`]),
+    ...(between === undefined ? [] : [`between ${between.join(" and ")}`]),
+  ].join(", ");
+}
+
+function round(value: number): number {
+  return Number(value.toFixed(4));
 }

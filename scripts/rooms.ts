@@ -154,7 +154,7 @@ export const ROOMS: readonly Room[] = [
     "raw",
   ),
   room("ingress/devices", "what devices are told", ["platform"], ["lru-cache"]),
-  room("ingress/services", "fan-out to services, and what they publish", ["platform"], ["lru-cache"]),
+  room("ingress/services", "fan-out to services, and what they publish", ["platform"], ["lru-cache", "zod"]),
   room("ingress/mqtt/rules", "what is ill-formed in MQTT 3.1.1 and 5 alike; pure", [], [], ["node:buffer"]),
   room(
     "ingress/mqtt/v5",

@@ -143,6 +143,7 @@ export function createGateway(
     writableAgain: (error, signal) => queue.writable.again(error, signal),
     fanOut: outlets.fanOut,
     services: outlets.directory,
+    allowsCommand: outlets.allowsCommand,
     erasures: {
       acknowledged: (id, purpose, service) => rights.acknowledged(id, purpose, service),
       // A service that comes back is told at the next turn anyway; this only makes it come sooner.
@@ -217,6 +218,7 @@ export function createGateway(
     crowds,
     outlets,
     addressable: addressable.scene,
+    causeOf: (pseudonym) => ingress.commands.causeOf(pseudonym),
     samples: centre.samples,
     fatal,
   });
@@ -251,6 +253,7 @@ export function createGateway(
       deidentifier.forget(names);
       outlets.forgetNames(names);
       addressable.forget(names);
+      ingress.commands.forget(names);
     },
     metrics,
     damaged,

@@ -2,7 +2,7 @@
 import { z } from "zod";
 import { WIDEST_ROW_STEP_MS } from "../model/durations.ts";
 import { STORED_VALUES } from "../model/property.ts";
-import { count, days, milliseconds, path, share, text } from "./leaves.ts";
+import { count, days, flag, milliseconds, path, share, text } from "./leaves.ts";
 
 const MODEL_RULES = [
   { match: "HB-*", as: "hub" },
@@ -130,6 +130,10 @@ export const deidentifyOptions = z.strictObject({
       "How exactly a status is stored: `steps` of the table of properties, or the `classes` of its column *stored*, in which little leads from one name of a device to the next.",
   }),
   location: location.prefault({}),
+  homes: flag(
+    false,
+    "Tell scene services which devices are of one home, by a name of the home that changes with the epoch; only of people who consented to a policy that says so (`purposes.scene.homes`).",
+  ),
   models: z.array(modelRule).max(1_000).default(MODEL_RULES).meta({
     description:
       "Rules that turn a model into a kind of device, the first match wins; a model without a rule becomes `other`.",

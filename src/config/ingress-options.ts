@@ -105,6 +105,13 @@ export const mqttOptions = z.strictObject({
     "Tell a device that speaks MQTT 5, in the acknowledgement of a message and once a minute at most, that there is no consent to use it.",
   ),
   rate: rate.prefault({}),
+  commandsPerMinute: count(
+    1,
+    10,
+    120,
+    "Commands that one device is handed a minute, from all scene services together; beyond it they are refused. Rules that switch each other end here.",
+    "commands/min",
+  ),
   takeoversPerMinute: count(
     1,
     6,

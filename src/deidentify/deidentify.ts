@@ -62,8 +62,9 @@ export class Deidentifier {
    * Throws SUBJECT_KEY_UNREADABLE when the subject's key does not open. Safe to repeat for the same message.
    * A place that was overtaken by a newer one does not come out, and neither does a status of which nothing is known (any
    * more). An analytics record possibly has nothing to write: it counts as stored, since all that may be kept of it is.
+   * `homes`: a scene service may be told which devices are of one home.
    */
-  deidentify(message: RawMessage, grants: Grants, wrappedSubjectKey: string): Deidentified {
+  deidentify(message: RawMessage, grants: Grants, wrappedSubjectKey: string, homes = false): Deidentified {
     const { carried } = message;
     const forAnalytics = usable(grants, "analytics", carried);
     const forWeather = usable(grants, "weather", carried);
@@ -83,7 +84,7 @@ export class Deidentifier {
       }
     }
     if (forScene !== 0) {
-      const scene = this.#scene(message, forScene, wrappedSubjectKey);
+      const scene = this.#scene(message, forScene, wrappedSubjectKey, homes);
       if (scene !== undefined) result.scene = scene;
     }
     if (forNetwork !== 0) {
@@ -147,7 +148,7 @@ export class Deidentifier {
   }
 
   /** `undefined` when nothing of the status is known: without one a scene has nothing to go by. */
-  #scene(message: RawMessage, mask: number, wrappedSubjectKey: string): SceneRecord | undefined {
+  #scene(message: RawMessage, mask: number, wrappedSubjectKey: string, homes: boolean): SceneRecord | undefined {
     const { model, status } = message.telemetry;
     const kept = status && this.#status.forScene(status);
     if (kept === undefined) return undefined;
@@ -157,6 +158,10 @@ export class Deidentifier {
       at: floorTo(message.at, this.#options.atStepMs.scene),
     };
     if ((mask & MODEL) !== 0 && model !== undefined) record.model = this.#models.familyOf(model);
+    if (homes) {
+      const epoch = Math.floor(message.at / this.#options.epochMs.scene);
+      record.home = this.#keyring.home(wrappedSubjectKey, message.device.deviceKey, epoch);
+    }
     return record;
   }
 

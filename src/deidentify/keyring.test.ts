@@ -45,6 +45,25 @@ describe("Keyring", () => {
     expect(seen.size).toBe(2 * 2 * PSEUDONYM_PURPOSES.length * 4);
   });
 
+  it("names the home of a person, the same by each device, in each epoch another, and like no device", () => {
+    const subjects = [keyring.createSubjectKey(), keyring.createSubjectKey()];
+    const devices = [device, "BBBBBBBBBBBBBBBBBBBBBB" as DeviceKey];
+    const other = new Keyring({ masterKey, pepper });
+    const seen = new Set<string>();
+    for (const subject of subjects) {
+      for (const epoch of [3, 1, 4, 2, 4, 1]) {
+        const [one, two] = devices.map((key) => keyring.home(subject, key, epoch));
+        expect([two, other.home(subject, device, epoch)]).toEqual([one, one]);
+        expect(one).toMatch(/^[A-Za-z0-9_-]{22}$/);
+        for (const key of devices)
+          for (const purpose of PSEUDONYM_PURPOSES)
+            expect(keyring.pseudonym(subject, key, purpose, epoch)).not.toBe(one);
+        seen.add(String(one));
+      }
+    }
+    expect(seen.size).toBe(2 * 4);
+  });
+
   it("remembers nothing that changes an answer, in whatever order epochs and keys are asked for", () => {
     const subjects = [keyring.createSubjectKey(), keyring.createSubjectKey()];
     const reference = new Keyring({ masterKey, pepper });

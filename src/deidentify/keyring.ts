@@ -34,6 +34,9 @@ const RECORDS = {
 } as const;
 type RecordKind = keyof typeof RECORDS;
 
+/** In place of the key of a device. */
+const HOME = "home";
+
 /** Bounds what a process remembers; an erased subject's pseudonyms leave memory after this long at the latest. */
 const MAX_REMEMBERED_DEVICES = 200_000;
 const REMEMBERED_MS = 10 * 60_000;
@@ -58,6 +61,7 @@ interface Remembered {
   place: Recent | undefined;
   scene: Recent | undefined;
   network: Recent | undefined;
+  home: Recent | undefined;
   /** Each seals the record of its kind. */
   readonly recordKeys: Partial<Record<RecordKind, Buffer>>;
 }
@@ -116,6 +120,20 @@ export class Keyring {
     return named;
   }
 
+  /**
+   * The name of a home: the same for all devices of one person, for scene services alone and for one epoch. `device` is only whose
+   * entry remembers it. Throws as `pseudonym` does.
+   */
+  home(wrappedSubjectKey: string, device: DeviceKey, epoch: number): Pseudonym {
+    const remembered = this.#remembered(wrappedSubjectKey, device);
+    const { home } = remembered;
+    if (home?.newest.epoch === epoch) return home.newest.pseudonym;
+    if (home?.older?.epoch === epoch) return home.older.pseudonym;
+    const named = this.#derive(wrappedSubjectKey, HOME, "home", epoch);
+    remembered.home = remember(home, named);
+    return named.pseudonym;
+  }
+
   /** Seals a record of a device; with the subject's key every copy of it becomes unreadable. Throws as `pseudonym` does. */
   sealRecord(kind: RecordKind, wrappedSubjectKey: string, device: DeviceKey, text: string): string {
     const key = this.#recordKey(kind, wrappedSubjectKey, device);
@@ -162,6 +180,7 @@ export class Keyring {
       place: undefined,
       scene: undefined,
       network: undefined,
+      home: undefined,
       recordKeys: {},
     };
     this.#devices.set(device, fresh);
@@ -190,9 +209,9 @@ export class Keyring {
     return secret;
   }
 
-  #derive(wrapped: string, device: DeviceKey, purpose: PseudonymPurpose, epoch: number): Named {
+  #derive(wrapped: string, what: string, purpose: PseudonymPurpose | "home", epoch: number): Named {
     const purposeKey = this.#secret(wrapped, `consentry pseudonym\0${purpose}\0${epoch}`);
-    const mac = createHmac("sha256", purposeKey).update(device).digest();
+    const mac = createHmac("sha256", purposeKey).update(what).digest();
     purposeKey.fill(0);
     const pseudonym = mac.toString("base64url", 0, PSEUDONYM_BYTES) as Pseudonym;
     return { epoch, pseudonym, rowKey: [mac.readInt32BE(PSEUDONYM_BYTES), mac.readInt32BE(PSEUDONYM_BYTES + 4)] };

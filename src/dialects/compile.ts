@@ -1,7 +1,9 @@
 /** Compiles the file of a dialect. Every fault says file, line and rule; a dialect with a fault is none. */
 import { isAlias, isNode, LineCounter, parseDocument, visit, type Node as YamlNode } from "yaml";
+import type { CommandName } from "../model/command.ts";
 import type { DropReason } from "../model/outcome.ts";
 import type { Vocabulary } from "../vocabulary/vocabulary.ts";
+import { compileWays, type Way } from "./command.ts";
 import {
   type DialectShape,
   dialectShape,
@@ -39,13 +41,14 @@ export interface Rule {
 }
 
 export interface Dialect
-  extends Pick<DialectShape, "title" | "about" | "subscriptions" | "commands" | "notices" | "models" | "settings"> {
+  extends Pick<DialectShape, "title" | "about" | "subscriptions" | "notices" | "models" | "settings"> {
   readonly name: string;
   readonly hub: boolean;
   readonly large: boolean;
   readonly carried: boolean;
   readonly vocabulary: Vocabulary;
   readonly rules: readonly Rule[];
+  readonly commands: ReadonlyMap<CommandName, readonly Way[]>;
   readonly expected: readonly Pattern[];
   /** By place of `{child}`: words that other topics have there, so that no alias begins with one. */
   readonly reserved: ReadonlyMap<number, ReadonlySet<string>>;
@@ -110,8 +113,12 @@ function lineOf(node: YamlNode, lines: LineCounter): number {
 function build(shape: DialectShape, vocabulary: Vocabulary, report: Report): Dialect {
   const rules = shape.rules.map((rule, index) => ruleOf(rule, index, vocabulary, report));
   const expected = shape.expected.map((text, index) => topicOf(text, ["expected", index], report));
-  checkSent("commands", shape, report);
-  checkSent("notices", shape, report);
+  checkNotices(shape, report);
+  const family = { hub: shape.hub === true, subscriptions: shape.subscriptions };
+  const commands = Object.entries(shape.commands).map(
+    ([name, ways]) =>
+      [name as CommandName, compileWays(name, ways, family, (what) => report(["commands", name], what))] as const,
+  );
   const seen = new Set<string>();
   for (const [index, { topic, when, json }] of shape.rules.entries()) {
     const objects = `${topic} {}`;
@@ -131,7 +138,7 @@ function build(shape: DialectShape, vocabulary: Vocabulary, report: Report): Dia
     expected,
     reserved: reservedIn([...rules.map(({ topic }) => topic), ...expected]),
     subscriptions: shape.subscriptions,
-    commands: shape.commands,
+    commands: new Map(commands),
     notices: shape.notices,
     models: shape.models,
     settings: shape.settings,
@@ -139,11 +146,11 @@ function build(shape: DialectShape, vocabulary: Vocabulary, report: Report): Dia
 }
 
 /** Where something is sent, the firmware must listen. */
-function checkSent(what: "commands" | "notices", shape: DialectShape, report: Report): void {
-  for (const [name, topic = ""] of Object.entries<string | undefined>(shape[what])) {
+function checkNotices(shape: DialectShape, report: Report): void {
+  for (const [name, topic = ""] of Object.entries<string | undefined>(shape.notices)) {
     if (!shape.subscriptions.some((filter) => covers(filter, topic, (word) => word === "{self}")))
-      report([what, name], "the firmware subscribes to nothing that covers this topic");
-    if (topic.includes("{child}") && shape.hub !== true) report([what, name], "only a hub has children");
+      report(["notices", name], "the firmware subscribes to nothing that covers this topic");
+    if (topic.includes("{child}") && shape.hub !== true) report(["notices", name], "only a hub has children");
   }
 }
 

@@ -84,6 +84,28 @@ export type RuleShape = Omit<z.output<typeof rule>, "json" | "leaves"> & {
   readonly leaves?: Readonly<Record<string, LeavesShape>> | undefined;
 };
 
+/** Of a payload: `{value}` is the value, `{child}` the name of the device behind the hub. */
+export type TemplateShape = string | number | boolean | { readonly [key: string]: TemplateShape };
+const template: z.ZodType<TemplateShape> = z.lazy(() => z.union([scalar, z.record(z.string(), template)]));
+
+/** How a command is taken, see command.ts. */
+const way = z.strictObject({
+  topic: z.string().min(1).max(256),
+  /** What each word, or `true` and `false`, is there; one that is not listed has no such way. */
+  words: z.record(z.string(), scalar).optional(),
+  /** Value × scale + offset, or `inverse` divided by the value; then rounded to a whole number, and kept between two. */
+  scale: factor.optional(),
+  offset: factor.optional(),
+  inverse: factor.optional(),
+  between: z.tuple([z.number(), z.number()]).optional(),
+  /** The payload, with `{value}` in it; without it the value alone. */
+  text: z.string().max(200).optional(),
+  json: z.record(z.string(), template).optional(),
+});
+export type WayShape = z.output<typeof way>;
+const ways = z.union([z.string().min(1).max(256), way, z.array(way).min(1).max(4)]);
+export type WaysShape = z.output<typeof ways>;
+
 const setting = z.strictObject({
   where: z.string().min(1).max(200),
   /** As one types it; `{device}` and `{token}` stand for the device's own. */
@@ -107,8 +129,8 @@ const written = z.strictObject({
   expected: z.array(z.string().min(1).max(256)).max(MOST_RULES).default([]),
   /** Filters that the firmware needs granted to start; one that they cover is granted, too. */
   subscriptions: z.array(z.string().min(1).max(256)).max(16).default([]),
-  /** By the name that a scene service uses: where a command goes. Others are not passed on: some would change its settings. */
-  commands: z.record(z.string().regex(/^[A-Za-z0-9_-]{1,64}$/), z.string().min(1).max(256)).default({}),
+  /** By the name that a scene service uses: how its devices take a command. */
+  commands: z.record(z.string().min(1).max(64), ways).default({}),
   /** Where what the gateway itself says goes, in place of `devices/<id>/notices/weather`: a device behind a hub gets it there alone. */
   notices: z.strictObject({ weather: z.string().min(1).max(256).optional() }).default({}),
   /** Kinds of device for `deidentify.models`. */

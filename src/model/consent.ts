@@ -97,6 +97,8 @@ export type Verdict =
       readonly refusal?: undefined;
       readonly grants: Grants;
       readonly wrappedSubjectKey: string;
+      /** That was consented to. */
+      readonly policyVersion?: number | undefined;
       /** What is admitted on this verdict may later be used for what was granted at this revision, and ever since. */
       readonly revision?: number | undefined;
     }

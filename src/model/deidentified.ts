@@ -55,6 +55,10 @@ export interface SceneRecord {
   readonly model?: string;
   readonly status: StatusFields;
   readonly at: number;
+  /** The same for all devices of one person, where the policy consented to says so. */
+  readonly home?: Pseudonym;
+  /** How many commands led to it; of a device that was commanded a moment ago. */
+  readonly cause?: number;
 }
 
 /** What network services hear of a device, at a step and never because of a message. */

@@ -78,10 +78,21 @@ export const COMMAND_OUTCOMES = [
   "no-consent",
   "unavailable",
   "expired",
-  /** The service publishes faster than it may. */
+  /** The service publishes faster than it may, or the device is commanded too often. */
   "over-rate",
+  /** No command of the table, or not the value that it takes. */
+  "invalid",
+  /** The policy leaves this command out. */
+  "not-allowed",
+  /** It follows commands that follow commands. */
+  "cause-chain",
+  /** The service has had this delivered before, or it is being delivered. */
+  "repeated",
 ] as const;
 export type CommandOutcome = (typeof COMMAND_OUTCOMES)[number];
+
+/** What the service that sent it is told. Why there is no one to hand it to is not told: consent may have ended, or the device is away. */
+export type ToldOutcome = Exclude<CommandOutcome, "no-consent" | "acl-denied">;
 
 /** What became of a forecast of a weather service. `delivered` says that devices get it, if there are any: not that there are. */
 export const FORECAST_OUTCOMES = [

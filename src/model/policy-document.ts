@@ -3,6 +3,7 @@
  * statements people read.
  */
 import { z } from "zod";
+import { COMMAND_NAMES } from "./command.ts";
 import { countryCode, LEGAL_BASES, languageTag } from "./consent-record.ts";
 import { CATEGORIES, PURPOSES, type Purpose } from "./purposes.ts";
 
@@ -28,7 +29,13 @@ const terms = z.strictObject({
   retentionDays: z.number().int().min(0).max(3_650),
   regions: z.array(countryCode).min(1).max(64),
 });
-export type PolicyTerms = z.infer<typeof terms>;
+const sceneTerms = terms.extend({
+  /** What services may have devices do. Absent: all that the table of commands has. */
+  commands: z.array(z.enum(COMMAND_NAMES)).max(COMMAND_NAMES.length).optional(),
+  /** Services hear which devices are of one home. The description has to say so. */
+  homes: z.literal(true).optional(),
+});
+export type PolicyTerms = z.infer<typeof terms> & Partial<Pick<z.infer<typeof sceneTerms>, "commands" | "homes">>;
 
 export const policyDocument = z.strictObject({
   schemaVersion: z.literal(1),
@@ -59,7 +66,12 @@ export const policyDocument = z.strictObject({
       confirmBy: z.iso.date().optional(),
     })
     .refine(({ kind, confirmBy }) => (kind === "reconfirm") === (confirmBy !== undefined), { path: ["confirmBy"] }),
-  purposes: z.partialRecord(z.enum(PURPOSES), terms),
+  purposes: z.strictObject({
+    analytics: terms.optional(),
+    weather: terms.optional(),
+    scene: sceneTerms.optional(),
+    network: terms.optional(),
+  }),
   statements: z.array(z.strictObject({ clause: z.string().regex(CLAUSE), says: text })).max(200),
 });
 export type PolicyDocument = z.infer<typeof policyDocument>;

@@ -91,6 +91,8 @@ class Outside {
       announce: async (batch) => () => batch.map(() => false),
       left: nothing,
       addressable: { remember: nothing },
+      causeOf: nothing,
+      tellsHomes: () => false,
       deadLetter: async () => undefined,
       breaker: { state: "closed", enter: () => this.#turns++ % 2, passed: nothing, failed: nothing },
       samples: { watching: false, offer: nothing },

@@ -20,7 +20,12 @@ import type { CircuitBreaker } from "../platform/circuit-breaker.ts";
 export type KeepableLease = Pick<Lease, "keep" | "release" | "abandon">;
 
 export interface InDoubtPorts {
-  readonly deidentify: (message: RawMessage, grants: Grants, wrappedSubjectKey: string) => Deidentified;
+  readonly deidentify: (
+    message: RawMessage,
+    grants: Grants,
+    wrappedSubjectKey: string,
+    homes?: boolean,
+  ) => Deidentified;
   /** Resolves when the store answers. Rejects with a retryable `GatewayError`. */
   readonly askStore: (signal: AbortSignal) => Promise<void>;
   /**

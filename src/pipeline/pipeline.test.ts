@@ -81,6 +81,8 @@ function setUp(ports: Partial<PipelinePorts> = {}) {
     },
     left: () => undefined,
     addressable: { remember: () => undefined },
+    causeOf: () => undefined,
+    tellsHomes: () => false,
     deadLetter: async (reason, messages) => void happened.push(`dead-lettered ${messages.length} ${reason}`),
     breaker: { state: "closed", enter: () => 0, passed: () => undefined, failed: () => undefined },
     samples: { watching: false, offer: () => undefined },

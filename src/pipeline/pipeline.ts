@@ -50,6 +50,10 @@ export interface PipelinePorts extends Omit<InDoubtPorts, "pause" | "mayAsk">, S
   readonly left: (signal: AbortSignal) => Promise<void> | undefined;
   /** A scene service may answer this pseudonym with a command. */
   readonly addressable: { remember(pseudonym: Pseudonym, device: DeviceRef): void };
+  /** Whether who consented to this version of the policy agreed that scene services hear which devices are of one home. */
+  readonly tellsHomes: (policyVersion: number) => boolean;
+  /** How many commands led to what the device under this name says now; `undefined` when it was not commanded lately. */
+  readonly causeOf: (pseudonym: Pseudonym) => number | undefined;
   readonly deadLetter: (reason: DeadLetterReason, messages: readonly RawMessage[]) => Promise<void>;
 }
 
@@ -197,7 +201,9 @@ export class Pipeline {
       const { message, verdict } = passage;
       if (passage.refusal !== undefined || verdict === undefined || verdict.refusal !== undefined) continue;
       try {
-        passage.result = this.#ports.deidentify(message, verdict.grants & wanted, verdict.wrappedSubjectKey);
+        const { grants, wrappedSubjectKey, policyVersion = 0 } = verdict;
+        const homes = this.#ports.tellsHomes(policyVersion);
+        passage.result = this.#ports.deidentify(message, grants & wanted, wrappedSubjectKey, homes);
         opened ||= Object.keys(passage.result).length > 0;
       } catch (error) {
         passage.setAside = "pipeline-fault";
@@ -249,7 +255,8 @@ export class Pipeline {
       if (result?.scene === undefined) continue;
       if (setAside !== undefined || verdict === undefined || verdict.refusal !== undefined) continue;
       passages.push(passage);
-      const { scene } = result;
+      const cause = this.#ports.causeOf(result.scene.device);
+      const scene = cause === undefined ? result.scene : { ...result.scene, cause };
       outgoing.push({
         subject: message.device.subjectTag,
         revision: verdict.revision ?? 0,

@@ -5,6 +5,7 @@
 import { NETWORK_NOTICE_SCHEMA } from "../model/network-notice.ts";
 import type { Property } from "../model/property.ts";
 import { NAMED_SERVICE_PURPOSES, SERVICE_PURPOSES, type ServicePurpose } from "../model/purposes.ts";
+import { COMMAND_PARAMETERS, COMMAND_SCHEMA, OUTCOME_SCHEMA } from "./commands.ts";
 import { FORECAST } from "./forecast.ts";
 import { PROJECTIONS } from "./projections.ts";
 import { DIALECT, type JsonSchema, packetSchema } from "./schemas.ts";
@@ -47,19 +48,18 @@ const FORGOTTEN: JsonSchema = {
 interface Message {
   readonly name: string;
   readonly address: string;
-  readonly parameters?: Readonly<Record<string, { readonly description: string }>>;
+  readonly parameters?: Readonly<Record<string, { readonly description: string; readonly enum?: readonly string[] }>>;
   /** By the gateway, or by the service. */
   readonly from: "gateway" | "service";
   readonly summary: string;
   readonly payload: JsonSchema;
-  readonly contentType?: string;
 }
 
 export function asyncApi(properties: readonly Property[], version: string): JsonSchema {
   const messages = [
     ...SERVICE_PURPOSES.map((purpose) => processed(purpose, properties)),
     ...NAMED_SERVICE_PURPOSES.flatMap(erased),
-    COMMAND,
+    ...COMMANDS,
     FORECAST_MESSAGE,
     NETWORK_NOTICE,
   ];
@@ -85,12 +85,7 @@ export function asyncApi(properties: readonly Property[], version: string): Json
       ]),
     ),
     components: {
-      messages: Object.fromEntries(
-        messages.map(({ name, summary, payload, contentType }) => [
-          name,
-          { name, summary, ...(contentType && { contentType }), payload },
-        ]),
-      ),
+      messages: Object.fromEntries(messages.map(({ name, summary, payload }) => [name, { name, summary, payload }])),
     },
   };
 }
@@ -139,18 +134,24 @@ function erased(purpose: ServicePurpose): Message[] {
   ];
 }
 
-const COMMAND: Message = {
-  name: "command",
-  address: "commands/{pseudonym}/{name}",
-  parameters: {
-    pseudonym: { description: "The scene pseudonym of a device, of the present epoch." },
-    name: { description: "1 to 64 letters, digits, `_` or `-`." },
+const COMMANDS: readonly Message[] = [
+  {
+    name: "command",
+    address: "commands/{pseudonym}/{name}",
+    parameters: COMMAND_PARAMETERS,
+    from: "service",
+    summary: "A command of a scene service; the device gets it while consent holds.",
+    payload: COMMAND_SCHEMA,
   },
-  from: "service",
-  summary: "A command of a scene service; the device gets it while consent holds.",
-  payload: { description: "Anything up to `mqtt.maxPayloadBytes`." },
-  contentType: "application/octet-stream",
-};
+  {
+    name: "command-outcome",
+    address: "commands/{pseudonym}/{name}/outcome",
+    parameters: COMMAND_PARAMETERS,
+    from: "gateway",
+    summary: "What became of a command, to the service that sent it.",
+    payload: OUTCOME_SCHEMA,
+  },
+];
 
 const FORECAST_MESSAGE: Message = {
   name: "forecast",

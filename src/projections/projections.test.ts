@@ -10,6 +10,7 @@ import type { Property } from "../model/property.ts";
 import { CATEGORIES, SERVICE_PURPOSES, type ServicePurpose } from "../model/purposes.ts";
 import { Vocabulary } from "../vocabulary/vocabulary.ts";
 import { asyncApi, schemaFile } from "./asyncapi.ts";
+import { COMMAND_SCHEMA, OUTCOME_SCHEMA } from "./commands.ts";
 import { PROJECTIONS } from "./projections.ts";
 
 const { properties } = new Vocabulary();
@@ -25,7 +26,14 @@ const fits = (purpose: ServicePurpose, packet: unknown): boolean =>
 /** One of each, whole. */
 const WHOLE: Readonly<Record<ServicePurpose, Readonly<Record<string, unknown>>>> = {
   weather: { cell: CELL, center: CENTER, at: 300_000, status: { temperature: 21.5, humidity: 64 }, subjects: "5+" },
-  scene: { device: DEVICE, model: "hub", status: { power_on: true, temperature: 21.5 }, at: 1_000 },
+  scene: {
+    device: DEVICE,
+    home: DEVICE,
+    model: "hub",
+    status: { power_on: true, temperature: 21.5 },
+    at: 1_000,
+    cause: 1,
+  },
   network: { device: DEVICE, model: "hub", ipPrefix: "203.0.0.0/16", at: 60_000 },
 };
 
@@ -138,9 +146,28 @@ describe("the AsyncAPI document", () => {
       "privacy/erased/network",
       "privacy/erased/network/ack",
       "commands/{pseudonym}/{name}",
+      "commands/{pseudonym}/{name}/outcome",
       "weather/{cell}",
       "network/{pseudonym}",
     ]);
+  });
+
+  it("has a command as the gateway reads it, value by value", () => {
+    const command = ajv.compile(COMMAND_SCHEMA);
+    const [first, ...others] = ["on", "#00ff7f", 50, 21.5, 2700, true, "heat", "open", "start"];
+    for (const value of [first, ...others]) expect([value, command({ value })]).toEqual([value, true]);
+    for (const value of [undefined, null, "", "unlock", 1e9, -1, {}, []])
+      expect([value, command({ value })]).toEqual([value, false]);
+    const whole = { value: "on", correlation: "c-1", cause: 4, expiresAt: 1 };
+    expect(command(whole)).toBe(true);
+    for (const bad of [{ cause: 5 }, { correlation: "a b" }, { expiresAt: "soon" }, { device: DEVICE }])
+      expect(command({ ...whole, ...bad })).toBe(false);
+  });
+
+  it("has no outcome that says what a person has decided", () => {
+    const outcome = ajv.compile(OUTCOME_SCHEMA);
+    expect(outcome({ outcome: "delivered", correlation: "c-1" })).toBe(true);
+    for (const one of ["no-consent", "acl-denied", "legal-hold"]) expect(outcome({ outcome: one })).toBe(false);
   });
 
   it("knows the properties of an operator as well", () => {

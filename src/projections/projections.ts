@@ -3,13 +3,14 @@
  * exactly. The schemas and the AsyncAPI document are made of this table, and a test holds every packet that is written to it. No
  * purpose has a field of a category that it cannot use at all (`PURPOSE_USES`), whatever a person grants.
  */
+import { LONGEST_CAUSE_CHAIN } from "../model/command.ts";
 import type { Category, ServicePurpose } from "../model/purposes.ts";
 
 export interface Field {
   readonly name: string;
   /** Absent: it is made of nothing that the device said. */
   readonly of?: Category;
-  /** Left out where the person did not consent to its category. */
+  /** Left out where the person did not consent to its category, or where there is nothing to say. */
   readonly optional?: true;
   readonly about: string;
   readonly schema: Readonly<Record<string, unknown>> | "status";
@@ -78,9 +79,23 @@ export const PROJECTIONS: Readonly<Record<ServicePurpose, Projection>> = {
     step: "sceneStep",
     fields: [
       device("scene"),
+      {
+        name: "home",
+        optional: true,
+        about:
+          "The same for all devices of one person, where the gateway is set to tell it and the policy that the person consented to says so; it ends with its epoch.",
+        schema: PSEUDONYM,
+      },
       model,
       { name: "status", of: "status", about: "What changed or was measured.", schema: "status" },
       { name: "at", about: "Unix ms, rounded down.", schema: TIME },
+      {
+        name: "cause",
+        optional: true,
+        about:
+          "How many commands led to it; of a device that was commanded a moment ago. A command that follows repeats it.",
+        schema: { type: "integer", minimum: 1, maximum: LONGEST_CAUSE_CHAIN + 1 },
+      },
     ],
   },
   network: {

@@ -7,7 +7,8 @@ import { Trial } from "../ingress/dialects/trial.ts";
 import { GatewayBroker } from "../ingress/mqtt/broker.ts";
 import { Listeners } from "../ingress/mqtt/listeners.ts";
 import { Access } from "../ingress/mqtt/login.ts";
-import { Commands } from "../ingress/services/commands.ts";
+import { CommandOutcomes } from "../ingress/services/command-outcomes.ts";
+import { Commands, type CommandsPorts } from "../ingress/services/commands.ts";
 import type { Services } from "../ingress/services/connection.ts";
 import { ErasedTopics, type ErasedTopicsPorts } from "../ingress/services/erased-topics.ts";
 import type { FanOut } from "../ingress/services/fan-out.ts";
@@ -32,6 +33,7 @@ export interface IngressDeps extends Pick<AdmissionPorts, "checkConsent" | "enqu
   readonly addressable: Pick<Addressable, "scene" | "network">;
   readonly fanOut: FanOut;
   readonly services: Services;
+  readonly allowsCommand: CommandsPorts["allowed"];
   readonly erasures: Pick<ErasedTopicsPorts, "acknowledged" | "listening">;
   readonly notices: Pick<NoticesPorts, "standings" | "policyChange">;
   readonly forecasts: Pick<Forecasts, "inbox" | "delivery">;
@@ -42,6 +44,7 @@ export interface IngressDeps extends Pick<AdmissionPorts, "checkConsent" | "enqu
 }
 
 export interface Ingress {
+  readonly commands: Pick<Commands, "causeOf" | "forget">;
   readonly erased: ErasedTopics;
   readonly notices: Notices;
   readonly refusals: Refusals;
@@ -76,12 +79,15 @@ export function createIngress(base: Base, deps: IngressDeps): Ingress {
   const hint = (device: HintedDevice, what: Hint): void => refusals.note(device, what);
   const admission = createAdmission(base, deps, hint);
   const erased = new ErasedTopics({ ...deps.erasures, denied: () => metrics.erasureAnswer("denied") });
-  const commands = new Commands(
-    { maxPayloadBytes: mqtt.maxPayloadBytes },
+  const outcomes = new CommandOutcomes();
+  const commands: Commands = new Commands(
+    { perMinute: mqtt.commandsPerMinute, remembered: REMEMBERED_DEVICES },
     {
       names: deps.addressable.scene,
-      command: (device, name, payload) => broker.command(device, name, payload),
+      allowed: deps.allowsCommand,
+      command: (device, command) => broker.command(device, command),
       counted: (outcome) => metrics.command(outcome),
+      outcomes,
     },
   );
   const networkNotices = new NetworkNotices({
@@ -106,6 +112,7 @@ export function createIngress(base: Base, deps: IngressDeps): Ingress {
       hint,
     }),
     commands,
+    outcomes,
     fanOut: deps.fanOut,
     erased,
     forecastTopics: new ForecastTopics({
@@ -131,6 +138,7 @@ export function createIngress(base: Base, deps: IngressDeps): Ingress {
   metrics.beforeScrape(() => metrics.gauge("pausedConnections", admission.flow.pausedConnections));
 
   return {
+    commands,
     erased,
     notices,
     endDevice: (device) => {

@@ -35,7 +35,7 @@ export interface OutletsDeps {
   readonly keys: Pick<Keys, "token">;
   readonly redis: Redis;
   readonly keyspace: Keyspace;
-  readonly policies: Pick<Policies, "newest">;
+  readonly policies: Pick<Policies, "newest" | "homesSince">;
   readonly keyring: NoteSeal;
   readonly journal: Pick<JournalNotes, "serviceChanged">;
   /** What is connected. */
@@ -49,6 +49,10 @@ export interface Outlets {
   readonly directory: ServiceDirectory;
   readonly disclosures: Disclosures;
   readonly forwarded: ForwardedNames;
+  /** Whether the policy lets a service give a command. */
+  readonly allowsCommand: ServiceCoverage["allows"];
+  /** Whether scene services hear which devices are of one home, of who consented to this version of the policy. */
+  tellsHomes(policyVersion: number): boolean;
   /** Drops what memory holds of these names. */
   forgetNames(names: readonly Pseudonym[]): void;
   /** Start after the policies. Throws what `ServiceCoverage.require` throws. */
@@ -78,8 +82,13 @@ const POLL_MS = 2_000;
 export function createOutlets(deps: OutletsDeps): Outlets {
   const { config, redis, keyspace, policies, metrics, log } = deps;
   const { directory, registry, onChange } = createServices(deps);
+  let homesSince: number | undefined;
   const coverage = new ServiceCoverage(() => directory.all(), {
-    newest: (known) => policies.newest(known),
+    newest: async (known) => {
+      const newest = await policies.newest(known);
+      if (newest !== undefined && config.deidentify.homes) homesSince = await policies.homesSince();
+      return newest;
+    },
     uncovered: (count) => metrics.gauge("servicesNotCovered", count),
     log,
   });
@@ -128,6 +137,8 @@ export function createOutlets(deps: OutletsDeps): Outlets {
     directory,
     disclosures,
     forwarded,
+    tellsHomes: (policyVersion) => homesSince !== undefined && policyVersion >= homesSince,
+    allowsCommand: (service, command) => coverage.allows(service, command),
     forgetNames: (some) => names.forget(some),
     part: {
       name: "services",

@@ -16,7 +16,7 @@ import type { Places } from "./places.ts";
 import type { Queue } from "./queue.ts";
 import type { Store } from "./store.ts";
 
-export interface PipelineDeps extends Pick<PipelinePorts, "addressable"> {
+export interface PipelineDeps extends Pick<PipelinePorts, "addressable" | "causeOf"> {
   readonly queue: Queue;
   readonly leases: Pick<Consent["leases"], "acquire">;
   readonly checkConsent: CheckConsent;
@@ -41,7 +41,7 @@ export function createPipeline({ config, redis, keyspace, metrics, log, vocabula
     acquireLease: () => leases.acquire(),
     left: (signal) => fanOut.left(signal),
     checkConsent: deps.checkConsent,
-    deidentify: (message, grants, wrappedKey) => deidentifier.deidentify(message, grants, wrappedKey),
+    deidentify: (message, grants, wrappedKey, homes) => deidentifier.deidentify(message, grants, wrappedKey, homes),
     wanted: () => allOf(["analytics", ...SERVICE_PURPOSES.filter((purpose) => fanOut.listening(purpose))]),
     store: store.write,
     askStore: (signal) => store.reached.use(() => store.sink.ask(signal)),
@@ -53,7 +53,9 @@ export function createPipeline({ config, redis, keyspace, metrics, log, vocabula
     count: (seen) => deps.crowds.count(seen),
     gather: (readings) => deps.crowds.gather(readings),
     announce: (batch) => outlets.announce(batch),
+    tellsHomes: (policyVersion) => outlets.tellsHomes(policyVersion),
     addressable: deps.addressable,
+    causeOf: deps.causeOf,
     deadLetter: (reason, messages) => queue.deadLetters.add(reason, messages),
     breaker: store.breaker,
     samples: deps.samples,

@@ -59,7 +59,7 @@ export interface RightsDeps {
   readonly redis: { readonly store: Redis; readonly producer: Redis; readonly worker: Redis };
   readonly leases: Pick<Leases, "acquire" | "drain">;
   readonly turns: SubjectTurns;
-  readonly keyring: Pick<Keyring, "pseudonym" | "forget" | "opens">;
+  readonly keyring: Pick<Keyring, "pseudonym" | "home" | "forget" | "opens">;
   readonly envelope: Pick<Envelope, "seal" | "open">;
   readonly backlog: Pick<Backlog, "batches">;
   readonly deadLetters: Pick<DeadLetters, "purge">;
@@ -223,6 +223,9 @@ function erasurePorts(deps: RightsDeps, signer: ReceiptSigner, remnants: KeyRemn
     seal: (text) => JSON.stringify(envelope.seal(text, NAMES_SEAL)),
     open: (sealed) => envelope.open(JSON.parse(sealed), NAMES_SEAL),
     services: (purpose) => deps.directory.toldOf(purpose),
+    homeName: deps.config.deidentify.homes
+      ? (wrappedKey, device, epoch) => deps.keyring.home(wrappedKey, device, epoch)
+      : undefined,
     hold: async (tag) => standingHoldOf(await standingHolds(redis.store, keyspace, tag, () => deps.damaged("ledger"))),
     // With no one else's key to compare with: it is erased all the same, and the receipt claims nothing.
     keyIsWhole: keyIsWhole(redis.store, keyspace, keyring, { alone: false }),

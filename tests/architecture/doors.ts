@@ -45,6 +45,7 @@ export const DOORS: Readonly<Record<string, readonly string[]>> = {
   "ingress/mqtt/v5": ["connect", "peer", "properties", "reason-codes"],
   "ingress/services": [
     "addressable-names",
+    "command-outcomes",
     "commands",
     "connection",
     "erased-topics",

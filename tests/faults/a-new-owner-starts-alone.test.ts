@@ -80,7 +80,7 @@ describe("on a whole system", () => {
     lamp.on("message", (topic) => heard.push(topic));
     await lamp.subscribeAsync(`devices/${after.id}/commands/#`);
     const service = await commander();
-    await service.publishAsync(`commands/${pseudonym}/off`, "{}", { qos: 1 });
+    await service.publishAsync(`commands/${pseudonym}/power`, '{"value":"off"}', { qos: 1 });
     expect(await system.metric("commands_total", '{outcome="delivered"}')).toBe(0);
     expect(heard).toEqual([]);
     await scene.stop();
@@ -116,7 +116,7 @@ test("while a device is in transit to its new owner, the former owner's scene do
   ingress.rememberScene(pseudonym, { deviceKey: "key-lamp", subjectTag: "tag-of-anna" });
   await ingress.device("lamp");
   const service = await ingress.service();
-  await service.publishAsync(`commands/${pseudonym}/off`, "{}", { qos: 1 });
+  await service.publishAsync(`commands/${pseudonym}/power`, '{"value":"off"}', { qos: 1 });
   expect(ingress.commands).toEqual(["unknown-device"]);
   await ingress.stop();
 });

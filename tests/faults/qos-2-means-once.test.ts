@@ -109,13 +109,14 @@ describe("a PUBLISH that comes again before its PUBREL", () => {
     ingress.rememberScene(pseudonym, { deviceKey: "key-hub-1", subjectTag: "tag-key-hub-1" });
     const service = Sender.to(`mqtt://127.0.0.1:${ingress.port}`);
     await service.login({ id: "services", token: SERVICE_TOKEN });
-    for (const payload of ["on", "on"]) service.publish(`commands/${pseudonym}/light`, payload, 7, { qos: 2 });
+    const send = (payload: string) => service.publish(`commands/${pseudonym}/power`, payload, 7, { qos: 2 });
+    for (const payload of ['{"value":"on"}', '{"value":"on"}']) send(payload);
     expect(await service.answers("pubrec", 2)).toEqual([7, 7]);
     service.release(7);
     await service.answers("pubcomp", 1);
-    service.publish(`commands/${pseudonym}/light`, "off", 7, { qos: 2 });
-    await until("the next one came", () => received.at(-1) === "off");
-    expect(received).toEqual(["on", "off"]);
+    send('{"value":"off"}');
+    await until("the next one came", () => received.at(-1) === '{"value":"off"}');
+    expect(received).toEqual(['{"value":"on"}', '{"value":"off"}']);
   });
 });
 

@@ -341,7 +341,7 @@ async function publish(recipients: Readonly<Record<string, readonly string[]>>):
   const purposes = Object.fromEntries(
     Object.entries(policy.purposes).map(([purpose, terms]) => [
       purpose,
-      { ...terms, recipients: recipients[purpose] ?? terms.recipients },
+      { ...terms, recipients: recipients[purpose] ?? terms?.recipients },
     ]),
   );
   const change = { kind: "material", summary: "Other recipients." };

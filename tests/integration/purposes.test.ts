@@ -284,7 +284,7 @@ describe("a command of a scene service", () => {
   let pseudonym: string;
   const received: string[] = [];
   const command = async (text: string, listener = listeners.scene) => {
-    await listener.client.publishAsync(`commands/${pseudonym}/light`, text, { qos: 1 });
+    await listener.client.publishAsync(`commands/${pseudonym}/power`, JSON.stringify({ value: text }), { qos: 1 });
   };
   const outcome = (name: string) => system.metric("commands_total", `{outcome="${name}"}`);
 
@@ -300,7 +300,7 @@ describe("a command of a scene service", () => {
   test("reaches the device while scene consent holds, and only from a scene service", async () => {
     await command("on");
     await until("the command has come", () => received.length === 1);
-    expect(received).toEqual([`devices/${device.id}/commands/light on`]);
+    expect(received).toEqual([`devices/${device.id}/commands/power {"value":"on"}`]);
     await command("on", listeners.network);
     expect(await outcome("acl-denied")).toBe(1);
   });

@@ -29,9 +29,19 @@ async function verdictOf(decision: Decision | undefined, admittedAt?: number) {
 }
 
 describe("the consent check", () => {
-  it("returns the grants, the key and the revision", async () => {
-    expect(await verdictOf(given, 3)).toEqual({ grants: SCENE, wrappedSubjectKey: "wrapped", revision: 3 });
-    expect(await verdictOf(given)).toEqual({ grants: SCENE, wrappedSubjectKey: "wrapped", revision: 3 });
+  it("returns the grants, the key, the revision and the version that was consented to", async () => {
+    expect(await verdictOf(given, 3)).toEqual({
+      grants: SCENE,
+      wrappedSubjectKey: "wrapped",
+      revision: 3,
+      policyVersion: 1,
+    });
+    expect(await verdictOf(given)).toEqual({
+      grants: SCENE,
+      wrappedSubjectKey: "wrapped",
+      revision: 3,
+      policyVersion: 1,
+    });
   });
 
   it("refuses a message admitted before a withdrawal and a new consent, and returns the key of its earlier rows", async () => {

@@ -16,12 +16,12 @@ export function consentCheck(gate: Pick<ConsentGate, "read">): CheckConsent {
       if (decision === undefined || verdict.refusal !== undefined) {
         return { refusal: verdict.refusal ?? "no-consent", wrappedSubjectKey: keyOf(decision) };
       }
-      const { revision, wrappedSubjectKey } = decision;
+      const { revision, wrappedSubjectKey, policyVersion } = decision;
       const admitted = devices[index]?.revision ?? revision;
       // What was withdrawn while a message waited stays withdrawn for it, even after a later consent.
       const grants = admitted === revision ? verdict.grants : verdict.grants & heldSince(decision.since, admitted);
       if (grants === 0) return { refusal: "consent-withdrawn", wrappedSubjectKey: keyOf(decision) };
-      return { grants, wrappedSubjectKey, revision };
+      return { grants, wrappedSubjectKey, revision, policyVersion };
     });
   };
 }

@@ -1,10 +1,19 @@
 import { readFile } from "node:fs/promises";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { COMMAND_NAMES } from "../../model/command.ts";
 import { grantsOf, PURPOSE_USES } from "../../model/consent.ts";
 import type { PolicyDocument, PolicyTerms } from "../../model/policy-document.ts";
 import { CATEGORIES, PURPOSES, type Purpose } from "../../model/purposes.ts";
-import { floorsOf, reconfirmation, retentionLimitDays, standingOf, suspendedBy, widenings } from "./changes.ts";
+import {
+  floorsOf,
+  homesSince,
+  reconfirmation,
+  retentionLimitDays,
+  standingOf,
+  suspendedBy,
+  widenings,
+} from "./changes.ts";
 import { DENY_ALL_FLOORS, decodeFloors, encodeFloors, floorsAt } from "./floors.ts";
 import { parsePolicy } from "./policies.ts";
 
@@ -68,6 +77,17 @@ function document(change: Partial<PolicyTerms>, purposes: readonly Purpose[] = [
   };
 }
 
+test("a document lists commands of the table for scenes alone", async () => {
+  const shipped = JSON.parse(await readFile(new URL("../../../config/policies/1.json", import.meta.url), "utf8"));
+  const parsed = (purpose: Purpose, commands: unknown) => {
+    const purposes = { ...shipped.purposes, [purpose]: { ...shipped.purposes[purpose], commands } };
+    return parsePolicy(Buffer.from(JSON.stringify({ ...shipped, purposes })));
+  };
+  expect(parsed("scene", ["power"])?.document.purposes.scene?.commands).toEqual(["power"]);
+  for (const commands of [["unlock"], "power", [1]]) expect(parsed("scene", commands)).toBeUndefined();
+  expect(parsed("network", ["power"])).toBeUndefined();
+});
+
 describe("widening", () => {
   test.each([
     ["categories", { categories: ["status", "model"] }],
@@ -80,6 +100,27 @@ describe("widening", () => {
     expect(widenings(document({}), document(structuredClone(change) as Partial<PolicyTerms>))).toEqual([
       { purpose: "scene", what },
     ]);
+  });
+
+  test("of the commands of scene services is seen; without a list there are all of them", () => {
+    const named = (commands: PolicyTerms["commands"]) => document({ commands });
+    const commands = [{ purpose: "scene", what: "commands" }];
+    expect(widenings(named(["power"]), named(["power", "cover"]))).toEqual(commands);
+    expect(widenings(named([]), document({}))).toEqual(commands);
+    expect(widenings(document({}), named(["power"]))).toEqual([]);
+    expect(widenings(named([...COMMAND_NAMES]), document({}))).toEqual([]);
+  });
+
+  test("of homes is seen, and counts for those who agreed to it or to a later version that says it too", () => {
+    const [without, told] = [document({}), document({ homes: true })];
+    expect(widenings(without, told)).toEqual([{ purpose: "scene", what: "homes" }]);
+    expect(widenings(told, without)).toEqual([]);
+    expect(homesSince([])).toBeUndefined();
+    expect(homesSince(numbered([told, told]))).toBe(1);
+    expect(homesSince(numbered([without, told, told]))).toBe(2);
+    expect(homesSince(numbered([told, without]))).toBeUndefined();
+    expect(homesSince(numbered([told, without, told]))).toBe(3);
+    expect(homesSince(numbered([told, document({}, [])]))).toBeUndefined();
   });
 
   test("detects an added purpose", () => {

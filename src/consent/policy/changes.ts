@@ -1,4 +1,5 @@
 /** What changes from one policy version to the next, and which consents remain valid. Pure. */
+import { COMMAND_NAMES } from "../../model/command.ts";
 import { allOf, type Decision, type PolicyFloors } from "../../model/consent.ts";
 import { DAY_MS } from "../../model/durations.ts";
 import type {
@@ -11,7 +12,15 @@ import type {
 import { PURPOSES, type Purpose } from "../../model/purposes.ts";
 import { type FloorPlan, floorsAt } from "./floors.ts";
 
-export type WideningKind = "purpose" | "categories" | "recipients" | "regions" | "retention" | "basis";
+export type WideningKind =
+  | "purpose"
+  | "categories"
+  | "recipients"
+  | "regions"
+  | "retention"
+  | "basis"
+  | "commands"
+  | "homes";
 export interface Widening {
   readonly purpose: Purpose;
   readonly what: WideningKind;
@@ -35,7 +44,13 @@ function widened(was: PolicyTerms, now: PolicyTerms): WideningKind[] {
   if (now.regions.some((region) => !was.regions.includes(region))) kinds.push("regions");
   if (now.retentionDays > was.retentionDays) kinds.push("retention");
   if (now.basis !== was.basis) kinds.push("basis");
+  if (commandsOf(now).some((command) => !commandsOf(was).includes(command))) kinds.push("commands");
+  if (now.homes === true && was.homes !== true) kinds.push("homes");
   return kinds;
+}
+
+function commandsOf({ commands = COMMAND_NAMES }: PolicyTerms): readonly string[] {
+  return commands;
 }
 
 /** The purposes for which consent to an earlier version stops counting with `after`. */
@@ -55,6 +70,15 @@ export function reconfirmation(before: PolicyDocument | undefined, after: Policy
   const suspended = suspendedBy(before, after);
   const purposes = PURPOSES.filter((purpose) => affects.includes(purpose) && !suspended.includes(purpose));
   return purposes.length === 0 ? undefined : { purposes, until: Date.parse(confirmBy) + DAY_MS };
+}
+
+/**
+ * The lowest version of the policy from which on each one says that scene services hear which devices are of one home; `undefined`
+ * when the newest does not. Who consented to that version or a later one agreed to it.
+ */
+export function homesSince(versions: readonly PolicyDocument[]): number | undefined {
+  const last = versions.findLastIndex(({ purposes }) => purposes.scene?.homes !== true);
+  return versions[last + 1]?.version;
 }
 
 export function standingOf(decision: Decision | undefined, plan: FloorPlan, nowMs: number): PolicyStanding {

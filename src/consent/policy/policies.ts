@@ -18,7 +18,7 @@ import type { Keyspace } from "../../platform/keyspace.ts";
 import { orRedisUnavailable } from "../../platform/redis.ts";
 import { type RedisScript, runScript } from "../../platform/redis-script.ts";
 import { hashText } from "../hash-chain.ts";
-import { floorsOf, reconfirmation, retentionLimitDays, suspendedBy, widenings } from "./changes.ts";
+import { floorsOf, homesSince, reconfirmation, retentionLimitDays, suspendedBy, widenings } from "./changes.ts";
 import { decodeFloors, encodeFloors, type FloorPlan, floorsAt } from "./floors.ts";
 
 export interface Policy {
@@ -113,6 +113,11 @@ export class Policies {
   async retentionLimitDays(purpose: Purpose, nowMs: number): Promise<number | undefined> {
     const documents = (await this.#all()).map(({ document }) => document);
     return retentionLimitDays(documents, purpose, nowMs);
+  }
+
+  /** See `homesSince` of changes.ts. */
+  async homesSince(): Promise<number | undefined> {
+    return homesSince((await this.#all()).map(({ document }) => document));
   }
 
   async floors(nowMs = Date.now()): Promise<PolicyFloors> {

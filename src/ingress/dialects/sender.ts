@@ -5,6 +5,7 @@
 import type { Dialect } from "../../dialects/compile.ts";
 import type { Sender } from "../../dialects/read.ts";
 import { covers } from "../../dialects/topic.ts";
+import type { DeviceCommand } from "../../model/command.ts";
 import type { AliasMac, DeviceId, DeviceKey, DeviceRef, SubjectTag } from "../../model/ids.ts";
 import type { TokenBucket } from "../../platform/rate.ts";
 import { type Publisher, publisherOf } from "../admission/publisher.ts";
@@ -19,6 +20,9 @@ export interface Child {
   readonly holds: boolean;
 }
 
+const SELF = "{self}";
+const CHILD = "{child}";
+
 export interface SenderPorts {
   aliasMac(connection: DeviceKey, alias: string): AliasMac;
   /** Rejects when Redis does not answer. */
@@ -27,8 +31,12 @@ export interface SenderPorts {
   bucket(device: DeviceKey): TokenBucket;
 }
 
-const SELF = "{self}";
-const CHILD = "{child}";
+/** A command in the words of a family. */
+export interface WrittenCommand {
+  /** With a `+` for a name that only the device knows. */
+  readonly topic: string;
+  readonly payload: string;
+}
 
 export class DialectSender implements Sender {
   readonly dialect: Dialect;
@@ -122,13 +130,7 @@ export class DialectSender implements Sender {
     return speaker?.ref?.subjectTag === subjectTag;
   }
 
-  /** Where a command of this name goes; `undefined` when there is none, or before the device has said what it is called. */
-  commandTopic(device: DeviceKey, name: string): string | undefined {
-    const { commands } = this.dialect;
-    return this.#topicOf(device, Object.hasOwn(commands, name) ? commands[name] : undefined);
-  }
-
-  /** The same for forecasts. */
+  /** Where a forecast for it goes; `undefined` when nowhere. */
   weatherTopic(device: DeviceKey): string | undefined {
     return this.#topicOf(device, this.dialect.notices.weather);
   }
@@ -138,6 +140,19 @@ export class DialectSender implements Sender {
     if (topic === undefined || ofChild !== (device !== this.own.key)) return undefined;
     const alias = ofChild ? this.aliasOf(device) : this.#self;
     return alias === undefined ? undefined : topic.replace(ofChild ? CHILD : SELF, () => alias);
+  }
+
+  /** How its firmware may take a command, best first; nothing before the device has said what it is called. */
+  written(device: DeviceKey, { name, value }: DeviceCommand): readonly WrittenCommand[] {
+    const ofChild = device !== this.own.key;
+    const alias = ofChild ? this.aliasOf(device) : this.#self;
+    if (alias === undefined) return [];
+    return (this.dialect.commands.get(name) ?? []).flatMap((way) => {
+      const payload = way.ofChild === ofChild ? way.payload(value, alias) : undefined;
+      // Of a device behind the hub the topic may name the hub, and the payload the device.
+      const topic = way.topic(alias, this.#self);
+      return topic === undefined || payload === undefined ? [] : [{ topic, payload }];
+    });
   }
 
   /** What the hub has called it in this session; `undefined` before that. */

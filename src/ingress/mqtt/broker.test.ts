@@ -555,16 +555,16 @@ describe("a command of a scene service", () => {
     await device.subscribeAsync("devices/hub-1/commands/#", { qos: 1 });
     const service = await ingress.service();
     const pseudonym = "key-hub-1".padEnd(22, "_");
-    await service.publishAsync(`commands/${pseudonym}/light`, "on", { qos: 1 });
+    await service.publishAsync(`commands/${pseudonym}/power`, '{"value":"on"}', { qos: 1 });
     const ref = { deviceKey: "key-hub-1", subjectTag: "tag-key-hub-1" };
     ingress.rememberScene(pseudonym, ref);
-    await service.publishAsync(`commands/${pseudonym}/light`, "on", { qos: 1 });
+    await service.publishAsync(`commands/${pseudonym}/power`, '{"value":"on"}', { qos: 1 });
     await until(() => received.length === 1);
     ingress.behind.checkConsent = async (devices) => devices.map(() => ({ refusal: "consent-withdrawn" }));
-    await service.publishAsync(`commands/${pseudonym}/light`, "off", { qos: 1 });
-    await service.publishAsync("devices/hub-1/commands/light", "off", { qos: 1 });
-    await device.publishAsync(`commands/${pseudonym}/light`, "off", { qos: 1 });
-    expect(received).toEqual(["devices/hub-1/commands/light on"]);
+    await service.publishAsync(`commands/${pseudonym}/power`, '{"value":"off"}', { qos: 1 });
+    await service.publishAsync("devices/hub-1/commands/power", "off", { qos: 1 });
+    await device.publishAsync(`commands/${pseudonym}/power`, '{"value":"off"}', { qos: 1 });
+    expect(received).toEqual(['devices/hub-1/commands/power {"value":"on"}']);
     expect(ingress.commands).toEqual(["unknown-device", "delivered", "no-consent", "acl-denied"]);
   });
 
@@ -577,7 +577,7 @@ describe("a command of a scene service", () => {
     ingress.rememberScene(pseudonym, { deviceKey: "key-hub-1", subjectTag: "tag-key-hub-1" });
     const grants = grantsOf({ analytics: ["status"], weather: ["status"], scene: ["model"], network: ["ip"] });
     ingress.behind.checkConsent = async (devices) => devices.map(() => ({ grants, wrappedSubjectKey: "key" }));
-    await service.publishAsync(`commands/${pseudonym}/light`, "on", { qos: 1 });
+    await service.publishAsync(`commands/${pseudonym}/power`, '{"value":"on"}', { qos: 1 });
     expect(ingress.commands).toEqual(["no-consent"]);
   });
 
@@ -588,7 +588,7 @@ describe("a command of a scene service", () => {
     const service = await ingress.service();
     const pseudonym = "key-hub-1".padEnd(22, "_");
     ingress.rememberScene(pseudonym, { deviceKey: "key-hub-1", subjectTag: "tag-of-the-former-owner" });
-    await service.publishAsync(`commands/${pseudonym}/light`, "on", { qos: 1 });
+    await service.publishAsync(`commands/${pseudonym}/power`, '{"value":"on"}', { qos: 1 });
     expect(ingress.commands).toEqual(["unknown-device"]);
   });
 
@@ -598,7 +598,7 @@ describe("a command of a scene service", () => {
     const service = await ingress.service();
     const pseudonym = "key-hub-1".padEnd(22, "_");
     ingress.rememberScene(pseudonym, { deviceKey: "key-hub-1", subjectTag: "tag-key-hub-1" });
-    await service.publishAsync(`commands/${pseudonym}/light`, "on", { qos: 1 });
+    await service.publishAsync(`commands/${pseudonym}/power`, '{"value":"on"}', { qos: 1 });
     expect(ingress.commands).toEqual(["unknown-device"]);
   });
 
@@ -614,7 +614,7 @@ describe("a command of a scene service", () => {
     const refs = ["one", "one", "two"].map((tag) => ({ deviceKey: "key-hub-1", subjectTag: tag }));
     for (const ref of refs) {
       ingress.rememberScene(pseudonym, ref);
-      await service.publishAsync(`commands/${pseudonym}/light`, "on", { qos: 1 });
+      await service.publishAsync(`commands/${pseudonym}/power`, '{"value":"on"}', { qos: 1 });
     }
     expect(asked.map((device) => refs.findIndex((ref) => Object.is(ref, device)))).toEqual([0, 0, 2]);
   });

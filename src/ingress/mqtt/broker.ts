@@ -6,6 +6,7 @@
  */
 import type { EventEmitter } from "node:events";
 import { Aedes, type AuthenticateError, type Client } from "aedes";
+import type { DeviceCommand } from "../../model/command.ts";
 import type { PlacedDevice } from "../../model/forecast.ts";
 import type { Hint, HintedDevice } from "../../model/hint.ts";
 import type { DeviceKey, DeviceRef } from "../../model/ids.ts";
@@ -15,17 +16,19 @@ import type { Admission } from "../admission/admission.ts";
 import type { ConnectedDevice, Notices } from "../devices/policy-notices.ts";
 import type { Listener, Told } from "../devices/refusals.ts";
 import type { PublicationReader } from "../dialects/publication-reader.ts";
+import type { CommandOutcomes } from "../services/command-outcomes.ts";
 import type { Commands } from "../services/commands.ts";
 import type { ErasedTopics } from "../services/erased-topics.ts";
 import type { FanOut } from "../services/fan-out.ts";
 import type { ForecastTopics } from "../services/forecast-topics.ts";
 import type { NetworkNotices } from "../services/network-notices.ts";
 import { type BrokerInternals, internals } from "./aedes-internals.ts";
+import { handCommand, sayTo } from "./device-commands.ts";
 import { breachOf, endOrderly, sayWhy } from "./ends.ts";
 import { LiveSessions, maySendLarge, mayStay } from "./live-sessions.ts";
 import type { Access } from "./login.ts";
 import { Logins, loginRefused, MAX_CLIENT_ID_BYTES } from "./logins.ts";
-import { openOutgoing, say } from "./outgoing.ts";
+import { openOutgoing } from "./outgoing.ts";
 import { type PacketLimits, PacketReader } from "./packet-reader.ts";
 import { peer5 } from "./peers.ts";
 import { Presence } from "./presence.ts";
@@ -33,7 +36,7 @@ import { Publishes } from "./publishes.ts";
 import { ReceivedIds } from "./received-ids.ts";
 import { RefusalReasons } from "./refusal-reasons.ts";
 import { type DeviceSession, openSession, type Session, sessionOf } from "./session.ts";
-import { hears, Subscriptions } from "./subscriptions.ts";
+import { Subscriptions } from "./subscriptions.ts";
 import { deviceOf, networkNoticesTopic, noticesTopic, refusalsTopic } from "./topics.ts";
 import { Unfinished } from "./unfinished.ts";
 import type { Served } from "./v5/peer.ts";
@@ -60,6 +63,7 @@ export interface BrokerPorts {
   readonly reader: PublicationReader;
   readonly hint: (device: HintedDevice, what: Hint) => void;
   readonly commands: Commands;
+  readonly outcomes: CommandOutcomes;
   readonly fanOut: FanOut;
   readonly erased: ErasedTopics;
   readonly forecastTopics: ForecastTopics;
@@ -192,13 +196,7 @@ export class GatewayBroker extends Aedes {
   /** What the gateway itself says to a device of this subject, with QoS 1 if it wants that; nothing where it does not listen. */
   notify({ ref, id }: ConnectedDevice, payload: Buffer): void {
     const session = this.#live.device(ref.deviceKey);
-    if (session?.publisher.ref?.subjectTag === ref.subjectTag) this.#say(session, noticesTopic(id), payload, 1);
-  }
-
-  /** False when the device does not listen, or does not read what it is sent. */
-  #say(session: DeviceSession, topic: string, payload: Buffer, most: 0 | 1): boolean {
-    const heard = hears(session, topic);
-    return heard !== undefined && say(session.client, { topic, payload, qos: heard === 0 ? 0 : most });
+    if (session?.publisher.ref?.subjectTag === ref.subjectTag) sayTo(session, noticesTopic(id), payload);
   }
 
   /** Which devices are behind a hub has changed, or to whom they belong. */
@@ -220,21 +218,12 @@ export class GatewayBroker extends Aedes {
     // Without the name it has just said it would be taken for something of the hub itself.
     if (child !== undefined && alias === undefined) return;
     const said = alias === undefined ? told : { ...told, child: alias };
-    this.#say(session, topic, Buffer.from(JSON.stringify(said)), 1);
+    sayTo(session, topic, Buffer.from(JSON.stringify(said)));
   }
 
-  /**
-   * Hands a command to a device that is connected and listens right now, or to the hub that speaks for it; not while somebody else
-   * has it. False: there is nobody to hand it to.
-   */
-  command(device: DeviceRef, name: string, payload: Buffer): boolean {
-    const own = this.#live.device(device.deviceKey);
-    const isOwn = own?.publisher.ref?.subjectTag === device.subjectTag;
-    const session = isOwn ? own : this.#live.hubOf(device);
-    if (session === undefined) return false;
-    const topic = session.sender?.commandTopic(device.deviceKey, name);
-    if (topic !== undefined) return this.#say(session, topic, payload, 0);
-    return isOwn && this.#say(session, `devices/${session.id}/commands/${name}`, payload, 1);
+  /** False: there is nobody to hand it to. */
+  command(device: DeviceRef, command: DeviceCommand): boolean {
+    return handCommand(this.#live, device, command);
   }
 
   /**
@@ -249,7 +238,7 @@ export class GatewayBroker extends Aedes {
     const child = isOwn ? undefined : session.sender?.aliasOf(device.deviceKey);
     if (!isOwn && child === undefined) return false;
     const said = child === undefined ? notice : { ...notice, child };
-    return this.#say(session, networkNoticesTopic(session.id), Buffer.from(JSON.stringify(said)), 1);
+    return sayTo(session, networkNoticesTopic(session.id), JSON.stringify(said));
   }
 
   /** Every device that is connected right now and bound to a subject. */

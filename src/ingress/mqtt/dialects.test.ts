@@ -4,6 +4,7 @@ import { afterEach, describe, expect, it } from "vitest";
 import { goldenCases } from "../../../tests/fixtures/dialects.ts";
 import { until } from "../../../tests/fixtures/eventually.ts";
 import {
+  commandOf,
   type IngressFixture,
   type IngressOverrides,
   refOf,
@@ -72,9 +73,9 @@ describe("a hub", () => {
     await expect(hub.subscribeAsync("+/#")).rejects.toThrow();
     await hub.subscribeAsync("devices/hub/commands/#");
     await other.publishAsync("zigbee2mqtt/sensor", '{"temperature":1}', { qos: 1 });
-    expect(ingress.broker.command(refOf("hub"), "on", Buffer.from("1"))).toBe(true);
+    expect(ingress.broker.command(refOf("hub"), commandOf("power"))).toBe(true);
     await until("a command has come", () => heard.length > 0);
-    expect(heard).toEqual(["devices/hub/commands/on"]);
+    expect(heard).toEqual(["devices/hub/commands/power"]);
     await hub.unsubscribeAsync("zigbee2mqtt/#");
   });
 
@@ -244,15 +245,15 @@ describe("a command of a scene service", () => {
     }
     ingress.rememberScene(scene, { deviceKey: "key-lamp-1", subjectTag: "tag-key-lamp-1" });
     const service = await ingress.service();
-    const command = (name: string) => service.publishAsync(`commands/${scene}/${name}`, '{"state":"ON"}', { qos: 1 });
+    const command = (name: string) => service.publishAsync(`commands/${scene}/${name}`, '{"value":"on"}', { qos: 1 });
     // Nobody has said yet what the lamp is called.
-    await command("set");
+    await command("power");
     await hub.publishAsync("zigbee2mqtt/room/lamp", '{"state":"OFF"}', { qos: 1 });
-    await command("set");
-    await command("rename");
+    await command("power");
+    await command("vacuum");
     await until("it is heard", () => heard.length > 0);
     expect(heard).toEqual(['true zigbee2mqtt/room/lamp/set {"state":"ON"}']);
-    expect(ingress.commands).toEqual(["unknown-device", "delivered", "unknown-device"]);
+    expect(ingress.commands).toEqual(["unknown-device", "delivered", "invalid"]);
   });
 
   it("reaches a device by the words of its firmware, and by its own topic otherwise", async () => {
@@ -265,10 +266,19 @@ describe("a command of a scene service", () => {
     await plug.publishAsync("tele/tasmota_3D5E26/LWT", "Online", { qos: 1 });
     await plug.subscribeAsync(["cmnd/tasmota_3D5E26/#", "devices/plug/commands/#"]);
     const service = await ingress.service();
-    await service.publishAsync(`commands/${pseudonym}/power`, "ON", { qos: 1 });
-    await service.publishAsync(`commands/${pseudonym}/MqttHost`, "evil.example", { qos: 1 });
+    const command = (name: string, value: unknown) =>
+      service.publishAsync(`commands/${pseudonym}/${name}`, JSON.stringify({ value, correlation: `c-1${name}` }), {
+        qos: 1,
+      });
+    await command("power", "on");
+    await command("swing", true);
+    await command("MqttHost", "evil.example");
     await until("both are heard", () => heard.length === 2);
-    expect(heard.toSorted()).toEqual(["cmnd/tasmota_3D5E26/POWER ON", "devices/plug/commands/MqttHost evil.example"]);
+    expect(heard.toSorted()).toEqual([
+      "cmnd/tasmota_3D5E26/POWER ON",
+      'devices/plug/commands/swing {"value":true,"correlation":"c-1swing"}',
+    ]);
+    expect(ingress.commands).toEqual(["delivered", "delivered", "invalid"]);
   });
 });
 

@@ -9,6 +9,7 @@ import type { Client } from "aedes";
 import type { Dialect } from "../../dialects/compile.ts";
 import { type AliasMac, DeviceId, type DeviceKey, type SubjectTag } from "../../model/ids.ts";
 import type { ConnectionRefusal } from "../../model/outcome.ts";
+import type { ServicePurpose } from "../../model/purposes.ts";
 import { addressGroup } from "../../platform/address-group.ts";
 import type { Rates, TokenBucket } from "../../platform/rate.ts";
 import { connectionOf, type Publisher, publisherOf } from "../admission/publisher.ts";
@@ -167,7 +168,8 @@ export class Access {
       service,
       token,
       get purposes() {
-        return service.purposes;
+        // Of a token that was revoked nothing is taken, also while its connection is still being ended.
+        return service.tokens.has(token) ? service.purposes : NO_PURPOSES;
       },
       get told() {
         return service.told;
@@ -180,6 +182,8 @@ export class Access {
     };
   }
 }
+
+const NO_PURPOSES: ReadonlySet<ServicePurpose> = new Set();
 
 /** The packet, where the client takes one of its size [MQTT-3.1.2-24]. */
 function taken(peer: Peer5, packet: Buffer): Buffer | undefined {

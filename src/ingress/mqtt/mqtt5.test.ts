@@ -3,6 +3,7 @@ import type { Packet } from "mqtt-packet";
 import { afterEach, describe, expect, it } from "vitest";
 import { until } from "../../../tests/fixtures/eventually.ts";
 import {
+  commandOf,
   type IngressFixture,
   type IngressOverrides,
   refOf,
@@ -182,7 +183,7 @@ describe("what a device hears", () => {
     const subscriptions = topics.map((topic) => ({ topic, qos: 1 as const, nl: false, rap: false, rh: 0 }));
     one.send({ cmd: "subscribe", messageId: 1, subscriptions });
     expect(await next(one, "suback")).toMatchObject({ granted: [1, 0x87, 0x9e] });
-    ingress.broker.command(refOf("lamp-1"), "on", Buffer.from("1"));
+    ingress.broker.command(refOf("lamp-1"), commandOf("on"));
     expect(await next(one, "publish")).toMatchObject({ topic: "devices/lamp-1/commands/on", qos: 1 });
     one.send({ cmd: "unsubscribe", messageId: 2, unsubscriptions: topics });
     expect(await next(one, "unsuback")).toMatchObject({ granted: [0, 0x11, 0x11] });
@@ -194,15 +195,15 @@ describe("what a device hears", () => {
     one.send({ cmd: "subscribe", messageId: 1, subscriptions: [{ topic: "devices/lamp-1/commands/#", qos: 1 }] });
     await next(one, "suback");
     for (const payload of ["x".repeat(200), "1", "2"])
-      ingress.broker.command(refOf("lamp-1"), "on", Buffer.from(payload));
+      ingress.broker.command(refOf("lamp-1"), commandOf("on", payload));
     const second = await next(one, "publish", 2);
-    expect([String(second.payload), second.qos]).toEqual(["2", 0]);
+    expect([String(second.payload), second.qos]).toEqual(['{"value":"2"}', 0]);
     const first = await next(one, "publish");
-    expect([String(first.payload), first.qos]).toEqual(["1", 1]);
+    expect([String(first.payload), first.qos]).toEqual(['{"value":"1"}', 1]);
     one.send({ cmd: "puback", messageId: first.messageId as number });
     one.publish("devices/lamp-1/telemetry", status(), 1);
     await next(one, "puback");
-    ingress.broker.command(refOf("lamp-1"), "on", Buffer.from("3"));
+    ingress.broker.command(refOf("lamp-1"), commandOf("on", "3"));
     expect((await next(one, "publish", 3)).qos).toBe(1);
   });
 });

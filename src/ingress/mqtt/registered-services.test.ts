@@ -183,10 +183,29 @@ describe("a service", () => {
       return check(devices);
     };
     for (const id of [1, 2]) {
-      one.publish("commands/key-lamp-1____________/on", "{}", id);
+      one.publish("commands/key-lamp-1____________/power", '{"value":"on"}', id);
       await one.answered(id);
     }
     expect(ingress.commands).toEqual(["acl-denied", "acl-denied"]);
+  });
+
+  it("whose token is revoked while its command is looked at does not reach the device", async () => {
+    const { put } = await start();
+    put();
+    ingress.rememberScene("key-lamp-1____________", refOf("lamp-1"));
+    const lamp = await ingress.device("lamp-1");
+    const heard: string[] = [];
+    lamp.on("message", (topic) => heard.push(topic));
+    await lamp.subscribeAsync("devices/lamp-1/commands/#");
+    const one = await loggedIn();
+    const check = ingress.behind.checkConsent;
+    ingress.behind.checkConsent = (devices) => {
+      put({ tokens: [token(2, SECOND)] });
+      return check(devices);
+    };
+    one.publish("commands/key-lamp-1____________/power", '{"value":"on"}', 1);
+    await until("it has its outcome", () => ingress.commands.length === 1);
+    expect([ingress.commands, heard]).toEqual([["acl-denied"], []]);
   });
 
   it("has no more connections than it may, and one that takes the place of its own is none more", async () => {
@@ -208,7 +227,7 @@ describe("a service", () => {
     put({ publishesPerSecond: 1 });
     const one = await loggedIn(FIRST, "one", 5);
     for (const id of [1, 2, 3]) {
-      one.publish("commands/unknown_unknown_unknow/on", "{}", id);
+      one.publish("commands/unknown_unknown_unknow/power", '{"value":"on"}', id);
       await one.answered(id);
     }
     expect(ingress.commands).toEqual(["unknown-device", "unknown-device", "over-rate"]);

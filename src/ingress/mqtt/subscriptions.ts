@@ -3,6 +3,7 @@ import type { ISubscribePacket, ISubscription, IUnsubscribePacket } from "mqtt-p
 import { covers } from "../../dialects/topic.ts";
 import type { SecurityEvent } from "../../model/outcome.ts";
 import type { Notices } from "../devices/policy-notices.ts";
+import type { CommandOutcomes } from "../services/command-outcomes.ts";
 import type { ErasedTopics } from "../services/erased-topics.ts";
 import type { FanOut } from "../services/fan-out.ts";
 import { isShared, isWellShared, serviceFilter } from "../services/topics.ts";
@@ -24,6 +25,7 @@ export interface SubscriptionsOptions {
 export interface SubscriptionPorts {
   readonly fanOut: FanOut;
   readonly erased: ErasedTopics;
+  readonly outcomes: CommandOutcomes;
   readonly notices: Pick<Notices, "subscribed">;
   /** A device may have missed a forecast. */
   readonly forecasts: { asked(): void };
@@ -126,6 +128,7 @@ export class Subscriptions {
     if (session.kind === "service" && filter !== undefined) {
       // What it must forget it is told even while it may not be given anything.
       if (filter.kind === "erased") this.#ports.erased.subscribe(session, topic, filter.purpose, qos);
+      else if (filter.kind === "outcome") this.#ports.outcomes.subscribe(session, topic, filter, qos);
       else if (!this.#ports.fanOut.subscribe(session, topic, filter)) return "acl-denied";
     }
     session.filters.set(topic, qos);
@@ -138,6 +141,7 @@ export class Subscriptions {
     if (session.kind === "service") {
       this.#ports.fanOut.unsubscribe(session, filter);
       this.#ports.erased.unsubscribe(session, filter);
+      this.#ports.outcomes.unsubscribe(session, filter);
     }
     return true;
   }
@@ -147,6 +151,7 @@ export class Subscriptions {
     if (session.kind !== "service") return;
     this.#ports.fanOut.closed(session);
     this.#ports.erased.closed(session);
+    this.#ports.outcomes.closed(session);
   }
 }
 

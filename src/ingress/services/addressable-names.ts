@@ -48,6 +48,11 @@ export class AddressableNames {
     for (const pseudonym of pseudonyms) this.#devices.delete(pseudonym);
   }
 
+  /** Whether it was used lately; consent is not asked. */
+  isKnown(pseudonym: string): boolean {
+    return this.#devices.has(pseudonym);
+  }
+
   /** The device, or why it may not be addressed. Rejects when consent cannot be asked. */
   async find(pseudonym: string): Promise<DeviceRef | NotAddressable> {
     const { purpose, categories } = this.#options;

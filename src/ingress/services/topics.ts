@@ -9,14 +9,22 @@ export type ServiceFilter =
       /** With whom it is shared; absent: with no one. */
       readonly group?: string | undefined;
     }
-  | { readonly kind: "erased"; readonly purpose: ServicePurpose };
+  | { readonly kind: "erased"; readonly purpose: ServicePurpose }
+  | {
+      readonly kind: "outcome";
+      readonly purpose: "scene";
+      /** `undefined`: any. */
+      readonly pseudonym: string | undefined;
+      readonly name: string | undefined;
+    };
 
 const PROCESSED = /^processed\/([a-z]+)\/([A-Za-z0-9_-]+|\+|#)$/;
 const ERASED = /^privacy\/erased\/([a-z]+)$/;
+const OUTCOME = /^commands\/([A-Za-z0-9_-]{22}|\+)\/([A-Za-z0-9_-]{1,64}|\+)\/outcome$/;
 
 /**
- * Reads a filter of a service: `processed/<purpose>/<name>`, with `+` or `#` as the last level, or
- * `privacy/erased/<purpose>`. `undefined` for anything else, wider wildcards included.
+ * Reads a filter of a service: `processed/<purpose>/<name>`, with `+` or `#` as the last level, `privacy/erased/<purpose>`, or
+ * `commands/<pseudonym>/<name>/outcome`, with `+` for either. `undefined` for anything else, wider wildcards included.
  */
 export function serviceFilter(filter: string): ServiceFilter | undefined {
   if (isShared(filter)) {
@@ -30,6 +38,11 @@ export function serviceFilter(filter: string): ServiceFilter | undefined {
     const purpose = servicePurpose(processed[1]);
     const name = processed[2];
     return purpose && { kind: "processed", purpose, name: name === "+" || name === "#" ? undefined : name };
+  }
+  const outcome = OUTCOME.exec(filter);
+  if (outcome !== null) {
+    const [, pseudonym, name] = outcome.map((level) => (level === "+" ? undefined : level));
+    return { kind: "outcome", purpose: "scene", pseudonym, name };
   }
   const purpose = servicePurpose(ERASED.exec(filter)?.[1]);
   return purpose && { kind: "erased", purpose };
@@ -83,4 +96,9 @@ export function networkNoticeTopic(topic: string): string | undefined {
 export function commandTopic(topic: string): Command | undefined {
   const match = COMMAND.exec(topic);
   return match?.[1] !== undefined && match[2] !== undefined ? { pseudonym: match[1], name: match[2] } : undefined;
+}
+
+/** Where the service that sent it hears what became of a command. */
+export function outcomeTopic({ pseudonym, name }: Command): string {
+  return `commands/${pseudonym}/${name}/outcome`;
 }

@@ -101,7 +101,11 @@ async function workedOut(
         const until = (epoch + 2) * lengthMs;
         for (const device of facts.devices) {
           const name = ports.keyring.pseudonym(wrappedSubjectKey, device, purpose, epoch);
-          for (const service of services) found.push({ to: { purpose, service }, until, name });
+          const home = purpose === "scene" ? ports.homeName?.(wrappedSubjectKey, device, epoch) : undefined;
+          for (const service of services) {
+            found.push({ to: { purpose, service }, until, name });
+            if (home !== undefined) found.push({ to: { purpose, service }, until, name: home });
+          }
           if (found.length % NAMES_PER_TURN < services.length) await otherWork();
         }
       }

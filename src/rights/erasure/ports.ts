@@ -25,6 +25,8 @@ export interface ErasurePorts {
   /** Ids of all batches that are still queued. */
   readonly backlog: { batches(): Promise<readonly string[]> };
   readonly keyring: NameKeyring & { forget(device: DeviceKey): void };
+  /** The name of the home that a device is of, where scene services are told it. Throws SUBJECT_KEY_UNREADABLE. */
+  readonly homeName?: ((wrappedSubjectKey: string, device: DeviceKey, epoch: number) => Pseudonym) | undefined;
   readonly sinks: readonly ErasableSink[];
   readonly deadLetters: { purge(tag: SubjectTag, devices: readonly DeviceKey[] | "all"): Promise<unknown> };
   /** Sealed records of devices, of every kind: where each is, and what network services hear of it. */

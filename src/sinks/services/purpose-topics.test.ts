@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { type CategoryMask, IP, MODEL, PURPOSE_USES, STATUS } from "../../model/consent.ts";
+import type { SceneRecord } from "../../model/deidentified.ts";
 import type { DisclosureLine, Outgoing, Recipient } from "../../model/disclosure.ts";
 import { GatewayError } from "../../model/errors.ts";
 import type { Pseudonym, SubjectTag } from "../../model/ids.ts";
@@ -273,6 +274,32 @@ describe("names that go to a service", () => {
     expect(test.noted).toEqual([["key of one", "one", "lights", "scene-pseudonym", 2_959 * EPOCH_MS]]);
     await test.forward(of(message));
     expect([test.noted.length, test.published.length]).toEqual([1, 3]);
+  });
+
+  it("are that of the home too, which is noted once, and without which nothing is handed over", async () => {
+    const test = outlet(
+      { name: "lights", purpose: "scene" },
+      { name: "alarms", purpose: "scene", only: "scene-pseudonym" },
+    );
+    const scene = (device: string) => ({
+      ...(message.scene as SceneRecord),
+      device: device as Pseudonym,
+      home: "home-pseudonym" as Pseudonym,
+    });
+    test.onNote = async () => expect(test.published).toEqual([]);
+    await test.forward(of({ scene: scene("scene-pseudonym") }), of({ scene: scene("other-pseudonym") }));
+    expect(test.noted.map(([, , recipient, name]) => [recipient, name]).toSorted()).toEqual([
+      ["alarms", "home-pseudonym"],
+      ["alarms", "scene-pseudonym"],
+      ["lights", "home-pseudonym"],
+      ["lights", "other-pseudonym"],
+      ["lights", "scene-pseudonym"],
+    ]);
+    expect(test.published.map(([, , payload]) => JSON.parse(payload).home)).toEqual(Array(3).fill("home-pseudonym"));
+    test.onNote = () => Promise.reject(new GatewayError("REDIS_UNAVAILABLE"));
+    const moved = { ...scene("scene-pseudonym"), home: "next-home-pseudonym" as Pseudonym };
+    await expect(test.forward(of({ scene: moved }))).rejects.toThrow("REDIS_UNAVAILABLE");
+    expect(test.published).toHaveLength(3);
   });
 
   it("are noted for those services alone that hear them", async () => {

@@ -120,21 +120,30 @@ export class PurposeTopics {
       if (account === undefined || outgoing === undefined) continue;
       const heard = name(outgoing.result);
       if (heard === undefined) continue;
+      const home = HOMES[this.#purpose](outgoing.result);
       const open = this.#accounting.isOpen(account, recipient);
       const noted = account.noted[recipient.index]?.includes(heard) || this.#isNoted(account, recipient, heard);
-      if ((open && noted) || !outlet.hears(heard)) continue;
+      const homeNoted = home === undefined || this.#names.has(recipient, home);
+      if ((open && noted && homeNoted) || !outlet.hears(heard)) continue;
       if (!isWhole && !tells(outgoing.result, categories)) continue;
       if (!open) {
         const recipients = lines.get(account);
         if (recipients === undefined) lines.set(account, new Set([recipient]));
         else recipients.add(recipient);
       }
-      if (!noted) {
-        const { subject, wrappedSubjectKey, at } = outgoing;
-        const until = forgottenBy(at, this.#epochMs);
-        names.set(keyOf(recipient, heard), { subject, wrappedSubjectKey, recipient, name: heard, until });
-      }
+      if (!noted) this.#add(names, outgoing, recipient, heard);
+      if (!homeNoted) this.#add(names, outgoing, recipient, home);
     }
+  }
+
+  #add(
+    names: Wanted["names"],
+    { subject, wrappedSubjectKey, at }: Outgoing,
+    recipient: Recipient,
+    name: Pseudonym,
+  ): void {
+    const until = forgottenBy(at, this.#epochMs);
+    names.set(keyOf(recipient, name), { subject, wrappedSubjectKey, recipient, name, until });
   }
 
   #isNoted({ noted }: SubjectAccount, recipient: Recipient, name: Pseudonym): boolean {
@@ -180,6 +189,7 @@ export class PurposeTopics {
   ): boolean {
     const purpose = this.#purpose;
     const name = NAMES[purpose](result);
+    const home = HOMES[purpose](result);
     if (name === undefined) return false;
     let made: Buffer | undefined;
     const packet = (): Buffer => {
@@ -191,7 +201,9 @@ export class PurposeTopics {
       // A service that began to listen after the account was written is not on it, and hears the next batch.
       const { recipient, categories } = outlet;
       if (!this.#accounting.isOpen(account, recipient)) continue;
-      if (!sure && !this.#names.has(recipient, name) && !noted.has(keyOf(recipient, name))) continue;
+      const isKnown = (one: Pseudonym): boolean =>
+        sure || this.#names.has(recipient, one) || noted.has(keyOf(recipient, one));
+      if (!isKnown(name) || (home !== undefined && !isKnown(home))) continue;
       const isWhole = categories === PURPOSE_USES[purpose];
       if (!isWhole && !TELLS[purpose](result, categories)) continue;
       const bytes = isWhole
@@ -215,6 +227,12 @@ const NAMES: Readonly<Record<NamedServicePurpose, (told: Told) => Pseudonym | un
   network: ({ network }) => network?.device,
 };
 
+/** What stands beside it and is a name as well, to be forgotten like it. */
+const HOMES: Readonly<Record<NamedServicePurpose, (told: Told) => Pseudonym | undefined>> = {
+  scene: ({ scene }) => scene?.home,
+  network: () => undefined,
+};
+
 /** Whether anything of it is left within these categories. */
 const TELLS: Readonly<Record<NamedServicePurpose, (told: Told, categories: CategoryMask) => boolean>> = {
   scene: (_told, categories) => (categories & STATUS) !== 0,
@@ -229,8 +247,8 @@ const PAYLOADS: Readonly<Record<NamedServicePurpose, (told: Told, categories: Ca
   network: ({ network }, categories) => networkPayload(network as NetworkRecord, categories),
 };
 
-function scenePayload({ device, model, status, at }: SceneRecord, categories: CategoryMask): string {
-  return JSON.stringify({ device, model: (categories & MODEL) === 0 ? undefined : model, status, at });
+function scenePayload({ device, home, model, status, at, cause }: SceneRecord, categories: CategoryMask): string {
+  return JSON.stringify({ device, home, model: (categories & MODEL) === 0 ? undefined : model, status, at, cause });
 }
 
 function networkPayload({ device, model, ipPrefix, at }: NetworkRecord, categories: CategoryMask): string {

@@ -2,7 +2,7 @@
  * Which services the newest policy covers, at each moment. At the start all those of the configuration must be; a policy that
  * is published later, by whichever gateway, cuts off those that it no longer covers, and so does a change of the service.
  */
-
+import type { CommandName } from "../../model/command.ts";
 import { GatewayError } from "../../model/errors.ts";
 import type { Log } from "../../model/log.ts";
 import type { PolicyDocument, PolicyTerms } from "../../model/policy-document.ts";
@@ -43,6 +43,12 @@ export class ServiceCoverage {
 
   covers(service: string, purpose: ServicePurpose): boolean {
     return this.#covered.has(`${service}|${purpose}`);
+  }
+
+  /** Whether a service may have devices do this: the newest policy can narrow the table of commands. */
+  allows(service: string, command: CommandName): boolean {
+    if (!this.covers(service, "scene")) return false;
+    return this.#policy?.purposes.scene?.commands?.includes(command) !== false;
   }
 
   /**

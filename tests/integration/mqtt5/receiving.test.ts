@@ -2,7 +2,7 @@
 import { describe, expect, test } from "vitest";
 import type { DeviceKey, DeviceRef, SubjectTag } from "../../../src/model/ids.ts";
 import { until } from "../../fixtures/eventually.ts";
-import { type IngressFixture, type IngressOverrides, SERVICE_TOKEN, TOKEN } from "../../fixtures/ingress.ts";
+import { commandOf, type IngressFixture, type IngressOverrides, SERVICE_TOKEN, TOKEN } from "../../fixtures/ingress.ts";
 import { ingress5 } from "../../fixtures/mqtt5/ingress5.ts";
 import { ack5, type Connect5, subscribe5, unsubscribe5 } from "../../fixtures/mqtt5/packets.ts";
 import type { Peer5 } from "../../fixtures/mqtt5/peer.ts";
@@ -28,7 +28,7 @@ async function loggedIn(login: { id: string; token: string }, change: Connect5 =
 const device = (change: Connect5 = {}) => loggedIn({ id: "hub-1", token: TOKEN }, change);
 const service = (change: Connect5 = {}) =>
   loggedIn({ id: "services", token: SERVICE_TOKEN }, { clientId: "svc", ...change });
-const command = (name: string, payload = "{}"): boolean => ingress.broker.command(REF, name, Buffer.from(payload));
+const command = (name: string, value = "on"): boolean => ingress.broker.command(REF, commandOf(name, value));
 
 describe("a filter", () => {
   test("is answered each in its place, and taken back each in its place [MQTT-3.8.4-6], [MQTT-3.11.3-1]", async () => {
@@ -113,10 +113,10 @@ describe("what is sent", () => {
     await start();
     const peer = await device({ properties: [property("topicAliasMaximum", 10)] });
     await peer.asks("SUBACK", subscribe5([[COMMANDS, 1]]));
-    command("on", '{"level":1}');
+    command("on");
     const sent = await peer.next("PUBLISH");
     expect(sent).toMatchObject({ topic: "devices/hub-1/commands/on", qos: 1, retain: false, properties: {} });
-    expect(sent.payload.toString()).toBe('{"level":1}');
+    expect(sent.payload.toString()).toBe('{"value":"on"}');
     expect(sent.id).toBeGreaterThan(0);
   });
 

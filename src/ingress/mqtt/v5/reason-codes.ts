@@ -70,6 +70,11 @@ export const COMMAND_CODES: Readonly<Record<CommandOutcome, number>> = {
   unavailable: UNSPECIFIC,
   expired: UNSPECIFIC,
   "over-rate": QUOTA_EXCEEDED,
+  invalid: PAYLOAD_FORMAT_INVALID,
+  "not-allowed": NOT_AUTHORIZED,
+  "cause-chain": QUOTA_EXCEEDED,
+  // It was delivered, under the same correlation.
+  repeated: SUCCESS,
 };
 
 /** The same for a forecast. Whether any device got it is not told. */
