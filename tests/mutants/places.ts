@@ -275,8 +275,8 @@ export const PLACES: readonly Place[] = [
   {
     breaks:
       "consent is asked again right before network services are told, with the state under which each part was admitted",
-    file: "src/network/coverage.ts",
-    from: "(grantedOf(verdictOf(part)) & CATEGORY[part]) !== 0",
+    file: "src/platform/record-coverage.ts",
+    from: "(this.#grantedOf(verdictOf(part)) & this.#rules.parts[part]) !== 0",
     to: "true",
     tests: ["src/network/teller.test.ts"],
   },
