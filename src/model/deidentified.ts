@@ -48,6 +48,7 @@ export interface WeatherRecord {
   /** Unix ms, start of the step. */
   readonly at: number;
   readonly status: Readonly<Record<string, number>>;
+  readonly current?: true;
 }
 
 export interface SceneRecord {
@@ -55,6 +56,8 @@ export interface SceneRecord {
   readonly model?: string;
   readonly status: StatusFields;
   readonly at: number;
+  /** It was said before: for a service that asked for what is current. */
+  readonly current?: true;
 }
 
 /** What network services hear of a device, at a step and never because of a message. */
@@ -64,6 +67,7 @@ export interface NetworkRecord {
   readonly ipPrefix?: string;
   /** Unix ms, begin of the step. */
   readonly at: number;
+  readonly current?: true;
 }
 
 /** One message after the pipeline: for each consented purpose what that purpose may have. */

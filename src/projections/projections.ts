@@ -9,7 +9,7 @@ export interface Field {
   readonly name: string;
   /** Absent: it is made of nothing that the device said. */
   readonly of?: Category;
-  /** Left out where the person did not consent to its category. */
+  /** Left out where the person did not consent to its category, or where there is nothing to say. */
   readonly optional?: true;
   readonly about: string;
   readonly schema: Readonly<Record<string, unknown>> | "status";
@@ -44,6 +44,14 @@ const model: Field = {
   schema: FAMILY,
 };
 
+const current: Field = {
+  name: "current",
+  optional: true,
+  about:
+    "It was said before, and is sent to a service that subscribed to `$current`; absent in a message that has just been said.",
+  schema: { const: true },
+};
+
 export const PROJECTIONS: Readonly<Record<ServicePurpose, Projection>> = {
   weather: {
     address: "processed/weather/{cell}",
@@ -69,6 +77,7 @@ export const PROJECTIONS: Readonly<Record<ServicePurpose, Projection>> = {
       { name: "at", about: "Unix ms, the start of the step.", schema: TIME },
       { name: "status", of: "status", about: "The median of each measurement, one value a person.", schema: "status" },
       { name: "subjects", about: "That there were enough people, and not how many.", schema: { const: "5+" } },
+      current,
     ],
   },
   scene: {
@@ -81,6 +90,7 @@ export const PROJECTIONS: Readonly<Record<ServicePurpose, Projection>> = {
       model,
       { name: "status", of: "status", about: "What changed or was measured.", schema: "status" },
       { name: "at", about: "Unix ms, rounded down.", schema: TIME },
+      current,
     ],
   },
   network: {
@@ -100,6 +110,7 @@ export const PROJECTIONS: Readonly<Record<ServicePurpose, Projection>> = {
         schema: { type: "string", pattern: "^[0-9a-f.:]+/[0-9]{1,3}$" },
       },
       { name: "at", about: "Unix ms, the start of the step.", schema: TIME },
+      current,
     ],
   },
 };

@@ -5,7 +5,7 @@ import { Notices, type NoticesPorts } from "../ingress/devices/policy-notices.ts
 import { Refusals } from "../ingress/devices/refusals.ts";
 import { PublicationReader } from "../ingress/dialects/publication-reader.ts";
 import { Trial } from "../ingress/dialects/trial.ts";
-import { GatewayBroker } from "../ingress/mqtt/broker.ts";
+import { type BrokerPorts, GatewayBroker } from "../ingress/mqtt/broker.ts";
 import { Listeners } from "../ingress/mqtt/listeners.ts";
 import { Access } from "../ingress/mqtt/login.ts";
 import { Commands } from "../ingress/services/commands.ts";
@@ -25,6 +25,7 @@ export interface IngressDeps extends Pick<AdmissionPorts, "checkConsent" | "enqu
   readonly backlogFull: () => boolean;
   readonly notWritable: () => boolean;
   readonly consent: Pick<Consent, "lookup" | "credentials" | "hubs"> & { readonly keyring: Pick<Keyring, "pseudonym"> };
+  readonly joiners: BrokerPorts["joiners"];
   readonly fanOut: FanOut;
   readonly services: Services;
   readonly erasures: Pick<ErasedTopicsPorts, "acknowledged" | "listening">;
@@ -89,6 +90,7 @@ export function createIngress(base: Base, deps: IngressDeps): Ingress {
     }),
     commands,
     fanOut: deps.fanOut,
+    joiners: deps.joiners,
     erased,
     notices,
     backlogFull: deps.backlogFull,

@@ -43,7 +43,7 @@ export const DOORS: Readonly<Record<string, readonly string[]>> = {
   "ingress/mqtt": ["broker", "listeners", "login", "processed-packet"],
   "ingress/mqtt/rules": ["connect-flags", "strings"],
   "ingress/mqtt/v5": ["connect", "peer", "properties", "reason-codes"],
-  "ingress/services": ["commands", "connection", "erased-topics", "fan-out", "topics"],
+  "ingress/services": ["commands", "connection", "erased-topics", "fan-out", "late-joiners", "topics"],
   "platform/keys": ["changes", "files", "fingerprint", "live-keys", "lookup", "presence", "rotation", "seal"],
   "platform/sealed-file": ["format", "reader", "writer"],
   "rights/access": ["disclosures", "export", "ports"],

@@ -16,6 +16,7 @@ import type { PublicationReader } from "../dialects/publication-reader.ts";
 import type { Commands } from "../services/commands.ts";
 import type { ErasedTopics } from "../services/erased-topics.ts";
 import type { FanOut } from "../services/fan-out.ts";
+import type { LateJoiners } from "../services/late-joiners.ts";
 import { type BrokerInternals, internals } from "./aedes-internals.ts";
 import { breachOf, endOrderly, sayWhy } from "./ends.ts";
 import { LiveSessions, maySendLarge, mayStay } from "./live-sessions.ts";
@@ -57,6 +58,7 @@ export interface BrokerPorts {
   readonly commands: Commands;
   readonly fanOut: FanOut;
   readonly erased: ErasedTopics;
+  readonly joiners?: LateJoiners | undefined;
   readonly notices: Pick<Notices, "subscribed">;
   readonly backlogFull: () => boolean;
   readonly notWritable: () => boolean;

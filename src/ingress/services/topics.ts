@@ -9,13 +9,16 @@ export type ServiceFilter =
       /** With whom it is shared; absent: with no one. */
       readonly group?: string | undefined;
     }
+  /** What is current, once; with whom it is shared makes no difference. */
+  | { readonly kind: "current"; readonly purpose: ServicePurpose }
   | { readonly kind: "erased"; readonly purpose: ServicePurpose };
 
 const PROCESSED = /^processed\/([a-z]+)\/([A-Za-z0-9_-]+|\+|#)$/;
+const CURRENT = /^processed\/([a-z]+)\/\$current$/;
 const ERASED = /^privacy\/erased\/([a-z]+)$/;
 
 /**
- * Reads a filter of a service: `processed/<purpose>/<name>`, with `+` or `#` as the last level, or
+ * Reads a filter of a service: `processed/<purpose>/<name>`, with `+`, `#` or `$current` as the last level, or
  * `privacy/erased/<purpose>`. `undefined` for anything else, wider wildcards included.
  */
 export function serviceFilter(filter: string): ServiceFilter | undefined {
@@ -23,7 +26,8 @@ export function serviceFilter(filter: string): ServiceFilter | undefined {
     const { group, rest } = SHARED.exec(filter)?.groups ?? {};
     // What a service must forget is told to each of its connections that listens.
     const shared = group === undefined ? undefined : serviceFilter(rest ?? "");
-    return shared?.kind === "processed" && !isShared(rest ?? "") ? { ...shared, group } : undefined;
+    if (isShared(rest ?? "") || shared?.kind === "erased") return undefined;
+    return shared?.kind === "processed" ? { ...shared, group } : shared;
   }
   const processed = PROCESSED.exec(filter);
   if (processed !== null) {
@@ -31,6 +35,8 @@ export function serviceFilter(filter: string): ServiceFilter | undefined {
     const name = processed[2];
     return purpose && { kind: "processed", purpose, name: name === "+" || name === "#" ? undefined : name };
   }
+  const current = servicePurpose(CURRENT.exec(filter)?.[1]);
+  if (current !== undefined) return { kind: "current", purpose: current };
   const purpose = servicePurpose(ERASED.exec(filter)?.[1]);
   return purpose && { kind: "erased", purpose };
 }

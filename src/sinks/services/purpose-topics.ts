@@ -230,15 +230,16 @@ const PAYLOADS: Readonly<Record<DevicePurpose, (told: Told, categories: Category
   network: ({ network }, categories) => networkPayload(network as NetworkRecord, categories),
 };
 
-function scenePayload({ device, model, status, at }: SceneRecord, categories: CategoryMask): string {
-  return JSON.stringify({ device, model: (categories & MODEL) === 0 ? undefined : model, status, at });
+function scenePayload({ device, model, status, at, current }: SceneRecord, categories: CategoryMask): string {
+  return JSON.stringify({ device, model: (categories & MODEL) === 0 ? undefined : model, status, at, current });
 }
 
-function networkPayload({ device, model, ipPrefix, at }: NetworkRecord, categories: CategoryMask): string {
+function networkPayload({ device, model, ipPrefix, at, current }: NetworkRecord, categories: CategoryMask): string {
   return JSON.stringify({
     device,
     model: (categories & MODEL) === 0 ? undefined : model,
     ipPrefix: (categories & IP) === 0 ? undefined : ipPrefix,
     at,
+    current,
   });
 }

@@ -1,0 +1,125 @@
+/**
+ * Tells services that have just asked what is current of single devices, portion by portion: one page of the sealed records at a
+ * time, and the next one when everything of this one has left the process. Consent is asked again for each record, as for a message
+ * that has just come.
+ *
+ *   page of records ─ lease → consent → cut to what is covered and current → account → handed over → has left ─ next page
+ */
+import type { CheckConsent } from "../model/consent.ts";
+import type { Moment, NameAt, SaidBefore } from "../model/current.ts";
+import { damageIn } from "../model/damage.ts";
+import type { Outgoing } from "../model/disclosure.ts";
+import { GatewayError } from "../model/errors.ts";
+import type { DeviceKey, DeviceRef, Pseudonym } from "../model/ids.ts";
+import { type KnownRecord, type KnownRecordsPorts, knownPages } from "../platform/known-records.ts";
+import type { Covered, RecordCoverage } from "../platform/record-coverage.ts";
+import { type LeasePorts, underLease } from "../platform/under-lease.ts";
+
+/** Where the last message of each device is found, and what of it is current. */
+export interface CurrentSource<Content, Part extends string> {
+  readonly records: KnownRecordsPorts<Content>["records"];
+  readonly coverage: RecordCoverage<Content, Part>;
+  /** `record`: as far as consent covers it. `undefined` when nothing of it is current. */
+  readonly currentOf: (record: Content, name: NameAt, moment: Moment) => SaidBefore | undefined;
+  /** Throws SUBJECT_KEY_UNREADABLE. */
+  readonly nameOf: (wrappedSubjectKey: string, device: DeviceKey, epoch: number) => Pseudonym;
+  /** A service may answer this name with a command. */
+  readonly addressable?: (name: Pseudonym, device: DeviceRef) => void;
+}
+
+export interface CurrentPorts extends LeasePorts {
+  readonly checkConsent: CheckConsent;
+  readonly held: KnownRecordsPorts<unknown>["held"];
+  /** As in the pipeline, to those who asked: puts them on the account; resolves with what hands over. */
+  readonly announce: (batch: readonly Outgoing[]) => Promise<() => unknown>;
+  /** Whether there is still a service to be told. */
+  readonly asked: () => boolean;
+  /** Unix ms. */
+  readonly now: () => number;
+}
+
+export type CurrentOptions = Omit<Moment, "now">;
+
+interface Told {
+  readonly device: DeviceRef;
+  readonly outgoing: Outgoing;
+}
+
+const RECORDS_PER_PORTION = 500;
+/** A lease that ended before the account was written: the next attempt has less to put on it. */
+const MOST_ATTEMPTS = 5;
+
+export class CurrentTeller<Content, Part extends string> {
+  readonly #source: CurrentSource<Content, Part>;
+  readonly #options: CurrentOptions;
+  readonly #ports: CurrentPorts;
+
+  constructor(source: CurrentSource<Content, Part>, options: CurrentOptions, ports: CurrentPorts) {
+    this.#source = source;
+    this.#options = options;
+    this.#ports = ports;
+  }
+
+  /** Resolves when all of it was told, or when no one waits for it any more. Throws REDIS_UNAVAILABLE, LEASE_LOST. */
+  async tell(): Promise<void> {
+    const { records, coverage } = this.#source;
+    const { checkConsent, held, asked } = this.#ports;
+    const usable = { mayBeUsed: coverage.mayBeUsed, isKept: () => true };
+    for await (const page of knownPages({ records, checkConsent, held }, usable)) {
+      for (let from = 0; from < page.length; from += RECORDS_PER_PORTION) {
+        if (!asked()) return;
+        await this.#portion(page.slice(from, from + RECORDS_PER_PORTION));
+      }
+    }
+  }
+
+  async #portion(portion: readonly KnownRecord<Content>[]): Promise<void> {
+    for (let attempt = 1; ; attempt += 1) {
+      try {
+        return await underLease(this.#ports, () => this.#prepared(portion));
+      } catch (error) {
+        const isLost = error instanceof GatewayError && error.code === "LEASE_LOST";
+        if (!isLost || attempt === MOST_ATTEMPTS) throw error;
+      }
+    }
+  }
+
+  /** Asked with the state of the ledger under which each was admitted: what was withdrawn since stays withdrawn for it. */
+  async #prepared(portion: readonly KnownRecord<Content>[]): Promise<(() => void) | undefined> {
+    const covered = await this.#source.coverage.of(portion, this.#ports.checkConsent);
+    const moment: Moment = { ...this.#options, now: this.#ports.now() };
+    const told = portion.flatMap((one, index) => this.#told(one, covered[index], moment) ?? []);
+    if (told.length === 0) return undefined;
+    const deliver = await this.#ports.announce(told.map(({ outgoing }) => outgoing));
+    return () => {
+      const { addressable } = this.#source;
+      for (const { device, outgoing } of told) {
+        const name = outgoing.result.scene?.device;
+        if (name !== undefined) addressable?.(name, device);
+      }
+      deliver();
+    };
+  }
+
+  #told(
+    { device, record, wrappedSubjectKey }: KnownRecord<Content>,
+    covered: Covered<Part> | undefined,
+    moment: Moment,
+  ): Told | undefined {
+    if (covered === undefined || covered.held) return undefined;
+    const left = this.#source.coverage.only(record, covered.parts);
+    if (left === undefined) return undefined;
+    const name: NameAt = (at) =>
+      this.#source.nameOf(wrappedSubjectKey, device.deviceKey, Math.floor(at / moment.epochMs));
+    try {
+      const said = this.#source.currentOf(left, name, moment);
+      if (said === undefined) return undefined;
+      const { revision } = covered;
+      return { device, outgoing: { subject: device.subjectTag, revision, wrappedSubjectKey, ...said } };
+    } catch (error) {
+      // One subject's damage stays there.
+      if (damageIn(error) !== "subject-key") throw error;
+      return undefined;
+    }
+  }
+}
