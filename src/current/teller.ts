@@ -1,9 +1,11 @@
 /**
- * Tells services that have just asked what is current of single devices, portion by portion: one page of the sealed records at a
- * time, and the next one when everything of this one has left the process. Consent is asked again for each record, as for a message
- * that has just come.
+ * Tells services that have just asked what is current of single devices, in portions: the next one when everything of this one has
+ * left the process. Consent is asked again for each record, as for a message that has just come.
  *
- *   page of records ─ lease → consent → cut to what is covered and current → account → handed over → has left ─ next page
+ *   devices with a record ─ shuffled ─ portions: lease → read → consent → cut to what is covered and current → account → handed over
+ *
+ * Shuffled, all of them: the order in which Redis has them is the same for every kind of record, and would join the names that one
+ * device has for different purposes.
  */
 import type { CheckConsent } from "../model/consent.ts";
 import type { Moment, NameAt, SaidBefore } from "../model/current.ts";
@@ -11,13 +13,15 @@ import { damageIn } from "../model/damage.ts";
 import type { Outgoing } from "../model/disclosure.ts";
 import { GatewayError } from "../model/errors.ts";
 import type { DeviceKey, DeviceRef, Pseudonym } from "../model/ids.ts";
-import { type KnownRecord, type KnownRecordsPorts, knownPages } from "../platform/known-records.ts";
+import { type KnownRecord, openedRecord } from "../platform/known-records.ts";
 import type { Covered, RecordCoverage } from "../platform/record-coverage.ts";
+import { fieldOf, type SealedRecords } from "../platform/sealed-records.ts";
+import { shuffled } from "../platform/shuffled.ts";
 import { type LeasePorts, underLease } from "../platform/under-lease.ts";
 
 /** Where the last message of each device is found, and what of it is current. */
 export interface CurrentSource<Content, Part extends string> {
-  readonly records: KnownRecordsPorts<Content>["records"];
+  readonly records: Pick<SealedRecords<Content>, "all" | "read" | "open">;
   readonly coverage: RecordCoverage<Content, Part>;
   /** `record`: as far as consent covers it. `undefined` when nothing of it is current. */
   readonly currentOf: (record: Content, name: NameAt, moment: Moment) => SaidBefore | undefined;
@@ -29,7 +33,6 @@ export interface CurrentSource<Content, Part extends string> {
 
 export interface CurrentPorts extends LeasePorts {
   readonly checkConsent: CheckConsent;
-  readonly held: KnownRecordsPorts<unknown>["held"];
   /** As in the pipeline, to those who asked: puts them on the account; resolves with what hands over. */
   readonly announce: (batch: readonly Outgoing[]) => Promise<() => unknown>;
   /** Whether there is still a service to be told. */
@@ -62,21 +65,26 @@ export class CurrentTeller<Content, Part extends string> {
 
   /** Resolves when all of it was told, or when no one waits for it any more. Throws REDIS_UNAVAILABLE, LEASE_LOST. */
   async tell(): Promise<void> {
-    const { records, coverage } = this.#source;
-    const { checkConsent, held, asked } = this.#ports;
-    const usable = { mayBeUsed: coverage.mayBeUsed, isKept: () => true };
-    for await (const page of knownPages({ records, checkConsent, held }, usable)) {
-      for (let from = 0; from < page.length; from += RECORDS_PER_PORTION) {
-        if (!asked()) return;
-        await this.#portion(page.slice(from, from + RECORDS_PER_PORTION));
-      }
+    const devices = shuffled(await this.#devices());
+    for (let from = 0; from < devices.length; from += RECORDS_PER_PORTION) {
+      if (!this.#ports.asked()) return;
+      await this.#portion(devices.slice(from, from + RECORDS_PER_PORTION));
     }
   }
 
-  async #portion(portion: readonly KnownRecord<Content>[]): Promise<void> {
+  /** Each once. */
+  async #devices(): Promise<DeviceRef[]> {
+    const devices = new Map<string, DeviceRef>();
+    for await (const page of this.#source.records.all()) {
+      for (const { device } of page) devices.set(fieldOf(device), device);
+    }
+    return [...devices.values()];
+  }
+
+  async #portion(devices: readonly DeviceRef[]): Promise<void> {
     for (let attempt = 1; ; attempt += 1) {
       try {
-        return await underLease(this.#ports, () => this.#prepared(portion));
+        return await underLease(this.#ports, () => this.#prepared(devices));
       } catch (error) {
         const isLost = error instanceof GatewayError && error.code === "LEASE_LOST";
         if (!isLost || attempt === MOST_ATTEMPTS) throw error;
@@ -84,8 +92,9 @@ export class CurrentTeller<Content, Part extends string> {
     }
   }
 
-  /** Asked with the state of the ledger under which each was admitted: what was withdrawn since stays withdrawn for it. */
-  async #prepared(portion: readonly KnownRecord<Content>[]): Promise<(() => void) | undefined> {
+  async #prepared(devices: readonly DeviceRef[]): Promise<(() => void) | undefined> {
+    const portion = await this.#known(devices);
+    // Asked with the state of the ledger under which each was admitted: what was withdrawn since stays withdrawn for it.
     const covered = await this.#source.coverage.of(portion, this.#ports.checkConsent);
     const moment: Moment = { ...this.#options, now: this.#ports.now() };
     const told = portion.flatMap((one, index) => this.#told(one, covered[index], moment) ?? []);
@@ -99,6 +108,20 @@ export class CurrentTeller<Content, Part extends string> {
       }
       deliver();
     };
+  }
+
+  /** The records that may be used now, opened. */
+  async #known(devices: readonly DeviceRef[]): Promise<KnownRecord<Content>[]> {
+    const { records, coverage } = this.#source;
+    const texts = await records.read(devices);
+    const verdicts = await this.#ports.checkConsent(devices);
+    return devices.flatMap((device, index): KnownRecord<Content>[] => {
+      const [verdict, sealed] = [verdicts[index], texts[index] ?? ""];
+      if (sealed === "" || !coverage.mayBeUsed(verdict)) return [];
+      const { wrappedSubjectKey } = verdict;
+      const record = openedRecord(records, { device, sealed }, wrappedSubjectKey);
+      return record === undefined || record === "unreadable" ? [] : [{ device, sealed, wrappedSubjectKey, record }];
+    });
   }
 
   #told(

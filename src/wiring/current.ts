@@ -69,7 +69,7 @@ export function createCurrent(base: Base, deps: CurrentDeps, overrides: CurrentO
     uncovered: (noted) => SCENE_COVERAGE.uncovered(noted, { records, checkConsent }),
     held,
   });
-  const runs = createRuns(base, deps, { records, held, forMs, overrides });
+  const runs = createRuns(base, deps, { records, forMs, overrides });
   const stepMs = Math.min(SWEEP_MS.most, Math.max(SWEEP_MS.least, Math.floor(forMs / SWEEPS_PER_TERM)));
   const sweep = async ({ now, goOn }: StepTurn, stop: AbortSignal): Promise<boolean> => {
     // A clock ahead alone takes nothing away.
@@ -116,7 +116,6 @@ export function createCurrent(base: Base, deps: CurrentDeps, overrides: CurrentO
 
 interface RunsOf {
   readonly records: SealedRecords<SceneNote>;
-  readonly held: CurrentPorts["held"];
   readonly forMs: number;
   readonly overrides: CurrentOverrides;
 }
@@ -124,12 +123,11 @@ interface RunsOf {
 function createRuns(
   { config, redis, keyspace, log }: Base,
   { checkConsent, leases, keyring, outlets, crowds, addressable }: CurrentDeps,
-  { records, held, forMs, overrides }: RunsOf,
+  { records, forMs, overrides }: RunsOf,
 ): CurrentRuns {
   const asked = (purpose: ServicePurpose) => (outlets.joiners?.outlets(purpose).length ?? 0) > 0;
   const portsOf = (purpose: "scene" | "network"): CurrentPorts => ({
     checkConsent,
-    held,
     acquireLease: overrides.currentLease ?? (() => leases.acquire()),
     left: (signal) => outlets.fanOut.left(signal),
     announce: outlets.announceCurrent[purpose],
