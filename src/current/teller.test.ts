@@ -38,7 +38,6 @@ class Outside {
       deviceKey: device as DeviceKey,
       subjectTag: `s-${device}` as SubjectTag,
     });
-    const outside = this;
     const { records } = this;
     return new CurrentTeller(
       {
@@ -61,7 +60,7 @@ class Outside {
       {
         checkConsent: async (devices) => devices.map(({ deviceKey }) => this.verdicts.get(deviceKey) ?? granted),
         acquireLease: async () => {
-          const over = outside.over-- > 0;
+          const over = this.over-- > 0;
           this.did.push("lease");
           return {
             signal: never,
@@ -171,7 +170,7 @@ describe("a run", () => {
     new CurrentRuns({ tell: { scene: tell, network: tell, weather: tell }, asked, log }, 1);
 
   it("begins again after a fault, until it is told", async () => {
-    const tell = vi.fn(async () => undefined as void);
+    const tell = vi.fn(async (): Promise<void> => undefined);
     tell.mockRejectedValueOnce(new GatewayError("REDIS_UNAVAILABLE", "test"));
     await runs(tell).tell("scene");
     expect(tell).toHaveBeenCalledTimes(2);
