@@ -74,6 +74,12 @@ export const ROOMS: readonly Room[] = [
     [],
   ),
   room(
+    "current",
+    "the record of a device's last scene, and telling what is current to services that subscribe later",
+    ["platform"],
+    [],
+  ),
+  room(
     "pipeline",
     "from a batch to what is stored and forwarded, each step behind the consent check",
     ["platform"],

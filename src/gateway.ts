@@ -32,6 +32,7 @@ import { createCentre } from "./wiring/centre.ts";
 import { createConnections } from "./wiring/connections.ts";
 import { type ConsentOverrides, createConsent } from "./wiring/consent.ts";
 import { type CrowdOverrides, createCrowds } from "./wiring/crowds.ts";
+import { type Current, type CurrentOverrides, createCurrent } from "./wiring/current.ts";
 import { deidentifierOptions } from "./wiring/deidentifier.ts";
 import { shippedDialects } from "./wiring/dialects.ts";
 import { createEvents } from "./wiring/events.ts";
@@ -62,6 +63,7 @@ export interface Overrides
     PlaceOverrides,
     NetworkOverrides,
     CrowdOverrides,
+    CurrentOverrides,
     RightsOverrides {}
 
 export interface Gateway {
@@ -120,6 +122,7 @@ export function createGateway(
     keyring: consent.keyring,
     journal: safekeeping.journal,
     sessions: { servicesChanged: () => ingress.servicesChanged() },
+    tellCurrent: (purpose) => current.tell(purpose),
     metrics,
     log,
   });
@@ -142,6 +145,7 @@ export function createGateway(
     notWritable: () => queue.writable.refusal !== undefined,
     writableAgain: (error, signal) => queue.writable.again(error, signal),
     fanOut: outlets.fanOut,
+    joiners: outlets.joiners,
     services: outlets.directory,
     allowsCommand: outlets.allowsCommand,
     erasures: {
@@ -199,6 +203,19 @@ export function createGateway(
     },
     overrides,
   );
+  const current: Current = createCurrent(
+    base,
+    {
+      checkConsent: consent.check,
+      leases: consent.leases,
+      keyring: consent.keyring,
+      outlets,
+      crowds,
+      addressable,
+      damaged,
+    },
+    overrides,
+  );
   const centre = createCentre({
     config,
     keys,
@@ -215,6 +232,7 @@ export function createGateway(
     store,
     places,
     network,
+    current,
     crowds,
     outlets,
     addressable: addressable.scene,
@@ -237,7 +255,7 @@ export function createGateway(
     deadLetters: queue.deadLetters,
     readings: crowds,
     disclosures: outlets.disclosures,
-    records: [places, network],
+    records: [places, network, current],
     sink: store.sink,
     store: store.reached,
     audit,
@@ -287,6 +305,7 @@ export function createGateway(
     deadLetters: queue.deadLetters,
     places,
     network,
+    scenes: current,
     erasures: rights.erasures,
     rows: store.sink.reading,
     disclosures: outlets.http.disclosures,
@@ -321,6 +340,7 @@ export function createGateway(
     tidyRecords: async (concerned, silenced) => {
       await places.tidy(concerned, silenced);
       await network.tidy(concerned, silenced);
+      await current.tidy(concerned, silenced);
     },
     purgeDeadLetters: purgeOf({
       redis: redis.store,
@@ -382,6 +402,7 @@ export function createGateway(
     ...crowds.parts,
     places.part,
     network.part,
+    current.part,
     ...queue.parts,
     ...rights.parts,
     ...exports.parts,

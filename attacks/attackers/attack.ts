@@ -4,7 +4,7 @@ import type { View } from "../recording/view.ts";
 export interface Found {
   readonly hits: number;
   readonly trials: number;
-  /** What somebody gets right who guesses. */
+  /** What someone gets right who guesses. */
   readonly control: number;
   /** Instead of hits out of trials, where the figure is another one. */
   readonly measured?: { readonly rate: number; readonly low: number; readonly high: number };

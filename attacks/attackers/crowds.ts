@@ -9,7 +9,7 @@ import type { View } from "../recording/view.ts";
 import { homePlace, type Point } from "../world/places.ts";
 import type { Attack } from "./attack.ts";
 
-/** Of other fleets only what the table of densities alone comes to: nobody plays 100,000 homes. */
+/** Of other fleets only what the table of densities alone comes to: no one plays 100,000 homes. */
 const FLEETS = [10_000, 100_000];
 const CROWD = 5;
 const DENSITIES = new URL("../../config/densities.json", import.meta.url);
@@ -33,7 +33,7 @@ export const aloneInCell: Attack = {
   },
 };
 
-/** Where each person is known to be: at home, and on their way. Also who was set up for another attack is someone. */
+/** Where each person is known to be: at home, and in transit. Also who was set up for another attack is someone. */
 function placesOf(view: View): ReadonlyMap<string, readonly Point[]> {
   const places = new Map<string, Point[]>();
   const homeOf = new Map<string, string>();

@@ -36,7 +36,7 @@ const READERS: Readonly<Record<string, Reader>> = {
   "events, as stored": { arrivals: false, values: false },
   "and all that was said": { arrivals: false, values: true },
 };
-/** Who watches rows on their way into the store: told, and not counted, for nothing is done against it. */
+/** Who watches rows in transit into the store: told, and not counted, for nothing is done against it. */
 const WATCHER: Reader = { arrivals: true, values: true };
 
 export const rowsAndScenes: Attack = {

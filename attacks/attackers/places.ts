@@ -61,7 +61,7 @@ export const placeOfScene: Attack = {
       );
       if (guess !== undefined && told[guess] === truth) hits += 1;
     }
-    // Whoever always names the cell that most are in.
+    // Anyone who always names the cell that most are in.
     return {
       hits,
       trials,

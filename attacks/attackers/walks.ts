@@ -1,6 +1,6 @@
 /**
- * A11: where exactly somebody is when their new cell is told. The attacker knows the line on which they walk, and the rule
- * by which a cell changes, which the source tells everybody.
+ * A11: where exactly someone is when their new cell is told. The attacker knows the line on which they walk, and the rule
+ * by which a cell changes, which the source tells everyone.
  */
 import { CellOutlines } from "../../src/deidentify/cell-outline.ts";
 import type { TrueWalk } from "../recording/format.ts";

@@ -36,7 +36,7 @@ describe("the best assignment", () => {
   const random = () => new Random(1);
 
   test("is the best for all together, and not for the first", () => {
-    // Whoever gives the first its best has nothing left for the second.
+    // Anyone who gives the first its best has nothing left for the second.
     const scores = [
       [10, 9],
       [9, 0],

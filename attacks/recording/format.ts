@@ -36,7 +36,7 @@ interface Arrival {
   readonly at: number;
 }
 
-/** One line of line protocol on its way to InfluxDB; lines of one write have the same `request`. */
+/** One line of line protocol in transit to InfluxDB; lines of one write have the same `request`. */
 export interface RowArrival extends Arrival {
   readonly request: number;
   readonly line: string;
@@ -111,7 +111,7 @@ export interface TrueWindow {
   readonly devices: number;
 }
 
-/** A11: a device on its way along a straight line that the attacker knows. */
+/** A11: a device in transit along a straight line that the attacker knows. */
 export interface TrueWalk {
   readonly about: "walk";
   readonly device: string;

@@ -189,7 +189,7 @@ class Play {
     }
   }
 
-  /** What somebody may have who reads along at home: some ids of messages of the first day. */
+  /** What someone may have who reads along at home: some ids of messages of the first day. */
   #tellIds(devices: readonly WorldDevice[], acts: readonly Act[]): void {
     const ids = new Map<WorldDevice, string[]>(devices.map((device) => [device, []]));
     for (const { device, payload } of acts) ids.get(device)?.push(String(payload.id));

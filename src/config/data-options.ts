@@ -152,6 +152,16 @@ export const networkOptions = z.strictObject({
   ),
 });
 
+export const currentOptions = z.strictObject({
+  forMinutes: count(
+    0,
+    0,
+    1_440,
+    "A service that subscribes to `processed/<purpose>/$current` is sent once the latest message of each name or cell that is not older than this. For scenes the last message of each device is then kept in Redis for so long, sealed; 0: there is no such topic, and nothing is kept for services.",
+    "minutes",
+  ),
+});
+
 export const placeOptions = z.strictObject({
   stepMinutes: count(
     5,

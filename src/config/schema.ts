@@ -8,7 +8,14 @@ import { categoryBreaches } from "../model/service-terms.ts";
 import { TABLE } from "../vocabulary/table.ts";
 import { backupOptions } from "./backup-options.ts";
 import { centreOptions } from "./centre-options.ts";
-import { consentOptions, deidentifyOptions, networkOptions, placeOptions, weatherOptions } from "./data-options.ts";
+import {
+  consentOptions,
+  currentOptions,
+  deidentifyOptions,
+  networkOptions,
+  placeOptions,
+  weatherOptions,
+} from "./data-options.ts";
 import { mqttOptions, queueOptions } from "./ingress-options.ts";
 import { choice, flag, milliseconds, optionalPath, path, text } from "./leaves.ts";
 import { httpOptions, serviceOptions, sinkOptions } from "./outlet-options.ts";
@@ -63,6 +70,7 @@ export const configSchema = z
     places: placeOptions.prefault({}),
     network: networkOptions.prefault({}),
     weather: weatherOptions.prefault({}),
+    current: currentOptions.prefault({}),
     properties: propertyOptions,
     dialects: dialectOptions,
     sinks: sinkOptions.prefault({}),

@@ -11,12 +11,13 @@ import type { Redis } from "ioredis";
 import { type CheckConsent, LOCATION, STATUS, usable } from "../model/consent.ts";
 import type { CellMedians, CrowdMember, CrowdTelling, SubjectReading } from "../model/crowd.ts";
 import { GatewayError } from "../model/errors.ts";
-import type { CellId, DeviceKey, SubjectTag } from "../model/ids.ts";
+import type { CellId, DeviceKey, DeviceRef, SubjectTag } from "../model/ids.ts";
 import type { Lease } from "../model/lease.ts";
 import type { Keyspace } from "../platform/keyspace.ts";
 import { orRedisUnavailable } from "../platform/redis.ts";
 import { type DayKey, type DayKeys, dayAt } from "./day-keys.ts";
 import { drawBetween } from "./draw.ts";
+import type { ToldWeather } from "./last-weather.ts";
 import { Progress } from "./progress.ts";
 import { LATEST_MS, type Readings, type WaitingReading } from "./readings.ts";
 import type { Turn } from "./turn.ts";
@@ -41,6 +42,8 @@ export interface WeatherPorts {
   readonly noteCells: (cells: readonly CellId[]) => Promise<void>;
   /** Puts the recipients on the account; resolves with what hands over, which tells how many were told. */
   readonly announce: (tellings: readonly CrowdTelling[]) => Promise<() => number>;
+  /** Keeps what is told for services that ask for it later. Absent: nothing is kept. */
+  readonly keep?: ((told: readonly ToldWeather[]) => Promise<void>) | undefined;
   /** As in the pipeline. */
   readonly left: (signal: AbortSignal) => Promise<void> | undefined;
   /** Whether a weather service listens here: another gateway may have those that do. */
@@ -137,6 +140,7 @@ export class Weather {
       const fields = readings.map(({ field }) => field);
       // Taken out before it is told: not by another gateway as well, whatever becomes of the turn.
       if (!(await this.#ports.readings.takeOut(start, fields))) return;
+      await this.#ports.keep?.(toldOf(tellings, consented));
       // A step that is lost with its lease is lost for good; it is not told late.
       if (lease.over) return;
       try {
@@ -194,4 +198,18 @@ export class Weather {
     const told = new Set(tellings.flatMap(({ members }) => members.map(({ subject }) => subject)));
     this.#ports.counted(told.size, all.size - told.size);
   }
+}
+
+/** With everything that may be in it: of a member with several devices all of those that said something. */
+function toldOf(tellings: readonly CrowdTelling[], readings: readonly WaitingReading[]): ToldWeather[] {
+  const bySubject = new Map<SubjectTag, DeviceRef[]>();
+  for (const { device } of readings) {
+    const others = bySubject.get(device.subjectTag);
+    if (others === undefined) bySubject.set(device.subjectTag, [device]);
+    else others.push(device);
+  }
+  return tellings.map(({ record, members }) => ({
+    record,
+    devices: members.flatMap(({ subject }) => bySubject.get(subject) ?? []),
+  }));
 }

@@ -31,6 +31,7 @@ const FORWARDED_CONTEXT = Buffer.from("consentry forwarded name 1");
 const RECORDS = {
   place: { context: Buffer.from("consentry place record 1"), info: "consentry place record" },
   network: { context: Buffer.from("consentry network record 1"), info: "consentry network record" },
+  scene: { context: Buffer.from("consentry scene record 1"), info: "consentry scene record" },
 } as const;
 type RecordKind = keyof typeof RECORDS;
 

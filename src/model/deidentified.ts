@@ -48,6 +48,7 @@ export interface WeatherRecord {
   /** Unix ms, start of the step. */
   readonly at: number;
   readonly status: Readonly<Record<string, number>>;
+  readonly current?: true;
 }
 
 export interface SceneRecord {
@@ -59,6 +60,8 @@ export interface SceneRecord {
   readonly home?: Pseudonym;
   /** How many commands led to it; of a device that was commanded a moment ago. */
   readonly cause?: number;
+  /** It was said before: for a service that asked for what is current. */
+  readonly current?: true;
 }
 
 /** What network services hear of a device, at a step and never because of a message. */
@@ -68,6 +71,7 @@ export interface NetworkRecord {
   readonly ipPrefix?: string;
   /** Unix ms, begin of the step. */
   readonly at: number;
+  readonly current?: true;
 }
 
 /** One message after the pipeline: for each consented purpose what that purpose may have. */

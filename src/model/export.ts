@@ -113,6 +113,16 @@ const notedNetwork = z.strictObject({
   ipPrefix: notedValue.optional(),
 });
 
+/** Kept for scene services that subscribe later, sealed: what they may hear of the last message, as long as that is current; not in the store. */
+const notedScene = z.strictObject({
+  kind: z.literal("noted-scene"),
+  device: deviceKey,
+  at: timestampMs,
+  /** Kind of device. */
+  model: z.string().optional(),
+  status: statusFields,
+});
+
 /** `device_status`: one row for each reading. */
 const status = z.strictObject({
   kind: z.literal("status"),
@@ -199,6 +209,7 @@ export const exportItem = z.discriminatedUnion("kind", [
   decision,
   notedPlace,
   notedNetwork,
+  notedScene,
   location,
   status,
   property,

@@ -8,7 +8,7 @@ import type { DeviceKey, DeviceRef, Pseudonym, SubjectTag } from "../model/ids.t
 import type { NetworkNote } from "../model/network.ts";
 import type { Replacement, SealedRecord } from "../platform/sealed-records.ts";
 import type { StepTurn } from "../platform/step-turns.ts";
-import { uncoveredOf } from "./coverage.ts";
+import { NETWORK_COVERAGE } from "./coverage.ts";
 import { NetworkTeller } from "./teller.ts";
 
 const STEP_MS = 5 * MINUTE_MS;
@@ -253,7 +253,10 @@ describe("consent", () => {
       device: { deviceKey: device as DeviceKey, subjectTag: `s-${device}` as SubjectTag },
       sealed,
     }));
-    const less = await uncoveredOf(noted, { records: outside.store, checkConsent: outside.checkConsent });
+    const less = await NETWORK_COVERAGE.uncovered(noted, {
+      records: outside.store,
+      checkConsent: outside.checkConsent,
+    });
     await outside.store.replace(less);
     expect([...outside.records.keys()]).toEqual(["all", "part"]);
     expect([outside.noted("part")?.model, outside.noted("part")?.ipPrefix?.text]).toEqual([undefined, PREFIX]);

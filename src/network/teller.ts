@@ -20,7 +20,7 @@ import { type KnownRecord, type KnownRecordsPorts, knownRecords } from "../platf
 import type { Replacement, SealedRecords } from "../platform/sealed-records.ts";
 import { shuffled } from "../platform/shuffled.ts";
 import type { StepTurn } from "../platform/step-turns.ts";
-import { coverageOf, mayBeTold } from "./coverage.ts";
+import { NETWORK_COVERAGE } from "./coverage.ts";
 import { type Due, dueOf, minuteOf, type Step } from "./due.ts";
 import { isFresh, only, saidIn, saysTheSame } from "./record.ts";
 
@@ -104,7 +104,10 @@ export class NetworkTeller {
   #known(now: number): Promise<Known[]> {
     // A clock ahead alone takes nothing away.
     const agreed = Math.min(now, Date.now());
-    return knownRecords(this.#ports, { mayBeUsed: mayBeTold, isKept: (note) => isFresh(note, agreed) });
+    return knownRecords(this.#ports, {
+      mayBeUsed: NETWORK_COVERAGE.mayBeUsed,
+      isKept: (note) => isFresh(note, agreed),
+    });
   }
 
   async #due(known: readonly Known[], moment: Moment): Promise<Telling[]> {
@@ -169,7 +172,7 @@ export class NetworkTeller {
   /** Asked with the state of the ledger under which it was admitted: what was withdrawn since stays withdrawn for it. */
   async #covered(portion: readonly Telling[], { now }: Moment): Promise<Claimed[]> {
     const { records, checkConsent, held } = this.#ports;
-    const covered = await coverageOf(portion, checkConsent);
+    const covered = await NETWORK_COVERAGE.of(portion, checkConsent);
     const claimed: Claimed[] = [];
     const useless: Telling[] = [];
     for (const [index, one] of portion.entries()) {

@@ -78,7 +78,7 @@ export const METRICS = {
   stored: counter("messages_stored_total", "Messages the store has confirmed."),
   forwardedOnly: counter(
     "messages_forwarded_only_total",
-    "Messages not stored but used for at least one service: handed over, taken into the weather of a crowd, or noted for the network.",
+    "Messages not stored but used for at least one service: handed over, taken into the weather of a crowd, noted for the network, or kept as the last scene of a device.",
   ),
   deadLettered: counter("messages_dead_lettered_total", "Messages that became dead letters.", {
     reason: DEAD_LETTERS,
@@ -90,6 +90,11 @@ export const METRICS = {
   forwarded: counter(
     "forwarded_total",
     "Packets handed to services of a purpose: one for each message for scene, one for each telling of a device for network, one of a crowd for weather.",
+    { purpose: SERVICE_PURPOSES },
+  ),
+  currentTold: counter(
+    "current_told_total",
+    "Records handed to services that asked for what is current of a purpose, beside those of `consentry_forwarded_total`.",
     { purpose: SERVICE_PURPOSES },
   ),
   services: gauge("services", "Services there are, by what says so: the configuration file, or the registry.", {
@@ -184,6 +189,10 @@ export const METRICS = {
   networkWaiting: gauge(
     "network_waiting",
     "Devices of which network services had not heard the newest when this gateway last told them: each waits for its minute, or for the next step.",
+  ),
+  currentWaiting: gauge(
+    "current_waiting",
+    "Connections of services that asked for what is current and were not told all of it yet.",
   ),
   cellActivityRows: counter(
     "cell_activity_rows_total",

@@ -73,7 +73,8 @@ export type GaugeName =
   | "holdOldest"
   | "backupAge"
   | "placesWaiting"
-  | "networkWaiting";
+  | "networkWaiting"
+  | "currentWaiting";
 
 const HELD: Refusal = "legal-hold";
 
@@ -88,6 +89,7 @@ export class Metrics extends BookCounts {
   readonly #refreshes: (() => void | Promise<void>)[] = [];
 
   readonly #forwarded = zeros(SERVICE_PURPOSES);
+  readonly #currentTold = zeros(SERVICE_PURPOSES);
   readonly #connections = zeros(CLIENT_KINDS);
   readonly #logins = zeros(MQTT_VERSIONS);
   readonly #connectionsRefused = zeros(CONNECTION_REFUSALS);
@@ -120,6 +122,7 @@ export class Metrics extends BookCounts {
     "backupAge",
     "placesWaiting",
     "networkWaiting",
+    "currentWaiting",
   ]);
   readonly #places = zeros(PLACE_OUTCOMES);
   #forwardDropped = 0;
@@ -171,6 +174,10 @@ export class Metrics extends BookCounts {
 
   forwarded(purpose: ServicePurpose, count: number): void {
     this.#forwarded[purpose] += count;
+  }
+
+  currentTold(purpose: ServicePurpose, count: number): void {
+    this.#currentTold[purpose] += count;
   }
 
   forwardDropped(count: number): void {
@@ -366,6 +373,7 @@ export class Metrics extends BookCounts {
       deadLettered: () => by("reason", books().deadLettered),
       inFlight: () => single(books().inFlight),
       forwarded: () => by("purpose", this.#forwarded),
+      currentTold: () => by("purpose", this.#currentTold),
       services: () => by("origin", this.#services),
       servicesEnded: () => single(this.#servicesEnded),
       servicesNotCovered: () => single(this.#gauges.servicesNotCovered),
@@ -399,6 +407,7 @@ export class Metrics extends BookCounts {
         ),
       places: () => by("outcome", this.#places),
       placesWaiting: () => single(this.#gauges.placesWaiting),
+      currentWaiting: () => single(this.#gauges.currentWaiting),
       networkWaiting: () => single(this.#gauges.networkWaiting),
       breakerOpen: () => single(this.#gauges.breakerOpen),
       redisNotWritable: () => single(this.#gauges.redisNotWritable),

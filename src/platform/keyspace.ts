@@ -155,6 +155,11 @@ export interface Keyspace {
   /** String: the gateway that tells network services now; expires. And the number of the last step in which that was done. */
   readonly networkTurn: string;
   readonly networkStep: string;
+  /** Hash subject tag and device key → sealed record of the device's last scene, see platform/sealed-records.ts. */
+  readonly scenes: string;
+  /** String: the gateway that takes out those that are too old; expires. And the number of the last step in which that was done. */
+  readonly sceneTurn: string;
+  readonly sceneStep: string;
   /** String: the sealed key of a UTC day (days since 1970), see crowds/day-keys.ts. */
   dayKey(day: number): string;
   /** Who was counted in a window of `cell_activity` (Unix ms of its start), see crowds/counts.ts; deleted once it is told. */
@@ -177,6 +182,8 @@ export interface Keyspace {
   forecast(cell: CellId): string;
   /** Pub/sub channel: cells with a new forecast. */
   readonly forecastKept: string;
+  /** Hash: keyed hash of a cell → the weather told of it last, sealed, see crowds/last-weather.ts; expires. */
+  readonly weatherLast: string;
 }
 
 const DECISION = /\{([A-Za-z0-9_-]{22})\}:decision:/;
@@ -261,6 +268,9 @@ export function keyspaceOf(prefix: string): Keyspace {
     network: `{${prefix}:network}:records`,
     networkTurn: `{${prefix}:network}:turn`,
     networkStep: `{${prefix}:network}:step`,
+    scenes: `{${prefix}:scenes}:records`,
+    sceneTurn: `{${prefix}:scenes}:turn`,
+    sceneStep: `{${prefix}:scenes}:step`,
     dayKey: (day) => `{${prefix}:crowds}:key:${day}`,
     crowdWindow: (start) => `{${prefix}:crowds}:window:${start}`,
     crowdDay: (day) => `{${prefix}:crowds}:day:${day}`,
@@ -274,5 +284,6 @@ export function keyspaceOf(prefix: string): Keyspace {
     forecastCells: `{${prefix}:forecasts}:cells`,
     forecast: (cell) => `{${prefix}:forecasts}:newest:${cell}`,
     forecastKept: `${prefix}:forecast-kept`,
+    weatherLast: `{${prefix}:crowds}:weather-last`,
   };
 }

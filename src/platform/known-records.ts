@@ -31,14 +31,26 @@ const OPENED_PER_TURN = 100;
 
 /** Each once. Throws REDIS_UNAVAILABLE. */
 export async function knownRecords<Content>(
-  { records, checkConsent, held }: KnownRecordsPorts<Content>,
-  { mayBeUsed, isKept }: Usable<Content>,
+  ports: KnownRecordsPorts<Content>,
+  usable: Usable<Content>,
 ): Promise<KnownRecord<Content>[]> {
   const known = new Map<string, KnownRecord<Content>>();
+  for await (const page of knownPages(ports, usable)) {
+    for (const one of page) known.set(`${one.device.subjectTag} ${one.device.deviceKey}`, one);
+  }
+  return [...known.values()];
+}
+
+/** The same page by page; one that changes meanwhile may come twice. */
+export async function* knownPages<Content>(
+  { records, checkConsent, held }: KnownRecordsPorts<Content>,
+  { mayBeUsed, isKept }: Usable<Content>,
+): AsyncGenerator<readonly KnownRecord<Content>[]> {
   let opened = 0;
   for await (const page of records.all()) {
     const verdicts = await checkConsent(page.map(({ device }) => device));
     const useless: SealedRecord[] = [];
+    const known: KnownRecord<Content>[] = [];
     for (const [index, one] of page.entries()) {
       const verdict = verdicts[index];
       if (!mayBeUsed(verdict)) {
@@ -48,19 +60,18 @@ export async function knownRecords<Content>(
       const { wrappedSubjectKey } = verdict;
       const record = openedRecord(records, one, wrappedSubjectKey);
       if (record === "unreadable") continue;
-      const { subjectTag, deviceKey } = one.device;
-      if (record !== undefined && isKept(record))
-        known.set(`${subjectTag} ${deviceKey}`, { ...one, wrappedSubjectKey, record });
+      if (record !== undefined && isKept(record)) known.push({ ...one, wrappedSubjectKey, record });
       else useless.push(one);
       opened += 1;
       if (opened % OPENED_PER_TURN === 0) await otherWork();
     }
-    if (useless.length === 0) continue;
-    const spared = await held();
-    const gone = useless.filter(({ device }) => !spared(device));
-    await records.replace(gone.map(({ device, sealed }) => ({ device, was: sealed })));
+    if (useless.length > 0) {
+      const spared = await held();
+      const gone = useless.filter(({ device }) => !spared(device));
+      await records.replace(gone.map(({ device, sealed }) => ({ device, was: sealed })));
+    }
+    yield known;
   }
-  return [...known.values()];
 }
 
 /** With a wrong master key no subject's key opens: nothing is forgotten for that. */

@@ -8,7 +8,7 @@ import { orRedisUnavailable } from "./redis.ts";
 import { type RedisScript, runScript } from "./redis-script.ts";
 
 /** What a device has a sealed record of; each kind has a key of its own. */
-export type RecordKind = "place" | "network";
+export type RecordKind = "place" | "network" | "scene";
 
 /** Of the keyring. Both throw SUBJECT_KEY_UNREADABLE. */
 export interface RecordSeal {

@@ -45,6 +45,14 @@ const model: Field = {
   schema: FAMILY,
 };
 
+const current: Field = {
+  name: "current",
+  optional: true,
+  about:
+    "It was said before, and is sent to a service that subscribed to `$current`; absent in a message that has just been said.",
+  schema: { const: true },
+};
+
 export const PROJECTIONS: Readonly<Record<ServicePurpose, Projection>> = {
   weather: {
     address: "processed/weather/{cell}",
@@ -70,6 +78,7 @@ export const PROJECTIONS: Readonly<Record<ServicePurpose, Projection>> = {
       { name: "at", about: "Unix ms, the start of the step.", schema: TIME },
       { name: "status", of: "status", about: "The median of each measurement, one value a person.", schema: "status" },
       { name: "subjects", about: "That there were enough people, and not how many.", schema: { const: "5+" } },
+      current,
     ],
   },
   scene: {
@@ -96,6 +105,7 @@ export const PROJECTIONS: Readonly<Record<ServicePurpose, Projection>> = {
           "How many commands led to it; of a device that was commanded a moment ago. A command that follows repeats it.",
         schema: { type: "integer", minimum: 1, maximum: LONGEST_CAUSE_CHAIN + 1 },
       },
+      current,
     ],
   },
   network: {
@@ -115,6 +125,7 @@ export const PROJECTIONS: Readonly<Record<ServicePurpose, Projection>> = {
         schema: { type: "string", pattern: "^[0-9a-f.:]+/[0-9]{1,3}$" },
       },
       { name: "at", about: "Unix ms, the start of the step.", schema: TIME },
+      current,
     ],
   },
 };

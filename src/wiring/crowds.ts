@@ -2,9 +2,12 @@
  * Wires what is told of crowds alone: the key of the day, the counts of people in cells with the rows made of them, and the weather
  * of a cell.
  */
+import { createHmac } from "node:crypto";
 import { Activity } from "../crowds/activity.ts";
 import { CrowdCounts } from "../crowds/counts.ts";
+import { CurrentWeather } from "../crowds/current-weather.ts";
 import { DayKeys } from "../crowds/day-keys.ts";
+import { LastWeather } from "../crowds/last-weather.ts";
 import { Readings } from "../crowds/readings.ts";
 import { Turn } from "../crowds/turn.ts";
 import { Weather } from "../crowds/weather.ts";
@@ -13,6 +16,7 @@ import { centerOf } from "../deidentify/location.ts";
 import type { ToldCells } from "../forecasts/told-cells.ts";
 import type { CheckConsent } from "../model/consent.ts";
 import type { CrowdReading, Seen } from "../model/crowd.ts";
+import { MINUTE_MS } from "../model/durations.ts";
 import type { CellId, SubjectTag } from "../model/ids.ts";
 import { AgreedClock } from "../platform/agreed-clock.ts";
 import { type Part, partOf } from "../platform/lifecycle.ts";
@@ -30,14 +34,16 @@ export interface CrowdOverrides {
 export interface Crowds {
   count(seen: readonly Seen[]): Promise<void>;
   gather(readings: readonly CrowdReading[]): Promise<readonly boolean[]>;
-  /** Deletes what waits of a subject. */
+  /** Deletes what waits of a subject, and what was told last of cells in which something of the subject is. */
   forget(subject: SubjectTag): Promise<void>;
+  /** Tells the weather that is current to services that have asked for it. */
+  readonly currentWeather: Pick<CurrentWeather, "tell">;
   readonly parts: readonly Part[];
 }
 
 export interface CrowdsDeps {
   readonly store: Pick<Store, "available" | "sink">;
-  readonly outlets: Pick<Outlets, "fanOut" | "announceCrowds">;
+  readonly outlets: Pick<Outlets, "fanOut" | "announceCrowds" | "announceCurrent" | "joiners">;
   readonly leases: Pick<Consent["leases"], "acquire">;
   readonly checkConsent: CheckConsent;
   readonly toldCells: Pick<ToldCells, "note">;
@@ -75,6 +81,20 @@ export function createCrowds(base: Base, deps: CrowdsDeps, { steps }: CrowdOverr
   );
   const readings = new Readings(redis, keyspace, stepMs, { days, now });
   const medians = new CrowdMedians({ properties: vocabulary.properties, coarsestResolution });
+  const forMs = config.current.forMinutes * MINUTE_MS;
+  const cellKey = createHmac("sha256", keys.pepper).update("consentry cells of the last weather 1").digest();
+  const last = new LastWeather(redis, keyspace, { forMs, cellKey }, { days, now });
+  const leased = {
+    acquireLease: () => deps.leases.acquire(),
+    left: (signal: AbortSignal) => fanOut.left(signal),
+  };
+  const currentWeather = new CurrentWeather({
+    ...leased,
+    last,
+    checkConsent: deps.checkConsent,
+    announce: (tellings) => deps.outlets.announceCurrent.weather(tellings),
+    asked: () => (deps.outlets.joiners?.outlets("weather").length ?? 0) > 0,
+  });
   const weather = new Weather(
     redis,
     keyspace,
@@ -83,14 +103,14 @@ export function createCrowds(base: Base, deps: CrowdsDeps, { steps }: CrowdOverr
       days,
       readings,
       turn: new Turn(redis, keyspace.weatherTurn),
-      acquireLease: () => deps.leases.acquire(),
+      ...leased,
       checkConsent: deps.checkConsent,
       areaOf: (cell) => medians.areaOf(cell),
       medians: (values, leastOf) => medians.of(values, leastOf),
       centerOf: (cell: CellId) => centerOf(cell) ?? NOWHERE,
       noteCells: (cells) => deps.toldCells.note(cells),
       announce: (tellings) => deps.outlets.announceCrowds(tellings),
-      left: (signal) => fanOut.left(signal),
+      keep: forMs === 0 ? undefined : (told) => last.keep(told),
       listening: () => fanOut.listening("weather"),
       counted: (told, withheld) => metrics.weatherPeople(told, withheld),
       now,
@@ -101,11 +121,21 @@ export function createCrowds(base: Base, deps: CrowdsDeps, { steps }: CrowdOverr
     if (deps.store.available) await activity.tell();
   };
   const periodic = new Periodic([{ name: "cell activity", everyMs: tickOf(windowMs), run: tellActivity }], log);
-  const weatherPeriodic = new Periodic([{ name: "weather", everyMs: tickOf(stepMs), run: () => weather.tell() }], log);
+  const weatherPeriodic = new Periodic(
+    [
+      { name: "weather", everyMs: tickOf(stepMs), run: () => weather.tell() },
+      { name: "last weather", everyMs: stepMs, run: () => last.forgetOld() },
+    ],
+    log,
+  );
   return {
     count: (seen) => counts.add(seen),
     gather: (some) => readings.add(some),
-    forget: (subject) => readings.forget(subject),
+    forget: async (subject) => {
+      await readings.forget(subject);
+      await last.forget(subject);
+    },
+    currentWeather,
     parts: [
       partOf("cell activity", {
         start: async () => {

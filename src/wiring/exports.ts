@@ -34,6 +34,7 @@ export interface ExportsDeps {
   readonly deadLetters: Pick<DeadLetters, "of">;
   readonly places: ExportPorts["places"];
   readonly network: ExportPorts["network"];
+  readonly scenes: ExportPorts["scenes"];
   readonly erasures: Pick<Erasures, "status">;
   readonly rows: SinkReading;
   readonly disclosures: { of(tag: SubjectTag): Promise<readonly Disclosure[]> };
@@ -57,6 +58,7 @@ export function createExports(deps: ExportsDeps): ExportsWiring {
     deadLetters,
     places,
     network,
+    scenes,
     erasures,
     rows,
     disclosures,
@@ -79,6 +81,7 @@ export function createExports(deps: ExportsDeps): ExportsWiring {
     deviceConnections,
     places,
     network,
+    scenes,
     setAside: (tag, device) => setAsideOf(deadLetters, tag, device),
     disclosures,
     erasures,

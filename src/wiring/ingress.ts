@@ -4,7 +4,7 @@ import { Notices, type NoticesPorts } from "../ingress/devices/policy-notices.ts
 import { Refusals } from "../ingress/devices/refusals.ts";
 import { PublicationReader } from "../ingress/dialects/publication-reader.ts";
 import { Trial } from "../ingress/dialects/trial.ts";
-import { GatewayBroker } from "../ingress/mqtt/broker.ts";
+import { type BrokerPorts, GatewayBroker } from "../ingress/mqtt/broker.ts";
 import { Listeners } from "../ingress/mqtt/listeners.ts";
 import { Access } from "../ingress/mqtt/login.ts";
 import { CommandOutcomes } from "../ingress/services/command-outcomes.ts";
@@ -31,6 +31,7 @@ export interface IngressDeps extends Pick<AdmissionPorts, "checkConsent" | "enqu
   readonly notWritable: () => boolean;
   readonly consent: Pick<Consent, "lookup" | "credentials" | "hubs">;
   readonly addressable: Pick<Addressable, "scene" | "network">;
+  readonly joiners: BrokerPorts["joiners"];
   readonly fanOut: FanOut;
   readonly services: Services;
   readonly allowsCommand: CommandsPorts["allowed"];
@@ -114,6 +115,7 @@ export function createIngress(base: Base, deps: IngressDeps): Ingress {
     commands,
     outcomes,
     fanOut: deps.fanOut,
+    joiners: deps.joiners,
     erased,
     forecastTopics: new ForecastTopics({
       take: (cell, payload) => deps.forecasts.inbox.take(cell, payload),

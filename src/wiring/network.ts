@@ -5,7 +5,7 @@ import type { CheckConsent } from "../model/consent.ts";
 import type { TellDamage } from "../model/damage.ts";
 import { DAY_MS, HOUR_MS, MINUTE_MS } from "../model/durations.ts";
 import type { NetworkNote, NotedNetwork } from "../model/network.ts";
-import { uncoveredOf } from "../network/coverage.ts";
+import { NETWORK_COVERAGE } from "../network/coverage.ts";
 import { NetworkNoting } from "../network/noting.ts";
 import { NETWORK_FORM } from "../network/record.ts";
 import { NetworkTeller, type TellerPorts } from "../network/teller.ts";
@@ -58,7 +58,7 @@ export function createNetwork(base: Base, deps: NetworkDeps, overrides: NetworkO
   const held = () => heldLetters(redis.store, keyspace, deps.damaged);
   const tidying = new RecordTidying(redis.store, keyspace, {
     records,
-    uncovered: (noted) => uncoveredOf(noted, { records, checkConsent }),
+    uncovered: (noted) => NETWORK_COVERAGE.uncovered(noted, { records, checkConsent }),
     held,
   });
   const listening = () => outlets.fanOut.listening("network");

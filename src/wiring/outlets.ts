@@ -8,11 +8,13 @@ import type { Policies } from "../consent/policy/policies.ts";
 import type { HttpPorts } from "../http/ports.ts";
 import { processedPacket } from "../ingress/mqtt/processed-packet.ts";
 import { FanOut } from "../ingress/services/fan-out.ts";
+import { LateJoiners } from "../ingress/services/late-joiners.ts";
 import type { CrowdTelling } from "../model/crowd.ts";
 import type { Outgoing } from "../model/disclosure.ts";
 import { DAY_MS } from "../model/durations.ts";
 import type { Pseudonym } from "../model/ids.ts";
 import type { Log } from "../model/log.ts";
+import type { ServicePurpose } from "../model/purposes.ts";
 import type { Metrics } from "../observe/metrics.ts";
 import type { Keys } from "../platform/keys/files.ts";
 import type { Keyspace } from "../platform/keyspace.ts";
@@ -31,16 +33,21 @@ import { Recipients } from "../sinks/services/recipients.ts";
 import { ServiceCoverage } from "../sinks/services/service-coverage.ts";
 
 export interface OutletsDeps {
-  readonly config: Pick<Config, "services" | "retention" | "sinks" | "deidentify">;
+  readonly config: Pick<Config, "services" | "retention" | "sinks" | "deidentify" | "current">;
   readonly keys: Pick<Keys, "token">;
   readonly redis: Redis;
   readonly keyspace: Keyspace;
   readonly policies: Pick<Policies, "newest" | "homesSince">;
   readonly keyring: NoteSeal;
   readonly journal: Pick<JournalNotes, "serviceChanged">;
+  /** Tells those who wait in `joiners`. Never rejects. */
+  readonly tellCurrent: (purpose: ServicePurpose) => Promise<void>;
   /** What is connected. */
   readonly sessions: { servicesChanged(): void };
-  readonly metrics: Pick<Metrics, "forwarded" | "forwardDropped" | "serviceCutOff" | "servicesKnown" | "gauge">;
+  readonly metrics: Pick<
+    Metrics,
+    "forwarded" | "currentTold" | "forwardDropped" | "serviceCutOff" | "servicesKnown" | "gauge"
+  >;
   readonly log: Log;
 }
 
@@ -62,6 +69,16 @@ export interface Outlets {
   /** Of the teller, as the former is of the pipeline. */
   announceNetwork(batch: readonly Outgoing[]): Promise<() => readonly boolean[]>;
   announceCrowds(tellings: readonly CrowdTelling[]): Promise<() => number>;
+  /** Services that ask for what is current; `undefined` when nothing is. */
+  readonly joiners: LateJoiners | undefined;
+  /** As the three above, to those who are being told what is current. */
+  readonly announceCurrent: {
+    readonly scene: (batch: readonly Outgoing[]) => Promise<() => unknown>;
+    readonly network: (batch: readonly Outgoing[]) => Promise<() => unknown>;
+    readonly weather: (tellings: readonly CrowdTelling[]) => Promise<() => unknown>;
+  };
+  /** Whether there is a service that may be given something for the purpose, connected or not. */
+  anyFor(purpose: ServicePurpose): boolean;
   /** A policy was published: a service it does not cover gets nothing from here on. Never rejects. */
   policyPublished(): Promise<void>;
   /** Some gateway has changed a service, or may have. */
@@ -118,11 +135,28 @@ export function createOutlets(deps: OutletsDeps): Outlets {
   };
   const forwarded = new ForwardedNames(redis, keyspace, deps.keyring);
   const names = new NotedNames({ recipients: recipients.all, maxNames: REMEMBERED_NAMES }, forwarded);
-  const topicsOf = (purpose: "scene" | "network") =>
-    new PurposeTopics(port, { accounting, names, epochMs: config.deidentify.epochDays * DAY_MS }, purpose);
+  const topicsOf = (purpose: "scene" | "network", to = port) =>
+    new PurposeTopics(to, { accounting, names, epochMs: config.deidentify.epochDays * DAY_MS }, purpose);
   const scenes = topicsOf("scene");
   const network = topicsOf("network");
   const crowdTopics = new CrowdTopics(port, accounting);
+  const joiners = new LateJoiners({
+    fanOut,
+    entitlement: (service, purpose) => recipients.entitlement(service, purpose),
+    tell: deps.tellCurrent,
+    waiting: (count) => metrics.gauge("currentWaiting", count),
+    now: Date.now,
+  });
+  const toJoiners: PurposeTopicsPort = {
+    ...port,
+    outlets: (purpose) => joiners.outlets(purpose),
+    counted: (purpose, count) => metrics.currentTold(purpose, count),
+  };
+  const current = {
+    scene: topicsOf("scene", toJoiners),
+    network: topicsOf("network", toJoiners),
+    weather: new CrowdTopics(toJoiners, accounting),
+  };
   const periodic = new Periodic(
     [
       { name: "disclosures", everyMs: FLUSH_MS, run: () => accounting.flush() },
@@ -169,6 +203,13 @@ export function createOutlets(deps: OutletsDeps): Outlets {
     announce: (batch) => scenes.announce(batch),
     announceNetwork: (batch) => network.announce(batch),
     announceCrowds: (tellings) => crowdTopics.announce(tellings),
+    joiners: config.current.forMinutes === 0 ? undefined : joiners,
+    announceCurrent: {
+      scene: (batch) => current.scene.announce(batch),
+      network: (batch) => current.network.announce(batch),
+      weather: (tellings) => current.weather.announce(tellings),
+    },
+    anyFor: (purpose) => recipients.anyFor(purpose),
     policyPublished: () => coverage.refresh().catch(() => log.warn("service terms not checked, will be retried")),
     servicesChanged: () =>
       void directory.refresh().catch(() => log.warn("changes of services not read, will be retried")),

@@ -1,7 +1,7 @@
 /** Wires what a batch meets after the queue: the worker that takes it, and the pipeline that processes it. */
 import type { Deidentifier } from "../deidentify/deidentify.ts";
 import { allOf, type CheckConsent } from "../model/consent.ts";
-import { SERVICE_PURPOSES } from "../model/purposes.ts";
+import { SERVICE_PURPOSES, type ServicePurpose } from "../model/purposes.ts";
 import { Pipeline, type PipelinePorts } from "../pipeline/pipeline.ts";
 import type { Samples } from "../pipeline/samples.ts";
 import type { Part } from "../platform/lifecycle.ts";
@@ -10,6 +10,7 @@ import { BatchWorker } from "../queue/worker.ts";
 import type { Base } from "./base.ts";
 import type { Consent } from "./consent.ts";
 import type { Crowds } from "./crowds.ts";
+import type { Current } from "./current.ts";
 import type { Network } from "./network.ts";
 import type { Outlets } from "./outlets.ts";
 import type { Places } from "./places.ts";
@@ -24,6 +25,7 @@ export interface PipelineDeps extends Pick<PipelinePorts, "addressable" | "cause
   readonly store: Store;
   readonly places: Pick<Places, "note">;
   readonly network: Pick<Network, "note">;
+  readonly current: Pick<Current, "noteScenes" | "keeps">;
   readonly crowds: Crowds;
   readonly outlets: Outlets;
   readonly samples: Samples;
@@ -35,14 +37,15 @@ const MAX_MESSAGES_PER_PASS = 4_000;
 const LOCK_MS = 10_000;
 
 export function createPipeline({ config, redis, keyspace, metrics, log, vocabulary }: Base, deps: PipelineDeps): Part {
-  const { queue, leases, deidentifier, store, outlets } = deps;
+  const { queue, leases, deidentifier, store, outlets, current } = deps;
   const { fanOut } = outlets;
+  const isWanted = (purpose: ServicePurpose): boolean => fanOut.listening(purpose) || current.keeps(purpose);
   const pipeline = new Pipeline({
     acquireLease: () => leases.acquire(),
     left: (signal) => fanOut.left(signal),
     checkConsent: deps.checkConsent,
     deidentify: (message, grants, wrappedKey, homes) => deidentifier.deidentify(message, grants, wrappedKey, homes),
-    wanted: () => allOf(["analytics", ...SERVICE_PURPOSES.filter((purpose) => fanOut.listening(purpose))]),
+    wanted: () => allOf(["analytics", ...SERVICE_PURPOSES.filter(isWanted)]),
     store: store.write,
     askStore: (signal) => store.reached.use(() => store.sink.ask(signal)),
     removeStored: async (records, signal) =>
@@ -50,6 +53,7 @@ export function createPipeline({ config, redis, keyspace, metrics, log, vocabula
     inDoubtGraceMs: config.sinks.influx.timeoutMs,
     notePlaces: (places) => deps.places.note(places),
     noteNetwork: (said) => deps.network.note(said),
+    noteScenes: current.noteScenes,
     count: (seen) => deps.crowds.count(seen),
     gather: (readings) => deps.crowds.gather(readings),
     announce: (batch) => outlets.announce(batch),

@@ -51,6 +51,7 @@ export const DOORS: Readonly<Record<string, readonly string[]>> = {
     "erased-topics",
     "fan-out",
     "forecast-topics",
+    "late-joiners",
     "network-notices",
     "topics",
   ],

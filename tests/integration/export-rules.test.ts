@@ -46,6 +46,7 @@ function exportsWith(ports: Partial<ExportPorts> = {}): Exports {
     decisions: async () => [],
     places: { of: async () => new Map() },
     network: { of: async () => new Map() },
+    scenes: { of: async () => new Map() },
     setAside: async function* () {},
     disclosures: { of: async () => [] },
     erasures,

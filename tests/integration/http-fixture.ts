@@ -226,6 +226,7 @@ function exportsOn(store: Store, erasures: Erasures, log: Log): HttpPorts["expor
     keyring,
     places: { of: async () => new Map() },
     network: { of: async () => new Map() },
+    scenes: { of: async () => new Map() },
     deadLetters: new DeadLetters(store.redis, store.keyspace, new Envelope({ active: "", all: new Map() }), {
       maxBytes: 1,
     }),

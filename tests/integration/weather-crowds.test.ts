@@ -5,7 +5,9 @@
 import { beforeEach, describe, expect, test } from "vitest";
 import { consentCheck } from "../../src/consent/decision/check.ts";
 import { LedgerHolds } from "../../src/consent/ledger/holds.ts";
+import { CurrentWeather } from "../../src/crowds/current-weather.ts";
 import { DayKeys, dayAt } from "../../src/crowds/day-keys.ts";
+import { LastWeather } from "../../src/crowds/last-weather.ts";
 import { Readings } from "../../src/crowds/readings.ts";
 import { Turn } from "../../src/crowds/turn.ts";
 import { Weather, type WeatherPorts } from "../../src/crowds/weather.ts";
@@ -13,7 +15,7 @@ import { CrowdMedians } from "../../src/deidentify/crowd-medians.ts";
 import type { CrowdReading, CrowdTelling } from "../../src/model/crowd.ts";
 import { DAY_MS } from "../../src/model/durations.ts";
 import { GatewayError } from "../../src/model/errors.ts";
-import type { CellId } from "../../src/model/ids.ts";
+import type { CellId, DeviceRef } from "../../src/model/ids.ts";
 import { Vocabulary } from "../../src/vocabulary/vocabulary.ts";
 import { NO_JOURNAL } from "../fixtures/no-journal.ts";
 import { CONSENT, consentStore, device, subject } from "./consent-fixture.ts";
@@ -369,4 +371,106 @@ test("what waits is sealed: neither a name, a cell nor a value can be read, and 
   await days.destroy(dayAt(start));
   expect(await pages()).toEqual([]);
   expect(await redis.exists(keyspace.weatherStep(start))).toBe(1);
+});
+
+describe("the weather that is current", () => {
+  const FOR_MS = 30 * 60_000;
+  /** A gateway that keeps what it tells, and what a service that asks is told. */
+  function keeping() {
+    const { redis, keyspace, gate, leases } = store();
+    const now = () => nowMs;
+    const days = new DayKeys(redis, keyspace, Buffer.alloc(32, 5), { destroyed: async () => undefined });
+    const last = new LastWeather(redis, keyspace, { forMs: FOR_MS, cellKey: Buffer.alloc(32, 7) }, { days, now });
+    const told: CrowdTelling[] = [];
+    const current = new CurrentWeather({
+      last,
+      checkConsent: consentCheck(gate),
+      acquireLease: () => leases.acquire(),
+      left: () => undefined,
+      announce: async (tellings) => () => told.push(...tellings),
+      asked: () => true,
+    });
+    const currently = async () => {
+      told.length = 0;
+      await current.tell();
+      return [...told];
+    };
+    return { ...gateway({ keep: (some) => last.keep(some) }), last, currently };
+  }
+  /** The weather of nine people is told. */
+  async function toldOfNine() {
+    const kept = keeping();
+    const names = await people(9);
+    const refs = names.map((name) => ({ subjectTag: subject(name), deviceKey: device(name) }));
+    const { decisions } = await store().gate.read(refs);
+    // As it is admitted: with the state of the ledger at that time.
+    const admitted = refs.map((ref, n) => ({ ...ref, revision: decisions[n]?.revision }));
+    await kept.readings.add(names.map((name, n) => reading(name, 20 + n / 2, { device: admitted[n] as DeviceRef })));
+    stepOver();
+    await kept.weather.tell();
+    return { ...kept, names };
+  }
+
+  test("is that of the last step of each cell, marked, with everyone in it to be put on the account", async () => {
+    const { readings, weather, currently, names } = await toldOfNine();
+    const [first] = await currently();
+    expect(first?.record).toMatchObject({ cell: CELL, at: start, status: { temperature: 22 }, current: true });
+    expect(first?.members.map(({ subject: one }) => one).toSorted()).toEqual(names.map(subject).toSorted());
+    await readings.add(names.map((name) => reading(name, 30)));
+    stepOver();
+    await weather.tell();
+    expect(temperatures(await currently())).toEqual([30]);
+  });
+
+  test("goes with one of them who withdraws, also after a new consent", async () => {
+    const { currently, names } = await toldOfNine();
+    const { ledger } = store();
+    const one = subject(names[3] ?? "");
+    await ledger.withdraw(one, {});
+    await ledger.give(one, { ...CONSENT, purposes: { weather: ["location", "status"] } });
+    expect(await currently()).toEqual([]);
+    expect(await store().redis.hlen(store().keyspace.weatherLast)).toBe(0);
+  });
+
+  test("is none while one of them is under a hold", async () => {
+    const { currently, names } = await toldOfNine();
+    expect(await currently()).toHaveLength(1);
+    const holds = new LedgerHolds(store().redis, store().keyspace, { journal: NO_JOURNAL, now: Date.now });
+    await holds.place(subject(names[2] ?? ""), { ref: "case-59", until: Date.now() + DAY_MS });
+    expect(await currently()).toEqual([]);
+    expect(await store().redis.hlen(store().keyspace.weatherLast)).toBe(1);
+  });
+
+  test("is none once one of them is erased", async () => {
+    const { currently, names, last } = await toldOfNine();
+    await last.forget(subject("someone-else"));
+    expect(await currently()).toHaveLength(1);
+    await last.forget(subject(names[0] ?? ""));
+    expect(await currently()).toEqual([]);
+  });
+
+  test("is none that is older than it may be, or of the day before", async () => {
+    const { currently, last } = await toldOfNine();
+    nowMs = start + FOR_MS;
+    expect(await currently()).toHaveLength(1);
+    nowMs = start + FOR_MS + 1;
+    await last.forgetOld();
+    nowMs = start + FOR_MS;
+    expect(await currently()).toEqual([]);
+    const next = await toldOfNine();
+    nowMs = start + DAY_MS;
+    expect(await next.currently()).toEqual([]);
+  });
+
+  test("stands in Redis sealed, under no name of a cell or a person", async () => {
+    const { names } = await toldOfNine();
+    const entries = Object.entries(await store().redis.hgetall(store().keyspace.weatherLast));
+    expect(entries).toHaveLength(1);
+    for (const [field, value] of entries) {
+      const text = `${field} ${value} ${Buffer.from(value.split(":")[1] ?? "", "base64url").toString("latin1")}`;
+      for (const canary of [CELL, "temperature", ...names.map(subject), ...names.map(device)]) {
+        expect(text).not.toContain(canary);
+      }
+    }
+  });
 });

@@ -1,4 +1,4 @@
-/** Admission by itself, without a broker: whoever hands in messages is answered once each, in their order, and made to wait. */
+/** Admission by itself, without a broker: anyone who hands in messages is answered once each, in their order, and made to wait. */
 import { afterEach, describe, expect, it } from "vitest";
 import { grantsOf } from "../../model/consent.ts";
 import { DeviceId, type DeviceKey, type SubjectTag } from "../../model/ids.ts";

@@ -38,7 +38,7 @@ export interface AdmissionOptions {
 }
 
 /**
- * One admitted message on its way into the queue: the payload text as it came, or without what was left out. What is left
+ * One admitted message that goes into the queue: the payload text as it came, or without what was left out. What is left
  * out never rests, sealed or not.
  */
 export interface Admitted {
@@ -84,7 +84,7 @@ export class Admission {
   readonly #options: AdmissionOptions;
   readonly #ports: AdmissionPorts;
   readonly flow: Flow;
-  /** To be told when a device is bound anew or has come from another gateway. */
+  /** To be told when a device is bound again or has come from another gateway. */
   readonly counters: Counters;
   readonly #times: MessageTimes;
   readonly #commit: GroupCommit<Inbound>;
@@ -249,7 +249,7 @@ export class Admission {
         if (!signal.aborted) await this.#durable(batch, signal);
         return;
       } catch (error) {
-        // Kept waiting, its publishers stay connected. Consent is asked for anew: it may be another one by then.
+        // Kept waiting, its publishers stay connected. Consent is asked for again: it may be another one by then.
         if (!(await this.#ports.writableAgain(error, signal))) throw error;
       }
     }
@@ -268,7 +268,7 @@ export class Admission {
       const { hub } = publisher;
       if (hub !== undefined && !asked.has(hub)) asked.set(hub, asked.size);
     }
-    // Asked all the same, of nobody, where the answer must not come sooner.
+    // Asked all the same, of no one, where the answer must not come sooner.
     if (asked.size === 0 && !batch.some(isCovered)) return;
     const verdicts = await this.#ports.checkConsent([...asked.keys()]);
     let counted: [Inbound, revision: number | undefined][] | undefined;

@@ -1,5 +1,5 @@
 /**
- * One message on its way through admission, whichever protocol brought it. Each protocol adds what its answer needs, and
+ * One message that passes through admission, whichever protocol brought it. Each protocol adds what its answer needs, and
  * the answer. Lives in memory only, and its payload is dropped as soon as it is read.
  */
 import type { CategoryMask } from "../../model/consent.ts";
@@ -14,7 +14,7 @@ export const NOTHING = Buffer.alloc(0);
 
 export abstract class Inbound {
   readonly publisher: Publisher;
-  /** Where its consent is found; absent while the device is bound to nobody. */
+  /** Where its consent is found; absent while the device is bound to no one. */
   readonly ref: DeviceRef | undefined;
   /** Index into `PARTS`; -1 when it was sent to anything else than a part of its own device. */
   part: number;

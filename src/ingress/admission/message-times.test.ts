@@ -11,7 +11,7 @@ const KEY = rowTimeKey(Buffer.alloc(32, 1));
 
 interface Sent extends Pick<RawTelemetry, "ts" | "id"> {
   readonly receivedAt?: number;
-  /** The same when left out: a clock that nobody puts right. */
+  /** The same when left out: a clock that no one puts right. */
   readonly startedAt?: number;
   readonly device?: string;
   readonly text?: string;
@@ -62,7 +62,7 @@ describe("MessageTimes", () => {
 describe("a message with an id and a usable ts", () => {
   const sent = { id: "m-1", ts: now - 5 };
 
-  it("has the same row for ever, on every gateway with the same keys, and says that it is a repeat", () => {
+  it("has the same row forever, on every gateway with the same keys, and says that it is a repeat", () => {
     const { row, fix } = setUp();
     const first = row(sent);
     expect(row({ ...sent, receivedAt: now + HOUR / 2, text: "other" })).toBe(first);

@@ -1,6 +1,6 @@
 /**
  * Fixes the time of the row of a message at admission: the device's own clock when it is plausible, the time of
- * receipt otherwise, and six digits below the millisecond that tell nobody anything. They rest sealed with the
+ * receipt otherwise, and six digits below the millisecond that tell no one anything. They rest sealed with the
  * message, so that a retry behind the queue writes the same row.
  *
  *   with `id` and a usable `ts`   HMAC(key, device ‖ ts ‖ id): a repeat overwrites itself, whichever gateway it meets
@@ -73,7 +73,7 @@ const DRAWN = 1_024;
 /** As many as a double holds exactly. */
 const NUMBER_BYTES = 6;
 
-/** Neither Redis nor the store holds it: out of what stands there nobody can test which id a time was made of. */
+/** Neither Redis nor the store holds it: out of what stands there no one can test which id a time was made of. */
 export function rowTimeKey(lookupKey: Buffer): Buffer {
   return Buffer.from(hkdfSync("sha256", lookupKey, Buffer.alloc(0), "consentry row times 1", 32));
 }

@@ -31,9 +31,9 @@ export interface Publisher {
   readonly key: DeviceKey;
   /** Absent while the device is bound to no data subject: it may connect, and nothing of it is admitted. */
   readonly ref: DeviceRef | undefined;
-  /** Of a device behind a hub: where the consent of the hub is found. While that is withdrawn it speaks for nobody. */
+  /** Of a device behind a hub: where the consent of the hub is found. While that is withdrawn it speaks for no one. */
   readonly hub: DeviceRef | undefined;
-  /** The id in the form in which it is looked for in what the device says; nobody here knows that of a device behind a hub. */
+  /** The id in the form in which it is looked for in what the device says; no one here knows that of a device behind a hub. */
   readonly own: OwnId | undefined;
   /** One token for each message. */
   readonly bucket: TokenBucket;

@@ -23,13 +23,13 @@ export class RecentRows {
   readonly #sub = new Uint32Array(REMEMBERED_ROWS);
   readonly #owner = new Float64Array(REMEMBERED_ROWS);
   readonly #device = new Array<DeviceKey | undefined>(REMEMBERED_ROWS).fill(undefined);
-  /** So that nobody can choose times that push out a given row. */
+  /** So that no one can choose times that push out a given row. */
   readonly #salt = randomInt(2 ** 32);
   #next = 0;
 
   /**
    * The digits of a message of `device` at `at`: `sub`, or the next that are not taken there by another message. The
-   * row is remembered under `owner`, a number that is the same for a repeat; for `NOBODY` there are no repeats.
+   * row is remembered under `owner`, a number that is the same for a repeat; for `No one` there are no repeats.
    */
   claim(device: DeviceKey, at: number, sub: number, owner: number): { readonly sub: number; readonly repeat: boolean } {
     let free = sub;

@@ -65,7 +65,7 @@ describe("a published policy", () => {
     expect(counted()).toBe(2);
   });
 
-  test("that asks for consent anew is told with what, and until when", async () => {
+  test("that asks for consent again is told with what, and until when", async () => {
     const asking: PolicyChange = { version: 3, change: "reconfirm", suspended: [], reconfirm: { purposes: ["scene"] } };
     const waiting = { version: 3, purposes: ["scene" as const], until: 1_900_000_000_000 };
     const { self, told } = notices({ one: undefined, confirmed: undefined }, asking, { one: waiting });
@@ -82,7 +82,7 @@ describe("a published policy", () => {
     });
   });
 
-  test("that suspends nothing is told to nobody, and consent is not looked at", async () => {
+  test("that suspends nothing is told to no one, and consent is not looked at", async () => {
     const { self, told, asked } = notices({ one: purposes("scene") }, { version: 3, change: "minor", suspended: [] });
     await self.policyPublished(3);
     expect([told, asked()]).toEqual([{}, 0]);

@@ -1,5 +1,5 @@
 /**
- * Tells devices that a policy has changed in a way that suspends what was consented to, or asks for it anew:
+ * Tells devices that a policy has changed in a way that suspends what was consented to, or asks for it again:
  * those connected at once, others when they next subscribe to their notices. One packet on `devices/<id>/notices`, QoS 1.
  */
 

@@ -1,4 +1,4 @@
-/** Who is told what of a refusal: the device, or the hub that speaks for it, and nobody of another person's decision. */
+/** Who is told what of a refusal: the device, or the hub that speaks for it, and no one of another person's decision. */
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import type { Hint, HintedDevice } from "../../model/hint.ts";
 import type { DeviceKey, DeviceRef, SubjectTag } from "../../model/ids.ts";
@@ -63,7 +63,7 @@ describe("a hub", () => {
     refusals.note(guests, { reason: "no-consent" });
     refusals.note(lamp, { reason: "no-consent" });
     expect(told).toEqual([["hub", { reason: "not-consented" }, "lamp"]]);
-    // Whoever asks for the device itself is its account service.
+    // Anyone who asks for the device itself is its account service.
     expect(refusals.of(guests.key)).toHaveLength(8);
   });
 });

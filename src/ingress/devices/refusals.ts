@@ -1,7 +1,7 @@
 /**
  * Why messages of a device were refused, or parts of them left out: the last few of each device for an hour, in memory. For the
  * owner of the device, who cannot see it from the acknowledgement: over HTTP, and to the device itself or the hub that speaks for
- * it. That somebody's data are under a legal hold is told to nobody.
+ * it. That someone's data are under a legal hold is told to no one.
  */
 import type { LRUCache } from "lru-cache";
 import type { Hint, HintedDevice } from "../../model/hint.ts";
@@ -28,7 +28,7 @@ const REMEMBERED_DEVICES = 10_000;
 const HOUR_MS = 3_600_000;
 const TOLD_EVERY_MS = 1_000;
 
-/** A device, as the person has it to whom it is bound, or as nobody's. */
+/** A device, as the person has it to whom it is bound, or as no one's. */
 export interface Listener {
   readonly deviceKey: DeviceKey;
   readonly subjectTag: SubjectTag | undefined;
@@ -51,7 +51,7 @@ export class Refusals {
     const { hints } = this.#ofDevice(key);
     hints.push({ ...hint, at });
     if (hints.length > MOST_HINTS) hints.shift();
-    // What somebody else has decided is not for whoever runs the hub.
+    // What someone else has decided is not for anyone who runs the hub.
     if (hub !== undefined && hub.subjectTag !== ref?.subjectTag && AFTER_CONSENT.has(hint.reason)) return;
     const listener = hub ?? { deviceKey: key, subjectTag: ref?.subjectTag };
     const heard = this.#ofDevice(listener.deviceKey);

@@ -1,4 +1,4 @@
-/** One message that a dialect has read, on its way through admission. */
+/** One message that a dialect has read, as it passes through admission. */
 import type { Refusal } from "../../model/outcome.ts";
 import { PARTS } from "../../model/raw.ts";
 import { Inbound, NOTHING } from "../admission/inbound.ts";

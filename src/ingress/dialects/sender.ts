@@ -14,7 +14,7 @@ import { type Publisher, publisherOf } from "../admission/publisher.ts";
 export interface Child {
   readonly alias: AliasMac;
   readonly key: DeviceKey;
-  /** `undefined` while nothing of it may be taken: it is bound to nobody, or not to the subject of the hub. */
+  /** `undefined` while nothing of it may be taken: it is bound to no one, or not to the subject of the hub. */
   readonly subjectTag: SubjectTag | undefined;
   /** No other gateway has told a difference of its counters since this one did. */
   readonly holds: boolean;

@@ -1,6 +1,6 @@
 /**
  * What would become of a publication, without any of it being kept: the steps of admission are those of a real message, and only
- * the queue behind them is not there. For whoever connects a device and wonders why nothing arrives.
+ * the queue behind them is not there. For anyone who connects a device and wonders why nothing arrives.
  */
 import type { Dialect } from "../../dialects/compile.ts";
 import type { CheckConsent } from "../../model/consent.ts";
@@ -164,7 +164,7 @@ async function submittedTogether(
   }));
 }
 
-/** A legal hold is told to nobody; and the first total of a counter is taken, though it tells nothing yet. */
+/** A legal hold is told to no one; and the first total of a counter is taken, though it tells nothing yet. */
 function told(refusal: Refusal | undefined, read: object | undefined): Refusal | undefined {
   if (refusal === "legal-hold") return undefined;
   return refusal === "not-taken" && read !== undefined ? undefined : refusal;

@@ -74,6 +74,6 @@ export interface BrokerInternals {
   readonly clients: Readonly<Record<string, Client>>;
   /** Puts a client into `clients` and closes the one that was there. */
   registerClient(client: Client): void;
-  /** Takes out of `clients` whoever is there under the client's id. */
+  /** Takes out of `clients` the one who is there under the client's id. */
   unregisterClient(client: Client): void;
 }

@@ -155,7 +155,7 @@ describe("a login", () => {
     expect(await refusal({})).toBe("connected");
   });
 
-  it("under a name that nobody can have uses up what all such names have together", async () => {
+  it("under a name that no one can have uses up what all such names have together", async () => {
     await start({ failedLogins: 2 });
     for (const [name, code] of [
       ["no id/1", 4],
@@ -165,7 +165,7 @@ describe("a login", () => {
       expect(await refusal({ username: name })).toBe(code);
   });
 
-  it("replaces the device's own older connection and nobody else's", async () => {
+  it("replaces the device's own older connection and no one else's", async () => {
     await start();
     const other = await ingress.device("hub-2");
     const first = await ingress.device("hub-1");
@@ -479,7 +479,7 @@ describe("a raw message", () => {
 });
 
 describe("processed messages", () => {
-  it("go to whoever subscribed, and a subscriber that does not read holds up nobody", async () => {
+  it("go to anyone who subscribed, and a subscriber that does not read holds up no one", async () => {
     await start();
     const slow = new RawPeer(ingress.port);
     await slow.login("slow", { username: "services", password: Buffer.from(SERVICE_TOKEN) });
@@ -500,7 +500,7 @@ describe("processed messages", () => {
     slow.socket.destroy();
   });
 
-  it("are not built for a purpose nobody listens to", async () => {
+  it("are not built for a purpose no one listens to", async () => {
     await start();
     expect(ingress.fanOut.listening("weather")).toBe(false);
     const service = await ingress.service();
@@ -529,7 +529,7 @@ describe("processed messages", () => {
     expect(seen.sort()).toEqual(["one processed/scene/abc", "two processed/scene/abc"]);
   });
 
-  it("do not go to a service that is not covered any more, and it can't subscribe anew", async () => {
+  it("do not go to a service that is not covered any more, and it can't subscribe again", async () => {
     await start();
     const service = await ingress.service();
     await service.subscribeAsync(["processed/scene/#", "processed/weather/#"]);
@@ -547,7 +547,7 @@ describe("processed messages", () => {
 });
 
 describe("a command of a scene service", () => {
-  it("reaches the device behind the pseudonym while consent holds, and nobody else can send one", async () => {
+  it("reaches the device behind the pseudonym while consent holds, and no one else can send one", async () => {
     await start();
     const device = await ingress.device("hub-1");
     const received: string[] = [];
@@ -581,7 +581,7 @@ describe("a command of a scene service", () => {
     expect(ingress.commands).toEqual(["no-consent"]);
   });
 
-  it("does not reach the device of whoever has it now", async () => {
+  it("does not reach the device of the person who has it now", async () => {
     await start();
     const device = await ingress.device("hub-1");
     await device.subscribeAsync("devices/hub-1/commands/#", { qos: 1 });

@@ -21,6 +21,7 @@ import type { Commands } from "../services/commands.ts";
 import type { ErasedTopics } from "../services/erased-topics.ts";
 import type { FanOut } from "../services/fan-out.ts";
 import type { ForecastTopics } from "../services/forecast-topics.ts";
+import type { LateJoiners } from "../services/late-joiners.ts";
 import type { NetworkNotices } from "../services/network-notices.ts";
 import { type BrokerInternals, internals } from "./aedes-internals.ts";
 import { handCommand, sayTo } from "./device-commands.ts";
@@ -69,6 +70,7 @@ export interface BrokerPorts {
   readonly forecastTopics: ForecastTopics;
   readonly forecasts: { asked(): void };
   readonly networkNotices: Pick<NetworkNotices, "submit">;
+  readonly joiners?: LateJoiners | undefined;
   readonly notices: Pick<Notices, "subscribed">;
   readonly backlogFull: () => boolean;
   readonly notWritable: () => boolean;
@@ -138,7 +140,7 @@ export class GatewayBroker extends Aedes {
     this.#presence = new Presence(ports.admission, () => ports.observe.presenceTold());
     // Right before Aedes ends the connection.
     this.on("keepaliveTimeout", (client) => sayWhy(client, "keep-alive"));
-    // Aedes throws where nobody listens.
+    // Aedes throws where no one listens.
     (this as EventEmitter).on("error", ports.failed);
     // What goes wrong on one connection ends that connection.
     this.on("clientError", (client, error) => this.#broken(client, error));
@@ -201,17 +203,17 @@ export class GatewayBroker extends Aedes {
 
   /** Which devices are behind a hub has changed, or to whom they belong. */
   childrenChanged(hub: DeviceKey): void {
-    // Whoever logs in at this moment may have read what was before.
+    // Anyone who logs in at this moment may have read what was before.
     this.#live.changed(hub);
     const session = this.#live.device(hub);
-    // A hub whose devices are not known logs in anew.
+    // A hub whose devices are not known logs in again.
     session?.sender?.load().catch(() => endOrderly(session.client, "session-ended"));
   }
 
   /** Tells a device why something of it, or of a device behind it, was refused, if it listens to that. */
   tellRefusal(listener: Listener, told: Told, child: DeviceKey | undefined): void {
     const session = this.#live.device(listener.deviceKey);
-    // It may be somebody else's by now.
+    // It may be someone else's by now.
     if (session === undefined || session.publisher.ref?.subjectTag !== listener.subjectTag) return;
     const topic = refusalsTopic(session.id);
     const alias = child && session.sender?.aliasOf(child);
@@ -221,7 +223,7 @@ export class GatewayBroker extends Aedes {
     sayTo(session, topic, Buffer.from(JSON.stringify(said)));
   }
 
-  /** False: there is nobody to hand it to. */
+  /** False: there is no one to hand it to. */
   command(device: DeviceRef, command: DeviceCommand): boolean {
     return handCommand(this.#live, device, command);
   }
@@ -256,14 +258,14 @@ export class GatewayBroker extends Aedes {
     this.#live.end(key);
   }
 
-  /** The same for every device: for when it may have gone unheard whose session was to end. They log in anew. */
+  /** The same for every device: for when it may have gone unheard whose session was to end. They log in again. */
   endDevices(): void {
     this.#live.endDevices();
   }
 
   /**
    * Services have changed: those that are gone, or came with a token that is, are cut off with whatever has not left yet. What the
-   * others may do is asked of them anew each time.
+   * others may do is asked of them again each time.
    */
   servicesChanged(): void {
     for (const session of this.#live.services()) {
@@ -290,7 +292,7 @@ export class GatewayBroker extends Aedes {
     return Object.values((this as unknown as BrokerInternals).clients);
   }
 
-  /** What Aedes itself would say, of who has come and gone: nobody may hear it. */
+  /** What Aedes itself would say, of who has come and gone: no one may hear it. */
   override publish(_packet: unknown, clientOrDone?: unknown, done?: unknown): void {
     const finished = (typeof clientOrDone === "function" ? clientOrDone : done) as PublishDone | undefined;
     finished?.();
@@ -304,7 +306,7 @@ export class GatewayBroker extends Aedes {
   ): Promise<void> {
     const login = await this.#logins.login(client, username, password);
     if (login instanceof Error) return done(login, null);
-    // The peer went away meanwhile: nothing begins, and nobody is there to be told.
+    // The peer went away meanwhile: nothing begins, and no one is there to be told.
     if (client.closed || client.conn.destroyed) return;
     // Each kind in a name space of its own, so that none can evict another; a device under its id, whatever its client's is.
     internals(client).id = login.kind === "service" ? `service/${login.name}/${client.id}` : `device/${login.id}`;
@@ -321,7 +323,7 @@ export class GatewayBroker extends Aedes {
 
   /**
    * Ends the sessions that a new one replaces [MQTT-3.1.4-2], with all they leave behind: the will of the old one is
-   * on its way before the first message of the new one is read.
+   * taken before the first message of the new one is read.
    */
   #takeOver(before: readonly Session[]): void {
     const living = before.filter(({ client }) => !client.closed);
@@ -330,7 +332,7 @@ export class GatewayBroker extends Aedes {
     for (const { client } of before) this.#gone(client);
   }
 
-  /** A topic of somebody who is not here says nothing: firmware publishes to many topics that are nobody's. */
+  /** A topic of someone who is not here says nothing: firmware publishes to many topics that are no one's. */
   #foreign(session: DeviceSession, topic: string): void {
     const id = deviceOf(topic);
     if (id === undefined || id === session.id || this.#live.device(this.#ports.access.deviceKey(id)) === undefined)

@@ -8,8 +8,8 @@ import type { DeviceSession } from "./session.ts";
 import { hears } from "./subscriptions.ts";
 
 /**
- * To a device that is connected and listens right now; not while somebody else has it. With QoS 1, where it asked for that. False:
- * there is nobody to hand it to.
+ * To a device that is connected and listens right now; not while someone else has it. With QoS 1, where it asked for that. False:
+ * there is no one to hand it to.
  */
 export function handCommand(live: LiveSessions, device: DeviceRef, command: DeviceCommand): boolean {
   const own = live.device(device.deviceKey);

@@ -49,7 +49,7 @@ export class DevicePublish extends Inbound implements Answerable {
   }
 }
 
-/** Telemetry that the device left behind: it takes the same path, and there is nobody left to acknowledge it to. */
+/** Telemetry that the device left behind: it takes the same path, and there is no one left to acknowledge it to. */
 export class DeviceWill extends Inbound {
   readonly isAnswered = false;
 

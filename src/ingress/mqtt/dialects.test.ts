@@ -38,7 +38,7 @@ const texts = ({ admitted }: IngressFixture): [string, unknown][] =>
   admitted.map(({ ref, text }) => [ref.deviceKey, JSON.parse(text)]);
 
 describe("a hub", () => {
-  it("speaks for itself and for the devices behind it, and for nobody else", async () => {
+  it("speaks for itself and for the devices behind it, and for no one else", async () => {
     const ingress = await start({ speaks: ZIGBEE, unbound: ["stray-1"] });
     const hub = await ingress.device("hub", { clientId: "mqttjs_4f1c9a02" });
     const send = (topic: string, payload: string) => hub.publishAsync(topic, payload, { qos: 1, retain: true });
@@ -145,7 +145,7 @@ describe("a hub", () => {
     expect(readings).toBe(2);
   });
 
-  it("logs in anew when it cannot be read which devices are behind it", async () => {
+  it("logs in again when it cannot be read which devices are behind it", async () => {
     const ingress = await start({ speaks: ZIGBEE });
     const hub = await ingress.device("hub");
     const closed = ended(hub);
@@ -178,7 +178,7 @@ describe("a hub", () => {
     expect(ingress.refused.get("not-durable")).toBe(2);
   });
 
-  it("speaks for nobody while consent to its own use is withdrawn, and for all again once it is given", async () => {
+  it("speaks for no one while consent to its own use is withdrawn, and for all again once it is given", async () => {
     const ingress = await start({ speaks: ZIGBEE });
     const given = ingress.behind.checkConsent;
     const hub = await ingress.device("hub");
@@ -246,7 +246,7 @@ describe("a command of a scene service", () => {
     ingress.rememberScene(scene, { deviceKey: "key-lamp-1", subjectTag: "tag-key-lamp-1" });
     const service = await ingress.service();
     const command = (name: string) => service.publishAsync(`commands/${scene}/${name}`, '{"value":"on"}', { qos: 1 });
-    // Nobody has said yet what the lamp is called.
+    // No one has said yet what the lamp is called.
     await command("power");
     await hub.publishAsync("zigbee2mqtt/room/lamp", '{"state":"OFF"}', { qos: 1 });
     await command("power");
@@ -353,7 +353,7 @@ describe("a device", () => {
     expect(ingress.events).toContain("refused:too-many-takeovers");
     expect(ingress.hints("lamp")).toEqual([{ reason: "takeover" }]);
     expect(clients.at(-1)?.connected).toBe(true);
-    // Nobody is there whom it would end.
+    // No one is there whom it would end.
     await clients.at(-1)?.endAsync();
     await ingress.device("lamp");
   });
@@ -384,7 +384,7 @@ describe("a device", () => {
   });
 });
 
-it("a topic of another device that is here is a security event, and one of nobody is not", async () => {
+it("a topic of another device that is here is a security event, and one of no one is not", async () => {
   const ingress = await start({});
   const [one] = [await ingress.device("hub-1"), await ingress.device("hub-2")];
   await one.publishAsync("devices/hub-2/status", '{"battery":1}', { qos: 1 });

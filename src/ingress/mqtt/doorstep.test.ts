@@ -1,11 +1,11 @@
-/** Who gives way: the oldest, and before any other one of an address that holds more than its share. */
+/** Who yields: the oldest, and before any other one of an address that holds more than its share. */
 import type { Socket } from "node:net";
 import { expect, it } from "vitest";
 import { Doorstep } from "./doorstep.ts";
 
 const from = (remoteAddress: string) => ({ remoteAddress }) as Socket;
 
-it("the oldest gives way, each once, and nobody who has logged in", () => {
+it("the oldest yields, each once, and none that has logged in", () => {
   const doorstep = new Doorstep();
   const [first, second, third] = [from("10.0.0.1"), from("10.0.0.2"), from("10.0.0.3")];
   for (const socket of [first, second, third]) doorstep.add(socket);
@@ -15,7 +15,7 @@ it("the oldest gives way, each once, and nobody who has logged in", () => {
   expect(doorstep.giveWay("10.0.0.9")).toBeUndefined();
 });
 
-it("an address that holds more than its share makes room for itself, and for nobody else before", () => {
+it("an address that holds more than its share makes room for itself, and for no one else before", () => {
   const doorstep = new Doorstep();
   const device = from("192.0.2.7");
   doorstep.add(device);

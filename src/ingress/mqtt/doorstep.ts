@@ -1,6 +1,6 @@
 /**
- * Who is connected and has not logged in. When all places are taken, the oldest of them gives way to a new one, of
- * an address that holds more than its share before any other: nobody keeps devices away by holding connections.
+ * Who is connected and has not logged in. When all places are taken, the oldest of them yields to a new one, of
+ * an address that holds more than its share before any other: no one keeps devices away by holding connections.
  */
 import type { Socket } from "node:net";
 import { addressGroup } from "../../platform/address-group.ts";
@@ -27,7 +27,7 @@ export class Doorstep {
     if (held?.size === 0) this.#groups.delete(group);
   }
 
-  /** Takes out whoever gives way to a connection from this address; `undefined` when everybody has logged in. */
+  /** Takes out the one that yields to a connection from this address; `undefined` when everyone has logged in. */
   giveWay(address: string | undefined): Socket | undefined {
     const own = this.#groups.get(addressGroup(address));
     const crowd = own !== undefined && own.size * this.#groups.size >= this.#all.size ? own : this.#all.keys();

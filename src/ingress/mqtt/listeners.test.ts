@@ -116,7 +116,7 @@ it("sockets count against the bound of connections from their first packet on, w
 });
 
 it.each(["mqtt-tcp", "mqtt-ws", "mqtt-tls"])(
-  "above it the oldest on %s that has not logged in gives way, and nobody who has",
+  "above it the oldest on %s that has not logged in yields, and none that has",
   async (listener) => {
     const { cert, key } = await certificate();
     const tls = { ...on, certFile: cert, keyFile: key };
@@ -135,7 +135,7 @@ it.each(["mqtt-tcp", "mqtt-ws", "mqtt-tls"])(
   },
 );
 
-it("over TLS too whoever has logged in is not one that gives way", async () => {
+it("over TLS too a connection that has logged in does not yield", async () => {
   const { cert, key } = await certificate();
   await build({ tcp: on, tls: { ...on, certFile: cert, keyFile: key }, maxConnections: 1 }).start();
   const device = await connectAsync(`mqtts://127.0.0.1:${ports["mqtt-tls"]}`, {

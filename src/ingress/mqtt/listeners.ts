@@ -23,7 +23,7 @@ export interface ListenersOptions {
   readonly tls: ListenerOptions & { readonly certFile?: string | undefined; readonly keyFile?: string | undefined };
   readonly ws: ListenerOptions & { readonly path: string };
   readonly maxPacketBytes: number;
-  /** Of all listeners together, from their first packet on; above it whoever has not logged in gives way. */
+  /** Of all listeners together, from their first packet on; above it a connection that has not logged in yields. */
   readonly maxConnections: number;
   readonly handshakeTimeoutMs: number;
 }

@@ -48,7 +48,7 @@ describe("two connections that come in one breath while an older one closes", ()
       ingress.broker.endDevice(keyOf(id));
       await left?.gone();
     }
-    await until("nobody is counted as connected", () => open("device") === 0);
+    await until("no one is counted as connected", () => open("device") === 0);
     expect(ingress.broker.connectedDevices()).toEqual([]);
   });
 
@@ -62,7 +62,7 @@ describe("two connections that come in one breath while an older one closes", ()
     const left = peers.find(({ closed }) => !closed) ?? peers[0];
     await subscribed(left, "processed/scene/#");
     left.end();
-    await until("nobody is counted as connected", () => open("service") === 0);
+    await until("no one is counted as connected", () => open("service") === 0);
     expect(ingress.fanOut.listening("scene")).toBe(false);
   });
 });
@@ -156,13 +156,13 @@ it("a retained message is one like any other, and the will of a service is count
   expect(ingress.counts.received).toBe(1);
 });
 
-it("a fault of the broker itself is told to whoever runs it", () => {
+it("a fault of the broker itself is told to anyone who runs it", () => {
   (ingress.broker as EventEmitter).emit("error", new Error("lost"));
   expect(ingress.events).toContain("failed:lost");
 });
 
 describe("the end of a device's session", () => {
-  it("closes its connection and nobody else's, and what it sends afterwards is not admitted", async () => {
+  it("closes its connection and no one else's, and what it sends afterwards is not admitted", async () => {
     const [one, other] = [peer(), peer()];
     await one.login(device("hub-1"));
     await other.login(device("hub-2"));

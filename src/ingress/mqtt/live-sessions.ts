@@ -15,7 +15,7 @@ export class LiveSessions {
   readonly #hubs = new Set<DeviceSession>();
   /** By the name of the service. */
   readonly #services = new Map<string, Set<ServiceSession>>();
-  /** For each login under way, what was ended since it began. */
+  /** For each login in progress, what was ended since it began. */
   readonly #logins = new Set<{ readonly ended: Set<DeviceKey>; all: boolean }>();
 
   /** Refused when the device's sessions were ended meanwhile: the credential it was let in on may have been taken away. */

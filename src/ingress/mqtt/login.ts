@@ -60,7 +60,7 @@ export interface AccessPorts extends Pick<SenderPorts, "aliasMac" | "children"> 
 export interface LoginRates {
   /** Messages of a device; by its key. */
   readonly publishes: Rates;
-  /** Topic filters of whoever is connected; by device key or client id of a service. */
+  /** Topic filters of those who are connected; by device key or client id of a service. */
   readonly subscriptions: Rates;
   /** Failed logins; by remote address and user name. */
   readonly failures: Rates;
@@ -102,7 +102,7 @@ export class Access {
     return "bad-credentials";
   }
 
-  /** A name that could be somebody's; all others are one, so that the table holds no text of a stranger's length. */
+  /** A name that could be someone's; all others are one, so that the table holds no text of a stranger's length. */
   #known(username: string): string {
     return this.#services.has(username) ? username : (DeviceId(username) ?? "");
   }

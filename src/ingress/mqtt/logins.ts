@@ -1,6 +1,6 @@
 /**
  * From CONNECT to CONNACK: what is taken out of the packet before Aedes could keep it, who is let in, and with which
- * return code whoever is not.
+ * return code a client that is not.
  */
 import type { AuthenticateError, Client, ConnectPacket } from "aedes";
 import type { Hint, HintedDevice } from "../../model/hint.ts";
@@ -28,7 +28,7 @@ export interface LoginsPorts {
 }
 
 /**
- * Whoever is let in now could get nothing acknowledged, and would come back for that again and again; or ended a connection that
+ * A client that is let in now could get nothing acknowledged, and would come back for that again and again; or ended a connection that
  * would do the same to his.
  */
 type Overload = Extract<ConnectionRefusal, "backlog" | "not-writable" | "too-many-takeovers" | "too-many-of-service">;
@@ -91,7 +91,7 @@ export class Logins {
     if (peer !== undefined) peer.serverKeepAlive = this.#maxKeepaliveS;
   }
 
-  /** The session of whoever is let in, or the error that Aedes answers with. Never rejects. */
+  /** The session of a client that is let in, or the error that Aedes answers with. Never rejects. */
   async login(client: Client, username = "", password?: Buffer): Promise<Session | AuthenticateError> {
     const will = this.#wills.get(client);
     this.#wills.delete(client);

@@ -84,7 +84,7 @@ describe("a legal hold is told by no PUBCOMP", () => {
     };
     const first = await device("lamp-1", 4);
     first.publish("devices/lamp-1/telemetry", STATUS, 7, { qos: 2 });
-    await until("it is under way", () => ingress.counts.received === 1);
+    await until("it is in progress", () => ingress.counts.received === 1);
     const second = await device("lamp-1", 5);
     second.publish("devices/lamp-1/telemetry", STATUS, 7, { qos: 2, dup: true });
     second.send({ cmd: "pingreq" });

@@ -96,7 +96,7 @@ describe("a message", () => {
     expect(ingress.admitted).toHaveLength(2);
   });
 
-  it("that nobody may use is told so once a minute, and in between as one that was taken", async () => {
+  it("that no one may use is told so once a minute, and in between as one that was taken", async () => {
     await start();
     ingress.behind.checkConsent = async (devices) => devices.map(() => ({ refusal: "no-consent" }));
     const one = await loggedIn();
@@ -135,7 +135,7 @@ describe("a message", () => {
     const one = await loggedIn();
     ingress.behind.enqueue = () => held;
     one.publish("devices/lamp-1/telemetry", status(), 1);
-    await until("it is under way", () => ingress.counts.received === 1);
+    await until("it is in progress", () => ingress.counts.received === 1);
     ingress.behind.backlogFull = true;
     one.publish("devices/lamp-1/telemetry", status(), 2, { properties: { messageExpiryInterval: 1 } });
     one.publish("devices/lamp-1/telemetry", status(), 3, { properties: { messageExpiryInterval: 60 } });

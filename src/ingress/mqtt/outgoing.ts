@@ -72,7 +72,7 @@ export function openOutgoing(client: Client, drainTimeoutMs: number): void {
   outgoing.set(client, new Outgoing(client, drainTimeoutMs));
 }
 
-/** False: the client has not taken what is on its way, or takes no packet of that size. */
+/** False: the client has not taken what was sent, or takes no packet of that size. */
 export function say(client: Client, message: Message): boolean {
   return outgoing.get(client)?.publish(message) === true;
 }

@@ -1,7 +1,7 @@
 /**
  * Reads one connection packet by packet, in place of Aedes, which hands out whatever one read of the socket brings,
  * hundreds of packets, at once. Nothing is parsed that may not go on right away: until then it stays in the socket.
- * Of packets that are not published one is under way at a time; most of them are Aedes'. Whatever a peer sends is bounded
+ * Of packets that are not published one is in progress at a time; most of them are Aedes'. Whatever a peer sends is bounded
  * before it is kept, and an ill-formed packet ends the connection. It wraps private methods of the parser, which is why
  * aedes and mqtt-packet are pinned to exact versions and a test feeds real bytes.
  */
@@ -29,7 +29,7 @@ export interface PacketLimits {
   /** Of a longer name of a topic or filter nothing is kept. */
   readonly maxTopicBytes: number;
   readonly maxTopicLevels: number;
-  /** Publishes under way. */
+  /** Publishes in progress. */
   readonly inFlightPerConnection: number;
 }
 

@@ -64,7 +64,7 @@ export function writeUnsuback(client: Client, messageId: number, granted: number
   answer(client, { cmd: "unsuback" as const, messageId, granted } satisfies IUnsubackPacket);
 }
 
-/** One that is longer than what the client takes is not sent [MQTT-3.1.2-24], and the client would wait for it for ever. */
+/** One that is longer than what the client takes is not sent [MQTT-3.1.2-24], and the client would wait for it forever. */
 function answer(client: Client, packet: ISubackPacket | IUnsubackPacket): void {
   const bytes = mqttPacket.generate(packet, optionsOf(client));
   if (peer5(client)?.takes(bytes.length) === false) endFaulty(client, "oversize");

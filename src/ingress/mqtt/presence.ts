@@ -1,7 +1,7 @@
 /**
  * Tells `online` of devices whose credential asks for it: true when they connect, false when their connection ends without a
  * DISCONNECT. A message like any other, with the rate and the consent of the device; one that comes and goes is told once a
- * minute, as it is then. When the gateway itself stops, nobody has gone.
+ * minute, as it is then. When the gateway itself stops, no one has gone.
  */
 import type { DeviceKey } from "../../model/ids.ts";
 import { PARTS } from "../../model/raw.ts";

@@ -1,5 +1,5 @@
 /**
- * The PUBLISH of a processed message: QoS 0, the same bytes for everybody who hears it in one version of MQTT [MQTT-3.3]. That of
+ * The PUBLISH of a processed message: QoS 0, the same bytes for everyone who hears it in one version of MQTT [MQTT-3.3]. That of
  * MQTT 5 has a place for properties, and none there.
  */
 import mqttPacket, { type IPublishPacket } from "mqtt-packet";

@@ -60,7 +60,7 @@ export class Publication implements Answerable {
   }
 }
 
-/** What another person has decided on a device behind a hub is not for whoever runs the hub. */
+/** What another person has decided on a device behind a hub is not for anyone who runs the hub. */
 function toldTo(hub: Publisher, of: Publisher, refusal: Refusal | undefined): Refusal | undefined {
   const isOthers = of.ref?.subjectTag !== hub.ref?.subjectTag;
   return isOthers && refusal !== undefined && AFTER_CONSENT.has(refusal) ? undefined : refusal;

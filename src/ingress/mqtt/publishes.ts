@@ -85,7 +85,7 @@ export class Publishes {
     }
   }
 
-  /** What a device left behind at the end of its connection: there is nobody to acknowledge it to. */
+  /** What a device left behind at the end of its connection: there is no one to acknowledge it to. */
   will(session: DeviceSession, { topic, payload }: Will): void {
     const { sender } = session;
     if (sender === undefined || session.topics.has(topic))

@@ -41,7 +41,7 @@ const REMEMBERED = 10_000;
 export class ReceivedIds {
   readonly #limits: ReceivedIdsLimits;
   readonly #bySession = new Map<Session, UnreleasedIds>();
-  /** Left by connections that are gone. By owner, so that nobody can push out what others left with more than his share. */
+  /** Left by connections that are gone. By owner, so that no one can push out what others left with more than his share. */
   readonly #left = new LRUCache<string, UnreleasedIds>({
     maxSize: REMEMBERED,
     sizeCalculation: ({ size }) => Math.max(1, size),
@@ -121,7 +121,7 @@ export class ReceivedIds {
     return ids;
   }
 
-  /** When all of them hold too many, whoever holds most is ended: not he who has one more to send. */
+  /** When all of them hold too many, the one who holds most is ended: not he who has one more to send. */
   #hasRoom(session: Session): boolean {
     if (this.#held < this.#limits.inAll) return true;
     let [most, count] = [session, this.#idsOf(session).size];

@@ -141,7 +141,7 @@ describe("a service", () => {
     expect(await peer().login({ id: "scenes", token: FIRST })).toBe(4);
   });
 
-  it("that is removed while its login is under way does not come in", async () => {
+  it("that is removed while its login is in progress does not come in", async () => {
     const { put, services } = await start();
     put();
     const login = services.login.bind(services);

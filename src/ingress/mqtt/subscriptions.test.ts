@@ -128,3 +128,10 @@ describe("asking", () => {
     expect([looked, refusals()]).toEqual([2, 3]);
   });
 });
+
+it("what is current is not open where nothing is kept for services", async () => {
+  await start({});
+  const service = await ingress.service();
+  expect(await granted(service, "processed/scene/$current", "processed/scene/#")).toEqual([128, 1]);
+  expect(ingress.events.filter((event) => event === "acl-denied")).toHaveLength(1);
+});

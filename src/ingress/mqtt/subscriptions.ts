@@ -6,12 +6,13 @@ import type { Notices } from "../devices/policy-notices.ts";
 import type { CommandOutcomes } from "../services/command-outcomes.ts";
 import type { ErasedTopics } from "../services/erased-topics.ts";
 import type { FanOut } from "../services/fan-out.ts";
-import { isShared, isWellShared, serviceFilter } from "../services/topics.ts";
+import type { LateJoiners } from "../services/late-joiners.ts";
+import { isShared, isWellShared, type ServiceFilter, serviceFilter } from "../services/topics.ts";
 import { endForBreach } from "./ends.ts";
 import { writeSuback, writeUnsuback } from "./packets-out.ts";
 import { peer5 } from "./peers.ts";
 import { FILTER_TOO_DEEP, levelsOf } from "./rules/strings.ts";
-import type { DeviceSession, Session } from "./session.ts";
+import type { DeviceSession, ServiceSession, Session } from "./session.ts";
 import { deviceMayReceive, noticesTopic, weatherTopic } from "./topics.ts";
 import { NONE, type Properties } from "./v5/properties.ts";
 import { FILTER_CODES, NOT_SUBSCRIBED, SUCCESS } from "./v5/reason-codes.ts";
@@ -26,6 +27,8 @@ export interface SubscriptionPorts {
   readonly fanOut: FanOut;
   readonly erased: ErasedTopics;
   readonly outcomes: CommandOutcomes;
+  /** Absent: nothing is kept for those who subscribe later. */
+  readonly joiners?: LateJoiners | undefined;
   readonly notices: Pick<Notices, "subscribed">;
   /** A device may have missed a forecast. */
   readonly forecasts: { asked(): void };
@@ -120,19 +123,27 @@ export class Subscriptions {
     const allowed =
       session.kind === "device"
         ? deviceMayReceive(session.id, topic) || isOfDialect(session, topic)
-        : filter !== undefined && (filter.kind === "erased" ? session.told : session.purposes).has(filter.purpose);
+        : filter !== undefined && this.#mayAsk(session, filter);
     if (!allowed) return "acl-denied";
-    // Each filter takes memory, and asking for one anew can cost a look into Redis.
+    // Each filter takes memory, and asking for one again can cost a look into Redis.
     const full = session.filters.size >= this.#options.maxSubscriptions && !session.filters.has(topic);
     if (full || !session.subscribing.take(Date.now())) return "too-many-subscriptions";
     if (session.kind === "service" && filter !== undefined) {
       // What it must forget it is told even while it may not be given anything.
       if (filter.kind === "erased") this.#ports.erased.subscribe(session, topic, filter.purpose, qos);
       else if (filter.kind === "outcome") this.#ports.outcomes.subscribe(session, topic, filter, qos);
-      else if (!this.#ports.fanOut.subscribe(session, topic, filter)) return "acl-denied";
+      else if (filter.kind === "current") {
+        const refusal = this.#ports.joiners?.ask(session, topic, filter.purpose);
+        if (refusal !== undefined) return refusal;
+      } else if (!this.#ports.fanOut.subscribe(session, topic, filter)) return "acl-denied";
     }
     session.filters.set(topic, qos);
     return undefined;
+  }
+
+  #mayAsk(session: ServiceSession, { kind, purpose }: ServiceFilter): boolean {
+    if (kind === "current" && this.#ports.joiners === undefined) return false;
+    return (kind === "erased" ? session.told : session.purposes).has(purpose);
   }
 
   /** False when it was not held. */
@@ -142,6 +153,7 @@ export class Subscriptions {
       this.#ports.fanOut.unsubscribe(session, filter);
       this.#ports.erased.unsubscribe(session, filter);
       this.#ports.outcomes.unsubscribe(session, filter);
+      this.#ports.joiners?.unsubscribe(session, filter);
     }
     return true;
   }
@@ -149,6 +161,7 @@ export class Subscriptions {
   /** The connection is gone, and what it listened to with it. */
   closed(session: Session): void {
     if (session.kind !== "service") return;
+    this.#ports.joiners?.closed(session);
     this.#ports.fanOut.closed(session);
     this.#ports.erased.closed(session);
     this.#ports.outcomes.closed(session);

@@ -1,6 +1,6 @@
 /**
  * The topics of devices: who may publish and subscribe where. Raw device topics are open to their own
- * device for publishing and to nobody for subscribing; `$SYS` is closed to everyone.
+ * device for publishing and to no one for subscribing; `$SYS` is closed to everyone.
  */
 import { DeviceId } from "../../model/ids.ts";
 import { PARTS } from "../../model/raw.ts";

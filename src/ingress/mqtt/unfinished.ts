@@ -1,6 +1,6 @@
 /**
  * The parts of packets that wait for the rest of them, over all connections: a peer can leave a packet unfinished for
- * as long as its keepalive allows. Over the bound whoever holds most of them loses its connection.
+ * as long as its keepalive allows. Over the bound the one who holds most of them loses its connection.
  */
 import type { Client } from "aedes";
 import { endFaulty } from "./ends.ts";

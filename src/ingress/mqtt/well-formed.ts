@@ -1,5 +1,5 @@
 /**
- * What makes a packet ill-formed, statement by statement of MQTT 3.1.1 and, where it says so, of MQTT 5: whoever sends one loses
+ * What makes a packet ill-formed, statement by statement of MQTT 3.1.1 and, where it says so, of MQTT 5: anyone who sends one loses
  * the connection [MQTT-4.8.0-1]. Each check answers with the statement that was broken. mqtt-packet and Aedes look at the rest.
  * `docs/mqtt-conformance.md` lists them all, beside what Mosquitto does.
  */
@@ -20,7 +20,7 @@ const LENGTHS: Readonly<Record<string, number>> = {
   disconnect: 0,
 };
 
-/** What only a server sends, types that MQTT 3.1.1 does not have (2.2.1), and in MQTT 5 what answers to a question nobody asked. */
+/** What only a server sends, types that MQTT 3.1.1 does not have (2.2.1), and in MQTT 5 what answers to a question no one asked. */
 const NEVER_FROM_A_CLIENT: ReadonlySet<string> = new Set([
   "connack",
   "suback",

@@ -28,7 +28,7 @@ export interface CommandsPorts {
   readonly names: Pick<AddressableNames, "isKnown" | "find">;
   /** Whether the newest policy lets this service give this command. */
   readonly allowed: (service: string, name: CommandName) => boolean;
-  /** To connected devices only: a command for a device that is away is not kept. False: there is nobody to hand it to. */
+  /** To connected devices only: a command for a device that is away is not kept. False: there is no one to hand it to. */
   readonly command: (device: DeviceRef, command: DeviceCommand) => boolean;
   readonly counted: (outcome: CommandOutcome) => void;
   readonly outcomes: Pick<CommandOutcomes, "tell">;

@@ -85,7 +85,22 @@ export class FanOut {
     }
   }
 
-  /** Whether anybody entitled listens; what nobody hears is not even built. */
+  /**
+   * Hands a packet to this connection alone, whatever it listens to, to leave with the next call of `left`. False when it misses it.
+   * To be called for a connection that is still there only.
+   */
+  handTo(session: ServiceConnection, packet: () => Buffer): boolean {
+    const outbox = this.#outbox(session);
+    const bytes = session.form(packet());
+    if (bytes === undefined || !outbox.add(bytes)) {
+      this.#ports.dropped(1);
+      return false;
+    }
+    this.#touched.add(outbox);
+    return true;
+  }
+
+  /** Whether anybody entitled listens; what no one hears is not even built. */
   listening(purpose: ServicePurpose): boolean {
     for (const service of this.#byPurpose.get(purpose)?.keys() ?? []) {
       if (this.#ports.entitlement(service, purpose) !== undefined) return true;

@@ -1,7 +1,7 @@
 /**
- * The packets on their way to one connection of a service. A withdrawal may be answered only after they have left the
- * process, so whoever forwarded keeps the lease until then. A connection that does not take them before the lease
- * ends is cut off: what waits for it goes with it, and nobody else waits longer.
+ * The packets in transit to one connection of a service. A withdrawal may be answered only after they have left the
+ * process, so the one that forwarded keeps the lease until then. A connection that does not take them before the lease
+ * ends is cut off: what waits for it goes with it, and no one else waits longer.
  */
 import type { PacketStream } from "./connection.ts";
 
@@ -42,7 +42,7 @@ export class Outbox {
     return true;
   }
 
-  /** The connection is at its end: what was not written yet goes to nobody. */
+  /** The connection is at its end: what was not written yet goes to no one. */
   discard(): void {
     this.#taken();
   }

@@ -1,4 +1,4 @@
-/** An outlet says when it may come to hear more than it did: whoever asked it before has to ask again. */
+/** An outlet says when it may come to hear more than it did: anyone who asked it before has to ask again. */
 import { expect, it } from "vitest";
 import { MODEL, STATUS } from "../../model/consent.ts";
 import type { Entitlement } from "../../model/service.ts";

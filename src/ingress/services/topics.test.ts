@@ -63,3 +63,17 @@ describe("a command", () => {
     }
   });
 });
+
+it("what is current of a purpose is one topic, shared or not, and no wildcard reaches it", () => {
+  for (const text of ["processed/scene/$current", "$share/homes/processed/scene/$current"]) {
+    expect(serviceFilter(text)).toEqual({ kind: "current", purpose: "scene" });
+  }
+  const others = [
+    "processed/analytics/$current",
+    "processed/+/$current",
+    "processed/scene/$current/x",
+    "processed/scene/$other",
+  ];
+  for (const text of others) expect(serviceFilter(text), text).toBeUndefined();
+  expect(serviceFilter("$share/a/$share/b/processed/scene/$current")).toBeUndefined();
+});

@@ -9,6 +9,8 @@ export type ServiceFilter =
       /** With whom it is shared; absent: with no one. */
       readonly group?: string | undefined;
     }
+  /** What is current, once; with whom it is shared makes no difference. */
+  | { readonly kind: "current"; readonly purpose: ServicePurpose }
   | { readonly kind: "erased"; readonly purpose: ServicePurpose }
   | {
       readonly kind: "outcome";
@@ -19,19 +21,21 @@ export type ServiceFilter =
     };
 
 const PROCESSED = /^processed\/([a-z]+)\/([A-Za-z0-9_-]+|\+|#)$/;
+const CURRENT = /^processed\/([a-z]+)\/\$current$/;
 const ERASED = /^privacy\/erased\/([a-z]+)$/;
 const OUTCOME = /^commands\/([A-Za-z0-9_-]{22}|\+)\/([A-Za-z0-9_-]{1,64}|\+)\/outcome$/;
 
 /**
- * Reads a filter of a service: `processed/<purpose>/<name>`, with `+` or `#` as the last level, `privacy/erased/<purpose>`, or
- * `commands/<pseudonym>/<name>/outcome`, with `+` for either. `undefined` for anything else, wider wildcards included.
+ * Reads a filter of a service: `processed/<purpose>/<name>`, with `+`, `#` or `$current` as the last level, `privacy/erased/<purpose>`,
+ * or `commands/<pseudonym>/<name>/outcome`, with `+` for either. `undefined` for anything else, wider wildcards included.
  */
 export function serviceFilter(filter: string): ServiceFilter | undefined {
   if (isShared(filter)) {
     const { group, rest } = SHARED.exec(filter)?.groups ?? {};
     // What a service must forget is told to each of its connections that listens.
     const shared = group === undefined ? undefined : serviceFilter(rest ?? "");
-    return shared?.kind === "processed" && !isShared(rest ?? "") ? { ...shared, group } : undefined;
+    if (isShared(rest ?? "") || shared?.kind === "erased") return undefined;
+    return shared?.kind === "processed" ? { ...shared, group } : shared;
   }
   const processed = PROCESSED.exec(filter);
   if (processed !== null) {
@@ -39,6 +43,8 @@ export function serviceFilter(filter: string): ServiceFilter | undefined {
     const name = processed[2];
     return purpose && { kind: "processed", purpose, name: name === "+" || name === "#" ? undefined : name };
   }
+  const current = servicePurpose(CURRENT.exec(filter)?.[1]);
+  if (current !== undefined) return { kind: "current", purpose: current };
   const outcome = OUTCOME.exec(filter);
   if (outcome !== null) {
     const [, pseudonym, name] = outcome.map((level) => (level === "+" ? undefined : level));

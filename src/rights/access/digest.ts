@@ -9,6 +9,7 @@ export interface DeviceDigest {
   /** Not stored yet. */
   noted?: ExportLineOf<"noted-place">;
   told?: ExportLineOf<"noted-network">;
+  scene?: ExportLineOf<"noted-scene">;
   places: number;
   readings: number;
   firstAt: number;
@@ -84,7 +85,7 @@ function note(digest: Digest, item: ExportItem): void {
 
 function noteAboutDevice(
   device: DeviceDigest | undefined,
-  item: ExportLineOf<"decision" | "noted-place" | "noted-network" | "location" | "status">,
+  item: ExportLineOf<"decision" | "noted-place" | "noted-network" | "noted-scene" | "location" | "status">,
 ): void {
   if (device === undefined) return;
   if (item.kind === "decision") {
@@ -93,6 +94,8 @@ function noteAboutDevice(
     device.noted = item;
   } else if (item.kind === "noted-network") {
     device.told = item;
+  } else if (item.kind === "noted-scene") {
+    device.scene = item;
   } else if (item.kind === "location") {
     device.places += 1;
     if (device.place === undefined || item.epochStart > device.place.epochStart) device.place = item;

@@ -13,6 +13,7 @@ import { refusedAsGuardian } from "../../model/guardian.ts";
 import type { DeviceKey, Pseudonym, SubjectTag } from "../../model/ids.ts";
 import type { NetworkNote, SaidValue } from "../../model/network.ts";
 import type { PlaceRecord } from "../../model/place.ts";
+import type { SceneNote } from "../../model/scene.ts";
 import type { StoredRow } from "../../model/sink.ts";
 import { faultCode } from "../../platform/fault-code.ts";
 import type { NameTimes } from "../erasure/names-ever-given.ts";
@@ -97,6 +98,7 @@ export class Exports {
     const key = keyLost ? undefined : wrappedSubjectKey;
     const places = key === undefined ? [] : await this.#ports.places.of(tag, key, bound);
     const network = key === undefined ? [] : await this.#ports.network.of(tag, key, bound);
+    const scenes = key === undefined ? [] : await this.#ports.scenes.of(tag, key, bound);
     const { controller } = record;
     const head = { kind: "export", format: EXPORT_FORMAT, at, controller, subject: tag, by: request.by } as const;
     return {
@@ -112,6 +114,7 @@ export class Exports {
         ...record.holds.map(({ ref, until }) => ({ kind: "hold" as const, reference: ref, until })),
         ...[...places].map(([device, place]) => notedPlaceItem(device, place, this.#ports.centerOf)),
         ...[...network].map(([device, note]) => notedNetworkItem(device, note)),
+        ...[...scenes].map(([device, note]) => notedSceneItem(device, note)),
         ...states.flatMap((status) => (status === undefined ? [] : [erasureItem(status)])),
         ...given.map((disclosure) => ({ kind: "disclosure" as const, ...disclosure })),
       ],
@@ -244,6 +247,10 @@ function notedNetworkItem(device: DeviceKey, { model, ipPrefix }: NetworkNote): 
     ...(model !== undefined && { model: shown(model) }),
     ...(ipPrefix !== undefined && { ipPrefix: shown(ipPrefix) }),
   };
+}
+
+function notedSceneItem(device: DeviceKey, { scene: { model, status }, at }: SceneNote): ExportItem {
+  return { kind: "noted-scene", device, at, ...(model !== undefined && { model }), status: { ...status } };
 }
 
 /** The hexadecimal digit of an H3 index that says it. */

@@ -9,6 +9,7 @@ import type { Log } from "../../model/log.ts";
 import type { NetworkNote } from "../../model/network.ts";
 import type { PlaceRecord } from "../../model/place.ts";
 import type { PlainProperty } from "../../model/property.ts";
+import type { SceneNote } from "../../model/scene.ts";
 import type { SinkReading } from "../../model/sink.ts";
 import type { Erasures } from "../erasure/erasures.ts";
 import type { LiveNamesInput } from "../erasure/names-ever-given.ts";
@@ -39,6 +40,14 @@ export interface ExportPorts extends Pick<LiveNamesInput, "keyring"> {
       wrappedSubjectKey: string,
       devices: readonly DeviceKey[],
     ): Promise<ReadonlyMap<DeviceKey, NetworkNote>>;
+  };
+  /** What is kept for scene services that subscribe later; the same otherwise. */
+  readonly scenes: {
+    of(
+      tag: SubjectTag,
+      wrappedSubjectKey: string,
+      devices: readonly DeviceKey[],
+    ): Promise<ReadonlyMap<DeviceKey, SceneNote>>;
   };
   /** Only of this subject's messages, not of other owners of the device. */
   setAside(tag: SubjectTag, device: DeviceKey): AsyncIterable<ExportLineOf<"set-aside">>;

@@ -72,6 +72,7 @@ function aboutDevice({
   decision,
   noted,
   told,
+  scene,
   place,
   places,
   readings,
@@ -94,6 +95,7 @@ function aboutDevice({
     ...(place === undefined ? ["  Places stored: none."] : aboutPlace(place, places)),
     ...(noted === undefined ? [] : aboutNotedPlace(noted)),
     ...(told === undefined ? [] : aboutNetwork(told)),
+    ...(scene === undefined ? [] : aboutScene(scene)),
   ];
 }
 
@@ -141,6 +143,13 @@ function aboutNetwork({ model, ipPrefix }: ExportLineOf<"noted-network">): strin
   const said = [ipPrefix && `the address begins with ${ipPrefix.text}`, model && `kind of device ${model.text}`];
   return [
     `  Noted for network services, sealed: ${said.filter((text) => text !== undefined).join(", ")}; forgotten two days after it was said last.`,
+  ];
+}
+
+function aboutScene({ at, status }: ExportLineOf<"noted-scene">): string[] {
+  const count = Object.keys(status).length;
+  return [
+    `  Kept for scene services that subscribe later, sealed: ${counted(count, "reading", "readings")} of ${moment(at)}; forgotten within a day.`,
   ];
 }
 

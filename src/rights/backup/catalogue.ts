@@ -87,6 +87,10 @@ export const CATALOGUE = {
   network: "passing",
   networkTurn: "passing",
   networkStep: "passing",
+  // What is current is not so after a restore any more; devices say it again.
+  scenes: "passing",
+  sceneTurn: "passing",
+  sceneStep: "passing",
   // A copy of a day's key would outlive the day.
   dayKey: "passing",
   crowdWindow: "passing",
@@ -102,6 +106,7 @@ export const CATALOGUE = {
   forecastCells: "passing",
   forecast: "passing",
   forecastKept: "passing",
+  weatherLast: "passing",
 } as const satisfies Record<keyof Keyspace, Place>;
 
 export type SharedName = {

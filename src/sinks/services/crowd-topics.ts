@@ -71,7 +71,7 @@ export class CrowdTopics {
 }
 
 /** Names the fields of the contract one by one: a field added to a record does not leave by itself. */
-function payloadOf({ record: { cell, center, at, status } }: CrowdTelling): string {
+function payloadOf({ record: { cell, center, at, status, current } }: CrowdTelling): string {
   const { lat, lon } = center;
-  return JSON.stringify({ cell, center: { lat, lon }, at, status, subjects: SUBJECTS });
+  return JSON.stringify({ cell, center: { lat, lon }, at, status, subjects: SUBJECTS, current });
 }

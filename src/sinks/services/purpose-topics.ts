@@ -247,15 +247,18 @@ const PAYLOADS: Readonly<Record<NamedServicePurpose, (told: Told, categories: Ca
   network: ({ network }, categories) => networkPayload(network as NetworkRecord, categories),
 };
 
-function scenePayload({ device, home, model, status, at, cause }: SceneRecord, categories: CategoryMask): string {
-  return JSON.stringify({ device, home, model: (categories & MODEL) === 0 ? undefined : model, status, at, cause });
+function scenePayload(scene: SceneRecord, categories: CategoryMask): string {
+  const { device, home, model, status, at, cause, current } = scene;
+  const told = (categories & MODEL) === 0 ? undefined : model;
+  return JSON.stringify({ device, home, model: told, status, at, cause, current });
 }
 
-function networkPayload({ device, model, ipPrefix, at }: NetworkRecord, categories: CategoryMask): string {
+function networkPayload({ device, model, ipPrefix, at, current }: NetworkRecord, categories: CategoryMask): string {
   return JSON.stringify({
     device,
     model: (categories & MODEL) === 0 ? undefined : model,
     ipPrefix: (categories & IP) === 0 ? undefined : ipPrefix,
     at,
+    current,
   });
 }

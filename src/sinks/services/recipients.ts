@@ -48,6 +48,14 @@ export class Recipients {
     return this.#coverage.covers(service, purpose) ? this.#entitled.get(`${service}|${purpose}`) : undefined;
   }
 
+  /** Whether there is a service that may be given something for this purpose now, connected or not. */
+  anyFor(purpose: ServicePurpose): boolean {
+    for (const { recipient } of this.#entitled.values()) {
+      if (recipient.purpose === purpose && this.#coverage.covers(recipient.name, purpose)) return true;
+    }
+    return false;
+  }
+
   #recipient({ name, region, contractRef }: RecipientService, purpose: ServicePurpose): Recipient | undefined {
     const about = [name, purpose, region, contractRef].join("|");
     let recipient = this.#known.get(about);

@@ -4,7 +4,7 @@
  */
 import { isUtf8 } from "node:buffer";
 
-/** Stands for a name that is longer than anything anybody may use; it is nobody's topic. */
+/** Stands for a name that is longer than anything anybody may use; it is no one's topic. */
 export const TOO_LONG = "(too long)";
 
 /** Control and non-characters, which Mosquitto refuses too [MQTT-1.5.3-2], and what stands for bytes that are no UTF-8. */

@@ -21,7 +21,7 @@ export interface Served {
 }
 
 export class Peer5 {
-  /** Why its login was refused, in a word of ours, and with which code. */
+  /** Why its login was refused, in a word of the gateway, and with which code. */
   refusal: { readonly code: number; readonly reason: string } | undefined;
   /** Seconds; where the gateway does not keep to what the client asked for. */
   serverKeepAlive: number | undefined;
@@ -110,7 +110,7 @@ export class Peer5 {
     this.#unacknowledged.delete(messageId);
   }
 
-  /** A text of ours, where the client wants it and has room for it [MQTT-3.2.2-19] [MQTT-3.14.2-3]. */
+  /** A text of the gateway, where the client wants it and has room for it [MQTT-3.2.2-19] [MQTT-3.14.2-3]. */
   #withReason(reason: string | undefined, made: (properties: { reasonString?: string }) => Buffer): Buffer {
     const bytes = reason === undefined || !this.#wantsReasons ? made({}) : made({ reasonString: reason });
     return this.takes(bytes.length) ? bytes : made({});

@@ -48,7 +48,7 @@ export const REFUSAL_CODES: Readonly<Record<Exclude<Refusal, "not-durable">, num
   "guardian-missing": NOT_AUTHORIZED,
   "purpose-denied": NOT_AUTHORIZED,
   "unknown-device": NOT_AUTHORIZED,
-  // Nobody may learn of it.
+  // No one may learn of it.
   "legal-hold": SUCCESS,
   "no-recipient": NO_SUBSCRIBERS,
   "invalid-payload": PAYLOAD_FORMAT_INVALID,
@@ -60,7 +60,7 @@ export const REFUSAL_CODES: Readonly<Record<Exclude<Refusal, "not-durable">, num
   expired: UNSPECIFIC,
 };
 
-/** The same for a command of a service. Why there is nobody to hand it to is not told: consent may have ended, or the device is away. */
+/** The same for a command of a service. Why there is no one to hand it to is not told: consent may have ended, or the device is away. */
 export const COMMAND_CODES: Readonly<Record<CommandOutcome, number>> = {
   delivered: SUCCESS,
   "acl-denied": NOT_AUTHORIZED,
