@@ -562,7 +562,7 @@ export const PLACES: readonly Place[] = [
   {
     breaks: "nothing is handed over under a name that is not noted",
     ...TOPICS_OUT,
-    from: "if (!sure && !this.#names.has(recipient, name) && !noted.has(keyOf(recipient, name))) continue;",
+    from: "if (!isKnown(name) || (home !== undefined && !isKnown(home))) continue;",
     to: "",
   },
   {
@@ -589,8 +589,8 @@ export const PLACES: readonly Place[] = [
   {
     breaks: "a field does not leave by itself",
     ...TOPICS_OUT,
-    from: "JSON.stringify({ device, model: (categories & MODEL) === 0 ? undefined : model, status, at, current })",
-    to: "JSON.stringify(arguments[0])",
+    from: "JSON.stringify({ device, home, model: told, status, at, cause, current })",
+    to: "JSON.stringify(scene)",
   },
   {
     breaks: "what is current leaves in an order that is not that of Redis",
@@ -629,8 +629,8 @@ export const PLACES: readonly Place[] = [
   },
   {
     breaks: "a command needs consent",
-    file: "src/ingress/services/commands.ts",
-    from: 'if (verdict === undefined || verdict.refusal !== undefined || usable(verdict.grants, "scene", STATUS) === 0) {',
+    file: "src/ingress/services/addressable-names.ts",
+    from: "if (verdict === undefined || verdict.refusal !== undefined || usable(verdict.grants, purpose, categories) === 0) {",
     to: "if (verdict === undefined || verdict.refusal !== undefined) {",
     tests: ["src/ingress/mqtt/broker.test.ts"],
   },

@@ -7,8 +7,8 @@ import { problemText, time } from "./words.js";
 
 /** @typedef {import("../../src/model/centre.ts").CentreOverview} Overview */
 /** @typedef {import("../../src/model/centre.ts").Standing} Standing */
-/** @typedef {import("../../src/model/consent.ts").Purpose} Purpose */
-/** @typedef {import("../../src/model/consent.ts").Category} Category */
+/** @typedef {import("../../src/model/purposes.ts").Purpose} Purpose */
+/** @typedef {import("../../src/model/purposes.ts").Category} Category */
 
 /**
  * @typedef {object} Change

@@ -5,8 +5,8 @@ import { CATEGORY_NAMES, counted, country, date, list, PURPOSE_NAMES, remainder 
 
 /** @typedef {import("../../src/model/centre.ts").CentreOverview} Overview */
 /** @typedef {import("../../src/model/centre.ts").Standing} Standing */
-/** @typedef {import("../../src/model/consent.ts").Purpose} Purpose */
-/** @typedef {import("../../src/model/consent.ts").Category} Category */
+/** @typedef {import("../../src/model/purposes.ts").Purpose} Purpose */
+/** @typedef {import("../../src/model/purposes.ts").Category} Category */
 /** @typedef {Overview["purposes"][number]} PurposeTerms */
 /** @typedef {Partial<Record<Purpose, Category[]>>} Choice */
 

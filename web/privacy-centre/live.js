@@ -5,8 +5,8 @@ import { el, fill, icon } from "./dom.js";
 import { readingsByKey, worded } from "./readings.js";
 import { area, CATEGORY_NAMES, NOTHING, PURPOSE_NAMES, problemText, time, WATCH_ENDS } from "./words.js";
 
-/** @typedef {import("../../src/model/consent.ts").Purpose} Purpose */
-/** @typedef {import("../../src/model/consent.ts").Category} Category */
+/** @typedef {import("../../src/model/purposes.ts").Purpose} Purpose */
+/** @typedef {import("../../src/model/purposes.ts").Category} Category */
 /** @typedef {import("../../src/model/property.ts").PlainProperty} Reading */
 /** @typedef {Record<string, string | number | boolean>} Readings */
 /** @typedef {ReadonlyMap<string, Reading>} Known What each key of a reading means. */

@@ -1,8 +1,8 @@
 // @ts-check
 /** What the page says, in plain language. Names of purposes and kinds of data, times, places, and problems. */
 
-/** @typedef {import("../../src/model/consent.ts").Purpose} Purpose */
-/** @typedef {import("../../src/model/consent.ts").Category} Category */
+/** @typedef {import("../../src/model/purposes.ts").Purpose} Purpose */
+/** @typedef {import("../../src/model/purposes.ts").Category} Category */
 
 /** @type {Record<Purpose, string>} */
 export const PURPOSE_NAMES = {

@@ -32,10 +32,10 @@ const OUTCOME = /^commands\/([A-Za-z0-9_-]{22}|\+)\/([A-Za-z0-9_-]{1,64}|\+)\/ou
 export function serviceFilter(filter: string): ServiceFilter | undefined {
   if (isShared(filter)) {
     const { group, rest } = SHARED.exec(filter)?.groups ?? {};
-    // What a service must forget is told to each of its connections that listens.
-    const shared = group === undefined ? undefined : serviceFilter(rest ?? "");
-    if (isShared(rest ?? "") || shared?.kind === "erased") return undefined;
-    return shared?.kind === "processed" ? { ...shared, group } : shared;
+    const shared = group === undefined || isShared(rest ?? "") ? undefined : serviceFilter(rest ?? "");
+    if (shared?.kind === "processed") return { ...shared, group };
+    // What a service must forget, and what became of a command, is told to each of its connections that listens.
+    return shared?.kind === "current" ? shared : undefined;
   }
   const processed = PROCESSED.exec(filter);
   if (processed !== null) {
