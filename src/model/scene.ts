@@ -3,8 +3,8 @@ import type { SceneRecord } from "./deidentified.ts";
 import type { DeviceRef } from "./ids.ts";
 
 export interface SceneNote {
-  /** As it was told; under which name follows from its time. */
-  readonly scene: Omit<SceneRecord, "device" | "current">;
+  /** As it was told; under which name follows from its time. Of which home it is, and what led to it, is not kept. */
+  readonly scene: Pick<SceneRecord, "model" | "status" | "at">;
   /** Time of the message. Unix ms. */
   readonly at: number;
   /** The state of the subject's ledger under which the message was admitted. */

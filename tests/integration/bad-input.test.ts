@@ -128,7 +128,7 @@ const PUBLISHES: readonly [what: string, topic: string, payload: string, expecte
   ["a clock before time began", OWN, '{"status":{"power_on":true},"ts":-1e300}', { clock_replaced_total: 1 }],
 ];
 
-const filled = (text: string) => text.replaceAll("{me}", device.id).replaceAll("{other}", "device-of-somebody-else");
+const filled = (text: string) => text.replaceAll("{me}", device.id).replaceAll("{other}", "device-of-someone-else");
 
 describe("a publish over a bare socket", () => {
   let peer: RawPeer;

@@ -550,4 +550,4 @@ describe("the list of forwarded names", () => {
   });
 });
 
-vi.setConfig({ testTimeout: 30_000 });
+vi.setConfig({ testTimeout: 90_000 });

@@ -312,7 +312,7 @@ test("only services of purposes that were consented to learn anything, and the n
   await ledger.give(tag, { ...CONSENT, purposes: { network: ["model"] } });
   const told: string[] = [];
   const ids: string[] = [];
-  const options = { acknowledgeDeadlineMs: 200 };
+  const options = { acknowledgeDeadlineMs: 2_000 };
   const tell = ({ id: digest, purpose, service, payloads }: Notice): boolean => {
     ids.push(digest);
     told.push(`${purpose} ${service} ${payloads.length}`);

@@ -37,7 +37,7 @@ let erasing;
 let rules;
 /** Where the devices are; drawn again each time the page shows how things stand. @type {PlacesView | undefined} */
 let placed;
-/** What is kept of each reading; the same for everybody. */
+/** What is kept of each reading; the same for all. */
 const told = readingsTold();
 /** A change of which it is not known yet whether it counts. @type {Unsettled | undefined} */
 let unsettled;
@@ -75,7 +75,7 @@ function close(screen, again) {
   showScreen(page, screen, again);
 }
 
-/** The session has ended; of a change without an answer nobody knows here any more. */
+/** The session has ended; of a change without an answer no one knows here any more. */
 function ended() {
   close(unsettled?.note() ? "over-unknown" : "over");
 }

@@ -124,7 +124,7 @@ function receiptCard(signed, keys) {
           `Store in ${country(region)}`,
           method === "deleted"
             ? `${counted(rowsDeleted, "row")} deleted, ${verified ? "and a search found nothing left" : "not searched again"}`
-            : "Rows cannot be deleted there. With the key gone nobody can tell whose they are.",
+            : "Rows cannot be deleted there. With the key gone no one can tell whose they are.",
         ),
       ),
       ...receipt.services.map((result) => fact(`Services: ${PURPOSE_NAMES[result.purpose]}`, told(result))),
@@ -167,7 +167,7 @@ function receiptCard(signed, keys) {
 /** @param {SignedReceipt["receipt"]["services"][number]} result */
 function told({ notified, acknowledged, unacknowledged, waiting = 0, notifyBy }) {
   const all = acknowledged + unacknowledged;
-  if (all === 0) return "nobody had anything";
+  if (all === 0) return "no one had anything";
   const soon = waiting > 0 && notifyBy !== undefined ? `, ${waiting} to be told by ${moment(notifyBy)}` : "";
   return `${notified} of ${counted(all, "service")} told to forget${soon}, ${acknowledged} said that they did`;
 }

@@ -42,7 +42,7 @@ export class LiveView {
       const path = `api/devices/${this.device}/live`;
       const { body } = await ask("GET", path, undefined, this.leave.signal);
       if (body !== null) await this.#follow(body);
-      // Whoever ends it says why; a connection that only closes was cut off on its way.
+      // The side that ends it says why; a connection that only closes was cut off on its way.
       if (!this.ended) this.say(WATCH_ENDS.stopping ?? "");
     } catch (error) {
       if (this.leave.signal.aborted) return;

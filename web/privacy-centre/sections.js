@@ -45,7 +45,7 @@ function summary(overview) {
     return `${of} ${used.length} of ${counted(purposes.length, "purpose")} ${verb} ${what}.${except}${end}`;
   }
   const nothing = {
-    none: "Nothing is used: nobody has agreed to anything.",
+    none: "Nothing is used: no one has agreed to anything.",
     given: "Nothing is used at the moment.",
     refused: "Nothing is used: the answer was no.",
     withdrawn: "Nothing is used: the agreement was taken back.",

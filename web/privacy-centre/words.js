@@ -39,7 +39,7 @@ export const NOTHING = {
   "not-agreed": "This was not agreed to.",
   "not-carried": "There was nothing in this message for it.",
   "no-weather": "Only what devices outdoors measure is used for it, and only while a service listens.",
-  "nobody-listens": "Nobody was listening, so it went nowhere.",
+  "nobody-listens": "No one was listening, so it went nowhere.",
   "set-aside": "It could not be stored. An operator will look after it; nothing was passed on.",
 };
 
@@ -80,11 +80,11 @@ export function problemText(code) {
 export const SCREENS = {
   "session-ended": [
     "This page opens with a link",
-    "Your privacy centre opens through a fresh link from your account, so that nobody else can look in. Ask for one there; each link works once, for a few minutes.",
+    "Your privacy centre opens through a fresh link from your account, so that no one else can look in. Ask for one there; each link works once, for a few minutes.",
   ],
   "link-used": [
     "This link was used before",
-    "Every link opens once, so that nobody who finds it later can look in. If it was not you who opened it, tell your provider. Ask for a new link in your account.",
+    "Every link opens once, so that no one who finds it later can look in. If it was not you who opened it, tell your provider. Ask for a new link in your account.",
   ],
   "link-expired": ["This link is too old", "Links last a few minutes. Ask for a new one in your account."],
   "link-invalid": [

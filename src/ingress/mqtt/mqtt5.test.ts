@@ -57,7 +57,7 @@ describe("CONNACK", () => {
 
   it.each([
     ["a wrong token", { password: Buffer.from("wrong") }, 0x86],
-    ["an id that does not exist", { username: "somebody-else", password: Buffer.from("wrong") }, 0x86],
+    ["an id that does not exist", { username: "someone-else", password: Buffer.from("wrong") }, 0x86],
   ])("says %s with %#", async (_, more, code) => {
     await start();
     const one = peer();

@@ -238,7 +238,7 @@ describe("the account", () => {
 
   it("does not name who does not listen to that name, and counts two services apart", async () => {
     const [lights, alarms] = scenes as [Service, Service];
-    const test = outlet(lights, { ...alarms, only: "somebody-else" });
+    const test = outlet(lights, { ...alarms, only: "someone-else" });
     await test.forward(of(message), of(message));
     await test.accounting.flush();
     expect(test.opened).toEqual(["one lights scene 2026-03-07"]);
@@ -305,7 +305,7 @@ describe("names that go to a service", () => {
   it("are noted for those services alone that hear them", async () => {
     const test = outlet(
       { name: "lights", purpose: "scene" },
-      { name: "alarms", purpose: "scene", only: "somebody-else" },
+      { name: "alarms", purpose: "scene", only: "someone-else" },
       { name: "wires", purpose: "network" },
     );
     await test.forward(of(message));
