@@ -15,12 +15,11 @@ export function loopShortcomings({ weather, scene }: LoopReport): string[] {
 
 /** Label, figure, what it is; each followed by an example, raw on the terminal only, where the simulator's own data may be shown. */
 export function loopRows({ weather, scene, toldCells, forecast, switching }: LoopReport) {
-  const crowds = `${count(toldCells)} of them of crowds it was told of`;
   return [
     {
       label: "Forecasts",
       value: weather.devicesReached,
-      remark: `devices got one for the cell around them, of ${weather.cells} cells, ${crowds}; the service knows no device`,
+      remark: `devices got one, of a service that knows none of them: it was told of crowds in ${count(toldCells)} cells, and forecasts the rest of the world coarsely`,
       example: forecast && forecastText(forecast),
     },
     {

@@ -8,6 +8,8 @@ import { ServiceProgram } from "./service-program.ts";
 
 const RULE = fileURLToPath(new URL("hall-rule.json", import.meta.url));
 const ARGS = { weather: ["--hours", "6", "--coarse", "0"], scene: ["--rules", RULE] } as const;
+/** Of what each is told: without it the scan would have looked at nothing. */
+const HEARD = { weather: '"cell":"8', scene: '"device":"' } as const;
 
 export class Loops {
   readonly #weather: ServiceProgram;
@@ -43,7 +45,10 @@ export class Loops {
 
   /** Once they have ended. */
   report(log: LoopLog): LoopReport {
-    return loopReport(log, { weather: this.#weather.summary, scene: this.#scene.summary });
+    const report = loopReport(log, { weather: this.#weather.summary, scene: this.#scene.summary });
+    const deaf = [this.#weather, this.#scene].filter((program) => !program.bytes.includes(HEARD[program.purpose]));
+    const problems = deaf.map(({ purpose }) => `nothing that the ${purpose} service heard was recorded for the scan`);
+    return { ...report, problems: [...report.problems, ...problems] };
   }
 
   /** What both received, sent and printed. */

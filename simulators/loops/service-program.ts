@@ -68,6 +68,10 @@ export class ServiceProgram {
     throw new Error(`the ${purpose} service does not listen: ${program.#printed.stderr.trim()}`);
   }
 
+  get purpose(): ProgramOptions["purpose"] {
+    return this.#options.purpose;
+  }
+
   /** Every byte that it received and sent, and all that it printed. */
   get bytes(): Buffer {
     const { stdout, stderr } = this.#printed;
