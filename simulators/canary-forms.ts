@@ -5,6 +5,7 @@ export const CANARY_KINDS = [
   "token",
   "ip",
   "coordinate",
+  "cell",
   "total",
   "message-id",
   "account",

@@ -22,7 +22,7 @@ new Command("centre").description("Two simulated homes, and links to their pages
 
 const DATA_DIR = join("data", "centre");
 const EVERY_MS = 1_000;
-const SHORT_LIFE_MS = 60_000;
+const GIVEN = { shortLifeMs: 60_000, policyVersion: 1 };
 const say = (line: string): void => void process.stdout.write(`${line}\n`);
 
 /** The same homes every time: an adult's with something that moves, and a child's. */
@@ -78,7 +78,7 @@ async function run(signal: AbortSignal): Promise<void> {
   const services: ServiceSubscriber[] = [];
   try {
     await stack.start();
-    await provision(stack.api, { seed: 0, households: [adult, child], devices, dialectHomes: [] }, SHORT_LIFE_MS);
+    await provision(stack.api, { seed: 0, households: [adult, child], devices, dialectHomes: [] }, GIVEN);
     for (const purpose of SERVICE_PURPOSES) {
       const credential = stack.config.services[purpose];
       if (credential !== undefined) services.push(new ServiceSubscriber(stack.mqttUrl, purpose, credential));

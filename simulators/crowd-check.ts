@@ -20,7 +20,7 @@ export function checkWeather(
   population: Pick<Population, "households">,
   packets: readonly { payload: Buffer }[],
 ): string[] {
-  const homes = population.households.filter((home) => ASKED.has(home.standing) && home.devices.some(isOutside));
+  const homes = population.households.filter((home) => isAsked(home) && home.devices.some(isOutside));
   let tooFew = 0;
   let other = 0;
   for (const { payload } of packets) {
@@ -35,12 +35,17 @@ export function checkWeather(
   ];
 }
 
+/** Weather services may know in which cell its devices are. */
+export function isAsked({ standing }: Household): boolean {
+  return ASKED.has(standing);
+}
+
 function isOutside({ profile }: Household["devices"][number]): boolean {
   return profile.kind === "weather-station";
 }
 
 /** A home near a border may count as in the cell next door: a cell counts with its neighbours of the finest resolution. */
-function isIn({ lat, lon }: Household, cell: string): boolean {
+export function isIn({ lat, lon }: Household, cell: string): boolean {
   const resolution = getResolution(cell);
   const around = [-0.002, 0, 0.002].flatMap((up) =>
     [-0.002, 0, 0.002].map((right) => [lat + up, lon + right] as const),

@@ -13,6 +13,7 @@ function result({
   books?: object;
   report?: object;
   scan?: object;
+  loops?: object;
 } = {}) {
   const books = { received: published, stored: published - 18, forwardedOnly: 0, deadLettered: 0, inFlight: 0 };
   return {
@@ -30,6 +31,13 @@ function result({
       ...more.report,
     },
     scan: { leaks: [], scannedBytes: 1_000, canaryCount: 7, ...more.scan },
+    loops: {
+      weather: { cells: 3, forecastsDelivered: 9, devicesReached: 9 },
+      scene: { rulesFired: 2, commandsDelivered: 2, medianMs: 8 },
+      toldCells: 1,
+      problems: [],
+      ...more.loops,
+    },
     durability: "fsync",
     atLeast: USUAL_RUN,
   } as unknown as DemoResult;
@@ -47,6 +55,9 @@ describe("a demo", () => {
     ["has books that do not add up", result({ report: { problems: ["a message was lost"] } })],
     ["could not read the books", result({ report: { books: undefined } })],
     ["has leaked", result({ scan: { leaks: [{ canaryKind: "id", form: "plain", where: "redis", count: 1 }] } })],
+    ["has told no device of the weather", result({ loops: { weather: { cells: 0, devicesReached: 0 } } })],
+    ["has switched nothing", result({ loops: { scene: { rulesFired: 2, commandsDelivered: 0, medianMs: 0 } } })],
+    ["has a loop that does not add up", result({ loops: { problems: ["a command was lost"] } })],
     ["has scanned nothing", result({ scan: { scannedBytes: 0 } })],
   ])("fails when it %s", (_what, failed) => {
     expect(demoPassed(failed)).toBe(false);

@@ -4,6 +4,8 @@ import { type GatewayBooks, refusedTotal } from "../tools/stack/books.ts";
 import type { InfluxRow } from "../tools/stack/influx-reader.ts";
 import { dialectJson, dialectLines } from "./dialect-report.ts";
 import type { LeakScanResult } from "./leak-scan.ts";
+import { loopJson, loopRows, loopShortcomings } from "./loops/loop-lines.ts";
+import type { LoopReport } from "./loops/loop-report.ts";
 import { count, megabytes } from "./progress.ts";
 import type { SentLog } from "./sent-log.ts";
 import type { SimulationReport } from "./simulation.ts";
@@ -11,6 +13,7 @@ import { rowValues } from "./stored-rows.ts";
 
 export interface DemoResult {
   readonly report: SimulationReport;
+  readonly loops: LoopReport;
   readonly scan: LeakScanResult;
   readonly durability: string;
   /** What a run of its size shows. */
@@ -27,12 +30,16 @@ function leakCount({ leaks }: LeakScanResult): number {
 /** Books and scan are both clean, nothing else went wrong, and the run has shown what it should. */
 export function demoPassed(result: DemoResult): boolean {
   const { report, scan } = result;
-  const clean = report.problems.length === 0 && scan.leaks.length === 0 && scan.scannedBytes > 0;
+  const clean = problemsOf(result).length === 0 && scan.leaks.length === 0 && scan.scannedBytes > 0;
   return report.books !== undefined && clean && shortcomings(result).length === 0;
 }
 
+function problemsOf({ report, loops }: DemoResult): string[] {
+  return [...report.problems, ...loops.problems];
+}
+
 /** What the run has not shown, one sentence each. */
-function shortcomings({ report, atLeast }: DemoResult): string[] {
+function shortcomings({ report, loops, atLeast }: DemoResult): string[] {
   if (atLeast === undefined) return [];
   const reasons = Object.keys(report.books?.refused ?? {}).length;
   return [
@@ -42,11 +49,13 @@ function shortcomings({ report, atLeast }: DemoResult): string[] {
     ...(reasons < atLeast.refusalReasons
       ? [`messages were refused for ${reasons} reasons, at least ${atLeast.refusalReasons} are needed`]
       : []),
+    ...loopShortcomings(loops),
   ];
 }
 
 export function demoJson(result: DemoResult): Record<string, unknown> {
-  const { report, scan, durability } = result;
+  const { report, loops, scan, durability } = result;
+  const problems = problemsOf(result);
   return {
     published: report.published,
     acknowledged: report.acknowledged,
@@ -57,12 +66,13 @@ export function demoJson(result: DemoResult): Record<string, unknown> {
     refused: report.books?.refused,
     deadLettered: report.books?.deadLettered,
     inFlight: report.books?.inFlight,
-    balanced: report.books !== undefined && report.problems.length === 0,
-    problems: [...report.problems, ...shortcomings(result)],
+    balanced: report.books !== undefined && problems.length === 0,
+    problems: [...problems, ...shortcomings(result)],
     leaks: leakCount(scan),
     scannedBytes: scan.scannedBytes,
     pubackMs: report.pubackMs,
     durability,
+    loops: loopJson(loops),
     dialects: report.dialects && dialectJson(report.dialects),
     attacks: { tried: report.attacks.length, held: report.attacks.filter(({ held }) => held).length },
   };
@@ -103,6 +113,10 @@ export function demoText(result: DemoResult, log: SentLog): string {
       report.attacks.length,
       `${report.attacks.filter(({ held }) => held).length} came to nothing and disturbed no one; ${report.eavesdropping.filter(({ answer }) => answer !== "granted").length} of ${report.eavesdropping.length} eavesdropping attempts denied`,
     ),
+    ...loopRows(result.loops).flatMap(({ label, value, remark, example }) => [
+      row(label, value, remark),
+      ...(example === undefined ? [] : [`  ${example}`]),
+    ]),
     "",
     "What came in, and all that is kept of it:",
     ...sampleLines(report, log),
@@ -110,7 +124,9 @@ export function demoText(result: DemoResult, log: SentLog): string {
     "",
     ...scanLines(scan),
     row("Books", books.received, `received = ${booksSum(books)}`),
-    ...report.problems.slice(0, 8).map((problem) => `  DOES NOT ADD UP: ${problem}`),
+    ...problemsOf(result)
+      .slice(0, 8)
+      .map((problem) => `  DOES NOT ADD UP: ${problem}`),
     ...shortcomings(result).map((sentence) => `  TOO LITTLE: ${sentence}`),
     ...scan.leaks
       .slice(0, 8)

@@ -10,6 +10,8 @@ import { SHORT_STEPS } from "../tools/stack/altered-gateway.ts";
 import { Stack } from "../tools/stack/stack.ts";
 import { type DemoResult, demoJson, demoPassed, demoText, USUAL_RUN } from "./demo-report.ts";
 import { leakScan } from "./leak-scan.ts";
+import { publishHomes } from "./loops/homes-policy.ts";
+import { Loops } from "./loops/loops.ts";
 import { runProgram, whole } from "./program.ts";
 import { showProgress } from "./progress.ts";
 import { Simulation } from "./simulation.ts";
@@ -53,11 +55,15 @@ async function demo(signal: AbortSignal): Promise<DemoResult> {
     redisUrl: REDIS_URL || undefined,
     influxUrl: INFLUX_URL || undefined,
     placeStepMs: PLACE_STEP_MS,
+    overrides: { deidentify: { homes: true } },
   });
   let simulation: Simulation | undefined;
+  let loops: Loops | undefined;
   try {
     await stack.start();
     signal.throwIfAborted();
+    const policyVersion = await publishHomes(stack.api);
+    loops = await Loops.start(stack);
     simulation = new Simulation({
       mqttUrl: stack.mqttUrl,
       api: stack.api,
@@ -72,6 +78,8 @@ async function demo(signal: AbortSignal): Promise<DemoResult> {
       dialectStandings: ["consenting"],
       withdrawAfterMs: flags.duration * 500,
       awaitsSteps: true,
+      loops: true,
+      policyVersion,
     });
     const { households, devices, dialectHomes } = simulation.population;
     say(
@@ -89,35 +97,46 @@ async function demo(signal: AbortSignal): Promise<DemoResult> {
     );
     const behind = dialectHomes.reduce((sum, { children }) => sum + children.length, 0);
     say(
-      `  beside them, with firmware of their own: a Zigbee2MQTT hub with ${behind} devices behind it, and a Tasmota plug\n`,
+      `  beside them, with firmware of their own: a Zigbee2MQTT hub with ${behind} devices behind it, and a Tasmota plug`,
+    );
+    say(
+      "  two services answer: forecasts for cells, and a rule, whatever the hour here: someone in the hall, lamp off: lamp on\n  which devices are of one home scene services hear here, by a policy that says so, and people agreed to it; as shipped they do not\n",
     );
     await simulation.prepare();
     signal.throwIfAborted();
     const stopProgress = showProgress(simulation.log, flags.duration * 1000, out);
     await simulation.run(signal).finally(stopProgress);
     signal.throwIfAborted();
-    const result = await inspect(stack, simulation);
+    const result = await inspect(stack, simulation, loops);
     say(`\n${demoText(result, simulation.log)}`);
     return result;
   } finally {
     await simulation?.stop();
+    await loops?.stop();
     await stack.stop();
   }
 }
 
 /** Stops the gateway before the scan, so that what it writes while it stops is seen too. */
-async function inspect(stack: Stack, simulation: Simulation): Promise<DemoResult> {
+async function inspect(stack: Stack, simulation: Simulation, loops: Loops): Promise<DemoResult> {
   const report = await simulation.report();
   const metrics = await stack.api.metrics();
   const { durability } = stack.gateway;
   await simulation.stop();
+  await loops.stop();
   await stack.gateway.stop();
   const scan = await leakScan({
     ...stack.leakScanPlaces(),
     canaries: [...simulation.canaries(), { kind: "service-token", value: stack.config.apiToken }],
-    buffers: { ...simulation.packets(), "metrics of the gateway": metrics },
+    buffers: { ...simulation.packets(), ...loops.buffers(), "metrics of the gateway": metrics },
   });
-  return { report, scan, durability, atLeast: isUsualSize ? USUAL_RUN : undefined };
+  return {
+    report,
+    loops: loops.report(simulation.log.loops),
+    scan,
+    durability,
+    atLeast: isUsualSize ? USUAL_RUN : undefined,
+  };
 }
 
 await runProgram(async (signal) => {

@@ -2,6 +2,7 @@
  * The simulated fleet: one MQTT connection per device, half of them with MQTT 5, publishing at a fixed overall rate. A device
  * has a window of unacknowledged messages, as real firmware has; when it is full others go first.
  */
+import { latLngToCell } from "h3-js";
 import type { MqttClient } from "mqtt";
 import type { ServicePurpose } from "../src/model/purposes.ts";
 import { connectMqtt, disconnectMqtt, wasAcknowledged } from "../tools/wire/connection.ts";
@@ -82,6 +83,9 @@ export class Fleet {
       const connection: Connection = { speaker, client, unanswered: [], inFlight: 0, ended: false };
       client.on("close", () => {
         if (!this.#stopping && !connection.ended) this.lostConnections += 1;
+      });
+      client.on("message", (topic, payload) => {
+        for (const outgoing of speaker.told(topic, payload.toString())) this.#publish(connection, outgoing);
       });
       speaker.connected();
       const { subscriptions } = speaker;
@@ -183,6 +187,9 @@ async function answered(client: MqttClient): Promise<void> {
   });
 }
 
+/** Of cells that no one is told of, whatever is consented to. */
+const FINER_RESOLUTIONS = [7, 8, 9, 10, 11, 12, 13, 14, 15];
+
 /** The people of the fleet, whatever their devices speak. */
 export function householdCanaries({ households }: Population): Canary[] {
   return households.flatMap((household): Canary[] => [
@@ -191,5 +198,8 @@ export function householdCanaries({ households }: Population): Canary[] {
     { kind: "account", value: household.password },
     { kind: "coordinate", value: String(household.lat) },
     { kind: "coordinate", value: String(household.lon) },
+    ...FINER_RESOLUTIONS.map((resolution): Canary => {
+      return { kind: "cell", value: latLngToCell(household.lat, household.lon, resolution) };
+    }),
   ]);
 }

@@ -70,8 +70,8 @@ describe("makePopulation", () => {
     });
     expect(ids(dialects)).toEqual(ids(makePopulation(5, 80)));
     expect(dialects.dialectHomes.map(({ dialect, children }) => [dialect, children.length])).toEqual([
-      ["zigbee2mqtt", 4],
-      ["zigbee2mqtt", 4],
+      ["zigbee2mqtt", 6],
+      ["zigbee2mqtt", 6],
       ["tasmota", 0],
       ["tasmota", 0],
     ]);

@@ -145,9 +145,13 @@ const EVERYTHING: Purposes = {
 };
 
 /** Body of `POST /v1/subjects/{subject}/consents`; `undefined` when the person never answered. */
-export function consentBody(household: Household, expiresAt: number): Record<string, unknown> | undefined {
+export function consentBody(
+  household: Household,
+  expiresAt: number,
+  policyVersion: number,
+): Record<string, unknown> | undefined {
   const common = {
-    policyVersion: 1,
+    policyVersion,
     purposes: EVERYTHING,
     method: "app",
     by: "subject",

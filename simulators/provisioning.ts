@@ -8,11 +8,20 @@ import { untilAnswered } from "./until-answered.ts";
 
 const REQUESTS_AT_ONCE = 16;
 
+export interface Given {
+  readonly shortLifeMs: number;
+  readonly policyVersion: number;
+}
+
 /**
  * Tokens for all, bindings for all but the unbound, then consents. Homes whose consent runs out get one that
  * lasts `shortLifeMs` from when it is given; returns when the last of these has run out (Unix ms).
  */
-export async function provision(api: AccountService, population: Population, shortLifeMs: number): Promise<number> {
+export async function provision(
+  api: AccountService,
+  population: Population,
+  { shortLifeMs, policyVersion }: Given,
+): Promise<number> {
   let expired = 0;
   await eachLimited(population.dialectHomes, REQUESTS_AT_ONCE, (home) => provisionDialectHome(api, home));
   await eachLimited(population.devices, REQUESTS_AT_ONCE, async (device) => {
@@ -21,7 +30,7 @@ export async function provision(api: AccountService, population: Population, sho
   });
   await eachLimited(population.households, REQUESTS_AT_ONCE, async (household) => {
     expired = Math.max(expired, Date.now() + shortLifeMs);
-    const body = consentBody(household, Date.now() + shortLifeMs);
+    const body = consentBody(household, Date.now() + shortLifeMs, policyVersion);
     if (body !== undefined) await api.consent(household.subject, body);
   });
   return expired;

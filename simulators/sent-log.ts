@@ -5,6 +5,7 @@
 
 import type { Canary } from "./canary-forms.ts";
 import type { Expectation, MessagePart } from "./expectation.ts";
+import { LoopLog } from "./loop-log.ts";
 import type { Standing } from "./population.ts";
 
 export interface SentMessage {
@@ -45,6 +46,8 @@ export function hasArrived({ acknowledgedAt, read }: SentMessage): boolean {
 export class SentLog {
   readonly messages: SentMessage[] = [];
   readonly canaries: Canary[] = [];
+  /** What came back. */
+  readonly loops = new LoopLog();
   /** PUBLISH to PUBACK, ms, QoS 1 alone. */
   readonly pubackMs: number[] = [];
   /** Messages the gateway may or may not have counted, beyond `messages`: wills, publishes that end a connection. */

@@ -3,6 +3,7 @@
  * withdraw in the middle, drain, compare. Demo, command line and tests differ only in what they plug in.
  */
 import { randomBytes } from "node:crypto";
+import { setTimeout as pause } from "node:timers/promises";
 import { SERVICE_PURPOSES, type ServicePurpose } from "../src/model/purposes.ts";
 import type { AccountService } from "../tools/stack/account-service.ts";
 import { booksBetween, type GatewayBooks, readBooks } from "../tools/stack/books.ts";
@@ -11,6 +12,7 @@ import type { Canary } from "./canary-forms.ts";
 import { eventually } from "./concurrency.ts";
 import { checkWeather } from "./crowd-check.ts";
 import { type DialectReport, dialectDevices, dialectSamples } from "./dialect-rows.ts";
+import { DRAIN_TIMEOUT_MS, drained } from "./drained.ts";
 import { Eavesdropper, type EavesdropResult } from "./eavesdropper.ts";
 import type { SimulatedDialect } from "./firmware/firmwares.ts";
 import { DIALECT_STANDINGS } from "./firmware/homes.ts";
@@ -37,9 +39,13 @@ export interface SimulationOptions {
   readonly seed: number;
   /** Attack while the fleet publishes. */
   readonly hostile: boolean;
-  /** People who withdraw do so this far into the run. */
   /** Steps of the gateway are so short that the run can wait for what is told at them: the weather, and what the network hears. */
   readonly awaitsSteps?: boolean;
+  /** Services answer what devices say, and the run waits for it: for forecasts, and for commands. */
+  readonly loops?: boolean;
+  /** Of the policy that people consent to; 1 unless given. */
+  readonly policyVersion?: number;
+  /** People who withdraw do so this far into the run. */
   readonly withdrawAfterMs: number;
   /** Homes whose devices speak these, beside `devices` that speak the gateway's own contract. */
   readonly dialects?: readonly SimulatedDialect[];
@@ -71,7 +77,7 @@ export interface SimulationReport {
 const SHORT_LIFE_MS = 5_000;
 const WINDOW = 16;
 const STEPS_TIMEOUT_MS = 15_000;
-const DRAIN_TIMEOUT_MS = 60_000;
+const ANSWER_TIMEOUT_MS = 5_000;
 
 export class Simulation {
   readonly population: Population;
@@ -125,8 +131,9 @@ export class Simulation {
         peer.token = randomBytes(32).toString("base64url");
     } else {
       this.#before = readBooks(await api.metrics());
-      expiredAt = await provision(api, this.population, SHORT_LIFE_MS);
-      expiredAt = Math.max(expiredAt, await provision(api, this.#attackers, SHORT_LIFE_MS));
+      const given = { shortLifeMs: SHORT_LIFE_MS, policyVersion: this.#options.policyVersion ?? 1 };
+      expiredAt = await provision(api, this.population, given);
+      expiredAt = Math.max(expiredAt, await provision(api, this.#attackers, given));
     }
     for (const subscriber of this.#subscribers) await subscriber.start();
     await this.#eavesdropper?.start();
@@ -145,6 +152,7 @@ export class Simulation {
     ]);
     this.#elapsedMs = performance.now() - startedAt;
     await this.#fleet.settle(DRAIN_TIMEOUT_MS);
+    if (this.#options.loops === true) await eventually(() => this.log.loops.open === 0, ANSWER_TIMEOUT_MS);
     await this.#fleet.vanish();
   }
 
@@ -159,6 +167,8 @@ export class Simulation {
     const networkProblems = () => checkNetwork(this.log, network?.packets ?? [], awaitsSteps && network !== undefined);
     if (awaitsSteps) {
       await eventually(() => (weather?.packets.length ?? 0) > 0 && networkProblems().length === 0, STEPS_TIMEOUT_MS);
+      const isForecast = () => this.log.loops.forecasts.length > 0;
+      if (this.#options.loops === true) await eventually(isForecast, ANSWER_TIMEOUT_MS);
       after = readBooks(await api.metrics());
     }
     // A gateway that was killed has begun new books.
@@ -239,7 +249,7 @@ export class Simulation {
 
   async #withdraw(signal: AbortSignal): Promise<void> {
     const { api, withdrawAfterMs, durationMs } = this.#options;
-    await abortableDelay(Math.min(withdrawAfterMs, durationMs), signal);
+    await pause(Math.min(withdrawAfterMs, durationMs), undefined, { signal }).catch(() => undefined);
     if (signal.aborted) return;
     // Gone, but with a session left behind for which the broker might queue.
     await this.#eavesdropper?.leave();
@@ -267,38 +277,4 @@ export class Simulation {
         : []),
     ];
   }
-}
-
-/**
- * The books once as much has come as must, nothing is in flight and nothing has arrived between two readings; the last reading
- * if that never happens.
- */
-async function drained(api: AccountService, fleet: Fleet, least: number): Promise<GatewayBooks> {
-  let last = readBooks(await api.metrics());
-  await fleet.settle(DRAIN_TIMEOUT_MS);
-  await eventually(
-    async () => {
-      const previous = last;
-      last = readBooks(await api.metrics());
-      const quiet = last.inFlight === 0 && last.backlog === 0 && last.received === previous.received;
-      return quiet && last.received >= least;
-    },
-    DRAIN_TIMEOUT_MS,
-    150,
-  );
-  return last;
-}
-
-async function abortableDelay(delayMs: number, signal: AbortSignal): Promise<void> {
-  await new Promise<void>((resolve) => {
-    const timer = setTimeout(resolve, delayMs);
-    signal.addEventListener(
-      "abort",
-      () => {
-        clearTimeout(timer);
-        resolve();
-      },
-      { once: true },
-    );
-  });
 }

@@ -29,6 +29,8 @@ export interface Speaker {
   connected(): void;
   start(): readonly Outgoing[];
   next(): Outgoing;
+  /** A packet has reached its connection: what it says to that. */
+  told(topic: string, payload: string): readonly Outgoing[];
   vanished(): void;
 }
 
@@ -41,7 +43,7 @@ const QOS_SHARES = [
 /** A device that speaks the gateway's own contract. */
 export class NativeSpeaker implements Speaker {
   readonly id: string;
-  readonly subscriptions: readonly string[] = [];
+  readonly subscriptions: readonly string[];
   readonly leavesWithoutWord = false;
   readonly #device: SimulatedDevice;
   readonly #listening: ReadonlySet<ServicePurpose>;
@@ -56,6 +58,7 @@ export class NativeSpeaker implements Speaker {
     log: SentLog,
   ) {
     this.id = device.id;
+    this.subscriptions = [`devices/${device.id}/notices/weather`];
     this.#device = device;
     this.#listening = options.listening;
     this.#timed = options.timed;
@@ -88,6 +91,12 @@ export class NativeSpeaker implements Speaker {
     const message: SentMessage = { seq, standing, part, qos, topic, payload, traceable, expectation, sentAt };
     this.#log.add(message);
     return { message, retain: false, canaries: rawCanaries(raw) };
+  }
+
+  /** It is given nothing but forecasts. */
+  told(topic: string, payload: string): readonly Outgoing[] {
+    this.#log.loops.forecasts.push({ device: this.#device, topic, payload });
+    return [];
   }
 
   vanished(): void {}

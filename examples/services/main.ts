@@ -14,8 +14,8 @@ import { type Settings, settingsOf, USAGE, WrongUsage } from "./settings.ts";
 import { WeatherService } from "./weather.ts";
 
 function serviceOf(settings: Settings): Service {
-  const { program, hours, rulesFile, place, epochDays } = settings;
-  if (program === "weather") return new WeatherService(hours);
+  const { program, rulesFile, place, epochDays } = settings;
+  if (program === "weather") return new WeatherService(settings);
   if (program === "network") return new NetworkService(settings);
   if (rulesFile === undefined) throw new WrongUsage("--rules is missing");
   return new SceneService({ rules: readRules(readFileSync(rulesFile, "utf8")), place, epochDays });

@@ -148,13 +148,35 @@ describe("the network service", () => {
 describe("the weather service", () => {
   it("answers a step of a cell once, and no text that is no cell", () => {
     const gateway = new Gateway();
-    const service = new WeatherService(3);
+    const service = new WeatherService({ hours: 3 });
     const hear = (cell: string, at = NOW) =>
       service.heard(`processed/weather/${cell}`, bytes({ cell, at, status: { temperature: 3 } }), gateway.send);
     const cell = "8660145b7ffffff";
     expect([hear(cell), hear(cell), hear(cell, NOW - 1), hear(cell, NOW + 1)]).toEqual([true, true, true, true]);
     expect(gateway.got.map(({ topic }) => topic)).toEqual([`weather/${cell}`, `weather/${cell}`]);
     expect([hear("8ffffffffffffff"), hear("+"), hear("")]).toEqual([false, false, false]);
+  });
+
+  it("forecasts all coarse cells once an hour where it is asked to, and those again that were not taken", async () => {
+    const gateway = new Gateway();
+    const tick = async (service: WeatherService, now: number, since?: number) => {
+      service.tick(now, { send: gateway.send, since });
+      await settled();
+    };
+    const told = new WeatherService({ hours: 3 });
+    await tick(told, NOW, NOW);
+    const service = new WeatherService({ hours: 3, coarse: 0 });
+    await tick(service, NOW);
+    expect(gateway.got).toEqual([]);
+    gateway.takes = false;
+    await tick(service, NOW, NOW);
+    expect(service.counts()).toMatchObject({ coarse: 0 });
+    gateway.takes = true;
+    for (let second = 1; second < 9; second += 1) await tick(service, NOW + second * 1_000, NOW);
+    expect(service.counts()).toMatchObject({ coarse: 122, cells: 0 });
+    expect(new Set(gateway.got.map(({ topic }) => topic)).size).toBe(122);
+    await tick(service, NOW + 3_600_000, NOW);
+    expect(service.counts()).toMatchObject({ coarse: 172 });
   });
 });
 
@@ -214,6 +236,7 @@ describe("what they stand on", () => {
   it.each([
     ["an instance too many", ["--instances", "65"]],
     ["half an instance", ["--instances", "1.5"]],
+    ["cells that are not open", ["--coarse", "3"]],
     ["hours of more than two days", ["--hours", "49"]],
     ["a place that is none", ["--lat", "91", "--lon", "0"]],
     ["half a place", ["--lat", "50"]],

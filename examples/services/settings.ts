@@ -14,6 +14,7 @@ export const USAGE = `usage: npm run service -- weather|scene|network --broker U
   --json                what happened, as one object in the last line; other lines go to stderr
 weather
   --hours N             of a forecast, 1 to 48; 24 unless given
+  --coarse N            also for all cells of this resolution, 0 to 2, once an hour; none unless given
 scene
   --rules FILE          such as examples/services/rules.example.json
   --lat N --lon N       where the sun is asked for
@@ -57,6 +58,7 @@ export function settingsOf(args: readonly string[]) {
     epochDays: number("epoch-days", 7, [1, 366]),
     json: values.json === true,
     hours: number("hours", 24, [1, 48]),
+    coarse: values.coarse === undefined ? undefined : number("coarse", 0, [0, 2]),
     rulesFile: values.rules,
     place:
       values.lat === undefined && values.lon === undefined
@@ -79,6 +81,7 @@ function parsed(args: readonly string[]) {
         ...{ broker: text, name: text, "token-file": text, ca: text, group: text, rules: text },
         ...{ instances: text, for: text, "longest-pause": text, "epoch-days": text, hours: text, lat: text, lon: text },
         ...{ "silent-after": text, "check-every": text, fewest: text, share: text },
+        coarse: text,
         json: { type: "boolean" },
       },
     });
@@ -87,7 +90,7 @@ function parsed(args: readonly string[]) {
   }
 }
 
-const WHOLE = new Set(["instances", "epoch-days", "hours", "fewest"]);
+const WHOLE = new Set(["instances", "epoch-days", "hours", "coarse", "fewest"]);
 
 function numberOf(name: string, text: unknown, [least, most]: readonly [number, number]): number {
   const value = typeof text === "string" && text.trim() === "" ? Number.NaN : Number(text);

@@ -95,6 +95,34 @@ describe.each(SIMULATED_DIALECTS)("firmware of %s", (dialect) => {
   });
 });
 
+it("someone comes and goes in the hall, and the lamp goes on only when it is told to", () => {
+  const [home] = makeDialectHomes(3, ["zigbee2mqtt"], ["consenting"]);
+  if (home === undefined) throw new Error("no home");
+  const hub = firmwareOf("zigbee2mqtt").make(home);
+  const lamp = home.children.find(({ alias }) => alias.includes("lamp"))?.alias;
+  const plug = home.children.find(({ alias }) => alias.includes("plug"))?.alias;
+  const states = (publications: readonly Publication[]) => publications.map(({ payload }) => JSON.parse(payload).state);
+  const ofLamp = (publications: readonly Publication[]) =>
+    states(publications.filter(({ topic }) => topic === `zigbee2mqtt/${lamp}`));
+  let visits = 0;
+  const said: Publication[] = [];
+  for (let turn = 0; turn < 60; turn += 1) {
+    const publication = hub.next();
+    said.push(publication);
+    if (publication.needsAnswer !== true) continue;
+    visits += 1;
+    expect(publication.topic).toContain("hall motion");
+    expect(JSON.parse(publication.payload)).toMatchObject({ occupancy: true });
+    expect(hub.told?.(`zigbee2mqtt/${plug}/set`, '{"state":"ON"}')).toEqual([]);
+    expect(hub.told?.(`zigbee2mqtt/${lamp}/set`, '{"effect":"blink"}')).toEqual([]);
+    // The first visitor stays in the dark.
+    if (visits === 1) expect(ofLamp(said)).not.toContain("ON");
+    else expect(states(hub.told?.(`zigbee2mqtt/${lamp}/set`, '{"state":"ON"}') ?? [])).toEqual(["ON"]);
+  }
+  expect(visits).toBe(5);
+  expect(ofLamp(said)).toContain("OFF");
+});
+
 it("a hub says in one publication what everything in its reach is called, and more than any message may hold", () => {
   const { firmware, publications } = saidIn("zigbee2mqtt");
   const list = publications.find(({ topic }) => topic === "zigbee2mqtt/bridge/devices");

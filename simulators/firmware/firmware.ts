@@ -58,6 +58,8 @@ export interface Publication {
   readonly fate: Fate;
   /** What in it must never be found again, beyond the canaries of the firmware. */
   readonly canaries?: readonly Canary[];
+  /** A rule of a scene service should answer it with a command. */
+  readonly needsAnswer?: boolean;
 }
 
 export interface Firmware {
@@ -68,6 +70,8 @@ export interface Firmware {
   readonly canaries: readonly Canary[];
   start(): readonly Publication[];
   next(): Publication;
+  /** What it says once it has done as it was told; nothing when it does nothing. */
+  told?(topic: string, payload: string): readonly Publication[];
 }
 
 export interface FirmwareKind {

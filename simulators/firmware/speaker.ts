@@ -3,6 +3,7 @@ import type { IClientOptions } from "mqtt";
 import type { ServicePurpose } from "../../src/model/purposes.ts";
 import type { Canary } from "../canary-forms.ts";
 import { type Expectation, expectationOfAll } from "../expectation.ts";
+import type { Packet } from "../loop-log.ts";
 import type { SentLog, SentMessage } from "../sent-log.ts";
 import type { Outgoing, Speaker } from "../speaker.ts";
 import type { DialectDevice, DialectHome, Fate, Firmware, Publication } from "./firmware.ts";
@@ -18,6 +19,8 @@ export class DialectSpeaker implements Speaker {
   readonly #presence: boolean;
   readonly #listening: ReadonlySet<ServicePurpose>;
   readonly #log: SentLog;
+  /** What waits for a command as its answer, and since when. */
+  #asked: { readonly cause: Packet; readonly at: number } | undefined;
 
   constructor(home: DialectHome, listening: ReadonlySet<ServicePurpose>, log: SentLog) {
     const kind = firmwareOf(home.dialect);
@@ -59,6 +62,22 @@ export class DialectSpeaker implements Speaker {
     return this.#outgoing(this.#firmware.next());
   }
 
+  told(topic: string, payload: string): readonly Outgoing[] {
+    const { loops } = this.#log;
+    loops.commands += 1;
+    const asked = this.#asked;
+    const said = this.#firmware.told?.(topic, payload) ?? [];
+    const [done] = said;
+    if (asked !== undefined && done !== undefined) {
+      const { cause, at } = asked;
+      const [ms, { household }] = [performance.now() - at, this.#home];
+      loops.switchings.push({ household, cause, command: { topic, payload }, done, ms });
+      loops.open -= 1;
+      this.#asked = undefined;
+    }
+    return said.map((publication) => this.#outgoing(publication));
+  }
+
   /** Its connection has ended without a word, and its will is told; whether it is gone, once a minute at most. */
   vanished(): void {
     // There is no one to acknowledge it to.
@@ -67,7 +86,11 @@ export class DialectSpeaker implements Speaker {
   }
 
   #outgoing(publication: Publication): Outgoing {
-    const { retain, canaries = [] } = publication;
+    const { topic, payload, retain, canaries = [] } = publication;
+    if (publication.needsAnswer === true) {
+      if (this.#asked === undefined) this.#log.loops.open += 1;
+      this.#asked = { cause: { topic, payload }, at: performance.now() };
+    }
     return { message: this.#logged(publication), retain, canaries };
   }
 

@@ -1,9 +1,19 @@
-/** What four Zigbee devices say of themselves: climate, door, plug and lock. */
+/** What six Zigbee devices say of themselves: climate, door, motion, lamp, plug and lock. */
 import type { Random } from "../random.ts";
+import type { Hall } from "./hall.ts";
 import { type Kept, Meter, step, twoDigits, watts } from "./kept.ts";
 import { hundredths, thousandths, whole } from "./readings.ts";
 
-export const ZIGBEE_DEVICES = ["bedroom climate", "front door", "desk plug", "porch lock"] as const;
+export const ZIGBEE_DEVICES = [
+  "bedroom climate",
+  "front door",
+  "hall motion",
+  "hall lamp",
+  "desk plug",
+  "porch lock",
+] as const;
+/** Where in the list the devices of the hall stand. */
+export const IN_HALL = { motion: 2, lamp: 3 } as const;
 
 export interface Said {
   readonly says: Readonly<Record<string, unknown>>;
@@ -14,17 +24,20 @@ export class ZigbeeDevices {
   readonly #random: Random;
   readonly #code: string;
   readonly #meter: Meter;
+  readonly #hall: Hall;
 
   /** `code` opens the lock. */
-  constructor(random: Random, code: string) {
+  constructor(random: Random, code: string, hall: Hall) {
     this.#random = random;
     this.#code = code;
+    this.#hall = hall;
     this.#meter = new Meter(hundredths(random, 100, 900));
   }
 
   /** In the order of their names above. */
   says(index: number): Said {
-    const say = [this.#climate, this.#door, this.#plug, this.#lock][index];
+    const hall = { motion: () => this.#hall.motion(), lamp: () => this.#hall.lamp() };
+    const say = [this.#climate, this.#door, hall.motion, hall.lamp, this.#plug, this.#lock][index];
     if (say === undefined) throw new RangeError("no such device behind the hub");
     return say.call(this);
   }

@@ -14,10 +14,11 @@ import {
   type Publication,
   statusOf,
 } from "./firmware.ts";
+import { Hall } from "./hall.ts";
 import { step } from "./kept.ts";
 import { hardwareAddress } from "./network.ts";
 import { hundredths, whole } from "./readings.ts";
-import { ZIGBEE_DEVICES, ZigbeeDevices } from "./zigbee-devices.ts";
+import { IN_HALL, ZIGBEE_DEVICES, ZigbeeDevices } from "./zigbee-devices.ts";
 
 const BASE = "zigbee2mqtt";
 /** In the radio's reach, and registered to no one here. */
@@ -53,6 +54,7 @@ class Zigbee2Mqtt implements Firmware {
   readonly #stranger: string;
   readonly #code: string;
   readonly #devices: ZigbeeDevices;
+  readonly #hall = new Hall();
 
   constructor(home: DialectHome) {
     const { random } = home;
@@ -64,7 +66,7 @@ class Zigbee2Mqtt implements Firmware {
     this.#stranger = `${random.pick(["next door", "flat 4"])} sensor ${random.hex(6)}`;
     // Longer than what fits a keypad: found anywhere else, it must be no accident.
     this.#code = random.hex(14);
-    this.#devices = new ZigbeeDevices(random, this.#code);
+    this.#devices = new ZigbeeDevices(random, this.#code, this.#hall);
   }
 
   get will(): Publication {
@@ -98,10 +100,21 @@ class Zigbee2Mqtt implements Firmware {
 
   next(): Publication {
     const random = this.#random;
+    const inHall = this.#hall.next();
+    if (inHall !== undefined) {
+      const needsAnswer = inHall === "motion" && this.#hall.needsLight;
+      return { ...this.#state(IN_HALL[inHall]), needsAnswer };
+    }
     if (random.chance(STRANGER_SHARE)) return this.#ofStranger();
     if (random.chance(BROKEN_SHARE)) return this.#withAccount();
     if (random.chance(LOGGING_SHARE)) return this.#logging();
     return this.#state(random.int(this.#nodes.length));
+  }
+
+  /** Of all that it could be told it knows how to switch the lamp. */
+  told(topic: string, payload: string): readonly Publication[] {
+    const lamp = this.#nodes[IN_HALL.lamp]?.device.alias;
+    return topic === `${BASE}/${lamp}/set` && this.#hall.obeys(payload) ? [this.#state(IN_HALL.lamp)] : [];
   }
 
   #bridgeState(state: "online" | "offline"): Publication {

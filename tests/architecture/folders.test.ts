@@ -1,6 +1,6 @@
 /**
  * What may stand on what, folder by folder: the product on itself alone, the tools on the product, simulators and bench on
- * both and not on each other, the attacks on parts of the simulators. So the image, which is built of `src`, holds nothing that installs or starts a server.
+ * both and not on each other, the attacks on parts of the simulators; the demo starts programs of the examples and imports none. So the image, which is built of `src`, holds nothing that installs or starts a server.
  */
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join, normalize } from "node:path/posix";

@@ -1,5 +1,5 @@
 /** Promise: the demo ends with one line that a program can read, and its exit code says whether it may be believed. */
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -42,10 +42,18 @@ test("a short run balances, finds no leak and says so", { timeout: 180_000 }, as
     scannedBytes: count,
     pubackMs: { p50: count, p99: count },
     durability: "fsync",
+    loops: {
+      weather: { cells: count, forecastsDelivered: count, devicesReached: count },
+      scene: { rulesFired: count, commandsDelivered: count, medianMs: count },
+    },
     dialects: { devices: count, pseudonyms: count, samples: expect.any(Array) },
     attacks: { tried: count, held: count },
   });
   expectDialects(result.dialects);
+  const { weather, scene } = result.loops;
+  for (const some of [...Object.values(weather), ...Object.values(scene)]) expect(some).toBeGreaterThan(0);
+  expect(weather.forecastsDelivered).toBeGreaterThanOrEqual(weather.devicesReached);
+  await expectLogs(join(dir, "data", "logs"));
   const refusals = Object.values(result.refused as Record<string, number>);
   expect(refusals.length).toBeGreaterThanOrEqual(4);
   const settled = result.stored + result.forwardedOnly + refusals.reduce((sum, one) => sum + one, 0);
@@ -68,9 +76,18 @@ interface Dialects {
   }[];
 }
 
-/** A hub with four devices behind it and a plug: rows of each under a pseudonym of its own, and one line of both dialects. */
+/** What the programs of the services printed is kept where the leak scan reads it, with their accounts of the run. */
+async function expectLogs(logs: string): Promise<void> {
+  for (const purpose of ["weather", "scene"]) {
+    const text = await readFile(join(logs, `${purpose}-service.log`), "utf8");
+    expect(text).toContain(`${purpose}: instance 0: connected`);
+    expect(JSON.parse(text.trimEnd().split("\n").at(-1) ?? "")).toMatchObject({ service: purpose, connects: 1 });
+  }
+}
+
+/** A hub with six devices behind it and a plug: rows of each under a pseudonym of its own, and one line of both dialects. */
 function expectDialects({ devices, pseudonyms, samples }: Dialects): void {
-  expect([devices, pseudonyms]).toEqual([6, 6]);
+  expect([devices, pseudonyms]).toEqual([8, 8]);
   expect(samples.map(({ dialect }) => dialect).sort()).toEqual(["tasmota", "zigbee2mqtt"]);
   for (const { dialect, topic, published, stored } of samples) {
     const { device, ...said } = stored;

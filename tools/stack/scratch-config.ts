@@ -42,6 +42,8 @@ export interface ScratchConfig {
   readonly apiToken: string;
   /** One credential for each service purpose. */
   readonly services: Readonly<Record<ServicePurpose, ServiceCredential>>;
+  /** The tokens of the services, as files. */
+  readonly tokenFiles: Readonly<Record<ServicePurpose, string>>;
   /** Where keys and tokens are meant to be; a leak scan leaves these out. */
   readonly secretDirs: readonly string[];
 }
@@ -91,6 +93,7 @@ export async function writeScratchConfig(input: ScratchConfigInput): Promise<Scr
       scene: { name: nameOf("scene"), token: scene.token },
       network: { name: nameOf("network"), token: network.token },
     },
+    tokenFiles: { weather: weather.file, scene: scene.file, network: network.file },
     secretDirs: [secrets, join(dir, "keys")],
   };
 }
