@@ -51,8 +51,10 @@ const observed = new Map<Phase, readonly Packet[]>();
 beforeAll(async () => {
   system = await startSystem({ deidentify: { models: MODELS } }, { shortSteps: true });
   await publishPolicy(2, "material", ["IN", "DE"]);
-  speakers = (await Promise.all(ROWS.map(speakersOf))).flat();
-  connections = (await Promise.all(Object.keys(KINDS).map(connectionsOf))).flat();
+  [speakers, connections] = await Promise.all([
+    Promise.all(ROWS.map(speakersOf)).then((all) => all.flat()),
+    Promise.all(Object.keys(KINDS).map(connectionsOf)).then((all) => all.flat()),
+  ]);
 }, LONG_MS);
 afterAll(async () => {
   await Promise.all((connections ?? []).map(({ client }) => disconnectMqtt(client)));
