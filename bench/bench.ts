@@ -18,6 +18,7 @@ import {
   withNodeFlags,
   withoutPrivacy,
   withServices,
+  withSharedServices,
 } from "./contenders.ts";
 import { commitOf, environment } from "./environment.ts";
 import { type BenchRun, disturbed, type Findings, summary } from "./figures.ts";
@@ -25,7 +26,7 @@ import { FIRST_CONNECTIONS } from "./idle-memory.ts";
 import { requireConnections } from "./open-files.ts";
 import { markdown } from "./page.ts";
 import { text } from "./report.ts";
-import { comparison, idleBareAedesKb, idleGatewayKb, onePerJob, type ScenarioOptions } from "./scenarios.ts";
+import { comparison, idleBareAedesKb, idleGatewayKb, onePerJob, type ScenarioOptions, sceneLoop } from "./scenarios.ts";
 
 const HELP = `npm run bench -- [options]
 
@@ -35,8 +36,8 @@ const HELP = `npm run bench -- [options]
   --duration <s>         measured at the peak of each system, all windows together (default 16)
   --pairs <n>            windows of each system (default 8)
   --devices <n>          devices, one connection each (default 200)
-  --only <name>          one of: bare, path, mqtt5, zigbee2mqtt, tasmota, services, no-privacy, one-per-job, idle; may be given
-                         several times
+  --only <name>          one of: bare, path, mqtt5, zigbee2mqtt, tasmota, services, shared, no-privacy, one-per-job,
+                         scene-loop, idle; may be given several times
   --against <path>       compares this checkout with another one, whose packages are installed
   --node-flags="<flags>" compares the gateway with itself under other flags of Node; may be given several times
   --cpu-prof             profiles the gateways of "path" and of the dialects into data/profile/<name>; see bench/top-functions.ts
@@ -51,8 +52,10 @@ const SCENARIOS = [
   "zigbee2mqtt",
   "tasmota",
   "services",
+  "shared",
   "no-privacy",
   "one-per-job",
+  "scene-loop",
   "idle",
 ] as const;
 type Scenario = (typeof SCENARIOS)[number];
@@ -109,6 +112,7 @@ async function main(): Promise<void> {
     ...nodeFlags.map(withNodeFlags),
     ...(wanted.has("no-privacy") ? [withoutPrivacy] : []),
     ...(wanted.has("services") ? [withServices] : []),
+    ...(wanted.has("shared") ? [withSharedServices] : []),
   ];
   const { devices, durationMs, pairs, idleConnections } = options;
   const findings = await findingsOf(entrants, wanted, options).finally(() =>
@@ -131,12 +135,22 @@ async function main(): Promise<void> {
   if (flags.json) process.stdout.write(`${JSON.stringify(summary(run))}\n`);
 }
 
+const ROWS_OF_PAGE = [
+  "ratio",
+  "withServices",
+  "shared",
+  "sceneLoop",
+  "privacyCostShare",
+  "onePerJob",
+  "idleConnectionKbBareAedes",
+  "mqtt5",
+] as const satisfies readonly (keyof ReturnType<typeof summary>)[];
+
 /** A page with missing rows, or of windows that contradict each other, would be worse than none. */
 async function writePage(run: BenchRun): Promise<void> {
-  const { ratio, withServices, privacyCostShare, onePerJob, idleConnectionKbBareAedes, mqtt5, dialects } = summary(run);
-  const complete =
-    ![ratio, withServices, privacyCostShare, onePerJob, idleConnectionKbBareAedes, mqtt5].includes(undefined) &&
-    dialects.length === DIALECT_LOADS.length;
+  const figures = summary(run);
+  const { ratio, dialects } = figures;
+  const complete = ROWS_OF_PAGE.every((row) => figures[row] !== undefined) && dialects.length === DIALECT_LOADS.length;
   if (!complete || ratio === undefined || ratio.p75 > ratio.p25 * MAX_QUARTILE_FACTOR) {
     say("docs/benchmarks.md not written: that takes a complete run whose windows agree");
     process.exitCode = 1;
@@ -159,9 +173,10 @@ async function findingsOf(
   if (entrants.length > 0) say(`in turn: ${entrants.map(({ name }) => name).join(", ")} …`);
   const windows = entrants.length === 0 ? undefined : await comparison(entrants, options);
   const perJob = await when("one-per-job", "one job per message …", onePerJob);
+  const loop = await when("scene-loop", "the scene loop …", sceneLoop);
   const gateway = await when("idle", "idle connections, gateway …", idleGatewayKb);
   const aedes = options.quick ? undefined : await when("idle", "idle connections, bare Aedes …", idleBareAedesKb);
-  return { comparison: windows, onePerJob: perJob, idleKb: { gateway, bareAedes: aedes } };
+  return { comparison: windows, onePerJob: perJob, sceneLoop: loop, idleKb: { gateway, bareAedes: aedes } };
 }
 
 function scenariosIn(only: readonly string[]): ReadonlySet<Scenario> {

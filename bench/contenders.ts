@@ -16,6 +16,8 @@ export const PATH = "path";
 export const BARE = "bare";
 export const NO_PRIVACY = "no-privacy";
 export const SERVICES = "services";
+/** The same, and two connections of the scene service divide what it gets. */
+export const SHARED = "shared";
 export const AGAINST = "against";
 /** The whole path, whose devices speak MQTT 5. */
 export const MQTT_5 = "mqtt5";
@@ -56,7 +58,10 @@ export function speaking(load: DialectLoad, nodeOptions: readonly string[]): Ent
 export const withoutPrivacy = gateway(NO_PRIVACY, { entry: "bench/no-privacy.ts" });
 
 /** A weather and a scene service listen to everything: one message out for each that comes in, for weather is told of crowds. */
-export const withServices = gateway(SERVICES, { services: true });
+export const withServices = gateway(SERVICES, { services: "alone" });
+
+/** As many messages go out: the scene service listens as a group of two. */
+export const withSharedServices = gateway(SHARED, { services: "shared" });
 
 /** This checkout under other flags of Node. */
 export function withNodeFlags(flags: string): Entrant {
@@ -80,7 +85,7 @@ function gateway(name: string, different: Partial<GatewayOptions>): Entrant {
   return {
     name,
     start: (dir, devices) =>
-      startGateway({ entry: "src/main.ts", services: false, ...different, dir, devices, nodeOptions }),
+      startGateway({ entry: "src/main.ts", services: "none", ...different, dir, devices, nodeOptions }),
   };
 }
 

@@ -1,6 +1,7 @@
 /** What a run comes to: the rows of its tables, and the one JSON object. */
-import { AGAINST, BARE, DIALECT_LOADS, MQTT_5, NO_PRIVACY, PATH, SERVICES } from "./contenders.ts";
+import { AGAINST, BARE, DIALECT_LOADS, MQTT_5, NO_PRIVACY, PATH, SERVICES, SHARED } from "./contenders.ts";
 import type { Environment } from "./environment.ts";
+import type { LatencySummary } from "./latency-histogram.ts";
 import type { Measured } from "./measure.ts";
 import { perMessage } from "./per-message.ts";
 import { type Quartiles, quartiles, type RatioSpread } from "./quartiles.ts";
@@ -10,6 +11,8 @@ import { compared, pooled, type Windows } from "./windows.ts";
 export interface Findings {
   readonly comparison?: Comparison | undefined;
   readonly onePerJob?: Measured | undefined;
+  /** From the event of a device to the command that follows, in ms. */
+  readonly sceneLoop?: LatencySummary | undefined;
   readonly idleKb?: { readonly gateway?: number | undefined; readonly bareAedes?: number | undefined } | undefined;
 }
 
@@ -38,13 +41,19 @@ interface BesideFigures {
 }
 
 interface VariantFigures {
-  /** CPU of the gateway per message, as a multiple of that of devices that speak the contract itself with MQTT 3.1.1. */
+  /** CPU of the gateway per message, as a multiple of that of the whole path: devices that speak the contract itself with MQTT 3.1.1, and no service. */
   readonly ratio: RatioSpread;
   readonly cpuPerMessageUs: CpuFigures;
 }
 
 interface DialectFigures extends VariantFigures {
   readonly dialect: string;
+}
+
+interface SharedFigures extends VariantFigures {
+  /** As a multiple of the same with a scene service that is connected once; nothing where that was not measured. */
+  readonly besideServices: RatioSpread | undefined;
+  readonly forwardedPerSecond: number;
 }
 
 interface CpuFigures {
@@ -64,7 +73,7 @@ interface LatencyFigures {
 /** Absent figures belong to scenarios that were not run. */
 export function summary(run: BenchRun) {
   const { environment, devices, durationMs, pairs, findings } = run;
-  const { onePerJob, idleKb, comparison } = findings;
+  const { onePerJob, idleKb, comparison, sceneLoop } = findings;
   const [peak, bare] = [peakOf(run, PATH), peakOf(run, BARE)];
   const [withServices, withoutPrivacy] = [peakOf(run, SERVICES), peakOf(run, NO_PRIVACY)];
   const ratio = comparison && compared(comparison.peak, PATH, BARE, gatewayUs);
@@ -88,6 +97,8 @@ export function summary(run: BenchRun) {
       forwardedPerSecond: withServices.forwardedPerSecond,
       cpuPerMessageUs: cpuOf(withServices),
     },
+    shared: sharedFigures(run),
+    sceneLoop: sceneLoop && { p50: rounded(sceneLoop.p50), p99: rounded(sceneLoop.p99), loops: sceneLoop.count },
     mqtt5: variantFigures(run, MQTT_5),
     dialects: DIALECT_LOADS.flatMap(({ dialect }): DialectFigures[] => {
       const figures = variantFigures(run, dialect);
@@ -121,6 +132,19 @@ function variantFigures(run: BenchRun, name: string): VariantFigures | undefined
   const ratio = peaks && compared(peaks, name, PATH, gatewayUs);
   if (measured === undefined || ratio === undefined) return undefined;
   return { ratio: roundedSpread(ratio), cpuPerMessageUs: cpuOf(measured), ...perMessage(measured.counted) };
+}
+
+/** What it costs that a service divides what it gets among two connections. */
+function sharedFigures(run: BenchRun): SharedFigures | undefined {
+  const figures = variantFigures(run, SHARED);
+  const peaks = run.findings.comparison?.peak;
+  const beside = peaks && compared(peaks, SHARED, SERVICES, gatewayUs);
+  if (figures === undefined) return undefined;
+  return {
+    ...figures,
+    besideServices: beside && roundedSpread(beside),
+    forwardedPerSecond: peakOf(run, SHARED)?.forwardedPerSecond ?? 0,
+  };
 }
 
 function besideFigures({ findings }: BenchRun, name: string): BesideFigures | undefined {
@@ -168,6 +192,7 @@ export function rowsOf(run: BenchRun): Row[] {
       peakOf(run, dialect),
     ]),
     ["whole path, services listening", peakOf(run, SERVICES)],
+    ["whole path, services listening, two members", peakOf(run, SHARED)],
     ["consent and sealing off, peak", peakOf(run, NO_PRIVACY)],
     ["one job per message, peak", onePerJob],
     ["other checkout, peak", peakOf(run, AGAINST)],

@@ -32,8 +32,10 @@ export interface GatewayOptions {
   readonly root?: string | undefined;
   /** Instead of those of `config/node-flags.json`. */
   readonly nodeFlags?: readonly string[] | undefined;
-  /** Configures a weather and a scene service, which listen to everything of their purpose. */
-  readonly services: boolean;
+  /** Configures a weather and a scene service, which listen to everything of their purpose: each alone, or the scene service as two. */
+  readonly services: "none" | "alone" | "shared";
+  /** Of a run in which services answer; the product's own limit unless given. */
+  readonly commandsPerMinute?: number | undefined;
   /** Its devices speak a dialect; the contract itself unless given. */
   readonly load?: DialectLoad | undefined;
 }
@@ -60,9 +62,7 @@ const RECIPIENTS = { weather: "weather services", scene: "scene services" };
 export async function startGateway(options: GatewayOptions): Promise<Pipeline> {
   const servers = await startServers(options.dir);
   const apiToken = secret();
-  const services = options.services
-    ? Object.keys(RECIPIENTS).map((purpose) => ({ id: purpose, token: secret(), topic: `processed/${purpose}/#` }))
-    : undefined;
+  const services = options.services === "none" ? undefined : servicesThat(options.services);
   const gateway = new GatewayProcess();
   const stop = async () => {
     await gateway.stop();
@@ -89,13 +89,27 @@ export async function startGateway(options: GatewayOptions): Promise<Pipeline> {
   }
 }
 
+/** Two of one group divide what the scene service gets: as many messages go out as to one alone. */
+function servicesThat(listen: "alone" | "shared"): BenchService[] {
+  return Object.keys(RECIPIENTS).flatMap((service): BenchService[] => {
+    const [token, topic] = [secret(), `processed/${service}/#`];
+    if (listen === "alone" || service !== "scene") return [{ id: service, service, token, topic }];
+    return ["one", "two"].map((member) => ({
+      id: `${service}-${member}`,
+      service,
+      token,
+      topic: `$share/bench/${topic}`,
+    }));
+  });
+}
+
 function secret(): string {
   return randomBytes(32).toString("base64url");
 }
 
 /** JSON is YAML. The limits per device are lifted, because a few devices stand for a large fleet here. */
 async function writeConfiguration(
-  { dir, devices, root }: GatewayOptions,
+  { dir, devices, root, commandsPerMinute }: GatewayOptions,
   servers: BenchServers,
   apiToken: string,
   services: readonly BenchService[],
@@ -107,14 +121,15 @@ async function writeConfiguration(
       tcp: { port: 0 },
       rate: { perSecond: 100_000, burst: 1_000_000 },
       maxConnections: Math.max(20_000, devices + 100),
+      ...(commandsPerMinute !== undefined && { commandsPerMinute }),
     },
     sinks: { influx: { url: servers.influxUrl, database: servers.database } },
-    services: services.map(({ id, token }) => ({
-      name: id,
-      purposes: [id],
+    services: [...new Map(services.map(({ service, token }) => [service, token]))].map(([name, token]) => ({
+      name,
+      purposes: [name],
       region: "IN",
       relation: "third-party",
-      recipient: RECIPIENTS[id as keyof typeof RECIPIENTS],
+      recipient: RECIPIENTS[name as keyof typeof RECIPIENTS],
       token,
     })),
     http: { port: 0, token: apiToken },

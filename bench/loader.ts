@@ -6,7 +6,7 @@ import type { Version } from "../tools/wire/mqtt-wire.ts";
 import { answer } from "./child.ts";
 import { type LatencyBuckets, LatencyHistogram } from "./latency-histogram.ts";
 import { LoadConnection } from "./load-connection.ts";
-import type { BenchDevice } from "./pipeline.ts";
+import type { BenchDevice, BenchService } from "./pipeline.ts";
 import { PublishRing } from "./publish-ring.ts";
 import { ServiceConnection } from "./service-connection.ts";
 
@@ -22,7 +22,7 @@ export interface LoaderTarget {
 
 export interface ListenTarget {
   readonly port: number;
-  readonly services: readonly { readonly id: string; readonly token: string; readonly topic: string }[];
+  readonly services: readonly BenchService[];
   readonly keepAliveSeconds: number;
 }
 
@@ -92,10 +92,11 @@ const commands = {
   /** Services that listen beside the load; they read in this process, because that is the cheapest place. */
   async listen({ port, services: wanted, keepAliveSeconds }: ListenTarget): Promise<void> {
     services = wanted.map(
-      ({ id, token, topic }) =>
+      ({ id, service, token, topic }) =>
         new ServiceConnection({
           port,
           id,
+          userName: service,
           password: token,
           topic,
           keepAliveSeconds,

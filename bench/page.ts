@@ -1,8 +1,8 @@
 /** `docs/benchmarks.md`, made of one complete run. */
 import { type BenchRun, rowsOf, summary } from "./figures.ts";
 import { FIRST_CONNECTIONS } from "./idle-memory.ts";
-import { cells, countedRows, HEAD, ratioRows } from "./report.ts";
-import { RAMP_MS } from "./scenarios.ts";
+import { cells, countedRows, HEAD, loopRows, ratioRows } from "./report.ts";
+import { RAMP_MS, SCENE_DEVICES } from "./scenarios.ts";
 
 export function markdown(run: BenchRun): string {
   const { environment: env } = run;
@@ -44,6 +44,11 @@ ${tableOf(["figure", "value"], figureRows(run))}
 - **Services listening** is the same with a weather and a scene service that subscribe to everything of their purpose: one
   message goes out for each that comes in (weather is told of crowds outdoors), and all of them must have arrived before the window counts as ended. They are read
   in the loader's process.
+- **Two members** is the same, and the scene service is two connections that share one subscription: each name goes to one of the two,
+  so as many messages go out.
+- **Scene loop** is a run of its own: ${SCENE_DEVICES} devices that each publish an event every 0.6 s with QoS 1, a scene service that answers each with a
+  command, and the time from the event to the command at its device. Both are MQTT.js in one process; the gateway stores as well.
+  A run in which a command does not come is no result.
 - **Stored per second** is the number of messages acknowledged from the start of the window on, divided by the time until the
   last of them was stored: a backlog that grows during a window is paid for in it. A run in which a message was refused, a
   connection lost, an acknowledgement out of order, or in which InfluxDB counts other rows than the gateway, is no result.
@@ -96,6 +101,7 @@ function figureRows(run: BenchRun): [string, string][] {
       "messages to services per second, beside storing",
       present(figures.withServices, ({ forwardedPerSecond }) => forwardedPerSecond.toLocaleString("en")),
     ],
+    ...loopRows(run),
     ["share of the rate that consent and sealing cost", present(figures.privacyCostShare, percent)],
     ["share of the gateway's CPU that consent and sealing cost", present(figures.privacyCpuShare, percent)],
     ["memory per idle connection, gateway", present(figures.idleConnectionKb, (kb) => `${kb} KB`)],

@@ -33,7 +33,10 @@ export interface BenchDevice extends BenchClient {
   readonly messages: readonly BenchMessage[];
 }
 
+/** One connection of a service; members of a group are several of one. */
 export interface BenchService extends BenchClient {
+  /** The user name. */
+  readonly service: string;
   readonly topic: string;
 }
 

@@ -14,7 +14,8 @@ export function text(run: BenchRun): string {
       .join("  ");
   const ratios = ratioRows(run).map(([name, value]) => `${name}: ${value}`);
   const costs = countedRows(run).map(([name, value]) => `${name}: ${value}`);
-  return [...ratios, "", ...lines.map(padded), "", ...costs].join("\n").trim();
+  const loop = loopRows(run).map(([name, value]) => `${name}: ${value}`);
+  return [...ratios, "", ...lines.map(padded), "", ...costs, "", ...loop].join("\n").trim();
 }
 
 /** Ratios of neighbouring windows. */
@@ -27,6 +28,8 @@ export function ratioRows(run: BenchRun): [string, string][] {
       `gateway CPU per message of ${dialect}, as a multiple of one of the contract`,
       ratio,
     ]),
+    ["gateway CPU per message with services, one of them as two members, as a multiple of none", figures.shared?.ratio],
+    ["the same, as a multiple of services that are connected once", figures.shared?.besideServices],
     [`gateway CPU per message, as a multiple of ${run.against?.path}`, figures.against?.ratio],
     [`stored per second, as a multiple of ${run.against?.path}`, figures.against?.rateRatio],
     ...figures.nodeFlags.flatMap(({ flags, ratio, rateRatio }): [string, RatioSpread | undefined][] => [
@@ -46,6 +49,14 @@ export function countedRows(run: BenchRun): [string, string][] {
   const peak = peakOf(run, PATH);
   const counted = peak && perMessage(peak.counted);
   return counted === undefined ? [] : countedText(counted);
+}
+
+/** The loop of a scene; nothing when it was not run. */
+export function loopRows(run: BenchRun): [string, string][] {
+  const { sceneLoop } = summary(run);
+  if (sceneLoop === undefined) return [];
+  const { p50, p99, loops } = sceneLoop;
+  return [["scene loop, from the event of a device to its command", `p50 ${p50} ms, p99 ${p99} ms (${loops} loops)`]];
 }
 
 function countedText(counted: PerMessage): [string, string][] {

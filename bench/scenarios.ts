@@ -4,12 +4,24 @@
  */
 import { mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
+import { Child } from "./child.ts";
 import { startBareAedes, startOnePerJob } from "./compared-pipelines.ts";
-import { DIALECT_LOADS, type Entrant, MQTT_5, NO_PRIVACY, PATH, SERVICES, withContenders } from "./contenders.ts";
+import {
+  DIALECT_LOADS,
+  type Entrant,
+  MQTT_5,
+  NO_PRIVACY,
+  PATH,
+  SERVICES,
+  SHARED,
+  withContenders,
+} from "./contenders.ts";
 import { startGateway } from "./gateway-pipeline.ts";
 import { COLLECTABLE, idleConnectionKb } from "./idle-memory.ts";
+import { LatencyHistogram, type LatencySummary } from "./latency-histogram.ts";
 import type { LoadPlan, Measured } from "./measure.ts";
 import type { Pipeline } from "./pipeline.ts";
+import type { SceneLoopCommands } from "./scene-loop-load.ts";
 import { interleaved, pooled, type Windows } from "./windows.ts";
 
 export interface ScenarioOptions {
@@ -38,6 +50,10 @@ export interface Comparison {
 export const RAMP_MS = 400;
 /** Latencies, and the slow comparison, need fewer messages than the headline figure. */
 const SHORT = 0.6;
+/** Of the scene loop, each with an event every 0.6 s: homes at rest, and not a load. */
+export const SCENE_DEVICES = 50;
+/** The highest that may be configured. */
+const MOST_COMMANDS_PER_MINUTE = 120;
 
 export async function comparison(entrants: readonly Entrant[], options: ScenarioOptions): Promise<Comparison> {
   const { pairs, warmUpMs, durationMs } = options;
@@ -65,7 +81,7 @@ export async function comparison(entrants: readonly Entrant[], options: Scenario
 /** Latency is of interest of gateways as an operator would run them. */
 function takesHalf(name: string, { counts }: Pipeline): boolean {
   const speaks = name === MQTT_5 || DIALECT_LOADS.some(({ dialect }) => dialect === name);
-  return counts !== undefined && name !== NO_PRIVACY && name !== SERVICES && !speaks;
+  return counts !== undefined && name !== NO_PRIVACY && name !== SERVICES && name !== SHARED && !speaks;
 }
 
 export async function onePerJob(options: ScenarioOptions): Promise<Measured> {
@@ -81,8 +97,32 @@ export async function onePerJob(options: ScenarioOptions): Promise<Measured> {
   );
 }
 
+/** From the event that a device publishes to the command that it is handed, while few things happen at once. */
+export async function sceneLoop(options: ScenarioOptions): Promise<LatencySummary> {
+  const { warmUpMs, durationMs } = options;
+  const plan = { warmUpMs, durationMs: durationMs * SHORT };
+  const gateway = {
+    devices: Math.min(options.devices, SCENE_DEVICES),
+    services: "alone" as const,
+    commandsPerMinute: MOST_COMMANDS_PER_MINUTE,
+    nodeOptions: [],
+  };
+  return await inDirectory(options, "scene-loop", async (dir) => {
+    const pipeline = await startGateway({ ...gateway, dir, entry: "src/main.ts" });
+    const load = new Child<SceneLoopCommands>("scene-loop-load.ts");
+    try {
+      const service = pipeline.services?.find((one) => one.service === "scene");
+      if (service === undefined) throw new Error("no scene service is configured");
+      const { port, devices } = pipeline;
+      return LatencyHistogram.of([await load.ask("run", { port, devices, service, ...plan })]).summary();
+    } finally {
+      await Promise.all([load.stop(), pipeline.stop()]);
+    }
+  });
+}
+
 export async function idleGatewayKb(options: ScenarioOptions): Promise<number> {
-  const idle = { nodeOptions: COLLECTABLE, devices: options.idleConnections, services: false };
+  const idle = { nodeOptions: COLLECTABLE, devices: options.idleConnections, services: "none" as const };
   return await inDirectory(options, "idle", async (dir) =>
     idleKb(await startGateway({ ...idle, dir, entry: "src/main.ts" })),
   );

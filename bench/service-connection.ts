@@ -4,8 +4,9 @@ import { encodeConnect, encodeSubscribe, SubscriberParser } from "../tools/wire/
 
 export interface ServiceConnectionOptions {
   readonly port: number;
-  /** Client id and user name at once. */
+  /** The client id. */
   readonly id: string;
+  readonly userName: string;
   readonly password: string;
   readonly topic: string;
   readonly keepAliveSeconds: number;

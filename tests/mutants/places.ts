@@ -554,6 +554,13 @@ export const PLACES: readonly Place[] = [
   },
   // What leaves.
   {
+    breaks: "weather goes to no service that lacks a category of it",
+    file: "src/sinks/services/crowd-topics.ts",
+    from: ".filter(({ categories }) => (categories & whole) === whole)",
+    to: ".filter(({ categories }) => categories >= 0 && whole > 0)",
+    tests: ["src/sinks/services/told-fields.test.ts"],
+  },
+  {
     breaks: "nothing is handed over that is not on the account",
     ...TOPICS_OUT,
     from: "if (!this.#accounting.isOpen(account, recipient)) continue;",

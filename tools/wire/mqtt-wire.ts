@@ -22,8 +22,10 @@ const DISCONNECT = 0xe0;
 const HEADER_BYTES = 2;
 
 export interface ConnectOptions {
-  /** Client id and username at once, as devices log in. */
+  /** The client id. */
   readonly id: string;
+  /** The same, as devices log in, unless given. */
+  readonly userName?: string | undefined;
   readonly password: string;
   readonly keepAliveSeconds: number;
   /** 3.1.1 unless given. */
@@ -46,7 +48,7 @@ export function encodeConnect(options: ConnectOptions): Buffer {
     keepAlive,
     noProperties(options.version),
     lengthPrefixed(options.id),
-    lengthPrefixed(options.id),
+    lengthPrefixed(options.userName ?? options.id),
     lengthPrefixed(options.password),
   ]);
 }

@@ -2,6 +2,7 @@
  * Hands weather services what is told of crowds, as JSON on the topics of the contract, once every person whose values are in it
  * has the service on the account. How many people there were is not told: that they were enough is.
  */
+import { PURPOSE_USES } from "../../model/consent.ts";
 import type { CrowdTelling } from "../../model/crowd.ts";
 import { dayOf } from "../../model/disclosure.ts";
 import type { Accounting, SubjectAccount } from "./disclosure-accounting.ts";
@@ -29,7 +30,7 @@ export class CrowdTopics {
       members.map(({ subject, revision }) => this.#accounting.account(subject, revision, day)),
     );
     const wanted: (readonly [SubjectAccount, Outlet["recipient"]])[] = [];
-    for (const outlet of this.#port.outlets("weather")) {
+    for (const outlet of this.#outlets()) {
       const { recipient } = outlet;
       const closed = new Set<SubjectAccount>();
       for (const [index, { record }] of tellings.entries()) {
@@ -44,9 +45,15 @@ export class CrowdTopics {
     return () => this.#forward(tellings, accounts);
   }
 
+  /** Without its place, or without its values, a median is nothing: a service that may not have both gets none. */
+  #outlets(): readonly Outlet[] {
+    const whole = PURPOSE_USES.weather;
+    return this.#port.outlets("weather").filter(({ categories }) => (categories & whole) === whole);
+  }
+
   #forward(tellings: readonly CrowdTelling[], accounts: readonly (readonly SubjectAccount[])[]): number {
     // Asked again: a service that stopped listening, or may not listen any more, gets nothing.
-    const outlets = this.#port.outlets("weather");
+    const outlets = this.#outlets();
     let count = 0;
     for (const [index, telling] of tellings.entries()) {
       const members = accounts[index] ?? [];
