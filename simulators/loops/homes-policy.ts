@@ -7,7 +7,7 @@ interface Document {
 }
 
 const WORDS =
-  "Device states under a pseudonym, and which devices are of one home, let a scene service act on what happens at home. Whoever gets these can recognize a home by its kinds of devices, also under its next name.";
+  "Device states under a pseudonym, and which devices are of one home, let a scene service act on what happens at home. Anyone who gets these can recognize a home by its kinds of devices, also under its next name.";
 
 /** Resolves with the version to consent to. */
 export async function publishHomes(api: AccountService): Promise<number> {

@@ -22,7 +22,7 @@ describe("Telltale", () => {
 
   it("gives every phase of every device a cell of its own, the one the gateway finds", () => {
     const telltale = new Telltale();
-    const options = { finestResolution: 4, defaultResolution: 4, densities: [], stickiness: 0.15 };
+    const options = { finestResolution: 6, defaultResolution: 6, densities: [], stickiness: 0.15 };
     const locations = new Locations({ ...options, maxDevices: 1 });
     const cells = new Set<string>();
     for (let stay = 0; stay < 3_000; stay += 1) {

@@ -9,9 +9,9 @@ import type { ConfigTree } from "../../tools/stack/scratch-config.ts";
 /** Phases of one device that have a model of their own; a device that has used them up is left alone. */
 export const MAX_PHASES = 250;
 
-const RESOLUTION = 4;
+const RESOLUTION = 6;
 /** Far enough apart for cells of that resolution, and for a device to have moved for certain. */
-const GRID_DEGREES = 0.9;
+const GRID_DEGREES = 0.14;
 const GRID_COLUMNS = 400;
 const GRID_ROWS = 110;
 /** Places are given out square by square, so that those who speak at one time are neighbours and make crowds. */
@@ -30,7 +30,7 @@ export const TELLTALE_OPTIONS: ConfigTree = {
       outdoor: true,
     })),
   },
-  // Places lie far apart, so that crowds are told of large cells alone.
+  // Of however few people below a cell have spoken in a step.
   weather: { coarsestResolution: 0 },
   // Weather services get it too, as the median of a crowd.
   properties: [{ name: "n", kind: "number", range: "0..1e9", step: 1, weather: 1 }],
