@@ -26,6 +26,8 @@ export class LoopLog {
   readonly switchings: Switching[] = [];
   /** All that firmware was handed, whatever it did with them. */
   commands = 0;
+  /** Of these, what firmware did and said that it had. */
+  carriedOut = 0;
   /** Messages that a rule should answer, and has not answered. */
   open = 0;
 }

@@ -68,6 +68,7 @@ export class DialectSpeaker implements Speaker {
     const asked = this.#asked;
     const said = this.#firmware.told?.(topic, payload) ?? [];
     const [done] = said;
+    if (done !== undefined) loops.carriedOut += 1;
     if (asked !== undefined && done !== undefined) {
       const { cause, at } = asked;
       const [ms, { household }] = [performance.now() - at, this.#home];

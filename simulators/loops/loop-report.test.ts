@@ -22,6 +22,7 @@ function log(forecasts: readonly ToldForecast[], ms: readonly number[]): LoopLog
   one.forecasts.push(...forecasts);
   one.switchings.push(...ms.map((took) => ({ ms: took }) as Switching));
   one.commands = ms.length;
+  one.carriedOut = ms.length;
   return one;
 }
 
@@ -40,7 +41,9 @@ it("counts what devices got, and shows the forecast of the smallest cell", () =>
 it.each<[string, LoopLog, object, RegExp]>([
   ["for who was never asked", log([told("without-consent", 0)], [5, 9]), {}, /did not agree/],
   ["of a cell elsewhere", log([told("consenting", 6, 3)], [5, 9]), {}, /not below their cells/],
-  ["of which one was lost", log([], [5]), {}, /told of 2 commands that arrived, devices got 1/],
+  ["of which two were lost", log([], []), {}, /told of 2 commands that arrived, devices got 0/],
+  ["that no one sent", log([], [5, 9, 7]), {}, /told of 2 commands that arrived, devices got 3/],
+  ["that was not obeyed", Object.assign(log([], [5, 9]), { carriedOut: 1 }), {}, /1 commands were not carried out/],
   ["that could not be read", log([], [5, 9]), { unreadable: 1 }, /could not read 1 packets/],
 ])("does not pass what is %s", (_what, devicesSay, scene, problem) => {
   const { problems } = loopReport(devicesSay, { weather: WEATHER, scene: { ...SCENE, ...scene } });

@@ -62,13 +62,16 @@ function forecastProblems(told: readonly (ToldForecast & { readonly cell: string
   ];
 }
 
-function commandProblems({ commands, switchings }: LoopLog, { weather, scene }: Accounts, delivered: number): string[] {
+/** What is handed to a hub at the moment in which it loses its power is delivered, and never heard. */
+const ON_THE_LINE = 1;
+
+function commandProblems({ commands, carriedOut }: LoopLog, { weather, scene }: Accounts, delivered: number): string[] {
   const unreadable = Number(weather.unreadable) + Number(scene.unreadable);
   return [
-    ...(commands !== delivered
+    ...(commands > delivered || delivered - commands > ON_THE_LINE
       ? [`the scene service was told of ${delivered} commands that arrived, devices got ${commands}`]
       : []),
-    ...(switchings.length < commands ? [`${commands - switchings.length} commands were not carried out`] : []),
+    ...(carriedOut < commands ? [`${commands - carriedOut} commands were not carried out`] : []),
     ...(unreadable > 0 ? [`services could not read ${unreadable} packets`] : []),
   ];
 }
