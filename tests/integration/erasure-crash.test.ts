@@ -176,7 +176,7 @@ async function expectErased({ tag, device: key, names, ledger }: World): Promise
   });
 }
 
-test("a process that ends with any of its commands loses nothing", async () => {
+test("a process that ends with any of its commands loses nothing", { timeout: 240_000 }, async () => {
   await processOn(store()).records.useEpochLength(EPOCH_MS);
   let cuts = 0;
   for (let at = 0; ; at += 1) {

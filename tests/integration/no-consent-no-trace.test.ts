@@ -42,7 +42,7 @@ const PARTS: Readonly<Record<string, unknown>> = {
 
 /** Which gateways are alive, whether Redis writes, and what is scheduled: changes by itself, without any message. */
 const HOUSEKEEPING =
-  /:stalled-check$|^\{consentry:(gateways|upkeep)\}|\}:probe:|^\{consentry:(places|network)\}:(turn|step)$/;
+  /:stalled-check$|^\{consentry:(gateways|upkeep)\}|\}:probe:|^\{consentry:(places|network|scenes)\}:(turn|step)$/;
 
 /** Every other key of Redis with its content. */
 async function redisContent(): Promise<Map<string, string>> {
