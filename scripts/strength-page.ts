@@ -153,7 +153,7 @@ function fleet({ utility: { fleets, energyTold, weatherLateMs } }: AttacksResult
           ...columns((one) => percent(one.whenHeardEachStep.homesInToldWeather)),
         ],
         [
-          "the weather of a home that has any is told every",
+          "time between two tellings of the weather of a home",
           ...columns((one) => `${number(one.weatherEveryMinutes)} min`),
         ],
         ["error of the temperature, at the stations of the cell", ...columns((one) => degrees(one.temperatureError))],

@@ -54,7 +54,7 @@ const LASTS = { temperature: 18, humidity: 9, pressure: 30, windSpeed: 6 } as co
 export function forecast(cell: string, at: number, medians: Medians, hours: number): Forecast {
   const first = at - (at % HOUR_MS);
   const usualNow = usual(cell, at);
-  const measured: Partial<Weather> = { ...only(medians), ...only({ windSpeed: medians.wind_speed }) };
+  const measured: Partial<Weather> = { ...defined(medians), ...defined({ windSpeed: medians.wind_speed }) };
   const all = Array.from({ length: Math.min(Math.max(1, hours), MOST_HOURS) }, (_, index) =>
     hourOf(cell, first + index * HOUR_MS, index, usualNow, measured),
   );
@@ -125,7 +125,7 @@ function within(value: number, least: number, most: number, step: number): numbe
   return Number(rounded.toFixed(1)) + 0;
 }
 
-function only(values: Partial<Record<keyof Weather, number | undefined>>): Partial<Weather> {
+function defined(values: Partial<Record<keyof Weather, number | undefined>>): Partial<Weather> {
   return Object.fromEntries(
     Object.keys(LASTS).flatMap((name) => {
       const value = values[name as keyof Weather];

@@ -42,10 +42,10 @@ describe("the last scene", () => {
   });
 
   it("without a status is none; without the model it has none", () => {
-    expect(SCENE_COVERAGE.only(note(NOW), ["model"])).toBeUndefined();
-    expect(SCENE_COVERAGE.only(note(NOW), ["status"])?.scene).not.toHaveProperty("model");
+    expect(SCENE_COVERAGE.limitedTo(note(NOW), ["model"])).toBeUndefined();
+    expect(SCENE_COVERAGE.limitedTo(note(NOW), ["status"])?.scene).not.toHaveProperty("model");
     const whole = note(NOW);
-    expect(SCENE_COVERAGE.only(whole, ["status", "model"])).toBe(whole);
+    expect(SCENE_COVERAGE.limitedTo(whole, ["status", "model"])).toBe(whole);
   });
 });
 

@@ -22,7 +22,7 @@ export function noted(
 }
 
 /** Without the parts that are not among these: without a status there is no scene. */
-function only(note: SceneNote, parts: readonly ScenePart[]): SceneNote | undefined {
+function limitedTo(note: SceneNote, parts: readonly ScenePart[]): SceneNote | undefined {
   if (!parts.includes("status")) return undefined;
   if (note.scene.model === undefined || parts.includes("model")) return note;
   const { status, at } = note.scene;
@@ -44,7 +44,7 @@ export const SCENE_COVERAGE = new RecordCoverage<SceneNote, ScenePart>({
   purpose: "scene",
   parts: { status: STATUS, model: MODEL },
   revisionOf: ({ revision }) => revision,
-  only,
+  limitedTo,
 });
 
 type Text = readonly [at: number, revision: number, told: number, model: string | 0, status: StatusFields];

@@ -131,7 +131,7 @@ export class CurrentTeller<Content, Part extends string> {
     moment: Moment,
   ): Told | undefined {
     if (covered === undefined || covered.held) return undefined;
-    const left = this.#source.coverage.only(record, covered.parts);
+    const left = this.#source.coverage.limitedTo(record, covered.parts);
     if (left === undefined) return undefined;
     const name: NameAt = (at) =>
       this.#source.nameOf(wrappedSubjectKey, device.deviceKey, Math.floor(at / moment.epochMs));

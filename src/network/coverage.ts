@@ -2,11 +2,11 @@
 import { IP, MODEL } from "../model/consent.ts";
 import type { NetworkNote, NetworkPart } from "../model/network.ts";
 import { RecordCoverage } from "../platform/record-coverage.ts";
-import { only } from "./record.ts";
+import { limitedTo } from "./record.ts";
 
 export const NETWORK_COVERAGE = new RecordCoverage<NetworkNote, NetworkPart>({
   purpose: "network",
   parts: { model: MODEL, ipPrefix: IP },
   revisionOf: (record, part) => record[part]?.revision,
-  only,
+  limitedTo,
 });

@@ -4,7 +4,7 @@ import { DAY_MS, HOUR_MS, MINUTE_MS } from "../model/durations.ts";
 import type { Pseudonym } from "../model/ids.ts";
 import type { NetworkNote } from "../model/network.ts";
 import { currentNetwork } from "./current.ts";
-import { only } from "./record.ts";
+import { limitedTo } from "./record.ts";
 
 const EPOCH_MS = 7 * DAY_MS;
 const EPOCH = 2_957 * EPOCH_MS;
@@ -38,7 +38,7 @@ it("is without what has changed since, is said no more, or is not covered by con
   expect(currentNetwork(other, name, moment)?.result.network).not.toHaveProperty("ipPrefix");
   const old = note({ ipPrefix: value("a", NOW - 3 * DAY_MS) });
   expect(currentNetwork(old, name, moment)?.result.network).not.toHaveProperty("ipPrefix");
-  const covered = only(note(), ["ipPrefix"]) as NetworkNote;
+  const covered = limitedTo(note(), ["ipPrefix"]) as NetworkNote;
   expect(currentNetwork(covered, name, moment)?.result.network).not.toHaveProperty("model");
   expect(currentNetwork(note({ model: value("other"), ipPrefix: value("b") }), name, moment)).toBeUndefined();
 });

@@ -7,7 +7,7 @@ import type { DeviceKey, DeviceRef, SubjectTag } from "../model/ids.ts";
 import type { NetworkNote, NotedNetwork } from "../model/network.ts";
 import { fieldOf, type Replacement, type SealedRecord } from "../platform/sealed-records.ts";
 import { NetworkNoting } from "./noting.ts";
-import { NETWORK_FORM, noted, only, saidIn } from "./record.ts";
+import { limitedTo, NETWORK_FORM, noted, saidIn } from "./record.ts";
 
 const NOW = 20_700 * DAY_MS + 12 * HOUR_MS;
 const keyring = new Keyring({ masterKey: randomBytes(32), pepper: randomBytes(32) });
@@ -130,8 +130,8 @@ describe("the record", () => {
     const midnight = NOW - (NOW % DAY_MS);
     expect(saidIn(note, midnight + 2 * DAY_MS - 1)).toEqual({ model: "hub", ipPrefix: PREFIX });
     expect(saidIn(note, midnight + 2 * DAY_MS)).toEqual({ model: undefined, ipPrefix: undefined });
-    expect(only(note, ["model", "ipPrefix"])).toBe(note);
-    expect(only(note, ["ipPrefix"])).toEqual({ ipPrefix: note.ipPrefix, since: NOW, told: undefined });
-    expect(only(note, [])).toBeUndefined();
+    expect(limitedTo(note, ["model", "ipPrefix"])).toBe(note);
+    expect(limitedTo(note, ["ipPrefix"])).toEqual({ ipPrefix: note.ipPrefix, since: NOW, told: undefined });
+    expect(limitedTo(note, [])).toBeUndefined();
   });
 });

@@ -58,7 +58,7 @@ export function isFresh(note: NetworkNote, now: number): boolean {
 }
 
 /** Without the parts that are not among these; `undefined` when nothing is left. */
-export function only(note: NetworkNote, parts: readonly NetworkPart[]): NetworkNote | undefined {
+export function limitedTo(note: NetworkNote, parts: readonly NetworkPart[]): NetworkNote | undefined {
   const left = NETWORK_PARTS.filter((part) => note[part] !== undefined);
   if (left.every((part) => parts.includes(part))) return note;
   if (!left.some((part) => parts.includes(part))) return undefined;

@@ -22,7 +22,7 @@ import { shuffled } from "../platform/shuffled.ts";
 import type { StepTurn } from "../platform/step-turns.ts";
 import { NETWORK_COVERAGE } from "./coverage.ts";
 import { type Due, dueOf, minuteOf, type Step } from "./due.ts";
-import { isFresh, only, saidIn, saysTheSame } from "./record.ts";
+import { isFresh, limitedTo, saidIn, saysTheSame } from "./record.ts";
 
 export interface TellerOptions {
   readonly stepMs: number;
@@ -178,7 +178,7 @@ export class NetworkTeller {
     for (const [index, one] of portion.entries()) {
       const { parts, revision, held: frozen } = covered[index] ?? NOTHING;
       if (frozen) continue;
-      const record = only(one.record, parts);
+      const record = limitedTo(one.record, parts);
       const says = record && saidIn(record, now);
       if (record === undefined || says === undefined || saysTheSame(says, {})) useless.push(one);
       else claimed.push({ ...one, record, says, revision });

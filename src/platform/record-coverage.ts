@@ -16,7 +16,7 @@ export interface CoverageRules<Content, Part extends string> {
   /** The state of the ledger under which the part was admitted; `undefined` when the record has no such part. */
   revisionOf(record: Content, part: Part): number | undefined;
   /** Without the parts that are not among these; `undefined` when nothing is left, the same record when all of it is. */
-  only(record: Content, parts: readonly Part[]): Content | undefined;
+  limitedTo(record: Content, parts: readonly Part[]): Content | undefined;
 }
 
 export interface Covered<Part extends string> {
@@ -45,8 +45,8 @@ export class RecordCoverage<Content, Part extends string> {
   readonly mayBeUsed = (verdict: Verdict | undefined): verdict is Verdict & { readonly refusal?: undefined } =>
     this.#grantedOf(verdict) !== 0;
 
-  only(record: Content, parts: readonly Part[]): Content | undefined {
-    return this.#rules.only(record, parts);
+  limitedTo(record: Content, parts: readonly Part[]): Content | undefined {
+    return this.#rules.limitedTo(record, parts);
   }
 
   /** In the order asked. Rejects as `checkConsent` does. */
@@ -95,7 +95,7 @@ export class RecordCoverage<Content, Part extends string> {
     }
     const covered = await this.of(open, checkConsent);
     for (const [index, { device, sealed: was, record, wrappedSubjectKey }] of open.entries()) {
-      const content = this.#rules.only(record, covered[index]?.parts ?? []);
+      const content = this.#rules.limitedTo(record, covered[index]?.parts ?? []);
       if (content === undefined) uncovered.push({ device, was });
       else if (content !== record) uncovered.push({ device, was, record: { wrappedSubjectKey, content } });
     }

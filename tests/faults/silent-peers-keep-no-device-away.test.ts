@@ -2,35 +2,22 @@
  * Promise: however many connections are held to MQTT by peers that do not log in, silent, in the middle of a handshake
  * or of a CONNECT, devices log in and are heard, on every listener; and those that are there stay.
  */
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { connect, type Socket } from "node:net";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { connect as connectTls } from "node:tls";
-import { generate } from "selfsigned";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import { until } from "../fixtures/eventually.ts";
+import { type SelfSigned, selfSigned } from "../fixtures/self-signed.ts";
 import { startSystem, type TestSystem } from "../fixtures/system.ts";
 
 const MAX = 24;
 
 let system: TestSystem;
-let ca: string;
-let certificates: string;
+let certificate: SelfSigned;
 const held: Socket[] = [];
 
 beforeAll(async () => {
-  certificates = await mkdtemp(join(tmpdir(), "consentry-tls-"));
-  const altNames = [{ type: 7 as const, ip: "127.0.0.1" }];
-  const pems = await generate([{ name: "commonName", value: "127.0.0.1" }], {
-    keySize: 2048,
-    extensions: [{ name: "subjectAltName", altNames }],
-  });
-  ca = pems.cert;
-  const certFile = join(certificates, "gateway.pem");
-  const keyFile = join(certificates, "gateway-key.pem");
-  await writeFile(certFile, pems.cert);
-  await writeFile(keyFile, pems.private, { mode: 0o600 });
+  certificate = await selfSigned();
+  const { certFile, keyFile } = certificate;
   const tls = { enabled: true, port: 0, certFile, keyFile };
   // Long enough that only their yielding makes room.
   system = await startSystem({
@@ -42,7 +29,7 @@ afterEach(() => {
 });
 afterAll(async () => {
   await system?.stop();
-  await rm(certificates, { recursive: true, force: true });
+  await certificate?.remove();
 });
 
 type Listener = "mqtt-tcp" | "mqtt-tls" | "mqtt-ws";
@@ -52,7 +39,7 @@ async function hold(listener: Listener, said: Buffer | "in TLS", count = 3 * MAX
   await Promise.all(
     Array.from({ length: count }, async () => {
       const to = { host: "127.0.0.1", port: port(listener) };
-      const socket = said === "in TLS" ? connectTls({ ...to, ca }) : connect(to);
+      const socket = said === "in TLS" ? connectTls({ ...to, ca: certificate.ca }) : connect(to);
       held.push(socket);
       socket.on("error", () => {}).resume();
       await new Promise<void>((resolve) => {
@@ -68,7 +55,7 @@ async function devicesAreHeard(): Promise<void> {
   const ways = [`mqtt://127.0.0.1:${port("mqtt-tcp")}`, `mqtts://127.0.0.1:${port("mqtt-tls")}`];
   for (const way of [...ways, `ws://127.0.0.1:${port("mqtt-ws")}/mqtt`]) {
     const device = await system.device();
-    const client = await system.connect(device, { ca }, way);
+    const client = await system.connect(device, { ca: certificate.ca }, way);
     await client.publishAsync(`devices/${device.id}/status`, JSON.stringify({ battery: 85 }), { qos: 1 });
     await client.endAsync();
   }

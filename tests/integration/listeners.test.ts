@@ -2,36 +2,23 @@
  * The three ways in, TCP, TLS and WebSocket, lead to the same place, and a peer that does not speak the
  * language of a listener harms no one.
  */
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { connect, type Socket } from "node:net";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { connect as connectTls } from "node:tls";
-import { generate } from "selfsigned";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { WebSocket } from "ws";
 import { disconnectMqtt } from "../../tools/wire/connection.ts";
 import { until } from "../fixtures/eventually.ts";
 import { RawPeer } from "../fixtures/raw-peer.ts";
+import { type SelfSigned, selfSigned } from "../fixtures/self-signed.ts";
 import { type Device, startSystem, type TestSystem } from "../fixtures/system.ts";
 
 let system: TestSystem;
 let device: Device;
-let ca: string;
-let certificates: string;
+let certificate: SelfSigned;
 
 beforeAll(async () => {
-  certificates = await mkdtemp(join(tmpdir(), "consentry-tls-"));
-  const altNames = [{ type: 7 as const, ip: "127.0.0.1" }];
-  const pems = await generate([{ name: "commonName", value: "127.0.0.1" }], {
-    keySize: 2048,
-    extensions: [{ name: "subjectAltName", altNames }],
-  });
-  ca = pems.cert;
-  const certFile = join(certificates, "gateway.pem");
-  const keyFile = join(certificates, "gateway-key.pem");
-  await writeFile(certFile, pems.cert);
-  await writeFile(keyFile, pems.private, { mode: 0o600 });
+  certificate = await selfSigned();
+  const { certFile, keyFile } = certificate;
   const mqtt = {
     tls: { enabled: true, port: 0, certFile, keyFile },
     ws: { enabled: true, port: 0 },
@@ -42,7 +29,7 @@ beforeAll(async () => {
 });
 afterAll(async () => {
   await system?.stop();
-  await rm(certificates, { recursive: true, force: true });
+  await certificate?.remove();
 });
 
 const port = (listener: "mqtt-tcp" | "mqtt-tls" | "mqtt-ws") => system.stack.gateway.port(listener);
@@ -54,7 +41,7 @@ const url = {
 
 async function publishesThrough(way: keyof typeof url, protocolVersion: 4 | 5): Promise<void> {
   const before = await system.books();
-  const client = await system.connect(device, { ca, protocolVersion }, url[way]());
+  const client = await system.connect(device, { ca: certificate.ca, protocolVersion }, url[way]());
   for (let seq = 0; seq < 50; seq += 1) {
     await client.publishAsync(`devices/${device.id}/status`, JSON.stringify({ way, seq }), { qos: 1 });
   }
@@ -77,7 +64,7 @@ test("QoS 1 through TCP, TLS and WebSocket", async () => {
 });
 
 test.each(["tcp", "tls", "ws"] as const)("the reason for the end of a connection arrives through %s", async (way) => {
-  const options = { ca, protocolVersion: 5 } as const;
+  const options = { ca: certificate.ca, protocolVersion: 5 } as const;
   const first = await system.connect(device, options, url[way]());
   const told = new Promise<number | undefined>((resolve) =>
     first.once("disconnect", ({ reasonCode }) => resolve(reasonCode)),
@@ -92,7 +79,7 @@ test("the TLS certificate is the gateway's own, and an older protocol than TLS 1
   await expect(system.connect(device, {}, url.tls())).rejects.toThrow(/self.signed|verify/i);
   const old = { minVersion: "TLSv1", maxVersion: "TLSv1.1", ciphers: "DEFAULT@SECLEVEL=0" } as const;
   const fault = await new Promise<NodeJS.ErrnoException>((resolve, reject) => {
-    const socket = connectTls({ host: "127.0.0.1", port: port("mqtt-tls"), ca, ...old }, () =>
+    const socket = connectTls({ host: "127.0.0.1", port: port("mqtt-tls"), ca: certificate.ca, ...old }, () =>
       reject(new Error("let in")),
     );
     socket.once("error", resolve);
@@ -169,7 +156,7 @@ test("a peer that speaks something else is cut off, and its neighbours go on", a
 
 async function neighbour(way: keyof typeof url) {
   const own = await system.device();
-  const client = await system.connect(own, { ca }, url[way]());
+  const client = await system.connect(own, { ca: certificate.ca }, url[way]());
   const publish = () => client.publishAsync(`devices/${own.id}/status`, '{"power_on":true}', { qos: 1 });
   await publish();
   return { client, publish, target: way };

@@ -8,11 +8,10 @@ import { join } from "node:path";
 import { latLngToCell } from "h3-js";
 import type { MqttClient } from "mqtt";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
-import { onPath } from "../../tools/private-servers/service-binaries.ts";
 import { connectMqtt, disconnectMqtt } from "../../tools/wire/connection.ts";
 import { until } from "../fixtures/eventually.ts";
 import { describeMosquitto } from "../fixtures/mosquitto.ts";
-import { type Certificates, certificates } from "../fixtures/private-ca.ts";
+import { type SelfSigned, selfSigned } from "../fixtures/self-signed.ts";
 import { ServiceProgram } from "../fixtures/service-program.ts";
 import { consentTo, type Device, startSystem, type TestSystem } from "../fixtures/system.ts";
 
@@ -52,19 +51,17 @@ async function listen(client: MqttClient, filter: string): Promise<Said[]> {
   return heard;
 }
 
-const openssl = onPath("openssl") !== undefined;
-
-describe.skipIf(!openssl)("against a gateway", () => {
+describe("against a gateway", () => {
   let system: TestSystem;
-  let pki: Certificates;
+  let certificate: SelfSigned;
   beforeAll(async () => {
-    pki = await certificates();
-    const { certFile, keyFile } = pki;
+    certificate = await selfSigned();
+    const { certFile, keyFile } = certificate;
     system = await startSystem({ mqtt: { tls: { enabled: true, port: 0, certFile, keyFile } } }, { shortSteps: true });
   }, 180_000);
   afterAll(async () => {
     await system?.stop();
-    await pki?.remove();
+    await certificate?.remove();
   });
 
   async function startService(purpose: "scene" | "network", ...more: readonly (string | number)[]) {
@@ -217,13 +214,13 @@ describe.skipIf(!openssl)("against a gateway", () => {
     async () => {
       const { name, token } = system.stack.serviceCredential("network");
       const tokenFile = await fileOf("tls.token", token);
-      const stranger = await certificates();
+      const stranger = await selfSigned();
       try {
-        const broker = `mqtts://localhost:${system.stack.gateway.port("mqtt-tls")}`;
+        const broker = `mqtts://127.0.0.1:${system.stack.gateway.port("mqtt-tls")}`;
         const login = ["--broker", broker, "--name", name, "--token-file", tokenFile];
-        const trusting = start("network", ...login, "--ca", pki.ca);
+        const trusting = start("network", ...login, "--ca", certificate.certFile);
         await trusting.connected(1);
-        const careful = start("network", ...login, "--ca", stranger.ca, "--for", 3);
+        const careful = start("network", ...login, "--ca", stranger.certFile, "--for", 3);
         expect(await careful.ends()).toBe(0);
         expect(careful.summary).toMatchObject({ connects: 0, heard: 0 });
         expect(careful.summary.losses).toBeGreaterThan(0);
