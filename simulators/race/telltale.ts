@@ -21,6 +21,8 @@ const MODEL_OF_PHASE = /^round-(\d+)$/;
 /** Options of the gateway under which the tales are told. */
 export const TELLTALE_OPTIONS: ConfigTree = {
   deidentify: {
+    // Every device stands in the open, and is known to scenes by its number.
+    weatherInScenes: true,
     location: { finestResolution: RESOLUTION, defaultResolution: RESOLUTION },
     models: Array.from({ length: MAX_PHASES }, (_, phase) => ({
       match: `R${phase}-*`,
