@@ -10,7 +10,7 @@ const REMAINS: Readonly<Record<string, string>> = {
   A2: "The same.",
   A3: "A name lasts an epoch; within it everything under it belongs together, and what devices say of themselves can be like what they said before.",
   A4: "Services that lay together what each of them gets see what happens at the same moment.",
-  A5: "Only a message that names its model is known to come from the open; what is measured in a room follows the weather a little.",
+  A5: "Only a message that names its model is known to come from the open; what is measured in a room follows the weather a little, and was not attacked.",
   A6: "Names that are forgotten at the same time may belong together; who is erased alone is alone.",
   A7: "A cell is counted by people who take part, not by who lives there. A home that is the only one known to live in a cell is told with others that are not known.",
   A8: "A habit that repeats itself for months adds up over the rows of a cell.",

@@ -42,7 +42,7 @@ export function readingsOfGardens(gardens: readonly Home[], climate: Climate, da
       Array.from({ length: DAY_MS / EVERY_MS }, (_, round) => {
         const at = Math.trunc(dayMs + round * EVERY_MS + FROM_MS + random.between(0, WITHIN_MS));
         const temperature = climate.temperature(place, at) + gardenOffset + random.gaussian() * SENSOR_SPREAD;
-        return telemetry(device, at, { temperature, humidity: climate.humidity(place, at) });
+        return telemetry(device, at, { temperature, humidity: climate.humidity(place, at), battery: device.battery });
       }),
     ),
   );

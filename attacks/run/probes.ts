@@ -56,6 +56,8 @@ const WALK_FROM_HOUR = 4;
 const STEP_M = 25;
 const STEP_MS = 18_000;
 const FINE_STEPS = 97;
+/** They begin at any time of a step of places, a quarter of an hour. */
+const STARTS = 50;
 const BEFORE_BORDER_M = 600;
 const LATER_STEPS = 18;
 const LATER_EVERY = 17;
@@ -102,7 +104,8 @@ export function makeProbes(random: Random, { seed, walkDays, climate }: ProbesOp
       if (day < walkDays) {
         for (const { devices } of walkers) {
           for (const device of devices) {
-            const steps = walk(device, dayMs + WALK_FROM_HOUR * HOUR_MS, ofDay);
+            const from = dayMs + WALK_FROM_HOUR * HOUR_MS + ofDay.int(STARTS) * STEP_MS;
+            const steps = walk(device, from, ofDay);
             truth.push({ about: "walk", device: device.id, steps });
             acts.push(...steps.map(([at, lat, lon]) => telemetry(device, at, { online: true }, { lat, lon })));
           }
@@ -112,7 +115,7 @@ export function makeProbes(random: Random, { seed, walkDays, climate }: ProbesOp
     },
     finely: (dayMs, day) =>
       day < walkDays
-        ? Array.from({ length: FINE_STEPS }, (_, step) => dayMs + WALK_FROM_HOUR * HOUR_MS + step * STEP_MS)
+        ? Array.from({ length: FINE_STEPS + STARTS }, (_, step) => dayMs + WALK_FROM_HOUR * HOUR_MS + step * STEP_MS)
         : [],
   };
 }
