@@ -183,14 +183,16 @@ function metricsPage(): string {
   const cells = rows.map((row) => [`\`${row.name}\``, row.kind, labelsCell(row), row.help]);
   return page("Metrics", METRICS_INTRODUCTION, [
     ...table(["metric", "kind", "labels and their values", "meaning"], cells),
-    "Beside these stand the usual figures of a Node.js process, `consentry_process_…` and `consentry_nodejs_…`: CPU time,",
-    "memory, file handles, garbage collection.",
+    "Beside these stand the usual figures of a Node.js process, under the names that ready-made dashboards know, `process_…` and",
+    "`nodejs_…`: CPU time, memory, file handles, garbage collection. They are at most a second old, and so is the age of the backup;",
+    "everything else is counted up to the moment of the scrape.",
     "",
   ]);
 }
 
 const METRICS_INTRODUCTION = [
-  "Served as Prometheus text under `/metrics`. Labels take their values from the closed sets below: no series names a",
+  "Served as Prometheus text under `/metrics`, on the HTTP interface or [on a listener of their own](operations/monitoring.md).",
+  "`promtool check metrics` finds no fault with it. Labels take their values from the closed sets below: no series names a",
   "device, a subject, a pseudonym or an address. The books balance when",
   "",
   "```",
@@ -205,7 +207,7 @@ const METRICS_INTRODUCTION = [
 
 function labelsCell(row: MetricRow): string {
   return Object.entries(row.labels)
-    .map(([label, values]) => `\`${label}\`: ${values.join(", ")}`)
+    .map(([label, values]) => `\`${label}\`: ${row.described?.[label] ?? values.join(", ")}`)
     .join("; ");
 }
 

@@ -1,15 +1,26 @@
 /** For supervisors and Prometheus: open without a token. What would tell of a person where there are few is told with it alone. */
 import { z } from "zod";
+import { READINESS_REASONS } from "../model/readiness.ts";
 import { type readToken, refuseToken } from "./access.ts";
 import type { Scope } from "./contract.ts";
 import type { HttpPorts } from "./ports.ts";
 
 const alive = z.strictObject({ alive: z.literal(true) }).meta({ examples: [{ alive: true }] });
-const readiness = z.strictObject({ ready: z.boolean(), reasons: z.array(z.string()) });
+const readiness = z.strictObject({ ready: z.boolean(), reasons: z.array(z.enum(READINESS_REASONS)) });
 const metrics = z.string().meta({ examples: ["consentry_messages_received_total 42\n"] });
 
-/** `credentialOf`: whether a request carries the token, which it need not. */
-export function healthRoutes(scope: Scope, ports: HttpPorts, credentialOf: ReturnType<typeof readToken>): void {
+/** Who may read the metrics. */
+export interface MetricsAccess {
+  /** With one of these everything is told. */
+  readonly tokens: readonly string[];
+  /** Without one nothing is; else what anybody may read. */
+  readonly required: boolean;
+}
+
+export type HealthPorts = Pick<HttpPorts, "readiness">;
+export type MetricsPorts = { readonly metrics: Pick<HttpPorts["metrics"], "text"> };
+
+export function healthRoutes(scope: Scope, ports: HealthPorts): void {
   scope.get(
     "/livez",
     {
@@ -43,7 +54,15 @@ export function healthRoutes(scope: Scope, ports: HttpPorts, credentialOf: Retur
       return reply.code(ready ? 200 : 503).send({ ready, reasons: [...reasons] });
     },
   );
+}
 
+/** `credentialOf`: whether a request carries a token that reads everything. */
+export function metricsRoute(
+  scope: Scope,
+  ports: MetricsPorts,
+  credentialOf: ReturnType<typeof readToken>,
+  { required }: Pick<MetricsAccess, "required">,
+): void {
   scope.get(
     "/metrics",
     {
@@ -54,7 +73,7 @@ export function healthRoutes(scope: Scope, ports: HttpPorts, credentialOf: Retur
         summary: "Metrics in Prometheus text format",
         description:
           "Counts and durations; no label ever names a device or a person. Without the token what tells of consent and of legal holds is told together or not at all.",
-        security: [{}, { token: [] }],
+        security: [...(required ? [] : [{}]), { token: [] }],
         response: {
           200: { description: "Prometheus text format.", content: { "text/plain": { schema: metrics } } },
         },
