@@ -1,6 +1,6 @@
 /**
  * Writes every document that has its source in code: the annotated defaults, and the references for
- * configuration, metrics, errors and the properties of `status`. A test fails when a file on disk differs from what this makes.
+ * configuration, metrics, errors and the properties of `status`, and the dashboards. A test fails when a file on disk differs from what this makes.
  */
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
@@ -19,6 +19,7 @@ import { FORECAST_FILE } from "../src/projections/forecast.ts";
 import { type PropertyRow, propertyOf } from "../src/vocabulary/row.ts";
 import { TABLE } from "../src/vocabulary/table.ts";
 import { Vocabulary } from "../src/vocabulary/vocabulary.ts";
+import { dashboardFiles } from "./dashboards.ts";
 import { devicesPage } from "./devices-page.ts";
 import { importOverrides, ROOMS } from "./rooms.ts";
 import { strengthPage } from "./strength-page.ts";
@@ -45,6 +46,7 @@ export function generatedDocuments(): Map<string, string> {
     ["biome.imports.json", json({ root: false, overrides: importOverrides() })],
     ["CONTRIBUTING.md", contributingPage()],
     ...strengthDocuments(),
+    ...dashboardFiles(),
   ]);
 }
 
