@@ -19,6 +19,7 @@ beforeEach(async () => {
     lookup: { deviceKey: () => "", subjectTag: () => "" },
     log: { info: () => {}, warn: () => {}, error: () => {} },
     erasures: { open: async () => [] },
+    readiness: () => ({ ready: false, reasons: ["store-unavailable", "backlog-full"] }),
     holds: { list: async () => ({ standing: [], proposed: [] }) },
     metrics: { httpRefused: (reason: HttpRefusal) => counted.push(reason), text: async (view: string) => view },
   } as unknown as HttpPorts;
@@ -87,4 +88,15 @@ it("lets the scraper's token read the metrics and nothing else, and no one read 
   expect(await metrics("wrong")).toBe(401);
   expect(await ask(SCRAPER)).toBe("401 unauthorized");
   expect(counted).toEqual(Array(3).fill("bad-token"));
+});
+
+it("tells a balancer whether it is ready but for what the balancer does not mind", async () => {
+  const ready = async (query: string) => {
+    const { statusCode, body } = await app.inject({ method: "GET", url: `/readyz${query}` });
+    return [statusCode, JSON.parse(body).reasons];
+  };
+  expect(await ready("")).toEqual([503, ["store-unavailable", "backlog-full"]]);
+  expect(await ready("?exclude=store-unavailable")).toEqual([503, ["backlog-full"]]);
+  expect(await ready("?exclude=store-unavailable&exclude=backlog-full")).toEqual([200, []]);
+  expect((await ready("?exclude=everything"))[0]).toBe(400);
 });

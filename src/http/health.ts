@@ -6,7 +6,13 @@ import type { Scope } from "./contract.ts";
 import type { HttpPorts } from "./ports.ts";
 
 const alive = z.strictObject({ alive: z.literal(true) }).meta({ examples: [{ alive: true }] });
-const readiness = z.strictObject({ ready: z.boolean(), reasons: z.array(z.enum(READINESS_REASONS)) });
+const reason = z.enum(READINESS_REASONS);
+const readiness = z.strictObject({ ready: z.boolean(), reasons: z.array(reason) });
+/** Once or several times. */
+const excluded = z
+  .union([reason, z.array(reason).max(READINESS_REASONS.length)])
+  .optional()
+  .meta({ examples: ["store-unavailable"] });
 const metrics = z.string().meta({ examples: ["consentry_messages_received_total 42\n"] });
 
 /** Who may read the metrics. */
@@ -42,16 +48,20 @@ export function healthRoutes(scope: Scope, ports: HealthPorts): void {
         operationId: "readyz",
         tags: ["health"],
         summary: "Can the gateway take messages",
-        description: "503 with the reasons, as codes, while it cannot.",
+        description:
+          "503 with the reasons, as codes, while it cannot. Reasons that are excluded do not count: `?exclude=store-unavailable` for a balancer, since messages are acknowledged and wait meanwhile.",
+        querystring: z.strictObject({ exclude: excluded }),
         response: {
           200: readiness.meta({ examples: [{ ready: true, reasons: [] }] }),
           503: readiness.meta({ examples: [{ ready: false, reasons: ["backlog-full"] }] }),
         },
       },
     },
-    async (_request, reply) => {
-      const { ready, reasons } = ports.readiness();
-      return reply.code(ready ? 200 : 503).send({ ready, reasons: [...reasons] });
+    async (request, reply) => {
+      const without = [request.query.exclude ?? []].flat();
+      const reasons = ports.readiness().reasons.filter((reason) => !without.includes(reason));
+      const ready = reasons.length === 0;
+      return reply.code(ready ? 200 : 503).send({ ready, reasons });
     },
   );
 }

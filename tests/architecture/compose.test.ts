@@ -2,6 +2,7 @@
 import { readFileSync, statSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { parse } from "yaml";
+import { loadConfig } from "../../src/config/load.ts";
 
 interface Service {
   readonly image: string;
@@ -184,5 +185,34 @@ describe("Dockerfile", () => {
   it("starts the gateway with the flags every other start uses", () => {
     const entrypoint = JSON.parse(/^ENTRYPOINT (.*)$/m.exec(read("Dockerfile"))?.[1] ?? "[]") as string[];
     expect(entrypoint).toEqual(["node", ...(JSON.parse(read("config/node-flags.json")) as string[]), "dist/main.js"]);
+  });
+});
+
+describe("docker-compose.tls.yml", () => {
+  /** `!override` is of Compose: the list stands in place of the one below it. */
+  const override = { tag: "!override", collection: "seq" as const, resolve: (seq: unknown) => seq };
+  const tls = parse(read("docker-compose.tls.yml"), { customTags: [override as never] }) as Compose;
+  const { gateway, ...others } = tls.services;
+
+  it("changes the gateway alone: MQTT over TLS in place of plain MQTT, HTTP on loopback still", () => {
+    expect(others).toEqual({});
+    expect(read("docker-compose.tls.yml")).toContain("ports: !override\n");
+    expect(gateway?.ports).toEqual(["8883:8883", "127.0.0.1:8080:8080"]);
+    const env = Object.fromEntries(Object.entries(gateway?.environment ?? {}));
+    const config = loadConfig({ env: { ...env, CONSENTRY_HTTP_TOKEN: "token-of-the-account-service-in-this-test" } });
+    expect(config.mqtt.tcp.enabled).toBe(false);
+    expect(config.mqtt.tls).toMatchObject({ enabled: true, host: "0.0.0.0", port: 8883 });
+  });
+
+  it("mounts the certificate where the gateway looks for it", () => {
+    const [, folder = "", mode] = gateway?.volumes?.[0]?.split(":") ?? [];
+    expect(mode).toBe("ro");
+    for (const name of ["CERT", "KEY"]) {
+      expect(gateway?.environment?.[`CONSENTRY_MQTT_TLS_${name}_FILE`]).toMatch(new RegExp(`^${folder}/[a-z]+\\.pem$`));
+    }
+  });
+
+  it("publishes what the image answers its health check on", () => {
+    expect(service("gateway").healthcheck?.test.join(" ")).toContain("127.0.0.1:8080/readyz");
   });
 });

@@ -29,7 +29,8 @@ beforeEach(async () => {
   registry = createServer((request, response) => {
     const { port } = registry.address() as AddressInfo;
     if (request.url?.startsWith("/token?")) return response.end('{"token":"reads"}');
-    const [, image = "", tag = ""] = /^\/v2\/(?:library\/)?(\w+(?:\/\w+)?)\/manifests\/(.+)$/.exec(request.url ?? "") ?? [];
+    const [, image = "", tag = ""] =
+      /^\/v2\/(?:library\/)?(\w+(?:\/\w+)?)\/manifests\/(.+)$/.exec(request.url ?? "") ?? [];
     if (request.headers.authorization !== "Bearer reads") {
       const challenge = `Bearer realm="http://127.0.0.1:${port}/token",service="r",scope="repository:${image}:pull"`;
       return response.writeHead(401, { "www-authenticate": challenge }).end();
@@ -80,10 +81,7 @@ it("pins every image, leaves what is pinned, and renews it when told to", async 
 
 it("changes nothing when the registry does not know one of them, or gives no digest", async () => {
   const [before, all] = [files(), digests];
-  for (const wrong of [
-    { node: undefined },
-    { influxdb: "xyz" },
-  ]) {
+  for (const wrong of [{ node: undefined }, { influxdb: "xyz" }]) {
     digests = { ...all, ...wrong };
     const { exitCode, stderr } = await pin("--renew");
     expect([exitCode, files()]).toEqual([1, before]);
