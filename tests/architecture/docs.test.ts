@@ -174,7 +174,7 @@ function isVariable(name: string): boolean {
 }
 
 function isFile(name: string): boolean {
-  return /\.(?:ts|mjs|md|json|yaml|yml|key|sh)$/.test(name);
+  return /\.(?:ts|mjs|md|json|yaml|yml|key|sh|txt)$/.test(name);
 }
 
 it("looks at more than nothing", () => {

@@ -52,7 +52,11 @@ async function makeInfluxToken(created: string): Promise<{ exitCode?: number; as
     `#!/bin/sh\necho "$@" >>"${log}"\ncase "$1" in\nbucket) printf '0a1b2c3d4e5f6071\\ttelemetry\\t2160h0m0s\\n' ;;\nauth) ${created} ;;\nesac\n`,
     { mode: 0o755 },
   );
-  const env = { PATH: `${bin}:${process.env.PATH}`, TOKEN_FILE: tokenFile("influx"), READER_TOKEN_FILE: tokenFile("influx-reader") };
+  const env = {
+    PATH: `${bin}:${process.env.PATH}`,
+    TOKEN_FILE: tokenFile("influx"),
+    READER_TOKEN_FILE: tokenFile("influx-reader"),
+  };
   const { exitCode } = await execa("sh", [join(ROOT, "config/influx-init.sh")], { reject: false, env });
   return { ...(exitCode !== undefined && { exitCode }), asked: await readFile(log, "utf8").catch(() => "") };
 }
