@@ -3,7 +3,7 @@
  * summary whose quantiles are measured elsewhere.
  */
 import { Histogram, type MetricValueWithName, Summary } from "prom-client";
-import type { MetricRow } from "./metric-table.ts";
+import type { MetricRow } from "./metric-row.ts";
 
 /** Plain numbers; `bounds` ascending, and one more bucket for values above the last. */
 export class Distribution {

@@ -23,24 +23,11 @@ import { PURPOSES, SERVICE_PURPOSES } from "../model/purposes.ts";
 import { READINESS_REASONS } from "../model/readiness.ts";
 import { SERVICE_ORIGINS } from "../model/service.ts";
 import { LOG_ALARMS, type LogAlarm } from "./log-alarms.ts";
+import { counter, gauge, guarded, histogram, type MetricRow, summary } from "./metric-row.ts";
 import { VERSION } from "./version.ts";
 
 /** Stands for every reason that says what a person has decided, or what a court has. */
 export const NOT_PERMITTED = "not-permitted";
-
-export interface MetricRow {
-  readonly name: string;
-  readonly kind: "counter" | "gauge" | "histogram" | "summary";
-  /** At most two labels, each with all its possible values. */
-  readonly labels: Readonly<Record<string, readonly string[]>>;
-  readonly help: string;
-  /** Of a label whose one value depends on where the gateway runs: what it is, in words for the document. */
-  readonly described?: Readonly<Record<string, string>>;
-  /** Told to those alone who have the token, because it says something of a person where few are. */
-  readonly guarded?: true;
-  /** Upper bounds of a histogram, in the unit of its name. */
-  readonly buckets?: readonly number[];
-}
 
 export const CLIENT_KINDS = ["device", "service"] as const;
 export type ClientKind = (typeof CLIENT_KINDS)[number];
@@ -301,32 +288,3 @@ export const METRICS = {
   ),
 } as const satisfies Record<string, MetricRow>;
 export type MetricName = keyof typeof METRICS;
-
-type Labels = Readonly<Record<string, readonly string[]>>;
-type NoLabels = Readonly<Record<never, never>>;
-
-function counter<const Set extends Labels = NoLabels>(name: string, help: string, labels?: Set) {
-  return { name: `consentry_${name}`, kind: "counter", labels: labels ?? ({} as Set), help } as const;
-}
-
-function gauge<const Set extends Labels = NoLabels>(name: string, help: string, labels?: Set) {
-  return { name: `consentry_${name}`, kind: "gauge", labels: labels ?? ({} as Set), help } as const;
-}
-
-function guarded<Row extends MetricRow>(row: Row): Row & { readonly guarded: true } {
-  return { ...row, help: `${row.help} With the token alone.`, guarded: true };
-}
-
-/** Its one label is the quantile. */
-function summary<const Quantile extends string>(name: string, help: string, quantile: readonly Quantile[]) {
-  return { name: `consentry_${name}`, kind: "summary", labels: { quantile }, help } as const;
-}
-
-function histogram<const Set extends Labels = NoLabels>(
-  name: string,
-  help: string,
-  buckets: readonly number[],
-  labels?: Set,
-) {
-  return { name: `consentry_${name}`, kind: "histogram", labels: labels ?? ({} as Set), help, buckets } as const;
-}

@@ -2,7 +2,8 @@
 import { Counter, Gauge, type Registry } from "prom-client";
 import type { Distribution, Quantiles } from "./distribution.ts";
 import { ScrapedHistogram, ScrapedSummary } from "./distribution.ts";
-import { METRICS, type MetricName, type MetricRow } from "./metric-table.ts";
+import type { MetricRow } from "./metric-row.ts";
+import { METRICS, type MetricName } from "./metric-table.ts";
 
 type Labels = Record<string, string>;
 export type Series = readonly (readonly [labels: Labels, value: number])[];

@@ -13,7 +13,8 @@ import {
   REFUSALS,
   SECURITY_EVENTS,
 } from "../../src/model/outcome.ts";
-import { METRICS, type MetricRow } from "../../src/observe/metric-table.ts";
+import type { MetricRow } from "../../src/observe/metric-row.ts";
+import { METRICS } from "../../src/observe/metric-table.ts";
 import { ACCOUNT_WORDS } from "../../src/vocabulary/key-words.ts";
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
