@@ -2,13 +2,19 @@
  * Metrics as an operator gets them: from a listener of their own behind a token, into a real Prometheus with the alarms and
  * dashboards that are deployed; and how a gateway leaves, readiness first. One gateway for all of it.
  */
+import { once } from "node:events";
 import { readdirSync, readFileSync } from "node:fs";
-import { readFile } from "node:fs/promises";
-import { connect, type Socket } from "node:net";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { type AddressInfo, connect, createServer, type Socket } from "node:net";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { execa } from "execa";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { loadConfig } from "../../src/config/load.ts";
+import { createGateway } from "../../src/gateway.ts";
+import type { LogFields } from "../../src/model/log.ts";
 import type { CellCount } from "../../src/model/sink.ts";
+import { readKeys } from "../../src/platform/keys/files.ts";
 import { activityLine } from "../../src/sinks/influx/line-protocol.ts";
 import type { PrivateServer } from "../../tools/private-servers/private-server.ts";
 import { influxRows } from "../../tools/stack/influx-reader.ts";
@@ -186,6 +192,50 @@ it("InfluxDB gives data for every query of the dashboards", async () => {
   for (const { query } of queries) {
     const asked = query.replace("$timeFilter", "time > now() - 1d").replace("$__interval", "15m");
     expect(await influxRows(influxUrl, database, asked), query).not.toEqual([]);
+  }
+});
+
+it("a gateway that waits for Redis says what it waits for", async () => {
+  const dir = await mkdtemp(join(tmpdir(), "consentry-starting-"));
+  const accepted: Socket[] = [];
+  const silent = createServer((socket) => accepted.push(socket)).listen(0, "127.0.0.1");
+  await once(silent, "listening");
+  const redisUrl = `redis://127.0.0.1:${(silent.address() as AddressInfo).port}`;
+  const lines: LogFields[] = [];
+  const write = (_event: string, fields: LogFields = {}) => void lines.push(fields);
+  const config = loadConfig({
+    env: {
+      CONSENTRY_REDIS_URL: redisUrl,
+      CONSENTRY_HTTP_TOKEN: "token-of-the-account-service-in-this-test",
+      CONSENTRY_HTTP_PORT: "0",
+      CONSENTRY_MQTT_TCP_PORT: "0",
+      CONSENTRY_METRICS_ENABLED: "true",
+      CONSENTRY_METRICS_PORT: "0",
+      CONSENTRY_BACKUP_DIR: join(dir, "backups"),
+      CONSENTRY_BACKUP_JOURNAL_FILE: join(dir, "journal"),
+    },
+  });
+  const keys = readKeys(join(dir, "keys"), { create: true });
+  const gateway = createGateway(config, keys, { info: write, warn: write, error: write }, () => {});
+  const given = new AbortController();
+  const started = gateway.start(given.signal);
+  try {
+    await until("the metrics can be read", () => lines.some(({ listener }) => listener === "metrics"));
+    const port = lines.find(({ listener }) => listener === "metrics")?.port;
+    const answer = await fetch(`http://127.0.0.1:${port}/readyz?exclude=store-unavailable`);
+    expect([answer.status, await answer.json()]).toEqual([
+      503,
+      { ready: false, reasons: ["starting", "redis-unreachable"] },
+    ]);
+    expect((await fetch(`http://127.0.0.1:${port}/livez`)).status).toBe(200);
+    const metrics = await (await fetch(`http://127.0.0.1:${port}/metrics`)).text();
+    expect(metrics).toContain('consentry_ready{reason="starting"} 0\n');
+  } finally {
+    given.abort();
+    for (const socket of accepted) socket.destroy();
+    await expect(started).rejects.toThrow("START_CANCELLED");
+    silent.close();
+    await rm(dir, { recursive: true, force: true });
   }
 });
 
