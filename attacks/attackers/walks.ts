@@ -56,9 +56,20 @@ function toldOf(
   const told = rows.find(({ fields }) => fields.cell !== old);
   if (typeof old !== "string" || told === undefined) return [];
   const along = (lat: number, lon: number) => metres(begin[1], begin[2], lat, lon);
-  const there = steps.findLast(([at]) => at <= told.at + 1_000) ?? begin;
   const outside = steps.find(([, lat, lon]) => !outlines.reaches(old, lat, lon, view.run.stickiness));
-  return outside === undefined ? [] : [{ truth: along(there[1], there[2]), crossing: along(outside[1], outside[2]) }];
+  return outside === undefined
+    ? []
+    : [{ truth: wayAt(steps, told.at, along), crossing: along(outside[1], outside[2]) }];
+}
+
+/** People walk on between two messages. */
+function wayAt(steps: TrueWalk["steps"], at: number, along: (lat: number, lon: number) => number): number {
+  const next = steps.findIndex(([time]) => time > at);
+  const [before, after] = [steps.at(next - 1), steps[next]];
+  if (before === undefined) return 0;
+  const way = along(before[1], before[2]);
+  if (after === undefined || next === 0) return way;
+  return way + ((at - before[0]) / (after[0] - before[0])) * (along(after[1], after[2]) - way);
 }
 
 function metres(fromLat: number, fromLon: number, lat: number, lon: number): number {
