@@ -1,6 +1,6 @@
 /**
  * Writes every document that has its source in code: the annotated defaults, and the references for
- * configuration, metrics, errors and the properties of `status`. A test fails when a file on disk differs from what this makes.
+ * configuration, metrics, errors and the properties of `status`, and the dashboards. A test fails when a file on disk differs from what this makes.
  */
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
@@ -12,13 +12,15 @@ import { ERRORS } from "../src/model/errors.ts";
 import { DEAD_LETTER_REASONS, REFUSALS } from "../src/model/outcome.ts";
 import { PROPERTY_KINDS, type PropertyKind } from "../src/model/property.ts";
 import { SERVICE_PURPOSES } from "../src/model/purposes.ts";
-import { METRICS, type MetricRow } from "../src/observe/metric-table.ts";
+import type { MetricRow } from "../src/observe/metric-row.ts";
+import { METRICS } from "../src/observe/metric-table.ts";
 import { VERSION } from "../src/observe/version.ts";
 import { asyncApi, schemaFile } from "../src/projections/asyncapi.ts";
 import { FORECAST_FILE } from "../src/projections/forecast.ts";
 import { type PropertyRow, propertyOf } from "../src/vocabulary/row.ts";
 import { TABLE } from "../src/vocabulary/table.ts";
 import { Vocabulary } from "../src/vocabulary/vocabulary.ts";
+import { dashboardFiles } from "./dashboards.ts";
 import { devicesPage } from "./devices-page.ts";
 import { importOverrides, ROOMS } from "./rooms.ts";
 import { strengthPage } from "./strength-page.ts";
@@ -45,6 +47,7 @@ export function generatedDocuments(): Map<string, string> {
     ["biome.imports.json", json({ root: false, overrides: importOverrides() })],
     ["CONTRIBUTING.md", contributingPage()],
     ...strengthDocuments(),
+    ...dashboardFiles(),
   ]);
 }
 
@@ -183,14 +186,16 @@ function metricsPage(): string {
   const cells = rows.map((row) => [`\`${row.name}\``, row.kind, labelsCell(row), row.help]);
   return page("Metrics", METRICS_INTRODUCTION, [
     ...table(["metric", "kind", "labels and their values", "meaning"], cells),
-    "Beside these stand the usual figures of a Node.js process, `consentry_process_…` and `consentry_nodejs_…`: CPU time,",
-    "memory, file handles, garbage collection.",
+    "Beside these stand the usual figures of a Node.js process, under the names that ready-made dashboards know, `process_…` and",
+    "`nodejs_…`: CPU time, memory, file handles, garbage collection. They are at most a second old, and so is the age of the backup;",
+    "everything else is counted up to the moment of the scrape.",
     "",
   ]);
 }
 
 const METRICS_INTRODUCTION = [
-  "Served as Prometheus text under `/metrics`. Labels take their values from the closed sets below: no series names a",
+  "Served as Prometheus text under `/metrics`, on the HTTP interface or [on a listener of their own](operations/monitoring.md).",
+  "`promtool check metrics` finds no fault with it. Labels take their values from the closed sets below: no series names a",
   "device, a subject, a pseudonym or an address. The books balance when",
   "",
   "```",
@@ -205,7 +210,7 @@ const METRICS_INTRODUCTION = [
 
 function labelsCell(row: MetricRow): string {
   return Object.entries(row.labels)
-    .map(([label, values]) => `\`${label}\`: ${values.join(", ")}`)
+    .map(([label, values]) => `\`${label}\`: ${row.described?.[label] ?? values.join(", ")}`)
     .join("; ");
 }
 

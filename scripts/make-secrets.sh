@@ -25,12 +25,12 @@ mkdir -p "$new/keys/queue"
 for key in keys/lookup keys/pepper keys/master keys/token keys/receipt keys/backup keys/queue/q0001; do
   random >"$new/$key.key"
 done
-for secret in http-token influx-admin-token influx-password weather-token scene-token network-token; do
+for secret in http-token metrics-token grafana-password influx-admin-token influx-password weather-token scene-token network-token; do
   random >"$new/$secret"
 done
 
-# Where InfluxDB puts the gateway's own token when it starts for the first time.
-mkdir "$new/influx"
+# Where InfluxDB puts the gateway's own token, and one that only reads, when it starts for the first time.
+mkdir "$new/influx" "$new/influx-reader"
 
 redis_password=$(random)
 printf 'redis://gateway:%s@redis:6379' "$redis_password" >"$new/redis-url"

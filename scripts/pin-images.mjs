@@ -11,8 +11,8 @@ import { parseArgs } from "node:util";
 
 const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
 const FILES = ["docker-compose.yml", "Dockerfile"];
-/** Official images of Docker Hub, which a reference without a host or a user means; what is built here has no tag. */
-const IMAGE = /^((?:\s*image:|FROM)\s+)([a-z0-9]+):([\w.-]+)(@sha256:[0-9a-f]{64})?/gm;
+/** Images of Docker Hub, official ones without a user; what is built here has no tag. */
+const IMAGE = /^((?:\s*image:|FROM)\s+)([a-z0-9]+(?:\/[a-z0-9]+)?):([\w.-]+)(@sha256:[0-9a-f]{64})?/gm;
 /** An index over all platforms where there is one: the same digest then holds on every machine. */
 const ACCEPT = [
   "application/vnd.oci.image.index.v1+json",
@@ -55,7 +55,8 @@ async function pinned(name) {
 }
 
 async function digestOf(image, tag) {
-  const url = `${values.registry}/v2/library/${image}/manifests/${tag}`;
+  const repository = image.includes("/") ? image : `library/${image}`;
+  const url = `${values.registry}/v2/${repository}/manifests/${tag}`;
   let answer = await fetch(url, { method: "HEAD", headers: { accept: ACCEPT } });
   if (answer.status === 401) {
     const authorization = `Bearer ${await tokenFor(answer.headers.get("www-authenticate") ?? "")}`;

@@ -253,7 +253,7 @@ export const ROOMS: readonly Room[] = [
   room(
     "http/server",
     "the server that has them all",
-    ["http", "http/centre", "http/v1", "platform"],
+    ["http", "http/centre", "http/v1"],
     ["fastify", "fastify-type-provider-zod", "@fastify/swagger", "@fastify/swagger-ui"],
   ),
 ];

@@ -11,11 +11,16 @@
 import type { Config } from "./config/schema.ts";
 import { standingOf } from "./consent/policy/changes.ts";
 import { Deidentifier } from "./deidentify/deidentify.ts";
+import { metricsListener } from "./http/metrics-listener.ts";
 import { HttpApi } from "./http/server.ts";
 import type { DamageKind } from "./model/damage.ts";
+import { HOUR_MS } from "./model/durations.ts";
 import type { Log } from "./model/log.ts";
+import { readinessOf } from "./model/readiness.ts";
+import { countingAlarms } from "./observe/log-alarms.ts";
 import { Metrics } from "./observe/metrics.ts";
 import { VERSION } from "./observe/version.ts";
+import { Availability } from "./platform/availability.ts";
 import type { Keys } from "./platform/keys/files.ts";
 import { keyspaceOf } from "./platform/keyspace.ts";
 import { type Part, partOf, startAll, stopAll } from "./platform/lifecycle.ts";
@@ -79,11 +84,13 @@ export interface Gateway {
 export function createGateway(
   config: Config,
   keys: Keys,
-  log: Log,
+  writtenLog: Log,
   fatal: (error: Error) => void,
   overrides: Overrides = {},
 ): Gateway {
   const metrics = new Metrics({ eventLoopDelayMs: config.observe.eventLoopDelayMs });
+  const log = countingAlarms(writtenLog, (alarm) => metrics.logAlarm(alarm));
+  const availability = new Availability(config.observe.stoppingMs);
   const redis = createConnections(config.redis);
   const keyspace = keyspaceOf(config.redis.keyPrefix);
   const vocabulary = new Vocabulary(config.properties, config.deidentify.storedValues);
@@ -312,57 +319,70 @@ export function createGateway(
     vocabulary,
     log,
   });
-  const api = new HttpApi(config.http, {
-    lookup: consent.lookup,
-    credentials: consent.credentials,
-    hubs: consent.hubs,
-    deviceConnections: consent.deviceConnections,
-    dialects,
-    ledger: consent.ledger,
-    leases: consent.leases,
-    policies: consent.policies,
-    publishPolicy: async (bytes: Uint8Array) => {
-      const result = await safekeeping.journal.published(await consent.policies.publish(bytes));
-      await outlets.policyPublished();
-      // Counts suspended devices again; the answer does not wait for it.
-      void upkeep.http.suspensions.survey().catch(() => undefined);
-      return result;
-    },
-    audit,
-    ...upkeep.http,
-    ...rights.http,
-    ...outlets.http,
-    refusals: ingress.refusals,
-    check: ingress.check,
-    exports: exports.exports,
-    keptAnswers: createKeptAnswers(base),
-    centre: centre.http,
-    tidyRecords: async (concerned, silenced) => {
-      await places.tidy(concerned, silenced);
-      await network.tidy(concerned, silenced);
-      await current.tidy(concerned, silenced);
-    },
-    purgeDeadLetters: purgeOf({
-      redis: redis.store,
-      keyspace,
+  const readiness = () =>
+    readinessOf({
+      starting: availability.state === "starting",
+      stopping: availability.state === "stopping",
+      "redis-unreachable": redis.store.status !== "ready" || redis.store.held,
+      "redis-not-writable": queue.writable.refusal !== undefined,
+      "backlog-full": queue.backlog.full,
+      "dead-letters-full": queue.deadLetters.full,
+      "store-unavailable": !store.available,
+      "event-loop-delayed": metrics.eventLoopDelayed(),
+    });
+  metrics.beforeScrape(() => metrics.notReady(readiness().reasons));
+  tellBounds(config, metrics);
+  const access = {
+    tokens: [config.http.token, ...(config.metrics.token === undefined ? [] : [config.metrics.token])],
+    required: config.metrics.token !== undefined,
+  };
+  const { failedTokensPerMinute } = config.http;
+  const health = metricsListener({ ...config.metrics, failedTokensPerMinute, access }, { readiness, metrics, log });
+  const api = new HttpApi(
+    { ...config.http, metrics: config.metrics.enabled ? undefined : access },
+    {
+      lookup: consent.lookup,
+      credentials: consent.credentials,
+      hubs: consent.hubs,
+      deviceConnections: consent.deviceConnections,
+      dialects,
+      ledger: consent.ledger,
       leases: consent.leases,
-      deadLetters: queue.deadLetters,
-      damaged,
-    }),
-    readiness: () =>
-      readiness({
-        "redis-unreachable": redis.store.status !== "ready" || redis.store.held,
-        "redis-not-writable": queue.writable.refusal !== undefined,
-        "backlog-full": queue.backlog.full,
-        "dead-letters-full": queue.deadLetters.full,
-        "store-unavailable": !store.available,
-        "event-loop-delayed": metrics.eventLoopDelayed(),
-        starting: queue.durability() === undefined,
+      policies: consent.policies,
+      publishPolicy: async (bytes: Uint8Array) => {
+        const result = await safekeeping.journal.published(await consent.policies.publish(bytes));
+        await outlets.policyPublished();
+        // Counts suspended devices again; the answer does not wait for it.
+        void upkeep.http.suspensions.survey().catch(() => undefined);
+        return result;
+      },
+      audit,
+      ...upkeep.http,
+      ...rights.http,
+      ...outlets.http,
+      refusals: ingress.refusals,
+      check: ingress.check,
+      exports: exports.exports,
+      keptAnswers: createKeptAnswers(base),
+      centre: centre.http,
+      tidyRecords: async (concerned, silenced) => {
+        await places.tidy(concerned, silenced);
+        await network.tidy(concerned, silenced);
+        await current.tidy(concerned, silenced);
+      },
+      purgeDeadLetters: purgeOf({
+        redis: redis.store,
+        keyspace,
+        leases: consent.leases,
+        deadLetters: queue.deadLetters,
+        damaged,
       }),
-    asyncApi: asyncApi(vocabulary.properties, VERSION),
-    metrics,
-    log,
-  });
+      readiness,
+      asyncApi: asyncApi(vocabulary.properties, VERSION),
+      metrics,
+      log,
+    },
+  );
   const events = createEvents(base, {
     sessionEnded: (device) => {
       ingress.endDevice(device);
@@ -391,6 +411,7 @@ export function createGateway(
   const parts: Part[] = [
     partOf("metrics", metrics),
     ...createPreparations(config, deidentifier, dialects),
+    ...(config.metrics.enabled ? [partOf("metrics listener", health)] : []),
     redis.part,
     queue.writablePart,
     createSchema(base),
@@ -413,8 +434,10 @@ export function createGateway(
     ...upkeep.parts,
     partOf("http", api),
     ingress.listeners,
+    partOf("availability", availability),
   ];
-  const stopDeadlineMs = Math.max(config.queue.stopDeadlineMs, config.mqtt.enqueueDeadlineMs) + STOP_MARGIN_MS;
+  const longestWaitMs = Math.max(config.queue.stopDeadlineMs, config.mqtt.enqueueDeadlineMs, config.observe.stoppingMs);
+  const stopDeadlineMs = longestWaitMs + STOP_MARGIN_MS;
 
   return {
     start: (signal) => startAll(parts, signal, { stopDeadlineMs, log }),
@@ -429,8 +452,10 @@ export function createGateway(
   };
 }
 
-/** Ready when none of these reasons holds. */
-function readiness(reasons: Readonly<Record<string, boolean>>): { ready: boolean; reasons: string[] } {
-  const held = Object.keys(reasons).filter((reason) => reasons[reason]);
-  return { ready: held.length === 0, reasons: held };
+/** Bounds that alarms compare with what is used of them. */
+function tellBounds({ queue, consent, backup }: Config, metrics: Metrics): void {
+  metrics.gauge("backlogLimit", queue.backlogBytes);
+  metrics.gauge("deadLetterLimit", queue.deadLetterBytes);
+  metrics.gauge("lease", consent.leaseMs / 1_000);
+  metrics.gauge("backupInterval", (backup.everyHours * HOUR_MS) / 1_000);
 }

@@ -1,6 +1,6 @@
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { GatewayError } from "../model/errors.ts";
 import { loadConfig } from "./load.ts";
@@ -131,6 +131,13 @@ describe("what is refused", () => {
     expect(refusal(yaml)).toContain(problem);
   });
 
+  it("gives the scraper a token of its own, which opens nothing else", () => {
+    expect(load(`metrics: { token: ${OTHER_TOKEN} }`).metrics).toMatchObject({ enabled: false, token: OTHER_TOKEN });
+    expect(load().metrics.token).toBeUndefined();
+    expect(refusal(`metrics: { token: ${TOKEN} }`)).toContain("metrics.token: token-used-twice");
+    expect(refusal("metrics: { token: short }")).toContain("metrics.token: too-small");
+  });
+
   it("names a service and a token once", () => {
     const service = (name: string, token: string) =>
       `  - { ${SERVICE.replace("name: a", `name: ${name}`)}, relation: third-party, token: ${token} }\n`;
@@ -172,6 +179,20 @@ describe("secrets", () => {
     expect(refusal(`sinks: { influx: { tokenFile: ${join(dir, "none")} } }`)).toContain(
       "sinks.influx.tokenFile: ENOENT",
     );
+  });
+
+  it("may lie in systemd's directory of credentials, where the group's bits are those of an access list", () => {
+    const from = (tokenFile: string, directory: string) => ({
+      CONSENTRY_HTTP_TOKEN: "",
+      CONSENTRY_HTTP_TOKEN_FILE: tokenFile,
+      CREDENTIALS_DIRECTORY: directory,
+    });
+    const tokenFile = file(OTHER_TOKEN, 0o440, "token");
+    expect(load("", from(tokenFile, dir)).http.token).toBe(OTHER_TOKEN);
+    expect(refusal("", from(tokenFile, join(dir, "other")))).toContain("http.tokenFile: readable-by-others");
+    expect(refusal("", from(`${dir}/../${basename(dir)}/token`, join(dir, "..")))).toContain("readable-by-others");
+    chmodSync(tokenFile, 0o444);
+    expect(refusal("", from(tokenFile, dir))).toContain("http.tokenFile: readable-by-others");
   });
 
   it("are read for each service and for the address of Redis", () => {

@@ -3,6 +3,7 @@
  * `path: code`; no value, and so no secret, ever appears in an error.
  */
 import { closeSync, fstatSync, openSync, readFileSync } from "node:fs";
+import { dirname, resolve } from "node:path";
 import { LineCounter, parseDocument } from "yaml";
 import { GatewayError } from "../model/errors.ts";
 import { overlayEnvironment } from "./environment.ts";
@@ -20,6 +21,8 @@ export interface ConfigSource {
 const MAX_FILE_BYTES = 1_048_576;
 const MAX_SECRET_BYTES = 4_096;
 const OPEN_TO_OTHERS = 0o077;
+/** In systemd's directory of credentials the group's bits may be the mask of an access list; only the service can enter it. */
+const OPEN_CREDENTIAL = 0o007;
 
 /**
  * @throws GatewayError CONFIG_INVALID naming every option that is wrong.
@@ -29,7 +32,7 @@ export function loadConfig(source: ConfigSource): Config {
   const rows = optionRows();
   const tree = source.file === undefined ? {} : readTree(source.file, rows, problems);
   overlayEnvironment(tree, rows, source.env, problems);
-  const files = readSecretFiles(tree, rows, problems);
+  const files = readSecretFiles(tree, rows, problems, source.env.CREDENTIALS_DIRECTORY);
   const config = parse(tree, problems);
   if (config === undefined || problems.length > 0)
     throw new GatewayError("CONFIG_INVALID", problems.map((problem) => bySource(problem, files)).join("; "));
@@ -79,13 +82,19 @@ function bySource(problem: string, files: ReadonlySet<string>): string {
 }
 
 /** Puts the content of every `xFile` that belongs to a secret into `x`; it answers which those are. */
-function readSecretFiles(tree: Tree, rows: readonly OptionRow[], problems: string[]): ReadonlySet<string> {
+function readSecretFiles(
+  tree: Tree,
+  rows: readonly OptionRow[],
+  problems: string[],
+  credentials: string | undefined,
+): ReadonlySet<string> {
   const files = new Set<string>();
   for (const { path } of secretPlaces(tree, rows)) {
     const filePath = [...path.slice(0, -1), `${path.at(-1)}File`];
     const file = at(tree, filePath);
     if (typeof file !== "string") continue;
-    const content = readWhole(file, MAX_SECRET_BYTES);
+    const guarded = credentials !== undefined && credentials !== "" && dirname(resolve(file)) === resolve(credentials);
+    const content = readWhole(file, MAX_SECRET_BYTES, guarded ? OPEN_CREDENTIAL : OPEN_TO_OTHERS);
     if (at(tree, path) !== undefined) problems.push(`${path.join(".")}: given-twice`);
     else if ("code" in content) problems.push(`${filePath.join(".")}: ${content.code}`);
     else if (content.open) problems.push(`${filePath.join(".")}: readable-by-others`);
@@ -116,13 +125,18 @@ function holdsSecret(row: OptionRow, value: unknown): boolean {
   return row.secret === "always" || (typeof value === "string" && value.includes("@"));
 }
 
-function readWhole(file: string, maxBytes: number): { text: string; open: boolean } | { code: string } {
+/** `openBits`: of its mode, those that let others read it. */
+function readWhole(
+  file: string,
+  maxBytes: number,
+  openBits = OPEN_TO_OTHERS,
+): { text: string; open: boolean } | { code: string } {
   let handle: number | undefined;
   try {
     handle = openSync(file, "r");
     const { size, mode } = fstatSync(handle);
     if (size > maxBytes) return { code: "file-too-large" };
-    return { text: readFileSync(handle, "utf8"), open: (mode & OPEN_TO_OTHERS) !== 0 };
+    return { text: readFileSync(handle, "utf8"), open: (mode & openBits) !== 0 };
   } catch (error) {
     return { code: (error as NodeJS.ErrnoException).code ?? "unreadable" };
   } finally {

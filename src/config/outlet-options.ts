@@ -4,7 +4,7 @@ import { opaqueReference, statedMethod, statedReference } from "../model/consent
 import { CATEGORIES, SERVICE_PURPOSES } from "../model/purposes.ts";
 import { MAX_CONNECTIONS, MAX_SERVICES, PUBLISHES_PER_SECOND, SERVICE_NAME } from "../model/service.ts";
 import { SERVICE_RELATIONS } from "../model/service-terms.ts";
-import { bytes, choice, count, milliseconds, optionalPath, port, regionCode, secret, text } from "./leaves.ts";
+import { bytes, choice, count, flag, milliseconds, optionalPath, port, regionCode, secret, text } from "./leaves.ts";
 
 /** Shortest token the gateway accepts as a credential of its own; 32 characters of base64url are 192 bits. */
 const MIN_TOKEN_LENGTH = 32;
@@ -181,4 +181,25 @@ export const httpOptions = z.strictObject({
   ),
   keptAnswerHours: count(1, 24, 168, "How long each is kept.", "hours"),
   bodyLimitBytes: bytes(1_024, 65_536, 1_048_576, "Largest request body."),
+});
+
+export const metricsOptions = z.strictObject({
+  enabled: flag(
+    false,
+    "Serve `/metrics`, `/livez` and `/readyz` on a listener of their own, from the start of the process to its end. `/metrics` is not on the HTTP interface then.",
+  ),
+  host: text("127.0.0.1", "Address that listener listens on."),
+  port: port(8081, "Its port; 0 takes a free one."),
+  token: secret(
+    MIN_TOKEN_LENGTH,
+    "Bearer token that reads all metrics and opens nothing else. With it, `/metrics` answers no one without a token.",
+  ),
+  tokenFile: optionalPath("File that holds that token, readable by its owner alone."),
+  maxConnections: count(
+    2,
+    32,
+    1_024,
+    "Connections to that listener. When they are used up, those on which nothing is worked on are closed for new ones.",
+    "connections",
+  ),
 });

@@ -18,7 +18,7 @@ import {
 } from "./data-options.ts";
 import { mqttOptions, queueOptions } from "./ingress-options.ts";
 import { choice, flag, milliseconds, optionalPath, path, text } from "./leaves.ts";
-import { httpOptions, serviceOptions, sinkOptions } from "./outlet-options.ts";
+import { httpOptions, metricsOptions, serviceOptions, sinkOptions } from "./outlet-options.ts";
 import { dialectOptions, propertyOptions } from "./property-options.ts";
 import { erasureOptions, holdOptions, retentionOptions } from "./upkeep-options.ts";
 
@@ -58,6 +58,12 @@ const observeOptions = z.strictObject({
     60_000,
     "Event-loop delay (99th percentile over 5 s) above which the gateway reports itself not ready.",
   ),
+  stoppingMs: milliseconds(
+    0,
+    0,
+    60_000,
+    "At a stop, how long `/readyz` says `stopping` before the first listener closes: the time a balancer needs to see it.",
+  ),
 });
 
 export const configSchema = z
@@ -76,6 +82,7 @@ export const configSchema = z
     sinks: sinkOptions.prefault({}),
     services: serviceOptions,
     http: httpOptions.prefault({}),
+    metrics: metricsOptions.prefault({}),
     centre: centreOptions.prefault({}),
     erasure: erasureOptions.prefault({}),
     hold: holdOptions.prefault({}),
@@ -109,6 +116,7 @@ function contradictions({
   sinks,
   services,
   http,
+  metrics,
   erasure,
   retention,
 }: Parsed): [string, string][] {
@@ -142,6 +150,11 @@ function contradictions({
     [
       hasTwins([http.token, ...http.approvers.map(({ token }) => token)].flatMap((token) => token ?? [])),
       "http.approvers",
+      "token-used-twice",
+    ],
+    [
+      [http.token, ...http.approvers.map(({ token }) => token)].some((token) => token && token === metrics.token),
+      "metrics.token",
       "token-used-twice",
     ],
     ...services.map(({ relation, contractRef }, index): [boolean, string, string] => [

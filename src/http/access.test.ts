@@ -6,6 +6,7 @@ import type { HttpPorts } from "./ports.ts";
 import { createApp } from "./server.ts";
 
 const TOKEN = "token-of-the-account-service-in-this-test";
+const SCRAPER = "token-of-the-scraper-in-this-test-0000001";
 const APPROVER = "token-of-the-approver-in-this-test-00001";
 
 let app: FastifyInstance;
@@ -18,12 +19,14 @@ beforeEach(async () => {
     lookup: { deviceKey: () => "", subjectTag: () => "" },
     log: { info: () => {}, warn: () => {}, error: () => {} },
     erasures: { open: async () => [] },
+    readiness: () => ({ ready: false, reasons: ["store-unavailable", "backlog-full"] }),
     holds: { list: async () => ({ standing: [], proposed: [] }) },
-    metrics: { httpRefused: (reason: HttpRefusal) => counted.push(reason) },
+    metrics: { httpRefused: (reason: HttpRefusal) => counted.push(reason), text: async (view: string) => view },
   } as unknown as HttpPorts;
   const bounds = { maxConnections: 16, maxConnectionsPerAddress: 16 };
   const options = { host: "127.0.0.1", port: 0, bodyLimitBytes: 1_024, failedTokensPerMinute: 3, ...bounds };
-  app = await createApp({ ...options, token: TOKEN, approvers: [{ name: "legal", token: APPROVER }] }, ports);
+  const metrics = { tokens: [TOKEN, SCRAPER], required: true };
+  app = await createApp({ ...options, metrics, token: TOKEN, approvers: [{ name: "legal", token: APPROVER }] }, ports);
 });
 afterEach(async () => {
   vi.useRealTimers();
@@ -71,4 +74,29 @@ it("answers wrong ones of an address as before after a while", async () => {
   expect(await ask("wrong")).toBe("429 too-many-failures");
   vi.setSystemTime(Date.now() + 20_000);
   expect(await ask("wrong")).toBe("401 unauthorized");
+});
+
+it("lets the scraper's token read the metrics and nothing else, and no one read them without one", async () => {
+  const metrics = async (token?: string) => {
+    const headers = token === undefined ? {} : { authorization: `Bearer ${token}` };
+    const { statusCode, body } = await app.inject({ method: "GET", url: "/metrics", headers });
+    return statusCode === 200 ? body : statusCode;
+  };
+  expect(await metrics(SCRAPER)).toBe("full");
+  expect(await metrics(TOKEN)).toBe("full");
+  expect(await metrics()).toBe(401);
+  expect(await metrics("wrong")).toBe(401);
+  expect(await ask(SCRAPER)).toBe("401 unauthorized");
+  expect(counted).toEqual(Array(3).fill("bad-token"));
+});
+
+it("tells a balancer whether it is ready but for what the balancer does not mind", async () => {
+  const ready = async (query: string) => {
+    const { statusCode, body } = await app.inject({ method: "GET", url: `/readyz${query}` });
+    return [statusCode, JSON.parse(body).reasons];
+  };
+  expect(await ready("")).toEqual([503, ["store-unavailable", "backlog-full"]]);
+  expect(await ready("?exclude=store-unavailable")).toEqual([503, ["backlog-full"]]);
+  expect(await ready("?exclude=store-unavailable&exclude=backlog-full")).toEqual([200, []]);
+  expect((await ready("?exclude=everything"))[0]).toBe(400);
 });

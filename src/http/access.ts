@@ -19,12 +19,16 @@ export interface Approver {
 
 const REMEMBERED_ADDRESSES = 10_000;
 
+export interface DoorPorts {
+  readonly metrics: Pick<HttpPorts["metrics"], "httpRefused">;
+}
+
 /** Counts requests without a right token, and answers 429 to an address that sends too many. */
 export class Door {
   readonly #failures: Rates;
-  readonly #ports: Pick<HttpPorts, "metrics">;
+  readonly #ports: DoorPorts;
 
-  constructor(failedPerMinute: number, ports: Pick<HttpPorts, "metrics">) {
+  constructor(failedPerMinute: number, ports: DoorPorts) {
     this.#failures = perMinute(failedPerMinute, REMEMBERED_ADDRESSES);
     this.#ports = ports;
   }
@@ -55,15 +59,20 @@ export function refuseToken(reply: FastifyReply, why: ReturnType<Door["turnAway"
   return refuse(reply, why);
 }
 
-/** For a route that tells more to those who have the token: 401 to a wrong one, and whether there was one. */
+/**
+ * For a route that tells more to those who have one of the tokens: 401 to a wrong one, and whether there was one.
+ * `required`: none is answered like a wrong one.
+ */
 export function readToken(
-  token: string,
+  { tokens, required }: { readonly tokens: readonly string[]; readonly required: boolean },
   door: Door,
 ): (request: FastifyRequest) => "right" | "none" | "unauthorized" | "too-many-failures" {
-  const expected = digest(token);
+  const expected = tokens.map(digest);
   return (request) => {
-    if (request.headers.authorization === undefined || request.headers.authorization === "") return "none";
-    if (!timingSafeEqual(given(request), expected)) return door.turnAway(request);
+    const isGiven = request.headers.authorization !== undefined && request.headers.authorization !== "";
+    if (!isGiven && !required) return "none";
+    const found = expected.filter((one) => timingSafeEqual(given(request), one));
+    if (found.length === 0) return door.turnAway(request);
     letIn(request.raw);
     return "right";
   };

@@ -1,15 +1,32 @@
 /** For supervisors and Prometheus: open without a token. What would tell of a person where there are few is told with it alone. */
 import { z } from "zod";
+import { READINESS_REASONS } from "../model/readiness.ts";
 import { type readToken, refuseToken } from "./access.ts";
 import type { Scope } from "./contract.ts";
 import type { HttpPorts } from "./ports.ts";
 
 const alive = z.strictObject({ alive: z.literal(true) }).meta({ examples: [{ alive: true }] });
-const readiness = z.strictObject({ ready: z.boolean(), reasons: z.array(z.string()) });
+const reason = z.enum(READINESS_REASONS);
+const readiness = z.strictObject({ ready: z.boolean(), reasons: z.array(reason) });
+/** Once or several times. */
+const excluded = z
+  .union([reason, z.array(reason).max(READINESS_REASONS.length)])
+  .optional()
+  .meta({ examples: ["store-unavailable"] });
 const metrics = z.string().meta({ examples: ["consentry_messages_received_total 42\n"] });
 
-/** `credentialOf`: whether a request carries the token, which it need not. */
-export function healthRoutes(scope: Scope, ports: HttpPorts, credentialOf: ReturnType<typeof readToken>): void {
+/** Who may read the metrics. */
+export interface MetricsAccess {
+  /** With one of these everything is told. */
+  readonly tokens: readonly string[];
+  /** Without one nothing is; else what anybody may read. */
+  readonly required: boolean;
+}
+
+export type HealthPorts = Pick<HttpPorts, "readiness">;
+export type MetricsPorts = { readonly metrics: Pick<HttpPorts["metrics"], "text"> };
+
+export function healthRoutes(scope: Scope, ports: HealthPorts): void {
   scope.get(
     "/livez",
     {
@@ -31,19 +48,31 @@ export function healthRoutes(scope: Scope, ports: HttpPorts, credentialOf: Retur
         operationId: "readyz",
         tags: ["health"],
         summary: "Can the gateway take messages",
-        description: "503 with the reasons, as codes, while it cannot.",
+        description:
+          "503 with the reasons, as codes, while it cannot. Reasons that are excluded do not count: `?exclude=store-unavailable` for a balancer, since messages are acknowledged and wait meanwhile.",
+        querystring: z.strictObject({ exclude: excluded }),
         response: {
           200: readiness.meta({ examples: [{ ready: true, reasons: [] }] }),
           503: readiness.meta({ examples: [{ ready: false, reasons: ["backlog-full"] }] }),
         },
       },
     },
-    async (_request, reply) => {
-      const { ready, reasons } = ports.readiness();
-      return reply.code(ready ? 200 : 503).send({ ready, reasons: [...reasons] });
+    async (request, reply) => {
+      const without = [request.query.exclude ?? []].flat();
+      const reasons = ports.readiness().reasons.filter((reason) => !without.includes(reason));
+      const ready = reasons.length === 0;
+      return reply.code(ready ? 200 : 503).send({ ready, reasons });
     },
   );
+}
 
+/** `credentialOf`: whether a request carries a token that reads everything. */
+export function metricsRoute(
+  scope: Scope,
+  ports: MetricsPorts,
+  credentialOf: ReturnType<typeof readToken>,
+  { required }: Pick<MetricsAccess, "required">,
+): void {
   scope.get(
     "/metrics",
     {
@@ -54,7 +83,7 @@ export function healthRoutes(scope: Scope, ports: HttpPorts, credentialOf: Retur
         summary: "Metrics in Prometheus text format",
         description:
           "Counts and durations; no label ever names a device or a person. Without the token what tells of consent and of legal holds is told together or not at all.",
-        security: [{}, { token: [] }],
+        security: [...(required ? [] : [{}]), { token: [] }],
         response: {
           200: { description: "Prometheus text format.", content: { "text/plain": { schema: metrics } } },
         },

@@ -79,7 +79,8 @@ const CONFLICT = new GatewayError("CONSENT_CONFLICT", "test");
 function appWith(ports: HttpPorts): Promise<FastifyInstance> {
   const bounds = { maxConnections: 16, maxConnectionsPerAddress: 16 };
   const options = { host: "127.0.0.1", port: 0, bodyLimitBytes: 1_024, failedTokensPerMinute: 60, ...bounds };
-  return createApp({ ...options, token: TOKEN, approvers: [{ name: "legal", token: APPROVER }] }, ports);
+  const metrics = { tokens: [TOKEN], required: false };
+  return createApp({ ...options, metrics, token: TOKEN, approvers: [{ name: "legal", token: APPROVER }] }, ports);
 }
 
 let app: FastifyInstance;

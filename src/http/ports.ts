@@ -17,6 +17,7 @@ import type { Log } from "../model/log.ts";
 import type { HttpRefusal } from "../model/outcome.ts";
 import type { PlainProperty } from "../model/property.ts";
 import type { ServicePurpose } from "../model/purposes.ts";
+import type { Readiness } from "../model/readiness.ts";
 import type { TrialOutcome } from "../model/trial.ts";
 import type { Lookup } from "../platform/keys/lookup.ts";
 import type { Seal } from "../platform/keys/seal.ts";
@@ -131,7 +132,7 @@ export interface HttpPorts {
   purgeDeadLetters(subject: SubjectTag, devices: readonly DeviceKey[]): Promise<unknown>;
   /** The privacy centre; absent: switched off. */
   readonly centre?: CentrePort | undefined;
-  readiness(): { readonly ready: boolean; readonly reasons: readonly string[] };
+  readiness(): Readiness;
   /** What services receive and may publish over MQTT. */
   readonly asyncApi: Readonly<Record<string, unknown>>;
   readonly metrics: {

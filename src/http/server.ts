@@ -5,20 +5,18 @@
 import type { AddressInfo } from "node:net";
 import swagger from "@fastify/swagger";
 import swaggerUi from "@fastify/swagger-ui";
-import Fastify, { type FastifyInstance } from "fastify";
-import { jsonSchemaTransform, serializerCompiler, validatorCompiler } from "fastify-type-provider-zod";
-import { GatewayError } from "../model/errors.ts";
-import { listenFailed } from "../platform/start-faults.ts";
+import type { FastifyInstance } from "fastify";
+import { jsonSchemaTransform } from "fastify-type-provider-zod";
 import { type Approver, Door, readToken, requireApprover, requireToken } from "./access.ts";
 import { asyncApiRoute } from "./asyncapi.ts";
 import { auditActs } from "./audited.ts";
+import { type AppBounds, bareApp } from "./bare-app.ts";
 import { centreRoutes } from "./centre/routes.ts";
 import { COOKIE, TLS_COOKIE } from "./centre/session.ts";
-import { describeRoutes, type Scope } from "./contract.ts";
-import { answerClientError, answerFaults, answerFrameworkFault } from "./faults.ts";
-import { healthRoutes } from "./health.ts";
+import { describeRoutes } from "./contract.ts";
+import { healthRoutes, type MetricsAccess, metricsRoute } from "./health.ts";
 import { honourKeys } from "./idempotency.ts";
-import { takeJson } from "./json-body.ts";
+import { Listening } from "./listening.ts";
 import { refuseOtherMethods } from "./methods.ts";
 import type { HttpPorts } from "./ports.ts";
 import { COMMON_PROBLEMS } from "./problems.ts";
@@ -35,9 +33,8 @@ import { linkRoutes } from "./v1/links.ts";
 import { policyRoutes } from "./v1/policies.ts";
 import { serviceRoutes } from "./v1/services.ts";
 import { withdrawalRoutes } from "./v1/withdrawals.ts";
-import { wire } from "./wire.ts";
 
-export interface HttpOptions {
+export interface HttpOptions extends AppBounds {
   readonly host: string;
   /** 0 takes a free one. */
   readonly port: number;
@@ -45,107 +42,30 @@ export interface HttpOptions {
   readonly token: string;
   /** Who may place legal holds, each under a token of their own. */
   readonly approvers: readonly Approver[];
-  readonly bodyLimitBytes: number;
   /** Wrong tokens from one address before the next wrong ones are answered 429; a right one is always let in. */
   readonly failedTokensPerMinute: number;
-  /** In all; at the limit, a connection on which no work is done is closed for a new one. */
-  readonly maxConnections: number;
-  /** The same of one IPv4 address or IPv6 /64. */
-  readonly maxConnectionsPerAddress: number;
+  /** Who may read the metrics here; `undefined`: they have a listener of their own. */
+  readonly metrics: MetricsAccess | undefined;
 }
 
-/** A request must have arrived by then; slower senders are cut off. */
-const REQUEST_TIMEOUT_MS = 10_000;
-/** Above the longest configurable lease, for which a withdrawal waits. */
-const HANDLER_TIMEOUT_MS = 45_000;
-/** Between two requests; a longer time would only save handshakes. */
-const KEEP_ALIVE_MS = 5_000;
-/** As for the receiver of an export. */
-const TAKE_WITHIN_MS = 120_000;
-/** HTTP pipelining is rare: few clients send a request before the one before is answered. */
-const MAX_UNANSWERED = 4;
-const MAX_HEADER_BYTES = 8 * 1024;
-/** Ids may arrive percent-encoded, three characters each. */
-const MAX_PARAMETER_LENGTH = 3 * 128;
-const STOP_DEADLINE_MS = 5_000;
-
-export class HttpApi {
-  readonly #options: HttpOptions;
-  readonly #ports: HttpPorts;
-  #app: FastifyInstance | undefined;
-
+export class HttpApi extends Listening {
   constructor(options: HttpOptions, ports: HttpPorts) {
-    this.#options = options;
-    this.#ports = ports;
-  }
-
-  /** Listens once it resolves; an abort meanwhile leaves nothing open and throws `START_CANCELLED`. */
-  async start(signal: AbortSignal): Promise<void> {
-    const { host, port } = this.#options;
-    const app = await createApp(this.#options, this.#ports);
-    this.#app = app;
-    await app.listen({ host, port }).catch((error) => {
-      throw listenFailed("http", error, { host, port, option: "http" });
-    });
-    if (signal.aborted) {
-      await this.stop();
-      throw new GatewayError("START_CANCELLED", "http");
-    }
-    this.#ports.log.info("listening", { listener: "http", host, port: this.port });
-  }
-
-  /** The port it listens on; 0 when it does not. */
-  get port(): number {
-    const address = this.#app?.server.address() as AddressInfo | null | undefined;
-    return address?.port ?? 0;
-  }
-
-  /** Lets requests in progress finish, at most until the deadline; then cuts their connections. */
-  async stop(): Promise<void> {
-    const app = this.#app;
-    this.#app = undefined;
-    if (app === undefined) return;
-    const deadline = setTimeout(() => app.server.closeAllConnections(), STOP_DEADLINE_MS);
-    await app.close();
-    clearTimeout(deadline);
+    const { host, port } = options;
+    super({ name: "http", host, port }, () => createApp(options, ports), ports.log);
   }
 }
 
 /** The application without a socket: routes, checks and the OpenAPI description. */
 export async function createApp(options: HttpOptions, ports: HttpPorts): Promise<FastifyInstance> {
-  const app: Scope = Fastify({
-    // Request lines carry ids.
-    logger: false,
-    bodyLimit: options.bodyLimitBytes,
-    handlerTimeout: HANDLER_TIMEOUT_MS,
-    forceCloseConnections: "idle",
-    routerOptions: { maxParamLength: MAX_PARAMETER_LENGTH },
-    serverFactory: wire({
-      maxConnections: options.maxConnections,
-      maxPerAddress: options.maxConnectionsPerAddress,
-      maxUnanswered: MAX_UNANSWERED,
-      takeWithinMs: TAKE_WITHIN_MS,
-      maxHeaderBytes: MAX_HEADER_BYTES,
-      requestTimeoutMs: REQUEST_TIMEOUT_MS,
-      keepAliveMs: KEEP_ALIVE_MS,
-    }),
-    onProtoPoisoning: "error",
-    onConstructorPoisoning: "error",
-    frameworkErrors: answerFrameworkFault,
-    clientErrorHandler: answerClientError,
-  });
-  app.removeContentTypeParser("text/plain");
-  takeJson(app);
-  app.setValidatorCompiler(validatorCompiler);
-  app.setSerializerCompiler(serializerCompiler);
-  answerFaults(app, ports.log);
+  const app = bareApp(options, ports.log);
   await describeApi(app);
 
   const door = new Door(options.failedTokensPerMinute, ports);
   await app.register(async (scope) => {
     describeRoutes(scope, { problems: ["internal"] });
     const finish = refuseOtherMethods(scope);
-    healthRoutes(scope, ports, readToken(options.token, door));
+    healthRoutes(scope, ports);
+    if (options.metrics !== undefined) metricsRoute(scope, ports, readToken(options.metrics, door), options.metrics);
     asyncApiRoute(scope, ports);
     finish();
   });

@@ -1,6 +1,9 @@
-/** A histogram that records many equal observations at the cost of one: one flush counts for all its messages. */
-import { Histogram, type MetricValueWithName } from "prom-client";
-import type { MetricRow } from "./metric-table.ts";
+/**
+ * A histogram that records many equal observations at the cost of one: one flush counts for all its messages. And a
+ * summary whose quantiles are measured elsewhere.
+ */
+import { Histogram, type MetricValueWithName, Summary } from "prom-client";
+import type { MetricRow } from "./metric-row.ts";
 
 /** Plain numbers; `bounds` ascending, and one more bucket for values above the last. */
 export class Distribution {
@@ -48,6 +51,38 @@ export class ScrapedHistogram extends Histogram {
 
   #samples(): MetricValueWithName<string>[] {
     return this.#series().flatMap(([labels, kept]) => samples(this.#row.name, labels, kept));
+  }
+}
+
+/** Quantiles of a moving window beside the sum and the count since the start. */
+export interface Quantiles {
+  /** By quantile: `0.5`, `0.99`, `1`. */
+  readonly of: Readonly<Record<string, number>>;
+  readonly sum: number;
+  readonly count: number;
+}
+
+/** Passes quantiles measured elsewhere to prom-client at scrape time. */
+export class ScrapedSummary extends Summary {
+  readonly #row: MetricRow;
+  readonly #measured: () => Quantiles;
+
+  constructor(row: MetricRow, measured: () => Quantiles) {
+    super({ name: row.name, help: row.help, percentiles: [], registers: [] });
+    this.#row = row;
+    this.#measured = measured;
+  }
+
+  /** What prom-client 15 calls for text; its own type says less, so a test checks what is printed. */
+  override async get(): Promise<Awaited<ReturnType<Summary["get"]>>> {
+    const { name, help } = this.#row;
+    const { of, sum, count } = this.#measured();
+    const values = [
+      ...Object.entries(of).map(([quantile, value]) => ({ labels: { quantile }, value })),
+      { metricName: `${name}_sum`, labels: {}, value: sum },
+      { metricName: `${name}_count`, labels: {}, value: count },
+    ];
+    return { name, help, type: "summary", values, aggregator: "sum" } as unknown as Awaited<ReturnType<Summary["get"]>>;
   }
 }
 

@@ -12,6 +12,12 @@ export interface EventLoopDelay {
   readonly max: number;
 }
 
+/** Everything measured since the start: `ms` is the sum of all delays. */
+export interface EventLoopTotal {
+  readonly samples: number;
+  readonly ms: number;
+}
+
 /**
  * After a reset a histogram misses one sample, and a block may begin just then. So there are two, reset alternately:
  * each reading covers one window, and both never miss the same moment.
@@ -20,15 +26,24 @@ export class EventLoopWatch {
   #histograms: IntervalHistogram[] = [];
   #timer: NodeJS.Timeout | undefined;
   #last: EventLoopDelay = { p50: 0, p99: 0, max: 0 };
+  /** Its windows follow one another without overlap, so their samples add up; those of the other are the same once more. */
+  #counted: IntervalHistogram | undefined;
+  #total: EventLoopTotal = { samples: 0, ms: 0 };
 
   /** The last window; renewed twice per window length, and all 0 at first. */
   get delayMs(): EventLoopDelay {
     return this.#last;
   }
 
+  /** Up to the end of the last window. */
+  get total(): EventLoopTotal {
+    return this.#total;
+  }
+
   start(windowMs = WINDOW_MS): void {
     this.#histograms = [0, 1].map(() => monitorEventLoopDelay({ resolution: SAMPLE_MS }));
     for (const histogram of this.#histograms) histogram.enable();
+    this.#counted = this.#histograms[0];
     // After a block all timers are due at once; the block is recorded only after they have run.
     this.#timer = setInterval(() => setImmediate(() => this.#closeWindow()), windowMs / 2).unref();
   }
@@ -43,8 +58,15 @@ export class EventLoopWatch {
     const older = this.#histograms.shift();
     if (older === undefined) return;
     this.#last = read(older);
+    if (older === this.#counted) this.#add(older);
     older.reset();
     this.#histograms.push(older);
+  }
+
+  #add({ count, mean }: IntervalHistogram): void {
+    if (count === 0) return;
+    const ms = Math.max(0, mean / NS_PER_MS - SAMPLE_MS) * count;
+    this.#total = { samples: this.#total.samples + count, ms: this.#total.ms + ms };
   }
 }
 

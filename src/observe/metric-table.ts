@@ -20,22 +20,14 @@ import {
   SECURITY_EVENTS,
 } from "../model/outcome.ts";
 import { PURPOSES, SERVICE_PURPOSES } from "../model/purposes.ts";
+import { READINESS_REASONS } from "../model/readiness.ts";
 import { SERVICE_ORIGINS } from "../model/service.ts";
+import { LOG_ALARMS, type LogAlarm } from "./log-alarms.ts";
+import { counter, gauge, guarded, histogram, type MetricRow, summary } from "./metric-row.ts";
+import { VERSION } from "./version.ts";
 
 /** Stands for every reason that says what a person has decided, or what a court has. */
 export const NOT_PERMITTED = "not-permitted";
-
-export interface MetricRow {
-  readonly name: string;
-  readonly kind: "counter" | "gauge" | "histogram";
-  /** At most two labels, each with all its possible values. */
-  readonly labels: Readonly<Record<string, readonly string[]>>;
-  readonly help: string;
-  /** Told to those alone who have the token, because it says something of a person where few are. */
-  readonly guarded?: true;
-  /** Upper bounds of a histogram, in the unit of its name. */
-  readonly buckets?: readonly number[];
-}
 
 export const CLIENT_KINDS = ["device", "service"] as const;
 export type ClientKind = (typeof CLIENT_KINDS)[number];
@@ -60,6 +52,18 @@ const WITHDRAWAL_S = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 1.5, 2, 2.5, 
 const ERASURE_S = [0.5, 1, 2, 5, 10, 15, 30, 60, 300, 900, 3_600, 86_400];
 
 export const METRICS = {
+  buildInfo: {
+    ...gauge("build_info", "1 for the version that runs and the Node.js that it runs on.", {
+      version: [VERSION],
+      node: [process.version],
+    }),
+    described: { node: "version of Node.js" },
+  },
+  ready: gauge(
+    "ready",
+    "One for each reason that `/readyz` can give: 0 while the gateway is not ready for this reason, else 1. It is ready when all are 1.",
+    { reason: READINESS_REASONS },
+  ),
   received: counter("messages_received_total", "Messages a device published, before any check."),
   admitted: counter("messages_admitted_total", "Messages made durable in the queue; what a PUBACK stands for."),
   recovered: counter(
@@ -166,12 +170,14 @@ export const METRICS = {
   ),
   backlogMessages: gauge("backlog_messages", "Messages durable in the queue and not yet done."),
   backlogBytes: gauge("backlog_bytes", "Size of the queue in Redis, against `queue.backlogBytes`."),
+  backlogLimit: gauge("backlog_limit_bytes", "`queue.backlogBytes`: with so much nothing more is acknowledged."),
   backlogOldest: gauge(
     "backlog_oldest_seconds",
     "Age of the oldest batch that is not done; 0 when there is none. Every few seconds.",
   ),
   deadLetters: gauge("dead_letters", "Dead letters not yet replayed or expired."),
   deadLetterBytes: gauge("dead_letter_bytes", "What they take of Redis, against `queue.deadLetterBytes`."),
+  deadLetterLimit: gauge("dead_letter_limit_bytes", "`queue.deadLetterBytes`: with so much batches wait."),
   sinkWrite: histogram("sink_write_seconds", "One write to a store, answered or not.", LATENCY_S, { sink: SINKS }),
   sinkFailures: counter("sink_failures_total", "Writes that failed; each is retried or isolated, none is dropped.", {
     sink: SINKS,
@@ -210,6 +216,7 @@ export const METRICS = {
     "A withdrawal from request to answer: fence set, leases drained.",
     WITHDRAWAL_S,
   ),
+  lease: gauge("lease_seconds", "`consent.leaseMs`: what a withdrawal waits at most for writes that have begun."),
   erasures: counter("erasures_total", "Erasures completed, by whether every store could delete the rows.", {
     outcome: ERASURE_OUTCOMES,
   }),
@@ -270,32 +277,14 @@ export const METRICS = {
   ),
   notices: counter("notices_total", "Policy notices handed to connected devices."),
   backupAge: gauge("backup_age_seconds", "Age of the newest whole backup in `backup.dir`; +Inf while there is none."),
-  eventLoopDelay: gauge("event_loop_delay_seconds", "Delay of the event loop over the last 5 s.", {
-    quantile: ["0.5", "0.99", "1"],
+  backupInterval: gauge("backup_interval_seconds", "`backup.everyHours`; 0: this gateway takes none by itself."),
+  logAlarms: counter("log_alarms_total", "Lines in the log that an operator has to see, by what they say.", {
+    alarm: Object.keys(LOG_ALARMS) as LogAlarm[],
   }),
+  eventLoopDelay: summary(
+    "event_loop_delay_seconds",
+    "Delay of the event loop: quantiles of the last 5 s, sum and count of all samples since the start.",
+    ["0.5", "0.99", "1"],
+  ),
 } as const satisfies Record<string, MetricRow>;
 export type MetricName = keyof typeof METRICS;
-
-type Labels = Readonly<Record<string, readonly string[]>>;
-type NoLabels = Readonly<Record<never, never>>;
-
-function counter<const Set extends Labels = NoLabels>(name: string, help: string, labels?: Set) {
-  return { name: `consentry_${name}`, kind: "counter", labels: labels ?? ({} as Set), help } as const;
-}
-
-function gauge<const Set extends Labels = NoLabels>(name: string, help: string, labels?: Set) {
-  return { name: `consentry_${name}`, kind: "gauge", labels: labels ?? ({} as Set), help } as const;
-}
-
-function guarded<Row extends MetricRow>(row: Row): Row & { readonly guarded: true } {
-  return { ...row, help: `${row.help} With the token alone.`, guarded: true };
-}
-
-function histogram<const Set extends Labels = NoLabels>(
-  name: string,
-  help: string,
-  buckets: readonly number[],
-  labels?: Set,
-) {
-  return { name: `consentry_${name}`, kind: "histogram", labels: labels ?? ({} as Set), help, buckets } as const;
-}

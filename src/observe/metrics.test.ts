@@ -1,8 +1,13 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { BY_CONSENT, DEAD_LETTER_REASONS, REFUSAL_REASONS, type Refusal } from "../model/outcome.ts";
+import { READINESS_REASONS } from "../model/readiness.ts";
 import { EventLoopWatch } from "./event-loop.ts";
-import { METRICS, type MetricRow, NOT_PERMITTED } from "./metric-table.ts";
+import type { MetricRow } from "./metric-row.ts";
+import { METRICS, NOT_PERMITTED } from "./metric-table.ts";
 import { Metrics } from "./metrics.ts";
+import { ProcessFigures } from "./process-figures.ts";
+import { Refreshes } from "./refreshes.ts";
+import { VERSION } from "./version.ts";
 
 let metrics: Metrics;
 beforeEach(async () => {
@@ -119,7 +124,8 @@ describe("the text", () => {
         for (const value of told) expect(text).toMatch(new RegExp(`^${row.name}\\w*\\{.*${label}="${value}"`, "m"));
       }
     }
-    expect(text).toContain("consentry_process_cpu_seconds_total");
+    expect(text).toMatch(/^process_cpu_seconds_total \d/m);
+    expect(text).toMatch(/^nodejs_heap_size_used_bytes \d/m);
   });
 
   it("tells nothing of consent and holds to those without the token, and counts as much", async () => {
@@ -141,7 +147,7 @@ describe("the text", () => {
     expect(full).toContain('consentry_erasures_open{state="held"} 2\n');
     expect(open).toContain('consentry_erasures_open{state="running"} 3\n');
     expect(open).not.toMatch(/^(?:# \w+ )?consentry_hold|"held"/m);
-    expect(open).toContain("consentry_process_cpu_seconds_total");
+    expect(open).toMatch(/^process_cpu_seconds_total \d/m);
   });
 
   it("has no label value outside the closed sets of the table", async () => {
@@ -184,13 +190,48 @@ describe("the text", () => {
 
   it("is refreshed first, and does not wait forever or fail with a refresh that does", async () => {
     metrics.beforeScrape(() => metrics.gauge("backlogBytes", 99));
-    metrics.beforeScrape(() => Promise.reject(new Error("unreachable")));
     metrics.beforeScrape(() => {
       throw new Error("broken");
     });
+    metrics.beforeScrapeCostly(() => Promise.reject(new Error("unreachable")));
+    metrics.beforeScrapeCostly(() => new Promise(() => {}));
     expect(await sample("consentry_backlog_bytes")).toBe(99);
-    metrics.beforeScrape(() => new Promise(() => {}));
-    expect(await sample("consentry_backlog_bytes")).toBe(99);
+  });
+
+  it("asks for what is costly once a second at most, however often it is scraped", async () => {
+    const refreshes = new Refreshes();
+    const asked = { cheap: 0, costly: 0 };
+    refreshes.add(() => {
+      asked.cheap += 1;
+    });
+    refreshes.addCostly(async () => {
+      asked.costly += 1;
+    });
+    for (let now = 5_000; now < 7_000; now += 100) await refreshes.run(now);
+    expect(asked).toEqual({ cheap: 20, costly: 2 });
+  });
+
+  it("lists open files, memory and the rest of the process once a second at most", async () => {
+    const figures = new ProcessFigures();
+    figures.start();
+    const cpu = async (now: number) => /^process_cpu_seconds_total .*$/m.exec(await figures.text(now))?.[0];
+    const first = await cpu(5_000);
+    const until = performance.now() + 30;
+    while (performance.now() < until);
+    expect(await cpu(5_999)).toBe(first);
+    expect(await cpu(6_000)).not.toBe(first);
+    figures.stop();
+  });
+
+  it("says for which reasons the gateway is not ready, one series a reason", async () => {
+    metrics.notReady(["backlog-full"]);
+    const text = await metrics.text("open");
+    const told = [...text.matchAll(/^consentry_ready\{reason="([a-z-]+)"\} ([01])$/gm)].map(([, why, is]) => [why, is]);
+    expect(told).toEqual(READINESS_REASONS.map((reason) => [reason, reason === "backlog-full" ? "0" : "1"]));
+  });
+
+  it("says which version runs on which Node.js", async () => {
+    expect(await sample(`consentry_build_info{version="${VERSION}",node="${process.version}"}`)).toBe(1);
   });
 });
 
@@ -232,6 +273,10 @@ describe("the event loop", () => {
       while (performance.now() < until);
       await windows(watch, (delay) => delay.max >= 100);
       expect(watch.delayMs.p99).toBeLessThanOrEqual(watch.delayMs.max);
+      // The sum has the block once, though two windows have seen it.
+      await windows(watch, () => watch.total.ms >= 100);
+      expect(watch.total.ms).toBeLessThan(2 * 150);
+      expect(watch.total.samples).toBeGreaterThan(0);
     } finally {
       watch.stop();
     }

@@ -3,7 +3,7 @@
  * and labels are added at scrape time.
  */
 
-import { collectDefaultMetrics, Registry } from "prom-client";
+import { Registry } from "prom-client";
 import { DAMAGE_KINDS, type DamageKind } from "../model/damage.ts";
 import {
   ERASURE_ANSWERS,
@@ -35,10 +35,12 @@ import {
   type SecurityEvent,
 } from "../model/outcome.ts";
 import { PURPOSES, type Purpose, SERVICE_PURPOSES, type ServicePurpose } from "../model/purposes.ts";
+import { READINESS_REASONS, type ReadinessReason } from "../model/readiness.ts";
 import { SERVICE_ORIGINS, type ServiceOrigin } from "../model/service.ts";
 import { BookCounts, zeros } from "./books.ts";
 import { Distribution } from "./distribution.ts";
 import { EventLoopWatch } from "./event-loop.ts";
+import { LOG_ALARMS, type LogAlarm } from "./log-alarms.ts";
 import {
   CLIENT_KINDS,
   type ClientKind,
@@ -52,41 +54,48 @@ import {
   type SinkFailure,
   type SinkName,
 } from "./metric-table.ts";
+import { ProcessFigures } from "./process-figures.ts";
+import { Refreshes } from "./refreshes.ts";
 import { by, registerAll, type Sources, single } from "./scrape.ts";
+import { VERSION } from "./version.ts";
 
 /** Gauges whose value another part provides. `breakerOpen` is 0 or 1. */
-export type GaugeName =
-  | "pausedConnections"
-  | "backlogMessages"
-  | "backlogBytes"
-  | "backlogOldest"
-  | "deadLetters"
-  | "deadLetterBytes"
-  | "breakerOpen"
-  | "redisNotWritable"
-  | "servicesNotCovered"
-  | "erasureOldest"
-  | "servicesUnanswered"
-  | "erasureNoticesWaiting"
-  | "erasureNoticesOverdue"
-  | "holdsOpen"
-  | "holdOldest"
-  | "backupAge"
-  | "placesWaiting"
-  | "networkWaiting"
-  | "currentWaiting";
+const GAUGES = [
+  "pausedConnections",
+  "backlogMessages",
+  "backlogBytes",
+  "backlogLimit",
+  "backlogOldest",
+  "deadLetters",
+  "deadLetterBytes",
+  "deadLetterLimit",
+  "breakerOpen",
+  "redisNotWritable",
+  "servicesNotCovered",
+  "lease",
+  "erasureOldest",
+  "servicesUnanswered",
+  "erasureNoticesWaiting",
+  "erasureNoticesOverdue",
+  "holdsOpen",
+  "holdOldest",
+  "backupAge",
+  "backupInterval",
+  "placesWaiting",
+  "networkWaiting",
+  "currentWaiting",
+] as const;
+export type GaugeName = (typeof GAUGES)[number];
 
 const HELD: Refusal = "legal-hold";
 
-const REFRESH_DEADLINE_MS = 1_000;
-
 export class Metrics extends BookCounts {
   readonly #eventLoopDelayMs: number;
-  readonly #process = new Registry();
+  readonly #process = new ProcessFigures();
   /** What anybody may read, and what the token lets one read. */
   readonly #views = { open: new Registry(), full: new Registry() };
   readonly #eventLoop = new EventLoopWatch();
-  readonly #refreshes: (() => void | Promise<void>)[] = [];
+  readonly #refreshes = new Refreshes();
 
   readonly #forwarded = zeros(SERVICE_PURPOSES);
   readonly #currentTold = zeros(SERVICE_PURPOSES);
@@ -103,27 +112,9 @@ export class Metrics extends BookCounts {
     SinkName,
     Record<SinkFailure, number>
   >;
-  readonly #gauges = zeros<GaugeName>([
-    "pausedConnections",
-    "backlogMessages",
-    "backlogBytes",
-    "backlogOldest",
-    "deadLetters",
-    "deadLetterBytes",
-    "breakerOpen",
-    "redisNotWritable",
-    "servicesNotCovered",
-    "erasureOldest",
-    "servicesUnanswered",
-    "erasureNoticesWaiting",
-    "erasureNoticesOverdue",
-    "holdsOpen",
-    "holdOldest",
-    "backupAge",
-    "placesWaiting",
-    "networkWaiting",
-    "currentWaiting",
-  ]);
+  readonly #gauges = zeros(GAUGES);
+  readonly #logAlarms = zeros(Object.keys(LOG_ALARMS) as LogAlarm[]);
+  #notReady: readonly ReadinessReason[] = [];
   readonly #places = zeros(PLACE_OUTCOMES);
   #forwardDropped = 0;
   #servicesCutOff = 0;
@@ -163,13 +154,14 @@ export class Metrics extends BookCounts {
     const sources = this.#sources();
     registerAll(this.#views.full, sources, true);
     registerAll(this.#views.open, { ...sources, ...this.#openSources() }, false);
-    collectDefaultMetrics({ register: this.#process, prefix: "consentry_" });
+    this.#process.start();
     this.#eventLoop.start();
   }
 
   async stop(): Promise<void> {
     this.#eventLoop.stop();
-    for (const registry of [this.#process, ...Object.values(this.#views)]) registry.clear();
+    this.#process.stop();
+    for (const registry of Object.values(this.#views)) registry.clear();
   }
 
   forwarded(purpose: ServicePurpose, count: number): void {
@@ -328,9 +320,24 @@ export class Metrics extends BookCounts {
     this.#gauges[name] = value;
   }
 
-  /** `refresh` sets gauges just before each scrape; if it fails or takes too long the old values remain. */
-  beforeScrape(refresh: () => void | Promise<void>): void {
-    this.#refreshes.push(refresh);
+  /** A line of the log that an operator has to see. */
+  logAlarm(alarm: LogAlarm): void {
+    this.#logAlarms[alarm] += 1;
+  }
+
+  /** For which reasons the gateway is not ready now. */
+  notReady(reasons: readonly ReadinessReason[]): void {
+    this.#notReady = reasons;
+  }
+
+  /** `refresh` sets gauges just before each scrape. */
+  beforeScrape(refresh: () => void): void {
+    this.#refreshes.add(refresh);
+  }
+
+  /** The same for what reads files or asks Redis: once a second at most; if it fails or takes too long the old values remain. */
+  beforeScrapeCostly(refresh: () => Promise<void>): void {
+    this.#refreshes.addCostly(refresh);
   }
 
   /** Whether the event loop was later than its limit in the last 5 s; a reason not to be ready. */
@@ -340,8 +347,8 @@ export class Metrics extends BookCounts {
 
   /** The Prometheus text format, version 0.0.4; `open` as anybody may read it. Complete between `start` and `stop`. */
   async text(view: "open" | "full"): Promise<string> {
-    await Promise.all(this.#refreshes.map(withinDeadline));
-    return `${await this.#views[view].metrics()}\n${await this.#process.metrics()}`;
+    await this.#refreshes.run();
+    return `${await this.#views[view].metrics()}\n${await this.#process.text()}`;
   }
 
   /** Where few send, a single refusal or hold would tell what a person has decided, or a court. */
@@ -362,7 +369,10 @@ export class Metrics extends BookCounts {
 
   #sources(): Sources {
     const books = () => this.books();
+    const isReady = (reason: ReadinessReason) => (this.#notReady.includes(reason) ? 0 : 1);
     return {
+      buildInfo: () => [[{ version: VERSION, node: process.version }, 1]],
+      ready: () => READINESS_REASONS.map((reason) => [{ reason }, isReady(reason)]),
       received: () => single(books().received),
       admitted: () => single(books().admitted),
       recovered: () => single(books().recovered),
@@ -397,9 +407,11 @@ export class Metrics extends BookCounts {
       puback: () => [[{}, this.#puback]],
       backlogMessages: () => single(this.#gauges.backlogMessages),
       backlogBytes: () => single(this.#gauges.backlogBytes),
+      backlogLimit: () => single(this.#gauges.backlogLimit),
       backlogOldest: () => single(this.#gauges.backlogOldest),
       deadLetters: () => single(this.#gauges.deadLetters),
       deadLetterBytes: () => single(this.#gauges.deadLetterBytes),
+      deadLetterLimit: () => single(this.#gauges.deadLetterLimit),
       sinkWrite: () => SINKS.map((sink) => [{ sink }, this.#sinkWrite[sink]]),
       sinkFailures: () =>
         SINKS.flatMap((sink) =>
@@ -412,6 +424,7 @@ export class Metrics extends BookCounts {
       breakerOpen: () => single(this.#gauges.breakerOpen),
       redisNotWritable: () => single(this.#gauges.redisNotWritable),
       withdrawal: () => [[{}, this.#withdrawal]],
+      lease: () => single(this.#gauges.lease),
       erasures: () => by("outcome", this.#erasures),
       erasure: () => [[{}, this.#erasure]],
       erasureAnswers: () => by("outcome", this.#erasureAnswers),
@@ -431,24 +444,13 @@ export class Metrics extends BookCounts {
       devicesSuspended: () => by("purpose", this.#devicesSuspended),
       notices: () => single(this.#notices),
       backupAge: () => single(this.#gauges.backupAge),
+      backupInterval: () => single(this.#gauges.backupInterval),
+      logAlarms: () => by("alarm", this.#logAlarms),
       eventLoopDelay: () => {
         const { p50, p99, max } = this.#eventLoop.delayMs;
-        return by("quantile", { "0.5": p50 / 1_000, "0.99": p99 / 1_000, "1": max / 1_000 });
+        const { samples, ms } = this.#eventLoop.total;
+        return { of: { "0.5": p50 / 1_000, "0.99": p99 / 1_000, "1": max / 1_000 }, sum: ms / 1_000, count: samples };
       },
     };
-  }
-}
-
-async function withinDeadline(refresh: () => void | Promise<void>): Promise<void> {
-  let timer: NodeJS.Timeout | undefined;
-  const deadline = new Promise<void>((resolve) => {
-    timer = setTimeout(resolve, REFRESH_DEADLINE_MS);
-  });
-  try {
-    await Promise.race([refresh(), deadline]);
-  } catch {
-    // The gauge keeps its last value; the failed refresh is reported elsewhere.
-  } finally {
-    clearTimeout(timer);
   }
 }

@@ -1,8 +1,9 @@
 /** From plain numbers to the Prometheus text: series are created only at scrape time. */
 import { Counter, Gauge, type Registry } from "prom-client";
-import type { Distribution } from "./distribution.ts";
-import { ScrapedHistogram } from "./distribution.ts";
-import { METRICS, type MetricName, type MetricRow } from "./metric-table.ts";
+import type { Distribution, Quantiles } from "./distribution.ts";
+import { ScrapedHistogram, ScrapedSummary } from "./distribution.ts";
+import type { MetricRow } from "./metric-row.ts";
+import { METRICS, type MetricName } from "./metric-table.ts";
 
 type Labels = Record<string, string>;
 export type Series = readonly (readonly [labels: Labels, value: number])[];
@@ -10,19 +11,19 @@ export type Distributions = readonly (readonly [labels: Labels, kept: Distributi
 
 /** The source of each row of the table; a row without a source does not compile. */
 export type Sources = {
-  readonly [Name in MetricName]: () => (typeof METRICS)[Name]["kind"] extends "histogram" ? Distributions : Series;
+  readonly [Name in MetricName]: () => Figures<(typeof METRICS)[Name]["kind"]>;
 };
+
+type Figures<Kind> = Kind extends "histogram" ? Distributions : Kind extends "summary" ? Quantiles : Series;
 
 /** `all`: with those that are told with the token alone. */
 export function registerAll(registry: Registry, sources: Sources, all: boolean): void {
   for (const [name, row] of Object.entries(METRICS) as [MetricName, MetricRow][]) {
     if (row.guarded === true && !all) continue;
     const source = sources[name];
-    registry.registerMetric(
-      row.kind === "histogram"
-        ? new ScrapedHistogram(row, source as () => Distributions)
-        : scraped(row, source as () => Series),
-    );
+    if (row.kind === "histogram") registry.registerMetric(new ScrapedHistogram(row, source as () => Distributions));
+    else if (row.kind === "summary") registry.registerMetric(new ScrapedSummary(row, source as () => Quantiles));
+    else registry.registerMetric(scraped(row, source as () => Series));
   }
 }
 

@@ -42,9 +42,10 @@ function readFiles({ consent, deidentify, mqtt, backup }: Config, deidentifier: 
 }
 
 /** Under the names of the listeners in the log. */
-function placesOf({ http, mqtt }: Config): ReadonlyMap<string, Place> {
+function placesOf({ http, metrics, mqtt }: Config): ReadonlyMap<string, Place> {
   const { tcp, tls, ws } = mqtt;
   const places = new Map<string, Place>([["http", { ...http, option: "http" }]]);
+  if (metrics.enabled) places.set("metrics", { ...metrics, option: "metrics" });
   if (tcp.enabled) places.set("mqtt-tcp", { ...tcp, option: "mqtt.tcp" });
   if (tls.enabled) places.set("mqtt-tls", { ...tls, option: "mqtt.tls" });
   if (ws.enabled) places.set("mqtt-ws", { ...ws, option: "mqtt.ws" });

@@ -34,7 +34,7 @@ export interface SafekeepingDeps {
   readonly keys: Keys;
   readonly redis: HeldRedis;
   readonly keyspace: Keyspace;
-  readonly metrics: Pick<Metrics, "gauge" | "beforeScrape" | "backupDamaged">;
+  readonly metrics: Pick<Metrics, "gauge" | "beforeScrapeCostly" | "backupDamaged">;
   readonly audit: Pick<AuditTrail, "note">;
   readonly auditLog: Pick<AuditLog, "known">;
   readonly fatal: (error: Error) => void;
@@ -158,7 +158,7 @@ function backups(
     ],
     log,
   );
-  metrics.beforeScrape(async () => {
+  metrics.beforeScrapeCostly(async () => {
     metrics.gauge("backupAge", (await schedule.ageMs(liveKeys.present.lookup)) / 1_000);
   });
   return {

@@ -2,9 +2,11 @@
 import { readFileSync, statSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { parse } from "yaml";
+import { loadConfig } from "../../src/config/load.ts";
 
 interface Service {
   readonly image: string;
+  readonly profiles?: readonly string[];
   readonly user?: string;
   readonly command?: readonly string[];
   readonly read_only?: boolean;
@@ -41,12 +43,16 @@ function service(name: string): Service {
 }
 
 /** A version that says which build it is. Its digest stands behind it once `scripts/pin-images.mjs` has been run. */
-const VERSIONED = /^[a-z]+:\d+\.\d+\.\d+(?:-[a-z-]+)?(?:@sha256:[0-9a-f]{64})?$/;
+const VERSIONED = /^(?:[a-z]+\/)?[a-z]+:v?\d+\.\d+\.\d+(?:-[a-z-]+)?(?:@sha256:[0-9a-f]{64})?$/;
 const DIGESTS = /@sha256:[0-9a-f]{64}/g;
 
 describe("docker-compose.yml", () => {
-  it("runs the gateway, Redis and InfluxDB 2", () => {
-    expect(services.map(([name]) => name).sort()).toEqual(["gateway", "influxdb", "redis"]);
+  it("runs the gateway, Redis and InfluxDB 2, and to observe them Prometheus and Grafana", () => {
+    const named = (observing: boolean) =>
+      services.filter(([, { profiles }]) => (profiles !== undefined) === observing).map(([name]) => name);
+    expect(named(false).sort()).toEqual(["gateway", "influxdb", "redis"]);
+    expect(named(true).sort()).toEqual(["grafana", "prometheus"]);
+    for (const name of named(true)) expect(service(name).profiles).toEqual(["observe"]);
     expect(service("redis").image).toMatch(/^redis:7/);
     expect(service("influxdb").image).toMatch(/^influxdb:2/);
   });
@@ -88,10 +94,15 @@ describe("docker-compose.yml", () => {
 
   it("names every image that comes from elsewhere by its full version", () => {
     expect(service("redis").image).toMatch(VERSIONED);
-    expect(service("influxdb").image).toMatch(VERSIONED);
+    for (const name of ["influxdb", "prometheus", "grafana"]) expect(service(name).image, name).toMatch(VERSIONED);
   });
 
-  it("keeps the administrator's token of InfluxDB from the gateway, which has one for its bucket", () => {
+  it("keeps the administrator's token of InfluxDB from the gateway and from Grafana, which have one each for its bucket", () => {
+    expect(service("grafana").secrets?.filter((name) => /influx/.test(name))).toEqual([]);
+    expect(service("grafana").volumes?.filter((volume) => /secrets/.test(volume))).toEqual([
+      "./secrets/influx-reader:/run/influx-token:ro",
+    ]);
+    expect(service("grafana").environment?.GF_AUTH_ANONYMOUS_ENABLED).toBe("false");
     expect(service("gateway").secrets?.filter((name) => /influx/.test(name))).toEqual([]);
     expect(service("gateway").volumes).toContain("./secrets/influx:/run/secrets/influx:ro");
     expect(service("influxdb").volumes).toContain(
@@ -105,12 +116,14 @@ describe("docker-compose.yml", () => {
     expect(one.healthcheck?.test.length).toBeGreaterThan(1);
   });
 
-  it("publishes the gateway's ports alone, on loopback, and keeps the others on an internal network", () => {
+  it("publishes ports of the gateway and of Grafana alone, on loopback, and keeps the others on an internal network", () => {
     const published = services.filter(([, { ports }]) => ports !== undefined);
-    expect(published.map(([name]) => name)).toEqual(["gateway"]);
-    for (const port of service("gateway").ports ?? []) expect(port).toMatch(/^127\.0\.0\.1:/);
-    expect(service("redis").networks).toEqual(["inside"]);
-    expect(service("influxdb").networks).toEqual(["inside"]);
+    expect(published.map(([name]) => name).sort()).toEqual(["gateway", "grafana"]);
+    for (const [, { ports = [] }] of published) for (const port of ports) expect(port).toMatch(/^127\.0\.0\.1:/);
+    const { metrics } = parse(read("config/compose.yaml")) as { metrics: { enabled: boolean } };
+    expect(metrics.enabled).toBe(true);
+    expect(service("gateway").ports?.join(" ")).not.toContain("8081");
+    for (const name of ["redis", "influxdb", "prometheus"]) expect(service(name).networks, name).toEqual(["inside"]);
     expect(compose.networks.inside?.internal).toBe(true);
   });
 
@@ -172,5 +185,34 @@ describe("Dockerfile", () => {
   it("starts the gateway with the flags every other start uses", () => {
     const entrypoint = JSON.parse(/^ENTRYPOINT (.*)$/m.exec(read("Dockerfile"))?.[1] ?? "[]") as string[];
     expect(entrypoint).toEqual(["node", ...(JSON.parse(read("config/node-flags.json")) as string[]), "dist/main.js"]);
+  });
+});
+
+describe("docker-compose.tls.yml", () => {
+  /** `!override` is of Compose: the list stands in place of the one below it. */
+  const override = { tag: "!override", collection: "seq" as const, resolve: (seq: unknown) => seq };
+  const tls = parse(read("docker-compose.tls.yml"), { customTags: [override as never] }) as Compose;
+  const { gateway, ...others } = tls.services;
+
+  it("changes the gateway alone: MQTT over TLS in place of plain MQTT, HTTP on loopback still", () => {
+    expect(others).toEqual({});
+    expect(read("docker-compose.tls.yml")).toContain("ports: !override\n");
+    expect(gateway?.ports).toEqual(["8883:8883", "127.0.0.1:8080:8080"]);
+    const env = Object.fromEntries(Object.entries(gateway?.environment ?? {}));
+    const config = loadConfig({ env: { ...env, CONSENTRY_HTTP_TOKEN: "token-of-the-account-service-in-this-test" } });
+    expect(config.mqtt.tcp.enabled).toBe(false);
+    expect(config.mqtt.tls).toMatchObject({ enabled: true, host: "0.0.0.0", port: 8883 });
+  });
+
+  it("mounts the certificate where the gateway looks for it", () => {
+    const [, folder = "", mode] = gateway?.volumes?.[0]?.split(":") ?? [];
+    expect(mode).toBe("ro");
+    for (const name of ["CERT", "KEY"]) {
+      expect(gateway?.environment?.[`CONSENTRY_MQTT_TLS_${name}_FILE`]).toMatch(new RegExp(`^${folder}/[a-z]+\\.pem$`));
+    }
+  });
+
+  it("publishes what the image answers its health check on", () => {
+    expect(service("gateway").healthcheck?.test.join(" ")).toContain("127.0.0.1:8080/readyz");
   });
 });

@@ -13,7 +13,8 @@ import {
   REFUSALS,
   SECURITY_EVENTS,
 } from "../../src/model/outcome.ts";
-import { METRICS, type MetricRow } from "../../src/observe/metric-table.ts";
+import type { MetricRow } from "../../src/observe/metric-row.ts";
+import { METRICS } from "../../src/observe/metric-table.ts";
 import { ACCOUNT_WORDS } from "../../src/vocabulary/key-words.ts";
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
@@ -174,7 +175,7 @@ function isVariable(name: string): boolean {
 }
 
 function isFile(name: string): boolean {
-  return /\.(?:ts|mjs|md|json|yaml|yml|key|sh)$/.test(name);
+  return /\.(?:ts|mjs|md|json|yaml|yml|key|sh|txt)$/.test(name);
 }
 
 it("looks at more than nothing", () => {

@@ -18,20 +18,21 @@ const NONE = /@sha256:[0-9a-f]{64}/g;
 let dir: string;
 let registry: Server;
 /** What the registry gives for an image; 404 for none. */
-let digests: Record<string, string>;
+let digests: Record<string, string | undefined>;
 let asked: string[];
 
 beforeEach(async () => {
   dir = mkdtempSync(join(tmpdir(), "pin-images-"));
   for (const file of FILES) cpSync(join(ROOT, file), join(dir, file));
-  digests = { redis: "a", influxdb: "b", node: "c" };
+  digests = { redis: "a", influxdb: "b", node: "c", "prom/prometheus": "e", "grafana/grafana": "f" };
   asked = [];
   registry = createServer((request, response) => {
     const { port } = registry.address() as AddressInfo;
     if (request.url?.startsWith("/token?")) return response.end('{"token":"reads"}');
-    const [, image = "", tag = ""] = /^\/v2\/library\/(\w+)\/manifests\/(.+)$/.exec(request.url ?? "") ?? [];
+    const [, image = "", tag = ""] =
+      /^\/v2\/(?:library\/)?(\w+(?:\/\w+)?)\/manifests\/(.+)$/.exec(request.url ?? "") ?? [];
     if (request.headers.authorization !== "Bearer reads") {
-      const challenge = `Bearer realm="http://127.0.0.1:${port}/token",service="r",scope="repository:library/${image}:pull"`;
+      const challenge = `Bearer realm="http://127.0.0.1:${port}/token",service="r",scope="repository:${image}:pull"`;
       return response.writeHead(401, { "www-authenticate": challenge }).end();
     }
     asked.push(`${image}:${tag}`);
@@ -60,10 +61,12 @@ it("pins every image, leaves what is pinned, and renews it when told to", async 
   const [compose = "", docker = ""] = files();
   expect(compose).toMatch(/image: redis:[\w.-]+@sha256:a{64}\n/);
   expect(compose).toMatch(/image: influxdb:[\w.-]+@sha256:b{64}\n/);
+  expect(compose).toMatch(/image: prom\/prometheus:v[\w.-]+@sha256:e{64}\n/);
+  expect(compose).toMatch(/image: grafana\/grafana:[\w.-]+@sha256:f{64}\n/);
   expect(compose).toContain("image: consentry\n");
   expect(docker.match(/^FROM node:[\w.-]+@sha256:c{64}/gm)).toHaveLength(2);
   expect(files().map((text) => text.replace(NONE, ""))).toEqual(before);
-  digests = { redis: "d", influxdb: "d", node: "d" };
+  digests = Object.fromEntries(Object.keys(digests).map((image) => [image, "d"]));
   asked = [];
   expect((await pin()).exitCode).toBe(0);
   expect(asked).toEqual([]);
@@ -73,16 +76,13 @@ it("pins every image, leaves what is pinned, and renews it when told to", async 
     files()
       .join("")
       .match(/@sha256:d{64}/g),
-  ).toHaveLength(4);
+  ).toHaveLength(6);
 });
 
 it("changes nothing when the registry does not know one of them, or gives no digest", async () => {
-  const before = files();
-  for (const wrong of [
-    { redis: "a", influxdb: "b" },
-    { redis: "a", influxdb: "xyz", node: "c" },
-  ] as const) {
-    digests = wrong;
+  const [before, all] = [files(), digests];
+  for (const wrong of [{ node: undefined }, { influxdb: "xyz" }]) {
+    digests = { ...all, ...wrong };
     const { exitCode, stderr } = await pin("--renew");
     expect([exitCode, files()]).toEqual([1, before]);
     expect(stderr).toContain("nothing was changed");

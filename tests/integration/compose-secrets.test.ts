@@ -52,12 +52,18 @@ async function makeInfluxToken(created: string): Promise<{ exitCode?: number; as
     `#!/bin/sh\necho "$@" >>"${log}"\ncase "$1" in\nbucket) printf '0a1b2c3d4e5f6071\\ttelemetry\\t2160h0m0s\\n' ;;\nauth) ${created} ;;\nesac\n`,
     { mode: 0o755 },
   );
-  const env = { PATH: `${bin}:${process.env.PATH}`, TOKEN_FILE: join(secrets, "influx", "token") };
+  const env = {
+    PATH: `${bin}:${process.env.PATH}`,
+    TOKEN_FILE: tokenFile("influx"),
+    READER_TOKEN_FILE: tokenFile("influx-reader"),
+  };
   const { exitCode } = await execa("sh", [join(ROOT, "config/influx-init.sh")], { reject: false, env });
   return { ...(exitCode !== undefined && { exitCode }), asked: await readFile(log, "utf8").catch(() => "") };
 }
 
 const TOKEN = "a-token-for-one-bucket-as-influxdb-makes-it-0123456789==";
+const tokenFile = (folder: string) => join(secrets, folder, "token");
+
 const CREATED = `printf '0c1d\\tgateway\\t${TOKEN}\\tconsentry\\t0e1f\\t[read:buckets write:buckets]\\n'`;
 
 /** Replies to inline commands sent over one connection, one line each. */
@@ -87,14 +93,16 @@ it("never overwrites", async () => {
   expect(await readFile(join(secrets, "keys/master.key"), "utf8")).toBe(before);
 });
 
-it("makes InfluxDB give the gateway a token for its bucket alone, once, and none by halves", async () => {
-  const file = join(secrets, "influx", "token");
+it("makes InfluxDB give gateway and reader a token for the bucket alone, once, and none by halves", async () => {
+  const file = tokenFile("influx");
   expect((await makeInfluxToken("exit 1")).exitCode).not.toBe(0);
   expect((await makeInfluxToken("true")).exitCode).not.toBe(0);
   expect(await readdir(join(secrets, "influx"))).toEqual([]);
   const made = await makeInfluxToken(CREATED);
   expect(made.exitCode).toBe(0);
   expect(made.asked).toContain("--read-bucket 0a1b2c3d4e5f6071 --write-bucket 0a1b2c3d4e5f6071");
+  expect(made.asked).toMatch(/--description reader --read-bucket 0a1b2c3d4e5f6071 --hide-headers$/m);
+  expect((await stat(tokenFile("influx-reader"))).mode & 0o777).toBe(0o600);
   expect(made.asked).not.toMatch(/all-access|operator|--read-buckets|--write-buckets/);
   expect(await readFile(file, "utf8")).toBe(TOKEN);
   expect((await stat(file)).mode & 0o777).toBe(0o600);
@@ -108,6 +116,7 @@ it("makes keys and a configuration that the gateway accepts", async () => {
   await writeFile(file, composed.replaceAll(MOUNTED, secrets));
   const config = loadConfig({ file, env: {} });
   expect(config.redis.url).toMatch(/^redis:\/\/gateway:[0-9a-f]{64}@redis:6379$/);
+  expect(config.metrics).toMatchObject({ enabled: true, token: expect.stringMatching(/^[0-9a-f]{64}$/) });
   expect(config.services.map(({ name }) => name)).toEqual(["weather", "scene", "network"]);
   expect(config.queue.requireDurability).toBe("fsync");
   expect(readKeys(config.keys.dir, { create: false }).queue.active).toBe("q0001");

@@ -8,6 +8,7 @@ import { HttpApi, type HttpOptions } from "../../src/http/server.ts";
 import { Refusals } from "../../src/ingress/devices/refusals.ts";
 import type { DeviceKey, SubjectTag } from "../../src/model/ids.ts";
 import type { Log, LogFields } from "../../src/model/log.ts";
+import type { Readiness } from "../../src/model/readiness.ts";
 import { DeadLetters } from "../../src/queue/dead-letters.ts";
 import { Envelope } from "../../src/queue/envelope.ts";
 import { Disclosures } from "../../src/rights/access/disclosures.ts";
@@ -58,7 +59,7 @@ export interface Api {
   readonly freed: SubjectTag[];
   readonly withdrawalsMs: number[];
   readonly logged: [event: string, fields: LogFields | undefined][];
-  readiness: { ready: boolean; reasons: string[] };
+  readiness: Readiness;
   /** The clock of legal holds. */
   now(): number;
   holds(): LegalHolds;
@@ -143,6 +144,7 @@ export function httpApi({ leaseMs = 2_000, bounds = {}, centre = false }: ApiOpt
         failedTokensPerMinute: 10_000,
         maxConnections: 512,
         maxConnectionsPerAddress: 512,
+        metrics: { tokens: [TOKEN], required: false },
         ...bounds,
       },
       {

@@ -99,7 +99,8 @@ describe("a browser", () => {
   it("and what else only tests use is not installed when it is there, and fails nothing when it cannot be had", async () => {
     await program("apt-get", `: > ${bin}/called\nexit 100`);
     const others: string[] = [];
-    for (const name of ["victoria-metrics", "mosquitto", "openssl", "python3", "g++"]) others.push(await program(name));
+    const programs = ["victoria-metrics", "mosquitto", "prometheus", "systemd-analyze", "openssl", "python3", "g++"];
+    for (const name of programs) others.push(await program(name));
     const said: string[] = [];
     await offerTestTools("/opt/browser", (line) => said.push(line));
     expect([said, existsSync(join(bin, "called"))]).toEqual([[], false]);
@@ -108,7 +109,16 @@ describe("a browser", () => {
     const mayInstall = process.getuid?.() === 0;
     expect(existsSync(join(bin, "called"))).toBe(mayInstall);
     if (!mayInstall) return;
-    for (const name of ["chromium", "victoria-metrics", "mosquitto", "openssl", "python3-paho-mqtt", "g++"]) {
+    for (const name of [
+      "chromium",
+      "victoria-metrics",
+      "mosquitto",
+      "prometheus",
+      "systemd",
+      "openssl",
+      "python3-paho-mqtt",
+      "g++",
+    ]) {
       expect(said).toContain(`installing with apt-get: ${name} (no system daemon will be started)`);
       expect(said).toContain(`${name} could not be installed; tests that need it are skipped`);
     }

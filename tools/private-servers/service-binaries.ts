@@ -60,6 +60,10 @@ const FOR_TESTS = [
   { name: "chromium", found: (browser: string | undefined) => findBrowser(browser) },
   { name: "victoria-metrics", found: () => onPath("victoria-metrics") },
   { name: "mosquitto", found: () => onPath("mosquitto") },
+  // For the rules of alarms and the dashboards; promtool is in it.
+  { name: "prometheus", found: () => onPath("prometheus") },
+  // For its unit.
+  { name: "systemd", found: () => onPath("systemd-analyze") },
   // For the examples.
   { name: "openssl", found: () => onPath("openssl") },
   { name: "python3-paho-mqtt", found: findPythonWithPaho },

@@ -197,6 +197,7 @@ const PORT_VARIABLES: Readonly<Record<string, string>> = {
   "mqtt-tls": "CONSENTRY_MQTT_TLS_PORT",
   "mqtt-ws": "CONSENTRY_MQTT_WS_PORT",
   http: "CONSENTRY_HTTP_PORT",
+  metrics: "CONSENTRY_METRICS_PORT",
 };
 
 function started<T>(part: T | undefined): T {
