@@ -185,7 +185,7 @@ export function createGateway(
       checkConsent: consent.check,
       leases: consent.leases,
       keyring: consent.keyring,
-      outlets,
+      delivery: outlets.live.network,
       addressable: addressable.network,
       damaged,
     },
@@ -236,7 +236,7 @@ export function createGateway(
     crowds,
     outlets,
     addressable: addressable.scene,
-    causeOf: (pseudonym) => ingress.commands.causeOf(pseudonym),
+    commands: ingress.commands,
     samples: centre.samples,
     fatal,
   });

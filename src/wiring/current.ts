@@ -3,11 +3,12 @@
 import { CurrentRuns } from "../current/runs.ts";
 import { SceneNoting } from "../current/scene-noting.ts";
 import { currentScene, isRecent, SCENE_COVERAGE, SCENE_FORM } from "../current/scene-record.ts";
-import { type CurrentPorts, CurrentTeller } from "../current/teller.ts";
+import { CurrentTeller } from "../current/teller.ts";
 import type { Keyring } from "../deidentify/keyring.ts";
 import type { CheckConsent } from "../model/consent.ts";
 import type { TellDamage } from "../model/damage.ts";
 import { DAY_MS, MINUTE_MS } from "../model/durations.ts";
+import type { LeaseSource } from "../model/lease.ts";
 import type { NetworkNote, NetworkPart } from "../model/network.ts";
 import type { ServicePurpose } from "../model/purposes.ts";
 import type { SceneNote, ScenePart } from "../model/scene.ts";
@@ -23,7 +24,6 @@ import { type StepTurn, StepTurns } from "../platform/step-turns.ts";
 import { heldLetters } from "../rights/holds/held-devices.ts";
 import type { Addressable } from "./addressable.ts";
 import type { Base } from "./base.ts";
-import type { Consent } from "./consent.ts";
 import type { Crowds } from "./crowds.ts";
 import type { NotedRecords } from "./noted-records.ts";
 import type { Outlets } from "./outlets.ts";
@@ -32,14 +32,14 @@ import { stepPart } from "./step-part.ts";
 /** What a test may take away. */
 export interface CurrentOverrides {
   /** In place of leases. Only to show that their absence would be noticed. */
-  readonly currentLease?: CurrentPorts["acquireLease"];
+  readonly currentLease?: LeaseSource["acquire"];
 }
 
 export interface CurrentDeps {
   readonly checkConsent: CheckConsent;
-  readonly leases: Pick<Consent["leases"], "acquire">;
+  readonly leases: LeaseSource;
   readonly keyring: Pick<Keyring, "pseudonym" | "sealRecord" | "openRecord">;
-  readonly outlets: Pick<Outlets, "fanOut" | "joiners" | "announceCurrent" | "anyFor">;
+  readonly outlets: Pick<Outlets, "current" | "anyFor">;
   readonly crowds: Pick<Crowds, "currentWeather">;
   readonly addressable: Pick<Addressable, "scene" | "network">;
   readonly damaged: TellDamage;
@@ -127,15 +127,8 @@ function createRuns(
   { checkConsent, leases, keyring, outlets, crowds, addressable }: CurrentDeps,
   { records, forMs, overrides }: RunsOf,
 ): CurrentRuns {
-  const asked = (purpose: ServicePurpose) => (outlets.joiners?.outlets(purpose).length ?? 0) > 0;
-  const portsOf = (purpose: "scene" | "network"): CurrentPorts => ({
-    checkConsent,
-    acquireLease: overrides.currentLease ?? (() => leases.acquire()),
-    left: (signal) => outlets.fanOut.left(signal),
-    announce: outlets.announceCurrent[purpose],
-    asked: () => runs.goesOn(purpose),
-    now: Date.now,
-  });
+  const { currentLease: acquire } = overrides;
+  const ports = { checkConsent, leases: acquire ? { acquire } : leases, now: Date.now };
   const options = { forMs, epochMs: config.deidentify.epochDays * DAY_MS };
   const scenes = new CurrentTeller<SceneNote, ScenePart>(
     {
@@ -146,7 +139,7 @@ function createRuns(
       addressable: addressable.scene,
     },
     options,
-    portsOf("scene"),
+    { ...ports, delivery: outlets.current.scene },
   );
   const network = new CurrentTeller<NetworkNote, NetworkPart>(
     {
@@ -157,13 +150,8 @@ function createRuns(
       addressable: addressable.network,
     },
     options,
-    portsOf("network"),
+    { ...ports, delivery: outlets.current.network },
   );
-  const tell = {
-    scene: () => scenes.tell(),
-    network: () => network.tell(),
-    weather: () => crowds.currentWeather.tell(),
-  };
-  const runs: CurrentRuns = new CurrentRuns({ tell, asked, log });
-  return runs;
+  const tellers = { scene: scenes, network, weather: crowds.currentWeather };
+  return new CurrentRuns({ tellers, deliveries: outlets.current, log });
 }

@@ -63,14 +63,13 @@ export function createPlaces({ config, redis, keyspace, metrics, log }: Base, de
     },
     held,
   });
-  const acquireLease = () => leases.acquire();
   const placeName = (wrapped: string, device: DeviceKey, epochStart: number) =>
     keyring.pseudonym(wrapped, device, "place", Math.floor(epochStart / epochMs));
   const removePlaces: ConstructorParameters<typeof PlaceWriter>[1]["removePlaces"] = async (places, signal) =>
     (await store.reached.use(() => store.sink.removePlaces(places, signal))) !== "unsupported";
   const underWay = new PlacesUnderWay(redis.store, keyspace, {
     checkConsent,
-    acquireLease,
+    leases,
     placeName,
     removePlaces,
     records,
@@ -91,7 +90,7 @@ export function createPlaces({ config, redis, keyspace, metrics, log }: Base, de
       underWay,
       checkConsent,
       held,
-      acquireLease,
+      leases,
       placeName,
       write: (places, signal) => store.writePlaces(places, signal),
       removePlaces,

@@ -11,7 +11,7 @@ import type { ServiceConnection } from "./connection.ts";
 import type { FanOut, FanOutPorts } from "./fan-out.ts";
 
 export interface LateJoinersPorts extends Pick<FanOutPorts, "entitlement"> {
-  readonly fanOut: Pick<FanOut, "handTo">;
+  readonly fanOut: Pick<FanOut, "handTo" | "left">;
   /** Tells the purpose to those that `outlets` names, from begin to end. Never rejects. */
   readonly tell: (purpose: ServicePurpose) => Promise<void>;
   /** How many connections were not told to the end. */
@@ -70,6 +70,16 @@ export class LateJoiners {
       if (entitlement !== undefined) joiner.entitle(entitlement);
       return entitlement !== undefined;
     });
+  }
+
+  /** Whether anyone is. */
+  listening(purpose: ServicePurpose): boolean {
+    return this.outlets(purpose).length > 0;
+  }
+
+  /** As that of the fan-out, which has what these were handed. */
+  left(signal: AbortSignal): Promise<void> | undefined {
+    return this.#ports.fanOut.left(signal);
   }
 
   async #run(purpose: ServicePurpose): Promise<void> {
