@@ -8,9 +8,9 @@ import type { Hubs } from "../consent/hubs.ts";
 import type { Ledger } from "../consent/ledger/ledger.ts";
 import type { Suspensions } from "../consent/ledger/suspensions.ts";
 import type { Policies } from "../consent/policy/policies.ts";
-import type { CentrePlaces, WatchEnd } from "../model/centre.ts";
+import type { CentrePlaces, Viewing } from "../model/centre.ts";
 import type { Hint } from "../model/hint.ts";
-import type { DeviceId, DeviceKey, DeviceRef, SubjectTag } from "../model/ids.ts";
+import type { DeviceId, DeviceKey, SubjectTag } from "../model/ids.ts";
 import type { Log } from "../model/log.ts";
 import type { HttpRefusal } from "../model/outcome.ts";
 import type { PlainProperty } from "../model/property.ts";
@@ -30,18 +30,10 @@ import type { ReceiptSigner } from "../rights/receipts/signer.ts";
 import type { ServiceDirectory } from "../services/directory.ts";
 import type { ServiceRegistry } from "../services/registry.ts";
 
-/** Live views of the messages of one device; a message passes through here as text and is never parsed. */
+/** Live views of the messages of one device. */
 export interface SamplesPort {
   /** `undefined`: there are too many live views already. The function returned ends it. */
-  watch(watch: {
-    readonly device: Pick<DeviceRef, "deviceKey" | "subjectTag">;
-    readonly session: string;
-    readonly forMs: number;
-    /** Whether the view is still allowed: asked every few seconds, and when the record changed. */
-    stands(): Promise<boolean>;
-    sample(json: string): void;
-    ended(why: WatchEnd): void;
-  }): (() => void) | undefined;
+  watch(viewing: Viewing): (() => void) | undefined;
   endSubject(subject: SubjectTag): void;
   endSession(session: string): void;
   stop(): void;

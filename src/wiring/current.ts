@@ -18,14 +18,13 @@ import { NETWORK_FORM } from "../network/record.ts";
 import type { RecordPorts } from "../pipeline/into-records.ts";
 import { knownPages } from "../platform/known-records.ts";
 import type { Part } from "../platform/lifecycle.ts";
-import { RecordTidying } from "../platform/record-tidying.ts";
 import { SealedRecords } from "../platform/sealed-records.ts";
 import { type StepTurn, StepTurns } from "../platform/step-turns.ts";
 import { heldLetters } from "../rights/holds/held-devices.ts";
 import type { Addressable } from "./addressable.ts";
 import type { Base } from "./base.ts";
 import type { Crowds } from "./crowds.ts";
-import type { NotedRecords } from "./noted-records.ts";
+import { type NotedRecords, notedRecords } from "./noted-records.ts";
 import type { Outlets } from "./outlets.ts";
 import { stepPart } from "./step-part.ts";
 
@@ -66,11 +65,6 @@ export function createCurrent(base: Base, deps: CurrentDeps, overrides: CurrentO
   const records = new SealedRecords(redis.store, keyspace.scenes, SCENE_FORM, keyring);
   const noting = new SceneNoting(records, { aheadMs: config.mqtt.clockWindowFutureMs, now: Date.now }, forMs);
   const held = () => heldLetters(redis.store, keyspace, deps.damaged);
-  const tidying = new RecordTidying(redis.store, keyspace, {
-    records,
-    uncovered: (noted) => SCENE_COVERAGE.uncovered(noted, { records, checkConsent }),
-    held,
-  });
   const runs = createRuns(base, deps, { records, forMs, overrides });
   const stepMs = Math.min(SWEEP_MS.most, Math.max(SWEEP_MS.least, Math.floor(forMs / SWEEPS_PER_TERM)));
   const sweep = async ({ now, goOn }: StepTurn, stop: AbortSignal): Promise<boolean> => {
@@ -107,12 +101,12 @@ export function createCurrent(base: Base, deps: CurrentDeps, overrides: CurrentO
     // The weather of a step in which no one listened was told to no one: there is none.
     keeps: (purpose) => forMs > 0 && purpose !== "weather" && outlets.anyFor(purpose),
     tell: (purpose) => runs.tell(purpose),
-    tidy: (concerned, silenced) => tidying.tidy(concerned, silenced),
-    forget: (subject, devices) => {
-      noting.forget(devices);
-      return records.forget(subject, devices);
-    },
-    of: (subject, wrappedSubjectKey, devices) => records.openedOf(subject, wrappedSubjectKey, devices),
+    ...notedRecords(base, {
+      records,
+      noting,
+      uncovered: (noted) => SCENE_COVERAGE.uncovered(noted, { records, checkConsent }),
+      held,
+    }),
   };
 }
 

@@ -11,12 +11,11 @@ import { NetworkNoting } from "../network/noting.ts";
 import { NETWORK_FORM } from "../network/record.ts";
 import { NetworkTeller, type TellerPorts } from "../network/teller.ts";
 import type { Part } from "../platform/lifecycle.ts";
-import { RecordTidying } from "../platform/record-tidying.ts";
 import { SealedRecords } from "../platform/sealed-records.ts";
 import { StepTurns } from "../platform/step-turns.ts";
 import { heldLetters } from "../rights/holds/held-devices.ts";
 import type { Base } from "./base.ts";
-import type { NotedRecords } from "./noted-records.ts";
+import { type NotedRecords, notedRecords } from "./noted-records.ts";
 import { stepPart } from "./step-part.ts";
 
 /** What a test or the demo may shorten, and what a measurement may take away; the product has no such switch. */
@@ -55,11 +54,6 @@ export function createNetwork(base: Base, deps: NetworkDeps, overrides: NetworkO
     now: Date.now,
   });
   const held = () => heldLetters(redis.store, keyspace, deps.damaged);
-  const tidying = new RecordTidying(redis.store, keyspace, {
-    records,
-    uncovered: (noted) => NETWORK_COVERAGE.uncovered(noted, { records, checkConsent }),
-    held,
-  });
   const telling: Pick<TellerPorts, "delivery" | "nameOf"> = {
     nameOf: (wrapped, device, epoch) => keyring.pseudonym(wrapped, device, "network", epoch),
     delivery,
@@ -95,11 +89,11 @@ export function createNetwork(base: Base, deps: NetworkDeps, overrides: NetworkO
       log,
     ),
     note: overrides.noteNetwork?.(telling) ?? ((said) => noting.note(said)),
-    tidy: (concerned, silenced) => tidying.tidy(concerned, silenced),
-    forget: (subject, devices) => {
-      noting.forget(devices);
-      return records.forget(subject, devices);
-    },
-    of: (subject, wrappedSubjectKey, devices) => records.openedOf(subject, wrappedSubjectKey, devices),
+    ...notedRecords(base, {
+      records,
+      noting,
+      uncovered: (noted) => NETWORK_COVERAGE.uncovered(noted, { records, checkConsent }),
+      held,
+    }),
   };
 }

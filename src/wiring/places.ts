@@ -11,13 +11,12 @@ import { PLACE_FORM } from "../places/record.ts";
 import { mayBePlaced, PlacesUnderWay } from "../places/under-way.ts";
 import { PlaceWriter } from "../places/writer.ts";
 import type { Part } from "../platform/lifecycle.ts";
-import { RecordTidying } from "../platform/record-tidying.ts";
 import { SealedRecords } from "../platform/sealed-records.ts";
 import { StepTurns } from "../platform/step-turns.ts";
 import { heldLetters } from "../rights/holds/held-devices.ts";
 import type { Base } from "./base.ts";
 import type { Consent } from "./consent.ts";
-import type { NotedRecords } from "./noted-records.ts";
+import { type NotedRecords, notedRecords } from "./noted-records.ts";
 import { stepPart } from "./step-part.ts";
 import type { Store } from "./store.ts";
 
@@ -43,7 +42,8 @@ export interface Places extends NotedRecords<PlaceRecord> {
   note(places: readonly NotedPlace[]): Promise<void>;
 }
 
-export function createPlaces({ config, redis, keyspace, metrics, log }: Base, deps: PlacesDeps): Places {
+export function createPlaces(base: Base, deps: PlacesDeps): Places {
+  const { config, redis, keyspace, metrics, log } = base;
   const { checkConsent, leases, keyring, store, overrides } = deps;
   const { location, epochDays } = config.deidentify;
   const epochMs = epochDays * DAY_MS;
@@ -55,14 +55,6 @@ export function createPlaces({ config, redis, keyspace, metrics, log }: Base, de
     now: Date.now,
   });
   const held = () => heldLetters(redis.store, keyspace, deps.damaged);
-  const tidying = new RecordTidying(redis.store, keyspace, {
-    records,
-    uncovered: async (noted) => {
-      const verdicts = await checkConsent(noted.map(({ device }) => device));
-      return noted.flatMap(({ device, sealed: was }, index) => (mayBePlaced(verdicts[index]) ? [] : [{ device, was }]));
-    },
-    held,
-  });
   const placeName = (wrapped: string, device: DeviceKey, epochStart: number) =>
     keyring.pseudonym(wrapped, device, "place", Math.floor(epochStart / epochMs));
   const removePlaces: ConstructorParameters<typeof PlaceWriter>[1]["removePlaces"] = async (places, signal) =>
@@ -116,11 +108,16 @@ export function createPlaces({ config, redis, keyspace, metrics, log }: Base, de
   return {
     part,
     note: (places) => noting.note(places),
-    tidy: (concerned, silenced) => tidying.tidy(concerned, silenced),
-    forget: (subject, devices) => {
-      noting.forget(devices);
-      return records.forget(subject, devices);
-    },
-    of: (subject, wrappedSubjectKey, devices) => records.openedOf(subject, wrappedSubjectKey, devices),
+    ...notedRecords(base, {
+      records,
+      noting,
+      uncovered: async (noted) => {
+        const verdicts = await checkConsent(noted.map(({ device }) => device));
+        return noted.flatMap(({ device, sealed: was }, index) =>
+          mayBePlaced(verdicts[index]) ? [] : [{ device, was }],
+        );
+      },
+      held,
+    }),
   };
 }
