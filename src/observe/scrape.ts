@@ -1,7 +1,6 @@
 /** From plain numbers to the Prometheus text: series are created only at scrape time. */
 import { Counter, Gauge, type Registry } from "prom-client";
-import type { Distribution } from "./distribution.ts";
-import { ScrapedHistogram } from "./distribution.ts";
+import { type Distribution, ScrapedHistogram } from "./distribution.ts";
 import { METRICS, type MetricName, type MetricRow } from "./metric-table.ts";
 
 type Labels = Record<string, string>;
