@@ -62,9 +62,10 @@ test("a gate that one fleet misses is not held", () => {
     homesInToldWeather: 1,
     forecastAt: {},
     temperatureError: 0.5,
+    temperatures: 500,
     temperatureErrorAtHome: 0,
     weatherEveryMinutes: 5,
-    whenHeardEachStep: { homesInToldWeather: 1, temperatureError: 0, temperatureErrorAtHome: 0 },
+    whenHeardEachStep: { homesInToldWeather: 1, temperatures: 500, temperatureError: 0, temperatureErrorAtHome: 0 },
     storedAt: {},
     storedAtFourOrFiner: 1,
     stored: 1,
@@ -77,4 +78,8 @@ test("a gate that one fleet misses is not held", () => {
   expect(held(fleet)).toEqual([]);
   expect(held(fleet, { ...fleet, homesWithForecast: 0.99 })).toHaveLength(1);
   expect(held({ ...fleet, temperatureError: 0.51 })).toHaveLength(1);
+  // Of a handful of tellings no median is taken; then that of stations that speak more often counts.
+  expect(held({ ...fleet, temperatures: 4, temperatureError: 0.9 })).toEqual([]);
+  const often = { ...fleet.whenHeardEachStep, temperatureError: 0.51 };
+  expect(held({ ...fleet, temperatures: 4, whenHeardEachStep: often })).toHaveLength(1);
 });

@@ -1,7 +1,8 @@
 /** A5: the place of a scene name, out of what weather services are told over a day, by times and by values. */
 import { getResolution } from "h3-js";
 import { cellOf } from "../measure/cells.ts";
-import type { PacketArrival } from "../recording/format.ts";
+import type { PacketArrival, TrueDevice } from "../recording/format.ts";
+import type { View } from "../recording/view.ts";
 import { type Attack, bestOf, grouped } from "./attack.ts";
 import { Coincidences, momentsOf, type Sighting } from "./times.ts";
 
@@ -31,7 +32,7 @@ export const placeOfScene: Attack = {
       .filter(inDay)
       .flatMap(({ payload, n, at }): Reading[] => {
         const { device: name, at: told, status } = payload as { device: string; at: number; status: Status };
-        return view.ownerOf(name) === undefined ? [] : [{ name, told, n, at, status }];
+        return stationOf(view, name) === undefined ? [] : [{ name, told, n, at, status }];
       });
     const weather = view
       .processed("weather")
@@ -48,9 +49,9 @@ export const placeOfScene: Attack = {
     let hits = 0;
     let trials = 0;
     for (const [name, own] of readings) {
-      const home = view.ownerOf(name);
+      const home = stationOf(view, name);
       const truth = home && finestHolding(told, home.lat, home.lon);
-      if (home?.outdoor !== true || truth === undefined) continue;
+      if (truth === undefined) continue;
       trials += 1;
       truths.set(truth, (truths.get(truth) ?? 0) + 1);
       const together = coincidences.scores(name);
@@ -70,6 +71,12 @@ export const placeOfScene: Attack = {
     };
   },
 };
+
+/** A weather station of the world, or of the gardens beside it. */
+function stationOf(view: View, name: string): TrueDevice | undefined {
+  const device = view.names.get(name)?.device;
+  return device?.outdoor === true && (device.probe === undefined || device.probe === "garden") ? device : undefined;
+}
 
 /** Mean log-likelihood that the values of a name are those of a cell, times the root of how many could be compared. */
 function agreement(own: readonly Reading[], told: readonly Reading[]): number {

@@ -31,6 +31,8 @@ export interface FleetWeather {
   readonly homesInToldWeather: number;
   /** Median over what is told: from the open air at the stations of the cell, °C. */
   readonly temperatureError: number;
+  /** How many it is the median of. */
+  readonly temperatures: number;
   /** And from the open air at homes below the cell. */
   readonly temperatureErrorAtHome: number;
   /** How often the median home that gets any gets another one. */
@@ -194,6 +196,7 @@ async function weatherOf(
     told: new Set(steps.keys()),
     homesInToldWeather: reached.length / homes.length,
     temperatureError: quantile(errors, 0.5),
+    temperatures: errors.length,
     temperatureErrorAtHome: quantile(atHome, 0.5),
     weatherEveryMinutes: reached.length === 0 ? 0 : Math.round(DAY_MS / 60_000 / quantile(reached, 0.5)),
   };

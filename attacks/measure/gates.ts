@@ -17,6 +17,13 @@ export type Gates = Readonly<
 const WEATHER_STEP_MS = 300_000;
 const LATE_MS = 60_000;
 const SCENE_LATE_MS = 1_000;
+/** Of fewer the median says nothing. A small fleet whose stations speak once in hours is told less of in a day. */
+const LEAST_TEMPERATURES = 100;
+
+/** Where too little is told in a day: did its stations report in each step. */
+function errorOf({ temperatures, temperatureError, whenHeardEachStep }: Fleet): number {
+  return temperatures < LEAST_TEMPERATURES ? whenHeardEachStep.temperatureError : temperatureError;
+}
 
 export function gatesOf(utility: Utility, fleets: readonly Fleet[]): Gates {
   const byFleet = (figure: (fleet: Fleet) => number) =>
@@ -38,7 +45,7 @@ export function gatesOf(utility: Utility, fleets: readonly Fleet[]): Gates {
     },
     temperatureError: {
       what: "error of a told temperature, °C",
-      ...most(0.5, { played: utility.temperatureError, ...byFleet(({ temperatureError }) => temperatureError) }),
+      ...most(0.5, { played: utility.temperatureError, ...byFleet(errorOf) }),
     },
     energyTold: { what: "sums of energy that are told", ...least(0.98, { played: utility.energyTold }) },
     weatherLateMs: {

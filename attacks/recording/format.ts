@@ -74,7 +74,7 @@ export interface TrueDevice {
   readonly names: Readonly<Record<string, readonly string[]>>;
 }
 
-export type Probe = "neighbour" | "household" | "identifiers" | "walker" | "acknowledgements";
+export type Probe = "neighbour" | "household" | "identifiers" | "walker" | "garden" | "acknowledgements";
 
 export type Truth =
   | TrueDevice

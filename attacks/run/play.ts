@@ -22,7 +22,7 @@ export interface PlayOptions {
   readonly devices: number;
   readonly daysOfEpoch: number;
   readonly sliceMs: number;
-  /** On so many days 25 people walk from one cell into the next. */
+  /** On so many days people walk from one cell into the next. */
   readonly walkDays: number;
   readonly erasedHomes: number;
   /** Messages of each class whose acknowledgements are timed. */
@@ -79,7 +79,7 @@ class Play {
     const { seed, homes, devices, daysOfEpoch, walkDays, recording, say, sliceMs, gateway } = this.#options;
     const random = new Random(seed).fork("play");
     const world = makeWorld({ seed, homes, devices });
-    const probes = makeProbes(random.fork("probes"), seed, walkDays);
+    const probes = makeProbes(random.fork("probes"), { seed, walkDays, climate: world.climate });
     const inhabited = [...world.homes, ...probes.homes.map(([home]) => home)];
     say(
       `${inhabited.length} homes, ${inhabited.flatMap((home) => home.devices).length} devices, seed ${seed}, the gateway ${gateway}`,

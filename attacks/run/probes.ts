@@ -1,13 +1,15 @@
 /**
  * What single attacks need beside the world: a neighbour with nine people around, a household of many devices, a device
- * with things to say that point at a person, and people who walk from one cell into the next.
+ * with things to say that point at a person, people who walk from one cell into the next, and gardens that make crowds.
  */
 import { latLngToCell } from "h3-js";
 import type { Random } from "../../simulators/random.ts";
 import type { Probe, Truth } from "../recording/format.ts";
+import type { Climate } from "../world/climate.ts";
 import type { Point } from "../world/places.ts";
 import type { Home, WorldDevice } from "../world/world.ts";
 import { type Act, probeHome, telemetry } from "./acts.ts";
+import { makeGardens, readingsOfGardens } from "./gardens.ts";
 import { identifierActs } from "./identifiers.ts";
 
 export interface Probes {
@@ -22,19 +24,26 @@ export interface Probes {
   finely(dayMs: number, day: number): readonly number[];
 }
 
+export interface ProbesOptions {
+  readonly seed: number;
+  readonly walkDays: number;
+  /** Of the world: gardens have its weather. */
+  readonly climate: Climate;
+}
+
 const HOUR_MS = 3_600_000;
 const MINUTE_MS = 60_000;
+const DAY_MS = 24 * HOUR_MS;
 /** Islands on which no home of the world stands. */
 const NEIGHBOURS_AT = { lat: 7.02, lon: 93.88 };
 const HOUSEHOLD_AT = { lat: 8.28, lon: 73.05 };
 const OWN_SUBJECTS = 9;
 const NEIGHBOUR_DEVICES = 4;
 const HOUSEHOLD_DEVICES = 12;
-/** Every other hour. */
-const WINDOW_HOURS = 2;
+const WINDOW_EVERY_MS = 30 * MINUTE_MS;
 const WINDOW_MS = 15 * MINUTE_MS;
 const STATION = "weather-station";
-const WALKERS = 25;
+const WALKERS = 60;
 const CITIES: readonly Point[] = [
   { lat: 28.63, lon: 77.22 },
   { lat: 19.1, lon: 72.88 },
@@ -53,7 +62,7 @@ const LATER_EVERY = 17;
 const DEGREE_M = 111_195;
 const FINEST = 6;
 
-export function makeProbes(random: Random, seed: number, walkDays: number): Probes {
+export function makeProbes(random: Random, { seed, walkDays, climate }: ProbesOptions): Probes {
   const home = (name: string, place: Point, kinds: readonly string[]) =>
     probeHome(random, `${name}${seed}`, place, kinds);
   const neighbour = home("neighbour", NEIGHBOURS_AT, Array<string>(NEIGHBOUR_DEVICES).fill(STATION));
@@ -63,18 +72,19 @@ export function makeProbes(random: Random, seed: number, walkDays: number): Prob
   const walkers = Array.from({ length: WALKERS }, (_, index) =>
     home(`walker${index}-`, CITIES[index % CITIES.length] as Point, ["hub"]),
   );
+  const gardens = makeGardens(random.fork("gardens"), seed);
   return {
     homes: [
       ...[neighbour, ...own].map((one) => [one, "neighbour"] as const),
       [household, "household"],
       [talkative, "identifiers"],
       ...walkers.map((one) => [one, "walker"] as const),
+      ...gardens.map((one) => [one, "garden"] as const),
     ],
     actsOf: (dayMs, day, ofDay) => {
       const acts: Act[] = [];
       const truth: Truth[] = [];
-      for (let hour = 0; hour < 24; hour += WINDOW_HOURS) {
-        const from = dayMs + hour * HOUR_MS;
+      for (let from = dayMs; from < dayMs + DAY_MS; from += WINDOW_EVERY_MS) {
         const present = ofDay.chance(0.5);
         const there = [...own, ...(present ? [neighbour] : [])].flatMap(({ devices }) => devices);
         acts.push(...readings(there, from, ofDay), ...readings(household.devices, from, ofDay));
@@ -88,6 +98,7 @@ export function makeProbes(random: Random, seed: number, walkDays: number): Prob
         acts.push(...tries.acts);
         truth.push(...tries.truth);
       }
+      if (day === 0) acts.push(...readingsOfGardens(gardens, climate, dayMs, ofDay));
       if (day < walkDays) {
         for (const { devices } of walkers) {
           for (const device of devices) {

@@ -39,7 +39,9 @@ const MORE_OPTIONS: Readonly<Record<GatewayKind, ConfigTree>> = {
   "as it is": {
     deidentify: { storedNameHours: 6, storedValues: "classes", atStepMs: { analytics: 6 * HOUR_MS } },
   },
-  unprotected: { deidentify: { storedNameHours: WEEK_HOURS, atStepMs: { analytics: SECOND_MS } } },
+  unprotected: {
+    deidentify: { storedNameHours: WEEK_HOURS, atStepMs: { analytics: SECOND_MS }, weatherInScenes: true },
+  },
 };
 
 /** How long a name lasts under which a status is stored. */

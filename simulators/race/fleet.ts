@@ -17,6 +17,8 @@ const STATUS_SHARE = 0.2;
 /** Of all messages, those for bursts. */
 const BURST_SHARE = 0.25;
 const BURST_MESSAGES = 5;
+/** Messages of the waves that a device may be ahead of the others: all speak in every wave, or there would be no crowds. */
+const MOST_AHEAD = 1;
 
 export interface RaceFleetOptions {
   readonly devices: readonly RaceDevice[];
@@ -32,14 +34,18 @@ export class RaceFleet {
   readonly #options: RaceFleetOptions;
   readonly #publishers: readonly Publisher[];
   readonly #burstOf: Uint8Array;
+  /** Messages of each device that belonged to waves, and how many it may have sent by now. */
+  readonly #wavesOf: Uint32Array;
+  #wavesMost = 0;
   #bursting: number;
   #released = 0;
-  #crowd = 0;
+  #waves = 0;
   readonly #finished: (() => void)[] = [];
 
   constructor(options: RaceFleetOptions) {
     this.#options = options;
     this.#burstOf = new Uint8Array(options.devices.length);
+    this.#wavesOf = new Uint32Array(options.devices.length);
     this.#bursting = Math.floor(options.sent.limit * BURST_SHARE);
     this.#publishers = options.devices.map(
       ({ id, token }, device) =>
@@ -68,6 +74,7 @@ export class RaceFleet {
   /** Lets out this share of the waves, everything before it included. */
   release(share: number): void {
     this.#released = Math.floor(this.#options.sent.limit * (1 - BURST_SHARE) * share);
+    this.#wavesMost = Math.ceil(this.#released / this.#publishers.length) + MOST_AHEAD;
     for (const publisher of this.#publishers) publisher.fill();
   }
 
@@ -77,6 +84,7 @@ export class RaceFleet {
     this.#burstOf.fill(0);
     this.#bursting = 0;
     this.#released = sent.limit;
+    this.#wavesMost = sent.limit;
     for (const publisher of this.#publishers) publisher.fill();
     if (sent.count < sent.limit) await new Promise<void>((resolve) => this.#finished.push(resolve));
   }
@@ -131,8 +139,10 @@ export class RaceFleet {
       this.#burstOf[device] = burst - 1;
       return true;
     }
-    if (this.#crowd >= this.#released) return false;
-    this.#crowd += 1;
+    const waves = this.#wavesOf[device] ?? 0;
+    if (this.#waves >= this.#released || waves >= this.#wavesMost) return false;
+    this.#wavesOf[device] = waves + 1;
+    this.#waves += 1;
     return true;
   }
 }

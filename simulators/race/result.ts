@@ -81,13 +81,9 @@ export function resultOf({ verdict, tally, sent, fleet, listeners, ...input }: R
   };
 }
 
-/** One packet of weather is of a crowd, where scenes hear of each message, and the network of each device in each round. */
-const CROWD_SHARE = 1 / 50;
-
 function tooFew({ checkedRows, checkedPackets }: Verdict, least: number): string[] {
-  const leastOf = (kind: string) => (kind === "weather" ? Math.ceil(least * CROWD_SHARE) : least);
   const checked = Object.entries({ ...checkedRows, ...checkedPackets });
-  return checked.flatMap(([kind, count]) => (count < leastOf(kind) ? [kind] : []));
+  return checked.flatMap(([kind, count]) => (count < least ? [kind] : []));
 }
 
 /** What must not happen did not, and was looked for. */

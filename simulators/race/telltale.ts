@@ -2,27 +2,27 @@
  * Messages that can be told wherever a part of them turns up. Status and address carry the number of the
  * message; place and model, of which little is left behind, carry the phase of the device.
  */
-import { cellToParent, getResolution } from "h3-js";
-import { Locations } from "../../src/deidentify/location.ts";
+import { cellToChildren, cellToLatLng, cellToParent, getRes0Cells, getResolution } from "h3-js";
 import type { ConfigTree } from "../../tools/stack/scratch-config.ts";
 
 /** Phases of one device that have a model of their own; a device that has used them up is left alone. */
 export const MAX_PHASES = 250;
 
 const RESOLUTION = 6;
-/** Far enough apart for cells of that resolution, and for a device to have moved for certain. */
-const GRID_DEGREES = 0.14;
-const GRID_COLUMNS = 400;
-const GRID_ROWS = 110;
-/** Places are given out square by square, so that those who speak at one time are neighbours and make crowds. */
-const SQUARE = 10;
-const SOUTHERNMOST = -49.5;
+/** So many devices share an area, in which they make crowds. */
+const NEIGHBOURS = 20;
+/** An area is a cell of this resolution; its cells of the finest one are given to its devices, phase by phase. */
+const AREA_RESOLUTION = 3;
+/** Mostly sea: far from the places whose density makes a cell coarser. */
+const AREA_LATITUDES = { south: -50, north: -35 };
 const FIRST_PREFIX = 0x2000_0000;
 const MODEL_OF_PHASE = /^round-(\d+)$/;
 
 /** Options of the gateway under which the tales are told. */
 export const TELLTALE_OPTIONS: ConfigTree = {
   deidentify: {
+    // Every device stands in the open, and is known to scenes by its number.
+    weatherInScenes: true,
     location: { finestResolution: RESOLUTION, defaultResolution: RESOLUTION },
     models: Array.from({ length: MAX_PHASES }, (_, phase) => ({
       match: `R${phase}-*`,
@@ -48,16 +48,11 @@ interface Spot {
 }
 
 export class Telltale {
-  readonly #locations = new Locations({
-    finestResolution: RESOLUTION,
-    defaultResolution: RESOLUTION,
-    densities: [],
-    stickiness: 0.15,
-    maxDevices: 1,
-  });
   readonly #stays = new Map<string, Stay>();
   readonly #spots = new Map<number, Spot>();
-  #nextSpot = 0;
+  /** What is left of the areas, and of the cells of each neighbourhood's present one. */
+  readonly #areas = areas();
+  readonly #free = new Map<number, string[]>();
 
   /** Payload of a telemetry message. */
   telemetry(device: number, phase: number, n: number, nowMs: number): string {
@@ -95,15 +90,21 @@ export class Telltale {
     const stay = device * MAX_PHASES + phase;
     const known = this.#spots.get(stay);
     if (known !== undefined) return known;
-    for (;;) {
-      const point = gridPoint(this.#nextSpot++);
-      const { cell } = this.#locations.placeOf(point.lat, point.lon);
-      if (this.#stays.has(cell)) continue;
-      const spot = { ...point, cell };
-      this.#stays.set(cell, { device, phase });
-      this.#spots.set(stay, spot);
-      return spot;
-    }
+    const cell = this.#freeCell(Math.floor(device / NEIGHBOURS));
+    const [lat, lon] = cellToLatLng(cell).map((degrees) => Number(degrees.toFixed(4))) as [number, number];
+    const spot = { lat, lon, cell };
+    this.#stays.set(cell, { device, phase });
+    this.#spots.set(stay, spot);
+    return spot;
+  }
+
+  #freeCell(neighbourhood: number): string {
+    const cell = this.#free.get(neighbourhood)?.pop();
+    if (cell !== undefined) return cell;
+    const area = this.#areas.pop();
+    if (area === undefined) throw new RangeError("more phases than there are places for them");
+    this.#free.set(neighbourhood, cellToChildren(area, RESOLUTION));
+    return this.#freeCell(neighbourhood);
   }
 }
 
@@ -112,14 +113,14 @@ function parentOf(cell: string, resolution: number): string {
   return getResolution(cell) < resolution ? cell : cellToParent(cell, resolution);
 }
 
-function gridPoint(index: number): Omit<Spot, "cell"> {
-  const [square, place] = [Math.floor(index / SQUARE ** 2), index % SQUARE ** 2];
-  const across = GRID_COLUMNS / SQUARE;
-  const row = Math.floor(square / across) * SQUARE + Math.floor(place / SQUARE);
-  if (row >= GRID_ROWS) throw new RangeError("more phases than there are places on the grid");
-  const lat = SOUTHERNMOST + row * GRID_DEGREES;
-  const lon = -180 + ((square % across) * SQUARE + (place % SQUARE)) * GRID_DEGREES;
-  return { lat: Number(lat.toFixed(4)), lon: Number(lon.toFixed(4)) };
+function areas(): string[] {
+  const { south, north } = AREA_LATITUDES;
+  return getRes0Cells()
+    .flatMap((cell) => cellToChildren(cell, AREA_RESOLUTION))
+    .filter((cell) => {
+      const [lat] = cellToLatLng(cell);
+      return lat > south && lat < north;
+    });
 }
 
 /** IPv6: the 32 bits that are left of an address hold the number. */

@@ -134,6 +134,10 @@ export const deidentifyOptions = z.strictObject({
     false,
     "Tell scene services which devices are of one home, by a name of the home that changes with the epoch; only of people who consented to a policy that says so (`purposes.scene.homes`).",
   ),
+  weatherInScenes: flag(
+    false,
+    "Tell scene services also what a device in the open measures of the weather (temperature, humidity, wind, …). Who hears both scenes and the weather of cells finds the place of such a device by comparing them.",
+  ),
   models: z.array(modelRule).max(1_000).default(MODEL_RULES).meta({
     description:
       "Rules that turn a model into a kind of device, the first match wins; a model without a rule becomes `other`.",

@@ -21,6 +21,7 @@ const options: DeidentifierOptions = {
   models: [{ match: "HB-*", as: "hub", outdoor: true }],
   ip: { v4PrefixBits: 16, v6PrefixBits: 32 },
   atStepMs: { analytics: 1, scene: 1000 },
+  weatherInScenes: false,
   properties: new Vocabulary().properties,
 };
 const keyring = new Keyring({ masterKey: randomBytes(32), pepper: randomBytes(32) });
@@ -68,7 +69,7 @@ describe("Deidentifier", () => {
       scene: {
         device: keyring.pseudonym(wrapped, deviceKey, "scene", EPOCH),
         model: "hub",
-        status: { power_on: true, cover_state: "open", battery: 85, temperature: 21.5 },
+        status: { power_on: true, cover_state: "open", battery: 85 },
         at: Math.floor(AT / 1000) * 1000,
       },
       network: {
@@ -76,6 +77,22 @@ describe("Deidentifier", () => {
         ipPrefix: "203.0.0.0/16",
       },
     });
+  });
+
+  it("tells scenes nothing of the weather that a device in the open measures, unless the operator has it so", () => {
+    const told = options.properties.filter(({ weatherStep }) => weatherStep !== undefined);
+    const ofWeather = told.map(({ name }) => name);
+    const status = Object.fromEntries(told.map(({ name, min, max }) => [name, Math.max(min, Math.min(max, 10))]));
+    const sceneOf = (telemetry: RawTelemetry, more: Partial<DeidentifierOptions> = {}) =>
+      new Deidentifier({ ...options, ...more }, keyring).deidentify(message(telemetry), everything, wrapped).scene;
+    const outdoors = { ...full, status: { ...status, battery: 87 } };
+    expect(ofWeather.length).toBeGreaterThan(5);
+    expect(sceneOf(outdoors)?.status).toEqual({ battery: 85 });
+    expect(sceneOf({ ...full, status })).toBeUndefined();
+    // Indoors it is about a room, and the scene is what it is for.
+    const indoors = sceneOf({ ...outdoors, model: "TH-310" })?.status;
+    expect(Object.keys(indoors ?? {}).sort()).toEqual([...ofWeather, "battery"].sort());
+    expect(sceneOf(outdoors, { weatherInScenes: true })?.status).toEqual(indoors);
   });
 
   it("gives a purpose a category only when it was granted, carried and of use to it: every combination", () => {

@@ -6,7 +6,7 @@
  *   RawMessage ─┬─ analytics: pseudonym of a few hours, family, status in classes
  *               ├─ place:     cell, for a record of its own (analytics)
  *               ├─ weather:   cell and measurements of a device outdoors, for the median of a crowd
- *               ├─ scene:     another pseudonym, family, status
+ *               ├─ scene:     another pseudonym, family, status; of a device outdoors without the weather
  *               └─ network:   family, address prefix, for a record of its own
  */
 import { type Grants, IP, LOCATION, MODEL, STATUS, usable } from "../model/consent.ts";
@@ -34,6 +34,8 @@ export interface DeidentifierOptions {
   readonly ip: IpOptions;
   /** Times told are rounded down to a multiple of this, so that no two outputs can be joined on them. Milliseconds. */
   readonly atStepMs: Readonly<Record<"analytics" | "scene", number>>;
+  /** Scenes are told also what a device in the open measures of the weather, which says where it is. */
+  readonly weatherInScenes: boolean;
   /** What `status` may say, and how exactly each purpose is told. */
   readonly properties: readonly Property[];
 }
@@ -150,7 +152,9 @@ export class Deidentifier {
   /** `undefined` when nothing of the status is known: without one a scene has nothing to go by. */
   #scene(message: RawMessage, mask: number, wrappedSubjectKey: string, homes: boolean): SceneRecord | undefined {
     const { model, status } = message.telemetry;
-    const kept = status && this.#status.forScene(status);
+    if (status === undefined) return undefined;
+    const outdoors = model !== undefined && !this.#options.weatherInScenes && this.#models.isOutdoor(model);
+    const kept = outdoors ? this.#status.forSceneOutdoors(status) : this.#status.forScene(status);
     if (kept === undefined) return undefined;
     const record: Writable<SceneRecord> = {
       device: this.#pseudonym(message, "scene", wrappedSubjectKey),

@@ -47,6 +47,11 @@ export class StatusFilter {
     return this.#kept(status, sceneValue);
   }
 
+  /** Without what weather is told: of a device outdoors that would say where it is, to who also hears the weather. */
+  forSceneOutdoors(status: StatusFields): StatusFields | undefined {
+    return this.#kept(status, sceneValueOutdoors);
+  }
+
   /** Only what has a step for weather: flags and words have none, for they say more about the home than about the sky. */
   forWeather(status: StatusFields): Readonly<Record<string, number>> | undefined {
     return this.#kept(status, weatherValue);
@@ -88,6 +93,10 @@ function sceneValue(told: Told, given: StatusValue): StatusValue | undefined {
   }
   if (typeof given === "boolean") return told.flag ? given : undefined;
   return told.words.has(given) ? given : undefined;
+}
+
+function sceneValueOutdoors(told: Told, given: StatusValue): StatusValue | undefined {
+  return told.weather === undefined ? sceneValue(told, given) : undefined;
 }
 
 function finestValue(told: Told, given: number): number | undefined {

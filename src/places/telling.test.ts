@@ -1,10 +1,10 @@
 /** What a step does with the record of one device. */
 import { latLngToCell } from "h3-js";
 import { describe, expect, it } from "vitest";
-import type { CellId } from "../model/ids.ts";
+import type { CellId, DeviceKey } from "../model/ids.ts";
 import type { PlaceRecord } from "../model/place.ts";
 import { DAY_MS } from "./record.ts";
-import { type Step, tellingOf } from "./telling.ts";
+import { laterBy, MOST_LATER, type Step, tellingOf } from "./telling.ts";
 
 const STEP_MS = 900_000;
 const EPOCH_MS = 7 * DAY_MS;
@@ -79,6 +79,18 @@ describe("another place", () => {
       act: "write",
       told: { cell: THERE, as: WIDE },
     });
+  });
+
+  it("waits up to two steps more, drawn for each device and move, so that the way someone has come since is not known", () => {
+    const moved = seen(THERE, AT + 1, { told: told(HERE) });
+    for (const later of [0, 1, 2]) {
+      const at = (steps: number) => tellingOf(moved, tellable, stepAt(AT + steps * STEP_MS), () => later).act;
+      expect([at(1 + later), at(2 + later)]).toEqual(["nothing", "write"]);
+    }
+    const draws = Array.from({ length: 600 }, (_, n) => laterBy(Buffer.alloc(32), `d${n % 20}` as DeviceKey, AT + n));
+    for (let later = 0; later <= MOST_LATER; later += 1)
+      expect(draws.filter((draw) => draw === later).length).toBeGreaterThan(150);
+    expect(laterBy(Buffer.alloc(32, 1), "d" as DeviceKey, AT)).toBe(laterBy(Buffer.alloc(32, 1), "d" as DeviceKey, AT));
   });
 
   it("within the cell that is told already is written over itself, so that it is known what is told", () => {

@@ -107,7 +107,7 @@ class Outside {
       },
     );
     return new PlaceWriter(
-      { stepMs: STEP_MS, epochMs: 7 * DAY_MS, leastSubjects, keepMs: 30 * DAY_MS },
+      { stepMs: STEP_MS, epochMs: 7 * DAY_MS, leastSubjects, keepMs: 30 * DAY_MS, laterKey: Buffer.alloc(32) },
       {
         records: this.#store(),
         underWay,

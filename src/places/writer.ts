@@ -15,7 +15,7 @@ import { type KnownRecord, type KnownRecordsPorts, knownRecords } from "../platf
 import { shuffled } from "../platform/shuffled.ts";
 import type { StepTurn } from "../platform/step-turns.ts";
 import { type Inhabitants, inhabit, tellableCells } from "./crowd.ts";
-import { type Step, tellingOf } from "./telling.ts";
+import { laterBy, type Step, tellingOf } from "./telling.ts";
 import { mayBePlaced, type PlacesUnderWay, type Sent } from "./under-way.ts";
 
 export interface PlaceWriterOptions {
@@ -25,6 +25,8 @@ export interface PlaceWriterOptions {
   readonly leastSubjects: number;
   /** A record of an older place is forgotten. */
   readonly keepMs: number;
+  /** What the steps are drawn with that another place waits. */
+  readonly laterKey: Buffer;
 }
 
 export interface PlaceWriterPorts extends KnownRecordsPorts<PlaceRecord> {
@@ -104,10 +106,11 @@ export class PlaceWriter {
   }
 
   #due(known: readonly Known[], tellable: ReadonlyMap<CellId, CellId>, step: Step): Due[] {
+    const { laterKey } = this.#options;
     const due: Due[] = [];
     let waiting = 0;
     for (const one of known) {
-      const telling = tellingOf(one.record, tellable, step);
+      const telling = tellingOf(one.record, tellable, step, (since) => laterBy(laterKey, one.device.deviceKey, since));
       if (telling.act === "nothing") {
         if (telling.waits) waiting += 1;
         continue;

@@ -20,6 +20,7 @@ export function deidentifierOptions(
     dialects,
     ip: deidentify.ip,
     atStepMs: deidentify.atStepMs,
+    weatherInScenes: deidentify.weatherInScenes,
     properties: vocabulary.properties,
   };
 }

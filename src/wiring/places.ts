@@ -1,4 +1,5 @@
 /** Wires the places of devices: a pass notes them, sealed in Redis; one gateway writes them into the store, step by step. */
+import { createHmac } from "node:crypto";
 import { setTimeout as delay } from "node:timers/promises";
 import type { Keyring } from "../deidentify/keyring.ts";
 import type { CheckConsent } from "../model/consent.ts";
@@ -43,7 +44,7 @@ export interface Places extends NotedRecords<PlaceRecord> {
 }
 
 export function createPlaces(base: Base, deps: PlacesDeps): Places {
-  const { config, redis, keyspace, metrics, log } = base;
+  const { config, redis, keys, keyspace, metrics, log } = base;
   const { checkConsent, leases, keyring, store, overrides } = deps;
   const { location, epochDays } = config.deidentify;
   const epochMs = epochDays * DAY_MS;
@@ -76,6 +77,7 @@ export function createPlaces(base: Base, deps: PlacesDeps): Places {
       epochMs,
       leastSubjects: overrides.placeSubjects ?? config.places.leastSubjects,
       keepMs: config.retention.deviceLocationDays * DAY_MS,
+      laterKey: createHmac("sha256", keys.pepper).update("consentry steps of places 1").digest(),
     },
     {
       records,
